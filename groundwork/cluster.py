@@ -1,0 +1,41 @@
+"""A Dask client: an existing scheduler by its address, or a local cluster that goes away with the run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+@contextmanager
+def dask_client(address: str | None = None, workers: int | None = None, memory_limit: str = "auto") -> Iterator[Client]:
+    """Yield a Dask client, and close what was started here when the block ends.
+
+    Args:
+        address: An existing scheduler (`tcp://host:8786`); nothing is started then.
+        workers: Local worker processes of one thread each; the number of cores by default.
+        memory_limit: Memory per local worker, as Dask writes it ("4GiB", "auto").
+    """
+    from distributed import Client, LocalCluster
+
+    if address:
+        with Client(address) as client:
+            yield client
+        return
+    with (
+        LocalCluster(
+            n_workers=workers or os.cpu_count() or 1,
+            threads_per_worker=1,
+            memory_limit=memory_limit,
+            host="127.0.0.1",
+            # No dashboard: it would listen on a port, and nobody asked for it.
+            dashboard_address=None,
+            silence_logs=40,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client

@@ -1,0 +1,126 @@
+"""Files that appear whole or not at all, and digests that name their content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def atomic_file(path: Path | str, mode: int | None = None) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success flush it to disk and rename it to `path`.
+
+    A reader sees the old file or the new one, never a part of either. When the block raises, the
+    temporary file is removed and `path` is as it was.
+
+    Args:
+        path: The file to write; parent folders are made.
+        mode: Permission bits given before the rename (0o600 for keys), or None to leave the umask's.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The suffix is kept at the end because some writers choose a format from it.
+    temporary = path.with_name(f".tmp-{uuid.uuid4().hex}{path.suffix}")
+    try:
+        yield temporary
+        if mode is not None:
+            temporary.chmod(mode)
+        _flush(temporary)
+        temporary.replace(path)
+        _flush(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`; on success rename it to `path`, replacing what stood there."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".tmp-{uuid.uuid4().hex}{path.suffix}")
+    temporary.mkdir()
+    try:
+        yield temporary
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                _flush(file)
+        if path.exists():
+            old = path.with_name(f".tmp-old-{uuid.uuid4().hex}")
+            path.rename(old)
+            temporary.rename(path)
+            shutil.rmtree(old)
+        else:
+            temporary.rename(path)
+        _flush(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_bytes(path: Path | str, content: bytes, mode: int | None = None) -> None:
+    """Write `content` to `path` atomically."""
+    with atomic_file(path, mode) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path | str, content: str, mode: int | None = None) -> None:
+    """Write `content` to `path` atomically, as UTF-8 with newlines as they are."""
+    write_bytes(path, content.encode(), mode)
+
+
+def write_json(path: Path | str, value: Any, mode: int | None = None) -> None:
+    """Write `value` as indented JSON with sorted keys, atomically: equal values give equal bytes."""
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n", mode)
+
+
+def remove_temporaries(folder: Path | str) -> int:
+    """Delete what a killed run left half-written below `folder`; return how many were deleted.
+
+    Only one run at a time may own a folder; call it at the start of that run.
+    """
+    count = 0
+    for entry in sorted(Path(folder).rglob(".tmp-*")):
+        if entry.is_dir():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
+        count += 1
+    return count
+
+
+def sha256_bytes(content: bytes) -> str:
+    """Hexadecimal SHA-256 of `content`."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def sha256_file(path: Path | str) -> str:
+    """Hexadecimal SHA-256 of a file's content, read in blocks."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_folder(path: Path | str) -> str:
+    """Hexadecimal SHA-256 over the relative names and contents of all files below `path`."""
+    path = Path(path)
+    listing = [(file.relative_to(path).as_posix(), sha256_file(file)) for file in sorted(path.rglob("*")) if file.is_file()]
+    return digest_of(sorted(listing))
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 of `value` as canonical JSON: the digest of settings, independent of key order."""
+    return sha256_bytes(json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str).encode())
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,29 @@
+"""What can be wrong with an input, said without a value of a patient."""
+
+from __future__ import annotations
+
+
+class Unusable(Exception):
+    """One unit of work cannot be used; it goes to quarantine and the run goes on.
+
+    Args:
+        reason: Short stable code in kebab case (`truncated-file`, `missing-slice`), counted in reports.
+        message: One sentence for the operator naming the place (tag, row, column), never a patient's value.
+        remedy: What the operator can do about it.
+    """
+
+    def __init__(self, reason: str, message: str, remedy: str = "") -> None:
+        super().__init__(reason, message, remedy)
+        self.reason = reason
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.message}" + (f" {self.remedy}" if self.remedy else "")
+
+
+class UserError(Exception):
+    """The whole command cannot go on because of what the user gave; shown without a traceback.
+
+    The text ends with the next step the user can take.
+    """

@@ -1,0 +1,230 @@
+"""One description per table that passes from room to room: columns, types, units, meaning and checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from groundwork.files import atomic_file
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name in the field's standard terms, type, meaning, unit, and whether it may be null."""
+
+    name: str
+    dtype: pl.DataType
+    text: str
+    unit: str = ""
+    nullable: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of the house.
+
+    Attributes:
+        name: File stem and name in messages.
+        text: What one row is.
+        columns: The declared columns, in order.
+        key: Columns that together identify a row; also the order rows are written in.
+        open: Whether further columns may follow the declared ones.
+    """
+
+    name: str
+    text: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = ()
+    open: bool = False
+
+    def schema(self) -> pl.Schema:
+        """Return the Polars schema of the declared columns."""
+        return pl.Schema({column.name: column.dtype for column in self.columns})
+
+    def empty(self) -> pl.DataFrame:
+        """Return a frame with the declared columns and no row."""
+        return pl.DataFrame(schema=self.schema())
+
+    def conform(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return `frame` with declared columns first, cast to their types, sorted by key; check it on the way.
+
+        Raises:
+            ValueError: If a declared column that may not be null is missing or holds nulls, a closed table has
+                further columns, or a key occurs twice. The text names columns and counts, never values.
+        """
+        required = [c.name for c in self.columns if not c.nullable]
+        missing = [name for name in required if name not in frame.columns]
+        if missing:
+            raise ValueError(f"table {self.name}: missing columns {', '.join(missing)}")
+        declared = {column.name for column in self.columns}
+        further = [name for name in frame.columns if name not in declared]
+        if further and not self.open:
+            raise ValueError(f"table {self.name}: unknown columns {', '.join(further)}")
+        have = set(frame.columns)
+        frame = frame.select(
+            *[
+                pl.col(c.name).cast(c.dtype) if c.name in have else pl.lit(None, dtype=c.dtype).alias(c.name)
+                for c in self.columns
+            ],
+            *further,
+        )
+        holes = [name for name in required if frame[name].null_count()]
+        if holes:
+            raise ValueError(f"table {self.name}: nulls in {', '.join(holes)}")
+        if self.key:
+            frame = frame.sort(self.key, nulls_last=False, maintain_order=True)
+            twice = frame.height - frame.select(self.key).unique().height
+            if twice:
+                raise ValueError(f"table {self.name}: {twice} rows repeat a key ({', '.join(self.key)})")
+        return frame
+
+    def write(self, frame: pl.DataFrame, path: Path | str) -> pl.DataFrame:
+        """Conform `frame`, write it as Parquet, and return what was written."""
+        frame = self.conform(frame)
+        write_parquet(frame, path)
+        return frame
+
+    def read(self, path: Path | str) -> pl.DataFrame:
+        """Read the table from Parquet; an absent file is an empty table."""
+        return pl.read_parquet(path) if Path(path).exists() else self.empty()
+
+
+def write_parquet(frame: pl.DataFrame, path: Path | str) -> None:
+    """Write `frame` as Parquet atomically: equal frames give equal bytes, strings in the plain Arrow type."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    arrow = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    fields = [field.with_type(pa.string()) if pa.types.is_large_string(field.type) else field for field in arrow.schema]
+    with atomic_file(path) as temporary:
+        pq.write_table(arrow.cast(pa.schema(fields)), temporary, compression="zstd", row_group_size=131_072)
+
+
+TIMESTAMP = pl.Datetime("us")
+"""All times: naive local time of the subject after the date shift, in microseconds."""
+
+SUBJECT = Column("subject_id", pl.Int64(), "Keyed pseudonym of the person; positive.", nullable=False)
+CENTRE = Column("centre", pl.String(), "Name of the centre, as in the study file.")
+
+PEOPLE = Table(
+    "people",
+    "One identifier of one person in one centre, with what that source knows of the person. Vault only.",
+    (
+        Column("centre", pl.String(), "Name of the centre.", nullable=False),
+        Column(
+            "person_key", pl.String(), "The centre's own key of the person: rows that share it are one person.", nullable=False
+        ),
+        Column("system", pl.String(), "Kind of identifier: ipp, ins, omop, fhir, osiris, dicom, ...", nullable=False),
+        Column("identifier", pl.String(), "The identifier as the sources write it.", nullable=False),
+        Column("ins", pl.String(), "Matricule INS (15 digits) when qualified, else null."),
+        Column("birth_family_name", pl.String(), "Family name at birth."),
+        Column("used_family_name", pl.String(), "Family name in use."),
+        Column("given_names", pl.String(), "Given names, first name first."),
+        Column("birth_date", pl.String(), "ISO date of birth, cut to what is known (1961, 1961-04, 1961-04-02)."),
+        Column("sex", pl.String(), "M, F or null."),
+        Column("birth_place_code", pl.String(), "INSEE code of the commune (2A004) or country (99...) of birth."),
+        Column("source", pl.String(), "File the row comes from."),
+        Column("source_row", pl.Int64(), "Row number in that file, header not counted, from 1."),
+    ),
+    key=("centre", "system", "identifier"),
+)
+
+EVENTS = Table(
+    "events",
+    "One event of one subject: MEDS 0.4.1 columns first, then ours.",
+    (
+        SUBJECT,
+        Column("time", TIMESTAMP, "When it happened; null for static facts and for partial dates."),
+        Column("code", pl.String(), "Vocabulary//code, such as ICD10//C34.1, LOINC//718-7, MEDS_DEATH.", nullable=False),
+        Column("numeric_value", pl.Float32(), "Numeric value, if any."),
+        Column("text_value", pl.String(), "Coded or controlled text value, if any; never free text."),
+        Column("time_min", TIMESTAMP, "Earliest instant the event can have happened; null for static facts."),
+        Column("time_max", TIMESTAMP, "Latest instant the event can have happened; null for static facts."),
+        Column("end_time", TIMESTAMP, "End of an interval, if it has one."),
+        Column("unit", pl.String(), "UCUM unit of numeric_value."),
+        Column("recorded_time", TIMESTAMP, "When the source learned of it; null when unknown."),
+        Column("source", pl.String(), "Centre and table the event comes from, such as A/omop/measurement."),
+        Column("source_row", pl.Int64(), "Row in that table, header not counted, from 1."),
+    ),
+)
+
+SERIES = Table(
+    "series",
+    "One de-identified DICOM series in staging.",
+    (
+        SUBJECT,
+        CENTRE,
+        Column("StudyInstanceUID", pl.String(), "Keyed pseudonym of the study.", nullable=False),
+        Column("SeriesInstanceUID", pl.String(), "Keyed pseudonym of the series.", nullable=False),
+        Column("Modality", pl.String(), "DICOM Modality."),
+        Column("SOPClassUID", pl.String(), "SOP class of its instances."),
+        Column("FrameOfReferenceUID", pl.String(), "Keyed pseudonym of the frame of reference."),
+        Column("series_time", TIMESTAMP, "Shifted acquisition date and time (Series, else Study, else Acquisition)."),
+        Column("PatientSex", pl.String(), "Sex as the DICOM header says, kept for concordance checks."),
+        Column("BodyPartExamined", pl.String(), "DICOM BodyPartExamined."),
+        Column("SeriesDescription", pl.String(), "Cleaned series description."),
+        Column("ReferencedSeriesInstanceUID", pl.String(), "For RTSTRUCT and SEG: the image series it marks."),
+        Column("instances", pl.Int64(), "Number of instances."),
+        Column("folder", pl.String(), "Folder of the series relative to the staging folder.", nullable=False),
+        Column("input_digest", pl.String(), "Digest over the SHA-256 of its files.", nullable=False),
+    ),
+    key=("subject_id", "StudyInstanceUID", "SeriesInstanceUID"),
+)
+
+FEATURES = Table(
+    "features",
+    "Radiomic features of one region of one series under one image type; a Float64 column per feature follows.",
+    (
+        Column("subject_id", pl.Int64(), "Keyed pseudonym of the person; null when run on plain files."),
+        CENTRE,
+        Column("StudyInstanceUID", pl.String(), "Study of the image."),
+        Column("SeriesInstanceUID", pl.String(), "Series of the image."),
+        Column("Modality", pl.String(), "DICOM Modality of the image."),
+        Column("series_time", TIMESTAMP, "Shifted date and time of the image."),
+        Column("region", pl.String(), "Target the region was mapped to, such as GTV.", nullable=False),
+        Column("image_type", pl.String(), "original, wavelet-LLH, log-sigma-3-0-mm-3D, ...", nullable=False),
+        Column("roi_name", pl.String(), "Cleaned name of the region in its RTSTRUCT or SEG."),
+        Column("engine", pl.String(), "pyradiomics or unibase, with version.", nullable=False),
+        Column("mode", pl.String(), "pyradiomics or ibsi.", nullable=False),
+        Column("settings_digest", pl.String(), "SHA-256 of the extraction settings.", nullable=False),
+        Column("source_digest", pl.String(), "Digest of image and mask files.", nullable=False),
+    ),
+    key=("subject_id", "SeriesInstanceUID", "region", "image_type", "source_digest"),
+    open=True,
+)
+
+SAMPLE_MAP = Table(
+    "sample_map",
+    "One sample of one assay and the subject it comes from, as in MultiAssayExperiment.",
+    (
+        Column("assay", pl.String(), "Assay: rna, mutations, ...", nullable=False),
+        Column("primary", pl.Int64(), "subject_id of the sample's subject.", nullable=False),
+        Column("colname", pl.String(), "Keyed pseudonym of the sample, name of its row in the assay.", nullable=False),
+        CENTRE,
+        Column("sample_time", TIMESTAMP, "Shifted date of collection; null when partial or unknown."),
+        Column("sample_time_min", TIMESTAMP, "Earliest instant of collection."),
+        Column("sample_time_max", TIMESTAMP, "Latest instant of collection."),
+        Column("sample_type", pl.String(), "tumour, normal, metastasis or null."),
+        Column("status", pl.String(), "used, or quarantined.", nullable=False),
+        Column("reason", pl.String(), "Why it is quarantined; empty when used.", nullable=False),
+    ),
+    key=("assay", "colname"),
+)
+
+QUARANTINE = Table(
+    "quarantine",
+    "One unit that was not used, and why; holds no source name and no value of a patient.",
+    (
+        Column("stage", pl.String(), "Stage that refused it.", nullable=False),
+        Column("centre", pl.String(), "Centre it came from."),
+        Column(
+            "unit", pl.String(), "Keyed token of the unit; `unibase quarantine` shows the file to the custodian.", nullable=False
+        ),
+        Column("reason", pl.String(), "Short stable code.", nullable=False),
+        Column("message", pl.String(), "What is wrong, without a value.", nullable=False),
+        Column("remedy", pl.String(), "What can be done."),
+    ),
+    key=("stage", "unit", "reason"),
+)

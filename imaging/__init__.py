@@ -1,0 +1,1 @@
+"""DICOM: de-identification, series to volumes, regions to masks, radiomic features."""

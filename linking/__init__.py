@@ -1,0 +1,1 @@
+"""Cohort, index events, and the leakage-free temporal join of the modalities."""

@@ -1,0 +1,1 @@
+"""Assays: readers, gates, normalisation, frozen models."""

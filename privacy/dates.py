@@ -1,0 +1,50 @@
+"""One shift in whole days per subject, the same in every modality, so intervals stay exact to the day.
+
+An interval that says a partial date (1961, 1961-04) begins on the first of a year or month. Shifted by days it
+would begin elsewhere and tell the shift to anyone who reads it; so the shifted interval is widened outward to
+whole months or years before it leaves the vault.
+"""
+
+from __future__ import annotations
+
+import calendar
+from datetime import date, datetime, timedelta
+from typing import TypeVar
+
+from privacy.keys import Key
+
+DEFAULT_MAX_SHIFT_DAYS = 1826
+"""Five years: shifts are drawn from 1 to this many days into the past."""
+
+DateOrTime = TypeVar("DateOrTime", date, datetime)
+
+
+def shift_days(key: Key, subject_id: int, max_days: int = DEFAULT_MAX_SHIFT_DAYS) -> int:
+    """Return the subject's shift in days: keyed, uniform over -max_days to -1, never 0."""
+    return -1 - int.from_bytes(key.mac("date-shift", str(subject_id)), "big") % max_days
+
+
+def shift(moment: DateOrTime, days: int) -> DateOrTime:
+    """Return `moment` moved by `days`; the time of day is kept."""
+    return moment + timedelta(days=days)
+
+
+def shift_interval(earliest: datetime, latest: datetime, days: int) -> tuple[datetime, datetime]:
+    """Return what is known of a date after the shift, telling no more of the shift than its precision.
+
+    An interval within one day moves exactly. A longer one, such as a month or a year that is all that is known,
+    is moved and then widened outward: to whole calendar months when it spans at most 31 days, else to whole
+    calendar years.
+    """
+    first, last = shift(earliest, days), shift(latest, days)
+    span = latest - earliest
+    if span < timedelta(days=1):
+        return first, last
+    if span <= timedelta(days=31):
+        end_day = calendar.monthrange(last.year, last.month)[1]
+        return datetime(first.year, first.month, 1), _end_of_day(date(last.year, last.month, end_day))
+    return datetime(first.year, 1, 1), _end_of_day(date(last.year, 12, 31))
+
+
+def _end_of_day(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, 23, 59, 59, 999_999)

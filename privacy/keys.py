@@ -1,0 +1,92 @@
+"""The secret key of a study, and the keys derived from it for each purpose.
+
+A key comes from a file (mode 0600) or an environment variable. It is never logged, never written beside the
+data and shows nothing of itself in `repr`; its fingerprint may be published.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from groundwork.files import write_text
+from groundwork.problems import UserError
+
+KEY_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Key:
+    """A secret of 32 bytes, from which a key per purpose is derived (HKDF-Expand with SHA-256, RFC 5869)."""
+
+    secret: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.secret) != KEY_BYTES:
+            raise UserError(f"A key has {KEY_BYTES} bytes ({2 * KEY_BYTES} hexadecimal digits). Make one: unibase key new FILE")
+
+    @property
+    def fingerprint(self) -> str:
+        """First 16 hexadecimal digits of a one-way derivation: names the key without telling it."""
+        return self.derive("fingerprint").hex()[:16]
+
+    def derive(self, purpose: str) -> bytes:
+        """Return the 32-byte key for `purpose`; keys of two purposes tell nothing of each other."""
+        return hmac.new(self.secret, purpose.encode() + b"\x01", hashlib.sha256).digest()
+
+    def mac(self, purpose: str, message: str) -> bytes:
+        """Return the HMAC-SHA-256 of `message` (UTF-8) under the key derived for `purpose`."""
+        return hmac.new(self.derive(purpose), message.encode(), hashlib.sha256).digest()
+
+
+def new_key() -> Key:
+    """Return a fresh random key."""
+    return Key(secrets.token_bytes(KEY_BYTES))
+
+
+def write_key_file(key: Key, path: Path | str) -> None:
+    """Write `key` as hexadecimal text, mode 0600.
+
+    Raises:
+        UserError: If the file exists already; a key in use must never be overwritten.
+    """
+    if Path(path).exists():
+        raise UserError(f"{path} exists and is not overwritten. Choose another name, or use that key.")
+    write_text(path, key.secret.hex() + "\n", mode=0o600)
+
+
+def read_key_file(path: Path | str) -> Key:
+    """Read a key that `write_key_file` wrote.
+
+    Raises:
+        UserError: If the file is absent, others can read it, or it holds no key.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"No key at {path}. Make one: unibase key new {path}")
+    if path.stat().st_mode & 0o077:
+        raise UserError(f"Others can read the key {path}. Close it: chmod 600 {path}")
+    return _parse(path.read_text(), f"the file {path}")
+
+
+def read_key_environment(variable: str) -> Key:
+    """Read a key, in hexadecimal, from an environment variable.
+
+    Raises:
+        UserError: If the variable is not set or holds no key.
+    """
+    text = os.environ.get(variable)
+    if text is None:
+        raise UserError(f"The environment variable {variable} is not set. Put the key in it, or name a key file.")
+    return _parse(text, f"the environment variable {variable}")
+
+
+def _parse(text: str, place: str) -> Key:
+    try:
+        return Key(bytes.fromhex(text.strip()))
+    except ValueError:
+        raise UserError(f"There is no hexadecimal key in {place}. Make one: unibase key new FILE") from None

@@ -1,0 +1,1 @@
+"""Write, open, describe and compare releases."""
