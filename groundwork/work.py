@@ -207,13 +207,20 @@ def _map_batches(function: Callable[[Any], Any], batches: list[list[Unit]], clie
     from distributed import as_completed
 
     futures = {client.submit(_run_batch, function, batch, pure=False, retries=1): batch for batch in batches}
+    running = as_completed(list(futures))
     try:
-        for future in as_completed(list(futures)):
+        for future in running:
             batch = futures.pop(future)
             if future.status == "finished":
                 yield future.result()
+            elif len(batch) == 1:
+                yield [_died(batch[0])]
             else:
-                yield [_died(unit) for unit in batch]
+                # One unit killed the worker; the others of its batch must not pay for it.
+                for unit in batch:
+                    single = client.submit(_run_batch, function, [unit], pure=False, retries=1)
+                    futures[single] = [unit]
+                    running.add(single)
             future.release()
     finally:
         client.cancel(list(futures))

@@ -1,0 +1,53 @@
+# Each target does its own set-up: on a machine that has some Python 3 and a C compiler, `make demo` or `make test` is all.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# uv from the PATH where it is, else from a venv of our own.
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+RUN := $(UV) run --locked --no-sync
+DEMO ?= demo
+JOBS ?= 2
+
+.PHONY: help setup demo real test check format types lint nightly server clean
+
+help:  ## Show the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.uv/bin/uv:
+	python3 -m venv .uv || { echo "python3 has no venv module. On Debian: apt-get install python3-venv"; exit 1; }
+	.uv/bin/pip install --quiet --disable-pip-version-check 'uv>=0.8'
+
+setup: $(filter .uv/bin/uv,$(UV))  ## Install everything that uv.lock names into .venv
+	@$(UV) sync --locked --quiet
+
+demo: setup  ## Simulate three hospitals and build a release from them, into demo/
+	@$(RUN) unibase simulate $(DEMO) --resume
+	@$(RUN) unibase build $(DEMO)/study.yaml
+
+real: setup  ## Build the example over real files (needs UNIBASE_REAL_DATA, default ../shared/data)
+	@$(RUN) unibase build examples/real/study.yaml
+
+test: setup  ## Run all tests
+	@$(RUN) pytest -n $(JOBS) --dist worksteal
+
+check: setup lint types  ## Lint, types and the rules of the house
+
+lint: setup
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) lint-imports --no-cache
+
+types: setup
+	@$(RUN) mypy
+
+format: setup  ## Format and sort imports
+	@$(RUN) ruff check --fix --quiet .
+	@$(RUN) ruff format --quiet .
+
+server: setup  ## Start a Prefect server on loopback, telemetry off
+	@DO_NOT_TRACK=1 PREFECT_SERVER_ANALYTICS_ENABLED=false $(RUN) prefect server start --host 127.0.0.1
+
+clean:  ## Remove the demo
+	rm -rf $(DEMO)

@@ -1,0 +1,110 @@
+"""A Prefect API server for one run, where no server is set: on loopback, on SQLite, gone with the run.
+
+Prefect can start one by itself, but a killed run leaves that one behind. Ours asks the kernel to be killed with its
+parent, so nothing stays, whatever ends the run.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from groundwork.problems import UserError
+
+START_SECONDS = 120
+"""Longest wait for the server: its first start makes the database and takes 12 to 40 s on a slow disk."""
+
+PR_SET_PDEATHSIG = 1
+
+
+@contextmanager
+def prefect_api(home: Path) -> Iterator[str]:
+    """Yield the URL of a Prefect API: the one that PREFECT_API_URL names, else a server of our own.
+
+    Args:
+        home: Folder of the server's database and log when one is started here.
+
+    Raises:
+        UserError: If the server does not come up in time; the text names its log.
+    """
+    url = os.environ.get("PREFECT_API_URL")
+    if url:
+        yield url
+        return
+    home.mkdir(parents=True, exist_ok=True)
+    port = _free_port()
+    url = f"http://127.0.0.1:{port}/api"
+    environment = {
+        **os.environ,
+        "PREFECT_HOME": str(home),
+        "PREFECT_API_URL": "",
+        "PREFECT_UI_ENABLED": "0",
+        "PREFECT__SERVER_EPHEMERAL": "1",
+        "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home / 'prefect.db'}",
+    }
+    log_path = home / "server.log"
+    with open(log_path, "wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flows.server", str(port), str(os.getpid())], env=environment, stdout=log, stderr=log
+        )
+    previous = {name: os.environ.get(name) for name in ("PREFECT_API_URL", "PREFECT_HOME")}
+    try:
+        _await_health(process, f"{url}/health", log_path)
+        os.environ.update({"PREFECT_API_URL": url, "PREFECT_HOME": str(home)})
+        yield url
+    finally:
+        for name, value in previous.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+        process.terminate()
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _await_health(process: subprocess.Popen[bytes], url: str, log_path: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=2) as response:
+                if response.status == 200:
+                    return
+        except (urllib.error.URLError, TimeoutError, ConnectionError):
+            time.sleep(0.1)
+    raise UserError(
+        f"The embedded Prefect server did not start. Its log: {log_path}. Or run without Prefect: unibase build --no-prefect"
+    )
+
+
+def _serve(port: int, parent: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        # The parent ended before the kernel was asked to tell us.
+        return
+    import uvicorn
+
+    uvicorn.run("prefect.server.api.server:create_app", factory=True, host="127.0.0.1", port=port, log_level="error")
+
+
+if __name__ == "__main__":
+    _serve(int(sys.argv[1]), int(sys.argv[2]))

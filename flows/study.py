@@ -1,0 +1,340 @@
+"""The study file: one YAML that says where sources are and what the release holds, checked line by line."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError
+
+from flows.workspace import Workspace
+from groundwork.files import digest_of
+from groundwork.problems import UserError
+from imaging.deidentify import DeidentifyOptions
+from linking.options import CohortRules, IndexRule, Window
+from privacy.dates import DEFAULT_MAX_SHIFT_DAYS
+from privacy.keys import Key, read_key_environment, read_key_file
+
+
+class Section(BaseModel):
+    """A part of the study file; a key it does not know is an error, not ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class KeySource(Section):
+    """Where the secret key of the study comes from: exactly one of the three."""
+
+    file: str | None = None
+    """A key file of mode 0600 (`unibase key new FILE`), relative to the study file."""
+    env: str | None = None
+    """Name of the environment variable that holds the key in hexadecimal."""
+    prefect_secret: str | None = None
+    """Name of a Prefect Secret block that holds the key in hexadecimal."""
+
+    @field_validator("prefect_secret")
+    @classmethod
+    def _exactly_one(cls, value: str | None, info: Any) -> str | None:
+        if sum(bool(v) for v in (*info.data.values(), value)) != 1:
+            raise ValueError("name exactly one of file, env, prefect_secret")
+        return value
+
+    # Runs also when the key is absent, so that an empty section is refused.
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class ClinicalSource(Section):
+    """Clinical records of a centre."""
+
+    format: Literal["omop", "fhir", "osiris", "osiris-rwd", "csv"]
+    """Format of the records."""
+    path: str
+    """Folder (or file) of the records, relative to the study file."""
+    mapping: str | None = None
+    """For `csv`: the YAML file that says which column means what."""
+
+
+class AssaySource(Section):
+    """One assay of a centre."""
+
+    matrix: str
+    """Matrix or MAF file; a pattern (`counts*.tsv.gz`) names several, so that a night's batch is one more file."""
+    samples: str
+    """Sample sheet: sample, patient, collected, sample_type."""
+    profiled: str | None = None
+    """For mutations: list of profiled samples, one a line; a sample not on it is missing, never wild type."""
+
+
+class Centre(Section):
+    """One hospital and its sources; each may be absent."""
+
+    finess: str | None = None
+    """FINESS number of the hospital."""
+    people: str | None = None
+    """CSV or Parquet with columns of the people table; not needed where the clinical format holds identities."""
+    dicom: str | None = None
+    """Folder with DICOM files at any depth."""
+    clinical: ClinicalSource | None = None
+    omics: dict[Literal["rna", "mutations"], AssaySource] = Field(default_factory=dict)
+
+
+class Features(Section):
+    """Radiomic features to extract."""
+
+    settings: str
+    """A PyRadiomics parameter file, relative to the study file."""
+    modalities: list[str] = ["CT", "PT", "MR"]
+    """DICOM modalities of the images to measure."""
+    regions: dict[str, list[str]]
+    """Target name: patterns (regular expressions, whole name, case-blind) of the ROI names that mean it."""
+    engine: Literal["pyradiomics", "unibase"] = "pyradiomics"
+    """Which engine computes."""
+    mode: Literal["pyradiomics", "ibsi"] = "pyradiomics"
+    """Which definitions hold."""
+
+
+class RnaOptions(Section):
+    """How counts become values."""
+
+    method: Literal[
+        "tmm", "tmmwsp", "rle", "upperquartile", "median-of-ratios", "cpm", "logcpm", "vst", "voom", "quantile", "none"
+    ] = "tmm"
+    """Normalisation method; factors of `tmm`, `tmmwsp`, `rle`, `upperquartile` are applied to log2 counts per million."""
+
+
+class MutationOptions(Section):
+    """Which genes the mutation table holds."""
+
+    min_samples: int = Field(default=1, ge=1)
+    """Genes mutated in fewer samples are left out of the analysis table (they stay in the assay)."""
+
+
+class Assays(Section):
+    """Options by assay."""
+
+    rna: RnaOptions = RnaOptions()
+    mutations: MutationOptions = MutationOptions()
+    genes: list[str] = []
+    """Symbols of genes whose normalised expression enters the analysis table as columns."""
+
+
+class ClinicalWindow(Window):
+    """One clinical variable of the analysis table."""
+
+    concept: str
+    """Concept (see docs/clinical.md) whose value is taken."""
+
+
+class Windows(Section):
+    """What is joined, from which days around the index."""
+
+    imaging: Window | None = None
+    rna: Window | None = None
+    mutations: Window | None = None
+    clinical: dict[str, ClinicalWindow] = Field(default_factory=dict)
+
+
+class Release(Section):
+    """The release to publish."""
+
+    version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
+    """Major.minor.patch; a published version never changes."""
+    min_cell: int = Field(default=11, ge=1)
+    """Counts below this are masked in every report."""
+
+
+class Deidentification(DeidentifyOptions):
+    """De-identification of DICOM, and the shift of all dates."""
+
+    max_shift_days: int = Field(default=DEFAULT_MAX_SHIFT_DAYS, ge=1)
+    """Each subject's dates move 1 to this many days into the past."""
+
+
+class Dask(Section):
+    """Where the work runs."""
+
+    address: str | None = None
+    """Address of an existing scheduler; null starts a local cluster."""
+    workers: int | None = Field(default=None, ge=1)
+    """Processes of the local cluster; the number of cores by default."""
+
+
+class Study(Section):
+    """The whole study file."""
+
+    study: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    """Name of the study: lower case, digits, hyphens."""
+    title: str = ""
+    """One line for the release page."""
+    description: str = ""
+    """A paragraph for the release page."""
+    notice: str = ""
+    """Said at the top of the release page, for instance that this is a plumbing trial."""
+    workspace: str = "work"
+    """Folder of vault and staging, relative to the study file."""
+    releases: str = "releases"
+    """Folder of releases, relative to the study file."""
+    release: Release
+    key: KeySource
+    centres: dict[str, Centre] = Field(min_length=1)
+    links: str | None = None
+    """CSV of identifiers known to be one person (centre_a, system_a, identifier_a, centre_b, system_b, identifier_b)."""
+    deidentification: Deidentification = Deidentification()
+    features: Features | None = None
+    assays: Assays = Assays()
+    concepts: str | None = None
+    """YAML of concepts that adds to the packaged one."""
+    index: IndexRule
+    windows: Windows = Windows()
+    cohort: CohortRules = CohortRules()
+    endpoints: list[Literal["OS"]] = ["OS"]
+    """Time-to-event endpoints from the index."""
+    dask: Dask = Dask()
+
+    file: Path = Field(exclude=True)
+    """Where the study file is; set when it is read, not a key of the file."""
+
+    @property
+    def home(self) -> Path:
+        """Folder that relative paths start from."""
+        return self.file.parent
+
+    def path(self, relative: str) -> Path:
+        """Return a path of the study file as an absolute one."""
+        return (self.home / relative).resolve()
+
+    def paths(self, pattern: str) -> list[Path]:
+        """Return the files that a pattern of the study file names, sorted; a plain name is returned as it is."""
+        if glob.has_magic(pattern):
+            return sorted(Path(name).resolve() for name in glob.glob(str(self.home / pattern)))
+        return [self.path(pattern)]
+
+    @property
+    def work(self) -> Workspace:
+        """The study's folders."""
+        return Workspace(self.path(self.workspace))
+
+    def read_key(self) -> Key:
+        """Return the secret key of the study."""
+        if self.key.file:
+            return read_key_file(self.path(self.key.file))
+        if self.key.env:
+            return read_key_environment(self.key.env)
+        from flows.secrets import read_key_secret
+
+        return read_key_secret(self.key.prefect_secret or "")
+
+    def settings(self) -> dict[str, Any]:
+        """Return the study as JSON: what the manifest of the release holds."""
+        return self.model_dump(mode="json")
+
+    def digest(self) -> str:
+        """Return the digest of the settings."""
+        return digest_of(self.settings())
+
+
+def read_study(path: Path | str) -> Study:
+    """Read and check a study file.
+
+    Raises:
+        UserError: If the file is absent, no YAML, or breaks a rule; one line per fault with file, line, key, what is
+            wrong and what is allowed.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"No study file at {path}. Make an example: unibase simulate FOLDER")
+    try:
+        content = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UserError(f"{path}:{line}: this is no valid YAML ({error.problem}). Mend that line.") from None
+    if not isinstance(content, CommentedMap):
+        raise UserError(f"{path}:1: a study file is a mapping of keys. See docs/study-file.md")
+    if "file" in content:
+        raise UserError(f"{path}:{content.lc.key('file')[0] + 1}: file: unknown key. Remove it.")
+    try:
+        return Study.model_validate({**content, "file": path.resolve()})
+    except ValidationError as error:
+        faults = [_fault(path, content, detail) for detail in error.errors()]
+        raise UserError("\n".join([*faults, f"{len(faults)} to mend. Every key is explained in docs/study-file.md"])) from None
+
+
+def missing_sources(study: Study) -> list[str]:
+    """Return one line for each source that the study names and that is not there."""
+    named: list[tuple[str, str]] = []
+    for name, centre in study.centres.items():
+        named += [(f"centres.{name}.people", centre.people or ""), (f"centres.{name}.dicom", centre.dicom or "")]
+        if centre.clinical:
+            named.append((f"centres.{name}.clinical.path", centre.clinical.path))
+            named.append((f"centres.{name}.clinical.mapping", centre.clinical.mapping or ""))
+        for assay, source in centre.omics.items():
+            named += [
+                (f"centres.{name}.omics.{assay}.{key}", getattr(source, key) or "") for key in ("matrix", "samples", "profiled")
+            ]
+    named += [("features.settings", study.features.settings if study.features else "")]
+    named += [("links", study.links or ""), ("concepts", study.concepts or ""), ("key.file", study.key.file or "")]
+    return [
+        f"{key}: nothing at {study.path(value)}"
+        for key, value in named
+        if value and not any(path.exists() for path in study.paths(value))
+    ]
+
+
+def _fault(path: Path, content: CommentedMap, detail: Any) -> str:
+    """Say one fault: where (line and key), what is wrong, what is allowed."""
+    location = [part for part in detail["loc"] if not (isinstance(part, str) and part.startswith("function-"))]
+    line = _line(content, location)
+    key = ".".join(str(part) for part in location) or "study"
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        said = f"unknown key; allowed here: {', '.join(_allowed(location[:-1]))}"
+        near = difflib.get_close_matches(str(location[-1]), _allowed(location[:-1]), 1)
+        said += f". Did you mean {near[0]}?" if near else "."
+    elif kind == "missing":
+        said = "this key is missing. Add it."
+    elif kind == "literal_error":
+        said = f"{detail['input']!r} is not allowed; allowed: {context['expected']}."
+    elif kind == "string_pattern_mismatch":
+        said = f"{detail['input']!r} is not allowed; it must match {context['pattern']}."
+    else:
+        said = f"{detail['msg'].removeprefix('Value error, ')}."
+    return f"{path}:{line}: {key}: {said}"
+
+
+def _line(content: Any, location: list[Any]) -> int:
+    """Return the line, from 1, of the deepest key of `location` that the file has."""
+    line = 1
+    for part in location:
+        if isinstance(content, CommentedMap) and part in content:
+            line = content.lc.key(part)[0] + 1
+        elif isinstance(content, CommentedSeq) and isinstance(part, int) and part < len(content):
+            line = content.lc.item(part)[0] + 1
+        else:
+            return line
+        content = content[part]
+    return line
+
+
+def _allowed(location: list[Any]) -> list[str]:
+    """Return the keys allowed in the section at `location`."""
+    model: Any = Study
+    for part in location:
+        annotation = model.model_fields[part].annotation if isinstance(model, type) and part in model.model_fields else model
+        model = _section_of(annotation)
+    return sorted(set(getattr(model, "model_fields", {})) - {"file"})
+
+
+def _section_of(annotation: Any) -> Any:
+    """Return the section class inside an annotation such as `Window | None` or `dict[str, Centre]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in reversed(getattr(annotation, "__args__", ())):
+        found = _section_of(argument)
+        if found is not None:
+            return found
+    return None

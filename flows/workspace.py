@@ -1,0 +1,73 @@
+"""The folders of one study on disk: vault, staging, linked; and the lock that gives them to one run at a time."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from groundwork.files import remove_temporaries
+from groundwork.problems import UserError
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where a study keeps what; see docs/contracts.md."""
+
+    root: Path
+
+    @property
+    def vault(self) -> Path:
+        """Keys, identity ledger, work ledger, audit log: mode 0700."""
+        return self.root / "vault"
+
+    @property
+    def staging(self) -> Path:
+        """Pseudonymised data by room."""
+        return self.root / "staging"
+
+    @property
+    def linked(self) -> Path:
+        """Cohort, index, analysis table and its trace."""
+        return self.root / "linked"
+
+    @property
+    def identity(self) -> Path:
+        """The identity ledger."""
+        return self.vault / "identity"
+
+    @property
+    def work_ledger(self) -> Path:
+        """How every unit of work ended, with the names of source files."""
+        return self.vault / "work.sqlite"
+
+    @property
+    def audit_log(self) -> Path:
+        """Who did what, append-only."""
+        return self.vault / "audit.jsonl"
+
+    def create(self) -> None:
+        """Make the folders; the vault is closed to others."""
+        for folder in (self.vault, self.staging, self.linked):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.vault.chmod(0o700)
+
+    @contextmanager
+    def owned(self) -> Iterator[None]:
+        """Hold the workspace for this run, and clear away what a killed run left half-written.
+
+        Raises:
+            UserError: If another run holds it.
+        """
+        self.create()
+        with open(self.vault / "lock", "w") as lock:
+            try:
+                # Released by the kernel when the process ends, however it ends.
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(f"Another run is working in {self.root}. Wait for it, or stop it, then start again.") from None
+            for folder in (self.staging, self.linked):
+                remove_temporaries(folder)
+            yield

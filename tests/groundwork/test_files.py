@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from groundwork.files import atomic_file, atomic_folder, digest_of, remove_temporaries, sha256_folder, write_json
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_temporary(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), atomic_file(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_mode_is_set_before_the_file_appears(tmp_path: Path) -> None:
+    with atomic_file(tmp_path / "key", mode=0o600) as temporary:
+        temporary.write_text("x")
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
+    for content in ("one", "two"):
+        with atomic_folder(tmp_path / "out") as temporary:
+            (temporary / content).write_text(content)
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["two"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / ".tmp-1.parquet").write_text("half")
+    (tmp_path / ".tmp-2").mkdir()
+    (tmp_path / "kept.parquet").write_text("whole")
+    assert remove_temporaries(tmp_path) == 2
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["kept.parquet", "sub"]
+
+
+def test_digests_do_not_depend_on_order(tmp_path: Path) -> None:
+    assert digest_of({"a": 1, "b": [2]}) == digest_of({"b": [2], "a": 1})
+    assert digest_of({"a": 1}) != digest_of({"a": 2})
+    for name, order in (("x", "ab"), ("y", "ba")):
+        for letter in order:
+            (tmp_path / name).mkdir(exist_ok=True)
+            (tmp_path / name / letter).write_text(letter)
+    assert sha256_folder(tmp_path / "x") == sha256_folder(tmp_path / "y")
+    (tmp_path / "y" / "a").rename(tmp_path / "y" / "c")
+    assert sha256_folder(tmp_path / "x") != sha256_folder(tmp_path / "y")
+
+
+def test_json_refuses_not_a_number(tmp_path: Path) -> None:
+    with pytest.raises(ValueError):
+        write_json(tmp_path / "a.json", {"a": float("nan")})
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from groundwork.cluster import dask_client
+from groundwork.problems import Unusable
+from groundwork.work import Outcome, Unit, WorkLedger, run_units
+
+
+def _half(argument: tuple[Path, int]) -> dict[str, int]:
+    folder, number = argument
+    with open(folder / f"calls-{number}", "a") as calls:
+        calls.write("x")
+    if number % 3 == 0:
+        raise Unusable("divisible", "It divides by three.", "Give another.")
+    if number % 7 == 0:
+        raise ValueError("the patient is called Dupont")
+    return {"half": number // 2}
+
+
+def _die_at_three(number: int) -> int:
+    if number == 3:
+        os._exit(1)
+    return number
+
+
+def _units(folder: Path, numbers: list[int], digest: str = "d") -> list[Unit]:
+    return [Unit(f"{number:04}", digest, (folder, number)) for number in numbers]
+
+
+def _calls(folder: Path, number: int) -> int:
+    path = folder / f"calls-{number}"
+    return len(path.read_text()) if path.exists() else 0
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Any:
+    with WorkLedger(tmp_path / "vault" / "work.sqlite") as ledger:
+        yield ledger
+
+
+def test_every_unit_ends_once_and_the_run_goes_on(tmp_path: Path, ledger: WorkLedger) -> None:
+    outcomes = run_units("halve", _half, _units(tmp_path, list(range(1, 15))), ledger, settings={})
+    assert [o.key for o in outcomes] == [f"{n:04}" for n in range(1, 15)]
+    reasons = {o.key: o.reason for o in outcomes if o.status == "quarantined"}
+    assert reasons == dict.fromkeys(["0003", "0006", "0009", "0012"], "divisible") | dict.fromkeys(
+        ["0007", "0014"], "unexpected-error"
+    )
+
+
+def test_an_unexpected_error_tells_its_place_and_not_its_text(tmp_path: Path, ledger: WorkLedger) -> None:
+    (outcome,) = run_units("halve", _half, _units(tmp_path, [7]), ledger, settings={})
+    assert "Dupont" not in repr(outcome)
+    assert "ValueError" in outcome.message and "_half" in outcome.message
+
+
+def test_the_second_run_repeats_only_what_may_end_otherwise(tmp_path: Path, ledger: WorkLedger) -> None:
+    first = run_units("halve", _half, _units(tmp_path, [1, 2, 3, 7]), ledger, settings={})
+    second = run_units("halve", _half, _units(tmp_path, [1, 2, 3, 7, 8]), ledger, settings={})
+    assert second[:4] == first
+    assert [_calls(tmp_path, n) for n in (1, 2, 3, 7, 8)] == [1, 1, 1, 2, 1]
+    assert [o.repeated for o in second] == [False, False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"digest": "other"}, {"settings": {"a": 1}}, {"still_there": lambda result: False}],
+    ids=["input", "settings", "output lost"],
+)
+def test_a_change_of_input_settings_or_output_runs_the_unit_again(
+    tmp_path: Path, ledger: WorkLedger, change: dict[str, Any]
+) -> None:
+    run_units("halve", _half, _units(tmp_path, [2]), ledger, settings={})
+    units = _units(tmp_path, [2], change.get("digest", "d"))
+    run_units("halve", _half, units, ledger, settings=change.get("settings", {}), still_there=change.get("still_there"))
+    assert _calls(tmp_path, 2) == 2
+
+
+def test_two_units_of_one_key_are_refused(tmp_path: Path, ledger: WorkLedger) -> None:
+    with pytest.raises(ValueError, match="two units"):
+        run_units("halve", _half, _units(tmp_path, [1, 1]), ledger, settings={})
+
+
+def test_progress_reaches_the_total(tmp_path: Path, ledger: WorkLedger) -> None:
+    seen: list[tuple[str, int, int, int]] = []
+    run_units("halve", _half, _units(tmp_path, [1, 2, 3]), ledger, settings={}, batch_size=2, progress=lambda *p: seen.append(p))
+    assert seen == [("halve", 0, 3, 0), ("halve", 2, 3, 0), ("halve", 3, 3, 1)]
+
+
+def test_a_run_stopped_half_way_goes_on_where_it_stopped(tmp_path: Path, ledger: WorkLedger) -> None:
+    class Stop(Exception):
+        pass
+
+    def stop_at(count: int) -> Callable[..., None]:
+        def progress(stage: str, finished: int, total: int, quarantined: int) -> None:
+            if finished == count:
+                raise Stop
+
+        return progress
+
+    with pytest.raises(Stop):
+        run_units("halve", _half, _units(tmp_path, [1, 2, 4, 5]), ledger, settings={}, progress=stop_at(2))
+    run_units("halve", _half, _units(tmp_path, [1, 2, 4, 5]), ledger, settings={})
+    assert [_calls(tmp_path, n) for n in (1, 2, 4, 5)] == [1, 1, 1, 1]
+
+
+@settings(max_examples=25, deadline=None)
+@given(numbers=st.lists(st.integers(1, 99), unique=True, max_size=12), batch_size=st.integers(1, 5), data=st.data())
+def test_outcomes_do_not_depend_on_order_or_batches(
+    tmp_path_factory: pytest.TempPathFactory, numbers: list[int], batch_size: int, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("work")
+    shuffled = data.draw(st.permutations(numbers))
+
+    def run(name: str, order: list[int], size: int) -> list[Outcome]:
+        with WorkLedger(folder / name) as ledger:
+            return run_units("halve", _half, _units(folder, order), ledger, settings={}, batch_size=size)
+
+    assert run("a.sqlite", numbers, 1) == run("b.sqlite", shuffled, batch_size)
+
+
+@pytest.mark.slow
+def test_workers_give_the_same_outcomes_and_a_dead_one_costs_only_its_units(tmp_path: Path, ledger: WorkLedger) -> None:
+    alone = run_units("halve", _half, _units(tmp_path, list(range(1, 20))), ledger, settings={})
+    with dask_client(workers=2) as client, WorkLedger(tmp_path / "other.sqlite") as other:
+        assert run_units("halve", _half, _units(tmp_path, list(range(1, 20))), other, settings={}, client=client) == alone
+        units = [Unit(str(number), "d", number) for number in range(6)]
+        ended = run_units("die", _die_at_three, units, other, settings={}, client=client, batch_size=3)
+        assert [outcome.reason for outcome in ended] == ["", "", "", "worker-died", "", ""]
+        (alive,) = run_units("halve", _half, _units(tmp_path, [40]), other, settings={}, client=client)
+        assert alive.status == "done"
