@@ -134,11 +134,12 @@ class WorkLedger:
 
 def run_units(
     stage: str,
-    function: Callable[[Any], Any],
+    function: Callable[[Any, Any], Any],
     units: Sequence[Unit],
     ledger: WorkLedger,
     *,
     settings: Any,
+    shared: Any = None,
     client: Client | None = None,
     batch_size: int = 1,
     progress: Progress | None = None,
@@ -148,12 +149,13 @@ def run_units(
 
     Args:
         stage: Name of the stage; keys are unique inside it.
-        function: Called in a worker as `function(unit.arguments)`; returns a small JSON value. Raising
+        function: Called in a worker as `function(shared, unit.arguments)`; returns a small JSON value. Raising
             `Unusable` puts the unit in quarantine; any other exception does too, as `unexpected-error`
             with its type and place but without its text, which may hold a patient's value.
         units: The units; every key once.
         ledger: Where outcomes are read and written; a row is written only after the function returned.
         settings: JSON value of all that changes results: options, key fingerprint, code version.
+        shared: What all units of the stage need (options, key, a lookup); sent to each worker once.
         client: Dask client that maps the units, or None to run them here, one after the other.
         batch_size: Units per Dask task, for units of a few milliseconds.
         progress: Told after each batch.
@@ -186,7 +188,7 @@ def run_units(
 
     report()
     batches = [todo[start : start + batch_size] for start in range(0, len(todo), batch_size)]
-    for outcomes in _map_batches(function, batches, client):
+    for outcomes in _map_batches(function, shared, batches, client):
         ledger.record(stage, [(fingerprints[outcome.key], outcome) for outcome in outcomes])
         finished.update((outcome.key, outcome) for outcome in outcomes)
         report()
@@ -199,14 +201,17 @@ def _stands(outcome: Outcome, still_there: Callable[[Any], bool] | None) -> bool
     return still_there is None or still_there(outcome.result)
 
 
-def _map_batches(function: Callable[[Any], Any], batches: list[list[Unit]], client: Client | None) -> Iterable[list[Outcome]]:
+def _map_batches(
+    function: Callable[[Any, Any], Any], shared: Any, batches: list[list[Unit]], client: Client | None
+) -> Iterable[list[Outcome]]:
     if client is None:
         for batch in batches:
-            yield _run_batch(function, batch)
+            yield _run_batch(function, shared, batch)
         return
     from distributed import as_completed
 
-    futures = {client.submit(_run_batch, function, batch, pure=False, retries=1): batch for batch in batches}
+    sent = client.scatter(shared, broadcast=True, hash=False) if shared is not None and batches else None
+    futures = {client.submit(_run_batch, function, sent, batch, pure=False, retries=1): batch for batch in batches}
     running = as_completed(list(futures))
     try:
         for future in running:
@@ -218,7 +223,7 @@ def _map_batches(function: Callable[[Any], Any], batches: list[list[Unit]], clie
             else:
                 # One unit killed the worker; the others of its batch must not pay for it.
                 for unit in batch:
-                    single = client.submit(_run_batch, function, [unit], pure=False, retries=1)
+                    single = client.submit(_run_batch, function, sent, [unit], pure=False, retries=1)
                     futures[single] = [unit]
                     running.add(single)
             future.release()
@@ -226,16 +231,16 @@ def _map_batches(function: Callable[[Any], Any], batches: list[list[Unit]], clie
         client.cancel(list(futures))
 
 
-def _run_batch(function: Callable[[Any], Any], batch: list[Unit]) -> list[Outcome]:
+def _run_batch(function: Callable[[Any, Any], Any], shared: Any, batch: list[Unit]) -> list[Outcome]:
     # Warnings of libraries may quote values of a patient, so none leaves a worker.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return [_run_one(function, unit) for unit in batch]
+        return [_run_one(function, shared, unit) for unit in batch]
 
 
-def _run_one(function: Callable[[Any], Any], unit: Unit) -> Outcome:
+def _run_one(function: Callable[[Any, Any], Any], shared: Any, unit: Unit) -> Outcome:
     try:
-        result = function(unit.arguments)
+        result = function(shared, unit.arguments)
     except Unusable as problem:
         return _quarantined(unit, problem.reason, problem.message, problem.remedy)
     except Exception as error:

@@ -14,7 +14,7 @@ from groundwork.problems import Unusable
 from groundwork.work import Outcome, Unit, WorkLedger, run_units
 
 
-def _half(argument: tuple[Path, int]) -> dict[str, int]:
+def _half(shared: int | None, argument: tuple[Path, int]) -> dict[str, int]:
     folder, number = argument
     with open(folder / f"calls-{number}", "a") as calls:
         calls.write("x")
@@ -22,10 +22,10 @@ def _half(argument: tuple[Path, int]) -> dict[str, int]:
         raise Unusable("divisible", "It divides by three.", "Give another.")
     if number % 7 == 0:
         raise ValueError("the patient is called Dupont")
-    return {"half": number // 2}
+    return {"half": number // (shared or 2)}
 
 
-def _die_at_three(number: int) -> int:
+def _die_at_three(_: None, number: int) -> int:
     if number == 3:
         os._exit(1)
     return number
@@ -130,7 +130,8 @@ def test_outcomes_do_not_depend_on_order_or_batches(
 def test_workers_give_the_same_outcomes_and_a_dead_one_costs_only_its_units(tmp_path: Path, ledger: WorkLedger) -> None:
     alone = run_units("halve", _half, _units(tmp_path, list(range(1, 20))), ledger, settings={})
     with dask_client(workers=2) as client, WorkLedger(tmp_path / "other.sqlite") as other:
-        assert run_units("halve", _half, _units(tmp_path, list(range(1, 20))), other, settings={}, client=client) == alone
+        units = _units(tmp_path, list(range(1, 20)))
+        assert run_units("halve", _half, units, other, settings={}, shared=2, client=client) == alone
         units = [Unit(str(number), "d", number) for number in range(6)]
         ended = run_units("die", _die_at_three, units, other, settings={}, client=client, batch_size=3)
         assert [outcome.reason for outcome in ended] == ["", "", "", "worker-died", "", ""]
