@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import calendar
 from datetime import date, datetime, timedelta
-from typing import TypeVar
 
 from privacy.keys import Key
 
 DEFAULT_MAX_SHIFT_DAYS = 1826
 """Five years: shifts are drawn from 1 to this many days into the past."""
-
-DateOrTime = TypeVar("DateOrTime", date, datetime)
 
 
 def shift_days(key: Key, subject_id: int, max_days: int = DEFAULT_MAX_SHIFT_DAYS) -> int:
@@ -24,7 +21,7 @@ def shift_days(key: Key, subject_id: int, max_days: int = DEFAULT_MAX_SHIFT_DAYS
     return -1 - int.from_bytes(key.mac("date-shift", str(subject_id)), "big") % max_days
 
 
-def shift(moment: DateOrTime, days: int) -> DateOrTime:
+def shift[DateOrTime: (date, datetime)](moment: DateOrTime, days: int) -> DateOrTime:
     """Return `moment` moved by `days`; the time of day is kept."""
     return moment + timedelta(days=days)
 
