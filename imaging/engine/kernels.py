@@ -1,0 +1,400 @@
+"""Compiled loops over voxels. Arrays of grey levels hold 0 outside the region and are padded by zeros on all sides.
+
+Compiled once per machine and kept on disk by numba (`cache=True`); `imaging.engine.precompile` fills that cache.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+
+@njit(cache=True)
+def co_occurrence(levels: np.ndarray, steps: np.ndarray, pad: int, n_levels: int, counts: np.ndarray) -> None:
+    """Count pairs (level, level one step further) for each step.
+
+    Args:
+        levels: uint16 (z, y, x), padded by `pad` zeros.
+        steps: int64 (k, 3) steps (z, y, x), none longer than `pad`.
+        pad: Width of the padding.
+        n_levels: Levels run from 1 to this.
+        counts: int64 (k, n_levels, n_levels); added to.
+    """
+    nz, ny, nx = levels.shape
+    for z in range(pad, nz - pad):
+        for y in range(pad, ny - pad):
+            for k in range(steps.shape[0]):
+                dz, dy, dx = steps[k, 0], steps[k, 1], steps[k, 2]
+                row = levels[z, y]
+                other = levels[z + dz, y + dy]
+                table = counts[k]
+                for x in range(pad, nx - pad):
+                    a = row[x]
+                    b = other[x + dx]
+                    if a and b:
+                        table[a - 1, b - 1] += 1
+
+
+@njit(cache=True)
+def run_lengths(levels: np.ndarray, steps: np.ndarray, pad: int, counts: np.ndarray) -> np.ndarray:
+    """Count runs of equal levels by (level, length) for each step.
+
+    Args:
+        levels: uint16 (z, y, x), padded by at least one zero.
+        steps: int64 (k, 3) steps (z, y, x).
+        pad: Width of the padding.
+        counts: int64 (k, n_levels, longest possible run); added to.
+
+    Returns:
+        bool (k,): whether two voxels of the region ever follow one another on a line of this step, whatever lies between.
+    """
+    nz, ny, nx = levels.shape
+    adjacent = np.zeros(steps.shape[0], dtype=np.bool_)
+    for k in range(steps.shape[0]):
+        dz, dy, dx = steps[k, 0], steps[k, 1], steps[k, 2]
+        table = counts[k]
+        for z in range(pad, nz - pad):
+            for y in range(pad, ny - pad):
+                row = levels[z, y]
+                before = levels[z - dz, y - dy]
+                for x in range(pad, nx - pad):
+                    a = row[x]
+                    if a == 0:
+                        continue
+                    if before[x - dx] == a:
+                        continue
+                    length = 1
+                    pz, py, px = z + dz, y + dy, x + dx
+                    while levels[pz, py, px] == a:
+                        length += 1
+                        pz += dz
+                        py += dy
+                        px += dx
+                    table[a - 1, length - 1] += 1
+                    if length > 1 or levels[pz, py, px]:
+                        adjacent[k] = True
+    return adjacent
+
+
+@njit(cache=True)
+def _root(parent: np.ndarray, i: int) -> int:
+    while parent[i] != i:
+        parent[i] = parent[parent[i]]
+        i = parent[i]
+    return i
+
+
+@njit(cache=True)
+def zones(levels: np.ndarray, planar: bool, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Find zones of equal level: 26-connected, or 8-connected within each slice when `planar`.
+
+    Args:
+        levels: uint16 (z, y, x), padded by one zero.
+        planar: Connect within slices (first axis) only.
+        distance: int32 of the same shape, or of shape (0, 0, 0) when not needed.
+
+    Returns:
+        Level, size, smallest distance and slice of each zone (int64; the slice counts from 0 without padding).
+    """
+    nz, ny, nx = levels.shape
+    label = np.zeros((nz, ny, nx), dtype=np.int32)
+    capacity = 1024
+    parent = np.empty(capacity, dtype=np.int32)
+    parent[0] = 0
+    used = 1
+    # Neighbours that come earlier in scan order.
+    steps = np.array(
+        [(0, 0, -1), (0, -1, -1), (0, -1, 0), (0, -1, 1)]
+        + [(-1, -1, -1), (-1, -1, 0), (-1, -1, 1), (-1, 0, -1), (-1, 0, 0), (-1, 0, 1), (-1, 1, -1), (-1, 1, 0), (-1, 1, 1)]
+    )
+    n_steps = 4 if planar else 13
+    for z in range(1, nz - 1):
+        for y in range(1, ny - 1):
+            for x in range(1, nx - 1):
+                a = levels[z, y, x]
+                if a == 0:
+                    continue
+                mine = 0
+                for k in range(n_steps):
+                    oz, oy, ox = z + steps[k, 0], y + steps[k, 1], x + steps[k, 2]
+                    if levels[oz, oy, ox] == a:
+                        other = label[oz, oy, ox]
+                        if mine == 0:
+                            mine = _root(parent, other)
+                        elif other != mine:
+                            other = _root(parent, other)
+                            if other < mine:
+                                parent[mine] = other
+                                mine = other
+                            elif mine < other:
+                                parent[other] = mine
+                if mine == 0:
+                    if used == capacity:
+                        grown = np.empty(2 * capacity, dtype=np.int32)
+                        grown[:capacity] = parent
+                        parent = grown
+                        capacity *= 2
+                    parent[used] = used
+                    mine = used
+                    used += 1
+                label[z, y, x] = mine
+    number = np.zeros(used, dtype=np.int32)
+    n_zones = 0
+    for i in range(1, used):
+        if parent[i] == i:
+            number[i] = n_zones
+            n_zones += 1
+        else:
+            parent[i] = _root(parent, i)
+            number[i] = number[parent[i]]
+    level = np.zeros(n_zones, dtype=np.int64)
+    size = np.zeros(n_zones, dtype=np.int64)
+    near = np.full(n_zones, 1 << 30, dtype=np.int64)
+    where = np.zeros(n_zones, dtype=np.int64)
+    with_distance = distance.shape[0] > 0
+    for z in range(1, nz - 1):
+        for y in range(1, ny - 1):
+            for x in range(1, nx - 1):
+                if label[z, y, x]:
+                    i = number[label[z, y, x]]
+                    level[i] = levels[z, y, x]
+                    size[i] += 1
+                    where[i] = z - 1
+                    if with_distance and distance[z, y, x] < near[i]:
+                        near[i] = distance[z, y, x]
+    return level, size, near, where
+
+
+@njit(cache=True)
+def border_distance(mask: np.ndarray, planar: bool) -> np.ndarray:
+    """City-block distance of each voxel to the outside of the mask, 1 on its border; within slices when `planar`.
+
+    Args:
+        mask: bool (z, y, x), padded by one False: the edge of the image is a border too.
+        planar: Measure within slices (first axis) only.
+    """
+    nz, ny, nx = mask.shape
+    out = np.zeros((nz, ny, nx), dtype=np.int32)
+    for z in range(1, nz - 1):
+        for y in range(1, ny - 1):
+            for x in range(1, nx - 1):
+                if mask[z, y, x]:
+                    d = min(out[z, y - 1, x], out[z, y, x - 1])
+                    if not planar:
+                        d = min(d, out[z - 1, y, x])
+                    out[z, y, x] = d + 1
+    for z in range(nz - 2, 0, -1):
+        for y in range(ny - 2, 0, -1):
+            for x in range(nx - 2, 0, -1):
+                if mask[z, y, x]:
+                    d = min(out[z, y + 1, x], out[z, y, x + 1])
+                    if not planar:
+                        d = min(d, out[z + 1, y, x])
+                    if d + 1 < out[z, y, x]:
+                        out[z, y, x] = d + 1
+    return out
+
+
+@njit(cache=True)
+def neighbourhoods(
+    levels: np.ndarray, steps: np.ndarray, pad: int, alpha: int, n_levels: int, by_slice: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Compare each voxel with all its neighbours: the sums of NGTDM and the counts of NGLDM/GLDM in one pass.
+
+    Args:
+        levels: uint16 (z, y, x), padded by `pad` zeros.
+        steps: int64 (k, 3) all steps to neighbours, both directions.
+        pad: Width of the padding.
+        alpha: A neighbour is dependent when its level differs by at most this.
+        n_levels: Levels run from 1 to this.
+        by_slice: Keep slices (first axis) apart instead of adding them.
+
+    Returns:
+        Voxels with at least one neighbour in the region, per slice and level (int64, (s, n_levels)); the sum over them
+        of the absolute difference to the mean of the neighbours (float64, same shape); and the number of voxels per
+        slice, level and number of dependent neighbours (int64, (s, n_levels, k + 1)).
+    """
+    nz, ny, nx = levels.shape
+    n_slices = nz - 2 * pad if by_slice else 1
+    n_steps = steps.shape[0]
+    voxels = np.zeros((n_slices, n_levels), dtype=np.int64)
+    differences = np.zeros((n_slices, n_levels))
+    dependence = np.zeros((n_slices, n_levels, n_steps + 1), dtype=np.int64)
+    total = np.zeros(nx, dtype=np.int64)
+    count = np.zeros(nx, dtype=np.int64)
+    equal = np.zeros(nx, dtype=np.int64)
+    for z in range(pad, nz - pad):
+        s = z - pad if by_slice else 0
+        for y in range(pad, ny - pad):
+            row = levels[z, y]
+            total[:] = 0
+            count[:] = 0
+            equal[:] = 0
+            for k in range(n_steps):
+                other = levels[z + steps[k, 0], y + steps[k, 1]]
+                dx = steps[k, 2]
+                for x in range(pad, nx - pad):
+                    b = np.int64(other[x + dx])
+                    here = b != 0
+                    total[x] += b
+                    count[x] += here
+                    equal[x] += here & (abs(b - np.int64(row[x])) <= alpha)
+            for x in range(pad, nx - pad):
+                a = row[x]
+                if a:
+                    if count[x]:
+                        voxels[s, a - 1] += 1
+                        differences[s, a - 1] += abs(a - total[x] / count[x])
+                    dependence[s, a - 1, equal[x]] += 1
+    return voxels, differences, dependence
+
+
+@njit(cache=True)
+def cube_configurations(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Count the configurations of all cubes of eight neighbouring voxels, and add up where they lie.
+
+    Args:
+        mask: uint8 (z, y, x) of 0 and 1, padded by one 0.
+
+    Returns:
+        Counts (256,) and sums of cube indices (256, 3), both int64.
+    """
+    nz, ny, nx = mask.shape
+    counts = np.zeros(256, dtype=np.int64)
+    places = np.zeros((256, 3), dtype=np.int64)
+    for z in range(nz - 1):
+        for y in range(ny - 1):
+            a, b, c, d = mask[z, y], mask[z, y + 1], mask[z + 1, y], mask[z + 1, y + 1]
+            left = np.int64(a[0]) | np.int64(b[0]) << 2 | np.int64(c[0]) << 4 | np.int64(d[0]) << 6
+            for x in range(nx - 1):
+                right = np.int64(a[x + 1]) | np.int64(b[x + 1]) << 2 | np.int64(c[x + 1]) << 4 | np.int64(d[x + 1]) << 6
+                i = left | right << 1
+                left = right
+                if i != 0 and i != 255:
+                    counts[i] += 1
+                    places[i, 0] += z
+                    places[i, 1] += y
+                    places[i, 2] += x
+    return counts, places
+
+
+@njit(cache=True)
+def row_extremes(mask: np.ndarray) -> np.ndarray:
+    """Vertices of the surface mesh that can be extreme: on each line of voxels or voxel gaps the outermost two.
+
+    Args:
+        mask: uint8 (z, y, x) of 0 and 1, padded by one 0.
+
+    Returns:
+        int64 (n, 3) doubled indices of surface vertices (odd where the vertex lies between two voxels): a superset of
+        the corners of the convex hull, also within each plane of constant z, y or x.
+    """
+    nz, ny, nx = mask.shape
+    # Lines along x: z even or odd (between slices), y even or odd; at most two vertices per line and kind.
+    out = np.empty((2 * 3 * nz * ny, 3), dtype=np.int64)
+    n = 0
+    for z in range(nz):
+        for y in range(ny):
+            row = mask[z, y]
+            first = -1
+            last = -1
+            for x in range(nx):
+                if row[x]:
+                    if first < 0:
+                        first = x
+                    last = x
+            if first >= 0:
+                out[n, 0], out[n, 1], out[n, 2] = 2 * z, 2 * y, 2 * first - 1
+                out[n + 1, 0], out[n + 1, 1], out[n + 1, 2] = 2 * z, 2 * y, 2 * last + 1
+                n += 2
+            for direction in range(2):
+                if direction == 0:
+                    if y + 1 == ny:
+                        continue
+                    other = mask[z, y + 1]
+                    vz, vy = 2 * z, 2 * y + 1
+                else:
+                    if z + 1 == nz:
+                        continue
+                    other = mask[z + 1, y]
+                    vz, vy = 2 * z + 1, 2 * y
+                first = -1
+                last = -1
+                for x in range(nx):
+                    if row[x] != other[x]:
+                        if first < 0:
+                            first = x
+                        last = x
+                if first >= 0:
+                    out[n, 0], out[n, 1], out[n, 2] = vz, vy, 2 * first
+                    out[n + 1, 0], out[n + 1, 1], out[n + 1, 2] = vz, vy, 2 * last
+                    n += 2
+    return out[:n]
+
+
+@njit(cache=True)
+def largest_distance(points: np.ndarray) -> float:
+    """Largest squared distance between any two of the points (n, d)."""
+    best = 0.0
+    for i in range(points.shape[0]):
+        for j in range(i):
+            total = 0.0
+            for d in range(points.shape[1]):
+                total += (points[i, d] - points[j, d]) ** 2
+            if total > best:
+                best = total
+    return best
+
+
+@njit(cache=True)
+def sphere_means(
+    image: np.ndarray, mask: np.ndarray, half: np.ndarray, known: np.ndarray, best_only: bool
+) -> tuple[float, float]:
+    """Mean intensity in a sphere around voxels of the region: at the brightest voxels, and the largest of all.
+
+    Args:
+        image: float64 (z, y, x).
+        mask: bool, the region (intensity mask).
+        half: int64 (2 a + 1, 2 b + 1): half width of the sphere along x for each offset in z and y, -1 where none.
+        known: bool, voxels that may enter the mean (all but missing ones).
+        best_only: Leave out the second value.
+
+    Returns:
+        Largest mean around the voxels of highest intensity, and largest mean around any voxel.
+    """
+    nz, ny, nx = image.shape
+    rz, ry = half.shape[0] // 2, half.shape[1] // 2
+    sums = np.zeros((nz, ny, nx + 1))
+    counts = np.zeros((nz, ny, nx + 1), dtype=np.int64)
+    top = -np.inf
+    for z in range(nz):
+        for y in range(ny):
+            for x in range(nx):
+                here = known[z, y, x]
+                sums[z, y, x + 1] = sums[z, y, x] + (image[z, y, x] if here else 0.0)
+                counts[z, y, x + 1] = counts[z, y, x] + (1 if here else 0)
+                if mask[z, y, x] and image[z, y, x] > top:
+                    top = image[z, y, x]
+    local = -np.inf
+    overall = -np.inf
+    for z in range(nz):
+        for y in range(ny):
+            for x in range(nx):
+                if not mask[z, y, x] or (best_only and image[z, y, x] != top):
+                    continue
+                total = 0.0
+                count = 0
+                for dz in range(max(-rz, -z), min(rz, nz - 1 - z) + 1):
+                    for dy in range(max(-ry, -y), min(ry, ny - 1 - y) + 1):
+                        h = half[dz + rz, dy + ry]
+                        if h >= 0:
+                            a, b = max(0, x - h), min(nx, x + h + 1)
+                            total += sums[z + dz, y + dy, b] - sums[z + dz, y + dy, a]
+                            count += counts[z + dz, y + dy, b] - counts[z + dz, y + dy, a]
+                if count:
+                    mean = total / count
+                    if mean > overall:
+                        overall = mean
+                    if image[z, y, x] == top and mean > local:
+                        local = mean
+    return local, overall
