@@ -23,7 +23,7 @@ from groundwork.files import digest_of
 from groundwork.problems import Unusable
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Future
 
 Status = Literal["done", "quarantined"]
 Progress = Callable[[str, int, int, int], None]
@@ -208,27 +208,37 @@ def _map_batches(
         for batch in batches:
             yield _run_batch(function, shared, batch)
         return
-    from distributed import as_completed
+    from distributed import as_completed, wait
 
-    sent = client.scatter(shared, broadcast=True, hash=False) if shared is not None and batches else None
-    futures = {client.submit(_run_batch, function, sent, batch, pure=False, retries=1): batch for batch in batches}
-    running = as_completed(list(futures))
+    # A task, not scattered data: when the workers that hold it die, Dask can make it again.
+    sent = client.submit(_keep, shared, pure=False) if shared is not None and batches else None
+
+    def submit(batch: list[Unit]) -> Future:
+        return client.submit(_run_batch, function, sent, batch, pure=False)
+
+    futures = {submit(batch): batch for batch in batches}
+    suspects: list[Unit] = []
     try:
-        for future in running:
+        for future in as_completed(list(futures)):
             batch = futures.pop(future)
             if future.status == "finished":
                 yield future.result()
-            elif len(batch) == 1:
-                yield [_died(batch[0])]
             else:
-                # One unit killed the worker; the others of its batch must not pay for it.
-                for unit in batch:
-                    single = client.submit(_run_batch, function, sent, [unit], pure=False, retries=1)
-                    futures[single] = [unit]
-                    running.add(single)
+                suspects += batch
             future.release()
+        # One unit killed its worker over and over, and with it others that only stood beside it: alone, it shows.
+        for unit in suspects:
+            future = submit([unit])
+            futures[future] = [unit]
+            wait(future)
+            yield future.result() if future.status == "finished" else [_died(unit)]
+            del futures[future]
     finally:
         client.cancel(list(futures))
+
+
+def _keep(value: Any) -> Any:
+    return value
 
 
 def _run_batch(function: Callable[[Any, Any], Any], shared: Any, batch: list[Unit]) -> list[Outcome]:
