@@ -1,0 +1,373 @@
+"""The temporal join: what was known of each subject at the index, by the windows of the study file.
+
+Each modality is brought to the same form (a time span, an order) and goes through the one rule of `windows`. The
+result is one row per index subject, and a trace that names the source rows of every cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from groundwork.problems import UserError
+from groundwork.tables import FEATURES
+from linking.concepts import ConceptCodes, is_concept
+from linking.index import scan_table
+from linking.options import ClinicalWindow, ImagingWindow, SampleWindow, Windows
+from linking.windows import ORDER, choose, earliest, end_of_day, in_window, latest, on_record, within_gap
+
+STATIC_PREDICTORS = ("GENDER//", "SEX//", "MEDS_BIRTH", "RACE//", "ETHNICITY//")
+"""Codes whose events without a time are true of the whole life; others without a time are not used."""
+
+_NEVER = ("MEDS_DEATH",)
+_TRACE_SCHEMA = pl.Schema(
+    {
+        "subject_id": pl.Int64(),
+        "variable": pl.String(),
+        "kind": pl.String(),
+        "source": pl.String(),
+        "source_row": pl.Int64(),
+        "code": pl.String(),
+        "StudyInstanceUID": pl.String(),
+        "SeriesInstanceUID": pl.String(),
+        "roi_name": pl.String(),
+        "sample": pl.String(),
+        "time": pl.Datetime("us"),
+        "time_min": pl.Datetime("us"),
+        "time_max": pl.Datetime("us"),
+        "recorded_time": pl.Datetime("us"),
+        "days_from_index": pl.Float64(),
+    }
+)
+_TRACE_KEY = [
+    "subject_id",
+    "kind",
+    "variable",
+    "time_min",
+    "time_max",
+    "source",
+    "source_row",
+    "SeriesInstanceUID",
+    "roi_name",
+    "sample",
+    "code",
+]
+
+
+class Joined(NamedTuple):
+    """The analysis table and where its cells come from."""
+
+    analysis: pl.DataFrame
+    trace: pl.DataFrame
+
+
+def join(
+    events: pl.DataFrame | pl.LazyFrame | Path | str,
+    features: pl.DataFrame | Path | str | None,
+    samples: pl.DataFrame | Path | str | None,
+    index: pl.DataFrame,
+    windows: Windows,
+    concepts: ConceptCodes,
+) -> Joined:
+    """Return one row per subject of `index` with what was known at the index, and the trace of every cell.
+
+    Args:
+        events: EVENTS, as a frame or Parquet path (file or folder).
+        features: FEATURES, or None.
+        samples: SAMPLE_MAP, or None.
+        index: From `index.index_events`.
+        windows: Of the study file.
+        concepts: Code prefixes by concept.
+
+    Returns:
+        `analysis`: `subject_id`, `index_time`, a column per clinical variable, `<assay>_sample` per assay (a `colname` of
+        the sample map), then `{Modality}_{region}_{image_type}_{feature}`; sorted by subject.
+        `trace`: a row per cell and source row; `variable` is the column, or for features their common beginning
+        followed by `*`.
+
+    Raises:
+        UserError: If a window names an unknown concept or assay, or its values come in several units.
+    """
+    analysis = index.select("subject_id", "index_time").sort("subject_id")
+    bounds = index.select("subject_id", "lower", "upper")
+    traces = [pl.DataFrame(schema=_TRACE_SCHEMA)]
+    scan = scan_table(events)
+    for name, window in windows.clinical.items():
+        cells, trace = clinical_cells(scan, bounds, name, window, concepts)
+        analysis = analysis.join(cells, on="subject_id", how="left", maintain_order="left")
+        if window.choose in ("count", "any"):
+            zero = pl.lit(0 if window.choose == "count" else False)
+            analysis = analysis.with_columns(pl.col(name).fill_null(zero))
+        traces.append(trace)
+    if windows.assays:
+        table = scan_table(samples).collect() if samples is not None else None
+        for assay, sample_window in windows.assays.items():
+            cells, trace = sample_cells(table, bounds, assay, sample_window)
+            analysis = analysis.join(cells, on="subject_id", how="left", maintain_order="left")
+            traces.append(trace)
+    if windows.imaging is not None and features is not None:
+        cells, trace = imaging_cells(scan_table(features).collect(), bounds, windows.imaging)
+        analysis = analysis.join(cells, on="subject_id", how="left", maintain_order="left")
+        traces.append(trace)
+    return Joined(analysis, _conform_trace(traces))
+
+
+def trace_of(trace: pl.DataFrame, subject_id: int, column: str) -> pl.DataFrame:
+    """Return the trace rows behind one cell of the analysis table."""
+    mine = trace.filter(pl.col("subject_id") == subject_id)
+    prefix = pl.col("variable").str.strip_suffix("*")
+    is_prefix = pl.col("variable").str.ends_with("*")
+    return mine.filter((pl.col("variable") == column) | (is_prefix & pl.lit(column).str.starts_with(prefix)))
+
+
+def clinical_cells(
+    scan: pl.LazyFrame, bounds: pl.DataFrame, name: str, window: ClinicalWindow, concepts: ConceptCodes
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return (`subject_id` and the variable's column, trace rows) of one clinical variable."""
+    where = f"windows.clinical.{name}.concept"
+    forbidden = pl.any_horizontal([pl.col("code").cast(pl.String).str.starts_with(code) for code in _NEVER])
+    rows = (
+        scan.filter(is_concept(concepts, window.concept, where) & ~forbidden)
+        .join(bounds.lazy(), on="subject_id", how="inner")
+        .with_columns(earliest().alias("t_min"), latest().alias("t_max"))
+        .filter((in_window(window) | _static()) & on_record())
+        .collect()
+    )
+    if window.unit is not None:
+        rows = rows.filter(pl.col("unit") == window.unit)
+    if window.choose not in ("count", "any"):
+        # The value of an interval is known when it ends: the total dose of a course, the diagnosis of a stay.
+        rows = rows.filter(pl.col("end_time").is_null() | (end_of_day(pl.col("end_time")) <= pl.col("upper")))
+    if window.choose in ("latest", "first", "closest"):
+        chosen = choose(rows, window, ["subject_id"], list(ORDER))
+        _one_unit(chosen, name, window)
+        cells = chosen.select("subject_id", _value(chosen, window).alias(name))
+    else:
+        cells, chosen = _aggregate(rows, name, window)
+    trace = chosen.with_columns(
+        pl.lit(name).alias("variable"),
+        pl.lit("clinical").alias("kind"),
+        pl.col("t_min").alias("time_min"),
+        pl.col("t_max").alias("time_max"),
+    )
+    return cells, trace
+
+
+def _static() -> pl.Expr:
+    timeless = pl.col("time").is_null() & pl.col("time_min").is_null() & pl.col("time_max").is_null()
+    return timeless & pl.any_horizontal([pl.col("code").cast(pl.String).str.starts_with(code) for code in STATIC_PREDICTORS])
+
+
+def _one_unit(rows: pl.DataFrame, name: str, window: ClinicalWindow) -> None:
+    units = rows.filter(pl.col("numeric_value").is_not_null())["unit"].drop_nulls().unique().sort().to_list()
+    if window.value in ("auto", "numeric") and len(units) > 1:
+        raise UserError(
+            f"windows.clinical.{name}: its values come in the units {', '.join(units)}. Convert them, or take one with `unit: {units[0]}`."
+        )
+
+
+def _value(rows: pl.DataFrame, window: ClinicalWindow) -> pl.Expr:
+    wanted = window.value
+    if wanted == "auto":
+        if rows["numeric_value"].null_count() == 0:
+            wanted = "numeric"
+        else:
+            wanted = "text" if rows["text_value"].null_count() == 0 else "code"
+    column = {"numeric": "numeric_value", "text": "text_value", "code": "code"}[wanted]
+    return pl.col(column).cast(pl.Float64 if wanted == "numeric" else pl.String)
+
+
+def _aggregate(rows: pl.DataFrame, name: str, window: ClinicalWindow) -> tuple[pl.DataFrame, pl.DataFrame]:
+    if window.choose in ("mean", "min", "max", "slope"):
+        rows = rows.filter(pl.col("numeric_value").is_not_null())
+    if window.choose == "slope":
+        rows = rows.filter(pl.col("time").is_not_null())
+    rows = rows.sort(["subject_id", "t_min", "t_max", *ORDER])
+    near = rows.group_by("subject_id").agg(pl.col("t_min").max(), pl.col("upper").first()).filter(within_gap(window))
+    rows = rows.join(near.select("subject_id"), on="subject_id", how="semi", maintain_order="left")
+    if window.choose not in ("count", "any"):
+        _one_unit(rows, name, window)
+    subjects, starts = np.unique(rows["subject_id"].to_numpy(), return_index=True)
+    ends = np.append(starts[1:], rows.height)
+    if window.choose == "count":
+        values = pl.Series(name, (ends - starts).astype(np.int64))
+    elif window.choose == "any":
+        values = pl.Series(name, np.ones(len(subjects), dtype=bool))
+    else:
+        # Summed in the stated order, one subject after the other: the same bytes on any number of threads.
+        numbers = rows["numeric_value"].cast(pl.Float64).to_numpy()
+        values = pl.Series(name, _reduce(numbers, rows, starts, ends, window.choose), dtype=pl.Float64).fill_nan(None)
+    return pl.DataFrame({"subject_id": pl.Series(subjects, dtype=pl.Int64), name: values}), rows
+
+
+def _reduce(numbers: np.ndarray, rows: pl.DataFrame, starts: np.ndarray, ends: np.ndarray, how: str) -> np.ndarray:
+    if len(starts) == 0:
+        return np.empty(0)
+    if how == "min":
+        return np.minimum.reduceat(numbers, starts)
+    if how == "max":
+        return np.maximum.reduceat(numbers, starts)
+    counts = ends - starts
+    means = np.add.reduceat(numbers, starts) / counts
+    if how == "mean":
+        return means
+    days = (rows["time"] - rows["upper"]).dt.total_microseconds().to_numpy() / 86_400_000_000
+    centred = days - np.repeat(np.add.reduceat(days, starts) / counts, counts)
+    spread = np.add.reduceat(centred * centred, starts)
+    covariance = np.add.reduceat(centred * (numbers - np.repeat(means, counts)), starts)
+    distinct = np.maximum.reduceat(days, starts) > np.minimum.reduceat(days, starts)
+    return np.divide(covariance, spread, out=np.full(len(starts), np.nan), where=distinct)
+
+
+def sample_cells(
+    samples: pl.DataFrame | None, bounds: pl.DataFrame, assay: str, window: SampleWindow
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return (`subject_id` and `<assay>_sample`, trace rows): which sample of the assay is taken."""
+    column = f"{assay}_sample"
+    known = sorted(samples["assay"].unique()) if samples is not None else []
+    if samples is None or assay not in known:
+        raise UserError(f"windows.{assay}: no such assay in the sample map. Known: {', '.join(known) or 'none'}.")
+    ranks = {kind: rank for rank, kind in enumerate(window.sample_types)}
+    rows = (
+        samples.filter((pl.col("assay") == assay) & (pl.col("status") == "used"))
+        .rename({"primary": "subject_id"})
+        .join(bounds, on="subject_id", how="inner")
+        .with_columns(
+            earliest("sample_time", "sample_time_min").alias("t_min"),
+            latest("sample_time", "sample_time_max").alias("t_max"),
+            pl.col("sample_type").fill_null("unknown").replace_strict(ranks, default=None, return_dtype=pl.Int64).alias("_rank"),
+        )
+        .filter(pl.col("_rank").is_not_null() & in_window(window))
+    )
+    rows = rows.filter(pl.col("_rank") == pl.col("_rank").min().over("subject_id"))
+    chosen = choose(rows, window, ["subject_id"], ["colname"])
+    cells = chosen.select("subject_id", pl.col("colname").alias(column))
+    trace = chosen.select(
+        "subject_id",
+        pl.lit(column).alias("variable"),
+        pl.lit("sample").alias("kind"),
+        pl.concat_str(pl.col("centre").fill_null(""), pl.lit("/"), pl.col("assay")).alias("source"),
+        pl.col("colname").alias("sample"),
+        pl.col("sample_time").alias("time"),
+        pl.col("t_min").alias("time_min"),
+        pl.col("t_max").alias("time_max"),
+        "t_min",
+        "upper",
+    )
+    return cells, trace
+
+
+_META = frozenset(column.name for column in FEATURES.columns)
+
+
+def imaging_cells(features: pl.DataFrame, bounds: pl.DataFrame, window: ImagingWindow) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return (`subject_id` and the wide feature columns, trace rows)."""
+    rows = (
+        features.filter(pl.col("subject_id").is_not_null() & pl.col("series_time").is_not_null())
+        .join(bounds, on="subject_id", how="inner")
+        .with_columns(pl.col("series_time").alias("t_min"), end_of_day(pl.col("series_time")).alias("t_max"))
+        .filter(in_window(window))
+    )
+    if window.modalities is not None:
+        rows = rows.filter(pl.col("Modality").is_in(list(window.modalities)))
+    target = ["subject_id", "Modality", "region"]
+    order = ["StudyInstanceUID", "SeriesInstanceUID"]
+    if window.choose == "delta":
+        last = choose(rows, window.model_copy(update={"choose": "latest"}), target, order)
+        first = choose(rows, window.model_copy(update={"choose": "first", "max_gap_days": None}), target, order)
+        pairs = last.join(first, on=target, suffix="_first").filter(
+            pl.col("StudyInstanceUID") != pl.col("StudyInstanceUID_first")
+        )
+        later = _lesions(
+            rows.join(pairs.select(*target, "SeriesInstanceUID"), on=[*target, "SeriesInstanceUID"], how="semi"), window
+        )
+        earlier_keys = pairs.select(*target, pl.col("SeriesInstanceUID_first").alias("SeriesInstanceUID"))
+        earlier = _lesions(rows.join(earlier_keys, on=[*target, "SeriesInstanceUID"], how="semi"), window)
+        names = _feature_names(rows)
+        both = later.join(earlier.select(*target, "image_type", *names), on=[*target, "image_type"], suffix="_first")
+        values = both.with_columns([(pl.col(name) - pl.col(f"{name}_first")).alias(name) for name in names])
+        return _wide(values, names, "delta_"), _imaging_trace(pl.concat([earlier, later]), "delta_")
+    chosen = choose(rows, window, target, order)
+    used = rows.join(chosen.select(*target, "SeriesInstanceUID"), on=[*target, "SeriesInstanceUID"], how="semi")
+    used = _lesions(used, window)
+    return _wide(used, _feature_names(used), ""), _imaging_trace(used, "")
+
+
+def _feature_names(rows: pl.DataFrame) -> list[str]:
+    extra = {"lower", "upper", "t_min", "t_max"}
+    return [name for name, dtype in rows.schema.items() if name not in _META and name not in extra and dtype.is_numeric()]
+
+
+def _lesions(rows: pl.DataFrame, window: ImagingWindow) -> pl.DataFrame:
+    """Return one row per subject, modality, region and image type of the chosen series."""
+    target = ["subject_id", "Modality", "region", "image_type"]
+    lesion = ["roi_name", "source_digest"]
+    if window.lesions == "mean":
+        names = _feature_names(rows)
+        ordered = rows.sort([*target, *lesion])
+        means = ordered.group_by(target, maintain_order=True).agg(pl.col(names).mean())
+        others = ordered.drop(names).unique(target, keep="first", maintain_order=True)
+        return others.join(means, on=target, maintain_order="left")
+    sizes = [name for name in rows.columns if name.endswith(("shape_MeshVolume", "shape_VoxelVolume"))]
+    if window.lesions == "largest" and sizes:
+        whole = ["subject_id", "SeriesInstanceUID", "region", *lesion]
+        # The size of a lesion is the same under every image type but may be written with the original one only.
+        size = rows.group_by(whole).agg(pl.max_horizontal(sizes).max().alias("_size"))
+        rows = rows.join(size, on=whole, how="left", nulls_equal=True).sort(
+            [*target, "_size", *lesion], descending=[False] * 4 + [True] + [False] * 2, nulls_last=True
+        )
+        return rows.unique(target, keep="first", maintain_order=True).drop("_size")
+    return rows.sort([*target, *lesion]).unique(target, keep="first", maintain_order=True)
+
+
+def _wide(rows: pl.DataFrame, names: list[str], prefix: str) -> pl.DataFrame:
+    subjects = rows.select("subject_id").unique().sort("subject_id")
+    for (modality, region, image_type), group in sorted(
+        rows.partition_by("Modality", "region", "image_type", as_dict=True).items()
+    ):
+        present = [name for name in names if group[name].null_count() < group.height]
+        named = {name: f"{prefix}{modality}_{region}_{image_type}_{name.removeprefix(f'{image_type}_')}" for name in present}
+        wide = group.select("subject_id", *[pl.col(name).cast(pl.Float64).alias(new) for name, new in named.items()])
+        subjects = subjects.join(wide, on="subject_id", how="left", maintain_order="left")
+    return subjects
+
+
+def _imaging_trace(rows: pl.DataFrame, prefix: str) -> pl.DataFrame:
+    return rows.select(
+        "subject_id",
+        pl.concat_str(
+            pl.lit(prefix), pl.col("Modality"), pl.lit("_"), pl.col("region"), pl.lit("_"), pl.col("image_type"), pl.lit("_*")
+        ).alias("variable"),
+        pl.lit("imaging").alias("kind"),
+        pl.concat_str(pl.col("centre").fill_null(""), pl.lit("/imaging")).alias("source"),
+        "StudyInstanceUID",
+        "SeriesInstanceUID",
+        "roi_name",
+        pl.col("series_time").alias("time"),
+        pl.col("t_min").alias("time_min"),
+        pl.col("t_max").alias("time_max"),
+        "t_min",
+        "upper",
+    )
+
+
+def _conform_trace(traces: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    parts = []
+    for trace in traces:
+        if "t_min" in trace.columns:
+            days = (pl.col("t_min") - pl.col("upper")).dt.total_microseconds() / 86_400_000_000
+            trace = trace.with_columns(days.alias("days_from_index"))
+        have = set(trace.columns)
+        parts.append(
+            trace.select(
+                [
+                    pl.col(name).cast(dtype) if name in have else pl.lit(None, dtype=dtype).alias(name)
+                    for name, dtype in _TRACE_SCHEMA.items()
+                ]
+            )
+        )
+    return pl.concat(parts).sort(_TRACE_KEY)
