@@ -1,0 +1,90 @@
+"""What every feature column means: family, IBSI code, aggregation, unit, definition, and where PyRadiomics departs from IBSI.
+
+Two tables in the package: `pyradiomics_features.csv`, the features of PyRadiomics by their names in a FEATURES table
+(`firstorder_Mean`), and `ibsi_features.csv`, those of IBSI-1 by the tags of its reference manual (`cm_contrast_3D_avg`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
+
+import polars as pl
+
+from groundwork.tables import FEATURES
+
+COLUMNS = {
+    "column": "Name of the column in the FEATURES table.",
+    "family": "Family of the feature, in IBSI's terms.",
+    "ibsi_code": "Permanent code of the feature in the IBSI reference manual; null when IBSI has no such feature.",
+    "aggregation": "How texture matrices of several directions or slices are joined; null where there is nothing to join.",
+    "unit": "UCUM-like unit; `intensity` stands for the unit of the image (HU, SUVbw, ...).",
+    "deprecated": "Whether PyRadiomics computes it only when it is named.",
+    "definition": "What the value is.",
+    "difference": "Where PyRadiomics departs from IBSI; null when it does not or the column is IBSI's own.",
+}
+
+
+def feature_dictionary(columns: Iterable[str]) -> pl.DataFrame:
+    """Return one row per given column of a FEATURES table, in their order; the columns of the result are `COLUMNS`.
+
+    Columns that identify a row (subject, series, region, ...) are described too, under the family `identity`.
+
+    Raises:
+        KeyError: If a column is neither a feature nor a declared column of the FEATURES table; a release must not
+            hold a column that nobody can explain.
+    """
+    described = _described()
+    identity = {column.name: column for column in FEATURES.columns}
+    rows = []
+    for column in columns:
+        if column in described:
+            rows.append(described[column])
+        elif column in identity:
+            text, unit = identity[column].text, identity[column].unit
+            rows.append(_row(column, "identity", unit=unit, definition=text))
+        else:
+            raise KeyError(f"no description of the feature column {column}")
+    return pl.DataFrame(rows, schema={name: pl.Boolean if name == "deprecated" else pl.String for name in COLUMNS})
+
+
+def feature_names(feature_class: str, deprecated: bool = True) -> list[str]:
+    """Return the features of one PyRadiomics class (`glcm`), with or without the deprecated ones."""
+    rows = _pyradiomics().filter(pl.col("feature_class") == feature_class)
+    if not deprecated:
+        rows = rows.filter(~pl.col("deprecated"))
+    return rows["feature"].to_list()
+
+
+def pyradiomics_columns(deprecated: bool = True) -> list[str]:
+    """Return all columns that PyRadiomics can fill (`firstorder_Mean`), with or without the deprecated ones."""
+    rows = _pyradiomics() if deprecated else _pyradiomics().filter(~pl.col("deprecated"))
+    return rows["column"].to_list()
+
+
+@cache
+def _pyradiomics() -> pl.DataFrame:
+    return pl.read_csv(
+        files("imaging").joinpath("pyradiomics_features.csv").read_bytes(), schema_overrides={"deprecated": pl.Boolean}
+    )
+
+
+@cache
+def _described() -> dict[str, dict[str, object]]:
+    rows = {row["column"]: {name: row[name] for name in COLUMNS} for row in _pyradiomics().iter_rows(named=True)}
+    ibsi = pl.read_csv(files("imaging").joinpath("ibsi_features.csv").read_bytes())
+    for row in ibsi.iter_rows(named=True):
+        rows[row["column"]] = _row(
+            row["column"],
+            row["family"],
+            ibsi_code=row["ibsi_code"],
+            aggregation=row["aggregation"],
+            unit=row["unit"],
+            definition=row["feature"],
+        )
+    return rows
+
+
+def _row(column: str, family: str, **values: object) -> dict[str, object]:
+    return {**dict.fromkeys(COLUMNS), "deprecated": False, "column": column, "family": family, **values}

@@ -1,0 +1,222 @@
+"""What image series a folder holds: one row per DICOM series, and the events that they are in a subject's timeline."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import polars as pl
+
+from groundwork.files import digest_of, sha256_file
+from groundwork.tables import EVENTS, SERIES
+
+CentreOf = Callable[[str], str | None] | Mapping[str, str] | str | None
+"""The centre of a series: by its folder (relative, POSIX) through a function or a mapping, or one name for all."""
+
+NOT_IMAGES = frozenset({"RTSTRUCT", "RTPLAN", "RTDOSE", "RTRECORD", "SEG", "SR", "PR", "KO", "REG", "FID", "DOC", "RWV"})
+"""Modalities that are no image of a patient: they make no imaging event."""
+
+_TAGS = [
+    "PatientID",
+    "PatientSex",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "SOPInstanceUID",
+    "SOPClassUID",
+    "Modality",
+    "FrameOfReferenceUID",
+    "SeriesDate",
+    "SeriesTime",
+    "StudyDate",
+    "StudyTime",
+    "AcquisitionDate",
+    "AcquisitionTime",
+    "BodyPartExamined",
+    "SeriesDescription",
+    "ReferencedSeriesSequence",
+    "ReferencedFrameOfReferenceSequence",
+]
+
+
+@dataclass(frozen=True)
+class Index:
+    """What a folder holds.
+
+    Attributes:
+        series: SERIES frame.
+        not_dicom: Files that are no DICOM, or cannot be parsed; relative to the folder.
+        not_staged: DICOM files whose PatientID is no pseudonym (a positive integer), so they are not in `series`.
+    """
+
+    series: pl.DataFrame
+    not_dicom: list[str] = field(default_factory=list)
+    not_staged: list[str] = field(default_factory=list)
+
+
+def index_folder(folder: Path | str, centre_of: CentreOf = None, *, relative_to: Path | str | None = None) -> pl.DataFrame:
+    """Return the SERIES frame of a folder of de-identified DICOM.
+
+    Args:
+        folder: Searched with all that is below it, links not followed.
+        centre_of: Centre of a series by its folder relative to `folder`: a function, a mapping, or one name.
+        relative_to: What the `folder` column is relative to; `folder` itself by default.
+
+    A series that lies in several folders is an error of staging and raises ValueError.
+    """
+    return read_index(folder, centre_of, relative_to=relative_to).series
+
+
+def read_index(
+    folder: Path | str,
+    centre_of: CentreOf = None,
+    *,
+    relative_to: Path | str | None = None,
+    subject_of: Callable[[str], int | None] | None = None,
+) -> Index:
+    """Return the series of a folder and the files that are in none; arguments as `index_folder`.
+
+    Args:
+        folder: As `index_folder`.
+        centre_of: As `index_folder`.
+        relative_to: As `index_folder`.
+        subject_of: From PatientID to subject_id; by default PatientID itself, which is the pseudonym after staging.
+    """
+    folder = Path(folder)
+    base = Path(relative_to) if relative_to is not None else folder
+    subject = subject_of or _pseudonym
+    series: dict[tuple[str, str], list[tuple[Any, Path]]] = {}
+    not_dicom, not_staged = [], []
+    # Hidden names are half-written files of a killed run.
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")):
+        name = path.relative_to(folder).as_posix()
+        header = read_header(path)
+        if header is None or not header.get("SeriesInstanceUID"):
+            not_dicom.append(name)
+        elif subject(str(header.get("PatientID", ""))) is None:
+            not_staged.append(name)
+        else:
+            place = PurePosixPath(name).parent.as_posix()
+            series.setdefault((str(header.SeriesInstanceUID), place), []).append((header, path))
+    rows = []
+    for (uid, place), members in series.items():
+        first = min(members, key=lambda member: str(member[0].get("SOPInstanceUID", "")))[0]
+        moments = [moment for header, _ in members if (moment := series_moment(header)) is not None]
+        rows.append(
+            {
+                "subject_id": subject(str(first.PatientID)),
+                "centre": _centre(centre_of, place),
+                "StudyInstanceUID": str(first.get("StudyInstanceUID", "")),
+                "SeriesInstanceUID": uid,
+                "Modality": _text(first, "Modality"),
+                "SOPClassUID": _text(first, "SOPClassUID"),
+                "FrameOfReferenceUID": frame_of_reference(first),
+                "series_time": min(moments, default=None),
+                "PatientSex": _text(first, "PatientSex"),
+                "BodyPartExamined": _text(first, "BodyPartExamined"),
+                "SeriesDescription": _text(first, "SeriesDescription"),
+                "ReferencedSeriesInstanceUID": referenced_series(first),
+                "instances": len(members),
+                "folder": (folder / place).relative_to(base).as_posix(),
+                "input_digest": digest_of(sorted(sha256_file(path) for _, path in members)),
+            }
+        )
+    frame = pl.DataFrame(rows, schema=SERIES.schema()) if rows else SERIES.empty()
+    return Index(SERIES.conform(frame), not_dicom, not_staged)
+
+
+def study_events(series: pl.DataFrame) -> pl.DataFrame:
+    """Return the EVENTS of a SERIES frame: one `IMAGING//<Modality>` per study and modality, at its first series.
+
+    Objects that are no images (RTSTRUCT, SEG, SR, ...) make no event. Nor does a study without any date: an event
+    without a time would read as a fact known from birth. Such studies stay visible in SERIES, with a null time.
+    """
+    images = series.filter(~pl.col("Modality").is_in(sorted(NOT_IMAGES)) & pl.col("series_time").is_not_null())
+    events = (
+        images.group_by("subject_id", "StudyInstanceUID", "Modality")
+        .agg(pl.col("series_time").min().alias("time"), pl.col("centre").drop_nulls().min())
+        .sort("subject_id", "time", "Modality", "StudyInstanceUID")
+        .select(
+            "subject_id",
+            "time",
+            pl.format("IMAGING//{}", "Modality").alias("code"),
+            pl.col("time").alias("time_min"),
+            pl.col("time").alias("time_max"),
+            pl.concat_str(pl.col("centre").fill_null(""), pl.lit("/dicom")).str.strip_prefix("/").alias("source"),
+        )
+    )
+    return EVENTS.conform(events)
+
+
+def read_header(path: Path) -> Any:
+    """Return the header fields of a DICOM file that an index needs, or None when the file is not DICOM."""
+    import pydicom
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS)
+            for element in header:
+                # Values are parsed when they are first read: a broken one must show here, not later.
+                element.value  # noqa: B018
+        except Exception:
+            return None
+    return header
+
+
+def series_moment(header: Any) -> datetime | None:
+    """Return when the series was taken: series date and time, else those of the study, else of the acquisition.
+
+    A date without a time is the start of that day, as in the rest of DICOM's study-level times.
+    """
+    for level in ("Series", "Study", "Acquisition"):
+        day = str(header.get(f"{level}Date", "") or "").strip()
+        clock = str(header.get(f"{level}Time", "") or "").strip()
+        try:
+            moment = datetime.strptime(day, "%Y%m%d")
+        except ValueError:
+            continue
+        whole, _, fraction = clock.partition(".")
+        try:
+            time = datetime.strptime(whole.ljust(6, "0"), "%H%M%S")
+        except ValueError:
+            return moment
+        microsecond = int(fraction[:6].ljust(6, "0")) if fraction.isdigit() else 0
+        return moment.replace(hour=time.hour, minute=time.minute, second=time.second, microsecond=microsecond)
+    return None
+
+
+def referenced_series(header: Any) -> str | None:
+    """Return the image series that a SEG or RTSTRUCT marks; the first by name when there are several."""
+    found = {str(item.get("SeriesInstanceUID", "")) for item in header.get("ReferencedSeriesSequence") or []}
+    for frame in header.get("ReferencedFrameOfReferenceSequence") or []:
+        for study in frame.get("RTReferencedStudySequence") or []:
+            found |= {str(item.get("SeriesInstanceUID", "")) for item in study.get("RTReferencedSeriesSequence") or []}
+    return min(found - {""}, default=None)
+
+
+def frame_of_reference(header: Any) -> str | None:
+    """Return the frame of reference of an object; that of its first reference for an RTSTRUCT."""
+    own = _text(header, "FrameOfReferenceUID")
+    if own:
+        return own
+    found = {str(item.get("FrameOfReferenceUID", "")) for item in header.get("ReferencedFrameOfReferenceSequence") or []}
+    return min(found - {""}, default=None)
+
+
+def _text(header: Any, keyword: str) -> str | None:
+    return str(header.get(keyword, "") or "").strip() or None
+
+
+def _pseudonym(patient_id: str) -> int | None:
+    text = patient_id.strip()
+    return int(text) if text.isascii() and text.isdigit() and 0 < int(text) < 2**63 else None
+
+
+def _centre(centre_of: CentreOf, place: str) -> str | None:
+    if centre_of is None or isinstance(centre_of, str):
+        return centre_of
+    return centre_of(place) if callable(centre_of) else centre_of.get(place)

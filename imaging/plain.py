@@ -1,0 +1,170 @@
+"""Features of plain files, without a study: a folder of DICOM, or of NIfTI and NRRD images with masks beside them."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from groundwork.files import sha256_file
+from groundwork.problems import Unusable, UserError
+from imaging.features import Engine, FeatureTask, Mode, Several, collect, extract_series, plan_units
+from imaging.regions import Regions
+from imaging.settings import FeatureSettings
+
+IMAGE_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+MASK_WORDS = frozenset({"mask", "masks", "label", "labels", "seg", "segmentation", "segmentations", "roi", "rois"})
+IMAGE_WORDS = frozenset({"image", "images", "img", "volume", "volumes"})
+
+Progress = Callable[[int, int], None]
+"""Called as `progress(finished, total)`."""
+
+
+def extract_plain(
+    source: Path | str | tuple[Path | str, Path | str],
+    destination: Path | str,
+    settings: FeatureSettings,
+    *,
+    regions: Regions | None = None,
+    engine: Engine = "pyradiomics",
+    mode: Mode = "pyradiomics",
+    several: Several = "each",
+    resample: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Extract the features of plain files into one Parquet table.
+
+    Args:
+        source: A folder of DICOM (any layout, with RTSTRUCT or SEG), a folder of NIfTI or NRRD images and masks, or
+            one pair `(image, mask)`; the image of a pair may be a DICOM folder.
+        destination: The Parquet file to write.
+        settings: Extraction settings.
+        regions: Target to patterns of ROI names; None makes every ROI its own region.
+        engine: Which engine.
+        mode: Which definitions.
+        several: What to do when several ROIs of one file match a target.
+        resample: Resample masks on other grids.
+        progress: Told after each series.
+
+    Returns:
+        `rows`, `sha256`, `series` (results of `extract_series`, each with its `unit`) and `quarantined` (`unit`, `reason`,
+        `message`, `remedy`). `unit` is a path relative to the source.
+
+    Raises:
+        UserError: If the source holds no image, or no series could be used at all.
+    """
+    destination = Path(destination)
+    done: list[dict[str, Any]] = []
+    refused: list[dict[str, str]] = []
+    scratch = Path(tempfile.mkdtemp(prefix="unibase-features-"))
+    try:
+        tasks = _tasks(source, scratch, settings, regions, engine, mode, several, resample)
+        for number, (unit, task) in enumerate(tasks, start=1):
+            try:
+                result = extract_series(task)
+            except Unusable as problem:
+                refused.append({"unit": unit, "reason": problem.reason, "message": problem.message, "remedy": problem.remedy})
+            else:
+                done.append({"unit": unit, **result})
+            if progress is not None:
+                progress(number, len(tasks))
+        if not done:
+            first = refused[0]
+            raise UserError(f"No features: {first['unit']}: {first['message']} {first['remedy']}")
+        frame = collect([result.pop("path") for result in done], destination)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return {"rows": frame.height, "sha256": sha256_file(destination), "series": done, "quarantined": refused}
+
+
+def _tasks(
+    source: Path | str | tuple[Path | str, Path | str],
+    scratch: Path,
+    settings: FeatureSettings,
+    regions: Regions | None,
+    engine: Engine,
+    mode: Mode,
+    several: Several,
+    resample: bool,
+) -> list[tuple[str, FeatureTask]]:
+    def task(name: str, number: int, image: Path, masks: tuple[Path, ...]) -> tuple[str, FeatureTask]:
+        return name, FeatureTask(
+            image,
+            masks,
+            settings,
+            regions,
+            scratch / f"{number:06d}.parquet",
+            # A DICOM folder names its series itself; a plain image is named by its path.
+            series_uid=None if image.is_dir() else name,
+            engine=engine,
+            mode=mode,
+            several=several,
+            resample=resample,
+        )
+
+    if isinstance(source, tuple):
+        image, mask = Path(source[0]), Path(source[1])
+        return [task(image.name, 0, image, (mask,))]
+    source = Path(source)
+    if not source.is_dir():
+        raise UserError(f"{source} is no folder. Name a folder of DICOM, NIfTI or NRRD files, or an image and a mask.")
+    pairs = find_pairs(source)
+    tasks = [task(name, number, source / name, masks) for number, (name, masks) in enumerate(sorted(pairs.items()))]
+    from imaging.index import read_index
+
+    # Plain DICOM carries no pseudonym: one stand-in lets the index group it, and no row tells it.
+    series = read_index(source, subject_of=lambda _: 1).series
+    for unit in plan_units(
+        series, source, scratch, settings, regions, engine=engine, mode=mode, several=several, resample=resample
+    ):
+        arguments: FeatureTask = unit.arguments
+        name = arguments.image_folder.relative_to(source).as_posix()
+        tasks.append((name, _without_subject(arguments)))
+    if not tasks:
+        raise UserError(f"{source} holds no DICOM series and no NIfTI or NRRD image with a mask. Check the folder.")
+    return tasks
+
+
+def _without_subject(task: FeatureTask) -> FeatureTask:
+    from dataclasses import replace
+
+    return replace(task, subject_id=None)
+
+
+def find_pairs(folder: Path) -> dict[str, tuple[Path, ...]]:
+    """Return `{image, relative: masks}` of the NIfTI and NRRD files below a folder.
+
+    A file is a mask when a word of its name or of its folder says so (`mask`, `label`, `seg`, `roi`, ...). It goes with
+    the image of the same name without such words (`a_image` and `a_label`; `image/a` and `mask/a`), else with the only
+    image of its folder.
+
+    Raises:
+        UserError: If a mask goes with no image, or with several.
+    """
+    images: dict[tuple[str, str], list[str]] = {}
+    masks: list[tuple[tuple[str, str], Path]] = []
+    for path in sorted(folder.rglob("*")):
+        if not path.name.lower().endswith(IMAGE_SUFFIXES) or path.name.startswith("."):
+            continue
+        relative = PurePosixPath(path.relative_to(folder).as_posix())
+        stem = relative.name.lower()
+        for suffix in sorted(IMAGE_SUFFIXES, key=len, reverse=True):
+            stem = stem.removesuffix(suffix)
+        words = stem.replace("-", "_").replace(".", "_").split("_")
+        parents = [part for part in relative.parts[:-1] if part.lower() not in MASK_WORDS | IMAGE_WORDS]
+        key = "/".join(parents), "_".join(word for word in words if word not in MASK_WORDS | IMAGE_WORDS)
+        is_mask = bool(MASK_WORDS & set(words)) or any(part.lower() in MASK_WORDS for part in relative.parts[:-1])
+        if is_mask:
+            masks.append((key, path))
+        else:
+            images.setdefault(key, []).append(relative.as_posix())
+    pairs: dict[str, list[Path]] = {name: [] for names in images.values() for name in names}
+    for key, path in masks:
+        found = images.get(key) or [name for (place, _), names in images.items() if place == key[0] for name in names]
+        if len(found) != 1:
+            count = "no image" if not found else f"{len(found)} images"
+            raise UserError(f"The mask {path.name} goes with {count}. Name them alike, such as a_image.nrrd and a_mask.nrrd.")
+        pairs[found[0]].append(path)
+    return {name: tuple(paths) for name, paths in pairs.items()}

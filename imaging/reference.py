@@ -1,0 +1,110 @@
+"""The reference engine: PyRadiomics, called on one image and one region, quiet and on one thread.
+
+The installed build is `pyradiomics-cuda`, which imports as `radiomics` and computes on the CPU here.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from groundwork.problems import Unusable
+from imaging.grid import Array
+from imaging.settings import FeatureSettings
+from imaging.volumes import Volume
+
+Features = dict[str, dict[str, float]]
+"""Image type to feature column (`firstorder_Mean`) to value."""
+
+
+def engine_version() -> str:
+    """Return the name of the engine as it stands in the `engine` column."""
+    return f"pyradiomics {version('pyradiomics-cuda')} (pyradiomics-cuda)"
+
+
+def extract(volume: Volume, mask: Array, settings: FeatureSettings) -> Features:
+    """Return what PyRadiomics computes for one region.
+
+    Args:
+        volume: The image; PyRadiomics gets it in the type in which SimpleITK reads its files.
+        mask: Boolean, z, y, x.
+        settings: As PyRadiomics' parameter file; `label` does not count, the mask is given.
+
+    Raises:
+        Unusable: `region-too-small`, `empty-after-resegmentation`, `empty-region` (lost in resampling),
+            `region-outside-image`, `region-refused`.
+    """
+    import SimpleITK as sitk
+
+    _quiet_radiomics()
+    from radiomics.featureextractor import RadiomicsFeatureExtractor
+
+    # Sums over threads depend on their number: one thread gives one result, and Dask has the cores.
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    extractor = RadiomicsFeatureExtractor()
+    extractor.settings = {**extractor._getDefaultSettings(), **settings.setting, "label": 1, "additionalInfo": False}
+    for key in ("geometryTolerance", "label_channel", "correctMask"):
+        extractor.settings.pop(key, None)
+    extractor.enabledImagetypes = {name: dict(own) for name, own in settings.image_types.items()}
+    extractor.enabledFeatures = {name: list(features or ()) for name, features in settings.feature_classes.items()}
+    image = volume.to_sitk(stored_type=True)
+    region = volume.grid.to_sitk(mask.astype(np.uint8))
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        try:
+            values = extractor.execute(image, region)
+        except ValueError as error:
+            raise _refusal(str(error)) from None
+    features: Features = {}
+    for name, value in values.items():
+        image_type, column = name.split("_", 1)
+        features.setdefault(image_type, {})[column] = _number(value)
+    return features
+
+
+@cache
+def _quiet_radiomics() -> Any:
+    """Import PyRadiomics without its handler on the standard error: it must neither print nor warn in a batch."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import radiomics
+    logger = logging.getLogger("radiomics")
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+    logger.setLevel(logging.CRITICAL + 1)
+    return radiomics
+
+
+def _number(value: Any) -> float:
+    item = np.asarray(value).reshape(-1)[0]
+    if np.iscomplexobj(item):
+        # Rounding can turn a vanishing eigenvalue negative and its root complex: then the feature is not defined.
+        return float(item.real) if item.imag == 0 else float("nan")
+    return float(item)
+
+
+def _refusal(text: str) -> Unusable:
+    """Name PyRadiomics' refusal; its text may quote values and does not travel."""
+    larger = "Draw a larger region, or lower minimumROIDimensions or minimumROISize."
+    if "Resegmentation excluded" in text:
+        message = "Re-segmentation leaves at most one voxel of the region."
+        return Unusable("empty-after-resegmentation", message, "Widen resegmentRange.")
+    if "single voxel" in text or "only contains 1 segmented voxel" in text:
+        return Unusable("region-too-small", "The region is one voxel.", larger)
+    if "too few dimensions" in text:
+        return Unusable("region-too-small", "The region extends over fewer dimensions than minimumROIDimensions.", larger)
+    if "Size of the ROI is too small" in text:
+        return Unusable("region-too-small", "The region has no more voxels than minimumROISize.", larger)
+    if "No labels found" in text or "not present in mask" in text:
+        return Unusable("empty-region", "No voxel of the region is left after resampling.", "Resample to a finer grid.")
+    if "larger than image space" in text:
+        return Unusable("region-outside-image", "The region reaches beyond the image.", "Crop the region to the image.")
+    return Unusable("region-refused", "PyRadiomics refuses the region under these settings.", "Check the settings.")

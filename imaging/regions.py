@@ -1,0 +1,68 @@
+"""From names of regions in files to the targets of a study: patterns, and the list of every match and miss."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from groundwork.problems import UserError
+
+Regions = Mapping[str, Sequence[str]]
+"""Target to its patterns: regular expressions that match a whole ROI name, upper and lower case alike."""
+
+
+@dataclass(frozen=True)
+class Matches:
+    """What the patterns found.
+
+    Attributes:
+        found: For every target with a match, the positions of its ROI names, in order.
+        missing: Targets that no name matched.
+        unused: Positions of names that no target asked for.
+    """
+
+    found: dict[str, list[int]]
+    missing: list[str]
+    unused: list[int]
+
+
+def check_regions(regions: Regions) -> None:
+    """Check the patterns of a study file.
+
+    Raises:
+        UserError: If a target has no pattern, or a pattern is no regular expression.
+    """
+    for target, patterns in regions.items():
+        if isinstance(patterns, str) or not patterns:
+            raise UserError(f"regions.{target} must be a list of patterns, such as {target}: ['gtv.*'].")
+        for pattern in patterns:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise UserError(f"regions.{target}: {pattern!r} is no regular expression ({error}). Correct it.") from None
+
+
+def match_regions(names: Sequence[str], regions: Regions | None) -> Matches:
+    """Find the targets of ROI names; without patterns every name is its own target.
+
+    A pattern has to match the whole name (blanks around it aside), whatever the case: `gtv` matches `GTV` and not
+    `GTV minus bone`; write `gtv.*` for both. One name may serve several targets.
+    """
+    if regions is None:
+        found: dict[str, list[int]] = {}
+        for position, name in enumerate(names):
+            found.setdefault(name.strip(), []).append(position)
+        return Matches(found, [], [])
+    found = {}
+    for target, patterns in regions.items():
+        compiled = [re.compile(pattern, re.IGNORECASE) for pattern in patterns]
+        hits = [i for i, name in enumerate(names) if any(one.fullmatch(name.strip()) for one in compiled)]
+        if hits:
+            found[target] = hits
+    used = {position for hits in found.values() for position in hits}
+    return Matches(
+        found,
+        [target for target in regions if target not in found],
+        [position for position in range(len(names)) if position not in used],
+    )

@@ -1,0 +1,308 @@
+"""Extraction settings: PyRadiomics parameter files as they are, checked, completed with defaults, and digested.
+
+The keys, types and ranges are those of the parameter schema of PyRadiomics 3 (`radiomics/schemas/paramSchema.yaml`);
+a test reads the same files through PyRadiomics itself. One top-level key is ours: `ibsi`, a mapping that only the
+`ibsi` mode of our own engine reads.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from groundwork.files import digest_of
+from groundwork.problems import UserError
+
+DEFAULTS: Mapping[str, Any] = MappingProxyType(
+    {
+        "minimumROIDimensions": 2,
+        "minimumROISize": None,
+        "normalize": False,
+        "normalizeScale": 1,
+        "removeOutliers": None,
+        "resampledPixelSpacing": None,
+        "interpolator": "sitkBSpline",
+        "preCrop": False,
+        "padDistance": 5,
+        "distances": [1],
+        "force2D": False,
+        "force2Ddimension": 0,
+        "resegmentRange": None,
+        "label": 1,
+    }
+)
+"""What `RadiomicsFeatureExtractor` fills in itself. Defaults of single feature classes (binWidth 25, ...) are not here."""
+
+FEATURE_CLASSES = ("firstorder", "glcm", "gldm", "glrlm", "glszm", "ngtdm", "shape", "shape2D")
+"""All feature classes of PyRadiomics, in the order in which it computes them."""
+
+IMAGE_TYPES = ("Original", "Wavelet", "LoG", "Square", "SquareRoot", "Logarithm", "Exponential", "Gradient")
+"""Image types that can be computed here."""
+
+UNSUPPORTED_IMAGE_TYPES = ("LBP2D", "LBP3D")
+
+_INTERPOLATORS = (
+    "sitkNearestNeighbor",
+    "sitkLinear",
+    "sitkBSpline",
+    "sitkGaussian",
+    "sitkLabelGaussian",
+    "sitkHammingWindowedSinc",
+    "sitkCosineWindowedSinc",
+    "sitkWelchWindowedSinc",
+    "sitkLanczosWindowedSinc",
+    "sitkBlackmanWindowedSinc",
+)
+_Check = tuple[Callable[[Any], bool], str]
+
+
+@dataclass(frozen=True)
+class FeatureSettings:
+    """Everything that decides the value of a feature, apart from the image and the region.
+
+    Attributes:
+        image_types: PyRadiomics image type to its own settings, such as `{"Original": {}, "LoG": {"sigma": [1.0]}}`.
+        feature_classes: Feature class to the features asked for; None or empty asks for all that are not deprecated.
+        setting: Global settings, PyRadiomics' defaults filled in.
+        ibsi: Settings of our own engine in `ibsi` mode; PyRadiomics never sees them.
+    """
+
+    image_types: Mapping[str, Mapping[str, Any]]
+    feature_classes: Mapping[str, list[str] | None]
+    setting: Mapping[str, Any]
+    ibsi: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the effective settings; the layout of the file, its comments and key order do not count."""
+        return digest_of(self.as_dict())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the effective settings as a JSON value in the form of a PyRadiomics parameter file."""
+        value: dict[str, Any] = {
+            "imageType": {name: dict(own) for name, own in self.image_types.items()},
+            "featureClass": {name: list(features or ()) for name, features in self.feature_classes.items()},
+            "setting": dict(self.setting),
+        }
+        if self.ibsi:
+            value["ibsi"] = dict(self.ibsi)
+        return value
+
+    def for_image_type(self, image_type: str) -> dict[str, Any]:
+        """Return the settings in force for one PyRadiomics image type: the global ones, its own over them."""
+        return {**self.setting, **self.image_types[image_type]}
+
+    def with_setting(self, **changes: Any) -> FeatureSettings:
+        """Return a copy with some global settings changed."""
+        return FeatureSettings(self.image_types, self.feature_classes, {**self.setting, **changes}, self.ibsi)
+
+    def wants(self, feature_class: str, feature: str, deprecated: bool = False) -> bool:
+        """Say whether a feature is asked for; deprecated ones only by their name."""
+        if feature_class not in self.feature_classes:
+            return False
+        named = self.feature_classes[feature_class]
+        return feature in named if named else not deprecated
+
+
+def default_settings() -> FeatureSettings:
+    """Return PyRadiomics' defaults: original image, all feature classes but shape2D, bin width 25."""
+    return make_settings({})
+
+
+def read_settings(path: Path | str) -> FeatureSettings:
+    """Read a PyRadiomics parameter file (YAML, or JSON which YAML contains).
+
+    Raises:
+        UserError: If the file is absent, is no YAML, or holds a key or value that PyRadiomics refuses; the text names
+            the key, what is wrong and what is allowed.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"No feature settings at {path}. Name a PyRadiomics parameter file (YAML).")
+    text = path.read_text(encoding="utf-8")
+    try:
+        content = json.loads(text) if path.suffix.lower() == ".json" else YAML(typ="safe", pure=True).load(text)
+    except (YAMLError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}" if mark is not None else ""
+        raise UserError(f"{path}{place}: this is no valid YAML. Correct the line and try again.") from None
+    if content is None:
+        content = {}
+    try:
+        return make_settings(content)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def make_settings(content: Any) -> FeatureSettings:
+    """Check and complete the content of a parameter file.
+
+    Args:
+        content: Mapping with any of `imageType`, `featureClass`, `setting`, `voxelSetting`, `ibsi`.
+
+    Raises:
+        UserError: As `read_settings`.
+    """
+    known = ("imageType", "featureClass", "setting", "voxelSetting", "ibsi")
+    content = _mapping("the parameter file", content)
+    _only(content, known, "the parameter file")
+    if content.get("voxelSetting"):
+        raise UserError("voxelSetting: maps of features per voxel are not made here. Remove voxelSetting.")
+    setting = dict(DEFAULTS)
+    given = _check_setting("setting", _mapping("setting", content.get("setting")))
+    # additionalInfo only asks PyRadiomics for diagnostics: it changes no feature, so it must not change the digest.
+    given.pop("additionalInfo", None)
+    setting.update(given)
+    image_types = {}
+    for name, own in _mapping("imageType", content.get("imageType")).items():
+        if name in UNSUPPORTED_IMAGE_TYPES:
+            raise UserError(f"imageType.{name} is not supported here. Allowed: {', '.join(IMAGE_TYPES)}.")
+        if name not in IMAGE_TYPES:
+            raise UserError(f"imageType.{name} is unknown. Allowed: {', '.join(IMAGE_TYPES)}.")
+        image_types[name] = _check_setting(f"imageType.{name}", _mapping(f"imageType.{name}", own))
+        if name == "LoG" and not {**setting, **image_types[name]}.get("sigma"):
+            raise UserError("imageType.LoG needs sigma, a list of widths in mm, such as LoG: {sigma: [1.0, 3.0]}.")
+    feature_classes: dict[str, list[str] | None] = {}
+    for name, features in _mapping("featureClass", content.get("featureClass")).items():
+        feature_classes[name] = _check_features(name, features)
+    if not feature_classes:
+        # PyRadiomics enables shape2D too, then leaves it out with a warning unless the extraction is 2D.
+        feature_classes = {name: None for name in FEATURE_CLASSES if name != "shape2D" or setting["force2D"]}
+    return FeatureSettings(
+        image_types or {"Original": {}},
+        feature_classes,
+        setting,
+        _mapping("ibsi", content.get("ibsi")),
+    )
+
+
+def _check_features(name: str, features: Any) -> list[str] | None:
+    if name not in FEATURE_CLASSES:
+        raise UserError(f"featureClass.{name} is unknown. Allowed: {', '.join(FEATURE_CLASSES)}.")
+    if not features:
+        return None
+    if not isinstance(features, list) or not all(isinstance(feature, str) for feature in features):
+        raise UserError(f"featureClass.{name} must be a list of feature names, or empty for all of them.")
+    from imaging.dictionary import feature_names
+
+    allowed = feature_names(name)
+    unknown = sorted(set(features) - set(allowed))
+    if unknown:
+        raise UserError(f"featureClass.{name}: unknown {', '.join(unknown)}. Allowed: {', '.join(allowed)}.")
+    return list(features)
+
+
+def _mapping(place: str, value: Any) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise UserError(f"{place} must be a mapping of keys to values.")
+    return {str(key): item for key, item in value.items()}
+
+
+def _only(content: Mapping[str, Any], known: tuple[str, ...], place: str) -> None:
+    unknown = sorted(set(content) - set(known))
+    if unknown:
+        raise UserError(f"{place}: unknown key {', '.join(unknown)}. Allowed: {', '.join(known)}.")
+
+
+def _check_setting(place: str, content: dict[str, Any]) -> dict[str, Any]:
+    for key, value in content.items():
+        if key not in _CHECKS:
+            raise UserError(f"{place}.{key} is unknown. Allowed: {', '.join(sorted(_CHECKS))}.")
+        check, allowed = _CHECKS[key]
+        if value is None:
+            continue
+        if not check(value):
+            raise UserError(f"{place}.{key} must be {allowed}.")
+    return content
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _int(low: int | None = None, high: int | None = None) -> _Check:
+    def check(value: Any) -> bool:
+        return _is_int(value) and (low is None or value >= low) and (high is None or value <= high)
+
+    span = "" if low is None else f" of at least {low}" if high is None else f" from {low} to {high}"
+    return check, f"a whole number{span}"
+
+
+def _above_zero() -> _Check:
+    return lambda value: _is_number(value) and value > 0, "a number above 0"
+
+
+def _one_of(*allowed: str) -> _Check:
+    return lambda value: isinstance(value, str) and value in allowed, f"one of {', '.join(allowed)}"
+
+
+def _list_of(check: Callable[[Any], bool], text: str) -> _Check:
+    return lambda value: isinstance(value, list) and all(check(item) for item in value), f"a list of {text}"
+
+
+def _is_wavelet(value: Any) -> bool:
+    import pywt
+
+    return isinstance(value, str) and value in pywt.wavelist()
+
+
+_BOOL: _Check = (lambda value: isinstance(value, bool), "true or false")
+_CHECKS: dict[str, _Check] = {
+    "minimumROIDimensions": _int(1, 3),
+    "minimumROISize": _int(1),
+    "geometryTolerance": _above_zero(),
+    "correctMask": _BOOL,
+    "additionalInfo": _BOOL,
+    "label": _int(1),
+    "label_channel": _int(0),
+    "binWidth": _above_zero(),
+    "binCount": _int(1),
+    "normalize": _BOOL,
+    "normalizeScale": _above_zero(),
+    "removeOutliers": _above_zero(),
+    "resampledPixelSpacing": _list_of(lambda item: _is_number(item) and item >= 0, "numbers (mm; 0 keeps the spacing)"),
+    "interpolator": (
+        lambda value: (isinstance(value, str) and value in _INTERPOLATORS) or (_is_int(value) and 1 <= value <= 10),
+        f"one of {', '.join(_INTERPOLATORS)}, or their number from 1 to 10",
+    ),
+    "padDistance": _int(0),
+    "distances": _list_of(lambda item: _is_int(item) and item > 0, "whole numbers above 0"),
+    "force2D": _BOOL,
+    "force2Ddimension": _int(0, 2),
+    "resegmentRange": (
+        lambda value: isinstance(value, list) and len(value) in (1, 2) and all(_is_number(item) for item in value),
+        "a list of one or two numbers",
+    ),
+    "resegmentMode": _one_of("absolute", "relative", "sigma"),
+    "resegmentShape": _BOOL,
+    "preCrop": _BOOL,
+    "sigma": _list_of(lambda item: _is_number(item) and item > 0, "numbers above 0 (mm)"),
+    "start_level": _int(0),
+    "level": _int(1),
+    "wavelet": (_is_wavelet, "the name of a PyWavelets wavelet, such as coif1"),
+    "gradientUseSpacing": _BOOL,
+    "lbp2DRadius": _above_zero(),
+    "lbp2DSamples": _int(1),
+    "lbp2DMethod": _one_of("default", "ror", "uniform", "var"),
+    "lbp3DLevels": _int(1),
+    "lbp3DIcosphereRadius": _above_zero(),
+    "lbp3DIcosphereSubdivision": _int(0),
+    "voxelArrayShift": _int(),
+    "symmetricalGLCM": _BOOL,
+    "weightingNorm": _one_of("euclidean", "manhattan", "infinity", "no_weighting"),
+    "gldm_a": _int(0),
+}

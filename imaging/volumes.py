@@ -1,0 +1,351 @@
+"""From the files of one series to one volume on a regular grid; or a named refusal.
+
+Slices are ordered by the projection of their position on the normal of their plane, never by file name or instance
+number. PET becomes SUVbw. What is no regular grid (a missing slice, a tilted gantry, two volumes in one series) is
+refused: features of a volume stretched in silence are wrong.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from groundwork.files import digest_of, sha256_file
+from groundwork.problems import Unusable
+from imaging.grid import Array, Grid
+from imaging.suv import suv_factors
+
+if TYPE_CHECKING:
+    import SimpleITK
+
+POSITION_TOLERANCE = 0.05
+"""How far a slice may lie from its place on the even grid, as a fraction of the slice distance (headers round)."""
+
+ORIENTATION_TOLERANCE = 1e-4
+"""How far direction cosines may differ between slices, and from an orthonormal pair."""
+
+
+@dataclass(frozen=True)
+class Volume:
+    """One image volume.
+
+    Attributes:
+        array: float64, z, y, x.
+        grid: Where the voxel centres lie.
+        modality: DICOM Modality, or empty for NIfTI and NRRD.
+        unit: HU, SUVbw, or empty where intensities have no unit.
+        stored_type: NumPy type in which SimpleITK reads the same files. PyRadiomics' results depend on it (a
+            resampled integer image is rounded, LoG of an integer image is float32), so its engine gets this type.
+        study_uid, series_uid, frame_of_reference_uid: UIDs of the series; empty for plain images.
+        instance_uids: SOPInstanceUID of every slice, in order of the array.
+        digest: Digest over the content of all files of the volume.
+    """
+
+    array: Array
+    grid: Grid
+    modality: str = ""
+    unit: str = ""
+    stored_type: str = "float64"
+    study_uid: str = ""
+    series_uid: str = ""
+    frame_of_reference_uid: str = ""
+    instance_uids: tuple[str, ...] = ()
+    digest: str = ""
+
+    def to_sitk(self, stored_type: bool = False) -> SimpleITK.Image:
+        """Return the volume as a SimpleITK image, float64 or in the type its files are read in by SimpleITK."""
+        return self.grid.to_sitk(self.array.astype(self.stored_type) if stored_type else self.array)
+
+    def with_array(self, array: Array) -> Volume:
+        """Return the volume with other intensities on the same grid."""
+        return replace(self, array=array)
+
+
+def read_series(folder: Path | str, series_uid: str | None = None, *, suv: bool = True, even: bool = True) -> Volume:
+    """Read the image series in a folder.
+
+    Args:
+        folder: Folder of the series; files of other kinds (RTSTRUCT, SEG, text) in it are passed over.
+        series_uid: Which SeriesInstanceUID, when the folder holds several image series.
+        suv: Turn PET into SUVbw; False leaves PET in the unit that its header names.
+        even: Refuse uneven slice distances; False returns them in `grid.slice_offsets` (for contours only).
+
+    Raises:
+        Unusable: `no-image-series`, `several-series`, `truncated-file`, `unreadable-pixels`, `inconsistent-series`,
+            `missing-slice`, `duplicate-slice`, `gantry-tilt`, `suv-not-computable`, `unsupported-image`.
+    """
+    folder = Path(folder)
+    paths = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+    return read_files(paths, series_uid, suv=suv, even=even)
+
+
+def read_files(paths: Iterable[Path], series_uid: str | None = None, *, suv: bool = True, even: bool = True) -> Volume:
+    """Read the image series that some files hold; as `read_series`."""
+    headers: list[tuple[Any, Path]] = []
+    for path in paths:
+        header = _image_header(path)
+        if header is not None and series_uid in (None, str(header.SeriesInstanceUID)):
+            headers.append((header, path))
+    if not headers:
+        raise Unusable("no-image-series", "The folder holds no image series.", "Check that the series was exported.")
+    if len({str(header.SeriesInstanceUID) for header, _ in headers}) > 1:
+        raise Unusable("several-series", "The folder holds several image series.", "Name one, or give each a folder.")
+    if any("NumberOfFrames" in header and int(header.NumberOfFrames) > 1 for header, _ in headers):
+        from imaging.multiframe import read_multiframe
+
+        return read_multiframe([path for _, path in headers], suv=suv, even=even)
+    return _stack(headers, suv=suv, even=even)
+
+
+def read_image(path: Path | str) -> Volume:
+    """Read a NIfTI or NRRD volume.
+
+    Raises:
+        Unusable: `unreadable-image` when SimpleITK cannot read it, `unsupported-image` when it has not one value per
+            voxel of a grid of two or three dimensions.
+    """
+    import SimpleITK as sitk
+
+    path = Path(path)
+    image = read_sitk(path)
+    if image.GetNumberOfComponentsPerPixel() != 1:
+        raise Unusable("unsupported-image", "The image has several values per voxel.", "Give an image of one value per voxel.")
+    array = sitk.GetArrayFromImage(image)
+    return Volume(
+        np.ascontiguousarray(array, dtype=np.float64),
+        Grid.of(image),
+        stored_type=str(array.dtype),
+        digest=sha256_file(path),
+    )
+
+
+def read_sitk(path: Path) -> SimpleITK.Image:
+    """Read any image file of three dimensions with SimpleITK; a plane becomes one slice."""
+    import SimpleITK as sitk
+
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    if not path.is_file():
+        raise Unusable("unreadable-image", "The image file is absent.", "Check the path.")
+    try:
+        image = sitk.ReadImage(str(path))
+    except RuntimeError:
+        raise Unusable("unreadable-image", "SimpleITK cannot read the image file.", "Write it again as NIfTI or NRRD.") from None
+    if image.GetDimension() == 4 and image.GetSize()[3] == 1:
+        image = image[:, :, :, 0]
+    if image.GetDimension() == 2:
+        image = sitk.JoinSeries(image)
+    if image.GetDimension() != 3:
+        raise Unusable("unsupported-image", "The image has not three dimensions.", "Split it into volumes.")
+    return image
+
+
+def _image_header(path: Path) -> Any:
+    """Return the header of an image instance with a place in the patient; None for any other file."""
+    import pydicom
+    from pydicom.errors import InvalidDicomError
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            header = pydicom.dcmread(path, stop_before_pixels=True)
+        except (InvalidDicomError, OSError):
+            return None
+        except Exception:
+            raise Unusable("truncated-file", "A DICOM file of the series cannot be parsed.", "Export the series again.") from None
+    if "Rows" not in header or "SeriesInstanceUID" not in header or str(header.get("Modality")) in ("SEG", "RTDOSE"):
+        return None
+    return header
+
+
+def _stack(headers: list[tuple[Any, Path]], *, suv: bool, even: bool) -> Volume:
+    headers = _without_copies(headers)
+    first = headers[0][0]
+    for header, _ in headers:
+        for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"):
+            if not header.get(keyword):
+                raise Unusable(
+                    "unsupported-image",
+                    f"{keyword} is missing, so the image has no place in the patient.",
+                    "Use a volume series.",
+                )
+        if int(header.get("SamplesPerPixel", 1)) != 1:
+            raise Unusable("unsupported-image", "The image is in colour.", "Use a series of grey values.")
+    _same(headers, "Rows", "Columns", "FrameOfReferenceUID", "Modality")
+    for keyword, tolerance in (("PixelSpacing", 1e-4), ("ImageOrientationPatient", ORIENTATION_TOLERANCE)):
+        values = np.array([[float(item) for item in header.get(keyword)] for header, _ in headers])
+        if np.ptp(values, axis=0).max() > tolerance:
+            raise _inconsistent(keyword)
+    row, column, normal = axes(np.array([float(item) for item in first.ImageOrientationPatient]))
+    positions = np.array([[float(item) for item in header.ImagePositionPatient] for header, _ in headers])
+    order = np.argsort(positions @ normal, kind="stable")
+    headers = [headers[index] for index in order]
+    positions = positions[order]
+    first = headers[0][0]
+    thickness = float(first.get("SpacingBetweenSlices") or first.get("SliceThickness") or 0)
+    distance, offsets = slice_distance(positions, row, column, normal, thickness, even=even)
+    slices = [header for header, _ in headers]
+    modality = str(first.get("Modality", ""))
+    factors = suv_factors(slices) if modality == "PT" and suv else [1.0] * len(slices)
+    rows, columns = int(first.Rows), int(first.Columns)
+    array = np.empty((len(headers), rows, columns))
+    stored_types = []
+    for index, (_, path) in enumerate(headers):
+        array[index], stored_type = _pixels(path, (rows, columns))
+        array[index] *= factors[index]
+        stored_types.append("float64" if factors[index] != 1.0 else stored_type)
+    # PixelSpacing is row spacing (along y), then column spacing (along x).
+    spacing_y, spacing_x = (float(item) for item in first.PixelSpacing)
+    grid = Grid(
+        (columns, rows, len(headers)),
+        (spacing_x, spacing_y, distance),
+        (float(positions[0][0]), float(positions[0][1]), float(positions[0][2])),
+        tuple(float(item) for item in np.column_stack([row, column, normal]).ravel()),
+        offsets,
+    )
+    return Volume(
+        array,
+        grid,
+        modality,
+        unit_of(first, suv),
+        np.result_type(*stored_types).name,
+        str(first.get("StudyInstanceUID", "")),
+        str(first.SeriesInstanceUID),
+        str(first.get("FrameOfReferenceUID", "")),
+        tuple(str(header.SOPInstanceUID) for header in slices),
+        digest_of(sorted(sha256_file(path) for _, path in headers)),
+    )
+
+
+def unit_of(header: Any, suv: bool) -> str:
+    """Return the unit of a volume with this header: HU for CT, SUVbw or the stored unit for PET, else empty."""
+    modality = str(header.get("Modality", ""))
+    if modality == "CT":
+        return "HU"
+    if modality == "PT":
+        return "SUVbw" if suv else str(header.get("Units", ""))
+    return ""
+
+
+def _without_copies(headers: list[tuple[Any, Path]]) -> list[tuple[Any, Path]]:
+    """Drop further copies of one instance that are equal byte for byte; refuse different files of one UID."""
+    kept: dict[str, tuple[Any, Path]] = {}
+    for header, path in headers:
+        uid = str(header.get("SOPInstanceUID", path.name))
+        if uid not in kept:
+            kept[uid] = (header, path)
+        elif sha256_file(kept[uid][1]) != sha256_file(path):
+            raise Unusable("duplicate-slice", "Two different files hold one SOPInstanceUID.", "Export the series again.")
+    return list(kept.values())
+
+
+def _same(headers: list[tuple[Any, Path]], *keywords: str) -> None:
+    for keyword in keywords:
+        if len({str(header.get(keyword, "")) for header, _ in headers}) > 1:
+            raise _inconsistent(keyword)
+
+
+def _inconsistent(keyword: str) -> Unusable:
+    return Unusable(
+        "inconsistent-series", f"{keyword} differs between the slices of one series.", "Split the series into volumes."
+    )
+
+
+def axes(orientation: Array) -> tuple[Array, Array, Array]:
+    """Return the directions of rows, columns and normal of ImageOrientationPatient; refuse what is not right-angled."""
+    row, column = orientation[:3], orientation[3:]
+    square = abs(np.linalg.norm(row) - 1) + abs(np.linalg.norm(column) - 1) + abs(float(row @ column))
+    if not square <= 10 * ORIENTATION_TOLERANCE:
+        raise Unusable(
+            "inconsistent-series", "ImageOrientationPatient is no pair of right-angled unit vectors.", "Check the export."
+        )
+    return row, column, np.cross(row, column)
+
+
+def slice_distance(
+    positions: Array, row: Array, column: Array, normal: Array, thickness: float, *, even: bool = True
+) -> tuple[float, tuple[float, ...]]:
+    """Return the distance of the slices in mm, and their offsets from the first one when they are uneven.
+
+    Args:
+        positions: Image positions, shape (n, 3), ordered along `normal`.
+        row: Direction of the rows.
+        column: Direction of the columns.
+        normal: Normal of the planes.
+        thickness: What to take for a single slice, in mm.
+        even: Refuse uneven distances.
+
+    Raises:
+        Unusable: `duplicate-slice`, `gantry-tilt`, `missing-slice`, `unsupported-image`.
+    """
+    count = len(positions)
+    if count == 1:
+        if not thickness > 0:
+            message = "A single slice without SliceThickness has no volume."
+            raise Unusable("unsupported-image", message, "Give the thickness in the header.")
+        return float(thickness), ()
+    offsets = (positions - positions[0]) @ normal
+    steps = np.diff(offsets)
+    typical = float(np.median(steps))
+    if typical <= 1e-3 or steps.min() < 0.05 * typical:
+        message = "Several slices lie at one position (two phases, or a copied slice)."
+        raise Unusable("duplicate-slice", message, "Split the series into volumes, or remove the copy.")
+    distance = float(offsets[-1] / (count - 1))
+    drift = (positions - positions[0]) @ np.column_stack([row, column])
+    if np.abs(drift).max() > POSITION_TOLERANCE * distance + 1e-3 * count * distance:
+        message = "The slices are shifted against one another: the gantry was tilted."
+        raise Unusable("gantry-tilt", message, "Resample the series to a right-angled grid.")
+    if np.abs(offsets - np.arange(count) * distance).max() > POSITION_TOLERANCE * distance:
+        if even:
+            message = "The distances of the slices are uneven: a slice is missing, or two series were joined."
+            raise Unusable("missing-slice", message, "Export the series again, complete.")
+        return typical, tuple(float(item) for item in offsets)
+    return distance, ()
+
+
+def _pixels(path: Path, shape: tuple[int, int]) -> tuple[Array, str]:
+    """Return the rescaled pixels of one slice in float64, and the type in which SimpleITK would read them."""
+    import pydicom
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            dataset = pydicom.dcmread(path)
+        except Exception:
+            raise Unusable("truncated-file", "A DICOM file of the series ends too early.", "Export the series again.") from None
+        transfer_syntax = dataset.file_meta.get("TransferSyntaxUID")
+        if transfer_syntax is not None and not transfer_syntax.is_compressed:
+            expected = shape[0] * shape[1] * int(dataset.get("BitsAllocated", 16)) // 8
+            if "PixelData" not in dataset or len(dataset.PixelData) < expected:
+                raise Unusable("truncated-file", "The pixel data of a slice ends too early.", "Export the series again.")
+        try:
+            stored = dataset.pixel_array
+        except Exception:
+            message = "The pixel data of a slice cannot be decoded."
+            raise Unusable("unreadable-pixels", message, "Export the series without compression.") from None
+    if "ModalityLUTSequence" in dataset:
+        raise Unusable("unsupported-image", "The series uses a Modality LUT.", "Export it with rescale slope and intercept.")
+    if stored.shape != shape:
+        raise Unusable("unsupported-image", "The pixel data is no plane of grey values.", "Use a series of grey values.")
+    slope, intercept = float(dataset.get("RescaleSlope", 1) or 1), float(dataset.get("RescaleIntercept", 0) or 0)
+    return stored * slope + intercept, rescaled_type(dataset, slope, intercept)
+
+
+def rescaled_type(dataset: Any, slope: float, intercept: float) -> str:
+    """Return the NumPy type that holds all rescaled values: whole numbers stay whole when slope and intercept are."""
+    signed = int(dataset.get("PixelRepresentation", 0)) == 1
+    bits, allocated = int(dataset.get("BitsStored", 16)), int(dataset.get("BitsAllocated", 16))
+    if (slope, intercept) == (1.0, 0.0):
+        return f"{'' if signed else 'u'}int{max(8, allocated)}"
+    if not (slope.is_integer() and intercept.is_integer()):
+        return "float64"
+    ends = [-(2 ** (bits - 1)), 2 ** (bits - 1) - 1] if signed else [0, 2**bits - 1]
+    low, high = sorted(end * slope + intercept for end in ends)
+    for name in ("uint8", "uint16", "uint32") if low >= 0 else ("int8", "int16", "int32"):
+        if np.iinfo(name).min <= low and high <= np.iinfo(name).max:
+            return name
+    return "float64"
