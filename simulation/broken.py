@@ -1,0 +1,134 @@
+"""Inputs that are broken on purpose, each with the reason a pipeline should quarantine it under."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+from pydicom.uid import (
+    BasicTextSRStorage,
+    CTImageStorage,
+    SecondaryCaptureImageStorage,
+    UltrasoundImageStorage,
+)
+
+from simulation.dicom import Seen, Study, base_dataset, save
+
+NOT_IN_BASE = ("BodyPartExamined", "PositionReferenceIndicator", "FrameOfReferenceUID")
+
+
+def write_truncated_topogram(study: Study, seen: Seen) -> Path:
+    """Write a CT localizer whose file ends in the middle of its pixels, as after a broken transfer."""
+    ds = base_dataset(study, CTImageStorage, "CT", "topogram", 1, 5)
+    ds.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
+    ds.AcquisitionNumber, ds.KVP, ds.InstanceNumber = 1, 120, 1
+    ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType, ds.PatientPosition = -1024, 1, "HU", "HFS"
+    ds.ImagePositionPatient, ds.ImageOrientationPatient = [-48, 0, 96], [1, 0, 0, 0, 0, -1]
+    ds.PixelSpacing, ds.SliceThickness = [2, 2], 0.6
+    ds.SOPInstanceUID = study.uid("topogram", 0)
+    _pixels(ds, np.full((96, 96), 900, dtype=np.uint16))
+    path = study.folder / "topogram" / "CT00001.dcm"
+    save(ds, path)
+    seen(ds)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) - 96 * 96])
+    return path
+
+
+def write_secondary_capture(study: Study, seen: Seen) -> Path:
+    """Write a screenshot with the patient's name and number in its pixels, and said so in the header."""
+    ds = base_dataset(study, SecondaryCaptureImageStorage, "OT", "capture", 90, 600)
+    _drop(ds)
+    ds.ImageType = ["DERIVED", "SECONDARY"]
+    ds.ConversionType, ds.BurnedInAnnotation, ds.InstanceNumber = "WSD", "YES", 1
+    ds.SecondaryCaptureDeviceManufacturer = "Console"
+    ds.SOPInstanceUID = study.uid("capture", 0)
+    identity = study.registration.identity
+    lines = (
+        f"{identity.used_family_name} {identity.first_name}",
+        study.registration.ipp,
+        identity.birth_date,
+        f"{study.when:%d/%m/%Y}",
+    )
+    _pixels(ds, _drawn(lines))
+    path = study.folder / "capture" / "SC00001.dcm"
+    save(ds, path)
+    seen(ds)
+    return path
+
+
+def write_ultrasound(study: Study, seen: Seen) -> Path:
+    """Write an ultrasound image, whose banner names the patient, with no word of it in the header."""
+    ds = base_dataset(study, UltrasoundImageStorage, "US", "echo", 91, 900)
+    _drop(ds)
+    ds.ImageType = ["ORIGINAL", "PRIMARY"]
+    ds.InstanceNumber = 1
+    ds.SOPInstanceUID = study.uid("echo", 0)
+    identity = study.registration.identity
+    image = _drawn((f"{identity.used_family_name} {identity.first_name}", study.registration.ipp))
+    fan = np.hypot(*np.meshgrid(np.arange(256) - 128, np.arange(128))) < 110
+    _pixels(ds, np.where(fan & (image == 0), 90, image).astype(np.uint8))
+    path = study.folder / "echo" / "US00001.dcm"
+    save(ds, path)
+    seen(ds)
+    return path
+
+
+def write_text_report(study: Study, seen: Seen) -> Path:
+    """Write a Basic Text SR: a report in free text that names the patient."""
+    ds = base_dataset(study, BasicTextSRStorage, "SR", "report", 92, 7200)
+    _drop(ds)
+    for keyword in ("ProtocolName", "RequestAttributesSequence"):
+        delattr(ds, keyword)
+    ds.SOPInstanceUID, ds.InstanceNumber = study.uid("report", 0), 1
+    ds.ReferencedPerformedProcedureStepSequence, ds.PerformedProcedureCodeSequence = Sequence(), Sequence()
+    ds.CompletionFlag, ds.VerificationFlag = "COMPLETE", "UNVERIFIED"
+    ds.ValueType, ds.ContinuityOfContent = "CONTAINER", "SEPARATE"
+    ds.ConceptNameCodeSequence = Sequence([_code("18748-4", "LN", "Diagnostic imaging report")])
+    identity = study.registration.identity
+    text = Dataset()
+    text.RelationshipType, text.ValueType = "CONTAINS", "TEXT"
+    text.ConceptNameCodeSequence = Sequence([_code("121071", "DCM", "Finding")])
+    text.TextValue = (
+        f"{identity.used_family_name} {identity.first_name}, IPP {study.registration.ipp} : masse pulmonaire hypermétabolique."
+    )
+    ds.ContentSequence = Sequence([text])
+    path = study.folder / "report" / "SR00001.dcm"
+    save(ds, path)
+    seen(ds)
+    return path
+
+
+def _drop(ds: Dataset) -> None:
+    for keyword in NOT_IN_BASE:
+        if keyword in ds:
+            delattr(ds, keyword)
+
+
+def _pixels(ds: Any, plane: np.ndarray) -> None:
+    bits = plane.dtype.itemsize * 8
+    ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
+    ds.Rows, ds.Columns = plane.shape
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = bits, bits, bits - 1, 0
+    ds.PixelData = plane.tobytes()
+
+
+def _drawn(lines: tuple[str, ...]) -> np.ndarray:
+    """Return 128 x 256 pixels with lines of text, drawn in Pillow's own bitmap font."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    image = Image.new("L", (256, 128), 0)
+    draw = ImageDraw.Draw(image)
+    font = ImageFont.load_default_imagefont()
+    for k, line in enumerate(lines):
+        draw.text((6, 6 + 14 * k), line.encode("latin-1", "replace").decode("latin-1"), fill=255, font=font)
+    return np.asarray(image, dtype=np.uint8)
+
+
+def _code(value: str, scheme: str, meaning: str) -> Dataset:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
+    return item

@@ -1,0 +1,357 @@
+"""DICOM files as scanners write them: CT, PET and RTSTRUCT headers full of identifiers, valid to PS3.3.
+
+Everything in a header is a function of the seed; nothing is drawn from the clock.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.sequence import Sequence
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, PositronEmissionTomographyImageStorage, RTStructureSetStorage
+
+from simulation.persons import Person, Registration
+from simulation.phantom import Chest, Grid, Region, Scanner
+from simulation.seeds import source_uid, stream
+
+IMPLEMENTATION_UID = UID("1.2.826.0.1.3680043.8.498.1")
+FLUORINE_18_HALF_LIFE_S = 6586.2
+
+Seen = Callable[[Dataset], None]
+"""Called with a dataset that was written, to note its identifiers in the truth."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """One examination of one person in one centre.
+
+    Attributes:
+        seed: Seed of the cohort.
+        person: Who.
+        registration: As whom.
+        scanner: On what.
+        when: Start of the examination.
+        visit: `baseline`, `follow-up` or another name that is unique for the person.
+        folder: Folder of its files.
+    """
+
+    seed: int
+    person: Person
+    registration: Registration
+    scanner: Scanner
+    when: datetime
+    visit: str
+    folder: Path
+
+    def uid(self, *purpose: str | int) -> UID:
+        """Return the UID of a part of the study."""
+        return source_uid(self.seed, self.registration.centre, self.person.index, self.visit, *purpose)
+
+    @property
+    def accession(self) -> str:
+        """Accession number of the request."""
+        return f"{self.registration.centre}{self.when:%y%m}{(self.person.index * 389 + 7001) % 99_991:05d}"
+
+
+@dataclass(frozen=True)
+class SeriesFiles:
+    """A series as written: its UID, the datasets in the order of z, and their files."""
+
+    uid: UID
+    modality: str
+    datasets: list[Dataset]
+    paths: list[Path]
+
+
+def physician(seed: int, centre: str, role: str) -> str:
+    """Return the name of a physician of a centre, in DICOM's form."""
+    from simulation.identity import FAMILY_NAMES, GIVEN_FEMALE
+
+    rng = stream(seed, "physician", centre, role)
+    return f"{FAMILY_NAMES[int(rng.integers(len(FAMILY_NAMES)))]}^{GIVEN_FEMALE[int(rng.integers(len(GIVEN_FEMALE)))]}^^Dr"
+
+
+def person_name(registration: Registration) -> str:
+    """Return the PatientName of a registration."""
+    identity = registration.identity
+    return f"{identity.used_family_name}^{identity.first_name}"
+
+
+def base_dataset(study: Study, sop_class: UID, modality: str, series: str, number: int, seconds: int) -> FileDataset:
+    """Return the header that the instances of a series share: patient, study, series, equipment, private elements."""
+    identity, centre = study.registration.identity, study.registration.centre
+    when = study.when + timedelta(seconds=seconds)
+    ds = FileDataset("", {}, file_meta=FileMetaDataset(), preamble=b"\0" * 128)
+    ds.SpecificCharacterSet = study.scanner.character_set
+    ds.InstanceCreationDate, ds.InstanceCreationTime = f"{when:%Y%m%d}", f"{when:%H%M%S}"
+    ds.SOPClassUID = sop_class
+    ds.StudyDate, ds.StudyTime = f"{study.when:%Y%m%d}", f"{study.when:%H%M%S}.000000"
+    ds.SeriesDate, ds.SeriesTime = f"{when:%Y%m%d}", f"{when:%H%M%S}.000000"
+    ds.ContentDate, ds.ContentTime = ds.SeriesDate, ds.SeriesTime
+    ds.AccessionNumber = study.accession
+    ds.Modality = modality
+    ds.Manufacturer = study.scanner.manufacturer
+    ds.InstitutionName = f"Hôpital {centre} - Centre de lutte contre le cancer"
+    ds.InstitutionAddress = f"1 rue de l'Hôpital-{centre}, 35000 Rennes"
+    ds.ReferringPhysicianName = physician(study.seed, centre, "referring")
+    ds.StationName = f"TEP{centre}01"
+    ds.StudyDescription = "TEP-TDM THORAX" if study.visit == "baseline" else "TDM THORAX SUIVI"
+    ds.InstitutionalDepartmentName = "Médecine nucléaire"
+    ds.PerformingPhysicianName = physician(study.seed, centre, "performing")
+    ds.NameOfPhysiciansReadingStudy = physician(study.seed, centre, "reading")
+    ds.OperatorsName = physician(study.seed, centre, "operator")
+    ds.ManufacturerModelName = study.scanner.model
+    ds.PatientName = person_name(study.registration)
+    ds.PatientID = study.registration.ipp
+    ds.IssuerOfPatientID = f"HOPITAL-{centre}"
+    ds.PatientBirthDate = identity.birth_date.replace("-", "")
+    ds.PatientSex = identity.sex
+    if identity.ins:
+        other = Dataset()
+        other.PatientID, other.IssuerOfPatientID, other.TypeOfPatientID = identity.ins, "INS-NIR", "TEXT"
+        ds.OtherPatientIDsSequence = Sequence([other])
+    ds.PatientBirthName = f"{identity.birth_family_name}^{identity.first_name}"
+    ds.PatientAge = f"{(study.when.date() - date.fromisoformat(identity.birth_date)).days // 365:03d}Y"
+    ds.PatientSize = f"{study.person.course.height_cm / 100:.2f}"
+    ds.PatientWeight = f"{study.person.course.weight_kg:.1f}"
+    ds.PatientAddress = identity.address[:64]
+    ds.PatientTelephoneNumbers = identity.phone
+    title = "Mme" if identity.sex == "F" else "M."
+    ds.AdditionalPatientHistory = (
+        f"{title} {identity.used_family_name} {identity.first_name}, bilan initial, adressé(e) par le Dr Kerdoncuff"
+    )
+    ds.PatientComments = f"IPP {study.registration.ipp}; né(e) à {identity.birth_place_name}"
+    ds.BodyPartExamined = "CHEST"
+    ds.DeviceSerialNumber = str(40_000 + sum(ord(c) for c in centre))
+    ds.SoftwareVersions = "syngo CT 2012B" if study.scanner.manufacturer == "SIEMENS" else "V4.1"
+    ds.ProtocolName = f"{modality} thorax {identity.used_family_name}"[:64]
+    ds.StudyInstanceUID = study.uid("study")
+    ds.SeriesInstanceUID = study.uid("series", series)
+    ds.StudyID = f"{(study.person.index * 17 + 1000) % 99_999}"
+    ds.SeriesNumber = number
+    ds.SeriesDescription = {"ct": "TDM 3.0 mm", "pet": "TEP AC"}.get(series, series)
+    ds.FrameOfReferenceUID = study.uid("frame")
+    ds.PositionReferenceIndicator = ""
+    ds.AdmissionID = f"S{(study.person.index * 97 + 500_003) % 999_983:06d}"
+    request = Dataset()
+    request.RequestedProcedureID, request.ScheduledProcedureStepID = study.accession, f"{study.accession}-1"
+    ds.RequestAttributesSequence = Sequence([request])
+    ds.PerformedProcedureStepStartDate, ds.PerformedProcedureStepStartTime = ds.StudyDate, ds.StudyTime
+    # What vendors keep in private elements: the name, the number and a date again.
+    block = ds.private_block(0x0009, f"{study.scanner.manufacturer.split()[0]} SIMULATED HEADER", create=True)
+    block.add_new(0x10, "LO", f"{identity.used_family_name} {identity.first_name}"[:64])
+    block.add_new(0x11, "DA", f"{study.when:%Y%m%d}")
+    block.add_new(0x12, "UI", study.uid("private", series))
+    block.add_new(
+        0x13, "OB", f"{identity.birth_family_name}|{study.registration.ipp}|{identity.birth_date}|".encode().ljust(96, b"\0")
+    )
+    return ds
+
+
+def instance_of(base: FileDataset) -> FileDataset:
+    """Return a header of its own that starts as `base`; sequences are shared, for no instance changes them."""
+    # FileDataset's own copy shares its elements with the original.
+    elements = {tag: copy.copy(element) for tag, element in base.items()}
+    return FileDataset("", elements, file_meta=FileMetaDataset(), preamble=b"\0" * 128)
+
+
+def save(ds: FileDataset, path: Path) -> None:
+    """Write one instance in explicit VR little endian with its file meta information."""
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = ds.SOPClassUID, ds.SOPInstanceUID
+    meta.TransferSyntaxUID, meta.ImplementationClassUID = ExplicitVRLittleEndian, IMPLEMENTATION_UID
+    meta.SourceApplicationEntityTitle = ds.get("StationName", "SIMULATION")[:16]
+    ds.file_meta = meta
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ds.save_as(path, enforce_file_format=True)
+
+
+def _geometry(ds: Dataset, grid: Grid, k: int) -> None:
+    x, y, z = grid.origin
+    ds.ImagePositionPatient = [f"{x:.4f}", f"{y:.4f}", f"{z + k * grid.spacing[2]:.4f}"]
+    ds.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+    ds.PixelSpacing = [grid.spacing[1], grid.spacing[0]]
+    ds.SliceThickness = grid.spacing[2]
+    ds.SliceLocation = f"{z + k * grid.spacing[2]:.4f}"
+
+
+def _pixels(ds: Dataset, plane: np.ndarray) -> None:
+    ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
+    ds.Rows, ds.Columns = plane.shape
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit = 16, 16, 15
+    ds.PixelRepresentation = 1
+    ds.PixelData = plane.astype("<i2").tobytes()
+
+
+def write_ct(study: Study, chest: Chest, hounsfield: np.ndarray, seen: Seen) -> SeriesFiles:
+    """Write a CT series, one file a slice."""
+    base = base_dataset(study, CTImageStorage, "CT", "ct", 2, 20)
+    base.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
+    base.AcquisitionDate, base.AcquisitionNumber = base.SeriesDate, 1
+    base.KVP, base.XRayTubeCurrent, base.ExposureTime, base.ConvolutionKernel = 120, 110, 500, study.scanner.kernel
+    base.DateOfLastCalibration = f"{study.when - timedelta(days=9):%Y%m%d}"
+    base.PatientPosition = "HFS"
+    base.RescaleIntercept, base.RescaleSlope, base.RescaleType = -1024, 1, "HU"
+    base.WindowCenter, base.WindowWidth = 40, 400
+    base.ImageComments = f"Contrôle qualité fait pour {study.registration.identity.used_family_name}"
+    count = len(hounsfield)
+    datasets, paths = [], []
+    for k, plane in enumerate(hounsfield):
+        ds = instance_of(base)
+        number = count - k if study.scanner.feet_first_numbering else k + 1
+        ds.SOPInstanceUID = study.uid("ct", k)
+        ds.InstanceNumber = number
+        moment = study.when + timedelta(seconds=20, milliseconds=250 * number)
+        ds.AcquisitionTime = ds.ContentTime = f"{moment:%H%M%S.%f}"
+        _geometry(ds, chest.ct, k)
+        _pixels(ds, plane.astype(np.int32) + 1024)
+        path = study.folder / "ct" / f"CT{number:05d}.dcm"
+        save(ds, path)
+        datasets.append(ds)
+        paths.append(path)
+        seen(ds)
+    return SeriesFiles(base.SeriesInstanceUID, "CT", datasets, paths)
+
+
+def write_pet(study: Study, chest: Chest, suv: np.ndarray, seen: Seen) -> SeriesFiles:
+    """Write a PET series in Bq/ml, decay-corrected to its start, whose header gives back `suv` as SUVbw.
+
+    SUVbw = activity concentration x weight in g / dose decayed to the start of the series (QIBA's vendor-neutral
+    pseudo-code for DecayCorrection START).
+    """
+    rng = stream(study.seed, "injection", study.person.index, study.visit)
+    start = study.when + timedelta(seconds=90)
+    injected = study.when - timedelta(minutes=int(rng.integers(55, 75)), seconds=int(rng.integers(60)))
+    dose = round(3.5e6 * study.person.course.weight_kg * float(rng.uniform(0.95, 1.05)))
+    decayed = dose * 2.0 ** (-(start - injected).total_seconds() / FLUORINE_18_HALF_LIFE_S)
+    activity = suv * decayed / (study.person.course.weight_kg * 1000.0)
+    base = base_dataset(study, PositronEmissionTomographyImageStorage, "PT", "pet", 3, 90)
+    base.ImageType = ["ORIGINAL", "PRIMARY"]
+    base.AcquisitionDate = base.SeriesDate
+    base.SeriesType, base.Units, base.CountsSource = ["WHOLE BODY", "IMAGE"], "BQML", "EMISSION"
+    base.NumberOfSlices, base.NumberOfTimeSlices = len(suv), 1
+    base.DecayCorrection, base.CollimatorType = "START", "NONE"
+    base.CorrectedImage = ["DECY", "ATTN", "SCAT", "DTIM", "RAN", "NORM"]
+    base.AttenuationCorrectionMethod, base.ReconstructionMethod = "measured,AC CT", "OSEM3D 3i24s"
+    base.ConvolutionKernel = "XYZ Gauss4.00"
+    base.PatientPosition = "HFS"
+    base.FrameReferenceTime, base.ActualFrameDuration, base.DecayFactor = 0, 120_000, 1
+    base.RescaleIntercept = 0
+    drug = Dataset()
+    drug.Radiopharmaceutical = "Fluorodeoxyglucose"
+    drug.RadiopharmaceuticalVolume = 0.6
+    drug.RadiopharmaceuticalStartTime = f"{injected:%H%M%S}.000000"
+    drug.RadiopharmaceuticalStartDateTime = f"{injected:%Y%m%d%H%M%S}.000000"
+    drug.RadionuclideTotalDose = dose
+    drug.RadionuclideHalfLife = FLUORINE_18_HALF_LIFE_S
+    drug.RadionuclidePositronFraction = 0.97
+    drug.RadionuclideCodeSequence = Sequence([_code("77004003", "SCT", "^18^Fluorine")])
+    drug.RadiopharmaceuticalCodeSequence = Sequence([_code("35321007", "SCT", "Fluorodeoxyglucose F^18^")])
+    base.RadiopharmaceuticalInformationSequence = Sequence([drug])
+    window = Dataset()
+    window.EnergyWindowLowerLimit, window.EnergyWindowUpperLimit = 435, 650
+    base.EnergyWindowRangeSequence = Sequence([window])
+    supine = _code("102538003", "SCT", "recumbent")
+    supine.PatientOrientationModifierCodeSequence = Sequence([_code("40199007", "SCT", "supine")])
+    base.PatientOrientationCodeSequence = Sequence([supine])
+    base.PatientGantryRelationshipCodeSequence = Sequence([_code("102540008", "SCT", "headfirst")])
+    count = len(suv)
+    datasets, paths = [], []
+    for k, plane in enumerate(activity):
+        ds = instance_of(base)
+        number = count - k
+        ds.SOPInstanceUID = study.uid("pet", k)
+        ds.InstanceNumber, ds.ImageIndex = number, number
+        ds.AcquisitionTime = f"{start:%H%M%S}.000000"
+        _geometry(ds, chest.pet, k)
+        # A slope of its own in every slice, as PET scanners do; 10 significant digits fit in a decimal string.
+        ds.RescaleSlope = f"{max(float(plane.max()), 1.0) / 32_767:.10g}"
+        _pixels(ds, np.rint(plane / float(ds.RescaleSlope)).clip(0, 32_767))
+        ds.WindowCenter, ds.WindowWidth = 16384, 32768
+        path = study.folder / "pet" / f"PT{number:05d}.dcm"
+        save(ds, path)
+        datasets.append(ds)
+        paths.append(path)
+        seen(ds)
+    return SeriesFiles(base.SeriesInstanceUID, "PT", datasets, paths)
+
+
+def write_rtstruct(study: Study, series: SeriesFiles, regions: dict[str, Region], grid: Grid, seen: Seen) -> Path:
+    """Write the outlines of regions as an RTSTRUCT that refers to every slice of `series`."""
+    name = f"rtstruct-{series.modality.lower()}"
+    ds = base_dataset(study, RTStructureSetStorage, "RTSTRUCT", name, 10 if series.modality == "CT" else 11, 86_400)
+    for keyword in ("BodyPartExamined", "PositionReferenceIndicator", "FrameOfReferenceUID"):
+        delattr(ds, keyword)
+    ds.SOPInstanceUID = study.uid(name)
+    ds.SeriesDescription = f"Contours {series.modality}"
+    ds.InstanceNumber = 1
+    ds.StructureSetLabel = f"CONTOURS {series.modality}"
+    ds.StructureSetName = study.registration.identity.used_family_name[:64]
+    ds.StructureSetDate, ds.StructureSetTime = ds.SeriesDate, ds.SeriesTime
+    ds.ApprovalStatus, ds.ReviewDate, ds.ReviewTime = "APPROVED", ds.SeriesDate, ds.SeriesTime
+    ds.ReviewerName = physician(study.seed, study.registration.centre, "reading")
+    images = [_reference(image) for image in series.datasets]
+    series_item = Dataset()
+    series_item.SeriesInstanceUID, series_item.ContourImageSequence = series.uid, Sequence(images)
+    study_item = Dataset()
+    study_item.ReferencedSOPClassUID = "1.2.840.10008.3.1.2.3.1"
+    study_item.ReferencedSOPInstanceUID = ds.StudyInstanceUID
+    study_item.RTReferencedSeriesSequence = Sequence([series_item])
+    frame = Dataset()
+    frame.FrameOfReferenceUID, frame.RTReferencedStudySequence = study.uid("frame"), Sequence([study_item])
+    ds.ReferencedFrameOfReferenceSequence = Sequence([frame])
+    rois, contours, observations = [], [], []
+    for number, (roi_name, region) in enumerate(regions.items(), start=1):
+        roi = Dataset()
+        roi.ROINumber, roi.ReferencedFrameOfReferenceUID = number, study.uid("frame")
+        roi.ROIName, roi.ROIGenerationAlgorithm = roi_name, "MANUAL"
+        rois.append(roi)
+        item = Dataset()
+        item.ROIDisplayColor, item.ReferencedROINumber = [255, 64 * number, 0], number
+        item.ContourSequence = Sequence()
+        for k, image in enumerate(series.datasets):
+            z = float(image.ImagePositionPatient[2])
+            polygon = region.outline(z)
+            if polygon is None:
+                continue
+            contour = Dataset()
+            contour.ContourImageSequence = Sequence([images[k]])
+            contour.ContourGeometricType, contour.NumberOfContourPoints = "CLOSED_PLANAR", len(polygon)
+            contour.ContourData = [f"{value:.3f}" for x, y in polygon for value in (x, y, z)]
+            item.ContourSequence.append(contour)
+        contours.append(item)
+        observation = Dataset()
+        observation.ObservationNumber = observation.ReferencedROINumber = number
+        observation.RTROIInterpretedType = "GTV" if number == 1 else "ORGAN"
+        observation.ROIInterpreter = physician(study.seed, study.registration.centre, "reading")
+        observations.append(observation)
+    ds.StructureSetROISequence, ds.ROIContourSequence = Sequence(rois), Sequence(contours)
+    ds.RTROIObservationsSequence = Sequence(observations)
+    path = study.folder / name / f"RS{series.modality}.dcm"
+    save(ds, path)
+    seen(ds)
+    return path
+
+
+def _reference(image: Dataset) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = image.SOPClassUID, image.SOPInstanceUID
+    return item
+
+
+def _code(value: str, scheme: str, meaning: str) -> Dataset:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
+    return item
+
+
+def study_start(seed: int, person: Person, day: date, visit: str) -> datetime:
+    """Return when an examination of a day starts."""
+    rng = stream(seed, "study-time", person.index, visit)
+    return datetime(day.year, day.month, day.day, int(rng.integers(8, 17)), int(rng.integers(60)), int(rng.integers(60)))

@@ -1,0 +1,88 @@
+"""The study file and the PyRadiomics parameters of a simulated tree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from simulation.persons import centre_format
+
+CLINICAL_FOLDERS = {"omop": "omop", "fhir": "fhir", "osiris-rwd": "osiris_rwd"}
+
+PARAMETERS = """\
+# PyRadiomics parameters of the demo: every class on the original image.
+imageType:
+  Original: {}
+featureClass:
+  shape:
+  firstorder:
+  glcm:
+  glrlm:
+  glszm:
+  gldm:
+  ngtdm:
+setting:
+  # One file serves CT (HU) and PET (SUV): a fixed number of bins suits both, a fixed width would not.
+  binCount: 32
+  label: 1
+  geometryTolerance: 0.001
+"""
+
+
+def centre_folder(centre: str) -> str:
+    """Return the folder of a centre in the tree."""
+    return f"centre_{centre.lower()}"
+
+
+def write_study(out: Path, centres: tuple[str, ...], imaging: bool) -> None:
+    """Write `study.yaml` and `params.yaml`."""
+    (out / "params.yaml").write_text(PARAMETERS, encoding="utf-8")
+    blocks = []
+    for centre in centres:
+        folder, kind = centre_folder(centre), centre_format(centre)
+        lines = [f"  {centre}:"]
+        if kind != "fhir":
+            lines.append(f"    people: {folder}/people.csv")
+        if imaging:
+            lines.append(f"    dicom: {folder}/dicom")
+        omics = f"{folder}/omics"
+        lines += [
+            f"    clinical: {{format: {kind}, path: {folder}/{CLINICAL_FOLDERS[kind]}}}",
+            "    omics:",
+            f'      rna: {{matrix: "{omics}/counts*.tsv.gz", samples: {omics}/samples.csv}}',
+            f'      mutations: {{matrix: "{omics}/mutations*.maf.gz", samples: {omics}/samples.csv, profiled: {omics}/profiled.txt}}',
+        ]
+        blocks.append("\n".join(lines))
+    text = f"""\
+study: uniriv-demo
+title: PET/CT radiomics before treatment, linked to biology and outcome
+workspace: work
+releases: releases
+release: {{version: 1.0.0, min_cell: 11}}
+key: {{file: vault.key}}
+centres:
+{chr(10).join(blocks)}
+deidentification: {{policy: research, max_shift_days: 1826}}
+features:
+  settings: params.yaml
+  modalities: [CT, PT]
+  regions: {{GTV: ["gtv.*", "tumeur.*"]}}
+assays:
+  rna: {{method: tmm}}
+  mutations: {{min_samples: 2}}
+index: {{concept: treatment_start, which: first}}
+windows:
+  imaging: {{from_days: -60, to_days: 0, choose: latest}}
+  rna: {{from_days: -365, to_days: 0, choose: latest}}
+  mutations: {{from_days: -365, to_days: 0, choose: latest}}
+  clinical:
+    ldh: {{concept: ldh, from_days: -60, to_days: 0, choose: latest}}
+    stage: {{concept: stage, from_days: -365, to_days: 0, choose: latest}}
+cohort:
+  include: [cancer_diagnosis, index]
+endpoints: [OS]
+dask: {{address: null, workers: 2}}
+"""
+    if not imaging:
+        features = text[text.index("features:\n") : text.index("assays:\n")]
+        text = text.replace(features, "").replace("  imaging: {from_days: -60, to_days: 0, choose: latest}\n", "")
+    (out / "study.yaml").write_text(text, encoding="utf-8")
