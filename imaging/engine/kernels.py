@@ -104,8 +104,21 @@ def zones(levels: np.ndarray, planar: bool, distance: np.ndarray) -> tuple[np.nd
     used = 1
     # Neighbours that come earlier in scan order.
     steps = np.array(
-        [(0, 0, -1), (0, -1, -1), (0, -1, 0), (0, -1, 1)]
-        + [(-1, -1, -1), (-1, -1, 0), (-1, -1, 1), (-1, 0, -1), (-1, 0, 0), (-1, 0, 1), (-1, 1, -1), (-1, 1, 0), (-1, 1, 1)]
+        [
+            (0, 0, -1),
+            (0, -1, -1),
+            (0, -1, 0),
+            (0, -1, 1),
+            (-1, -1, -1),
+            (-1, -1, 0),
+            (-1, -1, 1),
+            (-1, 0, -1),
+            (-1, 0, 0),
+            (-1, 0, 1),
+            (-1, 1, -1),
+            (-1, 1, 0),
+            (-1, 1, 1),
+        ]
     )
     n_steps = 4 if planar else 13
     for z in range(1, nz - 1):
@@ -398,3 +411,36 @@ def sphere_means(
                     if image[z, y, x] == top and mean > local:
                         local = mean
     return local, overall
+
+
+@njit(cache=True)
+def index_moments(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """Sums and sums of products of the indices (z, y, x) of all voxels set, and their number; whole numbers throughout."""
+    sums = np.zeros(3, dtype=np.int64)
+    products = np.zeros((3, 3), dtype=np.int64)
+    n = 0
+    nz, ny, nx = mask.shape
+    for z in range(nz):
+        for y in range(ny):
+            count = 0
+            sx = 0
+            sxx = 0
+            for x in range(nx):
+                if mask[z, y, x]:
+                    count += 1
+                    sx += x
+                    sxx += x * x
+            n += count
+            sums[0] += z * count
+            sums[1] += y * count
+            sums[2] += sx
+            products[0, 0] += z * z * count
+            products[0, 1] += z * y * count
+            products[0, 2] += z * sx
+            products[1, 1] += y * y * count
+            products[1, 2] += y * sx
+            products[2, 2] += sxx
+    for a in range(3):
+        for b in range(a):
+            products[a, b] = products[b, a]
+    return sums, products, n

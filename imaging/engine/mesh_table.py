@@ -5,8 +5,9 @@ surface crosses each edge between a voxel inside and one outside at its middle. 
 
 - `pyradiomics_triangles`: the triangulation that PyRadiomics uses, found by asking its compiled routine for area and
   volume of all 256 single cubes at four spacings and searching the triangulation that gives them; a test asks again.
-- `symmetric_triangles`: each polygon cut into a fan around its centroid, ambiguous faces always separating the voxels
-  inside. The same for every rotation and reflection of a region, and closed; used in `ibsi` mode.
+- `symmetric_triangles`: ambiguous faces always separate the voxels inside, so that the surface is closed; polygons are cut
+  in the way that gives the largest area in a cubic voxel (the published IBSI values have that), the mean where several
+  ways do. The same for every rotation and reflection of a region; used in `ibsi` mode.
 """
 
 from __future__ import annotations
@@ -51,30 +52,53 @@ _PYRADIOMICS = (
 
 
 @cache
-def pyradiomics_triangles() -> tuple[np.ndarray, np.ndarray]:
+def pyradiomics_triangles() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Triangles of all configurations in PyRadiomics' way.
 
     Returns:
         Vertices, shape (n, 3 corners, 3 axes), in voxels from the cube's first corner, outward normals by the order
-        (p, q, r) such that the signed volume is minus p x q . r / 6; and the configuration of each triangle, shape (n,).
+        (p, q, r) such that the signed volume is minus p x q . r / 6; the configuration of each triangle, shape (n,); and
+        the share with which it counts, shape (n,).
     """
     words = _PYRADIOMICS.split()
     triangles = [(c, [int(d, 16) for d in w[i : i + 3]]) for c, w in enumerate(words) if w != "-" for i in range(0, len(w), 3)]
-    return MIDPOINTS[np.array([t for _, t in triangles])], np.array([c for c, _ in triangles])
+    return MIDPOINTS[np.array([t for _, t in triangles])], np.array([c for c, _ in triangles]), np.ones(len(triangles))
 
 
 @cache
-def symmetric_triangles() -> tuple[np.ndarray, np.ndarray]:
-    """Triangles of all configurations, fans around the centroid of each polygon; returned as `pyradiomics_triangles`."""
-    triangles, configurations = [], []
+def symmetric_triangles() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Triangles of all configurations in the way of `ibsi` mode; returned as `pyradiomics_triangles`."""
+    triangles, configurations, shares = [], [], []
     for configuration in range(256):
         for loop in _loops(configuration):
-            points = MIDPOINTS[loop]
-            centre = points.mean(axis=0)
-            for k in range(len(loop)):
-                triangles.append((points[k], points[(k + 1) % len(loop)], centre))
-                configurations.append(configuration)
-    return np.array(triangles), np.array(configurations)
+            choices = _triangulations(tuple(loop))
+            areas = [sum(_area(*triangle) for triangle in choice) for choice in choices]
+            widest = [choice for choice, area in zip(choices, areas, strict=True) if area > max(areas) - 1e-9]
+            for choice in widest:
+                for triangle in choice:
+                    triangles.append(MIDPOINTS[list(triangle)])
+                    configurations.append(configuration)
+                    shares.append(1 / len(widest))
+    return np.array(triangles), np.array(configurations), np.array(shares)
+
+
+@cache
+def _area(*triangle: int) -> float:
+    points = MIDPOINTS[list(triangle)]
+    return float(np.linalg.norm(np.cross(points[1] - points[0], points[2] - points[0])) / 2)
+
+
+@cache
+def _triangulations(polygon: tuple[int, ...]) -> list[list[tuple[int, int, int]]]:
+    """All ways to cut a polygon into triangles along its diagonals."""
+    if len(polygon) < 3:
+        return [[]]
+    return [
+        [*left, *right, (polygon[0], polygon[k], polygon[-1])]
+        for k in range(1, len(polygon) - 1)
+        for left in _triangulations(polygon[: k + 1])
+        for right in _triangulations(polygon[k:])
+    ]
 
 
 def _faces() -> list[list[int]]:

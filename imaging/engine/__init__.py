@@ -1,0 +1,62 @@
+"""Our radiomics engine: arrays in, named features out, in PyRadiomics' way or in IBSI's.
+
+Nothing heavy is imported until `extract` runs. Compiled loops are kept on disk; `precompile` fills that store.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from imaging.engine.options import EngineSettings
+
+VERSION = "1.0"
+"""Changes when a value of a feature can change."""
+
+Mode = Literal["pyradiomics", "ibsi"]
+
+
+def extract(
+    image: np.ndarray,
+    mask: np.ndarray,
+    spacing: tuple[float, float, float],
+    settings: EngineSettings,
+    mode: Mode,
+) -> dict[str, dict[str, float]]:
+    """Compute all features that the settings ask for.
+
+    Args:
+        image: float64 (z, y, x).
+        mask: bool of the same shape.
+        spacing: Voxel spacing (z, y, x) in mm.
+        settings: Settings of an extraction (see `options.EngineSettings`).
+        mode: `pyradiomics`: names and values of PyRadiomics; `ibsi`: tags and values of the IBSI.
+
+    Returns:
+        Image type (`original`, `wavelet-LLH`, ...) to feature name (`firstorder_Mean`, `stat_mean`, ...) to value.
+        NaN says that a feature has no value for this region.
+
+    Raises:
+        Unusable: The region cannot be described at all (`empty-region`, `region-too-small`, ...).
+        ValueError: Image, mask and spacing do not fit together, or a setting is unknown.
+    """
+    import numpy as np
+
+    image = np.asarray(image, dtype=np.float64)
+    mask = np.asarray(mask, dtype=bool)
+    if image.ndim != 3 or image.shape != mask.shape:
+        raise ValueError("image and mask must be three-dimensional and of one shape")
+    if len(spacing) != 3 or not all(s > 0 for s in spacing):
+        raise ValueError("spacing must be three positive numbers (z, y, x)")
+    if mode == "ibsi":
+        from imaging.engine.ibsi import extract_ibsi
+        from imaging.engine.options import IbsiOptions
+
+        return extract_ibsi(image, mask, tuple(spacing), IbsiOptions.of(settings.ibsi))
+    if mode == "pyradiomics":
+        from imaging.engine.pyradiomics_mode import extract_pyradiomics
+
+        return extract_pyradiomics(image, mask, tuple(spacing), settings)
+    raise ValueError(f"mode {mode!r} is not one of pyradiomics, ibsi")

@@ -1,0 +1,527 @@
+"""`ibsi` mode: image processing and features as the IBSI reference manual (v11) defines them, columns named by its tags."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from groundwork.problems import Unusable
+from imaging.engine import intensity, kernels, mesh_table, morphology, texture
+from imaging.engine.interpolation import Axis, aligned_axis, interpolate, support
+from imaging.engine.options import IbsiOptions
+
+Array = np.ndarray
+
+PEAK_RADIUS = float((3000 / (4 * np.pi)) ** (1 / 3))
+"""Radius in mm of a sphere of 1 cm3."""
+
+MAX_LEVELS = 4096
+"""More grey levels than this make co-occurrence matrices of more than 128 MB; finer bins are refused, not approximated."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An image on its final grid, cropped to the region and a margin.
+
+    Attributes:
+        image: float64 (z, y, x), after interpolation and rounding.
+        region: bool, the morphological mask.
+        intensities: bool, the intensity mask (after re-segmentation).
+        spacing: Voxel spacing (z, y, x) in mm.
+    """
+
+    image: Array
+    region: Array
+    intensities: Array
+    spacing: Array
+
+    def cropped(self) -> Prepared:
+        """The same without margin: the bounding box of the region."""
+        box = bounding_box(self.region)
+        return replace(self, image=self.image[box], region=self.region[box], intensities=self.intensities[box])
+
+
+def bounding_box(mask: Array) -> tuple[slice, ...]:
+    """Smallest box that holds all voxels of a mask that is not empty."""
+    box = []
+    for axis in range(mask.ndim):
+        line = np.nonzero(mask.any(axis=tuple(a for a in range(mask.ndim) if a != axis)))[0]
+        box.append(slice(int(line[0]), int(line[-1]) + 1))
+    return tuple(box)
+
+
+def prepare(
+    image: Array, mask: Array, spacing: tuple[float, ...], options: IbsiOptions, margin_mm: float = PEAK_RADIUS
+) -> Prepared:
+    """Interpolate image and mask, round; the intensity mask still equals the region (see `resegmented`).
+
+    Args:
+        image: float64 (z, y, x).
+        mask: bool of the same shape.
+        spacing: (z, y, x) in mm.
+        options: Processing choices.
+        margin_mm: Keep this much of the image around the region.
+
+    Raises:
+        Unusable: The region is empty, or vanishes by interpolation.
+    """
+    old = np.asarray(spacing, dtype=float)
+    if not mask.any():
+        raise Unusable("empty-region", "The mask holds no voxel.", "Check the region name and the mask.")
+    new = old if options.spacing is None else np.array(options.spacing, dtype=float)
+    if options.by_slice:
+        new = np.array([old[0], new[1], new[2]])
+    axes = tuple(aligned_axis(n, s, t) for n, s, t in zip(image.shape, old, new, strict=True))
+    box = bounding_box(mask)
+    starts, stops, first, past = [], [], [], []
+    for axis, part, step in zip(axes, box, new, strict=True):
+        low = int(np.floor((part.start - 1 - axis.origin) / axis.step))
+        high = int(np.ceil((part.stop - axis.origin) / axis.step)) + 1
+        extra = int(np.ceil(margin_mm / step))
+        starts.append(max(0, low))
+        stops.append(min(axis.size, high))
+        first.append(max(0, low - extra))
+        past.append(min(axis.size, high + extra))
+    if any(a >= b for a, b in zip(starts, stops, strict=True)):
+        raise Unusable("region-lost", "No voxel of the new grid lies in the region.", "Choose a finer spacing.")
+    region = np.zeros(tuple(b - a for a, b in zip(first, past, strict=True)), dtype=bool)
+    inner = tuple(slice(a - f, b - f) for a, b, f in zip(starts, stops, first, strict=True))
+    unchanged = all(a.step == 1.0 and a.origin == 0.0 for a in axes)
+    if unchanged:
+        region[inner] = mask[tuple(slice(a, b) for a, b in zip(starts, stops, strict=True))]
+        result = image[tuple(slice(a, b) for a, b in zip(first, past, strict=True))].astype(np.float64)
+    else:
+        weight = _part(mask, axes, tuple(starts), tuple(stops), options.mask_interpolation)
+        # Interpolated weights carry rounding errors of about 1e-16; a voxel at the threshold belongs to the region.
+        region[inner] = weight >= options.mask_threshold - 1e-9
+        result = _part(image, axes, tuple(first), tuple(past), options.interpolation)
+    if options.round_intensities:
+        result = np.rint(result)
+    if not region.any():
+        raise Unusable(
+            "region-lost", "No voxel of the new grid lies in the region.", "Choose a finer spacing or a lower mask threshold."
+        )
+    return Prepared(result, region, region, new)
+
+
+def _part(array: Array, axes: tuple[Axis, ...], start: tuple[int, ...], stop: tuple[int, ...], method: str) -> Array:
+    cut = support(axes, start, stop, array.shape, method)
+    moved = tuple(Axis(axis.origin - part.start, axis.step, axis.size) for axis, part in zip(axes, cut, strict=True))
+    kept = tuple(replace(m, origin=0.0) if m.step == 1.0 and m.origin == -p.start else m for m, p in zip(moved, cut, strict=True))
+    shift = [p.start if m.step == 1.0 and m.origin == -p.start else 0 for m, p in zip(moved, cut, strict=True)]
+    return interpolate(
+        array[cut],
+        kept,
+        tuple(a - s for a, s in zip(start, shift, strict=True)),
+        tuple(b - s for b, s in zip(stop, shift, strict=True)),
+        method,
+    )
+
+
+def resegmented(prepared: Prepared, options: IbsiOptions) -> Prepared:
+    """Remove from the intensity mask what lies outside the range, then outliers, then missing values.
+
+    Raises:
+        Unusable: Nothing is left.
+    """
+    keep = prepared.region & np.isfinite(prepared.image)
+    if options.resegment_range is not None:
+        low, high = options.resegment_range
+        if low is not None:
+            keep &= prepared.image >= low
+        if high is not None:
+            keep &= prepared.image <= high
+    if options.resegment_sigma is not None and keep.any():
+        inside = prepared.image[keep]
+        centre, width = inside.mean(), options.resegment_sigma * inside.std()
+        keep &= (prepared.image >= centre - width) & (prepared.image <= centre + width)
+    if not keep.any():
+        raise Unusable(
+            "empty-after-resegmentation", "No voxel of the region lies in the intensity range.", "Check the range and the units."
+        )
+    return replace(prepared, intensities=keep)
+
+
+def features(prepared: Prepared, options: IbsiOptions, shape: bool = True) -> dict[str, float]:
+    """All features of the chosen families, by IBSI tag.
+
+    Args:
+        prepared: Image and masks, with the margin that local peaks need.
+        options: Processing choices.
+        shape: Compute morphology; False for filtered images, where it would repeat.
+    """
+    result: dict[str, float] = {}
+    families = options.families
+    if shape and "morphology" in families:
+        result.update(morphological(prepared.cropped()))
+    if "local_intensity" in families:
+        result.update(local_intensity(prepared))
+    core = prepared.cropped()
+    values = core.image[core.intensities]
+    if "intensity_statistics" in families:
+        result.update({f"stat_{name}": value for name, value in intensity.statistics(values).items()})
+    lower = options.resegment_range[0] if options.resegment_range is not None else None
+    binned, n_levels = intensity.discretise(values, options.discretisation, options.bins, options.bin_size, lower)
+    if "intensity_histogram" in families:
+        result.update({f"ih_{name}": value for name, value in intensity.histogram_features(binned, n_levels).items()})
+    if "intensity_volume_histogram" in families:
+        result.update({f"ivh_{name}": value for name, value in volume_histogram(values, options).items()})
+    if set(families) & {"glcm", "glrlm", "glszm", "gldzm", "ngtdm", "ngldm"}:
+        if int(binned.max()) > MAX_LEVELS:
+            raise Unusable(
+                "too-many-grey-levels",
+                f"Discretisation gives more than {MAX_LEVELS} grey levels.",
+                "Choose wider bins or a fixed number of bins.",
+            )
+        levels = np.zeros(core.image.shape, dtype=np.uint16)
+        levels[core.intensities] = binned
+        result.update(textures(levels, core.region, options))
+    return result
+
+
+def morphological(core: Prepared) -> dict[str, float]:
+    """Morphological features of a region cropped to its bounding box."""
+    mask = morphology.padded_mask(core.region)
+    volume, area = morphology.mesh_measures(mask, core.spacing, mesh_table.symmetric_triangles())
+    voxels = int(core.region.sum())
+    # The published values come from the covariance with divisor N - 1.
+    moments = morphology.principal_moments(core.region, core.spacing)[::-1] * (voxels / max(voxels - 1, 1))
+    points = kernels.row_extremes(mask) / 2 * core.spacing
+    hull = morphology.convex_hull(points)
+    diameter = float(np.sqrt(kernels.largest_distance(np.ascontiguousarray(hull.corners))))
+    box = points.max(axis=0) - points.min(axis=0)
+    semi = 2 * np.sqrt(moments)
+    ellipsoid = 4 / 3 * np.pi * semi.prod()
+    values = core.image[core.intensities]
+    where = np.argwhere(core.intensities) * core.spacing
+    geometric = np.argwhere(core.region).mean(axis=0) * core.spacing
+    with np.errstate(divide="ignore", invalid="ignore"):
+        weighted = (where * values[:, None]).sum(axis=0) / values.sum()
+        shift = float(np.linalg.norm(geometric - weighted)) if values.sum() != 0 else float("nan")
+    moran, geary = morphology.spatial_autocorrelation(core.image, core.intensities, core.spacing)
+    box_volume, box_area = box_measures(box)
+    minimal = minimum_box(hull)
+    enclosing = enclosing_ellipsoid(hull.corners)
+    ratio = _ratio
+    return {
+        "morph_volume": volume,
+        "morph_vol_approx": float(core.region.sum() * core.spacing.prod()),
+        "morph_area_mesh": area,
+        "morph_av": ratio(area, volume),
+        "morph_comp_1": ratio(volume, np.sqrt(np.pi) * area**1.5),
+        "morph_comp_2": ratio(36 * np.pi * volume**2, area**3),
+        "morph_sph_dispr": ratio(area, (36 * np.pi * volume**2) ** (1 / 3)),
+        "morph_sphericity": ratio((36 * np.pi * volume**2) ** (1 / 3), area),
+        "morph_asphericity": ratio(area, (36 * np.pi * volume**2) ** (1 / 3)) - 1,
+        "morph_com": shift,
+        "morph_diam": diameter,
+        "morph_pca_maj_axis": float(4 * np.sqrt(moments[0])),
+        "morph_pca_min_axis": float(4 * np.sqrt(moments[1])),
+        "morph_pca_least_axis": float(4 * np.sqrt(moments[2])),
+        "morph_pca_elongation": float(np.sqrt(ratio(moments[1], moments[0]))),
+        "morph_pca_flatness": float(np.sqrt(ratio(moments[2], moments[0]))),
+        "morph_vol_dens_aabb": ratio(volume, box_volume),
+        "morph_area_dens_aabb": ratio(area, box_area),
+        "morph_vol_dens_ombb": ratio(volume, minimal[0]),
+        "morph_area_dens_ombb": ratio(area, minimal[1]),
+        "morph_vol_dens_aee": ratio(volume, ellipsoid),
+        "morph_area_dens_aee": ratio(area, morphology.ellipsoid_area(*semi)),
+        "morph_vol_dens_mvee": ratio(volume, enclosing[0]),
+        "morph_area_dens_mvee": ratio(area, enclosing[1]),
+        "morph_vol_dens_conv_hull": ratio(volume, hull.volume),
+        "morph_area_dens_conv_hull": ratio(area, hull.area),
+        "morph_integ_int": float(values.mean() * volume),
+        "morph_moran_i": moran,
+        "morph_geary_c": geary,
+    }
+
+
+def _ratio(a: float, b: float) -> float:
+    return float(a / b) if b > 0 else float("nan")
+
+
+def box_measures(edges: Array) -> tuple[float, float]:
+    """Volume and area of a box."""
+    a, b, c = edges
+    return float(a * b * c), float(2 * (a * b + b * c + a * c))
+
+
+def minimum_box(hull: morphology.Hull) -> tuple[float, float]:
+    """Volume and area of the smallest box with one face on a facet of the convex hull (rotating calipers in the facet's plane)."""
+    from scipy.spatial import ConvexHull
+
+    best, area = np.inf, np.nan
+    for normal in hull.normals:
+        first = np.cross(normal, np.eye(3)[np.argmin(np.abs(normal))])
+        first /= np.linalg.norm(first)
+        second = np.cross(normal, first)
+        flat = hull.corners @ np.array([first, second]).T
+        height = np.ptp(hull.corners @ normal)
+        outline = flat[ConvexHull(flat).vertices]
+        edges = np.roll(outline, -1, axis=0) - outline
+        edges /= np.linalg.norm(edges, axis=1, keepdims=True)
+        along = np.ptp(outline @ edges.T, axis=0)
+        across = np.ptp(outline @ np.array([-edges[:, 1], edges[:, 0]]), axis=0)
+        k = int(np.argmin(along * across))
+        volume = height * along[k] * across[k]
+        if volume < best:
+            best, area = volume, box_measures(np.array([height, along[k], across[k]]))[1]
+    return float(best), float(area)
+
+
+def enclosing_ellipsoid(points: Array, tolerance: float = 1e-4) -> tuple[float, float]:
+    """Volume and area of the ellipsoid of least volume around points (n, 3), by Khachiyan's algorithm."""
+    n, d = points.shape
+    centre, scale = points.mean(axis=0), np.ptp(points, axis=0).max()
+    lifted = np.column_stack([(points - centre) / scale, np.ones(n)]).T
+    u = np.full(n, 1 / n)
+    for _ in range(20000):
+        m = np.einsum("ij,ji->i", lifted.T @ np.linalg.inv((lifted * u) @ lifted.T), lifted)
+        far, near = int(np.argmax(m)), int(np.argmin(np.where(u > 1e-12, m, np.inf)))
+        # Steps towards the farthest point, or away from the nearest one that still has weight (Todd and Yildirim).
+        if m[far] - d - 1 >= d + 1 - m[near]:
+            k, excess = far, m[far] - d - 1
+            step = excess / ((d + 1) * (m[far] - 1))
+        else:
+            k, excess = near, d + 1 - m[near]
+            step = max((m[near] - d - 1) / ((d + 1) * (m[near] - 1)), -u[near] / (1 - u[near]))
+        if excess < tolerance * (d + 1):
+            break
+        u *= 1 - step
+        u[k] += step
+    inner = lifted[:d]
+    middle = inner @ u
+    spread = ((inner * u) @ inner.T - np.outer(middle, middle)) * d
+    # Widened so that the farthest point lies on it.
+    distances = np.einsum("ij,ji->i", (inner.T - middle) @ np.linalg.inv(spread), inner - middle[:, None])
+    semi = np.sqrt(np.linalg.eigvalsh(spread)[::-1] * distances.max()) * scale
+    return float(4 / 3 * np.pi * semi.prod()), morphology.ellipsoid_area(*semi)
+
+
+def local_intensity(prepared: Prepared) -> dict[str, float]:
+    """Local and global intensity peak: means in a sphere of 1 cm3, which may reach beyond the region."""
+    half = intensity.sphere_rows(prepared.spacing, PEAK_RADIUS)
+    box = bounding_box(prepared.intensities)
+    reach = (half.shape[0] // 2, half.shape[1] // 2, int(half.max()))
+    wide = tuple(slice(max(0, b.start - r), b.stop + r) for b, r in zip(box, reach, strict=True))
+    image = np.ascontiguousarray(prepared.image[wide])
+    local, overall = kernels.sphere_means(
+        image, np.ascontiguousarray(prepared.intensities[wide]), half, np.isfinite(image), False
+    )
+    return {"loc_peak_loc": local, "loc_peak_glob": overall}
+
+
+def volume_histogram(values: Array, options: IbsiOptions) -> dict[str, float]:
+    """Intensity-volume histogram on the axis that the options give it."""
+    low, high = options.resegment_range or (None, None)
+    if options.ivh_discretisation == "fbn":
+        levels, _ = intensity.discretise(values, "fbn", options.ivh_bins, 1.0, None)
+        return intensity.volume_histogram_features(levels.astype(float), 1.0, float(options.ivh_bins), 1.0)
+    if options.ivh_discretisation == "fbs":
+        step = options.ivh_bin_size
+        start = values.min() if low is None else low
+        levels, top = intensity.discretise(values, "fbs", 1, step, start)
+        last = top if high is None else round((high - start) / step)
+        return intensity.volume_histogram_features(
+            start + (levels - 0.5) * step, start + 0.5 * step, start + (last - 0.5) * step, step
+        )
+    first = float(values.min() if low is None else low)
+    return intensity.volume_histogram_features(values, first, float(values.max() if high is None else high), 1.0)
+
+
+def textures(levels: Array, region: Array, options: IbsiOptions) -> dict[str, float]:
+    """Features of all texture matrices in all aggregations asked for.
+
+    Args:
+        levels: uint16 (z, y, x), 0 outside the intensity mask.
+        region: bool, the morphological mask, to whose border zone distances are measured.
+        options: Processing choices.
+    """
+    result: dict[str, float] = {}
+    wanted = options.texture_aggregations
+    n_levels = int(levels.max())
+    families = options.families
+    if "glcm" in families:
+        result.update(_co_occurrence(levels, n_levels, wanted, options.glcm_distance))
+    if "glrlm" in families:
+        result.update(_run_length(levels, n_levels, wanted))
+    flat, solid = any(a.startswith("2") for a in wanted), any(a.startswith("3") for a in wanted)
+    for planar in [p for p, asked in ((True, flat), (False, solid)) if asked]:
+        names = [n for n in (("2D", "2_5D") if planar else ("3D",)) if any(a.startswith(n + "_") for a in wanted)]
+        if "glszm" in families or "gldzm" in families:
+            result.update(_zones(levels, region, planar, names, families))
+        if "ngtdm" in families or "ngldm" in families:
+            result.update(_neighbourhood(levels, n_levels, planar, names, families, options.ngldm_alpha))
+    return result
+
+
+def _named(prefix: str, names: tuple[str, ...], values: Array, suffix: str) -> dict[str, float]:
+    return {f"{prefix}_{name}_{suffix}": float(value) for name, value in zip(names, values, strict=True)}
+
+
+def _mean_over(rows: list[Array]) -> Array:
+    """Mean of each column over the rows that have a value; NaN where none has."""
+    table = np.array(rows)
+    filled = ~np.isnan(table)
+    n = filled.sum(axis=0)
+    return np.where(n > 0, np.where(filled, table, 0.0).sum(axis=0) / np.maximum(n, 1), np.nan)
+
+
+def _co_occurrence(levels: Array, n: int, wanted: tuple[str, ...], distance: int) -> dict[str, float]:
+    result: dict[str, float] = {}
+    wide = texture.padded(levels, distance)
+    if any(a.startswith("3D") for a in wanted):
+        steps = texture.steps_between(3, distance)
+        counts = np.zeros((len(steps), n, n), dtype=np.int64)
+        kernels.co_occurrence(wide, steps, distance, n, counts)
+        if "3D_avg" in wanted:
+            result.update(_named("cm", texture.GLCM, _mean_over([texture.glcm(c, n) for c in counts]), "3D_avg"))
+        if "3D_comb" in wanted:
+            result.update(_named("cm", texture.GLCM, texture.glcm(counts.sum(axis=0), n), "3D_comb"))
+    if any(a.startswith("2") for a in wanted):
+        steps = texture.steps_between(2, distance)
+        total = np.zeros((len(steps), n, n), dtype=np.int64)
+        single: list[Array] = []
+        merged: list[Array] = []
+        for z in range(levels.shape[0]):
+            counts = np.zeros_like(total)
+            kernels.co_occurrence(texture.padded(levels[z : z + 1], distance), steps, distance, n, counts)
+            if "2D_avg" in wanted:
+                single.extend(texture.glcm(c, n) for c in counts)
+            if "2D_comb" in wanted:
+                merged.append(texture.glcm(counts.sum(axis=0), n))
+            total += counts
+        if single:
+            result.update(_named("cm", texture.GLCM, _mean_over(single), "2D_avg"))
+        if merged:
+            result.update(_named("cm", texture.GLCM, _mean_over(merged), "2D_comb"))
+        if "2_5D_avg" in wanted:
+            result.update(_named("cm", texture.GLCM, _mean_over([texture.glcm(c, n) for c in total]), "2_5D_avg"))
+        if "2_5D_comb" in wanted:
+            result.update(_named("cm", texture.GLCM, texture.glcm(total.sum(axis=0), n), "2_5D_comb"))
+    return result
+
+
+_RUN = (
+    "sre", "lre", "lgre", "hgre", "srlge", "srhge", "lrlge", "lrhge", "glnu", "glnu_norm", "rlnu", "rlnu_norm", "r_perc",
+    "gl_var", "rl_var", "rl_entr",
+)  # fmt: skip
+_SIZE = (
+    "sze", "lze", "lgze", "hgze", "szlge", "szhge", "lzlge", "lzhge", "glnu", "glnu_norm", "zsnu", "zsnu_norm", "z_perc",
+    "gl_var", "zs_var", "zs_entr",
+)  # fmt: skip
+_DISTANCE = (
+    "sde", "lde", "lgze", "hgze", "sdlge", "sdhge", "ldlge", "ldhge", "glnu", "glnu_norm", "zdnu", "zdnu_norm", "z_perc",
+    "gl_var", "zd_var", "zd_entr",
+)  # fmt: skip
+_DEPENDENCE = (
+    "lde", "hde", "lgce", "hgce", "ldlge", "ldhge", "hdlge", "hdhge", "glnu", "glnu_norm", "dcnu", "dcnu_norm", "dc_perc",
+    "gl_var", "dc_var", "dc_entr", "dc_energy",
+)  # fmt: skip
+
+
+def _run_length(levels: Array, n: int, wanted: tuple[str, ...]) -> dict[str, float]:
+    result: dict[str, float] = {}
+    longest = max(levels.shape)
+
+    def of(table: Array, voxels: int) -> Array:
+        return texture.emphasis(*texture.nonzero_counts(table), voxels)
+
+    voxels = int((levels > 0).sum())
+    if any(a.startswith("3D") for a in wanted):
+        steps = texture.steps_between(3)
+        counts = np.zeros((len(steps), n, longest), dtype=np.int64)
+        kernels.run_lengths(texture.padded(levels), steps, 1, counts)
+        if "3D_avg" in wanted:
+            result.update(_named("rlm", _RUN, _mean_over([of(c, voxels) for c in counts]), "3D_avg"))
+        if "3D_comb" in wanted:
+            result.update(_named("rlm", _RUN, of(counts.sum(axis=0), voxels * len(steps)), "3D_comb"))
+    if any(a.startswith("2") for a in wanted):
+        steps = texture.steps_between(2)
+        total = np.zeros((len(steps), n, longest), dtype=np.int64)
+        single: list[Array] = []
+        merged: list[Array] = []
+        for z in range(levels.shape[0]):
+            here = int((levels[z] > 0).sum())
+            counts = np.zeros_like(total)
+            kernels.run_lengths(texture.padded(levels[z : z + 1]), steps, 1, counts)
+            if "2D_avg" in wanted:
+                single.extend(of(c, here) for c in counts)
+            if "2D_comb" in wanted:
+                merged.append(of(counts.sum(axis=0), here * len(steps)))
+            total += counts
+        if single:
+            result.update(_named("rlm", _RUN, _mean_over(single), "2D_avg"))
+        if merged:
+            result.update(_named("rlm", _RUN, _mean_over(merged), "2D_comb"))
+        if "2_5D_avg" in wanted:
+            result.update(_named("rlm", _RUN, _mean_over([of(c, voxels) for c in total]), "2_5D_avg"))
+        if "2_5D_comb" in wanted:
+            result.update(_named("rlm", _RUN, of(total.sum(axis=0), voxels * len(steps)), "2_5D_comb"))
+    return result
+
+
+def _zones(levels: Array, region: Array, planar: bool, names: list[str], families: tuple[str, ...]) -> dict[str, float]:
+    result: dict[str, float] = {}
+    if "gldzm" in families:
+        distance = kernels.border_distance(morphology.padded_mask(region).view(np.bool_), planar)
+    else:
+        distance = np.zeros((0, 0, 0), dtype=np.int32)
+    level, size, near, where = kernels.zones(texture.padded(levels), planar, distance)
+    voxels = np.count_nonzero(levels, axis=(1, 2))
+    for family, prefix, tags, lengths in (("glszm", "szm", _SIZE, size), ("gldzm", "dzm", _DISTANCE, near)):
+        if family not in families:
+            continue
+        for name in names:
+            if name == "2D":
+                rows = [
+                    texture.emphasis(*texture.grouped_counts(level[where == z], lengths[where == z]), voxels[z])
+                    for z in np.nonzero(voxels)[0]
+                ]
+                values = _mean_over(rows)
+            else:
+                values = texture.emphasis(*texture.grouped_counts(level, lengths), voxels.sum())
+            result.update(_named(prefix, tags, values, name))
+    return result
+
+
+def _neighbourhood(
+    levels: Array, n: int, planar: bool, names: list[str], families: tuple[str, ...], alpha: int
+) -> dict[str, float]:
+    result: dict[str, float] = {}
+    half = texture.steps_between(2 if planar else 3)
+    steps = np.concatenate([half, -half])
+    voxels, differences, dependence = kernels.neighbourhoods(texture.padded(levels), steps, 1, alpha, n, planar)
+
+    def depend(table: Array) -> Array:
+        i, j, counts = texture.nonzero_counts(table)
+        values = texture.emphasis(i, j, counts, counts.sum())
+        return np.append(values, ((counts / counts.sum()) ** 2).sum() if counts.sum() else np.nan)
+
+    for name in names:
+        slices = np.nonzero(dependence.sum(axis=(1, 2)))[0]
+        if "ngtdm" in families:
+            if name == "2D":
+                values = _mean_over([texture.ngtdm(voxels[s], differences[s]) for s in slices])
+            else:
+                values = texture.ngtdm(voxels.sum(axis=0), differences.sum(axis=0))
+            result.update(_named("ngt", texture.NGTDM, values, name))
+        if "ngldm" in families:
+            values = _mean_over([depend(dependence[s]) for s in slices]) if name == "2D" else depend(dependence.sum(axis=0))
+            result.update(_named("ngl", _DEPENDENCE, values, name))
+    return result
+
+
+def extract_ibsi(image: Array, mask: Array, spacing: tuple[float, ...], options: IbsiOptions) -> dict[str, dict[str, Any]]:
+    """Features of the image as it is, under the image type `original`.
+
+    Args:
+        image: float64 (z, y, x).
+        mask: bool of the same shape.
+        spacing: (z, y, x) in mm.
+        options: Processing choices.
+    """
+    prepared = resegmented(prepare(image, mask, spacing, options), options)
+    return {"original": features(prepared, options)}
