@@ -106,12 +106,14 @@ def _drop(ds: Dataset) -> None:
     for keyword in NOT_IN_BASE:
         if keyword in ds:
             delattr(ds, keyword)
+    ds.Laterality = ""
 
 
 def _pixels(ds: Any, plane: np.ndarray) -> None:
     bits = plane.dtype.itemsize * 8
     ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
     ds.Rows, ds.Columns = plane.shape
+    ds.PatientOrientation = ""
     ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = bits, bits, bits - 1, 0
     ds.PixelData = plane.tobytes()
 

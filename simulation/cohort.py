@@ -419,7 +419,7 @@ class _Breaker:
             person, registration = chosen
             study = self._study(person, registration)
             chest = make_chest(self.tree.options.seed, person, study.scanner)
-            k = int(round((chest.tumour.centre[2] - chest.ct.origin[2]) / chest.ct.spacing[2]))
+            k = round((chest.tumour.centre[2] - chest.ct.origin[2]) / chest.ct.spacing[2])
             path = study.folder / "ct" / f"CT{k + 1:05d}.dcm"
             path.unlink()
             self._note(person, registration.centre, path.parent, str(study.uid("series", "ct")), "missing-slice", "missing-slice")
@@ -479,7 +479,7 @@ class _Breaker:
         if chosen := self._pick("omop"):
             person, registration = chosen
             who = omop.person_id(person)
-            row = omop.measurement_row(who * 1000 + 990, who, "14804-9", IMPOSSIBLE_DAY, "", 240.0, "U/L", "")
+            row = omop.measurement_row(omop.row_id(person, 990), who, "14804-9", IMPOSSIBLE_DAY, "", 240.0, "U/L", "")
             self._row(person, registration, ("measurement", row), "impossible-day")
         alive = next(
             (

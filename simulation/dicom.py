@@ -56,7 +56,7 @@ class Study:
     @property
     def accession(self) -> str:
         """Accession number of the request."""
-        return f"{self.registration.centre}{self.when:%y%m}{(self.person.index * 389 + 7001) % 99_991:05d}"
+        return f"{self.registration.centre}{self.when:%y%m}{(self.person.index * 389 + 70_001) % 999_983:06d}"
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class SeriesFiles:
 
     uid: UID
     modality: str
-    datasets: list[Dataset]
+    datasets: list[FileDataset]
     paths: list[Path]
 
 
@@ -128,17 +128,17 @@ def base_dataset(study: Study, sop_class: UID, modality: str, series: str, numbe
     )
     ds.PatientComments = f"IPP {study.registration.ipp}; né(e) à {identity.birth_place_name}"
     ds.BodyPartExamined = "CHEST"
-    ds.DeviceSerialNumber = str(40_000 + sum(ord(c) for c in centre))
+    ds.DeviceSerialNumber = str(7_340_000 + 17 * sum(ord(c) for c in centre))
     ds.SoftwareVersions = "syngo CT 2012B" if study.scanner.manufacturer == "SIEMENS" else "V4.1"
     ds.ProtocolName = f"{modality} thorax {identity.used_family_name}"[:64]
     ds.StudyInstanceUID = study.uid("study")
     ds.SeriesInstanceUID = study.uid("series", series)
-    ds.StudyID = f"{(study.person.index * 17 + 1000) % 99_999}"
+    ds.StudyID = f"{(study.person.index * 1717 + 60_021_000) % 99_999_989}"
     ds.SeriesNumber = number
     ds.SeriesDescription = {"ct": "TDM 3.0 mm", "pet": "TEP AC"}.get(series, series)
     ds.FrameOfReferenceUID = study.uid("frame")
     ds.PositionReferenceIndicator = ""
-    ds.AdmissionID = f"S{(study.person.index * 97 + 500_003) % 999_983:06d}"
+    ds.AdmissionID = f"S{(study.person.index * 9697 + 50_000_003) % 99_999_989:08d}"
     request = Dataset()
     request.RequestedProcedureID, request.ScheduledProcedureStepID = study.accession, f"{study.accession}-1"
     ds.RequestAttributesSequence = Sequence([request])
@@ -235,12 +235,11 @@ def write_pet(study: Study, chest: Chest, suv: np.ndarray, seen: Seen) -> Series
     base.ImageType = ["ORIGINAL", "PRIMARY"]
     base.AcquisitionDate = base.SeriesDate
     base.SeriesType, base.Units, base.CountsSource = ["WHOLE BODY", "IMAGE"], "BQML", "EMISSION"
-    base.NumberOfSlices, base.NumberOfTimeSlices = len(suv), 1
+    base.NumberOfSlices = len(suv)
     base.DecayCorrection, base.CollimatorType = "START", "NONE"
     base.CorrectedImage = ["DECY", "ATTN", "SCAT", "DTIM", "RAN", "NORM"]
     base.AttenuationCorrectionMethod, base.ReconstructionMethod = "measured,AC CT", "OSEM3D 3i24s"
     base.ConvolutionKernel = "XYZ Gauss4.00"
-    base.PatientPosition = "HFS"
     base.FrameReferenceTime, base.ActualFrameDuration, base.DecayFactor = 0, 120_000, 1
     base.RescaleIntercept = 0
     drug = Dataset()
@@ -286,8 +285,7 @@ def write_rtstruct(study: Study, series: SeriesFiles, regions: dict[str, Region]
     """Write the outlines of regions as an RTSTRUCT that refers to every slice of `series`."""
     name = f"rtstruct-{series.modality.lower()}"
     ds = base_dataset(study, RTStructureSetStorage, "RTSTRUCT", name, 10 if series.modality == "CT" else 11, 86_400)
-    for keyword in ("BodyPartExamined", "PositionReferenceIndicator", "FrameOfReferenceUID"):
-        delattr(ds, keyword)
+    del ds.BodyPartExamined
     ds.SOPInstanceUID = study.uid(name)
     ds.SeriesDescription = f"Contours {series.modality}"
     ds.InstanceNumber = 1

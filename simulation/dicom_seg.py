@@ -57,6 +57,9 @@ def write_seg(study: Study, series: SeriesFiles, regions: dict[str, Region], gri
     # highdicom asks the clock and random numbers for these; the simulation may not.
     for keyword in ("InstanceCreationDate", "InstanceCreationTime", "ContentDate", "ContentTime", "SeriesDate", "SeriesTime"):
         setattr(segmentation, keyword, getattr(shared, keyword))
+    for item in segmentation.get("ContributingEquipmentSequence", ()):
+        if "ContributionDateTime" in item:
+            item.ContributionDateTime = f"{shared.ContentDate}{shared.ContentTime}"
     organisation = study.uid(name, "dimension")
     for item in segmentation.DimensionOrganizationSequence:
         item.DimensionOrganizationUID = organisation

@@ -14,30 +14,37 @@ from dataclasses import dataclass
 import numpy as np
 
 FAMILY_NAMES = (
-    "MARTIN BERNARD THOMAS PETIT ROBERT RICHARD DURAND DUBOIS MOREAU LAURENT SIMON MICHEL LEFÈVRE LEROY ROUX DAVID BERTRAND "
-    "MOREL FOURNIER GIRARD BONNET DUPONT LAMBERT FONTAINE ROUSSEAU VINCENT MULLER LEFEBVRE FAURE ANDRÉ MERCIER BLANC GUÉRIN "
-    "BOYER GARNIER CHEVALIER FRANÇOIS LEGRAND GAUTHIER GARCIA PERRIN ROBIN CLÉMENT MORIN NICOLAS HENRY ROUSSEL MATHIEU GAUTIER "
-    "MASSON MARCHAND DUVAL DENIS DUMONT MARIE LEMAIRE NOËL MEYER DUFOUR MEUNIER BRUN BLANCHARD GIRAUD JOLY RIVIÈRE LUCAS BRUNET "
-    "GAILLARD BARBIER ARNAUD MARTINEZ GÉRARD ROCHE RENARD SCHMITT ROY LEROUX COLIN VIDAL CARON PICARD ROGER FABRE AUBERT LEMOINE "
-    "RENAUD DUMAS LACROIX OLIVIER PHILIPPE BOURGEOIS PIERRE BENOÎT REY LECLERC PAYET ROLLAND LECLERCQ GUILLAUME LECOMTE LOPEZ "
-    "JEAN DUPUY GUILLOT HUBERT BERGER CARPENTIER SANCHEZ DUPUIS MOULIN LOUIS DESCHAMPS HUET VASSEUR PEREZ BOUCHER FLEURY ROYER "
-    "KLEIN JACQUET ADAM PARIS POIRIER MARTY AUBRY GUYOT CARRÉ CHARLES RENAULT CHARPENTIER MÉNARD MAILLARD BARON BERTIN BAILLY "
-    "HERVÉ SCHNEIDER FERNANDEZ COLLET LÉGER BOUVIER JULIEN PRÉVOST MILLET PERROT DANIEL COUSIN GERMAIN BRETON BESSON LANGLOIS "
-    "RÉMY PELLETIER LÉVÊQUE PERRIER LEBLANC BARRÉ LEBRUN MARCHAL WEBER MALLET HAMON BOULANGER JACOB MONNIER MICHAUD RODRIGUEZ "
-    "GUICHARD GILLET ÉTIENNE GRONDIN POULAIN TESSIER CHEVALLIER COLLIN DA-SILVA BENALI TRAORÉ NGUYEN DIALLO BENSAÏD O'BRIEN "
-    "D'ALMEIDA LE-GOFF LE-GALL DE-LA-FUENTE SAINT-AUBIN MAÇON BJÖRKSTRÖM PEÑA"
-).split()
+    "MARTIN", "BERNARD", "THOMAS", "PETIT", "ROBERT", "RICHARD", "DURAND", "DUBOIS", "MOREAU", "LAURENT", "SIMON", "MICHEL",
+    "LEFÈVRE", "LEROY", "DAVID", "BERTRAND", "MOREL", "FOURNIER", "GIRARD", "BONNET", "DUPONT", "LAMBERT", "FONTAINE",
+    "ROUSSEAU", "VINCENT", "MULLER", "LEFEBVRE", "FAURE", "ANDRÉ", "MERCIER", "BLANC", "GUÉRIN", "BOYER", "GARNIER",
+    "CHEVALIER", "FRANÇOIS", "LEGRAND", "GAUTHIER", "GARCIA", "PERRIN", "CLÉMENT", "MORIN", "NICOLAS", "HENRY", "ROUSSEL",
+    "MATHIEU", "GAUTIER", "MASSON", "MARCHAND", "DUVAL", "DUMONT", "LEMAIRE", "MEYER", "DUFOUR", "MEUNIER", "BLANCHARD",
+    "GIRAUD", "RIVIÈRE", "LUCAS", "BRUNET", "GAILLARD", "BARBIER", "ARNAUD", "MARTINEZ", "GÉRARD", "ROCHE", "RENARD", "SCHMITT",
+    "LEROUX", "COLIN", "VIDAL", "CARON", "PICARD", "ROGER", "FABRE", "AUBERT", "LEMOINE", "RENAUD", "DUMAS", "LACROIX",
+    "OLIVIER", "PHILIPPE", "BOURGEOIS", "PIERRE", "BENOÎT", "LECLERC", "PAYET", "ROLLAND", "LECLERCQ", "GUILLAUME", "LECOMTE",
+    "LOPEZ", "DUPUY", "GUILLOT", "HUBERT", "BERGER", "CARPENTIER", "SANCHEZ", "DUPUIS", "MOULIN", "LOUIS", "DESCHAMPS",
+    "VASSEUR", "PEREZ", "BOUCHER", "FLEURY", "ROYER", "KLEIN", "JACQUET", "POIRIER", "MARTY", "AUBRY", "GUYOT", "CARRÉ",
+    "CHARLES", "RENAULT", "CHARPENTIER", "MÉNARD", "MAILLARD", "BARON", "BERTIN", "BAILLY", "HERVÉ", "SCHNEIDER", "FERNANDEZ",
+    "COLLET", "LÉGER", "BOUVIER", "JULIEN", "PRÉVOST", "MILLET", "PERROT", "COUSIN", "GERMAIN", "BRETON", "BESSON", "LANGLOIS",
+    "PELLETIER", "LÉVÊQUE", "PERRIER", "LEBLANC", "BARRÉ", "LEBRUN", "MARCHAL", "WEBER", "MALLET", "HAMON", "BOULANGER",
+    "JACOB", "MONNIER", "MICHAUD", "RODRIGUEZ", "GUICHARD", "GILLET", "ÉTIENNE", "GRONDIN", "POULAIN", "TESSIER", "CHEVALLIER",
+    "COLLIN", "DA-SILVA", "BENALI", "TRAORÉ", "NGUYEN", "DIALLO", "BENSAÏD", "O'BRIEN", "D'ALMEIDA", "LE-GOFF", "LE-GALL",
+    "DE-LA-FUENTE", "SAINT-AUBIN", "MAÇON", "BJÖRKSTRÖM",
+)  # fmt: skip
 GIVEN_FEMALE = (
-    "Marie Jeanne Françoise Monique Catherine Nathalie Isabelle Jacqueline Anne Sylvie Martine Madeleine Nicole Suzanne Hélène "
-    "Christine Marguerite Denise Louise Christiane Valérie Sophie Sandrine Stéphanie Véronique Céline Chantal Renée Brigitte "
-    "Simone Andrée Germaine Zoé Élodie Joëlle Danièle Geneviève Agnès Thérèse Maëlle Fatima Aïcha Inès Lucie Camille Pauline "
-    "Anne-Marie Marie-Thérèse Marie-Hélène"
-).split()
+    "Marie", "Jeanne", "Françoise", "Monique", "Catherine", "Nathalie", "Isabelle", "Jacqueline", "Anne", "Sylvie", "Martine",
+    "Madeleine", "Nicole", "Suzanne", "Hélène", "Christine", "Marguerite", "Denise", "Louise", "Christiane", "Valérie",
+    "Sophie", "Sandrine", "Stéphanie", "Véronique", "Céline", "Chantal", "Renée", "Brigitte", "Simone", "Andrée", "Germaine",
+    "Zoé", "Élodie", "Joëlle", "Danièle", "Geneviève", "Agnès", "Thérèse", "Maëlle", "Fatima", "Aïcha", "Inès", "Lucie",
+    "Camille", "Pauline", "Anne-Marie", "Marie-Thérèse", "Marie-Hélène",
+)  # fmt: skip
 GIVEN_MALE = (
-    "Jean Pierre Michel André Philippe René Louis Alain Jacques Bernard Marcel Daniel Roger Robert Paul Claude Henri Christian "
-    "Nicolas Georges Patrick Gérard Christophe Joseph Julien Laurent Éric Frédéric Stéphane Sébastien Guy Jérôme Loïc François "
-    "Benoît Raphaël Gaël Noël Mohamed Karim Camille Dominique Thibault Jean-Pierre Jean-François Jean-Noël Pierre-Yves"
-).split()
+    "Jean", "Pierre", "Michel", "André", "Philippe", "René", "Louis", "Alain", "Jacques", "Bernard", "Marcel", "Daniel",
+    "Roger", "Robert", "Paul", "Claude", "Henri", "Christian", "Nicolas", "Georges", "Patrick", "Gérard", "Christophe",
+    "Joseph", "Julien", "Laurent", "Éric", "Frédéric", "Stéphane", "Sébastien", "Guy", "Jérôme", "Loïc", "François", "Benoît",
+    "Raphaël", "Gaël", "Noël", "Mohamed", "Karim", "Camille", "Dominique", "Thibault", "Jean-Pierre", "Jean-François",
+    "Jean-Noël", "Pierre-Yves",
+)  # fmt: skip
 COMMUNES = (
     ("75056", "PARIS"), ("13055", "MARSEILLE"), ("69123", "LYON"), ("31555", "TOULOUSE"), ("06088", "NICE"), ("44109", "NANTES"),
     ("34172", "MONTPELLIER"), ("67482", "STRASBOURG"), ("33063", "BORDEAUX"), ("59350", "LILLE"), ("35238", "RENNES"),

@@ -114,7 +114,12 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 
 def person_id(person: Person) -> int:
     """Return the OMOP person_id of a person."""
-    return 100_001 + person.index
+    return 730_100_001 + 13 * person.index
+
+
+def row_id(person: Person, number: int) -> int:
+    """Return the identifier of a person's row: a thousand for each person, so that a night never renumbers."""
+    return 1000 * (person.index + 1) + number
 
 
 def concept_rows(centre: str) -> Iterator[Row]:
@@ -150,7 +155,7 @@ def person_rows(person: Person, registration: Registration, sample: str | None) 
     """Yield every row of one person in one centre; the second centre of a person knows only visits, labs and what ended."""
     course, who = person.course, person_id(person)
     identity = registration.identity
-    numbers = iter(range(who * 1000 + (0 if registration.primary else 500), (who + 1) * 1000))
+    numbers = iter(range(row_id(person, 0 if registration.primary else 500), row_id(person, 990)))
     year, month, day = identity.birth_date.split("-")
     yield "person", {
         "person_id": who, "gender_concept_id": 8507 if identity.sex == "M" else 8532, "year_of_birth": int(year),

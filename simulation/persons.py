@@ -263,7 +263,7 @@ def _draw_course(rng: np.random.Generator, role: int, latents: Latents) -> Cours
 
 def tumour_radius_mm(latents: Latents) -> float:
     """Return the radius of the tumour, in mm: log-linear in the burden."""
-    return float(np.clip(14.0 * np.exp(0.30 * latents.burden), 7.0, 27.0))
+    return float(np.clip(16.0 * np.exp(0.25 * latents.burden), 9.0, 27.5))
 
 
 def _draw_labs(rng: np.random.Generator, latents: Latents, day: date, drift: float) -> list[Lab]:

@@ -54,8 +54,8 @@ SCHEMAS: dict[str, pa.Schema] = {
 }  # fmt: skip
 
 ASSOCIATIONS: tuple[tuple[str, str, str, int, float, str], ...] = (
-    ("burden", "imaging", "original_shape_MeshVolume", 1, 0.9, "log volume per standard deviation"),
-    ("burden", "imaging", "original_shape_Maximum3DDiameter", 1, 0.3, "log diameter per standard deviation"),
+    ("burden", "imaging", "original_shape_MeshVolume", 1, 0.75, "log volume per standard deviation"),
+    ("burden", "imaging", "original_shape_Maximum3DDiameter", 1, 0.25, "log diameter per standard deviation"),
     ("heterogeneity", "imaging", "CT original_firstorder_Variance", 1, 0.9, "log variance of the texture per standard deviation"),
     ("heterogeneity", "imaging", "PT original_firstorder_Mean", 1, 0.35, "log SUV per standard deviation"),
     *(("heterogeneity", "rna", gene, 1, 0.8, "log2 expression per standard deviation") for gene in ("MKI67", "TOP2A", "CCNB1", "CDK1", "AURKA", "CDCA8", "CDC20", "SPAG5")),
