@@ -8,7 +8,7 @@ from typing import NamedTuple
 import polars as pl
 
 from groundwork.problems import UserError
-from linking.concepts import ConceptCodes, is_concept
+from linking.concepts import ConceptCodes, concept_names, is_concept
 from linking.index import scan_table
 from linking.options import CohortRules
 from linking.windows import earliest
@@ -80,7 +80,7 @@ def build_cohort(
         elif samples is not None and rule in samples["assay"].unique():
             usable = samples.filter((pl.col("assay") == rule) & (pl.col("status") == "used"))
             found = usable.select(pl.col("primary").alias("subject_id"))
-        elif rule in concepts:
+        elif rule in concept_names(concepts):
             day_end = pl.col("upper").dt.truncate("1d") + pl.duration(days=1)
             found = (
                 scan.filter(is_concept(concepts, rule, where))
@@ -90,7 +90,7 @@ def build_cohort(
                 .collect()
             )
         else:
-            allowed = ["index", "imaging", "imaging:CT", "features", *sorted(concepts)]
+            allowed = ["index", "imaging", "imaging:CT", "features", *concept_names(concepts)]
             allowed += sorted(samples["assay"].unique()) if samples is not None else []
             raise UserError(f"{where}: unknown rule {rule!r}. Allowed: {', '.join(dict.fromkeys(allowed))}.")
         return subjects["subject_id"].is_in(found["subject_id"].drop_nulls().unique().implode())

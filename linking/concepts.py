@@ -1,37 +1,48 @@
-"""Concepts as plain data here: a name and the code prefixes that mean it."""
+"""Concepts, as this room knows them: a name, and the condition on a row that says it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import polars as pl
 
 from groundwork.problems import UserError
 
-ConceptCodes = Mapping[str, Sequence[str]]
-"""`{concept: [code prefix, ...]}`; a prefix that ends in `$` means that code alone."""
+
+class ConceptRules(Protocol):
+    """Concepts that say themselves which events mean them."""
+
+    def names(self) -> list[str]:
+        """Return the names of all concepts."""
+
+    def matches(self, name: str) -> pl.Expr:
+        """Return the condition over EVENTS."""
+
+
+type ConceptCodes = Mapping[str, Sequence[str]] | ConceptRules
+"""`{concept: [code prefix, ...]}`, where a prefix may end in `*`, and one that ends in `$` is that code alone; or an
+object with `names()` and `matches(name)`."""
+
+
+def concept_names(concepts: ConceptCodes) -> list[str]:
+    """Return the names of all concepts, sorted."""
+    return sorted(concepts if isinstance(concepts, Mapping) else concepts.names())
 
 
 def is_concept(concepts: ConceptCodes, name: str, where: str) -> pl.Expr:
-    """Return the condition that a row's `code` means the concept `name`.
+    """Return the condition that a row means the concept `name`; never null.
 
     Raises:
         UserError: If the concept is unknown; the text names it, the place that asked and what is known.
     """
-    if name not in concepts:
-        raise UserError(f"{where}: there is no concept {name!r}. Known: {', '.join(sorted(concepts))}.")
-    conditions = [matches(prefix) for prefix in concepts[name]]
-    return pl.any_horizontal(conditions) if conditions else pl.lit(False)
-
-
-def matches(prefix: str) -> pl.Expr:
-    """Return the condition that `code` begins with `prefix`, or is it when the prefix ends in `$`."""
-    if prefix.endswith("$"):
-        return pl.col("code") == prefix[:-1]
-    return pl.col("code").cast(pl.String).str.starts_with(prefix.removesuffix("*"))
-
-
-def codes_of(concepts: ConceptCodes, name: str, codes: Sequence[str], where: str) -> list[str]:
-    """Return those of `codes` that mean the concept, in their order."""
-    frame = pl.DataFrame({"code": list(codes)}, schema={"code": pl.String})
-    return frame.filter(is_concept(concepts, name, where))["code"].to_list()
+    names = concept_names(concepts)
+    if name not in names:
+        raise UserError(f"{where}: there is no concept {name!r}. Known: {', '.join(names)}.")
+    if not isinstance(concepts, Mapping):
+        return concepts.matches(name)
+    exact = [code[:-1] for code in concepts[name] if code.endswith("$")]
+    prefixes = [code.removesuffix("*") for code in concepts[name] if not code.endswith("$")]
+    code = pl.col("code").cast(pl.String)
+    conditions = [code.str.starts_with(prefix) for prefix in prefixes] + ([code.is_in(exact)] if exact else [])
+    return pl.any_horizontal(conditions).fill_null(False) if conditions else pl.lit(False)

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Choice = Literal["latest", "first", "closest"]
 Aggregate = Literal["count", "mean", "min", "max", "slope", "any"]
-NOT_PREDICTORS = ("death", "last_contact", "vital_status", "progression")
-"""Concepts that tell the outcome or how long someone was followed; never predictors."""
+NOT_PREDICTORS = ("death", "last_contact", "vital_status")
+"""Concepts that tell the outcome or how long someone was followed, whatever their date says; never predictors."""
 
 
 class _Options(BaseModel):
