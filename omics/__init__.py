@@ -1,1 +1,8 @@
-"""Assays: readers, gates, normalisation, frozen models."""
+"""Omics assays: read, gate, normalise, identify, freeze.
+
+Knows count matrices, variants, segments and beta values; knows subjects by pseudonym only.
+"""
+
+from omics.commands import normalise_file
+
+__all__ = ["normalise_file"]

@@ -1,0 +1,406 @@
+"""Read count matrices as hospitals hold them: samples x genes AnnData with the values as the file has them.
+
+Readers know plain tables (TSV, CSV, Parquet; gzip), featureCounts, nf-core/rnaseq (gene_id, gene_name), STAR
+`ReadsPerGene.out.tab` folders, salmon folders (`quant.sf`, summed to genes), h5ad and zarr. What the values are is
+found out by `gates`, not believed here: integer values become integers, all others stay float64.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import re
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+import polars as pl
+
+from groundwork.problems import Unusable, UserError
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+Orientation = Literal["auto", "genes-in-rows", "samples-in-rows"]
+
+ENSEMBL_GENE = re.compile(r"^(ENSG\d{11})(?:\.\d+)?(_PAR_Y)?$")
+_ENSEMBL_OTHER = re.compile(r"^ENS[A-Z]{0,6}G\d{11}(\.\d+)?$")
+_SUMMARY_ROWS = ("N_unmapped", "N_multimapping", "N_noFeature", "N_ambiguous", "__no_feature", "__ambiguous",
+                 "__too_low_aQual", "__not_aligned", "__alignment_not_unique")  # fmt: skip
+_FEATURE_COUNTS = ("Geneid", "Chr", "Start", "End", "Strand", "Length")
+_SYMBOL_COLUMNS = {"gene_name", "symbol", "gene_symbol", "hugo_symbol", "external_gene_name"}
+_GENE_COLUMNS = {
+    "gene_id",
+    "geneid",
+    "gene",
+    "ensembl",
+    "ensembl_id",
+    "ensembl_gene_id",
+    "hugo_symbol",
+    "symbol",
+    "feature",
+    "id",
+    "",
+    "x",
+}
+
+
+def read_counts(
+    path: Path | str,
+    *,
+    orientation: Orientation = "auto",
+    layer: str | None = None,
+    strand: Literal["unstranded", "forward", "reverse"] = "unstranded",
+    transcripts: Path | str | None = None,
+) -> AnnData:
+    """Read one matrix of one assay.
+
+    Args:
+        path: A file, or a folder of STAR or salmon outputs (one sample each).
+        orientation: Which way a plain table lies; `auto` looks where the gene identifiers are, and takes genes in
+            rows when neither side shows them.
+        layer: Layer of an h5ad or zarr that holds the counts; without it, a layer named `counts`, else X.
+        strand: Column of STAR's tables.
+        transcripts: Two-column table (transcript, gene) for salmon folders.
+
+    Returns:
+        AnnData, samples x genes. `obs_names` are the sample names of the source; `var_names` Ensembl identifiers
+        without version, or what the source has; `var` holds `gene_id_source`, `symbol` (empty when unknown) and
+        `length` where the file gives it; `uns["source_format"]` says which reader was used.
+        Repeated sample names are kept for the gates to refuse: `obs["sample"]` has the name of the source, and
+        `obs_names` get a suffix `#2`, `#3`, ...
+
+    Raises:
+        Unusable: `not-a-matrix`, `not-a-number`, `truncated-file`, ... with the place.
+        UserError: If there is nothing at `path`.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise UserError(f"There is no count matrix at {path}. Check the path in the study file.")
+    name = path.name.lower().removesuffix(".gz")
+    if name.endswith(".h5ad") or name.endswith(".zarr"):
+        return _from_anndata(path, layer)
+    if path.is_dir():
+        return _from_folder(path, strand, transcripts)
+    if name.endswith(".parquet"):
+        frame = _guard(lambda: pl.read_parquet(path))
+        return _from_frame(frame, orientation, "parquet")
+    if name.endswith("readspergene.out.tab"):
+        return _assemble({_star_name(path): _read_star(path, strand)}, "star")
+    return _from_text(path, orientation)
+
+
+def _guard(read: Any) -> pl.DataFrame:
+    try:
+        frame: pl.DataFrame = read()
+    except (pl.exceptions.PolarsError, OSError, EOFError) as error:
+        raise Unusable(
+            "truncated-file",
+            f"The matrix cannot be read to its end ({type(error).__name__}).",
+            "Copy the file again from its source.",
+        ) from None
+    return frame
+
+
+def _from_text(path: Path, orientation: Orientation) -> AnnData:
+    header, skip, separator = _header(path)
+    width = _first_row_width(path, skip, separator)
+    if width == len(header) + 1:  # as R writes a table: no name above the row names
+        header = ["", *header]
+    if len(header) < 2:
+        raise Unusable(
+            "not-a-matrix",
+            "The header has fewer than two columns.",
+            "Give a table of genes x samples, separated by tabs or commas.",
+        )
+    names = [f"column_{i}" for i in range(len(header))]
+    lead = 6 if tuple(header[:6]) == _FEATURE_COUNTS else 1
+    if lead == 1:
+        while lead < len(header) - 1 and header[lead].lower() in _SYMBOL_COLUMNS | {
+            "length",
+            "gene_length",
+            "gene_type",
+            "gene_biotype",
+        }:
+            lead += 1
+    schema: dict[str, Any] = {name: pl.String() if i < lead else pl.Float64() for i, name in enumerate(names)}
+
+    def read(schema: dict[str, Any]) -> pl.DataFrame:
+        return pl.read_csv(
+            path,
+            has_header=False,
+            skip_rows=skip + 1,
+            separator=separator,
+            schema=schema,
+            null_values=["NA", "", "NaN", "nan"],
+            quote_char='"',
+        )
+
+    try:
+        frame = read(schema)
+    except (pl.exceptions.PolarsError, OSError, EOFError):
+        text = _guard(lambda: read(dict.fromkeys(names, pl.String())))
+        frame = _numbers(text, names[lead:])
+    frame = frame.rename(dict(zip(names, _unique(header), strict=True)))
+    kind = "featurecounts" if lead == 6 else "table"
+    if kind == "featurecounts":
+        lengths = frame.get_column("Length")
+        frame = frame.drop(*[c for c in _FEATURE_COUNTS[1:5]])
+        adata = _from_frame(frame.drop("Length"), "genes-in-rows", kind)
+        by_gene = dict(zip(frame.get_column("Geneid").to_list(), lengths.cast(pl.Float64()).to_list(), strict=True))
+        adata.var["length"] = [by_gene[g] for g in adata.var["gene_id_source"]]
+        names_ = [re.sub(r"(\.sorted|\.markdup|\.Aligned\w*|\.out)*\.bam$", "", Path(s).name) for s in adata.obs["sample"]]
+        return _named(adata, names_)
+    return _from_frame(frame, orientation, kind)
+
+
+def _header(path: Path) -> tuple[list[str], int, str]:
+    skip = 0
+    try:
+        with gzip.open(path, "rt", encoding="utf-8-sig") if _is_gzip(path) else path.open(encoding="utf-8-sig") as file:
+            line = file.readline()
+            while line.startswith("#"):
+                skip += 1
+                line = file.readline()
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise Unusable(
+            "truncated-file", f"The matrix cannot be read ({type(error).__name__}).", "Copy the file again from its source."
+        ) from None
+    separator = max("\t,;", key=line.count)
+    if not line.strip() or separator not in line:
+        raise Unusable("not-a-matrix", "The first line has no tab, comma or semicolon.", "Give a table with a header line.")
+    return [cell.strip() for cell in next(csv.reader([line.rstrip("\r\n")], delimiter=separator))], skip, separator
+
+
+def _first_row_width(path: Path, skip: int, separator: str) -> int:
+    try:
+        with gzip.open(path, "rt", encoding="utf-8-sig") if _is_gzip(path) else path.open(encoding="utf-8-sig") as file:
+            for _ in range(skip + 1):
+                file.readline()
+            line = file.readline()
+    except (OSError, EOFError, UnicodeDecodeError):
+        return 0
+    return len(next(csv.reader([line.rstrip("\r\n")], delimiter=separator))) if line else 0
+
+
+def _is_gzip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"\x1f\x8b"
+
+
+def _numbers(text: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
+    out = []
+    for position, name in enumerate(columns):
+        stripped = text.get_column(name).str.strip_chars()
+        numbers = stripped.cast(pl.Float64(), strict=False)
+        bad = (stripped.is_not_null() & (stripped != "") & numbers.is_null()).arg_true()
+        if bad.len():
+            raise Unusable(
+                "not-a-number",
+                f"Row {int(bad[0]) + 1}, value column {position + 1} of the matrix is not a number ({bad.len()} such cells in it).",
+                "Correct the cell; missing values are written NA.",
+            )
+        out.append(numbers)
+    return text.with_columns(out)
+
+
+def _unique(header: list[str]) -> list[str]:
+    seen: Counter[str] = Counter()
+    out = []
+    for name in header:
+        seen[name] += 1
+        out.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
+    return out
+
+
+def _gene_like(names: list[str]) -> float:
+    sample = names[:2000]
+    return sum(bool(ENSEMBL_GENE.match(n) or _ENSEMBL_OTHER.match(n)) for n in sample) / max(len(sample), 1)
+
+
+def _from_frame(frame: pl.DataFrame, orientation: Orientation, kind: str) -> AnnData:
+    text_columns = [c for c, t in frame.schema.items() if t == pl.String()]
+    first = text_columns[0] if text_columns else frame.columns[0]
+    value_columns = [c for c in frame.columns if c != first and frame.schema[c] != pl.String()]
+    symbol_column = next((c for c in text_columns[1:] if c.lower() in _SYMBOL_COLUMNS), None)
+    rows = frame.get_column(first).cast(pl.String()).fill_null("").to_list()
+    if orientation == "auto":
+        across = _gene_like(value_columns) > max(_gene_like(rows), 0.5)
+        genes_in_rows = not (across or (first.lower() in {"sample", "sample_id", "patient", "barcode"}))
+    else:
+        genes_in_rows = orientation == "genes-in-rows"
+    values = frame.select(pl.col(value_columns).cast(pl.Float64())).to_numpy()
+    if genes_in_rows:
+        if first.lower() not in _GENE_COLUMNS and orientation == "auto" and not rows:
+            raise Unusable("not-a-matrix", "The matrix has no row.", "Give a table of genes x samples.")
+        symbols = frame.get_column(symbol_column).fill_null("").to_list() if symbol_column else None
+        keep = np.array([row not in _SUMMARY_ROWS for row in rows])
+        genes = [row for row, k in zip(rows, keep, strict=True) if k]
+        kept_symbols = None if symbols is None else [s for s, k in zip(symbols, keep, strict=True) if k]
+        return _build(values[keep].T, value_columns, genes, kept_symbols, kind)
+    return _build(values, _unique(rows), value_columns, None, kind)
+
+
+def _build(values: np.ndarray, samples: list[str], genes: list[str], symbols: list[str] | None, kind: str) -> AnnData:
+    import anndata
+
+    if not values.size:
+        raise Unusable("not-a-matrix", "The matrix has no row or no column of values.", "Give a table of genes x samples.")
+    source = [gene.strip() for gene in genes]
+    # A gene of the pseudo-autosomal regions is listed a second time for Y by GENCODE; it stays apart from its X copy.
+    stable = [m.group(1) + (m.group(2) or "") if (m := ENSEMBL_GENE.match(gene)) else gene for gene in source]
+    if symbols is None:
+        symbols = ["" if ENSEMBL_GENE.match(gene) else gene for gene in source]
+    var = pd.DataFrame({"gene_id_source": source, "symbol": symbols}, index=pd.Index(stable, name="gene_id"), dtype=object)
+    obs = pd.DataFrame(
+        {"sample": [re.sub(r"#\d+$", "", s).strip() for s in samples]}, index=pd.Index([s.strip() for s in samples]), dtype=object
+    )
+    adata = anndata.AnnData(X=as_counts(np.ascontiguousarray(values)), obs=obs, var=var)
+    adata.uns["source_format"] = kind
+    return adata
+
+
+def as_counts(values: np.ndarray) -> np.ndarray:
+    """Return whole non-negative values as the smallest of int32 and int64, all others as float64 as they are."""
+    if np.issubdtype(values.dtype, np.integer):
+        return values
+    finite = np.isfinite(values)
+    if not finite.all() or (values != np.rint(values)).any() or np.abs(values).max() >= 2**53:
+        return values.astype(np.float64, copy=False)
+    return values.astype(np.int32 if np.abs(values).max() < 2**31 else np.int64)
+
+
+def _named(adata: AnnData, names: list[str]) -> AnnData:
+    adata.obs["sample"] = names
+    adata.obs_names = _unique(names)
+    return adata
+
+
+def _from_anndata(path: Path, layer: str | None) -> AnnData:
+    import anndata
+    from scipy import sparse
+
+    try:
+        source = anndata.read_zarr(path) if path.is_dir() else anndata.read_h5ad(path)
+    except Exception as error:
+        raise Unusable(
+            "truncated-file", f"The file cannot be read as AnnData ({type(error).__name__}).", "Write it again from its source."
+        ) from None
+    chosen = layer or ("counts" if "counts" in source.layers else None)
+    if chosen is not None and chosen not in source.layers:
+        raise UserError(f"{path} has no layer {chosen}. It has: {', '.join(sorted(map(str, source.layers.keys()))) or 'none'}.")
+    matrix: Any = source.X if chosen is None else source.layers[chosen]
+    if matrix is None:
+        raise Unusable("not-a-matrix", "The AnnData has no X and no layer named counts.", "Name the layer that holds the counts.")
+    values = np.asarray(matrix.toarray() if sparse.issparse(matrix) else matrix)
+    symbol = next((c for c in source.var.columns if str(c).lower() in _SYMBOL_COLUMNS), None)
+    symbols = None if symbol is None else [str(s) for s in source.var[symbol]]
+    adata = _build(values, [str(n) for n in source.obs_names], [str(n) for n in source.var_names], symbols, "anndata")
+    for column in source.obs.columns:
+        if column not in adata.obs:
+            adata.obs[column] = source.obs[column].to_numpy()
+    return adata
+
+
+def _from_folder(folder: Path, strand: str, transcripts: Path | str | None) -> AnnData:
+    star = sorted(folder.rglob("*ReadsPerGene.out.tab*"))
+    if star:
+        return _assemble({_star_name(p): _read_star(p, strand) for p in star}, "star")
+    quants = sorted(folder.rglob("quant.sf*"))
+    if quants:
+        if transcripts is None:
+            raise UserError("Salmon tables count transcripts. Give the table transcript -> gene (two columns) as `transcripts`.")
+        mapping = _transcript_table(Path(transcripts))
+        return _assemble({p.parent.name: _read_salmon(p, mapping) for p in quants}, "salmon")
+    raise UserError(f"{folder} holds neither STAR ReadsPerGene.out.tab nor salmon quant.sf files. Give the matrix file itself.")
+
+
+def _star_name(path: Path) -> str:
+    name = re.sub(r"ReadsPerGene\.out\.tab(\.gz)?$", "", path.name).rstrip("._-")
+    return name or path.parent.name
+
+
+def _read_star(path: Path, strand: str) -> dict[str, float]:
+    column = {"unstranded": "unstranded", "forward": "forward", "reverse": "reverse"}[strand]
+    frame = _guard(
+        lambda: pl.read_csv(
+            path,
+            has_header=False,
+            separator="\t",
+            schema={"gene": pl.String(), "unstranded": pl.Float64(), "forward": pl.Float64(), "reverse": pl.Float64()},
+        )
+    ).filter(~pl.col("gene").is_in(list(_SUMMARY_ROWS)))
+    return dict(zip(frame["gene"].to_list(), frame[column].to_list(), strict=True))
+
+
+def _transcript_table(path: Path) -> dict[str, str]:
+    frame = pl.read_csv(path, separator="\t" if "\t" in path.read_text()[:4096] else ",", has_header=True, infer_schema_length=0)
+    return {t.split(".")[0]: g for t, g in zip(frame.to_series(0).to_list(), frame.to_series(1).to_list(), strict=True)}
+
+
+def _read_salmon(path: Path, mapping: dict[str, str]) -> dict[str, float]:
+    frame = _guard(lambda: pl.read_csv(path, separator="\t"))
+    total: dict[str, float] = {}
+    unknown = 0
+    for name, reads in zip(frame["Name"].to_list(), frame["NumReads"].to_list(), strict=True):
+        gene = mapping.get(name.split("|")[0].split(".")[0])
+        if gene is None:
+            unknown += 1
+        else:
+            total[gene] = total.get(gene, 0.0) + float(reads)
+    if not total or unknown > len(frame) // 2:
+        raise Unusable(
+            "unknown-transcripts",
+            f"{unknown} of {len(frame)} transcripts are not in the table.",
+            "Give the table of the index that salmon used.",
+        )
+    return total
+
+
+def _assemble(columns: dict[str, dict[str, float]], kind: str) -> AnnData:
+    genes = list(next(iter(columns.values())))
+    for column in columns.values():
+        if column.keys() != set(genes):
+            raise Unusable(
+                "different-genes", "The files of the folder do not list the same genes.", "Count all samples with one annotation."
+            )
+    values = np.array([[column[gene] for gene in genes] for column in columns.values()], dtype=np.float64)
+    return _build(values, list(columns), genes, None, kind)
+
+
+def combine(matrices: list[AnnData]) -> AnnData:
+    """Stack matrices of several centres over the genes that all of them measured.
+
+    A gene that one centre did not measure is left out, never filled with zeros; `uns["genes_left_out"]` counts
+    them. Samples end up ordered by name, genes as in the first matrix ordered by identifier.
+
+    Raises:
+        Unusable: `no-common-gene`, `repeated-gene`.
+    """
+    import anndata
+
+    common = set(matrices[0].var_names)
+    for matrix in matrices:
+        if not matrix.var_names.is_unique:
+            raise Unusable(
+                "repeated-gene", "A matrix lists a gene more than once.", "Merge its rows with genes.merge_genes first."
+            )
+        common &= set(matrix.var_names)
+    if not common:
+        raise Unusable(
+            "no-common-gene", "The matrices share no gene identifier.", "Map them to Ensembl with genes.to_ensembl first."
+        )
+    genes = sorted(common)
+    everywhere = set().union(*(set(m.var_names) for m in matrices))
+    parts = [matrix[:, genes].copy() for matrix in matrices]
+    var = parts[0].var.copy()
+    combined = anndata.concat(
+        [anndata.AnnData(X=p.X, obs=p.obs.copy(), var=pd.DataFrame(index=p.var_names)) for p in parts], join="inner"
+    )
+    combined.var = var
+    combined = combined[combined.obs_names.argsort(kind="stable")].copy()
+    combined.X = as_counts(np.asarray(combined.X))
+    combined.uns["genes_left_out"] = len(everywhere) - len(genes)
+    return combined

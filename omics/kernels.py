@@ -1,0 +1,88 @@
+"""Numerical kernels shared by the methods: selection, quantiles, exact sums.
+
+All are compiled on first use and work on plain arrays. Each gives one answer whatever the order in which samples
+are visited, because sums over samples are exact (`exact_mean`) or run over genes, whose order is fixed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+AnyArray = NDArray[Any]
+
+
+def exact_mean(values: Iterable[float]) -> float:
+    """Arithmetic mean whose sum is correctly rounded (Shewchuk), so the order of the values does not matter."""
+    listed = [float(value) for value in values]
+    return math.fsum(listed) / len(listed)
+
+
+def geometric_mean(values: Iterable[float]) -> float:
+    """Geometric mean of positive values; the order of the values does not matter."""
+    return math.exp(exact_mean(math.log(value) for value in values))
+
+
+@njit(cache=True, nogil=True)
+def select(values: FloatArray, n: int, position: int) -> float:
+    """Return the `position`-th smallest (from 0) of the first `n` values, in linear time; reorders `values`.
+
+    Hoare's selection with a median-of-three pivot.
+    """
+    low, high = 0, n - 1
+    while low < high:
+        middle = (low + high) // 2
+        a, b, c = values[low], values[middle], values[high]
+        pivot = max(min(a, b), min(max(a, b), c))
+        i, j = low, high
+        while i <= j:
+            while values[i] < pivot:
+                i += 1
+            while values[j] > pivot:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i += 1
+                j -= 1
+        if position <= j:
+            high = j
+        elif position >= i:
+            low = i
+        else:
+            break
+    return values[position]
+
+
+@njit(cache=True, nogil=True)
+def median_inplace(values: FloatArray, n: int) -> float:
+    """Median of the first `n` values (mean of the two middle ones when `n` is even); reorders them; NaN when empty."""
+    if n == 0:
+        return np.nan
+    upper = select(values, n, n // 2)
+    if n % 2 == 1:
+        return upper
+    lower = values[0]
+    for i in range(1, n // 2):
+        lower = max(lower, values[i])
+    return (lower + upper) / 2.0
+
+
+@njit(cache=True, nogil=True)
+def quantile7(values: FloatArray, n: int, probability: float) -> float:
+    """Quantile of the first `n` values by definition 7 of Hyndman and Fan (1996); reorders them."""
+    index = (n - 1) * probability
+    low = math.floor(index)
+    share = index - low
+    at_low = select(values, n, low)
+    if share == 0.0 or low + 1 >= n:
+        return at_low
+    at_high = values[low + 1]
+    for i in range(low + 2, n):
+        at_high = min(at_high, values[i])
+    return (1.0 - share) * at_low + share * at_high

@@ -1,0 +1,285 @@
+"""Samples and the subjects they come from: sample sheets, sample maps, and the door from source names to staging."""
+
+from __future__ import annotations
+
+import calendar
+import gzip
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import polars as pl
+
+from groundwork.problems import UserError
+from groundwork.tables import EVENTS, QUARANTINE, SAMPLE_MAP, TIMESTAMP
+from privacy.dates import shift_interval
+from privacy.keys import Key
+from privacy.pseudonyms import token
+from privacy.subjects import SubjectLookup
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+PATIENT_SYSTEM = "ipp"
+SHEET_SCHEMA = {
+    "sample": pl.String(),
+    "patient": pl.String(),
+    "collected": pl.String(),
+    "sample_type": pl.String(),
+    "source_row": pl.Int64(),
+}
+SAMPLE_TYPES = {
+    "tumour": "tumour", "tumor": "tumour", "primary": "tumour", "primary tumour": "tumour", "primary tumor": "tumour", "t": "tumour",
+    "normal": "normal", "n": "normal", "adjacent normal": "normal", "germline": "normal", "blood": "normal",
+    "metastasis": "metastasis", "metastatic": "metastasis", "m": "metastasis",
+}  # fmt: skip
+_DATE = re.compile(r"^(\d{4})(?:-(\d{2})(?:-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2}))?)?)?)?$")
+
+
+def read_samples(path: Path | str) -> pl.DataFrame:
+    """Read a sample sheet (CSV, TSV or Parquet).
+
+    Returns:
+        Columns sample, patient (hospital number), collected (ISO date, may be partial or null), sample_type
+        (tumour, normal, metastasis or null) and source_row (from 1); in the order of the file.
+
+    Raises:
+        UserError: If a column is missing, a sample or patient is blank, or a sample is listed twice.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise UserError(f"There is no sample sheet at {path}. Check the path in the study file.")
+    if path.suffix == ".parquet":
+        frame = pl.read_parquet(path)
+    else:
+        with gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else path.open(encoding="utf-8-sig") as file:
+            header = file.readline()
+        separator = max("\t,;", key=header.count)
+        frame = pl.read_csv(path, separator=separator, infer_schema_length=0, null_values=[""])
+    missing = [name for name in ("sample", "patient") if name not in frame.columns]
+    if missing:
+        raise UserError(
+            f"The sample sheet {path} lacks the column {', '.join(missing)}. It needs sample, patient, collected, sample_type."
+        )
+    frame = frame.with_row_index("source_row", offset=1)
+    frame = frame.select(
+        *[
+            pl.col(name).cast(pl.String()).str.strip_chars() if name in frame.columns else pl.lit(None, pl.String()).alias(name)
+            for name in ("sample", "patient", "collected", "sample_type")
+        ],
+        pl.col("source_row").cast(pl.Int64()),
+    )
+    blank = frame.filter(
+        pl.col("sample").is_null() | pl.col("patient").is_null() | (pl.col("sample") == "") | (pl.col("patient") == "")
+    )
+    if blank.height:
+        raise UserError(f"Row {blank['source_row'][0]} of {path} has no sample or no patient. Fill it in, or remove the row.")
+    twice = frame.filter(pl.col("sample").is_duplicated())
+    if twice.height:
+        raise UserError(f"Row {twice['source_row'][1]} of {path} lists a sample a second time. Keep one row per sample.")
+    types = frame["sample_type"].str.to_lowercase().replace_strict(SAMPLE_TYPES, default=None, return_dtype=pl.String())
+    return frame.with_columns(types.alias("sample_type"))
+
+
+def collection_interval(text: str | None) -> tuple[datetime, datetime] | None:
+    """Earliest and latest instant of an ISO date that may be partial; None when absent or not a date."""
+    match = _DATE.match(text.strip()) if text else None
+    if match is None:
+        return None
+    year, month, day, hour, minute, second = (int(part) if part else None for part in match.groups())
+    assert year is not None
+    try:
+        if hour is not None and month is not None and day is not None:
+            moment = datetime(year, month, day, hour, minute or 0, second or 0)
+            return moment, moment
+        first = datetime(year, month or 1, day or 1)
+        last_month = month or 12
+        last_day = day or calendar.monthrange(year, last_month)[1]
+        return first, datetime(year, last_month, last_day, 23, 59, 59, 999_999)
+    except ValueError:
+        return None
+
+
+def column_name(key: Key, assay: str, centre: str, sample: str) -> str:
+    """Keyed pseudonym of a sample: what stands for it in every table after staging."""
+    return token(key, f"sample/{assay}", f"{centre}/{sample}")
+
+
+def sample_map(
+    assay: str,
+    samples: pl.DataFrame,
+    centre: str,
+    lookup: SubjectLookup,
+    key: Key,
+    refused: Mapping[str, str] | None = None,
+) -> pl.DataFrame:
+    """Return the SAMPLE_MAP of one assay of one centre.
+
+    Samples whose patient the identity ledger does not know have no row: `unknown_samples` lists them.
+
+    Args:
+        assay: Name of the assay.
+        samples: As `read_samples` gives it.
+        centre: Name of the centre.
+        lookup: Finds the subject behind a hospital number.
+        key: The study's key.
+        refused: Reasons of samples that are not used, by sample name; their status is `quarantined`.
+    """
+    refused = refused or {}
+    rows = []
+    for row in samples.iter_rows(named=True):
+        subject = lookup.find(centre, PATIENT_SYSTEM, row["patient"])
+        if subject is None:
+            continue
+        interval = collection_interval(row["collected"])
+        first = last = exact = None
+        if interval is not None:
+            first, last = shift_interval(*interval, subject.shift_days)
+            # A whole day is known to the day: its time is the beginning of that day.
+            exact = first if (interval[1] - interval[0]).days == 0 else None
+        reason = refused.get(row["sample"], "")
+        rows.append(
+            {
+                "assay": assay,
+                "primary": subject.subject_id,
+                "colname": column_name(key, assay, centre, row["sample"]),
+                "centre": centre,
+                "sample_time": exact,
+                "sample_time_min": first,
+                "sample_time_max": last,
+                "sample_type": row["sample_type"],
+                "status": "quarantined" if reason else "used",
+                "reason": reason,
+            }
+        )
+    return SAMPLE_MAP.conform(pl.DataFrame(rows, schema=SAMPLE_MAP.schema()))
+
+
+def unknown_samples(assay: str, samples: pl.DataFrame, centre: str, lookup: SubjectLookup, key: Key) -> pl.DataFrame:
+    """Return QUARANTINE rows of samples whose patient the identity ledger does not know."""
+    names = [
+        row["sample"] for row in samples.iter_rows(named=True) if lookup.find(centre, PATIENT_SYSTEM, row["patient"]) is None
+    ]
+    message = "The patient of the sample is not in the identity ledger."
+    remedy = "Add the patient to the centre's people table, or correct the sample sheet."
+    return _quarantine(assay, centre, key, [(name, "unknown-patient", message, remedy) for name in names])
+
+
+def sample_events(mapping: pl.DataFrame) -> pl.DataFrame:
+    """Return one EVENTS row per sample that is used, coded `SAMPLE//<assay>`, on the shifted date of collection."""
+    used = mapping.filter(pl.col("status") == "used")
+    events = used.select(
+        pl.col("primary").alias("subject_id"),
+        pl.col("sample_time").alias("time"),
+        ("SAMPLE//" + pl.col("assay")).alias("code"),
+        pl.lit(None, pl.Float32()).alias("numeric_value"),
+        pl.col("sample_type").alias("text_value"),
+        pl.col("sample_time_min").alias("time_min"),
+        pl.col("sample_time_max").alias("time_max"),
+        pl.lit(None, TIMESTAMP).alias("end_time"),
+        pl.lit(None, pl.String()).alias("unit"),
+        pl.lit(None, TIMESTAMP).alias("recorded_time"),
+        (pl.col("centre") + "/omics/" + pl.col("assay")).alias("source"),
+        pl.lit(None, pl.Int64()).alias("source_row"),
+    )
+    return EVENTS.conform(events.sort("subject_id", "time", "code", "text_value", nulls_last=False))
+
+
+@dataclass(frozen=True)
+class Staged:
+    """One assay of one centre behind the door: no source name is left in it.
+
+    Attributes:
+        adata: The samples that are used, rows named by their keyed pseudonyms and ordered by them; `obs` has
+            subject_id, centre, sample_time, sample_type.
+        sample_map: SAMPLE_MAP, refused samples included.
+        quarantine: QUARANTINE rows of all samples that are not used.
+    """
+
+    adata: AnnData
+    sample_map: pl.DataFrame
+    quarantine: pl.DataFrame
+
+
+def stage(
+    adata: AnnData,
+    samples: pl.DataFrame,
+    *,
+    assay: str,
+    centre: str,
+    lookup: SubjectLookup,
+    key: Key,
+    refused: Mapping[str, tuple[str, str, str]] | None = None,
+    keep_obs: Sequence[str] = (),
+) -> Staged:
+    """Give samples their keyed names and subjects; set aside what is refused, not on the sheet, or of no known patient.
+
+    Every sample of the sheet and of the matrix ends in `adata` or in `quarantine`.
+
+    Args:
+        adata: Samples x features; `obs_names` are source names.
+        samples: The sheet, as `read_samples` gives it.
+        assay: Name of the assay.
+        centre: Name of the centre.
+        lookup: Finds the subject behind a hospital number.
+        key: The study's key.
+        refused: `{source name: (reason, message, remedy)}` from the gates (`GateReport.staging_reasons`).
+        keep_obs: Columns of `obs` that hold computed values, such as `tmb`, and go along.
+    """
+    refused = dict(refused or {})
+    sheet = {row["sample"] for row in samples.iter_rows(named=True)}
+    present = [str(name) for name in adata.obs_names]
+    problems = [(name, *what) for name, what in refused.items()]
+    problems += [
+        (name, "not-on-sheet", "The matrix has a sample that the sample sheet lacks.", "Add it to the sheet with its patient.")
+        for name in present
+        if name not in sheet and name not in refused
+    ]
+    absent = {name for name in sheet if name not in present and name not in refused}
+    problems += [
+        (name, "not-in-matrix", "The sample sheet lists a sample that the matrix lacks.", "Add its column, or remove the row.")
+        for name in sorted(absent)
+    ]
+    reasons = {name: what[0] for name, what in refused.items()} | dict.fromkeys(absent, "not-in-matrix")
+    mapping = sample_map(assay, samples, centre, lookup, key, reasons)
+    unknown = unknown_samples(assay, samples.filter(~pl.col("sample").is_in(list(reasons))), centre, lookup, key)
+
+    by_colname = {row["colname"]: row for row in mapping.iter_rows(named=True)}
+    rows = sorted((column_name(key, assay, centre, name), i) for i, name in enumerate(present))
+    used = [(name, i) for name, i in rows if name in by_colname and by_colname[name]["status"] == "used" and present[i] in sheet]
+    staged = adata[[i for _, i in used]].copy()
+    entries = [by_colname[name] for name, _ in used]
+    # The columns of the source are not taken over: nobody knows what they hold. What a reader of ours computed stays.
+    staged.obs = pd.DataFrame(
+        {
+            "subject_id": np.array([entry["primary"] for entry in entries], dtype=np.int64),
+            "centre": np.array([entry["centre"] for entry in entries], dtype=object),
+            "sample_time": np.array(
+                ["" if entry["sample_time"] is None else entry["sample_time"].isoformat() for entry in entries], dtype=object
+            ),
+            "sample_type": np.array([entry["sample_type"] or "" for entry in entries], dtype=object),
+            **{name: staged.obs[name].to_numpy() for name in keep_obs},
+        },
+        index=pd.Index([name for name, _ in used], name="colname", dtype=object),
+    )
+    return Staged(staged, mapping, QUARANTINE.conform(pl.concat([_quarantine(assay, centre, key, problems), unknown])))
+
+
+def _quarantine(assay: str, centre: str, key: Key, problems: list[tuple[str, str, str, str]]) -> pl.DataFrame:
+    rows = [
+        {
+            "stage": f"omics/{assay}",
+            "centre": centre,
+            "unit": column_name(key, assay, centre, name),
+            "reason": reason,
+            "message": message,
+            "remedy": remedy,
+        }
+        for name, reason, message, remedy in problems
+    ]
+    return QUARANTINE.conform(pl.DataFrame(rows, schema=QUARANTINE.schema()))

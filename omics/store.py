@@ -1,0 +1,79 @@
+"""AnnData on disk: zarr stores that appear whole or not at all, with whole samples in a chunk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from groundwork.files import atomic_file, atomic_folder
+from groundwork.problems import UserError
+from groundwork.tables import write_parquet
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+CHUNK_BYTES = 16 * 2**20
+"""Uncompressed size of a chunk: whole samples, as many as fit."""
+
+
+def chunk_samples(genes: int, itemsize: int) -> int:
+    """How many whole samples go into one chunk."""
+    return max(1, CHUNK_BYTES // max(1, genes * itemsize))
+
+
+def write_zarr(adata: AnnData, path: Path | str) -> None:
+    """Write `adata` as a zarr store (format 3), replacing what stood at `path` in one step.
+
+    Equal contents give equal bytes.
+    """
+    import anndata
+
+    rows = chunk_samples(adata.n_vars, 8)
+    # Strings of the plain kind: zarr stores of nullable strings cannot be read by older AnnData.
+    with atomic_folder(path) as folder, anndata.settings.override(zarr_write_format=3):
+        _plain_strings(adata).write_zarr(folder, chunks=(min(rows, max(adata.n_obs, 1)), max(adata.n_vars, 1)))
+
+
+def read_zarr(path: Path | str) -> AnnData:
+    """Read a store that `write_zarr` wrote, into memory."""
+    import anndata
+
+    if not Path(path).exists():
+        raise UserError(f"There is no store at {path}. Run the omics stage first.")
+    return anndata.read_zarr(path)
+
+
+def write(adata: AnnData, path: Path | str) -> None:
+    """Write by the suffix of `path`: .h5ad, .zarr, .parquet, .tsv, .csv (tables are genes x samples, first column gene_id)."""
+    path = Path(path)
+    if path.suffix == ".zarr":
+        write_zarr(adata, path)
+    elif path.suffix == ".h5ad":
+        with atomic_file(path) as temporary:
+            _plain_strings(adata).write_h5ad(temporary, compression="gzip")
+    elif path.suffix in (".parquet", ".tsv", ".csv"):
+        import polars as pl
+
+        values = np.asarray(adata.X)
+        frame = pl.DataFrame(
+            {"gene_id": [str(g) for g in adata.var_names]} | {str(name): values[i] for i, name in enumerate(adata.obs_names)}
+        )
+        if path.suffix == ".parquet":
+            write_parquet(frame, path)
+        else:
+            with atomic_file(path) as temporary:
+                frame.write_csv(temporary, separator="\t" if path.suffix == ".tsv" else ",")
+    else:
+        raise UserError(f"The output {path.name} has no known suffix. Use .h5ad, .zarr, .parquet, .tsv or .csv.")
+
+
+def _plain_strings(adata: AnnData) -> AnnData:
+    copy = adata.copy()
+    for frame in (copy.obs, copy.var):
+        frame.index = frame.index.astype(object)
+        for column in frame.columns:
+            if str(frame[column].dtype) in ("string", "str"):
+                frame[column] = frame[column].astype(object)
+    return copy

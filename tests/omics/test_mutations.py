@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from groundwork.problems import Unusable
+from omics.mutations import read_maf, read_profiled
+
+MAF = """#version 2.4
+Hugo_Symbol\tChromosome\tStart_Position\tEnd_Position\tVariant_Classification\tVariant_Type\tReference_Allele\tTumor_Seq_Allele2\tTumor_Sample_Barcode\tHGVSp_Short
+TP53\t17\t100\t100\tMissense_Mutation\tSNP\tG\tA\tS1\tp.R175H
+TP53\t17\t100\t100\tMissense_Mutation\tSNP\tG\tA\tS1\tp.R175H
+TP53\t17\t120\t120\tNonsense_Mutation\tSNP\tG\tA\tS2\tp.R213*
+KRAS\t12\t100\t100\tSilent\tSNP\tG\tA\tS2\tp.G12G
+KRAS\t12\t101\t101\tMissense_Mutation\tSNP\tG\tA\tS3\tp.G12D
+"""
+
+
+def test_not_profiled_is_missing_never_wild_type(tmp_path: Path) -> None:
+    maf, listed = tmp_path / "x.maf", tmp_path / "profiled.txt"
+    maf.write_text(MAF)
+    listed.write_text("S1\nS2\nS3\nS4\n")
+    data = read_maf(maf, listed)
+    assert data.notes == ("1 repeated variants merged",)
+    table = data.gene_table(cohort=["S1", "S5"], callable_megabases=2)
+    assert list(table.var_names) == ["KRAS", "TP53"]
+    expected = {"S1": [0, 1], "S2": [0, 1], "S3": [1, 0], "S4": [0, 0], "S5": [np.nan, np.nan]}
+    np.testing.assert_array_equal(table.X, [expected[s] for s in table.obs_names])
+    np.testing.assert_array_equal(table.obs["tmb"], [0.5, 0.5, 0.5, 0, np.nan])
+    np.testing.assert_array_equal(data.gene_table(view="truncating").X[:, 0], [0, 1, 0, 0])
+    hot = data.gene_table(view="hotspot", hotspots=[("KRAS", 12), ("TP53", 175)])
+    np.testing.assert_array_equal(hot.X, [[0, 1], [0, 0], [1, 0], [0, 0]])
+    assert list(data.gene_table(min_samples=2).var_names) == ["TP53"]
+
+
+def test_what_is_no_maf_says_so(tmp_path: Path) -> None:
+    bad = tmp_path / "x.maf"
+    bad.write_text("a\tb\n1\t2\n")
+    with pytest.raises(Unusable, match="lacks the column Hugo_Symbol"):
+        read_maf(bad)
+    bad.write_text(MAF + "TP53\t17\n")
+    with pytest.raises(Unusable, match="truncated-file: Row 6"):
+        read_maf(bad)
+    listed = tmp_path / "p.csv"
+    listed.write_text("sample,panel\nS2,x\nS1,x\n")
+    assert read_profiled(listed) == ("S1", "S2")
+
+
+def test_tcga_laml_as_maftools_summarises_it(real_data: Path) -> None:
+    folder = real_data / "omics" / "tcga_laml"
+    cohort = pd.read_csv(folder / "tcga_laml_annot.tsv", sep="\t")["Tumor_Sample_Barcode"].tolist()
+    table = read_maf(folder / "tcga_laml.maf.gz").gene_table(cohort=cohort)
+    assert table.n_obs == 200
+    assert int(table.obs["profiled"].sum()) == 193
+    # The ten genes of maftools' summary of this data set, with mutated samples.
+    top = {
+        "FLT3": 52,
+        "DNMT3A": 48,
+        "NPM1": 33,
+        "IDH2": 20,
+        "IDH1": 18,
+        "TET2": 17,
+        "RUNX1": 16,
+        "TP53": 15,
+        "NRAS": 15,
+        "CEBPA": 13,
+    }
+    assert table.var["mutated_samples"][list(top)].to_dict() == top
+    assert table.var["mutated_samples"].nlargest(10).min() == 13
+    assert np.isnan(table.X[~table.obs["profiled"].to_numpy()]).all()

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from groundwork.problems import UserError
+from omics.samples import collection_interval, column_name, read_samples, sample_events, sample_map, stage
+from privacy.keys import Key
+from privacy.subjects import Subject, SubjectLookup
+
+KEY = Key(bytes(range(32)))
+LOOKUP = SubjectLookup({("A", "ipp", "H1"): Subject(11, -10), ("A", "ipp", "H2"): Subject(22, -400)})
+
+
+def sheet(tmp_path: Path) -> pl.DataFrame:
+    path = tmp_path / "samples.csv"
+    path.write_text(
+        "sample,patient,collected,sample_type\nS1,H1,2020-03-11,Tumor\nS2,H2,2020-03,normal\nS3,H9,2020,tumour\nS4,H1,,\nS5,H2,2021-01-05,tumour\n"
+    )
+    return read_samples(path)
+
+
+def test_sheet_and_dates(tmp_path: Path) -> None:
+    frame = sheet(tmp_path)
+    assert frame["sample_type"].to_list() == ["tumour", "normal", "tumour", None, "tumour"]
+    assert collection_interval("2020-02") == (datetime(2020, 2, 1), datetime(2020, 2, 29, 23, 59, 59, 999_999))
+    assert collection_interval("2020-02-30") is None
+    assert collection_interval(None) is None
+    for text, message in (
+        ("sample\nS1\n", "lacks the column patient"),
+        ("sample,patient\nS1,H1\nS1,H2\n", "second time"),
+        ("sample,patient\nS1,\n", "Row 1"),
+    ):
+        path = tmp_path / "bad.csv"
+        path.write_text(text)
+        with pytest.raises(UserError, match=message):
+            read_samples(path)
+
+
+def test_sample_map_shifts_and_hides(tmp_path: Path) -> None:
+    mapping = sample_map("rna", sheet(tmp_path), "A", LOOKUP, KEY, {"S5": "empty-sample"})
+    rows = {row["colname"]: row for row in mapping.iter_rows(named=True)}
+    one = rows[column_name(KEY, "rna", "A", "S1")]
+    assert one["primary"] == 11
+    assert one["sample_time"] == datetime(2020, 3, 11) - timedelta(days=10)
+    two = rows[column_name(KEY, "rna", "A", "S2")]
+    assert two["sample_time"] is None
+    assert two["sample_time_min"] < datetime(2020, 3, 1) - timedelta(days=399)
+    assert two["sample_time_max"] >= datetime(2020, 3, 31) - timedelta(days=400)
+    assert rows[column_name(KEY, "rna", "A", "S5")]["status"] == "quarantined"
+    assert mapping.height == 4
+    events = sample_events(mapping)
+    assert events.height == 3
+    assert set(events["code"]) == {"SAMPLE//rna"}
+    assert column_name(KEY, "rna", "A", "S1") != column_name(KEY, "rna", "B", "S1") != column_name(KEY, "mutations", "A", "S1")
+
+
+def test_stage_accounts_for_everyone_and_leaves_no_source_name(tmp_path: Path) -> None:
+    samples = sheet(tmp_path)
+    adata = anndata.AnnData(
+        X=np.arange(10).reshape(5, 2),
+        obs=pd.DataFrame(
+            {"sample": ["S1", "S2", "S3", "S9", "S5"], "patient": ["H1", "H2", "H9", "H9", "H2"]},
+            index=["S1", "S2", "S3", "S9", "S5"],
+        ),
+        var=pd.DataFrame(index=["g1", "g2"]),
+    )
+    staged = stage(
+        adata, samples, assay="rna", centre="A", lookup=LOOKUP, key=KEY, refused={"S5": ("empty-sample", "No count.", "")}
+    )
+    assert dict(zip(staged.adata.obs_names, staged.adata.obs["subject_id"], strict=True)) == {
+        column_name(KEY, "rna", "A", "S1"): 11,
+        column_name(KEY, "rna", "A", "S2"): 22,
+    }
+    assert list(staged.adata.obs_names) == sorted(staged.adata.obs_names)
+    by_reason = dict(staged.quarantine.group_by("reason").len().iter_rows())
+    assert by_reason == {"empty-sample": 1, "not-on-sheet": 1, "unknown-patient": 1, "not-in-matrix": 1}
+    text = staged.adata.obs.to_csv() + staged.sample_map.write_csv() + staged.quarantine.write_csv()
+    for needle in ("S1", "S9", "H1", "H9", "2020-03-11"):
+        assert needle not in text
+    row = int(np.flatnonzero(staged.adata.obs_names == column_name(KEY, "rna", "A", "S2"))[0])
+    np.testing.assert_array_equal(staged.adata.X[row], [2, 3])
