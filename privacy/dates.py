@@ -2,7 +2,7 @@
 
 An interval that says a partial date (1961, 1961-04) begins on the first of a year or month. Shifted by days it
 would begin elsewhere and tell the shift to anyone who reads it; so the shifted interval is widened outward to
-whole months or years before it leaves the vault.
+whole months or years, of a width that does not hang on the shift, before it leaves the vault.
 """
 
 from __future__ import annotations
@@ -30,17 +30,22 @@ def shift_interval(earliest: datetime, latest: datetime, days: int) -> tuple[dat
     """Return what is known of a date after the shift, telling no more of the shift than its precision.
 
     An interval within one day moves exactly. A longer one, such as a month or a year that is all that is known,
-    is moved and then widened outward: to whole calendar months when it spans at most 31 days, else to whole
-    calendar years.
+    is moved and then widened outward: to three whole calendar months when it spans at most 31 days, else to whole
+    calendar years, one more than it spans. The width never hangs on the shift: if a shifted month gave two
+    calendar months, and one only when the shift is a whole number of months, its width would tell those few.
     """
     first, last = shift(earliest, days), shift(latest, days)
     span = latest - earliest
     if span < timedelta(days=1):
         return first, last
     if span <= timedelta(days=31):
-        end_day = calendar.monthrange(last.year, last.month)[1]
-        return datetime(first.year, first.month, 1), _end_of_day(date(last.year, last.month, end_day))
-    return datetime(first.year, 1, 1), _end_of_day(date(last.year, 12, 31))
+        # A month of 31 days that begins on 30 January ends in March.
+        months = first.year * 12 + first.month - 1 + 2
+        end_year, end_month = months // 12, months % 12 + 1
+        end_day = calendar.monthrange(end_year, end_month)[1]
+        return datetime(first.year, first.month, 1), _end_of_day(date(end_year, end_month, end_day))
+    years = -(-span // timedelta(days=366))
+    return datetime(first.year, 1, 1), _end_of_day(date(max(first.year + years, last.year), 12, 31))
 
 
 def _end_of_day(day: date) -> datetime:
