@@ -1,0 +1,102 @@
+"""Concepts: the few names a study uses (`death`, `stage`, `ldh`), and the codes of every vocabulary that say them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import reduce
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from ruamel.yaml import YAML, YAMLError
+
+from groundwork.problems import UserError
+
+
+class CodedValue(BaseModel):
+    """A code that says the concept only with one of these values."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    code: str
+    text: list[str] = Field(min_length=1)
+
+
+class Concept(BaseModel):
+    """The codes of one concept; a code ending in `*` is a prefix."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    codes: list[str] = Field(default_factory=list)
+    coded_values: list[CodedValue] = Field(default_factory=list)
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    concepts: Literal[1]
+    version: str
+    concept: dict[str, Concept]
+
+
+@dataclass(frozen=True)
+class Concepts:
+    """Concepts by name, with the version of each file they come from."""
+
+    by_name: dict[str, Concept] = field(default_factory=dict)
+    versions: tuple[str, ...] = ()
+
+    @classmethod
+    def default(cls) -> Self:
+        """Return the concepts that come with the package."""
+        text = files("clinical").joinpath("concepts.yaml").read_text(encoding="utf-8")
+        return cls._of(YAML(typ="safe").load(text), "unibase")
+
+    @classmethod
+    def read(cls, path: Path | str, base: Concepts | None = None) -> Self:
+        """Read a study's concepts over those of `base`, by default the packaged ones.
+
+        Raises:
+            UserError: Naming the key that is wrong.
+        """
+        try:
+            content = YAML(typ="safe").load(Path(path).read_text(encoding="utf-8"))
+        except (OSError, YAMLError) as error:
+            raise UserError(f"The concepts {path} cannot be read as YAML: {type(error).__name__}.") from None
+        own = cls._of(content, Path(path).name)
+        under = base or cls.default()
+        return cls({**under.by_name, **own.by_name}, (*under.versions, *own.versions))
+
+    @classmethod
+    def _of(cls, content: Any, place: str) -> Self:
+        try:
+            parsed = _File.model_validate(content)
+        except ValidationError as error:
+            lines = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
+            raise UserError(f"The concepts {place} are not usable:\n  " + "\n  ".join(lines)) from None
+        return cls(parsed.concept, (f"{place} {parsed.version}",))
+
+    def names(self) -> list[str]:
+        """Return the names of all concepts."""
+        return sorted(self.by_name)
+
+    def matches(self, name: str) -> pl.Expr:
+        """Return the expression, over EVENTS, that is true for events of a concept.
+
+        Raises:
+            UserError: If no concept has this name.
+        """
+        if name not in self.by_name:
+            raise UserError(f"No concept is named {name}. Known are {', '.join(self.names())}; more can be declared in YAML.")
+        concept = self.by_name[name]
+        exact = [code for code in concept.codes if not code.endswith("*")]
+        tests = [pl.col("code").is_in(exact)] if exact else []
+        tests += [pl.col("code").str.starts_with(code[:-1]) for code in concept.codes if code.endswith("*")]
+        tests += [(pl.col("code") == one.code) & pl.col("text_value").is_in(one.text) for one in concept.coded_values]
+        return reduce(lambda a, b: a | b, tests, pl.lit(False)).fill_null(False)
+
+    def select(self, events: pl.DataFrame, name: str) -> pl.DataFrame:
+        """Return the events of a concept, in their order."""
+        return events.filter(self.matches(name))

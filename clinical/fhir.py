@@ -1,0 +1,450 @@
+"""FHIR R4 bulk NDJSON to source events: mCODE, OSIRIS and FR Core profiles are read as the R4 resources they are.
+
+Files are told apart by `resourceType`, not by name. Birth, sex and death come from Patient; the code of an event is the
+first coding with a known vocabulary. Times keep the local clock of the source: an offset from UTC is dropped. A
+Condition that says neither onset nor record date takes the interval of its encounter.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from clinical import dates
+from clinical.controlled import is_controlled
+from clinical.door import SOURCE_EVENTS, Identifier, TableEvents
+from clinical.reading import RowProblem
+from clinical.units import convert_expressions
+from clinical.vocabularies import SYSTEMS, vocabulary_name
+from groundwork.problems import UserError
+
+Resource = dict[str, Any]
+Raw = tuple[str, str, str | None, str | None, str | None, float | None, str | None, str | None, bool]
+"""person, code, start, end, recorded, number, text, unit, whether the text is a coding."""
+
+NOT_EVENTS: dict[str, str] = {
+    "Organization": "about places and staff, not persons",
+    "Location": "about places and staff, not persons",
+    "Practitioner": "about places and staff, not persons",
+    "PractitionerRole": "about places and staff, not persons",
+    "Medication": "read where a MedicationRequest or MedicationAdministration names it",
+    "Consent": "the centre decides on consent before export",
+    "DocumentReference": "free text",
+    "Provenance": "about records",
+    "Group": "about records",
+    "Bundle": "bulk export holds resources one by one",
+}
+"""Resource types that hold no event of a person, and why."""
+
+_WITHDRAWN = {"entered-in-error", "not-done", "cancelled"}
+
+
+@dataclass
+class _Context:
+    """What resources refer to: codes of Medications, periods of Encounters."""
+
+    medications: dict[str, str] = field(default_factory=dict)
+    periods: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    row: int = 0
+    problems: list[RowProblem] = field(default_factory=list)
+
+    def report(self, reason: str, message: str, column: str = "", refused: bool = True) -> None:
+        self.problems.append(RowProblem(self.row, reason, message, column, refused))
+
+
+def find_files(folder: Path) -> list[Path]:
+    """Return the NDJSON files of a folder, plain or gzip.
+
+    Raises:
+        UserError: If there is none.
+    """
+    paths = sorted(p for p in folder.rglob("*") if p.name.lower().endswith((".ndjson", ".ndjson.gz", ".jsonl", ".jsonl.gz")))
+    if not paths:
+        raise UserError(f"There is no .ndjson file in {folder}. Name the folder of a FHIR bulk export.")
+    return paths
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, Resource | None]]:
+    """Yield the line number (from 1) and the resource of every line that is not blank; None for a malformed one."""
+    opener: Callable[..., Any] = gzip.open if path.name.lower().endswith(".gz") else open
+    with opener(path, "rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                resource = json.loads(line)
+            except ValueError:
+                yield number, None
+                continue
+            yield number, resource if isinstance(resource, dict) and "resourceType" in resource else None
+
+
+def read_fhir(folder: Path, texts: frozenset[str] = frozenset()) -> tuple[list[TableEvents], dict[str, list[Identifier]]]:
+    """Return the source events of every file, and the persons of its Patients."""
+    paths = find_files(folder)
+    context = _Context()
+    persons: dict[str, list[Identifier]] = {}
+    for path in paths:
+        _collect(path, context, persons)
+    return [_read_file(path, folder, context, texts) for path in paths], persons
+
+
+def patient_identifiers(patient: Resource) -> list[Identifier]:
+    """Return the identifiers of a Patient: its id (`fhir`), hospital numbers (`ipp`), INS (`ins`); others are left out.
+
+    INS is told by its OID (1.2.250.1.213.1.4.8 for NIR, .9 for NIA; .10 and .11 in tests); of the rest, an identifier
+    typed `PI` or `MR`, or without a type, is a hospital number.
+    """
+    out = [Identifier("fhir", str(patient.get("id", "")).strip())] if patient.get("id") else []
+    for one in patient.get("identifier") or []:
+        value = str(one.get("value") or "").strip()
+        if not value or one.get("use") == "old":
+            continue
+        if _is_ins(one):
+            out.append(Identifier("ins", value))
+            continue
+        types = {coding.get("code") for coding in (one.get("type") or {}).get("coding") or []}
+        if not types or types & {"PI", "MR", "IPP", "PT"}:
+            out.append(Identifier("ipp", value))
+    return out
+
+
+INS_OIDS = ("1.2.250.1.213.1.4.8", "1.2.250.1.213.1.4.9", "1.2.250.1.213.1.4.10", "1.2.250.1.213.1.4.11")
+"""OIDs of the identité nationale de santé: NIR and NIA, and those of the test environments."""
+
+
+def _is_ins(identifier: Resource) -> bool:
+    return str(identifier.get("system", "")).removeprefix("urn:oid:") in INS_OIDS
+
+
+def _collect(path: Path, context: _Context, persons: dict[str, list[Identifier]]) -> None:
+    for _, resource in read_lines(path):
+        if resource is None:
+            continue
+        kind, identifier = resource["resourceType"], resource.get("id")
+        if kind == "Patient" and identifier:
+            persons[identifier] = patient_identifiers(resource)
+        elif kind == "Encounter" and identifier:
+            period = resource.get("period") or {}
+            context.periods[identifier] = (period.get("start"), period.get("end"))
+        elif kind == "Medication" and identifier:
+            code = _code(resource.get("code"))
+            if code is None:
+                values = [one.get("value") for one in resource.get("identifier") or []]
+                code = f"LOCAL//{_slug(values[0])}" if values else None
+            if code:
+                context.medications[identifier] = code
+
+
+def _read_file(path: Path, folder: Path, context: _Context, texts: frozenset[str]) -> TableEvents:
+    context.problems = []
+    raw: list[tuple[int, Raw]] = []
+    rows = 0
+    for number, resource in read_lines(path):
+        rows += 1
+        context.row = number
+        if resource is None:
+            context.report("malformed-json", "The line is not a FHIR resource in JSON.")
+            continue
+        kind = resource["resourceType"]
+        reader = READERS.get(kind)
+        if reader is None:
+            if kind not in NOT_EVENTS:
+                context.report("unknown-resource", f"Resources of type {kind} are not read.")
+            continue
+        if resource.get("status") in _WITHDRAWN or "entered-in-error" in _codes(resource.get("verificationStatus")):
+            context.report("entered-in-error", "The resource is marked as withdrawn or not done.", "status")
+            continue
+        raw += [(number, one) for one in reader(resource, context)]
+    events = _frame(raw, context, texts)
+    name = path.relative_to(folder).as_posix()
+    for suffix in (".gz", ".ndjson", ".jsonl"):
+        name = name.removesuffix(suffix)
+    return TableEvents(name, rows, events, context.problems)
+
+
+def _frame(raw: list[tuple[int, Raw]], context: _Context, texts: frozenset[str]) -> pl.DataFrame:
+    schema = {
+        "source_row": pl.Int64, "person": pl.String, "code": pl.String, "start": pl.String, "end": pl.String, "recorded": pl.String,
+        "numeric_value": pl.Float64, "text_value": pl.String, "unit": pl.String, "coded": pl.Boolean,
+    }  # fmt: skip
+    frame = pl.DataFrame([(row, *values) for row, values in raw], schema=schema, orient="row")
+    # The offset from UTC is dropped here: times are local times of the subject.
+    for column, prefix in (("start", ""), ("end", "end_"), ("recorded", "recorded_")):
+        local = pl.col(column).str.replace(r"(T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(?:Z|[+-]\d{2}:\d{2})$", "${1}")
+        frame = dates.add_dates(frame, local, prefix=prefix)
+    bad = frame.filter(pl.col("problem").is_not_null())
+    for row, problem in bad.select("source_row", "problem").iter_rows():
+        message = "There is no such date." if problem == "impossible-date" else "The text is not a date."
+        context.problems.append(RowProblem(row, problem, message, "date"))
+    frame = frame.filter(pl.col("problem").is_null())
+    early = (pl.col("end_time_max") < pl.col("time_min")).fill_null(False)
+    for row in frame.filter(early)["source_row"].unique(maintain_order=True):
+        context.problems.append(RowProblem(row, "end-before-start", "The interval ends before it starts.", "end", refused=False))
+    for row in frame.filter(pl.col("end_problem").is_not_null())["source_row"]:
+        context.problems.append(RowProblem(row, "impossible-date", "The end is not a date.", "end", refused=False))
+    allowed = pl.col("coded") | is_controlled(pl.col("text_value"), texts)
+    for row in frame.filter(pl.col("text_value").is_not_null() & ~allowed)["source_row"].unique(maintain_order=True):
+        context.problems.append(RowProblem(row, "text-withheld", "The text is not a controlled one.", "value", refused=False))
+    frame = frame.with_columns(
+        pl.when(~early).then(pl.col("end_time")).alias("end_time"),
+        pl.when(allowed).then(pl.col("text_value")).alias("text_value"),
+    )
+    frame = convert_expressions(frame, context.problems)
+    return frame.select(pl.col(name).cast(dtype) for name, dtype in SOURCE_EVENTS.items())
+
+
+def _patient(resource: Resource, context: _Context) -> Iterator[Raw]:
+    person = resource.get("id")
+    if not person:
+        context.report("missing-person", "The Patient has no id.")
+        return
+    if resource.get("birthDate"):
+        yield _raw(person, "MEDS_BIRTH", resource["birthDate"])
+    sex = {"male": "M", "female": "F"}.get(str(resource.get("gender")))
+    if sex:
+        yield _raw(person, f"SEX//{sex}")
+    else:
+        context.report("unknown-value", "Sex is neither male nor female.", "gender", refused=False)
+    if resource.get("deceasedDateTime"):
+        yield _raw(person, "MEDS_DEATH", resource["deceasedDateTime"])
+    elif resource.get("deceasedBoolean"):
+        context.report("missing-date", "The person died, and no date says when.", "deceased", refused=False)
+        yield _raw(person, "MEDS_DEATH", "UN")
+
+
+def _condition(resource: Resource, context: _Context) -> Iterator[Raw]:
+    person, code = _subject(resource, context), _code(resource.get("code"))
+    if person is None or not _has(code, context):
+        return
+    start, end = _when(resource, "onset")
+    _, abated = _when(resource, "abatement")
+    abated = abated or _when(resource, "abatement")[0]
+    yield _raw(
+        person,
+        str(code),
+        start or resource.get("recordedDate"),
+        end or abated,
+        resource.get("recordedDate"),
+        encounter=_encounter(resource, context) if not start and not resource.get("recordedDate") else None,
+    )
+    for stage in resource.get("stage") or []:
+        text = _answer(stage.get("summary"))
+        if text and not stage.get("assessment"):
+            yield _raw(person, "LOINC//21908-9", start or resource.get("recordedDate"), text=text, coded=True)
+
+
+def _observation(resource: Resource, context: _Context) -> Iterator[Raw]:
+    person = _subject(resource, context)
+    if person is None:
+        return
+    start, end = _when(resource, "effective")
+    start = start or resource.get("issued")
+    recorded = resource.get("issued")
+    code = _code(resource.get("code"))
+    components = resource.get("component") or []
+    if not _has(code, context):
+        return
+    number, text, unit, coded = _value(resource, context)
+    if not components or number is not None or text is not None:
+        yield _raw(person, str(code), start, end, recorded, number, text, unit, coded)
+    for part in components:
+        inner = _code(part.get("code"))
+        if inner:
+            number, text, unit, coded = _value(part, context)
+            yield _raw(person, inner, start, end, recorded, number, text, unit, coded)
+
+
+def _procedure(resource: Resource, context: _Context) -> Iterator[Raw]:
+    person, code = _subject(resource, context), _code(resource.get("code"))
+    if person is not None and _has(code, context):
+        start, end = _when(resource, "performed")
+        yield _raw(person, str(code), start, end)
+
+
+def _medication(resource: Resource, context: _Context) -> Iterator[Raw]:
+    person = _subject(resource, context)
+    code = _code(resource.get("medicationCodeableConcept"))
+    reference = _reference(resource.get("medicationReference"))
+    if code is None and reference:
+        code = context.medications.get(reference)
+        if code is None:
+            context.report("unknown-reference", "The Medication that is referred to is not in the export.", refused=False)
+    if person is None or not _has(code, context):
+        return
+    start, end = _when(resource, "effective")
+    given = resource.get("whenHandedOver") or resource.get("authoredOn") or resource.get("dateAsserted")
+    dose = ((resource.get("dosage") or {}).get("dose") if isinstance(resource.get("dosage"), dict) else None) or {}
+    unit = dose.get("code") or dose.get("unit")
+    prefix = {"MedicationRequest": "PRESCRIBED//", "MedicationDispense": "DISPENSED//", "MedicationStatement": "STATED//"}
+    code = prefix.get(resource["resourceType"], "") + str(code)
+    encounter = _encounter(resource, context) if not (start or given) else None
+    yield _raw(person, code, start or given, end, None, _number(dose.get("value")), None, unit, encounter=encounter)
+
+
+def _encounter_event(resource: Resource, context: _Context) -> Iterator[Raw]:
+    person = _subject(resource, context)
+    if person is not None:
+        period = resource.get("period") or {}
+        kind = (resource.get("class") or {}).get("code") or "UNKNOWN"
+        yield _raw(person, f"VISIT//{_slug(kind)}", period.get("start"), period.get("end"))
+
+
+def _imaging_study(resource: Resource, context: _Context) -> Iterator[Raw]:
+    person = _subject(resource, context)
+    if person is None:
+        return
+    kinds = {one.get("code") for one in resource.get("modality") or []}
+    kinds |= {(one.get("modality") or {}).get("code") for one in resource.get("series") or []}
+    for kind in sorted(kind for kind in kinds if kind):
+        # IMAGING//CT is what the image itself says; this is what the record says.
+        yield _raw(person, f"IMAGING_RECORD//{_slug(kind)}", resource.get("started"))
+
+
+def _specimen(resource: Resource, context: _Context) -> Iterator[Raw]:
+    person = _subject(resource, context)
+    if person is not None:
+        start, end = _when(resource.get("collection") or {}, "collected")
+        code = _code(resource.get("type")) or "UNKNOWN"
+        yield _raw(person, f"SPECIMEN//{code}", start or resource.get("receivedTime"), end)
+
+
+def _report(resource: Resource, context: _Context) -> Iterator[Raw]:
+    person, code = _subject(resource, context), _code(resource.get("code"))
+    if person is not None and _has(code, context):
+        start, end = _when(resource, "effective")
+        yield _raw(person, f"REPORT//{code}", start or resource.get("issued"), end, resource.get("issued"))
+
+
+def _immunization(resource: Resource, context: _Context) -> Iterator[Raw]:
+    person, code = _subject(resource, context), _code(resource.get("vaccineCode"))
+    if person is not None and _has(code, context):
+        yield _raw(person, str(code), resource.get("occurrenceDateTime"))
+
+
+READERS: dict[str, Callable[[Resource, _Context], Iterator[Raw]]] = {
+    "Patient": _patient,
+    "Condition": _condition,
+    "Observation": _observation,
+    "Procedure": _procedure,
+    "MedicationRequest": _medication,
+    "MedicationAdministration": _medication,
+    "MedicationDispense": _medication,
+    "MedicationStatement": _medication,
+    "Encounter": _encounter_event,
+    "ImagingStudy": _imaging_study,
+    "Specimen": _specimen,
+    "DiagnosticReport": _report,
+    "Immunization": _immunization,
+}
+
+
+def _raw(
+    person: str, code: str, start: str | None = None, end: str | None = None, recorded: str | None = None,
+    number: float | None = None, text: str | None = None, unit: str | None = None, coded: bool = False,
+    encounter: tuple[str | None, str | None] | None = None,
+) -> Raw:  # fmt: skip
+    if start is None and encounter is not None:
+        start, end = encounter
+    return person, code, start, end, recorded, number, text, unit, coded
+
+
+def _subject(resource: Resource, context: _Context) -> str | None:
+    person = _reference(resource.get("subject") or resource.get("patient"))
+    if person is None:
+        context.report("missing-person", "The resource does not say whom it is about.", "subject")
+    return person
+
+
+def _reference(reference: Resource | None) -> str | None:
+    text = (reference or {}).get("reference")
+    return str(text).rsplit("/", 1)[-1].removeprefix("urn:uuid:") if text else None
+
+
+def _encounter(resource: Resource, context: _Context) -> tuple[str | None, str | None] | None:
+    reference = _reference(resource.get("encounter") or resource.get("context"))
+    return context.periods.get(reference) if reference else None
+
+
+def _has(code: str | None, context: _Context) -> bool:
+    if code is None:
+        context.report("missing-code", "The resource has no coding.", "code")
+    return code is not None
+
+
+def _code(concept: Resource | None) -> str | None:
+    """Return `VOCABULARY//code` of the first coding with a known code system, else of the first coding."""
+    codings = [one for one in (concept or {}).get("coding") or [] if one.get("code")]
+    if not codings:
+        return None
+    known = [one for one in codings if str(one.get("system", "")).strip().lower().rstrip("/") in SYSTEMS]
+    best = (known or codings)[0]
+    return f"{vocabulary_name(best.get('system'))}//{str(best['code']).strip()}"
+
+
+def _answer(concept: Resource | None) -> str | None:
+    """Return a coded answer: the bare code for answers of staging systems, else `VOCABULARY//code`."""
+    code = _code(concept)
+    if code is None:
+        return None
+    return code.removeprefix("AJCC//") if code.startswith("AJCC//") else code
+
+
+def _codes(concept: Any) -> set[str]:
+    return {one.get("code", "") for one in concept.get("coding") or []} if isinstance(concept, dict) else set()
+
+
+def _when(resource: Resource, stem: str) -> tuple[str | None, str | None]:
+    for suffix in ("DateTime", "Date", "Instant"):
+        if resource.get(stem + suffix):
+            return resource[stem + suffix], None
+    period = resource.get(stem + "Period") or {}
+    return period.get("start") or period.get("end"), period.get("end")
+
+
+def _value(resource: Resource, context: _Context) -> tuple[float | None, str | None, str | None, bool]:
+    quantity = resource.get("valueQuantity")
+    if quantity:
+        return _number(quantity.get("value")), quantity.get("comparator"), quantity.get("code") or quantity.get("unit"), True
+    if resource.get("valueCodeableConcept"):
+        answer = _answer(resource["valueCodeableConcept"])
+        return None, answer or resource["valueCodeableConcept"].get("text"), None, answer is not None
+    for name in ("valueInteger", "valueDecimal"):
+        if resource.get(name) is not None:
+            return _number(resource[name]), None, None, False
+    if resource.get("valueBoolean") is not None:
+        return None, "true" if resource["valueBoolean"] else "false", None, True
+    if resource.get("valueString") is not None:
+        text = str(resource["valueString"]).strip()
+        try:
+            return float(text), None, None, False
+        except ValueError:
+            return None, text or None, None, False
+    if resource.get("dataAbsentReason"):
+        context.report("not-collected", "The resource says that there is no value.", "dataAbsentReason", refused=False)
+    return None, None, None, False
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return None if value is None else float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _slug(text: Any) -> str:
+    return "".join(c if c.isalnum() or c in "._-" else "_" for c in str(text).strip())[:64]
+
+
+def resource_files(paths: Sequence[Path], kind: str) -> Iterator[tuple[Path, int, Resource]]:
+    """Yield file, line number and resource of every resource of one type."""
+    for path in paths:
+        for number, resource in read_lines(path):
+            if resource is not None and resource["resourceType"] == kind:
+                yield path, number, resource

@@ -1,0 +1,390 @@
+"""Any table by a declaration: a YAML mapping says which columns make which events.
+
+OSIRIS pivot and OSIRIS-RWD are such mappings (in `clinical/mappings`); a centre with other columns needs another file,
+not other code.
+
+```yaml
+mapping: 1
+name: our-registry
+systems: [ipp]                      # kinds of identifier to look persons up by
+date_order: dmy                     # how dates are written: ymd, dmy or mdy
+missing: ["NA", "Not Collected"]    # texts that say there is no value
+tables:
+  - name: tumours
+    files: [tumours, tumeurs]       # file names without suffix
+    person: patient                 # column with the identifier
+    events:
+      - code: "ICD10//{icd}"        # columns in braces
+        date: diagnosis_date        # one column, or the three fields diagnosis_dateYear, ...Month, ...Day
+      - code: "LOINC//21908-9"
+        date: diagnosis_date
+        text: stage                 # kept when it is a controlled text
+      - code: "LOINC//718-7"
+        date: sampled
+        number: hb
+        unit: g/dL                  # UCUM, or "{column}"
+        when: {status: [final]}     # only rows with these values
+        values: {status: {F: final}}  # texts read as others first
+```
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import reduce
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from ruamel.yaml import YAML, YAMLError
+
+from clinical import dates
+from clinical.controlled import is_controlled
+from clinical.door import SOURCE_EVENTS, Identifier, TableEvents
+from clinical.reading import RowProblem, SourceTable
+from clinical.units import convert_expressions
+from groundwork.problems import UserError
+
+_BRACES = re.compile(r"\{(\w+)\}")
+_DATE_FIELDS = (("year", "month", "day"), ("_year", "_month", "_day"), ("_yyyy", "_mm", "_dd"), ("yyyy", "mm", "dd"))
+
+
+class EventRule(BaseModel):
+    """How one row becomes one event; see the module's example."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    code: str
+    date: str | None = None
+    clock: str | None = None
+    static: bool = False
+    end: str | None = None
+    recorded: str | None = None
+    number: str | None = None
+    text: str | None = None
+    unit: str | None = None
+    when: dict[str, list[str]] = Field(default_factory=dict)
+    values: dict[str, dict[str, str]] = Field(default_factory=dict)
+    pattern: dict[str, str] = Field(default_factory=dict)
+    undated: bool = False
+    item: str = ""
+
+
+class TableRule(BaseModel):
+    """Which events one table holds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    files: list[str] = Field(default_factory=list)
+    columns: dict[str, str] = Field(default_factory=dict)
+    person: str
+    persons: bool = False
+    events: list[EventRule]
+    not_mapped: dict[str, str] = Field(default_factory=dict)
+
+
+class TableMapping(BaseModel):
+    """A whole mapping file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    mapping: Literal[1]
+    name: str
+    systems: list[str] = Field(min_length=1)
+    date_order: dates.Order = "ymd"
+    missing: list[str] = Field(default_factory=list)
+    texts: list[str] = Field(default_factory=list)
+    tables: list[TableRule]
+
+
+def read_mapping(path: Path) -> TableMapping:
+    """Read and check a mapping file.
+
+    Raises:
+        UserError: Naming the key that is wrong, and what is allowed.
+    """
+    try:
+        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except (OSError, YAMLError) as error:
+        raise UserError(f"The mapping {path} cannot be read as YAML: {type(error).__name__}.") from None
+    return _validated(content, str(path))
+
+
+def packaged_mapping(name: str) -> TableMapping:
+    """Return a mapping that comes with the package: `osiris` or `osiris-rwd`."""
+    text = files("clinical").joinpath("mappings").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+    return _validated(YAML(typ="safe").load(text), name)
+
+
+def _validated(content: Any, place: str) -> TableMapping:
+    try:
+        return TableMapping.model_validate(content)
+    except ValidationError as error:
+        lines = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
+        raise UserError(f"The mapping {place} is not usable:\n  " + "\n  ".join(lines)) from None
+
+
+def map_tables(
+    mapping: TableMapping, names: Sequence[str], read: Callable[[str], SourceTable]
+) -> tuple[list[TableEvents], dict[str, list[Identifier]]]:
+    """Return the source events of all mapped tables, and the persons they are about.
+
+    Args:
+        mapping: The declaration.
+        names: Tables that the source has, lower case.
+        read: Reads one of them by its name.
+    """
+    out: list[TableEvents] = []
+    persons: set[str] = set()
+    declared: set[str] = set()
+    have_list = any(rule.persons for rule in mapping.tables)
+    for rule in mapping.tables:
+        wanted = [name.lower() for name in (rule.files or [rule.name])]
+        for name in [name for name in names if name in wanted]:
+            declared.add(name)
+            table = read(name)
+            result, named = _map_table(mapping, rule, table)
+            out.append(result)
+            if rule.persons or not have_list:
+                persons |= named
+    for name in sorted(set(names) - declared):
+        table = read(name)
+        problem = RowProblem(0, "unknown-table", "No rule of the mapping reads this table.", refused=False)
+        out.append(TableEvents(name, table.rows, pl.DataFrame(schema=SOURCE_EVENTS), [problem]))
+    return out, {person: [Identifier(system, person) for system in mapping.systems] for person in sorted(persons)}
+
+
+def _map_table(mapping: TableMapping, rule: TableRule, table: SourceTable) -> tuple[TableEvents, set[str]]:
+    frame = table.frame.with_columns(
+        pl.col(name).cast(pl.String).str.strip_chars() for name in table.frame.columns if name != "source_row"
+    )
+    frame = _renamed(frame, rule)
+    columns = [name for name in frame.columns if name != "source_row"]
+    person = rule.person.lower()
+    if person not in columns:
+        raise UserError(f"Table {table.name} has no column {rule.person}, which its mapping names as the person.")
+    problems = list(table.problems)
+    frame = frame.with_columns(pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in columns)
+    frame = _without_empty(frame, columns, person, problems)
+    frame = _without_missing(frame, mapping.missing, columns, person, problems)
+    events: list[pl.DataFrame] = []
+    for event in rule.events:
+        made = _apply(mapping, event, frame, person, problems)
+        if made is not None:
+            events.append(made)
+    result = pl.concat(events) if events else pl.DataFrame(schema=SOURCE_EVENTS)
+    return TableEvents(rule.name, table.rows, result, problems), set(frame[person].unique())
+
+
+def _renamed(frame: pl.DataFrame, rule: TableRule) -> pl.DataFrame:
+    """Return `frame` with other spellings of columns, also before Year, Month and Day, under their declared names."""
+    names: dict[str, str] = {}
+    for other, name in rule.columns.items():
+        for suffix in ("", *(part for parts in _DATE_FIELDS for part in parts)):
+            spelled, declared = other.lower() + suffix, name.lower() + suffix
+            if spelled in frame.columns and declared not in frame.columns:
+                names.setdefault(spelled, declared)
+    return frame.rename(names)
+
+
+def _without_empty(frame: pl.DataFrame, columns: list[str], person: str, problems: list[RowProblem]) -> pl.DataFrame:
+    filled = pl.sum_horizontal(pl.col(name).is_not_null().cast(pl.Int32) for name in columns)
+    kind = (
+        pl.when(filled == 0)
+        .then(pl.lit("empty-row"))
+        .when((filled == 1) & (len(columns) > 2) & pl.any_horizontal(pl.col(c).str.contains(r"\s\S+\s") for c in columns))
+        .then(pl.lit("comment-line"))
+        .when(pl.col(person).is_null())
+        .then(pl.lit("missing-person"))
+    )
+    frame = frame.with_columns(kind.alias("_kind"))
+    messages = {
+        "empty-row": "The row is empty.",
+        "comment-line": "The row holds one field of prose.",
+        "missing-person": "The row does not say whom it is about.",
+    }
+    for row, reason in frame.filter(pl.col("_kind").is_not_null()).select("source_row", "_kind").iter_rows():
+        problems.append(RowProblem(row, reason, messages[reason]))
+    return frame.filter(pl.col("_kind").is_null()).drop("_kind")
+
+
+def _without_missing(
+    frame: pl.DataFrame, missing: Sequence[str], columns: list[str], person: str, problems: list[RowProblem]
+) -> pl.DataFrame:
+    if not missing:
+        return frame
+    words = [word.lower() for word in missing]
+    for name in columns:
+        if name == person:
+            continue
+        said = pl.col(name).str.to_lowercase().is_in(words)
+        for row in frame.filter(said)["source_row"]:
+            problems.append(RowProblem(row, "not-collected", "The field says that there is no value.", name, refused=False))
+        frame = frame.with_columns(pl.when(~said.fill_null(False)).then(pl.col(name)).alias(name))
+    return frame
+
+
+def _apply(
+    mapping: TableMapping, rule: EventRule, frame: pl.DataFrame, person: str, problems: list[RowProblem]
+) -> pl.DataFrame | None:
+    have = set(frame.columns)
+    code_columns = [name.lower() for name in _BRACES.findall(rule.code)]
+    data = [name.lower() for name in (rule.number, rule.text) if name]
+    if not set(code_columns + data + [name.lower() for name in rule.when]) <= have:
+        return None
+    for name, recoded in rule.values.items():
+        column = name.lower()
+        if column in have:
+            frame = frame.with_columns(_recode(column, recoded))
+            for row in frame.filter(pl.col(column) == "\0")["source_row"]:
+                problems.append(RowProblem(row, "unknown-value", "The value is not one that is declared.", column))
+            frame = frame.with_columns(pl.when(pl.col(column) != "\0").then(pl.col(column)).alias(column))
+    for name, pattern in rule.pattern.items():
+        column = name.lower()
+        if column in have:
+            bad = pl.col(column).is_not_null() & ~pl.col(column).str.contains(pattern)
+            for row in frame.filter(bad)["source_row"]:
+                problems.append(RowProblem(row, "unknown-code", "The code has not the shape of its vocabulary.", column))
+            frame = frame.filter(~bad)
+    keep = [pl.col(name.lower()).str.to_lowercase().is_in([v.lower() for v in values]) for name, values in rule.when.items()]
+    keep += [pl.col(name).is_not_null() for name in code_columns]
+    if data:
+        keep.append(pl.any_horizontal(pl.col(name).is_not_null() for name in data))
+    frame = frame.filter(reduce(lambda a, b: a & b, keep, pl.lit(True)))
+    frame = _dated(mapping, rule, frame, bool(code_columns or data), problems)
+    return _valued(mapping, rule, frame, person, problems)
+
+
+def _dated(
+    mapping: TableMapping, rule: EventRule, frame: pl.DataFrame, has_data: bool, problems: list[RowProblem]
+) -> pl.DataFrame:
+    nothing = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in SOURCE_EVENTS.items() if "time" in name]
+    frame = frame.with_columns(nothing)
+    if rule.static:
+        return frame
+    if rule.date is None:
+        raise UserError(f"Mapping {mapping.name}: the rule for {rule.code} needs `date`, or `static: true`.")
+    dated = _with_date(mapping, rule.date, rule.clock, frame.drop("time", "time_min", "time_max"), "")
+    if dated is None:
+        return frame if has_data else frame.head(0)
+    frame = dated
+    for row, problem in frame.filter(pl.col("problem").is_not_null()).select("source_row", "problem").iter_rows():
+        problems.append(RowProblem(row, problem, _DATE_MESSAGES[problem], rule.date.lower()))
+    frame = frame.filter(pl.col("problem").is_null()).drop("problem")
+    undated = pl.col("time_min").is_null()
+    if has_data and rule.undated:
+        pass
+    elif has_data:
+        for row in frame.filter(undated)["source_row"]:
+            problems.append(RowProblem(row, "missing-date", "The event has no date.", rule.date.lower(), refused=False))
+    else:
+        frame = frame.filter(~undated)
+    for name, column in (("end_time", rule.end), ("recorded_time", rule.recorded)):
+        if column is not None:
+            frame = _second_date(mapping, frame, name, column, problems)
+    return frame
+
+
+_DATE_MESSAGES = {
+    "impossible-date": "There is no such date.",
+    "unreadable-date": "The text is not a date.",
+}
+
+
+def _second_date(mapping: TableMapping, frame: pl.DataFrame, name: str, column: str, problems: list[RowProblem]) -> pl.DataFrame:
+    dated = _with_date(mapping, column, None, frame, "second_")
+    if dated is None:
+        return frame
+    frame = dated
+    partial = pl.col("second_time").is_null() & pl.col("second_time_min").is_not_null()
+    early = (pl.col("second_time_max") < pl.col("time_min")).fill_null(False) & (name == "end_time")
+    reason = (
+        pl.when(pl.col("second_problem").is_not_null())
+        .then(pl.col("second_problem"))
+        .when(early)
+        .then(pl.lit("end-before-start"))
+        .when(partial)
+        .then(pl.lit("partial-end"))
+    )
+    frame = frame.with_columns(reason.alias("second_reason"))
+    for row, why in frame.filter(pl.col("second_reason").is_not_null()).select("source_row", "second_reason").iter_rows():
+        message = _DATE_MESSAGES.get(why) or (
+            "The interval ends before it starts." if why == "end-before-start" else "The second date is known in part only."
+        )
+        problems.append(RowProblem(row, why, message, column.lower(), refused=False))
+    frame = frame.with_columns(pl.when(~early).then(pl.col("second_time")).cast(SOURCE_EVENTS[name]).alias(name))
+    return frame.drop(column for column in frame.columns if column.startswith("second_"))
+
+
+def _with_date(mapping: TableMapping, base: str, clock: str | None, frame: pl.DataFrame, prefix: str) -> pl.DataFrame | None:
+    """Add the date columns of a declared date, or return None when the source has no such column."""
+    name, columns = base.lower(), frame.columns
+    clock_column = clock.lower() if clock and clock.lower() in columns else None
+    for suffixes in _DATE_FIELDS:
+        fields = [name + suffix for suffix in suffixes]
+        if all(one in columns for one in fields):
+            return dates.add_parts(frame, *fields, clock=clock_column, prefix=prefix)
+    if name not in columns:
+        return None
+    text = pl.col(name)
+    if clock_column is not None:
+        hour = pl.col(clock_column).str.replace(r"^\s*(\d{1,2})\s*[-:hH]\s*(\d{2})\s*$", "${1}:${2}")
+        text = pl.concat_str(name, hour, separator=" ", ignore_nulls=True)
+    return dates.add_dates(frame, text, mapping.date_order, prefix)
+
+
+def _valued(mapping: TableMapping, rule: EventRule, frame: pl.DataFrame, person: str, problems: list[RowProblem]) -> pl.DataFrame:
+    number: pl.Expr = pl.lit(None, dtype=pl.Float64)
+    text: pl.Expr = pl.lit(None, dtype=pl.String)
+    if rule.number:
+        column = rule.number.lower()
+        number = pl.col(column).str.replace(",", ".").cast(pl.Float64, strict=False)
+        for row in frame.filter(pl.col(column).is_not_null() & number.is_null())["source_row"]:
+            problems.append(RowProblem(row, "not-a-number", "The value is not a number.", column, refused=False))
+    if rule.text:
+        column = rule.text.lower()
+        allowed = is_controlled(pl.col(column), frozenset(mapping.texts))
+        for row in frame.filter(pl.col(column).is_not_null() & ~allowed)["source_row"]:
+            problems.append(RowProblem(row, "text-withheld", "The text is not a controlled one.", column, refused=False))
+        text = pl.when(allowed).then(pl.col(column))
+    unit: pl.Expr = pl.lit(None, dtype=pl.String)
+    if rule.unit:
+        reference = _BRACES.fullmatch(rule.unit)
+        if reference is None:
+            unit = pl.lit(rule.unit)
+        elif reference.group(1).lower() in frame.columns:
+            unit = pl.col(reference.group(1).lower())
+    template = _BRACES.sub("{}", rule.code)
+    parts = [pl.col(name.lower()) for name in _BRACES.findall(rule.code)]
+    frame = frame.with_columns(
+        pl.col(person).alias("person"),
+        (pl.format(template, *parts) if parts else pl.lit(rule.code)).alias("code"),
+        number.alias("numeric_value"),
+        text.alias("text_value"),
+        unit.alias("unit"),
+    )
+    frame = convert_expressions(frame, problems)
+    return frame.select(pl.col(name).cast(dtype) for name, dtype in SOURCE_EVENTS.items())
+
+
+def _recode(column: str, values: Mapping[str, str]) -> pl.Expr:
+    known = {key.lower(): value for key, value in values.items()}
+    text = pl.col(column).str.to_lowercase()
+    new = text.replace_strict(list(known), list(known.values()), default=pl.lit("\0"), return_dtype=pl.String)
+    return pl.when(pl.col(column).is_not_null()).then(new).alias(column)
+
+
+def iso_date(time_min: datetime | None, time_max: datetime | None) -> str | None:
+    """Return a date cut to what is known (1961, 1961-04, 1961-04-02), or None."""
+    known = dates.PartialDate.from_bounds(time_min, time_max) if time_min and time_max else None
+    if known is None or known.year is None:
+        return None
+    text = f"{known.year:04d}"
+    if known.month is not None:
+        text += f"-{known.month:02d}" + (f"-{known.day:02d}" if known.day is not None else "")
+    return text

@@ -1,0 +1,204 @@
+"""MEDS 0.4.1 datasets: events in Parquet shards by subject, with the codes they use.
+
+```
+FOLDER/data/0.parquet ...         shards: whole subjects, in order of subject and time
+FOLDER/metadata/codes.parquet     every code that occurs, with its description and parents
+FOLDER/metadata/dataset.json      name, versions, which further columns there are
+FOLDER/metadata/subject_splits.parquet   only when splits are given
+FOLDER/metadata/problems.parquet, account.parquet   what was not understood, when given
+```
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from clinical.door import sort_events
+from groundwork.files import atomic_file, atomic_folder, write_json
+from groundwork.problems import UserError
+from groundwork.tables import EVENTS, write_parquet
+
+MEDS_VERSION = "0.4.1"
+SUBJECTS_PER_SHARD = 1000
+OUR_COLUMNS = ("time_min", "time_max", "end_time", "unit", "recorded_time", "source", "source_row")
+
+
+def write_dataset(
+    events: pl.DataFrame,
+    folder: Path | str,
+    *,
+    name: str = "unibase",
+    subjects_per_shard: int = SUBJECTS_PER_SHARD,
+    descriptions: Mapping[str, str] | None = None,
+    notes: Mapping[str, Any] | None = None,
+    problems: pl.DataFrame | None = None,
+    account: pl.DataFrame | None = None,
+) -> Path:
+    """Write EVENTS as a MEDS dataset, whole or not at all; return the folder.
+
+    Args:
+        events: EVENTS in any order.
+        folder: The dataset; replaced when it exists.
+        name: Name of the dataset.
+        subjects_per_shard: Subjects in one shard.
+        descriptions: Text of a code, by code.
+        notes: Further facts for `dataset.json`.
+        problems: Rows not understood, kept beside.
+        account: The account of the source tables, kept beside.
+    """
+    events = sort_events(EVENTS.conform(events))
+    subjects = events["subject_id"].unique().sort()
+    with atomic_folder(folder) as temporary:
+        (temporary / "data").mkdir()
+        for number, start in enumerate(range(0, max(len(subjects), 1), subjects_per_shard)):
+            part = subjects.slice(start, subjects_per_shard)
+            low, high = (part[0], part[-1]) if len(part) else (0, 0)
+            shard = events.filter(pl.col("subject_id").is_between(low, high))
+            write_shard(shard, temporary / "data" / f"{number}.parquet")
+        counts = events["code"].value_counts().sort("code")
+        write_metadata(temporary, counts["code"].to_list(), name=name, descriptions=descriptions, notes=notes)
+        if problems is not None:
+            write_parquet(problems, temporary / "metadata" / "problems.parquet")
+        if account is not None:
+            write_parquet(account, temporary / "metadata" / "account.parquet")
+    return Path(folder)
+
+
+def write_shard(events: pl.DataFrame, path: Path) -> None:
+    """Write one shard in the Arrow types that MEDS asks for (its `text_value` is a large string)."""
+    import pyarrow as pa
+
+    table = events.to_arrow(compat_level=pl.CompatLevel.oldest())
+    strings = {name for name, dtype in events.schema.items() if dtype == pl.String} - {"text_value"}
+    fields = [field.with_type(pa.string()) if field.name in strings else field for field in table.schema]
+    _write_arrow(table.cast(pa.schema(fields)), path)
+
+
+def _write_arrow(table: Any, path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    with atomic_file(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd", row_group_size=131_072)
+
+
+def write_metadata(
+    folder: Path,
+    codes: list[str],
+    *,
+    name: str = "unibase",
+    descriptions: Mapping[str, str] | None = None,
+    notes: Mapping[str, Any] | None = None,
+) -> None:
+    """Write `metadata/codes.parquet` and `metadata/dataset.json` of a dataset."""
+    import pyarrow as pa
+
+    texts = descriptions or {}
+    codes = sorted(codes)
+    table = pa.table(
+        {
+            "code": pa.array(codes, pa.string()),
+            "description": pa.array([texts.get(code) for code in codes], pa.string()),
+            "parent_codes": pa.array([_parents(code) for code in codes], pa.list_(pa.string())),
+        }
+    )
+    _write_arrow(table, folder / "metadata" / "codes.parquet")
+    write_json(
+        folder / "metadata" / "dataset.json",
+        {
+            "dataset_name": name,
+            "etl_name": "unibase.clinical",
+            "meds_version": MEDS_VERSION,
+            "raw_source_id_columns": ["source", "source_row"],
+            "code_modifier_columns": ["unit"],
+            "other_extension_columns": [c for c in OUR_COLUMNS if c not in {"unit", "source", "source_row"}],
+            **({"unibase": dict(notes)} if notes else {}),
+        },
+    )
+
+
+def read_dataset(folder: Path | str) -> pl.DataFrame:
+    """Read a MEDS dataset as EVENTS; columns of ours that it does not have are null.
+
+    Raises:
+        UserError: If there is no dataset.
+    """
+    shards = sorted((Path(folder) / "data").rglob("*.parquet"))
+    if not shards:
+        raise UserError(f"{folder} is no MEDS dataset: it has no data/*.parquet.")
+    frames = [pl.read_parquet(shard) for shard in shards]
+    wanted = EVENTS.schema()
+    return sort_events(EVENTS.conform(pl.concat([f.select(c for c in f.columns if c in wanted) for f in frames], how="diagonal")))
+
+
+def validate_dataset(folder: Path | str) -> list[str]:
+    """Return what is wrong with a dataset; an empty list means it is valid.
+
+    Beside the schemas of the `meds` package this checks what they do not: order of time inside a subject, subjects
+    contiguous and in one shard only, every code declared, bounds in order.
+    """
+    import meds
+    import pyarrow.parquet as pq
+
+    folder = Path(folder)
+    wrong: list[str] = []
+    declared = set(pq.read_table(folder / meds.code_metadata_filepath, columns=["code"])["code"].to_pylist())
+    try:
+        meds.CodeMetadataSchema.validate(pq.read_table(folder / meds.code_metadata_filepath))
+    except Exception as error:
+        wrong.append(f"{meds.code_metadata_filepath}: {error}")
+    try:
+        meds.DatasetMetadataSchema.validate(json.loads((folder / meds.dataset_metadata_filepath).read_text(encoding="utf-8")))
+    except Exception as error:
+        wrong.append(f"{meds.dataset_metadata_filepath}: {error}")
+    seen: set[int] = set()
+    for shard in sorted((folder / "data").rglob("*.parquet")):
+        place = shard.relative_to(folder).as_posix()
+        table = pq.read_table(shard)
+        try:
+            meds.DataSchema.validate(table)
+        except Exception as error:
+            wrong.append(f"{place}: {error}")
+            continue
+        wrong += [f"{place}: {text}" for text in _wrong_in_shard(pl.from_arrow(table), declared, seen)]  # type: ignore[arg-type]
+    return wrong
+
+
+def _wrong_in_shard(frame: pl.DataFrame, declared: set[str], seen: set[int]) -> list[str]:
+    wrong: list[str] = []
+    runs = frame["subject_id"].rle().struct.field("value")
+    if runs.n_unique() != len(runs):
+        wrong.append("rows of a subject are not contiguous")
+    again = seen & set(runs)
+    if again:
+        wrong.append(f"{len(again)} subjects are in an earlier shard, too")
+    seen.update(runs)
+    same = pl.col("subject_id") == pl.col("subject_id").shift(1)
+    later = pl.col("time").shift(1) > pl.col("time")
+    null_late = pl.col("time").is_null() & pl.col("time").shift(1).is_not_null()
+    bad = frame.select((same & (later.fill_null(False) | null_late)).sum()).item()
+    if bad:
+        wrong.append(f"{bad} rows are out of order of time")
+    unknown = set(frame["code"].unique()) - declared
+    if unknown:
+        wrong.append(f"{len(unknown)} codes are not declared")
+    if {"time_min", "time_max"} <= set(frame.columns):
+        turned = frame.select((pl.col("time_min") > pl.col("time_max")).sum()).item()
+        outside = frame.select(((pl.col("time") < pl.col("time_min")) | (pl.col("time") > pl.col("time_max"))).sum()).item()
+        if turned or outside:
+            wrong.append(f"{turned} rows with bounds turned round, {outside} with a time outside its bounds")
+    return wrong
+
+
+def _parents(code: str) -> list[str]:
+    """Return the code one level up, for vocabularies whose codes show their hierarchy (ICD-10, ICD-O-3, ATC)."""
+    vocabulary, _, value = code.rpartition("//")
+    if vocabulary in {"ICD10", "ICD10CM", "ICDO3"} and "." in value:
+        return [f"{vocabulary}//{value.split('.')[0]}"]
+    if vocabulary == "ATC" and len(value) == 7:
+        return [f"ATC//{value[:5]}"]
+    return []

@@ -1,0 +1,119 @@
+"""From the clinical files of one centre to events under pseudonyms, with an account of every row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import polars as pl
+
+from clinical import door, fhir, mapping, meds, omop, reading
+from clinical.door import Door, KeyDoor, LocalDoor, VaultDoor
+from groundwork.problems import UserError
+from privacy.keys import Key
+from privacy.subjects import SubjectLookup
+
+Format = Literal["omop", "fhir", "osiris", "osiris-rwd", "csv"]
+
+
+@dataclass(frozen=True)
+class TimelineTask:
+    """One clinical source of one centre.
+
+    Attributes:
+        format: Format of the source.
+        path: Its folder (or one CSV file, for `csv`).
+        centre: Name of the centre, as in the study file.
+        lookup: Finds the subject behind an identifier; None on plain files (see `convert`).
+        mapping: Mapping file; needed for `csv`, allowed for `osiris` and `osiris-rwd` with other columns.
+        texts: Further texts that may travel, beside those of `clinical.controlled`.
+    """
+
+    format: Format
+    path: Path
+    centre: str
+    lookup: SubjectLookup | None = None
+    mapping: Path | None = None
+    texts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TimelineResult:
+    """What a source gave.
+
+    Attributes:
+        events: EVENTS, pseudonymised and shifted, in the order of the timeline.
+        problems: QUARANTINE rows: one per row or field that was not understood; `unit` is `source#row/column`.
+        account: Per source table: `rows = used + refused + silent`, and the number of events.
+    """
+
+    events: pl.DataFrame
+    problems: pl.DataFrame
+    account: pl.DataFrame
+
+
+def read_events(task: TimelineTask) -> TimelineResult:
+    """Read one source through the vault's lookup.
+
+    Rows about persons that the lookup does not know are reported as `unknown-person`.
+
+    Raises:
+        UserError: If the source, or its mapping, cannot be used at all.
+    """
+    if task.lookup is None:
+        raise UserError("Reading events into a study needs the lookup of its identity ledger.")
+    return _read(task, VaultDoor(task.lookup))
+
+
+def convert(task: TimelineTask, folder: Path, key: Key | None = None) -> TimelineResult:
+    """Write the MEDS dataset of one source without a study: `unibase timeline SRC OUT --from FORMAT [--key-file K]`.
+
+    With a key, subjects are keyed pseudonyms of the hospital number and dates are shifted. Without one, the result is
+    not pseudonymised: subjects are local numbers (a positive OMOP person_id, else a count in the order of identifiers)
+    and dates are as in the source; `metadata/dataset.json` says so.
+
+    Raises:
+        UserError: If the source, or its mapping, cannot be used at all.
+    """
+    way: Door = LocalDoor() if key is None else KeyDoor(key)
+    result = _read(task, way)
+    notes = {
+        "pseudonymised": key is not None,
+        "key_fingerprint": key.fingerprint if key else None,
+        "source_format": task.format,
+    }
+    meds.write_dataset(result.events, folder, name=task.centre, notes=notes, problems=result.problems, account=result.account)
+    return result
+
+
+def _read(task: TimelineTask, way: Door) -> TimelineResult:
+    if task.format not in get_args(Format):
+        raise UserError(f"{task.format} is no format of clinical records. Allowed: {', '.join(get_args(Format))}.")
+    if not task.path.exists():
+        raise UserError(f"There is nothing at {task.path}. Check the path of the clinical source of centre {task.centre}.")
+    texts = frozenset(task.texts)
+    if task.format == "fhir":
+        tables, persons = fhir.read_fhir(task.path, texts)
+    else:
+        found = {reading.table_name(task.path): [task.path]} if task.path.is_file() else reading.find_tables(task.path)
+        if not found:
+            raise UserError(f"There is no table in {task.path}. Expected are files in CSV or Parquet.")
+
+        def read(name: str) -> reading.SourceTable:
+            return reading.read_tables(found[name], name)
+
+        if task.format == "omop":
+            tables, persons = omop.read_omop(sorted(found), read, texts)
+        else:
+            tables, persons = mapping.map_tables(_mapping(task), sorted(found), read)
+    passage = door.pass_through(tables, persons, way, task.centre, task.format)
+    return TimelineResult(passage.events, passage.problems, passage.account)
+
+
+def _mapping(task: TimelineTask) -> mapping.TableMapping:
+    if task.mapping is not None:
+        return mapping.read_mapping(task.mapping)
+    if task.format == "csv":
+        raise UserError("A CSV source needs a mapping file: clinical: {format: csv, path: ..., mapping: mapping.yaml}.")
+    return mapping.packaged_mapping(task.format)

@@ -1,0 +1,77 @@
+"""Units of measurement: written as UCUM codes, and one unit per analyte where the conversion is certain."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from clinical.reading import RowProblem
+
+UCUM_SPELLINGS: dict[str, str] = {
+    **{
+        code: code
+        for code in ["g/L", "g/dL", "mg/L", "mg/dL", "ug/L", "ug/mL", "ng/mL", "ng/L", "pg/mL", "U/L", "U/mL", "k[IU]/L", "[IU]/L", "m[IU]/L", "[IU]/mL", "mmol/L", "umol/L", "nmol/L", "pmol/L", "meq/L", "%", "kg", "g", "mg", "ug", "mm", "cm", "m", "mL", "L", "mm[Hg]", "Cel", "[degF]", "/min", "s", "min", "h", "d", "wk", "mo", "a", "10*9/L", "10*12/L", "10*3/uL", "10*6/uL", "/uL", "fL", "pg", "kg/m2", "m2", "mL/min", "mL/min/{1.73_m2}", "[lb_av]", "[in_i]", "Gy", "cGy", "MBq", "{score}", "{ratio}", "1", "ug/dL", "mm/h", "mosm/kg", "{INR}", "mL/h", "mL/d"]
+    },
+    "g/l": "g/L", "gm/dl": "g/dL", "g/dl": "g/dL", "mg/l": "mg/L", "mg/dl": "mg/dL", "ui/l": "[IU]/L", "iu/l": "[IU]/L",
+    "u/l": "U/L", "units/l": "U/L", "mmol/l": "mmol/L", "µmol/l": "umol/L", "umol/l": "umol/L", "ng/ml": "ng/mL",
+    "µg/l": "ug/L", "pct": "%", "percent": "%", "mmhg": "mm[Hg]", "°c": "Cel", "bpm": "/min", "g/100ml": "g/dL",
+    "10^9/l": "10*9/L", "g/l ": "g/L", "giga/l": "10*9/L", "k/ul": "10*3/uL", "10e9/l": "10*9/L", "ml": "mL", "gm": "g",
+    "meq/l": "meq/L", "10^3/ul": "10*3/uL", "years": "a", "ans": "a", "jours": "d", "days": "d", "mm de hg": "mm[Hg]",
+}  # fmt: skip
+"""Spellings met in sources and the UCUM code that each certainly means (compared as written, then in lower case)."""
+
+SAME_UNIT: dict[tuple[str, str], float] = {
+    ("g/dL", "g/L"): 10.0,
+    ("mg/dL", "mg/L"): 10.0,
+    ("mg/L", "mg/dL"): 0.1,
+    ("g/L", "g/dL"): 0.1,
+    ("10*3/uL", "10*9/L"): 1.0,
+    ("10*6/uL", "10*12/L"): 1.0,
+    ("m", "cm"): 100.0,
+    ("mm", "cm"): 0.1,
+    ("cm", "mm"): 10.0,
+    ("g", "kg"): 0.001,
+    ("ng/mL", "ug/L"): 1.0,
+    ("ug/mL", "mg/L"): 1.0,
+    ("[lb_av]", "kg"): 0.45359237,
+    ("[in_i]", "cm"): 2.54,
+}
+"""Conversions that hold whatever the analyte: factor from the first unit to the second (UCUM definitions)."""
+
+TARGET_UNIT: dict[str, str] = {
+    "LOINC//718-7": "g/dL",
+    "LOINC//1751-7": "g/L",
+    "LOINC//1988-5": "mg/L",
+    "LOINC//29463-7": "kg",
+    "LOINC//8302-2": "cm",
+    "LOINC//26515-7": "10*9/L",
+    "LOINC//777-3": "10*9/L",
+    "LOINC//6690-2": "10*9/L",
+    "LOINC//751-8": "10*9/L",
+}
+"""The unit in which an analyte is kept; a value in another unit is converted when `SAME_UNIT` knows how, else left."""
+
+
+def convert_expressions(frame: pl.DataFrame, problems: list[RowProblem]) -> pl.DataFrame:
+    """Return `frame` with `unit` as UCUM and `numeric_value` in the analyte's unit where the conversion is certain.
+
+    A unit that is not known as UCUM is kept as it is written when it has a unit's shape, else dropped; the row says so
+    in `problems`.
+    """
+    if frame["unit"].null_count() == frame.height:
+        return frame
+    spelled = frame["unit"].drop_nulls().unique().to_list()
+    ucum = {text: UCUM_SPELLINGS.get(text.strip()) or UCUM_SPELLINGS.get(text.strip().lower()) for text in spelled}
+    unknown = [text for text, code in ucum.items() if code is None]
+    if unknown:
+        for row in frame.filter(pl.col("unit").is_in(unknown))["source_row"]:
+            message = "The unit is not known as a UCUM code and was left out."
+            problems.append(RowProblem(row, "unknown-unit", message, "unit", refused=False))
+    frame = frame.with_columns(pl.col("unit").replace_strict(list(ucum), list(ucum.values()), return_dtype=pl.String))
+    target = pl.col("code").replace_strict(list(TARGET_UNIT), list(TARGET_UNIT.values()), default=None, return_dtype=pl.String)
+    pairs = pl.col("unit") + ">" + target
+    factors = {f"{old}>{new}": factor for (old, new), factor in SAME_UNIT.items()}
+    factor = pairs.replace_strict(list(factors), list(factors.values()), default=None, return_dtype=pl.Float64)
+    return frame.with_columns(
+        pl.when(factor.is_not_null()).then(pl.col("numeric_value") * factor).otherwise("numeric_value").alias("numeric_value"),
+        pl.when(factor.is_not_null()).then(target).otherwise("unit").alias("unit"),
+    )
