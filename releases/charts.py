@@ -1,0 +1,220 @@
+"""The pictures of a release page as inline SVG: no script, no font and no file from elsewhere.
+
+Every picture is drawn 420 units wide, so that its text stays legible on a phone, and says in `<title>` and `<desc>`
+what it shows. Texts come in French and in English; the page shows one of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+WIDTH = 420
+
+
+def both(fr: str, en: str) -> str:
+    """Return HTML that holds a text in both languages; arguments are plain text."""
+    return f'<span class="fr" lang="fr">{escape(fr)}</span><span class="en" lang="en">{escape(en)}</span>'
+
+
+def text(x: float, y: float, fr: str, en: str | None = None, anchor: str = "start", kind: str = "") -> str:
+    """Return SVG text, in both languages when they differ."""
+    common = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
+    if en is None or en == fr:
+        return f'<text {common} class="{kind}">{escape(fr)}</text>'
+    return (
+        f'<text {common} class="fr {kind}" lang="fr">{escape(fr)}</text>'
+        f'<text {common} class="en {kind}" lang="en">{escape(en)}</text>'
+    )
+
+
+def svg(identity: str, height: float, title: tuple[str, str], body: Sequence[str]) -> str:
+    """Wrap `body` as an accessible picture."""
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-labelledby="{identity}-t" class="chart">'
+        f'<title id="{identity}-t">{escape(title[0])} / {escape(title[1])}</title>{"".join(body)}</svg>'
+    )
+
+
+def ticks(low: float, high: float, count: int = 5) -> list[float]:
+    """Return round tick positions inside `[low, high]`, about `count` of them."""
+    if not high > low:
+        return [low]
+    raw = (high - low) / max(count, 1)
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= raw * (1 - 1e-9))
+    first = math.ceil(low / step - 1e-9)
+    last = math.floor(high / step + 1e-9)
+    return [k * step for k in range(first, last + 1)]
+
+
+def month_ticks(high: float) -> list[float]:
+    """Return tick positions of a time axis in months: every 3, 6, 12, ... months, at most 7."""
+    step = next((s for s in (1, 3, 6, 12, 24, 36, 60, 120, 240) if high / s <= 6), 480)
+    return [float(k * step) for k in range(int(high // step) + 1)]
+
+
+def number(value: float) -> str:
+    """Return a number of three significant digits, without an exponent where it can be."""
+    if value == 0 or not math.isfinite(value):
+        return "0" if value == 0 else "–"
+    size = abs(value)
+    if size >= 1e6 or size < 1e-3:
+        return f"{value:.1e}".replace("e+0", "e").replace("e-0", "e-").replace("e+", "e")
+    digits = max(0, 2 - math.floor(math.log10(size)))
+    shown = f"{value:.{digits}f}"
+    return shown.rstrip("0").rstrip(".") if "." in shown else shown
+
+
+@dataclass(frozen=True)
+class SurvivalPicture:
+    """What a survival picture shows; times in months."""
+
+    identity: str
+    name: str
+    steps: Sequence[tuple[float, float, float, float]]
+    censored: Sequence[tuple[float, float]]
+    end: float
+    risk: Sequence[tuple[float, str]]
+
+
+def survival(picture: SurvivalPicture) -> str:
+    """Draw a Kaplan-Meier curve with its band, censoring marks and numbers at risk."""
+    left, right, top, bottom = 44.0, WIDTH - 14.0, 12.0, 232.0
+    high = max(picture.end, 1e-9)
+
+    def x(time: float) -> float:
+        return left + (right - left) * time / high
+
+    def y(level: float) -> float:
+        return bottom - (bottom - top) * level
+
+    body = []
+    for level in (0.0, 0.25, 0.5, 0.75, 1.0):
+        body.append(f'<line class="grid" x1="{left}" x2="{right}" y1="{y(level):.1f}" y2="{y(level):.1f}"/>')
+        body.append(text(left - 6, y(level) + 4, f"{level * 100:.0f} %", f"{level * 100:.0f}%", "end"))
+    times = [0.0, *(s[0] for s in picture.steps)]
+    curve, lower, upper = [1.0], [1.0], [1.0]
+    for _, s, low, up in picture.steps:
+        curve.append(s)
+        lower.append(low if math.isfinite(low) else 0.0)
+        upper.append(up if math.isfinite(up) else upper[-1])
+
+    def stairs(levels: Sequence[float]) -> list[str]:
+        points = []
+        for place, (time, level) in enumerate(zip(times, levels, strict=True)):
+            end = times[place + 1] if place + 1 < len(times) else high
+            points += [f"{x(time):.1f},{y(level):.1f}", f"{x(end):.1f},{y(level):.1f}"]
+        return points
+
+    body.append(f'<polygon class="band" points="{" ".join([*stairs(upper), *reversed(stairs(lower))])}"/>')
+    body.append(f'<polyline class="curve" points="{" ".join(stairs(curve))}"/>')
+    for time, level in picture.censored:
+        body.append(
+            f'<line class="censor" x1="{x(time):.1f}" x2="{x(time):.1f}" y1="{y(level) - 4:.1f}" y2="{y(level) + 4:.1f}"/>'
+        )
+    for time, count in picture.risk:
+        body.append(text(x(time), bottom + 16, f"{time:.0f}", anchor="middle"))
+        body.append(text(x(time), bottom + 70, count, anchor="middle", kind="strong"))
+    body.append(text((left + right) / 2, bottom + 33, "mois depuis l'index", "months since index", "middle", "muted"))
+    body.append(text(8, bottom + 54, "Sujets à risque", "Subjects at risk", kind="muted"))
+    title = (f"{picture.name} : courbe de Kaplan-Meier", f"{picture.name}: Kaplan-Meier curve")
+    return svg(picture.identity, bottom + 80, title, body)
+
+
+MARKS = {
+    "imaging": ("Imagerie", "Imaging"),
+    "sample": ("Prélèvement", "Sample"),
+    "treatment": ("Traitement", "Treatment"),
+    "progression": ("Progression", "Progression"),
+    "death": ("Décès", "Death"),
+}
+
+
+def mark(kind: str, x: float, y: float) -> str:
+    """Draw one mark of a timeline; shapes differ as well as colours."""
+    if kind == "imaging":
+        return f'<rect class="m-imaging" x="{x - 4:.1f}" y="{y - 4:.1f}" width="8" height="8"/>'
+    if kind == "sample":
+        return f'<circle class="m-sample" cx="{x:.1f}" cy="{y:.1f}" r="4.2"/>'
+    if kind == "treatment":
+        return f'<path class="m-treatment" d="M{x:.1f} {y - 5:.1f}l5 9h-10z"/>'
+    if kind == "progression":
+        return f'<path class="m-progression" d="M{x:.1f} {y - 5.5:.1f}l5 5.5l-5 5.5l-5 -5.5z"/>'
+    return f'<path class="m-death" d="M{x - 4:.1f} {y - 4:.1f}l8 8m0 -8l-8 8"/>'
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One subject of the timeline picture: label, follow-up and marks, all in months from the index."""
+
+    label: tuple[str, str]
+    start: float
+    end: float
+    treatments: Sequence[tuple[float, float]]
+    marks: Sequence[tuple[str, float]]
+
+
+def swimmer(lanes: Sequence[Lane]) -> str:
+    """Draw one lane per subject: follow-up, treatment intervals, and marks."""
+    left, right, top, row = 62.0, WIDTH - 12.0, 14.0, 34.0
+    low = min(0.0, *(lane.start for lane in lanes))
+    high = max(1.0, *(lane.end for lane in lanes))
+    bottom = top + row * len(lanes)
+
+    def x(time: float) -> float:
+        return left + (right - left) * (time - low) / (high - low)
+
+    body = [f'<line class="index" x1="{x(0):.1f}" x2="{x(0):.1f}" y1="{top - 4}" y2="{bottom}"/>']
+    for place, lane in enumerate(lanes):
+        y = top + row * (place + 0.5)
+        body.append(text(4, y + 4, lane.label[0], lane.label[1]))
+        body.append(f'<line class="lane" x1="{x(lane.start):.1f}" x2="{x(lane.end):.1f}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        for start, end in lane.treatments:
+            width = max(x(end) - x(start), 1.5)
+            body.append(f'<rect class="dose" x="{x(start):.1f}" y="{y - 3:.1f}" width="{width:.1f}" height="6" rx="3"/>')
+        body += [mark(kind, x(time), y - (9 if kind in ("imaging", "sample") else 0)) for kind, time in lane.marks]
+    for tick in ticks(low, high, 6):
+        body.append(f'<line class="axis" x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{bottom}" y2="{bottom + 4}"/>')
+        body.append(text(x(tick), bottom + 17, number(tick), anchor="middle"))
+    body.append(text((left + right) / 2, bottom + 34, "mois depuis l'index", "months since index", "middle", "muted"))
+    return svg("swimmer", bottom + 42, ("Parcours de quelques sujets", "Timelines of a few subjects"), body)
+
+
+@dataclass(frozen=True)
+class Box:
+    """Quantiles of one centre; None when the centre has too few subjects to show."""
+
+    label: str
+    quantiles: tuple[float, float, float, float, float] | None
+
+
+def boxes(identity: str, name: str, rows: Sequence[Box]) -> str:
+    """Draw 10-25-50-75-90 % quantiles of one feature, a row per centre."""
+    left, right, top, row = 74.0, WIDTH - 16.0, 8.0, 30.0
+    shown = [q for box in rows if box.quantiles for q in box.quantiles]
+    low, high = (min(shown), max(shown)) if shown else (0.0, 1.0)
+    if high <= low:
+        low, high = low - 0.5, high + 0.5
+    bottom = top + row * len(rows)
+
+    def x(value: float) -> float:
+        return left + (right - left) * (value - low) / (high - low)
+
+    body = []
+    for tick in ticks(low, high, 4):
+        body.append(f'<line class="grid" x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{top}" y2="{bottom}"/>')
+        body.append(text(x(tick), bottom + 15, number(tick), anchor="middle"))
+    for place, box in enumerate(rows):
+        y = top + row * (place + 0.5)
+        body.append(text(4, y + 4, box.label))
+        if box.quantiles is None:
+            body.append(text(left, y + 4, "effectif masqué", "too few to show", kind="muted"))
+            continue
+        p10, q1, median, q3, p90 = (x(q) for q in box.quantiles)
+        body.append(f'<line class="whisker" x1="{p10:.1f}" x2="{p90:.1f}" y1="{y}" y2="{y}"/>')
+        body.append(f'<rect class="box" x="{q1:.1f}" y="{y - 8}" width="{max(q3 - q1, 1):.1f}" height="16" rx="2"/>')
+        body.append(f'<line class="median" x1="{median:.1f}" x2="{median:.1f}" y1="{y - 8}" y2="{y + 8}"/>')
+    return svg(identity, bottom + 22, (f"{name} par centre", f"{name} by centre"), body)

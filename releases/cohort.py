@@ -1,0 +1,337 @@
+"""The multimodal file of a release: MuData, as `cohort.h5mu` and `cohort.zarr`.
+
+Rows of every modality are subjects, named by `subject_id` as text, one row a subject at most. Where a modality is
+measured on samples, `obs["sample"]` names the sample chosen, and `uns["sample_map"]` holds all samples of all
+assays, so that the two levels are never confused. Matrices are copied in blocks of rows; memory does not grow with
+the number of subjects.
+"""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from groundwork.problems import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ROWS_PER_BLOCK = 2048
+CHUNK = (1024, 256)
+"""One gene of 63,000 subjects is 62 chunks, one subject of 20,000 genes 79: both open at once."""
+
+
+@dataclass
+class Modality:
+    """One modality: names and descriptions in memory, the matrix by blocks of rows.
+
+    Attributes:
+        name: Name of the modality.
+        obs: One row per subject, index `subject_id` as text.
+        var: One row per variable.
+        matrix: Values in memory, shape (subjects, variables), or None when `source` is given.
+        source: AnnData zarr folder to read rows from, and the row of each subject in it.
+    """
+
+    name: str
+    obs: pd.DataFrame
+    var: pd.DataFrame
+    matrix: np.ndarray | None = None
+    source: Path | None = None
+    rows: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Subjects and variables."""
+        return len(self.obs), len(self.var)
+
+    def blocks(self, size: int = ROWS_PER_BLOCK) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield `(first row, values)` of blocks of rows."""
+        if self.matrix is not None:
+            for start in range(0, len(self.obs), size):
+                yield start, self.matrix[start : start + size]
+            return
+        if self.source is None:
+            raise ValueError(f"modality {self.name} has no values")
+        reader = _Rows(self.source)
+        for start in range(0, len(self.obs), size):
+            yield start, reader.take(self.rows[start : start + size])
+
+    def dtype(self) -> np.dtype[Any]:
+        """Float64 for values computed in float64, else float32."""
+        if self.matrix is not None:
+            return np.dtype(self.matrix.dtype)
+        if self.source is None:
+            raise ValueError(f"modality {self.name} has no values")
+        return np.dtype(np.float64) if _Rows(self.source).dtype == np.float64 else np.dtype(np.float32)
+
+
+class _Rows:
+    """Rows of the matrix X of an AnnData zarr, dense or CSR."""
+
+    def __init__(self, folder: Path) -> None:
+        import zarr
+
+        x: Any = zarr.open_group(folder, mode="r")["X"]
+        self.x = x
+        self.sparse = isinstance(x, zarr.Group)
+        if self.sparse:
+            if self.x.attrs.get("encoding-type") != "csr_matrix":
+                raise UserError(f"The assay {folder.name} stores X by columns. Write it dense or as CSR.")
+            self.indptr = np.asarray(self.x["indptr"][:])
+            self.width = int(self.x.attrs["shape"][1])
+            self.dtype = self.x["data"].dtype
+        else:
+            self.width = int(self.x.shape[1])
+            self.dtype = self.x.dtype
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        if not len(rows):
+            return np.empty((0, self.width), dtype=self.dtype)
+        if not self.sparse:
+            # One contiguous read is far faster than one per row when the rows lie close together.
+            low, high = int(rows.min()), int(rows.max()) + 1
+            if high - low <= 4 * len(rows):
+                return np.asarray(self.x[low:high])[rows - low]
+            return np.asarray(self.x.oindex[rows, slice(None)])
+        out = np.zeros((len(rows), self.width), dtype=self.dtype)
+        for place, row in enumerate(rows):
+            start, end = int(self.indptr[row]), int(self.indptr[row + 1])
+            out[place, np.asarray(self.x["indices"][start:end])] = self.x["data"][start:end]
+        return out
+
+
+def choose_samples(sample_map: pl.DataFrame, subject_ids: pl.Series, index: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Choose one sample per subject and assay, where the join has not said which.
+
+    Used samples of the subjects only. A sample known to be of tumour goes before others, one collected by the index
+    before a later one, then the latest, then the name: a total order, so the choice never depends on the input's order.
+
+    Args:
+        sample_map: SAMPLE_MAP frame.
+        subject_ids: The subjects.
+        index: `subject_id`, `index_time`, if known.
+
+    Returns:
+        `assay`, `subject_id`, `colname`, `centre`, `sample_time`, `sample_type`, ordered by assay and subject.
+    """
+    used = sample_map.filter((pl.col("status") == "used") & pl.col("primary").is_in(subject_ids.to_list()))
+    used = used.rename({"primary": "subject_id"})
+    if index is None:
+        used = used.with_columns(pl.lit(None, dtype=pl.Datetime("us")).alias("index_time"))
+    else:
+        used = used.join(index.select("subject_id", pl.col("index_time").cast(pl.Datetime("us"))), on="subject_id", how="left")
+    return (
+        used.with_columns(
+            (pl.col("sample_type").fill_null("") != "tumour").alias("not_tumour"),
+            (pl.col("sample_time") > pl.col("index_time")).fill_null(False).alias("late"),
+        )
+        .sort(
+            ["assay", "subject_id", "not_tumour", "late", "sample_time", "colname"],
+            descending=[False, False, False, False, True, False],
+            nulls_last=True,
+        )
+        .unique(["assay", "subject_id"], keep="first", maintain_order=True)
+        .select("assay", "subject_id", "colname", "centre", "sample_time", "sample_type")
+    )
+
+
+def assay_modality(name: str, folder: Path, chosen: pl.DataFrame) -> Modality:
+    """Return the modality of one assay: the chosen sample of each subject, in order of subject.
+
+    Raises:
+        UserError: If a chosen sample has no row in the assay.
+    """
+    from anndata.io import read_elem
+
+    group = _open(folder)
+    obs: Any = read_elem(group["obs"])
+    var: Any = read_elem(group["var"])
+    place = {str(label): row for row, label in enumerate(obs.index)}
+    chosen = chosen.filter(pl.col("assay") == name).sort("subject_id")
+    absent = [c for c in chosen["colname"] if c not in place]
+    if absent:
+        raise UserError(
+            f"The assay {name} lacks {len(absent)} samples that the sample map calls used. Run `unibase normalise` again."
+        )
+    rows = np.array([place[c] for c in chosen["colname"]], dtype=np.int64)
+    obs = obs.iloc[rows].copy()
+    obs.insert(0, "subject_id", [str(s) for s in chosen["subject_id"]])
+    obs.insert(1, "sample", chosen["colname"].to_list())
+    for column in ("centre", "sample_time", "sample_type"):
+        if column not in obs.columns:
+            obs[column] = chosen[column].to_list() if column != "sample_time" else _iso(chosen[column])
+    obs.index = obs["subject_id"].to_list()
+    return Modality(name, obs, var, source=folder, rows=rows)
+
+
+def frame_modality(name: str, frame: pl.DataFrame, variables: list[str], obs: pl.DataFrame) -> Modality:
+    """Return a modality of float64 variables held in a frame with one row per subject.
+
+    Args:
+        name: Name of the modality.
+        frame: `subject_id` and the variables.
+        variables: Columns that make the matrix; nulls become NaN.
+        obs: `subject_id` and what describes the rows; rows follow `frame`.
+    """
+    import pandas as pd
+
+    frame = frame.sort("subject_id")
+    table = frame.select("subject_id").join(obs, on="subject_id", how="left", maintain_order="left")
+    described = pd.DataFrame({"subject_id": [str(s) for s in table["subject_id"]]})
+    for column in table.columns:
+        if column != "subject_id":
+            described[column] = _pandas(table[column])
+    described.index = pd.Index(described["subject_id"].to_list(), dtype=object)
+    if variables:
+        matrix = frame.select(pl.col(variables).cast(pl.Float64).fill_null(float("nan"))).to_numpy(order="c")
+    else:
+        matrix = np.empty((frame.height, 0), dtype=np.float64)
+    return Modality(name, described, pd.DataFrame(index=pd.Index(variables, dtype=object)), matrix=np.ascontiguousarray(matrix))
+
+
+def write_cohort(modalities: list[Modality], subjects: pl.DataFrame, tables: Mapping[str, pl.DataFrame], folder: Path) -> None:
+    """Write `cohort.h5mu` and `cohort.zarr` below `folder`.
+
+    Args:
+        modalities: In the order to keep.
+        subjects: One row per subject; its columns become `obs` of the whole.
+        tables: Further tables for `uns`, such as `sample_map`.
+        folder: Where to write.
+    """
+    import h5py
+    import zarr
+    from zarr.codecs import ZstdCodec
+
+    skeleton = _skeleton(modalities, subjects, tables)
+    hdf5, store = folder / "cohort.h5mu", folder / "cohort.zarr"
+    skeleton.write_h5mu(hdf5)
+    with h5py.File(hdf5, "r+") as file:
+        for modality in modalities:
+            group = file["mod"][modality.name]
+            del group["X"]
+            _fill(_hdf5_matrix(group, modality), modality)
+    skeleton.write_zarr(store)
+    root = zarr.open_group(store, mode="r+")
+    for modality in modalities:
+        path = f"mod/{modality.name}/X"
+        shutil.rmtree(store / path)
+        array = root.create_array(
+            path,
+            shape=modality.shape,
+            chunks=tuple(max(1, min(c, n)) for c, n in zip(CHUNK, modality.shape, strict=True)),
+            dtype=modality.dtype(),
+            compressors=ZstdCodec(level=3),
+            fill_value=0.0,
+            attributes={"encoding-type": "array", "encoding-version": "0.2.0"},
+        )
+        _fill(array, modality)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        zarr.consolidate_metadata(store)
+
+
+def _fill(array: Any, modality: Modality) -> None:
+    for start, values in modality.blocks():
+        array[start : start + len(values)] = values.astype(array.dtype, copy=False)
+
+
+def _hdf5_matrix(group: Any, modality: Modality) -> Any:
+    rows, columns = modality.shape
+    chunks = (min(CHUNK[0], rows), min(CHUNK[1], columns)) if rows and columns else None
+    # Deflate, because R's rhdf5 reads it without a further plug-in.
+    compression: dict[str, Any] = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if chunks else {}
+    array = group.create_dataset(
+        "X", shape=modality.shape, dtype=modality.dtype(), chunks=chunks, track_times=False, **compression
+    )
+    array.attrs["encoding-type"] = "array"
+    array.attrs["encoding-version"] = "0.2.0"
+    return array
+
+
+def _skeleton(modalities: list[Modality], subjects: pl.DataFrame, tables: Mapping[str, pl.DataFrame]) -> Any:
+    import anndata
+    import mudata
+    import pandas as pd
+
+    parts = {}
+    for modality in modalities:
+        obs, var = _plain(modality.obs), _plain(modality.var)
+        parts[modality.name] = anndata.AnnData(obs=obs, var=var)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        whole = mudata.MuData(parts)
+        subjects = subjects.sort("subject_id")
+        described = pd.DataFrame(
+            {name: _pandas(subjects[name]) for name in subjects.columns if name != "subject_id"},
+            index=pd.Index([str(s) for s in subjects["subject_id"]], dtype=object),
+        )
+        described.insert(0, "subject_id", described.index.to_list())
+        described = _plain(described.reindex(whole.obs_names))
+        whole.obs = described
+        for name, table in tables.items():
+            frame = pd.DataFrame({column: _pandas(table[column]) for column in table.columns})
+            frame.index = pd.Index([str(i) for i in range(len(frame))], dtype=object)
+            whole.uns[name] = _plain(frame)
+    return whole
+
+
+def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return `frame` in encodings that every reader of the format knows: text as categories, dates as ISO text."""
+    import pandas as pd
+
+    frame = frame.copy()
+    for name in frame.columns:
+        column = frame[name]
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            text = column.astype(object)
+            frame[name] = _categories(text)
+        elif pd.api.types.is_datetime64_any_dtype(column.dtype):
+            frame[name] = _categories(column.dt.strftime("%Y-%m-%dT%H:%M:%S").astype(object))
+        elif column.dtype == object or pd.api.types.is_string_dtype(column.dtype):
+            frame[name] = _categories(column.astype(object))
+        elif pd.api.types.is_extension_array_dtype(column.dtype):
+            frame[name] = column.astype("float64")
+    frame.index = pd.Index([str(label) for label in frame.index], dtype=object)
+    frame.index.name = None
+    return frame
+
+
+def _categories(values: pd.Series) -> pd.Categorical:
+    import pandas as pd
+
+    text = [None if pd.isna(v) else str(v) for v in values]
+    return pd.Categorical(text, categories=sorted({t for t in text if t is not None}))
+
+
+def _pandas(series: pl.Series) -> Any:
+    if series.dtype == pl.Date or isinstance(series.dtype, pl.Datetime):
+        return _iso(series)
+    if series.dtype.is_integer() and series.null_count():
+        return series.cast(pl.Float64).to_numpy()
+    if series.dtype == pl.Boolean and series.null_count():
+        return series.cast(pl.Int8).cast(pl.Float64).to_numpy()
+    if series.dtype == pl.String or not (series.dtype.is_numeric() or series.dtype == pl.Boolean):
+        return np.array(series.cast(pl.String).to_list(), dtype=object)
+    if series.name in ("subject_id", "primary"):
+        return np.array(series.cast(pl.String).to_list(), dtype=object)
+    return series.to_numpy()
+
+
+def _iso(series: pl.Series) -> list[str | None]:
+    if series.dtype == pl.Date:
+        return series.dt.strftime("%Y-%m-%d").to_list()
+    return series.dt.strftime("%Y-%m-%dT%H:%M:%S").to_list()
+
+
+def _open(folder: Path) -> Any:
+    import zarr
+
+    return zarr.open_group(folder, mode="r")

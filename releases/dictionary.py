@@ -1,0 +1,272 @@
+"""The data dictionary of a release: a row for every column of every table and modality, or no release.
+
+Descriptions come from the rooms that made the columns (pieces), from the table schemas of the house, and from the
+standards (MEDS, CDISC ADaM). Missingness and completeness are counted here, from the data released.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import polars as pl
+
+from groundwork import tables
+from groundwork.problems import UserError
+from releases.disclosure import suppress
+
+TEXT_FIELDS = ("label", "type", "unit", "codes", "derivation", "source")
+
+SCHEMA = pl.Schema(
+    {
+        "table": pl.String(),
+        "column": pl.String(),
+        "label": pl.String(),
+        "type": pl.String(),
+        "unit": pl.String(),
+        "codes": pl.String(),
+        "derivation": pl.String(),
+        "source": pl.String(),
+        "rows": pl.Int64(),
+        "missing": pl.Int64(),
+        "completeness_by_centre": pl.String(),
+    }
+)
+
+_HOUSE = {
+    "subjects": (tables.SUBJECT, tables.CENTRE),
+    "analysis": (tables.SUBJECT, tables.CENTRE),
+    "timeline": tables.EVENTS.columns,
+    "features": tables.FEATURES.columns,
+    "sample_map": (
+        *tables.SAMPLE_MAP.columns,
+        tables.Column("chosen", pl.Boolean(), "Whether the sample is the row of its subject in the cohort file."),
+    ),
+    "quarantine": tables.QUARANTINE.columns,
+}
+
+_ADTTE = {
+    "STUDYID": ("Study identifier", "Name of the study.", ""),
+    "subject_id": ("Subject", "Keyed pseudonym of the person; positive.", ""),
+    "centre": ("Centre", "Name of the centre, as in the study file.", ""),
+    "USUBJID": ("Unique subject identifier", "subject_id as text.", ""),
+    "PARAMCD": ("Parameter code", "Endpoint: OS, PFS, ...", ""),
+    "PARAM": ("Parameter", "Endpoint in words.", ""),
+    "AVAL": ("Analysis value", "Time from STARTDT to ADT.", ""),
+    "AVALU": ("Analysis value unit", "Unit of AVAL.", ""),
+    "STARTDT": ("Time-to-event origin date", "Index date of the subject, shifted.", ""),
+    "ADT": ("Analysis date", "Date of event or censoring, shifted.", ""),
+    "CNSR": ("Censor", "0 when the event was observed, else 1 or more.", ""),
+    "EVNTDESC": ("Event or censoring description", "What ended the follow-up.", ""),
+    "CNSDTDSC": ("Censor date description", "What the censoring date is.", ""),
+    "SRCDOM": ("Source data", "Table the analysis date was read from.", ""),
+    "SRCVAR": ("Source variable", "Column the analysis date was read from.", ""),
+    "SRCSEQ": ("Source sequence number", "Row the analysis date was read from.", ""),
+}
+
+_MODALITY = {
+    "subject_id": ("Subject", "Keyed pseudonym of the person, as text: the row of the subject in every modality."),
+    "sample": ("Sample", "Keyed pseudonym of the sample chosen for the subject: `colname` of the sample map."),
+    "centre": ("Centre", "Name of the centre, as in the study file."),
+    "sample_time": ("Time of the sample", "Shifted date of collection, ISO 8601 text."),
+    "sample_type": ("Sample type", "tumour, normal, metastasis or empty."),
+    "status": ("Status of the sample", "used, or quarantined."),
+    "reason": ("Reason", "Why the sample is quarantined; empty when used."),
+    "series_time": ("Time of the image", "Shifted date and time of the image, ISO 8601 text."),
+}
+
+
+@dataclass(frozen=True)
+class ModalityNames:
+    """The names a reader meets in a modality of the cohort file.
+
+    Attributes:
+        variables: Names of the variables (genes, features).
+        annotations: Columns of obs and var.
+        measured: Whether the variables are those of an assay, which one description holds for.
+    """
+
+    variables: Iterable[str]
+    annotations: Iterable[str]
+    measured: bool = False
+
+
+def build(
+    frames: Mapping[str, pl.DataFrame],
+    pieces: Sequence[pl.DataFrame],
+    min_cell: int,
+    modalities: Mapping[str, ModalityNames] | None = None,
+    centres: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """Describe every column of `frames` and of `modalities`.
+
+    Args:
+        frames: Table name to table.
+        pieces: See `ReleaseInputs.dictionary`. The first that fits wins; one for the table goes before one for all,
+            a full name before a pattern.
+        min_cell: Smallest count of rows shown in `completeness_by_centre`.
+        modalities: Modalities of the cohort file; a name described for a table keeps that description.
+        centres: `subject_id` and `centre`, for completeness of tables that have no `centre` column.
+
+    Returns:
+        The dictionary, ordered by table as given and by column as the table has it.
+
+    Raises:
+        UserError: If a column has no description; the text names table and columns.
+    """
+    exact, patterns = _index(pieces)
+    rows: list[dict[str, Any]] = []
+    undescribed: list[str] = []
+    for table, frame in frames.items():
+        counted = _completeness(frame, min_cell, centres)
+        for column in frame.columns:
+            text = _describe(table, column, exact, patterns)
+            if text is None:
+                undescribed.append(f"{table}.{column}")
+                continue
+            text["type"] = text["type"] or _type_name(frame.schema[column])
+            rows.append({"table": table, "column": column, **text, "rows": frame.height, "missing": frame[column].null_count()})
+            rows[-1]["completeness_by_centre"] = counted.get(column, "")
+    known = {row["column"]: {name: row[name] for name in TEXT_FIELDS} for row in reversed(rows)}
+    for modality, names in (modalities or {}).items():
+        variables = dict.fromkeys(str(name) for name in names.variables)
+        for column in dict.fromkeys([*variables, *(str(name) for name in names.annotations)]):
+            text = _describe(modality, column, exact, patterns) or known.get(column)
+            if text is None:
+                text = _describe_value(modality, column) if names.measured and column in variables else _describe_modality(column)
+            if text is None:
+                undescribed.append(f"{modality}.{column}")
+                continue
+            rows.append(
+                {"table": modality, "column": column, **text, "rows": None, "missing": None, "completeness_by_centre": ""}
+            )
+    if undescribed:
+        some = ", ".join(undescribed[:20]) + (f" and {len(undescribed) - 20} more" if len(undescribed) > 20 else "")
+        raise UserError(
+            f"The data dictionary says nothing of {len(undescribed)} columns: {some}. Describe them in a dictionary piece."
+        )
+    return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def to_json(dictionary: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return the dictionary as JSON objects, completeness by centre as an object."""
+    rows = dictionary.to_dicts()
+    for row in rows:
+        row["completeness_by_centre"] = json.loads(row["completeness_by_centre"] or "{}")
+    return rows
+
+
+def _index(pieces: Sequence[pl.DataFrame]) -> tuple[dict[tuple[str, str], dict[str, str]], list[tuple[str, str, dict[str, str]]]]:
+    exact: dict[tuple[str, str], dict[str, str]] = {}
+    patterns: list[tuple[str, str, dict[str, str]]] = []
+    for piece in pieces:
+        for row in piece.to_dicts():
+            text = {name: str(row.get(name) or "") for name in TEXT_FIELDS}
+            table, column = str(row.get("table") or ""), str(row["column"])
+            if "*" in column:
+                patterns.append((table, column, text))
+            else:
+                exact.setdefault((table, column), text)
+    return exact, patterns
+
+
+def _describe(
+    table: str, column: str, exact: Mapping[tuple[str, str], dict[str, str]], patterns: Sequence[tuple[str, str, dict[str, str]]]
+) -> dict[str, str] | None:
+    own = exact.get((table, column))
+    if own is None:
+        own = next((t for where, p, t in patterns if where == table and fnmatch.fnmatchcase(column, p)), None)
+    if own is None:
+        own = _house(table).get(column) or exact.get(("", column))
+    if own is None:
+        own = next((t for where, p, t in patterns if not where and fnmatch.fnmatchcase(column, p)), None)
+    return dict(own) if own is not None else None
+
+
+@cache
+def _house(table: str) -> dict[str, dict[str, str]]:
+    blank = dict.fromkeys(TEXT_FIELDS, "")
+    if table == "adtte":
+        return {
+            name: {**blank, "label": label, "derivation": text, "unit": unit, "source": "CDISC ADaM ADTTE"}
+            for name, (label, text, unit) in _ADTTE.items()
+        }
+    source = "MEDS 0.4.1" if table == "timeline" else "unibase"
+    return {
+        c.name: {**blank, "label": c.name.replace("_", " "), "unit": c.unit, "derivation": c.text, "source": source}
+        for c in _HOUSE.get(table, ())
+    }
+
+
+def _describe_value(assay: str, variable: str) -> dict[str, str]:
+    # One sentence holds for all variables of an assay; where the settings say more, the settings are in the manifest.
+    return {
+        **dict.fromkeys(TEXT_FIELDS, ""),
+        "label": variable,
+        "type": "float",
+        "derivation": f"Value of {variable} in the assay {assay}, prepared as settings, assays, {assay} of the manifest say.",
+        "source": f"assay {assay}",
+    }
+
+
+def _describe_modality(column: str) -> dict[str, str] | None:
+    code, _, kind = column.rpartition("_")
+    if code and kind in ("AVAL", "CNSR"):
+        label, text = f"{code} {_ADTTE[kind][0].lower()}", f"{kind} of {code} in the table adtte. {_ADTTE[kind][1]}"
+    elif column in _MODALITY:
+        label, text = _MODALITY[column]
+    else:
+        return None
+    return {**dict.fromkeys(TEXT_FIELDS, ""), "label": label, "derivation": text, "source": "unibase"}
+
+
+def _type_name(dtype: pl.DataType) -> str:
+    if dtype.is_integer():
+        return "integer"
+    if dtype.is_float():
+        return "float"
+    if dtype == pl.Boolean:
+        return "boolean"
+    if dtype == pl.Date:
+        return "date"
+    if isinstance(dtype, pl.Datetime):
+        return "datetime"
+    return "string"
+
+
+def _completeness(frame: pl.DataFrame, min_cell: int, centres: pl.DataFrame | None) -> dict[str, str]:
+    """Return, per column, JSON of centre to [rows with a value, rows], None where a count is too small to show."""
+    if "centre" not in frame.columns:
+        if centres is None or "subject_id" not in frame.columns:
+            return {}
+        frame = frame.join(centres.select("subject_id", "centre"), on="subject_id", how="left")
+    if not frame.height:
+        return {}
+    columns = [name for name in frame.columns if name != "centre"]
+    counts = (
+        frame.group_by(pl.col("centre").fill_null(""))
+        .agg(pl.len().alias("__rows"), *[pl.col(name).count().alias(f"__{name}") for name in columns])
+        .sort("centre")
+    )
+    names, rows = counts["centre"].to_list(), counts["__rows"].to_list()
+    found: dict[str, str] = {}
+    seen: dict[tuple[int, ...], str] = {}
+    for name in columns:
+        present = tuple(counts[f"__{name}"].to_list())
+        if present not in seen:
+            seen[present] = json.dumps(_masked_pairs(names, present, rows, min_cell), sort_keys=True, ensure_ascii=False)
+        found[name] = seen[present]
+    return found
+
+
+def _masked_pairs(names: list[str], present: Sequence[int], rows: Sequence[int], min_cell: int) -> dict[str, list[int | None]]:
+    # Counts of one table: present and absent per centre; the dictionary's own `rows` and `missing` are totals over centres.
+    size = len(names)
+    cells = [*present, *(n - p for n, p in zip(rows, present, strict=True))]
+    sums = [[i, size + i] for i in range(size)] + [list(range(size)), list(range(size, 2 * size))]
+    masked = suppress(cells, sums, min_cell)
+    return {name: [masked.counts[i], rows[i] if masked.sums[i] and rows[i] >= min_cell else None] for i, name in enumerate(names)}

@@ -1,0 +1,93 @@
+"""What a release is made from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from groundwork.problems import UserError
+
+NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+VERSION = re.compile(r"[0-9]+(\.[0-9]+)*([-+.][0-9A-Za-z.-]+)?")
+
+
+@dataclass(frozen=True)
+class ReleaseInputs:
+    """All that goes into one release; nothing else does, so equal inputs give equal bytes.
+
+    Attributes:
+        study: Name of the study: lower case, digits, hyphens. Also the folder of its releases.
+        title: One line for people.
+        version: Version of the release, such as 1.0.0.
+        subjects: One row per subject of the cohort: `subject_id`, `centre`, and what else describes the subject.
+            Only these subjects are released; rows of others are left out of every table.
+        events: EVENTS frame, or the folder of a MEDS dataset.
+        features: FEATURES frame: all regions, series and image types.
+        analysis: One row per subject, the values the join chose.
+        trace: Where each value of `analysis` comes from; may have no row.
+        adtte: Time-to-event rows: `subject_id`, `PARAMCD`, `AVAL`, `CNSR` (0 event, else censored) and further ADTTE columns.
+        sample_map: SAMPLE_MAP frame.
+        assays: Assay name to AnnData zarr folder, rows named by `colname` of the sample map.
+        quarantine: QUARANTINE frame.
+        flow: Steps from all known subjects to the cohort, each a mapping with `step`, `kept`, `excluded` and `reason`.
+        dictionary: Frames that describe columns: `column`, `label`, `type`, `unit`, `derivation`, `source`, and, where a
+            description holds for one table only, `table`. A `column` may be a pattern with `*`.
+        settings: Settings of the study as JSON; no path and no secret in it.
+        source_digests: What was read, by digest; keys name sources without naming a person or a path.
+        software: Package to version.
+        key_fingerprint: Fingerprint of the study's key.
+        min_cell: Smallest count of persons that a page may show.
+        description: A few sentences on the study, for the page and the catalogue.
+        concepts: What the timelines of the page draw (`treatment`, `progression`, `death`, ...) to beginnings of codes.
+    """
+
+    study: str
+    title: str
+    version: str
+    subjects: pl.DataFrame
+    events: pl.DataFrame | Path
+    features: pl.DataFrame
+    analysis: pl.DataFrame
+    trace: pl.DataFrame
+    adtte: pl.DataFrame
+    sample_map: pl.DataFrame
+    assays: Mapping[str, Path]
+    quarantine: pl.DataFrame
+    flow: Sequence[Mapping[str, Any]]
+    dictionary: Sequence[pl.DataFrame] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    source_digests: Mapping[str, str] = field(default_factory=dict)
+    software: Mapping[str, str] = field(default_factory=dict)
+    key_fingerprint: str = ""
+    min_cell: int = 11
+    description: str = ""
+    concepts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Check what every later step leans on.
+
+        Raises:
+            UserError: With what is wrong and what is allowed.
+        """
+        if not NAME.fullmatch(self.study):
+            raise UserError("The study name has other characters than lower case letters, digits and hyphens. Rename the study.")
+        if not VERSION.fullmatch(self.version):
+            raise UserError(f"The version {self.version!r} is not like 1.0.0. Change `release: version` in the study file.")
+        if self.min_cell < 1:
+            raise UserError("min_cell is below 1. Give the smallest count that may be shown, such as 11.")
+        if "subject_id" not in self.subjects.columns:
+            raise UserError("The subjects table has no column subject_id. Build the cohort again.")
+        if not self.subjects.height:
+            raise UserError("The cohort is empty, so there is nothing to release. Look at the flow of `unibase join`.")
+        for name, frame in (("subjects", self.subjects), ("analysis", self.analysis)):
+            twice = frame.height - frame["subject_id"].n_unique() if "subject_id" in frame.columns else 0
+            if twice:
+                raise UserError(f"The {name} table repeats {twice} subjects; it has one row per subject. Build it again.")
+        reserved = {"clinical", "radiomics"} & set(self.assays)
+        if reserved:
+            raise UserError(f"An assay may not be named {', '.join(sorted(reserved))}: the release has a modality of that name.")

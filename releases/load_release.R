@@ -1,0 +1,35 @@
+# Loads this release into plain R: source("load_release.R"); release <- load_release("."); release$rna$X[1:3, 1:3]
+# Needs rhdf5 (Bioconductor) for the matrices and survival (in every R) for the endpoints. Subjects are text, never numbers.
+load_release <- function(folder = ".") {
+  table_of <- function(name) {
+    path <- file.path(folder, "csv", paste0(name, ".csv"))
+    first <- names(read.csv(path, nrows = 1, check.names = FALSE))
+    text <- intersect(first, c("subject_id", "primary", "colname", "StudyInstanceUID", "SeriesInstanceUID"))
+    frame <- read.csv(path, check.names = FALSE, na.strings = "", colClasses = setNames(rep("character", length(text)), text))
+    for (column in intersect(names(frame), c("index_time", "series_time", "sample_time", "STARTDT", "ADT")))
+      frame[[column]] <- as.POSIXct(frame[[column]], format = ifelse(nchar(frame[[column]]) > 10, "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"), tz = "UTC")
+    frame
+  }
+  file <- file.path(folder, "cohort.h5mu")
+  column_of <- function(group, name) {                       # one column of obs or var, categories decoded
+    found <- rhdf5::h5read(file, paste0(group, "/", name))
+    if (is.list(found) && !is.null(found$categories)) return(found$categories[ifelse(found$codes < 0, NA, found$codes + 1)])
+    as.vector(found)
+  }
+  modality_of <- function(name) {                            # X is variables x subjects, as Bioconductor has it
+    group <- paste0("mod/", name)
+    columns <- rhdf5::h5readAttributes(file, paste0(group, "/obs"))[["column-order"]]
+    obs <- as.data.frame(lapply(setNames(columns, columns), function(c) column_of(paste0(group, "/obs"), c)), check.names = FALSE)
+    rownames(obs) <- as.vector(rhdf5::h5read(file, paste0(group, "/obs/_index")))
+    X <- rhdf5::h5read(file, paste0(group, "/X"))
+    dimnames(X) <- list(as.vector(rhdf5::h5read(file, paste0(group, "/var/_index"))), rownames(obs))
+    list(X = X, obs = obs)
+  }
+  tables <- c("subjects", "analysis", "adtte", "features", "trace", "sample_map", "quarantine")
+  release <- setNames(lapply(tables, table_of), tables)
+  for (name in as.vector(rhdf5::h5readAttributes(file, "mod")[["mod-order"]])) release[[name]] <- modality_of(name)
+  endpoints <- split(release$adtte, release$adtte$PARAMCD)   # one Surv per endpoint, named by subject
+  release$Surv <- lapply(endpoints, function(e) setNames(survival::Surv(e$AVAL, e$CNSR == 0), e$subject_id))
+  rhdf5::h5closeAll()
+  release
+}

@@ -1,0 +1,71 @@
+"""The manifest of a release: every file with its SHA-256, and what the release was made from.
+
+It holds no time of day and no path of the machine, so equal releases have equal manifests.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from groundwork.files import sha256_file, write_json
+from groundwork.problems import UserError
+
+MANIFEST = "manifest.json"
+SIGNATURE = "manifest.json.sig"
+OUTSIDE = frozenset({MANIFEST, SIGNATURE})
+"""Files the manifest cannot list: itself and the signature over it."""
+
+
+def list_files(folder: Path | str) -> dict[str, dict[str, Any]]:
+    """Return `{relative name: {"sha256", "bytes"}}` of all files below `folder`, in order of name."""
+    folder = Path(folder)
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    return {
+        name: {"sha256": sha256_file(files[name]), "bytes": files[name].stat().st_size}
+        for name in sorted(files)
+        if name not in OUTSIDE
+    }
+
+
+def write(folder: Path | str, about: dict[str, Any]) -> dict[str, Any]:
+    """List all files of `folder` and write `manifest.json` with `about` beside them; return the manifest."""
+    manifest = {**about, "files": list_files(folder)}
+    write_json(Path(folder) / MANIFEST, manifest)
+    return manifest
+
+
+def read(folder: Path | str) -> dict[str, Any]:
+    """Read the manifest of a release.
+
+    Raises:
+        UserError: If `folder` holds no readable manifest.
+    """
+    path = Path(folder) / MANIFEST
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise UserError(f"{folder} is no release: it holds no {MANIFEST}. Name the folder <releases>/<name>/<version>.") from None
+    except ValueError:
+        raise UserError(
+            f"{path} is not readable JSON: the release is damaged. Copy it again from where it was published."
+        ) from None
+
+
+def verify(folder: Path | str) -> list[str]:
+    """Compare every file with the manifest; return one sentence per difference, none when all is as published.
+
+    Raises:
+        UserError: If there is no readable manifest.
+    """
+    listed = dict(read(folder).get("files", {}))
+    present = list_files(folder)
+    problems = [f"{name}: missing" for name in sorted(set(listed) - set(present))]
+    problems += [f"{name}: not in the manifest" for name in sorted(set(present) - set(listed))]
+    problems += [
+        f"{name}: content differs from the manifest"
+        for name in sorted(set(listed) & set(present))
+        if listed[name] != present[name]
+    ]
+    return problems

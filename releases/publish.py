@@ -1,0 +1,226 @@
+"""Publish a release: a folder that appears whole and never changes again."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from groundwork import tables
+from groundwork.files import digest_of, sha256_file, write_json, write_text
+from groundwork.problems import UserError
+from releases import cohort, dictionary, manifest, report
+from releases.inputs import ReleaseInputs
+from releases.timeline import write_timeline
+
+__all__ = ["ReleaseInputs", "publish_release"]
+
+FORMAT = 1
+LOAD_SCRIPT = Path(__file__).with_name("load_release.R")
+
+
+def publish_release(inputs: ReleaseInputs, releases_folder: Path | str) -> Path:
+    """Write the release to `<releases_folder>/<study>/<version>/` and return that folder.
+
+    It is built beside its place and renamed into it, so a reader never sees a part of a release. A published version
+    is never overwritten: when it holds the same bytes it is returned as it is.
+
+    Raises:
+        UserError: If the inputs do not make a release (see `ReleaseInputs.check`), a column has no description, or the
+            version is published already with other content.
+    """
+    inputs.check()
+    target = Path(releases_folder) / inputs.study / inputs.version
+    target.parent.mkdir(parents=True, exist_ok=True)
+    building = target.with_name(f".tmp-{uuid.uuid4().hex}")
+    building.mkdir()
+    try:
+        _build(inputs, building)
+        if target.exists():
+            _same_or_refuse(building, target)
+            return target
+        building.rename(target)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return target
+
+
+def _same_or_refuse(building: Path, target: Path) -> None:
+    if sha256_file(building / manifest.MANIFEST) == sha256_file(target / manifest.MANIFEST):
+        return
+    new, old = manifest.read(building), manifest.read(target)
+    files = sorted(name for name in set(new["files"]) | set(old["files"]) if new["files"].get(name) != old["files"].get(name))
+    what = ", ".join(files[:5]) + (f" and {len(files) - 5} more" if len(files) > 5 else "") if files else "the manifest"
+    raise UserError(
+        f"Version {target.name} is published and would now differ ({what}). "
+        "A published release never changes: give a new version under `release: version`."
+    )
+
+
+def _build(inputs: ReleaseInputs, folder: Path) -> None:
+    frames = released_tables(inputs)
+    subject_ids = frames["subjects"]["subject_id"]
+    codes = write_timeline(inputs.events, subject_ids, folder / "timeline", inputs.study, inputs.version)
+    modalities = make_modalities(inputs, frames)
+    frames["sample_map"] = mark_chosen(frames["sample_map"], modalities)
+    described = dictionary.build(
+        {**frames, "timeline": tables.EVENTS.empty()},
+        inputs.dictionary,
+        inputs.min_cell,
+        {
+            m.name: dictionary.ModalityNames(m.var.index, [*m.obs.columns, *m.var.columns], m.source is not None)
+            for m in modalities
+        },
+        frames["subjects"],
+    )
+    for name, frame in frames.items():
+        tables.write_parquet(frame, folder / "tables" / f"{name}.parquet")
+        write_csv(frame, folder / "csv" / f"{name}.csv")
+    cohort.write_cohort(modalities, frames["subjects"], {"sample_map": frames["sample_map"]}, folder)
+    tables.write_parquet(described, folder / "dictionary" / "dictionary.parquet")
+    write_csv(described, folder / "dictionary" / "dictionary.csv")
+    write_json(folder / "dictionary" / "dictionary.json", dictionary.to_json(described))
+    shutil.copyfile(LOAD_SCRIPT, folder / "load_release.R")
+    about = {
+        "format": FORMAT,
+        "study": inputs.study,
+        "title": inputs.title,
+        "version": inputs.version,
+        "subjects": frames["subjects"].height,
+        "modalities": {m.name: {"subjects": m.shape[0], "variables": m.shape[1]} for m in modalities},
+        "settings": dict(inputs.settings),
+        "settings_digest": digest_of(inputs.settings),
+        "source_digests": dict(inputs.source_digests),
+        "software": dict(inputs.software),
+        "key_fingerprint": inputs.key_fingerprint,
+        "min_cell": inputs.min_cell,
+        "flow": [dict(step) for step in inputs.flow],
+        "status": "pseudonymised, not anonymous",
+    }
+    page = report.render(
+        report.ReportData(
+            study=inputs.study,
+            title=inputs.title,
+            version=inputs.version,
+            description=inputs.description,
+            tables=frames,
+            timeline=folder / "timeline",
+            codes=codes,
+            modalities={m.name: m.obs.index.to_list() for m in modalities},
+            flow=inputs.flow,
+            dictionary=described,
+            about=about,
+            min_cell=inputs.min_cell,
+            concepts=inputs.concepts,
+        )
+    )
+    write_text(folder / "report.html", page)
+    manifest.write(folder, about)
+
+
+def released_tables(inputs: ReleaseInputs) -> dict[str, pl.DataFrame]:
+    """Return the tables of the release: subjects of the cohort only, in a stated order of rows."""
+    subjects = inputs.subjects.sort("subject_id")
+    ids = subjects["subject_id"].to_list()
+
+    def only(frame: pl.DataFrame, *order: str, column: str = "subject_id") -> pl.DataFrame:
+        if column not in frame.columns:
+            return frame
+        return frame.filter(pl.col(column).is_in(ids)).sort(
+            [name for name in order if name in frame.columns], nulls_last=False, maintain_order=True
+        )
+
+    return {
+        "subjects": subjects,
+        "analysis": only(inputs.analysis, "subject_id"),
+        "adtte": only(inputs.adtte, "subject_id", "PARAMCD"),
+        "features": only(inputs.features, *tables.FEATURES.key),
+        "trace": only(inputs.trace, *inputs.trace.columns),
+        "sample_map": only(tables.SAMPLE_MAP.conform(inputs.sample_map), "assay", "primary", "colname", column="primary"),
+        "quarantine": tables.QUARANTINE.conform(inputs.quarantine),
+    }
+
+
+def make_modalities(inputs: ReleaseInputs, frames: dict[str, pl.DataFrame]) -> list[cohort.Modality]:
+    """Return the modalities of the cohort: radiomics, the assays, clinical."""
+    subjects, analysis = frames["subjects"], frames["analysis"]
+    ids = subjects["subject_id"]
+    index = None
+    for frame in (analysis, subjects):
+        if "index_time" in frame.columns:
+            index = frame.select("subject_id", "index_time")
+            break
+    radiomic = feature_columns(analysis, frames["features"])
+    numeric = [c for c in analysis.columns if analysis.schema[c].is_numeric() and c != "subject_id"]
+    measured = analysis.filter(pl.any_horizontal(pl.col(radiomic).is_not_null())) if radiomic else analysis.clear()
+    centre = subjects.select("subject_id", *(["centre"] if "centre" in subjects.columns else []))
+    modalities = [cohort.frame_modality("radiomics", measured, radiomic, centre)]
+    chosen = cohort.choose_samples(frames["sample_map"], ids, index)
+    for name in sorted(inputs.assays):
+        modalities.append(cohort.assay_modality(name, Path(inputs.assays[name]), chosen))
+    prefixes = tuple(f"{name}_" for name in inputs.assays)
+    clinical = [c for c in numeric if c not in set(radiomic) and not c.startswith(prefixes)]
+    modalities.append(
+        cohort.frame_modality(
+            "clinical", analysis, clinical, subjects.join(wide_endpoints(frames["adtte"]), on="subject_id", how="left")
+        )
+    )
+    return modalities
+
+
+def feature_columns(analysis: pl.DataFrame, features: pl.DataFrame) -> list[str]:
+    """Return the columns of `analysis` that hold radiomic features: those that end with the name of one."""
+    declared = {column.name for column in tables.FEATURES.columns}
+    names = tuple(name for name in features.columns if name not in declared and features.schema[name].is_numeric())
+    if not names:
+        return []
+    return [c for c in analysis.columns if c.endswith(names) and analysis.schema[c].is_numeric()]
+
+
+def wide_endpoints(adtte: pl.DataFrame) -> pl.DataFrame:
+    """Return one row per subject with `<PARAMCD>_AVAL` and `<PARAMCD>_CNSR`."""
+    wide = (
+        adtte.select("subject_id").unique().sort("subject_id") if adtte.height else pl.DataFrame(schema={"subject_id": pl.Int64})
+    )
+    if not adtte.height:
+        return wide
+    for code in adtte["PARAMCD"].unique().sort().to_list():
+        part = adtte.filter(pl.col("PARAMCD") == code).unique("subject_id", keep="first", maintain_order=True)
+        part = part.select("subject_id", pl.col("AVAL").alias(f"{code}_AVAL"), pl.col("CNSR").alias(f"{code}_CNSR"))
+        wide = wide.join(part, on="subject_id", how="left")
+    return wide
+
+
+def mark_chosen(sample_map: pl.DataFrame, modalities: list[cohort.Modality]) -> pl.DataFrame:
+    """Return the sample map with `chosen`: whether the sample is the row of its subject in the cohort file."""
+    pairs = [(m.name, str(sample)) for m in modalities if "sample" in m.obs.columns for sample in m.obs["sample"]]
+    chosen = pl.DataFrame(pairs, schema={"assay": pl.String, "colname": pl.String}, orient="row").with_columns(
+        chosen=pl.lit(True)
+    )
+    return sample_map.join(chosen, on=["assay", "colname"], how="left", maintain_order="left").with_columns(
+        pl.col("chosen").fill_null(False)
+    )
+
+
+def write_csv(frame: pl.DataFrame, path: Path) -> None:
+    """Write `frame` as CSV that R and others read: ISO dates, empty for missing, shortest exact decimals."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nested = [name for name, dtype in frame.schema.items() if dtype.is_nested()]
+    # R reads TRUE and FALSE as logical, but takes true and false for text.
+    words = {
+        name: pl.when(pl.col(name)).then(pl.lit("TRUE")).when(~pl.col(name)).then(pl.lit("FALSE")).alias(name)
+        for name, dtype in frame.schema.items()
+        if dtype == pl.Boolean
+    }
+    flat = frame.with_columns(*words.values())
+    flat = flat.with_columns(pl.col(name).map_elements(_json_text, return_dtype=pl.String) for name in nested)
+    flat.write_csv(path, datetime_format="%Y-%m-%dT%H:%M:%S", float_scientific=None)
+
+
+def _json_text(value: Any) -> str:
+    import json
+
+    return json.dumps(value.to_list() if isinstance(value, pl.Series) else value, default=str)

@@ -1,0 +1,77 @@
+"""Plain R reads a release and finds the numbers that Python finds."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import mudata
+import numpy as np
+import polars as pl
+import pytest
+
+from releases.publish import publish_release
+from releases.survival import kaplan_meier
+from tests.releases.examples import make_inputs
+from tests.releases.r import rscript
+
+SCRIPT = """
+source(file.path(folder, "load_release.R")); r <- load_release(folder)
+d <- merge(r$adtte[r$adtte$PARAMCD == "OS", ], data.frame(subject_id = r$clinical$obs$subject_id, age = r$clinical$obs$age_at_index))
+x <- data.frame(subject_id = colnames(r$radiomics$X), volume = log(r$radiomics$X["CT_GTV_original_shape_MeshVolume", ]))
+d <- merge(d, x)
+fit <- survival::coxph(survival::Surv(AVAL, CNSR == 0) ~ volume + age, d, ties = "efron")
+out <- list(
+  median = unname(quantile(survival::survfit(r$Surv$OS ~ 1, conf.type = "log-log"), 0.5)$quantile),
+  hazard_ratio = unname(exp(coef(fit))),
+  radiomics = unname(rowMeans(r$radiomics$X)), rna = unname(rowMeans(r$rna$X)),
+  mutations = unname(rowMeans(r$mutations$X, na.rm = TRUE)),
+  subjects = r$subjects$subject_id, index = format(r$analysis$index_time, "%Y-%m-%dT%H:%M:%S"), start = format(r$adtte$STARTDT, "%Y-%m-%d"),
+  samples = r$sample_map$colname[r$sample_map$chosen])
+writeLines(jsonlite::toJSON(out, digits = NA, auto_unbox = FALSE), "out.json")
+"""
+
+
+@pytest.mark.slow
+def test_r_reproduces_median_hazard_ratio_and_means(tmp_path: Path) -> None:
+    program = rscript("rhdf5", "survival", "jsonlite")
+    inputs = make_inputs(tmp_path / "in", subjects=90, seed=3)
+    folder = publish_release(inputs, tmp_path / "out")
+    done = subprocess.run(
+        [program, "-e", f"folder <- '{folder}'; {SCRIPT}"], cwd=tmp_path, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    answer = json.loads((tmp_path / "out.json").read_text())
+
+    adtte = pl.read_parquet(folder / "tables" / "adtte.parquet")
+    median = kaplan_meier(adtte["AVAL"].to_numpy(), (adtte["CNSR"] == 0).to_numpy()).median()[0]
+    assert answer["median"] == [pytest.approx(median, rel=1e-9)]
+
+    whole = mudata.read_h5mu(folder / "cohort.h5mu")
+    for name in ("radiomics", "rna", "mutations"):
+        means = np.nanmean(whole[name].X.astype(np.float64), axis=0)
+        np.testing.assert_allclose(answer[name], means, rtol=1e-9)
+
+    from lifelines import CoxPHFitter
+
+    radiomics = whole["radiomics"].to_df()["CT_GTV_original_shape_MeshVolume"]
+    table = whole["clinical"].obs[["OS_AVAL", "OS_CNSR", "age_at_index"]].join(np.log(radiomics), how="inner")
+    table["OS_CNSR"] = table["OS_CNSR"] == 0
+    fitter = CoxPHFitter().fit(
+        table.astype(float), "OS_AVAL", "OS_CNSR", fit_options={"precision": 1e-14, "r_precision": 1e-14, "max_steps": 100}
+    )
+    ratio = np.exp(fitter.params_[["CT_GTV_original_shape_MeshVolume", "age_at_index"]])
+    np.testing.assert_allclose(answer["hazard_ratio"], ratio, rtol=1e-9)
+
+    assert answer["subjects"] == [str(s) for s in adtte["subject_id"]]
+    assert answer["index"] == inputs.analysis.sort("subject_id")["index_time"].dt.strftime("%Y-%m-%dT%H:%M:%S").to_list()
+    assert answer["start"] == [d.isoformat() for d in adtte["STARTDT"]]
+    chosen = pl.read_parquet(folder / "tables" / "sample_map.parquet").filter("chosen")["colname"].to_list()
+    assert answer["samples"] == chosen
+
+
+def test_the_script_is_short() -> None:
+    import releases.publish
+
+    assert len(releases.publish.LOAD_SCRIPT.read_text().splitlines()) <= 40
