@@ -137,7 +137,7 @@ def score(one: Traits, two: Traits, frequencies: Frequencies) -> tuple[float, st
     birth = _birth_bits(one.birth, two.birth)
     if given is None or birth is None or family is None:
         return None
-    sex = 0.0 if not one.sex or not two.sex else (1.0 if one.sex == two.sex else -7.0)
+    sex = 0.0 if not one.sex or not two.sex else (1.0 if one.sex == two.sex else -9.0)
     place = _place_bits(one.place, two.place)
     exact = bool(
         set(one.families) & set(two.families)
@@ -258,7 +258,7 @@ def _birth_bits(one: PartialDate | None, two: PartialDate | None) -> float | Non
     if same_year and one.month == two.day and one.day == two.month:
         return 9.0
     if same_month and same_day:
-        return 6.0 if OSA.distance(str(one.year), str(two.year)) == 1 or abs(one.year - two.year) == 1 else -2.0
+        return 3.0 if OSA.distance(str(one.year), str(two.year)) == 1 or abs(one.year - two.year) == 1 else -2.0
     if same_year and same_month:
         return 5.0
     if same_year and same_day:

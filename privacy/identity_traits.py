@@ -10,6 +10,8 @@ import re
 import unicodedata
 from typing import NamedTuple
 
+from privacy.french_identifiers import is_nir
+
 _LIGATURES = str.maketrans({"œ": "oe", "Œ": "OE", "æ": "ae", "Æ": "AE", "ß": "ss", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L"})
 _NOT_LETTERS = re.compile(r"[^A-Z]+")
 _MARRIED = re.compile(r"\b(?:EPOUSE|EPSE|EP|VEUVE|VVE|VE|DIVORCEE|NEE|NE)\b")
@@ -79,11 +81,7 @@ def place_code(text: str | None) -> str | None:
 def valid_ins(text: str | None) -> str | None:
     """Return the 15 characters of a matricule INS whose check key is right, or None.
 
-    The key is 97 minus the first 13 digits modulo 97, with 2A counted as 19 and 2B as 18 (INSEE). A matricule
-    whose key is wrong holds a typing error and must neither link nor separate persons.
+    A matricule whose key is wrong holds a typing error and must neither link nor separate persons.
     """
-    digits = re.sub(r"\s", "", text or "").upper()
-    if not re.fullmatch(r"[1-478]\d{4}(?:\d{2}|2A|2B)\d{6}\d{2}", digits):
-        return None
-    number = int(digits[:13].replace("2A", "19").replace("2B", "18"))
-    return digits if 97 - number % 97 == int(digits[13:]) else None
+    compact = re.sub(r"\s", "", text or "").upper()
+    return compact if len(compact) == 15 and is_nir(compact) else None
