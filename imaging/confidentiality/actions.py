@@ -1,0 +1,143 @@
+"""One job: what both paths know of the file they clean, and the actions on a single value."""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from dataclasses import dataclass, field
+
+from imaging.confidentiality import values
+from imaging.confidentiality.identifiers import Identifiers
+from imaging.confidentiality.policy import CODE_SEQUENCES, Action, Policy
+from imaging.confidentiality.structure import Element, Encoding, Item, prefix, write
+from imaging.confidentiality.values import UidMap, pad
+
+CHARACTER_SET = 0x00080005
+TIME_ZONE = 0x00080201
+
+
+@dataclass
+class Job:
+    """What is known of one file when its values are treated.
+
+    Attributes:
+        policy: The study's policy.
+        sop_class: SOP class of the object.
+        encoding: Encoding of the data set.
+        subject_id: Pseudonym of the subject, as text.
+        shift_days: Shift of the subject's dates.
+        uids: Keyed pseudonyms of UIDs.
+        identifiers: What identifies the subject.
+        local_zone: Time zone of the file, `+0100`, or empty.
+        offset_days: Days from the subject's index event to the study, or None.
+        source_uids: UIDs that were replaced, for the verifier.
+        source_dates: Dates (YYYYMMDD) that were shifted or removed, for the verifier.
+        written_dates: Dates that the shift wrote.
+        tally: How often each action was applied, by `(action, tag)`.
+    """
+
+    policy: Policy
+    sop_class: str
+    encoding: Encoding
+    subject_id: bytes
+    shift_days: int
+    uids: UidMap
+    identifiers: Identifiers
+    local_zone: bytes = b""
+    offset_days: int | None = None
+    source_uids: set[bytes] = field(default_factory=set)
+    source_dates: set[bytes] = field(default_factory=set)
+    written_dates: set[bytes] = field(default_factory=set)
+    tally: Counter[tuple[str, int]] = field(default_factory=Counter)
+
+    def value(self, action: Action, vr: str, raw: bytes, encodings: tuple[str, ...]) -> bytes:
+        """Return the bytes that `action` (neither `remove` nor `recurse`) makes of a value."""
+        if action == "keep":
+            return raw
+        if action == "text":
+            return self.identifiers.clean_value(raw, vr, encodings)
+        if action == "code":
+            return self.identifiers.clean_code(raw, encodings)
+        if action == "uid":
+            self.source_uids.update(values.split_uids(raw))
+            return self.uids.replace(raw)
+        if action == "reference":
+            self.source_uids.update(one for one in values.split_uids(raw) if one and not values.names_standard(one))
+            return self.uids.refer(raw)
+        if action == "date":
+            return self._date(vr, raw)
+        if action == "check":
+            return values.check(raw, vr)
+        if action == "age":
+            return values.age(raw)
+        if action == "subject":
+            return pad(self.subject_id, "LO")
+        if action == "empty":
+            return b""
+        if action == "dummy":
+            return values.dummy(vr)
+        raise AssertionError(f"{action} is not an action on a value")
+
+    def _date(self, vr: str, raw: bytes) -> bytes:
+        if vr == "DA":
+            result = values.shift_date(raw, self.shift_days)
+        else:
+            result = values.shift_datetime(raw, self.shift_days, self.local_zone)
+        self.source_dates.update(one.strip(b" \0")[:8] for one in raw.split(b"\\"))
+        self.written_dates.update(one.strip(b" \0")[:8] for one in result.split(b"\\"))
+        return result
+
+    def statements(self) -> list[Element]:
+        """Return the elements that say what was done, in tag order."""
+        explicit = not self.encoding.implicit
+
+        def text(tag: int, vr: str, value: str) -> Element:
+            return Element(tag, vr if explicit else "", vr, pad(value.encode(), vr))
+
+        codes = [
+            Item([text(0x00080100, "SH", code), text(0x00080102, "SH", "DCM"), text(0x00080104, "LO", meaning)], False)
+            for code, meaning in self.policy.methods
+        ]
+        result = []
+        if self.offset_days is not None:
+            packed = struct.pack("<d" if self.encoding.little else ">d", float(self.offset_days))
+            result.append(Element(0x00120052, "FD" if explicit else "", "FD", packed))
+            result.append(text(0x00120053, "CS", "INDEX"))
+        result += [
+            text(0x00120062, "CS", "YES"),
+            text(0x00120063, "LO", "unibase: PS3.15 2025b, keyed pseudonyms"),
+            Element(0x00120064, "SQ" if explicit else "", "SQ", None, codes, False, "", self.encoding),
+            text(0x00280303, "CS", self.policy.temporal_information),
+        ]
+        return result
+
+    def removed_code(self, tag: int, written_vr: str, inner: Encoding) -> Element:
+        """Return a code sequence whose one code says that the code was removed."""
+        assert tag in CODE_SEQUENCES
+
+        def text(tag: int, vr: str, value: str) -> Element:
+            return Element(tag, "" if inner.implicit else vr, vr, pad(value.encode(), vr))
+
+        code = [
+            text(0x00080100, "SH", values.REMOVED),
+            text(0x00080102, "SH", "99UNIBASE"),
+            text(0x00080104, "LO", values.REMOVED),
+        ]
+        return Element(tag, written_vr, "SQ", None, [Item(code, False)], False, "", inner)
+
+
+def meta_information(sop_class: bytes, instance: bytes, transfer_syntax: bytes) -> bytes:
+    """Return preamble, prefix and file meta information, written anew: nothing of the source's stays."""
+    from pydicom.uid import PYDICOM_IMPLEMENTATION_UID
+
+    explicit = Encoding(False, True)
+    elements = [
+        Element(0x00020001, "OB", "OB", b"\0\1"),
+        Element(0x00020002, "UI", "UI", pad(sop_class, "UI")),
+        Element(0x00020003, "UI", "UI", pad(instance, "UI")),
+        Element(0x00020010, "UI", "UI", pad(transfer_syntax, "UI")),
+        Element(0x00020012, "UI", "UI", pad(PYDICOM_IMPLEMENTATION_UID.encode(), "UI")),
+        Element(0x00020013, "SH", "SH", pad(b"UNIBASE", "SH")),
+    ]
+    body = write(elements, explicit)
+    return bytes(128) + b"DICM" + prefix(0x00020000, "UL", 4, explicit) + len(body).to_bytes(4, "little") + body

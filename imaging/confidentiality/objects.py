@@ -1,0 +1,130 @@
+"""Which objects pass: those whose pixels are known to hold no text, and whose content the policy can clean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from groundwork.problems import Unusable
+
+_BASE = "1.2.840.10008.5.1.4.1.1."
+SUPPORTED = {
+    _BASE + suffix: name
+    for suffix, name in {
+        "2": "CT",
+        "2.1": "Enhanced CT",
+        "2.2": "Legacy Converted Enhanced CT",
+        "4": "MR",
+        "4.1": "Enhanced MR",
+        "4.2": "MR Spectroscopy",
+        "4.3": "Enhanced MR Color",
+        "4.4": "Legacy Converted Enhanced MR",
+        "20": "Nuclear Medicine",
+        "128": "PET",
+        "130": "Enhanced PET",
+        "128.1": "Legacy Converted Enhanced PET",
+        "1": "Computed Radiography",
+        "1.1": "Digital X-Ray, for presentation",
+        "1.1.1": "Digital X-Ray, for processing",
+        "1.2": "Mammography, for presentation",
+        "1.2.1": "Mammography, for processing",
+        "13.1.3": "Breast Tomosynthesis",
+        "77.1.6": "Whole Slide Microscopy",
+        "91.1": "Microscopy Bulk Simple Annotations",
+        "30": "Parametric Map",
+        "66.1": "Spatial Registration",
+        "66.3": "Deformable Spatial Registration",
+        "66.4": "Segmentation",
+        "66.5": "Surface Segmentation",
+        "66.7": "Label Map Segmentation",
+        "67": "Real World Value Mapping",
+        "481.2": "RT Dose",
+        "481.3": "RT Structure Set",
+        "481.5": "RT Plan",
+        "88.22": "Enhanced SR",
+        "88.33": "Comprehensive SR",
+        "88.34": "Comprehensive 3D SR",
+        "88.35": "Extensible SR",
+        "88.59": "Key Object Selection",
+        "88.67": "X-Ray Radiation Dose SR",
+        "88.68": "Radiopharmaceutical Radiation Dose SR",
+    }.items()
+}
+_PROJECTION = frozenset({_BASE + suffix for suffix in ("1", "1.1", "1.1.1", "1.2", "1.2.1", "13.1.3")})
+_CROSS_SECTIONAL = frozenset({_BASE + suffix for suffix in ("2", "2.1", "2.2", "4", "4.1", "4.4", "20", "128", "130", "128.1")})
+_SLIDES = _BASE + "77.1.6"
+_STRUCTURED = frozenset({_BASE + suffix for suffix in ("88.22", "88.33", "88.34", "88.35", "88.59", "88.67", "88.68")})
+_BURNED_MODALITIES = frozenset({"US", "IVUS", "BDUS", "ES", "OT", "SC", "XC", "GM", "OP", "DOC", "HC", "DG", "ECG", "AU"})
+_CAPTURED = re.compile(r"SCREEN|SAVE|CAPTURE|DOSE_INFO|DOSE INFO|REPORT|PRINT|PHOTO|SECONDARY CAPTURE|FUSED|OVERVIEW|LABEL")
+
+SOP_CLASS = 0x00080016
+FACTS = {
+    SOP_CLASS: "SOPClassUID",
+    0x00080008: "ImageType",
+    0x00080060: "Modality",
+    0x00280004: "PhotometricInterpretation",
+    0x00280301: "BurnedInAnnotation",
+    0x00280002: "SamplesPerPixel",
+    0x00280008: "NumberOfFrames",
+    0x00280010: "Rows",
+    0x00280011: "Columns",
+    0x00280100: "BitsAllocated",
+    0x0008001A: "RelatedGeneralSOPClassUID",
+    0x00080064: "ConversionType",
+}
+"""Attributes of the top level that decide whether an object passes."""
+
+
+def refuse_unsupported(facts: Mapping[str, str], structured: bool) -> None:
+    """Raise when an object cannot be cleaned with certainty.
+
+    Args:
+        facts: Values of `FACTS` as texts.
+        structured: Whether the policy cleans structured content.
+
+    Raises:
+        Unusable: `unsupported-object` or `burned-in-annotation`.
+    """
+    sop_class = facts.get("SOPClassUID", "")
+    if sop_class not in SUPPORTED:
+        raise Unusable(
+            "unsupported-object",
+            "Objects of this SOP class may show or hold identities that no rule can find.",
+            "Leave them out, or have a person review them.",
+        )
+    if sop_class in _STRUCTURED and not structured:
+        raise Unusable(
+            "unsupported-object",
+            "The policy does not clean structured content, and this is a structured report.",
+            "Set clean_structured_content, or leave reports out.",
+        )
+    burned = facts.get("BurnedInAnnotation", "").upper()
+    if burned not in ("", "NO"):
+        raise _burned("BurnedInAnnotation (0028,0301) does not say NO.")
+    if facts.get("Modality", "").upper() in _BURNED_MODALITIES:
+        raise _burned("Images of this modality usually show the patient's name.")
+    if facts.get("ConversionType", ""):
+        raise _burned("ConversionType (0008,0064) says the image was captured or digitised.")
+    kind = facts.get("ImageType", "").upper()
+    if sop_class in _CROSS_SECTIONAL | _PROJECTION and _CAPTURED.search(kind):
+        raise _burned("ImageType (0008,0008) says the image is a screen or a report.")
+    if sop_class == _SLIDES and ("LABEL" in kind or "OVERVIEW" in kind):
+        raise _burned("The image shows the label of the slide.")
+    photometric = facts.get("PhotometricInterpretation", "").upper()
+    if sop_class in _CROSS_SECTIONAL and photometric not in ("", "MONOCHROME1", "MONOCHROME2"):
+        raise _burned("A colour image of this modality is a screen capture.")
+    if sop_class in _PROJECTION and burned != "NO":
+        raise _burned("A projection image that does not say BurnedInAnnotation NO may show the patient's name.")
+
+
+def _burned(what: str) -> Unusable:
+    return Unusable("burned-in-annotation", what, "Clean the pixels with a tool for it and review them, or leave the image out.")
+
+
+def pixel_bytes(facts: Mapping[str, str]) -> int | None:
+    """Return how many bytes native pixels must have at least, or None when the header does not say."""
+    try:
+        bits = int(facts["BitsAllocated"]) * int(facts["Rows"]) * int(facts["Columns"]) * int(facts["SamplesPerPixel"])
+        return bits * max(1, int(facts.get("NumberOfFrames") or 1)) // 8
+    except (KeyError, ValueError):
+        return None

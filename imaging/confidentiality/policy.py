@@ -1,0 +1,344 @@
+"""What is done to each attribute: a named policy or options, resolved against the standard's table.
+
+Rules that settle what the table leaves open:
+
+* When two options that a study chose set different letters on one attribute, cleaning (C) beats keeping (K).
+* Dates and times of devices and vocabularies are public or known to others (a calibration, the version of a code list):
+  shifted, they would tell the shift. They follow the Basic Profile even when other dates are shifted.
+* X/Z, X/D, X/Z/D and Z/D follow the attribute's type in the IOD: type 1 is replaced, type 2 emptied, type 3 removed;
+  in an IOD we have no table of, the strongest letter is taken. X/Z/U* keeps the sequence and replaces its UIDs, always,
+  so that references between objects hold.
+* Attributes the standard knows but the table does not list are kept when their VR cannot hold an identity; texts are
+  cleaned, UIDs outside the standard's own root replaced, dates treated as listed dates are, person names and AE titles
+  emptied. Attributes the standard does not know are removed.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydicom.datadict import dictionary_has_tag, dictionary_keyword, dictionary_VR
+
+from imaging.confidentiality import standard
+
+Action = Literal[
+    "keep",  # the bytes as they are
+    "check",  # as they are when the value is of the form its VR asks for, else emptied
+    "text",  # free text, cleaned of identifiers
+    "code",  # a code string: as it is unless it holds an identifier
+    "remove",
+    "empty",
+    "dummy",
+    "uid",  # replaced by its keyed pseudonym
+    "reference",  # a UID that may name a thing of the standard: kept under the standard's root, else replaced
+    "date",  # shifted
+    "age",  # over 89 years becomes 90
+    "recurse",  # a sequence: its items are treated attribute by attribute
+    "subject",  # becomes the subject_id
+]
+PolicyName = Literal["strict", "longitudinal", "research"]
+
+_POLICIES: dict[str, frozenset[str]] = {
+    "strict": frozenset(),
+    "longitudinal": frozenset({"modified_dates", "patient"}),
+    "research": frozenset({"modified_dates", "patient", "private", "descriptors", "structured"}),
+}
+
+# CID 7050 of PS3.16.
+_METHODS = {
+    "graphics": ("113103", "Clean Graphics Option"),
+    "structured": ("113104", "Clean Structured Content Option"),
+    "descriptors": ("113105", "Clean Descriptors Option"),
+    "full_dates": ("113106", "Retain Longitudinal Temporal Information Full Dates Option"),
+    "modified_dates": ("113107", "Retain Longitudinal Temporal Information Modified Dates Option"),
+    "patient": ("113108", "Retain Patient Characteristics Option"),
+    "device": ("113109", "Retain Device Identity Option"),
+    "uids": ("113110", "Retain UIDs Option"),
+    "private": ("113111", "Retain Safe Private Option"),
+    "institution": ("113112", "Retain Institution Identity Option"),
+}
+
+DEVICE_AND_VOCABULARY_DATES = frozenset(
+    {
+        0x00080106,  # Context Group Version
+        0x00080107,  # Context Group Local Version
+        0x0014407C,  # Calibration Time
+        0x0014407E,  # Calibration Date
+        0x00181200,  # Date of Last Calibration
+        0x00181201,  # Time of Last Calibration
+        0x00181202,  # DateTime of Last Calibration
+        0x00181203,  # Calibration DateTime
+        0x00181204,  # Date of Manufacture
+        0x00181205,  # Date of Installation
+        0x0018700C,  # Date of Last Detector Calibration
+        0x0018700E,  # Time of Last Detector Calibration
+        0x0018936A,  # Source End DateTime
+        0x00189369,  # Source Start DateTime
+        0x00686226,  # Effective DateTime of an implant template
+        0x00686270,  # Information Issue DateTime
+        0x0072000A,  # Hanging Protocol Creation DateTime
+        0x300A022C,  # Source Strength Reference Date
+        0x300A022E,  # Source Strength Reference Time
+    }
+)
+
+_WELL_KNOWN_UIDS = frozenset(
+    {
+        0x0008010C,  # Coding Scheme UID
+        0x00080117,  # Context UID
+        0x00080118,  # Mapping Resource UID
+    }
+)
+# Sequences the table marks D: what is inside is in the table itself, so the sequence is kept and its items are treated.
+_RECURSE_FOR_DUMMY = frozenset({0x0040A073, 0x00340001, 0x00081072, 0x00081111})
+# Sequences of one code that names a person or a place: replaced by a code that says so.
+CODE_SEQUENCES = frozenset({0x00401101, 0x00080082})
+# Narratives about the person: not cleaned word by word, whatever the options.
+_NARRATIVES = frozenset(
+    {
+        0x00102180,  # Occupation
+        0x001021B0,  # Additional Patient History
+        0x00104000,  # Patient Comments
+        0x00380060,  # Service Episode ID
+        0x00380062,  # Service Episode Description
+        0x00384000,  # Visit Comments
+        0x00321070,  # Requested Contrast Agent
+        0x00324000,  # Study Comments
+        0x00402400,  # Imaging Service Request Comments
+        0x00400280,  # Comments on the Performed Procedure Step
+        0x00401400,  # Requested Procedure Comments
+        0x00400400,  # Comments on the Scheduled Procedure Step
+        0x40080115,  # Interpretation Diagnosis Description
+        0x4008010B,  # Interpretation Text
+        0x40080300,  # Impressions
+        0x40084000,  # Results Comments
+    }
+)
+_REPLACED = frozenset({0x00120062, 0x00120063, 0x00120064, 0x00280303, 0x00120052, 0x00120053})
+
+TEXT_VRS = frozenset({"LO", "SH", "ST", "LT", "UT", "UC", "UR"})
+_SUBJECT = frozenset({0x00100010, 0x00100020})
+
+
+class DeidentifyOptions(BaseModel):
+    """How a study de-identifies its images: a named policy, and options of PS3.15 Annex E that override it.
+
+    Attributes:
+        policy: `strict` is the Basic Profile alone. `longitudinal` adds shifted dates and patient characteristics.
+            `research`, the default, adds safe private attributes, cleaned descriptors and structured content: all
+            that radiomics and SUV need.
+        max_shift_days: Largest date shift of the study; drawn by the identity ledger, named here so that one block of
+            the study file says all.
+        retain_safe_private, retain_uids, retain_device_identity, retain_institution_identity,
+        retain_patient_characteristics, retain_full_dates, modify_dates, clean_descriptors, clean_structured_content,
+        clean_graphics: The options by name; None leaves what the policy says.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    policy: PolicyName = "research"
+    max_shift_days: int = Field(default=1826, ge=1)
+    retain_safe_private: bool | None = None
+    retain_uids: bool | None = None
+    retain_device_identity: bool | None = None
+    retain_institution_identity: bool | None = None
+    retain_patient_characteristics: bool | None = None
+    retain_full_dates: bool | None = None
+    modify_dates: bool | None = None
+    clean_descriptors: bool | None = None
+    clean_structured_content: bool | None = None
+    clean_graphics: bool | None = None
+
+    @model_validator(mode="after")
+    def _dates_one_way(self) -> Self:
+        if self.retain_full_dates and self.modify_dates:
+            raise ValueError("retain_full_dates and modify_dates contradict each other: choose one")
+        return self
+
+    def enabled(self) -> frozenset[str]:
+        """Return the names of the options in force, in the terms of `standard.OPTION_NAMES`."""
+        chosen = {
+            "private": self.retain_safe_private,
+            "uids": self.retain_uids,
+            "device": self.retain_device_identity,
+            "institution": self.retain_institution_identity,
+            "patient": self.retain_patient_characteristics,
+            "full_dates": self.retain_full_dates,
+            "modified_dates": self.modify_dates,
+            "descriptors": self.clean_descriptors,
+            "structured": self.clean_structured_content,
+            "graphics": self.clean_graphics,
+        }
+        names = set(_POLICIES[self.policy])
+        for name, value in chosen.items():
+            if value is not None:
+                (names.add if value else names.discard)(name)
+        if chosen["full_dates"]:
+            names.discard("modified_dates")
+        return frozenset(names)
+
+
+class Policy:
+    """The options of a study resolved against the standard.
+
+    Attributes:
+        enabled: Names of the options in force.
+        methods: `(code, meaning)` of CID 7050 for what is done.
+    """
+
+    def __init__(self, options: DeidentifyOptions) -> None:
+        self.enabled = options.enabled()
+        self.methods = [("113100", "Basic Application Confidentiality Profile")]
+        self.methods += sorted(_METHODS[name] for name in self.enabled)
+        self._table = standard.table()
+        self._cache: dict[tuple[str, int, str, bool], Action] = {}
+
+    @property
+    def temporal_information(self) -> str:
+        """Value of Longitudinal Temporal Information Modified."""
+        if "full_dates" in self.enabled:
+            return "UNMODIFIED"
+        return "MODIFIED" if "modified_dates" in self.enabled else "REMOVED"
+
+    def action(self, sop_class: str, tag: int, vr: str, nested: bool) -> Action:
+        """Return what is done to a standard attribute (even group).
+
+        Args:
+            sop_class: SOP class of the object, which decides the type of the attribute.
+            tag: The attribute, group in the high 16 bits.
+            vr: Its VR in the file.
+            nested: Whether it stands inside a sequence.
+        """
+        key = (sop_class, tag, vr, nested)
+        known = self._cache.get(key)
+        if known is None:
+            known = self._cache[key] = self._decide(sop_class, tag, vr, nested)
+        return known
+
+    def _decide(self, sop_class: str, tag: int, vr: str, nested: bool) -> Action:
+        group = tag >> 16
+        if tag & 0xFFFF == 0 or tag in _REPLACED or group < 8 or group >= 0xFFFA:
+            return "remove"
+        # A curve, or an overlay plane without its data, is of no use and would be invalid: the whole group goes.
+        if 0x5000 <= group <= 0x50FF or 0x6000 <= group <= 0x60FF:
+            return "remove"
+        if tag in _SUBJECT:
+            return "subject"
+        if not dictionary_has_tag(tag) and tag not in self._table:
+            return "remove"
+        row = self._table.get(tag)
+        return self._unlisted(tag, vr) if row is None else self._listed(row, sop_class, tag, vr, nested)
+
+    def _listed(self, row: standard.Row, sop_class: str, tag: int, vr: str, nested: bool) -> Action:
+        letters = {name: letter for name, letter in row.options.items() if name in self.enabled}
+        if tag in DEVICE_AND_VOCABULARY_DATES and "full_dates" not in letters:
+            letters = {}
+        letter = "C" if "C" in letters.values() else "K" if letters else row.basic
+        if letter == "C":
+            cleaned = self._clean(tag, vr, letters)
+            if cleaned is not None:
+                return cleaned
+            letter = row.basic
+        if letter == "K":
+            return self._keep(tag, vr)
+        return self._basic(_resolve(letter, sop_class, tag, nested), tag, vr)
+
+    def _clean(self, tag: int, vr: str, letters: dict[str, str]) -> Action | None:
+        if "modified_dates" in letters:
+            # A time zone would tell the season, hence something of the shift.
+            return {"DA": "date", "DT": "date", "TM": "check"}.get(vr)  # type: ignore[return-value]
+        if vr == "SQ":
+            return None if letters.get("graphics") == "C" else "recurse"
+        if letters.get("device") == "C" or tag in _NARRATIVES:
+            return None
+        if vr in TEXT_VRS:
+            return "text"
+        return "code" if vr == "CS" else None
+
+    @staticmethod
+    def _keep(tag: int, vr: str) -> Action:
+        if vr == "SQ":
+            return "recurse"
+        if vr in TEXT_VRS:
+            return "text"
+        return {"AS": "age", "CS": "code", "DA": "check", "DT": "check", "TM": "check"}.get(vr, "keep")  # type: ignore[return-value]
+
+    @staticmethod
+    def _basic(letter: str, tag: int, vr: str) -> Action:
+        if letter == "U" or (letter == "D" and vr == "UI"):
+            return "recurse" if vr == "SQ" else "uid"
+        if letter == "D":
+            if vr == "SQ":
+                return "recurse" if tag in _RECURSE_FOR_DUMMY else "dummy" if tag in CODE_SEQUENCES else "empty"
+            return "dummy"
+        return "empty" if letter == "Z" else "remove"
+
+    def _unlisted(self, tag: int, vr: str) -> Action:
+        if vr == "SQ":
+            return "recurse"
+        if vr == "UI":
+            return "keep" if tag in _WELL_KNOWN_UIDS or "uids" in self.enabled else "reference"
+        if vr in ("DA", "DT", "TM"):
+            if "full_dates" in self.enabled:
+                return "check"
+            if "modified_dates" in self.enabled and tag not in DEVICE_AND_VOCABULARY_DATES:
+                return "check" if vr == "TM" else "date"
+            return "empty"
+        if vr in TEXT_VRS:
+            return "text"
+        if vr == "UN":
+            return "remove"
+        return {"CS": "code", "AS": "age", "PN": "empty", "AE": "empty"}.get(vr, "keep")  # type: ignore[return-value]
+
+    def keeps_private(self, creator: str, group: int, low: int) -> bool:
+        """Return whether a private attribute, by creator and relocated element, is safe and kept."""
+        return "private" in self.enabled and (creator, group, low) in standard.safe_private()
+
+    def private_action(self, vr: str) -> Action:
+        """Return what is done to a safe private attribute of a VR."""
+        if vr in ("", "UN", "PN", "AE"):
+            return "remove"
+        action = self._unlisted(0, vr)
+        return "remove" if action == "empty" else action
+
+
+def _resolve(letter: str, sop_class: str, tag: int, nested: bool) -> str:
+    """Return the one letter of a compound action, by the type of the attribute in the IOD."""
+    if "/" not in letter:
+        return letter
+    if "U*" in letter:
+        return "U"
+    choices = letter.split("/")
+    if not standard.knows_iod(sop_class):
+        return choices[-1]
+    kind = standard.attribute_types(sop_class).get(tag, ("-", "-"))[nested]
+    wanted = {"1": "D", "2": "Z"}.get(kind, "X")
+    if wanted in choices:
+        return wanted
+    # The next letter that satisfies the type: type 2 may hold a dummy, and where the table has no X the value is emptied.
+    stronger = {"X": ("Z", "D"), "Z": ("D",), "D": ("Z", "X")}[wanted]
+    return next(choice for choice in stronger if choice in choices)
+
+
+@lru_cache(maxsize=16)
+def policy_of(options: DeidentifyOptions) -> Policy:
+    """Return the policy of `options`, resolved once per process."""
+    return Policy(options)
+
+
+@lru_cache(maxsize=8192)
+def dictionary_vr(tag: int) -> str:
+    """Return the VR of a standard attribute, the first one where several are possible, or an empty string."""
+    if not dictionary_has_tag(tag):
+        row = standard.table().get(tag)
+        return row.vr if row else ""
+    return dictionary_VR(tag).split(" ")[0]
+
+
+def keyword_of(tag: int) -> str:
+    """Return the DICOM keyword of an attribute, or its number in hexadecimal."""
+    if dictionary_has_tag(tag):
+        return dictionary_keyword(tag) or f"{tag:08X}"
+    return f"{tag:08X}"

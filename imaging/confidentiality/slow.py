@@ -1,0 +1,84 @@
+"""The complete path: every element of the tree is decided on its own, whatever the encoding."""
+
+from __future__ import annotations
+
+from imaging.confidentiality.actions import CHARACTER_SET, Job
+from imaging.confidentiality.identifiers import encodings_of
+from imaging.confidentiality.policy import CODE_SEQUENCES, Action
+from imaging.confidentiality.structure import Element, Item, write
+
+
+def clean_header(elements: list[Element], job: Job, encodings: tuple[str, ...]) -> bytes:
+    """Return the bytes of a de-identified header.
+
+    Args:
+        elements: The source header, at the top level.
+        job: What is known of the file.
+        encodings: Python encodings of its Specific Character Set.
+    """
+    kept = _data_set(elements, job, encodings, nested=False)
+    statements = {one.tag: one for one in job.statements()}
+    kept = [one for one in kept if one.tag not in statements] + list(statements.values())
+    return write(sorted(kept, key=lambda one: one.tag), job.encoding)
+
+
+def _data_set(elements: list[Element], job: Job, encodings: tuple[str, ...], nested: bool) -> list[Element]:
+    for element in elements:
+        if element.tag == CHARACTER_SET and element.value is not None and nested:
+            encodings = encodings_of(element.value)
+    result: list[Element] = []
+    used_blocks: set[tuple[int, int]] = set()
+    for element in elements:
+        if element.private:
+            treated = _private(element, job, encodings)
+            if treated is not None:
+                used_blocks.add((element.tag >> 16, element.tag >> 8 & 0xFF))
+        else:
+            action = job.policy.action(job.sop_class, element.tag, element.vr, nested)
+            treated = _treat(element, action, job, encodings)
+        if treated is not None:
+            result.append(treated)
+    creators = [
+        element
+        for element in elements
+        if element.private and element.value is not None and (element.tag >> 16, element.tag & 0xFFFF) in used_blocks
+    ]
+    return sorted(result + creators, key=lambda one: one.tag) if creators else result
+
+
+def _private(element: Element, job: Job, encodings: tuple[str, ...]) -> Element | None:
+    if not element.creator or not job.policy.keeps_private(element.creator, element.tag >> 16, element.tag & 0xFF):
+        if element.tag & 0xFFFF > 0xFF:
+            job.tally["remove", element.tag & 0xFFFF0000] += 1
+        return None
+    return _treat(element, job.policy.private_action(element.vr), job, encodings)
+
+
+def _treat(element: Element, action: Action, job: Job, encodings: tuple[str, ...]) -> Element | None:
+    if action == "remove":
+        job.tally["remove", element.tag] += 1
+        return None
+    if element.value is None:
+        return _sequence(element, action, job, encodings)
+    if action == "recurse":
+        # Decided as a sequence but its content was not read as one.
+        job.tally["remove", element.tag] += 1
+        return None
+    value = job.value(action, element.vr, element.value, encodings)
+    if value == element.value:
+        return element
+    job.tally[action, element.tag] += 1
+    return Element(element.tag, element.written_vr, element.vr, value, [], False, element.creator, element.inner)
+
+
+def _sequence(element: Element, action: Action, job: Job, encodings: tuple[str, ...]) -> Element | None:
+    if action == "recurse":
+        items = [Item(_data_set(item.elements, job, encodings, nested=True), item.undefined) for item in element.items]
+        return Element(element.tag, element.written_vr, "SQ", None, items, element.undefined, element.creator, element.inner)
+    job.tally[action, element.tag] += 1
+    if action == "dummy" and element.tag in CODE_SEQUENCES:
+        return job.removed_code(element.tag, element.written_vr, element.inner)
+    if action in ("empty", "dummy"):
+        return Element(element.tag, element.written_vr, "SQ", None, [], False, element.creator, element.inner)
+    job.tally["remove", element.tag] += 1
+    return None

@@ -1,0 +1,140 @@
+"""The verifier: the output's bytes are searched for everything the source said of the subject. A hit fails closed.
+
+It knows nothing of the policy and reads what was written, not what was meant. The first look is a search of the raw
+bytes, at every place. A needle of a few letters also occurs by chance (the name Max in `Maximum`, four digits in a
+UID); so every hit of the first look is judged where it stands before the file is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+
+from groundwork.problems import Unusable
+from imaging.confidentiality.actions import CHARACTER_SET, Job
+from imaging.confidentiality.identifiers import Identifiers, decode, encodings_of, normalise
+from imaging.confidentiality.structure import Element, Encoding, Reader
+
+_TEXTS = frozenset({"LO", "SH", "ST", "LT", "UT", "UC", "UR", "PN", "AE"})
+_NUMBERS = frozenset({"DS", "IS", "UI", "TM", "AS"})
+_CERTAIN = 8
+"""From this many bytes on a needle does not occur by chance."""
+
+
+def first_look(header: bytes, job: Job) -> list[tuple[str, int, int]]:
+    """Return `(kind, start, end)` of all needles in the raw bytes of an output header; empty for a clean file."""
+    found = [(hit.kind, hit.start, hit.end) for hit in job.identifiers.search(header)]
+    found += [("uid", start, end) for start, end in _uids(header, job.source_uids)]
+    for day in job.source_dates - job.written_dates:
+        if len(day) == 8 and day.isdigit():
+            found += [("date", start, start + 8) for start in _places(header, day) if header[start - 1 : start] not in _DIGITS]
+    return found
+
+
+_DIGITS = frozenset(b"%c" % one for one in b"0123456789.")
+_UID = re.compile(rb"(?<![0-9.])[0-9]+(?:\.[0-9]+){2,}(?![0-9.])")
+
+
+def _uids(header: bytes, sources: set[bytes]) -> Iterator[tuple[int, int]]:
+    sources = {one for one in sources if len(one) >= 5}
+    if len(sources) <= 64:
+        for one in sources:
+            for start in _places(header, one):
+                end = start + len(one)
+                if header[start - 1 : start] not in _DIGITS and header[end : end + 1] not in _DIGITS:
+                    yield start, end
+        return
+    # Many UIDs, as in a structure set: one pass over what looks like a UID.
+    for match in _UID.finditer(header):
+        if match[0] in sources:
+            yield match.span()
+
+
+def _places(content: bytes, needle: bytes) -> Iterator[int]:
+    start = content.find(needle)
+    while start >= 0:
+        yield start
+        start = content.find(needle, start + 1)
+
+
+def judge(header: bytes, encoding: Encoding, job: Job, found: Iterable[tuple[str, int, int]]) -> None:
+    """Raise when a needle of the first look stands where it tells something.
+
+    Raises:
+        Unusable: `residual-identifier`, naming the attribute and the kind of identifier.
+    """
+    values = list(_values(header, encoding))
+    starts = [start for start, _, _ in values]
+    for kind, start, end in found:
+        index = bisect_right(starts, start) - 1
+        inside = index >= 0 and end <= starts[index] + len(values[index][1].value or b"")
+        if not inside:
+            if end - start >= _CERTAIN:
+                raise _residual(kind, None)
+            continue
+        _, element, encodings = values[index]
+        if _tells(kind, header[start:end], element, encodings, job.identifiers):
+            raise _residual(kind, element.tag)
+
+
+def _tells(kind: str, needle: bytes, element: Element, encodings: tuple[str, ...], identifiers: Identifiers) -> bool:
+    vr = element.vr
+    value = element.value or b""
+    if kind in ("uid", "date"):
+        # Eight digits inside a longer number are no date.
+        return not (kind == "date" and vr in _NUMBERS)
+    if element.tag in (0x00100010, 0x00100020):
+        return False  # The pseudonym itself, which may hold four digits of a number by chance.
+    if vr in _TEXTS:
+        text = decode(value, vr, encodings)
+        return text is None or not needle.isascii() or bool(identifiers.spans(text))
+    if vr == "CS":
+        return identifiers.clean_code(value, encodings) != value
+    if vr in _NUMBERS or vr in ("DA", "DT"):
+        return not needle.isdigit()
+    return len(needle) >= _CERTAIN and normalise(needle.decode("latin-1")).isprintable()
+
+
+def _values(header: bytes, encoding: Encoding) -> Iterator[tuple[int, Element, tuple[str, ...]]]:
+    """Yield every value of an output header with its place, in the order of the bytes."""
+    reader = _PlacedReader(header, 0, encoding)
+    elements, end = reader.header()
+    if end != len(header):
+        raise Unusable("residual-identifier", "The output holds bytes after its header that were not understood.", "")
+    encodings = next((encodings_of(one.value) for one in elements if one.tag == CHARACTER_SET and one.value), ("iso8859",))
+    for start, element in sorted(reader.placed, key=lambda pair: pair[0]):
+        yield start, element, encodings
+
+
+class _PlacedReader(Reader):
+    """A reader that remembers where each value begins."""
+
+    def __init__(self, buffer: bytes, position: int, encoding: Encoding) -> None:
+        super().__init__(buffer, position, encoding)
+        self.placed: list[tuple[int, Element]] = []
+
+    def _element(self, tag: int, end: int, encoding: Encoding, depth: int, creators: dict[int, str]) -> Element:
+        element = super()._element(tag, end, encoding, depth, creators)
+        if element.value is not None:
+            self.placed.append((self.position - len(element.value), element))
+        return element
+
+
+def search_pixels(chunk: bytes | memoryview, strong: Identifiers) -> None:
+    """Raise when a needle of eight bytes or more stands in copied pixel bytes.
+
+    Raises:
+        Unusable: `residual-identifier`.
+    """
+    if strong.search(chunk):
+        raise _residual("identifier", 0x7FE00010)
+
+
+def _residual(kind: str, tag: int | None) -> Unusable:
+    place = f"in ({tag >> 16:04X},{tag & 0xFFFF:04X})" if tag is not None else "between elements"
+    return Unusable(
+        "residual-identifier",
+        f"After cleaning, a {kind} of the source is still found {place}.",
+        "The file was not released. The custodian can look at it in the source and report the attribute.",
+    )

@@ -1,0 +1,436 @@
+"""De-identification of one DICOM instance: the door of staging for images.
+
+`deidentify_file` reads a source file, finds its subject in the ledger, writes a pseudonymised copy by PS3.15 Annex E
+and proves the copy clean before it is given a name. Pixel bytes are copied, never decoded. What cannot be cleaned with
+certainty raises `Unusable`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from groundwork.files import atomic_file
+from groundwork.problems import Unusable
+from imaging.confidentiality import objects, verify
+from imaging.confidentiality.actions import CHARACTER_SET, TIME_ZONE, Job, meta_information
+from imaging.confidentiality.identifiers import Gatherer, Identifiers, decode, encodings_of
+from imaging.confidentiality.policy import DeidentifyOptions, Policy, keyword_of, policy_of
+from imaging.confidentiality.slow import clean_header
+from imaging.confidentiality.structure import Element, Encoding, Reader, malformed, walk
+from imaging.confidentiality.values import UidMap, is_zone, pad
+from privacy.keys import Key
+from privacy.subjects import Subject, SubjectLookup
+
+__all__ = ["DeidentifyOptions", "DeidentifyTask", "batch_report", "deidentify_file"]
+
+_WHOLE = 64 * 2**20
+"""Files up to this size are read whole; of larger ones only the header, and the pixels are copied in blocks."""
+_BLOCK = 4 * 2**20
+_MAX_INFLATED = 2 * 2**30
+_OVERLAP = 256
+
+_IMPLICIT = "1.2.840.10008.1.2"
+_DEFLATED = "1.2.840.10008.1.2.1.99"
+_NATIVE = {
+    _IMPLICIT: Encoding(True, True),
+    "1.2.840.10008.1.2.1": Encoding(False, True),
+    "1.2.840.10008.1.2.2": Encoding(False, False),
+}
+_ENCAPSULATED_PREFIXES = ("1.2.840.10008.1.2.4.", "1.2.840.10008.1.2.5")
+_STREAMED = ("1.2.840.10008.1.2.4.94", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.10")
+STUDY, SERIES, INSTANCE = 0x0020000D, 0x0020000E, 0x00080018
+PATIENT_ID, STUDY_DATE = 0x00100020, 0x00080020
+
+
+@dataclass(frozen=True)
+class DeidentifyTask:
+    """One instance to de-identify; picklable.
+
+    Attributes:
+        source: The source file.
+        destination_root: Folder below which the copy is written.
+        centre: Name of the centre, as in the study file.
+        options: Policy and options of the study.
+        key: Key of the study.
+        lookup: The door to the identity ledger.
+        index_date: True date of the subject's index event, to write the study's offset from it (0012,0052), or None.
+        identifiers: Further identifiers of the subject (names, numbers) that the header may not hold.
+    """
+
+    source: Path | str
+    destination_root: Path | str
+    centre: str
+    options: DeidentifyOptions
+    key: Key
+    lookup: SubjectLookup
+    index_date: date | None = None
+    identifiers: tuple[str, ...] = field(default=(), repr=False)
+
+
+def deidentify_file(task: DeidentifyTask) -> dict[str, Any]:
+    """Write the pseudonymised copy of one instance.
+
+    The copy stands at `<destination_root>/<subject_id>/<StudyInstanceUID>/<SeriesInstanceUID>/<SOPInstanceUID>.dcm`,
+    all pseudonyms. The same input, key and options give the same bytes.
+
+    Returns:
+        `path`, `subject_id`, `sha256` of the copy, `StudyInstanceUID`, `SeriesInstanceUID`, `SOPInstanceUID` (pseudonyms),
+        `SOPClassUID`, `Modality`, and `actions`: `{action: {keyword: count}}`.
+
+    Raises:
+        Unusable: `not-dicom`, `truncated-file`, `malformed-file`, `unsupported-object`, `burned-in-annotation`,
+            `unknown-patient`, `residual-identifier`.
+    """
+    with _Source(Path(task.source)) as source:
+        try:
+            return _deidentify(task, source)
+        except (ValueError, LookupError, OverflowError, RecursionError, zlib.error) as error:
+            # The text of such an error may quote a value; its kind cannot.
+            raise malformed(f"The header could not be understood ({type(error).__name__}).") from None
+
+
+def _deidentify(task: DeidentifyTask, source: _Source) -> dict[str, Any]:
+    policy = policy_of(task.options)
+    elements, encodings = source.elements, source.encodings
+    facts = source.facts()
+    objects.refuse_unsupported(facts, "structured" in policy.enabled)
+    source.refuse_incomplete(facts)
+    _refuse_embedded_overlay(elements, source.encoding)
+
+    top = {one.tag: one.value for one in elements if one.value is not None}
+    subject = _subject(task, top.get(PATIENT_ID, b""), encodings)
+    gatherer = Gatherer(policy.enabled)
+    for element, _ in walk(elements):
+        if element.value is not None and gatherer.wants(element.tag, element.vr):
+            gatherer.add(element.tag, element.vr, element.value)
+    known = _known_identifiers(task.lookup).get(subject.subject_id, ()) + task.identifiers
+    zone = top.get(TIME_ZONE, b"")
+    job = Job(
+        policy=policy,
+        sop_class=facts["SOPClassUID"],
+        encoding=source.encoding,
+        subject_id=str(subject.subject_id).encode(),
+        shift_days=subject.shift_days,
+        uids=_uid_map(task.key),
+        identifiers=gatherer.identifiers(encodings, known),
+        local_zone=zone.strip(b" \0") if is_zone(zone) else b"",
+        offset_days=_offset(task.index_date, top.get(STUDY_DATE, b"")),
+    )
+    header = clean_header(elements, job, encodings)
+    found = verify.first_look(header, job)
+    if found:
+        verify.judge(header, source.encoding, job, found)
+    study, series, instance = (_identity(top, tag, policy, job) for tag in (STUDY, SERIES, INSTANCE))
+    meta = meta_information(job.sop_class.encode(), instance, source.transfer_syntax.encode())
+    path = Path(task.destination_root) / str(subject.subject_id) / study.decode() / series.decode() / f"{instance.decode()}.dcm"
+    digest = _write(path, meta, header, source, job.identifiers.strong())
+    return {
+        "path": str(path),
+        "subject_id": subject.subject_id,
+        "sha256": digest,
+        "StudyInstanceUID": study.decode(),
+        "SeriesInstanceUID": series.decode(),
+        "SOPInstanceUID": instance.decode(),
+        "SOPClassUID": job.sop_class,
+        "Modality": facts.get("Modality", ""),
+        "actions": _actions(job.tally),
+    }
+
+
+def batch_report(results: Iterable[Mapping[str, Any]], quarantined: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the report of a batch: how many files, actions by attribute, and quarantined files by reason.
+
+    Args:
+        results: What `deidentify_file` returned.
+        quarantined: The reason of each file that was refused.
+    """
+    actions: dict[str, Counter[str]] = {}
+    files = 0
+    for result in results:
+        files += 1
+        for action, counts in result["actions"].items():
+            actions.setdefault(action, Counter()).update(counts)
+    reasons = Counter(quarantined)
+    return {
+        "files": files + sum(reasons.values()),
+        "released": files,
+        "quarantined": dict(sorted(reasons.items())),
+        "actions": {action: dict(sorted(counts.items())) for action, counts in sorted(actions.items())},
+    }
+
+
+class _Source:
+    """A source file: its encoding, its header as a tree, and where its pixels are."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> _Source:
+        self._file = open(self._path, "rb")
+        self._map: mmap.mmap | None = None
+        try:
+            self._open()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._map is not None:
+            self._map.close()
+        self._file.close()
+
+    def _open(self) -> None:
+        size = os.fstat(self._file.fileno()).st_size
+        if size < 132:
+            raise _not_dicom()
+        self.buffer: Any
+        if size <= _WHOLE:
+            self.buffer = self._file.read()
+        else:
+            self.buffer = self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        if self.buffer[128:132] != b"DICM":
+            raise _not_dicom()
+        self.transfer_syntax, start = _read_meta(self.buffer)
+        self.deflated = self.transfer_syntax == _DEFLATED
+        if self.deflated:
+            inflater = zlib.decompressobj(-15)
+            self.buffer = inflater.decompress(self.buffer[start:], _MAX_INFLATED)
+            if not inflater.eof:
+                raise Unusable(
+                    "truncated-file", "The deflated data set ends early or is larger than 2 GB.", "Export the file again."
+                )
+            start = 0
+        self.encoding = _encoding(self.transfer_syntax)
+        self.elements: list[Element]
+        try:
+            self.elements, self.pixels = Reader(self.buffer, start, self.encoding).header()
+        except (ValueError, LookupError, OverflowError, RecursionError) as error:
+            raise malformed(f"The header could not be understood ({type(error).__name__}).") from None
+        charset = next((one.value for one in self.elements if one.tag == CHARACTER_SET and one.value), b"")
+        self.encodings = encodings_of(charset) if charset else ("iso8859",)
+        self.pixel_tag, self.pixel_end, self.pixel_length = self._pixel_extent()
+
+    def facts(self) -> dict[str, str]:
+        """Return the values of `objects.FACTS` as texts."""
+        result = {}
+        order = "little" if self.encoding.little else "big"
+        for element in self.elements:
+            keyword = objects.FACTS.get(element.tag)
+            if keyword and element.value:
+                if element.vr == "US":
+                    result[keyword] = str(int.from_bytes(element.value[:2], order))  # type: ignore[arg-type]
+                else:
+                    result[keyword] = element.value.decode("latin-1").strip(" \0")
+        return result
+
+    def refuse_incomplete(self, facts: Mapping[str, str]) -> None:
+        """Raise when the pixels that the header announces are not all there."""
+        if "Rows" not in facts:
+            return
+        if self.pixel_tag is None:
+            raise _incomplete("The header describes pixels and the file has none.")
+        wanted = objects.pixel_bytes(facts)
+        if self.pixel_length is not None and wanted is not None and self.pixel_length < wanted:
+            raise _incomplete("There are fewer pixels than rows, columns and frames say.")
+
+    def _pixel_extent(self) -> tuple[int | None, int, int | None]:
+        """Return the tag of the pixel element, where it ends, and its length when it is native."""
+        position, end = self.pixels, len(self.buffer)
+        if position >= end:
+            return None, end, None
+        reader = Reader(self.buffer, position, self.encoding)
+        tag = reader._tag(position, end, self.encoding)
+        _, length, start = reader._prefix(tag, end, self.encoding)
+        if length != 0xFFFFFFFF:
+            if length > end - start:
+                raise _incomplete("The file ends inside its pixels.")
+            return tag, start + length, length
+        position = start
+        while True:
+            if end - position < 8:
+                raise _incomplete("The file ends inside its pixels.")
+            fragment = bytes(self.buffer[position : position + 8])
+            position += 8
+            if fragment == b"\xfe\xff\xdd\xe0\0\0\0\0":
+                return tag, position, None
+            size = int.from_bytes(fragment[4:], "little")
+            if fragment[:4] != b"\xfe\xff\x00\xe0" or size == 0xFFFFFFFF:
+                raise malformed("The fragments of the pixels are not well formed.")
+            position += size
+
+    def pixel_blocks(self) -> Iterator[bytes | memoryview]:
+        """Yield the bytes of the pixel element, its tag and length included, in blocks."""
+        if self.pixel_tag is None:
+            return
+        if self._map is None:
+            yield memoryview(self.buffer)[self.pixels : self.pixel_end]
+            return
+        # Read, not mapped: mapped pages would count as memory of this process.
+        self._file.seek(self.pixels)
+        left = self.pixel_end - self.pixels
+        while left:
+            block = self._file.read(min(left, _BLOCK))
+            if not block:
+                raise _incomplete("The file became shorter while it was read.")
+            left -= len(block)
+            yield block
+
+
+def _write(path: Path, meta: bytes, header: bytes, source: _Source, strong: Identifiers) -> str:
+    """Write a copy atomically after its pixels were searched too; return its SHA-256."""
+    digest = hashlib.sha256()
+    with atomic_file(path) as temporary, open(temporary, "wb", buffering=0) as file:
+        if source.deflated:
+            compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
+            body = compressor.compress(header)
+            for block in source.pixel_blocks():
+                verify.search_pixels(block, strong)
+                body += compressor.compress(block)
+            body += compressor.flush()
+            parts: Iterable[bytes | memoryview] = [meta + pad(body, "UN")]
+        else:
+            parts = [meta + header]
+        for part in parts:
+            digest.update(part)
+            _write_all(file.fileno(), part)
+        tail = b""
+        for block in source.pixel_blocks() if not source.deflated else ():
+            verify.search_pixels(block, strong)
+            if tail:
+                verify.search_pixels(tail + bytes(block[:_OVERLAP]), strong)
+            tail = bytes(block[-_OVERLAP:])
+            digest.update(block)
+            _write_all(file.fileno(), block)
+    return digest.hexdigest()
+
+
+def _write_all(descriptor: int, content: bytes | memoryview) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _read_meta(buffer: Any) -> tuple[str, int]:
+    """Return the transfer syntax and where the data set begins."""
+    explicit = Encoding(False, True)
+    position, end, syntax = 132, len(buffer), ""
+    while end - position >= 8 and buffer[position : position + 2] == b"\x02\x00":
+        reader = Reader(buffer, position, explicit)
+        tag = reader._tag(position, end, explicit)
+        _, length, start = reader._prefix(tag, end, explicit)
+        if length > end - start:
+            raise Unusable("truncated-file", "The file ends inside its meta information.", "Copy or export the file again.")
+        if tag == 0x00020010:
+            syntax = bytes(buffer[start : start + length]).decode("latin-1").strip(" \0")
+        position = start + length
+    if not syntax:
+        raise malformed("The file meta information names no transfer syntax.")
+    return syntax, position
+
+
+def _encoding(syntax: str) -> Encoding:
+    if syntax in _NATIVE:
+        return _NATIVE[syntax]
+    if syntax.startswith(_STREAMED) or not (syntax.startswith(_ENCAPSULATED_PREFIXES) or syntax == _DEFLATED):
+        raise Unusable(
+            "unsupported-object",
+            "The transfer syntax is a video, a reference to a server, or not of the standard.",
+            "Export the images in a transfer syntax for still images.",
+        )
+    return Encoding(False, True)
+
+
+def _subject(task: DeidentifyTask, patient_id: bytes, encodings: tuple[str, ...]) -> Subject:
+    text = decode(patient_id, "LO", encodings)
+    subject = task.lookup.find(task.centre, "ipp", text.strip(" \0")) if text else None
+    if subject is None:
+        raise Unusable(
+            "unknown-patient",
+            "PatientID (0010,0020) is empty or not an `ipp` of this centre in the identity ledger.",
+            "Add the person to the centre's list of people and run again.",
+        )
+    return subject
+
+
+@lru_cache(maxsize=4)
+def _uid_map_of(secret: bytes) -> UidMap:
+    return UidMap(Key(secret))
+
+
+def _uid_map(key: Key) -> UidMap:
+    return _uid_map_of(key.secret)
+
+
+_KNOWN: dict[int, tuple[SubjectLookup, dict[int, tuple[str, ...]]]] = {}
+
+
+def _known_identifiers(lookup: SubjectLookup) -> dict[int, tuple[str, ...]]:
+    """Return all identifiers that the ledger knows of each subject, built once per lookup and process."""
+    known = _KNOWN.get(id(lookup))
+    if known is None or known[0] is not lookup:
+        by_subject: dict[int, set[str]] = {}
+        for (_, _, identifier), subject in lookup.by_identifier.items():
+            by_subject.setdefault(subject.subject_id, set()).add(identifier)
+        _KNOWN.clear()
+        known = _KNOWN[id(lookup)] = (lookup, {subject: tuple(sorted(names)) for subject, names in by_subject.items()})
+    return known[1]
+
+
+def _identity(top: Mapping[int, bytes], tag: int, policy: Policy, job: Job) -> bytes:
+    source = top.get(tag, b"").strip(b" \0")
+    if not source:
+        raise malformed(f"{keyword_of(tag)} is absent.")
+    if "uids" not in policy.enabled:
+        return job.uids.one(source)
+    if not all(one in b"0123456789." for one in source) or source.startswith(b"."):
+        raise malformed(f"{keyword_of(tag)} is no UID.")
+    return source
+
+
+def _offset(index_date: date | None, study_date: bytes) -> int | None:
+    if index_date is None:
+        return None
+    try:
+        day = date(int(study_date[:4]), int(study_date[4:6]), int(study_date[6:8]))
+    except ValueError:
+        return None
+    return (day - index_date).days
+
+
+def _refuse_embedded_overlay(elements: list[Element], encoding: Encoding) -> None:
+    """Raise for overlays drawn in unused bits of the pixels: copying the pixels would copy them."""
+    order = "little" if encoding.little else "big"
+    for element in elements:
+        bit_position = 0x6000 <= element.tag >> 16 <= 0x60FF and element.tag & 0xFFFF == 0x0102
+        if bit_position and element.value and int.from_bytes(element.value[:2], order):  # type: ignore[arg-type]
+            raise Unusable(
+                "burned-in-annotation",
+                "An overlay is drawn in unused bits of the pixels.",
+                "Export the images with overlays removed.",
+            )
+
+
+def _actions(tally: Counter[tuple[str, int]]) -> dict[str, dict[str, int]]:
+    result: dict[str, dict[str, int]] = {}
+    for (action, tag), count in sorted(tally.items()):
+        result.setdefault(action, {})[keyword_of(tag)] = count
+    return result
+
+
+def _not_dicom() -> Unusable:
+    return Unusable("not-dicom", "The file has no DICOM prefix.", "Leave it out, or export it as a DICOM file (PS3.10).")
+
+
+def _incomplete(what: str) -> Unusable:
+    return Unusable("truncated-file", what, "Copy or export the file again: a part of it is missing.")
