@@ -24,6 +24,7 @@ def extract(
     spacing: tuple[float, float, float],
     settings: EngineSettings,
     mode: Mode,
+    stored_type: str | None = None,
 ) -> dict[str, dict[str, float]]:
     """Compute all features that the settings ask for.
 
@@ -33,6 +34,8 @@ def extract(
         spacing: Voxel spacing (z, y, x) in mm.
         settings: Settings of an extraction (see `options.EngineSettings`).
         mode: `pyradiomics`: names and values of PyRadiomics; `ibsi`: tags and values of the IBSI.
+        stored_type: NumPy type in which the image was stored (`int16`, `float32`, ...). PyRadiomics computes in it, so
+            `pyradiomics` mode needs it to equal PyRadiomics to the last digits; float64 when None.
 
     Returns:
         Image type (`original`, `wavelet-LLH`, ...) to feature name (`firstorder_Mean`, `stat_mean`, ...) to value.
@@ -58,5 +61,5 @@ def extract(
     if mode == "pyradiomics":
         from imaging.engine.pyradiomics_mode import extract_pyradiomics
 
-        return extract_pyradiomics(image, mask, tuple(spacing), settings)
+        return extract_pyradiomics(image, mask, tuple(spacing), settings, stored_type)
     raise ValueError(f"mode {mode!r} is not one of pyradiomics, ibsi")

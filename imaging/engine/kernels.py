@@ -444,3 +444,74 @@ def index_moments(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
         for b in range(a):
             products[a, b] = products[b, a]
     return sums, products, n
+
+
+@njit(cache=True)
+def digitise(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Number of edges not above each value, as `numpy.digitize`: a guess from the mean width, corrected at the edges."""
+    out = np.empty(len(values), dtype=np.uint16)
+    n = len(edges)
+    scale = (n - 1) / (edges[n - 1] - edges[0])
+    for k in range(len(values)):
+        v = values[k]
+        i = int((v - edges[0]) * scale)
+        i = min(max(i, 0), n - 1)
+        while i + 1 < n and edges[i + 1] <= v:
+            i += 1
+        while i >= 0 and edges[i] > v:
+            i -= 1
+        out[k] = i + 1
+    return out
+
+
+@njit(cache=True)
+def sum_by_group(group: np.ndarray, rows: np.ndarray, n_groups: int) -> np.ndarray:
+    """Sum of the rows (n, d) of each group (n,), shape (n_groups, d)."""
+    out = np.zeros((n_groups, rows.shape[1]))
+    for r in range(rows.shape[0]):
+        for c in range(rows.shape[1]):
+            out[group[r], c] += rows[r, c]
+    return out
+
+
+@njit(cache=True)
+def largest_planar_distance(points: np.ndarray, starts: np.ndarray) -> float:
+    """Largest squared distance between two points (n, 2) of one group; groups are consecutive, from `starts`.
+
+    Only corners of the convex hull of a group can be farthest; they are found by Andrew's monotone chain.
+    """
+    best = 0.0
+    for g in range(len(starts) - 1):
+        a, b = starts[g], starts[g + 1]
+        part = points[a:b]
+        order = np.argsort(part[:, 1] + 0.0, kind="mergesort")
+        part = part[order]
+        order = np.argsort(part[:, 0] + 0.0, kind="mergesort")
+        part = part[order]
+        n = len(part)
+        hull = np.empty(2 * n + 2, dtype=np.int64)
+        h = 0
+        for k in range(n):
+            while h >= 2 and _turn(part, hull[h - 2], hull[h - 1], k) <= 0:
+                h -= 1
+            hull[h] = k
+            h += 1
+        low = h + 1
+        for k in range(n - 2, -1, -1):
+            while h >= low and _turn(part, hull[h - 2], hull[h - 1], k) <= 0:
+                h -= 1
+            hull[h] = k
+            h += 1
+        for u in range(h):
+            for v in range(u):
+                d = (part[hull[u], 0] - part[hull[v], 0]) ** 2 + (part[hull[u], 1] - part[hull[v], 1]) ** 2
+                if d > best:
+                    best = d
+    return best
+
+
+@njit(cache=True)
+def _turn(points: np.ndarray, a: int, b: int, c: int) -> float:
+    return (points[b, 0] - points[a, 0]) * (points[c, 1] - points[a, 1]) - (points[b, 1] - points[a, 1]) * (
+        points[c, 0] - points[a, 0]
+    )

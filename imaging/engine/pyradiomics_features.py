@@ -1,0 +1,398 @@
+"""Features in PyRadiomics' definitions and names (PyRadiomics 3; the oracle of the tests is pyradiomics-cuda 1.0.4).
+
+Where PyRadiomics adds a small constant inside logarithms, removes absent grey levels or empty directions, this does so
+too; sums that can cancel are taken over arrays of the same layout, so that rounding is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from groundwork.problems import Unusable
+from imaging.engine import kernels, mesh_table, morphology, texture
+
+Array = np.ndarray
+EPSILON = float(np.spacing(1))
+MAX_LEVELS = 4096
+
+DEPRECATED = {
+    "firstorder": ("StandardDeviation",),
+    "shape": ("Compactness1", "Compactness2", "SphericalDisproportion"),
+    "shape2D": ("SphericalDisproportion",),
+}
+"""Features that are computed only when asked for by name."""
+
+_RUN = (
+    "ShortRunEmphasis", "LongRunEmphasis", "LowGrayLevelRunEmphasis", "HighGrayLevelRunEmphasis",
+    "ShortRunLowGrayLevelEmphasis", "ShortRunHighGrayLevelEmphasis", "LongRunLowGrayLevelEmphasis",
+    "LongRunHighGrayLevelEmphasis", "GrayLevelNonUniformity", "GrayLevelNonUniformityNormalized", "RunLengthNonUniformity",
+    "RunLengthNonUniformityNormalized", "RunPercentage", "GrayLevelVariance", "RunVariance", "RunEntropy",
+)  # fmt: skip
+_ZONE = (
+    "SmallAreaEmphasis", "LargeAreaEmphasis", "LowGrayLevelZoneEmphasis", "HighGrayLevelZoneEmphasis",
+    "SmallAreaLowGrayLevelEmphasis", "SmallAreaHighGrayLevelEmphasis", "LargeAreaLowGrayLevelEmphasis",
+    "LargeAreaHighGrayLevelEmphasis", "GrayLevelNonUniformity", "GrayLevelNonUniformityNormalized", "SizeZoneNonUniformity",
+    "SizeZoneNonUniformityNormalized", "ZonePercentage", "GrayLevelVariance", "ZoneVariance", "ZoneEntropy",
+)  # fmt: skip
+_DEPENDENCE = (
+    "SmallDependenceEmphasis", "LargeDependenceEmphasis", "LowGrayLevelEmphasis", "HighGrayLevelEmphasis",
+    "SmallDependenceLowGrayLevelEmphasis", "SmallDependenceHighGrayLevelEmphasis", "LargeDependenceLowGrayLevelEmphasis",
+    "LargeDependenceHighGrayLevelEmphasis", "GrayLevelNonUniformity", None, "DependenceNonUniformity",
+    "DependenceNonUniformityNormalized", None, "GrayLevelVariance", "DependenceVariance", "DependenceEntropy",
+)  # fmt: skip
+_TONE = ("Coarseness", "Contrast", "Busyness", "Complexity", "Strength")
+
+
+def angles(shape: tuple[int, ...], distances: list[int], planar: bool) -> Array:
+    """Steps (z, y, x) of PyRadiomics: one of each opposite pair, no longer than the bounding box; planar: none along axis 0."""
+    reach = max(distances)
+    span = range(reach, -reach - 1, -1)
+    steps = [
+        (z, y, x)
+        for z in ((0,) if planar else range(reach, -1, -1))
+        for y in span
+        for x in span
+        if (z, y, x) > (0, 0, 0)
+        and max(abs(z), abs(y), abs(x)) in distances
+        and abs(z) < shape[0]
+        and abs(y) < shape[1]
+        and abs(x) < shape[2]
+    ]
+    return np.array(steps, dtype=np.int64).reshape(-1, 3)
+
+
+def bin_edges(values: Array, settings: Mapping[str, Any]) -> Array:
+    """Edges of the bins, in the number type of the values, as PyRadiomics has it."""
+    width, count = settings.get("binWidth", 25), settings.get("binCount")
+    if count is not None:
+        edges = np.histogram_bin_edges(values, count)
+        edges[-1] += 1
+        return edges
+    low, high = values.min(), values.max()
+    edges = np.arange(low - low % width, high + 2 * width, width)
+    return np.array([edges[0] - 0.5, edges[0] + 0.5]) if len(edges) == 1 else edges
+
+
+def grey_levels(image: Array, mask: Array, settings: Mapping[str, Any]) -> Array:
+    """Levels from 1 in the region and 0 outside (uint16)."""
+    values = image[mask]
+    edges = bin_edges(values, settings)
+    if len(edges) > 65_535:
+        raise too_many_levels()
+    levels = np.zeros(image.shape, dtype=np.uint16)
+    levels[mask] = kernels.digitise(values.astype(np.float64), edges.astype(np.float64))
+    return levels
+
+
+def too_many_levels() -> Unusable:
+    """Return the refusal of bins so fine that matrices do not fit into memory."""
+    return Unusable(
+        "too-many-grey-levels", f"The bins give more than {MAX_LEVELS} grey levels.", "Choose a larger binWidth, or binCount."
+    )
+
+
+def first_order(image: Array, mask: Array, levels: Array, spacing: Array, settings: Mapping[str, Any]) -> dict[str, float]:
+    """First-order features; `levels` gives the histogram of entropy and uniformity."""
+    x = image[mask].astype(np.float64)
+    n = float(len(x))
+    counts = np.bincount(levels[mask])
+    p = counts[counts > 0] / n
+    shifted = x + settings.get("voxelArrayShift", 0)
+    energy = np.sum(shifted**2)
+    p10, p25, median, p75, p90 = _percentiles(x)
+    mean = np.sum(x) / n
+    centred = x - mean
+    squared = centred * centred
+    m2, m3, m4 = np.sum(squared) / n, np.sum(squared * centred) / n, np.sum(squared * squared) / n
+    inner = x[(x >= p10) & (x <= p90)]
+    flat = m2 == 0
+    features = {
+        "Energy": energy,
+        "TotalEnergy": energy * np.multiply.reduce(spacing[::-1]),
+        "Entropy": -np.sum(p * np.log2(p + EPSILON)),
+        "Minimum": x.min(),
+        "10Percentile": p10,
+        "90Percentile": p90,
+        "Maximum": x.max(),
+        "Mean": mean,
+        "Median": median,
+        "InterquartileRange": p75 - p25,
+        "Range": x.max() - x.min(),
+        "MeanAbsoluteDeviation": np.sum(np.abs(centred)) / n,
+        "RobustMeanAbsoluteDeviation": np.mean(np.abs(inner - np.mean(inner))),
+        "RootMeanSquared": np.sqrt(energy / n),
+        "StandardDeviation": np.sqrt(m2),
+        "Skewness": 0.0 if flat else m3 / m2**1.5,
+        "Kurtosis": 0.0 if flat else m4 / m2**2.0,
+        "Variance": m2,
+        "Uniformity": np.sum(p**2),
+    }
+    return {name: float(value) for name, value in features.items()}
+
+
+def _percentiles(x: Array) -> Array:
+    """Percentiles 10, 25, 50, 75 and 90 as numpy's linear method gives them, from one partition."""
+    return np.percentile(x, (10, 25, 50, 75, 90))
+
+
+def grey_level_co_occurrence(
+    levels: Array, present: Array, steps: Array, spacing: Array, settings: Mapping[str, Any], reach: int
+) -> dict[str, float]:
+    """GLCM features, the mean over directions that hold a pair.
+
+    Args:
+        levels: uint16, padded by `reach`, dense: the k-th grey level present is k.
+        present: The grey levels present, ascending.
+        steps: Directions.
+        spacing: Voxel spacing in the order of the axes of `levels`.
+        settings: Global settings.
+        reach: Largest distance.
+    """
+    n = len(present)
+    counts = np.zeros((len(steps), n, n), dtype=np.int64)
+    kernels.co_occurrence(levels, steps, reach, n, counts)
+    p = counts.transpose(1, 2, 0).astype(np.float64, order="C")
+    if settings.get("symmetricalGLCM", True):
+        p = p + p.transpose(1, 0, 2)
+    norm = settings.get("weightingNorm")
+    if norm is not None:
+        size = np.abs(steps) * spacing
+        weights = {
+            "infinity": np.exp(-(size.max(axis=1) ** 2)) if len(steps) else np.ones(0),
+            "euclidean": np.exp(-(size**2).sum(axis=1)),
+            "manhattan": np.exp(-(size.sum(axis=1) ** 2)),
+        }.get(norm, np.ones(len(steps)))
+        p = np.sum(p * weights, axis=2, keepdims=True)
+    total = p.sum(axis=(0, 1))
+    if p.shape[2] > 1 and (total == 0).any():
+        p, total = p[:, :, total > 0], total[total > 0]
+    if p.shape[2] == 0:
+        return dict.fromkeys(_GLCM, float("nan"))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = p / np.where(total == 0, np.nan, total)
+        return _glcm_values(p[None], present)
+
+
+_GLCM = (
+    "Autocorrelation", "JointAverage", "ClusterProminence", "ClusterShade", "ClusterTendency", "Contrast", "Correlation",
+    "DifferenceAverage", "DifferenceEntropy", "DifferenceVariance", "JointEnergy", "JointEntropy", "Imc1", "Imc2", "Idm",
+    "MCC", "Idmn", "Id", "Idn", "InverseVariance", "MaximumProbability", "SumAverage", "SumEntropy", "SumSquares",
+)  # fmt: skip
+
+
+def _glcm_values(p: Array, present: Array) -> dict[str, float]:
+    """Features of matrices p (1, n, n, directions), each normalised to 1."""
+    levels = int(present[-1])
+    i = present.astype(float)[:, None]
+    j = i.T
+    directions = p.shape[3]
+    flat = p[0].reshape(-1, directions)
+    difference = kernels.sum_by_group(np.abs(i - j).astype(np.int64).ravel(), flat, levels)
+    total = kernels.sum_by_group((i + j).astype(np.int64).ravel() - 2, flat, 2 * levels - 1)
+    k = np.arange(levels, dtype=float)[:, None]
+    s = np.arange(2, 2 * levels + 1, dtype=float)[:, None]
+    px, py = p.sum(2, keepdims=True), p.sum(1, keepdims=True)
+    ux = np.sum(i[None, :, :, None] * p, (1, 2), keepdims=True)
+    uy = np.sum(j[None, :, :, None] * p, (1, 2), keepdims=True)
+    hxy = -1 * np.sum(p * np.log2(p + EPSILON), (1, 2))
+    hx = -1 * np.sum(px * np.log2(px + EPSILON), (1, 2))
+    hy = -1 * np.sum(py * np.log2(py + EPSILON), (1, 2))
+    product = px * py
+    logarithm = np.log2(product + EPSILON)
+    hxy1 = -1 * np.sum(p * logarithm, (1, 2))
+    hxy2 = -1 * np.sum(product * logarithm, (1, 2))
+    centred = (i + j)[None, :, :, None] - ux - uy
+    squared = p * centred**2
+    di, dj = i[None, :, :, None] - ux, j[None, :, :, None] - uy
+    sigma_x = np.sum(p * di**2, (1, 2), keepdims=True) ** 0.5
+    sigma_y = np.sum(p * dj**2, (1, 2), keepdims=True) ** 0.5
+    correlation = np.sum(p * di * dj, (1, 2), keepdims=True) / (sigma_x * sigma_y + EPSILON)
+    correlation[sigma_x * sigma_y == 0] = 1
+    widest = np.fmax(hx, hy)
+    imc1 = hxy - hxy1
+    imc1[widest != 0] /= widest[widest != 0]
+    imc1[widest == 0] = 0
+    imc2 = (1 - np.e ** (-2 * (hxy2 - hxy))) ** 0.5
+    imc2[hxy2 == hxy] = 0
+    difference_average = np.sum(k * difference, 0)
+
+    values = {
+        "Autocorrelation": np.sum(p * (i * j)[None, :, :, None], (1, 2)),
+        "JointAverage": ux,
+        "ClusterProminence": np.sum(squared * centred**2, (1, 2)),
+        "ClusterShade": np.sum(squared * centred, (1, 2)),
+        "ClusterTendency": np.sum(squared, (1, 2)),
+        "Contrast": np.sum(p * ((i - j) ** 2)[None, :, :, None], (1, 2)),
+        "Correlation": correlation,
+        "DifferenceAverage": difference_average,
+        "DifferenceEntropy": -np.sum(difference * np.log2(difference + EPSILON), 0),
+        "DifferenceVariance": np.sum(difference * (k - difference_average) ** 2, 0),
+        "JointEnergy": np.sum(p**2, (1, 2)),
+        "JointEntropy": hxy,
+        "Imc1": imc1,
+        "Imc2": imc2,
+        "Idm": np.sum(difference / (1 + k**2), 0),
+        "MCC": _maximal_correlation(p[0], px[0, :, 0], py[0, 0]),
+        "Idmn": np.sum(difference / (1 + k**2 / levels**2), 0),
+        "Id": np.sum(difference / (1 + k), 0),
+        "Idn": np.sum(difference / (1 + k / levels), 0),
+        "InverseVariance": np.sum(difference[1:] / k[1:] ** 2, 0),
+        "MaximumProbability": np.amax(p, (1, 2)),
+        "SumAverage": np.sum(s * total, 0),
+        "SumEntropy": -np.sum(total * np.log2(total + EPSILON), 0),
+        "SumSquares": np.sum(p * di**2, (1, 2)),
+    }
+    return {name: _nan_mean(np.asarray(value)) for name, value in values.items()}
+
+
+def _nan_mean(values: Array) -> float:
+    values = values.ravel()
+    values = values[~np.isnan(values)]
+    return float(np.mean(values)) if len(values) else float("nan")
+
+
+def _maximal_correlation(p: Array, px: Array, py: Array) -> Array:
+    """Square root of the second largest eigenvalue of Q per direction; p (n, n, directions), px and py (n, directions)."""
+    n = p.shape[0]
+    if n < 2:
+        return np.ones(1)
+    if n <= 24:
+        # Small matrices can have a second eigenvalue of exactly zero: the sum is taken in PyRadiomics' order.
+        q = p[:, None, 0, :] * p[None, :, 0, :] / (px[:, None, :] * py[None, None, 0, :] + EPSILON)
+        for g in range(1, n):
+            q += p[:, None, g, :] * p[None, :, g, :] / (px[:, None, :] * py[None, None, g, :] + EPSILON)
+        q = q.transpose(2, 0, 1)
+    else:
+        scaled = p / (px[:, None, :] * py[None, :, :] + EPSILON)
+        q = np.matmul(scaled.transpose(2, 0, 1), p.transpose(2, 1, 0))
+    eigenvalues = np.linalg.eigvals(q)
+    eigenvalues.sort()
+    with np.errstate(invalid="ignore"):
+        root = np.sqrt(eigenvalues[:, -2])
+    return root[~np.isnan(root)].real if np.iscomplexobj(root) else root
+
+
+def grey_level_run_length(
+    levels: Array, present: Array, steps: Array, spacing: Array, settings: Mapping[str, Any]
+) -> dict[str, float]:
+    """GLRLM features, the mean over directions; directions in which no line holds two voxels are left out.
+
+    Args:
+        levels: uint16, padded by one, dense.
+        present: The grey levels present.
+        steps: Directions of distance 1.
+        spacing: Voxel spacing in the order of the axes.
+        settings: Global settings.
+    """
+    longest = max(s - 2 for s in levels.shape)
+    counts = np.zeros((len(steps), len(present), longest), dtype=np.int64)
+    met = kernels.run_lengths(levels, steps, 1, counts)
+    for k in np.nonzero(~met)[0]:
+        if not _two_on_a_line(levels, steps[k]):
+            counts[k, :, 0] = 0
+    norm = settings.get("weightingNorm")
+    weights = np.ones(len(steps))
+    if norm is not None:
+        size = np.abs(steps) * spacing
+        weights = {
+            "infinity": size.max(axis=1, initial=0),
+            "euclidean": np.sqrt((size**2).sum(axis=1)),
+            "manhattan": size.sum(axis=1),
+        }.get(norm, weights)
+        tables = [np.einsum("k,kij->ij", weights, counts)]
+    else:
+        tables = [table for table in counts if table.any()]
+    rows = []
+    for table in tables:
+        i, j, number = texture.nonzero_counts(table)
+        if len(number) == 0:
+            continue
+        i = present[i.astype(np.int64) - 1].astype(float)
+        rows.append(texture.emphasis(i, j, number, (number * j).sum(), EPSILON))
+    if not rows:
+        return dict.fromkeys(_RUN, float("nan"))
+    return {name: float(value) for name, value in zip(_RUN, np.mean(rows, axis=0), strict=True)}
+
+
+def _two_on_a_line(levels: Array, step: Array) -> bool:
+    """Whether two voxels of the region lie on one line of a direction, with whatever between them."""
+    where = np.argwhere(levels)
+    axis = int(np.nonzero(step)[0][0])
+    along = where[:, axis] * step[axis]
+    lines = where - along[:, None] * step
+    return len(np.unique(lines, axis=0)) < len(where)
+
+
+def grey_level_size_zone(levels: Array, present: Array, planar: bool) -> dict[str, float]:
+    """GLSZM features; `levels` uint16, padded by one, dense."""
+    level, size, _, _ = kernels.zones(levels, planar, np.zeros((0, 0, 0), dtype=np.int32))
+    i, j, counts = texture.grouped_counts(level, size)
+    i = present[i.astype(np.int64) - 1].astype(float)
+    values = texture.emphasis(i, j, counts, size.sum(), EPSILON)
+    return {name: float(value) for name, value in zip(_ZONE, values, strict=True)}
+
+
+def neighbourhood(
+    levels: Array, present: Array, steps: Array, alpha: int, reach: int
+) -> tuple[dict[str, float], dict[str, float]]:
+    """GLDM and NGTDM features, from one pass.
+
+    Args:
+        levels: uint16, padded by `reach`: true grey levels, so that differences mean something.
+        present: The grey levels present.
+        steps: Directions, one of each opposite pair.
+        alpha: Largest difference of dependent levels.
+        reach: Largest distance.
+    """
+    both = np.concatenate([steps, -steps])
+    _, differences, dependence = kernels.neighbourhoods(levels, both, reach, alpha, int(present[-1]), False)
+    i, j, counts = texture.nonzero_counts(dependence[0])
+    values = texture.emphasis(i, j, counts, counts.sum(), EPSILON)
+    dependent = {name: float(value) for name, value in zip(_DEPENDENCE, values, strict=True) if name is not None}
+    # PyRadiomics counts voxels without neighbours too, at no difference.
+    tones = texture.ngtdm(dependence[0].sum(axis=1), differences[0])
+    return dependent, {name: float(value) for name, value in zip(_TONE, tones, strict=True)}
+
+
+def shape(mask: Array, spacing: Array) -> dict[str, float]:
+    """Shape features of a mask cropped to its bounding box; spacing (z, y, x) in mm."""
+    closed = morphology.padded_mask(mask)
+    volume, area = morphology.mesh_measures(closed, spacing, mesh_table.pyradiomics_triangles())
+    moments = morphology.principal_moments(mask, spacing)
+    points = kernels.row_extremes(closed)
+    crossed = kernels.row_extremes(np.ascontiguousarray(closed.transpose(2, 0, 1)))[:, [1, 2, 0]]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        sphericity = (36 * np.pi * volume**2) ** (1.0 / 3.0) / area
+        features = {
+            "MeshVolume": volume,
+            "VoxelVolume": mask.sum() * (spacing[0] * spacing[2] * spacing[1]),
+            "SurfaceArea": area,
+            "SurfaceVolumeRatio": np.float64(area) / volume,
+            "Sphericity": sphericity,
+            "Compactness1": volume / (area ** (3.0 / 2.0) * np.sqrt(np.pi)),
+            "Compactness2": 36.0 * np.pi * volume**2.0 / area**3.0,
+            "SphericalDisproportion": 1 / sphericity,
+            "Maximum3DDiameter": morphology.largest_diameter(points / 2 * spacing),
+            "Maximum2DDiameterSlice": _planar_diameter(points, 0, spacing),
+            "Maximum2DDiameterColumn": _planar_diameter(points, 1, spacing),
+            "Maximum2DDiameterRow": _planar_diameter(crossed, 2, spacing),
+            "MajorAxisLength": np.sqrt(moments[2]) * 4,
+            "MinorAxisLength": np.sqrt(moments[1]) * 4,
+            "LeastAxisLength": np.sqrt(moments[0]) * 4,
+            "Elongation": np.sqrt(moments[1] / moments[2]),
+            "Flatness": np.sqrt(moments[0] / moments[2]),
+        }
+    return {name: float(value) for name, value in features.items()}
+
+
+def _planar_diameter(points: Array, axis: int, spacing: Array) -> float:
+    """Largest distance of two mesh vertices in one plane across an axis; points in half voxels."""
+    order = np.argsort(points[:, axis], kind="stable")
+    points = points[order]
+    starts = np.nonzero(np.diff(points[:, axis], prepend=points[0, axis] - 1))[0]
+    kept = [a for a in range(3) if a != axis]
+    scaled = np.ascontiguousarray((points / 2 * spacing)[:, kept])
+    return float(np.sqrt(kernels.largest_planar_distance(scaled, np.append(starts, len(points)))))

@@ -1,0 +1,400 @@
+"""`pyradiomics` mode: preprocessing, image types and features as PyRadiomics 3 orders them.
+
+Each image type is made on the region and what the filter needs around it, binned once, and dropped before the next.
+Arrays keep the number type that PyRadiomics would have there (a 16-bit CT gives 32-bit LoG images), because its bins
+depend on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from groundwork.problems import Unusable
+from imaging.engine import pyradiomics_features as formulas
+from imaging.engine.ibsi import bounding_box
+from imaging.engine.options import EngineSettings
+
+Array = np.ndarray
+Box = tuple[slice, ...]
+
+CLASSES = ("firstorder", "glcm", "gldm", "glrlm", "glszm", "ngtdm")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Image and region after normalisation and resampling; `box` is the bounding box of the final region."""
+
+    image: Array
+    shape_mask: Array
+    mask: Array
+    box: Box
+    spacing: Array
+
+
+def extract_pyradiomics(
+    image: Array, mask: Array, spacing: tuple[float, ...], settings: EngineSettings, stored_type: str | None = None
+) -> dict[str, dict[str, float]]:
+    """Features by image type, named `class_Feature`.
+
+    Args:
+        image: (z, y, x).
+        mask: bool of the same shape.
+        spacing: (z, y, x) in mm.
+        settings: A PyRadiomics parameter file as read by `imaging.settings`.
+        stored_type: Number type in which PyRadiomics would read the image (`int16`, ...); float64 by default.
+
+    Raises:
+        Unusable: Where PyRadiomics refuses the region, with the reason.
+    """
+    setting = settings.setting
+    native = np.asarray(image, dtype=stored_type or np.float64)
+    scene = _prepare(native, mask, np.asarray(spacing, dtype=float), setting)
+    classes = {name: tuple(features or ()) for name, features in settings.feature_classes.items()}
+    result: dict[str, dict[str, float]] = {}
+    shapes = _shape_features(scene, setting, classes)
+    if shapes:
+        result["original"] = shapes
+    inside = np.ascontiguousarray(scene.mask[scene.box])
+    for name, own in settings.image_types.items():
+        merged = {**setting, **(own or {})}
+        for image_type, array in _image_types(name, scene, merged):
+            result.setdefault(image_type, {}).update(_features(array, inside, scene.spacing, merged, classes))
+    return result
+
+
+def _features(
+    image: Array, mask: Array, spacing: Array, settings: Mapping[str, Any], classes: Mapping[str, tuple[str, ...]]
+) -> dict[str, float]:
+    """All enabled classes but shape of one image type, cropped to the bounding box of the region."""
+    wanted = [name for name in CLASSES if name in classes]
+    if not wanted:
+        return {}
+    if not np.isfinite(image[mask]).all():
+        return {}
+    levels = formulas.grey_levels(image, mask, settings)
+    result: dict[str, float] = {}
+
+    def add(family: str, values: dict[str, float]) -> None:
+        named = classes[family]
+        hidden = formulas.DEPRECATED.get(family, ())
+        result.update({f"{family}_{k}": v for k, v in values.items() if (k in named if named else k not in hidden)})
+
+    if "firstorder" in wanted:
+        add("firstorder", formulas.first_order(image, mask, levels, spacing, settings))
+    texture_classes = set(wanted) - {"firstorder"}
+    if not texture_classes:
+        return result
+    planar = bool(settings.get("force2D", False))
+    if planar and (axis := int(settings.get("force2Ddimension", 0))) != 0:
+        levels = np.ascontiguousarray(np.moveaxis(levels, axis, 0))
+        spacing = np.concatenate([spacing[[axis]], np.delete(spacing, axis)])
+    distances = [int(d) for d in settings.get("distances", [1])]
+    reach = max(distances)
+    occurrences = np.bincount(levels.ravel())
+    occurrences[0] = 0
+    present = np.nonzero(occurrences)[0]
+    if len(present) > formulas.MAX_LEVELS:
+        raise formulas.too_many_levels()
+    steps = formulas.angles(levels.shape, distances, planar)
+    near = steps if distances == [1] else formulas.angles(levels.shape, [1], planar)
+    rank = np.zeros(len(occurrences), dtype=np.uint16)
+    rank[present] = np.arange(1, len(present) + 1)
+    dense = formulas.texture.padded(rank[levels])
+    if "glcm" in wanted:
+        wide = dense if reach == 1 else np.pad(dense, reach - 1)
+        add("glcm", formulas.grey_level_co_occurrence(wide, present, steps, spacing, settings, reach))
+    if "glrlm" in wanted:
+        add("glrlm", formulas.grey_level_run_length(dense, present, near, spacing, settings))
+    if "glszm" in wanted:
+        add("glszm", formulas.grey_level_size_zone(dense, present, planar))
+    if "gldm" in wanted or "ngtdm" in wanted:
+        true_levels = formulas.texture.padded(levels, reach)
+        alpha = int(settings.get("gldm_a", 0))
+        dependent, tones = formulas.neighbourhood(true_levels, present, steps, alpha, reach)
+        if "gldm" in wanted:
+            add("gldm", dependent)
+        if "ngtdm" in wanted:
+            add("ngtdm", tones)
+    return result
+
+
+def _shape_features(scene: Scene, setting: Mapping[str, Any], classes: Mapping[str, tuple[str, ...]]) -> dict[str, float]:
+    result: dict[str, float] = {}
+    mask = np.ascontiguousarray(scene.shape_mask[scene.box])
+    for family in ("shape", "shape2D"):
+        if family not in classes:
+            continue
+        if family == "shape":
+            values = formulas.shape(mask, scene.spacing)
+        else:
+            if not setting.get("force2D", False):
+                continue
+            axis = int(setting.get("force2Ddimension", 0))
+            # PyRadiomics looks at the wrong axis here (x for z), and leaves the class out when that has one voxel.
+            if mask.shape[::-1][axis] <= 1:
+                continue
+            if mask.shape[axis] > 1:
+                raise Unusable(
+                    "region-not-planar", "shape2D needs a region in one slice.", "Leave shape2D out, or choose one slice."
+                )
+            values = formulas.shape_2d(np.ascontiguousarray(mask.take(0, axis=axis)), np.delete(scene.spacing, axis))
+        named = classes[family]
+        hidden = formulas.DEPRECATED.get(family, ())
+        result.update({f"{family}_{k}": v for k, v in values.items() if (k in named if named else k not in hidden)})
+    return result
+
+
+def _prepare(image: Array, mask: Array, spacing: Array, setting: Mapping[str, Any]) -> Scene:
+    if not mask.any():
+        raise Unusable("empty-region", "The mask holds no voxel.", "Check the region name and the mask.")
+    if setting.get("normalize", False):
+        image = _normalised(image, setting)
+    if setting.get("interpolator") is not None and setting.get("resampledPixelSpacing") is not None:
+        image, mask, spacing = _resampled(image, mask, spacing, setting)
+        if not mask.any():
+            raise Unusable("empty-region", "No voxel of the region is left after resampling.", "Resample to a finer grid.")
+    elif setting.get("preCrop", False):
+        _check(mask, setting)
+        crop = _grown(bounding_box(mask), [int(setting.get("padDistance", 0))] * 3, mask.shape)
+        image, mask = image[crop], mask[crop]
+    _check(mask, setting)
+    shape_mask = mask
+    if setting.get("resegmentRange") is not None:
+        mask = _resegmented(image, mask, setting)
+        _check(mask, setting)
+        if setting.get("resegmentShape", False):
+            shape_mask = mask
+    return Scene(image, shape_mask, mask, bounding_box(mask), spacing)
+
+
+def _check(mask: Array, setting: Mapping[str, Any]) -> None:
+    """Refuse what PyRadiomics refuses."""
+    larger = "Draw a larger region, or lower minimumROIDimensions or minimumROISize."
+    box = bounding_box(mask)
+    dimensions = sum(part.stop - part.start > 1 for part in box)
+    if dimensions == 0:
+        raise Unusable("region-too-small", "The region is one voxel.", larger)
+    if dimensions < setting.get("minimumROIDimensions", 2):
+        raise Unusable("region-too-small", "The region extends over fewer dimensions than minimumROIDimensions.", larger)
+    size = setting.get("minimumROISize")
+    if size is not None and np.count_nonzero(mask) <= size:
+        raise Unusable("region-too-small", "The region has no more voxels than minimumROISize.", larger)
+
+
+def _resegmented(image: Array, mask: Array, setting: Mapping[str, Any]) -> Array:
+    limits, mode = sorted(setting["resegmentRange"]), setting.get("resegmentMode", "absolute")
+    values = image[mask]
+    if mode == "relative":
+        limits = [np.max(values) * limit for limit in limits]
+    elif mode == "sigma":
+        mean, deviation = np.mean(values), np.std(values)
+        limits = [mean + deviation * limit for limit in limits]
+    keep = values >= limits[0]
+    if len(limits) == 2:
+        keep &= values <= limits[1]
+    if np.count_nonzero(keep) <= 1:
+        raise Unusable(
+            "empty-after-resegmentation", "Re-segmentation leaves at most one voxel of the region.", "Widen resegmentRange."
+        )
+    result = np.zeros_like(mask)
+    result[mask] = keep
+    return result
+
+
+def _grown(box: Box, margin: list[int], shape: tuple[int, ...]) -> Box:
+    return tuple(slice(max(0, b.start - m), min(n, b.stop + m)) for b, m, n in zip(box, margin, shape, strict=True))
+
+
+def _sitk(array: Array, spacing: Array) -> Any:
+    import SimpleITK as sitk
+
+    image = sitk.GetImageFromArray(array.astype(np.uint8) if array.dtype == bool else array)
+    image.SetSpacing([float(s) for s in spacing[::-1]])
+    return image
+
+
+def _normalised(image: Array, setting: Mapping[str, Any]) -> Array:
+    import SimpleITK as sitk
+
+    result = sitk.GetArrayFromImage(sitk.Normalize(_sitk(image, np.ones(3))))
+    outliers = setting.get("removeOutliers")
+    if outliers is not None:
+        result[result > outliers] = outliers
+        result[result < -outliers] = -outliers
+    # SimpleITK multiplies a 32-bit image by a constant in its own type.
+    return np.asarray(result * result.dtype.type(setting.get("normalizeScale", 1)))
+
+
+def _resampled(image: Array, mask: Array, spacing: Array, setting: Mapping[str, Any]) -> tuple[Array, Array, Array]:
+    """PyRadiomics' grid: aligned with the image's corner, cropped to the region and `padDistance`.
+
+    SimpleITK interpolates, over the whole image when the interpolator is a spline whose filter runs over whole lines: only so
+    are the values the same to the last bit, and bins can depend on that.
+    """
+    import SimpleITK as sitk
+
+    wanted = np.array(setting["resampledPixelSpacing"], dtype=float)[::-1]
+    pad = int(setting.get("padDistance", 5))
+    box = bounding_box(mask)
+    size = np.array([b.stop - b.start for b in box])
+    new = np.where(wanted == 0, spacing, wanted)
+    new = np.where(size != 1, new, spacing)
+    if np.allclose(spacing, new):
+        crop = _grown(box, [pad] * 3, mask.shape)
+        return image[crop], mask[crop], spacing
+    ratio = spacing / new
+    start = np.array([b.start for b in box])
+    low = np.maximum(np.floor((start - 0.5) * ratio - pad), 0)
+    high = np.minimum(np.ceil((start + size - 0.5) * ratio + pad), np.ceil(np.array(mask.shape) * ratio) - 1)
+    count = (high - low + 1).astype(int)
+    source, region = _sitk(image, spacing), _sitk(mask, spacing)
+    index = 0.5 * (new - spacing) / spacing + low / ratio
+    interpolator = setting.get("interpolator", "sitkBSpline")
+    if isinstance(interpolator, str):
+        interpolator = getattr(sitk, interpolator, sitk.sitkBSpline)
+    resampler = sitk.ResampleImageFilter()
+    resampler.SetOutputSpacing([float(s) for s in new[::-1]])
+    resampler.SetOutputDirection(source.GetDirection())
+    resampler.SetSize([int(c) for c in count[::-1]])
+    resampler.SetOutputOrigin(source.TransformContinuousIndexToPhysicalPoint([float(i) for i in index[::-1]]))
+    resampler.SetOutputPixelType(source.GetPixelID())
+    resampler.SetInterpolator(interpolator)
+    result = sitk.GetArrayFromImage(resampler.Execute(source))
+    resampler.SetOutputPixelType(region.GetPixelID())
+    resampler.SetInterpolator(sitk.sitkNearestNeighbor)
+    return result, sitk.GetArrayFromImage(resampler.Execute(region)) > 0, new
+
+
+def _image_types(name: str, scene: Scene, settings: Mapping[str, Any]) -> Iterator[tuple[str, Array]]:
+    """Filtered images cropped to the bounding box of the region, one after the other, with their names."""
+    image, box = scene.image, scene.box
+    if name == "Original":
+        yield "original", np.ascontiguousarray(image[box])
+    elif name == "LoG":
+        yield from _laplacians(scene, settings)
+    elif name == "Wavelet":
+        yield from _wavelets(scene, settings)
+    elif name == "Gradient":
+        yield "gradient", _gradient(scene, settings)
+    else:
+        values = image[box].astype(np.float64)
+        # The scale comes from the whole image, as PyRadiomics takes it.
+        top = np.float64(max(abs(float(image.min())), abs(float(image.max()))))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if name == "Square":
+                yield "square", ((1 / np.sqrt(top)) * values) ** 2
+            elif name == "SquareRoot":
+                yield "squareroot", np.sign(values) * np.sqrt(np.abs(values) * top)
+            elif name == "Logarithm":
+                yield "logarithm", np.sign(values) * np.log(np.abs(values) + 1) * (top / np.log(top + 1))
+            elif name == "Exponential":
+                yield "exponential", np.exp(np.log(top) / top * values)
+            else:
+                raise ValueError(f"image type {name} is not supported")
+
+
+def _laplacians(scene: Scene, settings: Mapping[str, Any]) -> Iterator[tuple[str, Array]]:
+    """Laplacian of Gaussian of each width, normalised across scales, as ITK's recursive filter gives it."""
+    import SimpleITK as sitk
+
+    size = np.array(scene.image.shape)
+    if size.min() < 4:
+        return
+    for sigma in settings.get("sigma", []):
+        if sigma <= 0 or not (size >= np.ceil(sigma / scene.spacing) + 1).all():
+            continue
+        # The recursive filter falls by about exp(-1.7) per sigma.
+        crop = _grown(scene.box, [int(np.ceil(LAPLACIAN_SUPPORT * sigma / s)) + 2 for s in scene.spacing], scene.image.shape)
+        laplacian = sitk.LaplacianRecursiveGaussianImageFilter()
+        laplacian.SetNormalizeAcrossScale(True)
+        laplacian.SetSigma(sigma)
+        result = sitk.GetArrayFromImage(laplacian.Execute(_sitk(scene.image[crop], scene.spacing)))
+        yield f"log-sigma-{str(sigma).replace('.', '-')}-mm-3D", np.ascontiguousarray(result[_within(scene.box, crop)])
+
+
+LAPLACIAN_SUPPORT = 20
+"""Widths of the Gaussian kept around the region."""
+
+
+def _within(box: Box, crop: Box) -> Box:
+    return tuple(slice(b.start - c.start, b.stop - c.start) for b, c in zip(box, crop, strict=True))
+
+
+def _gradient(scene: Scene, settings: Mapping[str, Any]) -> Array:
+    import SimpleITK as sitk
+
+    crop = _grown(scene.box, [2, 2, 2], scene.image.shape)
+    gradient = sitk.GradientMagnitudeImageFilter()
+    gradient.SetUseImageSpacing(settings.get("gradientUseSpacing", True))
+    result = sitk.GetArrayFromImage(gradient.Execute(_sitk(scene.image[crop], scene.spacing)))
+    return np.ascontiguousarray(result[_within(scene.box, crop)])
+
+
+def _wavelets(scene: Scene, settings: Mapping[str, Any]) -> Iterator[tuple[str, Array]]:
+    """Stationary wavelet bands of each level, by PyWavelets along one axis after the other, cropped after each axis."""
+    import pywt
+
+    axes = [2, 1, 0]
+    if settings.get("force2D", False):
+        axes.remove(int(settings.get("force2Ddimension", 0)))
+    wavelet = pywt.Wavelet(settings.get("wavelet", "coif1"))
+    start, levels = int(settings.get("start_level", 0)), int(settings.get("level", 1))
+    rounds = start + levels
+    # Each round reads at most one filter length further.
+    reach = [rounds * wavelet.dec_len + 2 if axis in axes else 0 for axis in range(3)]
+    shape = scene.image.shape
+    crop = list(_grown(scene.box, reach, shape))
+    for axis in axes:
+        part = scene.box[axis]
+        touches = part.start < reach[axis] or part.stop + reach[axis] > shape[axis]
+        # The transform is periodic: near an end it reads from the other one, so the whole line is kept.
+        if touches:
+            crop[axis] = slice(0, shape[axis])
+        elif (crop[axis].stop - crop[axis].start) % 2:
+            crop[axis] = slice(
+                crop[axis].start - (1 if crop[axis].start > 0 else 0), crop[axis].stop + (1 if crop[axis].start == 0 else 0)
+            )
+    data = scene.image[tuple(crop)]
+    padding = [(0, n % 2 if (crop[a].stop - crop[a].start) % 2 else 0) for a, n in enumerate(shape)]
+    data = np.pad(data, padding, "wrap")
+    inner = _within(scene.box, tuple(crop))
+    for round_number in range(1, rounds + 1):
+        last = round_number == rounds
+        number = round_number - start
+        if round_number > start:
+            for band, values in _bands(data, wavelet, axes, inner, ""):
+                if set(band) == {"a"}:
+                    continue
+                letters = band.replace("a", "L").replace("d", "H")
+                yield f"wavelet-{letters}" if number == 1 else f"wavelet{number}-{letters}", np.ascontiguousarray(values)
+        if last:
+            letters = "L" * len(axes)
+            values = next(v for band, v in _bands(data, wavelet, axes, inner, "", only_low=True))
+            yield f"wavelet-{letters}" if levels == 1 else f"wavelet{levels}-{letters}", np.ascontiguousarray(values)
+        else:
+            for axis in axes:
+                data = pywt.swt(data, wavelet, level=1, start_level=0, axis=axis)[0][0]
+
+
+def _bands(
+    data: Array, wavelet: Any, axes: list[int], inner: Box, name: str, only_low: bool = False
+) -> Iterator[tuple[str, Array]]:
+    """Bands of one round in PyWavelets' order of axes; what is no longer needed along an axis is dropped at once."""
+    import pywt
+
+    if not axes:
+        outside = tuple(slice(None) if data.shape[a] == inner[a].stop - inner[a].start else inner[a] for a in range(3))
+        yield name, data[outside]
+        return
+    axis, rest = axes[0], axes[1:]
+    low, high = pywt.swt(data, wavelet, level=1, start_level=0, axis=axis)[0]
+    cut = tuple(inner[axis] if a == axis else slice(None) for a in range(3))
+    low = np.ascontiguousarray(low[cut])
+    yield from _bands(low, wavelet, rest, inner, name + "a", only_low)
+    if not only_low:
+        del low
+        yield from _bands(np.ascontiguousarray(high[cut]), wavelet, rest, inner, name + "d", only_low)
