@@ -170,7 +170,8 @@ def parse_parts(year: str, month: str, day: str, clock: str | None = None, prefi
         hour, minute = parts.field("1").cast(pl.Int64), parts.field("2").cast(pl.Int64)
         micros = pl.when((hour < 24) & (minute < 60)).then(hour * 3_600_000_000 + minute * 60_000_000)
     present = pl.any_horizontal([text.fill_null("") != "" for text in texts])
-    return _known(*numbers, clock=micros, present=present, readable=readable, prefix=prefix)
+    y, m, d = numbers
+    return _known(y, m, d, clock=micros, present=present, readable=readable, prefix=prefix)
 
 
 def add_parts(frame: pl.DataFrame, year: str, month: str, day: str, clock: str | None = None, prefix: str = "") -> pl.DataFrame:

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 import polars as pl
 
 from clinical.dates import shift_bounds
+from clinical.plausibility import refuted_deaths
 from clinical.reading import RowProblem
 from groundwork.tables import EVENTS, QUARANTINE, TIMESTAMP
 from privacy import dates, pseudonyms
@@ -23,17 +24,17 @@ STAGE = "clinical"
 
 SOURCE_EVENTS = pl.Schema(
     {
-        "person": pl.String,
+        "person": pl.String(),
         "time": TIMESTAMP,
-        "code": pl.String,
-        "numeric_value": pl.Float32,
-        "text_value": pl.String,
+        "code": pl.String(),
+        "numeric_value": pl.Float32(),
+        "text_value": pl.String(),
         "time_min": TIMESTAMP,
         "time_max": TIMESTAMP,
         "end_time": TIMESTAMP,
-        "unit": pl.String,
+        "unit": pl.String(),
         "recorded_time": TIMESTAMP,
-        "source_row": pl.Int64,
+        "source_row": pl.Int64(),
     }
 )
 """Columns of source events: `person` is the adapter's own key of the person, the times are not shifted yet."""
@@ -160,33 +161,44 @@ def pass_through(
         door.announce(persons)
     known, conflicts = _resolve(persons, door, centre)
     out: list[pl.DataFrame] = []
-    problems: list[pl.DataFrame] = []
-    account: list[tuple[str, int, int, int, int, int]] = []
+    found: dict[str, list[RowProblem]] = {}
+    rows: dict[str, int] = {}
     for table in sorted(tables, key=lambda one: one.table):
         source = f"{centre}/{format}/{table.table}"
+        rows[source] = rows.get(source, 0) + table.rows
         events = table.events.join(known, on="person", how="left", maintain_order="left")
         lost = events.filter(pl.col("subject_id").is_null())
         events = events.filter(pl.col("subject_id").is_not_null())
-        found = list(table.problems)
+        problems = found.setdefault(source, [])
+        problems += table.problems
         for person, row in lost.select("person", "source_row").unique(maintain_order=True).iter_rows():
             if person in conflicts:
-                found.append(RowProblem(row, "identity-conflict", "Two identifiers of the person lead to two subjects."))
+                problems.append(RowProblem(row, "identity-conflict", "Two identifiers of the person lead to two subjects."))
             else:
-                found.append(RowProblem(row, "unknown-person", "The row's person is not in the identity ledger."))
+                problems.append(RowProblem(row, "unknown-person", "The row's person is not in the identity ledger."))
         events = shift_bounds(events).with_columns(
             pl.col("end_time") + pl.duration(days="shift_days"), pl.col("recorded_time") + pl.duration(days="shift_days")
         )
-        events = EVENTS.conform(events.drop("person", "shift_days").with_columns(source=pl.lit(source)))
-        used = set(events["source_row"].unique())
-        refused = {problem.row for problem in found if problem.refused and problem.row} - used
-        account.append((source, table.rows, len(used), len(refused), table.rows - len(used) - len(refused), events.height))
-        out.append(events)
-        problems.append(_problem_frame(found, centre, source))
+        out.append(EVENTS.conform(events.drop("person", "shift_days").with_columns(source=pl.lit(source))))
+    events = pl.concat([EVENTS.empty(), *out])
+    refuted = refuted_deaths(events)
+    for source, row in refuted.select("source", "source_row").iter_rows():
+        message = "The date of death contradicts the date of birth, or later days on which the person was seen."
+        found[source].append(RowProblem(row, "impossible-date", message, "death"))
+    events = events.join(refuted, on=["subject_id", "code", "source", "source_row"], how="anti", maintain_order="left")
+    account = [_account(source, rows[source], found[source], events) for source in sorted(rows)]
     return Passage(
-        EVENTS.empty() if not out else sort_events(pl.concat(out)),
-        QUARANTINE.conform(pl.concat([QUARANTINE.empty(), *problems])),
+        sort_events(events),
+        QUARANTINE.conform(pl.concat([QUARANTINE.empty(), *(_problem_frame(found[s], centre, s) for s in sorted(found))])),
         pl.DataFrame(account, schema=ACCOUNT, orient="row"),
     )
+
+
+def _account(source: str, rows: int, problems: Sequence[RowProblem], events: pl.DataFrame) -> tuple[str, int, int, int, int, int]:
+    own = events.filter(pl.col("source") == source)["source_row"]
+    used = set(own.unique())
+    refused = {problem.row for problem in problems if problem.refused and problem.row} - used
+    return source, rows, len(used), len(refused), rows - len(used) - len(refused), len(own)
 
 
 def sort_events(events: pl.DataFrame) -> pl.DataFrame:

@@ -328,7 +328,7 @@ def _with_date(mapping: TableMapping, base: str, clock: str | None, frame: pl.Da
     for suffixes in _DATE_FIELDS:
         fields = [name + suffix for suffix in suffixes]
         if all(one in columns for one in fields):
-            return dates.add_parts(frame, *fields, clock=clock_column, prefix=prefix)
+            return dates.add_parts(frame, fields[0], fields[1], fields[2], clock_column, prefix)
     if name not in columns:
         return None
     text = pl.col(name)

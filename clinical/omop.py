@@ -253,9 +253,8 @@ def _with_code(frame: pl.DataFrame, rule: _EventTable, concepts: pl.DataFrame, p
         problems.append(
             RowProblem(row, "unknown-code", "The row has neither a concept nor a known code.", rule.concept, refused=False)
         )
-    return frame.with_columns(
-        pl.concat_str(pl.lit(rule.prefix), pl.col("code").fill_null(f"OMOP_{rule.domain}//UNMAPPED")).alias("code")
-    )
+    unmapped = pl.lit("UNKNOWN" if rule.prefix else f"OMOP_{rule.domain}//UNMAPPED")
+    return frame.with_columns((pl.lit(rule.prefix) + pl.coalesce("code", unmapped)).alias("code"))
 
 
 def _with_value(frame: pl.DataFrame, concepts: pl.DataFrame, texts: frozenset[str], problems: list[RowProblem]) -> pl.DataFrame:
