@@ -136,6 +136,11 @@ def extract_series(task: FeatureTask) -> dict[str, Any]:
     }
 
 
+def extract_unit(_: object, task: FeatureTask) -> dict[str, Any]:
+    """Run `extract_series` as a unit of `groundwork.work.run_units`; nothing is shared between units."""
+    return extract_series(task)
+
+
 def extract_region(
     volume: Volume, mask: Array, settings: FeatureSettings, engine: Engine = "pyradiomics", mode: Mode = "pyradiomics"
 ) -> tuple[Features, dict[str, str]]:

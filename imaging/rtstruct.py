@@ -61,6 +61,21 @@ def referenced_series(dataset: Any) -> list[str]:
     return sorted(found - {""})
 
 
+def _points(item: Any) -> Array:
+    """Return Contour Data as an array (n, 3) in mm."""
+    data = item.get("ContourData")
+    if isinstance(data, bytes):
+        # Beyond 64 KiB explicit transfer syntaxes cannot hold a DS: it is then written as UN (PS3.5 6.2.2, note).
+        data = data.decode("ascii", "replace").strip(" \0").split("\\")
+    try:
+        values = np.array(data if data is not None else [], dtype=np.float64)
+    except ValueError:
+        values = np.array([np.nan])
+    if len(values) % 3 or not np.isfinite(values).all():
+        raise Unusable("broken-contour", "Contour Data (3006,0050) is not made of points.", "Export the structure set again.")
+    return values.reshape(-1, 3)
+
+
 @dataclass(frozen=True)
 class _Contoured:
     name: str
@@ -73,17 +88,13 @@ class _Contoured:
     def __call__(self) -> Mask:
         self._check_frame()
         outlines: list[Array] = []
-        notes = set()
+        notes: set[str] = set()
         for item in (self.contour.get("ContourSequence") if self.contour is not None else None) or []:
-            data = item.get("ContourData") or []
-            if str(item.get("ContourGeometricType", "") or "") not in _CLOSED or len(data) < 9:
+            points = _points(item)
+            if str(item.get("ContourGeometricType", "") or "") not in _CLOSED or len(points) < 3:
                 notes.add("open-contour-ignored")
                 continue
-            if len(data) % 3:
-                raise Unusable(
-                    "broken-contour", "Contour Data (3006,0050) is not made of triplets.", "Export the structure again."
-                )
-            outlines.append(np.array(data, dtype=np.float64).reshape(-1, 3))
+            outlines.append(points)
         if not outlines:
             reason, message = ("no-closed-contour", "The region has no closed contour, only points or open lines.")
             if not notes:

@@ -22,7 +22,8 @@ def open_segmentation(dataset: Any, volume: Volume, *, resample: bool, threshold
         warnings.simplefilter("ignore")
         try:
             segmentation = hd.seg.Segmentation.from_dataset(dataset, copy=False)
-            numbers = [int(number) for number in segmentation.segment_numbers]
+            # In a labelmap the number 0 describes the background.
+            numbers = [int(number) for number in segmentation.segment_numbers if int(number) > 0]
         except Exception:
             raise Unusable("unreadable-mask", "The SEG object is not as the standard asks.", "Write it again.") from None
     rois = []
