@@ -35,7 +35,7 @@ class ProgressBoard:
                 TimeRemainingColumn(),
                 console=self._console,
             )
-        self._say = say or (lambda line: print(line, file=sys.stderr, flush=True))
+        self._say = say or self._print
         self._tasks: dict[str, TaskID] = {}
         self._said: dict[str, tuple[float, int]] = {}
 
@@ -62,3 +62,17 @@ class ProgressBoard:
         if finished != last_finished and (finished == total or now - last >= LINE_SECONDS):
             self._said[stage] = (now, finished)
             self._say(f"{stage}: {finished} of {total}" + (f", {note}" if note else ""))
+
+    def of(self, stage: str) -> Callable[[int, int], None]:
+        """Return what takes `(finished, total)` of one stage."""
+        return lambda finished, total: self(stage, finished, total, 0)
+
+    def say(self, line: str) -> None:
+        """Show one line of text, above the bars."""
+        self._say(line)
+
+    def _print(self, line: str) -> None:
+        if self._bars:
+            self._bars.console.print(line, highlight=False, markup=False)
+        else:
+            print(line, file=sys.stderr, flush=True)

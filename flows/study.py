@@ -16,7 +16,7 @@ from flows.workspace import Workspace
 from groundwork.files import digest_of
 from groundwork.problems import UserError
 from imaging.deidentify import DeidentifyOptions
-from linking.options import CohortRules, IndexRule, Window
+from linking.options import CohortRules, IndexRule, Windows
 from privacy.dates import DEFAULT_MAX_SHIFT_DAYS
 from privacy.keys import Key, read_key_environment, read_key_file
 
@@ -123,22 +123,6 @@ class Assays(Section):
     """Symbols of genes whose normalised expression enters the analysis table as columns."""
 
 
-class ClinicalWindow(Window):
-    """One clinical variable of the analysis table."""
-
-    concept: str
-    """Concept (see docs/clinical.md) whose value is taken."""
-
-
-class Windows(Section):
-    """What is joined, from which days around the index."""
-
-    imaging: Window | None = None
-    rna: Window | None = None
-    mutations: Window | None = None
-    clinical: dict[str, ClinicalWindow] = Field(default_factory=dict)
-
-
 class Release(Section):
     """The release to publish."""
 
@@ -183,7 +167,7 @@ class Study(Section):
     key: KeySource
     centres: dict[str, Centre] = Field(min_length=1)
     links: str | None = None
-    """CSV of identifiers known to be one person (centre_a, system_a, identifier_a, centre_b, system_b, identifier_b)."""
+    """CSV of records known to be one person, or not: left_centre, left_key, right_centre, right_key, relation."""
     deidentification: Deidentification = Deidentification()
     features: Features | None = None
     assays: Assays = Assays()
@@ -211,7 +195,7 @@ class Study(Section):
     def paths(self, pattern: str) -> list[Path]:
         """Return the files that a pattern of the study file names, sorted; a plain name is returned as it is."""
         if glob.has_magic(pattern):
-            return sorted(Path(name).resolve() for name in glob.glob(str(self.home / pattern)))
+            return sorted(path.resolve() for path in self.home.glob(pattern))
         return [self.path(pattern)]
 
     @property
@@ -285,6 +269,13 @@ def missing_sources(study: Study) -> list[str]:
     ]
 
 
+def check_sources(study: Study) -> None:
+    """Raise a UserError that lists every source of the study that is not there."""
+    missing = missing_sources(study)
+    if missing:
+        raise UserError("\n".join([*missing, f"{len(missing)} sources are missing. Mend the paths in {study.file}"]))
+
+
 def _fault(path: Path, content: CommentedMap, detail: Any) -> str:
     """Say one fault: where (line and key), what is wrong, what is allowed."""
     location = [part for part in detail["loc"] if not (isinstance(part, str) and part.startswith("function-"))]
@@ -324,8 +315,8 @@ def _allowed(location: list[Any]) -> list[str]:
     """Return the keys allowed in the section at `location`."""
     model: Any = Study
     for part in location:
-        annotation = model.model_fields[part].annotation if isinstance(model, type) and part in model.model_fields else model
-        model = _section_of(annotation)
+        fields = getattr(model, "model_fields", {})
+        model = _section_of(fields[part].annotation) if part in fields else model
     return sorted(set(getattr(model, "model_fields", {})) - {"file"})
 
 

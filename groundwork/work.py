@@ -29,8 +29,8 @@ Status = Literal["done", "quarantined"]
 Progress = Callable[[str, int, int, int], None]
 """Called as `progress(stage, finished, total, quarantined)` whenever units finish."""
 
-TRANSIENT_REASONS = frozenset({"unexpected-error", "worker-died"})
-"""Reasons that may not hold a second time: such units are tried again by the next run."""
+TRANSIENT_REASONS = frozenset({"unexpected-error", "worker-died", "unknown-patient", "unknown-person"})
+"""Reasons that may not hold a second time, for the machine or the identity ledger changed: the next run tries again."""
 
 
 @dataclass(frozen=True)

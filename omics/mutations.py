@@ -242,3 +242,30 @@ def _integer(value: object, name: str, row: int) -> int | None:
 def _protein_position(change: str | None) -> int | None:
     match = _PROTEIN_POSITION.match(change) if change else None
     return int(match.group(2)) if match else None
+
+
+def combine_tables(tables: Sequence[AnnData]) -> AnnData:
+    """Put gene tables of several centres side by side.
+
+    A gene that no sample of one centre has mutated is wild type (0) in its profiled samples and NaN in the others: a
+    gene table lists only genes with a variant, so a missing column says that nobody had one. Centres whose panels
+    differ must give their panel to `read_maf`.
+
+    Returns:
+        Samples x genes, samples and genes in order of name; `obs` as the tables have it.
+    """
+    import anndata
+
+    genes = sorted(set().union(*(set(map(str, table.var_names)) for table in tables)))
+    column_of = {gene: j for j, gene in enumerate(genes)}
+    blocks = []
+    for table in tables:
+        profiled = table.obs["profiled"].to_numpy(dtype=bool)[:, None]
+        block = np.where(profiled, np.zeros((table.n_obs, len(genes))), np.nan).astype(np.float32)
+        block[:, [column_of[str(gene)] for gene in table.var_names]] = np.asarray(table.X, dtype=np.float32)
+        blocks.append(block)
+    values = np.concatenate(blocks)
+    obs = pd.concat([table.obs for table in tables])
+    var = pd.DataFrame({"symbol": genes}, index=pd.Index(genes, name="gene_id", dtype=object))
+    combined = anndata.AnnData(X=values, obs=obs, var=var)
+    return combined[np.argsort(np.asarray(obs.index, dtype=str), kind="stable")].copy()

@@ -1,0 +1,70 @@
+"""Builds and single stages without Prefect: the same stages, called one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flows.guard import explain
+from flows.progress import ProgressBoard
+from flows.stages.linking import link
+from flows.stages.pipeline import STAGES, run_stage, stage
+from flows.stages.release import publish
+from flows.stages.run import Run, open_run
+from flows.study import check_sources, read_study
+from flows.versions import publish_next
+from groundwork.files import write_bytes
+from groundwork.problems import UserError
+
+
+@contextmanager
+def _owned_run(study_file: Path, scheduler: str | None, local: bool = False) -> Iterator[Run]:
+    study = read_study(study_file)
+    check_sources(study)
+    with study.work.owned(), ProgressBoard() as board:
+        try:
+            with open_run(study, address=scheduler, local=local, progress=board, say=board.say) as run:
+                yield run
+        except UserError:
+            raise
+        except Exception as error:
+            raise UserError(explain(error, study.work.vault / "errors.log")) from None
+
+
+def build_alone(study_file: Path, scheduler: str | None, nightly: bool) -> Path:
+    """Build a study without Prefect; return the release's folder."""
+    with _owned_run(study_file, scheduler) as run:
+        for one in STAGES:
+            run_stage(run, one)
+        return publish_next(run) if nightly else publish(run)
+
+
+def run_alone(study_file: Path, name: str, centre: str | None, scheduler: str | None) -> None:
+    """Run one stage.
+
+    Raises:
+        UserError: If there is no such stage or centre.
+    """
+    if name != "release":
+        try:
+            stage(name)
+        except KeyError as error:
+            raise UserError(f"{error.args[0]}, release.") from None
+    with _owned_run(study_file, scheduler) as run:
+        if centre is not None and centre not in run.study.centres:
+            raise UserError(f"The study has no centre {centre}. It has {', '.join(run.study.centres)}.")
+        if name == "release":
+            publish(run)
+        else:
+            run_stage(run, stage(name), centre)
+
+
+def join_alone(study_file: Path, out: Path) -> str:
+    """Join at the index and copy the tables to `out`; return what was written, in words."""
+    with _owned_run(study_file, None, local=True) as run:
+        linked = link(run)
+        for name in ("analysis", "trace", "index", "flow", "cohort", "adtte"):
+            write_bytes(out / f"{name}.parquet", (linked.folder / f"{name}.parquet").read_bytes())
+        analysis = linked.table("analysis")
+    return f"{out}: {analysis.height} subjects x {analysis.width} columns in analysis.parquet, each cell traced in trace.parquet"

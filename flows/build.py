@@ -1,0 +1,126 @@
+"""The Prefect flows: the full build, each stage, and the nightly increment.
+
+Prefect sees one task run per stage and centre. Inside a task a Dask client maps the units; Prefect never sees those.
+Only paths and names travel as parameters: Prefect's database keeps them in clear.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prefect import flow, get_run_logger, runtime, task
+from prefect.states import Completed, Failed, State
+
+import flows  # noqa: F401  # silences telemetry before Prefect is imported
+from flows.guard import explain
+from flows.progress import ProgressBoard
+from flows.stages.pipeline import STAGES, Stage, run_stage, stage
+from flows.stages.release import publish
+from flows.stages.run import open_run
+from flows.study import Study, check_sources, read_study
+from flows.versions import publish_next
+from groundwork.cluster import dask_client
+from groundwork.problems import UserError
+from privacy.audit import AuditLog
+
+
+@task(name="stage", task_run_name="{name} {centre}", persist_result=False)
+def stage_task(study_file: str, name: str, centre: str, scheduler: str | None) -> dict[str, str]:
+    """Run one stage, for one centre when it works by centre; return `problem`, empty when it went well."""
+    study = read_study(study_file)
+    try:
+        with _board() as board, open_run(study, address=scheduler, progress=board, say=board.say) as run:
+            run_stage(run, stage(name), centre or None)
+    except Exception as error:
+        return {"problem": explain(error, study.work.vault / "errors.log")}
+    return {"problem": ""}
+
+
+@task(name="release", task_run_name="release {version}", persist_result=False)
+def release_task(study_file: str, version: str) -> dict[str, str]:
+    """Publish the release under a version, or as the next one when `version` is `next`; return its folder."""
+    study = read_study(study_file)
+    try:
+        with _board() as board, open_run(study, local=True, progress=board, say=board.say) as run:
+            folder = publish_next(run) if version == "next" else publish(run, version)
+    except Exception as error:
+        return {"problem": explain(error, study.work.vault / "errors.log")}
+    return {"problem": "", "release": str(folder)}
+
+
+@flow(name="build", flow_run_name="build {study}", persist_result=False, log_prints=False)
+def build_flow(study: str = "study.yaml", scheduler: str | None = None) -> State[str]:
+    """Build a study from its sources to its release.
+
+    Args:
+        study: Path of the study file.
+        scheduler: Address of a Dask scheduler; the study's own setting, or a local cluster, when absent.
+    """
+    return _run(study, scheduler, list(STAGES), version="")
+
+
+@flow(name="nightly", flow_run_name="nightly {study}", persist_result=False, log_prints=False)
+def nightly_flow(study: str = "study.yaml", scheduler: str | None = None) -> State[str]:
+    """Take up what is new since the last run; publish the next version when anything changed.
+
+    Args:
+        study: Path of the study file.
+        scheduler: As for `build`.
+    """
+    return _run(study, scheduler, list(STAGES), version="next")
+
+
+@flow(name="stage", flow_run_name="{name} {study}", persist_result=False, log_prints=False)
+def stage_flow(study: str = "study.yaml", name: str = "index", scheduler: str | None = None) -> State[str]:
+    """Run one stage of a build over what the stages before it left.
+
+    Args:
+        study: Path of the study file.
+        name: Name of the stage, or `release`.
+        scheduler: As for `build`.
+    """
+    if name == "release":
+        return _run(study, scheduler, [], version="")
+    return _run(study, scheduler, [stage(name)], version=None)
+
+
+def _run(study_file: str, scheduler: str | None, stages: list[Stage], version: str | None) -> State[str]:
+    try:
+        study = read_study(study_file)
+        check_sources(study)
+        with study.work.owned():
+            return _run_stages(study, scheduler, stages, version)
+    except UserError as error:
+        return Failed(message=str(error))
+
+
+def _run_stages(study: Study, scheduler: str | None, stages: list[Stage], version: str | None) -> State[str]:
+    file = str(study.file)
+    audit = AuditLog(study.work.audit_log)
+    with dask_client(scheduler or study.dask.address, study.dask.workers) as client:
+        address = str(client.scheduler_info()["address"])
+        for one in stages:
+            for centre in list(study.centres) if one.run_centre else [""]:
+                started = time.monotonic()
+                ended = stage_task(file, one.name, centre, address)
+                if ended["problem"]:
+                    return Failed(message=ended["problem"])
+                audit.append(
+                    "unibase", "stage", 0, {"stage": one.name, "centre": centre, "seconds": round(time.monotonic() - started, 1)}
+                )
+    if version is None:
+        return Completed(message="done")
+    ended = release_task(file, version or study.release.version)
+    if ended["problem"]:
+        return Failed(message=ended["problem"])
+    audit.append("unibase", "release", 0, {"release": ended["release"]})
+    return Completed(message=ended["release"])
+
+
+@contextmanager
+def _board() -> Iterator[ProgressBoard]:
+    """Yield a board that speaks to the run's logger in a deployment, and to the terminal elsewhere."""
+    with ProgressBoard(get_run_logger().info if runtime.deployment.id else None) as board:
+        yield board

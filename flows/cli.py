@@ -1,0 +1,453 @@
+"""The command line: a study from check to release, and every stage alone on plain files."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+
+from groundwork.problems import Unusable, UserError
+
+app = App(
+    name="unibase",
+    help="From hospital files to released, pseudonymised, analysis-ready multimodal datasets.",
+    help_format="markdown",
+    version_flags=["--version"],
+)
+key_app = App(name="key", help="Make and show keys.")
+app.command(key_app)
+
+Method = Literal[
+    "tmm",
+    "tmmwsp",
+    "rle",
+    "upperquartile",
+    "median-of-ratios",
+    "poscounts",
+    "cpm",
+    "logcpm",
+    "tpm",
+    "vst",
+    "vst-fast",
+    "voom",
+    "quantile",
+    "none",
+]
+
+
+def main() -> None:
+    """Run the command line; what the user can mend is shown without a traceback."""
+    try:
+        app()
+    except (UserError, Unusable) as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("Stopped. Start the same command again to go on where it stopped.", file=sys.stderr)
+        sys.exit(130)
+
+
+@app.command
+def check(study: Path) -> None:
+    """Check a study file and that its sources are there.
+
+    Example: `unibase check study.yaml`
+
+    Parameters
+    ----------
+    study
+        The study file.
+    """
+    from flows.study import check_sources, read_study
+
+    content = read_study(study)
+    check_sources(content)
+    print(f"{study} is right: {content.study} {content.release.version}, centres {', '.join(content.centres)}.")
+    print(f"Next: unibase build {study}")
+
+
+@app.command
+def build(study: Path, *, scheduler: str | None = None, prefect: bool = True, nightly: bool = False) -> None:
+    """Build a study from its sources to its release; started again, it goes on where it stopped.
+
+    Example: `unibase build study.yaml`
+
+    Parameters
+    ----------
+    study
+        The study file.
+    scheduler
+        Address of an existing Dask scheduler, such as tcp://127.0.0.1:8786.
+    prefect
+        Run as a Prefect flow (on the server that PREFECT_API_URL names, else one that goes away with the run); with
+        --no-prefect the same stages run without it.
+    nightly
+        Publish as the next patch version when anything changed.
+    """
+    release = _build_with_prefect(study, scheduler, nightly) if prefect else _build_alone(study, scheduler, nightly)
+    print(f"release: {release}\npage:    {release / 'report.html'}")
+
+
+def _build_with_prefect(study: Path, scheduler: str | None, nightly: bool) -> Path:
+    from flows.server import prefect_api
+    from flows.study import read_study
+
+    content = read_study(study)
+    # Our own lines say what happens; Prefect's would say it twice.
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
+    content.work.create()
+    print("Starting Prefect ...", file=sys.stderr)
+    with prefect_api(content.work.root / "prefect"):
+        from flows.build import build_flow, nightly_flow
+
+        state: Any = (nightly_flow if nightly else build_flow)(str(content.file), scheduler, return_state=True)
+    if not state.is_completed():
+        raise UserError(state.message or "The flow did not complete.")
+    return Path(state.message)
+
+
+def _build_alone(study: Path, scheduler: str | None, nightly: bool) -> Path:
+    from flows.alone import build_alone
+
+    return build_alone(study, scheduler, nightly)
+
+
+@app.command
+def run(stage: str, study: Path, *, centre: str | None = None, scheduler: str | None = None) -> None:
+    """Run one stage of a build, without Prefect, over what the stages before it left.
+
+    Example: `unibase run features study.yaml`
+
+    Parameters
+    ----------
+    stage
+        people, deidentify, index, features, omics, normalise, clinical, timeline, link or release.
+    study
+        The study file.
+    centre
+        Only this centre, for stages that work by centre.
+    scheduler
+        Address of an existing Dask scheduler.
+    """
+    from flows.alone import run_alone
+
+    run_alone(study, stage, centre, scheduler)
+
+
+@app.command
+def simulate(
+    out: Path,
+    *,
+    persons: int = 20,
+    seed: int = 2026,
+    centres: int = 3,
+    broken: bool = True,
+    imaging: bool = True,
+    resume: bool = False,
+) -> None:
+    """Write simulated hospitals with known truth, and a study file ready to build.
+
+    Example: `unibase simulate demo`
+
+    Parameters
+    ----------
+    out
+        Folder to make.
+    persons
+        How many persons, from 20 to thousands.
+    seed
+        Same seed and options, same bytes.
+    centres
+        How many centres; the source formats take turns.
+    broken
+        Break some inputs on purpose.
+    imaging
+        Write DICOM; without it thousands of persons take seconds.
+    resume
+        Leave an existing tree as it is.
+    """
+    if resume and (out / "study.yaml").exists():
+        print(f"{out} is there already.", file=sys.stderr)
+        return
+    from flows.demo import write_demo
+
+    try:
+        write_demo(out, persons=persons, seed=seed, centres=centres, broken=broken, imaging=imaging)
+    except FileExistsError:
+        raise UserError(f"{out} holds files already. Choose another folder, or give --resume.") from None
+    print(f"{out}/study.yaml is ready. Next: unibase build {out}/study.yaml")
+
+
+@app.command(name="open")
+def open_(release: Path) -> None:
+    """Show in one screen what a release holds.
+
+    Example: `unibase open releases/uniriv-demo/1.0.0`
+
+    Parameters
+    ----------
+    release
+        Folder of the release.
+    """
+    from releases.open import describe
+
+    print(describe(release))
+
+
+@app.command
+def verify(release: Path) -> None:
+    """Check every byte of a release against its manifest.
+
+    Example: `unibase verify releases/uniriv-demo/1.0.0`
+
+    Parameters
+    ----------
+    release
+        Folder of the release.
+    """
+    from releases.manifest import verify as verify_files
+
+    problems = verify_files(release)
+    for line in problems:
+        print(line)
+    if problems:
+        raise UserError(f"{len(problems)} differences. Do not use this copy; fetch the release again.")
+    print("Every file is as it was published.")
+
+
+@app.command
+def quarantine(study: Path) -> None:
+    """Show the custodian which source files were not used, and why; names come from the vault.
+
+    Example: `unibase quarantine study.yaml`
+
+    Parameters
+    ----------
+    study
+        The study file.
+    """
+    from flows.status import quarantine_text
+    from flows.study import read_study
+
+    print(quarantine_text(read_study(study)))
+
+
+@app.command
+def deidentify(
+    source: Path,
+    destination: Path,
+    *,
+    key_file: Path,
+    people: Path | None = None,
+    policy: Literal["strict", "research", "longitudinal"] = "research",
+    workers: int | None = None,
+) -> None:
+    """De-identify a folder of DICOM, without a study.
+
+    Without a people file every PatientID is one person.
+
+    Example: `unibase deidentify hospital/dicom clean --key-file study.key`
+
+    Parameters
+    ----------
+    source
+        Folder with DICOM files at any depth.
+    destination
+        Folder to write to.
+    key_file
+        The secret key (unibase key new FILE).
+    people
+        CSV of people, where one person has several PatientIDs.
+    policy
+        Named policy.
+    workers
+        Processes; the number of cores by default.
+    """
+    from flows.plain import deidentify_folder
+
+    print(deidentify_folder(source, destination, key_file, people, policy, workers))
+
+
+@app.command
+def features(
+    source: Path,
+    out: Path,
+    *,
+    settings: Path | None = None,
+    mask: Path | None = None,
+    engine: Literal["pyradiomics", "unibase"] = "pyradiomics",
+    mode: Literal["pyradiomics", "ibsi"] = "pyradiomics",
+) -> None:
+    """Extract radiomic features from DICOM with RTSTRUCT or SEG, or from NIfTI/NRRD images with masks.
+
+    Example: `unibase features scans/ features.parquet --settings params.yaml`
+
+    Parameters
+    ----------
+    source
+        Folder of files, or one image when --mask is given.
+    out
+        Parquet table to write.
+    settings
+        A PyRadiomics parameter file; PyRadiomics' defaults when absent.
+    mask
+        Mask of the one image.
+    engine
+        Which engine computes.
+    mode
+        PyRadiomics' definitions or IBSI's.
+    """
+    from flows.progress import ProgressBoard
+    from imaging.plain import extract_plain
+    from imaging.settings import default_settings, read_settings
+
+    options = read_settings(settings) if settings else default_settings()
+    with ProgressBoard() as board:
+        result = extract_plain(
+            (source, mask) if mask else source, out, options, engine=engine, mode=mode, progress=board.of("features")
+        )
+    for refused in result["quarantined"]:
+        print(f"quarantined: {refused['unit']}: {refused['reason']}. {refused['message']} {refused['remedy']}", file=sys.stderr)
+    print(f"{out}: {result['rows']} rows; {len(result['quarantined'])} series quarantined")
+
+
+@app.command
+def normalise(matrix: Path, out: Path, *, method: Method = "tmm") -> None:
+    """Normalise a count matrix; samples that cannot be used are set aside and named.
+
+    Example: `unibase normalise counts.tsv.gz normalised.h5ad --method tmm`
+
+    Parameters
+    ----------
+    matrix
+        STAR, featureCounts, salmon, nf-core, h5ad, Parquet, TSV or CSV; gzip as it is.
+    out
+        .h5ad, .zarr, .parquet, .tsv or .csv.
+    method
+        Normalisation.
+    """
+    from omics.commands import normalise_file
+
+    report = normalise_file(matrix, out, method)
+    for refused in report.refused:
+        print(f"set aside: {refused.sample}: {refused.reason}. {refused.message} {refused.remedy}", file=sys.stderr)
+    for note in report.notes:
+        print(note, file=sys.stderr)
+    print(f"{out}: {len(report.kept)} samples; {len(report.refused)} set aside")
+
+
+@app.command
+def timeline(
+    source: Path,
+    out: Path,
+    *,
+    from_: Annotated[Literal["omop", "fhir", "osiris", "osiris-rwd", "csv"], Parameter(name="--from")],
+    mapping: Path | None = None,
+    key_file: Path | None = None,
+    centre: str = "centre",
+) -> None:
+    """Turn clinical records into a MEDS dataset.
+
+    Example: `unibase timeline omop/ timeline/ --from omop --key-file study.key`
+
+    Parameters
+    ----------
+    source
+        Folder (or CSV file) of the records.
+    out
+        Folder of the dataset.
+    from_
+        Format of the records.
+    mapping
+        Mapping file, for csv.
+    key_file
+        Pseudonymise and shift dates under this key; without it subjects keep local numbers and dates are as in the source.
+    centre
+        Name of the centre, for the column `source`.
+    """
+    from clinical.timeline import TimelineTask, convert
+    from privacy.keys import read_key_file
+
+    result = convert(TimelineTask(from_, source, centre, None, mapping), out, read_key_file(key_file) if key_file else None)
+    subjects = result.events["subject_id"].n_unique()
+    print(f"{out}: {result.events.height} events of {subjects} subjects; {result.problems.height} rows or fields set aside")
+    if key_file is None:
+        print("This dataset is not pseudonymised. Give --key-file to pseudonymise it.", file=sys.stderr)
+
+
+@app.command
+def link(people: list[Path], out: Path, *, key_file: Path, links: Path | None = None) -> None:
+    """Resolve who is who across people files into an identity ledger. Each file is one centre, named by its stem.
+
+    Example: `unibase link centre_a.csv centre_b.csv ledger/ --key-file study.key`
+
+    Parameters
+    ----------
+    people
+        CSV or Parquet files of people.
+    out
+        Folder of the ledger.
+    key_file
+        The secret key.
+    links
+        CSV of decisions on pairs.
+    """
+    from flows.plain import link_people
+
+    print(link_people(people, out, key_file, links))
+
+
+@app.command(name="join")
+def join_(study: Path, out: Path) -> None:
+    """Join what staging holds at the study's index event; write the analysis table and the trace of its cells.
+
+    Example: `unibase join study.yaml analysis/`
+
+    Parameters
+    ----------
+    study
+        The study file; its stages up to timeline have run.
+    out
+        Folder to write to.
+    """
+    from flows.alone import join_alone
+
+    print(join_alone(study, out))
+
+
+@key_app.command(name="new")
+def key_new(file: Path) -> None:
+    """Make a new secret key, mode 0600.
+
+    Example: `unibase key new study.key`
+
+    Parameters
+    ----------
+    file
+        The file to write; it must not exist.
+    """
+    from privacy.keys import new_key, write_key_file
+
+    key = new_key()
+    write_key_file(key, file)
+    print(f"{file}: fingerprint {key.fingerprint}. Keep it in the vault; without it nobody can build the same release again.")
+
+
+@key_app.command(name="fingerprint")
+def key_fingerprint(file: Path) -> None:
+    """Show the fingerprint of a key, which may be published.
+
+    Example: `unibase key fingerprint study.key`
+
+    Parameters
+    ----------
+    file
+        The key file.
+    """
+    from privacy.keys import read_key_file
+
+    print(read_key_file(file).fingerprint)

@@ -1,0 +1,24 @@
+"""The study's key from a Prefect Secret block."""
+
+from __future__ import annotations
+
+from groundwork.problems import UserError
+from privacy.keys import Key
+
+
+def read_key_secret(name: str) -> Key:
+    """Return the key, in hexadecimal, of a Prefect Secret block.
+
+    Raises:
+        UserError: If there is no such block, or it holds no key.
+    """
+    from prefect.blocks.system import Secret
+
+    try:
+        text = str(Secret.load(name).get())  # type: ignore[union-attr]
+    except ValueError:
+        raise UserError(f"Prefect has no Secret block {name!r}. Make it in Prefect, or name a key file.") from None
+    try:
+        return Key(bytes.fromhex(text.strip()))
+    except ValueError:
+        raise UserError(f"The Prefect Secret {name!r} holds no hexadecimal key. Put 64 hexadecimal digits in it.") from None

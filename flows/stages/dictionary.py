@@ -1,0 +1,139 @@
+"""The words of the dictionary for the columns that a build makes: what the rooms know, put under the columns' names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+
+from flows.stages.run import Run
+from groundwork.tables import FEATURES, Column
+from imaging.dictionary import feature_dictionary
+from linking.options import ClinicalWindow, ImagingWindow, SampleWindow, Window
+
+PIECE = pl.Schema({name: pl.String() for name in ("table", "column", "label", "type", "unit", "codes", "derivation", "source")})
+
+SUBJECTS = (
+    ("centre", "Centre", "First by name of the centres that know the subject.", "", ""),
+    ("centres", "All centres", "Every centre that knows the subject, separated by semicolons.", "", ""),
+    ("SEX", "Sex", "Administrative sex in the clinical records.", "M male; F female", ""),
+    ("AGE", "Age at the index", "Whole years from birth to the index date.", "", "a"),
+    ("INDEXDT", "Index date", "Shifted date of the index event.", "", ""),
+    ("has_*", "Modality present", "Whether the subject has data of this modality, inside or outside the windows.", "", ""),
+)
+
+
+def describe_columns(run: Run, analysis: pl.DataFrame) -> list[pl.DataFrame]:
+    """Return dictionary pieces for subjects, features and the analysis table."""
+    rows = [
+        _row(name, label, derivation, table="subjects", codes=codes, unit=unit)
+        for name, label, derivation, codes, unit in SUBJECTS
+    ]
+    rows += _features(run)
+    rows += _analysis(run, analysis)
+    return [pl.DataFrame(rows, schema=PIECE)]
+
+
+def _row(column: str, label: str, derivation: str, **known: str) -> dict[str, str]:
+    return {**dict.fromkeys(PIECE, ""), "column": column, "label": label, "derivation": derivation, **known}
+
+
+def _features(run: Run) -> Iterator[dict[str, str]]:
+    frame = FEATURES.read(run.study.work.staging / "imaging" / "features.parquet")
+    for row in feature_dictionary(frame.columns).to_dicts():
+        yield _row(
+            row["column"],
+            row["column"].replace("_", " "),
+            _derivation(row),
+            table="features",
+            unit=row["unit"] or "",
+            codes=_ibsi(row),
+            source=frame["engine"].unique().sort().str.join(", ").item() if frame.height else "",
+        )
+
+
+def _derivation(row: dict[str, Any]) -> str:
+    parts = [row["definition"], f"Aggregation: {row['aggregation']}." if row["aggregation"] else "", row["difference"] or ""]
+    return " ".join(part for part in parts if part)
+
+
+def _ibsi(row: dict[str, Any]) -> str:
+    return f"IBSI {row['ibsi_code']}" if row["ibsi_code"] else ""
+
+
+def _analysis(run: Run, analysis: pl.DataFrame) -> Iterator[dict[str, str]]:
+    windows = run.study.windows
+    known: set[str] = {"subject_id", "centre"}
+    yield _row(
+        "index_time", "Index", f"Time of the index event: {run.study.index.which} {run.study.index.concept}.", table="analysis"
+    )
+    for name, window in windows.clinical.items():
+        known.add(name)
+        yield _row(
+            name, f"{window.concept} at the index", _clinical(window), table="analysis", unit=window.unit or "", source="events"
+        )
+    for assay, sample_window in windows.assays.items():
+        known.add(f"{assay}_sample")
+        yield _row(f"{assay}_sample", f"Chosen sample of {assay}", _sample(sample_window), table="analysis", source="sample_map")
+        yield _row(f"{assay}_*", f"Value of {assay} in the chosen sample", _value(run, assay), table="analysis", source=assay)
+        if assay == "mutations":
+            yield _row(
+                "mutations_tmb",
+                "Tumour mutational burden",
+                "Protein-changing variants per callable megabase.",
+                table="analysis",
+                unit="1/Mb",
+            )
+    if windows.imaging is None:
+        return
+    feature = re.compile(r"(?P<prefix>.+?)_(?P<name>(?:[a-zA-Z0-9]+)_[A-Za-z0-9]+)$")
+    described = {row["column"]: row for row in _feature_rows(run)}
+    for column in analysis.columns:
+        match = feature.match(column)
+        if match and column not in known and match["name"] in described:
+            row = described[match["name"]]
+            derivation = f"{_derivation(row)} {_imaging(windows.imaging)}"
+            yield _row(
+                column,
+                f"{match['name']} of {match['prefix']}",
+                derivation,
+                table="analysis",
+                unit=row["unit"] or "",
+                codes=_ibsi(row),
+                source="features",
+            )
+
+
+def _feature_rows(run: Run) -> list[dict[str, Any]]:
+    frame = FEATURES.read(run.study.work.staging / "imaging" / "features.parquet")
+    identity: set[str] = {column.name for column in _columns()}
+    return [row for row in feature_dictionary(frame.columns).to_dicts() if row["column"] not in identity]
+
+
+def _columns() -> tuple[Column, ...]:
+    return FEATURES.columns
+
+
+def _span(window: Window) -> str:
+    start = "any time" if window.from_days is None else f"day {window.from_days:g}"
+    return f"from {start} to day {window.to_days:g} of the index"
+
+
+def _clinical(window: ClinicalWindow) -> str:
+    return f"{window.choose} of concept {window.concept}, {_span(window)}; nothing known only after the index is used."
+
+
+def _sample(window: SampleWindow) -> str:
+    return f"{window.choose} sample, {_span(window)}, of type {', then '.join(window.sample_types)}."
+
+
+def _imaging(window: ImagingWindow) -> str:
+    return f"Of the {window.choose} series, {_span(window)}."
+
+
+def _value(run: Run, assay: str) -> str:
+    if assay == "rna":
+        return f"Normalised expression (method {run.study.assays.rna.method}) of the gene."
+    return "1 when the gene has a protein-changing variant, 0 when it was sequenced and has none, null when it was not sequenced."

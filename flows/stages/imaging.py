@@ -1,0 +1,177 @@
+"""Stages `deidentify`, `index` and `features`: from a hospital's DICOM to features of its tumours."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from flows.stages.run import Run, files_below
+from groundwork.tables import FEATURES, QUARANTINE, SERIES
+from groundwork.work import Outcome, Unit
+from imaging.deidentify import DeidentifyOptions, DeidentifyTask, deidentify_file
+from imaging.features import FeatureTask, collect, extract_series, plan_units, stage_settings
+from imaging.index import index_folder
+from imaging.settings import read_settings
+from privacy.keys import Key
+from privacy.subjects import SubjectLookup
+
+BATCH = 32
+"""Instances per Dask task: a few tens of milliseconds of work each."""
+
+
+@dataclass(frozen=True)
+class _Door:
+    """What every worker needs to de-identify one centre's files."""
+
+    destination: Path
+    centre: str
+    options: DeidentifyOptions
+    key: Key
+    lookup: SubjectLookup
+
+
+def _deidentify(door: _Door, source: Path) -> dict[str, Any]:
+    task = DeidentifyTask(source, door.destination, door.centre, door.options, door.key, door.lookup)
+    return deidentify_to(task)
+
+
+def deidentify_to(task: DeidentifyTask) -> dict[str, Any]:
+    """De-identify one instance; the returned path is relative to its root, so that a workspace can move."""
+    result = deidentify_file(task)
+    return {**result, "path": Path(result["path"]).relative_to(task.destination_root).as_posix()}
+
+
+def deidentify_centre(run: Run, name: str) -> list[Outcome]:
+    """De-identify every file below a centre's DICOM folder; return how each ended."""
+    stage = f"deidentify-{name}"
+    centre = run.study.centres[name]
+    if not centre.dicom:
+        return []
+    root = run.study.path(centre.dicom)
+    units = []
+    for path in files_below(root):
+        status = path.stat()
+        # Size and time of modification: a nightly run must not read again what it has.
+        units.append(Unit(path.relative_to(root).as_posix(), f"{status.st_size}-{status.st_mtime_ns}", path))
+    destination = dicom_folder(run)
+    mine = {k: v for k, v in run.lookup.by_identifier.items() if k[0] == name}
+    subjects = {subject.subject_id for subject in mine.values()}
+    options = DeidentifyOptions(**run.study.deidentification.model_dump(include=set(DeidentifyOptions.model_fields)))
+    door = _Door(destination, name, options, run.key, SubjectLookup(mine))
+    outcomes = run.units(
+        stage,
+        _deidentify,
+        units,
+        shared=door,
+        settings=[options.model_dump(mode="json"), run.study.deidentification.max_shift_days, run.splits],
+        room="imaging/deidentify",
+        batch_size=BATCH,
+        still_there=lambda result: result["subject_id"] in subjects and (destination / result["path"]).exists(),
+    )
+    QUARANTINE.write(run.quarantine_rows(stage, name, outcomes), run.quarantine_file("deidentify", name))
+    run.say(_summary(stage, outcomes))
+    return outcomes
+
+
+def dicom_folder(run: Run) -> Path:
+    """Return where de-identified DICOM stands."""
+    return run.study.work.staging / "imaging" / "dicom"
+
+
+def index_series(run: Run) -> pl.DataFrame:
+    """Index what was de-identified, after clearing away what no source file stands for any more."""
+    folder = dicom_folder(run)
+    folder.mkdir(parents=True, exist_ok=True)
+    written: dict[str, set[str]] = defaultdict(set)
+    centre_of: dict[str, str] = {}
+    for name in run.study.centres:
+        for _, outcome in run.ledger.known(f"deidentify-{name}").values():
+            if outcome.status == "done":
+                path = outcome.result["path"]
+                written[path].add(outcome.result["sha256"])
+                centre_of[Path(path).parent.as_posix()] = name
+    conflicts = sorted(path for path, digests in written.items() if len(digests) > 1)
+    _quarantine_conflicts(run, conflicts)
+    for path in files_below(folder):
+        relative = path.relative_to(folder).as_posix()
+        if relative not in written or relative in conflicts:
+            path.unlink()
+    series = index_folder(folder, centre_of, relative_to=run.study.work.staging)
+    SERIES.write(series, run.study.work.staging / "imaging" / "series.parquet")
+    run.say(f"index: {series.height} series of {series['subject_id'].n_unique()} subjects")
+    return series
+
+
+def _quarantine_conflicts(run: Run, paths: list[str]) -> None:
+    rows = [
+        {
+            "stage": "index",
+            "centre": None,
+            "unit": run.token("index", path),
+            "reason": "conflicting-duplicate",
+            "message": "Two source files have one SOP Instance UID and different content; neither is used.",
+            "remedy": "Keep the right one in the source folder.",
+        }
+        for path in paths
+    ]
+    QUARANTINE.write(pl.DataFrame(rows, schema=QUARANTINE.schema()), run.quarantine_file("index"))
+
+
+def _summary(stage: str, outcomes: list[Outcome]) -> str:
+    quarantined = sum(outcome.status == "quarantined" for outcome in outcomes)
+    new = sum(outcome.repeated for outcome in outcomes)
+    return f"{stage}: {len(outcomes)} in = {len(outcomes) - quarantined} done + {quarantined} quarantined; {new} processed now"
+
+
+def _extract(_: None, task: FeatureTask) -> dict[str, Any]:
+    return extract_series(task)
+
+
+def extract_features(run: Run) -> list[Outcome]:
+    """Extract the features of every region of every image series of the asked modalities."""
+    options = run.study.features
+    destination = run.study.work.staging / "imaging" / "features.parquet"
+    if options is None:
+        FEATURES.write(FEATURES.empty(), destination)
+        return []
+    staging = run.study.work.staging
+    settings = read_settings(run.study.path(options.settings))
+    series = SERIES.read(staging / "imaging" / "series.parquet")
+    regions = {target: list(patterns) for target, patterns in options.regions.items()}
+    engine: dict[str, Any] = {"engine": options.engine, "mode": options.mode}
+    folder = staging / "imaging" / "features"
+    units = plan_units(series, staging, folder, settings, regions, modalities=options.modalities, **engine)
+    outcomes = run.units(
+        "features",
+        _extract,
+        units,
+        settings=stage_settings(settings, regions, **engine),
+        room="imaging",
+        still_there=lambda result: Path(result["path"]).exists(),
+    )
+    collect([outcome.result["path"] for outcome in outcomes if outcome.status == "done"], destination)
+    QUARANTINE.write(pl.concat([QUARANTINE.empty(), *_refused(run, series, outcomes)]), run.quarantine_file("features"))
+    run.say(_summary("features", outcomes))
+    return outcomes
+
+
+def _refused(run: Run, series: pl.DataFrame, outcomes: list[Outcome]) -> list[pl.DataFrame]:
+    """Return the quarantine rows of whole series and, inside series that were done, of single regions."""
+    centre_of = {f"{row['folder']}:{row['SeriesInstanceUID']}": row["centre"] for row in series.to_dicts()}
+    regions = [
+        Outcome(f"{outcome.key}:{region['target']}:{region['roi_name']}", "", "quarantined", None, *_why(region))
+        for outcome in outcomes
+        if outcome.status == "done"
+        for region in outcome.result["regions"]
+        if region["status"] == "refused"
+    ]
+    refused = [(centre_of.get(o.key), o) for o in outcomes] + [(centre_of.get(r.key.rsplit(":", 2)[0]), r) for r in regions]
+    return [run.quarantine_rows("features", centre, [outcome]) for centre, outcome in refused]
+
+
+def _why(region: dict[str, Any]) -> tuple[str, str, str]:
+    return region["reason"], region["message"], region["remedy"]

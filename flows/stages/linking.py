@@ -1,0 +1,159 @@
+"""Stage `link`: index event, temporal join, cohort and endpoints, from the tables of staging."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from clinical.concepts import Concepts
+from clinical.endpoints import overall_survival
+from clinical.meds import read_dataset
+from flows.stages.clinical import read_concepts
+from flows.stages.run import Run
+from groundwork.tables import FEATURES, SAMPLE_MAP, SERIES, write_parquet
+from linking.cohort import build_cohort
+from linking.concepts import ConceptCodes
+from linking.index import index_events
+from linking.join import join
+from omics.store import read_zarr
+
+
+@dataclass(frozen=True)
+class Linked:
+    """Where the tables of this stage stand."""
+
+    folder: Path
+
+    def table(self, name: str) -> pl.DataFrame:
+        """Read one of cohort, flow, index, analysis, trace, adtte, subjects."""
+        return pl.read_parquet(self.folder / f"{name}.parquet")
+
+
+def concept_codes(concepts: Concepts) -> ConceptCodes:
+    """Return concepts as linking takes them: prefixes, and whole codes marked with `$`."""
+    return {
+        name: [code[:-1] if code.endswith("*") else f"{code}$" for code in concept.codes]
+        for name, concept in concepts.by_name.items()
+    }
+
+
+def link(run: Run) -> Linked:
+    """Join everything at the index and write cohort, flow, index, analysis, trace, adtte and subjects."""
+    study, staging = run.study, run.study.work.staging
+    concepts = read_concepts(run)
+    codes = concept_codes(concepts)
+    events = read_dataset(staging / "timeline")
+    series = SERIES.read(staging / "imaging" / "series.parquet")
+    features = FEATURES.read(staging / "imaging" / "features.parquet")
+    samples = SAMPLE_MAP.read(staging / "omics" / "sample_map.parquet")
+
+    index = index_events(events, codes, study.index)
+    cohort = build_cohort(
+        events, series, samples if samples.height else None, study.cohort, index=index, concepts=codes, features=features
+    )
+    members = cohort.subjects.filter("included").select("subject_id")
+    index = index.join(members, on="subject_id", how="semi")
+    joined = join(events, features, samples if samples.height else None, index, study.windows, codes)
+    analysis, trace = add_assay_values(run, joined.analysis, joined.trace)
+    adtte = overall_survival(events, index, concepts)
+    subjects = describe_subjects(events, cohort.subjects.filter("included"), series, samples, concepts)
+
+    folder = run.study.work.linked
+    tables = {
+        "cohort": cohort.subjects,
+        "flow": cohort.flow,
+        "index": index,
+        "analysis": analysis,
+        "trace": trace,
+        "adtte": adtte,
+        "subjects": subjects,
+    }
+    for name, frame in tables.items():
+        write_parquet(frame, folder / f"{name}.parquet")
+    run.say(
+        f"link: {members.height} of {cohort.subjects.height} subjects in the cohort; {analysis.width - 2} variables at the index"
+    )
+    return Linked(folder)
+
+
+def add_assay_values(run: Run, analysis: pl.DataFrame, trace: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Add the values of each subject's chosen sample: asked genes' expression, gene mutations and TMB.
+
+    The column is `<assay>_<symbol>`. Its trace row is that of the sample it was taken from.
+    """
+    for assay in run.study.windows.assays:
+        store = run.study.work.staging / "omics" / assay / "all.zarr"
+        column = f"{assay}_sample"
+        if not store.exists() or column not in analysis.columns:
+            continue
+        adata = read_zarr(store)
+        chosen = analysis.select(column).drop_nulls().to_series().to_list()
+        adata = adata[[name for name in chosen if name in adata.obs_names]]
+        symbols = [str(s) or str(g) for s, g in zip(adata.var["symbol"], adata.var_names, strict=True)]
+        matrix = np.asarray(adata.X, dtype=np.float64)
+        if assay == "mutations":
+            mutated = (matrix == 1).sum(axis=0)
+            wanted = [i for i, count in enumerate(mutated) if count >= run.study.assays.mutations.min_samples]
+        else:
+            wanted = [symbols.index(gene) for gene in run.study.assays.genes if gene in symbols]
+        values: dict[str, Any] = {column: list(adata.obs_names)}
+        values |= {f"{assay}_{symbols[i]}": matrix[:, i] for i in wanted}
+        if "tmb" in adata.obs:
+            values[f"{assay}_tmb"] = adata.obs["tmb"].to_numpy(dtype=float)
+        frame = pl.DataFrame(values, schema_overrides={column: pl.String}).with_columns(pl.selectors.float().fill_nan(None))
+        analysis = analysis.join(frame, on=column, how="left", maintain_order="left")
+        mine = trace.filter(pl.col("variable") == column).with_columns(pl.lit(f"{assay}_*").alias("variable"))
+        trace = pl.concat([trace.filter(pl.col("variable") != column), mine])
+    keys = ["subject_id", "kind", "variable"]
+    return analysis, trace.sort(keys, maintain_order=True)
+
+
+def describe_subjects(
+    events: pl.DataFrame, cohort: pl.DataFrame, series: pl.DataFrame, samples: pl.DataFrame, concepts: Concepts
+) -> pl.DataFrame:
+    """Return one ADSL-like row per subject of the cohort: centres, sex, age, index date, and which modalities there are."""
+    mine = events.join(cohort.select("subject_id"), on="subject_id", how="semi")
+    sex = (
+        concepts.select(mine, "sex")
+        .sort("source", "source_row")
+        .with_columns(pl.coalesce("text_value", pl.col("code").str.split("//").list.last()).str.to_uppercase().alias("word"))
+        .with_columns(pl.col("word").str.slice(0, 1).replace({"H": "M"}).alias("SEX"))
+        .unique("subject_id", keep="first", maintain_order=True)
+        .select("subject_id", "SEX")
+    )
+    places = pl.concat(
+        [
+            mine.select("subject_id", pl.col("source").str.split("/").list.first().alias("centre")),
+            series.select("subject_id", "centre"),
+            samples.select(pl.col("primary").alias("subject_id"), "centre"),
+        ]
+    )
+    centres = (
+        places.drop_nulls()
+        .filter(pl.col("centre") != "")
+        .unique()
+        .sort("centre")
+        .group_by("subject_id", maintain_order=True)
+        .agg(pl.col("centre").first(), pl.col("centre").str.join(";").alias("centres"))
+    )
+
+    def has(frame: pl.DataFrame, column: str, name: str) -> pl.Expr:
+        return pl.col("subject_id").is_in(frame[column].unique().implode()).alias(name)
+
+    used = samples.filter(pl.col("status") == "used")
+    assays = sorted(samples["assay"].unique())
+    return (
+        cohort.select("subject_id", pl.col("index_time").dt.date().alias("INDEXDT"), pl.col("age").alias("AGE"))
+        .join(sex, on="subject_id", how="left")
+        .join(centres, on="subject_id", how="left")
+        .with_columns(
+            has(series, "subject_id", "has_imaging"),
+            *(has(used.filter(pl.col("assay") == assay), "primary", f"has_{assay}") for assay in assays),
+        )
+        .select("subject_id", "centre", "centres", "SEX", "AGE", "INDEXDT", pl.selectors.starts_with("has_"))
+        .sort("subject_id")
+    )

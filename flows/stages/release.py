@@ -1,0 +1,101 @@
+"""Stage `release`: gather what the rooms left in staging and publish it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from flows.stages.dictionary import describe_columns
+from flows.stages.linking import Linked
+from flows.stages.run import Run, software_versions
+from groundwork.files import digest_of, sha256_file, sha256_folder
+from groundwork.tables import FEATURES, QUARANTINE, SAMPLE_MAP
+from releases.publish import ReleaseInputs, publish_release
+
+
+def read_quarantine(run: Run) -> pl.DataFrame:
+    """Return the quarantine of all stages, and write it as one table."""
+    folder = run.study.work.staging / "quarantine"
+    frames = [QUARANTINE.read(path) for path in sorted(folder.glob("*.parquet"))]
+    table = pl.concat([QUARANTINE.empty(), *frames]).unique(["stage", "unit", "reason"], keep="first", maintain_order=True)
+    return QUARANTINE.write(table, run.study.work.staging / "quarantine.parquet")
+
+
+def release_inputs(run: Run, version: str) -> ReleaseInputs:
+    """Return all that goes into the release."""
+    study, staging = run.study, run.study.work.staging
+    linked = Linked(study.work.linked)
+    analysis = linked.table("analysis")
+    assays = {path.parent.name: path for path in sorted((staging / "omics").glob("*/all.zarr"))}
+    return ReleaseInputs(
+        study=study.study,
+        title=study.title or study.study,
+        version=version,
+        subjects=linked.table("subjects"),
+        events=staging / "timeline",
+        features=FEATURES.read(staging / "imaging" / "features.parquet"),
+        analysis=analysis,
+        trace=linked.table("trace"),
+        adtte=linked.table("adtte"),
+        sample_map=SAMPLE_MAP.read(staging / "omics" / "sample_map.parquet"),
+        assays=assays,
+        quarantine=read_quarantine(run),
+        flow=[
+            {"step": row["rule"], "kept": row["after"], "excluded": row["removed"], "reason": row["reason"]}
+            for row in linked.table("flow").to_dicts()
+        ],
+        dictionary=describe_columns(run, analysis),
+        settings=released_settings(run),
+        source_digests=source_digests(run),
+        software=software_versions(),
+        key_fingerprint=run.key.fingerprint,
+        min_cell=study.release.min_cell,
+        description=" ".join(text for text in (study.notice, study.description) if text),
+    )
+
+
+def released_settings(run: Run) -> dict[str, object]:
+    """Return the settings of the study without paths: what changes numbers, and nothing of this machine."""
+    study = run.study
+    settings = study.settings()
+    for private in ("workspace", "releases", "key", "links", "dask", "centres"):
+        settings.pop(private, None)
+    settings["centres"] = {
+        name: {
+            "clinical": centre.clinical.format if centre.clinical else None,
+            "dicom": centre.dicom is not None,
+            "omics": sorted(centre.omics),
+        }
+        for name, centre in study.centres.items()
+    }
+    if study.features:
+        settings["features"]["settings"] = sha256_file(study.path(study.features.settings))
+    if study.concepts:
+        settings["concepts"] = sha256_file(study.path(study.concepts))
+    return settings
+
+
+def source_digests(run: Run) -> dict[str, str]:
+    """Return what was read, by keyed name: the content each stage's units started from."""
+    digests: dict[str, str] = {}
+    for name in run.study.centres:
+        rows = sorted(
+            (outcome.result["path"], outcome.result["sha256"])
+            for _, outcome in run.ledger.known(f"deidentify-{name}").values()
+            if outcome.status == "done"
+        )
+        if rows:
+            digests[f"{name}/dicom"] = digest_of(rows)
+        for kind in ("clinical", *run.study.windows.assays):
+            folder = run.study.work.staging / ("clinical" if kind == "clinical" else f"omics/{kind}") / name
+            if folder.exists():
+                digests[f"{name}/{kind}"] = sha256_folder(folder)
+    return digests
+
+
+def publish(run: Run, version: str | None = None) -> Path:
+    """Publish the release under the study's version, or another one, and return its folder."""
+    folder = publish_release(release_inputs(run, version or run.study.release.version), run.study.path(run.study.releases))
+    run.say(f"release: {folder}")
+    return folder

@@ -1,0 +1,184 @@
+"""What a stage is given: the study, its key, the ledger of work, a Dask client, and who to tell of progress."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from flows.study import Study
+from groundwork.cluster import dask_client
+from groundwork.files import digest_of, sha256_file, sha256_folder
+from groundwork.tables import QUARANTINE
+from groundwork.work import Outcome, Progress, Unit, WorkLedger, run_units
+from privacy.identity import open_lookup, revisions
+from privacy.keys import Key
+from privacy.pseudonyms import token
+from privacy.subjects import SubjectLookup
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+SOFTWARE = (
+    "unibase",
+    "pydicom",
+    "SimpleITK",
+    "pyradiomics-cuda",
+    "anndata",
+    "mudata",
+    "numpy",
+    "polars",
+    "scipy",
+    "numba",
+    "zarr",
+    "h5py",
+)
+"""Packages whose versions a release names."""
+
+
+@dataclass
+class Run:
+    """One run of one or more stages over one study."""
+
+    study: Study
+    key: Key
+    ledger: WorkLedger
+    client: Client | None = None
+    progress: Progress | None = None
+    say: Callable[[str], object] = field(default=lambda line: None)
+
+    @cached_property
+    def lookup(self) -> SubjectLookup:
+        """The way from identifiers to subjects, as the ledger now is."""
+        return open_lookup(self.study.work.identity, self.key)
+
+    @cached_property
+    def splits(self) -> int:
+        """How many records were ever cut off a person: after a split, all that was read under the ledger is read again."""
+        return sum(revision["counts"]["changes"].get("split", 0) for revision in revisions(self.study.work.identity))
+
+    def units(
+        self,
+        stage: str,
+        function: Callable[[Any, Any], Any],
+        units: Sequence[Unit],
+        *,
+        settings: Any,
+        room: str,
+        shared: Any = None,
+        batch_size: int = 1,
+        still_there: Callable[[Any], bool] | None = None,
+    ) -> list[Outcome]:
+        """Run units as `groundwork.work.run_units` does; the code of `room` and the key count as settings."""
+        return run_units(
+            stage,
+            function,
+            units,
+            self.ledger,
+            settings={"settings": settings, "code": code_digest(room), "key": self.key.fingerprint},
+            shared=shared,
+            client=self.client,
+            batch_size=batch_size,
+            progress=self.progress,
+            still_there=still_there,
+        )
+
+    def quarantine_rows(self, stage: str, centre: str | None, outcomes: Iterable[Outcome]) -> pl.DataFrame:
+        """Return QUARANTINE rows of the outcomes that were refused; the unit is a keyed token of its name."""
+        rows = [
+            {
+                "stage": stage,
+                "centre": centre,
+                "unit": self.token(stage, outcome.key),
+                "reason": outcome.reason,
+                "message": outcome.message,
+                "remedy": outcome.remedy,
+            }
+            for outcome in outcomes
+            if outcome.status == "quarantined"
+        ]
+        return QUARANTINE.conform(pl.DataFrame(rows, schema=QUARANTINE.schema()))
+
+    def token(self, stage: str, name: str) -> str:
+        """Return the token that stands for a unit in tables that leave the vault."""
+        return token(self.key, f"unit/{stage}", name)
+
+    def quarantine_file(self, stage: str, centre: str | None = None) -> Path:
+        """Return where a stage keeps its quarantine rows."""
+        return self.study.work.staging / "quarantine" / f"{stage}{'-' + centre if centre else ''}.parquet"
+
+
+@contextmanager
+def open_run(
+    study: Study,
+    *,
+    address: str | None = None,
+    local: bool = False,
+    progress: Progress | None = None,
+    say: Callable[[str], object] | None = None,
+) -> Iterator[Run]:
+    """Yield a run with its ledger open.
+
+    Args:
+        study: The study.
+        address: A Dask scheduler; overrides the study's.
+        local: No Dask at all: units run here, one after the other.
+        progress: Told of progress.
+        say: Told of what a stage did, line by line.
+    """
+    key = study.read_key()
+    with WorkLedger(study.work.work_ledger) as ledger:
+        if local:
+            yield Run(study, key, ledger, None, progress, say or (lambda line: None))
+            return
+        with dask_client(address or study.dask.address, study.dask.workers) as client:
+            yield Run(study, key, ledger, client, progress, say or (lambda line: None))
+
+
+@lru_cache
+def code_digest(room: str) -> str:
+    """Return a digest of the sources of a room and of the vault's: a change of code makes units run again."""
+    root = Path(__file__).resolve().parent.parent.parent
+    parts = [sources_digest(root / name) for name in sorted({room.split("/")[0], "privacy", "groundwork"})]
+    return "".join(part[:16] for part in parts)
+
+
+def sources_digest(folder: Path) -> str:
+    """Return a digest over a package's own files, compiled ones left out."""
+    files = [
+        f for f in sorted(folder.rglob("*")) if f.is_file() and "__pycache__" not in f.parts and f.suffix not in (".nbi", ".nbc")
+    ]
+    return digest_of([(f.relative_to(folder).as_posix(), sha256_file(f)) for f in files])
+
+
+def software_versions() -> dict[str, str]:
+    """Return the versions of the packages that make a release's numbers."""
+    return {name: metadata.version(name) for name in SOFTWARE}
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Return all files below a folder, sorted by path, links to folders not followed."""
+    found = [Path(root) / name for root, _, names in os.walk(folder) for name in names]
+    return sorted(found)
+
+
+def stamp(paths: Iterable[Path]) -> str:
+    """Return a digest of names, sizes and times of modification: tells new from seen without reading content."""
+    listing = []
+    for path in paths:
+        for file in files_below(path) if path.is_dir() else [path]:
+            status = file.stat()
+            listing.append((str(file), status.st_size, status.st_mtime_ns))
+    return digest_of(sorted(listing))
+
+
+def content(paths: Iterable[Path]) -> str:
+    """Return a digest of the content of files and folders, whatever their place and time."""
+    return digest_of([(path.name, sha256_folder(path) if path.is_dir() else sha256_file(path)) for path in paths])

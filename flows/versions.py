@@ -1,0 +1,37 @@
+"""The version of a nightly release: the last one when nothing changed, else the next patch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flows.stages.release import publish
+from flows.stages.run import Run
+from groundwork.problems import UserError
+
+
+def published_versions(folder: Path) -> list[tuple[int, int, int]]:
+    """Return the versions below a study's folder of releases, ascending."""
+    found = []
+    for path in folder.glob("*"):
+        parts = path.name.split(".")
+        if len(parts) == 3 and all(part.isdigit() for part in parts):
+            found.append((int(parts[0]), int(parts[1]), int(parts[2])))
+    return sorted(found)
+
+
+def publish_next(run: Run) -> Path:
+    """Publish as the last version of the study's major.minor when the bytes are the same, else as the next patch."""
+    first = tuple(int(part) for part in run.study.release.version.split("."))
+    folder = run.study.path(run.study.releases) / run.study.study
+    mine = [version for version in published_versions(folder) if version[:2] == first[:2]]
+    last = max([*mine, first])
+    try:
+        return publish(run, _text(last))
+    except UserError:
+        if last not in mine:
+            raise
+        return publish(run, _text((last[0], last[1], last[2] + 1)))
+
+
+def _text(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
