@@ -220,6 +220,8 @@ def _check_setting(place: str, content: dict[str, Any]) -> dict[str, Any]:
             raise UserError(f"{place}.{key} is unknown. Allowed: {', '.join(sorted(_CHECKS))}.")
         check, allowed = _CHECKS[key]
         if value is None:
+            if key in _NEEDS_VALUE:
+                raise UserError(f"{place}.{key} is empty. Give it a value, {allowed}, or remove it to take the default.")
             continue
         if not check(value):
             raise UserError(f"{place}.{key} must be {allowed}.")
@@ -259,6 +261,24 @@ def _is_wavelet(value: Any) -> bool:
 
     return isinstance(value, str) and value in pywt.wavelist()
 
+
+_NEEDS_VALUE = frozenset(
+    {
+        "binWidth",
+        "distances",
+        "gldm_a",
+        "label",
+        "level",
+        "minimumROIDimensions",
+        "normalizeScale",
+        "padDistance",
+        "resegmentMode",
+        "start_level",
+        "voxelArrayShift",
+        "wavelet",
+    }
+)
+"""Keys that PyRadiomics cannot compute without; all but `wavelet` pass its check when empty and fail later."""
 
 _BOOL: _Check = (lambda value: isinstance(value, bool), "true or false")
 _CHECKS: dict[str, _Check] = {

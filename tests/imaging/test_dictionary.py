@@ -1,0 +1,49 @@
+"""The dictionary against PyRadiomics' own list of features and IBSI's own list of codes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from groundwork.tables import FEATURES
+from imaging.dictionary import COLUMNS, feature_dictionary, feature_names, pyradiomics_columns
+
+
+def test_every_feature_of_pyradiomics_is_described() -> None:
+    from radiomics import getFeatureClasses
+
+    theirs = {name: features.getFeatureNames() for name, features in getFeatureClasses().items()}
+    assert {name: set(feature_names(name)) for name in theirs} == {name: set(features) for name, features in theirs.items()}
+    for name, features in theirs.items():
+        assert set(feature_names(name, deprecated=False)) == {
+            feature for feature, deprecated in features.items() if not deprecated
+        }
+    frame = feature_dictionary(pyradiomics_columns())
+    assert frame.columns == list(COLUMNS)
+    assert frame["column"].n_unique() == frame.height == 127
+    assert frame.filter(pl.col("definition").is_null() | pl.col("unit").is_null() | pl.col("family").is_null()).height == 0
+    # What has no IBSI code says so.
+    assert frame.filter(pl.col("ibsi_code").is_null() & pl.col("difference").is_null()).height == 0
+
+
+def test_codes_are_those_of_the_reference_values(real_data: Path) -> None:
+    reference = pl.read_csv(real_data / "ibsi/ibsi1_reference_values.csv")
+    codes = dict(reference.select("ibsi_code", "family").unique().iter_rows())
+    frame = feature_dictionary(pyradiomics_columns()).filter(pl.col("ibsi_code").is_not_null())
+    assert {(row["ibsi_code"], row["family"]) for row in frame.iter_rows(named=True)} <= set(codes.items())
+    ibsi = feature_dictionary(reference["tag"].unique(maintain_order=True))
+    assert ibsi.height == 482
+    joined = ibsi.join(reference.select("tag", "ibsi_code", "aggregation").unique(), left_on="column", right_on="tag")
+    assert joined.filter(pl.col("ibsi_code") != pl.col("ibsi_code_right")).height == 0
+    assert joined.filter(pl.col("aggregation").ne_missing(pl.col("aggregation_right"))).height == 0
+
+
+def test_identity_columns_are_described_and_strangers_are_not() -> None:
+    names = [column.name for column in FEATURES.columns]
+    frame = feature_dictionary(names)
+    assert frame["column"].to_list() == names
+    assert set(frame["family"]) == {"identity"}
+    with pytest.raises(KeyError, match="firstorder_Meen"):
+        feature_dictionary(["firstorder_Meen"])

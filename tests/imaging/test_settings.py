@@ -1,0 +1,143 @@
+"""Parameter files: read as PyRadiomics reads them, refused where it refuses them, digested by meaning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from groundwork.problems import UserError
+from imaging.settings import DEFAULTS, FeatureSettings, default_settings, make_settings, read_settings
+
+FILE = """
+# comment
+imageType:
+  Original: {}
+  LoG:
+    sigma: [1.0, 3]
+    binWidth: 10
+  Wavelet: {}
+featureClass:
+  shape:
+  firstorder: []
+  glcm:
+    - Contrast
+    - Imc1
+setting:
+  binWidth: 25
+  label: 1
+  interpolator: sitkBSpline
+  resampledPixelSpacing: # [1, 1, 1]
+  weightingNorm:
+  geometryTolerance: 0.0001
+  resegmentRange: [-3, 3]
+  resegmentMode: sigma
+"""
+
+
+def pyradiomics(content: Any) -> Any:
+    """PyRadiomics' own reading of a parameter dictionary, or its refusal."""
+    from radiomics.featureextractor import RadiomicsFeatureExtractor
+
+    extractor = RadiomicsFeatureExtractor(content)
+    extractor.settings.pop("additionalInfo")
+    return extractor
+
+
+def test_a_file_means_what_it_means_to_pyradiomics(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(FILE)
+    ours = read_settings(path)
+    from radiomics.featureextractor import RadiomicsFeatureExtractor
+
+    theirs = RadiomicsFeatureExtractor(str(path))
+    theirs.settings.pop("additionalInfo")
+    assert dict(ours.setting) == theirs.settings
+    assert {name: own or {} for name, own in theirs.enabledImagetypes.items()} == dict(ours.image_types)
+    assert {name: features or None for name, features in theirs.enabledFeatures.items()} == dict(ours.feature_classes)
+
+
+def test_defaults_are_pyradiomics_defaults() -> None:
+    theirs = pyradiomics({})
+    assert dict(DEFAULTS) == theirs.settings
+    assert set(default_settings().feature_classes) == set(theirs.enabledFeatures) - {"shape2D"}
+
+
+VALUES = st.one_of(
+    st.none(), st.booleans(), st.integers(-2, 4), st.floats(-2, 4, allow_nan=False), st.sampled_from(["sitkLinear", "sigma", "euclidean", "coif1", "x"]),
+    st.lists(st.one_of(st.integers(-1, 3), st.floats(-1, 3, allow_nan=False)), max_size=3),
+)  # fmt: skip
+KEYS = [
+    "binWidth", "binCount", "normalize", "normalizeScale", "removeOutliers", "resampledPixelSpacing", "interpolator", "padDistance",
+    "distances", "force2D", "force2Ddimension", "resegmentMode", "resegmentShape", "preCrop", "minimumROIDimensions", "minimumROISize",
+    "geometryTolerance", "label", "label_channel", "sigma", "start_level", "level", "wavelet", "gradientUseSpacing", "voxelArrayShift",
+    "symmetricalGLCM", "weightingNorm", "gldm_a", "nonsense",
+]  # fmt: skip
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.sampled_from(KEYS), VALUES)
+def test_a_setting_is_refused_exactly_where_pyradiomics_refuses_it(key: str, value: Any) -> None:
+    content = {"setting": {key: value}}
+    import logging
+
+    logging.getLogger("pykwalify").setLevel(logging.CRITICAL + 1)
+    try:
+        pyradiomics(content)
+        accepted = True
+    except Exception:
+        accepted = False
+    try:
+        ours = make_settings(content)
+    except UserError as error:
+        assert key in str(error)
+        # An empty value that PyRadiomics lets pass and cannot compute with is refused here at once.
+        assert not accepted or value is None, error
+    else:
+        assert accepted
+        assert ours.setting[key] == value
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"imageType": {"LoG": {}}}, "imageType.LoG needs sigma"),
+        ({"imageType": {"Sobel": {}}}, "imageType.Sobel is unknown"),
+        ({"imageType": {"LBP2D": {}}}, "imageType.LBP2D is not supported"),
+        ({"featureClass": {"glcm": ["Contrasts"]}}, "featureClass.glcm: unknown Contrasts"),
+        ({"featureClass": {"texture": None}}, "featureClass.texture is unknown"),
+        ({"setting": {"binWidth": "wide"}}, "setting.binWidth must be a number above 0"),
+        ({"setting": {"binwidth": 25}}, "setting.binwidth is unknown"),
+        ({"settings": {}}, "unknown key settings"),
+        ({"voxelSetting": {"kernelRadius": 2}}, "voxelSetting"),
+        ({"setting": [1]}, "setting must be a mapping"),
+        ([1], "must be a mapping"),
+    ],
+)
+def test_messages_name_the_key_and_what_is_allowed(content: Any, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        make_settings(content)
+
+
+def test_files_that_are_no_parameter_files(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="No feature settings"):
+        read_settings(tmp_path / "absent.yaml")
+    (tmp_path / "bad.yaml").write_text("setting:\n  binWidth: [1\n")
+    with pytest.raises(UserError, match="no valid YAML"):
+        read_settings(tmp_path / "bad.yaml")
+    (tmp_path / "empty.yaml").write_text("")
+    assert read_settings(tmp_path / "empty.yaml") == default_settings()
+    (tmp_path / "p.json").write_text('{"setting": {"binWidth": 10}}')
+    assert read_settings(tmp_path / "p.json").setting["binWidth"] == 10
+
+
+def test_digest_is_of_the_meaning(tmp_path: Path) -> None:
+    first: FeatureSettings = make_settings({"setting": {"binWidth": 10, "normalize": True, "additionalInfo": True}})
+    second = make_settings({"setting": {"normalize": True, "binWidth": 10}})
+    assert first.digest == second.digest
+    assert first.digest != make_settings({"setting": {"binWidth": 11, "normalize": True}}).digest
+    assert first.digest != make_settings({"setting": {"binWidth": 10, "normalize": True}, "ibsi": {"a": 1}}).digest
+    assert make_settings(first.as_dict()).digest == first.digest
