@@ -22,11 +22,12 @@ from typing import Any
 from groundwork.files import atomic_file
 from groundwork.problems import Unusable
 from imaging.confidentiality import objects, verify
-from imaging.confidentiality.actions import CHARACTER_SET, TIME_ZONE, Job, meta_information
+from imaging.confidentiality.actions import CHARACTER_SET, STATEMENT_TAGS, TIME_ZONE, Job, meta_information
+from imaging.confidentiality.fast import FastHeader, NotFast
 from imaging.confidentiality.identifiers import Gatherer, Identifiers, decode, encodings_of
 from imaging.confidentiality.policy import DeidentifyOptions, Policy, keyword_of, policy_of
-from imaging.confidentiality.slow import clean_header
-from imaging.confidentiality.structure import Element, Encoding, Reader, malformed, walk
+from imaging.confidentiality.slow import TreeHeader
+from imaging.confidentiality.structure import Encoding, Reader, malformed
 from imaging.confidentiality.values import UidMap, is_zone, pad
 from privacy.keys import Key
 from privacy.subjects import Subject, SubjectLookup
@@ -50,6 +51,7 @@ _ENCAPSULATED_PREFIXES = ("1.2.840.10008.1.2.4.", "1.2.840.10008.1.2.5")
 _STREAMED = ("1.2.840.10008.1.2.4.94", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.10")
 STUDY, SERIES, INSTANCE = 0x0020000D, 0x0020000E, 0x00080018
 PATIENT_ID, STUDY_DATE = 0x00100020, 0x00080020
+_NOTED = frozenset(objects.FACTS) | {STUDY, SERIES, INSTANCE, PATIENT_ID, STUDY_DATE, CHARACTER_SET, TIME_ZONE}
 
 
 @dataclass(frozen=True)
@@ -101,18 +103,48 @@ def deidentify_file(task: DeidentifyTask) -> dict[str, Any]:
 
 def _deidentify(task: DeidentifyTask, source: _Source) -> dict[str, Any]:
     policy = policy_of(task.options)
-    elements, encodings = source.elements, source.encodings
+    try:
+        header, job, facts = _clean(task, policy, source, source.fast_header(policy))
+        if verify.first_look(header, job):
+            # Something to clean in what the table keeps, or a chance likeness: the complete path cleans and judges.
+            raise NotFast
+    except (NotFast, Unusable):
+        # Problems are named by the complete path, which knows what it reads.
+        header, job, facts = _clean(task, policy, source, source.tree_header())
+        found = verify.first_look(header, job)
+        if found:
+            verify.judge(header, source.encoding, job, found)
+    study, series, instance = (_identity(source.top, tag, policy, job) for tag in (STUDY, SERIES, INSTANCE))
+    meta = meta_information(job.sop_class.encode(), instance, source.transfer_syntax.encode())
+    path = Path(task.destination_root) / job.subject_id.decode() / study.decode() / series.decode() / f"{instance.decode()}.dcm"
+    digest = _write(path, meta, header, source, job.identifiers.strong)
+    return {
+        "path": str(path),
+        "subject_id": int(job.subject_id),
+        "sha256": digest,
+        "StudyInstanceUID": study.decode(),
+        "SeriesInstanceUID": series.decode(),
+        "SOPInstanceUID": instance.decode(),
+        "SOPClassUID": job.sop_class,
+        "Modality": facts.get("Modality", ""),
+        "actions": _actions(job.tally),
+    }
+
+
+def _clean(
+    task: DeidentifyTask, policy: Policy, source: _Source, header: FastHeader | TreeHeader
+) -> tuple[bytes, Job, dict[str, str]]:
+    """Return the de-identified header, what was known when it was cleaned, and what decided that it may pass."""
+    top = source.take(header)
+    charset = top.get(CHARACTER_SET, b"")
+    encodings = encodings_of(charset) if charset else ("iso8859",)
     facts = source.facts()
     objects.refuse_unsupported(facts, "structured" in policy.enabled)
     source.refuse_incomplete(facts)
-    _refuse_embedded_overlay(elements, source.encoding)
-
-    top = {one.tag: one.value for one in elements if one.value is not None}
+    _refuse_embedded_overlay(top, source.encoding)
     subject = _subject(task, top.get(PATIENT_ID, b""), encodings)
     gatherer = Gatherer(policy.enabled)
-    for element, _ in walk(elements):
-        if element.value is not None and gatherer.wants(element.tag, element.vr):
-            gatherer.add(element.tag, element.vr, element.value)
+    header.gather(gatherer)
     known = _known_identifiers(task.lookup).get(subject.subject_id, ()) + task.identifiers
     zone = top.get(TIME_ZONE, b"")
     job = Job(
@@ -126,25 +158,7 @@ def _deidentify(task: DeidentifyTask, source: _Source) -> dict[str, Any]:
         local_zone=zone.strip(b" \0") if is_zone(zone) else b"",
         offset_days=_offset(task.index_date, top.get(STUDY_DATE, b"")),
     )
-    header = clean_header(elements, job, encodings)
-    found = verify.first_look(header, job)
-    if found:
-        verify.judge(header, source.encoding, job, found)
-    study, series, instance = (_identity(top, tag, policy, job) for tag in (STUDY, SERIES, INSTANCE))
-    meta = meta_information(job.sop_class.encode(), instance, source.transfer_syntax.encode())
-    path = Path(task.destination_root) / str(subject.subject_id) / study.decode() / series.decode() / f"{instance.decode()}.dcm"
-    digest = _write(path, meta, header, source, job.identifiers.strong())
-    return {
-        "path": str(path),
-        "subject_id": subject.subject_id,
-        "sha256": digest,
-        "StudyInstanceUID": study.decode(),
-        "SeriesInstanceUID": series.decode(),
-        "SOPInstanceUID": instance.decode(),
-        "SOPClassUID": job.sop_class,
-        "Modality": facts.get("Modality", ""),
-        "actions": _actions(job.tally),
-    }
+    return header.clean(job, encodings), job, facts
 
 
 def batch_report(results: Iterable[Mapping[str, Any]], quarantined: Iterable[str] = ()) -> dict[str, Any]:
@@ -201,7 +215,7 @@ class _Source:
             self.buffer = self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
         if self.buffer[128:132] != b"DICM":
             raise _not_dicom()
-        self.transfer_syntax, start = _read_meta(self.buffer)
+        self.transfer_syntax, self._sop_class, start = _read_meta(self.buffer)
         self.deflated = self.transfer_syntax == _DEFLATED
         if self.deflated:
             inflater = zlib.decompressobj(-15)
@@ -211,27 +225,38 @@ class _Source:
                     "truncated-file", "The deflated data set ends early or is larger than 2 GB.", "Export the file again."
                 )
             start = 0
+        self._start = start
         self.encoding = _encoding(self.transfer_syntax)
-        self.elements: list[Element]
-        try:
-            self.elements, self.pixels = Reader(self.buffer, start, self.encoding).header()
-        except (ValueError, LookupError, OverflowError, RecursionError) as error:
-            raise malformed(f"The header could not be understood ({type(error).__name__}).") from None
-        charset = next((one.value for one in self.elements if one.tag == CHARACTER_SET and one.value), b"")
-        self.encodings = encodings_of(charset) if charset else ("iso8859",)
+
+    def fast_header(self, policy: Policy) -> FastHeader:
+        """Walk the header with the compiled policy; raises `NotFast` for what only the complete path treats."""
+        header = FastHeader(self.buffer, self._start, self.encoding, policy, self._sop_class, _NOTED, STATEMENT_TAGS)
+        if header.top.get(objects.SOP_CLASS, b"").strip(b" \0") != self._sop_class.encode():
+            raise NotFast
+        return header
+
+    def tree_header(self) -> TreeHeader:
+        """Read the header as a tree."""
+        return TreeHeader(self.buffer, self._start, self.encoding)
+
+    def take(self, header: FastHeader | TreeHeader) -> Mapping[int, bytes]:
+        """Use `header` as this file's; return the values of its top level."""
+        self.top = header.top
+        self.pixels = header.pixels
         self.pixel_tag, self.pixel_end, self.pixel_length = self._pixel_extent()
+        return self.top
 
     def facts(self) -> dict[str, str]:
         """Return the values of `objects.FACTS` as texts."""
         result = {}
         order = "little" if self.encoding.little else "big"
-        for element in self.elements:
-            keyword = objects.FACTS.get(element.tag)
-            if keyword and element.value:
-                if element.vr == "US":
-                    result[keyword] = str(int.from_bytes(element.value[:2], order))  # type: ignore[arg-type]
+        for tag, keyword in objects.FACTS.items():
+            raw = self.top.get(tag)
+            if raw:
+                if tag in objects.BINARY_FACTS:
+                    result[keyword] = str(int.from_bytes(raw[:2], order))  # type: ignore[arg-type]
                 else:
-                    result[keyword] = element.value.decode("latin-1").strip(" \0")
+                    result[keyword] = raw.decode("latin-1").strip(" \0")
         return result
 
     def refuse_incomplete(self, facts: Mapping[str, str]) -> None:
@@ -321,22 +346,28 @@ def _write_all(descriptor: int, content: bytes | memoryview) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def _read_meta(buffer: Any) -> tuple[str, int]:
-    """Return the transfer syntax and where the data set begins."""
-    explicit = Encoding(False, True)
-    position, end, syntax = 132, len(buffer), ""
-    while end - position >= 8 and buffer[position : position + 2] == b"\x02\x00":
-        reader = Reader(buffer, position, explicit)
-        tag = reader._tag(position, end, explicit)
-        _, length, start = reader._prefix(tag, end, explicit)
-        if length > end - start:
-            raise Unusable("truncated-file", "The file ends inside its meta information.", "Copy or export the file again.")
-        if tag == 0x00020010:
-            syntax = bytes(buffer[start : start + length]).decode("latin-1").strip(" \0")
+def _read_meta(buffer: Any) -> tuple[str, str, int]:
+    """Return the transfer syntax, the SOP class and where the data set begins."""
+    position, end = 132, len(buffer)
+    found = {b"\x10\0": "", b"\x02\0": ""}
+    while buffer[position : position + 2] == b"\x02\0":
+        head = buffer[position : position + 12]
+        if len(head) < 8:
+            break
+        if head[4:6] in (b"OB", b"UN", b"OW", b"UT"):
+            start = position + 12
+            length = int.from_bytes(head[8:12], "little")
+        else:
+            start = position + 8
+            length = head[6] | head[7] << 8
         position = start + length
-    if not syntax:
+        if position > end:
+            raise Unusable("truncated-file", "The file ends inside its meta information.", "Copy or export the file again.")
+        if head[2:4] in found:
+            found[head[2:4]] = bytes(buffer[start:position]).decode("latin-1").strip(" \0")
+    if not found[b"\x10\0"]:
         raise malformed("The file meta information names no transfer syntax.")
-    return syntax, position
+    return found[b"\x10\0"], found[b"\x02\0"], position
 
 
 def _encoding(syntax: str) -> Encoding:
@@ -408,12 +439,11 @@ def _offset(index_date: date | None, study_date: bytes) -> int | None:
     return (day - index_date).days
 
 
-def _refuse_embedded_overlay(elements: list[Element], encoding: Encoding) -> None:
+def _refuse_embedded_overlay(top: Mapping[int, bytes], encoding: Encoding) -> None:
     """Raise for overlays drawn in unused bits of the pixels: copying the pixels would copy them."""
     order = "little" if encoding.little else "big"
-    for element in elements:
-        bit_position = 0x6000 <= element.tag >> 16 <= 0x60FF and element.tag & 0xFFFF == 0x0102
-        if bit_position and element.value and int.from_bytes(element.value[:2], order):  # type: ignore[arg-type]
+    for group in range(0x6000, 0x6100, 2):
+        if int.from_bytes(top.get(group << 16 | 0x0102, b"")[:2], order):  # type: ignore[arg-type]
             raise Unusable(
                 "burned-in-annotation",
                 "An overlay is drawn in unused bits of the pixels.",

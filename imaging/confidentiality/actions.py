@@ -14,6 +14,8 @@ from imaging.confidentiality.values import UidMap, pad
 
 CHARACTER_SET = 0x00080005
 TIME_ZONE = 0x00080201
+STATEMENT_TAGS = (0x00120052, 0x00120053, 0x00120062, 0x00120063, 0x00120064, 0x00280303)
+"""Attributes that say what was done, in order; those of the source are replaced."""
 
 
 @dataclass
@@ -54,8 +56,8 @@ class Job:
         """Return the bytes that `action` (neither `remove` nor `recurse`) makes of a value."""
         if action == "keep":
             return raw
-        if action == "text":
-            return self.identifiers.clean_value(raw, vr, encodings)
+        if action in ("text", "term"):
+            return self.identifiers.clean_value(raw, vr, encodings, action == "text")
         if action == "code":
             return self.identifiers.clean_code(raw, encodings)
         if action == "uid":

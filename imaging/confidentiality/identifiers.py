@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from imaging.confidentiality.values import REMOVED, pad
@@ -277,7 +277,8 @@ class Identifiers:
         originals: set[str] = set()
         for name in patient_names:
             tokens = _name_tokens(name)
-            self.words |= {token for token in tokens if len(token) >= 3 or not token.isascii()}
+            # A name that is also a word of imaging (Head, Bone) does not name anyone where it stands alone.
+            self.words |= {token for token in tokens if (len(token) >= 3 or not token.isascii()) and token not in _VOCABULARY}
             originals |= {one for one in _SEPARATORS.split(name) if normalise(one) in self.words}
             joined = [token for token in tokens if token]
             compact |= {a + b for a in joined for b in joined if a != b and len(a + b) >= 5}
@@ -348,11 +349,17 @@ class Identifiers:
             found += [match.span() for match in pattern.finditer(plain)]
         return found
 
-    def clean(self, text: str) -> str:
-        """Return `text` without identifiers; the rest keeps its words, order and separators."""
+    def clean(self, text: str, free: bool = True) -> str:
+        """Return `text` without identifiers; the rest keeps its words, order and separators.
+
+        Args:
+            text: One value.
+            free: Whether it is free text, in which whatever has the form of an identifier goes; else it is a term
+                (a code, a model, a unit) and only the subject's own identifiers and French ones do.
+        """
         found = self.spans(text)
         if _MAY_MATCH.search(text):
-            found += _formal(text)
+            found += _formal(text) if free else _national(text)
         if not found:
             return text
         kept, position = [], 0
@@ -366,23 +373,24 @@ class Identifiers:
         result = re.sub(r"\(\s*\)|\[\s*\]", " ", result)
         return re.sub(r" {2,}", " ", result).strip(" ^,;_-/:=")
 
-    def clean_value(self, raw: bytes, vr: str, encodings: tuple[str, ...]) -> bytes:
+    def clean_value(self, raw: bytes, vr: str, encodings: tuple[str, ...], free: bool = True) -> bytes:
         """Return the raw bytes of a text value, cleaned; the same bytes when nothing in it identifies.
 
         Args:
             raw: The value as the file holds it, padding included.
             vr: Its VR; backslashes separate values but in ST, LT, UT, UR.
             encodings: Python encodings of the Specific Character Set in force.
+            free: As `clean` has it.
         """
-        key = (raw, vr, encodings)
+        key = (raw, vr + "?" if free else vr, encodings)
         known = self._cleaned.get(key)
         if known is None:
             if len(self._cleaned) > 4096:
                 self._cleaned.clear()
-            known = self._cleaned[key] = self._clean_value(raw, vr, encodings)
+            known = self._cleaned[key] = self._clean_value(raw, vr, encodings, free)
         return known
 
-    def _clean_value(self, raw: bytes, vr: str, encodings: tuple[str, ...]) -> bytes:
+    def _clean_value(self, raw: bytes, vr: str, encodings: tuple[str, ...], free: bool) -> bytes:
         if not raw.strip(b" \0"):
             return raw
         text = decode(raw, vr, encodings)
@@ -394,7 +402,7 @@ class Identifiers:
         if not raw.isascii() and self._hidden(raw, text):
             return pad(REMOVED.encode(), vr)
         values = [text] if vr in ("LT", "ST", "UT", "UR") else text.split("\\")
-        cleaned = [self.clean(value) if value.strip(" \0") else value for value in values]
+        cleaned = [self.clean(value, free) if value.strip(" \0") else value for value in values]
         if cleaned == values:
             return raw if b"\0" not in raw[:-1] else pad(REMOVED.encode(), vr)
         result = encode("\\".join(value or REMOVED for value in cleaned), encodings)
@@ -416,7 +424,7 @@ class Identifiers:
         known = self._cleaned.get(key)
         if known is None:
             parts = raw.rstrip(b" \0").split(b"\\")
-            kept = [b"" if self._names_person(one.decode("latin-1")) else one for one in parts]
+            kept = [REMOVED.encode() if self._names_person(one.decode("latin-1")) else one for one in parts]
             known = self._cleaned[key] = raw if kept == parts else pad(b"\\".join(kept), "CS")
         return known
 
@@ -424,7 +432,7 @@ class Identifiers:
         plain = normalise(code).strip()
         if not plain or re.fullmatch(r"[\d ]{1,3}", plain):
             return False
-        return bool(set(plain.split()) - _VOCABULARY) and (bool(self.spans(code)) or bool(_formal(code)))
+        return bool(set(plain.split()) - _VOCABULARY) and (bool(self.spans(code)) or bool(_national(code)))
 
     def search(self, content: bytes | memoryview) -> list[Hit]:
         """Return where needles stand in the bytes of an output, at every place and not only in texts."""
@@ -437,8 +445,9 @@ class Identifiers:
         kinds = list(self._needles.values())
         return [Hit(kinds[index], start, end) for index, start, end in self._automaton.find_matches_as_indexes(content)]
 
+    @cached_property
     def strong(self) -> Identifiers:
-        """Return the needles long enough (8 bytes) to never occur by chance in pixel data of any size."""
+        """The needles long enough (8 bytes) to never occur by chance in pixel data of any size."""
         result = Identifiers()
         result._needles = {needle: kind for needle, kind in self._needles.items() if len(needle) >= 8}
         return result
@@ -447,6 +456,10 @@ class Identifiers:
 def _formal(text: str) -> list[tuple[int, int]]:
     found = [match.span() for pattern in _PATTERNS for match in pattern.finditer(text)]
     return found + [(one.start, one.end) for one in french_identifiers.find(text)]
+
+
+def _national(text: str) -> list[tuple[int, int]]:
+    return [(one.start, one.end) for one in french_identifiers.find(text) if one.kind != "ipp"]
 
 
 def _name_tokens(name: str) -> set[str]:
@@ -496,16 +509,17 @@ def encode(text: str, encodings: tuple[str, ...]) -> bytes | None:
         return None
 
 
+def wants(tag: int, vr: str) -> bool:
+    """Return whether a value of this attribute may identify."""
+    return vr == "PN" or tag in _IDENTITY
+
+
 class Gatherer:
     """Collects identifying values while a header is read, then makes the `Identifiers`, remembered by their values."""
 
     def __init__(self, retained: frozenset[str]) -> None:
         self._retained = retained
         self._values: set[tuple[int, str, bytes]] = set()
-
-    def wants(self, tag: int, vr: str) -> bool:
-        """Return whether a value of this attribute may identify."""
-        return vr == "PN" or tag in _IDENTITY
 
     def add(self, tag: int, vr: str, raw: bytes) -> None:
         """Take one value of the source."""

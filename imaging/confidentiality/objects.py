@@ -73,6 +73,8 @@ FACTS = {
     0x00080064: "ConversionType",
 }
 """Attributes of the top level that decide whether an object passes."""
+BINARY_FACTS = frozenset({0x00280002, 0x00280010, 0x00280011, 0x00280100})
+"""Those of VR US; the others are texts."""
 
 
 def refuse_unsupported(facts: Mapping[str, str], structured: bool) -> None:

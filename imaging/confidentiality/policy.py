@@ -27,6 +27,7 @@ Action = Literal[
     "keep",  # the bytes as they are
     "check",  # as they are when the value is of the form its VR asks for, else emptied
     "text",  # free text, cleaned of identifiers
+    "term",  # a technical text, cleaned of the subject's own identifiers
     "code",  # a code string: as it is unless it holds an identifier
     "remove",
     "empty",
@@ -262,7 +263,7 @@ class Policy:
         if vr == "SQ":
             return "recurse"
         if vr in TEXT_VRS:
-            return "text"
+            return "term"
         return {"AS": "age", "CS": "code", "DA": "check", "DT": "check", "TM": "check"}.get(vr, "keep")  # type: ignore[return-value]
 
     @staticmethod
@@ -287,7 +288,7 @@ class Policy:
                 return "check" if vr == "TM" else "date"
             return "empty"
         if vr in TEXT_VRS:
-            return "text"
+            return "text" if vr in ("LT", "ST", "UT") else "term"
         if vr == "UN":
             return "remove"
         return {"CS": "code", "AS": "age", "PN": "empty", "AE": "empty"}.get(vr, "keep")  # type: ignore[return-value]

@@ -2,10 +2,40 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from imaging.confidentiality.actions import CHARACTER_SET, Job
-from imaging.confidentiality.identifiers import encodings_of
+from imaging.confidentiality.identifiers import Gatherer, encodings_of, wants
 from imaging.confidentiality.policy import CODE_SEQUENCES, Action
-from imaging.confidentiality.structure import Element, Item, write
+from imaging.confidentiality.structure import Element, Encoding, Item, Reader, walk, write
+
+
+class TreeHeader:
+    """A header read as a tree.
+
+    Args:
+        buffer: The whole file, or the inflated data set.
+        start: Where the data set begins.
+        encoding: Its encoding.
+
+    Attributes:
+        top: Values of the top level.
+        pixels: Where the pixel element, or the end, is.
+    """
+
+    def __init__(self, buffer: Any, start: int, encoding: Encoding) -> None:
+        self._elements, self.pixels = Reader(buffer, start, encoding).header()
+        self.top = {one.tag: one.value for one in self._elements if one.value is not None}
+
+    def gather(self, gatherer: Gatherer) -> None:
+        """Give the identifying values of the header to `gatherer`."""
+        for element in walk(self._elements):
+            if element.value is not None and wants(element.tag, element.vr):
+                gatherer.add(element.tag, element.vr, element.value)
+
+    def clean(self, job: Job, encodings: tuple[str, ...]) -> bytes:
+        """Return the bytes of the de-identified header."""
+        return clean_header(self._elements, job, encodings)
 
 
 def clean_header(elements: list[Element], job: Job, encodings: tuple[str, ...]) -> bytes:

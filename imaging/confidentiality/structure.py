@@ -144,7 +144,7 @@ class Reader:
         value = bytes(self._buffer[start : start + length])
         self.position = start + length
         if tag >> 16 & 1 and 0x10 <= tag & 0xFFFF <= 0xFF:
-            creators[tag & 0xFFFF] = value.decode("latin-1").strip(" \0")
+            creators[(tag >> 16) << 8 | tag & 0xFF] = value.decode("latin-1").strip(" \0")
         return Element(tag, written, vr, value, [], False, creator, inner)
 
     def _prefix(self, tag: int, end: int, encoding: Encoding) -> tuple[str, int, int]:
@@ -168,7 +168,7 @@ class Reader:
         """Return the VR that holds and the private creator."""
         creator = ""
         if tag >> 16 & 1:
-            creator = creators.get(tag >> 8 & 0xFF, "") if tag & 0xFFFF > 0xFF else ""
+            creator = creators.get(tag >> 8, "") if tag & 0xFFFF > 0xFF else ""
             if written not in ("", "UN"):
                 return written, creator
             if 0x10 <= tag & 0xFFFF <= 0xFF:
@@ -231,12 +231,12 @@ def _truncated() -> Unusable:
     )
 
 
-def walk(elements: list[Element], nested: bool = False) -> Iterator[tuple[Element, bool]]:
-    """Yield every element at every depth, with whether it is inside a sequence."""
+def walk(elements: list[Element]) -> Iterator[Element]:
+    """Yield every element at every depth."""
     for element in elements:
-        yield element, nested
+        yield element
         for item in element.items:
-            yield from walk(item.elements, True)
+            yield from walk(item.elements)
 
 
 def write(elements: list[Element], encoding: Encoding) -> bytes:

@@ -1,0 +1,403 @@
+"""The fast path: one walk over the header with the policy compiled to a table, then a list of edits on its bytes.
+
+It takes little-endian headers that are in order and well formed. Whatever it does not fully understand raises
+`NotFast`, and the complete path decides; a property test holds that both give the same bytes.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable
+from functools import lru_cache
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+from imaging.confidentiality.actions import CHARACTER_SET, Job
+from imaging.confidentiality.identifiers import Gatherer, wants
+from imaging.confidentiality.policy import CODE_SEQUENCES, Action, Policy, dictionary_vr
+from imaging.confidentiality.structure import (
+    LONG_VRS,
+    MAX_DEPTH,
+    PIXEL_TAGS,
+    SHORT_VRS,
+    UNDEFINED,
+    Encoding,
+    private_vr,
+    write,
+)
+
+_ITEM, _ITEM_END, _SEQUENCE_END = b"\xfe\xff\x00\xe0", b"\xfe\xff\x0d\xe0\0\0\0\0", b"\xfe\xff\xdd\xe0\0\0\0\0"
+_KEEP, _NOTE, _VALUE, _REMOVE, _SEQUENCE, _PRIVATE, _PIXELS, _REFUSE, _CHARSET = range(9)
+
+
+_IDENTITY, _NOTED = 1, 2
+
+
+class NotFast(Exception):
+    """The header has something that only the complete path treats."""
+
+
+class _Entry(NamedTuple):
+    """What the compiled table says of one tag and VR."""
+
+    kind: int
+    tag: int
+    vr: str
+    action: Action
+    long: bool
+    wanted: int
+
+
+class _Event(NamedTuple):
+    """One element that may change: where it starts, its value, where it ends, and what is done."""
+
+    start: int
+    value: int
+    end: int
+    action: Action
+    tag: int
+    vr: str
+
+
+class _Table(dict[bytes, _Entry]):
+    """The policy compiled for one SOP class and level, filled as tags are met.
+
+    Keys are the first bytes of an element as the file holds them: tag and VR (6 bytes) or the tag alone (4 bytes).
+    """
+
+    def __init__(self, policy: Policy, sop_class: str, nested: bool, noted: frozenset[int]) -> None:
+        super().__init__()
+        self._policy = policy
+        self._sop_class = sop_class
+        self._nested = nested
+        self._noted = noted
+
+    def __missing__(self, key: bytes) -> _Entry:
+        if len(key) < 4:
+            raise NotFast
+        tag = int.from_bytes(key[0:2], "little") << 16 | int.from_bytes(key[2:4], "little")
+        entry = self._entry(tag, key[4:6].decode("latin-1"), len(key) == 4)
+        if entry.kind != _REFUSE or tag >> 16 == 0xFFFE:
+            self[key] = entry
+        return entry
+
+    def _entry(self, tag: int, written: str, implicit: bool) -> _Entry:
+        refused = _Entry(_REFUSE, tag, "", "remove", False, 0)
+        if not implicit and written not in SHORT_VRS and written not in LONG_VRS:
+            return refused
+        long = written in LONG_VRS
+        if tag in PIXEL_TAGS and not self._nested:
+            return _Entry(_PIXELS, tag, written, "keep", long, 0)
+        if tag >> 16 == 0xFFFE or 0x6000 <= tag >> 16 <= 0x60FF:
+            return refused
+        if tag >> 16 & 1:
+            return _Entry(_PRIVATE, tag, written, "remove", long, 0)
+        vr = dictionary_vr(tag) if implicit else written
+        if vr == "UN":
+            return refused
+        action = self._policy.action(self._sop_class, tag, vr, self._nested)
+        if self._nested and tag == CHARACTER_SET:
+            return _Entry(_CHARSET, tag, vr, action, long, 0)
+        wanted = _IDENTITY * wants(tag, vr) + _NOTED * (tag in self._noted)
+        if vr == "SQ":
+            if action == "dummy" and tag not in CODE_SEQUENCES:
+                action = "empty"
+            return _Entry(_SEQUENCE, tag, vr, action if action in ("recurse", "empty", "dummy") else "remove", long, 0)
+        if action in ("remove", "recurse"):
+            return _Entry(_REMOVE, tag, vr, "remove", long, wanted)
+        if action == "keep":
+            return _Entry(_NOTE if tag in self._noted else _KEEP, tag, vr, action, long, 0)
+        return _Entry(_VALUE, tag, vr, action, long, wanted)
+
+
+@lru_cache(maxsize=64)
+def _tables(policy: Policy, sop_class: str, noted: frozenset[int]) -> tuple[_Table, _Table]:
+    return _Table(policy, sop_class, False, noted), _Table(policy, sop_class, True, frozenset())
+
+
+@lru_cache(maxsize=16384)
+def _private_meaning(tag: int, creator: str) -> str:
+    return private_vr(tag, creator)
+
+
+class FastHeader:
+    """A header walked once.
+
+    Args:
+        buffer: The whole file, or the inflated data set.
+        start: Where the data set begins.
+        encoding: Its encoding; little endian.
+        policy: The study's policy.
+        sop_class: SOP class, as the file meta information has it.
+        noted: Tags of the top level whose values are needed.
+        anchors: Tags of the elements that will be inserted.
+
+    Attributes:
+        top: Values of the noted tags.
+        pixels: Where the pixel element, or the end, is.
+    """
+
+    def __init__(
+        self,
+        buffer: Any,
+        start: int,
+        encoding: Encoding,
+        policy: Policy,
+        sop_class: str,
+        noted: frozenset[int],
+        anchors: tuple[int, ...],
+    ) -> None:
+        if not encoding.little:
+            raise NotFast
+        self._buffer = buffer
+        self._start = start
+        self._encoding = encoding
+        self._policy = policy
+        self._top_table, self._nested_table = _tables(policy, sop_class, noted)
+        self._anchors = anchors
+        self.top: dict[int, bytes] = {}
+        self._gathered: list[tuple[int, str, bytes]] = []
+        self._events: list[_Event] = []
+        self._containers: list[tuple[int, int, int]] = []
+        self._places: list[int] = []
+        self.pixels = self._data_set(start, len(buffer), 0, False)
+        while len(self._places) < len(anchors):
+            self._places.append(self.pixels)
+
+    def gather(self, gatherer: Gatherer) -> None:
+        """Give the identifying values of the header to `gatherer`."""
+        for tag, vr, raw in self._gathered:
+            gatherer.add(tag, vr, raw)
+
+    def _data_set(self, pos: int, end: int, depth: int, delimited: bool) -> int:
+        """Walk one data set; return where it ends (at its delimiter, at the pixels, or at `end`)."""
+        if depth > MAX_DEPTH:
+            raise NotFast
+        buf = self._buffer
+        implicit = self._encoding.implicit
+        width = 4 if implicit else 6
+        table = self._nested_table if depth else self._top_table
+        anchors = self._anchors if depth == 0 else ()
+        next_anchor = anchors[0] if anchors else 0xFFFFFFFF
+        events = self._events
+        creators: dict[int, tuple[int, int, str]] = {}
+        used: set[int] = set()
+        last = -1
+        while pos < end:
+            kind, tag, vr, action, long, wanted = table[buf[pos : pos + width]]
+            if kind == _REFUSE:
+                if delimited and buf[pos : pos + 8] == _ITEM_END:
+                    self._close_creators(creators, used)
+                    return pos
+                raise NotFast
+            if tag <= last:
+                raise NotFast
+            last = tag
+            while tag > next_anchor:
+                self._places.append(pos)
+                done = len(self._places)
+                next_anchor = anchors[done] if done < len(anchors) else 0xFFFFFFFF
+            if kind == _PIXELS:
+                break
+            if implicit:
+                value = pos + 8
+                length = int.from_bytes(buf[pos + 4 : value], "little")
+            elif long:
+                value = pos + 12
+                length = int.from_bytes(buf[pos + 8 : value], "little")
+            else:
+                value = pos + 8
+                length = buf[pos + 6] | buf[pos + 7] << 8 if value <= end else end
+            after = value + length
+            if kind == _SEQUENCE:
+                pos = self._sequence(pos, value, length, action, tag, end, depth)
+                continue
+            if kind == _PRIVATE:
+                pos = self._private(pos, value, length, tag, vr, end, depth, creators, used)
+                continue
+            if after > end:
+                raise NotFast
+            if kind == _KEEP:
+                pos = after
+                continue
+            if kind == _NOTE:
+                self.top[tag] = buf[value:after]
+                pos = after
+                continue
+            if kind == _CHARSET and buf[value:after] != self.top.get(CHARACTER_SET):
+                # Only the complete path changes its character set inside a sequence.
+                raise NotFast
+            if wanted:
+                raw = buf[value:after]
+                if wanted & _NOTED:
+                    self.top[tag] = raw
+                if wanted & _IDENTITY:
+                    self._gathered.append((tag, vr, raw))
+            events.append(_Event(pos, value, after, action, tag, vr))
+            pos = after
+        if delimited:
+            raise NotFast
+        self._close_creators(creators, used)
+        return pos
+
+    def _sequence(self, start: int, value: int, length: int, action: Action, tag: int, end: int, depth: int) -> int:
+        mark = len(self._events), len(self._containers)
+        if length == UNDEFINED:
+            after = self._items(value, end, depth, True)
+        else:
+            after = value + length
+            if after > end:
+                raise NotFast
+            self._containers.append((value - 4, value, after))
+            self._items(value, after, depth, False)
+        if action != "recurse":
+            # Walked for the identities inside; what would be done to them does not matter any more.
+            del self._events[mark[0] :]
+            del self._containers[mark[1] :]
+            self._events.append(_Event(start, value, after, action, tag, "SQ"))
+        return after
+
+    def _items(self, pos: int, end: int, depth: int, delimited: bool) -> int:
+        buf = self._buffer
+        while pos < end:
+            head = buf[pos : pos + 8]
+            if delimited and head == _SEQUENCE_END:
+                return pos + 8
+            if head[:4] != _ITEM or len(head) < 8:
+                raise NotFast
+            length = int.from_bytes(head[4:], "little")
+            pos += 8
+            if length == UNDEFINED:
+                pos = self._data_set(pos, end, depth + 1, True) + 8
+            else:
+                after = pos + length
+                if after > end:
+                    raise NotFast
+                self._containers.append((pos - 4, pos, after))
+                if self._data_set(pos, after, depth + 1, False) != after:
+                    raise NotFast
+                pos = after
+        if delimited or pos != end:
+            raise NotFast
+        return pos
+
+    def _private(
+        self,
+        start: int,
+        value: int,
+        length: int,
+        tag: int,
+        written: str,
+        end: int,
+        depth: int,
+        creators: dict[int, tuple[int, int, str]],
+        used: set[int],
+    ) -> int:
+        element = tag & 0xFFFF
+        creator = creators[tag >> 8][2] if element > 0xFF and tag >> 8 in creators else ""
+        vr = written
+        if written in ("", "UN"):
+            vr = "LO" if 0x10 <= element <= 0xFF else _private_meaning(tag, creator)
+        if length == UNDEFINED or vr == "SQ":
+            if written == "UN" or vr not in ("SQ", ""):
+                raise NotFast
+            action: Action = "remove"
+            if creator and self._policy.keeps_private(creator, tag >> 16, tag & 0xFF):
+                action = "recurse"
+                used.add(tag >> 8)
+            return self._sequence(start, value, length, action, tag & 0xFFFF0000 if action == "remove" else tag, end, depth)
+        after = value + length
+        if after > end:
+            raise NotFast
+        if 0x10 <= element <= 0xFF:
+            name = bytes(self._buffer[value:after]).decode("latin-1").strip(" \0")
+            # The block of an element is its group and the high byte of its number: the creator's own number.
+            creators[(tag >> 16) << 8 | element] = (start, after, name)
+            return after
+        if vr == "PN":
+            self._gathered.append((tag, vr, self._buffer[value:after]))
+        if creator and self._policy.keeps_private(creator, tag >> 16, tag & 0xFF):
+            action = self._policy.private_action(vr)
+            if action == "recurse":
+                raise NotFast
+            if action != "remove":
+                used.add(tag >> 8)
+            if action != "keep":
+                self._events.append(_Event(start, value, after, action, tag, vr))
+            return after
+        self._events.append(_Event(start, value, after, "remove", tag & 0xFFFF0000 if element > 0xFF else -1, vr))
+        return after
+
+    def _close_creators(self, creators: dict[int, tuple[int, int, str]], used: set[int]) -> None:
+        for block, (start, after, _) in creators.items():
+            if block not in used:
+                self._events.append(_Event(start, start, after, "remove", -1, "LO"))
+
+    def clean(self, job: Job, encodings: tuple[str, ...]) -> bytes:
+        """Return the bytes of the de-identified header.
+
+        Raises:
+            NotFast: When a new value does not fit the element's length field.
+        """
+        buf, implicit = self._buffer, self._encoding.implicit
+        tally = job.tally
+        value_of: Callable[[Action, str, bytes, tuple[str, ...]], bytes] = job.value
+        edits: list[tuple[int, int, bytes]] = []
+        for start, value, end, action, tag, vr in self._events:
+            if action == "remove":
+                edits.append((start, end, b""))
+                if tag >= 0:
+                    tally["remove", tag] += 1
+                continue
+            if vr == "SQ":
+                edits.append((start, end, self._emptied(start, action, tag, job)))
+                tally[action, tag] += 1
+                continue
+            raw = buf[value:end]
+            new = value_of(action, vr, raw, encodings)
+            if new == raw:
+                continue
+            tally[action, tag] += 1
+            size = len(new)
+            if implicit or value - start == 12:
+                edits.append((start, end, buf[start : value - 4] + size.to_bytes(4, "little") + new))
+            elif size > 0xFFFF:
+                raise NotFast
+            else:
+                edits.append((start, end, buf[start : value - 2] + size.to_bytes(2, "little") + new))
+        statements = {one.tag: one for one in job.statements()}
+        for tag, place in zip(self._anchors, self._places, strict=True):
+            if tag in statements:
+                edits.append((place, place, write([statements[tag]], self._encoding)))
+        return self._apply(edits)
+
+    def _emptied(self, start: int, action: Action, tag: int, job: Job) -> bytes:
+        written = "" if self._encoding.implicit else "SQ"
+        if action == "dummy":
+            return write([job.removed_code(tag, written, self._encoding)], self._encoding)
+        return bytes(self._buffer[start : start + (4 if self._encoding.implicit else 8)]) + b"\0\0\0\0"
+
+    def _apply(self, edits: list[tuple[int, int, bytes]]) -> bytes:
+        # An insertion stands before what is replaced at the same place; insertions keep their order.
+        edits.sort(key=lambda edit: (edit[0], edit[1] > edit[0]))
+        if self._containers:
+            starts = [edit[0] for edit in edits]
+            deltas = [0, *accumulate(len(new) - (end - start) for start, end, new in edits)]
+            lengths = []
+            for place, inside, after in self._containers:
+                delta = deltas[bisect_left(starts, after)] - deltas[bisect_left(starts, inside)]
+                if delta:
+                    lengths.append((place, place + 4, (after - inside + delta).to_bytes(4, "little")))
+            if lengths:
+                edits += lengths
+                edits.sort(key=lambda edit: (edit[0], edit[1] > edit[0]))
+        parts, position, buf = [], self._start, self._buffer
+        for start, end, new in edits:
+            if start > position:
+                parts.append(buf[position:start])
+            elif start < position:
+                raise NotFast
+            parts.append(new)
+            position = end
+        parts.append(buf[position : self.pixels])
+        return b"".join(parts)
