@@ -37,7 +37,9 @@ class Modality:
         obs: One row per subject, index `subject_id` as text.
         var: One row per variable.
         matrix: Values in memory, shape (subjects, variables), or None when `source` is given.
-        source: AnnData zarr folder to read rows from, and the row of each subject in it.
+        source: AnnData zarr folder to read rows from.
+        rows: The row of each subject in `source`.
+        layers: Further matrices of `source`, such as `counts`, that go along.
     """
 
     name: str
@@ -46,45 +48,45 @@ class Modality:
     matrix: np.ndarray | None = None
     source: Path | None = None
     rows: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    layers: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int]:
         """Subjects and variables."""
         return len(self.obs), len(self.var)
 
-    def blocks(self, size: int = ROWS_PER_BLOCK) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield `(first row, values)` of blocks of rows."""
+    def blocks(self, matrix: str = "X", size: int = ROWS_PER_BLOCK) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield `(first row, values)` of blocks of rows of `X` or `layers/<name>`."""
         if self.matrix is not None:
             for start in range(0, len(self.obs), size):
                 yield start, self.matrix[start : start + size]
             return
-        if self.source is None:
-            raise ValueError(f"modality {self.name} has no values")
-        reader = _Rows(self.source)
+        reader = self._reader(matrix)
         for start in range(0, len(self.obs), size):
             yield start, reader.take(self.rows[start : start + size])
 
-    def dtype(self) -> np.dtype[Any]:
-        """Float64 for values computed in float64, else float32."""
-        if self.matrix is not None:
-            return np.dtype(self.matrix.dtype)
+    def dtype(self, matrix: str = "X") -> np.dtype[Any]:
+        """The type of a matrix as its source has it; whole numbers below 64 bits stay so."""
+        return np.dtype(self.matrix.dtype if self.matrix is not None else self._reader(matrix).dtype)
+
+    def _reader(self, matrix: str) -> _Rows:
         if self.source is None:
             raise ValueError(f"modality {self.name} has no values")
-        return np.dtype(np.float64) if _Rows(self.source).dtype == np.float64 else np.dtype(np.float32)
+        return _Rows(self.source, matrix)
 
 
 class _Rows:
-    """Rows of the matrix X of an AnnData zarr, dense or CSR."""
+    """Rows of one matrix of an AnnData zarr, dense or CSR."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, matrix: str) -> None:
         import zarr
 
-        x: Any = zarr.open_group(folder, mode="r")["X"]
+        x: Any = zarr.open_group(folder, mode="r")[matrix]
         self.x = x
         self.sparse = isinstance(x, zarr.Group)
         if self.sparse:
             if self.x.attrs.get("encoding-type") != "csr_matrix":
-                raise UserError(f"The assay {folder.name} stores X by columns. Write it dense or as CSR.")
+                raise UserError(f"The assay {folder.name} stores {matrix} by columns. Write it dense or as CSR.")
             self.indptr = np.asarray(self.x["indptr"][:])
             self.width = int(self.x.attrs["shape"][1])
             self.dtype = self.x["data"].dtype
@@ -108,28 +110,41 @@ class _Rows:
         return out
 
 
-def choose_samples(sample_map: pl.DataFrame, subject_ids: pl.Series, index: pl.DataFrame | None = None) -> pl.DataFrame:
-    """Choose one sample per subject and assay, where the join has not said which.
+def choose_samples(sample_map: pl.DataFrame, analysis: pl.DataFrame) -> pl.DataFrame:
+    """Return the sample that stands for each subject in each assay.
 
-    Used samples of the subjects only. A sample known to be of tumour goes before others, one collected by the index
-    before a later one, then the latest, then the name: a total order, so the choice never depends on the input's order.
+    The join's choice, where the analysis table has the column `<assay>_sample`: a subject without a sample in the
+    window has none. For other assays: used samples of the subjects; one known to be of tumour goes before others, one
+    collected by the index before a later one, then the latest, then the name: a total order, so that the choice never
+    hangs on the order of rows.
 
     Args:
-        sample_map: SAMPLE_MAP frame.
-        subject_ids: The subjects.
-        index: `subject_id`, `index_time`, if known.
+        sample_map: SAMPLE_MAP frame of the released subjects.
+        analysis: One row per subject; `index_time` and `<assay>_sample` if known.
 
     Returns:
         `assay`, `subject_id`, `colname`, `centre`, `sample_time`, `sample_type`, ordered by assay and subject.
     """
-    used = sample_map.filter((pl.col("status") == "used") & pl.col("primary").is_in(subject_ids.to_list()))
-    used = used.rename({"primary": "subject_id"})
-    if index is None:
-        used = used.with_columns(pl.lit(None, dtype=pl.Datetime("us")).alias("index_time"))
-    else:
-        used = used.join(index.select("subject_id", pl.col("index_time").cast(pl.Datetime("us"))), on="subject_id", how="left")
-    return (
-        used.with_columns(
+    used = sample_map.filter(pl.col("status") == "used").rename({"primary": "subject_id"})
+    told = sorted(a for a in used["assay"].unique() if f"{a}_sample" in analysis.columns)
+    picked = [
+        analysis.select("subject_id", pl.lit(assay).alias("assay"), pl.col(f"{assay}_sample").alias("colname")).drop_nulls()
+        for assay in told
+    ]
+    joined = used.filter(pl.col("assay").is_in(told)).join(
+        pl.concat(picked) if picked else used.select("subject_id", "assay", "colname").clear(),
+        on=["subject_id", "assay", "colname"],
+        how="semi",
+    )
+    index = (
+        analysis.select("subject_id", pl.col("index_time").cast(pl.Datetime("us")))
+        if "index_time" in analysis.columns
+        else pl.DataFrame(schema={"subject_id": pl.Int64, "index_time": pl.Datetime("us")})
+    )
+    rest = (
+        used.filter(~pl.col("assay").is_in(told))
+        .join(index, on="subject_id", how="left")
+        .with_columns(
             (pl.col("sample_type").fill_null("") != "tumour").alias("not_tumour"),
             (pl.col("sample_time") > pl.col("index_time")).fill_null(False).alias("late"),
         )
@@ -139,8 +154,9 @@ def choose_samples(sample_map: pl.DataFrame, subject_ids: pl.Series, index: pl.D
             nulls_last=True,
         )
         .unique(["assay", "subject_id"], keep="first", maintain_order=True)
-        .select("assay", "subject_id", "colname", "centre", "sample_time", "sample_type")
     )
+    names = ["assay", "subject_id", "colname", "centre", "sample_time", "sample_type"]
+    return pl.concat([joined.select(names), rest.select(names)]).sort("assay", "subject_id")
 
 
 def assay_modality(name: str, folder: Path, chosen: pl.DataFrame) -> Modality:
@@ -163,13 +179,21 @@ def assay_modality(name: str, folder: Path, chosen: pl.DataFrame) -> Modality:
         )
     rows = np.array([place[c] for c in chosen["colname"]], dtype=np.int64)
     obs = obs.iloc[rows].copy()
-    obs.insert(0, "subject_id", [str(s) for s in chosen["subject_id"]])
-    obs.insert(1, "sample", chosen["colname"].to_list())
-    for column in ("centre", "sample_time", "sample_type"):
-        if column not in obs.columns:
-            obs[column] = chosen[column].to_list() if column != "sample_time" else _iso(chosen[column])
+    for position, (column, values) in enumerate(
+        {
+            "subject_id": [str(s) for s in chosen["subject_id"]],
+            "sample": chosen["colname"].to_list(),
+            "centre": chosen["centre"].to_list(),
+            "sample_time": _iso(chosen["sample_time"]),
+            "sample_type": chosen["sample_type"].to_list(),
+        }.items()
+    ):
+        if column in obs.columns:
+            del obs[column]
+        obs.insert(position, column, values)
     obs.index = obs["subject_id"].to_list()
-    return Modality(name, obs, var, source=folder, rows=rows)
+    layers = tuple(sorted(group["layers"].keys())) if "layers" in group else ()
+    return Modality(name, obs, var, source=folder, rows=rows, layers=layers)
 
 
 def frame_modality(name: str, frame: pl.DataFrame, variables: list[str], obs: pl.DataFrame) -> Modality:
@@ -217,33 +241,34 @@ def write_cohort(modalities: list[Modality], subjects: pl.DataFrame, tables: Map
         for modality in modalities:
             group = file["mod"][modality.name]
             del group["X"]
-            _fill(_hdf5_matrix(group, modality), modality)
+            for matrix in ("X", *(f"layers/{layer}" for layer in modality.layers)):
+                _fill(_hdf5_matrix(group, modality, matrix), modality, matrix)
     skeleton.write_zarr(store)
     root = zarr.open_group(store, mode="r+")
     for modality in modalities:
-        path = f"mod/{modality.name}/X"
-        shutil.rmtree(store / path)
-        array = root.create_array(
-            path,
-            shape=modality.shape,
-            chunks=tuple(max(1, min(c, n)) for c, n in zip(CHUNK, modality.shape, strict=True)),
-            dtype=modality.dtype(),
-            compressors=ZstdCodec(level=3),
-            fill_value=0.0,
-            attributes={"encoding-type": "array", "encoding-version": "0.2.0"},
-        )
-        _fill(array, modality)
+        shutil.rmtree(store / "mod" / modality.name / "X")
+        for matrix in ("X", *(f"layers/{layer}" for layer in modality.layers)):
+            array = root.create_array(
+                f"mod/{modality.name}/{matrix}",
+                shape=modality.shape,
+                chunks=tuple(max(1, min(c, n)) for c, n in zip(CHUNK, modality.shape, strict=True)),
+                dtype=modality.dtype(matrix),
+                compressors=ZstdCodec(level=3),
+                fill_value=0,
+                attributes={"encoding-type": "array", "encoding-version": "0.2.0"},
+            )
+            _fill(array, modality, matrix)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         zarr.consolidate_metadata(store)
 
 
-def _fill(array: Any, modality: Modality) -> None:
-    for start, values in modality.blocks():
+def _fill(array: Any, modality: Modality, matrix: str) -> None:
+    for start, values in modality.blocks(matrix):
         array[start : start + len(values)] = values.astype(array.dtype, copy=False)
 
 
-def _hdf5_matrix(group: Any, modality: Modality) -> Any:
+def _hdf5_matrix(group: Any, modality: Modality, matrix: str) -> Any:
     rows, columns = modality.shape
     chunks = (min(CHUNK[0], rows), min(CHUNK[1], columns)) if rows and columns else None
     # Deflate, because R's rhdf5 reads it without a further plug-in.

@@ -17,7 +17,7 @@ import polars as pl
 
 from groundwork import tables
 from groundwork.problems import UserError
-from releases.disclosure import suppress
+from releases.disclosure import shares
 
 TEXT_FIELDS = ("label", "type", "unit", "codes", "derivation", "source")
 
@@ -63,9 +63,34 @@ _ADTTE = {
     "CNSR": ("Censor", "0 when the event was observed, else 1 or more.", ""),
     "EVNTDESC": ("Event or censoring description", "What ended the follow-up.", ""),
     "CNSDTDSC": ("Censor date description", "What the censoring date is.", ""),
+    "STARTDT_MIN": ("Earliest origin date", "Earliest day the index can be.", ""),
+    "STARTDT_MAX": ("Latest origin date", "Latest day the index can be.", ""),
+    "ADT_MIN": ("Earliest analysis date", "Earliest day of event or censoring.", ""),
+    "ADT_MAX": ("Latest analysis date", "Latest day of event or censoring.", ""),
+    "AVAL_MIN": ("Least analysis value", "Shortest time that the known dates allow.", ""),
+    "AVAL_MAX": ("Greatest analysis value", "Longest time that the known dates allow.", ""),
+    "problem": ("Problem", "Code of what contradicts the row; empty when nothing does.", ""),
     "SRCDOM": ("Source data", "Table the analysis date was read from.", ""),
     "SRCVAR": ("Source variable", "Column the analysis date was read from.", ""),
     "SRCSEQ": ("Source sequence number", "Row the analysis date was read from.", ""),
+}
+
+_TRACE = {
+    "subject_id": "Keyed pseudonym of the person; positive.",
+    "variable": "Column of the analysis table; a name that ends in * stands for all columns that begin so.",
+    "kind": "clinical, sample or imaging.",
+    "source": "Centre and table the value comes from, such as A/omop/measurement.",
+    "source_row": "Row in that table, header not counted, from 1.",
+    "code": "Code of the event the value was read from.",
+    "StudyInstanceUID": "Keyed pseudonym of the study.",
+    "SeriesInstanceUID": "Keyed pseudonym of the series.",
+    "roi_name": "Cleaned name of the region.",
+    "sample": "Keyed pseudonym of the sample: colname of the sample map.",
+    "time": "Shifted time of the source row.",
+    "time_min": "Earliest instant the source row can have happened.",
+    "time_max": "Latest instant the source row can have happened.",
+    "recorded_time": "When the source learned of it; null when unknown.",
+    "days_from_index": "Time of the source row in days from the index.",
 }
 
 _MODALITY = {
@@ -76,6 +101,19 @@ _MODALITY = {
     "sample_type": ("Sample type", "tumour, normal, metastasis or empty."),
     "status": ("Status of the sample", "used, or quarantined."),
     "reason": ("Reason", "Why the sample is quarantined; empty when used."),
+    "library_size": ("Library size", "Sum of the counts of the sample."),
+    "norm_factor": ("Normalisation factor", "Factor of the library size, as the method of the assay gives it."),
+    "size_factor": ("Size factor", "What the counts of the sample are divided by."),
+    "profiled": ("Profiled", "Whether the sample was sequenced."),
+    "variants": ("Variants", "Number of variants counted for the mutational burden."),
+    "tmb": ("Tumour mutational burden", "Variants per callable megabase."),
+    "symbol": ("Gene symbol", "Symbol of the gene, as the source names it."),
+    "length": ("Gene length", "Length of the gene in bases, as the source gives it."),
+    "gene_id_source": ("Gene identifier of the source", "Identifier with its version, as the source writes it."),
+    "mutated_samples": (
+        "Mutated samples",
+        "Samples of the whole assay, before the cohort was chosen, in which the gene is mutated.",
+    ),
     "series_time": ("Time of the image", "Shifted date and time of the image, ISO 8601 text."),
 }
 
@@ -195,6 +233,11 @@ def _house(table: str) -> dict[str, dict[str, str]]:
             name: {**blank, "label": label, "derivation": text, "unit": unit, "source": "CDISC ADaM ADTTE"}
             for name, (label, text, unit) in _ADTTE.items()
         }
+    if table == "trace":
+        return {
+            name: {**blank, "label": name.replace("_", " "), "derivation": text, "source": "unibase"}
+            for name, text in _TRACE.items()
+        }
     source = "MEDS 0.4.1" if table == "timeline" else "unibase"
     return {
         c.name: {**blank, "label": c.name.replace("_", " "), "unit": c.unit, "derivation": c.text, "source": source}
@@ -239,9 +282,9 @@ def _type_name(dtype: pl.DataType) -> str:
 
 
 def _completeness(frame: pl.DataFrame, min_cell: int, centres: pl.DataFrame | None) -> dict[str, str]:
-    """Return, per column, JSON of centre to [rows with a value, rows], None where a count is too small to show."""
+    """Return, per column, JSON of centre to [rows with a value, rows], null where a count is too small to show."""
     if "centre" not in frame.columns:
-        if centres is None or "subject_id" not in frame.columns:
+        if centres is None or "centre" not in centres.columns or "subject_id" not in frame.columns:
             return {}
         frame = frame.join(centres.select("subject_id", "centre"), on="subject_id", how="left")
     if not frame.height:
@@ -258,15 +301,7 @@ def _completeness(frame: pl.DataFrame, min_cell: int, centres: pl.DataFrame | No
     for name in columns:
         present = tuple(counts[f"__{name}"].to_list())
         if present not in seen:
-            seen[present] = json.dumps(_masked_pairs(names, present, rows, min_cell), sort_keys=True, ensure_ascii=False)
+            pairs = dict(zip(names, shares(present, rows, min_cell), strict=True))
+            seen[present] = json.dumps(pairs, sort_keys=True, ensure_ascii=False)
         found[name] = seen[present]
     return found
-
-
-def _masked_pairs(names: list[str], present: Sequence[int], rows: Sequence[int], min_cell: int) -> dict[str, list[int | None]]:
-    # Counts of one table: present and absent per centre; the dictionary's own `rows` and `missing` are totals over centres.
-    size = len(names)
-    cells = [*present, *(n - p for n, p in zip(rows, present, strict=True))]
-    sums = [[i, size + i] for i in range(size)] + [list(range(size)), list(range(size, 2 * size))]
-    masked = suppress(cells, sums, min_cell)
-    return {name: [masked.counts[i], rows[i] if masked.sums[i] and rows[i] >= min_cell else None] for i, name in enumerate(names)}

@@ -1,8 +1,9 @@
-"""Small counts: what a page may show of a table of counts without telling of a few persons.
+"""Small counts: what a page may show of counts of persons without telling of a few of them.
 
 A count from 1 to `min_cell - 1` is hidden, and then as many further counts as it takes that none of the hidden ones
-can be computed back from the totals shown (secondary suppression). Whether it can is decided by linear programming
-over all that is shown: the attacker's own tool. When nothing else helps, totals are hidden as well (fail closed).
+can be computed back from all that is shown together (secondary suppression). Whether it can is decided by linear
+programming over what is shown: the attacker's own tool. Every count is a sum over disjoint base groups, so several
+tables of one page are protected together. It fails closed: when nothing else helps, nothing is shown.
 
 Source of the method: Hundepool et al., Statistical Disclosure Control, Wiley 2012, chapter 4.
 """
@@ -19,6 +20,23 @@ MASK_TEXT = "•"
 
 
 @dataclass(frozen=True)
+class Statistic:
+    """A count that a page would show, or that must stay unknown.
+
+    Attributes:
+        members: Positions of the base groups it adds up.
+        priority: What is worth less is hidden first, to protect something else.
+        shown: False for a count that the page never shows but that must not be computable, such as a complement.
+        fixed: True for a count that is known anyway and is only hidden when it is small itself.
+    """
+
+    members: tuple[int, ...]
+    priority: int = 0
+    shown: bool = True
+    fixed: bool = False
+
+
+@dataclass(frozen=True)
 class Masked:
     """Counts as they may be shown: None where hidden; `sums` says which of the given totals may be shown."""
 
@@ -31,83 +49,124 @@ def is_small(count: int, min_cell: int) -> bool:
     return 0 < count < min_cell
 
 
+def protect(groups: Sequence[int], statistics: Sequence[Statistic], min_cell: int) -> list[bool]:
+    """Say which statistics may be shown together.
+
+    Args:
+        groups: Counts of disjoint base groups; never shown as such.
+        statistics: Sums over groups.
+        min_cell: Smallest count that may be shown (zero may always be).
+
+    Returns:
+        For each statistic whether it may be shown. For each small one, the values that agree with all that is shown
+        span at least `min_cell`.
+    """
+    counts = np.asarray(groups, dtype=np.int64)
+    matrix = np.zeros((len(statistics), len(counts)))
+    for row, statistic in enumerate(statistics):
+        matrix[row, list(statistic.members)] = 1.0
+    totals = matrix @ counts
+    small = [is_small(int(total), min_cell) for total in totals]
+    shown = np.array([s.shown and not hide for s, hide in zip(statistics, small, strict=True)], dtype=bool)
+    sensitive = [row for row, hide in enumerate(small) if hide]
+    dropped: list[int] = []
+
+    def exposed(row: int, visible: np.ndarray) -> bool:
+        low, high, _ = feasible_range(matrix[row], matrix[visible], totals[visible])
+        return high - low < min_cell - 1e-6
+
+    def worth(row: int) -> tuple[int, float, int]:
+        return statistics[row].priority, float(totals[row]), row
+
+    for row in sensitive:
+        while exposed(row, shown):
+            _, _, binding = feasible_range(matrix[row], matrix[shown], totals[shown])
+            # Only what the derivation leans on is worth hiding.
+            leaned = np.flatnonzero(shown)[binding]
+            candidates = sorted((int(r) for r in leaned if not statistics[int(r)].fixed), key=worth)
+            if not candidates:
+                candidates = sorted((int(r) for r in np.flatnonzero(shown) if not statistics[int(r)].fixed), key=worth)
+            if not candidates:
+                break
+            choice = next((r for r in candidates if not exposed(row, _without(shown, r))), candidates[0])
+            shown[choice] = False
+            dropped.append(choice)
+    # What was hidden on the way may have become harmless.
+    for row in sorted(dropped, key=worth, reverse=True):
+        trial = shown.copy()
+        trial[row] = True
+        if not any(exposed(hidden, trial) for hidden in sensitive):
+            shown = trial
+    return [bool(s) for s in shown]
+
+
+def feasible_range(goal: np.ndarray, rows: np.ndarray, totals: np.ndarray) -> tuple[float, float, np.ndarray]:
+    """Return the least and greatest value of `goal @ x` over all `x >= 0` with `rows @ x = totals`, and which rows bind it."""
+    from scipy.optimize import linprog
+
+    if not len(rows):
+        return 0.0, float("inf"), np.zeros(0, dtype=bool)
+    binding = np.zeros(len(rows), dtype=bool)
+    ends = [0.0, float("inf")]
+    for place, sign in enumerate((1.0, -1.0)):
+        if place and (goal[~rows.any(axis=0)] != 0).any():
+            continue
+        answer = linprog(sign * goal, A_eq=rows, b_eq=totals, bounds=(0, None), method="highs")
+        if answer.status == 0:
+            ends[place] = sign * float(answer.fun)
+            binding |= np.abs(answer.eqlin.marginals) > 1e-9
+    return ends[0], ends[1], binding
+
+
+def _without(shown: np.ndarray, row: int) -> np.ndarray:
+    trial = shown.copy()
+    trial[row] = False
+    return trial
+
+
 def suppress(counts: Sequence[int], sums: Sequence[Sequence[int]], min_cell: int) -> Masked:
-    """Hide small counts and what would give them away.
+    """Hide small counts of disjoint groups, and what would give them away.
 
     Args:
         counts: Counts of disjoint groups.
         sums: Totals shown beside them, each as the positions in `counts` that it adds up.
         min_cell: Smallest count that may be shown (zero may always be).
-
-    Returns:
-        What may be shown. For every hidden count the values that agree with all that is shown span at least
-        `min_cell`, small totals are hidden too, and a hidden total gives no count away.
     """
-    values = np.asarray(counts, dtype=np.int64)
-    hidden = np.array([is_small(int(v), min_cell) for v in values], dtype=bool)
-    shown_sums = [not is_small(int(values[list(members)].sum()), min_cell) for members in sums]
-    while True:
-        exposed = _exposed(values, hidden, sums, shown_sums, min_cell)
-        if exposed is None:
+    statistics = [Statistic((i,)) for i in range(len(counts))] + [Statistic(tuple(s), priority=1) for s in sums]
+    shown = protect(counts, statistics, min_cell)
+    size = len(counts)
+    visible = tuple(int(c) if show else None for c, show in zip(counts, shown[:size], strict=True))
+    return Masked(visible, tuple(shown[size:]))
+
+
+def shares(present: Sequence[int], rows: Sequence[int], min_cell: int) -> list[tuple[int, int] | None]:
+    """Return `(present, rows)` of groups whose total of each is known, or None where it must be hidden.
+
+    The special case of `protect` that a dictionary needs for thousands of variables, in closed form: of the hidden
+    groups H, with S of them present together, a group can have any number from `max(0, S - rows of the others)` to
+    `min(its rows, S)`.
+
+    Args:
+        present: Rows with a value, by group.
+        rows: Rows, by group.
+        min_cell: Smallest count that may be shown, of rows with and of rows without a value.
+    """
+    hidden = {i for i, (p, n) in enumerate(zip(present, rows, strict=True)) if is_small(p, min_cell) or is_small(n - p, min_cell)}
+    small = [i for i, n in enumerate(rows) if is_small(n, min_cell)]
+    hidden.update(small)
+    if len(small) == 1 and len(rows) > 1:
+        # The only hidden size of a group is the total less the others.
+        hidden.add(min((i for i in range(len(rows)) if i != small[0]), key=lambda i: (rows[i], i)))
+    while hidden and len(hidden) < len(rows):
+        known, size = sum(present[i] for i in hidden), sum(rows[i] for i in hidden)
+        if all(min(rows[i], known) - max(0, known - size + rows[i]) >= min_cell for i in hidden if rows[i] >= min_cell):
             break
-        partners = [
-            position
-            for index, members in enumerate(sums)
-            if shown_sums[index] and exposed in members
-            for position in members
-            if not hidden[position] and values[position] > 0
-        ]
-        if partners:
-            hidden[min(partners, key=lambda position: (values[position], position))] = True
-            continue
-        # Hiding every count of a total did not do: the total itself has to go.
-        index = next(i for i, members in enumerate(sums) if shown_sums[i] and exposed in members)
-        shown_sums[index] = False
-    return Masked(tuple(None if hide else int(v) for v, hide in zip(values, hidden, strict=True)), tuple(shown_sums))
-
-
-def feasible_range(
-    values: Sequence[int], hidden: Sequence[bool], sums: Sequence[Sequence[int]], shown: Sequence[bool], position: int
-) -> tuple[float, float]:
-    """Return the least and greatest value a hidden count can have, given all that is shown."""
-    from scipy.optimize import linprog
-
-    free = [i for i, hide in enumerate(hidden) if hide]
-    column = {i: k for k, i in enumerate(free)}
-    rows, totals = [], []
-    for index, members in enumerate(sums):
-        inside = [i for i in members if i in column]
-        if not shown[index] or not inside:
-            continue
-        row = np.zeros(len(free))
-        row[[column[i] for i in inside]] = 1.0
-        rows.append(row)
-        totals.append(float(sum(values[i] for i in inside)))
-    if not any(row[column[position]] for row in rows):
-        return 0.0, float("inf")
-    ends = []
-    for sign in (1.0, -1.0):
-        goal = np.zeros(len(free))
-        goal[column[position]] = sign
-        answer = linprog(goal, A_eq=np.array(rows), b_eq=np.array(totals), bounds=(0, None), method="highs")
-        ends.append(sign * answer.fun if answer.status == 0 else sign * -np.inf)
-    return float(ends[0]), float(ends[1])
-
-
-def _exposed(
-    values: np.ndarray, hidden: np.ndarray, sums: Sequence[Sequence[int]], shown: Sequence[bool], min_cell: int
-) -> int | None:
-    for position in np.flatnonzero(hidden):
-        if not is_small(int(values[position]), min_cell):
-            continue
-        low, high = feasible_range(values.tolist(), hidden.tolist(), sums, shown, int(position))
-        if high - low < min_cell - 1e-6:
-            return int(position)
-    return None
+        hidden.add(min((i for i in range(len(rows)) if i not in hidden), key=lambda i: (rows[i], i)))
+    return [None if i in hidden else (int(p), int(n)) for i, (p, n) in enumerate(zip(present, rows, strict=True))]
 
 
 def chain(counts: Sequence[int], min_cell: int) -> list[int | None]:
-    """Return a falling (or rising) series of counts with those hidden whose steps would tell of a few persons.
+    """Return a monotone series of counts with those hidden whose steps would tell of a few persons.
 
     The last count is kept unless it is small itself; going back from it, a count is shown only when it differs from
     the nearest shown one by nothing or by at least `min_cell`. Used for flow diagrams and numbers at risk, where

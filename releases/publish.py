@@ -147,18 +147,12 @@ def released_tables(inputs: ReleaseInputs) -> dict[str, pl.DataFrame]:
 def make_modalities(inputs: ReleaseInputs, frames: dict[str, pl.DataFrame]) -> list[cohort.Modality]:
     """Return the modalities of the cohort: radiomics, the assays, clinical."""
     subjects, analysis = frames["subjects"], frames["analysis"]
-    ids = subjects["subject_id"]
-    index = None
-    for frame in (analysis, subjects):
-        if "index_time" in frame.columns:
-            index = frame.select("subject_id", "index_time")
-            break
     radiomic = feature_columns(analysis, frames["features"])
     numeric = [c for c in analysis.columns if analysis.schema[c].is_numeric() and c != "subject_id"]
     measured = analysis.filter(pl.any_horizontal(pl.col(radiomic).is_not_null())) if radiomic else analysis.clear()
     centre = subjects.select("subject_id", *(["centre"] if "centre" in subjects.columns else []))
     modalities = [cohort.frame_modality("radiomics", measured, radiomic, centre)]
-    chosen = cohort.choose_samples(frames["sample_map"], ids, index)
+    chosen = cohort.choose_samples(frames["sample_map"], analysis)
     for name in sorted(inputs.assays):
         modalities.append(cohort.assay_modality(name, Path(inputs.assays[name]), chosen))
     prefixes = tuple(f"{name}_" for name in inputs.assays)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ import polars as pl
 
 from releases import charts
 from releases.charts import both
-from releases.disclosure import MASK_TEXT, chain, is_small, suppress
+from releases.disclosure import MASK_TEXT, Statistic, chain, is_small, protect, suppress
 from releases.survival import kaplan_meier
 from releases.timeline import read_timeline
 
@@ -39,8 +40,8 @@ CONCEPT_CODES: Mapping[str, Sequence[str]] = {
     "imaging": ("IMAGING//",),
     "sample": ("SAMPLE//",),
     "death": ("MEDS_DEATH",),
-    "treatment": ("ATC//L01", "ATC//L02", "TREATMENT"),
-    "progression": ("PROGRESSION",),
+    "treatment": ("ATC//L01", "ATC//L02", "ATC//L03", "CCAM//ZZNL", "SNOMED//108290001", "TREATMENT//"),
+    "progression": ("OSIRIS_RWD//9.1", "OSIRIS_RWD//14.1", "SNOMED//419835002", "UMLS//C0242656", "PROGRESSION//"),
 }
 """Which codes the timelines draw, by beginning, where the study does not say."""
 
@@ -79,13 +80,14 @@ def render(data: ReportData) -> str:
     environment.filters["svg"] = Markup
     environment.globals["both"] = lambda fr, en: Markup(both(fr, en))
     subjects = data.tables["subjects"].height
+    found = presence(data)
     page = environment.get_template("report.html.j2").render(
         data=data,
         subjects=shown(subjects, data.min_cell),
         centres=centre_count(data),
         flow=flow_steps(data.flow, data.min_cell),
-        overlap=overlap(data),
-        completeness=completeness(data),
+        overlap=overlap(found),
+        completeness=completeness(found),
         lanes=timelines(data),
         marks=[(charts.mark(kind, 8, 8), *names) for kind, names in charts.MARKS.items()],
         survival=survival(data),
@@ -122,72 +124,111 @@ def flow_steps(flow: Sequence[Mapping[str, Any]], min_cell: int) -> list[dict[st
     steps: list[dict[str, Any]] = []
     for place, step in enumerate(flow):
         before, after = visible[place], visible[place + 1]
-        known = before is not None and after is not None
         steps.append(
             {
                 "step": str(step["step"]),
                 "kept": MASK_TEXT if after is None else shown(after, min_cell),
                 "excluded": shown(before - after, 1) if before is not None and after is not None else MASK_TEXT,
-                "any": not known or before != after,
+                "any": counts[place] != counts[place + 1],
                 "reason": str(step.get("reason") or ""),
             }
         )
     start = visible[0]
+    if not steps[0]["any"]:
+        return steps
     return [{"step": None, "kept": MASK_TEXT if start is None else shown(start, 1), "any": False}, *steps]
 
 
-def overlap(data: ReportData) -> dict[str, Any]:
-    """Return which modalities subjects have together, most frequent first, small groups masked."""
-    names = list(data.modalities)
-    ids = [str(s) for s in data.tables["subjects"]["subject_id"]]
-    members = {name: set(rows) for name, rows in data.modalities.items()}
-    counts: dict[tuple[bool, ...], int] = {}
-    for subject in ids:
-        pattern = tuple(subject in members[name] for name in names)
-        counts[pattern] = counts.get(pattern, 0) + 1
-    order = sorted(counts, key=lambda p: (-counts[p], [not b for b in p]))
-    values = [counts[p] for p in order]
-    sums = [list(range(len(order)))] + [[i for i, p in enumerate(order) if p[m]] for m in range(len(names))]
-    masked = suppress(values, sums, data.min_cell)
-    top = max((c for c in masked.counts if c), default=1)
-    rows = [
-        {"pattern": p, "count": MASK_TEXT if c is None else str(c), "width": 0 if c is None else round(100 * c / top, 1)}
-        for p, c in zip(order, masked.counts, strict=True)
-    ]
-    totals = [str(sum(values[i] for i in sums[m + 1])) if masked.sums[m + 1] else MASK_TEXT for m in range(len(names))]
-    return {"names": names, "rows": rows, "totals": totals}
+@dataclass(frozen=True)
+class Presence:
+    """Who has which modality, by centre, as counts that may be shown together; None is hidden."""
+
+    names: list[str]
+    patterns: list[tuple[bool, ...]]
+    pattern_counts: list[int | None]
+    modality_counts: list[int | None]
+    centres: list[str]
+    centre_counts: list[int | None]
+    cells: list[list[int | None]]
 
 
-def completeness(data: ReportData) -> dict[str, Any]:
-    """Return, by centre and modality, how many subjects have data; small groups and their complements masked."""
+def presence(data: ReportData) -> Presence:
+    """Count modalities by subject and centre, and protect all counts of the page together.
+
+    The base groups are centre by combination; combination counts, totals, centre counts and the completeness of each
+    centre are sums of them. How many of a centre lack a modality is not shown, but must not be computable either.
+    """
     subjects = data.tables["subjects"]
     names = list(data.modalities)
-    if "centre" not in subjects.columns:
-        return {"names": names, "rows": []}
-    frame = subjects.select(pl.col("centre").fill_null("?"), pl.col("subject_id").cast(pl.String))
-    centres = sorted(frame["centre"].unique().to_list())
-    size = len(centres)
-    rows = {centre: frame.filter(pl.col("centre") == centre)["subject_id"].to_list() for centre in centres}
-    columns = []
-    heads: list[bool] = [True] * size
-    for name in names:
-        have = set(data.modalities[name])
-        present = [sum(s in have for s in rows[c]) for c in centres]
-        absent = [len(rows[c]) - p for c, p in zip(centres, present, strict=True)]
-        sums = [[i, size + i] for i in range(size)] + [list(range(size)), list(range(size, 2 * size))]
-        masked = suppress([*present, *absent], sums, data.min_cell)
-        heads = [h and s for h, s in zip(heads, masked.sums[:size], strict=True)]
-        columns.append(masked.counts[:size])
-    table = []
-    for i, centre in enumerate(centres):
-        total = len(rows[centre])
-        cells = []
-        for column in columns:
-            count = column[i] if heads[i] else None
-            percent = None if count is None else round(100 * count / total)
-            cells.append({"count": MASK_TEXT if count is None else str(count), "percent": percent})
-        table.append({"centre": centre, "total": str(total) if heads[i] else MASK_TEXT, "cells": cells})
-    return {"names": names, "rows": table}
+    members = {name: set(rows) for name, rows in data.modalities.items()}
+    ids = [str(s) for s in subjects["subject_id"]]
+    centre_of = subjects["centre"].fill_null("?").to_list() if "centre" in subjects.columns else [""] * len(ids)
+    tally = Counter((c, tuple(s in members[n] for n in names)) for s, c in zip(ids, centre_of, strict=True))
+    totals = Counter(pattern for _, pattern in tally.elements())
+    patterns = sorted(totals, key=lambda p: (-totals[p], [not on for on in p]))
+    centres = sorted(set(centre_of))
+    base = [(c, p) for c in centres for p in patterns]
+    counts = [tally[b] for b in base]
+
+    def select(
+        centre: str | None = None, pattern: tuple[bool, ...] | None = None, has: tuple[int, bool] | None = None
+    ) -> tuple[int, ...]:
+        return tuple(
+            i
+            for i, (c, p) in enumerate(base)
+            if (centre is None or c == centre) and (pattern is None or p == pattern) and (has is None or p[has[0]] == has[1])
+        )
+
+    every = range(len(names))
+    wanted = [
+        *(Statistic(select(pattern=p), priority=3) for p in patterns),
+        *(Statistic(select(has=(m, True)), priority=1) for m in every),
+        *(Statistic(select(centre=c), priority=4) for c in centres),
+        *(Statistic(select(centre=c, has=(m, True)), priority=2) for c in centres for m in every),
+        Statistic(select(), fixed=True),
+        *(Statistic(select(centre=c, has=(m, False)), shown=False) for c in centres for m in every),
+        *(Statistic(select(has=(m, False)), shown=False) for m in every),
+    ]
+    allowed = protect(counts, wanted, data.min_cell)
+    visible = iter([sum(counts[i] for i in s.members) if ok else None for s, ok in zip(wanted, allowed, strict=True)])
+    return Presence(
+        names,
+        patterns,
+        [next(visible) for _ in patterns],
+        [next(visible) for _ in every],
+        centres,
+        [next(visible) for _ in centres],
+        [[next(visible) for _ in every] for _ in centres],
+    )
+
+
+def overlap(found: Presence) -> dict[str, Any]:
+    """Return which modalities subjects have together, most frequent first."""
+    top = max((c for c in found.pattern_counts if c), default=1)
+    rows = [
+        {"pattern": p, "count": _text(c), "width": 0 if c is None else round(100 * c / top, 1)}
+        for p, c in zip(found.patterns, found.pattern_counts, strict=True)
+        if c is not None
+    ]
+    return {
+        "names": found.names,
+        "rows": rows,
+        "hidden": len(found.patterns) - len(rows),
+        "totals": [_text(c) for c in found.modality_counts],
+    }
+
+
+def completeness(found: Presence) -> dict[str, Any]:
+    """Return, by centre and modality, the share of subjects who have data."""
+    rows = []
+    for centre, total, cells in zip(found.centres, found.centre_counts, found.cells, strict=True):
+        shares = [None if c is None or not total else round(100 * c / total) for c in cells]
+        rows.append({"centre": centre, "total": _text(total), "cells": shares})
+    return {"names": found.names, "rows": rows if found.centres != [""] else []}
+
+
+def _text(count: int | None) -> str:
+    return MASK_TEXT if count is None else str(count)
 
 
 def index_times(data: ReportData) -> pl.DataFrame:
