@@ -135,7 +135,7 @@ class Tree:
             has_pet=self.options.imaging and course.imaging is not None and course.has_pet,
             has_rna=course.sample is not None and course.has_rna, has_mutations=course.sample is not None and course.has_mutations,
             treated=course.treatment is not None, died=course.death is not None, progressed=course.progression is not None,
-            centres=len(person.registrations),
+            centres=len(person.registrations), twin_of="" if person.twin_of is None else f"P{person.twin_of:06d}",
         )  # fmt: skip
         for registration in person.registrations:
             self._register(person, registration)
@@ -230,12 +230,12 @@ class Tree:
         if course.sample is None or not registration.primary:
             return None
         centre = self.centre(registration.centre)
-        samples, name = centre.samples, sample_name(person, registration.centre)
+        samples, name = centre.samples, sample_name(person, registration.centre, course.sample)
         collected = f"{course.sample:%Y-%m}" if person.index % 20 == 17 else str(course.sample)
         samples.sheet.append({"sample": name, "patient": registration.ipp, "collected": collected, "sample_type": "tumour"})
         if course.has_rna:
             samples.names.append(name)
-            samples.counts.append(counts_of(self.genes, centre.name, person, centre.effect))
+            samples.counts.append(counts_of(self.genes, person, centre.effect))
         if course.has_mutations:
             samples.profiled.append(name)
             samples.maf += mutation_rows(self.options.seed, person, centre.name, name)
@@ -243,9 +243,24 @@ class Tree:
         self.truth.identifier(person, centre.name, "date", collected, "samples.csv")
         self.truth.add(
             "samples", sample=name, person=person.name, centre=centre.name, sample_type="tumour", in_rna=course.has_rna,
-            in_mutations=course.has_mutations, swapped_with="",
+            in_mutations=course.has_mutations, collected=str(course.sample), swapped_with="",
         )  # fmt: skip
+        if course.later_sample:
+            self._later_sample(person, registration, course.later_sample)
         return name
+
+    def _later_sample(self, person: Person, registration: Registration, day: date) -> None:
+        centre = self.centre(registration.centre)
+        samples, name = centre.samples, sample_name(person, registration.centre, day)
+        samples.sheet.append({"sample": name, "patient": registration.ipp, "collected": str(day), "sample_type": "metastasis"})
+        samples.names.append(name)
+        samples.counts.append(counts_of(self.genes, person, centre.effect, "progression"))
+        self.truth.identifier(person, centre.name, "sample", name, "samples.csv")
+        self.truth.identifier(person, centre.name, "date", day, "samples.csv")
+        self.truth.add(
+            "samples", sample=name, person=person.name, centre=centre.name, sample_type="metastasis", in_rna=True, in_mutations=False,
+            collected=str(day), swapped_with="",
+        )  # fmt: skip
 
     def _clinical(self, person: Person, registration: Registration, sample: str | None, study: Study | None) -> None:
         centre = self.centre(registration.centre)
@@ -328,6 +343,8 @@ def simulate(
         tree.add(person)
         if index < 60:
             early.append(person)
+        else:
+            tree.truth.settle(person)
     for latent, modality, variable, direction, effect, scale in ASSOCIATIONS:
         tree.truth.add(
             "associations", latent=latent, modality=modality, variable=variable, direction=direction, effect=effect, scale=scale
@@ -441,17 +458,17 @@ class _Breaker:
         centre = self.tree.centre(registration.centre)
         assert person.course.sample is not None
         # A second tube, newer than the good one: a join that does not know of the quarantine would choose it.
-        name = sample_name(person, registration.centre) + "-2"
+        name = sample_name(person, registration.centre, person.course.sample) + "-2"
         collected = str(person.course.sample + timedelta(days=6))
         samples = centre.samples
         samples.sheet.append({"sample": name, "patient": registration.ipp, "collected": collected, "sample_type": "tumour"})
         samples.names.append(name)
-        samples.counts.append(np.zeros(len(self.tree.genes.ids), dtype=np.int64))
+        samples.counts.append(np.zeros(len(self.tree.genes.ids), dtype=np.int32))
         truth = self.tree.truth
         truth.identifier(person, centre.name, "sample", name, "samples.csv")
         truth.identifier(person, centre.name, "date", collected, "samples.csv")
         truth.add("samples", sample=name, person=person.name, centre=centre.name, sample_type="tumour", in_rna=True, in_mutations=False,
-                  swapped_with="")  # fmt: skip
+                  collected=collected, swapped_with="")  # fmt: skip
         self._note(person, centre.name, centre.folder / "omics" / "counts.tsv.gz", name, "empty-sample", "empty-sample")
 
     def _swap_samples(self) -> None:
@@ -464,7 +481,7 @@ class _Breaker:
         if len(first) < 2:
             return
         pair = [first["F"], first["M"]]
-        labels = [sample_name(person, centre.name) for person in pair]
+        labels = [sample_name(person, centre.name, person.course.sample) for person in pair if person.course.sample]
         one, two = (centre.samples.names.index(label) for label in labels)
         counts = centre.samples.counts
         counts[one], counts[two] = counts[two], counts[one]

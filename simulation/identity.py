@@ -9,7 +9,7 @@ All persons are invented; any likeness is chance.
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -137,6 +137,22 @@ def with_typo(text: str, rng: np.random.Generator) -> str:
         return text[:at] + text[at] + text[at:]
     other = "e" if text[at].lower() != "e" else "a"
     return text[:at] + (other.upper() if text[at].isupper() else other) + text[at + 1 :]
+
+
+def as_twin(own: Identity, other: Identity) -> Identity:
+    """Return `own` as the twin of `other`: family, birth and the next order in the INS; given names and life stay its own."""
+    given = own.given_names if own.first_name != other.first_name else f"{own.first_name}-Dominique"
+    married = own.used_family_name != own.birth_family_name
+    return replace(
+        own,
+        ins=make_ins(own.sex, other.birth_date, other.birth_place_code, int(other.ins[10:13]) % 999 + 1),
+        birth_family_name=other.birth_family_name,
+        used_family_name=own.used_family_name if married else other.birth_family_name,
+        given_names=given,
+        birth_date=other.birth_date,
+        birth_place_code=other.birth_place_code,
+        birth_place_name=other.birth_place_name,
+    )
 
 
 def draw_identity(rng: np.random.Generator) -> Identity:

@@ -12,7 +12,8 @@ import gzip
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import TextIO
 
@@ -99,9 +100,10 @@ def make_genes(seed: int, count: int) -> Genes:
     )
 
 
-def counts_of(genes: Genes, centre: str, person: Person, centre_effect: np.ndarray) -> np.ndarray:
-    """Return the counts of one person's sample, int64 per gene."""
-    rng = stream(genes.base_seed, "rna", person.index)
+def counts_of(genes: Genes, person: Person, centre_effect: np.ndarray, visit: str = "baseline") -> np.ndarray:
+    """Return the counts of one sample of a person, int32 per gene; at progression heterogeneity has grown."""
+    rng = stream(genes.base_seed, "rna", person.index, visit)
+    latents = person.latents if visit == "baseline" else replace(person.latents, heterogeneity=person.latents.heterogeneity + 2.0)
     library = float(np.exp(rng.normal(0.0, 0.35)))
     factor = np.ones(len(genes.ids))
     for k, driver in enumerate(genes.driver[: len(GENES_KNOWN)]):
@@ -109,16 +111,16 @@ def counts_of(genes: Genes, centre: str, person: Person, centre_effect: np.ndarr
             present = (driver == "female") == (person.identity.sex == "F")
             factor[k] = 1.0 if present else 0.004
         elif driver:
-            factor[k] = 2.0 ** (SIGNATURE_SLOPE * getattr(person.latents, driver))
+            factor[k] = 2.0 ** (SIGNATURE_SLOPE * getattr(latents, driver))
     mean = genes.mean * factor * centre_effect * library
     shape = 1.0 / genes.dispersion
-    return rng.negative_binomial(shape, shape / (shape + mean)).astype(np.int64)
+    return rng.negative_binomial(shape, shape / (shape + mean)).astype(np.int32)
 
 
-def sample_name(person: Person, centre: str) -> str:
+def sample_name(person: Person, centre: str, collected: date) -> str:
     """Return the laboratory's number of a sample: year of collection and a serial, as on the tube."""
-    assert person.course.sample is not None
-    return f"{centre}{person.course.sample:%y}-{(person.index * 613 + 20_011) % 99_991:05d}"
+    serial = (person.index * 613 + 20_011 + (50_000 if collected != person.course.sample else 0)) % 99_991
+    return f"{centre}{collected:%y}-{serial:05d}"
 
 
 def mutation_rows(seed: int, person: Person, centre: str, sample: str) -> list[dict[str, object]]:
@@ -142,7 +144,7 @@ def mutation_rows(seed: int, person: Person, centre: str, sample: str) -> list[d
 
 def write_counts(path: Path, genes: Genes, samples: list[str], columns: list[np.ndarray]) -> None:
     """Write genes x samples as gzipped TSV: gene_id, gene_name, one column a sample; rows go out in blocks."""
-    matrix = np.column_stack(columns) if columns else np.zeros((len(genes.ids), 0), dtype=np.int64)
+    matrix = np.column_stack(columns) if columns else np.zeros((len(genes.ids), 0), dtype=np.int32)
     with _gzip_text(path) as file:
         file.write("\t".join(("gene_id", "gene_name", *samples)) + "\n")
         for k, (gene, symbol) in enumerate(zip(genes.ids, genes.symbols, strict=True)):

@@ -19,6 +19,7 @@ CONCEPTS: dict[str, tuple[int, str, str, str, str, str]] = {
     "9201": (9201, "Inpatient Visit", "Visit", "Visit", "Visit", "S"),
     "9202": (9202, "Outpatient Visit", "Visit", "Visit", "Visit", "S"),
     "32817": (32817, "EHR", "Type Concept", "Type Concept", "Type Concept", "S"),
+    "756265": (756265, "OMOP CDM Version 5.4.0", "Metadata", "CDM", "CDM", "S"),
     "363358000": (443388, "Malignant tumor of lung", "Condition", "SNOMED", "Disorder", "S"),
     "419835002": (2_000_000_050, "Tumor progression", "Condition", "SNOMED", "Clinical Finding", "S"),
     "86273004": (4_311_405, "Biopsy", "Procedure", "SNOMED", "Procedure", "S"),
@@ -100,14 +101,15 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "specimen_id", "person_id", "specimen_concept_id", "specimen_type_concept_id", "specimen_date", "specimen_source_id",
         "specimen_source_value", "anatomic_site_source_value", "disease_status_source_value",
     ),
-    "note": ("note_id", "person_id", "note_date", "note_type_concept_id", "note_title", "note_text", "note_source_value"),
+    "note": ("note_id", "person_id", "note_date", "note_type_concept_id", "note_class_concept_id", "note_title", "note_text",
+             "encoding_concept_id", "language_concept_id", "note_source_value"),
     "concept": (
         "concept_id", "concept_name", "domain_id", "vocabulary_id", "concept_class_id", "standard_concept", "concept_code",
         "valid_start_date", "valid_end_date", "invalid_reason",
     ),
     "cdm_source": (
         "cdm_source_name", "cdm_source_abbreviation", "cdm_holder", "source_description", "cdm_etl_reference", "source_release_date",
-        "cdm_release_date", "cdm_version", "vocabulary_version",
+        "cdm_release_date", "cdm_version", "cdm_version_concept_id", "vocabulary_version",
     ),
 }  # fmt: skip
 
@@ -139,13 +141,13 @@ def concept_rows(centre: str) -> Iterator[Row]:
     yield "cdm_source", {
         "cdm_source_name": f"Simulated hospital {centre}", "cdm_source_abbreviation": f"SIM-{centre}", "cdm_holder": f"Hospital {centre}",
         "source_description": "Invented patients", "cdm_etl_reference": "", "source_release_date": "2025-07-01",
-        "cdm_release_date": "2025-07-01", "cdm_version": "5.4", "vocabulary_version": "v5.0 27-FEB-25",
+        "cdm_release_date": "2025-07-01", "cdm_version": "5.4", "cdm_version_concept_id": 756265, "vocabulary_version": "v5.0 27-FEB-25",
     }  # fmt: skip
 
 
 def _code_of(key: str, vocabulary: str) -> str:
     return (
-        {"8507": "M", "8532": "F", "9201": "IP", "9202": "OP", "32817": "OMOP4976890"}.get(key, key)
+        {"8507": "M", "8532": "F", "9201": "IP", "9202": "OP", "32817": "OMOP4976890", "756265": "CDM v5.4.0"}.get(key, key)
         if vocabulary != "UCUM"
         else key
     )
@@ -228,7 +230,7 @@ def person_rows(person: Person, registration: Registration, sample: str | None) 
             }  # fmt: skip
         yield "note", {
             "note_id": next(numbers), "person_id": who, "note_date": course.diagnosis, "note_type_concept_id": EHR,
-            "note_title": "Compte rendu de consultation",
+            "note_class_concept_id": 0, "encoding_concept_id": 0, "language_concept_id": 0, "note_title": "Compte rendu de consultation",
             "note_text": f"{'Mme' if identity.sex == 'F' else 'M.'} {identity.used_family_name} {identity.first_name}, né(e) le "
             f"{day}/{month}/{year}, demeurant {identity.address}, tél. {identity.phone}. Découverte d'une lésion pulmonaire.",
             "note_source_value": "CRC",

@@ -16,7 +16,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from simulation.identity import FAMILY_NAMES, Identity, draw_identity, with_typo, without_accents
+from simulation.identity import FAMILY_NAMES, Identity, as_twin, draw_identity, with_typo, without_accents
 from simulation.seeds import stream
 
 STUDY_END = date(2025, 6, 30)
@@ -66,6 +66,7 @@ class Course:
     has_pet: bool
     follow_up_imaging: date | None
     sample: date | None
+    later_sample: date | None
     has_rna: bool
     has_mutations: bool
     treatment: date | None
@@ -104,6 +105,7 @@ class Person:
     """One invented person with everything that is true of it."""
 
     index: int
+    twin_of: int | None
     identity: Identity
     latents: Latents
     course: Course
@@ -177,6 +179,10 @@ def make_person(seed: int, index: int, centres: tuple[str, ...], home: str | Non
     rng = stream(seed, "person", index)
     role = index % ROLES
     identity = draw_identity(rng)
+    twin = index - 1 if role == 18 and home is None else None
+    if twin is not None:
+        # Twins in two hospitals: all that records share but the given names and the INS.
+        identity = as_twin(identity, draw_identity(stream(seed, "person", twin)))
     latents = Latents(*(float(value) for value in rng.standard_normal(4).clip(-2.5, 2.5)))
     course = _draw_course(rng, role, latents)
     centre = home or centres[index % len(centres)]
@@ -185,7 +191,7 @@ def make_person(seed: int, index: int, centres: tuple[str, ...], home: str | Non
         other = centres[(centres.index(centre) + 1) % len(centres)]
         variant = {3: "same-ins", 7: "used-name-no-ins", 11: "typo-no-ins"}[role]
         registrations.append(Registration(other, hospital_number(other, index), _spell(identity, variant, rng), False, variant))
-    return Person(index, identity, latents, course, tuple(registrations))
+    return Person(index, twin, identity, latents, course, tuple(registrations))
 
 
 def _spell(identity: Identity, variant: str, rng: np.random.Generator) -> Identity:
@@ -214,7 +220,7 @@ def _draw_course(rng: np.random.Generator, role: int, latents: Latents) -> Cours
     progression = treatment + timedelta(days=progressed)
     dies = death <= end
     last_contact = death if dies else end
-    progresses = progression < last_contact
+    progresses = progression + timedelta(days=4) < last_contact
     treated = role != 15
     radius = tumour_radius_mm(latents)
     order = int(np.clip(round(3.5 + 1.7 * latents.burden + rng.normal(0, 0.6)), 0, len(STAGES) - 1))
@@ -246,7 +252,9 @@ def _draw_course(rng: np.random.Generator, role: int, latents: Latents) -> Cours
         if role in (1, 12) and treatment + timedelta(days=95) < last_contact
         else None,
         sample=None if role == 9 else sample,
-        has_rna=role not in (9, 18),
+        # A biopsy at progression lies after the index: a join that looks ahead would take it, for it is the latest.
+        later_sample=progression + timedelta(days=3) if role in (6, 16) and treated and progresses else None,
+        has_rna=role not in (9, 19),
         has_mutations=role not in (9, 17),
         treatment=treatment if treated else None,
         cycles=cycles,

@@ -76,6 +76,9 @@ windows:
   mutations: {{from_days: -365, to_days: 0, choose: latest}}
   clinical:
     ldh: {{concept: ldh, from_days: -60, to_days: 0, choose: latest}}
+    crp: {{concept: crp, from_days: -60, to_days: 0, choose: latest}}
+    haemoglobin: {{concept: haemoglobin, from_days: -60, to_days: 0, choose: latest}}
+    albumin: {{concept: albumin, from_days: -60, to_days: 0, choose: latest}}
     stage: {{concept: stage, from_days: -365, to_days: 0, choose: latest}}
 cohort:
   include: [cancer_diagnosis, index]

@@ -20,10 +20,11 @@ SCHEMAS: dict[str, pa.Schema] = {
         ("burden", pa.float64()), ("heterogeneity", pa.float64()), ("inflammation", pa.float64()), ("immunity", pa.float64()),
         ("log_hazard", pa.float64()), ("tumour_mm", pa.float64()), ("stage", pa.string()), ("icd10", pa.string()),
         ("has_ct", pa.bool_()), ("has_pet", pa.bool_()), ("has_rna", pa.bool_()), ("has_mutations", pa.bool_()), ("treated", pa.bool_()),
-        ("died", pa.bool_()), ("progressed", pa.bool_()), ("centres", pa.int64()),
+        ("died", pa.bool_()), ("progressed", pa.bool_()), ("centres", pa.int64()), ("twin_of", pa.string()),
     ]),
     "identifiers": pa.schema([
         ("person", pa.string()), ("centre", pa.string()), ("kind", pa.string()), ("value", pa.string()), ("source", pa.string()),
+        ("distinctive", pa.bool_()),
     ]),
     "links": pa.schema([
         ("person", pa.string()), ("centre", pa.string()), ("person_key", pa.string()), ("system", pa.string()), ("identifier", pa.string()),
@@ -41,7 +42,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     ]),
     "samples": pa.schema([
         ("sample", pa.string()), ("person", pa.string()), ("centre", pa.string()), ("sample_type", pa.string()), ("in_rna", pa.bool_()),
-        ("in_mutations", pa.bool_()), ("swapped_with", pa.string()),
+        ("in_mutations", pa.bool_()), ("collected", pa.string()), ("swapped_with", pa.string()),
     ]),
     "broken": pa.schema([
         ("centre", pa.string()), ("person", pa.string()), ("path", pa.string()), ("unit", pa.string()), ("kind", pa.string()),
@@ -84,6 +85,9 @@ TEXT_KEYWORDS = (
 )  # fmt: skip
 
 
+IDENTIFIERS_IN_MEMORY = 50_000
+
+
 class Truth:
     """Gathers the truth of a tree and writes it as Parquet.
 
@@ -95,6 +99,8 @@ class Truth:
         self.folder = folder
         self.rows: dict[str, list[dict[str, Any]]] = {name: [] for name in SCHEMAS}
         self._seen: dict[tuple[str, str, str, str], str] = {}
+        self._settled: set[str] = set()
+        self._writer: pq.ParquetWriter | None = None
 
     def add(self, table: str, **values: Any) -> None:
         """Add one row to a truth table."""
@@ -158,19 +164,64 @@ class Truth:
                 case _ if element.keyword in TEXT_KEYWORDS:
                     self.identifier(person, centre, "text", element.value, modality)
 
+    def settle(self, person: Person) -> None:
+        """Say that no further identifier of `person` comes, so that its rows may leave memory for the disk."""
+        self._settled.add(person.name)
+        if len(self._seen) > IDENTIFIERS_IN_MEMORY:
+            kept: dict[tuple[str, str, str, str], str] = {}
+            gone: dict[tuple[str, str, str, str], str] = {}
+            for key, source in self._seen.items():
+                (gone if key[0] in self._settled else kept)[key] = source
+            self._seen = kept
+            self._write_identifiers(gone)
+
     def write(self) -> None:
         """Write every table; an existing one grows by the new rows."""
-        for (person, centre, kind, value), source in self._seen.items():
-            self.add("identifiers", person=person, centre=centre, kind=kind, value=value, source=source)
-        self._seen.clear()
-        self.folder.mkdir(parents=True, exist_ok=True)
         for name, schema in SCHEMAS.items():
-            path = self.folder / f"{name}.parquet"
-            table = pa.Table.from_pylist(self.rows[name], schema=schema)
-            if path.exists():
-                table = pa.concat_tables([pq.read_table(path), table])
-            pq.write_table(table, path, compression="zstd")
+            if name != "identifiers":
+                path = self.folder / f"{name}.parquet"
+                table = pa.Table.from_pylist(self.rows[name], schema=schema)
+                if path.exists():
+                    table = pa.concat_tables([pq.read_table(path), table])
+                self.folder.mkdir(parents=True, exist_ok=True)
+                pq.write_table(table, path, compression="zstd")
+        self._write_identifiers(self._seen)
+        if self._writer:
+            self._writer.close()
         self.rows = {name: [] for name in SCHEMAS}
+
+    def _write_identifiers(self, seen: dict[tuple[str, str, str, str], str]) -> None:
+        rows = [
+            {
+                "person": person,
+                "centre": centre,
+                "kind": kind,
+                "value": value,
+                "source": source,
+                "distinctive": distinctive(kind, value),
+            }
+            for (person, centre, kind, value), source in seen.items()
+        ]
+        table = pa.Table.from_pylist(rows, schema=SCHEMAS["identifiers"])
+        path = self.folder / "identifiers.parquet"
+        if self._writer is None:
+            before = pq.read_table(path) if path.exists() else None
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._writer = pq.ParquetWriter(path, SCHEMAS["identifiers"], compression="zstd")
+            if before is not None:
+                self._writer.write_table(before)
+        self._writer.write_table(table)
+
+
+def distinctive(kind: str, value: str) -> bool:
+    """Return whether a value found in a release must have leaked: long, and no day that a shifted date may hit by chance.
+
+    Short names occur in words and in random bytes. A day of one person may be the shifted day of another: it is a leak
+    only in that person's own rows.
+    """
+    if kind in ("date", "date:birth"):
+        return False
+    return len(value) >= (6 if kind.startswith("name") else 7)
 
 
 def _leaves(values: Any, key: str = "") -> list[tuple[str, str]]:

@@ -288,6 +288,35 @@ def test_planted_associations_hold_in_the_large() -> None:
     assert hazard[died].mean() - hazard[~died].mean() > 0.8
 
 
+def test_twins_attend_two_hospitals(tree: Path) -> None:
+    persons = truth(tree, "persons")
+    (twin,) = persons.filter(pl.col("twin_of") != "").iter_rows(named=True)
+    other = persons.filter(pl.col("person") == twin["twin_of"]).row(0, named=True)
+    assert twin["birth_date"] == other["birth_date"]
+    assert twin["centre"] != other["centre"]
+    assert twin["ins"] != other["ins"]
+
+
+def test_something_newer_than_the_index_waits_in_every_modality(tree: Path) -> None:
+    """Look-ahead must have something to fall for: images, samples and results after the treatment began."""
+    start = dict(truth(tree, "timeline").filter(pl.col("event") == "treatment").select("person", "date").iter_rows())
+    samples = truth(tree, "samples")
+    assert any(row["collected"] > start.get(row["person"], "9") for row in samples.iter_rows(named=True))
+    assert truth(tree, "imaging").filter(pl.col("visit").is_in(["follow-up", "elsewhere"])).height >= 2
+    people = [make_person(2026, k, ("A", "B", "C")) for k in range(20)]
+    assert all(p.course.treatment is None or p.course.labs[-1].day > p.course.treatment for p in people)
+
+
+def test_identifiers_leave_memory_without_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"persons": 90, "genes": 40, "imaging": False}
+    simulate(tmp_path / "at-once", **options)  # type: ignore[arg-type]
+    monkeypatch.setattr("simulation.truth.IDENTIFIERS_IN_MEMORY", 50)
+    simulate(tmp_path / "streamed", **options)  # type: ignore[arg-type]
+    at_once, streamed = (set(truth(tmp_path / name, "identifiers").iter_rows()) for name in ("at-once", "streamed"))
+    assert streamed == at_once
+    assert truth(tmp_path / "streamed", "identifiers").height == len(streamed)
+
+
 def test_eighteen_centres_take_turns(tmp_path: Path) -> None:
     simulate(tmp_path / "many", persons=40, genes=40, centres=18, imaging=False)
     folders = sorted(path.name for path in (tmp_path / "many").iterdir() if path.name.startswith("centre_"))
