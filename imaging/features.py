@@ -173,7 +173,7 @@ def extract_region(
         from imaging import engine as own
 
         spacing = (volume.grid.spacing[2], volume.grid.spacing[1], volume.grid.spacing[0])
-        features = own.extract(volume.array, mask, spacing, settings, mode)
+        features = own.extract(volume.array, mask, spacing, settings, mode, volume.stored_type)
     return features, _left_out(features, settings, mode)
 
 
@@ -183,7 +183,9 @@ def engine_name(engine: Engine) -> str:
         from imaging import reference
 
         return reference.engine_version()
-    return f"unibase {version('unibase')}"
+    from imaging.engine import VERSION
+
+    return f"unibase {VERSION}"
 
 
 def check_task(task: FeatureTask) -> None:

@@ -177,11 +177,18 @@ def make_settings(content: Any) -> FeatureSettings:
         # PyRadiomics enables shape2D too, then leaves it out with a warning unless the extraction is 2D.
         feature_classes = {name: None for name in FEATURE_CLASSES if name != "shape2D" or setting["force2D"]}
     return FeatureSettings(
-        image_types or {"Original": {}},
-        feature_classes,
-        setting,
-        _mapping("ibsi", content.get("ibsi")),
+        image_types or {"Original": {}}, feature_classes, setting, _check_ibsi(_mapping("ibsi", content.get("ibsi")))
     )
+
+
+def _check_ibsi(content: dict[str, Any]) -> dict[str, Any]:
+    from imaging.engine.options import IbsiOptions
+
+    try:
+        IbsiOptions.of(content)
+    except (ValueError, TypeError) as error:
+        raise UserError(f"ibsi: {error}. Correct the key and try again.") from None
+    return content
 
 
 def _check_features(name: str, features: Any) -> list[str] | None:

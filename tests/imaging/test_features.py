@@ -11,13 +11,15 @@ import pytest
 import SimpleITK as sitk
 
 from groundwork.problems import Unusable, UserError
+from imaging.dictionary import feature_dictionary
 from imaging.features import FeatureTask, collect, extract_plain, extract_region, extract_series, plan_units
 from imaging.grid import Grid
 from imaging.index import index_folder
+from imaging.masks import open_masks
 from imaging.plain import find_pairs
 from imaging.regions import check_regions, match_regions
 from imaging.settings import make_settings
-from imaging.volumes import Volume
+from imaging.volumes import Volume, read_series
 from tests.imaging.dicom_maker import uid, write_rtstruct, write_series
 
 SETTINGS = make_settings({"featureClass": {"firstorder": None, "shape": None, "glcm": ["Contrast"]}})
@@ -281,6 +283,20 @@ def test_plain_folder_of_dicom_and_nifti(tmp_path: Path) -> None:
         extract_plain(tmp_path / "empty", tmp_path / "o.parquet", FIRST)
     with pytest.raises(UserError, match="is no folder"):
         extract_plain(tmp_path / "absent", tmp_path / "o.parquet", FIRST)
+
+
+@pytest.mark.parametrize("mode", ["pyradiomics", "ibsi"])
+def test_our_own_engine_fills_columns_that_the_dictionary_explains(tmp_path: Path, mode: str) -> None:
+    result = extract_series(unit(tmp_path, {"L": ["lung"]}, engine="unibase", mode=mode, settings=make_settings({})))
+    assert result["engine"].startswith("unibase ")
+    frame = pl.read_parquet(tmp_path / "out.parquet")
+    described = feature_dictionary(frame.columns)
+    assert described.filter(pl.col("family") != "identity").height > 100
+    if mode == "pyradiomics":
+        volume = read_series(tmp_path / "ct")
+        (lung,) = [roi for roi in open_masks(tmp_path / "rs/rs.dcm", volume) if roi.roi_name == "Lung"]
+        reference, _ = extract_region(volume, lung.read().array, ALL)
+        assert set(reference["original"]) == set(described.filter(pl.col("family") != "identity")["column"])
 
 
 def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:

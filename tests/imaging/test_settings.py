@@ -115,6 +115,8 @@ def test_a_setting_is_refused_exactly_where_pyradiomics_refuses_it(key: str, val
         ({"voxelSetting": {"kernelRadius": 2}}, "voxelSetting"),
         ({"setting": [1]}, "setting must be a mapping"),
         ([1], "must be a mapping"),
+        ({"ibsi": {"bin": 3}}, "ibsi: unknown ibsi options bin"),
+        ({"ibsi": {"discretisation": "fbx"}}, "ibsi: discretisation"),
     ],
 )
 def test_messages_name_the_key_and_what_is_allowed(content: Any, words: str) -> None:
@@ -139,5 +141,5 @@ def test_digest_is_of_the_meaning(tmp_path: Path) -> None:
     second = make_settings({"setting": {"normalize": True, "binWidth": 10}})
     assert first.digest == second.digest
     assert first.digest != make_settings({"setting": {"binWidth": 11, "normalize": True}}).digest
-    assert first.digest != make_settings({"setting": {"binWidth": 10, "normalize": True}, "ibsi": {"a": 1}}).digest
+    assert first.digest != make_settings({"setting": {"binWidth": 10, "normalize": True}, "ibsi": {"bins": 64}}).digest
     assert make_settings(first.as_dict()).digest == first.digest
