@@ -6,7 +6,6 @@ result is one row per index subject, and a trace that names the source rows of e
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,15 +14,12 @@ import polars as pl
 
 from groundwork.problems import UserError
 from groundwork.tables import FEATURES
-from linking.concepts import ConceptCodes, is_concept
+from linking.concepts import ConceptCodes
+from linking.engine import eligible_rows
 from linking.index import scan_table
 from linking.options import ClinicalWindow, ImagingWindow, SampleWindow, Windows
-from linking.windows import ORDER, choose, earliest, end_of_day, in_window, latest, on_record, within_gap
+from linking.windows import ORDER, choose, earliest, end_of_day, in_window, latest, within_gap
 
-STATIC_PREDICTORS = ("GENDER//", "SEX//", "MEDS_BIRTH", "RACE//", "ETHNICITY//")
-"""Codes whose events without a time are true of the whole life; others without a time are not used."""
-
-_NEVER = ("MEDS_DEATH",)
 _TRACE_SCHEMA = pl.Schema(
     {
         "subject_id": pl.Int64(),
@@ -44,9 +40,8 @@ _TRACE_SCHEMA = pl.Schema(
     }
 )
 _TRACE_KEY = [
-    "subject_id",
-    "kind",
     "variable",
+    "subject_id",
     "time_min",
     "time_max",
     "source",
@@ -72,6 +67,8 @@ def join(
     index: pl.DataFrame,
     windows: Windows,
     concepts: ConceptCodes,
+    *,
+    trace_aggregates: bool = True,
 ) -> Joined:
     """Return one row per subject of `index` with what was known at the index, and the trace of every cell.
 
@@ -81,13 +78,15 @@ def join(
         samples: SAMPLE_MAP, or None.
         index: From `index.index_events`.
         windows: Of the study file.
-        concepts: Code prefixes by concept.
+        concepts: Code prefixes by concept, or rules that name their events.
+        trace_aggregates: List every row behind counts (and `any`) in the trace. Without it their rows are still
+            found, cell by cell, with `explain`.
 
     Returns:
         `analysis`: `subject_id`, `index_time`, a column per clinical variable, `<assay>_sample` per assay (a `colname` of
         the sample map), then `{Modality}_{region}_{image_type}_{feature}`; sorted by subject.
         `trace`: a row per cell and source row; `variable` is the column, or for features their common beginning
-        followed by `*`.
+        followed by `*`. Clinical variables come first, in their order, then assays, then imaging; each sorted by subject.
 
     Raises:
         UserError: If a window names an unknown concept or assay, or its values come in several units.
@@ -95,25 +94,32 @@ def join(
     analysis = index.select("subject_id", "index_time").sort("subject_id")
     bounds = index.select("subject_id", "lower", "upper")
     traces = [pl.DataFrame(schema=_TRACE_SCHEMA)]
-    scan = scan_table(events)
-    for name, window in windows.clinical.items():
-        cells, trace = clinical_cells(scan, bounds, name, window, concepts)
-        analysis = analysis.join(cells, on="subject_id", how="left", maintain_order="left")
-        if window.choose in ("count", "any"):
-            zero = pl.lit(0 if window.choose == "count" else False)
-            analysis = analysis.with_columns(pl.col(name).fill_null(zero))
-        traces.append(trace)
+    if windows.clinical:
+        found = eligible_rows(events, bounds, windows.clinical, concepts, list_aggregates=trace_aggregates)
+        columns = []
+        for name, window in windows.clinical.items():
+            if name in found.counts:
+                counts = pl.Series(name, found.counts[name], dtype=pl.Int64)
+                columns.append(counts > 0 if window.choose == "any" else counts)
+                continue
+            cells, trace = clinical_cells(found.rows.pop(name), bounds, name, window)
+            column = analysis.select("subject_id").join(cells, on="subject_id", how="left", maintain_order="left")[name]
+            if window.choose in ("count", "any"):
+                column = column.fill_null(0 if window.choose == "count" else False)
+            columns.append(column)
+            traces.append(_conform_trace(trace))
+        analysis = analysis.with_columns(columns)
     if windows.assays:
         table = scan_table(samples).collect() if samples is not None else None
         for assay, sample_window in windows.assays.items():
             cells, trace = sample_cells(table, bounds, assay, sample_window)
             analysis = analysis.join(cells, on="subject_id", how="left", maintain_order="left")
-            traces.append(trace)
+            traces.append(_conform_trace(trace))
     if windows.imaging is not None and features is not None:
         cells, trace = imaging_cells(scan_table(features).collect(), bounds, windows.imaging)
         analysis = analysis.join(cells, on="subject_id", how="left", maintain_order="left")
-        traces.append(trace)
-    return Joined(analysis, _conform_trace(traces))
+        traces.append(_conform_trace(trace))
+    return Joined(analysis, pl.concat(traces))
 
 
 def trace_of(trace: pl.DataFrame, subject_id: int, column: str) -> pl.DataFrame:
@@ -124,24 +130,25 @@ def trace_of(trace: pl.DataFrame, subject_id: int, column: str) -> pl.DataFrame:
     return mine.filter((pl.col("variable") == column) | (is_prefix & pl.lit(column).str.starts_with(prefix)))
 
 
+def explain(
+    events: pl.DataFrame | pl.LazyFrame | Path | str,
+    index: pl.DataFrame,
+    windows: Windows,
+    concepts: ConceptCodes,
+    subject_id: int,
+    variable: str,
+) -> pl.DataFrame:
+    """Return the trace rows behind one clinical cell, found again from the events of that subject."""
+    mine = scan_table(events).filter(pl.col("subject_id") == subject_id).collect()
+    one = Windows.model_validate({"clinical": {variable: windows.clinical[variable]}})
+    return join(mine, None, None, index.filter(pl.col("subject_id") == subject_id), one, concepts).trace
+
+
 def clinical_cells(
-    scan: pl.LazyFrame, bounds: pl.DataFrame, name: str, window: ClinicalWindow, concepts: ConceptCodes
+    rows: pl.DataFrame, bounds: pl.DataFrame, name: str, window: ClinicalWindow
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return (`subject_id` and the variable's column, trace rows) of one clinical variable."""
-    where = f"windows.clinical.{name}.concept"
-    forbidden = pl.any_horizontal([pl.col("code").cast(pl.String).str.starts_with(code) for code in _NEVER])
-    rows = (
-        scan.filter(is_concept(concepts, window.concept, where) & ~forbidden)
-        .join(bounds.lazy(), on="subject_id", how="inner")
-        .with_columns(earliest().alias("t_min"), latest().alias("t_max"))
-        .filter((in_window(window) | _static()) & on_record())
-        .collect()
-    )
-    if window.unit is not None:
-        rows = rows.filter(pl.col("unit") == window.unit)
-    if window.choose not in ("count", "any"):
-        # The value of an interval is known when it ends: the total dose of a course, the diagnosis of a stay.
-        rows = rows.filter(pl.col("end_time").is_null() | (end_of_day(pl.col("end_time")) <= pl.col("upper")))
+    """Return (`subject_id` and the variable's column, trace rows) of one clinical variable, from its eligible rows."""
+    rows = rows.join(bounds, on="subject_id", how="inner").with_columns(earliest().alias("t_min"), latest().alias("t_max"))
     if window.choose in ("latest", "first", "closest"):
         chosen = choose(rows, window, ["subject_id"], list(ORDER))
         _one_unit(chosen, name, window)
@@ -155,11 +162,6 @@ def clinical_cells(
         pl.col("t_max").alias("time_max"),
     )
     return cells, trace
-
-
-def _static() -> pl.Expr:
-    timeless = pl.col("time").is_null() & pl.col("time_min").is_null() & pl.col("time_max").is_null()
-    return timeless & pl.any_horizontal([pl.col("code").cast(pl.String).str.starts_with(code) for code in STATIC_PREDICTORS])
 
 
 def _one_unit(rows: pl.DataFrame, name: str, window: ClinicalWindow) -> None:
@@ -355,19 +357,14 @@ def _imaging_trace(rows: pl.DataFrame, prefix: str) -> pl.DataFrame:
     )
 
 
-def _conform_trace(traces: Iterable[pl.DataFrame]) -> pl.DataFrame:
-    parts = []
-    for trace in traces:
-        if "t_min" in trace.columns:
-            days = (pl.col("t_min") - pl.col("upper")).dt.total_microseconds() / 86_400_000_000
-            trace = trace.with_columns(days.alias("days_from_index"))
-        have = set(trace.columns)
-        parts.append(
-            trace.select(
-                [
-                    pl.col(name).cast(dtype) if name in have else pl.lit(None, dtype=dtype).alias(name)
-                    for name, dtype in _TRACE_SCHEMA.items()
-                ]
-            )
-        )
-    return pl.concat(parts).sort(_TRACE_KEY)
+def _conform_trace(trace: pl.DataFrame) -> pl.DataFrame:
+    """Return one variable's trace in the columns of the trace, in order of subject and time."""
+    if "t_min" in trace.columns:
+        days = (pl.col("t_min") - pl.col("upper")).dt.total_microseconds() / 86_400_000_000
+        trace = trace.with_columns(days.alias("days_from_index"))
+    have = set(trace.columns)
+    columns = [
+        pl.col(name).cast(dtype) if name in have else pl.lit(None, dtype=dtype).alias(name)
+        for name, dtype in _TRACE_SCHEMA.items()
+    ]
+    return trace.select(columns).sort(_TRACE_KEY)

@@ -43,11 +43,6 @@ def in_window(window: Window) -> pl.Expr:
     return inside & (pl.col("t_min") >= start if window.closed in ("both", "left") else pl.col("t_min") > start)
 
 
-def on_record() -> pl.Expr:
-    """Return whether a row was on record by the index; a `recorded_time` at midnight says a day."""
-    return pl.col("recorded_time").is_null() | (end_of_day(pl.col("recorded_time")) <= pl.col("upper"))
-
-
 def within_gap(window: Window) -> pl.Expr:
     """Return whether a chosen row is no further from the index than the window's greatest gap."""
     if window.max_gap_days is None:

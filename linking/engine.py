@@ -1,0 +1,250 @@
+"""Reads events once, batch by batch, and keeps only the rows that some clinical variable may use.
+
+Memory hangs on the number of subjects and variables, not on the number of events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from groundwork.tables import EVENTS
+from linking.concepts import ConceptCodes, is_concept
+from linking.options import ClinicalWindow
+
+STATIC_PREDICTORS = ("GENDER//", "SEX//", "MEDS_BIRTH", "RACE//", "ETHNICITY//")
+"""Codes whose events without a time are true of the whole life; others without a time are not used."""
+
+NEVER_PREDICTORS = ("MEDS_DEATH",)
+"""Codes that no variable ever uses, whatever concept holds them."""
+
+BATCH = 131_072
+_TIMES = ("time", "time_min", "time_max", "recorded_time", "end_time")
+_DAY_US = 86_400_000_000
+
+
+@dataclass
+class Eligible:
+    """What one reading of the events found.
+
+    Attributes:
+        rows: By variable, the rows of EVENTS that may be used, with all rows that the choice could take among them.
+        counts: By counted variable, the number of rows per index subject, in order of subject.
+    """
+
+    rows: dict[str, pl.DataFrame] = field(default_factory=dict)
+    counts: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+def eligible_rows(
+    events: pl.DataFrame | pl.LazyFrame | Path | str,
+    bounds: pl.DataFrame,
+    windows: Mapping[str, ClinicalWindow],
+    concepts: ConceptCodes,
+    *,
+    list_aggregates: bool = True,
+) -> Eligible:
+    """Return, per variable, the rows in its window that were on record by the index.
+
+    Args:
+        events: EVENTS, as a frame or Parquet path (file or folder).
+        bounds: `subject_id`, `lower`, `upper`.
+        windows: Clinical variables by name.
+        concepts: Concepts by name.
+        list_aggregates: Keep the rows behind counts too, for the trace; else only their number.
+
+    Raises:
+        UserError: If a concept is unknown.
+    """
+    from linking import kernels
+
+    names = list(windows)
+    codes = _Codes(concepts, windows)
+    bounds = bounds.sort("subject_id")
+    ids = bounds["subject_id"].to_numpy()
+    lower, upper = (bounds[name].cast(pl.Int64).to_numpy() for name in ("lower", "upper"))
+    how = {"latest": kernels.LATEST, "closest": kernels.CLOSEST, "first": kernels.FIRST}
+    kind = np.array([how.get(w.choose, kernels.EVERY) for w in windows.values()], dtype=np.int8)
+    if not list_aggregates:
+        kind[[w.choose in ("count", "any") and w.max_gap_days is None and w.unit is None for w in windows.values()]] = (
+            kernels.COUNT
+        )
+    counted, chosen = np.flatnonzero(kind == kernels.COUNT), np.flatnonzero((kind > kernels.COUNT) & (kind < kernels.EVERY))
+    slot = np.zeros(len(names), dtype=np.int64)
+    slot[counted], slot[chosen] = np.arange(len(counted)), np.arange(len(chosen))
+    counts = np.zeros((len(counted), len(ids)), dtype=np.int32)
+    best = np.full((2, len(chosen), len(ids)), kernels.NULL)
+    window = list(windows.values())
+    shape = (
+        np.array([w.choose in ("count", "any") for w in window]),
+        np.array([w.from_days is not None for w in window]),
+        np.array([round((w.from_days or 0) * _DAY_US) for w in window], dtype=np.int64),
+        np.array([round(w.to_days * _DAY_US) for w in window], dtype=np.int64),
+        np.array([w.closed in ("both", "left") for w in window]),
+        np.array([w.closed in ("both", "right") for w in window]),
+    )
+    pieces: list[pl.DataFrame] = []
+    needs_rows = len(counted) < len(names)
+    for batch in _batches(events, None if needs_rows else ("subject_id", "code", *_TIMES)):
+        code = codes.numbers(batch)
+        room = int(codes.width[code].sum()) if needs_rows else 0
+        if not codes.width.any():
+            continue
+        pairs, keys = np.empty((2, room), dtype=np.int64), np.empty((2, room), dtype=np.int64)
+        found = kernels.scan_batch(  # type: ignore[call-arg]
+            _integers(batch, "subject_id"), code, *(_integers(batch, name) for name in _TIMES),
+            ids, lower, upper, codes.start, codes.variables, codes.static, kind, *shape, slot, counts, best, pairs, keys,
+        )  # fmt: skip
+        if found:
+            pieces.append(_take(batch, pairs[0, :found], pairs[1, :found]))
+    table = (
+        pl.concat(pieces, how="diagonal_relaxed")
+        if pieces
+        else EVENTS.empty().with_columns(pl.lit(0, pl.Int64).alias("_variable"))
+    )
+    pieces.clear()
+    parts = table.partition_by("_variable", as_dict=True, include_key=False)
+    result = Eligible(counts={names[number]: counts[position] for position, number in enumerate(counted)})
+    for number, name in enumerate(names):
+        if kind[number] != kernels.COUNT:
+            result.rows[name] = parts.get((number,), table.clear().drop("_variable"))
+    return result
+
+
+class _Codes:
+    """Numbers the codes as they are met, and knows which variables each one concerns."""
+
+    def __init__(self, concepts: ConceptCodes, windows: Mapping[str, ClinicalWindow]) -> None:
+        self._conditions = [
+            is_concept(concepts, window.concept, f"windows.clinical.{name}.concept") for name, window in windows.items()
+        ]
+        self._further = [
+            pl.col("unit").eq_missing(pl.lit(window.unit)) if window.unit is not None else None for window in windows.values()
+        ]
+        # A concept that also asks for a value is numbered by code and value, and by unit where a window asks for one: a
+        # value in another unit must not hide one in the right unit.
+        by_value = any("text_value" in condition.meta.root_names() for condition in self._conditions)
+        by_unit = any(condition is not None for condition in self._further)
+        self.columns = ["code"] + (["text_value"] if by_value else []) + (["unit"] if by_unit else [])
+        self._known: dict[tuple[str | None, ...], int] = {}
+        self._lists: list[list[int]] = []
+        self._static: list[bool] = []
+        self.start = np.zeros(1, dtype=np.int64)
+        self.variables = np.empty(0, dtype=np.int64)
+        self.static = np.empty(0, dtype=np.bool_)
+        self.width = np.empty(0, dtype=np.int64)
+
+    def numbers(self, batch: Any) -> np.ndarray:
+        """Return the number of each row's code (with its text and unit where a variable asks for them)."""
+        parts = [_dictionary(batch.column(name)) for name in self.columns]
+        if len(parts) == 1:
+            indices, values = parts[0]
+            local = np.array(self._numbers([(value,) for value in values]), dtype=np.int64)
+            return local[indices]
+        joint = np.zeros(batch.num_rows, dtype=np.int64)
+        for indices, values in parts:
+            joint = joint * len(values) + indices
+        present, inverse = np.unique(joint, return_inverse=True)
+        tuples = []
+        for number in present.tolist():
+            texts = []
+            for _, values in reversed(parts):
+                number, rest = divmod(number, len(values))
+                texts.append(values[rest])
+            tuples.append(tuple(reversed(texts)))
+        return np.array(self._numbers(tuples), dtype=np.int64)[inverse]
+
+    def _numbers(self, keys: list[tuple[str | None, ...]]) -> list[int]:
+        new = [key for key in dict.fromkeys(keys) if key not in self._known]
+        if new:
+            schema = dict.fromkeys(self.columns, pl.String)
+            frame = pl.DataFrame(new, schema=schema, orient="row")
+            never = pl.any_horizontal([pl.col("code").str.starts_with(code) for code in NEVER_PREDICTORS])
+            static = pl.any_horizontal([pl.col("code").str.starts_with(code) for code in STATIC_PREDICTORS])
+            conditions = [
+                (condition & further if further is not None else condition) & ~never
+                for condition, further in zip(self._conditions, self._further, strict=True)
+            ]
+            means = frame.select([condition.alias(str(n)) for n, condition in enumerate(conditions)]).fill_null(False).to_numpy()
+            self._static += frame.select(static.fill_null(False)).to_series().to_list()
+            for key, row in zip(new, means, strict=True):
+                self._known[key] = len(self._lists)
+                self._lists.append(np.flatnonzero(row).tolist())
+            self.width = np.array([len(variables) for variables in self._lists], dtype=np.int64)
+            self.start = np.concatenate([[0], np.cumsum(self.width)])
+            self.variables = np.array([variable for variables in self._lists for variable in variables], dtype=np.int64)
+            self.static = np.array(self._static, dtype=np.bool_)
+        return [self._known[key] for key in keys]
+
+
+def _batches(events: pl.DataFrame | pl.LazyFrame | Path | str, columns: tuple[str, ...] | None) -> Iterator[Any]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    wanted = columns or tuple(EVENTS.schema())
+    if isinstance(events, pl.LazyFrame):
+        events = events.collect()
+    if isinstance(events, pl.DataFrame):
+        frame = events.select([name for name in wanted if name in events.columns])
+        for batch in frame.to_arrow(compat_level=pl.CompatLevel.oldest()).to_batches(BATCH):
+            yield _complete(batch, wanted)
+        return
+    path = Path(events)
+    for file in sorted(path.rglob("*.parquet")) if path.is_dir() else [path]:
+        with pq.ParquetFile(file, read_dictionary=["code", "text_value", "unit", "source"], memory_map=True) as parquet:
+            have = [name for name in wanted if name in parquet.schema_arrow.names]
+            for batch in parquet.iter_batches(BATCH, columns=have, use_threads=False):
+                yield _complete(pa.record_batch(batch.columns, names=batch.schema.names), wanted)
+
+
+def _complete(batch: Any, wanted: tuple[str, ...]) -> Any:
+    import pyarrow as pa
+
+    kinds = {pl.String(): pa.string(), pl.Int64(): pa.int64(), pl.Float32(): pa.float32()}
+    have = set(batch.schema.names)
+    columns = [
+        batch.column(name) if name in have else pa.nulls(batch.num_rows, kinds.get(EVENTS.schema()[name], pa.timestamp("us")))
+        for name in wanted
+    ]
+    return pa.record_batch(columns, names=list(wanted))
+
+
+def _integers(batch: Any, name: str) -> np.ndarray:
+    import pyarrow as pa
+
+    from linking.kernels import NULL
+
+    column = batch.column(name)
+    if pa.types.is_timestamp(column.type) and column.type.unit != "us":
+        column = column.cast(pa.timestamp("us"), safe=False)
+    column = column.cast(pa.int64())
+    if column.null_count:
+        column = column.fill_null(int(NULL))
+    return column.to_numpy(zero_copy_only=False)
+
+
+def _dictionary(column: Any) -> tuple[np.ndarray, list[str | None]]:
+    """Return (position of each row's value, the values); the last value is None when the column has nulls."""
+    import pyarrow as pa
+
+    if not pa.types.is_dictionary(column.type):
+        column = column.cast(pa.string()).dictionary_encode()
+    values: list[str | None] = [*column.dictionary.to_pylist(), None]
+    indices = column.indices
+    if indices.null_count:
+        indices = indices.fill_null(len(values) - 1) if len(values) - 1 < 2**31 else indices
+    return indices.to_numpy(zero_copy_only=False), values
+
+
+def _take(batch: Any, rows: np.ndarray, variables: np.ndarray) -> pl.DataFrame:
+    import pyarrow as pa
+
+    taken = batch.take(pa.array(rows))
+    columns = [column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column for column in taken.columns]
+    frame = pl.DataFrame(pl.from_arrow(pa.table(columns, names=taken.schema.names)))
+    return frame.cast({name: dtype for name, dtype in EVENTS.schema().items()}).with_columns(pl.Series("_variable", variables))
