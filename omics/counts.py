@@ -394,13 +394,16 @@ def combine(matrices: list[AnnData]) -> AnnData:
         )
     genes = sorted(common)
     everywhere = set().union(*(set(m.var_names) for m in matrices))
-    parts = [matrix[:, genes].copy() for matrix in matrices]
-    var = parts[0].var.copy()
-    combined = anndata.concat(
-        [anndata.AnnData(X=p.X, obs=p.obs.copy(), var=pd.DataFrame(index=p.var_names)) for p in parts], join="inner"
-    )
-    combined.var = var
-    combined = combined[combined.obs_names.argsort(kind="stable")].copy()
-    combined.X = as_counts(np.asarray(combined.X))
+    values = np.concatenate([np.asarray(matrix[:, genes].X) for matrix in matrices])
+    obs = pd.concat([frame_of(matrix.obs) for matrix in matrices], join="inner")
+    combined = anndata.AnnData(X=as_counts(values), obs=obs, var=frame_of(matrices[0][:, genes].var))
+    combined = combined[np.argsort(np.asarray(obs.index, dtype=str), kind="stable")].copy()
     combined.uns["genes_left_out"] = len(everywhere) - len(genes)
     return combined
+
+
+def frame_of(table: Any) -> pd.DataFrame:
+    """Copy `obs` or `var` of an AnnData in memory."""
+    if not isinstance(table, pd.DataFrame):
+        raise TypeError("the AnnData is not in memory")
+    return table.copy()

@@ -14,6 +14,7 @@ import pandas as pd
 import polars as pl
 
 from groundwork.problems import Unusable, UserError
+from omics.counts import frame_of
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -265,7 +266,7 @@ def combine_tables(tables: Sequence[AnnData]) -> AnnData:
         block[:, [column_of[str(gene)] for gene in table.var_names]] = np.asarray(table.X, dtype=np.float32)
         blocks.append(block)
     values = np.concatenate(blocks)
-    obs = pd.concat([table.obs for table in tables])
+    obs = pd.concat([frame_of(table.obs) for table in tables])
     var = pd.DataFrame({"symbol": genes}, index=pd.Index(genes, name="gene_id", dtype=object))
     combined = anndata.AnnData(X=values, obs=obs, var=var)
     return combined[np.argsort(np.asarray(obs.index, dtype=str), kind="stable")].copy()

@@ -57,7 +57,9 @@ def tpm(counts: AnyArray, lengths: FloatArray) -> FloatArray:
     return np.asarray(rate / rate.sum(axis=1, keepdims=True) * 1e6)
 
 
-def normalise(adata: AnnData, method: Method = "tmm", *, prior_count: float = PRIOR_COUNT, **options: Any) -> AnnData:
+def normalise(
+    adata: AnnData, method: Method = "tmm", *, prior_count: float = PRIOR_COUNT, design: FloatArray | None = None
+) -> AnnData:
     """Normalise counts.
 
     Args:
@@ -68,7 +70,7 @@ def normalise(adata: AnnData, method: Method = "tmm", *, prior_count: float = PR
             `vst`, `vst-fast`: DESeq2's transformation; `voom`: limma's E, weights in layers["weights"];
             `quantile`: limma's quantile normalisation of log2(count + 1); `none`: X = log2(count + 1).
         prior_count: Prior of log2 CPM.
-        options: `design` (samples x coefficients) for voom.
+        design: Samples x coefficients, for voom.
 
     Raises:
         Unusable: As the methods say; the counts are never changed silently.
@@ -76,7 +78,10 @@ def normalise(adata: AnnData, method: Method = "tmm", *, prior_count: float = PR
     """
     if method not in METHODS:
         raise UserError(f"There is no normalisation {method!r}. Choose one of: {', '.join(METHODS)}.")
-    counts = np.asarray(adata.X)
+    # All sums over samples run in the order of their names, so that the order they came in changes no bit.
+    order = np.argsort([str(name) for name in adata.obs_names], kind="stable")
+    back = np.argsort(order, kind="stable")
+    counts = np.asarray(adata.X)[order]
     if not np.issubdtype(counts.dtype, np.integer):
         raise Unusable(
             "not-counts", "Normalisation needs whole counts.", "Run gates.check_counts and use what its apply() returns."
@@ -85,7 +90,7 @@ def normalise(adata: AnnData, method: Method = "tmm", *, prior_count: float = PR
         raise Unusable(
             "not-a-matrix", "No sample or no gene is left to normalise.", "See the ledger for why samples were set aside."
         )
-    names = [str(name) for name in adata.obs_names]
+    names = [str(adata.obs_names[i]) for i in order]
     sizes = factors.library_sizes(counts)
     if (sizes == 0).any():
         raise Unusable(
@@ -95,7 +100,7 @@ def normalise(adata: AnnData, method: Method = "tmm", *, prior_count: float = PR
     size_factor: FloatArray = sizes / exact_mean(sizes)
     details: dict[str, Any] = {"method": method, "samples": len(names), "genes": int(adata.n_vars)}
     out = adata.copy()
-    out.layers["counts"] = counts
+    out.layers["counts"] = np.asarray(adata.X)
     if method in _EDGER or method in ("logcpm", "cpm"):
         if method in _EDGER:
             norm = factors.norm_factors(counts, _EDGER[method], sizes, names)
@@ -133,14 +138,14 @@ def normalise(adata: AnnData, method: Method = "tmm", *, prior_count: float = PR
         from omics.voom import voom
 
         norm = factors.norm_factors(counts, "tmm", sizes, names)
-        fitted = voom(counts, sizes * norm, options.get("design"))
+        fitted = voom(counts, sizes * norm, None if design is None else np.asarray(design, dtype=np.float64)[order])
         values = fitted.expression
-        out.layers["weights"] = fitted.weights
+        out.layers["weights"] = fitted.weights[back]
         details |= {"unit": "log2 counts per million (0.5 added)", "factors": "tmm"}
-    out.X = np.asarray(values, dtype=np.float64)
-    out.obs["library_size"] = sizes.astype(np.int64)
-    out.obs["norm_factor"] = norm
-    out.obs["size_factor"] = size_factor
+    out.X = np.asarray(values, dtype=np.float64)[back]
+    out.obs["library_size"] = sizes.astype(np.int64)[back]
+    out.obs["norm_factor"] = norm[back]
+    out.obs["size_factor"] = size_factor[back]
     details["input_digest"] = digest_of([sorted(zip(names, sizes.tolist(), strict=True)), sorted(map(str, adata.var_names))])
     out.uns["normalisation"] = details
     return out
