@@ -38,6 +38,34 @@ def write_truncated_topogram(study: Study, seen: Seen) -> Path:
     return path
 
 
+def write_phantom(study: Study, seen: Seen) -> Path:
+    """Write one slice of a quality-control phantom, which archives hold among patients: nobody's."""
+    ds = base_dataset(study, CTImageStorage, "CT", "phantom", 1, 5)
+    number = f"QC-FANTOME-{study.registration.centre}"
+    ds.PatientName, ds.PatientID = "CONTROLE QUALITE^QUOTIDIEN", number
+    ds.PatientBirthDate, ds.PatientSex, ds.PatientAge = "", "O", "000Y"
+    for keyword in ("OtherPatientIDsSequence", "PatientBirthName", "PatientAddress", "PatientTelephoneNumbers", "PatientComments",
+                    "AdditionalPatientHistory", "PatientSize", "PatientWeight"):  # fmt: skip
+        if keyword in ds:
+            delattr(ds, keyword)
+    ds.StudyDescription, ds.ProtocolName = "CONTROLE QUALITE", "QC eau"
+    for element in [element for element in ds if element.tag.is_private]:
+        del ds[element.tag]
+    ds.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
+    ds.AcquisitionNumber, ds.KVP, ds.InstanceNumber = 1, 120, 1
+    ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType, ds.PatientPosition = -1024, 1, "HU", "HFS"
+    ds.ImagePositionPatient, ds.ImageOrientationPatient = [-96, -96, 0], [1, 0, 0, 0, 1, 0]
+    ds.PixelSpacing, ds.SliceThickness = [2, 2], 5
+    ds.StudyInstanceUID, ds.SOPInstanceUID = study.uid("phantom-study"), study.uid("phantom", 0)
+    ds.FrameOfReferenceUID = study.uid("phantom-frame")
+    water = np.hypot(*np.meshgrid(np.arange(96) - 47.5, np.arange(96) - 47.5)) < 40
+    _pixels(ds, np.where(water, 1024, 24).astype(np.uint16))
+    path = study.folder.parent.parent / number / f"{study.when:%Y%m%d}_qc" / "CT00001.dcm"
+    save(ds, path)
+    seen(ds)
+    return path
+
+
 def write_secondary_capture(study: Study, seen: Seen) -> Path:
     """Write a screenshot with the patient's name and number in its pixels, and said so in the header."""
     ds = base_dataset(study, SecondaryCaptureImageStorage, "OT", "capture", 90, 600)

@@ -151,7 +151,7 @@ class Tree:
         folder = centre.folder / "dicom" / registration.ipp / f"{when:%Y%m%d}_{visit}"
         return Study(self.options.seed, person, registration, centre.scanner, when, visit, folder)
 
-    def see(self, person: Person, centre: str) -> Any:
+    def see(self, person: Person | None, centre: str) -> Any:
         """Return what notes the identifiers of a written DICOM header of a person."""
 
         def seen(ds: Dataset) -> None:
@@ -400,6 +400,7 @@ class _Breaker:
             self._truncate()
             self._remove_slice()
             self._foreign_objects()
+            self._phantom()
         self._empty_sample()
         self._swap_samples()
         self._impossible_dates()
@@ -430,6 +431,13 @@ class _Breaker:
             study = self._study(person, registration)
             path = broken_inputs.write_truncated_topogram(study, self.tree.see(person, registration.centre))
             self._note(person, registration.centre, path, "instance", "truncated-dicom", "truncated-file")
+
+    def _phantom(self) -> None:
+        if chosen := self._pick("omop", imaging=True):
+            person, registration = chosen
+            self.taken.discard(person.index)
+            path = broken_inputs.write_phantom(self._study(person, registration), self.tree.see(None, registration.centre))
+            self._note(None, registration.centre, path, "instance", "quality-control-phantom", "unknown-patient")
 
     def _remove_slice(self) -> None:
         if chosen := self._pick("osiris-rwd", imaging=True):

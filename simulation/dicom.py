@@ -14,7 +14,14 @@ from pathlib import Path
 import numpy as np
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence
-from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, PositronEmissionTomographyImageStorage, RTStructureSetStorage
+from pydicom.uid import (
+    UID,
+    CTImageStorage,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    PositronEmissionTomographyImageStorage,
+    RTStructureSetStorage,
+)
 
 from simulation.persons import Person, Registration
 from simulation.phantom import Chest, Grid, Region, Scanner
@@ -161,11 +168,12 @@ def instance_of(base: FileDataset) -> FileDataset:
     return FileDataset("", elements, file_meta=FileMetaDataset(), preamble=b"\0" * 128)
 
 
-def save(ds: FileDataset, path: Path) -> None:
-    """Write one instance in explicit VR little endian with its file meta information."""
+def save(ds: FileDataset, path: Path, implicit_vr: bool = False) -> None:
+    """Write one instance in little endian, explicit VR unless the archive says otherwise, with file meta information."""
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = ds.SOPClassUID, ds.SOPInstanceUID
-    meta.TransferSyntaxUID, meta.ImplementationClassUID = ExplicitVRLittleEndian, IMPLEMENTATION_UID
+    meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit_vr else ExplicitVRLittleEndian
+    meta.ImplementationClassUID = IMPLEMENTATION_UID
     meta.SourceApplicationEntityTitle = ds.get("StationName", "SIMULATION")[:16]
     ds.file_meta = meta
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -212,7 +220,7 @@ def write_ct(study: Study, chest: Chest, hounsfield: np.ndarray, seen: Seen) -> 
         _geometry(ds, chest.ct, k)
         _pixels(ds, plane.astype(np.int32) + 1024)
         path = study.folder / "ct" / f"CT{number:05d}.dcm"
-        save(ds, path)
+        save(ds, path, study.scanner.implicit_vr)
         datasets.append(ds)
         paths.append(path)
         seen(ds)
@@ -274,7 +282,7 @@ def write_pet(study: Study, chest: Chest, suv: np.ndarray, seen: Seen) -> Series
         _pixels(ds, np.rint(plane / float(ds.RescaleSlope)).clip(0, 32_767))
         ds.WindowCenter, ds.WindowWidth = 16384, 32768
         path = study.folder / "pet" / f"PT{number:05d}.dcm"
-        save(ds, path)
+        save(ds, path, study.scanner.implicit_vr)
         datasets.append(ds)
         paths.append(path)
         seen(ds)

@@ -84,12 +84,15 @@ class Scanner:
     noise_hu: float
     feet_first_numbering: bool
     character_set: str | list[str]
+    implicit_vr: bool
 
 
 SCANNERS = (
-    Scanner("SIEMENS", "Biograph128_mCT", "B31f", 1.953125, 3.0, 28, 12.0, False, "ISO_IR 100"),
-    Scanner("GE MEDICAL SYSTEMS", "Discovery 710", "STANDARD", 2.0, 3.0, 28, 18.0, True, ["ISO 2022 IR 6", "ISO 2022 IR 100"]),
-    Scanner("Philips Medical Systems", "GEMINI TF TOF 64", "B", 1.875, 2.75, 30, 9.0, False, "ISO_IR 192"),
+    Scanner("SIEMENS", "Biograph128_mCT", "B31f", 1.953125, 3.0, 28, 12.0, False, "ISO_IR 100", False),
+    Scanner(
+        "GE MEDICAL SYSTEMS", "Discovery 710", "STANDARD", 2.0, 3.0, 28, 18.0, True, ["ISO 2022 IR 6", "ISO 2022 IR 100"], True
+    ),
+    Scanner("Philips Medical Systems", "GEMINI TF TOF 64", "B", 1.875, 2.75, 30, 9.0, False, "ISO_IR 192", False),
 )
 
 

@@ -106,11 +106,11 @@ class Truth:
         """Add one row to a truth table."""
         self.rows[table].append(values)
 
-    def identifier(self, person: Person, centre: str, kind: str, value: object, source: str) -> None:
+    def identifier(self, person: Person | None, centre: str, kind: str, value: object, source: str) -> None:
         """Note one identifier as a source writes it, once for each person, centre and kind."""
         text = str(value).strip()
         if text:
-            self._seen.setdefault((person.name, centre, kind, text), source)
+            self._seen.setdefault((person.name if person else "", centre, kind, text), source)
 
     def registration(self, person: Person, registration: Registration, keys: dict[str, str]) -> None:
         """Note how a centre knows a person: every spelling of the name and number, and the keys of its systems."""
@@ -142,7 +142,7 @@ class Truth:
                 self.identifier(person, centre, "text", text, table)
         return row
 
-    def dicom(self, person: Person, centre: str, ds: Dataset) -> None:
+    def dicom(self, person: Person | None, centre: str, ds: Dataset) -> None:
         """Note every identifier of a DICOM header: names, numbers, texts, dates and UIDs."""
         modality = str(ds.get("Modality", "DICOM"))
         for element in ds.iterall():

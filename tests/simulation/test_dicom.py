@@ -85,6 +85,8 @@ def test_accents_survive_in_every_character_set(tree: Path) -> None:
     sets = set()
     for centre in "abc":
         for folder in (tree / f"centre_{centre}" / "dicom").iterdir():
+            if folder.name.startswith("QC"):
+                continue
             ds = pydicom.dcmread(next(folder.rglob("CT*.dcm")), stop_before_pixels=True)
             assert (centre.upper(), str(ds.PatientName).split("^")[0]) in known
             sets.add(str(ds.SpecificCharacterSet))
@@ -167,7 +169,7 @@ def test_suv_comes_back_from_the_header(tree: Path) -> None:
 
 def test_headers_are_rich_in_identifiers_and_the_truth_has_them_all(tree: Path) -> None:
     known = set(truth(tree, "identifiers")["value"])
-    folder = next((tree / "centre_a" / "dicom").iterdir())
+    folder = next(path for path in (tree / "centre_a" / "dicom").iterdir() if path.name[0] == "8")
     for path in (next(folder.rglob("CT*.dcm")), next(folder.rglob("RS*.dcm"))):
         ds = pydicom.dcmread(path, stop_before_pixels=True)
         for element in ds.iterall():
@@ -207,7 +209,7 @@ def test_dciodvfy_finds_no_error(tree: Path) -> None:
         for pattern in (
             "centre_a/**/CT00003.dcm", "centre_b/**/CT00003.dcm", "centre_c/**/CT00003.dcm", "centre_a/**/PT00003.dcm",
             "centre_b/**/PT00003.dcm", "centre_a/**/RSCT.dcm", "centre_c/**/RSPT.dcm", "centre_b/**/SEGCT.dcm", "centre_b/**/SEGPT.dcm",
-            "**/SC*.dcm", "**/US*.dcm", "**/SR*.dcm",
+            "**/QC*/*/*.dcm", "**/SC*.dcm", "**/US*.dcm", "**/SR*.dcm",
         )
     ]  # fmt: skip
     for path in chosen:
