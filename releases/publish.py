@@ -14,6 +14,7 @@ from groundwork.files import digest_of, sha256_file, write_json, write_text
 from groundwork.problems import UserError
 from releases import cohort, dictionary, manifest, report
 from releases.inputs import ReleaseInputs
+from releases.provenance import methods_paragraph
 from releases.timeline import write_timeline
 
 __all__ = ["ReleaseInputs", "publish_release"]
@@ -118,6 +119,7 @@ def _build(inputs: ReleaseInputs, folder: Path) -> None:
         )
     )
     write_text(folder / "report.html", page)
+    write_text(folder / "methods.txt", methods_paragraph(about, frames) + "\n")
     manifest.write(folder, about)
 
 

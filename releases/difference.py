@@ -1,0 +1,334 @@
+"""What changed between two releases of a study: subjects, cells with old and new value, and what can have caused it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from groundwork import tables
+from groundwork.problems import UserError
+from releases import manifest
+from releases.timeline import read_timeline
+
+KEYS: Mapping[str, tuple[str, ...]] = {
+    "subjects": ("subject_id",),
+    "analysis": ("subject_id",),
+    "adtte": ("subject_id", "PARAMCD"),
+    "features": ("subject_id", "StudyInstanceUID", "SeriesInstanceUID", "region", "image_type", "roi_name"),
+    "sample_map": tables.SAMPLE_MAP.key,
+    "quarantine": tables.QUARANTINE.key,
+    "dictionary": ("table", "column"),
+}
+"""What names a row of each table; tables without a key (trace, timeline) are compared as bags of rows."""
+
+CELLS = pl.Schema(
+    {
+        "table": pl.String(),
+        "key": pl.String(),
+        "subject_id": pl.Int64(),
+        "column": pl.String(),
+        "old": pl.String(),
+        "new": pl.String(),
+        "cause": pl.String(),
+    }
+)
+
+ROWS = pl.Schema(
+    {"table": pl.String(), "key": pl.String(), "subject_id": pl.Int64(), "change": pl.String(), "cause": pl.String()}
+)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The difference of two releases.
+
+    Attributes:
+        added: Subjects of the new release only.
+        removed: Subjects of the old release only.
+        cells: Changed cells of rows that both have; see `CELLS`. A column that only one release has is in `columns`.
+        rows: Rows that only one release has, of subjects that both have.
+        columns: `(table, column, "added" or "removed" or "type")`.
+        matrices: Modality to changed values, variables and subjects of the cohort file.
+        causes: What differs in what the releases were made from: source data, settings, software, key, dictionary.
+    """
+
+    added: list[int]
+    removed: list[int]
+    cells: pl.DataFrame
+    rows: pl.DataFrame
+    columns: list[tuple[str, str, str]]
+    matrices: dict[str, dict[str, int]]
+    causes: dict[str, list[str]]
+
+    def is_empty(self) -> bool:
+        """Whether the releases hold the same data."""
+        return not (self.added or self.removed or self.cells.height or self.rows.height or self.columns or self.matrices)
+
+    def by_column(self) -> pl.DataFrame:
+        """Count changed cells by table and column."""
+        return self.cells.group_by("table", "column").agg(pl.len().alias("cells")).sort("table", "column")
+
+    def text(self) -> str:
+        """Return the difference on one screen; it names no subject."""
+        lines = [f"Subjects   {len(self.added)} added, {len(self.removed)} removed"]
+        for kind, names in self.causes.items():
+            lines.append(f"{kind:<10} {', '.join(names[:6])}{' ...' if len(names) > 6 else ''}")
+        for table, column, change in self.columns[:20]:
+            lines.append(f"Column     {table}.{column}: {change}")
+        counts = self.rows.group_by("table", "change").agg(pl.len()).sort("table", "change")
+        lines += [f"Rows       {table}: {number} {change}" for table, change, number in counts.iter_rows()]
+        for table, column, number in self.by_column().iter_rows():
+            causes = self.cells.filter((pl.col("table") == table) & (pl.col("column") == column))["cause"].unique().sort()
+            lines.append(f"Cells      {table}.{column}: {number} changed ({'; '.join(causes)})")
+        lines += [
+            f"Matrix     {name}: {n['values']} values changed, in {n['variables']} variables of {n['subjects']} subjects"
+            for name, n in self.matrices.items()
+        ]
+        if self.is_empty():
+            lines.append("The data are the same.")
+        return "\n".join(lines) + "\n"
+
+
+def diff(old: Path | str, new: Path | str) -> Difference:
+    """Compare two releases, table by table and cell by cell.
+
+    The cause of a change is found in what the manifests say went in. Source data is a candidate for a subject whose
+    centre's sources changed; settings and software are candidates for every cell. Several candidates are all named.
+
+    Raises:
+        UserError: If a folder is no release, or the releases have different keys: their pseudonyms cannot be compared.
+    """
+    old, new = Path(old), Path(new)
+    about_old, about_new = manifest.read(old), manifest.read(new)
+    if about_old.get("key_fingerprint") != about_new.get("key_fingerprint"):
+        raise UserError(
+            "The releases were made under different keys, so their subjects cannot be matched. Compare releases of one key."
+        )
+    causes = _causes(about_old, about_new)
+    ids_old, ids_new = (set(_table(f, "subjects")["subject_id"].to_list()) for f in (old, new))
+    both = ids_old & ids_new
+    centre_of = _centres(new, both)
+
+    cells, rows, columns = [], [], []
+    for table in sorted(KEYS):
+        before, after = _table(old, table), _table(new, table)
+        columns += _column_changes(table, before, after)
+        found_cells, found_rows = _compare(table, before, after, both)
+        cells.append(found_cells)
+        rows.append(found_rows)
+    for table in ("trace", "timeline"):
+        before, after = _bags(old, new, table, both)
+        rows.append(_compare_bags(table, before, after))
+    return Difference(
+        added=sorted(ids_new - ids_old),
+        removed=sorted(ids_old - ids_new),
+        cells=_with_causes(pl.concat(cells), causes, centre_of, CELLS),
+        rows=_with_causes(pl.concat(rows), causes, centre_of, ROWS),
+        columns=columns,
+        matrices=_matrices(old, new),
+        causes=causes,
+    )
+
+
+def _table(folder: Path, name: str) -> pl.DataFrame:
+    path = folder / ("dictionary" if name == "dictionary" else "tables") / f"{name}.parquet"
+    frame = pl.read_parquet(path) if path.exists() else pl.DataFrame()
+    # What the dictionary counts follows from the data, and would repeat each change.
+    return frame.select(pl.exclude("rows", "missing", "completeness_by_centre")) if name == "dictionary" else frame
+
+
+def _centres(folder: Path, subjects: set[int]) -> pl.DataFrame:
+    frame = _table(folder, "subjects").filter(pl.col("subject_id").is_in(list(subjects)))
+    column = next((c for c in ("centres", "centre") if c in frame.columns), None)
+    return frame.select("subject_id", (pl.col(column) if column else pl.lit(None, dtype=pl.String)).alias("centre"))
+
+
+def _causes(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, list[str]]:
+    found = {
+        "Sources": _differing(old.get("source_digests", {}), new.get("source_digests", {})),
+        "Settings": _differing(_flat(old.get("settings", {})), _flat(new.get("settings", {}))),
+        "Software": _differing(old.get("software", {}), new.get("software", {})),
+    }
+    return {kind: names for kind, names in found.items() if names}
+
+
+def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    return sorted(name for name in set(old) | set(new) if old.get(name) != new.get(name))
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        return {prefix: value}
+    return {
+        name: leaf
+        for key, inner in value.items()
+        for name, leaf in _flat(inner, f"{prefix}.{key}" if prefix else str(key)).items()
+    }
+
+
+def _column_changes(table: str, old: pl.DataFrame, new: pl.DataFrame) -> list[tuple[str, str, str]]:
+    found = [(table, c, "added") for c in new.columns if c not in old.columns]
+    found += [(table, c, "removed") for c in old.columns if c not in new.columns]
+    found += [(table, c, "type") for c in new.columns if c in old.columns and old.schema[c] != new.schema[c]]
+    return sorted(found)
+
+
+def _compare(table: str, old: pl.DataFrame, new: pl.DataFrame, both: set[int]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    key = [k for k in KEYS[table] if k in old.columns and k in new.columns]
+    if not key:
+        return pl.DataFrame(schema=_bare(CELLS)), pl.DataFrame(schema=_bare(ROWS))
+    owner = next((c for c in ("subject_id", "primary") if c in old.columns and c in new.columns), None)
+    if owner:
+        old, new = (f.filter(pl.col(owner).is_in(list(both))) for f in (old, new))
+    named = [f.with_columns(_occurrence(key), _owner(owner), _key(key)) for f in (old, new)]
+    by = [*key, "__nth"]
+    left, right = named
+    rows = [
+        one.join(other, on=by, how="anti", nulls_equal=True).select(
+            pl.lit(table).alias("table"),
+            pl.col("__key").alias("key"),
+            pl.col("__owner").alias("subject_id"),
+            pl.lit(change).alias("change"),
+        )
+        for one, other, change in ((left, right, "removed"), (right, left, "added"))
+    ]
+    shared = [c for c in old.columns if c in new.columns and c not in key]
+    pairs = left.select(*by, "__key", "__owner", *shared).join(
+        right.select(*by, *shared), on=by, suffix="__new", nulls_equal=True
+    )
+    cells = [
+        pairs.filter(_differs(pairs, c)).select(
+            pl.lit(table).alias("table"),
+            pl.col("__key").alias("key"),
+            pl.col("__owner").alias("subject_id"),
+            pl.lit(c).alias("column"),
+            _as_text(pairs, c).alias("old"),
+            _as_text(pairs, f"{c}__new").alias("new"),
+        )
+        for c in shared
+    ]
+    empty = pl.DataFrame(schema=_bare(CELLS))
+    return pl.concat([empty, *cells]), pl.concat([pl.DataFrame(schema=_bare(ROWS)), *rows])
+
+
+def _bare(schema: pl.Schema) -> pl.Schema:
+    return pl.Schema({name: dtype for name, dtype in schema.items() if name != "cause"})
+
+
+def _occurrence(key: list[str]) -> pl.Expr:
+    return pl.int_range(pl.len()).over(key).alias("__nth")
+
+
+def _owner(owner: str | None) -> pl.Expr:
+    return (pl.col(owner) if owner else pl.lit(None, dtype=pl.Int64)).alias("__owner")
+
+
+def _key(key: list[str]) -> pl.Expr:
+    return pl.concat_str([pl.col(k).cast(pl.String).fill_null("") for k in key], separator=" | ").alias("__key")
+
+
+def _differs(pairs: pl.DataFrame, column: str) -> pl.Expr:
+    old, new = pl.col(column), pl.col(f"{column}__new")
+    if pairs.schema[column] != pairs.schema[f"{column}__new"]:
+        return old.cast(pl.String).ne_missing(new.cast(pl.String))
+    return old.ne_missing(new)
+
+
+def _as_text(pairs: pl.DataFrame, column: str) -> pl.Expr:
+    if pairs.schema[column].is_nested():
+        return pl.col(column).map_elements(str, return_dtype=pl.String)
+    return pl.col(column).cast(pl.String)
+
+
+def _bags(old: Path, new: Path, table: str, both: set[int]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    frames = [read_timeline(f / "timeline").collect() if table == "timeline" else _table(f, table) for f in (old, new)]
+    shared = [c for c in frames[0].columns if c in frames[1].columns]
+    if "subject_id" not in shared:
+        empty = pl.DataFrame(schema={"subject_id": pl.Int64, "__digest": pl.UInt64, "n": pl.UInt32})
+        return empty, empty
+    first, second = (_bag(f.select(shared).filter(pl.col("subject_id").is_in(list(both)))) for f in frames)
+    return first, second
+
+
+def _bag(frame: pl.DataFrame) -> pl.DataFrame:
+    # A row of an unkeyed table changed when its whole content did; the order of rows does not count.
+    hashed = frame.select("subject_id", frame.hash_rows(seed=0).alias("__digest"))
+    return hashed.group_by("subject_id", "__digest").agg(pl.len().alias("n"))
+
+
+def _compare_bags(table: str, old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
+    pairs = old.join(new, on=["subject_id", "__digest"], how="full", suffix="_new", coalesce=True)
+    less = (pl.col("n").fill_null(0).cast(pl.Int64) - pl.col("n_new").fill_null(0).cast(pl.Int64)).alias("less")
+    pairs = pairs.with_columns(less).filter(pl.col("less") != 0)
+    pairs = pairs.with_columns(pl.col("less").abs().alias("times"))
+    return (
+        pairs.select(
+            pl.lit(table).alias("table"),
+            pl.lit("").alias("key"),
+            "subject_id",
+            pl.when(pl.col("less") > 0).then(pl.lit("removed")).otherwise(pl.lit("added")).alias("change"),
+            pl.lit(1).repeat_by("times").alias("__times"),
+        )
+        .explode("__times")
+        .drop("__times")
+        .sort("subject_id", "change")
+    )
+
+
+def _with_causes(frame: pl.DataFrame, causes: dict[str, list[str]], centre_of: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+    sources: dict[str, list[str]] = {}
+    for name in causes.get("Sources", []):
+        sources.setdefault(name.split("/")[0], []).append(name)
+    general = [f"new settings {', '.join(causes['Settings'][:3])}"] if "Settings" in causes else []
+    general += [f"new software {', '.join(causes['Software'][:3])}"] if "Software" in causes else []
+    memory: dict[str | None, str] = {}
+
+    def cause(centre: str | None) -> str:
+        if centre not in memory:
+            own = [s for c in (centre.split(";") if centre else sorted(sources)) for s in sources.get(c, [])]
+            found = [f"new source data {', '.join(own)}"] if own else []
+            memory[centre] = " or ".join([*found, *general]) or "not in the manifests"
+        return memory[centre]
+
+    frame = frame.join(centre_of, on="subject_id", how="left", maintain_order="left")
+    told = pl.Series("cause", [cause(c) for c in frame["centre"]], dtype=pl.String)
+    return frame.with_columns(told).select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+
+
+def _matrices(old: Path, new: Path) -> dict[str, dict[str, int]]:
+    import zarr
+
+    left: Any
+    right: Any
+    left, right = (zarr.open_group(f / "cohort.zarr", mode="r") for f in (old, new))
+    found: dict[str, dict[str, int]] = {}
+    for name in sorted(set(left["mod"].group_keys()) & set(right["mod"].group_keys())):
+        counts = _compare_matrix(left[f"mod/{name}"], right[f"mod/{name}"])
+        if counts["values"]:
+            found[name] = counts
+    return found
+
+
+def _compare_matrix(old: Any, new: Any) -> dict[str, int]:
+    rows_old, rows_new = (_names(g["obs"]) for g in (old, new))
+    columns_old, columns_new = (_names(g["var"]) for g in (old, new))
+    _, a, b = np.intersect1d(rows_old, rows_new, return_indices=True)
+    _, c, d = np.intersect1d(columns_old, columns_new, return_indices=True)
+    values, variables, subjects = 0, np.zeros(len(c), dtype=bool), 0
+    for start in range(0, len(a), 1024):
+        x = np.asarray(old["X"].oindex[a[start : start + 1024], slice(None)])[:, c]
+        y = np.asarray(new["X"].oindex[b[start : start + 1024], slice(None)])[:, d]
+        changed = ~((x == y) | (np.isnan(x.astype(float)) & np.isnan(y.astype(float))))
+        values += int(changed.sum())
+        subjects += int(changed.any(axis=1).sum())
+        variables |= changed.any(axis=0)
+    return {"values": values, "variables": int(variables.sum()), "subjects": subjects}
+
+
+def _names(group: Any) -> np.ndarray:
+    return np.asarray(group[group.attrs["_index"]][:]).astype(object)

@@ -1,0 +1,184 @@
+"""Where a number comes from, in plain words; and the methods paragraph of a release, from what really ran."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from groundwork.problems import UserError
+from releases import manifest
+
+IDENTITY_OF_SOURCE = ("source", "source_row", "code", "StudyInstanceUID", "SeriesInstanceUID", "roi_name", "sample")
+
+
+def explain(folder: Path | str, subject_id: int, variable: str) -> str:
+    """Say where the value of one subject in one column of a release comes from.
+
+    Looks in `analysis`, then `subjects`, then `adtte` (as `OS` or `OS_AVAL`).
+
+    Returns:
+        Text for the person who asked; it holds the value, and belongs in the same zone as the release.
+
+    Raises:
+        UserError: If the folder is no release, or it has no such subject or variable.
+    """
+    folder = Path(folder)
+    about = manifest.read(folder)
+    table, column, row = _find(folder, subject_id, variable)
+    words = _words(folder, table, column)
+    value = row.get(column)
+    unit = f" {words['unit']}" if words.get("unit") and value is not None else ""
+    lines = [
+        f"{column} of subject {subject_id} in {about['study']} {about['version']} is "
+        + ("missing." if value is None else f"{value}{unit}."),
+        f"It is in the table {table}" + (f": {words['label']}." if words.get("label") else "."),
+    ]
+    if words.get("derivation"):
+        lines.append(f"How it was made: {words['derivation']}")
+    lines += _sources(folder, table, column, subject_id, row)
+    lines += _feature_lines(folder, table, column, subject_id)
+    digests = dict(about.get("source_digests", {}))
+    if digests:
+        lines.append(
+            "Source data, by digest: " + ", ".join(f"{name} {digest[:16]}" for name, digest in sorted(digests.items())) + "."
+        )
+    software = dict(about.get("software", {}))
+    if software:
+        lines.append("Software: " + ", ".join(f"{name} {version}" for name, version in sorted(software.items())) + ".")
+    lines.append(
+        f"Settings {str(about.get('settings_digest', ''))[:16]}, key {about.get('key_fingerprint') or 'not recorded'}; all in manifest.json."
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _find(folder: Path, subject_id: int, variable: str) -> tuple[str, str, dict[str, Any]]:
+    known = pl.read_parquet(folder / "tables" / "subjects.parquet", columns=["subject_id"])
+    if subject_id not in known["subject_id"]:
+        raise UserError(f"The release has no such subject. It has {known.height}; see tables/subjects.parquet.")
+    for table in ("analysis", "subjects"):
+        scan = pl.scan_parquet(folder / "tables" / f"{table}.parquet")
+        if variable in scan.collect_schema().names():
+            rows = scan.filter(pl.col("subject_id") == subject_id).collect().to_dicts()
+            return table, variable, rows[0] if rows else {}
+    adtte = pl.scan_parquet(folder / "tables" / "adtte.parquet")
+    code, _, column = variable.partition("_")
+    names = adtte.collect_schema().names()
+    if "PARAMCD" in names and (column or "AVAL") in names:
+        rows = adtte.filter((pl.col("subject_id") == subject_id) & (pl.col("PARAMCD") == code)).collect().to_dicts()
+        if rows:
+            return "adtte", column or "AVAL", rows[0]
+    raise UserError(
+        f"The release has no variable {variable!r}. dictionary/dictionary.csv lists all; for endpoints write OS or OS_CNSR."
+    )
+
+
+def _words(folder: Path, table: str, column: str) -> dict[str, Any]:
+    scan = pl.scan_parquet(folder / "dictionary" / "dictionary.parquet")
+    rows = scan.filter((pl.col("table") == table) & (pl.col("column") == column)).collect().to_dicts()
+    return rows[0] if rows else {}
+
+
+def trace_rows(folder: Path | str, subject_id: int, column: str) -> pl.DataFrame:
+    """Return the trace rows of one cell of the analysis table; a variable that ends in `*` stands for all that begin so."""
+    trace = pl.scan_parquet(Path(folder) / "tables" / "trace.parquet")
+    names = trace.collect_schema().names()
+    if "subject_id" not in names or "variable" not in names:
+        return pl.DataFrame()
+    starts = pl.col("variable").str.ends_with("*") & pl.lit(column).str.starts_with(pl.col("variable").str.strip_suffix("*"))
+    return trace.filter((pl.col("subject_id") == subject_id) & ((pl.col("variable") == column) | starts)).collect()
+
+
+def _sources(folder: Path, table: str, column: str, subject_id: int, row: Mapping[str, Any]) -> list[str]:
+    if table == "adtte":
+        place = f"{row['SRCDOM']}" if row.get("SRCDOM") else "the index itself"
+        number = f", row {row['SRCSEQ']}" if row.get("SRCSEQ") is not None else ""
+        ended = row.get("EVNTDESC") or row.get("CNSDTDSC") or "not said"
+        return [f"Follow-up ended with: {ended}. Source: {place}{number}."]
+    if table != "analysis":
+        return []
+    found = trace_rows(folder, subject_id, column)
+    lines = []
+    for source in found.to_dicts():
+        parts = [f"{name} {source[name]}" for name in IDENTITY_OF_SOURCE if source.get(name) not in (None, "")]
+        days = source.get("days_from_index")
+        when = f", {days:g} days from the index" if days is not None else ""
+        lines.append(f"Read from: {', '.join(parts)}{when}.")
+    return lines or ["The trace names no source row for it."]
+
+
+def _feature_lines(folder: Path, table: str, column: str, subject_id: int) -> list[str]:
+    if table != "analysis":
+        return []
+    found = trace_rows(folder, subject_id, column)
+    if "SeriesInstanceUID" not in found.columns:
+        return []
+    series = found["SeriesInstanceUID"].drop_nulls().unique().to_list()
+    features = pl.scan_parquet(folder / "tables" / "features.parquet").filter(pl.col("SeriesInstanceUID").is_in(series))
+    rows = features.select("engine", "mode", "settings_digest", "source_digest").unique().sort("source_digest").collect()
+    return [
+        f"Extracted by {r['engine']} (mode {r['mode']}) under settings {r['settings_digest'][:16]} from files {r['source_digest'][:16]}."
+        for r in rows.to_dicts()
+    ]
+
+
+CITATIONS: Mapping[str, str] = {
+    "pyradiomics": "van Griethuysen et al., Cancer Res 2017;77:e104",
+    "ibsi": "Zwanenburg et al., Radiology 2020;295:328",
+    "tmm": "Robinson and Oshlack, Genome Biol 2010;11:R25",
+    "tmmwsp": "Robinson and Oshlack, Genome Biol 2010;11:R25",
+    "rle": "Anders and Huber, Genome Biol 2010;11:R106",
+    "median-of-ratios": "Anders and Huber, Genome Biol 2010;11:R106",
+    "vst": "Love et al., Genome Biol 2014;15:550",
+    "voom": "Law et al., Genome Biol 2014;15:R29",
+    "upperquartile": "Bullard et al., BMC Bioinformatics 2010;11:94",
+    "quantile": "Bolstad et al., Bioinformatics 2003;19:185",
+    "mudata": "Bredikhin et al., Genome Biol 2022;23:42",
+    "kaplan-meier": "Kaplan and Meier, J Am Stat Assoc 1958;53:457",
+}
+
+
+def methods_paragraph(about: Mapping[str, Any], tables: Mapping[str, pl.DataFrame]) -> str:
+    """Return a methods paragraph in English, with versions and citations, of what this release really holds.
+
+    Args:
+        about: The manifest, without its files.
+        tables: The released tables.
+    """
+    software = {str(k).lower(): str(v) for k, v in dict(about.get("software", {})).items()}
+    settings = dict(about.get("settings", {}))
+    sentences = [f"Data are version {about['version']} of {about['title']} ({about['study']})."]
+    if "unibase" in software:
+        sentences.append(f"They were prepared with unibase {software['unibase']}.")
+    sentences.append("Identifiers were replaced by keyed pseudonyms and dates shifted by one number of days per subject.")
+    features = tables.get("features")
+    if features is not None and features.height:
+        engines = ", ".join(features["engine"].unique().sort().to_list())
+        modalities = ", ".join(features["Modality"].drop_nulls().unique().sort().to_list()) or "images"
+        cited = CITATIONS["pyradiomics"] if "pyradiomics" in engines.lower() else CITATIONS["ibsi"]
+        sentences.append(f"Radiomic features of {modalities} were extracted with {engines} ({cited}).")
+    for assay, shape in dict(about.get("modalities", {})).items():
+        method = (
+            dict(dict(settings.get("assays", {})).get(assay) or {}).get("method")
+            if assay not in ("radiomics", "clinical")
+            else None
+        )
+        if method:
+            cited = f" ({CITATIONS[method]})" if method in CITATIONS else ""
+            sentences.append(f"The assay {assay} ({shape['variables']} variables) was normalised by {method}{cited}.")
+    index = settings.get("index")
+    if isinstance(index, Mapping) and index.get("concept"):
+        sentences.append(
+            f"The index date is the {index.get('which', 'first')} {index['concept']}; no value known only after it is used as a predictor."
+        )
+    adtte = tables.get("adtte")
+    if adtte is not None and adtte.height:
+        codes = ", ".join(adtte["PARAMCD"].unique().sort().to_list())
+        sentences.append(
+            f"Survival ({codes}) was estimated by Kaplan-Meier ({CITATIONS['kaplan-meier']}), with log-log confidence limits."
+        )
+    version = f" {software['mudata']}" if "mudata" in software else ""
+    sentences.append(f"The data are stored as MuData{version} ({CITATIONS['mudata']}), Parquet and a MEDS 0.4.1 timeline.")
+    return " ".join(sentences)

@@ -1,0 +1,81 @@
+"""The signature of a release: Ed25519 (RFC 8032) over the bytes of its manifest, which name every file.
+
+Who holds the public key can tell that the release is the one published, on any machine and without us.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+
+from groundwork.files import write_bytes, write_text
+from groundwork.problems import UserError
+from releases.manifest import MANIFEST, SIGNATURE, verify
+
+
+def new_signing_key(path: Path | str) -> None:
+    """Write a new private key (PEM, mode 0600) to `path` and its public key to `<path>.pub`.
+
+    Raises:
+        UserError: If the file exists.
+    """
+    path = Path(path)
+    if path.exists():
+        raise UserError(f"{path} exists and is not overwritten. Choose another name, or sign with that key.")
+    key = Ed25519PrivateKey.generate()
+    write_bytes(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), mode=0o600)
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    write_bytes(path.with_name(path.name + ".pub"), public)
+
+
+def sign(folder: Path | str, private_key: Path | str) -> Path:
+    """Sign the manifest of a release; equal manifests and keys give equal signatures.
+
+    Raises:
+        UserError: If the release is not as its manifest says, or the file holds no Ed25519 private key.
+    """
+    folder, path = Path(folder), Path(private_key)
+    problems = verify(folder)
+    if problems:
+        raise UserError(f"The release is not signed, because it is not as published: {problems[0]}. Publish it again.")
+    if path.stat().st_mode & 0o077:
+        raise UserError(f"Others can read the signing key {path}. Close it: chmod 600 {path}")
+    key = load_pem_private_key(path.read_bytes(), password=None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise UserError(f"{path} holds another kind of key than Ed25519. Make one with `unibase sign --new-key FILE`.")
+    write_text(folder / SIGNATURE, key.sign((folder / MANIFEST).read_bytes()).hex() + "\n")
+    return folder / SIGNATURE
+
+
+def verify_signed(folder: Path | str, public_key: Path | str) -> list[str]:
+    """Check signature and files of a release; return one sentence per problem, none when all is well.
+
+    Raises:
+        UserError: If there is no manifest, or the file holds no Ed25519 public key.
+    """
+    folder, path = Path(folder), Path(public_key)
+    try:
+        key = load_pem_public_key(path.read_bytes())
+    except ValueError:
+        raise UserError(f"{path} holds no public key in PEM. Ask the publisher for the file that ends in .pub.") from None
+    if not isinstance(key, Ed25519PublicKey):
+        raise UserError(f"{path} holds another kind of key than Ed25519. Ask the publisher for the file that ends in .pub.")
+    problems = verify(folder)
+    signature = folder / SIGNATURE
+    if not signature.exists():
+        return [f"{SIGNATURE}: missing", *problems]
+    try:
+        key.verify(bytes.fromhex(signature.read_text().strip()), (folder / MANIFEST).read_bytes())
+    except (InvalidSignature, ValueError):
+        problems.insert(0, f"{SIGNATURE}: is not this key's signature of the manifest")
+    return problems

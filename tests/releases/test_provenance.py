@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from groundwork.problems import UserError
+from releases import manifest, signing
+from releases.inputs import ReleaseInputs
+from releases.provenance import explain, methods_paragraph
+from releases.publish import publish_release
+from tests.releases.examples import make_inputs
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[ReleaseInputs, Path]:
+    folder = tmp_path_factory.mktemp("provenance")
+    inputs = make_inputs(folder / "in", subjects=30)
+    with_image = inputs.features["subject_id"][0]
+    series = inputs.features["SeriesInstanceUID"][0]
+    trace = pl.DataFrame(
+        [
+            {
+                "subject_id": with_image,
+                "variable": "CT_GTV_original_*",
+                "kind": "imaging",
+                "SeriesInstanceUID": series,
+                "days_from_index": -20.0,
+            },
+            {
+                "subject_id": with_image,
+                "variable": "ldh",
+                "kind": "clinical",
+                "source": "A/omop/measurement",
+                "source_row": 17,
+                "code": "LOINC//2532-0",
+                "days_from_index": -3.5,
+            },
+        ]
+    )
+    inputs = replace(inputs, trace=trace)
+    return inputs, publish_release(inputs, folder / "out")
+
+
+def test_every_cell_can_be_explained(published: tuple[ReleaseInputs, Path]) -> None:
+    inputs, folder = published
+    subject = inputs.features["subject_id"][0]
+    text = explain(folder, subject, "CT_GTV_original_firstorder_Mean")
+    value = inputs.features["original_firstorder_Mean"][0]
+    assert str(value) in text
+    assert f"SeriesInstanceUID {inputs.features['SeriesInstanceUID'][0]}, -20 days from the index" in text
+    assert "pyradiomics 3.0.1" in text
+    assert inputs.features["source_digest"][0][:16] in text
+    lab = explain(folder, subject, "ldh")
+    assert "source A/omop/measurement, source_row 17, code LOINC//2532-0, -3.5 days from the index" in lab
+    assert "U/L" in lab
+    assert "settings" in lab.lower()
+    assert "0123456789abcdef" in lab
+    survival = explain(folder, subject, "OS")
+    assert str(inputs.adtte.filter(pl.col("subject_id") == subject)["AVAL"][0]) in survival
+    for column in pl.read_parquet(folder / "tables" / "analysis.parquet").columns:
+        assert explain(folder, subject, column)
+
+
+def test_what_is_not_there_is_said(published: tuple[ReleaseInputs, Path]) -> None:
+    inputs, folder = published
+    with pytest.raises(UserError, match="no such subject"):
+        explain(folder, 5, "ldh")
+    with pytest.raises(UserError, match="no variable 'nothing'"):
+        explain(folder, inputs.subjects["subject_id"][0], "nothing")
+
+
+def test_the_methods_say_what_ran_and_no_more(published: tuple[ReleaseInputs, Path]) -> None:
+    inputs, folder = published
+    text = (folder / "methods.txt").read_text()
+    assert "pyradiomics 3.0.1 (van Griethuysen" in text
+    assert "rna (30 variables) was normalised by tmm (Robinson" in text
+    assert "first treatment_start" in text
+    about = {**manifest.read(folder), "settings": {}, "modalities": {}}
+    bare = methods_paragraph(about, {"features": inputs.features.clear(), "adtte": inputs.adtte.clear()})
+    assert "Griethuysen" not in bare
+    assert "Kaplan" not in bare
+    assert "normalised" not in bare
+
+
+def test_a_signature_holds_until_a_byte_changes(published: tuple[ReleaseInputs, Path], tmp_path: Path) -> None:
+    _, folder = published
+    key, other = tmp_path / "site.key", tmp_path / "other.key"
+    signing.new_signing_key(key)
+    signing.new_signing_key(other)
+    assert key.stat().st_mode & 0o077 == 0
+    assert signing.verify_signed(folder, tmp_path / "site.key.pub") == ["manifest.json.sig: missing"]
+    first = signing.sign(folder, key).read_bytes()
+    assert signing.sign(folder, key).read_bytes() == first
+    assert signing.verify_signed(folder, tmp_path / "site.key.pub") == []
+    assert manifest.verify(folder) == []
+    assert signing.verify_signed(folder, tmp_path / "other.key.pub")[0].endswith("is not this key's signature of the manifest")
+    path = folder / "manifest.json"
+    text = path.read_text()
+    path.write_text(text.replace("1.0.0", "1.0.1", 1))
+    assert signing.verify_signed(folder, tmp_path / "site.key.pub") != []
+    path.write_text(text)
+    with pytest.raises(UserError, match="exists and is not overwritten"):
+        signing.new_signing_key(key)
+    with pytest.raises(UserError, match="no public key"):
+        signing.verify_signed(folder, path)
