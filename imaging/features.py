@@ -6,9 +6,10 @@ bad region does not take the others with it. The result lists every match, miss 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +27,7 @@ from imaging.masks import Mask, Roi, open_masks
 from imaging.reference import Features
 from imaging.regions import Matches, Regions, check_regions, match_regions
 from imaging.settings import FeatureSettings
+from imaging.shells import check_shells, shell, shell_name
 from imaging.volumes import Volume, read_files, read_image, read_series
 
 Engine = Literal["pyradiomics", "unibase"]
@@ -51,6 +53,7 @@ class FeatureTask:
         several: What to do when several ROIs match one target.
         resample: Resample masks that lie on another grid; `correctMask: true` in the settings asks for it too.
         threshold: Least fraction at which a voxel of a fractional SEG is inside.
+        shells: Peritumoral shells to extract beside every region, as (inner, outer) in mm.
     """
 
     image_folder: Path
@@ -68,6 +71,7 @@ class FeatureTask:
     several: Several = "refuse"
     resample: bool = False
     threshold: float = 0.5
+    shells: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,20 +110,21 @@ def extract_series(task: FeatureTask) -> dict[str, Any]:
     listed = list(refused)
     problems: list[Unusable] = [Unusable(entry["reason"], entry["message"], entry["remedy"]) for entry in refused]
     for region in chosen:
-        entry: dict[str, Any] = {"target": region.target, "roi_name": region.roi.roi_name}
-        try:
-            mask = _read_mask(region)
-            features, left_out = extract_region(volume, mask.array, task.settings, task.engine, task.mode)
-        except Unusable as problem:
-            entry |= {"status": "refused", "reason": problem.reason, "message": problem.message, "remedy": problem.remedy}
-            problems.append(problem)
-        else:
-            entry |= {"status": "done", "voxels": int(mask.array.sum()), "notes": list(mask.notes)}
-            entry["refused_image_types"] = left_out
-            numbers = [region.roi.number, *(roi.number for roi in region.others)]
-            source = digest_of([volume.digest, digests[region.mask_path], numbers])
-            rows += _rows(task, volume, region, features, source)
-        listed.append(entry)
+        numbers = [region.roi.number, *(roi.number for roi in region.others)]
+        source = digest_of([volume.digest, digests[region.mask_path], numbers])
+        for target, make in _wanted(region, volume, task):
+            entry: dict[str, Any] = {"target": target, "roi_name": region.roi.roi_name}
+            try:
+                mask = make()
+                features, left_out = extract_region(volume, mask.array, task.settings, task.engine, task.mode)
+            except Unusable as problem:
+                entry |= {"status": "refused", "reason": problem.reason, "message": problem.message, "remedy": problem.remedy}
+                problems.append(problem)
+            else:
+                entry |= {"status": "done", "voxels": int(mask.array.sum()), "notes": list(mask.notes)}
+                entry["refused_image_types"] = left_out
+                rows += _rows(task, volume, replace(region, target=target), features, source)
+            listed.append(entry)
     if not rows:
         raise problems[0]
     frame = FEATURES.write(ordered(pl.DataFrame(rows, infer_schema_length=None)), task.destination)
@@ -200,6 +205,7 @@ def check_task(task: FeatureTask) -> None:
         raise UserError("PyRadiomics does not compute IBSI's definitions. Choose engine: unibase for mode: ibsi.")
     if task.several not in ("refuse", "each", "union"):
         raise UserError("several must be refuse, each or union.")
+    check_shells(task.shells)
     if task.regions is not None:
         check_regions(task.regions)
 
@@ -216,6 +222,7 @@ def plan_units(
     mode: Mode = "pyradiomics",
     several: Several = "refuse",
     resample: bool = False,
+    shells: tuple[tuple[float, float], ...] = (),
 ) -> list[Unit]:
     """Return one unit per image series of a SERIES frame, with the masks that belong to it.
 
@@ -234,6 +241,7 @@ def plan_units(
         mode: Which definitions.
         several: What to do when several ROIs match one target.
         resample: Resample masks on other grids.
+        shells: Peritumoral shells beside every region, as (inner, outer) in mm.
     """
     from imaging.index import NOT_IMAGES
 
@@ -271,6 +279,7 @@ def plan_units(
             mode,
             several,
             resample,
+            shells=shells,
         )
         digest = digest_of([row["input_digest"], sorted(mask["input_digest"] for mask in own)])
         units.append(Unit(f"{row['folder']}:{row['SeriesInstanceUID']}", digest, task))
@@ -285,6 +294,7 @@ def stage_settings(
     mode: Mode = "pyradiomics",
     several: Several = "refuse",
     resample: bool = False,
+    shells: tuple[tuple[float, float], ...] = (),
 ) -> dict[str, Any]:
     """Return all that changes the result of a unit beside its input, as JSON: the `settings` of `run_units`."""
     return {
@@ -294,6 +304,7 @@ def stage_settings(
         "mode": mode,
         "several": several,
         "resample": resample,
+        "shells": [list(pair) for pair in shells],
         "code": version("unibase"),
     }
 
@@ -379,6 +390,23 @@ def _choose(
                     for roi in rois
                 ]
     return chosen, refused, matches
+
+
+def _wanted(region: _Region, volume: Volume, task: FeatureTask) -> list[tuple[str, Callable[[], Mask]]]:
+    """Return the targets that a region serves, itself and its shells, each with how its mask is made."""
+    # The mask is read once; when that fails, each target fails with the same reason.
+    read = cache(lambda: _read_mask(region))
+
+    def shelled(inner: float, outer: float) -> Callable[[], Mask]:
+        def make() -> Mask:
+            mask = read()
+            array, notes = shell(mask.array, volume.grid, inner, outer)
+            return replace(mask, array=array, notes=tuple(sorted({*mask.notes, *notes})))
+
+        return make
+
+    shells = [(shell_name(region.target, inner, outer), shelled(inner, outer)) for inner, outer in task.shells]
+    return [(region.target, read), *shells]
 
 
 def _read_mask(region: _Region) -> Mask:

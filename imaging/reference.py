@@ -53,8 +53,10 @@ def extract(volume: Volume, mask: Array, settings: FeatureSettings) -> Features:
         extractor.settings.pop(key, None)
     extractor.enabledImagetypes = {name: dict(own) for name, own in settings.image_types.items()}
     extractor.enabledFeatures = {name: list(features or ()) for name, features in settings.feature_classes.items()}
-    image = volume.to_sitk(stored_type=True)
-    region = volume.grid.to_sitk(mask.astype(np.uint8))
+    box = _box(mask) if _local(settings) else (slice(None),) * 3
+    # The grid's origin may stay: no feature depends on where in the room a region lies.
+    image = volume.grid.to_sitk(volume.array[box].astype(volume.stored_type))
+    region = volume.grid.to_sitk(mask[box].astype(np.uint8))
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:
@@ -66,6 +68,21 @@ def extract(volume: Volume, mask: Array, settings: FeatureSettings) -> Features:
         image_type, column = name.split("_", 1)
         features.setdefault(image_type, {})[column] = _number(value)
     return features
+
+
+def _local(settings: FeatureSettings) -> bool:
+    """Whether no voxel outside the region can change a feature, so that PyRadiomics may get the region's box alone."""
+    whole = settings.setting["normalize"] or settings.setting["resampledPixelSpacing"]
+    return set(settings.image_types) == {"Original"} and not whole
+
+
+def _box(mask: Array) -> tuple[slice, slice, slice]:
+    """Return the box of the region with one voxel around it, cut at the border of the image."""
+    ends = []
+    for axis in range(3):
+        filled = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
+        ends.append(slice(max(int(filled[0]) - 1, 0), int(filled[-1]) + 2))
+    return ends[0], ends[1], ends[2]
 
 
 @cache
