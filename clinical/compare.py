@@ -24,7 +24,8 @@ def difference_table(
     """
     rows: list[tuple[str, int, int, int, int]] = []
     everyone = (set(left[by]), set(right[by]))
-    rows.append(("subjects", *map(len, everyone), len(everyone[0]) - len(everyone[1]), len(everyone[0] ^ everyone[1])))
+    sizes = (len(everyone[0]), len(everyone[1]))
+    rows.append(("subjects", *sizes, sizes[0] - sizes[1], len(everyone[0] ^ everyone[1])))
     for name, conditions in counts.items():
         sides = [
             frame.filter(condition).group_by(by).agg(pl.len().cast(pl.Int64).alias(side))

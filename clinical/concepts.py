@@ -9,19 +9,38 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML, YAMLError
 
 from groundwork.problems import UserError
 
 
 class CodedValue(BaseModel):
-    """A code that says the concept only with one of these values."""
+    """A code that says the concept only with one of these texts, or with a number in a range (ends included)."""
 
     model_config = ConfigDict(extra="forbid")
 
     code: str
-    text: list[str] = Field(min_length=1)
+    text: list[str] = Field(default_factory=list)
+    number_from: float | None = None
+    number_to: float | None = None
+
+    @model_validator(mode="after")
+    def _says_a_value(self) -> Self:
+        if not self.text and self.number_from is None and self.number_to is None:
+            raise ValueError("give `text`, `number_from` or `number_to`; a code alone belongs under `codes`")
+        return self
+
+    def matches(self) -> pl.Expr:
+        """Return the expression that is true for events with this code and value."""
+        test = pl.col("code") == self.code
+        if self.text:
+            test = test & pl.col("text_value").is_in(self.text)
+        if self.number_from is not None:
+            test = test & (pl.col("numeric_value") >= self.number_from)
+        if self.number_to is not None:
+            test = test & (pl.col("numeric_value") <= self.number_to)
+        return test
 
 
 class Concept(BaseModel):
@@ -94,7 +113,7 @@ class Concepts:
         exact = [code for code in concept.codes if not code.endswith("*")]
         tests = [pl.col("code").is_in(exact)] if exact else []
         tests += [pl.col("code").str.starts_with(code[:-1]) for code in concept.codes if code.endswith("*")]
-        tests += [(pl.col("code") == one.code) & pl.col("text_value").is_in(one.text) for one in concept.coded_values]
+        tests += [one.matches() for one in concept.coded_values]
         return reduce(lambda a, b: a | b, tests, pl.lit(False)).fill_null(False)
 
     def select(self, events: pl.DataFrame, name: str) -> pl.DataFrame:

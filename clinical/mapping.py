@@ -8,7 +8,8 @@ mapping: 1
 name: our-registry
 systems: [ipp]                      # kinds of identifier to look persons up by
 date_order: dmy                     # how dates are written: ymd, dmy or mdy
-missing: ["NA", "Not Collected"]    # texts that say there is no value
+nulls: ["NA"]                       # texts that stand for an empty field
+missing: ["Not Collected"]          # texts that say there is no value; each is reported
 tables:
   - name: tumours
     files: [tumours, tumeurs]       # file names without suffix
@@ -97,6 +98,7 @@ class TableMapping(BaseModel):
     name: str
     systems: list[str] = Field(min_length=1)
     date_order: dates.Order = "ymd"
+    nulls: list[str] = Field(default_factory=list)
     missing: list[str] = Field(default_factory=list)
     texts: list[str] = Field(default_factory=list)
     tables: list[TableRule]
@@ -169,7 +171,8 @@ def _map_table(mapping: TableMapping, rule: TableRule, table: SourceTable) -> tu
     if person not in columns:
         raise UserError(f"Table {table.name} has no column {rule.person}, which its mapping names as the person.")
     problems = list(table.problems)
-    frame = frame.with_columns(pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in columns)
+    empty = ["", *mapping.nulls]
+    frame = frame.with_columns(pl.when(~pl.col(name).is_in(empty)).then(pl.col(name)).alias(name) for name in columns)
     frame = _without_empty(frame, columns, person, problems)
     frame = _without_missing(frame, mapping.missing, columns, person, problems)
     events: list[pl.DataFrame] = []
