@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections import Counter
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from imaging.confidentiality import values
 from imaging.confidentiality.identifiers import Identifiers
@@ -32,10 +32,10 @@ class Job:
         identifiers: What identifies the subject.
         local_zone: Time zone of the file, `+0100`, or empty.
         offset_days: Days from the subject's index event to the study, or None.
-        source_uids: UIDs that were replaced, for the verifier.
-        source_dates: Dates (YYYYMMDD) that were shifted or removed, for the verifier.
-        written_dates: Dates that the shift wrote.
-        tally: How often each action was applied, by `(action, tag)`.
+        source_uids: Values of UIDs that were replaced, for the verifier.
+        source_dates: Values of dates that were shifted, for the verifier.
+        written_dates: Values that the shift wrote.
+        tally: `(action, tag)` of every element that was changed.
     """
 
     policy: Policy
@@ -50,7 +50,7 @@ class Job:
     source_uids: set[bytes] = field(default_factory=set)
     source_dates: set[bytes] = field(default_factory=set)
     written_dates: set[bytes] = field(default_factory=set)
-    tally: Counter[tuple[str, int]] = field(default_factory=Counter)
+    tally: list[tuple[str, int]] = field(default_factory=list)
 
     def value(self, action: Action, vr: str, raw: bytes, encodings: tuple[str, ...]) -> bytes:
         """Return the bytes that `action` (neither `remove` nor `recurse`) makes of a value."""
@@ -61,10 +61,10 @@ class Job:
         if action == "code":
             return self.identifiers.clean_code(raw, encodings)
         if action == "uid":
-            self.source_uids.update(values.split_uids(raw))
+            self.source_uids.add(raw)
             return self.uids.replace(raw)
         if action == "reference":
-            self.source_uids.update(one for one in values.split_uids(raw) if one and not values.names_standard(one))
+            self.source_uids.add(raw)
             return self.uids.refer(raw)
         if action == "date":
             return self._date(vr, raw)
@@ -85,33 +85,25 @@ class Job:
             result = values.shift_date(raw, self.shift_days)
         else:
             result = values.shift_datetime(raw, self.shift_days, self.local_zone)
-        self.source_dates.update(one.strip(b" \0")[:8] for one in raw.split(b"\\"))
-        self.written_dates.update(one.strip(b" \0")[:8] for one in result.split(b"\\"))
+        self.source_dates.add(raw)
+        self.written_dates.add(result)
         return result
 
-    def statements(self) -> list[Element]:
-        """Return the elements that say what was done, in tag order."""
-        explicit = not self.encoding.implicit
+    @property
+    def memo(self) -> dict[tuple[str, str, bytes], bytes]:
+        """Values already treated under the same policy, key, subject and character set, by action, VR and value."""
+        memo = self.identifiers.memo
+        key = (self.policy, self.uids, self.shift_days, self.subject_id, self.local_zone)
+        if len(memo) > 8:
+            memo.clear()
+        known = memo.setdefault(key, {})
+        if len(known) > 20_000:
+            known.clear()
+        return known
 
-        def text(tag: int, vr: str, value: str) -> Element:
-            return Element(tag, vr if explicit else "", vr, pad(value.encode(), vr))
-
-        codes = [
-            Item([text(0x00080100, "SH", code), text(0x00080102, "SH", "DCM"), text(0x00080104, "LO", meaning)], False)
-            for code, meaning in self.policy.methods
-        ]
-        result = []
-        if self.offset_days is not None:
-            packed = struct.pack("<d" if self.encoding.little else ">d", float(self.offset_days))
-            result.append(Element(0x00120052, "FD" if explicit else "", "FD", packed))
-            result.append(text(0x00120053, "CS", "INDEX"))
-        result += [
-            text(0x00120062, "CS", "YES"),
-            text(0x00120063, "LO", "unibase: PS3.15 2025b, keyed pseudonyms"),
-            Element(0x00120064, "SQ" if explicit else "", "SQ", None, codes, False, "", self.encoding),
-            text(0x00280303, "CS", self.policy.temporal_information),
-        ]
-        return result
+    def statements(self) -> tuple[tuple[int, bytes], ...]:
+        """Return the elements that say what was done, encoded, by tag and in order."""
+        return _statements(self.policy, self.encoding, self.offset_days)
 
     def removed_code(self, tag: int, written_vr: str, inner: Encoding) -> Element:
         """Return a code sequence whose one code says that the code was removed."""
@@ -128,18 +120,50 @@ class Job:
         return Element(tag, written_vr, "SQ", None, [Item(code, False)], False, "", inner)
 
 
+@lru_cache(maxsize=256)
+def _statements(policy: Policy, encoding: Encoding, offset_days: int | None) -> tuple[tuple[int, bytes], ...]:
+    explicit = not encoding.implicit
+
+    def text(tag: int, vr: str, value: str) -> Element:
+        return Element(tag, vr if explicit else "", vr, pad(value.encode(), vr))
+
+    codes = [
+        Item([text(0x00080100, "SH", code), text(0x00080102, "SH", "DCM"), text(0x00080104, "LO", meaning)], False)
+        for code, meaning in policy.methods
+    ]
+    result = []
+    if offset_days is not None:
+        packed = struct.pack("<d" if encoding.little else ">d", float(offset_days))
+        result.append(Element(0x00120052, "FD" if explicit else "", "FD", packed))
+        result.append(text(0x00120053, "CS", "INDEX"))
+    result += [
+        text(0x00120062, "CS", "YES"),
+        text(0x00120063, "LO", "unibase: PS3.15 2025b, keyed pseudonyms"),
+        Element(0x00120064, "SQ" if explicit else "", "SQ", None, codes, False, "", encoding),
+        text(0x00280303, "CS", policy.temporal_information),
+    ]
+    return tuple((one.tag, write([one], encoding)) for one in result)
+
+
 def meta_information(sop_class: bytes, instance: bytes, transfer_syntax: bytes) -> bytes:
     """Return preamble, prefix and file meta information, written anew: nothing of the source's stays."""
+    before, after = _meta_around(sop_class, transfer_syntax)
+    media = prefix(0x00020003, "UI", len(instance) + len(instance) % 2, _EXPLICIT) + pad(instance, "UI")
+    size = (len(before) + len(media) + len(after)).to_bytes(4, "little")
+    return b"".join((bytes(128), b"DICM", prefix(0x00020000, "UL", 4, _EXPLICIT), size, before, media, after))
+
+
+_EXPLICIT = Encoding(False, True)
+
+
+@lru_cache(maxsize=256)
+def _meta_around(sop_class: bytes, transfer_syntax: bytes) -> tuple[bytes, bytes]:
     from pydicom.uid import PYDICOM_IMPLEMENTATION_UID
 
-    explicit = Encoding(False, True)
-    elements = [
-        Element(0x00020001, "OB", "OB", b"\0\1"),
-        Element(0x00020002, "UI", "UI", pad(sop_class, "UI")),
-        Element(0x00020003, "UI", "UI", pad(instance, "UI")),
+    before = [Element(0x00020001, "OB", "OB", b"\0\1"), Element(0x00020002, "UI", "UI", pad(sop_class, "UI"))]
+    after = [
         Element(0x00020010, "UI", "UI", pad(transfer_syntax, "UI")),
         Element(0x00020012, "UI", "UI", pad(PYDICOM_IMPLEMENTATION_UID.encode(), "UI")),
         Element(0x00020013, "SH", "SH", pad(b"UNIBASE", "SH")),
     ]
-    body = write(elements, explicit)
-    return bytes(128) + b"DICM" + prefix(0x00020000, "UL", 4, explicit) + len(body).to_bytes(4, "little") + body
+    return write(before, _EXPLICIT), write(after, _EXPLICIT)

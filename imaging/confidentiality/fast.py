@@ -7,7 +7,7 @@ It takes little-endian headers that are in order and well formed. Whatever it do
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections import OrderedDict
 from functools import lru_cache
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -120,6 +120,35 @@ def _private_meaning(tag: int, creator: str) -> str:
     return private_vr(tag, creator)
 
 
+class _Layout(NamedTuple):
+    """What a walk found, in places relative to the start of the data set; all but the values themselves.
+
+    A walk depends on nothing but tags, VRs, lengths, delimiters and private creators. A file in which those bytes are the
+    same at the same places would be walked the same way: it takes the layout of the file before it in its series.
+
+    Attributes:
+        size: Length of the header.
+        structure: Places of the bytes that the walk depended on.
+        content: Those bytes.
+        top: `(tag, value, end)` of the noted values.
+        gathered: `(tag, VR, value, end)` of the identifying values.
+        program: Elements that may change, and insertions (`tag` of the statement, `value` and `end` at `start`), in order.
+        containers: `(place of the length, start, end)` of sequences and items of defined length.
+    """
+
+    size: int
+    structure: Any
+    content: bytes
+    top: list[tuple[int, int, int]]
+    gathered: list[tuple[int, str, int, int]]
+    program: list[_Event]
+    containers: list[tuple[int, int, int]]
+
+
+_LAYOUTS: OrderedDict[tuple[Any, ...], list[_Layout]] = OrderedDict()
+_MOST_LAYOUTS, _MOST_ALIKE, _MOST_ELEMENTS = 512, 8, 4000
+
+
 class FastHeader:
     """A header walked once.
 
@@ -149,25 +178,184 @@ class FastHeader:
     ) -> None:
         if not encoding.little:
             raise NotFast
+        self._encoding = encoding
+        key = (policy, sop_class, encoding.implicit, len(buffer) - start)
+        layout = _alike(key, buffer, start) if isinstance(buffer, bytes) else None
+        if layout is None:
+            walk = _Walk(buffer, start, encoding, policy, sop_class, noted, anchors)
+            layout = walk.layout()
+            if walk.repeatable and isinstance(buffer, bytes):
+                _remember(key, layout)
+        self._layout = layout
+        self.pixels = start + layout.size
+        self._header = bytes(buffer[start : self.pixels])
+        self.top = {tag: self._header[value:end] for tag, value, end in layout.top}
+
+    def gather(self, gatherer: Gatherer) -> None:
+        """Give the identifying values of the header to `gatherer`."""
+        for tag, vr, value, end in self._layout.gathered:
+            gatherer.add(tag, vr, self._header[value:end])
+
+    def clean(self, job: Job, encodings: tuple[str, ...]) -> bytes:
+        """Return the bytes of the de-identified header.
+
+        Raises:
+            NotFast: When a new value does not fit the element's length field.
+        """
+        header, implicit = self._header, self._encoding.implicit
+        memo, tally = job.memo, job.tally
+        statements = dict(job.statements())
+        edits: list[tuple[int, int, bytes]] = []
+        for start, value, end, action, tag, vr in self._layout.program:
+            if action == "remove":
+                edits.append((start, end, b""))
+                if tag >= 0:
+                    tally.append((action, tag))
+                continue
+            if not vr:
+                if tag in statements:
+                    edits.append((start, start, statements[tag]))
+                continue
+            if vr == "SQ":
+                edits.append((start, end, self._emptied(start, action, tag, job)))
+                tally.append((action, tag))
+                continue
+            raw = header[value:end]
+            new = memo.get((action, vr, raw))
+            if new is None:
+                new = memo[action, vr, raw] = job.value(action, vr, raw, encodings)
+            elif action == "uid" or action == "reference":
+                job.source_uids.add(raw)
+            elif action == "date":
+                job.source_dates.add(raw)
+                job.written_dates.add(new)
+            if new == raw:
+                continue
+            tally.append((action, tag))
+            size = len(new)
+            if implicit or value - start == 12:
+                edits.append((start, end, header[start : value - 4] + size.to_bytes(4, "little") + new))
+            elif size > 0xFFFF:
+                raise NotFast
+            else:
+                edits.append((start, end, header[start : value - 2] + size.to_bytes(2, "little") + new))
+        return self._apply(edits)
+
+    def _emptied(self, start: int, action: Action, tag: int, job: Job) -> bytes:
+        if action == "dummy":
+            written = "" if self._encoding.implicit else "SQ"
+            return write([job.removed_code(tag, written, self._encoding)], self._encoding)
+        return self._header[start : start + (4 if self._encoding.implicit else 8)] + b"\0\0\0\0"
+
+    def _apply(self, edits: list[tuple[int, int, bytes]]) -> bytes:
+        if self._layout.containers:
+            starts = [edit[0] for edit in edits]
+            deltas = [0, *accumulate(len(new) - (end - start) for start, end, new in edits)]
+            lengths = []
+            for place, inside, after in self._layout.containers:
+                delta = deltas[bisect_left(starts, after)] - deltas[bisect_left(starts, inside)]
+                if delta:
+                    lengths.append((place, place + 4, (after - inside + delta).to_bytes(4, "little")))
+            if lengths:
+                edits = sorted(edits + lengths, key=_place)
+        parts, position, header = [], 0, self._header
+        for start, end, new in edits:
+            if start > position:
+                parts.append(header[position:start])
+            elif start < position:
+                raise NotFast
+            parts.append(new)
+            position = end
+        parts.append(header[position:])
+        return b"".join(parts)
+
+
+def _place(edit: tuple[int, int, Any]) -> tuple[int, bool]:
+    # An insertion stands before what is replaced at the same place; sorting keeps the order of insertions.
+    return edit[0], edit[1] > edit[0]
+
+
+def _alike(key: tuple[Any, ...], buffer: bytes, start: int) -> _Layout | None:
+    import numpy as np
+
+    known = _LAYOUTS.get(key)
+    if not known:
+        return None
+    _LAYOUTS.move_to_end(key)
+    content = np.frombuffer(buffer, np.uint8, offset=start)
+    for layout in known:
+        if content[layout.structure].tobytes() == layout.content:
+            return layout
+    return None
+
+
+def _remember(key: tuple[Any, ...], layout: _Layout) -> None:
+    known = _LAYOUTS.setdefault(key, [])
+    known.insert(0, layout)
+    del known[_MOST_ALIKE:]
+    while len(_LAYOUTS) > _MOST_LAYOUTS:
+        _LAYOUTS.popitem(last=False)
+
+
+class _Walk:
+    """One walk over a header; `repeatable` tells whether its layout holds for another file of the same structure."""
+
+    def __init__(
+        self,
+        buffer: Any,
+        start: int,
+        encoding: Encoding,
+        policy: Policy,
+        sop_class: str,
+        noted: frozenset[int],
+        anchors: tuple[int, ...],
+    ) -> None:
         self._buffer = buffer
         self._start = start
         self._encoding = encoding
         self._policy = policy
         self._top_table, self._nested_table = _tables(policy, sop_class, noted)
         self._anchors = anchors
-        self.top: dict[int, bytes] = {}
-        self._gathered: list[tuple[int, str, bytes]] = []
+        self._charset = b""
+        self._top: list[tuple[int, int, int]] = []
+        self._gathered: list[tuple[int, str, int, int]] = []
         self._events: list[_Event] = []
         self._containers: list[tuple[int, int, int]] = []
         self._places: list[int] = []
-        self.pixels = self._data_set(start, len(buffer), 0, False)
+        self._structure: list[tuple[int, int]] = []
+        self.repeatable = True
+        self._pixels = self._data_set(start, len(buffer), 0, False)
         while len(self._places) < len(anchors):
-            self._places.append(self.pixels)
+            self._places.append(self._pixels)
+        self.repeatable = self.repeatable and len(self._structure) <= _MOST_ELEMENTS
 
-    def gather(self, gatherer: Gatherer) -> None:
-        """Give the identifying values of the header to `gatherer`."""
-        for tag, vr, raw in self._gathered:
-            gatherer.add(tag, vr, raw)
+    def layout(self) -> _Layout:
+        """Return what was found, in relative places."""
+        import numpy as np
+
+        at = self._start
+        program = [
+            _Event(start - at, value - at, end - at, action, tag, vr) for start, value, end, action, tag, vr in self._events
+        ]
+        program += [
+            _Event(place - at, place - at, place - at, "keep", tag, "")
+            for tag, place in zip(self._anchors, self._places, strict=True)
+        ]
+        program.sort(key=lambda event: (event.start, event.end > event.start))
+        structure, content = None, b""
+        if self.repeatable:
+            ranges = [*self._structure, (self._pixels, min(self._pixels + 8, len(self._buffer)))]
+            structure = np.concatenate([np.arange(start - at, end - at) for start, end in ranges])
+            content = np.frombuffer(self._buffer, np.uint8, offset=at)[structure].tobytes()
+        return _Layout(
+            self._pixels - at,
+            structure,
+            content,
+            [(tag, value - at, end - at) for tag, value, end in self._top],
+            [(tag, vr, value - at, end - at) for tag, vr, value, end in self._gathered],
+            program,
+            [(place - at, start - at, end - at) for place, start, end in self._containers],
+        )
 
     def _data_set(self, pos: int, end: int, depth: int, delimited: bool) -> int:
         """Walk one data set; return where it ends (at its delimiter, at the pixels, or at `end`)."""
@@ -179,7 +367,7 @@ class FastHeader:
         table = self._nested_table if depth else self._top_table
         anchors = self._anchors if depth == 0 else ()
         next_anchor = anchors[0] if anchors else 0xFFFFFFFF
-        events = self._events
+        events, structure = self._events, self._structure
         creators: dict[int, tuple[int, int, str]] = {}
         used: set[int] = set()
         last = -1
@@ -187,6 +375,7 @@ class FastHeader:
             kind, tag, vr, action, long, wanted = table[buf[pos : pos + width]]
             if kind == _REFUSE:
                 if delimited and buf[pos : pos + 8] == _ITEM_END:
+                    structure.append((pos, pos + 8))
                     self._close_creators(creators, used)
                     return pos
                 raise NotFast
@@ -209,6 +398,7 @@ class FastHeader:
                 value = pos + 8
                 length = buf[pos + 6] | buf[pos + 7] << 8 if value <= end else end
             after = value + length
+            structure.append((pos, value))
             if kind == _SEQUENCE:
                 pos = self._sequence(pos, value, length, action, tag, end, depth)
                 continue
@@ -221,18 +411,22 @@ class FastHeader:
                 pos = after
                 continue
             if kind == _NOTE:
-                self.top[tag] = buf[value:after]
+                self._top.append((tag, value, after))
                 pos = after
                 continue
-            if kind == _CHARSET and buf[value:after] != self.top.get(CHARACTER_SET):
-                # Only the complete path changes its character set inside a sequence.
-                raise NotFast
+            if kind == _CHARSET:
+                if buf[value:after] != self._charset:
+                    # Only the complete path changes its character set inside a sequence.
+                    raise NotFast
+                structure.append((value, after))
             if wanted:
-                raw = buf[value:after]
                 if wanted & _NOTED:
-                    self.top[tag] = raw
+                    self._top.append((tag, value, after))
                 if wanted & _IDENTITY:
-                    self._gathered.append((tag, vr, raw))
+                    self._gathered.append((tag, vr, value, after))
+                if tag == CHARACTER_SET:
+                    self._charset = buf[value:after]
+                    structure.append((value, after))
             events.append(_Event(pos, value, after, action, tag, vr))
             pos = after
         if delimited:
@@ -261,6 +455,7 @@ class FastHeader:
         buf = self._buffer
         while pos < end:
             head = buf[pos : pos + 8]
+            self._structure.append((pos, pos + 8))
             if delimited and head == _SEQUENCE_END:
                 return pos + 8
             if head[:4] != _ITEM or len(head) < 8:
@@ -313,9 +508,10 @@ class FastHeader:
             name = bytes(self._buffer[value:after]).decode("latin-1").strip(" \0")
             # The block of an element is its group and the high byte of its number: the creator's own number.
             creators[(tag >> 16) << 8 | element] = (start, after, name)
+            self._structure.append((value, after))
             return after
         if vr == "PN":
-            self._gathered.append((tag, vr, self._buffer[value:after]))
+            self._gathered.append((tag, vr, value, after))
         if creator and self._policy.keeps_private(creator, tag >> 16, tag & 0xFF):
             action = self._policy.private_action(vr)
             if action == "recurse":
@@ -332,72 +528,3 @@ class FastHeader:
         for block, (start, after, _) in creators.items():
             if block not in used:
                 self._events.append(_Event(start, start, after, "remove", -1, "LO"))
-
-    def clean(self, job: Job, encodings: tuple[str, ...]) -> bytes:
-        """Return the bytes of the de-identified header.
-
-        Raises:
-            NotFast: When a new value does not fit the element's length field.
-        """
-        buf, implicit = self._buffer, self._encoding.implicit
-        tally = job.tally
-        value_of: Callable[[Action, str, bytes, tuple[str, ...]], bytes] = job.value
-        edits: list[tuple[int, int, bytes]] = []
-        for start, value, end, action, tag, vr in self._events:
-            if action == "remove":
-                edits.append((start, end, b""))
-                if tag >= 0:
-                    tally["remove", tag] += 1
-                continue
-            if vr == "SQ":
-                edits.append((start, end, self._emptied(start, action, tag, job)))
-                tally[action, tag] += 1
-                continue
-            raw = buf[value:end]
-            new = value_of(action, vr, raw, encodings)
-            if new == raw:
-                continue
-            tally[action, tag] += 1
-            size = len(new)
-            if implicit or value - start == 12:
-                edits.append((start, end, buf[start : value - 4] + size.to_bytes(4, "little") + new))
-            elif size > 0xFFFF:
-                raise NotFast
-            else:
-                edits.append((start, end, buf[start : value - 2] + size.to_bytes(2, "little") + new))
-        statements = {one.tag: one for one in job.statements()}
-        for tag, place in zip(self._anchors, self._places, strict=True):
-            if tag in statements:
-                edits.append((place, place, write([statements[tag]], self._encoding)))
-        return self._apply(edits)
-
-    def _emptied(self, start: int, action: Action, tag: int, job: Job) -> bytes:
-        written = "" if self._encoding.implicit else "SQ"
-        if action == "dummy":
-            return write([job.removed_code(tag, written, self._encoding)], self._encoding)
-        return bytes(self._buffer[start : start + (4 if self._encoding.implicit else 8)]) + b"\0\0\0\0"
-
-    def _apply(self, edits: list[tuple[int, int, bytes]]) -> bytes:
-        # An insertion stands before what is replaced at the same place; insertions keep their order.
-        edits.sort(key=lambda edit: (edit[0], edit[1] > edit[0]))
-        if self._containers:
-            starts = [edit[0] for edit in edits]
-            deltas = [0, *accumulate(len(new) - (end - start) for start, end, new in edits)]
-            lengths = []
-            for place, inside, after in self._containers:
-                delta = deltas[bisect_left(starts, after)] - deltas[bisect_left(starts, inside)]
-                if delta:
-                    lengths.append((place, place + 4, (after - inside + delta).to_bytes(4, "little")))
-            if lengths:
-                edits += lengths
-                edits.sort(key=lambda edit: (edit[0], edit[1] > edit[0]))
-        parts, position, buf = [], self._start, self._buffer
-        for start, end, new in edits:
-            if start > position:
-                parts.append(buf[position:start])
-            elif start < position:
-                raise NotFast
-            parts.append(new)
-            position = end
-        parts.append(buf[position : self.pixels])
-        return b"".join(parts)

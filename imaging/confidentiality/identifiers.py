@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imaging.confidentiality.values import REMOVED, pad
 from privacy import french_identifiers
@@ -324,8 +324,9 @@ class Identifiers:
                 if (len(part) >= 4 and not part.isascii()) or (b"\x1b" in part and len(part) > 7):
                     self._needles[part] = "name"
         self._needles.pop(b"", None)
-        self._automaton: BytesAhoCorasick | None = None
         self._cleaned: dict[tuple[bytes, str, tuple[str, ...]], bytes] = {}
+        self.memo: dict[Any, dict[tuple[str, str, bytes], bytes]] = {}
+        """Values already treated, by what they depend on beside the identifiers: for the fast path."""
 
     @property
     def needles(self) -> list[bytes]:
@@ -434,16 +435,30 @@ class Identifiers:
             return False
         return bool(set(plain.split()) - _VOCABULARY) and (bool(self.spans(code)) or bool(_national(code)))
 
-    def search(self, content: bytes | memoryview) -> list[Hit]:
-        """Return where needles stand in the bytes of an output, at every place and not only in texts."""
-        if not self._needles:
-            return []
-        if self._automaton is None:
-            from ahocorasick_rs import BytesAhoCorasick
+    def occurs(self, content: bytes | memoryview) -> bool:
+        """Return whether any needle stands anywhere in the bytes of an output, and not only in texts."""
+        return bool(self._needles) and bool(self._first.find_matches_as_indexes(content))
 
-            self._automaton = BytesAhoCorasick(list(self._needles))
+    def search(self, content: bytes | memoryview) -> list[Hit]:
+        """Return every place where a needle stands, overlapping ones too."""
+        if not self.occurs(content):
+            return []
         kinds = list(self._needles.values())
-        return [Hit(kinds[index], start, end) for index, start, end in self._automaton.find_matches_as_indexes(content)]
+        matches = self._all.find_matches_as_indexes(content, overlapping=True)
+        return [Hit(kinds[index], start, end) for index, start, end in matches]
+
+    @cached_property
+    def _first(self) -> BytesAhoCorasick:
+        from ahocorasick_rs import MATCHKIND_LEFTMOST_FIRST, BytesAhoCorasick
+
+        # This kind of matching is vectorised, twenty times as fast; it leaves overlapping matches out, so it only tells whether.
+        return BytesAhoCorasick(list(self._needles), matchkind=MATCHKIND_LEFTMOST_FIRST)
+
+    @cached_property
+    def _all(self) -> BytesAhoCorasick:
+        from ahocorasick_rs import BytesAhoCorasick
+
+        return BytesAhoCorasick(list(self._needles))
 
     @cached_property
     def strong(self) -> Identifiers:

@@ -47,9 +47,8 @@ def clean_header(elements: list[Element], job: Job, encodings: tuple[str, ...]) 
         encodings: Python encodings of its Specific Character Set.
     """
     kept = _data_set(elements, job, encodings, nested=False)
-    statements = {one.tag: one for one in job.statements()}
-    kept = [one for one in kept if one.tag not in statements] + list(statements.values())
-    return write(sorted(kept, key=lambda one: one.tag), job.encoding)
+    parts = [(one.tag, write([one], job.encoding)) for one in kept]
+    return b"".join(part for _, part in sorted([*parts, *job.statements()], key=lambda pair: pair[0]))
 
 
 def _data_set(elements: list[Element], job: Job, encodings: tuple[str, ...], nested: bool) -> list[Element]:
@@ -79,25 +78,25 @@ def _data_set(elements: list[Element], job: Job, encodings: tuple[str, ...], nes
 def _private(element: Element, job: Job, encodings: tuple[str, ...]) -> Element | None:
     if not element.creator or not job.policy.keeps_private(element.creator, element.tag >> 16, element.tag & 0xFF):
         if element.tag & 0xFFFF > 0xFF:
-            job.tally["remove", element.tag & 0xFFFF0000] += 1
+            job.tally.append(("remove", element.tag & 0xFFFF0000))
         return None
     return _treat(element, job.policy.private_action(element.vr), job, encodings)
 
 
 def _treat(element: Element, action: Action, job: Job, encodings: tuple[str, ...]) -> Element | None:
     if action == "remove":
-        job.tally["remove", element.tag] += 1
+        job.tally.append(("remove", element.tag))
         return None
     if element.value is None:
         return _sequence(element, action, job, encodings)
     if action == "recurse":
         # Decided as a sequence but its content was not read as one.
-        job.tally["remove", element.tag] += 1
+        job.tally.append(("remove", element.tag))
         return None
     value = job.value(action, element.vr, element.value, encodings)
     if value == element.value:
         return element
-    job.tally[action, element.tag] += 1
+    job.tally.append((action, element.tag))
     return Element(element.tag, element.written_vr, element.vr, value, [], False, element.creator, element.inner)
 
 
@@ -105,10 +104,10 @@ def _sequence(element: Element, action: Action, job: Job, encodings: tuple[str, 
     if action == "recurse":
         items = [Item(_data_set(item.elements, job, encodings, nested=True), item.undefined) for item in element.items]
         return Element(element.tag, element.written_vr, "SQ", None, items, element.undefined, element.creator, element.inner)
-    job.tally[action, element.tag] += 1
+    job.tally.append((action, element.tag))
     if action == "dummy" and element.tag in CODE_SEQUENCES:
         return job.removed_code(element.tag, element.written_vr, element.inner)
     if action in ("empty", "dummy"):
         return Element(element.tag, element.written_vr, "SQ", None, [], False, element.creator, element.inner)
-    job.tally["remove", element.tag] += 1
+    job.tally.append(("remove", element.tag))
     return None

@@ -10,11 +10,13 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from groundwork.problems import Unusable
 from imaging.confidentiality.actions import CHARACTER_SET, Job
 from imaging.confidentiality.identifiers import Identifiers, decode, encodings_of, normalise
 from imaging.confidentiality.structure import Element, Encoding, Reader
+from imaging.confidentiality.values import names_standard, split_uids
 
 _TEXTS = frozenset({"LO", "SH", "ST", "LT", "UT", "UC", "UR", "PN", "AE"})
 _NUMBERS = frozenset({"DS", "IS", "UI", "TM", "AS"})
@@ -26,29 +28,42 @@ def first_look(header: bytes, job: Job) -> list[tuple[str, int, int]]:
     """Return `(kind, start, end)` of all needles in the raw bytes of an output header; empty for a clean file."""
     found = [(hit.kind, hit.start, hit.end) for hit in job.identifiers.search(header)]
     found += [("uid", start, end) for start, end in _uids(header, job.source_uids)]
-    for day in job.source_dates - job.written_dates:
-        if len(day) == 8 and day.isdigit():
+    for day in _days(frozenset(job.source_dates), frozenset(job.written_dates)):
+        if day in header:
             found += [("date", start, start + 8) for start in _places(header, day) if header[start - 1 : start] not in _DIGITS]
     return found
 
 
 _DIGITS = frozenset(b"%c" % one for one in b"0123456789.")
 _UID = re.compile(rb"(?<![0-9.])[0-9]+(?:\.[0-9]+){2,}(?![0-9.])")
+_SHORTEST_UID = 5
 
 
-def _uids(header: bytes, sources: set[bytes]) -> Iterator[tuple[int, int]]:
-    sources = {one for one in sources if len(one) >= 5}
-    if len(sources) <= 64:
+@lru_cache(maxsize=256)
+def _days(sources: frozenset[bytes], written: frozenset[bytes]) -> tuple[bytes, ...]:
+    """Return the days (YYYYMMDD) of DA and DT values that the output must not hold.
+
+    A day that the shift itself wrote, of another date of the file, is no sign of a leak.
+    """
+    days, own = ({one.strip(b" \0")[:8] for raw in values for one in raw.split(b"\\")} for values in (sources, written))
+    return tuple(sorted(day for day in days - own if len(day) == 8 and day.isdigit()))
+
+
+def _uids(header: bytes, values: set[bytes]) -> Iterator[tuple[int, int]]:
+    sources = {one for raw in values for one in split_uids(raw) if len(one) >= _SHORTEST_UID and not names_standard(one)}
+    if len(sources) <= 32:
         for one in sources:
-            for start in _places(header, one):
-                end = start + len(one)
-                if header[start - 1 : start] not in _DIGITS and header[end : end + 1] not in _DIGITS:
-                    yield start, end
+            if one in header:
+                for start in _places(header, one):
+                    end = start + len(one)
+                    if header[start - 1 : start] not in _DIGITS and header[end : end + 1] not in _DIGITS:
+                        yield start, end
         return
-    # Many UIDs, as in a structure set: one pass over what looks like a UID.
-    for match in _UID.finditer(header):
-        if match[0] in sources:
-            yield match.span()
+    # Many UIDs, as in a structure set, begin alike: without their beginnings none of them is there.
+    if any(beginning in header for beginning in {one[:14] for one in sources}):
+        for match in _UID.finditer(header):
+            if match[0] in sources:
+                yield match.span()
 
 
 def _places(content: bytes, needle: bytes) -> Iterator[int]:
@@ -127,7 +142,7 @@ def search_pixels(chunk: bytes | memoryview, strong: Identifiers) -> None:
     Raises:
         Unusable: `residual-identifier`.
     """
-    if strong.search(chunk):
+    if strong.occurs(chunk):
         raise _residual("identifier", 0x7FE00010)
 
 
