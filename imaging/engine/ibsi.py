@@ -271,7 +271,7 @@ def minimum_box(hull: morphology.Hull) -> tuple[float, float]:
     return float(best), float(area)
 
 
-def enclosing_ellipsoid(points: Array, tolerance: float = 1e-4) -> tuple[float, float]:
+def enclosing_ellipsoid(points: Array, tolerance: float = 1e-7) -> tuple[float, float]:
     """Volume and area of the ellipsoid of least volume around points (n, 3), by Khachiyan's algorithm."""
     n, d = points.shape
     centre, scale = points.mean(axis=0), np.ptp(points, axis=0).max()

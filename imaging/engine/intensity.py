@@ -40,7 +40,7 @@ def statistics(values: Array) -> dict[str, float]:
             "iqr": float(p75 - p25),
             "range": float(high - low),
             "mad": float(np.abs(centred).mean()),
-            "rmad": float(np.abs(inner - inner.mean()).mean()),
+            "rmad": float(np.abs(inner - inner.mean()).mean()) if len(inner) else float("nan"),
             "medad": float(np.abs(values - median).mean()),
             "cov": float(np.sqrt(variance) / mean) if mean != 0 else float("nan"),
             "qcod": float((p75 - p25) / (p75 + p25)) if p75 + p25 != 0 else float("nan"),

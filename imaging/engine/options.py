@@ -18,16 +18,24 @@ class EngineSettings(Protocol):
     """
 
     @property
-    def setting(self) -> Mapping[str, Any]: ...
+    def setting(self) -> Mapping[str, Any]:
+        """Global settings of PyRadiomics."""
+        ...
 
     @property
-    def image_types(self) -> Mapping[str, Mapping[str, Any] | None]: ...
+    def image_types(self) -> Mapping[str, Mapping[str, Any] | None]:
+        """Image types with their own settings."""
+        ...
 
     @property
-    def feature_classes(self) -> Mapping[str, list[str] | None]: ...
+    def feature_classes(self) -> Mapping[str, list[str] | None]:
+        """Feature classes with the features asked for."""
+        ...
 
     @property
-    def ibsi(self) -> IbsiOptions | Mapping[str, Any] | None: ...
+    def ibsi(self) -> IbsiOptions | Mapping[str, Any] | None:
+        """Choices of `ibsi` mode."""
+        ...
 
 
 AGGREGATIONS_2D = ("2D_avg", "2D_comb", "2_5D_avg", "2_5D_comb")
@@ -122,7 +130,8 @@ class IbsiOptions:
         unknown = sorted(set(value or {}) - known)
         if unknown:
             raise ValueError(f"unknown ibsi options {', '.join(unknown)}; known: {', '.join(sorted(known))}")
-        return cls(**{name: tuple(item) if isinstance(item, list) else item for name, item in (value or {}).items()})
+        given: dict[str, Any] = {name: tuple(item) if isinstance(item, list) else item for name, item in (value or {}).items()}
+        return cls(**given)
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:

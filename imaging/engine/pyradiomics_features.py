@@ -122,7 +122,7 @@ def first_order(image: Array, mask: Array, levels: Array, spacing: Array, settin
         "InterquartileRange": p75 - p25,
         "Range": x.max() - x.min(),
         "MeanAbsoluteDeviation": np.sum(np.abs(centred)) / n,
-        "RobustMeanAbsoluteDeviation": np.mean(np.abs(inner - np.mean(inner))),
+        "RobustMeanAbsoluteDeviation": np.mean(np.abs(inner - np.mean(inner))) if len(inner) else float("nan"),
         "RootMeanSquared": np.sqrt(energy / n),
         "StandardDeviation": np.sqrt(m2),
         "Skewness": 0.0 if flat else m3 / m2**1.5,
@@ -155,6 +155,8 @@ def grey_level_co_occurrence(
     counts = np.zeros((len(steps), n, n), dtype=np.int64)
     kernels.co_occurrence(levels, steps, reach, n, counts)
     p = counts.transpose(1, 2, 0).astype(np.float64, order="C")
+    # PyRadiomics picks levels from axis 0, then 1; the strides that leaves decide how sums round.
+    p = p[None, np.arange(n), :, :][:, :, np.arange(n), :][0]
     if settings.get("symmetricalGLCM", True):
         p = p + p.transpose(1, 0, 2)
     norm = settings.get("weightingNorm")
@@ -167,12 +169,13 @@ def grey_level_co_occurrence(
         }.get(norm, np.ones(len(steps)))
         p = np.sum(p * weights, axis=2, keepdims=True)
     total = p.sum(axis=(0, 1))
-    if p.shape[2] > 1 and (total == 0).any():
+    if not total.any():
+        # No two voxels are neighbours. PyRadiomics answers 1 for the correlation of one grey level before it looks.
+        return dict.fromkeys(_GLCM, float("nan")) | ({"MCC": 1.0} if n == 1 and p.shape[2] != 1 else {})
+    if not total.all():
         p, total = p[:, :, total > 0], total[total > 0]
-    if p.shape[2] == 0:
-        return dict.fromkeys(_GLCM, float("nan"))
     with np.errstate(divide="ignore", invalid="ignore"):
-        p = p / np.where(total == 0, np.nan, total)
+        p = p / total
         return _glcm_values(p[None], present)
 
 
@@ -396,3 +399,44 @@ def _planar_diameter(points: Array, axis: int, spacing: Array) -> float:
     kept = [a for a in range(3) if a != axis]
     scaled = np.ascontiguousarray((points / 2 * spacing)[:, kept])
     return float(np.sqrt(kernels.largest_planar_distance(scaled, np.append(starts, len(points)))))
+
+
+def shape_2d(mask: Array, spacing: Array) -> dict[str, float]:
+    """Shape features of a region in one slice, cropped to its bounding box.
+
+    Args:
+        mask: bool (2 axes).
+        spacing: Spacing of the two axes in mm.
+    """
+    closed = np.pad(mask, 1).astype(np.int64)
+    cells = closed[:-1, :-1] | closed[:-1, 1:] << 1 | closed[1:, :-1] << 2 | closed[1:, 1:] << 3
+    counts = np.bincount(cells.ravel(), minlength=16)
+    a, b = spacing / 2
+    corner = np.hypot(a, b)
+    inside = np.array([cell.bit_count() for cell in range(16)])
+    # Cut corners: one for one or three voxels of a cell, two for a diagonal pair, kept apart.
+    lengths = np.where(np.isin(inside, (1, 3)), corner, 0.0)
+    lengths[[3, 12]] = 2 * b
+    lengths[[5, 10]] = 2 * a
+    lengths[[6, 9]] = 2 * corner
+    shares = np.array([0, 1 / 8, 1 / 2, 7 / 8, 1])[inside]
+    shares[[6, 9]] = 1 / 4
+    perimeter, surface = float(counts @ lengths), float(counts @ shares * spacing.prod())
+    moments = morphology.principal_moments(mask[None], np.array([1.0, *spacing]))[1:]
+    points = kernels.row_extremes(morphology.padded_mask(mask[None]))
+    flat = points[points[:, 0] == 2]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        sphericity = 2 * np.sqrt(np.pi * surface) / perimeter
+        features = {
+            "MeshSurface": surface,
+            "PixelSurface": mask.sum() * (spacing[1] * spacing[0]),
+            "Perimeter": perimeter,
+            "PerimeterSurfaceRatio": perimeter / surface,
+            "Sphericity": sphericity,
+            "SphericalDisproportion": 1.0 / sphericity,
+            "MaximumDiameter": _planar_diameter(flat, 0, np.array([1.0, *spacing])),
+            "MajorAxisLength": np.sqrt(moments[1]) * 4,
+            "MinorAxisLength": np.sqrt(moments[0]) * 4,
+            "Elongation": np.sqrt(moments[0] / moments[1]),
+        }
+    return {name: float(value) for name, value in features.items()}

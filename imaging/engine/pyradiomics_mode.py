@@ -153,7 +153,7 @@ def _prepare(image: Array, mask: Array, spacing: Array, setting: Mapping[str, An
         raise Unusable("empty-region", "The mask holds no voxel.", "Check the region name and the mask.")
     if setting.get("normalize", False):
         image = _normalised(image, setting)
-    if setting.get("interpolator") is not None and setting.get("resampledPixelSpacing") is not None:
+    if setting.get("interpolator", "sitkBSpline") is not None and setting.get("resampledPixelSpacing") is not None:
         image, mask, spacing = _resampled(image, mask, spacing, setting)
         if not mask.any():
             raise Unusable("empty-region", "No voxel of the region is left after resampling.", "Resample to a finer grid.")
