@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from prefect import flow, get_run_logger, runtime, task
 from prefect.states import Completed, Failed, State
@@ -27,31 +28,31 @@ from privacy.audit import AuditLog
 
 
 @task(name="stage", task_run_name="{name} {centre}", persist_result=False)
-def stage_task(study_file: str, name: str, centre: str, scheduler: str | None) -> dict[str, str]:
-    """Run one stage, for one centre when it works by centre; return `problem`, empty when it went well."""
+def stage_task(study_file: str, name: str, centre: str, scheduler: str | None) -> State[Any]:
+    """Run one stage, for one centre when it works by centre."""
     study = read_study(study_file)
     try:
         with _board() as board, open_run(study, address=scheduler, progress=board, say=board.say) as run:
             run_stage(run, stage(name), centre or None)
     except Exception as error:
-        return {"problem": explain(error, study.work.vault / "errors.log")}
-    return {"problem": ""}
+        return Failed(message=explain(error, study.work.vault / "errors.log"))
+    return Completed(message="done")
 
 
 @task(name="release", task_run_name="release {version}", persist_result=False)
-def release_task(study_file: str, version: str) -> dict[str, str]:
-    """Publish the release under a version, or as the next one when `version` is `next`; return its folder."""
+def release_task(study_file: str, version: str) -> State[Any]:
+    """Publish the release under a version, or as the next one when `version` is `next`; the state's message is its folder."""
     study = read_study(study_file)
     try:
         with _board() as board, open_run(study, local=True, progress=board, say=board.say) as run:
             folder = publish_next(run) if version == "next" else publish(run, version)
     except Exception as error:
-        return {"problem": explain(error, study.work.vault / "errors.log")}
-    return {"problem": "", "release": str(folder)}
+        return Failed(message=explain(error, study.work.vault / "errors.log"))
+    return Completed(message=str(folder))
 
 
 @flow(name="build", flow_run_name="build {study}", persist_result=False, log_prints=False)
-def build_flow(study: str = "study.yaml", scheduler: str | None = None) -> State[str]:
+def build_flow(study: str = "study.yaml", scheduler: str | None = None) -> State[Any]:
     """Build a study from its sources to its release.
 
     Args:
@@ -62,7 +63,7 @@ def build_flow(study: str = "study.yaml", scheduler: str | None = None) -> State
 
 
 @flow(name="nightly", flow_run_name="nightly {study}", persist_result=False, log_prints=False)
-def nightly_flow(study: str = "study.yaml", scheduler: str | None = None) -> State[str]:
+def nightly_flow(study: str = "study.yaml", scheduler: str | None = None) -> State[Any]:
     """Take up what is new since the last run; publish the next version when anything changed.
 
     Args:
@@ -73,7 +74,7 @@ def nightly_flow(study: str = "study.yaml", scheduler: str | None = None) -> Sta
 
 
 @flow(name="stage", flow_run_name="{name} {study}", persist_result=False, log_prints=False)
-def stage_flow(study: str = "study.yaml", name: str = "index", scheduler: str | None = None) -> State[str]:
+def stage_flow(study: str = "study.yaml", name: str = "index", scheduler: str | None = None) -> State[Any]:
     """Run one stage of a build over what the stages before it left.
 
     Args:
@@ -86,7 +87,7 @@ def stage_flow(study: str = "study.yaml", name: str = "index", scheduler: str | 
     return _run(study, scheduler, [stage(name)], version=None)
 
 
-def _run(study_file: str, scheduler: str | None, stages: list[Stage], version: str | None) -> State[str]:
+def _run(study_file: str, scheduler: str | None, stages: list[Stage], version: str | None) -> State[Any]:
     try:
         study = read_study(study_file)
         check_sources(study)
@@ -96,7 +97,7 @@ def _run(study_file: str, scheduler: str | None, stages: list[Stage], version: s
         return Failed(message=str(error))
 
 
-def _run_stages(study: Study, scheduler: str | None, stages: list[Stage], version: str | None) -> State[str]:
+def _run_stages(study: Study, scheduler: str | None, stages: list[Stage], version: str | None) -> State[Any]:
     file = str(study.file)
     audit = AuditLog(study.work.audit_log)
     with dask_client(scheduler or study.dask.address, study.dask.workers) as client:
@@ -104,19 +105,19 @@ def _run_stages(study: Study, scheduler: str | None, stages: list[Stage], versio
         for one in stages:
             for centre in list(study.centres) if one.run_centre else [""]:
                 started = time.monotonic()
-                ended = stage_task(file, one.name, centre, address)
-                if ended["problem"]:
-                    return Failed(message=ended["problem"])
+                ended = stage_task(file, one.name, centre, address, return_state=True)
+                if not ended.is_completed():
+                    return Failed(message=ended.message)
                 audit.append(
                     "unibase", "stage", 0, {"stage": one.name, "centre": centre, "seconds": round(time.monotonic() - started, 1)}
                 )
     if version is None:
         return Completed(message="done")
-    ended = release_task(file, version or study.release.version)
-    if ended["problem"]:
-        return Failed(message=ended["problem"])
-    audit.append("unibase", "release", 0, {"release": ended["release"]})
-    return Completed(message=ended["release"])
+    ended = release_task(file, version or study.release.version, return_state=True)
+    if not ended.is_completed():
+        return Failed(message=ended.message)
+    audit.append("unibase", "release", 0, {"release": ended.message})
+    return Completed(message=ended.message)
 
 
 @contextmanager

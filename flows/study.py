@@ -174,7 +174,7 @@ class Study(Section):
     concepts: str | None = None
     """YAML of concepts that adds to the packaged one."""
     index: IndexRule
-    windows: Windows = Windows()
+    windows: Windows = Windows.model_validate({})
     cohort: CohortRules = CohortRules()
     endpoints: list[Literal["OS"]] = ["OS"]
     """Time-to-event endpoints from the index."""
@@ -209,7 +209,7 @@ class Study(Section):
             return read_key_file(self.path(self.key.file))
         if self.key.env:
             return read_key_environment(self.key.env)
-        from flows.secrets import read_key_secret
+        from flows.prefect_key import read_key_secret
 
         return read_key_secret(self.key.prefect_secret or "")
 

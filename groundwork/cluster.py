@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ def dask_client(address: str | None = None, workers: int | None = None, memory_l
     """
     from distributed import Client, LocalCluster
 
+    _hush()
     if address:
         with Client(address) as client:
             yield client
@@ -38,4 +40,11 @@ def dask_client(address: str | None = None, workers: int | None = None, memory_l
         ) as cluster,
         Client(cluster) as client,
     ):
+        _hush()
         yield client
+
+
+def _hush() -> None:
+    # Other libraries may set up logging after Dask did; its lines on connections are no news to an operator.
+    for name in ("distributed", "distributed.scheduler", "distributed.core", "distributed.nanny", "distributed.worker"):
+        logging.getLogger(name).setLevel(logging.ERROR)

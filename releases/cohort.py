@@ -274,7 +274,7 @@ def _hdf5_matrix(group: Any, modality: Modality, matrix: str) -> Any:
     # Deflate, because R's rhdf5 reads it without a further plug-in.
     compression: dict[str, Any] = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if chunks else {}
     array = group.create_dataset(
-        "X", shape=modality.shape, dtype=modality.dtype(), chunks=chunks, track_times=False, **compression
+        matrix, shape=modality.shape, dtype=modality.dtype(matrix), chunks=chunks, track_times=False, **compression
     )
     array.attrs["encoding-type"] = "array"
     array.attrs["encoding-version"] = "0.2.0"
