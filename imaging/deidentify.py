@@ -317,7 +317,9 @@ class _Source:
 def _write(path: str, meta: bytes, header: bytes, source: _Source, strong: Identifiers) -> str:
     """Write a copy whole or not at all, after its pixels were searched too; return its SHA-256.
 
-    The same promise as `groundwork.files.atomic_file`, with the fewest calls to the system: it runs once per instance.
+    As `groundwork.files.atomic_file`, with the fewest calls to the system, for it runs once per instance. The folder is
+    not flushed: should power fail in the seconds after, the name may be missing, never a part of the content, and the
+    next run writes it again.
     """
     folder = os.path.dirname(path)  # noqa: PTH120
     temporary = f"{folder}/.tmp-{os.urandom(16).hex()}.dcm"
@@ -341,11 +343,6 @@ def _write(path: str, meta: bytes, header: bytes, source: _Source, strong: Ident
         with suppress(FileNotFoundError):
             os.unlink(temporary)  # noqa: PTH108
         raise
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
     return digest.hexdigest()
 
 
