@@ -19,13 +19,13 @@ import pandas as pd
 import polars as pl
 
 from groundwork.problems import Unusable, UserError
+from omics import genes as gene_names
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 Orientation = Literal["auto", "genes-in-rows", "samples-in-rows"]
 
-ENSEMBL_GENE = re.compile(r"^(ENSG\d{11})(?:\.\d+)?(_PAR_Y)?$")
 _ENSEMBL_OTHER = re.compile(r"^ENS[A-Z]{0,6}G\d{11}(\.\d+)?$")
 _SUMMARY_ROWS = ("N_unmapped", "N_multimapping", "N_noFeature", "N_ambiguous", "__no_feature", "__ambiguous",
                  "__too_low_aQual", "__not_aligned", "__alignment_not_unique")  # fmt: skip
@@ -67,7 +67,7 @@ def read_counts(
 
     Returns:
         AnnData, samples x genes. `obs_names` are the sample names of the source; `var_names` Ensembl identifiers
-        without version, or what the source has; `var` holds `gene_id_source`, `symbol` (empty when unknown) and
+        without version, or what the source has where the gene table knows none; `var` holds `gene_id_source`, `symbol` (empty when unknown) and
         `length` where the file gives it; `uns["source_format"]` says which reader was used.
         Repeated sample names are kept for the gates to refuse: `obs["sample"]` has the name of the source, and
         `obs_names` get a suffix `#2`, `#3`, ...
@@ -217,7 +217,7 @@ def _unique(header: list[str]) -> list[str]:
 
 def _gene_like(names: list[str]) -> float:
     sample = names[:2000]
-    return sum(bool(ENSEMBL_GENE.match(n) or _ENSEMBL_OTHER.match(n)) for n in sample) / max(len(sample), 1)
+    return sum(bool(gene_names.ENSEMBL.match(n) or _ENSEMBL_OTHER.match(n)) for n in sample) / max(len(sample), 1)
 
 
 def _from_frame(frame: pl.DataFrame, orientation: Orientation, kind: str) -> AnnData:
@@ -249,10 +249,9 @@ def _build(values: np.ndarray, samples: list[str], genes: list[str], symbols: li
     if not values.size:
         raise Unusable("not-a-matrix", "The matrix has no row or no column of values.", "Give a table of genes x samples.")
     source = [gene.strip() for gene in genes]
-    # A gene of the pseudo-autosomal regions is listed a second time for Y by GENCODE; it stays apart from its X copy.
-    stable = [m.group(1) + (m.group(2) or "") if (m := ENSEMBL_GENE.match(gene)) else gene for gene in source]
+    stable = gene_names.identifiers(source)
     if symbols is None:
-        symbols = ["" if ENSEMBL_GENE.match(gene) else gene for gene in source]
+        symbols = gene_names.symbols(source)
     var = pd.DataFrame({"gene_id_source": source, "symbol": symbols}, index=pd.Index(stable, name="gene_id"), dtype=object)
     obs = pd.DataFrame(
         {"sample": [re.sub(r"#\d+$", "", s).strip() for s in samples]}, index=pd.Index([s.strip() for s in samples]), dtype=object
@@ -385,7 +384,7 @@ def combine(matrices: list[AnnData]) -> AnnData:
     for matrix in matrices:
         if not matrix.var_names.is_unique:
             raise Unusable(
-                "repeated-gene", "A matrix lists a gene more than once.", "Merge its rows with genes.merge_genes first."
+                "repeated-gene", "A matrix lists a gene more than once.", "Merge its rows with genes.merge_repeated first."
             )
         common &= set(matrix.var_names)
     if not common:

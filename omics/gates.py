@@ -16,6 +16,7 @@ import numpy as np
 
 from groundwork.problems import Unusable
 from omics.counts import as_counts
+from omics.genes import merge_repeated
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -66,8 +67,6 @@ class GateReport:
 
     def apply(self, adata: AnnData) -> AnnData:
         """Return the kept samples with whole counts; genes listed twice are added up."""
-        from omics.genes import merge_repeated
-
         kept = adata[list(self.kept)].copy()
         values = np.asarray(kept.X)
         if self.kind in ("noisy-counts", "estimated-counts"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -15,6 +15,7 @@ import polars as pl
 
 from groundwork.problems import Unusable, UserError
 from omics.counts import frame_of
+from omics.genes import current_symbols
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -61,12 +62,14 @@ class MutationData:
         profiled: Every sample that was sequenced, those without a variant too; in order of name.
         panel: Genes the assay covers, or None for an exome or genome.
         notes: Ledger lines: repeated variants merged, aliases renamed.
+        renamed: Outdated symbols of the source and the approved symbols they became.
     """
 
     variants: pl.DataFrame
     profiled: tuple[str, ...]
     panel: frozenset[str] | None = None
     notes: tuple[str, ...] = field(default=())
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     def nonsynonymous(self) -> pl.DataFrame:
         """Return the variants that change the protein."""
@@ -112,8 +115,10 @@ class MutationData:
         pairs = chosen.select("sample", "gene").unique()
         per_gene = pairs.group_by("gene").len().filter(pl.col("len") >= min_samples)
         genes = sorted(per_gene["gene"].to_list())
-        if self.panel is not None and min_samples <= 0:
-            genes = sorted(set(genes) | self.panel)
+        if self.panel is not None:
+            genes = [gene for gene in genes if gene in self.panel]
+            if min_samples <= 0:
+                genes = sorted(self.panel)
         profiled = set(self.profiled)
         names = sorted(profiled if cohort is None else profiled | set(cohort))
         row_of = {name: i for i, name in enumerate(names)}
@@ -135,6 +140,8 @@ class MutationData:
         )
         adata = anndata.AnnData(X=values, obs=obs, var=var)
         adata.uns["mutations"] = {"view": view, "min_samples": min_samples, "callable_megabases": callable_megabases}
+        if self.panel is not None:
+            adata.uns["mutations"]["panel"] = sorted(self.panel)
         return adata
 
 
@@ -154,7 +161,11 @@ def read_profiled(path: Path | str) -> tuple[str, ...]:
 
 
 def read_maf(
-    path: Path | str, profiled: Path | str | Sequence[str] | None = None, panel: Path | str | None = None
+    path: Path | str,
+    profiled: Path | str | Sequence[str] | None = None,
+    panel: Path | str | None = None,
+    *,
+    rename_aliases: bool = True,
 ) -> MutationData:
     """Read a MAF (plain or gzip).
 
@@ -164,6 +175,7 @@ def read_maf(
         profiled: Names of all sequenced samples, or a file of them. Without it, only samples with a variant are known
             to be profiled, and `notes` says so.
         panel: File of the genes the assay covers, one per line.
+        rename_aliases: Replace outdated symbols by approved ones, so that one gene has one name (MLL2 is KMT2D).
 
     Rows repeated with the same gene, position, alleles and sample are one variant. Variants of samples that the list of
     profiled samples does not have are an error of the list: they are added to it, and `notes` counts them.
@@ -216,6 +228,10 @@ def read_maf(
     )
     if distinct.height < variants.height:
         notes.append(f"{variants.height - distinct.height} repeated variants merged")
+    renamed = current_symbols(distinct["gene"].to_list()) if rename_aliases else {}
+    if renamed:
+        distinct = distinct.with_columns(pl.col("gene").replace(renamed))
+        notes.append(f"{len(renamed)} outdated gene symbols replaced")
     carriers = set(distinct["sample"].to_list())
     if profiled is None:
         names = carriers
@@ -226,7 +242,10 @@ def read_maf(
         if carriers - listed:
             notes.append(f"{len(carriers - listed)} samples with variants were not on the list of profiled samples")
     genes = None if panel is None else frozenset(line.strip() for line in Path(panel).read_text().splitlines() if line.strip())
-    return MutationData(distinct, tuple(sorted(names)), genes, tuple(notes))
+    if genes is not None and rename_aliases:
+        outdated = current_symbols(genes)
+        genes = frozenset(outdated.get(gene, gene) for gene in genes)
+    return MutationData(distinct, tuple(sorted(names)), genes, tuple(notes), renamed)
 
 
 def _integer(value: object, name: str, row: int) -> int | None:
@@ -249,8 +268,8 @@ def combine_tables(tables: Sequence[AnnData]) -> AnnData:
     """Put gene tables of several centres side by side.
 
     A gene that no sample of one centre has mutated is wild type (0) in its profiled samples and NaN in the others: a
-    gene table lists only genes with a variant, so a missing column says that nobody had one. Centres whose panels
-    differ must give their panel to `read_maf`.
+    gene table lists only genes with a variant, so a missing column says that nobody had one. A gene outside the panel
+    that a centre gave to `read_maf` is NaN for all its samples.
 
     Returns:
         Samples x genes, samples and genes in order of name; `obs` as the tables have it.
@@ -263,6 +282,10 @@ def combine_tables(tables: Sequence[AnnData]) -> AnnData:
     for table in tables:
         profiled = table.obs["profiled"].to_numpy(dtype=bool)[:, None]
         block = np.where(profiled, np.zeros((table.n_obs, len(genes))), np.nan).astype(np.float32)
+        panel = dict(table.uns.get("mutations", {})).get("panel")
+        if panel is not None:
+            covered = set(map(str, panel))
+            block[:, [j for j, gene in enumerate(genes) if gene not in covered]] = np.nan
         block[:, [column_of[str(gene)] for gene in table.var_names]] = np.asarray(table.X, dtype=np.float32)
         blocks.append(block)
     values = np.concatenate(blocks)
