@@ -57,7 +57,7 @@ study: uniriv-demo
 title: PET/CT radiomics before treatment, linked to biology and outcome
 workspace: work
 releases: releases
-release: {{version: 1.0.0, min_cell: 11}}
+release: {{version: 1.0.0, min_cell: 1}}   # simulated persons: nobody to protect; the default is 11
 key: {{file: vault.key}}
 centres:
 {chr(10).join(blocks)}
@@ -69,6 +69,7 @@ features:
 assays:
   rna: {{method: tmm}}
   mutations: {{min_samples: 2}}
+  genes: [MKI67, TOP2A, CA9, LDHA, CD8A, CD274]
 index: {{concept: treatment_start, which: first}}
 windows:
   imaging: {{from_days: -60, to_days: 0, choose: latest}}
