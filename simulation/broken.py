@@ -66,22 +66,31 @@ def write_phantom(study: Study, seen: Seen) -> Path:
     return path
 
 
+def write_dose_screen(study: Study, seen: Seen) -> Path:
+    """Write the scanner's dose screen, stored as a CT image: the name and number in its pixels, and said so in the header."""
+    ds = base_dataset(study, CTImageStorage, "CT", "dose", 99, 300)
+    ds.ImageType = ["DERIVED", "SECONDARY", "OTHER"]
+    ds.AcquisitionNumber, ds.KVP, ds.InstanceNumber, ds.BurnedInAnnotation = 1, 120, 1, "YES"
+    ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType, ds.PatientPosition = 0, 1, "US", "HFS"
+    ds.ImagePositionPatient, ds.ImageOrientationPatient = [0, 0, 0], [1, 0, 0, 0, 1, 0]
+    ds.PixelSpacing, ds.SliceThickness = [1, 1], 1
+    ds.SOPInstanceUID = study.uid("dose", 0)
+    _pixels(ds, _drawn(_banner(study)).astype(np.uint16))
+    path = study.folder / "dose" / "CT00001.dcm"
+    save(ds, path)
+    seen(ds)
+    return path
+
+
 def write_secondary_capture(study: Study, seen: Seen) -> Path:
-    """Write a screenshot with the patient's name and number in its pixels, and said so in the header."""
+    """Write a screenshot as Secondary Capture, the name and number in its pixels."""
     ds = base_dataset(study, SecondaryCaptureImageStorage, "OT", "capture", 90, 600)
     _drop(ds)
     ds.ImageType = ["DERIVED", "SECONDARY"]
     ds.ConversionType, ds.BurnedInAnnotation, ds.InstanceNumber = "WSD", "YES", 1
     ds.SecondaryCaptureDeviceManufacturer = "Console"
     ds.SOPInstanceUID = study.uid("capture", 0)
-    identity = study.registration.identity
-    lines = (
-        f"{identity.used_family_name} {identity.first_name}",
-        study.registration.ipp,
-        identity.birth_date,
-        f"{study.when:%d/%m/%Y}",
-    )
-    _pixels(ds, _drawn(lines))
+    _pixels(ds, _drawn(_banner(study)))
     path = study.folder / "capture" / "SC00001.dcm"
     save(ds, path)
     seen(ds)
@@ -95,8 +104,7 @@ def write_ultrasound(study: Study, seen: Seen) -> Path:
     ds.ImageType = ["ORIGINAL", "PRIMARY"]
     ds.InstanceNumber = 1
     ds.SOPInstanceUID = study.uid("echo", 0)
-    identity = study.registration.identity
-    image = _drawn((f"{identity.used_family_name} {identity.first_name}", study.registration.ipp))
+    image = _drawn(_banner(study)[:2])
     fan = np.hypot(*np.meshgrid(np.arange(256) - 128, np.arange(128))) < 110
     _pixels(ds, np.where(fan & (image == 0), 90, image).astype(np.uint8))
     path = study.folder / "echo" / "US00001.dcm"
@@ -128,6 +136,16 @@ def write_text_report(study: Study, seen: Seen) -> Path:
     save(ds, path)
     seen(ds)
     return path
+
+
+def _banner(study: Study) -> tuple[str, ...]:
+    identity = study.registration.identity
+    return (
+        f"{identity.used_family_name} {identity.first_name}",
+        study.registration.ipp,
+        identity.birth_date,
+        f"{study.when:%d/%m/%Y}",
+    )
 
 
 def _drop(ds: Dataset) -> None:

@@ -451,7 +451,8 @@ class _Breaker:
 
     def _foreign_objects(self) -> None:
         for kind, write, name, reason in (
-            ("omop", broken_inputs.write_secondary_capture, "secondary-capture", "burned-in-annotation"),
+            ("omop", broken_inputs.write_secondary_capture, "secondary-capture", "unsupported-object"),
+            ("fhir", broken_inputs.write_dose_screen, "dose-screen", "burned-in-annotation"),
             ("fhir", broken_inputs.write_ultrasound, "ultrasound", "unsupported-object"),
             ("osiris-rwd", broken_inputs.write_text_report, "structured-report", "unsupported-object"),
         ):
