@@ -1,0 +1,103 @@
+"""The static catalogue of a site: one page over all its releases, with search, facets and comparison; no server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from groundwork.files import atomic_folder, write_text
+from releases import manifest
+from releases.catalogue import Release, open_release, write_records
+from releases.description import AXES, Description
+from releases.disclosure import MASK_TEXT, is_small
+
+
+def write_site(releases_folder: Path | str, descriptions: Mapping[str, Description], target: Path | str) -> Path:
+    """Write the catalogue of all described releases to `target`: `index.html`, and the records of each release.
+
+    Args:
+        releases_folder: Folder of `<study>/<version>/`.
+        descriptions: Study name to description; a study without one is not in the catalogue.
+        target: Folder to write, replaced as a whole.
+    """
+    releases = [open_release(folder) for folder in published(releases_folder) if folder.parent.name in descriptions]
+    releases.sort(key=lambda r: (r.about["study"], version_key(str(r.about["version"]))))
+    with atomic_folder(target) as building:
+        for release in releases:
+            place = building / str(release.about["study"]) / str(release.about["version"])
+            write_records(release.folder, descriptions[release.about["study"]], place)
+        write_text(building / "index.html", render_site([(r, descriptions[r.about["study"]]) for r in releases]))
+    return Path(target)
+
+
+def published(releases_folder: Path | str) -> list[Path]:
+    """Return the folders of all published releases, ordered by name and version."""
+    found = [
+        path.parent for path in Path(releases_folder).glob(f"*/*/{manifest.MANIFEST}") if not path.parent.name.startswith(".")
+    ]
+    return sorted(found, key=lambda p: (p.parent.name, version_key(p.name)))
+
+
+def version_key(version: str) -> tuple[tuple[int, int, str], ...]:
+    """Return a key under which 1.10.0 comes after 1.9.0."""
+    parts = version.replace("-", ".").replace("+", ".").split(".")
+    return tuple((0, int(p), "") if p.isdigit() else (1, 0, p) for p in parts)
+
+
+def card(release: Release, description: Description) -> dict[str, Any]:
+    """Return what the page shows of one release; counts below the release's `min_cell` are masked."""
+    about = release.about
+    min_cell = int(about["min_cell"])
+    centres: list[str] = []
+    path = release.folder / "tables" / "subjects.parquet"
+    if "centre" in pl.scan_parquet(path).collect_schema().names():
+        counts = pl.read_parquet(path, columns=["centre"]).drop_nulls().group_by("centre").len().sort("centre")
+        centres = [name for name, count in counts.iter_rows() if not is_small(count, min_cell)]
+    return {
+        "id": f"{about['study']}-{about['version']}".replace(".", "-"),
+        "study": about["study"],
+        "version": about["version"],
+        "title": description.title,
+        "description": description.description,
+        "request": description.request_access,
+        "rights": description.rights,
+        "contact": description.contact,
+        "publisher": description.publisher.name,
+        "issued": description.issued.isoformat(),
+        "keywords": description.keywords,
+        "subjects": MASK_TEXT if release.individuals is None else str(release.individuals),
+        "modalities": [(name, shape["variables"]) for name, shape in dict(about["modalities"]).items()],
+        "variables": release.dictionary.height,
+        "centres": centres,
+        "axes": list(description.axes),
+        "site": description.cancer_site,
+        "records": f"{about['study']}/{about['version']}",
+    }
+
+
+def render_site(releases: list[tuple[Release, Description]]) -> str:
+    """Return the page as HTML text."""
+    from jinja2 import Environment, FileSystemLoader, select_autoescape
+    from markupsafe import Markup
+
+    from releases.charts import both
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=select_autoescape(["html", "j2"]),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals["both"] = lambda fr, en: Markup(both(fr, en))
+    cards = [card(release, description) for release, description in releases]
+    facets = {
+        "axis": [(name, *AXES[name]) for name in AXES if any(name in c["axes"] for c in cards)],
+        "site": [(name, name, name) for name in sorted({c["site"] for c in cards if c["site"]})],
+        "modality": [(name, name, name) for name in sorted({m for c in cards for m, _ in c["modalities"]})],
+        "centre": [(name, name, name) for name in sorted({n for c in cards for n in c["centres"]})],
+    }
+    return environment.get_template("catalogue.html.j2").render(cards=cards, facets=facets, axes=AXES, mask=MASK_TEXT)

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from groundwork.files import sha256_folder
+from groundwork.problems import UserError
+from releases.catalogue import health_dcat, open_release, write_records
+from releases.description import Description, read_description
+from releases.publish import publish_release
+from releases.site import version_key, write_site
+from tests.releases.describe_example import DESCRIPTION
+from tests.releases.examples import make_inputs
+from tests.releases.test_report import Page
+
+
+@pytest.fixture(scope="module")
+def description(tmp_path_factory: pytest.TempPathFactory) -> Description:
+    path = tmp_path_factory.mktemp("description") / "catalogue.yaml"
+    path.write_text(DESCRIPTION)
+    return read_description(path)
+
+
+@pytest.fixture(scope="module")
+def releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("catalogue")
+    inputs = make_inputs(folder / "in", subjects=40)
+    publish_release(inputs, folder / "out")
+    publish_release(replace(inputs, version="1.1.0", subjects=inputs.subjects.head(9), flow=[]), folder / "out")
+    return folder / "out"
+
+
+@pytest.mark.parametrize("shapes", ["hdh_fr_hdap-validator-sensitivity-shape.ttl", "r8_non-public-shapes.retyped.ttl"])
+def test_the_record_conforms_to_both_health_profiles(
+    real_data: Path, releases: Path, description: Description, shapes: str
+) -> None:
+    from pyshacl import validate
+
+    folder = real_data / "clinical" / "healthdcat"
+    if not (folder / shapes).exists():
+        pytest.skip(f"no {shapes} in the real data")
+    for version in ("1.0.0", "1.1.0"):
+        record = health_dcat(open_release(releases / "uniriv-demo" / version), description)
+        conforms, _, text = validate(record, shacl_graph=str(folder / shapes), inference="none", allow_warnings=False)
+        assert conforms, text
+
+
+def test_the_shapes_would_find_what_is_missing(real_data: Path, releases: Path, description: Description) -> None:
+    from pyshacl import validate
+    from rdflib import DCAT, RDF, URIRef
+
+    record = health_dcat(open_release(releases / "uniriv-demo" / "1.0.0"), description)
+    dataset = next(record.subjects(RDF.type, DCAT.Dataset))
+    record.remove((dataset, URIRef("http://healthdataportal.eu/ns/health#hdab"), None))
+    for shapes in ("hdh_fr_hdap-validator-sensitivity-shape.ttl", "r8_non-public-shapes.retyped.ttl"):
+        path = real_data / "clinical" / "healthdcat" / shapes
+        if not path.exists():
+            pytest.skip(f"no {shapes} in the real data")
+        assert not validate(record, shacl_graph=str(path), inference="none")[0]
+
+
+def test_the_dcat_ap_shapes_hold_too(real_data: Path, releases: Path, description: Description) -> None:
+    from pyshacl import validate
+
+    shapes = real_data / "clinical" / "healthdcat" / "dcat-ap-3.0.1" / "dcat-ap-SHACL.ttl"
+    if not shapes.exists():
+        pytest.skip("no DCAT-AP shapes in the real data")
+    record = health_dcat(open_release(releases / "uniriv-demo" / "1.0.0"), description)
+    _, report, _ = validate(record, shacl_graph=str(shapes), inference="none")
+    from rdflib import SH
+
+    # Classes of the EU's authority tables are declared there, not in a record; all else must hold.
+    kinds = {str(c).rsplit("#", 1)[-1] for c in report.objects(None, SH.sourceConstraintComponent)}
+    assert kinds <= {"ClassConstraintComponent", "NodeConstraintComponent"}
+
+
+def test_croissant_is_valid_and_reads_the_tables(releases: Path, description: Description, tmp_path: Path) -> None:
+    import mlcroissant
+
+    release = releases / "uniriv-demo" / "1.0.0"
+    folder = write_records(release, description, tmp_path / "records")
+    for name in ("csv", "tables", "cohort.h5mu"):
+        (folder / name).symlink_to(release / name)
+    dataset = mlcroissant.Dataset(jsonld=folder / "croissant.json")
+    assert list(dataset.metadata.ctx.issues.errors) == []
+    assert list(dataset.metadata.ctx.issues.warnings) == []
+    rows = list(dataset.records("adtte"))
+    assert len(rows) == 40
+
+
+def test_other_records_hold_together(releases: Path, description: Description, tmp_path: Path) -> None:
+    folder = write_records(releases / "uniriv-demo" / "1.0.0", description, tmp_path / "records")
+    crate = json.loads((folder / "ro-crate-metadata.json").read_text())["@graph"]
+    known = {entity["@id"] for entity in crate}
+    assert len(known) == len(crate)
+
+    def references(value: object) -> list[str]:
+        if isinstance(value, dict):
+            own = [value["@id"]] if set(value) == {"@id"} else []
+            return own + [r for inner in value.values() for r in references(inner)]
+        return [r for inner in value for r in references(inner)] if isinstance(value, list) else []
+
+    for entity in crate:
+        for reference in references({k: v for k, v in entity.items() if k != "@id"}):
+            assert reference in known or reference == "https://w3id.org/ro/crate/1.1", reference
+    package = json.loads((folder / "datapackage.json").read_text())
+    for resource in package["resources"]:
+        header = (releases / "uniriv-demo" / "1.0.0" / resource["path"]).read_text().splitlines()[0]
+        assert header.split(",") == [f["name"] for f in resource["schema"]["fields"]]
+    assert "tmm (Robinson" in (folder / "datasheet.md").read_text()
+
+
+def test_records_are_the_same_each_time_and_hide_small_counts(releases: Path, description: Description, tmp_path: Path) -> None:
+    release = releases / "uniriv-demo" / "1.0.0"
+    one, two = (write_records(release, description, tmp_path / n) for n in ("one", "two"))
+    assert sha256_folder(one) == sha256_folder(two)
+    assert "numberOfUniqueIndividuals" in (one / "healthdcat.ttl").read_text()
+    small = write_records(releases / "uniriv-demo" / "1.1.0", description, tmp_path / "small")
+    assert "numberOfUniqueIndividuals" not in (small / "healthdcat.ttl").read_text()
+    assert "Subjects: fewer than" in (small / "datasheet.md").read_text()
+
+
+def test_the_site_lists_all_releases(releases: Path, description: Description, tmp_path: Path) -> None:
+    site = write_site(releases, {"uniriv-demo": description}, tmp_path / "site")
+    text = (site / "index.html").read_text()
+    page = Page(text)
+    cards = [a for t, a in page.elements if t == "article"]
+    assert [c["data-name"] for c in cards] == ["uniriv-demo 1.0.0", "uniriv-demo 1.1.0"]
+    assert [c["data-subjects"] for c in cards] == ["40", "•"]
+    for tag, attributes in page.elements:
+        link = attributes.get("href") or ""
+        if tag == "a" and not link.startswith(("#", "mailto:")):
+            assert (site / link).is_file()
+    assert text.count('class="fr"') == text.count('class="en"')
+    assert version_key("1.10.0") > version_key("1.9.0")
+
+
+def test_a_wrong_description_names_its_keys(tmp_path: Path) -> None:
+    path = tmp_path / "d.yaml"
+    path.write_text(DESCRIPTION.replace("email: hdab@example.org", "email: nobody").replace("issued: 2026-01-15\n", ""))
+    with pytest.raises(UserError, match=r"(?s)hdab\.email.*issued"):
+        read_description(path)
+    with pytest.raises(UserError, match="no description"):
+        read_description(tmp_path / "none.yaml")
