@@ -292,7 +292,9 @@ def _lane(own: pl.DataFrame, place: int, concepts: Mapping[str, Sequence[str]]) 
         marks.append((kind, start))
     recent = [s for s in starts if s is not None and s >= -24]
     low = min([0.0, *recent])
-    high = max([0.0, *recent, *(e for _, e in treatments)])
+    deaths = [start for kind, start in marks if kind == "death"]
+    # Registries go on dating their updates after a death; a life's line ends with it.
+    high = min(deaths) if deaths else max([0.0, *recent, *(e for _, e in treatments)])
     return charts.Lane((str(place), str(place)), low, high, treatments, list(dict.fromkeys(marks)))
 
 

@@ -97,5 +97,5 @@ def source_digests(run: Run) -> dict[str, str]:
 def publish(run: Run, version: str | None = None) -> Path:
     """Publish the release under the study's version, or another one, and return its folder."""
     folder = publish_release(release_inputs(run, version or run.study.release.version), run.study.path(run.study.releases))
-    run.say(f"release: {folder}")
+    run.say(f"release: {folder.parent.name} {folder.name} is published")
     return folder
