@@ -8,6 +8,7 @@ from typing import NamedTuple
 import polars as pl
 
 from groundwork.problems import UserError
+from groundwork.tables import TIMESTAMP
 from linking.concepts import ConceptCodes, concept_names, is_concept
 from linking.index import scan_table
 from linking.options import CohortRules
@@ -28,7 +29,9 @@ _FLOW_SCHEMA = pl.Schema(
 class Cohort(NamedTuple):
     """Every subject with the first rule that left it out, and the flow of numbers.
 
-    `subjects`: `subject_id`, `included`, `reason` (empty when included), `index_time`, `age` (years at the index).
+    `subjects`: `subject_id`, `included`, `reason` (empty when included), `index_time`, `age` (years at the index),
+    `entry_time`: when the last of what the rules ask for was there, at the earliest the index. Who could not be in the
+    cohort before (a sample taken at relapse) must not count as at risk before: left truncation.
     `flow`: `step`, `rule`, `reason`, `before`, `removed`, `after`; step 0 is everybody known.
     """
 
@@ -45,12 +48,23 @@ def build_cohort(
     index: pl.DataFrame,
     concepts: ConceptCodes,
     features: pl.DataFrame | Path | str | None = None,
+    findings: pl.DataFrame | None = None,
 ) -> Cohort:
     """Apply the rules to every subject that any table knows.
 
     A concept counts when one of its events can have happened by the end of the index day: whether a subject belongs
     to the cohort must not hang on its later course. Subjects without an index are judged on all their events, for the
     numbers of the flow; they are left out by the rule `index`, which is added when the rules do not name it.
+
+    Args:
+        events: EVENTS, as a frame or Parquet path.
+        series: SERIES, or None.
+        sample_map: SAMPLE_MAP, or None.
+        rules: Of the study file.
+        index: From `index.index_events`.
+        concepts: Concepts by name.
+        features: FEATURES, for rules that ask for them.
+        findings: From `concordance.check_concordance`, for rules that ask for them.
 
     Raises:
         UserError: If a rule is neither known nor a concept nor an assay; names it and what is allowed.
@@ -68,32 +82,45 @@ def build_cohort(
     )
     subjects = subjects.join(_ages(scan, subjects), on="subject_id", how="left", maintain_order="left")
 
-    def having(rule: str, where: str) -> pl.Series:
+    def since(rule: str, where: str) -> pl.DataFrame:
+        """Return `subject_id, since` of the subjects that fulfil a rule."""
         kind, _, detail = rule.partition(":")
+        never = pl.lit(None, TIMESTAMP).alias("since")
         if rule == "index":
-            found = index.select("subject_id")
-        elif kind in ("imaging", "features"):
+            return index.select("subject_id", never)
+        if kind in ("imaging", "features"):
             table = images if kind == "imaging" else marks
             if table is None:
                 raise UserError(f"{where}: the rule {rule!r} needs imaging, and the study has none. Remove the rule.")
-            found = (table.filter(pl.col("Modality") == detail) if detail else table).select("subject_id")
-        elif samples is not None and rule in samples["assay"].unique():
+            table = table.filter(pl.col("Modality") == detail) if detail else table
+            return table.select("subject_id", pl.col("series_time").alias("since"))
+        if kind == "discordant":
+            if findings is None:
+                raise UserError(
+                    f"{where}: the rule {rule!r} needs the checks of concordance. Switch them on, or remove the rule."
+                )
+            return (findings.filter(pl.col("check") == detail) if detail else findings).select("subject_id", never)
+        if samples is not None and rule in samples["assay"].unique():
             usable = samples.filter((pl.col("assay") == rule) & (pl.col("status") == "used"))
-            found = usable.select(pl.col("primary").alias("subject_id"))
-        elif rule in concept_names(concepts):
+            return usable.select(
+                pl.col("primary").alias("subject_id"), pl.coalesce("sample_time_max", "sample_time").alias("since")
+            )
+        if rule in concept_names(concepts):
             day_end = pl.col("upper").dt.truncate("1d") + pl.duration(days=1)
-            found = (
+            return (
                 scan.filter(is_concept(concepts, rule, where))
                 .join(subjects.lazy().select("subject_id", "upper"), on="subject_id")
                 .filter(earliest().is_null() | pl.col("upper").is_null() | (earliest() < day_end))
-                .select("subject_id")
+                .select("subject_id", earliest().alias("since"))
                 .collect()
             )
-        else:
-            allowed = ["index", "imaging", "imaging:CT", "features", *concept_names(concepts)]
-            allowed += sorted(samples["assay"].unique()) if samples is not None else []
-            raise UserError(f"{where}: unknown rule {rule!r}. Allowed: {', '.join(dict.fromkeys(allowed))}.")
-        return subjects["subject_id"].is_in(found["subject_id"].drop_nulls().unique().implode())
+        allowed = ["index", "imaging", "imaging:CT", "features", "discordant", "discordant:sex", *concept_names(concepts)]
+        allowed += sorted(samples["assay"].unique()) if samples is not None else []
+        raise UserError(f"{where}: unknown rule {rule!r}. Allowed: {', '.join(dict.fromkeys(allowed))}.")
+
+    def having(rule: str, where: str) -> pl.Series:
+        found = since(rule, where)["subject_id"].drop_nulls().unique()
+        return subjects["subject_id"].is_in(found.implode())
 
     include = rules.include if "index" in rules.include else (*rules.include, "index")
     steps = [(rule, f"no {_words(rule)}", having(rule, "cohort.include")) for rule in include]
@@ -114,7 +141,12 @@ def build_cohort(
         alive = alive & passes
         reason = pl.select(pl.when(lost).then(pl.lit(text)).otherwise(reason)).to_series()
         flow.append((number, rule, text, before, int(lost.sum()), int(alive.sum())))
-    table = subjects.select("subject_id", alive.alias("included"), reason.alias("reason"), "index_time", "age")
+    asked = [since(rule, "cohort.include").group_by("subject_id").agg(pl.col("since").cast(TIMESTAMP).min()) for rule in include]
+    last = pl.concat(asked).group_by("subject_id").agg(pl.col("since").max())
+    entry = pl.when(pl.col("index_time").is_not_null()).then(pl.max_horizontal("index_time", "since")).alias("entry_time")
+    table = subjects.join(last, on="subject_id", how="left", maintain_order="left").select(
+        "subject_id", alive.alias("included"), reason.alias("reason"), "index_time", "age", entry
+    )
     return Cohort(table, pl.DataFrame(flow, schema=_FLOW_SCHEMA, orient="row"))
 
 

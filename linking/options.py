@@ -118,7 +118,7 @@ class CohortRules(_Options):
 
     include: tuple[str, ...] = ("index",)
     """What a subject must have: `index`; `imaging` or `imaging:CT` (a series); `features` or `features:CT`; the name
-    of an assay (a usable sample); or the name of a concept (an event that can have happened by the end of the index day)."""
+    of an assay (a usable sample); `discordant` or `discordant:sex` (a finding of a cross-modal check); or the name of a concept (an event that can have happened by the end of the index day)."""
     exclude: tuple[str, ...] = ()
     """What a subject must not have, in the same words."""
     min_age: Annotated[float, Field(ge=0)] | None = None

@@ -1,0 +1,283 @@
+"""Cross-modal checks that catch wrong links: what two modalities say of one subject must be possible together.
+
+Every check yields findings with a score from 0 (odd) to 1 (impossible for one person). A finding names modalities and
+the check, no value. A study sets which findings exclude (`CohortRules.exclude: [discordant:sex]`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+
+FINDINGS = pl.Schema(
+    {
+        "subject_id": pl.Int64(),
+        "check": pl.String(),
+        "score": pl.Float64(),
+        "modality": pl.String(),
+        "item": pl.String(),
+        "message": pl.String(),
+    }
+)
+"""`item`: pseudonym of the series or sample that disagrees."""
+
+_SITES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (r"C(0\d|1[0-4]|3[0-2]|73)", ("HEAD", "NECK", "SKULL", "JAW", "ORL", "THYROID", "CHEST", "THORAX")),
+    (r"C(15)", ("CHEST", "THORAX", "ESOPHAGUS", "ABDOMEN", "NECK")),
+    (r"C(1[6-9]|2[0-6]|48)", ("ABDOMEN", "ABDO", "PELVIS", "LIVER", "PANCREAS", "COLON", "RECTUM", "STOMACH")),
+    (r"C(3[3-9])", ("CHEST", "THORAX", "LUNG", "MEDIASTINUM", "HEART")),
+    (r"C50", ("BREAST", "CHEST", "THORAX", "SEIN")),
+    (r"C(5[1-8]|6[0-3])", ("PELVIS", "ABDOMEN", "PROSTATE", "UTERUS", "OVARY")),
+    (r"C(6[4-8]|74)", ("ABDOMEN", "ABDO", "KIDNEY", "PELVIS", "BLADDER")),
+    (r"C7[0-2]", ("HEAD", "BRAIN", "SKULL", "SPINE", "NEURO")),
+)
+"""Parts of the body that an image of a tumour site (ICD-10) shows, as DICOM's Body Part Examined names them (PS3.16 L)."""
+
+_LATERALITY = r"laterality|^osiris_rwd//8\.10$"
+_WHOLE_BODY = ("WHOLEBODY", "WHOLE BODY", "WB", "CAP", "TAP", "BODY", "TRUNK")
+_FEMALE_GENE = "XIST"
+_MALE_GENES = ("RPS4Y1", "DDX3Y", "KDM5D", "UTY", "EIF1AY", "USP9Y", "ZFY", "TXLNGY")
+_LEFT, _RIGHT = (
+    re.compile(r"(^|[^a-z])(left|gauche|lt|l)([^a-z]|$)", re.I),
+    re.compile(r"(^|[^a-z])(right|droite?|rt|r)([^a-z]|$)", re.I),
+)
+
+
+def check_concordance(
+    events: pl.DataFrame,
+    series: pl.DataFrame | None = None,
+    samples: pl.DataFrame | None = None,
+    *,
+    features: pl.DataFrame | None = None,
+    sample_sex: Mapping[str, str] | None = None,
+) -> pl.DataFrame:
+    """Return the findings of all checks that the tables allow, sorted by subject and check.
+
+    Checks: `sex` (clinical records against DICOM and expression, and DICOM against expression), `dates` (an image or
+    sample before birth or after death), `age` (`PatientAge` in years, when the series table has it), `body-part`
+    (no image of the subject shows the tumour's site), `laterality` (side of the region's name against the record),
+    `weight` (`PatientWeight` in kg against the record within 90 days).
+
+    Args:
+        events: EVENTS of all subjects.
+        series: SERIES; may have the further columns `PatientAge` and `PatientWeight`.
+        samples: SAMPLE_MAP.
+        features: FEATURES, for the names of regions.
+        sample_sex: Sex by `colname` from `expression_sex`.
+    """
+    findings = [pl.DataFrame(schema=FINDINGS)]
+    sex = _clinical_sex(events)
+    known = pl.DataFrame(schema={"subject_id": pl.Int64, "sex": pl.String})
+    if series is not None:
+        dicom = series.filter(pl.col("PatientSex").is_in(["M", "F"])).select(
+            "subject_id",
+            pl.col("PatientSex").alias("other"),
+            pl.col("SeriesInstanceUID").alias("item"),
+            pl.lit("imaging").alias("modality"),
+        )
+        findings.append(_sex_findings(sex, dicom, "clinical records"))
+        findings += [_date_findings(events, _image_times(series)), _body_part_findings(events, series)]
+        if "PatientAge" in series.columns:
+            findings.append(_age_findings(events, series))
+        if "PatientWeight" in series.columns:
+            findings.append(_weight_findings(events, series))
+        known = dicom.group_by("subject_id").agg(pl.col("other").unique()).filter(pl.col("other").list.len() == 1)
+        known = known.select("subject_id", pl.col("other").list.first().alias("sex"))
+    if samples is not None:
+        findings.append(_date_findings(events, _sample_times(samples)))
+        if sample_sex:
+            expressed = samples.select(
+                pl.col("primary").alias("subject_id"),
+                pl.col("colname").replace_strict(dict(sample_sex), default=None, return_dtype=pl.String).alias("other"),
+                pl.col("colname").alias("item"),
+                pl.col("assay").alias("modality"),
+            ).filter(pl.col("other").is_in(["M", "F"]))
+            findings.append(_sex_findings(sex, expressed, "clinical records"))
+            findings.append(_sex_findings(known.join(sex, on="subject_id", how="anti"), expressed, "images"))
+    if features is not None:
+        findings.append(_laterality_findings(events, features))
+    return pl.concat(findings).unique().sort("subject_id", "check", "modality", "item")
+
+
+def expression_sex(expression: pl.DataFrame, *, sample: str = "sample") -> dict[str, str]:
+    """Return the sex that each sample's expression says, for the samples where it says one clearly.
+
+    The score is the mean log2 expression of the genes of the Y chromosome less that of XIST, from log2 counts per
+    million; between -2 and 2 nothing is said, for tumours lose XIST or the Y chromosome.
+
+    Args:
+        expression: A row per sample: its name, and log2-CPM columns named by gene symbol.
+        sample: Column with the name.
+    """
+    male = [gene for gene in _MALE_GENES if gene in expression.columns]
+    if _FEMALE_GENE not in expression.columns or not male:
+        return {}
+    score = expression.select(pl.mean_horizontal(male) - pl.col(_FEMALE_GENE)).to_series().to_list()
+    calls = zip(expression[sample].to_list(), score, strict=True)
+    return {name: "M" if value > 0 else "F" for name, value in calls if value is not None and abs(value) > 2}
+
+
+def _finding(frame: pl.DataFrame, check: str, score: pl.Expr, message: pl.Expr) -> pl.DataFrame:
+    return frame.select(
+        "subject_id",
+        pl.lit(check).alias("check"),
+        score.cast(pl.Float64).alias("score"),
+        pl.col("modality").cast(pl.String),
+        pl.col("item").cast(pl.String),
+        message.alias("message"),
+    )
+
+
+def _clinical_sex(events: pl.DataFrame) -> pl.DataFrame:
+    said = events.select(
+        "subject_id", pl.col("code").cast(pl.String).str.extract(r"^(?:SEX|GENDER)//(?:.*//)?([MF])(?:EMALE|ALE)?$").alias("sex")
+    )
+    one = said.drop_nulls().unique().filter(pl.col("subject_id").is_unique())
+    return one.sort("subject_id")
+
+
+def _sex_findings(sex: pl.DataFrame, other: pl.DataFrame, against: str) -> pl.DataFrame:
+    wrong = other.join(sex, on="subject_id").filter(pl.col("other") != pl.col("sex"))
+    return _finding(
+        wrong, "sex", pl.lit(1.0), pl.concat_str(pl.lit("sex in "), pl.col("modality"), pl.lit(f" is not that of {against}"))
+    )
+
+
+def _spans(events: pl.DataFrame, code: str) -> pl.DataFrame:
+    rows = events.filter(pl.col("code").cast(pl.String).str.starts_with(code)).select(
+        "subject_id",
+        pl.coalesce("time_min", "time").alias("first"),
+        pl.coalesce("time_max", pl.col("time") + pl.duration(days=1)).alias("last"),
+    )
+    return rows.group_by("subject_id").agg(pl.col("first").min(), pl.col("last").max()).drop_nulls()
+
+
+def _image_times(series: pl.DataFrame) -> pl.DataFrame:
+    return series.filter(~pl.col("Modality").is_in(["RTSTRUCT", "SEG"]) | pl.col("Modality").is_null()).select(
+        "subject_id",
+        pl.col("series_time").alias("earliest"),
+        pl.col("series_time").alias("latest"),
+        pl.col("SeriesInstanceUID").alias("item"),
+        pl.lit("imaging").alias("modality"),
+    )
+
+
+def _sample_times(samples: pl.DataFrame) -> pl.DataFrame:
+    return samples.select(
+        pl.col("primary").alias("subject_id"),
+        pl.coalesce("sample_time_min", "sample_time").alias("earliest"),
+        pl.coalesce("sample_time_max", "sample_time").alias("latest"),
+        pl.col("colname").alias("item"),
+        pl.col("assay").alias("modality"),
+    )
+
+
+def _date_findings(events: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
+    """Only what cannot be: all that the item's date can mean lies before all that birth can mean, or after death."""
+    births, deaths = _spans(events, "MEDS_BIRTH"), _spans(events, "MEDS_DEATH")
+    before = items.join(births, on="subject_id").filter(pl.col("latest") < pl.col("first"))
+    # A specimen may be taken in the day after death; an image is dated by clocks that run wrong.
+    after = items.join(deaths, on="subject_id").filter(pl.col("earliest") > pl.col("last") + pl.duration(days=2))
+    return pl.concat(
+        [
+            _finding(before, "dates", pl.lit(1.0), pl.concat_str(pl.col("modality"), pl.lit(" before birth"))),
+            _finding(after, "dates", pl.lit(1.0), pl.concat_str(pl.col("modality"), pl.lit(" after death"))),
+        ]
+    )
+
+
+def _body_part_findings(events: pl.DataFrame, series: pl.DataFrame) -> pl.DataFrame:
+    sites = (
+        events.select("subject_id", pl.col("code").cast(pl.String).str.extract(r"^ICD(?:10|10CM|10GM|O3)//(C\d\d)").alias("site"))
+        .drop_nulls()
+        .unique()
+    )
+    parts = (
+        series.filter(pl.col("BodyPartExamined").is_not_null() & (pl.col("BodyPartExamined") != ""))
+        .select(
+            "subject_id", pl.col("BodyPartExamined").str.to_uppercase().alias("part"), pl.col("SeriesInstanceUID").alias("item")
+        )
+        .unique()
+    )
+    by_subject: dict[int, set[str]] = {}
+    for subject, site in sites.iter_rows():
+        by_subject.setdefault(subject, set()).add(site)
+    rows = []
+    for (subject, *_), group in parts.group_by("subject_id"):
+        wanted = {
+            part
+            for site in by_subject.get(int(str(subject)), ())
+            for pattern, parts_ in _SITES
+            if re.match(pattern, site)
+            for part in parts_
+        }
+        seen = group["part"].to_list()
+        if wanted and not any(word in part for part in seen for word in (*wanted, *_WHOLE_BODY)):
+            rows.append((subject, "body-part", 0.5, "imaging", min(group["item"]), "no image shows the site of the tumour"))
+    return pl.DataFrame(rows, schema=FINDINGS, orient="row")
+
+
+def _age_findings(events: pl.DataFrame, series: pl.DataFrame) -> pl.DataFrame:
+    births = _spans(events, "MEDS_BIRTH")
+    year = 365.25 * 86_400_000_000
+    rows = series.filter(pl.col("PatientAge").is_not_null() & pl.col("series_time").is_not_null()).join(births, on="subject_id")
+    youngest = (pl.col("series_time") - pl.col("last")).dt.total_microseconds() / year
+    oldest = (pl.col("series_time") - pl.col("first")).dt.total_microseconds() / year
+    # Ages are written in whole years, and typed in by some consoles.
+    gap = pl.max_horizontal(youngest - 1 - pl.col("PatientAge"), pl.col("PatientAge") - oldest, pl.lit(0.0))
+    wrong = rows.with_columns(
+        gap.alias("gap"), pl.col("SeriesInstanceUID").alias("item"), pl.lit("imaging").alias("modality")
+    ).filter(pl.col("gap") > 1)
+    return _finding(wrong, "age", (pl.col("gap") / 5).clip(0.2, 1), pl.lit("age in imaging does not fit the date of birth"))
+
+
+def _weight_findings(events: pl.DataFrame, series: pl.DataFrame) -> pl.DataFrame:
+    weights = events.filter(pl.col("code").cast(pl.String).str.starts_with("LOINC//29463-7") & (pl.col("unit").fill_null("kg") == "kg")).select(
+        "subject_id", pl.col("time"), pl.col("numeric_value").cast(pl.Float64).alias("weight")
+    ).drop_nulls()  # fmt: skip
+    rows = series.filter(pl.col("PatientWeight") > 0).join(weights, on="subject_id")
+    near = rows.filter((pl.col("series_time") - pl.col("time")).abs() <= pl.duration(days=90))
+    apart = (pl.col("PatientWeight") / pl.col("weight")).log().abs()
+    closest = (
+        near.with_columns(apart.alias("apart"))
+        .group_by("subject_id", "SeriesInstanceUID")
+        .agg(pl.col("apart").min())
+        .sort("subject_id", "SeriesInstanceUID")
+    )
+    wrong = (
+        closest.filter(pl.col("apart") > np.log(1.2))
+        .rename({"SeriesInstanceUID": "item"})
+        .with_columns(pl.lit("imaging").alias("modality"))
+    )
+    return _finding(
+        wrong, "weight", (pl.col("apart") / np.log(2)).clip(0.2, 0.9), pl.lit("weight in imaging does not fit the record")
+    )
+
+
+def _laterality_findings(events: pl.DataFrame, features: pl.DataFrame) -> pl.DataFrame:
+    said = events.select(
+        "subject_id",
+        pl.when(pl.col("code").cast(pl.String).str.to_lowercase().str.contains(_LATERALITY))
+        .then(pl.coalesce("text_value", pl.col("code").cast(pl.String).str.split("//").list.last()))
+        .alias("said"),
+    ).drop_nulls()
+    sides: dict[int, set[str]] = {}
+    for subject, text in said.iter_rows():
+        side = _side(text.rpartition("//")[2])
+        if side:
+            sides.setdefault(subject, set()).add(side)
+    rows = []
+    for subject, name, item in features.select("subject_id", "roi_name", "SeriesInstanceUID").unique().sort(pl.all()).iter_rows():
+        side = _side(name or "")
+        if side and len(sides.get(subject, ())) == 1 and side not in sides[subject]:
+            rows.append((subject, "laterality", 0.7, "imaging", item, "the region's name has the other side than the record"))
+    return pl.DataFrame(rows, schema=FINDINGS, orient="row")
+
+
+def _side(text: str) -> str | None:
+    text = {"24028007": "right", "7771000": "left", "G": "left", "D": "right"}.get(text, text).replace("_", " ")
+    left, right = bool(_LEFT.search(text)), bool(_RIGHT.search(text))
+    return None if left == right else ("L" if left else "R")

@@ -1,0 +1,115 @@
+"""Splits for teams that train models: fixed by the key, by subject, by centre, or by time.
+
+Which part a subject is in hangs on the key and the subject alone, so a split stays as it is when subjects are added
+later, and nobody without the key can steer it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import polars as pl
+
+from groundwork.problems import UserError
+from privacy.keys import Key
+
+_SCALE = float(2**64)
+
+
+def split_by_subject(subjects: pl.DataFrame, key: Key, shares: Mapping[str, float], *, name: str = "split") -> pl.DataFrame:
+    """Return `subject_id, split`: every subject in one part, by its keyed draw.
+
+    Args:
+        subjects: Has `subject_id`; a subject's rows all fall into one part.
+        key: Fixes the draw; `name` makes independent splits under one key.
+        shares: Share of each part, adding up to 1, such as `{"train": 0.7, "validation": 0.1, "test": 0.2}`.
+
+    Raises:
+        UserError: If the shares do not add up to 1.
+    """
+    if abs(sum(shares.values()) - 1) > 1e-9 or min(shares.values(), default=0) < 0:
+        raise UserError(
+            f"The shares of a split must add up to 1; {name} has {', '.join(f'{k} {v:g}' for k, v in shares.items())}."
+        )
+    ids = subjects["subject_id"].unique().sort()
+    parts = [_part(_draw(key, name, subject), shares) for subject in ids.to_list()]
+    return pl.DataFrame({"subject_id": ids, "split": pl.Series(parts, dtype=pl.String)})
+
+
+def folds_by_subject(subjects: pl.DataFrame, key: Key, folds: int, *, name: str = "folds") -> pl.DataFrame:
+    """Return `subject_id, fold` with folds numbered from 0, by keyed draw."""
+    ids = subjects["subject_id"].unique().sort()
+    return pl.DataFrame(
+        {
+            "subject_id": ids,
+            "fold": pl.Series([int(_draw(key, name, subject) * folds) for subject in ids.to_list()], dtype=pl.Int64),
+        }
+    )
+
+
+def leave_one_centre_out(subjects: pl.DataFrame) -> pl.DataFrame:
+    """Return `held_out, subject_id, split`: for each centre, its subjects as `test` and the others as `train`.
+
+    A subject known to the held-out centre and to another is in neither part of that fold: the model would have seen
+    the person it is tested on.
+
+    Args:
+        subjects: `subject_id, centre`, a row per subject and centre.
+    """
+    pairs = subjects.select("subject_id", "centre").drop_nulls().unique().sort("centre", "subject_id")
+    several = pairs.filter(pl.col("subject_id").is_duplicated())["subject_id"].unique()
+    folds = []
+    for centre in pairs["centre"].unique().sort():
+        here = pairs.filter(pl.col("centre") == centre)["subject_id"]
+        both = here.filter(here.is_in(several.implode()))
+        fold = (
+            pairs.select("subject_id")
+            .unique()
+            .sort("subject_id")
+            .filter(~pl.col("subject_id").is_in(both.implode()))
+            .select(
+                pl.lit(centre).alias("held_out"),
+                "subject_id",
+                pl.when(pl.col("subject_id").is_in(here.implode()))
+                .then(pl.lit("test"))
+                .otherwise(pl.lit("train"))
+                .alias("split"),
+            )
+        )
+        folds.append(fold)
+    return pl.concat(folds)
+
+
+def split_by_time(index: pl.DataFrame, shift_days: Mapping[int, int], cut: datetime) -> pl.DataFrame:
+    """Return `subject_id, split`: `train` when the true index is before `cut`, else `test`.
+
+    Shifted dates say nothing of the order of subjects in time, so this needs the shifts and runs in the vault. The
+    split tells one bit of each subject's true date; a release says so.
+
+    Args:
+        index: `subject_id, index_time`, shifted.
+        shift_days: The shift of every subject (see `privacy.subjects.Subject`).
+        cut: In true time.
+    """
+    missing = set(index["subject_id"].to_list()) - set(shift_days)
+    if missing:
+        raise UserError(f"{len(missing)} subjects have no known date shift. Open the ledger that they come from.")
+    days = pl.Series([shift_days[subject] for subject in index["subject_id"].to_list()], dtype=pl.Int64)
+    true_time = pl.col("index_time") - pl.duration(days="_shift")
+    return index.select(
+        "subject_id", pl.when(true_time < cut).then(pl.lit("train")).otherwise(pl.lit("test")).alias("split")
+    ).sort("subject_id")
+
+
+def _draw(key: Key, name: str, subject: int) -> float:
+    return int.from_bytes(key.mac(f"split/{name}", str(subject))[:8], "big") / _SCALE
+
+
+def _part(draw: float, shares: Mapping[str, float]) -> str:
+    total = 0.0
+    for part, share in shares.items():
+        total += share
+        if draw < total:
+            return part
+    return list(shares)[-1]
