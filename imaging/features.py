@@ -6,80 +6,40 @@ bad region does not take the others with it. The result lists every match, miss 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
-from functools import cache
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from groundwork.files import digest_of, sha256_file
-from groundwork.problems import Unusable, UserError
-from groundwork.tables import FEATURES
+from groundwork.problems import Unusable
+from groundwork.tables import FEATURES, Table
 from groundwork.work import Unit
 from imaging.dictionary import pyradiomics_columns
 from imaging.grid import Array
-from imaging.masks import Mask, Roi, open_masks
 from imaging.reference import Features
-from imaging.regions import Matches, Regions, check_regions, match_regions
+from imaging.regions import Regions
+from imaging.selection import Engine, FeatureTask, Mode, Region, Several, check_task, entry, problem_of, select
 from imaging.settings import FeatureSettings
-from imaging.shells import check_shells, shell, shell_name
-from imaging.volumes import Volume, read_files, read_image, read_series
+from imaging.volumes import Volume
 
-Engine = Literal["pyradiomics", "unibase"]
-Mode = Literal["pyradiomics", "ibsi"]
-Several = Literal["refuse", "each", "union"]
-"""What to do when several ROIs of one file match one target: refuse the target, a row for each, or their union."""
-
-
-@dataclass(frozen=True)
-class FeatureTask:
-    """One unit: a series, the files that hold its regions, and how to extract.
-
-    Attributes:
-        image_folder: Folder of the DICOM series, or a NIfTI or NRRD file.
-        mask_paths: RTSTRUCT, SEG, NIfTI or NRRD files of its regions.
-        settings: Extraction settings.
-        regions: Target to patterns of ROI names; None makes every ROI its own target.
-        destination: The FEATURES Parquet file to write.
-        subject_id, centre, series_time: What the row says of the subject; None on plain files.
-        series_uid: The series to read, when the folder holds several.
-        image_files: The files of the image, when they share a folder with those of other series.
-        engine, mode: Which engine, and which definition of the features.
-        several: What to do when several ROIs match one target.
-        resample: Resample masks that lie on another grid; `correctMask: true` in the settings asks for it too.
-        threshold: Least fraction at which a voxel of a fractional SEG is inside.
-        shells: Peritumoral shells to extract beside every region, as (inner, outer) in mm.
-    """
-
-    image_folder: Path
-    mask_paths: tuple[Path, ...]
-    settings: FeatureSettings
-    regions: Regions | None
-    destination: Path
-    subject_id: int | None = None
-    centre: str | None = None
-    series_time: datetime | None = None
-    series_uid: str | None = None
-    image_files: tuple[Path, ...] = ()
-    engine: Engine = "pyradiomics"
-    mode: Mode = "pyradiomics"
-    several: Several = "refuse"
-    resample: bool = False
-    threshold: float = 0.5
-    shells: tuple[tuple[float, float], ...] = ()
-
-
-@dataclass(frozen=True)
-class _Region:
-    target: str
-    roi: Roi
-    mask_path: Path
-    others: tuple[Roi, ...] = ()
+__all__ = [
+    "Engine",
+    "FeatureTask",
+    "Mode",
+    "Several",
+    "check_task",
+    "collect",
+    "extract_plain",
+    "extract_region",
+    "extract_series",
+    "extract_unit",
+    "plan_units",
+    "stage_settings",
+]
 
 
 def extract_series(task: FeatureTask) -> dict[str, Any]:
@@ -94,39 +54,21 @@ def extract_series(task: FeatureTask) -> dict[str, Any]:
         Unusable: When nothing can be extracted: the reasons of `volumes.read_series` and `masks.open_masks`, `no-mask`,
             `no-region-matched`, and, when every region is refused, the reason of the first.
     """
-    check_task(task)
-    if not task.mask_paths:
-        raise Unusable(
-            "no-mask", "No RTSTRUCT, SEG or mask image belongs to this series.", "Segment it, or leave the series out."
-        )
-    volume = _read(task)
-    opened = [(path, open_masks(path, volume, resample=_resample(task), threshold=task.threshold)) for path in task.mask_paths]
-    chosen, refused, matches = _choose(opened, task)
-    if not chosen and not refused:
-        message = "No region of the series has a name that the patterns ask for."
-        raise Unusable("no-region-matched", message, "Compare `unused_rois` of other series with the patterns of the study file.")
-    digests = {path: sha256_file(path) for path in task.mask_paths}
+    selection = select(task)
     rows: list[dict[str, Any]] = []
-    listed = list(refused)
-    problems: list[Unusable] = [Unusable(entry["reason"], entry["message"], entry["remedy"]) for entry in refused]
-    for region in chosen:
-        numbers = [region.roi.number, *(roi.number for roi in region.others)]
-        source = digest_of([volume.digest, digests[region.mask_path], numbers])
-        for target, make in _wanted(region, volume, task):
-            entry: dict[str, Any] = {"target": target, "roi_name": region.roi.roi_name}
-            try:
-                mask = make()
-                features, left_out = extract_region(volume, mask.array, task.settings, task.engine, task.mode)
-            except Unusable as problem:
-                entry |= {"status": "refused", "reason": problem.reason, "message": problem.message, "remedy": problem.remedy}
-                problems.append(problem)
-            else:
-                entry |= {"status": "done", "voxels": int(mask.array.sum()), "notes": list(mask.notes)}
-                entry["refused_image_types"] = left_out
-                rows += _rows(task, volume, replace(region, target=target), features, source)
-            listed.append(entry)
+    listed = list(selection.refused)
+    for region in selection.regions:
+        try:
+            mask = region.read()
+            features, left_out = extract_region(selection.volume, mask.array, task.settings, task.engine, task.mode)
+        except Unusable as problem:
+            listed.append(entry(region.target, region.roi_name, problem))
+            continue
+        rows += region_rows(task, selection.volume, region, features)
+        found = {"voxels": int(mask.array.sum()), "notes": list(mask.notes), "refused_image_types": left_out}
+        listed.append({"target": region.target, "roi_name": region.roi_name, "status": "done", **found})
     if not rows:
-        raise problems[0]
+        raise problem_of(next(item for item in listed if item["target"]))
     frame = FEATURES.write(ordered(pl.DataFrame(rows, infer_schema_length=None)), task.destination)
     return {
         "path": str(task.destination),
@@ -135,9 +77,9 @@ def extract_series(task: FeatureTask) -> dict[str, Any]:
         "engine": engine_name(task.engine),
         "mode": task.mode,
         "settings_digest": task.settings.digest,
-        "regions": sorted(listed, key=lambda entry: (entry["target"], entry["roi_name"])),
-        "missing_targets": matches.missing,
-        "unused_rois": sorted(opened_names(opened)[position] for position in matches.unused),
+        "regions": sorted(listed, key=lambda item: (item["target"], item["roi_name"])),
+        "missing_targets": selection.missing_targets,
+        "unused_rois": selection.unused_rois,
     }
 
 
@@ -191,23 +133,6 @@ def engine_name(engine: Engine) -> str:
     from imaging.engine import VERSION
 
     return f"unibase {VERSION}"
-
-
-def check_task(task: FeatureTask) -> None:
-    """Check what the type of a task cannot say.
-
-    Raises:
-        UserError: If engine and mode do not go together, a pattern is wrong, or an option is unknown.
-    """
-    if task.engine not in ("pyradiomics", "unibase") or task.mode not in ("pyradiomics", "ibsi"):
-        raise UserError("engine must be pyradiomics or unibase, and mode pyradiomics or ibsi.")
-    if task.engine == "pyradiomics" and task.mode == "ibsi":
-        raise UserError("PyRadiomics does not compute IBSI's definitions. Choose engine: unibase for mode: ibsi.")
-    if task.several not in ("refuse", "each", "union"):
-        raise UserError("several must be refuse, each or union.")
-    check_shells(task.shells)
-    if task.regions is not None:
-        check_regions(task.regions)
 
 
 def plan_units(
@@ -316,27 +241,15 @@ def collect(paths: Iterable[Path | str], destination: Path | str) -> pl.DataFram
     return FEATURES.write(frame, destination)
 
 
-def ordered(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return a FEATURES frame with feature columns as Float64, in PyRadiomics' order, then others by name."""
-    identity = [column.name for column in FEATURES.columns]
+def ordered(frame: pl.DataFrame, table: Table = FEATURES) -> pl.DataFrame:
+    """Return a frame with feature columns as Float64 behind those the table declares: PyRadiomics' order, then by name."""
+    identity = [column.name for column in table.columns]
     known = pyradiomics_columns()
     further = sorted(set(frame.columns) - set(identity) - set(known))
     features = [name for name in known if name in frame.columns] + further
     return frame.select(
         *[name for name in identity if name in frame.columns], *[pl.col(name).cast(pl.Float64) for name in features]
     )
-
-
-def _resample(task: FeatureTask) -> bool:
-    return task.resample or bool(task.settings.setting.get("correctMask"))
-
-
-def _read(task: FeatureTask) -> Volume:
-    if task.image_files:
-        return read_files(task.image_files, task.series_uid)
-    if task.image_folder.is_dir():
-        return read_series(task.image_folder, task.series_uid)
-    return read_image(task.image_folder)
 
 
 def _files_of(root: Path, row: Mapping[str, Any], shared: Sequence[str]) -> list[Path]:
@@ -353,77 +266,8 @@ def _files_of(root: Path, row: Mapping[str, Any], shared: Sequence[str]) -> list
     ]
 
 
-def opened_names(opened: Sequence[tuple[Path, Sequence[Roi]]]) -> list[str]:
-    """Return the ROI names of all opened files, in order."""
-    return [roi.roi_name for _, rois in opened for roi in rois]
-
-
-def _choose(
-    opened: Sequence[tuple[Path, Sequence[Roi]]], task: FeatureTask
-) -> tuple[list[_Region], list[dict[str, Any]], Matches]:
-    """Return the regions to extract, those refused as ambiguous, and all matches."""
-    flat = [(path, roi) for path, rois in opened for roi in rois]
-    matches = match_regions([roi.roi_name for _, roi in flat], task.regions)
-    chosen: list[_Region] = []
-    refused: list[dict[str, Any]] = []
-    for target, positions in matches.found.items():
-        by_file: dict[Path, list[Roi]] = {}
-        for position in positions:
-            by_file.setdefault(flat[position][0], []).append(flat[position][1])
-        for path, rois in by_file.items():
-            if len(rois) == 1:
-                chosen.append(_Region(target, rois[0], path))
-            elif task.several == "each":
-                chosen += [_Region(f"{target}/{roi.roi_name}#{roi.number}", roi, path) for roi in rois]
-            elif task.several == "union":
-                chosen.append(_Region(target, rois[0], path, tuple(rois[1:])))
-            else:
-                refused += [
-                    {
-                        "target": target,
-                        "roi_name": roi.roi_name,
-                        "status": "refused",
-                        "reason": "ambiguous-region",
-                        "message": f"{len(rois)} regions of one file match the target {target}.",
-                        "remedy": "Narrow the patterns, or ask for each of them or for their union.",
-                    }
-                    for roi in rois
-                ]
-    return chosen, refused, matches
-
-
-def _wanted(region: _Region, volume: Volume, task: FeatureTask) -> list[tuple[str, Callable[[], Mask]]]:
-    """Return the targets that a region serves, itself and its shells, each with how its mask is made."""
-    # The mask is read once; when that fails, each target fails with the same reason.
-    read = cache(lambda: _read_mask(region))
-
-    def shelled(inner: float, outer: float) -> Callable[[], Mask]:
-        def make() -> Mask:
-            mask = read()
-            array, notes = shell(mask.array, volume.grid, inner, outer)
-            return replace(mask, array=array, notes=tuple(sorted({*mask.notes, *notes})))
-
-        return make
-
-    shells = [(shell_name(region.target, inner, outer), shelled(inner, outer)) for inner, outer in task.shells]
-    return [(region.target, read), *shells]
-
-
-def _read_mask(region: _Region) -> Mask:
-    mask = region.roi.read()
-    if not region.others:
-        return mask
-    array = mask.array.copy()
-    notes = set(mask.notes)
-    for roi in region.others:
-        other = roi.read()
-        array |= other.array
-        notes |= set(other.notes)
-    return replace(mask, array=array, notes=tuple(sorted(notes | {"union"})))
-
-
-def _rows(task: FeatureTask, volume: Volume, region: _Region, features: Features, source: str) -> list[dict[str, Any]]:
-    names = " + ".join([region.roi.roi_name, *(roi.roi_name for roi in region.others)])
+def region_rows(task: FeatureTask, volume: Volume, region: Region, features: Features) -> list[dict[str, Any]]:
+    """Return the rows of one region: what names it, then its features, one row per image type."""
     identity = {
         "subject_id": task.subject_id,
         "centre": task.centre,
@@ -432,11 +276,11 @@ def _rows(task: FeatureTask, volume: Volume, region: _Region, features: Features
         "Modality": volume.modality or None,
         "series_time": task.series_time,
         "region": region.target,
-        "roi_name": names,
+        "roi_name": region.roi_name,
         "engine": engine_name(task.engine),
         "mode": task.mode,
         "settings_digest": task.settings.digest,
-        "source_digest": source,
+        "source_digest": region.source_digest,
     }
     return [{**identity, "image_type": image_type, **values} for image_type, values in sorted(features.items())]
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from groundwork.files import sha256_file
 from groundwork.problems import Unusable, UserError
-from imaging.features import Engine, FeatureTask, Mode, Several, collect, extract_series, plan_units
+from imaging.features import collect, extract_series, plan_units
 from imaging.regions import Regions
+from imaging.selection import Engine, FeatureTask, Mode, Several
 from imaging.settings import FeatureSettings
 
 IMAGE_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")

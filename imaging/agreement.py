@@ -1,0 +1,205 @@
+"""How well repeated measurements of one feature agree: intraclass correlation, concordance, repeatability.
+
+ICC(2,1) (two-way random effects, absolute agreement, single measurement) and ICC(3,1) (two-way mixed effects,
+consistency, single measurement) with their confidence limits after Shrout and Fleiss 1979 and McGraw and Wong 1996;
+concordance after Lin 1989; within-subject deviation and repeatability coefficient as QIBA defines them
+(RC = 1.96 * sqrt(2) * wSD).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+
+from groundwork.problems import UserError
+from groundwork.tables import FEATURES
+from imaging.grid import Array
+
+COLUMNS = {
+    "image_type": "Image type of the feature.",
+    "feature": "Column of the FEATURES table.",
+    "subjects": "Number of regions with a finite value in every repetition.",
+    "repetitions": "Number of repetitions of each region.",
+    "mean": "Mean over all regions and repetitions.",
+    "within_sd": "Standard deviation within a region: root of the mean variance over its repetitions.",
+    "within_cv": "within_sd over the absolute mean; null when the mean is 0.",
+    "repeatability": "Two repetitions of one region differ by less than this in 95 % of cases (1.96 * sqrt(2) * within_sd).",
+    "icc_2_1": "ICC(2,1): absolute agreement, single measurement; null when nothing varies or subjects are fewer than 3.",
+    "icc_2_1_low": "Lower end of its 95 % confidence interval.",
+    "icc_2_1_high": "Upper end of its 95 % confidence interval.",
+    "icc_3_1": "ICC(3,1): consistency, single measurement.",
+    "icc_3_1_low": "Lower end of its 95 % confidence interval.",
+    "icc_3_1_high": "Upper end of its 95 % confidence interval.",
+}
+"""Columns of an agreement table and what they say."""
+
+
+def icc(values: Array, confidence: float = 0.95) -> dict[str, float]:
+    """Return ICC(2,1) and ICC(3,1) of a table, with confidence limits.
+
+    Args:
+        values: Shape (subjects, repetitions), finite, at least 3 x 2.
+        confidence: Coverage of the interval.
+
+    Returns:
+        `icc_2_1`, `icc_2_1_low`, `icc_2_1_high`, and the same for `icc_3_1`; NaN where the table does not vary.
+    """
+    from scipy.stats import f as f_distribution
+
+    n, k = values.shape
+    names = [f"icc_{kind}_1{end}" for kind in (2, 3) for end in ("", "_low", "_high")]
+    undefined = dict.fromkeys(names, float("nan"))
+    if n < 3 or k < 2 or not np.isfinite(values).all():
+        return undefined
+    # Scaled to about 1 before squaring: energies of 1e20 and entropies of 1e-3 keep the same digits.
+    scale = np.abs(values).max()
+    spread = values / scale if scale > 0 else values
+    rows, columns, grand = spread.mean(axis=1), spread.mean(axis=0), spread.mean()
+    residual = spread - rows[:, np.newaxis] - columns[np.newaxis, :] + grand
+    ms_rows = k * ((rows - grand) ** 2).sum() / (n - 1)
+    ms_columns = n * ((columns - grand) ** 2).sum() / (k - 1)
+    ms_error = (residual**2).sum() / ((n - 1) * (k - 1))
+    rounding = (np.finfo(float).eps * 8) ** 2
+    if ms_rows <= rounding and ms_error <= rounding and ms_columns <= rounding:
+        return undefined
+    if ms_error <= rounding:
+        ms_error = 0.0
+    tail = 1 - (1 - confidence) / 2
+    free = (n - 1) * (k - 1)
+    three = (ms_rows - ms_error) / (ms_rows + (k - 1) * ms_error)
+    if ms_error == 0:
+        three_low = three_high = 1.0
+    else:
+        ratio = ms_rows / ms_error
+        low, high = ratio / f_distribution.ppf(tail, n - 1, free), ratio * f_distribution.ppf(tail, free, n - 1)
+        three_low, three_high = (low - 1) / (low + k - 1), (high - 1) / (high + k - 1)
+    two = (ms_rows - ms_error) / (ms_rows + (k - 1) * ms_error + k * (ms_columns - ms_error) / n)
+    if two >= 1:
+        two_low = two_high = 1.0
+    else:
+        a = k * two / (n * (1 - two))
+        b = 1 + k * two * (n - 1) / (n * (1 - two))
+        spare = k * ms_columns + (k * n - k - n) * ms_error
+        # Far below 0 the approximate degrees of freedom can vanish: then there are no limits, and NaN says so.
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            v = (a * ms_columns + b * ms_error) ** 2 / ((a * ms_columns) ** 2 / (k - 1) + (b * ms_error) ** 2 / free)
+            low, high = f_distribution.ppf(tail, n - 1, v), f_distribution.ppf(tail, v, n - 1)
+            two_low = n * (ms_rows - low * ms_error) / (low * spare + n * ms_rows)
+            two_high = n * (high * ms_rows - ms_error) / (spare + n * high * ms_rows)
+    return dict(zip(names, (float(x) for x in (two, two_low, two_high, three, three_low, three_high)), strict=True))
+
+
+def concordance(first: Array, second: Array) -> float:
+    """Return Lin's concordance correlation coefficient of two series of measurements; NaN when neither varies."""
+    spread = first.var() + second.var() + (first.mean() - second.mean()) ** 2
+    if spread == 0:
+        return float("nan")
+    return float(2 * ((first - first.mean()) * (second - second.mean())).mean() / spread)
+
+
+def agreement_table(frame: pl.DataFrame, repetition: str, by: Sequence[str]) -> pl.DataFrame:
+    """Return how well each feature agrees over repetitions; one row per image type and feature, columns `COLUMNS`.
+
+    Args:
+        frame: Rows of a FEATURES table (further columns allowed), one per region, image type and repetition.
+        repetition: Column that numbers the repetitions; every region must have all of them to count.
+        by: Columns that together name a region.
+
+    Raises:
+        UserError: If a region has one repetition twice, or rows of different settings, engines or modes are mixed.
+    """
+    if frame.height == 0:
+        raise UserError("There is no feature to compare. Extract features first.")
+    one_of_a_kind(frame)
+    key = [*by, "image_type", repetition]
+    if frame.select(key).is_duplicated().any():
+        raise UserError(f"Several rows have the same {', '.join(key)}. Name what tells them apart.")
+    repetitions = frame[repetition].unique().sort().to_list()
+    rows = []
+    for image_type, part in sorted(
+        ((str(name[0]), part) for name, part in frame.group_by("image_type")), key=lambda pair: pair[0]
+    ):
+        for feature in feature_columns(part):
+            wide = part.select(*by, repetition, feature).pivot(repetition, index=list(by), values=feature, sort_columns=True)
+            have = [str(one) for one in repetitions if str(one) in wide.columns]
+            if len(have) < len(repetitions):
+                continue
+            values = wide.select(have).cast(pl.Float64).fill_null(float("nan")).to_numpy()
+            if np.isnan(values).all():
+                continue
+            rows.append({"image_type": image_type, "feature": feature, **agreement(values)})
+    schema = {name: pl.String if name in ("image_type", "feature") else pl.Float64 for name in COLUMNS}
+    return pl.DataFrame(rows, schema=schema | {"subjects": pl.Int64, "repetitions": pl.Int64})
+
+
+def agreement(values: Array) -> dict[str, float | int | None]:
+    """Return the numbers of one row of an agreement table from values (regions, repetitions); NaN marks a gap."""
+    complete = values[np.isfinite(values).all(axis=1)]
+    n, k = len(complete), values.shape[1]
+    mean = float(complete.mean()) if n else float("nan")
+    within = float(np.sqrt(complete.var(axis=1, ddof=1).mean())) if n and k > 1 else float("nan")
+    found = icc(complete) if n else icc(np.zeros((0, 2)))
+    numbers = {
+        "mean": mean,
+        "within_sd": within,
+        "within_cv": within / abs(mean) if mean else float("nan"),
+        "repeatability": 1.96 * np.sqrt(2) * within,
+        **found,
+    }
+    return {
+        "subjects": n,
+        "repetitions": k,
+        **{name: None if np.isnan(value) else float(value) for name, value in numbers.items()},
+    }
+
+
+def retest_table(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
+    """Compare two scans of the same subjects: an agreement table with `bias` (second minus first) and `concordance`.
+
+    Args:
+        first: FEATURES frame of the test scans; one row per subject, modality, region and image type.
+        second: The same for the retest scans.
+    """
+    by = ["subject_id", "Modality", "region"]
+    frame = pl.concat([first.with_columns(scan=pl.lit(0)), second.with_columns(scan=pl.lit(1))], how="diagonal")
+    table = agreement_table(frame, "scan", by)
+    extra = []
+    for image_type, feature in table.select("image_type", "feature").iter_rows():
+        pairs = (
+            first.filter(pl.col("image_type") == image_type)
+            .select(*by, a=feature)
+            .join(second.filter(pl.col("image_type") == image_type).select(*by, b=feature), on=by, nulls_equal=True)
+            .filter(pl.col("a").is_finite() & pl.col("b").is_finite())
+        )
+        a, b = pairs["a"].to_numpy(), pairs["b"].to_numpy()
+        agreed = concordance(a, b) if len(a) > 1 else float("nan")
+        extra.append({"bias": float((b - a).mean()) if len(a) else None, "concordance": None if np.isnan(agreed) else agreed})
+    return pl.concat([table, pl.DataFrame(extra, schema={"bias": pl.Float64, "concordance": pl.Float64})], how="horizontal")
+
+
+def feature_columns(frame: pl.DataFrame) -> list[str]:
+    """Return the feature columns of a FEATURES frame: all numbers that the table does not declare itself."""
+    declared = {column.name for column in FEATURES.columns}
+    return [name for name, dtype in frame.schema.items() if name not in declared and dtype == pl.Float64]
+
+
+def one_of_a_kind(frame: pl.DataFrame) -> None:
+    """Refuse a frame that mixes engines, modes or settings: their values are not the same quantity.
+
+    Raises:
+        UserError: Naming the column that differs.
+    """
+    for column in ("engine", "mode", "settings_digest"):
+        if column in frame.columns and frame[column].n_unique() > 1:
+            raise UserError(f"Rows of different {column} cannot be compared. Keep one of them, or extract again.")
+
+
+def drop_unstable(table: pl.DataFrame, least: float = 0.75, column: str = "icc_2_1_low") -> Mapping[str, list[str]]:
+    """Return, per image type, the features whose agreement reaches `least`; features without a value do not.
+
+    The default asks that the lower confidence limit of ICC(2,1) is at least 0.75 (good reliability, Koo and Li 2016).
+    """
+    kept = table.filter(pl.col(column) >= least)
+    return {str(name[0]): part["feature"].to_list() for name, part in kept.group_by("image_type", maintain_order=True)}
