@@ -184,7 +184,14 @@ def health_dcat(release: Release, description: Description) -> Graph:
         add(subject, cv.contactPoint, point)
         return subject
 
-    legislation = links(description.applicable_legislation)
+    def typed(value: Any, kind: Any) -> URIRef:
+        # DCAT-AP checks classes, and a record cannot lean on the authority tables being at hand.
+        add(URIRef(str(value)), RDF.type, kind)
+        return URIRef(str(value))
+
+    legislation = [
+        typed(v, URIRef("http://data.europa.eu/eli/ontology#LegalResource")) for v in description.applicable_legislation
+    ]
     publisher = agent("publisher", description.publisher)
     add(publisher, health.publisherType, concept(description.publisher.type, "Publisher type"))
     add(publisher, health.publisherNote, *both(description.publisher.note))
@@ -200,16 +207,16 @@ def health_dcat(release: Release, description: Description) -> Graph:
     add(dataset, DCTERMS.identifier, Literal(iri, datatype=XSD.anyURI))
     add(dataset, URIRef(f"{DCAT}version"), Literal(release.about["version"]))
     add(dataset, DCTERMS.issued, Literal(description.issued))
-    add(dataset, DCTERMS.accessRights, URIRef(str(description.access_rights)))
+    add(dataset, DCTERMS.accessRights, typed(description.access_rights, DCTERMS.RightsStatement))
     add(dataset, dcatap.applicableLegislation, *legislation)
     add(dataset, DCTERMS.publisher, publisher)
     add(dataset, health.hdab, agent("hdab", description.hdab))
     add(dataset, DCAT.contactPoint, contact)
-    add(dataset, DCTERMS.spatial, URIRef(str(description.spatial)))
-    add(dataset, DCAT.theme, URIRef(str(description.theme)))
+    add(dataset, DCTERMS.spatial, typed(description.spatial, DCTERMS.Location))
+    add(dataset, DCAT.theme, concept(description.theme, "Health"))
     add(dataset, DCTERMS.type, concept(description.dataset_type, "Dataset type"))
     add(dataset, DCAT.keyword, *(Literal(word) for word in description.keywords))
-    add(dataset, DCTERMS.language, URIRef(f"{EU}/language/ENG"))
+    add(dataset, DCTERMS.language, typed(f"{EU}/language/ENG", DCTERMS.LinguisticSystem))
     add(dataset, dpv.hasPurpose, *links(description.purpose))
     add(dataset, dpv.hasLegalBasis, *links(description.legal_basis))
     add(dataset, dpv.hasPersonalData, *links(description.personal_data))
@@ -233,14 +240,14 @@ def health_dcat(release: Release, description: Description) -> Graph:
         add(subject, DCAT.accessURL, URIRef(iri))
         add(subject, dcatap.applicableLegislation, *legislation)
         add(subject, DCAT.byteSize, Literal(size, datatype=XSD.nonNegativeInteger))
-        add(subject, DCAT.mediaType, URIRef(f"http://www.iana.org/assignments/media-types/{media}"))
-        add(subject, DCTERMS.format, URIRef(FORMATS[Path(name).suffix][1]))
+        add(subject, DCAT.mediaType, typed(f"http://www.iana.org/assignments/media-types/{media}", DCTERMS.MediaType))
+        add(subject, DCTERMS.format, typed(FORMATS[Path(name).suffix][1], DCTERMS.MediaTypeOrExtent))
         add(subject, DCTERMS.rights, rights)
         if description.licence:
-            add(subject, DCTERMS.license, URIRef(str(description.licence)))
+            add(subject, DCTERMS.license, typed(description.licence, DCTERMS.LicenseDocument))
         checksum = URIRef(f"{iri}/{name}#checksum")
         add(checksum, RDF.type, spdx.Checksum)
-        add(checksum, spdx.algorithm, spdx.checksumAlgorithm_sha256)
+        add(checksum, spdx.algorithm, typed(spdx.checksumAlgorithm_sha256, spdx.ChecksumAlgorithm))
         add(checksum, spdx.checksumValue, Literal(release.files[name]["sha256"], datatype=XSD.hexBinary))
         add(subject, spdx.checksum, checksum)
         return subject

@@ -69,12 +69,8 @@ def test_the_dcat_ap_shapes_hold_too(real_data: Path, releases: Path, descriptio
     if not shapes.exists():
         pytest.skip("no DCAT-AP shapes in the real data")
     record = health_dcat(open_release(releases / "uniriv-demo" / "1.0.0"), description)
-    _, report, _ = validate(record, shacl_graph=str(shapes), inference="none")
-    from rdflib import SH
-
-    # Classes of the EU's authority tables are declared there, not in a record; all else must hold.
-    kinds = {str(c).rsplit("#", 1)[-1] for c in report.objects(None, SH.sourceConstraintComponent)}
-    assert kinds <= {"ClassConstraintComponent", "NodeConstraintComponent"}
+    conforms, _, text = validate(record, shacl_graph=str(shapes), inference="none")
+    assert conforms, text
 
 
 def test_croissant_is_valid_and_reads_the_tables(releases: Path, description: Description, tmp_path: Path) -> None:
