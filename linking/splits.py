@@ -97,9 +97,11 @@ def split_by_time(index: pl.DataFrame, shift_days: Mapping[int, int], cut: datet
         raise UserError(f"{len(missing)} subjects have no known date shift. Open the ledger that they come from.")
     days = pl.Series([shift_days[subject] for subject in index["subject_id"].to_list()], dtype=pl.Int64)
     true_time = pl.col("index_time") - pl.duration(days="_shift")
-    return index.select(
-        "subject_id", pl.when(true_time < cut).then(pl.lit("train")).otherwise(pl.lit("test")).alias("split")
-    ).sort("subject_id")
+    return (
+        index.with_columns(days.alias("_shift"))
+        .select("subject_id", pl.when(true_time < cut).then(pl.lit("train")).otherwise(pl.lit("test")).alias("split"))
+        .sort("subject_id")
+    )
 
 
 def _draw(key: Key, name: str, subject: int) -> float:
