@@ -188,7 +188,7 @@ def morphological(core: Prepared) -> dict[str, float]:
     voxels = int(core.region.sum())
     # The published values come from the covariance with divisor N - 1.
     moments = morphology.principal_moments(core.region, core.spacing)[::-1] * (voxels / max(voxels - 1, 1))
-    points = kernels.row_extremes(mask) / 2 * core.spacing
+    points, _ = morphology.planar_corners(kernels.row_extremes(mask), 0, core.spacing)
     hull = morphology.convex_hull(points)
     diameter = float(np.sqrt(kernels.largest_distance(np.ascontiguousarray(hull.corners))))
     box = points.max(axis=0) - points.min(axis=0)
@@ -249,53 +249,19 @@ def box_measures(edges: Array) -> tuple[float, float]:
 
 
 def minimum_box(hull: morphology.Hull) -> tuple[float, float]:
-    """Volume and area of the smallest box with one face on a facet of the convex hull (rotating calipers in the facet's plane)."""
-    from scipy.spatial import ConvexHull
-
-    best, area = np.inf, np.nan
-    for normal in hull.normals:
-        first = np.cross(normal, np.eye(3)[np.argmin(np.abs(normal))])
-        first /= np.linalg.norm(first)
-        second = np.cross(normal, first)
-        flat = hull.corners @ np.array([first, second]).T
-        height = np.ptp(hull.corners @ normal)
-        outline = flat[ConvexHull(flat).vertices]
-        edges = np.roll(outline, -1, axis=0) - outline
-        edges /= np.linalg.norm(edges, axis=1, keepdims=True)
-        along = np.ptp(outline @ edges.T, axis=0)
-        across = np.ptp(outline @ np.array([-edges[:, 1], edges[:, 0]]), axis=0)
-        k = int(np.argmin(along * across))
-        volume = height * along[k] * across[k]
-        if volume < best:
-            best, area = volume, box_measures(np.array([height, along[k], across[k]]))[1]
-    return float(best), float(area)
+    """Volume and area of the smallest box with one face on a facet of the convex hull."""
+    return box_measures(kernels.smallest_box(np.ascontiguousarray(hull.corners), np.ascontiguousarray(hull.normals)))
 
 
 def enclosing_ellipsoid(points: Array, tolerance: float = 1e-7) -> tuple[float, float]:
-    """Volume and area of the ellipsoid of least volume around points (n, 3), by Khachiyan's algorithm."""
-    n, d = points.shape
+    """Volume and area of the ellipsoid of least volume around points (n, 3), to a relative tolerance."""
     centre, scale = points.mean(axis=0), np.ptp(points, axis=0).max()
-    lifted = np.column_stack([(points - centre) / scale, np.ones(n)]).T
-    u = np.full(n, 1 / n)
-    for _ in range(20000):
-        m = np.einsum("ij,ji->i", lifted.T @ np.linalg.inv((lifted * u) @ lifted.T), lifted)
-        far, near = int(np.argmax(m)), int(np.argmin(np.where(u > 1e-12, m, np.inf)))
-        # Steps towards the farthest point, or away from the nearest one that still has weight (Todd and Yildirim).
-        if m[far] - d - 1 >= d + 1 - m[near]:
-            k, excess = far, m[far] - d - 1
-            step = excess / ((d + 1) * (m[far] - 1))
-        else:
-            k, excess = near, d + 1 - m[near]
-            step = max((m[near] - d - 1) / ((d + 1) * (m[near] - 1)), -u[near] / (1 - u[near]))
-        if excess < tolerance * (d + 1):
-            break
-        u *= 1 - step
-        u[k] += step
-    inner = lifted[:d]
-    middle = inner @ u
-    spread = ((inner * u) @ inner.T - np.outer(middle, middle)) * d
+    inner = (points - centre) / scale
+    u = kernels.enclosing_weights(np.column_stack([inner, np.ones(len(inner))]), tolerance, 100_000)
+    middle = u @ inner
+    spread = ((inner * u[:, None]).T @ inner - np.outer(middle, middle)) * 3
     # Widened so that the farthest point lies on it.
-    distances = np.einsum("ij,ji->i", (inner.T - middle) @ np.linalg.inv(spread), inner - middle[:, None])
+    distances = np.einsum("ij,jk,ik->i", inner - middle, np.linalg.inv(spread), inner - middle)
     semi = np.sqrt(np.linalg.eigvalsh(spread)[::-1] * distances.max()) * scale
     return float(4 / 3 * np.pi * semi.prod()), morphology.ellipsoid_area(*semi)
 
@@ -306,10 +272,11 @@ def local_intensity(prepared: Prepared) -> dict[str, float]:
     box = bounding_box(prepared.intensities)
     reach = (half.shape[0] // 2, half.shape[1] // 2, int(half.max()))
     wide = tuple(slice(max(0, b.start - r), b.stop + r) for b, r in zip(box, reach, strict=True))
-    image = np.ascontiguousarray(prepared.image[wide])
-    local, overall = kernels.sphere_means(
-        image, np.ascontiguousarray(prepared.intensities[wide]), half, np.isfinite(image), False
-    )
+    # Beyond the image there is nothing: those places do not enter a mean.
+    missing = [(max(0, r - b.start), max(0, b.stop + r - n)) for b, r, n in zip(box, reach, prepared.image.shape, strict=True)]
+    image = np.pad(prepared.image[wide], missing)
+    known = np.pad(np.isfinite(prepared.image[wide]), missing)
+    local, overall = kernels.sphere_means(image, known, np.pad(prepared.intensities[wide], missing), half)
     return {"loc_peak_loc": local, "loc_peak_glob": overall}
 
 

@@ -233,9 +233,10 @@ def neighbourhoods(
     voxels = np.zeros((n_slices, n_levels), dtype=np.int64)
     differences = np.zeros((n_slices, n_levels))
     dependence = np.zeros((n_slices, n_levels, n_steps + 1), dtype=np.int64)
-    total = np.zeros(nx, dtype=np.int64)
-    count = np.zeros(nx, dtype=np.int64)
-    equal = np.zeros(nx, dtype=np.int64)
+    # 32 bits: twice as many voxels per vector instruction.
+    total = np.zeros(nx, dtype=np.int32)
+    count = np.zeros(nx, dtype=np.int32)
+    equal = np.zeros(nx, dtype=np.int32)
     for z in range(pad, nz - pad):
         s = z - pad if by_slice else 0
         for y in range(pad, ny - pad):
@@ -246,12 +247,19 @@ def neighbourhoods(
             for k in range(n_steps):
                 other = levels[z + steps[k, 0], y + steps[k, 1]]
                 dx = steps[k, 2]
-                for x in range(pad, nx - pad):
-                    b = np.int64(other[x + dx])
-                    here = b != 0
-                    total[x] += b
-                    count[x] += here
-                    equal[x] += here & (abs(b - np.int64(row[x])) <= alpha)
+                if alpha == 0:
+                    for x in range(pad, nx - pad):
+                        b = other[x + dx]
+                        total[x] += np.int32(b)
+                        count[x] += np.int32(b != 0)
+                        # Outside the region both are 0; those rows are never read.
+                        equal[x] += np.int32(b == row[x])
+                else:
+                    for x in range(pad, nx - pad):
+                        b = np.int32(other[x + dx])
+                        total[x] += b
+                        count[x] += np.int32(b != 0)
+                        equal[x] += np.int32((b != 0) & (abs(b - np.int32(row[x])) <= alpha))
             for x in range(pad, nx - pad):
                 a = row[x]
                 if a:
@@ -360,25 +368,24 @@ def largest_distance(points: np.ndarray) -> float:
 
 
 @njit(cache=True)
-def sphere_means(
-    image: np.ndarray, mask: np.ndarray, half: np.ndarray, known: np.ndarray, best_only: bool
-) -> tuple[float, float]:
+def sphere_means(image: np.ndarray, known: np.ndarray, mask: np.ndarray, half: np.ndarray) -> tuple[float, float]:
     """Mean intensity in a sphere around voxels of the region: at the brightest voxels, and the largest of all.
 
     Args:
-        image: float64 (z, y, x).
-        mask: bool, the region (intensity mask).
+        image: float64 (z, y, x), padded by the reach of the sphere on each axis.
+        known: bool, the same shape: voxels that enter the mean (those of the image, where a value is known).
+        mask: bool, the same shape: the region.
         half: int64 (2 a + 1, 2 b + 1): half width of the sphere along x for each offset in z and y, -1 where none.
-        known: bool, voxels that may enter the mean (all but missing ones).
-        best_only: Leave out the second value.
 
     Returns:
-        Largest mean around the voxels of highest intensity, and largest mean around any voxel.
+        Largest mean around the voxels of highest intensity, and largest mean around any voxel; NaN when there is none.
     """
     nz, ny, nx = image.shape
     rz, ry = half.shape[0] // 2, half.shape[1] // 2
+    rx = half.max()
+    # Running sums along x: the sum over any stretch of a row is one difference.
     sums = np.zeros((nz, ny, nx + 1))
-    counts = np.zeros((nz, ny, nx + 1), dtype=np.int64)
+    counts = np.zeros((nz, ny, nx + 1), dtype=np.int32)
     top = -np.inf
     for z in range(nz):
         for y in range(ny):
@@ -388,29 +395,206 @@ def sphere_means(
                 counts[z, y, x + 1] = counts[z, y, x] + (1 if here else 0)
                 if mask[z, y, x] and image[z, y, x] > top:
                     top = image[z, y, x]
-    local = -np.inf
-    overall = -np.inf
-    for z in range(nz):
-        for y in range(ny):
-            for x in range(nx):
-                if not mask[z, y, x] or (best_only and image[z, y, x] != top):
-                    continue
-                total = 0.0
-                count = 0
-                for dz in range(max(-rz, -z), min(rz, nz - 1 - z) + 1):
-                    for dy in range(max(-ry, -y), min(ry, ny - 1 - y) + 1):
-                        h = half[dz + rz, dy + ry]
-                        if h >= 0:
-                            a, b = max(0, x - h), min(nx, x + h + 1)
-                            total += sums[z + dz, y + dy, b] - sums[z + dz, y + dy, a]
-                            count += counts[z + dz, y + dy, b] - counts[z + dz, y + dy, a]
-                if count:
-                    mean = total / count
-                    if mean > overall:
+    local = np.nan
+    overall = np.nan
+    total = np.empty(nx)
+    number = np.empty(nx, dtype=np.int32)
+    for z in range(rz, nz - rz):
+        for y in range(ry, ny - ry):
+            first = nx
+            last = -1
+            for x in range(rx, nx - rx):
+                if mask[z, y, x]:
+                    if first == nx:
+                        first = x
+                    last = x
+            if last < 0:
+                continue
+            total[:] = 0.0
+            number[:] = 0
+            for dz in range(-rz, rz + 1):
+                for dy in range(-ry, ry + 1):
+                    h = half[dz + rz, dy + ry]
+                    if h < 0:
+                        continue
+                    row = sums[z + dz, y + dy]
+                    amount = counts[z + dz, y + dy]
+                    for x in range(first, last + 1):
+                        total[x] += row[x + h + 1] - row[x - h]
+                        number[x] += amount[x + h + 1] - amount[x - h]
+            for x in range(first, last + 1):
+                if mask[z, y, x] and number[x] > 0:
+                    mean = total[x] / number[x]
+                    if not mean <= overall:
                         overall = mean
-                    if image[z, y, x] == top and mean > local:
+                    if image[z, y, x] == top and not mean <= local:
                         local = mean
     return local, overall
+
+
+@njit(cache=True)
+def smallest_box(corners: np.ndarray, normals: np.ndarray) -> np.ndarray:
+    """Edges of the smallest box with a face on a facet of a convex body (rotating the box in the plane of the facet).
+
+    Args:
+        corners: float64 (n, 3), corners of the convex hull.
+        normals: float64 (f, 3), unit normals of its facets.
+    """
+    n = corners.shape[0]
+    best = np.inf
+    edges = np.full(3, np.nan)
+    flat = np.empty((n, 2))
+    outline = np.empty((n + 1, 2))
+    for f in range(normals.shape[0]):
+        a, b, c = normals[f, 0], normals[f, 1], normals[f, 2]
+        # Any direction across the normal: the axis it has least of.
+        if abs(a) <= abs(b) and abs(a) <= abs(c):
+            u = np.array([0.0, c, -b])
+        elif abs(b) <= abs(c):
+            u = np.array([-c, 0.0, a])
+        else:
+            u = np.array([b, -a, 0.0])
+        u /= np.sqrt((u * u).sum())
+        v = np.array([b * u[2] - c * u[1], c * u[0] - a * u[2], a * u[1] - b * u[0]])
+        low, high = np.inf, -np.inf
+        for i in range(n):
+            x, y, z = corners[i, 0], corners[i, 1], corners[i, 2]
+            flat[i, 0] = u[0] * x + u[1] * y + u[2] * z
+            flat[i, 1] = v[0] * x + v[1] * y + v[2] * z
+            t = a * x + b * y + c * z
+            low, high = min(low, t), max(high, t)
+        height = high - low
+        kept = _near_outline(flat)
+        part = flat[kept]
+        order = kept[np.argsort(part[:, 0])]
+        size = len(order)
+        hull = np.empty(2 * size + 2, dtype=np.int64)
+        h = 0
+        for k in range(size):
+            while h >= 2 and _turn(flat, hull[h - 2], hull[h - 1], order[k]) <= 0:
+                h -= 1
+            hull[h] = order[k]
+            h += 1
+        floor = h + 1
+        for k in range(size - 2, -1, -1):
+            while h >= floor and _turn(flat, hull[h - 2], hull[h - 1], order[k]) <= 0:
+                h -= 1
+            hull[h] = order[k]
+            h += 1
+        if h > n + 1:
+            h = n + 1
+        for k in range(h):
+            outline[k] = flat[hull[k]]
+        for k in range(h - 1):
+            p = outline[k + 1, 0] - outline[k, 0]
+            q = outline[k + 1, 1] - outline[k, 1]
+            length = np.sqrt(p * p + q * q)
+            if length == 0:
+                continue
+            p /= length
+            q /= length
+            s0, s1, t0, t1 = np.inf, -np.inf, np.inf, -np.inf
+            for j in range(h):
+                s = p * outline[j, 0] + q * outline[j, 1]
+                t = p * outline[j, 1] - q * outline[j, 0]
+                s0, s1, t0, t1 = min(s0, s), max(s1, s), min(t0, t), max(t1, t)
+            volume = height * (s1 - s0) * (t1 - t0)
+            if volume < best:
+                best = volume
+                edges[0], edges[1], edges[2] = height, s1 - s0, t1 - t0
+    return edges
+
+
+@njit(cache=True)
+def _near_outline(points: np.ndarray) -> np.ndarray:
+    """Indices of the points (n, 2) that do not lie inside the octagon of the extreme ones (Akl and Toussaint)."""
+    n = points.shape[0]
+    ways = np.array([(1.0, 0.0), (1.0, 1.0), (0.0, 1.0), (-1.0, 1.0), (-1.0, 0.0), (-1.0, -1.0), (0.0, -1.0), (1.0, -1.0)])
+    extreme = np.zeros(8, dtype=np.int64)
+    for w in range(8):
+        best = -np.inf
+        for i in range(n):
+            t = ways[w, 0] * points[i, 0] + ways[w, 1] * points[i, 1]
+            if t > best:
+                best = t
+                extreme[w] = i
+    kept = np.empty(n, dtype=np.int64)
+    number = 0
+    for i in range(n):
+        inside = True
+        for w in range(8):
+            a, b = extreme[w], extreme[(w + 1) % 8]
+            if a != b and _turn(points, a, b, i) <= 0:
+                inside = False
+                break
+        if not inside:
+            kept[number] = i
+            number += 1
+    return kept[:number]
+
+
+@njit(cache=True)
+def enclosing_weights(lifted: np.ndarray, tolerance: float, rounds: int) -> np.ndarray:
+    """Weights of the points on the ellipsoid of least volume around them (Khachiyan; away steps after Todd and Yildirim).
+
+    Args:
+        lifted: float64 (n, d + 1), points with a last coordinate 1.
+        tolerance: Relative excess at which to stop.
+        rounds: Most steps.
+    """
+    n, d = lifted.shape
+    u = np.full(n, 1.0 / n)
+    m = np.zeros(n)
+    inverse = np.eye(d)
+    for step_number in range(rounds):
+        if step_number % 50 == 0:
+            # Rank-one updates drift; start afresh now and then.
+            moment = np.zeros((d, d))
+            for i in range(n):
+                for a in range(d):
+                    for b in range(d):
+                        moment[a, b] += u[i] * lifted[i, a] * lifted[i, b]
+            inverse = np.linalg.inv(moment)
+            for i in range(n):
+                total = 0.0
+                for a in range(d):
+                    for b in range(d):
+                        total += lifted[i, a] * inverse[a, b] * lifted[i, b]
+                m[i] = total
+        far = 0
+        near = -1
+        for i in range(n):
+            if m[i] > m[far]:
+                far = i
+            if u[i] > 1e-12 and (near < 0 or m[i] < m[near]):
+                near = i
+        if m[far] - d >= d - m[near]:
+            k = far
+            excess = m[far] - d
+        else:
+            k = near
+            excess = d - m[near]
+        if excess < tolerance * d:
+            break
+        step = (m[k] - d) / (d * (m[k] - 1))
+        if step < 0:
+            step = max(step, -u[k] / (1 - u[k]))
+        w = np.zeros(d)
+        for a in range(d):
+            for b in range(d):
+                w[a] += inverse[a, b] * lifted[k, b]
+        factor = step / (1 - step + step * m[k])
+        for i in range(n):
+            t = 0.0
+            for a in range(d):
+                t += lifted[i, a] * w[a]
+            m[i] = (m[i] - factor * t * t) / (1 - step)
+            u[i] *= 1 - step
+        u[k] += step
+        for a in range(d):
+            for b in range(d):
+                inverse[a, b] = (inverse[a, b] - factor * w[a] * w[b]) / (1 - step)
+    return u
 
 
 @njit(cache=True)
@@ -475,19 +659,20 @@ def sum_by_group(group: np.ndarray, rows: np.ndarray, n_groups: int) -> np.ndarr
 
 
 @njit(cache=True)
-def largest_planar_distance(points: np.ndarray, starts: np.ndarray) -> float:
-    """Largest squared distance between two points (n, 2) of one group; groups are consecutive, from `starts`.
+def planar_hulls(points: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, float]:
+    """Corners of the convex hull of each group of points (n, 2), and the largest squared distance within a group.
 
-    Only corners of the convex hull of a group can be farthest; they are found by Andrew's monotone chain.
+    Groups are consecutive, from `starts` (one more than groups), each sorted by its first, then its second coordinate
+    (Andrew's monotone chain).
+
+    Returns:
+        bool (n,): is a corner; and the distance.
     """
     best = 0.0
+    corner = np.zeros(len(points), dtype=np.bool_)
     for g in range(len(starts) - 1):
         a, b = starts[g], starts[g + 1]
         part = points[a:b]
-        order = np.argsort(part[:, 1] + 0.0, kind="mergesort")
-        part = part[order]
-        order = np.argsort(part[:, 0] + 0.0, kind="mergesort")
-        part = part[order]
         n = len(part)
         hull = np.empty(2 * n + 2, dtype=np.int64)
         h = 0
@@ -503,11 +688,12 @@ def largest_planar_distance(points: np.ndarray, starts: np.ndarray) -> float:
             hull[h] = k
             h += 1
         for u in range(h):
+            corner[a + hull[u]] = True
             for v in range(u):
                 d = (part[hull[u], 0] - part[hull[v], 0]) ** 2 + (part[hull[u], 1] - part[hull[v], 1]) ** 2
                 if d > best:
                     best = d
-    return best
+    return corner, best
 
 
 @njit(cache=True)

@@ -59,6 +59,29 @@ def largest_diameter(points: Array) -> float:
     return float(np.sqrt(kernels.largest_distance(np.ascontiguousarray(hull_vertices(points)))))
 
 
+def planar_corners(points: Array, axis: int, spacing: Array) -> tuple[Array, float]:
+    """Corners of the convex hulls of the points in each plane across an axis.
+
+    Args:
+        points: int64 (n, 3), doubled indices (z, y, x) of mesh vertices.
+        axis: Planes have one index on this axis.
+        spacing: Voxel spacing (z, y, x) in mm.
+
+    Returns:
+        The corners (m, 3) in mm, among which are those of the hull of all points; and the largest distance in mm of
+        two points of one plane.
+    """
+    first, second = (a for a in range(3) if a != axis)
+    span = int(points.max()) + 2
+    # One sort by plane and both coordinates; indices start at -1 or above.
+    order = np.argsort(((points[:, axis] + 1) * span + points[:, first] + 1) * span + points[:, second] + 1)
+    ordered = points[order]
+    starts = np.nonzero(np.diff(ordered[:, axis], prepend=-9, append=-9))[0]
+    scaled = ordered / 2 * spacing
+    corner, distance = kernels.planar_hulls(np.ascontiguousarray(scaled[:, [first, second]]), starts)
+    return scaled[corner], float(np.sqrt(distance))
+
+
 @dataclass(frozen=True)
 class Hull:
     """Convex hull of the mesh: volume in mm3, area in mm2, corners (n, 3) in mm, outward normals of its facets."""
@@ -74,9 +97,11 @@ def convex_hull(points: Array) -> Hull:
     from scipy.spatial import ConvexHull
 
     hull = ConvexHull(points)
-    return Hull(
-        float(hull.volume), float(hull.area), points[hull.vertices], np.unique(np.round(hull.equations[:, :3], 12), axis=0)
-    )
+    normals = hull.equations[:, :3]
+    # Opposite facets carry the same box: one of each pair of directions is enough.
+    lead = np.take_along_axis(normals, np.abs(normals).argmax(axis=1)[:, None], axis=1)
+    normals = np.unique(np.round(normals * np.sign(lead), 12), axis=0)
+    return Hull(float(hull.volume), float(hull.area), points[hull.vertices], normals)
 
 
 def principal_moments(mask: Array, spacing: Array) -> Array:
@@ -150,29 +175,47 @@ def spatial_autocorrelation(image: Array, mask: Array, spacing: Array) -> tuple[
     if n < 2:
         return float("nan"), float("nan")
     values = image[mask]
-    mean = values.mean()
-    squares = float(((values - mean) ** 2).sum())
-    if squares <= 0:
+    centred = values - values.mean()
+    squares = float((centred**2).sum())
+    if values.min() == values.max():
         return float("nan"), float("nan")
-    shape = tuple(fft.next_fast_len(2 * size - 1, real=True) for size in mask.shape)
-    centred = np.where(mask, image - mean, 0.0)
-    axes = [np.minimum(np.arange(s), s - np.arange(s)) * d for s, d in zip(shape, spacing, strict=True)]
+    shape = tuple(_even_length(size) for size in mask.shape)
+    # Weights are even along each axis, so their transform is a cosine transform of one octant.
+    axes = [np.arange(s // 2 + 1) * d for s, d in zip(shape, spacing, strict=True)]
     squared = axes[0][:, None, None] ** 2 + axes[1][None, :, None] ** 2 + axes[2][None, None, :] ** 2
-    squared[0, 0, 0] = 1.0
-    weights = 1 / np.sqrt(squared)
-    weights[0, 0, 0] = 0.0
-    # Offsets beyond the box never meet two voxels, whatever weight stands there.
-    spectrum = fft.rfftn(weights).real
-    del weights, squared
-    transformed = fft.rfftn(mask.astype(float), shape)
-    transformed *= spectrum
-    around = fft.irfftn(transformed, shape)[tuple(slice(0, s) for s in mask.shape)]
-    del transformed
-    total = float(around[mask].sum())
-    own = float((around[mask] * (values - mean) ** 2).sum())
-    transformed = fft.rfftn(centred, shape)
-    transformed *= spectrum
-    product = float((fft.irfftn(transformed, shape)[tuple(slice(0, s) for s in mask.shape)][mask] * (values - mean)).sum())
+    squared[0, 0, 0] = np.inf
+    spectrum = fft.dctn(1 / np.sqrt(squared), type=1, overwrite_x=True)
+    del squared
+    # A frequency along x stands for itself and its mirror image, but for the first and the last.
+    spectrum[:, :, 1:-1] *= 2
+    # Along x first; the rest is done for one frequency at a time, which needs memory for one plane only.
+    fields = []
+    for content in (np.ones(n), centred, centred**2):
+        field = np.zeros(mask.shape)
+        field[mask] = content
+        fields.append(np.ascontiguousarray(np.moveaxis(fft.rfft(field, shape[2], axis=2), 2, 0)))
+    spectrum = np.ascontiguousarray(np.moveaxis(spectrum, 2, 0))
+    deep, high = (np.minimum(np.arange(s), s - np.arange(s)) for s in shape[:2])
+    sums = np.zeros(3)
+    for frequency in range(shape[2] // 2 + 1):
+        weights = spectrum[frequency][deep][:, high]
+        ones, x, x2 = (fft.fft(fft.fft(f[frequency], shape[1], axis=1), shape[0], axis=0) for f in fields)
+        sums += (
+            np.vdot(weights, ones.real**2 + ones.imag**2),
+            np.vdot(weights, x.real**2 + x.imag**2),
+            np.vdot(weights, x2.real * ones.real + x2.imag * ones.imag),
+        )
+    total, product, own = sums / np.prod(shape)
     moran = n / total * product / squares
     geary = (n - 1) / (2 * total) * (2 * own - 2 * product) / squares
-    return moran, geary
+    return float(moran), float(geary)
+
+
+def _even_length(size: int) -> int:
+    """Shortest even length of a fast transform that holds all offsets between `size` places; at least 2."""
+    from scipy import fft
+
+    length = max(2, 2 * size - 1)
+    while (length := fft.next_fast_len(length, real=True)) % 2:
+        length += 1
+    return int(length)

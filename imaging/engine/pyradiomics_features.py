@@ -367,6 +367,7 @@ def shape(mask: Array, spacing: Array) -> dict[str, float]:
     moments = morphology.principal_moments(mask, spacing)
     points = kernels.row_extremes(closed)
     crossed = kernels.row_extremes(np.ascontiguousarray(closed.transpose(2, 0, 1)))[:, [1, 2, 0]]
+    slice_corners, slice_diameter = morphology.planar_corners(points, 0, spacing)
     with np.errstate(divide="ignore", invalid="ignore"):
         sphericity = (36 * np.pi * volume**2) ** (1.0 / 3.0) / area
         features = {
@@ -378,10 +379,10 @@ def shape(mask: Array, spacing: Array) -> dict[str, float]:
             "Compactness1": volume / (area ** (3.0 / 2.0) * np.sqrt(np.pi)),
             "Compactness2": 36.0 * np.pi * volume**2.0 / area**3.0,
             "SphericalDisproportion": 1 / sphericity,
-            "Maximum3DDiameter": morphology.largest_diameter(points / 2 * spacing),
-            "Maximum2DDiameterSlice": _planar_diameter(points, 0, spacing),
-            "Maximum2DDiameterColumn": _planar_diameter(points, 1, spacing),
-            "Maximum2DDiameterRow": _planar_diameter(crossed, 2, spacing),
+            "Maximum3DDiameter": morphology.largest_diameter(slice_corners),
+            "Maximum2DDiameterSlice": slice_diameter,
+            "Maximum2DDiameterColumn": morphology.planar_corners(points, 1, spacing)[1],
+            "Maximum2DDiameterRow": morphology.planar_corners(crossed, 2, spacing)[1],
             "MajorAxisLength": np.sqrt(moments[2]) * 4,
             "MinorAxisLength": np.sqrt(moments[1]) * 4,
             "LeastAxisLength": np.sqrt(moments[0]) * 4,
@@ -389,16 +390,6 @@ def shape(mask: Array, spacing: Array) -> dict[str, float]:
             "Flatness": np.sqrt(moments[0] / moments[2]),
         }
     return {name: float(value) for name, value in features.items()}
-
-
-def _planar_diameter(points: Array, axis: int, spacing: Array) -> float:
-    """Largest distance of two mesh vertices in one plane across an axis; points in half voxels."""
-    order = np.argsort(points[:, axis], kind="stable")
-    points = points[order]
-    starts = np.nonzero(np.diff(points[:, axis], prepend=points[0, axis] - 1))[0]
-    kept = [a for a in range(3) if a != axis]
-    scaled = np.ascontiguousarray((points / 2 * spacing)[:, kept])
-    return float(np.sqrt(kernels.largest_planar_distance(scaled, np.append(starts, len(points)))))
 
 
 def shape_2d(mask: Array, spacing: Array) -> dict[str, float]:
@@ -434,7 +425,7 @@ def shape_2d(mask: Array, spacing: Array) -> dict[str, float]:
             "PerimeterSurfaceRatio": perimeter / surface,
             "Sphericity": sphericity,
             "SphericalDisproportion": 1.0 / sphericity,
-            "MaximumDiameter": _planar_diameter(flat, 0, np.array([1.0, *spacing])),
+            "MaximumDiameter": morphology.planar_corners(flat, 0, np.array([1.0, *spacing]))[1],
             "MajorAxisLength": np.sqrt(moments[1]) * 4,
             "MinorAxisLength": np.sqrt(moments[0]) * 4,
             "Elongation": np.sqrt(moments[0] / moments[1]),
