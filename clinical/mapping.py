@@ -70,7 +70,6 @@ class EventRule(BaseModel):
     unit: str | None = None
     when: dict[str, list[str]] = Field(default_factory=dict)
     values: dict[str, dict[str, str]] = Field(default_factory=dict)
-    pattern: dict[str, str] = Field(default_factory=dict)
     undated: bool = False
     item: str = ""
 
@@ -102,6 +101,19 @@ class TableMapping(BaseModel):
     missing: list[str] = Field(default_factory=list)
     texts: list[str] = Field(default_factory=list)
     tables: list[TableRule]
+    other_tables: dict[str, str] = Field(default_factory=dict)
+
+
+CODE_SHAPES: dict[str, str] = {
+    "ICD10": r"^[A-Z]\d{2}(?:\.?[0-9A-Z+]{1,4})?$",
+    "ICDO3": r"^(?:C\d{2}(?:\.?[0-9X])?|\d{4}[/-]\d)$",
+    "ATC": r"^[A-Z](?:\d{2}(?:[A-Z]{1,2}(?:\d{2})?)?)?$",
+    "LOINC": r"^(?:\d{1,7}|LA\d{1,6}|LP\d{1,6})-\d$",
+    "CCAM": r"^[A-Z]{4}(?:\d{3})?$",
+    "SNOMED": r"^\d{6,18}$",
+}
+"""The shape of a code of each vocabulary; a cell without it is no code of that vocabulary and never travels."""
+_ANY_CODE = r"^[A-Za-z0-9][A-Za-z0-9.+/_:^-]{0,63}$"
 
 
 def read_mapping(path: Path) -> TableMapping:
@@ -145,6 +157,7 @@ def map_tables(
     persons: set[str] = set()
     declared: set[str] = set()
     have_list = any(rule.persons for rule in mapping.tables)
+    others = {name.lower(): reason for name, reason in mapping.other_tables.items()}
     for rule in mapping.tables:
         wanted = [name.lower() for name in (rule.files or [rule.name])]
         for name in [name for name in names if name in wanted]:
@@ -156,7 +169,12 @@ def map_tables(
                 persons |= named
     for name in sorted(set(names) - declared):
         table = read(name)
-        problem = RowProblem(0, "unknown-table", "No rule of the mapping reads this table.", refused=False)
+        reason = others.get(name)
+        problem = (
+            RowProblem(0, "not-clinical", f"The table is not read: {reason}.", refused=False)
+            if reason
+            else RowProblem(0, "unknown-table", "No rule of the mapping reads this table.", refused=False)
+        )
         out.append(TableEvents(name, table.rows, pl.DataFrame(schema=SOURCE_EVENTS), [problem]))
     return out, {person: [Identifier(system, person) for system in mapping.systems] for person in sorted(persons)}
 
@@ -176,12 +194,34 @@ def _map_table(mapping: TableMapping, rule: TableRule, table: SourceTable) -> tu
     frame = _without_empty(frame, columns, person, problems)
     frame = _without_missing(frame, mapping.missing, columns, person, problems)
     events: list[pl.DataFrame] = []
+    carried: dict[str, set[int]] = {}
     for event in rule.events:
         made = _apply(mapping, event, frame, person, problems)
         if made is not None:
             events.append(made)
+            if event.date:
+                carried.setdefault(event.date, set()).update(made["source_row"])
+    events += _lonely_dates(mapping, rule, frame, person, carried)
     result = pl.concat(events) if events else pl.DataFrame(schema=SOURCE_EVENTS)
     return TableEvents(rule.name, table.rows, result, problems), set(frame[person].unique())
+
+
+def _lonely_dates(
+    mapping: TableMapping, rule: TableRule, frame: pl.DataFrame, person: str, carried: Mapping[str, set[int]]
+) -> list[pl.DataFrame]:
+    """Return events without a value for dates that stand alone in their row, so that no date is lost."""
+    out: list[pl.DataFrame] = []
+    for date, rows in carried.items():
+        bearer = next((e for e in rule.events if e.date == date and not _BRACES.search(e.code) and not e.when), None)
+        if bearer is None:
+            continue
+        alone = frame.filter(~pl.col("source_row").is_in(sorted(rows)))
+        bare = bearer.model_copy(update={"number": None, "text": None, "unit": None})
+        # Problems of the date itself have been told when the rows were read for their values.
+        made = _apply(mapping, bare, alone, person, [])
+        if made is not None and made.height:
+            out.append(made)
+    return out
 
 
 def _renamed(frame: pl.DataFrame, rule: TableRule) -> pl.DataFrame:
@@ -247,16 +287,15 @@ def _apply(
             for row in frame.filter(pl.col(column) == "\0")["source_row"]:
                 problems.append(RowProblem(row, "unknown-value", "The value is not one that is declared.", column))
             frame = frame.with_columns(pl.when(pl.col(column) != "\0").then(pl.col(column)).alias(column))
-    for name, pattern in rule.pattern.items():
-        column = name.lower()
-        if column in have:
-            bad = pl.col(column).is_not_null() & ~pl.col(column).str.contains(pattern)
-            for row in frame.filter(bad)["source_row"]:
-                problems.append(RowProblem(row, "unknown-code", "The code has not the shape of its vocabulary.", column))
-            frame = frame.filter(~bad)
+    vocabulary = rule.code.split("//", 1)[0]
+    for column in code_columns:
+        bad = pl.col(column).is_not_null() & ~pl.col(column).str.contains(CODE_SHAPES.get(vocabulary, _ANY_CODE))
+        for row in frame.filter(bad)["source_row"]:
+            problems.append(RowProblem(row, "unknown-code", f"The field holds no code of {vocabulary}.", column))
+        frame = frame.filter(~bad.fill_null(False))
     keep = [pl.col(name.lower()).str.to_lowercase().is_in([v.lower() for v in values]) for name, values in rule.when.items()]
     keep += [pl.col(name).is_not_null() for name in code_columns]
-    if data:
+    if data and not code_columns:
         keep.append(pl.any_horizontal(pl.col(name).is_not_null() for name in data))
     frame = frame.filter(reduce(lambda a, b: a & b, keep, pl.lit(True)))
     frame = _dated(mapping, rule, frame, bool(code_columns or data), problems)
@@ -380,6 +419,33 @@ def _recode(column: str, values: Mapping[str, str]) -> pl.Expr:
     text = pl.col(column).str.to_lowercase()
     new = text.replace_strict(list(known), list(known.values()), default=pl.lit("\0"), return_dtype=pl.String)
     return pl.when(pl.col(column).is_not_null()).then(new).alias(column)
+
+
+FIELDS = pl.Schema({"table": pl.String(), "field": pl.String(), "item": pl.String(), "use": pl.String()})
+"""One row per field of a mapping: where it goes, or why it does not."""
+
+
+def field_table(mapping: TableMapping) -> pl.DataFrame:
+    """Return what becomes of every field that a mapping knows."""
+    rows: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for rule in mapping.tables:
+        rows.setdefault((rule.name, rule.person), []).append(("", "the person: becomes subject_id"))
+        for event in rule.events:
+            uses = [(name, f"code {event.code}") for name in _BRACES.findall(event.code)]
+            named = {"date": "time", "clock": "time of day", "end": "end_time", "recorded": "recorded_time", "number": "numeric_value",
+                     "text": "text_value"}  # fmt: skip
+            uses += [(name, f"{use} of {event.code}") for key, use in named.items() if (name := getattr(event, key))]
+            uses += [(name, f"unit of {event.code}") for name in _BRACES.findall(event.unit or "")]
+            uses += [(name, f"selects {event.code}") for name in event.when]
+            for name, use in uses:
+                rows.setdefault((rule.name, name), []).append((event.item, use))
+        for name, reason in rule.not_mapped.items():
+            rows.setdefault((rule.name, name), []).append(("", f"not mapped: {reason}"))
+    out = []
+    for (table, name), uses in rows.items():
+        items = " ".join(dict.fromkeys(part for item, _ in uses for part in item.split()))
+        out.append((table, name, items, "; ".join(dict.fromkeys(use for _, use in uses))))
+    return pl.DataFrame(out, schema=FIELDS, orient="row")
 
 
 def iso_date(time_min: datetime | None, time_max: datetime | None) -> str | None:
