@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from imaging.confidentiality import values
 from imaging.confidentiality.identifiers import Identifiers
-from imaging.confidentiality.policy import CODE_SEQUENCES, Action, Policy
+from imaging.confidentiality.policy import Action, Policy
 from imaging.confidentiality.structure import Element, Encoding, Item, prefix, write
 from imaging.confidentiality.values import UidMap, pad
 
@@ -105,19 +105,29 @@ class Job:
         """Return the elements that say what was done, encoded, by tag and in order."""
         return _statements(self.policy, self.encoding, self.offset_days)
 
-    def removed_code(self, tag: int, written_vr: str, inner: Encoding) -> Element:
-        """Return a code sequence whose one code says that the code was removed."""
-        assert tag in CODE_SEQUENCES
 
-        def text(tag: int, vr: str, value: str) -> Element:
-            return Element(tag, "" if inner.implicit else vr, vr, pad(value.encode(), vr))
+def stand_in(tag: int, written_vr: str, inner: Encoding) -> Element:
+    """Return a sequence of `STAND_INS` with one valid item that says that its content was removed."""
 
-        code = [
-            text(0x00080100, "SH", values.REMOVED),
-            text(0x00080102, "SH", "99UNIBASE"),
-            text(0x00080104, "LO", values.REMOVED),
-        ]
-        return Element(tag, written_vr, "SQ", None, [Item(code, False)], False, "", inner)
+    def text(tag: int, vr: str, value: bytes) -> Element:
+        return Element(tag, "" if inner.implicit else vr, vr, pad(value, vr))
+
+    def sequence(tag: int, elements: list[Element]) -> Element:
+        items = [Item(elements, False)] if elements else []
+        return Element(tag, "" if inner.implicit else "SQ", "SQ", None, items, False, "", inner)
+
+    removed = values.REMOVED.encode()
+    code = [text(0x00080100, "SH", removed), text(0x00080102, "SH", b"99UNIBASE"), text(0x00080104, "LO", removed)]
+    content = {
+        0x00081072: [sequence(0x00401101, code)],
+        0x0040A073: [
+            text(0x0040A027, "LO", removed),
+            text(0x0040A030, "DT", values.dummy("DT")),
+            text(0x0040A075, "PN", removed),
+            sequence(0x0040A088, []),
+        ],
+    }.get(tag, code)
+    return Element(tag, written_vr, "SQ", None, [Item(content, False)], False, "", inner)
 
 
 @lru_cache(maxsize=256)

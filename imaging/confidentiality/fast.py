@@ -12,9 +12,9 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from imaging.confidentiality.actions import CHARACTER_SET, Job
+from imaging.confidentiality.actions import CHARACTER_SET, Job, stand_in
 from imaging.confidentiality.identifiers import Gatherer, wants
-from imaging.confidentiality.policy import CODE_SEQUENCES, Action, Policy, dictionary_vr
+from imaging.confidentiality.policy import STAND_INS, Action, Policy, dictionary_vr
 from imaging.confidentiality.structure import (
     LONG_VRS,
     MAX_DEPTH,
@@ -100,7 +100,7 @@ class _Table(dict[bytes, _Entry]):
             return _Entry(_CHARSET, tag, vr, action, long, 0)
         wanted = _IDENTITY * wants(tag, vr) + _NOTED * (tag in self._noted)
         if vr == "SQ":
-            if action == "dummy" and tag not in CODE_SEQUENCES:
+            if action == "dummy" and tag not in STAND_INS:
                 action = "empty"
             return _Entry(_SEQUENCE, tag, vr, action if action in ("recurse", "empty", "dummy") else "remove", long, 0)
         if action in ("remove", "recurse"):
@@ -217,7 +217,7 @@ class FastHeader:
                     edits.append((start, start, statements[tag]))
                 continue
             if vr == "SQ":
-                edits.append((start, end, self._emptied(start, action, tag, job)))
+                edits.append((start, end, self._emptied(start, action, tag)))
                 tally.append((action, tag))
                 continue
             raw = header[value:end]
@@ -241,10 +241,10 @@ class FastHeader:
                 edits.append((start, end, header[start : value - 2] + size.to_bytes(2, "little") + new))
         return self._apply(edits)
 
-    def _emptied(self, start: int, action: Action, tag: int, job: Job) -> bytes:
+    def _emptied(self, start: int, action: Action, tag: int) -> bytes:
         if action == "dummy":
             written = "" if self._encoding.implicit else "SQ"
-            return write([job.removed_code(tag, written, self._encoding)], self._encoding)
+            return write([stand_in(tag, written, self._encoding)], self._encoding)
         return self._header[start : start + (4 if self._encoding.implicit else 8)] + b"\0\0\0\0"
 
     def _apply(self, edits: list[tuple[int, int, bytes]]) -> bytes:

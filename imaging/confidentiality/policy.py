@@ -92,10 +92,15 @@ _WELL_KNOWN_UIDS = frozenset(
         0x00080118,  # Mapping Resource UID
     }
 )
-# Sequences the table marks D: what is inside is in the table itself, so the sequence is kept and its items are treated.
-_RECURSE_FOR_DUMMY = frozenset({0x0040A073, 0x00340001, 0x00081072, 0x00081111})
-# Sequences of one code that names a person or a place: replaced by a code that says so.
-CODE_SEQUENCES = frozenset({0x00401101, 0x00080082})
+STAND_INS = frozenset(
+    {
+        0x00080082,  # Institution Code Sequence
+        0x00081072,  # Operator Identification Sequence
+        0x00401101,  # Person Identification Code Sequence
+        0x0040A073,  # Verifying Observer Sequence
+    }
+)
+"""Sequences that are replaced (D) by one item which says that its content was removed; others are emptied."""
 # Narratives about the person: not cleaned word by word, whatever the options.
 _NARRATIVES = frozenset(
     {
@@ -272,7 +277,7 @@ class Policy:
             return "recurse" if vr == "SQ" else "uid"
         if letter == "D":
             if vr == "SQ":
-                return "recurse" if tag in _RECURSE_FOR_DUMMY else "dummy" if tag in CODE_SEQUENCES else "empty"
+                return "dummy" if tag in STAND_INS else "empty"
             return "dummy"
         return "empty" if letter == "Z" else "remove"
 

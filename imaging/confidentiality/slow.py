@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from imaging.confidentiality.actions import CHARACTER_SET, Job
+from imaging.confidentiality.actions import CHARACTER_SET, Job, stand_in
 from imaging.confidentiality.identifiers import Gatherer, encodings_of, wants
-from imaging.confidentiality.policy import CODE_SEQUENCES, Action
+from imaging.confidentiality.policy import STAND_INS, Action
 from imaging.confidentiality.structure import Element, Encoding, Item, Reader, walk, write
 
 
@@ -105,8 +105,8 @@ def _sequence(element: Element, action: Action, job: Job, encodings: tuple[str, 
         items = [Item(_data_set(item.elements, job, encodings, nested=True), item.undefined) for item in element.items]
         return Element(element.tag, element.written_vr, "SQ", None, items, element.undefined, element.creator, element.inner)
     job.tally.append((action, element.tag))
-    if action == "dummy" and element.tag in CODE_SEQUENCES:
-        return job.removed_code(element.tag, element.written_vr, element.inner)
+    if action == "dummy" and element.tag in STAND_INS:
+        return stand_in(element.tag, element.written_vr, element.inner)
     if action in ("empty", "dummy"):
         return Element(element.tag, element.written_vr, "SQ", None, [], False, element.creator, element.inner)
     job.tally.append(("remove", element.tag))
