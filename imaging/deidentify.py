@@ -93,12 +93,12 @@ def deidentify_file(task: DeidentifyTask) -> dict[str, Any]:
         Unusable: `not-dicom`, `truncated-file`, `malformed-file`, `unsupported-object`, `burned-in-annotation`,
             `unknown-patient`, `residual-identifier`.
     """
-    with _Source(Path(task.source)) as source:
-        try:
+    try:
+        with _Source(Path(task.source)) as source:
             return _deidentify(task, source)
-        except (ValueError, LookupError, OverflowError, RecursionError, zlib.error) as error:
-            # The text of such an error may quote a value; its kind cannot.
-            raise malformed(f"The header could not be understood ({type(error).__name__}).") from None
+    except (ValueError, LookupError, OverflowError, RecursionError, zlib.error) as error:
+        # The text of such an error may quote a value; its kind cannot.
+        raise malformed(f"The file could not be understood ({type(error).__name__}).") from None
 
 
 def _deidentify(task: DeidentifyTask, source: _Source) -> dict[str, Any]:
