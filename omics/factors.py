@@ -24,7 +24,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from groundwork.problems import Unusable
-from omics.kernels import AnyArray, FloatArray, exact_mean, geometric_mean, median_inplace, quantile7, select
+from omics.kernels import AnyArray, FloatArray, exact_mean, geometric_mean, median_inplace, select
 
 FactorMethod = Literal["tmm", "tmmwsp", "rle", "upperquartile", "none"]
 LOG_RATIO_TRIM = 0.3
@@ -92,7 +92,7 @@ def norm_factors(
                 "Filter genes first, or use the method tmmwsp.",
             )
     elif method == "rle":
-        raw = _median_ratios(x, _log_geometric_means(x), positive_only=False) / sizes
+        raw = _median_ratios(x, log_geometric_means(x), positive_only=False) / sizes
         if not (np.isfinite(raw) & (raw > 0)).all():
             raise Unusable(
                 "no-common-gene",
@@ -138,7 +138,7 @@ def median_of_ratios(counts: AnyArray) -> FloatArray:
     Raises:
         Unusable: `no-common-gene` when no gene is expressed in every sample.
     """
-    log_means = _log_geometric_means(counts)
+    log_means = log_geometric_means(counts)
     if not np.isfinite(log_means).any():
         raise Unusable(
             "no-common-gene", "Every gene has a zero in some sample: no geometric mean is positive.", "Use poscounts or tmmwsp."
@@ -154,6 +154,11 @@ def median_of_ratios_against(counts: AnyArray, log_geometric_means: FloatArray) 
     return factors
 
 
+def ratio_medians(counts: AnyArray, log_geometric_means: FloatArray) -> FloatArray:
+    """Median ratio to geometric means over genes that have one, zeros included (relative log expression)."""
+    return _median_ratios(counts, log_geometric_means, positive_only=False)
+
+
 def poscounts(counts: AnyArray) -> FloatArray:
     """Size factors by the median of ratios to geometric means over positive counts; their geometric mean is 1."""
     factors = median_of_ratios_against(counts, log_positive_means(counts))
@@ -162,15 +167,39 @@ def poscounts(counts: AnyArray) -> FloatArray:
 
 def log_positive_means(counts: AnyArray) -> FloatArray:
     """Sum of the logs of the positive counts over the number of samples, zeros included; -inf for genes never seen."""
-    positive = np.greater(counts, 0)
-    logs = np.log(np.where(positive, counts, 1))
-    means = _exact_column_sums(logs) / counts.shape[0]
-    return np.where(positive.any(axis=0), means, -np.inf)
+    sums = LogSums(counts.shape[1])
+    sums.add(counts)
+    return sums.positive_means()
 
 
 def upper_quartiles(counts: AnyArray) -> FloatArray:
     """The 75 % quantile of each row (Hyndman and Fan's definition 7)."""
-    return np.asarray(_row_quantiles(np.ascontiguousarray(counts), 0.75))
+    return quartiles_of_windows(quartile_windows(counts, 0), counts.shape[1], 0)
+
+
+def quartile_windows(counts: AnyArray, silent: int) -> FloatArray:
+    """Order statistics of each row from the upper quartile on, enough to leave out up to `silent` zeros later.
+
+    The upper quartile over the genes that the whole cohort expresses is known only when all samples were seen. Leaving
+    out genes that are zero in a sample moves its quartile up by a quarter of their number, so these few order
+    statistics are all that has to be kept of a sample.
+    """
+    genes = counts.shape[1]
+    width = min(genes - (3 * (genes - 1)) // 4, (silent + 3) // 4 + 2)
+    return np.asarray(_order_windows(np.ascontiguousarray(counts), (3 * (genes - 1)) // 4, width))
+
+
+def quartiles_of_windows(windows: FloatArray, genes: int, silent: int) -> FloatArray:
+    """Upper quartile of each row over `genes - silent` genes, where the `silent` ones are zero in all rows."""
+    left = genes - silent
+    index = (left - 1) * 0.75
+    low = math.floor(index)
+    share = index - low
+    offset = silent + low - (3 * (genes - 1)) // 4
+    at_low = windows[:, offset]
+    if share == 0.0 or offset + 1 >= windows.shape[1]:
+        return np.array(at_low)
+    return np.asarray((1.0 - share) * at_low + share * windows[:, offset + 1])
 
 
 def _refuse_empty(sizes: FloatArray) -> None:
@@ -185,17 +214,56 @@ def _root_sums(counts: AnyArray) -> FloatArray:
     return np.array([math.fsum(np.sqrt(np.asarray(row, dtype=np.float64))) for row in counts])
 
 
-def _log_geometric_means(counts: AnyArray) -> FloatArray:
-    out = np.full(counts.shape[1], -np.inf)
-    everywhere = np.flatnonzero(np.asarray(np.greater(counts, 0).all(axis=0)))
-    if everywhere.size:
-        out[everywhere] = _exact_column_sums(np.log(np.asarray(counts[:, everywhere], dtype=np.float64))) / counts.shape[0]
-    return out
+def log_geometric_means(counts: AnyArray) -> FloatArray:
+    """Natural log of the geometric mean of each gene; -inf for genes with a zero."""
+    sums = LogSums(counts.shape[1])
+    sums.add(counts)
+    return sums.geometric_means()
 
 
-def _exact_column_sums(values: FloatArray) -> FloatArray:
-    # fsum, so that a matrix with its samples in another order gives the same bits.
-    return np.array([math.fsum(column) for column in values.T], dtype=np.float64)
+class LogSums:
+    """Sums of the logs of positive counts per gene, exact, so that chunks and orders of samples give the same bits.
+
+    Each log is split into two whole numbers (units of 2^-32 and 2^-72), which are added up as integers.
+    """
+
+    def __init__(self, genes: int) -> None:
+        self.samples = 0
+        self._high = np.zeros(genes, np.int64)
+        self._low = np.zeros(genes, np.int64)
+        self._positive = np.zeros(genes, np.int64)
+
+    def add(self, counts: AnyArray) -> None:
+        """Take in samples x genes counts."""
+        self.samples += counts.shape[0]
+        _add_logs(np.ascontiguousarray(counts), self._high, self._low, self._positive)
+
+    def merge(self, other: LogSums) -> None:
+        """Take in what another chunk summed up."""
+        self.samples += other.samples
+        self._high += other._high
+        self._low += other._low
+        self._positive += other._positive
+
+    def positive_means(self) -> FloatArray:
+        """Sum over all samples by their number, zeros counted as ones; -inf for genes never seen."""
+        return np.where(self._positive > 0, (self._high / 2.0**32 + self._low / 2.0**72) / self.samples, -np.inf)
+
+    def geometric_means(self) -> FloatArray:
+        """Log of the geometric mean; -inf for genes with a zero."""
+        return np.where(self._positive == self.samples, self.positive_means(), -np.inf)
+
+
+@njit(cache=True, nogil=True)
+def _add_logs(counts, high, low, positive):  # type: ignore[no-untyped-def]
+    for i in range(counts.shape[0]):
+        for g in range(counts.shape[1]):
+            if counts[i, g] > 0:
+                scaled = math.log(float(counts[i, g])) * 4294967296.0
+                whole = math.floor(scaled)
+                high[g] += np.int64(whole)
+                low[g] += np.int64((scaled - whole) * 1099511627776.0)
+                positive[g] += 1
 
 
 def _median_ratios(counts: AnyArray, log_means: FloatArray, *, positive_only: bool) -> FloatArray:
@@ -224,40 +292,102 @@ def _median_ratio_rows(counts, log_means, positive_only):  # type: ignore[no-unt
     return out
 
 
+_COUNT_BINS = 8192
+
+
 @njit(cache=True, nogil=True)
-def _row_quantiles(counts, probability):  # type: ignore[no-untyped-def]
+def _order_windows(counts, first, width):  # type: ignore[no-untyped-def]
+    """Order statistics `first` to `first + width - 1` (from 0) of each row of whole or fractional counts."""
     n, genes = counts.shape
-    out = np.empty(n)
-    buffer = np.empty(genes)
+    out = np.empty((n, width))
+    tally = np.empty(_COUNT_BINS, np.int64)
+    large = np.empty(genes)
     for i in range(n):
+        tally[:] = 0
+        above = 0
+        whole = True
         for g in range(genes):
-            buffer[g] = counts[i, g]
-        out[i] = quantile7(buffer, genes, probability)
+            count = counts[i, g]
+            if count < _COUNT_BINS:
+                bin_ = int(count)
+                whole = whole and bin_ == count
+                tally[bin_] += 1
+            else:
+                large[above] = count
+                above += 1
+        if not whole:
+            ordered = np.sort(counts[i].astype(np.float64))
+            out[i] = ordered[first : first + width]
+            continue
+        written = 0
+        seen = 0
+        for bin_ in range(_COUNT_BINS):
+            seen += tally[bin_]
+            while written < width and first + written < seen:
+                out[i, written] = bin_
+                written += 1
+            if written == width:
+                break
+        if written < width:
+            rest = np.sort(large[:above])
+            for k in range(written, width):
+                out[i, k] = rest[first + k - seen]
     return out
 
 
+_BINS = 2048
+
+
 @njit(cache=True, nogil=True)
-def _trim_bounds(values, buffer, n, trim):  # type: ignore[no-untyped-def]
+def _trim_bounds(values, n, trim, tally, place, scratch):  # type: ignore[no-untyped-def]
     """Return (low, keep_low, high, keep_high): which values survive trimming by average rank.
 
-    A value stays when its rank, averaged over ties, lies in [floor(n * trim) + 1, n - floor(n * trim)].
+    A value stays when its rank, averaged over ties, lies in [floor(n * trim) + 1, n - floor(n * trim)]. The two order
+    statistics are looked for only in the bins of a histogram that hold them, in linear time.
     """
     first = math.floor(n * trim) + 1
     last = n + 1 - first
+    smallest = largest = values[0]
+    for i in range(1, n):
+        smallest = min(smallest, values[i])
+        largest = max(largest, values[i])
+    if smallest == largest:
+        middle = (n + 1) / 2.0
+        kept = first <= middle <= last
+        return smallest, kept, largest, kept
+    tally[:] = 0
+    scale = (_BINS - 1) / (largest - smallest)
     for i in range(n):
-        buffer[i] = values[i]
-    low = select(buffer, n, first - 1)
-    high = select(buffer, n, last - 1)
-    below_low = same_low = below_high = same_high = 0
+        bin_ = int((values[i] - smallest) * scale)
+        place[i] = bin_
+        tally[bin_] += 1
+    low, below, same = _order_statistic(values, n, first, tally, place, scratch)
+    keep_low = first <= below + (same + 1) / 2.0 <= last
+    high, below, same = _order_statistic(values, n, last, tally, place, scratch)
+    keep_high = first <= below + (same + 1) / 2.0 <= last
+    return low, keep_low, high, keep_high
+
+
+@njit(cache=True, nogil=True)
+def _order_statistic(values, n, rank, tally, place, scratch):  # type: ignore[no-untyped-def]
+    """Return (value of that rank, how many lie below, how many equal it)."""
+    before = 0
+    bin_ = 0
+    while before + tally[bin_] < rank:
+        before += tally[bin_]
+        bin_ += 1
+    inside = 0
     for i in range(n):
-        value = values[i]
-        below_low += value < low
-        same_low += value == low
-        below_high += value < high
-        same_high += value == high
-    rank_low = below_low + (same_low + 1) / 2.0
-    rank_high = below_high + (same_high + 1) / 2.0
-    return low, first <= rank_low <= last, high, first <= rank_high <= last
+        if place[i] == bin_:
+            scratch[inside] = values[i]
+            inside += 1
+    value = select(scratch, inside, rank - before - 1)
+    below = before
+    same = 0
+    for i in range(inside):
+        below += scratch[i] < value
+        same += scratch[i] == value
+    return value, below, same
 
 
 @njit(cache=True, nogil=True)
@@ -281,35 +411,45 @@ def _tmm_rows(counts, sizes, reference, reference_size, log_ratio_trim, sum_trim
     ratio = np.empty(seen)
     abundance = np.empty(seen)
     variance = np.empty(seen)
-    buffer = np.empty(seen)
+    scratch = np.empty(seen)
+    place = np.empty(seen, np.int32)
+    tally = np.empty(_BINS, np.int64)
     # Small counts recur thousands of times in a library: their logs and variances are looked up.
     table = 1024
+    share_of = np.empty(table)
     log_of = np.empty(table)
+    var_of = np.empty(table)
     for i in range(n):
         size = sizes[i]
-        for count_value in range(1, table):
-            log_of[count_value] = math.log2(count_value / size)
+        for whole in range(1, table):
+            share_of[whole] = whole / size
+            log_of[whole] = math.log2(share_of[whole])
+            var_of[whole] = (size - whole) / size / whole
         used = 0
         largest = 0.0
         for k in range(seen):
             raw = counts[i, where[k]]
             if raw > 0:
-                count = float(raw)
-                share = count / size
                 whole = int(raw)
-                log_share = log_of[whole] if whole < table and whole == raw else math.log2(share)
+                if whole < table and whole == raw:
+                    share, log_share, var = share_of[whole], log_of[whole], var_of[whole]
+                else:
+                    count = float(raw)
+                    share = count / size
+                    log_share = math.log2(share)
+                    var = (size - count) / size / count
                 m = math.log2(share / share_ref[k])
                 a = (log_share + log_ref[k]) / 2.0
                 if a > ABUNDANCE_FLOOR:
                     ratio[used] = m
                     abundance[used] = a
-                    variance[used] = (size - count) / size / count + var_ref[k]
+                    variance[used] = var + var_ref[k]
                     largest = max(largest, abs(m))
                     used += 1
         if used == 0 or largest < 1e-6:
             continue
-        m_low, m_low_in, m_high, m_high_in = _trim_bounds(ratio, buffer, used, log_ratio_trim)
-        a_low, a_low_in, a_high, a_high_in = _trim_bounds(abundance, buffer, used, sum_trim)
+        m_low, m_low_in, m_high, m_high_in = _trim_bounds(ratio, used, log_ratio_trim, tally, place, scratch)
+        a_low, a_low_in, a_high, a_high_in = _trim_bounds(abundance, used, sum_trim, tally, place, scratch)
         weighted = 0.0
         weights = 0.0
         for k in range(used):

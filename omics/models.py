@@ -1,0 +1,368 @@
+"""Frozen normalisation models: fit once, store, transform the samples still to come.
+
+A model holds all that a method learns from the samples it is fitted on (reference library, geometric means, dispersion
+trend, quantiles). `transform` then works on each sample alone: a later sample changes no byte of an earlier row, costs
+its own time only, and a sample that was in the fit comes out as it did then, bit for bit.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from groundwork.files import atomic_folder, digest_of, sha256_bytes, write_json
+from groundwork.problems import Unusable, UserError
+from omics import factors
+from omics.kernels import AnyArray, FloatArray, exact_mean, geometric_mean
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from omics.normalise import Method
+
+PRIOR_COUNT = 2.0
+FORMAT = 1
+_ARRAYS = ("reference_counts", "log_means", "quantiles", "expressed", "lengths")
+
+
+class Transformed(NamedTuple):
+    """Samples x genes values, and per sample: total, factor in edgeR's sense, size factor."""
+
+    values: FloatArray
+    library_size: FloatArray
+    norm_factor: FloatArray
+    size_factor: FloatArray
+
+
+@dataclass(frozen=True)
+class NormalisationModel:
+    """What a method learned.
+
+    Attributes:
+        method: Name of the method.
+        genes: Genes, in the order of the arrays.
+        samples: Number of samples it was fitted on.
+        expressed: Genes that any of them expressed: the factors look at these only.
+        reference_counts, reference_size: The reference library of TMM and TMMwsp.
+        centre: Geometric mean of the raw factors of the fit, brought to 1.
+        log_means: Log geometric means of RLE, median of ratios and poscounts.
+        mean_size: Mean effective library size of the fit: scale of prior counts and size factors.
+        prior_count: Prior of log2 CPM.
+        trend: Asymptotic dispersion and extra-Poisson coefficient of the variance stabilising transformation.
+        quantiles: Common distribution of quantile normalisation.
+        lengths: Gene lengths of TPM.
+        input_digest: Digest of what it was fitted on.
+    """
+
+    method: Method
+    genes: tuple[str, ...] = field(repr=False)
+    samples: int
+    expressed: NDArray[np.bool_] = field(repr=False)
+    reference_counts: FloatArray | None = field(default=None, repr=False)
+    reference_size: float = 0.0
+    centre: float = 1.0
+    log_means: FloatArray | None = field(default=None, repr=False)
+    mean_size: float = 1.0
+    prior_count: float = PRIOR_COUNT
+    trend: tuple[float, float] | None = None
+    quantiles: FloatArray | None = field(default=None, repr=False)
+    lengths: FloatArray | None = field(default=None, repr=False)
+    input_digest: str = ""
+
+    def factors(self, counts: AnyArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return (total, factor, size factor) of samples x genes counts, each sample from itself alone."""
+        sizes = factors.library_sizes(counts)
+        if (sizes == 0).any():
+            raise Unusable(
+                "empty-sample", f"{int((sizes == 0).sum())} samples have no count at all.", "Run gates.check_counts first."
+            )
+        ones = np.ones(len(sizes))
+        if self.method in ("median-of-ratios", "poscounts", "vst", "vst-fast"):
+            assert self.log_means is not None
+            return sizes, ones, factors.median_of_ratios_against(counts, self.log_means) / self.centre
+        if self.method == "none":
+            return sizes, ones, ones
+        norm = ones
+        if self.method in ("tmm", "tmmwsp", "voom") and self.reference_counts is not None:
+            # A library's total counts all of its genes, its comparison only those that the fit had expressed.
+            reference = factors.TmmReference(self.reference_counts[self.expressed], self.reference_size)
+            kind: factors.FactorMethod = "tmmwsp" if self.method == "tmmwsp" else "tmm"
+            norm = factors.tmm_raw(np.ascontiguousarray(counts[:, self.expressed]), sizes, reference, kind) / self.centre
+        elif self.method == "upperquartile" and self.centre != 0:
+            quartiles = factors.upper_quartiles(np.ascontiguousarray(counts[:, self.expressed]))
+            if (quartiles == 0).any():
+                raise Unusable(
+                    "zero-quantile",
+                    f"The upper quartile of {int((quartiles == 0).sum())} samples is zero.",
+                    "Use the method tmmwsp.",
+                )
+            norm = quartiles / sizes / self.centre
+        elif self.method == "rle" and self.log_means is not None:
+            norm = factors.ratio_medians(counts, self.log_means) / sizes / self.centre
+        return sizes, norm, sizes * norm / self.mean_size
+
+    def rows(self, counts: AnyArray) -> Transformed:
+        """Transform samples x genes counts whose columns are `genes`."""
+        sizes, norm, size_factor = self.factors(counts)
+        effective = sizes * norm
+        if self.method == "cpm":
+            values = np.asarray(counts, np.float64) / effective[:, None] * 1e6
+        elif self.method in ("median-of-ratios", "poscounts", "none"):
+            values = log2_ratio(np.ascontiguousarray(counts), size_factor)
+        elif self.method == "tpm":
+            from omics.normalise import tpm
+
+            assert self.lengths is not None
+            values = tpm(counts, self.lengths)
+        elif self.method in ("vst", "vst-fast"):
+            from omics.vst import DispersionTrend
+
+            assert self.trend is not None
+            values = DispersionTrend(*self.trend).transform(np.asarray(counts, np.float64) / size_factor[:, None])
+        elif self.method == "quantile":
+            from omics.quantile import map_to_quantiles
+
+            assert self.quantiles is not None
+            values = map_to_quantiles(log2_ratio(np.ascontiguousarray(counts), np.ones(len(sizes))), self.quantiles)
+        elif self.method == "voom":
+            from omics.voom import voom_expression
+
+            values = voom_expression(counts, effective)
+        else:
+            values = log_cpm_rows(np.ascontiguousarray(counts), effective, effective / self.mean_size * self.prior_count)
+        return Transformed(values, sizes, norm, size_factor)
+
+    def align(self, adata: AnnData) -> AnyArray:
+        """Return the counts of `adata` in the order of the model's genes; further genes are left out.
+
+        Raises:
+            Unusable: `missing-genes` when the samples lack genes of the model: zeros would be invented for them.
+        """
+        names = [str(gene) for gene in adata.var_names]
+        values = np.asarray(adata.X)
+        if tuple(names) == self.genes:
+            return values
+        where = {gene: i for i, gene in enumerate(names)}
+        missing = sum(gene not in where for gene in self.genes)
+        if missing:
+            raise Unusable(
+                "missing-genes",
+                f"The samples lack {missing} of the {len(self.genes)} genes of the model.",
+                "Count them with the annotation the model was fitted on.",
+            )
+        return np.ascontiguousarray(values[:, [where[gene] for gene in self.genes]])
+
+    def transform(self, adata: AnnData) -> AnnData:
+        """Transform samples, each from itself alone; layout as `normalise.normalise` gives it."""
+        counts = self.align(adata)
+        names = {str(gene) for gene in adata.var_names}
+        out = adata.copy() if names == set(self.genes) and counts is np.asarray(adata.X) else adata[:, list(self.genes)].copy()
+        result = self.rows(counts)
+        out.layers["counts"] = counts
+        out.X = result.values
+        out.obs["library_size"] = result.library_size.astype(np.int64)
+        out.obs["norm_factor"] = result.norm_factor
+        out.obs["size_factor"] = result.size_factor
+        out.uns["normalisation"] = self.describe()
+        return out
+
+    def describe(self) -> dict[str, Any]:
+        """Return what was done, as a JSON value."""
+        units = {
+            "cpm": "counts per million",
+            "tpm": "transcripts per million",
+            "median-of-ratios": "log2(count / size factor + 1)",
+            "poscounts": "log2(count / size factor + 1)",
+            "none": "log2(count + 1)",
+            "vst": "log2, variance stabilised",
+            "vst-fast": "log2, variance stabilised",
+            "quantile": "log2(count + 1), quantiles of all samples made equal",
+            "voom": "log2 counts per million (0.5 added)",
+        }
+        out: dict[str, Any] = {
+            "method": self.method,
+            "unit": units.get(self.method, "log2 counts per million"),
+            "fitted_samples": self.samples,
+            "genes": len(self.genes),
+            "input_digest": self.input_digest,
+        }
+        if self.method in ("tmm", "tmmwsp", "rle", "upperquartile", "logcpm"):
+            out["prior_count"] = self.prior_count
+        if self.trend is not None:
+            out |= {"asymptotic_dispersion": self.trend[0], "extra_poisson": self.trend[1]}
+        return out
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        return {name: value for name in _ARRAYS if (value := getattr(self, name)) is not None}
+
+    def _record(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "method": self.method,
+            "samples": self.samples,
+            "reference_size": self.reference_size,
+            "centre": self.centre,
+            "mean_size": self.mean_size,
+            "prior_count": self.prior_count,
+            "trend": None if self.trend is None else list(self.trend),
+            "input_digest": self.input_digest,
+            "arrays": {name: sha256_bytes(np.ascontiguousarray(value).tobytes()) for name, value in self._arrays().items()},
+            "genes_digest": digest_of(list(self.genes)),
+        }
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all the model holds."""
+        return digest_of(self._record())
+
+    def save(self, folder: Path | str) -> None:
+        """Write the model; equal models give equal bytes."""
+        with atomic_folder(folder) as temporary:
+            for name, value in self._arrays().items():
+                np.save(temporary / f"{name}.npy", np.ascontiguousarray(value), allow_pickle=False)
+            (temporary / "genes.txt").write_text("".join(f"{gene}\n" for gene in self.genes), encoding="utf-8")
+            write_json(temporary / "model.json", self._record())
+
+
+def load(folder: Path | str) -> NormalisationModel:
+    """Read a model that `save` wrote, and check every digest.
+
+    Raises:
+        UserError: If there is none.
+        Unusable: `changed-model` when its files are not those that were written.
+    """
+    folder = Path(folder)
+    if not (folder / "model.json").exists():
+        raise UserError(f"There is no normalisation model at {folder}. Fit one first.")
+    record = json.loads((folder / "model.json").read_text())
+    genes = tuple((folder / "genes.txt").read_text(encoding="utf-8").splitlines())
+    arrays = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in record["arrays"]}
+    sound = digest_of(list(genes)) == record["genes_digest"] and all(
+        sha256_bytes(np.ascontiguousarray(value).tobytes()) == record["arrays"][name] for name, value in arrays.items()
+    )
+    if not sound or record["format"] != FORMAT:
+        raise Unusable("changed-model", "The model's files are not those that were written.", "Restore them, or fit again.")
+    return NormalisationModel(
+        method=record["method"],
+        genes=genes,
+        samples=record["samples"],
+        reference_size=record["reference_size"],
+        centre=record["centre"],
+        mean_size=record["mean_size"],
+        prior_count=record["prior_count"],
+        trend=None if record["trend"] is None else (record["trend"][0], record["trend"][1]),
+        input_digest=record["input_digest"],
+        **arrays,
+    )
+
+
+def fit(
+    counts: AnyArray,
+    names: Sequence[str],
+    genes: Sequence[str],
+    method: Method,
+    *,
+    prior_count: float = PRIOR_COUNT,
+    lengths: FloatArray | None = None,
+) -> NormalisationModel:
+    """Learn a model from samples x genes counts, whatever order the samples are in.
+
+    Raises:
+        Unusable: As the methods say (`factors`, `vst`, `quantile`).
+    """
+    order = np.argsort(np.asarray(names, dtype=str), kind="stable")
+    counts = np.ascontiguousarray(np.asarray(counts)[order])
+    names = [str(names[i]) for i in order]
+    sizes = factors.library_sizes(counts)
+    if (sizes == 0).any():
+        raise Unusable(
+            "empty-sample", f"{int((sizes == 0).sum())} samples have no count at all.", "Run gates.check_counts first."
+        )
+    expressed = factors.expressed_genes(counts)
+    model = NormalisationModel(
+        method=method,
+        genes=tuple(map(str, genes)),
+        samples=len(names),
+        expressed=expressed,
+        prior_count=prior_count,
+        mean_size=exact_mean(sizes),
+        input_digest=digest_of([list(zip(names, sizes.tolist(), strict=True)), list(map(str, genes))]),
+    )
+    if method in ("tmm", "tmmwsp", "voom"):
+        kind: factors.FactorMethod = "tmmwsp" if method == "tmmwsp" else "tmm"
+        reference = factors.tmm_reference(np.ascontiguousarray(counts[:, expressed]), kind, sizes, names)
+        whole = np.zeros(counts.shape[1])
+        whole[expressed] = reference.counts
+        model = replace(model, reference_counts=whole, reference_size=reference.library_size)
+    elif method == "rle":
+        model = replace(model, log_means=factors.log_geometric_means(counts))
+    elif method in ("median-of-ratios", "vst", "vst-fast"):
+        log_means = factors.log_geometric_means(counts)
+        if not np.isfinite(log_means).any():
+            raise Unusable(
+                "no-common-gene",
+                "Every gene has a zero in some sample: no geometric mean is positive.",
+                "Use poscounts or tmmwsp.",
+            )
+        model = replace(model, log_means=log_means)
+    elif method == "poscounts":
+        model = replace(model, log_means=factors.log_positive_means(counts))
+    elif method == "tpm":
+        if lengths is None:
+            raise Unusable(
+                "no-gene-length", "TPM needs gene lengths.", "Give var['length'] in bases, as featureCounts writes it."
+            )
+        model = replace(model, lengths=np.asarray(lengths, dtype=np.float64))
+    if method in ("tmm", "tmmwsp", "voom", "rle", "upperquartile"):
+        raw = model.factors(counts)[1]
+        if not (np.isfinite(raw) & (raw > 0)).all():
+            raise Unusable(
+                "no-common-gene",
+                "A factor is zero or undefined in some sample: too few genes are expressed in all.",
+                "Use the method poscounts or tmmwsp.",
+            )
+        model = replace(model, centre=geometric_mean(raw))
+        model = replace(model, mean_size=exact_mean(sizes * model.factors(counts)[1]))
+    elif method == "poscounts":
+        model = replace(model, centre=geometric_mean(model.factors(counts)[2]))
+    elif method in ("vst", "vst-fast"):
+        from omics.vst import fit_trend
+
+        trend = fit_trend(counts, model.factors(counts)[2], fast=method == "vst-fast")
+        model = replace(model, trend=(trend.asymptotic, trend.extra_poisson))
+    elif method == "quantile":
+        from omics.quantile import target_quantiles
+
+        model = replace(model, quantiles=target_quantiles(log2_ratio(counts, np.ones(len(names)))))
+    return model
+
+
+@njit(cache=True, nogil=True)
+def log_cpm_rows(counts, effective, prior):  # type: ignore[no-untyped-def]
+    """log2((count + prior) / (effective + 2 * prior) * 1e6), row by row."""
+    n, genes = counts.shape
+    out = np.empty((n, genes))
+    for i in range(n):
+        adjusted = effective[i] + 2.0 * prior[i]
+        for g in range(genes):
+            out[i, g] = math.log2((counts[i, g] + prior[i]) / adjusted * 1e6)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def log2_ratio(counts, size_factor):  # type: ignore[no-untyped-def]
+    """log2(count / size factor + 1), row by row."""
+    n, genes = counts.shape
+    out = np.empty((n, genes))
+    for i in range(n):
+        for g in range(genes):
+            out[i, g] = math.log2(counts[i, g] / size_factor[i] + 1.0)
+    return out
