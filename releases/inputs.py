@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from groundwork.problems import UserError
+from releases.policy import DisclosurePolicy
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 VERSION = re.compile(r"[0-9]+(\.[0-9]+)*([-+.][0-9A-Za-z.-]+)?")
@@ -44,6 +45,7 @@ class ReleaseInputs:
         min_cell: Smallest count of persons that a page may show.
         description: A few sentences on the study, for the page and the catalogue.
         concepts: What the timelines of the page draw (`treatment`, `progression`, `death`, ...) to beginnings of codes.
+        policy: What is made coarser, and how alike subjects must be; a release that fails it is not published.
     """
 
     study: str
@@ -67,6 +69,7 @@ class ReleaseInputs:
     min_cell: int = 11
     description: str = ""
     concepts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    policy: DisclosurePolicy = field(default_factory=DisclosurePolicy)
 
     def check(self) -> None:
         """Check what every later step leans on.

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import polars as pl
+import polars.selectors as cs
 
+from groundwork.problems import UserError
 from releases import manifest
 
 WIDTH = 78
@@ -49,6 +53,58 @@ def describe(folder: Path | str) -> str:
         "  words    dictionary/dictionary.csv describes every column",
     ]
     return "\n".join(lines) + "\n"
+
+
+def read_variables(folder: Path | str, modality: str, variables: list[str]) -> pl.DataFrame:
+    """Read some variables of one modality from `cohort.zarr`: `subject_id`, and a column per variable, missing as null.
+
+    Only the chunks that hold the variables are read, so one gene of a wide assay opens at once.
+
+    Raises:
+        UserError: If the release has no such modality or variable.
+    """
+    group = _modality(folder, modality)
+    place = {name: i for i, name in enumerate(_names(group["var"]))}
+    unknown = [name for name in variables if name not in place]
+    if unknown:
+        raise UserError(
+            f"The modality {modality} has no {', '.join(unknown[:5])}. dictionary/dictionary.csv lists its variables."
+        )
+    wanted = np.array([place[name] for name in variables], dtype=np.int64)
+    order = np.argsort(wanted, kind="stable")
+    values = np.empty((group["X"].shape[0], len(wanted)), dtype=group["X"].dtype)
+    values[:, order] = group["X"].oindex[slice(None), wanted[order]] if len(wanted) else values
+    frame = pl.DataFrame({"subject_id": [int(s) for s in _names(group["obs"])]}, schema={"subject_id": pl.Int64})
+    columns = [pl.Series(name, values[:, i]) for i, name in enumerate(variables)]
+    return frame.with_columns(columns).with_columns(cs.float().fill_nan(None))
+
+
+def read_subject(folder: Path | str, modality: str, subject_id: int) -> pl.DataFrame:
+    """Read all variables of one subject in one modality: `variable`, `value`.
+
+    Raises:
+        UserError: If the release has no such modality, or the subject is not in it.
+    """
+    group = _modality(folder, modality)
+    names = _names(group["obs"])
+    found = [i for i, name in enumerate(names) if name == str(subject_id)]
+    if not found:
+        raise UserError(f"The modality {modality} has no such subject.")
+    return pl.DataFrame({"variable": _names(group["var"]), "value": np.asarray(group["X"][found[0]])})
+
+
+def _modality(folder: Path | str, modality: str) -> Any:
+    import zarr
+
+    mods: Any = zarr.open_group(Path(folder) / "cohort.zarr", mode="r")["mod"]
+    known = sorted(mods.group_keys())
+    if modality not in known:
+        raise UserError(f"The release has no modality {modality}. It has: {', '.join(known)}.")
+    return mods[modality]
+
+
+def _names(group: Any) -> list[str]:
+    return [str(name) for name in group[group.attrs["_index"]][:]]
 
 
 def _first(names: list[str]) -> str:

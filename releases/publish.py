@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import polars as pl
 from groundwork import tables
 from groundwork.files import digest_of, sha256_file, write_json, write_text
 from groundwork.problems import UserError
-from releases import cohort, dictionary, manifest, report
+from privacy import leak_scan
+from privacy.leak_scan import Needle
+from releases import cohort, dictionary, manifest, policy, report
 from releases.inputs import ReleaseInputs
 from releases.provenance import methods_paragraph
 from releases.timeline import write_timeline
@@ -23,15 +26,21 @@ FORMAT = 1
 LOAD_SCRIPT = Path(__file__).with_name("load_release.R")
 
 
-def publish_release(inputs: ReleaseInputs, releases_folder: Path | str) -> Path:
+def publish_release(inputs: ReleaseInputs, releases_folder: Path | str, needles: Iterable[Needle] = ()) -> Path:
     """Write the release to `<releases_folder>/<study>/<version>/` and return that folder.
 
     It is built beside its place and renamed into it, so a reader never sees a part of a release. A published version
     is never overwritten: when it holds the same bytes it is returned as it is.
 
+    Args:
+        inputs: All that goes into the release.
+        releases_folder: Where releases of all studies are.
+        needles: Identifiers of the sources; every byte of the release is searched for them before it is published.
+
     Raises:
-        UserError: If the inputs do not make a release (see `ReleaseInputs.check`), a column has no description, or the
-            version is published already with other content.
+        UserError: If the inputs do not make a release (see `ReleaseInputs.check`), a column has no description, the
+            release fails its disclosure policy, holds an identifier of `needles`, or the version is published already
+            with other content.
     """
     inputs.check()
     target = Path(releases_folder) / inputs.study / inputs.version
@@ -40,6 +49,7 @@ def publish_release(inputs: ReleaseInputs, releases_folder: Path | str) -> Path:
     building.mkdir()
     try:
         _build(inputs, building)
+        _refuse_leaks(building, needles)
         if target.exists():
             _same_or_refuse(building, target)
             return target
@@ -47,6 +57,19 @@ def publish_release(inputs: ReleaseInputs, releases_folder: Path | str) -> Path:
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return target
+
+
+def _refuse_leaks(building: Path, needles: Iterable[Needle]) -> None:
+    needles = list(needles)
+    if not needles:
+        return
+    findings = leak_scan.scan(building, needles)
+    if findings:
+        places = ", ".join(sorted({f"{f.kind} in {f.path}" for f in findings})[:5])
+        raise UserError(
+            f"The release is not published: {sum(f.count for f in findings)} identifiers of the sources are in it ({places}). "
+            "Find the stage that let them through, and build again."
+        )
 
 
 def _same_or_refuse(building: Path, target: Path) -> None:
@@ -63,6 +86,8 @@ def _same_or_refuse(building: Path, target: Path) -> None:
 
 def _build(inputs: ReleaseInputs, folder: Path) -> None:
     frames = released_tables(inputs)
+    measured = policy.measure(frames["subjects"], inputs.policy)
+    policy.enforce(measured)
     subject_ids = frames["subjects"]["subject_id"]
     codes = write_timeline(inputs.events, subject_ids, folder / "timeline", inputs.study, inputs.version)
     modalities = make_modalities(inputs, frames)
@@ -98,6 +123,7 @@ def _build(inputs: ReleaseInputs, folder: Path) -> None:
         "software": dict(inputs.software),
         "key_fingerprint": inputs.key_fingerprint,
         "min_cell": inputs.min_cell,
+        "disclosure": measured,
         "flow": [dict(step) for step in inputs.flow],
         "status": "pseudonymised, not anonymous",
     }
@@ -125,7 +151,7 @@ def _build(inputs: ReleaseInputs, folder: Path) -> None:
 
 def released_tables(inputs: ReleaseInputs) -> dict[str, pl.DataFrame]:
     """Return the tables of the release: subjects of the cohort only, in a stated order of rows."""
-    subjects = inputs.subjects.sort("subject_id")
+    subjects = policy.coarsen(inputs.subjects.sort("subject_id"), inputs.policy)
     ids = subjects["subject_id"].to_list()
 
     def only(frame: pl.DataFrame, *order: str, column: str = "subject_id") -> pl.DataFrame:
@@ -137,7 +163,7 @@ def released_tables(inputs: ReleaseInputs) -> dict[str, pl.DataFrame]:
 
     return {
         "subjects": subjects,
-        "analysis": only(inputs.analysis, "subject_id"),
+        "analysis": policy.coarsen(only(inputs.analysis, "subject_id"), inputs.policy),
         "adtte": only(inputs.adtte, "subject_id", "PARAMCD"),
         "features": only(inputs.features, *tables.FEATURES.key),
         "trace": only(inputs.trace, *inputs.trace.columns),

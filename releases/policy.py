@@ -1,0 +1,109 @@
+"""The disclosure policy of a release: what is made coarser, and how alike subjects must be for it to be published.
+
+k-anonymity: every combination of the quasi-identifiers is shared by at least k subjects (Sweeney 2002). l-diversity:
+among them, every sensitive column has at least l distinct values (Machanavajjhala et al. 2007, distinct form). Both are
+computed on the subjects table as released, nulls counting as a value of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import polars as pl
+
+from groundwork.problems import UserError
+
+OTHER = "OTHER"
+"""What rare codes are rolled up to."""
+
+
+@dataclass(frozen=True)
+class DisclosurePolicy:
+    """What a study asks of its releases.
+
+    Attributes:
+        quasi_identifiers: Columns of the subjects table by which an outsider could know a person.
+        min_k: Smallest class allowed; 1 measures and refuses nothing.
+        sensitive: Columns of which a class must not tell the value.
+        min_l: Fewest distinct values of each sensitive column in a class.
+        bands: Numeric column to the width of the bands it is cut to; the lower end is kept (67 in bands of 5 is 65).
+        dates: Date column to `month` or `year`, of which the first day is kept.
+        rare: Text column to the fewest subjects a value needs; rarer ones become `OTHER`.
+    """
+
+    quasi_identifiers: Sequence[str] = ()
+    min_k: int = 1
+    sensitive: Sequence[str] = ()
+    min_l: int = 1
+    bands: Mapping[str, float] = field(default_factory=dict)
+    dates: Mapping[str, Literal["month", "year"]] = field(default_factory=dict)
+    rare: Mapping[str, int] = field(default_factory=dict)
+
+
+def coarsen(frame: pl.DataFrame, policy: DisclosurePolicy) -> pl.DataFrame:
+    """Return `frame` with the policy's bands, dates and rare codes applied to the columns it has."""
+    changes: list[pl.Expr] = []
+    for name, width in policy.bands.items():
+        if name in frame.columns:
+            changes.append(((pl.col(name) / width).floor() * width).cast(frame.schema[name]).alias(name))
+    for name, unit in policy.dates.items():
+        if name in frame.columns:
+            changes.append(pl.col(name).dt.truncate("1mo" if unit == "month" else "1y"))
+    for name, least in policy.rare.items():
+        if name in frame.columns:
+            rare = (pl.len().over(name) < least) & pl.col(name).is_not_null()
+            changes.append(pl.when(rare).then(pl.lit(OTHER)).otherwise(pl.col(name)).alias(name))
+    return frame.with_columns(changes)
+
+
+def measure(subjects: pl.DataFrame, policy: DisclosurePolicy) -> dict[str, Any]:
+    """Return k, l per sensitive column, and how many subjects stand in classes below `min_k`; empty without a policy.
+
+    Raises:
+        UserError: If the policy names a column that the subjects table lacks.
+    """
+    wanted = [*policy.quasi_identifiers, *policy.sensitive]
+    absent = [name for name in wanted if name not in subjects.columns]
+    if absent:
+        raise UserError(
+            f"The disclosure policy names {', '.join(absent)}, which the subjects table lacks. It has: {', '.join(subjects.columns)}."
+        )
+    if not policy.quasi_identifiers:
+        return {}
+    classes = subjects.group_by(list(policy.quasi_identifiers)).agg(
+        pl.len().alias("__size"), *[pl.col(name).n_unique().alias(f"__{name}") for name in policy.sensitive]
+    )
+    small = classes.filter(pl.col("__size") < policy.min_k)
+    return {
+        "quasi_identifiers": list(policy.quasi_identifiers),
+        "min_k": policy.min_k,
+        "k": int(classes["__size"].min()),  # type: ignore[arg-type]
+        "classes": classes.height,
+        "subjects_below_min_k": int(small["__size"].sum()),
+        "min_l": policy.min_l,
+        "l": {name: int(classes[f"__{name}"].min()) for name in policy.sensitive},  # type: ignore[arg-type]
+    }
+
+
+def enforce(measured: Mapping[str, Any]) -> None:
+    """Refuse a release that fails its policy.
+
+    Raises:
+        UserError: With how far it is from the policy, and what can be made coarser.
+    """
+    if not measured:
+        return
+    columns = ", ".join(measured["quasi_identifiers"])
+    if measured["k"] < measured["min_k"]:
+        raise UserError(
+            f"The release is not published: {measured['subjects_below_min_k']} subjects share {columns} with fewer than "
+            f"{measured['min_k']} (k is {measured['k']}). Cut ages to wider bands, dates to years, or roll up rare codes."
+        )
+    low = [name for name, value in measured["l"].items() if value < measured["min_l"]]
+    if low:
+        raise UserError(
+            f"The release is not published: among subjects alike in {columns}, {', '.join(low)} has fewer than "
+            f"{measured['min_l']} values, and so can be told. Make {columns} coarser."
+        )

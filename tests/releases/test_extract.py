@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pyrage
+import pytest
+
+from groundwork.problems import UserError
+from privacy.audit import AuditLog
+from privacy.keys import Key
+from releases.extract import Request, extract, read_request
+from releases.inputs import ReleaseInputs
+from releases.publish import publish_release
+from tests.releases.examples import make_inputs
+
+KEY = Key(bytes(range(32)))
+TODAY = date(2026, 2, 1)
+
+REQUEST = """\
+project: lung-os
+approval: CESREES 26-001
+recipients: [{recipient}]
+expires: 2027-01-31
+subjects:
+  - {{column: centre, in: [A, B]}}
+  - {{column: age_at_index, min: 50}}
+variables:
+  subjects: [centre, sex]
+  analysis: [index_time, ldh, CT_GTV_original_shape_MeshVolume]
+  adtte: [PARAMCD, AVAL, CNSR, ADT]
+matrices:
+  rna: [ENSG00000000003, ENSG00000000000]
+"""
+
+
+@dataclass
+class Setting:
+    inputs: ReleaseInputs
+    folder: Path
+    identity: pyrage.x25519.Identity
+    request: Request
+
+
+@pytest.fixture(scope="module")
+def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
+    folder = tmp_path_factory.mktemp("extract")
+    inputs = make_inputs(folder / "in", subjects=80)
+    identity = pyrage.x25519.Identity.generate()
+    path = folder / "request.yaml"
+    path.write_text(REQUEST.format(recipient=identity.to_public()))
+    return Setting(inputs, publish_release(inputs, folder / "out"), identity, read_request(path))
+
+
+def open_extract(path: Path, identity: pyrage.x25519.Identity) -> dict[str, bytes]:
+    with tarfile.open(fileobj=io.BytesIO(pyrage.decrypt(path.read_bytes(), [identity]))) as archive:
+        return {m.name: archive.extractfile(m).read() for m in archive.getmembers()}  # type: ignore[union-attr]
+
+
+def test_an_extract_holds_what_was_asked_and_no_more(setting: Setting, tmp_path: Path) -> None:
+    audit = AuditLog(tmp_path / "audit.jsonl")
+    path = extract(setting.folder, setting.request, KEY, tmp_path / "out", today=TODAY, actor="dpo", audit=audit)
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["lung-os.tar.age"]
+    files = open_extract(path, setting.identity)
+    assert sorted(files) == [
+        "csv/adtte.csv",
+        "csv/analysis.csv",
+        "csv/rna.csv",
+        "csv/subjects.csv",
+        "dictionary.csv",
+        "extract.json",
+        "tables/adtte.parquet",
+        "tables/analysis.parquet",
+        "tables/rna.parquet",
+        "tables/subjects.parquet",
+    ]
+    expected = setting.inputs.subjects.filter(pl.col("centre").is_in(["A", "B"]) & (pl.col("age_at_index") >= 50))
+    subjects = pl.read_parquet(files["tables/subjects.parquet"])
+    assert subjects.columns == ["subject_id", "centre", "sex"]
+    assert subjects.height == expected.height
+    everything = b"".join(files.values())
+    for one in setting.inputs.subjects["subject_id"]:
+        assert str(one).encode() not in everything
+    assert not set(subjects["subject_id"]) & set(setting.inputs.subjects["subject_id"])
+    analysis = pl.read_parquet(files["tables/analysis.parquet"])
+    assert analysis.columns == ["subject_id", "ldh", "CT_GTV_original_shape_MeshVolume", "index_time_days_from_index"]
+    assert set(analysis["index_time_days_from_index"]) == {0}
+    adtte = pl.read_parquet(files["tables/adtte.parquet"])
+    assert (adtte["ADT_days_from_index"] == adtte["AVAL"]).all()
+    rna = pl.read_parquet(files["tables/rna.parquet"])
+    assert rna.columns == ["subject_id", "ENSG00000000003", "ENSG00000000000"]
+    entry = audit.entries()[0]
+    assert (entry["actor"], entry["action"], entry["subject_count"]) == ("dpo", "extract", expected.height)
+    assert json.loads(files["extract.json"])["expires"] == "2027-01-31"
+
+
+def test_values_follow_their_subject(setting: Setting, tmp_path: Path) -> None:
+    files = open_extract(extract(setting.folder, setting.request, KEY, tmp_path, today=TODAY, actor="dpo"), setting.identity)
+    joined = pl.read_parquet(files["tables/analysis.parquet"]).join(
+        pl.read_parquet(files["tables/adtte.parquet"]), on="subject_id"
+    )
+    joined = joined.join(pl.read_parquet(files["tables/rna.parquet"]), on="subject_id", how="left")
+    got = {(v, t, c) for v, t, c in joined.select("CT_GTV_original_shape_MeshVolume", "AVAL", "CNSR").iter_rows()}
+    truth = setting.inputs.analysis.join(setting.inputs.adtte, on="subject_id").join(setting.inputs.subjects, on="subject_id")
+    truth = truth.filter(pl.col("centre").is_in(["A", "B"]) & (pl.col("age_at_index") >= 50))
+    assert got == set(truth.select("CT_GTV_original_shape_MeshVolume", "AVAL", "CNSR").iter_rows())
+
+
+def test_pseudonyms_of_two_projects_have_nothing_in_common_and_are_stable(setting: Setting, tmp_path: Path) -> None:
+    def ids(project: str, place: str) -> set[int]:
+        request = setting.request.model_copy(update={"project": project})
+        files = open_extract(extract(setting.folder, request, KEY, tmp_path / place, today=TODAY, actor="dpo"), setting.identity)
+        return set(pl.read_parquet(files["tables/subjects.parquet"])["subject_id"])
+
+    assert ids("lung-os", "a") == ids("lung-os", "b")
+    assert not ids("lung-os", "a") & ids("other", "c")
+
+
+def test_another_key_does_not_open_it(setting: Setting, tmp_path: Path) -> None:
+    path = extract(setting.folder, setting.request, KEY, tmp_path, today=TODAY, actor="dpo")
+    with pytest.raises(pyrage.DecryptError):
+        open_extract(path, pyrage.x25519.Identity.generate())
+
+
+def test_what_may_not_leave_does_not(setting: Setting, tmp_path: Path) -> None:
+    def refuse(match: str, **changes: object) -> None:
+        with pytest.raises(UserError, match=match):
+            extract(setting.folder, setting.request.model_copy(update=changes), KEY, tmp_path / "x", today=TODAY, actor="dpo")
+        assert not list((tmp_path / "x").rglob("*")) if (tmp_path / "x").exists() else True
+
+    refuse("ended on 2026-01-31", expires=date(2026, 1, 31))
+    refuse("has no mystery", variables={"analysis": ["mystery"]})
+    refuse("cannot leave it", variables={"adtte": ["AVAL", "SRCSEQ"]})
+    refuse("cannot leave it", variables={"analysis": ["rna_sample"]})
+    refuse("no age public key", recipients=["ssh-rsa AAAA"])
+    refuse(
+        "fewer than 11 subjects",
+        subjects=[*setting.request.subjects, setting.request.subjects[1].model_copy(update={"min": 90.0})],
+    )
+    refuse("modality rna has no GENEX", matrices={"rna": ["GENEX"]})
+
+
+def test_a_request_names_its_wrong_keys(tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text("project: Lung OS\napproval: x\nrecipients: []\nvariables: {trace: [a]}\nsubjects: [{column: a}]\n")
+    with pytest.raises(UserError, match=r"(?s)project.*recipients.*expires.*subjects.*variables"):
+        read_request(path)
