@@ -74,7 +74,7 @@ ASSOCIATIONS: tuple[tuple[str, str, str, int, float, str], ...] = (
     ("immunity", "clinical", "overall survival", -1, -0.4, "log hazard ratio per standard deviation"),
 )  # fmt: skip
 
-DATE_TEXT = re.compile(r"\d{4}[-/](?:0[1-9]|1[0-2])[-/](?:\d{2}|UN)(?:[T ]\d{2}:\d{2}:\d{2}\S*)?|\d{4}/(?:0[1-9]|1[0-2])")
+DATE_TEXT = re.compile(r"\d{4}[-/](?:0[1-9]|1[0-2])[-/](?:\d{2}|UN)(?:[T ]\d{2}:\d{2}:\d{2}[^\s\x1f]*)?|\d{4}/(?:0[1-9]|1[0-2])")
 """A date as the clinical sources write it: to the day, or to the month with a slash."""
 ZONE_INDEPENDENT = re.compile(r"^\d{4}-\d{2}-\d{2}")
 NAME_KEYWORDS = ("PatientName", "PatientBirthName")
@@ -131,11 +131,13 @@ class Truth:
     def clinical(self, person: Person, centre: str, row: Row) -> Row:
         """Note the dates, identifiers and free text of a clinical row, and hand the row on."""
         table, values = row
-        for key, text in _leaves(values):
-            for found in DATE_TEXT.finditer(text):
-                self.identifier(person, centre, "date", found.group(), table)
-                if ZONE_INDEPENDENT.match(found.group()) and len(found.group()) > 10:
-                    self.identifier(person, centre, "date", found.group()[:10], table)
+        leaves = _leaves(values)
+        for found in DATE_TEXT.finditer("\x1f".join(text for _, text in leaves)):
+            written = found.group()
+            self.identifier(person, centre, "date", written, table)
+            if len(written) > 10 and ZONE_INDEPENDENT.match(written):
+                self.identifier(person, centre, "date", written[:10], table)
+        for key, text in leaves:
             if key == "id":
                 self.identifier(person, centre, "number:resource", text, table)
             elif key in ("note_text", "text") and len(text) > 40:
