@@ -27,6 +27,7 @@ demo: setup  ## Simulate three hospitals and build a release from them, into dem
 	@$(RUN) unibase build $(DEMO)/study.yaml
 
 real: setup  ## Build the example over real files (needs UNIBASE_REAL_DATA, default ../shared/data)
+	@test -f work/real.key || $(RUN) unibase key new work/real.key
 	@$(RUN) unibase build examples/real/study.yaml
 
 test: setup  ## Run all tests

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import glob
+import os
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +21,15 @@ from imaging.deidentify import DeidentifyOptions
 from linking.options import CohortRules, IndexRule, Windows
 from privacy.dates import DEFAULT_MAX_SHIFT_DAYS
 from privacy.keys import Key, read_key_environment, read_key_file
+
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+
+
+def _variable(match: re.Match[str]) -> str:
+    value = os.environ.get(match[1]) or match[2]
+    if value is None:
+        raise UserError(f"The study file uses the environment variable {match[1]}, which is not set. Set it and start again.")
+    return value
 
 
 class Section(BaseModel):
@@ -189,14 +200,13 @@ class Study(Section):
         return self.file.parent
 
     def path(self, relative: str) -> Path:
-        """Return a path of the study file as an absolute one."""
-        return (self.home / relative).resolve()
+        """Return a path of the study file as an absolute one; `${NAME}` and `${NAME:-default}` are filled in."""
+        return (self.home / _VARIABLE.sub(_variable, relative)).resolve()
 
     def paths(self, pattern: str) -> list[Path]:
-        """Return the files that a pattern of the study file names, sorted; a plain name is returned as it is."""
-        if glob.has_magic(pattern):
-            return sorted(path.resolve() for path in self.home.glob(pattern))
-        return [self.path(pattern)]
+        """Return the files that a pattern names, sorted; a plain name is returned as it is. Only the file name may be a pattern."""
+        path = self.path(pattern)
+        return sorted(path.parent.glob(path.name)) if glob.has_magic(path.name) else [path]
 
     @property
     def work(self) -> Workspace:

@@ -34,8 +34,8 @@ def dask_client(address: str | None = None, workers: int | None = None, memory_l
             threads_per_worker=1,
             memory_limit=memory_limit,
             host="127.0.0.1",
-            # No dashboard: it would listen on a port, and nobody asked for it.
-            dashboard_address=None,
+            # The scheduler always has an HTTP server; on loopback, on whatever port is free.
+            dashboard_address="127.0.0.1:0",
             silence_logs=40,
         ) as cluster,
         Client(cluster) as client,

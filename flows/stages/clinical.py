@@ -53,7 +53,7 @@ def stage_clinical(run: Run, name: str) -> list[Outcome]:
         stage_records,
         [unit],
         settings=None,
-        room="clinical",
+        code=("clinical",),
         still_there=lambda result: (Path(result["path"]) / "events.parquet").exists(),
     )
     rows = [run.quarantine_rows("clinical", name, outcomes)]

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+import imaging
 from flows.stages.run import Run, files_below
 from groundwork.tables import FEATURES, QUARANTINE, SERIES
 from groundwork.work import Outcome, Unit
@@ -21,6 +22,17 @@ from privacy.subjects import SubjectLookup
 
 BATCH = 32
 """Instances per Dask task: a few tens of milliseconds of work each."""
+
+
+DEIDENTIFY_CODE = ("imaging/deidentify.py", "imaging/confidentiality")
+"""The sources that de-identification depends on; others of the room may change without a file being read again."""
+
+FEATURE_CODE = tuple(
+    f"imaging/{path.name}"
+    for path in sorted(Path(imaging.__file__).parent.iterdir())
+    if f"imaging/{path.name}" not in DEIDENTIFY_CODE and path.suffix in (".py", ".csv", "") and path.name != "__pycache__"
+)
+"""All other sources of the room."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +80,7 @@ def deidentify_centre(run: Run, name: str) -> list[Outcome]:
         units,
         shared=door,
         settings=[options.model_dump(mode="json"), run.study.deidentification.max_shift_days, run.splits],
-        room="imaging/deidentify",
+        code=DEIDENTIFY_CODE,
         batch_size=BATCH,
         still_there=lambda result: result["subject_id"] in subjects and (destination / result["path"]).exists(),
     )
@@ -150,7 +162,7 @@ def extract_features(run: Run) -> list[Outcome]:
         _extract,
         units,
         settings=stage_settings(settings, regions, **engine),
-        room="imaging",
+        code=FEATURE_CODE,
         still_there=lambda result: Path(result["path"]).exists(),
     )
     collect([outcome.result["path"] for outcome in outcomes if outcome.status == "done"], destination)

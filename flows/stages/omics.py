@@ -109,7 +109,7 @@ def stage_omics(run: Run, name: str) -> list[Outcome]:
         ledger = digest_of(sorted([*k, s.subject_id] for k, s in mine.by_identifier.items() if k[1] == samples.PATIENT_SYSTEM))
         units.append(Unit(f"{name}/{assay}", digest_of([stamp(paths), ledger]), task))
     outcomes = run.units(
-        f"omics-{name}", stage_assay, units, settings=None, room="omics", still_there=lambda r: Path(r["path"]).exists()
+        f"omics-{name}", stage_assay, units, settings=None, code=("omics",), still_there=lambda r: Path(r["path"]).exists()
     )
     rows = [run.quarantine_rows("omics", name, outcomes)]
     rows += [QUARANTINE.read(Path(o.result["path"]) / "quarantine.parquet") for o in outcomes if o.status == "done"]
@@ -151,7 +151,7 @@ def normalise_assays(run: Run) -> dict[str, Path]:
             normalise_assay,
             [unit],
             settings=run.study.assays.model_dump(mode="json"),
-            room="omics",
+            code=("omics",),
             still_there=lambda result: Path(result["path"]).exists(),
         )
         QUARANTINE.write(run.quarantine_rows("normalise", None, [outcome]), run.quarantine_file(f"normalise-{assay}"))

@@ -71,18 +71,18 @@ class Run:
         units: Sequence[Unit],
         *,
         settings: Any,
-        room: str,
+        code: Sequence[str],
         shared: Any = None,
         batch_size: int = 1,
         still_there: Callable[[Any], bool] | None = None,
     ) -> list[Outcome]:
-        """Run units as `groundwork.work.run_units` does; the code of `room` and the key count as settings."""
+        """Run units as `groundwork.work.run_units` does; the sources named by `code` and the key count as settings."""
         return run_units(
             stage,
             function,
             units,
             self.ledger,
-            settings={"settings": settings, "code": code_digest(room), "key": self.key.fingerprint},
+            settings={"settings": settings, "code": code_digest(*code), "key": self.key.fingerprint},
             shared=shared,
             client=self.client,
             batch_size=batch_size,
@@ -143,15 +143,16 @@ def open_run(
 
 
 @lru_cache
-def code_digest(room: str) -> str:
-    """Return a digest of the sources of a room and of the vault's: a change of code makes units run again."""
+def code_digest(*parts: str) -> str:
+    """Return a digest of sources, named from the top folder, and of the vault's: a change of code makes units run again."""
     root = Path(__file__).resolve().parent.parent.parent
-    parts = [sources_digest(root / name) for name in sorted({room.split("/")[0], "privacy", "groundwork"})]
-    return "".join(part[:16] for part in parts)
+    return digest_of([sources_digest(root / part) for part in sorted({*parts, "privacy", "groundwork"})])
 
 
 def sources_digest(folder: Path) -> str:
-    """Return a digest over a package's own files, compiled ones left out."""
+    """Return a digest over a package's own files, compiled ones left out, or over one file."""
+    if folder.is_file():
+        return sha256_file(folder)
     files = [
         f for f in sorted(folder.rglob("*")) if f.is_file() and "__pycache__" not in f.parts and f.suffix not in (".nbi", ".nbc")
     ]
