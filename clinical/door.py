@@ -157,41 +157,47 @@ def pass_through(
         centre: Name of the centre.
         format: Name of the source format, middle part of `source`.
     """
-    if isinstance(door, LocalDoor):
-        door.announce(persons)
-    known, conflicts = _resolve(persons, door, centre)
+    known, conflicts = resolve(persons, door, centre)
     out: list[pl.DataFrame] = []
     found: dict[str, list[RowProblem]] = {}
     rows: dict[str, int] = {}
     for table in sorted(tables, key=lambda one: one.table):
         source = f"{centre}/{format}/{table.table}"
         rows[source] = rows.get(source, 0) + table.rows
-        events = table.events.join(known, on="person", how="left", maintain_order="left")
+        events, lost = pass_table(table.events, known, conflicts, source)
+        found.setdefault(source, []).extend([*table.problems, *lost])
+        out.append(events)
+    events = pl.concat([EVENTS.empty(), *out])
+    refuted = refuted_deaths(events)
+    for source, row in refuted.select("source", "source_row").iter_rows():
+        found[source].append(refuted_problem(row))
+    events = events.join(refuted, on=["subject_id", "code", "source", "source_row"], how="anti", maintain_order="left")
+    account = [_account(source, rows[source], found[source], events) for source in sorted(rows)]
+    return Passage(
+        sort_events(events),
+        QUARANTINE.conform(pl.concat([QUARANTINE.empty(), *(problem_frame(found[s], centre, s) for s in sorted(found))])),
+        pl.DataFrame(account, schema=ACCOUNT, orient="row"),
+    )
+
+
+def pass_table(
+    events: pl.DataFrame, known: pl.DataFrame, conflicts: set[str], source: str
+) -> tuple[pl.DataFrame, list[RowProblem]]:
+    """Return the EVENTS of one table under pseudonyms and shifted, and a problem for every row that stays behind."""
+    events = events.join(known, on="person", how="left", maintain_order="left")
+    problems: list[RowProblem] = []
+    if events["subject_id"].null_count():
         lost = events.filter(pl.col("subject_id").is_null())
         events = events.filter(pl.col("subject_id").is_not_null())
-        problems = found.setdefault(source, [])
-        problems += table.problems
         for person, row in lost.select("person", "source_row").unique(maintain_order=True).iter_rows():
             if person in conflicts:
                 problems.append(RowProblem(row, "identity-conflict", "Two identifiers of the person lead to two subjects."))
             else:
                 problems.append(RowProblem(row, "unknown-person", "The row's person is not in the identity ledger."))
-        events = shift_bounds(events).with_columns(
-            pl.col("end_time") + pl.duration(days="shift_days"), pl.col("recorded_time") + pl.duration(days="shift_days")
-        )
-        out.append(EVENTS.conform(events.drop("person", "shift_days").with_columns(source=pl.lit(source))))
-    events = pl.concat([EVENTS.empty(), *out])
-    refuted = refuted_deaths(events)
-    for source, row in refuted.select("source", "source_row").iter_rows():
-        message = "The date of death contradicts the date of birth, or later days on which the person was seen."
-        found[source].append(RowProblem(row, "impossible-date", message, "death"))
-    events = events.join(refuted, on=["subject_id", "code", "source", "source_row"], how="anti", maintain_order="left")
-    account = [_account(source, rows[source], found[source], events) for source in sorted(rows)]
-    return Passage(
-        sort_events(events),
-        QUARANTINE.conform(pl.concat([QUARANTINE.empty(), *(_problem_frame(found[s], centre, s) for s in sorted(found))])),
-        pl.DataFrame(account, schema=ACCOUNT, orient="row"),
+    events = shift_bounds(events).with_columns(
+        pl.col("end_time") + pl.duration(days="shift_days"), pl.col("recorded_time") + pl.duration(days="shift_days")
     )
+    return EVENTS.conform(events.drop("person", "shift_days").with_columns(source=pl.lit(source))), problems
 
 
 def _account(source: str, rows: int, problems: Sequence[RowProblem], events: pl.DataFrame) -> tuple[str, int, int, int, int, int]:
@@ -211,7 +217,10 @@ def sort_events(events: pl.DataFrame) -> pl.DataFrame:
     return events.sort(order, nulls_last=False, maintain_order=True)
 
 
-def _resolve(persons: dict[str, list[Identifier]], door: Door, centre: str) -> tuple[pl.DataFrame, set[str]]:
+def resolve(persons: dict[str, list[Identifier]], door: Door, centre: str) -> tuple[pl.DataFrame, set[str]]:
+    """Return `person, subject_id, shift_days` of the persons the door knows, and those whose identifiers conflict."""
+    if isinstance(door, LocalDoor):
+        door.announce(persons)
     rows: list[tuple[str, int, int]] = []
     conflicts: set[str] = set()
     for person, identifiers in persons.items():
@@ -226,7 +235,14 @@ def _resolve(persons: dict[str, list[Identifier]], door: Door, centre: str) -> t
     return pl.DataFrame(rows, schema=schema, orient="row"), conflicts
 
 
-def _problem_frame(problems: Sequence[RowProblem], centre: str, source: str) -> pl.DataFrame:
+def refuted_problem(row: int) -> RowProblem:
+    """Return the problem of a date of death that other records refute."""
+    message = "The date of death contradicts the date of birth, or later days on which the person was seen."
+    return RowProblem(row, "impossible-date", message, "death")
+
+
+def problem_frame(problems: Sequence[RowProblem], centre: str, source: str) -> pl.DataFrame:
+    """Return problems of one table in QUARANTINE columns; `unit` is `source#row/column`."""
     rows = {}
     for problem in problems:
         place = source + (f"#{problem.row}" if problem.row else "") + (f"/{problem.column}" if problem.column else "")

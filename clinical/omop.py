@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
 
 from clinical import dates
 from clinical.controlled import is_controlled
 from clinical.door import SOURCE_EVENTS, Identifier, TableEvents
-from clinical.reading import RowProblem, SourceTable
+from clinical.reading import RowProblem, SourceTable, lower_columns
 from clinical.units import convert_expressions
 from groundwork.problems import UserError
 from groundwork.tables import TIMESTAMP
@@ -135,28 +136,63 @@ def read_omop(
         raise UserError("There is no PERSON table in this OMOP source. Name the folder that holds person.csv.")
     out: list[TableEvents] = []
     person = read(tables["person"])
-    events, persons = _read_person(person)
+    events, persons = read_person(person)
     out.append(events)
     raw = {name: read(tables[name]) for name in (*EVENT_TABLES, "death") if name in tables}
     concepts = _read_concepts(raw, read, tables.get("concept"))
-    for name, table in raw.items():
-        if name == "death":
-            out.append(_read_death(table, concepts))
-        else:
-            out.append(_read_events(EVENT_TABLES[name], name, table, concepts, texts))
+    out += [read_event_table(name, table, concepts, texts) for name, table in raw.items()]
     for name in sorted(set(tables) - set(EVENT_TABLES) - set(NOT_EVENTS) - {"person", "death"}):
         problem = RowProblem(0, "unknown-table", "This is no table of OMOP CDM 5.4 that holds events.", refused=False)
         out.append(TableEvents(name, 0, pl.DataFrame(schema=SOURCE_EVENTS), [problem]))
     return out, persons
 
 
+def read_event_table(name: str, table: SourceTable, concepts: pl.DataFrame, texts: frozenset[str]) -> TableEvents:
+    """Return the source events of one event table, or of some rows of it."""
+    if name == "death":
+        return _read_death(table, concepts)
+    return _read_events(EVENT_TABLES[name], name, table, concepts, texts)
+
+
+_VALUE_COLUMNS = (
+    "value_as_number", "value_as_concept_id", "value_as_string", "value_source_value", "operator_concept_id", "unit_concept_id",
+    "unit_source_value",
+)  # fmt: skip
+_DEATH_COLUMNS = ("person_id", "death_date", "death_datetime", "cause_concept_id", "cause_source_concept_id")
+
+
+def columns_of(name: str) -> tuple[str, ...]:
+    """Return the columns of a CDM table that its events are made of."""
+    if name == "death":
+        return _DEATH_COLUMNS
+    rule = EVENT_TABLES[name]
+    own = (rule.concept, rule.date, rule.datetime, rule.source_concept, rule.source_value, rule.end, rule.end_datetime)
+    return ("person_id", *(column for column in own if column), *_VALUE_COLUMNS)
+
+
+def used_concepts(tables: Sequence[Path], concept: Sequence[Path]) -> pl.DataFrame:
+    """Return `concept_id, vocabulary_id, concept_code` of the concepts that Parquet tables use."""
+    if not concept:
+        return _no_concepts()
+    used: set[int] = set()
+    for path in tables:
+        scan = pl.scan_parquet(path)
+        for column in scan.collect_schema().names():
+            if column.lower().endswith("concept_id"):
+                used |= set(
+                    scan.select(pl.col(column).cast(pl.Int64, strict=False).unique()).collect(engine="streaming").to_series()
+                )
+    frame = pl.concat([lower_columns(pl.read_parquet(path), path) for path in concept])
+    return _known_concepts(frame, {one for one in used if one is not None})
+
+
 def omop_persons(table: SourceTable) -> pl.DataFrame:
     """Return `person` (text of person_id), `ipp` (person_source_value), birth parts and `sex` of a PERSON table."""
-    frame = _with_columns(
-        table.frame,
-        ("person_id", "person_source_value", "gender_concept_id", "gender_source_value", "year_of_birth", "month_of_birth",
-         "day_of_birth", "birth_datetime"),
+    columns = (
+        "person_id", "person_source_value", "gender_concept_id", "gender_source_value", "year_of_birth", "month_of_birth",
+        "day_of_birth", "birth_datetime",
     )  # fmt: skip
+    frame = _with_columns(table.frame, columns, columns)
     written = pl.col("gender_source_value").cast(pl.String).str.strip_chars().str.to_uppercase().str.slice(0, 1)
     sex = pl.coalesce(
         pl.col("gender_concept_id").cast(pl.Int64, strict=False).replace_strict(_SEX, default=None, return_dtype=pl.String),
@@ -170,7 +206,8 @@ def omop_persons(table: SourceTable) -> pl.DataFrame:
     )
 
 
-def _read_person(table: SourceTable) -> tuple[TableEvents, dict[str, list[Identifier]]]:
+def read_person(table: SourceTable) -> tuple[TableEvents, dict[str, list[Identifier]]]:
+    """Return births and sexes of a PERSON table, and the identifiers of its persons."""
     problems = list(table.problems)
     frame = omop_persons(table)
     for row in frame.filter(pl.col("person").is_null())["source_row"]:
@@ -204,8 +241,7 @@ def _read_person(table: SourceTable) -> tuple[TableEvents, dict[str, list[Identi
 
 def _read_death(table: SourceTable, concepts: pl.DataFrame) -> TableEvents:
     problems = list(table.problems)
-    columns = ("person_id", "death_date", "death_datetime", "cause_concept_id", "cause_source_concept_id")
-    frame = _with_columns(table.frame, columns)
+    frame = _with_columns(table.frame, _DEATH_COLUMNS, ["person_id"])
     frame = frame.with_columns(_text("person_id").alias("person"), code=pl.lit("MEDS_DEATH"))
     frame = _timed(frame, "death_date", "death_datetime", problems, needed=False)
     cause = _coded(frame, ("cause_source_concept_id", "cause_concept_id"), concepts)
@@ -215,19 +251,8 @@ def _read_death(table: SourceTable, concepts: pl.DataFrame) -> TableEvents:
 
 def _read_events(rule: _EventTable, name: str, table: SourceTable, concepts: pl.DataFrame, texts: frozenset[str]) -> TableEvents:
     problems = list(table.problems)
-    wanted = [
-        "person_id",
-        rule.concept,
-        rule.date,
-        rule.datetime,
-        rule.source_concept,
-        rule.source_value,
-        rule.end,
-        rule.end_datetime,
-    ]
-    wanted += ["value_as_number", "value_as_concept_id", "value_as_string", "value_source_value"]
-    wanted += ["operator_concept_id", "unit_concept_id", "unit_source_value"]
-    frame = _with_columns(table.frame, [column for column in wanted if column])
+    needed = [column for column in ("person_id", rule.concept, rule.source_concept, rule.source_value) if column]
+    frame = _with_columns(table.frame, columns_of(name), needed)
     frame = frame.with_columns(_text("person_id").alias("person"))
     frame = _about_someone(frame, problems)
     frame = _timed(frame, rule.date, rule.datetime, problems, needed=True)
@@ -364,27 +389,30 @@ def _numbered_concept(column: str) -> pl.Expr:
 
 def _read_concepts(raw: Mapping[str, SourceTable], read: Callable[[str], SourceTable], name: str | None) -> pl.DataFrame:
     """Return `concept_id, vocabulary_id, concept_code` of the concepts that the tables use."""
-    schema = {"concept_id": pl.Int64, "vocabulary_id": pl.String, "concept_code": pl.String}
     if name is None:
-        return pl.DataFrame(schema=schema)
+        return _no_concepts()
     used: set[int] = set()
     for table in raw.values():
         for column in table.frame.columns:
             if column.endswith("concept_id"):
                 used |= set(table.frame[column].cast(pl.Int64, strict=False).drop_nulls().unique())
-    concept = read(name).frame.select(
-        pl.col("concept_id").cast(pl.Int64, strict=False), _text("vocabulary_id"), _text("concept_code")
-    )
-    none = pl.col("vocabulary_id") != "None"
-    return concept.filter(pl.col("concept_id").is_in(sorted(used - {0})) & none).unique(
-        "concept_id", keep="first", maintain_order=True
-    )
+    return _known_concepts(read(name).frame, used)
 
 
-def _with_columns(frame: pl.DataFrame, wanted: Sequence[str]) -> pl.DataFrame:
-    """Return the wanted columns that the frame has, and `source_row`."""
+def _no_concepts() -> pl.DataFrame:
+    return pl.DataFrame(schema={"concept_id": pl.Int64, "vocabulary_id": pl.String, "concept_code": pl.String})
+
+
+def _known_concepts(frame: pl.DataFrame, used: set[int]) -> pl.DataFrame:
+    concept = frame.select(pl.col("concept_id").cast(pl.Int64, strict=False), _text("vocabulary_id"), _text("concept_code"))
+    wanted = pl.col("concept_id").is_in(sorted(used - {0})) & (pl.col("vocabulary_id") != "None")
+    return concept.filter(wanted).unique("concept_id", keep="first", maintain_order=True)
+
+
+def _with_columns(frame: pl.DataFrame, wanted: Sequence[str], needed: Sequence[str]) -> pl.DataFrame:
+    """Return `source_row` and the wanted columns that the frame has; needed ones it has not are null."""
     return frame.select("source_row", *(name for name in dict.fromkeys(wanted) if name in frame.columns)).with_columns(
-        *(pl.lit(None, dtype=pl.String).alias(name) for name in wanted[:5] if name and name not in frame.columns)
+        *(pl.lit(None, dtype=pl.String).alias(name) for name in needed if name not in frame.columns)
     )
 
 

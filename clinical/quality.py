@@ -1,0 +1,287 @@
+"""Data quality as a table, in the manner of OHDSI's DataQualityDashboard: many small checks of one form.
+
+Each check counts the rows it looks at and those that violate it, by centre, table and year, and passes when the share of
+violations is not above its threshold. Kinds follow Kahn et al., eGEMs 2016: conformance, completeness, plausibility
+(temporal checks included). Thresholds are in YAML, and a study can set its own and say which failures stop a release.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from ruamel.yaml import YAML, YAMLError
+
+from groundwork.problems import UserError
+
+CHECKS = pl.Schema(
+    {
+        "category": pl.String(),
+        "check": pl.String(),
+        "centre": pl.String(),
+        "table": pl.String(),
+        "field": pl.String(),
+        "year": pl.Int64(),
+        "rows": pl.Int64(),
+        "violations": pl.Int64(),
+        "share": pl.Float64(),
+        "threshold": pl.Float64(),
+        "passed": pl.Boolean(),
+        "stops_release": pl.Boolean(),
+    }
+)
+"""One row per check, centre, table, field and year; `share` and `threshold` in percent; `year` is null for all years."""
+
+_WHOLE = ["centre", "table"]
+_AFTER_DEATH_DAYS = 30
+_OLDEST = 120
+
+
+class Threshold(BaseModel):
+    """What share of violations passes, and what a failure means."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    threshold: float = Field(ge=0, le=100)
+    stop: bool = False
+
+
+class Range(BaseModel):
+    """Values of an analyte that can occur."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    unit: str
+    low: float
+    high: float
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    quality: Literal[1]
+    checks: dict[str, Threshold | None] = Field(default_factory=dict)
+    ranges: dict[str, Range] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class QualityRules:
+    """Thresholds by `category/check`, and ranges by code."""
+
+    checks: dict[str, Threshold | None]
+    ranges: dict[str, Range]
+
+    @classmethod
+    def default(cls) -> Self:
+        """Return the rules that come with the package."""
+        text = files("clinical").joinpath("quality.yaml").read_text(encoding="utf-8")
+        parsed = _parsed(YAML(typ="safe").load(text), "unibase")
+        return cls(parsed.checks, parsed.ranges)
+
+    @classmethod
+    def read(cls, path: Path | str) -> Self:
+        """Read a study's rules over the packaged ones.
+
+        Raises:
+            UserError: Naming the key that is wrong, or a check that does not exist.
+        """
+        try:
+            content = YAML(typ="safe").load(Path(path).read_text(encoding="utf-8"))
+        except (OSError, YAMLError) as error:
+            raise UserError(f"The quality rules {path} cannot be read as YAML: {type(error).__name__}.") from None
+        own, base = _parsed(content, Path(path).name), cls.default()
+        unknown = sorted(set(own.checks) - set(base.checks))
+        if unknown:
+            raise UserError(f"{path}: no check is named {', '.join(unknown)}. Known are {', '.join(sorted(base.checks))}.")
+        return cls({**base.checks, **own.checks}, {**base.ranges, **own.ranges})
+
+
+def _parsed(content: Any, place: str) -> _File:
+    try:
+        return _File.model_validate(content)
+    except ValidationError as error:
+        lines = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
+        raise UserError(f"The quality rules {place} are not usable:\n  " + "\n  ".join(lines)) from None
+
+
+def check_quality(
+    events: pl.DataFrame,
+    rules: QualityRules | None = None,
+    *,
+    problems: pl.DataFrame | None = None,
+    account: pl.DataFrame | None = None,
+    known_until: datetime | None = None,
+) -> pl.DataFrame:
+    """Return CHECKS over a timeline.
+
+    Args:
+        events: EVENTS of all centres.
+        rules: Thresholds and ranges; the packaged ones by default.
+        problems: Problem rows of the sources (TimelineResult.problems): checks what never became an event.
+        account: Accounts of the source tables (TimelineResult.account).
+        known_until: The day the sources were exported; later events are in the future. Shifted timelines have no common
+            today, so leave it out for them: the check then counts events more than 120 years after birth only.
+    """
+    rules = rules or QualityRules.default()
+    frame = events.with_columns(
+        pl.col("source").str.split("/").list.first().alias("centre"),
+        pl.col("source").str.split("/").list.slice(2).list.join("/").alias("table"),
+        pl.col("time_min").dt.year().cast(pl.Int64).alias("year"),
+    )
+    results: list[pl.DataFrame] = []
+    for name, looked_at, violated, by_year in _event_checks(frame, rules, known_until):
+        results.append(_count(looked_at, violated, name, rules, by_year))
+    results += _person_checks(frame, rules)
+    if problems is not None and account is not None:
+        results += _source_checks(problems, account, rules)
+    found = pl.concat([pl.DataFrame(schema=CHECKS), *[one for one in results if one.height]])
+    return found.sort("category", "check", "centre", "table", "field", "year", nulls_last=False)
+
+
+def failures(checks: pl.DataFrame) -> pl.DataFrame:
+    """Return the checks over all years that did not pass."""
+    return checks.filter(~pl.col("passed") & pl.col("year").is_null())
+
+
+def stop_if_poor(checks: pl.DataFrame) -> None:
+    """Refuse to go on when a check failed that a study lets stop a release.
+
+    Raises:
+        UserError: Naming the checks, centres and shares.
+    """
+    bad = failures(checks).filter(pl.col("stops_release"))
+    if bad.height:
+        lines = [
+            f"{row['category']}/{row['check']} in {row['centre']}/{row['table'] or 'all tables'} {row['field']}: "
+            f"{row['violations']} of {row['rows']} rows ({row['share']:.2f} %, allowed {row['threshold']:.2f} %)"
+            for row in bad.iter_rows(named=True)
+        ]
+        text = "\n  ".join(lines)
+        raise UserError(f"The data quality does not allow a release:\n  {text}\nCorrect the sources, or set `quality.checks`.")
+
+
+_Check = tuple[str, pl.DataFrame, pl.Expr, bool]
+
+
+def _event_checks(frame: pl.DataFrame, rules: QualityRules, known_until: datetime | None) -> list[_Check]:
+    dated = frame.filter(pl.col("time_min").is_not_null())
+    moving = frame.filter(~pl.col("code").str.contains(r"^(SEX|RACE|ETHNICITY)//|^MEDS_BIRTH$|FAMILY|//3\.1//|^OSIRIS_RWD//5"))
+    born = _one(frame, "MEDS_BIRTH", "time_min", "born")
+    died = _one(frame, "MEDS_DEATH", "time_max", "died")
+    living = dated.filter(pl.col("code") != "MEDS_BIRTH").join(born, on="subject_id")
+    mortal = dated.filter(pl.col("code") != "MEDS_DEATH").join(died, on="subject_id")
+    days = pl.duration(days=_AFTER_DEATH_DAYS)
+    years = pl.col("time_min").dt.year() - pl.col("born").dt.year()
+    measured = frame.filter(pl.col("numeric_value").is_not_null() & pl.col("code").str.starts_with("LOINC//"))
+    ranged = measured.filter(pl.col("code").is_in(list(rules.ranges)))
+    low = pl.col("code").replace_strict({c: r.low for c, r in rules.ranges.items()}, default=None, return_dtype=pl.Float64)
+    high = pl.col("code").replace_strict({c: r.high for c, r in rules.ranges.items()}, default=None, return_dtype=pl.Float64)
+    unit = pl.col("code").replace_strict({c: r.unit for c, r in rules.ranges.items()}, default=None, return_dtype=pl.String)
+    same_unit = pl.col("unit").fill_null("") == unit
+    keys = ["subject_id", "code", "time", "numeric_value", "text_value", "source"]
+    again = pl.struct(keys).is_duplicated() & ~pl.struct(keys).is_first_distinct()
+    checks: list[_Check] = [
+        (
+            "conformance/end-before-start",
+            frame.filter(pl.col("end_time").is_not_null()),
+            pl.col("end_time") < pl.col("time_min"),
+            True,
+        ),
+        ("conformance/unit-missing", measured.filter(unit.fill_null("x") != ""), pl.col("unit").is_null(), True),
+        ("conformance/code-unmapped", frame, pl.col("code").str.contains("UNMAPPED$|//UNKNOWN$"), True),
+        ("completeness/date", moving, pl.col("time_min").is_null(), False),
+        ("completeness/day-known", moving.filter(pl.col("time_min").is_not_null()), pl.col("time").is_null(), True),
+        ("plausibility/before-birth", living, pl.col("time_max") < pl.col("born"), True),
+        ("plausibility/after-death", mortal, pl.col("time_min") > pl.col("died") + days, True),
+        ("plausibility/age-over-120", living, years > _OLDEST, True),
+        ("plausibility/value-range", ranged, ~same_unit | ~pl.col("numeric_value").is_between(low, high), True),
+        ("plausibility/duplicate", dated, again, True),
+    ]
+    if known_until is not None:
+        checks.append(("plausibility/in-future", dated, pl.col("time_min") > known_until, True))
+    return checks
+
+
+def _one(frame: pl.DataFrame, code: str, column: str, name: str) -> pl.DataFrame:
+    own = frame.filter((pl.col("code") == code) & pl.col(column).is_not_null())
+    return own.group_by("subject_id").agg(
+        pl.col(column).max().alias(name) if name == "died" else pl.col(column).min().alias(name)
+    )
+
+
+def _person_checks(frame: pl.DataFrame, rules: QualityRules) -> list[pl.DataFrame]:
+    """Checks of subjects, by centre: what each should have once."""
+    # Derived events belong to no centre.
+    persons = (
+        frame.filter(pl.col("centre") != "derived")
+        .group_by("centre", "subject_id")
+        .agg(
+            (pl.col("code") == "MEDS_BIRTH").sum().alias("births"),
+            pl.col("code").str.starts_with("SEX//").sum().alias("sexes"),
+            pl.when(pl.col("code") == "MEDS_BIRTH").then("time_min").n_unique().alias("birth_dates"),
+            pl.when(pl.col("code") == "MEDS_DEATH").then("time_min").drop_nulls().n_unique().alias("death_dates"),
+            (~pl.col("code").str.contains("^(MEDS_BIRTH$|SEX//)")).sum().alias("others"),
+        )
+    )
+    persons = persons.with_columns(
+        pl.lit("").alias("table"), pl.lit("").alias("field"), pl.lit(None, dtype=pl.Int64).alias("year")
+    )
+    checks: Sequence[tuple[str, pl.Expr]] = (
+        ("completeness/birth", pl.col("births") == 0),
+        ("completeness/sex", pl.col("sexes") == 0),
+        ("completeness/events", pl.col("others") == 0),
+        ("plausibility/several-births", pl.col("births") > 1),
+        ("plausibility/several-deaths", pl.col("death_dates") > 1),
+    )
+    return [_count(persons, violated, name, rules, False) for name, violated in checks]
+
+
+def _source_checks(problems: pl.DataFrame, account: pl.DataFrame, rules: QualityRules) -> list[pl.DataFrame]:
+    parts = pl.col("source").str.split("/").list
+    tables = account.with_columns(parts.first().alias("centre"), parts.slice(2).list.join("/").alias("table"))
+    place = problems.with_columns(pl.col("unit").str.split("#").list.first().alias("source"))
+    unknown = place.filter(pl.col("reason") == "unknown-code").group_by("source").agg(pl.len().cast(pl.Int64).alias("unknown"))
+    tables = tables.join(unknown, on="source", how="left").with_columns(pl.col("unknown").fill_null(0))
+    return [
+        _judged(tables.select(*_WHOLE, "rows", pl.col(column).alias("violations")).filter(pl.col("rows") > 0), name, rules)
+        for name, column in (("conformance/row-refused", "refused"), ("conformance/code-unknown", "unknown"))
+    ]
+
+
+def _count(frame: pl.DataFrame, violated: pl.Expr, name: str, rules: QualityRules, by_year: bool) -> pl.DataFrame:
+    flagged = frame.with_columns(violated.fill_null(False).alias("violated"))
+    if name == "plausibility/value-range":
+        flagged = flagged.with_columns(pl.col("code").alias("field"))
+    elif "field" not in flagged.columns:
+        flagged = flagged.with_columns(pl.lit("").alias("field"))
+    counts = [pl.len().cast(pl.Int64).alias("rows"), pl.col("violated").sum().cast(pl.Int64).alias("violations")]
+    found = [flagged.group_by(*_WHOLE, "field").agg(counts).with_columns(pl.lit(None, dtype=pl.Int64).alias("year"))]
+    if by_year:
+        found.append(flagged.filter(pl.col("year").is_not_null()).group_by(*_WHOLE, "field", "year").agg(counts))
+    return _judged(pl.concat(found, how="diagonal"), name, rules)
+
+
+def _judged(counts: pl.DataFrame, name: str, rules: QualityRules) -> pl.DataFrame:
+    rule = rules.checks.get(name)
+    if rule is None:
+        return pl.DataFrame(schema=CHECKS)
+    category, check = name.split("/")
+    share = pl.col("violations") * 100.0 / pl.col("rows")
+    have = set(counts.columns)
+    frame = counts.with_columns(
+        pl.lit(category).alias("category"),
+        pl.lit(check).alias("check"),
+        (pl.col("field") if "field" in have else pl.lit("")).alias("field"),
+        (pl.col("year") if "year" in have else pl.lit(None)).cast(pl.Int64).alias("year"),
+        share.alias("share"),
+        pl.lit(rule.threshold).alias("threshold"),
+        (share <= rule.threshold).alias("passed"),
+        pl.lit(rule.stop).alias("stops_release"),
+    )
+    return frame.select(pl.col(column).cast(dtype) for column, dtype in CHECKS.items())

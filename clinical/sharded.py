@@ -1,0 +1,230 @@
+"""OMOP in Parquet, of any size, to a MEDS dataset: batch by batch through the door, then shard by shard in order.
+
+Two maps and no shuffle of rows between workers: a batch of a table becomes events, cut at the bounds of the shards and set
+down under pseudonyms; then each shard gathers its pieces, sorts them and is written. Memory is that of one batch or one
+shard, whatever the number of subjects. Either map runs in this process or on a Dask client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from clinical import door, meds, omop, reading
+from clinical.door import ACCOUNT, Door
+from clinical.plausibility import refuted_deaths
+from groundwork.files import atomic_folder
+from groundwork.problems import UserError
+from groundwork.tables import EVENTS, QUARANTINE, write_parquet
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+ROWS_PER_BATCH = 1_000_000
+_FORMAT = "omop"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some row groups of one Parquet file of one table; `offset` rows of the table come before them."""
+
+    table: str
+    path: Path
+    row_groups: tuple[int, ...]
+    offset: int
+    number: int
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """What every batch needs: who is who, what concepts mean, where pieces go, where shards begin."""
+
+    known: pl.DataFrame
+    conflicts: frozenset[str]
+    concepts: pl.DataFrame
+    centre: str
+    work: Path
+    starts: tuple[int, ...]
+    texts: frozenset[str]
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """The account of the tables, and where problems were written."""
+
+    account: pl.DataFrame
+    events: int
+    shards: int
+
+
+def build_dataset(
+    source: Path,
+    folder: Path,
+    centre: str,
+    way: Door,
+    *,
+    client: Client | None = None,
+    subjects_per_shard: int = meds.SUBJECTS_PER_SHARD,
+    rows_per_batch: int = ROWS_PER_BATCH,
+    texts: frozenset[str] = frozenset(),
+) -> BuildReport:
+    """Write the MEDS dataset of an OMOP folder of Parquet files; the same rows as `timeline.read_events` would give.
+
+    Args:
+        source: Folder with `person.parquet`, `measurement.parquet`, ... or a folder of parts per table.
+        folder: The dataset; replaced when it exists.
+        centre: Name of the centre.
+        way: The door that gives subjects.
+        client: A Dask client; None works in this process.
+        subjects_per_shard: Subjects in one shard.
+        rows_per_batch: About so many rows of a table are in memory at once.
+        texts: Further texts that count as controlled.
+
+    Raises:
+        UserError: If a table is not Parquet, or there is no PERSON.
+    """
+    tables = {name.removeprefix("2b_"): paths for name, paths in reading.find_tables(source).items()}
+    if "person" not in tables:
+        raise UserError(f"There is no PERSON table in {source}. Name the folder that holds person.parquet.")
+    others = [path.name for paths in tables.values() for path in paths if path.suffix != ".parquet"]
+    if others:
+        raise UserError(
+            f"{source} holds tables that are not Parquet ({others[0]}). Convert them first; CSV is read by `read_events`."
+        )
+    person = reading.read_tables(tables["person"], "person")
+    person_events, persons = omop.read_person(person)
+    known, conflicts = door.resolve(persons, way, centre)
+    subjects = known["subject_id"].unique().sort()
+    starts = tuple(subjects.gather_every(subjects_per_shard).to_list()) or (0,)
+    names = [name for name in (*omop.EVENT_TABLES, "death") if name in tables]
+    concepts = omop.used_concepts([path for name in names for path in tables[name]], tables.get("concept", []))
+    with atomic_folder(folder) as out:
+        work = out / ".pieces"
+        work.mkdir()
+        shared = _Shared(known, frozenset(conflicts), concepts, centre, work, starts, texts)
+        first = _set_down(person_events, shared, "person", 0)
+        batches = [batch for name in names for batch in _batches(name, tables[name], rows_per_batch)]
+        done = [first, *_map(client, _run_batch, shared, batches)]
+        (out / "data").mkdir()
+        shards = _map(client, _run_shard, (work, out / "data", centre), list(range(len(starts))))
+        account = _total(done, shards, centre)
+        problems = [pl.read_parquet(path) for path in sorted(work.glob("problems-*.parquet"))]
+        codes = sorted({code for shard in shards for code in shard["codes"]})
+        notes = {"source_format": _FORMAT}
+        meds.write_metadata(out, codes, name=centre, notes=notes)
+        write_parquet(QUARANTINE.conform(pl.concat([QUARANTINE.empty(), *problems])), out / "metadata" / "problems.parquet")
+        write_parquet(account, out / "metadata" / "account.parquet")
+        for piece in work.iterdir():
+            piece.unlink()
+        work.rmdir()
+    return BuildReport(account, sum(shard["events"] for shard in shards), len(starts))
+
+
+def _batches(table: str, paths: Sequence[Path], rows_per_batch: int) -> Iterable[Batch]:
+    import pyarrow.parquet as pq
+
+    offset = number = 0
+    for path in paths:
+        metadata = pq.ParquetFile(path).metadata
+        groups: list[int] = []
+        rows = 0
+        for group in range(metadata.num_row_groups):
+            size = metadata.row_group(group).num_rows
+            if groups and rows + size > rows_per_batch:
+                yield Batch(table, path, tuple(groups), offset, number)
+                offset, number, groups, rows = offset + rows, number + 1, [], 0
+            groups.append(group)
+            rows += size
+        if groups:
+            yield Batch(table, path, tuple(groups), offset, number)
+            offset, number = offset + rows, number + 1
+
+
+def _map(client: Client | None, function: Callable[[Any, Any], Any], shared: Any, items: Sequence[Any]) -> list[Any]:
+    if client is None:
+        return [function(shared, item) for item in items]
+    sent = client.scatter(shared, broadcast=True)
+    return list(client.gather([client.submit(function, sent, item, pure=False) for item in items]))
+
+
+def _run_batch(shared: _Shared, batch: Batch) -> dict[str, Any]:
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(batch.path)
+    names = [name for name in file.schema_arrow.names if name.lower() in omop.columns_of(batch.table)]
+    frame = pl.from_arrow(file.read_row_groups(list(batch.row_groups), columns=names))
+    assert isinstance(frame, pl.DataFrame)
+    frame = reading.lower_columns(frame, batch.path)
+    frame = frame.with_row_index("source_row", offset=batch.offset + 1).with_columns(pl.col("source_row").cast(pl.Int64))
+    table = reading.SourceTable(batch.table, frame, frame.height)
+    events = omop.read_event_table(batch.table, table, shared.concepts, shared.texts)
+    return _set_down(events, shared, batch.table, batch.number)
+
+
+def _set_down(table: door.TableEvents, shared: _Shared, name: str, number: int) -> dict[str, Any]:
+    """Pass a batch through the door and leave its rows in one piece per shard."""
+    source = f"{shared.centre}/{_FORMAT}/{name}"
+    events, lost = door.pass_table(table.events, shared.known, set(shared.conflicts), source)
+    problems = [*table.problems, *lost]
+    if problems:
+        frame = door.problem_frame(problems, shared.centre, source)
+        write_parquet(frame, shared.work / f"problems-{name}-{number:05d}.parquet")
+    used = set() if not problems else set(events["source_row"].unique())
+    refused = {problem.row for problem in problems if problem.refused and problem.row} - used
+    events = events.sort("subject_id")
+    ids = events["subject_id"]
+    cuts = [0, *(ids.search_sorted(start, side="left") for start in shared.starts[1:]), events.height]
+    for shard, (low, high) in enumerate(pairwise(cuts)):
+        if high > low:
+            # Pieces live for minutes: quick to write and to map, not small.
+            piece = shared.work / f"{shard:06d}-{name}-{number:05d}.arrow"
+            events.slice(low, high - low).write_ipc(piece, compression="lz4")
+    rows = len(used) if problems else events["source_row"].n_unique()
+    return {"source": source, "rows": table.rows, "used": rows, "refused": len(refused)}
+
+
+def _run_shard(place: tuple[Path, Path, str], shard: int) -> dict[str, Any]:
+    work, out, centre = place
+    pieces = sorted(work.glob(f"{shard:06d}-*.arrow"))
+    events = pl.concat([EVENTS.empty(), *(pl.read_ipc(piece) for piece in pieces)])
+    for piece in pieces:
+        piece.unlink()
+    refuted = refuted_deaths(events)
+    if refuted.height:
+        keys = ["subject_id", "code", "source", "source_row"]
+        events = events.join(refuted, on=keys, how="anti", maintain_order="left")
+        found = [door.refuted_problem(row) for row in refuted["source_row"]]
+        frame = door.problem_frame(found, centre, f"{centre}/{_FORMAT}/death")
+        write_parquet(frame, work / f"problems-refuted-{shard:06d}.parquet")
+    events = door.sort_events(events)
+    meds.write_shard(events, out / f"{shard}.parquet")
+    counts = events.group_by("source").len()
+    return {
+        "events": events.height,
+        "codes": events["code"].unique().to_list(),
+        "by_source": dict(counts.iter_rows()),
+        "refuted": refuted.height,
+    }
+
+
+def _total(batches: Sequence[dict[str, Any]], shards: Sequence[dict[str, Any]], centre: str) -> pl.DataFrame:
+    rows: dict[str, list[int]] = {}
+    for batch in batches:
+        total = rows.setdefault(batch["source"], [0, 0, 0, 0])
+        for place, name in enumerate(("rows", "used", "refused")):
+            total[place] += batch[name]
+    for shard in shards:
+        for source, count in shard["by_source"].items():
+            rows[source][3] += count
+        if shard["refuted"]:
+            rows[f"{centre}/{_FORMAT}/death"][1] -= shard["refuted"]
+            rows[f"{centre}/{_FORMAT}/death"][2] += shard["refuted"]
+    account = [
+        (source, n, used, refused, n - used - refused, events) for source, (n, used, refused, events) in sorted(rows.items())
+    ]
+    return pl.DataFrame(account, schema=ACCOUNT, orient="row")
