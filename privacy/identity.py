@@ -33,8 +33,8 @@ from groundwork.files import atomic_folder, sha256_file, write_json
 from groundwork.problems import UserError
 from groundwork.tables import PEOPLE, write_parquet
 from privacy import dates, pseudonyms
-from privacy.identity_matching import ACCEPT_BITS, Edge, RecordKey, Traits, edges_between
-from privacy.identity_traits import family_names, given_tokens, parse_date, place_code, valid_ins
+from privacy.identity_matching import ACCEPT_BITS, Edge, RecordKey, edges_between
+from privacy.identity_traits import valid_ins
 from privacy.keys import Key
 from privacy.subjects import Subject, SubjectLookup
 
@@ -230,13 +230,14 @@ def update_ledger(
     decisions = _decisions(state, people, links)
     if new_rows.is_empty() and decisions.is_empty() and state.revision and state.max_shift_days == max_shift_days:
         return LinkReport(state.revision, len(state.assignment), len(set(state.assignment.values())), review=state.review_count)
-    records = _records(_merge_rows(state.people, new_rows))
+    known = _merge_rows(state.people, new_rows)
+    records = _ins_of_records(known)
     for record in state.assignment:
         # A record whose identifiers all moved to another one still names its person.
-        records.setdefault(record, [])
+        records.setdefault(record, set())
     fresh = {(centre, person_key) for centre, person_key in new_rows.select("centre", "person_key").iter_rows()}
     before = state.assignment
-    scored, review = edges_between(records, fresh, accept=accept_bits)
+    scored, review = edges_between(known, fresh, accept=accept_bits)
     apart = _pairs(decisions, "different") | _pairs(state.decisions, "different")
     decided = [Edge(-1.0, left, right, "decision", 99.0) for left, right in sorted(_pairs(decisions, "same"))]
     decided += _centre_merges(state, new_rows)
@@ -450,24 +451,15 @@ def _rows_not_in(people: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     return people.join(known.select(_CONTENT), on=_CONTENT, how="anti", nulls_equal=True).sort(PEOPLE.key)
 
 
-def _records(people: pl.DataFrame) -> dict[RecordKey, list[Traits]]:
-    records: dict[RecordKey, list[Traits]] = defaultdict(list)
-    columns = ("centre", "person_key", "ins", "birth_family_name", "used_family_name", "given_names", "birth_date", "sex")
-    for centre, person_key, ins, birth_name, used_name, given, birth, sex, place in (
-        people.select(*columns, "birth_place_code").unique().sort(pl.all()).iter_rows()
-    ):
-        traits = Traits(
-            families=family_names(birth_name, used_name),
-            given=given_tokens(given),
-            birth=parse_date(birth),
-            sex=sex if sex in ("M", "F") else None,
-            place=place_code(place),
-            ins=valid_ins(ins),
-        )
-        variants = records[(centre, person_key)]
-        if traits not in variants:
-            variants.append(traits)
-    return dict(records)
+def _ins_of_records(people: pl.DataFrame) -> dict[RecordKey, set[str]]:
+    """Return every record with the valid INS that its rows hold."""
+    valid = {text: valid_ins(text) for text in people["ins"].drop_nulls().unique().to_list()}
+    records: dict[RecordKey, set[str]] = {}
+    for centre, person_key, ins in people.select("centre", "person_key", "ins").iter_rows():
+        found = records.setdefault((centre, person_key), set())
+        if ins is not None and valid[ins] is not None:
+            found.add(valid[ins])  # type: ignore[arg-type]
+    return records
 
 
 def _decisions(state: _State, people: pl.DataFrame, links: pl.DataFrame | None) -> pl.DataFrame:
@@ -531,9 +523,9 @@ def _pairs(decisions: pl.DataFrame, relation: str) -> set[tuple[RecordKey, Recor
 class _Groups:
     """Records joined into persons, unless that would put two INS or two records said to be different together."""
 
-    def __init__(self, records: Mapping[RecordKey, list[Traits]], apart: Iterable[tuple[RecordKey, RecordKey]]) -> None:
+    def __init__(self, records: Mapping[RecordKey, set[str]], apart: Iterable[tuple[RecordKey, RecordKey]]) -> None:
         self._parent = {record: record for record in records}
-        self._ins = {record: {traits.ins for traits in variants if traits.ins} for record, variants in records.items()}
+        self._ins = dict(records)
         self._apart: dict[RecordKey, set[RecordKey]] = defaultdict(set)
         for one, two in apart:
             if one in self._parent and two in self._parent:

@@ -1,45 +1,43 @@
 """Which records of persons belong together: exact rules first, then a score of evidence.
 
 The score adds, per trait, the logarithm (base 2) of how much likelier the agreement or disagreement is for one
-person than for two (Fellegi and Sunter 1969); agreement on a rare name weighs more than on a common one.
-Disagreement that one person cannot show (two INS, two given names that both exist, two dates far apart) vetoes.
+person than for two (Fellegi and Sunter 1969); agreement on a rare name weighs more than on a common one, by the
+names of the ledger itself. Disagreement that one person cannot show (two INS, two given names that both exist, two
+dates far apart) vetoes. The weights are fixed here, not learned from the data at hand: a person's links do not change
+because others arrive, and three records can be linked as well as three million.
+
+The tests compare it, pair by pair, with a plain version in `tests/privacy/identity_oracle.py`.
 """
 
 from __future__ import annotations
 
-import math
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from itertools import combinations
+from typing import Any, NamedTuple
 
-from rapidfuzz.distance import OSA, JaroWinkler
+import numpy as np
+import polars as pl
 
-from privacy.identity_traits import PartialDate
+from privacy.identity_traits import family_names, given_tokens, place_code, valid_ins
 
 RecordKey = tuple[str, str]
 """(centre, person_key)."""
 
 ACCEPT_BITS = 12.0
-"""Score from which two records are one person: posterior odds of 4,096 to 1 after the prior of the pair."""
+"""Score from which two records are one person: odds of 4,096 to 1 after the prior of the pair is taken off."""
 
 REVIEW_BITS = 0.0
 """Score from which a pair is shown to a person for a decision."""
 
-_BLOCK_LIMIT = 2_000
-"""A block of more records than this tells too little to be worth its pairs."""
+_BLOCK_LIMIT = 1_000
+"""A block of more rows than this tells too little to be worth its pairs."""
 
+_RARER = 50
+"""A given name borne 50 times less often than a similar one is taken for a slip of the pen."""
 
-@dataclass(frozen=True)
-class Traits:
-    """What one source row says of a person, in the form that is compared."""
-
-    families: tuple[str, ...]
-    given: tuple[str, ...]
-    birth: PartialDate | None
-    sex: str | None
-    place: str | None
-    ins: str | None
+_MOST_FUZZY = 6.0
+VETO = -1_000.0
+_FAMILIES, _GIVEN = 3, 3
 
 
 @dataclass(frozen=True, order=True)
@@ -53,230 +51,339 @@ class Edge:
     score: float
 
 
-class Frequencies:
-    """How common names are among the persons at hand, drawn towards a prior when there are few."""
+class Traits(NamedTuple):
+    """What the sources say of persons, numbered: a row per record and distinct writing."""
 
-    def __init__(self, records: Iterable[Sequence[Traits]]) -> None:
-        families: Counter[str] = Counter()
-        given: Counter[str] = Counter()
-        self.records = 0
-        for variants in records:
-            self.records += 1
-            families.update({name for traits in variants for name in traits.families})
-            given.update({"".join(traits.given[:1]) for traits in variants if traits.given})
-        self._families = families
-        self._given = given
+    keys: list[RecordKey]
+    record: np.ndarray
+    families: np.ndarray
+    given: np.ndarray
+    birth: np.ndarray
+    sex: np.ndarray
+    place: np.ndarray
+    department: np.ndarray
+    ins: np.ndarray
+    family_words: list[str]
+    given_words: list[str]
 
-    def family_bits(self, name: str) -> float:
-        """Bits of evidence that an agreement on this family name gives; 1 person in 1,000 bears the prior's name."""
-        return -math.log2((self._families[name] + 2.0) / (self.records + 2_000.0))
 
-    def given_bits(self, name: str) -> float:
-        """Bits of evidence that an agreement on this given name gives; 1 person in 100 bears the prior's name."""
-        return -math.log2((self._given[name] + 5.0) / (self.records + 500.0))
-
-    def is_established(self, given: str) -> bool:
-        """Whether several persons bear this given name, so that it is hardly a slip of the pen for another."""
-        return self._given[given] >= max(3, self.records // 20_000)
+def read_traits(people: pl.DataFrame) -> Traits:
+    """Return the traits of PEOPLE rows in the form that is compared, records in order."""
+    columns = ["ins", "birth_family_name", "used_family_name", "given_names", "birth_date", "sex", "birth_place_code"]
+    rows = people.select("centre", "person_key", *columns).unique().sort(pl.all())
+    records = rows.select("centre", "person_key").unique().sort("centre", "person_key").with_row_index("_record")
+    record = rows.join(records, on=["centre", "person_key"], how="left", maintain_order="left")["_record"].to_numpy()
+    names = rows.select("birth_family_name", "used_family_name")
+    family_numbers, family_words = _number_words(names, lambda row: family_names(*row), _FAMILIES)
+    given_numbers, given_words = _number_words(rows.select("given_names"), lambda row: given_tokens(row[0]), _GIVEN)
+    parts = rows.select(
+        pl.col("birth_date").str.extract(r"^\s*(\d{4})(?:-\d{2}(?:-\d{2})?)?\s*$").alias("y"),
+        pl.col("birth_date").str.extract(r"^\s*\d{4}-(\d{2})(?:-\d{2})?\s*$").alias("m"),
+        pl.col("birth_date").str.extract(r"^\s*\d{4}-\d{2}-(\d{2})\s*$").alias("d"),
+    )
+    birth = parts.select(pl.all().cast(pl.Int64).fill_null(0)).to_numpy()
+    birth[(birth[:, 0] < 1850) | (birth[:, 1] > 12) | (birth[:, 2] > 31)] = 0
+    place, places = _number(rows["birth_place_code"], place_code)
+    ins, _ = _number(rows["ins"], valid_ins)
+    department = np.array([code[:2] for code in places] or [""])
+    return Traits(
+        keys=list(records.select("centre", "person_key").iter_rows()),
+        record=record.astype(np.int64),
+        families=family_numbers,
+        given=given_numbers,
+        birth=birth,
+        sex=rows["sex"].replace_strict({"M": 1, "F": 2}, default=0, return_dtype=pl.Int8).fill_null(0).to_numpy(),
+        place=place,
+        department=np.unique(department, return_inverse=True)[1],
+        ins=ins,
+        family_words=family_words,
+        given_words=given_words,
+    )
 
 
 def edges_between(
-    records: dict[RecordKey, list[Traits]], fresh: set[RecordKey], *, accept: float = ACCEPT_BITS
+    people: pl.DataFrame, fresh: Collection[RecordKey], *, accept: float = ACCEPT_BITS, review: float = REVIEW_BITS
 ) -> tuple[list[Edge], list[Edge]]:
-    """Return (links, pairs to review) among `records`, for pairs with at least one record in `fresh`.
+    """Return (links, pairs to review) among the records of `people`, for pairs with at least one record in `fresh`.
 
     Links are sorted with the strongest first, so that whoever joins them in that order is right most often.
     """
-    links: list[Edge] = []
-    review: list[Edge] = []
-    frequencies = Frequencies(records.values())
-    by_ins: dict[str, list[RecordKey]] = defaultdict(list)
-    for key in sorted(records):
-        for ins in sorted({traits.ins for traits in records[key] if traits.ins}):
-            by_ins[ins].append(key)
-    decided: set[tuple[RecordKey, RecordKey]] = set()
-    for _, keys in sorted(by_ins.items()):
-        for left, right in combinations(keys, 2):
-            if left not in fresh and right not in fresh:
-                continue
-            decided.add((left, right))
-            if _plausible(records[left], records[right]):
-                links.append(Edge(0.0, left, right, "ins", 99.0))
-            else:
-                review.append(Edge(0.0, left, right, "ins-with-other-traits", 0.0))
-    for left, right in _candidates(records, fresh):
-        if (left, right) in decided:
-            continue
-        best: tuple[float, str] | None = None
-        for one in records[left]:
-            for two in records[right]:
-                scored = score(one, two, frequencies)
-                if scored is not None and (best is None or scored > best):
-                    best = scored
-        if best is None:
-            continue
-        bits, rule = best
-        if rule == "same-traits":
-            links.append(Edge(1.0, left, right, rule, bits))
-        elif bits >= accept:
-            links.append(Edge(1_000.0 - bits, left, right, rule, bits))
-        elif bits >= REVIEW_BITS:
-            review.append(Edge(1_000.0 - bits, left, right, rule, bits))
-    return sorted(links), sorted(review)
-
-
-def score(one: Traits, two: Traits, frequencies: Frequencies) -> tuple[float, str] | None:
-    """Return (bits, rule) for two records, or None when they cannot be one person.
-
-    The bits are posterior: the prior that two records drawn at random are one person is already taken off.
-    """
-    if one.ins and two.ins and one.ins != two.ins:
-        return None
-    family = _family_bits(one, two, frequencies)
-    given = _given_bits(one, two, frequencies)
-    birth = _birth_bits(one.birth, two.birth)
-    if given is None or birth is None or family is None:
-        return None
-    sex = 0.0 if not one.sex or not two.sex else (1.0 if one.sex == two.sex else -9.0)
-    place = _place_bits(one.place, two.place)
-    exact = bool(
-        set(one.families) & set(two.families)
-        and one.given
-        and one.given[:1] == two.given[:1]
-        and one.birth == two.birth
-        and one.birth is not None
-        and one.birth.day
-        and one.sex == two.sex
-        and one.place
-        and one.place == two.place
+    traits = read_traits(people)
+    wanted = set(fresh)
+    is_fresh = (
+        np.array([key in wanted for key in traits.keys], dtype=np.bool_)[traits.record] if traits.keys else np.empty(0, np.bool_)
     )
-    prior = math.log2(max(frequencies.records, 1_000))
-    return family + given + birth + sex + place - prior, "same-traits" if exact else "scored"
+    family_bits, given_bits, counts = _name_bits(traits)
+    prior = float(np.log2(max(len(traits.keys), 10_000)))
+    same_ins = _pairs_of_ins(traits, is_fresh)
+    candidates = _candidates(traits, is_fresh, family_bits, given_bits, review + prior)
+    settled = _score(traits, same_ins, family_bits, given_bits, counts)
+    scored = _score(traits, candidates, family_bits, given_bits, counts)
+    links: list[Edge] = []
+    doubtful: list[Edge] = []
+    for (left, right), bits, _ in _best(traits, same_ins, settled.plausible.astype(float), settled.exact):
+        edge = Edge(0.0, left, right, "ins" if bits else "ins-with-other-traits", 99.0 if bits else 0.0)
+        (links if bits else doubtful).append(edge)
+    for (left, right), bits, exact in _best(traits, candidates, scored.bits - prior, scored.exact):
+        if exact:
+            links.append(Edge(1.0, left, right, "same-traits", bits))
+        elif bits >= accept:
+            links.append(Edge(1_000.0 - bits, left, right, "scored", bits))
+        elif bits >= review:
+            doubtful.append(Edge(1_000.0 - bits, left, right, "scored", bits))
+    return sorted(links), sorted(doubtful)
 
 
-def _plausible(left: Sequence[Traits], right: Sequence[Traits]) -> bool:
-    """Whether persons under one INS agree on a date of birth or a family name, where both are known."""
-    for one in left:
-        for two in right:
-            if one.birth is None or two.birth is None or not one.families or not two.families:
-                return True
-            if (_birth_bits(one.birth, two.birth) or 0.0) > 0 or _nearest(one.families, two.families) >= 0.85:
-                return True
-    return False
+class _Scored(NamedTuple):
+    bits: np.ndarray
+    exact: np.ndarray
+    plausible: np.ndarray
 
 
-def _candidates(records: dict[RecordKey, list[Traits]], fresh: set[RecordKey]) -> list[tuple[RecordKey, RecordKey]]:
-    blocks: dict[tuple[str, ...], set[RecordKey]] = defaultdict(set)
-    for key, variants in records.items():
-        for traits in variants:
-            for block in _blocks(traits):
-                blocks[block].add(key)
-    pairs: set[tuple[RecordKey, RecordKey]] = set()
-    for keys in blocks.values():
-        if len(keys) < 2 or len(keys) > _BLOCK_LIMIT or keys.isdisjoint(fresh):
-            continue
-        ordered = sorted(keys)
-        pairs.update(pair for pair in combinations(ordered, 2) if pair[0] in fresh or pair[1] in fresh)
-    return sorted(pairs)
+def _number_words(
+    frame: pl.DataFrame, words_of: Callable[[tuple[Any, ...]], tuple[str, ...]], width: int
+) -> tuple[np.ndarray, list[str]]:
+    """Return (rows, width) numbers of the words in each row, -1 where there are fewer, and the words."""
+    distinct = frame.unique(maintain_order=True).with_row_index("_row")
+    number: dict[str, int] = {}
+    table = np.full((distinct.height, width), -1, dtype=np.int32)
+    for at, row in enumerate(distinct.drop("_row").iter_rows()):
+        for place, word in enumerate(words_of(row)[:width]):
+            table[at, place] = number.setdefault(word, len(number))
+    rows = frame.join(distinct, on=frame.columns, how="left", nulls_equal=True, maintain_order="left")["_row"].to_numpy()
+    return table[rows], list(number)
 
 
-def _blocks(traits: Traits) -> Iterable[tuple[str, ...]]:
-    """Keys that records of one person share even when one or two traits are written wrongly."""
-    first = traits.given[0] if traits.given else ""
+def _number(series: pl.Series, clean: Callable[[str], str | None]) -> tuple[np.ndarray, list[str]]:
+    distinct = series.unique().drop_nulls().sort()
+    number: dict[str, int] = {}
+    mapping = {}
+    for value in distinct.to_list():
+        cleaned = clean(value)
+        mapping[value] = -1 if cleaned is None else number.setdefault(cleaned, len(number))
+    if not mapping:
+        return np.full(series.len(), -1, dtype=np.int32), []
+    return series.replace_strict(mapping, default=-1, return_dtype=pl.Int32).fill_null(-1).to_numpy(), list(number)
+
+
+def _name_bits(traits: Traits) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the bits of each family name, of each first given name, and how many bear the latter.
+
+    Frequencies are drawn towards a prior while there are few records: a family name of 1 person in 1,000, a given
+    name of 1 in 100.
+    """
+    count = len(traits.keys)
+    width = max(count, 1)
+    families = np.zeros(max(len(traits.family_words), 1))
+    given = np.zeros(max(len(traits.given_words), 1))
+    for column in traits.families.T:
+        there = column >= 0
+        # A record counts once per name, whatever the number of its writings.
+        pairs = np.unique(column[there].astype(np.int64) * width + traits.record[there])
+        np.add.at(families, pairs // width, 1)
+    first = traits.given[:, 0]
+    there = first >= 0
+    np.add.at(given, np.unique(first[there].astype(np.int64) * width + traits.record[there]) // width, 1)
+    return -np.log2((families + 2) / (count + 2_000)), -np.log2((given + 5) / (count + 500)), given
+
+
+def _pairs_of_ins(traits: Traits, fresh: np.ndarray) -> np.ndarray:
+    rows = np.flatnonzero(traits.ins >= 0)
+    rows = rows[np.argsort(traits.ins[rows], kind="stable")]
+    pairs = []
+    for step in range(1, 64):
+        left, right = rows[:-step], rows[step:]
+        same = traits.ins[left] == traits.ins[right]
+        if not same.any():
+            break
+        use = same & (traits.record[left] != traits.record[right]) & (fresh[left] | fresh[right])
+        pairs.append(np.stack([np.minimum(left[use], right[use]), np.maximum(left[use], right[use])]))
+    return np.concatenate(pairs, axis=1) if pairs else np.empty((2, 0), dtype=np.int64)
+
+
+def _candidates(traits: Traits, fresh: np.ndarray, family_bits: np.ndarray, given_bits: np.ndarray, least: float) -> np.ndarray:
+    from privacy.identity_kernels import pairs_of_blocks
+
+    found = [np.empty((2, 0), dtype=np.int64)]
+    for rows, block in _blocks(traits):
+        order = rows[np.argsort(block, kind="stable")]
+        ordered = np.sort(block, kind="stable")
+        starts = np.concatenate([[0], np.flatnonzero(np.diff(ordered)) + 1, [len(ordered)]])
+        room = max(len(rows), 1_024)
+        while True:
+            out = np.empty((2, room), dtype=np.int64)
+            needed = pairs_of_blocks(
+                order, starts, _BLOCK_LIMIT, traits.record, fresh, traits.ins, traits.birth, traits.sex, traits.place,
+                traits.department, traits.families, traits.given, family_bits, given_bits, least, _MOST_FUZZY, out,
+            )  # fmt: skip
+            if needed <= room:
+                break
+            room = needed
+        found.append(out[:, :needed].copy())
+    pairs = np.concatenate(found, axis=1)
+    size = max(len(traits.record), 1)
+    joint = np.unique(pairs[0] * size + pairs[1])
+    return np.stack([joint // size, joint % size])
+
+
+def _blocks(traits: Traits) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return (rows, block) for the keys that records of one person share even when one or two traits are written wrongly."""
+    low, high = np.sort(traits.birth[:, 1:], axis=1).T
+    year, day_known, year_known = traits.birth[:, 0], traits.birth[:, 2] > 0, traits.birth[:, 0] > 0
+    initials = _prefixes(traits.given_words, 1)
+    short, long = _prefixes(traits.family_words, 4), _prefixes(traits.family_words, 5)
+    first = traits.given[:, 0]
+    initial = np.where(first >= 0, initials[np.maximum(first, 0)], 0)
+    day = low * 32 + high
+    every = np.arange(len(year))
+    blocks = [(every[day_known], ((year * 1_024 + day) * 64 + initial)[day_known])]
+    for column in traits.families.T:
+        name = np.maximum(column, 0).astype(np.int64)
+        use = (column >= 0) & day_known
+        blocks.append((every[use], (short[name] * 1_024 + day)[use]))
+        use = (column >= 0) & year_known
+        blocks.append((every[use], (long[name] * 4_096 + year)[use]))
+        use = (column >= 0) & (first >= 0)
+        blocks.append((every[use], (name * (len(initials) + 1) + first)[use]))
+    # A name may stand in another place of the other record: the blocks of all places are one.
+    merged = [blocks[0]]
+    for kind in range(3):
+        parts = blocks[1 + kind :: 3]
+        rows, block = np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+        merged.append((rows, block))
+    return merged
+
+
+def _prefixes(words: list[str], letters: int) -> np.ndarray:
+    return np.unique(np.array([word[:letters] for word in words] or [""]), return_inverse=True)[1].astype(np.int64)
+
+
+def _score(traits: Traits, pairs: np.ndarray, family_bits: np.ndarray, given_bits: np.ndarray, counts: np.ndarray) -> _Scored:
+    from privacy.identity_kernels import parts_of_pairs
+
+    parts = np.empty((4, pairs.shape[1]))
+    parts_of_pairs(
+        pairs,
+        traits.birth,
+        traits.sex,
+        traits.place,
+        traits.department,
+        traits.families,
+        traits.given,
+        family_bits,
+        given_bits,
+        parts,
+    )
+    plain, family, given, dates = parts
+    left, right = pairs
+    shared_name = (family != VETO) & (traits.families[left, 0] >= 0) & (traits.families[right, 0] >= 0)
+    same_given = (given != VETO) & (traits.given[left, 0] >= 0) & (traits.given[right, 0] >= 0)
+    unlike = np.flatnonzero(family == VETO)
+    family[unlike] = _family_by_letters(traits, left[unlike], right[unlike])
+    unlike = np.flatnonzero(given == VETO)
+    given[unlike] = _given_by_letters(traits, left[unlike], right[unlike], counts)
     birth = traits.birth
-    if birth is not None and birth.day:
-        low, high = sorted((birth.month, birth.day))
-        yield "birth", f"{birth.year}-{low}-{high}", first[:1]
-        for family in traits.families:
-            yield "month-day-family", f"{low}-{high}", family[:4]
-    if birth is not None:
-        for family in traits.families:
-            yield "year-family", str(birth.year), family[:5]
-    for family in traits.families:
-        if first:
-            yield "names", family, first
+    one_place = (traits.place[left] >= 0) & (traits.place[left] == traits.place[right])
+    one_sex = traits.sex[left] == traits.sex[right]
+    one_birth = (birth[left] == birth[right]).all(axis=1) & (birth[left, 2] > 0)
+    exact = shared_name & same_given & one_place & one_sex & one_birth
+    bits = np.where((plain <= VETO) | (given <= VETO), -np.inf, plain + family + given)
+    # One INS says one person, unless birth and family name both speak against it, or the given name does: a parent's,
+    # a spouse's or a twin's INS stands where the patient's should.
+    nothing = (birth[left, 0] == 0) | (birth[right, 0] == 0) | (traits.families[left, 0] < 0) | (traits.families[right, 0] < 0)
+    plausible = (nothing | (dates > 0) | shared_name | (family > 0)) & (given > VETO)
+    return _Scored(bits, exact, plausible)
 
 
-def _family_bits(one: Traits, two: Traits, frequencies: Frequencies) -> float | None:
-    if not one.families or not two.families:
-        return 0.0
-    shared = set(one.families) & set(two.families)
-    if shared:
-        return max(frequencies.family_bits(name) for name in shared)
-    if any(min(len(a), len(b)) >= 4 and (a.startswith(b) or b.startswith(a)) for a in one.families for b in two.families):
-        # One half of a compound or double name.
-        return 6.0
-    near = _nearest(one.families, two.families)
-    if near >= 0.92:
-        return 6.0
-    if near >= 0.85:
-        return 2.0
+def _family_by_letters(traits: Traits, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return the evidence of family names of which none is equal: half of a compound name, a slip of the pen, or another."""
+    from rapidfuzz import process
+    from rapidfuzz.distance import JaroWinkler
+
+    near = np.zeros(len(left))
+    words = traits.family_words
+    for a in range(_FAMILIES):
+        for b in range(_FAMILIES):
+            one, two = traits.families[left, a].astype(np.int64), traits.families[right, b].astype(np.int64)
+            there = np.flatnonzero((one >= 0) & (two >= 0))
+            if not len(there):
+                continue
+            joint, inverse = np.unique(one[there] * len(words) + two[there], return_inverse=True)
+            firsts = [words[n] for n in joint // len(words)]
+            seconds = [words[n] for n in joint % len(words)]
+            alike = np.asarray(process.cpdist(firsts, seconds, scorer=JaroWinkler.similarity, dtype=np.float64))
+            halves = [
+                min(len(x), len(y)) >= 4 and (x.startswith(y) or y.startswith(x) or x.endswith(y) or y.endswith(x))
+                for x, y in zip(firsts, seconds, strict=True)
+            ]
+            alike = np.where(halves, 1.0, alike)
+            near[there] = np.maximum(near[there], alike[inverse])
     # A woman known under her name of birth here and her married name there agrees on nothing but the rest.
-    return -4.0 if "F" in (one.sex, two.sex) else -7.0
+    female = (traits.sex[left] == 2) | (traits.sex[right] == 2)
+    return np.select([near >= 0.92, near >= 0.85, female], [_MOST_FUZZY, 2.0, -4.0], -7.0)
 
 
-def _nearest(left: Sequence[str], right: Sequence[str]) -> float:
-    return max((JaroWinkler.similarity(a, b) for a in left for b in right), default=0.0)
+def _given_by_letters(traits: Traits, left: np.ndarray, right: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return the evidence of given names of which the first differ, or the veto of two names that both exist."""
+    from rapidfuzz.distance import OSA
+
+    words = traits.given_words
+    size = len(words) + 1
+    one, two = traits.given[left].astype(np.int64) + 1, traits.given[right].astype(np.int64) + 1
+    both = np.concatenate([one, two], axis=1)
+    distinct, inverse = np.unique(both, axis=0, return_inverse=True)
+    inverse = inverse.reshape(-1)
+    bits = np.empty(len(distinct))
+    known: dict[int, int] = {}
+    for at, row in enumerate(distinct.tolist()):
+        a, b = [words[n - 1] for n in row[:_GIVEN] if n], [words[n - 1] for n in row[_GIVEN:] if n]
+        if not a or not b:
+            bits[at] = 0.0
+            continue
+        first, second = a[0], b[0]
+        shortest = min(len(first), len(second))
+        many, few = max(counts[row[0] - 1], counts[row[_GIVEN] - 1]), min(counts[row[0] - 1], counts[row[_GIVEN] - 1])
+        two_names = bool(few >= max(3, many / _RARER))
+        if _joined(a) & _joined(b):
+            bits[at] = _MOST_FUZZY
+        elif second in a or first in b:
+            # One of several given names may be the usual one; of twins, each may bear the other's as a second name.
+            bits[at] = -8.0 if two_names else 3.0
+        elif shortest == 1 and first[0] == second[0]:
+            bits[at] = 2.0
+        else:
+            pair = row[0] * size + row[_GIVEN]
+            if pair not in known:
+                known[pair] = OSA.distance(first, second, score_cutoff=2)
+            if known[pair] <= 1 and shortest >= 3:
+                bits[at] = -12.0 if two_names else 4.0
+            elif two_names:
+                bits[at] = VETO
+            elif shortest >= 4 and (first.startswith(second) or second.startswith(first)):
+                bits[at] = 4.0
+            else:
+                bits[at] = 1.0 if known[pair] == 2 and shortest >= 6 else VETO
+    return bits[inverse]
 
 
-def _given_bits(one: Traits, two: Traits, frequencies: Frequencies) -> float | None:
-    if not one.given or not two.given:
-        return 0.0
-    a, b = one.given[0], two.given[0]
-    whole_a, whole_b = "".join(one.given), "".join(two.given)
-    if a == b:
-        # JEAN PIERRE and JEAN MARIE agree on half a compound name only.
-        second_differs = len(one.given) > 1 and len(two.given) > 1 and one.given[1] != two.given[1]
-        return frequencies.given_bits(a) - (4.0 if second_differs else 0.0)
-    if whole_a == whole_b or (min(len(a), len(b)) >= 4 and (whole_a.startswith(whole_b) or whole_b.startswith(whole_a))):
-        return 6.0
-    if b in one.given or a in two.given:
-        return 3.0
-    if (len(a) == 1 or len(b) == 1) and a[0] == b[0]:
-        return 2.0
-    if OSA.distance(a, b) <= 1 and min(len(a), len(b)) >= 3:
-        return -12.0 if frequencies.is_established(a) and frequencies.is_established(b) else 4.0
-    if (
-        OSA.distance(a, b) == 2
-        and min(len(a), len(b)) >= 6
-        and not (frequencies.is_established(a) and frequencies.is_established(b))
-    ):
-        return 1.0
-    return None
+def _joined(names: list[str]) -> set[str]:
+    """Return what a compound name may be written as: JEAN PIERRE MARIE is also JEANPIERRE and JEANPIERREMARIE."""
+    return {"".join(names[:count]) for count in range(1, len(names) + 1)}
 
 
-def _birth_bits(one: PartialDate | None, two: PartialDate | None) -> float | None:
-    if one is None or two is None:
-        return 0.0
-    if one == two:
-        return 14.5 if one.day else (9.5 if one.month else 6.0)
-    same_year, same_month, same_day = one.year == two.year, one.month == two.month, one.day == two.day
-    if not (one.month and two.month):
-        return 6.0 if same_year else None
-    if not (one.day and two.day):
-        return 9.5 if same_year and same_month else None
-    if same_year and one.month == two.day and one.day == two.month:
-        return 9.0
-    if same_month and same_day:
-        return 3.0 if OSA.distance(str(one.year), str(two.year)) == 1 or abs(one.year - two.year) == 1 else -2.0
-    if same_year and same_month:
-        return 5.0
-    if same_year and same_day:
-        return 5.0
-    if OSA.distance(_digits(one), _digits(two)) <= 1:
-        return 5.0
-    return None
-
-
-def _digits(date: PartialDate) -> str:
-    return f"{date.year:04d}{date.month:02d}{date.day:02d}"
-
-
-def _place_bits(one: str | None, two: str | None) -> float:
-    if not one or not two:
-        return 0.0
-    if one == two:
-        return 8.0
-    if one[:2] == two[:2]:
-        return 1.0
-    return -6.0
+def _best(
+    traits: Traits, pairs: np.ndarray, bits: np.ndarray, exact: np.ndarray
+) -> list[tuple[tuple[RecordKey, RecordKey], float, bool]]:
+    """Return, per pair of records, the best score of their writings."""
+    if not pairs.shape[1]:
+        return []
+    records = np.sort(traits.record[pairs], axis=0)
+    joint = records[0] * len(traits.keys) + records[1]
+    order = np.lexsort((-bits, ~exact, joint))
+    first = order[np.concatenate([[True], np.diff(joint[order]) != 0])]
+    first = first[np.isfinite(bits[first])]
+    keys = traits.keys
+    return [
+        ((keys[i], keys[j]), float(score), bool(same))
+        for i, j, score, same in zip(records[0][first], records[1][first], bits[first], exact[first], strict=True)
+    ]

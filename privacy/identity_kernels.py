@@ -1,0 +1,171 @@
+"""The inner loops of record linkage, compiled: candidate pairs of a block, and the parts of the score without strings."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+VETO = -1_000.0
+
+
+@njit(cache=True)
+def birth_bits(y1: int, m1: int, d1: int, y2: int, m2: int, d2: int) -> float:
+    """Return the evidence of two dates of birth (year 0: unknown; month or day 0: not known)."""
+    if y1 == 0 or y2 == 0:
+        return 0.0
+    if m1 == 0 or m2 == 0:
+        return 6.0 if y1 == y2 else VETO
+    if d1 == 0 or d2 == 0:
+        return 9.5 if y1 == y2 and m1 == m2 else VETO
+    if y1 == y2:
+        if m1 == m2 and d1 == d2:
+            return 14.5
+        if m1 == d2 and d1 == m2:
+            return 9.0
+        return 5.0 if m1 == m2 or d1 == d2 else VETO
+    if m1 == m2 and d1 == d2:
+        return 3.0 if abs(y1 - y2) == 1 or _one_slip(y1, y2) else -2.0
+    return VETO
+
+
+@njit(cache=True)
+def _one_slip(one: int, two: int) -> bool:
+    """Whether two numbers of four digits differ by one digit, or by two neighbours exchanged."""
+    differ, first, second = 0, -1, -1
+    a, b = np.empty(4, dtype=np.int64), np.empty(4, dtype=np.int64)
+    for place in range(3, -1, -1):
+        a[place], b[place] = one % 10, two % 10
+        one, two = one // 10, two // 10
+    for place in range(4):
+        if a[place] != b[place]:
+            differ += 1
+            first, second = second, place
+    if differ == 1:
+        return True
+    return differ == 2 and second == first + 1 and a[first] == b[second] and a[second] == b[first]
+
+
+@njit(cache=True)
+def _place_bits(one: int, two: int, department: np.ndarray) -> float:
+    if one < 0 or two < 0:
+        return 0.0
+    if one == two:
+        return 8.0
+    return 1.0 if department[one] == department[two] else -6.0
+
+
+@njit(cache=True)
+def plain_bits(i: int, j: int, birth: np.ndarray, sex: np.ndarray, place: np.ndarray, department: np.ndarray) -> float:
+    """Return the evidence of birth, sex and place, or VETO."""
+    bits = birth_bits(birth[i, 0], birth[i, 1], birth[i, 2], birth[j, 0], birth[j, 1], birth[j, 2])
+    if bits == VETO:
+        return VETO
+    if sex[i] and sex[j]:
+        bits += 1.0 if sex[i] == sex[j] else -9.0
+    return bits + _place_bits(place[i], place[j], department)
+
+
+@njit(cache=True)
+def shared_family(i: int, j: int, families: np.ndarray, family_bits: np.ndarray) -> float:
+    """Return the bits of the rarest family name both bear; 0 when one has none; VETO when they share none."""
+    if families[i, 0] < 0 or families[j, 0] < 0:
+        return 0.0
+    best = VETO
+    for a in range(families.shape[1]):
+        if families[i, a] < 0:
+            break
+        for b in range(families.shape[1]):
+            if families[j, b] < 0:
+                break
+            if families[i, a] == families[j, b]:
+                best = max(best, family_bits[families[i, a]])
+    return best
+
+
+@njit(cache=True)
+def shared_given(i: int, j: int, given: np.ndarray, given_bits: np.ndarray) -> float:
+    """Return the bits of an equal first given name; 0 when one has none; VETO when the first ones differ."""
+    if given[i, 0] < 0 or given[j, 0] < 0:
+        return 0.0
+    if given[i, 0] != given[j, 0]:
+        return VETO
+    differs = given[i, 1] >= 0 and given[j, 1] >= 0 and given[i, 1] != given[j, 1]
+    return given_bits[given[i, 0]] - (4.0 if differs else 0.0)
+
+
+@njit(cache=True)
+def pairs_of_blocks(
+    order: np.ndarray,
+    starts: np.ndarray,
+    limit: int,
+    record: np.ndarray,
+    fresh: np.ndarray,
+    ins: np.ndarray,
+    birth: np.ndarray,
+    sex: np.ndarray,
+    place: np.ndarray,
+    department: np.ndarray,
+    families: np.ndarray,
+    given: np.ndarray,
+    family_bits: np.ndarray,
+    given_bits: np.ndarray,
+    least: float,
+    most_fuzzy: float,
+    out: np.ndarray,
+) -> int:
+    """Write the pairs of rows that share a block and can still reach `least` bits into `out`; return how many there are.
+
+    Args:
+        order, starts: Rows in order of block; where each block starts, and the end.
+        limit: Blocks of more rows are passed over.
+        record, fresh: Per row: its record, and whether that is to be compared.
+        ins: Number of the valid INS, or -1; two different ones are never a pair, two equal ones are settled elsewhere.
+        least, most_fuzzy: Score that must be reachable, when names that differ can give at most `most_fuzzy` each.
+        out: Room, (2, n); when it is too small, counting goes on without writing.
+    """
+    found = 0
+    for block in range(starts.size - 1):
+        first, last = starts[block], starts[block + 1]
+        if last - first < 2 or last - first > limit:
+            continue
+        for p in range(first, last):
+            i = order[p]
+            for q in range(p + 1, last):
+                j = order[q]
+                if record[i] == record[j] or not (fresh[i] or fresh[j]) or (ins[i] >= 0 and ins[j] >= 0):
+                    continue
+                bits = plain_bits(i, j, birth, sex, place, department)
+                if bits == VETO:
+                    continue
+                one = shared_given(i, j, given, given_bits)
+                bits += most_fuzzy if one == VETO else one
+                two = shared_family(i, j, families, family_bits)
+                bits += most_fuzzy if two == VETO else two
+                if bits < least:
+                    continue
+                if found < out.shape[1]:
+                    out[0, found], out[1, found] = min(i, j), max(i, j)
+                found += 1
+    return found
+
+
+@njit(cache=True)
+def parts_of_pairs(
+    pairs: np.ndarray,
+    birth: np.ndarray,
+    sex: np.ndarray,
+    place: np.ndarray,
+    department: np.ndarray,
+    families: np.ndarray,
+    given: np.ndarray,
+    family_bits: np.ndarray,
+    given_bits: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Write (plain, family, given, birth) bits of each pair into `out`; VETO in family or given: compare the letters."""
+    for n in range(pairs.shape[1]):
+        i, j = pairs[0, n], pairs[1, n]
+        out[0, n] = plain_bits(i, j, birth, sex, place, department)
+        out[1, n] = shared_family(i, j, families, family_bits)
+        out[2, n] = shared_given(i, j, given, given_bits)
+        out[3, n] = birth_bits(birth[i, 0], birth[i, 1], birth[i, 2], birth[j, 0], birth[j, 1], birth[j, 2])
