@@ -37,6 +37,7 @@ __all__ = [
     "extract_region",
     "extract_series",
     "extract_unit",
+    "memory_bound",
     "plan_units",
     "stage_settings",
 ]
@@ -232,6 +233,24 @@ def stage_settings(
         "shells": [list(pair) for pair in shells],
         "code": version("unibase"),
     }
+
+
+def memory_bound(voxels: int, settings: FeatureSettings, engine: Engine = "pyradiomics", regions: int = 1) -> int:
+    """Return how many bytes a worker needs at most for a unit, from the size of its image; known before any pixel is read.
+
+    Measured by `benchmarks/radiomics_memory.py`: 0.45 GiB for the program and its libraries, 10 bytes a voxel for the
+    image and what is read beside it, a byte a voxel per region, and 26 more when filters have to see the whole image.
+
+    Args:
+        voxels: Rows x Columns x slices.
+        settings: Extraction settings.
+        engine: Which engine.
+        regions: How many regions of the series are extracted.
+    """
+    from imaging.reference import reach
+
+    local = reach(settings) is not None or (engine == "unibase" and set(settings.image_types) <= {"Original", "Wavelet"})
+    return int(0.45 * 2**30) + voxels * (10 + regions + (0 if local else 26))
 
 
 def collect(paths: Iterable[Path | str], destination: Path | str) -> pl.DataFrame:

@@ -53,7 +53,8 @@ def extract(volume: Volume, mask: Array, settings: FeatureSettings) -> Features:
         extractor.settings.pop(key, None)
     extractor.enabledImagetypes = {name: dict(own) for name, own in settings.image_types.items()}
     extractor.enabledFeatures = {name: list(features or ()) for name, features in settings.feature_classes.items()}
-    box = _box(mask) if _local(settings) else (slice(None),) * 3
+    margin = reach(settings)
+    box = (slice(None),) * 3 if margin is None else box_around(mask, margin)
     # The grid's origin may stay: no feature depends on where in the room a region lies.
     image = volume.grid.to_sitk(volume.array[box].astype(volume.stored_type))
     region = volume.grid.to_sitk(mask[box].astype(np.uint8))
@@ -70,18 +71,38 @@ def extract(volume: Volume, mask: Array, settings: FeatureSettings) -> Features:
     return features
 
 
-def _local(settings: FeatureSettings) -> bool:
-    """Whether no voxel outside the region can change a feature, so that PyRadiomics may get the region's box alone."""
-    whole = settings.setting["normalize"] or settings.setting["resampledPixelSpacing"]
-    return set(settings.image_types) == {"Original"} and not whole
+def reach(settings: FeatureSettings) -> int | None:
+    """Return how many voxels around the region can change a feature, or None when the whole image can.
+
+    Wavelets see as far as their filters are long, once per level (PyRadiomics does not widen them from level to level).
+    Recursive Gaussians, normalisation, resampling grids and scalings to the image's maximum see the whole image.
+    """
+    # preCrop makes a border of its own, at which filters turn back.
+    if settings.setting["normalize"] or settings.setting["resampledPixelSpacing"] or settings.setting["preCrop"]:
+        return None
+    margin = 1
+    for name in settings.image_types:
+        if name == "Wavelet":
+            import pywt
+
+            own = settings.for_image_type(name)
+            levels = int(own.get("start_level", 0)) + int(own.get("level", 1))
+            margin = max(margin, levels * int(pywt.Wavelet(own.get("wavelet", "coif1")).dec_len) + 1)
+        elif name != "Original":
+            return None
+    return margin
 
 
-def _box(mask: Array) -> tuple[slice, slice, slice]:
-    """Return the box of the region with one voxel around it, cut at the border of the image."""
+def box_around(mask: Array, margin: int) -> tuple[slice, slice, slice]:
+    """Return the box of the region with a margin; an axis on which the margin does not fit is kept whole.
+
+    PyRadiomics' wavelets wrap around the image's border, so near a border the far side counts too.
+    """
     ends = []
     for axis in range(3):
         filled = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
-        ends.append(slice(max(int(filled[0]) - 1, 0), int(filled[-1]) + 2))
+        low, high = int(filled[0]) - margin, int(filled[-1]) + margin + 1
+        ends.append(slice(low, high) if low >= 0 and high <= mask.shape[axis] else slice(0, mask.shape[axis]))
     return ends[0], ends[1], ends[2]
 
 
