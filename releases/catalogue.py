@@ -72,7 +72,11 @@ class Release:
 
     def tables(self) -> list[str]:
         """Names of the released tables."""
-        return sorted(Path(name).stem for name in self.files if name.startswith("csv/"))
+        return sorted(Path(name).stem for name in self.files if name.startswith("tables/"))
+
+    def in_csv(self) -> list[str]:
+        """Names of the tables that are small enough to be in CSV as well."""
+        return [table for table in self.tables() if f"csv/{table}.csv" in self.files]
 
 
 def open_release(folder: Path | str) -> Release:
@@ -274,7 +278,8 @@ def health_dcat(release: Release, description: Description) -> Graph:
         subject = node(f"table-{table}", csvw.Table)
         add(group, csvw.table, subject)
         add(subject, DCTERMS.title, Literal(table))
-        add(subject, csvw.url, URIRef(f"{iri}/csv/{table}.csv"))
+        kind = "csv" if table in release.in_csv() else "parquet"
+        add(subject, csvw.url, URIRef(f"{iri}/{'csv' if kind == 'csv' else 'tables'}/{table}.{kind}"))
         for place, row in enumerate(release.columns(table)[:MAX_COLUMNS]):
             column = node(f"column-{table}-{place + 1}", csvw.Column)
             add(subject, csvw.column, column)
@@ -347,7 +352,7 @@ def croissant(release: Release, description: Description) -> dict[str, Any]:
         for name, _, media, size in distributions(release)
     ]
     records = []
-    for table in release.tables():
+    for table in release.in_csv():
         fields = [
             {
                 "@type": "cr:Field",
@@ -493,7 +498,7 @@ def data_package(release: Release, description: Description) -> dict[str, Any]:
     """Return a Frictionless data package (v1, tabular) of the CSV tables."""
     keys = {"subjects": ["subject_id"], "analysis": ["subject_id"], "adtte": ["subject_id", "PARAMCD"]}
     resources = []
-    for table in release.tables():
+    for table in release.in_csv():
         name = f"csv/{table}.csv"
         fields = []
         for row in release.columns(table):

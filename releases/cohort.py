@@ -272,7 +272,7 @@ def _hdf5_matrix(group: Any, modality: Modality, matrix: str) -> Any:
     rows, columns = modality.shape
     chunks = (min(CHUNK[0], rows), min(CHUNK[1], columns)) if rows and columns else None
     # Deflate, because R's rhdf5 reads it without a further plug-in.
-    compression: dict[str, Any] = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if chunks else {}
+    compression: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if chunks else {}
     array = group.create_dataset(
         matrix, shape=modality.shape, dtype=modality.dtype(matrix), chunks=chunks, track_times=False, **compression
     )

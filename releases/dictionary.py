@@ -161,13 +161,14 @@ def build(
     undescribed: list[str] = []
     for table, frame in frames.items():
         counted = _completeness(frame, min_cell, centres)
-        for column in frame.columns:
+        missing = frame.null_count().row(0) if frame.width else ()
+        for (column, dtype), empty in zip(frame.schema.items(), missing, strict=True):
             text = _describe(table, column, exact, patterns)
             if text is None:
                 undescribed.append(f"{table}.{column}")
                 continue
-            text["type"] = text["type"] or _type_name(frame.schema[column])
-            rows.append({"table": table, "column": column, **text, "rows": frame.height, "missing": frame[column].null_count()})
+            text["type"] = text["type"] or _type_name(dtype)
+            rows.append({"table": table, "column": column, **text, "rows": frame.height, "missing": empty})
             rows[-1]["completeness_by_centre"] = counted.get(column, "")
     known = {row["column"]: {name: row[name] for name in TEXT_FIELDS} for row in reversed(rows)}
     for modality, names in (modalities or {}).items():

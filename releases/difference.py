@@ -174,7 +174,8 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
 def _column_changes(table: str, old: pl.DataFrame, new: pl.DataFrame) -> list[tuple[str, str, str]]:
     found = [(table, c, "added") for c in new.columns if c not in old.columns]
     found += [(table, c, "removed") for c in old.columns if c not in new.columns]
-    found += [(table, c, "type") for c in new.columns if c in old.columns and old.schema[c] != new.schema[c]]
+    before, after = old.schema, new.schema
+    found += [(table, c, "type") for c, dtype in after.items() if c in before and before[c] != dtype]
     return sorted(found)
 
 

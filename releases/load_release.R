@@ -3,6 +3,7 @@
 load_release <- function(folder = ".") {
   table_of <- function(name) {
     path <- file.path(folder, "csv", paste0(name, ".csv"))
+    if (!file.exists(path)) return(NULL)                     # too large for CSV: see the modalities, or tables/*.parquet
     first <- names(read.csv(path, nrows = 1, check.names = FALSE))
     text <- intersect(first, c("subject_id", "primary", "colname", "StudyInstanceUID", "SeriesInstanceUID"))
     frame <- read.csv(path, check.names = FALSE, na.strings = "", colClasses = setNames(rep("character", length(text)), text))

@@ -23,6 +23,9 @@ from releases.timeline import write_timeline
 __all__ = ["ReleaseInputs", "publish_release"]
 
 FORMAT = 1
+CSV_CELLS = 20_000_000
+"""Larger tables are not written as CSV (gigabytes that few can open); Parquet and `cohort.h5mu` hold them."""
+
 LOAD_SCRIPT = Path(__file__).with_name("load_release.R")
 
 
@@ -104,7 +107,8 @@ def _build(inputs: ReleaseInputs, folder: Path) -> None:
     )
     for name, frame in frames.items():
         tables.write_parquet(frame, folder / "tables" / f"{name}.parquet")
-        write_csv(frame, folder / "csv" / f"{name}.csv")
+        if frame.height * frame.width <= CSV_CELLS:
+            write_csv(frame, folder / "csv" / f"{name}.csv")
     cohort.write_cohort(modalities, frames["subjects"], {"sample_map": frames["sample_map"]}, folder)
     tables.write_parquet(described, folder / "dictionary" / "dictionary.parquet")
     write_csv(described, folder / "dictionary" / "dictionary.csv")
@@ -176,7 +180,7 @@ def make_modalities(inputs: ReleaseInputs, frames: dict[str, pl.DataFrame]) -> l
     """Return the modalities of the cohort: radiomics, the assays, clinical."""
     subjects, analysis = frames["subjects"], frames["analysis"]
     radiomic = feature_columns(analysis, frames["features"])
-    numeric = [c for c in analysis.columns if analysis.schema[c].is_numeric() and c != "subject_id"]
+    numeric = [c for c, dtype in analysis.schema.items() if dtype.is_numeric() and c != "subject_id"]
     measured = analysis.filter(pl.any_horizontal(pl.col(radiomic).is_not_null())) if radiomic else analysis.clear()
     centre = subjects.select("subject_id", *(["centre"] if "centre" in subjects.columns else []))
     modalities = [cohort.frame_modality("radiomics", measured, radiomic, centre)]
@@ -184,7 +188,8 @@ def make_modalities(inputs: ReleaseInputs, frames: dict[str, pl.DataFrame]) -> l
     for name in sorted(inputs.assays):
         modalities.append(cohort.assay_modality(name, Path(inputs.assays[name]), chosen))
     prefixes = tuple(f"{name}_" for name in inputs.assays)
-    clinical = [c for c in numeric if c not in set(radiomic) and not c.startswith(prefixes)]
+    imaging = set(radiomic)
+    clinical = [c for c in numeric if c not in imaging and not c.startswith(prefixes)]
     modalities.append(
         cohort.frame_modality(
             "clinical", analysis, clinical, subjects.join(wide_endpoints(frames["adtte"]), on="subject_id", how="left")
@@ -196,10 +201,10 @@ def make_modalities(inputs: ReleaseInputs, frames: dict[str, pl.DataFrame]) -> l
 def feature_columns(analysis: pl.DataFrame, features: pl.DataFrame) -> list[str]:
     """Return the columns of `analysis` that hold radiomic features: those that end with the name of one."""
     declared = {column.name for column in tables.FEATURES.columns}
-    names = tuple(name for name in features.columns if name not in declared and features.schema[name].is_numeric())
+    names = tuple(name for name, dtype in features.schema.items() if name not in declared and dtype.is_numeric())
     if not names:
         return []
-    return [c for c in analysis.columns if c.endswith(names) and analysis.schema[c].is_numeric()]
+    return [c for c, dtype in analysis.schema.items() if c.endswith(names) and dtype.is_numeric()]
 
 
 def wide_endpoints(adtte: pl.DataFrame) -> pl.DataFrame:

@@ -126,7 +126,7 @@ def flow_steps(flow: Sequence[Mapping[str, Any]], min_cell: int) -> list[dict[st
         before, after = visible[place], visible[place + 1]
         steps.append(
             {
-                "step": str(step["step"]),
+                "step": str(step["step"]).replace("_", " "),
                 "kept": MASK_TEXT if after is None else shown(after, min_cell),
                 "excluded": shown(before - after, 1) if before is not None and after is not None else MASK_TEXT,
                 "any": counts[place] != counts[place + 1],
