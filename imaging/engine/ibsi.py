@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from groundwork.problems import Unusable
-from imaging.engine import intensity, kernels, mesh_table, morphology, texture
+from imaging.engine import filters, intensity, kernels, mesh_table, morphology, texture
 from imaging.engine.interpolation import Axis, aligned_axis, interpolate, support
 from imaging.engine.options import IbsiOptions
 
@@ -144,17 +144,16 @@ def resegmented(prepared: Prepared, options: IbsiOptions) -> Prepared:
     return replace(prepared, intensities=keep)
 
 
-def features(prepared: Prepared, options: IbsiOptions, shape: bool = True) -> dict[str, float]:
+def features(prepared: Prepared, options: IbsiOptions) -> dict[str, float]:
     """All features of the chosen families, by IBSI tag.
 
     Args:
         prepared: Image and masks, with the margin that local peaks need.
         options: Processing choices.
-        shape: Compute morphology; False for filtered images, where it would repeat.
     """
     result: dict[str, float] = {}
     families = options.families
-    if shape and "morphology" in families:
+    if "morphology" in families:
         result.update(morphological(prepared.cropped()))
     if "local_intensity" in families:
         result.update(local_intensity(prepared))
@@ -482,7 +481,10 @@ def _neighbourhood(
 
 
 def extract_ibsi(image: Array, mask: Array, spacing: tuple[float, ...], options: IbsiOptions) -> dict[str, dict[str, Any]]:
-    """Features of the image as it is, under the image type `original`.
+    """Features of the image as it is, under the image type `original`, and of each filtered image under its name.
+
+    The intensity mask is decided on the image as it is. Filtered images have arbitrary units: their bins start at the
+    minimum, and their intensity-volume histogram has 1000 bins.
 
     Args:
         image: float64 (z, y, x).
@@ -490,5 +492,27 @@ def extract_ibsi(image: Array, mask: Array, spacing: tuple[float, ...], options:
         spacing: (z, y, x) in mm.
         options: Processing choices.
     """
-    prepared = resegmented(prepare(image, mask, spacing, options), options)
-    return {"original": features(prepared, options)}
+    grid = np.array(options.spacing or spacing, dtype=float)
+    margin = max([PEAK_RADIUS, *(filters.reach_mm(p, grid) for p in options.filters.values())])
+    prepared = resegmented(prepare(image, mask, spacing, options, margin), options)
+    result = {"original": features(prepared, options)}
+    if not options.filters:
+        return result
+    box = bounding_box(prepared.region)
+    source = prepared.image
+    if not np.isfinite(source).all():
+        raise Unusable(
+            "not-finite-in-image", "Missing values lie within the reach of a filter.", "Fill them, or leave filters out."
+        )
+    responses = replace(
+        options,
+        families=tuple(f for f in options.families if f not in ("morphology", "local_intensity")),
+        resegment_range=None,
+        discretisation="fbn" if options.discretisation == "none" else options.discretisation,
+        ivh_discretisation="fbn",
+        ivh_bins=1000,
+    )
+    for name, parameters in options.filters.items():
+        response = filters.apply(source, prepared.spacing, box, options.by_slice, parameters)
+        result[name] = features(replace(prepared.cropped(), image=response), responses)
+    return result

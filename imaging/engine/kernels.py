@@ -554,7 +554,7 @@ def enclosing_weights(lifted: np.ndarray, tolerance: float, rounds: int) -> np.n
                 for a in range(d):
                     for b in range(d):
                         moment[a, b] += u[i] * lifted[i, a] * lifted[i, b]
-            inverse = np.linalg.inv(moment)
+            inverse[:, :] = np.linalg.inv(moment)
             for i in range(n):
                 total = 0.0
                 for a in range(d):
