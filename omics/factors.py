@@ -110,9 +110,9 @@ def tmm_reference(counts: AnyArray, method: FactorMethod, sizes: FloatArray, nam
     score: FloatArray
     if method == "tmm":
         quartiles = upper_quartiles(counts) / sizes
-        score = -np.abs(quartiles - exact_mean(quartiles)) if np.median(quartiles) >= 1e-20 else _root_sums(counts)
+        score = -np.abs(quartiles - exact_mean(quartiles)) if np.median(quartiles) >= 1e-20 else root_sums(counts)
     else:
-        score = _root_sums(counts)
+        score = root_sums(counts)
     best = np.flatnonzero(score == score.max())
     chosen = int(best[0]) if names is None else int(min(best, key=lambda i: names[int(i)]))
     return TmmReference(
@@ -210,7 +210,8 @@ def _refuse_empty(sizes: FloatArray) -> None:
         )
 
 
-def _root_sums(counts: AnyArray) -> FloatArray:
+def root_sums(counts: AnyArray) -> FloatArray:
+    """Sum of the square roots of the counts per sample, correctly rounded."""
     return np.array([math.fsum(np.sqrt(np.asarray(row, dtype=np.float64))) for row in counts])
 
 
