@@ -220,6 +220,44 @@ def verify(release: Path) -> None:
 
 
 @app.command
+def diff(old: Path, new: Path) -> None:
+    """Show what changed between two releases of one study, and why.
+
+    Example: `unibase diff releases/uniriv-demo/1.0.0 releases/uniriv-demo/1.0.1`
+
+    Parameters
+    ----------
+    old
+        Folder of the earlier release.
+    new
+        Folder of the later release.
+    """
+    from releases.difference import diff as compare
+
+    print(compare(old, new))
+
+
+@app.command
+def explain(release: Path, subject: int, variable: str) -> None:
+    """Say in plain words where one value of a release comes from.
+
+    Example: `unibase explain releases/uniriv-demo/1.0.0 355940857260635191 ldh`
+
+    Parameters
+    ----------
+    release
+        Folder of the release.
+    subject
+        subject_id.
+    variable
+        Column of the analysis, subjects or adtte table.
+    """
+    from releases.provenance import explain as say
+
+    print(say(release, subject, variable))
+
+
+@app.command
 def quarantine(study: Path) -> None:
     """Show the custodian which source files were not used, and why; names come from the vault.
 

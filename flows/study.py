@@ -134,6 +134,25 @@ class Assays(Section):
     """Symbols of genes whose normalised expression enters the analysis table as columns."""
 
 
+class Disclosure(Section):
+    """What a release must keep to; one that does not is not published."""
+
+    quasi_identifiers: tuple[str, ...] = ()
+    """Columns of the subjects table by which an outsider could know a person, such as SEX and AGE."""
+    min_k: int = Field(default=1, ge=1)
+    """Smallest number of subjects that share the same quasi-identifiers."""
+    sensitive: tuple[str, ...] = ()
+    """Columns whose value such a group must not tell."""
+    min_l: int = Field(default=1, ge=1)
+    """Fewest different values of each sensitive column in a group."""
+    bands: dict[str, float] = Field(default_factory=dict)
+    """Numeric column: width of the bands its values are cut to."""
+    dates: dict[str, Literal["month", "year"]] = Field(default_factory=dict)
+    """Date column: what is kept of it."""
+    rare: dict[str, int] = Field(default_factory=dict)
+    """Text column: fewest subjects that a value needs; rarer ones become OTHER."""
+
+
 class Release(Section):
     """The release to publish."""
 
@@ -141,6 +160,7 @@ class Release(Section):
     """Major.minor.patch; a published version never changes."""
     min_cell: int = Field(default=11, ge=1)
     """Counts below this are masked in every report."""
+    disclosure: Disclosure = Disclosure()
 
 
 class Deidentification(DeidentifyOptions):

@@ -12,11 +12,13 @@ import polars as pl
 from clinical.concepts import Concepts
 from clinical.endpoints import overall_survival
 from clinical.meds import read_dataset
+from clinical.quality import check_quality
 from flows.stages.clinical import read_concepts
 from flows.stages.run import Run
-from groundwork.tables import FEATURES, SAMPLE_MAP, SERIES, write_parquet
+from groundwork.tables import FEATURES, QUARANTINE, SAMPLE_MAP, SERIES, write_parquet
 from linking.cohort import build_cohort
 from linking.concepts import ConceptCodes
+from linking.concordance import check_concordance
 from linking.index import index_events
 from linking.join import join
 from omics.store import read_zarr
@@ -51,9 +53,17 @@ def link(run: Run) -> Linked:
     features = FEATURES.read(staging / "imaging" / "features.parquet")
     samples = SAMPLE_MAP.read(staging / "omics" / "sample_map.parquet")
 
+    findings = check_concordance(events, series, samples if samples.height else None, features=features)
     index = index_events(events, codes, study.index)
     cohort = build_cohort(
-        events, series, samples if samples.height else None, study.cohort, index=index, concepts=codes, features=features
+        events,
+        series,
+        samples if samples.height else None,
+        study.cohort,
+        index=index,
+        concepts=codes,
+        features=features,
+        findings=findings,
     )
     members = cohort.subjects.filter("included").select("subject_id")
     index = index.join(members, on="subject_id", how="semi")
@@ -71,6 +81,8 @@ def link(run: Run) -> Linked:
         "trace": trace,
         "adtte": adtte,
         "subjects": subjects,
+        "concordance": findings,
+        "quality": check_quality(events, problems=_problems(run)),
     }
     for name, frame in tables.items():
         write_parquet(frame, folder / f"{name}.parquet")
@@ -78,6 +90,12 @@ def link(run: Run) -> Linked:
         f"link: {members.height} of {cohort.subjects.height} subjects in the cohort; {analysis.width - 2} variables at the index"
     )
     return Linked(folder)
+
+
+def _problems(run: Run) -> pl.DataFrame:
+    folder = run.study.work.staging / "clinical"
+    frames = [QUARANTINE.read(folder / name / "problems.parquet") for name in run.study.centres]
+    return pl.concat([QUARANTINE.empty(), *frames])
 
 
 def add_assay_values(run: Run, analysis: pl.DataFrame, trace: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

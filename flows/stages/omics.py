@@ -12,7 +12,7 @@ from flows.stages.run import Run, sources_digest, stamp
 from flows.study import Assays, AssaySource
 from groundwork.files import digest_of
 from groundwork.problems import Unusable, UserError
-from groundwork.tables import QUARANTINE, SAMPLE_MAP
+from groundwork.tables import EVENTS, QUARANTINE, SAMPLE_MAP
 from groundwork.work import Outcome, Unit
 from omics import samples, store
 from privacy.keys import Key
@@ -132,20 +132,31 @@ def _sources(run: Run, source: AssaySource) -> list[Path]:
 def normalise_assays(run: Run) -> dict[str, Path]:
     """Bring each assay of all centres together: counts on one scale, mutations in one table.
 
+    Samples whose expression says another sex than their subject's records are set aside first.
+
     Returns:
         The AnnData store of each assay; also writes the sample map of the study.
     """
     staging = run.study.work.staging / "omics"
     done: dict[str, Path] = {}
     maps = [SAMPLE_MAP.empty()]
+    refused = [QUARANTINE.empty()]
     for assay in sorted({assay for centre in run.study.centres.values() for assay in centre.omics}):
-        folders = [staging / assay / name for name in run.study.centres if (staging / assay / name / "matrix.zarr").exists()]
-        maps += [SAMPLE_MAP.read(folder / "sample_map.parquet") for folder in folders]
-        stores = [folder / "matrix.zarr" for folder in folders]
+        stores = []
+        excluded: dict[str, str] = {}
+        for name in run.study.centres:
+            folder = staging / assay / name
+            if not (folder / "matrix.zarr").exists():
+                continue
+            stores.append(folder / "matrix.zarr")
+            excluded |= sex_conflicts(run, folder / "matrix.zarr", name) if assay == "rna" else {}
+            maps.append(_mark(SAMPLE_MAP.read(folder / "sample_map.parquet"), excluded))
+        refused.append(_excluded_rows(assay, excluded, maps))
         if not stores:
             continue
         destination = staging / assay / "all.zarr"
-        unit = Unit(assay, digest_of([sources_digest(path) for path in stores]), (assay, stores, destination, run.study.assays))
+        inputs = digest_of([*(sources_digest(path) for path in stores), sorted(excluded)])
+        unit = Unit(assay, inputs, (assay, stores, frozenset(excluded), destination, run.study.assays))
         (outcome,) = run.units(
             f"normalise-{assay}",
             normalise_assay,
@@ -154,20 +165,82 @@ def normalise_assays(run: Run) -> dict[str, Path]:
             code=("omics",),
             still_there=lambda result: Path(result["path"]).exists(),
         )
-        QUARANTINE.write(run.quarantine_rows("normalise", None, [outcome]), run.quarantine_file(f"normalise-{assay}"))
+        refused.append(run.quarantine_rows(f"normalise-{assay}", None, [outcome]))
         if outcome.status == "done":
             done[assay] = destination
-            run.say(f"normalise: {assay}: {outcome.result['samples']} samples x {outcome.result['features']} features")
+            held = f", {len(excluded)} set aside for their sex" if excluded else ""
+            run.say(f"normalise: {assay}: {outcome.result['samples']} samples x {outcome.result['features']} features{held}")
         else:
             run.say(f"normalise: {assay}: quarantined, {outcome.reason}. {outcome.message} {outcome.remedy}")
+    QUARANTINE.write(pl.concat(refused), run.quarantine_file("normalise"))
     SAMPLE_MAP.write(pl.concat(maps), staging / "sample_map.parquet")
     return done
 
 
-def normalise_assay(_: None, work: tuple[str, list[Path], Path, Assays]) -> dict[str, Any]:
+def sex_conflicts(run: Run, matrix: Path, centre: str) -> dict[str, str]:
+    """Return samples whose expression contradicts their subject's records, with the reason.
+
+    Two such samples of opposite sex in one centre are `swapped-samples`; others `sex-discordant` or `sex-mixed`.
+    """
+    from omics.identity import sex_findings, sex_from_expression
+
+    adata = store.read_zarr(matrix)
+    recorded = dict(_recorded_sex(run).iter_rows())
+    declared = {str(name): recorded.get(int(subject)) for name, subject in adata.obs["subject_id"].items()}
+    findings = sex_findings(sex_from_expression(adata), declared)
+    return {
+        row["sample"]: "swapped-samples" if row["other"] else row["finding"]
+        for row in findings.to_dicts()
+        if row["finding"] in ("sex-discordant", "sex-mixed")
+    }
+
+
+def _recorded_sex(run: Run) -> pl.DataFrame:
+    """Return `subject_id, sex` (M or F) from the clinical records; subjects whose records disagree are left out."""
+    frames = [
+        EVENTS.read(run.study.work.staging / "clinical" / name / "events.parquet").filter(pl.col("code").str.starts_with("SEX//"))
+        for name in run.study.centres
+    ]
+    sexes = pl.concat([EVENTS.empty(), *frames]).select("subject_id", pl.col("code").str.split("//").list.last().alias("sex"))
+    return sexes.unique().filter(pl.len().over("subject_id") == 1).sort("subject_id")
+
+
+def _mark(mapping: pl.DataFrame, excluded: dict[str, str]) -> pl.DataFrame:
+    mine = pl.col("colname").is_in(list(excluded))
+    return mapping.with_columns(
+        pl.when(mine).then(pl.lit("quarantined")).otherwise("status").alias("status"),
+        pl.when(mine).then(pl.col("colname").replace(excluded)).otherwise("reason").alias("reason"),
+    )
+
+
+def _excluded_rows(assay: str, excluded: dict[str, str], maps: list[pl.DataFrame]) -> pl.DataFrame:
+    centre_of = dict(pl.concat(maps).filter(pl.col("assay") == assay).select("colname", "centre").iter_rows())
+    rows = [
+        {
+            "stage": f"normalise-{assay}",
+            "centre": centre_of.get(name),
+            "unit": name,
+            "reason": reason,
+            "message": "The expression of XIST and the Y chromosome contradicts the sex in the subject's records.",
+            "remedy": "Compare the sample sheet with the laboratory's list; two samples may have changed places.",
+        }
+        for name, reason in sorted(excluded.items())
+    ]
+    return QUARANTINE.conform(pl.DataFrame(rows, schema=QUARANTINE.schema()))
+
+
+type _NormaliseWork = tuple[str, list[Path], frozenset[str], Path, Assays]
+
+
+def normalise_assay(_: None, work: _NormaliseWork) -> dict[str, Any]:
     """Combine one assay of all centres and write it; counts are normalised, mutations only put side by side."""
-    assay, stores, destination, options = work
-    parts = [part for part in map(store.read_zarr, stores) if part.n_obs]
+    assay, stores, excluded, destination, options = work
+    parts = []
+    for path in stores:
+        part = store.read_zarr(path)
+        part = part[~part.obs_names.isin(list(excluded))].copy()
+        if part.n_obs:
+            parts.append(part)
     if not parts:
         raise Unusable("no-sample-left", "No centre has a sample of this assay that can be used.", "Look at the quarantine.")
     if assay == "rna":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import polars as pl
 
 from clinical.people import read_people as read_clinical_people
@@ -9,12 +11,14 @@ from flows.stages.run import Run
 from flows.study import Centre
 from groundwork.tables import PEOPLE
 from privacy import identity
+from privacy.leak_scan import Needle
 
 
 def resolve_people(run: Run) -> identity.LinkReport:
     """Bring the people of all centres into the identity ledger."""
     frames = [people_of(run, name, centre) for name, centre in run.study.centres.items()]
-    people = pl.concat([PEOPLE.empty(), *frames])
+    people = PEOPLE.write(pl.concat([PEOPLE.empty(), *frames]), run.study.work.vault / "people.parquet")
+    (run.study.work.vault / "people.parquet").chmod(0o600)
     links = identity.read_links(run.study.path(run.study.links)) if run.study.links else None
     report = identity.update_ledger(
         run.study.work.identity,
@@ -54,3 +58,26 @@ def _under_known_keys(known: pl.DataFrame, further: pl.DataFrame) -> pl.DataFram
     keys = shared.select("person_key", "known_key").unique("person_key", keep="first", maintain_order=True)
     renamed = further.join(keys, on="person_key", how="left", maintain_order="left")
     return renamed.with_columns(pl.coalesce("known_key", "person_key").alias("person_key")).drop("known_key")
+
+
+_LEAST_IDENTIFIER = 6
+"""Shorter numbers (an OMOP person_id of 12) occur by chance in any table."""
+
+
+def needles(run: Run) -> list[Needle]:
+    """Return what must not be found in a release: identifiers, whole names and birth dates of all persons of the study."""
+    people = PEOPLE.read(run.study.work.vault / "people.parquet")
+    found: set[Needle] = set()
+    for row in people.to_dicts():
+        subject = run.lookup.find(row["centre"], row["system"], row["identifier"])
+        for value in (row["identifier"], row["ins"]):
+            if value and len(value) >= _LEAST_IDENTIFIER:
+                found.add(Needle("identifier", value))
+        given = (row["given_names"] or "").split()
+        for family in (row["birth_family_name"], row["used_family_name"]):
+            if family and given:
+                found |= {Needle("name", f"{family}{gap}{given[0]}") for gap in (" ", "^", ", ")}
+                found.add(Needle("name", f"{given[0]} {family}"))
+        if subject and row["birth_date"] and len(row["birth_date"]) == 10:
+            found.add(Needle("birth-date", date.fromisoformat(row["birth_date"]), subject.subject_id))
+    return sorted(found, key=str)

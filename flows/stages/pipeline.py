@@ -29,8 +29,8 @@ STAGES = (
     Stage("index", "Index the series", index_series),
     Stage("features", "Extract radiomic features", extract_features),
     Stage("omics", "Read and gate omics matrices", run_centre=stage_omics),
-    Stage("normalise", "Normalise assays over all centres", normalise_assays),
     Stage("clinical", "Read clinical records to events", run_centre=stage_clinical),
+    Stage("normalise", "Check whose samples they are, and normalise assays over all centres", normalise_assays),
     Stage("timeline", "Merge events to one timeline", build_timeline),
     Stage("link", "Join modalities at the index", link),
 )

@@ -8,9 +8,11 @@ import polars as pl
 
 from flows.stages.dictionary import describe_columns
 from flows.stages.linking import Linked
+from flows.stages.people import needles
 from flows.stages.run import Run, software_versions
 from groundwork.files import digest_of, sha256_file, sha256_folder
 from groundwork.tables import FEATURES, QUARANTINE, SAMPLE_MAP
+from releases.policy import DisclosurePolicy
 from releases.publish import ReleaseInputs, publish_release
 
 
@@ -51,6 +53,7 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
         software=software_versions(),
         key_fingerprint=run.key.fingerprint,
         min_cell=study.release.min_cell,
+        policy=DisclosurePolicy(**study.release.disclosure.model_dump()),
         description=" ".join(text for text in (study.notice, study.description) if text),
     )
 
@@ -96,6 +99,7 @@ def source_digests(run: Run) -> dict[str, str]:
 
 def publish(run: Run, version: str | None = None) -> Path:
     """Publish the release under the study's version, or another one, and return its folder."""
-    folder = publish_release(release_inputs(run, version or run.study.release.version), run.study.path(run.study.releases))
+    inputs = release_inputs(run, version or run.study.release.version)
+    folder = publish_release(inputs, run.study.path(run.study.releases), needles(run))
     run.say(f"release: {folder.parent.name} {folder.name} is published")
     return folder
