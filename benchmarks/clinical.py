@@ -1,0 +1,242 @@
+# /// script
+# requires-python = ">=3.12"
+# ///
+"""OMOP to a MEDS timeline and back to counts, beside reading the same Parquet and beside meds_etl.
+
+Run: `uv run python benchmarks/clinical.py --subjects 6300 --events 500 [--peer]`
+
+Every stage runs in a process of its own with one thread; CPU seconds and peak memory are those of the process (and its children).
+The peer (`meds_etl_omop`) runs in an environment of its own on the same files. All rows are invented.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ONE_THREAD = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "ARROW_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1"}
+SHARES = {
+    "measurement": 0.64,
+    "condition_occurrence": 0.14,
+    "drug_exposure": 0.14,
+    "procedure_occurrence": 0.04,
+    "visit_occurrence": 0.04,
+}
+CONCEPTS = {
+    "measurement": 300,
+    "condition_occurrence": 800,
+    "drug_exposure": 400,
+    "procedure_occurrence": 300,
+    "visit_occurrence": 4,
+}
+VOCABULARY = {
+    "measurement": "LOINC",
+    "condition_occurrence": "SNOMED",
+    "drug_exposure": "RxNorm",
+    "procedure_occurrence": "SNOMED",
+    "visit_occurrence": "Visit",
+}
+
+
+def make(folder: Path, subjects: int, events: int) -> None:
+    import numpy as np
+    import polars as pl
+
+    source = np.random.default_rng(20261123)
+    folder.mkdir(parents=True)
+    people = np.arange(1, subjects + 1, dtype=np.int64)
+    born = source.integers(1930, 2000, subjects)
+    pl.DataFrame(
+        {
+            "person_id": people,
+            "gender_concept_id": source.choice([8507, 8532], subjects),
+            "year_of_birth": born,
+            "month_of_birth": source.integers(1, 13, subjects),
+            "day_of_birth": source.integers(1, 29, subjects),
+            "birth_datetime": pl.Series([None] * subjects, dtype=pl.Datetime("us")),
+            "race_concept_id": np.zeros(subjects, dtype=np.int64),
+            "ethnicity_concept_id": np.zeros(subjects, dtype=np.int64),
+            "person_source_value": [f"P{number:07d}" for number in people],
+            "gender_source_value": [""] * subjects,
+        }
+    ).write_parquet(folder / "person.parquet")
+    concepts = [
+        (8507, "Gender", "M"),
+        (8532, "Gender", "F"),
+        (8713, "UCUM", "g/dL"),
+        (32817, "Type Concept", "EHR"),
+        (0, "None", "0"),
+    ]
+    for place, (name, share) in enumerate(SHARES.items()):
+        first = 1_000_000 * (place + 1)
+        codes = [(first + k, VOCABULARY[name], f"{name[:3].upper()}{k}-{k % 10}") for k in range(CONCEPTS[name])]
+        concepts += codes
+        _table(folder, name, source, people, round(subjects * events * share), first)
+    frame = pl.DataFrame(
+        concepts, schema={"concept_id": pl.Int64, "vocabulary_id": pl.String, "concept_code": pl.String}, orient="row"
+    )
+    frame = frame.with_columns(
+        concept_name=pl.col("concept_code"), domain_id=pl.lit("X"), concept_class_id=pl.lit("X"), standard_concept=pl.lit("S")
+    )
+    frame.write_parquet(folder / "concept.parquet")
+    links = frame.select(
+        pl.col("concept_id").alias("concept_id_1"), pl.col("concept_id").alias("concept_id_2"), relationship_id=pl.lit("Maps to")
+    )
+    links.write_parquet(folder / "concept_relationship.parquet")
+    cdm = {
+        "cdm_source_name": ["invented"],
+        "cdm_release_date": ["2026-01-01"],
+        "cdm_version": ["5.4"],
+        "source_release_date": ["2026-01-01"],
+    }
+    pl.DataFrame(cdm).write_parquet(folder / "cdm_source.parquet")
+
+
+def _table(folder: Path, name: str, source: object, people: object, rows: int, first: int) -> None:
+    import numpy as np
+    import polars as pl
+
+    rng = source
+    assert isinstance(rng, np.random.Generator)
+    stem = name.split("_")[0]
+    start = {"drug": "drug_exposure_start", "condition": "condition_start", "visit": "visit_start"}.get(stem, stem)
+    end = {"drug": "drug_exposure_end", "condition": "condition_end", "visit": "visit_end"}.get(stem)
+    part = 2_000_000
+    (folder / name).mkdir()
+    for number, low in enumerate(range(0, rows, part)):
+        size = min(part, rows - low)
+        when = np.datetime64("2005-01-01T00:00:00", "us") + rng.integers(0, 20 * 365 * 86_400, size).astype(
+            "timedelta64[s]"
+        ).astype("timedelta64[us]")
+        concept = first + rng.integers(0, CONCEPTS[name], size)
+        frame = pl.DataFrame(
+            {
+                f"{name}_id": np.arange(low, low + size, dtype=np.int64),
+                "person_id": rng.choice(people, size),
+                f"{stem}_concept_id": concept,
+                f"{start}_datetime": when,
+                f"{stem}_type_concept_id": np.full(size, 32817, dtype=np.int64),
+                "provider_id": pl.Series([None], dtype=pl.Int64).extend_constant(None, size - 1),
+                f"{stem}_source_value": pl.Series(concept).cast(pl.String),
+                f"{stem}_source_concept_id": np.zeros(size, dtype=np.int64),
+            }
+        ).with_columns(pl.col(f"{start}_datetime").cast(pl.Date).alias(f"{start}_date"))
+        if name != "visit_occurrence":
+            frame = frame.with_columns(visit_occurrence_id=pl.Series(rng.integers(0, rows, size)))
+        if end:
+            stop = pl.col(f"{start}_datetime") + pl.duration(hours=5)
+            frame = frame.with_columns(stop.alias(f"{end}_datetime"), stop.cast(pl.Date).alias(f"{end}_date"))
+        if name == "measurement":
+            frame = frame.with_columns(
+                value_as_number=pl.Series(np.round(rng.normal(12, 2, size), 1)), value_as_concept_id=pl.lit(0, dtype=pl.Int64),
+                unit_concept_id=pl.lit(8713, dtype=pl.Int64), unit_source_value=pl.lit("g/dL"), operator_concept_id=pl.lit(0, dtype=pl.Int64),
+                value_source_value=pl.lit(None, dtype=pl.String), range_low=pl.lit(11.0), range_high=pl.lit(16.0),
+            )  # fmt: skip
+        if name == "visit_occurrence":
+            frame = frame.with_columns(
+                discharged_to_concept_id=pl.lit(0, dtype=pl.Int64), admitted_from_concept_id=pl.lit(0, dtype=pl.Int64)
+            )
+        if name == "drug_exposure":
+            frame = frame.with_columns(
+                quantity=pl.lit(1.0), days_supply=pl.lit(1, dtype=pl.Int64), sig=pl.lit(None, dtype=pl.String)
+            )
+        frame.write_parquet(folder / name / f"{number:04d}.parquet", row_group_size=500_000)
+
+
+def stage_read(source: Path, out: Path) -> None:
+    import pyarrow.parquet as pq
+
+    rows = 0
+    for path in sorted(source.rglob("*.parquet")):
+        file = pq.ParquetFile(path)
+        for group in range(file.metadata.num_row_groups):
+            rows += file.read_row_group(group, use_threads=False).num_rows
+    print(rows)
+
+
+def stage_ours(source: Path, out: Path) -> None:
+    import polars as pl
+
+    from clinical.door import KeyDoor
+    from clinical.sharded import build_dataset
+    from privacy.keys import Key
+
+    report = build_dataset(source, out, "A", KeyDoor(Key(bytes(range(32)))))
+    counts = pl.scan_parquet(out / "data" / "*.parquet").group_by("code").len().collect(engine="streaming")
+    assert counts["len"].sum() == report.events
+    print(report.events)
+
+
+def measured(command: list[str]) -> tuple[float, float, float, str]:
+    """Run a command; return wall and CPU seconds, peak memory in MB, and what it printed last."""
+    import time
+
+    begin = time.perf_counter()
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **ONE_THREAD})
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        lines = output.read().strip().splitlines() or [""]
+    wall = time.perf_counter() - begin
+    if process.returncode:
+        print("\n".join(lines[-15:]))
+    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, lines[-1][:60]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--subjects", type=int, default=6300)
+    parser.add_argument("--events", type=int, default=500)
+    parser.add_argument("--peer", action="store_true", help="run meds_etl_omop as well (its own environment)")
+    parser.add_argument("--folder", type=Path, help="keep the files here")
+    parser.add_argument("--stage", choices=["read", "ours", "make"])
+    options = parser.parse_args()
+    folder = options.folder or Path(tempfile.mkdtemp())
+    source, out = folder / f"omop-{options.subjects}", folder / f"meds-{options.subjects}"
+    if options.stage == "make":
+        make(source, options.subjects, options.events)
+        return
+    if options.stage:
+        {"read": stage_read, "ours": stage_ours}[options.stage](source, out)
+        return
+    common = ["--subjects", str(options.subjects), "--events", str(options.events), "--folder", str(folder)]
+    here = [sys.executable, "-m", "benchmarks.clinical", *common]
+    if not source.exists():
+        measured([*here, "--stage", "make"])
+    size = sum(path.stat().st_size for path in source.rglob("*.parquet")) / 1e6
+    print(f"{options.subjects} subjects x {options.events} events, {size:.0f} MB of Parquet, one thread")
+    print(f"{'stage':<24}{'wall s':>9}{'CPU s':>9}{'x read':>8}{'peak MB':>9}")
+    stages = [("read the same Parquet", [*here, "--stage", "read"]), ("unibase", [*here, "--stage", "ours"])]
+    if options.peer:
+        peer = folder / f"peer-{options.subjects}"
+        shutil.rmtree(peer, ignore_errors=True)
+        command = [
+            "uv",
+            "run",
+            "--no-project",
+            "--python",
+            "3.12",
+            "--with",
+            "meds_etl",
+            "--with",
+            "polars<1.25",
+            "meds_etl_omop",
+            str(source),
+            str(peer),
+        ]
+        stages.append(("meds_etl_omop", [*command, "--num_shards", "10", "--num_proc", "1"]))
+    base = 0.0
+    for name, command in stages:
+        wall, cpu, peak, said = measured(command)
+        base = base or cpu
+        print(f"{name:<24}{wall:>9.1f}{cpu:>9.1f}{cpu / base:>8.1f}{peak:>9.0f}  {said}")
+
+
+if __name__ == "__main__":
+    main()
