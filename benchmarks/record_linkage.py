@@ -1,6 +1,6 @@
 """Who is who among synthetic French persons: pairs found and missed, time and memory, beside Splink 5.
 
-    python -m benchmarks.record_linkage PERSONS [CENTRES] [ours|encoded|splink]
+    python -m benchmarks.record_linkage PERSONS [CENTRES] [SEED]
 
 F1 and precision are over pairs of records of one person. The persons come from `simulation.population`, whose rates of
 error are assumptions; the weights and the threshold were set before they were seen.
@@ -49,7 +49,7 @@ def ours(people: pl.DataFrame) -> pl.DataFrame:
 def main() -> None:
     count = int(sys.argv[1])
     centres = int(sys.argv[2]) if len(sys.argv) > 2 else 18
-    people, truth = synthetic_people(count, centres)
+    people, truth = synthetic_people(count, centres, seed=int(sys.argv[3]) if len(sys.argv) > 3 else 2026)
     people = PEOPLE.conform(people)
     before = resource.getrusage(resource.RUSAGE_SELF)
     start = time.perf_counter()
