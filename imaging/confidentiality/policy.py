@@ -92,6 +92,8 @@ _WELL_KNOWN_UIDS = frozenset(
         0x00080118,  # Mapping Resource UID
     }
 )
+# Holds references alone; where it may not be absent, they are replaced by pseudonyms like all others.
+_REFERENCED_STEP = 0x00081111
 STAND_INS = frozenset(
     {
         0x00080082,  # Institution Code Sequence
@@ -276,6 +278,8 @@ class Policy:
         if letter == "U" or (letter == "D" and vr == "UI"):
             return "recurse" if vr == "SQ" else "uid"
         if letter == "D":
+            if vr == "SQ" and tag == _REFERENCED_STEP:
+                return "recurse"
             if vr == "SQ":
                 return "dummy" if tag in STAND_INS else "empty"
             return "dummy"

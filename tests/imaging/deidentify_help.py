@@ -18,6 +18,7 @@ from privacy.subjects import Subject, SubjectLookup
 KEY = Key(bytes(range(32)))
 SUBJECT = Subject(9_001_234_567_890, -731)
 PATIENT_ID = "IPP0081234"
+PYDICOM_FILES = Path(pydicom.__file__).parent / "data" / "test_files"
 CT_CLASS = "1.2.840.10008.5.1.4.1.1.2"
 
 

@@ -13,7 +13,6 @@ import pydicom
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydicom.data import get_testdata_files
 from pydicom.datadict import DicomDictionary
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
@@ -22,7 +21,7 @@ from pydicom.sequence import Sequence
 from groundwork.problems import Unusable
 from imaging.confidentiality import fast as fast_path
 from imaging.deidentify import DeidentifyOptions, DeidentifyTask, batch_report, deidentify_file
-from tests.imaging.deidentify_help import ANYONE, KEY, PATIENT_ID, both_paths, ct, run, save
+from tests.imaging.deidentify_help import ANYONE, KEY, PATIENT_ID, PYDICOM_FILES, both_paths, ct, run, save
 
 POLICIES = [DeidentifyOptions(policy=name) for name in ("strict", "longitudinal", "research")]  # type: ignore[arg-type]
 
@@ -35,7 +34,7 @@ def real_files(folder: Path) -> list[Path]:
 
 def test_same_bytes_on_real_and_on_pydicoms_files(real_data: Path) -> None:
     compared = 0
-    files = [*real_files(real_data), *map(Path, get_testdata_files("*.dcm"))]
+    files = [*real_files(real_data), *PYDICOM_FILES.glob("*.dcm")]
     for file in files:
         for options in POLICIES:
             try:
