@@ -22,6 +22,7 @@ from imaging.dictionary import pyradiomics_columns
 from imaging.grid import Array
 from imaging.reference import Features
 from imaging.regions import Regions
+from imaging.rtstruct import Gaps
 from imaging.selection import Engine, FeatureTask, Mode, Region, Several, check_task, entry, problem_of, select
 from imaging.settings import FeatureSettings
 from imaging.volumes import Volume
@@ -37,6 +38,7 @@ __all__ = [
     "extract_region",
     "extract_series",
     "extract_unit",
+    "list_regions",
     "memory_bound",
     "plan_units",
     "stage_settings",
@@ -149,6 +151,7 @@ def plan_units(
     several: Several = "refuse",
     resample: bool = False,
     shells: tuple[tuple[float, float], ...] = (),
+    gaps: Gaps = "keep",
 ) -> list[Unit]:
     """Return one unit per image series of a SERIES frame, with the masks that belong to it.
 
@@ -168,6 +171,7 @@ def plan_units(
         several: What to do when several ROIs match one target.
         resample: Resample masks on other grids.
         shells: Peritumoral shells beside every region, as (inner, outer) in mm.
+        gaps: What to do with slices between contours that carry none.
     """
     from imaging.index import NOT_IMAGES
 
@@ -206,6 +210,7 @@ def plan_units(
             several,
             resample,
             shells=shells,
+            gaps=gaps,
         )
         digest = digest_of([row["input_digest"], sorted(mask["input_digest"] for mask in own)])
         units.append(Unit(f"{row['folder']}:{row['SeriesInstanceUID']}", digest, task))
@@ -221,6 +226,7 @@ def stage_settings(
     several: Several = "refuse",
     resample: bool = False,
     shells: tuple[tuple[float, float], ...] = (),
+    gaps: Gaps = "keep",
 ) -> dict[str, Any]:
     """Return all that changes the result of a unit beside its input, as JSON: the `settings` of `run_units`."""
     return {
@@ -231,6 +237,7 @@ def stage_settings(
         "several": several,
         "resample": resample,
         "shells": [list(pair) for pair in shells],
+        "gaps": gaps,
         "code": version("unibase"),
     }
 
@@ -258,6 +265,38 @@ def collect(paths: Iterable[Path | str], destination: Path | str) -> pl.DataFram
     frames = [pl.read_parquet(path) for path in sorted(Path(path) for path in paths)]
     frame = ordered(pl.concat(frames, how="diagonal")) if frames else FEATURES.empty()
     return FEATURES.write(frame, destination)
+
+
+REGION_LIST = {
+    "unit": pl.String,
+    "target": pl.String,
+    "roi_name": pl.String,
+    "status": pl.String,
+    "reason": pl.String,
+    "message": pl.String,
+    "remedy": pl.String,
+    "voxels": pl.Int64,
+    "notes": pl.String,
+    "refused_image_types": pl.String,
+}
+"""Columns of `list_regions`; status is done, refused, missing (a target without a region) or unused (a region without a target)."""
+
+
+def list_regions(results: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
+    """Return every match and miss of many units as one frame, sorted, columns `REGION_LIST`.
+
+    Args:
+        results: What `extract_series` returned, by any name of the unit.
+    """
+    rows: list[dict[str, Any]] = []
+    for unit, result in results.items():
+        for region in result["regions"]:
+            told = {key: value for key, value in region.items() if key in REGION_LIST}
+            told |= {key: ", ".join(region[key]) or None for key in ("notes", "refused_image_types") if key in region}
+            rows.append({"unit": unit, **told})
+        rows += [{"unit": unit, "target": target, "status": "missing"} for target in result["missing_targets"]]
+        rows += [{"unit": unit, "roi_name": name, "status": "unused"} for name in result["unused_rois"]]
+    return pl.DataFrame(rows, schema=REGION_LIST).sort("unit", "status", "target", "roi_name")
 
 
 def ordered(frame: pl.DataFrame, table: Table = FEATURES) -> pl.DataFrame:

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from groundwork.problems import Unusable
 from imaging.grid import Array, Grid
 from imaging.volumes import Volume, read_sitk
+
+if TYPE_CHECKING:
+    from imaging.rtstruct import Gaps
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,9 @@ class Roi:
     read: Callable[[], Mask]
 
 
-def read_masks(path: Path | str, volume: Volume, *, resample: bool = False, threshold: float = 0.5) -> list[Mask]:
+def read_masks(
+    path: Path | str, volume: Volume, *, resample: bool = False, threshold: float = 0.5, gaps: Gaps = "keep"
+) -> list[Mask]:
     """Read all regions of a file on the grid of `volume`.
 
     Args:
@@ -52,14 +57,18 @@ def read_masks(path: Path | str, volume: Volume, *, resample: bool = False, thre
         volume: The image that the regions belong to.
         resample: Resample masks that lie on another grid; False refuses them.
         threshold: Least fraction (fractional SEG) at which a voxel is inside.
+        gaps: What to do with slices between contours (RTSTRUCT) that carry none: `keep` them empty, as drawn, `fill` them
+            by interpolating the shape, or `refuse` the region.
 
     Raises:
         Unusable: As `open_masks`, and for the first region that cannot be read.
     """
-    return [roi.read() for roi in open_masks(path, volume, resample=resample, threshold=threshold)]
+    return [roi.read() for roi in open_masks(path, volume, resample=resample, threshold=threshold, gaps=gaps)]
 
 
-def open_masks(path: Path | str, volume: Volume, *, resample: bool = False, threshold: float = 0.5) -> list[Roi]:
+def open_masks(
+    path: Path | str, volume: Volume, *, resample: bool = False, threshold: float = 0.5, gaps: Gaps = "keep"
+) -> list[Roi]:
     """Open the regions of a file, to be read one by one; arguments as `read_masks`.
 
     Raises:
@@ -83,7 +92,7 @@ def open_masks(path: Path | str, volume: Volume, *, resample: bool = False, thre
     if modality == "RTSTRUCT":
         from imaging.rtstruct import open_rtstruct
 
-        return open_rtstruct(dataset, volume)
+        return open_rtstruct(dataset, volume, gaps)
     if modality == "SEG":
         from imaging.segmentation import open_segmentation
 

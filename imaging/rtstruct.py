@@ -8,7 +8,8 @@ taken whole: planes are never mixed by exclusive-or.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import Any, Literal
 
 import numpy as np
 
@@ -27,12 +28,17 @@ SAME_PLANE = 0.01
 _CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR", "")
 
 
-def open_rtstruct(dataset: Any, volume: Volume) -> list[Roi]:
+Gaps = Literal["keep", "fill", "refuse"]
+"""What to do with slices between contours that carry none: leave them empty, interpolate the shape, or refuse."""
+
+
+def open_rtstruct(dataset: Any, volume: Volume, gaps: Gaps = "keep") -> list[Roi]:
     """Open the regions of a structure set.
 
     Args:
         dataset: The RTSTRUCT.
         volume: The image on whose slices the masks are made.
+        gaps: What to do with slices between contours that carry none.
     """
     contours = {int(item.ReferencedROINumber): item for item in dataset.get("ROIContourSequence") or []}
     rois = []
@@ -40,7 +46,7 @@ def open_rtstruct(dataset: Any, volume: Volume) -> list[Roi]:
         number = int(item.ROINumber)
         name = str(item.get("ROIName", "") or f"ROI {number}").strip()
         frame = str(item.get("ReferencedFrameOfReferenceUID", "") or _only_frame(dataset))
-        rois.append(Roi(name, number, _Contoured(name, number, frame, contours.get(number), dataset, volume)))
+        rois.append(Roi(name, number, _Contoured(name, number, frame, contours.get(number), dataset, volume, gaps)))
     if not rois:
         raise Unusable("empty-region", "The structure set names no region.", "Check that the right structure set was exported.")
     return rois
@@ -86,6 +92,7 @@ class _Contoured:
     contour: Any
     dataset: Any
     volume: Volume
+    gaps: Gaps
 
     def __call__(self) -> Mask:
         self._check_frame()
@@ -103,6 +110,12 @@ class _Contoured:
                 reason, message = ("empty-region", "The region has no contour.")
             raise Unusable(reason, message, "Contour it, or leave it out of the regions asked for.")
         array, more = rasterise(outlines, self.volume)
+        if "gap-between-contours" in more and self.gaps != "keep":
+            if self.gaps == "refuse":
+                message = "Slices between the contours of the region carry none."
+                raise Unusable("gap-between-contours", message, "Contour every slice, or ask to fill gaps or to keep them.")
+            array = fill_gaps(array, self.volume)
+            more = more - {"gap-between-contours"} | {"gaps-filled"}
         return checked(self.name, array, self.number, tuple(sorted(notes | more)))
 
     def _check_frame(self) -> None:
@@ -169,6 +182,33 @@ def rasterise(outlines: list[Array], volume: Volume) -> tuple[Array, set[str]]:
     if used[-1] - used[0] + 1 != len(used):
         notes.add("gap-between-contours")
     return array, notes
+
+
+def fill_gaps(array: Array, volume: Volume) -> Array:
+    """Return the mask with empty slices between filled ones interpolated by shape.
+
+    The signed distance to the outline within each contoured slice is interpolated linearly along the normal (Raya and
+    Udupa 1990); a voxel is inside where it is not positive.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    spacing = (volume.grid.spacing[1], volume.grid.spacing[0])
+    offsets = volume.grid.offsets()
+    filled = np.flatnonzero(array.any(axis=(1, 2)))
+    result = array.copy()
+
+    def distance(index: int) -> Array:
+        plane = array[index]
+        outside: Array = distance_transform_edt(~plane, sampling=spacing)
+        return np.where(plane, -distance_transform_edt(plane, sampling=spacing), outside)
+
+    for low, high in pairwise(filled):
+        if high - low > 1:
+            below, above = distance(low), distance(high)
+            for index in range(low + 1, high):
+                share = (offsets[index] - offsets[low]) / (offsets[high] - offsets[low])
+                result[index] = (1 - share) * below + share * above <= 0
+    return result
 
 
 def _reach(offsets: Array, index: int, height: float, distance: float) -> float:

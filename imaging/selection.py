@@ -13,6 +13,7 @@ from groundwork.files import digest_of, sha256_file
 from groundwork.problems import Unusable, UserError
 from imaging.masks import Mask, Roi, open_masks
 from imaging.regions import Regions, check_regions, match_regions
+from imaging.rtstruct import Gaps
 from imaging.settings import FeatureSettings
 from imaging.shells import check_shells, shell, shell_name
 from imaging.volumes import Volume, read_files, read_image, read_series
@@ -41,6 +42,7 @@ class FeatureTask:
         resample: Resample masks that lie on another grid; `correctMask: true` in the settings asks for it too.
         threshold: Least fraction at which a voxel of a fractional SEG is inside.
         shells: Peritumoral shells to extract beside every region, as (inner, outer) in mm.
+        gaps: What to do with slices between contours that carry none: `keep`, `fill` or `refuse`.
     """
 
     image_folder: Path
@@ -59,6 +61,7 @@ class FeatureTask:
     resample: bool = False
     threshold: float = 0.5
     shells: tuple[tuple[float, float], ...] = ()
+    gaps: Gaps = "keep"
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,8 @@ def check_task(task: FeatureTask) -> None:
         raise UserError("PyRadiomics does not compute IBSI's definitions. Choose engine: unibase for mode: ibsi.")
     if task.several not in ("refuse", "each", "union"):
         raise UserError("several must be refuse, each or union.")
+    if task.gaps not in ("keep", "fill", "refuse"):
+        raise UserError("gaps must be keep, fill or refuse.")
     check_shells(task.shells)
     if task.regions is not None:
         check_regions(task.regions)
@@ -131,7 +136,7 @@ def select(task: FeatureTask) -> Selection:
     refused: list[dict[str, Any]] = []
     for path in task.mask_paths:
         try:
-            flat += [(path, roi) for roi in open_masks(path, volume, resample=resample, threshold=task.threshold)]
+            flat += [(path, roi) for roi in open_masks(path, volume, resample=resample, threshold=task.threshold, gaps=task.gaps)]
         except Unusable as problem:
             # One file that is no mask must not take the regions of the others with it.
             refused.append(entry("", "", problem))

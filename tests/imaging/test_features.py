@@ -12,7 +12,7 @@ import SimpleITK as sitk
 
 from groundwork.problems import Unusable, UserError
 from imaging.dictionary import feature_dictionary
-from imaging.features import FeatureTask, collect, extract_plain, extract_region, extract_series, plan_units
+from imaging.features import FeatureTask, collect, extract_plain, extract_region, extract_series, list_regions, plan_units
 from imaging.grid import Grid
 from imaging.index import index_folder
 from imaging.masks import open_masks
@@ -69,6 +69,14 @@ def test_matches_misses_and_refusals_are_all_listed(tmp_path: Path) -> None:
     ]
     assert result["missing_targets"] == ["HEART"]
     assert result["unused_rois"] == ["Lung"]
+    listed = list_regions({"1001/ct": result})
+    assert listed.select("target", "roi_name", "status", "reason").rows() == [
+        ("GTV", "GTV-1", "done", None),
+        ("SECOND", "Tumour 2", "done", None),
+        ("HEART", None, "missing", None),
+        ("FAR", "GTV far", "refused", "region-outside-image"),
+        (None, "Lung", "unused", None),
+    ]
     frame = pl.read_parquet(tmp_path / "out.parquet")
     assert frame.select("subject_id", "centre", "region", "roi_name", "Modality").rows() == [
         (1001, "A", "GTV", "GTV-1", "CT"),

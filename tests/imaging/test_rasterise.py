@@ -153,6 +153,21 @@ def test_every_second_slice_is_left_as_drawn_and_said(tmp_path: Path) -> None:
     assert mask.notes == ("gap-between-contours",)
 
 
+def test_gaps_are_filled_or_refused_on_request(tmp_path: Path) -> None:
+    volume = volume_of(tmp_path / "ct")
+    cylinder = write_rtstruct(tmp_path / "a.dcm", [("GTV", [disc(CENTRE, 15.01, 3.0 * k) for k in (0, 2, 4)])])
+    (mask,) = read_masks(cylinder, volume, gaps="fill")
+    assert np.array_equal(mask.array, stack({k: distances(CENTRE) < 15.01 for k in range(5)}))
+    assert mask.notes == ("gaps-filled",)
+    with pytest.raises(Unusable, match="gap-between-contours"):
+        read_masks(cylinder, volume, gaps="refuse")
+    cone = write_rtstruct(tmp_path / "b.dcm", [("GTV", [disc(CENTRE, 5.0 + 4.0 * k, 3.0 * k) for k in (0, 2)])])
+    (mask,) = read_masks(cone, volume, gaps="fill")
+    # Half-way between radii 5 and 13 lies 9, to within the voxels that distances are measured between.
+    assert mask.array[1][distances(CENTRE) < 8.0].all()
+    assert not mask.array[1][distances(CENTRE) > 10.0].any()
+
+
 def test_edge_of_the_field(tmp_path: Path) -> None:
     centre = (1.3, 44.6)
     mask = mask_of(tmp_path, volume_of(tmp_path / "ct"), [disc(centre, 15.01, 3.0)])
