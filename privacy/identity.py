@@ -330,6 +330,16 @@ def persons(folder: Path | str, *, revision: int | None = None) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={"centre": pl.String, "person_key": pl.String, "person": pl.String}, orient="row")
 
 
+def ledger_people(folder: Path | str, *, revision: int | None = None) -> pl.DataFrame:
+    """Return the PEOPLE rows of a ledger as of a revision; vault only."""
+    return _State.load(Path(folder), revision).people
+
+
+def is_same_as() -> pl.Expr:
+    """Return whether a row of PEOPLE is a link to another record, not an identifier."""
+    return pl.col("system") == SAME_AS
+
+
 def _read_csv(path: Path) -> pl.DataFrame:
     content = path.read_bytes()
     try:

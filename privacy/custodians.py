@@ -1,0 +1,64 @@
+"""Two custodians, two keys: neither can go from a pseudonym to a person, or back, without the other.
+
+- The *identity custodian* holds the identity ledger and the first key. Out of the ledger it makes tokens, one a person,
+  and hands them on without any identity.
+- The *study custodian* holds the second key and no identity. It makes of each token the subject's pseudonym and shift.
+
+The first knows persons and tokens, but cannot compute a pseudonym; the second knows tokens and pseudonyms, but no
+person. Whoever stages data needs the answer of both for the identifiers it meets (`assemble`), and keeps it no longer
+than staging runs. To find the person behind a pseudonym, both must act: the study custodian names the token, the
+identity custodian the person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from groundwork.problems import UserError
+from privacy import dates, identity, pseudonyms
+from privacy.keys import Key
+from privacy.subjects import Subject, SubjectLookup
+
+
+def person_tokens(folder: Path | str, first_key: Key, *, revision: int | None = None) -> dict[tuple[str, str], str]:
+    """Identity custodian: return the token of every record `(centre, person_key)` of the ledger."""
+    frame = identity.persons(folder, revision=revision)
+    return {(centre, person_key): _token(first_key, person) for centre, person_key, person in frame.iter_rows()}
+
+
+def subjects_of_tokens(
+    tokens: Iterable[str], second_key: Key, max_shift_days: int = dates.DEFAULT_MAX_SHIFT_DAYS
+) -> dict[str, Subject]:
+    """Study custodian: return pseudonym and date shift of every token; it sees nothing else."""
+    subjects = {}
+    for token in sorted(set(tokens)):
+        number = pseudonyms.subject_id(second_key, token)
+        subjects[token] = Subject(number, dates.shift_days(second_key, number, max_shift_days))
+    return subjects
+
+
+def assemble(
+    folder: Path | str, tokens: Mapping[tuple[str, str], str], subjects: Mapping[str, Subject], *, revision: int | None = None
+) -> SubjectLookup:
+    """Staging: return the lookup from identifiers to subjects, out of the answers of both custodians.
+
+    Raises:
+        UserError: If the study custodian's answer lacks a token: the ledger has grown since.
+    """
+    people = identity.ledger_people(folder, revision=revision).filter(~identity.is_same_as())
+    missing = set(tokens.values()) - set(subjects)
+    if missing:
+        raise UserError(f"{len(missing)} persons have no pseudonym yet. Send the new tokens to the study custodian.")
+    rows = people.select("centre", "person_key", "system", "identifier").iter_rows()
+    return SubjectLookup({(c, system, identifier): subjects[tokens[(c, key)]] for c, key, system, identifier in rows})
+
+
+def re_identify(subject_id: int, subjects: Mapping[str, Subject], tokens: Mapping[tuple[str, str], str]) -> list[tuple[str, str]]:
+    """Both together: return the records behind a pseudonym. Each use belongs in the audit log."""
+    found = [token for token, subject in subjects.items() if subject.subject_id == subject_id]
+    return sorted(record for record, token in tokens.items() if token in found)
+
+
+def _token(key: Key, person: str) -> str:
+    return key.mac("custodian-token", person).hex()
