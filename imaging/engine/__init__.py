@@ -63,3 +63,25 @@ def extract(
 
         return extract_pyradiomics(image, mask, tuple(spacing), settings, stored_type)
     raise ValueError(f"mode {mode!r} is not one of pyradiomics, ibsi")
+
+
+def precompile() -> None:
+    """Run every compiled loop once on a small region, which leaves their machine code on disk (half a minute once)."""
+    from types import SimpleNamespace
+
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    image = np.round(rng.normal(0, 60, (9, 10, 11)))
+    mask = np.zeros(image.shape, dtype=bool)
+    mask[2:7, 2:8, 2:9] = True
+    classes = dict.fromkeys(("firstorder", "glcm", "gldm", "glrlm", "glszm", "ngtdm", "shape"))
+    every = {"2D_avg", "2D_comb", "2_5D_avg", "2_5D_comb", "3D_avg", "3D_comb"}
+    settings = SimpleNamespace(
+        setting={"distances": [1], "minimumROIDimensions": 2},
+        image_types={"Original": {}},
+        feature_classes=classes,
+        ibsi={"bins": 8, "aggregations": sorted(every)},
+    )
+    extract(image, mask, (1.0, 1.0, 1.0), settings, "pyradiomics", "int16")
+    extract(image, mask, (1.0, 1.0, 1.0), settings, "ibsi")

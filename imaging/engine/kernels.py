@@ -1,15 +1,16 @@
 """Compiled loops over voxels. Arrays of grey levels hold 0 outside the region and are padded by zeros on all sides.
 
-Compiled once per machine and kept on disk by numba (`cache=True`); `imaging.engine.precompile` fills that cache.
+Compiled once per machine and kept on disk; see `imaging.engine.compiled`.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from imaging.engine.compiled import compiled
 
 
-@njit(cache=True)
+@compiled
 def co_occurrence(levels: np.ndarray, steps: np.ndarray, pad: int, n_levels: int, counts: np.ndarray) -> None:
     """Count pairs (level, level one step further) for each step.
 
@@ -35,7 +36,7 @@ def co_occurrence(levels: np.ndarray, steps: np.ndarray, pad: int, n_levels: int
                         table[a - 1, b - 1] += 1
 
 
-@njit(cache=True)
+@compiled
 def run_lengths(levels: np.ndarray, steps: np.ndarray, pad: int, counts: np.ndarray) -> np.ndarray:
     """Count runs of equal levels by (level, length) for each step.
 
@@ -76,7 +77,7 @@ def run_lengths(levels: np.ndarray, steps: np.ndarray, pad: int, counts: np.ndar
     return adjacent
 
 
-@njit(cache=True)
+@compiled
 def _root(parent: np.ndarray, i: int) -> int:
     while parent[i] != i:
         parent[i] = parent[parent[i]]
@@ -84,7 +85,7 @@ def _root(parent: np.ndarray, i: int) -> int:
     return i
 
 
-@njit(cache=True)
+@compiled
 def zones(levels: np.ndarray, planar: bool, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Find zones of equal level: 26-connected, or 8-connected within each slice when `planar`.
 
@@ -178,7 +179,7 @@ def zones(levels: np.ndarray, planar: bool, distance: np.ndarray) -> tuple[np.nd
     return level, size, near, where
 
 
-@njit(cache=True)
+@compiled
 def border_distance(mask: np.ndarray, planar: bool) -> np.ndarray:
     """City-block distance of each voxel to the outside of the mask, 1 on its border; within slices when `planar`.
 
@@ -208,7 +209,7 @@ def border_distance(mask: np.ndarray, planar: bool) -> np.ndarray:
     return out
 
 
-@njit(cache=True)
+@compiled
 def neighbourhoods(
     levels: np.ndarray, steps: np.ndarray, pad: int, alpha: int, n_levels: int, by_slice: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -270,7 +271,7 @@ def neighbourhoods(
     return voxels, differences, dependence
 
 
-@njit(cache=True)
+@compiled
 def cube_configurations(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Count the configurations of all cubes of eight neighbouring voxels, and add up where they lie.
 
@@ -299,7 +300,7 @@ def cube_configurations(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return counts, places
 
 
-@njit(cache=True)
+@compiled
 def row_extremes(mask: np.ndarray) -> np.ndarray:
     """Vertices of the surface mesh that can be extreme: on each line of voxels or voxel gaps the outermost two.
 
@@ -353,7 +354,7 @@ def row_extremes(mask: np.ndarray) -> np.ndarray:
     return out[:n]
 
 
-@njit(cache=True)
+@compiled
 def largest_distance(points: np.ndarray) -> float:
     """Largest squared distance between any two of the points (n, d)."""
     best = 0.0
@@ -367,7 +368,7 @@ def largest_distance(points: np.ndarray) -> float:
     return best
 
 
-@njit(cache=True)
+@compiled
 def sphere_means(image: np.ndarray, known: np.ndarray, mask: np.ndarray, half: np.ndarray) -> tuple[float, float]:
     """Mean intensity in a sphere around voxels of the region: at the brightest voxels, and the largest of all.
 
@@ -432,7 +433,7 @@ def sphere_means(image: np.ndarray, known: np.ndarray, mask: np.ndarray, half: n
     return local, overall
 
 
-@njit(cache=True)
+@compiled
 def smallest_box(corners: np.ndarray, normals: np.ndarray) -> np.ndarray:
     """Edges of the smallest box with a face on a facet of a convex body (rotating the box in the plane of the facet).
 
@@ -505,7 +506,7 @@ def smallest_box(corners: np.ndarray, normals: np.ndarray) -> np.ndarray:
     return edges
 
 
-@njit(cache=True)
+@compiled
 def _near_outline(points: np.ndarray) -> np.ndarray:
     """Indices of the points (n, 2) that do not lie inside the octagon of the extreme ones (Akl and Toussaint)."""
     n = points.shape[0]
@@ -533,7 +534,7 @@ def _near_outline(points: np.ndarray) -> np.ndarray:
     return kept[:number]
 
 
-@njit(cache=True)
+@compiled
 def enclosing_weights(lifted: np.ndarray, tolerance: float, rounds: int) -> np.ndarray:
     """Weights of the points on the ellipsoid of least volume around them (Khachiyan; away steps after Todd and Yildirim).
 
@@ -597,7 +598,7 @@ def enclosing_weights(lifted: np.ndarray, tolerance: float, rounds: int) -> np.n
     return u
 
 
-@njit(cache=True)
+@compiled
 def index_moments(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
     """Sums and sums of products of the indices (z, y, x) of all voxels set, and their number; whole numbers throughout."""
     sums = np.zeros(3, dtype=np.int64)
@@ -630,7 +631,7 @@ def index_moments(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
     return sums, products, n
 
 
-@njit(cache=True)
+@compiled
 def digitise(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Number of edges not above each value, as `numpy.digitize`: a guess from the mean width, corrected at the edges."""
     out = np.empty(len(values), dtype=np.uint16)
@@ -648,7 +649,7 @@ def digitise(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return out
 
 
-@njit(cache=True)
+@compiled
 def sum_by_group(group: np.ndarray, rows: np.ndarray, n_groups: int) -> np.ndarray:
     """Sum of the rows (n, d) of each group (n,), shape (n_groups, d)."""
     out = np.zeros((n_groups, rows.shape[1]))
@@ -658,7 +659,7 @@ def sum_by_group(group: np.ndarray, rows: np.ndarray, n_groups: int) -> np.ndarr
     return out
 
 
-@njit(cache=True)
+@compiled
 def planar_hulls(points: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, float]:
     """Corners of the convex hull of each group of points (n, 2), and the largest squared distance within a group.
 
@@ -696,7 +697,7 @@ def planar_hulls(points: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, fl
     return corner, best
 
 
-@njit(cache=True)
+@compiled
 def _turn(points: np.ndarray, a: int, b: int, c: int) -> float:
     return (points[b, 0] - points[a, 0]) * (points[c, 1] - points[a, 1]) - (points[b, 1] - points[a, 1]) * (
         points[c, 0] - points[a, 0]
