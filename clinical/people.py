@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from clinical import fhir, mapping, omop, reading
+from clinical import databases, fhir, mapping, omop, reading
 from clinical.timeline import Format
 from groundwork.problems import UserError
 from groundwork.tables import PEOPLE
@@ -15,7 +15,7 @@ from groundwork.tables import PEOPLE
 _PLACE_CODE = "fr-core-address-insee-code"
 
 
-def read_people(format: Format, path: Path, centre: str) -> pl.DataFrame:
+def read_people(format: Format, path: Path | str, centre: str) -> pl.DataFrame:
     """Return PEOPLE: one row per identifier of every person of a source.
 
     FHIR Patients give names, birth, sex, place of birth, hospital numbers (`ipp`), INS (by its OID) and their id
@@ -25,6 +25,14 @@ def read_people(format: Format, path: Path, centre: str) -> pl.DataFrame:
     Raises:
         UserError: If the format holds no identities, or the source cannot be read.
     """
+    if format == "omop" and databases.is_database(path):
+        names, read = databases.open_database(path, {"person"})
+        if not names:
+            raise UserError("There is no PERSON table in this database. Name its schema: ?schema=cdm.")
+        rows = _of_omop_persons(read("person"), centre)
+        frame = pl.DataFrame(rows, schema=PEOPLE.schema(), orient="row", infer_schema_length=None)
+        return PEOPLE.conform(frame.unique(list(PEOPLE.key), keep="first", maintain_order=True))
+    path = Path(path)
     if format == "fhir":
         rows = _from_fhir(path, centre)
     elif format == "omop":
@@ -90,7 +98,11 @@ def _from_omop(path: Path, centre: str) -> list[dict[str, Any]]:
     found = {name.removeprefix("2b_"): files for name, files in reading.find_tables(path).items()}
     if "person" not in found:
         raise UserError(f"There is no PERSON table in {path}. Name the folder that holds person.csv.")
-    frame = omop.omop_persons(reading.read_tables(found["person"], "person"))
+    return _of_omop_persons(reading.read_tables(found["person"], "person"), centre)
+
+
+def _of_omop_persons(table: reading.SourceTable, centre: str) -> list[dict[str, Any]]:
+    frame = omop.omop_persons(table)
     rows: list[dict[str, Any]] = []
     for one in frame.iter_rows(named=True):
         if one["person"] is None:

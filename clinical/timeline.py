@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 import polars as pl
 
-from clinical import door, fhir, mapping, meds, omop, reading
+from clinical import databases, door, fhir, mapping, meds, omop, reading
 from clinical.door import Door, KeyDoor, LocalDoor, VaultDoor
 from groundwork.problems import UserError
 from privacy.keys import Key
@@ -23,7 +23,8 @@ class TimelineTask:
 
     Attributes:
         format: Format of the source.
-        path: Its folder (or one CSV file, for `csv`).
+        path: Its folder (or one CSV file, for `csv`); for `omop` also a DuckDB file or the address of a PostgreSQL
+            database (`postgresql://user@host/database?schema=cdm`).
         centre: Name of the centre, as in the study file.
         lookup: Finds the subject behind an identifier; None on plain files (see `convert`).
         mapping: Mapping file; needed for `csv`, allowed for `osiris` and `osiris-rwd` with other columns.
@@ -31,7 +32,7 @@ class TimelineTask:
     """
 
     format: Format
-    path: Path
+    path: Path | str
     centre: str
     lookup: SubjectLookup | None = None
     mapping: Path | None = None
@@ -90,25 +91,33 @@ def convert(task: TimelineTask, folder: Path, key: Key | None = None) -> Timelin
 def _read(task: TimelineTask, way: Door) -> TimelineResult:
     if task.format not in get_args(Format):
         raise UserError(f"{task.format} is no format of clinical records. Allowed: {', '.join(get_args(Format))}.")
-    if not task.path.exists():
-        raise UserError(f"There is nothing at {task.path}. Check the path of the clinical source of centre {task.centre}.")
     texts = frozenset(task.texts)
-    if task.format == "fhir":
-        tables, persons = fhir.read_fhir(task.path, texts)
+    if task.format == "omop" and databases.is_database(task.path):
+        wanted = {"person", "death", "concept", *omop.EVENT_TABLES}
+        tables, persons = omop.read_omop(*databases.open_database(task.path, wanted), texts)
     else:
-        found = {reading.table_name(task.path): [task.path]} if task.path.is_file() else reading.find_tables(task.path)
-        if not found:
-            raise UserError(f"There is no table in {task.path}. Expected are files in CSV or Parquet.")
-
-        def read(name: str) -> reading.SourceTable:
-            return reading.read_tables(found[name], name)
-
-        if task.format == "omop":
-            tables, persons = omop.read_omop(sorted(found), read, texts)
-        else:
-            tables, persons = mapping.map_tables(_mapping(task), sorted(found), read)
+        tables, persons = _read_files(task, Path(task.path), texts)
     passage = door.pass_through(tables, persons, way, task.centre, task.format)
     return TimelineResult(passage.events, passage.problems, passage.account)
+
+
+def _read_files(
+    task: TimelineTask, path: Path, texts: frozenset[str]
+) -> tuple[list[door.TableEvents], dict[str, list[door.Identifier]]]:
+    if not path.exists():
+        raise UserError(f"There is nothing at {path}. Check the path of the clinical source of centre {task.centre}.")
+    if task.format == "fhir":
+        return fhir.read_fhir(path, texts)
+    found = {reading.table_name(path): [path]} if path.is_file() else reading.find_tables(path)
+    if not found:
+        raise UserError(f"There is no table in {path}. Expected are files in CSV or Parquet.")
+
+    def read(name: str) -> reading.SourceTable:
+        return reading.read_tables(found[name], name)
+
+    if task.format == "omop":
+        return omop.read_omop(sorted(found), read, texts)
+    return mapping.map_tables(_mapping(task), sorted(found), read)
 
 
 def _mapping(task: TimelineTask) -> mapping.TableMapping:

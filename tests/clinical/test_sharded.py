@@ -29,7 +29,9 @@ def parquet(simulated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         days = [column for column in frame.columns if column.endswith("_date")]
         if name != "measurement":
             # Measurement keeps its impossible day, which only text can hold.
-            frame = frame.with_columns(pl.col(column).str.to_date("%Y-%m-%d", strict=False) for column in days if name != "concept")
+            frame = frame.with_columns(
+                pl.col(column).str.to_date("%Y-%m-%d", strict=False) for column in days if name != "concept"
+            )
         frame.write_parquet(folder / f"{name}.parquet", row_group_size=40)
     return folder
 

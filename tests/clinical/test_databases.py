@@ -1,0 +1,163 @@
+"""A live PostgreSQL server, started for the test as a user who is not root, and a DuckDB file: same rows as the CSV."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from clinical.people import read_people
+from clinical.reading import find_tables, read_tables
+from clinical.timeline import TimelineTask, read_events
+from groundwork.problems import UserError
+from tests.clinical.conftest import lookup_of
+
+NUMBERS = ("concept_id",)
+
+
+def binaries() -> Path | None:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")) + [Path(p) for p in [shutil.which("initdb")] if p]
+    return found[0].parent if found else None
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """Start a server that listens on a Unix socket only; yield its address."""
+    programs = binaries()
+    if programs is None:
+        pytest.skip("no PostgreSQL server programs (Debian: postgresql) on this machine")
+    user = next((name for name in ("postgres", "nobody") if _exists(name)), None) if os.geteuid() == 0 else None
+    if os.geteuid() == 0 and user is None:
+        pytest.skip("PostgreSQL does not run as root, and there is no other user")
+    # Short, because the path of a Unix socket has at most 107 bytes.
+    folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))
+    try:
+        if user:
+            os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
+        as_user = {"user": user, "cwd": "/", "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        subprocess.run(
+            [programs / "initdb", "-D", folder / "db", "-A", "trust", "-U", "omop", "-E", "UTF8", "--no-sync"],
+            check=True,
+            **as_user,
+        )  # type: ignore[call-overload]
+        options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
+        start = [programs / "pg_ctl", "-D", folder / "db", "-w", "-l", folder / "log", "-o", options, "start"]
+        subprocess.run(start, check=True, **as_user)  # type: ignore[call-overload]
+        try:
+            yield f"postgresql://omop@/postgres?host={folder}&schema=cdm"
+        finally:
+            subprocess.run([programs / "pg_ctl", "-D", folder / "db", "-m", "immediate", "stop"], check=True, **as_user)  # type: ignore[call-overload]
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _exists(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def typed(folder: Path) -> dict[str, pl.DataFrame]:
+    """The simulated OMOP tables with their CDM types; the impossible day cannot be stored and is left out."""
+    out = {}
+    for name, paths in find_tables(folder).items():
+        frame = read_tables(paths, name).frame.drop("source_row")
+        if name in {"note", "cdm_source", "concept"}:
+            frame = frame.select("concept_id", "vocabulary_id", "concept_code") if name == "concept" else frame
+        for column in frame.columns:
+            if column.endswith("_id") and not column.endswith(("source_id", "vocabulary_id", "domain_id", "class_id")):
+                frame = frame.with_columns(pl.col(column).cast(pl.Int64))
+            elif column.endswith("_date"):
+                frame = frame.with_columns(pl.col(column).str.to_date("%Y-%m-%d", strict=False))
+            elif column.endswith("_datetime"):
+                frame = frame.with_columns(pl.col(column).str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False))
+        if name == "measurement":
+            frame = frame.filter(pl.col("measurement_date").is_not_null())
+        out[name] = frame.sort(frame.columns)
+    return out
+
+
+KINDS = {pl.Int64: "bigint", pl.Date: "date", pl.String: "varchar"}
+
+
+def statements(tables: dict[str, pl.DataFrame]) -> Iterator[tuple[str, str, list[tuple[object, ...]]]]:
+    for name, frame in tables.items():
+        columns = ", ".join(f'"{c}" {KINDS.get(type(t), "timestamp")}' for c, t in frame.schema.items())
+        yield name, f"CREATE TABLE cdm.{name} ({columns})", frame.rows()
+
+
+def as_files(tables: dict[str, pl.DataFrame], folder: Path) -> Path:
+    folder.mkdir()
+    for name, frame in tables.items():
+        if name in {"person", "death", "concept", "measurement", "condition_occurrence", "drug_exposure", "visit_occurrence"}:
+            frame.write_parquet(folder / f"{name}.parquet")
+    return folder
+
+
+WANTED = ("person", "death", "concept", "measurement", "condition_occurrence", "drug_exposure", "visit_occurrence")
+UNNUMBERED = ["source_row"]
+
+
+def same_events(left: pl.DataFrame, right: pl.DataFrame) -> bool:
+    columns = [name for name in left.columns if name not in UNNUMBERED]
+    return left.select(columns).sort(columns).equals(right.select(columns).sort(columns))
+
+
+def test_a_live_postgresql_server(server: str, simulated: Path, tmp_path: Path) -> None:
+    import asyncio
+
+    import asyncpg
+
+    tables = {name: frame for name, frame in typed(simulated / "centre_a" / "omop").items() if name in WANTED}
+
+    async def fill() -> None:
+        connection = await asyncpg.connect(server.replace("&schema=cdm", ""))
+        await connection.execute("CREATE SCHEMA cdm")
+        for name, create, rows in statements(tables):
+            await connection.execute(create)
+            await connection.copy_records_to_table(name, schema_name="cdm", records=rows)
+        await connection.close()
+
+    asyncio.run(fill())
+    people = read_people("omop", server, "A")
+    lookup = lookup_of(people)
+    live = read_events(TimelineTask("omop", server, "A", lookup))
+    files = read_events(TimelineTask("omop", as_files(tables, tmp_path / "files"), "A", lookup))
+    assert people.drop("source_row").equals(read_people("omop", tmp_path / "files", "A").drop("source_row"))
+    assert live.events.height == files.events.height > 800
+    assert same_events(live.events, files.events)
+    again = read_events(TimelineTask("omop", server, "A", lookup))
+    assert again.events.equals(live.events)
+
+
+def test_a_duckdb_file(simulated: Path, tmp_path: Path) -> None:
+    import duckdb
+
+    tables = {name: frame for name, frame in typed(simulated / "centre_a" / "omop").items() if name in WANTED}
+    path = tmp_path / "store.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE SCHEMA cdm")
+        for name, create, rows in statements(tables):
+            connection.execute(create)
+            connection.executemany(f"INSERT INTO cdm.{name} VALUES ({', '.join('?' * len(rows[0]))})", rows)
+    lookup = lookup_of(read_people("omop", path, "A"))
+    stored = read_events(TimelineTask("omop", path, "A", lookup))
+    files = read_events(TimelineTask("omop", as_files(tables, tmp_path / "files"), "A", lookup))
+    assert same_events(stored.events, files.events)
+
+
+def test_a_password_in_the_address_is_refused() -> None:
+    with pytest.raises(UserError, match="password") as refusal:
+        read_people("omop", "postgresql://omop:secret@localhost/cdm", "A")
+    assert "secret" not in str(refusal.value)
+    with pytest.raises(UserError, match="cannot be reached"):
+        read_people("omop", "postgresql://omop@/cdm?host=/nowhere", "A")
