@@ -103,8 +103,11 @@ def diff(old: Path | str, new: Path | str) -> Difference:
     Raises:
         UserError: If a folder is no release, or the releases have different keys: their pseudonyms cannot be compared.
     """
-    old, new = Path(old), Path(new)
-    about_old, about_new = manifest.read(old), manifest.read(new)
+    return compare(Path(old), Path(new), manifest.read(old), manifest.read(new))
+
+
+def compare(old: Path, new: Path, about_old: Mapping[str, Any], about_new: Mapping[str, Any]) -> Difference:
+    """Compare two folders of release tables, given what their manifests say; see `diff`."""
     if about_old.get("key_fingerprint") != about_new.get("key_fingerprint"):
         raise UserError(
             "The releases were made under different keys, so their subjects cannot be matched. Compare releases of one key."

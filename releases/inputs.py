@@ -46,6 +46,7 @@ class ReleaseInputs:
         description: A few sentences on the study, for the page and the catalogue.
         concepts: What the timelines of the page draw (`treatment`, `progression`, `death`, ...) to beginnings of codes.
         policy: What is made coarser, and how alike subjects must be; a release that fails it is not published.
+        previous: Folder of the release this one follows; the page says what changed since.
     """
 
     study: str
@@ -70,6 +71,7 @@ class ReleaseInputs:
     description: str = ""
     concepts: Mapping[str, Sequence[str]] = field(default_factory=dict)
     policy: DisclosurePolicy = field(default_factory=DisclosurePolicy)
+    previous: Path | None = None
 
     def check(self) -> None:
         """Check what every later step leans on.

@@ -16,6 +16,7 @@ from groundwork.problems import UserError
 from privacy import leak_scan
 from privacy.leak_scan import Needle
 from releases import cohort, dictionary, manifest, policy, report
+from releases.difference import compare
 from releases.inputs import ReleaseInputs
 from releases.provenance import methods_paragraph
 from releases.timeline import write_timeline
@@ -114,7 +115,7 @@ def _build(inputs: ReleaseInputs, folder: Path) -> None:
     write_csv(described, folder / "dictionary" / "dictionary.csv")
     write_json(folder / "dictionary" / "dictionary.json", dictionary.to_json(described))
     shutil.copyfile(LOAD_SCRIPT, folder / "load_release.R")
-    about = {
+    about: dict[str, Any] = {
         "format": FORMAT,
         "study": inputs.study,
         "title": inputs.title,
@@ -131,6 +132,11 @@ def _build(inputs: ReleaseInputs, folder: Path) -> None:
         "flow": [dict(step) for step in inputs.flow],
         "status": "pseudonymised, not anonymous",
     }
+    changes = None
+    if inputs.previous is not None:
+        before = manifest.read(inputs.previous)
+        about["previous"] = before["version"]
+        changes = compare(inputs.previous, folder, before, about)
     page = report.render(
         report.ReportData(
             study=inputs.study,
@@ -146,6 +152,7 @@ def _build(inputs: ReleaseInputs, folder: Path) -> None:
             about=about,
             min_cell=inputs.min_cell,
             concepts=inputs.concepts,
+            changes=changes,
         )
     )
     write_text(folder / "report.html", page)

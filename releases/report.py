@@ -20,6 +20,7 @@ import polars as pl
 
 from releases import charts
 from releases.charts import both
+from releases.difference import Difference
 from releases.disclosure import MASK_TEXT, Statistic, chain, is_small, protect, suppress
 from releases.survival import kaplan_meier
 from releases.timeline import read_timeline
@@ -63,6 +64,7 @@ class ReportData:
     about: Mapping[str, Any]
     min_cell: int
     concepts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    changes: Difference | None = None
 
 
 def render(data: ReportData) -> str:
@@ -92,6 +94,7 @@ def render(data: ReportData) -> str:
         marks=[(charts.mark(kind, 8, 8), *names) for kind, names in charts.MARKS.items()],
         survival=survival(data),
         quarantine=quarantine(data),
+        changes=changes(data),
         distributions=distributions(data),
         mask=MASK_TEXT,
         dictionary=dictionary_rows(data.dictionary),
@@ -378,6 +381,29 @@ def quarantine(data: ReportData) -> list[dict[str, Any]]:
         }
         for row, count in zip(grouped.to_dicts(), masked.counts, strict=True)
     ]
+
+
+def changes(data: ReportData) -> dict[str, Any] | None:
+    """Return what changed since the previous release, by table and column, small counts masked."""
+    found = data.changes
+    if found is None:
+        return None
+    cells = found.cells.filter(pl.col("table") != "dictionary")
+    grouped = cells.group_by("table", "column").agg(pl.len().alias("cells"), pl.col("cause").unique().sort().str.join("; "))
+    grouped = grouped.sort(["cells", "table", "column"], descending=[True, False, False])
+    moved = found.rows.filter(pl.col("table") != "dictionary").group_by("table", "change").len().sort("table", "change")
+    return {
+        "version": data.about.get("previous", ""),
+        "added": shown(len(found.added), data.min_cell),
+        "removed": shown(len(found.removed), data.min_cell),
+        "rows": [(table, change, shown(count, data.min_cell)) for table, change, count in moved.iter_rows()],
+        "cells": [
+            (f"{row['table']}.{row['column']}", shown(row["cells"], data.min_cell), row["cause"])
+            for row in grouped.head(30).to_dicts()
+        ],
+        "more": max(0, grouped.height - 30),
+        "columns": found.columns[:30],
+    }
 
 
 def distributions(data: ReportData) -> list[dict[str, str]]:

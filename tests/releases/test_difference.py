@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def test_129_flags_and_163_times_are_named_exactly(tmp_path: Path) -> None:
         pl.when(pl.col("subject_id").is_in(list(times))).then(pl.col("AVAL") + 0.5).otherwise(pl.col("AVAL")).alias("AVAL"),
     ).sample(fraction=1, shuffle=True, seed=1)
     old = publish_release(inputs, tmp_path / "out")
-    other = replace(inputs, version="1.1.0", adtte=changed, settings={**inputs.settings, "endpoints": ["OS"]})
+    other = replace(inputs, version="1.1.0", adtte=changed, settings={**inputs.settings, "endpoints": ["OS"]}, previous=old)
     new = publish_release(other, tmp_path / "out")
     found = diff(old, new)
     assert found.by_column().rows() == [("adtte", "AVAL", 163), ("adtte", "CNSR", 129)]
@@ -39,6 +40,9 @@ def test_129_flags_and_163_times_are_named_exactly(tmp_path: Path) -> None:
     assert set(found.cells["cause"]) == {"new settings endpoints"}
     assert (found.added, found.removed, found.rows.height, found.columns, found.matrices) == ([], [], 0, [], {})
     assert "adtte.CNSR: 129 changed (new settings endpoints)" in found.text()
+    page = (new / "report.html").read_text()
+    assert re.search(r"adtte\.CNSR</code></td><td class=\"n\">129</td><td>new settings endpoints", page)
+    assert "What changed since version 1.0.0" in page
 
 
 @pytest.mark.slow
