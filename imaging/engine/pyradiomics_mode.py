@@ -74,7 +74,11 @@ def _features(
     if not wanted:
         return {}
     if not np.isfinite(image[mask]).all():
-        return {}
+        raise Unusable(
+            "not-finite-in-region",
+            "The region holds missing or infinite intensities.",
+            "Fill them, or leave this image type out.",
+        )
     levels = formulas.grey_levels(image, mask, settings)
     result: dict[str, float] = {}
 

@@ -1,0 +1,99 @@
+"""What holds for the engine as a whole: compiled once, the same each time, refusals by name."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from groundwork.problems import Unusable
+from imaging.engine import extract, precompile
+from imaging.engine.compiled import _KNOWN
+from imaging.engine.options import IbsiOptions
+from tests.imaging.engine.oracle import Settings
+
+
+def _scene() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(11)
+    image = rng.normal(0, 60, (14, 15, 16)).round()
+    mask = np.zeros(image.shape, dtype=bool)
+    mask[3:11, 2:13, 3:14] = rng.random((8, 11, 11)) < 0.9
+    return image, mask
+
+
+def test_precompiling_covers_every_call() -> None:
+    precompile()
+    before = [len(loop.signatures) for loop in _KNOWN]
+    image, mask = _scene()
+    types = {"Original": {}, "Wavelet": {}, "LoG": {"sigma": [1.0]}, "Gradient": {}, "Square": {}}
+    for setting in (
+        {},
+        {"force2D": True, "force2Ddimension": 2},
+        {"distances": [1, 2]},
+        {"binCount": 9},
+        {"resampledPixelSpacing": [2, 2, 2]},
+    ):
+        for stored in ("int16", "float64"):
+            extract(image, mask, (1.0, 1.0, 1.0), Settings(types, setting), "pyradiomics", stored)
+    for chosen in (
+        IbsiOptions(by_slice=True, bins=6),
+        IbsiOptions(spacing=(2, 2, 2), discretisation="fbs", filters={"log": {"filter": "log"}}),
+        IbsiOptions(resegment_sigma=2, interpolation="cubic", spacing=(1.5, 1, 1)),
+    ):
+        extract(image, mask, (1.0, 1.0, 1.0), Settings(ibsi=chosen), "ibsi")
+    grown = {loop.py_func.__name__: loop.signatures for loop, n in zip(_KNOWN, before, strict=True) if len(loop.signatures) != n}
+    assert not grown
+
+
+def test_importing_the_engine_imports_nothing_heavy() -> None:
+    code = "import sys, imaging.engine; print([m for m in ('numba', 'scipy', 'SimpleITK', 'pywt', 'radiomics', 'numpy') if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).resolve().parents[3]
+    )
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("mode", ["pyradiomics", "ibsi"])
+def test_the_same_region_gives_the_same_bits(mode: str) -> None:
+    image, mask = _scene()
+    chosen = Settings({"Original": {}, "Wavelet": {}}, ibsi={"bins": 8, "filters": {"laws": {"filter": "laws"}}})
+    first = extract(image, mask, (1.0, 1.0, 2.0), chosen, mode)  # type: ignore[arg-type]
+    second = extract(image.copy(order="F"), mask.copy(order="F"), (1.0, 1.0, 2.0), chosen, mode)  # type: ignore[arg-type]
+    assert str(first) == str(second)
+
+
+def test_pyradiomics_mode_padding_changes_nothing_with_filters() -> None:
+    image, mask = _scene()
+    types = {"Original": {}, "LoG": {"sigma": [1.0]}, "Wavelet": {}}
+    wide = np.pad(image, 24, mode="reflect")
+    inner = np.pad(mask, 24)
+    a = extract(wide, inner, (1.0, 1.0, 1.0), Settings(types), "pyradiomics")
+    b = extract(np.pad(wide, 100), np.pad(inner, 100), (1.0, 1.0, 1.0), Settings(types), "pyradiomics")
+    for image_type, features in a.items():
+        for name, value in features.items():
+            assert b[image_type][name] == pytest.approx(value, rel=1e-9, abs=1e-9), (image_type, name)
+
+
+def test_refusals_have_names() -> None:
+    image, mask = _scene()
+    one = np.zeros_like(mask)
+    one[5, 5, 5] = True
+    for region, setting, reason in (
+        (np.zeros_like(mask), {}, "empty-region"),
+        (one, {}, "region-too-small"),
+        (mask, {"minimumROISize": 10_000}, "region-too-small"),
+        (mask, {"resegmentRange": [1000, 2000]}, "empty-after-resegmentation"),
+        (mask, {"binWidth": 0.001}, "too-many-grey-levels"),
+    ):
+        with pytest.raises(Unusable, match=reason):
+            extract(image + 0.001 * np.arange(16), region, (1.0, 1.0, 1.0), Settings(setting=setting), "pyradiomics")
+    spoiled = np.where(mask, np.nan, image)
+    with pytest.raises(Unusable, match="not-finite-in-region"):
+        extract(spoiled, mask, (1.0, 1.0, 1.0), Settings(), "pyradiomics")
+    with pytest.raises(ValueError, match="one shape"):
+        extract(image, mask[1:], (1.0, 1.0, 1.0), Settings(), "pyradiomics")
+    with pytest.raises(ValueError, match="unknown ibsi options binz"):
+        extract(image, mask, (1.0, 1.0, 1.0), Settings(ibsi={"binz": 3}), "ibsi")
