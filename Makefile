@@ -31,7 +31,7 @@ real: setup  ## Build the example over real files (needs UNIBASE_REAL_DATA, defa
 	@$(RUN) unibase build examples/real/study.yaml
 
 test: setup  ## Run all tests
-	@$(RUN) pytest -n $(JOBS) --dist worksteal
+	@$(RUN) pytest -n $(JOBS) --dist loadgroup
 
 check: setup lint types  ## Lint, types and the rules of the house
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -11,7 +13,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-LINE_SECONDS = 10.0
+LINE_SECONDS = float(os.environ.get("UNIBASE_PROGRESS_SECONDS", "10"))
 """Least time between two lines of one stage where there is no terminal."""
 
 
@@ -58,7 +60,7 @@ class ProgressBoard:
             self._bars.update(task, completed=finished, total=total, note=note)
             return
         now = time.monotonic()
-        last, last_finished = self._said.get(stage, (-LINE_SECONDS, -1))
+        last, last_finished = self._said.get(stage, (-math.inf, -1))
         if finished != last_finished and (finished == total or now - last >= LINE_SECONDS):
             self._said[stage] = (now, finished)
             self._say(f"{stage}: {finished} of {total}" + (f", {note}" if note else ""))
