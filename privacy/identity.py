@@ -335,6 +335,14 @@ def ledger_people(folder: Path | str, *, revision: int | None = None) -> pl.Data
     return _State.load(Path(folder), revision).people
 
 
+def group_records(records: Mapping[RecordKey, set[str]], links: Iterable[tuple[RecordKey, RecordKey]]) -> list[list[RecordKey]]:
+    """Return the persons that links make of records, strongest link first; two INS (or their tokens) never in one person."""
+    groups = _Groups(records, ())
+    for one, two in links:
+        groups.join(one, two)
+    return list(groups.members().values())
+
+
 def is_same_as() -> pl.Expr:
     """Return whether a row of PEOPLE is a link to another record, not an identifier."""
     return pl.col("system") == SAME_AS

@@ -11,9 +11,9 @@ The tests compare it, pair by pair, with a plain version in `tests/privacy/ident
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import polars as pl
@@ -51,8 +51,35 @@ class Edge:
     score: float
 
 
+class Names(Protocol):
+    """What can be said of names that are not equal, known by their numbers; in clear text or encoded."""
+
+    def alike(self, one: np.ndarray, two: np.ndarray) -> np.ndarray:
+        """Return how alike family names are, 0 to 1 on the scale of Jaro and Winkler; 1 for a half of a compound name."""
+
+    def one_writing(self, one: list[int], two: list[int]) -> bool:
+        """Return whether two lists of given names are one compound name, written together or apart."""
+
+    def slips(self, one: int, two: int) -> int:
+        """Return how many slips of the pen lie between two given names, at most 3."""
+
+    def length(self, name: int) -> int:
+        """Return the letters of a given name."""
+
+    def begins(self, one: int, two: int) -> bool:
+        """Return whether one given name is the beginning of the other."""
+
+    def same_initial(self, one: int, two: int) -> bool:
+        """Return whether two given names begin with one letter."""
+
+
 class Traits(NamedTuple):
-    """What the sources say of persons, numbered: a row per record and distinct writing."""
+    """What the sources say of persons, numbered: a row per record and distinct writing.
+
+    `record` numbers `keys`; `families` and `given` hold numbers of names, -1 for none; `birth` year, month and day, 0 for
+    unknown; `sex` 1 male, 2 female; `place`, `department` (by place) and `ins` numbers, -1 for none. `initials`, `short`
+    and `long` number the initial of each given name and the first 4 and 5 letters of each family name.
+    """
 
     keys: list[RecordKey]
     record: np.ndarray
@@ -63,8 +90,10 @@ class Traits(NamedTuple):
     place: np.ndarray
     department: np.ndarray
     ins: np.ndarray
-    family_words: list[str]
-    given_words: list[str]
+    initials: np.ndarray
+    short: np.ndarray
+    long: np.ndarray
+    names: Names
 
 
 def read_traits(people: pl.DataFrame) -> Traits:
@@ -96,8 +125,10 @@ def read_traits(people: pl.DataFrame) -> Traits:
         place=place,
         department=np.unique(department, return_inverse=True)[1],
         ins=ins,
-        family_words=family_words,
-        given_words=given_words,
+        initials=_prefixes(given_words, 1),
+        short=_prefixes(family_words, 4),
+        long=_prefixes(family_words, 5),
+        names=ClearNames(family_words, given_words),
     )
 
 
@@ -108,7 +139,13 @@ def edges_between(
 
     Links are sorted with the strongest first, so that whoever joins them in that order is right most often.
     """
-    traits = read_traits(people)
+    return edges_of(read_traits(people), fresh, accept=accept, review=review)
+
+
+def edges_of(
+    traits: Traits, fresh: Collection[RecordKey], *, accept: float = ACCEPT_BITS, review: float = REVIEW_BITS
+) -> tuple[list[Edge], list[Edge]]:
+    """Return what `edges_between` does, from traits that were read already."""
     wanted = set(fresh)
     is_fresh = (
         np.array([key in wanted for key in traits.keys], dtype=np.bool_)[traits.record] if traits.keys else np.empty(0, np.bool_)
@@ -174,8 +211,8 @@ def _name_bits(traits: Traits) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """
     count = len(traits.keys)
     width = max(count, 1)
-    families = np.zeros(max(len(traits.family_words), 1))
-    given = np.zeros(max(len(traits.given_words), 1))
+    families = np.zeros(max(len(traits.short), 1))
+    given = np.zeros(max(len(traits.initials), 1))
     for column in traits.families.T:
         there = column >= 0
         # A record counts once per name, whatever the number of its writings.
@@ -230,8 +267,7 @@ def _blocks(traits: Traits) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return (rows, block) for the keys that records of one person share even when one or two traits are written wrongly."""
     low, high = np.sort(traits.birth[:, 1:], axis=1).T
     year, day_known, year_known = traits.birth[:, 0], traits.birth[:, 2] > 0, traits.birth[:, 0] > 0
-    initials = _prefixes(traits.given_words, 1)
-    short, long = _prefixes(traits.family_words, 4), _prefixes(traits.family_words, 5)
+    initials, short, long = traits.initials, traits.short, traits.long
     first = traits.given[:, 0]
     initial = np.where(first >= 0, initials[np.maximum(first, 0)], 0)
     day = low * 32 + high
@@ -297,27 +333,16 @@ def _score(traits: Traits, pairs: np.ndarray, family_bits: np.ndarray, given_bit
 
 def _family_by_letters(traits: Traits, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Return the evidence of family names of which none is equal: half of a compound name, a slip of the pen, or another."""
-    from rapidfuzz import process
-    from rapidfuzz.distance import JaroWinkler
-
     near = np.zeros(len(left))
-    words = traits.family_words
+    size = len(traits.short)
     for a in range(_FAMILIES):
         for b in range(_FAMILIES):
             one, two = traits.families[left, a].astype(np.int64), traits.families[right, b].astype(np.int64)
             there = np.flatnonzero((one >= 0) & (two >= 0))
             if not len(there):
                 continue
-            joint, inverse = np.unique(one[there] * len(words) + two[there], return_inverse=True)
-            firsts = [words[n] for n in joint // len(words)]
-            seconds = [words[n] for n in joint % len(words)]
-            alike = np.asarray(process.cpdist(firsts, seconds, scorer=JaroWinkler.similarity, dtype=np.float64))
-            halves = [
-                min(len(x), len(y)) >= 4 and (x.startswith(y) or y.startswith(x) or x.endswith(y) or y.endswith(x))
-                for x, y in zip(firsts, seconds, strict=True)
-            ]
-            alike = np.where(halves, 1.0, alike)
-            near[there] = np.maximum(near[there], alike[inverse])
+            joint, inverse = np.unique(one[there] * size + two[there], return_inverse=True)
+            near[there] = np.maximum(near[there], traits.names.alike(joint // size, joint % size)[inverse])
     # A woman known under her name of birth here and her married name there agrees on nothing but the rest.
     female = (traits.sex[left] == 2) | (traits.sex[right] == 2)
     return np.select([near >= 0.92, near >= 0.85, female], [_MOST_FUZZY, 2.0, -4.0], -7.0)
@@ -325,48 +350,87 @@ def _family_by_letters(traits: Traits, left: np.ndarray, right: np.ndarray) -> n
 
 def _given_by_letters(traits: Traits, left: np.ndarray, right: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Return the evidence of given names of which the first differ, or the veto of two names that both exist."""
-    from rapidfuzz.distance import OSA
-
-    words = traits.given_words
-    size = len(words) + 1
-    one, two = traits.given[left].astype(np.int64) + 1, traits.given[right].astype(np.int64) + 1
-    both = np.concatenate([one, two], axis=1)
+    both = np.concatenate([traits.given[left], traits.given[right]], axis=1)
     distinct, inverse = np.unique(both, axis=0, return_inverse=True)
     inverse = inverse.reshape(-1)
+    names = traits.names
+    slips: dict[tuple[int, int], int] = {}
     bits = np.empty(len(distinct))
-    known: dict[int, int] = {}
     for at, row in enumerate(distinct.tolist()):
-        a, b = [words[n - 1] for n in row[:_GIVEN] if n], [words[n - 1] for n in row[_GIVEN:] if n]
+        a, b = [n for n in row[:_GIVEN] if n >= 0], [n for n in row[_GIVEN:] if n >= 0]
         if not a or not b:
             bits[at] = 0.0
             continue
         first, second = a[0], b[0]
-        shortest = min(len(first), len(second))
-        many, few = max(counts[row[0] - 1], counts[row[_GIVEN] - 1]), min(counts[row[0] - 1], counts[row[_GIVEN] - 1])
+        shortest = min(names.length(first), names.length(second))
+        many, few = max(counts[first], counts[second]), min(counts[first], counts[second])
         two_names = bool(few >= max(3, many / _RARER))
-        if _joined(a) & _joined(b):
+        if names.one_writing(a, b):
             bits[at] = _MOST_FUZZY
         elif second in a or first in b:
             # One of several given names may be the usual one; of twins, each may bear the other's as a second name.
             bits[at] = -8.0 if two_names else 3.0
-        elif shortest == 1 and first[0] == second[0]:
+        elif shortest == 1 and names.same_initial(first, second):
             bits[at] = 2.0
         else:
-            pair = row[0] * size + row[_GIVEN]
-            if pair not in known:
-                known[pair] = OSA.distance(first, second, score_cutoff=2)
-            if known[pair] <= 1 and shortest >= 3:
+            if (first, second) not in slips:
+                slips[(first, second)] = names.slips(first, second)
+            apart = slips[(first, second)]
+            if apart <= 1 and shortest >= 3:
                 bits[at] = -12.0 if two_names else 4.0
             elif two_names:
                 bits[at] = VETO
-            elif shortest >= 4 and (first.startswith(second) or second.startswith(first)):
+            elif shortest >= 4 and names.begins(first, second):
                 bits[at] = 4.0
             else:
-                bits[at] = 1.0 if known[pair] == 2 and shortest >= 6 else VETO
+                bits[at] = 1.0 if apart == 2 and shortest >= 6 else VETO
     return bits[inverse]
 
 
-def _joined(names: list[str]) -> set[str]:
+class ClearNames:
+    """Names in clear text, compared by their letters."""
+
+    def __init__(self, families: list[str], given: list[str]) -> None:
+        self._families, self._given = families, given
+
+    def alike(self, one: np.ndarray, two: np.ndarray) -> np.ndarray:
+        """See `Names`."""
+        from rapidfuzz import process
+        from rapidfuzz.distance import JaroWinkler
+
+        firsts, seconds = [self._families[n] for n in one], [self._families[n] for n in two]
+        near = np.asarray(process.cpdist(firsts, seconds, scorer=JaroWinkler.similarity, dtype=np.float64))
+        halves = [
+            min(len(x), len(y)) >= 4 and (x.startswith(y) or y.startswith(x) or x.endswith(y) or y.endswith(x))
+            for x, y in zip(firsts, seconds, strict=True)
+        ]
+        return np.where(halves, 1.0, near)
+
+    def one_writing(self, one: list[int], two: list[int]) -> bool:
+        """See `Names`."""
+        return bool(joined([self._given[n] for n in one]) & joined([self._given[n] for n in two]))
+
+    def slips(self, one: int, two: int) -> int:
+        """See `Names`: optimal string alignment."""
+        from rapidfuzz.distance import OSA
+
+        return OSA.distance(self._given[one], self._given[two], score_cutoff=2)
+
+    def length(self, name: int) -> int:
+        """See `Names`."""
+        return len(self._given[name])
+
+    def begins(self, one: int, two: int) -> bool:
+        """See `Names`."""
+        first, second = self._given[one], self._given[two]
+        return first.startswith(second) or second.startswith(first)
+
+    def same_initial(self, one: int, two: int) -> bool:
+        """See `Names`."""
+        return self._given[one][0] == self._given[two][0]
+
+
+def joined(names: Sequence[str]) -> set[str]:
     """Return what a compound name may be written as: JEAN PIERRE MARIE is also JEANPIERRE and JEANPIERREMARIE."""
     return {"".join(names[:count]) for count in range(1, len(names) + 1)}
 
