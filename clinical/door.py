@@ -74,16 +74,16 @@ class VaultDoor:
 
 @dataclass(frozen=True)
 class KeyDoor:
-    """A door without a study: a keyed pseudonym of the first identifier, and the shift that belongs to it."""
+    """A door without a study: a keyed pseudonym of the hospital number, and the shift that belongs to it."""
 
     key: Key
     max_shift_days: int = dates.DEFAULT_MAX_SHIFT_DAYS
 
     def subject(self, centre: str, identifiers: Sequence[Identifier]) -> Subject | None:
-        """Return the subject computed from the first identifier."""
+        """Return the subject computed from the hospital number, or from the first identifier where there is none."""
         if not identifiers:
             return None
-        system, value = identifiers[0]
+        system, value = next((one for one in identifiers if one.system == "ipp"), identifiers[0])
         number = pseudonyms.subject_id(self.key, f"{centre}/{system}/{value.strip()}")
         return Subject(number, dates.shift_days(self.key, number, self.max_shift_days))
 

@@ -80,10 +80,13 @@ def write_shard(events: pl.DataFrame, path: Path) -> None:
 
 
 def _write_arrow(table: Any, path: Path) -> None:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     with atomic_file(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd", row_group_size=131_072)
+        # Dictionaries pay for codes and units; times and values are mostly distinct, and trying costs more than it saves.
+        texts = [field.name for field in table.schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
+        pq.write_table(table, temporary, compression="zstd", row_group_size=131_072, use_dictionary=texts)
 
 
 def write_metadata(

@@ -68,10 +68,14 @@ def convert_expressions(frame: pl.DataFrame, problems: list[RowProblem]) -> pl.D
             problems.append(RowProblem(row, "unknown-unit", message, "unit", refused=False))
     frame = frame.with_columns(pl.col("unit").replace_strict(list(ucum), list(ucum.values()), return_dtype=pl.String))
     target = pl.col("code").replace_strict(list(TARGET_UNIT), list(TARGET_UNIT.values()), default=None, return_dtype=pl.String)
-    pairs = pl.col("unit") + ">" + target
+    frame = frame.with_columns(target.alias("_target"))
+    other = (pl.col("unit") != pl.col("_target")).fill_null(False)
+    if not frame.select(other.any()).item():
+        return frame.drop("_target")
     factors = {f"{old}>{new}": factor for (old, new), factor in SAME_UNIT.items()}
+    pairs = pl.when(other).then(pl.col("unit") + ">" + pl.col("_target"))
     factor = pairs.replace_strict(list(factors), list(factors.values()), default=None, return_dtype=pl.Float64)
     return frame.with_columns(
         pl.when(factor.is_not_null()).then(pl.col("numeric_value") * factor).otherwise("numeric_value").alias("numeric_value"),
-        pl.when(factor.is_not_null()).then(target).otherwise("unit").alias("unit"),
-    )
+        pl.when(factor.is_not_null()).then("_target").otherwise("unit").alias("unit"),
+    ).drop("_target")
