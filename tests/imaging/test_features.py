@@ -125,6 +125,16 @@ def test_wrong_tasks_stop_the_command(tmp_path: Path) -> None:
         check_regions({"GTV": "gtv"})
 
 
+def test_memory_bound_follows_what_filters_see() -> None:
+    from imaging.features import memory_bound
+
+    log = make_settings({"imageType": {"LoG": {"sigma": [1.0]}}})
+    voxels = 10**8
+    assert memory_bound(voxels, FIRST) < memory_bound(voxels, log)
+    assert memory_bound(2 * voxels, log) - memory_bound(voxels, log) == 37 * voxels
+    assert memory_bound(voxels, make_settings({"imageType": {"Wavelet": {}}})) == memory_bound(voxels, FIRST)
+
+
 def test_patterns_match_whole_names_in_any_case() -> None:
     found = match_regions(["GTV", "gtv ", "PTV minus GTV", "GTVn"], {"A": ["gtv"], "B": [".*gtv.*"], "C": ["ctv"]})
     assert found.found == {"A": [0, 1], "B": [0, 1, 2, 3]}
