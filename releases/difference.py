@@ -69,6 +69,9 @@ class Difference:
         """Whether the releases hold the same data."""
         return not (self.added or self.removed or self.cells.height or self.rows.height or self.columns or self.matrices)
 
+    def __str__(self) -> str:
+        return self.text().rstrip("\n")
+
     def by_column(self) -> pl.DataFrame:
         """Count changed cells by table and column."""
         return self.cells.group_by("table", "column").agg(pl.len().alias("cells")).sort("table", "column")

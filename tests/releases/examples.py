@@ -91,7 +91,7 @@ def make_inputs(folder: Path, subjects: int = 120, seed: int = 1, genes: int = 3
             {"subject_id": ids[i], "time": None, "code": "GENDER//F", "source": f"{centre[i]}/omop/person", "source_row": i + 1}
         )
         happen(i, -40, "ICD10//C34.1")
-        happen(i, 0, "TREATMENT//chemotherapy", end_time=index[i] + timedelta(days=150))
+        happen(i, 0, "TREATMENT//chemotherapy", end_time=index[i] + timedelta(days=int(min(150, days[i]))))
         for when in (-20, 90, 210):
             if has_image[i] and when < days[i]:
                 happen(i, when, "IMAGING//CT")
