@@ -133,6 +133,7 @@ class _Layout(NamedTuple):
         top: `(tag, value, end)` of the noted values.
         gathered: `(tag, VR, value, end)` of the identifying values.
         program: Elements that may change, and insertions (`tag` of the statement, `value` and `end` at `start`), in order.
+        removed: `(action, tag)` of all removals; in `program`, those that touch are one.
         containers: `(place of the length, start, end)` of sequences and items of defined length.
     """
 
@@ -142,6 +143,7 @@ class _Layout(NamedTuple):
     top: list[tuple[int, int, int]]
     gathered: list[tuple[int, str, int, int]]
     program: list[_Event]
+    removed: list[tuple[str, int]]
     containers: list[tuple[int, int, int]]
 
 
@@ -204,13 +206,12 @@ class FastHeader:
         """
         header, implicit = self._header, self._encoding.implicit
         memo, tally = job.memo, job.tally
+        tally += self._layout.removed
         statements = dict(job.statements())
         edits: list[tuple[int, int, bytes]] = []
         for start, value, end, action, tag, vr in self._layout.program:
             if action == "remove":
                 edits.append((start, end, b""))
-                if tag >= 0:
-                    tally.append((action, tag))
                 continue
             if not vr:
                 if tag in statements:
@@ -268,6 +269,21 @@ class FastHeader:
             position = end
         parts.append(header[position:])
         return b"".join(parts)
+
+
+def _merged(program: list[_Event], ends: set[int]) -> list[_Event]:
+    """Return the program with removals that touch each other as one, such as those of a private block.
+
+    Where an item or sequence ends, one removal is inside and the next outside: they change different lengths.
+    """
+    result: list[_Event] = []
+    for event in program:
+        last = result[-1] if result else None
+        if last is not None and last.action == event.action == "remove" and last.end == event.start not in ends:
+            result[-1] = last._replace(end=event.end)
+        else:
+            result.append(event)
+    return result
 
 
 def _place(edit: tuple[int, int, Any]) -> tuple[int, bool]:
@@ -353,7 +369,8 @@ class _Walk:
             content,
             [(tag, value - at, end - at) for tag, value, end in self._top],
             [(tag, vr, value - at, end - at) for tag, vr, value, end in self._gathered],
-            program,
+            _merged(program, {end - at for _, _, end in self._containers}),
+            [("remove", event.tag) for event in program if event.action == "remove" and event.tag >= 0],
             [(place - at, start - at, end - at) for place, start, end in self._containers],
         )
 
