@@ -252,7 +252,7 @@ def minimum_box(hull: morphology.Hull) -> tuple[float, float]:
     return box_measures(kernels.smallest_box(np.ascontiguousarray(hull.corners), np.ascontiguousarray(hull.normals)))
 
 
-def enclosing_ellipsoid(points: Array, tolerance: float = 1e-7) -> tuple[float, float]:
+def enclosing_ellipsoid(points: Array, tolerance: float = 1e-6) -> tuple[float, float]:
     """Volume and area of the ellipsoid of least volume around points (n, 3), to a relative tolerance."""
     centre, scale = points.mean(axis=0), np.ptp(points, axis=0).max()
     inner = (points - centre) / scale

@@ -234,6 +234,9 @@ def neighbourhoods(
     voxels = np.zeros((n_slices, n_levels), dtype=np.int64)
     differences = np.zeros((n_slices, n_levels))
     dependence = np.zeros((n_slices, n_levels, n_steps + 1), dtype=np.int64)
+    # Three sums in the bits of one number: levels below 2^20, neighbours below 2^6, equal ones above.
+    packed = np.zeros(nx, dtype=np.uint32)
+    small = alpha == 0 and n_levels < 32_768 and n_steps < 32
     # 32 bits: twice as many voxels per vector instruction.
     total = np.zeros(nx, dtype=np.int32)
     count = np.zeros(nx, dtype=np.int32)
@@ -245,22 +248,26 @@ def neighbourhoods(
             total[:] = 0
             count[:] = 0
             equal[:] = 0
+            packed[:] = 0
             for k in range(n_steps):
                 other = levels[z + steps[k, 0], y + steps[k, 1]]
                 dx = steps[k, 2]
-                if alpha == 0:
+                if small:
                     for x in range(pad, nx - pad):
                         b = other[x + dx]
-                        total[x] += np.int32(b)
-                        count[x] += np.int32(b != 0)
-                        # Outside the region both are 0; those rows are never read.
-                        equal[x] += np.int32(b == row[x])
+                        # Outside the region both levels are 0; what is counted there is never read.
+                        packed[x] += np.uint32(b) | np.uint32(b != 0) << np.uint32(20) | np.uint32(b == row[x]) << np.uint32(26)
                 else:
                     for x in range(pad, nx - pad):
                         b = np.int32(other[x + dx])
                         total[x] += b
                         count[x] += np.int32(b != 0)
                         equal[x] += np.int32((b != 0) & (abs(b - np.int32(row[x])) <= alpha))
+            if small:
+                for x in range(pad, nx - pad):
+                    total[x] = packed[x] & np.uint32(0xFFFFF)
+                    count[x] = packed[x] >> np.uint32(20) & np.uint32(63)
+                    equal[x] = packed[x] >> np.uint32(26)
             for x in range(pad, nx - pad):
                 a = row[x]
                 if a:
@@ -400,6 +407,11 @@ def sphere_means(image: np.ndarray, known: np.ndarray, mask: np.ndarray, half: n
     overall = np.nan
     total = np.empty(nx)
     number = np.empty(nx, dtype=np.int32)
+    complete = counts[:, :, nx].sum() == nz * ny * nx
+    whole = 0
+    for r in half.ravel():
+        if r >= 0:
+            whole += 2 * r + 1
     for z in range(rz, nz - rz):
         for y in range(ry, ny - ry):
             first = nx
@@ -419,10 +431,14 @@ def sphere_means(image: np.ndarray, known: np.ndarray, mask: np.ndarray, half: n
                     if h < 0:
                         continue
                     row = sums[z + dz, y + dy]
-                    amount = counts[z + dz, y + dy]
                     for x in range(first, last + 1):
                         total[x] += row[x + h + 1] - row[x - h]
-                        number[x] += amount[x + h + 1] - amount[x - h]
+                    if not complete:
+                        amount = counts[z + dz, y + dy]
+                        for x in range(first, last + 1):
+                            number[x] += amount[x + h + 1] - amount[x - h]
+            if complete:
+                number[:] = whole
             for x in range(first, last + 1):
                 if mask[z, y, x] and number[x] > 0:
                     mean = total[x] / number[x]

@@ -320,7 +320,7 @@ def _laplacians(scene: Scene, settings: Mapping[str, Any]) -> Iterator[tuple[str
         yield f"log-sigma-{str(sigma).replace('.', '-')}-mm-3D", np.ascontiguousarray(result[_within(scene.box, crop)])
 
 
-LAPLACIAN_SUPPORT = 20
+LAPLACIAN_SUPPORT = 16
 """Widths of the Gaussian kept around the region."""
 
 

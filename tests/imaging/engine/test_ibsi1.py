@@ -60,7 +60,7 @@ def _equal(a: dict[str, float], b: dict[str, float], tolerance: float = 1e-9) ->
 
 
 def _loose(name: str, tolerance: float) -> float:
-    # The enclosing ellipsoid is found by iteration, to 1e-7 of its volume.
+    # The enclosing ellipsoid is found by iteration, to 1e-6 of its volume.
     return 1e-5 if "mvee" in name else tolerance
 
 

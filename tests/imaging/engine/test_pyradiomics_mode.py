@@ -148,6 +148,18 @@ VANISHING = ("shape_LeastAxisLength", "shape_MinorAxisLength", "shape_Flatness",
 """Axes of voxels in an oblique plane or on a line: PyRadiomics gives the root of a rounding error, we give 0."""
 
 
+NOTHING = ("glrlm_RunEntropy", "glrlm_RunVariance", "glcm_InverseVariance")
+"""Where a single direction is asked for and holds no pair, PyRadiomics sums over nothing to 0; we give NaN."""
+
+
+def _explained(feature: str, expected: float | None, given: float | None) -> bool:
+    if expected is None or given is None:
+        return False
+    if feature in NOTHING:
+        return expected == 0 and np.isnan(given)
+    return feature in VANISHING and abs(expected) < 1e-6 and given == 0
+
+
 @settings(max_examples=150, deadline=None)
 @given(_small_regions())
 def test_random_small_regions(case: tuple[np.ndarray, np.ndarray, tuple[float, ...], Settings]) -> None:
@@ -160,7 +172,7 @@ def test_random_small_regions(case: tuple[np.ndarray, np.ndarray, tuple[float, .
         return
     given_values = extract(image, mask, spacing, chosen, "pyradiomics", stored_type=image.dtype.name)
     off = differences(expected, given_values)
-    assert all(feature in VANISHING and x is not None and abs(x) < 1e-6 and y == 0 for _, feature, x, y in off), off
+    assert all(_explained(feature, x, y) for _, feature, x, y in off), off
 
 
 def test_mesh_table_equals_the_oracle_for_all_256_cubes() -> None:
