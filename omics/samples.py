@@ -283,3 +283,10 @@ def _quarantine(assay: str, centre: str, key: Key, problems: list[tuple[str, str
         for name, reason, message, remedy in problems
     ]
     return QUARANTINE.conform(pl.DataFrame(rows, schema=QUARANTINE.schema()))
+
+
+def overlaps(mapping: pl.DataFrame) -> pl.DataFrame:
+    """Count subjects by the set of assays they have a used sample in: columns assays (names joined by `&`) and subjects."""
+    used = mapping.filter(pl.col("status") == "used") if "status" in mapping.columns else mapping
+    per_subject = used.group_by("primary").agg(pl.col("assay").unique().sort().str.join("&").alias("assays"))
+    return per_subject.group_by("assays").agg(pl.len().alias("subjects")).sort("subjects", "assays", descending=[True, False])

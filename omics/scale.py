@@ -9,9 +9,11 @@ sample.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 OUT_OF_CORE_METHODS = ("tmm", "tmmwsp", "upperquartile", "median-of-ratios", "poscounts", "logcpm", "cpm", "none")
+CODEC_LEVEL = 3
 FIXED_POINT = 2.0**32
 """Gene moments of logarithms are summed in units of 2^-32: exact sums, and an error of a mean below 2^-33."""
 
@@ -120,7 +123,7 @@ def create_store(
         shape=(n, width),
         chunks=(min(max(1, n), rows or chunk_samples(width, np.dtype(dtype).itemsize)), width),
         dtype=dtype,
-        compressors=[BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle")],
+        compressors=[BloscCodec(cname="lz4", clevel=CODEC_LEVEL, shuffle="bitshuffle")],
     )
     x.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
     zarr.consolidate_metadata(path)
@@ -167,7 +170,83 @@ def _map[T, R](function: Callable[[T], R], tasks: Sequence[T], client: Client | 
 
 
 def _read(chunk: Chunk) -> NDArray[Any]:
-    return np.asarray(open_x(chunk.store)[chunk.start : chunk.stop])
+    """Read the samples of a chunk; a whole stored chunk is decoded straight from its file, four times as fast."""
+    from numcodecs import blosc  # type: ignore[import-untyped]
+
+    plan = _layout(chunk.store)
+    if plan is None or chunk.start % plan.rows or chunk.stop != min(chunk.start + plan.rows, plan.samples):
+        return np.asarray(open_x(chunk.store)[chunk.start : chunk.stop])
+    path = Path(chunk.store) / "X" / "c" / str(chunk.start // plan.rows) / "0"
+    if not path.exists():
+        return np.zeros((chunk.stop - chunk.start, plan.genes), plan.dtype)
+    try:
+        content = blosc.decompress(path.read_bytes())
+        values = np.frombuffer(content, plan.dtype).reshape(plan.rows, plan.genes)
+    except (RuntimeError, ValueError):
+        raise Unusable(
+            "truncated-file", f"Chunk {chunk.start // plan.rows} of the store cannot be read.", "Write the store again."
+        ) from None
+    return values[: chunk.stop - chunk.start]
+
+
+def _write(store: str, start: int, values: NDArray[Any]) -> None:
+    """Write whole samples from `start` on into X; whole stored chunks are encoded straight to their file."""
+    import zarr
+    from numcodecs import blosc
+
+    plan = _layout(store)
+    if (
+        plan is None
+        or start % plan.rows
+        or start + len(values) != min(start + plan.rows, plan.samples)
+        or values.dtype != plan.dtype
+    ):
+        group = zarr.open_group(store, mode="r+")
+        group["X"][start : start + len(values)] = values  # type: ignore[index]
+        return
+    if len(values) < plan.rows:
+        # The last chunk is stored whole, filled up with zeros.
+        whole = np.zeros((plan.rows, plan.genes), plan.dtype)
+        whole[: len(values)] = values
+        values = whole
+    content = blosc.compress(np.ascontiguousarray(values), b"lz4", CODEC_LEVEL, blosc.BITSHUFFLE)
+    path = Path(store) / "X" / "c" / str(start // plan.rows) / "0"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+class _Layout(NamedTuple):
+    samples: int
+    genes: int
+    rows: int
+    dtype: np.dtype[Any]
+
+
+def _layout(store: str) -> _Layout | None:
+    """How X lies on disk when it is as `create_store` makes it; None for any other zarr array, which zarr itself reads."""
+    path = Path(store) / "X" / "zarr.json"
+    return _parse_layout(path.read_text()) if path.exists() else None
+
+
+@lru_cache(maxsize=64)
+def _parse_layout(text: str) -> _Layout | None:
+    meta = json.loads(text)
+    codecs = meta.get("codecs", [])
+    plain = (
+        meta.get("zarr_format") == 3
+        and meta.get("chunk_key_encoding") == {"name": "default", "configuration": {"separator": "/"}}
+        and meta.get("chunk_grid", {}).get("name") == "regular"
+        and meta.get("fill_value") == 0
+        and len(meta["shape"]) == 2
+        and len(codecs) == 2
+        and codecs[0] == {"name": "bytes", "configuration": {"endian": "little"}}
+        and codecs[1]["name"] == "blosc"
+        and meta["data_type"] in ("int32", "int64", "float32", "float64")
+    )
+    if not plain or meta["chunk_grid"]["configuration"]["chunk_shape"][1] != meta["shape"][1]:
+        return None
+    samples, genes = meta["shape"]
+    return _Layout(samples, genes, meta["chunk_grid"]["configuration"]["chunk_shape"][0], np.dtype(meta["data_type"]))
 
 
 @dataclass(frozen=True)
@@ -328,13 +407,10 @@ class _Transform:
     target: str
 
     def __call__(self, chunk: Chunk) -> tuple[FloatArray, FloatArray, FloatArray, Moments]:
-        import zarr
-
         result = self.model.rows(_read(chunk))
         values = result.values.astype(np.float32)
         sums, squares = _fixed_moments(values)
-        group = zarr.open_group(self.target, mode="r+")
-        group["X"][chunk.start : chunk.stop] = values  # type: ignore[index]
+        _write(self.target, chunk.start, values)
         return result.library_size, result.norm_factor, result.size_factor, Moments(len(values), sums, squares)
 
 
@@ -344,12 +420,9 @@ class _LogNormalise:
     target_sum: float
 
     def __call__(self, chunk: Chunk) -> tuple[FloatArray, Moments]:
-        import zarr
-
         counts = _read(chunk)
         values, sizes, sums, squares = _log1p_rows(counts, self.target_sum)
-        group = zarr.open_group(self.target, mode="r+")
-        group["X"][chunk.start : chunk.stop] = values  # type: ignore[index]
+        _write(self.target, chunk.start, values)
         return sizes, Moments(len(values), sums, squares)
 
 
@@ -432,8 +505,6 @@ class Cohort:
     """
 
     def __init__(self, folder: Path | str) -> None:
-        import json
-
         self.folder = Path(folder)
         path = self.folder / "index.json"
         if not path.exists():

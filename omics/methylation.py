@@ -1,0 +1,140 @@
+"""DNA methylation arrays: beta values to M-values, with detection p-values and probe masks.
+
+Sources: Du et al., BMC Bioinformatics 2010, 11:587 (M-values); Zhou, Laird and Shen, Nucleic Acids Research 2017, 45:e22
+(which probes to mask). The lists of probes to mask depend on the array and are given by the user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import polars as pl
+
+from groundwork.problems import Unusable, UserError
+from omics.gates import GateReport, Refusal
+from omics.kernels import FloatArray
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+OFFSET = 1e-6
+"""Beta values of exactly 0 and 1 are moved in by this much before the logit."""
+DETECTION = 0.01
+MAX_MISSING_SAMPLE = 0.1
+MAX_MISSING_PROBE = 0.2
+
+
+def read_beta(path: Path | str) -> AnnData:
+    """Read a table of beta values, probes in rows and samples in columns (CSV, TSV; gzip; Parquet).
+
+    Returns:
+        AnnData, samples x probes, float64; missing values are NaN.
+
+    Raises:
+        Unusable: `not-beta` when a value lies outside 0 to 1 (M-values, percent).
+        UserError: If there is nothing at `path`.
+    """
+    import anndata
+
+    path = Path(path)
+    if not path.exists():
+        raise UserError(f"There is no methylation matrix at {path}. Check the path in the study file.")
+    frame = _table(path)
+    samples = frame.columns[1:]
+    values = frame.select(pl.col(samples).cast(pl.Float64())).to_numpy().T
+    finite = values[np.isfinite(values)]
+    if finite.size and (finite.min() < 0 or finite.max() > 1):
+        raise Unusable("not-beta", "Some values lie outside 0 to 1.", "Give beta values; M-values are 2^M / (2^M + 1).")
+    probes = frame.to_series(0).cast(pl.String()).to_list()
+    if len(set(probes)) < len(probes):
+        raise Unusable("repeated-probe", "A probe is listed twice.", "Keep one row per probe.")
+    return anndata.AnnData(
+        X=np.ascontiguousarray(values),
+        obs=pd.DataFrame({"sample": samples}, index=pd.Index(samples, dtype=object)),
+        var=pd.DataFrame(index=pd.Index(probes, name="probe", dtype=object)),
+    )
+
+
+def _table(path: Path) -> pl.DataFrame:
+    if path.suffix == ".parquet":
+        return pl.read_parquet(path)
+    try:
+        import gzip
+
+        with gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else path.open(encoding="utf-8-sig") as file:
+            header = file.readline()
+        separator = max("\t,;", key=header.count)
+        return pl.read_csv(path, separator=separator, null_values=["NA", "", "NaN"], infer_schema_length=None)
+    except (OSError, EOFError, pl.exceptions.PolarsError) as error:
+        raise Unusable(
+            "truncated-file", f"The matrix cannot be read to its end ({type(error).__name__}).", "Copy it again."
+        ) from None
+
+
+def mask(
+    adata: AnnData, *, detection: FloatArray | None = None, probes: Iterable[str] = (), threshold: float = DETECTION
+) -> AnnData:
+    """Make values missing whose detection p-value is above `threshold`, and leave out `probes`.
+
+    `uns["masked"]` counts both.
+    """
+    out = adata.copy()
+    values = np.array(out.X, dtype=np.float64)
+    failed = 0
+    if detection is not None:
+        bad = ~(np.asarray(detection) <= threshold)
+        failed = int((bad & np.isfinite(values)).sum())
+        values[bad] = np.nan
+    out.X = values
+    unwanted = set(probes)
+    keep = np.array([str(name) not in unwanted for name in out.var_names])
+    kept = out[:, keep].copy()
+    kept.uns["masked"] = {"values_not_detected": failed, "probes_left_out": int((~keep).sum())}
+    return kept
+
+
+def check_beta(adata: AnnData) -> GateReport:
+    """Refuse samples of which too much is missing, or whose column repeats another's.
+
+    Reasons: `empty-sample`, `failed-array` (more than a tenth of the probes missing), `duplicate-sample`.
+    """
+    values = np.asarray(adata.X, dtype=np.float64)
+    missing = np.isnan(values).mean(axis=1)
+    refused: dict[str, Refusal] = {}
+    seen: dict[bytes, str] = {}
+    for name, share, row in sorted(zip(map(str, adata.obs_names), missing, values, strict=True), key=lambda item: item[0]):
+        if share == 1:
+            refused[name] = Refusal(name, "empty-sample", "The sample has no value at all.", "Run the array again.")
+        elif share > MAX_MISSING_SAMPLE:
+            refused[name] = Refusal(
+                name, "failed-array", f"More than {MAX_MISSING_SAMPLE:.0%} of its probes failed.", "Run the array again."
+            )
+        elif (content := row.tobytes()) in seen:
+            refused[name] = Refusal(
+                name, "duplicate-sample", "Its values are the same as another sample's.", "Find out which of them is right."
+            )
+        else:
+            seen[content] = name
+    kept = tuple(str(name) for name in adata.obs_names if str(name) not in refused)
+    return GateReport("fraction", kept, tuple(refused[name] for name in sorted(refused)))
+
+
+def m_values(beta: FloatArray) -> FloatArray:
+    """log2(beta / (1 - beta)); 0 and 1 are moved in by `OFFSET`."""
+    inside = np.clip(np.asarray(beta, dtype=np.float64), OFFSET, 1 - OFFSET)
+    return np.asarray(np.log2(inside / (1 - inside)))
+
+
+def to_m_values(adata: AnnData) -> AnnData:
+    """Return M-values in X and beta in `layers["beta"]`; probes missing in more than a fifth of the samples are left out."""
+    values = np.asarray(adata.X, dtype=np.float64)
+    keep = np.isnan(values).mean(axis=0) <= MAX_MISSING_PROBE
+    out = adata[:, keep].copy()
+    out.layers["beta"] = values[:, keep]
+    out.X = m_values(values[:, keep])
+    out.uns["methylation"] = {"unit": "M-value", "probes_left_out_for_gaps": int((~keep).sum())}
+    return out

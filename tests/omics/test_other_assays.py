@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy import sparse
+
+from groundwork.problems import Unusable
+from omics import copynumber, methylation, proteomics, vcf
+from omics.counts import read_counts
+from omics.gates import check_counts
+from omics.mutations import combine_tables, read_maf
+from omics.pseudobulk import pseudobulk
+from omics.samples import overlaps
+
+
+def test_methylation_of_real_tumours(real_data: Path) -> None:
+    adata = methylation.read_beta(real_data / "omics" / "tcga_coad_meth" / "beta_chr21.csv.gz")
+    assert adata.shape == (38, 3012)
+    assert not methylation.check_beta(adata).refused
+    m = methylation.to_m_values(adata)
+    np.testing.assert_allclose(1 / (1 + 2.0**-m.X), m.layers["beta"], rtol=1e-12)
+
+
+def test_methylation_gates_and_masks(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    beta = rng.random((4, 50))
+    beta[1, :10] = np.nan
+    beta[2] = np.nan
+    beta[3] = beta[0]
+    path = tmp_path / "b.csv"
+    pd.DataFrame(beta.T, index=[f"cg{i}" for i in range(50)], columns=list("abcd")).to_csv(path)
+    adata = methylation.read_beta(path)
+    assert methylation.check_beta(adata).reasons() == {"b": "failed-array", "c": "empty-sample", "d": "duplicate-sample"}
+    p = np.zeros((4, 50))
+    p[0, :3] = 0.5
+    masked = methylation.mask(adata, detection=p, probes=["cg7", "cg9"])
+    assert masked.n_vars == 48
+    assert np.isnan(masked.X[0, :3]).all()
+    assert masked.uns["masked"] == {"values_not_detected": 3, "probes_left_out": 2}
+    pd.DataFrame([[1.5, -0.2]], index=["cg1"], columns=["a", "b"]).to_csv(path)
+    with pytest.raises(Unusable, match="not-beta"):
+        methylation.read_beta(path)
+
+
+def test_segments_to_arms_genes_and_altered_fraction(tmp_path: Path) -> None:
+    middle, length = copynumber.ARMS["hg19"]["1"]
+    path = tmp_path / "x.seg"
+    path.write_text(
+        f"ID\tchrom\tloc.start\tloc.end\tnum.mark\tseg.mean\nS\tchr1\t1\t{middle}\t9\t-1\nS\tchr1\t{middle + 1}\t{length}\t9\t0.1\nT\t2\t1\t1000\t3\t0.5\n"
+    )
+    segments = copynumber.read_segments(path)
+    arms = copynumber.arm_levels(segments)
+    assert arms["S", "1p"].X[0, 0] == -1
+    assert arms["S", "1q"].X[0, 0] == pytest.approx(0.1)
+    assert np.isnan(arms["T", "2p"].X[0, 0])
+    genes = pl.DataFrame({"region": ["A", "B"], "chromosome": ["1", "1"], "start": [middle - 99, 1], "end": [middle + 300, 10]})
+    np.testing.assert_allclose(copynumber.gene_levels(segments, genes).X[0], [(-1 * 100 + 0.1 * 300) / 400, -1])
+    altered = dict(copynumber.fraction_altered(segments).select("sample", "fraction_altered").iter_rows())
+    assert altered == {"S": pytest.approx(middle / length), "T": 1.0}
+    path.write_text("ID\tchrom\tloc.start\tloc.end\tseg.mean\nS\t1\t10\t5\t0\n")
+    with pytest.raises(Unusable, match="Row 1"):
+        copynumber.read_segments(path)
+
+
+def test_real_segments(real_data: Path) -> None:
+    folder = real_data / "omics" / "tcga_laml"
+    cohort = copynumber.read_segments(folder / "LAML_CBS_segments.tsv.gz")
+    arms = copynumber.arm_levels(cohort)
+    # Losses of 5q and 7q are the common large losses of acute myeloid leukaemia.
+    low = (arms.X < -0.3).sum(axis=0)
+    names = list(arms.var_names)
+    assert [names[i] for i in np.argsort(-low)[:2]] == ["5q", "7q"]
+    one = copynumber.fraction_altered(copynumber.read_segments(folder / "TCGA.AB.3009.hg19.seg.txt"))
+    assert one.height == 1
+    assert 0 <= one["fraction_altered"][0] <= 1
+
+
+def test_proteins() -> None:
+    raw = np.array([[4.0, 0.0, 16.0], [8.0, 2.0, 32.0]])
+    logs = proteomics.log_intensities(raw)
+    np.testing.assert_array_equal(logs, [[2, np.nan, 4], [3, 1, 5]])
+    np.testing.assert_array_equal(proteomics.median_centre(logs), [[-1, np.nan, 1], [0, -2, 2]])
+    ratios = proteomics.to_reference(logs, ["p", "p"], [True, False])
+    np.testing.assert_array_equal(ratios, [[0, np.nan, 0], [1, np.nan, 1]])
+    with pytest.raises(Unusable, match="negative-intensity"):
+        proteomics.log_intensities(-raw)
+    with pytest.raises(Unusable, match="no-reference"):
+        proteomics.to_reference(logs, ["p", "q"], [True, False])
+
+
+def test_pseudobulk_sums_raw_counts_and_accounts_for_cells() -> None:
+    rng = np.random.default_rng(2)
+    counts = rng.poisson(1.0, (300, 20))
+    obs = pd.DataFrame(
+        {"who": rng.choice(["p1", "p2"], 300), "type": rng.choice(["T", "B", "rare"], 300, p=[0.6, 0.38, 0.02])},
+        index=[f"c{i}" for i in range(300)],
+    )
+    obs.loc["c0", "type"] = None
+    cells = anndata.AnnData(X=np.log1p(counts), obs=obs, layers={"counts": sparse.csr_matrix(counts)})
+    bulk = pseudobulk(cells, patient="who", cell_type="type")
+    expected = pd.DataFrame(counts).groupby([obs["who"].to_numpy(), obs["type"].to_numpy()]).sum()
+    for name in bulk.obs_names:
+        np.testing.assert_array_equal(bulk[name].X[0], expected.loc[tuple(name.split("/"))])
+    left = bulk.uns["left_out"]
+    assert int(bulk.obs["cells"].sum()) + left["cells_in_them"] + left["cells_without_patient_or_type"] == 300
+    assert left["cells_without_patient_or_type"] == 1
+    del cells.layers["counts"]
+    with pytest.raises(Unusable, match="no-raw-counts"):
+        pseudobulk(cells, patient="who", cell_type="type")
+
+
+VCF = """##fileformat=VCFv4.2
+##INFO=<ID=CSQ,Number=.,Type=String,Description="Consequence annotations from Ensembl VEP. Format: Allele|Consequence|SYMBOL|HGVSp|CANONICAL">
+#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tNORMAL\tTUMOUR
+chr17\t7675088\t.\tC\tT\t.\tPASS\tCSQ=T|missense_variant|TP53|ENSP1:p.Arg175His|YES,T|intron_variant|TP53||\tGT\t0/0\t0/1
+chr12\t49033000\t.\tGA\tG\t.\tPASS\tCSQ=-|frameshift_variant|MLL2|ENSP2:p.Lys10fs|YES\tGT\t0/0\t0/1
+chr12\t25245350\t.\tC\tT\t.\tpanel_of_normals\tCSQ=T|missense_variant|KRAS|ENSP3:p.Gly12Asp|YES\tGT\t0/0\t0/1
+chr1\t100\t.\tC\tT\t.\tPASS\tCSQ=T|synonymous_variant|AGRN|ENSP4:p.Ala1%3D|YES\tGT\t0/0\t0/1
+"""
+
+
+def test_vcf_to_gene_table(tmp_path: Path) -> None:
+    path = tmp_path / "a.vcf"
+    path.write_text(VCF)
+    quiet = tmp_path / "b.vcf"
+    quiet.write_text("\n".join(VCF.splitlines()[:3]) + "\n")
+    data = vcf.read_vcf([path, quiet], ["A", "B"])
+    rows = data.variants.select("gene", "start", "end", "reference", "allele", "classification", "protein_change").rows()
+    assert rows == [
+        ("TP53", 7675088, 7675088, "C", "T", "Missense_Mutation", "p.R175H"),
+        ("KMT2D", 49033001, 49033001, "A", "-", "Frame_Shift_Del", "p.K10fs"),
+        ("AGRN", 100, 100, "C", "T", "Silent", "p.A1="),
+    ]
+    table = data.gene_table()
+    assert list(table.var_names) == ["KMT2D", "TP53"]
+    np.testing.assert_array_equal(table.X, [[1, 1], [0, 0]])
+    path.write_text(VCF.replace("CSQ=", "XYZ="))
+    with pytest.raises(Unusable, match="not-annotated"):
+        vcf.read_vcf([path])
+
+
+def test_a_gene_outside_a_panel_is_missing_when_centres_meet(tmp_path: Path) -> None:
+    head = "Hugo_Symbol\tChromosome\tStart_Position\tVariant_Classification\tTumor_Sample_Barcode\n"
+    (tmp_path / "a.maf").write_text(head + "TP53\t17\t1\tMissense_Mutation\tA1\nKRAS\t12\t1\tMissense_Mutation\tA1\n")
+    (tmp_path / "b.maf").write_text(head + "TP53\t17\t1\tMissense_Mutation\tB1\n")
+    (tmp_path / "panel.txt").write_text("TP53\nEGFR\n")
+    both = combine_tables(
+        [read_maf(tmp_path / "a.maf").gene_table(), read_maf(tmp_path / "b.maf", panel=tmp_path / "panel.txt").gene_table()]
+    )
+    assert list(both.var_names) == ["KRAS", "TP53"]
+    np.testing.assert_array_equal(both.X, [[1, 1], [np.nan, 1]])
+
+
+def test_miniacc_overlaps_equal_its_sample_map(real_data: Path) -> None:
+    folder = real_data / "omics" / "miniACC"
+    truth = pl.read_csv(folder / "sampleMap.csv")
+    rows = []
+    for assay in sorted(truth["assay"].unique()):
+        columns = pl.read_csv(folder / f"{assay}.csv", n_rows=0).columns[1:]
+        rows += [(assay, name[:12], name) for name in columns]
+    ours = pl.DataFrame(rows, schema=["assay", "primary", "colname"], orient="row")
+    assert set(ours.rows()) == set(truth.select("assay", "primary", "colname").rows())
+    table = overlaps(ours)
+    assert table.rows() == overlaps(truth).rows()
+    # The vignette of MultiAssayExperiment finds 43 patients with all five assays.
+    assert dict(table.iter_rows())["&".join(sorted(truth["assay"].unique()))] == 43
+    assert table["subjects"].sum() == pl.read_csv(folder / "colData.csv").height
+
+
+def test_miniacc_rna_is_refused_as_counts(real_data: Path) -> None:
+    with pytest.raises(Unusable, match="not-counts"):
+        check_counts(read_counts(real_data / "omics" / "miniACC" / "RNASeq2GeneNorm.csv"))
+    micro = check_counts(read_counts(real_data / "omics" / "miniACC" / "miRNASeqGene.csv"))
+    assert micro.kind == "counts"
