@@ -274,7 +274,7 @@ def read_study(path: Path | str) -> Study:
     try:
         return Study.model_validate({**content, "file": path.resolve()})
     except ValidationError as error:
-        faults = [_fault(path, content, detail) for detail in error.errors()]
+        faults = [_fault(path, content, detail) for detail in _merged(error)]
         raise UserError("\n".join([*faults, f"{len(faults)} to mend. Every key is explained in docs/study-file.md"])) from None
 
 
@@ -306,9 +306,26 @@ def check_sources(study: Study) -> None:
         raise UserError("\n".join([*missing, f"{len(missing)} sources are missing. Mend the paths in {study.file}"]))
 
 
+def _merged(error: ValidationError) -> list[Any]:
+    """Return the faults of a file, the branches of one choice (`latest` or `count`) put together as one fault."""
+    merged: dict[tuple[Any, ...], Any] = {}
+    for detail in error.errors():
+        location = tuple(part for part in detail["loc"] if not _is_branch(part))
+        known = merged.get((location, detail["type"]))
+        if known is not None and detail["type"] == "literal_error":
+            known["ctx"]["expected"] = f"{known['ctx']['expected'].replace(' or ', ', ')}, {detail['ctx']['expected']}"
+        else:
+            merged[location, detail["type"]] = {**detail, "loc": location}
+    return list(merged.values())
+
+
+def _is_branch(part: Any) -> bool:
+    return isinstance(part, str) and ("[" in part or part.startswith("function-"))
+
+
 def _fault(path: Path, content: CommentedMap, detail: Any) -> str:
     """Say one fault: where (line and key), what is wrong, what is allowed."""
-    location = [part for part in detail["loc"] if not (isinstance(part, str) and part.startswith("function-"))]
+    location = list(detail["loc"])
     line = _line(content, location)
     key = ".".join(str(part) for part in location) or "study"
     kind, context = detail["type"], detail.get("ctx", {})

@@ -173,7 +173,7 @@ def test_no_source_identifier_is_in_the_release(built: Built) -> None:
 def test_the_search_would_have_found_them(built: Built, tmp_path: Path) -> None:
     copy = tmp_path / "release"
     shutil.copytree(demo.release(built.home), copy)
-    name = truth(built, "identifiers").filter((pl.col("kind") == "number:ipp"))["value"][0]
+    name = truth(built, "identifiers").filter(pl.col("kind") == "number:ipp")["value"][0]
     frame = pl.read_parquet(copy / "tables" / "subjects.parquet").with_columns(pl.lit(f"seen as {name}").alias("note"))
     frame.write_parquet(copy / "tables" / "subjects.parquet")
     assert scan(copy, [Needle("ipp", name)])

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from flows.study import check_sources, missing_sources, read_study
+from groundwork.problems import UserError
+from privacy.keys import new_key, write_key_file
+
+GOOD = """\
+study: trial
+release: {version: 1.0.0}
+key: {file: vault.key}
+centres:
+  A:
+    people: people.csv
+    omics:
+      rna: {matrix: "counts*.tsv", samples: samples.csv}
+index: {concept: treatment_start}
+windows:
+  rna: {from_days: -30}
+  clinical:
+    ldh: {concept: ldh, from_days: -60, choose: latest}
+"""
+
+
+def write(folder: Path, text: str = GOOD) -> Path:
+    (folder / "study.yaml").write_text(text)
+    return folder / "study.yaml"
+
+
+def refusal(folder: Path, text: str) -> str:
+    with pytest.raises(UserError) as caught:
+        read_study(write(folder, text))
+    return str(caught.value)
+
+
+def test_a_good_file_is_read_with_its_defaults(tmp_path: Path) -> None:
+    study = read_study(write(tmp_path))
+    assert study.release.min_cell == 11
+    assert study.windows.assays["rna"].from_days == -30
+    assert study.work.root == tmp_path / "work"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "choose: latest",
+            "choose: newest",
+            "study.yaml:13: windows.clinical.ldh.choose: 'newest' is not allowed; allowed: 'latest'",
+        ),
+        ("release: {", "relaese: {", "study.yaml:2: relaese: unknown key"),
+        ("release: {", "relaese: {", "Did you mean release?"),
+        ("version: 1.0.0", "version: one", "study.yaml:2: release.version: 'one' is not allowed; it must match"),
+        ("index: {concept: treatment_start}\n", "", "index: this key is missing"),
+        (
+            "matrix: ",
+            "matirx: ",
+            "centres.A.omics.rna.matirx: unknown key; allowed here: matrix, profiled, samples. Did you mean matrix?",
+        ),
+        (
+            "{file: vault.key}",
+            "{file: a, env: B}",
+            "study.yaml:3: key.prefect_secret: name exactly one of file, env, prefect_secret",
+        ),
+        ("{file: vault.key}", "{}", "name exactly one of"),
+        ("from_days: -30", "from_days: 30", "study.yaml:11: windows.rna.from_days"),
+        ("concept: ldh,", "concept: death,", "cannot be a predictor"),
+        ("study: trial", "study: Trial 1", "study.yaml:1: study: 'Trial 1' is not allowed"),
+        ("study: trial", "study: [", "is no valid YAML"),
+        ("study: trial", "file: /etc\nstudy: trial", "file: unknown key"),
+    ],
+)
+def test_a_fault_is_said_with_its_line_its_key_and_what_is_allowed(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert old in GOOD
+    assert said in refusal(tmp_path, GOOD.replace(old, new, 1))
+
+
+def test_all_faults_are_said_at_once(tmp_path: Path) -> None:
+    text = refusal(tmp_path, GOOD.replace("study: trial", "study: T").replace("choose: latest", "choose: x"))
+    assert len(text.splitlines()) == 3 and "2 to mend" in text
+
+
+def test_an_absent_file_ends_with_the_next_step(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="unibase simulate"):
+        read_study(tmp_path / "none.yaml")
+
+
+def test_missing_sources_are_all_named(tmp_path: Path) -> None:
+    study = read_study(write(tmp_path))
+    assert [line.split(":")[0] for line in missing_sources(study)] == [
+        "centres.A.people",
+        "centres.A.omics.rna.matrix",
+        "centres.A.omics.rna.samples",
+        "key.file",
+    ]
+    with pytest.raises(UserError, match="4 sources are missing"):
+        check_sources(study)
+    for name in ("people.csv", "counts_2.tsv", "counts.tsv", "samples.csv"):
+        (tmp_path / name).write_text("")
+    write_key_file(new_key(), tmp_path / "vault.key")
+    check_sources(study)
+    assert [path.name for path in study.paths("counts*.tsv")] == ["counts.tsv", "counts_2.tsv"]
+
+
+def test_environment_variables_are_filled_into_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = read_study(write(tmp_path))
+    monkeypatch.delenv("UNIBASE_X", raising=False)
+    assert study.path("${UNIBASE_X:-there}/a") == tmp_path / "there" / "a"
+    with pytest.raises(UserError, match="UNIBASE_X"):
+        study.path("${UNIBASE_X}/a")
+    monkeypatch.setenv("UNIBASE_X", str(tmp_path / "else"))
+    assert study.path("${UNIBASE_X:-there}/a") == tmp_path / "else" / "a"
+
+
+def test_the_settings_of_a_study_are_plain_json(tmp_path: Path) -> None:
+    first, second = read_study(write(tmp_path)), read_study(write(tmp_path, GOOD + "\n# a comment\n"))
+    assert first.digest() == second.digest()
+    assert first.digest() != read_study(write(tmp_path, GOOD.replace("-60", "-61"))).digest()
+
+
+@pytest.mark.parametrize("name", ["full", "nightly", "people", "deidentify", "features", "link", "release"])
+def test_every_deployment_names_a_flow_that_exists(name: str) -> None:
+    import flows.build
+
+    path = Path(__file__).resolve().parents[2] / "prefect.yaml"
+    deployments: dict[str, Any] = {one["name"]: one for one in YAML(typ="safe").load(path.read_text())["deployments"]}
+    module, flow = deployments[name]["entrypoint"].split(":")
+    assert module == "flows.build"
+    parameters = getattr(flows.build, flow).parameters.properties
+    assert set(deployments[name]["parameters"]) <= set(parameters)
+
+
+def test_every_stage_has_a_deployment() -> None:
+    from flows.stages.pipeline import STAGES
+
+    path = Path(__file__).resolve().parents[2] / "prefect.yaml"
+    names = {one["name"] for one in YAML(typ="safe").load(path.read_text())["deployments"]}
+    assert {"full", "nightly", "release", *(stage.name for stage in STAGES)} == names
