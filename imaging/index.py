@@ -57,17 +57,25 @@ class Index:
     not_staged: list[str] = field(default_factory=list)
 
 
-def index_folder(folder: Path | str, centre_of: CentreOf = None, *, relative_to: Path | str | None = None) -> pl.DataFrame:
+def index_folder(
+    folder: Path | str,
+    centre_of: CentreOf = None,
+    *,
+    relative_to: Path | str | None = None,
+    digests: Mapping[str, str] | None = None,
+) -> pl.DataFrame:
     """Return the SERIES frame of a folder of de-identified DICOM.
 
     Args:
         folder: Searched with all that is below it, links not followed.
         centre_of: Centre of a series by its folder relative to `folder`: a function, a mapping, or one name.
         relative_to: What the `folder` column is relative to; `folder` itself by default.
+        digests: SHA-256 of files by their path relative to `folder`, where they are known already (de-identification
+            returns them); all others are read to the last byte.
 
     A series that lies in several folders is an error of staging and raises ValueError.
     """
-    return read_index(folder, centre_of, relative_to=relative_to).series
+    return read_index(folder, centre_of, relative_to=relative_to, digests=digests).series
 
 
 def read_index(
@@ -76,6 +84,7 @@ def read_index(
     *,
     relative_to: Path | str | None = None,
     subject_of: Callable[[str], int | None] | None = None,
+    digests: Mapping[str, str] | None = None,
 ) -> Index:
     """Return the series of a folder and the files that are in none; arguments as `index_folder`.
 
@@ -84,10 +93,12 @@ def read_index(
         centre_of: As `index_folder`.
         relative_to: As `index_folder`.
         subject_of: From PatientID to subject_id; by default PatientID itself, which is the pseudonym after staging.
+        digests: As `index_folder`.
     """
     folder = Path(folder)
     base = Path(relative_to) if relative_to is not None else folder
     subject = subject_of or _pseudonym
+    known = digests or {}
     series: dict[tuple[str, str], list[tuple[Any, Path]]] = {}
     not_dicom, not_staged = [], []
     # Hidden names are half-written files of a killed run.
@@ -121,7 +132,9 @@ def read_index(
                 "ReferencedSeriesInstanceUID": referenced_series(first),
                 "instances": len(members),
                 "folder": (folder / place).relative_to(base).as_posix(),
-                "input_digest": digest_of(sorted(sha256_file(path) for _, path in members)),
+                "input_digest": digest_of(
+                    sorted(known.get(path.relative_to(folder).as_posix()) or sha256_file(path) for _, path in members)
+                ),
             }
         )
     frame = pl.DataFrame(rows, schema=SERIES.schema()) if rows else SERIES.empty()

@@ -28,6 +28,20 @@ SAME_PLANE = 0.01
 _CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR", "")
 
 
+def _crossing(outlines: list[Array], shape: tuple[int, int]) -> bool:
+    """Whether two outlines of a plane overlap in part: then even-odd takes out what they share, which few have meant."""
+    boxes = [(outline.min(axis=0), outline.max(axis=0)) for outline in outlines]
+    alone: dict[int, Array] = {}
+    for one in range(len(outlines)):
+        for other in range(one):
+            if (boxes[one][0] > boxes[other][1]).any() or (boxes[other][0] > boxes[one][1]).any():
+                continue
+            first, second = (alone.setdefault(index, fill([outlines[index]], shape)) for index in (one, other))
+            if (first & second).any() and (first & ~second).any() and (second & ~first).any():
+                return True
+    return False
+
+
 Gaps = Literal["keep", "fill", "refuse"]
 """What to do with slices between contours that carry none: leave them empty, interpolate the shape, or refuse."""
 
@@ -175,6 +189,8 @@ def rasterise(outlines: list[Array], volume: Volume) -> tuple[Array, set[str]]:
     for slice_index, plane in chosen.items():
         members = [placed[index][:, :2] for index in planes[plane]]
         array[slice_index] = fill(members, (rows, columns))
+        if _crossing(members, (rows, columns)):
+            notes.add("contours-overlap")
         points = np.concatenate(members)
         if points.min() < -0.5 or points[:, 0].max() > columns - 0.5 or points[:, 1].max() > rows - 0.5:
             notes.add("cut-off-at-edge")
@@ -194,7 +210,7 @@ def fill_gaps(array: Array, volume: Volume) -> Array:
 
     spacing = (volume.grid.spacing[1], volume.grid.spacing[0])
     offsets = volume.grid.offsets()
-    filled = np.flatnonzero(array.any(axis=(1, 2)))
+    filled: list[int] = np.flatnonzero(array.any(axis=(1, 2))).tolist()
     result = array.copy()
 
     def distance(index: int) -> Array:

@@ -51,14 +51,18 @@ class _Segment:
             warnings.simplefilter("ignore")
             try:
                 # Frames without a marked voxel may be left out of a SEG: missing positions are empty, not an error.
+                fractional = str(self.segmentation.SegmentationType) == "FRACTIONAL"
                 stored = self.segmentation.get_volume(
-                    segment_numbers=[self.number], combine_segments=False, allow_missing_positions=True, dtype=np.float64
+                    segment_numbers=[self.number],
+                    combine_segments=False,
+                    allow_missing_positions=True,
+                    dtype=np.float64 if fractional else np.uint8,
                 )
             except Exception:
                 message = "The frames of the SEG object form no regular volume."
                 raise Unusable("mask-geometry", message, "Write the segmentation on the grid of the image.") from None
         fraction, grid = _plain(stored)
-        marked = fraction >= self.threshold
+        marked = fraction >= self.threshold if fractional else fraction > 0
         return self._on_grid(marked, grid)
 
     def _on_grid(self, marked: Array, grid: Grid) -> Mask:

@@ -80,7 +80,9 @@ def read_series(folder: Path | str, series_uid: str | None = None, *, suv: bool 
             `missing-slice`, `duplicate-slice`, `gantry-tilt`, `suv-not-computable`, `unsupported-image`.
     """
     folder = Path(folder)
-    paths = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+    # Hidden names are half-written files of a killed run.
+    found = folder.iterdir() if folder.is_dir() else ()
+    paths = sorted(path for path in found if path.is_file() and not path.name.startswith("."))
     return read_files(paths, series_uid, suv=suv, even=even)
 
 

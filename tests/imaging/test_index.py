@@ -60,6 +60,10 @@ def test_series_frame(tmp_path: Path) -> None:
     ]
     files = sorted((folder / "1001/s500/ct").iterdir())
     assert frame["input_digest"][0] == digest_of(sorted(sha256_file(path) for path in files))
+    known = {path.relative_to(folder).as_posix(): sha256_file(path) for path in files}
+    assert index_folder(folder, digests=known)["input_digest"].equals(frame["input_digest"])
+    told = index_folder(folder, digests={name: "00" for name in known})
+    assert told["input_digest"][0] == digest_of(["00", "00", "00"])
 
 
 def test_events_are_one_per_study_and_modality(tmp_path: Path) -> None:

@@ -135,6 +135,13 @@ def test_island_in_a_hole(tmp_path: Path) -> None:
     assert np.array_equal(mask.array, stack({1: (away < 15.01) & ~(away < 10.02) | (away < 4.03)}))
 
 
+def test_contours_that_overlap_in_part_are_said(tmp_path: Path) -> None:
+    second = (CENTRE[0] + 6.0, CENTRE[1])
+    mask = mask_of(tmp_path, volume_of(tmp_path / "ct"), [disc(CENTRE, 7.03, 3.0), disc(second, 7.03, 3.0)])
+    assert np.array_equal(mask.array, stack({1: (distances(CENTRE) < 7.03) ^ (distances(second) < 7.03)}))
+    assert mask.notes == ("contours-overlap",)
+
+
 def test_contours_off_the_slice_planes(tmp_path: Path) -> None:
     mask = mask_of(tmp_path, volume_of(tmp_path / "ct"), [disc(CENTRE, 15.01, 3.0 * k + 1.2) for k in (1, 2)])
     assert np.array_equal(mask.array, stack({k: distances(CENTRE) < 15.01 for k in (1, 2)}))

@@ -150,6 +150,12 @@ def test_several_series_need_a_name(tmp_path: Path) -> None:
     assert np.array_equal(read_series(tmp_path, uid(2)).array, ARRAY + 1.0)
 
 
+def test_half_written_files_of_a_killed_run_do_not_count(tmp_path: Path) -> None:
+    paths = write_series(tmp_path, ARRAY)
+    (tmp_path / ".tmp-1.dcm").write_bytes(paths[0].read_bytes()[:-20])
+    assert read_series(tmp_path).array.shape == ARRAY.shape
+
+
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "readme.txt").write_text("nothing")
     assert refusal(tmp_path) == "no-image-series"
