@@ -15,7 +15,7 @@ load_release <- function(folder = ".") {
   column_of <- function(group, name) {                       # one column of obs or var, categories decoded
     found <- rhdf5::h5read(file, paste0(group, "/", name))
     if (is.list(found) && !is.null(found$categories)) return(found$categories[ifelse(found$codes < 0, NA, found$codes + 1)])
-    as.vector(found)
+    if (is.factor(found)) as.character(found) == "TRUE" else as.vector(found)
   }
   modality_of <- function(name) {                            # X is variables x subjects, as Bioconductor has it
     group <- paste0("mod/", name)

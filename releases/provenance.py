@@ -30,7 +30,8 @@ def explain(folder: Path | str, subject_id: int, variable: str) -> str:
     table, column, row = _find(folder, subject_id, variable)
     words = _words(folder, table, column)
     value = row.get(column)
-    unit = f" {words['unit']}" if words.get("unit") and value is not None else ""
+    unit_name = row.get("AVALU") if column == "AVAL" else words.get("unit")
+    unit = f" {unit_name}" if unit_name and value is not None else ""
     lines = [
         f"{column} of subject {subject_id} in {about['study']} {about['version']} is "
         + ("missing." if value is None else f"{value}{unit}."),
@@ -40,7 +41,7 @@ def explain(folder: Path | str, subject_id: int, variable: str) -> str:
         lines.append(f"How it was made: {words['derivation']}")
     lines += _sources(folder, table, column, subject_id, row)
     lines += _feature_lines(folder, table, column, subject_id)
-    digests = dict(about.get("source_digests", {}))
+    digests = _own_digests(folder, table, column, subject_id, row, dict(about.get("source_digests", {})))
     if digests:
         lines.append(
             "Source data, by digest: " + ", ".join(f"{name} {digest[:16]}" for name, digest in sorted(digests.items())) + "."
@@ -107,6 +108,19 @@ def _sources(folder: Path, table: str, column: str, subject_id: int, row: Mappin
         when = f", {days:g} days from the index" if days is not None else ""
         lines.append(f"Read from: {', '.join(parts)}{when}.")
     return lines or ["The trace names no source row for it."]
+
+
+def _own_digests(
+    folder: Path, table: str, column: str, subject_id: int, row: Mapping[str, Any], digests: dict[str, str]
+) -> dict[str, str]:
+    """Return the source digests of the centres the value was read in; all when it names none."""
+    named = [str(row["SRCDOM"])] if table == "adtte" and row.get("SRCDOM") else []
+    if table == "analysis":
+        found = trace_rows(folder, subject_id, column)
+        named = found["source"].drop_nulls().to_list() if "source" in found.columns else []
+    centres = {name.split("/")[0] for name in named}
+    own = {name: digest for name, digest in digests.items() if name.split("/")[0] in centres}
+    return own or digests
 
 
 def _feature_lines(folder: Path, table: str, column: str, subject_id: int) -> list[str]:

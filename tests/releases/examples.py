@@ -190,7 +190,9 @@ def make_inputs(folder: Path, subjects: int = 120, seed: int = 1, genes: int = 3
             values[rng.random(values.shape) < 0.05] = np.nan
         data = anndata.AnnData(
             X=values.astype(np.float32),
-            obs=pd.DataFrame({"library_size": rng.integers(10**6, 10**7, len(names))}, index=names),
+            obs=pd.DataFrame(
+                {"library_size": rng.integers(10**6, 10**7, len(names)), "sequenced": rng.random(len(names)) < 0.7}, index=names
+            ),
             var=pd.DataFrame({"gene_name": [f"GENE{k}" for k in range(size)]}, index=[f"ENSG{k:011d}" for k in range(size)]),
         )
         path = folder / f"{assay}.zarr"
@@ -210,6 +212,7 @@ def make_inputs(folder: Path, subjects: int = 120, seed: int = 1, genes: int = 3
             {"column": "*original_*", "label": "Radiomic feature", "derivation": "PyRadiomics."},
             {"table": "trace", "column": "*", "label": "Trace", "derivation": "Where the value comes from."},
             {"column": "library_size", "label": "Library size", "derivation": "Sum of counts."},
+            {"column": "sequenced", "label": "Sequenced", "derivation": "Whether the sample was sequenced."},
             {"column": "gene_name", "label": "Gene symbol", "derivation": "HGNC."},
         ]
     )

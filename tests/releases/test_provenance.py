@@ -56,9 +56,11 @@ def test_every_cell_can_be_explained(published: tuple[ReleaseInputs, Path]) -> N
     lab = explain(folder, subject, "ldh")
     assert "source A/omop/measurement, source_row 17, code LOINC//2532-0, -3.5 days from the index" in lab
     assert "U/L" in lab
+    assert "A/omop aaaa" in lab and "B/fhir" not in lab, "only the sources of the centre it was read in"
     assert "settings" in lab.lower()
     assert "0123456789abcdef" in lab
     survival = explain(folder, subject, "OS")
+    assert "DAYS" in survival
     assert str(inputs.adtte.filter(pl.col("subject_id") == subject)["AVAL"][0]) in survival
     for column in pl.read_parquet(folder / "tables" / "analysis.parquet").columns:
         assert explain(folder, subject, column)

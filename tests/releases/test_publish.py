@@ -165,3 +165,24 @@ def test_describe_says_who_and_what_on_one_screen(release: Path) -> None:
 def test_a_folder_that_is_no_release_is_said_to_be_none(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is no release"):
         describe(tmp_path)
+
+
+@pytest.mark.slow
+def test_another_process_with_another_hash_seed_gives_the_same_bytes(tmp_path: Path) -> None:
+    import os
+    import subprocess
+    import sys
+
+    script = (
+        "import sys; from pathlib import Path; from tests.releases.examples import make_inputs;"
+        "from releases.publish import publish_release; out = Path(sys.argv[1]);"
+        "publish_release(make_inputs(out / 'in', subjects=40), out / 'out')"
+    )
+    digests = set()
+    for seed in ("1", "2"):
+        folder = tmp_path / seed
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "TZ": "Asia/Tokyo" if seed == "2" else "UTC"}
+        root = Path(__file__).resolve().parents[2]
+        subprocess.run([sys.executable, "-W", "ignore", "-c", script, str(folder)], cwd=root, env=environment, check=True)
+        digests.add(sha256_folder(folder / "out"))
+    assert len(digests) == 1

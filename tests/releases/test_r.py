@@ -27,7 +27,7 @@ out <- list(
   hazard_ratio = unname(exp(coef(fit))),
   radiomics = unname(rowMeans(r$radiomics$X)), rna = unname(rowMeans(r$rna$X)),
   mutations = unname(rowMeans(r$mutations$X, na.rm = TRUE)),
-  subjects = r$subjects$subject_id, index = format(r$analysis$index_time, "%Y-%m-%dT%H:%M:%S"), start = format(r$adtte$STARTDT, "%Y-%m-%d"),
+  sequenced = sum(r$rna$obs$sequenced), subjects = r$subjects$subject_id, index = format(r$analysis$index_time, "%Y-%m-%dT%H:%M:%S"), start = format(r$adtte$STARTDT, "%Y-%m-%d"),
   samples = r$sample_map$colname[r$sample_map$chosen])
 writeLines(jsonlite::toJSON(out, digits = NA, auto_unbox = FALSE), "out.json")
 """
@@ -64,6 +64,7 @@ def test_r_reproduces_median_hazard_ratio_and_means(tmp_path: Path) -> None:
     ratio = np.exp(fitter.params_[["CT_GTV_original_shape_MeshVolume", "age_at_index"]])
     np.testing.assert_allclose(answer["hazard_ratio"], ratio, rtol=1e-9)
 
+    assert answer["sequenced"] == [whole["rna"].obs["sequenced"].sum()]
     assert answer["subjects"] == [str(s) for s in adtte["subject_id"]]
     assert answer["index"] == inputs.analysis.sort("subject_id")["index_time"].dt.strftime("%Y-%m-%dT%H:%M:%S").to_list()
     assert answer["start"] == [d.isoformat() for d in adtte["STARTDT"]]
