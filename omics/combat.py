@@ -9,17 +9,21 @@ samples change no earlier row. `combat` fits and applies on the same samples, as
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from groundwork.problems import Unusable
+from groundwork.files import atomic_folder, sha256_bytes, write_json
+from groundwork.problems import Unusable, UserError
 from omics.kernels import FloatArray
 
 CONVERGENCE = 1e-4
+_ARRAYS = ("grand_mean", "covariate_effects", "pooled_variance", "shift", "scale", "adjusted")
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,33 @@ class BatchModel:
         corrected = (standard - self.shift[index]) / np.sqrt(self.scale[index]) * deviation + expected
         out[:, keep] = corrected
         return out
+
+    def save(self, folder: Path | str) -> None:
+        """Write the model; equal models give equal bytes."""
+        with atomic_folder(folder) as temporary:
+            digests = {}
+            for name in _ARRAYS:
+                value = np.ascontiguousarray(getattr(self, name))
+                np.save(temporary / f"{name}.npy", value, allow_pickle=False)
+                digests[name] = sha256_bytes(value.tobytes())
+            write_json(temporary / "model.json", {"format": 1, "batches": list(self.batches), "arrays": digests})
+
+
+def load(folder: Path | str) -> BatchModel:
+    """Read a model that `save` wrote, and check every digest.
+
+    Raises:
+        UserError: If there is none.
+        Unusable: `changed-model` when its files are not those that were written.
+    """
+    folder = Path(folder)
+    if not (folder / "model.json").exists():
+        raise UserError(f"There is no batch model at {folder}. Fit one first.")
+    record = json.loads((folder / "model.json").read_text())
+    arrays = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in _ARRAYS}
+    if any(sha256_bytes(value.tobytes()) != record["arrays"][name] for name, value in arrays.items()):
+        raise Unusable("changed-model", "The model's files are not those that were written.", "Restore them, or fit again.")
+    return BatchModel(batches=tuple(record["batches"]), **arrays)
 
 
 def batch_design(batch: Sequence[str], covariates: FloatArray | None) -> tuple[tuple[str, ...], FloatArray, FloatArray]:

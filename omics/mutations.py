@@ -264,6 +264,13 @@ def _protein_position(change: str | None) -> int | None:
     return int(match.group(2)) if match else None
 
 
+def without_variants(profiled: Sequence[str]) -> MutationData:
+    """Return the data of samples that were sequenced and have no variant in any file."""
+    schema: dict[str, pl.DataType] = {name: pl.Int64() if name in ("start", "end") else pl.String() for name in _COLUMNS}
+    variants = pl.DataFrame(schema={**schema, "source_row": pl.Int64()})
+    return MutationData(variants, tuple(sorted(profiled)))
+
+
 def combine_tables(tables: Sequence[AnnData]) -> AnnData:
     """Put gene tables of several centres side by side.
 

@@ -68,13 +68,17 @@ def test_genes_are_aligned_never_invented() -> None:
         model.transform(data[:, 10:].copy())
 
 
-def test_batch_model_is_learned_on_training_samples_alone() -> None:
+def test_batch_model_is_learned_on_training_samples_alone(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     x = rng.normal(size=(30, 200)) + np.repeat([[0.0], [1.5], [-2.0]], 10, axis=0)
     batch = np.repeat(list("abc"), 10).tolist()
     train = np.arange(30) % 10 < 7
     model = combat.fit(x[train], [b for b, t in zip(batch, train, strict=True) if t])
     test = model.apply(x[~train], [b for b, t in zip(batch, train, strict=True) if not t])
+    model.save(tmp_path / "batch")
+    np.testing.assert_array_equal(
+        combat.load(tmp_path / "batch").apply(x[~train], [b for b, t in zip(batch, train, strict=True) if not t]), test
+    )
     changed = x.copy()
     changed[~train] += 100
     np.testing.assert_array_equal(
