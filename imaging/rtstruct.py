@@ -36,7 +36,10 @@ def _crossing(outlines: list[Array], shape: tuple[int, int]) -> bool:
         for other in range(one):
             if (boxes[one][0] > boxes[other][1]).any() or (boxes[other][0] > boxes[one][1]).any():
                 continue
-            first, second = (alone.setdefault(index, fill([outlines[index]], shape)) for index in (one, other))
+            for index in (one, other):
+                if index not in alone:
+                    alone[index] = fill([outlines[index]], shape)
+            first, second = alone[one], alone[other]
             if (first & second).any() and (first & ~second).any() and (second & ~first).any():
                 return True
     return False

@@ -324,17 +324,57 @@ def _pixels(path: Path, shape: tuple[int, int]) -> tuple[Array, str]:
             expected = shape[0] * shape[1] * int(dataset.get("BitsAllocated", 16)) // 8
             if "PixelData" not in dataset or len(dataset.PixelData) < expected:
                 raise Unusable("truncated-file", "The pixel data of a slice ends too early.", "Export the series again.")
+        elif transfer_syntax is not None and not _stream_ends(dataset):
+            raise Unusable("truncated-file", "The compressed pixel data of a slice ends too early.", "Export the series again.")
+        if "ModalityLUTSequence" in dataset:
+            raise Unusable("unsupported-image", "The series uses a Modality LUT.", "Export it with rescale slope and intercept.")
         try:
             stored = dataset.pixel_array
         except Exception:
-            message = "The pixel data of a slice cannot be decoded."
-            raise Unusable("unreadable-pixels", message, "Export the series without compression.") from None
-    if "ModalityLUTSequence" in dataset:
-        raise Unusable("unsupported-image", "The series uses a Modality LUT.", "Export it with rescale slope and intercept.")
+            stored = _decoded_by_simpleitk(path, dataset)
     if stored.shape != shape:
         raise Unusable("unsupported-image", "The pixel data is no plane of grey values.", "Use a series of grey values.")
     slope, intercept = float(dataset.get("RescaleSlope", 1) or 1), float(dataset.get("RescaleIntercept", 0) or 0)
     return stored * slope + intercept, rescaled_type(dataset, slope, intercept)
+
+
+def _stream_ends(dataset: Any) -> bool:
+    """Whether a JPEG, JPEG-LS or JPEG 2000 stream has its end marker; decoders fill what is cut off without a word."""
+    from pydicom.encaps import generate_frames
+
+    if not str(dataset.file_meta.TransferSyntaxUID).startswith("1.2.840.10008.1.2.4."):
+        return True
+    try:
+        frame = next(generate_frames(dataset.PixelData, number_of_frames=1))
+    except Exception:
+        return False
+    return frame.rstrip(b"\0").endswith(b"\xff\xd9")
+
+
+def _decoded_by_simpleitk(path: Path, dataset: Any) -> Array:
+    """Return stored values that pydicom has no decoder for (JPEG Lossless); SimpleITK's GDCM has one.
+
+    GDCM rescales what it reads: a whole slope and intercept are undone exactly, others are refused.
+    """
+    import SimpleITK as sitk
+
+    message = "The pixel data of a slice cannot be decoded."
+    refusal = Unusable("unreadable-pixels", message, "Export the series without compression.")
+    slope, intercept = float(dataset.get("RescaleSlope", 1) or 1), float(dataset.get("RescaleIntercept", 0) or 0)
+    if not (slope.is_integer() and intercept.is_integer()):
+        raise refusal
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        values: Array = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))[0]
+    except RuntimeError:
+        raise refusal from None
+    if str(dataset.get("Modality")) == "MR":
+        # GDCM does not rescale MR; with a slope of its own it is left to those who know what it did.
+        if (slope, intercept) != (1.0, 0.0):
+            raise refusal
+        return values
+    stored: Array = (values.astype(np.float64) - intercept) / slope
+    return stored
 
 
 def rescaled_type(dataset: Any, slope: float, intercept: float) -> str:

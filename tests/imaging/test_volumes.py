@@ -117,6 +117,43 @@ def test_truncated_files_are_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path) == "truncated-file"
 
 
+@pytest.mark.parametrize("compressor", ["JPEG", "JPEG2000"])
+def test_lossless_compression(tmp_path: Path, compressor: str) -> None:
+    """JPEG Lossless (which pydicom has no decoder for here) and JPEG 2000; and both when they are cut off."""
+    stored = np.random.default_rng(0).integers(0, 3000, (3, 64, 64)).astype(np.int16)
+    for path in write_series(tmp_path / "plain", stored, slope=2, intercept=-1024):
+        dataset = pydicom.dcmread(path)
+        # GDCM writes what it read, that is rescaled values: the copy goes without rescaling, which is put back after.
+        dataset.RescaleSlope, dataset.RescaleIntercept = 1, 0
+        dataset.save_as(path)
+        reader = sitk.ImageFileReader()
+        reader.SetFileName(str(path))
+        reader.LoadPrivateTagsOn()
+        image = reader.Execute()
+        writer = sitk.ImageFileWriter()
+        writer.SetImageIO("GDCMImageIO")
+        writer.KeepOriginalImageUIDOn()
+        writer.SetUseCompression(True)
+        writer.SetCompressor(compressor)
+        (tmp_path / "packed").mkdir(exist_ok=True)
+        writer.SetFileName(str(tmp_path / "packed" / path.name))
+        writer.Execute(image)
+        packed = pydicom.dcmread(tmp_path / "packed" / path.name)
+        assert packed.file_meta.TransferSyntaxUID.is_compressed
+        packed.RescaleSlope, packed.RescaleIntercept = 2, -1024
+        packed.SeriesInstanceUID, packed.FrameOfReferenceUID = dataset.SeriesInstanceUID, dataset.FrameOfReferenceUID
+        packed.ImagePositionPatient, packed.SliceThickness = dataset.ImagePositionPatient, dataset.SliceThickness
+        packed.save_as(tmp_path / "packed" / path.name)
+    volume = read_series(tmp_path / "packed")
+    assert np.array_equal(volume.array, stored * 2.0 - 1024)
+    one = sorted((tmp_path / "packed").iterdir())[1]
+    cut = pydicom.dcmread(one)
+    frame = next(pydicom.encaps.generate_frames(cut.PixelData, number_of_frames=1))
+    cut.PixelData = pydicom.encaps.encapsulate([frame[: len(frame) // 2]])
+    cut.save_as(one)
+    assert refusal(tmp_path / "packed") == "truncated-file"
+
+
 @pytest.mark.parametrize(
     ("keyword", "value"),
     [
