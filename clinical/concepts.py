@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import cache, reduce
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -60,6 +60,12 @@ class _File(BaseModel):
     concept: dict[str, Concept]
 
 
+@cache
+def _packaged() -> _File:
+    text = files("clinical").joinpath("concepts.yaml").read_text(encoding="utf-8")
+    return _File.model_validate(YAML(typ="safe").load(text))
+
+
 @dataclass(frozen=True)
 class Concepts:
     """Concepts by name, with the version of each file they come from."""
@@ -70,8 +76,10 @@ class Concepts:
     @classmethod
     def default(cls) -> Self:
         """Return the concepts that come with the package."""
-        text = files("clinical").joinpath("concepts.yaml").read_text(encoding="utf-8")
-        return cls._of(YAML(typ="safe").load(text), "unibase")
+        packaged = _packaged()
+        return cls(
+            {name: concept.model_copy(deep=True) for name, concept in packaged.concept.items()}, (f"unibase {packaged.version}",)
+        )
 
     @classmethod
     def read(cls, path: Path | str, base: Concepts | None = None) -> Self:

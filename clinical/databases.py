@@ -59,7 +59,7 @@ def _read_duckdb(path: Path, wanted: set[str]) -> dict[str, SourceTable]:
     with duckdb.connect(str(path), read_only=True, config=config) as connection:
         for schema, name in connection.execute("SELECT table_schema, table_name FROM information_schema.tables").fetchall():
             if name.lower() in wanted and _NAME.match(name) and _NAME.match(schema):
-                rows = connection.execute(f'SELECT * FROM "{schema}"."{name}" ORDER BY ALL').to_arrow_table()
+                rows = connection.sql(f'SELECT * FROM "{schema}"."{name}" ORDER BY ALL').to_arrow_table()
                 frame = pl.from_arrow(rows)
                 assert isinstance(frame, pl.DataFrame)
                 frame = lower_columns(frame, path)

@@ -22,11 +22,11 @@ def refuted_deaths(events: pl.DataFrame, concepts: Concepts | None = None) -> pl
     `last_contact`: visits, results, drugs) on at least two different days more than 30 days after it. One late record
     alone does not outweigh a death; `endpoints.overall_survival` then keeps the death and names the contradiction.
     """
-    concepts = concepts or Concepts.default()
     keys = ["subject_id", "code", "source", "source_row"]
     deaths = events.filter((pl.col("code") == "MEDS_DEATH") & pl.col("time_max").is_not_null())
     if deaths.is_empty():
         return deaths.select(keys)
+    concepts = concepts or Concepts.default()
     of_dead = events.join(deaths.select("subject_id").unique(), on="subject_id", how="semi")
     seen = concepts.select(of_dead, "last_contact").filter(pl.col("time_min").is_not_null())
     days = seen.select("subject_id", pl.col("time_min").dt.date().alias("day")).unique()

@@ -7,8 +7,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import settings
 
 from privacy.subjects import Subject, SubjectLookup
+
+# An example is no measure of time: a busy machine must not fail a property.
+settings.register_profile("no-deadline", deadline=None)
+settings.load_profile("no-deadline")
 
 
 def lookup_of(people: pl.DataFrame, shift: int = -37) -> SubjectLookup:

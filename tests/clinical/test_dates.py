@@ -86,6 +86,7 @@ def test_bounds_hold_every_day_the_date_can_mean_and_no_wider(known: PartialDate
     assert high - datetime.combine(high.date(), datetime.min.time()) == timedelta(days=1) - timedelta(microseconds=1)
 
 
+@settings(max_examples=60)
 @given(partial_dates())
 def test_parsing_agrees_with_the_twin(known: PartialDate) -> None:
     row = parsed([written(known)]).row(0, named=True)
@@ -93,6 +94,7 @@ def test_parsing_agrees_with_the_twin(known: PartialDate) -> None:
     assert PartialDate.from_bounds(row["time_min"], row["time_max"]) == known
 
 
+@settings(max_examples=60)
 @given(partial_dates(), st.integers(-1826, 1826))
 def test_shift_is_the_vaults(known: PartialDate, days: int) -> None:
     low, high = known.bounds()

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clinical.at_index import age, charlson, staging
@@ -161,6 +161,7 @@ def test_conflicts_are_resolved_by_the_stated_rule() -> None:
     assert (row["AVAL"], row["CNSR"], row["CNSDTDSC"]) == (1, 1, "INDEX DATE")
 
 
+@settings(max_examples=40)
 @given(st.integers(1, 3000), st.sampled_from(["%Y-%m-%d", "%Y-%m", "%Y"]))
 def test_bounds_hold_the_true_time(days: int, precision: str) -> None:
     start = datetime(2015, 6, 15)
@@ -202,6 +203,7 @@ def test_left_truncation() -> None:
     assert before["ENTRY"].to_list() == [0, 0]
 
 
+@settings(max_examples=30)
 @given(st.dates(date(1930, 1, 1), date(2005, 1, 1)), st.dates(date(2006, 1, 1), date(2024, 1, 1)))
 def test_age_against_the_calendar(born: date, now: date) -> None:
     years = now.year - born.year - ((now.month, now.day) < (born.month, born.day))

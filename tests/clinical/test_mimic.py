@@ -19,6 +19,9 @@ from clinical.people import read_people
 from clinical.timeline import TimelineResult, TimelineTask, read_events
 from privacy.subjects import Subject, SubjectLookup
 
+# Each side takes seconds to read.
+pytestmark = pytest.mark.slow
+
 BASE = "clinical/mimic_iv_demo"
 OMOP = f"{BASE}/mimiciv_demo_omop/mimic-iv-demo-omop/0.9/1_omop_data_csv"
 FHIR = f"{BASE}/mimiciv_fhir/mimic-iv-fhir-demo/2.1.0/fhir"
