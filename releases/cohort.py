@@ -36,7 +36,7 @@ class Modality:
         name: Name of the modality.
         obs: One row per subject, index `subject_id` as text.
         var: One row per variable.
-        matrix: Values in memory, shape (subjects, variables), or None when `source` is given.
+        frame: Values in memory, a column per variable and a row per row of `obs`, or None when `source` is given.
         source: AnnData zarr folder to read rows from.
         rows: The row of each subject in `source`.
         layers: Further matrices of `source`, such as `counts`, that go along.
@@ -45,7 +45,7 @@ class Modality:
     name: str
     obs: pd.DataFrame
     var: pd.DataFrame
-    matrix: np.ndarray | None = None
+    frame: pl.DataFrame | None = None
     source: Path | None = None
     rows: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     layers: tuple[str, ...] = ()
@@ -57,9 +57,10 @@ class Modality:
 
     def blocks(self, matrix: str = "X", size: int = ROWS_PER_BLOCK) -> Iterator[tuple[int, np.ndarray]]:
         """Yield `(first row, values)` of blocks of rows of `X` or `layers/<name>`."""
-        if self.matrix is not None:
+        if self.frame is not None:
             for start in range(0, len(self.obs), size):
-                yield start, self.matrix[start : start + size]
+                block = self.frame[start : start + size].with_columns(pl.all().cast(pl.Float64).fill_null(float("nan")))
+                yield start, block.to_numpy() if block.width else np.empty((len(block), 0))
             return
         reader = self._reader(matrix)
         for start in range(0, len(self.obs), size):
@@ -67,7 +68,7 @@ class Modality:
 
     def dtype(self, matrix: str = "X") -> np.dtype[Any]:
         """The type of a matrix as its source has it; whole numbers below 64 bits stay so."""
-        return np.dtype(self.matrix.dtype if self.matrix is not None else self._reader(matrix).dtype)
+        return np.dtype(np.float64 if self.frame is not None else self._reader(matrix).dtype)
 
     def _reader(self, matrix: str) -> _Rows:
         if self.source is None:
@@ -207,18 +208,15 @@ def frame_modality(name: str, frame: pl.DataFrame, variables: list[str], obs: pl
     """
     import pandas as pd
 
-    frame = frame.sort("subject_id")
+    if not frame["subject_id"].is_sorted():
+        frame = frame.sort("subject_id")
     table = frame.select("subject_id").join(obs, on="subject_id", how="left", maintain_order="left")
     described = pd.DataFrame({"subject_id": [str(s) for s in table["subject_id"]]})
     for column in table.columns:
         if column != "subject_id":
             described[column] = _pandas(table[column])
     described.index = pd.Index(described["subject_id"].to_list(), dtype=object)
-    if variables:
-        matrix = frame.select(pl.col(variables).cast(pl.Float64).fill_null(float("nan"))).to_numpy(order="c")
-    else:
-        matrix = np.empty((frame.height, 0), dtype=np.float64)
-    return Modality(name, described, pd.DataFrame(index=pd.Index(variables, dtype=object)), matrix=np.ascontiguousarray(matrix))
+    return Modality(name, described, pd.DataFrame(index=pd.Index(variables, dtype=object)), frame=frame.select(variables))
 
 
 def write_cohort(modalities: list[Modality], subjects: pl.DataFrame, tables: Mapping[str, pl.DataFrame], folder: Path) -> None:

@@ -168,9 +168,12 @@ def released_tables(inputs: ReleaseInputs) -> dict[str, pl.DataFrame]:
     def only(frame: pl.DataFrame, *order: str, column: str = "subject_id") -> pl.DataFrame:
         if column not in frame.columns:
             return frame
-        return frame.filter(pl.col(column).is_in(ids)).sort(
-            [name for name in order if name in frame.columns], nulls_last=False, maintain_order=True
-        )
+        # Wide tables come in order and complete most of the time; then nothing is copied.
+        mine = frame[column].is_in(ids).fill_null(False)
+        kept = frame if mine.all() else frame.filter(mine)
+        keys = [name for name in order if name in kept.columns]
+        place = kept.select(keys).with_row_index("__place").sort(keys, nulls_last=False, maintain_order=True)["__place"]
+        return kept if place.is_sorted() else kept[place]
 
     return {
         "subjects": subjects,
@@ -188,7 +191,9 @@ def make_modalities(inputs: ReleaseInputs, frames: dict[str, pl.DataFrame]) -> l
     subjects, analysis = frames["subjects"], frames["analysis"]
     radiomic = feature_columns(analysis, frames["features"])
     numeric = [c for c, dtype in analysis.schema.items() if dtype.is_numeric() and c != "subject_id"]
-    measured = analysis.filter(pl.any_horizontal(pl.col(radiomic).is_not_null())) if radiomic else analysis.clear()
+    known = pl.any_horizontal(pl.col(radiomic).is_not_null()) if radiomic else pl.lit(False)
+    imaged = analysis.select(known.alias("known"))["known"] if radiomic else pl.Series("known", [False])
+    measured = analysis if imaged.all() else analysis.filter(known)
     centre = subjects.select("subject_id", *(["centre"] if "centre" in subjects.columns else []))
     modalities = [cohort.frame_modality("radiomics", measured, radiomic, centre)]
     chosen = cohort.choose_samples(frames["sample_map"], analysis)

@@ -132,7 +132,8 @@ def test_every_column_is_in_the_dictionary_or_there_is_no_release(inputs: Releas
 
 def test_only_subjects_of_the_cohort_are_released(inputs: ReleaseInputs, tmp_path: Path) -> None:
     kept = inputs.subjects.head(40)
-    folder = publish_release(replace(inputs, subjects=kept), tmp_path)
+    nobody = inputs.features.head(1).with_columns(pl.lit(None, dtype=pl.Int64).alias("subject_id"))
+    folder = publish_release(replace(inputs, subjects=kept, features=pl.concat([inputs.features, nobody])), tmp_path)
     ids = set(kept["subject_id"])
     for path in (folder / "tables").glob("*.parquet"):
         frame = pl.read_parquet(path)
