@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import resource
 import shutil
 import statistics
@@ -27,8 +28,8 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-FILES = 300
-REPEATS = 3
+FILES = int(os.environ.get("FILES", "300"))
+REPEATS = int(os.environ.get("REPEATS", "3"))
 
 
 def make_series(folder: Path) -> None:
@@ -183,7 +184,7 @@ def many_elements(path: Path) -> int:
     ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.4.1"
     ds.Modality = "MR"
     frames = []
-    for number in range(1800):
+    for number in range(2080):
         frame, content, plane, position, pixel = Dataset(), Dataset(), Dataset(), Dataset(), Dataset()
         content.FrameAcquisitionDateTime, content.FrameReferenceDateTime = "20190312101010.5", "20190312101010.5"
         content.FrameAcquisitionNumber, content.StackID, content.InStackPositionNumber = 1, "1", number + 1
@@ -251,6 +252,7 @@ def main(folder: Path) -> None:
                 print(f"{name}: failed")
                 continue
             found.setdefault(name, []).append(used)
+            print(f"  {name}: {FILES / used:,.0f}", flush=True)
     base = statistics.median(found["unibase"])
     print(f"\n{'':24}{'files per CPU-second':>22}{'times slower than unibase':>28}")
     for name, seconds in found.items():

@@ -36,7 +36,7 @@ __all__ = ["DeidentifyOptions", "DeidentifyTask", "batch_report", "deidentify_fi
 
 _WHOLE = 64 * 2**20
 """Files up to this size are read whole; of larger ones only the header, and the pixels are copied in blocks."""
-_BLOCK = 4 * 2**20
+_BLOCK = 2**20
 _MAX_INFLATED = 2 * 2**30
 _OVERLAP = 256
 
@@ -166,20 +166,26 @@ def _clean(
 def batch_report(results: Iterable[Mapping[str, Any]], quarantined: Iterable[str] = ()) -> dict[str, Any]:
     """Return the report of a batch: how many files, actions by attribute, and quarantined files by reason.
 
+    `conflicting` counts copies that two source files with one SOP Instance UID and different content were written to;
+    the later one stands.
+
     Args:
         results: What `deidentify_file` returned.
         quarantined: The reason of each file that was refused.
     """
     actions: dict[str, Counter[str]] = {}
+    digests: dict[str, set[str]] = {}
     files = 0
     for result in results:
         files += 1
+        digests.setdefault(result["path"], set()).add(result["sha256"])
         for action, counts in result["actions"].items():
             actions.setdefault(action, Counter()).update(counts)
     reasons = Counter(quarantined)
     return {
         "files": files + sum(reasons.values()),
         "released": files,
+        "conflicting": sum(len(one) > 1 for one in digests.values()),
         "quarantined": dict(sorted(reasons.items())),
         "actions": {action: dict(sorted(counts.items())) for action, counts in sorted(actions.items())},
     }

@@ -244,6 +244,8 @@ def test_report_counts_actions_by_attribute(tmp_path: Path) -> None:
     results = [run(save(ct(InstanceNumber=n), tmp_path / f"{n}.dcm"), tmp_path / "out")[0] for n in range(3)]
     report = batch_report(results, ["truncated-file", "not-dicom", "not-dicom"])
     assert report["files"] == 6
+    # The three share a SOP Instance UID and differ in their number: one copy is left.
+    assert report["conflicting"] == 1
     assert report["released"] == 3
     assert report["quarantined"] == {"not-dicom": 2, "truncated-file": 1}
     assert report["actions"]["date"]["StudyDate"] == 3
