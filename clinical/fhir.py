@@ -92,7 +92,20 @@ def read_fhir(folder: Path, texts: frozenset[str] = frozenset()) -> tuple[list[T
     persons: dict[str, list[Identifier]] = {}
     for path in paths:
         _collect(path, context, persons)
-    return [_read_file(path, folder, context, texts) for path in paths], persons
+    names = _table_names(paths)
+    return [_read_file(path, name, context, texts) for path, name in zip(paths, names, strict=True)], persons
+
+
+def _table_names(paths: Sequence[Path]) -> list[str]:
+    """Return a name per file: the type of its first resource, numbered from the second file on (file names may tell a person)."""
+    seen: dict[str, int] = {}
+    out: list[str] = []
+    for path in paths:
+        kind = next((str(one["resourceType"]) for _, one in read_lines(path) if one is not None), "unread")
+        kind = kind if kind in READERS or kind in NOT_EVENTS else "unread"
+        seen[kind] = seen.get(kind, 0) + 1
+        out.append(kind if seen[kind] == 1 else f"{kind}-{seen[kind]}")
+    return out
 
 
 def patient_identifiers(patient: Resource) -> list[Identifier]:
@@ -142,7 +155,7 @@ def _collect(path: Path, context: _Context, persons: dict[str, list[Identifier]]
                 context.medications[identifier] = code
 
 
-def _read_file(path: Path, folder: Path, context: _Context, texts: frozenset[str]) -> TableEvents:
+def _read_file(path: Path, name: str, context: _Context, texts: frozenset[str]) -> TableEvents:
     context.problems = []
     raw: list[tuple[int, Raw]] = []
     rows = 0
@@ -163,9 +176,6 @@ def _read_file(path: Path, folder: Path, context: _Context, texts: frozenset[str
             continue
         raw += [(number, one) for one in reader(resource, context)]
     events = _frame(raw, context, texts)
-    name = path.relative_to(folder).as_posix()
-    for suffix in (".gz", ".ndjson", ".jsonl"):
-        name = name.removesuffix(suffix)
     return TableEvents(name, rows, events, context.problems)
 
 

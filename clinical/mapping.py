@@ -167,15 +167,17 @@ def map_tables(
             out.append(result)
             if rule.persons or not have_list:
                 persons |= named
-    for name in sorted(set(names) - declared):
+    for number, name in enumerate(sorted(set(names) - declared), start=1):
         table = read(name)
         reason = others.get(name)
+        # The name of a file that no rule names may tell a person, so it is counted instead.
+        told = name if reason else f"unread-{number}"
         problem = (
             RowProblem(0, "not-clinical", f"The table is not read: {reason}.", refused=False)
             if reason
             else RowProblem(0, "unknown-table", "No rule of the mapping reads this table.", refused=False)
         )
-        out.append(TableEvents(name, table.rows, pl.DataFrame(schema=SOURCE_EVENTS), [problem]))
+        out.append(TableEvents(told, table.rows, pl.DataFrame(schema=SOURCE_EVENTS), [problem]))
     return out, {person: [Identifier(system, person) for system in mapping.systems] for person in sorted(persons)}
 
 

@@ -141,9 +141,11 @@ def read_omop(
     raw = {name: read(tables[name]) for name in (*EVENT_TABLES, "death") if name in tables}
     concepts = _read_concepts(raw, read, tables.get("concept"))
     out += [read_event_table(name, table, concepts, texts) for name, table in raw.items()]
-    for name in sorted(set(tables) - set(EVENT_TABLES) - set(NOT_EVENTS) - {"person", "death"}):
+    unread = sorted(set(tables) - set(EVENT_TABLES) - set(NOT_EVENTS) - {"person", "death"})
+    for number in range(1, len(unread) + 1):
         problem = RowProblem(0, "unknown-table", "This is no table of OMOP CDM 5.4 that holds events.", refused=False)
-        out.append(TableEvents(name, 0, pl.DataFrame(schema=SOURCE_EVENTS), [problem]))
+        # The name of an unknown file may tell a person, so it is counted instead.
+        out.append(TableEvents(f"unread-{number}", 0, pl.DataFrame(schema=SOURCE_EVENTS), [problem]))
     return out, persons
 
 

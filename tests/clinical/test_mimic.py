@@ -76,9 +76,9 @@ def test_difference_table(both: tuple[TimelineResult, TimelineResult]) -> None:
     lab_day = pl.col("code") == "VISIT//OMOP//38004207"
     counts = {
         "deaths": (pl.col("code") == "MEDS_DEATH",) * 2,
-        "visits": (source == "O/omop/visit_occurrence", source == "F/fhir/MimicEncounter"),
-        "admissions": (source.str.ends_with("visit_occurrence") & ~lab_day, source == "F/fhir/MimicEncounter"),
-        "hospital diagnoses": (source == "O/omop/condition_occurrence", source == "F/fhir/MimicCondition"),
+        "visits": (source == "O/omop/visit_occurrence", source == "F/fhir/Encounter"),
+        "admissions": (source.str.ends_with("visit_occurrence") & ~lab_day, source == "F/fhir/Encounter"),
+        "hospital diagnoses": (source == "O/omop/condition_occurrence", source == "F/fhir/Condition"),
     }
     found = difference_table(omop.events, fhir.events, counts)
     assert found.select("count", "left", "right").rows() == [
@@ -99,7 +99,7 @@ def test_deaths_of_omop_are_those_in_hospital(both: tuple[TimelineResult, Timeli
     assert set(omop) < set(fhir)
     assert all(fhir[subject] == day for subject, day in omop.items())
     # The 16 others died after their last discharge: MIMIC takes them from the state registry, the OMOP release does not.
-    stays = both[1].events.filter(pl.col("source") == "F/fhir/MimicEncounter")
+    stays = both[1].events.filter(pl.col("source") == "F/fhir/Encounter")
     last = dict(stays.group_by("subject_id").agg(pl.col("end_time").max().dt.date()).iter_rows())
     others = set(fhir) - set(omop)
     assert len(others) == 16
