@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import shutil
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +12,7 @@ import polars as pl
 
 from flows.stages.run import Run, sources_digest, stamp
 from flows.study import Assays, AssaySource
-from groundwork.files import digest_of
+from groundwork.files import atomic_folder, digest_of
 from groundwork.problems import Unusable, UserError
 from groundwork.tables import EVENTS, QUARANTINE, SAMPLE_MAP
 from groundwork.work import Outcome, Unit
@@ -22,111 +24,185 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
+type _Refused = dict[str, tuple[str, str, str]]
+
+REPEATED = (
+    "repeated-sample",
+    "The sample is in more than one matrix of the centre; nobody can tell which is right.",
+    "Keep it in one of them.",
+)
+NO_MATRIX = "no-matrix"
+"""Unit of what the sheet or the list of profiled samples names and no matrix holds."""
+
+
 @dataclass(frozen=True)
 class AssayTask:
-    """One assay of one centre."""
+    """One matrix of one assay of one centre: the unit of work."""
 
     assay: str
     centre: str
-    matrices: tuple[Path, ...]
-    sheet: Path
-    profiled: Path | None
+    matrix: Path | None
+    """The file; None for the samples that are in no file."""
+    sheet: pl.DataFrame
+    """Rows of the sample sheet that belong to it."""
+    profiled: tuple[str, ...] | None
+    refused: _Refused
     destination: Path
     key: Key
     lookup: SubjectLookup
 
 
-def stage_assay(_: None, task: AssayTask) -> dict[str, Any]:
-    """Read one assay of one centre, gate it, and leave it in staging under pseudonyms.
+def read_names(_: None, source: tuple[str, Path]) -> dict[str, Any]:
+    """Return the names of the samples that a matrix holds; they stay in the vault's ledger."""
+    assay, path = source
+    if assay == "rna":
+        from omics.counts import read_counts
+
+        return {"samples": [str(name) for name in read_counts(path).obs_names]}
+    from omics.mutations import read_maf
+
+    return {"samples": list(read_maf(path).profiled)}
+
+
+def stage_matrix(_: None, task: AssayTask) -> dict[str, Any]:
+    """Read one matrix, gate it, and leave it in staging under pseudonyms.
 
     Returns:
-        `path` of the folder with `matrix.zarr`, `sample_map.parquet` and `quarantine.parquet`, and counts.
+        `path` of the folder with `matrix.zarr` (when a sample is left), `sample_map.parquet` and
+        `quarantine.parquet`, and counts.
     """
-    try:
-        sheet = samples.read_samples(task.sheet)
-    except UserError as problem:
-        raise Unusable("unusable-sample-sheet", str(problem)) from None
     read = _read_rna if task.assay == "rna" else _read_mutations
-    adata, refused, notes, keep = read(task, dict(sheet.select("sample", "patient").iter_rows()))
-    if task.assay == "mutations":
-        # One sheet serves several assays; of a sample that was never sequenced nothing is missing.
-        sheet = sheet.filter(pl.col("sample").is_in(list(adata.obs_names)))
+    adata, refused, notes, keep = read(task)
     staged = samples.stage(
-        adata, sheet, assay=task.assay, centre=task.centre, lookup=task.lookup, key=task.key, refused=refused, keep_obs=keep
+        adata,
+        task.sheet,
+        assay=task.assay,
+        centre=task.centre,
+        lookup=task.lookup,
+        key=task.key,
+        refused={**refused, **task.refused},
+        keep_obs=keep,
     )
-    store.write_zarr(staged.adata, task.destination / "matrix.zarr")
-    SAMPLE_MAP.write(staged.sample_map, task.destination / "sample_map.parquet")
-    QUARANTINE.write(staged.quarantine, task.destination / "quarantine.parquet")
+    with atomic_folder(task.destination) as folder:
+        if staged.adata.n_obs:
+            store.write_zarr(staged.adata, folder / "matrix.zarr")
+        SAMPLE_MAP.write(staged.sample_map, folder / "sample_map.parquet")
+        QUARANTINE.write(staged.quarantine, folder / "quarantine.parquet")
     used = int((staged.sample_map["status"] == "used").sum())
     return {"path": str(task.destination), "samples": used, "quarantined": staged.quarantine.height, "notes": list(notes)}
 
 
-type _Read = tuple[AnnData, dict[str, tuple[str, str, str]], tuple[str, ...], tuple[str, ...]]
+type _Read = tuple[AnnData, _Refused, tuple[str, ...], tuple[str, ...]]
 
 
-def _read_rna(task: AssayTask, patients: dict[str, str]) -> _Read:
-    from omics.counts import combine, read_counts
+def _read_rna(task: AssayTask) -> _Read:
+    import anndata
+    import numpy as np
+
+    from omics.counts import read_counts
     from omics.gates import check_counts
 
-    matrices = [read_counts(path) for path in task.matrices]
-    adata = matrices[0] if len(matrices) == 1 else combine(matrices)
+    if task.matrix is None:
+        return anndata.AnnData(X=np.zeros((0, 0), dtype=np.int32)), {}, (), ()
+    adata = read_counts(task.matrix)
+    patients = dict(task.sheet.select("sample", "patient").iter_rows())
     report = check_counts(adata, {name: patients[name] for name in adata.obs_names if name in patients})
     return report.apply(adata), report.staging_reasons(), report.notes, ()
 
 
-def _read_mutations(task: AssayTask, patients: dict[str, str]) -> _Read:
-    from omics.mutations import read_maf, read_profiled
+def _read_mutations(task: AssayTask) -> _Read:
+    from omics.mutations import read_maf, without_variants
 
-    profiled = read_profiled(task.profiled) if task.profiled else None
-    parts = [read_maf(path, profiled) for path in task.matrices]
-    whole = replace(
-        parts[0],
-        variants=pl.concat([part.variants for part in parts]),
-        profiled=tuple(sorted(set().union(*(part.profiled for part in parts)))),
-    )
-    notes = tuple(note for part in parts for note in part.notes)
-    return whole.gene_table(), {}, notes, ("profiled", "variants", "tmb")
+    data = read_maf(task.matrix, task.profiled) if task.matrix else without_variants(task.profiled or ())
+    return data.gene_table(), {}, data.notes, ("profiled", "variants", "tmb")
 
 
 def stage_omics(run: Run, name: str) -> list[Outcome]:
-    """Stage every assay of one centre."""
-    centre = run.study.centres[name]
-    mine = SubjectLookup({k: v for k, v in run.lookup.by_identifier.items() if k[0] == name})
-    units = []
-    for assay, source in sorted(centre.omics.items()):
-        paths = _sources(run, source)
-        task = AssayTask(
-            assay,
-            name,
-            tuple(run.study.paths(source.matrix)),
-            run.study.path(source.samples),
-            run.study.path(source.profiled) if source.profiled else None,
-            run.study.work.staging / "omics" / assay / name,
-            run.key,
-            mine,
+    """Stage every matrix of every assay of one centre; what did not change is not read again."""
+    outcomes: list[Outcome] = []
+    rows = []
+    units: list[Unit] = []
+    for assay, source in sorted(run.study.centres[name].omics.items()):
+        try:
+            sheet = samples.read_samples(run.study.path(source.samples))
+        except UserError as problem:
+            refusal = Outcome(f"{name}/{assay}", "", "quarantined", None, "unusable-sample-sheet", str(problem))
+            rows.append(run.quarantine_rows("omics", name, [refusal]))
+            run.say(f"omics: {name}/{assay}: quarantined, unusable-sample-sheet. {problem}")
+            continue
+        paths = run.study.paths(source.matrix)
+        named = run.units(
+            f"omics-names-{name}-{assay}",
+            read_names,
+            [Unit(path.name, stamp([path]), (assay, path)) for path in paths],
+            settings=None,
+            code=("omics",),
         )
-        # The subjects behind a sheet may change with the ledger, so the ledger's view of the centre counts as input.
-        ledger = digest_of(sorted([*k, s.subject_id] for k, s in mine.by_identifier.items() if k[1] == samples.PATIENT_SYSTEM))
-        units.append(Unit(f"{name}/{assay}", digest_of([stamp(paths), ledger]), task))
+        rows.append(run.quarantine_rows("omics", name, named))
+        held = {o.key: set(o.result["samples"]) for o in named if o.status == "done"}
+        units += _matrix_units(run, name, assay, source, sheet, {path: held[path.name] for path in paths if path.name in held})
     outcomes = run.units(
-        f"omics-{name}", stage_assay, units, settings=None, code=("omics",), still_there=lambda r: Path(r["path"]).exists()
+        f"omics-{name}", stage_matrix, units, settings=None, code=("omics",), still_there=lambda r: Path(r["path"]).exists()
     )
-    rows = [run.quarantine_rows("omics", name, outcomes)]
+    _remove_others(run, name, {Path(o.result["path"]) for o in outcomes if o.status == "done"})
+    rows.append(run.quarantine_rows("omics", name, outcomes))
     rows += [QUARANTINE.read(Path(o.result["path"]) / "quarantine.parquet") for o in outcomes if o.status == "done"]
-    QUARANTINE.write(pl.concat(rows), run.quarantine_file("omics", name))
+    QUARANTINE.write(pl.concat([QUARANTINE.empty(), *rows]), run.quarantine_file("omics", name))
     for outcome in outcomes:
-        if outcome.status == "done":
-            run.say(
-                f"omics: {outcome.key}: {outcome.result['samples']} samples used, {outcome.result['quarantined']} quarantined"
-            )
-        else:
-            run.say(f"omics: {outcome.key}: quarantined, {outcome.reason}. {outcome.message} {outcome.remedy}")
+        said = f"omics: {outcome.key}{' (new)' if outcome.repeated else ''}: "
+        if outcome.status == "quarantined":
+            run.say(f"{said}quarantined, {outcome.reason}. {outcome.message} {outcome.remedy}")
+        elif outcome.result["samples"] or outcome.result["quarantined"]:
+            run.say(f"{said}{outcome.result['samples']} samples used, {outcome.result['quarantined']} quarantined")
     return outcomes
 
 
-def _sources(run: Run, source: AssaySource) -> list[Path]:
-    named = [source.samples, source.profiled] if source.profiled else [source.samples]
-    return [*run.study.paths(source.matrix), *(run.study.path(name) for name in named)]
+def _matrix_units(
+    run: Run, name: str, assay: str, source: AssaySource, sheet: pl.DataFrame, held: dict[Path, set[str]]
+) -> list[Unit]:
+    """Return a unit per matrix, and one for what is named and in no matrix."""
+    counts = Counter(sample for names in held.values() for sample in names)
+    refused: _Refused = {sample: REPEATED for sample, count in counts.items() if count > 1}
+    profiled: set[str] | None = None
+    if assay == "mutations" and source.profiled:
+        from omics.mutations import read_profiled
+
+        profiled = set(read_profiled(run.study.path(source.profiled)))
+    work: list[tuple[str, Path | None, set[str]]] = [(path.name, path, names) for path, names in held.items()]
+    if assay == "rna":
+        work.append((NO_MATRIX, None, set(sheet["sample"]) - set(counts)))
+    elif profiled is not None:
+        # Of samples that were never sequenced nothing is missing: one sheet serves several assays.
+        work.append((NO_MATRIX, None, profiled - set(counts)))
+    units = []
+    for label, path, names in work:
+        mine = sheet.filter(pl.col("sample").is_in(sorted(names)))
+        patients = set(mine["patient"])
+        lookup = {k: v for k, v in run.lookup.by_identifier.items() if k[0] == name and k[2] in patients}
+        destination = run.study.work.staging / "omics" / assay / name / run.token("matrix", label)
+        own = {sample: why for sample, why in refused.items() if sample in names}
+        listed = tuple(sorted(names)) if assay == "mutations" and (profiled is not None or path is None) else None
+        task = AssayTask(assay, name, path, mine, listed, own, destination, run.key, SubjectLookup(lookup))
+        digest = digest_of(
+            [
+                stamp([path]) if path else "",
+                mine.drop("source_row").rows(),
+                sorted([*k, *v] for k, v in lookup.items()),
+                listed,
+                sorted(own),
+            ]
+        )
+        units.append(Unit(f"{name}/{assay}/{label}", digest, task))
+    return units
+
+
+def _remove_others(run: Run, name: str, kept: set[Path]) -> None:
+    """Remove what was staged from matrices that are gone."""
+    for entry in (run.study.work.staging / "omics").glob(f"*/{name}/*"):
+        if entry.is_file():
+            entry.unlink()
+        elif entry not in kept:
+            shutil.rmtree(entry)
 
 
 def normalise_assays(run: Run) -> dict[str, Path]:
@@ -145,12 +221,11 @@ def normalise_assays(run: Run) -> dict[str, Path]:
         stores = []
         excluded: dict[str, str] = {}
         for name in run.study.centres:
-            folder = staging / assay / name
-            if not (folder / "matrix.zarr").exists():
-                continue
-            stores.append(folder / "matrix.zarr")
-            excluded |= sex_conflicts(run, folder / "matrix.zarr", name) if assay == "rna" else {}
-            maps.append(_mark(SAMPLE_MAP.read(folder / "sample_map.parquet"), excluded))
+            mine = sorted((staging / assay / name).glob("*/matrix.zarr"))
+            stores += mine
+            excluded |= sex_conflicts(run, mine) if assay == "rna" and mine else {}
+            for part in sorted((staging / assay / name).glob("*/sample_map.parquet")):
+                maps.append(_mark(SAMPLE_MAP.read(part), excluded))
         refused.append(_excluded_rows(assay, excluded, maps))
         if not stores:
             continue
@@ -177,14 +252,15 @@ def normalise_assays(run: Run) -> dict[str, Path]:
     return done
 
 
-def sex_conflicts(run: Run, matrix: Path, centre: str) -> dict[str, str]:
-    """Return samples whose expression contradicts their subject's records, with the reason.
+def sex_conflicts(run: Run, matrices: list[Path]) -> dict[str, str]:
+    """Return samples of one centre whose expression contradicts their subject's records, with the reason.
 
     Two such samples of opposite sex in one centre are `swapped-samples`; others `sex-discordant` or `sex-mixed`.
     """
+    from omics.counts import combine
     from omics.identity import sex_findings, sex_from_expression
 
-    adata = store.read_zarr(matrix)
+    adata = combine([store.read_zarr(path) for path in matrices])
     recorded = dict(_recorded_sex(run).iter_rows())
     declared = {str(name): recorded.get(int(subject)) for name, subject in adata.obs["subject_id"].items()}
     findings = sex_findings(sex_from_expression(adata), declared)
