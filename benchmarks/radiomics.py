@@ -100,7 +100,7 @@ def mirp(filters: bool) -> Callable[[np.ndarray, np.ndarray], int]:
             by_slice=False,
             base_discretisation_method="fixed_bin_size",
             base_discretisation_bin_width=25.0,
-            resegmentation_intensity_range=[-1000, 3000],
+            resegmentation_intensity_range=[-1000.0, 3000.0],
             num_cpus=1,
         )[0]
         return int(table.shape[1])
