@@ -48,10 +48,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
     parser.add_argument("--plastimatch", default="uv run --no-project --with plastimatch plastimatch")
     arguments = parser.parse_args()
-    pairs = [(folder / "image", next((folder / "mask").iterdir())) for folder in sorted((arguments.data / "dicom/sts").glob("*/*"))]
+    pairs = [
+        (folder / "image", next((folder / "mask").iterdir())) for folder in sorted((arguments.data / "dicom/sts").glob("*/*"))
+    ]
     phantom = arguments.data / "ibsi/ibsi_1_ct_radiomics_phantom/dicom"
     pairs.append((phantom / "image", next((phantom / "mask").iterdir())))
-    print(f"{'series':24} {'voxels':>8} {'points':>7} {'differ':>7} {'of which > 1e-3 px from an outline':>36} {'ours s':>7} {'peer s':>7}")
+    print(
+        f"{'series':24} {'voxels':>8} {'points':>7} {'differ':>7} {'of which > 1e-3 px from an outline':>36} {'ours s':>7} {'peer s':>7}"
+    )
     for images, structure in pairs:
         volume = read_series(images)
         started = time.perf_counter()
@@ -60,7 +64,14 @@ def main() -> None:
         points = sum(int(item.NumberOfContourPoints) for item in pydicom.dcmread(structure).ROIContourSequence[0].ContourSequence)
         with tempfile.TemporaryDirectory() as folder:
             sitk.WriteImage(volume.to_sitk(), f"{folder}/image.mha")
-            command = [*shlex.split(arguments.plastimatch), "convert", "--input", str(structure), "--fixed", f"{folder}/image.mha"]
+            command = [
+                *shlex.split(arguments.plastimatch),
+                "convert",
+                "--input",
+                str(structure),
+                "--fixed",
+                f"{folder}/image.mha",
+            ]
             command += ["--output-prefix", f"{folder}/out", "--prefix-format", "nrrd", "--xor-contours"]
             started = time.perf_counter()
             subprocess.run(command, check=True, capture_output=True)
