@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,7 +16,7 @@ app = App(
     name="unibase",
     help="From hospital files to released, pseudonymised, analysis-ready multimodal datasets.",
     help_format="markdown",
-    version_flags=["--version"],
+    version=metadata.version("unibase"),
 )
 key_app = App(name="key", help="Make and show keys.")
 app.command(key_app)
@@ -418,7 +419,7 @@ def timeline(
 
 
 @app.command
-def link(people: list[Path], out: Path, *, key_file: Path, links: Path | None = None) -> None:
+def link(people: Annotated[list[Path], Parameter(negative=())], out: Path, *, key_file: Path, links: Path | None = None) -> None:
     """Resolve who is who across people files into an identity ledger. Each file is one centre, named by its stem.
 
     Example: `unibase link centre_a.csv centre_b.csv ledger/ --key-file study.key`

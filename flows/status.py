@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 
+import polars as pl
+
 from flows.study import Study
 from groundwork.problems import UserError
+from groundwork.tables import QUARANTINE
 from groundwork.work import WorkLedger
+from omics.samples import column_name, read_samples
+from privacy.pseudonyms import token
 
 
 def quarantine_text(study: Study) -> str:
@@ -25,4 +30,31 @@ def quarantine_text(study: Study) -> str:
             same = [o for o in mine if o.reason == reason]
             lines.append(f"  {reason} ({len(same)}): {same[0].message} {same[0].remedy}".rstrip())
             lines += [f"    {o.key}" for o in same]
+    lines += _inside(study)
     return "\n".join(lines)
+
+
+def _inside(study: Study) -> list[str]:
+    """Return what was set aside inside sources that were used: rows of records, samples of matrices, regions of series."""
+    table = QUARANTINE.read(study.work.staging / "quarantine.parquet")
+    with WorkLedger(study.work.work_ledger) as ledger:
+        units = {token(study.read_key(), f"unit/{stage}", o.key) for stage, o in ledger.outcomes()}
+    table = table.filter(~pl.col("unit").is_in(sorted(units)))
+    names = _sample_names(study)
+    lines = ["", f"inside sources that were used: {table.height} rows, samples or regions set aside"] if table.height else []
+    for (stage, reason), rows in table.group_by("stage", "reason", maintain_order=True):
+        first = rows.row(0, named=True)
+        lines.append(f"{stage}: {reason} ({rows.height}): {first['message']} {first['remedy'] or ''}".rstrip())
+        lines += [f"    {names.get(unit, unit)}" for unit in rows["unit"]]
+    return lines
+
+
+def _sample_names(study: Study) -> dict[str, str]:
+    """Return source names of samples by their keyed names, for the custodian."""
+    key = study.read_key()
+    names = {}
+    for centre, sources in study.centres.items():
+        for assay, source in sources.omics.items():
+            for sample in read_samples(study.path(source.samples))["sample"]:
+                names[column_name(key, assay, centre, sample)] = f"{centre}/{assay}: sample {sample}"
+    return names

@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError
 
+from clinical.endpoints import Endpoints
 from flows.workspace import Workspace
 from groundwork.files import digest_of
 from groundwork.problems import UserError
@@ -113,7 +114,20 @@ class RnaOptions(Section):
     """How counts become values."""
 
     method: Literal[
-        "tmm", "tmmwsp", "rle", "upperquartile", "median-of-ratios", "cpm", "logcpm", "vst", "voom", "quantile", "none"
+        "tmm",
+        "tmmwsp",
+        "rle",
+        "upperquartile",
+        "median-of-ratios",
+        "poscounts",
+        "cpm",
+        "logcpm",
+        "tpm",
+        "vst",
+        "vst-fast",
+        "voom",
+        "quantile",
+        "none",
     ] = "tmm"
     """Normalisation method; factors of `tmm`, `tmmwsp`, `rle`, `upperquartile` are applied to log2 counts per million."""
 
@@ -207,9 +221,17 @@ class Study(Section):
     index: IndexRule
     windows: Windows = Windows.model_validate({})
     cohort: CohortRules = CohortRules()
-    endpoints: list[Literal["OS"]] = ["OS"]
-    """Time-to-event endpoints from the index."""
+    endpoints: list[str] = ["OS"]
+    """Time-to-event endpoints from the index: OS, PFS, PFS_CONTACT, DFS, TNT or DOR, as `clinical/endpoints.yaml` defines them."""
     dask: Dask = Dask()
+
+    @field_validator("endpoints")
+    @classmethod
+    def _known_endpoints(cls, codes: list[str]) -> list[str]:
+        for code in codes:
+            if code not in Endpoints.default().by_code:
+                raise ValueError(f"{code!r} is not allowed; allowed: {', '.join(sorted(Endpoints.default().by_code))}")
+        return codes
 
     file: Path = Field(exclude=True)
     """Where the study file is; set when it is read, not a key of the file."""

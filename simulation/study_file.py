@@ -83,7 +83,7 @@ windows:
     stage: {{concept: stage, from_days: -365, to_days: 0, choose: latest}}
 cohort:
   include: [cancer_diagnosis, index]
-endpoints: [OS]
+endpoints: [OS, PFS]
 dask: {{address: null, workers: 2}}
 """
     if not imaging:

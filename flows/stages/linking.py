@@ -10,14 +10,13 @@ import numpy as np
 import polars as pl
 
 from clinical.concepts import Concepts
-from clinical.endpoints import overall_survival
+from clinical.endpoints import derive
 from clinical.meds import read_dataset
 from clinical.quality import check_quality
 from flows.stages.clinical import read_concepts
 from flows.stages.run import Run
 from groundwork.tables import FEATURES, QUARANTINE, SAMPLE_MAP, SERIES, write_parquet
 from linking.cohort import build_cohort
-from linking.concepts import ConceptCodes
 from linking.concordance import check_concordance
 from linking.index import index_events
 from linking.join import join
@@ -35,41 +34,32 @@ class Linked:
         return pl.read_parquet(self.folder / f"{name}.parquet")
 
 
-def concept_codes(concepts: Concepts) -> ConceptCodes:
-    """Return concepts as linking takes them: prefixes, and whole codes marked with `$`."""
-    return {
-        name: [code[:-1] if code.endswith("*") else f"{code}$" for code in concept.codes]
-        for name, concept in concepts.by_name.items()
-    }
-
-
 def link(run: Run) -> Linked:
     """Join everything at the index and write cohort, flow, index, analysis, trace, adtte and subjects."""
     study, staging = run.study, run.study.work.staging
     concepts = read_concepts(run)
-    codes = concept_codes(concepts)
     events = read_dataset(staging / "timeline")
     series = SERIES.read(staging / "imaging" / "series.parquet")
     features = FEATURES.read(staging / "imaging" / "features.parquet")
     samples = SAMPLE_MAP.read(staging / "omics" / "sample_map.parquet")
 
     findings = check_concordance(events, series, samples if samples.height else None, features=features)
-    index = index_events(events, codes, study.index)
+    index = index_events(events, concepts, study.index)
     cohort = build_cohort(
         events,
         series,
         samples if samples.height else None,
         study.cohort,
         index=index,
-        concepts=codes,
+        concepts=concepts,
         features=features,
         findings=findings,
     )
     members = cohort.subjects.filter("included").select("subject_id")
     index = index.join(members, on="subject_id", how="semi")
-    joined = join(events, features, samples if samples.height else None, index, study.windows, codes)
+    joined = join(events, features, samples if samples.height else None, index, study.windows, concepts)
     analysis, trace = add_assay_values(run, joined.analysis, joined.trace)
-    adtte = overall_survival(events, index, concepts)
+    adtte = pl.concat([derive(events, index, code, concepts) for code in study.endpoints])
     subjects = describe_subjects(events, cohort.subjects.filter("included"), series, samples, concepts)
 
     folder = run.study.work.linked
