@@ -68,7 +68,15 @@ def bin_edges(values: Array, settings: Mapping[str, Any]) -> Array:
     """Edges of the bins, in the number type of the values, as PyRadiomics has it."""
     width, count = settings.get("binWidth", 25), settings.get("binCount")
     if count is not None:
-        edges = np.histogram_bin_edges(values, count)
+        try:
+            edges = np.histogram_bin_edges(values, count)
+        except ValueError:
+            # Intensities that differ by rounding only, as a filter leaves them in a constant region; PyRadiomics stops too.
+            raise Unusable(
+                "range-too-narrow-for-bins",
+                "The intensities of an image type differ by rounding errors only, and binCount cannot divide their range.",
+                "Use binWidth, or leave that image type out.",
+            ) from None
         edges[-1] += 1
         return edges
     low, high = values.min(), values.max()

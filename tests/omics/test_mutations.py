@@ -70,4 +70,6 @@ def test_tcga_laml_as_maftools_summarises_it(real_data: Path) -> None:
     }
     assert table.var["mutated_samples"][list(top)].to_dict() == top
     assert table.var["mutated_samples"].nlargest(10).min() == 13
+    # maftools' tcgaCompare and tmb give a median of 0.18 per megabase at 50 megabases.
+    assert np.nanmedian(table.obs["tmb"]) == 0.18
     assert np.isnan(table.X[~table.obs["profiled"].to_numpy()]).all()

@@ -90,6 +90,9 @@ def test_refusals_have_names() -> None:
     ):
         with pytest.raises(Unusable, match=reason):
             extract(image + 0.001 * np.arange(16), region, (1.0, 1.0, 1.0), Settings(setting=setting), "pyradiomics")
+    narrow = np.where(np.arange(16) % 2 == 0, 1.0, np.nextafter(1.0, 2.0)) * np.ones_like(image)
+    with pytest.raises(Unusable, match="range-too-narrow-for-bins"):
+        extract(narrow, mask, (1.0, 1.0, 1.0), Settings(setting={"binCount": 7}), "pyradiomics")
     spoiled = np.where(mask, np.nan, image)
     with pytest.raises(Unusable, match="not-finite-in-region"):
         extract(spoiled, mask, (1.0, 1.0, 1.0), Settings(), "pyradiomics")
