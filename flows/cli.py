@@ -200,8 +200,28 @@ def open_(release: Path) -> None:
 
 
 @app.command
-def verify(release: Path) -> None:
-    """Check every byte of a release against its manifest.
+def sign(release: Path, *, signing_key: Path) -> None:
+    """Sign the manifest of a release (Ed25519); makes the signing key, and its public half, when it is not there.
+
+    Example: `unibase sign releases/uniriv-demo/1.0.0 --signing-key signing.pem`
+
+    Parameters
+    ----------
+    release
+        Folder of the release.
+    signing_key
+        Private key; the public one stands beside it as NAME.pub.
+    """
+    from releases import signing
+
+    if not signing_key.exists():
+        signing.new_signing_key(signing_key)
+    print(f"{signing.sign(release, signing_key)} is written. Check: unibase verify {release} --public-key {signing_key}.pub")
+
+
+@app.command
+def verify(release: Path, *, public_key: Path | None = None) -> None:
+    """Check every byte of a release against its manifest, and the signature of the manifest.
 
     Example: `unibase verify releases/uniriv-demo/1.0.0`
 
@@ -209,10 +229,13 @@ def verify(release: Path) -> None:
     ----------
     release
         Folder of the release.
+    public_key
+        Public key of who signed it.
     """
     from releases.manifest import verify as verify_files
+    from releases.signing import verify_signed
 
-    problems = verify_files(release)
+    problems = verify_signed(release, public_key) if public_key else verify_files(release)
     for line in problems:
         print(line)
     if problems:
@@ -236,6 +259,63 @@ def diff(old: Path, new: Path) -> None:
     from releases.difference import diff as compare
 
     print(compare(old, new))
+
+
+@app.command
+def extract(request: Path, out: Path, *, release: Path, key_file: Path) -> None:
+    """Write what an approved request names, under pseudonyms of its own, encrypted for its recipients.
+
+    Example: `unibase extract REQUEST.yaml extracts/ --release releases/uniriv-demo/1.0.0 --key-file study.key`
+
+    Parameters
+    ----------
+    request
+        The approved request.
+    out
+        Folder for the encrypted file.
+    release
+        Folder of the release.
+    key_file
+        The study's key.
+    """
+    import getpass
+    from datetime import date
+
+    from privacy.audit import AuditLog
+    from privacy.keys import read_key_file
+    from releases.extract import extract as write_extract
+    from releases.extract import read_request
+
+    audit = AuditLog(key_file.parent / "extracts.audit.jsonl")
+    written = write_extract(
+        release, read_request(request), read_key_file(key_file), out, today=date.today(), actor=getpass.getuser(), audit=audit
+    )
+    print(f"{written} is written; only its recipients can read it.")
+
+
+@app.command
+def catalogue(description: Path, out: Path, *, releases: Path) -> None:
+    """Write a catalogue of releases: HealthDCAT-AP, Croissant, RO-Crate, data package, datasheet and pages.
+
+    Example: `unibase catalogue description.yaml site/ --releases releases/`
+
+    Parameters
+    ----------
+    description
+        YAML that describes the releases (docs/releases.md).
+    out
+        Folder to write, replaced as a whole.
+    releases
+        Folder of releases.
+    """
+    from releases.description import read_description
+    from releases.site import published, write_site
+
+    studies = sorted({folder.parent.name for folder in published(releases)})
+    if not studies:
+        raise UserError(f"No release in {releases}. Build one: unibase build study.yaml")
+    content = read_description(description)
+    print(f"{write_site(releases, dict.fromkeys(studies, content), out)}: {len(published(releases))} releases; open index.html")
 
 
 @app.command
@@ -419,17 +499,15 @@ def timeline(
 
 
 @app.command
-def link(people: Annotated[list[Path], Parameter(negative=())], out: Path, *, key_file: Path, links: Path | None = None) -> None:
+def link(*paths: Path, key_file: Path, links: Path | None = None) -> None:
     """Resolve who is who across people files into an identity ledger. Each file is one centre, named by its stem.
 
     Example: `unibase link centre_a.csv centre_b.csv ledger/ --key-file study.key`
 
     Parameters
     ----------
-    people
-        CSV or Parquet files of people.
-    out
-        Folder of the ledger.
+    paths
+        CSV or Parquet files of people, then the folder of the ledger.
     key_file
         The secret key.
     links
@@ -437,7 +515,9 @@ def link(people: Annotated[list[Path], Parameter(negative=())], out: Path, *, ke
     """
     from flows.plain import link_people
 
-    print(link_people(people, out, key_file, links))
+    if len(paths) < 2:
+        raise UserError("Name at least one people file, then the folder of the ledger: unibase link PEOPLE... OUT")
+    print(link_people(list(paths[:-1]), paths[-1], key_file, links))
 
 
 @app.command(name="join")

@@ -12,8 +12,10 @@ from flows.stages.people import needles
 from flows.stages.run import Run, software_versions
 from groundwork.files import digest_of, sha256_file, sha256_folder
 from groundwork.tables import FEATURES, QUARANTINE, SAMPLE_MAP
+from releases import manifest
 from releases.policy import DisclosurePolicy
 from releases.publish import ReleaseInputs, publish_release
+from releases.site import published, version_key
 
 
 def read_quarantine(run: Run) -> pl.DataFrame:
@@ -53,9 +55,21 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
         software=software_versions(),
         key_fingerprint=run.key.fingerprint,
         min_cell=study.release.min_cell,
+        previous=_previous(run, version),
         policy=DisclosurePolicy(**study.release.disclosure.model_dump()),
         description=" ".join(text for text in (study.notice, study.description) if text),
     )
+
+
+def _previous(run: Run, version: str) -> Path | None:
+    """Return the folder of the latest release before `version` that was made under the same key."""
+    wanted = version_key(version)
+    folder = run.study.path(run.study.releases) / run.study.study
+    earlier = [path for path in published(folder.parent) if path.parent == folder and version_key(path.name) < wanted]
+    if not earlier:
+        return None
+    last = max(earlier, key=lambda path: version_key(path.name))
+    return last if manifest.read(last).get("key_fingerprint") == run.key.fingerprint else None
 
 
 def released_settings(run: Run) -> dict[str, object]:

@@ -1,0 +1,94 @@
+"""The command line on plain files, as a user runs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from flows.cli import app
+from groundwork.tables import FEATURES
+from tests.flows.demo import unibase
+
+COMMANDS = sorted(name for name in app if not name.startswith("-") and name != "key")
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    made = unibase("key", "new", tmp_path / "study.key")
+    assert made.returncode == 0 and (tmp_path / "study.key").stat().st_mode & 0o777 == 0o600
+    return tmp_path / "study.key"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_shows_an_example_of_itself(name: str) -> None:
+    assert f"unibase {name}" in (app[name].help or "")
+
+
+def test_a_key_in_use_is_never_overwritten(key: Path) -> None:
+    before = key.read_bytes()
+    again = unibase("key", "new", key)
+    assert again.returncode == 1 and "exists" in again.stderr and "Traceback" not in again.stderr
+    assert key.read_bytes() == before
+
+
+def test_an_error_ends_with_the_next_step_and_without_a_traceback(tmp_path: Path) -> None:
+    ended = unibase("build", tmp_path / "none.yaml")
+    assert ended.returncode == 1
+    assert "unibase simulate" in ended.stderr and "Traceback" not in ended.stderr
+
+
+def test_people_are_linked_across_files(tmp_path: Path, key: Path) -> None:
+    head = "identifier,birth_family_name,given_names,birth_date,sex,birth_place_code\n"
+    (tmp_path / "north.csv").write_text(head + "1001,LÉVÊQUE,Zoé,1961-04-02,F,75056\n1002,MARTIN,Paul,1950-01-01,M,2A004\n")
+    (tmp_path / "south.csv").write_text(head + "77,LEVEQUE,Zoe,1961-04-02,F,75056\n")
+    ended = unibase("link", tmp_path / "north.csv", tmp_path / "south.csv", tmp_path / "ledger", "--key-file", key)
+    assert ended.returncode == 0, ended.stderr
+    assert "3 records are 2 persons" in ended.stdout
+    assert "QUE" not in ended.stdout + ended.stderr
+
+
+def test_counts_are_normalised_and_what_is_set_aside_is_named(tmp_path: Path) -> None:
+    rows = [f"ENSG{g:011d}\t{100 + g}\t0\t{50 + 3 * g}" for g in range(1, 60)]
+    (tmp_path / "counts.tsv").write_text("gene\ta\tempty\tb\n" + "\n".join(rows) + "\n")
+    ended = unibase("normalise", tmp_path / "counts.tsv", tmp_path / "out.tsv", "--method", "cpm")
+    assert ended.returncode == 0, ended.stderr
+    assert "empty-sample" in ended.stderr and "2 samples; 1 set aside" in ended.stdout
+    values = pl.read_csv(tmp_path / "out.tsv", separator="\t")
+    assert values["a"].sum() == pytest.approx(1e6)
+
+
+def test_features_of_an_image_and_its_mask(tmp_path: Path, real_data: Path) -> None:
+    folder = real_data / "pyradiomics"
+    out = tmp_path / "features.parquet"
+    ended = unibase("features", folder / "breast1_image.nrrd", out, "--mask", folder / "breast1_label.nrrd")
+    assert ended.returncode == 0, ended.stderr
+    table = pl.read_parquet(out)
+    assert table.height == 1 and set(FEATURES.schema()) <= set(table.columns)
+    assert table["shape_MeshVolume"][0] > 0
+
+
+@pytest.mark.slow
+def test_a_folder_of_dicom_is_de_identified_and_the_second_run_repeats_nothing(
+    tmp_path: Path, key: Path, real_data: Path
+) -> None:
+    source = real_data / "dicom" / "sts" / "STS_008" / "CT"
+    first = unibase("deidentify", source, tmp_path / "clean", "--key-file", key)
+    assert first.returncode == 0, first.stderr
+    files = {path: path.stat().st_mtime_ns for path in (tmp_path / "clean").rglob("*.dcm")}
+    assert len(files) == 52 and "52 in = 52 written + 0 quarantined" in first.stdout
+    assert unibase("deidentify", source, tmp_path / "clean", "--key-file", key).returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "clean").rglob("*.dcm")} == files
+    assert b"STS_008" not in b"".join(path.read_bytes() for path in files)
+
+
+@pytest.mark.slow
+def test_clinical_records_become_a_valid_meds_dataset(tmp_path: Path, key: Path, real_data: Path) -> None:
+    from clinical.meds import validate_dataset
+
+    source = real_data / "clinical/mimic_iv_demo/mimiciv_demo_omop/mimic-iv-demo-omop/0.9/1_omop_data_csv"
+    ended = unibase("timeline", source, tmp_path / "timeline", "--from", "omop", "--key-file", key)
+    assert ended.returncode == 0, ended.stderr
+    assert "of 100 subjects" in ended.stdout
+    assert validate_dataset(tmp_path / "timeline") == []
