@@ -3,6 +3,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
+# Text is UTF-8, whatever the locale of the machine or of a library that changes it says.
+export PYTHONUTF8 := 1
 
 # uv from the PATH where it is, else from a venv of our own.
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)

@@ -53,7 +53,7 @@ class PeakMemory:
 
     @staticmethod
     def _now() -> float:
-        resident_pages, shared = (int(n) for n in Path("/proc/self/statm").read_text().split()[1:3])
+        resident_pages, shared = (int(n) for n in Path("/proc/self/statm").read_text(encoding="utf-8").split()[1:3])
         return (resident_pages - shared) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 

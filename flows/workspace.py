@@ -62,7 +62,7 @@ class Workspace:
             UserError: If another run holds it.
         """
         self.create()
-        with open(self.vault / "lock", "w") as lock:
+        with open(self.vault / "lock", "w", encoding="utf-8") as lock:
             try:
                 # Released by the kernel when the process ends, however it ends.
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

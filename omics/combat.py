@@ -98,7 +98,7 @@ def load(folder: Path | str) -> BatchModel:
     folder = Path(folder)
     if not (folder / "model.json").exists():
         raise UserError(f"There is no batch model at {folder}. Fit one first.")
-    record = json.loads((folder / "model.json").read_text())
+    record = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     arrays = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in _ARRAYS}
     if any(sha256_bytes(value.tobytes()) != record["arrays"][name] for name, value in arrays.items()):
         raise Unusable("changed-model", "The model's files are not those that were written.", "Restore them, or fit again.")

@@ -335,7 +335,9 @@ def _read_star(path: Path, strand: str) -> dict[str, float]:
 
 
 def _transcript_table(path: Path) -> dict[str, str]:
-    frame = pl.read_csv(path, separator="\t" if "\t" in path.read_text()[:4096] else ",", has_header=True, infer_schema_length=0)
+    frame = pl.read_csv(
+        path, separator="\t" if "\t" in path.read_text(encoding="utf-8")[:4096] else ",", has_header=True, infer_schema_length=0
+    )
     return {t.split(".")[0]: g for t, g in zip(frame.to_series(0).to_list(), frame.to_series(1).to_list(), strict=True)}
 
 

@@ -242,7 +242,7 @@ def load(folder: Path | str) -> NormalisationModel:
     folder = Path(folder)
     if not (folder / "model.json").exists():
         raise UserError(f"There is no normalisation model at {folder}. Fit one first.")
-    record = json.loads((folder / "model.json").read_text())
+    record = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     genes = tuple((folder / "genes.txt").read_text(encoding="utf-8").splitlines())
     arrays = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in record["arrays"]}
     sound = digest_of(list(genes)) == record["genes_digest"] and all(

@@ -241,7 +241,11 @@ def read_maf(
         names = listed | carriers
         if carriers - listed:
             notes.append(f"{len(carriers - listed)} samples with variants were not on the list of profiled samples")
-    genes = None if panel is None else frozenset(line.strip() for line in Path(panel).read_text().splitlines() if line.strip())
+    genes = (
+        None
+        if panel is None
+        else frozenset(line.strip() for line in Path(panel).read_text(encoding="utf-8").splitlines() if line.strip())
+    )
     if genes is not None and rename_aliases:
         outdated = current_symbols(genes)
         genes = frozenset(outdated.get(gene, gene) for gene in genes)

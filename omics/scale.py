@@ -225,7 +225,7 @@ class _Layout(NamedTuple):
 def _layout(store: str) -> _Layout | None:
     """How X lies on disk when it is as `create_store` makes it; None for any other zarr array, which zarr itself reads."""
     path = Path(store) / "X" / "zarr.json"
-    return _parse_layout(path.read_text()) if path.exists() else None
+    return _parse_layout(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 @lru_cache(maxsize=64)
@@ -509,7 +509,7 @@ class Cohort:
         path = self.folder / "index.json"
         if not path.exists():
             raise UserError(f"There is no cohort at {folder}. Start one with Cohort.start.")
-        self._index: dict[str, Any] = json.loads(path.read_text())
+        self._index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
 
     @classmethod
     def start(cls, folder: Path | str, model: NormalisationModel) -> Cohort:

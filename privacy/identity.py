@@ -320,7 +320,7 @@ def open_lookup(folder: Path | str, key: Key, *, revision: int | None = None) ->
 
 def revisions(folder: Path | str) -> list[dict[str, Any]]:
     """Return the content of every `revision.json` of a ledger, oldest first."""
-    return [json.loads((path / "revision.json").read_text()) for path in _revision_folders(Path(folder))]
+    return [json.loads((path / "revision.json").read_text(encoding="utf-8")) for path in _revision_folders(Path(folder))]
 
 
 def persons(folder: Path | str, *, revision: int | None = None) -> pl.DataFrame:
@@ -421,7 +421,7 @@ class _State:
         for path in _revision_folders(folder):
             if revision is not None and number == revision:
                 break
-            about = json.loads((path / "revision.json").read_text())
+            about = json.loads((path / "revision.json").read_text(encoding="utf-8"))
             number += 1
             if about["revision"] != number or about["previous"] != digest:
                 raise UserError(

@@ -70,7 +70,7 @@ def read_key_file(path: Path | str) -> Key:
         raise UserError(f"No key at {path}. Make one: unibase key new {path}")
     if path.stat().st_mode & 0o077:
         raise UserError(f"Others can read the key {path}. Close it: chmod 600 {path}")
-    return _parse(path.read_text(), f"the file {path}")
+    return _parse(path.read_text(encoding="utf-8"), f"the file {path}")
 
 
 def read_key_environment(variable: str) -> Key:

@@ -477,7 +477,7 @@ def _scan_zarr(searcher: _Searcher, folder: Path, base: Path) -> None:
 
     name = folder.relative_to(base).as_posix()
     try:
-        about = json.loads((folder / "zarr.json").read_text())
+        about = json.loads((folder / "zarr.json").read_text(encoding="utf-8"))
         searcher.texts(name, "zarr attributes", sorted(set(_strings(about.get("attributes", {})))))
         opened: Any = zarr.open(folder.as_posix(), mode="r")
         if about.get("node_type") == "group":

@@ -548,7 +548,7 @@ def datasheet(release: Release, description: Description) -> str:
     software = (
         ", ".join(f"{name} {version}" for name, version in sorted(dict(about.get("software", {})).items())) or "not recorded"
     )
-    methods = (release.folder / "methods.txt").read_text() if (release.folder / "methods.txt").exists() else ""
+    methods = (release.folder / "methods.txt").read_text(encoding="utf-8") if (release.folder / "methods.txt").exists() else ""
     return f"""# {description.title.en}
 
 Datasheet of {about["study"]} {about["version"]}.

@@ -75,7 +75,7 @@ def verify_signed(folder: Path | str, public_key: Path | str) -> list[str]:
     if not signature.exists():
         return [f"{SIGNATURE}: missing", *problems]
     try:
-        key.verify(bytes.fromhex(signature.read_text().strip()), (folder / MANIFEST).read_bytes())
+        key.verify(bytes.fromhex(signature.read_text(encoding="utf-8").strip()), (folder / MANIFEST).read_bytes())
     except (InvalidSignature, ValueError):
         problems.insert(0, f"{SIGNATURE}: is not this key's signature of the manifest")
     return problems

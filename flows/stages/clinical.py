@@ -30,7 +30,7 @@ def stage_records(_: None, work: tuple[TimelineTask, Path]) -> dict[str, Any]:
     EVENTS.write(result.events, destination / "events.parquet")
     QUARANTINE.write(result.problems, destination / "problems.parquet")
     write_parquet(result.account, destination / "account.parquet")
-    return {"path": str(destination), "events": result.events.height, "problems": result.problems.height}
+    return {"events": result.events.height, "problems": result.problems.height}
 
 
 def stage_clinical(run: Run, name: str) -> list[Outcome]:
@@ -43,10 +43,11 @@ def stage_clinical(run: Run, name: str) -> list[Outcome]:
     mine = SubjectLookup({k: v for k, v in run.lookup.by_identifier.items() if k[0] == name})
     task = TimelineTask(source.format, path, name, mine, mapping)
     ledger = digest_of(sorted([*k, *v] for k, v in mine.by_identifier.items()))
+    destination = run.study.work.staging / "clinical" / name
     unit = Unit(
         f"{name}/{source.format}",
         digest_of([stamp([path, *([mapping] if mapping else [])]), ledger]),
-        (task, run.study.work.staging / "clinical" / name),
+        (task, destination),
     )
     outcomes = run.units(
         f"clinical-{name}",
@@ -54,10 +55,10 @@ def stage_clinical(run: Run, name: str) -> list[Outcome]:
         [unit],
         settings=None,
         code=("clinical",),
-        still_there=lambda result: (Path(result["path"]) / "events.parquet").exists(),
+        still_there=lambda result: (destination / "events.parquet").exists(),
     )
     rows = [run.quarantine_rows("clinical", name, outcomes)]
-    rows += [QUARANTINE.read(Path(o.result["path"]) / "problems.parquet") for o in outcomes if o.status == "done"]
+    rows += [QUARANTINE.read(destination / "problems.parquet") for o in outcomes if o.status == "done"]
     QUARANTINE.write(pl.concat(rows), run.quarantine_file("clinical", name))
     for outcome in outcomes:
         if outcome.status == "done":

@@ -140,7 +140,8 @@ def _summary(stage: str, outcomes: list[Outcome]) -> str:
 
 
 def _extract(_: None, task: FeatureTask) -> dict[str, Any]:
-    return extract_series(task)
+    result = extract_series(task)
+    return {**result, "path": Path(result["path"]).name}
 
 
 def extract_features(run: Run) -> list[Outcome]:
@@ -163,9 +164,9 @@ def extract_features(run: Run) -> list[Outcome]:
         units,
         settings=stage_settings(settings, regions, **engine),
         code=FEATURE_CODE,
-        still_there=lambda result: Path(result["path"]).exists(),
+        still_there=lambda result: (folder / result["path"]).exists(),
     )
-    collect([outcome.result["path"] for outcome in outcomes if outcome.status == "done"], destination)
+    collect([folder / outcome.result["path"] for outcome in outcomes if outcome.status == "done"], destination)
     QUARANTINE.write(pl.concat([QUARANTINE.empty(), *_refused(run, series, outcomes)]), run.quarantine_file("features"))
     run.say(_summary("features", outcomes))
     return outcomes

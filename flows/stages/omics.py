@@ -68,7 +68,7 @@ def stage_matrix(_: None, task: AssayTask) -> dict[str, Any]:
     """Read one matrix, gate it, and leave it in staging under pseudonyms.
 
     Returns:
-        `path` of the folder with `matrix.zarr` (when a sample is left), `sample_map.parquet` and
+        Name of the `folder` with `matrix.zarr` (when a sample is left), `sample_map.parquet` and
         `quarantine.parquet`, and counts.
     """
     read = _read_rna if task.assay == "rna" else _read_mutations
@@ -89,7 +89,7 @@ def stage_matrix(_: None, task: AssayTask) -> dict[str, Any]:
         SAMPLE_MAP.write(staged.sample_map, folder / "sample_map.parquet")
         QUARANTINE.write(staged.quarantine, folder / "quarantine.parquet")
     used = int((staged.sample_map["status"] == "used").sum())
-    return {"path": str(task.destination), "samples": used, "quarantined": staged.quarantine.height, "notes": list(notes)}
+    return {"folder": task.destination.name, "samples": used, "quarantined": staged.quarantine.height, "notes": list(notes)}
 
 
 type _Read = tuple[AnnData, _Refused, tuple[str, ...], tuple[str, ...]]
@@ -142,11 +142,18 @@ def stage_omics(run: Run, name: str) -> list[Outcome]:
         held = {o.key: set(o.result["samples"]) for o in named if o.status == "done"}
         units += _matrix_units(run, name, assay, source, sheet, {path: held[path.name] for path in paths if path.name in held})
     outcomes = run.units(
-        f"omics-{name}", stage_matrix, units, settings=None, code=("omics",), still_there=lambda r: Path(r["path"]).exists()
+        f"omics-{name}",
+        stage_matrix,
+        units,
+        settings=None,
+        code=("omics",),
+        still_there=lambda result: any((run.study.work.staging / "omics").glob(f"*/{name}/{result['folder']}")),
     )
-    _remove_others(run, name, {Path(o.result["path"]) for o in outcomes if o.status == "done"})
+    staged = {unit.key: unit.arguments.destination for unit in units}
+    done = [staged[outcome.key] for outcome in outcomes if outcome.status == "done"]
+    _remove_others(run, name, set(done))
     rows.append(run.quarantine_rows("omics", name, outcomes))
-    rows += [QUARANTINE.read(Path(o.result["path"]) / "quarantine.parquet") for o in outcomes if o.status == "done"]
+    rows += [QUARANTINE.read(folder / "quarantine.parquet") for folder in done]
     QUARANTINE.write(pl.concat([QUARANTINE.empty(), *rows]), run.quarantine_file("omics", name))
     for outcome in outcomes:
         said = f"omics: {outcome.key}{' (new)' if outcome.repeated else ''}: "
@@ -238,7 +245,7 @@ def normalise_assays(run: Run) -> dict[str, Path]:
             [unit],
             settings=run.study.assays.model_dump(mode="json"),
             code=("omics",),
-            still_there=lambda result: Path(result["path"]).exists(),
+            still_there=lambda result, path=destination: path.exists(),  # type: ignore[misc]
         )
         refused.append(run.quarantine_rows(f"normalise-{assay}", None, [outcome]))
         if outcome.status == "done":
@@ -329,4 +336,4 @@ def normalise_assay(_: None, work: _NormaliseWork) -> dict[str, Any]:
 
         adata = combine_tables(parts)
     store.write_zarr(adata, destination)
-    return {"path": str(destination), "samples": adata.n_obs, "features": adata.n_vars}
+    return {"samples": adata.n_obs, "features": adata.n_vars}

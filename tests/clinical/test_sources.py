@@ -34,7 +34,7 @@ def test_plain_files_without_a_key_keep_numbers_and_dates(simulated: Path, tmp_p
     assert set(result.events["subject_id"]) == set(person["person_id"])
     births = dict(result.events.filter(pl.col("code") == "MEDS_BIRTH").select("subject_id", pl.col("time").dt.year()).iter_rows())
     assert births == dict(person.select("person_id", "year_of_birth").iter_rows())
-    notes = json.loads((tmp_path / "out" / "metadata" / "dataset.json").read_text())
+    notes = json.loads((tmp_path / "out" / "metadata" / "dataset.json").read_text(encoding="utf-8"))
     assert notes["unibase"]["pseudonymised"] is False
     assert meds.validate_dataset(tmp_path / "out") == []
     # Identifiers that are no numbers are counted in their order.
@@ -53,7 +53,7 @@ def test_plain_files_with_a_key_are_pseudonymised(simulated: Path, tmp_path: Pat
         birth = result.events.filter((pl.col("subject_id") == subject) & (pl.col("code") == "MEDS_BIRTH"))["time"].item()
         moved = birth - pl.datetime(int(year), int(month), int(day)).pipe(lambda one: pl.select(one).item())
         assert moved.days == dates.shift_days(KEY, subject)
-    notes = json.loads((tmp_path / "out" / "metadata" / "dataset.json").read_text())
+    notes = json.loads((tmp_path / "out" / "metadata" / "dataset.json").read_text(encoding="utf-8"))
     assert notes["unibase"] == {"key_fingerprint": KEY.fingerprint, "pseudonymised": True, "source_format": "omop"}
     # The same hospital number gives the same subject, whatever else is known of the person.
     door = KeyDoor(KEY)

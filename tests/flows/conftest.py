@@ -35,4 +35,4 @@ def built(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
     (watch / "sitecustomize.py").write_text(demo.WATCH)
     log = watch / "connections"
     said = demo.build(sources, PYTHONPATH=str(watch), UNIBASE_TEST_CONNECTIONS=str(log))
-    return Built(sources, said, log.read_text().splitlines())
+    return Built(sources, said, log.read_text(encoding="utf-8").splitlines())

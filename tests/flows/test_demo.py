@@ -186,7 +186,7 @@ def test_a_log_line_holds_no_identifier(built: Built) -> None:
 
 def test_another_day_another_folder_one_worker_the_same_bytes(built: Built, tmp_path: Path) -> None:
     home = demo.copy_sources(built.home, tmp_path / "again")
-    study = (home / "study.yaml").read_text()
+    study = (home / "study.yaml").read_text(encoding="utf-8")
     (home / "study.yaml").write_text(study.replace("workers: 2", "workers: 1"))
     demo.build(home, "--no-prefect")
     assert demo.files(demo.release(home)) == demo.files(demo.release(built.home))

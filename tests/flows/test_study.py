@@ -128,7 +128,9 @@ def test_every_deployment_names_a_flow_that_exists(name: str) -> None:
     import flows.build
 
     path = Path(__file__).resolve().parents[2] / "prefect.yaml"
-    deployments: dict[str, Any] = {one["name"]: one for one in YAML(typ="safe").load(path.read_text())["deployments"]}
+    deployments: dict[str, Any] = {
+        one["name"]: one for one in YAML(typ="safe").load(path.read_text(encoding="utf-8"))["deployments"]
+    }
     module, flow = deployments[name]["entrypoint"].split(":")
     assert module == "flows.build"
     parameters = getattr(flows.build, flow).parameters.properties
@@ -139,5 +141,5 @@ def test_every_stage_has_a_deployment() -> None:
     from flows.stages.pipeline import STAGES
 
     path = Path(__file__).resolve().parents[2] / "prefect.yaml"
-    names = {one["name"] for one in YAML(typ="safe").load(path.read_text())["deployments"]}
+    names = {one["name"] for one in YAML(typ="safe").load(path.read_text(encoding="utf-8"))["deployments"]}
     assert {"full", "nightly", "release", *(stage.name for stage in STAGES)} == names

@@ -16,7 +16,7 @@ from groundwork.work import Outcome, Unit, WorkLedger, run_units
 
 def _half(shared: int | None, argument: tuple[Path, int]) -> dict[str, int]:
     folder, number = argument
-    with open(folder / f"calls-{number}", "a") as calls:
+    with open(folder / f"calls-{number}", "a", encoding="utf-8") as calls:
         calls.write("x")
     if number % 3 == 0:
         raise Unusable("divisible", "It divides by three.", "Give another.")
@@ -37,7 +37,7 @@ def _units(folder: Path, numbers: list[int], digest: str = "d") -> list[Unit]:
 
 def _calls(folder: Path, number: int) -> int:
     path = folder / f"calls-{number}"
-    return len(path.read_text()) if path.exists() else 0
+    return len(path.read_text(encoding="utf-8")) if path.exists() else 0
 
 
 @pytest.fixture

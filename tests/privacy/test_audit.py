@@ -24,7 +24,7 @@ def test_a_changed_line_shows(change: str, tmp_path: Path) -> None:
     log = AuditLog(tmp_path / "audit.jsonl")
     for number in range(4):
         log.append("operator", "link", number)
-    lines = log.path.read_text().splitlines(keepends=True)
+    lines = log.path.read_text(encoding="utf-8").splitlines(keepends=True)
     if change == "edit":
         lines[1] = lines[1].replace('"subject_count": 1', '"subject_count": 9')
     elif change == "remove":

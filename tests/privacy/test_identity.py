@@ -253,7 +253,7 @@ def test_files_of_the_ledger_are_closed_to_others(tmp_path: Path) -> None:
 def test_a_report_holds_no_identifier(tmp_path: Path) -> None:
     report = identity.update_ledger(tmp_path / "l", people(row("A", "IPP-778899"), row("B", "2")), KEY)
     assert "778899" not in repr(report)
-    assert "778899" not in (tmp_path / "l" / "revision-000001" / "revision.json").read_text()
+    assert "778899" not in (tmp_path / "l" / "revision-000001" / "revision.json").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

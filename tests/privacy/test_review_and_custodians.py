@@ -23,7 +23,7 @@ def test_open_pairs_are_shown_and_leave_when_they_are_decided(tmp_path: Path) ->
     )
     identity.update_ledger(ledger, rows, KEY)
     assert write_review_page(ledger, page) == 1
-    text = page.read_text()
+    text = page.read_text(encoding="utf-8")
     assert page.stat().st_mode & 0o777 == 0o600
     assert "&lt;b&gt;Garandeau" in text and "<b>Garandeau" not in text
     assert "one INS, other traits" in text and 'class="differs"' in text

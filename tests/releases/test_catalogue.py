@@ -89,7 +89,7 @@ def test_croissant_is_valid_and_reads_the_tables(releases: Path, description: De
 
 def test_other_records_hold_together(releases: Path, description: Description, tmp_path: Path) -> None:
     folder = write_records(releases / "uniriv-demo" / "1.0.0", description, tmp_path / "records")
-    crate = json.loads((folder / "ro-crate-metadata.json").read_text())["@graph"]
+    crate = json.loads((folder / "ro-crate-metadata.json").read_text(encoding="utf-8"))["@graph"]
     known = {entity["@id"] for entity in crate}
     assert len(known) == len(crate)
 
@@ -102,26 +102,26 @@ def test_other_records_hold_together(releases: Path, description: Description, t
     for entity in crate:
         for reference in references({k: v for k, v in entity.items() if k != "@id"}):
             assert reference in known or reference == "https://w3id.org/ro/crate/1.1", reference
-    package = json.loads((folder / "datapackage.json").read_text())
+    package = json.loads((folder / "datapackage.json").read_text(encoding="utf-8"))
     for resource in package["resources"]:
-        header = (releases / "uniriv-demo" / "1.0.0" / resource["path"]).read_text().splitlines()[0]
+        header = (releases / "uniriv-demo" / "1.0.0" / resource["path"]).read_text(encoding="utf-8").splitlines()[0]
         assert header.split(",") == [f["name"] for f in resource["schema"]["fields"]]
-    assert "tmm (Robinson" in (folder / "datasheet.md").read_text()
+    assert "tmm (Robinson" in (folder / "datasheet.md").read_text(encoding="utf-8")
 
 
 def test_records_are_the_same_each_time_and_hide_small_counts(releases: Path, description: Description, tmp_path: Path) -> None:
     release = releases / "uniriv-demo" / "1.0.0"
     one, two = (write_records(release, description, tmp_path / n) for n in ("one", "two"))
     assert sha256_folder(one) == sha256_folder(two)
-    assert "numberOfUniqueIndividuals" in (one / "healthdcat.ttl").read_text()
+    assert "numberOfUniqueIndividuals" in (one / "healthdcat.ttl").read_text(encoding="utf-8")
     small = write_records(releases / "uniriv-demo" / "1.1.0", description, tmp_path / "small")
-    assert "numberOfUniqueIndividuals" not in (small / "healthdcat.ttl").read_text()
-    assert "Subjects: fewer than" in (small / "datasheet.md").read_text()
+    assert "numberOfUniqueIndividuals" not in (small / "healthdcat.ttl").read_text(encoding="utf-8")
+    assert "Subjects: fewer than" in (small / "datasheet.md").read_text(encoding="utf-8")
 
 
 def test_the_site_lists_all_releases(releases: Path, description: Description, tmp_path: Path) -> None:
     site = write_site(releases, {"uniriv-demo": description}, tmp_path / "site")
-    text = (site / "index.html").read_text()
+    text = (site / "index.html").read_text(encoding="utf-8")
     page = Page(text)
     cards = [a for t, a in page.elements if t == "article"]
     assert [c["data-name"] for c in cards] == ["uniriv-demo 1.0.0", "uniriv-demo 1.1.0"]

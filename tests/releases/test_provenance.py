@@ -76,7 +76,7 @@ def test_what_is_not_there_is_said(published: tuple[ReleaseInputs, Path]) -> Non
 
 def test_the_methods_say_what_ran_and_no_more(published: tuple[ReleaseInputs, Path]) -> None:
     inputs, folder = published
-    text = (folder / "methods.txt").read_text()
+    text = (folder / "methods.txt").read_text(encoding="utf-8")
     assert "pyradiomics 3.0.1 (van Griethuysen" in text
     assert "rna (30 variables) was normalised by tmm (Robinson" in text
     assert "first treatment_start" in text
@@ -100,7 +100,7 @@ def test_a_signature_holds_until_a_byte_changes(published: tuple[ReleaseInputs, 
     assert manifest.verify(folder) == []
     assert signing.verify_signed(folder, tmp_path / "other.key.pub")[0].endswith("is not this key's signature of the manifest")
     path = folder / "manifest.json"
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("1.0.0", "1.0.1", 1))
     assert signing.verify_signed(folder, tmp_path / "site.key.pub") != []
     path.write_text(text)

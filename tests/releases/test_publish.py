@@ -124,7 +124,7 @@ def test_every_column_is_in_the_dictionary_or_there_is_no_release(inputs: Releas
     for name, part in whole.mod.items():
         for column in [*part.var_names, *part.obs.columns, *part.var.columns]:
             assert (name, column) in known
-    assert len(json.loads((release / "dictionary" / "dictionary.json").read_text())) == words.height
+    assert len(json.loads((release / "dictionary" / "dictionary.json").read_text(encoding="utf-8"))) == words.height
     with pytest.raises(UserError, match=r"analysis\.mystery"):
         publish_release(replace(inputs, analysis=inputs.analysis.with_columns(mystery=1)), tmp_path)
     assert not (tmp_path / "uniriv-demo" / "1.0.0").exists()

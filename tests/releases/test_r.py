@@ -42,7 +42,7 @@ def test_r_reproduces_median_hazard_ratio_and_means(tmp_path: Path) -> None:
         [program, "-e", f"folder <- '{folder}'; {SCRIPT}"], cwd=tmp_path, check=False, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    answer = json.loads((tmp_path / "out.json").read_text())
+    answer = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
 
     adtte = pl.read_parquet(folder / "tables" / "adtte.parquet")
     median = kaplan_meier(adtte["AVAL"].to_numpy(), (adtte["CNSR"] == 0).to_numpy()).median()[0]
@@ -75,4 +75,4 @@ def test_r_reproduces_median_hazard_ratio_and_means(tmp_path: Path) -> None:
 def test_the_script_is_short() -> None:
     import releases.publish
 
-    assert len(releases.publish.LOAD_SCRIPT.read_text().splitlines()) <= 40
+    assert len(releases.publish.LOAD_SCRIPT.read_text(encoding="utf-8").splitlines()) <= 40

@@ -50,7 +50,7 @@ def page_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_page_asks_for_nothing_from_elsewhere(page_path: Path) -> None:
-    text = page_path.read_text()
+    text = page_path.read_text(encoding="utf-8")
     assert not re.search(r"https?://|//[a-z]+\.[a-z]|@import|url\((?!data:)", text.replace("IMAGING//", ""))
     for tag, attributes in Page(text).elements:
         for name in ("src", "href", "action", "srcset"):
@@ -60,7 +60,7 @@ def test_the_page_asks_for_nothing_from_elsewhere(page_path: Path) -> None:
 
 
 def test_the_page_can_be_read_by_a_machine_that_reads_aloud(page_path: Path) -> None:
-    page = Page(page_path.read_text())
+    page = Page(page_path.read_text(encoding="utf-8"))
     identities = [a["id"] for _, a in page.elements if "id" in a]
     assert len(identities) == len(set(identities))
     assert next(a for t, a in page.elements if t == "html")["lang"]
@@ -89,7 +89,7 @@ def luminance(colour: str) -> float:
 
 
 def test_text_stands_out_as_wcag_asks(page_path: Path) -> None:
-    colours = dict(re.findall(r"--([a-z-]+):\s*(#[0-9a-f]{6})", page_path.read_text()))
+    colours = dict(re.findall(r"--([a-z-]+):\s*(#[0-9a-f]{6})", page_path.read_text(encoding="utf-8")))
     for text in ("ink", "soft", "teal"):
         for ground in ("paper", "card"):
             light, dark = sorted((luminance(colours[text]), luminance(colours[ground])), reverse=True)
@@ -97,13 +97,13 @@ def test_text_stands_out_as_wcag_asks(page_path: Path) -> None:
 
 
 def test_every_sentence_is_there_in_both_languages(page_path: Path) -> None:
-    text = page_path.read_text()
+    text = page_path.read_text(encoding="utf-8")
     assert text.count('class="fr') == text.count('class="en')
     assert text.count('class="fr') > 60
 
 
 def test_no_pseudonym_and_no_date_is_on_the_page(page_path: Path) -> None:
-    text = page_path.read_text()
+    text = page_path.read_text(encoding="utf-8")
     ids = pl.read_parquet(page_path.parent / "tables" / "subjects.parquet")["subject_id"]
     assert not any(str(i) in text for i in ids)
     assert not re.search(r"\b(19|20)\d\d-\d\d-\d\d\b", text)
@@ -111,7 +111,7 @@ def test_no_pseudonym_and_no_date_is_on_the_page(page_path: Path) -> None:
 
 def test_a_small_cohort_shows_no_curve_no_timeline_and_no_count(tmp_path: Path) -> None:
     inputs = make_inputs(tmp_path / "in", subjects=9)
-    text = (publish_release(inputs, tmp_path / "out") / "report.html").read_text()
+    text = (publish_release(inputs, tmp_path / "out") / "report.html").read_text(encoding="utf-8")
     assert 'class="curve"' not in text
     assert 'class="lane"' not in text
     assert f"<dd>{MASK_TEXT}</dd>" in text
@@ -143,7 +143,7 @@ def test_a_release_without_images_samples_or_endpoints_still_has_a_page(tmp_path
         subjects=inputs.subjects.drop("centre", "index_time"),
         flow=[],
     )
-    Page((publish_release(bare, tmp_path / "out") / "report.html").read_text())
+    Page((publish_release(bare, tmp_path / "out") / "report.html").read_text(encoding="utf-8"))
 
 
 @pytest.mark.slow

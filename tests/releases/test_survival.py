@@ -51,7 +51,7 @@ def test_curve_band_and_median_equal_r_survival(seed: int, tmp_path: Path) -> No
     assert np.isnan(expected[untouched, 4:]).all(), "R has no band before the first event; ours is 1 there"
     expected[untouched, 4:] = 1
     np.testing.assert_allclose(ours, expected, rtol=1e-12, atol=1e-12)
-    median = [float(x) if x.strip() != "NA" else np.nan for x in (tmp_path / "median.txt").read_text().split()]
+    median = [float(x) if x.strip() != "NA" else np.nan for x in (tmp_path / "median.txt").read_text(encoding="utf-8").split()]
     np.testing.assert_allclose(curve.median(), median, rtol=1e-12)
 
 

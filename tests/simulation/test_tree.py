@@ -99,7 +99,9 @@ def test_hospital_numbers_tie_the_sources_together(tree: Path) -> None:
     persons = {row["person_id"]: row["person_source_value"] for row in read_csv(tree / "centre_a" / "omop" / "person.csv")}
     by_key = {row["person_key"]: row["identifier"] for row in people if row["system"] == "omop"}
     assert {number: key for key, number in by_key.items()} == persons
-    patients = [json.loads(line) for line in (tree / "centre_b" / "fhir" / "Patient.ndjson").read_text().splitlines()]
+    patients = [
+        json.loads(line) for line in (tree / "centre_b" / "fhir" / "Patient.ndjson").read_text(encoding="utf-8").splitlines()
+    ]
     assert {("B", p["identifier"][0]["value"]) for p in patients} == {pair for pair in ipp if pair[0] == "B"}
     osiris = {("C", row["numero_patient"]) for row in read_csv(tree / "centre_c" / "osiris_rwd" / "01_identification.csv")}
     assert osiris == {pair for pair in ipp if pair[0] == "C"}
@@ -161,7 +163,7 @@ def test_mutations_are_of_profiled_samples(tree: Path) -> None:
         lines = gzip.decompress((folder / "mutations.maf.gz").read_bytes()).decode().splitlines()
         assert lines[0] == "#version 2.4"
         rows = list(csv.DictReader(lines[1:], delimiter="\t"))
-        profiled = set((folder / "profiled.txt").read_text().split())
+        profiled = set((folder / "profiled.txt").read_text(encoding="utf-8").split())
         assert profiled == set(samples.filter((pl.col("centre") == centre) & pl.col("in_mutations"))["sample"])
         assert {row["Tumor_Sample_Barcode"] for row in rows} <= profiled
         for row in rows:
@@ -218,7 +220,7 @@ def test_broken_inputs_are_really_broken(tree: Path) -> None:
 def test_without_broken_inputs_nothing_is_broken(tmp_path: Path) -> None:
     simulate(tmp_path / "whole", persons=6, genes=50, imaging=False, broken=False)
     assert truth(tmp_path / "whole", "broken").is_empty()
-    assert "2021-02-30" not in (tmp_path / "whole" / "centre_a" / "omop" / "measurement.csv").read_text()
+    assert "2021-02-30" not in (tmp_path / "whole" / "centre_a" / "omop" / "measurement.csv").read_text(encoding="utf-8")
 
 
 def test_one_night_adds_one_person_and_only_appends(tree: Path, tmp_path: Path) -> None:
