@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
+from flows.methods import Method
 from groundwork.problems import Unusable, UserError
 
 app = App(
@@ -20,23 +21,6 @@ app = App(
 )
 key_app = App(name="key", help="Make and show keys.")
 app.command(key_app)
-
-Method = Literal[
-    "tmm",
-    "tmmwsp",
-    "rle",
-    "upperquartile",
-    "median-of-ratios",
-    "poscounts",
-    "cpm",
-    "logcpm",
-    "tpm",
-    "vst",
-    "vst-fast",
-    "voom",
-    "quantile",
-    "none",
-]
 
 
 def main() -> None:

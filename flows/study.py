@@ -15,6 +15,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError
 
 from clinical.endpoints import Endpoints
+from flows.methods import Method
 from flows.workspace import Workspace
 from groundwork.files import digest_of
 from groundwork.problems import UserError
@@ -113,22 +114,7 @@ class Features(Section):
 class RnaOptions(Section):
     """How counts become values."""
 
-    method: Literal[
-        "tmm",
-        "tmmwsp",
-        "rle",
-        "upperquartile",
-        "median-of-ratios",
-        "poscounts",
-        "cpm",
-        "logcpm",
-        "tpm",
-        "vst",
-        "vst-fast",
-        "voom",
-        "quantile",
-        "none",
-    ] = "tmm"
+    method: Method = "tmm"
     """Normalisation method; factors of `tmm`, `tmmwsp`, `rle`, `upperquartile` are applied to log2 counts per million."""
 
 

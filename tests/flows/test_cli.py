@@ -92,3 +92,12 @@ def test_clinical_records_become_a_valid_meds_dataset(tmp_path: Path, key: Path,
     assert ended.returncode == 0, ended.stderr
     assert "of 100 subjects" in ended.stdout
     assert validate_dataset(tmp_path / "timeline") == []
+
+
+def test_the_methods_named_are_those_of_the_omics_room() -> None:
+    from typing import get_args
+
+    from flows.methods import Method
+    from omics.normalise import Method as Known
+
+    assert set(get_args(Method)) == set(get_args(getattr(Known, "__value__", Known)))
