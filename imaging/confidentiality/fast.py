@@ -93,7 +93,8 @@ class _Table(dict[bytes, _Entry]):
         if tag >> 16 & 1:
             return _Entry(_PRIVATE, tag, written, "remove", long, 0)
         vr = dictionary_vr(tag) if implicit else written
-        if vr == "UN":
+        if vr == "UN" and dictionary_vr(tag) != "UN":
+            # It may hide any other VR, a sequence even; an attribute that is UN by the standard hides nothing.
             return refused
         action = self._policy.action(self._sop_class, tag, vr, self._nested)
         if self._nested and tag == CHARACTER_SET:
@@ -422,7 +423,7 @@ class _Walk:
             if kind == _PRIVATE:
                 pos = self._private(pos, value, length, tag, vr, end, depth, creators, used)
                 continue
-            if after > end:
+            if after > end or length == UNDEFINED:  # In a file over 4 GB an undefined length does not point behind its end.
                 raise NotFast
             if kind == _KEEP:
                 pos = after

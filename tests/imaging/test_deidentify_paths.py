@@ -20,6 +20,7 @@ from pydicom.sequence import Sequence
 
 from groundwork.problems import Unusable
 from imaging.confidentiality import fast as fast_path
+from imaging.confidentiality import standard
 from imaging.deidentify import DeidentifyOptions, DeidentifyTask, batch_report, deidentify_file
 from tests.imaging.deidentify_help import ANYONE, KEY, PATIENT_ID, PYDICOM_FILES, both_paths, ct, run, save
 
@@ -87,6 +88,13 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "SV": st.integers(0, 9),
 }
 
+EXAMPLES: dict[str, Any] = {
+    **dict.fromkeys(("US", "UL", "SS", "SL", "UV", "SV", "IS"), 3),
+    **dict.fromkeys(("FD", "FL", "DS"), 0.5),
+    **{"DA": "20190312", "TM": "101010", "DT": "20190312101010", "AS": "093Y", "PN": "Roux^Anne"},
+    **{"SQ": [Dataset()], "AT": 0x00100010, "UN": b"ab", "UI": "1.2.3.4.5"},
+}
+
 
 @st.composite
 def data_sets(draw: st.DrawFn, depth: int = 0) -> Dataset:
@@ -130,6 +138,34 @@ def test_same_bytes_on_generated_files(
     assert fast == slow
     again, _ = both_paths(source, ANYONE, options)
     assert again == fast, "and so from a remembered layout"
+
+
+def one_of_each_vr() -> list[tuple[int, str]]:
+    """For each VR of the standard's dictionary and each letter of E.1-1, an attribute of the generated files."""
+    table = standard.table()
+    chosen: dict[tuple[str, str], tuple[int, str]] = {}
+    for tag, vr in TAGS:
+        row = table.get(tag)
+        chosen.setdefault((vr, row.basic if row else ""), (tag, vr))
+    return sorted(chosen.values())
+
+
+@pytest.mark.parametrize(("tag", "vr"), one_of_each_vr(), ids=lambda value: f"{value:08X}" if isinstance(value, int) else value)
+def test_same_bytes_for_every_vr_and_action(tmp_path: Path, tag: int, vr: str) -> None:
+    """What generated files only meet by chance: each VR under each action, empty or not, at the top and in a sequence."""
+    for value in (None, EXAMPLES.get(vr, "A")):
+        element = DataElement(tag, vr, Sequence(value or []) if vr == "SQ" else value)
+        inner = Dataset()
+        inner.add(element)
+        ds = ct(ReferencedSeriesSequence=Sequence([inner]))
+        if tag not in ds:
+            ds.add(element)
+        for syntax in ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1"):
+            source = save(ds, tmp_path / "in.dcm", syntax)
+            for options in POLICIES:
+                fast, slow = both_paths(source, ANYONE, options)
+                assert fast is not None, "a well-formed little-endian file is for the fast path"
+                assert fast == slow
 
 
 def test_a_remembered_layout_serves_only_its_like(tmp_path: Path) -> None:
