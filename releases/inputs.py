@@ -46,6 +46,8 @@ class ReleaseInputs:
         description: A few sentences on the study, for the page and the catalogue.
         concepts: What the timelines of the page draw (`treatment`, `progression`, `death`, ...) to beginnings of codes.
         policy: What is made coarser, and how alike subjects must be; a release that fails it is not published.
+        evidence: Further tables that only the page is drawn from, such as `quality`, by the name its section asks for. They
+            are not released as tables; the page shows aggregates of them.
         previous: Folder of the release this one follows; the page says what changed since.
     """
 
@@ -71,6 +73,7 @@ class ReleaseInputs:
     description: str = ""
     concepts: Mapping[str, Sequence[str]] = field(default_factory=dict)
     policy: DisclosurePolicy = field(default_factory=DisclosurePolicy)
+    evidence: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     previous: Path | None = None
 
     def check(self) -> None:

@@ -152,6 +152,7 @@ def _build(inputs: ReleaseInputs, folder: Path) -> None:
             about=about,
             min_cell=inputs.min_cell,
             concepts=inputs.concepts,
+            evidence=inputs.evidence,
             changes=changes,
         )
     )

@@ -17,6 +17,9 @@ from releases.policy import DisclosurePolicy
 from releases.publish import ReleaseInputs, publish_release
 from releases.site import published, version_key
 
+EVIDENCE = ("quality",)
+"""Tables of the link stage that only the page is drawn from; a section asks for them by these names."""
+
 
 def read_quarantine(run: Run) -> pl.DataFrame:
     """Return the quarantine of all stages, and write it as one table."""
@@ -55,6 +58,7 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
         software=software_versions(),
         key_fingerprint=run.key.fingerprint,
         min_cell=study.release.min_cell,
+        evidence={name: linked.table(name) for name in EVIDENCE},
         previous=_previous(run, version),
         policy=DisclosurePolicy(**study.release.disclosure.model_dump()),
         description=" ".join(text for text in (study.notice, study.description) if text),

@@ -15,7 +15,7 @@ import pytest
 
 from releases.disclosure import MASK_TEXT
 from releases.publish import publish_release
-from releases.report import flow_steps
+from releases.report.flow import flow_steps
 from tests.releases.examples import make_inputs
 
 VOID = {"meta", "link", "br", "input", "img", "hr"}

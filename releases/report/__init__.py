@@ -1,0 +1,15 @@
+"""The page of a release: one self-contained HTML file for the people who decide whether to trust the data.
+
+It shows aggregates in which no count of fewer than `min_cell` persons can be read or computed back
+(`releases.disclosure`), and a few timelines without pseudonym, in whole weeks from the index. It opens offline, on a
+phone and in print, in French and in English.
+
+A section is one module here that names its `SECTION`, one template of the same name in `templates/report/`, and one
+line in `page.SECTIONS`. Its module turns `ReportData` into what the template shows; tables that a section needs and
+that are not part of the release itself come as `ReleaseInputs.evidence`.
+"""
+
+from releases.report.data import ReportData
+from releases.report.page import render
+
+__all__ = ["ReportData", "render"]

@@ -1,0 +1,47 @@
+"""Section: what changed since the release before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from releases.report.data import ReportData, shown
+from releases.report.section import Section
+
+
+def changes(data: ReportData) -> dict[str, Any] | None:
+    """Return what changed since the previous release, by table and column, small counts masked."""
+    found = data.changes
+    if found is None:
+        return None
+    cells = found.cells.filter(pl.col("table") != "dictionary")
+    grouped = cells.group_by("table", "column").agg(pl.len().alias("cells"), pl.col("cause").unique().sort().str.join("; "))
+    grouped = grouped.sort(["cells", "table", "column"], descending=[True, False, False])
+    moved = found.rows.filter(pl.col("table") != "dictionary").group_by("table", "change").len().sort("table", "change")
+    return {
+        "version": data.about.get("previous", ""),
+        "added": shown(len(found.added), data.min_cell),
+        "removed": shown(len(found.removed), data.min_cell),
+        "rows": [(table, change, shown(count, data.min_cell)) for table, change, count in moved.iter_rows()],
+        "cells": [
+            (f"{row['table']}.{row['column']}", shown(row["cells"], data.min_cell), row["cause"])
+            for row in grouped.head(30).to_dicts()
+        ],
+        "more": max(0, grouped.height - 30),
+        "columns": found.columns[:30],
+    }
+
+
+def contents(data: ReportData) -> dict[str, Any] | None:
+    """Return what the template shows; nothing for a first release."""
+    found = changes(data)
+    return None if found is None else {"changes": found}
+
+
+SECTION = Section(
+    "changes",
+    ("Ce qui a changé depuis la version précédente", "What changed since the previous version"),
+    ("Changements", "Changes"),
+    contents,
+)

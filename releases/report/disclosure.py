@@ -1,0 +1,22 @@
+"""Section: how alike the subjects are, as the policy of the study asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from releases.report.data import ReportData
+from releases.report.section import Section
+
+
+def contents(data: ReportData) -> dict[str, Any] | None:
+    """Return what the template shows; nothing without quasi-identifiers."""
+    measured = data.about.get("disclosure")
+    return {"disclosure": measured} if measured else None
+
+
+SECTION = Section(
+    "disclosure",
+    ("Maîtrise du risque de réidentification", "Disclosure control"),
+    ("Confidentialité", "Disclosure"),
+    contents,
+)

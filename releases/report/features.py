@@ -1,0 +1,68 @@
+"""Section: image features by centre."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from releases import charts
+from releases.report.data import ReportData
+from releases.report.section import Section
+
+FEATURES_SHOWN = 6
+PREFERRED_FEATURES = (
+    "original_shape_MeshVolume",
+    "original_shape_Sphericity",
+    "original_firstorder_Mean",
+    "original_firstorder_Entropy",
+    "original_glcm_JointEntropy",
+    "original_glrlm_RunEntropy",
+)
+
+
+def distributions(data: ReportData) -> list[dict[str, str]]:
+    """Draw some features by centre: quantiles only, of centres with at least `min_cell` subjects."""
+    analysis = data.tables["analysis"]
+    if "centre" not in analysis.columns:
+        subjects = data.tables["subjects"]
+        if "centre" not in subjects.columns:
+            return []
+        analysis = analysis.join(subjects.select("subject_id", "centre"), on="subject_id", how="left")
+    names = _features_to_show(data)
+    described = {row["column"]: row["label"] for row in data.dictionary.filter(pl.col("table") == "analysis").to_dicts()}
+    found = []
+    for place, name in enumerate(names):
+        rows = []
+        for centre in sorted(analysis["centre"].drop_nulls().unique().to_list()):
+            values = analysis.filter(pl.col("centre") == centre)[name].drop_nulls().cast(pl.Float64).to_numpy()
+            values = values[np.isfinite(values)]
+            quantiles = None
+            if len(values) >= data.min_cell:
+                p10, q1, q2, q3, p90 = (float(q) for q in np.quantile(values, [0.1, 0.25, 0.5, 0.75, 0.9]))
+                quantiles = (p10, q1, q2, q3, p90)
+            rows.append(charts.Box(centre, quantiles))
+        found.append({"name": name, "label": described.get(name, name), "svg": charts.boxes(f"box-{place}", name, rows)})
+    return found
+
+
+def _features_to_show(data: ReportData) -> list[str]:
+    dictionary = data.dictionary.filter(pl.col("table") == "radiomics")
+    names = [c for c in dictionary["column"] if c in data.tables["analysis"].columns]
+    preferred = [n for p in PREFERRED_FEATURES for n in names if n.endswith(p)]
+    rest = [n for n in names if n not in set(preferred)]
+    return [*preferred, *rest][:FEATURES_SHOWN]
+
+
+def contents(data: ReportData) -> dict[str, Any]:
+    """Return what the template shows."""
+    return {"distributions": distributions(data)}
+
+
+SECTION = Section(
+    "features",
+    ("Caractéristiques d'image par centre", "Image features by centre"),
+    ("Caractéristiques", "Features"),
+    contents,
+)

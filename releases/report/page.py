@@ -1,0 +1,64 @@
+"""The page as a whole: its sections in order, and the frame around them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from releases.charts import both
+from releases.disclosure import MASK_TEXT
+from releases.report import (
+    changes,
+    dictionary,
+    disclosure,
+    features,
+    flow,
+    modalities,
+    opening,
+    quarantine,
+    survival,
+    timelines,
+)
+from releases.report.data import ReportData, centre_count, shown
+
+SECTIONS = (
+    flow.SECTION,
+    modalities.SECTION,
+    timelines.SECTION,
+    survival.SECTION,
+    features.SECTION,
+    quarantine.SECTION,
+    changes.SECTION,
+    disclosure.SECTION,
+    dictionary.SECTION,
+    opening.SECTION,
+)
+"""The sections of the page in the order a reader meets them. Add yours here."""
+
+TEMPLATES = Path(__file__).parent.parent / "templates" / "report"
+
+
+def render(data: ReportData) -> str:
+    """Return the page as HTML text."""
+    from jinja2 import Environment, FileSystemLoader, select_autoescape
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=select_autoescape(["html", "j2"]),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["svg"] = Markup
+    environment.globals |= {"both": lambda fr, en: Markup(both(fr, en)), "data": data, "mask": MASK_TEXT}
+    drawn = []
+    for section in SECTIONS:
+        contents = section.contents(data)
+        if contents is not None:
+            html = environment.get_template(f"{section.name}.html.j2").render(contents)
+            drawn.append({"name": section.name, "title": section.title, "menu": section.menu, "html": Markup(html)})
+    return environment.get_template("page.html.j2").render(
+        sections=drawn,
+        subjects=shown(data.tables["subjects"].height, data.min_cell),
+        centres=centre_count(data),
+    )

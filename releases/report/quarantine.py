@@ -1,0 +1,43 @@
+"""Section: what was refused, by stage and reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from releases.disclosure import MASK_TEXT, suppress
+from releases.report.data import ReportData
+from releases.report.section import Section
+
+
+def quarantine(data: ReportData) -> list[dict[str, Any]]:
+    """Return units not used, by stage and reason, small counts masked; the message of a reason says what to do."""
+    frame = data.tables["quarantine"]
+    if not frame.height:
+        return []
+    grouped = frame.group_by("stage", "reason").agg(pl.len().alias("units"), pl.col("remedy").drop_nulls().sort().first())
+    grouped = grouped.sort(["units", "stage", "reason"], descending=[True, False, False])
+    counts = grouped["units"].to_list()
+    masked = suppress(counts, [], data.min_cell)
+    top = max((c for c in masked.counts if c), default=1)
+    return [
+        {
+            "stage": row["stage"],
+            "reason": row["reason"],
+            "remedy": row["remedy"] or "",
+            "count": MASK_TEXT if count is None else str(count),
+            "width": 0 if count is None else round(100 * count / top, 1),
+        }
+        for row, count in zip(grouped.to_dicts(), masked.counts, strict=True)
+    ]
+
+
+def contents(data: ReportData) -> dict[str, Any]:
+    """Return what the template shows."""
+    return {"quarantine": quarantine(data)}
+
+
+SECTION = Section(
+    "quarantine", ("Ce qui a été mis en quarantaine", "What was quarantined"), ("Quarantaine", "Quarantine"), contents
+)
