@@ -124,6 +124,14 @@ class Concepts:
         tests += [one.matches() for one in concept.coded_values]
         return reduce(lambda a, b: a | b, tests, pl.lit(False)).fill_null(False)
 
+    def may_match(self, name: str, prefix: str) -> bool:
+        """Return whether an event whose code begins with `prefix` can belong to a concept; see `matches`."""
+        concept = self.by_name[name]
+        for code in [*concept.codes, *(one.code for one in concept.coded_values)]:
+            if code.startswith(prefix) or (code.endswith("*") and prefix.startswith(code[:-1])):
+                return True
+        return False
+
     def select(self, events: pl.DataFrame, name: str) -> pl.DataFrame:
         """Return the events of a concept, in their order."""
         return events.filter(self.matches(name))

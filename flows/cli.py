@@ -110,7 +110,7 @@ def run(stage: str, study: Path, *, centre: str | None = None, scheduler: str | 
     Parameters
     ----------
     stage
-        people, deidentify, index, features, omics, normalise, clinical, timeline, link or release.
+        people, clinical, deidentify, index, features, omics, normalise, timeline, link or release.
     study
         The study file.
     centre

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
+import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,11 +29,11 @@ from imaging.confidentiality.identifiers import Gatherer, Identifiers, decode, e
 from imaging.confidentiality.policy import DeidentifyOptions, Policy, keyword_of, policy_of
 from imaging.confidentiality.slow import TreeHeader
 from imaging.confidentiality.structure import Encoding, Reader, malformed
-from imaging.confidentiality.values import UidMap, is_zone, pad
+from imaging.confidentiality.values import UidMap, is_zone, pad, shift_date
 from privacy.keys import Key
 from privacy.subjects import Subject, SubjectLookup
 
-__all__ = ["DeidentifyOptions", "DeidentifyTask", "batch_report", "deidentify_file"]
+__all__ = ["DeidentifyOptions", "DeidentifyTask", "IndexEvent", "batch_report", "deidentify_file"]
 
 _WHOLE = 64 * 2**20
 """Files up to this size are read whole; of larger ones only the header, and the pixels are copied in blocks."""
@@ -55,6 +56,26 @@ _NOTED = frozenset(objects.FACTS) | {STUDY, SERIES, INSTANCE, PATIENT_ID, STUDY_
 
 
 @dataclass(frozen=True)
+class IndexEvent:
+    """The event from which the days of a subject's studies are counted.
+
+    Attributes:
+        shifted_date: Its date, shifted as all dates of the subject are.
+        kind: What it is, as (0012,0053) says it: at most 16 capitals, digits, blanks or underscores.
+    """
+
+    shifted_date: date
+    kind: str = "INDEX"
+
+    def __post_init__(self) -> None:
+        if not _CODE_STRING.fullmatch(self.kind):
+            raise ValueError("the kind of an index event is no code string (CS)")
+
+
+_CODE_STRING = re.compile(r"[A-Z0-9_ ]{1,16}")
+
+
+@dataclass(frozen=True)
 class DeidentifyTask:
     """One instance to de-identify; picklable.
 
@@ -65,7 +86,7 @@ class DeidentifyTask:
         options: Policy and options of the study.
         key: Key of the study.
         lookup: The door to the identity ledger.
-        index_date: True date of the subject's index event, to write the study's offset from it (0012,0052), or None.
+        index: The index event by subject_id, to write the days from it to the study (0012,0052).
         identifiers: Further identifiers of the subject (names, numbers) that the header may not hold.
     """
 
@@ -75,7 +96,7 @@ class DeidentifyTask:
     options: DeidentifyOptions
     key: Key
     lookup: SubjectLookup
-    index_date: date | None = None
+    index: Mapping[int, IndexEvent] = field(default_factory=dict, repr=False)
     identifiers: tuple[str, ...] = field(default=(), repr=False)
 
 
@@ -158,7 +179,7 @@ def _clean(
         uids=_uid_map(task.key),
         identifiers=gatherer.identifiers(encodings, known),
         local_zone=zone.strip(b" \0") if is_zone(zone) else b"",
-        offset_days=_offset(task.index_date, top.get(STUDY_DATE, b"")),
+        offset=_offset(task.index.get(subject.subject_id), top.get(STUDY_DATE, b""), subject.shift_days, policy),
     )
     return header.clean(job, encodings), job, facts
 
@@ -463,14 +484,15 @@ def _identity(top: Mapping[int, bytes], tag: int, policy: Policy, job: Job) -> b
     return source
 
 
-def _offset(index_date: date | None, study_date: bytes) -> int | None:
-    if index_date is None:
+def _offset(index: IndexEvent | None, study_date: bytes, shift_days: int, policy: Policy) -> tuple[int, str] | None:
+    """Return the days from the index event to the study, and the kind of the event; None under a policy without dates."""
+    if index is None or policy.temporal_information == "REMOVED":
         return None
-    try:
-        day = date(int(study_date[:4]), int(study_date[4:6]), int(study_date[6:8]))
-    except ValueError:
+    shifted = shift_date(study_date, shift_days).strip()
+    if len(shifted) != 8:
         return None
-    return (day - index_date).days
+    day = date(int(shifted[:4]), int(shifted[4:6]), int(shifted[6:]))
+    return (day - index.shifted_date).days, index.kind
 
 
 def _refuse_embedded_overlay(top: Mapping[int, bytes], encoding: Encoding) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 import polars as pl
 
 import imaging
+from flows.stages.index_event import index_of_subjects
 from flows.stages.run import Run, files_below
 from groundwork.tables import FEATURES, QUARANTINE, SERIES
 from groundwork.work import Outcome, Unit
-from imaging.deidentify import DeidentifyOptions, DeidentifyTask, deidentify_file
+from imaging.deidentify import DeidentifyOptions, DeidentifyTask, IndexEvent, deidentify_file
 from imaging.features import FeatureTask, collect, extract_series, plan_units, stage_settings
 from imaging.index import index_folder
 from imaging.settings import read_settings
@@ -44,11 +45,18 @@ class _Door:
     options: DeidentifyOptions
     key: Key
     lookup: SubjectLookup
+    index: dict[int, IndexEvent]
 
 
 def _deidentify(door: _Door, source: Path) -> dict[str, Any]:
-    task = DeidentifyTask(source, door.destination, door.centre, door.options, door.key, door.lookup)
-    return deidentify_to(task)
+    task = DeidentifyTask(source, door.destination, door.centre, door.options, door.key, door.lookup, door.index)
+    result = deidentify_to(task)
+    # What the copy says of the index event: when the subject's changes, this file is written again, and no other.
+    return {**result, "index": _said(door.index.get(result["subject_id"]))}
+
+
+def _said(event: IndexEvent | None) -> str:
+    return f"{event.kind} {event.shifted_date.isoformat()}" if event else ""
 
 
 def deidentify_to(task: DeidentifyTask) -> dict[str, Any]:
@@ -73,7 +81,8 @@ def deidentify_centre(run: Run, name: str) -> list[Outcome]:
     mine = {k: v for k, v in run.lookup.by_identifier.items() if k[0] == name}
     subjects = {subject.subject_id for subject in mine.values()}
     options = DeidentifyOptions(**run.study.deidentification.model_dump(include=set(DeidentifyOptions.model_fields)))
-    door = _Door(destination, name, options, run.key, SubjectLookup(mine))
+    index = {subject: event for subject, event in index_of_subjects(run).items() if subject in subjects}
+    door = _Door(destination, name, options, run.key, SubjectLookup(mine), index)
     outcomes = run.units(
         stage,
         _deidentify,
@@ -82,7 +91,11 @@ def deidentify_centre(run: Run, name: str) -> list[Outcome]:
         settings=[options.model_dump(mode="json"), run.study.deidentification.max_shift_days, run.splits],
         code=DEIDENTIFY_CODE,
         batch_size=BATCH,
-        still_there=lambda result: result["subject_id"] in subjects and (destination / result["path"]).exists(),
+        still_there=lambda result: (
+            result["subject_id"] in subjects
+            and result["index"] == _said(index.get(result["subject_id"]))
+            and (destination / result["path"]).exists()
+        ),
     )
     QUARANTINE.write(run.quarantine_rows(stage, name, outcomes), run.quarantine_file("deidentify", name))
     run.say(_summary(stage, outcomes))

@@ -25,11 +25,12 @@ class Stage:
 
 STAGES = (
     Stage("people", "Resolve who is who across sources and centres", resolve_people),
+    # Before the images: the clinical records tell the index event, from which the images say how many days they are.
+    Stage("clinical", "Read clinical records to events", run_centre=stage_clinical),
     Stage("deidentify", "De-identify DICOM", run_centre=deidentify_centre),
     Stage("index", "Index the series", index_series),
     Stage("features", "Extract radiomic features", extract_features),
     Stage("omics", "Read and gate omics matrices", run_centre=stage_omics),
-    Stage("clinical", "Read clinical records to events", run_centre=stage_clinical),
     Stage("normalise", "Check whose samples they are, and normalise assays over all centres", normalise_assays),
     Stage("timeline", "Merge events to one timeline", build_timeline),
     Stage("link", "Join modalities at the index", link),

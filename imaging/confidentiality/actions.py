@@ -31,7 +31,7 @@ class Job:
         uids: Keyed pseudonyms of UIDs.
         identifiers: What identifies the subject.
         local_zone: Time zone of the file, `+0100`, or empty.
-        offset_days: Days from the subject's index event to the study, or None.
+        offset: Days from the subject's index event to the study, and the kind of the event; or None.
         source_uids: Values of UIDs that were replaced, for the verifier.
         source_dates: Values of dates that were shifted, for the verifier.
         written_dates: Values that the shift wrote.
@@ -46,7 +46,7 @@ class Job:
     uids: UidMap
     identifiers: Identifiers
     local_zone: bytes = b""
-    offset_days: int | None = None
+    offset: tuple[int, str] | None = None
     source_uids: set[bytes] = field(default_factory=set)
     source_dates: set[bytes] = field(default_factory=set)
     written_dates: set[bytes] = field(default_factory=set)
@@ -103,7 +103,7 @@ class Job:
 
     def statements(self) -> tuple[tuple[int, bytes], ...]:
         """Return the elements that say what was done, encoded, by tag and in order."""
-        return _statements(self.policy, self.encoding, self.offset_days)
+        return _statements(self.policy, self.encoding, self.offset)
 
 
 def stand_in(tag: int, written_vr: str, inner: Encoding) -> Element:
@@ -131,7 +131,7 @@ def stand_in(tag: int, written_vr: str, inner: Encoding) -> Element:
 
 
 @lru_cache(maxsize=256)
-def _statements(policy: Policy, encoding: Encoding, offset_days: int | None) -> tuple[tuple[int, bytes], ...]:
+def _statements(policy: Policy, encoding: Encoding, offset: tuple[int, str] | None) -> tuple[tuple[int, bytes], ...]:
     explicit = not encoding.implicit
 
     def text(tag: int, vr: str, value: str) -> Element:
@@ -142,10 +142,11 @@ def _statements(policy: Policy, encoding: Encoding, offset_days: int | None) -> 
         for code, meaning in policy.methods
     ]
     result = []
-    if offset_days is not None:
-        packed = struct.pack("<d" if encoding.little else ">d", float(offset_days))
+    if offset is not None:
+        days, kind = offset
+        packed = struct.pack("<d" if encoding.little else ">d", float(days))
         result.append(Element(0x00120052, "FD" if explicit else "", "FD", packed))
-        result.append(text(0x00120053, "CS", "INDEX"))
+        result.append(text(0x00120053, "CS", kind))
     result += [
         text(0x00120062, "CS", "YES"),
         text(0x00120063, "LO", "unibase: PS3.15 2025b, keyed pseudonyms"),

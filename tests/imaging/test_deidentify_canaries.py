@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from groundwork.problems import Unusable
-from imaging.deidentify import DeidentifyOptions
+from imaging.deidentify import DeidentifyOptions, IndexEvent
 from tests.imaging.deidentify_help import LOOKUP, PATIENT_ID, SUBJECT, ct, run, save
 
 NIR = "248067512345629"
@@ -268,16 +269,16 @@ def test_other_numbers_of_the_ledger_are_found(tmp_path: Path) -> None:
 
 
 def test_statements_say_what_was_done(tmp_path: Path) -> None:
-    from datetime import date
-
-    _, clean, _ = run(save(ct(), tmp_path / "in.dcm"), tmp_path / "out", index_date=date(2019, 3, 2))
+    # Ten days before the study: 2019-03-02, shifted by SUBJECT's 731 days.
+    index = {SUBJECT.subject_id: IndexEvent(date(2017, 3, 1), "SURGERY")}
+    _, clean, _ = run(save(ct(), tmp_path / "in.dcm"), tmp_path / "out", index=index)
     assert clean.PatientIdentityRemoved == "YES"
     assert clean.LongitudinalTemporalInformationModified == "MODIFIED"
     codes = [item.CodeValue for item in clean.DeidentificationMethodCodeSequence]
     assert codes == ["113100", "113104", "113105", "113107", "113108", "113111"]
     assert clean.LongitudinalTemporalOffsetFromEvent == 10.0
-    assert clean.LongitudinalTemporalEventType == "INDEX"
-    _, strict, _ = run(tmp_path / "in.dcm", tmp_path / "strict", options=DeidentifyOptions(policy="strict"))
+    assert clean.LongitudinalTemporalEventType == "SURGERY"
+    _, strict, _ = run(tmp_path / "in.dcm", tmp_path / "strict", options=DeidentifyOptions(policy="strict"), index=index)
     assert strict.LongitudinalTemporalInformationModified == "REMOVED"
     assert [item.CodeValue for item in strict.DeidentificationMethodCodeSequence] == ["113100"]
     assert "LongitudinalTemporalOffsetFromEvent" not in strict

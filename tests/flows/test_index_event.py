@@ -1,0 +1,139 @@
+"""Images say how many days they are from the index event; a changed event writes the files of its subject again, no other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pydicom
+import pytest
+
+from flows.stages.imaging import deidentify_centre
+from flows.stages.index_event import event_kind
+from flows.stages.pipeline import run_stage, stage
+from flows.stages.run import Run, open_run
+from flows.study import read_study
+from groundwork.problems import UserError
+from privacy.keys import new_key, write_key_file
+from tests.imaging.deidentify_help import ct, save
+
+STUDY = """\
+study: trial
+release: {version: 1.0.0}
+key: {file: vault.key}
+centres:
+  A:
+    people: people.csv
+    dicom: dicom
+    clinical: {format: csv, path: records, mapping: mapping.yaml}
+concepts: concepts.yaml
+index: {concept: surgery}
+"""
+MAPPING = """\
+mapping: 1
+name: ours
+systems: [ipp]
+tables:
+  - name: acts
+    files: [acts]
+    person: ipp
+    persons: true
+    events: [{code: "ACT//{act}", date: day}]
+"""
+CONCEPTS = """\
+concepts: 1
+version: "1"
+concept:
+  surgery: {codes: [ACT//SURGERY]}
+  any_image: {codes: [ACT//SURGERY, "IMAGING//*"]}
+"""
+# Anne has two studies, Zoé one; nobody operated on Paul, and of Ida only the month is known.
+STUDIES = {"IPP001": ["20190312", "20190402"], "IPP002": ["20190226"], "IPP003": ["20190312"], "IPP004": ["20190312"]}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    write_key_file(new_key(), tmp_path / "vault.key")
+    for name, text in (("study", STUDY), ("mapping", MAPPING), ("concepts", CONCEPTS)):
+        (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "people.csv").write_text("identifier\n" + "\n".join(STUDIES) + "\n", encoding="utf-8")
+    records(tmp_path, "2019-03-02")
+    for number, days in STUDIES.items():
+        for day in days:
+            uid = f"1.2.3.4.55.{int(number[3:])}.{day}"
+            ds = ct(PatientID=number, PatientName="Dupontel^X", StudyDate=day, StudyInstanceUID=uid)
+            ds.SeriesInstanceUID, ds.SOPInstanceUID = f"{uid}.1", f"{uid}.1.1"
+            save(ds, tmp_path / "dicom" / f"{number}-{day}.dcm")
+    return tmp_path
+
+
+def records(home: Path, surgery_of_first: str) -> None:
+    rows = [f"IPP001,{surgery_of_first},SURGERY", "IPP001,2019-08-01,SURGERY", "IPP002,2019-03-01,SURGERY"]
+    rows += ["IPP003,2019-03-01,VISIT", "IPP004,2019-03,SURGERY"]
+    (home / "records").mkdir(exist_ok=True)
+    (home / "records" / "acts.csv").write_text("\n".join(["ipp,day,act", *rows]) + "\n", encoding="utf-8")
+
+
+def stages(home: Path, *names: str) -> tuple[dict[str, float | None], set[str]]:
+    """Run stages; return the offset that each source file's copy says, and which files were worked on in the last stage."""
+    study = read_study(home / "study.yaml")
+    study.work.create()
+    with open_run(study, local=True) as run:
+        for name in names:
+            run_stage(run, stage(name))
+        outcomes = deidentify_centre(run, "A")
+        return {outcome.key: offset(run, outcome.result["path"]) for outcome in outcomes}, {
+            outcome.key for outcome in outcomes if outcome.repeated
+        }
+
+
+def offset(run: Run, path: str) -> float | None:
+    copy = pydicom.dcmread(run.study.work.staging / "imaging" / "dicom" / path)
+    if "LongitudinalTemporalOffsetFromEvent" not in copy:
+        assert "LongitudinalTemporalEventType" not in copy
+        return None
+    assert copy.LongitudinalTemporalEventType == "SURGERY"
+    return float(copy.LongitudinalTemporalOffsetFromEvent)
+
+
+def test_days_from_the_index_are_those_of_the_sources(home: Path) -> None:
+    said, worked = stages(home, "people", "clinical")
+    assert said == {
+        "IPP001-20190312.dcm": 10,
+        "IPP001-20190402.dcm": 31,
+        "IPP002-20190226.dcm": -3,
+        "IPP003-20190312.dcm": None,
+        "IPP004-20190312.dcm": None,
+    }
+    assert worked == set(said)
+    assert stages(home, "people", "clinical") == (said, set())
+
+
+def test_a_changed_index_writes_the_files_of_its_subject_again(home: Path) -> None:
+    before, _ = stages(home, "people", "clinical")
+    records(home, "2019-02-20")
+    after, worked = stages(home, "people", "clinical")
+    assert worked == {"IPP001-20190312.dcm", "IPP001-20190402.dcm"}
+    assert after == {**before, "IPP001-20190312.dcm": 20, "IPP001-20190402.dcm": 41}
+
+
+def test_without_the_records_no_image_is_written(home: Path) -> None:
+    with pytest.raises(UserError, match="unibase run clinical"):
+        stages(home, "people")
+    assert not (home / "work" / "staging" / "imaging").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [("concept: surgery", "concept: any_image"), ("index:", "deidentification: {policy: strict}\nindex:")],
+    ids=["an index that an image may be", "a policy without dates"],
+)
+def test_no_days_where_they_are_not_known_or_not_to_be_told(home: Path, change: tuple[str, str]) -> None:
+    (home / "study.yaml").write_text(STUDY.replace(*change), encoding="utf-8")
+    said, _ = stages(home, "people", "clinical")
+    assert set(said.values()) == {None}
+
+
+def test_the_kind_of_event_is_a_code_string() -> None:
+    assert event_kind("treatment_start") == "TREATMENT_START"
+    assert event_kind("première chirurgie") == "INDEX"
+    assert event_kind("tumour-board") == "TUMOUR_BOARD"
