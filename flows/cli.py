@@ -340,6 +340,41 @@ def quarantine(study: Path) -> None:
 
 
 @app.command
+def reidentify(
+    vault: Path,
+    *pseudonyms: str,
+    reason: Literal["care", "rights", "correction", "check"],
+    key_file: Path | None = None,
+    source: Path | None = None,
+) -> None:
+    """Show the custodian the person, and the source files, behind pseudonyms; each use is in the audit log of the vault.
+
+    Example: `unibase reidentify study.yaml 355940857260635191 --reason care`
+
+    Parameters
+    ----------
+    vault
+        The study file; or the folder NAME.vault that `unibase deidentify` left.
+    pseudonyms
+        Values of subject_id, or UIDs of de-identified DICOM.
+    reason
+        care: a finding concerns their care. rights: they use a right. correction: a source is to be corrected.
+        check: a check of the pipeline.
+    key_file
+        The secret key, where no study file names it.
+    source
+        Folder of the source DICOM, where no study file names it.
+    """
+    from flows.reidentify import reidentify as go_back
+    from flows.reidentify import vault_of_folder, vault_of_study
+
+    if not pseudonyms:
+        raise UserError("Name at least one subject_id or UID: unibase reidentify study.yaml SUBJECT_ID --reason care")
+    found = vault_of_folder(vault, key_file, source) if vault.is_dir() else vault_of_study(vault)
+    print(go_back(found, pseudonyms, reason))
+
+
+@app.command
 def deidentify(
     source: Path,
     destination: Path,

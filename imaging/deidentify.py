@@ -28,7 +28,7 @@ from imaging.confidentiality.fast import FastHeader, NotFast
 from imaging.confidentiality.identifiers import Gatherer, Identifiers, decode, encodings_of
 from imaging.confidentiality.policy import DeidentifyOptions, Policy, keyword_of, policy_of
 from imaging.confidentiality.slow import TreeHeader
-from imaging.confidentiality.structure import Encoding, Reader, malformed
+from imaging.confidentiality.structure import Element, Encoding, Reader, malformed
 from imaging.confidentiality.values import UidMap, is_zone, pad, shift_date
 from privacy.keys import Key
 from privacy.subjects import Subject, SubjectLookup
@@ -182,6 +182,19 @@ def _clean(
         offset=_offset(task.index.get(subject.subject_id), top.get(STUDY_DATE, b""), subject.shift_days, policy),
     )
     return header.clean(job, encodings), job, facts
+
+
+def source_elements(path: Path | str) -> list[Element]:
+    """Return the header of a source file as a tree, in every encoding that `deidentify_file` reads.
+
+    Raises:
+        Unusable: `not-dicom`, `truncated-file`, `malformed-file`, `unsupported-object`.
+    """
+    try:
+        with _Source(Path(path)) as source:
+            return source.tree_header().elements
+    except (ValueError, LookupError, OverflowError, RecursionError, zlib.error, OSError) as error:
+        raise malformed(f"The file could not be understood ({type(error).__name__}).") from None
 
 
 def batch_report(results: Iterable[Mapping[str, Any]], quarantined: Iterable[str] = ()) -> dict[str, Any]:

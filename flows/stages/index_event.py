@@ -44,9 +44,7 @@ def index_of_subjects(run: Run) -> dict[int, IndexEvent]:
             frames.append(pl.scan_parquet(staged))
     found = index_events(pl.concat(frames), concepts, rule)
     kind = event_kind(rule.concept)
-    return {
-        subject: IndexEvent(time.date(), kind) for subject, time in found.select("subject_id", "index_time").iter_rows()
-    }
+    return {subject: IndexEvent(time.date(), kind) for subject, time in found.select("subject_id", "index_time").iter_rows()}
 
 
 def _needs_more(concepts: Concepts, name: str) -> bool:

@@ -19,23 +19,24 @@ class TreeHeader:
         encoding: Its encoding.
 
     Attributes:
+        elements: The tree.
         top: Values of the top level.
         pixels: Where the pixel element, or the end, is.
     """
 
     def __init__(self, buffer: Any, start: int, encoding: Encoding) -> None:
-        self._elements, self.pixels = Reader(buffer, start, encoding).header()
-        self.top = {one.tag: one.value for one in self._elements if one.value is not None}
+        self.elements, self.pixels = Reader(buffer, start, encoding).header()
+        self.top = {one.tag: one.value for one in self.elements if one.value is not None}
 
     def gather(self, gatherer: Gatherer) -> None:
         """Give the identifying values of the header to `gatherer`."""
-        for element in walk(self._elements):
+        for element in walk(self.elements):
             if element.value is not None and wants(element.tag, element.vr):
                 gatherer.add(element.tag, element.vr, element.value)
 
     def clean(self, job: Job, encodings: tuple[str, ...]) -> bytes:
         """Return the bytes of the de-identified header."""
-        return clean_header(self._elements, job, encodings)
+        return clean_header(self.elements, job, encodings)
 
 
 def clean_header(elements: list[Element], job: Job, encodings: tuple[str, ...]) -> bytes:

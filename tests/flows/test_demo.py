@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import psutil
+import pydicom
 import pytest
 
 from clinical.meds import read_dataset
@@ -96,6 +97,21 @@ def test_intervals_are_exact_to_the_day(built: Built) -> None:
         assert row["days_from_treatment"] in seen[subject, row["event"]], row["event"]
         checked += 1
     assert checked > 40
+
+
+def test_images_say_their_days_from_the_index(built: Built) -> None:
+    subjects = subjects_of_persons(built)
+    staging = built.home / "work" / "staging"
+    said: dict[int, set[float]] = {}
+    for study in pl.read_parquet(staging / "imaging" / "series.parquet").unique("StudyInstanceUID").to_dicts():
+        image = pydicom.dcmread(next((staging / study["folder"]).glob("*.dcm")), stop_before_pixels=True)
+        if "LongitudinalTemporalOffsetFromEvent" in image:
+            assert image.LongitudinalTemporalEventType == "TREATMENT_START"
+            said.setdefault(study["subject_id"], set()).add(image.LongitudinalTemporalOffsetFromEvent)
+    assert set(said) <= set(linked(built, "index")["subject_id"])
+    rows = truth(built, "timeline").filter((pl.col("event") == "imaging") & (pl.col("precision") == "day")).to_dicts()
+    checked = [row["days_from_treatment"] in said[subjects[row["person"]]] for row in rows if subjects[row["person"]] in said]
+    assert len(checked) > 15 and all(checked)
 
 
 def test_every_broken_input_is_in_quarantine_under_its_reason(built: Built) -> None:

@@ -13,64 +13,12 @@ from flows.stages.pipeline import run_stage, stage
 from flows.stages.run import Run, open_run
 from flows.study import read_study
 from groundwork.problems import UserError
-from privacy.keys import new_key, write_key_file
-from tests.imaging.deidentify_help import ct, save
-
-STUDY = """\
-study: trial
-release: {version: 1.0.0}
-key: {file: vault.key}
-centres:
-  A:
-    people: people.csv
-    dicom: dicom
-    clinical: {format: csv, path: records, mapping: mapping.yaml}
-concepts: concepts.yaml
-index: {concept: surgery}
-"""
-MAPPING = """\
-mapping: 1
-name: ours
-systems: [ipp]
-tables:
-  - name: acts
-    files: [acts]
-    person: ipp
-    persons: true
-    events: [{code: "ACT//{act}", date: day}]
-"""
-CONCEPTS = """\
-concepts: 1
-version: "1"
-concept:
-  surgery: {codes: [ACT//SURGERY]}
-  any_image: {codes: [ACT//SURGERY, "IMAGING//*"]}
-"""
-# Anne has two studies, Zoé one; nobody operated on Paul, and of Ida only the month is known.
-STUDIES = {"IPP001": ["20190312", "20190402"], "IPP002": ["20190226"], "IPP003": ["20190312"], "IPP004": ["20190312"]}
+from tests.flows.small_study import STUDY, write_records, write_study
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    write_key_file(new_key(), tmp_path / "vault.key")
-    for name, text in (("study", STUDY), ("mapping", MAPPING), ("concepts", CONCEPTS)):
-        (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
-    (tmp_path / "people.csv").write_text("identifier\n" + "\n".join(STUDIES) + "\n", encoding="utf-8")
-    records(tmp_path, "2019-03-02")
-    for number, days in STUDIES.items():
-        for day in days:
-            uid = f"1.2.3.4.55.{int(number[3:])}.{day}"
-            ds = ct(PatientID=number, PatientName="Dupontel^X", StudyDate=day, StudyInstanceUID=uid)
-            ds.SeriesInstanceUID, ds.SOPInstanceUID = f"{uid}.1", f"{uid}.1.1"
-            save(ds, tmp_path / "dicom" / f"{number}-{day}.dcm")
-    return tmp_path
-
-
-def records(home: Path, surgery_of_first: str) -> None:
-    rows = [f"IPP001,{surgery_of_first},SURGERY", "IPP001,2019-08-01,SURGERY", "IPP002,2019-03-01,SURGERY"]
-    rows += ["IPP003,2019-03-01,VISIT", "IPP004,2019-03,SURGERY"]
-    (home / "records").mkdir(exist_ok=True)
-    (home / "records" / "acts.csv").write_text("\n".join(["ipp,day,act", *rows]) + "\n", encoding="utf-8")
+    return write_study(tmp_path)
 
 
 def stages(home: Path, *names: str) -> tuple[dict[str, float | None], set[str]]:
@@ -110,7 +58,7 @@ def test_days_from_the_index_are_those_of_the_sources(home: Path) -> None:
 
 def test_a_changed_index_writes_the_files_of_its_subject_again(home: Path) -> None:
     before, _ = stages(home, "people", "clinical")
-    records(home, "2019-02-20")
+    write_records(home, "2019-02-20")
     after, worked = stages(home, "people", "clinical")
     assert worked == {"IPP001-20190312.dcm", "IPP001-20190402.dcm"}
     assert after == {**before, "IPP001-20190312.dcm": 20, "IPP001-20190402.dcm": 41}
