@@ -110,7 +110,7 @@ def read_traits(people: pl.DataFrame) -> Traits:
         pl.col("birth_date").str.extract(r"^\s*\d{4}-(\d{2})(?:-\d{2})?\s*$").alias("m"),
         pl.col("birth_date").str.extract(r"^\s*\d{4}-\d{2}-(\d{2})\s*$").alias("d"),
     )
-    birth = parts.select(pl.all().cast(pl.Int64).fill_null(0)).to_numpy()
+    birth = parts.select(pl.all().cast(pl.Int64).fill_null(0)).to_numpy(writable=True)
     birth[(birth[:, 0] < 1850) | (birth[:, 1] > 12) | (birth[:, 2] > 31)] = 0
     place, places = _number(rows["birth_place_code"], place_code)
     ins, _ = _number(rows["ins"], valid_ins)
