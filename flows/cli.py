@@ -323,6 +323,28 @@ def explain(release: Path, subject: int, variable: str) -> None:
 
 
 @app.command
+def status(study: Path, *, files: Path | None = None) -> None:
+    """Show what every stage took in, finished and refused, and the last release; also while a run goes on.
+
+    Example: `unibase status study.yaml --files files.csv`
+
+    Parameters
+    ----------
+    study
+        The study file.
+    files
+        Also write what happened to every file to this CSV; it holds source names and belongs to the custodian.
+    """
+    from flows.status import status_text, write_files
+    from flows.study import read_study
+
+    content = read_study(study)
+    print(status_text(content))
+    if files:
+        print(f"{files}: {write_files(content, files)} rows. It names source files: keep it in the vault.")
+
+
+@app.command
 def quarantine(study: Path) -> None:
     """Show the custodian which source files were not used, and why; names come from the vault.
 
@@ -333,7 +355,7 @@ def quarantine(study: Path) -> None:
     study
         The study file.
     """
-    from flows.status import quarantine_text
+    from flows.quarantine import quarantine_text
     from flows.study import read_study
 
     print(quarantine_text(read_study(study)))

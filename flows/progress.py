@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -15,6 +15,27 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 LINE_SECONDS = float(os.environ.get("UNIBASE_PROGRESS_SECONDS", "10"))
 """Least time between two lines of one stage where there is no terminal."""
+
+
+@dataclass
+class _Said:
+    """What was last said of a stage, and where this run began."""
+
+    started: float
+    at_start: int
+    moment: float
+    finished: int = -1
+    lines: int = 0
+
+    def left(self, now: float, finished: int, total: int) -> str:
+        """Return how long the rest will take at the pace so far, in words; nothing when it cannot be told or is short."""
+        done = finished - self.at_start
+        if done <= 0 or finished >= total:
+            return ""
+        minutes = (now - self.started) / done * (total - finished) / 60
+        if minutes < 1:
+            return ""
+        return f"about {minutes:.0f} min left" if minutes < 90 else f"about {minutes / 60:.0f} h left"
 
 
 class ProgressBoard:
@@ -39,7 +60,7 @@ class ProgressBoard:
             )
         self._say = say or self._print
         self._tasks: dict[str, TaskID] = {}
-        self._said: dict[str, tuple[float, int]] = {}
+        self._said: dict[str, _Said] = {}
 
     def __enter__(self) -> Self:
         if self._bars:
@@ -60,10 +81,13 @@ class ProgressBoard:
             self._bars.update(task, completed=finished, total=total, note=note)
             return
         now = time.monotonic()
-        last, last_finished = self._said.get(stage, (-math.inf, -1))
-        if finished != last_finished and (finished == total or now - last >= LINE_SECONDS):
-            self._said[stage] = (now, finished)
-            self._say(f"{stage}: {finished} of {total}" + (f", {note}" if note else ""))
+        said = self._said.setdefault(stage, _Said(now, finished, now))
+        # A short stage says what it did when it is done: that is line enough.
+        due = now - said.moment >= LINE_SECONDS or (finished == total and said.lines)
+        if due and finished != said.finished:
+            said.moment, said.finished, said.lines = now, finished, said.lines + 1
+            parts = [f"{stage}: {finished} of {total}", note, said.left(now, finished, total)]
+            self._say(", ".join(part for part in parts if part))
 
     def of(self, stage: str) -> Callable[[int, int], None]:
         """Return what takes `(finished, total)` of one stage."""

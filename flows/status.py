@@ -1,60 +1,57 @@
-"""What happened to every file, for the custodian: names come from the vault's work ledger."""
+"""How far a study is: what each stage took in, finished and refused, and what happened to every file."""
 
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
 
 import polars as pl
 
 from flows.study import Study
+from flows.versions import published_versions
+from groundwork.files import atomic_file
 from groundwork.problems import UserError
-from groundwork.tables import QUARANTINE
-from groundwork.work import WorkLedger
-from omics.samples import column_name, read_samples
-from privacy.pseudonyms import token
+from groundwork.work import Outcome, WorkLedger
 
 
-def quarantine_text(study: Study) -> str:
-    """Return the units in quarantine, by stage and reason, with their source names and remedies."""
-    if not study.work.work_ledger.exists():
-        raise UserError(f"Nothing was built yet in {study.work.root}. Build first: unibase build {study.file}")
-    with WorkLedger(study.work.work_ledger) as ledger:
-        outcomes = ledger.outcomes()
-    totals = Counter(stage for stage, _ in outcomes)
-    refused = [(stage, o) for stage, o in outcomes if o.status == "quarantined"]
-    lines = []
-    for stage, total in sorted(totals.items()):
-        mine = [o for s, o in refused if s == stage]
-        lines.append(f"{stage}: {total} in = {total - len(mine)} done + {len(mine)} quarantined")
-        for reason, _ in Counter(o.reason for o in mine).most_common():
-            same = [o for o in mine if o.reason == reason]
-            lines.append(f"  {reason} ({len(same)}): {same[0].message} {same[0].remedy}".rstrip())
-            lines += [f"    {o.key}" for o in same]
-    lines += _inside(study)
+def status_text(study: Study) -> str:
+    """Return one screen: what each stage took in, finished and refused, when, whether a run goes on, and the last release."""
+    outcomes, moments = read_ledger(study)
+    rows: Counter[tuple[str, str]] = Counter((stage, o.status) for stage, o in outcomes)
+    lines = [f"{'stage':<28}{'in':>9}{'done':>9}{'quarantined':>13}   last unit ended"]
+    for stage, moment in sorted(moments.items(), key=lambda item: (item[1], item[0])):
+        done, refused = rows[stage, "done"], rows[stage, "quarantined"]
+        ended = datetime.fromtimestamp(moment, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+        lines.append(f"{stage:<28}{done + refused:>9}{done:>9}{refused:>13}   {ended}")
+    released = published_versions(study.path(study.releases) / study.study)
+    last = ".".join(map(str, released[-1])) if released else "none yet"
+    busy = study.work.busy()
+    lines += ["", f"A run is going on: {'yes' if busy else 'no'}.   Last release: {last}."]
+    if any(status == "quarantined" for _, status in rows):
+        lines.append(f"Why: unibase quarantine {study.file}")
+    lines.append(f"Every file: unibase status {study.file} --files files.csv")
     return "\n".join(lines)
 
 
-def _inside(study: Study) -> list[str]:
-    """Return what was set aside inside sources that were used: rows of records, samples of matrices, regions of series."""
-    table = QUARANTINE.read(study.work.staging / "quarantine.parquet")
+def write_files(study: Study, out: Path) -> int:
+    """Write one row per unit of work to a CSV of mode 0600: how it ended, and why; it names source files. Return how many."""
+    outcomes, _ = read_ledger(study)
+    names = ("status", "reason", "message", "remedy")
+    rows = [{"stage": stage, "unit": o.key, **{name: getattr(o, name) for name in names}} for stage, o in outcomes]
+    schema = dict.fromkeys(("stage", "unit", *names), pl.String)
+    with atomic_file(out, 0o600) as path:
+        pl.DataFrame(rows, schema=schema).write_csv(path)
+    return len(rows)
+
+
+def read_ledger(study: Study) -> tuple[list[tuple[str, Outcome]], dict[str, float]]:
+    """Return how every unit ended, by stage and key, and when the last one of each stage did.
+
+    Raises:
+        UserError: If nothing was built yet.
+    """
+    if not study.work.work_ledger.exists():
+        raise UserError(f"Nothing was built yet in {study.work.root}. Build first: unibase build {study.file}")
     with WorkLedger(study.work.work_ledger) as ledger:
-        units = {token(study.read_key(), f"unit/{stage}", o.key) for stage, o in ledger.outcomes()}
-    table = table.filter(~pl.col("unit").is_in(sorted(units)))
-    names = _sample_names(study)
-    lines = ["", f"inside sources that were used: {table.height} rows, samples or regions set aside"] if table.height else []
-    for (stage, reason), rows in table.group_by("stage", "reason", maintain_order=True):
-        first = rows.row(0, named=True)
-        lines.append(f"{stage}: {reason} ({rows.height}): {first['message']} {first['remedy'] or ''}".rstrip())
-        lines += [f"    {names.get(unit, unit)}" for unit in rows["unit"]]
-    return lines
-
-
-def _sample_names(study: Study) -> dict[str, str]:
-    """Return source names of samples by their keyed names, for the custodian."""
-    key = study.read_key()
-    names = {}
-    for centre, sources in study.centres.items():
-        for assay, source in sources.omics.items():
-            for sample in read_samples(study.path(source.samples))["sample"]:
-                names[column_name(key, assay, centre, sample)] = f"{centre}/{assay}: sample {sample}"
-    return names
+        return ledger.outcomes(), ledger.last_moments()

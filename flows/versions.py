@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flows.stages.release import publish
 from flows.stages.run import Run
-from groundwork.problems import UserError
+from releases.publish import VersionTaken
 
 
 def published_versions(folder: Path) -> list[tuple[int, int, int]]:
@@ -27,9 +27,7 @@ def publish_next(run: Run) -> Path:
     last = max([*mine, first])
     try:
         return publish(run, _text(last))
-    except UserError:
-        if last not in mine:
-            raise
+    except VersionTaken:
         return publish(run, _text((last[0], last[1], last[2] + 1)))
 
 

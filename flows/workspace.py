@@ -54,6 +54,17 @@ class Workspace:
             folder.mkdir(parents=True, exist_ok=True)
         self.vault.chmod(0o700)
 
+    def busy(self) -> bool:
+        """Return whether a run holds the workspace now."""
+        try:
+            with open(self.vault / "lock", encoding="utf-8") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except FileNotFoundError:
+            return False
+        return False
+
     @contextmanager
     def owned(self) -> Iterator[None]:
         """Hold the workspace for this run, and clear away what a killed run left half-written.

@@ -126,10 +126,22 @@ class WorkLedger:
             self._connection.execute("BEGIN")
             self._connection.executemany("INSERT OR REPLACE INTO units VALUES (?,?,?,?,?,?,?,?,?,?)", values)
 
+    def forget_others(self, stage: str, keys: Iterable[str]) -> int:
+        """Forget the units of `stage` that are not among `keys`, for their source is gone; return how many those are."""
+        gone = sorted(self.known(stage).keys() - set(keys))
+        with self._connection:
+            self._connection.execute("BEGIN")
+            self._connection.executemany("DELETE FROM units WHERE stage = ? AND key = ?", [(stage, key) for key in gone])
+        return len(gone)
+
+    def last_moments(self) -> dict[str, float]:
+        """Return when the last unit of each stage ended, in seconds since 1970."""
+        return dict(self._connection.execute("SELECT stage, max(finished) FROM units GROUP BY stage ORDER BY stage"))
+
     def outcomes(self) -> list[tuple[str, Outcome]]:
         """Return all `(stage, outcome)` pairs, ordered by stage and key."""
         stages = [row[0] for row in self._connection.execute("SELECT DISTINCT stage FROM units ORDER BY stage")]
-        return [(stage, self.known(stage)[key][1]) for stage in stages for key in sorted(self.known(stage))]
+        return [(stage, outcome) for stage in stages for _, (_, outcome) in sorted(self.known(stage).items())]
 
 
 def run_units(

@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import csv
 import gzip
 import html
 import io
+import itertools
 import json
 import mmap
 import re
@@ -26,7 +28,7 @@ import unicodedata
 import zipfile
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -41,8 +43,30 @@ CHUNK = 8 << 20
 
 _LONGEST_INNER = 1 << 31
 _SUBJECT_COLUMNS = ("subject_id", "primary", "PatientID")
-_WHOLE_DIGITS, _WHOLE_TEXT = 10, 8
+_WHOLE_DIGITS, _WHOLE_TEXT = 14, 8
 _LEAST_RAW, _LEAST_INTEGER = 4, 100_000
+
+_COUNTED = frozenset({"source_row", "data", "indices", "indptr", "codes", "obsmap", "varmap"})
+"""Columns and arrays whose whole numbers we count ourselves: rows of a source, positions in a matrix or among categories.
+
+In a large cohort some count always equals some short hospital number.
+"""
+
+_COMPUTED = re.compile(
+    rb"(?=[0-9]*[a-f])(?:[0-9a-f]{16}|[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{128})|ens[a-z]{0,6}[0-9]{11}"
+)
+"""Words made of digits by no hospital: hexadecimal digests and tokens, Ensembl's ids. Digits inside one are no number of a patient."""
+
+_WORD = re.compile(rb"[0-9a-z]*")
+_LONGEST_WORD = 128
+_MARGIN = 2 * (_LONGEST_WORD + 2)
+
+_FOLD = bytes(b" "[0] if byte in b"-_^'" else byte for byte in range(256)).lower()
+"""Bytes as they are searched: lower case, and one sign for all that may stand between the parts of a name."""
+
+_CSV_ROWS = 50_000
+
+_UTF_16 = re.compile(rb"\0[^\0]\0[^\0]\0[^\0]\0")
 
 
 class Needle(NamedTuple):
@@ -75,9 +99,11 @@ class Finding:
 def scan(folder: Path | str, needles: Iterable[Needle]) -> list[Finding]:
     """Search a folder (or file) for values; return the findings, sorted by path.
 
-    Values shorter than 8 characters (10 when all digits) count only as words of their own, since they occur by chance
-    inside others. Values of fewer than 4 characters are searched in decoded text only, as whole values. Whole numbers
-    from 100,000 are also searched in integer columns, dates in date columns.
+    Values shorter than 8 characters (14 when all digits, leading zeros not counted) count only as words of their own,
+    since they occur by chance inside others: a hospital's number of 10 digits stands somewhere in 100,000 UIDs. Digits
+    inside a digest or an Ensembl id are no finding. Values of fewer than 4 characters are searched in decoded text only,
+    as whole values. Whole numbers from 100,000 are also searched in integer columns, save those that hold counts and
+    positions of ours (`source_row`, `codes` and the like); dates in date columns.
 
     Args:
         folder: What is about to leave.
@@ -106,24 +132,19 @@ class _Pattern(NamedTuple):
     digits: bool
 
 
-_Found = dict[tuple[str, str, str], dict[int, int]]
-
-
 class _Searcher:
     """The compiled needles and what was found so far."""
 
-    def __init__(self, needles: list[Needle], only: set[int] | None = None, found: _Found | None = None) -> None:
+    def __init__(self, needles: list[Needle]) -> None:
         import ahocorasick_rs
 
         self.needles = needles
-        self._views: dict[int, _Searcher] = {}
+        self.bound_subjects = {needle.subject_id for needle in needles if needle.subject_id is not None}
         patterns: dict[bytes, list[_Pattern]] = defaultdict(list)
         self.short: dict[str, list[int]] = defaultdict(list)
         self.integers: dict[int, list[int]] = defaultdict(list)
         self.days: dict[date, list[int]] = defaultdict(list)
         for number, needle in enumerate(needles):
-            if only is not None and number not in only:
-                continue
             texts = _forms(needle.value)
             if not texts or not all(texts):
                 raise ValueError(f"needle {number} of kind {needle.kind} is empty")
@@ -131,7 +152,7 @@ class _Searcher:
                 self.days[_day(needle.value)].append(number)
             else:
                 digits = str(needle.value).strip()
-                if digits.isascii() and digits.isdigit() and int(digits) >= _LEAST_INTEGER:
+                if digits.isascii() and digits.isdigit() and _LEAST_INTEGER <= int(digits) < 1 << 63:
                     self.integers[int(digits)].append(number)
             if min(len(text) for text in texts) < _LEAST_RAW:
                 for folded in {text.casefold() for text in texts}:
@@ -139,7 +160,8 @@ class _Searcher:
                 continue
             for text in texts:
                 all_digits = not re.search(r"[^\W\d_]", text)
-                whole = len(text) < (_WHOLE_DIGITS if all_digits else _WHOLE_TEXT) or isinstance(needle.value, date)
+                length = len(text.lstrip("0")) if all_digits else len(text)
+                whole = length < (_WHOLE_DIGITS if all_digits else _WHOLE_TEXT) or isinstance(needle.value, date)
                 for content, step in _encodings(text):
                     pattern = _Pattern(number, step, whole, all_digits)
                     if pattern not in patterns[content]:
@@ -147,10 +169,7 @@ class _Searcher:
         self.patterns = list(patterns.items())
         self.longest = max((len(content) for content, _ in self.patterns), default=1)
         self._automaton = ahocorasick_rs.BytesAhoCorasick([content for content, _ in self.patterns]) if self.patterns else None
-        self._found: _Found = found if found is not None else defaultdict(lambda: defaultdict(int))
-
-    def record(self, path: str, place: str, number: int, count: int = 1) -> None:
-        self._found[(path, self.needles[number].kind, place)][number] += count
+        self._found: dict[tuple[str, str, str], dict[int, int]] = defaultdict(lambda: defaultdict(int))
 
     def findings(self) -> list[Finding]:
         return sorted(
@@ -158,70 +177,91 @@ class _Searcher:
             for (path, kind, place), hits in self._found.items()
         )
 
-    def bytes_(self, path: str, place: str, content: bytes | memoryview, subject: int | None = None) -> None:
-        """Search bytes; needles bound to a subject count only when `subject` is theirs or the path names it."""
+    def bytes_(self, path: str, place: str, content: bytes | memoryview) -> None:
+        """Search bytes."""
+        self._record(path, place, self.hits(content), None)
+
+    def hits(self, content: bytes | memoryview) -> Iterator[tuple[int, int]]:
+        """Yield `(position, needle)` of every hit, whomever it concerns."""
         if self._automaton is None:
             return
         for start in range(0, max(len(content), 1), CHUNK):
-            # The chunk overlaps the next one, by a character at each side more than the longest pattern.
-            low = max(0, start - 4)
-            part = bytes(content[low : start + CHUNK + self.longest + 4]).lower()
-            for index, begin, end in self._automaton.find_matches_as_indexes(part, overlapping=True):
-                if not start <= low + begin < start + CHUNK:
-                    continue
-                for pattern in self.patterns[index][1]:
-                    if pattern.whole and not _stands_alone(part, begin, end, pattern):
-                        continue
-                    if self.concerns(pattern.needle, path, subject):
-                        self.record(path, place, pattern.needle)
+            # The chunk overlaps its neighbours, so that a hit is seen whole and with the word that it stands in.
+            low = max(0, start - _MARGIN)
+            part = bytes(content[low : start + CHUNK + 2 * self.longest + _MARGIN]).translate(_FOLD)
+            views = [(part, 1, 0)]
+            if _UTF_16.search(part):
+                # Each second byte of UTF-16 text is the text in Latin-1.
+                views += [(part[0::2], 2, 0), (part[1::2], 2, 1)]
+            for view, stride, offset in views:
+                for index, begin, end in self._automaton.find_matches_as_indexes(view, overlapping=True):
+                    position = low + begin * stride + offset
+                    if start <= position < start + CHUNK:
+                        for pattern in self.patterns[index][1]:
+                            if _counts(view, begin, end, pattern):
+                                yield position, pattern.needle
 
-    def concerns(self, number: int, path: str, subject: int | None) -> bool:
-        bound = self.needles[number].subject_id
-        return bound is None or bound == subject or str(bound) in path
-
-    def texts(self, path: str, place: str, values: Iterable[str], subject: int | None = None) -> None:
+    def texts(self, path: str, place: str, values: Iterable[str], rows: _Rows | None = None) -> None:
         """Search decoded strings."""
         values = list(values)
+        found: list[tuple[int, int]] = []
         if self.short:
-            for value in values:
-                for number in self.short.get(value.strip().casefold(), ()):
-                    if self.concerns(number, path, subject):
-                        self.record(path, place, number)
-        self.bytes_(path, place, "\n".join(values).encode("utf-8", "surrogatepass"), subject)
+            found += [(at, number) for at, value in enumerate(values) for number in self.short.get(value.strip().casefold(), ())]
+        pieces = [value.encode("utf-8", "surrogatepass") for value in values]
+        starts = np.cumsum([0, *(len(piece) + 1 for piece in pieces)])
+        for position, number in self.hits(b"\n".join(pieces)):
+            found.append((int(np.searchsorted(starts, position, side="right")) - 1, number))
+        self._record(path, place, found, rows)
 
-    def numbers(self, path: str, place: str, values: np.ndarray, subject: int | None = None) -> None:
+    def numbers(self, path: str, place: str, values: np.ndarray, rows: _Rows | None = None) -> None:
         """Search whole numbers."""
-        if not self.integers or values.size == 0:
-            return
-        wanted = np.fromiter(self.integers, dtype=np.int64, count=len(self.integers))
-        present, counts = np.unique(values[np.isin(values, wanted)], return_counts=True)
-        for value, count in zip(present.tolist(), counts.tolist(), strict=True):
-            for number in self.integers[int(value)]:
-                if self.concerns(number, path, subject):
-                    self.record(path, place, number, count)
+        self._record(path, place, _among(values, self.integers, np.int64), rows)
 
-    def dates(self, path: str, place: str, values: Iterable[date], subject: int | None = None) -> None:
+    def dates(self, path: str, place: str, values: np.ndarray, rows: _Rows | None = None) -> None:
         """Search days."""
-        for value in values:
-            for number in self.days.get(_day(value), ()):
-                if self.concerns(number, path, subject):
-                    self.record(path, place, number)
+        self._record(path, place, _among(values.astype("datetime64[D]"), self.days, "datetime64[D]"), rows)
 
-    def bound_to(self, subject: int) -> _Searcher:
-        """Return a searcher for the values bound to `subject` alone, that records into the same findings."""
-        if subject not in self._views:
-            mine = {number for number, needle in enumerate(self.needles) if needle.subject_id == subject}
-            self._views[subject] = _Searcher(self.needles, mine, self._found)
-        return self._views[subject]
+    def _record(self, path: str, place: str, found: Iterable[tuple[int, int]], rows: _Rows | None) -> None:
+        """Record hits `(value or position, needle)`; one bound to a subject counts in a row or under a path of the subject."""
+        for at, number in found:
+            needle = self.needles[number]
+            bound = needle.subject_id
+            times = 1 if bound is None or str(bound) in path else rows.count(at, bound) if rows else 0
+            if times:
+                self._found[(path, needle.kind, place)][number] += times
 
-    @property
-    def bound_subjects(self) -> set[int]:
-        return {needle.subject_id for needle in self.needles if needle.subject_id is not None}
+
+@dataclass(frozen=True)
+class _Rows:
+    """In which rows of which subjects the values of a column stand."""
+
+    subjects: np.ndarray
+    """Per row."""
+    value_of: np.ndarray | None = None
+    """Per row, which of the distinct values stands there; None when every row has a value of its own."""
+
+    def count(self, at: int, subject: int) -> int:
+        """Return in how many rows of `subject` the value numbered `at` stands."""
+        if self.value_of is None:
+            return int(self.subjects[at] == subject)
+        return int(((self.value_of == at) & (self.subjects == subject)).sum())
+
+
+def _among(values: np.ndarray, wanted: Mapping[Any, list[int]], dtype: Any) -> Iterator[tuple[int, int]]:
+    """Yield `(value's place, needle)` for the values that are wanted."""
+    if not wanted or values.size == 0:
+        return
+    (places,) = np.nonzero(np.isin(values, np.array(list(wanted), dtype=dtype)))
+    for place in places.tolist():
+        for number in wanted[values[place].item()]:
+            yield place, number
 
 
 def _scan_file(searcher: _Searcher, name: str, path: Path) -> None:
     searcher.texts(name, "file name", [name])
     if path.stat().st_size == 0:
+        return
+    if path.suffix == ".csv" and _scan_csv(searcher, name, path):
         return
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content, memoryview(content) as view:
         searcher.bytes_(name, "bytes", view)
@@ -234,6 +274,25 @@ def _scan_file(searcher: _Searcher, name: str, path: Path) -> None:
         _scan_hdf5(searcher, name, path)
     elif head.startswith(b"SQLite format 3\0"):
         _scan_sqlite(searcher, name, path)
+
+
+def _scan_csv(searcher: _Searcher, name: str, path: Path) -> bool:
+    """Search the cells of a CSV that has a column of counts, save those counts; return whether it has one."""
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+        rows = csv.reader(file)
+        counted = [column in _COUNTED for column in next(rows, [])]
+        if not any(counted):
+            return False
+        file.seek(0)
+        for block in itertools.batched(csv.reader(file), _CSV_ROWS):
+            cells = (
+                cell
+                for row in block
+                for column, cell in enumerate(row)
+                if not (column < len(counted) and counted[column] and cell.isdigit())
+            )
+            searcher.bytes_(name, "bytes", "\n".join(cells).encode("utf-8", "surrogateescape"))
+    return True
 
 
 def _is_container(head: bytes) -> bool:
@@ -334,22 +393,14 @@ def _scan_parquet(searcher: _Searcher, name: str, path: Path, inside: str = "") 
     )
     for batch in file.iter_batches(batch_size=1 << 17):
         table = pa.Table.from_batches([batch])
+        field = next((column for column in _SUBJECT_COLUMNS if column in columns), None)
+        subjects = _subject_numbers(table.column(field).to_pylist()) if field and searcher.bound_subjects else None
         for column in columns:
-            _scan_arrow(searcher, name, f"{inside}parquet column {column}", table.column(column), None)
-        subject_field = next((column for column in _SUBJECT_COLUMNS if column in columns), None)
-        if subject_field and searcher.bound_subjects:
-            _scan_subject_rows(searcher, name, inside, table, subject_field)
+            _scan_arrow(searcher, name, f"{inside}parquet column {column}", column, table.column(column), subjects)
 
 
-def _scan_subject_rows(searcher: _Searcher, name: str, inside: str, table: Any, subject_field: str) -> None:
-    import pyarrow.compute as pc
-
-    subjects = table.column(subject_field)
-    for subject in sorted(searcher.bound_subjects & {_integer(value) for value in pc.unique(subjects).to_pylist()}):
-        rows = table.filter(pc.equal(subjects.cast("string"), str(subject)))
-        for column in rows.schema.names:
-            if column != subject_field:
-                _scan_arrow(searcher, name, f"{inside}parquet column {column}", rows.column(column), subject)
+def _subject_numbers(values: Iterable[Any]) -> np.ndarray:
+    return np.array([_integer(value) for value in values], dtype=np.int64)
 
 
 def _integer(value: Any) -> int:
@@ -359,35 +410,33 @@ def _integer(value: Any) -> int:
         return -1
 
 
-def _scan_arrow(searcher: _Searcher, name: str, place: str, column: Any, subject: int | None) -> None:
-    """Search one Arrow column; with a subject, only for the needles bound to it."""
+def _scan_arrow(searcher: _Searcher, name: str, place: str, field: str, column: Any, subjects: np.ndarray | None) -> None:
+    """Search one Arrow column, whose rows are of `subjects` when they are told."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     kind = column.type
     if pa.types.is_dictionary(kind):
         column = column.cast(kind.value_type)
         kind = column.type
-    view = searcher if subject is None else searcher.bound_to(subject)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        view.texts(name, place, [value for value in pc.unique(column).to_pylist() if value is not None], subject)
+        encoded = column.combine_chunks().dictionary_encode()
+        rows = None
+        if subjects is not None:
+            rows = _Rows(subjects, encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False))
+        searcher.texts(name, place, encoded.dictionary.to_pylist(), rows)
     elif pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        view.bytes_(name, place, b"\n".join(value for value in pc.unique(column).to_pylist() if value), subject)
+        searcher.bytes_(name, place, b"\n".join(value for value in column.unique().to_pylist() if value))
     elif pa.types.is_integer(kind):
-        view.numbers(name, place, column.drop_null().to_numpy(), subject)
+        if field not in _COUNTED:
+            searcher.numbers(name, place, column.fill_null(0).to_numpy(), None if subjects is None else _Rows(subjects))
     elif pa.types.is_date(kind) or pa.types.is_timestamp(kind):
-        if view.days:
-            view.dates(
-                name,
-                place,
-                [value for value in pc.unique(column.cast("date32", safe=False)).to_pylist() if value is not None],
-                subject,
-            )
+        days = column.cast("timestamp[us]").to_numpy().astype("datetime64[D]")
+        searcher.dates(name, place, days, None if subjects is None else _Rows(subjects))
     elif pa.types.is_nested(kind):
         strings: set[str] = set()
-        for value in pc.unique(column).to_pylist() if not pa.types.is_nested(kind) else column.to_pylist():
+        for value in column.to_pylist():
             strings.update(_strings(value))
-        view.texts(name, place, sorted(strings), subject)
+        searcher.texts(name, place, sorted(strings))
 
 
 def _strings(value: Any) -> Iterator[str]:
@@ -404,22 +453,25 @@ def _strings(value: Any) -> Iterator[str]:
         yield str(value)
 
 
-def _scan_array(searcher: _Searcher, name: str, place: str, values: np.ndarray, subject: int | None = None) -> None:
-    view = searcher if subject is None else searcher.bound_to(subject)
+def _scan_array(searcher: _Searcher, name: str, place: str, values: np.ndarray, subjects: np.ndarray | None = None) -> None:
+    """Search an array, whose values are of `subjects` when they are told."""
+    values = np.atleast_1d(values)
     if values.dtype.kind in "OSUT":
-        texts = {
+        texts = [
             value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in values.ravel().tolist()
-        }
-        view.texts(name, place, sorted(texts), subject)
-    elif values.dtype.kind in "iu" and values.ndim <= 1:
-        view.numbers(name, place, np.atleast_1d(values), subject)
-    elif values.dtype.kind == "M":
-        days = np.unique(values[~np.isnat(values)].astype("datetime64[D]"))
-        view.dates(name, place, days.tolist(), subject)
+        ]
+        distinct = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+        rows = None if subjects is None else _Rows(subjects, np.array([distinct[text] for text in texts], dtype=np.int64))
+        searcher.texts(name, place, list(distinct), rows)
+    elif values.dtype.kind in "iu" and values.ndim == 1:
+        searcher.numbers(name, place, values, None if subjects is None else _Rows(subjects))
+    elif values.dtype.kind == "M" and values.ndim == 1:
+        searcher.dates(name, place, values, None if subjects is None else _Rows(subjects))
 
 
-_MATRIX_PARTS = ("data", "indices", "indptr")
-"""Datasets of a sparse matrix: counts and positions, never identifiers."""
+def _is_searched(dtype: np.dtype[Any], ndim: int, place: str) -> bool:
+    """Whether an array can hold identifiers: texts, dates, and columns of whole numbers that are no counts of ours."""
+    return dtype.kind in "OSUTM" or (dtype.kind in "iu" and ndim <= 1 and not _COUNTED & set(place.split("/")))
 
 
 def _scan_hdf5(searcher: _Searcher, name: str, path: Path, inside: str = "") -> None:
@@ -438,9 +490,7 @@ def _scan_hdf5(searcher: _Searcher, name: str, path: Path, inside: str = "") -> 
             searcher.texts(name, f"{place} (name)", [where.rpartition("/")[2]])
             attributes(thing, place)
             if isinstance(thing, h5py.Dataset) and thing.shape is not None:
-                if thing.dtype.kind in "OSUM" or (
-                    thing.dtype.kind in "iu" and thing.ndim <= 1 and where.rpartition("/")[2] not in _MATRIX_PARTS
-                ):
+                if _is_searched(thing.dtype, thing.ndim, where):
                     _scan_array(searcher, name, place, np.asarray(thing[()]))
             elif isinstance(thing, h5py.Group):
                 columns = {key: thing[key] for key in thing if isinstance(thing[key], h5py.Dataset) and thing[key].ndim == 1}
@@ -463,12 +513,10 @@ def _scan_rows(searcher: _Searcher, name: str, place: str, columns: dict[str, np
     field = next((column for column in _SUBJECT_COLUMNS if column in columns), None)
     if field is None or not searcher.bound_subjects:
         return
-    subjects = np.array([_integer(value) for value in columns[field].tolist()])
-    for subject in sorted(searcher.bound_subjects & set(subjects.tolist())):
-        rows = subjects == subject
-        for column, values in columns.items():
-            if column != field and len(values) == len(subjects):
-                _scan_array(searcher, name, f"{place}/{column}", values[rows], subject)
+    subjects = _subject_numbers(columns[field].tolist())
+    for column, values in columns.items():
+        if column != field and len(values) == len(subjects) and _is_searched(values.dtype, values.ndim, column):
+            _scan_array(searcher, name, f"{place}/{column}", values, subjects)
 
 
 def _scan_zarr(searcher: _Searcher, folder: Path, base: Path) -> None:
@@ -484,9 +532,7 @@ def _scan_zarr(searcher: _Searcher, folder: Path, base: Path) -> None:
             arrays = {key: array for key, array in opened.arrays() if array.ndim == 1}
             if _has_subject(arrays):
                 _scan_rows(searcher, name, "zarr", {key: np.asarray(array[:]) for key, array in arrays.items()})
-        elif opened.dtype.kind in "OSUTM" or (
-            opened.dtype.kind in "iu" and opened.ndim <= 1 and folder.name not in _MATRIX_PARTS
-        ):
+        elif _is_searched(opened.dtype, opened.ndim, name):
             _scan_array(searcher, name, "zarr array", np.asarray(opened[...]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
@@ -526,19 +572,35 @@ def _forms(value: str | int | date) -> list[str]:
     plain = "".join(sign for sign in unicodedata.normalize("NFKD", text) if not unicodedata.combining(sign))
     forms = {text, text.lower(), text.upper(), text.title(), plain, unicodedata.normalize("NFD", text)}
     forms |= {json.dumps(text)[1:-1], html.escape(text)}
-    if re.search(r"\s|-|'", plain):
-        forms |= {re.sub(r"[\s\-']+", sign, plain) for sign in (" ", "-", "_", "^", "")}
+    if re.search(r"[\s\-']", plain):
+        forms |= {re.sub(r"[\s\-']+", sign, plain) for sign in (" ", "")}
     return sorted(forms)
 
 
 def _encodings(text: str) -> Iterator[tuple[bytes, int]]:
+    """Yield `(bytes, bytes per character)` of the ways to store a text; UTF-16 of Latin-1 text is found as Latin-1."""
     seen = set()
-    for encoding, step in (("utf-8", 1), ("cp1252", 1), ("utf-16-le", 2), ("utf-16-be", 2)):
+    beyond_latin_1 = any(ord(sign) > 255 for sign in text)
+    for encoding, step in (("utf-8", 1), ("cp1252", 1), *((("utf-16-le", 2), ("utf-16-be", 2)) if beyond_latin_1 else ())):
         with contextlib.suppress(UnicodeEncodeError):
-            content = text.encode(encoding).lower()
+            content = text.encode(encoding).translate(_FOLD)
             if content not in seen:
                 seen.add(content)
                 yield content, step
+
+
+def _counts(content: bytes, begin: int, end: int, pattern: _Pattern) -> bool:
+    """Whether a hit is a finding: short values must stand alone, and digits must not be part of a computed word."""
+    if pattern.whole and not _stands_alone(content, begin, end, pattern):
+        return False
+    return not (pattern.digits and pattern.step == 1 and _is_computed(content, begin, end))
+
+
+def _is_computed(content: bytes, begin: int, end: int) -> bool:
+    before = _WORD.match(content[max(0, begin - _LONGEST_WORD) : begin][::-1])
+    after = _WORD.match(content, end, end + _LONGEST_WORD)
+    left, right = begin - len(before.group() if before else b""), after.end() if after else end
+    return _COMPUTED.fullmatch(content, left, right) is not None
 
 
 def _stands_alone(content: bytes, begin: int, end: int, pattern: _Pattern) -> bool:

@@ -30,6 +30,10 @@ CSV_CELLS = 20_000_000
 LOAD_SCRIPT = Path(__file__).with_name("load_release.R")
 
 
+class VersionTaken(UserError):
+    """The version is published already, with other content."""
+
+
 def publish_release(inputs: ReleaseInputs, releases_folder: Path | str, needles: Iterable[Needle] = ()) -> Path:
     """Write the release to `<releases_folder>/<study>/<version>/` and return that folder.
 
@@ -43,8 +47,8 @@ def publish_release(inputs: ReleaseInputs, releases_folder: Path | str, needles:
 
     Raises:
         UserError: If the inputs do not make a release (see `ReleaseInputs.check`), a column has no description, the
-            release fails its disclosure policy, holds an identifier of `needles`, or the version is published already
-            with other content.
+            release fails its disclosure policy or holds an identifier of `needles`.
+        VersionTaken: If the version is published already with other content.
     """
     inputs.check()
     target = Path(releases_folder) / inputs.study / inputs.version
@@ -82,7 +86,7 @@ def _same_or_refuse(building: Path, target: Path) -> None:
     new, old = manifest.read(building), manifest.read(target)
     files = sorted(name for name in set(new["files"]) | set(old["files"]) if new["files"].get(name) != old["files"].get(name))
     what = ", ".join(files[:5]) + (f" and {len(files) - 5} more" if len(files) > 5 else "") if files else "the manifest"
-    raise UserError(
+    raise VersionTaken(
         f"Version {target.name} is published and would now differ ({what}). "
         "A published release never changes: give a new version under `release: version`."
     )

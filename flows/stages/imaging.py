@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import polars as pl
@@ -12,6 +12,7 @@ import polars as pl
 import imaging
 from flows.stages.index_event import index_of_subjects
 from flows.stages.run import Run, files_below
+from groundwork.files import digest_of
 from groundwork.tables import FEATURES, QUARANTINE, SERIES
 from groundwork.work import Outcome, Unit
 from imaging.deidentify import DeidentifyOptions, DeidentifyTask, IndexEvent, deidentify_file
@@ -27,6 +28,9 @@ BATCH = 32
 
 DEIDENTIFY_CODE = ("imaging/deidentify.py", "imaging/confidentiality")
 """The sources that de-identification depends on; others of the room may change without a file being read again."""
+
+INDEX_CODE = ("imaging/index.py", "imaging/__init__.py")
+"""The sources that the index depends on."""
 
 FEATURE_CODE = tuple(
     f"imaging/{path.name}"
@@ -68,15 +72,14 @@ def deidentify_to(task: DeidentifyTask) -> dict[str, Any]:
 def deidentify_centre(run: Run, name: str) -> list[Outcome]:
     """De-identify every file below a centre's DICOM folder; return how each ended."""
     stage = f"deidentify-{name}"
-    centre = run.study.centres[name]
-    if not centre.dicom:
-        return []
-    root = run.study.path(centre.dicom)
+    source = run.study.centres[name].dicom
     units = []
-    for path in files_below(root):
-        status = path.stat()
-        # Size and time of modification: a nightly run must not read again what it has.
-        units.append(Unit(path.relative_to(root).as_posix(), f"{status.st_size}-{status.st_mtime_ns}", path))
+    if source:
+        root = run.study.path(source)
+        for path in files_below(root):
+            status = path.stat()
+            # Size and time of modification: a nightly run must not read again what it has.
+            units.append(Unit(path.relative_to(root).as_posix(), f"{status.st_size}-{status.st_mtime_ns}", path))
     destination = dicom_folder(run)
     mine = {k: v for k, v in run.lookup.by_identifier.items() if k[0] == name}
     subjects = {subject.subject_id for subject in mine.values()}
@@ -98,7 +101,8 @@ def deidentify_centre(run: Run, name: str) -> list[Outcome]:
         ),
     )
     QUARANTINE.write(run.quarantine_rows(stage, name, outcomes), run.quarantine_file("deidentify", name))
-    run.say(_summary(stage, outcomes))
+    if source:
+        run.say(_summary(stage, outcomes))
     return outcomes
 
 
@@ -108,8 +112,11 @@ def dicom_folder(run: Run) -> Path:
 
 
 def index_series(run: Run) -> pl.DataFrame:
-    """Index what was de-identified, after clearing away what no source file stands for any more."""
-    folder = dicom_folder(run)
+    """Index what was de-identified, after clearing away what no source file stands for any more.
+
+    A unit is the folder of a series; one whose files are those of the last run is not read again.
+    """
+    folder, staging = dicom_folder(run), run.study.work.staging
     folder.mkdir(parents=True, exist_ok=True)
     written: dict[str, set[str]] = defaultdict(set)
     centre_of: dict[str, str] = {}
@@ -119,19 +126,38 @@ def index_series(run: Run) -> pl.DataFrame:
                 path = outcome.result["path"]
                 written[path].add(outcome.result["sha256"])
                 centre_of[Path(path).parent.as_posix()] = name
-    conflicts = sorted(path for path, digests in written.items() if len(digests) > 1)
-    _quarantine_conflicts(run, conflicts)
-    for path in files_below(folder):
-        relative = path.relative_to(folder).as_posix()
+    conflicts = {path for path, digests in written.items() if len(digests) > 1}
+    members: dict[str, dict[str, str]] = defaultdict(dict)
+    for path, digests in written.items():
+        if path not in conflicts:
+            place = PurePosixPath(path)
+            members[place.parent.as_posix()][place.name] = min(digests)
+    for file in files_below(folder):
+        relative = file.relative_to(folder).as_posix()
         if relative not in written or relative in conflicts:
-            path.unlink()
-    series = index_folder(folder, centre_of, relative_to=run.study.work.staging)
-    SERIES.write(series, run.study.work.staging / "imaging" / "series.parquet")
+            file.unlink()
+    units = [
+        Unit(place, digest_of([centre_of[place], sorted(files.items())]), (folder / place, centre_of[place], files))
+        for place, files in members.items()
+    ]
+    outcomes = run.units("index", _index, units, settings=None, code=INDEX_CODE, shared=staging, batch_size=BATCH)
+    rows = [row for outcome in outcomes if outcome.status == "done" for row in outcome.result["series"]]
+    frame = pl.DataFrame(rows, schema={**SERIES.schema(), "series_time": pl.String})
+    series = SERIES.write(frame.with_columns(pl.col("series_time").str.to_datetime()), staging / "imaging" / "series.parquet")
+    refused = run.quarantine_rows("index", None, outcomes)
+    QUARANTINE.write(pl.concat([_conflicts(run, sorted(conflicts)), refused]), run.quarantine_file("index"))
     run.say(f"index: {series.height} series of {series['subject_id'].n_unique()} subjects")
     return series
 
 
-def _quarantine_conflicts(run: Run, paths: list[str]) -> None:
+def _index(staging: Path, work: tuple[Path, str, dict[str, str]]) -> dict[str, Any]:
+    """Return the SERIES rows of one folder as JSON."""
+    folder, centre, digests = work
+    rows = index_folder(folder, centre, relative_to=staging, digests=digests).to_dicts()
+    return {"series": [{**row, "series_time": row["series_time"] and row["series_time"].isoformat()} for row in rows]}
+
+
+def _conflicts(run: Run, paths: list[str]) -> pl.DataFrame:
     rows = [
         {
             "stage": "index",
@@ -143,7 +169,7 @@ def _quarantine_conflicts(run: Run, paths: list[str]) -> None:
         }
         for path in paths
     ]
-    QUARANTINE.write(pl.DataFrame(rows, schema=QUARANTINE.schema()), run.quarantine_file("index"))
+    return pl.DataFrame(rows, schema=QUARANTINE.schema())
 
 
 def _summary(stage: str, outcomes: list[Outcome]) -> str:
@@ -180,12 +206,12 @@ def extract_features(run: Run) -> list[Outcome]:
         still_there=lambda result: (folder / result["path"]).exists(),
     )
     collect([folder / outcome.result["path"] for outcome in outcomes if outcome.status == "done"], destination)
-    QUARANTINE.write(pl.concat([QUARANTINE.empty(), *_refused(run, series, outcomes)]), run.quarantine_file("features"))
+    QUARANTINE.write(_refused(run, series, outcomes), run.quarantine_file("features"))
     run.say(_summary("features", outcomes))
     return outcomes
 
 
-def _refused(run: Run, series: pl.DataFrame, outcomes: list[Outcome]) -> list[pl.DataFrame]:
+def _refused(run: Run, series: pl.DataFrame, outcomes: list[Outcome]) -> pl.DataFrame:
     """Return the quarantine rows of whole series and, inside series that were done, of single regions."""
     centre_of = {f"{row['folder']}:{row['SeriesInstanceUID']}": row["centre"] for row in series.to_dicts()}
     regions = [
@@ -195,8 +221,12 @@ def _refused(run: Run, series: pl.DataFrame, outcomes: list[Outcome]) -> list[pl
         for region in outcome.result["regions"]
         if region["status"] == "refused"
     ]
-    refused = [(centre_of.get(o.key), o) for o in outcomes] + [(centre_of.get(r.key.rsplit(":", 2)[0]), r) for r in regions]
-    return [run.quarantine_rows("features", centre, [outcome]) for centre, outcome in refused]
+    by_centre: dict[str | None, list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        by_centre[centre_of.get(outcome.key)].append(outcome)
+    for region in regions:
+        by_centre[centre_of.get(region.key.rsplit(":", 2)[0])].append(region)
+    return pl.concat([QUARANTINE.empty(), *(run.quarantine_rows("features", centre, mine) for centre, mine in by_centre.items())])
 
 
 def _why(region: dict[str, Any]) -> tuple[str, str, str]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import polars as pl
-
 from flows.stages.dictionary import describe_columns
 from flows.stages.linking import Linked
 from flows.stages.people import needles
+from flows.stages.quarantine import read_quarantine
 from flows.stages.run import Run, software_versions
 from groundwork.files import digest_of, sha256_file, sha256_folder
 from groundwork.tables import FEATURES, QUARANTINE, SAMPLE_MAP
@@ -19,14 +18,6 @@ from releases.site import published, version_key
 
 EVIDENCE = ("quality",)
 """Tables of the link stage that only the page is drawn from; a section asks for them by these names."""
-
-
-def read_quarantine(run: Run) -> pl.DataFrame:
-    """Return the quarantine of all stages, and write it as one table."""
-    folder = run.study.work.staging / "quarantine"
-    frames = [QUARANTINE.read(path) for path in sorted(folder.glob("*.parquet"))]
-    table = pl.concat([QUARANTINE.empty(), *frames]).unique(["stage", "unit", "reason"], keep="first", maintain_order=True)
-    return QUARANTINE.write(table, run.study.work.staging / "quarantine.parquet")
 
 
 def release_inputs(run: Run, version: str) -> ReleaseInputs:
@@ -47,7 +38,7 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
         adtte=linked.table("adtte"),
         sample_map=SAMPLE_MAP.read(staging / "omics" / "sample_map.parquet"),
         assays=assays,
-        quarantine=read_quarantine(run),
+        quarantine=QUARANTINE.write(read_quarantine(staging), staging / "quarantine.parquet"),
         flow=[
             {"step": row["rule"], "kept": row["after"], "excluded": row["removed"], "reason": row["reason"]}
             for row in linked.table("flow").to_dicts()
@@ -116,8 +107,15 @@ def source_digests(run: Run) -> dict[str, str]:
 
 
 def publish(run: Run, version: str | None = None) -> Path:
-    """Publish the release under the study's version, or another one, and return its folder."""
+    """Publish the release under the study's version, or another one, and return its folder.
+
+    Raises:
+        UserError: As `releases.publish.publish_release`; `VersionTaken` when the version stands with other content.
+    """
     inputs = release_inputs(run, version or run.study.release.version)
-    folder = publish_release(inputs, run.study.path(run.study.releases), needles(run))
-    run.say(f"release: {folder.parent.name} {folder.name} is published")
+    releases = run.study.path(run.study.releases)
+    stood = (releases / inputs.study / inputs.version).exists()
+    folder = publish_release(inputs, releases, needles(run))
+    said = "stands as it was published: nothing changed" if stood else "is published"
+    run.say(f"release: {folder.parent.name} {folder.name} {said}")
     return folder

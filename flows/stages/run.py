@@ -76,7 +76,13 @@ class Run:
         batch_size: int = 1,
         still_there: Callable[[Any], bool] | None = None,
     ) -> list[Outcome]:
-        """Run units as `groundwork.work.run_units` does; the sources named by `code` and the key count as settings."""
+        """Run all units of a stage as `groundwork.work.run_units` does; the sources named by `code` and the key count as settings.
+
+        What the stage had before and is not among `units` is forgotten: a file that a hospital takes back is in no later release.
+        """
+        gone = self.ledger.forget_others(stage, [unit.key for unit in units])
+        if gone:
+            self.say(f"{stage}: {gone} no longer in the source; left out from now on")
         return run_units(
             stage,
             function,

@@ -253,3 +253,36 @@ def test_a_night_processes_only_the_new_patient(built: Built, tmp_path: Path) ->
     assert later.filter(pl.col("subject_id").is_in(old["subject_id"].implode())).equals(old)
     compared = demo.unibase("diff", demo.release(home), demo.release(home, "1.0.1"))
     assert compared.returncode == 0, compared.stderr
+
+
+def test_a_patient_that_a_hospital_takes_back_is_in_no_later_release(built: Built, tmp_path: Path) -> None:
+    home = tmp_path / "taken-back"
+    shutil.copytree(built.home, home)
+    features = pl.read_parquet(demo.release(home) / "tables" / "features.parquet")
+    mine = features.filter(pl.col("centre") == "A")["subject_id"].min()
+    patient = next(
+        row["identifier"]
+        for row in truth(built, "links").filter((pl.col("centre") == "A") & (pl.col("system") == "ipp")).to_dicts()
+        if subjects_of_persons(built)[row["person"]] == mine
+    )
+    files = sum(path.is_file() for path in (home / "centre_a" / "dicom" / patient).rglob("*"))
+    shutil.rmtree(home / "centre_a" / "dicom" / patient)
+    said = demo.build(home, "--no-prefect", "--nightly")
+    assert f"deidentify-A: {files} no longer in the source" in said
+    assert not any((home / "work" / "staging" / "imaging" / "dicom" / str(mine)).rglob("*.dcm"))
+    later = pl.read_parquet(demo.release(home, "1.0.1") / "tables" / "features.parquet")
+    assert later.equals(features.filter(pl.col("subject_id") != mine))
+
+
+def test_status_tells_of_every_file(built: Built, tmp_path: Path) -> None:
+    shown = demo.unibase("status", built.home / "study.yaml", "--files", tmp_path / "files.csv")
+    assert shown.returncode == 0, shown.stderr
+    assert "A run is going on: no.   Last release: 1.0.0." in shown.stdout
+    files = pl.read_csv(tmp_path / "files.csv")
+    assert (tmp_path / "files.csv").stat().st_mode & 0o777 == 0o600
+    for centre in "ABC":
+        folder = built.home / f"centre_{centre.lower()}" / "dicom"
+        sources = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+        assert set(files.filter(pl.col("stage") == f"deidentify-{centre}")["unit"]) == sources
+    refused = files.filter(pl.col("status") == "quarantined")
+    assert refused.height and refused["reason"].null_count() == 0

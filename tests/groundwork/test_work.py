@@ -137,3 +137,11 @@ def test_workers_give_the_same_outcomes_and_a_dead_one_costs_only_its_units(tmp_
         assert [outcome.reason for outcome in ended] == ["", "", "", "worker-died", "", ""]
         (alive,) = run_units("halve", _half, _units(tmp_path, [40]), other, settings={}, client=client)
         assert alive.status == "done"
+
+
+def test_what_the_source_no_longer_holds_is_forgotten(tmp_path: Path, ledger: WorkLedger) -> None:
+    run_units("halve", _half, _units(tmp_path, [1, 2, 3]), ledger, settings={})
+    run_units("other", _half, _units(tmp_path, [4]), ledger, settings={})
+    assert ledger.forget_others("halve", ["0002", "0009"]) == 2
+    assert [(stage, outcome.key) for stage, outcome in ledger.outcomes()] == [("halve", "0002"), ("other", "0004")]
+    assert ledger.last_moments().keys() == {"halve", "other"}

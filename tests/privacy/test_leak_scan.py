@@ -17,6 +17,8 @@ import numpy as np
 import polars as pl
 import pytest
 import zarr
+from hypothesis import given
+from hypothesis import strategies as st
 
 from groundwork.tables import write_parquet
 from privacy.leak_scan import CHUNK, Finding, Needle, scan
@@ -57,6 +59,14 @@ def in_utf_16_le(folder: Path) -> None:
 
 def in_utf_16_be(folder: Path) -> None:
     (folder / "a.bin").write_bytes("x Lefèbvre-Müller".encode("utf-16-be"))
+
+
+def in_utf_16_at_an_odd_place(folder: Path) -> None:
+    (folder / "a.bin").write_bytes("ŒUVRE x Lefèbvre-Müller".encode("utf-16-le")[1:])
+
+
+def in_csv_beside_counts(folder: Path) -> None:
+    (folder / "a.csv").write_text('source_row,who\n712345,"Lefèbvre Müller"\n', encoding="utf-8")
 
 
 def in_json_escapes(folder: Path) -> None:
@@ -125,7 +135,7 @@ def across_chunks(folder: Path) -> None:
 @pytest.mark.parametrize(
     "plant",
     [
-        in_text, in_latin_1, in_utf_16_le, in_utf_16_be, in_json_escapes, in_html_base64_png, in_png_itxt, in_gzip, in_zip_of_gzip,
+        in_text, in_latin_1, in_utf_16_le, in_utf_16_at_an_odd_place, in_csv_beside_counts, in_utf_16_be, in_json_escapes, in_html_base64_png, in_png_itxt, in_gzip, in_zip_of_gzip,
         in_parquet, in_parquet_categories_and_lists, in_hdf5_string, in_hdf5_attribute, in_zarr, in_sqlite, in_file_name, across_chunks,
     ],
 )  # fmt: skip
@@ -135,6 +145,12 @@ def test_a_name_is_found_wherever_it_hides(plant: Callable[[Path], None], tmp_pa
     assert kinds(findings) == {"name"}
     assert all(finding.needles == (0,) for finding in findings)
     assert "fèbvre" not in repr(findings).lower().replace("lefebvre_muller.txt", "")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "cp1252"])
+def test_a_name_beyond_latin_1_is_found(encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "a.bin").write_bytes("née ŒUVRARD^Zoé ".encode(encoding))
+    assert kinds(scan(tmp_path, [Needle("name", "Œuvrard Zoé")])) == {"name"}
 
 
 def test_a_hit_across_chunks_counts_once(tmp_path: Path) -> None:
@@ -200,6 +216,50 @@ def test_random_bytes_raise_no_alarm(tmp_path: Path) -> None:
     generator = np.random.default_rng(8)
     needles = [Needle("ipp", f"{number:08d}") for number in generator.integers(10**7, 10**8, 2000)]
     assert scan(tmp_path, needles) == []
+
+
+def test_what_is_computed_is_no_number_of_a_patient(tmp_path: Path) -> None:
+    """What a large release is full of: gene ids, digests, keyed UIDs, counts of rows."""
+    needles = [Needle("ipp", "0000170158"), Needle("ipp", "80106744"), Needle("ipp", "1234567890"), Needle("omop", "730100001")]
+    digest = "a80106744f" + "0b" * 27
+    (tmp_path / "genes.txt").write_text("ENSG00000170158.12 ENSMUSG00000170158 2.25.88123456789012345678901234567890")
+    (tmp_path / "digests.json").write_text(f'{{"a": "{digest}", "b": "e80106744abcdef0"}}')
+    rows = {"source_row": [170158, 80106744, 730100001], "x": [1, 2, 3]}
+    write_parquet(pl.DataFrame(rows), tmp_path / "a.parquet")
+    pl.DataFrame(rows).write_csv(tmp_path / "a.csv")
+    with h5py.File(tmp_path / "a.h5mu", "w") as file:
+        file["mod/rna/obsmap/rna"] = np.arange(170150, 170160)
+    assert scan(tmp_path, needles) == []
+
+
+def test_beside_what_is_computed_a_number_is_found(tmp_path: Path) -> None:
+    needles = [Needle("ipp", "0000170158"), Needle("ipp", "80106744")]
+    pl.DataFrame({"source_row": [1, 2], "note": ["ENSG00000170158", "80106744"]}).write_csv(tmp_path / "a.csv")
+    (tmp_path / "b.txt").write_text("dossier80106744bis ENSG 0000170158 deadbeef80106744")
+    write_parquet(pl.DataFrame({"row": [170158]}), tmp_path / "c.parquet")
+    assert [(f.path, f.needles, f.count) for f in scan(tmp_path, needles)] == [
+        ("a.csv", (1,), 1),
+        ("b.txt", (0, 1), 2),
+        ("c.parquet", (0,), 1),
+    ]
+
+
+@given(
+    rows=st.lists(st.tuples(st.integers(1, 6), st.integers(0, 8)), min_size=1, max_size=30),
+    births=st.dictionaries(st.integers(1, 6), st.integers(0, 8), min_size=1),
+)
+def test_dates_of_subjects_are_those_that_row_by_row_reading_finds(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, int]], births: dict[int, int]
+) -> None:
+    folder = tmp_path_factory.mktemp("rows")
+    days = [date(1960, 1, 1 + day) for _, day in rows]
+    frame = pl.DataFrame({"subject_id": [subject for subject, _ in rows], "day": days, "text": [f"on {day}" for day in days]})
+    write_parquet(frame, folder / "a.parquet")
+    needles = [Needle("birth", date(1960, 1, 1 + day), subject) for subject, day in sorted(births.items())]
+    expected = sum(births.get(subject) == day for subject, day in rows)
+    found = {finding.place: finding.count for finding in scan(folder, needles)}
+    wanted = dict.fromkeys(("parquet column day", "parquet column text"), expected) if expected else {}
+    assert found == wanted
 
 
 def test_an_empty_value_is_refused(tmp_path: Path) -> None:
