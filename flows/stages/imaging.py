@@ -9,7 +9,6 @@ from typing import Any
 
 import polars as pl
 
-import imaging
 from flows.stages.index_event import index_of_subjects
 from flows.stages.run import Run, files_below
 from groundwork.files import digest_of
@@ -24,20 +23,6 @@ from privacy.subjects import SubjectLookup
 
 BATCH = 32
 """Instances per Dask task: a few tens of milliseconds of work each."""
-
-
-DEIDENTIFY_CODE = ("imaging/deidentify.py", "imaging/confidentiality")
-"""The sources that de-identification depends on; others of the room may change without a file being read again."""
-
-INDEX_CODE = ("imaging/index.py", "imaging/__init__.py")
-"""The sources that the index depends on."""
-
-FEATURE_CODE = tuple(
-    f"imaging/{path.name}"
-    for path in sorted(Path(imaging.__file__).parent.iterdir())
-    if f"imaging/{path.name}" not in DEIDENTIFY_CODE and path.suffix in (".py", ".csv", "") and path.name != "__pycache__"
-)
-"""All other sources of the room."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +77,7 @@ def deidentify_centre(run: Run, name: str) -> list[Outcome]:
         units,
         shared=door,
         settings=[options.model_dump(mode="json"), run.study.deidentification.max_shift_days, run.splits],
-        code=DEIDENTIFY_CODE,
+        code=("imaging.deidentify",),
         batch_size=BATCH,
         still_there=lambda result: (
             result["subject_id"] in subjects
@@ -140,7 +125,7 @@ def index_series(run: Run) -> pl.DataFrame:
         Unit(place, digest_of([centre_of[place], sorted(files.items())]), (folder / place, centre_of[place], files))
         for place, files in members.items()
     ]
-    outcomes = run.units("index", _index, units, settings=None, code=INDEX_CODE, shared=staging, batch_size=BATCH)
+    outcomes = run.units("index", _index, units, settings=None, code=("imaging.index",), shared=staging, batch_size=BATCH)
     rows = [row for outcome in outcomes if outcome.status == "done" for row in outcome.result["series"]]
     frame = pl.DataFrame(rows, schema={**SERIES.schema(), "series_time": pl.String})
     series = SERIES.write(frame.with_columns(pl.col("series_time").str.to_datetime()), staging / "imaging" / "series.parquet")
@@ -202,7 +187,7 @@ def extract_features(run: Run) -> list[Outcome]:
         _extract,
         units,
         settings=stage_settings(settings, regions, **engine),
-        code=FEATURE_CODE,
+        code=("imaging.features",),
         still_there=lambda result: (folder / result["path"]).exists(),
     )
     collect([folder / outcome.result["path"] for outcome in outcomes if outcome.status == "done"], destination)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from flows.stages.run import Run, sources_digest, stamp
+from flows.stages.run import Run, stamp
 from flows.study import Assays, AssaySource
-from groundwork.files import atomic_folder, digest_of
+from groundwork.files import atomic_folder, digest_of, sha256_folder
 from groundwork.problems import Unusable, UserError
 from groundwork.tables import EVENTS, QUARANTINE, SAMPLE_MAP
 from groundwork.work import Outcome, Unit
@@ -237,7 +237,7 @@ def normalise_assays(run: Run) -> dict[str, Path]:
         if not stores:
             continue
         destination = staging / assay / "all.zarr"
-        inputs = digest_of([*(sources_digest(path) for path in stores), sorted(excluded)])
+        inputs = digest_of([*(sha256_folder(path) for path in stores), sorted(excluded)])
         unit = Unit(assay, inputs, (assay, stores, frozenset(excluded), destination, run.study.assays))
         (outcome,) = run.units(
             f"normalise-{assay}",

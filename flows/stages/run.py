@@ -6,13 +6,14 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from flows.stages.code import code_digest
 from flows.study import Study
 from groundwork.cluster import dask_client
 from groundwork.files import digest_of, sha256_file, sha256_folder
@@ -76,7 +77,7 @@ class Run:
         batch_size: int = 1,
         still_there: Callable[[Any], bool] | None = None,
     ) -> list[Outcome]:
-        """Run all units of a stage as `groundwork.work.run_units` does; the sources named by `code` and the key count as settings.
+        """Run all units of a stage as `groundwork.work.run_units` does; the modules named by `code`, what they import, and the key count as settings.
 
         What the stage had before and is not among `units` is forgotten: a file that a hospital takes back is in no later release.
         """
@@ -146,23 +147,6 @@ def open_run(
             return
         with dask_client(address or study.dask.address, study.dask.workers) as client:
             yield Run(study, key, ledger, client, progress, say or (lambda line: None))
-
-
-@lru_cache
-def code_digest(*parts: str) -> str:
-    """Return a digest of sources, named from the top folder, and of the vault's: a change of code makes units run again."""
-    root = Path(__file__).resolve().parent.parent.parent
-    return digest_of([sources_digest(root / part) for part in sorted({*parts, "privacy", "groundwork"})])
-
-
-def sources_digest(folder: Path) -> str:
-    """Return a digest over a package's own files, compiled ones left out, or over one file."""
-    if folder.is_file():
-        return sha256_file(folder)
-    files = [
-        f for f in sorted(folder.rglob("*")) if f.is_file() and "__pycache__" not in f.parts and f.suffix not in (".nbi", ".nbc")
-    ]
-    return digest_of([(f.relative_to(folder).as_posix(), sha256_file(f)) for f in files])
 
 
 def software_versions() -> dict[str, str]:

@@ -1,0 +1,96 @@
+"""A digest of the code, ours and others', that a stage's results depend on: when it changes, the stage's units run again, and only then."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+
+from groundwork.files import digest_of, sha256_file
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+ROOMS = ("clinical", "groundwork", "imaging", "linking", "omics", "privacy", "releases")
+_COMPILED = (".pyc", ".nbi", ".nbc")
+
+
+@lru_cache
+def code_digest(*modules: str) -> str:
+    """Return a digest of modules or packages of ours, of all that they import, and of the data beside them.
+
+    Of our own modules the source counts, of others the version of their distribution.
+
+    Args:
+        modules: Dotted names, such as `imaging.deidentify` or `omics`.
+    """
+    files = sources(*modules)
+    ours = [(file.relative_to(ROOT).as_posix(), sha256_file(file)) for file in files]
+    return digest_of([ours, sorted(libraries(files).items())])
+
+
+def libraries(files: list[Path]) -> dict[str, str]:
+    """Return name and version of the distributions that modules among `files` import."""
+    imported = {name.partition(".")[0] for file in files if file.suffix == ".py" for name in _imports(file)}
+    named = {name for package in imported for name in _distributions().get(package, ())}
+    return {name: metadata.version(name) for name in named - {"unibase"}}
+
+
+@lru_cache
+def _distributions() -> Mapping[str, list[str]]:
+    return metadata.packages_distributions()
+
+
+def sources(*modules: str) -> list[Path]:
+    """Return the files that `code_digest` reads, sorted.
+
+    Imports are read from the source, those inside functions included. Data files count when they stand in the folder
+    of a module that is read, or below it in a folder that is no package.
+
+    Raises:
+        ValueError: If a module is none of ours.
+    """
+    todo = [file for name in modules for file in _module_files(name)]
+    if not todo:
+        raise ValueError(f"no modules of ours: {', '.join(modules)}")
+    seen: set[Path] = set()
+    while todo:
+        file = todo.pop()
+        if file not in seen:
+            seen.add(file)
+            todo += [found for name in _imports(file) for found in _own_file(name)]
+    data = {found for folder in {file.parent for file in seen} for found in _data(folder)}
+    return sorted(seen | data)
+
+
+def _module_files(name: str) -> list[Path]:
+    """Return the file of a module, or all modules of a package."""
+    folder = ROOT.joinpath(*name.split("."))
+    return sorted(folder.rglob("*.py")) if folder.is_dir() else _own_file(name)
+
+
+def _own_file(name: str) -> list[Path]:
+    """Return the files that an import of `name` runs: the module, and the `__init__` of each package above it."""
+    parts = name.split(".")
+    if parts[0] not in ROOMS:
+        return []
+    found = [ROOT.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1)]
+    found.append(ROOT.joinpath(*parts).with_suffix(".py"))
+    return [file for file in found if file.is_file()]
+
+
+def _imports(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _data(folder: Path) -> Iterator[Path]:
+    for entry in folder.iterdir():
+        if entry.is_dir() and entry.name != "__pycache__" and not any(entry.glob("*.py")):
+            yield from _data(entry)
+        elif entry.is_file() and entry.suffix != ".py" and entry.suffix not in _COMPILED:
+            yield entry
