@@ -8,7 +8,7 @@
 
 Every contender runs in a process of its own on the same 300 CT instances of 512 x 512 and 262 elements (the header of a
 real GE scanner from pydicom's test files, private groups included), three times, in turn; medians are shown. Ours
-runs as the pipeline does: verifier on, SHA-256 of the copy, write to a temporary name, flush, rename. FOLDER is where
+runs as the pipeline does: verifier on, BLAKE3 of the copy, write to a temporary name, flush, rename. FOLDER is where
 files are read and written (default: a temporary folder); the memory file system /dev/shm leaves the disk out.
 """
 

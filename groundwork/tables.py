@@ -168,7 +168,7 @@ SERIES = Table(
         Column("ReferencedSeriesInstanceUID", pl.String(), "For RTSTRUCT and SEG: the image series it marks."),
         Column("instances", pl.Int64(), "Number of instances."),
         Column("folder", pl.String(), "Folder of the series relative to the staging folder.", nullable=False),
-        Column("input_digest", pl.String(), "Digest over the SHA-256 of its files.", nullable=False),
+        Column("input_digest", pl.String(), "Digest over the BLAKE3 of its files.", nullable=False),
     ),
     key=("subject_id", "StudyInstanceUID", "SeriesInstanceUID"),
 )

@@ -7,7 +7,6 @@ certainty raises `Unusable`.
 
 from __future__ import annotations
 
-import hashlib
 import mmap
 import os
 import re
@@ -20,6 +19,8 @@ from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from blake3 import blake3
 
 from groundwork.problems import Unusable
 from imaging.confidentiality import objects, verify
@@ -107,7 +108,7 @@ def deidentify_file(task: DeidentifyTask) -> dict[str, Any]:
     all pseudonyms. The same input, key and options give the same bytes.
 
     Returns:
-        `path`, `subject_id`, `sha256` of the copy, `StudyInstanceUID`, `SeriesInstanceUID`, `SOPInstanceUID` (pseudonyms),
+        `path`, `subject_id`, `blake3` of the copy, `StudyInstanceUID`, `SeriesInstanceUID`, `SOPInstanceUID` (pseudonyms),
         `SOPClassUID`, `Modality`, and `actions`: `{action: {keyword: count}}`.
 
     Raises:
@@ -115,7 +116,7 @@ def deidentify_file(task: DeidentifyTask) -> dict[str, Any]:
             `unknown-patient`, `residual-identifier`.
     """
     try:
-        with _Source(Path(task.source)) as source:
+        with _Source(task.source) as source:
             return _deidentify(task, source)
     except (ValueError, LookupError, OverflowError, RecursionError, zlib.error) as error:
         # The text of such an error may quote a value; its kind cannot.
@@ -143,7 +144,7 @@ def _deidentify(task: DeidentifyTask, source: _Source) -> dict[str, Any]:
     return {
         "path": path,
         "subject_id": int(job.subject_id),
-        "sha256": digest,
+        "blake3": digest,
         "StudyInstanceUID": study.decode(),
         "SeriesInstanceUID": series.decode(),
         "SOPInstanceUID": instance.decode(),
@@ -191,7 +192,7 @@ def source_elements(path: Path | str) -> list[Element]:
         Unusable: `not-dicom`, `truncated-file`, `malformed-file`, `unsupported-object`.
     """
     try:
-        with _Source(Path(path)) as source:
+        with _Source(path) as source:
             return source.tree_header().elements
     except (ValueError, LookupError, OverflowError, RecursionError, zlib.error, OSError) as error:
         raise malformed(f"The file could not be understood ({type(error).__name__}).") from None
@@ -212,7 +213,7 @@ def batch_report(results: Iterable[Mapping[str, Any]], quarantined: Iterable[str
     files = 0
     for result in results:
         files += 1
-        digests.setdefault(result["path"], set()).add(result["sha256"])
+        digests.setdefault(result["path"], set()).add(result["blake3"])
         for action, counts in result["actions"].items():
             actions.setdefault(action, Counter()).update(counts)
     reasons = Counter(quarantined)
@@ -228,11 +229,12 @@ def batch_report(results: Iterable[Mapping[str, Any]], quarantined: Iterable[str
 class _Source:
     """A source file: its encoding, its header as a tree, and where its pixels are."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | str) -> None:
         self._path = path
 
     def __enter__(self) -> _Source:
-        self._file = open(self._path, "rb")
+        # Without a buffer of its own: what is read is read at once.
+        self._file = open(self._path, "rb", buffering=0)
         self._map: mmap.mmap | None = None
         try:
             self._open()
@@ -252,7 +254,12 @@ class _Source:
             raise _not_dicom()
         self.buffer: Any
         if size <= _WHOLE:
-            self.buffer = self._file.read()
+            self.buffer = self._file.read(size)
+            while len(self.buffer) < size:
+                more = self._file.read(size - len(self.buffer))
+                if not more:
+                    raise _incomplete("The file became shorter while it was read.")
+                self.buffer += more
         else:
             self.buffer = self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
         if self.buffer[128:132] != b"DICM":
@@ -355,7 +362,7 @@ class _Source:
 
 
 def _write(path: str, meta: bytes, header: bytes, source: _Source, strong: Identifiers) -> str:
-    """Write a copy whole or not at all, after its pixels were searched too; return its SHA-256.
+    """Write a copy whole or not at all, after its pixels were searched too; return its BLAKE3.
 
     As `groundwork.files.atomic_file`, with the fewest calls to the system, for it runs once per instance. The folder is
     not flushed: should power fail in the seconds after, the name may be missing, never a part of the content, and the
@@ -369,7 +376,7 @@ def _write(path: str, meta: bytes, header: bytes, source: _Source, strong: Ident
         os.makedirs(folder, exist_ok=True)  # noqa: PTH103
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
-        digest = hashlib.sha256()
+        digest = blake3()
         for part in _parts(meta, header, source, strong):
             digest.update(part)
             _write_all(descriptor, part)

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from groundwork.files import digest_of, sha256_file
+from groundwork.files import blake3_file, digest_of
 from groundwork.tables import EVENTS, SERIES
 
 CentreOf = Callable[[str], str | None] | Mapping[str, str] | str | None
@@ -70,7 +70,7 @@ def index_folder(
         folder: Searched with all that is below it, links not followed.
         centre_of: Centre of a series by its folder relative to `folder`: a function, a mapping, or one name.
         relative_to: What the `folder` column is relative to; `folder` itself by default.
-        digests: SHA-256 of files by their path relative to `folder`, where they are known already (de-identification
+        digests: BLAKE3 of files by their path relative to `folder`, where they are known already (de-identification
             returns them); all others are read to the last byte.
 
     A series that lies in several folders is an error of staging and raises ValueError.
@@ -133,7 +133,7 @@ def read_index(
                 "instances": len(members),
                 "folder": (folder / place).relative_to(base).as_posix(),
                 "input_digest": digest_of(
-                    sorted(known.get(path.relative_to(folder).as_posix()) or sha256_file(path) for _, path in members)
+                    sorted(known.get(path.relative_to(folder).as_posix()) or blake3_file(path) for _, path in members)
                 ),
             }
         )

@@ -109,7 +109,7 @@ def index_series(run: Run) -> pl.DataFrame:
         for _, outcome in run.ledger.known(f"deidentify-{name}").values():
             if outcome.status == "done":
                 path = outcome.result["path"]
-                written[path].add(outcome.result["sha256"])
+                written[path].add(outcome.result["blake3"])
                 centre_of[Path(path).parent.as_posix()] = name
     conflicts = {path for path, digests in written.items() if len(digests) > 1}
     members: dict[str, dict[str, str]] = defaultdict(dict)

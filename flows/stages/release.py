@@ -93,7 +93,7 @@ def source_digests(run: Run) -> dict[str, str]:
     digests: dict[str, str] = {}
     for name in run.study.centres:
         rows = sorted(
-            (outcome.result["path"], outcome.result["sha256"])
+            (outcome.result["path"], outcome.result["blake3"])
             for _, outcome in run.ledger.known(f"deidentify-{name}").values()
             if outcome.status == "done"
         )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from groundwork.files import atomic_file, atomic_folder, digest_of, remove_temporaries, sha256_folder, write_json
+from groundwork.files import atomic_file, atomic_folder, blake3_file, digest_of, remove_temporaries, sha256_folder, write_json
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_temporary(tmp_path: Path) -> None:
@@ -50,6 +50,14 @@ def test_digests_do_not_depend_on_order(tmp_path: Path) -> None:
     assert sha256_folder(tmp_path / "x") == sha256_folder(tmp_path / "y")
     (tmp_path / "y" / "a").rename(tmp_path / "y" / "c")
     assert sha256_folder(tmp_path / "x") != sha256_folder(tmp_path / "y")
+
+
+def test_blake3_is_that_of_its_specification(tmp_path: Path) -> None:
+    # The first vector of BLAKE3's test_vectors.json (no byte), and one of 102,400 bytes that cycle through 0 to 250.
+    (tmp_path / "empty").touch()
+    (tmp_path / "long").write_bytes(bytes(i % 251 for i in range(102_400)))
+    assert blake3_file(tmp_path / "empty") == "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
+    assert blake3_file(tmp_path / "long").startswith("bc3e3d41a1146b069abffad3c0d44860cf664390afce4d9661f7902e7943e085")
 
 
 def test_json_refuses_not_a_number(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pydicom
 
-from groundwork.files import digest_of, sha256_file
+from groundwork.files import blake3_file, digest_of
 from imaging.index import index_folder, read_index, study_events
 from tests.imaging.dicom_maker import uid, write_rtstruct, write_series
 
@@ -59,8 +59,8 @@ def test_series_frame(tmp_path: Path) -> None:
         None,
     ]
     files = sorted((folder / "1001/s500/ct").iterdir())
-    assert frame["input_digest"][0] == digest_of(sorted(sha256_file(path) for path in files))
-    known = {path.relative_to(folder).as_posix(): sha256_file(path) for path in files}
+    assert frame["input_digest"][0] == digest_of(sorted(blake3_file(path) for path in files))
+    known = {path.relative_to(folder).as_posix(): blake3_file(path) for path in files}
     assert index_folder(folder, digests=known)["input_digest"].equals(frame["input_digest"])
     told = index_folder(folder, digests={name: "00" for name in known})
     assert told["input_digest"][0] == digest_of(["00", "00", "00"])
