@@ -69,7 +69,8 @@ def deidentify_centre(run: Run, name: str) -> list[Outcome]:
     mine = {k: v for k, v in run.lookup.by_identifier.items() if k[0] == name}
     subjects = {subject.subject_id for subject in mine.values()}
     options = DeidentifyOptions(**run.study.deidentification.model_dump(include=set(DeidentifyOptions.model_fields)))
-    index = {subject: event for subject, event in index_of_subjects(run).items() if subject in subjects}
+    events = index_of_subjects(run) if units else {}
+    index = {subject: event for subject, event in events.items() if subject in subjects}
     door = _Door(destination, name, options, run.key, SubjectLookup(mine), index)
     outcomes = run.units(
         stage,
