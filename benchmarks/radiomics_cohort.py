@@ -86,7 +86,6 @@ def run(folder: Path, out: Path, workers: int, engine: str, reverse: bool, limit
                     ledger,
                     settings=stage_settings(settings, regions, engine=engine),
                     client=client,
-                    batch_size=4,
                     progress=progress,
                 )
         else:
@@ -106,10 +105,10 @@ def run(folder: Path, out: Path, workers: int, engine: str, reverse: bool, limit
     )
     for reason in sorted({outcome.reason for outcome in outcomes if outcome.reason}):
         print("quarantined:", reason)
-    for share in (0.1, 0.25, 0.5, 0.75, 1.0):
-        near = [memory for finished, memory in peaks if finished <= share * len(units)]
-        if near:
-            print(f"  largest worker at {share:4.0%}: {near[-1]:.0f} MiB")
+    if new:
+        near = [[memory for finished, memory in peaks if finished <= share / 10 * len(units)] for share in range(1, 11)]
+        shown = ", ".join(f"{share}0 % {memory[-1]:.0f}" for share, memory in enumerate(near, start=1) if memory)
+        print(f"  largest worker, MiB: {shown}")
 
 
 def digest(folder: Path, names: set[str] | None = None) -> tuple[int, str]:
@@ -129,6 +128,8 @@ def main() -> None:
         run(Path(folder), Path(out), arguments.workers, arguments.engine, reverse == "1", int(limit))
         return
     with tempfile.TemporaryDirectory() as scratch:
+        from groundwork.work import WorkLedger
+
         folder = Path(scratch) / "dicom"
         started = time.perf_counter()
         make(folder, arguments.series)
@@ -145,7 +146,10 @@ def main() -> None:
             time.sleep(0.5)
         os.killpg(first.pid, signal.SIGKILL)
         first.wait()
-        print(f"killed with {len(list(results.glob('*.parquet')))} tables written; resumed:")
+        with WorkLedger(Path(scratch) / "a/ledger.sqlite") as ledger:
+            recorded = len(ledger.known("features"))
+        # A table whose unit was not recorded yet is made again: the row is written last, so nothing is ever half done.
+        print(f"killed with {recorded} units recorded and {len(list(results.glob('*.parquet')))} tables written; resumed:")
         subprocess.run(inner("a", arguments.workers, False, arguments.series), check=True)
         print("run once more:")
         subprocess.run(inner("a", arguments.workers, False, arguments.series), check=True)

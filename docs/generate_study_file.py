@@ -169,7 +169,7 @@ def _type(annotation: Any) -> str:
 
 
 def _plural(word: str) -> str:
-    return {"text": "texts", "section": "sections"}.get(word, word)
+    return {"text": "texts", "section": "sections", "number": "numbers", "list of numbers": "lists of numbers"}.get(word, word)
 
 
 def _default(field: FieldInfo) -> str:

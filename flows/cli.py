@@ -397,6 +397,28 @@ def reidentify(
 
 
 @app.command
+def regions(study: Path, *, csv: Path | None = None) -> None:
+    """Show which names of regions each target matched, what was refused or missed, and names that no target asked for.
+
+    Example: `unibase regions study.yaml`
+
+    Parameters
+    ----------
+    study
+        The study file.
+    csv
+        Write the list, region by region, to this file.
+    """
+    from flows.matches import in_words, read_matches
+    from flows.study import read_study
+
+    matches = read_matches(read_study(study))
+    if csv:
+        matches.write_csv(csv)
+    print(in_words(matches) + (f"\n{csv}: region by region" if csv else ""))
+
+
+@app.command
 def deidentify(
     source: Path,
     destination: Path,
@@ -441,10 +463,17 @@ def features(
     mask: Path | None = None,
     engine: Literal["pyradiomics", "unibase"] = "pyradiomics",
     mode: Literal["pyradiomics", "ibsi"] = "pyradiomics",
+    region: list[str] | None = None,
+    several: Literal["refuse", "each", "union"] = "each",
+    shell: list[str] | None = None,
+    gaps: Literal["keep", "fill", "refuse"] = "keep",
+    resample: bool = False,
+    regions_csv: Path | None = None,
+    robustness: Path | None = None,
 ) -> None:
     """Extract radiomic features from DICOM with RTSTRUCT or SEG, or from NIfTI/NRRD images with masks.
 
-    Example: `unibase features scans/ features.parquet --settings params.yaml`
+    Example: `unibase features scans/ features.parquet --settings params.yaml --region "GTV=gtv.*" --shell 0-5`
 
     Parameters
     ----------
@@ -460,7 +489,23 @@ def features(
         Which engine computes.
     mode
         PyRadiomics' definitions or IBSI's.
+    region
+        TARGET=PATTERN: the regions whose whole name matches, whatever the case; may be given several times. Without it every
+        region is measured under its own name.
+    several
+        When several regions of one file match one target: refuse it, a row for each, or their union.
+    shell
+        FROM-TO in mm: a peritumoral shell beside every region; may be given several times.
+    gaps
+        Slices between contours that carry none: keep them empty, fill them in shape, or refuse the region.
+    resample
+        Resample masks that lie on another grid; otherwise they are refused.
+    regions_csv
+        CSV to write with every match and miss of names of regions. It holds names as the files have them.
+    robustness
+        Measure on perturbed copies how stable each feature is, and write the table to this Parquet file.
     """
+    from flows.matches import in_words, parse_regions, parse_shells
     from flows.progress import ProgressBoard
     from imaging.plain import extract_plain
     from imaging.settings import default_settings, read_settings
@@ -468,11 +513,29 @@ def features(
     options = read_settings(settings) if settings else default_settings()
     with ProgressBoard() as board:
         result = extract_plain(
-            (source, mask) if mask else source, out, options, engine=engine, mode=mode, progress=board.of("features")
+            (source, mask) if mask else source,
+            out,
+            options,
+            regions=parse_regions(region) if region else None,
+            engine=engine,
+            mode=mode,
+            several=several,
+            resample=resample,
+            shells=parse_shells(shell or []),
+            gaps=gaps,
+            robustness=robustness,
+            progress=board.of("features"),
         )
     for refused in result["quarantined"]:
         print(f"quarantined: {refused['unit']}: {refused['reason']}. {refused['message']} {refused['remedy']}", file=sys.stderr)
     print(f"{out}: {result['rows']} rows; {len(result['quarantined'])} series quarantined")
+    # Names of plain files may tell a person: they go to a file that is asked for, never to the screen.
+    print(in_words(result["regions"], names=False))
+    if regions_csv:
+        result["regions"].write_csv(regions_csv)
+        print(f"{regions_csv}: every match and miss")
+    if robustness:
+        print(f"{robustness}: ICC of every feature over eleven perturbed copies of each region")
 
 
 @app.command

@@ -6,10 +6,11 @@ import difflib
 import glob
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError
@@ -20,6 +21,9 @@ from flows.workspace import Workspace
 from groundwork.files import digest_of
 from groundwork.problems import UserError
 from imaging.deidentify import DeidentifyOptions
+from imaging.perturbations import DEFAULT_PERTURBATIONS, Perturbation, check_perturbations
+from imaging.regions import check_regions
+from imaging.shells import check_shells
 from linking.options import CohortRules, IndexRule, Windows
 from privacy.dates import DEFAULT_MAX_SHIFT_DAYS
 from privacy.keys import Key, read_key_environment, read_key_file
@@ -96,6 +100,24 @@ class Centre(Section):
     omics: dict[Literal["rna", "mutations"], AssaySource] = Field(default_factory=dict)
 
 
+class Robustness(Section):
+    """Which features withstand a perturbed image and contour, and a second scan. The release says it of every feature."""
+
+    perturbations: list[Perturbation] = Field(default=list(DEFAULT_PERTURBATIONS), min_length=2)
+    """Copies of every region to extract; by default the region as it is and ten that mix rotation with growth and shrinkage,
+    translation with noise, and redrawn contours."""
+    least: float = Field(default=0.75, ge=0, le=1)
+    """A feature is stable when the lower 95 % limit of its ICC(2,1) reaches this."""
+    retest_days: float | None = Field(default=None, gt=0)
+    """Two studies of a person with the same modality and target, at most this many days apart, are test and retest; `null`
+    leaves the retest table out."""
+
+    @field_validator("perturbations")
+    @classmethod
+    def _different(cls, plan: list[Perturbation]) -> list[Perturbation]:
+        return _accepted(plan, check_perturbations)
+
+
 class Features(Section):
     """Radiomic features to extract."""
 
@@ -109,6 +131,44 @@ class Features(Section):
     """Which engine computes."""
     mode: Literal["pyradiomics", "ibsi"] = "pyradiomics"
     """Which definitions hold."""
+    several: Literal["refuse", "each", "union"] = "refuse"
+    """When several ROIs of one file match one target: refuse the target, a row for each (lesions; `windows.imaging.lesions`
+    says which enters the analysis), or their union."""
+    shells: list[tuple[float, float]] = []
+    """Peritumoral shells beside every target, each from and to a distance in mm: `[[0, 5], [5, 10]]`."""
+    gaps: Literal["keep", "fill", "refuse"] = "keep"
+    """Slices between contours that carry none: keep them empty, as drawn, fill them in shape, or refuse the region."""
+    resample: bool = False
+    """Resample masks that lie on another grid than the image (nearest neighbour); otherwise they are refused."""
+    threshold: float = Field(default=0.5, gt=0, le=1)
+    """Least fraction at which a voxel of a fractional SEG is inside."""
+    robustness: Robustness | None = None
+    """Measure which features are stable; `{}` takes the defaults. Takes as long as the features, once for each perturbation."""
+
+    @field_validator("regions")
+    @classmethod
+    def _patterns(cls, regions: dict[str, list[str]]) -> dict[str, list[str]]:
+        return _accepted(regions, check_regions)
+
+    @field_validator("shells")
+    @classmethod
+    def _distances(cls, shells: list[tuple[float, float]]) -> list[tuple[float, float]]:
+        return _accepted(shells, check_shells)
+
+    @model_validator(mode="after")
+    def _together(self) -> Features:
+        if self.mode == "ibsi" and self.engine != "unibase":
+            raise ValueError("PyRadiomics does not compute IBSI's definitions; give engine: unibase with mode: ibsi")
+        return self
+
+
+def _accepted[T](value: T, check: Callable[[Any], None]) -> T:
+    """Return a value that a room's own check accepts; what it says is a fault of the study file."""
+    try:
+        check(value)
+    except UserError as error:
+        raise ValueError(str(error)) from None
+    return value
 
 
 class RnaOptions(Section):

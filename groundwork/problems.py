@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class Unusable(Exception):
     """One unit of work cannot be used; it goes to quarantine and the run goes on.
@@ -10,13 +12,15 @@ class Unusable(Exception):
         reason: Short stable code in kebab case (`truncated-file`, `missing-slice`), counted in reports.
         message: One sentence for the operator naming the place (tag, row, column), never a patient's value.
         remedy: What the operator can do about it.
+        found: What was found before the unit was refused, a small JSON value; it stays in the work ledger, in the vault.
     """
 
-    def __init__(self, reason: str, message: str, remedy: str = "") -> None:
+    def __init__(self, reason: str, message: str, remedy: str = "", found: Any = None) -> None:
         super().__init__(reason, message, remedy)
         self.reason = reason
         self.message = message
         self.remedy = remedy
+        self.found = found
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.message}" + (f" {self.remedy}" if self.remedy else "")

@@ -50,7 +50,8 @@ class Unit:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one unit ended. `result` is the small JSON value that the stage's function returned."""
+    """How one unit ended. `result` is the small JSON value that the stage's function returned, or, of a unit in quarantine,
+    what it had found (`Unusable.found`)."""
 
     key: str
     input_digest: str
@@ -264,7 +265,7 @@ def _run_one(function: Callable[[Any, Any], Any], shared: Any, unit: Unit) -> Ou
     try:
         result = function(shared, unit.arguments)
     except Unusable as problem:
-        return _quarantined(unit, problem.reason, problem.message, problem.remedy)
+        return _quarantined(unit, problem.reason, problem.message, problem.remedy, problem.found)
     except Exception as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(frame.filename).name}:{frame.lineno}"
@@ -278,5 +279,5 @@ def _died(unit: Unit) -> Outcome:
     return _quarantined(unit, "worker-died", "The worker that ran this unit died.", remedy)
 
 
-def _quarantined(unit: Unit, reason: str, message: str, remedy: str) -> Outcome:
-    return Outcome(unit.key, unit.input_digest, "quarantined", None, reason, message, remedy, repeated=True)
+def _quarantined(unit: Unit, reason: str, message: str, remedy: str, found: Any = None) -> Outcome:
+    return Outcome(unit.key, unit.input_digest, "quarantined", found, reason, message, remedy, repeated=True)

@@ -121,15 +121,12 @@ def agreement_table(frame: pl.DataFrame, repetition: str, by: Sequence[str]) -> 
     for image_type, part in sorted(
         ((str(name[0]), part) for name, part in frame.group_by("image_type")), key=lambda pair: pair[0]
     ):
+        # Regions without one of the repetitions do not count; the others are a block of rows each.
+        whole = part.filter(pl.len().over(by) == len(repetitions)).sort(*by, repetition)
         for feature in feature_columns(part):
-            wide = part.select(*by, repetition, feature).pivot(repetition, index=list(by), values=feature, sort_columns=True)
-            have = [str(one) for one in repetitions if str(one) in wide.columns]
-            if len(have) < len(repetitions):
-                continue
-            values = wide.select(have).cast(pl.Float64).fill_null(float("nan")).to_numpy()
-            if np.isnan(values).all():
-                continue
-            rows.append({"image_type": image_type, "feature": feature, **agreement(values)})
+            if part[feature].is_finite().any():
+                values = whole[feature].fill_null(float("nan")).to_numpy().reshape(-1, len(repetitions))
+                rows.append({"image_type": image_type, "feature": feature, **agreement(values)})
     schema = {name: pl.String if name in ("image_type", "feature") else pl.Float64 for name in COLUMNS}
     return pl.DataFrame(rows, schema=schema | {"subjects": pl.Int64, "repetitions": pl.Int64})
 
@@ -177,6 +174,39 @@ def retest_table(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
         agreed = concordance(a, b) if len(a) > 1 else float("nan")
         extra.append({"bias": float((b - a).mean()) if len(a) else None, "concordance": None if np.isnan(agreed) else agreed})
     return pl.concat([table, pl.DataFrame(extra, schema={"bias": pl.Float64, "concordance": pl.Float64})], how="horizontal")
+
+
+def retest_pairs(features: pl.DataFrame, max_days: float) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the FEATURES rows of first and second scans: per person, modality and target the earliest two that are near.
+
+    Two scans are of two studies (two series of one study may be two phases, which differ on purpose), follow one another
+    and lie at most `max_days` apart. A series in which the target was drawn several times has no pair: which drawing to
+    compare is not known.
+
+    Args:
+        features: FEATURES frame.
+        max_days: Largest distance of the two series times in days.
+    """
+    by = ["subject_id", "Modality", "region"]
+    series = [*by, "StudyInstanceUID", "SeriesInstanceUID", "series_time"]
+    once = pl.len().over([*by, "SeriesInstanceUID", "image_type"]) == 1
+    rows = features.filter(pl.col("subject_id").is_not_null() & pl.col("series_time").is_not_null() & once)
+    scans = rows.select(series).unique().sort([*by, "series_time", "SeriesInstanceUID"])
+    after = [pl.col(name).shift(-1).over(by).alias(f"{name}_after") for name in series[3:]]
+    near = (
+        scans.with_columns(after)
+        .filter(
+            (pl.col("StudyInstanceUID") != pl.col("StudyInstanceUID_after"))
+            & (pl.col("series_time_after") - pl.col("series_time") <= pl.duration(seconds=max_days * 86_400))
+        )
+        .unique(by, keep="first", maintain_order=True)
+    )
+    later = near.select(*by, pl.col("SeriesInstanceUID_after").alias("SeriesInstanceUID"))
+    first, second = (
+        rows.join(pairs, on=[*by, "SeriesInstanceUID"], how="semi", nulls_equal=True).sort(*by, "image_type")
+        for pairs in (near, later)
+    )
+    return first, second
 
 
 def feature_columns(frame: pl.DataFrame) -> list[str]:

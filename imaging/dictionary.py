@@ -1,7 +1,8 @@
 """What every feature column means: family, IBSI code, aggregation, unit, definition, and where PyRadiomics departs from IBSI.
 
-Two tables in the package: `pyradiomics_features.csv`, the features of PyRadiomics by their names in a FEATURES table
-(`firstorder_Mean`), and `ibsi_features.csv`, those of IBSI-1 by the tags of its reference manual (`cm_contrast_3D_avg`).
+Three tables in the package: `pyradiomics_features.csv`, the features of PyRadiomics by their names in a FEATURES table
+(`firstorder_Mean`), `ibsi_features.csv`, those of IBSI-1 by the tags of its reference manual (`cm_contrast_3D_avg`), and
+`ibsi_definitions.csv`, what each of its codes means.
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ def _pyradiomics() -> pl.DataFrame:
 def _described() -> dict[str, dict[str, object]]:
     rows = {row["column"]: {name: row[name] for name in COLUMNS} for row in _pyradiomics().iter_rows(named=True)}
     ibsi = pl.read_csv(files("imaging").joinpath("ibsi_features.csv").read_bytes())
+    definitions = dict(pl.read_csv(files("imaging").joinpath("ibsi_definitions.csv").read_bytes()).iter_rows())
     for row in ibsi.iter_rows(named=True):
         rows[row["column"]] = _row(
             row["column"],
@@ -81,7 +83,7 @@ def _described() -> dict[str, dict[str, object]]:
             ibsi_code=row["ibsi_code"],
             aggregation=row["aggregation"],
             unit=row["unit"],
-            definition=row["feature"],
+            definition=f"{row['feature']}: {definitions[row['ibsi_code']]}",
         )
     return rows
 

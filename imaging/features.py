@@ -23,7 +23,7 @@ from imaging.grid import Array
 from imaging.reference import Features
 from imaging.regions import Regions
 from imaging.rtstruct import Gaps
-from imaging.selection import Engine, FeatureTask, Mode, Region, Several, check_task, entry, problem_of, select
+from imaging.selection import Engine, FeatureTask, Mode, Region, Several, check_task, entry, listed, problem_of, select
 from imaging.settings import FeatureSettings
 from imaging.volumes import Volume
 
@@ -59,19 +59,21 @@ def extract_series(task: FeatureTask) -> dict[str, Any]:
     """
     selection = select(task)
     rows: list[dict[str, Any]] = []
-    listed = list(selection.refused)
+    told = list(selection.refused)
     for region in selection.regions:
         try:
-            mask = region.read()
+            mask = region.read(selection.volume.grid)
             features, left_out = extract_region(selection.volume, mask.array, task.settings, task.engine, task.mode)
         except Unusable as problem:
-            listed.append(entry(region.target, region.roi_name, problem))
+            told.append(entry(region.target, region.roi_name, problem))
             continue
         rows += region_rows(task, selection.volume, region, features)
-        found = {"voxels": int(mask.array.sum()), "notes": list(mask.notes), "refused_image_types": left_out}
-        listed.append({"target": region.target, "roi_name": region.roi_name, "status": "done", **found})
+        notes = {*mask.notes, *(["padding-in-region"] if selection.volume.padded(mask.array) else [])}
+        found = {"voxels": int(mask.array.sum()), "notes": sorted(notes), "refused_image_types": left_out}
+        told.append({"target": region.target, "roi_name": region.roi_name, "status": "done", **found})
+    matches = listed(told, selection.missing_targets, selection.unused_rois)
     if not rows:
-        raise problem_of(next(item for item in listed if item["target"]))
+        raise problem_of(next(item for item in told if item["target"]), matches)
     frame = FEATURES.write(ordered(pl.DataFrame(rows, infer_schema_length=None)), task.destination)
     return {
         "path": str(task.destination),
@@ -80,9 +82,7 @@ def extract_series(task: FeatureTask) -> dict[str, Any]:
         "engine": engine_name(task.engine),
         "mode": task.mode,
         "settings_digest": task.settings.digest,
-        "regions": sorted(listed, key=lambda item: (item["target"], item["roi_name"])),
-        "missing_targets": selection.missing_targets,
-        "unused_rois": selection.unused_rois,
+        **matches,
     }
 
 
@@ -150,6 +150,7 @@ def plan_units(
     mode: Mode = "pyradiomics",
     several: Several = "refuse",
     resample: bool = False,
+    threshold: float = 0.5,
     shells: tuple[tuple[float, float], ...] = (),
     gaps: Gaps = "keep",
 ) -> list[Unit]:
@@ -170,6 +171,7 @@ def plan_units(
         mode: Which definitions.
         several: What to do when several ROIs match one target.
         resample: Resample masks on other grids.
+        threshold: Least fraction at which a voxel of a fractional SEG is inside.
         shells: Peritumoral shells beside every region, as (inner, outer) in mm.
         gaps: What to do with slices between contours that carry none.
     """
@@ -209,6 +211,7 @@ def plan_units(
             mode,
             several,
             resample,
+            threshold,
             shells=shells,
             gaps=gaps,
         )
@@ -225,6 +228,7 @@ def stage_settings(
     mode: Mode = "pyradiomics",
     several: Several = "refuse",
     resample: bool = False,
+    threshold: float = 0.5,
     shells: tuple[tuple[float, float], ...] = (),
     gaps: Gaps = "keep",
 ) -> dict[str, Any]:
@@ -236,6 +240,7 @@ def stage_settings(
         "mode": mode,
         "several": several,
         "resample": resample,
+        "threshold": threshold,
         "shells": [list(pair) for pair in shells],
         "gaps": gaps,
         "code": version("unibase"),

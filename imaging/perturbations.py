@@ -8,17 +8,18 @@ from a seed that the caller derives from the input, so a perturbed copy is the s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Annotated
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
 
 from groundwork.problems import Unusable, UserError
 from imaging.grid import Array, Grid
 from imaging.volumes import Volume
 
 
-@dataclass(frozen=True)
-class Perturbation:
+class Perturbation(BaseModel):
     """One way to perturb; zeros leave things as they are, and several kinds may be joined.
 
     Attributes:
@@ -30,12 +31,14 @@ class Perturbation:
         contour_length: Distance in mm over which the random contour is correlated.
     """
 
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
     rotation: float = 0.0
     translation: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    noise: float = 0.0
-    volume: float = 0.0
-    contour: float = 0.0
-    contour_length: float = 10.0
+    noise: Annotated[float, Field(ge=0)] = 0.0
+    volume: Annotated[float, Field(ge=-0.9, le=5)] = 0.0
+    contour: Annotated[float, Field(ge=0)] = 0.0
+    contour_length: Annotated[float, Field(gt=0)] = 10.0
 
     @property
     def name(self) -> str:
@@ -62,16 +65,13 @@ def check_perturbations(perturbations: Sequence[Perturbation]) -> None:
     """Check a plan.
 
     Raises:
-        UserError: If there are fewer than two, two are equal, or one is out of its range.
+        UserError: If there are fewer than two, or two are equal.
     """
     if len(perturbations) < 2 or len(set(perturbations)) != len(perturbations):
         raise UserError("Give at least two different perturbations.")
-    for one in perturbations:
-        if one.noise < 0 or one.contour < 0 or one.contour_length <= 0 or not -0.9 <= one.volume <= 5:
-            raise UserError(f"The perturbation `{one.name}` is out of range: noise and contour from 0, volume from -0.9 to 5.")
 
 
-def perturb(volume: Volume, mask: Array, perturbation: Perturbation, seed: int) -> tuple[Volume, Array]:
+def perturb(volume: Volume, mask: Array, perturbation: Perturbation, seed: int, margin: float = MARGIN) -> tuple[Volume, Array]:
     """Return a perturbed copy of the surroundings of a region, and the perturbed region on the copy's grid.
 
     Args:
@@ -79,12 +79,13 @@ def perturb(volume: Volume, mask: Array, perturbation: Perturbation, seed: int) 
         mask: The region, boolean, z, y, x.
         perturbation: What to do. Geometry comes first, then noise, volume and contour.
         seed: Of the random numbers.
+        margin: How many mm of the image around the region the copy keeps.
 
     Raises:
         Unusable: `empty-region` when the perturbed region has no voxel.
     """
     random = np.random.default_rng(seed)
-    box = _surroundings(mask, volume.grid)
+    box = _surroundings(mask, volume.grid, margin)
     grid = replace(
         volume.grid,
         size=tuple(part.stop - part.start for part in reversed(box)),
@@ -137,12 +138,12 @@ def signed_distance(mask: Array, grid: Grid) -> Array:
     return np.where(mask, 0.5 * min(spacing) - inside, outside - 0.5 * min(spacing))
 
 
-def _surroundings(mask: Array, grid: Grid) -> tuple[slice, slice, slice]:
+def _surroundings(mask: Array, grid: Grid, margin: float) -> tuple[slice, slice, slice]:
     spacing = (grid.spacing[2], grid.spacing[1], grid.spacing[0])
     ends = []
     for axis in range(3):
         filled = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
-        reach = int(np.ceil(MARGIN / spacing[axis]))
+        reach = int(np.ceil(margin / spacing[axis]))
         ends.append(slice(max(int(filled[0]) - reach, 0), min(int(filled[-1]) + reach + 1, mask.shape[axis])))
     return ends[0], ends[1], ends[2]
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from groundwork.files import sha256_file
 from groundwork.problems import Unusable, UserError
-from imaging.features import collect, extract_series, plan_units
+from imaging.features import collect, extract_series, list_regions, plan_units
 from imaging.regions import Regions
+from imaging.robustness import STABILITY, RobustnessTask, extract_perturbed, stability_table
+from imaging.rtstruct import Gaps
 from imaging.selection import Engine, FeatureTask, Mode, Several
 from imaging.settings import FeatureSettings
 
@@ -33,6 +36,9 @@ def extract_plain(
     mode: Mode = "pyradiomics",
     several: Several = "each",
     resample: bool = False,
+    shells: tuple[tuple[float, float], ...] = (),
+    gaps: Gaps = "keep",
+    robustness: Path | str | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Extract the features of plain files into one Parquet table.
@@ -47,11 +53,14 @@ def extract_plain(
         mode: Which definitions.
         several: What to do when several ROIs of one file match a target.
         resample: Resample masks on other grids.
+        shells: Peritumoral shells beside every region, as (inner, outer) in mm.
+        gaps: What to do with slices between contours that carry none.
+        robustness: Perturb every region too, and write the table of how stable each feature is to this Parquet file.
         progress: Told after each series.
 
     Returns:
-        `rows`, `sha256`, `series` (results of `extract_series`, each with its `unit`) and `quarantined` (`unit`, `reason`,
-        `message`, `remedy`). `unit` is a path relative to the source.
+        `rows`, `sha256`, `series` (results of `extract_series`, each with its `unit`), `quarantined` (`unit`, `reason`,
+        `message`, `remedy`) and `regions`, the frame of `features.list_regions`. `unit` is a path relative to the source.
 
     Raises:
         UserError: If the source holds no image, or no series could be used at all.
@@ -61,23 +70,44 @@ def extract_plain(
     refused: list[dict[str, str]] = []
     scratch = Path(tempfile.mkdtemp(prefix="unibase-features-"))
     try:
-        tasks = _tasks(source, scratch, settings, regions, engine, mode, several, resample)
+        options: dict[str, Any] = {"several": several, "resample": resample, "shells": shells, "gaps": gaps}
+        tasks = _tasks(source, scratch, settings, regions, engine, mode, options)
+        matches: dict[str, Any] = {}
+        perturbed: list[Path] = []
         for number, (unit, task) in enumerate(tasks, start=1):
             try:
                 result = extract_series(task)
             except Unusable as problem:
                 refused.append({"unit": unit, "reason": problem.reason, "message": problem.message, "remedy": problem.remedy})
+                if problem.found:
+                    matches[unit] = problem.found
             else:
                 done.append({"unit": unit, **result})
+                matches[unit] = result
+                if robustness is not None:
+                    perturbed += _perturbed(task)
             if progress is not None:
                 progress(number, len(tasks))
         if not done:
             first = refused[0]
             raise UserError(f"No features: {first['unit']}: {first['message']} {first['remedy']}")
         frame = collect([result.pop("path") for result in done], destination)
+        if robustness is not None:
+            STABILITY.write(stability_table(perturbed, frame), robustness)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return {"rows": frame.height, "sha256": sha256_file(destination), "series": done, "quarantined": refused}
+    written = {"rows": frame.height, "sha256": sha256_file(destination)}
+    return {**written, "series": done, "quarantined": refused, "regions": list_regions(matches)}
+
+
+def _perturbed(task: FeatureTask) -> list[Path]:
+    """Extract the perturbed copies of a series; one whose copies cannot be had has no part in the table."""
+    destination = task.destination.with_suffix(".perturbed.parquet")
+    try:
+        extract_perturbed(RobustnessTask(replace(task, destination=destination)))
+    except Unusable:
+        return []
+    return [destination]
 
 
 def _tasks(
@@ -87,8 +117,7 @@ def _tasks(
     regions: Regions | None,
     engine: Engine,
     mode: Mode,
-    several: Several,
-    resample: bool,
+    options: dict[str, Any],
 ) -> list[tuple[str, FeatureTask]]:
     def task(name: str, number: int, image: Path, masks: tuple[Path, ...]) -> tuple[str, FeatureTask]:
         return name, FeatureTask(
@@ -101,8 +130,7 @@ def _tasks(
             series_uid=None if image.is_dir() else name,
             engine=engine,
             mode=mode,
-            several=several,
-            resample=resample,
+            **options,
         )
 
     if isinstance(source, tuple):
@@ -117,21 +145,13 @@ def _tasks(
 
     # Plain DICOM carries no pseudonym: one stand-in lets the index group it, and no row tells it.
     series = read_index(source, subject_of=lambda _: 1).series
-    for unit in plan_units(
-        series, source, scratch, settings, regions, engine=engine, mode=mode, several=several, resample=resample
-    ):
+    for unit in plan_units(series, source, scratch, settings, regions, engine=engine, mode=mode, **options):
         arguments: FeatureTask = unit.arguments
         name = arguments.image_folder.relative_to(source).as_posix()
-        tasks.append((name, _without_subject(arguments)))
+        tasks.append((name, replace(arguments, subject_id=None)))
     if not tasks:
         raise UserError(f"{source} holds no DICOM series and no NIfTI or NRRD image with a mask. Check the folder.")
     return tasks
-
-
-def _without_subject(task: FeatureTask) -> FeatureTask:
-    from dataclasses import replace
-
-    return replace(task, subject_id=None)
 
 
 def find_pairs(folder: Path) -> dict[str, tuple[Path, ...]]:

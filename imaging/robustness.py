@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -10,10 +13,12 @@ import polars as pl
 from groundwork.files import digest_of, sha256_file
 from groundwork.problems import Unusable
 from groundwork.tables import FEATURES, Column, Table
-from imaging.agreement import agreement_table
+from imaging.agreement import COLUMNS, agreement_table, retest_pairs, retest_table
 from imaging.features import extract_region, ordered, region_rows
-from imaging.perturbations import DEFAULT_PERTURBATIONS, Perturbation, check_perturbations, perturb
-from imaging.selection import FeatureTask, entry, problem_of, select
+from imaging.masks import Mask
+from imaging.perturbations import DEFAULT_PERTURBATIONS, MARGIN, Perturbation, check_perturbations, perturb
+from imaging.selection import FeatureTask, Region, entry, problem_of, select
+from imaging.volumes import Volume
 
 PERTURBED = Table(
     "perturbed_features",
@@ -25,6 +30,33 @@ PERTURBED = Table(
     ),
     key=("subject_id", "SeriesInstanceUID", "region", "image_type", "source_digest", "perturbation"),
     open=True,
+)
+
+STABILITY = Table(
+    "robustness",
+    "How well one feature of one target agrees over perturbed copies, or over two scans of the same persons.",
+    (
+        Column(
+            "kind",
+            pl.String(),
+            "perturbation: over perturbed copies of image and region; retest: over two scans.",
+            nullable=False,
+        ),
+        Column("Modality", pl.String(), "DICOM Modality of the images."),
+        Column("region", pl.String(), "Target, such as GTV.", nullable=False),
+        Column("image_type", pl.String(), COLUMNS["image_type"], nullable=False),
+        Column("feature", pl.String(), COLUMNS["feature"], nullable=False),
+        Column("persons", pl.Int64(), "Number of persons whose regions are compared; null on plain files."),
+        *(
+            Column(name, pl.Int64() if name in ("subjects", "repetitions") else pl.Float64(), text)
+            for name, text in COLUMNS.items()
+            if name not in ("image_type", "feature")
+        ),
+        Column("bias", pl.Float64(), "Of two scans: mean of the second minus the first."),
+        Column("concordance", pl.Float64(), "Of two scans: Lin's concordance correlation coefficient."),
+        Column("stable", pl.Boolean(), "Whether icc_2_1_low reaches the least value that the study asks for.", nullable=False),
+    ),
+    key=("kind", "Modality", "region", "image_type", "feature"),
 )
 
 REGION = ("subject_id", "SeriesInstanceUID", "region", "source_digest")
@@ -52,29 +84,50 @@ def extract_perturbed(unit: RobustnessTask) -> dict[str, Any]:
     check_perturbations(unit.perturbations)
     task = unit.task
     selection = select(task)
+    margin = MARGIN + max((outer for _, outer in task.shells), default=0.0)
     rows: list[dict[str, Any]] = []
-    listed = list(selection.refused)
-    for region in selection.regions:
-        mine: list[dict[str, Any]] = []
-        try:
-            mask = region.read()
-            for number, perturbation in enumerate(unit.perturbations):
-                # The seed follows the input and the place in the plan, so no order of work can change a number.
-                seed = int(digest_of([region.source_digest, number])[:16], 16)
-                copy, changed = perturb(selection.volume, mask.array, perturbation, seed)
-                features, _ = extract_region(copy, changed, task.settings, task.engine, task.mode)
-                named = {"perturbation": number, "perturbation_name": perturbation.name}
-                mine += [{**row, **named} for row in region_rows(task, selection.volume, region, features)]
-        except Unusable as problem:
-            listed.append(entry(region.target, region.roi_name, problem))
-        else:
-            rows += mine
-            listed.append({"target": region.target, "roi_name": region.roi_name, "status": "done"})
+    told = list(selection.refused)
+    # A region and its shells share what was drawn, which is perturbed once for all of them.
+    for _, group in groupby(selection.regions, key=lambda region: region.drawn):
+        regions = list(group)
+        done: dict[str, list[dict[str, Any]]] = {region.target: [] for region in regions}
+        for number, perturbation in enumerate(unit.perturbations):
+            # The seed follows the input and the place in the plan, so no order of work can change a number.
+            seed = int(digest_of([regions[0].source_digest, number])[:16], 16)
+            copied = _copied(regions[0], selection.volume, perturbation, seed, margin)
+            for region in [region for region in regions if region.target in done]:
+                try:
+                    if isinstance(copied, Unusable):
+                        raise copied
+                    copy, drawn = copied
+                    mask = region.around(drawn, copy.grid)
+                    features, _ = extract_region(copy, mask.array, task.settings, task.engine, task.mode)
+                except Unusable as problem:
+                    del done[region.target]
+                    told.append(entry(region.target, region.roi_name, problem))
+                else:
+                    named = {"perturbation": number, "perturbation_name": perturbation.name}
+                    done[region.target] += [{**row, **named} for row in region_rows(task, selection.volume, region, features)]
+        for region in [region for region in regions if region.target in done]:
+            rows += done[region.target]
+            told.append({"target": region.target, "roi_name": region.roi_name, "status": "done"})
     if not rows:
-        raise problem_of(next(item for item in listed if item["target"]))
+        raise problem_of(next(item for item in told if item["target"]))
     frame = ordered(pl.DataFrame(rows, infer_schema_length=None), PERTURBED)
     frame = PERTURBED.write(frame, task.destination)
-    return {"path": str(task.destination), "sha256": sha256_file(task.destination), "rows": frame.height, "regions": listed}
+    return {"path": str(task.destination), "sha256": sha256_file(task.destination), "rows": frame.height, "regions": told}
+
+
+def _copied(
+    region: Region, volume: Volume, perturbation: Perturbation, seed: int, margin: float
+) -> tuple[Volume, Mask] | Unusable:
+    """Return a perturbed copy of the image and of what was drawn on it, or why there is none."""
+    try:
+        drawn = region.drawn()
+        copy, array = perturb(volume, drawn.array, perturbation, seed, margin)
+    except Unusable as problem:
+        return problem
+    return copy, replace(drawn, array=array)
 
 
 def perturb_unit(_: object, unit: RobustnessTask) -> dict[str, Any]:
@@ -83,5 +136,58 @@ def perturb_unit(_: object, unit: RobustnessTask) -> dict[str, Any]:
 
 
 def robustness_table(perturbed: pl.DataFrame) -> pl.DataFrame:
-    """Return the agreement of every feature over the perturbed copies, each region a subject; see `agreement.COLUMNS`."""
+    """Return the agreement of every feature over the perturbed copies of the regions of one target and modality.
+
+    Each region is a subject; see `agreement.COLUMNS`. Regions of several targets or modalities differ so much that they
+    would flatter every feature: `stability_table` keeps them apart.
+    """
     return agreement_table(perturbed, "perturbation", list(REGION))
+
+
+def stability_table(
+    perturbed: Sequence[Path | str], features: pl.DataFrame, *, least: float = 0.75, retest_days: float | None = None
+) -> pl.DataFrame:
+    """Return the STABILITY table: agreement per modality, target, image type and feature.
+
+    Args:
+        perturbed: PERTURBED files; one image type of them is in memory at a time.
+        features: FEATURES frame: its subjects are those compared, its pairs of scans give the retest rows.
+        least: A feature is stable when the lower limit of its ICC(2,1) reaches this.
+        retest_days: Two scans of a person at most this far apart are test and retest; None leaves retest rows out.
+    """
+    tables = [STABILITY.empty()]
+    if perturbed:
+        subjects = features.select("subject_id").unique()
+        scan = pl.concat([pl.scan_parquet(path) for path in perturbed], how="diagonal")
+        scan = scan.join(subjects.lazy(), on="subject_id", how="semi", nulls_equal=True)
+        for image_type in scan.select(pl.col("image_type").unique().sort()).collect()["image_type"]:
+            frame = scan.filter(pl.col("image_type") == image_type).collect()
+            tables += [_named("perturbation", part, robustness_table(part)) for part in _targets(frame)]
+    if retest_days is not None:
+        first, second = retest_pairs(features, retest_days)
+        for part in _targets(first):
+            # Not every target has a second scan; inner joins in the table leave what has none.
+            tables.append(
+                _named(
+                    "retest", part, retest_table(part, second.join(part.select(_TARGET).unique(), on=_TARGET, nulls_equal=True))
+                )
+            )
+    table = pl.concat(tables, how="diagonal_relaxed")
+    return STABILITY.conform(table.with_columns((pl.col("icc_2_1_low") >= least).fill_null(False).alias("stable")))
+
+
+_TARGET = ["Modality", "region"]
+
+
+def _targets(frame: pl.DataFrame) -> list[pl.DataFrame]:
+    """Return the frame cut by modality and target, in order."""
+    return frame.sort(_TARGET, maintain_order=True).partition_by(_TARGET, maintain_order=True) if frame.height else []
+
+
+def _named(kind: str, part: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
+    persons = part["subject_id"].drop_nulls().n_unique() or None
+    names = {"kind": kind, "Modality": part["Modality"][0], "region": part["region"][0]}
+    return table.with_columns(
+        *[pl.lit(value, dtype=pl.String).alias(name) for name, value in names.items()],
+        pl.lit(persons, dtype=pl.Int64).alias("persons"),
+    )

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from groundwork.files import digest_of, sha256_file
 from groundwork.problems import Unusable, UserError
+from imaging.grid import Grid
 from imaging.masks import Mask, Roi, open_masks
 from imaging.regions import Regions, check_regions, match_regions
 from imaging.rtstruct import Gaps
@@ -72,13 +73,26 @@ class Region:
         target: Name of the target, or of one of its shells.
         roi_name: Name in the file; names of a union are joined by ` + `.
         source_digest: Digest of the image, the mask file and the numbers of the regions in it.
-        read: Makes the mask; raises `Unusable` when it cannot be made.
+        drawn: Makes the mask as it was drawn; raises `Unusable` when it cannot be made.
+        ends: Of a shell, its inner and outer distance in mm from what was drawn.
     """
 
     target: str
     roi_name: str
     source_digest: str
-    read: Callable[[], Mask]
+    drawn: Callable[[], Mask]
+    ends: tuple[float, float] | None = None
+
+    def read(self, grid: Grid) -> Mask:
+        """Return the mask on the grid of its image, the shell made; raises `Unusable` when there is none."""
+        return self.around(self.drawn(), grid)
+
+    def around(self, drawn: Mask, grid: Grid) -> Mask:
+        """Return the region itself, or its shell around `drawn`, which may be a changed copy on a grid of its own."""
+        if self.ends is None:
+            return drawn
+        array, notes = shell(drawn.array, grid, *self.ends)
+        return replace(drawn, array=array, notes=tuple(sorted({*drawn.notes, *notes})))
 
 
 @dataclass(frozen=True)
@@ -129,7 +143,8 @@ def select(task: FeatureTask) -> Selection:
     check_task(task)
     if not task.mask_paths:
         message = "No RTSTRUCT, SEG or mask image belongs to this series."
-        raise Unusable("no-mask", message, "Segment it, or leave the series out.")
+        found = listed([], sorted(task.regions or ()), [])
+        raise Unusable("no-mask", message, "Segment it, or leave the series out.", found)
     volume = _read(task)
     resample = task.resample or bool(task.settings.setting.get("correctMask"))
     flat: list[tuple[Path, Roi]] = []
@@ -157,13 +172,24 @@ def select(task: FeatureTask) -> Selection:
                 continue
             groups = [rois] if len(rois) == 1 or task.several == "union" else [[roi] for roi in rois]
             for group in groups:
-                name = target if len(groups) == 1 else f"{target}/{group[0].roi_name}#{group[0].number}"
+                # Lesions of one target share its name, so that they share columns; roi_name and digest tell them apart.
                 source = digest_of([volume.digest, digests[path], [roi.number for roi in group]])
-                regions += _with_shells(name, group, source, volume, task.shells)
+                regions += _with_shells(target, group, source, task.shells)
+    unused = sorted(flat[position][1].roi_name for position in matches.unused)
     if not regions and not any(item["target"] for item in refused):
         message = "No region of the series has a name that the patterns ask for."
-        raise Unusable("no-region-matched", message, "Compare `unused_rois` of other series with the patterns of the study file.")
-    return Selection(volume, regions, refused, matches.missing, sorted(flat[position][1].roi_name for position in matches.unused))
+        remedy = "Compare its names (unibase regions STUDY) with the patterns of the study file."
+        raise Unusable("no-region-matched", message, remedy, listed(refused, matches.missing, unused))
+    return Selection(volume, regions, refused, matches.missing, unused)
+
+
+def listed(regions: list[dict[str, Any]], missing_targets: list[str], unused_rois: list[str]) -> dict[str, Any]:
+    """Return what is told of the regions of a series, whether it could be used or not: every match and every miss."""
+    return {
+        "regions": sorted(regions, key=lambda item: (item["target"], item["roi_name"])),
+        "missing_targets": missing_targets,
+        "unused_rois": unused_rois,
+    }
 
 
 def entry(target: str, roi_name: str, problem: Unusable) -> dict[str, Any]:
@@ -172,9 +198,9 @@ def entry(target: str, roi_name: str, problem: Unusable) -> dict[str, Any]:
     return {"target": target, "roi_name": roi_name, "status": "refused", **said}
 
 
-def problem_of(refused: dict[str, Any]) -> Unusable:
-    """Return the problem that an entry tells of."""
-    return Unusable(refused["reason"], refused["message"], refused["remedy"])
+def problem_of(refused: dict[str, Any], found: dict[str, Any] | None = None) -> Unusable:
+    """Return the problem that an entry tells of, with what else was found in its series."""
+    return Unusable(refused["reason"], refused["message"], refused["remedy"], found)
 
 
 def _read(task: FeatureTask) -> Volume:
@@ -185,23 +211,12 @@ def _read(task: FeatureTask) -> Volume:
     return read_image(task.image_folder)
 
 
-def _with_shells(
-    target: str, rois: Sequence[Roi], source: str, volume: Volume, shells: Sequence[tuple[float, float]]
-) -> list[Region]:
+def _with_shells(target: str, rois: Sequence[Roi], source: str, shells: Sequence[tuple[float, float]]) -> list[Region]:
     """Return a region and its shells; the mask is read once, and when that fails each of them says so."""
-    read = cache(lambda: _union(rois))
+    drawn = cache(lambda: _union(rois))
     names = " + ".join(roi.roi_name for roi in rois)
-
-    def shelled(inner: float, outer: float) -> Callable[[], Mask]:
-        def make() -> Mask:
-            mask = read()
-            array, notes = shell(mask.array, volume.grid, inner, outer)
-            return replace(mask, array=array, notes=tuple(sorted({*mask.notes, *notes})))
-
-        return make
-
-    around = [Region(shell_name(target, *ends), names, source, shelled(*ends)) for ends in shells]
-    return [Region(target, names, source, read), *around]
+    around = [Region(shell_name(target, *ends), names, source, drawn, ends) for ends in shells]
+    return [Region(target, names, source, drawn), *around]
 
 
 def _union(rois: Sequence[Roi]) -> Mask:

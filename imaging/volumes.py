@@ -8,7 +8,7 @@ refused: features of a volume stretched in silence are wrong.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,7 @@ class Volume:
         study_uid, series_uid, frame_of_reference_uid: UIDs of the series; empty for plain images.
         instance_uids: SOPInstanceUID of every slice, in order of the array.
         digest: Digest over the content of all files of the volume.
+        padding: Smallest and largest intensity that the header declares as padding, outside what was scanned; else None.
     """
 
     array: Array
@@ -56,6 +57,14 @@ class Volume:
     frame_of_reference_uid: str = ""
     instance_uids: tuple[str, ...] = ()
     digest: str = ""
+    padding: tuple[float, float] | None = None
+
+    def padded(self, mask: Array) -> int:
+        """Return how many voxels of a region (boolean, z, y, x) hold padding and no measured value."""
+        if self.padding is None:
+            return 0
+        inside = self.array[mask]
+        return int(((inside >= self.padding[0]) & (inside <= self.padding[1])).sum())
 
     def to_sitk(self, stored_type: bool = False) -> SimpleITK.Image:
         """Return the volume as a SimpleITK image, float64 or in the type its files are read in by SimpleITK."""
@@ -220,7 +229,22 @@ def _stack(headers: list[tuple[Any, Path]], *, suv: bool, even: bool) -> Volume:
         str(first.get("FrameOfReferenceUID", "")),
         tuple(str(header.SOPInstanceUID) for header in slices),
         digest_of(sorted(sha256_file(path) for _, path in headers)),
+        padding_of(slices) if set(factors) == {1.0} else None,
     )
+
+
+def padding_of(headers: Sequence[Any]) -> tuple[float, float] | None:
+    """Return the rescaled padding range that all slices declare (PS3.3 C.7.5.1.1.2), or None when they declare none in common."""
+    found = set()
+    for header in headers:
+        value = header.get("PixelPaddingValue")
+        if value is None:
+            return None
+        ends = float(value), float(header.get("PixelPaddingRangeLimit", value) or value)
+        slope, intercept = float(header.get("RescaleSlope", 1) or 1), float(header.get("RescaleIntercept", 0) or 0)
+        low, high = sorted(end * slope + intercept for end in ends)
+        found.add((low, high))
+    return found.pop() if len(found) == 1 else None
 
 
 def unit_of(header: Any, suv: bool) -> str:

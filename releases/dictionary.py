@@ -18,6 +18,7 @@ import polars as pl
 from groundwork import tables
 from groundwork.problems import UserError
 from releases.disclosure import shares
+from releases.stability import Stability
 
 TEXT_FIELDS = ("label", "type", "unit", "codes", "derivation", "source")
 
@@ -31,6 +32,8 @@ SCHEMA = pl.Schema(
         "codes": pl.String(),
         "derivation": pl.String(),
         "source": pl.String(),
+        "icc_2_1": pl.Float64(),
+        "icc_2_1_low": pl.Float64(),
         "rows": pl.Int64(),
         "missing": pl.Int64(),
         "completeness_by_centre": pl.String(),
@@ -114,6 +117,9 @@ _MODALITY = {
         "Mutated samples",
         "Samples of the whole assay, before the cohort was chosen, in which the gene is mutated.",
     ),
+    "icc_2_1": ("Agreement over perturbations", "ICC(2,1) of the feature over perturbed copies; NaN when it was not measured."),
+    "icc_2_1_low": ("Agreement, lower limit", "Lower end of the 95 % confidence interval of icc_2_1."),
+    "stable": ("Stable", "Whether icc_2_1_low reaches the least value that the settings ask for; false when not measured."),
     "series_time": ("Time of the image", "Shifted date and time of the image, ISO 8601 text."),
 }
 
@@ -139,6 +145,7 @@ def build(
     min_cell: int,
     modalities: Mapping[str, ModalityNames] | None = None,
     centres: pl.DataFrame | None = None,
+    stability: Stability | None = None,
 ) -> pl.DataFrame:
     """Describe every column of `frames` and of `modalities`.
 
@@ -149,6 +156,7 @@ def build(
         min_cell: Smallest count of rows shown in `completeness_by_centre`.
         modalities: Modalities of the cohort file; a name described for a table keeps that description.
         centres: `subject_id` and `centre`, for completeness of tables that have no `centre` column.
+        stability: What is known of how stable the columns of the analysis table are: `icc_2_1` and its lower limit.
 
     Returns:
         The dictionary, ordered by table as given and by column as the table has it.
@@ -188,6 +196,9 @@ def build(
         raise UserError(
             f"The data dictionary says nothing of {len(undescribed)} columns: {some}. Describe them in a dictionary piece."
         )
+    for row in rows:
+        if row["table"] in ("analysis", "radiomics") and row["column"] in (stability or {}):
+            row["icc_2_1"], row["icc_2_1_low"], _ = (stability or {})[row["column"]]
     return pl.DataFrame(rows, schema=SCHEMA)
 
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from groundwork import tables
 from groundwork.problems import UserError
-from releases import manifest
+from releases import manifest, stability
 from releases.timeline import read_timeline
 
 KEYS: Mapping[str, tuple[str, ...]] = {
@@ -20,6 +20,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "analysis": ("subject_id",),
     "adtte": ("subject_id", "PARAMCD"),
     "features": ("subject_id", "StudyInstanceUID", "SeriesInstanceUID", "region", "image_type", "roi_name"),
+    "robustness": tuple(stability.KEY),
     "sample_map": tables.SAMPLE_MAP.key,
     "quarantine": tables.QUARANTINE.key,
     "dictionary": ("table", "column"),
@@ -145,7 +146,11 @@ def _table(folder: Path, name: str) -> pl.DataFrame:
     path = folder / ("dictionary" if name == "dictionary" else "tables") / f"{name}.parquet"
     frame = pl.read_parquet(path) if path.exists() else pl.DataFrame()
     # What the dictionary counts follows from the data, and would repeat each change.
-    return frame.select(pl.exclude("rows", "missing", "completeness_by_centre")) if name == "dictionary" else frame
+    return (
+        frame.select(pl.exclude("rows", "missing", "completeness_by_centre", "icc_2_1", "icc_2_1_low"))
+        if name == "dictionary"
+        else frame
+    )
 
 
 def _centres(folder: Path, subjects: set[int]) -> pl.DataFrame:

@@ -49,6 +49,8 @@ class ReleaseInputs:
         evidence: Further tables that only the page is drawn from, such as `quality`, by the name its section asks for. They
             are not released as tables; the page shows aggregates of them.
         previous: Folder of the release this one follows; the page says what changed since.
+        robustness: How stable each radiomic feature is, by `kind` (perturbation, retest), `Modality`, `region`, `image_type`
+            and `feature`: `persons`, `icc_2_1`, `icc_2_1_low`, `stable` and further columns; None when it was not measured.
     """
 
     study: str
@@ -75,6 +77,7 @@ class ReleaseInputs:
     policy: DisclosurePolicy = field(default_factory=DisclosurePolicy)
     evidence: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     previous: Path | None = None
+    robustness: pl.DataFrame | None = None
 
     def check(self) -> None:
         """Check what every later step leans on.

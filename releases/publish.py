@@ -15,7 +15,7 @@ from groundwork.files import digest_of, sha256_file, write_json, write_text
 from groundwork.problems import UserError
 from privacy import leak_scan
 from privacy.leak_scan import Needle
-from releases import cohort, dictionary, manifest, policy, report
+from releases import cohort, dictionary, manifest, policy, report, stability
 from releases.difference import compare
 from releases.inputs import ReleaseInputs
 from releases.provenance import methods_paragraph
@@ -99,6 +99,8 @@ def _build(inputs: ReleaseInputs, folder: Path) -> None:
     subject_ids = frames["subjects"]["subject_id"]
     codes = write_timeline(inputs.events, subject_ids, folder / "timeline", inputs.study, inputs.version)
     modalities = make_modalities(inputs, frames)
+    stable = stability.of_columns(frames.get("robustness"))
+    modalities[0].var = stability.annotated(modalities[0].var, stable)
     frames["sample_map"] = mark_chosen(frames["sample_map"], modalities)
     described = dictionary.build(
         {**frames, "timeline": tables.EVENTS.empty()},
@@ -109,6 +111,7 @@ def _build(inputs: ReleaseInputs, folder: Path) -> None:
             for m in modalities
         },
         frames["subjects"],
+        stable,
     )
     for name, frame in frames.items():
         tables.write_parquet(frame, folder / "tables" / f"{name}.parquet")
@@ -180,11 +183,13 @@ def released_tables(inputs: ReleaseInputs) -> dict[str, pl.DataFrame]:
         place = kept.select(keys).with_row_index("__place").sort(keys, nulls_last=False, maintain_order=True)["__place"]
         return kept if place.is_sorted() else kept[place]
 
+    robustness = inputs.robustness
     return {
         "subjects": subjects,
         "analysis": policy.coarsen(only(inputs.analysis, "subject_id"), inputs.policy),
         "adtte": only(inputs.adtte, "subject_id", "PARAMCD"),
         "features": only(inputs.features, *tables.FEATURES.key),
+        **({} if robustness is None or robustness.is_empty() else {"robustness": robustness.sort(stability.KEY)}),
         "trace": only(inputs.trace, *inputs.trace.columns),
         "sample_map": only(tables.SAMPLE_MAP.conform(inputs.sample_map), "assay", "primary", "colname", column="primary"),
         "quarantine": tables.QUARANTINE.conform(inputs.quarantine),

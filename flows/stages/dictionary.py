@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 import polars as pl
@@ -11,6 +10,7 @@ import polars as pl
 from flows.stages.run import Run
 from groundwork.tables import FEATURES, Column
 from imaging.dictionary import feature_dictionary
+from imaging.robustness import STABILITY
 from linking.options import ClinicalWindow, ImagingWindow, SampleWindow, Window
 
 PIECE = pl.Schema({name: pl.String() for name in ("table", "column", "label", "type", "unit", "codes", "derivation", "source")})
@@ -32,6 +32,7 @@ def describe_columns(run: Run, analysis: pl.DataFrame) -> list[pl.DataFrame]:
         for name, label, derivation, codes, unit in SUBJECTS
     ]
     rows += _features(run)
+    rows += [_row(column.name, column.name.replace("_", " "), column.text, table=STABILITY.name) for column in STABILITY.columns]
     rows += _analysis(run, analysis)
     return [pl.DataFrame(rows, schema=PIECE)]
 
@@ -88,22 +89,33 @@ def _analysis(run: Run, analysis: pl.DataFrame) -> Iterator[dict[str, str]]:
             )
     if windows.imaging is None:
         return
-    feature = re.compile(r"(?P<prefix>.+?)_(?P<name>(?:[a-zA-Z0-9]+)_[A-Za-z0-9]+)$")
     described = {row["column"]: row for row in _feature_rows(run)}
     for column in analysis.columns:
-        match = feature.match(column)
-        if match and column not in known and match["name"] in described:
-            row = described[match["name"]]
+        prefix, name = _parted(column, described)
+        if name and column not in known:
+            row = described[name]
             derivation = f"{_derivation(row)} {_imaging(windows.imaging)}"
             yield _row(
                 column,
-                f"{match['name']} of {match['prefix']}",
+                f"{name} of {prefix}",
                 derivation,
                 table="analysis",
                 unit=row["unit"] or "",
                 codes=_ibsi(row),
                 source="features",
             )
+
+
+def _parted(column: str, names: Container[str]) -> tuple[str, str]:
+    """Return what stands before the feature in a column's name, and the feature: the longest end that is one, or nothing.
+
+    IBSI's tags have underscores of their own (`cm_joint_entr_3D_avg`), so no pattern of two words finds them.
+    """
+    parts = column.split("_")
+    for place in range(1, len(parts)):
+        if (name := "_".join(parts[place:])) in names:
+            return "_".join(parts[:place]), name
+    return column, ""
 
 
 def _feature_rows(run: Run) -> list[dict[str, Any]]:

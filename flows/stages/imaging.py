@@ -1,4 +1,4 @@
-"""Stages `deidentify`, `index` and `features`: from a hospital's DICOM to features of its tumours."""
+"""Stages `deidentify` and `index`: from a hospital's DICOM to pseudonymised series."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ import polars as pl
 from flows.stages.index_event import index_of_subjects
 from flows.stages.run import Run, files_below
 from groundwork.files import digest_of
-from groundwork.tables import FEATURES, QUARANTINE, SERIES
+from groundwork.tables import QUARANTINE, SERIES
 from groundwork.work import Outcome, Unit
 from imaging.deidentify import DeidentifyOptions, DeidentifyTask, IndexEvent, deidentify_file
-from imaging.features import FeatureTask, collect, extract_series, plan_units, stage_settings
 from imaging.index import index_folder
-from imaging.settings import read_settings
 from privacy.keys import Key
 from privacy.subjects import SubjectLookup
 
@@ -88,7 +86,7 @@ def deidentify_centre(run: Run, name: str) -> list[Outcome]:
     )
     QUARANTINE.write(run.quarantine_rows(stage, name, outcomes), run.quarantine_file("deidentify", name))
     if source:
-        run.say(_summary(stage, outcomes))
+        run.say(summary(stage, outcomes))
     return outcomes
 
 
@@ -158,62 +156,8 @@ def _conflicts(run: Run, paths: list[str]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=QUARANTINE.schema())
 
 
-def _summary(stage: str, outcomes: list[Outcome]) -> str:
+def summary(stage: str, outcomes: list[Outcome]) -> str:
+    """Return how the units of a stage ended, in one line."""
     quarantined = sum(outcome.status == "quarantined" for outcome in outcomes)
     new = sum(outcome.repeated for outcome in outcomes)
     return f"{stage}: {len(outcomes)} in = {len(outcomes) - quarantined} done + {quarantined} quarantined; {new} processed now"
-
-
-def _extract(_: None, task: FeatureTask) -> dict[str, Any]:
-    result = extract_series(task)
-    return {**result, "path": Path(result["path"]).name}
-
-
-def extract_features(run: Run) -> list[Outcome]:
-    """Extract the features of every region of every image series of the asked modalities."""
-    options = run.study.features
-    destination = run.study.work.staging / "imaging" / "features.parquet"
-    if options is None:
-        FEATURES.write(FEATURES.empty(), destination)
-        return []
-    staging = run.study.work.staging
-    settings = read_settings(run.study.path(options.settings))
-    series = SERIES.read(staging / "imaging" / "series.parquet")
-    regions = {target: list(patterns) for target, patterns in options.regions.items()}
-    engine: dict[str, Any] = {"engine": options.engine, "mode": options.mode}
-    folder = staging / "imaging" / "features"
-    units = plan_units(series, staging, folder, settings, regions, modalities=options.modalities, **engine)
-    outcomes = run.units(
-        "features",
-        _extract,
-        units,
-        settings=stage_settings(settings, regions, **engine),
-        code=("imaging.features",),
-        still_there=lambda result: (folder / result["path"]).exists(),
-    )
-    collect([folder / outcome.result["path"] for outcome in outcomes if outcome.status == "done"], destination)
-    QUARANTINE.write(_refused(run, series, outcomes), run.quarantine_file("features"))
-    run.say(_summary("features", outcomes))
-    return outcomes
-
-
-def _refused(run: Run, series: pl.DataFrame, outcomes: list[Outcome]) -> pl.DataFrame:
-    """Return the quarantine rows of whole series and, inside series that were done, of single regions."""
-    centre_of = {f"{row['folder']}:{row['SeriesInstanceUID']}": row["centre"] for row in series.to_dicts()}
-    regions = [
-        Outcome(f"{outcome.key}:{region['target']}:{region['roi_name']}", "", "quarantined", None, *_why(region))
-        for outcome in outcomes
-        if outcome.status == "done"
-        for region in outcome.result["regions"]
-        if region["status"] == "refused"
-    ]
-    by_centre: dict[str | None, list[Outcome]] = defaultdict(list)
-    for outcome in outcomes:
-        by_centre[centre_of.get(outcome.key)].append(outcome)
-    for region in regions:
-        by_centre[centre_of.get(region.key.rsplit(":", 2)[0])].append(region)
-    return pl.concat([QUARANTINE.empty(), *(run.quarantine_rows("features", centre, mine) for centre, mine in by_centre.items())])
-
-
-def _why(region: dict[str, Any]) -> tuple[str, str, str]:
-    return region["reason"], region["message"], region["remedy"]

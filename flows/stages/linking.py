@@ -14,6 +14,7 @@ from clinical.endpoints import derive
 from clinical.meds import read_dataset
 from clinical.quality import check_quality
 from flows.stages.clinical import read_concepts
+from flows.stages.features import stability
 from flows.stages.run import Run
 from groundwork.tables import FEATURES, QUARANTINE, SAMPLE_MAP, SERIES, write_parquet
 from linking.cohort import build_cohort
@@ -30,7 +31,7 @@ class Linked:
     folder: Path
 
     def table(self, name: str) -> pl.DataFrame:
-        """Read one of cohort, flow, index, analysis, trace, adtte, subjects."""
+        """Read one of cohort, flow, index, analysis, trace, adtte, subjects, robustness."""
         return pl.read_parquet(self.folder / f"{name}.parquet")
 
 
@@ -64,6 +65,7 @@ def link(run: Run) -> Linked:
 
     folder = run.study.work.linked
     tables = {
+        "robustness": stability(run, members),
         "cohort": cohort.subjects,
         "flow": cohort.flow,
         "index": index,

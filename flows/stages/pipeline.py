@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from flows.stages.clinical import build_timeline, stage_clinical
-from flows.stages.imaging import deidentify_centre, extract_features, index_series
+from flows.stages.features import extract_features
+from flows.stages.imaging import deidentify_centre, index_series
 from flows.stages.linking import link
 from flows.stages.omics import normalise_assays, stage_omics
 from flows.stages.people import resolve_people

@@ -35,6 +35,7 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
         features=FEATURES.read(staging / "imaging" / "features.parquet"),
         analysis=analysis,
         trace=linked.table("trace"),
+        robustness=linked.table("robustness"),
         adtte=linked.table("adtte"),
         sample_map=SAMPLE_MAP.read(staging / "omics" / "sample_map.parquet"),
         assays=assays,

@@ -15,6 +15,7 @@ from releases.report import (
     modalities,
     opening,
     quarantine,
+    stability,
     survival,
     timelines,
 )
@@ -26,6 +27,7 @@ SECTIONS = (
     timelines.SECTION,
     survival.SECTION,
     features.SECTION,
+    stability.SECTION,
     quarantine.SECTION,
     changes.SECTION,
     disclosure.SECTION,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from flows.cli import app
 from groundwork.tables import FEATURES
 from tests.flows.demo import unibase
+from tests.imaging.dicom_maker import write_rtstruct, write_series
 
 COMMANDS = sorted(name for name in app if not name.startswith("-") and name != "key")
 
@@ -47,6 +49,39 @@ def test_people_are_linked_across_files(tmp_path: Path, key: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     assert "3 records are 2 persons" in ended.stdout
     assert "QUE" not in ended.stdout + ended.stderr
+
+
+def test_regions_shells_and_stability_of_plain_files(tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    angles = np.linspace(0, 2 * np.pi, 60, endpoint=False)
+    for number in range(1, 4):
+        image = random.normal(100 * number, 10, (10, 32, 32)).astype(np.int16)
+        write_series(tmp_path / f"scans/{number}/ct", image, spacing=(1, 1, 2), number=number)
+        ring = [np.stack([16 + 6 * np.cos(angles), 16 + 6 * np.sin(angles), np.full(60, 2.0 * z)], axis=1) for z in range(3, 7)]
+        write_rtstruct(
+            tmp_path / f"scans/{number}/rs.dcm", [("GTV 1", ring), ("Heart", ring)], series=number, number=100 + number
+        )
+    (tmp_path / "params.yaml").write_text("featureClass: {firstorder: [Mean, Maximum]}\n")
+    options = ["--settings", tmp_path / "params.yaml", "--region", "GTV=gtv.*", "--region", "LIVER=liver", "--shell", "0-4"]
+    files = ["--regions-csv", tmp_path / "regions.csv", "--robustness", tmp_path / "icc.parquet"]
+    ended = unibase("features", tmp_path / "scans", tmp_path / "f.parquet", "--engine", "unibase", *options, *files)
+    assert ended.returncode == 0, ended.stderr
+    assert "regions: 6 done, 3 missing, 3 not asked for" in ended.stdout
+    assert "Heart" not in ended.stdout + ended.stderr
+    assert set(pl.read_parquet(tmp_path / "f.parquet")["region"]) == {"GTV", "GTV shell 0-4 mm"}
+    listed = pl.read_csv(tmp_path / "regions.csv")
+    assert listed.filter(pl.col("status") == "missing")["target"].to_list() == ["LIVER"] * 3
+    assert listed.filter(pl.col("status") == "unused")["roi_name"].to_list() == ["Heart"] * 3
+    table = pl.read_parquet(tmp_path / "icc.parquet")
+    assert table.select("kind", "Modality", "region", "feature").rows() == [
+        ("perturbation", "CT", region, feature)
+        for region in ("GTV", "GTV shell 0-4 mm")
+        for feature in ("firstorder_Maximum", "firstorder_Mean")
+    ]
+    # Means 100 HU apart withstand the perturbations.
+    assert table.filter(pl.col("feature") == "firstorder_Mean")["stable"].to_list() == [True, True]
+    wrong = unibase("features", tmp_path / "scans", tmp_path / "f.parquet", "--region", "GTV")
+    assert wrong.returncode == 1 and "TARGET=PATTERN" in wrong.stderr
 
 
 def test_counts_are_normalised_and_what_is_set_aside_is_named(tmp_path: Path) -> None:

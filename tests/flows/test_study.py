@@ -71,6 +71,26 @@ def test_a_good_file_is_read_with_its_defaults(tmp_path: Path) -> None:
         ("from_days: -30", "from_days: 30", "study.yaml:11: windows.rna.from_days"),
         ("concept: ldh,", "concept: death,", "cannot be a predictor"),
         ("study: trial", "study: Trial 1", "study.yaml:1: study: 'Trial 1' is not allowed"),
+        (
+            "index: {",
+            "features: {settings: p.yaml, regions: {GTV: ['gtv(']}}\nindex: {",
+            "study.yaml:9: features.regions: regions.GTV: 'gtv(' is no regular expression",
+        ),
+        (
+            "index: {",
+            "features: {settings: p.yaml, regions: {GTV: [gtv]}, shells: [[5, 2]]}\nindex: {",
+            "features.shells: A shell is (inner, outer) in mm",
+        ),
+        (
+            "index: {",
+            "features: {settings: p.yaml, regions: {GTV: [gtv]}, mode: ibsi}\nindex: {",
+            "features: PyRadiomics does not compute IBSI's definitions; give engine: unibase",
+        ),
+        (
+            "index: {",
+            "features: {settings: p.yaml, regions: {GTV: [gtv]}, robustness: {perturbations: [{rotation: 3}, {rotation: 3}]}}\nindex: {",
+            "features.robustness.perturbations: Give at least two different perturbations",
+        ),
         ("study: trial", "study: [", "is no valid YAML"),
         ("study: trial", "file: /etc\nstudy: trial", "file: unknown key"),
     ],

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from groundwork.problems import UserError
-from imaging.agreement import COLUMNS, agreement_table, concordance, drop_unstable, icc, retest_table
+from imaging.agreement import COLUMNS, agreement_table, concordance, drop_unstable, icc, retest_pairs, retest_table
 from imaging.delta import delta_features
 
 # Shrout and Fleiss 1979, table 2: six targets, four judges.
@@ -103,6 +103,39 @@ def test_test_retest_table() -> None:
         retest_table(rows(first), rows(second, settings_digest="other"))
     with pytest.raises(UserError, match="Several rows"):
         retest_table(pl.concat([rows(first), rows(first)]), rows(second))
+
+
+def test_which_scans_are_test_and_retest() -> None:
+    start = datetime(2020, 1, 2)
+
+    def scan(subjects: int, day: float, study: str, series: str, **more: Any) -> pl.DataFrame:
+        values = np.arange(1.0, subjects + 1)
+        named = {
+            "StudyInstanceUID": study,
+            "SeriesInstanceUID": series,
+            "series_time": start + timedelta(days=day),
+            "source_digest": "x",
+            **more,
+        }
+        return rows(values, **named)
+
+    frame = pl.concat(
+        [
+            scan(3, 0, "1", "a"),
+            # Another phase of one study, and one too late, are no retest.
+            scan(1, 0.01, "1", "phase"),
+            scan(1, 5, "2", "b"),
+            scan(2, 30, "3", "c"),
+            scan(2, 34, "4", "d"),
+            scan(2, 36, "5", "e"),
+            # Drawn twice: which one to compare is not known.
+            scan(3, 3, "6", "twice").tail(1),
+            scan(3, 3, "6", "twice", source_digest="y").tail(1),
+        ]
+    )
+    first, second = retest_pairs(frame.sample(fraction=1.0, shuffle=True, seed=1), 10)
+    assert first.select("subject_id", "SeriesInstanceUID").rows() == [(1, "phase"), (2, "c")]
+    assert second.select("subject_id", "SeriesInstanceUID").rows() == [(1, "b"), (2, "d")]
 
 
 def test_features_that_do_not_vary_have_no_icc_and_are_not_kept() -> None:

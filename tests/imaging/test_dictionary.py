@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from groundwork.tables import FEATURES
 from imaging.dictionary import COLUMNS, feature_dictionary, feature_names, pyradiomics_columns
+from imaging.engine.ibsi import extract_ibsi
+from imaging.engine.options import AGGREGATIONS_2D, AGGREGATIONS_3D, IbsiOptions
 
 
 def test_every_feature_of_pyradiomics_is_described() -> None:
@@ -26,6 +29,22 @@ def test_every_feature_of_pyradiomics_is_described() -> None:
     assert frame.filter(pl.col("definition").is_null() | pl.col("unit").is_null() | pl.col("family").is_null()).height == 0
     # What has no IBSI code says so.
     assert frame.filter(pl.col("ibsi_code").is_null() & pl.col("difference").is_null()).height == 0
+
+
+def test_every_feature_of_ibsi_mode_is_defined() -> None:
+    options = IbsiOptions(aggregations=AGGREGATIONS_2D + AGGREGATIONS_3D, bins=4)
+    mask = np.zeros((5, 6, 7), dtype=bool)
+    mask[1:4, 1:5, 1:6] = True
+    columns = extract_ibsi(np.arange(210.0).reshape(5, 6, 7), mask, (1.0, 1.0, 1.0), options)["original"]
+    frame = feature_dictionary(columns)
+    assert frame.height == len(columns) == 486
+    for needed in ("family", "ibsi_code", "unit", "definition"):
+        assert frame[needed].null_count() == 0
+    joined = ("glcm", "glrlm", "glszm", "gldzm", "ngtdm", "ngldm")
+    assert frame.filter(pl.col("aggregation").is_not_null() != pl.col("family").is_in(joined)).is_empty()
+    # No two features of a family are defined alike.
+    defined = frame.select("family", "ibsi_code", "definition").unique()
+    assert defined.height == defined["ibsi_code"].n_unique() == defined.select("family", "definition").n_unique() == 171
 
 
 def test_codes_are_those_of_the_reference_values(real_data: Path) -> None:

@@ -94,7 +94,11 @@ def test_several_rois_of_one_target(tmp_path: Path) -> None:
     with pytest.raises(Unusable, match="ambiguous-region"):
         extract_series(unit(tmp_path, regions))
     each = extract_series(unit(tmp_path, regions, several="each"))
-    assert [entry["target"] for entry in each["regions"]] == ["GTV/GTV-1#1", "GTV/Tumour 2#2"]
+    assert [(entry["target"], entry["roi_name"]) for entry in each["regions"]] == [("GTV", "GTV-1"), ("GTV", "Tumour 2")]
+    # Lesions of one target share its columns; their names and digests tell them apart.
+    frame = pl.read_parquet(tmp_path / "out.parquet")
+    assert set(frame.select("region", "roi_name").rows()) == {("GTV", "GTV-1"), ("GTV", "Tumour 2")}
+    assert frame["source_digest"].n_unique() == 2
     extract_series(unit(tmp_path, regions, several="union"))
     frame = pl.read_parquet(tmp_path / "out.parquet")
     assert frame["roi_name"].to_list() == ["GTV-1 + Tumour 2"]
@@ -210,6 +214,17 @@ def test_values_that_are_no_number() -> None:
     for parameters in ({"imageType": {"LoG": {"sigma": [1.0]}}}, {"setting": {"resampledPixelSpacing": [2, 2, 2]}}):
         with pytest.raises(Unusable, match="not-finite-in-image"):
             extract_region(volume(outside), mask, make_settings(parameters))
+
+
+def test_padding_inside_a_region_is_said(tmp_path: Path) -> None:
+    # GE fills what lies beyond its round field of view with a value of its own; PyRadiomics counts it as tissue.
+    image = IMAGE.copy()
+    image[2, 5, 5] = -2000
+    write_series(tmp_path / "ct", image, spacing=(1, 1, 2), intercept=-1024.0, PixelPaddingValue=-2000)
+    write_rtstruct(tmp_path / "rs/rs.dcm", ROIS)
+    regions = extract_series(unit(tmp_path, {"G": ["gtv-1"], "T": ["tumour 2"]}, settings=FIRST))["regions"]
+    assert [(region["target"], region["notes"]) for region in regions] == [("G", ["padding-in-region"]), ("T", [])]
+    assert read_series(tmp_path / "ct").padding == (-3024.0, -3024.0)
 
 
 def test_a_mask_of_another_size_is_refused() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from pydantic import ValidationError
 
 from groundwork.problems import Unusable, UserError
 from imaging.features import FeatureTask
@@ -97,9 +98,12 @@ def test_whole_numbers_stay_whole() -> None:
 def test_plans_and_losses() -> None:
     check_perturbations(DEFAULT_PERTURBATIONS)
     assert len({one.name for one in DEFAULT_PERTURBATIONS}) == len(DEFAULT_PERTURBATIONS)
-    for wrong in ([Perturbation()], [Perturbation(), Perturbation()], [Perturbation(), Perturbation(noise=-1.0)]):
+    for wrong in ([Perturbation()], [Perturbation(), Perturbation()]):
         with pytest.raises(UserError):
             check_perturbations(wrong)
+    for outside in ({"noise": -1.0}, {"volume": -1.0}, {"contour": -0.5}, {"contour_length": 0.0}, {"rotate": 3.0}):
+        with pytest.raises(ValidationError):
+            Perturbation.model_validate(outside)
     thin = np.zeros_like(MASK)
     thin[3, 3, 3] = True
     with pytest.raises(Unusable, match="empty-region"):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +17,8 @@ from groundwork.problems import Unusable
 from imaging.engine.ibsi import extract_ibsi
 from imaging.engine.morphology import ellipsoid_area, spatial_autocorrelation
 from imaging.engine.options import AGGREGATIONS_2D, AGGREGATIONS_3D, IbsiOptions
+from imaging.features import FeatureTask, extract_series
+from imaging.settings import make_settings
 from tests.imaging.engine.phantoms import CONFIGURATIONS, load, options, three_digits
 
 COUNTS = {
@@ -29,7 +34,32 @@ COUNTS = {
 @pytest.mark.parametrize("dataset", list(CONFIGURATIONS))
 def test_published_values(real_data: Path, dataset: str) -> None:
     image, mask, spacing = load(real_data, dataset)
-    features = extract_ibsi(image, mask, spacing, options(dataset))["original"]
+    _agrees_with_the_published_values(real_data, dataset, extract_ibsi(image, mask, spacing, options(dataset))["original"])
+
+
+@pytest.mark.parametrize("dataset", [name for name in CONFIGURATIONS if name != "digital_phantom"])
+def test_published_values_from_dicom_and_structure_set(real_data: Path, tmp_path: Path, dataset: str) -> None:
+    # The whole way: series and RTSTRUCT, the ibsi section of a parameter file, one row of a FEATURES table.
+    folder = real_data / "ibsi/ibsi_1_ct_radiomics_phantom/dicom"
+    parameters = make_settings(
+        {"ibsi": {k: list(v) if isinstance(v, tuple) else v for k, v in CONFIGURATIONS[dataset][1].items()}}
+    )
+    task = FeatureTask(
+        folder / "image",
+        tuple(sorted((folder / "mask").iterdir())),
+        parameters,
+        None,
+        tmp_path / "features.parquet",
+        engine="unibase",
+        mode="ibsi",
+    )
+    result = extract_series(task)
+    assert [region["status"] for region in result["regions"]] == ["done"]
+    (row,) = pl.read_parquet(tmp_path / "features.parquet").to_dicts()
+    _agrees_with_the_published_values(real_data, dataset, row)
+
+
+def _agrees_with_the_published_values(real_data: Path, dataset: str, features: Mapping[str, Any]) -> None:
     with open(real_data / "ibsi" / "ibsi1_reference_values.csv", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["dataset"] == dataset]
     assert len(rows) == COUNTS[dataset]

@@ -1,0 +1,90 @@
+"""Names of regions and the targets they were asked for: every match and every miss, for the operator."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from flows.study import Study
+from groundwork.problems import UserError
+
+PATTERN = "--region takes TARGET=PATTERN, such as --region GTV=gtv.*"
+SHELL = "--shell takes FROM-TO in mm, such as --shell 0-5"
+
+
+def parse_regions(given: list[str]) -> dict[str, list[str]]:
+    """Return target to patterns of `TARGET=PATTERN` texts; a target given again has several patterns."""
+    regions: dict[str, list[str]] = {}
+    for text in given:
+        target, sign, pattern = text.partition("=")
+        if not (target.strip() and sign and pattern):
+            raise UserError(f"{text!r} is no region. {PATTERN}")
+        regions.setdefault(target.strip(), []).append(pattern)
+    return regions
+
+
+def parse_shells(given: list[str]) -> tuple[tuple[float, float], ...]:
+    """Return (inner, outer) in mm of `FROM-TO` texts."""
+    shells = []
+    for text in given:
+        inner, _, outer = text.partition("-")
+        try:
+            shells.append((float(inner), float(outer)))
+        except ValueError:
+            raise UserError(f"{text!r} is no shell. {SHELL}") from None
+    return tuple(shells)
+
+
+def read_matches(study: Study) -> pl.DataFrame:
+    """Return the list that the stage `features` left.
+
+    Raises:
+        UserError: If that stage has not run.
+    """
+    path = study.work.staging / "imaging" / "regions.parquet"
+    if not path.exists():
+        raise UserError(f"No features were extracted yet. Build first: unibase build {study.file}")
+    return pl.read_parquet(path)
+
+
+def in_words(matches: pl.DataFrame, names: bool = True) -> str:
+    """Return the list as lines: by target what was done, refused and missed, then the names that no target asked for.
+
+    Args:
+        matches: Columns of `imaging.features.REGION_LIST`.
+        names: Show names of regions; False counts them only.
+    """
+    lines = []
+    for target in sorted(matches["target"].drop_nulls().unique().to_list()) if names else []:
+        mine = matches.filter(pl.col("target") == target)
+        lines.append(f"{target or '(no target: files that are no mask)'}: {_counts(mine)}")
+        lines += [f"    {name} ({count})" for name, count in _tally(mine.filter(pl.col("status") == "done"), "roi_name")]
+        lines += _refusals(mine)
+        lines += [f"    note {note} ({count})" for note, count in _tally(mine, "notes")]
+    if not names:
+        lines.append(f"regions: {_counts(matches)}")
+        lines += _refusals(matches)
+    unused = _tally(matches.filter(pl.col("status") == "unused"), "roi_name")
+    if names and unused:
+        lines.append(f"names that no target asked for: {len(unused)}")
+        lines += [f"    {name} ({count})" for name, count in unused]
+    return "\n".join(lines)
+
+
+def _counts(matches: pl.DataFrame) -> str:
+    counts = dict(matches["status"].value_counts().iter_rows())
+    words = {"done": "done", "refused": "refused", "missing": "missing", "unused": "not asked for"}
+    return ", ".join(f"{counts[status]} {word}" for status, word in words.items() if status in counts) or "none"
+
+
+def _refusals(matches: pl.DataFrame) -> list[str]:
+    refused = matches.filter(pl.col("status") == "refused")
+    rows = refused.group_by("reason").agg(pl.len().alias("count"), pl.col("message").first(), pl.col("remedy").first())
+    return [
+        f"    {row['reason']} ({row['count']}): {row['message']} {row['remedy'] or ''}".rstrip()
+        for row in rows.sort("count", "reason", descending=[True, False]).iter_rows(named=True)
+    ]
+
+
+def _tally(matches: pl.DataFrame, column: str) -> list[tuple[str, int]]:
+    counts = matches[column].drop_nulls().value_counts(name="count").sort("count", column, descending=[True, False])
+    return [(str(name), int(count)) for name, count in counts.iter_rows()]

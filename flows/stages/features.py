@@ -1,0 +1,148 @@
+"""Stage `features`: radiomic features of the regions of every image series, what was matched, and what withstands perturbation."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from flows.stages.imaging import summary
+from flows.stages.run import Run
+from groundwork.tables import FEATURES, QUARANTINE, SERIES, write_parquet
+from groundwork.work import Outcome, Unit
+from imaging.features import FeatureTask, collect, extract_series, list_regions, plan_units, stage_settings
+from imaging.robustness import STABILITY, RobustnessTask, extract_perturbed, stability_table
+from imaging.settings import read_settings
+
+
+def extract_features(run: Run) -> list[Outcome]:
+    """Extract the features of every region of every image series of the asked modalities."""
+    options = run.study.features
+    staging = run.study.work.staging / "imaging"
+    if options is None:
+        FEATURES.write(FEATURES.empty(), staging / "features.parquet")
+        return []
+    settings = read_settings(run.study.path(options.settings))
+    series = SERIES.read(staging / "series.parquet")
+    regions = {target: list(patterns) for target, patterns in options.regions.items()}
+    chosen: dict[str, Any] = {
+        "engine": options.engine,
+        "mode": options.mode,
+        "several": options.several,
+        "resample": options.resample,
+        "threshold": options.threshold,
+        "shells": tuple(options.shells),
+        "gaps": options.gaps,
+    }
+    folder = staging / "features"
+    units = plan_units(series, run.study.work.staging, folder, settings, regions, modalities=options.modalities, **chosen)
+    outcomes = run.units(
+        "features",
+        _extract,
+        units,
+        settings=stage_settings(settings, regions, **chosen),
+        code=("imaging.features",),
+        still_there=lambda result: (folder / result["path"]).exists(),
+    )
+    collect([folder / outcome.result["path"] for outcome in outcomes if outcome.status == "done"], staging / "features.parquet")
+    matches = _matches(series, outcomes)
+    write_parquet(matches, staging / "regions.parquet")
+    refused = _refused(run, series, "features", outcomes)
+    run.say(summary("features", outcomes) + _in_words(matches))
+    if options.robustness:
+        used = {outcome.key for outcome in outcomes if outcome.status == "done"}
+        perturbed = _perturb(run, [unit for unit in units if unit.key in used], stage_settings(settings, regions, **chosen))
+        refused += _refused(run, series, "robustness", perturbed)
+    QUARANTINE.write(pl.concat([QUARANTINE.empty(), *refused]), run.quarantine_file("features"))
+    return outcomes
+
+
+def _extract(_: None, task: FeatureTask) -> dict[str, Any]:
+    result = extract_series(task)
+    return {**result, "path": Path(result["path"]).name}
+
+
+def _perturb_one(_: None, task: RobustnessTask) -> dict[str, Any]:
+    result = extract_perturbed(task)
+    return {**result, "path": Path(result["path"]).name}
+
+
+def _perturb(run: Run, units: list[Unit], settings: dict[str, Any]) -> list[Outcome]:
+    """Extract perturbed copies of the regions of every series that has features."""
+    assert run.study.features is not None and run.study.features.robustness is not None
+    plan = tuple(run.study.features.robustness.perturbations)
+    folder = perturbed_folder(run)
+    tasks = []
+    for unit in units:
+        task: FeatureTask = unit.arguments
+        moved = replace(task, destination=folder / task.destination.name)
+        tasks.append(Unit(unit.key, unit.input_digest, RobustnessTask(moved, plan)))
+    outcomes = run.units(
+        "robustness",
+        _perturb_one,
+        tasks,
+        settings={**settings, "perturbations": [one.model_dump(mode="json") for one in plan]},
+        code=("imaging.robustness",),
+        still_there=lambda result: (folder / result["path"]).exists(),
+    )
+    run.say(summary("robustness", outcomes))
+    return outcomes
+
+
+def perturbed_folder(run: Run) -> Path:
+    """Return where the features of perturbed copies stand, one file a series."""
+    return run.study.work.staging / "imaging" / "perturbed"
+
+
+def stability(run: Run, members: pl.DataFrame) -> pl.DataFrame:
+    """Return how stable every feature is over the perturbed copies and repeated scans of the cohort's subjects."""
+    options = run.study.features.robustness if run.study.features else None
+    if options is None:
+        return STABILITY.empty()
+    staging = run.study.work.staging / "imaging"
+    features = FEATURES.read(staging / "features.parquet").join(members, on="subject_id", how="semi")
+    series = set(features["SeriesInstanceUID"].drop_nulls())
+    # What the ledger says: a file of an earlier plan may still lie beside those of this one.
+    done = [outcome.result["path"] for _, outcome in run.ledger.known("robustness").values() if outcome.status == "done"]
+    paths = [perturbed_folder(run) / name for name in sorted(done) if Path(name).stem in series]
+    return stability_table(paths, features, least=options.least, retest_days=options.retest_days)
+
+
+def _matches(series: pl.DataFrame, outcomes: list[Outcome]) -> pl.DataFrame:
+    """Return every match and miss of names of regions, with the subject and series they stand in."""
+    listed = list_regions({outcome.key: outcome.result for outcome in outcomes if outcome.result})
+    keys = pl.concat_str("folder", pl.lit(":"), "SeriesInstanceUID").alias("unit")
+    named = series.select(keys, "subject_id", "centre", "Modality", "SeriesInstanceUID")
+    return named.join(listed, on="unit", how="inner", maintain_order="right").drop("unit")
+
+
+def _in_words(matches: pl.DataFrame) -> str:
+    """Return how the regions of all series ended, for the line of the stage."""
+    counts = dict(matches["status"].value_counts().iter_rows())
+    told = [f"{counts[status]} {status}" for status in ("done", "refused", "missing", "unused") if status in counts]
+    return f"; regions: {', '.join(told)} (unibase regions lists them)" if told else ""
+
+
+def _refused(run: Run, series: pl.DataFrame, stage: str, outcomes: list[Outcome]) -> list[pl.DataFrame]:
+    """Return the quarantine rows of whole series and, inside series that were done, of single regions."""
+    centre_of = {f"{row['folder']}:{row['SeriesInstanceUID']}": row["centre"] for row in series.to_dicts()}
+    regions = [
+        Outcome(f"{outcome.key}:{region['target']}:{region['roi_name']}", "", "quarantined", None, *_why(region))
+        for outcome in outcomes
+        if outcome.status == "done"
+        for region in outcome.result["regions"]
+        if region["status"] == "refused"
+    ]
+    by_centre: dict[str | None, list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        by_centre[centre_of.get(outcome.key)].append(outcome)
+    for region in regions:
+        by_centre[centre_of.get(region.key.rsplit(":", 2)[0])].append(region)
+    return [run.quarantine_rows(stage, centre, mine) for centre, mine in by_centre.items()]
+
+
+def _why(region: dict[str, Any]) -> tuple[str, str, str]:
+    return region["reason"], region["message"], region["remedy"]

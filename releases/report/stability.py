@@ -1,0 +1,67 @@
+"""Section: how many image features withstand perturbation and repetition."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import Any
+
+import polars as pl
+
+from releases.disclosure import is_small
+from releases.report.data import ReportData
+from releases.report.section import Section
+
+
+def summary(robustness: pl.DataFrame | None, min_cell: int) -> list[dict[str, Any]]:
+    """Return, by kind, modality and target, how many features are stable in each family; nothing of too few persons.
+
+    Args:
+        robustness: The robustness table of a release.
+        min_cell: Fewest persons of whom anything is told.
+    """
+    found = []
+    for part in [] if robustness is None else robustness.partition_by("kind", "Modality", "region", maintain_order=True):
+        persons = part["persons"].max()
+        hidden = not isinstance(persons, int) or is_small(persons, min_cell)
+        families = part.with_columns(family=pl.col("feature").str.split("_").list.first())
+        found.append(
+            {
+                "kind": part["kind"][0],
+                "name": f"{part['Modality'][0]} {part['region'][0]}",
+                "persons": None if hidden else persons,
+                "families": [] if hidden else [_family(name, rows) for name, rows in _groups(families)],
+            }
+        )
+    return found
+
+
+def _groups(frame: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
+    keys = ["image_type", "family"]
+    parts = frame.partition_by(keys, maintain_order=True)
+    return [(" ".join(str(part[key][0]) for key in keys), part) for part in parts]
+
+
+def _family(name: str, rows: pl.DataFrame) -> dict[str, Any]:
+    known = rows["icc_2_1"].drop_nulls().to_list()
+    stable, total = int(rows["stable"].sum()), rows.height
+    return {
+        "name": name,
+        "stable": stable,
+        "total": total,
+        "width": round(100 * stable / total),
+        "median": f"{median(known):.2f}" if known else "–",
+    }
+
+
+def contents(data: ReportData) -> dict[str, Any] | None:
+    """Return what the template shows; nothing where stability was not measured."""
+    groups = summary(data.tables.get("robustness"), data.min_cell)
+    return {"stability": groups} if groups else None
+
+
+SECTION = Section(
+    "stability",
+    ("Stabilité des caractéristiques d'image", "Stability of image features"),
+    ("Stabilité", "Stability"),
+    contents,
+)

@@ -1,0 +1,127 @@
+"""The stage `features` over a small study: lesions, shells, what was matched and missed, and what is stable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from flows.matches import in_words, read_matches
+from flows.stages.dictionary import describe_columns
+from flows.stages.features import extract_features, stability
+from flows.stages.imaging import deidentify_centre, index_series
+from flows.stages.people import resolve_people
+from flows.stages.run import Run, open_run
+from flows.study import read_study
+from groundwork.tables import FEATURES
+from imaging.robustness import STABILITY
+from privacy.keys import new_key, write_key_file
+from tests.imaging.dicom_maker import write_rtstruct, write_series
+
+STUDY = """\
+study: regions
+release: {version: 1.0.0}
+key: {file: vault.key}
+centres:
+  A: {people: people.csv, dicom: dicom}
+features:
+  settings: params.yaml
+  engine: unibase
+  regions: {GTV: ["gtv.*"], NODE: ["node.*"]}
+  several: each
+  shells: [[0, 4]]
+  robustness: {retest_days: 40, perturbations: [{}, {rotation: 5, volume: 0.1}, {noise: 1, contour: 0.5}]}
+index: {concept: treatment_start}
+"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    home = tmp_path_factory.mktemp("study")
+    random = np.random.default_rng(4)
+    angles = np.linspace(0, 2 * np.pi, 60, endpoint=False)
+
+    def ball(x: float, radius: float) -> list[np.ndarray]:
+        return [
+            np.stack([x + radius * np.cos(angles), 20 + radius * np.sin(angles), np.full(60, 2.0 * z)], axis=1)
+            for z in range(3, 7)
+        ]
+
+    for person in range(1, 5):
+        for scan in (1, 2):
+            number = 10 * person + scan
+            image = random.normal(100 * person, 10, (10, 40, 40)).astype(np.int16)
+            own = {"patient": f"IPP{person}", "study": 100 + number, "number": number, "SeriesDate": f"202001{10 * scan:02d}"}
+            write_series(home / f"dicom/{number}/ct", image, spacing=(1, 1, 2), **own)
+            rois = [("GTV left", ball(12, 5)), ("GTV right", ball(28, 4 + person)), ("Heart", ball(20, 3))]
+            if person == 4:
+                rois = rois[2:]
+            marks = {"patient": f"IPP{person}", "study": 100 + number, "number": 500 + number}
+            write_rtstruct(home / f"dicom/{number}/rs.dcm", rois, series=number, **marks)
+    (home / "people.csv").write_text("identifier\n" + "".join(f"IPP{person}\n" for person in range(1, 5)))
+    (home / "params.yaml").write_text("featureClass: {firstorder: [Mean, Maximum], shape: [MeshVolume]}\n")
+    (home / "study.yaml").write_text(STUDY)
+    write_key_file(new_key(), home / "vault.key")
+    study = read_study(home / "study.yaml")
+    study.work.create()
+    with open_run(study, local=True) as opened:
+        resolve_people(opened)
+        deidentify_centre(opened, "A")
+        index_series(opened)
+        extract_features(opened)
+        yield opened
+
+
+def test_lesions_share_the_name_of_their_target_and_have_shells(run: Run) -> None:
+    features = FEATURES.read(run.study.work.staging / "imaging/features.parquet")
+    counted = features.group_by("region", "roi_name").len().sort("region", "roi_name").rows()
+    assert counted == [(region, name, 6) for region in ("GTV", "GTV shell 0-4 mm") for name in ("GTV left", "GTV right")]
+
+
+def test_every_match_and_miss_is_shown_even_where_nothing_matched(run: Run) -> None:
+    matches = read_matches(run.study)
+    # Two series of the fourth person hold no target at all: they are in quarantine, and still tell their names.
+    unmatched = matches.group_by("SeriesInstanceUID").agg((pl.col("status") == "done").any().alias("used"))
+    assert unmatched.filter(~pl.col("used")).height == 2
+    assert matches.filter(pl.col("status") == "missing")["target"].value_counts().sort("target").rows() == [
+        ("GTV", 2),
+        ("NODE", 8),
+    ]
+    said = in_words(matches)
+    assert "GTV: 12 done, 2 missing\n    GTV left (6)\n    GTV right (6)" in said
+    assert "NODE: 8 missing" in said
+    assert "names that no target asked for: 1\n    Heart (8)" in said
+
+
+def test_stability_over_copies_and_scans_of_the_cohort(run: Run) -> None:
+    features = FEATURES.read(run.study.work.staging / "imaging/features.parquet")
+    members = features.select("subject_id").unique()
+    table = stability(run, members)
+    assert table.group_by("kind", "region").len().sort("kind", "region").rows() == [
+        ("perturbation", "GTV", 3),
+        ("perturbation", "GTV shell 0-4 mm", 3),
+    ]
+    assert table["persons"].unique().to_list() == [3]
+    assert table.filter(pl.col("region") == "GTV")["subjects"].to_list() == [12] * 3
+    means = table.filter(pl.col("feature") == "firstorder_Mean")
+    assert means["stable"].to_list() == [True, True]
+    assert stability(run, members.clear()).equals(STABILITY.empty())
+
+
+def test_a_second_run_does_nothing_again(run: Run) -> None:
+    assert not any(outcome.repeated for outcome in extract_features(run))
+
+
+def test_columns_of_ibsi_mode_are_described(run: Run, tmp_path: Path) -> None:
+    windows = run.study.windows.model_validate({"imaging": {}})
+    study = run.study.model_copy(update={"windows": windows, "workspace": str(tmp_path)})
+    frame = FEATURES.read(run.study.work.staging / "imaging/features.parquet")
+    FEATURES.write(frame.with_columns(cm_joint_entr_3D_avg=1.0), tmp_path / "staging/imaging/features.parquet")
+    analysis = pl.DataFrame({"CT_GTV_original_cm_joint_entr_3D_avg": [1.0], "CT_GTV_original_shape_MeshVolume": [2.0]})
+    (words,) = describe_columns(Run(study, run.key, run.ledger), analysis)
+    told = dict(words.filter(pl.col("table") == "analysis").select("column", "codes").iter_rows())
+    assert told["CT_GTV_original_cm_joint_entr_3D_avg"] == "IBSI TU9B"
+    assert told["CT_GTV_original_shape_MeshVolume"] == "IBSI RNU0"
