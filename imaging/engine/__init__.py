@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from imaging.engine.options import EngineSettings
 
-VERSION = "1.0"
+VERSION = "1.1"
 """Changes when a value of a feature can change."""
 
 Mode = Literal["pyradiomics", "ibsi"]
@@ -78,10 +78,11 @@ def precompile() -> None:
     classes = dict.fromkeys(("firstorder", "glcm", "gldm", "glrlm", "glszm", "ngtdm", "shape"))
     every = {"2D_avg", "2D_comb", "2_5D_avg", "2_5D_comb", "3D_avg", "3D_comb"}
     settings = SimpleNamespace(
-        setting={"distances": [1], "minimumROIDimensions": 2},
-        image_types={"Original": {}},
+        setting={"distances": [1, 2], "minimumROIDimensions": 2},
+        image_types={"Original": {}, "LoG": {"sigma": [1.0]}, "Wavelet": {}},
         feature_classes=classes,
         ibsi={"bins": 8, "aggregations": sorted(every)},
     )
-    extract(image, mask, (1.0, 1.0, 1.0), settings, "pyradiomics", "int16")
+    for stored in ("int16", "float32"):
+        extract(image, mask, (1.0, 1.0, 1.0), settings, "pyradiomics", stored)
     extract(image, mask, (1.0, 1.0, 1.0), settings, "ibsi")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from groundwork.problems import Unusable
-from imaging.engine import filters, intensity, kernels, mesh_table, morphology, texture
+from imaging.engine import filters, intensity, kernels, mesh_table, morphology, texture, texture_kernels
 from imaging.engine.interpolation import Axis, aligned_axis, interpolate, support
 from imaging.engine.options import IbsiOptions
 
@@ -307,19 +307,18 @@ def textures(levels: Array, region: Array, options: IbsiOptions) -> dict[str, fl
     """
     result: dict[str, float] = {}
     wanted = options.texture_aggregations
-    n_levels = int(levels.max())
     families = options.families
-    if "glcm" in families:
-        result.update(_co_occurrence(levels, n_levels, wanted, options.glcm_distance))
-    if "glrlm" in families:
-        result.update(_run_length(levels, n_levels, wanted))
     flat, solid = any(a.startswith("2") for a in wanted), any(a.startswith("3") for a in wanted)
+    if "glcm" in families or "glrlm" in families:
+        result.update(_lines(levels, wanted, options.glcm_distance, families))
+    padded = texture.padded(levels)
+    extents = texture_kernels.row_extents(padded)
     for planar in [p for p, asked in ((True, flat), (False, solid)) if asked]:
         names = [n for n in (("2D", "2_5D") if planar else ("3D",)) if any(a.startswith(n + "_") for a in wanted)]
         if "glszm" in families or "gldzm" in families:
-            result.update(_zones(levels, region, planar, names, families))
+            result.update(_zones(padded, extents, region, planar, names, families))
         if "ngtdm" in families or "ngldm" in families:
-            result.update(_neighbourhood(levels, n_levels, planar, names, families, options.ngldm_alpha))
+            result.update(_neighbourhood(padded, extents, int(levels.max()), planar, names, families, options.ngldm_alpha))
     return result
 
 
@@ -333,41 +332,6 @@ def _mean_over(rows: list[Array]) -> Array:
     filled = ~np.isnan(table)
     n = filled.sum(axis=0)
     return np.where(n > 0, np.where(filled, table, 0.0).sum(axis=0) / np.maximum(n, 1), np.nan)
-
-
-def _co_occurrence(levels: Array, n: int, wanted: tuple[str, ...], distance: int) -> dict[str, float]:
-    result: dict[str, float] = {}
-    wide = texture.padded(levels, distance)
-    if any(a.startswith("3D") for a in wanted):
-        steps = texture.steps_between(3, distance)
-        counts = np.zeros((len(steps), n, n), dtype=np.int64)
-        kernels.co_occurrence(wide, steps, distance, n, counts)
-        if "3D_avg" in wanted:
-            result.update(_named("cm", texture.GLCM, _mean_over([texture.glcm(c, n) for c in counts]), "3D_avg"))
-        if "3D_comb" in wanted:
-            result.update(_named("cm", texture.GLCM, texture.glcm(counts.sum(axis=0), n), "3D_comb"))
-    if any(a.startswith("2") for a in wanted):
-        steps = texture.steps_between(2, distance)
-        total = np.zeros((len(steps), n, n), dtype=np.int64)
-        single: list[Array] = []
-        merged: list[Array] = []
-        for z in range(levels.shape[0]):
-            counts = np.zeros_like(total)
-            kernels.co_occurrence(texture.padded(levels[z : z + 1], distance), steps, distance, n, counts)
-            if "2D_avg" in wanted:
-                single.extend(texture.glcm(c, n) for c in counts)
-            if "2D_comb" in wanted:
-                merged.append(texture.glcm(counts.sum(axis=0), n))
-            total += counts
-        if single:
-            result.update(_named("cm", texture.GLCM, _mean_over(single), "2D_avg"))
-        if merged:
-            result.update(_named("cm", texture.GLCM, _mean_over(merged), "2D_comb"))
-        if "2_5D_avg" in wanted:
-            result.update(_named("cm", texture.GLCM, _mean_over([texture.glcm(c, n) for c in total]), "2_5D_avg"))
-        if "2_5D_comb" in wanted:
-            result.update(_named("cm", texture.GLCM, texture.glcm(total.sum(axis=0), n), "2_5D_comb"))
-    return result
 
 
 _RUN = (
@@ -388,55 +352,86 @@ _DEPENDENCE = (
 )  # fmt: skip
 
 
-def _run_length(levels: Array, n: int, wanted: tuple[str, ...]) -> dict[str, float]:
+def _lines(levels: Array, wanted: tuple[str, ...], distance: int, families: tuple[str, ...]) -> dict[str, float]:
+    """Features of co-occurrence and of runs: the two matrices that are counted by direction."""
     result: dict[str, float] = {}
-    longest = max(levels.shape)
+    n = int(levels.max())
 
-    def of(table: Array, voxels: int) -> Array:
+    def occurrence(table: Array, voxels: int) -> Array:
+        return texture.glcm(table, n)
+
+    def run(table: Array, voxels: int) -> Array:
         return texture.emphasis(*texture.nonzero_counts(table), voxels)
 
-    voxels = int((levels > 0).sum())
+    kinds = [
+        (k, prefix, names, of)
+        for k, family, prefix, names, of in (
+            (0, "glcm", "cm", texture.GLCM, occurrence),
+            (1, "glrlm", "rlm", _RUN, run),
+        )
+        if family in families
+    ]
     if any(a.startswith("3D") for a in wanted):
-        steps = texture.steps_between(3)
-        counts = np.zeros((len(steps), n, longest), dtype=np.int64)
-        kernels.run_lengths(texture.padded(levels), steps, 1, counts)
-        if "3D_avg" in wanted:
-            result.update(_named("rlm", _RUN, _mean_over([of(c, voxels) for c in counts]), "3D_avg"))
-        if "3D_comb" in wanted:
-            result.update(_named("rlm", _RUN, of(counts.sum(axis=0), voxels * len(steps)), "3D_comb"))
+        counts = _line_counts(levels, n, 3, distance)
+        voxels = int(np.count_nonzero(levels))
+        for k, prefix, names, of in kinds:
+            if "3D_avg" in wanted:
+                result.update(_named(prefix, names, _mean_over([of(c, voxels) for c in counts[k]]), "3D_avg"))
+            if "3D_comb" in wanted:
+                merged = of(counts[k].sum(axis=0), voxels * len(counts[k]))
+                result.update(_named(prefix, names, merged, "3D_comb"))
     if any(a.startswith("2") for a in wanted):
-        steps = texture.steps_between(2)
-        total = np.zeros((len(steps), n, longest), dtype=np.int64)
-        single: list[Array] = []
-        merged: list[Array] = []
+        single: dict[str, list[Array]] = {prefix: [] for _, prefix, _, _ in kinds}
+        joined: dict[str, list[Array]] = {prefix: [] for _, prefix, _, _ in kinds}
+        totals: list[Any] = [0, 0]
         for z in range(levels.shape[0]):
-            here = int((levels[z] > 0).sum())
-            counts = np.zeros_like(total)
-            kernels.run_lengths(texture.padded(levels[z : z + 1]), steps, 1, counts)
+            counts = _line_counts(levels[z : z + 1], n, 2, distance)
+            voxels = int(np.count_nonzero(levels[z]))
+            for k, prefix, _, of in kinds:
+                if "2D_avg" in wanted:
+                    single[prefix].extend(of(c, voxels) for c in counts[k])
+                if "2D_comb" in wanted:
+                    joined[prefix].append(of(counts[k].sum(axis=0), voxels * len(counts[k])))
+                totals[k] = totals[k] + counts[k]
+        voxels = int(np.count_nonzero(levels))
+        for k, prefix, names, of in kinds:
             if "2D_avg" in wanted:
-                single.extend(of(c, here) for c in counts)
+                result.update(_named(prefix, names, _mean_over(single[prefix]), "2D_avg"))
             if "2D_comb" in wanted:
-                merged.append(of(counts.sum(axis=0), here * len(steps)))
-            total += counts
-        if single:
-            result.update(_named("rlm", _RUN, _mean_over(single), "2D_avg"))
-        if merged:
-            result.update(_named("rlm", _RUN, _mean_over(merged), "2D_comb"))
-        if "2_5D_avg" in wanted:
-            result.update(_named("rlm", _RUN, _mean_over([of(c, voxels) for c in total]), "2_5D_avg"))
-        if "2_5D_comb" in wanted:
-            result.update(_named("rlm", _RUN, of(total.sum(axis=0), voxels * len(steps)), "2_5D_comb"))
+                result.update(_named(prefix, names, _mean_over(joined[prefix]), "2D_comb"))
+            if "2_5D_avg" in wanted:
+                result.update(_named(prefix, names, _mean_over([of(c, voxels) for c in totals[k]]), "2_5D_avg"))
+            if "2_5D_comb" in wanted:
+                merged = of(totals[k].sum(axis=0), voxels * len(totals[k]))
+                result.update(_named(prefix, names, merged, "2_5D_comb"))
     return result
 
 
-def _zones(levels: Array, region: Array, planar: bool, names: list[str], families: tuple[str, ...]) -> dict[str, float]:
-    result: dict[str, float] = {}
-    if "gldzm" in families:
-        distance = kernels.border_distance(morphology.padded_mask(region).view(np.bool_), planar)
+def _line_counts(levels: Array, n: int, dimensions: int, distance: int) -> tuple[Array, Array]:
+    """Co-occurrence (k, n, n) at a distance and runs (k, n, lengths) of neighbours, by direction."""
+    padded = texture.padded(levels)
+    extents = texture_kernels.row_extents(padded)
+    longest = max(levels.shape)
+    pairs, runs = texture_kernels.pairs_and_runs(padded, extents, texture.steps_between(dimensions), n, longest)
+    if distance == 1:
+        occurrences = texture_kernels.pair_counts(pairs)
     else:
-        distance = np.zeros((0, 0, 0), dtype=np.int32)
-    level, size, near, where = kernels.zones(texture.padded(levels), planar, distance)
-    voxels = np.count_nonzero(levels, axis=(1, 2))
+        wide = np.pad(padded, distance - 1)
+        steps = texture.steps_between(dimensions, distance)
+        extents = texture_kernels.row_extents(wide)
+        occurrences = texture_kernels.co_occurrence(wide, extents, steps, distance, n)[:, 1:, 1:].astype(np.int64)
+    return occurrences, texture_kernels.run_counts(runs, np.bincount(levels.ravel(), minlength=n + 1)[1:])
+
+
+def _zones(
+    padded: Array, extents: Array, region: Array, planar: bool, names: list[str], families: tuple[str, ...]
+) -> dict[str, float]:
+    result: dict[str, float] = {}
+    distance = None
+    if "gldzm" in families:
+        distance = texture_kernels.border_distance(morphology.padded_mask(region).view(np.bool_), planar)
+    level, size, near, where = texture_kernels.zones(padded, extents, planar, distance)
+    voxels = np.count_nonzero(padded[1:-1], axis=(1, 2))
     for family, prefix, tags, lengths in (("glszm", "szm", _SIZE, size), ("gldzm", "dzm", _DISTANCE, near)):
         if family not in families:
             continue
@@ -454,12 +449,12 @@ def _zones(levels: Array, region: Array, planar: bool, names: list[str], familie
 
 
 def _neighbourhood(
-    levels: Array, n: int, planar: bool, names: list[str], families: tuple[str, ...], alpha: int
+    padded: Array, extents: Array, n: int, planar: bool, names: list[str], families: tuple[str, ...], alpha: int
 ) -> dict[str, float]:
     result: dict[str, float] = {}
     half = texture.steps_between(2 if planar else 3)
     steps = np.concatenate([half, -half])
-    voxels, differences, dependence = kernels.neighbourhoods(texture.padded(levels), steps, 1, alpha, n, planar)
+    voxels, differences, dependence = texture_kernels.neighbourhoods(padded, extents, steps, 1, alpha, n, planar)
 
     def depend(table: Array) -> Array:
         i, j, counts = texture.nonzero_counts(table)

@@ -1,4 +1,4 @@
-"""Compiled loops over voxels. Arrays of grey levels hold 0 outside the region and are padded by zeros on all sides.
+"""Compiled loops over intensities, voxels of a mask and points of a surface; those that count textures are in `texture_kernels`.
 
 Compiled once per machine and kept on disk; see `imaging.engine.compiled`.
 """
@@ -8,274 +8,6 @@ from __future__ import annotations
 import numpy as np
 
 from imaging.engine.compiled import compiled
-
-
-@compiled
-def co_occurrence(levels: np.ndarray, steps: np.ndarray, pad: int, n_levels: int, counts: np.ndarray) -> None:
-    """Count pairs (level, level one step further) for each step.
-
-    Args:
-        levels: uint16 (z, y, x), padded by `pad` zeros.
-        steps: int64 (k, 3) steps (z, y, x), none longer than `pad`.
-        pad: Width of the padding.
-        n_levels: Levels run from 1 to this.
-        counts: int64 (k, n_levels, n_levels); added to.
-    """
-    nz, ny, nx = levels.shape
-    for z in range(pad, nz - pad):
-        for y in range(pad, ny - pad):
-            for k in range(steps.shape[0]):
-                dz, dy, dx = steps[k, 0], steps[k, 1], steps[k, 2]
-                row = levels[z, y]
-                other = levels[z + dz, y + dy]
-                table = counts[k]
-                for x in range(pad, nx - pad):
-                    a = row[x]
-                    b = other[x + dx]
-                    if a and b:
-                        table[a - 1, b - 1] += 1
-
-
-@compiled
-def run_lengths(levels: np.ndarray, steps: np.ndarray, pad: int, counts: np.ndarray) -> np.ndarray:
-    """Count runs of equal levels by (level, length) for each step.
-
-    Args:
-        levels: uint16 (z, y, x), padded by at least one zero.
-        steps: int64 (k, 3) steps (z, y, x).
-        pad: Width of the padding.
-        counts: int64 (k, n_levels, longest possible run); added to.
-
-    Returns:
-        bool (k,): whether two voxels of the region ever follow one another on a line of this step, whatever lies between.
-    """
-    nz, ny, nx = levels.shape
-    adjacent = np.zeros(steps.shape[0], dtype=np.bool_)
-    for k in range(steps.shape[0]):
-        dz, dy, dx = steps[k, 0], steps[k, 1], steps[k, 2]
-        table = counts[k]
-        for z in range(pad, nz - pad):
-            for y in range(pad, ny - pad):
-                row = levels[z, y]
-                before = levels[z - dz, y - dy]
-                for x in range(pad, nx - pad):
-                    a = row[x]
-                    if a == 0:
-                        continue
-                    if before[x - dx] == a:
-                        continue
-                    length = 1
-                    pz, py, px = z + dz, y + dy, x + dx
-                    while levels[pz, py, px] == a:
-                        length += 1
-                        pz += dz
-                        py += dy
-                        px += dx
-                    table[a - 1, length - 1] += 1
-                    if length > 1 or levels[pz, py, px]:
-                        adjacent[k] = True
-    return adjacent
-
-
-@compiled
-def _root(parent: np.ndarray, i: int) -> int:
-    while parent[i] != i:
-        parent[i] = parent[parent[i]]
-        i = parent[i]
-    return i
-
-
-@compiled
-def zones(levels: np.ndarray, planar: bool, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Find zones of equal level: 26-connected, or 8-connected within each slice when `planar`.
-
-    Args:
-        levels: uint16 (z, y, x), padded by one zero.
-        planar: Connect within slices (first axis) only.
-        distance: int32 of the same shape, or of shape (0, 0, 0) when not needed.
-
-    Returns:
-        Level, size, smallest distance and slice of each zone (int64; the slice counts from 0 without padding).
-    """
-    nz, ny, nx = levels.shape
-    label = np.zeros((nz, ny, nx), dtype=np.int32)
-    capacity = 1024
-    parent = np.empty(capacity, dtype=np.int32)
-    parent[0] = 0
-    used = 1
-    # Neighbours that come earlier in scan order.
-    steps = np.array(
-        [
-            (0, 0, -1),
-            (0, -1, -1),
-            (0, -1, 0),
-            (0, -1, 1),
-            (-1, -1, -1),
-            (-1, -1, 0),
-            (-1, -1, 1),
-            (-1, 0, -1),
-            (-1, 0, 0),
-            (-1, 0, 1),
-            (-1, 1, -1),
-            (-1, 1, 0),
-            (-1, 1, 1),
-        ]
-    )
-    n_steps = 4 if planar else 13
-    for z in range(1, nz - 1):
-        for y in range(1, ny - 1):
-            for x in range(1, nx - 1):
-                a = levels[z, y, x]
-                if a == 0:
-                    continue
-                mine = 0
-                for k in range(n_steps):
-                    oz, oy, ox = z + steps[k, 0], y + steps[k, 1], x + steps[k, 2]
-                    if levels[oz, oy, ox] == a:
-                        other = label[oz, oy, ox]
-                        if mine == 0:
-                            mine = _root(parent, other)
-                        elif other != mine:
-                            other = _root(parent, other)
-                            if other < mine:
-                                parent[mine] = other
-                                mine = other
-                            elif mine < other:
-                                parent[other] = mine
-                if mine == 0:
-                    if used == capacity:
-                        grown = np.empty(2 * capacity, dtype=np.int32)
-                        grown[:capacity] = parent
-                        parent = grown
-                        capacity *= 2
-                    parent[used] = used
-                    mine = used
-                    used += 1
-                label[z, y, x] = mine
-    number = np.zeros(used, dtype=np.int32)
-    n_zones = 0
-    for i in range(1, used):
-        if parent[i] == i:
-            number[i] = n_zones
-            n_zones += 1
-        else:
-            parent[i] = _root(parent, i)
-            number[i] = number[parent[i]]
-    level = np.zeros(n_zones, dtype=np.int64)
-    size = np.zeros(n_zones, dtype=np.int64)
-    near = np.full(n_zones, 1 << 30, dtype=np.int64)
-    where = np.zeros(n_zones, dtype=np.int64)
-    with_distance = distance.shape[0] > 0
-    for z in range(1, nz - 1):
-        for y in range(1, ny - 1):
-            for x in range(1, nx - 1):
-                if label[z, y, x]:
-                    i = number[label[z, y, x]]
-                    level[i] = levels[z, y, x]
-                    size[i] += 1
-                    where[i] = z - 1
-                    if with_distance and distance[z, y, x] < near[i]:
-                        near[i] = distance[z, y, x]
-    return level, size, near, where
-
-
-@compiled
-def border_distance(mask: np.ndarray, planar: bool) -> np.ndarray:
-    """City-block distance of each voxel to the outside of the mask, 1 on its border; within slices when `planar`.
-
-    Args:
-        mask: bool (z, y, x), padded by one False: the edge of the image is a border too.
-        planar: Measure within slices (first axis) only.
-    """
-    nz, ny, nx = mask.shape
-    out = np.zeros((nz, ny, nx), dtype=np.int32)
-    for z in range(1, nz - 1):
-        for y in range(1, ny - 1):
-            for x in range(1, nx - 1):
-                if mask[z, y, x]:
-                    d = min(out[z, y - 1, x], out[z, y, x - 1])
-                    if not planar:
-                        d = min(d, out[z - 1, y, x])
-                    out[z, y, x] = d + 1
-    for z in range(nz - 2, 0, -1):
-        for y in range(ny - 2, 0, -1):
-            for x in range(nx - 2, 0, -1):
-                if mask[z, y, x]:
-                    d = min(out[z, y + 1, x], out[z, y, x + 1])
-                    if not planar:
-                        d = min(d, out[z + 1, y, x])
-                    if d + 1 < out[z, y, x]:
-                        out[z, y, x] = d + 1
-    return out
-
-
-@compiled
-def neighbourhoods(
-    levels: np.ndarray, steps: np.ndarray, pad: int, alpha: int, n_levels: int, by_slice: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Compare each voxel with all its neighbours: the sums of NGTDM and the counts of NGLDM/GLDM in one pass.
-
-    Args:
-        levels: uint16 (z, y, x), padded by `pad` zeros.
-        steps: int64 (k, 3) all steps to neighbours, both directions.
-        pad: Width of the padding.
-        alpha: A neighbour is dependent when its level differs by at most this.
-        n_levels: Levels run from 1 to this.
-        by_slice: Keep slices (first axis) apart instead of adding them.
-
-    Returns:
-        Voxels with at least one neighbour in the region, per slice and level (int64, (s, n_levels)); the sum over them
-        of the absolute difference to the mean of the neighbours (float64, same shape); and the number of voxels per
-        slice, level and number of dependent neighbours (int64, (s, n_levels, k + 1)).
-    """
-    nz, ny, nx = levels.shape
-    n_slices = nz - 2 * pad if by_slice else 1
-    n_steps = steps.shape[0]
-    voxels = np.zeros((n_slices, n_levels), dtype=np.int64)
-    differences = np.zeros((n_slices, n_levels))
-    dependence = np.zeros((n_slices, n_levels, n_steps + 1), dtype=np.int64)
-    # Three sums in the bits of one number: levels below 2^20, neighbours below 2^6, equal ones above.
-    packed = np.zeros(nx, dtype=np.uint32)
-    small = alpha == 0 and n_levels < 32_768 and n_steps < 32
-    # 32 bits: twice as many voxels per vector instruction.
-    total = np.zeros(nx, dtype=np.int32)
-    count = np.zeros(nx, dtype=np.int32)
-    equal = np.zeros(nx, dtype=np.int32)
-    for z in range(pad, nz - pad):
-        s = z - pad if by_slice else 0
-        for y in range(pad, ny - pad):
-            row = levels[z, y]
-            total[:] = 0
-            count[:] = 0
-            equal[:] = 0
-            packed[:] = 0
-            for k in range(n_steps):
-                other = levels[z + steps[k, 0], y + steps[k, 1]]
-                dx = steps[k, 2]
-                if small:
-                    for x in range(pad, nx - pad):
-                        b = other[x + dx]
-                        # Outside the region both levels are 0; what is counted there is never read.
-                        packed[x] += np.uint32(b) | np.uint32(b != 0) << np.uint32(20) | np.uint32(b == row[x]) << np.uint32(26)
-                else:
-                    for x in range(pad, nx - pad):
-                        b = np.int32(other[x + dx])
-                        total[x] += b
-                        count[x] += np.int32(b != 0)
-                        equal[x] += np.int32((b != 0) & (abs(b - np.int32(row[x])) <= alpha))
-            if small:
-                for x in range(pad, nx - pad):
-                    total[x] = packed[x] & np.uint32(0xFFFFF)
-                    count[x] = packed[x] >> np.uint32(20) & np.uint32(63)
-                    equal[x] = packed[x] >> np.uint32(26)
-            for x in range(pad, nx - pad):
-                a = row[x]
-                if a:
-                    if count[x]:
-                        voxels[s, a - 1] += 1
-                        differences[s, a - 1] += abs(a - total[x] / count[x])
-                    dependence[s, a - 1, equal[x]] += 1
-    return voxels, differences, dependence
 
 
 @compiled
@@ -648,10 +380,15 @@ def index_moments(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
 
 
 @compiled
-def digitise(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Number of edges not above each value, as `numpy.digitize`: a guess from the mean width, corrected at the edges."""
+def digitise(values: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Number of edges not above each value, as `numpy.digitize`: a guess from the mean width, corrected at the edges.
+
+    Returns:
+        uint16 of the length of the values, and how often each number occurs (int64, one more than edges).
+    """
     out = np.empty(len(values), dtype=np.uint16)
     n = len(edges)
+    counts = np.zeros(n + 1, dtype=np.int64)
     scale = (n - 1) / (edges[n - 1] - edges[0])
     for k in range(len(values)):
         v = values[k]
@@ -662,7 +399,71 @@ def digitise(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
         while i >= 0 and edges[i] > v:
             i -= 1
         out[k] = i + 1
-    return out
+        counts[i + 1] += 1
+    return out, counts
+
+
+LANES = 512
+"""Sums over many values are kept in so many parts: one vector instruction adds to several, and rounding errors stay small."""
+
+
+@compiled
+def central_sums(values: np.ndarray, mean: float) -> np.ndarray:
+    """Sums over values of the absolute difference to `mean`, and of its second, third and fourth power."""
+    parts = np.zeros((4, LANES))
+    first, second, third, fourth = parts[0], parts[1], parts[2], parts[3]
+    for start in range(0, len(values), LANES):
+        row = values[start : start + LANES]
+        for k in range(len(row)):
+            d = row[k] - mean
+            square = d * d
+            first[k] += abs(d)
+            second[k] += square
+            third[k] += square * d
+            fourth[k] += square * square
+    return parts.sum(axis=1)
+
+
+@compiled
+def deviation_within(values: np.ndarray, low: float, high: float) -> float:
+    """Mean absolute deviation from their mean of the values from `low` to `high`; NaN when there are none."""
+    sums, counts = np.zeros(LANES), np.zeros(LANES)
+    for start in range(0, len(values), LANES):
+        row = values[start : start + LANES]
+        for k in range(len(row)):
+            inside = low <= row[k] <= high
+            sums[k] += row[k] if inside else 0.0
+            counts[k] += 1.0 if inside else 0.0
+    number = counts.sum()
+    if number == 0:
+        return np.nan
+    mean = sums.sum() / number
+    sums[:] = 0
+    for start in range(0, len(values), LANES):
+        row = values[start : start + LANES]
+        for k in range(len(row)):
+            sums[k] += abs(row[k] - mean) if low <= row[k] <= high else 0.0
+    return sums.sum() / number
+
+
+@compiled
+def bucket_counts(values: np.ndarray, low: float, scale: float, n_buckets: int) -> np.ndarray:
+    """Number of values in each bucket; a value's bucket is its whole distance to `low`, times `scale`."""
+    counts = np.zeros(n_buckets, dtype=np.int64)
+    for k in range(len(values)):
+        counts[min(int((values[k] - low) * scale), n_buckets - 1)] += 1
+    return counts
+
+
+@compiled
+def in_buckets(values: np.ndarray, low: float, scale: float, wanted: np.ndarray, number: int) -> np.ndarray:
+    """The values, `number` of them, whose bucket (see `bucket_counts`) is wanted (bool)."""
+    out = np.empty(number + 1)
+    n = 0
+    for k in range(len(values)):
+        out[n] = values[k]
+        n += 1 if wanted[min(int((values[k] - low) * scale), len(wanted) - 1)] else 0
+    return out[:number]
 
 
 @compiled

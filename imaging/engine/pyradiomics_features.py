@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from groundwork.problems import Unusable
-from imaging.engine import kernels, mesh_table, morphology, texture
+from imaging.engine import intensity, kernels, mesh_table, morphology, texture, texture_kernels
 
 Array = np.ndarray
 EPSILON = float(np.spacing(1))
@@ -84,15 +84,13 @@ def bin_edges(values: Array, settings: Mapping[str, Any]) -> Array:
     return np.array([edges[0] - 0.5, edges[0] + 0.5]) if len(edges) == 1 else edges
 
 
-def grey_levels(image: Array, mask: Array, settings: Mapping[str, Any]) -> Array:
-    """Levels from 1 in the region and 0 outside (uint16)."""
-    values = image[mask]
+def grey_levels(values: Array, settings: Mapping[str, Any]) -> tuple[Array, Array]:
+    """Levels from 1 of the intensities of a region (uint16), and how often each level occurs (int64, from level 0)."""
     edges = bin_edges(values, settings)
     if len(edges) > 65_535:
         raise too_many_levels()
-    levels = np.zeros(image.shape, dtype=np.uint16)
-    levels[mask] = kernels.digitise(values.astype(np.float64), edges.astype(np.float64))
-    return levels
+    levels, counts = kernels.digitise(values.astype(np.float64), edges.astype(np.float64))
+    return levels, counts
 
 
 def too_many_levels() -> Unusable:
@@ -102,35 +100,33 @@ def too_many_levels() -> Unusable:
     )
 
 
-def first_order(image: Array, mask: Array, levels: Array, spacing: Array, settings: Mapping[str, Any]) -> dict[str, float]:
-    """First-order features; `levels` gives the histogram of entropy and uniformity."""
-    x = image[mask].astype(np.float64)
+def first_order(values: Array, occurrences: Array, spacing: Array, settings: Mapping[str, Any]) -> dict[str, float]:
+    """First-order features of the intensities of a region; `occurrences` of levels give entropy and uniformity."""
+    x = values.astype(np.float64)
     n = float(len(x))
-    counts = np.bincount(levels[mask])
-    p = counts[counts > 0] / n
+    p = occurrences[occurrences > 0] / n
     shifted = x + settings.get("voxelArrayShift", 0)
     energy = np.sum(shifted**2)
-    p10, p25, median, p75, p90 = _percentiles(x)
+    p10, p25, median, p75, p90 = intensity.quantiles(x, (0.1, 0.25, 0.5, 0.75, 0.9))
+    low, high = x.min(), x.max()
+    # NumPy's sum, whose rounding decides whether equal intensities differ from their mean.
     mean = np.sum(x) / n
-    centred = x - mean
-    squared = centred * centred
-    m2, m3, m4 = np.sum(squared) / n, np.sum(squared * centred) / n, np.sum(squared * squared) / n
-    inner = x[(x >= p10) & (x <= p90)]
+    absolute, m2, m3, m4 = kernels.central_sums(x, mean) / n
     flat = m2 == 0
     features = {
         "Energy": energy,
         "TotalEnergy": energy * np.multiply.reduce(spacing[::-1]),
         "Entropy": -np.sum(p * np.log2(p + EPSILON)),
-        "Minimum": x.min(),
+        "Minimum": low,
         "10Percentile": p10,
         "90Percentile": p90,
-        "Maximum": x.max(),
+        "Maximum": high,
         "Mean": mean,
         "Median": median,
         "InterquartileRange": p75 - p25,
-        "Range": x.max() - x.min(),
-        "MeanAbsoluteDeviation": np.sum(np.abs(centred)) / n,
-        "RobustMeanAbsoluteDeviation": np.mean(np.abs(inner - np.mean(inner))) if len(inner) else float("nan"),
+        "Range": high - low,
+        "MeanAbsoluteDeviation": absolute,
+        "RobustMeanAbsoluteDeviation": kernels.deviation_within(x, p10, p90),
         "RootMeanSquared": np.sqrt(energy / n),
         "StandardDeviation": np.sqrt(m2),
         "Skewness": 0.0 if flat else m3 / m2**1.5,
@@ -141,27 +137,19 @@ def first_order(image: Array, mask: Array, levels: Array, spacing: Array, settin
     return {name: float(value) for name, value in features.items()}
 
 
-def _percentiles(x: Array) -> Array:
-    """Percentiles 10, 25, 50, 75 and 90 as numpy's linear method gives them, from one partition."""
-    return np.percentile(x, (10, 25, 50, 75, 90))
-
-
 def grey_level_co_occurrence(
-    levels: Array, present: Array, steps: Array, spacing: Array, settings: Mapping[str, Any], reach: int
+    counts: Array, present: Array, steps: Array, spacing: Array, settings: Mapping[str, Any]
 ) -> dict[str, float]:
     """GLCM features, the mean over directions that hold a pair.
 
     Args:
-        levels: uint16, padded by `reach`, dense: the k-th grey level present is k.
+        counts: Pairs (directions, n, n) of level and level one step further, among the n grey levels present.
         present: The grey levels present, ascending.
-        steps: Directions.
-        spacing: Voxel spacing in the order of the axes of `levels`.
+        steps: Directions (z, y, x).
+        spacing: Voxel spacing in the order of their axes.
         settings: Global settings.
-        reach: Largest distance.
     """
     n = len(present)
-    counts = np.zeros((len(steps), n, n), dtype=np.int64)
-    kernels.co_occurrence(levels, steps, reach, n, counts)
     p = counts.transpose(1, 2, 0).astype(np.float64, order="C")
     # PyRadiomics picks levels from axis 0, then 1; the strides that leaves decide how sums round.
     p = p[None, np.arange(n), :, :][:, :, np.arange(n), :][0]
@@ -287,21 +275,26 @@ def _maximal_correlation(p: Array, px: Array, py: Array) -> Array:
 
 
 def grey_level_run_length(
-    levels: Array, present: Array, steps: Array, spacing: Array, settings: Mapping[str, Any]
+    counts: Array,
+    pairs: Array,
+    levels: Array,
+    present: Array,
+    steps: Array,
+    spacing: Array,
+    settings: Mapping[str, Any],
 ) -> dict[str, float]:
     """GLRLM features, the mean over directions; directions in which no line holds two voxels are left out.
 
     Args:
-        levels: uint16, padded by one, dense.
+        counts: Runs (directions, n, lengths) of the n grey levels present; changed.
+        pairs: Pairs of neighbours (directions, n, n).
+        levels: uint16, padded by one.
         present: The grey levels present.
         steps: Directions of distance 1.
         spacing: Voxel spacing in the order of the axes.
         settings: Global settings.
     """
-    longest = max(s - 2 for s in levels.shape)
-    counts = np.zeros((len(steps), len(present), longest), dtype=np.int64)
-    met = kernels.run_lengths(levels, steps, 1, counts)
-    for k in np.nonzero(~met)[0]:
+    for k in np.nonzero(~pairs.any(axis=(1, 2)))[0]:
         if not _two_on_a_line(levels, steps[k]):
             counts[k, :, 0] = 0
     norm = settings.get("weightingNorm")
@@ -337,9 +330,9 @@ def _two_on_a_line(levels: Array, step: Array) -> bool:
     return len(np.unique(lines, axis=0)) < len(where)
 
 
-def grey_level_size_zone(levels: Array, present: Array, planar: bool) -> dict[str, float]:
+def grey_level_size_zone(levels: Array, extents: Array, present: Array, planar: bool) -> dict[str, float]:
     """GLSZM features; `levels` uint16, padded by one, dense."""
-    level, size, _, _ = kernels.zones(levels, planar, np.zeros((0, 0, 0), dtype=np.int32))
+    level, size, _, _ = texture_kernels.zones(levels, extents, planar)
     i, j, counts = texture.grouped_counts(level, size)
     i = present[i.astype(np.int64) - 1].astype(float)
     values = texture.emphasis(i, j, counts, size.sum(), EPSILON)
@@ -347,19 +340,20 @@ def grey_level_size_zone(levels: Array, present: Array, planar: bool) -> dict[st
 
 
 def neighbourhood(
-    levels: Array, present: Array, steps: Array, alpha: int, reach: int
+    levels: Array, extents: Array, present: Array, steps: Array, alpha: int, reach: int
 ) -> tuple[dict[str, float], dict[str, float]]:
     """GLDM and NGTDM features, from one pass.
 
     Args:
         levels: uint16, padded by `reach`: true grey levels, so that differences mean something.
+        extents: Where its rows begin and end.
         present: The grey levels present.
         steps: Directions, one of each opposite pair.
         alpha: Largest difference of dependent levels.
         reach: Largest distance.
     """
     both = np.concatenate([steps, -steps])
-    _, differences, dependence = kernels.neighbourhoods(levels, both, reach, alpha, int(present[-1]), False)
+    _, differences, dependence = texture_kernels.neighbourhoods(levels, extents, both, reach, alpha, int(present[-1]), False)
     i, j, counts = texture.nonzero_counts(dependence[0])
     values = texture.emphasis(i, j, counts, counts.sum(), EPSILON)
     dependent = {name: float(value) for name, value in zip(_DEPENDENCE, values, strict=True) if name is not None}

@@ -15,6 +15,7 @@ import numpy as np
 
 from groundwork.problems import Unusable
 from imaging.engine import pyradiomics_features as formulas
+from imaging.engine import recursive_gaussian, stationary_wavelet, texture, texture_kernels
 from imaging.engine.ibsi import bounding_box
 from imaging.engine.options import EngineSettings
 
@@ -58,28 +59,75 @@ def extract_pyradiomics(
     shapes = _shape_features(scene, setting, classes)
     if shapes:
         result["original"] = shapes
-    inside = np.ascontiguousarray(scene.mask[scene.box])
+    mask = scene.mask[scene.box]
+    known: dict[int | None, Places] = {}
     for name, own in settings.image_types.items():
         merged = {**setting, **(own or {})}
+        across = int(merged.get("force2Ddimension", 0)) if merged.get("force2D", False) else None
+        if across not in known:
+            known[across] = Places.of(mask, scene.spacing, across)
+        places = known[across]
         for image_type, array in _image_types(name, scene, merged):
-            result.setdefault(image_type, {}).update(_features(array, inside, scene.spacing, merged, classes))
+            result.setdefault(image_type, {}).update(_features(array, places, merged, classes))
     return result
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where the voxels of a region lie in its bounding box, and in the padded array of grey levels; for all image types.
+
+    Attributes:
+        inside: Flat places in the box.
+        where: Places (n, 3) in the array of grey levels, whose first axis is the one across `force2Ddimension`.
+        shape: Shape of that array without padding.
+        spacing: Voxel spacing in the order of its axes.
+        planar: Textures are taken within slices across its first axis.
+        extents: Where its rows begin and end, padded by one.
+        volume: Voxel spacing (z, y, x).
+    """
+
+    inside: Array
+    where: Array
+    shape: tuple[int, ...]
+    spacing: Array
+    planar: bool
+    extents: Array
+    volume: Array
+
+    @classmethod
+    def of(cls, mask: Array, spacing: Array, across: int | None) -> Places:
+        """Return the places of a mask cropped to its bounding box; textures within slices across an axis, or in the volume."""
+        first = across or 0
+        order = [first, *(axis for axis in range(3) if axis != first)]
+        turned = mask.transpose(order)
+        where = np.argwhere(mask).astype(np.int32)[:, order]
+        extents = texture_kernels.row_extents(texture.padded(turned))
+        inside = np.flatnonzero(mask)
+        return cls(inside, where, turned.shape, spacing[order], across is not None, extents, spacing)
+
+    def padded(self, levels: Array, width: int) -> Array:
+        """Levels of the voxels, in the order of `inside`, as an array (uint16) with zeros around it."""
+        out = np.zeros(tuple(n + 2 * width for n in self.shape), dtype=np.uint16)
+        z, y, x = self.where.T
+        out.ravel()[((z + width).astype(np.int64) * out.shape[1] + (y + width)) * out.shape[2] + (x + width)] = levels
+        return out
+
+
 def _features(
-    image: Array, mask: Array, spacing: Array, settings: Mapping[str, Any], classes: Mapping[str, tuple[str, ...]]
+    image: Array, places: Places, settings: Mapping[str, Any], classes: Mapping[str, tuple[str, ...]]
 ) -> dict[str, float]:
     """All enabled classes but shape of one image type, cropped to the bounding box of the region."""
     wanted = [name for name in CLASSES if name in classes]
     if not wanted:
         return {}
-    if not np.isfinite(image[mask]).all():
+    values = image.ravel()[places.inside]
+    if not np.isfinite(values).all():
         raise Unusable(
             "not-finite-in-region",
             "The region holds missing or infinite intensities.",
             "Fill them, or leave this image type out.",
         )
-    levels = formulas.grey_levels(image, mask, settings)
+    levels, occurrences = formulas.grey_levels(values, settings)
     result: dict[str, float] = {}
 
     def add(family: str, values: dict[str, float]) -> None:
@@ -88,37 +136,40 @@ def _features(
         result.update({f"{family}_{k}": v for k, v in values.items() if (k in named if named else k not in hidden)})
 
     if "firstorder" in wanted:
-        add("firstorder", formulas.first_order(image, mask, levels, spacing, settings))
-    texture_classes = set(wanted) - {"firstorder"}
-    if not texture_classes:
+        add("firstorder", formulas.first_order(values, occurrences, places.volume, settings))
+    if set(wanted) == {"firstorder"}:
         return result
-    planar = bool(settings.get("force2D", False))
-    if planar and (axis := int(settings.get("force2Ddimension", 0))) != 0:
-        levels = np.ascontiguousarray(np.moveaxis(levels, axis, 0))
-        spacing = np.concatenate([spacing[[axis]], np.delete(spacing, axis)])
-    distances = [int(d) for d in settings.get("distances", [1])]
-    reach = max(distances)
-    occurrences = np.bincount(levels.ravel())
-    occurrences[0] = 0
     present = np.nonzero(occurrences)[0]
     if len(present) > formulas.MAX_LEVELS:
         raise formulas.too_many_levels()
-    steps = formulas.angles(levels.shape, distances, planar)
-    near = steps if distances == [1] else formulas.angles(levels.shape, [1], planar)
+    distances = [int(d) for d in settings.get("distances", [1])]
+    reach = max(distances)
+    steps = formulas.angles(places.shape, distances, places.planar)
+    near = steps if distances == [1] else formulas.angles(places.shape, [1], places.planar)
+    # The k-th level present is k: matrices without empty rows.
     rank = np.zeros(len(occurrences), dtype=np.uint16)
     rank[present] = np.arange(1, len(present) + 1)
-    dense = formulas.texture.padded(rank[levels])
-    if "glcm" in wanted:
-        wide = dense if reach == 1 else np.pad(dense, reach - 1)
-        add("glcm", formulas.grey_level_co_occurrence(wide, present, steps, spacing, settings, reach))
-    if "glrlm" in wanted:
-        add("glrlm", formulas.grey_level_run_length(dense, present, near, spacing, settings))
+    gaps = len(present) != present[-1]
+    dense = places.padded(rank[levels] if gaps else levels, 1)
+    if "glcm" in wanted or "glrlm" in wanted:
+        pairs, runs = texture_kernels.pairs_and_runs(dense, places.extents, near, len(present), max(places.shape))
+        pairs = texture_kernels.pair_counts(pairs)
+        if "glrlm" in wanted:
+            counts = texture_kernels.run_counts(runs, occurrences[present])
+            add("glrlm", formulas.grey_level_run_length(counts, pairs, dense, present, near, places.spacing, settings))
+        if "glcm" in wanted:
+            if reach > 1:
+                wide = np.pad(dense, reach - 1)
+                extents = texture_kernels.row_extents(wide)
+                pairs = texture_kernels.co_occurrence(wide, extents, steps, reach, len(present))[:, 1:, 1:]
+            add("glcm", formulas.grey_level_co_occurrence(pairs, present, steps, places.spacing, settings))
     if "glszm" in wanted:
-        add("glszm", formulas.grey_level_size_zone(dense, present, planar))
+        add("glszm", formulas.grey_level_size_zone(dense, places.extents, present, places.planar))
     if "gldm" in wanted or "ngtdm" in wanted:
-        true_levels = formulas.texture.padded(levels, reach)
+        true_levels = dense if reach == 1 and not gaps else places.padded(levels, reach)
+        extents = places.extents if reach == 1 else texture_kernels.row_extents(true_levels)
         alpha = int(settings.get("gldm_a", 0))
-        dependent, tones = formulas.neighbourhood(true_levels, present, steps, alpha, reach)
+        dependent, tones = formulas.neighbourhood(true_levels, extents, present, steps, alpha, reach)
         if "gldm" in wanted:
             add("gldm", dependent)
         if "ngtdm" in wanted:
@@ -303,25 +354,14 @@ def _image_types(name: str, scene: Scene, settings: Mapping[str, Any]) -> Iterat
 
 def _laplacians(scene: Scene, settings: Mapping[str, Any]) -> Iterator[tuple[str, Array]]:
     """Laplacian of Gaussian of each width, normalised across scales, as ITK's recursive filter gives it."""
-    import SimpleITK as sitk
-
     size = np.array(scene.image.shape)
     if size.min() < 4:
         return
     for sigma in settings.get("sigma", []):
         if sigma <= 0 or not (size >= np.ceil(sigma / scene.spacing) + 1).all():
             continue
-        # The recursive filter falls by about exp(-1.7) per sigma.
-        crop = _grown(scene.box, [int(np.ceil(LAPLACIAN_SUPPORT * sigma / s)) + 2 for s in scene.spacing], scene.image.shape)
-        laplacian = sitk.LaplacianRecursiveGaussianImageFilter()
-        laplacian.SetNormalizeAcrossScale(True)
-        laplacian.SetSigma(sigma)
-        result = sitk.GetArrayFromImage(laplacian.Execute(_sitk(scene.image[crop], scene.spacing)))
-        yield f"log-sigma-{str(sigma).replace('.', '-')}-mm-3D", np.ascontiguousarray(result[_within(scene.box, crop)])
-
-
-LAPLACIAN_SUPPORT = 16
-"""Widths of the Gaussian kept around the region."""
+        result = recursive_gaussian.laplacian(scene.image, scene.box, scene.spacing, float(sigma))
+        yield f"log-sigma-{str(sigma).replace('.', '-')}-mm-3D", result
 
 
 def _within(box: Box, crop: Box) -> Box:
@@ -339,17 +379,17 @@ def _gradient(scene: Scene, settings: Mapping[str, Any]) -> Array:
 
 
 def _wavelets(scene: Scene, settings: Mapping[str, Any]) -> Iterator[tuple[str, Array]]:
-    """Stationary wavelet bands of each level, by PyWavelets along one axis after the other, cropped after each axis."""
-    import pywt
-
+    """Stationary wavelet bands of each level, as PyWavelets gives them, along one axis after the other and cropped after each."""
     axes = [2, 1, 0]
     if settings.get("force2D", False):
         axes.remove(int(settings.get("force2Ddimension", 0)))
-    wavelet = pywt.Wavelet(settings.get("wavelet", "coif1"))
+    # What is not floating point PyWavelets takes in 64 bits.
+    kind = scene.image.dtype if scene.image.dtype.kind == "f" else np.dtype(np.float64)
+    filters = stationary_wavelet.decomposition_filters(settings.get("wavelet", "coif1"), kind)
     start, levels = int(settings.get("start_level", 0)), int(settings.get("level", 1))
     rounds = start + levels
     # Each round reads at most one filter length further.
-    reach = [rounds * wavelet.dec_len + 2 if axis in axes else 0 for axis in range(3)]
+    reach = [rounds * filters.shape[1] + 2 if axis in axes else 0 for axis in range(3)]
     shape = scene.image.shape
     crop = list(_grown(scene.box, reach, shape))
     for axis in axes:
@@ -364,41 +404,28 @@ def _wavelets(scene: Scene, settings: Mapping[str, Any]) -> Iterator[tuple[str, 
             )
     data = scene.image[tuple(crop)]
     padding = [(0, n % 2 if (crop[a].stop - crop[a].start) % 2 else 0) for a, n in enumerate(shape)]
-    data = np.pad(data, padding, "wrap")
+    data = np.ascontiguousarray(np.pad(data, padding, "wrap"), dtype=kind)
     inner = _within(scene.box, tuple(crop))
     for round_number in range(1, rounds + 1):
-        last = round_number == rounds
         number = round_number - start
         if round_number > start:
-            for band, values in _bands(data, wavelet, axes, inner, ""):
-                if set(band) == {"a"}:
-                    continue
-                letters = band.replace("a", "L").replace("d", "H")
-                yield f"wavelet-{letters}" if number == 1 else f"wavelet{number}-{letters}", np.ascontiguousarray(values)
-        if last:
-            letters = "L" * len(axes)
-            values = next(v for band, v in _bands(data, wavelet, axes, inner, "", only_low=True))
-            yield f"wavelet-{letters}" if levels == 1 else f"wavelet{levels}-{letters}", np.ascontiguousarray(values)
-        else:
+            for band, values in _bands(data, filters, axes, inner, ""):
+                # The lowest band goes into the next round; only the last one's is an image type, named by their number.
+                if "H" in band or round_number == rounds:
+                    yield f"wavelet-{band}" if number == 1 else f"wavelet{number}-{band}", values
+        if round_number < rounds:
             for axis in axes:
-                data = pywt.swt(data, wavelet, level=1, start_level=0, axis=axis)[0][0]
+                data = stationary_wavelet.split(data, filters, axis, 0, data.shape[axis])[0]
 
 
-def _bands(
-    data: Array, wavelet: Any, axes: list[int], inner: Box, name: str, only_low: bool = False
-) -> Iterator[tuple[str, Array]]:
+def _bands(data: Array, filters: Array, axes: list[int], inner: Box, name: str) -> Iterator[tuple[str, Array]]:
     """Bands of one round in PyWavelets' order of axes; what is no longer needed along an axis is dropped at once."""
-    import pywt
-
     if not axes:
         outside = tuple(slice(None) if data.shape[a] == inner[a].stop - inner[a].start else inner[a] for a in range(3))
-        yield name, data[outside]
+        yield name, np.ascontiguousarray(data[outside])
         return
     axis, rest = axes[0], axes[1:]
-    low, high = pywt.swt(data, wavelet, level=1, start_level=0, axis=axis)[0]
-    cut = tuple(inner[axis] if a == axis else slice(None) for a in range(3))
-    low = np.ascontiguousarray(low[cut])
-    yield from _bands(low, wavelet, rest, inner, name + "a", only_low)
-    if not only_low:
-        del low
-        yield from _bands(np.ascontiguousarray(high[cut]), wavelet, rest, inner, name + "d", only_low)
+    low, high = stationary_wavelet.split(data, filters, axis, inner[axis].start, inner[axis].stop)
+    yield from _bands(low, filters, rest, inner, name + "L")
+    del low
+    yield from _bands(high, filters, rest, inner, name + "H")
