@@ -160,15 +160,13 @@ def stage_read(source: Path, out: Path) -> None:
 
 
 def stage_ours(source: Path, out: Path) -> None:
-    import polars as pl
-
     from clinical.door import KeyDoor
+    from clinical.meds import count_codes
     from clinical.sharded import build_dataset
     from privacy.keys import Key
 
     report = build_dataset(source, out, "A", KeyDoor(Key(bytes(range(32)))))
-    counts = pl.scan_parquet(out / "data" / "*.parquet").group_by("code").len().collect(engine="streaming")
-    assert counts["len"].sum() == report.events
+    assert count_codes(out)["events"].sum() == report.events
     print(report.events)
 
 

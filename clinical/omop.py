@@ -26,7 +26,7 @@ from groundwork.tables import TIMESTAMP
 
 
 @dataclass(frozen=True)
-class _EventTable:
+class EventTable:
     """Where a CDM table keeps what an event needs."""
 
     domain: str
@@ -44,48 +44,48 @@ class _EventTable:
 _ICD10 = {"ICD10": r"^[A-Z]\d{2}(?:\.?\d{1,4})?$"}
 _CODED = r"^[A-Z][A-Za-z0-9_]{1,19}(?:/{2}|:)\S{1,32}$"
 
-EVENT_TABLES: dict[str, _EventTable] = {
-    "condition_occurrence": _EventTable(
+EVENT_TABLES: dict[str, EventTable] = {
+    "condition_occurrence": EventTable(
         "CONDITION", "condition_concept_id", "condition_start_date", "condition_start_datetime",
         "condition_source_concept_id", "condition_source_value", "condition_end_date", "condition_end_datetime",
         shapes=_ICD10,
     ),
-    "drug_exposure": _EventTable(
+    "drug_exposure": EventTable(
         "DRUG", "drug_concept_id", "drug_exposure_start_date", "drug_exposure_start_datetime",
         "drug_source_concept_id", "drug_source_value", "drug_exposure_end_date", "drug_exposure_end_datetime",
         shapes={"ATC": r"^[A-Z]\d{2}[A-Z]{2}\d{2}$"},
     ),
-    "procedure_occurrence": _EventTable(
+    "procedure_occurrence": EventTable(
         "PROCEDURE", "procedure_concept_id", "procedure_date", "procedure_datetime",
         "procedure_source_concept_id", "procedure_source_value", "procedure_end_date", "procedure_end_datetime",
         shapes={"CCAM": r"^[A-Z]{4}\d{3}$"},
     ),
-    "measurement": _EventTable(
+    "measurement": EventTable(
         "MEASUREMENT", "measurement_concept_id", "measurement_date", "measurement_datetime",
         "measurement_source_concept_id", "measurement_source_value", shapes={"LOINC": r"^\d{1,5}-\d$"},
     ),
-    "observation": _EventTable(
+    "observation": EventTable(
         "OBSERVATION", "observation_concept_id", "observation_date", "observation_datetime",
         "observation_source_concept_id", "observation_source_value", shapes={"LOINC": r"^\d{1,5}-\d$"},
     ),
-    "device_exposure": _EventTable(
+    "device_exposure": EventTable(
         "DEVICE", "device_concept_id", "device_exposure_start_date", "device_exposure_start_datetime",
         "device_source_concept_id", "", "device_exposure_end_date", "device_exposure_end_datetime",
     ),
-    "specimen": _EventTable("SPECIMEN", "specimen_concept_id", "specimen_date", "specimen_datetime", prefix="SPECIMEN//"),
-    "visit_occurrence": _EventTable(
+    "specimen": EventTable("SPECIMEN", "specimen_concept_id", "specimen_date", "specimen_datetime", prefix="SPECIMEN//"),
+    "visit_occurrence": EventTable(
         "VISIT", "visit_concept_id", "visit_start_date", "visit_start_datetime", "", "",
         "visit_end_date", "visit_end_datetime", prefix="VISIT//",
     ),
-    "visit_detail": _EventTable(
+    "visit_detail": EventTable(
         "VISIT_DETAIL", "visit_detail_concept_id", "visit_detail_start_date", "visit_detail_start_datetime", "", "",
         "visit_detail_end_date", "visit_detail_end_datetime", prefix="VISIT_DETAIL//",
     ),
-    "episode": _EventTable(
+    "episode": EventTable(
         "EPISODE", "episode_concept_id", "episode_start_date", "episode_start_datetime", "episode_source_concept_id",
         "episode_source_value", "episode_end_date", "episode_end_datetime", prefix="EPISODE//",
     ),
-    "observation_period": _EventTable(
+    "observation_period": EventTable(
         "OBSERVATION_PERIOD", "period_type_concept_id", "observation_period_start_date", "", "", "",
         "observation_period_end_date", prefix="OBSERVATION_PERIOD//",
     ),
@@ -116,6 +116,8 @@ _UNITS = {
 }  # fmt: skip
 """Standard concepts of common units (OMOP UCUM), for sources without a CONCEPT table."""
 _OPERATORS = {4172703: "=", 4172704: ">", 4171756: "<", 4171754: "<=", 4171755: ">="}
+INEQUALITIES = frozenset(concept for concept, sign in _OPERATORS.items() if sign != "=")
+"""Concepts of operators that change what a value says."""
 
 
 def read_omop(
@@ -172,20 +174,28 @@ def columns_of(name: str) -> tuple[str, ...]:
     return ("person_id", *(column for column in own if column), *_VALUE_COLUMNS)
 
 
-def used_concepts(tables: Sequence[Path], concept: Sequence[Path]) -> pl.DataFrame:
-    """Return `concept_id, vocabulary_id, concept_code` of the concepts that Parquet tables use."""
+def find_concepts(concept: Sequence[Path], used: set[int]) -> pl.DataFrame:
+    """Return `concept_id, vocabulary_id, concept_code` of the concepts in use, from the parts of a CONCEPT table."""
     if not concept:
         return _no_concepts()
-    used: set[int] = set()
-    for path in tables:
+    columns = ["concept_id", "vocabulary_id", "concept_code"]
+    frames = []
+    for path in concept:
         scan = pl.scan_parquet(path)
-        for column in scan.collect_schema().names():
-            if column.lower().endswith("concept_id"):
-                used |= set(
-                    scan.select(pl.col(column).cast(pl.Int64, strict=False).unique()).collect(engine="streaming").to_series()
-                )
-    frame = pl.concat([lower_columns(pl.read_parquet(path), path) for path in concept])
-    return _known_concepts(frame, {one for one in used if one is not None})
+        names = {name: name.strip().lower() for name in scan.collect_schema().names()}
+        number = pl.col("concept_id").cast(pl.Int64, strict=False)
+        frames.append(scan.rename(names).select(columns).filter(number.is_in(sorted(used))).collect(engine="streaming"))
+    return _known_concepts(pl.concat(frames), used)
+
+
+def codes_of(concepts: pl.DataFrame) -> dict[int, str]:
+    """Return the code, `VOCABULARY//code`, of every concept."""
+    return {number: f"{vocabulary.replace(' ', '_')}//{code}" for number, vocabulary, code in concepts.iter_rows()}
+
+
+def units_of(concepts: pl.DataFrame) -> dict[int, str]:
+    """Return the unit that each concept is, where it is one."""
+    return {**_UNITS, **{number: code for number, vocabulary, code in concepts.iter_rows() if vocabulary == "UCUM"}}
 
 
 def omop_persons(table: SourceTable) -> pl.DataFrame:
@@ -251,7 +261,7 @@ def _read_death(table: SourceTable, concepts: pl.DataFrame) -> TableEvents:
     return TableEvents("death", table.rows, _complete(_about_someone(frame, problems)), problems)
 
 
-def _read_events(rule: _EventTable, name: str, table: SourceTable, concepts: pl.DataFrame, texts: frozenset[str]) -> TableEvents:
+def _read_events(rule: EventTable, name: str, table: SourceTable, concepts: pl.DataFrame, texts: frozenset[str]) -> TableEvents:
     problems = list(table.problems)
     needed = [column for column in ("person_id", rule.concept, rule.source_concept, rule.source_value) if column]
     frame = _with_columns(table.frame, columns_of(name), needed)
@@ -264,7 +274,7 @@ def _read_events(rule: _EventTable, name: str, table: SourceTable, concepts: pl.
     return TableEvents(name, table.rows, _complete(frame), problems)
 
 
-def _with_code(frame: pl.DataFrame, rule: _EventTable, concepts: pl.DataFrame, problems: list[RowProblem]) -> pl.DataFrame:
+def _with_code(frame: pl.DataFrame, rule: EventTable, concepts: pl.DataFrame, problems: list[RowProblem]) -> pl.DataFrame:
     concept_columns = [column for column in (rule.source_concept, rule.concept) if column]
     code = _coded(frame, concept_columns, concepts)
     choices = [code]
@@ -314,8 +324,7 @@ def _with_value(frame: pl.DataFrame, concepts: pl.DataFrame, texts: frozenset[st
     unit: list[pl.Expr] = []
     if "unit_concept_id" in have:
         concept = pl.col("unit_concept_id").cast(pl.Int64, strict=False)
-        known = {**_UNITS, **{i: code for i, vocabulary, code in concepts.iter_rows() if vocabulary == "UCUM"}}
-        unit.append(concept.replace_strict(known, default=None, return_dtype=pl.String))
+        unit.append(concept.replace_strict(units_of(concepts), default=None, return_dtype=pl.String))
     if "unit_source_value" in have:
         unit.append(_text("unit_source_value"))
     frame = frame.with_columns(
@@ -337,7 +346,7 @@ def _timed(frame: pl.DataFrame, day: str, moment: str, problems: list[RowProblem
     return frame if needed else frame.filter(pl.col("time_min").is_not_null())
 
 
-def _ended(frame: pl.DataFrame, rule: _EventTable, problems: list[RowProblem]) -> pl.DataFrame:
+def _ended(frame: pl.DataFrame, rule: EventTable, problems: list[RowProblem]) -> pl.DataFrame:
     if not rule.end or rule.end not in frame.columns:
         return frame
     frame = _parse(frame, rule.end, rule.end_datetime, "end_")
@@ -370,7 +379,7 @@ def _about_someone(frame: pl.DataFrame, problems: list[RowProblem]) -> pl.DataFr
 
 
 def _coded(frame: pl.DataFrame, columns: Sequence[str], concepts: pl.DataFrame) -> pl.Expr:
-    known = {i: f"{vocabulary.replace(' ', '_')}//{code}" for i, vocabulary, code in concepts.iter_rows()}
+    known = codes_of(concepts)
     choices = [
         pl.col(column).cast(pl.Int64, strict=False).replace_strict(known, default=None, return_dtype=pl.String)
         for column in columns

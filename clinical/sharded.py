@@ -13,11 +13,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 from clinical import door, meds, omop, reading
 from clinical.door import ACCOUNT, Door
-from clinical.plausibility import refuted_deaths
+from clinical.plain import Codebook, Persons, PlainRows, Source, codebook, plain_rows, used_concepts
+from clinical.shard import Piece, Rows
 from groundwork.files import atomic_folder
 from groundwork.problems import UserError
 from groundwork.tables import EVENTS, QUARANTINE, write_parquet
@@ -42,15 +44,24 @@ class Batch:
 
 @dataclass(frozen=True)
 class _Shared:
-    """What every batch needs: who is who, what concepts mean, where pieces go, where shards begin."""
+    """What every batch and shard needs: who is who, what concepts mean, where pieces go, where shards begin."""
 
     known: pl.DataFrame
     conflicts: frozenset[str]
+    persons: Persons
     concepts: pl.DataFrame
+    book: Codebook
     centre: str
     work: Path
-    starts: tuple[int, ...]
+    out: Path
+    subjects: pl.Series
+    subjects_per_shard: int
     texts: frozenset[str]
+
+    @property
+    def starts(self) -> list[int]:
+        """The first subject of every shard."""
+        return self.subjects.gather_every(self.subjects_per_shard).to_list() or [0]
 
 
 @dataclass(frozen=True)
@@ -100,18 +111,31 @@ def build_dataset(
     person_events, persons = omop.read_person(person)
     known, conflicts = door.resolve(persons, way, centre)
     subjects = known["subject_id"].unique().sort()
-    starts = tuple(subjects.gather_every(subjects_per_shard).to_list()) or (0,)
     names = [name for name in (*omop.EVENT_TABLES, "death") if name in tables]
-    concepts = omop.used_concepts([path for name in names for path in tables[name]], tables.get("concept", []))
+    used = set[int]().union(*_map(client, _used, None, [(name, tables[name]) for name in names]))
+    concepts = omop.find_concepts(tables.get("concept", []), used)
+    prefixes = [omop.EVENT_TABLES[name].prefix for name in names if name in omop.EVENT_TABLES]
     with atomic_folder(folder) as out:
         work = out / ".pieces"
         work.mkdir()
-        shared = _Shared(known, frozenset(conflicts), concepts, centre, work, starts, texts)
+        (out / "data").mkdir()
+        shared = _Shared(
+            known,
+            frozenset(conflicts),
+            Persons.of(known, subjects),
+            concepts,
+            codebook(used, concepts, prefixes),
+            centre,
+            work,
+            out / "data",
+            subjects,
+            subjects_per_shard,
+            texts,
+        )
         first = _set_down(person_events, shared, "person", 0)
         batches = [batch for name in names for batch in _batches(name, tables[name], rows_per_batch)]
         done = [first, *_map(client, _run_batch, shared, batches)]
-        (out / "data").mkdir()
-        shards = _map(client, _run_shard, (work, out / "data", centre), list(range(len(starts))))
+        shards = _map(client, _run_shard, shared, list(range(len(shared.starts))))
         account = _total(done, shards, centre)
         problems = [pl.read_parquet(path) for path in sorted(work.glob("problems-*.parquet"))]
         codes = sorted({code for shard in shards for code in shard["codes"]})
@@ -122,7 +146,11 @@ def build_dataset(
         for piece in work.iterdir():
             piece.unlink()
         work.rmdir()
-    return BuildReport(account, sum(shard["events"] for shard in shards), len(starts))
+    return BuildReport(account, sum(shard["events"] for shard in shards), len(shared.starts))
+
+
+def _used(_: None, table: tuple[str, Sequence[Path]]) -> set[int]:
+    return used_concepts(*table)
 
 
 def _batches(table: str, paths: Sequence[Path], rows_per_batch: int) -> Iterable[Batch]:
@@ -148,22 +176,54 @@ def _batches(table: str, paths: Sequence[Path], rows_per_batch: int) -> Iterable
 def _map(client: Client | None, function: Callable[[Any, Any], Any], shared: Any, items: Sequence[Any]) -> list[Any]:
     if client is None:
         return [function(shared, item) for item in items]
-    sent = client.scatter(shared, broadcast=True)
+    # Not by content: a copy scattered for the map before may just be on its way out.
+    sent = client.scatter(shared, broadcast=True, hash=False)
     return list(client.gather([client.submit(function, sent, item, pure=False) for item in items]))
 
 
 def _run_batch(shared: _Shared, batch: Batch) -> dict[str, Any]:
     import pyarrow.parquet as pq
 
-    file = pq.ParquetFile(batch.path)
-    names = [name for name in file.schema_arrow.names if name.lower() in omop.columns_of(batch.table)]
-    frame = pl.from_arrow(file.read_row_groups(list(batch.row_groups), columns=names))
+    source = Source(pq.ParquetFile(batch.path), batch.row_groups)
+    plain = None
+    if batch.table in omop.EVENT_TABLES:
+        plain = plain_rows(source, batch.table, batch.offset, shared.book, shared.persons)
+    done = 0 if plain is None else _set_down_plain(plain, shared, batch)
+    if plain is not None and not len(plain.others):
+        name = f"{shared.centre}/{_FORMAT}/{batch.table}"
+        return {"source": name, "rows": source.rows, "used": done, "refused": 0}
+    names = [name for lower, name in source.columns.items() if lower in omop.columns_of(batch.table)]
+    frame = pl.from_arrow(source.file.read_row_groups(list(batch.row_groups), columns=names, use_threads=False))
     assert isinstance(frame, pl.DataFrame)
     frame = reading.lower_columns(frame, batch.path)
     frame = frame.with_row_index("source_row", offset=batch.offset + 1).with_columns(pl.col("source_row").cast(pl.Int64))
-    table = reading.SourceTable(batch.table, frame, frame.height)
+    if plain is not None:
+        frame = frame[plain.others]
+    table = reading.SourceTable(batch.table, frame, source.rows)
     events = omop.read_event_table(batch.table, table, shared.concepts, shared.texts)
-    return _set_down(events, shared, batch.table, batch.number)
+    account = _set_down(events, shared, batch.table, batch.number)
+    return {**account, "used": account["used"] + done}
+
+
+def _set_down_plain(plain: PlainRows, shared: _Shared, batch: Batch) -> int:
+    """Leave the plain rows of a batch in one file, a record batch for each shard; return how many there are."""
+    import pyarrow as pa
+
+    shard = (plain.columns["rank"] // shared.subjects_per_shard).astype(np.uint32)
+    shards = len(shared.starts)
+    order = np.argsort(shard.astype(np.uint16) if shards < 1 << 16 else shard, kind="stable")
+    columns = {name: pa.array(column[order]) for name, column in plain.columns.items()}
+    cuts = [0, *np.cumsum(np.bincount(shard, minlength=shards)).tolist()]
+    whole = pa.record_batch(columns)
+    # Pieces live for minutes: quick to write and to map, not small.
+    with pa.ipc.new_file(_plain_file(shared.work, batch), whole.schema) as writer:
+        for low, high in pairwise(cuts):
+            writer.write_batch(whole.slice(low, high - low))
+    return len(order)
+
+
+def _plain_file(work: Path, batch: Batch) -> str:
+    return str(work / f"plain-{batch.table}-{batch.number:05d}.arrow")
 
 
 def _set_down(table: door.TableEvents, shared: _Shared, name: str, number: int) -> dict[str, Any]:
@@ -181,35 +241,49 @@ def _set_down(table: door.TableEvents, shared: _Shared, name: str, number: int) 
     cuts = [0, *(ids.search_sorted(start, side="left") for start in shared.starts[1:]), events.height]
     for shard, (low, high) in enumerate(pairwise(cuts)):
         if high > low:
-            # Pieces live for minutes: quick to write and to map, not small.
             piece = shared.work / f"{shard:06d}-{name}-{number:05d}.arrow"
             events.slice(low, high - low).write_ipc(piece, compression="lz4")
     rows = len(used) if problems else events["source_row"].n_unique()
     return {"source": source, "rows": table.rows, "used": rows, "refused": len(refused)}
 
 
-def _run_shard(place: tuple[Path, Path, str], shard: int) -> dict[str, Any]:
-    work, out, centre = place
-    pieces = sorted(work.glob(f"{shard:06d}-*.arrow"))
-    events = pl.concat([EVENTS.empty(), *(pl.read_ipc(piece) for piece in pieces)])
-    for piece in pieces:
-        piece.unlink()
-    refuted = refuted_deaths(events)
+def _run_shard(shared: _Shared, shard: int) -> dict[str, Any]:
+    files = sorted(shared.work.glob(f"{shard:06d}-*.arrow"))
+    further = pl.concat([EVENTS.empty(), *(pl.read_ipc(piece) for piece in files)])
+    for file in files:
+        file.unlink()
+    first = shard * shared.subjects_per_shard
+    subjects = shared.subjects.slice(first, shared.subjects_per_shard).to_numpy()
+    rows = Rows(_pieces(shared, shard, first), further, subjects, shared.book)
+    order, refuted = rows.without_refuted(rows.order())
     if refuted.height:
-        keys = ["subject_id", "code", "source", "source_row"]
-        events = events.join(refuted, on=keys, how="anti", maintain_order="left")
         found = [door.refuted_problem(row) for row in refuted["source_row"]]
-        frame = door.problem_frame(found, centre, f"{centre}/{_FORMAT}/death")
-        write_parquet(frame, work / f"problems-refuted-{shard:06d}.parquet")
-    events = door.sort_events(events)
-    meds.write_shard(events, out / f"{shard}.parquet")
-    counts = events.group_by("source").len()
+        frame = door.problem_frame(found, shared.centre, f"{shared.centre}/{_FORMAT}/death")
+        write_parquet(frame, shared.work / f"problems-refuted-{shard:06d}.parquet")
+    table = rows.table(order)
+    meds.write_shard(table, shared.out / f"{shard}.parquet")
+    counts = np.bincount(rows.source[order], minlength=len(rows.sources))
     return {
-        "events": events.height,
-        "codes": events["code"].unique().to_list(),
-        "by_source": dict(counts.iter_rows()),
+        "events": len(order),
+        "codes": table["code"].chunk(0).dictionary.to_pylist() if len(order) else [],
+        "by_source": dict(zip(rows.sources, counts.tolist(), strict=True)),
         "refuted": refuted.height,
     }
+
+
+def _pieces(shared: _Shared, shard: int, first: int) -> list[Piece]:
+    """Return the plain rows of one shard, in the order of table and row."""
+    import pyarrow as pa
+
+    pieces = []
+    for path in sorted(shared.work.glob("plain-*.arrow")):
+        name = path.name.removeprefix("plain-").rsplit("-", 1)[0]
+        with pa.memory_map(str(path)) as mapped:
+            batch = pa.ipc.open_file(mapped).get_batch(shard)
+            columns = {column: batch.column(column).to_numpy().copy() for column in batch.schema.names}
+        columns["rank"] = columns["rank"].astype(np.int64) - first
+        pieces.append(Piece(f"{shared.centre}/{_FORMAT}/{name}", columns))
+    return pieces
 
 
 def _total(batches: Sequence[dict[str, Any]], shards: Sequence[dict[str, Any]], centre: str) -> pl.DataFrame:

@@ -51,6 +51,11 @@ TARGET_UNIT: dict[str, str] = {
 """The unit in which an analyte is kept; a value in another unit is converted when `SAME_UNIT` knows how, else left."""
 
 
+def ucum(text: str) -> str | None:
+    """Return the UCUM code that a unit certainly means, or None."""
+    return UCUM_SPELLINGS.get(text.strip()) or UCUM_SPELLINGS.get(text.strip().lower())
+
+
 def convert_expressions(frame: pl.DataFrame, problems: list[RowProblem]) -> pl.DataFrame:
     """Return `frame` with `unit` as UCUM and `numeric_value` in the analyte's unit where the conversion is certain.
 
@@ -60,13 +65,13 @@ def convert_expressions(frame: pl.DataFrame, problems: list[RowProblem]) -> pl.D
     if frame["unit"].null_count() == frame.height:
         return frame
     spelled = frame["unit"].drop_nulls().unique().to_list()
-    ucum = {text: UCUM_SPELLINGS.get(text.strip()) or UCUM_SPELLINGS.get(text.strip().lower()) for text in spelled}
-    unknown = [text for text, code in ucum.items() if code is None]
+    codes = {text: ucum(text) for text in spelled}
+    unknown = [text for text, code in codes.items() if code is None]
     if unknown:
         for row in frame.filter(pl.col("unit").is_in(unknown))["source_row"]:
             message = "The unit is not known as a UCUM code and was left out."
             problems.append(RowProblem(row, "unknown-unit", message, "unit", refused=False))
-    frame = frame.with_columns(pl.col("unit").replace_strict(list(ucum), list(ucum.values()), return_dtype=pl.String))
+    frame = frame.with_columns(pl.col("unit").replace_strict(list(codes), list(codes.values()), return_dtype=pl.String))
     target = pl.col("code").replace_strict(list(TARGET_UNIT), list(TARGET_UNIT.values()), default=None, return_dtype=pl.String)
     frame = frame.with_columns(target.alias("_target"))
     other = (pl.col("unit") != pl.col("_target")).fill_null(False)

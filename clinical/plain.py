@@ -1,0 +1,407 @@
+"""Plain rows of OMOP tables as numbers: those that need no second look, which are nearly all of them.
+
+A row is plain when its person is known, its concept is in the vocabulary, its date is a date and nothing about it has to be
+reported, converted or weighed. Such rows never become text on their way: a concept is a place in a list of codes, a person a
+place in the list of subjects, a date a whole number that the person's shift is added to. All other rows take the general way
+(`omop.read_event_table`, `door.pass_table`), which gives the same events; `tests/clinical/test_sharded.py` holds the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from clinical import omop
+from clinical.units import TARGET_UNIT, ucum
+from groundwork.tables import TIMESTAMP
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+DAY = 86_400_000_000
+"""Microseconds of a day."""
+
+IS_DAY, HAS_NUMBER, HAS_END = 1, 2, 4
+"""Bits of `flags`: the time is a day without a clock; there is a number; there is an end."""
+
+_SPARSE = 16
+_NO_UNIT, _STRANGE_UNIT = -1, -2
+_NOWHERE = -1
+
+Numbers = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Codebook:
+    """What every concept in use means, as places in `names` and `units`.
+
+    Attributes:
+        concept_id: The concepts in use, ascending.
+        code: By prefix of the table: place in `names` of the concept's code, or -1 when the vocabulary does not hold it.
+        answer: Place in `names` of the concept as a value; -1 for 0.
+        unit: Place in `units` of the concept as a unit, -1 when it is none, -2 when it is not known as UCUM.
+        names: Codes and coded values.
+        units: UCUM codes.
+        target: For each name the place of the unit its values are kept in, or -1.
+    """
+
+    concept_id: Numbers
+    code: Mapping[str, Numbers]
+    answer: Numbers
+    unit: Numbers
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    target: Numbers
+
+
+def codebook(used: Sequence[int], concepts: pl.DataFrame, prefixes: Sequence[str]) -> Codebook:
+    """Return the codebook of the concepts in use.
+
+    Args:
+        used: Every concept number in the tables.
+        concepts: `concept_id, vocabulary_id, concept_code` of those in the vocabulary.
+        prefixes: What the tables write before a code.
+    """
+    names: dict[str, int] = {}
+    units: dict[str, int] = {}
+    ids = sorted({*used} - {0})
+    known = omop.codes_of(concepts)
+    unit_of = omop.units_of(concepts)
+    code = {
+        prefix: np.array(
+            [names.setdefault(prefix + known[one], len(names)) if one in known else _NOWHERE for one in ids], dtype=np.int32
+        )
+        for prefix in sorted(set(prefixes))
+    }
+    answer = np.array([names.setdefault(known.get(one, f"OMOP//{one}"), len(names)) for one in ids], dtype=np.int32)
+
+    def unit(one: int) -> int:
+        written = unit_of.get(one)
+        if written is None:
+            return _NO_UNIT
+        spelled = ucum(written)
+        return _STRANGE_UNIT if spelled is None else units.setdefault(spelled, len(units))
+
+    unit_places = np.array([unit(one) for one in ids], dtype=np.int32)
+    target = np.array(
+        [units.setdefault(TARGET_UNIT[name], len(units)) if name in TARGET_UNIT else _NO_UNIT for name in names], dtype=np.int32
+    )
+    return Codebook(np.array(ids, dtype=np.int64), code, answer, unit_places, tuple(names), tuple(units), target)
+
+
+@dataclass(frozen=True)
+class Persons:
+    """The persons of a source by their number: `rank` is the place of their subject among all, `shift` microseconds."""
+
+    person_id: Numbers
+    rank: Numbers
+    shift: Numbers
+
+    @classmethod
+    def of(cls, known: pl.DataFrame, subjects: pl.Series) -> Persons:
+        """Return the persons whose key is a number, of a frame `person, subject_id, shift_days`."""
+        number = pl.col("person").cast(pl.Int64, strict=False)
+        frame = known.with_columns(number.alias("number")).filter(pl.col("number").cast(pl.String) == pl.col("person"))
+        frame = frame.sort("number")
+        rank = subjects.search_sorted(frame["subject_id"]).to_numpy().astype(np.uint32)
+        return cls(frame["number"].to_numpy(), rank, frame["shift_days"].to_numpy() * DAY)
+
+    @cached_property
+    def _direct(self) -> Numbers | None:
+        """A table from number to place where the numbers lie close together, else nothing."""
+        if not len(self.person_id) or int(self.person_id[-1] - self.person_id[0]) > _SPARSE * len(self.person_id):
+            return None
+        table = np.full(int(self.person_id[-1] - self.person_id[0]) + 1, _NOWHERE, dtype=np.int32)
+        table[self.person_id - self.person_id[0]] = np.arange(len(self.person_id), dtype=np.int32)
+        return table
+
+    def places(self, numbers: pa.Array) -> Numbers:
+        """Return the place of each person number, -1 where it is not known or null."""
+        import pyarrow.compute as pc
+
+        if self._direct is not None and not numbers.null_count:
+            offset = numbers.to_numpy() - self.person_id[0]
+            if not len(offset) or (offset.min() >= 0 and offset.max() < len(self._direct)):
+                return self._direct[offset]
+        found = pc.index_in(numbers, value_set=_arrow(self.person_id), skip_nulls=True)
+        return np.asarray(pc.fill_null(found, _NOWHERE).to_numpy())
+
+
+@dataclass(frozen=True)
+class PlainRows:
+    """The plain rows of a batch, in the order of the source.
+
+    Attributes:
+        columns: `rank, time, flags, code, source_row` and, where the table has them, `end, number, unit, text`.
+        others: Places in the batch of the rows that are not plain.
+    """
+
+    columns: dict[str, Numbers]
+    others: Numbers
+
+
+@dataclass(frozen=True)
+class Source:
+    """Some row groups of a Parquet file, from which columns are read one by one, and only when they tell something."""
+
+    file: pq.ParquetFile
+    row_groups: tuple[int, ...]
+
+    @cached_property
+    def columns(self) -> dict[str, str]:
+        """Names of the columns by their lower case."""
+        return {name.strip().lower(): name for name in self.file.schema_arrow.names}
+
+    @cached_property
+    def rows(self) -> int:
+        """Rows in the row groups."""
+        return sum(self.file.metadata.row_group(group).num_rows for group in self.row_groups)
+
+    def type_of(self, name: str) -> pa.DataType | None:
+        """Return the Arrow type of a column, None when there is none, or it is empty throughout."""
+        import pyarrow as pa
+
+        if name not in self.columns:
+            return None
+        dtype = self.file.schema_arrow.field(self.columns[name]).type
+        return None if pa.types.is_null(dtype) or self.is_empty(name) else dtype
+
+    def read(self, name: str) -> pa.Array:
+        """Return a column."""
+        import pyarrow as pa
+
+        table = self.file.read_row_groups(list(self.row_groups), columns=[self.columns[name]], use_threads=False)
+        chunks = table.column(0)
+        return chunks.chunk(0) if chunks.num_chunks == 1 else pa.concat_arrays(chunks.chunks)
+
+    def is_empty(self, name: str) -> bool:
+        """Tell whether the file says that a column is null throughout."""
+        return all(one is not None and one.has_null_count and one.null_count == rows for one, rows in self._statistics(name))
+
+    def is_full(self, name: str) -> bool:
+        """Tell whether the file says that a column has no null."""
+        return all(one is not None and one.has_null_count and not one.null_count for one, _ in self._statistics(name))
+
+    def constant(self, name: str) -> int | None:
+        """Return the one integer that fills a column, or None when the file does not say so."""
+        values = set()
+        for one, _ in self._statistics(name):
+            if one is None or not one.has_min_max or not one.has_null_count or one.null_count or one.min != one.max:
+                return None
+            values.add(one.min)
+        value = values.pop() if len(values) == 1 else None
+        return value if isinstance(value, int) else None
+
+    def _statistics(self, name: str) -> list[tuple[Any, int]]:
+        place = self._places[self.columns[name]]
+        groups = [self.file.metadata.row_group(group) for group in self.row_groups]
+        return [(group.column(place).statistics, group.num_rows) for group in groups]
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        schema = self.file.metadata.schema
+        return {schema.column(place).path: place for place in range(len(schema))}
+
+
+def used_concepts(table: str, paths: Sequence[Path]) -> set[int]:
+    """Return the concepts that the events of a CDM table in Parquet use; 0 and null are none."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    used: set[int] = set()
+    for path in paths:
+        file = pq.ParquetFile(path)
+        for group in range(file.metadata.num_row_groups):
+            source = Source(file, (group,))
+            for name in omop.columns_of(table):
+                if not name.endswith("concept_id") or source.type_of(name) is None:
+                    continue
+                constant = source.constant(name)
+                distinct = pl.Series([constant]) if constant is not None else pl.Series(pc.unique(source.read(name)))
+                used |= set(distinct.cast(pl.Int64, strict=False).drop_nulls())
+    return used - {0}
+
+
+def plain_rows(source: Source, table: str, offset: int, book: Codebook, persons: Persons) -> PlainRows | None:
+    """Return the plain rows of some row groups of an event table; None when its columns are not typed as they should be.
+
+    Args:
+        source: Where to read from.
+        table: Name of the CDM table.
+        offset: Rows of the table before these.
+        book: What concepts mean.
+        persons: Who is known.
+    """
+    rule = omop.EVENT_TABLES[table]
+    if not _typed(source, rule):
+        return None
+    place = persons.places(_integers(source, "person_id"))
+    plain = place >= 0
+    code = _code(source, rule, book)
+    plain &= code >= 0
+    time, is_day, dated = _moments(source, rule.date, rule.datetime)
+    plain &= dated
+    flags = is_day.astype(np.uint8) * IS_DAY
+    values, simple = _values(source, book, code)
+    if simple is not None:
+        plain &= simple
+    columns: dict[str, Numbers] = {}
+    if rule.end and (source.type_of(rule.end) or source.type_of(rule.end_datetime)):
+        end, end_is_day, ended = _moments(source, rule.end, rule.end_datetime)
+        plain &= ~(ended & (end + end_is_day * (DAY - 1) < time))
+        flags |= ended.astype(np.uint8) * HAS_END
+        columns["end"] = end
+    columns |= {"time": time, "flags": flags, "code": code, **values}
+    if "number" in values:
+        flags |= values.pop("has_number").astype(np.uint8) * HAS_NUMBER
+        columns.pop("has_number")
+    whole = bool(plain.all())
+    kept = slice(None) if whole else np.flatnonzero(plain)
+    columns = {name: column[kept] for name, column in columns.items()}
+    place = place[kept]
+    shift = persons.shift[place]
+    columns["time"] = columns["time"] + shift
+    if "end" in columns:
+        columns["end"] = columns["end"] + shift
+    columns["rank"] = persons.rank[place]
+    row = np.arange(offset + 1, offset + 1 + source.rows, dtype=np.int64)
+    columns["source_row"] = row[kept]
+    return PlainRows(columns, np.flatnonzero(~plain) if not whole else np.empty(0, dtype=np.int64))
+
+
+def _typed(source: Source, rule: omop.EventTable) -> bool:
+    """Tell whether columns have the types of the CDM: whole numbers, dates, numbers."""
+    import pyarrow as pa
+
+    def fits(name: str, *tests: Any) -> bool:
+        dtype = source.type_of(name) if name else None
+        return dtype is None or any(test(dtype) for test in tests)
+
+    def naive(dtype: pa.DataType) -> bool:
+        return pa.types.is_date(dtype) or (pa.types.is_timestamp(dtype) and dtype.tz is None)
+
+    whole = (rule.concept, rule.source_concept, "value_as_concept_id", "operator_concept_id", "unit_concept_id")
+    return (
+        source.type_of("person_id") is not None
+        and fits("person_id", pa.types.is_integer)
+        and all(fits(name, pa.types.is_integer) for name in whole)
+        and (source.type_of(rule.date) or (source.type_of(rule.datetime) if rule.datetime else None)) is not None
+        and all(fits(name, naive) for name in (rule.date, rule.datetime, rule.end, rule.end_datetime))
+        and fits("value_as_number", pa.types.is_floating, pa.types.is_integer)
+    )
+
+
+def _integers(source: Source, name: str) -> pa.Array:
+    import pyarrow as pa
+
+    column = source.read(name)
+    return column if column.type == pa.int64() else column.cast(pa.int64())
+
+
+def _through(source: Source, name: str, book: Codebook, table: Numbers) -> Numbers | None:
+    """Return what `table` says of each concept in a column; None when it says nothing of any; nulls and 0 are -1."""
+    if source.type_of(name) is None:
+        return None
+    constant = source.constant(name)
+    if constant is None:
+        coded = _integers(source, name).dictionary_encode()
+        values = coded.dictionary.to_numpy(zero_copy_only=False)
+    else:
+        coded, values = None, np.array([constant], dtype=np.int64)
+    at = np.minimum(np.searchsorted(book.concept_id, values), max(len(book.concept_id) - 1, 0))
+    found = book.concept_id[at] == values if len(book.concept_id) else np.zeros(len(values), dtype=bool)
+    said = np.where(found, table[at], _NOWHERE).astype(np.int32) if len(table) else np.full(len(values), _NOWHERE, dtype=np.int32)
+    if (said == _NOWHERE).all():
+        return None
+    if coded is None:
+        return np.full(source.rows, said[0], dtype=np.int32)
+    if coded.null_count:
+        said = np.append(said, np.int32(_NOWHERE))
+        return np.asarray(said[coded.indices.fill_null(len(said) - 1).to_numpy()])
+    return np.asarray(said[coded.indices.to_numpy()])
+
+
+def _code(source: Source, rule: omop.EventTable, book: Codebook) -> Numbers:
+    table = book.code[rule.prefix]
+    found = [_through(source, name, book, table) for name in (rule.source_concept, rule.concept) if name]
+    said = [one for one in found if one is not None]
+    if not said:
+        return np.full(source.rows, _NOWHERE, dtype=np.int32)
+    return said[0] if len(said) == 1 else np.where(said[0] >= 0, said[0], said[1])
+
+
+def _moments(source: Source, day: str, moment: str) -> tuple[Numbers, Numbers, Numbers]:
+    """Return microseconds, whether each is a day without a clock, and whether there is one, as `dates.from_days` does."""
+    has_moment = bool(moment) and source.type_of(moment) is not None
+    if has_moment:
+        time, valid = _micros(source, moment, to_day=False)
+        if not source.is_full(moment) and source.type_of(day) is not None and not valid.all():
+            days, known = _micros(source, day, to_day=True)
+            time, valid = np.where(valid, time, days), valid | known
+        is_day = time - time // DAY * DAY == 0
+        return time, is_day, valid
+    time, valid = _micros(source, day, to_day=True)
+    return time, np.ones(len(time), dtype=bool), valid
+
+
+def _micros(source: Source, name: str, *, to_day: bool) -> tuple[Numbers, Numbers]:
+    series = pl.Series(source.read(name))
+    series = series.cast(pl.Date).cast(TIMESTAMP) if to_day else series.cast(TIMESTAMP)
+    valid = series.is_not_null().to_numpy() if series.null_count() else np.ones(len(series), dtype=bool)
+    return series.to_physical().fill_null(0).to_numpy(), valid
+
+
+def _values(source: Source, book: Codebook, code: Numbers) -> tuple[dict[str, Numbers], Numbers | None]:
+    """Return number, unit and coded value of each row, and which rows are simple; None for all."""
+    out: dict[str, Numbers] = {}
+    simple: list[Numbers] = []
+    has_number: Numbers | None = None
+    if source.type_of("value_as_number") is not None:
+        column = source.read("value_as_number")
+        has_number = _valid(column)
+        numbers = column.fill_null(0) if column.null_count else column
+        with np.errstate(over="ignore"):
+            out["number"] = numbers.to_numpy().astype(np.float64, copy=False).astype(np.float32)
+        out["has_number"] = has_number
+    answer = _through(source, "value_as_concept_id", book, book.answer)
+    if answer is not None:
+        out["text"] = answer
+    if source.type_of("value_as_string") is not None:
+        simple.append(~_valid(source.read("value_as_string")))
+    if source.type_of("value_source_value") is not None and (has_number is None or not has_number.all()):
+        written = _valid(source.read("value_source_value"))
+        simple.append(~written if has_number is None else has_number | ~written)
+    if source.type_of("operator_concept_id") is not None:
+        sign = source.constant("operator_concept_id")
+        if sign is None or sign in omop.INEQUALITIES:
+            column = pl.Series(_integers(source, "operator_concept_id"))
+            simple.append(~column.is_in(list(omop.INEQUALITIES)).fill_null(False).to_numpy())
+    unit = _through(source, "unit_concept_id", book, book.unit)
+    written_unit = source.type_of("unit_source_value") is not None
+    if unit is not None:
+        out["unit"] = unit
+        simple.append(unit != _STRANGE_UNIT)
+        if (book.target >= 0).any():
+            target = np.where(code >= 0, book.target[code], _NO_UNIT)
+            simple.append((target < 0) | (unit < 0) | (unit == target))
+    if written_unit and (unit is None or bool((unit == _NO_UNIT).any())):
+        spelled = _valid(source.read("unit_source_value"))
+        simple.append(~spelled if unit is None else ~spelled | (unit != _NO_UNIT))
+    return out, np.logical_and.reduce(simple) if simple else None
+
+
+def _valid(column: pa.Array) -> Numbers:
+    return np.asarray(column.is_valid().to_numpy(zero_copy_only=False)) if column.null_count else np.ones(len(column), dtype=bool)
+
+
+def _arrow(values: Numbers) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array(values)
