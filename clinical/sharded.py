@@ -278,9 +278,9 @@ def _pieces(shared: _Shared, shard: int, first: int) -> list[Piece]:
     pieces = []
     for path in sorted(shared.work.glob("plain-*.arrow")):
         name = path.name.removeprefix("plain-").rsplit("-", 1)[0]
-        with pa.memory_map(str(path)) as mapped:
-            batch = pa.ipc.open_file(mapped).get_batch(shard)
-            columns = {column: batch.column(column).to_numpy().copy() for column in batch.schema.names}
+        # The columns lie in the file, which stays mapped as long as they are in use.
+        batch = pa.ipc.open_file(pa.memory_map(str(path))).get_batch(shard)
+        columns = {column: batch.column(column).to_numpy() for column in batch.schema.names}
         columns["rank"] = columns["rank"].astype(np.int64) - first
         pieces.append(Piece(f"{shared.centre}/{_FORMAT}/{name}", columns))
     return pieces

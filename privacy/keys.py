@@ -6,7 +6,6 @@ data and shows nothing of itself in `repr`; its fingerprint may be published.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import os
 import secrets
@@ -36,11 +35,11 @@ class Key:
 
     def derive(self, purpose: str) -> bytes:
         """Return the 32-byte key for `purpose`; keys of two purposes tell nothing of each other."""
-        return hmac.new(self.secret, purpose.encode() + b"\x01", hashlib.sha256).digest()
+        return hmac.digest(self.secret, purpose.encode() + b"\x01", "sha256")
 
     def mac(self, purpose: str, message: str) -> bytes:
         """Return the HMAC-SHA-256 of `message` (UTF-8) under the key derived for `purpose`."""
-        return hmac.new(self.derive(purpose), message.encode(), hashlib.sha256).digest()
+        return hmac.digest(self.derive(purpose), message.encode(), "sha256")
 
 
 def new_key() -> Key:
