@@ -19,7 +19,7 @@ import polars as pl
 from clinical import dates
 from clinical.controlled import is_controlled
 from clinical.door import SOURCE_EVENTS, Identifier, TableEvents
-from clinical.reading import RowProblem, SourceTable, lower_columns
+from clinical.reading import RowProblem, SourceTable
 from clinical.units import convert_expressions
 from groundwork.problems import UserError
 from groundwork.tables import TIMESTAMP

@@ -17,7 +17,7 @@ import polars as pl
 from clinical.door import sort_events
 from clinical.plain import DAY, HAS_END, HAS_NUMBER, IS_DAY, Codebook, Numbers
 from clinical.plausibility import GRACE, refuted_deaths
-from groundwork.tables import EVENTS, TIMESTAMP
+from groundwork.tables import EVENTS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -206,7 +206,7 @@ def _dictionary(places: Numbers, names: Sequence[str], dtype: pa.DataType) -> pa
     if not known.any():
         return pa.nulls(len(places), pa.dictionary(pa.int32(), dtype))
     counts = np.bincount(places if whole else places[known], minlength=len(names))
-    used = sorted((names[one], int(one)) for one in np.flatnonzero(counts))
+    used = sorted((names[one], one) for one in np.flatnonzero(counts).tolist())
     new = np.zeros(len(names), dtype=np.int32)
     new[[one for _, one in used]] = np.arange(len(used), dtype=np.int32)
     indices = pa.array(new[places]) if whole else pa.array(new[np.where(known, places, 0)], mask=~known)

@@ -124,7 +124,7 @@ def build_dataset(
             frozenset(conflicts),
             Persons.of(known, subjects),
             concepts,
-            codebook(used, concepts, prefixes),
+            codebook(sorted(used), concepts, prefixes),
             centre,
             work,
             out / "data",
