@@ -50,7 +50,27 @@ SCENES: dict[str, dict[str, Any]] = {
     },
 }
 
-EXPLAINED: dict[tuple[str, str], str] = {}
+EXPLAINED: dict[tuple[str, str], str] = {
+    (
+        "mirp",
+        "morph_(moran_i|geary_c)",
+    ): "MIRP draws 100 voxels again and again in regions of 1,000 and more; Pictologics, exact, equals ours",
+    ("mirp", "stat_(skew|kurt)"): "MIRP keeps intensities in 32 bits and sums third and fourth powers of them",
+    (
+        "mirp",
+        "ivh_(v90|diff_v10_v90)",
+    ): "with no upper end of the range MIRP counts one more, empty bin, so 90 % of the axis lies further",
+    (
+        "pictologics",
+        "(stat|ih)_(p10|p90|iqr|rmad|qcod)",
+    ): "percentiles by nearest rank there, linear between ranks here and in MIRP",
+    ("pictologics", "morph_(vol|area)_dens_ombb"): "box along the principal axes there, the smallest box here",
+    ("pictologics", "morph_(vol|area)_dens_mvee"): "ellipsoid to 3e-3 of its volume there, to 1e-6 here",
+    (
+        "pictologics",
+        "cm_inv_diff_(mom_)?norm_3D_comb",
+    ): "N is the span of the levels present there, the highest level here and in MIRP",
+}
 """(peer, pattern of the feature's tag) to why its value is another one."""
 
 
@@ -183,7 +203,10 @@ def pictologics(folder: Path, pairs: dict[str, dict[str, Any]]) -> dict[str, dic
         pipeline.add_config("run", steps)
         files = [str(folder / name / f"{kind}.nii.gz") for kind in ("image", "mask")]
         row = pipeline.run(*files, config_names=["run"])["run"]
-        coded = {str(key).rsplit("_", 1)[-1]: value for key, value in dict(row).items()}
+        # Two codes are not IBSI's there: 10th and 90th percentile of the discretised intensities, and small zone emphasis.
+        mended = {"1PR": "GPMT", "GPMT": "OZ0C", "P001": "9SAK"}
+        codes = {str(key): str(key).rsplit("_", 1)[-1] for key in row}
+        coded = {mended.get(codes[key], codes[key]): value for key, value in dict(row).items()}
         found[name] = {tags[code]: float(value) for code, value in coded.items() if code in tags and _is_number(value)}
     return found
 
