@@ -368,10 +368,14 @@ def missing_sources(study: Study) -> list[str]:
 
 
 def check_sources(study: Study) -> None:
-    """Raise a UserError that lists every source of the study that is not there."""
+    """Raise a UserError that lists every source of the study that is not there, or what is wrong in its parameter file."""
     missing = missing_sources(study)
     if missing:
         raise UserError("\n".join([*missing, f"{len(missing)} sources are missing. Mend the paths in {study.file}"]))
+    if study.features:
+        from imaging.settings import read_settings
+
+        read_settings(study.path(study.features.settings))
 
 
 def _merged(error: ValidationError) -> list[Any]:

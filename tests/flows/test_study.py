@@ -124,6 +124,10 @@ def test_missing_sources_are_all_named(tmp_path: Path) -> None:
         (tmp_path / name).write_text("")
     write_key_file(new_key(), tmp_path / "vault.key")
     check_sources(study)
+    (tmp_path / "params.yaml").write_text("setting: {binWidht: 25}\n")
+    measured = write(tmp_path, GOOD + "features: {settings: params.yaml, regions: {GTV: [gtv]}}\n")
+    with pytest.raises(UserError, match=r"params.yaml: setting.binWidht is unknown"):
+        check_sources(read_study(measured))
     assert [path.name for path in study.paths("counts*.tsv")] == ["counts.tsv", "counts_2.tsv"]
 
 
