@@ -116,8 +116,8 @@ def publish(folder: Path) -> None:
             version="1.0.0",
             subjects=subjects,
             events=folder / "timeline",
-            features=pl.read_parquet(folder / "features.parquet"),
-            analysis=pl.read_parquet(folder / "analysis.parquet"),
+            features=folder / "features.parquet",
+            analysis=folder / "analysis.parquet",
             trace=pl.DataFrame(schema={"subject_id": pl.Int64, "variable": pl.String}),
             adtte=adtte,
             sample_map=pl.read_parquet(folder / "sample_map.parquet"),
@@ -183,21 +183,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("/tmp/wide"))
     parser.add_argument("--scale", type=float, default=1.0)
-    parser.add_argument("--step", choices=["all", "publish", "open"], default="all")
+    parser.add_argument("--step", choices=["all", "sources", "publish", "open"], default="all")
     given = parser.parse_args()
-    if given.step == "publish":
+    subjects = round(63_000 * given.scale)
+    if given.step == "sources":
+        make_sources(given.folder, subjects)
+    elif given.step == "publish":
         publish(given.folder)
     elif given.step == "open":
         measure_open(given.folder)
     else:
-        subjects = round(63_000 * given.scale)
         shutil.rmtree(given.folder, ignore_errors=True)
         given.folder.mkdir(parents=True)
-        make_sources(given.folder, subjects)
         print(json.dumps({"subjects": subjects}), flush=True)
-        # Processes of their own, so that the peak of memory is that of the step.
-        for step in ("publish", "open"):
-            subprocess.run([sys.executable, __file__, "--folder", str(given.folder), "--step", step], check=True)
+        # Processes of their own, so that the peak of memory is that of the step: Linux hands a parent's peak on to its children.
+        for step in ("sources", "publish", "open"):
+            command = [sys.executable, __file__, "--folder", str(given.folder), "--scale", str(given.scale), "--step", step]
+            subprocess.run(command, check=True)
 
 
 if __name__ == "__main__":

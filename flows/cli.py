@@ -303,6 +303,26 @@ def catalogue(description: Path, out: Path, *, releases: Path) -> None:
 
 
 @app.command
+def cbioportal(release: Path, out: Path, *, cancer_type: str = "mixed") -> None:
+    """Write a release as a cBioPortal study folder, days counted from the index.
+
+    Example: `unibase cbioportal releases/uniriv-demo/1.0.0 portal/ --cancer-type nsclc`
+
+    Parameters
+    ----------
+    release
+        Folder of the release.
+    out
+        Folder to write, replaced as a whole.
+    cancer_type
+        OncoTree code in lower case that the portal knows; mixed for several.
+    """
+    from releases.cbioportal import write_study
+
+    print(f"{write_study(release, out, cancer_type)}: import it with metaImport.py")
+
+
+@app.command
 def explain(release: Path, subject: int, variable: str) -> None:
     """Say in plain words where one value of a release comes from.
 

@@ -9,6 +9,9 @@ import polars as pl
 
 from groundwork.files import atomic_file
 
+CELLS_PER_GROUP = 4_000_000
+"""Cells of a Parquet row group: 32 MB of float64."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -92,14 +95,18 @@ class Table:
 
 
 def write_parquet(frame: pl.DataFrame, path: Path | str) -> None:
-    """Write `frame` as Parquet atomically: equal frames give equal bytes, strings in the plain Arrow type."""
+    """Write `frame` as Parquet atomically: equal frames give equal bytes, strings in the plain Arrow type.
+
+    A row group holds at most `CELLS_PER_GROUP` cells, so that a wide table can be read a part at a time.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     arrow = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
     fields = [field.with_type(pa.string()) if pa.types.is_large_string(field.type) else field for field in arrow.schema]
+    rows = max(1024, min(131_072, CELLS_PER_GROUP // max(1, frame.width)))
     with atomic_file(path) as temporary:
-        pq.write_table(arrow.cast(pa.schema(fields)), temporary, compression="zstd", row_group_size=131_072)
+        pq.write_table(arrow.cast(pa.schema(fields)), temporary, compression="zstd", row_group_size=rows)
 
 
 TIMESTAMP = pl.Datetime("us")

@@ -23,9 +23,10 @@ from groundwork.problems import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
-ROWS_PER_BLOCK = 2048
 CHUNK = (1024, 256)
 """One gene of 63,000 subjects is 62 chunks, one subject of 20,000 genes 79: both open at once."""
+ROWS_PER_BLOCK = CHUNK[0]
+"""A block fills whole chunks, so that each is compressed once: 82 MB for 20,000 genes in float32."""
 
 
 @dataclass
@@ -36,16 +37,16 @@ class Modality:
         name: Name of the modality.
         obs: One row per subject, index `subject_id` as text.
         var: One row per variable.
-        frame: Values in memory, a column per variable and a row per row of `obs`, or None when `source` is given.
+        table: Parquet file with a column per variable, or None when `source` is given.
         source: AnnData zarr folder to read rows from.
-        rows: The row of each subject in `source`.
+        rows: The row of each subject in `table`, in rising order, or in `source`.
         layers: Further matrices of `source`, such as `counts`, that go along.
     """
 
     name: str
     obs: pd.DataFrame
     var: pd.DataFrame
-    frame: pl.DataFrame | None = None
+    table: Path | None = None
     source: Path | None = None
     rows: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     layers: tuple[str, ...] = ()
@@ -57,10 +58,9 @@ class Modality:
 
     def blocks(self, matrix: str = "X", size: int = ROWS_PER_BLOCK) -> Iterator[tuple[int, np.ndarray]]:
         """Yield `(first row, values)` of blocks of rows of `X` or `layers/<name>`."""
-        if self.frame is not None:
+        if self.table is not None:
             for start in range(0, len(self.obs), size):
-                block = self.frame[start : start + size].with_columns(pl.all().cast(pl.Float64).fill_null(float("nan")))
-                yield start, block.to_numpy() if block.width else np.empty((len(block), 0))
+                yield start, self._columns(self.table, self.rows[start : start + size])
             return
         reader = self._reader(matrix)
         for start in range(0, len(self.obs), size):
@@ -68,7 +68,14 @@ class Modality:
 
     def dtype(self, matrix: str = "X") -> np.dtype[Any]:
         """The type of a matrix as its source has it; whole numbers below 64 bits stay so."""
-        return np.dtype(np.float64 if self.frame is not None else self._reader(matrix).dtype)
+        return np.dtype(np.float64 if self.table is not None else self._reader(matrix).dtype)
+
+    def _columns(self, table: Path, rows: np.ndarray) -> np.ndarray:
+        if not len(self.var.index):
+            return np.empty((len(rows), 0))
+        low, high = int(rows[0]), int(rows[-1]) + 1
+        block = pl.scan_parquet(table).select(self.var.index.to_list()).slice(low, high - low).collect()
+        return block[rows - low].with_columns(pl.all().cast(pl.Float64).fill_null(float("nan"))).to_numpy()
 
     def _reader(self, matrix: str) -> _Rows:
         if self.source is None:
@@ -197,26 +204,26 @@ def assay_modality(name: str, folder: Path, chosen: pl.DataFrame) -> Modality:
     return Modality(name, obs, var, source=folder, rows=rows, layers=layers)
 
 
-def frame_modality(name: str, frame: pl.DataFrame, variables: list[str], obs: pl.DataFrame) -> Modality:
-    """Return a modality of float64 variables held in a frame with one row per subject.
+def table_modality(name: str, table: Path, rows: np.ndarray, variables: list[str], obs: pl.DataFrame) -> Modality:
+    """Return a modality of float64 variables held in a Parquet file with one row per subject.
 
     Args:
         name: Name of the modality.
-        frame: `subject_id` and the variables.
+        table: The file: `subject_id` and the variables.
+        rows: Which rows of the file make the modality, in rising order.
         variables: Columns that make the matrix; nulls become NaN.
-        obs: `subject_id` and what describes the rows; rows follow `frame`.
+        obs: `subject_id` and what describes the rows; rows follow the file.
     """
     import pandas as pd
 
-    if not frame["subject_id"].is_sorted():
-        frame = frame.sort("subject_id")
-    table = frame.select("subject_id").join(obs, on="subject_id", how="left", maintain_order="left")
-    described = pd.DataFrame({"subject_id": [str(s) for s in table["subject_id"]]})
-    for column in table.columns:
+    subjects = pl.read_parquet(table, columns=["subject_id"])[rows]
+    described_rows = subjects.join(obs, on="subject_id", how="left", maintain_order="left")
+    described = pd.DataFrame({"subject_id": [str(s) for s in described_rows["subject_id"]]})
+    for column in described_rows.columns:
         if column != "subject_id":
-            described[column] = _pandas(table[column])
+            described[column] = _pandas(described_rows[column])
     described.index = pd.Index(described["subject_id"].to_list(), dtype=object)
-    return Modality(name, described, pd.DataFrame(index=pd.Index(variables, dtype=object)), frame=frame.select(variables))
+    return Modality(name, described, pd.DataFrame(index=pd.Index(variables, dtype=object)), table=table, rows=rows)
 
 
 def write_cohort(modalities: list[Modality], subjects: pl.DataFrame, tables: Mapping[str, pl.DataFrame], folder: Path) -> None:

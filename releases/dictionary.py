@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import fnmatch
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -36,9 +37,13 @@ SCHEMA = pl.Schema(
         "icc_2_1_low": pl.Float64(),
         "rows": pl.Int64(),
         "missing": pl.Int64(),
+        "missing_by_reason": pl.String(),
         "completeness_by_centre": pl.String(),
     }
 )
+
+COUNTS = ("rows", "missing", "missing_by_reason", "completeness_by_centre", "icc_2_1", "icc_2_1_low")
+"""The columns that are counted or measured in the data released; all others describe them."""
 
 _HOUSE = {
     "subjects": (tables.SUBJECT, tables.CENTRE),
@@ -76,6 +81,22 @@ _ADTTE = {
     "SRCDOM": ("Source data", "Table the analysis date was read from.", ""),
     "SRCVAR": ("Source variable", "Column the analysis date was read from.", ""),
     "SRCSEQ": ("Source sequence number", "Row the analysis date was read from.", ""),
+}
+
+_BDS = {
+    "subject_id": ("Subject", "Keyed pseudonym of the person; positive."),
+    "PARAMCD": ("Parameter code", "Variable of the analysis table, in at most 8 characters."),
+    "PARAM": ("Parameter", "Variable of the analysis table, with its unit when the study asks for one."),
+    "AVAL": ("Analysis value", "The value as a number; empty when it is a text or a code."),
+    "AVALC": ("Analysis value (C)", "The value as text or code, where it is no number."),
+    "AVALU": ("Analysis value unit", "Unit of AVAL."),
+    "ADT": ("Analysis date", "Shifted date of the measure."),
+    "ADY": ("Analysis relative day", "Day from the index; the index day is 1, the day before it -1."),
+    "ABLFL": ("Baseline record flag", "Y for the row that the analysis table holds."),
+    "BASE": ("Baseline value", "AVAL of the row flagged by ABLFL."),
+    "CHG": ("Change from baseline", "AVAL less BASE, after the baseline."),
+    "SRCDOM": ("Source data", "Table the value was read from."),
+    "SRCSEQ": ("Source sequence number", "Row the value was read from."),
 }
 
 _TRACE = {
@@ -139,23 +160,99 @@ class ModalityNames:
     measured: bool = False
 
 
+class Tally:
+    """What the dictionary counts of one table, added up block by block.
+
+    Attributes:
+        schema: Columns and types.
+        rows: Number of rows.
+        missing: Nulls of each column.
+        reasons: Of those, how many for each reason, where it is known.
+    """
+
+    def __init__(
+        self,
+        centres: pl.DataFrame | None = None,
+        why: Callable[[pl.DataFrame], Mapping[str, Mapping[str, int]]] = lambda _: {},
+    ) -> None:
+        """Start at nothing.
+
+        Args:
+            centres: `subject_id` and `centre` of the subjects, for tables that have no column `centre`.
+            why: Gives, for a block, the reasons of the empty cells of its columns; see `missingness.Reasons`.
+        """
+        self._why = why
+        self.reasons: dict[str, Counter[str]] = {}
+        self.schema = pl.Schema()
+        self.rows = 0
+        self.missing: Counter[str] = Counter()
+        self._centres = centres.select("subject_id", "centre") if centres is not None and "centre" in centres.columns else None
+        self._sizes: Counter[str] = Counter()
+        self._present: dict[str, Counter[str]] = {}
+
+    def add(self, block: pl.DataFrame) -> None:
+        """Count a further block of the table."""
+        self.schema = block.schema
+        self.rows += block.height
+        if not block.width or not block.height:
+            return
+        for name, nulls in zip(block.columns, block.null_count().row(0), strict=True):
+            self.missing[name] += nulls
+        for name, reasons in self._why(block).items():
+            self.reasons.setdefault(name, Counter()).update(reasons)
+        if "centre" not in block.columns:
+            if self._centres is None or "subject_id" not in block.columns:
+                return
+            block = block.join(self._centres, on="subject_id", how="left")
+        names = [name for name in block.columns if name != "centre"]
+        counts = block.group_by(pl.col("centre").fill_null("")).agg(
+            pl.len().alias("__rows"), *[pl.col(name).count().alias(f"__{name}") for name in names]
+        )
+        for centre, size, *present in counts.iter_rows():
+            self._sizes[centre] += size
+            found = self._present.setdefault(centre, Counter())
+            for name, count in zip(names, present, strict=True):
+                found[name] += count
+
+    def completeness(self, min_cell: int) -> dict[str, str]:
+        """Return, per column, JSON of centre to [rows with a value, rows], null where a count is too small to show."""
+        centres = sorted(self._sizes)
+        sizes = [self._sizes[centre] for centre in centres]
+        found: dict[str, str] = {}
+        seen: dict[tuple[int, ...], str] = {}
+        for name in self.schema if centres else ():
+            if name == "centre":
+                continue
+            present = tuple(self._present[centre][name] for centre in centres)
+            if present not in seen:
+                pairs = dict(zip(centres, shares(present, sizes, min_cell), strict=True))
+                seen[present] = json.dumps(pairs, sort_keys=True, ensure_ascii=False)
+            found[name] = seen[present]
+        return found
+
+
+def tally(frame: pl.DataFrame, centres: pl.DataFrame | None = None) -> Tally:
+    """Count one whole table."""
+    counted = Tally(centres)
+    counted.add(frame)
+    return counted
+
+
 def build(
-    frames: Mapping[str, pl.DataFrame],
+    counted: Mapping[str, Tally],
     pieces: Sequence[pl.DataFrame],
     min_cell: int,
     modalities: Mapping[str, ModalityNames] | None = None,
-    centres: pl.DataFrame | None = None,
     stability: Stability | None = None,
 ) -> pl.DataFrame:
-    """Describe every column of `frames` and of `modalities`.
+    """Describe every column of the counted tables and of `modalities`.
 
     Args:
-        frames: Table name to table.
+        counted: Table name to what was counted of it.
         pieces: See `ReleaseInputs.dictionary`. The first that fits wins; one for the table goes before one for all,
             a full name before a pattern.
         min_cell: Smallest count of rows shown in `completeness_by_centre`.
         modalities: Modalities of the cohort file; a name described for a table keeps that description.
-        centres: `subject_id` and `centre`, for completeness of tables that have no `centre` column.
         stability: What is known of how stable the columns of the analysis table are: `icc_2_1` and its lower limit.
 
     Returns:
@@ -167,17 +264,18 @@ def build(
     exact, patterns = _index(pieces)
     rows: list[dict[str, Any]] = []
     undescribed: list[str] = []
-    for table, frame in frames.items():
-        counted = _completeness(frame, min_cell, centres)
-        missing = frame.null_count().row(0) if frame.width else ()
-        for (column, dtype), empty in zip(frame.schema.items(), missing, strict=True):
+    for table, found in counted.items():
+        complete = found.completeness(min_cell)
+        for column, dtype in found.schema.items():
             text = _describe(table, column, exact, patterns)
             if text is None:
                 undescribed.append(f"{table}.{column}")
                 continue
             text["type"] = text["type"] or _type_name(dtype)
-            rows.append({"table": table, "column": column, **text, "rows": frame.height, "missing": empty})
-            rows[-1]["completeness_by_centre"] = counted.get(column, "")
+            rows.append({"table": table, "column": column, **text, "rows": found.rows, "missing": found.missing[column]})
+            reasons = found.reasons.get(column)
+            rows[-1]["missing_by_reason"] = json.dumps(reasons, sort_keys=True) if reasons else ""
+            rows[-1]["completeness_by_centre"] = complete.get(column, "")
     known = {row["column"]: {name: row[name] for name in TEXT_FIELDS} for row in reversed(rows)}
     for modality, names in (modalities or {}).items():
         variables = dict.fromkeys(str(name) for name in names.variables)
@@ -189,7 +287,15 @@ def build(
                 undescribed.append(f"{modality}.{column}")
                 continue
             rows.append(
-                {"table": modality, "column": column, **text, "rows": None, "missing": None, "completeness_by_centre": ""}
+                {
+                    "table": modality,
+                    "column": column,
+                    **text,
+                    "rows": None,
+                    "missing": None,
+                    "missing_by_reason": "",
+                    "completeness_by_centre": "",
+                }
             )
     if undescribed:
         some = ", ".join(undescribed[:20]) + (f" and {len(undescribed) - 20} more" if len(undescribed) > 20 else "")
@@ -203,10 +309,11 @@ def build(
 
 
 def to_json(dictionary: pl.DataFrame) -> list[dict[str, Any]]:
-    """Return the dictionary as JSON objects, completeness by centre as an object."""
+    """Return the dictionary as JSON objects, reasons and completeness as objects."""
     rows = dictionary.to_dicts()
     for row in rows:
-        row["completeness_by_centre"] = json.loads(row["completeness_by_centre"] or "{}")
+        for name in ("missing_by_reason", "completeness_by_centre"):
+            row[name] = json.loads(row[name] or "{}")
     return rows
 
 
@@ -244,6 +351,11 @@ def _house(table: str) -> dict[str, dict[str, str]]:
         return {
             name: {**blank, "label": label, "derivation": text, "unit": unit, "source": "CDISC ADaM ADTTE"}
             for name, (label, text, unit) in _ADTTE.items()
+        }
+    if table == "bds":
+        return {
+            name: {**blank, "label": label, "derivation": text, "source": "CDISC ADaM BDS"}
+            for name, (label, text) in _BDS.items()
         }
     if table == "trace":
         return {
@@ -291,29 +403,3 @@ def _type_name(dtype: pl.DataType) -> str:
     if isinstance(dtype, pl.Datetime):
         return "datetime"
     return "string"
-
-
-def _completeness(frame: pl.DataFrame, min_cell: int, centres: pl.DataFrame | None) -> dict[str, str]:
-    """Return, per column, JSON of centre to [rows with a value, rows], null where a count is too small to show."""
-    if "centre" not in frame.columns:
-        if centres is None or "centre" not in centres.columns or "subject_id" not in frame.columns:
-            return {}
-        frame = frame.join(centres.select("subject_id", "centre"), on="subject_id", how="left")
-    if not frame.height:
-        return {}
-    columns = [name for name in frame.columns if name != "centre"]
-    counts = (
-        frame.group_by(pl.col("centre").fill_null(""))
-        .agg(pl.len().alias("__rows"), *[pl.col(name).count().alias(f"__{name}") for name in columns])
-        .sort("centre")
-    )
-    names, rows = counts["centre"].to_list(), counts["__rows"].to_list()
-    found: dict[str, str] = {}
-    seen: dict[tuple[int, ...], str] = {}
-    for name in columns:
-        present = tuple(counts[f"__{name}"].to_list())
-        if present not in seen:
-            pairs = dict(zip(names, shares(present, rows, min_cell), strict=True))
-            seen[present] = json.dumps(pairs, sort_keys=True, ensure_ascii=False)
-        found[name] = seen[present]
-    return found

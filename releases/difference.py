@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,14 @@ import polars as pl
 
 from groundwork import tables
 from groundwork.problems import UserError
-from releases import manifest, stability
+from releases import dictionary, manifest, stability
 from releases.timeline import read_timeline
 
 KEYS: Mapping[str, tuple[str, ...]] = {
     "subjects": ("subject_id",),
     "analysis": ("subject_id",),
     "adtte": ("subject_id", "PARAMCD"),
+    "bds": ("subject_id", "PARAMCD", "ADT", "SRCDOM", "SRCSEQ"),
     "features": ("subject_id", "StudyInstanceUID", "SeriesInstanceUID", "region", "image_type", "roi_name"),
     "robustness": tuple(stability.KEY),
     "sample_map": tables.SAMPLE_MAP.key,
@@ -26,6 +27,9 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "dictionary": ("table", "column"),
 }
 """What names a row of each table; tables without a key (trace, timeline) are compared as bags of rows."""
+
+CELLS_AT_ONCE = 4_000_000
+SUBJECTS_AT_ONCE = 2_000
 
 CELLS = pl.Schema(
     {
@@ -117,20 +121,19 @@ def compare(old: Path, new: Path, about_old: Mapping[str, Any], about_new: Mappi
             "The releases were made under different keys, so their subjects cannot be matched. Compare releases of one key."
         )
     causes = _causes(about_old, about_new)
-    ids_old, ids_new = (set(_table(f, "subjects")["subject_id"].to_list()) for f in (old, new))
+    ids_old, ids_new = (set(_rows(f, "subjects").select("subject_id").collect()["subject_id"].to_list()) for f in (old, new))
     both = ids_old & ids_new
     centre_of = _centres(new, both)
 
     cells, rows, columns = [], [], []
     for table in sorted(KEYS):
-        before, after = _table(old, table), _table(new, table)
+        before, after = _rows(old, table), _rows(new, table)
         columns += _column_changes(table, before, after)
         found_cells, found_rows = _compare(table, before, after, both)
         cells.append(found_cells)
         rows.append(found_rows)
     for table in ("trace", "timeline"):
-        before, after = _bags(old, new, table, both)
-        rows.append(_compare_bags(table, before, after))
+        rows += [_compare_bags(table, *pair) for pair in _bags(old, new, table, both)]
     return Difference(
         added=sorted(ids_new - ids_old),
         removed=sorted(ids_old - ids_new),
@@ -142,21 +145,18 @@ def compare(old: Path, new: Path, about_old: Mapping[str, Any], about_new: Mappi
     )
 
 
-def _table(folder: Path, name: str) -> pl.DataFrame:
+def _rows(folder: Path, name: str) -> pl.LazyFrame:
     path = folder / ("dictionary" if name == "dictionary" else "tables") / f"{name}.parquet"
-    frame = pl.read_parquet(path) if path.exists() else pl.DataFrame()
+    frame = pl.scan_parquet(path) if path.exists() else pl.LazyFrame()
     # What the dictionary counts follows from the data, and would repeat each change.
-    return (
-        frame.select(pl.exclude("rows", "missing", "completeness_by_centre", "icc_2_1", "icc_2_1_low"))
-        if name == "dictionary"
-        else frame
-    )
+    return frame.select(pl.exclude(dictionary.COUNTS)) if name == "dictionary" else frame
 
 
 def _centres(folder: Path, subjects: set[int]) -> pl.DataFrame:
-    frame = _table(folder, "subjects").filter(pl.col("subject_id").is_in(list(subjects)))
-    column = next((c for c in ("centres", "centre") if c in frame.columns), None)
-    return frame.select("subject_id", (pl.col(column) if column else pl.lit(None, dtype=pl.String)).alias("centre"))
+    frame = _rows(folder, "subjects").filter(pl.col("subject_id").is_in(list(subjects)))
+    names = frame.collect_schema().names()
+    column = next((c for c in ("centres", "centre") if c in names), None)
+    return frame.select("subject_id", (pl.col(column) if column else pl.lit(None, dtype=pl.String)).alias("centre")).collect()
 
 
 def _causes(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -182,50 +182,64 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
     }
 
 
-def _column_changes(table: str, old: pl.DataFrame, new: pl.DataFrame) -> list[tuple[str, str, str]]:
-    found = [(table, c, "added") for c in new.columns if c not in old.columns]
-    found += [(table, c, "removed") for c in old.columns if c not in new.columns]
-    before, after = old.schema, new.schema
+def _column_changes(table: str, old: pl.LazyFrame, new: pl.LazyFrame) -> list[tuple[str, str, str]]:
+    before, after = old.collect_schema(), new.collect_schema()
+    found = [(table, c, "added") for c in after if c not in before]
+    found += [(table, c, "removed") for c in before if c not in after]
     found += [(table, c, "type") for c, dtype in after.items() if c in before and before[c] != dtype]
     return sorted(found)
 
 
-def _compare(table: str, old: pl.DataFrame, new: pl.DataFrame, both: set[int]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    key = [k for k in KEYS[table] if k in old.columns and k in new.columns]
+def _compare(table: str, old: pl.LazyFrame, new: pl.LazyFrame, both: set[int]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Match the rows of two tables by key, then compare their columns a few at a time: wide tables are never held whole."""
+    have, had = new.collect_schema(), old.collect_schema()
+    key = [k for k in KEYS[table] if k in had and k in have]
+    cells, rows = [pl.DataFrame(schema=_bare(CELLS))], [pl.DataFrame(schema=_bare(ROWS))]
     if not key:
-        return pl.DataFrame(schema=_bare(CELLS)), pl.DataFrame(schema=_bare(ROWS))
-    owner = next((c for c in ("subject_id", "primary") if c in old.columns and c in new.columns), None)
-    if owner:
-        old, new = (f.filter(pl.col(owner).is_in(list(both))) for f in (old, new))
-    named = [f.with_columns(_occurrence(key), _owner(owner), _key(key)) for f in (old, new)]
+        return cells[0], rows[0]
+    owner = next((c for c in ("subject_id", "primary") if c in had and c in have), None)
+    left, right = (_named(frame, key, owner, both) for frame in (old, new))
     by = [*key, "__nth"]
-    left, right = named
-    rows = [
-        one.join(other, on=by, how="anti", nulls_equal=True).select(
-            pl.lit(table).alias("table"),
-            pl.col("__key").alias("key"),
-            pl.col("__owner").alias("subject_id"),
-            pl.lit(change).alias("change"),
+    for one, other, change in ((left, right, "removed"), (right, left, "added")):
+        alone = one.join(other, on=by, how="anti", nulls_equal=True)
+        rows.append(
+            alone.select(
+                pl.lit(table).alias("table"),
+                pl.col("__key").alias("key"),
+                pl.col("__owner").alias("subject_id"),
+                pl.lit(change).alias("change"),
+            )
         )
-        for one, other, change in ((left, right, "removed"), (right, left, "added"))
-    ]
-    shared = [c for c in old.columns if c in new.columns and c not in key]
-    pairs = left.select(*by, "__key", "__owner", *shared).join(
-        right.select(*by, *shared), on=by, suffix="__new", nulls_equal=True
+    pairs = left.select(*by, "__key", "__owner", "__row").join(
+        right.select(*by, pl.col("__row").alias("__row__new")), on=by, nulls_equal=True, maintain_order="left"
     )
-    cells = [
-        pairs.filter(_differs(pairs, c)).select(
-            pl.lit(table).alias("table"),
-            pl.col("__key").alias("key"),
-            pl.col("__owner").alias("subject_id"),
-            pl.lit(c).alias("column"),
-            _as_text(pairs, c).alias("old"),
-            _as_text(pairs, f"{c}__new").alias("new"),
-        )
-        for c in shared
-    ]
-    empty = pl.DataFrame(schema=_bare(CELLS))
-    return pl.concat([empty, *cells]), pl.concat([pl.DataFrame(schema=_bare(ROWS)), *rows])
+    shared = [c for c in had if c in have and c not in key]
+    size = max(1, CELLS_AT_ONCE // max(1, pairs.height))
+    for start in range(0, len(shared), size):
+        names = shared[start : start + size]
+        before = old.select(names).collect()[pairs["__row"]]
+        after = new.select(pl.col(c).alias(f"{c}__new") for c in names).collect()[pairs["__row__new"]]
+        both_sides = pl.concat([pairs.select("__key", "__owner"), before, after], how="horizontal")
+        cells += [
+            both_sides.filter(_differs(both_sides, c)).select(
+                pl.lit(table).alias("table"),
+                pl.col("__key").alias("key"),
+                pl.col("__owner").alias("subject_id"),
+                pl.lit(c).alias("column"),
+                _as_text(both_sides, c).alias("old"),
+                _as_text(both_sides, f"{c}__new").alias("new"),
+            )
+            for c in names
+        ]
+    return pl.concat(cells), pl.concat(rows)
+
+
+def _named(frame: pl.LazyFrame, key: list[str], owner: str | None, both: set[int]) -> pl.DataFrame:
+    """Return keys, owners and places of the rows of the subjects that both releases have."""
+    named = frame.select(list(dict.fromkeys([*key, *([owner] if owner else [])]))).with_row_index("__row").collect()
+    if owner:
+        named = named.filter(pl.col(owner).is_in(list(both)))
+    return named.with_columns(_occurrence(key), _owner(owner), _key(key))
 
 
 def _bare(schema: pl.Schema) -> pl.Schema:
@@ -257,14 +271,20 @@ def _as_text(pairs: pl.DataFrame, column: str) -> pl.Expr:
     return pl.col(column).cast(pl.String)
 
 
-def _bags(old: Path, new: Path, table: str, both: set[int]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    frames = [read_timeline(f / "timeline").collect() if table == "timeline" else _table(f, table) for f in (old, new)]
-    shared = [c for c in frames[0].columns if c in frames[1].columns]
+def _bags(old: Path, new: Path, table: str, both: set[int]) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """Yield the rows of both releases as bags, a block of subjects at a time."""
+    frames = [read_timeline(f / "timeline") if table == "timeline" else _rows(f, table) for f in (old, new)]
+    names = [f.collect_schema().names() for f in frames]
+    shared = [c for c in names[0] if c in names[1]]
     if "subject_id" not in shared:
-        empty = pl.DataFrame(schema={"subject_id": pl.Int64, "__digest": pl.UInt64, "n": pl.UInt32})
-        return empty, empty
-    first, second = (_bag(f.select(shared).filter(pl.col("subject_id").is_in(list(both)))) for f in frames)
-    return first, second
+        return
+    subjects = sorted(both)
+    for start in range(0, len(subjects), SUBJECTS_AT_ONCE):
+        block = subjects[start : start + SUBJECTS_AT_ONCE]
+        # The range lets Parquet skip what belongs to others; the list says which of the range it is.
+        mine = pl.col("subject_id").is_between(block[0], block[-1]) & pl.col("subject_id").is_in(block)
+        first, second = (_bag(f.select(shared).filter(mine).collect()) for f in frames)
+        yield first, second
 
 
 def _bag(frame: pl.DataFrame) -> pl.DataFrame:

@@ -11,6 +11,8 @@ from typing import Any
 import polars as pl
 
 from groundwork.problems import UserError
+from releases.blocks import Source, scan
+from releases.missingness import REASONS
 from releases.policy import DisclosurePolicy
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -28,7 +30,8 @@ class ReleaseInputs:
         subjects: One row per subject of the cohort: `subject_id`, `centre`, and what else describes the subject.
             Only these subjects are released; rows of others are left out of every table.
         events: EVENTS frame, or the folder of a MEDS dataset.
-        features: FEATURES frame: all regions, series and image types.
+        features: FEATURES table: all regions, series and image types. This, `analysis` and `trace` may be Parquet files instead
+            of frames; they are then read by blocks of subjects, so that memory does not grow with the cohort.
         analysis: One row per subject, the values the join chose.
         trace: Where each value of `analysis` comes from; may have no row.
         adtte: Time-to-event rows: `subject_id`, `PARAMCD`, `AVAL`, `CNSR` (0 event, else censored) and further ADTTE columns.
@@ -48,6 +51,9 @@ class ReleaseInputs:
         policy: What is made coarser, and how alike subjects must be; a release that fails it is not published.
         evidence: Further tables that only the page is drawn from, such as `quality`, by the name its section asks for. They
             are not released as tables; the page shows aggregates of them.
+        bds: Repeated measures in the manner of ADaM's BDS, or None.
+        missing: Why cells of `analysis` are empty, as the rooms know: `subject_id`, `variable` (a name that ends in `*` stands
+            for all that begin so) and `reason`, one of `missingness.REASONS`.
         previous: Folder of the release this one follows; the page says what changed since.
         robustness: How stable each radiomic feature is, by `kind` (perturbation, retest), `Modality`, `region`, `image_type`
             and `feature`: `persons`, `icc_2_1`, `icc_2_1_low`, `stable` and further columns; None when it was not measured.
@@ -58,9 +64,9 @@ class ReleaseInputs:
     version: str
     subjects: pl.DataFrame
     events: pl.DataFrame | Path
-    features: pl.DataFrame
-    analysis: pl.DataFrame
-    trace: pl.DataFrame
+    features: Source
+    analysis: Source
+    trace: Source
     adtte: pl.DataFrame
     sample_map: pl.DataFrame
     assays: Mapping[str, Path]
@@ -76,6 +82,10 @@ class ReleaseInputs:
     concepts: Mapping[str, Sequence[str]] = field(default_factory=dict)
     policy: DisclosurePolicy = field(default_factory=DisclosurePolicy)
     evidence: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    bds: Source | None = None
+    missing: pl.DataFrame = field(
+        default_factory=lambda: pl.DataFrame(schema={"subject_id": pl.Int64, "variable": pl.String, "reason": pl.String})
+    )
     previous: Path | None = None
     robustness: pl.DataFrame | None = None
 
@@ -85,6 +95,9 @@ class ReleaseInputs:
         Raises:
             UserError: With what is wrong and what is allowed.
         """
+        unknown = set(self.missing["reason"].unique()) - set(REASONS)
+        if unknown:
+            raise UserError(f"The reasons of missing values are {', '.join(REASONS)}; other ones were given. Use these.")
         if not NAME.fullmatch(self.study):
             raise UserError("The study name has other characters than lower case letters, digits and hyphens. Rename the study.")
         if not VERSION.fullmatch(self.version):
@@ -96,7 +109,8 @@ class ReleaseInputs:
         if not self.subjects.height:
             raise UserError("The cohort is empty, so there is nothing to release. Look at the flow of `unibase join`.")
         for name, frame in (("subjects", self.subjects), ("analysis", self.analysis)):
-            twice = frame.height - frame["subject_id"].n_unique() if "subject_id" in frame.columns else 0
+            ids = scan(frame).select("subject_id").collect()["subject_id"]
+            twice = len(ids) - ids.n_unique()
             if twice:
                 raise UserError(f"The {name} table repeats {twice} subjects; it has one row per subject. Build it again.")
         reserved = {"clinical", "radiomics"} & set(self.assays)

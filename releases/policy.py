@@ -42,8 +42,31 @@ class DisclosurePolicy:
     rare: Mapping[str, int] = field(default_factory=dict)
 
 
-def coarsen(frame: pl.DataFrame, policy: DisclosurePolicy) -> pl.DataFrame:
-    """Return `frame` with the policy's bands, dates and rare codes applied to the columns it has."""
+def rare_values(rows: pl.LazyFrame, policy: DisclosurePolicy) -> dict[str, list[str]]:
+    """Return, for each column the policy rolls up, the values that too few rows of the whole table have."""
+    names = rows.collect_schema().names()
+    return {
+        name: rows.filter(pl.col(name).is_not_null())
+        .group_by(name)
+        .len()
+        .filter(pl.col("len") < least)
+        .select(pl.col(name).sort())
+        .collect()[name]
+        .to_list()
+        for name, least in policy.rare.items()
+        if name in names
+    }
+
+
+def coarsen(frame: pl.DataFrame, policy: DisclosurePolicy, rare: Mapping[str, Sequence[str]] | None = None) -> pl.DataFrame:
+    """Return `frame` with the policy's bands, dates and rare codes applied to the columns it has.
+
+    Args:
+        frame: A table, or a block of one.
+        policy: What is made coarser.
+        rare: What `rare_values` found in the whole table; counted in `frame` when not given.
+    """
+    rare = rare_values(frame.lazy(), policy) if rare is None else rare
     changes: list[pl.Expr] = []
     for name, width in policy.bands.items():
         if name in frame.columns:
@@ -51,10 +74,8 @@ def coarsen(frame: pl.DataFrame, policy: DisclosurePolicy) -> pl.DataFrame:
     for name, unit in policy.dates.items():
         if name in frame.columns:
             changes.append(pl.col(name).dt.truncate("1mo" if unit == "month" else "1y"))
-    for name, least in policy.rare.items():
-        if name in frame.columns:
-            rare = (pl.len().over(name) < least) & pl.col(name).is_not_null()
-            changes.append(pl.when(rare).then(pl.lit(OTHER)).otherwise(pl.col(name)).alias(name))
+    for name, values in rare.items():
+        changes.append(pl.when(pl.col(name).is_in(list(values))).then(pl.lit(OTHER)).otherwise(pl.col(name)).alias(name))
     return frame.with_columns(changes)
 
 

@@ -154,7 +154,7 @@ CITATIONS: Mapping[str, str] = {
 }
 
 
-def methods_paragraph(about: Mapping[str, Any], tables: Mapping[str, pl.DataFrame]) -> str:
+def methods_paragraph(about: Mapping[str, Any], tables: Mapping[str, pl.LazyFrame]) -> str:
     """Return a methods paragraph in English, with versions and citations, of what this release really holds.
 
     Args:
@@ -167,10 +167,10 @@ def methods_paragraph(about: Mapping[str, Any], tables: Mapping[str, pl.DataFram
     if "unibase" in software:
         sentences.append(f"They were prepared with unibase {software['unibase']}.")
     sentences.append("Identifiers were replaced by keyed pseudonyms and dates shifted by one number of days per subject.")
-    features = tables.get("features")
-    if features is not None and features.height:
-        engines = ", ".join(features["engine"].unique().sort().to_list())
-        modalities = ", ".join(features["Modality"].drop_nulls().unique().sort().to_list()) or "images"
+    found = _distinct(tables.get("features"), "engine")
+    if found:
+        engines = ", ".join(found)
+        modalities = ", ".join(_distinct(tables.get("features"), "Modality")) or "images"
         cited = CITATIONS["pyradiomics"] if "pyradiomics" in engines.lower() else CITATIONS["ibsi"]
         sentences.append(f"Radiomic features of {modalities} were extracted with {engines} ({cited}).")
     for assay, shape in dict(about.get("modalities", {})).items():
@@ -187,12 +187,18 @@ def methods_paragraph(about: Mapping[str, Any], tables: Mapping[str, pl.DataFram
         sentences.append(
             f"The index date is the {index.get('which', 'first')} {index['concept']}; no value known only after it is used as a predictor."
         )
-    adtte = tables.get("adtte")
-    if adtte is not None and adtte.height:
-        codes = ", ".join(adtte["PARAMCD"].unique().sort().to_list())
+    endpoints = _distinct(tables.get("adtte"), "PARAMCD")
+    if endpoints:
+        codes = ", ".join(endpoints)
         sentences.append(
             f"Survival ({codes}) was estimated by Kaplan-Meier ({CITATIONS['kaplan-meier']}), with log-log confidence limits."
         )
     version = f" {software['mudata']}" if "mudata" in software else ""
     sentences.append(f"The data are stored as MuData{version} ({CITATIONS['mudata']}), Parquet and a MEDS 0.4.1 timeline.")
     return " ".join(sentences)
+
+
+def _distinct(rows: pl.LazyFrame | None, column: str) -> list[str]:
+    if rows is None:
+        return []
+    return rows.select(pl.col(column).drop_nulls().unique().sort()).collect()[column].to_list()

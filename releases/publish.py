@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from groundwork import tables
-from groundwork.files import digest_of, sha256_file, write_json, write_text
+from groundwork.files import digest_of, sha256_file, write_bytes, write_json, write_text
 from groundwork.problems import UserError
 from privacy import leak_scan
 from privacy.leak_scan import Needle
 from releases import cohort, dictionary, manifest, policy, report, stability
+from releases.blocks import CELLS, columns, scan, slices, subject_blocks, write_blocks
+from releases.define_xml import define_xml
 from releases.difference import compare
 from releases.inputs import ReleaseInputs
+from releases.missingness import Reasons
 from releases.provenance import methods_paragraph
 from releases.timeline import write_timeline
 
@@ -93,31 +98,31 @@ def _same_or_refuse(building: Path, target: Path) -> None:
 
 
 def _build(inputs: ReleaseInputs, folder: Path) -> None:
-    frames = released_tables(inputs)
-    measured = policy.measure(frames["subjects"], inputs.policy)
+    subjects = policy.coarsen(inputs.subjects.sort("subject_id"), inputs.policy)
+    measured = policy.measure(subjects, inputs.policy)
     policy.enforce(measured)
-    subject_ids = frames["subjects"]["subject_id"]
-    codes = write_timeline(inputs.events, subject_ids, folder / "timeline", inputs.study, inputs.version)
-    modalities = make_modalities(inputs, frames)
-    stable = stability.of_columns(frames.get("robustness"))
+    counted = _write_tables(inputs, subjects, folder)
+    samples = _samples(inputs, subjects)
+    modalities = make_modalities(inputs, subjects, samples, folder)
+    stable = stability.of_columns(inputs.robustness)
     modalities[0].var = stability.annotated(modalities[0].var, stable)
-    frames["sample_map"] = mark_chosen(frames["sample_map"], modalities)
+    sample_map = mark_chosen(samples, modalities)
+    counted["sample_map"] = _write_table("sample_map", [sample_map], dictionary.Tally(subjects), folder)
+    counted["timeline"] = dictionary.Tally(subjects)
+    write_timeline(
+        inputs.events, subjects["subject_id"], folder / "timeline", inputs.study, inputs.version, counted["timeline"].add
+    )
     described = dictionary.build(
-        {**frames, "timeline": tables.EVENTS.empty()},
+        {name: counted[name] for name in TABLES if name in counted},
         inputs.dictionary,
         inputs.min_cell,
         {
             m.name: dictionary.ModalityNames(m.var.index, [*m.obs.columns, *m.var.columns], m.source is not None)
             for m in modalities
         },
-        frames["subjects"],
         stable,
     )
-    for name, frame in frames.items():
-        tables.write_parquet(frame, folder / "tables" / f"{name}.parquet")
-        if frame.height * frame.width <= CSV_CELLS:
-            write_csv(frame, folder / "csv" / f"{name}.csv")
-    cohort.write_cohort(modalities, frames["subjects"], {"sample_map": frames["sample_map"]}, folder)
+    cohort.write_cohort(modalities, subjects, {"sample_map": sample_map}, folder)
     tables.write_parquet(described, folder / "dictionary" / "dictionary.parquet")
     write_csv(described, folder / "dictionary" / "dictionary.csv")
     write_json(folder / "dictionary" / "dictionary.json", dictionary.to_json(described))
@@ -127,7 +132,7 @@ def _build(inputs: ReleaseInputs, folder: Path) -> None:
         "study": inputs.study,
         "title": inputs.title,
         "version": inputs.version,
-        "subjects": frames["subjects"].height,
+        "subjects": subjects.height,
         "modalities": {m.name: {"subjects": m.shape[0], "variables": m.shape[1]} for m in modalities},
         "settings": dict(inputs.settings),
         "settings_digest": digest_of(inputs.settings),
@@ -139,6 +144,7 @@ def _build(inputs: ReleaseInputs, folder: Path) -> None:
         "flow": [dict(step) for step in inputs.flow],
         "status": "pseudonymised, not anonymous",
     }
+    write_bytes(folder / "dictionary" / "define.xml", define_xml(described, about))
     changes = None
     if inputs.previous is not None:
         before = manifest.read(inputs.previous)
@@ -150,9 +156,7 @@ def _build(inputs: ReleaseInputs, folder: Path) -> None:
             title=inputs.title,
             version=inputs.version,
             description=inputs.description,
-            tables=frames,
-            timeline=folder / "timeline",
-            codes=codes,
+            folder=folder,
             modalities={m.name: m.obs.index.to_list() for m in modalities},
             flow=inputs.flow,
             dictionary=described,
@@ -164,69 +168,102 @@ def _build(inputs: ReleaseInputs, folder: Path) -> None:
         )
     )
     write_text(folder / "report.html", page)
-    write_text(folder / "methods.txt", methods_paragraph(about, frames) + "\n")
+    write_text(
+        folder / "methods.txt",
+        methods_paragraph(about, {name: scan(folder / "tables" / f"{name}.parquet") for name in ("features", "adtte")}) + "\n",
+    )
     manifest.write(folder, about)
 
 
-def released_tables(inputs: ReleaseInputs) -> dict[str, pl.DataFrame]:
-    """Return the tables of the release: subjects of the cohort only, in a stated order of rows."""
-    subjects = policy.coarsen(inputs.subjects.sort("subject_id"), inputs.policy)
-    ids = subjects["subject_id"].to_list()
+TABLES = ("subjects", "analysis", "adtte", "bds", "features", "robustness", "trace", "sample_map", "quarantine", "timeline")
+"""The tables of a release, in the order of its dictionary."""
 
-    def only(frame: pl.DataFrame, *order: str, column: str = "subject_id") -> pl.DataFrame:
-        if column not in frame.columns:
-            return frame
-        # Wide tables come in order and complete most of the time; then nothing is copied.
-        mine = frame[column].is_in(ids).fill_null(False)
-        kept = frame if mine.all() else frame.filter(mine)
-        keys = [name for name in order if name in kept.columns]
-        place = kept.select(keys).with_row_index("__place").sort(keys, nulls_last=False, maintain_order=True)["__place"]
-        return kept if place.is_sorted() else kept[place]
 
-    robustness = inputs.robustness
+def _write_tables(inputs: ReleaseInputs, subjects: pl.DataFrame, folder: Path) -> dict[str, dictionary.Tally]:
+    """Write the tables that hang on nothing else: subjects of the cohort only, in a stated order of rows."""
+    ids = subjects["subject_id"]
+    rare = policy.rare_values(scan(inputs.analysis).filter(pl.col("subject_id").is_in(ids.implode())), inputs.policy)
+    blocks: dict[str, Iterable[pl.DataFrame]] = {
+        "subjects": [subjects],
+        "analysis": (policy.coarsen(block, inputs.policy, rare) for block in subject_blocks(inputs.analysis, ids)),
+        "adtte": subject_blocks(inputs.adtte, ids, ["PARAMCD"]),
+        **({"bds": subject_blocks(inputs.bds, ids, ["PARAMCD", "ADT", "SRCDOM", "SRCSEQ"])} if inputs.bds is not None else {}),
+        "features": subject_blocks(inputs.features, ids, tables.FEATURES.key),
+        "trace": subject_blocks(inputs.trace, ids, columns(inputs.trace)),
+        **(
+            {}
+            if inputs.robustness is None or inputs.robustness.is_empty()
+            else {"robustness": [inputs.robustness.sort(stability.KEY)]}
+        ),
+        "quarantine": [tables.QUARANTINE.conform(inputs.quarantine)],
+    }
+    traced = scan(inputs.trace).select("subject_id", "variable").unique().collect()
+    reasons = Reasons(inputs.missing, traced)
     return {
-        "subjects": subjects,
-        "analysis": policy.coarsen(only(inputs.analysis, "subject_id"), inputs.policy),
-        "adtte": only(inputs.adtte, "subject_id", "PARAMCD"),
-        "features": only(inputs.features, *tables.FEATURES.key),
-        **({} if robustness is None or robustness.is_empty() else {"robustness": robustness.sort(stability.KEY)}),
-        "trace": only(inputs.trace, *inputs.trace.columns),
-        "sample_map": only(tables.SAMPLE_MAP.conform(inputs.sample_map), "assay", "primary", "colname", column="primary"),
-        "quarantine": tables.QUARANTINE.conform(inputs.quarantine),
+        name: _write_table(name, found, dictionary.Tally(subjects, partial(reasons.count, name)), folder)
+        for name, found in blocks.items()
     }
 
 
-def make_modalities(inputs: ReleaseInputs, frames: dict[str, pl.DataFrame]) -> list[cohort.Modality]:
+def _write_table(name: str, blocks: Iterable[pl.DataFrame], counted: dictionary.Tally, folder: Path) -> dictionary.Tally:
+    """Write one table as Parquet and, unless it is very large, as CSV; return what the dictionary counts of it."""
+
+    def counting() -> Iterator[pl.DataFrame]:
+        for block in blocks:
+            counted.add(block)
+            yield block
+
+    path = folder / "tables" / f"{name}.parquet"
+    write_blocks(counting(), path)
+    if counted.rows * len(counted.schema) <= CSV_CELLS:
+        size = max(1, CELLS // len(counted.schema))
+        write_csv_blocks(
+            (block for _, block in slices(path, list(counted.schema), max(1, counted.rows), size)), folder / "csv" / f"{name}.csv"
+        )
+    return counted
+
+
+def make_modalities(inputs: ReleaseInputs, subjects: pl.DataFrame, samples: pl.DataFrame, folder: Path) -> list[cohort.Modality]:
     """Return the modalities of the cohort: radiomics, the assays, clinical."""
-    subjects, analysis = frames["subjects"], frames["analysis"]
-    radiomic = feature_columns(analysis, frames["features"])
-    numeric = [c for c, dtype in analysis.schema.items() if dtype.is_numeric() and c != "subject_id"]
-    known = pl.any_horizontal(pl.col(radiomic).is_not_null()) if radiomic else pl.lit(False)
-    imaged = analysis.select(known.alias("known"))["known"] if radiomic else pl.Series("known", [False])
-    measured = analysis if imaged.all() else analysis.filter(known)
+    analysis = folder / "tables" / "analysis.parquet"
+    schema = pl.read_parquet_schema(analysis)
+    radiomic = feature_columns(schema, pl.read_parquet_schema(folder / "tables" / "features.parquet"))
+    names = [c for c in schema if c in ("subject_id", "index_time") or c.endswith("_sample")]
+    narrow = pl.read_parquet(analysis, columns=names)
     centre = subjects.select("subject_id", *(["centre"] if "centre" in subjects.columns else []))
-    modalities = [cohort.frame_modality("radiomics", measured, radiomic, centre)]
-    chosen = cohort.choose_samples(frames["sample_map"], analysis)
+    imaged = np.flatnonzero(_known(analysis, radiomic, narrow.height))
+    modalities = [cohort.table_modality("radiomics", analysis, imaged, radiomic, centre)]
+    chosen = cohort.choose_samples(samples, narrow)
     for name in sorted(inputs.assays):
         modalities.append(cohort.assay_modality(name, Path(inputs.assays[name]), chosen))
     prefixes = tuple(f"{name}_" for name in inputs.assays)
     imaging = set(radiomic)
+    numeric = [c for c, dtype in schema.items() if dtype.is_numeric() and c != "subject_id"]
     clinical = [c for c in numeric if c not in imaging and not c.startswith(prefixes)]
-    modalities.append(
-        cohort.frame_modality(
-            "clinical", analysis, clinical, subjects.join(wide_endpoints(frames["adtte"]), on="subject_id", how="left")
-        )
-    )
+    endpoints = wide_endpoints(pl.read_parquet(folder / "tables" / "adtte.parquet"))
+    obs = subjects.join(endpoints, on="subject_id", how="left")
+    modalities.append(cohort.table_modality("clinical", analysis, np.arange(narrow.height), clinical, obs))
     return modalities
 
 
-def feature_columns(analysis: pl.DataFrame, features: pl.DataFrame) -> list[str]:
-    """Return the columns of `analysis` that hold radiomic features: those that end with the name of one."""
+def _samples(inputs: ReleaseInputs, subjects: pl.DataFrame) -> pl.DataFrame:
+    rows = tables.SAMPLE_MAP.conform(inputs.sample_map).filter(pl.col("primary").is_in(subjects["subject_id"].implode()))
+    return rows.sort("assay", "primary", "colname", nulls_last=False, maintain_order=True)
+
+
+def _known(table: Path, names: list[str], rows: int) -> np.ndarray:
+    """Return which rows have a value in any of the columns, as booleans of shape (rows,)."""
+    known = np.zeros(rows, dtype=bool)
+    for start, block in slices(table, names, rows if names else 0, max(1, CELLS // max(1, len(names)))):
+        known[start : start + block.height] = block.select(pl.any_horizontal(pl.all().is_not_null())).to_series().to_numpy()
+    return known
+
+
+def feature_columns(analysis: Mapping[str, pl.DataType], features: Mapping[str, pl.DataType]) -> list[str]:
+    """Return the columns of the analysis table that hold radiomic features: those that end with the name of one."""
     declared = {column.name for column in tables.FEATURES.columns}
-    names = tuple(name for name, dtype in features.schema.items() if name not in declared and dtype.is_numeric())
-    if not names:
-        return []
-    return [c for c, dtype in analysis.schema.items() if c.endswith(names) and dtype.is_numeric()]
+    names = tuple(name for name, dtype in features.items() if name not in declared and dtype.is_numeric())
+    return [c for c, dtype in analysis.items() if names and c.endswith(names) and dtype.is_numeric()]
 
 
 def wide_endpoints(adtte: pl.DataFrame) -> pl.DataFrame:
@@ -256,7 +293,18 @@ def mark_chosen(sample_map: pl.DataFrame, modalities: list[cohort.Modality]) -> 
 
 def write_csv(frame: pl.DataFrame, path: Path) -> None:
     """Write `frame` as CSV that R and others read: ISO dates, empty for missing, shortest exact decimals."""
+    write_csv_blocks([frame], path)
+
+
+def write_csv_blocks(blocks: Iterable[pl.DataFrame], path: Path) -> None:
+    """Write the blocks of one table as one CSV file; see `write_csv`."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        for place, block in enumerate(blocks):
+            _for_csv(block).write_csv(file, include_header=not place, datetime_format="%Y-%m-%dT%H:%M:%S", float_scientific=None)
+
+
+def _for_csv(frame: pl.DataFrame) -> pl.DataFrame:
     nested = [name for name, dtype in frame.schema.items() if dtype.is_nested()]
     # R reads TRUE and FALSE as logical, but takes true and false for text.
     words = {
@@ -265,8 +313,7 @@ def write_csv(frame: pl.DataFrame, path: Path) -> None:
         if dtype == pl.Boolean
     }
     flat = frame.with_columns(*words.values())
-    flat = flat.with_columns(pl.col(name).map_elements(_json_text, return_dtype=pl.String) for name in nested)
-    flat.write_csv(path, datetime_format="%Y-%m-%dT%H:%M:%S", float_scientific=None)
+    return flat.with_columns(pl.col(name).map_elements(_json_text, return_dtype=pl.String) for name in nested)
 
 
 def _json_text(value: Any) -> str:

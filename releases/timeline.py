@@ -6,7 +6,7 @@ MEDS asks for `data/*.parquet` (rows of a subject contiguous, in order of time, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,17 @@ from groundwork.tables import EVENTS
 SUBJECTS_PER_SHARD = 1000
 
 
-def write_timeline(events: pl.DataFrame | Path, subject_ids: pl.Series, folder: Path, dataset: str, version: str) -> pl.DataFrame:
+def write_timeline(
+    events: pl.DataFrame | Path,
+    subject_ids: pl.Series,
+    folder: Path,
+    dataset: str,
+    version: str,
+    seen: Callable[[pl.DataFrame], None] = lambda _: None,
+) -> pl.DataFrame:
     """Write the events of `subject_ids` below `folder` as a MEDS dataset.
 
-    A MEDS folder is read one shard at a time and keeps its shards.
+    A MEDS folder is read one shard at a time and keeps its shards. `seen` is called with each shard that is written.
 
     Returns:
         One row per code: `code`, `description`, `events`, `subjects`.
@@ -42,9 +49,11 @@ def write_timeline(events: pl.DataFrame | Path, subject_ids: pl.Series, folder: 
             name = name.removesuffix("#frame")
             kept = kept.sort(["subject_id", "time"], nulls_last=False, maintain_order=True)
         write_meds(kept, folder / "data" / name, DataSchema)
+        seen(kept)
         counts.append(kept.group_by("code").agg(pl.len().alias("events"), pl.col("subject_id").n_unique().alias("subjects")))
     if not counts:
         write_meds(EVENTS.empty(), folder / "data" / "0.parquet", DataSchema)
+        seen(EVENTS.empty())
     codes = pl.concat(counts) if counts else pl.DataFrame(schema={"code": pl.String, "events": pl.UInt32, "subjects": pl.UInt32})
     codes = (
         codes.group_by("code").agg(pl.col("events").sum().cast(pl.Int64), pl.col("subjects").sum().cast(pl.Int64)).sort("code")

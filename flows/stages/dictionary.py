@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from flows.stages.run import Run
-from groundwork.tables import FEATURES, Column
+from groundwork.tables import FEATURES
 from imaging.dictionary import feature_dictionary
 from imaging.robustness import STABILITY
 from linking.options import ClinicalWindow, ImagingWindow, SampleWindow, Window
@@ -25,8 +26,8 @@ SUBJECTS = (
 )
 
 
-def describe_columns(run: Run, analysis: pl.DataFrame) -> list[pl.DataFrame]:
-    """Return dictionary pieces for subjects, features and the analysis table."""
+def describe_columns(run: Run, analysis: list[str]) -> list[pl.DataFrame]:
+    """Return dictionary pieces for subjects, features and the columns of the analysis table."""
     rows = [
         _row(name, label, derivation, table="subjects", codes=codes, unit=unit)
         for name, label, derivation, codes, unit in SUBJECTS
@@ -42,8 +43,9 @@ def _row(column: str, label: str, derivation: str, **known: str) -> dict[str, st
 
 
 def _features(run: Run) -> Iterator[dict[str, str]]:
-    frame = FEATURES.read(run.study.work.staging / "imaging" / "features.parquet")
-    for row in feature_dictionary(frame.columns).to_dicts():
+    path = _features_file(run)
+    engines = pl.scan_parquet(path).select(pl.col("engine").unique().sort()).collect()["engine"] if path.exists() else None
+    for row in feature_dictionary(_feature_columns(run)).to_dicts():
         yield _row(
             row["column"],
             row["column"].replace("_", " "),
@@ -51,8 +53,17 @@ def _features(run: Run) -> Iterator[dict[str, str]]:
             table="features",
             unit=row["unit"] or "",
             codes=_ibsi(row),
-            source=frame["engine"].unique().sort().str.join(", ").item() if frame.height else "",
+            source=", ".join(engines) if engines is not None else "",
         )
+
+
+def _features_file(run: Run) -> Path:
+    return run.study.work.staging / "imaging" / "features.parquet"
+
+
+def _feature_columns(run: Run) -> list[str]:
+    path = _features_file(run)
+    return list(pl.read_parquet_schema(path)) if path.exists() else list(FEATURES.schema())
 
 
 def _derivation(row: dict[str, Any]) -> str:
@@ -64,7 +75,7 @@ def _ibsi(row: dict[str, Any]) -> str:
     return f"IBSI {row['ibsi_code']}" if row["ibsi_code"] else ""
 
 
-def _analysis(run: Run, analysis: pl.DataFrame) -> Iterator[dict[str, str]]:
+def _analysis(run: Run, analysis: list[str]) -> Iterator[dict[str, str]]:
     windows = run.study.windows
     known: set[str] = {"subject_id", "centre"}
     yield _row(
@@ -90,7 +101,7 @@ def _analysis(run: Run, analysis: pl.DataFrame) -> Iterator[dict[str, str]]:
     if windows.imaging is None:
         return
     described = {row["column"]: row for row in _feature_rows(run)}
-    for column in analysis.columns:
+    for column in analysis:
         prefix, name = _parted(column, described)
         if name and column not in known:
             row = described[name]
@@ -119,13 +130,8 @@ def _parted(column: str, names: Container[str]) -> tuple[str, str]:
 
 
 def _feature_rows(run: Run) -> list[dict[str, Any]]:
-    frame = FEATURES.read(run.study.work.staging / "imaging" / "features.parquet")
-    identity: set[str] = {column.name for column in _columns()}
-    return [row for row in feature_dictionary(frame.columns).to_dicts() if row["column"] not in identity]
-
-
-def _columns() -> tuple[Column, ...]:
-    return FEATURES.columns
+    identity: set[str] = {column.name for column in FEATURES.columns}
+    return [row for row in feature_dictionary(_feature_columns(run)).to_dicts() if row["column"] not in identity]
 
 
 def _span(window: Window) -> str:

@@ -21,6 +21,8 @@ from linking.cohort import build_cohort
 from linking.concordance import check_concordance
 from linking.index import index_events
 from linking.join import join
+from linking.missing import why_missing
+from linking.repeated import repeated_measures
 from omics.store import read_zarr
 
 
@@ -73,6 +75,8 @@ def link(run: Run) -> Linked:
         "trace": trace,
         "adtte": adtte,
         "subjects": subjects,
+        "bds": repeated_measures(events, index, study.windows, concepts, trace),
+        "missing": why_missing(events, series, samples, index, study.windows, concepts),
         "concordance": findings,
         "quality": check_quality(events, problems=_problems(run)),
     }

@@ -12,6 +12,7 @@ from flows.stages.run import Run, software_versions
 from groundwork.files import digest_of, sha256_file, sha256_folder
 from groundwork.tables import FEATURES, QUARANTINE, SAMPLE_MAP
 from releases import manifest
+from releases.blocks import Source, columns
 from releases.policy import DisclosurePolicy
 from releases.publish import ReleaseInputs, publish_release
 from releases.site import published, version_key
@@ -24,7 +25,6 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
     """Return all that goes into the release."""
     study, staging = run.study, run.study.work.staging
     linked = Linked(study.work.linked)
-    analysis = linked.table("analysis")
     assays = {path.parent.name: path for path in sorted((staging / "omics").glob("*/all.zarr"))}
     return ReleaseInputs(
         study=study.study,
@@ -32,9 +32,11 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
         version=version,
         subjects=linked.table("subjects"),
         events=staging / "timeline",
-        features=FEATURES.read(staging / "imaging" / "features.parquet"),
-        analysis=analysis,
-        trace=linked.table("trace"),
+        features=_features(run),
+        analysis=linked.folder / "analysis.parquet",
+        trace=linked.folder / "trace.parquet",
+        bds=linked.folder / "bds.parquet",
+        missing=linked.table("missing"),
         robustness=linked.table("robustness"),
         adtte=linked.table("adtte"),
         sample_map=SAMPLE_MAP.read(staging / "omics" / "sample_map.parquet"),
@@ -44,7 +46,7 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
             {"step": row["rule"], "kept": row["after"], "excluded": row["removed"], "reason": row["reason"]}
             for row in linked.table("flow").to_dicts()
         ],
-        dictionary=describe_columns(run, analysis),
+        dictionary=describe_columns(run, columns(linked.folder / "analysis.parquet")),
         settings=released_settings(run),
         source_digests=source_digests(run),
         software=software_versions(),
@@ -55,6 +57,11 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
         policy=DisclosurePolicy(**study.release.disclosure.model_dump()),
         description=" ".join(text for text in (study.notice, study.description) if text),
     )
+
+
+def _features(run: Run) -> Source:
+    path = run.study.work.staging / "imaging" / "features.parquet"
+    return path if path.exists() else FEATURES.empty()
 
 
 def _previous(run: Run, version: str) -> Path | None:

@@ -17,15 +17,13 @@ DAYS_PER_MONTH = 30.4375
 
 @dataclass(frozen=True)
 class ReportData:
-    """What the page is drawn from; see `releases.publish` for the tables."""
+    """What the page is drawn from: the release being built in `folder`, and what its tables do not hold."""
 
     study: str
     title: str
     version: str
     description: str
-    tables: Mapping[str, pl.DataFrame]
-    timeline: Path
-    codes: pl.DataFrame
+    folder: Path
     modalities: Mapping[str, Sequence[str]]
     flow: Sequence[Mapping[str, Any]]
     dictionary: pl.DataFrame
@@ -35,6 +33,18 @@ class ReportData:
     evidence: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     changes: Difference | None = None
 
+    def table(self, name: str, *columns: str) -> pl.DataFrame:
+        """Read a released table, or some columns of it: a wide one is never held whole for a page."""
+        return pl.read_parquet(self.folder / "tables" / f"{name}.parquet", columns=list(columns) or None)
+
+    def has(self, name: str) -> bool:
+        """Return whether the release has a table."""
+        return (self.folder / "tables" / f"{name}.parquet").is_file()
+
+    def columns(self, name: str) -> list[str]:
+        """Return the names of the columns of a released table."""
+        return list(pl.read_parquet_schema(self.folder / "tables" / f"{name}.parquet"))
+
 
 def shown(count: int, min_cell: int) -> str:
     """Return a count as text, or the mask."""
@@ -43,5 +53,4 @@ def shown(count: int, min_cell: int) -> str:
 
 def centre_count(data: ReportData) -> int:
     """Return how many centres have subjects."""
-    subjects = data.tables["subjects"]
-    return subjects["centre"].drop_nulls().n_unique() if "centre" in subjects.columns else 0
+    return data.table("subjects", "centre")["centre"].drop_nulls().n_unique() if "centre" in data.columns("subjects") else 0

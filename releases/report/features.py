@@ -24,13 +24,12 @@ PREFERRED_FEATURES = (
 
 def distributions(data: ReportData) -> list[dict[str, str]]:
     """Draw some features by centre: quantiles only, of centres with at least `min_cell` subjects."""
-    analysis = data.tables["analysis"]
-    if "centre" not in analysis.columns:
-        subjects = data.tables["subjects"]
-        if "centre" not in subjects.columns:
-            return []
-        analysis = analysis.join(subjects.select("subject_id", "centre"), on="subject_id", how="left")
+    if "centre" not in data.columns("subjects"):
+        return []
     names = _features_to_show(data)
+    analysis = data.table("analysis", "subject_id", *names).join(
+        data.table("subjects", "subject_id", "centre"), on="subject_id", how="left"
+    )
     described = {row["column"]: row["label"] for row in data.dictionary.filter(pl.col("table") == "analysis").to_dicts()}
     found = []
     for place, name in enumerate(names):
@@ -49,7 +48,8 @@ def distributions(data: ReportData) -> list[dict[str, str]]:
 
 def _features_to_show(data: ReportData) -> list[str]:
     dictionary = data.dictionary.filter(pl.col("table") == "radiomics")
-    names = [c for c in dictionary["column"] if c in data.tables["analysis"].columns]
+    known = set(data.columns("analysis"))
+    names = [c for c in dictionary["column"] if c in known]
     preferred = [n for p in PREFERRED_FEATURES for n in names if n.endswith(p)]
     rest = [n for n in names if n not in set(preferred)]
     return [*preferred, *rest][:FEATURES_SHOWN]

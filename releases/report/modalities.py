@@ -30,7 +30,7 @@ def presence(data: ReportData) -> Presence:
     The base groups are centre by combination; combination counts, totals, centre counts and the completeness of each
     centre are sums of them. How many of a centre lack a modality is not shown, but must not be computable either.
     """
-    subjects = data.tables["subjects"]
+    subjects = data.table("subjects")
     names = list(data.modalities)
     members = {name: set(rows) for name, rows in data.modalities.items()}
     ids = [str(s) for s in subjects["subject_id"]]

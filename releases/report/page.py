@@ -61,6 +61,6 @@ def render(data: ReportData) -> str:
             drawn.append({"name": section.name, "title": section.title, "menu": section.menu, "html": Markup(html)})
     return environment.get_template("page.html.j2").render(
         sections=drawn,
-        subjects=shown(data.tables["subjects"].height, data.min_cell),
+        subjects=shown(data.table("subjects").height, data.min_cell),
         centres=centre_count(data),
     )

@@ -13,7 +13,7 @@ from releases.report.section import Section
 
 def quarantine(data: ReportData) -> list[dict[str, Any]]:
     """Return units not used, by stage and reason, small counts masked; the message of a reason says what to do."""
-    frame = data.tables["quarantine"]
+    frame = data.table("quarantine")
     if not frame.height:
         return []
     grouped = frame.group_by("stage", "reason").agg(pl.len().alias("units"), pl.col("remedy").drop_nulls().sort().first())

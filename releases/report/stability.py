@@ -55,7 +55,7 @@ def _family(name: str, rows: pl.DataFrame) -> dict[str, Any]:
 
 def contents(data: ReportData) -> dict[str, Any] | None:
     """Return what the template shows; nothing where stability was not measured."""
-    groups = summary(data.tables.get("robustness"), data.min_cell)
+    groups = summary(data.table("robustness") if data.has("robustness") else None, data.min_cell)
     return {"stability": groups} if groups else None
 
 

@@ -16,7 +16,7 @@ from releases.survival import kaplan_meier
 
 def survival(data: ReportData) -> list[dict[str, Any]]:
     """Draw each endpoint while at least `min_cell` subjects are at risk."""
-    adtte = data.tables["adtte"]
+    adtte = data.table("adtte")
     pictures: list[dict[str, Any]] = []
     if not adtte.height:
         return pictures

@@ -28,8 +28,10 @@ CONCEPT_CODES: Mapping[str, Sequence[str]] = {
 def index_times(data: ReportData) -> pl.DataFrame:
     """Return `subject_id`, `index_time` from the first table that has it."""
     for name, column in (("analysis", "index_time"), ("subjects", "index_time"), ("adtte", "STARTDT")):
-        frame = data.tables[name]
-        if column in frame.columns and frame[column].dtype.is_temporal():
+        if column not in data.columns(name):
+            continue
+        frame = data.table(name, "subject_id", column)
+        if frame[column].dtype.is_temporal():
             return (
                 frame.select("subject_id", pl.col(column).cast(pl.Datetime("us")).alias("index_time"))
                 .drop_nulls()
@@ -50,7 +52,7 @@ def timelines(data: ReportData) -> str:
 
     chosen = sorted(index["subject_id"].to_list(), key=richness)[:LANES]
     events = (
-        read_timeline(data.timeline)
+        read_timeline(data.folder / "timeline")
         .filter(pl.col("subject_id").is_in(chosen) & pl.col("time").is_not_null())
         .select("subject_id", "time", "code", "end_time")
         .collect()

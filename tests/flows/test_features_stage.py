@@ -121,7 +121,7 @@ def test_columns_of_ibsi_mode_are_described(run: Run, tmp_path: Path) -> None:
     frame = FEATURES.read(run.study.work.staging / "imaging/features.parquet")
     FEATURES.write(frame.with_columns(cm_joint_entr_3D_avg=1.0), tmp_path / "staging/imaging/features.parquet")
     analysis = pl.DataFrame({"CT_GTV_original_cm_joint_entr_3D_avg": [1.0], "CT_GTV_original_shape_MeshVolume": [2.0]})
-    (words,) = describe_columns(Run(study, run.key, run.ledger), analysis)
+    (words,) = describe_columns(Run(study, run.key, run.ledger), analysis.columns)
     told = dict(words.filter(pl.col("table") == "analysis").select("column", "codes").iter_rows())
     assert told["CT_GTV_original_cm_joint_entr_3D_avg"] == "IBSI TU9B"
     assert told["CT_GTV_original_shape_MeshVolume"] == "IBSI RNU0"

@@ -42,7 +42,7 @@ def test_129_flags_and_163_times_are_named_exactly(tmp_path: Path) -> None:
     assert "adtte.CNSR: 129 changed (new settings endpoints)" in found.text()
     page = (new / "report.html").read_text(encoding="utf-8")
     assert re.search(r"adtte\.CNSR</code></td><td class=\"n\">129</td><td>new settings endpoints", page)
-    assert "What changed since version 1.0.0" in page
+    assert "Compared with version 1.0.0:" in page
 
 
 @pytest.mark.slow

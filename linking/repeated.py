@@ -1,0 +1,98 @@
+"""Measures over time in the manner of ADaM's BDS: a row for each value of each clinical variable, before and after the index.
+
+The analysis table holds one value per subject; this table holds all of them, with the one that was chosen flagged as
+baseline, and the change from it. Source of the columns: CDISC ADaM Implementation Guide 1.3, section 3.3.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from linking.concepts import ConceptCodes, is_concept
+from linking.options import Windows
+
+BDS = pl.Schema(
+    {
+        "subject_id": pl.Int64(),
+        "PARAMCD": pl.String(),
+        "PARAM": pl.String(),
+        "AVAL": pl.Float64(),
+        "AVALC": pl.String(),
+        "AVALU": pl.String(),
+        "ADT": pl.Date(),
+        "ADY": pl.Int64(),
+        "ABLFL": pl.String(),
+        "BASE": pl.Float64(),
+        "CHG": pl.Float64(),
+        "SRCDOM": pl.String(),
+        "SRCSEQ": pl.Int64(),
+    }
+)
+
+
+def repeated_measures(
+    events: pl.DataFrame, index: pl.DataFrame, windows: Windows, concepts: ConceptCodes, trace: pl.DataFrame
+) -> pl.DataFrame:
+    """Return every dated value of the clinical variables of the index subjects.
+
+    Args:
+        events: EVENTS frame.
+        index: `subject_id`, `index_time`.
+        windows: Of the study file; `windows.clinical` names the variables, and the unit that counts.
+        concepts: Names of concepts to codes.
+        trace: Of the join: the row it chose is the baseline (`ABLFL` is Y). Aggregates have no single baseline.
+
+    Returns:
+        `BDS` columns, ordered by subject, PARAMCD, date and source. ADY has no day 0: the index day is day 1, the day
+        before it day -1. CHG is null before the baseline.
+    """
+    codes = parameter_codes(list(windows.clinical))
+    parts = [pl.DataFrame(schema=BDS)]
+    for name, window in windows.clinical.items():
+        rows = events.filter(is_concept(concepts, window.concept, f"windows.clinical.{name}") & pl.col("time").is_not_null())
+        if window.unit is not None:
+            rows = rows.filter(pl.col("unit") == window.unit)
+        single = window.choose in ("latest", "first", "closest")
+        chosen = trace.filter((pl.col("variable") == name) & single).select("subject_id", "source", "source_row")
+        rows = rows.join(index.select("subject_id", "index_time"), on="subject_id", how="inner").join(
+            chosen.with_columns(pl.lit("Y").alias("ABLFL")), on=["subject_id", "source", "source_row"], how="left"
+        )
+        day = (pl.col("time").dt.date() - pl.col("index_time").dt.date()).dt.total_days()
+        rows = rows.with_columns(
+            pl.col("numeric_value").cast(pl.Float64).alias("AVAL"),
+            pl.when(day >= 0).then(day + 1).otherwise(day).alias("ADY"),
+        )
+        base = rows.filter(pl.col("ABLFL") == "Y").select("subject_id", pl.col("AVAL").alias("BASE"), pl.col("ADY").alias("day"))
+        rows = rows.join(base.unique("subject_id", keep="first", maintain_order=True), on="subject_id", how="left")
+        parts.append(
+            rows.select(
+                "subject_id",
+                pl.lit(codes[name]).alias("PARAMCD"),
+                pl.lit(f"{name} ({window.unit})" if window.unit else name).alias("PARAM"),
+                "AVAL",
+                pl.when(pl.col("AVAL").is_null()).then(pl.coalesce("text_value", "code")).alias("AVALC"),
+                pl.col("unit").alias("AVALU"),
+                pl.col("time").dt.date().alias("ADT"),
+                "ADY",
+                "ABLFL",
+                "BASE",
+                pl.when(pl.col("ADY") > pl.col("day")).then(pl.col("AVAL") - pl.col("BASE")).alias("CHG"),
+                pl.col("source").alias("SRCDOM"),
+                pl.col("source_row").cast(pl.Int64).alias("SRCSEQ"),
+            ).cast(BDS)
+        )
+    return pl.concat(parts).sort("subject_id", "PARAMCD", "ADT", "SRCDOM", "SRCSEQ", nulls_last=False, maintain_order=True)
+
+
+def parameter_codes(names: list[str]) -> dict[str, str]:
+    """Return a PARAMCD for each variable: at most 8 letters and digits in upper case, each its own."""
+    codes: dict[str, str] = {}
+    for name in names:
+        stem = "".join(c for c in name.upper() if c.isascii() and c.isalnum()) or "P"
+        stem = stem if stem[0].isalpha() else f"P{stem}"
+        code, number = stem[:8], 1
+        while code in codes.values():
+            number += 1
+            code = f"{stem[: 8 - len(str(number))]}{number}"
+        codes[name] = code
+    return codes

@@ -1,0 +1,98 @@
+"""Why values are missing: every empty cell of a variable gets one of five reasons, and the dictionary counts them.
+
+What is not done, not known, not applicable, not yet, and withheld. The rooms before say what they know of a subject
+and a variable; for a cell they say nothing of, a row of the trace means that a source was read and gave no value
+(`not known`), and no row means `not done`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+
+REASONS = ("not done", "not known", "not applicable", "not yet", "withheld")
+
+NOT_APPLICABLE: Mapping[str, pl.Expr] = {
+    "EVNTDESC": pl.col("CNSR") != 0,
+    "CNSDTDSC": pl.col("CNSR") == 0,
+    "CHG": pl.col("BASE").is_null() | pl.col("AVAL").is_null() | pl.col("ABLFL").is_not_null() | (pl.col("ADY") < 1),
+    "ABLFL": pl.lit(True),
+    "AVALC": pl.col("AVAL").is_not_null(),
+    "problem": pl.lit(True),
+}
+"""Columns of the ADaM tables to the rows in which an empty cell is as it should be."""
+
+
+class Reasons:
+    """The reasons of one study: what the rooms say, and where the trace has a row.
+
+    Args:
+        told: `subject_id`, `variable`, `reason`; a variable that ends in `*` stands for all that begin so.
+        traced: `subject_id`, `variable` of the trace, with the same stars.
+    """
+
+    def __init__(self, told: pl.DataFrame, traced: pl.DataFrame) -> None:
+        self._told = {str(name): rows for (name,), rows in told.group_by("variable")}
+        self._traced = {str(name): rows["subject_id"] for (name,), rows in traced.group_by("variable")}
+
+    def count(self, table: str, block: pl.DataFrame) -> dict[str, dict[str, int]]:
+        """Return, for each column of a block that has empty cells, how many are empty for each reason."""
+        if table in ("adtte", "bds"):
+            return _by_rule(block)
+        if table == "subjects":
+            return {c: {"not known": n} for c, n in zip(block.columns, block.null_count().row(0), strict=True) if n}
+        return self._of_analysis(block) if table == "analysis" else {}
+
+    def _of_analysis(self, block: pl.DataFrame) -> dict[str, dict[str, int]]:
+        found: dict[str, dict[str, int]] = {}
+        codes: dict[tuple[str, str], np.ndarray] = {}
+        for column in block.columns:
+            empty = block[column].is_null().to_numpy()
+            if not empty.any():
+                continue
+            key = (_match(column, self._told), _match(column, self._traced))
+            if key not in codes:
+                codes[key] = self._codes(block["subject_id"], *key)
+            counts = np.bincount(codes[key][empty], minlength=len(REASONS))
+            found[column] = {reason: int(n) for reason, n in zip(REASONS, counts, strict=True) if n}
+        return found
+
+    def _codes(self, subjects: pl.Series, told: str, traced: str) -> np.ndarray:
+        """Return the place in `REASONS` for each subject, shape (rows,)."""
+        codes = np.full(len(subjects), REASONS.index("not done"))
+        if traced:
+            codes[subjects.is_in(self._traced[traced].implode()).to_numpy()] = REASONS.index("not known")
+        if told:
+            rows = subjects.to_frame("subject_id").join(
+                self._told[told].unique("subject_id", keep="first", maintain_order=True),
+                on="subject_id",
+                how="left",
+                maintain_order="left",
+            )
+            for place, reason in enumerate(rows["reason"]):
+                if reason is not None:
+                    codes[place] = REASONS.index(reason)
+        return codes
+
+
+def _match(column: str, names: Mapping[str, object]) -> str:
+    """Return the entry that speaks of a column: its own name, else the longest star that fits, else nothing."""
+    if column in names:
+        return column
+    fits = [name for name in names if name.endswith("*") and column.startswith(name[:-1])]
+    return max(fits, key=len, default="")
+
+
+def _by_rule(block: pl.DataFrame) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for column, empty in zip(block.columns, block.null_count().row(0), strict=True):
+        if not empty:
+            continue
+        rule = NOT_APPLICABLE.get(column)
+        apart = 0
+        if rule is not None and set(rule.meta.root_names()) <= set(block.columns):
+            apart = block.filter(pl.col(column).is_null() & rule.fill_null(False)).height
+        found[column] = {reason: n for reason, n in (("not known", empty - apart), ("not applicable", apart)) if n}
+    return found
