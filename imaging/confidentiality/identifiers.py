@@ -88,6 +88,16 @@ _PATTERNS = tuple(
         r"(?<!\w)(?:M|Mr)\. ?[A-ZÀ-ÖØ-Þ][\w'’\-]+(?:[ ^]+[A-ZÀ-ÖØ-Þ][\w'’\-]+)?",
     )
 )
+# What names a person even in a term (a model, a code), where dates, long numbers and UIDs are of things: `DR` and `PR` are
+# radiography and an interval there, and five numbers with points a version.
+_TERM_PATTERNS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"(?<![\d.])(?:\+|00)\d{1,3}[ \-]?(?:\(0\)[ \-]?)?\d(?:[ \-]\d{2,4}){3,5}(?!\d)",
+        r"(?<![\d.])0[1-9](?:[ \-]\d{2}){4}(?![\d.])",
+        r"(?<!\w)(?:Dr|Mme|MME|Mlle|MLLE|Mrs|Monsieur|Madame|Docteur|DOCTEUR)\.?[ _^]+[A-ZÀ-ÖØ-Þ][\w'’\-]+(?:[ ^]+[A-ZÀ-ÖØ-Þ][\w'’\-]+)?",
+    )
+)
 # What a text must hold for one of the patterns to match at all; most descriptions hold none of it.
 _MAY_MATCH = re.compile(
     r"\d{6}|@|://|\d[ ./\-_]?\d{1,2}[ ./\-_]\d|\d ?[A-Za-zéû]{3,}[ .,\-]*\d{4}|(?i:\b(?:dr|pr|prof|mm?e|mlle|mrs?|m|monsieur|madame|docteur|doctor)\b)|"
@@ -222,11 +232,11 @@ class Identifiers:
         Args:
             text: One value.
             free: Whether it is free text, in which whatever has the form of an identifier goes; else it is a term
-                (a code, a model, a unit) and only the subject's own identifiers and French ones do.
+                (a code, a model, a unit) and only the subject's own identifiers, French ones, telephones and titled names do.
         """
         found = self.spans(text)
         if _MAY_MATCH.search(text):
-            found += _formal(text) if free else _national(text)
+            found += _formal(text) if free else _formal_in_term(text)
         if not found:
             return text
         kept, position = [], 0
@@ -337,6 +347,10 @@ class Identifiers:
 def _formal(text: str) -> list[tuple[int, int]]:
     found = [match.span() for pattern in _PATTERNS for match in pattern.finditer(text)]
     return found + [(one.start, one.end) for one in french_identifiers.find(text)]
+
+
+def _formal_in_term(text: str) -> list[tuple[int, int]]:
+    return [match.span() for pattern in _TERM_PATTERNS for match in pattern.finditer(text)] + _national(text)
 
 
 def _national(text: str) -> list[tuple[int, int]]:
