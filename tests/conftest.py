@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes depends on who else uses the machine: no test hangs on it.
+settings.register_profile("unibase", deadline=None)
+settings.load_profile("unibase")
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 

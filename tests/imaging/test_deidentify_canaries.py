@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import struct
+import zlib
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pydicom
 import pytest
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
 
 from groundwork.files import blake3_file
@@ -25,6 +28,12 @@ def nir() -> str:
     from privacy.french_identifiers import nir_key
 
     return f"{NIR[:13]}{nir_key(NIR[:13]):02d}"
+
+
+def keyed(thirteen: str) -> str:
+    from privacy.french_identifiers import nir_key
+
+    return f"{thirteen}{nir_key(thirteen):02d}"
 
 
 def spaced_nir() -> str:
@@ -79,6 +88,9 @@ def canary() -> tuple[Dataset, list[bytes]]:
     plant(ds, "ProtocolName", f"Thorax {PATIENT_ID} du 12/03/2019", "12/03/2019")
     plant(ds, "ImageComments", f"NIR {spaced_nir()} tel 01.44.55.66.77", spaced_nir(), "01.44.55.66.77")
     plant(ds, "DerivationDescription", f"INS {nir()} (1.2.250.1.213.1.4.8)", nir(), "1.2.250.1.213.1.4.8")
+    corsican, other_corsican = keyed("1780620041088"[:5] + "2A" + "041088"), keyed("251112B033201")
+    plant(ds, "ReasonForStudy", f"NIR {corsican} {other_corsican[:13]}", corsican, other_corsican[:13])
+    plant(ds, "AcquisitionComments", "INS-C 1234567890123456789012", "1234567890123456789012")
     plant(ds, "RequestedProcedureDescription", "Scanner IPP: 77665544 e-mail el.dup@example.org", "77665544", "el.dup@")
     plant(ds, "PerformedProcedureStepDescription", "Vu par Docteur Malherbe 11 juin 1948", "Malherbe", "11 juin 1948")
     plant(ds, "SoftwareVersions", "VB20 Dupontel", "Dupontel")
@@ -118,6 +130,11 @@ def canary() -> tuple[Dataset, list[bytes]]:
     private(ds, 0x0009, "UNKNOWN CREATOR", {0x01: ("SQ", Sequence([inside_private])), 0x02: ("PN", "Cachee^Nom")})
     private(ds, 0x7053, "Philips PET Private Group", {0x00: ("DS", "0.000551"), 0x05: ("LO", "PRIVLEAK2")})
     needles += [b"CSALEAK", b"PRIVLEAK1", b"PRIVLEAK2", b"Cachee"]
+    unknown = Dataset()
+    plant(unknown, "ResponsiblePerson", "Inconnue^Nom", "Inconnue")
+    private(ds, 0x0033, "ANOTHER CREATOR", {0x01: ("UN", b"UNLEAK01"), 0x02: ("SQ", Sequence([unknown]))})
+    ds.add(DataElement(0x00102297, "UN", b"Cachottier^Nom"))  # Responsible Person, its VR hidden
+    needles += [b"UNLEAK01", b"Cachottier"]
     ds.add(DataElement(0x60003000, "OW", b"OVERLAYLEAK!"))
     ds.add(DataElement(0x60000022, "LO", "OVERDESC"))
     ds.add(DataElement(0x60004000, "LT", "OVERCOMM"))
@@ -134,21 +151,32 @@ def canary() -> tuple[Dataset, list[bytes]]:
     return ds, needles
 
 
-def haystack(content: bytes) -> bytes:
-    return content
+DEFLATED, RLE = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.5"
+
+
+def haystack(content: bytes, syntax: str) -> bytes:
+    """The bytes of a copy, and those of its deflated data set."""
+    if syntax != DEFLATED:
+        return content
+    length = struct.unpack("<I", content[140:144])[0]
+    return content + zlib.decompress(content[144 + length :], -15)
 
 
 @pytest.mark.parametrize("policy", ["strict", "longitudinal", "research"])
-@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"])
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", DEFLATED, RLE])
 def test_no_planted_identifier_is_found(tmp_path: Path, policy: str, syntax: str) -> None:
     ds, needles = canary()
     assert len(needles) >= 50
+    if syntax == RLE:
+        ds.PixelData = encapsulate([bytes(64)])
+        ds["PixelData"].VR, ds["PixelData"].is_undefined_length = "OB", True
     source = save(ds, tmp_path / "Dupontel Eleonore.dcm", syntax)
     with open(source, "ab") as file:
         file.write(b"TRAILINGLEAK Dupontel")
     result, clean, content = run(source, tmp_path / "out", options=DeidentifyOptions(policy=policy))  # type: ignore[arg-type]
-    found = [needle for needle in [*needles, b"TRAILINGLEAK"] if needle in haystack(content)]
+    found = [needle for needle in [*needles, b"TRAILINGLEAK"] if needle in haystack(content, syntax)]
     assert found == []
+    assert b"THORAX" in haystack(content, syntax).upper() or policy != "research", "the search looks at what was written"
     assert "upontel" not in str(result)
     assert clean.PatientID == clean.PatientName == str(SUBJECT.subject_id)
 
@@ -218,8 +246,13 @@ def test_names_in_any_order_case_accent_and_character_set(
     ds.PatientName = name
     ds.ReferringPhysicianName = ""
     ds.SeriesDescription = text
-    _, clean, _ = run(save(ds, tmp_path / "in.dcm"), tmp_path / "out")
+    source = save(ds, tmp_path / "in.dcm")
+    before, _, after = source.read_bytes().partition(b"\x10\0\x10\0PN")
+    parts = re.split(rb"[\^= ]+", after[2 : 2 + struct.unpack("<H", after[:2])[0]])
+    assert before and len(parts) > 1
+    _, clean, content = run(source, tmp_path / "out")
     assert clean.SeriesDescription == expected
+    assert [part for part in parts if len(part) > 3 and part in content and part.decode("latin-1") not in expected] == []
 
 
 def test_utf8_in_a_file_that_declares_latin_1(tmp_path: Path) -> None:
