@@ -89,11 +89,14 @@ def reidentify(vault: Vault, asked: Sequence[str], reason: Reason) -> str:
     )
     lines: list[str] = []
     for one in asked:
-        person = persons.get(subjects[one])
-        if person is None:
+        if one not in known:
             lines.append(f"{one}: not found under the key {vault.key.fingerprint}.{_advice(vault, one)}")
-        else:
-            lines += [*(files[one].lines(one) if one in files else []), *_person_lines(subjects[one], person)]
+        elif one in files:
+            lines += files[one].lines(one)
+    for number in dict.fromkeys(subjects[one] for one in known):
+        person = persons[number]
+        if person is not None:
+            lines += _person_lines(number, person)
     return "\n".join(lines)
 
 
@@ -114,7 +117,10 @@ class _Files:
 
     def lines(self, pseudonym: str) -> list[str]:
         more = f" and {len(self.paths) - 1} more" if len(self.paths) > 1 else ""
-        return [f"{pseudonym} is {self.keyword} {self.source_uid}", f"  in {self.paths[0]}{more}"]
+        return [
+            f"{pseudonym} is {self.keyword} {self.source_uid}",
+            f"  of subject_id {self.subject_id}, in {self.paths[0]}{more}",
+        ]
 
 
 def _find_files(vault: Vault, wanted: set[str]) -> dict[str, _Files]:
