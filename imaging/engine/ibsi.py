@@ -249,7 +249,7 @@ def box_measures(edges: Array) -> tuple[float, float]:
 
 def minimum_box(hull: morphology.Hull) -> tuple[float, float]:
     """Volume and area of the smallest box with one face on a facet of the convex hull."""
-    return box_measures(kernels.smallest_box(np.ascontiguousarray(hull.corners), np.ascontiguousarray(hull.normals)))
+    return box_measures(kernels.smallest_box(hull.corners, hull.facets, hull.edges, hull.sides, hull.normals))
 
 
 def enclosing_ellipsoid(points: Array, tolerance: float = 1e-6) -> tuple[float, float]:
@@ -275,8 +275,14 @@ def local_intensity(prepared: Prepared) -> dict[str, float]:
     missing = [(max(0, r - b.start), max(0, b.stop + r - n)) for b, r, n in zip(box, reach, prepared.image.shape, strict=True)]
     image = np.pad(prepared.image[wide], missing)
     known = np.pad(np.isfinite(prepared.image[wide]), missing)
-    local, overall = kernels.sphere_means(image, known, np.pad(prepared.intensities[wide], missing), half)
-    return {"loc_peak_loc": local, "loc_peak_glob": overall}
+    inside = np.pad(prepared.intensities[wide], missing)
+    extents = texture_kernels.row_extents(inside.astype(np.uint16))
+    complete = bool(known.all())
+    sums = kernels.sphere_sums(image if complete else np.where(known, image, 0.0), extents, half)[inside]
+    number = (2 * half[half >= 0] + 1).sum() if complete else kernels.sphere_sums(known.astype(float), extents, half)[inside]
+    means = sums / number
+    values = image[inside]
+    return {"loc_peak_loc": float(means[values == values.max()].max()), "loc_peak_glob": float(means.max())}
 
 
 def volume_histogram(values: Array, options: IbsiOptions) -> dict[str, float]:

@@ -108,94 +108,86 @@ def largest_distance(points: np.ndarray) -> float:
 
 
 @compiled
-def sphere_means(image: np.ndarray, known: np.ndarray, mask: np.ndarray, half: np.ndarray) -> tuple[float, float]:
-    """Mean intensity in a sphere around voxels of the region: at the brightest voxels, and the largest of all.
+def sphere_sums(field: np.ndarray, extents: np.ndarray, half: np.ndarray) -> np.ndarray:
+    """Sum of a field in a sphere around the voxels between the extents of each row; anything elsewhere.
+
+    Slices as far above as below the centre cut the sphere in the same disc, so each disc is summed once for both.
 
     Args:
-        image: float64 (z, y, x), padded by the reach of the sphere on each axis.
-        known: bool, the same shape: voxels that enter the mean (those of the image, where a value is known).
-        mask: bool, the same shape: the region.
+        field: float64 (z, y, x), padded by the reach of the sphere on each axis.
+        extents: int64 (z, y, 2): first and one past the last voxel asked for in each row.
         half: int64 (2 a + 1, 2 b + 1): half width of the sphere along x for each offset in z and y, -1 where none.
-
-    Returns:
-        Largest mean around the voxels of highest intensity, and largest mean around any voxel; NaN when there is none.
     """
-    nz, ny, nx = image.shape
+    nz, ny, nx = field.shape
     rz, ry = half.shape[0] // 2, half.shape[1] // 2
-    rx = half.max()
+    out = np.zeros((nz, ny, nx))
     # Running sums along x: the sum over any stretch of a row is one difference.
-    sums = np.zeros((nz, ny, nx + 1))
-    counts = np.zeros((nz, ny, nx + 1), dtype=np.int32)
-    top = -np.inf
+    running = np.zeros((ny, nx + 1))
+    disc = np.empty(nx)
     for z in range(nz):
         for y in range(ny):
+            row = field[z, y]
+            total = 0.0
             for x in range(nx):
-                here = known[z, y, x]
-                sums[z, y, x + 1] = sums[z, y, x] + (image[z, y, x] if here else 0.0)
-                counts[z, y, x + 1] = counts[z, y, x] + (1 if here else 0)
-                if mask[z, y, x] and image[z, y, x] > top:
-                    top = image[z, y, x]
-    local = np.nan
-    overall = np.nan
-    total = np.empty(nx)
-    number = np.empty(nx, dtype=np.int32)
-    complete = counts[:, :, nx].sum() == nz * ny * nx
-    whole = 0
-    for r in half.ravel():
-        if r >= 0:
-            whole += 2 * r + 1
-    for z in range(rz, nz - rz):
-        for y in range(ry, ny - ry):
-            first = nx
-            last = -1
-            for x in range(rx, nx - rx):
-                if mask[z, y, x]:
-                    if first == nx:
-                        first = x
-                    last = x
-            if last < 0:
-                continue
-            total[:] = 0.0
-            number[:] = 0
-            for dz in range(-rz, rz + 1):
+                total += row[x]
+                running[y, x + 1] = total
+        for dz in range(rz + 1):
+            above, below = z - dz, z + dz
+            for y in range(ry, ny - ry):
+                first, past = nx, 0
+                if above >= 0 and extents[above, y, 1] > extents[above, y, 0]:
+                    first, past = extents[above, y, 0], extents[above, y, 1]
+                if below < nz and extents[below, y, 1] > extents[below, y, 0]:
+                    first, past = min(first, extents[below, y, 0]), max(past, extents[below, y, 1])
+                width = past - first
+                if width <= 0:
+                    continue
+                part = disc[:width]
+                part[:] = 0.0
                 for dy in range(-ry, ry + 1):
-                    h = half[dz + rz, dy + ry]
+                    h = half[rz + dz, dy + ry]
                     if h < 0:
                         continue
-                    row = sums[z + dz, y + dy]
-                    for x in range(first, last + 1):
-                        total[x] += row[x + h + 1] - row[x - h]
-                    if not complete:
-                        amount = counts[z + dz, y + dy]
-                        for x in range(first, last + 1):
-                            number[x] += amount[x + h + 1] - amount[x - h]
-            if complete:
-                number[:] = whole
-            for x in range(first, last + 1):
-                if mask[z, y, x] and number[x] > 0:
-                    mean = total[x] / number[x]
-                    if not mean <= overall:
-                        overall = mean
-                    if image[z, y, x] == top and not mean <= local:
-                        local = mean
-    return local, overall
+                    ends = running[y + dy, first + h + 1 : past + h + 1]
+                    starts = running[y + dy, first - h : past - h]
+                    for x in range(width):
+                        part[x] += ends[x] - starts[x]
+                if above >= 0:
+                    row = out[above, y, first:past]
+                    for x in range(width):
+                        row[x] += part[x]
+                if dz > 0 and below < nz:
+                    row = out[below, y, first:past]
+                    for x in range(width):
+                        row[x] += part[x]
+    return out
 
 
 @compiled
-def smallest_box(corners: np.ndarray, normals: np.ndarray) -> np.ndarray:
+def smallest_box(
+    corners: np.ndarray, facets: np.ndarray, edges: np.ndarray, sides: np.ndarray, directions: np.ndarray
+) -> np.ndarray:
     """Edges of the smallest box with a face on a facet of a convex body (rotating the box in the plane of the facet).
 
+    Seen along a direction, the outline of the body runs along those of its edges where one facet faces the viewer and the
+    other does not.
+
     Args:
-        corners: float64 (n, 3), corners of the convex hull.
-        normals: float64 (f, 3), unit normals of its facets.
+        corners: float64 (n, 3).
+        facets: float64 (f, 3), outward unit normals of all facets.
+        edges: int64 (e, 2), the two corners of each edge.
+        sides: int64 (e, 2), the two facets at each edge.
+        directions: float64 (d, 3), unit normals of the faces to try.
     """
-    n = corners.shape[0]
     best = np.inf
-    edges = np.full(3, np.nan)
-    flat = np.empty((n, 2))
-    outline = np.empty((n + 1, 2))
-    for f in range(normals.shape[0]):
-        a, b, c = normals[f, 0], normals[f, 1], normals[f, 2]
+    result = np.full(3, np.nan)
+    facing = np.empty(len(facets), dtype=np.bool_)
+    seen = np.full(len(corners), -1, dtype=np.int64)
+    flat = np.empty((len(corners), 2))
+    depth = np.empty(len(corners))
+    outline = np.empty((len(corners) + 1, 2))
+    for f in range(len(directions)):
+        a, b, c = directions[f, 0], directions[f, 1], directions[f, 2]
         # Any direction across the normal: the axis it has least of.
         if abs(a) <= abs(b) and abs(a) <= abs(c):
             u = np.array([0.0, c, -b])
@@ -205,18 +197,22 @@ def smallest_box(corners: np.ndarray, normals: np.ndarray) -> np.ndarray:
             u = np.array([b, -a, 0.0])
         u /= np.sqrt((u * u).sum())
         v = np.array([b * u[2] - c * u[1], c * u[0] - a * u[2], a * u[1] - b * u[0]])
-        low, high = np.inf, -np.inf
-        for i in range(n):
-            x, y, z = corners[i, 0], corners[i, 1], corners[i, 2]
-            flat[i, 0] = u[0] * x + u[1] * y + u[2] * z
-            flat[i, 1] = v[0] * x + v[1] * y + v[2] * z
-            t = a * x + b * y + c * z
-            low, high = min(low, t), max(high, t)
-        height = high - low
-        kept = _near_outline(flat)
-        part = flat[kept]
-        order = kept[np.argsort(part[:, 0])]
-        size = len(order)
+        for i in range(len(corners)):
+            depth[i] = a * corners[i, 0] + b * corners[i, 1] + c * corners[i, 2]
+        height = depth.max() - depth.min()
+        for i in range(len(facets)):
+            facing[i] = a * facets[i, 0] + b * facets[i, 1] + c * facets[i, 2] >= 0
+        size = 0
+        for e in range(len(edges)):
+            if facing[sides[e, 0]] != facing[sides[e, 1]]:
+                for k in range(2):
+                    i = edges[e, k]
+                    if seen[i] != f:
+                        seen[i] = f
+                        flat[size, 0] = u[0] * corners[i, 0] + u[1] * corners[i, 1] + u[2] * corners[i, 2]
+                        flat[size, 1] = v[0] * corners[i, 0] + v[1] * corners[i, 1] + v[2] * corners[i, 2]
+                        size += 1
+        order = np.argsort(flat[:size, 0])
         hull = np.empty(2 * size + 2, dtype=np.int64)
         h = 0
         for k in range(size):
@@ -230,8 +226,7 @@ def smallest_box(corners: np.ndarray, normals: np.ndarray) -> np.ndarray:
                 h -= 1
             hull[h] = order[k]
             h += 1
-        if h > n + 1:
-            h = n + 1
+        h = min(h, size + 1)
         for k in range(h):
             outline[k] = flat[hull[k]]
         for k in range(h - 1):
@@ -250,36 +245,8 @@ def smallest_box(corners: np.ndarray, normals: np.ndarray) -> np.ndarray:
             volume = height * (s1 - s0) * (t1 - t0)
             if volume < best:
                 best = volume
-                edges[0], edges[1], edges[2] = height, s1 - s0, t1 - t0
-    return edges
-
-
-@compiled
-def _near_outline(points: np.ndarray) -> np.ndarray:
-    """Indices of the points (n, 2) that do not lie inside the octagon of the extreme ones (Akl and Toussaint)."""
-    n = points.shape[0]
-    ways = np.array([(1.0, 0.0), (1.0, 1.0), (0.0, 1.0), (-1.0, 1.0), (-1.0, 0.0), (-1.0, -1.0), (0.0, -1.0), (1.0, -1.0)])
-    extreme = np.zeros(8, dtype=np.int64)
-    for w in range(8):
-        best = -np.inf
-        for i in range(n):
-            t = ways[w, 0] * points[i, 0] + ways[w, 1] * points[i, 1]
-            if t > best:
-                best = t
-                extreme[w] = i
-    kept = np.empty(n, dtype=np.int64)
-    number = 0
-    for i in range(n):
-        inside = True
-        for w in range(8):
-            a, b = extreme[w], extreme[(w + 1) % 8]
-            if a != b and _turn(points, a, b, i) <= 0:
-                inside = False
-                break
-        if not inside:
-            kept[number] = i
-            number += 1
-    return kept[:number]
+                result[0], result[1], result[2] = height, s1 - s0, t1 - t0
+    return result
 
 
 @compiled
@@ -519,3 +486,28 @@ def _turn(points: np.ndarray, a: int, b: int, c: int) -> float:
     return (points[b, 0] - points[a, 0]) * (points[c, 1] - points[a, 1]) - (points[b, 1] - points[a, 1]) * (
         points[c, 0] - points[a, 0]
     )
+
+
+@compiled
+def weighted_products(weights: np.ndarray, fields: np.ndarray) -> np.ndarray:
+    """Weighted sums over frequencies of |a|^2, |b|^2 and Re(c conj(a)).
+
+    Args:
+        weights: float64 (m // 2 + 1, n // 2 + 1): weights are even along both axes.
+        fields: complex128 (3, m, n): a, b and c.
+    """
+    _, m, n = fields.shape
+    lanes = np.zeros((3, n))
+    first, second, third = lanes[0], lanes[1], lanes[2]
+    line = np.empty(n)
+    for i in range(m):
+        row = weights[min(i, m - i)]
+        for j in range(n):
+            line[j] = row[min(j, n - j)]
+        a, b, c = fields[0, i], fields[1, i], fields[2, i]
+        for j in range(n):
+            w = line[j]
+            first[j] += w * (a[j].real * a[j].real + a[j].imag * a[j].imag)
+            second[j] += w * (b[j].real * b[j].real + b[j].imag * b[j].imag)
+            third[j] += w * (c[j].real * a[j].real + c[j].imag * a[j].imag)
+    return lanes.sum(axis=1)

@@ -84,11 +84,24 @@ def planar_corners(points: Array, axis: int, spacing: Array) -> tuple[Array, flo
 
 @dataclass(frozen=True)
 class Hull:
-    """Convex hull of the mesh: volume in mm3, area in mm2, corners (n, 3) in mm, outward normals of its facets."""
+    """Convex hull of the mesh.
+
+    Attributes:
+        volume: mm3.
+        area: mm2.
+        corners: (n, 3) in mm.
+        facets: Outward unit normals of its triangles, (f, 3).
+        edges: The two corners of each edge, (e, 2).
+        sides: The two triangles at each edge, (e, 2).
+        normals: Distinct directions of the facets, opposite ones being one.
+    """
 
     volume: float
     area: float
     corners: Array
+    facets: Array
+    edges: Array
+    sides: Array
     normals: Array
 
 
@@ -97,11 +110,29 @@ def convex_hull(points: Array) -> Hull:
     from scipy.spatial import ConvexHull
 
     hull = ConvexHull(points)
-    normals = hull.equations[:, :3]
+    facets = np.ascontiguousarray(hull.equations[:, :3])
     # Opposite facets carry the same box: one of each pair of directions is enough.
-    lead = np.take_along_axis(normals, np.abs(normals).argmax(axis=1)[:, None], axis=1)
-    normals = np.unique(np.round(normals * np.sign(lead), 12), axis=0)
-    return Hull(float(hull.volume), float(hull.area), points[hull.vertices], normals)
+    lead = np.take_along_axis(facets, np.abs(facets).argmax(axis=1)[:, None], axis=1)
+    normals = np.unique(np.round(facets * np.sign(lead), 12), axis=0)
+    # The neighbour across from a corner of a triangle shares the other two.
+    number = np.arange(len(facets))
+    rank = np.zeros(len(points), dtype=np.int64)
+    rank[hull.vertices] = np.arange(len(hull.vertices))
+    edges, sides = [], []
+    for corner in range(3):
+        other = hull.neighbors[:, corner]
+        once = other > number
+        edges.append(np.delete(hull.simplices, corner, axis=1)[once])
+        sides.append(np.column_stack([number, other])[once])
+    return Hull(
+        float(hull.volume),
+        float(hull.area),
+        np.ascontiguousarray(points[hull.vertices]),
+        facets,
+        rank[np.concatenate(edges)],
+        np.concatenate(sides).astype(np.int64),
+        normals,
+    )
 
 
 def principal_moments(mask: Array, spacing: Array) -> Array:
@@ -175,37 +206,41 @@ def spatial_autocorrelation(image: Array, mask: Array, spacing: Array) -> tuple[
     if n < 2:
         return float("nan"), float("nan")
     values = image[mask]
-    centred = values - values.mean()
-    squares = float((centred**2).sum())
+    mean = values.mean()
+    squares = float(((values - mean) ** 2).sum())
     if values.min() == values.max():
         return float("nan"), float("nan")
-    shape = tuple(_even_length(size) for size in mask.shape)
+    nz, ny, nx = mask.shape
+    length = tuple(_even_length(size) for size in mask.shape)
     # Weights are even along each axis, so their transform is a cosine transform of one octant.
-    axes = [np.arange(s // 2 + 1) * d for s, d in zip(shape, spacing, strict=True)]
+    axes = [np.arange(s // 2 + 1) * d for s, d in zip(length, spacing, strict=True)]
     squared = axes[0][:, None, None] ** 2 + axes[1][None, :, None] ** 2 + axes[2][None, None, :] ** 2
     squared[0, 0, 0] = np.inf
     spectrum = fft.dctn(1 / np.sqrt(squared), type=1, overwrite_x=True)
     del squared
     # A frequency along x stands for itself and its mirror image, but for the first and the last.
     spectrum[:, :, 1:-1] *= 2
-    # Along x first; the rest is done for one frequency at a time, which needs memory for one plane only.
-    fields = []
-    for content in (np.ones(n), centred, centred**2):
-        field = np.zeros(mask.shape)
-        field[mask] = content
-        fields.append(np.ascontiguousarray(np.moveaxis(fft.rfft(field, shape[2], axis=2), 2, 0)))
     spectrum = np.ascontiguousarray(np.moveaxis(spectrum, 2, 0))
-    deep, high = (np.minimum(np.arange(s), s - np.arange(s)) for s in shape[:2])
+    # Three fields: 1, x and x squared, in the region. Along x first, slice by slice; the rest for one frequency at a time:
+    # what is worked on at once fits into the processor's cache.
+    fields = np.empty((length[2] // 2 + 1, 3, nz, ny), dtype=np.complex128)
+    rows = np.zeros((3, ny, length[2]))
+    for z in range(nz):
+        inside = mask[z]
+        rows[0, :, :nx] = inside
+        rows[1, :, :nx] = np.where(inside, image[z] - mean, 0.0)
+        rows[2] = rows[1] ** 2
+        fields[:, :, z] = fft.rfft(rows, axis=2).transpose(2, 0, 1)
+    across = np.empty((3, nz, length[1]), dtype=np.complex128)
+    plane = np.empty((3, length[0], length[1]), dtype=np.complex128)
     sums = np.zeros(3)
-    for frequency in range(shape[2] // 2 + 1):
-        weights = spectrum[frequency][deep][:, high]
-        ones, x, x2 = (fft.fft(fft.fft(f[frequency], shape[1], axis=1), shape[0], axis=0) for f in fields)
-        sums += (
-            np.vdot(weights, ones.real**2 + ones.imag**2),
-            np.vdot(weights, x.real**2 + x.imag**2),
-            np.vdot(weights, x2.real * ones.real + x2.imag * ones.imag),
-        )
-    total, product, own = sums / np.prod(shape)
+    for frequency, weights in enumerate(spectrum):
+        across[:, :, :ny] = fields[frequency]
+        across[:, :, ny:] = 0
+        plane[:, :nz] = fft.fft(across, axis=2, overwrite_x=True)
+        plane[:, nz:] = 0
+        sums += kernels.weighted_products(weights, fft.fft(plane, axis=1, overwrite_x=True))
+    total, product, own = sums / np.prod(length)
     moran = n / total * product / squares
     geary = (n - 1) / (2 * total) * (2 * own - 2 * product) / squares
     return float(moran), float(geary)

@@ -204,3 +204,23 @@ def test_any_small_region_has_finite_or_missing_values(seed: int, density: float
     assert 0 < features["morph_vol_dens_conv_hull"] <= 1 + 1e-9
     # The box on a facet of the hull is never larger than the one along the axes by more than rounding, nor the hull.
     assert features["morph_vol_dens_ombb"] >= features["morph_vol_dens_aabb"] * (1 - 1e-9)
+
+
+def test_smallest_box_equals_trying_every_facet_and_every_edge_of_its_outline() -> None:
+    from scipy.spatial import ConvexHull
+
+    from imaging.engine.ibsi import minimum_box
+    from imaging.engine.morphology import convex_hull
+
+    rng = np.random.default_rng(8)
+    for points in (rng.normal(size=(60, 3)), np.argwhere(rng.random((4, 5, 6)) < 0.5) * np.array([2.0, 0.7, 1.1])):
+        best = np.inf
+        for normal in ConvexHull(points).equations[:, :3]:
+            u = np.linalg.svd(normal[None])[2][1:]
+            flat = points @ u.T
+            outline = flat[ConvexHull(flat).vertices]
+            for edge in np.roll(outline, -1, axis=0) - outline:
+                along = edge / np.linalg.norm(edge)
+                turned = flat @ np.array([along, [-along[1], along[0]]]).T
+                best = min(best, np.ptp(points @ normal) * np.prod(np.ptp(turned, axis=0)))
+        assert minimum_box(convex_hull(points))[0] == pytest.approx(best, rel=1e-9)
