@@ -20,6 +20,7 @@ from groundwork.tables import FEATURES, Table
 from groundwork.work import Unit
 from imaging.dictionary import pyradiomics_columns
 from imaging.grid import Array
+from imaging.masks import Mask
 from imaging.reference import Features
 from imaging.regions import Regions
 from imaging.rtstruct import Gaps
@@ -36,6 +37,7 @@ __all__ = [
     "collect",
     "extract_plain",
     "extract_region",
+    "extract_regions",
     "extract_series",
     "extract_unit",
     "list_regions",
@@ -60,13 +62,18 @@ def extract_series(task: FeatureTask) -> dict[str, Any]:
     selection = select(task)
     rows: list[dict[str, Any]] = []
     told = list(selection.refused)
+    regions: list[tuple[Region, Mask]] = []
     for region in selection.regions:
         try:
-            mask = region.read(selection.volume.grid)
-            features, left_out = extract_region(selection.volume, mask.array, task.settings, task.engine, task.mode)
+            regions.append((region, region.read(selection.volume.grid)))
         except Unusable as problem:
             told.append(entry(region.target, region.roi_name, problem))
+    results = extract_regions(selection.volume, [mask.array for _, mask in regions], task.settings, task.engine, task.mode)
+    for (region, mask), result in zip(regions, results, strict=True):
+        if isinstance(result, Unusable):
+            told.append(entry(region.target, region.roi_name, result))
             continue
+        features, left_out = result
         rows += region_rows(task, selection.volume, region, features)
         notes = {*mask.notes, *(["padding-in-region"] if selection.volume.padded(mask.array) else [])}
         found = {"voxels": int(mask.array.sum()), "notes": sorted(notes), "refused_image_types": left_out}
@@ -110,21 +117,59 @@ def extract_region(
         Unusable: A region that has no features under these settings: `empty-region`, `region-too-small`,
             `empty-after-resegmentation`, `not-finite-in-region`, `not-finite-in-image`.
     """
+    result = extract_regions(volume, [mask], settings, engine, mode)[0]
+    if isinstance(result, Unusable):
+        raise result
+    return result
+
+
+def extract_regions(
+    volume: Volume, masks: Sequence[Array], settings: FeatureSettings, engine: Engine = "pyradiomics", mode: Mode = "pyradiomics"
+) -> list[tuple[Features, dict[str, str]] | Unusable]:
+    """Extract several regions of one image: for each what `extract_region` returns, or the problem that it raises.
+
+    Our engine filters the image once for regions that lie close to one another.
+    """
+    results: list[tuple[Features, dict[str, str]] | Unusable | None] = []
+    for mask in masks:
+        try:
+            _check_region(volume, mask, settings)
+        except Unusable as problem:
+            results.append(problem)
+        else:
+            results.append(None)
+    sound = [number for number, result in enumerate(results) if result is None]
+    for number, features in zip(sound, _run(volume, [masks[n] for n in sound], settings, engine, mode), strict=True):
+        results[number] = features if isinstance(features, Unusable) else (features, _left_out(features, settings, mode))
+    return [result for result in results if result is not None]
+
+
+def _check_region(volume: Volume, mask: Array, settings: FeatureSettings) -> None:
     if mask.shape != volume.grid.shape:
         raise Unusable("mask-geometry", "The mask has another size than the image.", "Draw the mask on this image.")
     if not mask.any():
         raise Unusable("empty-region", "No voxel centre lies inside the region.", "The region is smaller than a voxel, or empty.")
     _check_finite(volume, mask, settings)
-    if engine == "pyradiomics":
-        from imaging import reference
 
-        features = reference.extract(volume, mask, settings)
-    else:
+
+def _run(
+    volume: Volume, masks: Sequence[Array], settings: FeatureSettings, engine: Engine, mode: Mode
+) -> list[Features | Unusable]:
+    """Features of each region, or why it has none."""
+    if engine == "unibase":
         from imaging import engine as own
 
         spacing = (volume.grid.spacing[2], volume.grid.spacing[1], volume.grid.spacing[0])
-        features = own.extract(volume.array, mask, spacing, settings, mode, volume.stored_type)
-    return features, _left_out(features, settings, mode)
+        return [*own.extract_regions(volume.array, masks, spacing, settings, mode, volume.stored_type)]
+    from imaging import reference
+
+    results: list[Features | Unusable] = []
+    for mask in masks:
+        try:
+            results.append(reference.extract(volume, mask, settings))
+        except Unusable as problem:
+            results.append(problem)
+    return results
 
 
 def engine_name(engine: Engine) -> str:

@@ -5,7 +5,10 @@ Nothing heavy is imported until `extract` runs. Compiled loops are kept on disk;
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
+
+from groundwork.problems import Unusable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,24 +48,57 @@ def extract(
         Unusable: The region cannot be described at all (`empty-region`, `region-too-small`, ...).
         ValueError: Image, mask and spacing do not fit together, or a setting is unknown.
     """
+    result = extract_regions(image, [mask], spacing, settings, mode, stored_type)[0]
+    if isinstance(result, Unusable):
+        raise result
+    return result
+
+
+def extract_regions(
+    image: np.ndarray,
+    masks: Sequence[np.ndarray],
+    spacing: tuple[float, float, float],
+    settings: EngineSettings,
+    mode: Mode,
+    stored_type: str | None = None,
+) -> list[dict[str, dict[str, float]] | Unusable]:
+    """Compute all features of several regions of one image; in `pyradiomics` mode each filter runs once for those close by.
+
+    Args:
+        image, spacing, settings, mode, stored_type: As in `extract`.
+        masks: bool of the shape of the image, one for each region.
+
+    Returns:
+        For each region what `extract` returns, or the reason why it cannot be described.
+
+    Raises:
+        ValueError: Image, masks and spacing do not fit together, or a setting is unknown.
+    """
     import numpy as np
 
     image = np.asarray(image, dtype=np.float64)
-    mask = np.asarray(mask, dtype=bool)
-    if image.ndim != 3 or image.shape != mask.shape:
+    masks = [np.asarray(mask, dtype=bool) for mask in masks]
+    if image.ndim != 3 or any(image.shape != mask.shape for mask in masks):
         raise ValueError("image and mask must be three-dimensional and of one shape")
     if len(spacing) != 3 or not all(s > 0 for s in spacing):
         raise ValueError("spacing must be three positive numbers (z, y, x)")
-    if mode == "ibsi":
-        from imaging.engine.ibsi import extract_ibsi
-        from imaging.engine.options import IbsiOptions
-
-        return extract_ibsi(image, mask, tuple(spacing), IbsiOptions.of(settings.ibsi))
     if mode == "pyradiomics":
         from imaging.engine.pyradiomics_mode import extract_pyradiomics
 
-        return extract_pyradiomics(image, mask, tuple(spacing), settings, stored_type)
-    raise ValueError(f"mode {mode!r} is not one of pyradiomics, ibsi")
+        return extract_pyradiomics(image, masks, tuple(spacing), settings, stored_type)
+    if mode != "ibsi":
+        raise ValueError(f"mode {mode!r} is not one of pyradiomics, ibsi")
+    from imaging.engine.ibsi import extract_ibsi
+    from imaging.engine.options import IbsiOptions
+
+    options = IbsiOptions.of(settings.ibsi)
+    results: list[dict[str, dict[str, float]] | Unusable] = []
+    for mask in masks:
+        try:
+            results.append(extract_ibsi(image, mask, tuple(spacing), options))
+        except Unusable as problem:
+            results.append(problem)
+    return results
 
 
 def precompile() -> None:

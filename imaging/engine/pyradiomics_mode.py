@@ -7,8 +7,8 @@ depend on it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ CLASSES = ("firstorder", "glcm", "gldm", "glrlm", "glszm", "ngtdm")
 
 @dataclass(frozen=True)
 class Scene:
-    """Image and region after normalisation and resampling; `box` is the bounding box of the final region."""
+    """Image and region after resampling; `box` is the bounding box of the final region."""
 
     image: Array
     shape_mask: Array
@@ -37,39 +37,97 @@ class Scene:
 
 
 def extract_pyradiomics(
-    image: Array, mask: Array, spacing: tuple[float, ...], settings: EngineSettings, stored_type: str | None = None
-) -> dict[str, dict[str, float]]:
-    """Features by image type, named `class_Feature`.
+    image: Array, masks: Sequence[Array], spacing: tuple[float, ...], settings: EngineSettings, stored_type: str | None = None
+) -> list[dict[str, dict[str, float]] | Unusable]:
+    """Features of each region by image type, named `class_Feature`; where PyRadiomics refuses a region, the reason.
+
+    Regions that lie near one another share their filtered images.
 
     Args:
         image: (z, y, x).
-        mask: bool of the same shape.
+        masks: bool of the same shape, one for each region.
         spacing: (z, y, x) in mm.
         settings: A PyRadiomics parameter file as read by `imaging.settings`.
         stored_type: Number type in which PyRadiomics would read the image (`int16`, ...); float64 by default.
-
-    Raises:
-        Unusable: Where PyRadiomics refuses the region, with the reason.
     """
     setting = settings.setting
     native = np.asarray(image, dtype=stored_type or np.float64)
-    scene = _prepare(native, mask, np.asarray(spacing, dtype=float), setting)
+    if setting.get("normalize", False):
+        native = _normalised(native, setting)
     classes = {name: tuple(features or ()) for name, features in settings.feature_classes.items()}
-    result: dict[str, dict[str, float]] = {}
-    shapes = _shape_features(scene, setting, classes)
-    if shapes:
-        result["original"] = shapes
-    mask = scene.mask[scene.box]
-    known: dict[int | None, Places] = {}
-    for name, own in settings.image_types.items():
-        merged = {**setting, **(own or {})}
-        across = int(merged.get("force2Ddimension", 0)) if merged.get("force2D", False) else None
-        if across not in known:
-            known[across] = Places.of(mask, scene.spacing, across)
-        places = known[across]
-        for image_type, array in _image_types(name, scene, merged):
-            result.setdefault(image_type, {}).update(_features(array, places, merged, classes))
-    return result
+    results: list[dict[str, dict[str, float]] | Unusable] = []
+    subjects: list[_Subject] = []
+    for number, mask in enumerate(masks):
+        try:
+            scene = _prepare(native, mask, np.asarray(spacing, dtype=float), setting)
+            shapes = _shape_features(scene, setting, classes)
+        except Unusable as problem:
+            results.append(problem)
+            continue
+        results.append({"original": shapes} if shapes else {})
+        subjects.append(_Subject(number, scene))
+    reach = _reach(settings, spacing)
+    for group in _neighbours(subjects, reach):
+        scene = replace(group[0].scene, box=_union([subject.scene.box for subject in group]))
+        for name, own in settings.image_types.items():
+            merged = {**setting, **(own or {})}
+            for image_type, array in _image_types(name, scene, merged):
+                for subject in group:
+                    result = results[subject.number]
+                    if isinstance(result, Unusable):
+                        continue
+                    part = np.ascontiguousarray(array[_within(subject.scene.box, scene.box)])
+                    try:
+                        values = _features(part, subject.places(merged), merged, classes)
+                    except Unusable as problem:
+                        results[subject.number] = problem
+                    else:
+                        result.setdefault(image_type, {}).update(values)
+    return results
+
+
+def _reach(settings: EngineSettings, spacing: tuple[float, ...]) -> list[int]:
+    """How many voxels around a box filters read on each axis, about: what decides whether regions share their images."""
+    widest = max([0.0, *(float(s) for s in (settings.image_types.get("LoG") or {}).get("sigma") or ())])
+    return [int(recursive_gaussian.SUPPORT * widest / s) + 8 for s in spacing]
+
+
+def _neighbours(subjects: list[_Subject], reach: list[int]) -> list[list[_Subject]]:
+    """Group regions of one image so that filtering the box around a group reads no more voxels than one after the other."""
+    groups: list[list[_Subject]] = []
+
+    def read(boxes: list[Box]) -> int:
+        return int(np.prod([b.stop - b.start + 2 * r for b, r in zip(_union(boxes), reach, strict=True)]))
+
+    for subject in subjects:
+        for group in groups:
+            boxes = [other.scene.box for other in group]
+            same = group[0].scene.image is subject.scene.image
+            if same and read([*boxes, subject.scene.box]) <= read(boxes) + read([subject.scene.box]):
+                group.append(subject)
+                break
+        else:
+            groups.append([subject])
+    return groups
+
+
+def _union(boxes: list[Box]) -> Box:
+    return tuple(slice(min(b.start for b in parts), max(b.stop for b in parts)) for parts in zip(*boxes, strict=True))
+
+
+@dataclass
+class _Subject:
+    """A region of several: its number among them, its scene, and its places by the axis across which it is planar."""
+
+    number: int
+    scene: Scene
+    known: dict[int | None, Places] = field(default_factory=dict)
+
+    def places(self, settings: Mapping[str, Any]) -> Places:
+        across = int(settings.get("force2Ddimension", 0)) if settings.get("force2D", False) else None
+        if across not in self.known:
+            self.known[across] = Places.of(self.scene.mask[self.scene.box], self.scene.spacing, across)
+        return self.known[across]
 
 
 @dataclass(frozen=True)
@@ -206,8 +264,6 @@ def _shape_features(scene: Scene, setting: Mapping[str, Any], classes: Mapping[s
 def _prepare(image: Array, mask: Array, spacing: Array, setting: Mapping[str, Any]) -> Scene:
     if not mask.any():
         raise Unusable("empty-region", "The mask holds no voxel.", "Check the region name and the mask.")
-    if setting.get("normalize", False):
-        image = _normalised(image, setting)
     if setting.get("interpolator", "sitkBSpline") is not None and setting.get("resampledPixelSpacing") is not None:
         image, mask, spacing = _resampled(image, mask, spacing, setting)
         if not mask.any():

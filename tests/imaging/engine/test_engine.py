@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from groundwork.problems import Unusable
-from imaging.engine import extract, precompile
+from imaging.engine import extract, extract_regions, precompile, recursive_gaussian
 from imaging.engine.compiled import _KNOWN
 from imaging.engine.options import IbsiOptions
 from tests.imaging.engine.oracle import Settings
@@ -75,6 +75,33 @@ def test_pyradiomics_mode_padding_changes_nothing_with_filters() -> None:
     for image_type, features in a.items():
         for name, value in features.items():
             assert b[image_type][name] == pytest.approx(value, rel=1e-9, abs=1e-9), (image_type, name)
+
+
+@pytest.mark.parametrize("setting", [{}, {"resampledPixelSpacing": [1.5, 1.5, 1.5]}, {"normalize": True, "binWidth": 0.2}])
+def test_several_regions_equal_one_after_the_other(setting: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(2)
+    image = rng.normal(0, 60, (40, 44, 300)).round()
+    masks = [np.zeros(image.shape, dtype=bool) for _ in range(5)]
+    masks[0][10:20, 10:20, 10:22] = True
+    masks[1][8:22, 8:22, 8:24] = ~masks[0][8:22, 8:22, 8:24]
+    masks[2][5, 5, 5] = True
+    masks[4][30:36, 30:36, 280:286] = True
+    runs: list[float] = []
+    laplacian = recursive_gaussian.laplacian
+    monkeypatch.setattr(recursive_gaussian, "laplacian", lambda *given: (runs.append(given[3]), laplacian(*given))[1])
+    chosen = Settings({"Original": {}, "LoG": {"sigma": [1.0]}, "Wavelet": {}}, setting)
+    together = extract_regions(image, masks, (1.0, 1.0, 1.0), chosen, "pyradiomics", "int16")
+    # The region and its shell share their filtered images; the one far off, or any on a grid of its own, does not.
+    assert len(runs) == (3 if "resampledPixelSpacing" in setting else 2)
+    for mask, given in zip(masks, together, strict=True):
+        try:
+            alone = extract(image, mask, (1.0, 1.0, 1.0), chosen, "pyradiomics", "int16")
+        except Unusable as problem:
+            assert isinstance(given, Unusable)
+            assert given.reason == problem.reason
+        else:
+            assert given == alone
+    assert [isinstance(given, Unusable) for given in together] == [False, False, True, True, False]
 
 
 def test_refusals_have_names() -> None:
