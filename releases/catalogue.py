@@ -407,7 +407,7 @@ def ro_crate(release: Release, description: Description) -> dict[str, Any]:
     ]
     software = [
         {
-            "@id": f"#software-{name}",
+            "@id": f"https://pypi.org/project/{name}/{version}/",
             "@type": "SoftwareApplication",
             "name": name,
             "version": version,

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH = 420
+MONTH = 15.0
+"""Width of a month in the timelines."""
 
 
 def both(fr: str, en: str) -> str:
@@ -30,10 +32,11 @@ def text(x: float, y: float, fr: str, en: str | None = None, anchor: str = "star
     )
 
 
-def svg(identity: str, height: float, title: tuple[str, str], body: Sequence[str]) -> str:
-    """Wrap `body` as an accessible picture."""
+def svg(identity: str, height: float, title: tuple[str, str], body: Sequence[str], width: float = 0) -> str:
+    """Wrap `body` as an accessible picture; it fits its place, unless a `width` fixes its scale."""
+    size = f'0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}' if width else f"0 0 {WIDTH} {height:.0f}"
     return (
-        f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-labelledby="{identity}-t" class="chart">'
+        f'<svg viewBox="{size}" role="img" aria-labelledby="{identity}-t" class="{"drawn" if width else "chart"}">'
         f'<title id="{identity}-t">{escape(title[0])} / {escape(title[1])}</title>{"".join(body)}</svg>'
     )
 
@@ -157,30 +160,42 @@ class Lane:
     marks: Sequence[tuple[str, float]]
 
 
-def swimmer(lanes: Sequence[Lane]) -> str:
-    """Draw one lane per subject: follow-up, treatment intervals, and marks."""
-    left, right, top, row = 62.0, WIDTH - 12.0, 14.0, 34.0
+def swimmer(lanes: Sequence[Lane]) -> tuple[str, str]:
+    """Draw one lane per subject: follow-up, treatment intervals, and marks.
+
+    Returns:
+        The names of the lanes, and the lanes, as two pictures of the same height: the lanes are drawn at a fixed scale,
+        as wide as it takes, and scroll beside their names.
+    """
+    top, row, left = 14.0, 34.0, 14.0
     low = min(0.0, *(lane.start for lane in lanes))
     high = max(1.0, *(lane.end for lane in lanes))
+    width = max(560.0, 2 * left + MONTH * (high - low))
     bottom = top + row * len(lanes)
+    height = bottom + 42
 
     def x(time: float) -> float:
-        return left + (right - left) * (time - low) / (high - low)
+        return left + (width - 2 * left) * (time - low) / (high - low)
 
-    body = [f'<line class="index" x1="{x(0):.1f}" x2="{x(0):.1f}" y1="{top - 4}" y2="{bottom}"/>']
+    names = [text(4, top + row * (place + 0.5) + 4, lane.label[0], lane.label[1]) for place, lane in enumerate(lanes)]
+    body = []
+    for tick in ticks(low, high, max(6, int(width / 110))):
+        body.append(f'<line class="grid" x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{top - 4}" y2="{bottom + 4}"/>')
+        body.append(text(x(tick), bottom + 17, number(tick), anchor="middle"))
+    body.append(f'<line class="index" x1="{x(0):.1f}" x2="{x(0):.1f}" y1="{top - 4}" y2="{bottom}"/>')
     for place, lane in enumerate(lanes):
         y = top + row * (place + 0.5)
-        body.append(text(4, y + 4, lane.label[0], lane.label[1]))
         body.append(f'<line class="lane" x1="{x(lane.start):.1f}" x2="{x(lane.end):.1f}" y1="{y:.1f}" y2="{y:.1f}"/>')
         for start, end in lane.treatments:
-            width = max(x(end) - x(start), 1.5)
-            body.append(f'<rect class="dose" x="{x(start):.1f}" y="{y - 3:.1f}" width="{width:.1f}" height="6" rx="3"/>')
+            span = max(x(end) - x(start), 1.5)
+            body.append(f'<rect class="dose" x="{x(start):.1f}" y="{y - 3:.1f}" width="{span:.1f}" height="6" rx="3"/>')
         body += [mark(kind, x(time), y - (9 if kind in ("imaging", "sample") else 0)) for kind, time in lane.marks]
-    for tick in ticks(low, high, 6):
-        body.append(f'<line class="axis" x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{bottom}" y2="{bottom + 4}"/>')
-        body.append(text(x(tick), bottom + 17, number(tick), anchor="middle"))
-    body.append(text((left + right) / 2, bottom + 34, "mois depuis l'index", "months since index", "middle", "muted"))
-    return svg("swimmer", bottom + 42, ("Parcours de quelques sujets", "Timelines of a few subjects"), body)
+    body.append(text(left, bottom + 34, "mois depuis l'index", "months since index", kind="muted"))
+    picture = svg("swimmer", height, ("Parcours de quelques sujets", "Timelines of a few subjects"), body, width)
+    return (
+        f'<svg viewBox="0 0 84 {height:.0f}" width="84" height="{height:.0f}" aria-hidden="true">{"".join(names)}</svg>',
+        picture,
+    )
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
+
 from flows.stages.dictionary import describe_columns
 from flows.stages.linking import Linked
 from flows.stages.people import needles
@@ -11,6 +13,7 @@ from flows.stages.quarantine import read_quarantine
 from flows.stages.run import Run, software_versions
 from groundwork.files import digest_of, sha256_file, sha256_folder
 from groundwork.tables import FEATURES, QUARANTINE, SAMPLE_MAP
+from privacy.dates import shift, shift_days
 from releases import manifest
 from releases.blocks import Source, columns
 from releases.policy import DisclosurePolicy
@@ -52,11 +55,19 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
         software=software_versions(),
         key_fingerprint=run.key.fingerprint,
         min_cell=study.release.min_cell,
-        evidence={name: linked.table(name) for name in EVIDENCE},
+        evidence={**{name: linked.table(name) for name in EVIDENCE}, "years": _true_years(run, linked)},
         previous=_previous(run, version),
         policy=DisclosurePolicy(**study.release.disclosure.model_dump()),
         description=" ".join(text for text in (study.notice, study.description) if text),
     )
+
+
+def _true_years(run: Run, linked: Linked) -> pl.DataFrame:
+    """Return the calendar year of each subject's index, the shift taken back: the page counts by it, and releases no year of one."""
+    index = linked.table("index").select("subject_id", "index_time").drop_nulls()
+    days = run.study.deidentification.max_shift_days
+    years = [shift(time, -shift_days(run.key, subject, days)).year for subject, time in index.iter_rows()]
+    return index.select("subject_id", pl.Series("year", years, dtype=pl.Int64))
 
 
 def _features(run: Run) -> Source:

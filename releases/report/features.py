@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,6 @@ def distributions(data: ReportData) -> list[dict[str, str]]:
     analysis = data.table("analysis", "subject_id", *names).join(
         data.table("subjects", "subject_id", "centre"), on="subject_id", how="left"
     )
-    described = {row["column"]: row["label"] for row in data.dictionary.filter(pl.col("table") == "analysis").to_dicts()}
     found = []
     for place, name in enumerate(names):
         rows = []
@@ -42,8 +42,16 @@ def distributions(data: ReportData) -> list[dict[str, str]]:
                 p10, q1, q2, q3, p90 = (float(q) for q in np.quantile(values, [0.1, 0.25, 0.5, 0.75, 0.9]))
                 quantiles = (p10, q1, q2, q3, p90)
             rows.append(charts.Box(centre, quantiles))
-        found.append({"name": name, "label": described.get(name, name), "svg": charts.boxes(f"box-{place}", name, rows)})
+        found.append({"name": name, "label": heading(name), "svg": charts.boxes(f"box-{place}", name, rows)})
     return found
+
+
+def heading(name: str) -> str:
+    """Return a feature's name as words: `CT_GTV_original_shape_MeshVolume` is Mesh volume (CT GTV)."""
+    *before, feature = name.split("_")
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", feature).capitalize()
+    place = " ".join(word for word in before[:-1] if word != "original")
+    return f"{words} ({place})" if place else words
 
 
 def _features_to_show(data: ReportData) -> list[str]:

@@ -13,7 +13,7 @@ from releases.report.data import DAYS_PER_MONTH, ReportData
 from releases.report.section import Section
 from releases.timeline import read_timeline
 
-LANES = 6
+LANES = 12
 
 CONCEPT_CODES: Mapping[str, Sequence[str]] = {
     "imaging": ("IMAGING//",),
@@ -40,11 +40,11 @@ def index_times(data: ReportData) -> pl.DataFrame:
     return pl.DataFrame(schema={"subject_id": pl.Int64, "index_time": pl.Datetime("us")})
 
 
-def timelines(data: ReportData) -> str:
+def timelines(data: ReportData) -> tuple[str, str] | None:
     """Draw a few subjects who have much to show: no pseudonym, whole weeks from the index; none in a small cohort."""
     index = index_times(data)
     if index.height < data.min_cell:
-        return ""
+        return None
     have = {name: set(rows) for name, rows in data.modalities.items()}
 
     def richness(subject: int) -> tuple[int, str]:
