@@ -78,8 +78,12 @@ def write_text(path: Path | str, content: str, mode: int | None = None) -> None:
 
 def write_json(path: Path | str, value: Any, mode: int | None = None) -> None:
     """Write `value` as indented JSON with sorted keys, atomically: equal values give equal bytes."""
-    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    write_text(path, text + "\n", mode)
+    write_text(path, json_text(value), mode)
+
+
+def json_text(value: Any) -> str:
+    """Return `value` as the text that `write_json` writes."""
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def remove_temporaries(folder: Path | str) -> int:

@@ -9,11 +9,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from groundwork.files import sha256_file, write_json
+from groundwork.files import json_text, sha256_bytes, sha256_file, write_json
 from groundwork.problems import UserError
 
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.json.sig"
+OWN = "manifest_sha256"
 OUTSIDE = frozenset({MANIFEST, SIGNATURE})
 """Files the manifest cannot list: itself and the signature over it."""
 
@@ -30,8 +31,13 @@ def list_files(folder: Path | str) -> dict[str, dict[str, Any]]:
 
 
 def write(folder: Path | str, about: dict[str, Any]) -> dict[str, Any]:
-    """List all files of `folder` and write `manifest.json` with `about` beside them; return the manifest."""
+    """List all files of `folder` and write `manifest.json` with `about` beside them; return the manifest.
+
+    `manifest_sha256` is the digest of the manifest without it, so that damage to the manifest is found as well. Who
+    changes it on purpose can compute it again: against that, sign.
+    """
     manifest = {**about, "files": list_files(folder)}
+    manifest[OWN] = sha256_bytes(json_text(manifest).encode())
     write_json(Path(folder) / MANIFEST, manifest)
     return manifest
 
@@ -59,9 +65,11 @@ def verify(folder: Path | str) -> list[str]:
     Raises:
         UserError: If there is no readable manifest.
     """
-    listed = dict(read(folder).get("files", {}))
+    manifest = read(folder)
+    problems = [] if _is_whole(manifest, Path(folder) / MANIFEST) else [f"{MANIFEST}: differs from its own digest"]
+    listed = dict(manifest.get("files", {}))
     present = list_files(folder)
-    problems = [f"{name}: missing" for name in sorted(set(listed) - set(present))]
+    problems += [f"{name}: missing" for name in sorted(set(listed) - set(present))]
     problems += [f"{name}: not in the manifest" for name in sorted(set(present) - set(listed))]
     problems += [
         f"{name}: content differs from the manifest"
@@ -69,3 +77,9 @@ def verify(folder: Path | str) -> list[str]:
         if listed[name] != present[name]
     ]
     return problems
+
+
+def _is_whole(manifest: dict[str, Any], path: Path) -> bool:
+    rest = {name: value for name, value in manifest.items() if name != OWN}
+    same_text = json_text(manifest).encode() == path.read_bytes()
+    return same_text and manifest.get(OWN) == sha256_bytes(json_text(rest).encode())

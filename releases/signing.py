@@ -5,6 +5,7 @@ Who holds the public key can tell that the release is the one published, on any 
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -75,7 +76,11 @@ def verify_signed(folder: Path | str, public_key: Path | str) -> list[str]:
     if not signature.exists():
         return [f"{SIGNATURE}: missing", *problems]
     try:
-        key.verify(bytes.fromhex(signature.read_text(encoding="utf-8").strip()), (folder / MANIFEST).read_bytes())
+        text = signature.read_text(encoding="utf-8")
+        # As it was written, to the byte: another case of a digit would be the same number.
+        if not re.fullmatch(r"[0-9a-f]{128}\n", text):
+            raise ValueError
+        key.verify(bytes.fromhex(text.strip()), (folder / MANIFEST).read_bytes())
     except (InvalidSignature, ValueError):
         problems.insert(0, f"{SIGNATURE}: is not this key's signature of the manifest")
     return problems

@@ -99,6 +99,13 @@ def test_a_signature_holds_until_a_byte_changes(published: tuple[ReleaseInputs, 
     assert signing.verify_signed(folder, tmp_path / "site.key.pub") == []
     assert manifest.verify(folder) == []
     assert signing.verify_signed(folder, tmp_path / "other.key.pub")[0].endswith("is not this key's signature of the manifest")
+    signature = folder / "manifest.json.sig"
+    for place in range(0, len(first), 5):
+        broken = bytearray(first)
+        broken[place] ^= 0x20  # of a letter, its case
+        signature.write_bytes(broken)
+        assert signing.verify_signed(folder, tmp_path / "site.key.pub") != [], place
+    signature.write_bytes(first)
     path = folder / "manifest.json"
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("1.0.0", "1.0.1", 1))

@@ -84,6 +84,17 @@ def test_a_flipped_byte_is_found_in_every_file(release: Path, tmp_path: Path) ->
         (copy / name).write_bytes(broken)
         assert manifest.verify(copy) == [f"{name}: content differs from the manifest"]
         (copy / name).write_bytes(content)
+    whole = (copy / manifest.MANIFEST).read_bytes()
+    for place in range(0, len(whole), len(whole) // 40):
+        broken = bytearray(whole)
+        broken[place] ^= 1 << place % 7
+        (copy / manifest.MANIFEST).write_bytes(broken)
+        try:
+            found = manifest.verify(copy)
+        except UserError:
+            continue
+        assert "manifest.json: differs from its own digest" in found, place
+    (copy / manifest.MANIFEST).write_bytes(whole)
     (copy / "extra").write_text("x")
     (copy / "csv" / "adtte.csv").unlink()
     assert manifest.verify(copy) == ["csv/adtte.csv: missing", "extra: not in the manifest"]
