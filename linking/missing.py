@@ -7,8 +7,6 @@ says, `not done`. `not applicable` is for the tables to say (a censored subject 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import polars as pl
 
 from linking.concepts import ConceptCodes, is_concept
@@ -39,34 +37,23 @@ def why_missing(
     Returns:
         `subject_id`, `variable` (a name that ends in `*` stands for all columns that begin so), `reason`; one row each.
     """
-    found = [pl.DataFrame(schema=REASONS), *_reasons(events, series, samples, index, windows, concepts)]
-    return pl.concat(found).sort("subject_id", "variable")
-
-
-def _reasons(
-    events: pl.DataFrame,
-    series: pl.DataFrame,
-    samples: pl.DataFrame,
-    index: pl.DataFrame,
-    windows: Windows,
-    concepts: ConceptCodes,
-) -> Iterator[pl.DataFrame]:
+    found = [pl.DataFrame(schema=REASONS)]
     for name, clinical in windows.clinical.items():
         rows = events.filter(is_concept(concepts, clinical.concept, f"windows.clinical.{name}"))
-        yield _by_time(_spans(rows), index, clinical, name)
+        found.append(_by_time(_spans(rows), index, clinical, name))
     for assay, window in windows.assays.items():
         mine = samples.filter(pl.col("assay") == assay).rename({"primary": "subject_id"})
         spans = _spans(mine, "sample_time", "sample_time_min", "sample_time_max")
         refused = mine.filter(pl.col("status") != "used")["subject_id"].unique().implode()
         known = _by_time(spans, index, window, f"{assay}_*")
-        yield known.with_columns(
-            pl.when(pl.col("subject_id").is_in(refused)).then(pl.lit("withheld")).otherwise("reason").alias("reason")
-        )
+        told = pl.when(pl.col("subject_id").is_in(refused)).then(pl.lit("withheld")).otherwise("reason")
+        found.append(known.with_columns(told.alias("reason")))
     if windows.imaging is not None:
         delta = "delta_" if windows.imaging.choose == "delta" else ""
         for modality in sorted(series["Modality"].drop_nulls().unique()):
             spans = _spans(series.filter(pl.col("Modality") == modality), "series_time")
-            yield _by_time(spans, index, windows.imaging, f"{delta}{modality}_*")
+            found.append(_by_time(spans, index, windows.imaging, f"{delta}{modality}_*"))
+    return pl.concat(found).sort("subject_id", "variable")
 
 
 def _spans(rows: pl.DataFrame, time: str = "time", low: str = "time_min", high: str = "time_max") -> pl.DataFrame:
