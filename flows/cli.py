@@ -335,7 +335,7 @@ def explain(release: Path, subject: int, variable: str) -> None:
     subject
         subject_id.
     variable
-        Column of the analysis, subjects or adtte table.
+        Column of the analysis, subjects or adtte table, or a variable of an assay, as rna_ENSG00000141510.
     """
     from releases.provenance import explain as say
 

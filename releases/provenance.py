@@ -10,6 +10,10 @@ import polars as pl
 
 from groundwork.problems import UserError
 from releases import manifest
+from releases.open import read_variables
+
+TABLES = ("analysis", "subjects", "adtte")
+"""Where `explain` looks before it looks in the matrices."""
 
 IDENTITY_OF_SOURCE = ("source", "source_row", "code", "StudyInstanceUID", "SeriesInstanceUID", "roi_name", "sample")
 
@@ -17,7 +21,8 @@ IDENTITY_OF_SOURCE = ("source", "source_row", "code", "StudyInstanceUID", "Serie
 def explain(folder: Path | str, subject_id: int, variable: str) -> str:
     """Say where the value of one subject in one column of a release comes from.
 
-    Looks in `analysis`, then `subjects`, then `adtte` (as `OS` or `OS_AVAL`).
+    Looks in `analysis`, then `subjects`, then `adtte` (as `OS` or `OS_AVAL`), then in the matrices of the assays, by the
+    name of the variable (a gene) or, where several assays have it, as `rna_<variable>`.
 
     Returns:
         Text for the person who asked; it holds the value, and belongs in the same zone as the release.
@@ -35,7 +40,8 @@ def explain(folder: Path | str, subject_id: int, variable: str) -> str:
     lines = [
         f"{column} of subject {subject_id} in {about['study']} {about['version']} is "
         + ("missing." if value is None else f"{value}{unit}."),
-        f"It is in the table {table}" + (f": {words['label']}." if words.get("label") else "."),
+        f"It is in the {'table' if table in TABLES else 'modality'} {table}"
+        + (f": {words['label']}." if words.get("label") else "."),
     ]
     if words.get("derivation"):
         lines.append(f"How it was made: {words['derivation']}")
@@ -71,9 +77,23 @@ def _find(folder: Path, subject_id: int, variable: str) -> tuple[str, str, dict[
         rows = adtte.filter((pl.col("subject_id") == subject_id) & (pl.col("PARAMCD") == code)).collect().to_dicts()
         if rows:
             return "adtte", column or "AVAL", rows[0]
+    found = _in_matrices(folder, subject_id, variable)
+    if found is not None:
+        return found
     raise UserError(
         f"The release has no variable {variable!r}. dictionary/dictionary.csv lists all; for endpoints write OS or OS_CNSR."
     )
+
+
+def _in_matrices(folder: Path, subject_id: int, variable: str) -> tuple[str, str, dict[str, Any]] | None:
+    for modality in manifest.read(folder)["modalities"]:
+        for name in (variable, variable.removeprefix(f"{modality}_")):
+            words = _words(folder, modality, name)
+            if not words:
+                continue
+            values = read_variables(folder, modality, [name]).filter(pl.col("subject_id") == subject_id)
+            return modality, name, {name: values[name][0] if values.height else None}
+    return None
 
 
 def _words(folder: Path, table: str, column: str) -> dict[str, Any]:
@@ -98,9 +118,9 @@ def _sources(folder: Path, table: str, column: str, subject_id: int, row: Mappin
         number = f", row {row['SRCSEQ']}" if row.get("SRCSEQ") is not None else ""
         ended = row.get("EVNTDESC") or row.get("CNSDTDSC") or "not said"
         return [f"Follow-up ended with: {ended}. Source: {place}{number}."]
-    if table != "analysis":
+    found = trace_rows(folder, subject_id, _traced(table, column))
+    if table == "subjects":
         return []
-    found = trace_rows(folder, subject_id, column)
     lines = []
     for source in found.to_dicts():
         parts = [f"{name} {source[name]}" for name in IDENTITY_OF_SOURCE if source.get(name) not in (None, "")]
@@ -110,13 +130,18 @@ def _sources(folder: Path, table: str, column: str, subject_id: int, row: Mappin
     return lines or ["The trace names no source row for it."]
 
 
+def _traced(table: str, column: str) -> str:
+    """Return the name under which the trace knows a column: a variable of an assay has the assay's name before it."""
+    return column if table == "analysis" else f"{table}_{column}"
+
+
 def _own_digests(
     folder: Path, table: str, column: str, subject_id: int, row: Mapping[str, Any], digests: dict[str, str]
 ) -> dict[str, str]:
     """Return the source digests of the centres the value was read in; all when it names none."""
     named = [str(row["SRCDOM"])] if table == "adtte" and row.get("SRCDOM") else []
-    if table == "analysis":
-        found = trace_rows(folder, subject_id, column)
+    if table not in ("adtte", "subjects"):
+        found = trace_rows(folder, subject_id, _traced(table, column))
         named = found["source"].drop_nulls().to_list() if "source" in found.columns else []
     centres = {name.split("/")[0] for name in named}
     own = {name: digest for name, digest in digests.items() if name.split("/")[0] in centres}

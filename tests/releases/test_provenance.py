@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import mudata
 import polars as pl
 import pytest
 
@@ -18,6 +19,7 @@ from tests.releases.examples import make_inputs
 def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[ReleaseInputs, Path]:
     folder = tmp_path_factory.mktemp("provenance")
     inputs = make_inputs(folder / "in", subjects=30)
+    with_rna = inputs.sample_map.filter(pl.col("assay") == "rna")["primary"][0]
     with_image = inputs.features["subject_id"][0]
     series = inputs.features["SeriesInstanceUID"][0]
     trace = pl.DataFrame(
@@ -37,6 +39,14 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[ReleaseInputs, 
                 "source_row": 17,
                 "code": "LOINC//2532-0",
                 "days_from_index": -3.5,
+            },
+            {
+                "subject_id": with_rna,
+                "variable": "rna_*",
+                "kind": "sample",
+                "source": "B/rna",
+                "sample": "s1",
+                "days_from_index": -7.0,
             },
         ]
     )
@@ -72,6 +82,21 @@ def test_what_is_not_there_is_said(published: tuple[ReleaseInputs, Path]) -> Non
         explain(folder, 5, "ldh")
     with pytest.raises(UserError, match="no variable 'nothing'"):
         explain(folder, inputs.subjects["subject_id"][0], "nothing")
+
+
+def test_a_gene_that_is_only_in_a_matrix_can_be_explained(published: tuple[ReleaseInputs, Path]) -> None:
+    inputs, folder = published
+    subject = inputs.sample_map.filter(pl.col("assay") == "rna")["primary"][0]
+    value = mudata.read_h5mu(folder / "cohort.h5mu")["rna"][str(subject), "ENSG00000000003"].X.item()
+    text = explain(folder, subject, "rna_ENSG00000000003")
+    assert f"is {value}." in text
+    assert "in the modality rna" in text
+    assert "source B/rna, sample s1, -7 days from the index" in text
+    assert "B/fhir bbbb" in text and "A/omop" not in text, "only the sources of the centre of the sample"
+    others = set(inputs.subjects["subject_id"]) - set(inputs.sample_map.filter(pl.col("assay") == "rna")["primary"])
+    assert "is missing." in explain(folder, min(others), "rna_ENSG00000000003")
+    with pytest.raises(UserError, match="no variable"):
+        explain(folder, subject, "rna_nothing")
 
 
 def test_the_methods_say_what_ran_and_no_more(published: tuple[ReleaseInputs, Path]) -> None:
