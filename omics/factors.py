@@ -64,6 +64,12 @@ def norm_factors(
     method: FactorMethod = "tmm",
     library_size: FloatArray | None = None,
     names: Sequence[str] | None = None,
+    *,
+    reference: int | None = None,
+    log_ratio_trim: float = LOG_RATIO_TRIM,
+    sum_trim: float = SUM_TRIM,
+    weighted: bool = True,
+    quantile: float = 0.75,
 ) -> FloatArray:
     """Factors that multiply library sizes; their geometric mean is 1 (edgeR's convention).
 
@@ -73,6 +79,11 @@ def norm_factors(
         library_size: Totals to use in place of the row sums.
         names: Sample names. When given, they settle ties in the choice of the reference sample, so the order of
             the samples does not matter; without them the first of the tied samples is taken, as edgeR does.
+        reference: Position of the sample that TMM and TMMwsp compare with, in place of the one they would choose.
+        log_ratio_trim: Share of genes that TMM and TMMwsp leave out at either end of the log ratios.
+        sum_trim: The same for the mean abundances.
+        weighted: Weigh the log ratios by their precision.
+        quantile: Which quantile `upperquartile` takes.
 
     Raises:
         Unusable: `empty-sample` when a total is zero; `zero-quantile` when the upper quartile of a sample is zero.
@@ -84,7 +95,7 @@ def norm_factors(
     if x.shape[1] == 0 or x.shape[0] == 1 or method == "none":
         return np.ones(x.shape[0])
     if method == "upperquartile":
-        raw = upper_quartiles(x) / sizes
+        raw = (upper_quartiles(x) if quantile == 0.75 else np.quantile(x, quantile, axis=1)) / sizes
         if raw.min() == 0:
             raise Unusable(
                 "zero-quantile",
@@ -100,8 +111,12 @@ def norm_factors(
                 "Use the method poscounts or tmmwsp.",
             )
     else:
-        reference = tmm_reference(x, method, sizes, names)
-        raw = tmm_raw(x, sizes, reference, method)
+        chosen = (
+            tmm_reference(x, method, sizes, names)
+            if reference is None
+            else TmmReference(np.asarray(x[reference], dtype=np.float64), float(sizes[reference]))
+        )
+        raw = tmm_raw(x, sizes, chosen, method, log_ratio_trim=log_ratio_trim, sum_trim=sum_trim, weighted=weighted)
     return np.asarray(raw / geometric_mean(raw))
 
 
@@ -120,16 +135,25 @@ def tmm_reference(counts: AnyArray, method: FactorMethod, sizes: FloatArray, nam
     )
 
 
-def tmm_raw(counts: AnyArray, sizes: FloatArray, reference: TmmReference, method: FactorMethod = "tmm") -> FloatArray:
-    """Factor of each sample against `reference`, before the geometric mean is brought to 1."""
+def tmm_raw(
+    counts: AnyArray,
+    sizes: FloatArray,
+    reference: TmmReference,
+    method: FactorMethod = "tmm",
+    *,
+    log_ratio_trim: float = LOG_RATIO_TRIM,
+    sum_trim: float = SUM_TRIM,
+    weighted: bool = True,
+) -> FloatArray:
+    """Factor of each sample against `reference`, before the geometric mean is brought to 1; options as in `norm_factors`."""
     if method == "tmmwsp":
         return np.array(
             [
-                _tmmwsp_pair(np.asarray(row, np.float64), reference.counts, float(size), reference.library_size)
+                _tmmwsp_pair(np.asarray(row, np.float64), float(size), reference, log_ratio_trim, sum_trim, weighted)
                 for row, size in zip(counts, sizes, strict=True)
             ]
         )
-    return np.asarray(_tmm_rows(counts, sizes, reference.counts, reference.library_size, LOG_RATIO_TRIM, SUM_TRIM))
+    return np.asarray(_tmm_rows(counts, sizes, reference.counts, reference.library_size, log_ratio_trim, sum_trim, weighted))
 
 
 def median_of_ratios(counts: AnyArray) -> FloatArray:
@@ -392,7 +416,7 @@ def _order_statistic(values, n, rank, tally, place, scratch):  # type: ignore[no
 
 
 @njit(cache=True, nogil=True)
-def _tmm_rows(counts, sizes, reference, reference_size, log_ratio_trim, sum_trim):  # type: ignore[no-untyped-def]
+def _tmm_rows(counts, sizes, reference, reference_size, log_ratio_trim, sum_trim, precise):  # type: ignore[no-untyped-def]
     n, genes = counts.shape
     out = np.ones(n)
     seen = 0
@@ -460,14 +484,18 @@ def _tmm_rows(counts, sizes, reference, reference_size, log_ratio_trim, sum_trim
             a = abundance[k]
             if a < a_low or a > a_high or (a == a_low and not a_low_in) or (a == a_high and not a_high_in):
                 continue
-            weighted += m / variance[k]
-            weights += 1.0 / variance[k]
+            weight = 1.0 / variance[k] if precise else 1.0
+            weighted += m * weight
+            weights += weight
         if weights > 0.0:
             out[i] = 2.0 ** (weighted / weights)
     return out
 
 
-def _tmmwsp_pair(counts: FloatArray, reference: FloatArray, size: float, reference_size: float) -> float:
+def _tmmwsp_pair(
+    counts: FloatArray, size: float, against: TmmReference, log_ratio_trim: float, sum_trim: float, weighted: bool
+) -> float:
+    reference, reference_size = against.counts, against.library_size
     here, there = counts > 1e-14, reference > 1e-14
     both = here & there
     lone, lone_reference = counts[here & ~there], reference[there & ~here]
@@ -484,10 +512,12 @@ def _tmmwsp_pair(counts: FloatArray, reference: FloatArray, size: float, referen
         return 1.0
     a = np.array([0.5 * math.log2(value) for value in share * share_reference])
     shrunk = np.array([math.log2(v) for v in ((x + 0.5) / (size + 0.5)) / ((y + 0.5) / (reference_size + 0.5))])
-    kept = _middle(np.lexsort((shrunk, m)), LOG_RATIO_TRIM) & _middle(np.argsort(a, kind="stable"), SUM_TRIM)
+    kept = _middle(np.lexsort((shrunk, m)), log_ratio_trim) & _middle(np.argsort(a, kind="stable"), sum_trim)
     if not kept.any():
         return 1.0
     p, q, m = share[kept], share_reference[kept], m[kept]
+    if not weighted:
+        return float(2.0 ** (math.fsum(m) / m.size))
     variance = (1 - p) / p / size + (1 - q) / q / reference_size
     weight = (1 + 1e-6) / (variance + 1e-6)
     return float(2.0 ** (math.fsum(weight * m) / math.fsum(weight)))

@@ -31,7 +31,7 @@ def expressed_enough(
         counts: Samples x genes.
         group: Group of each sample: as many samples as the smallest group has must reach it.
         design: Design matrix, samples x coefficients, in place of groups: the smallest group is one over the
-            largest leverage. Without both, all samples are one group.
+            largest leverage (a constant counts as one of its columns). Without both, all samples are one group.
         library_size: Effective library sizes; row sums by default.
         min_count: Reads in a median library.
         min_total_count: Least total over all samples.
@@ -42,12 +42,20 @@ def expressed_enough(
     if group is not None:
         smallest = float(min(np.unique(np.asarray(group, dtype=str), return_counts=True)[1]))
     elif design is not None:
-        q, _ = np.linalg.qr(np.asarray(design, dtype=np.float64))
-        smallest = 1.0 / float((q**2).sum(axis=1).max())
+        smallest = 1.0 / float(leverages(np.asarray(design, dtype=np.float64)).max())
     else:
         smallest = float(counts.shape[0])
     if smallest > large_n:
         smallest = large_n + (smallest - large_n) * min_proportion
     cutoff = min_count / float(np.median(sizes)) * 1e6
-    reached = (np.asarray(counts, dtype=np.float64) / sizes[:, None] * 1e6 >= cutoff).sum(axis=0)
+    # The sample of median size with exactly `min_count` reads stands on the limit: edgeR's order of operations decides.
+    reached = (np.asarray(counts, dtype=np.float64) * (1e6 / sizes[:, None]) >= cutoff).sum(axis=0)
     return np.asarray((reached >= smallest - 1e-14) & (counts.sum(axis=0, dtype=np.float64) >= min_total_count - 1e-14))
+
+
+def leverages(design: FloatArray) -> FloatArray:
+    """Leverage of each sample: diagonal of the projection on the columns of `design` and a constant, which may depend on each other."""
+    columns = np.column_stack([np.ones(len(design)), design])
+    left, singular, _ = np.linalg.svd(columns, full_matrices=False)
+    basis = left[:, singular > 1e-7 * singular[0]]
+    return np.asarray((basis**2).sum(axis=1))

@@ -114,7 +114,7 @@ class NormalisationModel:
         sizes, norm, size_factor = self.factors(counts)
         effective = sizes * norm
         if self.method == "cpm":
-            values = np.asarray(counts, np.float64) / effective[:, None] * 1e6
+            values = np.asarray(counts, np.float64) * (1e6 / effective[:, None])
         elif self.method in ("median-of-ratios", "poscounts", "none"):
             values = log2_ratio(np.ascontiguousarray(counts), size_factor)
         elif self.method == "tpm":

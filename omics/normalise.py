@@ -27,7 +27,7 @@ METHODS: tuple[Method, ...] = get_args(Method)
 
 def cpm(counts: AnyArray, effective_size: FloatArray) -> FloatArray:
     """Counts per million of the effective library sizes."""
-    return np.asarray(counts, dtype=np.float64) / effective_size[:, None] * 1e6
+    return np.asarray(np.asarray(counts, dtype=np.float64) * (1e6 / effective_size[:, None]))
 
 
 def log_cpm(counts: AnyArray, effective_size: FloatArray, prior_count: float = PRIOR_COUNT) -> FloatArray:

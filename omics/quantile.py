@@ -16,16 +16,31 @@ from omics.kernels import FloatArray
 
 
 def target_quantiles(values: FloatArray) -> FloatArray:
-    """Mean over samples of their sorted values: the common distribution, one value per rank."""
-    if not np.isfinite(values).all():
-        raise Unusable("missing-values", "Quantile normalisation needs every value.", "Leave out features or samples with gaps.")
+    """Mean over samples of their sorted values: the common distribution, one value per rank.
+
+    The values of a sample with gaps (NaN) are spread evenly over all ranks, by linear interpolation.
+
+    Raises:
+        Unusable: `missing-values` when a sample has fewer than two values.
+    """
+    present = (~np.isnan(values)).sum(axis=1)
+    if np.isinf(values).any() or (present < min(2, values.shape[1])).any():
+        raise Unusable(
+            "missing-values",
+            f"{int((present < 2).sum())} samples have fewer than two values, or a value is infinite.",
+            "Leave these samples out.",
+        )
     ordered = np.sort(values, axis=1)
+    ranks = np.arange(values.shape[1])
+    for i in np.flatnonzero(present < values.shape[1]):
+        held = present[i]
+        ordered[i] = np.interp(ranks * ((held - 1) / (ranks.size - 1)), np.arange(held), ordered[i, :held])
     # fsum: the same bits whatever the order of the samples.
     return np.array([math.fsum(column) for column in ordered.T]) / values.shape[0]
 
 
 def map_to_quantiles(values: FloatArray, target: FloatArray) -> FloatArray:
-    """Give each sample the target's value at the average rank of each of its values.
+    """Give each sample the target's value at the average rank of each of its values; a gap (NaN) stays one.
 
     A sample is mapped from its own ranks alone, so later samples change no earlier row.
     """
@@ -42,17 +57,23 @@ def _map_rows(values, target):  # type: ignore[no-untyped-def]
     n, features = values.shape
     out = np.empty_like(values)
     for i in range(n):
-        order = np.argsort(values[i], kind="mergesort")
+        order = np.argsort(values[i], kind="mergesort")  # gaps end up last
+        held = features
+        while held > 0 and np.isnan(values[i, order[held - 1]]):
+            held -= 1
+            out[i, order[held]] = np.nan
         first = 0
-        while first < features:
+        while first < held:
             last = first
             level = values[i, order[first]]
-            while last + 1 < features and values[i, order[last + 1]] == level:
+            while last + 1 < held and values[i, order[last + 1]] == level:
                 last += 1
             position = (first + last) / 2.0
+            if held < features and held > 1:
+                position *= (features - 1) / (held - 1)
             low = math.floor(position)
             share = position - low
-            value = target[low] if share == 0.0 else target[low] + (target[low + 1] - target[low]) * share
+            value = target[low] if share == 0.0 or low + 1 >= features else target[low] + (target[low + 1] - target[low]) * share
             for k in range(first, last + 1):
                 out[i, order[k]] = value
             first = last + 1
