@@ -27,10 +27,11 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from omics.normalise import Method
+    from omics.vst import LocalTrend, ParametricTrend
 
 PRIOR_COUNT = 2.0
-FORMAT = 1
-_ARRAYS = ("reference_counts", "log_means", "quantiles", "expressed", "lengths")
+FORMAT = 2
+_ARRAYS = ("reference_counts", "log_means", "quantiles", "expressed", "lengths", "spline")
 
 
 class Transformed(NamedTuple):
@@ -56,7 +57,8 @@ class NormalisationModel:
         log_means: Log geometric means of RLE, median of ratios and poscounts.
         mean_size: Mean effective library size of the fit: scale of prior counts and size factors.
         prior_count: Prior of log2 CPM.
-        trend: Asymptotic dispersion and extra-Poisson coefficient of the variance stabilising transformation.
+        trend: Numbers of the dispersion trend that stabilises the variance: two are parametric (asymptotic, extra
+            Poisson), three local (scale, offset, largest count) with its `spline`.
         quantiles: Common distribution of quantile normalisation.
         lengths: Gene lengths of TPM.
         input_digest: Digest of what it was fitted on.
@@ -72,7 +74,8 @@ class NormalisationModel:
     log_means: FloatArray | None = field(default=None, repr=False)
     mean_size: float = 1.0
     prior_count: float = PRIOR_COUNT
-    trend: tuple[float, float] | None = None
+    trend: tuple[float, ...] | None = None
+    spline: FloatArray | None = field(default=None, repr=False)
     quantiles: FloatArray | None = field(default=None, repr=False)
     lengths: FloatArray | None = field(default=None, repr=False)
     input_digest: str = ""
@@ -123,10 +126,7 @@ class NormalisationModel:
             assert self.lengths is not None
             values = tpm(counts, self.lengths)
         elif self.method in ("vst", "vst-fast"):
-            from omics.vst import DispersionTrend
-
-            assert self.trend is not None
-            values = DispersionTrend(*self.trend).transform(np.asarray(counts, np.float64) / size_factor[:, None])
+            values = self._stabiliser().transform(np.asarray(counts, np.float64) / size_factor[:, None])
         elif self.method == "quantile":
             from omics.quantile import map_to_quantiles
 
@@ -139,6 +139,12 @@ class NormalisationModel:
         else:
             values = log_cpm_rows(np.ascontiguousarray(counts), effective, effective / self.mean_size * self.prior_count)
         return Transformed(values, sizes, norm, size_factor)
+
+    def _stabiliser(self) -> ParametricTrend | LocalTrend:
+        from omics.vst import LocalTrend, ParametricTrend
+
+        assert self.trend is not None
+        return ParametricTrend(*self.trend) if self.spline is None else LocalTrend(*self.trend, self.spline)
 
     def align(self, adata: AnnData) -> AnyArray:
         """Return the counts of `adata` in the order of the model's genes; further genes are left out.
@@ -197,7 +203,7 @@ class NormalisationModel:
         if self.method in ("tmm", "tmmwsp", "rle", "upperquartile", "logcpm"):
             out["prior_count"] = self.prior_count
         if self.trend is not None:
-            out |= {"asymptotic_dispersion": self.trend[0], "extra_poisson": self.trend[1]}
+            out |= self._stabiliser().describe()
         return out
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
@@ -258,7 +264,7 @@ def load(folder: Path | str) -> NormalisationModel:
         centre=record["centre"],
         mean_size=record["mean_size"],
         prior_count=record["prior_count"],
-        trend=None if record["trend"] is None else (record["trend"][0], record["trend"][1]),
+        trend=None if record["trend"] is None else tuple(record["trend"]),
         input_digest=record["input_digest"],
         **arrays,
     )
@@ -334,10 +340,13 @@ def fit(
     elif method == "poscounts":
         model = replace(model, centre=geometric_mean(model.factors(counts)[2]))
     elif method in ("vst", "vst-fast"):
-        from omics.vst import fit_trend
+        from omics.vst import LocalTrend, ParametricTrend, fit_trend
 
         trend = fit_trend(counts, model.factors(counts)[2], fast=method == "vst-fast")
-        model = replace(model, trend=(trend.asymptotic, trend.extra_poisson))
+        if isinstance(trend, ParametricTrend):
+            model = replace(model, trend=(trend.asymptotic, trend.extra_poisson))
+        elif isinstance(trend, LocalTrend):
+            model = replace(model, trend=(trend.scale, trend.offset, trend.top), spline=trend.spline)
     elif method == "quantile":
         from omics.quantile import target_quantiles
 

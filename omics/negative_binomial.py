@@ -1,8 +1,7 @@
 """Negative binomial regression of counts, gene by gene, and its dispersion by adjusted profile likelihood.
 
 Sources: McCarthy, Chen and Smyth, Nucleic Acids Research 2012, 40:4288 (Cox-Reid adjusted profile likelihood, dispersion
-per gene by interpolation over a grid); Forsythe, Malcolm and Moler, Computer Methods for Mathematical Computations, 1977
-(the cubic spline). Oracle: edgeR 3.40.2 `glmFit`, `estimateGLMCommonDisp`, `estimateGLMTagwiseDisp`.
+per gene by interpolation over a grid). Oracle: edgeR 3.40.2 `glmFit`, `estimateGLMCommonDisp`, `estimateGLMTagwiseDisp`.
 
 Counts are genes x samples here, for the kernels go gene by gene.
 """
@@ -16,6 +15,7 @@ from numba import njit
 
 from groundwork.problems import Unusable
 from omics.kernels import FloatArray
+from omics.splines import coefficients
 
 MIN_ROW_SUM = 5
 GRID = np.linspace(-6.0, 6.0, 11)
@@ -344,30 +344,12 @@ def _spline_maxima(x, values):  # type: ignore[no-untyped-def]
     """Where the cubic spline through each row of `values` over `x` is largest, near its largest knot."""
     rows, n = values.shape
     out = np.empty(rows)
-    gap = np.empty(n)
     b = np.empty(n)
     c = np.empty(n)
+    d = np.empty(n)
     for row in range(rows):
         y = values[row]
-        for i in range(n - 1):
-            gap[i] = x[i + 1] - x[i]
-        for i in range(1, n - 1):
-            b[i] = 2.0 * (gap[i - 1] + gap[i])
-            c[i] = (y[i + 1] - y[i]) / gap[i] - (y[i] - y[i - 1]) / gap[i - 1]
-        # The ends have the third derivative of the cubic through the four outer points.
-        b[0] = -gap[0]
-        b[n - 1] = -gap[n - 2]
-        c[0] = c[2] / (x[3] - x[1]) - c[1] / (x[2] - x[0])
-        c[n - 1] = c[n - 2] / (x[n - 1] - x[n - 3]) - c[n - 3] / (x[n - 2] - x[n - 4])
-        c[0] = c[0] * gap[0] ** 2 / (x[3] - x[0])
-        c[n - 1] = -c[n - 1] * gap[n - 2] ** 2 / (x[n - 1] - x[n - 4])
-        for i in range(1, n):
-            ratio = gap[i - 1] / b[i - 1]
-            b[i] -= ratio * gap[i - 1]
-            c[i] -= ratio * c[i - 1]
-        c[n - 1] /= b[n - 1]
-        for i in range(n - 2, -1, -1):
-            c[i] = (c[i] - gap[i] * c[i + 1]) / b[i]
+        coefficients(x, y, b, c, d)
         top = 0
         for i in range(1, n):
             if y[i] > y[top]:
@@ -377,9 +359,7 @@ def _spline_maxima(x, values):  # type: ignore[no-untyped-def]
         for i in (top - 1, top):
             if i < 0 or i >= n - 1:
                 continue
-            linear = (y[i + 1] - y[i]) / gap[i] - gap[i] * (c[i + 1] + 2.0 * c[i])
-            square = 3.0 * c[i]
-            cube = (c[i + 1] - c[i]) / gap[i]
+            linear, square, cube = b[i], c[i], d[i]
             inside = square * square - 3.0 * cube * linear
             if inside < 0.0:
                 continue
@@ -390,7 +370,7 @@ def _spline_maxima(x, values):  # type: ignore[no-untyped-def]
                 at = -linear / (2.0 * square)
             else:
                 at = (-square - math.sqrt(inside)) / (3.0 * cube)
-            if 0.0 < at < gap[i]:
+            if 0.0 < at < x[i + 1] - x[i]:
                 value = ((cube * at + square) * at + linear) * at + y[i]
                 if value > best:
                     best = value

@@ -1,35 +1,39 @@
 """Variance stabilising transformation of counts.
 
-Sources: Anders and Huber, Genome Biology 2010, 11:R106 (the transformation); Love, Huber and Anders, Genome Biology
-2014, 15:550 (gene-wise dispersions by Cox-Reid adjusted profile likelihood, the parametric trend). Blind: all samples
-are taken as replicates. Oracle: DESeq2 1.38.3 `varianceStabilizingTransformation` (full) and `vst` (1,000 genes).
+Sources: Anders and Huber, Genome Biology 2010, 11:R106 (the transformation, and the local trend); Love, Huber and Anders,
+Genome Biology 2014, 15:550 (gene-wise dispersions by Cox-Reid adjusted profile likelihood, the parametric trend). Blind:
+all samples are taken as replicates. Oracle: DESeq2 1.38.3 `varianceStabilizingTransformation` (full) and `vst` (1,000
+genes), with `fitType` parametric, local and mean.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from groundwork.problems import Unusable
-from omics import factors
+from omics import factors, local_regression, splines
 from omics.kernels import AnyArray, FloatArray
 from omics.special import digamma
 
+TrendKind = Literal["parametric", "local", "mean"]
 MIN_DISPERSION = 1e-8
 FAST_GENES = 1000
 FAST_MEAN = 5.0
+GRID_POINTS = 1000
 _TOLERANCE = 1e-6
 _MAX_ITERATIONS = 100
 _ARMIJO = 1e-4
+_LOG2 = math.log(2)
 
 
 @dataclass(frozen=True)
-class DispersionTrend:
+class ParametricTrend:
     """Dispersion as a function of the mean count: asymptotic + extra_poisson / mean."""
 
     asymptotic: float
@@ -37,17 +41,60 @@ class DispersionTrend:
 
     def describe(self) -> dict[str, Any]:
         """Return the coefficients as a JSON value."""
-        return {"asymptotic_dispersion": self.asymptotic, "extra_poisson": self.extra_poisson}
-
-    def at(self, mean: FloatArray) -> FloatArray:
-        """Dispersion at mean counts."""
-        return np.asarray(self.asymptotic + self.extra_poisson / mean)
+        return {"trend": "parametric", "asymptotic_dispersion": self.asymptotic, "extra_poisson": self.extra_poisson}
 
     def transform(self, normalised: FloatArray) -> FloatArray:
         """log2-like values of counts divided by size factors, in closed form."""
         a, e = self.asymptotic, self.extra_poisson
         root = np.sqrt(a * normalised * (1 + e + a * normalised))
-        return np.asarray(np.log((1 + e + 2 * a * normalised + 2 * root) / (4 * a)) / math.log(2))
+        return np.asarray(np.log((1 + e + 2 * a * normalised + 2 * root) / (4 * a)) / _LOG2)
+
+
+@dataclass(frozen=True)
+class MeanTrend:
+    """One dispersion for all genes."""
+
+    dispersion: float
+
+    def describe(self) -> dict[str, Any]:
+        """Return the dispersion as a JSON value."""
+        return {"trend": "mean", "dispersion": self.dispersion}
+
+    def transform(self, normalised: FloatArray) -> FloatArray:
+        """log2-like values of counts divided by size factors, in closed form."""
+        a = self.dispersion
+        return np.asarray((2 * np.arcsinh(np.sqrt(a * normalised)) - math.log(a) - math.log(4)) / _LOG2)
+
+
+@dataclass(frozen=True)
+class LocalTrend:
+    """The transformation that a local regression of the dispersions gives, as a spline over asinh(count).
+
+    Attributes:
+        scale, offset: Bring the spline to log2 at the 95 % and 99.9 % quantiles of the gene means.
+        top: Largest normalised count of the fit. Above it the curve, in asinh(count), goes on in a straight line.
+        spline: `splines.curve`: 5 x knots.
+    """
+
+    scale: float
+    offset: float
+    top: float
+    spline: FloatArray
+
+    def describe(self) -> dict[str, Any]:
+        """Return the numbers as a JSON value."""
+        return {"trend": "local", "scale": self.scale, "offset": self.offset, "largest_count": self.top}
+
+    def transform(self, normalised: FloatArray) -> FloatArray:
+        """log2-like values of counts divided by size factors."""
+        at, end = np.arcsinh(normalised), math.asinh(self.top)
+        inside = splines.evaluate(self.spline, np.minimum(at, end))
+        t = end - self.spline[0, -1]
+        slope = self.spline[2, -1] + t * (2 * self.spline[3, -1] + 3 * t * self.spline[4, -1])
+        return np.asarray(self.scale * (inside + np.maximum(at - end, 0) * slope) + self.offset)
+
+
+type Trend = ParametricTrend | MeanTrend | LocalTrend
 
 
 @dataclass(frozen=True)
@@ -56,46 +103,94 @@ class Stabilised:
 
     values: FloatArray
     size_factors: FloatArray
-    trend: DispersionTrend
+    trend: Trend
 
 
-def variance_stabilise(counts: AnyArray, *, fast: bool = False) -> Stabilised:
+def variance_stabilise(
+    counts: AnyArray,
+    *,
+    fast: bool = False,
+    trend: TrendKind = "parametric",
+    size_factors: FloatArray | None = None,
+    subset: int = FAST_GENES,
+) -> Stabilised:
     """Transform samples x genes counts.
 
     Args:
         counts: Whole counts.
-        fast: Fit the trend on 1,000 genes evenly spread over the means above 5, in place of all genes.
+        fast: Fit the trend on `subset` genes evenly spread over the means above 5, in place of all genes.
+        trend: As in `fit_trend`.
+        size_factors: One per sample; the median of ratios by default.
+        subset: How many genes the fast fit takes.
 
     Raises:
         Unusable: `too-few-samples`, `too-few-genes`, `no-common-gene`, `no-dispersion-trend`.
     """
-    size_factors = factors.median_of_ratios(counts)
-    trend = fit_trend(counts, size_factors, fast=fast)
-    return Stabilised(trend.transform(np.asarray(counts, np.float64) / size_factors[:, None]), size_factors, trend)
+    sizes = factors.median_of_ratios(counts) if size_factors is None else np.asarray(size_factors, dtype=np.float64)
+    fitted = fit_trend(counts, sizes, fast=fast, trend=trend, subset=subset)
+    return Stabilised(fitted.transform(np.asarray(counts, np.float64) / sizes[:, None]), sizes, fitted)
 
 
-def fit_trend(counts: AnyArray, size_factors: FloatArray, *, fast: bool = False) -> DispersionTrend:
-    """Estimate gene-wise dispersions and fit their trend over the mean."""
+def fit_trend(
+    counts: AnyArray,
+    size_factors: FloatArray,
+    *,
+    fast: bool = False,
+    trend: TrendKind = "parametric",
+    subset: int = FAST_GENES,
+) -> Trend:
+    """Estimate gene-wise dispersions and fit their trend over the mean.
+
+    Args:
+        counts: Samples x genes.
+        size_factors: One per sample.
+        fast: Look at `subset` genes only.
+        trend: `parametric` (a + b / mean), `local` (a local regression) or `mean` (one for all). Where the parametric one
+            does not fit the dispersions, the local one takes its place, as in DESeq2; `describe` tells.
+        subset: How many genes the fast fit takes.
+
+    Raises:
+        Unusable: `too-few-samples`, `too-few-genes`; `no-dispersion-trend` when no gene varies more than a Poisson count.
+    """
     if counts.shape[0] < 2:
         raise Unusable("too-few-samples", "A dispersion needs at least two samples.", "Give more samples, or a frozen model.")
     normalised = np.asarray(counts, dtype=np.float64) / size_factors[:, None]
-    means = normalised.mean(axis=0)
-    genes = fast_genes(means) if fast else np.flatnonzero(means > 0)
+    # Extended precision, rounded once: genes with the same counts in other samples have equal means, as they have in R.
+    means = normalised.mean(axis=0, dtype=np.longdouble).astype(np.float64)
+    genes = fast_genes(means, subset) if fast else np.flatnonzero(means > 0)
     dispersions = gene_dispersions(np.ascontiguousarray(counts[:, genes].T, dtype=np.float64), size_factors)
-    return parametric_trend(means[genes], dispersions)
+    used = dispersions > 100 * MIN_DISPERSION
+    if not used.any():
+        raise Unusable(
+            "no-dispersion-trend",
+            "No gene varies more than counting alone makes it vary, so there is no trend to fit.",
+            "Use tmm or median-of-ratios.",
+        )
+    if trend == "parametric":
+        found = parametric_trend(means[genes][used], dispersions[used])
+        if found is not None:
+            return found
+    if trend == "mean":
+        return MeanTrend(_trimmed_mean(dispersions[dispersions > 10 * MIN_DISPERSION]))
+    return local_trend(means[genes][used], dispersions[used], normalised, size_factors)
 
 
-def fast_genes(means: FloatArray) -> NDArray[np.int64]:
+def _trimmed_mean(values: FloatArray, trim: float = 0.001) -> float:
+    cut = int(values.size * trim)
+    return float(np.sort(values)[cut : values.size - cut].mean())
+
+
+def fast_genes(means: FloatArray, subset: int = FAST_GENES) -> NDArray[np.int64]:
     """Indices of the genes that the fast fit looks at: spread evenly over the ranks of the means above 5."""
     above = np.flatnonzero(means > FAST_MEAN)
-    if above.size < FAST_GENES:
+    if above.size < subset:
         raise Unusable(
             "too-few-genes",
-            f"Only {above.size} genes have a mean above 5; the fast fit takes {FAST_GENES}.",
+            f"Only {above.size} genes have a mean above 5; the fast fit takes {subset}.",
             "Use the full fit: vst.",
         )
     order = np.argsort(means[above], kind="stable")
-    steps = 1 + np.arange(FAST_GENES) * ((above.size - 1) / (FAST_GENES - 1))
+    steps = 1 + np.arange(subset) * ((above.size - 1) / (subset - 1))
     return np.asarray(above[order[np.rint(steps).astype(np.int64) - 1]])
 
 
@@ -109,34 +204,52 @@ def gene_dispersions(counts: FloatArray, size_factors: FloatArray) -> FloatArray
     return np.asarray(_dispersions(counts, size_factors, float(np.mean(1.0 / size_factors))))
 
 
-def parametric_trend(means: FloatArray, dispersions: FloatArray) -> DispersionTrend:
+def parametric_trend(means: FloatArray, dispersions: FloatArray) -> ParametricTrend | None:
     """Fit dispersion = a + e / mean by a gamma regression with identity link, leaving out far residuals.
 
-    Raises:
-        Unusable: `no-dispersion-trend` when the regression does not settle or a coefficient is not positive.
+    Returns:
+        The trend; None when the regression does not settle or a coefficient is not positive.
     """
-    failed = Unusable(
-        "no-dispersion-trend",
-        "The dispersions do not follow a + b / mean, so the parametric trend cannot be fitted.",
-        "Filter genes of low counts first, or use tmm.",
-    )
-    used = dispersions > 100 * MIN_DISPERSION
-    x, y = 1.0 / means[used], dispersions[used]
-    if not used.any():
-        raise failed
+    x, y = 1.0 / means, dispersions
     coefficients = np.array([0.1, 1.0])
     for _ in range(11):
         residual = y / (coefficients[0] + coefficients[1] * x)
         good = (residual > 1e-4) & (residual < 15)
         if good.sum() < 3:
-            raise failed
+            return None
         before = coefficients
         coefficients, settled = _gamma_identity(x[good], y[good], before)
         if not (coefficients > 0).all():
-            raise failed
+            return None
         if settled and (np.log(coefficients / before) ** 2).sum() < 1e-6:
-            return DispersionTrend(float(coefficients[0]), float(coefficients[1]))
-    raise failed
+            return ParametricTrend(float(coefficients[0]), float(coefficients[1]))
+    return None
+
+
+def local_trend(means: FloatArray, dispersions: FloatArray, normalised: FloatArray, size_factors: FloatArray) -> LocalTrend:
+    """Fit log dispersion over log mean locally, and integrate the inverse standard deviation it implies.
+
+    Args:
+        means, dispersions: Of the genes that are looked at.
+        normalised: Samples x genes, all of them: their largest value and their means set range and scale.
+        size_factors: One per sample.
+
+    Raises:
+        Unusable: `too-few-genes`; `no-dispersion-trend` when the scale cannot be set.
+    """
+    fitted = local_regression.fit(np.log(means), np.log(dispersions), means)
+    top = float(normalised.max())
+    grid = np.sinh(np.arange(GRID_POINTS) * (math.asinh(top) / (GRID_POINTS - 1)))[1:]
+    variance = np.exp(fitted.at(np.log(grid))) * grid**2 + (1.0 / size_factors).mean() * grid
+    density = 1.0 / np.sqrt(variance)
+    area = np.cumsum((grid[1:] - grid[:-1]) * (density[1:] + density[:-1]) / 2)
+    spline = splines.curve(np.arcsinh((grid[1:] + grid[:-1]) / 2), area)
+    low, high = np.quantile(normalised.mean(axis=0), [0.95, 0.999])
+    if not 0 < low < high:
+        raise Unusable("no-dispersion-trend", "The means of the genes do not set a scale.", "Use tmm or median-of-ratios.")
+    at_low, at_high = splines.evaluate(spline, np.arcsinh(np.array([low, high])))
+    scale = (math.log2(high) - math.log2(low)) / (at_high - at_low)
+    return LocalTrend(float(scale), float(math.log2(low) - scale * at_low), top, spline)
 
 
 def _gamma_identity(x: FloatArray, y: FloatArray, start: FloatArray) -> tuple[FloatArray, bool]:
