@@ -14,11 +14,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from groundwork.files import atomic_folder, sha256_bytes, write_json
+from groundwork.files import atomic_folder, digest_of, sha256_bytes, write_json
 from groundwork.problems import Unusable, UserError
 from omics.kernels import FloatArray
 
@@ -77,15 +78,21 @@ class BatchModel:
         out[:, keep] = corrected
         return out
 
+    def _record(self) -> dict[str, Any]:
+        digests = {name: sha256_bytes(np.ascontiguousarray(getattr(self, name)).tobytes()) for name in _ARRAYS}
+        return {"format": 1, "batches": list(self.batches), "arrays": digests}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all the model holds."""
+        return digest_of(self._record())
+
     def save(self, folder: Path | str) -> None:
         """Write the model; equal models give equal bytes."""
         with atomic_folder(folder) as temporary:
-            digests = {}
             for name in _ARRAYS:
-                value = np.ascontiguousarray(getattr(self, name))
-                np.save(temporary / f"{name}.npy", value, allow_pickle=False)
-                digests[name] = sha256_bytes(value.tobytes())
-            write_json(temporary / "model.json", {"format": 1, "batches": list(self.batches), "arrays": digests})
+                np.save(temporary / f"{name}.npy", np.ascontiguousarray(getattr(self, name)), allow_pickle=False)
+            write_json(temporary / "model.json", self._record())
 
 
 def load(folder: Path | str) -> BatchModel:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 PRIOR_COUNT = 2.0
 FORMAT = 2
-_ARRAYS = ("reference_counts", "log_means", "quantiles", "expressed", "lengths", "spline")
+_ARRAYS = ("reference_counts", "log_means", "quantiles", "expressed", "lengths", "spline", "levels", "curve")
 
 
 class Transformed(NamedTuple):
@@ -61,6 +61,7 @@ class NormalisationModel:
             Poisson), three local (scale, offset, largest count) with its `spline`.
         quantiles: Common distribution of quantile normalisation.
         lengths: Gene lengths of TPM.
+        levels, curve: Mean log2 CPM of each gene and voom's curve over it (2 x points): they give weights to any sample.
         input_digest: Digest of what it was fitted on.
     """
 
@@ -78,6 +79,8 @@ class NormalisationModel:
     spline: FloatArray | None = field(default=None, repr=False)
     quantiles: FloatArray | None = field(default=None, repr=False)
     lengths: FloatArray | None = field(default=None, repr=False)
+    levels: FloatArray | None = field(default=None, repr=False)
+    curve: FloatArray | None = field(default=None, repr=False)
     input_digest: str = ""
 
     def factors(self, counts: AnyArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -177,6 +180,11 @@ class NormalisationModel:
         out.obs["library_size"] = result.library_size.astype(np.int64)
         out.obs["norm_factor"] = result.norm_factor
         out.obs["size_factor"] = result.size_factor
+        if self.levels is not None and self.curve is not None:
+            from omics.voom import precision_weights
+
+            effective = result.library_size * result.norm_factor
+            out.layers["weights"] = precision_weights(self.levels[None, :], effective, (self.curve[0], self.curve[1]))
         out.uns["normalisation"] = self.describe()
         return out
 
@@ -337,6 +345,11 @@ def fit(
             )
         model = replace(model, centre=geometric_mean(raw))
         model = replace(model, mean_size=exact_mean(sizes * model.factors(counts)[1]))
+        if method == "voom":
+            from omics.voom import voom
+
+            fitted = voom(counts, sizes * model.factors(counts)[1])
+            model = replace(model, levels=fitted.expression.mean(axis=0), curve=np.array(fitted.trend))
     elif method == "poscounts":
         model = replace(model, centre=geometric_mean(model.factors(counts)[2]))
     elif method in ("vst", "vst-fast"):

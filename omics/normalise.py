@@ -63,7 +63,7 @@ def normalise(
             `vst`, `vst-fast`: DESeq2's transformation; `voom`: limma's E, weights in layers["weights"];
             `quantile`: limma's quantile normalisation of log2(count + 1); `none`: X = log2(count + 1).
         prior_count: Prior of log2 CPM.
-        design: Samples x coefficients, for voom.
+        design: Samples x coefficients, for voom's weights; one mean for all samples by default.
 
     Raises:
         Unusable: As the methods say; the counts are never changed silently.
@@ -71,14 +71,13 @@ def normalise(
     """
     model = fit_model(adata, method, prior_count=prior_count)
     out = model.transform(adata)
-    if method == "voom":
+    if method == "voom" and design is not None:
         from omics.voom import voom
 
         order = np.argsort(np.asarray(adata.obs_names, dtype=str), kind="stable")
-        counts = np.asarray(adata.X)[order]
         effective = (out.obs["library_size"] * out.obs["norm_factor"]).to_numpy(dtype=np.float64)[order]
-        weights = np.empty(counts.shape)
-        weights[order] = voom(counts, effective, None if design is None else np.asarray(design, np.float64)[order]).weights
+        weights = np.empty(adata.shape)
+        weights[order] = voom(np.asarray(adata.X)[order], effective, np.asarray(design, np.float64)[order]).weights
         out.layers["weights"] = weights
     return out
 

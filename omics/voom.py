@@ -65,9 +65,13 @@ def voom(counts: AnyArray, library_size: FloatArray, design: FloatArray | None =
     smooth = lowess(x, root, span)
     knots, first = np.unique(x, return_index=True)
     heights = np.add.reduceat(smooth, first) / np.diff(np.append(first, x.size))
+    return Voom(y, precision_weights(fitted, library_size, (knots, heights)), (knots, heights))
+
+
+def precision_weights(fitted: FloatArray, library_size: FloatArray, trend: tuple[FloatArray, FloatArray]) -> FloatArray:
+    """Weights of samples x genes from fitted log2 CPM (one row for all samples will do), effective libraries and the curve."""
     fitted_count = 1e-6 * 2.0**fitted * (library_size[:, None] + 1.0)
-    weights = 1.0 / np.interp(np.log2(fitted_count), knots, heights) ** 4
-    return Voom(y, weights, (knots, heights))
+    return np.asarray(1.0 / np.interp(np.log2(fitted_count), *trend) ** 4)
 
 
 def lowess(x: FloatArray, y: FloatArray, span: float, iterations: int = 3) -> FloatArray:
