@@ -584,6 +584,35 @@ def normalise(matrix: Path, out: Path, *, method: Method = "tmm") -> None:
 
 
 @app.command
+def refit(study: Path, *, assay: Literal["rna"] = "rna") -> None:
+    """Have the next build learn the normalisation of an assay again, on all samples it then has; every value changes.
+
+    Until then values stay on the frozen model of the first build. The release says which model it rests on, and the audit
+    log who asked for a new one.
+
+    Example: `unibase refit study.yaml`
+
+    Parameters
+    ----------
+    study
+        The study file.
+    assay
+        The assay to fit again.
+    """
+    from flows.stages.normalise import ask_for_refit
+    from flows.study import read_study
+    from privacy.audit import AuditLog
+
+    content = read_study(study)
+    with content.work.owned():
+        if not ask_for_refit(content.work.staging, assay):
+            print(f"There is no model of {assay} yet: the first build fits one.")
+            return
+        AuditLog(content.work.audit_log).append("unibase", "refit-asked", 0, {"assay": assay})
+    print(f"The next build fits the model of {assay} again; all its values will change. Next: unibase build {study}")
+
+
+@app.command
 def timeline(
     source: Path,
     out: Path,

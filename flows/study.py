@@ -176,6 +176,11 @@ class RnaOptions(Section):
 
     method: Method = "tmm"
     """Normalisation method; factors of `tmm`, `tmmwsp`, `rle`, `upperquartile` are applied to log2 counts per million."""
+    model: Literal["frozen", "refit"] = "frozen"
+    """`frozen`: learned on the samples of the first build and kept, so that later samples change no earlier value; a new
+    fit is asked for with `unibase refit`. `refit`: learned again in every build that has other samples, and all values change."""
+    batch: Literal["none", "centre"] = "none"
+    """`centre`: take out what differs between centres (ComBat), as learned on the samples of the fit."""
 
 
 class MutationOptions(Section):

@@ -403,6 +403,28 @@ def combine(matrices: list[AnnData]) -> AnnData:
     return combined
 
 
+def stack(matrices: list[AnnData]) -> AnnData:
+    """Put transformed matrices of the same genes one below the other, samples ordered by name; no value is changed.
+
+    Layers and columns of `obs` that not all of them have are left out.
+    """
+    import anndata
+
+    first = matrices[0]
+    if any(not matrix.var_names.equals(first.var_names) for matrix in matrices):
+        raise Unusable("different-genes", "The matrices do not list the same genes in the same order.", "Use one model for all.")
+    obs = pd.concat([frame_of(matrix.obs) for matrix in matrices], join="inner")
+    order = np.argsort(np.asarray(obs.index, dtype=str), kind="stable")
+    shared = [name for name in first.layers if name is not None and all(name in matrix.layers for matrix in matrices)]
+    return anndata.AnnData(
+        X=np.concatenate([np.asarray(matrix.X) for matrix in matrices])[order],
+        obs=obs.iloc[order],
+        var=frame_of(first.var),
+        layers={name: np.concatenate([np.asarray(matrix.layers[name]) for matrix in matrices])[order] for name in shared},
+        uns=dict(first.uns),
+    )
+
+
 def frame_of(table: Any) -> pd.DataFrame:
     """Copy `obs` or `var` of an AnnData in memory."""
     if not isinstance(table, pd.DataFrame):

@@ -114,12 +114,17 @@ def load(folder: Path | str, record: Mapping[str, Any]) -> FrozenAssay:
     found = FrozenAssay(
         scale,
         combat.load(folder / "batches") if record["batches"] else None,
-        tuple((folder / _LINES).read_text(encoding="utf-8").splitlines()),
+        fitted_samples(folder),
         genes,
     )
     if record["format"] != FORMAT or found.digest != record["digest"]:
         raise Unusable("changed-model", "The model's files are not those that were written.", "Restore them, or fit again.")
     return found
+
+
+def fitted_samples(folder: Path | str) -> tuple[str, ...]:
+    """Return the names of the samples that the frozen assay in `folder` was learned on."""
+    return tuple((Path(folder) / _LINES).read_text(encoding="utf-8").splitlines())
 
 
 def _columns(genes: pd.DataFrame) -> dict[str, list[Any]]:

@@ -147,7 +147,11 @@ class NormalisationModel:
         from omics.vst import LocalTrend, ParametricTrend
 
         assert self.trend is not None
-        return ParametricTrend(*self.trend) if self.spline is None else LocalTrend(*self.trend, self.spline)
+        if self.spline is None:
+            asymptotic, extra_poisson = self.trend
+            return ParametricTrend(asymptotic, extra_poisson)
+        scale, offset, top = self.trend
+        return LocalTrend(scale, offset, top, self.spline)
 
     def align(self, adata: AnnData) -> AnyArray:
         """Return the counts of `adata` in the order of the model's genes; further genes are left out.

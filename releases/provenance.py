@@ -174,9 +174,22 @@ CITATIONS: Mapping[str, str] = {
     "voom": "Law et al., Genome Biol 2014;15:R29",
     "upperquartile": "Bullard et al., BMC Bioinformatics 2010;11:94",
     "quantile": "Bolstad et al., Bioinformatics 2003;19:185",
+    "combat": "Johnson et al., Biostatistics 2007;8:118",
     "mudata": "Bredikhin et al., Genome Biol 2022;23:42",
     "kaplan-meier": "Kaplan and Meier, J Am Stat Assoc 1958;53:457",
 }
+
+
+def _model_sentences(model: Mapping[str, Any]) -> list[str]:
+    """Say what the values of an assay were learned on, and whether earlier releases rest on another model."""
+    if not model:
+        return []
+    corrected = model.get("corrected_for")
+    text = f"Its model {str(model['digest'])[:12]} was learned on {model['samples']} samples"
+    text += f", with the effects of the {corrected} (ComBat, {CITATIONS['combat']})," if corrected else ""
+    fits = len(model.get("history", []))
+    again = f" It is fit number {fits}; values of releases made with an earlier model differ." if fits > 1 else ""
+    return [f"{text} and applied unchanged to those and to all later samples.{again}"]
 
 
 def methods_paragraph(about: Mapping[str, Any], tables: Mapping[str, pl.LazyFrame]) -> str:
@@ -207,6 +220,7 @@ def methods_paragraph(about: Mapping[str, Any], tables: Mapping[str, pl.LazyFram
         if method:
             cited = f" ({CITATIONS[method]})" if method in CITATIONS else ""
             sentences.append(f"The assay {assay} ({shape['variables']} variables) was normalised by {method}{cited}.")
+            sentences += _model_sentences(dict(dict(settings.get("models", {})).get(assay) or {}))
     index = settings.get("index")
     if isinstance(index, Mapping) and index.get("concept"):
         sentences.append(

@@ -1,4 +1,4 @@
-"""Stages `omics` and `normalise`: matrices of every centre through the gates, then all centres on one scale."""
+"""Stage `omics`: matrices of every centre through the gates, to staging under pseudonyms."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from flows.stages.run import Run, stamp
-from flows.study import Assays, AssaySource
-from groundwork.files import atomic_folder, digest_of, sha256_folder
-from groundwork.problems import Unusable, UserError
-from groundwork.tables import EVENTS, QUARANTINE, SAMPLE_MAP
+from flows.study import AssaySource
+from groundwork.files import atomic_folder, digest_of
+from groundwork.problems import UserError
+from groundwork.tables import QUARANTINE, SAMPLE_MAP, write_parquet
 from groundwork.work import Outcome, Unit
 from omics import samples, store
 from privacy.keys import Key
@@ -68,9 +68,11 @@ def stage_matrix(_: None, task: AssayTask) -> dict[str, Any]:
     """Read one matrix, gate it, and leave it in staging under pseudonyms.
 
     Returns:
-        Name of the `folder` with `matrix.zarr` (when a sample is left), `sample_map.parquet` and
-        `quarantine.parquet`, and counts.
+        Name of the `folder` with `matrix.zarr` (when a sample is left; of expression also `sex.parquet`),
+        `sample_map.parquet` and `quarantine.parquet`, and counts.
     """
+    from omics.identity import sex_from_expression
+
     read = _read_rna if task.assay == "rna" else _read_mutations
     adata, refused, notes, keep = read(task)
     staged = samples.stage(
@@ -86,6 +88,8 @@ def stage_matrix(_: None, task: AssayTask) -> dict[str, Any]:
     with atomic_folder(task.destination) as folder:
         if staged.adata.n_obs:
             store.write_zarr(staged.adata, folder / "matrix.zarr")
+            if task.assay == "rna":
+                write_parquet(sex_from_expression(staged.adata), folder / "sex.parquet")
         SAMPLE_MAP.write(staged.sample_map, folder / "sample_map.parquet")
         QUARANTINE.write(staged.quarantine, folder / "quarantine.parquet")
     used = int((staged.sample_map["status"] == "used").sum())
@@ -210,130 +214,3 @@ def _remove_others(run: Run, name: str, kept: set[Path]) -> None:
             entry.unlink()
         elif entry not in kept:
             shutil.rmtree(entry)
-
-
-def normalise_assays(run: Run) -> dict[str, Path]:
-    """Bring each assay of all centres together: counts on one scale, mutations in one table.
-
-    Samples whose expression says another sex than their subject's records are set aside first.
-
-    Returns:
-        The AnnData store of each assay; also writes the sample map of the study.
-    """
-    staging = run.study.work.staging / "omics"
-    done: dict[str, Path] = {}
-    maps = [SAMPLE_MAP.empty()]
-    refused = [QUARANTINE.empty()]
-    for assay in sorted({assay for centre in run.study.centres.values() for assay in centre.omics}):
-        stores = []
-        excluded: dict[str, str] = {}
-        for name in run.study.centres:
-            mine = sorted((staging / assay / name).glob("*/matrix.zarr"))
-            stores += mine
-            excluded |= sex_conflicts(run, mine) if assay == "rna" and mine else {}
-            for part in sorted((staging / assay / name).glob("*/sample_map.parquet")):
-                maps.append(_mark(SAMPLE_MAP.read(part), excluded))
-        refused.append(_excluded_rows(assay, excluded, maps))
-        if not stores:
-            continue
-        destination = staging / assay / "all.zarr"
-        inputs = digest_of([*(sha256_folder(path) for path in stores), sorted(excluded)])
-        unit = Unit(assay, inputs, (assay, stores, frozenset(excluded), destination, run.study.assays))
-        (outcome,) = run.units(
-            f"normalise-{assay}",
-            normalise_assay,
-            [unit],
-            settings=run.study.assays.model_dump(mode="json"),
-            code=("omics",),
-            still_there=lambda result, path=destination: path.exists(),  # type: ignore[misc]
-        )
-        refused.append(run.quarantine_rows(f"normalise-{assay}", None, [outcome]))
-        if outcome.status == "done":
-            done[assay] = destination
-            held = f", {len(excluded)} set aside for their sex" if excluded else ""
-            run.say(f"normalise: {assay}: {outcome.result['samples']} samples x {outcome.result['features']} features{held}")
-        else:
-            run.say(f"normalise: {assay}: quarantined, {outcome.reason}. {outcome.message} {outcome.remedy}")
-    QUARANTINE.write(pl.concat(refused), run.quarantine_file("normalise"))
-    SAMPLE_MAP.write(pl.concat(maps), staging / "sample_map.parquet")
-    return done
-
-
-def sex_conflicts(run: Run, matrices: list[Path]) -> dict[str, str]:
-    """Return samples of one centre whose expression contradicts their subject's records, with the reason.
-
-    Two such samples of opposite sex in one centre are `swapped-samples`; others `sex-discordant` or `sex-mixed`.
-    """
-    from omics.counts import combine
-    from omics.identity import sex_findings, sex_from_expression
-
-    adata = combine([store.read_zarr(path) for path in matrices])
-    recorded = dict(_recorded_sex(run).iter_rows())
-    declared = {str(name): recorded.get(int(subject)) for name, subject in adata.obs["subject_id"].items()}
-    findings = sex_findings(sex_from_expression(adata), declared)
-    return {
-        row["sample"]: "swapped-samples" if row["other"] else row["finding"]
-        for row in findings.to_dicts()
-        if row["finding"] in ("sex-discordant", "sex-mixed")
-    }
-
-
-def _recorded_sex(run: Run) -> pl.DataFrame:
-    """Return `subject_id, sex` (M or F) from the clinical records; subjects whose records disagree are left out."""
-    frames = [
-        EVENTS.read(run.study.work.staging / "clinical" / name / "events.parquet").filter(pl.col("code").str.starts_with("SEX//"))
-        for name in run.study.centres
-    ]
-    sexes = pl.concat([EVENTS.empty(), *frames]).select("subject_id", pl.col("code").str.split("//").list.last().alias("sex"))
-    return sexes.unique().filter(pl.len().over("subject_id") == 1).sort("subject_id")
-
-
-def _mark(mapping: pl.DataFrame, excluded: dict[str, str]) -> pl.DataFrame:
-    mine = pl.col("colname").is_in(list(excluded))
-    return mapping.with_columns(
-        pl.when(mine).then(pl.lit("quarantined")).otherwise("status").alias("status"),
-        pl.when(mine).then(pl.col("colname").replace(excluded)).otherwise("reason").alias("reason"),
-    )
-
-
-def _excluded_rows(assay: str, excluded: dict[str, str], maps: list[pl.DataFrame]) -> pl.DataFrame:
-    centre_of = dict(pl.concat(maps).filter(pl.col("assay") == assay).select("colname", "centre").iter_rows())
-    rows = [
-        {
-            "stage": f"normalise-{assay}",
-            "centre": centre_of.get(name),
-            "unit": name,
-            "reason": reason,
-            "message": "The expression of XIST and the Y chromosome contradicts the sex in the subject's records.",
-            "remedy": "Compare the sample sheet with the laboratory's list; two samples may have changed places.",
-        }
-        for name, reason in sorted(excluded.items())
-    ]
-    return QUARANTINE.conform(pl.DataFrame(rows, schema=QUARANTINE.schema()))
-
-
-type _NormaliseWork = tuple[str, list[Path], frozenset[str], Path, Assays]
-
-
-def normalise_assay(_: None, work: _NormaliseWork) -> dict[str, Any]:
-    """Combine one assay of all centres and write it; counts are normalised, mutations only put side by side."""
-    assay, stores, excluded, destination, options = work
-    parts = []
-    for path in stores:
-        part = store.read_zarr(path)
-        part = part[~part.obs_names.isin(list(excluded))].copy()
-        if part.n_obs:
-            parts.append(part)
-    if not parts:
-        raise Unusable("no-sample-left", "No centre has a sample of this assay that can be used.", "Look at the quarantine.")
-    if assay == "rna":
-        from omics.counts import combine
-        from omics.normalise import normalise
-
-        adata = normalise(combine(parts), options.rna.method)
-    else:
-        from omics.mutations import combine_tables
-
-        adata = combine_tables(parts)
-    store.write_zarr(adata, destination)
-    return {"samples": adata.n_obs, "features": adata.n_vars}

@@ -9,7 +9,8 @@ from flows.stages.clinical import build_timeline, stage_clinical
 from flows.stages.features import extract_features
 from flows.stages.imaging import deidentify_centre, index_series
 from flows.stages.linking import link
-from flows.stages.omics import normalise_assays, stage_omics
+from flows.stages.normalise import normalise_assays
+from flows.stages.omics import stage_omics
 from flows.stages.people import resolve_people
 from flows.stages.run import Run
 

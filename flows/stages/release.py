@@ -8,6 +8,7 @@ import polars as pl
 
 from flows.stages.dictionary import describe_columns
 from flows.stages.linking import Linked
+from flows.stages.normalise import released_models
 from flows.stages.people import needles
 from flows.stages.quarantine import read_quarantine
 from flows.stages.run import Run, software_versions
@@ -87,7 +88,7 @@ def _previous(run: Run, version: str) -> Path | None:
 
 
 def released_settings(run: Run) -> dict[str, object]:
-    """Return the settings of the study without paths: what changes numbers, and nothing of this machine."""
+    """Return the settings of the study without paths, and the frozen models: what changes numbers, and nothing of this machine."""
     study = run.study
     settings = study.settings()
     for private in ("workspace", "releases", "key", "links", "dask", "centres"):
@@ -100,6 +101,7 @@ def released_settings(run: Run) -> dict[str, object]:
         }
         for name, centre in study.centres.items()
     }
+    settings["models"] = released_models(study.work.staging)
     if study.features:
         settings["features"]["settings"] = sha256_file(study.path(study.features.settings))
     if study.concepts:
