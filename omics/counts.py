@@ -415,12 +415,15 @@ def stack(matrices: list[AnnData]) -> AnnData:
         raise Unusable("different-genes", "The matrices do not list the same genes in the same order.", "Use one model for all.")
     obs = pd.concat([frame_of(matrix.obs) for matrix in matrices], join="inner")
     order = np.argsort(np.asarray(obs.index, dtype=str), kind="stable")
-    shared = [name for name in first.layers if name is not None and all(name in matrix.layers for matrix in matrices)]
+    layers = [
+        {str(name): np.asarray(values) for name, values in matrix.layers.items() if name is not None} for matrix in matrices
+    ]
+    shared = [name for name in layers[0] if all(name in held for held in layers)]
     return anndata.AnnData(
         X=np.concatenate([np.asarray(matrix.X) for matrix in matrices])[order],
         obs=obs.iloc[order],
         var=frame_of(first.var),
-        layers={name: np.concatenate([np.asarray(matrix.layers[name]) for matrix in matrices])[order] for name in shared},
+        layers={name: np.concatenate([held[name] for held in layers])[order] for name in shared},
         uns=dict(first.uns),
     )
 
