@@ -24,6 +24,8 @@ from groundwork.problems import Unusable, UserError
 from omics.kernels import FloatArray
 
 CONVERGENCE = 1e-4
+ROUNDING = 8 * np.finfo(np.float64).eps
+"""A feature whose values in a batch differ by less, relative to them, is constant there."""
 _ARRAYS = ("grand_mean", "covariate_effects", "pooled_variance", "shift", "scale", "adjusted")
 
 
@@ -158,7 +160,9 @@ def fit(values: FloatArray, batch: Sequence[str], covariates: FloatArray | None 
     members = [np.flatnonzero(indicators[:, b] == 1) for b in range(len(names))]
     flat = np.zeros(x.shape[1], dtype=bool)
     for rows in members:
-        flat |= x[rows].max(axis=0) == x[rows].min(axis=0)
+        top, bottom = x[rows].max(axis=0), x[rows].min(axis=0)
+        # A silent gene's log CPM is one value up to its last bits: scaled to unit variance, that rounding would move all genes.
+        flat |= top - bottom <= ROUNDING * np.maximum(np.abs(top), np.abs(bottom))
     adjusted = ~flat
     y = x[:, adjusted]
     if not y.size:

@@ -415,7 +415,7 @@ def _order_statistic(values, n, rank, tally, place, scratch):  # type: ignore[no
     return value, below, same
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _tmm_rows(counts, sizes, reference, reference_size, log_ratio_trim, sum_trim, precise):  # type: ignore[no-untyped-def]
     n, genes = counts.shape
     out = np.ones(n)

@@ -98,10 +98,16 @@ class NormalisationModel:
             return sizes, ones, ones
         norm = ones
         if self.method in ("tmm", "tmmwsp", "voom") and self.reference_counts is not None:
-            # A library's total counts all of its genes, its comparison only those that the fit had expressed.
-            reference = factors.TmmReference(self.reference_counts[self.expressed], self.reference_size)
             kind: factors.FactorMethod = "tmmwsp" if self.method == "tmmwsp" else "tmm"
-            norm = factors.tmm_raw(np.ascontiguousarray(counts[:, self.expressed]), sizes, reference, kind) / self.centre
+            if kind == "tmm":
+                # Genes that the reference lacks do not count, and those that nobody expressed are among them.
+                reference = factors.TmmReference(self.reference_counts, self.reference_size)
+                raw = factors.tmm_raw(np.ascontiguousarray(counts), sizes, reference, kind)
+            else:
+                # A library's total counts all of its genes, its comparison only those that the fit had expressed.
+                reference = factors.TmmReference(self.reference_counts[self.expressed], self.reference_size)
+                raw = factors.tmm_raw(np.ascontiguousarray(counts[:, self.expressed]), sizes, reference, kind)
+            norm = raw / self.centre
         elif self.method == "upperquartile" and self.centre != 0:
             quartiles = factors.upper_quartiles(np.ascontiguousarray(counts[:, self.expressed]))
             if (quartiles == 0).any():

@@ -588,7 +588,8 @@ _ROUND_BITS = 0x4338000000000000
 """Added to a number below 2^51, `_ROUND` leaves its nearest whole number in the low bits: a conversion without a call."""
 
 
-@njit(cache=True, nogil=True)
+# Division as numpy defines it: the check for zero that Python asks for would keep the compiler from vector code.
+@njit(cache=True, nogil=True, error_model="numpy")
 def _log1p_rows(counts, target_sum):  # type: ignore[no-untyped-def]
     """Return (float32 log(1 + count * target_sum / total), totals, fixed-point gene sums and sums of squares).
 
