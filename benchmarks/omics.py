@@ -124,7 +124,19 @@ def step(name: str, store: Path, out: Path) -> dict[str, object]:
             f"x = np.load({str(raw)!r}); t = time.process_time(); TMM().fit_transform(x); print(time.process_time() - t)"
         )
         done = subprocess.run(
-            [shutil.which("uv") or str(CHECKOUT / ".uv/bin/uv"), "run", "-q", "--no-project", "--with", "rnanorm", "python", "-W", "ignore", "-c", code],
+            [
+                shutil.which("uv") or str(CHECKOUT / ".uv/bin/uv"),
+                "run",
+                "-q",
+                "--no-project",
+                "--with",
+                "rnanorm",
+                "python",
+                "-W",
+                "ignore",
+                "-c",
+                code,
+            ],
             capture_output=True,
             text=True,
             check=False,

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
@@ -25,6 +25,7 @@ from imaging.perturbations import DEFAULT_PERTURBATIONS, Perturbation, check_per
 from imaging.regions import check_regions
 from imaging.shells import check_shells
 from linking.options import CohortRules, IndexRule, Windows
+from omics.names import AssayName
 from privacy.dates import DEFAULT_MAX_SHIFT_DAYS
 from privacy.keys import Key, read_key_environment, read_key_file
 
@@ -80,11 +81,16 @@ class AssaySource(Section):
     """One assay of a centre."""
 
     matrix: str
-    """Matrix or MAF file; a pattern (`counts*.tsv.gz`) names several, so that a night's batch is one more file."""
+    """The file; a pattern (`counts*.tsv.gz`, `*.vcf.gz`) names several, so that a night's batch is one more file. `rna`: counts;
+    `mutations`: MAF or VCF; `methylation`: beta values, probes in rows; `copy_number`: a SEG file; `proteomics`: intensities, proteins in rows."""
     samples: str
     """Sample sheet: sample, patient, collected, sample_type."""
     profiled: str | None = None
     """For mutations: list of profiled samples, one a line; a sample not on it is missing, never wild type."""
+    detection: str | None = None
+    """For methylation: detection p-values, rows and columns as in the matrix; values above 0.01 become missing."""
+    masked: str | None = None
+    """For methylation: list of probes to leave out, one a line."""
 
 
 class Centre(Section):
@@ -97,7 +103,8 @@ class Centre(Section):
     dicom: str | None = None
     """Folder with DICOM files at any depth."""
     clinical: ClinicalSource | None = None
-    omics: dict[Literal["rna", "mutations"], AssaySource] = Field(default_factory=dict)
+    omics: dict[AssayName, AssaySource] = Field(default_factory=dict)
+    """Assays by name: rna, mutations, methylation, copy_number, proteomics."""
 
 
 class Robustness(Section):
@@ -190,13 +197,22 @@ class MutationOptions(Section):
     """Genes mutated in fewer samples are left out of the analysis table (they stay in the assay)."""
 
 
+class CopyNumberOptions(Section):
+    """How segments become levels of chromosome arms."""
+
+    build: Literal["hg19", "hg38"] = "hg38"
+    """The genome that the positions refer to, the same in all centres."""
+
+
 class Assays(Section):
     """Options by assay."""
 
     rna: RnaOptions = RnaOptions()
     mutations: MutationOptions = MutationOptions()
+    copy_number: CopyNumberOptions = CopyNumberOptions()
     genes: list[str] = []
-    """Symbols of genes whose normalised expression enters the analysis table as columns."""
+    """Features whose values enter the analysis table as columns, from every assay that has one of the name: symbols of genes
+    (expression), probes (M-values), chromosome arms such as 1p (log2 ratio), proteins (log2, centred). Mutations enter by `min_samples`."""
 
 
 class Disclosure(Section):
@@ -284,6 +300,14 @@ class Study(Section):
                 raise ValueError(f"{code!r} is not allowed; allowed: {', '.join(sorted(Endpoints.default().by_code))}")
         return codes
 
+    @field_validator("windows")
+    @classmethod
+    def _known_assays(cls, windows: Windows) -> Windows:
+        unknown = sorted(set(windows.assays) - set(get_args(AssayName)))
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)} is no assay; allowed: imaging, clinical, {', '.join(get_args(AssayName))}")
+        return windows
+
     file: Path = Field(exclude=True)
     """Where the study file is; set when it is read, not a key of the file."""
 
@@ -361,7 +385,8 @@ def missing_sources(study: Study) -> list[str]:
             named.append((f"centres.{name}.clinical.mapping", centre.clinical.mapping or ""))
         for assay, source in centre.omics.items():
             named += [
-                (f"centres.{name}.omics.{assay}.{key}", getattr(source, key) or "") for key in ("matrix", "samples", "profiled")
+                (f"centres.{name}.omics.{assay}.{key}", getattr(source, key) or "")
+                for key in ("matrix", "samples", "profiled", "detection", "masked")
             ]
     named += [("features.settings", study.features.settings if study.features else "")]
     named += [("links", study.links or ""), ("concepts", study.concepts or ""), ("key.file", study.key.file or "")]

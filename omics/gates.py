@@ -21,7 +21,9 @@ from omics.genes import merge_repeated
 if TYPE_CHECKING:
     from anndata import AnnData
 
-Kind = Literal["counts", "noisy-counts", "estimated-counts", "per-million", "log", "negative", "constant", "fraction"]
+Kind = Literal[
+    "counts", "noisy-counts", "estimated-counts", "per-million", "log", "negative", "constant", "fraction", "intensities"
+]
 
 LIBRARY_SHARE = 0.05
 """A library below this share of the median library has failed."""

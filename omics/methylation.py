@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-import polars as pl
 
-from groundwork.problems import Unusable, UserError
+from groundwork.problems import Unusable
 from omics.gates import GateReport, Refusal
 from omics.kernels import FloatArray
+from omics.numeric import check_measured, read_numeric
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -36,43 +35,14 @@ def read_beta(path: Path | str) -> AnnData:
 
     Raises:
         Unusable: `not-beta` when a value lies outside 0 to 1 (M-values, percent).
-        UserError: If there is nothing at `path`.
+        Unusable, UserError: As `numeric.read_numeric`.
     """
-    import anndata
-
-    path = Path(path)
-    if not path.exists():
-        raise UserError(f"There is no methylation matrix at {path}. Check the path in the study file.")
-    frame = _table(path)
-    samples = frame.columns[1:]
-    values = frame.select(pl.col(samples).cast(pl.Float64())).to_numpy().T
+    adata = read_numeric(path, "probe")
+    values = np.asarray(adata.X, dtype=np.float64)
     finite = values[np.isfinite(values)]
     if finite.size and (finite.min() < 0 or finite.max() > 1):
         raise Unusable("not-beta", "Some values lie outside 0 to 1.", "Give beta values; M-values are 2^M / (2^M + 1).")
-    probes = frame.to_series(0).cast(pl.String()).to_list()
-    if len(set(probes)) < len(probes):
-        raise Unusable("repeated-probe", "A probe is listed twice.", "Keep one row per probe.")
-    return anndata.AnnData(
-        X=np.ascontiguousarray(values),
-        obs=pd.DataFrame({"sample": samples}, index=pd.Index(samples, dtype=object)),
-        var=pd.DataFrame(index=pd.Index(probes, name="probe", dtype=object)),
-    )
-
-
-def _table(path: Path) -> pl.DataFrame:
-    if path.suffix == ".parquet":
-        return pl.read_parquet(path)
-    try:
-        import gzip
-
-        with gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else path.open(encoding="utf-8-sig") as file:
-            header = file.readline()
-        separator = max("\t,;", key=header.count)
-        return pl.read_csv(path, separator=separator, null_values=["NA", "", "NaN"], infer_schema_length=None)
-    except (OSError, EOFError, pl.exceptions.PolarsError) as error:
-        raise Unusable(
-            "truncated-file", f"The matrix cannot be read to its end ({type(error).__name__}).", "Copy it again."
-        ) from None
+    return adata
 
 
 def mask(
@@ -104,23 +74,14 @@ def check_beta(adata: AnnData) -> GateReport:
     """
     values = np.asarray(adata.X, dtype=np.float64)
     missing = np.isnan(values).mean(axis=1)
-    refused: dict[str, Refusal] = {}
-    seen: dict[bytes, str] = {}
-    for name, share, row in sorted(zip(map(str, adata.obs_names), missing, values, strict=True), key=lambda item: item[0]):
-        if share == 1:
-            refused[name] = Refusal(name, "empty-sample", "The sample has no value at all.", "Run the array again.")
-        elif share > MAX_MISSING_SAMPLE:
-            refused[name] = Refusal(
-                name, "failed-array", f"More than {MAX_MISSING_SAMPLE:.0%} of its probes failed.", "Run the array again."
-            )
-        elif (content := row.tobytes()) in seen:
-            refused[name] = Refusal(
-                name, "duplicate-sample", "Its values are the same as another sample's.", "Find out which of them is right."
-            )
-        else:
-            seen[content] = name
-    kept = tuple(str(name) for name in adata.obs_names if str(name) not in refused)
-    return GateReport("fraction", kept, tuple(refused[name] for name in sorted(refused)))
+    failed = {
+        str(name): Refusal(
+            str(name), "failed-array", f"More than {MAX_MISSING_SAMPLE:.0%} of its probes failed.", "Run the array again."
+        )
+        for name, share in zip(adata.obs_names, missing, strict=True)
+        if share > MAX_MISSING_SAMPLE
+    }
+    return check_measured(adata, "fraction", failed)
 
 
 def m_values(beta: FloatArray) -> FloatArray:

@@ -7,11 +7,41 @@ Bioinformatics 2018, 19:1).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from groundwork.problems import Unusable
+from omics.gates import GateReport
 from omics.kernels import FloatArray
+from omics.numeric import check_measured, read_numeric
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def read_intensities(path: Path | str) -> AnnData:
+    """Read a table of protein intensities, proteins in rows and samples in columns; arguments and errors of `numeric.read_numeric`."""
+    return read_numeric(path, "protein")
+
+
+def check_intensities(adata: AnnData) -> GateReport:
+    """Refuse samples in which no protein was quantified (`empty-sample`) or that repeat another (`duplicate-sample`)."""
+    measured = adata.copy()
+    values = np.asarray(adata.X, dtype=np.float64)
+    measured.X = np.where(values == 0, np.nan, values)
+    return check_measured(measured, "intensities")
+
+
+_HIGHEST_LOGARITHM = 64.0
+"""No intensity's log2 is above this."""
+
+
+def are_logarithms(values: FloatArray) -> bool:
+    """Whether values are logarithms already, as reverse-phase arrays and ratios to a reference are: some lie below zero, none is large."""
+    known = values[np.isfinite(values)]
+    return bool(known.size and known.min() < 0 and known.max() < _HIGHEST_LOGARITHM)
 
 
 def log_intensities(intensities: FloatArray) -> FloatArray:

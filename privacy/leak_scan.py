@@ -46,7 +46,7 @@ _SUBJECT_COLUMNS = ("subject_id", "primary", "PatientID")
 _WHOLE_DIGITS, _WHOLE_TEXT = 14, 8
 _LEAST_RAW, _LEAST_INTEGER = 4, 100_000
 
-_COUNTED = frozenset({"source_row", "data", "indices", "indptr", "codes", "obsmap", "varmap"})
+_COUNTED = frozenset({"source_row", "SRCSEQ", "data", "indices", "indptr", "codes", "obsmap", "varmap"})
 """Columns and arrays whose whole numbers we count ourselves: rows of a source, positions in a matrix or among categories.
 
 In a large cohort some count always equals some short hospital number.

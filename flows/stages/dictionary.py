@@ -26,6 +26,20 @@ SUBJECTS = (
 )
 
 
+PER_SAMPLE = {
+    "mutations": [("mutations_tmb", "Tumour mutational burden", "Protein-changing variants per callable megabase.", "1/Mb")],
+    "copy_number": [
+        (
+            "copy_number_fraction_altered",
+            "Fraction of the genome altered",
+            "Share of the profiled autosomal bases in segments whose log2 ratio is 0.2 or more from zero.",
+            "1",
+        )
+    ],
+}
+"""Columns of the analysis table that an assay gives beside its features: column, label, derivation, unit."""
+
+
 def describe_columns(run: Run, analysis: list[str]) -> list[pl.DataFrame]:
     """Return dictionary pieces for subjects, features and the columns of the analysis table."""
     rows = [
@@ -90,14 +104,8 @@ def _analysis(run: Run, analysis: list[str]) -> Iterator[dict[str, str]]:
         known.add(f"{assay}_sample")
         yield _row(f"{assay}_sample", f"Chosen sample of {assay}", _sample(sample_window), table="analysis", source="sample_map")
         yield _row(f"{assay}_*", f"Value of {assay} in the chosen sample", _value(run, assay), table="analysis", source=assay)
-        if assay == "mutations":
-            yield _row(
-                "mutations_tmb",
-                "Tumour mutational burden",
-                "Protein-changing variants per callable megabase.",
-                table="analysis",
-                unit="1/Mb",
-            )
+        for name, label, derivation, unit in PER_SAMPLE.get(assay, ()):
+            yield _row(name, label, derivation, table="analysis", unit=unit)
     if windows.imaging is None:
         return
     described = {row["column"]: row for row in _feature_rows(run)}
@@ -152,6 +160,11 @@ def _imaging(window: ImagingWindow) -> str:
 
 
 def _value(run: Run, assay: str) -> str:
-    if assay == "rna":
-        return f"Normalised expression (method {run.study.assays.rna.method}) of the gene."
-    return "1 when the gene has a protein-changing variant, 0 when it was sequenced and has none, null when it was not sequenced."
+    words = {
+        "rna": f"Normalised expression (method {run.study.assays.rna.method}) of the gene.",
+        "mutations": "1 when the gene has a protein-changing variant, 0 when it was sequenced and has none, null when it was not sequenced.",
+        "methylation": "M-value, log2(beta / (1 - beta)), of the probe; null where it was masked or not detected.",
+        "copy_number": "Mean log2 ratio of tumour to normal over the chromosome arm; null where segments cover less than half of it.",
+        "proteomics": "log2 abundance of the protein less the median of the sample; null when it was not quantified.",
+    }
+    return words[assay]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import polars as pl
 
 from clinical.concepts import Concepts
@@ -23,6 +21,7 @@ from linking.index import index_events
 from linking.join import join
 from linking.missing import why_missing
 from linking.repeated import repeated_measures
+from omics.assays import chosen_values
 from omics.store import read_zarr
 
 
@@ -95,30 +94,19 @@ def _problems(run: Run) -> pl.DataFrame:
 
 
 def add_assay_values(run: Run, analysis: pl.DataFrame, trace: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Add the values of each subject's chosen sample: asked genes' expression, gene mutations and TMB.
+    """Add the values of each subject's chosen sample (`omics.assays.chosen_values`).
 
     The column is `<assay>_<symbol>`. Its trace row is that of the sample it was taken from.
     """
+    options = run.study.assays
     for assay in run.study.windows.assays:
         store = run.study.work.staging / "omics" / assay / "all.zarr"
         column = f"{assay}_sample"
         if not store.exists() or column not in analysis.columns:
             continue
-        adata = read_zarr(store)
         chosen = analysis.select(column).drop_nulls().to_series().to_list()
-        adata = adata[[name for name in chosen if name in adata.obs_names]]
-        symbols = [str(s) or str(g) for s, g in zip(adata.var["symbol"], adata.var_names, strict=True)]
-        matrix = np.asarray(adata.X, dtype=np.float64)
-        if assay == "mutations":
-            mutated = (matrix == 1).sum(axis=0)
-            wanted = [i for i, count in enumerate(mutated) if count >= run.study.assays.mutations.min_samples]
-        else:
-            wanted = [symbols.index(gene) for gene in run.study.assays.genes if gene in symbols]
-        values: dict[str, Any] = {column: list(adata.obs_names)}
-        values |= {f"{assay}_{symbols[i]}": matrix[:, i] for i in wanted}
-        if "tmb" in adata.obs:
-            values[f"{assay}_tmb"] = adata.obs["tmb"].to_numpy(dtype=float)
-        frame = pl.DataFrame(values, schema_overrides={column: pl.String}).with_columns(pl.selectors.float().fill_nan(None))
+        values = chosen_values(assay, read_zarr(store), chosen, options.genes, options.mutations.min_samples)
+        frame = values.rename({"colname": column})
         analysis = analysis.join(frame, on=column, how="left", maintain_order="left")
         mine = trace.filter(pl.col("variable") == column).with_columns(pl.lit(f"{assay}_*").alias("variable"))
         trace = pl.concat([trace.filter(pl.col("variable") != column), mine])

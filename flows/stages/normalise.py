@@ -22,6 +22,7 @@ from groundwork.problems import Unusable
 from groundwork.tables import EVENTS, QUARANTINE, SAMPLE_MAP
 from groundwork.work import Outcome, Unit
 from omics import store
+from omics.names import AssayName
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -284,7 +285,7 @@ def _remove_others(home: Path, kept: set[Path]) -> None:
 # All samples of an assay in one store ------------------------------------------------------------------------------
 
 
-def _together(run: Run, assay: str, stores: list[Path], excluded: frozenset[str], inputs: str) -> Outcome:
+def _together(run: Run, assay: AssayName, stores: list[Path], excluded: frozenset[str], inputs: str) -> Outcome:
     destination = run.study.work.staging / "omics" / assay / "all.zarr"
     (outcome,) = run.units(
         f"together-{assay}",
@@ -297,17 +298,17 @@ def _together(run: Run, assay: str, stores: list[Path], excluded: frozenset[str]
     return outcome
 
 
-type _TogetherWork = tuple[str, list[Path], frozenset[str], Path]
+type _TogetherWork = tuple[AssayName, list[Path], frozenset[str], Path]
 
 
 def put_together(_: None, work: _TogetherWork) -> dict[str, Any]:
     """Write all samples of an assay into one store; no value is changed."""
+    from omics.assays import together
     from omics.counts import stack
-    from omics.mutations import combine_tables
 
     assay, stores, excluded, destination = work
     parts = _parts(stores, excluded)
-    adata = stack(parts) if assay == "rna" else combine_tables(parts)
+    adata = stack(parts) if assay == "rna" else together(assay, parts)
     store.write_zarr(adata, destination)
     return {"samples": adata.n_obs, "features": adata.n_vars}
 

@@ -17,11 +17,13 @@ from groundwork.problems import UserError
 from groundwork.tables import QUARANTINE, SAMPLE_MAP, write_parquet
 from groundwork.work import Outcome, Unit
 from omics import samples, store
+from omics.assays import AssayFiles, read, sample_names
+from omics.names import AssayName
 from privacy.keys import Key
 from privacy.subjects import SubjectLookup
 
 if TYPE_CHECKING:
-    from anndata import AnnData
+    pass
 
 
 type _Refused = dict[str, tuple[str, str, str]]
@@ -39,29 +41,20 @@ NO_MATRIX = "no-matrix"
 class AssayTask:
     """One matrix of one assay of one centre: the unit of work."""
 
-    assay: str
+    assay: AssayName
     centre: str
-    matrix: Path | None
-    """The file; None for the samples that are in no file."""
+    files: AssayFiles
     sheet: pl.DataFrame
     """Rows of the sample sheet that belong to it."""
-    profiled: tuple[str, ...] | None
     refused: _Refused
     destination: Path
     key: Key
     lookup: SubjectLookup
 
 
-def read_names(_: None, source: tuple[str, Path]) -> dict[str, Any]:
+def read_names(_: None, source: tuple[AssayName, Path]) -> dict[str, Any]:
     """Return the names of the samples that a matrix holds; they stay in the vault's ledger."""
-    assay, path = source
-    if assay == "rna":
-        from omics.counts import read_counts
-
-        return {"samples": [str(name) for name in read_counts(path).obs_names]}
-    from omics.mutations import read_maf
-
-    return {"samples": list(read_maf(path).profiled)}
+    return {"samples": sample_names(*source)}
 
 
 def stage_matrix(_: None, task: AssayTask) -> dict[str, Any]:
@@ -73,17 +66,16 @@ def stage_matrix(_: None, task: AssayTask) -> dict[str, Any]:
     """
     from omics.identity import sex_from_expression
 
-    read = _read_rna if task.assay == "rna" else _read_mutations
-    adata, refused, notes, keep = read(task)
+    gated = read(task.assay, task.files, dict(task.sheet.select("sample", "patient").iter_rows()))
     staged = samples.stage(
-        adata,
+        gated.adata,
         task.sheet,
         assay=task.assay,
         centre=task.centre,
         lookup=task.lookup,
         key=task.key,
-        refused={**refused, **task.refused},
-        keep_obs=keep,
+        refused={**gated.refused, **task.refused},
+        keep_obs=gated.keep,
     )
     with atomic_folder(task.destination) as folder:
         if staged.adata.n_obs:
@@ -93,32 +85,7 @@ def stage_matrix(_: None, task: AssayTask) -> dict[str, Any]:
         SAMPLE_MAP.write(staged.sample_map, folder / "sample_map.parquet")
         QUARANTINE.write(staged.quarantine, folder / "quarantine.parquet")
     used = int((staged.sample_map["status"] == "used").sum())
-    return {"folder": task.destination.name, "samples": used, "quarantined": staged.quarantine.height, "notes": list(notes)}
-
-
-type _Read = tuple[AnnData, _Refused, tuple[str, ...], tuple[str, ...]]
-
-
-def _read_rna(task: AssayTask) -> _Read:
-    import anndata
-    import numpy as np
-
-    from omics.counts import read_counts
-    from omics.gates import check_counts
-
-    if task.matrix is None:
-        return anndata.AnnData(X=np.zeros((0, 0), dtype=np.int32)), {}, (), ()
-    adata = read_counts(task.matrix)
-    patients = dict(task.sheet.select("sample", "patient").iter_rows())
-    report = check_counts(adata, {name: patients[name] for name in adata.obs_names if name in patients})
-    return report.apply(adata), report.staging_reasons(), report.notes, ()
-
-
-def _read_mutations(task: AssayTask) -> _Read:
-    from omics.mutations import read_maf, without_variants
-
-    data = read_maf(task.matrix, task.profiled) if task.matrix else without_variants(task.profiled or ())
-    return data.gene_table(), {}, data.notes, ("profiled", "variants", "tmb")
+    return {"folder": task.destination.name, "samples": used, "quarantined": staged.quarantine.height, "notes": list(gated.notes)}
 
 
 def stage_omics(run: Run, name: str) -> list[Outcome]:
@@ -169,7 +136,7 @@ def stage_omics(run: Run, name: str) -> list[Outcome]:
 
 
 def _matrix_units(
-    run: Run, name: str, assay: str, source: AssaySource, sheet: pl.DataFrame, held: dict[Path, set[str]]
+    run: Run, name: str, assay: AssayName, source: AssaySource, sheet: pl.DataFrame, held: dict[Path, set[str]]
 ) -> list[Unit]:
     """Return a unit per matrix, and one for what is named and in no matrix."""
     counts = Counter(sample for names in held.values() for sample in names)
@@ -180,11 +147,12 @@ def _matrix_units(
 
         profiled = set(read_profiled(run.study.path(source.profiled)))
     work: list[tuple[str, Path | None, set[str]]] = [(path.name, path, names) for path, names in held.items()]
-    if assay == "rna":
-        work.append((NO_MATRIX, None, set(sheet["sample"]) - set(counts)))
-    elif profiled is not None:
+    if profiled is not None:
         # Of samples that were never sequenced nothing is missing: one sheet serves several assays.
         work.append((NO_MATRIX, None, profiled - set(counts)))
+    elif assay == "rna":
+        work.append((NO_MATRIX, None, set(sheet["sample"]) - set(counts)))
+    detection, masked = (run.study.path(name) if name else None for name in (source.detection, source.masked))
     units = []
     for label, path, names in work:
         mine = sheet.filter(pl.col("sample").is_in(sorted(names)))
@@ -193,10 +161,12 @@ def _matrix_units(
         destination = run.study.work.staging / "omics" / assay / name / run.token("matrix", label)
         own = {sample: why for sample, why in refused.items() if sample in names}
         listed = tuple(sorted(names)) if assay == "mutations" and (profiled is not None or path is None) else None
-        task = AssayTask(assay, name, path, mine, listed, own, destination, run.key, SubjectLookup(lookup))
+        files = AssayFiles(path, listed, detection, masked, run.study.assays.copy_number.build)
+        task = AssayTask(assay, name, files, mine, own, destination, run.key, SubjectLookup(lookup))
         digest = digest_of(
             [
-                stamp([path]) if path else "",
+                stamp([file for file in (path, detection, masked) if file]),
+                files.build,
                 mine.drop("source_row").rows(),
                 sorted([*k, *v] for k, v in lookup.items()),
                 listed,

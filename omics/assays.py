@@ -1,0 +1,231 @@
+"""The assays that a study may name: how one file of each is read and gated, and how all centres' samples come together.
+
+Bulk RNA counts are put on one scale by `omics.frozen`; the other assays need nothing learned from other samples: each row
+is the same whatever came later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import polars as pl
+
+from groundwork.problems import Unusable
+from omics import copynumber, methylation, numeric, proteomics
+from omics.names import AssayName
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from omics.mutations import MutationData
+
+type Refused = Mapping[str, tuple[str, str, str]]
+_VCF = (".vcf", ".vcf.gz", ".vcf.bgz")
+
+
+@dataclass(frozen=True)
+class AssayFiles:
+    """The files of one matrix, and what must be known to read them.
+
+    Attributes:
+        matrix: The file, or None for samples that are in no file (`profiled` names them).
+        profiled: Mutations: samples that were sequenced; None when the file's own samples are all.
+        detection: Methylation: table of detection p-values, probes and samples as in the matrix.
+        masked: Methylation: list of probes to leave out, one a line.
+        build: Copy number: the genome the positions refer to.
+    """
+
+    matrix: Path | None
+    profiled: tuple[str, ...] | None = None
+    detection: Path | None = None
+    masked: Path | None = None
+    build: copynumber.Build = "hg38"
+
+
+@dataclass(frozen=True)
+class Gated:
+    """One matrix behind its gates.
+
+    Attributes:
+        adata: Samples that can be used x features, under their source names; `var["symbol"]` names the features.
+        refused: The other samples, as `samples.stage` takes them.
+        notes: Ledger lines on the matrix as a whole.
+        keep: Columns of `obs` that hold computed values.
+    """
+
+    adata: AnnData
+    refused: Refused
+    notes: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+
+
+def sample_names(assay: AssayName, matrix: Path) -> list[str]:
+    """Return the names of the samples that a file holds."""
+    if assay == "mutations":
+        return list(_mutations(AssayFiles(matrix)).profiled)
+    if assay == "copy_number":
+        return sorted(copynumber.read_segments(matrix)["sample"].unique())
+    return [str(name) for name in _MATRICES[assay](matrix).obs_names]
+
+
+def read(assay: AssayName, files: AssayFiles, patients: Mapping[str, str] | None = None) -> Gated:
+    """Read one matrix and gate its samples.
+
+    Args:
+        assay: Name of the assay.
+        files: What to read.
+        patients: Patient of each sample, for the gates that compare samples of one patient.
+
+    Raises:
+        Unusable: If the matrix as a whole cannot be used; reasons are those of the assay's module.
+    """
+    if files.matrix is None and assay != "mutations":
+        return Gated(_empty(), {})
+    return _READERS[assay](files, patients or {})
+
+
+def together(assay: AssayName, parts: Sequence[AnnData]) -> AnnData:
+    """Return the samples of all centres as one matrix, ordered by name.
+
+    Mutations: genes of all. Methylation: M-values of the probes that all arrays have, beta in `layers["beta"]`.
+    Copy number and proteomics: regions and proteins of all, missing where a centre lacks them. RNA is `omics.frozen`'s.
+    """
+    if assay == "mutations":
+        from omics.mutations import combine_tables
+
+        return combine_tables(parts)
+    joined = numeric.together(parts, shared=assay == "methylation")
+    return methylation.to_m_values(joined) if assay == "methylation" else joined
+
+
+def _empty() -> AnnData:
+    import anndata
+
+    return anndata.AnnData(X=np.zeros((0, 0), dtype=np.int32))
+
+
+def _read_counts(path: Path) -> AnnData:
+    from omics.counts import read_counts
+
+    return read_counts(path)
+
+
+_MATRICES: Mapping[str, Callable[[Path], AnnData]] = {
+    "rna": _read_counts,
+    "methylation": methylation.read_beta,
+    "proteomics": proteomics.read_intensities,
+}
+
+
+def _rna(files: AssayFiles, patients: Mapping[str, str]) -> Gated:
+    from omics.gates import check_counts
+
+    assert files.matrix is not None
+    adata = _read_counts(files.matrix)
+    report = check_counts(adata, {name: patients[name] for name in adata.obs_names if name in patients})
+    return Gated(report.apply(adata), report.staging_reasons(), report.notes)
+
+
+def _mutations(files: AssayFiles) -> MutationData:
+    from omics.mutations import read_maf, without_variants
+    from omics.vcf import read_vcf
+
+    if files.matrix is None:
+        return without_variants(files.profiled or ())
+    if files.matrix.name.lower().endswith(_VCF):
+        return read_vcf([files.matrix])
+    return read_maf(files.matrix, files.profiled)
+
+
+def _gene_table(files: AssayFiles, _: Mapping[str, str]) -> Gated:
+    data = _mutations(files)
+    return Gated(data.gene_table(), {}, data.notes, ("profiled", "variants", "tmb"))
+
+
+def _methylation(files: AssayFiles, _: Mapping[str, str]) -> Gated:
+    assert files.matrix is not None
+    adata = methylation.read_beta(files.matrix)
+    detection = None
+    if files.detection:
+        p_values = numeric.read_numeric(files.detection, "probe")
+        if set(adata.var_names) - set(p_values.var_names) or set(adata.obs_names) - set(p_values.obs_names):
+            raise Unusable(
+                "no-detection-p",
+                "The table of detection p-values lacks probes or samples of the matrix.",
+                "Export both from the same arrays.",
+            )
+        detection = np.asarray(p_values[adata.obs_names][:, adata.var_names].X)
+    probes = files.masked.read_text(encoding="utf-8-sig").split() if files.masked else []
+    cleaned = methylation.mask(adata, detection=detection, probes=probes)
+    report = methylation.check_beta(cleaned)
+    counts = cleaned.uns["masked"]
+    notes = tuple(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count)
+    return Gated(cleaned[list(report.kept)].copy(), report.staging_reasons(), notes)
+
+
+def _copy_number(files: AssayFiles, _: Mapping[str, str]) -> Gated:
+    assert files.matrix is not None
+    segments = copynumber.read_segments(files.matrix)
+    adata = copynumber.arm_levels(segments, files.build)
+    adata.var["symbol"] = adata.var_names.astype(object)
+    altered = pd.DataFrame(copynumber.fraction_altered(segments).to_dict(as_series=False)).set_index("sample")
+    for column in altered.columns:
+        adata.obs[column] = altered[column].reindex(adata.obs_names).to_numpy()
+    return Gated(adata, {}, (), tuple(altered.columns))
+
+
+def _proteomics(files: AssayFiles, _: Mapping[str, str]) -> Gated:
+    assert files.matrix is not None
+    adata = proteomics.read_intensities(files.matrix)
+    report = proteomics.check_intensities(adata)
+    kept = adata[list(report.kept)].copy()
+    values = np.asarray(kept.X, dtype=np.float64)
+    logarithms = proteomics.are_logarithms(values)
+    kept.X = proteomics.median_centre(values if logarithms else proteomics.log_intensities(values))
+    notes = ("values below zero: taken as logarithms",) if logarithms else ()
+    return Gated(kept, report.staging_reasons(), notes)
+
+
+_READERS: Mapping[str, Callable[[AssayFiles, Mapping[str, str]], Gated]] = {
+    "rna": _rna,
+    "mutations": _gene_table,
+    "methylation": _methylation,
+    "copy_number": _copy_number,
+    "proteomics": _proteomics,
+}
+
+
+def chosen_values(assay: str, adata: AnnData, samples: Sequence[str], features: Sequence[str], min_mutated: int) -> pl.DataFrame:
+    """Return the values of samples that enter an analysis table.
+
+    Args:
+        assay: Name of the assay.
+        adata: All samples, as `together` or `omics.frozen` leaves them.
+        samples: The chosen samples.
+        features: Symbols (gene, probe, protein, arm) that are asked for; those that the assay lacks are left out.
+        min_mutated: Mutations: genes mutated in fewer of the chosen samples are left out; all others enter.
+
+    Returns:
+        `colname`, then `<assay>_<symbol>` per feature, then what was computed per sample: `mutations_tmb`,
+        `copy_number_fraction_altered`. Missing is null.
+    """
+    mine = adata[[name for name in samples if name in adata.obs_names]]
+    symbols = [str(symbol) or str(name) for symbol, name in zip(mine.var["symbol"], mine.var_names, strict=True)]
+    matrix = np.asarray(mine.X, dtype=np.float64)
+    if assay == "mutations":
+        wanted = [i for i, count in enumerate((matrix == 1).sum(axis=0)) if count >= min_mutated]
+    else:
+        wanted = [symbols.index(name) for name in features if name in symbols]
+    columns: dict[str, object] = {"colname": [str(name) for name in mine.obs_names]}
+    columns |= {f"{assay}_{symbols[i]}": matrix[:, i] for i in wanted}
+    columns |= {f"{assay}_{name}": mine.obs[name].to_numpy(dtype=float) for name in _PER_SAMPLE if name in mine.obs}
+    frame = pl.DataFrame(columns, schema_overrides={"colname": pl.String})
+    return frame.with_columns(pl.selectors.float().fill_nan(None))
+
+
+_PER_SAMPLE = ("tmb", "fraction_altered")
