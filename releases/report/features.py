@@ -56,7 +56,8 @@ def heading(name: str) -> str:
 
 def _features_to_show(data: ReportData) -> list[str]:
     dictionary = data.dictionary.filter(pl.col("table") == "radiomics")
-    known = set(data.columns("analysis"))
+    # Of a subject, not of an image: keys and columns that the radiomics matrix repeats.
+    known = set(data.columns("analysis")) - set(data.columns("subjects"))
     names = [c for c in dictionary["column"] if c in known]
     preferred = [n for p in PREFERRED_FEATURES for n in names if n.endswith(p)]
     rest = [n for n in names if n not in set(preferred)]
