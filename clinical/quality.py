@@ -158,12 +158,12 @@ def stop_if_poor(checks: pl.DataFrame) -> None:
     bad = failures(checks).filter(pl.col("stops_release"))
     if bad.height:
         lines = [
-            f"{row['category']}/{row['check']} in {row['centre']}/{row['table'] or 'all tables'} {row['field']}: "
+            f"{row['category']}/{row['check']} in {row['centre']}/{row['table'] or 'all tables'}{row['field'] and ' ' + row['field']}: "
             f"{row['violations']} of {row['rows']} rows ({row['share']:.2f} %, allowed {row['threshold']:.2f} %)"
             for row in bad.iter_rows(named=True)
         ]
         text = "\n  ".join(lines)
-        raise UserError(f"The data quality does not allow a release:\n  {text}\nCorrect the sources, or set `quality.checks`.")
+        raise UserError(f"The data quality does not allow a release:\n  {text}\nCorrect the sources, or set the checks in the file that `quality` names.")
 
 
 _Check = tuple[str, pl.DataFrame, pl.Expr, bool]

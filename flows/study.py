@@ -16,6 +16,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError
 
 from clinical.endpoints import Endpoints
+from clinical.treatments import CYCLE_DAYS
 from flows.methods import Method
 from flows.workspace import Workspace
 from groundwork.files import digest_of
@@ -251,6 +252,15 @@ class Deidentification(DeidentifyOptions):
     """Each subject's dates move 1 to this many days into the past."""
 
 
+class Treatments(Section):
+    """How lines and changes of treatment are told apart (`DERIVED//LINE`, `DERIVED//TREATMENT_CHANGE` in the timeline)."""
+
+    cycle_days: int = Field(default=CYCLE_DAYS, ge=1)
+    """Molecules that start within so many days of a regimen's first day belong to it."""
+    protocols: list[list[str]] = []
+    """Sets of ATC codes planned together, in whatever sequence: changes inside one are none."""
+
+
 class Dask(Section):
     """Where the work runs."""
 
@@ -285,6 +295,10 @@ class Study(Section):
     assays: Assays = Assays()
     concepts: str | None = None
     """YAML of concepts that adds to the packaged one."""
+    quality: str | None = None
+    """YAML of data-quality thresholds over the packaged `clinical/quality.yaml`. When it is named, a failed check marked
+    `stop: true` stops the release; without it the table is made and shown, and stops nothing."""
+    treatments: Treatments = Treatments()
     index: IndexRule
     windows: Windows = Windows.model_validate({})
     cohort: CohortRules = CohortRules()

@@ -77,6 +77,8 @@ _ADTTE = {
     "ADT_MAX": ("Latest analysis date", "Latest day of event or censoring.", ""),
     "AVAL_MIN": ("Least analysis value", "Shortest time that the known dates allow.", ""),
     "AVAL_MAX": ("Greatest analysis value", "Longest time that the known dates allow.", ""),
+    "ENTRYDT": ("Date of entry", "First image or sample that the cohort asks for, the latest when several; shifted.", ""),
+    "ENTRY": ("Time of entry", "Days from STARTDT at which the subject comes under observation (left truncation).", "d"),
     "problem": ("Problem", "Code of what contradicts the row; empty when nothing does.", ""),
     "SRCDOM": ("Source data", "Table the analysis date was read from.", ""),
     "SRCVAR": ("Source variable", "Column the analysis date was read from.", ""),

@@ -9,7 +9,9 @@ import polars as pl
 
 from clinical.concepts import Concepts
 from clinical.meds import write_dataset
+from clinical.quality import QualityRules, check_quality
 from clinical.timeline import TimelineTask, read_events
+from clinical.treatments import LineRule, treatment_events
 from flows.stages.run import Run, stamp
 from groundwork.files import digest_of
 from groundwork.problems import Unusable, UserError
@@ -75,6 +77,15 @@ def read_concepts(run: Run) -> Concepts:
     return Concepts.read(run.study.path(run.study.concepts)) if run.study.concepts else Concepts.default()
 
 
+def quality_table(run: Run, events: pl.DataFrame) -> pl.DataFrame:
+    """Return the checks of data quality over a timeline, and over the rows of the sources that never entered it."""
+    rules = QualityRules.read(run.study.path(run.study.quality)) if run.study.quality else QualityRules.default()
+    folders = [run.study.work.staging / "clinical" / name for name in run.study.centres]
+    accounts = [pl.read_parquet(path) for folder in folders if (path := folder / "account.parquet").exists()]
+    problems = pl.concat([QUARANTINE.empty(), *(QUARANTINE.read(folder / "problems.parquet") for folder in folders)])
+    return check_quality(events, rules, problems=problems, account=pl.concat(accounts) if accounts else None)
+
+
 def build_timeline(run: Run) -> Path:
     """Merge records, images and samples of all centres into one MEDS dataset: the spine that all hangs on."""
     staging = run.study.work.staging
@@ -84,5 +95,9 @@ def build_timeline(run: Run) -> Path:
     frames.append(study_events(SERIES.read(staging / "imaging" / "series.parquet")))
     frames.append(sample_events(SAMPLE_MAP.read(staging / "omics" / "sample_map.parquet")))
     events = pl.concat([EVENTS.conform(frame) for frame in frames])
+    options = run.study.treatments
+    rule = LineRule(options.cycle_days, protocols=tuple(frozenset(codes) for codes in options.protocols))
+    # Over all centres: who changes hospital changes no treatment by that.
+    events = pl.concat([events, treatment_events(events, rule)])
     run.say(f"timeline: {events.height} events of {events['subject_id'].n_unique()} subjects")
     return write_dataset(events, staging / "timeline", name=run.study.study)

@@ -21,6 +21,18 @@ SUBJECTS = (
     ("centres", "All centres", "Every centre that knows the subject, separated by semicolons.", "", ""),
     ("SEX", "Sex", "Administrative sex in the clinical records.", "M male; F female", ""),
     ("AGE", "Age at the index", "Whole years from birth to the index date.", "", "a"),
+    ("T", "T at the index", "Last T of a TNM staging up to the index.", "", ""),
+    ("N", "N at the index", "Last N of a TNM staging up to the index.", "", ""),
+    ("M", "M at the index", "Last M of a TNM staging up to the index.", "", ""),
+    ("STAGE", "Stage at the index", "Last stage group up to the index.", "", ""),
+    (
+        "CHARLSON",
+        "Charlson comorbidity index",
+        "ICD-10 diagnoses up to the index (Quan 2005), weights of 1987, cancer and metastasis left out.",
+        "",
+        "",
+    ),
+    ("LSTALVDT", "Last date known alive", "Latest event of the concept last_contact.", "", ""),
     ("INDEXDT", "Index date", "Shifted date of the index event.", "", ""),
     ("has_*", "Modality present", "Whether the subject has data of this modality, inside or outside the windows.", "", ""),
 )

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from clinical.concepts import Concepts
-from clinical.endpoints import derive
+from clinical.at_index import charlson, staging
+from clinical.endpoints import derive, with_entry
 from clinical.meds import read_dataset
-from clinical.quality import check_quality
-from flows.stages.clinical import read_concepts
+from flows.stages.clinical import quality_table, read_concepts
 from flows.stages.features import stability
 from flows.stages.run import Run
 from groundwork.tables import FEATURES, QUARANTINE, SAMPLE_MAP, SERIES, write_parquet
@@ -38,12 +39,12 @@ class Linked:
 
 def link(run: Run) -> Linked:
     """Join everything at the index and write cohort, flow, index, analysis, trace, adtte and subjects."""
-    study, staging = run.study, run.study.work.staging
+    study, here = run.study, run.study.work.staging
     concepts = read_concepts(run)
-    events = read_dataset(staging / "timeline")
-    series = SERIES.read(staging / "imaging" / "series.parquet")
-    features = FEATURES.read(staging / "imaging" / "features.parquet")
-    samples = SAMPLE_MAP.read(staging / "omics" / "sample_map.parquet")
+    events = read_dataset(here / "timeline")
+    series = SERIES.read(here / "imaging" / "series.parquet")
+    features = FEATURES.read(here / "imaging" / "features.parquet")
+    samples = SAMPLE_MAP.read(here / "omics" / "sample_map.parquet")
 
     findings = check_concordance(events, series, samples if samples.height else None, features=features)
     index = index_events(events, concepts, study.index)
@@ -62,7 +63,10 @@ def link(run: Run) -> Linked:
     joined = join(events, features, samples if samples.height else None, index, study.windows, concepts)
     analysis, trace = add_assay_values(run, joined.analysis, joined.trace)
     adtte = pl.concat([derive(events, index, code, concepts) for code in study.endpoints])
+    entry = entries(study.cohort.include, series, samples)
+    adtte = with_entry(adtte, entry) if entry.height else adtte
     subjects = describe_subjects(events, cohort.subjects.filter("included"), series, samples, concepts)
+    subjects = with_state_at_index(subjects, events, index, concepts)
 
     folder = run.study.work.linked
     tables = {
@@ -77,7 +81,7 @@ def link(run: Run) -> Linked:
         "bds": repeated_measures(events, index, study.windows, concepts, trace),
         "missing": why_missing(events, series, samples, index, study.windows, concepts),
         "concordance": findings,
-        "quality": check_quality(events, problems=_problems(run)),
+        "quality": quality_table(run, events),
     }
     for name, frame in tables.items():
         write_parquet(frame, folder / f"{name}.parquet")
@@ -87,10 +91,31 @@ def link(run: Run) -> Linked:
     return Linked(folder)
 
 
-def _problems(run: Run) -> pl.DataFrame:
-    folder = run.study.work.staging / "clinical"
-    frames = [QUARANTINE.read(folder / name / "problems.parquet") for name in run.study.centres]
-    return pl.concat([QUARANTINE.empty(), *frames])
+def entries(include: Sequence[str], series: pl.DataFrame, samples: pl.DataFrame) -> pl.DataFrame:
+    """Return `subject_id, time` of the first image and sample of each kind that the cohort asks for.
+
+    A cohort that asks for an image or a sample is left-truncated: nobody in it can have died before having it.
+    """
+    found = [pl.DataFrame(schema={"subject_id": pl.Int64, "time": pl.Datetime("us")})]
+    for rule in include:
+        kind, _, modality = rule.partition(":")
+        if kind in ("imaging", "features"):
+            own = series.filter(pl.col("Modality") == modality) if modality else series
+            found.append(own.group_by("subject_id").agg(pl.col("series_time").min().alias("time")))
+        elif kind in samples["assay"]:
+            own = samples.filter((pl.col("assay") == kind) & (pl.col("status") == "used"))
+            first = pl.col("sample_time_max").min().alias("time")
+            found.append(own.group_by(pl.col("primary").alias("subject_id")).agg(first))
+    return pl.concat(found)
+
+
+def with_state_at_index(subjects: pl.DataFrame, events: pl.DataFrame, index: pl.DataFrame, concepts: Concepts) -> pl.DataFrame:
+    """Add TNM, stage and the Charlson index (without the cancer itself) as last known at the index, and the last day alive."""
+    alive = concepts.select(events, "last_contact").group_by("subject_id").agg(pl.col("time_min").max().dt.date().alias("LSTALVDT"))
+    score = charlson(events, index, without=("malignancy", "metastatic_tumour")).select("subject_id", "CHARLSON")
+    for frame in (staging(events, index, concepts), score, alive):
+        subjects = subjects.join(frame, on="subject_id", how="left", maintain_order="left")
+    return subjects
 
 
 def add_assay_values(run: Run, analysis: pl.DataFrame, trace: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

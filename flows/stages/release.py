@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from clinical.quality import stop_if_poor
 from flows.stages.dictionary import describe_columns
 from flows.stages.linking import Linked
 from flows.stages.normalise import released_models
@@ -104,8 +105,9 @@ def released_settings(run: Run) -> dict[str, object]:
     settings["models"] = released_models(study.work.staging)
     if study.features:
         settings["features"]["settings"] = sha256_file(study.path(study.features.settings))
-    if study.concepts:
-        settings["concepts"] = sha256_file(study.path(study.concepts))
+    for name in ("concepts", "quality"):
+        if path := getattr(study, name):
+            settings[name] = sha256_file(study.path(path))
     return settings
 
 
@@ -133,6 +135,8 @@ def publish(run: Run, version: str | None = None) -> Path:
     Raises:
         UserError: As `releases.publish.publish_release`; `VersionTaken` when the version stands with other content.
     """
+    if run.study.quality:
+        stop_if_poor(Linked(run.study.work.linked).table("quality"))
     inputs = release_inputs(run, version or run.study.release.version)
     releases = run.study.path(run.study.releases)
     stood = (releases / inputs.study / inputs.version).exists()

@@ -1,0 +1,50 @@
+"""Section: the checks of data quality, those that did not pass first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from releases.disclosure import MASK_TEXT, is_small
+from releases.report.data import ReportData
+from releases.report.section import Section
+
+
+def checks(data: ReportData) -> list[dict[str, Any]]:
+    """Return the checks over all years: share of rows that violate each, what is allowed, and whether it passed.
+
+    Numbers of rows are not shown: those of two checks can differ by a few persons. A share that stands for few rows is masked.
+    """
+    frame = data.evidence.get("quality")
+    if frame is None or not frame.height:
+        return []
+    whole = frame.filter(pl.col("year").is_null()).sort("passed", "category", "check", "centre", "table", "field")
+    return [
+        {
+            "category": row["category"],
+            "check": row["check"].replace("-", " "),
+            "place": " / ".join(part for part in (row["centre"], row["table"], row["field"]) if part),
+            "share": MASK_TEXT if _tells(row, data.min_cell) else f"{row['share']:.1f} %",
+            "allowed": f"{row['threshold']:g} %",
+            "passed": row["passed"],
+            "stops": row["stops_release"],
+        }
+        for row in whole.iter_rows(named=True)
+    ]
+
+
+def _tells(row: dict[str, Any], min_cell: int) -> bool:
+    return any(is_small(count, min_cell) for count in (row["rows"], row["violations"], row["rows"] - row["violations"]))
+
+
+def contents(data: ReportData) -> dict[str, Any] | None:
+    """Return what the template shows; nothing where no check was made."""
+    rows = checks(data)
+    if not rows:
+        return None
+    failed = [row for row in rows if not row["passed"]]
+    return {"failed": failed, "passed": [row for row in rows if row["passed"]], "total": len(rows)}
+
+
+SECTION = Section("quality", ("Qualité des données", "Data quality"), ("Qualité", "Quality"), contents)
