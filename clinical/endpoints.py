@@ -88,7 +88,7 @@ class Endpoints:
 
     @classmethod
     def default(cls) -> Self:
-        """Return the definitions that come with the package: OS, PFS, PFS_CONTACT, DFS, TNT, DOR."""
+        """Return the definitions that come with the package: OS, PFS, PFS_CONTACT, DFS, RFS, TNT, DOR."""
         text = files("clinical").joinpath("endpoints.yaml").read_text(encoding="utf-8")
         return cls(_parsed(YAML(typ="safe").load(text), "unibase"))
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MEDS_VERSION = "0.4.1"
-SUBJECTS_PER_SHARD = 1000
+SUBJECTS_PER_SHARD = 250
 _ROW_GROUP = 262_144
 OUR_COLUMNS = ("time_min", "time_max", "end_time", "unit", "recorded_time", "source", "source_row")
 

@@ -163,7 +163,9 @@ def stop_if_poor(checks: pl.DataFrame) -> None:
             for row in bad.iter_rows(named=True)
         ]
         text = "\n  ".join(lines)
-        raise UserError(f"The data quality does not allow a release:\n  {text}\nCorrect the sources, or set the checks in the file that `quality` names.")
+        raise UserError(
+            f"The data quality does not allow a release:\n  {text}\nCorrect the sources, or set the checks in the file that `quality` names."
+        )
 
 
 _Check = tuple[str, pl.DataFrame, pl.Expr, bool]

@@ -183,6 +183,8 @@ class Rows:
 
 def _places(texts: pl.Series, names: list[str]) -> Numbers:
     """Return the place of each text in `names`, which grows by those it does not hold; -1 for null."""
+    if texts.null_count() == len(texts):
+        return np.full(len(texts), _NOTHING, dtype=np.int32)
     place = {name: number for number, name in enumerate(names)}
     for text in texts.drop_nulls().unique().sort():
         if text not in place:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from groundwork.problems import UserError
 from groundwork.tables import EVENTS, QUARANTINE, write_parquet
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from distributed import Client
 
 ROWS_PER_BATCH = 1_000_000
@@ -143,6 +145,7 @@ def build_dataset(
         meds.write_metadata(out, codes, name=centre, notes=notes)
         write_parquet(QUARANTINE.conform(pl.concat([QUARANTINE.empty(), *problems])), out / "metadata" / "problems.parquet")
         write_parquet(account, out / "metadata" / "account.parquet")
+        _open_pieces.cache_clear()
         for piece in work.iterdir():
             piece.unlink()
         work.rmdir()
@@ -273,17 +276,25 @@ def _run_shard(shared: _Shared, shard: int) -> dict[str, Any]:
 
 def _pieces(shared: _Shared, shard: int, first: int) -> list[Piece]:
     """Return the plain rows of one shard, in the order of table and row."""
+    pieces = []
+    for name, reader in _open_pieces(shared.work):
+        # Read, not mapped: what is mapped counts as memory of the process until it is closed.
+        batch = reader.get_batch(shard)
+        if batch.num_rows:
+            columns = {column: batch.column(place).to_numpy() for place, column in enumerate(batch.schema.names)}
+            columns["rank"] = columns["rank"].astype(np.int64) - first
+            pieces.append(Piece(f"{shared.centre}/{_FORMAT}/{name}", columns))
+    return pieces
+
+
+@lru_cache(maxsize=1)
+def _open_pieces(work: Path) -> list[tuple[str, pa.ipc.RecordBatchFileReader]]:
+    """Return table and reader of every file of plain rows, in the order of table and row; opened once for all shards."""
     import pyarrow as pa
 
-    pieces = []
-    for path in sorted(shared.work.glob("plain-*.arrow")):
-        name = path.name.removeprefix("plain-").rsplit("-", 1)[0]
-        # The columns lie in the file, which stays mapped as long as they are in use.
-        batch = pa.ipc.open_file(pa.memory_map(str(path))).get_batch(shard)
-        columns = {column: batch.column(column).to_numpy() for column in batch.schema.names}
-        columns["rank"] = columns["rank"].astype(np.int64) - first
-        pieces.append(Piece(f"{shared.centre}/{_FORMAT}/{name}", columns))
-    return pieces
+    paths = sorted(work.glob("plain-*.arrow"))
+    names = [path.name.removeprefix("plain-").rsplit("-", 1)[0] for path in paths]
+    return [(name, pa.ipc.open_file(pa.OSFile(str(path)))) for name, path in zip(names, paths, strict=True)]
 
 
 def _total(batches: Sequence[dict[str, Any]], shards: Sequence[dict[str, Any]], centre: str) -> pl.DataFrame:

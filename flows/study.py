@@ -303,7 +303,7 @@ class Study(Section):
     windows: Windows = Windows.model_validate({})
     cohort: CohortRules = CohortRules()
     endpoints: list[str] = ["OS"]
-    """Time-to-event endpoints from the index: OS, PFS, PFS_CONTACT, DFS, TNT or DOR, as `clinical/endpoints.yaml` defines them."""
+    """Time-to-event endpoints from the index: OS, PFS, PFS_CONTACT, DFS, RFS, TNT or DOR, as `clinical/endpoints.yaml` defines them."""
     dask: Dask = Dask()
 
     @field_validator("endpoints")

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import polars as pl
 
-from clinical.concepts import Concepts
 from clinical.at_index import charlson, staging
+from clinical.concepts import Concepts
 from clinical.endpoints import derive, with_entry
 from clinical.meds import read_dataset
 from flows.stages.clinical import quality_table, read_concepts
 from flows.stages.features import stability
 from flows.stages.run import Run
-from groundwork.tables import FEATURES, QUARANTINE, SAMPLE_MAP, SERIES, write_parquet
+from groundwork.tables import FEATURES, SAMPLE_MAP, SERIES, write_parquet
 from linking.cohort import build_cohort
 from linking.concordance import check_concordance
 from linking.index import index_events
@@ -111,7 +111,9 @@ def entries(include: Sequence[str], series: pl.DataFrame, samples: pl.DataFrame)
 
 def with_state_at_index(subjects: pl.DataFrame, events: pl.DataFrame, index: pl.DataFrame, concepts: Concepts) -> pl.DataFrame:
     """Add TNM, stage and the Charlson index (without the cancer itself) as last known at the index, and the last day alive."""
-    alive = concepts.select(events, "last_contact").group_by("subject_id").agg(pl.col("time_min").max().dt.date().alias("LSTALVDT"))
+    alive = (
+        concepts.select(events, "last_contact").group_by("subject_id").agg(pl.col("time_min").max().dt.date().alias("LSTALVDT"))
+    )
     score = charlson(events, index, without=("malignancy", "metastatic_tumour")).select("subject_id", "CHARLSON")
     for frame in (staging(events, index, concepts), score, alive):
         subjects = subjects.join(frame, on="subject_id", how="left", maintain_order="left")

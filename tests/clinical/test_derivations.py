@@ -186,6 +186,14 @@ def test_disease_free_survival_counts_recurrences_and_second_cancers() -> None:
     assert (row["EVNTDESC"], row["AVAL"]) == ("RECURRENCE", 183)
 
 
+def test_recurrence_free_survival_does_not_end_with_a_second_cancer() -> None:
+    second = events((1, "OSIRIS_RWD//8.1", "2020-03-01"), (1, "MEDS_DEATH", "2021-01-01")).with_columns(
+        pl.when(pl.col("code") == "OSIRIS_RWD//8.1").then(2.0).cast(pl.Float32).alias("numeric_value")
+    )
+    ends = {code: one_row(derive(second, index((1, "2020-01-01")), code))["EVNTDESC"] for code in ("DFS", "RFS")}
+    assert ends == {"DFS": "SECOND PRIMARY CANCER", "RFS": "DEATH"}
+
+
 def test_a_definition_that_does_not_exist_is_refused() -> None:
     with pytest.raises(UserError, match=r"XYZ.*OS"):
         derive(EVENTS.empty(), index((1, "2020-01-01")), "XYZ")

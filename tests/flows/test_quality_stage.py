@@ -32,7 +32,9 @@ def test_a_missed_threshold_stops_the_release_and_a_met_one_is_shown(tmp_path: P
             checks = Linked(read.work.linked).table("quality").filter(pl.col("check") == "birth")
             assert checks.select("centre", "rows", "violations", "passed").rows() == [("A", 4, 4, allowed == 100)]
             if allowed == 50:
-                with pytest.raises(UserError, match=r"completeness/birth in A/all tables: 4 of 4 rows \(100.00 %, allowed 50.00 %\)"):
+                with pytest.raises(
+                    UserError, match=r"completeness/birth in A/all tables: 4 of 4 rows \(100.00 %, allowed 50.00 %\)"
+                ):
                     publish(run)
                 assert not list((home / "releases").rglob("manifest.json"))
             else:
