@@ -202,11 +202,11 @@ def pictologics(folder: Path, pairs: dict[str, dict[str, Any]]) -> dict[str, dic
         pipeline = RadiomicsPipeline()
         pipeline.add_config("run", steps)
         files = [str(folder / name / f"{kind}.nii.gz") for kind in ("image", "mask")]
-        row = pipeline.run(*files, config_names=["run"])["run"]
+        row = dict(pipeline.run(*files, config_names=["run"])["run"])
         # Two codes are not IBSI's there: 10th and 90th percentile of the discretised intensities, and small zone emphasis.
         mended = {"1PR": "GPMT", "GPMT": "OZ0C", "P001": "9SAK"}
         codes = {str(key): str(key).rsplit("_", 1)[-1] for key in row}
-        coded = {mended.get(codes[key], codes[key]): value for key, value in dict(row).items()}
+        coded = {mended.get(codes[key], codes[key]): value for key, value in row.items()}
         found[name] = {tags[code]: float(value) for code, value in coded.items() if code in tags and _is_number(value)}
     return found
 
