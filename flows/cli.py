@@ -486,6 +486,7 @@ def features(
     region: list[str] | None = None,
     several: Literal["refuse", "each", "union"] = "each",
     shell: list[str] | None = None,
+    habitats: int = 0,
     gaps: Literal["keep", "fill", "refuse"] = "keep",
     resample: bool = False,
     regions_csv: Path | None = None,
@@ -516,6 +517,8 @@ def features(
         When several regions of one file match one target: refuse it, a row for each, or their union.
     shell
         FROM-TO in mm: a peritumoral shell beside every region; may be given several times.
+    habitats
+        Cut every region, beside itself, into this many parts of like intensity (2 to 9).
     gaps
         Slices between contours that carry none: keep them empty, fill them in shape, or refuse the region.
     resample
@@ -542,6 +545,7 @@ def features(
             several=several,
             resample=resample,
             shells=parse_shells(shell or []),
+            habitats=habitats,
             gaps=gaps,
             robustness=robustness,
             progress=board.of("features"),

@@ -22,6 +22,7 @@ from flows.workspace import Workspace
 from groundwork.files import digest_of
 from groundwork.problems import UserError
 from imaging.deidentify import DeidentifyOptions
+from imaging.habitats import check_habitats
 from imaging.perturbations import DEFAULT_PERTURBATIONS, Perturbation, check_perturbations
 from imaging.regions import check_regions
 from imaging.shells import check_shells
@@ -144,6 +145,8 @@ class Features(Section):
     says which enters the analysis), or their union."""
     shells: list[tuple[float, float]] = []
     """Peritumoral shells beside every target, each from and to a distance in mm: `[[0, 5], [5, 10]]`."""
+    habitats: int = 0
+    """Cut every target, beside itself, into this many parts of like intensity (2 to 9); 0 for none."""
     gaps: Literal["keep", "fill", "refuse"] = "keep"
     """Slices between contours that carry none: keep them empty, as drawn, fill them in shape, or refuse the region."""
     resample: bool = False
@@ -162,6 +165,11 @@ class Features(Section):
     @classmethod
     def _distances(cls, shells: list[tuple[float, float]]) -> list[tuple[float, float]]:
         return _accepted(shells, check_shells)
+
+    @field_validator("habitats")
+    @classmethod
+    def _parts(cls, habitats: int) -> int:
+        return _accepted(habitats, check_habitats)
 
     @model_validator(mode="after")
     def _together(self) -> Features:

@@ -65,7 +65,7 @@ def extract_series(task: FeatureTask) -> dict[str, Any]:
     regions: list[tuple[Region, Mask]] = []
     for region in selection.regions:
         try:
-            regions.append((region, region.read(selection.volume.grid)))
+            regions.append((region, region.read(selection.volume)))
         except Unusable as problem:
             told.append(entry(region.target, region.roi_name, problem))
     results = extract_regions(selection.volume, [mask.array for _, mask in regions], task.settings, task.engine, task.mode)
@@ -198,6 +198,7 @@ def plan_units(
     threshold: float = 0.5,
     shells: tuple[tuple[float, float], ...] = (),
     gaps: Gaps = "keep",
+    habitats: int = 0,
 ) -> list[Unit]:
     """Return one unit per image series of a SERIES frame, with the masks that belong to it.
 
@@ -219,6 +220,7 @@ def plan_units(
         threshold: Least fraction at which a voxel of a fractional SEG is inside.
         shells: Peritumoral shells beside every region, as (inner, outer) in mm.
         gaps: What to do with slices between contours that carry none.
+        habitats: Parts of every region by intensity; 0 for none.
     """
     from imaging.index import NOT_IMAGES
 
@@ -259,6 +261,7 @@ def plan_units(
             threshold,
             shells=shells,
             gaps=gaps,
+            habitats=habitats,
         )
         digest = digest_of([row["input_digest"], sorted(mask["input_digest"] for mask in own)])
         units.append(Unit(f"{row['folder']}:{row['SeriesInstanceUID']}", digest, task))
@@ -276,6 +279,7 @@ def stage_settings(
     threshold: float = 0.5,
     shells: tuple[tuple[float, float], ...] = (),
     gaps: Gaps = "keep",
+    habitats: int = 0,
 ) -> dict[str, Any]:
     """Return all that changes the result of a unit beside its input, as JSON: the `settings` of `run_units`."""
     return {
@@ -288,6 +292,7 @@ def stage_settings(
         "threshold": threshold,
         "shells": [list(pair) for pair in shells],
         "gaps": gaps,
+        "habitats": habitats,
         "code": version("unibase"),
     }
 

@@ -38,6 +38,7 @@ def extract_plain(
     resample: bool = False,
     shells: tuple[tuple[float, float], ...] = (),
     gaps: Gaps = "keep",
+    habitats: int = 0,
     robustness: Path | str | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -55,6 +56,7 @@ def extract_plain(
         resample: Resample masks on other grids.
         shells: Peritumoral shells beside every region, as (inner, outer) in mm.
         gaps: What to do with slices between contours that carry none.
+        habitats: Parts of every region by intensity; 0 for none.
         robustness: Perturb every region too, and write the table of how stable each feature is to this Parquet file.
         progress: Told after each series.
 
@@ -70,7 +72,7 @@ def extract_plain(
     refused: list[dict[str, str]] = []
     scratch = Path(tempfile.mkdtemp(prefix="unibase-features-"))
     try:
-        options: dict[str, Any] = {"several": several, "resample": resample, "shells": shells, "gaps": gaps}
+        options: dict[str, Any] = {"several": several, "resample": resample, "shells": shells, "gaps": gaps, "habitats": habitats}
         tasks = _tasks(source, scratch, settings, regions, engine, mode, options)
         matches: dict[str, Any] = {}
         perturbed: list[Path] = []

@@ -87,7 +87,7 @@ def extract_perturbed(unit: RobustnessTask) -> dict[str, Any]:
     margin = MARGIN + max((outer for _, outer in task.shells), default=0.0)
     rows: list[dict[str, Any]] = []
     told = list(selection.refused)
-    # A region and its shells share what was drawn, which is perturbed once for all of them.
+    # A region, its shells and its habitats share what was drawn, which is perturbed once for all of them.
     for _, group in groupby(selection.regions, key=lambda region: region.drawn):
         regions = list(group)
         done: dict[str, list[dict[str, Any]]] = {region.target: [] for region in regions}
@@ -100,7 +100,7 @@ def extract_perturbed(unit: RobustnessTask) -> dict[str, Any]:
                     if isinstance(copied, Unusable):
                         raise copied
                     copy, drawn = copied
-                    mask = region.around(drawn, copy.grid)
+                    mask = region.of(drawn, copy)
                     features, _ = extract_region(copy, mask.array, task.settings, task.engine, task.mode)
                 except Unusable as problem:
                     del done[region.target]

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from groundwork.files import digest_of, sha256_file
 from groundwork.problems import Unusable, UserError
-from imaging.grid import Grid
+from imaging.habitats import check_habitats, habitat, habitat_name
 from imaging.masks import Mask, Roi, open_masks
 from imaging.regions import Regions, check_regions, match_regions
 from imaging.rtstruct import Gaps
@@ -44,6 +44,7 @@ class FeatureTask:
         threshold: Least fraction at which a voxel of a fractional SEG is inside.
         shells: Peritumoral shells to extract beside every region, as (inner, outer) in mm.
         gaps: What to do with slices between contours that carry none: `keep`, `fill` or `refuse`.
+        habitats: Cut every region, beside itself, into this many parts by intensity; 0 for none.
     """
 
     image_folder: Path
@@ -63,6 +64,7 @@ class FeatureTask:
     threshold: float = 0.5
     shells: tuple[tuple[float, float], ...] = ()
     gaps: Gaps = "keep"
+    habitats: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,11 +72,12 @@ class Region:
     """A region that a target asks for.
 
     Attributes:
-        target: Name of the target, or of one of its shells.
+        target: Name of the target, or of one of its shells or habitats.
         roi_name: Name in the file; names of a union are joined by ` + `.
         source_digest: Digest of the image, the mask file and the numbers of the regions in it.
         drawn: Makes the mask as it was drawn; raises `Unusable` when it cannot be made.
         ends: Of a shell, its inner and outer distance in mm from what was drawn.
+        habitat: Of a habitat, its number from 1, and how many there are.
     """
 
     target: str
@@ -82,16 +85,19 @@ class Region:
     source_digest: str
     drawn: Callable[[], Mask]
     ends: tuple[float, float] | None = None
+    habitat: tuple[int, int] | None = None
 
-    def read(self, grid: Grid) -> Mask:
-        """Return the mask on the grid of its image, the shell made; raises `Unusable` when there is none."""
-        return self.around(self.drawn(), grid)
+    def read(self, volume: Volume) -> Mask:
+        """Return the mask on its image, the shell or habitat made; raises `Unusable` when there is none."""
+        return self.of(self.drawn(), volume)
 
-    def around(self, drawn: Mask, grid: Grid) -> Mask:
-        """Return the region itself, or its shell around `drawn`, which may be a changed copy on a grid of its own."""
+    def of(self, drawn: Mask, volume: Volume) -> Mask:
+        """Return the region itself, or its shell or habitat: `drawn` and `volume` may be a changed copy."""
+        if self.habitat is not None:
+            return replace(drawn, array=habitat(volume.array, drawn.array, *self.habitat))
         if self.ends is None:
             return drawn
-        array, notes = shell(drawn.array, grid, *self.ends)
+        array, notes = shell(drawn.array, volume.grid, *self.ends)
         return replace(drawn, array=array, notes=tuple(sorted({*drawn.notes, *notes})))
 
 
@@ -129,6 +135,7 @@ def check_task(task: FeatureTask) -> None:
     if task.gaps not in ("keep", "fill", "refuse"):
         raise UserError("gaps must be keep, fill or refuse.")
     check_shells(task.shells)
+    check_habitats(task.habitats)
     if task.regions is not None:
         check_regions(task.regions)
 
@@ -174,7 +181,7 @@ def select(task: FeatureTask) -> Selection:
             for group in groups:
                 # Lesions of one target share its name, so that they share columns; roi_name and digest tell them apart.
                 source = digest_of([volume.digest, digests[path], [roi.number for roi in group]])
-                regions += _with_shells(target, group, source, task.shells)
+                regions += _with_parts(target, group, source, task)
     unused = sorted(flat[position][1].roi_name for position in matches.unused)
     if not regions and not any(item["target"] for item in refused):
         message = "No region of the series has a name that the patterns ask for."
@@ -211,12 +218,14 @@ def _read(task: FeatureTask) -> Volume:
     return read_image(task.image_folder)
 
 
-def _with_shells(target: str, rois: Sequence[Roi], source: str, shells: Sequence[tuple[float, float]]) -> list[Region]:
-    """Return a region and its shells; the mask is read once, and when that fails each of them says so."""
+def _with_parts(target: str, rois: Sequence[Roi], source: str, task: FeatureTask) -> list[Region]:
+    """Return a region, its shells and its habitats; the mask is read once, and when that fails each of them says so."""
     drawn = cache(lambda: _union(rois))
     names = " + ".join(roi.roi_name for roi in rois)
-    around = [Region(shell_name(target, *ends), names, source, drawn, ends) for ends in shells]
-    return [Region(target, names, source, drawn), *around]
+    around = [Region(shell_name(target, *ends), names, source, drawn, ends) for ends in task.shells]
+    parts = [(number, task.habitats) for number in range(1, task.habitats + 1)]
+    within = [Region(habitat_name(target, *part), names, source, drawn, habitat=part) for part in parts]
+    return [Region(target, names, source, drawn), *around, *within]
 
 
 def _union(rois: Sequence[Roi]) -> Mask:

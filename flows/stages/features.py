@@ -36,6 +36,7 @@ def extract_features(run: Run) -> list[Outcome]:
         "threshold": options.threshold,
         "shells": tuple(options.shells),
         "gaps": options.gaps,
+        "habitats": options.habitats,
     }
     folder = staging / "features"
     units = plan_units(series, run.study.work.staging, folder, settings, regions, modalities=options.modalities, **chosen)
