@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from groundwork.tables import EVENTS, write_parquet
+from clinical.meds import write_shard
+from groundwork.tables import EVENTS
 
 DAY_US = 86_400_000_000
 START = int(datetime(2010, 1, 1).timestamp()) * 1_000_000
@@ -46,7 +47,7 @@ def make(folder: Path, events: int, subjects: int, codes: int = 400, shards: int
                 "unit": pl.Series(["mg/L"] * count),
             }
         ).with_columns(pl.format("LOINC//{}-0", pl.col("code").str.zfill(4)).alias("code"))
-        write_parquet(EVENTS.conform(frame), folder / f"{shard:04d}.parquet")
+        write_shard(EVENTS.conform(frame), folder / f"{shard:04d}.parquet")
 
 
 def index(subjects: int, seed: int = 7) -> pl.DataFrame:

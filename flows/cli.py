@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
+from flows.custody_commands import custodian_app, ledger_app
 from flows.methods import Method
 from groundwork.problems import Unusable, UserError
 
@@ -21,6 +22,8 @@ app = App(
 )
 key_app = App(name="key", help="Make and show keys.")
 app.command(key_app)
+app.command(ledger_app)
+app.command(custodian_app)
 
 
 def main() -> None:
@@ -711,6 +714,24 @@ def key_new(file: Path) -> None:
     key = new_key()
     write_key_file(key, file)
     print(f"{file}: fingerprint {key.fingerprint}. Keep it in the vault; without it nobody can build the same release again.")
+
+
+@key_app.command(name="rotate")
+def key_rotate(study: Path, file: Path) -> None:
+    """Make a new key for a study and list, in the vault, which pseudonym becomes which; no link changes.
+
+    Example: `unibase key rotate study.yaml new.key`
+
+    Parameters
+    ----------
+    study
+        The study file, still with the old key.
+    file
+        The key file to write; it must not exist.
+    """
+    from flows.custody import rotate
+
+    print(rotate(study, file))
 
 
 @key_app.command(name="fingerprint")

@@ -26,7 +26,7 @@ from imaging.habitats import check_habitats
 from imaging.perturbations import DEFAULT_PERTURBATIONS, Perturbation, check_perturbations
 from imaging.regions import check_regions
 from imaging.shells import check_shells
-from linking.options import CohortRules, IndexRule, Windows
+from linking.options import CohortRules, Harmonise, IndexRule, SplitRules, Windows
 from omics.names import AssayName
 from privacy.dates import DEFAULT_MAX_SHIFT_DAYS
 from privacy.keys import Key, read_key_environment, read_key_file
@@ -269,6 +269,15 @@ class Treatments(Section):
     """Sets of ATC codes planned together, in whatever sequence: changes inside one are none."""
 
 
+class Custodians(Section):
+    """Two custodians: where pseudonyms and shifts come from instead of the study's own key, which then serves UIDs and splits."""
+
+    tokens: str
+    """The identity custodian's token of each record (`unibase custodian tokens`), kept in the vault."""
+    subjects: str
+    """The study custodian's answer (`unibase custodian subjects`)."""
+
+
 class Dask(Section):
     """Where the work runs."""
 
@@ -296,6 +305,10 @@ class Study(Section):
     release: Release
     key: KeySource
     centres: dict[str, Centre] = Field(min_length=1)
+    ledger_revision: int | None = Field(default=None, ge=1)
+    """Build with the identity ledger as of this revision, to make a past release again; null takes the newest. A release names
+    its own in `manifest.json`."""
+    custodians: Custodians | None = None
     links: str | None = None
     """CSV of records known to be one person, or not: left_centre, left_key, right_centre, right_key, relation."""
     deidentification: Deidentification = Deidentification()
@@ -312,6 +325,8 @@ class Study(Section):
     cohort: CohortRules = CohortRules()
     endpoints: list[str] = ["OS"]
     """Time-to-event endpoints from the index: OS, PFS, PFS_CONTACT, DFS, RFS, TNT or DOR, as `clinical/endpoints.yaml` defines them."""
+    splits: SplitRules = SplitRules()
+    harmonise: Harmonise = Harmonise()
     dask: Dask = Dask()
 
     @field_validator("endpoints")
@@ -329,6 +344,46 @@ class Study(Section):
         if unknown:
             raise ValueError(f"{', '.join(unknown)} is no assay; allowed: imaging, clinical, {', '.join(get_args(AssayName))}")
         return windows
+
+    @field_validator("harmonise")
+    @classmethod
+    def _harmonise_what_there_is(cls, rules: Harmonise, info: Any) -> Harmonise:
+        known = info.data
+        if not {"windows", "splits", "assays", "endpoints"} <= set(known):
+            return rules  # one of them has a fault of its own
+        windows = known["windows"]
+        allowed = ["SEX", "AGE", *windows.clinical, *known["endpoints"]]
+        for key, rule in (("imaging", rules.imaging), ("rna", rules.rna)):
+            if rule is None:
+                continue
+            window = windows.imaging if key == "imaging" else windows.assays.get(key)
+            if window is None:
+                raise ValueError(f"{key}: the study has no windows.{key}, so there is nothing to harmonise")
+            if window.choose == "delta":
+                raise ValueError("imaging: a difference of two studies is not harmonised; choose one study, or remove the key")
+            if key == "rna" and rule.batch == "scanner":
+                raise ValueError("rna: batch must be centre; samples have no scanner")
+            if key == "rna" and known["assays"].rna.batch != "none":
+                raise ValueError("rna: assays.rna.batch takes the centres' effects out already; keep one of the two")
+            if key == "rna" and known["assays"].rna.method in ("cpm", "tpm"):
+                raise ValueError(
+                    f"rna: ComBat needs values on a log scale, and {known['assays'].rna.method} is not; take logcpm or tmm"
+                )
+            if rule.parameters is None and rule.fit_on != "all" and rule.fit_on not in known["splits"].parts:
+                parts = ", ".join(known["splits"].parts) or "none"
+                raise ValueError(
+                    f"{key}: fit_on names the part {rule.fit_on!r} and splits.parts has {parts}; "
+                    "write `splits: {parts: {train: 0.7, test: 0.3}}`, or `fit_on: all`"
+                )
+            for name in rule.covariates:
+                if name not in allowed:
+                    raise ValueError(f"{key}: covariate {name!r} is not allowed; allowed: {', '.join(dict.fromkeys(allowed))}")
+                if name in known["endpoints"] and not rule.outcome_as_covariate:
+                    raise ValueError(
+                        f"{key}: {name} is an outcome of the study: as a covariate it would be written into the features; "
+                        "leave it out, or set outcome_as_covariate"
+                    )
+        return rules
 
     file: Path = Field(exclude=True)
     """Where the study file is; set when it is read, not a key of the file."""
@@ -411,6 +466,10 @@ def missing_sources(study: Study) -> list[str]:
                 for key in ("matrix", "samples", "profiled", "detection", "masked")
             ]
     named += [("features.settings", study.features.settings if study.features else "")]
+    for key, rule in (("imaging", study.harmonise.imaging), ("rna", study.harmonise.rna)):
+        named.append((f"harmonise.{key}.parameters", (rule.parameters if rule else None) or ""))
+    if study.custodians:
+        named += [("custodians.tokens", study.custodians.tokens), ("custodians.subjects", study.custodians.subjects)]
     named += [("links", study.links or ""), ("concepts", study.concepts or ""), ("key.file", study.key.file or "")]
     return [
         f"{key}: nothing at {study.path(value)}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,6 +25,10 @@ NOT_IMAGES = frozenset({"RTSTRUCT", "RTPLAN", "RTDOSE", "RTRECORD", "SEG", "SR",
 _TAGS = [
     "PatientID",
     "PatientSex",
+    "PatientAge",
+    "PatientWeight",
+    "Manufacturer",
+    "ManufacturerModelName",
     "StudyInstanceUID",
     "SeriesInstanceUID",
     "SOPInstanceUID",
@@ -127,6 +133,10 @@ def read_index(
                 "FrameOfReferenceUID": frame_of_reference(first),
                 "series_time": min(moments, default=None),
                 "PatientSex": _text(first, "PatientSex"),
+                "PatientAge": age_in_years(str(first.get("PatientAge", "") or "")),
+                "PatientWeight": _positive(first, "PatientWeight"),
+                "Manufacturer": _text(first, "Manufacturer"),
+                "ManufacturerModelName": _text(first, "ManufacturerModelName"),
                 "BodyPartExamined": _text(first, "BodyPartExamined"),
                 "SeriesDescription": _text(first, "SeriesDescription"),
                 "ReferencedSeriesInstanceUID": referenced_series(first),
@@ -222,6 +232,23 @@ def frame_of_reference(header: Any) -> str | None:
 
 def _text(header: Any, keyword: str) -> str | None:
     return str(header.get(keyword, "") or "").strip() or None
+
+
+def age_in_years(text: str) -> float | None:
+    """Return a DICOM age string (034Y, 018M, 006W, 010D) in years; None when it is none."""
+    found = re.fullmatch(r"(\d{1,3})([YMWD])", text.strip())
+    if found is None:
+        return None
+    return int(found[1]) / {"Y": 1.0, "M": 12.0, "W": 365.25 / 7, "D": 365.25}[found[2]]
+
+
+def _positive(header: Any, keyword: str) -> float | None:
+    value = header.get(keyword)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) and number > 0 else None
 
 
 def _pseudonym(patient_id: str) -> int | None:

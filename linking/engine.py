@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from groundwork.tables import EVENTS
+from groundwork.tables import EVENTS, TIMESTAMP
+from linking.candidates import Candidates, dictionary, integers
 from linking.concepts import ConceptCodes, is_concept
 from linking.options import ClinicalWindow
 
@@ -33,11 +35,13 @@ class Eligible:
     """What one reading of the events found.
 
     Attributes:
-        rows: By variable, the rows of EVENTS that may be used, with all rows that the choice could take among them.
+        rows: By variable that takes every row, the rows of EVENTS that may be used.
+        chosen: By variable that takes one row of a subject, that row, sorted by subject, with the subject's `upper`.
         counts: By counted variable, the number of rows per index subject, in order of subject.
     """
 
     rows: dict[str, pl.DataFrame] = field(default_factory=dict)
+    chosen: dict[str, pl.DataFrame] = field(default_factory=dict)
     counts: dict[str, np.ndarray] = field(default_factory=dict)
 
 
@@ -89,6 +93,7 @@ def eligible_rows(
         np.array([w.closed in ("both", "right") for w in window]),
     )
     pieces: list[pl.DataFrame] = []
+    candidates = Candidates(ids, slot)
     needs_rows = len(counted) < len(names)
     for batch in _batches(events, None if needs_rows else ("subject_id", "code", *_TIMES)):
         code = codes.numbers(batch)
@@ -97,11 +102,15 @@ def eligible_rows(
             continue
         pairs, keys = np.empty((2, room), dtype=np.int64), np.empty((2, room), dtype=np.int64)
         found = kernels.scan_batch(  # type: ignore[call-arg]
-            _integers(batch, "subject_id"), code, *(_integers(batch, name) for name in _TIMES),
+            integers(batch, "subject_id"), code, *(integers(batch, name) for name in _TIMES),
             ids, lower, upper, codes.start, codes.variables, codes.static, kind, *shape, slot, counts, best, pairs, keys,
         )  # fmt: skip
-        if found:
-            pieces.append(_take(batch, pairs[0, :found], pairs[1, :found]))
+        rows, variables = pairs[0, :found], pairs[1, :found]
+        whole = kind[variables] == kernels.EVERY
+        if whole.any():
+            pieces.append(_take(batch, rows[whole], variables[whole]))
+        if not whole.all():
+            candidates.add(batch, rows[~whole], variables[~whole], keys[:, :found][:, ~whole])
     table = (
         pl.concat(pieces, how="diagonal_relaxed")
         if pieces
@@ -110,8 +119,13 @@ def eligible_rows(
     pieces.clear()
     parts = table.partition_by("_variable", as_dict=True, include_key=False)
     result = Eligible(counts={names[number]: counts[position] for position, number in enumerate(counted)})
+    parted = candidates.choose(best, [w.choose == "first" for w in window])
     for number, name in enumerate(names):
-        if kind[number] != kernels.COUNT:
+        if kernels.COUNT < kind[number] < kernels.EVERY:
+            chosen_rows = parted[slot[number]]
+            moment = pl.Series("upper", upper[np.searchsorted(ids, chosen_rows["subject_id"].to_numpy())]).cast(TIMESTAMP)
+            result.chosen[name] = chosen_rows.with_columns(moment)
+        elif kind[number] == kernels.EVERY:
             result.rows[name] = parts.get((number,), table.clear().drop("_variable"))
     return result
 
@@ -141,10 +155,10 @@ class _Codes:
 
     def numbers(self, batch: Any) -> np.ndarray:
         """Return the number of each row's code (with its text and unit where a variable asks for them)."""
-        parts = [_dictionary(batch.column(name)) for name in self.columns]
+        parts = [dictionary(batch.column(name)) for name in self.columns]
         if len(parts) == 1:
             indices, values = parts[0]
-            local = np.array(self._numbers([(value,) for value in values]), dtype=np.int64)
+            local = np.array(self._numbers([(value,) for value in values]), dtype=np.int32)
             return local[indices]
         joint = np.zeros(batch.num_rows, dtype=np.int64)
         for indices, values in parts:
@@ -197,48 +211,43 @@ def _batches(events: pl.DataFrame | pl.LazyFrame | Path | str, columns: tuple[st
     path = Path(events)
     for file in sorted(path.rglob("*.parquet")) if path.is_dir() else [path]:
         with pq.ParquetFile(file, read_dictionary=["code", "text_value", "unit", "source"], memory_map=True) as parquet:
-            have = [name for name in wanted if name in parquet.schema_arrow.names]
+            empty = _empty_columns(parquet.metadata)
+            have = [name for name in wanted if name in parquet.schema_arrow.names and name not in empty]
             for batch in parquet.iter_batches(BATCH, columns=have, use_threads=False):
                 yield _complete(pa.record_batch(batch.columns, names=batch.schema.names), wanted)
+
+
+def _empty_columns(metadata: Any) -> set[str]:
+    """Return the columns of a Parquet file that its statistics say are null in every row: they need not be read."""
+    empty = (
+        {metadata.row_group(0).column(n).path_in_schema for n in range(metadata.num_columns)}
+        if metadata.num_row_groups
+        else set()
+    )
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        for column in (group.column(n) for n in range(group.num_columns)):
+            statistics = column.statistics
+            if statistics is None or not statistics.has_null_count or statistics.null_count < group.num_rows:
+                empty.discard(column.path_in_schema)
+    return empty - {"subject_id", "code"}
 
 
 def _complete(batch: Any, wanted: tuple[str, ...]) -> Any:
     import pyarrow as pa
 
-    kinds = {pl.String(): pa.string(), pl.Int64(): pa.int64(), pl.Float32(): pa.float32()}
     have = set(batch.schema.names)
-    columns = [
-        batch.column(name) if name in have else pa.nulls(batch.num_rows, kinds.get(EVENTS.schema()[name], pa.timestamp("us")))
-        for name in wanted
-    ]
+    columns = [batch.column(name) if name in have else _nulls(name, batch.num_rows) for name in wanted]
     return pa.record_batch(columns, names=list(wanted))
 
 
-def _integers(batch: Any, name: str) -> np.ndarray:
+@lru_cache(maxsize=64)
+def _nulls(name: str, rows: int) -> Any:
+    """Return a column of EVENTS that is missing in every row; one serves all batches of a size."""
     import pyarrow as pa
 
-    from linking.kernels import NULL
-
-    column = batch.column(name)
-    if pa.types.is_timestamp(column.type) and column.type.unit != "us":
-        column = column.cast(pa.timestamp("us"), safe=False)
-    column = column.cast(pa.int64())
-    if column.null_count:
-        column = column.fill_null(int(NULL))
-    return column.to_numpy(zero_copy_only=False)
-
-
-def _dictionary(column: Any) -> tuple[np.ndarray, list[str | None]]:
-    """Return (position of each row's value, the values); the last value is None when the column has nulls."""
-    import pyarrow as pa
-
-    if not pa.types.is_dictionary(column.type):
-        column = column.cast(pa.string()).dictionary_encode()
-    values: list[str | None] = [*column.dictionary.to_pylist(), None]
-    indices = column.indices
-    if indices.null_count:
-        indices = indices.fill_null(len(values) - 1) if len(values) - 1 < 2**31 else indices
-    return indices.to_numpy(zero_copy_only=False), values
+    kinds = {pl.String(): pa.string(), pl.Int64(): pa.int64(), pl.Float32(): pa.float32()}
+    return pa.nulls(rows, kinds.get(EVENTS.schema()[name], pa.timestamp("us")))
 
 
 def _take(batch: Any, rows: np.ndarray, variables: np.ndarray) -> pl.DataFrame:

@@ -102,7 +102,10 @@ def join(
                 counts = pl.Series(name, found.counts[name], dtype=pl.Int64)
                 columns.append(counts > 0 if window.choose == "any" else counts)
                 continue
-            cells, trace = clinical_cells(found.rows.pop(name), bounds, name, window)
+            if name in found.chosen:
+                cells, trace = chosen_cells(found.chosen.pop(name), name, window)
+            else:
+                cells, trace = aggregated_cells(found.rows.pop(name), bounds, name, window)
             column = analysis.select("subject_id").join(cells, on="subject_id", how="left", maintain_order="left")[name]
             if window.choose in ("count", "any"):
                 column = column.fill_null(0 if window.choose == "count" else False)
@@ -144,24 +147,29 @@ def explain(
     return join(mine, None, None, index.filter(pl.col("subject_id") == subject_id), one, concepts).trace
 
 
-def clinical_cells(
+def chosen_cells(chosen: pl.DataFrame, name: str, window: ClinicalWindow) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return (`subject_id` and the variable's column, trace rows) of a variable whose rows are chosen, one a subject."""
+    chosen = chosen.with_columns(earliest().alias("t_min"), latest().alias("t_max")).filter(within_gap(window))
+    _one_unit(chosen, name, window)
+    return chosen.select("subject_id", _value(chosen, window).alias(name)), _clinical_trace(chosen, name)
+
+
+def aggregated_cells(
     rows: pl.DataFrame, bounds: pl.DataFrame, name: str, window: ClinicalWindow
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return (`subject_id` and the variable's column, trace rows) of one clinical variable, from its eligible rows."""
+    """Return (`subject_id` and the variable's column, trace rows) of a variable that takes all its eligible rows."""
     rows = rows.join(bounds, on="subject_id", how="inner").with_columns(earliest().alias("t_min"), latest().alias("t_max"))
-    if window.choose in ("latest", "first", "closest"):
-        chosen = choose(rows, window, ["subject_id"], list(ORDER))
-        _one_unit(chosen, name, window)
-        cells = chosen.select("subject_id", _value(chosen, window).alias(name))
-    else:
-        cells, chosen = _aggregate(rows, name, window)
-    trace = chosen.with_columns(
+    cells, used = _aggregate(rows, name, window)
+    return cells, _clinical_trace(used, name)
+
+
+def _clinical_trace(rows: pl.DataFrame, name: str) -> pl.DataFrame:
+    return rows.with_columns(
         pl.lit(name).alias("variable"),
         pl.lit("clinical").alias("kind"),
         pl.col("t_min").alias("time_min"),
         pl.col("t_max").alias("time_max"),
     )
-    return cells, trace
 
 
 def _one_unit(rows: pl.DataFrame, name: str, window: ClinicalWindow) -> None:
@@ -367,4 +375,9 @@ def _conform_trace(trace: pl.DataFrame) -> pl.DataFrame:
         pl.col(name).cast(dtype) if name in have else pl.lit(None, dtype=dtype).alias(name)
         for name, dtype in _TRACE_SCHEMA.items()
     ]
-    return trace.select(columns).sort(_TRACE_KEY)
+    trace = trace.select(columns)
+    subjects = trace["subject_id"]
+    # One row a subject, in order, as chosen rows are: there is nothing to sort.
+    if trace["variable"].n_unique() <= 1 and subjects.is_sorted() and subjects.n_unique() == trace.height:
+        return trace
+    return trace.sort(_TRACE_KEY)

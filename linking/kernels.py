@@ -60,11 +60,13 @@ def scan_batch(
         slot: Per variable: its row in `counts` or `best`.
         counts: Counts so far, (counted variables, subjects).
         best: Best keys so far, (2, chosen variables, subjects).
-        pairs, keys: Room for the answer, (2, n) and (2, n); n is the number of rows times their variables.
+        pairs, keys: Room for the answer, (2, n) and (2, n); n is the number of rows times their variables. `keys` are
+            those that rows were chosen by.
     """
     found = 0
     known = NULL
     at = -1
+    furthest = end_offset.max()
     for row in range(subject.size):
         first, last = code_start[code[row]], code_start[code[row] + 1]
         if first == last:
@@ -87,7 +89,10 @@ def scan_batch(
         elif low == NULL or high == NULL:
             continue
         limit = upper[at]
-        if recorded[row] != NULL and _last_instant(recorded[row]) > limit:
+        if not timeless and high > limit + furthest:
+            continue
+        # Whether it is a midnight, which stands for a day, matters near the limit only.
+        if recorded[row] != NULL and recorded[row] + DAY_US > limit and _last_instant(recorded[row]) > limit:
             continue
         ended = end[row] == NULL or _last_instant(end[row]) <= limit
         for position in range(first, last):
@@ -134,5 +139,6 @@ def scan_batch(
             if keys[0, n] != best[0, slot[variable], at] or keys[1, n] != best[1, slot[variable], at]:
                 continue
         pairs[0, kept], pairs[1, kept] = row, variable
+        keys[0, kept], keys[1, kept] = keys[0, n], keys[1, n]
         kept += 1
     return kept

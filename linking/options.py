@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -125,3 +126,59 @@ class CohortRules(_Options):
     """Least age in years at the index; subjects of unknown age are left out when it is set."""
     max_age: Annotated[float, Field(ge=0)] | None = None
     """Greatest age in years at the index; subjects of unknown age are left out when it is set."""
+
+
+class SplitRules(_Options):
+    """Splits of the cohort for teams that train models, fixed by the key: table `splits` of the release."""
+
+    parts: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=dict)
+    """Share of each part by subject, adding up to 1, such as `{train: 0.7, test: 0.3}`. Who is in which part hangs on the key
+    and the subject alone, and stays as it is when subjects are added."""
+    folds: Annotated[int, Field(ge=2)] | None = None
+    """Number of folds of a cross-validation by subject."""
+    by_centre: bool = False
+    """Leave one centre out: for each centre its subjects as `test`, the others as `train`, and persons of two centres in neither."""
+    by_time: date | None = None
+    """True date: subjects whose index lies before it are `train`, the others `test`. Each subject's part tells one bit of
+    its true date."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> SplitRules:
+        if self.parts and abs(sum(self.parts.values()) - 1) > 1e-9:
+            raise ValueError(f"the shares of `parts` must add up to 1, not {sum(self.parts.values()):g}")
+        return self
+
+
+class HarmoniseRule(_Options):
+    """ComBat for one kind of data; the harmonised values stand beside the raw ones."""
+
+    batch: Literal["centre", "scanner"] = "centre"
+    """What differs without meaning: the centre of the image or sample, or (imaging only) the scanner's maker and model."""
+    covariates: tuple[str, ...] = ()
+    """What may differ between centres for good reason and is kept: SEX, AGE, or clinical variables of the windows."""
+    reference: str | None = None
+    """Centre (or scanner) that stays as it is and that the others are brought to; else all move to their common mean."""
+    empirical_bayes: bool = True
+    """Draw each feature's shift and scale towards those of the centre's other features; off, each feature stands alone."""
+    mean_only: bool = False
+    """Adjust the shift and leave the scale."""
+    least_per_centre: Annotated[int, Field(ge=1)] = 2
+    """Fewest training subjects of a centre. With 1, one centre of a single subject makes the whole fit `mean_only`."""
+    others: Literal["refuse", "leave_out"] = "refuse"
+    """Subjects of a centre with too few training subjects or none, or without a covariate: `refuse` ends the build and names
+    the reason; `leave_out` leaves their harmonised values empty. They are never guessed."""
+    fit_on: str = "train"
+    """Part of `splits: parts` whose subjects the fit sees; `all` fits on the whole cohort, test subjects included."""
+    parameters: str | None = None
+    """Parameters of an earlier fit (`harmonisation/*.json` of a release), relative to the study file: applied, nothing is fitted."""
+    outcome_as_covariate: bool = False
+    """Allow an endpoint (such as OS: its event) as covariate. It writes the outcome into the features."""
+
+
+class Harmonise(_Options):
+    """Harmonisation across centres (ComBat): `imaging`, and assays with values on a log scale under the assay's name."""
+
+    imaging: HarmoniseRule | None = None
+    """Radiomic features, by modality and region: columns `combat_*` of the analysis table."""
+    rna: HarmoniseRule | None = None
+    """Expression: layer `combat` of the assay, and columns `combat_rna_*` for the study's genes."""

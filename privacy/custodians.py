@@ -12,9 +12,12 @@ identity custodian the person.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import polars as pl
+
+from groundwork.files import write_text
 from groundwork.problems import UserError
 from privacy import dates, identity, pseudonyms
 from privacy.keys import Key
@@ -47,6 +50,12 @@ def assemble(
         UserError: If the study custodian's answer lacks a token: the ledger has grown since.
     """
     people = identity.ledger_people(folder, revision=revision).filter(~identity.is_same_as())
+    unknown = set(people.select("centre", "person_key").iter_rows()) - set(tokens)
+    if unknown:
+        raise UserError(
+            f"{len(unknown)} records have no token yet. Make the tokens again (unibase custodian tokens), and send them to the "
+            "study custodian."
+        )
     missing = set(tokens.values()) - set(subjects)
     if missing:
         raise UserError(f"{len(missing)} persons have no pseudonym yet. Send the new tokens to the study custodian.")
@@ -58,6 +67,53 @@ def re_identify(subject_id: int, subjects: Mapping[str, Subject], tokens: Mappin
     """Both together: return the records behind a pseudonym. Each use belongs in the audit log."""
     found = [token for token, subject in subjects.items() if subject.subject_id == subject_id]
     return sorted(record for record, token in tokens.items() if token in found)
+
+
+def read_tokens(path: Path) -> dict[tuple[str, str], str]:
+    """Read the tokens of records that `write_tokens` wrote: `centre, person_key, token`."""
+    rows = _read(path, "centre", "person_key", "token").iter_rows()
+    return {(centre, person_key): token for centre, person_key, token in rows}
+
+
+def read_subjects(path: Path) -> dict[str, Subject]:
+    """Read the study custodian's answer that `write_subjects` wrote: `token, subject_id, shift_days`."""
+    rows = _read(path, "token", "subject_id", "shift_days").iter_rows()
+    return {token: Subject(int(subject), int(shift)) for token, subject, shift in rows}
+
+
+def write_tokens(tokens: Mapping[tuple[str, str], str], path: Path) -> None:
+    """Write the tokens of records, mode 0600: vault only."""
+    rows = [(*record, token) for record, token in sorted(tokens.items())]
+    _write(path, ("centre", "person_key", "token"), rows)
+
+
+def write_subjects(subjects: Mapping[str, Subject], path: Path) -> None:
+    """Write pseudonym and shift of every token, mode 0600."""
+    _write(path, ("token", "subject_id", "shift_days"), [(token, *subject) for token, subject in sorted(subjects.items())])
+
+
+def read_token_list(path: Path) -> list[str]:
+    """Read the tokens that the identity custodian handed on: a column `token`."""
+    return _read(path, "token")["token"].to_list()
+
+
+def write_token_list(tokens: Iterable[str], path: Path) -> None:
+    """Write distinct tokens without any identity, sorted, so that their order tells nothing."""
+    _write(path, ("token",), [(token,) for token in sorted(set(tokens))])
+
+
+def _read(path: Path, *columns: str) -> pl.DataFrame:
+    if not path.is_file():
+        raise UserError(f"No file of a custodian at {path}. Make it: unibase custodian --help")
+    frame = pl.read_csv(path, infer_schema=False)
+    missing = [name for name in columns if name not in frame.columns]
+    if missing:
+        raise UserError(f"{path}: there is no column `{missing[0]}`. The file comes from `unibase custodian`.")
+    return frame.select(columns)
+
+
+def _write(path: Path, columns: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> None:
+    write_text(path, pl.DataFrame(rows, schema=list(columns), orient="row", infer_schema_length=None).write_csv(), mode=0o600)
 
 
 def _token(key: Key, person: str) -> str:

@@ -65,10 +65,12 @@ def encode_people(people: pl.DataFrame, linkage_key: Key) -> pl.DataFrame:
     `person` is the token of (centre, person_key); `tokens_of_records` lets the centre read the answer.
     """
     encoder = _Encoder(linkage_key)
-    columns = ["ins", "birth_family_name", "used_family_name", "given_names", "birth_date", "sex", "birth_place_code"]
-    distinct = people.select("centre", "person_key", *columns).unique()
-    rows = [encoder.row(row) for row in distinct.iter_rows(named=True)]
-    return pl.DataFrame(rows, schema=ENCODED, orient="row").sort("centre", "person", "ins", "sex", "place", nulls_last=True)
+    traits = ["ins", "birth_family_name", "used_family_name", "given_names", "birth_date", "sex", "birth_place_code"]
+    distinct = people.select("centre", "person_key", *traits).unique()
+    # Column by column, for a frame made of rows looks at every cell.
+    cells = zip(*(encoder.row(row) for row in distinct.iter_rows(named=True)), strict=True)
+    columns = {name: pl.Series(name, values, dtype) for (name, dtype), values in zip(ENCODED.items(), cells, strict=False)}
+    return pl.DataFrame(columns, schema=ENCODED).sort("centre", "person", "ins", "sex", "place", nulls_last=True)
 
 
 def tokens_of_records(people: pl.DataFrame, linkage_key: Key) -> dict[str, RecordKey]:

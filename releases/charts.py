@@ -200,15 +200,17 @@ def swimmer(lanes: Sequence[Lane]) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Box:
-    """Quantiles of one centre; None when the centre has too few subjects to show."""
+    """Quantiles of one centre; None when the centre has too few subjects to show. A label may be in French and in English."""
 
-    label: str
+    label: str | tuple[str, str]
     quantiles: tuple[float, float, float, float, float] | None
 
 
 def boxes(identity: str, name: str, rows: Sequence[Box]) -> str:
     """Draw 10-25-50-75-90 % quantiles of one feature, a row per centre."""
-    left, right, top, row = 74.0, WIDTH - 16.0, 8.0, 30.0
+    labels = [box.label if isinstance(box.label, tuple) else (box.label, box.label) for box in rows]
+    wide = max((len(word) for pair in labels for word in pair), default=0)
+    left, right, top, row = max(74.0, 12.0 + 6.8 * wide), WIDTH - 16.0, 8.0, 30.0
     shown = [q for box in rows if box.quantiles for q in box.quantiles]
     low, high = (min(shown), max(shown)) if shown else (0.0, 1.0)
     if high <= low:
@@ -224,7 +226,7 @@ def boxes(identity: str, name: str, rows: Sequence[Box]) -> str:
         body.append(text(x(tick), bottom + 15, number(tick), anchor="middle"))
     for place, box in enumerate(rows):
         y = top + row * (place + 0.5)
-        body.append(text(4, y + 4, box.label))
+        body.append(text(4, y + 4, *labels[place]))
         if box.quantiles is None:
             body.append(text(left, y + 4, "effectif masqué", "too few to show", kind="muted"))
             continue

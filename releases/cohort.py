@@ -41,6 +41,7 @@ class Modality:
         source: AnnData zarr folder to read rows from.
         rows: The row of each subject in `table`, in rising order, or in `source`.
         layers: Further matrices of `source`, such as `counts`, that go along.
+        table_layers: Further matrices of `table`, by name of the layer: for each variable the column that holds it, or None.
     """
 
     name: str
@@ -50,6 +51,12 @@ class Modality:
     source: Path | None = None
     rows: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     layers: tuple[str, ...] = ()
+    table_layers: dict[str, list[str | None]] = field(default_factory=dict)
+
+    def add_layer(self, name: str, columns: list[str | None]) -> None:
+        """Add a matrix of `table`: for each variable the column that holds it, or None where there is none (NaN)."""
+        self.table_layers[name] = columns
+        self.layers = (*self.layers, name)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -60,7 +67,7 @@ class Modality:
         """Yield `(first row, values)` of blocks of rows of `X` or `layers/<name>`."""
         if self.table is not None:
             for start in range(0, len(self.obs), size):
-                yield start, self._columns(self.table, self.rows[start : start + size])
+                yield start, self._columns(self.table, matrix, self.rows[start : start + size])
             return
         reader = self._reader(matrix)
         for start in range(0, len(self.obs), size):
@@ -70,11 +77,14 @@ class Modality:
         """The type of a matrix as its source has it; whole numbers below 64 bits stay so."""
         return np.dtype(np.float64 if self.table is not None else self._reader(matrix).dtype)
 
-    def _columns(self, table: Path, rows: np.ndarray) -> np.ndarray:
+    def _columns(self, table: Path, matrix: str, rows: np.ndarray) -> np.ndarray:
         if not len(self.var.index):
             return np.empty((len(rows), 0))
         low, high = int(rows[0]), int(rows[-1]) + 1
-        block = pl.scan_parquet(table).select(self.var.index.to_list()).slice(low, high - low).collect()
+        held = self.var.index.to_list() if matrix == "X" else self.table_layers[matrix.removeprefix("layers/")]
+        none = pl.lit(None, pl.Float64)
+        wanted = [(pl.col(c) if c else none).alias(str(n)) for n, c in enumerate(held)]
+        block = pl.scan_parquet(table).slice(low, high - low).select(wanted).collect()
         return block[rows - low].with_columns(pl.all().cast(pl.Float64).fill_null(float("nan"))).to_numpy()
 
     def _reader(self, matrix: str) -> _Rows:

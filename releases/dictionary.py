@@ -55,6 +55,16 @@ _HOUSE = {
         tables.Column("chosen", pl.Boolean(), "Whether the sample is the row of its subject in the cohort file."),
     ),
     "quarantine": tables.QUARANTINE.columns,
+    "splits": (
+        tables.SUBJECT,
+        tables.Column("scheme", pl.String(), "parts (by subject), folds (cross-validation), centre (leave one out) or time."),
+        tables.Column("held_out", pl.String(), "Fold or centre that is tested on; empty for parts and time."),
+        tables.Column(
+            "part",
+            pl.String(),
+            "Part of the subject: by keyed draw for parts and folds; by true index date for time, of which it tells one bit.",
+        ),
+    ),
 }
 
 _ADTTE = {
@@ -147,6 +157,12 @@ _MODALITY = {
     "icc_2_1_low": ("Agreement, lower limit", "Lower end of the 95 % confidence interval of icc_2_1."),
     "stable": ("Stable", "Whether icc_2_1_low reaches the least value that the settings ask for; false when not measured."),
     "series_time": ("Time of the image", "Shifted date and time of the image, ISO 8601 text."),
+    "layers/combat": (
+        "Harmonised values",
+        "X after ComBat, as harmonisation in the manifest says; NaN where a subject or variable was left out.",
+    ),
+    "layers/counts": ("Counts", "Whole counts that X was made from."),
+    "layers/weights": ("Weights", "Precision weights of voom."),
 }
 
 

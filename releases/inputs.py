@@ -45,6 +45,7 @@ class ReleaseInputs:
         source_digests: What was read, by digest; keys name sources without naming a person or a path.
         software: Package to version.
         key_fingerprint: Fingerprint of the study's key.
+        ledger_revision: Revision of the identity ledger that says who is who in it.
         min_cell: Smallest count of persons that a page may show.
         description: A few sentences on the study, for the page and the catalogue.
         concepts: What the timelines of the page draw (`treatment`, `progression`, `death`, ...) to beginnings of codes.
@@ -54,6 +55,9 @@ class ReleaseInputs:
         bds: Repeated measures in the manner of ADaM's BDS, or None.
         missing: Why cells of `analysis` are empty, as the rooms know: `subject_id`, `variable` (a name that ends in `*` stands
             for all that begin so) and `reason`, one of `missingness.REASONS`.
+        splits: Which subject is in which part of which split: `subject_id`, `scheme`, `held_out`, `part`.
+        harmonisation: By group of values (such as CT_GTV or rna): `record`, what was done, and `parameters`, to bring in
+            further subjects; each becomes a file of the release.
         previous: Folder of the release this one follows; the page says what changed since.
         robustness: How stable each radiomic feature is, by `kind` (perturbation, retest), `Modality`, `region`, `image_type`
             and `feature`: `persons`, `icc_2_1`, `icc_2_1_low`, `stable` and further columns; None when it was not measured.
@@ -77,6 +81,7 @@ class ReleaseInputs:
     source_digests: Mapping[str, str] = field(default_factory=dict)
     software: Mapping[str, str] = field(default_factory=dict)
     key_fingerprint: str = ""
+    ledger_revision: int | None = None
     min_cell: int = 11
     description: str = ""
     concepts: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -86,6 +91,8 @@ class ReleaseInputs:
     missing: pl.DataFrame = field(
         default_factory=lambda: pl.DataFrame(schema={"subject_id": pl.Int64, "variable": pl.String, "reason": pl.String})
     )
+    splits: pl.DataFrame | None = None
+    harmonisation: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     previous: Path | None = None
     robustness: pl.DataFrame | None = None
 

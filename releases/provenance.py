@@ -221,6 +221,7 @@ def methods_paragraph(about: Mapping[str, Any], tables: Mapping[str, pl.LazyFram
             cited = f" ({CITATIONS[method]})" if method in CITATIONS else ""
             sentences.append(f"The assay {assay} ({shape['variables']} variables) was normalised by {method}{cited}.")
             sentences += _model_sentences(dict(dict(settings.get("models", {})).get(assay) or {}))
+    sentences += [_harmonised(group, record) for group, record in dict(about.get("harmonisation", {})).items()]
     index = settings.get("index")
     if isinstance(index, Mapping) and index.get("concept"):
         sentences.append(
@@ -241,3 +242,22 @@ def _distinct(rows: pl.LazyFrame | None, column: str) -> list[str]:
     if rows is None:
         return []
     return rows.select(pl.col(column).drop_nulls().unique().sort()).collect()[column].to_list()
+
+
+def _harmonised(group: str, record: Mapping[str, Any]) -> str:
+    """Return the sentence on one harmonisation, from what was done."""
+    options = [f"between {len(record['batches'])} {record['batch']}s"]
+    options += [f"with {record['reference']} as reference"] if record["reference"] else []
+    options += [f"keeping effects of {', '.join(record['covariates'])}"] if record["covariates"] else []
+    options += ["shift only"] if record["mean_only"] else []
+    options += [] if record["empirical_bayes"] else ["without empirical Bayes"]
+    if not record["fitted_here"]:
+        fitted = "with the parameters of an earlier fit"
+    elif record["fit_on"] == "all":
+        fitted = "fitted on the whole cohort, test subjects included"
+    else:
+        fitted = f"fitted on the subjects of the part {record['fit_on']} only"
+    return (
+        f"Values of {group} ({record['features']} variables) were harmonised by ComBat {', '.join(options)} ({CITATIONS['combat']}), "
+        f"{fitted}, and stand beside the raw ones."
+    )

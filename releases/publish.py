@@ -32,6 +32,9 @@ FORMAT = 1
 CSV_CELLS = 20_000_000
 """Larger tables are not written as CSV (gigabytes that few can open); Parquet and `cohort.h5mu` hold them."""
 
+HARMONISED = "combat_"
+"""Beginning of the columns of the analysis table that hold harmonised values."""
+
 LOAD_SCRIPT = Path(__file__).with_name("load_release.R")
 
 
@@ -117,7 +120,11 @@ def _build(inputs: ReleaseInputs, folder: Path) -> None:
         inputs.dictionary,
         inputs.min_cell,
         {
-            m.name: dictionary.ModalityNames(m.var.index, [*m.obs.columns, *m.var.columns], m.source is not None)
+            m.name: dictionary.ModalityNames(
+                m.var.index,
+                [*m.obs.columns, *m.var.columns, *(f"layers/{layer}" for layer in m.layers)],
+                m.source is not None,
+            )
             for m in modalities
         },
         stable,
@@ -126,6 +133,8 @@ def _build(inputs: ReleaseInputs, folder: Path) -> None:
     tables.write_parquet(described, folder / "dictionary" / "dictionary.parquet")
     write_csv(described, folder / "dictionary" / "dictionary.csv")
     write_json(folder / "dictionary" / "dictionary.json", dictionary.to_json(described))
+    for group, parameters in inputs.harmonisation.items():
+        write_json(folder / "harmonisation" / f"{group}.json", parameters)
     shutil.copyfile(LOAD_SCRIPT, folder / "load_release.R")
     about: dict[str, Any] = {
         "format": FORMAT,
@@ -139,9 +148,11 @@ def _build(inputs: ReleaseInputs, folder: Path) -> None:
         "source_digests": dict(inputs.source_digests),
         "software": dict(inputs.software),
         "key_fingerprint": inputs.key_fingerprint,
+        "ledger_revision": inputs.ledger_revision,
         "min_cell": inputs.min_cell,
         "disclosure": measured,
         "flow": [dict(step) for step in inputs.flow],
+        "harmonisation": {group: dict(content["record"]) for group, content in inputs.harmonisation.items()},
         "status": "pseudonymised, not anonymous",
     }
     write_bytes(folder / "dictionary" / "define.xml", define_xml(described, about))
@@ -175,7 +186,19 @@ def _build(inputs: ReleaseInputs, folder: Path) -> None:
     manifest.write(folder, about)
 
 
-TABLES = ("subjects", "analysis", "adtte", "bds", "features", "robustness", "trace", "sample_map", "quarantine", "timeline")
+TABLES = (
+    "subjects",
+    "analysis",
+    "adtte",
+    "bds",
+    "features",
+    "robustness",
+    "trace",
+    "sample_map",
+    "quarantine",
+    "splits",
+    "timeline",
+)
 """The tables of a release, in the order of its dictionary."""
 
 
@@ -196,6 +219,7 @@ def _write_tables(inputs: ReleaseInputs, subjects: pl.DataFrame, folder: Path) -
             else {"robustness": [inputs.robustness.sort(stability.KEY)]}
         ),
         "quarantine": [tables.QUARANTINE.conform(inputs.quarantine)],
+        **({"splits": subject_blocks(inputs.splits, ids, ["scheme", "held_out"])} if inputs.splits is not None else {}),
     }
     traced = scan(inputs.trace).select("subject_id", "variable").unique().collect()
     reasons = Reasons(inputs.missing, traced)
@@ -231,13 +255,18 @@ def make_modalities(inputs: ReleaseInputs, subjects: pl.DataFrame, samples: pl.D
     names = [c for c in schema if c in ("subject_id", "index_time") or c.endswith("_sample")]
     narrow = pl.read_parquet(analysis, columns=names)
     centre = subjects.select("subject_id", *(["centre"] if "centre" in subjects.columns else []))
+    harmonised = {c for c in radiomic if c.startswith(HARMONISED)}
+    radiomic = [c for c in radiomic if c not in harmonised]
     imaged = np.flatnonzero(_known(analysis, radiomic, narrow.height))
     modalities = [cohort.table_modality("radiomics", analysis, imaged, radiomic, centre)]
+    if harmonised:
+        columns_of = [HARMONISED + c if HARMONISED + c in harmonised else None for c in radiomic]
+        modalities[0].add_layer("combat", columns_of)
     chosen = cohort.choose_samples(samples, narrow)
     for name in sorted(inputs.assays):
         modalities.append(cohort.assay_modality(name, Path(inputs.assays[name]), chosen))
-    prefixes = tuple(f"{name}_" for name in inputs.assays)
-    imaging = set(radiomic)
+    prefixes = tuple(f"{before}{name}_" for name in inputs.assays for before in ("", HARMONISED))
+    imaging = {*radiomic, *harmonised}
     numeric = [c for c, dtype in schema.items() if dtype.is_numeric() and c != "subject_id"]
     clinical = [c for c in numeric if c not in imaging and not c.startswith(prefixes)]
     endpoints = wide_endpoints(pl.read_parquet(folder / "tables" / "adtte.parquet"))

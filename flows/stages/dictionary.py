@@ -12,7 +12,8 @@ from flows.stages.run import Run
 from groundwork.tables import FEATURES
 from imaging.dictionary import feature_dictionary
 from imaging.robustness import STABILITY
-from linking.options import ClinicalWindow, ImagingWindow, SampleWindow, Window
+from linking.harmonised import PREFIX
+from linking.options import ClinicalWindow, HarmoniseRule, ImagingWindow, SampleWindow, Window
 
 PIECE = pl.Schema({name: pl.String() for name in ("table", "column", "label", "type", "unit", "codes", "derivation", "source")})
 
@@ -34,6 +35,8 @@ SUBJECTS = (
     ),
     ("LSTALVDT", "Last date known alive", "Latest event of the concept last_contact.", "", ""),
     ("INDEXDT", "Index date", "Shifted date of the index event.", "", ""),
+    ("split", "Part of the split", "Part by keyed draw, as `splits: parts` of the settings says.", "", ""),
+    ("fold", "Fold", "Fold, by keyed draw, in which the subject is tested.", "", ""),
     ("has_*", "Modality present", "Whether the subject has data of this modality, inside or outside the windows.", "", ""),
 )
 
@@ -118,6 +121,14 @@ def _analysis(run: Run, analysis: list[str]) -> Iterator[dict[str, str]]:
         yield _row(f"{assay}_*", f"Value of {assay} in the chosen sample", _value(run, assay), table="analysis", source=assay)
         for name, label, derivation, unit in PER_SAMPLE.get(assay, ()):
             yield _row(name, label, derivation, table="analysis", unit=unit)
+        if assay == "rna" and run.study.harmonise.rna is not None:
+            yield _row(
+                f"{PREFIX}{assay}_*",
+                f"Harmonised value of {assay} in the chosen sample",
+                f"{_value(run, assay)} {_combat(run.study.harmonise.rna)}",
+                table="analysis",
+                source=assay,
+            )
     if windows.imaging is None:
         return
     described = {row["column"]: row for row in _feature_rows(run)}
@@ -126,6 +137,8 @@ def _analysis(run: Run, analysis: list[str]) -> Iterator[dict[str, str]]:
         if name and column not in known:
             row = described[name]
             derivation = f"{_derivation(row)} {_imaging(windows.imaging)}"
+            if column.startswith(PREFIX) and run.study.harmonise.imaging is not None:
+                derivation += f" {_combat(run.study.harmonise.imaging)}"
             yield _row(
                 column,
                 f"{name} of {prefix}",
@@ -169,6 +182,11 @@ def _sample(window: SampleWindow) -> str:
 
 def _imaging(window: ImagingWindow) -> str:
     return f"Of the {window.choose} series, {_span(window)}."
+
+
+def _combat(rule: HarmoniseRule) -> str:
+    kept = f", effects of {', '.join(rule.covariates)} kept" if rule.covariates else ""
+    return f"Harmonised by ComBat over {rule.batch}s{kept}; the raw value is in the column of the same name without {PREFIX}."
 
 
 def _value(run: Run, assay: str) -> str:

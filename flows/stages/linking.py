@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
@@ -14,6 +15,7 @@ from clinical.endpoints import derive, with_entry
 from clinical.meds import read_dataset
 from flows.stages.clinical import quality_table, read_concepts
 from flows.stages.features import stability
+from flows.stages.harmonising import Material, harmonise
 from flows.stages.run import Run
 from groundwork.tables import FEATURES, SAMPLE_MAP, SERIES, write_parquet
 from linking.cohort import build_cohort
@@ -22,6 +24,7 @@ from linking.index import index_events
 from linking.join import join
 from linking.missing import why_missing
 from linking.repeated import repeated_measures
+from linking.splits import folds_by_subject, leave_one_centre_out, split_by_subject, split_by_time
 from omics.assays import chosen_values
 from omics.store import read_zarr
 
@@ -46,7 +49,9 @@ def link(run: Run) -> Linked:
     features = FEATURES.read(here / "imaging" / "features.parquet")
     samples = SAMPLE_MAP.read(here / "omics" / "sample_map.parquet")
 
-    findings = check_concordance(events, series, samples if samples.height else None, features=features)
+    findings = check_concordance(
+        events, series, samples if samples.height else None, features=features, sample_sex=_sample_sex(run)
+    )
     index = index_events(events, concepts, study.index)
     cohort = build_cohort(
         events,
@@ -67,6 +72,9 @@ def link(run: Run) -> Linked:
     adtte = with_entry(adtte, entry) if entry.height else adtte
     subjects = describe_subjects(events, cohort.subjects.filter("included"), series, samples, concepts)
     subjects = with_state_at_index(subjects, events, index, concepts)
+    splits = make_splits(run, subjects, index)
+    subjects = with_split(subjects, splits)
+    analysis, trace = harmonise(run, analysis, trace, Material(subjects, series, features, samples, adtte, splits))
 
     folder = run.study.work.linked
     tables = {
@@ -80,6 +88,7 @@ def link(run: Run) -> Linked:
         "subjects": subjects,
         "bds": repeated_measures(events, index, study.windows, concepts, trace),
         "missing": why_missing(events, series, samples, index, study.windows, concepts),
+        "splits": splits,
         "concordance": findings,
         "quality": quality_table(run, events),
     }
@@ -117,6 +126,58 @@ def with_state_at_index(subjects: pl.DataFrame, events: pl.DataFrame, index: pl.
     score = charlson(events, index, without=("malignancy", "metastatic_tumour")).select("subject_id", "CHARLSON")
     for frame in (staging(events, index, concepts), score, alive):
         subjects = subjects.join(frame, on="subject_id", how="left", maintain_order="left")
+    return subjects
+
+
+def _sample_sex(run: Run) -> dict[str, str]:
+    """Return the sex that each sample's expression says clearly."""
+    found: dict[str, str] = {}
+    for path in sorted((run.study.work.staging / "omics" / "rna").glob("*/*/sex.parquet")):
+        found |= dict(pl.read_parquet(path).filter(pl.col("sex").is_in(["M", "F"])).select("sample", "sex").iter_rows())
+    return found
+
+
+SPLITS = pl.Schema({"subject_id": pl.Int64(), "scheme": pl.String(), "held_out": pl.String(), "part": pl.String()})
+"""A row per subject and split: `scheme` is parts, folds, centre or time; `held_out` the fold or centre that is tested on."""
+
+
+def make_splits(run: Run, subjects: pl.DataFrame, index: pl.DataFrame) -> pl.DataFrame:
+    """Return the splits that the study file asks for, in the columns of `SPLITS`."""
+    rules = run.study.splits
+    found = [pl.DataFrame(schema=SPLITS)]
+
+    def add(scheme: str, held_out: str | pl.Expr, table: pl.DataFrame) -> None:
+        held = pl.lit(held_out) if isinstance(held_out, str) else held_out
+        found.append(
+            table.select("subject_id", pl.lit(scheme).alias("scheme"), held.alias("held_out"), pl.col("split").alias("part"))
+        )
+
+    if rules.parts:
+        add("parts", "", split_by_subject(subjects, run.key, rules.parts))
+    if rules.folds:
+        folds = folds_by_subject(subjects, run.key, rules.folds)
+        for fold in range(rules.folds):
+            part = pl.when(pl.col("fold") == fold).then(pl.lit("test")).otherwise(pl.lit("train"))
+            add("folds", str(fold), folds.with_columns(part.alias("split")))
+    if rules.by_centre:
+        places = subjects.select("subject_id", pl.col("centres").str.split(";").alias("centre")).explode("centre")
+        add("centre", pl.col("held_out"), leave_one_centre_out(places))
+    if rules.by_time:
+        shifts = {subject.subject_id: subject.shift_days for subject in run.lookup.by_identifier.values()}
+        cut = datetime(rules.by_time.year, rules.by_time.month, rules.by_time.day)
+        add("time", "", split_by_time(index, shifts, cut))
+    return pl.concat(found).sort(pl.all())
+
+
+def with_split(subjects: pl.DataFrame, splits: pl.DataFrame) -> pl.DataFrame:
+    """Return the subjects with their part (`split`) and the fold they are tested in (`fold`), where the study has such."""
+    parts = splits.filter(pl.col("scheme") == "parts").select("subject_id", pl.col("part").alias("split"))
+    folds = splits.filter((pl.col("scheme") == "folds") & (pl.col("part") == "test")).select(
+        "subject_id", pl.col("held_out").cast(pl.Int64).alias("fold")
+    )
+    for table in (parts, folds):
+        if table.height:
+            subjects = subjects.join(table, on="subject_id", how="left", maintain_order="left")
     return subjects
 
 

@@ -8,6 +8,7 @@ import polars as pl
 
 from clinical.quality import stop_if_poor
 from flows.stages.dictionary import describe_columns
+from flows.stages.harmonising import read_records
 from flows.stages.linking import Linked
 from flows.stages.normalise import released_models
 from flows.stages.people import needles
@@ -31,6 +32,9 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
     study, staging = run.study, run.study.work.staging
     linked = Linked(study.work.linked)
     assays = {path.parent.name: path for path in sorted((staging / "omics").glob("*/all.zarr"))}
+    # Where an assay was harmonised, the store of the chosen samples has the layer with the harmonised values.
+    assays |= {path.stem: path for path in sorted((study.work.linked / "harmonised").glob("*.zarr"))}
+    splits = linked.table("splits")
     return ReleaseInputs(
         study=study.study,
         title=study.title or study.study,
@@ -56,8 +60,11 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
         source_digests=source_digests(run),
         software=software_versions(),
         key_fingerprint=run.key.fingerprint,
+        ledger_revision=run.ledger_revision,
         min_cell=study.release.min_cell,
         evidence={**{name: linked.table(name) for name in EVIDENCE}, "years": _true_years(run, linked)},
+        splits=splits if splits.height else None,
+        harmonisation=read_records(study.work.linked),
         previous=_previous(run, version),
         policy=DisclosurePolicy(**study.release.disclosure.model_dump()),
         description=" ".join(text for text in (study.notice, study.description) if text),
@@ -92,7 +99,7 @@ def released_settings(run: Run) -> dict[str, object]:
     """Return the settings of the study without paths, and the frozen models: what changes numbers, and nothing of this machine."""
     study = run.study
     settings = study.settings()
-    for private in ("workspace", "releases", "key", "links", "dask", "centres"):
+    for private in ("workspace", "releases", "key", "links", "custodians", "ledger_revision", "dask", "centres"):
         settings.pop(private, None)
     settings["centres"] = {
         name: {

@@ -19,6 +19,7 @@ from groundwork.cluster import dask_client
 from groundwork.files import digest_of, sha256_file, sha256_folder
 from groundwork.tables import QUARANTINE
 from groundwork.work import Outcome, Progress, Unit, WorkLedger, run_units
+from privacy.custodians import assemble, read_subjects, read_tokens
 from privacy.identity import open_lookup, revisions
 from privacy.keys import Key
 from privacy.pseudonyms import token
@@ -57,13 +58,23 @@ class Run:
 
     @cached_property
     def lookup(self) -> SubjectLookup:
-        """The way from identifiers to subjects, as the ledger now is."""
-        return open_lookup(self.study.work.identity, self.key)
+        """The way from identifiers to subjects, as the ledger is or, where the study says so, was."""
+        shared, revision = self.study.custodians, self.study.ledger_revision
+        if shared is None:
+            return open_lookup(self.study.work.identity, self.key, revision=revision)
+        tokens, subjects = self.study.path(shared.tokens), self.study.path(shared.subjects)
+        return assemble(self.study.work.identity, read_tokens(tokens), read_subjects(subjects), revision=revision)
+
+    @property
+    def ledger_revision(self) -> int:
+        """Number of the ledger's revision that this run builds with."""
+        return self.study.ledger_revision or len(revisions(self.study.work.identity))
 
     @cached_property
     def splits(self) -> int:
         """How many records were ever cut off a person: after a split, all that was read under the ledger is read again."""
-        return sum(revision["counts"]["changes"].get("split", 0) for revision in revisions(self.study.work.identity))
+        known = revisions(self.study.work.identity)[: self.study.ledger_revision]
+        return sum(revision["counts"]["changes"].get("split", 0) for revision in known)
 
     def units(
         self,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 
 from groundwork.problems import UserError
 from linking.harmonise import ComBat, centre_effect, fit_combat, harmonise_table
+from tests.releases.r import rscript
 
 HERE = Path(__file__).parent / "combat"
 SUBJECTS = pl.read_csv(HERE / "subjects.csv")
@@ -53,6 +56,46 @@ def test_equals_sva_with_missing_values() -> None:
     ours = fit_combat(data, BATCH, NAMES, covariates=MOD).apply(data, BATCH, MOD)
     np.testing.assert_allclose(ours, numbers("missing"), rtol=0, atol=1e-8)
     np.testing.assert_array_equal(np.isnan(ours), np.isnan(data))
+
+
+LIVE = """
+suppressMessages(library(sva))
+folder <- commandArgs(TRUE)[1]
+data <- t(as.matrix(read.csv(file.path(folder, "data.csv"))))
+about <- read.csv(file.path(folder, "about.csv"))
+kept <- model.matrix(~age + sex, about)
+w <- function(x, name) write.csv(format(t(x), digits = 17), file.path(folder, paste0(name, ".csv")), row.names = FALSE, quote = FALSE)
+for (mean in c(FALSE, TRUE)) for (covariates in c(FALSE, TRUE)) for (reference in c("none", "c2")) {
+  mod <- if (covariates) kept else NULL
+  ref <- if (reference == "none") NULL else reference
+  w(ComBat(data, about$batch, mod = mod, mean.only = mean, ref.batch = ref), paste(mean, covariates, reference, sep = "-"))
+}
+"""
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_equals_a_live_sva_on_random_data_in_every_variant(seed: int, tmp_path: Path) -> None:
+    program = rscript("sva")
+    rng = np.random.default_rng(seed)
+    count, features = int(rng.integers(40, 90)), int(rng.integers(20, 60))
+    batch = [f"c{n}" for n in rng.permutation(np.arange(count) % 4)]
+    about = pl.DataFrame({"batch": batch, "age": rng.integers(30, 90, count), "sex": rng.choice(["F", "M"], count)})
+    data = (
+        rng.normal(5, rng.uniform(0.1, 4, features), (count, features))
+        + rng.normal(0, 2, (4, features))[about["batch"].cast(pl.Categorical).to_physical().to_numpy()]
+    )
+    pl.DataFrame(data, schema=[f"f{n}" for n in range(features)]).write_csv(tmp_path / "data.csv")
+    about.write_csv(tmp_path / "about.csv")
+    (tmp_path / "live.R").write_text(LIVE, encoding="utf-8")
+    subprocess.run([program, tmp_path / "live.R", tmp_path], check=True, capture_output=True)
+    names = [f"f{n}" for n in range(features)]
+    kept = {"age": about["age"], "sex": about["sex"]}
+    for mean_only, covariates, reference in itertools.product((False, True), (False, True), (None, "c2")):
+        model = fit_combat(data, batch, names, covariates=kept if covariates else None, reference=reference, mean_only=mean_only)
+        ours = model.apply(data, batch, kept if covariates else None)
+        name = f"{str(mean_only).upper()}-{str(covariates).upper()}-{reference or 'none'}.csv"
+        theirs = pl.read_csv(tmp_path / name, infer_schema=False).select(pl.all().str.strip_chars().cast(pl.Float64)).to_numpy()
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-8)
 
 
 def test_a_centre_of_one_subject_makes_it_mean_only_as_in_sva_or_is_refused() -> None:

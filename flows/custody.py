@@ -1,0 +1,131 @@
+"""What the custodian of identities does with the ledger of a study: look, decide, look back, rotate the key, share custody.
+
+Everything here reads and writes in the vault. What is returned to the screen holds counts and file names, no person.
+"""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+
+import polars as pl
+
+from flows.study import Study, read_study
+from groundwork.files import write_text
+from groundwork.problems import UserError
+from groundwork.tables import PEOPLE
+from privacy import custodians, identity, identity_review, pseudonyms
+from privacy.audit import AuditLog
+from privacy.keys import new_key, read_key_file, write_key_file
+
+
+def history(study_file: Path) -> str:
+    """Return the revisions of the ledger in words, oldest first."""
+    study = _with_ledger(study_file)
+    lines = ["revision  records  persons  merges  splits  review  links made"]
+    for about in identity.revisions(study.work.identity):
+        counts = about["counts"]
+        made = ", ".join(f"{rule} {count}" for rule, count in counts["links"].items()) or "none"
+        changes = counts["changes"]
+        lines.append(
+            f"{about['revision']:8}  {counts['records']:7}  {counts['persons']:7}  {changes.get('merge', 0):6}  "
+            f"{changes.get('split', 0):6}  {counts['review']:6}  {made}"
+        )
+    lines.append("Build as of one of them: `ledger_revision` in the study file. Merges and splits are counted in records.")
+    return "\n".join(lines)
+
+
+def review(study_file: Path) -> str:
+    """Write the page of open pairs into the vault; return where it is and what to do with it."""
+    study = _with_ledger(study_file)
+    page = study.work.vault / "review.html"
+    count = identity_review.write_review_page(study.work.identity, page)
+    _audit(study).append(getpass.getuser(), "identity-review", 0, {"pairs": count})
+    if not count:
+        return f"No pair waits for a decision. {page} says so."
+    return f"{page}: {count} pairs wait for a decision. Open it, save links.csv into the vault, then: unibase ledger decide {study_file} links.csv"
+
+
+def decide(study_file: Path, decisions: Path) -> str:
+    """Take decisions on pairs into a new revision of the ledger; return what changed.
+
+    Raises:
+        UserError: If the table cannot be used, or names a record that is not in the ledger.
+    """
+    study = _with_ledger(study_file)
+    links = identity.read_links(decisions)
+    people = PEOPLE.read(study.work.vault / "people.parquet")
+    before = len(identity.revisions(study.work.identity))
+    with study.work.owned():
+        report = identity.update_ledger(
+            study.work.identity, people, study.read_key(), max_shift_days=study.deidentification.max_shift_days, links=links
+        )
+        new = report.revision > before
+        _audit(study).append(
+            getpass.getuser(),
+            "identity-decisions",
+            len(report.changed_subjects) + len(report.gone_subjects) if new else 0,
+            {"pairs": links.height, "revision": report.revision, "merges": report.merges, "splits": report.splits},
+        )
+    if not new:
+        return f"Nothing new: the ledger stays at revision {report.revision}. {report.review} pairs wait for a decision."
+    refused = "".join(f"\nnot made, {reason}: {count}" for reason, count in report.refused.items())
+    return (
+        f"revision {report.revision}: {report.merges} persons merged into another, {report.splits} split off; "
+        f"{report.review} pairs still wait.{refused}\nNext: unibase build {study_file} --nightly"
+    )
+
+
+def rotate(study_file: Path, key_file: Path) -> str:
+    """Make a new key and write, in the vault, which pseudonym becomes which; links are not touched.
+
+    Raises:
+        UserError: If the key file exists.
+    """
+    study = _with_ledger(study_file)
+    old, new = study.read_key(), new_key()
+    write_key_file(new, key_file)
+    names = sorted(set(identity.persons(study.work.identity)["person"]))
+    rows = [(pseudonyms.subject_id(old, name), pseudonyms.subject_id(new, name)) for name in names]
+    table = pl.DataFrame(rows, schema={"old_subject_id": pl.Int64, "new_subject_id": pl.Int64}, orient="row")
+    out = study.work.vault / f"pseudonyms-{old.fingerprint}-to-{new.fingerprint}.csv"
+    write_text(out, table.sort("old_subject_id").write_csv(), mode=0o600)
+    _audit(study).append(getpass.getuser(), "rotate-key", len(rows), {"old": old.fingerprint, "new": new.fingerprint})
+    return (
+        f"{key_file}: new key, fingerprint {new.fingerprint}; {len(rows)} pseudonyms old and new in {out}.\n"
+        f"Next: name {key_file} under `key` in {study_file}, raise `release: version`, and build. Keep the old key as long as its releases."
+    )
+
+
+def tokens(study_file: Path, key_file: Path, out: Path) -> str:
+    """Identity custodian: write a token per record for staging (vault only), and the tokens alone for the study custodian."""
+    study = _with_ledger(study_file)
+    made = custodians.person_tokens(study.work.identity, read_key_file(key_file), revision=study.ledger_revision)
+    kept = study.work.vault / "tokens.csv"
+    custodians.write_tokens(made, kept)
+    distinct = set(made.values())
+    custodians.write_token_list(distinct, out)
+    _audit(study).append(getpass.getuser(), "custodian-tokens", len(distinct))
+    return f"{out}: {len(distinct)} tokens for the study custodian, without any identity. {kept} stays in the vault: `custodians: tokens`."
+
+
+def subjects(token_file: Path, key_file: Path, out: Path, max_shift_days: int) -> str:
+    """Study custodian: write pseudonym and shift of every token.
+
+    Raises:
+        UserError: If the file has no column `token`.
+    """
+    found = custodians.subjects_of_tokens(custodians.read_token_list(token_file), read_key_file(key_file), max_shift_days)
+    custodians.write_subjects(found, out)
+    return f"{out}: pseudonyms of {len(found)} persons, for staging: `custodians: subjects` in the study file."
+
+
+def _with_ledger(study_file: Path) -> Study:
+    study = read_study(study_file)
+    if not identity.revisions(study.work.identity):
+        raise UserError(f"The study has no identity ledger yet. Make it: unibase run people {study_file}")
+    return study
+
+
+def _audit(study: Study) -> AuditLog:
+    return AuditLog(study.work.audit_log)

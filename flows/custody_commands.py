@@ -1,0 +1,104 @@
+"""The custodian's commands: `unibase ledger ...`, `unibase custodian ...`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cyclopts import App
+
+from privacy.dates import DEFAULT_MAX_SHIFT_DAYS
+
+ledger_app = App(name="ledger", help="Who is who: history, review and decisions of the identity ledger of a study.")
+custodian_app = App(name="custodian", help="Two custodians, two keys: neither can go from a pseudonym to a person alone.")
+
+
+@ledger_app.command(name="history")
+def ledger_history(study: Path) -> None:
+    """Show every revision of the identity ledger: records, persons, merges, splits.
+
+    Example: `unibase ledger history study.yaml`
+
+    Parameters
+    ----------
+    study
+        The study file.
+    """
+    from flows.custody import history
+
+    print(history(study))
+
+
+@ledger_app.command(name="review")
+def ledger_review(study: Path) -> None:
+    """Write the page on which a person decides the pairs that the rules leave open; it stays in the vault.
+
+    Example: `unibase ledger review study.yaml`
+
+    Parameters
+    ----------
+    study
+        The study file.
+    """
+    from flows.custody import review
+
+    print(review(study))
+
+
+@ledger_app.command(name="decide")
+def ledger_decide(study: Path, decisions: Path) -> None:
+    """Take decisions on pairs into the ledger, as a new revision.
+
+    Example: `unibase ledger decide study.yaml links.csv`
+
+    Parameters
+    ----------
+    study
+        The study file.
+    decisions
+        CSV that the review page saved: left_centre, left_key, right_centre, right_key, relation (same or different).
+    """
+    from flows.custody import decide
+
+    print(decide(study, decisions))
+
+
+@custodian_app.command(name="tokens")
+def custodian_tokens(study: Path, out: Path, *, key_file: Path) -> None:
+    """Identity custodian: make a token per person, under the first key.
+
+    Example: `unibase custodian tokens study.yaml tokens-to-send.csv --key-file first.key`
+
+    Parameters
+    ----------
+    study
+        The study file; its ledger is there.
+    out
+        File for the study custodian: tokens, no identity.
+    key_file
+        The identity custodian's key.
+    """
+    from flows.custody import tokens
+
+    print(tokens(study, key_file, out))
+
+
+@custodian_app.command(name="subjects")
+def custodian_subjects(tokens: Path, out: Path, *, key_file: Path, max_shift_days: int = DEFAULT_MAX_SHIFT_DAYS) -> None:
+    """Study custodian: make the pseudonym and date shift of every token, under the second key.
+
+    Example: `unibase custodian subjects tokens-to-send.csv subjects.csv --key-file second.key`
+
+    Parameters
+    ----------
+    tokens
+        File of the identity custodian.
+    out
+        File for staging.
+    key_file
+        The study custodian's key.
+    max_shift_days
+        Each subject's dates move 1 to this many days into the past.
+    """
+    from flows.custody import subjects
+
+    print(subjects(tokens, key_file, out, max_shift_days))

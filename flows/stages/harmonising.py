@@ -1,0 +1,198 @@
+"""Part of stage `link`: harmonise what the join chose across centres, as the study file says, beside the raw values."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from flows.stages.run import Run
+from groundwork.files import write_json
+from groundwork.problems import UserError
+from linking.harmonise import ComBat
+from linking.harmonised import PREFIX, Harmonised, harmonise_values
+from linking.options import HarmoniseRule
+from omics.store import read_zarr, write_zarr
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+@dataclass(frozen=True)
+class Material:
+    """The tables that harmonisation looks into, all of the cohort."""
+
+    subjects: pl.DataFrame
+    series: pl.DataFrame
+    features: pl.DataFrame
+    samples: pl.DataFrame
+    adtte: pl.DataFrame
+    splits: pl.DataFrame
+
+
+def harmonise(run: Run, analysis: pl.DataFrame, trace: pl.DataFrame, material: Material) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return analysis and trace with harmonised columns beside the raw ones.
+
+    Parameters and what is said of them go to `linked/harmonisation/<group>.json`, matrices with a layer `combat` to
+    `linked/harmonised/<assay>.zarr`.
+
+    Raises:
+        UserError: When a rule of the study file cannot be followed.
+    """
+    folder, stores = run.study.work.linked / "harmonisation", run.study.work.linked / "harmonised"
+    for old in (folder, stores):
+        shutil.rmtree(old, ignore_errors=True)
+    rule = run.study.harmonise.imaging
+    if rule is not None:
+        for name, prefixes in _imaging_groups(analysis, material.features).items():
+            columns = [c for c in analysis.columns if c.startswith(prefixes)]
+            batch = _imaging_batch(trace, prefixes, material.series, rule)
+            values = analysis.select(pl.col(columns).cast(pl.Float64).fill_null(np.nan)).to_numpy()
+            found = _harmonise(run, "imaging", name, values, columns, analysis, batch, rule, material)
+            analysis = analysis.with_columns(
+                [pl.Series(f"{PREFIX}{column}", found.values[:, columns.index(column)]).fill_nan(None) for column in found.fitted]
+            )
+            trace = _traced(trace, [f"{prefix}*" for prefix in prefixes])
+            _keep(run, folder, name, found)
+    rule = run.study.harmonise.rna
+    if rule is not None:
+        analysis, trace = _harmonise_assay(run, "rna", analysis, trace, rule, material, folder, stores)
+    return analysis, trace
+
+
+def read_records(linked: Path) -> dict[str, dict[str, Any]]:
+    """Return by group what `harmonise` left: `record` and `parameters`."""
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted((linked / "harmonisation").glob("*.json"))}
+
+
+def read_parameters(path: Path, group: str) -> ComBat:
+    """Read the parameters of one group from a file, or from `<group>.json` in a folder of them.
+
+    Raises:
+        UserError: If there is none.
+    """
+    file = path / f"{group}.json" if path.is_dir() else path
+    if not file.is_file():
+        raise UserError(f"No parameters of {group} at {file}. They are in the folder `harmonisation` of a release.")
+    try:
+        return ComBat.from_json(json.loads(file.read_text(encoding="utf-8"))["parameters"])
+    except (ValueError, KeyError, TypeError):
+        raise UserError(
+            f"{file} holds no parameters of a harmonisation. Name a file of the folder `harmonisation` of a release."
+        ) from None
+
+
+def _harmonise(
+    run: Run, key: str, group: str, values: np.ndarray, features: Sequence[str], analysis: pl.DataFrame,
+    batch: Mapping[int, str], rule: HarmoniseRule, material: Material,
+) -> Harmonised:  # fmt: skip
+    subjects = analysis["subject_id"].to_list()
+    stored = read_parameters(run.study.path(rule.parameters), group) if rule.parameters else None
+    found = harmonise_values(
+        f"harmonise.{key} ({group})",
+        values,
+        features,
+        [batch.get(subject) for subject in subjects],
+        _training(analysis, material.splits, rule),
+        rule,
+        covariates={name: _covariate(name, analysis, material) for name in rule.covariates},
+        outcomes=run.study.endpoints,
+        stored=stored,
+    )
+    record = found.record
+    left = f", {record['left_out']} left out" if record["left_out"] else ""
+    run.say(f"link: {group} harmonised: {record['features']} features of {record['subjects']} subjects{left}")
+    return found
+
+
+def _training(analysis: pl.DataFrame, splits: pl.DataFrame, rule: HarmoniseRule) -> list[bool]:
+    if rule.fit_on == "all":
+        return [True] * analysis.height
+    part = splits.filter((pl.col("scheme") == "parts") & (pl.col("part") == rule.fit_on))["subject_id"]
+    return analysis["subject_id"].is_in(part.implode()).to_list()
+
+
+def _covariate(name: str, analysis: pl.DataFrame, material: Material) -> pl.Series:
+    ids = analysis.select("subject_id")
+    if name in ("SEX", "AGE"):
+        return ids.join(material.subjects.select("subject_id", name), on="subject_id", how="left", maintain_order="left")[name]
+    if name in analysis.columns:
+        return analysis[name]
+    events = material.adtte.filter(pl.col("PARAMCD") == name).select(
+        "subject_id", pl.when(pl.col("CNSR") == 0).then(pl.lit("event")).otherwise(pl.lit("censored")).alias(name)
+    )
+    return ids.join(
+        events.unique("subject_id", keep="first", maintain_order=True), on="subject_id", how="left", maintain_order="left"
+    )[name]
+
+
+def _imaging_groups(analysis: pl.DataFrame, features: pl.DataFrame) -> dict[str, tuple[str, ...]]:
+    """Return, per modality and region, how the columns of its image types begin."""
+    groups: dict[str, list[str]] = {}
+    kinds = features.select("Modality", "region", "image_type").drop_nulls().unique().sort(pl.all())
+    for modality, region, image_type in kinds.iter_rows():
+        prefix = f"{modality}_{region}_{image_type}_"
+        if any(column.startswith(prefix) for column in analysis.columns):
+            groups.setdefault(f"{modality}_{region}", []).append(prefix)
+    return {name: tuple(prefixes) for name, prefixes in groups.items()}
+
+
+def _imaging_batch(trace: pl.DataFrame, prefixes: Sequence[str], series: pl.DataFrame, rule: HarmoniseRule) -> dict[int, str]:
+    """Return the centre or scanner of the series that each subject's values were taken from."""
+    used = (
+        trace.filter(pl.col("variable").is_in([f"{prefix}*" for prefix in prefixes]))
+        .select("subject_id", "SeriesInstanceUID")
+        .unique()
+    )
+    if rule.batch == "scanner":
+        label = pl.concat_str(pl.col("Manufacturer").fill_null(""), pl.lit(" "), pl.col("ManufacturerModelName").fill_null(""))
+        label = label.str.strip_chars().replace("", None)
+    else:
+        label = pl.col("centre")
+    named = used.join(series.select("SeriesInstanceUID", label.alias("batch")), on="SeriesInstanceUID").drop_nulls()
+    return dict(named.select("subject_id", "batch").iter_rows())
+
+
+def _traced(trace: pl.DataFrame, variables: Sequence[str]) -> pl.DataFrame:
+    """Return the trace with the rows of the raw variables once more, under the harmonised names."""
+    mine = trace.filter(pl.col("variable").is_in(variables)).with_columns((pl.lit(PREFIX) + pl.col("variable")).alias("variable"))
+    return pl.concat([trace, mine]).sort("subject_id", "kind", "variable", maintain_order=True)
+
+
+def _keep(run: Run, folder: Path, name: str, found: Harmonised) -> None:
+    write_json(folder / f"{name}.json", {"record": found.record, "parameters": found.model.to_json()})
+
+
+def _harmonise_assay(
+    run: Run, assay: str, analysis: pl.DataFrame, trace: pl.DataFrame, rule: HarmoniseRule, material: Material, folder: Path, stores: Path
+) -> tuple[pl.DataFrame, pl.DataFrame]:  # fmt: skip
+    column = f"{assay}_sample"
+    store = run.study.work.staging / "omics" / assay / "all.zarr"
+    chosen = analysis.select("subject_id", column).drop_nulls()
+    if not store.exists() or not chosen.height:
+        raise UserError(f"harmonise.{assay}: no subject of the cohort has a sample of it. Remove the key.")
+    adata: AnnData = read_zarr(store)
+    adata = adata[chosen[column].to_list()].copy()
+    centres = dict(material.samples.filter(pl.col("assay") == assay).select("colname", "centre").iter_rows())
+    batch = {subject: centres[sample] for subject, sample in chosen.iter_rows() if centres.get(sample)}
+    rows = analysis.filter(pl.col(column).is_not_null())
+    genes = [str(name) for name in adata.var_names]
+    found = _harmonise(run, assay, assay, np.asarray(adata.X, dtype=np.float64), genes, rows, batch, rule, material)
+    adata.layers["combat"] = found.values
+    write_zarr(adata, stores / f"{assay}.zarr")
+    _keep(run, folder, assay, found)
+    symbols = [str(s) or str(g) for s, g in zip(adata.var["symbol"], genes, strict=True)]
+    wanted = [gene for gene in run.study.assays.genes if gene in symbols]
+    named = pl.DataFrame(
+        {"subject_id": rows["subject_id"]} | {f"{PREFIX}{assay}_{gene}": found.values[:, symbols.index(gene)] for gene in wanted}
+    )
+    analysis = analysis.join(
+        named.with_columns(pl.selectors.float().fill_nan(None)), on="subject_id", how="left", maintain_order="left"
+    )
+    return analysis, _traced(trace, [f"{assay}_*"]) if wanted else trace

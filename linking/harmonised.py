@@ -1,0 +1,197 @@
+"""Harmonised values beside the raw ones: which subjects the fit sees, which are brought in, and which are left out.
+
+`harmonise` holds the method; here a study's rule meets a table. What cannot be harmonised (a centre without training
+subjects, a missing covariate) is refused or left empty, as the rule says, and counted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from groundwork.problems import UserError
+from linking.harmonise import Array, ComBat, centre_effect, fit_combat
+from linking.options import HarmoniseRule
+
+PREFIX = "combat_"
+"""Beginning of the names of harmonised columns."""
+
+
+@dataclass(frozen=True)
+class Harmonised:
+    """Harmonised values and how they came about.
+
+    Attributes:
+        values: (subjects, features) as given; NaN for subjects that were left out and features that were not fitted.
+        model: The fitted or given parameters.
+        fitted: Names of the features that were harmonised.
+        record: What a release says of it: counts, options and the share of variance that the centre explains before and after.
+    """
+
+    values: Array
+    model: ComBat
+    fitted: tuple[str, ...]
+    record: dict[str, Any]
+
+
+def harmonise_values(
+    where: str,
+    values: Array,
+    features: Sequence[str],
+    batch: Sequence[str | None],
+    training: Sequence[bool],
+    rule: HarmoniseRule,
+    *,
+    covariates: Mapping[str, pl.Series] | None = None,
+    outcomes: Sequence[str] = (),
+    stored: ComBat | None = None,
+) -> Harmonised:
+    """Fit on the training subjects, or take `stored`, and apply to all that can be harmonised.
+
+    Args:
+        where: Key of the study file, for messages.
+        values: (subjects, features); missing values are NaN. Subjects without any value take no part.
+        features: Names of the features.
+        batch: Centre or scanner of each subject; None when unknown.
+        training: Which subjects the fit may see.
+        rule: Of the study file.
+        covariates: By name of `rule.covariates`, a value per subject.
+        outcomes: Names of the study's endpoints.
+        stored: Parameters of an earlier fit.
+
+    Raises:
+        UserError: When the rule cannot be followed; says where, why and what to do.
+    """
+    covariates = dict(covariates or {})
+    values = np.asarray(values, dtype=np.float64)
+    train = np.asarray(training, dtype=bool)
+    labels = np.array(["" if name is None else str(name) for name in batch], dtype=object)
+    present: np.ndarray = np.any(~np.isnan(values), axis=1)
+    complete = np.array(present)
+    for series in covariates.values():
+        complete &= ~series.is_null().to_numpy()
+    sizes = Counter(labels[complete & train])
+    known = set(stored.centres) if stored is not None else {n for n, size in sizes.items() if n and size >= rule.least_per_centre}
+    chosen = complete & np.isin(labels, sorted(known))
+    out = int((present & ~chosen).sum())
+    if out and rule.others == "refuse":
+        raise UserError(f"{where}: {_why(labels, present, complete, known, sizes, rule, stored)}")
+    if not chosen.any():
+        raise UserError(
+            f"{where}: no subject can be harmonised. Give more training subjects to each {rule.batch}, or remove the key."
+        )
+    names: Sequence[str]
+    if stored is not None:
+        model, names = stored, stored.features
+        absent = [name for name in names if name not in set(features)]
+        if absent:
+            raise UserError(
+                f"{where}.parameters: {len(absent)} features of the earlier fit are not in this study, such as {absent[0]}."
+            )
+        if set(stored.levels) != set(covariates):
+            raise UserError(
+                f"{where}.parameters: they were fitted with the covariates {', '.join(stored.levels) or 'none'}. Give the same."
+            )
+    else:
+        names = _enough(values[chosen & train], labels[chosen & train], features, rule)
+        if not names:
+            raise UserError(
+                f"{where}: no feature has enough values in every {rule.batch}. Leave a {rule.batch} out, or remove the key."
+            )
+        place = _places(features, names)
+        rows = chosen & train
+        try:
+            model = fit_combat(
+                values[rows][:, place], labels[rows].tolist(), names,
+                covariates={name: series.filter(pl.Series(rows)) for name, series in covariates.items()},
+                outcomes=outcomes, outcome_as_covariate=rule.outcome_as_covariate, reference=rule.reference,
+                mean_only=rule.mean_only, empirical_bayes=rule.empirical_bayes, least_per_centre=rule.least_per_centre,
+            )  # fmt: skip
+        except UserError as problem:
+            raise UserError(f"{where}: {problem}") from None
+    place = _places(features, names)
+    result = np.full(values.shape, np.nan)
+    kept = {name: series.filter(pl.Series(chosen)) for name, series in covariates.items()}
+    before = values[chosen][:, place]
+    try:
+        after = model.apply(before, labels[chosen].tolist(), kept)
+    except UserError as problem:
+        raise UserError(f"{where}: {problem}") from None
+    result[np.ix_(chosen, place)] = after
+    record = {
+        "method": "ComBat",
+        "batch": rule.batch,
+        "batches": list(model.centres),
+        "covariates": list(covariates),
+        "reference": model.reference,
+        "empirical_bayes": rule.empirical_bayes,
+        "mean_only": rule.mean_only,
+        "fitted_here": stored is None,
+        "fit_on": rule.fit_on if stored is None else None,
+        "training_subjects": int((chosen & train).sum()) if stored is None else None,
+        "subjects": int(chosen.sum()),
+        "left_out": out,
+        "features": len(names),
+        "unchanged_features": int((~model.adjusted).sum()),
+        "features_without_enough_values": len(features) - len(names),
+        "effect": _effects(before, after, labels[chosen], (chosen & train)[chosen] if stored is None else None),
+    }
+    return Harmonised(result, model, tuple(names), record)
+
+
+def _places(features: Sequence[str], names: Sequence[str]) -> np.ndarray:
+    place = {name: n for n, name in enumerate(features)}
+    return np.array([place[name] for name in names], dtype=np.int64)
+
+
+def _enough(values: Array, labels: np.ndarray, features: Sequence[str], rule: HarmoniseRule) -> list[str]:
+    """Return the features with values enough for a shift (and a scale) in every centre of the training subjects."""
+    sizes = Counter(labels.tolist())
+    enough = np.ones(len(features), dtype=bool)
+    for name, size in sizes.items():
+        least = 1 if rule.mean_only or size == 1 else 2
+        enough &= (~np.isnan(values[labels == name])).sum(axis=0) >= least
+    return [name for name, there in zip(features, enough, strict=True) if there]
+
+
+def _why(
+    labels: np.ndarray, present: np.ndarray, complete: np.ndarray, known: set[str], sizes: Counter[str], rule: HarmoniseRule,
+    stored: ComBat | None,
+) -> str:  # fmt: skip
+    remedy = "Leave them out with `others: leave_out`"
+    strange = sorted(set(labels[complete]) - known - {""})
+    if strange and stored is not None:
+        return f"the {rule.batch} {strange[0]} was not among those of the earlier fit ({', '.join(stored.centres)}). {remedy}, or fit again."
+    if strange:
+        few = ", ".join(f"{name} ({sizes[name]})" for name in strange)
+        return (
+            f"too few training subjects of the {rule.batch} {few}; at least {rule.least_per_centre} are needed. "
+            f"{remedy}, lower `least_per_centre`, or train on more."
+        )
+    if bool((present & ~complete).any()):
+        return f"{int((present & ~complete).sum())} subjects lack a covariate. {remedy}, or leave the covariate out."
+    return f"{int((present & (labels == '')).sum())} subjects have no known {rule.batch}. {remedy}."
+
+
+def _effects(before: Array, after: Array, labels: np.ndarray, trained: np.ndarray | None) -> dict[str, Any]:
+    """Return quartiles over features of the share of variance that the centre explains, of all subjects and of those not fitted on."""
+    groups = {"all": np.ones(len(labels), dtype=bool)}
+    if trained is not None and not trained.all():
+        groups["not_trained_on"] = ~trained
+    found: dict[str, Any] = {}
+    for name, rows in groups.items():
+        if len(set(labels[rows])) < 2:
+            continue
+        # Features that do not vary have no variance to explain.
+        varying = np.nanstd(before[rows], axis=0) > 0
+        if not varying.any():
+            continue
+        shares = [centre_effect(part[rows][:, varying], labels[rows].tolist()) for part in (before, after)]
+        quartiles = [[round(float(q), 4) for q in np.quantile(part, [0.1, 0.25, 0.5, 0.75, 0.9])] for part in shares]
+        found[name] = {"subjects": int(rows.sum()), "before": quartiles[0], "after": quartiles[1]}
+    return found

@@ -1,0 +1,83 @@
+"""Section: what harmonisation across centres changed, before and after."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from releases import charts
+from releases.report.data import ReportData, shown
+from releases.report.features import PREFERRED_FEATURES
+from releases.report.section import Section
+
+HARMONISED = "combat_"
+SHOWN_PER_GROUP = 2
+
+
+def groups(data: ReportData) -> list[dict[str, Any]]:
+    """Return per group of values what was done, the centre's share of the variance, and some variables before and after."""
+    found = []
+    for place, (name, record) in enumerate(dict(data.about.get("harmonisation", {})).items()):
+        found.append(
+            {
+                "name": name,
+                "record": record,
+                "subjects": shown(record["subjects"], data.min_cell),
+                "left_out": shown(record["left_out"], data.min_cell) if record["left_out"] else "0",
+                "effects": _effects(f"effect-{place}", name, record, data.min_cell),
+                "pairs": _pairs(data, name, place),
+            }
+        )
+    return found
+
+
+def _effects(identity: str, name: str, record: dict[str, Any], min_cell: int) -> str | None:
+    rows = []
+    for kind, (fr, en) in {"all": ("tous", "all"), "not_trained_on": ("hors ajustement", "held out")}.items():
+        effect = record["effect"].get(kind)
+        if effect is None or effect["subjects"] < min_cell:
+            continue
+        for when, label in (("before", ("avant", "before")), ("after", ("après", "after"))):
+            rows.append(charts.Box((f"{label[0]}, {fr}", f"{label[1]}, {en}"), tuple(100 * share for share in effect[when])))
+    return charts.boxes(identity, name, rows) if rows else None
+
+
+def _pairs(data: ReportData, group: str, place: int) -> list[dict[str, str]]:
+    """Draw some variables by centre, raw and harmonised on one scale; quantiles only, of centres with `min_cell` subjects."""
+    analysis = data.tables["analysis"]
+    if "centre" not in analysis.columns:
+        analysis = analysis.join(data.tables["subjects"].select("subject_id", "centre"), on="subject_id", how="left")
+    names = [c for c in analysis.columns if c.startswith(f"{HARMONISED}{group}_")]
+    preferred = [n for p in PREFERRED_FEATURES for n in names if n.endswith(p)]
+    drawn = []
+    for number, after in enumerate(list(dict.fromkeys([*preferred, *names]))[:SHOWN_PER_GROUP]):
+        before = after.removeprefix(HARMONISED)
+        rows = []
+        for centre in sorted(analysis["centre"].drop_nulls().unique().to_list()):
+            mine = analysis.filter(pl.col("centre") == centre)
+            for column, label in ((before, ("avant", "before")), (after, ("après", "after"))):
+                values = mine[column].drop_nulls().cast(pl.Float64).to_numpy()
+                values = values[np.isfinite(values)]
+                quantiles = None
+                if len(values) >= data.min_cell:
+                    p10, q1, q2, q3, p90 = (float(q) for q in np.quantile(values, [0.1, 0.25, 0.5, 0.75, 0.9]))
+                    quantiles = (p10, q1, q2, q3, p90)
+                rows.append(charts.Box((f"{centre}, {label[0]}", f"{centre}, {label[1]}"), quantiles))
+        drawn.append({"name": before, "svg": charts.boxes(f"combat-{place}-{number}", before, rows)})
+    return drawn
+
+
+def contents(data: ReportData) -> dict[str, Any] | None:
+    """Return what the template shows, or None when nothing was harmonised."""
+    found = groups(data)
+    return {"groups": found} if found else None
+
+
+SECTION = Section(
+    "harmonisation",
+    ("Harmonisation entre centres", "Harmonisation across centres"),
+    ("Harmonisation", "Harmonisation"),
+    contents,
+)

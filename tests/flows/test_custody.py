@@ -1,0 +1,122 @@
+"""The custodian's way from the command line: review, decision, past state, new key, two custodians."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from flows import custody
+from flows.stages.run import open_run
+from flows.study import read_study
+from groundwork.problems import UserError
+from privacy.keys import new_key, read_key_file, write_key_file
+from privacy.subjects import SubjectLookup
+
+STUDY = """\
+study: trial
+release: {version: 1.0.0}
+key: {file: vault.key}
+centres:
+  A: {people: a.csv}
+  B: {people: b.csv}
+index: {concept: treatment_start}
+"""
+HEAD = "identifier,birth_family_name,given_names,birth_date,sex,birth_place_code\n"
+# The same person with a slip in the name and an initial for a given name: a person must decide.
+A = HEAD + "A1,Lefebvre,Marie,1961-04-02,F,\nA2,Durand,Paul,1950-01-09,M,75056\n"
+B = HEAD + "B1,Lefevre,M,1961-04-02,F,\nB2,Nguyen,Linh,1971-11-30,F,69123\n"
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    write_key_file(new_key(), tmp_path / "vault.key")
+    for name, text in (("study.yaml", STUDY), ("a.csv", A), ("b.csv", B)):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    people(tmp_path / "study.yaml")
+    return tmp_path / "study.yaml"
+
+
+def people(file: Path) -> None:
+    from flows.stages.people import resolve_people
+
+    content = read_study(file)
+    content.work.create()
+    with open_run(content, local=True) as run:
+        resolve_people(run)
+
+
+def lookup(file: Path) -> SubjectLookup:
+    with open_run(read_study(file), local=True) as run:
+        return run.lookup
+
+
+def subject(file: Path, centre: str, number: str) -> int:
+    found = lookup(file).find(centre, "ipp", number)
+    assert found is not None
+    return found.subject_id
+
+
+def test_a_decision_joins_two_records_and_the_past_can_be_opened_again(study: Path) -> None:
+    before = subject(study, "A", "A1"), subject(study, "B", "B1"), subject(study, "B", "B2")
+    assert before[0] != before[1]
+    assert "1 pairs wait for a decision" in custody.review(study)
+    page = study.parent / "work" / "vault" / "review.html"
+    assert "Lefevre" in page.read_text(encoding="utf-8") and page.stat().st_mode & 0o077 == 0
+    links = study.parent / "links.csv"
+    links.write_text("left_centre,left_key,right_centre,right_key,relation\nA,A1,B,B1,same\n", encoding="utf-8")
+    assert "revision 2: 1 persons merged into another, 0 split off; 0 pairs still wait." in custody.decide(study, links)
+    after = subject(study, "A", "A1"), subject(study, "B", "B1"), subject(study, "B", "B2")
+    assert after == (before[0], before[0], before[2])
+    assert custody.decide(study, links).startswith("Nothing new: the ledger stays at revision 2")
+    # The next night finds the decision in the ledger, without the file.
+    links.unlink()
+    people(study)
+    assert subject(study, "B", "B1") == before[0]
+    assert [line.split()[:3] for line in custody.history(study).splitlines()[1:3]] == [["1", "4", "4"], ["2", "4", "3"]]
+    study.write_text(STUDY + "ledger_revision: 1\n", encoding="utf-8")
+    people(study)
+    assert (subject(study, "A", "A1"), subject(study, "B", "B1"), subject(study, "B", "B2")) == before
+
+
+def test_a_new_key_changes_every_pseudonym_and_no_link(study: Path) -> None:
+    old = lookup(study).by_identifier
+    said = custody.rotate(study, study.parent / "new.key")
+    assert "4 pseudonyms old and new" in said
+    (table,) = (study.parent / "work" / "vault").glob("pseudonyms-*.csv")
+    assert table.stat().st_mode & 0o077 == 0
+    pairs = dict(pl.read_csv(table).iter_rows())
+    study.write_text(STUDY.replace("vault.key", "new.key"), encoding="utf-8")
+    new = lookup(study).by_identifier
+    assert {key: pairs[subject.subject_id] for key, subject in old.items()} == {key: s.subject_id for key, s in new.items()}
+    assert not set(pairs) & set(pairs.values())
+    with pytest.raises(UserError, match="exists and is not overwritten"):
+        custody.rotate(study, study.parent / "new.key")
+
+
+def test_two_custodians_stage_together_and_neither_holds_both_ends(study: Path, tmp_path: Path) -> None:
+    for name in ("first.key", "second.key"):
+        write_key_file(new_key(), tmp_path / name)
+    sent, answer = tmp_path / "sent.csv", tmp_path / "subjects.csv"
+    custody.tokens(study, tmp_path / "first.key", sent)
+    assert sent.read_text(encoding="utf-8").splitlines()[0] == "token"
+    custody.subjects(sent, tmp_path / "second.key", answer, 1826)
+    own = subject(study, "A", "A1")
+    study.write_text(STUDY + f"custodians: {{tokens: work/vault/tokens.csv, subjects: {answer}}}\n", encoding="utf-8")
+    with_both = lookup(study).by_identifier
+    assert len({s.subject_id for s in with_both.values()}) == 4
+    assert subject(study, "A", "A1") != own
+    # What crosses between them names no record, and no pseudonym can be made from either key alone.
+    for text in (sent.read_text(encoding="utf-8"), answer.read_text(encoding="utf-8")):
+        assert not any(number in text.replace(os.linesep, ",").split(",") for number in ("A1", "A2", "B1", "B2"))
+    from privacy.identity import open_lookup
+
+    for name in ("first.key", "second.key"):
+        alone = open_lookup(study.parent / "work" / "vault" / "identity", read_key_file(tmp_path / name)).by_identifier
+        assert not {s.subject_id for s in alone.values()} & {s.subject_id for s in with_both.values()}
+    (tmp_path / "b.csv").write_text(B + "B3,Petit,Jean,1940-05-05,M,13055\n", encoding="utf-8")
+    people(study)
+    with pytest.raises(UserError, match="1 records have no token yet"):
+        lookup(study)
