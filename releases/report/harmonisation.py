@@ -46,13 +46,17 @@ def _effects(identity: str, name: str, record: dict[str, Any], min_cell: int) ->
 
 def _pairs(data: ReportData, group: str, place: int) -> list[dict[str, str]]:
     """Draw some variables by centre, raw and harmonised on one scale; quantiles only, of centres with `min_cell` subjects."""
-    analysis = data.tables["analysis"]
-    if "centre" not in analysis.columns:
-        analysis = analysis.join(data.tables["subjects"].select("subject_id", "centre"), on="subject_id", how="left")
-    names = [c for c in analysis.columns if c.startswith(f"{HARMONISED}{group}_")]
+    if "centre" not in data.columns("subjects"):
+        return []
+    names = [c for c in data.columns("analysis") if c.startswith(f"{HARMONISED}{group}_")]
     preferred = [n for p in PREFERRED_FEATURES for n in names if n.endswith(p)]
+    chosen = list(dict.fromkeys([*preferred, *names]))[:SHOWN_PER_GROUP]
+    raw = [name.removeprefix(HARMONISED) for name in chosen]
+    analysis = data.table("analysis", "subject_id", *raw, *chosen).join(
+        data.table("subjects", "subject_id", "centre"), on="subject_id", how="left"
+    )
     drawn = []
-    for number, after in enumerate(list(dict.fromkeys([*preferred, *names]))[:SHOWN_PER_GROUP]):
+    for number, after in enumerate(chosen):
         before = after.removeprefix(HARMONISED)
         rows = []
         for centre in sorted(analysis["centre"].drop_nulls().unique().to_list()):
