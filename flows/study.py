@@ -250,6 +250,9 @@ class Release(Section):
     """Major.minor.patch; a published version never changes."""
     min_cell: int = Field(default=11, ge=1)
     """Counts below this are masked in every report."""
+    true_years: bool = False
+    """Count subjects by the true year of their index on the page, in bands of at least `min_cell`. It says something of the
+    shift of dates: where all are of one year, within how many months a subject's shift lies."""
     disclosure: Disclosure = Disclosure()
 
 

@@ -16,7 +16,7 @@ from flows.stages.quarantine import read_quarantine
 from flows.stages.run import Run, software_versions
 from groundwork.files import digest_of, sha256_file, sha256_folder
 from groundwork.tables import FEATURES, QUARANTINE, SAMPLE_MAP
-from privacy.dates import shift, shift_days
+from privacy.dates import shift
 from releases import manifest
 from releases.blocks import Source, columns
 from releases.policy import DisclosurePolicy
@@ -62,7 +62,7 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
         key_fingerprint=run.key.fingerprint,
         ledger_revision=run.ledger_revision,
         min_cell=study.release.min_cell,
-        evidence={**{name: linked.table(name) for name in EVIDENCE}, "years": _true_years(run, linked)},
+        evidence=_evidence(run, linked),
         splits=splits if splits.height else None,
         harmonisation=read_records(study.work.linked),
         previous=_previous(run, version),
@@ -71,11 +71,17 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
     )
 
 
+def _evidence(run: Run, linked: Linked) -> dict[str, pl.DataFrame]:
+    """Return what the page is drawn from and no table holds."""
+    found = {name: linked.table(name) for name in EVIDENCE}
+    return {**found, "years": _true_years(run, linked)} if run.study.release.true_years else found
+
+
 def _true_years(run: Run, linked: Linked) -> pl.DataFrame:
     """Return the calendar year of each subject's index, the shift taken back: the page counts by it, and releases no year of one."""
     index = linked.table("index").select("subject_id", "index_time").drop_nulls()
-    days = run.study.deidentification.max_shift_days
-    years = [shift(time, -shift_days(run.key, subject, days)).year for subject, time in index.iter_rows()]
+    days = {subject.subject_id: subject.shift_days for subject in run.lookup.by_identifier.values()}
+    years = [shift(time, -days[subject]).year for subject, time in index.iter_rows()]
     return index.select("subject_id", pl.Series("year", years, dtype=pl.Int64))
 
 
