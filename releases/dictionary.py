@@ -161,7 +161,9 @@ _MODALITY = {
         "Harmonised values",
         "X after ComBat, as harmonisation in the manifest says; NaN where a subject or variable was left out.",
     ),
+    "layers/beta": ("Beta values", "Share of methylated molecules at the probe, 0 to 1, that X was made from."),
     "layers/counts": ("Counts", "Whole counts that X was made from."),
+    "layers/uncorrected": ("Uncorrected values", "X before the effects of the centres were taken out."),
     "layers/weights": ("Weights", "Precision weights of voom."),
 }
 
