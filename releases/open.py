@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -86,11 +87,56 @@ def read_subject(folder: Path | str, modality: str, subject_id: int) -> pl.DataF
         UserError: If the release has no such modality, or the subject is not in it.
     """
     group = _modality(folder, modality)
-    names = _names(group["obs"])
-    found = [i for i, name in enumerate(names) if name == str(subject_id)]
-    if not found:
+    place = _row_of(group["obs"], subject_id)
+    if place is None:
         raise UserError(f"The modality {modality} has no such subject.")
-    return pl.DataFrame({"variable": _names(group["var"]), "value": np.asarray(group["X"][found[0]])})
+    return pl.DataFrame({"variable": _names(group["var"]), "value": np.asarray(group["X"][place])})
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """The value of one subject in a column of `obs`: whether the subject is in the modality, and the value, None when missing."""
+
+    found: bool
+    value: Any
+
+
+def read_annotation(folder: Path | str, modality: str, column: str, subject_id: int) -> Annotation | None:
+    """Read one subject's value in a column of the `obs` of a modality; None where `obs` has no such column.
+
+    Raises:
+        UserError: If the release has no such modality.
+    """
+    from anndata.io import read_elem
+
+    obs = _modality(folder, modality)["obs"]
+    if column not in obs.attrs["column-order"]:
+        return None
+    place = _row_of(obs, subject_id)
+    if place is None:
+        return Annotation(False, None)
+    values: Any = read_elem(obs[column])
+    value = values[place]
+    return Annotation(True, None if value is None or value != value else value)
+
+
+def read_layers(folder: Path | str, modality: str, variable: str, subject_id: int) -> dict[str, float | None]:
+    """Read one cell in every layer of a modality, missing as None; empty where there is no layer or no such cell.
+
+    Raises:
+        UserError: If the release has no such modality.
+    """
+    group = _modality(folder, modality)
+    place, names = _row_of(group["obs"], subject_id), _names(group["var"])
+    if place is None or variable not in names or "layers" not in group:
+        return {}
+    cells = {layer: group["layers"][layer][place, names.index(variable)].item() for layer in sorted(group["layers"].array_keys())}
+    return {layer: None if value != value else value for layer, value in cells.items()}
+
+
+def _row_of(obs: Any, subject_id: int) -> int | None:
+    names = _names(obs)
+    return names.index(str(subject_id)) if str(subject_id) in names else None
 
 
 def _modality(folder: Path | str, modality: str) -> Any:

@@ -22,8 +22,8 @@ from releases.blocks import CELLS, columns, scan, slices, subject_blocks, write_
 from releases.define_xml import define_xml
 from releases.difference import compare
 from releases.inputs import ReleaseInputs
+from releases.methods import methods_paragraph
 from releases.missingness import Reasons
-from releases.provenance import methods_paragraph
 from releases.timeline import write_timeline
 
 __all__ = ["ReleaseInputs", "publish_release"]

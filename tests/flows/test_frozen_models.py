@@ -15,7 +15,7 @@ from flows.stages.run import open_run
 from flows.study import read_study
 from groundwork.files import sha256_folder
 from privacy.keys import new_key, write_key_file
-from releases.provenance import methods_paragraph
+from releases.methods import methods_paragraph
 from simulation.cohort import add_person, simulate
 
 

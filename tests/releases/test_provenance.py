@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import mudata
@@ -9,8 +10,9 @@ import pytest
 
 from groundwork.problems import UserError
 from releases import manifest, signing
+from releases.explain import explain
 from releases.inputs import ReleaseInputs
-from releases.provenance import explain, methods_paragraph
+from releases.methods import methods_paragraph
 from releases.publish import publish_release
 from tests.releases.examples import make_inputs
 
@@ -50,7 +52,27 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[ReleaseInputs, 
             },
         ]
     )
-    inputs = replace(inputs, trace=trace)
+    measures = pl.DataFrame(
+        [
+            {"AVAL": 240.0, "ADT": date(2016, 1, 2), "ADY": -3, "ABLFL": "Y", "BASE": 240.0, "CHG": None, "SRCSEQ": 17},
+            {"AVAL": 260.5, "ADT": date(2016, 2, 2), "ADY": 29, "ABLFL": None, "BASE": 240.0, "CHG": 20.5, "SRCSEQ": 21},
+        ]
+    ).select(
+        pl.lit(with_image).alias("subject_id"),
+        pl.lit("LDH").alias("PARAMCD"),
+        pl.lit("ldh (U/L)").alias("PARAM"),
+        "AVAL",
+        pl.lit(None, dtype=pl.String).alias("AVALC"),
+        pl.lit("U/L").alias("AVALU"),
+        "ADT",
+        "ADY",
+        "ABLFL",
+        "BASE",
+        "CHG",
+        pl.lit("A/omop/measurement").alias("SRCDOM"),
+        "SRCSEQ",
+    )
+    inputs = replace(inputs, trace=trace, bds=measures)
     return inputs, publish_release(inputs, folder / "out")
 
 
@@ -97,6 +119,45 @@ def test_a_gene_that_is_only_in_a_matrix_can_be_explained(published: tuple[Relea
     assert "is missing." in explain(folder, min(others), "rna_ENSG00000000003")
     with pytest.raises(UserError, match="no variable"):
         explain(folder, subject, "rna_nothing")
+
+
+def test_every_row_of_a_repeated_measure_is_explained(published: tuple[ReleaseInputs, Path]) -> None:
+    inputs, folder = published
+    subject = inputs.features["subject_id"][0]
+    text = explain(folder, subject, "LDH")
+    assert "LDH of subject" in text and "has 2 rows:" in text
+    assert "- 240.0 U/L, 2016-01-02 (day -3), the baseline" in text
+    assert "- 260.5 U/L, 2016-02-02 (day 29). Read from: A/omop/measurement, row 21." in text
+    assert "in the table bds" in text
+    assert "A/omop aaaa" in text and "B/fhir" not in text
+    assert "- 20.5 U/L, 2016-02-02" in explain(folder, subject, "LDH_CHG")
+    assert explain(folder, subject, "bds/LDH") == text
+    other = next(s for s in inputs.subjects["subject_id"] if s != subject)
+    assert "LDH of subject" in explain(folder, other, "LDH") and "has 0 rows." in explain(folder, other, "LDH")
+    with pytest.raises(UserError, match="no variable 'subjects/LDH'"):
+        explain(folder, subject, "subjects/LDH")
+
+
+def test_every_row_of_a_feature_is_explained(published: tuple[ReleaseInputs, Path]) -> None:
+    inputs, folder = published
+    row = inputs.features.row(0, named=True)
+    text = explain(folder, row["subject_id"], "original_firstorder_Mean")
+    assert "has 1 row:" in text
+    assert f"- {row['original_firstorder_Mean']}. Modality CT, region GTV, image_type original" in text
+    assert f"SeriesInstanceUID {row['SeriesInstanceUID']}. Extracted by pyradiomics 3.0.1 (mode pyradiomics)" in text
+    assert f"from files {row['source_digest'][:16]}" in text
+
+
+def test_the_annotations_of_a_sample_are_explained(published: tuple[ReleaseInputs, Path]) -> None:
+    inputs, folder = published
+    subject = inputs.sample_map.filter(pl.col("assay") == "rna")["primary"][0]
+    obs = mudata.read_h5mu(folder / "cohort.h5mu")["rna"].obs.loc[str(subject)]
+    text = explain(folder, subject, "rna_library_size")
+    assert f"library_size of subject {subject}" in text and f"is {obs['library_size']}." in text
+    assert "source B/rna, sample s1" in text
+    assert f"is {obs['sample']}." in explain(folder, subject, "rna/sample")
+    others = set(inputs.subjects["subject_id"]) - set(inputs.sample_map.filter(pl.col("assay") == "rna")["primary"])
+    assert "is missing." in explain(folder, min(others), "rna_library_size")
 
 
 def test_the_methods_say_what_ran_and_no_more(published: tuple[ReleaseInputs, Path]) -> None:

@@ -1,0 +1,107 @@
+"""The methods paragraph of a release, from what really ran."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+CITATIONS: Mapping[str, str] = {
+    "pyradiomics": "van Griethuysen et al., Cancer Res 2017;77:e104",
+    "ibsi": "Zwanenburg et al., Radiology 2020;295:328",
+    "tmm": "Robinson and Oshlack, Genome Biol 2010;11:R25",
+    "tmmwsp": "Robinson and Oshlack, Genome Biol 2010;11:R25",
+    "rle": "Anders and Huber, Genome Biol 2010;11:R106",
+    "median-of-ratios": "Anders and Huber, Genome Biol 2010;11:R106",
+    "vst": "Love et al., Genome Biol 2014;15:550",
+    "voom": "Law et al., Genome Biol 2014;15:R29",
+    "upperquartile": "Bullard et al., BMC Bioinformatics 2010;11:94",
+    "quantile": "Bolstad et al., Bioinformatics 2003;19:185",
+    "combat": "Johnson et al., Biostatistics 2007;8:118",
+    "mudata": "Bredikhin et al., Genome Biol 2022;23:42",
+    "kaplan-meier": "Kaplan and Meier, J Am Stat Assoc 1958;53:457",
+}
+
+
+def _model_sentences(model: Mapping[str, Any]) -> list[str]:
+    """Say what the values of an assay were learned on, and whether earlier releases rest on another model."""
+    if not model:
+        return []
+    corrected = model.get("corrected_for")
+    text = f"Its model {str(model['digest'])[:12]} was learned on {model['samples']} samples"
+    text += f", with the effects of the {corrected} (ComBat, {CITATIONS['combat']})," if corrected else ""
+    fits = len(model.get("history", []))
+    again = f" It is fit number {fits}; values of releases made with an earlier model differ." if fits > 1 else ""
+    return [f"{text} and applied unchanged to those and to all later samples.{again}"]
+
+
+def methods_paragraph(about: Mapping[str, Any], tables: Mapping[str, pl.LazyFrame]) -> str:
+    """Return a methods paragraph in English, with versions and citations, of what this release really holds.
+
+    Args:
+        about: The manifest, without its files.
+        tables: The released tables.
+    """
+    software = {str(k).lower(): str(v) for k, v in dict(about.get("software", {})).items()}
+    settings = dict(about.get("settings", {}))
+    sentences = [f"Data are version {about['version']} of {about['title']} ({about['study']})."]
+    if "unibase" in software:
+        sentences.append(f"They were prepared with unibase {software['unibase']}.")
+    sentences.append("Identifiers were replaced by keyed pseudonyms and dates shifted by one number of days per subject.")
+    found = _distinct(tables.get("features"), "engine")
+    if found:
+        engines = ", ".join(found)
+        modalities = ", ".join(_distinct(tables.get("features"), "Modality")) or "images"
+        cited = CITATIONS["pyradiomics"] if "pyradiomics" in engines.lower() else CITATIONS["ibsi"]
+        sentences.append(f"Radiomic features of {modalities} were extracted with {engines} ({cited}).")
+    for assay, shape in dict(about.get("modalities", {})).items():
+        method = (
+            dict(dict(settings.get("assays", {})).get(assay) or {}).get("method")
+            if assay not in ("radiomics", "clinical")
+            else None
+        )
+        if method:
+            cited = f" ({CITATIONS[method]})" if method in CITATIONS else ""
+            sentences.append(f"The assay {assay} ({shape['variables']} variables) was normalised by {method}{cited}.")
+            sentences += _model_sentences(dict(dict(settings.get("models", {})).get(assay) or {}))
+    sentences += [_harmonised(group, record) for group, record in dict(about.get("harmonisation", {})).items()]
+    index = settings.get("index")
+    if isinstance(index, Mapping) and index.get("concept"):
+        sentences.append(
+            f"The index date is the {index.get('which', 'first')} {index['concept']}; no value known only after it is used as a predictor."
+        )
+    endpoints = _distinct(tables.get("adtte"), "PARAMCD")
+    if endpoints:
+        codes = ", ".join(endpoints)
+        sentences.append(
+            f"Survival ({codes}) was estimated by Kaplan-Meier ({CITATIONS['kaplan-meier']}), with log-log confidence limits."
+        )
+    version = f" {software['mudata']}" if "mudata" in software else ""
+    sentences.append(f"The data are stored as MuData{version} ({CITATIONS['mudata']}), Parquet and a MEDS 0.4.1 timeline.")
+    return " ".join(sentences)
+
+
+def _distinct(rows: pl.LazyFrame | None, column: str) -> list[str]:
+    if rows is None:
+        return []
+    return rows.select(pl.col(column).drop_nulls().unique().sort()).collect()[column].to_list()
+
+
+def _harmonised(group: str, record: Mapping[str, Any]) -> str:
+    """Return the sentence on one harmonisation, from what was done."""
+    options = [f"between {len(record['batches'])} {record['batch']}s"]
+    options += [f"with {record['reference']} as reference"] if record["reference"] else []
+    options += [f"keeping effects of {', '.join(record['covariates'])}"] if record["covariates"] else []
+    options += ["shift only"] if record["mean_only"] else []
+    options += [] if record["empirical_bayes"] else ["without empirical Bayes"]
+    if not record["fitted_here"]:
+        fitted = "with the parameters of an earlier fit"
+    elif record["fit_on"] == "all":
+        fitted = "fitted on the whole cohort, test subjects included"
+    else:
+        fitted = f"fitted on the subjects of the part {record['fit_on']} only"
+    return (
+        f"Values of {group} ({record['features']} variables) were harmonised by ComBat {', '.join(options)} ({CITATIONS['combat']}), "
+        f"{fitted}, and stand beside the raw ones."
+    )
