@@ -17,6 +17,8 @@ import polars as pl
 ODM = "http://www.cdisc.org/ns/odm/v1.3"
 DEFINE = "http://www.cdisc.org/ns/def/v2.1"
 XML = "http://www.w3.org/XML/1998/namespace"
+CREATED = "1970-01-01T00:00:00+00:00"
+"""No time of day: the convention of reproducible builds."""
 TYPES = {"integer": "integer", "float": "float", "boolean": "boolean", "date": "date", "datetime": "datetime"}
 ROWS = {
     "subjects": ("One row per subject", "SUBJECT LEVEL ANALYSIS DATASET"),
@@ -34,7 +36,8 @@ KEYS: Mapping[str, tuple[str, ...]] = {
 def define_xml(dictionary: pl.DataFrame, about: Mapping[str, Any]) -> bytes:
     """Return the document as UTF-8.
 
-    It bears no time of day, so that equal releases give equal bytes; the release's version stands for it.
+    CreationDateTime, which the schema asks for, is always `CREATED`, so that equal releases give equal bytes; the
+    release's version says which one it is.
 
     Args:
         dictionary: The dictionary of the release.
@@ -45,7 +48,13 @@ def define_xml(dictionary: pl.DataFrame, about: Mapping[str, Any]) -> bytes:
     name = f"{about['study']}.{about['version']}"
     root = ET.Element(
         _odm("ODM"),
-        {"FileType": "Snapshot", "FileOID": name, "ODMVersion": "1.3.2", _define("Context"): "Other"},
+        {
+            "FileType": "Snapshot",
+            "FileOID": name,
+            "CreationDateTime": CREATED,
+            "ODMVersion": "1.3.2",
+            _define("Context"): "Other",
+        },
     )
     study = ET.SubElement(root, _odm("Study"), {"OID": str(about["study"])})
     names = ET.SubElement(study, _odm("GlobalVariables"))

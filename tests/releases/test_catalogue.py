@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -85,6 +87,29 @@ def test_croissant_is_valid_and_reads_the_tables(releases: Path, description: De
     assert list(dataset.metadata.ctx.issues.warnings) == []
     rows = list(dataset.records("adtte"))
     assert len(rows) == 40
+
+
+def crate_issues(folder: Path, profile: str) -> list[str]:
+    command = [sys.executable, "-m", "tests.releases.crate_validator", str(folder), profile]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    found: list[str] = json.loads(ended.stdout)
+    return found
+
+
+@pytest.mark.parametrize("profile", ["ro-crate-1.1", "process-run-crate-0.5"])
+def test_the_crates_own_validator_finds_nothing(releases: Path, description: Description, tmp_path: Path, profile: str) -> None:
+    release = releases / "uniriv-demo" / "1.0.0"
+    folder = write_records(release, description, tmp_path / "records")
+    for path in release.iterdir():
+        if not (folder / path.name).exists():
+            (folder / path.name).symlink_to(path)
+    assert crate_issues(folder, profile) == []
+    file = folder / "ro-crate-metadata.json"
+    crate = json.loads(file.read_text(encoding="utf-8"))
+    next(entity for entity in crate["@graph"] if entity["@id"] == "./").pop("name")
+    file.write_text(json.dumps(crate), encoding="utf-8")
+    assert crate_issues(folder, profile) != []
 
 
 def test_other_records_hold_together(releases: Path, description: Description, tmp_path: Path) -> None:

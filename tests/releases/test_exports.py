@@ -47,6 +47,18 @@ def test_define_xml_names_every_column_and_each_reference_ends_somewhere(release
     assert [c.attrib["CodedValue"] for c in codes.iter(f"{ODM}CodeListItem")] == ["F", "M"]
 
 
+def test_define_xml_keeps_to_the_schema_of_cdisc(release: Path) -> None:
+    import odmlib
+    import xmlschema
+
+    schema = xmlschema.XMLSchema(Path(odmlib.__file__).parent / "schemas" / "define" / "2.1" / "define2-1-0.xsd")
+    document = ET.parse(release / "dictionary" / "define.xml")
+    assert [error.reason for error in schema.iter_errors(document)] == []
+    version = next(document.getroot().iter(f"{ODM}MetaDataVersion"))
+    version.attrib.pop("OID")
+    assert any("OID" in str(error.reason) for error in schema.iter_errors(document))
+
+
 def table(path: Path) -> tuple[list[str], pl.DataFrame]:
     lines = path.read_text(encoding="utf-8").splitlines()
     heads = [line for line in lines if line.startswith("#")]
