@@ -12,6 +12,7 @@ import polars as pl
 from flows.stages.index_event import index_of_subjects
 from flows.stages.run import Run, files_below
 from groundwork.files import digest_of
+from groundwork.problems import UserError
 from groundwork.tables import QUARANTINE, SERIES
 from groundwork.work import Outcome, Unit
 from imaging.deidentify import DeidentifyOptions, DeidentifyTask, IndexEvent, deidentify_file
@@ -95,6 +96,21 @@ def dicom_folder(run: Run) -> Path:
     return run.study.work.staging / "imaging" / "dicom"
 
 
+def written_files(run: Run, centre: str) -> list[tuple[str, str]]:
+    """Return path below `dicom_folder` and BLAKE3 of every de-identified file of a centre, sorted.
+
+    Raises:
+        UserError: If the workspace was filled by a version of unibase that kept another digest of them.
+    """
+    done = [o.result for _, o in run.ledger.known(f"deidentify-{centre}").values() if o.status == "done"]
+    if any("blake3" not in result for result in done):
+        raise UserError(
+            f"The images of centre {centre} were de-identified by an earlier version of unibase. "
+            "Run `unibase build` on the study file: it does again what has changed since, and no more."
+        )
+    return sorted((result["path"], result["blake3"]) for result in done)
+
+
 def index_series(run: Run) -> pl.DataFrame:
     """Index what was de-identified, after clearing away what no source file stands for any more.
 
@@ -105,11 +121,9 @@ def index_series(run: Run) -> pl.DataFrame:
     written: dict[str, set[str]] = defaultdict(set)
     centre_of: dict[str, str] = {}
     for name in run.study.centres:
-        for _, outcome in run.ledger.known(f"deidentify-{name}").values():
-            if outcome.status == "done":
-                path = outcome.result["path"]
-                written[path].add(outcome.result["blake3"])
-                centre_of[Path(path).parent.as_posix()] = name
+        for path, digest in written_files(run, name):
+            written[path].add(digest)
+            centre_of[Path(path).parent.as_posix()] = name
     conflicts = {path for path, digests in written.items() if len(digests) > 1}
     members: dict[str, dict[str, str]] = defaultdict(dict)
     for path, digests in written.items():

@@ -9,6 +9,7 @@ import polars as pl
 from clinical.quality import stop_if_poor
 from flows.stages.dictionary import describe_columns
 from flows.stages.harmonising import read_records
+from flows.stages.imaging import written_files
 from flows.stages.linking import Linked
 from flows.stages.normalise import released_models
 from flows.stages.people import needles
@@ -128,12 +129,7 @@ def source_digests(run: Run) -> dict[str, str]:
     """Return what was read, by keyed name: the content each stage's units started from."""
     digests: dict[str, str] = {}
     for name in run.study.centres:
-        rows = sorted(
-            (outcome.result["path"], outcome.result["blake3"])
-            for _, outcome in run.ledger.known(f"deidentify-{name}").values()
-            if outcome.status == "done"
-        )
-        if rows:
+        if rows := written_files(run, name):
             digests[f"{name}/dicom"] = digest_of(rows)
         for kind in ("clinical", *run.study.windows.assays):
             folder = run.study.work.staging / ("clinical" if kind == "clinical" else f"omics/{kind}") / name

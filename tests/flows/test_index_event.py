@@ -85,3 +85,15 @@ def test_the_kind_of_event_is_a_code_string() -> None:
     assert event_kind("treatment_start") == "TREATMENT_START"
     assert event_kind("première chirurgie") == "INDEX"
     assert event_kind("tumour-board") == "TUMOUR_BOARD"
+
+
+def test_a_workspace_of_an_earlier_version_is_refused_with_the_remedy(home: Path) -> None:
+    stages(home, "people", "clinical")
+    study = read_study(home / "study.yaml")
+    with open_run(study, local=True) as run:
+        rows = run.ledger.known("deidentify-A")
+        for _, outcome in rows.values():
+            outcome.result["sha256"] = outcome.result.pop("blake3", "")
+        run.ledger.record("deidentify-A", rows.values())
+        with pytest.raises(UserError, match=r"centre A were de-identified by an earlier version.*Run `unibase build`"):
+            run_stage(run, stage("index"))
