@@ -14,9 +14,10 @@ from __future__ import annotations
 import base64
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -31,12 +32,14 @@ if TYPE_CHECKING:
 
 MEDS_VERSION = "0.4.1"
 SUBJECTS_PER_SHARD = 250
+ROWS_PER_BLOCK = 1_000_000
+"""About 150 MB of events."""
 _ROW_GROUP = 262_144
 OUR_COLUMNS = ("time_min", "time_max", "end_time", "unit", "recorded_time", "source", "source_row")
 
 
 def write_dataset(
-    events: pl.DataFrame,
+    events: pl.DataFrame | Iterable[pl.DataFrame],
     folder: Path | str,
     *,
     name: str = "unibase",
@@ -49,7 +52,8 @@ def write_dataset(
     """Write EVENTS as a MEDS dataset, whole or not at all; return the folder.
 
     Args:
-        events: EVENTS in any order.
+        events: EVENTS in any order; or blocks of them, whole subjects each, whose subjects ascend from block to block.
+            The bytes are those of the whole where every block but the last has a multiple of `subjects_per_shard` subjects.
         folder: The dataset; replaced when it exists.
         name: Name of the dataset.
         subjects_per_shard: Subjects in one shard.
@@ -58,22 +62,32 @@ def write_dataset(
         problems: Rows not understood, kept beside.
         account: The account of the source tables, kept beside.
     """
-    events = sort_events(EVENTS.conform(events))
-    subjects = events["subject_id"].unique().sort()
+    blocks = [events] if isinstance(events, pl.DataFrame) else events
+    codes: set[str] = set()
     with atomic_folder(folder) as temporary:
         (temporary / "data").mkdir()
-        for number, start in enumerate(range(0, max(len(subjects), 1), subjects_per_shard)):
-            part = subjects.slice(start, subjects_per_shard)
-            low, high = (part[0], part[-1]) if len(part) else (0, 0)
-            shard = events.filter(pl.col("subject_id").is_between(low, high))
-            write_shard(shard, temporary / "data" / f"{number}.parquet")
-        counts = events["code"].value_counts().sort("code")
-        write_metadata(temporary, counts["code"].to_list(), name=name, descriptions=descriptions, notes=notes)
+        number = 0
+        for block in blocks:
+            for shard in _cut(sort_events(EVENTS.conform(block)), subjects_per_shard):
+                write_shard(shard, temporary / "data" / f"{number}.parquet")
+                number += 1
+            codes.update(block["code"].unique())
+        if not number:
+            write_shard(EVENTS.empty(), temporary / "data" / "0.parquet")
+        write_metadata(temporary, sorted(codes), name=name, descriptions=descriptions, notes=notes)
         if problems is not None:
             write_parquet(problems, temporary / "metadata" / "problems.parquet")
         if account is not None:
             write_parquet(account, temporary / "metadata" / "account.parquet")
     return Path(folder)
+
+
+def _cut(events: pl.DataFrame, subjects_per_shard: int) -> Iterator[pl.DataFrame]:
+    """Yield the rows of each run of subjects; `events` are in order of subject."""
+    starts = events["subject_id"].rle().struct.field("len").cum_sum().shift(1, fill_value=0)
+    firsts = [*starts.gather_every(subjects_per_shard), events.height]
+    for low, high in pairwise(firsts):
+        yield events[low:high]
 
 
 def write_shard(events: pl.DataFrame | pa.Table, path: Path) -> None:
@@ -193,6 +207,47 @@ def read_dataset(folder: Path | str) -> pl.DataFrame:
     frames = [pl.read_parquet(shard) for shard in _shards(Path(folder))]
     wanted = EVENTS.schema()
     return sort_events(EVENTS.conform(pl.concat([f.select(c for c in f.columns if c in wanted) for f in frames], how="diagonal")))
+
+
+class Block(NamedTuple):
+    """The events of a range of subjects: those above `above`, and up to `up_to`."""
+
+    events: pl.DataFrame
+    above: int
+    up_to: int
+
+    def of(self, frame: pl.DataFrame, subject: str = "subject_id") -> pl.DataFrame:
+        """Return the rows of another table that are of these subjects."""
+        return frame.filter((pl.col(subject) > self.above) & (pl.col(subject) <= self.up_to))
+
+
+def read_blocks(folder: Path | str, rows: int = ROWS_PER_BLOCK) -> Iterator[Block]:
+    """Yield a dataset that `write_dataset` wrote, as EVENTS, by blocks of whole shards with about `rows` rows.
+
+    The ranges of the blocks follow one another and reach from the least to the greatest subject number there can be, so
+    that every row of any table is in one of them.
+
+    Raises:
+        UserError: If there is no dataset.
+    """
+    import pyarrow.parquet as pq
+
+    shards = sorted(_shards(Path(folder)), key=lambda path: int(path.stem))
+    parts: list[list[Path]] = []
+    size = rows
+    for shard in shards:
+        height = pq.read_metadata(shard).num_rows
+        if size + height > rows:
+            parts.append([])
+            size = 0
+        parts[-1].append(shard)
+        size += height
+    above = np.iinfo(np.int64).min
+    for place, part in enumerate(parts):
+        events = EVENTS.conform(pl.concat(pl.read_parquet(shard) for shard in part))
+        up_to = np.iinfo(np.int64).max if place == len(parts) - 1 else int(events["subject_id"][-1])
+        yield Block(events, int(above), int(up_to))
+        above = up_to
 
 
 def validate_dataset(folder: Path | str) -> list[str]:

@@ -7,7 +7,7 @@ violations is not above its threshold. Kinds follow Kahn et al., eGEMs 2016: con
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
@@ -111,7 +111,7 @@ def _parsed(content: Any, place: str) -> _File:
 
 
 def check_quality(
-    events: pl.DataFrame,
+    events: pl.DataFrame | Iterable[pl.DataFrame],
     rules: QualityRules | None = None,
     *,
     problems: pl.DataFrame | None = None,
@@ -121,7 +121,7 @@ def check_quality(
     """Return CHECKS over a timeline.
 
     Args:
-        events: EVENTS of all centres.
+        events: EVENTS of all centres; or blocks of them, whole subjects each: counts add up.
         rules: Thresholds and ranges; the packaged ones by default.
         problems: Problem rows of the sources (TimelineResult.problems): checks what never became an event.
         account: Accounts of the source tables (TimelineResult.account).
@@ -129,19 +129,33 @@ def check_quality(
             today, so leave it out for them: the check then counts events more than 120 years after birth only.
     """
     rules = rules or QualityRules.default()
+    blocks = [events] if isinstance(events, pl.DataFrame) else events
+    counted: dict[str, list[pl.DataFrame]] = {}
+    for block in blocks:
+        for name, counts in _counts_of_events(block, rules, known_until):
+            counted.setdefault(name, []).append(counts)
+    results = [_judged(_added_up(parts), name, rules) for name, parts in counted.items()]
+    if problems is not None and account is not None:
+        results += _source_checks(problems, account, rules)
+    found = pl.concat([pl.DataFrame(schema=CHECKS), *[one for one in results if one.height]])
+    return found.sort("category", "check", "centre", "table", "field", "year", nulls_last=False)
+
+
+def _counts_of_events(
+    events: pl.DataFrame, rules: QualityRules, known_until: datetime | None
+) -> Iterator[tuple[str, pl.DataFrame]]:
     frame = events.with_columns(
         pl.col("source").str.split("/").list.first().alias("centre"),
         pl.col("source").str.split("/").list.slice(2).list.join("/").alias("table"),
         pl.col("time_min").dt.year().cast(pl.Int64).alias("year"),
     )
-    results: list[pl.DataFrame] = []
     for name, looked_at, violated, by_year in _event_checks(frame, rules, known_until):
-        results.append(_count(looked_at, violated, name, rules, by_year))
-    results += _person_checks(frame, rules)
-    if problems is not None and account is not None:
-        results += _source_checks(problems, account, rules)
-    found = pl.concat([pl.DataFrame(schema=CHECKS), *[one for one in results if one.height]])
-    return found.sort("category", "check", "centre", "table", "field", "year", nulls_last=False)
+        yield name, _count(looked_at, violated, name, by_year)
+    yield from _person_checks(frame)
+
+
+def _added_up(parts: list[pl.DataFrame]) -> pl.DataFrame:
+    return pl.concat(parts).group_by(*_WHOLE, "field", "year").agg(pl.col("rows", "violations").sum())
 
 
 def failures(checks: pl.DataFrame) -> pl.DataFrame:
@@ -187,7 +201,7 @@ def _event_checks(frame: pl.DataFrame, rules: QualityRules, known_until: datetim
     unit = pl.col("code").replace_strict({c: r.unit for c, r in rules.ranges.items()}, default=None, return_dtype=pl.String)
     same_unit = pl.col("unit").fill_null("") == unit
     keys = ["subject_id", "code", "time", "numeric_value", "text_value", "source"]
-    again = pl.struct(keys).is_duplicated() & ~pl.struct(keys).is_first_distinct()
+    again = ~pl.struct(keys).is_first_distinct()
     checks: list[_Check] = [
         (
             "conformance/end-before-start",
@@ -217,8 +231,8 @@ def _one(frame: pl.DataFrame, code: str, column: str, name: str) -> pl.DataFrame
     )
 
 
-def _person_checks(frame: pl.DataFrame, rules: QualityRules) -> list[pl.DataFrame]:
-    """Checks of subjects, by centre: what each should have once."""
+def _person_checks(frame: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Count checks of subjects, by centre: what each should have once."""
     # Derived events belong to no centre.
     persons = (
         frame.filter(pl.col("centre") != "derived")
@@ -241,7 +255,8 @@ def _person_checks(frame: pl.DataFrame, rules: QualityRules) -> list[pl.DataFram
         ("plausibility/several-births", pl.col("births") > 1),
         ("plausibility/several-deaths", pl.col("death_dates") > 1),
     )
-    return [_count(persons, violated, name, rules, False) for name, violated in checks]
+    for name, violated in checks:
+        yield name, _count(persons, violated, name, by_year=False)
 
 
 def _source_checks(problems: pl.DataFrame, account: pl.DataFrame, rules: QualityRules) -> list[pl.DataFrame]:
@@ -256,7 +271,8 @@ def _source_checks(problems: pl.DataFrame, account: pl.DataFrame, rules: Quality
     ]
 
 
-def _count(frame: pl.DataFrame, violated: pl.Expr, name: str, rules: QualityRules, by_year: bool) -> pl.DataFrame:
+def _count(frame: pl.DataFrame, violated: pl.Expr, name: str, by_year: bool) -> pl.DataFrame:
+    """Return `centre, table, field, year, rows, violations`; `year` is null for all years."""
     flagged = frame.with_columns(violated.fill_null(False).alias("violated"))
     if name == "plausibility/value-range":
         flagged = flagged.with_columns(pl.col("code").alias("field"))
@@ -266,7 +282,7 @@ def _count(frame: pl.DataFrame, violated: pl.Expr, name: str, rules: QualityRule
     found = [flagged.group_by(*_WHOLE, "field").agg(counts).with_columns(pl.lit(None, dtype=pl.Int64).alias("year"))]
     if by_year:
         found.append(flagged.filter(pl.col("year").is_not_null()).group_by(*_WHOLE, "field", "year").agg(counts))
-    return _judged(pl.concat(found, how="diagonal"), name, rules)
+    return pl.concat(part.select(*_WHOLE, "field", "year", "rows", "violations") for part in found)
 
 
 def _judged(counts: pl.DataFrame, name: str, rules: QualityRules) -> pl.DataFrame:

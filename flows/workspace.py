@@ -29,6 +29,11 @@ class Workspace:
         return self.root / "staging"
 
     @property
+    def timeline(self) -> Path:
+        """The MEDS dataset of all centres; its shards are in `data/`."""
+        return self.staging / "timeline"
+
+    @property
     def linked(self) -> Path:
         """Cohort, index, analysis table and its trace."""
         return self.root / "linked"

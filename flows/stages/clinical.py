@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from clinical.concepts import Concepts
-from clinical.meds import write_dataset
+from clinical.door import sort_events
+from clinical.meds import SUBJECTS_PER_SHARD, read_blocks, write_dataset
 from clinical.quality import QualityRules, check_quality
 from clinical.timeline import TimelineTask, read_events
 from clinical.treatments import LineRule, treatment_events
@@ -21,6 +23,12 @@ from imaging.index import study_events
 from omics.samples import sample_events
 from privacy.subjects import SubjectLookup
 
+SUBJECTS_PER_BLOCK = 8 * SUBJECTS_PER_SHARD
+"""Subjects that the timeline is merged for at a time: about a million events."""
+
+EVENTS_PER_CHECK = 250_000
+"""The checks of quality hold many columns beside the events."""
+
 
 def stage_records(_: None, work: tuple[TimelineTask, Path]) -> dict[str, Any]:
     """Read one clinical source; leave `events.parquet`, `problems.parquet` and `account.parquet` in its folder."""
@@ -29,7 +37,8 @@ def stage_records(_: None, work: tuple[TimelineTask, Path]) -> dict[str, Any]:
         result = read_events(task)
     except UserError as problem:
         raise Unusable("unusable-clinical-source", str(problem)) from None
-    EVENTS.write(result.events, destination / "events.parquet")
+    # In order of subject, so that the timeline reads a range of subjects without the others.
+    EVENTS.write(sort_events(result.events), destination / "events.parquet")
     QUARANTINE.write(result.problems, destination / "problems.parquet")
     write_parquet(result.account, destination / "account.parquet")
     return {"events": result.events.height, "problems": result.problems.height}
@@ -77,27 +86,45 @@ def read_concepts(run: Run) -> Concepts:
     return Concepts.read(run.study.path(run.study.concepts)) if run.study.concepts else Concepts.default()
 
 
-def quality_table(run: Run, events: pl.DataFrame) -> pl.DataFrame:
-    """Return the checks of data quality over a timeline, and over the rows of the sources that never entered it."""
+def quality_table(run: Run) -> pl.DataFrame:
+    """Return the checks of data quality over the timeline, and over the rows of the sources that never entered it."""
     rules = QualityRules.read(run.study.path(run.study.quality)) if run.study.quality else QualityRules.default()
     folders = [run.study.work.staging / "clinical" / name for name in run.study.centres]
     accounts = [pl.read_parquet(path) for folder in folders if (path := folder / "account.parquet").exists()]
     problems = pl.concat([QUARANTINE.empty(), *(QUARANTINE.read(folder / "problems.parquet") for folder in folders)])
+    events = (block.events for block in read_blocks(run.study.work.timeline, EVENTS_PER_CHECK))
     return check_quality(events, rules, problems=problems, account=pl.concat(accounts) if accounts else None)
 
 
 def build_timeline(run: Run) -> Path:
-    """Merge records, images and samples of all centres into one MEDS dataset: the spine that all hangs on."""
+    """Merge records, images and samples of all centres into one MEDS dataset: the spine that all hangs on.
+
+    Subjects are merged a block at a time, so that memory does not grow with their number.
+    """
     staging = run.study.work.staging
-    frames = [EVENTS.empty()]
-    for name in run.study.centres:
-        frames.append(EVENTS.read(staging / "clinical" / name / "events.parquet"))
-    frames.append(study_events(SERIES.read(staging / "imaging" / "series.parquet")))
-    frames.append(sample_events(SAMPLE_MAP.read(staging / "omics" / "sample_map.parquet")))
-    events = pl.concat([EVENTS.conform(frame) for frame in frames])
+    series, samples = (
+        SERIES.read(staging / "imaging" / "series.parquet"),
+        SAMPLE_MAP.read(staging / "omics" / "sample_map.parquet"),
+    )
+    paths = [staging / "clinical" / name / "events.parquet" for name in run.study.centres]
+    tables = [EVENTS.conform(frame).lazy() for frame in (study_events(series), sample_events(samples))]
+    tables += [pl.scan_parquet(path) for path in paths if path.exists()]
+    subjects = pl.concat(table.select("subject_id") for table in tables).unique().sort("subject_id").collect()["subject_id"]
     options = run.study.treatments
     rule = LineRule(options.cycle_days, protocols=tuple(frozenset(codes) for codes in options.protocols))
-    # Over all centres: who changes hospital changes no treatment by that.
-    events = pl.concat([events, treatment_events(events, rule)])
-    run.say(f"timeline: {events.height} events of {events['subject_id'].n_unique()} subjects")
-    return write_dataset(events, staging / "timeline", name=run.study.study)
+    height = 0
+
+    def blocks() -> Iterator[pl.DataFrame]:
+        nonlocal height
+        for start in range(0, len(subjects), SUBJECTS_PER_BLOCK):
+            mine = subjects[start : start + SUBJECTS_PER_BLOCK]
+            own = pl.col("subject_id").is_between(mine[0], mine[-1])
+            events = pl.concat(table.filter(own) for table in tables).collect()
+            # Over all centres: who changes hospital changes no treatment by that.
+            events = pl.concat([events, treatment_events(events, rule)])
+            height += events.height
+            yield events
+
+    timeline = write_dataset(blocks(), run.study.work.timeline, name=run.study.study)
+    run.say(f"timeline: {height} events of {len(subjects)} subjects")
+    return timeline

@@ -12,7 +12,7 @@ import polars as pl
 from clinical.at_index import charlson, staging
 from clinical.concepts import Concepts
 from clinical.endpoints import derive, with_entry
-from clinical.meds import read_dataset
+from clinical.meds import read_blocks
 from flows.stages.clinical import quality_table, read_concepts
 from flows.stages.features import stability
 from flows.stages.harmonising import Material, harmonise
@@ -41,37 +41,45 @@ class Linked:
 
 
 def link(run: Run) -> Linked:
-    """Join everything at the index and write cohort, flow, index, analysis, trace, adtte and subjects."""
+    """Join everything at the index and write cohort, flow, index, analysis, trace, adtte and subjects.
+
+    What looks at events goes through them by blocks of subjects, or asks for those of a concept alone: they are never all
+    in memory.
+    """
     study, here = run.study, run.study.work.staging
     concepts = read_concepts(run)
-    events = read_dataset(here / "timeline")
+    timeline = study.work.timeline
+    events = timeline / "data"
     series = SERIES.read(here / "imaging" / "series.parquet")
     features = FEATURES.read(here / "imaging" / "features.parquet")
     samples = SAMPLE_MAP.read(here / "omics" / "sample_map.parquet")
+    known_samples = samples if samples.height else None
 
-    findings = check_concordance(
-        events, series, samples if samples.height else None, features=features, sample_sex=_sample_sex(run)
-    )
+    findings = _findings(run, series, features, samples)
     index = index_events(events, concepts, study.index)
     cohort = build_cohort(
-        events,
-        series,
-        samples if samples.height else None,
-        study.cohort,
-        index=index,
-        concepts=concepts,
-        features=features,
-        findings=findings,
+        events, series, known_samples, study.cohort, index=index, concepts=concepts, features=features, findings=findings
     )
-    members = cohort.subjects.filter("included").select("subject_id")
+    included = cohort.subjects.filter("included")
+    members = included.select("subject_id")
     index = index.join(members, on="subject_id", how="semi")
-    joined = join(events, features, samples if samples.height else None, index, study.windows, concepts)
-    analysis, trace = add_assay_values(run, joined.analysis, joined.trace)
-    adtte = pl.concat([derive(events, index, code, concepts) for code in study.endpoints])
+    joined = join(events, features, known_samples, index, study.windows, concepts)
+    endpoints: dict[str, list[pl.DataFrame]] = {code: [] for code in study.endpoints}
+    subject_parts, bds, missing = [], [], []
+    for block in read_blocks(timeline):
+        mine = block.of(index)
+        for code, parts in endpoints.items():
+            parts.append(derive(block.events, mine, code, concepts))
+        described = describe_subjects(block.events, block.of(included), series, samples, concepts)
+        subject_parts.append(with_state_at_index(described, block.events, mine, concepts))
+        bds.append(repeated_measures(block.events, mine, study.windows, concepts, block.of(joined.trace)))
+        of_samples = block.of(samples, "primary")
+        missing.append(why_missing(block.events, block.of(series), of_samples, mine, study.windows, concepts))
+    adtte = pl.concat(part for parts in endpoints.values() for part in parts)
     entry = entries(study.cohort.include, series, samples)
     adtte = with_entry(adtte, entry) if entry.height else adtte
-    subjects = describe_subjects(events, cohort.subjects.filter("included"), series, samples, concepts)
-    subjects = with_state_at_index(subjects, events, index, concepts)
+    subjects = pl.concat(subject_parts)
+    analysis, trace = add_assay_values(run, joined.analysis, joined.trace)
     splits = make_splits(run, subjects, index)
     subjects = with_split(subjects, splits)
     analysis, trace = harmonise(run, analysis, trace, Material(subjects, series, features, samples, adtte, splits))
@@ -86,11 +94,11 @@ def link(run: Run) -> Linked:
         "trace": trace,
         "adtte": adtte,
         "subjects": subjects,
-        "bds": repeated_measures(events, index, study.windows, concepts, trace),
-        "missing": why_missing(events, series, samples, index, study.windows, concepts),
+        "bds": pl.concat(bds),
+        "missing": pl.concat(missing),
         "splits": splits,
         "concordance": findings,
-        "quality": quality_table(run, events),
+        "quality": quality_table(run),
     }
     for name, frame in tables.items():
         write_parquet(frame, folder / f"{name}.parquet")
@@ -98,6 +106,18 @@ def link(run: Run) -> Linked:
         f"link: {members.height} of {cohort.subjects.height} subjects in the cohort; {analysis.width - 2} variables at the index"
     )
     return Linked(folder)
+
+
+def _findings(run: Run, series: pl.DataFrame, features: pl.DataFrame, samples: pl.DataFrame) -> pl.DataFrame:
+    """Return the findings of concordance of all subjects."""
+    expressed = _sample_sex(run)
+    found = []
+    for block in read_blocks(run.study.work.timeline):
+        of_samples = block.of(samples, "primary") if samples.height else None
+        found.append(
+            check_concordance(block.events, block.of(series), of_samples, features=block.of(features), sample_sex=expressed)
+        )
+    return pl.concat(found)
 
 
 def entries(include: Sequence[str], series: pl.DataFrame, samples: pl.DataFrame) -> pl.DataFrame:

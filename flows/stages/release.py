@@ -41,7 +41,7 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
         title=study.title or study.study,
         version=version,
         subjects=linked.table("subjects"),
-        events=staging / "timeline",
+        events=study.work.timeline,
         features=_features(run),
         analysis=linked.folder / "analysis.parquet",
         trace=linked.folder / "trace.parquet",

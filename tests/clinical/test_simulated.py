@@ -14,6 +14,7 @@ from clinical.concepts import Concepts
 from clinical.endpoints import overall_survival
 from clinical.people import read_people
 from clinical.timeline import Format, TimelineResult, TimelineTask, read_events
+from groundwork.files import sha256_folder
 from tests.clinical.conftest import lookup_of
 
 CENTRES: list[tuple[str, Format, str]] = [
@@ -153,6 +154,24 @@ def test_reading_twice_gives_the_same_bytes(simulated: Path, tmp_path: Path) -> 
     assert len(files) > 3
     for file in files:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+def test_a_dataset_written_and_read_by_blocks_is_the_same(simulated: Path, tmp_path: Path) -> None:
+    result, _ = read(simulated, *CENTRES[2])
+    subjects = result.events["subject_id"].unique().sort()
+    cuts = [subjects[start : start + 10] for start in range(0, len(subjects), 10)]
+    assert len(cuts) > 2
+    blocks = (result.events.filter(pl.col("subject_id").is_between(cut[0], cut[-1])) for cut in cuts)
+    meds.write_dataset(result.events, tmp_path / "whole", subjects_per_shard=5)
+    meds.write_dataset(blocks, tmp_path / "blocks", subjects_per_shard=5)
+    assert sha256_folder(tmp_path / "whole") == sha256_folder(tmp_path / "blocks")
+    events = meds.read_dataset(tmp_path / "whole")
+    for rows in (1, 300, 10**9):
+        parts = list(meds.read_blocks(tmp_path / "whole", rows))
+        assert pl.concat(part.events for part in parts).equals(events)
+        elsewhere = pl.DataFrame({"primary": [-(2**63) + 1, *subjects, 2**63 - 1]})
+        assert pl.concat(part.of(elsewhere, "primary") for part in parts).equals(elsewhere)
+    assert len(list(meds.read_blocks(tmp_path / "whole", 1))) == len(list((tmp_path / "whole" / "data").iterdir()))
 
 
 def test_the_same_stage_and_laboratory_values_in_every_format(simulated: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import sqlite3
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -12,7 +13,10 @@ import psutil
 import pydicom
 import pytest
 
-from clinical.meds import read_dataset
+from clinical.meds import read_blocks, read_dataset, write_dataset
+from flows.stages import clinical, linking
+from flows.stages.run import open_run
+from flows.study import read_study
 from privacy.identity import open_lookup
 from privacy.keys import read_key_file
 from privacy.leak_scan import Needle, scan
@@ -286,3 +290,23 @@ def test_status_tells_of_every_file(built: Built, tmp_path: Path) -> None:
         assert set(files.filter(pl.col("stage") == f"deidentify-{centre}")["unit"]) == sources
     refused = files.filter(pl.col("status") == "quarantined")
     assert refused.height and refused["reason"].null_count() == 0
+
+
+def test_the_linked_tables_do_not_hang_on_the_blocks_of_subjects(
+    built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = shutil.copytree(built.home, tmp_path / "demo", ignore=shutil.ignore_patterns("releases", "dicom"))
+    monkeypatch.setattr(clinical, "SUBJECTS_PER_BLOCK", 6)
+    monkeypatch.setattr(clinical, "write_dataset", partial(write_dataset, subjects_per_shard=3))
+    small = partial(read_blocks, rows=1)
+    for stage in (clinical, linking):
+        monkeypatch.setattr(stage, "read_blocks", lambda folder, rows=0: small(folder))
+    study = read_study(home / "study.yaml")
+    with open_run(study, local=True) as run:
+        clinical.build_timeline(run)
+        assert len(list(small(study.work.timeline))) > 5
+        linking.link(run)
+    whole, again = (folder / "work" / "linked" for folder in (built.home, home))
+    names = [path.name for path in sorted(whole.glob("*.parquet"))]
+    assert "quality.parquet" in names and "analysis.parquet" in names
+    assert [name for name in names if (whole / name).read_bytes() != (again / name).read_bytes()] == []
