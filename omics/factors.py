@@ -272,7 +272,10 @@ class LogSums:
 
     def positive_means(self) -> FloatArray:
         """Sum over all samples by their number, zeros counted as ones; -inf for genes never seen."""
-        return np.where(self._positive > 0, (self._high / 2.0**32 + self._low / 2.0**72) / self.samples, -np.inf)
+        # Rounded once, as R's rowMeans: in matrices with many ties the last bit of a size factor decides which of two
+        # genes has the larger mean, and so which one VST's fast fit looks at.
+        exact = self._high.astype(np.longdouble) / 2.0**32 + self._low.astype(np.longdouble) / 2.0**72
+        return np.where(self._positive > 0, (exact / self.samples).astype(np.float64), -np.inf)
 
     def geometric_means(self) -> FloatArray:
         """Log of the geometric mean; -inf for genes with a zero."""

@@ -154,6 +154,29 @@ def test_stabilised_variance_without_a_parametric_trend(run_r: RunR) -> None:
 
 
 @pytest.mark.slow
+def test_fast_fit_on_matrices_full_of_ties(run_r: RunR) -> None:
+    """Genes whose means differ in the last bit only: the fast fit looks at R's genes when the size factors have R's bits."""
+    rng = np.random.default_rng(RANDOM_SEED + 700)
+    matrices = {f"hundreds{k}": random_counts(rng, samples, 600) // 100 * 100 for k, samples in enumerate((3, 5, 6, 7, 11, 12))}
+    matrices |= {f"few{k}": rng.integers(1, 5, (samples, 700)) * 10 for k, samples in enumerate((3, 6, 8))}
+    once = random_counts(rng, 6, 100, zeros=0) + 6
+    matrices["shuffled"] = np.hstack([once[rng.permutation(6)] for _ in range(6)])
+    code = [
+        f"""
+        d <- DESeqDataSetFromMatrix({name}, data.frame(a=factor(rep(1, ncol({name})))), ~1)
+        s{name} <- estimateSizeFactorsForMatrix({name}); f{name} <- assay(vst(d, nsub=150))
+        """
+        for name in matrices
+    ]
+    outputs = [f"{part}{name}" for part in "sf" for name in matrices]
+    r = run_r(["DESeq2"], "suppressMessages({options(warn=-1)\n" + "\n".join(code) + "})", matrices, outputs)
+    for name, x in matrices.items():
+        np.testing.assert_array_equal(factors.median_of_ratios(x), r[f"s{name}"].ravel(), err_msg=name)
+        ours = vst.variance_stabilise(x, fast=True, subset=150).values
+        np.testing.assert_allclose(ours, r[f"f{name}"], atol=1e-6, rtol=0, err_msg=name)
+
+
+@pytest.mark.slow
 def test_batches_with_groups_and_covariates(run_r: RunR) -> None:
     """Uneven batches, a group that one batch lacks, numbers as covariates, low and high counts."""
     inputs: dict[str, np.ndarray] = {}
