@@ -188,15 +188,13 @@ def _accepted[T](value: T, check: Callable[[Any], None]) -> T:
 
 
 class RnaOptions(Section):
-    """How counts become values."""
+    """How counts become values. What differs between centres stays in them; `harmonise: rna` takes it out, beside them."""
 
     method: Method = "tmm"
     """Normalisation method; factors of `tmm`, `tmmwsp`, `rle`, `upperquartile` are applied to log2 counts per million."""
     model: Literal["frozen", "refit"] = "frozen"
     """`frozen`: learned on the samples of the first build and kept, so that later samples change no earlier value; a new
     fit is asked for with `unibase refit`. `refit`: learned again in every build that has other samples, and all values change."""
-    batch: Literal["none", "centre"] = "none"
-    """`centre`: take out what differs between centres (ComBat), as learned on the samples of the fit."""
 
 
 class MutationOptions(Section):
@@ -366,8 +364,6 @@ class Study(Section):
                 raise ValueError("imaging: a difference of two studies is not harmonised; choose one study, or remove the key")
             if key == "rna" and rule.batch == "scanner":
                 raise ValueError("rna: batch must be centre; samples have no scanner")
-            if key == "rna" and known["assays"].rna.batch != "none":
-                raise ValueError("rna: assays.rna.batch takes the centres' effects out already; keep one of the two")
             if key == "rna" and known["assays"].rna.method in ("cpm", "tpm"):
                 raise ValueError(
                     f"rna: ComBat needs values on a log scale, and {known['assays'].rna.method} is not; take logcpm or tmm"

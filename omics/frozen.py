@@ -1,7 +1,7 @@
 """One assay of a study, frozen: what was learned on the samples of one day, and applied to those and to all later ones.
 
-Scale and batch effects are learned on the samples of the fit alone: a later sample is a test sample, and nothing of it
-leaks into what was learned. A row never changes until somebody asks for a new fit.
+The scale is learned on the samples of the fit alone: a later sample is a test sample, and nothing of it leaks into what
+was learned. A row never changes until somebody asks for a new fit.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import pandas as pd
 
 from groundwork.files import atomic_folder, digest_of, write_json, write_text
 from groundwork.problems import Unusable, UserError
-from omics import combat, models
+from omics import models
 from omics.counts import frame_of
 from omics.normalise import Method, fit_model
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-FORMAT = 1
+FORMAT = 2
 _LINES = "names.txt"
 
 
@@ -33,41 +33,32 @@ class FrozenAssay:
 
     Attributes:
         scale: The normalisation.
-        batches: The batch effects of the centres, when they are corrected.
         samples: Names of the samples it was learned on, sorted.
         genes: `var` of every matrix that comes out.
     """
 
     scale: models.NormalisationModel
-    batches: combat.BatchModel | None
     samples: tuple[str, ...]
     genes: pd.DataFrame
 
     @property
     def digest(self) -> str:
         """SHA-256 over all that was learned, the names of the samples and the genes."""
-        batches = self.batches.digest if self.batches else None
-        return digest_of([self.scale.digest, batches, list(self.samples), _columns(self.genes)])
+        return digest_of([self.scale.digest, list(self.samples), _columns(self.genes)])
 
     def transform(self, adata: AnnData) -> AnnData:
         """Transform samples, each from itself alone.
 
         Returns:
-            As `normalise.normalise` gives it, and `obs["in_fit"]`. With batch correction X is corrected for
-            `obs["centre"]`, and `layers["uncorrected"]` holds what it was before.
+            As `normalise.normalise` gives it, and `obs["in_fit"]`.
 
         Raises:
-            Unusable: `missing-genes`, `unknown-batch`, `empty-sample`.
+            Unusable: `missing-genes`, `empty-sample`.
         """
         out = self.scale.transform(adata)
         out.var = self.genes.copy()
         known = set(self.samples)
         out.obs["in_fit"] = np.array([str(name) in known for name in out.obs_names], dtype=bool)
-        if self.batches is not None:
-            values = np.asarray(out.X)
-            out.layers["uncorrected"] = values
-            out.X = self.batches.apply(values, [str(name) for name in out.obs["centre"]])
-            out.uns["normalisation"]["batch_corrected_for"] = "centre"
         out.uns["normalisation"]["model"] = self.digest
         return out
 
@@ -75,26 +66,18 @@ class FrozenAssay:
         """Write all of it in one step, with `further` JSON values beside the digests in `frozen.json`."""
         with atomic_folder(folder) as temporary:
             self.scale.save(temporary / "scale")
-            if self.batches is not None:
-                self.batches.save(temporary / "batches")
             write_text(temporary / _LINES, "".join(f"{name}\n" for name in self.samples))
-            record = {"format": FORMAT, "digest": self.digest, "genes": _columns(self.genes), "batches": self.batches is not None}
+            record = {"format": FORMAT, "digest": self.digest, "genes": _columns(self.genes)}
             write_json(temporary / "frozen.json", {**record, **further})
 
 
-def fit(adata: AnnData, method: Method, *, correct_centres: bool = False) -> FrozenAssay:
-    """Learn scale, and if wished the batch effects of `obs["centre"]`, on the samples of `adata` (whole counts).
+def fit(adata: AnnData, method: Method) -> FrozenAssay:
+    """Learn the scale on the samples of `adata` (whole counts).
 
     Raises:
-        Unusable: As `normalise.fit_model` and `combat.fit` say; `singleton-batch` when a centre has one sample.
+        Unusable: As `normalise.fit_model` says.
     """
-    scale = fit_model(adata, method)
-    batches = None
-    if correct_centres:
-        order = np.argsort(np.asarray(adata.obs_names, dtype=str), kind="stable")
-        values = np.asarray(scale.transform(adata).X)[order]
-        batches = combat.fit(values, [str(adata.obs["centre"].iloc[i]) for i in order])
-    return FrozenAssay(scale, batches, tuple(sorted(map(str, adata.obs_names))), frame_of(adata.var))
+    return FrozenAssay(fit_model(adata, method), tuple(sorted(map(str, adata.obs_names))), frame_of(adata.var))
 
 
 def load(folder: Path | str, record: Mapping[str, Any]) -> FrozenAssay:
@@ -111,12 +94,7 @@ def load(folder: Path | str, record: Mapping[str, Any]) -> FrozenAssay:
     genes = pd.DataFrame(record["genes"], index=pd.Index(scale.genes, dtype=object, name="gene_id"), dtype=object)
     if "length" in genes:
         genes["length"] = genes["length"].astype(np.float64)
-    found = FrozenAssay(
-        scale,
-        combat.load(folder / "batches") if record["batches"] else None,
-        fitted_samples(folder),
-        genes,
-    )
+    found = FrozenAssay(scale, fitted_samples(folder), genes)
     if record["format"] != FORMAT or found.digest != record["digest"]:
         raise Unusable("changed-model", "The model's files are not those that were written.", "Restore them, or fit again.")
     return found

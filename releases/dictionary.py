@@ -163,7 +163,6 @@ _MODALITY = {
     ),
     "layers/beta": ("Beta values", "Share of methylated molecules at the probe, 0 to 1, that X was made from."),
     "layers/counts": ("Counts", "Whole counts that X was made from."),
-    "layers/uncorrected": ("Uncorrected values", "X before the effects of the centres were taken out."),
     "layers/weights": ("Weights", "Precision weights of voom."),
 }
 

@@ -121,7 +121,7 @@ def released_models(staging: Path) -> dict[str, Any]:
     out = {}
     for path in sorted((staging / "models").glob("*/frozen.json")):
         record = FrozenModel(path.parent).record() or {}
-        out[path.parent.name] = {name: record[name] for name in ("digest", "method", "corrected_for", "samples", "history")}
+        out[path.parent.name] = {name: record[name] for name in ("digest", "method", "samples", "history")}
     return out
 
 
@@ -201,13 +201,9 @@ def _fit_is_due(model: FrozenModel, record: dict[str, Any] | None, options: RnaO
         return FIRST
     if model.asked.exists():
         return ASKED
-    if record["method"] != options.method or record["corrected_for"] != _corrected_for(options):
+    if record["method"] != options.method:
         return CHANGED
     return EVERY_TIME if options.model == "refit" and record["inputs"] != inputs else ""
-
-
-def _corrected_for(options: RnaOptions) -> str | None:
-    return None if options.batch == "none" else options.batch
 
 
 type _FitWork = tuple[list[Path], frozenset[str], RnaOptions, Path, str, str]
@@ -220,14 +216,13 @@ def fit_model(_: None, work: _FitWork) -> dict[str, Any]:
 
     stores, excluded, options, folder, reason, inputs = work
     adata = combine(_parts(stores, excluded))
-    model = frozen.fit(adata, options.method, correct_centres=options.batch == "centre")
+    model = frozen.fit(adata, options.method)
     history = (FrozenModel(folder).record() or {}).get("history", [])
     if not history or history[-1]["digest"] != model.digest:
         entry = {"digest": model.digest, "method": options.method, "samples": adata.n_obs, "reason": reason}
         history = [*history, entry]
     further = {
         "method": options.method,
-        "corrected_for": _corrected_for(options),
         "samples": adata.n_obs,
         "genes_left_out": int(adata.uns["genes_left_out"]),
         "inputs": inputs,

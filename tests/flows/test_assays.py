@@ -40,8 +40,6 @@ def write_assays(home: Path) -> dict[str, int]:
             samples = f"centre_{centre.lower()}/omics/samples.csv"
             study["centres"][centre]["omics"][name] = {"matrix": f"centre_{centre.lower()}/omics/{file}", "samples": samples}
     study["assays"]["genes"] = [*study["assays"].get("genes", []), "cg00000003", "7q", "P00002"]
-    # Every layer that an option makes must be in the dictionary too.
-    study["assays"]["rna"]["batch"] = "centre"
     for name in ASSAYS:
         study["windows"][name] = {"from_days": -365, "to_days": 0, "choose": "latest"}
     with open(home / "study.yaml", "w", encoding="utf-8") as file:
