@@ -27,7 +27,7 @@ from imaging.perturbations import DEFAULT_PERTURBATIONS, Perturbation, check_per
 from imaging.regions import check_regions
 from imaging.shells import check_shells
 from linking.options import CohortRules, Harmonise, IndexRule, SplitRules, Windows
-from omics.names import AssayName
+from omics.names import MIN_CELLS, AssayName
 from privacy.dates import DEFAULT_MAX_SHIFT_DAYS
 from privacy.keys import Key, read_key_environment, read_key_file
 
@@ -84,7 +84,8 @@ class AssaySource(Section):
 
     matrix: str
     """The file; a pattern (`counts*.tsv.gz`, `*.vcf.gz`) names several, so that a night's batch is one more file. `rna`: counts;
-    `mutations`: MAF or VCF; `methylation`: beta values, probes in rows; `copy_number`: a SEG file; `proteomics`: intensities, proteins in rows."""
+    `mutations`: MAF or VCF; `methylation`: beta values, probes in rows; `copy_number`: a SEG file; `proteomics`: intensities, proteins in rows;
+    `single_cell`: cells with their raw counts, h5ad or zarr."""
     samples: str
     """Sample sheet: sample, patient, collected, sample_type."""
     profiled: str | None = None
@@ -93,6 +94,17 @@ class AssaySource(Section):
     """For methylation: detection p-values, rows and columns as in the matrix; values above 0.01 become missing."""
     masked: str | None = None
     """For methylation: list of probes to leave out, one a line."""
+    channels: str | None = None
+    """For proteomics by isobaric labels (TMT): table sample, plex, reference (yes or no) of the matrix's columns. Values become
+    ratios to the reference channels of their plex; a sample without one is quarantined."""
+    sample_column: str = "sample"
+    """For single cells: column of `obs` with the sample's name, as the sample sheet has it."""
+    cell_type_column: str = "cell_type"
+    """For single cells: column of `obs` with the cell type."""
+    layer: str | None = None
+    """For single cells: layer of the raw counts; `null` takes a layer named `counts`, else X. Anything but whole counts is refused."""
+    min_cells: int = Field(default=MIN_CELLS, ge=1)
+    """For single cells: a type with fewer cells in a sample is missing in it."""
 
 
 class Centre(Section):
@@ -106,7 +118,7 @@ class Centre(Section):
     """Folder with DICOM files at any depth."""
     clinical: ClinicalSource | None = None
     omics: dict[AssayName, AssaySource] = Field(default_factory=dict)
-    """Assays by name: rna, mutations, methylation, copy_number, proteomics."""
+    """Assays by name: rna, mutations, methylation, copy_number, proteomics, single_cell."""
 
 
 class Robustness(Section):
@@ -219,7 +231,8 @@ class Assays(Section):
     copy_number: CopyNumberOptions = CopyNumberOptions()
     genes: list[str] = []
     """Features whose values enter the analysis table as columns, from every assay that has one of the name: symbols of genes
-    (expression), probes (M-values), chromosome arms such as 1p (log2 ratio), proteins (log2, centred). Mutations enter by `min_samples`."""
+    (expression), probes (M-values), chromosome arms such as 1p (log2 ratio), proteins (log2, centred), genes of a cell type such as B_cell:CD19
+    (log2). Mutations enter by `min_samples`."""
 
 
 class Disclosure(Section):
@@ -462,7 +475,7 @@ def missing_sources(study: Study) -> list[str]:
         for assay, source in centre.omics.items():
             named += [
                 (f"centres.{name}.omics.{assay}.{key}", getattr(source, key) or "")
-                for key in ("matrix", "samples", "profiled", "detection", "masked")
+                for key in ("matrix", "samples", "profiled", "detection", "masked", "channels")
             ]
     named += [("features.settings", study.features.settings if study.features else "")]
     for key, rule in (("imaging", study.harmonise.imaging), ("rna", study.harmonise.rna)):

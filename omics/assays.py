@@ -1,13 +1,13 @@
 """The assays that a study may name: how one file of each is read and gated, and how all centres' samples come together.
 
 Bulk RNA counts are put on one scale by `omics.frozen`; the other assays need nothing learned from other samples: each row
-is the same whatever came later.
+is the same whatever came later. Single cells are summed up per sample and cell type; a gene of a cell type is a feature.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,8 @@ import pandas as pd
 import polars as pl
 
 from groundwork.problems import Unusable
-from omics import copynumber, methylation, numeric, proteomics
-from omics.names import AssayName
+from omics import copynumber, methylation, numeric, proteomics, pseudobulk
+from omics.names import AssayName, CellColumns
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -38,6 +38,8 @@ class AssayFiles:
         detection: Methylation: table of detection p-values, probes and samples as in the matrix.
         masked: Methylation: list of probes to leave out, one a line.
         build: Copy number: the genome the positions refer to.
+        channels: Proteomics by isobaric labels: table of plexes and reference channels.
+        cells: Single cells: where sample, cell type and counts stand in the file.
     """
 
     matrix: Path | None
@@ -45,6 +47,8 @@ class AssayFiles:
     detection: Path | None = None
     masked: Path | None = None
     build: copynumber.Build = "hg38"
+    channels: Path | None = None
+    cells: CellColumns = field(default_factory=CellColumns)
 
 
 @dataclass(frozen=True)
@@ -64,13 +68,18 @@ class Gated:
     keep: tuple[str, ...] = ()
 
 
-def sample_names(assay: AssayName, matrix: Path) -> list[str]:
-    """Return the names of the samples that a file holds."""
+def sample_names(assay: AssayName, files: AssayFiles) -> list[str]:
+    """Return the names of the samples that a file holds; reference channels are none."""
+    assert files.matrix is not None
     if assay == "mutations":
-        return list(_mutations(AssayFiles(matrix)).profiled)
+        return list(_mutations(AssayFiles(files.matrix)).profiled)
     if assay == "copy_number":
-        return sorted(copynumber.read_segments(matrix)["sample"].unique())
-    return [str(name) for name in _MATRICES[assay](matrix).obs_names]
+        return sorted(copynumber.read_segments(files.matrix)["sample"].unique())
+    if assay == "single_cell":
+        return pseudobulk.sample_names(files.matrix, files.cells)
+    names = [str(name) for name in _MATRICES[assay](files.matrix).obs_names]
+    channels = proteomics.read_channels(files.channels) if files.channels else {}
+    return [name for name in names if not proteomics.is_reference(name, channels)]
 
 
 def read(assay: AssayName, files: AssayFiles, patients: Mapping[str, str] | None = None) -> Gated:
@@ -93,7 +102,8 @@ def together(assay: AssayName, parts: Sequence[AnnData]) -> AnnData:
     """Return the samples of all centres as one matrix, ordered by name.
 
     Mutations: genes of all. Methylation: M-values of the probes that all arrays have, beta in `layers["beta"]`.
-    Copy number and proteomics: regions and proteins of all, missing where a centre lacks them. RNA is `omics.frozen`'s.
+    Copy number, proteomics and single cells: regions, proteins and genes of cell types of all, missing where a centre lacks
+    them. RNA is `omics.frozen`'s.
     """
     if assay == "mutations":
         from omics.mutations import combine_tables
@@ -182,13 +192,40 @@ def _copy_number(files: AssayFiles, _: Mapping[str, str]) -> Gated:
 def _proteomics(files: AssayFiles, _: Mapping[str, str]) -> Gated:
     assert files.matrix is not None
     adata = proteomics.read_intensities(files.matrix)
-    report = proteomics.check_intensities(adata)
-    kept = adata[list(report.kept)].copy()
-    values = np.asarray(kept.X, dtype=np.float64)
+    channels = proteomics.read_channels(files.channels) if files.channels else None
+    report = proteomics.check_intensities(adata, channels)
+    references = [str(name) for name in adata.obs_names if channels and proteomics.is_reference(str(name), channels)]
+    used = adata[[*report.kept, *references]].copy()
+    values = np.asarray(used.X, dtype=np.float64)
     logarithms = proteomics.are_logarithms(values)
-    kept.X = proteomics.median_centre(values if logarithms else proteomics.log_intensities(values))
-    notes = ("values below zero: taken as logarithms",) if logarithms else ()
-    return Gated(kept, report.staging_reasons(), notes)
+    notes = ["values below zero: taken as logarithms"] if logarithms else []
+    values = values if logarithms else proteomics.log_intensities(values)
+    if channels:
+        mine = [channels[str(name)] for name in used.obs_names]
+        # A plex of which no sample is left needs no reference either.
+        values = proteomics.to_reference(values, [c.plex for c in mine], [c.reference for c in mine])
+        notes.append(f"ratios to {len(references)} reference channels of {len({c.plex for c in mine})} plexes")
+    kept = used[list(report.kept)].copy()
+    kept.X = proteomics.median_centre(values[: kept.n_obs])
+    return Gated(kept, report.staging_reasons(), tuple(notes))
+
+
+def _single_cell(files: AssayFiles, patients: Mapping[str, str]) -> Gated:
+    from omics.gates import check_counts
+
+    assert files.matrix is not None
+    bulk = pseudobulk.read(files.matrix, files.cells)
+    # How many cells a sample has is no sign of failure.
+    report = check_counts(pseudobulk.totals(bulk), patients, compare_libraries=False)
+    profiles = pseudobulk.profiles(bulk, report.kept, files.cells.min_cells)
+    few = [name for name in report.kept if name not in set(profiles.obs_names)]
+    message = f"No cell type of it has {files.cells.min_cells} cells."
+    lost = {name: ("too-few-cells", message, "Lower min_cells, or leave it out.") for name in few}
+    small = int((bulk.obs["cells"] < files.cells.min_cells).sum())
+    untyped = bulk.uns["left_out"]["cells_without_patient_or_type"]
+    notes = [f"{small} cell types of samples with fewer than {files.cells.min_cells} cells left out"] if small else []
+    notes += [f"{untyped} cells without sample or type left out"] if untyped else []
+    return Gated(profiles, {**report.staging_reasons(), **lost}, (*report.notes, *notes), ("cells",))
 
 
 _READERS: Mapping[str, Callable[[AssayFiles, Mapping[str, str]], Gated]] = {
@@ -197,6 +234,7 @@ _READERS: Mapping[str, Callable[[AssayFiles, Mapping[str, str]], Gated]] = {
     "methylation": _methylation,
     "copy_number": _copy_number,
     "proteomics": _proteomics,
+    "single_cell": _single_cell,
 }
 
 

@@ -121,7 +121,7 @@ _LOOKS = {
 }
 
 
-def check_counts(adata: AnnData, patients: Mapping[str, str] | None = None) -> GateReport:
+def check_counts(adata: AnnData, patients: Mapping[str, str] | None = None, *, compare_libraries: bool = True) -> GateReport:
     """Check a count matrix.
 
     Args:
@@ -129,6 +129,7 @@ def check_counts(adata: AnnData, patients: Mapping[str, str] | None = None) -> G
         patients: Patient of each sample, when known. Identical columns of one patient are one sample given twice
             and the first by name is kept; of different patients, none is kept, for nobody can tell whose it is.
             Without `patients`, the first by name is kept.
+        compare_libraries: Refuse libraries far below the cohort's median (`failed-library`).
 
     Reasons of refused samples: `empty-sample`, `failed-library`, `duplicate-sample`, `missing-values`.
 
@@ -163,7 +164,7 @@ def check_counts(adata: AnnData, patients: Mapping[str, str] | None = None) -> G
     _refuse_duplicates(values, names, sources, patients, refused)
 
     usable = np.array([name not in refused for name in names])
-    if usable.sum() >= 3:
+    if compare_libraries and usable.sum() >= 3:
         size_floor = LIBRARY_SHARE * float(np.median(sizes[usable]))
         gene_floor = GENES_SHARE * float(np.median(detected[usable]))
         for name, size, genes, ok in zip(names, sizes, detected, usable, strict=True):

@@ -1,7 +1,26 @@
-"""The names of the assays that a study may have; apart, because the modules that read them take seconds to import."""
+"""What a study names of its assays; apart, because the modules that read them take seconds to import."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
-AssayName = Literal["rna", "mutations", "methylation", "copy_number", "proteomics"]
+AssayName = Literal["rna", "mutations", "methylation", "copy_number", "proteomics", "single_cell"]
+
+MIN_CELLS = 10
+
+
+@dataclass(frozen=True)
+class CellColumns:
+    """Where a file of single cells says what is needed.
+
+    Attributes:
+        sample, cell_type: Columns of `obs`.
+        layer: Layer of the raw counts; None as `pseudobulk` says.
+        min_cells: Fewest cells of a type in a sample.
+    """
+
+    sample: str = "sample"
+    cell_type: str = "cell_type"
+    layer: str | None = None
+    min_cells: int = MIN_CELLS

@@ -91,7 +91,8 @@ def together(parts: Sequence[AnnData], *, shared: bool) -> AnnData:
     import anndata
 
     joined = anndata.concat(list(parts), join="inner" if shared else "outer", fill_value=np.nan)
-    joined.var["symbol"] = pd.concat([frame_of(part.var)["symbol"] for part in parts]).groupby(level=0).first()
+    described = pd.concat([frame_of(part.var) for part in parts], join="inner").groupby(level=0).first()
+    joined.var = described.reindex(joined.var_names)
     order = np.argsort(np.asarray(joined.obs_names, dtype=str), kind="stable")
     columns = np.argsort(np.asarray(joined.var_names, dtype=str), kind="stable")
     return joined[order][:, columns].copy()

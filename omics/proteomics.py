@@ -6,14 +6,15 @@ Bioinformatics 2018, 19:1).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import polars as pl
 
-from groundwork.problems import Unusable
-from omics.gates import GateReport
+from groundwork.problems import Unusable, UserError
+from omics.gates import GateReport, Refusal
 from omics.kernels import FloatArray
 from omics.numeric import check_measured, read_numeric
 
@@ -26,12 +27,73 @@ def read_intensities(path: Path | str) -> AnnData:
     return read_numeric(path, "protein")
 
 
-def check_intensities(adata: AnnData) -> GateReport:
-    """Refuse samples in which no protein was quantified (`empty-sample`) or that repeat another (`duplicate-sample`)."""
+class Channel(NamedTuple):
+    """One channel of an isobaric label (TMT, iTRAQ): the plex it was measured in, and whether it holds the reference."""
+
+    plex: str
+    reference: bool
+
+
+_YES, _NO = ("yes", "true", "1", "reference", "pool"), ("no", "false", "0", "", "sample")
+
+
+def read_channels(path: Path | str) -> dict[str, Channel]:
+    """Read which plex each column of a matrix of isobaric labels belongs to, and which columns are reference channels.
+
+    Args:
+        path: CSV or TSV with columns `sample` (as the matrix names it), `plex` and `reference` (yes or no).
+
+    Raises:
+        UserError: With the row, when a column is missing, a cell is empty or not yes or no, or a sample is listed twice.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise UserError(f"There is no table of channels at {path}. Check the path in the study file.")
+    header = path.read_text(encoding="utf-8-sig").partition("\n")[0]
+    frame = pl.read_csv(path, separator=max("\t,;", key=header.count), infer_schema_length=0, null_values=[""])
+    missing = [name for name in Channel._fields if name not in frame.columns] + ["sample"] * ("sample" not in frame.columns)
+    if missing:
+        raise UserError(f"{path} lacks the column {', '.join(missing)}. It needs sample, plex, reference.")
+    channels: dict[str, Channel] = {}
+    for row, (sample, plex, reference) in enumerate(frame.select("sample", "plex", "reference").iter_rows(), start=1):
+        said = (reference or "").strip().lower()
+        if not sample or not plex or said not in _YES + _NO:
+            raise UserError(f"Row {row} of {path} must name a sample, a plex, and say yes or no for reference. Mend it.")
+        if sample.strip() in channels:
+            raise UserError(f"Row {row} of {path} lists a sample a second time. Keep one row per channel.")
+        channels[sample.strip()] = Channel(plex.strip(), said in _YES)
+    return channels
+
+
+def check_intensities(adata: AnnData, channels: Mapping[str, Channel] | None = None) -> GateReport:
+    """Refuse samples in which no protein was quantified (`empty-sample`) or that repeat another (`duplicate-sample`).
+
+    With `channels`, samples that are in no plex (`no-plex`), or whose plex has no reference with a value (`no-reference`), are
+    refused too. Reference channels are no samples: they are neither kept nor refused.
+    """
     measured = adata.copy()
     values = np.asarray(adata.X, dtype=np.float64)
     measured.X = np.where(values == 0, np.nan, values)
-    return check_measured(measured, "intensities")
+    if channels is None:
+        return check_measured(measured, "intensities")
+    names = [str(name) for name in adata.obs_names]
+    known = np.isfinite(np.asarray(measured.X)).any(axis=1)
+    served = {channels[name].plex for name, some in zip(names, known, strict=True) if some and is_reference(name, channels)}
+    failed = {}
+    for name in names:
+        if name not in channels:
+            failed[name] = Refusal(name, "no-plex", "The table of channels does not list it.", "Add its row, with its plex.")
+        elif channels[name].plex not in served:
+            failed[name] = Refusal(
+                name, "no-reference", "Its plex has no reference channel with a value.", "Mark the reference of the plex."
+            )
+    samples = [name for name in names if not is_reference(name, channels)]
+    return check_measured(measured[samples], "intensities", failed)
+
+
+def is_reference(name: str, channels: Mapping[str, Channel]) -> bool:
+    """Whether a column of the matrix is a reference channel."""
+    return name in channels and channels[name].reference
 
 
 _HIGHEST_LOGARITHM = 64.0

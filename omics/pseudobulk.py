@@ -1,23 +1,26 @@
 """Single cells to one profile per patient and cell type: sums of raw counts, which bulk methods then take.
 
 Summed counts per patient and type keep patients, not cells, the unit of analysis (Squair et al., Nature Communications
-2021, 12:5692).
+2021, 12:5692). In a study the unit is the sample, of which a patient may have several, and every cell type brings its own
+features: `profiles` lays the types of a sample side by side.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from groundwork.problems import Unusable
+from groundwork.problems import Unusable, UserError
+from omics import genes as gene_names
 from omics.counts import as_counts
+from omics.names import MIN_CELLS, CellColumns
 
 if TYPE_CHECKING:
     from anndata import AnnData
-
-MIN_CELLS = 10
 
 
 def pseudobulk(cells: AnnData, *, patient: str, cell_type: str, layer: str | None = None, min_cells: int = MIN_CELLS) -> AnnData:
@@ -41,6 +44,9 @@ def pseudobulk(cells: AnnData, *, patient: str, cell_type: str, layer: str | Non
     from scipy import sparse
 
     chosen = layer or ("counts" if "counts" in cells.layers else None)
+    if chosen is not None and chosen not in cells.layers:
+        held = ", ".join(sorted(map(str, cells.layers))) or "none"
+        raise Unusable("no-raw-counts", f"The cells have no layer {chosen}; layers: {held}.", "Name the layer of raw counts.")
     raw = cells.X if chosen is None else cells.layers[chosen]
     matrix = sparse.csr_matrix(raw)
     values = matrix.data
@@ -48,7 +54,7 @@ def pseudobulk(cells: AnnData, *, patient: str, cell_type: str, layer: str | Non
         raise Unusable("no-raw-counts", "The cells' values are not whole counts.", "Name the layer that holds the raw counts.")
     for column in (patient, cell_type):
         if column not in cells.obs:
-            raise Unusable("missing-column", f"obs has no column {column}.", "Name the columns of patient and cell type.")
+            raise _no_column(column)
     who, what = cells.obs[patient].astype(object), cells.obs[cell_type].astype(object)
     known = (who.notna() & what.notna()).to_numpy()
     keys = [(str(a), str(b)) if ok else ("", "") for a, b, ok in zip(who, what, known, strict=True)]
@@ -75,3 +81,117 @@ def pseudobulk(cells: AnnData, *, patient: str, cell_type: str, layer: str | Non
         "cells_without_patient_or_type": int((~known).sum()),
     }
     return out
+
+
+def sample_names(path: Path, columns: CellColumns) -> list[str]:
+    """Return the names of the samples that a file of single cells holds; its values are not read.
+
+    Raises:
+        UserError, Unusable: As `read` says.
+    """
+    import anndata
+    import zarr
+
+    if path.is_dir():
+        obs = _guarded(path, lambda: anndata.io.read_elem(zarr.open_group(path, mode="r")["obs"]))
+    else:
+        obs = _guarded(path, lambda: anndata.read_h5ad(path, backed="r")).obs
+    if columns.sample not in obs:
+        raise _no_column(columns.sample)
+    return sorted({str(name) for name in obs[columns.sample].dropna()})
+
+
+def read(path: Path, columns: CellColumns) -> AnnData:
+    """Read single cells (h5ad or zarr) and sum them up per sample and cell type, small groups too.
+
+    Cell types are compared without the blanks around them; blanks inside become `_`. Genes are named by Ensembl, and those
+    listed more than once added up.
+
+    Returns:
+        Groups x genes as `pseudobulk` gives them, and `uns["samples"]`, the names of all samples of the file.
+
+    Raises:
+        UserError: If there is nothing at `path`.
+        Unusable: `truncated-file`, `missing-column`, `no-raw-counts`.
+    """
+    import anndata
+
+    cells: Any = _guarded(path, lambda: anndata.read_zarr(path) if path.is_dir() else anndata.read_h5ad(path))
+    for column in (columns.sample, columns.cell_type):
+        if column not in cells.obs:
+            raise _no_column(column)
+    types = cells.obs[columns.cell_type].astype(object)
+    known = types.notna()
+    cells.obs[columns.cell_type] = types.where(~known, types.astype(str).str.split().str.join("_"))
+    bulk = pseudobulk(cells, patient=columns.sample, cell_type=columns.cell_type, layer=columns.layer, min_cells=1)
+    merged = gene_names.merge_repeated(gene_names.to_ensembl(bulk))
+    merged.uns["samples"] = sorted({str(name) for name in cells.obs[columns.sample].dropna()})
+    return merged
+
+
+def totals(bulk: AnnData) -> AnnData:
+    """Return the sum over the cell types of each sample, zero where none of its cells has a type."""
+    import anndata
+
+    names = list(bulk.uns["samples"])
+    position = {name: i for i, name in enumerate(names)}
+    sums = np.zeros((len(names), bulk.n_vars), np.int64)
+    np.add.at(sums, [position[name] for name in bulk.obs["patient"]], np.asarray(bulk.X))
+    return anndata.AnnData(
+        X=as_counts(sums), obs=pd.DataFrame(index=pd.Index(names, dtype=object)), var=pd.DataFrame(index=bulk.var_names)
+    )
+
+
+def profiles(bulk: AnnData, samples: Sequence[str], min_cells: int) -> AnnData:
+    """Lay the cell types of each sample side by side.
+
+    Args:
+        bulk: As `read` gives it.
+        samples: Those to take.
+        min_cells: A type with fewer cells in a sample is missing (NaN) in it; so is one without any.
+
+    Returns:
+        Samples with at least one type x (type, gene), named `type:gene`. X is log2(counts per million + 1) of the type's own
+        total, `layers["counts"]` the sums; `var` has cell_type and `symbol` (`type:symbol`); `obs` has cells, the number of
+        cells in the types that are there. A row depends on the sample's own cells alone.
+    """
+    import anndata
+
+    wanted = set(samples)
+    taken = bulk[[name in wanted and n >= min_cells for name, n in zip(bulk.obs["patient"], bulk.obs["cells"], strict=True)]]
+    names, types = sorted(set(taken.obs["patient"])), sorted(set(taken.obs["cell_type"]))
+    row, block = {name: i for i, name in enumerate(names)}, {name: i for i, name in enumerate(types)}
+    width = bulk.n_vars
+    counts = np.full((len(names), len(types) * width), np.nan)
+    values = counts.copy()
+    cells = np.zeros(len(names), np.int64)
+    for who, what, number, sums in zip(
+        taken.obs["patient"], taken.obs["cell_type"], taken.obs["cells"], np.asarray(taken.X, dtype=np.float64), strict=True
+    ):
+        at = slice(block[what] * width, (block[what] + 1) * width)
+        counts[row[who], at] = sums
+        values[row[who], at] = np.log2(sums * (1e6 / max(sums.sum(), 1.0)) + 1)
+        cells[row[who]] += number
+    genes = [(str(gene), str(symbol) or str(gene)) for gene, symbol in zip(bulk.var_names, bulk.var["symbol"], strict=True)]
+    var = pd.DataFrame(
+        {"cell_type": np.repeat(types, width), "symbol": [f"{kind}:{symbol}" for kind in types for _, symbol in genes]},
+        index=pd.Index([f"{kind}:{gene}" for kind in types for gene, _ in genes], dtype=object, name="feature"),
+        dtype=object,
+    )
+    obs = pd.DataFrame({"cells": cells}, index=pd.Index(names, dtype=object))
+    return anndata.AnnData(X=values, obs=obs, var=var, layers={"counts": counts})
+
+
+def _guarded(path: Path, load: Any) -> Any:
+    if not path.exists():
+        raise UserError(f"There are no single cells at {path}. Check the path in the study file.")
+    try:
+        return load()
+    except Exception as error:
+        raise Unusable(
+            "truncated-file", f"The file cannot be read as AnnData ({type(error).__name__}).", "Give an h5ad or zarr file."
+        ) from None
+
+
+def _no_column(column: str) -> Unusable:
+    return Unusable("missing-column", f"obs has no column {column}.", "Name the columns of sample and cell type.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from groundwork.tables import QUARANTINE, SAMPLE_MAP, write_parquet
 from groundwork.work import Outcome, Unit
 from omics import samples, store
 from omics.assays import AssayFiles, read, sample_names
-from omics.names import AssayName
+from omics.names import AssayName, CellColumns
 from privacy.keys import Key
 from privacy.subjects import SubjectLookup
 
@@ -52,7 +52,7 @@ class AssayTask:
     lookup: SubjectLookup
 
 
-def read_names(_: None, source: tuple[AssayName, Path]) -> dict[str, Any]:
+def read_names(_: None, source: tuple[AssayName, AssayFiles]) -> dict[str, Any]:
     """Return the names of the samples that a matrix holds; they stay in the vault's ledger."""
     return {"samples": sample_names(*source)}
 
@@ -102,16 +102,28 @@ def stage_omics(run: Run, name: str) -> list[Outcome]:
             run.say(f"omics: {name}/{assay}: quarantined, unusable-sample-sheet. {problem}")
             continue
         paths = run.study.paths(source.matrix)
+        channels = run.study.path(source.channels) if source.channels else None
+        cells = CellColumns(source.sample_column, source.cell_type_column, source.layer, source.min_cells)
+        files = AssayFiles(None, channels=channels, cells=cells)
         named = run.units(
             f"omics-names-{name}-{assay}",
             read_names,
-            [Unit(path.name, stamp([path]), (assay, path)) for path in paths],
+            [
+                Unit(
+                    path.name,
+                    digest_of([stamp([path, *([channels] if channels else [])]), cells.sample]),
+                    (assay, replace(files, matrix=path)),
+                )
+                for path in paths
+            ],
             settings=None,
             code=("omics",),
         )
         rows.append(run.quarantine_rows("omics", name, named))
         held = {o.key: set(o.result["samples"]) for o in named if o.status == "done"}
-        units += _matrix_units(run, name, assay, source, sheet, {path: held[path.name] for path in paths if path.name in held})
+        units += _matrix_units(
+            run, name, assay, source, files, sheet, {path: held[path.name] for path in paths if path.name in held}
+        )
     outcomes = run.units(
         f"omics-{name}",
         stage_matrix,
@@ -136,9 +148,15 @@ def stage_omics(run: Run, name: str) -> list[Outcome]:
 
 
 def _matrix_units(
-    run: Run, name: str, assay: AssayName, source: AssaySource, sheet: pl.DataFrame, held: dict[Path, set[str]]
+    run: Run,
+    name: str,
+    assay: AssayName,
+    source: AssaySource,
+    common: AssayFiles,
+    sheet: pl.DataFrame,
+    held: dict[Path, set[str]],
 ) -> list[Unit]:
-    """Return a unit per matrix, and one for what is named and in no matrix."""
+    """Return a unit per matrix, and one for what is named and in no matrix; `common` are the files that all matrices share."""
     counts = Counter(sample for names in held.values() for sample in names)
     refused: _Refused = {sample: REPEATED for sample, count in counts.items() if count > 1}
     profiled: set[str] | None = None
@@ -161,12 +179,15 @@ def _matrix_units(
         destination = run.study.work.staging / "omics" / assay / name / run.token("matrix", label)
         own = {sample: why for sample, why in refused.items() if sample in names}
         listed = tuple(sorted(names)) if assay == "mutations" and (profiled is not None or path is None) else None
-        files = AssayFiles(path, listed, detection, masked, run.study.assays.copy_number.build)
+        files = replace(
+            common, matrix=path, profiled=listed, detection=detection, masked=masked, build=run.study.assays.copy_number.build
+        )
         task = AssayTask(assay, name, files, mine, own, destination, run.key, SubjectLookup(lookup))
         digest = digest_of(
             [
-                stamp([file for file in (path, detection, masked) if file]),
+                stamp([file for file in (path, detection, masked, files.channels) if file]),
                 files.build,
+                asdict(files.cells),
                 mine.drop("source_row").rows(),
                 sorted([*k, *v] for k, v in lookup.items()),
                 listed,

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import anndata
 import mudata
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 from ruamel.yaml import YAML
+from scipy import sparse
 
 from omics.samples import read_samples
 from tests.flows import demo
 
 pytestmark = [pytest.mark.slow]
-ASSAYS = ("methylation", "copy_number", "proteomics")
+ASSAYS = ("methylation", "copy_number", "proteomics", "single_cell")
 
 
 def write_assays(home: Path) -> dict[str, int]:
-    """Write the files of three more assays for the centres' own tumour samples; return how many samples each has."""
+    """Write the files of four more assays for the centres' own tumour samples; return how many samples each has."""
     generator = np.random.default_rng(11)
     yaml = YAML()
     study = yaml.load((home / "study.yaml").read_text(encoding="utf-8"))
@@ -34,17 +37,36 @@ def write_assays(home: Path) -> dict[str, int]:
         rows = ["ID\tchrom\tloc.start\tloc.end\tseg.mean"]
         rows += [f"{sample}\t{c}\t1\t170000000\t{generator.normal():.3f}" for sample in names for c in (1, 7)]
         (omics / "copy.seg").write_text("\n".join(rows) + "\n")
+        # The last column of proteins is the pool that the others are compared with, and no sample.
+        proteins = pl.read_csv(omics / "proteomics.csv").with_columns(pl.lit(100.0).alias("pool"))
+        proteins.write_csv(omics / "proteomics.csv")
+        plexes = ["sample,plex,reference", *(f"{sample},1,no" for sample in names), "pool,1,yes"]
+        (omics / "channels.csv").write_text("\n".join(plexes) + "\n")
+        write_cells(omics / "cells.h5ad", names, generator)
+        files = {"copy_number": "copy.seg", "single_cell": "cells.h5ad"}
         for name in ASSAYS:
             counts[name] += len(names)
-            file = "copy.seg" if name == "copy_number" else f"{name}.csv"
-            samples = f"centre_{centre.lower()}/omics/samples.csv"
-            study["centres"][centre]["omics"][name] = {"matrix": f"centre_{centre.lower()}/omics/{file}", "samples": samples}
-    study["assays"]["genes"] = [*study["assays"].get("genes", []), "cg00000003", "7q", "P00002"]
+            folder = f"centre_{centre.lower()}/omics"
+            source = {"matrix": f"{folder}/{files.get(name, f'{name}.csv')}", "samples": f"{folder}/samples.csv"}
+            source |= {"channels": f"{folder}/channels.csv"} if name == "proteomics" else {}
+            source |= {"sample_column": "biopsy", "layer": "raw"} if name == "single_cell" else {}
+            study["centres"][centre]["omics"][name] = source
+    study["assays"]["genes"] = [*study["assays"].get("genes", []), "cg00000003", "7q", "P00002", "B_cell:CD19"]
     for name in ASSAYS:
         study["windows"][name] = {"from_days": -365, "to_days": 0, "choose": "latest"}
     with open(home / "study.yaml", "w", encoding="utf-8") as file:
         yaml.dump(study, file)
     return counts
+
+
+def write_cells(path: Path, samples: list[str], generator: np.random.Generator) -> None:
+    """Write 30 cells of each sample: logarithms in X, counts in a layer, and one type of too few cells."""
+    names = np.repeat(samples, 30)
+    counts = generator.poisson(3.0, (len(names), 12))
+    obs = pd.DataFrame({"biopsy": names, "cell_type": (["B cell"] * 14 + ["T cell"] * 14 + ["mast cell"] * 2) * len(samples)})
+    obs.index = obs.index.astype(str)
+    var = pd.DataFrame(index=["CD19", "MS4A1", *(f"GENE{i}" for i in range(10))])
+    anndata.AnnData(X=np.log1p(counts), obs=obs, var=var, layers={"raw": sparse.csr_matrix(counts)}).write_h5ad(path)
 
 
 def test_every_assay_reaches_the_release(tmp_path: Path) -> None:
@@ -62,9 +84,15 @@ def test_every_assay_reaches_the_release(tmp_path: Path) -> None:
         assert name in cohort.mod
         assert mapping.filter(pl.col("assay") == name).height == counts[name], "every sample that enters is in the map"
         assert analysis[f"{name}_sample"].drop_nulls().len() >= 5
-    for column in ("methylation_cg00000003", "copy_number_7q", "proteomics_P00002", "copy_number_fraction_altered"):
+    columns = ("methylation_cg00000003", "copy_number_7q", "proteomics_P00002", "copy_number_fraction_altered")
+    for column in (*columns, "single_cell_B_cell:CD19"):
         assert analysis[column].drop_nulls().len() >= 5, column
         assert dictionary.filter((pl.col("table") == "analysis") & (pl.col("column") == column))["derivation"].item()
+    # Cell types of too few cells are no feature, and the pool of the proteins is no sample.
+    cells = cohort.mod["single_cell"]
+    assert set(cells.var["cell_type"]) == {"B_cell", "T_cell"} and set(cells.obs["cells"]) == {28}
+    quarantine = pl.read_parquet(home / "work" / "staging" / "quarantine" / "omics-A.parquet")
+    assert not quarantine.filter(pl.col("stage").is_in(["omics/proteomics", "omics/single_cell"])).height
     # What is in the table is what is in the matrix of the subject's chosen sample.
     beta = cohort.mod["methylation"]
     table = dict(analysis.select("subject_id", "methylation_cg00000003").drop_nulls().iter_rows())

@@ -63,7 +63,7 @@ def test_copy_number_gives_arms_and_the_altered_fraction(tmp_path: Path) -> None
     path.write_text(
         "ID\tchrom\tloc.start\tloc.end\tnum.mark\tseg.mean\nt1\t1\t1\t100000000\t10\t-0.8\nt1\t2\t1\t50000000\t10\t0.0\n"
     )
-    assert sample_names("copy_number", path) == ["t1"]
+    assert sample_names("copy_number", AssayFiles(path)) == ["t1"]
     gated = read("copy_number", AssayFiles(path, build="hg38"))
     values = chosen_values("copy_number", together("copy_number", [gated.adata]), ["t1"], ["1p", "19q"], 1)
     assert values.row(0, named=True) == {
@@ -88,7 +88,7 @@ def test_mutations_come_from_maf_and_from_vcf_into_one_table(tmp_path: Path) -> 
     (tmp_path / "a.maf").write_text(MAF + "KRAS\tMissense_Mutation\tSNP\tm1\t12\t25245350\t25245350\tC\tT\n")
     with gzip.open(tmp_path / "b.vcf.gz", "wt") as file:
         file.write(VCF)
-    assert sample_names("mutations", tmp_path / "b.vcf.gz") == ["tumour"]
+    assert sample_names("mutations", AssayFiles(tmp_path / "b.vcf.gz")) == ["tumour"]
     parts = [read("mutations", AssayFiles(tmp_path / name)).adata for name in ("a.maf", "b.vcf.gz")]
     parts.append(read("mutations", AssayFiles(None, profiled=("quiet",))).adata)
     values = chosen_values("mutations", together("mutations", parts), ["m1", "quiet", "tumour"], [], 1)
@@ -117,7 +117,7 @@ def test_a_cell_of_text_is_refused_without_its_value(tmp_path: Path) -> None:
 )
 def test_real_files_are_read_whole(real_data: Path, assay: str, name: str, samples: int) -> None:
     path = real_data / "omics" / name
-    found = sample_names(assay, path)  # type: ignore[arg-type]
+    found = sample_names(assay, AssayFiles(path))  # type: ignore[arg-type]
     assert len(found) == samples
     gated = read(assay, AssayFiles(path, build="hg19"))  # type: ignore[arg-type]
     assert set(map(str, gated.adata.obs_names)) | set(gated.refused) == set(found)

@@ -9,11 +9,13 @@ import polars as pl
 import pytest
 from scipy import sparse
 
-from groundwork.problems import Unusable
-from omics import copynumber, methylation, proteomics, vcf
+from groundwork.problems import Unusable, UserError
+from omics import assays, copynumber, methylation, proteomics, vcf
+from omics.assays import AssayFiles
 from omics.counts import read_counts
 from omics.gates import check_counts
 from omics.mutations import combine_tables, read_maf
+from omics.names import CellColumns
 from omics.pseudobulk import pseudobulk
 from omics.samples import overlaps
 
@@ -112,6 +114,65 @@ def test_pseudobulk_sums_raw_counts_and_accounts_for_cells() -> None:
     del cells.layers["counts"]
     with pytest.raises(Unusable, match="no-raw-counts"):
         pseudobulk(cells, patient="who", cell_type="type")
+
+
+def test_cells_of_a_sample_side_by_side(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    counts = rng.poisson(2.0, (200, 4))
+    obs = pd.DataFrame(
+        {"who": ["s1"] * 90 + ["s2"] * 90 + ["s3"] * 20, "kind": ["T cell", "B"] * 100}, index=map(str, range(200))
+    )
+    obs.loc[obs["who"] == "s2", "kind"] = "T cell "
+    obs.loc[obs["who"] == "s3", "kind"] = None
+    genes = ["ENSG00000000003.15", "TSPAN6", "CD19", "unheard-of"]
+    cells = anndata.AnnData(X=np.log1p(counts), obs=obs, var=pd.DataFrame(index=genes))
+    cells.layers["raw"] = sparse.csr_matrix(counts)
+    cells.write_h5ad(tmp_path / "cells.h5ad")
+    cells.write_zarr(tmp_path / "cells.zarr")
+    columns = CellColumns("who", "kind", "raw", 10)
+    for file in ("cells.h5ad", "cells.zarr"):
+        files = AssayFiles(tmp_path / file, cells=columns)
+        assert assays.sample_names("single_cell", files) == ["s1", "s2", "s3"]
+        gated = assays.read("single_cell", files)
+        assert list(gated.adata.obs_names) == ["s1", "s2"] and list(gated.adata.obs["cells"]) == [90, 90]
+        assert {name: why[0] for name, why in gated.refused.items()} == {"s3": "empty-sample"}
+        assert "20 cells without sample or type left out" in gated.notes
+        # Two names of one gene are one feature; blanks in the name of a type are none of a column's name.
+        assert list(gated.adata.var["symbol"])[:3] == ["B:TSPAN6", "B:CD19", "B:unheard-of"]
+        frame = gated.adata.to_df()
+        assert frame.loc["s2", [name for name in frame.columns if name.startswith("B:")]].isna().all()
+        mine = counts[90:180]
+        total = mine.sum()
+        expected = np.log2(np.array([mine[:, :2].sum(), mine[:, 2].sum(), mine[:, 3].sum()]) * 1e6 / total + 1)
+        np.testing.assert_allclose(frame.loc["s2"].to_numpy()[3:], expected, rtol=1e-12)
+    for wrong, reason in ((CellColumns("who", "kind"), "no-raw-counts"), (CellColumns("who", "type"), "missing-column"),
+                          (CellColumns("who", "kind", "counts"), "no-raw-counts")):  # fmt: skip
+        with pytest.raises(Unusable, match=reason):
+            assays.read("single_cell", AssayFiles(tmp_path / "cells.h5ad", cells=wrong))
+
+
+def test_ratios_to_the_reference_channels_of_each_plex(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    names = ["a1", "a2", "refA", "b1", "b2", "refB", "c1", "d1"]
+    raw = rng.uniform(10, 1000, (8, 6))
+    raw[2, 4] = 0
+    table = pd.DataFrame(raw.T, index=[f"P{i}" for i in range(6)], columns=names)
+    table.to_csv(tmp_path / "tmt.tsv", sep="\t")
+    (tmp_path / "channels.csv").write_text(
+        "sample,plex,reference\na1,A,no\na2,A,no\nrefA,A,yes\nb1,B,no\nb2,B,no\nrefB,B,yes\nc1,C,no\n"
+    )
+    files = AssayFiles(tmp_path / "tmt.tsv", channels=tmp_path / "channels.csv")
+    assert assays.sample_names("proteomics", files) == ["a1", "a2", "b1", "b2", "c1", "d1"]
+    gated = assays.read("proteomics", files)
+    assert list(gated.adata.obs_names) == ["a1", "a2", "b1", "b2"]
+    assert {name: why[0] for name, why in gated.refused.items()} == {"c1": "no-reference", "d1": "no-plex"}
+    assert gated.notes == ("ratios to 2 reference channels of 2 plexes",)
+    ratios = np.log2(raw[[0, 1, 3, 4]] / np.where(raw == 0, np.nan, raw)[[2, 2, 5, 5]])
+    np.testing.assert_allclose(gated.adata.X, ratios - np.nanmedian(ratios, axis=1, keepdims=True), rtol=1e-9)
+    assert np.isnan(gated.adata.X[:2, 4]).all() and np.isfinite(gated.adata.X[2:]).all()
+    (tmp_path / "channels.csv").write_text("sample,plex,reference\na1,A,maybe\n")
+    with pytest.raises(UserError, match=r"Row 1 of .* yes or no"):
+        assays.read("proteomics", files)
 
 
 VCF = """##fileformat=VCFv4.2
