@@ -6,19 +6,48 @@ a dictionary; the few rows that share the deciding instant are told apart at the
 
 from __future__ import annotations
 
-import itertools
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from groundwork.tables import EVENTS
+from groundwork.tables import EVENTS, TIMESTAMP
 from linking.windows import ORDER
+
+NULL = np.int64(-(2**63))
+"""A number that is missing."""
 
 _TEXTS = tuple(name for name, dtype in EVENTS.schema().items() if dtype == pl.String)
 _APART = ("subject_id", "numeric_value")
 _NUMBERS = tuple(name for name, dtype in EVENTS.schema().items() if dtype != pl.String and name not in _APART)
+
+
+_KINDS: dict[str, type] = {
+    **dict.fromkeys(("cell", "one", "two", *_NUMBERS), np.int64),
+    **dict.fromkeys(_TEXTS, np.int32),
+    "numeric_value": np.float32,
+}
+
+
+class _Growing:
+    """A column that rows are added to: one piece of memory, which goes back whole when the column is done with."""
+
+    def __init__(self, kind: type) -> None:
+        self._room: np.ndarray = np.empty(0, dtype=kind)
+        self._size = 0
+
+    def extend(self, values: np.ndarray) -> None:
+        """Add values at the end."""
+        end = self._size + len(values)
+        if end > len(self._room):
+            self._room.resize(max(2 * len(self._room), end, 1_024), refcheck=False)
+        self._room[self._size : end] = values
+        self._size = end
+
+    def values(self) -> np.ndarray:
+        """Return the values; to be let go before more are added."""
+        return self._room[: self._size]
 
 
 class Candidates:
@@ -26,91 +55,115 @@ class Candidates:
 
     def __init__(self, ids: np.ndarray, slot: np.ndarray) -> None:
         self._ids, self._slot = ids, slot
-        self._parts: dict[str, list[np.ndarray]] = {
-            name: [] for name in ("cell", "one", "two", "numeric_value", *_TEXTS, *_NUMBERS)
-        }
+        self._columns = {name: _Growing(kind) for name, kind in _KINDS.items()}
         self._numbers: dict[str, dict[str | None, int]] = {name: {} for name in _TEXTS}
+        # Columns that say something else than their first value or nothing; the others hold no memory.
+        self._filled = {"numeric_value"}
+        self._rows = 0
+        # The batches of a row group share their dictionaries: by column the last one, and the number of each of its values.
+        self._last: dict[str, tuple[Any, np.ndarray]] = {}
 
-    def add(self, batch: Any, rows: np.ndarray, variables: np.ndarray, keys: np.ndarray) -> None:
-        """Take up rows of a batch with the variables they may serve and the (2, n) keys they are chosen by."""
-        at = np.searchsorted(self._ids, integers(batch, "subject_id")[rows])
-        parts = self._parts
-        parts["cell"].append(self._slot[variables] * len(self._ids) + at)
-        parts["one"].append(keys[0].copy())
-        parts["two"].append(keys[1].copy())
+    def add(self, batch: Any, rows: np.ndarray, variables: np.ndarray, at: np.ndarray, keys: np.ndarray) -> None:
+        """Take up rows of a batch with the variables they may serve, their subjects and the (2, n) keys they are chosen by."""
+        columns = self._columns
+        columns["cell"].extend(self._slot[variables] * len(self._ids) + at)
+        columns["one"].extend(keys[0])
+        columns["two"].extend(keys[1])
+        columns["numeric_value"].extend(_floats(batch.column(batch.schema.get_field_index("numeric_value")))[rows])
         for name in _NUMBERS:
-            parts[name].append(integers(batch, name)[rows])
-        parts["numeric_value"].append(_floats(batch.column(batch.schema.get_field_index("numeric_value")))[rows])
+            column = batch.column(batch.schema.get_field_index(name))
+            self._extend(name, integers(batch, name), rows, column.null_count < len(column), int(NULL))
         for name in _TEXTS:
-            parts[name].append(self._texts(name, batch, rows))
+            texts = self._texts(name, batch, rows)
+            self._extend(name, texts, None, len(self._numbers[name]) > 1, 0)
+        self._rows += len(rows)
+
+    def _extend(self, name: str, values: np.ndarray, rows: np.ndarray | None, fills: bool, before: int) -> None:
+        """Add values to a column, once it has more to say than what it said `before`."""
+        if fills and name not in self._filled:
+            self._filled.add(name)
+            self._columns[name].extend(np.broadcast_to(before, self._rows))
+        if name in self._filled:
+            self._columns[name].extend(values if rows is None else values[rows])
 
     def _texts(self, name: str, batch: Any, rows: np.ndarray) -> np.ndarray:
         known = self._numbers[name]
         column = batch.column(batch.schema.get_field_index(name))
         if column.null_count == len(column):
-            return np.full(len(rows), known.setdefault(None, len(known)), dtype=np.int32)
+            return np.broadcast_to(np.int32(known.setdefault(None, len(known))), len(rows))
         indices, values = dictionary(column)
         mine = indices[rows]
-        local = np.zeros(len(values), dtype=np.int32)
-        for place in np.flatnonzero(np.bincount(mine, minlength=len(values))).tolist():
-            local[place] = known.setdefault(values[place], len(known))
+        last = self._last.get(name)
+        if last is None or not values.equals(last[0]):
+            last = self._last[name] = values, np.full(len(values) + 1, -1, dtype=np.int32)
+        local = last[1]
+        there = np.flatnonzero(np.bincount(mine, minlength=len(local)))
+        new = there[local[there] < 0]
+        if new.size:
+            texts = listed(values)
+            for place in new.tolist():
+                local[place] = known.setdefault(texts[place], len(known))
         return local[mine]
 
-    def choose(self, best: np.ndarray, first: list[bool]) -> list[pl.DataFrame]:
-        """Return, per chosen variable in order of its slot, one row of EVENTS per subject, sorted by subject.
+    def choose(self, best: np.ndarray, variables: np.ndarray, upper: np.ndarray, first: list[bool]) -> pl.DataFrame:
+        """Return one row of EVENTS per cell, with `variable` and the subject's `upper`, sorted by variable and subject.
 
         Args:
             best: Final keys, (2, chosen variables, subjects).
-            first: Per variable, whether the first of rows that tie is taken, else the last.
+            variables: Per chosen variable in order of its slot, what stands in the column `variable`.
+            upper: Upper bound of each subject, in microseconds.
+            first: Per chosen variable, whether the first of rows that tie is taken, else the last.
         """
-        count = best.shape[1]
-        columns: dict[str, np.ndarray] = {}
-        for name, parts in self._parts.items():
-            columns[name] = np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
-            parts.clear()
-        cell, one, two = (columns.pop(name) for name in ("cell", "one", "two"))
+        cell, one, two = (self._column(name) for name in ("cell", "one", "two"))
         # What was best when its batch was read may have been beaten by a later one.
         flat = best.reshape(2, -1)
         kept = np.flatnonzero((one == flat[0][cell]) & (two == flat[1][cell]))
-        kept = kept[np.argsort(cell[kept], kind="stable")]
-        kept = self._without_ties(kept, cell, columns, first)
-        cell = cell[kept]
-        frame = {"subject_id": pl.Series("subject_id", self._ids[cell % max(len(self._ids), 1)], dtype=pl.Int64)}
+        del one, two
+        kept = self._one_per_cell(kept, cell, flat.shape[1], first)
+        slot, at = np.divmod(cell[kept], max(len(self._ids), 1))
+        del cell
+        columns: list[pl.Series] = []
+        same: list[pl.Expr] = []
         for name, dtype in EVENTS.schema().items():
-            if name != "subject_id":
-                frame[name] = self._series(name, columns.pop(name)[kept]).cast(dtype)
-        table = pl.DataFrame(frame)
-        ends = np.searchsorted(cell, np.arange(count + 1) * len(self._ids))
-        return [table.slice(int(start), int(end - start)) for start, end in itertools.pairwise(ends)]
+            if name == "subject_id":
+                columns.append(pl.Series(name, self._ids[at], dtype=dtype))
+            elif name in self._filled:
+                columns.append(self._series(name, self._column(name)[kept]).cast(dtype))
+            else:
+                # A column that says the same everywhere is held once.
+                same.append(pl.lit(next(iter(self._numbers.get(name, ())), None), dtype=dtype).alias(name))
+        columns.append(pl.Series("variable", variables[slot], dtype=pl.Int32))
+        columns.append(pl.Series("upper", upper[at], dtype=pl.Int64).cast(TIMESTAMP))
+        return pl.DataFrame(columns).with_columns(same)
 
-    def _without_ties(self, kept: np.ndarray, cell: np.ndarray, columns: dict[str, np.ndarray], first: list[bool]) -> np.ndarray:
-        """Return `kept` with one row of each cell: the first or the last of those that tie, in the order of `ORDER`."""
-        mine = cell[kept]
-        same = mine[1:] == mine[:-1]
-        if not same.any():
-            return kept
-        tied = np.zeros(len(kept), dtype=bool)
-        tied[1:] |= same
-        tied[:-1] |= same
-        rows = kept[tied]
-        slots = {int(slot): takes_first for slot, takes_first in zip(self._slot, first, strict=True)}
-        takes_first = np.array([slots.get(number, False) for number in range(max(slots) + 1)])[cell[rows] // len(self._ids)]
-        table = pl.DataFrame(
-            {"cell": cell[rows], "row": rows} | {name: self._series(name, columns[name][rows]) for name in ORDER}
-        )
+    def _column(self, name: str) -> np.ndarray:
+        return self._columns.pop(name).values()
+
+    def _one_per_cell(self, kept: np.ndarray, cell: np.ndarray, cells: int, first: list[bool]) -> np.ndarray:
+        """Return `kept` in order of cell, with one row of each: the first or the last of those that tie, by `ORDER`."""
+        winner = np.full(cells, -1, dtype=np.int64)
+        winner[cell[kept]] = kept
+        beaten = cell[kept[winner[cell[kept]] != kept]]
+        if beaten.size:
+            tied = np.zeros(cells, dtype=bool)
+            tied[beaten] = True
+            for row in self._untie(kept[tied[cell[kept]]], cell, first):
+                winner[cell[row]] = row
+        return winner[winner >= 0]
+
+    def _untie(self, rows: np.ndarray, cell: np.ndarray, first: list[bool]) -> list[np.ndarray]:
+        order = {name: self._series(name, self._columns[name].values()[rows]) for name in ORDER if name in self._filled}
+        table = pl.DataFrame({"cell": cell[rows], "row": rows} | order)
+        takes_first = np.array(first)[cell[rows] // len(self._ids)]
         winners = []
         for wanted in (True, False):
-            some = table.filter(pl.Series(takes_first == wanted)).sort(["cell", *ORDER], nulls_last=wanted)
+            some = table.filter(pl.Series(takes_first == wanted)).sort(["cell", *order], nulls_last=wanted)
             winners.append(some.unique("cell", keep="first" if wanted else "last", maintain_order=True)["row"].to_numpy())
-        together = np.concatenate([kept[~tied], *winners])
-        return together[np.argsort(cell[together], kind="stable")]
+        return winners
 
     def _series(self, name: str, numbers: np.ndarray) -> pl.Series:
-        from linking.kernels import NULL
-
         if name in _TEXTS:
-            texts = pl.Series(name, list(self._numbers[name]), dtype=pl.String)
-            return texts.gather(numbers) if len(texts) else pl.Series(name, [], dtype=pl.String)
+            return pl.Series(name, list(self._numbers[name]), dtype=pl.String).gather(numbers)
         if name == "numeric_value":
             return _or_null(pl.Series(name, numbers, dtype=pl.Float32), _is_missing(numbers))
         return _or_null(pl.Series(name, numbers, dtype=pl.Int64), numbers == NULL)
@@ -143,8 +196,6 @@ def integers(batch: Any, name: str) -> np.ndarray:
     """Return a column of whole numbers or times (in microseconds) of an Arrow batch; `kernels.NULL` where missing."""
     import pyarrow as pa
 
-    from linking.kernels import NULL
-
     column = batch.column(batch.schema.get_field_index(name))
     if column.null_count == len(column):
         return _nothing(len(column))
@@ -159,19 +210,21 @@ def integers(batch: Any, name: str) -> np.ndarray:
 @lru_cache(maxsize=4)
 def _nothing(rows: int) -> np.ndarray:
     """Return a column that is missing in every row; one array serves all batches of a size."""
-    from linking.kernels import NULL
-
     return np.full(rows, NULL)
 
 
-def dictionary(column: Any) -> tuple[np.ndarray, list[str | None]]:
-    """Return (position of each row's value, the values); the last value is None when the column has nulls."""
+def dictionary(column: Any) -> tuple[np.ndarray, Any]:
+    """Return (position of each row's value, the values as an Arrow array); nulls stand one past the last value."""
     import pyarrow as pa
 
     if not pa.types.is_dictionary(column.type):
         column = column.cast(pa.string()).dictionary_encode()
-    values: list[str | None] = [*column.dictionary.to_pylist(), None]
     indices = column.indices
     if indices.null_count:
-        indices = indices.fill_null(len(values) - 1) if len(values) - 1 < 2**31 else indices
-    return indices.to_numpy(zero_copy_only=False), values
+        indices = indices.fill_null(len(column.dictionary))
+    return indices.to_numpy(zero_copy_only=False), column.dictionary
+
+
+def listed(values: Any) -> list[str | None]:
+    """Return the values of a dictionary, and None for the nulls."""
+    return [*values.to_pylist(), None]

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from groundwork.tables import EVENTS, TIMESTAMP
-from linking.candidates import Candidates, dictionary, integers
+from groundwork.tables import EVENTS
+from linking.candidates import Candidates, dictionary, integers, listed
 from linking.concepts import ConceptCodes, is_concept
 from linking.options import ClinicalWindow
 
@@ -25,7 +25,7 @@ STATIC_PREDICTORS = ("GENDER//", "SEX//", "MEDS_BIRTH", "RACE//", "ETHNICITY//")
 NEVER_PREDICTORS = ("MEDS_DEATH",)
 """Codes that no variable ever uses, whatever concept holds them."""
 
-BATCH = 131_072
+BATCH = 65_536
 _TIMES = ("time", "time_min", "time_max", "recorded_time", "end_time")
 _DAY_US = 86_400_000_000
 
@@ -36,12 +36,13 @@ class Eligible:
 
     Attributes:
         rows: By variable that takes every row, the rows of EVENTS that may be used.
-        chosen: By variable that takes one row of a subject, that row, sorted by subject, with the subject's `upper`.
+        chosen: The row of EVENTS of every cell whose variable takes one row of a subject, with `variable` (its place
+            among the windows) and the subject's `upper`; sorted by variable and subject.
         counts: By counted variable, the number of rows per index subject, in order of subject.
     """
 
     rows: dict[str, pl.DataFrame] = field(default_factory=dict)
-    chosen: dict[str, pl.DataFrame] = field(default_factory=dict)
+    chosen: pl.DataFrame = field(default_factory=pl.DataFrame)
     counts: dict[str, np.ndarray] = field(default_factory=dict)
 
 
@@ -94,23 +95,31 @@ def eligible_rows(
     )
     pieces: list[pl.DataFrame] = []
     candidates = Candidates(ids, slot)
+    room = 0
+    pairs, keys = np.empty((3, 0), dtype=np.int64), np.empty((2, 0), dtype=np.int64)
     needs_rows = len(counted) < len(names)
     for batch in _batches(events, None if needs_rows else ("subject_id", "code", *_TIMES)):
         code = codes.numbers(batch)
-        room = int(codes.width[code].sum()) if needs_rows else 0
         if not codes.width.any():
             continue
-        pairs, keys = np.empty((2, room), dtype=np.int64), np.empty((2, room), dtype=np.int64)
+        needed = int(codes.width[code].sum()) if needs_rows else 0
+        if needed > room:
+            room = needed
+            pairs, keys = np.empty((3, room), dtype=np.int64), np.empty((2, room), dtype=np.int64)
         found = kernels.scan_batch(  # type: ignore[call-arg]
             integers(batch, "subject_id"), code, *(integers(batch, name) for name in _TIMES),
             ids, lower, upper, codes.start, codes.variables, codes.static, kind, *shape, slot, counts, best, pairs, keys,
         )  # fmt: skip
-        rows, variables = pairs[0, :found], pairs[1, :found]
+        rows, variables, at = pairs[:, :found]
         whole = kind[variables] == kernels.EVERY
         if whole.any():
             pieces.append(_take(batch, rows[whole], variables[whole]))
-        if not whole.all():
-            candidates.add(batch, rows[~whole], variables[~whole], keys[:, :found][:, ~whole])
+            one = ~whole
+            rows, variables, at, found_keys = rows[one], variables[one], at[one], keys[:, :found][:, one]
+        else:
+            found_keys = keys[:, :found]
+        if len(rows):
+            candidates.add(batch, rows, variables, at, found_keys)
     table = (
         pl.concat(pieces, how="diagonal_relaxed")
         if pieces
@@ -119,13 +128,9 @@ def eligible_rows(
     pieces.clear()
     parts = table.partition_by("_variable", as_dict=True, include_key=False)
     result = Eligible(counts={names[number]: counts[position] for position, number in enumerate(counted)})
-    parted = candidates.choose(best, [w.choose == "first" for w in window])
+    result.chosen = candidates.choose(best, chosen, upper, [window[number].choose == "first" for number in chosen])
     for number, name in enumerate(names):
-        if kernels.COUNT < kind[number] < kernels.EVERY:
-            chosen_rows = parted[slot[number]]
-            moment = pl.Series("upper", upper[np.searchsorted(ids, chosen_rows["subject_id"].to_numpy())]).cast(TIMESTAMP)
-            result.chosen[name] = chosen_rows.with_columns(moment)
-        elif kind[number] == kernels.EVERY:
+        if kind[number] == kernels.EVERY:
             result.rows[name] = parts.get((number,), table.clear().drop("_variable"))
     return result
 
@@ -147,6 +152,7 @@ class _Codes:
         self.columns = ["code"] + (["text_value"] if by_value else []) + (["unit"] if by_unit else [])
         self._known: dict[tuple[str | None, ...], int] = {}
         self._lists: list[list[int]] = []
+        self._last: tuple[Any, np.ndarray] | None = None
         self._static: list[bool] = []
         self.start = np.zeros(1, dtype=np.int64)
         self.variables = np.empty(0, dtype=np.int64)
@@ -158,19 +164,22 @@ class _Codes:
         parts = [dictionary(batch.column(name)) for name in self.columns]
         if len(parts) == 1:
             indices, values = parts[0]
-            local = np.array(self._numbers([(value,) for value in values]), dtype=np.int32)
-            return local[indices]
+            # The batches of a row group share one dictionary.
+            if self._last is None or not values.equals(self._last[0]):
+                self._last = values, np.array(self._numbers([(value,) for value in listed(values)]), dtype=np.int32)
+            return self._last[1][indices]
         joint = np.zeros(batch.num_rows, dtype=np.int64)
-        for indices, values in parts:
-            joint = joint * len(values) + indices
+        texts_of = [listed(values) for _, values in parts]
+        for (indices, _), texts in zip(parts, texts_of, strict=True):
+            joint = joint * len(texts) + indices
         present, inverse = np.unique(joint, return_inverse=True)
         tuples = []
         for number in present.tolist():
-            texts = []
-            for _, values in reversed(parts):
-                number, rest = divmod(number, len(values))
-                texts.append(values[rest])
-            tuples.append(tuple(reversed(texts)))
+            key = []
+            for texts in reversed(texts_of):
+                number, rest = divmod(number, len(texts))
+                key.append(texts[rest])
+            tuples.append(tuple(reversed(key)))
         return np.array(self._numbers(tuples), dtype=np.int64)[inverse]
 
     def _numbers(self, keys: list[tuple[str | None, ...]]) -> list[int]:

@@ -6,6 +6,7 @@ result is one row per index subject, and a trace that names the source rows of e
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ import polars as pl
 from groundwork.problems import UserError
 from groundwork.tables import FEATURES
 from linking.concepts import ConceptCodes
-from linking.engine import eligible_rows
+from linking.engine import Eligible, eligible_rows
 from linking.index import scan_table
 from linking.options import ClinicalWindow, ImagingWindow, SampleWindow, Windows
 from linking.windows import ORDER, choose, earliest, end_of_day, in_window, latest, within_gap
@@ -93,24 +94,10 @@ def join(
     """
     analysis = index.select("subject_id", "index_time").sort("subject_id")
     bounds = index.select("subject_id", "lower", "upper")
-    traces = [pl.DataFrame(schema=_TRACE_SCHEMA)]
+    traces: list[pl.DataFrame] = []
     if windows.clinical:
         found = eligible_rows(events, bounds, windows.clinical, concepts, list_aggregates=trace_aggregates)
-        columns = []
-        for name, window in windows.clinical.items():
-            if name in found.counts:
-                counts = pl.Series(name, found.counts[name], dtype=pl.Int64)
-                columns.append(counts > 0 if window.choose == "any" else counts)
-                continue
-            if name in found.chosen:
-                cells, trace = chosen_cells(found.chosen.pop(name), name, window)
-            else:
-                cells, trace = aggregated_cells(found.rows.pop(name), bounds, name, window)
-            column = analysis.select("subject_id").join(cells, on="subject_id", how="left", maintain_order="left")[name]
-            if window.choose in ("count", "any"):
-                column = column.fill_null(0 if window.choose == "count" else False)
-            columns.append(column)
-            traces.append(_conform_trace(trace))
+        columns, traces = _clinical(found, bounds, analysis.select("subject_id"), windows.clinical)
         analysis = analysis.with_columns(columns)
     if windows.assays:
         table = scan_table(samples).collect() if samples is not None else None
@@ -122,7 +109,9 @@ def join(
         cells, trace = imaging_cells(scan_table(features).collect(), bounds, windows.imaging)
         analysis = analysis.join(cells, on="subject_id", how="left", maintain_order="left")
         traces.append(_conform_trace(trace))
-    return Joined(analysis, pl.concat(traces))
+    traces = [trace for trace in traces if trace.height] or [pl.DataFrame(schema=_TRACE_SCHEMA)]
+    # What is the same in a whole column stays held once when there is nothing to put below it.
+    return Joined(analysis, traces[0] if len(traces) == 1 else pl.concat(traces))
 
 
 def trace_of(trace: pl.DataFrame, subject_id: int, column: str) -> pl.DataFrame:
@@ -147,11 +136,59 @@ def explain(
     return join(mine, None, None, index.filter(pl.col("subject_id") == subject_id), one, concepts).trace
 
 
-def chosen_cells(chosen: pl.DataFrame, name: str, window: ClinicalWindow) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return (`subject_id` and the variable's column, trace rows) of a variable whose rows are chosen, one a subject."""
-    chosen = chosen.with_columns(earliest().alias("t_min"), latest().alias("t_max")).filter(within_gap(window))
-    _one_unit(chosen, name, window)
-    return chosen.select("subject_id", _value(chosen, window).alias(name)), _clinical_trace(chosen, name)
+def _clinical(
+    found: Eligible, bounds: pl.DataFrame, subjects: pl.DataFrame, windows: Mapping[str, ClinicalWindow]
+) -> tuple[list[pl.Series], list[pl.DataFrame]]:
+    """Return the columns of the clinical variables in order of `subjects`, and their traces."""
+    names = list(windows)
+    chosen = _chosen_within_gap(found.chosen, list(windows.values()))
+    found.chosen = found.chosen.clear()
+    ends = np.searchsorted(chosen["variable"].to_numpy(), np.arange(len(names) + 1))
+    columns: list[pl.Series] = []
+    traces: list[pl.DataFrame] = []
+    traced = 0
+    for number, (name, window) in enumerate(windows.items()):
+        if name in found.counts:
+            counts = pl.Series(name, found.counts[name], dtype=pl.Int64)
+            columns.append(counts > 0 if window.choose == "any" else counts)
+            continue
+        if name in found.rows:
+            # The trace follows the order of the variables: first come the chosen ones before this one.
+            traces.append(_chosen_trace(chosen[int(ends[traced]) : int(ends[number])], names))
+            traced = number
+            cells, trace = aggregated_cells(found.rows.pop(name), bounds, name, window)
+            traces.append(_conform_trace(trace))
+        else:
+            mine = chosen[int(ends[number]) : int(ends[number + 1])]
+            _one_unit(mine, name, window)
+            cells = mine.select("subject_id", _value(mine, window).alias(name))
+        column = subjects.join(cells, on="subject_id", how="left", maintain_order="left")[name]
+        if window.choose in ("count", "any"):
+            column = column.fill_null(0 if window.choose == "count" else False)
+        columns.append(column)
+    traces.append(_chosen_trace(chosen[int(ends[traced]) :], names))
+    return columns, traces
+
+
+def _chosen_within_gap(chosen: pl.DataFrame, windows: list[ClinicalWindow]) -> pl.DataFrame:
+    """Return the chosen rows that are no further from the index than their variable's greatest gap, with `t_min`, `t_max`."""
+    chosen = chosen.with_columns(earliest().alias("t_min"), latest().alias("t_max"))
+    for number, window in enumerate(windows):
+        if window.max_gap_days is not None:
+            chosen = chosen.filter((pl.col("variable") != number) | within_gap(window))
+    return chosen
+
+
+def _chosen_trace(chosen: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+    """Return the trace of chosen rows, which are in order of variable and subject, one of each."""
+    variables = pl.Series(names, dtype=pl.String).gather(chosen["variable"])
+    table = chosen.with_columns(
+        variables.alias("variable"),
+        pl.lit("clinical").alias("kind"),
+        pl.col("t_min").alias("time_min"),
+        pl.col("t_max").alias("time_max"),
+    )
+    return _trace_columns(table)
 
 
 def aggregated_cells(
@@ -367,6 +404,10 @@ def _imaging_trace(rows: pl.DataFrame, prefix: str) -> pl.DataFrame:
 
 def _conform_trace(trace: pl.DataFrame) -> pl.DataFrame:
     """Return one variable's trace in the columns of the trace, in order of subject and time."""
+    return _trace_columns(trace).sort(_TRACE_KEY)
+
+
+def _trace_columns(trace: pl.DataFrame) -> pl.DataFrame:
     if "t_min" in trace.columns:
         days = (pl.col("t_min") - pl.col("upper")).dt.total_microseconds() / 86_400_000_000
         trace = trace.with_columns(days.alias("days_from_index"))
@@ -375,9 +416,4 @@ def _conform_trace(trace: pl.DataFrame) -> pl.DataFrame:
         pl.col(name).cast(dtype) if name in have else pl.lit(None, dtype=dtype).alias(name)
         for name, dtype in _TRACE_SCHEMA.items()
     ]
-    trace = trace.select(columns)
-    subjects = trace["subject_id"]
-    # One row a subject, in order, as chosen rows are: there is nothing to sort.
-    if trace["variable"].n_unique() <= 1 and subjects.is_sorted() and subjects.n_unique() == trace.height:
-        return trace
-    return trace.sort(_TRACE_KEY)
+    return trace.select(columns)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-NULL = np.int64(-(2**63))
+from linking.candidates import NULL
+
 DAY_US = 86_400_000_000
 COUNT, LATEST, CLOSEST, FIRST, EVERY = 0, 1, 2, 3, 4
 
@@ -46,7 +47,10 @@ def scan_batch(
     pairs: np.ndarray,
     keys: np.ndarray,
 ) -> int:
-    """Count what is counted, and write (row, variable) of the rows that may be chosen into `pairs`; return how many.
+    """Count what is counted, and write (row, variable, subject) of the rows that may be chosen; return how many.
+
+    Rows are met from the last to the first: timelines are mostly in order of time, so that the latest row is met first and
+    the many before it are not written at all.
 
     Args:
         subject, code, time, time_min, time_max, recorded, end: Columns of the batch; `code` by number, times in
@@ -60,14 +64,14 @@ def scan_batch(
         slot: Per variable: its row in `counts` or `best`.
         counts: Counts so far, (counted variables, subjects).
         best: Best keys so far, (2, chosen variables, subjects).
-        pairs, keys: Room for the answer, (2, n) and (2, n); n is the number of rows times their variables. `keys` are
-            those that rows were chosen by.
+        pairs, keys: Room for the answer, (3, n) and (2, n); n is the number of rows times their variables. `pairs` holds
+            row, variable and position of the subject among `ids`, `keys` those that rows were chosen by.
     """
     found = 0
     known = NULL
     at = -1
     furthest = end_offset.max()
-    for row in range(subject.size):
+    for row in range(subject.size - 1, -1, -1):
         first, last = code_start[code[row]], code_start[code[row] + 1]
         if first == last:
             continue
@@ -125,20 +129,15 @@ def scan_batch(
                     continue
                 best[0, slot[variable], at], best[1, slot[variable], at] = one, two
                 keys[0, found], keys[1, found] = one, two
-            pairs[0, found], pairs[1, found] = row, variable
+            pairs[0, found], pairs[1, found], pairs[2, found] = row, variable, at
             found += 1
     # A row that was best when it was seen may have been beaten since.
     kept = 0
-    known = NULL
     for n in range(found):
-        row, variable = pairs[0, n], pairs[1, n]
-        if kind[variable] != EVERY:
-            if subject[row] != known:
-                known = subject[row]
-                at = np.searchsorted(ids, known)
-            if keys[0, n] != best[0, slot[variable], at] or keys[1, n] != best[1, slot[variable], at]:
-                continue
-        pairs[0, kept], pairs[1, kept] = row, variable
+        variable, at = pairs[1, n], pairs[2, n]
+        if kind[variable] != EVERY and (keys[0, n] != best[0, slot[variable], at] or keys[1, n] != best[1, slot[variable], at]):
+            continue
+        pairs[0, kept], pairs[1, kept], pairs[2, kept] = pairs[0, n], variable, at
         keys[0, kept], keys[1, kept] = keys[0, n], keys[1, n]
         kept += 1
     return kept
