@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from imaging.engine.options import EngineSettings
 
-VERSION = "1.1"
+VERSION = "1.2"
 """Changes when a value of a feature can change."""
 
 Mode = Literal["pyradiomics", "ibsi"]

@@ -9,6 +9,7 @@ import numpy as np
 
 from groundwork.problems import Unusable
 from imaging.engine import filters, intensity, kernels, mesh_table, morphology, texture, texture_kernels
+from imaging.engine.enclosing import enclosing_axes
 from imaging.engine.interpolation import Axis, aligned_axis, interpolate, support
 from imaging.engine.options import IbsiOptions
 
@@ -192,17 +193,12 @@ def morphological(core: Prepared) -> dict[str, float]:
     diameter = float(np.sqrt(kernels.largest_distance(np.ascontiguousarray(hull.corners))))
     box = points.max(axis=0) - points.min(axis=0)
     semi = 2 * np.sqrt(moments)
-    ellipsoid = 4 / 3 * np.pi * semi.prod()
     values = core.image[core.intensities]
-    where = np.argwhere(core.intensities) * core.spacing
-    geometric = np.argwhere(core.region).mean(axis=0) * core.spacing
-    with np.errstate(divide="ignore", invalid="ignore"):
-        weighted = (where * values[:, None]).sum(axis=0) / values.sum()
-        shift = float(np.linalg.norm(geometric - weighted)) if values.sum() != 0 else float("nan")
+    shift = morphology.centre_shift(core.region, np.where(core.intensities, core.image, 0.0), core.spacing)
     moran, geary = morphology.spatial_autocorrelation(core.image, core.intensities, core.spacing)
     box_volume, box_area = box_measures(box)
     minimal = minimum_box(hull)
-    enclosing = enclosing_ellipsoid(hull.corners)
+    outer = enclosing_axes(hull.corners)
     ratio = _ratio
     return {
         "morph_volume": volume,
@@ -225,10 +221,10 @@ def morphological(core: Prepared) -> dict[str, float]:
         "morph_area_dens_aabb": ratio(area, box_area),
         "morph_vol_dens_ombb": ratio(volume, minimal[0]),
         "morph_area_dens_ombb": ratio(area, minimal[1]),
-        "morph_vol_dens_aee": ratio(volume, ellipsoid),
+        "morph_vol_dens_aee": ratio(volume, ellipsoid_volume(semi)),
         "morph_area_dens_aee": ratio(area, morphology.ellipsoid_area(*semi)),
-        "morph_vol_dens_mvee": ratio(volume, enclosing[0]),
-        "morph_area_dens_mvee": ratio(area, enclosing[1]),
+        "morph_vol_dens_mvee": ratio(volume, ellipsoid_volume(outer)),
+        "morph_area_dens_mvee": ratio(area, morphology.ellipsoid_area(*outer)),
         "morph_vol_dens_conv_hull": ratio(volume, hull.volume),
         "morph_area_dens_conv_hull": ratio(area, hull.area),
         "morph_integ_int": float(values.mean() * volume),
@@ -247,22 +243,14 @@ def box_measures(edges: Array) -> tuple[float, float]:
     return float(a * b * c), float(2 * (a * b + b * c + a * c))
 
 
+def ellipsoid_volume(semi: Array) -> float:
+    """Volume of an ellipsoid with these semi-axes."""
+    return float(4 / 3 * np.pi * semi.prod())
+
+
 def minimum_box(hull: morphology.Hull) -> tuple[float, float]:
     """Volume and area of the smallest box with one face on a facet of the convex hull."""
     return box_measures(kernels.smallest_box(hull.corners, hull.facets, hull.edges, hull.sides, hull.normals))
-
-
-def enclosing_ellipsoid(points: Array, tolerance: float = 1e-6) -> tuple[float, float]:
-    """Volume and area of the ellipsoid of least volume around points (n, 3), to a relative tolerance."""
-    centre, scale = points.mean(axis=0), np.ptp(points, axis=0).max()
-    inner = (points - centre) / scale
-    u = kernels.enclosing_weights(np.column_stack([inner, np.ones(len(inner))]), tolerance, 100_000)
-    middle = u @ inner
-    spread = ((inner * u[:, None]).T @ inner - np.outer(middle, middle)) * 3
-    # Widened so that the farthest point lies on it.
-    distances = np.einsum("ij,jk,ik->i", inner - middle, np.linalg.inv(spread), inner - middle)
-    semi = np.sqrt(np.linalg.eigvalsh(spread)[::-1] * distances.max()) * scale
-    return float(4 / 3 * np.pi * semi.prod()), morphology.ellipsoid_area(*semi)
 
 
 def local_intensity(prepared: Prepared) -> dict[str, float]:

@@ -85,13 +85,8 @@ def _phantom(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _equal(a: dict[str, float], b: dict[str, float], tolerance: float = 1e-9) -> None:
     assert a.keys() == b.keys()
-    off = {k: (a[k], b[k]) for k in a if not np.isclose(a[k], b[k], rtol=_loose(k, tolerance), atol=1e-9, equal_nan=True)}
+    off = {k: (a[k], b[k]) for k in a if not np.isclose(a[k], b[k], rtol=tolerance, atol=1e-9, equal_nan=True)}
     assert not off
-
-
-def _loose(name: str, tolerance: float) -> float:
-    # The enclosing ellipsoid is found by iteration, to 1e-6 of its volume.
-    return 1e-5 if "mvee" in name else tolerance
 
 
 @pytest.mark.parametrize("seed", range(3))
