@@ -49,6 +49,8 @@ def test_every_feature_of_ibsi_mode_is_defined() -> None:
 
 def test_codes_are_those_of_the_reference_values(real_data: Path) -> None:
     reference = pl.read_csv(real_data / "ibsi/ibsi1_reference_values.csv")
+    # The table gives small zone emphasis the code of its family (9SAK); DICOM (PS3.16, CID 7476) and MIRP have 5QRC.
+    reference = reference.with_columns(pl.col("ibsi_code").replace({"9SAK": "5QRC"}))
     codes = dict(reference.select("ibsi_code", "family").unique().iter_rows())
     frame = feature_dictionary(pyradiomics_columns()).filter(pl.col("ibsi_code").is_not_null())
     assert {(row["ibsi_code"], row["family"]) for row in frame.iter_rows(named=True)} <= set(codes.items())

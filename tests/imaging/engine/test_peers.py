@@ -17,8 +17,9 @@ BENCHMARK = Path(__file__).resolve().parents[3] / "benchmarks/radiomics_agreemen
 def test_every_difference_from_a_peer_is_explained(real_data: Path, peer: str) -> None:
     python = os.environ.get("UNIBASE_PEERS_PYTHON")
     if not python:
-        pytest.skip("no peers; set UNIBASE_PEERS_PYTHON to a Python that has mirp, pictologics and SimpleITK")
+        pytest.skip("no peers; set UNIBASE_PEERS_PYTHON to a Python that has them ({peer} for mirp or pictologics)")
     command = [sys.executable, BENCHMARK, "--data", real_data, "--patients", "STS_002", "--peers", peer, "--python", python]
     ended = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr[-2000:]
     assert f"{peer}, CT 2 mm: 1 tumours, " in ended.stdout
+    assert ended.stdout.endswith("not explained: 0\n")
