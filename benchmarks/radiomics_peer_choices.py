@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -43,7 +42,11 @@ def mirp_choices(image: Array, mask: Array, spacing: Array, options: IbsiOptions
     core = prepared.cropped()
     found |= _told(statistics_in_32_bits(core.image[core.intensities]), "MIRP keeps intensities and their sums in 32 bits")
     levels, _ = intensity.discretise(
-        core.image[core.intensities], options.discretisation, options.bins, options.bin_size, (options.resegment_range or [None])[0]
+        core.image[core.intensities],
+        options.discretisation,
+        options.bins,
+        options.bin_size,
+        (options.resegment_range or [None])[0],
     )
     found["ih_rmad"] = (robust_deviation_in_32_bits(levels), "MIRP averages grey levels in 32 bits")
     found["morph_com"] = (centre_shift_in_32_bits(prepared), "MIRP adds up intensities in 32 bits")
