@@ -73,7 +73,7 @@ def number(value: float) -> str:
 
 @dataclass(frozen=True)
 class SurvivalPicture:
-    """What a survival picture shows; times in months."""
+    """What a survival picture shows; times in months, the curve from `start` on."""
 
     identity: str
     name: str
@@ -81,6 +81,7 @@ class SurvivalPicture:
     censored: Sequence[tuple[float, float]]
     end: float
     risk: Sequence[tuple[float, str]]
+    start: float = 0.0
 
 
 def survival(picture: SurvivalPicture) -> str:
@@ -98,7 +99,7 @@ def survival(picture: SurvivalPicture) -> str:
     for level in (0.0, 0.25, 0.5, 0.75, 1.0):
         body.append(f'<line class="grid" x1="{left}" x2="{right}" y1="{y(level):.1f}" y2="{y(level):.1f}"/>')
         body.append(text(left - 6, y(level) + 4, f"{level * 100:.0f} %", f"{level * 100:.0f}%", "end"))
-    times = [0.0, *(s[0] for s in picture.steps)]
+    times = [picture.start, *(s[0] for s in picture.steps)]
     curve, lower, upper = [1.0], [1.0], [1.0]
     for _, s, low, up in picture.steps:
         curve.append(s)

@@ -406,7 +406,7 @@ def _describe_value(assay: str, variable: str) -> dict[str, str]:
 
 def _describe_modality(column: str) -> dict[str, str] | None:
     code, _, kind = column.rpartition("_")
-    if code and kind in ("AVAL", "CNSR"):
+    if code and kind in ("AVAL", "CNSR", "ENTRY"):
         label, text = f"{code} {_ADTTE[kind][0].lower()}", f"{kind} of {code} in the table adtte. {_ADTTE[kind][1]}"
     elif column in _MODALITY:
         label, text = _MODALITY[column]

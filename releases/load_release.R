@@ -7,7 +7,7 @@ load_release <- function(folder = ".") {
     first <- names(read.csv(path, nrows = 1, check.names = FALSE))
     text <- intersect(first, c("subject_id", "primary", "colname", "StudyInstanceUID", "SeriesInstanceUID"))
     frame <- read.csv(path, check.names = FALSE, na.strings = "", colClasses = setNames(rep("character", length(text)), text))
-    for (column in intersect(names(frame), c("index_time", "series_time", "sample_time", "STARTDT", "ADT")))
+    for (column in intersect(names(frame), c("index_time", "series_time", "sample_time", "STARTDT", "ADT", "ENTRYDT")))
       frame[[column]] <- as.POSIXct(frame[[column]], format = ifelse(nchar(frame[[column]]) > 10, "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"), tz = "UTC")
     frame
   }
@@ -30,7 +30,11 @@ load_release <- function(folder = ".") {
   release <- setNames(lapply(tables, table_of), tables)
   for (name in as.vector(rhdf5::h5readAttributes(file, "mod")[["mod-order"]])) release[[name]] <- modality_of(name)
   endpoints <- split(release$adtte, release$adtte$PARAMCD)   # one Surv per endpoint, named by subject
-  release$Surv <- lapply(endpoints, function(e) setNames(survival::Surv(e$AVAL, e$CNSR == 0), e$subject_id))
+  surv_of <- function(e) {                                   # with ENTRY, left-truncated: NA for who was never at risk
+    if (is.null(e$ENTRY)) return(survival::Surv(e$AVAL, e$CNSR == 0))
+    suppressWarnings(survival::Surv(e$ENTRY, e$AVAL, e$CNSR == 0))
+  }
+  release$Surv <- lapply(endpoints, function(e) setNames(surv_of(e), e$subject_id))
   rhdf5::h5closeAll()
   release
 }

@@ -20,6 +20,7 @@ CITATIONS: Mapping[str, str] = {
     "quantile": "Bolstad et al., Bioinformatics 2003;19:185",
     "combat": "Johnson et al., Biostatistics 2007;8:118",
     "mudata": "Bredikhin et al., Genome Biol 2022;23:42",
+    "left-truncation": "Tsai, Jewell and Wang, Biometrika 1987;74:883",
     "kaplan-meier": "Kaplan and Meier, J Am Stat Assoc 1958;53:457",
 }
 
@@ -75,13 +76,17 @@ def methods_paragraph(about: Mapping[str, Any], tables: Mapping[str, pl.LazyFram
         sentences.append(
             f"Survival ({codes}) was estimated by Kaplan-Meier ({CITATIONS['kaplan-meier']}), with log-log confidence limits."
         )
+        if _distinct(tables.get("adtte"), "ENTRY"):
+            sentences.append(
+                f"Subjects count from the image or sample that the cohort asks for (left truncation; {CITATIONS['left-truncation']})."
+            )
     version = f" {software['mudata']}" if "mudata" in software else ""
     sentences.append(f"The data are stored as MuData{version} ({CITATIONS['mudata']}), Parquet and a MEDS 0.4.1 timeline.")
     return " ".join(sentences)
 
 
 def _distinct(rows: pl.LazyFrame | None, column: str) -> list[str]:
-    if rows is None:
+    if rows is None or column not in rows.collect_schema().names():
         return []
     return rows.select(pl.col(column).drop_nulls().unique().sort()).collect()[column].to_list()
 

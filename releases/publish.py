@@ -296,7 +296,7 @@ def feature_columns(analysis: Mapping[str, pl.DataType], features: Mapping[str, 
 
 
 def wide_endpoints(adtte: pl.DataFrame) -> pl.DataFrame:
-    """Return one row per subject with `<PARAMCD>_AVAL` and `<PARAMCD>_CNSR`."""
+    """Return one row per subject with `<PARAMCD>_AVAL`, `<PARAMCD>_CNSR` and, where subjects enter late, `<PARAMCD>_ENTRY`."""
     wide = (
         adtte.select("subject_id").unique().sort("subject_id") if adtte.height else pl.DataFrame(schema={"subject_id": pl.Int64})
     )
@@ -304,7 +304,8 @@ def wide_endpoints(adtte: pl.DataFrame) -> pl.DataFrame:
         return wide
     for code in adtte["PARAMCD"].unique().sort().to_list():
         part = adtte.filter(pl.col("PARAMCD") == code).unique("subject_id", keep="first", maintain_order=True)
-        part = part.select("subject_id", pl.col("AVAL").alias(f"{code}_AVAL"), pl.col("CNSR").alias(f"{code}_CNSR"))
+        columns = [name for name in ("AVAL", "CNSR", "ENTRY") if name in part.columns]
+        part = part.select("subject_id", *(pl.col(name).alias(f"{code}_{name}") for name in columns))
         wide = wide.join(part, on="subject_id", how="left")
     return wide
 

@@ -27,6 +27,8 @@ class Curve:
         survival: Estimate just after each time.
         lower: Lower limit of the pointwise 95 % band; NaN where S = 0; 1 before the first event.
         upper: Upper limit of the pointwise 95 % band.
+        entries: When each subject came under observation, ascending; minus infinity for who was from the start.
+        exits: When each left it, ascending.
     """
 
     time: NDArray[np.float64]
@@ -36,11 +38,12 @@ class Curve:
     survival: NDArray[np.float64]
     lower: NDArray[np.float64]
     upper: NDArray[np.float64]
+    entries: NDArray[np.float64]
+    exits: NDArray[np.float64]
 
     def number_at_risk(self, time: float) -> int:
-        """Return how many subjects were still followed just before `time`."""
-        place = int(np.searchsorted(self.time, time, side="left"))
-        return int(self.at_risk[place]) if place < len(self.time) else 0
+        """Return how many subjects were followed just before `time`."""
+        return int(_at_risk(self.entries, self.exits, time))
 
     def at(self, time: float) -> float:
         """Return the estimate just after `time`."""
@@ -67,25 +70,38 @@ def _crossing(time: NDArray[np.float64], level: NDArray[np.float64]) -> float:
     return float(time[first])
 
 
-def kaplan_meier(time: ArrayLike, event: ArrayLike) -> Curve:
-    """Estimate survival from right-censored times.
+def _at_risk(entries: NDArray[np.float64], exits: NDArray[np.float64], time: ArrayLike) -> NDArray[np.int64]:
+    """Count who has `entry < time <= exit`, from both in rising order."""
+    return np.asarray(np.searchsorted(entries, time, side="left") - np.searchsorted(exits, time, side="left"), dtype=np.int64)
+
+
+def kaplan_meier(time: ArrayLike, event: ArrayLike, entry: ArrayLike | None = None) -> Curve:
+    """Estimate survival from right-censored times, left-truncated ones included.
 
     Args:
         time: Follow-up times, shape (n,), finite and not negative, in any unit.
         event: True where the event was observed, shape (n,).
+        entry: When each subject came under observation, shape (n,), in the same unit, as in R's `Surv(entry, time, event)`:
+            at risk from there on, and never where `entry >= time`. At or below 0 is from the start.
 
     Raises:
-        ValueError: If there is no subject, or a time is missing or negative.
+        ValueError: If no subject is ever at risk, or a time is missing or negative.
     """
     times = np.asarray(time, dtype=np.float64)
     observed = np.asarray(event, dtype=bool)
-    if not len(times) or not np.isfinite(times).all() or (times < 0).any():
+    starts = np.full(len(times), -np.inf) if entry is None else np.asarray(entry, dtype=np.float64)
+    if not len(times) or not np.isfinite(times).all() or (times < 0).any() or np.isnan(starts).any():
         raise ValueError("survival needs at least one subject and finite times of at least 0")
+    seen = starts < times
+    times, observed, starts = times[seen], observed[seen], np.where(starts[seen] <= 0, -np.inf, starts[seen])
+    if not len(times):
+        raise ValueError("survival needs at least one subject: all entered when they had left")
     distinct, place = np.unique(times, return_inverse=True)
     events = np.bincount(place[observed], minlength=len(distinct)).astype(np.int64)
     leaving = np.bincount(place, minlength=len(distinct)).astype(np.int64)
-    at_risk = leaving[::-1].cumsum()[::-1]
-    survival = np.cumprod(1.0 - events / at_risk)
+    entries, exits = np.sort(starts), np.sort(times)
+    at_risk = _at_risk(entries, exits, distinct)
+    survival: NDArray[np.float64] = np.cumprod(1.0 - events / at_risk, dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         greenwood = np.cumsum(events / (at_risk * (at_risk - events).astype(np.float64)))
         spread = NORMAL_975 * np.sqrt(greenwood) / np.log(survival)
@@ -97,4 +113,4 @@ def kaplan_meier(time: ArrayLike, event: ArrayLike) -> Curve:
     lower[certain] = upper[certain] = 1.0
     gone = survival <= 0.0
     lower[gone] = upper[gone] = np.nan
-    return Curve(distinct, at_risk, events, leaving - events, survival, lower, upper)
+    return Curve(distinct, at_risk, events, leaving - events, survival, lower, upper, entries, exits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import mudata
@@ -70,6 +71,38 @@ def test_r_reproduces_median_hazard_ratio_and_means(tmp_path: Path) -> None:
     assert answer["start"] == [d.isoformat() for d in adtte["STARTDT"]]
     chosen = pl.read_parquet(folder / "tables" / "sample_map.parquet").filter("chosen")["colname"].to_list()
     assert answer["samples"] == chosen
+
+
+@pytest.mark.slow
+def test_r_counts_late_entries_as_the_page_does(tmp_path: Path) -> None:
+    program = rscript("rhdf5", "survival", "jsonlite")
+    inputs = make_inputs(tmp_path / "in", subjects=60, seed=4)
+    late = pl.when(pl.int_range(pl.len()) % 3 == 0).then(30).otherwise(0).cast(pl.Int64)
+    adtte = inputs.adtte.with_columns(ENTRYDT=pl.col("STARTDT") + pl.duration(days=30), ENTRY=late)
+    # One who was never at risk: the entry is after the end.
+    adtte = adtte.with_columns(pl.when(pl.int_range(pl.len()) == 3).then(9_999).otherwise("ENTRY").alias("ENTRY"))
+    folder = publish_release(replace(inputs, adtte=adtte), tmp_path / "out")
+    script = f"""
+    source(file.path("{folder}", "load_release.R")); r <- load_release("{folder}")
+    f <- survival::survfit(r$Surv$OS ~ 1, conf.type = "log-log")
+    out <- list(type = attr(r$Surv$OS, "type"), names = names(r$Surv$OS), n = sum(f$n.event), surv = f$surv, entered = class(r$adtte$ENTRYDT))
+    writeLines(jsonlite::toJSON(out, digits = NA), "out.json")
+    """
+    done = subprocess.run([program, "-e", script], cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    rows = pl.read_parquet(folder / "tables" / "adtte.parquet")
+    curve = kaplan_meier(rows["AVAL"].to_numpy(), (rows["CNSR"] == 0).to_numpy(), rows["ENTRY"].to_numpy())
+    assert answer["type"] == ["counting"]
+    assert answer["names"] == [str(s) for s in rows["subject_id"]]
+    assert "POSIXct" in answer["entered"]
+    np.testing.assert_allclose(answer["surv"], curve.survival, rtol=1e-12)
+    assert answer["n"] == [int(curve.events.sum())]
+    obs = mudata.read_h5mu(folder / "cohort.h5mu")["clinical"].obs
+    assert obs["OS_ENTRY"].to_list() == rows["ENTRY"].to_list()
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "(left truncation)" in page
+    assert "left truncation; Tsai" in (folder / "methods.txt").read_text(encoding="utf-8")
 
 
 def test_the_script_is_short() -> None:
