@@ -14,6 +14,7 @@ import pytest
 from releases.disclosure import MASK_TEXT
 from releases.publish import publish_release
 from releases.report.flow import flow_steps
+from releases.report.survival import _curve
 from tests.releases.examples import make_inputs
 
 VOID = {"meta", "link", "br", "input", "img", "hr"}
@@ -114,6 +115,25 @@ def test_a_small_cohort_shows_no_curve_no_timeline_and_no_count(tmp_path: Path) 
     assert 'class="lane"' not in text
     assert f"<dd>{MASK_TEXT}</dd>" in text
     assert ">9<" not in text
+
+
+def test_the_curve_begins_where_enough_are_at_risk(tmp_path: Path) -> None:
+    inputs = make_inputs(tmp_path / "in", subjects=120)
+    # Everybody enters late: one after the other in the first 400 days, who dies at once among a few would end the curve.
+    late = (pl.int_range(pl.len()) * 400 // pl.len()).cast(pl.Int64) + 1
+    early = pl.when(pl.int_range(pl.len()) < 3).then(8).otherwise("AVAL").cast(pl.Float64)
+    adtte = inputs.adtte.with_columns(AVAL=early, ENTRY=late, ENTRYDT=pl.col("STARTDT"))
+    text = (publish_release(replace(inputs, adtte=adtte), tmp_path / "out") / "report.html").read_text(encoding="utf-8")
+    assert re.search(r"Curve given survival to [\d.]+ months: before, too few are at risk", text)
+    rows = adtte.filter(pl.col("ENTRY") < pl.col("AVAL"))
+    curve, start = _curve(rows.with_columns(pl.col("ENTRY").cast(pl.Float64).alias("_entry")), inputs.min_cell)
+    times = rows["AVAL"].to_numpy() * 12 / 365.25
+    entries = rows["ENTRY"].to_numpy() * 12 / 365.25
+    at_risk = {t: int(((entries < t) & (times >= t)).sum()) for t in times}
+    assert start > 0
+    assert curve.at_risk[0] >= inputs.min_cell and (curve.time > start).all()
+    assert all(at_risk[t] == n for t, n in zip(curve.time, curve.at_risk, strict=True))
+    assert any(n < inputs.min_cell for t, n in at_risk.items() if t <= start)
 
 
 def test_the_flow_never_shows_a_step_of_a_few() -> None:
