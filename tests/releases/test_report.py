@@ -13,6 +13,7 @@ import pytest
 
 from releases.disclosure import MASK_TEXT
 from releases.publish import publish_release
+from releases.report.data import DAYS_PER_MONTH
 from releases.report.flow import flow_steps
 from releases.report.survival import _curve
 from tests.releases.examples import make_inputs
@@ -127,8 +128,7 @@ def test_the_curve_begins_where_enough_are_at_risk(tmp_path: Path) -> None:
     assert re.search(r"Curve given survival to [\d.]+ months: before, too few are at risk", text)
     rows = adtte.filter(pl.col("ENTRY") < pl.col("AVAL"))
     curve, start = _curve(rows.with_columns(pl.col("ENTRY").cast(pl.Float64).alias("_entry")), inputs.min_cell)
-    times = rows["AVAL"].to_numpy() * 12 / 365.25
-    entries = rows["ENTRY"].to_numpy() * 12 / 365.25
+    times, entries = (rows[name].to_numpy() * (1.0 / DAYS_PER_MONTH) for name in ("AVAL", "ENTRY"))
     at_risk = {t: int(((entries < t) & (times >= t)).sum()) for t in times}
     assert start > 0
     assert curve.at_risk[0] >= inputs.min_cell and (curve.time > start).all()
