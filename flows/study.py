@@ -88,6 +88,10 @@ class AssaySource(Section):
     `single_cell`: cells with their raw counts, h5ad or zarr."""
     samples: str
     """Sample sheet: sample, patient, collected, sample_type."""
+    strand: Literal["unstranded", "forward", "reverse"] = "unstranded"
+    """For `rna` from STAR's ReadsPerGene.out.tab (a file, or a folder of them): which of its columns holds the counts."""
+    transcripts: str | None = None
+    """For `rna` from salmon's quant.sf (a folder of samples' folders): two-column table of transcripts and their genes."""
     profiled: str | None = None
     """For mutations: list of profiled samples, one a line; a sample not on it is missing, never wild type."""
     detection: str | None = None
@@ -102,7 +106,8 @@ class AssaySource(Section):
     cell_type_column: str = "cell_type"
     """For single cells: column of `obs` with the cell type."""
     layer: str | None = None
-    """For single cells: layer of the raw counts; `null` takes a layer named `counts`, else X. Anything but whole counts is refused."""
+    """For `single_cell`, and `rna` in h5ad or zarr: layer of the raw counts; `null` takes a layer named `counts`, else X. Of cells
+    anything but whole counts is refused."""
     min_cells: int = Field(default=MIN_CELLS, ge=1)
     """For single cells: a type with fewer cells in a sample is missing in it."""
 
@@ -475,7 +480,7 @@ def missing_sources(study: Study) -> list[str]:
         for assay, source in centre.omics.items():
             named += [
                 (f"centres.{name}.omics.{assay}.{key}", getattr(source, key) or "")
-                for key in ("matrix", "samples", "profiled", "detection", "masked", "channels")
+                for key in ("matrix", "samples", "profiled", "detection", "masked", "channels", "transcripts")
             ]
     named += [("features.settings", study.features.settings if study.features else "")]
     for key, rule in (("imaging", study.harmonise.imaging), ("rna", study.harmonise.rna)):

@@ -17,7 +17,7 @@ import polars as pl
 
 from groundwork.problems import Unusable
 from omics import copynumber, methylation, numeric, proteomics, pseudobulk
-from omics.names import AssayName, CellColumns
+from omics.names import AssayName, CellColumns, Strand
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -34,6 +34,7 @@ class AssayFiles:
 
     Attributes:
         matrix: The file, or None for samples that are in no file (`profiled` names them).
+        strand, transcripts, layer: RNA: as `counts.read_counts` takes them.
         profiled: Mutations: samples that were sequenced; None when the file's own samples are all.
         detection: Methylation: table of detection p-values, probes and samples as in the matrix.
         masked: Methylation: list of probes to leave out, one a line.
@@ -43,6 +44,9 @@ class AssayFiles:
     """
 
     matrix: Path | None
+    strand: Strand = "unstranded"
+    transcripts: Path | None = None
+    layer: str | None = None
     profiled: tuple[str, ...] | None = None
     detection: Path | None = None
     masked: Path | None = None
@@ -77,7 +81,7 @@ def sample_names(assay: AssayName, files: AssayFiles) -> list[str]:
         return sorted(copynumber.read_segments(files.matrix)["sample"].unique())
     if assay == "single_cell":
         return pseudobulk.sample_names(files.matrix, files.cells)
-    names = [str(name) for name in _MATRICES[assay](files.matrix).obs_names]
+    names = [str(name) for name in _MATRICES[assay](files).obs_names]
     channels = proteomics.read_channels(files.channels) if files.channels else {}
     return [name for name in names if not proteomics.is_reference(name, channels)]
 
@@ -119,24 +123,28 @@ def _empty() -> AnnData:
     return anndata.AnnData(X=np.zeros((0, 0), dtype=np.int32))
 
 
-def _read_counts(path: Path) -> AnnData:
+def _read_counts(files: AssayFiles) -> AnnData:
     from omics.counts import read_counts
 
-    return read_counts(path)
+    return read_counts(_matrix(files), layer=files.layer, strand=files.strand, transcripts=files.transcripts)
 
 
-_MATRICES: Mapping[str, Callable[[Path], AnnData]] = {
+def _matrix(files: AssayFiles) -> Path:
+    assert files.matrix is not None
+    return files.matrix
+
+
+_MATRICES: Mapping[str, Callable[[AssayFiles], AnnData]] = {
     "rna": _read_counts,
-    "methylation": methylation.read_beta,
-    "proteomics": proteomics.read_intensities,
+    "methylation": lambda files: methylation.read_beta(_matrix(files)),
+    "proteomics": lambda files: proteomics.read_intensities(_matrix(files)),
 }
 
 
 def _rna(files: AssayFiles, patients: Mapping[str, str]) -> Gated:
     from omics.gates import check_counts
 
-    assert files.matrix is not None
-    adata = _read_counts(files.matrix)
+    adata = _read_counts(files)
     report = check_counts(adata, {name: patients[name] for name in adata.obs_names if name in patients})
     return Gated(report.apply(adata), report.staging_reasons(), report.notes)
 

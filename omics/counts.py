@@ -1,8 +1,8 @@
 """Read count matrices as hospitals hold them: samples x genes AnnData with the values as the file has them.
 
-Readers know plain tables (TSV, CSV, Parquet; gzip), featureCounts, nf-core/rnaseq (gene_id, gene_name), STAR
-`ReadsPerGene.out.tab` folders, salmon folders (`quant.sf`, summed to genes), h5ad and zarr. What the values are is
-found out by `gates`, not believed here: integer values become integers, all others stay float64.
+Readers know plain tables (TSV, CSV, R's `write.table`, GCT, Parquet), featureCounts, nf-core/rnaseq (gene_id, gene_name), STAR
+`ReadsPerGene.out.tab` and salmon `quant.sf` (summed to genes), alone or a folder of them, h5ad and zarr; gzip of each file. What the
+values are is found out by `gates`, not believed here: integer values become integers, all others stay float64.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import csv
 import gzip
 import re
+import shutil
+import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +22,7 @@ import polars as pl
 
 from groundwork.problems import Unusable, UserError
 from omics import genes as gene_names
+from omics.names import Strand
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -30,7 +33,11 @@ _ENSEMBL_OTHER = re.compile(r"^ENS[A-Z]{0,6}G\d{11}(\.\d+)?$")
 _SUMMARY_ROWS = ("N_unmapped", "N_multimapping", "N_noFeature", "N_ambiguous", "__no_feature", "__ambiguous",
                  "__too_low_aQual", "__not_aligned", "__alignment_not_unique")  # fmt: skip
 _FEATURE_COUNTS = ("Geneid", "Chr", "Start", "End", "Strand", "Length")
-_SYMBOL_COLUMNS = {"gene_name", "symbol", "gene_symbol", "hugo_symbol", "external_gene_name"}
+_SYMBOL_COLUMNS = {"gene_name", "symbol", "gene_symbol", "hugo_symbol", "external_gene_name", "description"}
+_SALMON = ("Name", "Length", "EffectiveLength", "TPM", "NumReads")
+_ALIGNER_WORDS = re.compile(
+    r"(Aligned|[._](Aligned|sortedByCoord|sorted|sort|markdup|markdup_sorted|mkdup|dedup|umi_dedup|rmdup|out|toTranscriptome))$"
+)
 _GENE_COLUMNS = {
     "gene_id",
     "geneid",
@@ -52,7 +59,7 @@ def read_counts(
     *,
     orientation: Orientation = "auto",
     layer: str | None = None,
-    strand: Literal["unstranded", "forward", "reverse"] = "unstranded",
+    strand: Strand = "unstranded",
     transcripts: Path | str | None = None,
 ) -> AnnData:
     """Read one matrix of one assay.
@@ -63,7 +70,7 @@ def read_counts(
             rows when neither side shows them.
         layer: Layer of an h5ad or zarr that holds the counts; without it, a layer named `counts`, else X.
         strand: Column of STAR's tables.
-        transcripts: Two-column table (transcript, gene) for salmon folders.
+        transcripts: Two-column table (transcript, gene) for salmon's tables.
 
     Returns:
         AnnData, samples x genes. `obs_names` are the sample names of the source; `var_names` Ensembl identifiers
@@ -85,10 +92,12 @@ def read_counts(
     if path.is_dir():
         return _from_folder(path, strand, transcripts)
     if name.endswith(".parquet"):
-        frame = _guard(lambda: pl.read_parquet(path))
+        frame = _guard(lambda: pl.read_parquet(gzip.decompress(path.read_bytes()) if _is_gzip(path) else path))
         return _from_frame(frame, orientation, "parquet")
     if name.endswith("readspergene.out.tab"):
-        return _assemble({_star_name(path): _read_star(path, strand)}, "star")
+        return _from_files([path], strand, None)
+    if tuple(_header(path)[0]) == _SALMON:
+        return _from_files([path], strand, _transcript_table(transcripts))
     return _from_text(path, orientation)
 
 
@@ -106,6 +115,10 @@ def _guard(read: Any) -> pl.DataFrame:
 
 def _from_text(path: Path, orientation: Orientation) -> AnnData:
     header, skip, separator = _header(path)
+    if header[0] == "Status" and path.name.lower().removesuffix(".gz").endswith(".summary"):
+        raise Unusable(
+            "not-a-matrix", "This is the summary that featureCounts writes beside its table.", "Give the table itself."
+        )
     width = _first_row_width(path, skip, separator)
     if width == len(header) + 1:  # as R writes a table: no name above the row names
         header = ["", *header]
@@ -136,6 +149,7 @@ def _from_text(path: Path, orientation: Orientation) -> AnnData:
             schema=schema,
             null_values=["NA", "", "NaN", "nan"],
             quote_char='"',
+            decimal_comma=separator == ";" and _decimal_commas(path, skip),
         )
 
     try:
@@ -151,38 +165,63 @@ def _from_text(path: Path, orientation: Orientation) -> AnnData:
         adata = _from_frame(frame.drop("Length"), "genes-in-rows", kind)
         by_gene = dict(zip(frame.get_column("Geneid").to_list(), lengths.cast(pl.Float64()).to_list(), strict=True))
         adata.var["length"] = [by_gene[g] for g in adata.var["gene_id_source"]]
-        names_ = [re.sub(r"(\.sorted|\.markdup|\.Aligned\w*|\.out)*\.bam$", "", Path(s).name) for s in adata.obs["sample"]]
-        return _named(adata, names_)
+        return _named(adata, [_sample_of_alignment(name) for name in adata.obs["sample"]])
     return _from_frame(frame, orientation, kind)
 
 
+def _sample_of_alignment(file: str) -> str:
+    """Return the sample's name in the name of a BAM file, without the words that aligners and sorters append."""
+    name = re.sub(r"\.(bam|sam|cram)$", "", Path(file).name)
+    while (shorter := _ALIGNER_WORDS.sub("", name)) and shorter != name:
+        name = shorter
+    return name
+
+
 def _header(path: Path) -> tuple[list[str], int, str]:
+    """Return the titles of a table, the lines above them, and what separates cells."""
     skip = 0
     try:
         with gzip.open(path, "rt", encoding="utf-8-sig") if _is_gzip(path) else path.open(encoding="utf-8-sig") as file:
             line = file.readline()
+            if line.startswith(("#1.2", "#1.3")):  # GCT: a line with the numbers of rows and columns follows
+                file.readline()
+                skip, line = 2, file.readline()
             while line.startswith("#"):
                 skip += 1
                 line = file.readline()
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise Unusable("not-a-matrix", "The file is no UTF-8 text.", "Save it as a text table in UTF-8.") from None
+    except (OSError, EOFError) as error:
         raise Unusable(
             "truncated-file", f"The matrix cannot be read ({type(error).__name__}).", "Copy the file again from its source."
         ) from None
     separator = max("\t,;", key=line.count)
-    if not line.strip() or separator not in line:
-        raise Unusable("not-a-matrix", "The first line has no tab, comma or semicolon.", "Give a table with a header line.")
+    separator = separator if separator in line else " "
+    if not line.strip() or separator not in line.strip():
+        raise Unusable(
+            "not-a-matrix", "The first line has no tab, comma, semicolon or blank.", "Give a table with a header line."
+        )
     return [cell.strip() for cell in next(csv.reader([line.rstrip("\r\n")], delimiter=separator))], skip, separator
 
 
-def _first_row_width(path: Path, skip: int, separator: str) -> int:
+def _first_row(path: Path, skip: int) -> str:
     try:
         with gzip.open(path, "rt", encoding="utf-8-sig") if _is_gzip(path) else path.open(encoding="utf-8-sig") as file:
             for _ in range(skip + 1):
                 file.readline()
-            line = file.readline()
+            return file.readline().rstrip("\r\n")
     except (OSError, EOFError, UnicodeDecodeError):
-        return 0
-    return len(next(csv.reader([line.rstrip("\r\n")], delimiter=separator))) if line else 0
+        return ""
+
+
+def _first_row_width(path: Path, skip: int, separator: str) -> int:
+    line = _first_row(path, skip)
+    return len(next(csv.reader([line], delimiter=separator))) if line else 0
+
+
+def _decimal_commas(path: Path, skip: int) -> bool:
+    """Whether the first row has a comma in a number, as spreadsheets of French and German hospitals write them."""
+    return any(re.fullmatch(r'"?-?\d+,\d+"?', cell.strip()) for cell in _first_row(path, skip).split(";")[1:])
 
 
 def _is_gzip(path: Path) -> bool:
@@ -232,9 +271,9 @@ def _from_frame(frame: pl.DataFrame, orientation: Orientation, kind: str) -> Ann
     else:
         genes_in_rows = orientation == "genes-in-rows"
     values = frame.select(pl.col(value_columns).cast(pl.Float64())).to_numpy()
+    if not values.size:
+        raise Unusable("not-a-matrix", "The matrix has no row or no column of values.", "Give a table of genes x samples.")
     if genes_in_rows:
-        if first.lower() not in _GENE_COLUMNS and orientation == "auto" and not rows:
-            raise Unusable("not-a-matrix", "The matrix has no row.", "Give a table of genes x samples.")
         symbols = frame.get_column(symbol_column).fill_null("").to_list() if symbol_column else None
         keep = np.array([row not in _SUMMARY_ROWS for row in rows])
         genes = [row for row, k in zip(rows, keep, strict=True) if k]
@@ -282,14 +321,16 @@ def _from_anndata(path: Path, layer: str | None) -> AnnData:
     from scipy import sparse
 
     try:
-        source = anndata.read_zarr(path) if path.is_dir() else anndata.read_h5ad(path)
+        source = anndata.read_zarr(path) if path.is_dir() else _read_h5ad(path)
     except Exception as error:
         raise Unusable(
             "truncated-file", f"The file cannot be read as AnnData ({type(error).__name__}).", "Write it again from its source."
         ) from None
     chosen = layer or ("counts" if "counts" in source.layers else None)
     if chosen is not None and chosen not in source.layers:
-        raise UserError(f"{path} has no layer {chosen}. It has: {', '.join(sorted(map(str, source.layers.keys()))) or 'none'}.")
+        raise UserError(
+            f"{path} has no layer {chosen}. It has: {', '.join(sorted(map(str, set(source.layers.keys()) - {None}))) or 'none'}."
+        )
     matrix: Any = source.X if chosen is None else source.layers[chosen]
     if matrix is None:
         raise Unusable("not-a-matrix", "The AnnData has no X and no layer named counts.", "Name the layer that holds the counts.")
@@ -303,17 +344,48 @@ def _from_anndata(path: Path, layer: str | None) -> AnnData:
     return adata
 
 
-def _from_folder(folder: Path, strand: str, transcripts: Path | str | None) -> AnnData:
-    star = sorted(folder.rglob("*ReadsPerGene.out.tab*"))
+def _read_h5ad(path: Path) -> AnnData:
+    import anndata
+
+    if not _is_gzip(path):
+        return anndata.read_h5ad(path)
+    with tempfile.TemporaryDirectory() as folder, gzip.open(path) as packed:
+        plain = Path(folder) / "matrix.h5ad"
+        with plain.open("wb") as file:
+            shutil.copyfileobj(packed, file)
+        return anndata.read_h5ad(plain)
+
+
+def _from_folder(folder: Path, strand: Strand, transcripts: Path | str | None) -> AnnData:
+    star = sorted(p for p in folder.rglob("*ReadsPerGene.out.tab*") if p.name.endswith((".tab", ".tab.gz")))
     if star:
-        return _assemble({_star_name(p): _read_star(p, strand) for p in star}, "star")
-    quants = sorted(folder.rglob("quant.sf*"))
+        return _from_files(star, strand, None)
+    quants = sorted(p for p in folder.rglob("quant.sf*") if p.name in ("quant.sf", "quant.sf.gz"))
     if quants:
-        if transcripts is None:
-            raise UserError("Salmon tables count transcripts. Give the table transcript -> gene (two columns) as `transcripts`.")
-        mapping = _transcript_table(Path(transcripts))
-        return _assemble({p.parent.name: _read_salmon(p, mapping) for p in quants}, "salmon")
+        return _from_files(quants, strand, _transcript_table(transcripts))
     raise UserError(f"{folder} holds neither STAR ReadsPerGene.out.tab nor salmon quant.sf files. Give the matrix file itself.")
+
+
+def _from_files(files: list[Path], strand: Strand, mapping: dict[str, str] | None) -> AnnData:
+    """Put files of one sample each (salmon's with `mapping`, else STAR's) into one matrix."""
+    columns: list[dict[str, float]] = []
+    names = [_star_name(path) if mapping is None else path.parent.name for path in files]
+    for place, path in enumerate(files, start=1):
+        try:
+            column = _read_star(path, strand) if mapping is None else _read_salmon(path, mapping)
+        except Unusable as problem:
+            raise Unusable(problem.reason, f"File {place} of {len(files)}, by name: {problem.message}", problem.remedy) from None
+        if columns and column.keys() != columns[0].keys():
+            raise Unusable(
+                "different-genes",
+                f"File {place} of {len(files)}, by name, lists {len(column)} genes, and not those of the first ({len(columns[0])}).",
+                "Copy it again if it is cut short, or count all samples with one annotation.",
+            )
+        columns.append(column)
+    genes = list(columns[0])
+    values = np.array([[column[gene] for gene in genes] for column in columns], dtype=np.float64)
+    adata = _build(values, _unique(names), genes, None, "star" if mapping is None else "salmon")
+    return _named(adata, names)
 
 
 def _star_name(path: Path) -> str:
@@ -321,8 +393,7 @@ def _star_name(path: Path) -> str:
     return name or path.parent.name
 
 
-def _read_star(path: Path, strand: str) -> dict[str, float]:
-    column = {"unstranded": "unstranded", "forward": "forward", "reverse": "reverse"}[strand]
+def _read_star(path: Path, strand: Strand) -> dict[str, float]:
     frame = _guard(
         lambda: pl.read_csv(
             path,
@@ -331,18 +402,26 @@ def _read_star(path: Path, strand: str) -> dict[str, float]:
             schema={"gene": pl.String(), "unstranded": pl.Float64(), "forward": pl.Float64(), "reverse": pl.Float64()},
         )
     ).filter(~pl.col("gene").is_in(list(_SUMMARY_ROWS)))
-    return dict(zip(frame["gene"].to_list(), frame[column].to_list(), strict=True))
+    return dict(zip(frame["gene"].to_list(), frame[strand].to_list(), strict=True))
 
 
-def _transcript_table(path: Path) -> dict[str, str]:
-    frame = pl.read_csv(
-        path, separator="\t" if "\t" in path.read_text(encoding="utf-8")[:4096] else ",", has_header=True, infer_schema_length=0
-    )
-    return {t.split(".")[0]: g for t, g in zip(frame.to_series(0).to_list(), frame.to_series(1).to_list(), strict=True)}
+def _transcript_table(path: Path | str | None) -> dict[str, str]:
+    """Read which gene a transcript is of; a line of titles does no harm, for no transcript has such a name."""
+    if path is None:
+        raise UserError("Salmon tables count transcripts. Give the table transcript -> gene (two columns) as `transcripts`.")
+    path = Path(path)
+    if not path.exists():
+        raise UserError(f"There is no table of transcripts at {path}. Check the path.")
+    _, skip, separator = _header(path)
+    frame = _guard(lambda: pl.read_csv(path, separator=separator, has_header=False, skip_rows=skip, infer_schema_length=0))
+    pairs = frame.select(frame.columns[:2]).drop_nulls()
+    return {t.split(".")[0]: g for t, g in pairs.iter_rows()}
 
 
 def _read_salmon(path: Path, mapping: dict[str, str]) -> dict[str, float]:
-    frame = _guard(lambda: pl.read_csv(path, separator="\t"))
+    frame = _guard(lambda: pl.read_csv(path, separator="\t", schema_overrides={"Name": pl.String(), "NumReads": pl.Float64()}))
+    if tuple(frame.columns) != _SALMON:
+        raise Unusable("not-a-matrix", "The file is no quant.sf of salmon.", "Give salmon's own table.")
     total: dict[str, float] = {}
     unknown = 0
     for name, reads in zip(frame["Name"].to_list(), frame["NumReads"].to_list(), strict=True):
@@ -358,17 +437,6 @@ def _read_salmon(path: Path, mapping: dict[str, str]) -> dict[str, float]:
             "Give the table of the index that salmon used.",
         )
     return total
-
-
-def _assemble(columns: dict[str, dict[str, float]], kind: str) -> AnnData:
-    genes = list(next(iter(columns.values())))
-    for column in columns.values():
-        if column.keys() != set(genes):
-            raise Unusable(
-                "different-genes", "The files of the folder do not list the same genes.", "Count all samples with one annotation."
-            )
-    values = np.array([[column[gene] for gene in genes] for column in columns.values()], dtype=np.float64)
-    return _build(values, list(columns), genes, None, kind)
 
 
 def combine(matrices: list[AnnData]) -> AnnData:

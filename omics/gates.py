@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import polars as pl
 
 from groundwork.problems import Unusable
 from omics.counts import as_counts
-from omics.genes import merge_repeated
+from omics.genes import ledger, merge_repeated
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -177,11 +178,36 @@ def check_counts(adata: AnnData, patients: Mapping[str, str] | None = None, *, c
                     f"Its {what} is below {share:.0%} of the cohort's median.",
                     "Sequence it again, or leave it out.",
                 )
-    repeated = int(adata.var_names.duplicated().sum())
-    if repeated:
-        notes.append(f"{repeated} rows of genes listed more than once added to the first")
+    notes += _gene_notes(adata)
     kept = tuple(name for name in names if name not in refused)
     return GateReport(kind, kept, tuple(refused[name] for name in sorted(refused)), tuple(notes))
+
+
+def _gene_notes(adata: AnnData) -> list[str]:
+    """Ledger lines on genes: which names were added up, and which stay as they are because nobody knows their gene."""
+    notes = []
+    source = [str(name) for name in adata.var.get("gene_id_source", adata.var_names)]
+    repeated = adata.var_names.duplicated()
+    if repeated.any():
+        together: dict[str, list[str]] = {str(gene): [] for gene in adata.var_names[repeated]}
+        for gene, name in zip(adata.var_names, source, strict=True):
+            if gene in together:
+                together[str(gene)].append(name)
+        said = [" + ".join(names) for names in together.values()]
+        notes.append(f"{int(repeated.sum())} rows of genes listed more than once added to the first: {_some(said)}")
+    unclear = ledger(source)
+    for how, text in (
+        ("spreadsheet-date", "that a spreadsheet turned into dates"),
+        ("ambiguous", "that stand for several genes"),
+    ):
+        names = unclear.filter(pl.col("how") == how)["source"].to_list()
+        if names:
+            notes.append(f"{len(names)} names {text} left as they are: {_some(names)}")
+    return notes
+
+
+def _some(names: list[str], most: int = 20) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _refuse_duplicates(

@@ -45,7 +45,7 @@ def pseudobulk(cells: AnnData, *, patient: str, cell_type: str, layer: str | Non
 
     chosen = layer or ("counts" if "counts" in cells.layers else None)
     if chosen is not None and chosen not in cells.layers:
-        held = ", ".join(sorted(map(str, cells.layers))) or "none"
+        held = ", ".join(sorted(map(str, set(cells.layers.keys()) - {None}))) or "none"
         raise Unusable("no-raw-counts", f"The cells have no layer {chosen}; layers: {held}.", "Name the layer of raw counts.")
     raw = cells.X if chosen is None else cells.layers[chosen]
     matrix = sparse.csr_matrix(raw)

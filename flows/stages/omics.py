@@ -6,7 +6,7 @@ import shutil
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
@@ -21,10 +21,6 @@ from omics.assays import AssayFiles, read, sample_names
 from omics.names import AssayName, CellColumns
 from privacy.keys import Key
 from privacy.subjects import SubjectLookup
-
-if TYPE_CHECKING:
-    pass
-
 
 type _Refused = dict[str, tuple[str, str, str]]
 
@@ -102,20 +98,11 @@ def stage_omics(run: Run, name: str) -> list[Outcome]:
             run.say(f"omics: {name}/{assay}: quarantined, unusable-sample-sheet. {problem}")
             continue
         paths = run.study.paths(source.matrix)
-        channels = run.study.path(source.channels) if source.channels else None
-        cells = CellColumns(source.sample_column, source.cell_type_column, source.layer, source.min_cells)
-        files = AssayFiles(None, channels=channels, cells=cells)
+        files = _files(run, source)
         named = run.units(
             f"omics-names-{name}-{assay}",
             read_names,
-            [
-                Unit(
-                    path.name,
-                    digest_of([stamp([path, *([channels] if channels else [])]), cells.sample]),
-                    (assay, replace(files, matrix=path)),
-                )
-                for path in paths
-            ],
+            [Unit(path.name, _digest(path, files), (assay, replace(files, matrix=path))) for path in paths],
             settings=None,
             code=("omics",),
         )
@@ -147,6 +134,32 @@ def stage_omics(run: Run, name: str) -> list[Outcome]:
     return outcomes
 
 
+def _files(run: Run, source: AssaySource) -> AssayFiles:
+    """Return what all matrices of a source share."""
+
+    def path(name: str | None) -> Path | None:
+        return run.study.path(name) if name else None
+
+    return AssayFiles(
+        matrix=None,
+        strand=source.strand,
+        transcripts=path(source.transcripts),
+        layer=source.layer,
+        detection=path(source.detection),
+        masked=path(source.masked),
+        build=run.study.assays.copy_number.build,
+        channels=path(source.channels),
+        cells=CellColumns(source.sample_column, source.cell_type_column, source.layer, source.min_cells),
+    )
+
+
+def _digest(path: Path | None, files: AssayFiles) -> str:
+    """Tell a matrix, and how it is read, from another; `files` are those that all matrices share."""
+    shared = (files.transcripts, files.detection, files.masked, files.channels)
+    settings = [files.strand, files.layer, files.build, asdict(files.cells)]
+    return digest_of([stamp([file for file in (path, *shared) if file]), settings])
+
+
 def _matrix_units(
     run: Run,
     name: str,
@@ -170,7 +183,6 @@ def _matrix_units(
         work.append((NO_MATRIX, None, profiled - set(counts)))
     elif assay == "rna":
         work.append((NO_MATRIX, None, set(sheet["sample"]) - set(counts)))
-    detection, masked = (run.study.path(name) if name else None for name in (source.detection, source.masked))
     units = []
     for label, path, names in work:
         mine = sheet.filter(pl.col("sample").is_in(sorted(names)))
@@ -179,15 +191,11 @@ def _matrix_units(
         destination = run.study.work.staging / "omics" / assay / name / run.token("matrix", label)
         own = {sample: why for sample, why in refused.items() if sample in names}
         listed = tuple(sorted(names)) if assay == "mutations" and (profiled is not None or path is None) else None
-        files = replace(
-            common, matrix=path, profiled=listed, detection=detection, masked=masked, build=run.study.assays.copy_number.build
-        )
+        files = replace(common, matrix=path, profiled=listed)
         task = AssayTask(assay, name, files, mine, own, destination, run.key, SubjectLookup(lookup))
         digest = digest_of(
             [
-                stamp([file for file in (path, detection, masked, files.channels) if file]),
-                files.build,
-                asdict(files.cells),
+                _digest(path, files),
                 mine.drop("source_row").rows(),
                 sorted([*k, *v] for k, v in lookup.items()),
                 listed,

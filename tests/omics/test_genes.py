@@ -39,7 +39,7 @@ def test_symbols_of_two_ages_become_one_gene_with_a_ledger_line(tmp_path) -> Non
     pd.DataFrame({"A": [1, 2, 4], "B": [8, 16, 32]}, index=["KMT2D", "MLL2", "LINC-NOBODY"]).to_csv(path, sep="\t")
     adata = read_counts(path)
     report = check_counts(adata)
-    assert report.notes == ("1 rows of genes listed more than once added to the first",)
+    assert report.notes == ("1 rows of genes listed more than once added to the first: KMT2D + MLL2",)
     merged = report.apply(adata)
     assert list(merged.var_names) == ["ENSG00000167548", "LINC-NOBODY"]
     np.testing.assert_array_equal(merged.X, [[3, 4], [24, 32]])

@@ -20,6 +20,28 @@ from omics.pseudobulk import pseudobulk
 from omics.samples import overlaps
 
 
+def test_arms_end_where_ucsc_draws_the_centromere() -> None:
+    """Ends of the short arms and of chromosomes, read off UCSC's cytoBand tables of hg19 and hg38 (end of the last p band, of the last q band)."""
+    ends = {
+        "hg19": {"1": (125_000_000, 249_250_621), "7": (59_900_000, 159_138_663), "9": (49_000_000, 141_213_431),
+                 "17": (24_000_000, 81_195_210), "21": (13_200_000, 48_129_895), "X": (60_600_000, 155_270_560)},
+        "hg38": {"1": (123_400_000, 248_956_422), "7": (60_100_000, 159_345_973), "9": (43_000_000, 138_394_717),
+                 "17": (25_100_000, 83_257_441), "21": (12_000_000, 46_709_983), "X": (61_000_000, 156_040_895)},
+    }  # fmt: skip
+    for build, arms in ends.items():
+        known = copynumber.ARMS[build]  # type: ignore[index]
+        assert {name: known[name] for name in arms} == arms
+        assert list(known) == [*map(str, range(1, 23)), "X"]
+        # A segment that ends at the centromere is all of the short arm and nothing of the long one.
+        for chromosome, (middle, end) in known.items():
+            rows = [("S", chromosome, 1, middle, -1.0, 1), ("S", chromosome, middle + 1, end, 0.5, 2)]
+            names = ["sample", "chromosome", "start", "end", "log2", "source_row"]
+            levels = copynumber.arm_levels(pl.DataFrame(rows, schema=names, orient="row"), build).to_df().loc["S"]  # type: ignore[arg-type]
+            assert levels[f"{chromosome}q"] == 0.5
+            assert levels.get(f"{chromosome}p", -1.0) == -1.0
+            assert levels.notna().sum() == (1 if chromosome in ("13", "14", "15", "21", "22") else 2)
+
+
 def test_methylation_of_real_tumours(real_data: Path) -> None:
     adata = methylation.read_beta(real_data / "omics" / "tcga_coad_meth" / "beta_chr21.csv.gz")
     assert adata.shape == (38, 3012)
