@@ -7,7 +7,7 @@ shard, whatever the number of subjects. Either map runs in this process or on a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -68,11 +68,21 @@ class _Shared:
 
 @dataclass(frozen=True)
 class BuildReport:
-    """The account of the tables, and where problems were written."""
+    """The account of the tables; how many events, subjects, problems and shards were written."""
 
     account: pl.DataFrame
     events: int
+    subjects: int
+    problems: int
     shards: int
+
+
+def is_parquet(source: Path) -> bool:
+    """Return whether a folder holds tables that `build_dataset` reads: Parquet, a PERSON among them."""
+    tables = reading.find_tables(source) if source.is_dir() else {}
+    files = [path for paths in tables.values() for path in paths]
+    names = {name.removeprefix("2b_") for name in tables}
+    return "person" in names and all(path.suffix == ".parquet" for path in files)
 
 
 def build_dataset(
@@ -85,6 +95,7 @@ def build_dataset(
     subjects_per_shard: int = meds.SUBJECTS_PER_SHARD,
     rows_per_batch: int = ROWS_PER_BATCH,
     texts: frozenset[str] = frozenset(),
+    notes: Mapping[str, Any] | None = None,
 ) -> BuildReport:
     """Write the MEDS dataset of an OMOP folder of Parquet files; the same rows as `timeline.read_events` would give.
 
@@ -97,6 +108,7 @@ def build_dataset(
         subjects_per_shard: Subjects in one shard.
         rows_per_batch: About so many rows of a table are in memory at once.
         texts: Further texts that count as controlled.
+        notes: Further facts for `dataset.json`.
 
     Raises:
         UserError: If a table is not Parquet, or there is no PERSON.
@@ -141,15 +153,15 @@ def build_dataset(
         account = _total(done, shards, centre)
         problems = [pl.read_parquet(path) for path in sorted(work.glob("problems-*.parquet"))]
         codes = sorted({code for shard in shards for code in shard["codes"]})
-        notes = {"source_format": _FORMAT}
-        meds.write_metadata(out, codes, name=centre, notes=notes)
-        write_parquet(QUARANTINE.conform(pl.concat([QUARANTINE.empty(), *problems])), out / "metadata" / "problems.parquet")
+        meds.write_metadata(out, codes, name=centre, notes={"source_format": _FORMAT, **(notes or {})})
+        refused = QUARANTINE.conform(pl.concat([QUARANTINE.empty(), *problems]))
+        write_parquet(refused, out / "metadata" / "problems.parquet")
         write_parquet(account, out / "metadata" / "account.parquet")
         _open_pieces.cache_clear()
         for piece in work.iterdir():
             piece.unlink()
         work.rmdir()
-    return BuildReport(account, sum(shard["events"] for shard in shards), len(shared.starts))
+    return BuildReport(account, sum(shard["events"] for shard in shards), len(subjects), refused.height, len(shared.starts))
 
 
 def _used(_: None, table: tuple[str, Sequence[Path]]) -> set[int]:

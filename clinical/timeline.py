@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import polars as pl
 
-from clinical import databases, door, fhir, mapping, meds, omop, reading
+from clinical import databases, door, fhir, mapping, meds, omop, reading, sharded
 from clinical.door import Door, KeyDoor, LocalDoor, VaultDoor
 from groundwork.problems import UserError
 from privacy.keys import Key
@@ -67,7 +68,30 @@ def read_events(task: TimelineTask) -> TimelineResult:
     return _read(task, VaultDoor(task.lookup))
 
 
-def convert(task: TimelineTask, folder: Path, key: Key | None = None) -> TimelineResult:
+@dataclass(frozen=True)
+class Written:
+    """What was written of a source: how many events, subjects and problems, and the account of its tables."""
+
+    events: int
+    subjects: int
+    problems: int
+    account: pl.DataFrame
+
+
+def write_events(task: TimelineTask, folder: Path) -> Written:
+    """Write the MEDS dataset of one source for a study, through the vault's lookup: events, problems and account.
+
+    OMOP in Parquet is read a batch at a time, so that memory does not grow with it; other sources are read whole.
+
+    Raises:
+        UserError: If the source, or its mapping, cannot be used at all.
+    """
+    if task.lookup is None:
+        raise UserError("Reading events into a study needs the lookup of its identity ledger.")
+    return _write(task, VaultDoor(task.lookup), folder, {"source_format": task.format})
+
+
+def convert(task: TimelineTask, folder: Path, key: Key | None = None) -> Written:
     """Write the MEDS dataset of one source without a study: `unibase timeline SRC OUT --from FORMAT [--key-file K]`.
 
     With a key, subjects are keyed pseudonyms of the hospital number and dates are shifted. Without one, the result is
@@ -78,14 +102,22 @@ def convert(task: TimelineTask, folder: Path, key: Key | None = None) -> Timelin
         UserError: If the source, or its mapping, cannot be used at all.
     """
     way: Door = LocalDoor() if key is None else KeyDoor(key)
-    result = _read(task, way)
     notes = {
         "pseudonymised": key is not None,
         "key_fingerprint": key.fingerprint if key else None,
         "source_format": task.format,
     }
+    return _write(task, way, folder, notes)
+
+
+def _write(task: TimelineTask, way: Door, folder: Path, notes: Mapping[str, Any]) -> Written:
+    if task.format == "omop" and not databases.is_database(task.path) and sharded.is_parquet(Path(task.path)):
+        report = sharded.build_dataset(Path(task.path), folder, task.centre, way, texts=frozenset(task.texts), notes=notes)
+        return Written(report.events, report.subjects, report.problems, report.account)
+    result = _read(task, way)
     meds.write_dataset(result.events, folder, name=task.centre, notes=notes, problems=result.problems, account=result.account)
-    return result
+    subjects = result.events["subject_id"].n_unique()
+    return Written(result.events.height, subjects, result.problems.height, result.account)
 
 
 def _read(task: TimelineTask, way: Door) -> TimelineResult:

@@ -653,9 +653,8 @@ def timeline(
     from clinical.timeline import TimelineTask, convert
     from privacy.keys import read_key_file
 
-    result = convert(TimelineTask(from_, source, centre, None, mapping), out, read_key_file(key_file) if key_file else None)
-    subjects = result.events["subject_id"].n_unique()
-    print(f"{out}: {result.events.height} events of {subjects} subjects; {result.problems.height} rows or fields set aside")
+    written = convert(TimelineTask(from_, source, centre, None, mapping), out, read_key_file(key_file) if key_file else None)
+    print(f"{out}: {written.events} events of {written.subjects} subjects; {written.problems} rows or fields set aside")
     if key_file is None:
         print("This dataset is not pseudonymised. Give --key-file to pseudonymise it.", file=sys.stderr)
 

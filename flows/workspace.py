@@ -28,6 +28,10 @@ class Workspace:
         """Pseudonymised data by room."""
         return self.root / "staging"
 
+    def clinical(self, centre: str) -> Path:
+        """The MEDS dataset of a centre's clinical records."""
+        return self.staging / "clinical" / centre
+
     @property
     def timeline(self) -> Path:
         """The MEDS dataset of all centres; its shards are in `data/`."""

@@ -9,15 +9,14 @@ from typing import Any
 import polars as pl
 
 from clinical.concepts import Concepts
-from clinical.door import sort_events
 from clinical.meds import SUBJECTS_PER_SHARD, read_blocks, write_dataset
 from clinical.quality import QualityRules, check_quality
-from clinical.timeline import TimelineTask, read_events
+from clinical.timeline import TimelineTask, write_events
 from clinical.treatments import LineRule, treatment_events
 from flows.stages.run import Run, stamp
 from groundwork.files import digest_of
 from groundwork.problems import Unusable, UserError
-from groundwork.tables import EVENTS, QUARANTINE, SAMPLE_MAP, SERIES, write_parquet
+from groundwork.tables import EVENTS, QUARANTINE, SAMPLE_MAP, SERIES
 from groundwork.work import Outcome, Unit
 from imaging.index import study_events
 from omics.samples import sample_events
@@ -31,17 +30,13 @@ EVENTS_PER_CHECK = 250_000
 
 
 def stage_records(_: None, work: tuple[TimelineTask, Path]) -> dict[str, Any]:
-    """Read one clinical source; leave `events.parquet`, `problems.parquet` and `account.parquet` in its folder."""
+    """Write one clinical source as a MEDS dataset, problems and account beside it."""
     task, destination = work
     try:
-        result = read_events(task)
+        written = write_events(task, destination)
     except UserError as problem:
         raise Unusable("unusable-clinical-source", str(problem)) from None
-    # In order of subject, so that the timeline reads a range of subjects without the others.
-    EVENTS.write(sort_events(result.events), destination / "events.parquet")
-    QUARANTINE.write(result.problems, destination / "problems.parquet")
-    write_parquet(result.account, destination / "account.parquet")
-    return {"events": result.events.height, "problems": result.problems.height}
+    return {"events": written.events, "problems": written.problems}
 
 
 def stage_clinical(run: Run, name: str) -> list[Outcome]:
@@ -54,7 +49,7 @@ def stage_clinical(run: Run, name: str) -> list[Outcome]:
     mine = SubjectLookup({k: v for k, v in run.lookup.by_identifier.items() if k[0] == name})
     task = TimelineTask(source.format, path, name, mine, mapping)
     ledger = digest_of(sorted([*k, *v] for k, v in mine.by_identifier.items()))
-    destination = run.study.work.staging / "clinical" / name
+    destination = run.study.work.clinical(name)
     unit = Unit(
         f"{name}/{source.format}",
         digest_of([stamp([path, *([mapping] if mapping else [])]), ledger]),
@@ -66,10 +61,10 @@ def stage_clinical(run: Run, name: str) -> list[Outcome]:
         [unit],
         settings=None,
         code=("clinical",),
-        still_there=lambda result: (destination / "events.parquet").exists(),
+        still_there=lambda result: (destination / "data").exists(),
     )
     rows = [run.quarantine_rows("clinical", name, outcomes)]
-    rows += [QUARANTINE.read(destination / "problems.parquet") for o in outcomes if o.status == "done"]
+    rows += [QUARANTINE.read(destination / "metadata" / "problems.parquet") for o in outcomes if o.status == "done"]
     QUARANTINE.write(pl.concat(rows), run.quarantine_file("clinical", name))
     for outcome in outcomes:
         if outcome.status == "done":
@@ -81,6 +76,13 @@ def stage_clinical(run: Run, name: str) -> list[Outcome]:
     return outcomes
 
 
+def scan_records(run: Run, name: str) -> pl.LazyFrame | None:
+    """Return the EVENTS of a centre's clinical records, or None where it has none staged."""
+    data = run.study.work.clinical(name) / "data"
+    # In order of name, for the same rows in the same order on every machine.
+    return pl.scan_parquet(sorted(data.glob("*.parquet"))) if data.exists() else None
+
+
 def read_concepts(run: Run) -> Concepts:
     """Return the study's concepts over the packaged ones."""
     return Concepts.read(run.study.path(run.study.concepts)) if run.study.concepts else Concepts.default()
@@ -89,7 +91,7 @@ def read_concepts(run: Run) -> Concepts:
 def quality_table(run: Run) -> pl.DataFrame:
     """Return the checks of data quality over the timeline, and over the rows of the sources that never entered it."""
     rules = QualityRules.read(run.study.path(run.study.quality)) if run.study.quality else QualityRules.default()
-    folders = [run.study.work.staging / "clinical" / name for name in run.study.centres]
+    folders = [run.study.work.clinical(name) / "metadata" for name in run.study.centres]
     accounts = [pl.read_parquet(path) for folder in folders if (path := folder / "account.parquet").exists()]
     problems = pl.concat([QUARANTINE.empty(), *(QUARANTINE.read(folder / "problems.parquet") for folder in folders)])
     events = (block.events for block in read_blocks(run.study.work.timeline, EVENTS_PER_CHECK))
@@ -106,9 +108,8 @@ def build_timeline(run: Run) -> Path:
         SERIES.read(staging / "imaging" / "series.parquet"),
         SAMPLE_MAP.read(staging / "omics" / "sample_map.parquet"),
     )
-    paths = [staging / "clinical" / name / "events.parquet" for name in run.study.centres]
     tables = [EVENTS.conform(frame).lazy() for frame in (study_events(series), sample_events(samples))]
-    tables += [pl.scan_parquet(path) for path in paths if path.exists()]
+    tables += [events for name in run.study.centres if (events := scan_records(run, name)) is not None]
     subjects = pl.concat(table.select("subject_id") for table in tables).unique().sort("subject_id").collect()["subject_id"]
     options = run.study.treatments
     rule = LineRule(options.cycle_days, protocols=tuple(frozenset(codes) for codes in options.protocols))

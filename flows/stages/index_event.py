@@ -7,7 +7,7 @@ import re
 import polars as pl
 
 from clinical.concepts import Concepts
-from flows.stages.clinical import read_concepts
+from flows.stages.clinical import read_concepts, scan_records
 from flows.stages.run import Run
 from groundwork.problems import UserError
 from groundwork.tables import EVENTS
@@ -39,9 +39,9 @@ def index_of_subjects(run: Run) -> dict[int, IndexEvent]:
                 f"The clinical records of {name} tell the index event and were not read yet. "
                 f"Run first: unibase run clinical {run.study.file}"
             )
-        staged = run.study.work.staging / "clinical" / name / "events.parquet"
-        if staged.exists():
-            frames.append(pl.scan_parquet(staged))
+        records = scan_records(run, name)
+        if records is not None:
+            frames.append(records)
     found = index_events(pl.concat(frames), concepts, rule)
     kind = event_kind(rule.concept)
     return {subject: IndexEvent(time.date(), kind) for subject, time in found.select("subject_id", "index_time").iter_rows()}

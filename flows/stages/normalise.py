@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from flows.stages.clinical import scan_records
 from flows.stages.run import Run, files_below
 from flows.study import RnaOptions
 from groundwork.files import digest_of, sha256_folder, write_json
@@ -333,11 +334,9 @@ def sex_conflicts(run: Run, matrices: list[Path]) -> dict[str, str]:
 
 def _recorded_sex(run: Run) -> pl.DataFrame:
     """Return `subject_id, sex` (M or F) from the clinical records; subjects whose records disagree are left out."""
-    frames = [
-        EVENTS.read(run.study.work.staging / "clinical" / name / "events.parquet").filter(pl.col("code").str.starts_with("SEX//"))
-        for name in run.study.centres
-    ]
-    sexes = pl.concat([EVENTS.empty(), *frames]).select("subject_id", pl.col("code").str.split("//").list.last().alias("sex"))
+    frames = [EVENTS.empty().lazy(), *(frame for name in run.study.centres if (frame := scan_records(run, name)) is not None)]
+    said = pl.concat(frames).filter(pl.col("code").str.starts_with("SEX//")).collect()
+    sexes = said.select("subject_id", pl.col("code").str.split("//").list.last().alias("sex"))
     return sexes.unique().filter(pl.len().over("subject_id") == 1).sort("subject_id")
 
 

@@ -29,28 +29,32 @@ KEY = Key(bytes(range(32)))
 
 
 def test_plain_files_without_a_key_keep_numbers_and_dates(simulated: Path, tmp_path: Path) -> None:
-    result = convert(TimelineTask("omop", simulated / "centre_a" / "omop", "A"), tmp_path / "out")
+    written = convert(TimelineTask("omop", simulated / "centre_a" / "omop", "A"), tmp_path / "out")
+    found = meds.read_dataset(tmp_path / "out")
+    assert (written.events, written.subjects) == (found.height, found["subject_id"].n_unique())
     person = pl.read_csv(simulated / "centre_a" / "omop" / "person.csv")
-    assert set(result.events["subject_id"]) == set(person["person_id"])
-    births = dict(result.events.filter(pl.col("code") == "MEDS_BIRTH").select("subject_id", pl.col("time").dt.year()).iter_rows())
+    assert set(found["subject_id"]) == set(person["person_id"])
+    births = dict(found.filter(pl.col("code") == "MEDS_BIRTH").select("subject_id", pl.col("time").dt.year()).iter_rows())
     assert births == dict(person.select("person_id", "year_of_birth").iter_rows())
     notes = json.loads((tmp_path / "out" / "metadata" / "dataset.json").read_text(encoding="utf-8"))
     assert notes["unibase"]["pseudonymised"] is False
     assert meds.validate_dataset(tmp_path / "out") == []
     # Identifiers that are no numbers are counted in their order.
-    result = convert(TimelineTask("fhir", simulated / "centre_b" / "fhir", "B"), tmp_path / "fhir")
-    assert sorted(result.events["subject_id"].unique()) == list(range(1, result.events["subject_id"].n_unique() + 1))
+    convert(TimelineTask("fhir", simulated / "centre_b" / "fhir", "B"), tmp_path / "fhir")
+    numbers = meds.read_dataset(tmp_path / "fhir")["subject_id"].unique()
+    assert sorted(numbers) == list(range(1, len(numbers) + 1))
 
 
 def test_plain_files_with_a_key_are_pseudonymised(simulated: Path, tmp_path: Path) -> None:
     task = TimelineTask("omop", simulated / "centre_a" / "omop", "A")
-    result = convert(task, tmp_path / "out", KEY)
+    convert(task, tmp_path / "out", KEY)
+    found = meds.read_dataset(tmp_path / "out")
     person = pl.read_csv(simulated / "centre_a" / "omop" / "person.csv", infer_schema=False)
     for number, year, month, day in person.select(
         "person_source_value", "year_of_birth", "month_of_birth", "day_of_birth"
     ).iter_rows():
         subject = pseudonyms.subject_id(KEY, f"A/ipp/{number}")
-        birth = result.events.filter((pl.col("subject_id") == subject) & (pl.col("code") == "MEDS_BIRTH"))["time"].item()
+        birth = found.filter((pl.col("subject_id") == subject) & (pl.col("code") == "MEDS_BIRTH"))["time"].item()
         moved = birth - pl.datetime(int(year), int(month), int(day)).pipe(lambda one: pl.select(one).item())
         assert moved.days == dates.shift_days(KEY, subject)
     notes = json.loads((tmp_path / "out" / "metadata" / "dataset.json").read_text(encoding="utf-8"))
