@@ -5,7 +5,7 @@
 Make the folder with `events_of_ten_million.py`. Each run is a process of its own; the table gives the medians of its CPU
 seconds (user and system, imports and a warm start taken off) and of its peak memory (whole process, and above what
 it held before the work began). Peers do as-of by event time alone: none of them knows recorded times, partial dates
-or a trace. meds-tab has a script of its own, `temporal_join_meds_tab.py`, for its dependencies conflict with ours.
+or a trace. With `MEDS_TAB_BIN=ENVIRONMENT/bin`, meds-tab is asked last (`temporal_join_meds_tab.py` says how, and what it counts wrongly).
 """
 
 from __future__ import annotations
@@ -202,6 +202,10 @@ def main() -> None:
         base.setdefault(kind, median["cpu"])
         ratio = median["cpu"] / base[kind]
         print(f"{name:44}{median['cpu']:8.2f}{median['wall']:8.2f}{median['peak']:8.0f}{median['above']:10.0f}{ratio:8.1f}")
+    if "MEDS_TAB_BIN" in os.environ:
+        from benchmarks.temporal_join_meds_tab import on_the_common_data
+
+        print("\n".join(on_the_common_data(Path(os.environ["MEDS_TAB_BIN"]), folder, subjects, 100)))
 
 
 if __name__ == "__main__":
