@@ -53,7 +53,7 @@ def encoded(people: pl.DataFrame) -> pl.DataFrame:
     from privacy.keys import Key
 
     key = Key(b"l" * 32)
-    links, review = link_encoded(pl.concat([encode_people(part, key) for part in people.partition_by("centre")]))
+    links, review = link_encoded([encode_people(part, key) for part in people.partition_by("centre")])
     print(len(links), "links, review", len(review))
     # Each centre reads the tokens of its own records.
     records = tokens_of_records(people, key)

@@ -21,8 +21,8 @@ Use a new linkage key for every exchange, and delete the tokens after it.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -34,57 +34,98 @@ from privacy.keys import Key
 _BITS, _PER_BIGRAM, _SUMMED = 1_024, 8, 4
 _ONE_SLIP, _TWO_SLIPS = 0.17, 0.24
 _NEAR, _FAR = 0.20, 0.25
+_MOST = 3
+"""Names of a kind that a record is compared by."""
+_CHUNK = 65_536
 
-ENCODED = pl.Schema(
+TOKENS = pl.List(pl.Binary())
+RECORDS = pl.Schema(
     {
         "centre": pl.String(),
-        "person": pl.String(),
-        "ins": pl.String(),
-        "family": pl.List(pl.String()),
-        "family_parts": pl.List(pl.List(pl.String())),
-        "family_short": pl.List(pl.String()),
-        "family_long": pl.List(pl.String()),
-        "family_bits": pl.List(pl.Binary()),
-        "given": pl.List(pl.String()),
-        "given_initials": pl.List(pl.String()),
-        "given_lengths": pl.List(pl.Int64()),
-        "given_bits": pl.List(pl.Binary()),
-        "given_joined": pl.List(pl.String()),
-        "birth": pl.List(pl.String()),
+        "person": pl.Binary(),
+        "ins": pl.Binary(),
+        "family": TOKENS,
+        "given": TOKENS,
+        "given_joined": TOKENS,
+        "birth": TOKENS,
         "sex": pl.String(),
-        "place": pl.String(),
-        "department": pl.String(),
+        "place": pl.Binary(),
+        "department": pl.Binary(),
     }
 )
-"""What leaves a centre. `given_lengths` are cut at 6: 1, 2 to 5, or more letters matter, the name's length does not."""
+"""What leaves a centre of each record: tokens of 12 bytes. `birth` is year, month and day, empty where not known."""
+
+NAMES = pl.Schema(
+    {
+        "kind": pl.String(),
+        "token": pl.Binary(),
+        "bits": pl.Binary(),
+        "parts": TOKENS,
+        "short": pl.Binary(),
+        "long": pl.Binary(),
+        "initial": pl.Binary(),
+        "length": pl.Int64(),
+    }
+)
+"""What leaves a centre of each name, `family` or `given`: its filter, tokens of its halves and beginnings, and for given
+names a length cut at 6: 1, 2 to 5, or more letters matter, the name's length does not."""
 
 
-def encode_people(people: pl.DataFrame, linkage_key: Key) -> pl.DataFrame:
-    """Return PEOPLE rows in the columns of `ENCODED`, distinct and in an order that tells nothing.
+class Encoded(NamedTuple):
+    """What leaves a centre: the columns of `RECORDS`, and each name once in the columns of `NAMES`."""
+
+    records: pl.DataFrame
+    names: pl.DataFrame
+
+
+def encode_people(people: pl.DataFrame, linkage_key: Key) -> Encoded:
+    """Return PEOPLE rows encoded, distinct and in an order that tells nothing.
 
     `person` is the token of (centre, person_key); `tokens_of_records` lets the centre read the answer.
     """
     encoder = _Encoder(linkage_key)
     traits = ["ins", "birth_family_name", "used_family_name", "given_names", "birth_date", "sex", "birth_place_code"]
-    distinct = people.select("centre", "person_key", *traits).unique()
-    # Column by column, for a frame made of rows looks at every cell.
-    cells = zip(*(encoder.row(row) for row in distinct.iter_rows(named=True)), strict=True)
-    columns = {name: pl.Series(name, values, dtype) for (name, dtype), values in zip(ENCODED.items(), cells, strict=False)}
-    return pl.DataFrame(columns, schema=ENCODED).sort("centre", "person", "ins", "sex", "place", nulls_last=True)
+    rows = people.select("centre", "person_key", *traits).unique()
+    persons = [encoder.person(*row) for row in rows.select("centre", "person_key").iter_rows()]
+    rows = rows.with_columns(pl.Series("person", persons, dtype=pl.Binary)).drop("person_key")
+    # Each writing is encoded once, however many persons bear it.
+    for columns, encode, new in (
+        (["birth_family_name", "used_family_name"], encoder.families, ["family"]),
+        (["given_names"], encoder.given, ["given", "given_joined"]),
+        (["birth_date"], encoder.birth, ["birth"]),
+        (["birth_place_code"], encoder.place, ["place", "department"]),
+        (["ins"], encoder.ins, ["ins"]),
+    ):
+        rows = _encode_writings(rows, columns, encode, new)
+    order = ["centre", "person", "ins", "sex", "place"]
+    return Encoded(rows.select(list(RECORDS)).sort(order, nulls_last=True), encoder.names())
+
+
+def _encode_writings(
+    rows: pl.DataFrame, columns: list[str], encode: Callable[..., tuple[object, ...]], new: list[str]
+) -> pl.DataFrame:
+    distinct = rows.select(columns).unique(maintain_order=True)
+    cells = list(zip(*(encode(*row) for row in distinct.iter_rows()), strict=True)) or [()] * len(new)
+    found = distinct.rename({name: f"_{name}" for name in columns}).with_columns(
+        [pl.Series(name, values, dtype=RECORDS[name]) for name, values in zip(new, cells, strict=True)]
+    )
+    rows = rows.rename({name: f"_{name}" for name in columns})
+    keys = [f"_{name}" for name in columns]
+    return rows.join(found, on=keys, how="left", nulls_equal=True, maintain_order="left").drop(keys)
 
 
 def tokens_of_records(people: pl.DataFrame, linkage_key: Key) -> dict[str, RecordKey]:
-    """Return which record each person token of a centre stands for: stays in the centre."""
+    """Return which record each person token of a centre (in hexadecimal, as in edges) stands for: stays in the centre."""
     encoder = _Encoder(linkage_key)
     records = people.select("centre", "person_key").unique().iter_rows()
-    return {encoder.token("person", f"{centre}/{person_key}"): (centre, person_key) for centre, person_key in records}
+    return {encoder.person(centre, person_key).hex(): (centre, person_key) for centre, person_key in records}
 
 
-def link_encoded(encoded: pl.DataFrame, *, accept: float = ACCEPT_BITS) -> tuple[list[Edge], list[Edge]]:
+def link_encoded(encoded: Sequence[Encoded], *, accept: float = ACCEPT_BITS) -> tuple[list[Edge], list[Edge]]:
     """Return (links, pairs to review) between person tokens, as `identity_matching.edges_between` does in clear text.
 
     Args:
-        encoded: Frames of all centres, one below the other.
+        encoded: What each centre gave.
         accept: Score from which two records are one person.
     """
     traits = _read_traits(encoded)
@@ -96,72 +137,86 @@ class _Encoder:
 
     def __init__(self, key: Key) -> None:
         self._key = key
-        self._tokens: dict[tuple[str, str], str] = {}
-        self._filters: dict[tuple[str, str], bytes] = {}
+        self._tokens: dict[tuple[str, str], bytes] = {}
         self._bigrams: dict[tuple[str, str], np.ndarray] = {}
         self._places = {kind: self._sums(kind) for kind in ("family", "given")}
+        self._parts: dict[str, set[str]] = {}
+        self._given: set[str] = set()
 
-    def token(self, kind: str, text: str) -> str:
+    def person(self, centre: str, person_key: str) -> bytes:
+        """Return the token of a record."""
+        return self._key.mac("linkage/person", f"{centre}/{person_key}")[:12]
+
+    def token(self, kind: str, text: str) -> bytes:
         """Return the token of a text among those of its kind."""
         known = self._tokens.get((kind, text))
         if known is None:
-            known = self._key.mac(f"linkage/{kind}", text)[:12].hex()
+            known = self._key.mac(f"linkage/{kind}", text)[:12]
             self._tokens[(kind, text)] = known
         return known
 
-    def filter(self, kind: str, word: str) -> bytes:
-        """Return the diffused Bloom filter of a name."""
-        known = self._filters.get((kind, word))
-        if known is None:
-            bits = np.zeros(_BITS, dtype=np.uint8)
-            padded = f"_{word}_"
-            for at in range(len(padded) - 1):
-                bits[self._bigram(kind, padded[at : at + 2])] = 1
-            known = np.packbits(np.bitwise_xor.reduce(bits[self._places[kind]], axis=0)).tobytes()
-            self._filters[(kind, word)] = known
-        return known
-
-    def row(self, row: dict[str, str | None]) -> tuple[object, ...]:
-        """Return one row of `ENCODED`."""
-        families = family_names(row["birth_family_name"], row["used_family_name"])[:3]
-        given = given_tokens(row["given_names"])[:3]
-        birth = parse_date(row["birth_date"])
-        place, ins = place_code(row["birth_place_code"]), valid_ins(row["ins"])
-        parts: dict[str, set[str]] = {name: {name} for name in families}
-        for text in (row["birth_family_name"], row["used_family_name"]):
+    def families(self, birth_name: str | None, used_name: str | None) -> tuple[object, ...]:
+        """Return the tokens of the family names of a record."""
+        families = family_names(birth_name, used_name)[:_MOST]
+        for name in families:
+            self._parts.setdefault(name, {name})
+        for text in (birth_name, used_name):
             words = name_tokens(text)
             whole = "".join(words)
-            if whole in parts and len(words) > 1:
-                halves = {"".join(words[:cut]) for cut in range(1, len(words))} | {
-                    "".join(words[cut:]) for cut in range(1, len(words))
-                }
-                parts[whole] |= {half for half in halves if len(half) >= 4}
+            if len(words) > 1 and whole in families:
+                cuts = range(1, len(words))
+                halves = {"".join(words[:cut]) for cut in cuts} | {"".join(words[cut:]) for cut in cuts}
+                self._parts[whole] |= {half for half in halves if len(half) >= 4}
+        return ([self.token("family", name) for name in families],)
+
+    def given(self, text: str | None) -> tuple[object, ...]:
+        """Return the tokens of the given names, and of what they may be written as."""
+        given = given_tokens(text)[:_MOST]
+        self._given |= set(given)
+        return [self.token("given", name) for name in given], sorted(self.token("joined", name) for name in joined(given))
+
+    def birth(self, text: str | None) -> tuple[object, ...]:
+        """Return the tokens of year, month and day of birth."""
+        known = zip(("year", "daymonth", "daymonth"), parse_date(text) or (0, 0, 0), strict=True)
+        return ([self.token(kind, str(value)) if value else None for kind, value in known],)
+
+    def place(self, text: str | None) -> tuple[object, ...]:
+        """Return the tokens of the place of birth and of its department."""
+        place = place_code(text)
+        return (self.token("place", place), self.token("department", place[:2])) if place else (None, None)
+
+    def ins(self, text: str | None) -> tuple[object, ...]:
+        """Return the token of a valid INS. It is one person's, so that nothing is gained by keeping it."""
+        ins = valid_ins(text)
+        return (self._key.mac("linkage/ins", ins)[:12] if ins else None,)
+
+    def names(self) -> pl.DataFrame:
+        """Return all names met, in the columns of `NAMES`, in order of their tokens."""
         token = self.token
-        return (
-            row["centre"],
-            token("person", f"{row['centre']}/{row['person_key']}"),
-            token("ins", ins) if ins else None,
-            [token("family", name) for name in families],
-            [sorted(token("family", part) for part in parts[name]) for name in families],
-            [token("short", name[:4]) for name in families],
-            [token("long", name[:5]) for name in families],
-            [self.filter("family", name) for name in families],
-            [token("given", name) for name in given],
-            [token("initial", name[0]) for name in given],
-            [
-                1 if len(name) == 1 else 2 if len(name) == 2 else 3 if len(name) == 3 else 4 if len(name) < 6 else 6
-                for name in given
-            ],
-            [self.filter("given", name) for name in given],
-            sorted(token("joined", name) for name in joined(given)),
-            [
-                token(kind, str(value)) if value else ""
-                for kind, value in zip(("year", "daymonth", "daymonth"), birth or (0, 0, 0), strict=True)
-            ],
-            row["sex"],
-            token("place", place) if place else None,
-            token("department", place[:2]) if place else None,
-        )
+        rows = [
+            (
+                "family", token("family", name), self._filter("family", name), sorted(token("family", part) for part in parts),
+                token("short", name[:4]), token("long", name[:5]), None, None,
+            )
+            for name, parts in self._parts.items()
+        ] + [
+            (
+                "given", token("given", name), self._filter("given", name), None, None, None, token("initial", name[0]),
+                len(name) if len(name) < 4 else 4 if len(name) < 6 else 6,
+            )
+            for name in self._given
+        ]  # fmt: skip
+        cells = list(zip(*rows, strict=True)) or [()] * len(NAMES)
+        columns = [pl.Series(name, values, dtype) for (name, dtype), values in zip(NAMES.items(), cells, strict=True)]
+        return pl.DataFrame(columns).sort("kind", "token")
+
+    def _filter(self, kind: str, word: str) -> bytes:
+        """Return the diffused Bloom filter of a name."""
+        bits = np.zeros(_BITS, dtype=np.uint8)
+        padded = f"_{word}_"
+        for at in range(len(padded) - 1):
+            bits[self._bigram(kind, padded[at : at + 2])] = 1
+        return np.packbits(np.bitwise_xor.reduce(bits[self._places[kind]], axis=0)).tobytes()
 
     def _bigram(self, kind: str, bigram: str) -> np.ndarray:
         known = self._bigrams.get((kind, bigram))
@@ -181,17 +236,25 @@ class _EncodedNames:
     """Names compared by their diffused filters: the share of bits that differ grows with the slips of the pen."""
 
     def __init__(
-        self, family_bits: np.ndarray, family_parts: list[set[str]], given_bits: np.ndarray, lengths: list[int], initials: np.ndarray,
-        writings: dict[tuple[int, ...], set[str]],
-    ) -> None:  # fmt: skip
-        self._family_bits, self._family_parts, self._given_bits = family_bits, family_parts, given_bits
-        self._lengths, self._initials, self._writings = lengths, initials, writings
+        self, family: pl.DataFrame, given: pl.DataFrame, initials: np.ndarray, writings: dict[tuple[int, ...], set[bytes]]
+    ) -> None:
+        self._family_bits = np.frombuffer(b"".join(family["bits"]), dtype=np.uint64).reshape(family.height, _BITS // 64)
+        self._family_parts = [frozenset(parts) for parts in family["parts"]]
+        self._given_bits = [int.from_bytes(bits, "little") for bits in given["bits"]]
+        self._lengths: list[int] = given["length"].to_list()
+        self._initials, self._writings = initials, writings
 
     def alike(self, one: np.ndarray, two: np.ndarray) -> np.ndarray:
         """See `identity_matching.Names`."""
-        apart = _apart(self._family_bits[one], self._family_bits[two])
-        halves = [bool(self._family_parts[a] & self._family_parts[b]) for a, b in zip(one.tolist(), two.tolist(), strict=True)]
-        return np.select([np.array(halves, dtype=np.bool_), apart <= _NEAR, apart <= _FAR], [1.0, 0.93, 0.86], 0.0)
+        found = [np.empty(0)]
+        parts = self._family_parts
+        # In pieces: the filters of a million pairs are a quarter of a gigabyte.
+        for start in range(0, len(one), _CHUNK):
+            left, right = one[start : start + _CHUNK], two[start : start + _CHUNK]
+            apart = np.bitwise_count(self._family_bits[left] ^ self._family_bits[right]).sum(axis=-1) / _BITS
+            halves = [not parts[a].isdisjoint(parts[b]) for a, b in zip(left.tolist(), right.tolist(), strict=True)]
+            found.append(np.select([np.array(halves, dtype=np.bool_), apart <= _NEAR, apart <= _FAR], [1.0, 0.93, 0.86], 0.0))
+        return np.concatenate(found)
 
     def one_writing(self, one: list[int], two: list[int]) -> bool:
         """See `identity_matching.Names`."""
@@ -199,7 +262,7 @@ class _EncodedNames:
 
     def slips(self, one: int, two: int) -> int:
         """See `identity_matching.Names`."""
-        apart = float(_apart(self._given_bits[one], self._given_bits[two]))
+        apart = (self._given_bits[one] ^ self._given_bits[two]).bit_count() / _BITS
         return 1 if apart <= _ONE_SLIP else 2 if apart <= _TWO_SLIPS else 3
 
     def length(self, name: int) -> int:
@@ -215,86 +278,70 @@ class _EncodedNames:
         return bool(self._initials[one] == self._initials[two])
 
 
-def _apart(one: np.ndarray, two: np.ndarray) -> np.ndarray:
-    return np.bitwise_count(one ^ two).sum(axis=-1) / _BITS
-
-
-def _read_traits(encoded: pl.DataFrame) -> Traits:
-    encoded = encoded.unique().sort("centre", "person", "ins", "sex", "place", nulls_last=True)
-    records = encoded.select("centre", "person").unique().sort("centre", "person").with_row_index("_record")
-    record = encoded.join(records, on=["centre", "person"], how="left", maintain_order="left")["_record"].to_numpy()
-    families, family_about = _lists(encoded, "family", ["family_bits", "family_parts", "family_short", "family_long"])
-    given, given_about = _lists(encoded, "given", ["given_bits", "given_lengths", "given_initials"])
-    writings = {
-        tuple(n for n in row if n >= 0): set(names)
-        for row, names in zip(given.tolist(), encoded["given_joined"].to_list(), strict=True)
-    }
-    birth = _birth(encoded)
-    place = _numbers(encoded["place"])
-    by_place: dict[int, str] = dict(zip(place.tolist(), encoded["department"].to_list(), strict=True))
-    departments = pl.Series([by_place[n] for n in range(int(place.max(initial=-1)) + 1)] or [""], dtype=pl.String)
-    initials = _numbers(pl.Series(given_about["given_initials"], dtype=pl.String)).astype(np.int64)
-    return Traits(
-        keys=list(records.select("centre", "person").iter_rows()),
-        record=record.astype(np.int64),
-        families=families,
-        given=given,
-        birth=birth,
-        sex=encoded["sex"].replace_strict({"M": 1, "F": 2}, default=0, return_dtype=pl.Int8).fill_null(0).to_numpy(),
-        place=place,
-        department=_numbers(departments).astype(np.int64),
-        ins=_numbers(encoded["ins"]),
-        initials=initials,
-        short=_numbers(pl.Series(family_about["family_short"], dtype=pl.String)).astype(np.int64),
-        long=_numbers(pl.Series(family_about["family_long"], dtype=pl.String)).astype(np.int64),
-        names=_EncodedNames(
-            _filters(family_about["family_bits"]), [set(parts) for parts in family_about["family_parts"]],
-            _filters(given_about["given_bits"]), list(given_about["given_lengths"]), initials, writings,
-        ),
-    )  # fmt: skip
-
-
-def _lists(encoded: pl.DataFrame, column: str, further: list[str]) -> tuple[np.ndarray, dict[str, list]]:
-    """Return (rows, 3) numbers of the names in each row, and by further column what goes with each name."""
-    number: dict[str, int] = {}
-    about: dict[str, list] = defaultdict(list)
-    table = np.full((encoded.height, 3), -1, dtype=np.int32)
-    for at, (names, *rest) in enumerate(encoded.select(column, *further).iter_rows()):
-        for place, name in enumerate(names):
-            if name not in number:
-                number[name] = len(number)
-                for key, values in zip(further, rest, strict=True):
-                    about[key].append(values[place])
-            table[at, place] = number[name]
-    return table, about if about else {name: [] for name in further}
-
-
-def _numbers(series: pl.Series) -> np.ndarray:
-    if not len(series):
-        return np.empty(0, dtype=np.int32)
-    distinct = series.drop_nulls().unique().sort()
-    mapping = {value: number for number, value in enumerate(distinct.to_list())}
-    if not mapping:
-        return np.full(len(series), -1, dtype=np.int32)
-    return series.replace_strict(mapping, default=-1, return_dtype=pl.Int32).fill_null(-1).to_numpy()
-
-
-def _birth(encoded: pl.DataFrame) -> np.ndarray:
-    """Return year, month and day by number. Years are far apart, for which one follows another cannot be told."""
-
-    def part(place: int) -> pl.Series:
-        return encoded["birth"].list.get(place).replace("", None)
-
-    dates = pl.concat([part(1), part(2)]).drop_nulls().unique().sort().to_list()
-    day_or_month = {value: number for number, value in enumerate(dates, start=1)}
-    number: Callable[[int], np.ndarray] = lambda place: (  # noqa: E731
-        part(place).replace_strict(day_or_month, default=0, return_dtype=pl.Int64).fill_null(0).to_numpy()
-        if day_or_month
-        else np.zeros(encoded.height, dtype=np.int64)
+def _read_traits(encoded: Sequence[Encoded]) -> Traits:
+    order = ["centre", "person", "ins", "sex", "place"]
+    records = (
+        pl.concat([part.records for part in encoded] or [pl.DataFrame(schema=RECORDS)]).unique().sort(order, nulls_last=True)
     )
-    years = (_numbers(part(0)).astype(np.int64) + 1) * 10_000
-    return np.column_stack([years, number(1), number(2)])
+    names = pl.concat([part.names for part in encoded] or [pl.DataFrame(schema=NAMES)])
+    family, given = (_names_of(names, kind) for kind in ("family", "given"))
+    families, given_names = _name_numbers(records["family"], family), _name_numbers(records["given"], given)
+    persons = records.select("centre", "person").unique(maintain_order=True)
+    record = _numbers(records.select("centre", "person"), persons)
+    place = _numbers(records.select("place"))
+    places = pl.DataFrame({"place": place, "department": records["department"]}).filter(pl.col("place") >= 0)
+    departments = places.unique("place", keep="first", maintain_order=True).sort("place").select("department")
+    initials = _numbers(given.select("initial"))
+    return Traits(
+        keys=[(centre, person.hex()) for centre, person in persons.iter_rows()],
+        record=record,
+        families=families,
+        given=given_names,
+        birth=_birth(records["birth"]),
+        sex=records["sex"].replace_strict({"M": 1, "F": 2}, default=0, return_dtype=pl.Int8).fill_null(0).to_numpy(),
+        place=place.astype(np.int32),
+        department=_numbers(departments) if departments.height else np.zeros(1, dtype=np.int64),
+        ins=_numbers(records.select("ins")).astype(np.int32),
+        initials=initials,
+        short=_numbers(family.select("short")),
+        long=_numbers(family.select("long")),
+        names=_EncodedNames(family, given, initials, dict(_writings(records, given_names))),
+    )
 
 
-def _filters(content: list[bytes]) -> np.ndarray:
-    return np.frombuffer(b"".join(content), dtype=np.uint64).reshape(len(content), _BITS // 64)
+def _names_of(names: pl.DataFrame, kind: str) -> pl.DataFrame:
+    """Return each name once, in order of its token, with the halves that any centre wrote."""
+    mine = names.filter(pl.col("kind") == kind).sort("token", maintain_order=True)
+    parts = mine.select("token", "parts").explode("parts", empty_as_null=True, keep_nulls=True).unique()
+    parts = parts.group_by("token").agg(pl.col("parts").drop_nulls())
+    once = mine.drop("parts").unique("token", keep="first", maintain_order=True)
+    return once.join(parts, on="token", how="left", maintain_order="left")
+
+
+def _name_numbers(lists: pl.Series, names: pl.DataFrame) -> np.ndarray:
+    """Return (rows, 3) numbers of the names of each row, -1 where there are fewer."""
+    known = names.select("token")
+    columns = [_numbers(pl.DataFrame({"token": lists.list.get(place, null_on_oob=True)}), known) for place in range(_MOST)]
+    return np.column_stack(columns).astype(np.int32)
+
+
+def _numbers(frame: pl.DataFrame, known: pl.DataFrame | None = None) -> np.ndarray:
+    """Return the place of each row among the distinct rows (or the `known` ones); -1 where it is null."""
+    distinct = frame.drop_nulls().unique().sort(pl.all()) if known is None else known
+    found = frame.join(distinct.with_row_index("_number"), on=frame.columns, how="left", maintain_order="left")
+    return found["_number"].cast(pl.Int64).fill_null(-1).to_numpy()
+
+
+def _writings(records: pl.DataFrame, given: np.ndarray) -> Iterator[tuple[tuple[int, ...], set[bytes]]]:
+    """Yield each list of given names with the tokens of what it may be written as."""
+    table = pl.DataFrame(given, schema=["a", "b", "c"]).with_columns(records["given_joined"])
+    for *numbers, tokens in table.unique(["a", "b", "c"], keep="first", maintain_order=True).iter_rows():
+        yield tuple(number for number in numbers if number >= 0), set(tokens)
+
+
+def _birth(lists: pl.Series) -> np.ndarray:
+    """Return year, month and day by number, 0 for unknown. Years are far apart: which follows another cannot be told."""
+    parts = [pl.DataFrame({"token": lists.list.get(place, null_on_oob=True)}) for place in range(3)]
+    days_or_months = pl.concat(parts[1:]).drop_nulls().unique().sort("token")
+    years = (_numbers(parts[0]) + 1) * 10_000
+    return np.column_stack([years, *(_numbers(part, days_or_months) + 1 for part in parts[1:])])

@@ -7,7 +7,7 @@ import io
 import polars as pl
 
 from groundwork.tables import PEOPLE
-from privacy.identity_encoded import encode_people, link_encoded, tokens_of_records
+from privacy.identity_encoded import Encoded, encode_people, link_encoded, tokens_of_records
 from privacy.identity_matching import edges_between
 from privacy.keys import Key
 from simulation.population import synthetic_people
@@ -16,14 +16,15 @@ from tests.privacy.test_identity import INS_ONE, people, row
 KEY, OTHER = Key(b"l" * 32), Key(b"m" * 32)
 
 
-def encoded(frame: pl.DataFrame, key: Key = KEY) -> pl.DataFrame:
-    return pl.concat([encode_people(part, key) for part in frame.partition_by("centre")])
+def encoded(frame: pl.DataFrame, key: Key = KEY) -> list[Encoded]:
+    return [encode_people(part, key) for part in frame.partition_by("centre")]
 
 
 def test_what_leaves_a_centre_holds_no_trait() -> None:
     frame = people(row("A", "IPP-778899", ins=INS_ONE, birth_family_name="Lefebvre", used_family_name="Ostrowski"))
     buffer = io.BytesIO()
-    encoded(frame).write_ipc(buffer, compression="uncompressed")
+    for table in encoded(frame)[0]:
+        table.write_ipc(buffer, compression="uncompressed")
     content = buffer.getvalue().upper()
     for value in ("778899", INS_ONE, "LEFEBVRE", "OSTROWSKI", "PAUL", "1961", "75112"):
         assert value.encode() not in content, value
@@ -31,9 +32,24 @@ def test_what_leaves_a_centre_holds_no_trait() -> None:
 
 def test_tokens_hang_on_the_key() -> None:
     frame = people(row("A", "1", ins=INS_ONE))
-    one, two = encoded(frame).row(0), encoded(frame, OTHER).row(0)
-    plain = {"centre", "sex", "given_lengths"}
-    assert all(a != b for name, a, b in zip(encoded(frame).columns, one, two, strict=True) if name not in plain)
+    for one, two in zip(encoded(frame)[0], encoded(frame, OTHER)[0], strict=True):
+        for name, dtype in one.schema.items():
+            if dtype.base_type() in (pl.Binary, pl.List):
+                tokens = [set((t[name].explode() if dtype == pl.List else t[name]).drop_nulls()) for t in (one, two)]
+                assert tokens[0].isdisjoint(tokens[1]), name
+
+
+def test_a_name_is_given_once_with_the_halves_of_every_writing() -> None:
+    frame = people(
+        row("A", "1", birth_family_name="GARANDEAUOSTROWSKI"),
+        row("A", "2", birth_family_name="Garandeau-Ostrowski"),
+        row("A", "3", birth_family_name="Garandeau Ostrowski"),
+    )
+    (one,) = encoded(frame)
+    families = one.names.filter(pl.col("kind") == "family", pl.col("token").is_in(one.records["family"].explode().implode()))
+    assert families["parts"].list.len().max() == 3
+    assert one.names.select("kind", "token").is_unique().all()
+    assert set(one.records["family"].explode()) <= set(one.names["token"])
 
 
 def test_a_centre_reads_the_answer_back() -> None:
