@@ -135,6 +135,7 @@ def simulate(
     centres: int = 3,
     broken: bool = True,
     imaging: bool = True,
+    wrong_links: float = 0.0,
     resume: bool = False,
 ) -> None:
     """Write simulated hospitals with known truth, and a study file ready to build.
@@ -155,6 +156,8 @@ def simulate(
         Break some inputs on purpose.
     imaging
         Write DICOM; without it thousands of persons take seconds.
+    wrong_links
+        Share of the samples, 0 to 1, that the sample sheets give to another patient.
     resume
         Leave an existing tree as it is.
     """
@@ -164,7 +167,7 @@ def simulate(
     from flows.demo import write_demo
 
     try:
-        write_demo(out, persons=persons, seed=seed, centres=centres, broken=broken, imaging=imaging)
+        write_demo(out, persons=persons, seed=seed, centres=centres, broken=broken, imaging=imaging, wrong_links=wrong_links)
     except FileExistsError:
         raise UserError(f"{out} holds files already. Choose another folder, or give --resume.") from None
     print(f"{out}/study.yaml is ready. Next: unibase build {out}/study.yaml")

@@ -9,12 +9,14 @@ from privacy.keys import Key, write_key_file
 from simulation.cohort import simulate
 
 
-def write_demo(out: Path, *, persons: int, seed: int, centres: int, broken: bool, imaging: bool) -> None:
+def write_demo(
+    out: Path, *, persons: int, seed: int, centres: int, broken: bool, imaging: bool, wrong_links: float = 0.0
+) -> None:
     """Write a simulated tree and its key. The key follows from the seed, so that two demos give the same bytes.
 
     Raises:
         FileExistsError: If `out` holds files already.
     """
-    simulate(out, persons=persons, seed=seed, centres=centres, broken=broken, imaging=imaging)
+    simulate(out, persons=persons, seed=seed, centres=centres, broken=broken, imaging=imaging, wrong_links=wrong_links)
     secret = hashlib.sha256(f"unibase demo key, no secret: {seed}".encode()).digest()
     write_key_file(Key(secret), out / "vault.key")

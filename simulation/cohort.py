@@ -35,6 +35,7 @@ from simulation.seeds import source_uuid
 from simulation.study_file import CLINICAL_FOLDERS, centre_folder, write_study
 from simulation.tables import Row, TableFiles
 from simulation.truth import ASSOCIATIONS, Truth
+from simulation.wrong_links import exchange_patients
 
 PEOPLE_COLUMNS = (
     "person_key", "system", "identifier", "ins", "birth_family_name", "used_family_name", "given_names", "birth_date", "sex",
@@ -54,6 +55,7 @@ class Options:
     genes: int
     broken: bool
     imaging: bool
+    wrong_links: float = 0.0
 
 
 @dataclass
@@ -308,6 +310,7 @@ def simulate(
     imaging: bool = True,
     centres: int = 3,
     genes: int = 2000,
+    wrong_links: float = 0.0,
 ) -> None:
     """Write a simulated source tree, with its study file and its truth.
 
@@ -319,18 +322,19 @@ def simulate(
         imaging: Whether to write DICOM; without it thousands of persons take seconds.
         centres: How many centres; formats OMOP, FHIR and OSIRIS-RWD take turns.
         genes: Genes of the count matrices.
+        wrong_links: Share of the samples that each centre's sheet gives to another patient (`truth/wrong_links.parquet`).
 
     Raises:
         FileExistsError: If `out` holds files already.
         ValueError: If an option is out of range.
     """
-    if persons < 1 or not 1 <= centres <= 702 or genes < 1:
-        raise ValueError("persons and genes are at least 1, centres from 1 to 702")
+    if persons < 1 or not 1 <= centres <= 702 or genes < 1 or not 0 <= wrong_links <= 1:
+        raise ValueError("persons and genes are at least 1, centres from 1 to 702, wrong links from 0 to 1")
     out = Path(out)
     if out.exists() and any(out.iterdir()):
         raise FileExistsError(f"{out} is not empty; name a new folder")
     out.mkdir(parents=True, exist_ok=True)
-    options = Options(seed, persons, centres, genes, broken, imaging)
+    options = Options(seed, persons, centres, genes, broken, imaging, wrong_links)
     tree = Tree(out, options)
     for name in tree.names:
         centre = tree.centre(name)
@@ -351,9 +355,19 @@ def simulate(
         )
     if broken:
         _Breaker(tree, early).break_inputs()
+    if wrong_links:
+        _plant_wrong_links(tree)
     tree.close()
     write_study(out, tree.names, imaging)
     (out / "truth" / "simulation.json").write_text(json.dumps({**asdict(options), "added": 0}, indent=2) + "\n", encoding="utf-8")
+
+
+def _plant_wrong_links(tree: Tree) -> None:
+    person_of = {row["sample"]: row["person"] for row in tree.truth.rows["samples"]}
+    for number, name in enumerate(tree.names):
+        generator = np.random.default_rng([tree.options.seed, 7, number])
+        for link in exchange_patients(tree.centre(name).samples.sheet, person_of, tree.options.wrong_links, generator):
+            tree.truth.add("wrong_links", centre=name, **link._asdict())
 
 
 def add_person(out: Path, seed: int | None = None) -> str:

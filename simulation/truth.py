@@ -48,6 +48,9 @@ SCHEMAS: dict[str, pa.Schema] = {
         ("centre", pa.string()), ("person", pa.string()), ("path", pa.string()), ("unit", pa.string()), ("kind", pa.string()),
         ("reason", pa.string()),
     ]),
+    "wrong_links": pa.schema([
+        ("centre", pa.string()), ("sample", pa.string()), ("person", pa.string()), ("linked_to", pa.string()),
+    ]),
     "associations": pa.schema([
         ("latent", pa.string()), ("modality", pa.string()), ("variable", pa.string()), ("direction", pa.int64()), ("effect", pa.float64()),
         ("scale", pa.string()),

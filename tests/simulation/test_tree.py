@@ -83,7 +83,8 @@ def test_every_truth_table_is_there(tree: Path) -> None:
     for name, schema in SCHEMAS.items():
         frame = truth(tree, name)
         assert frame.columns == schema.names
-        assert frame.height, name
+        # Wrong links are planted only where they are asked for.
+        assert frame.height or name == "wrong_links", name
 
 
 def test_hospital_numbers_tie_the_sources_together(tree: Path) -> None:
