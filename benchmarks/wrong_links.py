@@ -2,7 +2,7 @@
 
     python -m benchmarks.wrong_links PERSONS [SHARE] [SEED]
 
-Simulates hospitals (without images) of which a share (0.05 without) of the samples is written to another patient, builds the
+Simulates hospitals (without images, without other errors) of which a share (0.05 without) of the samples is written to another patient, builds the
 study, and compares its table of findings with the truth. A wrong link is one that a check could see when the
 two patients' sexes differ and the sample has expression, or when the sample was taken after the death, or before the birth,
 of the patient it is written to. False alarms are counted in subjects that no wrong link touches.
@@ -82,7 +82,7 @@ def main() -> None:
     share = sys.argv[2] if len(sys.argv) > 2 else "0.05"
     with tempfile.TemporaryDirectory() as place:
         home = Path(place) / "tree"
-        options = ["--persons", sys.argv[1], "--no-imaging", "--wrong-links", share]
+        options = ["--persons", sys.argv[1], "--no-imaging", "--no-broken", "--wrong-links", share]
         options += ["--seed", sys.argv[3]] if len(sys.argv) > 3 else []
         subprocess.run([UNIBASE, "simulate", home, *options], check=True, stdout=subprocess.DEVNULL)
         study = home / "study.yaml"
