@@ -18,6 +18,8 @@ from groundwork.problems import UserError
 
 _TOLERANCE = 1e-4
 """Relative change at which sva stops its iteration; a tighter one would give other numbers than sva."""
+_NOTHING_LEFT = 1e-9
+"""Degrees of freedom below which a centre has none left."""
 
 type Array = np.ndarray[Any, np.dtype[np.float64]]
 type Covariate = Sequence[float] | Sequence[str] | pl.Series
@@ -166,6 +168,7 @@ def fit_combat(
     design = np.hstack([batch_design, further])
     if np.linalg.matrix_rank(design) < design.shape[1]:
         raise UserError("A covariate is confounded with the centre (or with another covariate). Leave it out.")
+    _refuse_saturated(design, batch, names, ref, mean_only)
     missing = bool(np.isnan(used).any())
     coefficients = _regress(design, used)
     fitted = coefficients @ design.T
@@ -264,6 +267,19 @@ def _check(
         )
     if reference is not None and reference not in centres:
         raise UserError(f"The reference centre {reference} has no training subject. Known: {', '.join(centres)}.")
+
+
+def _refuse_saturated(design: Array, batch: np.ndarray, names: Sequence[str], ref: int | None, mean_only: bool) -> None:
+    """Refuse a centre whose subjects the covariates fit exactly: its variance would be that of rounding (sva divides by it)."""
+    basis = np.linalg.qr(design)[0]
+    for b, name in enumerate(names):
+        part = basis[batch == b]
+        between = len(part) - 1 - ((part - part.mean(axis=0)) ** 2).sum()
+        if (not mean_only and between < _NOTHING_LEFT) or (b == ref and len(part) - (part**2).sum() < _NOTHING_LEFT):
+            raise UserError(
+                f"The covariates explain every difference between the training subjects of {name}: no scale can be learned "
+                "there. Leave a covariate out, or leave the centre out."
+            )
 
 
 def _covariate_columns(

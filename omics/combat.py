@@ -26,6 +26,8 @@ from omics.kernels import FloatArray
 CONVERGENCE = 1e-4
 ROUNDING = 8 * np.finfo(np.float64).eps
 """A feature whose values in a batch differ by less, relative to them, is constant there."""
+SATURATED = 1e-9
+"""Degrees of freedom that a batch has left over; below this they are none."""
 _ARRAYS = ("grand_mean", "covariate_effects", "pooled_variance", "shift", "scale", "adjusted")
 
 
@@ -140,7 +142,7 @@ def fit(values: FloatArray, batch: Sequence[str], covariates: FloatArray | None 
         covariates: Samples x columns of effects to keep (0/1 indicators or numbers).
 
     Raises:
-        Unusable: `singleton-batch`, `one-batch`, `confounded-batch`, `missing-values`.
+        Unusable: `singleton-batch`, `one-batch`, `confounded-batch`, `saturated-batch`, `missing-values`.
     """
     x = np.asarray(values, dtype=np.float64)
     batch = [str(name) for name in batch]
@@ -169,6 +171,7 @@ def fit(values: FloatArray, batch: Sequence[str], covariates: FloatArray | None 
         raise Unusable("no-variance", "Every feature is constant within some batch.", "Filter features or merge batches.")
     n, k = len(batch), len(names)
     design = np.hstack([indicators, effects])
+    _refuse_saturated(design, members)
     coefficients: FloatArray = np.asarray(np.linalg.solve(design.T @ design, design.T @ y), dtype=np.float64)
     share = np.array([rows.size for rows in members]) / n
     grand_mean = share @ coefficients[:k]
@@ -193,6 +196,19 @@ def fit(values: FloatArray, batch: Sequence[str], covariates: FloatArray | None 
             rate,
         )
     return BatchModel(names, grand_mean, coefficients[k:], pooled, shift, scale, adjusted)
+
+
+def _refuse_saturated(design: FloatArray, members: Sequence[NDArray[np.int64]]) -> None:
+    """Refuse a batch whose samples the covariates fit exactly: its variance would be that of rounding."""
+    basis = np.linalg.qr(design)[0]
+    for rows in members:
+        free = rows.size - 1 - ((basis[rows] - basis[rows].mean(axis=0)) ** 2).sum()
+        if free < SATURATED:
+            raise Unusable(
+                "saturated-batch",
+                "The covariates explain every difference between the samples of a batch: no variance can be learned in it.",
+                "Leave a covariate out, or merge the batch with a like one.",
+            )
 
 
 def combat(values: FloatArray, batch: Sequence[str], covariates: FloatArray | None = None) -> FloatArray:

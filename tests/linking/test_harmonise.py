@@ -176,6 +176,18 @@ def test_what_cannot_be_fitted_is_said(options: dict[str, Any], message: str) ->
         fit_combat(DATA, BATCH, NAMES, **options)
 
 
+def test_a_centre_that_the_covariates_fit_exactly_is_refused() -> None:
+    rng = np.random.default_rng(3)
+    values, arm = rng.normal(size=(5, 6)), ["p", "q", "r", "r", "q"]
+    names, centre = [str(i) for i in range(6)], ["a", "a", "b", "b", "b"]
+    with pytest.raises(UserError, match="every difference between the training subjects of a"):
+        fit_combat(values, centre, names, covariates={"arm": arm})
+    # The shift alone can be learned; not so when all else rests on the scale of that centre.
+    fit_combat(values, centre, names, covariates={"arm": arm}, mean_only=True)
+    with pytest.raises(UserError, match="subjects of a"):
+        fit_combat(values, centre, names, covariates={"arm": arm}, mean_only=True, reference="a")
+
+
 def test_a_level_that_was_not_in_the_fit_is_refused() -> None:
     model = fit_combat(DATA, BATCH, NAMES, covariates={"sex": SUBJECTS["sex"]})
     with pytest.raises(UserError, match="level that was not in the fit"):

@@ -215,3 +215,54 @@ def test_batches_with_groups_and_covariates(run_r: RunR) -> None:
         kept = np.column_stack([inputs[f"g{name}"], number]).astype(float)
         ours = [combat.combat(logs, batch), combat.combat(logs, batch, kept)]
         np.testing.assert_allclose(np.vstack(ours), r[f"o{name}"], atol=1e-9, rtol=0, err_msg=name)
+
+
+@pytest.mark.slow
+def test_batches_of_random_designs(run_r: RunR) -> None:
+    """Two to five batches of two samples or more, groups, a number of any size, genes silent in a batch or everywhere."""
+    rng = np.random.default_rng(RANDOM_SEED + 800)
+    inputs: dict[str, np.ndarray] = {}
+    designs: dict[str, tuple[list[str], np.ndarray]] = {}
+    code, outputs = [], []
+    while len(designs) < 12:
+        sizes = rng.integers(2, 10, int(rng.integers(2, 6)))
+        batch = rng.permutation(np.repeat(np.arange(sizes.size), sizes))
+        group = rng.integers(0, int(rng.integers(1, 4)), batch.size)
+        number = rng.normal(size=batch.size) * rng.choice([0.01, 1, 50])
+        effects = [*(group == level for level in np.unique(group)[1:]), *([number] if rng.random() < 0.5 else [])]
+        kept = np.array(effects, dtype=float).reshape(-1, batch.size).T
+        genes = int(rng.integers(40, 160))
+        x = random_counts(rng, batch.size, genes, zeros=rng.choice([0, 0.3, 1.0]), spread=rng.choice([0.05, 0.5]))
+        x = rng.poisson(x / rng.choice([1, 10, 60]) * np.exp(rng.normal(0, rng.choice([0.1, 0.7]), (sizes.size, genes)))[batch])
+        x[np.ix_(batch == 0, np.arange(3))] = 0
+        x[:, 3], x[:, 4] = 7, 0
+        logs = np.round(normalise.log_cpm(x, factors.library_sizes(x)), 12)
+        logs[:, 3] = 3.25
+        names = [str(b) for b in batch]
+        try:
+            combat.fit(logs, names, kept)
+        except Unusable as problem:
+            assert problem.reason in ("confounded-batch", "saturated-batch")
+            continue
+        name = f"m{len(designs)}"
+        designs[name] = names, kept
+        inputs |= {name: x.astype(np.int32), f"b{name}": batch, f"l{name}": logs}
+        # Where nothing is kept the table is still written, and neither side reads it.
+        inputs[f"k{name}"] = kept if kept.shape[1] else np.zeros((batch.size, 1))
+        mod = f"t(k{name})" if kept.shape[1] else "NULL"
+        code.append(f"s{name} <- ComBat_seq({name}, b{name}, covar_mod={mod}); o{name} <- ComBat(l{name}, b{name}, mod={mod})")
+        outputs += [f"s{name}", f"o{name}"]
+    r = run_r(["edgeR", "sva"], 'options(warn=-1)\nsink("/dev/null")\n' + "\n".join(code) + "\nsink()", inputs, outputs)
+    for name, (batch, kept) in designs.items():
+        ours = combat_seq.combat_seq(inputs[name], batch, covariates=kept if kept.shape[1] else None)
+        np.testing.assert_array_equal(ours, r[f"s{name}"], err_msg=name)
+        corrected = combat.combat(inputs[f"l{name}"], batch, kept if kept.shape[1] else None)
+        np.testing.assert_allclose(corrected, r[f"o{name}"], atol=1e-9, rtol=0, err_msg=name)
+
+
+def test_a_batch_that_the_covariates_fit_exactly_is_refused() -> None:
+    """sva divides by the rounding that is left there."""
+    logs = np.random.default_rng(1).normal(5, 1, (5, 30))
+    group = np.array([[0.0, 1], [0, 0], [1, 0], [1, 0], [0, 0]])
+    with pytest.raises(Unusable, match="saturated-batch"):
+        combat.combat(logs, ["a", "a", "b", "b", "b"], group)
