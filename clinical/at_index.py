@@ -107,3 +107,24 @@ def charlson(
     counted = {name: rule[weights] for name, rule in rules["conditions"].items() if name not in without}
     score = pl.sum_horizontal(pl.col(name) * weight for name, weight in counted.items()).cast(pl.Int64)
     return frame.select("subject_id", score.alias("CHARLSON"), *rules["conditions"]).sort("subject_id")
+
+
+def state_at_index(events: pl.DataFrame, index: pl.DataFrame, concepts: Concepts) -> pl.DataFrame:
+    """Return what is last known of each subject of the index, and the last day it is known alive.
+
+    Args:
+        events: EVENTS frame.
+        index: `subject_id, index_time` and bounds, from `linking.index`.
+        concepts: Concepts of the study.
+
+    Returns:
+        `subject_id`, `T`, `N`, `M`, `STAGE`, `CHARLSON` (without the cancer itself) and `LSTALVDT`; sorted by subject.
+    """
+    alive = (
+        concepts.select(events, "last_contact").group_by("subject_id").agg(pl.col("time_min").max().dt.date().alias("LSTALVDT"))
+    )
+    score = charlson(events, index, without=("malignancy", "metastatic_tumour")).select("subject_id", "CHARLSON")
+    found = staging(events, index, concepts)
+    for frame in (score, alive):
+        found = found.join(frame, on="subject_id", how="left", maintain_order="left")
+    return found

@@ -12,9 +12,13 @@ from datetime import datetime
 import polars as pl
 
 from groundwork.problems import UserError
+from linking.options import SplitRules
 from privacy.keys import Key
 
 _SCALE = float(2**64)
+
+SPLITS = pl.Schema({"subject_id": pl.Int64(), "scheme": pl.String(), "held_out": pl.String(), "part": pl.String()})
+"""A row per subject and split: `scheme` is parts, folds, centre or time; `held_out` the fold or centre that is tested on."""
 
 
 def split_by_subject(subjects: pl.DataFrame, key: Key, shares: Mapping[str, float], *, name: str = "split") -> pl.DataFrame:
@@ -102,6 +106,57 @@ def split_by_time(index: pl.DataFrame, shift_days: Mapping[int, int], cut: datet
         .select("subject_id", pl.when(true_time < cut).then(pl.lit("train")).otherwise(pl.lit("test")).alias("split"))
         .sort("subject_id")
     )
+
+
+def make_splits(
+    subjects: pl.DataFrame, index: pl.DataFrame, rules: SplitRules, key: Key, shift_days: Mapping[int, int]
+) -> pl.DataFrame:
+    """Return the splits that a study file asks for, in the columns of `SPLITS`, sorted.
+
+    Args:
+        subjects: From `subjects.describe_subjects`: `subject_id`, `centres`.
+        index: `subject_id, index_time`, shifted.
+        rules: Of the study file.
+        key: Fixes the draws.
+        shift_days: The shift of every subject, for the split by true time.
+
+    Raises:
+        UserError: If the shares do not add up to 1, or a shift is not known.
+    """
+    found = [pl.DataFrame(schema=SPLITS)]
+
+    def add(scheme: str, held_out: str | pl.Expr, table: pl.DataFrame) -> None:
+        held = pl.lit(held_out) if isinstance(held_out, str) else held_out
+        found.append(
+            table.select("subject_id", pl.lit(scheme).alias("scheme"), held.alias("held_out"), pl.col("split").alias("part"))
+        )
+
+    if rules.parts:
+        add("parts", "", split_by_subject(subjects, key, rules.parts))
+    if rules.folds:
+        folds = folds_by_subject(subjects, key, rules.folds)
+        for fold in range(rules.folds):
+            part = pl.when(pl.col("fold") == fold).then(pl.lit("test")).otherwise(pl.lit("train"))
+            add("folds", str(fold), folds.with_columns(part.alias("split")))
+    if rules.by_centre:
+        places = subjects.select("subject_id", pl.col("centres").str.split(";").alias("centre")).explode("centre")
+        add("centre", pl.col("held_out"), leave_one_centre_out(places))
+    if rules.by_time:
+        cut = datetime(rules.by_time.year, rules.by_time.month, rules.by_time.day)
+        add("time", "", split_by_time(index, shift_days, cut))
+    return pl.concat(found).sort(pl.all())
+
+
+def with_split(subjects: pl.DataFrame, splits: pl.DataFrame) -> pl.DataFrame:
+    """Return the subjects with their part (`split`) and the fold they are tested in (`fold`), where the study has such."""
+    parts = splits.filter(pl.col("scheme") == "parts").select("subject_id", pl.col("part").alias("split"))
+    folds = splits.filter((pl.col("scheme") == "folds") & (pl.col("part") == "test")).select(
+        "subject_id", pl.col("held_out").cast(pl.Int64).alias("fold")
+    )
+    for table in (parts, folds):
+        if table.height:
+            subjects = subjects.join(table, on="subject_id", how="left", maintain_order="left")
+    return subjects
 
 
 def _draw(key: Key, name: str, subject: int) -> float:

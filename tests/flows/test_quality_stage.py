@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from flows.stages.linking import Linked, entries
+from flows.stages.linking import Linked
 from flows.stages.pipeline import run_stage, stage
 from flows.stages.release import publish
 from flows.stages.run import open_run
@@ -41,20 +41,3 @@ def test_a_missed_threshold_stops_the_release_and_a_met_one_is_shown(tmp_path: P
                 page = (publish(run) / "report.html").read_text(encoding="utf-8")
                 assert 'id="quality"' in page
                 assert "completeness: birth" in page
-
-
-def test_who_enters_a_cohort_when() -> None:
-    day = pl.datetime(2020, 1, 1)
-    series = pl.select(
-        pl.Series("subject_id", [1, 1, 2]), pl.Series("Modality", ["CT", "MR", "MR"]), day.alias("series_time")
-    ).with_columns(pl.col("series_time") + pl.duration(days=pl.Series([5, 2, 9])))
-    samples = pl.select(
-        pl.Series("assay", ["rna", "rna"]),
-        pl.Series("primary", [1, 2]),
-        pl.Series("status", ["used", "quarantined"]),
-        day.alias("sample_time_max"),
-    )
-    found = entries(["index", "imaging:CT", "rna"], series, samples).with_columns(pl.col("time").dt.date().cast(pl.String))
-    assert sorted(found.rows()) == [(1, "2020-01-01"), (1, "2020-01-06")]
-    assert sorted(entries(["imaging"], series, samples)["subject_id"]) == [1, 2]
-    assert entries(["index"], series, samples).is_empty()

@@ -1,0 +1,70 @@
+"""The subjects of a cohort in one table: who they are and what there is of each."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from linking.concepts import ConceptCodes, is_concept
+
+
+def describe_subjects(
+    events: pl.DataFrame, cohort: pl.DataFrame, series: pl.DataFrame, samples: pl.DataFrame, concepts: ConceptCodes
+) -> pl.DataFrame:
+    """Return one ADSL-like row per subject of the cohort: centres, sex, age, index date, and which modalities there are.
+
+    Args:
+        events: EVENTS frame.
+        cohort: `subject_id, index_time, age` of the subjects to describe.
+        series: SERIES frame.
+        samples: SAMPLE_MAP frame.
+        concepts: Concepts; `sex` must be among them.
+
+    Returns:
+        `subject_id`, `centre` (the first by name), `centres` (all, between semicolons), `SEX` (M, F, or the first letter
+        recorded, by the first source that tells it), `AGE` (years at the index), `INDEXDT`, `has_imaging` and
+        `has_<assay>` (a usable sample); sorted by subject.
+
+    Raises:
+        UserError: If there is no concept `sex`.
+    """
+    mine = events.join(cohort.select("subject_id"), on="subject_id", how="semi")
+    sex = (
+        mine.filter(is_concept(concepts, "sex", "subjects"))
+        .sort("source", "source_row")
+        .with_columns(pl.coalesce("text_value", pl.col("code").str.split("//").list.last()).str.to_uppercase().alias("word"))
+        .with_columns(pl.col("word").str.slice(0, 1).replace({"H": "M"}).alias("SEX"))
+        .unique("subject_id", keep="first", maintain_order=True)
+        .select("subject_id", "SEX")
+    )
+    places = pl.concat(
+        [
+            mine.select("subject_id", pl.col("source").str.split("/").list.first().alias("centre")),
+            series.select("subject_id", "centre"),
+            samples.select(pl.col("primary").alias("subject_id"), "centre"),
+        ]
+    )
+    centres = (
+        places.drop_nulls()
+        .filter(pl.col("centre") != "")
+        .unique()
+        .sort("centre")
+        .group_by("subject_id", maintain_order=True)
+        .agg(pl.col("centre").first(), pl.col("centre").str.join(";").alias("centres"))
+    )
+
+    def has(frame: pl.DataFrame, column: str, name: str) -> pl.Expr:
+        return pl.col("subject_id").is_in(frame[column].unique().implode()).alias(name)
+
+    used = samples.filter(pl.col("status") == "used")
+    assays = sorted(samples["assay"].unique())
+    return (
+        cohort.select("subject_id", pl.col("index_time").dt.date().alias("INDEXDT"), pl.col("age").alias("AGE"))
+        .join(sex, on="subject_id", how="left")
+        .join(centres, on="subject_id", how="left")
+        .with_columns(
+            has(series, "subject_id", "has_imaging"),
+            *(has(used.filter(pl.col("assay") == assay), "primary", f"has_{assay}") for assay in assays),
+        )
+        .select("subject_id", "centre", "centres", "SEX", "AGE", "INDEXDT", pl.selectors.starts_with("has_"))
+        .sort("subject_id")
+    )
