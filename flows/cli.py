@@ -342,7 +342,7 @@ def explain(release: Path, subject: int, variable: str) -> None:
         subject_id.
     variable
         Column of the analysis or subjects table; OS or OS_CNSR; rna_ENSG00000141510 for a gene; the PARAMCD of
-        repeated measures, as LDH, or a radiomic feature, as original_firstorder_Mean, for all rows of the subject.
+        repeated measures, as LDH, or a radiomic feature, as firstorder_Mean, for all rows of the subject.
         bds/LDH looks in one table or modality alone.
     """
     from releases.explain import explain as say

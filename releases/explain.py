@@ -135,11 +135,20 @@ def _in_parameters(folder: Path, table: str, subject_id: int, variable: str) -> 
 def _in_features(folder: Path, table: str, subject_id: int, variable: str) -> Cells | None:
     """Find a radiomic feature: a row for every region of every series, those the join did not choose too."""
     rows = pl.scan_parquet(folder / "tables" / f"{table}.parquet")
-    if variable not in rows.collect_schema().names():
-        return None
-    wanted = [column.name for column in tables.FEATURES.columns]
-    mine = rows.filter(pl.col("subject_id") == subject_id).select(*wanted, *([variable] if variable not in wanted else []))
-    return Cells(table, variable, variable, mine.collect().to_dicts())
+    names = rows.collect_schema().names()
+    column = variable
+    if variable not in names:
+        # With its image type before it, as in the analysis table.
+        for image_type in rows.select(pl.col("image_type").unique().sort()).collect()["image_type"].drop_nulls():
+            feature = variable.removeprefix(f"{image_type}_")
+            if feature != variable and feature in names:
+                column, rows = feature, rows.filter(pl.col("image_type") == image_type)
+                break
+        else:
+            return None
+    wanted = [declared.name for declared in tables.FEATURES.columns]
+    mine = rows.filter(pl.col("subject_id") == subject_id).select(*wanted, *([column] if column not in wanted else []))
+    return Cells(table, column, variable, mine.collect().to_dicts())
 
 
 def _in_matrix(folder: Path, modality: str, subject_id: int, variable: str) -> Cells | None:
@@ -250,7 +259,7 @@ def _traced(cells: Cells) -> str:
 
 
 def _own_digests(folder: Path, cells: Cells, subject_id: int, digests: dict[str, str]) -> dict[str, str]:
-    """Return the source digests of the centres the value was read in; all when it names none."""
+    """Return the digests of the sources the value was read from; all of its centre where they are not told apart."""
     if cells.table in ("adtte", "bds"):
         named = [str(row["SRCDOM"]) for row in cells.rows if row.get("SRCDOM")]
     elif cells.table == "features":
@@ -258,6 +267,16 @@ def _own_digests(folder: Path, cells: Cells, subject_id: int, digests: dict[str,
     else:
         found = trace_rows(folder, subject_id, _traced(cells)) if cells.table != "subjects" else pl.DataFrame()
         named = found["source"].drop_nulls().to_list() if "source" in found.columns else []
+    own = {name: digests[name] for source in named if (name := _staged(source, digests))}
     centres = {name.split("/")[0] for name in named}
-    own = {name: digest for name, digest in digests.items() if name.split("/")[0] in centres}
-    return own or digests
+    if own or cells.table != "subjects":
+        return own or {name: digest for name, digest in digests.items() if name.split("/")[0] in centres}
+    return digests
+
+
+def _staged(source: str, digests: Mapping[str, str]) -> str | None:
+    """Return the name of the digest of what a source such as `A/omop/measurement`, `A/imaging` or `A/rna` was read from."""
+    centre, _, rest = source.partition("/")
+    kind = rest.partition("/")[0]
+    names = [f"{centre}/{kind}", f"{centre}/dicom" if kind == "imaging" else f"{centre}/clinical"]
+    return next((name for name in names if name in digests), None)

@@ -72,7 +72,10 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[ReleaseInputs, 
         pl.lit("A/omop/measurement").alias("SRCDOM"),
         "SRCSEQ",
     )
-    inputs = replace(inputs, trace=trace, bds=measures)
+    # As the imaging room names them: the image type is a column of its own.
+    features = inputs.features.rename(lambda name: name.removeprefix("original_"))
+    words = pl.DataFrame({"column": ["*_Mean", "*_MeshVolume", "*_Sphericity", "*Entropy"], "label": ["Feature"] * 4})
+    inputs = replace(inputs, trace=trace, bds=measures, features=features, dictionary=[*inputs.dictionary, words])
     return inputs, publish_release(inputs, folder / "out")
 
 
@@ -80,7 +83,7 @@ def test_every_cell_can_be_explained(published: tuple[ReleaseInputs, Path]) -> N
     inputs, folder = published
     subject = inputs.features["subject_id"][0]
     text = explain(folder, subject, "CT_GTV_original_firstorder_Mean")
-    value = inputs.features["original_firstorder_Mean"][0]
+    value = inputs.features["firstorder_Mean"][0]
     assert str(value) in text
     assert f"SeriesInstanceUID {inputs.features['SeriesInstanceUID'][0]}, -20 days from the index" in text
     assert "pyradiomics 3.0.1" in text
@@ -138,14 +141,17 @@ def test_every_row_of_a_repeated_measure_is_explained(published: tuple[ReleaseIn
         explain(folder, subject, "subjects/LDH")
 
 
-def test_every_row_of_a_feature_is_explained(published: tuple[ReleaseInputs, Path]) -> None:
+@pytest.mark.parametrize("name", ["firstorder_Mean", "original_firstorder_Mean", "features/firstorder_Mean"])
+def test_every_row_of_a_feature_is_explained(published: tuple[ReleaseInputs, Path], name: str) -> None:
     inputs, folder = published
     row = inputs.features.row(0, named=True)
-    text = explain(folder, row["subject_id"], "original_firstorder_Mean")
+    text = explain(folder, row["subject_id"], name)
     assert "has 1 row:" in text
-    assert f"- {row['original_firstorder_Mean']}. Modality CT, region GTV, image_type original" in text
+    assert f"- {row['firstorder_Mean']}. Modality CT, region GTV, image_type original" in text
     assert f"SeriesInstanceUID {row['SeriesInstanceUID']}. Extracted by pyradiomics 3.0.1 (mode pyradiomics)" in text
     assert f"from files {row['source_digest'][:16]}" in text
+    with pytest.raises(UserError, match="no variable"):
+        explain(folder, row["subject_id"], "wavelet-LLH_firstorder_Mean")
 
 
 def test_the_annotations_of_a_sample_are_explained(published: tuple[ReleaseInputs, Path]) -> None:
