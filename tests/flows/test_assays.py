@@ -13,7 +13,12 @@ import pytest
 from ruamel.yaml import YAML
 from scipy import sparse
 
+from flows.stages.pipeline import run_stage, stage
+from flows.stages.run import open_run
+from flows.study import read_study
 from omics.samples import read_samples
+from privacy.keys import new_key, write_key_file
+from simulation.cohort import simulate
 from tests.flows import demo
 
 pytestmark = [pytest.mark.slow]
@@ -107,3 +112,43 @@ def test_a_window_of_no_assay_is_an_error(tmp_path: Path) -> None:
     (home / "study.yaml").write_text(text)
     ended = demo.unibase("check", home / "study.yaml")
     assert ended.returncode == 1 and "rnaseq is no assay; allowed: imaging, clinical, rna" in ended.stderr
+
+
+def staged_counts(home: Path) -> dict[str, np.ndarray]:
+    """Stage persons and omics; return the counts of each sample of centre A."""
+    study = read_study(home / "study.yaml")
+    study.work.create()
+    with open_run(study, local=True, say=lambda line: None) as run:
+        for name in ("people", "omics"):
+            run_stage(run, stage(name))
+    stores = (home / "work" / "staging" / "omics" / "rna" / "A").glob("*/matrix.zarr")
+    parts = [anndata.read_zarr(path) for path in stores]
+    return {str(name): np.asarray(part[name].X)[0] for part in parts for name in part.obs_names}
+
+
+def test_star_and_salmon_folders_stand_in_the_study(tmp_path: Path) -> None:
+    home = tmp_path / "pipelines"
+    simulate(home, persons=20, imaging=False)
+    write_key_file(new_key(), home / "vault.key")
+    expected = staged_counts(home)
+    omics = home / "centre_a" / "omics"
+    counts = pd.read_csv(omics / "counts.tsv.gz", sep="\t", index_col="gene_id").drop(columns="gene_name")
+    for sample in counts.columns:
+        (omics / "star" / sample).mkdir(parents=True)
+        (omics / "salmon" / sample).mkdir(parents=True)
+        lines = [f"{gene}\t9\t9\t{value}\n" for gene, value in counts[sample].items()]
+        (omics / "star" / sample / "ReadsPerGene.out.tab").write_text("N_unmapped\t1\t1\t1\n" + "".join(lines))
+        lines = [f"T{gene}\t900\t800\t1\t{value}.000\n" for gene, value in counts[sample].items()]
+        (omics / "salmon" / sample / "quant.sf").write_text("Name\tLength\tEffectiveLength\tTPM\tNumReads\n" + "".join(lines))
+    (omics / "genes.tsv").write_text("".join(f"T{gene}\t{gene}\n" for gene in counts.index))
+    yaml = YAML()
+    study = yaml.load((home / "study.yaml").read_text(encoding="utf-8"))
+    source = study["centres"]["A"]["omics"]["rna"]
+    for keys in ({"matrix": "star", "strand": "reverse"}, {"matrix": "salmon", "transcripts": "genes.tsv"}):
+        source.update({key: value if key == "strand" else f"centre_a/omics/{value}" for key, value in keys.items()})
+        with open(home / "study.yaml", "w", encoding="utf-8") as file:
+            yaml.dump(study, file)
+        found = staged_counts(home)
+        assert found.keys() == expected.keys()
+        for name, values in found.items():
+            np.testing.assert_array_equal(values, expected[name])
