@@ -7,12 +7,10 @@ values are is found out by `gates`, not believed here: integer values become int
 
 from __future__ import annotations
 
-import csv
 import gzip
 import re
 import shutil
 import tempfile
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,6 +21,8 @@ import polars as pl
 from groundwork.problems import Unusable, UserError
 from omics import genes as gene_names
 from omics.names import Strand
+from omics.per_sample import SALMON, SUMMARY_ROWS, PerSample, read_files, read_folder, transcript_table
+from omics.tables import first_row_width, guarded, header_of, is_gzip, numbers, unique
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -30,28 +30,11 @@ if TYPE_CHECKING:
 Orientation = Literal["auto", "genes-in-rows", "samples-in-rows"]
 
 _ENSEMBL_OTHER = re.compile(r"^ENS[A-Z]{0,6}G\d{11}(\.\d+)?$")
-_SUMMARY_ROWS = ("N_unmapped", "N_multimapping", "N_noFeature", "N_ambiguous", "__no_feature", "__ambiguous",
-                 "__too_low_aQual", "__not_aligned", "__alignment_not_unique")  # fmt: skip
 _FEATURE_COUNTS = ("Geneid", "Chr", "Start", "End", "Strand", "Length")
 _SYMBOL_COLUMNS = {"gene_name", "symbol", "gene_symbol", "hugo_symbol", "external_gene_name", "description"}
-_SALMON = ("Name", "Length", "EffectiveLength", "TPM", "NumReads")
 _ALIGNER_WORDS = re.compile(
     r"(Aligned|[._](Aligned|sortedByCoord|sorted|sort|markdup|markdup_sorted|mkdup|dedup|umi_dedup|rmdup|out|toTranscriptome))$"
 )
-_GENE_COLUMNS = {
-    "gene_id",
-    "geneid",
-    "gene",
-    "ensembl",
-    "ensembl_id",
-    "ensembl_gene_id",
-    "hugo_symbol",
-    "symbol",
-    "feature",
-    "id",
-    "",
-    "x",
-}
 
 
 def read_counts(
@@ -90,36 +73,24 @@ def read_counts(
     if name.endswith(".h5ad") or name.endswith(".zarr"):
         return _from_anndata(path, layer)
     if path.is_dir():
-        return _from_folder(path, strand, transcripts)
+        return _from_samples(read_folder(path, strand, transcripts))
     if name.endswith(".parquet"):
-        frame = _guard(lambda: pl.read_parquet(gzip.decompress(path.read_bytes()) if _is_gzip(path) else path))
+        frame = guarded(lambda: pl.read_parquet(gzip.decompress(path.read_bytes()) if is_gzip(path) else path))
         return _from_frame(frame, orientation, "parquet")
     if name.endswith("readspergene.out.tab"):
-        return _from_files([path], strand, None)
-    if tuple(_header(path)[0]) == _SALMON:
-        return _from_files([path], strand, _transcript_table(transcripts))
+        return _from_samples(read_files([path], strand, None))
+    if tuple(header_of(path)[0]) == SALMON:
+        return _from_samples(read_files([path], strand, transcript_table(transcripts)))
     return _from_text(path, orientation)
 
 
-def _guard(read: Any) -> pl.DataFrame:
-    try:
-        frame: pl.DataFrame = read()
-    except (pl.exceptions.PolarsError, OSError, EOFError) as error:
-        raise Unusable(
-            "truncated-file",
-            f"The matrix cannot be read to its end ({type(error).__name__}).",
-            "Copy the file again from its source.",
-        ) from None
-    return frame
-
-
 def _from_text(path: Path, orientation: Orientation) -> AnnData:
-    header, skip, separator = _header(path)
+    header, skip, separator = header_of(path)
     if header[0] == "Status" and path.name.lower().removesuffix(".gz").endswith(".summary"):
         raise Unusable(
             "not-a-matrix", "This is the summary that featureCounts writes beside its table.", "Give the table itself."
         )
-    width = _first_row_width(path, skip, separator)
+    width = first_row_width(path, skip, separator)
     if width == len(header) + 1:  # as R writes a table: no name above the row names
         header = ["", *header]
     if len(header) < 2:
@@ -149,15 +120,14 @@ def _from_text(path: Path, orientation: Orientation) -> AnnData:
             schema=schema,
             null_values=["NA", "", "NaN", "nan"],
             quote_char='"',
-            decimal_comma=separator == ";" and _decimal_commas(path, skip),
         )
 
     try:
         frame = read(schema)
     except (pl.exceptions.PolarsError, OSError, EOFError):
-        text = _guard(lambda: read(dict.fromkeys(names, pl.String())))
-        frame = _numbers(text, names[lead:])
-    frame = frame.rename(dict(zip(names, _unique(header), strict=True)))
+        text = guarded(lambda: read(dict.fromkeys(names, pl.String())))
+        frame = numbers(text, names[lead:], decimal_comma=separator == ";")
+    frame = frame.rename(dict(zip(names, unique(header), strict=True)))
     kind = "featurecounts" if lead == 6 else "table"
     if kind == "featurecounts":
         lengths = frame.get_column("Length")
@@ -175,83 +145,6 @@ def _sample_of_alignment(file: str) -> str:
     while (shorter := _ALIGNER_WORDS.sub("", name)) and shorter != name:
         name = shorter
     return name
-
-
-def _header(path: Path) -> tuple[list[str], int, str]:
-    """Return the titles of a table, the lines above them, and what separates cells."""
-    skip = 0
-    try:
-        with gzip.open(path, "rt", encoding="utf-8-sig") if _is_gzip(path) else path.open(encoding="utf-8-sig") as file:
-            line = file.readline()
-            if line.startswith(("#1.2", "#1.3")):  # GCT: a line with the numbers of rows and columns follows
-                file.readline()
-                skip, line = 2, file.readline()
-            while line.startswith("#"):
-                skip += 1
-                line = file.readline()
-    except UnicodeDecodeError:
-        raise Unusable("not-a-matrix", "The file is no UTF-8 text.", "Save it as a text table in UTF-8.") from None
-    except (OSError, EOFError) as error:
-        raise Unusable(
-            "truncated-file", f"The matrix cannot be read ({type(error).__name__}).", "Copy the file again from its source."
-        ) from None
-    separator = max("\t,;", key=line.count)
-    separator = separator if separator in line else " "
-    if not line.strip() or separator not in line.strip():
-        raise Unusable(
-            "not-a-matrix", "The first line has no tab, comma, semicolon or blank.", "Give a table with a header line."
-        )
-    return [cell.strip() for cell in next(csv.reader([line.rstrip("\r\n")], delimiter=separator))], skip, separator
-
-
-def _first_row(path: Path, skip: int) -> str:
-    try:
-        with gzip.open(path, "rt", encoding="utf-8-sig") if _is_gzip(path) else path.open(encoding="utf-8-sig") as file:
-            for _ in range(skip + 1):
-                file.readline()
-            return file.readline().rstrip("\r\n")
-    except (OSError, EOFError, UnicodeDecodeError):
-        return ""
-
-
-def _first_row_width(path: Path, skip: int, separator: str) -> int:
-    line = _first_row(path, skip)
-    return len(next(csv.reader([line], delimiter=separator))) if line else 0
-
-
-def _decimal_commas(path: Path, skip: int) -> bool:
-    """Whether the first row has a comma in a number, as spreadsheets of French and German hospitals write them."""
-    return any(re.fullmatch(r'"?-?\d+,\d+"?', cell.strip()) for cell in _first_row(path, skip).split(";")[1:])
-
-
-def _is_gzip(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(2) == b"\x1f\x8b"
-
-
-def _numbers(text: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
-    out = []
-    for position, name in enumerate(columns):
-        stripped = text.get_column(name).str.strip_chars()
-        numbers = stripped.cast(pl.Float64(), strict=False)
-        bad = (stripped.is_not_null() & (stripped != "") & numbers.is_null()).arg_true()
-        if bad.len():
-            raise Unusable(
-                "not-a-number",
-                f"Row {int(bad[0]) + 1}, value column {position + 1} of the matrix is not a number ({bad.len()} such cells in it).",
-                "Correct the cell; missing values are written NA.",
-            )
-        out.append(numbers)
-    return text.with_columns(out)
-
-
-def _unique(header: list[str]) -> list[str]:
-    seen: Counter[str] = Counter()
-    out = []
-    for name in header:
-        seen[name] += 1
-        out.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
-    return out
 
 
 def _gene_like(names: list[str]) -> float:
@@ -275,11 +168,11 @@ def _from_frame(frame: pl.DataFrame, orientation: Orientation, kind: str) -> Ann
         raise Unusable("not-a-matrix", "The matrix has no row or no column of values.", "Give a table of genes x samples.")
     if genes_in_rows:
         symbols = frame.get_column(symbol_column).fill_null("").to_list() if symbol_column else None
-        keep = np.array([row not in _SUMMARY_ROWS for row in rows])
+        keep = np.array([row not in SUMMARY_ROWS for row in rows])
         genes = [row for row, k in zip(rows, keep, strict=True) if k]
         kept_symbols = None if symbols is None else [s for s, k in zip(symbols, keep, strict=True) if k]
         return _build(values[keep].T, value_columns, genes, kept_symbols, kind)
-    return _build(values, _unique(rows), value_columns, None, kind)
+    return _build(values, unique(rows), value_columns, None, kind)
 
 
 def _build(values: np.ndarray, samples: list[str], genes: list[str], symbols: list[str] | None, kind: str) -> AnnData:
@@ -312,8 +205,12 @@ def as_counts(values: np.ndarray) -> np.ndarray:
 
 def _named(adata: AnnData, names: list[str]) -> AnnData:
     adata.obs["sample"] = names
-    adata.obs_names = _unique(names)
+    adata.obs_names = unique(names)
     return adata
+
+
+def _from_samples(read: PerSample) -> AnnData:
+    return _named(_build(read.values, unique(read.samples), read.genes, None, read.source), read.samples)
 
 
 def _from_anndata(path: Path, layer: str | None) -> AnnData:
@@ -347,96 +244,13 @@ def _from_anndata(path: Path, layer: str | None) -> AnnData:
 def _read_h5ad(path: Path) -> AnnData:
     import anndata
 
-    if not _is_gzip(path):
+    if not is_gzip(path):
         return anndata.read_h5ad(path)
     with tempfile.TemporaryDirectory() as folder, gzip.open(path) as packed:
         plain = Path(folder) / "matrix.h5ad"
         with plain.open("wb") as file:
             shutil.copyfileobj(packed, file)
         return anndata.read_h5ad(plain)
-
-
-def _from_folder(folder: Path, strand: Strand, transcripts: Path | str | None) -> AnnData:
-    star = sorted(p for p in folder.rglob("*ReadsPerGene.out.tab*") if p.name.endswith((".tab", ".tab.gz")))
-    if star:
-        return _from_files(star, strand, None)
-    quants = sorted(p for p in folder.rglob("quant.sf*") if p.name in ("quant.sf", "quant.sf.gz"))
-    if quants:
-        return _from_files(quants, strand, _transcript_table(transcripts))
-    raise UserError(f"{folder} holds neither STAR ReadsPerGene.out.tab nor salmon quant.sf files. Give the matrix file itself.")
-
-
-def _from_files(files: list[Path], strand: Strand, mapping: dict[str, str] | None) -> AnnData:
-    """Put files of one sample each (salmon's with `mapping`, else STAR's) into one matrix."""
-    columns: list[dict[str, float]] = []
-    names = [_star_name(path) if mapping is None else path.parent.name for path in files]
-    for place, path in enumerate(files, start=1):
-        try:
-            column = _read_star(path, strand) if mapping is None else _read_salmon(path, mapping)
-        except Unusable as problem:
-            raise Unusable(problem.reason, f"File {place} of {len(files)}, by name: {problem.message}", problem.remedy) from None
-        if columns and column.keys() != columns[0].keys():
-            raise Unusable(
-                "different-genes",
-                f"File {place} of {len(files)}, by name, lists {len(column)} genes, and not those of the first ({len(columns[0])}).",
-                "Copy it again if it is cut short, or count all samples with one annotation.",
-            )
-        columns.append(column)
-    genes = list(columns[0])
-    values = np.array([[column[gene] for gene in genes] for column in columns], dtype=np.float64)
-    adata = _build(values, _unique(names), genes, None, "star" if mapping is None else "salmon")
-    return _named(adata, names)
-
-
-def _star_name(path: Path) -> str:
-    name = re.sub(r"ReadsPerGene\.out\.tab(\.gz)?$", "", path.name).rstrip("._-")
-    return name or path.parent.name
-
-
-def _read_star(path: Path, strand: Strand) -> dict[str, float]:
-    frame = _guard(
-        lambda: pl.read_csv(
-            path,
-            has_header=False,
-            separator="\t",
-            schema={"gene": pl.String(), "unstranded": pl.Float64(), "forward": pl.Float64(), "reverse": pl.Float64()},
-        )
-    ).filter(~pl.col("gene").is_in(list(_SUMMARY_ROWS)))
-    return dict(zip(frame["gene"].to_list(), frame[strand].to_list(), strict=True))
-
-
-def _transcript_table(path: Path | str | None) -> dict[str, str]:
-    """Read which gene a transcript is of; a line of titles does no harm, for no transcript has such a name."""
-    if path is None:
-        raise UserError("Salmon tables count transcripts. Give the table transcript -> gene (two columns) as `transcripts`.")
-    path = Path(path)
-    if not path.exists():
-        raise UserError(f"There is no table of transcripts at {path}. Check the path.")
-    _, skip, separator = _header(path)
-    frame = _guard(lambda: pl.read_csv(path, separator=separator, has_header=False, skip_rows=skip, infer_schema_length=0))
-    pairs = frame.select(frame.columns[:2]).drop_nulls()
-    return {t.split(".")[0]: g for t, g in pairs.iter_rows()}
-
-
-def _read_salmon(path: Path, mapping: dict[str, str]) -> dict[str, float]:
-    frame = _guard(lambda: pl.read_csv(path, separator="\t", schema_overrides={"Name": pl.String(), "NumReads": pl.Float64()}))
-    if tuple(frame.columns) != _SALMON:
-        raise Unusable("not-a-matrix", "The file is no quant.sf of salmon.", "Give salmon's own table.")
-    total: dict[str, float] = {}
-    unknown = 0
-    for name, reads in zip(frame["Name"].to_list(), frame["NumReads"].to_list(), strict=True):
-        gene = mapping.get(name.split("|")[0].split(".")[0])
-        if gene is None:
-            unknown += 1
-        else:
-            total[gene] = total.get(gene, 0.0) + float(reads)
-    if not total or unknown > len(frame) // 2:
-        raise Unusable(
-            "unknown-transcripts",
-            f"{unknown} of {len(frame)} transcripts are not in the table.",
-            "Give the table of the index that salmon used.",
-        )
-    return total
 
 
 def combine(matrices: list[AnnData]) -> AnnData:

@@ -131,7 +131,7 @@ def test_tables_of_pipelines_r_and_spreadsheets(tmp_path: Path) -> None:
         "tximport.csv": '"",' + ",".join(quoted) + "\n" + rows(",", quote='"'),
         "write.table.txt": " ".join(quoted) + "\n" + rows(" ", quote='"'),
         "excel.csv": "\ufeffgene;" + ";".join(SAMPLES) + "\r\n" + rows(";").replace("\n", "\r\n"),
-        "french.csv": "gene;" + ";".join(SAMPLES) + "\n" + rows(";", "{},0".format),
+        "french.csv": "gene;" + ";".join(SAMPLES) + "\n" + rows(";", lambda value: str(value) if value % 2 else f"{value},0"),
         "htseq.tsv": f"gene\t{tab}\n{rows(chr(9))}__no_feature\t9\t9\t9\t9\n__ambiguous\t9\t9\t9\t9\n",
         "gtex.gct": f"#1.2\n40\t4\nName\tDescription\t{tab}\n{named}",
     }
