@@ -102,7 +102,7 @@ def write_shard(events: pl.DataFrame | pa.Table, path: Path) -> None:
 
     table = _with_dictionaries(events) if isinstance(events, pl.DataFrame) else events
     texts = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
-    whole = [field.name for field in table.schema if pa.types.is_int64(field.type) or pa.types.is_timestamp(field.type)]
+    whole = [field.name for field in table.schema if pa.types.is_int64(field.type)]
     # Dictionaries go to the file as they are. A reader shall find the texts they stand for, as MEDS asks.
     plain = pa.schema([f.with_type(f.type.value_type) if pa.types.is_dictionary(f.type) else f for f in table.schema])
     with (
@@ -112,9 +112,10 @@ def write_shard(events: pl.DataFrame | pa.Table, path: Path) -> None:
             table.schema,
             store_schema=False,
             use_dictionary=texts,
-            # Differences of ordered times and rows are as small as zstd makes them, at half its cost.
+            # Differences of ordered numbers are small and cheap. Those of times cost twice what a plain number costs to write
+            # and to read, for a quarter of its bytes.
             column_encoding=dict.fromkeys(whole, "DELTA_BINARY_PACKED"),
-            compression={field.name: "none" if field.name in whole else "lz4" for field in table.schema},
+            compression={field.name: "lz4" if field.name in texts else "none" for field in table.schema},
             # Those by which readers choose row groups, and those that are often empty and then need no reading.
             write_statistics=["subject_id", "time", "text_value", "end_time"],
         ) as writer,

@@ -6,7 +6,7 @@ integer (subject, time) orders them; only where a further row shares subject and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from clinical.door import sort_events
-from clinical.plain import DAY, HAS_END, HAS_NUMBER, IS_DAY, Codebook, Numbers
+from clinical.plain import DAY, HAS_END, HAS_NUMBER, HAS_TEXT, IS_DAY, RECORD, Codebook, Numbers
 from clinical.plausibility import GRACE, refuted_deaths
 from groundwork.tables import EVENTS
 
@@ -23,83 +23,75 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _NOTHING = -1
+_SECOND = 1_000_000
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Plain rows of one source table in one shard; `rank` counts the subjects of the shard."""
+    """Plain rows of one source table in one shard, of a batch that `offset` rows of the table come before."""
 
     source: str
-    columns: dict[str, Numbers]
-
-    def __len__(self) -> int:
-        return len(self.columns["time"])
+    offset: int
+    rows: int
 
 
 class Rows:
-    """All rows of a shard, plain ones first, as columns of numbers; texts are places in lists.
+    """All rows of a shard, plain ones first, as records of numbers; texts are places in lists.
 
-    `further` rows of `EVENTS` follow the plain ones in the order of the timeline.
+    `further` rows of `EVENTS` follow the plain ones in the order of the timeline. What a record has no place for is
+    taken from them when the table is made.
     """
 
-    def __init__(self, pieces: Sequence[Piece], further: pl.DataFrame, subjects: Numbers, book: Codebook) -> None:
-        pieces = sorted((piece for piece in pieces if len(piece)), key=lambda piece: piece.source)
+    def __init__(
+        self, pieces: Sequence[Piece], records: Numbers, further: pl.DataFrame, subjects: Numbers, book: Codebook
+    ) -> None:
         further = sort_events(further)
         self.subjects = subjects
-        self.plain = sum(len(piece) for piece in pieces)
+        self.plain = len(records)
         self.further = further
         self.sources = sorted({piece.source for piece in pieces} | set(further["source"].drop_nulls()))
-        self.names = list(book.names)
-        self.units = list(book.units)
-
-        def column(name: str, dtype: type, empty: int, more: Numbers) -> Numbers:
-            parts = [
-                piece.columns[name] if name in piece.columns else np.full(len(piece), empty, dtype=dtype) for piece in pieces
-            ]
-            return np.concatenate([*parts, more.astype(dtype)])
-
-        def micros(name: str) -> Numbers:
-            return further[name].to_physical().fill_null(0).to_numpy()
-
-        def known(name: str) -> Numbers:
-            return further[name].is_not_null().to_numpy()
-
-        self.rank = column("rank", np.int64, 0, np.searchsorted(subjects, further["subject_id"].to_numpy()))
-        self.time = column("time", np.int64, 0, micros("time"))
-        self.end = column("end", np.int64, 0, micros("end_time"))
-        self.number = column("number", np.float32, 0, further["numeric_value"].fill_null(0).to_numpy())
-        flags = known("end_time") * HAS_END + known("numeric_value") * HAS_NUMBER
-        self.flags = column("flags", np.uint8, 0, flags)
-        self.code = column("code", np.int32, 0, _places(further["code"], self.names))
-        self.text = column("text", np.int32, _NOTHING, _places(further["text_value"], self.names))
-        self.unit = column("unit", np.int32, _NOTHING, _places(further["unit"], self.units))
-        self.source_row = column("source_row", np.int64, 0, further["source_row"].to_numpy())
-        ranks = np.repeat([self.sources.index(piece.source) for piece in pieces], [len(piece) for piece in pieces])
-        self.source = np.concatenate([ranks, _places(further["source"], list(self.sources))]).astype(np.int32)
-        self.timed = np.concatenate([np.ones(self.plain, dtype=bool), known("time")])
+        self.names, code = _places(further["code"], book.names, book.place)
+        self.names, self._text = _places(further["text_value"], self.names, book.place)
+        self.units, self._unit = _places(further["unit"], book.units, {})
+        more = np.zeros(further.height, dtype=RECORD)
+        more["time"] = _micros(further["time"])
+        more["code"] = code
+        more["rank"] = np.searchsorted(subjects, further["subject_id"].to_numpy())
+        self.records = np.concatenate([records, more])
+        self.time = np.ascontiguousarray(self.records["time"])
+        self.rank = self.records["rank"].astype(np.int64)
+        self.timed = np.ones(len(self.records), dtype=bool)
+        self.timed[self.plain :] = further["time"].is_not_null().to_numpy()
+        _, source = _places(further["source"], self.sources, {})
+        rows = [piece.rows for piece in pieces]
+        places = np.repeat(np.array([self.sources.index(piece.source) for piece in pieces], dtype=np.int32), rows)
+        self.source = np.concatenate([places, source])
+        offsets = np.repeat(np.array([piece.offset + 1 for piece in pieces], dtype=np.int64), rows)
+        self.source_row = np.concatenate([self.records["row"][: self.plain] + offsets, further["source_row"].to_numpy()])
 
     def __len__(self) -> int:
-        return len(self.time)
+        return len(self.records)
 
     def order(self) -> Numbers:
         """Return the places of the rows in the order of the timeline."""
         if not len(self):
             return np.empty(0, dtype=np.int64)
         first = self.time[self.timed].min() if self.timed.any() else 0
+        step = _SECOND if (self.time % _SECOND == 0).all() else 1
         # Static facts and partial dates come before what has a time.
-        since = np.where(self.timed, self.time - first + 1, 0)
-        bits = int(since.max()).bit_length()
-        if bits + len(self.subjects).bit_length() < 64:
-            key = (self.rank << bits) | since
-            order = pl.DataFrame({"key": key}).select(pl.arg_sort_by("key", maintain_order=True)).to_series().to_numpy()
-            key = key[order]
+        since = np.where(self.timed, (self.time - first) // step + 1, 0)
+        bits, places = int(since.max()).bit_length(), len(self).bit_length()
+        if bits + places + len(self.subjects).bit_length() < 64:
+            # Subject, time and place in one number: numbers sort several times faster than their places.
+            key = pl.Series((((self.rank << bits) | since) << places) | np.arange(len(self))).sort().to_numpy()
+            order, key = key & ((1 << places) - 1), key >> places
             again = key[1:] == key[:-1]
         else:
             frame = pl.DataFrame({"rank": self.rank, "since": since})
-            order = frame.select(pl.arg_sort_by("rank", "since", maintain_order=True)).to_series().to_numpy()
+            order = frame.select(pl.arg_sort_by("rank", "since", maintain_order=True)).to_series().to_numpy().astype(np.int64)
             rank, since = self.rank[order], since[order]
             again = (rank[1:] == rank[:-1]) & (since[1:] == since[:-1])
-        return self._settled(order.astype(np.int64), again)
+        return self._settled(order, again)
 
     def _settled(self, order: Numbers, again: Numbers) -> Numbers:
         """Return `order` with the rows in place that share subject and time with a further row."""
@@ -145,71 +137,94 @@ class Rows:
         """Return some rows as an Arrow table of EVENTS, whose texts are dictionaries in order of their values."""
         import pyarrow as pa
 
-        stamp = pa.timestamp("us")
-        time, flags = self.time[rows], self.flags[rows]
+        stamp, whole = pa.timestamp("us"), pa.int64()
+        records = self.records.take(rows)
+        time, flags = np.ascontiguousarray(records["time"]), np.ascontiguousarray(records["flags"])
+        end, number = np.ascontiguousarray(records["end"]), np.ascontiguousarray(records["number"])
+        ended, numbered, texted = flags & HAS_END != 0, flags & HAS_NUMBER != 0, flags & HAS_TEXT != 0
+        text = np.where(texted, records["text"], _NOTHING) if texted.any() else np.full(len(rows), _NOTHING, dtype=np.int32)
+        unit = records["unit"].astype(np.int32)
         low, high = time, time + (flags & IS_DAY) * np.int64(DAY - 1)
-        timed = self.timed[rows]
-        bounded = np.ones(len(rows), dtype=bool)
-        recorded = pa.nulls(len(rows), stamp)
+        bounded, was_recorded = np.ones(len(rows), dtype=bool), np.zeros(len(rows), dtype=bool)
+        recorded = was_recorded.astype(np.int64)
         at = np.flatnonzero(rows >= self.plain)
         if len(at):
-            further = self.further[rows[at] - self.plain]
+            place = rows[at] - self.plain
+            further = self.further[place]
             low = low.copy()
-            low[at] = further["time_min"].to_physical().fill_null(0).to_numpy()
-            high[at] = further["time_max"].to_physical().fill_null(0).to_numpy()
-            bounded[at] = further["time_min"].is_not_null().to_numpy()
-            if further["recorded_time"].null_count() < len(at):
-                when = np.zeros(len(rows), dtype=np.int64)
-                has = np.zeros(len(rows), dtype=bool)
-                when[at] = further["recorded_time"].to_physical().fill_null(0).to_numpy()
-                has[at] = further["recorded_time"].is_not_null().to_numpy()
-                recorded = _nullable(when, has).view(stamp)
+            for column, known, name in (
+                (low, bounded, "time_min"),
+                (high, bounded, "time_max"),
+                (end, ended, "end_time"),
+                (recorded, was_recorded, "recorded_time"),
+            ):
+                column[at], known[at] = _micros(further[name]), further[name].is_not_null().to_numpy()
+            value = further["numeric_value"]
+            number[at], numbered[at] = value.fill_null(0).to_numpy(), value.is_not_null().to_numpy()
+            text[at], unit[at] = self._text[place], self._unit[place]
         columns = {
-            "subject_id": pa.array(self.subjects[self.rank[rows]]),
-            "time": _nullable(time, timed).view(stamp),
-            "code": _dictionary(self.code[rows], self.names, pa.string()),
-            "numeric_value": _nullable(self.number[rows], flags & HAS_NUMBER != 0),
-            "text_value": _dictionary(self.text[rows], self.names, pa.large_string()),
-            "time_min": _nullable(low, bounded).view(stamp),
-            "time_max": _nullable(high, bounded).view(stamp),
-            "end_time": _nullable(self.end[rows], flags & HAS_END != 0).view(stamp),
-            "unit": _dictionary(self.unit[rows], self.units, pa.string()),
-            "recorded_time": recorded,
-            "source": _dictionary(self.source[rows], self.sources, pa.string()),
-            "source_row": pa.array(self.source_row[rows]),
+            "subject_id": _array(self.subjects.take(records["rank"]), None, whole),
+            "time": _array(time, self.timed.take(rows), stamp),
+            "code": _dictionary(np.ascontiguousarray(records["code"]), self.names, pa.string()),
+            "numeric_value": _array(number, numbered, pa.float32()),
+            "text_value": _dictionary(text, self.names, pa.large_string()),
+            "time_min": _array(low, bounded, stamp),
+            "time_max": _array(high, bounded, stamp),
+            "end_time": _array(end, ended, stamp),
+            "unit": _dictionary(unit, self.units, pa.string()),
+            "recorded_time": _array(recorded, was_recorded, stamp),
+            "source": _dictionary(self.source.take(rows), self.sources, pa.string()),
+            "source_row": _array(self.source_row.take(rows), None, whole),
         }
         return pa.table({name: columns[name] for name in EVENTS.schema()})
 
 
-def _places(texts: pl.Series, names: list[str]) -> Numbers:
-    """Return the place of each text in `names`, which grows by those it does not hold; -1 for null."""
+def _micros(moments: pl.Series) -> Numbers:
+    return moments.to_physical().fill_null(0).to_numpy()
+
+
+def _places(texts: pl.Series, names: Sequence[str], known: Mapping[str, int]) -> tuple[Sequence[str], Numbers]:
+    """Return `names` and those of `texts` they do not hold, and the place of each text in them; -1 for null.
+
+    `known` tells the place of some names without a search.
+    """
     if texts.null_count() == len(texts):
-        return np.full(len(texts), _NOTHING, dtype=np.int32)
-    place = {name: number for number, name in enumerate(names)}
+        return names, np.full(len(texts), _NOTHING, dtype=np.int32)
+    place: dict[str, int] = {}
+    more: list[str] = []
     for text in texts.drop_nulls().unique().sort():
-        if text not in place:
-            place[text] = len(names)
-            names.append(text)
-    return texts.replace_strict(place, default=_NOTHING, return_dtype=pl.Int32).fill_null(_NOTHING).to_numpy()
+        if text in known:
+            place[text] = known[text]
+        elif text in names:
+            place[text] = names.index(text)
+        else:
+            place[text] = len(names) + len(more)
+            more.append(text)
+    found = texts.replace_strict(place, default=_NOTHING, return_dtype=pl.Int32).fill_null(_NOTHING).to_numpy()
+    return (*names, *more), found
 
 
-def _nullable(values: Numbers, known: Numbers) -> pa.Array:
+def _array(values: Numbers, known: Numbers | None, dtype: pa.DataType) -> pa.Array:
+    """Return values as Arrow takes them, without a copy; those not `known` are null."""
     import pyarrow as pa
 
-    return pa.array(values) if known.all() else pa.array(values, mask=~known)
+    nulls = 0 if known is None else len(known) - int(np.count_nonzero(known))
+    bitmap = pa.py_buffer(np.packbits(known, bitorder="little")) if nulls else None
+    return pa.Array.from_buffers(dtype, len(values), [bitmap, pa.py_buffer(values)], null_count=nulls)
 
 
 def _dictionary(places: Numbers, names: Sequence[str], dtype: pa.DataType) -> pa.Array:
     """Return texts as a dictionary of just the names in use, ascending, so that its bytes hang on the rows alone."""
     import pyarrow as pa
 
-    known = places >= 0
-    whole = bool(known.all())
-    if not known.any():
+    # A last place for what has no name.
+    counts = np.bincount(places, minlength=len(names) + 1) if len(places) and places.min() >= 0 else None
+    if counts is None:
+        counts = np.bincount(places + 1, minlength=len(names) + 1)[1:]
+    used = sorted(np.flatnonzero(counts).tolist(), key=names.__getitem__)
+    if not used:
         return pa.nulls(len(places), pa.dictionary(pa.int32(), dtype))
-    counts = np.bincount(places if whole else places[known], minlength=len(names))
-    used = sorted((names[one], one) for one in np.flatnonzero(counts).tolist())
-    new = np.zeros(len(names), dtype=np.int32)
-    new[[one for _, one in used]] = np.arange(len(used), dtype=np.int32)
-    indices = pa.array(new[places]) if whole else pa.array(new[np.where(known, places, 0)], mask=~known)
-    return pa.DictionaryArray.from_arrays(indices, pa.array([name for name, _ in used], dtype))
+    new = np.zeros(len(names) + 1, dtype=np.int32)
+    new[used] = np.arange(len(used), dtype=np.int32)
+    indices = _array(new.take(places, mode="wrap"), places >= 0, pa.int32())
+    return pa.DictionaryArray.from_arrays(indices, pa.array([names[one] for one in used], dtype))

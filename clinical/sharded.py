@@ -19,7 +19,7 @@ import polars as pl
 
 from clinical import door, meds, omop, reading
 from clinical.door import ACCOUNT, Door
-from clinical.plain import Codebook, Persons, PlainRows, Source, codebook, plain_rows, used_concepts
+from clinical.plain import RECORD, Codebook, Numbers, Persons, PlainRows, Source, codebook, plain_rows, used_concepts
 from clinical.shard import Piece, Rows
 from groundwork.files import atomic_folder
 from groundwork.problems import UserError
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from distributed import Client
 
 ROWS_PER_BATCH = 1_000_000
+MOST_SUBJECTS = 1 << 16
+"""Subjects in one shard: their places are written in two bytes."""
+
 _FORMAT = "omop"
 
 
@@ -114,6 +117,8 @@ def build_dataset(
         UserError: If a table is not Parquet, or there is no PERSON.
     """
     tables = {name.removeprefix("2b_"): paths for name, paths in reading.find_tables(source).items()}
+    if subjects_per_shard > MOST_SUBJECTS:
+        raise UserError(f"A shard holds at most {MOST_SUBJECTS} subjects, not {subjects_per_shard}. Ask for smaller shards.")
     if "person" not in tables:
         raise UserError(f"There is no PERSON table in {source}. Name the folder that holds person.parquet.")
     others = [path.name for paths in tables.values() for path in paths if path.suffix != ".parquet"]
@@ -157,7 +162,7 @@ def build_dataset(
         refused = QUARANTINE.conform(pl.concat([QUARANTINE.empty(), *problems]))
         write_parquet(refused, out / "metadata" / "problems.parquet")
         write_parquet(account, out / "metadata" / "account.parquet")
-        _open_pieces.cache_clear()
+        _plain_files.cache_clear()
         for piece in work.iterdir():
             piece.unlink()
         work.rmdir()
@@ -202,7 +207,7 @@ def _run_batch(shared: _Shared, batch: Batch) -> dict[str, Any]:
     source = Source(pq.ParquetFile(batch.path), batch.row_groups)
     plain = None
     if batch.table in omop.EVENT_TABLES:
-        plain = plain_rows(source, batch.table, batch.offset, shared.book, shared.persons)
+        plain = plain_rows(source, batch.table, shared.book, shared.persons)
     done = 0 if plain is None else _set_down_plain(plain, shared, batch)
     if plain is not None and not len(plain.others):
         name = f"{shared.centre}/{_FORMAT}/{batch.table}"
@@ -221,24 +226,21 @@ def _run_batch(shared: _Shared, batch: Batch) -> dict[str, Any]:
 
 
 def _set_down_plain(plain: PlainRows, shared: _Shared, batch: Batch) -> int:
-    """Leave the plain rows of a batch in one file, a record batch for each shard; return how many there are."""
-    import pyarrow as pa
+    """Leave the plain rows of a batch in one file, in the order of their shards; return how many there are.
 
-    shard = (plain.columns["rank"] // shared.subjects_per_shard).astype(np.uint32)
+    The file: rows of the table before the batch, where each shard begins and the last ends, then the records.
+    """
     shards = len(shared.starts)
-    order = np.argsort(shard.astype(np.uint16) if shards < 1 << 16 else shard, kind="stable")
-    columns = {name: pa.array(column[order]) for name, column in plain.columns.items()}
-    cuts = [0, *np.cumsum(np.bincount(shard, minlength=shards)).tolist()]
-    whole = pa.record_batch(columns)
-    # Pieces live for minutes: quick to write and to map, not small.
-    with pa.ipc.new_file(_plain_file(shared.work, batch), whole.schema) as writer:
-        for low, high in pairwise(cuts):
-            writer.write_batch(whole.slice(low, high - low))
+    shard = plain.rank // np.uint32(shared.subjects_per_shard)
+    plain.records["rank"] = plain.rank - shard * np.uint32(shared.subjects_per_shard)
+    # Small numbers sort by radix.
+    order = np.argsort(shard.astype(np.min_scalar_type(shards)), kind="stable")
+    cuts = np.cumsum(np.bincount(shard, minlength=shards))
+    head = np.array([batch.offset, 0, *cuts.tolist()], dtype=np.int64)
+    with (shared.work / f"plain-{batch.table}-{batch.number:05d}.rows").open("wb") as file:
+        head.tofile(file)
+        plain.records.take(order).tofile(file)
     return len(order)
-
-
-def _plain_file(work: Path, batch: Batch) -> str:
-    return str(work / f"plain-{batch.table}-{batch.number:05d}.arrow")
 
 
 def _set_down(table: door.TableEvents, shared: _Shared, name: str, number: int) -> dict[str, Any]:
@@ -269,7 +271,7 @@ def _run_shard(shared: _Shared, shard: int) -> dict[str, Any]:
         file.unlink()
     first = shard * shared.subjects_per_shard
     subjects = shared.subjects.slice(first, shared.subjects_per_shard).to_numpy()
-    rows = Rows(_pieces(shared, shard, first), further, subjects, shared.book)
+    rows = Rows(*_plain_of(shared, shard), further, subjects, shared.book)
     order, refuted = rows.without_refuted(rows.order())
     if refuted.height:
         found = [door.refuted_problem(row) for row in refuted["source_row"]]
@@ -277,36 +279,44 @@ def _run_shard(shared: _Shared, shard: int) -> dict[str, Any]:
         write_parquet(frame, shared.work / f"problems-refuted-{shard:06d}.parquet")
     table = rows.table(order)
     meds.write_shard(table, shared.out / f"{shard}.parquet")
-    counts = np.bincount(rows.source[order], minlength=len(rows.sources))
     return {
         "events": len(order),
         "codes": table["code"].chunk(0).dictionary.to_pylist() if len(order) else [],
-        "by_source": dict(zip(rows.sources, counts.tolist(), strict=True)),
+        "by_source": _by_source(table["source"].chunk(0)) if len(order) else {},
         "refuted": refuted.height,
     }
 
 
-def _pieces(shared: _Shared, shard: int, first: int) -> list[Piece]:
-    """Return the plain rows of one shard, in the order of table and row."""
-    pieces = []
-    for name, reader in _open_pieces(shared.work):
+def _by_source(source: pa.DictionaryArray) -> dict[str, int]:
+    return dict(zip(source.dictionary.to_pylist(), np.bincount(source.indices.to_numpy()).tolist(), strict=True))
+
+
+def _plain_of(shared: _Shared, shard: int) -> tuple[list[Piece], Numbers]:
+    """Return where the plain rows of one shard come from, in the order of table and row, and their records."""
+    found = [
+        (path, Piece(f"{shared.centre}/{_FORMAT}/{table}", int(head[0]), int(head[shard + 2] - head[shard + 1])), head)
+        for path, table, head in _plain_files(shared.work, len(shared.starts))
+        if head[shard + 2] > head[shard + 1]
+    ]
+    records = np.empty(sum(piece.rows for _, piece, _ in found), dtype=RECORD)
+    at = 0
+    for path, piece, head in found:
         # Read, not mapped: what is mapped counts as memory of the process until it is closed.
-        batch = reader.get_batch(shard)
-        if batch.num_rows:
-            columns = {column: batch.column(place).to_numpy() for place, column in enumerate(batch.schema.names)}
-            columns["rank"] = columns["rank"].astype(np.int64) - first
-            pieces.append(Piece(f"{shared.centre}/{_FORMAT}/{name}", columns))
-    return pieces
+        with path.open("rb", buffering=0) as file:
+            file.seek(head.nbytes + int(head[shard + 1]) * RECORD.itemsize)
+            file.readinto(records[at : at + piece.rows].view(np.uint8).data)
+        at += piece.rows
+    return [piece for _, piece, _ in found], records
 
 
 @lru_cache(maxsize=1)
-def _open_pieces(work: Path) -> list[tuple[str, pa.ipc.RecordBatchFileReader]]:
-    """Return table and reader of every file of plain rows, in the order of table and row; opened once for all shards."""
-    import pyarrow as pa
-
-    paths = sorted(work.glob("plain-*.arrow"))
-    names = [path.name.removeprefix("plain-").rsplit("-", 1)[0] for path in paths]
-    return [(name, pa.ipc.open_file(pa.OSFile(str(path)))) for name, path in zip(names, paths, strict=True)]
+def _plain_files(work: Path, shards: int) -> list[tuple[Path, str, Numbers]]:
+    """Return path, table and head of every file of plain rows, in the order of table and row; read once for all shards."""
+    paths = sorted(work.glob("plain-*.rows"))
+    tables = [path.name.removeprefix("plain-").rsplit("-", 1)[0] for path in paths]
+    heads = [np.fromfile(path, dtype=np.int64, count=shards + 2) for path in paths]
+    # The name of a table may begin another's: sorted by path is not sorted by table.
+    return sorted(zip(paths, tables, heads, strict=True), key=lambda file: (file[1], file[0]))
 
 
 def _total(batches: Sequence[dict[str, Any]], shards: Sequence[dict[str, Any]], centre: str) -> pl.DataFrame:
