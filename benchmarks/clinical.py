@@ -205,6 +205,7 @@ def main() -> None:
     if options.stage:
         {"read": stage_read, "ours": stage_ours}[options.stage](source, out)
         return
+    shutil.rmtree(out, ignore_errors=True)
     common = ["--subjects", str(options.subjects), "--events", str(options.events), "--folder", str(folder)]
     here = [sys.executable, "-m", "benchmarks.clinical", *common]
     if not source.exists():

@@ -233,7 +233,7 @@ def resolve(persons: dict[str, list[Identifier]], door: Door, centre: str) -> tu
     """Return `person, subject_id, shift_days` of the persons the door knows, and those whose identifiers conflict."""
     if isinstance(door, LocalDoor):
         door.announce(persons)
-    rows: list[tuple[str, int, int]] = []
+    found: dict[str, Subject] = {}
     conflicts: set[str] = set()
     for person, identifiers in persons.items():
         try:
@@ -242,9 +242,13 @@ def resolve(persons: dict[str, list[Identifier]], door: Door, centre: str) -> tu
             conflicts.add(person)
             continue
         if subject is not None:
-            rows.append((person, subject.subject_id, subject.shift_days))
-    schema = {"person": pl.String, "subject_id": pl.Int64, "shift_days": pl.Int64}
-    return pl.DataFrame(rows, schema=schema, orient="row"), conflicts
+            found[person] = subject
+    known = {
+        "person": pl.Series(found.keys(), dtype=pl.String),
+        "subject_id": pl.Series([subject.subject_id for subject in found.values()], dtype=pl.Int64),
+        "shift_days": pl.Series([subject.shift_days for subject in found.values()], dtype=pl.Int64),
+    }
+    return pl.DataFrame(known), conflicts
 
 
 def refuted_problem(row: int) -> RowProblem:

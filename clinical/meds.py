@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -35,6 +34,7 @@ SUBJECTS_PER_SHARD = 250
 ROWS_PER_BLOCK = 1_000_000
 """About 150 MB of events."""
 _ROW_GROUP = 262_144
+_PARTS = 256
 OUR_COLUMNS = ("time_min", "time_max", "end_time", "unit", "recorded_time", "source", "source_row")
 
 
@@ -95,7 +95,7 @@ def write_shard(events: pl.DataFrame | pa.Table, path: Path) -> None:
 
     Args:
         events: EVENTS in the order of the timeline; as an Arrow table, texts are dictionaries in order of their values.
-        path: The file.
+        path: The file, in a folder that appears whole or not at all.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -105,21 +105,18 @@ def write_shard(events: pl.DataFrame | pa.Table, path: Path) -> None:
     whole = [field.name for field in table.schema if pa.types.is_int64(field.type)]
     # Dictionaries go to the file as they are. A reader shall find the texts they stand for, as MEDS asks.
     plain = pa.schema([f.with_type(f.type.value_type) if pa.types.is_dictionary(f.type) else f for f in table.schema])
-    with (
-        atomic_file(path) as temporary,
-        pq.ParquetWriter(
-            temporary,
-            table.schema,
-            store_schema=False,
-            use_dictionary=texts,
-            # Differences of ordered numbers are small and cheap. Those of times cost twice what a plain number costs to write
-            # and to read, for a quarter of its bytes.
-            column_encoding=dict.fromkeys(whole, "DELTA_BINARY_PACKED"),
-            compression={field.name: "lz4" if field.name in texts else "none" for field in table.schema},
-            # Those by which readers choose row groups, and those that are often empty and then need no reading.
-            write_statistics=["subject_id", "time", "text_value", "end_time"],
-        ) as writer,
-    ):
+    with pq.ParquetWriter(
+        path,
+        table.schema,
+        store_schema=False,
+        use_dictionary=texts,
+        # Differences of ordered numbers are small and cheap. Those of times cost twice what a plain number costs to write
+        # and to read, for a quarter of its bytes.
+        column_encoding=dict.fromkeys(whole, "DELTA_BINARY_PACKED"),
+        compression={field.name: "lz4" if field.name in texts else "none" for field in table.schema},
+        # Those by which readers choose row groups, and those that are often empty and then need no reading.
+        write_statistics=["subject_id", "time", "text_value", "end_time"],
+    ) as writer:
         writer.write_table(table, row_group_size=_ROW_GROUP)
         writer.add_key_value_metadata({"ARROW:schema": base64.b64encode(plain.serialize().to_pybytes()).decode()})
 
@@ -183,13 +180,18 @@ def count_codes(folder: Path | str) -> pl.DataFrame:
     """
     import pyarrow.parquet as pq
 
-    counts: Counter[str] = Counter()
-    for shard in _shards(Path(folder)):
+    total = pl.DataFrame(schema={"code": pl.String, "events": pl.Int64})
+    parts: list[pl.DataFrame] = []
+    shards = _shards(Path(folder))
+    for number, shard in enumerate(shards, start=1):
         # Codes stay the numbers of their dictionaries: counting them needs no text.
-        for group in pq.read_table(shard, columns=["code"], read_dictionary=["code"], use_threads=False)["code"].chunks:
+        for group in pq.ParquetFile(shard, read_dictionary=["code"]).read(["code"], use_threads=False)["code"].chunks:
             found = np.bincount(group.indices.to_numpy(), minlength=len(group.dictionary))
-            counts.update(dict(zip(group.dictionary.to_pylist(), found.tolist(), strict=True)))
-    return pl.DataFrame(sorted(counts.items()), schema={"code": pl.String, "events": pl.Int64}, orient="row")
+            parts.append(pl.DataFrame({"code": pl.Series(group.dictionary, dtype=pl.String), "events": found}))
+        if len(parts) >= _PARTS or number == len(shards):
+            total = pl.concat([total, *parts]).group_by("code").agg(pl.col("events").sum())
+            parts = []
+    return total.sort("code")
 
 
 def _shards(folder: Path) -> list[Path]:

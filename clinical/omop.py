@@ -110,6 +110,8 @@ NOT_EVENTS: dict[str, str] = {
 """CDM tables that hold no event of a person, and why."""
 
 _SEX = {8507: "M", 8532: "F"}
+PERSON_CODES = ("MEDS_BIRTH", "MEDS_DEATH", "SEX//F", "SEX//M")
+"""Codes of the events that PERSON and DEATH give."""
 _UNITS = {
     8713: "g/dL", 8636: "g/L", 8645: "U/L", 8840: "mg/dL", 8751: "mg/L", 8753: "mmol/L", 8876: "mm[Hg]", 9529: "kg",
     8582: "cm", 8588: "mm", 8554: "%", 8512: "d", 8505: "h", 8749: "umol/L", 8848: "10*3/uL", 8815: "10*6/uL", 9448: "a",

@@ -78,6 +78,13 @@ class Codebook:
         """Place of each of the names."""
         return {name: number for number, name in enumerate(self.names)}
 
+    @cached_property
+    def listed(self) -> pa.Array:
+        """The names as Arrow has them."""
+        import pyarrow as pa
+
+        return pa.array(self.names, pa.string())
+
 
 def codebook(used: Sequence[int], concepts: pl.DataFrame, prefixes: Sequence[str]) -> Codebook:
     """Return the codebook of the concepts in use.
@@ -93,8 +100,8 @@ def codebook(used: Sequence[int], concepts: pl.DataFrame, prefixes: Sequence[str
     unit_of = omop.units_of(concepts)
     answers = [known.get(one, f"OMOP//{one}") for one in ids]
     coded = {prefix: [prefix + known[one] if one in known else None for one in ids] for prefix in sorted(set(prefixes))}
-    # In order, so that a shard need not sort the names it uses.
-    names = sorted({*answers} | {name for codes in coded.values() for name in codes if name is not None})
+    # In order, and with those of every person, so that a shard need not sort the names it uses.
+    names = sorted({*answers, *omop.PERSON_CODES} | {name for codes in coded.values() for name in codes if name is not None})
     place = {name: number for number, name in enumerate(names)} | {None: _NOWHERE}
 
     def unit(one: int) -> int:
@@ -180,9 +187,14 @@ class Source:
     row_groups: tuple[int, ...]
 
     @cached_property
+    def schema(self) -> pa.Schema:
+        """The columns as Arrow reads them."""
+        return self.file.schema_arrow
+
+    @cached_property
     def columns(self) -> dict[str, str]:
         """Names of the columns by their lower case."""
-        return {name.strip().lower(): name for name in self.file.schema_arrow.names}
+        return {name.strip().lower(): name for name in self.schema.names}
 
     @cached_property
     def rows(self) -> int:
@@ -195,7 +207,7 @@ class Source:
 
         if name not in self.columns:
             return None
-        dtype = self.file.schema_arrow.field(self.columns[name]).type
+        dtype = self.schema.field(self.columns[name]).type
         return None if pa.types.is_null(dtype) or self.is_empty(name) else dtype
 
     def read(self, name: str) -> pa.Array:

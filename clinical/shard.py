@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from clinical.door import sort_events
-from clinical.plain import DAY, HAS_END, HAS_NUMBER, HAS_TEXT, IS_DAY, RECORD, Codebook, Numbers
+from clinical.plain import DAY, HAS_END, HAS_NUMBER, HAS_TEXT, IS_DAY, Codebook, Numbers
 from clinical.plausibility import GRACE, refuted_deaths
 from groundwork.tables import EVENTS
 
@@ -38,8 +38,8 @@ class Piece:
 class Rows:
     """All rows of a shard, plain ones first, as records of numbers; texts are places in lists.
 
-    `further` rows of `EVENTS` follow the plain ones in the order of the timeline. What a record has no place for is
-    taken from them when the table is made.
+    `further` rows of `EVENTS` follow the plain ones in the order of the timeline; `records` has room for them at its end.
+    What a record has no place for is taken from the rows when the table is made.
     """
 
     def __init__(
@@ -47,21 +47,22 @@ class Rows:
     ) -> None:
         further = sort_events(further)
         self.subjects = subjects
-        self.plain = len(records)
+        self.plain = len(records) - further.height
         self.further = further
         self.sources = sorted({piece.source for piece in pieces} | set(further["source"].drop_nulls()))
-        self.names, code = _places(further["code"], book.names, book.place)
-        self.names, self._text = _places(further["text_value"], self.names, book.place)
-        self.units, self._unit = _places(further["unit"], book.units, {})
-        more = np.zeros(further.height, dtype=RECORD)
-        more["time"] = _micros(further["time"])
-        more["code"] = code
+        names, code = _places(further["code"], book.names, book.place)
+        names, self._text = _places(further["text_value"], names, book.place)
+        self.names = book.listed if len(names) == len(book.names) else _listed(names)
+        units, self._unit = _places(further["unit"], book.units, {})
+        self.units = _listed(units)
+        self.timed = np.ones(len(records), dtype=bool)
+        more = records[self.plain :]
+        more["time"], self.timed[self.plain :] = _micros(further["time"])
+        more["code"], more["flags"] = code, 0
         more["rank"] = np.searchsorted(subjects, further["subject_id"].to_numpy())
-        self.records = np.concatenate([records, more])
-        self.time = np.ascontiguousarray(self.records["time"])
-        self.rank = self.records["rank"].astype(np.int64)
-        self.timed = np.ones(len(self.records), dtype=bool)
-        self.timed[self.plain :] = further["time"].is_not_null().to_numpy()
+        self.records = records
+        self.time = np.ascontiguousarray(records["time"])
+        self.rank = records["rank"].astype(np.int64)
         _, source = _places(further["source"], self.sources, {})
         rows = [piece.rows for piece in pieces]
         places = np.repeat(np.array([self.sources.index(piece.source) for piece in pieces], dtype=np.int32), rows)
@@ -158,9 +159,8 @@ class Rows:
                 (end, ended, "end_time"),
                 (recorded, was_recorded, "recorded_time"),
             ):
-                column[at], known[at] = _micros(further[name]), further[name].is_not_null().to_numpy()
-            value = further["numeric_value"]
-            number[at], numbered[at] = value.fill_null(0).to_numpy(), value.is_not_null().to_numpy()
+                column[at], known[at] = _micros(further[name])
+            number[at], numbered[at] = further["numeric_value"].to_numpy(), further["numeric_value"].is_not_null().to_numpy()
             text[at], unit[at] = self._text[place], self._unit[place]
         columns = {
             "subject_id": _array(self.subjects.take(records["rank"]), None, whole),
@@ -173,14 +173,17 @@ class Rows:
             "end_time": _array(end, ended, stamp),
             "unit": _dictionary(unit, self.units, pa.string()),
             "recorded_time": _array(recorded, was_recorded, stamp),
-            "source": _dictionary(self.source.take(rows), self.sources, pa.string()),
+            "source": _dictionary(self.source.take(rows), _listed(self.sources), pa.string()),
             "source_row": _array(self.source_row.take(rows), None, whole),
         }
         return pa.table({name: columns[name] for name in EVENTS.schema()})
 
 
-def _micros(moments: pl.Series) -> Numbers:
-    return moments.to_physical().fill_null(0).to_numpy()
+def _micros(moments: pl.Series) -> tuple[Numbers, Numbers]:
+    """Return microseconds, 0 for null, and which are known."""
+    stamps = moments.to_numpy()
+    known = ~np.isnat(stamps)
+    return np.where(known, stamps.view(np.int64), 0), known
 
 
 def _places(texts: pl.Series, names: Sequence[str], known: Mapping[str, int]) -> tuple[Sequence[str], Numbers]:
@@ -213,18 +216,27 @@ def _array(values: Numbers, known: Numbers | None, dtype: pa.DataType) -> pa.Arr
     return pa.Array.from_buffers(dtype, len(values), [bitmap, pa.py_buffer(values)], null_count=nulls)
 
 
-def _dictionary(places: Numbers, names: Sequence[str], dtype: pa.DataType) -> pa.Array:
+def _listed(names: Sequence[str]) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array(names, pa.string())
+
+
+def _dictionary(places: Numbers, names: pa.Array, dtype: pa.DataType) -> pa.Array:
     """Return texts as a dictionary of just the names in use, ascending, so that its bytes hang on the rows alone."""
     import pyarrow as pa
 
-    # A last place for what has no name.
-    counts = np.bincount(places, minlength=len(names) + 1) if len(places) and places.min() >= 0 else None
-    if counts is None:
-        counts = np.bincount(places + 1, minlength=len(names) + 1)[1:]
-    used = sorted(np.flatnonzero(counts).tolist(), key=names.__getitem__)
-    if not used:
+    known = places >= 0
+    counts = np.bincount(places if known.all() else places[known], minlength=len(names))
+    used = np.flatnonzero(counts)
+    if not len(used):
         return pa.nulls(len(places), pa.dictionary(pa.int32(), dtype))
+    listed = pl.Series(names.take(pa.array(used)))
+    if not listed.is_sorted():
+        order = listed.arg_sort().to_numpy()
+        used, listed = used[order], listed.gather(order)
+    # A last place for what has no name.
     new = np.zeros(len(names) + 1, dtype=np.int32)
     new[used] = np.arange(len(used), dtype=np.int32)
-    indices = _array(new.take(places, mode="wrap"), places >= 0, pa.int32())
-    return pa.DictionaryArray.from_arrays(indices, pa.array([names[one] for one in used], dtype))
+    indices = _array(new.take(places, mode="wrap"), known, pa.int32())
+    return pa.DictionaryArray.from_arrays(indices, listed.to_arrow().cast(dtype))

@@ -7,6 +7,7 @@ shard, whatever the number of subjects. Either map runs in this process or on a 
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -157,15 +158,13 @@ def build_dataset(
         shards = _map(client, _run_shard, shared, list(range(len(shared.starts))))
         account = _total(done, shards, centre)
         problems = [pl.read_parquet(path) for path in sorted(work.glob("problems-*.parquet"))]
-        codes = sorted({code for shard in shards for code in shard["codes"]})
+        codes = pl.concat([shard["codes"] for shard in shards]).unique().to_list()
         meds.write_metadata(out, codes, name=centre, notes={"source_format": _FORMAT, **(notes or {})})
         refused = QUARANTINE.conform(pl.concat([QUARANTINE.empty(), *problems]))
         write_parquet(refused, out / "metadata" / "problems.parquet")
         write_parquet(account, out / "metadata" / "account.parquet")
         _plain_files.cache_clear()
-        for piece in work.iterdir():
-            piece.unlink()
-        work.rmdir()
+        shutil.rmtree(work)
     return BuildReport(account, sum(shard["events"] for shard in shards), len(subjects), refused.height, len(shared.starts))
 
 
@@ -258,20 +257,19 @@ def _set_down(table: door.TableEvents, shared: _Shared, name: str, number: int) 
     cuts = [0, *(ids.search_sorted(start, side="left") for start in shared.starts[1:]), events.height]
     for shard, (low, high) in enumerate(pairwise(cuts)):
         if high > low:
-            piece = shared.work / f"{shard:06d}-{name}-{number:05d}.arrow"
-            events.slice(low, high - low).write_ipc(piece, compression="lz4")
+            piece = _further_folder(shared.work, shard) / f"{name}-{number:05d}.arrow"
+            piece.parent.mkdir(exist_ok=True)
+            events.slice(low, high - low).write_ipc(piece)
     rows = len(used) if problems else events["source_row"].n_unique()
     return {"source": source, "rows": table.rows, "used": rows, "refused": len(refused)}
 
 
 def _run_shard(shared: _Shared, shard: int) -> dict[str, Any]:
-    files = sorted(shared.work.glob(f"{shard:06d}-*.arrow"))
+    files = sorted(_further_folder(shared.work, shard).glob("*.arrow"))
     further = pl.concat([EVENTS.empty(), *(pl.read_ipc(piece) for piece in files)])
-    for file in files:
-        file.unlink()
     first = shard * shared.subjects_per_shard
     subjects = shared.subjects.slice(first, shared.subjects_per_shard).to_numpy()
-    rows = Rows(*_plain_of(shared, shard), further, subjects, shared.book)
+    rows = Rows(*_plain_of(shared, shard, further.height), further, subjects, shared.book)
     order, refuted = rows.without_refuted(rows.order())
     if refuted.height:
         found = [door.refuted_problem(row) for row in refuted["source_row"]]
@@ -281,7 +279,7 @@ def _run_shard(shared: _Shared, shard: int) -> dict[str, Any]:
     meds.write_shard(table, shared.out / f"{shard}.parquet")
     return {
         "events": len(order),
-        "codes": table["code"].chunk(0).dictionary.to_pylist() if len(order) else [],
+        "codes": pl.Series(table["code"].chunk(0).dictionary if len(order) else [], dtype=pl.String),
         "by_source": _by_source(table["source"].chunk(0)) if len(order) else {},
         "refuted": refuted.height,
     }
@@ -291,14 +289,19 @@ def _by_source(source: pa.DictionaryArray) -> dict[str, int]:
     return dict(zip(source.dictionary.to_pylist(), np.bincount(source.indices.to_numpy()).tolist(), strict=True))
 
 
-def _plain_of(shared: _Shared, shard: int) -> tuple[list[Piece], Numbers]:
-    """Return where the plain rows of one shard come from, in the order of table and row, and their records."""
+def _further_folder(work: Path, shard: int) -> Path:
+    """The rows of a shard that are not plain: a folder of its own, so that none has to be looked for among those of others."""
+    return work / f"shard-{shard:06d}"
+
+
+def _plain_of(shared: _Shared, shard: int, room: int) -> tuple[list[Piece], Numbers]:
+    """Return where the plain rows of one shard come from, in the order of table and row, and their records before `room` more."""
     found = [
         (path, Piece(f"{shared.centre}/{_FORMAT}/{table}", int(head[0]), int(head[shard + 2] - head[shard + 1])), head)
         for path, table, head in _plain_files(shared.work, len(shared.starts))
         if head[shard + 2] > head[shard + 1]
     ]
-    records = np.empty(sum(piece.rows for _, piece, _ in found), dtype=RECORD)
+    records = np.empty(sum(piece.rows for _, piece, _ in found) + room, dtype=RECORD)
     at = 0
     for path, piece, head in found:
         # Read, not mapped: what is mapped counts as memory of the process until it is closed.

@@ -10,6 +10,7 @@ import hmac
 import os
 import secrets
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from groundwork.files import write_text
@@ -35,11 +36,17 @@ class Key:
 
     def derive(self, purpose: str) -> bytes:
         """Return the 32-byte key for `purpose`; keys of two purposes tell nothing of each other."""
-        return hmac.digest(self.secret, purpose.encode() + b"\x01", "sha256")
+        return _derived(self.secret, purpose)
 
     def mac(self, purpose: str, message: str) -> bytes:
         """Return the HMAC-SHA-256 of `message` (UTF-8) under the key derived for `purpose`."""
         return hmac.digest(self.derive(purpose), message.encode(), "sha256")
+
+
+@lru_cache(maxsize=64)
+def _derived(secret: bytes, purpose: str) -> bytes:
+    # Purposes are few and their keys are asked for once per person.
+    return hmac.digest(secret, purpose.encode() + b"\x01", "sha256")
 
 
 def new_key() -> Key:
