@@ -3,10 +3,11 @@
 # ///
 """OMOP to a MEDS timeline and back to counts, beside reading the same Parquet and beside meds_etl.
 
-Run: `uv run python benchmarks/clinical.py --subjects 6300 --events 500 [--peer]`
+Run: `uv run python -m benchmarks.clinical --subjects 6300 --events 500`
 
 Every stage runs in a process of its own with one thread; CPU seconds and peak memory are those of the process (and its children).
-The peer (`meds_etl_omop`) runs in an environment of its own on the same files. All rows are invented.
+The peer (`meds_etl_omop`) runs where `UNIBASE_PEER_MEDS_ETL` names the Python of an
+environment of its own that holds it (`pip install meds_etl 'polars<1.25'`), on the same files. All rows are invented.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import tempfile
 from pathlib import Path
 
 ONE_THREAD = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "ARROW_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1"}
+PEER = "UNIBASE_PEER_MEDS_ETL"
 SHARES = {
     "measurement": 0.64,
     "condition_occurrence": 0.14,
@@ -193,7 +195,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--subjects", type=int, default=6300)
     parser.add_argument("--events", type=int, default=500)
-    parser.add_argument("--peer", action="store_true", help="run meds_etl_omop as well (its own environment)")
     parser.add_argument("--folder", type=Path, help="keep the files here")
     parser.add_argument("--stage", choices=["read", "ours", "make"])
     options = parser.parse_args()
@@ -214,24 +215,12 @@ def main() -> None:
     print(f"{options.subjects} subjects x {options.events} events, {size:.0f} MB of Parquet, one thread")
     print(f"{'stage':<24}{'wall s':>9}{'CPU s':>9}{'x read':>8}{'peak MB':>9}")
     stages = [("read the same Parquet", [*here, "--stage", "read"]), ("unibase", [*here, "--stage", "ours"])]
-    if options.peer:
+    if os.environ.get(PEER):
         peer = folder / f"peer-{options.subjects}"
         shutil.rmtree(peer, ignore_errors=True)
-        command = [
-            "uv",
-            "run",
-            "--no-project",
-            "--python",
-            "3.12",
-            "--with",
-            "meds_etl",
-            "--with",
-            "polars<1.25",
-            "meds_etl_omop",
-            str(source),
-            str(peer),
-        ]
-        stages.append(("meds_etl_omop", [*command, "--num_shards", "10", "--num_proc", "1"]))
+        script = Path(os.environ[PEER]).with_name("meds_etl_omop")
+        command = [os.environ[PEER], str(script), str(source), str(peer), "--num_shards", "10", "--num_proc", "1"]
+        stages.append(("meds_etl_omop", command))
     base = 0.0
     for name, command in stages:
         wall, cpu, peak, said = measured(command)

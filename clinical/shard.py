@@ -211,8 +211,9 @@ def _array(values: Numbers, known: Numbers | None, dtype: pa.DataType) -> pa.Arr
     """Return values as Arrow takes them, without a copy; those not `known` are null."""
     import pyarrow as pa
 
-    nulls = 0 if known is None else len(known) - int(np.count_nonzero(known))
-    bitmap = pa.py_buffer(np.packbits(known, bitorder="little")) if nulls else None
+    bitmap, nulls = None, 0
+    if known is not None and not known.all():
+        bitmap, nulls = pa.py_buffer(np.packbits(known, bitorder="little")), int(np.count_nonzero(~known))
     return pa.Array.from_buffers(dtype, len(values), [bitmap, pa.py_buffer(values)], null_count=nulls)
 
 

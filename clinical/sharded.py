@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 ROWS_PER_BATCH = 1_000_000
+ROWS_PER_SHARD = 250_000
 MOST_SUBJECTS = 1 << 16
 """Subjects in one shard: their places are written in two bytes."""
 
@@ -39,13 +40,14 @@ _FORMAT = "omop"
 
 @dataclass(frozen=True)
 class Batch:
-    """Some row groups of one Parquet file of one table; `offset` rows of the table come before them."""
+    """Some row groups, of `rows` rows, of one Parquet file of one table; `offset` rows of the table come before them."""
 
     table: str
     path: Path
     row_groups: tuple[int, ...]
     offset: int
     number: int
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def build_dataset(
     way: Door,
     *,
     client: Client | None = None,
-    subjects_per_shard: int = meds.SUBJECTS_PER_SHARD,
+    subjects_per_shard: int | None = None,
     rows_per_batch: int = ROWS_PER_BATCH,
     texts: frozenset[str] = frozenset(),
     notes: Mapping[str, Any] | None = None,
@@ -109,7 +111,7 @@ def build_dataset(
         centre: Name of the centre.
         way: The door that gives subjects.
         client: A Dask client; None works in this process.
-        subjects_per_shard: Subjects in one shard.
+        subjects_per_shard: Subjects in one shard; by default so many that it holds about `ROWS_PER_SHARD` rows.
         rows_per_batch: About so many rows of a table are in memory at once.
         texts: Further texts that count as controlled.
         notes: Further facts for `dataset.json`.
@@ -118,7 +120,7 @@ def build_dataset(
         UserError: If a table is not Parquet, or there is no PERSON.
     """
     tables = {name.removeprefix("2b_"): paths for name, paths in reading.find_tables(source).items()}
-    if subjects_per_shard > MOST_SUBJECTS:
+    if subjects_per_shard is not None and subjects_per_shard > MOST_SUBJECTS:
         raise UserError(f"A shard holds at most {MOST_SUBJECTS} subjects, not {subjects_per_shard}. Ask for smaller shards.")
     if "person" not in tables:
         raise UserError(f"There is no PERSON table in {source}. Name the folder that holds person.parquet.")
@@ -132,6 +134,10 @@ def build_dataset(
     known, conflicts = door.resolve(persons, way, centre)
     subjects = known["subject_id"].unique().sort()
     names = [name for name in (*omop.EVENT_TABLES, "death") if name in tables]
+    batches = [batch for name in names for batch in _batches(name, tables[name], rows_per_batch)]
+    if subjects_per_shard is None:
+        rows = sum(batch.rows for batch in batches)
+        subjects_per_shard = min(max(len(subjects) * ROWS_PER_SHARD // max(rows, 1), 1), MOST_SUBJECTS)
     used = set[int]().union(*_map(client, _used, None, [(name, tables[name]) for name in names]))
     concepts = omop.find_concepts(tables.get("concept", []), used)
     prefixes = [omop.EVENT_TABLES[name].prefix for name in names if name in omop.EVENT_TABLES]
@@ -153,7 +159,6 @@ def build_dataset(
             texts,
         )
         first = _set_down(person_events, shared, "person", 0)
-        batches = [batch for name in names for batch in _batches(name, tables[name], rows_per_batch)]
         done = [first, *_map(client, _run_batch, shared, batches)]
         shards = _map(client, _run_shard, shared, list(range(len(shared.starts))))
         account = _total(done, shards, centre)
@@ -183,12 +188,12 @@ def _batches(table: str, paths: Sequence[Path], rows_per_batch: int) -> Iterable
         for group in range(metadata.num_row_groups):
             size = metadata.row_group(group).num_rows
             if groups and rows + size > rows_per_batch:
-                yield Batch(table, path, tuple(groups), offset, number)
+                yield Batch(table, path, tuple(groups), offset, number, rows)
                 offset, number, groups, rows = offset + rows, number + 1, [], 0
             groups.append(group)
             rows += size
         if groups:
-            yield Batch(table, path, tuple(groups), offset, number)
+            yield Batch(table, path, tuple(groups), offset, number, rows)
             offset, number = offset + rows, number + 1
 
 
@@ -200,9 +205,20 @@ def _map(client: Client | None, function: Callable[[Any, Any], Any], shared: Any
     return list(client.gather([client.submit(function, sent, item, pure=False) for item in items]))
 
 
+@lru_cache(maxsize=1)
+def _keep_freed_memory() -> None:
+    """Let the arrays of a batch or shard take the memory of the one before.
+
+    The C library hands a large block back to the system when it is freed, which clears each page again for the next array: a
+    fifth of the time. Once it has seen a block of 32 MB freed it keeps blocks up to that size (`mallopt(3)`).
+    """
+    np.empty((32 << 20) - (1 << 16), dtype=np.uint8)
+
+
 def _run_batch(shared: _Shared, batch: Batch) -> dict[str, Any]:
     import pyarrow.parquet as pq
 
+    _keep_freed_memory()
     source = Source(pq.ParquetFile(batch.path), batch.row_groups)
     plain = None
     if batch.table in omop.EVENT_TABLES:
@@ -265,6 +281,7 @@ def _set_down(table: door.TableEvents, shared: _Shared, name: str, number: int) 
 
 
 def _run_shard(shared: _Shared, shard: int) -> dict[str, Any]:
+    _keep_freed_memory()
     files = sorted(_further_folder(shared.work, shard).glob("*.arrow"))
     further = pl.concat([EVENTS.empty(), *(pl.read_ipc(piece) for piece in files)])
     first = shard * shared.subjects_per_shard
