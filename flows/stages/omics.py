@@ -131,6 +131,9 @@ def stage_omics(run: Run, name: str) -> list[Outcome]:
             run.say(f"{said}quarantined, {outcome.reason}. {outcome.message} {outcome.remedy}")
         elif outcome.result["samples"] or outcome.result["quarantined"]:
             run.say(f"{said}{outcome.result['samples']} samples used, {outcome.result['quarantined']} quarantined")
+        if outcome.repeated and outcome.status == "done":
+            for note in outcome.result["notes"]:
+                run.say(f"omics: {outcome.key}: {note}")
     return outcomes
 
 

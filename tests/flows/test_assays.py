@@ -79,7 +79,8 @@ def test_every_assay_reaches_the_release(tmp_path: Path) -> None:
     assert demo.unibase("simulate", home, "--no-imaging").returncode == 0
     counts = write_assays(home)
     assert demo.unibase("check", home / "study.yaml").returncode == 0
-    demo.build(home, "--no-prefect")
+    said = demo.build(home, "--no-prefect")
+    assert "omics: A/proteomics/proteomics.csv: ratios to 1 reference channels of 1 plexes" in said
     release = demo.release(home)
     cohort = mudata.read_h5mu(release / "cohort.h5mu")
     mapping = pl.read_parquet(home / "work" / "staging" / "omics" / "sample_map.parquet")
