@@ -257,6 +257,13 @@ def _person_checks(frame: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
     )
     for name, violated in checks:
         yield name, _count(persons, violated, name, by_year=False)
+    # A person whom two centres report dead has one row at each; the dates must be able to be one.
+    dated = frame.filter((pl.col("code") == "MEDS_DEATH") & pl.col("time_min").is_not_null() & pl.col("time_max").is_not_null())
+    deaths = dated.group_by("subject_id").agg(
+        pl.col("centre").n_unique().alias("reporters"), (pl.col("time_min").max() > pl.col("time_max").min()).alias("apart")
+    )
+    twice = persons.filter(pl.col("death_dates") > 0).join(deaths.filter(pl.col("reporters") > 1), on="subject_id")
+    yield "plausibility/deaths-of-centres", _count(twice, pl.col("apart"), "plausibility/deaths-of-centres", by_year=False)
 
 
 def _source_checks(problems: pl.DataFrame, account: pl.DataFrame, rules: QualityRules) -> list[pl.DataFrame]:

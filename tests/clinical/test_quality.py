@@ -8,13 +8,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from clinical.endpoints import overall_survival
 from clinical.people import read_people
 from clinical.quality import QualityRules, check_quality, failures, stop_if_poor
 from clinical.timeline import TimelineTask, read_events
 from groundwork.problems import UserError
 from groundwork.tables import EVENTS
 from tests.clinical.conftest import lookup_of
-from tests.clinical.test_derivations import events
+from tests.clinical.test_derivations import events, index
 
 GOOD = events(
     (1, "MEDS_BIRTH", "1950-01-01"), (1, "SEX//F", ""), (1, "VISIT//IP", "2020-01-01"), (1, "MEDS_DEATH", "2021-01-01"),
@@ -55,6 +56,24 @@ def test_a_planted_fault_is_found(row: tuple[int, str, str], check: str) -> None
     bad = pl.concat([GOOD, events(row)])
     assert check in failed(bad, datetime(2024, 1, 1))
     assert check not in failed(GOOD, datetime(2024, 1, 1))
+
+
+@pytest.mark.parametrize(("second", "apart"), [("2021-03-01", True), ("2021", False)])
+def test_deaths_that_two_centres_date_differently(second: str, apart: bool) -> None:
+    """Each centre is right by itself; only the timeline of both, merged over the person, shows it."""
+    other = events((1, "MEDS_DEATH", second), (1, "VISIT//IP", "2020-06-01")).with_columns(source=pl.lit("B/omop/death"))
+    own = GOOD.with_columns(source=pl.lit("A/omop/death"))
+    both = pl.concat([own, other])
+    name = "plausibility/deaths-of-centres"
+    assert name not in failed(own) | failed(other)
+    assert (name in failed(both)) == apart
+    found = check_quality(both).filter(pl.col("check") == "deaths-of-centres")
+    assert found.select("centre", "rows", "violations").rows() == [("A", 1, int(apart)), ("B", 1, int(apart))]
+    # In blocks, as a build reads its timeline, the same; and the endpoint takes the earliest and says so.
+    assert check_quality([both.filter(pl.col("subject_id") == one) for one in (1, 2)]).equals(check_quality(both))
+    survival = overall_survival(both, index((1, "2020-01-01")))
+    assert survival["problem"].to_list() == (["two-death-dates"] if apart else [None])
+    assert survival["AVAL"].to_list() == [367]
 
 
 def test_values_out_of_range_or_in_another_unit() -> None:
