@@ -289,6 +289,7 @@ REMEDIES = {
     "text-withheld": "Declare the texts that are controlled in the mapping.",
     "malformed-json": "Export the file again.",
     "unknown-resource": "Nothing, when the resource is not clinical.",
+    "unknown-extension": "Nothing, when the study does not need it.",
     "unknown-reference": "Export the resource that is referred to as well.",
     "not-collected": "Nothing; the source says it was not collected.",
     "unknown-value": "Correct the value in the source, or declare it in the mapping.",

@@ -42,6 +42,11 @@ NOT_EVENTS: dict[str, str] = {
 }
 """Resource types that hold no event of a person, and why."""
 
+HISTOLOGY = "mcode-histology-morphology-behavior"
+"""Extension of mCODE's primary cancer condition, whose code may say the site only."""
+
+_READ_EXTENSIONS = {HISTOLOGY, "patient-birthPlace", "birthPlace", "data-absent-reason"}
+
 _WITHDRAWN = {"entered-in-error", "not-done", "cancelled"}
 
 
@@ -53,6 +58,7 @@ class _Context:
     periods: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
     row: int = 0
     problems: list[RowProblem] = field(default_factory=list)
+    extensions: dict[str, list[int]] = field(default_factory=dict)
 
     def report(self, reason: str, message: str, column: str = "", refused: bool = True) -> None:
         self.problems.append(RowProblem(self.row, reason, message, column, refused))
@@ -156,7 +162,7 @@ def _collect(path: Path, context: _Context, persons: dict[str, list[Identifier]]
 
 
 def _read_file(path: Path, name: str, context: _Context, texts: frozenset[str]) -> TableEvents:
-    context.problems = []
+    context.problems, context.extensions = [], {}
     raw: list[tuple[int, Raw]] = []
     rows = 0
     for number, resource in read_lines(path):
@@ -174,7 +180,14 @@ def _read_file(path: Path, name: str, context: _Context, texts: frozenset[str]) 
         if resource.get("status") in _WITHDRAWN or "entered-in-error" in _codes(resource.get("verificationStatus")):
             context.report("entered-in-error", "The resource is marked as withdrawn or not done.", "status")
             continue
+        for extension in resource.get("extension") or []:
+            if _extension_name(extension) not in _READ_EXTENSIONS:
+                context.extensions.setdefault(_extension_name(extension), []).append(number)
         raw += [(number, one) for one in reader(resource, context)]
+    for extension, places in context.extensions.items():
+        # Once in a file: exports carry the same few extensions in every resource.
+        message = f"The extension {extension} is not read; {len(places)} resources of the file carry it."
+        context.problems.append(RowProblem(places[0], "unknown-extension", message, extension, refused=False))
     events = _frame(raw, context, texts)
     return TableEvents(name, rows, events, context.problems)
 
@@ -244,6 +257,10 @@ def _condition(resource: Resource, context: _Context) -> Iterator[Raw]:
         resource.get("recordedDate"),
         encounter=_encounter(resource, context) if not start and not resource.get("recordedDate") else None,
     )
+    for extension in resource.get("extension") or []:
+        histology = _code(extension.get("valueCodeableConcept")) if _extension_name(extension) == HISTOLOGY else None
+        if histology:
+            yield _raw(person, histology, start or resource.get("recordedDate"), end or abated, resource.get("recordedDate"))
     for stage in resource.get("stage") or []:
         text = _answer(stage.get("summary"))
         if text and not stage.get("assessment"):
@@ -404,6 +421,11 @@ def _answer(concept: Resource | None) -> str | None:
     if code is None:
         return None
     return code.removeprefix("AJCC//") if code.startswith("AJCC//") else code
+
+
+def _extension_name(extension: Resource) -> str:
+    """Return the last part of an extension's address: the name of its definition."""
+    return _slug(str(extension.get("url", "")).rstrip("/").rsplit("/", 1)[-1])
 
 
 def _codes(concept: Any) -> set[str]:

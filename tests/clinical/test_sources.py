@@ -212,6 +212,49 @@ def test_fhir_in_every_state(tmp_path: Path) -> None:
     assert people.select("system", "birth_date", "sex").row(0) == ("fhir", "1961-04", "F")
 
 
+def coded(system: str, code: str) -> dict[str, object]:
+    return {"coding": [{"system": system, "code": code}]}
+
+
+def test_an_mcode_patient(tmp_path: Path) -> None:
+    """One resource of each kind as mCODE STU 3 profiles it, codes of its value sets; what is not read is told."""
+    snomed, loinc, rxnorm = "http://snomed.info/sct", "http://loinc.org", "http://www.nlm.nih.gov/research/umls/rxnorm"
+    mcode = "http://hl7.org/fhir/us/mcode/StructureDefinition/"
+    on = {"effectiveDateTime": "2019-05-01", "status": "final"}
+    folder = fhir(
+        tmp_path,
+        PATIENT,
+        {
+            "resourceType": "Condition", **SUBJECT, "code": coded(snomed, "254637007"), "bodySite": [coded(snomed, "39607008")],
+            "onsetDateTime": "2019-04-01", "stage": [{"summary": coded("http://cancerstaging.org", "3C")}],
+            "extension": [
+                {"url": mcode + "mcode-histology-morphology-behavior", "valueCodeableConcept": coded(snomed, "35917007")},
+                {"url": "http://hl7.org/fhir/StructureDefinition/condition-assertedDate", "valueDateTime": "2019-04-01"},
+            ],
+        },
+        {"resourceType": "Observation", **SUBJECT, **on, "code": coded(loinc, "21908-9"), "valueCodeableConcept": coded("http://cancerstaging.org", "3C")},
+        {"resourceType": "Observation", **SUBJECT, **on, "code": coded(loinc, "97509-4"), "valueCodeableConcept": coded(snomed, "271299001")},
+        {"resourceType": "Procedure", **SUBJECT, "status": "completed", "code": coded(snomed, "1287742003"), "performedPeriod": {"start": "2019-03-01", "end": "2019-03-30"}},
+        {"resourceType": "MedicationRequest", **SUBJECT, "status": "active", "medicationCodeableConcept": coded(rxnorm, "583214"), "authoredOn": "2019-06-01"},
+        {"resourceType": "MedicationAdministration", **SUBJECT, "status": "completed", "medicationCodeableConcept": coded(rxnorm, "583214"), "effectiveDateTime": "2019-06-02"},
+        {"resourceType": "Encounter", **SUBJECT, "status": "finished", "class": {"code": "AMB"}, "period": {"start": "2019-06-02", "end": "2019-06-02"}},
+        {"resourceType": "ImagingStudy", **SUBJECT, "status": "available", "started": "2019-06-03", "modality": [{"code": "CT"}]},
+        {"resourceType": "Specimen", **SUBJECT, "type": coded(snomed, "119376003"), "collection": {"collectedDateTime": "2019-06-04"}},
+        {"resourceType": "DiagnosticReport", **SUBJECT, "status": "final", "code": coded(loinc, "81247-9"), "effectiveDateTime": "2019-06-05"},
+    )  # fmt: skip
+    result = read_events(TimelineTask("fhir", folder, "F", SubjectLookup({("F", "fhir", "p1"): Subject(5, 0)})))
+    found = result.events.filter(pl.col("source_row") > 1).sort("source_row", "code")
+    assert found.select("source_row", "code", "text_value").rows() == [
+        (2, "LOINC//21908-9", "3C"), (2, "SNOMED//254637007", None), (2, "SNOMED//35917007", None),
+        (3, "LOINC//21908-9", "3C"), (4, "LOINC//97509-4", "SNOMED//271299001"), (5, "SNOMED//1287742003", None),
+        (6, "PRESCRIBED//RxNorm//583214", None), (7, "RxNorm//583214", None), (8, "VISIT//AMB", None),
+        (9, "IMAGING_RECORD//CT", None), (10, "SPECIMEN//SNOMED//119376003", None), (11, "REPORT//LOINC//81247-9", None),
+    ]  # fmt: skip
+    told = result.problems.filter(pl.col("reason") == "unknown-extension")
+    assert told["unit"].to_list() == ["F/fhir/Patient#2/condition-assertedDate"]
+    assert result.account["refused"].sum() == 0
+
+
 @pytest.mark.parametrize(
     "text",
     [
