@@ -1,13 +1,16 @@
-"""Radiomic features of one region of a million voxels: our engine beside PyRadiomics, MIRP, Z-Rad, nyxus and Pictologics.
+"""Radiomic features of one region: our engine beside PyRadiomics, MIRP, Z-Rad, nyxus and Pictologics, in one run.
 
-    python benchmarks/radiomics.py                       # ours and PyRadiomics
-    python benchmarks/radiomics.py --peers               # and the others, through `uv run --no-project --with`
+    python benchmarks/radiomics.py                       # ours and PyRadiomics, an ellipsoid of 1.0 million voxels
+    python benchmarks/radiomics.py --peers               # and the others
     python benchmarks/radiomics.py --filters [--peers]   # with LoG 1, 2, 3 mm and eight wavelet bands (Pictologics has them too)
+    python benchmarks/radiomics.py --region tumour       # the IBSI lung tumour, 125,256 voxels of 0.98 x 0.98 x 3 mm
 
-Every engine runs in a process of its own on one thread, once on a small part to warm up (compilation is not counted) and
-then `--repeat` times (peers that take long: once); the table gives the median CPU seconds, how many features that makes,
-CPU milliseconds a feature, and the peak memory of the process. PyRadiomics is the build of the lock file; 3.1.0 from the
-index does not compile on Python 3.12.
+Peers run in an environment that `uv run --no-project --with` makes, or each in its own: `--python '/envs/{peer}/bin/python'`
+(or the variable UNIBASE_PEERS_PYTHON), where `{peer}` stands for mirp, z-rad, nyxus or pictologics and each has SimpleITK
+and SciPy. Every engine runs in a process of its own on one thread, once on a small part to warm up (compilation is not
+counted) and then `--repeat` times (engines that take more than 5 s: once); the table gives the median CPU seconds, how many
+features that makes, CPU milliseconds a feature, and the peak memory of the process. PyRadiomics is the build of the lock
+file; 3.1.0 from the index does not compile on Python 3.12.
 """
 
 from __future__ import annotations
@@ -38,28 +41,90 @@ ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", 
 }
 
 
-def region() -> tuple[np.ndarray, np.ndarray]:
-    """An ellipsoid of 1.0 million voxels of 1 mm in smooth noise, 16 bit: about fifty grey levels at a bin width of 25."""
+Spacing = tuple[float, float, float]
+Run = Callable[[np.ndarray, np.ndarray, Spacing], int]
+
+
+def region(name: str) -> tuple[np.ndarray, np.ndarray, Spacing]:
+    """Image (int16), mask and spacing (z, y, x).
+
+    `million`: an ellipsoid of 1.0 million voxels of 1 mm in smooth noise, about fifty grey levels at a bin width of 25.
+    `tumour`: the IBSI CT phantom.
+    """
+    if name == "tumour":
+        import SimpleITK as sitk
+
+        data = Path(os.environ.get("UNIBASE_REAL_DATA", CHECKOUT.parent / "shared" / "data"))
+        folder = data / "ibsi/ibsi_1_ct_radiomics_phantom/nifti"
+        image, mask = (
+            sitk.ReadImage(str(folder / name)) for name in ("image/phantom.nii.gz", "mask/mask.nii.gz")
+        )
+        z, y, x = image.GetSpacing()[::-1]
+        return sitk.GetArrayFromImage(image).astype(np.int16), sitk.GetArrayFromImage(mask) > 0, (z, y, x)
     from scipy.ndimage import gaussian_filter
 
     rng = np.random.default_rng(0)
     z, y, x = np.mgrid[:160, :160, :160] - 79.5
-    mask = (z / 58.5) ** 2 + (y / 62) ** 2 + (x / 66) ** 2 < 1
-    image = gaussian_filter(rng.normal(0, 1, mask.shape), 2)
-    image = image / image.std() * 120 + rng.normal(0, 40, mask.shape) + 100
-    return image.round().astype(np.int16), mask
+    inside = (z / 58.5) ** 2 + (y / 62) ** 2 + (x / 66) ** 2 < 1
+    noise = gaussian_filter(rng.normal(0, 1, inside.shape), 2)
+    noise = noise / noise.std() * 120 + rng.normal(0, 40, inside.shape) + 100
+    return noise.round().astype(np.int16), inside, (1.0, 1.0, 1.0)
+
+
+def small_part(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Something of the same kind to warm up with: what lies around the centre of the region."""
+    centre = np.argwhere(mask).mean(axis=0).astype(int)
+    cut = tuple(slice(max(0, c - 14), c + 14) for c in centre)
+    part = mask[cut].copy()
+    part[:2], part[-2:] = False, False
+    return image[cut].copy(), part
 
 
 def image_types(filters: bool) -> dict[str, Any]:
     return {"Original": {}, **({"LoG": {"sigma": [1.0, 2.0, 3.0]}, "Wavelet": {}} if filters else {})}
 
 
-def ours(mode: str, filters: bool, families: tuple[str, ...] | None = None) -> Callable[[np.ndarray, np.ndarray], int]:
+def as_itk(image: np.ndarray, mask: np.ndarray, spacing: Spacing) -> tuple[Any, Any]:
+    """Image and label of SimpleITK."""
+    import SimpleITK as sitk
+
+    pair = sitk.GetImageFromArray(image), sitk.GetImageFromArray(mask.astype(np.uint16))
+    for volume in pair:
+        volume.SetSpacing([float(step) for step in spacing[::-1]])
+    return pair
+
+
+def written(image: np.ndarray, mask: np.ndarray, spacing: Spacing) -> tuple[str, str]:
+    """Paths of image and mask as NIfTI files, in a new folder."""
+    import SimpleITK as sitk
+
+    folder = Path(tempfile.mkdtemp())
+    paths = []
+    for name, volume in zip(("image", "mask"), as_itk(image, mask, spacing), strict=True):
+        paths.append(str(folder / f"{name}.nii.gz"))
+        sitk.WriteImage(volume, paths[-1])
+    return paths[0], paths[1]
+
+
+def ibsi_filters() -> dict[str, dict[str, Any]]:
+    bands = [x + y + z for x in "LH" for y in "LH" for z in "LH"]
+    return {f"log {sigma}": {"filter": "log", "sigma": sigma} for sigma in (1.0, 2.0, 3.0)} | {
+        band: {"filter": "wavelet", "wavelet": "coif1", "band": band} for band in bands
+    }
+
+
+def ours(mode: str, filters: bool, as_pictologics: bool = False) -> Run:
     sys.path.insert(0, str(CHECKOUT))
     from types import SimpleNamespace
 
     from imaging.engine import extract
+    from imaging.engine.options import FAMILIES
 
+    same = {
+        "families": tuple(family for family in FAMILIES if family != "local_intensity"),
+        "aggregations": ("3D_comb",),
+        "spatial_autocorrelation": False,
+    }
     settings = SimpleNamespace(
         setting={"distances": [1]},
         image_types=image_types(filters),
@@ -68,43 +133,43 @@ def ours(mode: str, filters: bool, families: tuple[str, ...] | None = None) -> C
             "discretisation": "fbs",
             "bin_size": 25,
             "resegment_range": [-1000, 3000],
-            **({"families": families} if families else {}),
+            **(same if as_pictologics else {}),
+            **({"filters": ibsi_filters()} if filters else {}),
         },
     )
 
-    def run(image: np.ndarray, mask: np.ndarray) -> int:
-        values = extract(image, mask, (1.0, 1.0, 1.0), settings, mode, stored_type="int16")  # type: ignore[arg-type]
+    def run(image: np.ndarray, mask: np.ndarray, spacing: Spacing) -> int:
+        values = extract(image, mask, spacing, settings, mode, stored_type="int16")  # type: ignore[arg-type]
         return sum(map(len, values.values()))
 
     return run
 
 
-def pyradiomics(filters: bool) -> Callable[[np.ndarray, np.ndarray], int]:
+def pyradiomics(filters: bool) -> Run:
     import logging
 
     import radiomics
-    import SimpleITK as sitk
     from radiomics.featureextractor import RadiomicsFeatureExtractor
 
     logging.getLogger("radiomics").setLevel(logging.CRITICAL)
     radiomics.setVerbosity(60)
 
-    def run(image: np.ndarray, mask: np.ndarray) -> int:
+    def run(image: np.ndarray, mask: np.ndarray, spacing: Spacing) -> int:
         extractor = RadiomicsFeatureExtractor(additionalInfo=False)
         extractor.enabledImagetypes = image_types(filters)
-        volume, label = sitk.GetImageFromArray(image), sitk.GetImageFromArray(mask.astype(np.uint8))
-        return len(extractor.execute(volume, label))
+        return len(extractor.execute(*as_itk(image, mask, spacing)))
 
     return run
 
 
-def mirp(filters: bool) -> Callable[[np.ndarray, np.ndarray], int]:
+def mirp(filters: bool) -> Run:
     from mirp import extract_features  # type: ignore[import-not-found]
 
-    def run(image: np.ndarray, mask: np.ndarray) -> int:
+    def run(image: np.ndarray, mask: np.ndarray, spacing: Spacing) -> int:
+        files = written(image, mask, spacing)
         table = extract_features(
-            image=image.astype(float),
-            mask=mask,
+            image=files[0],
+            mask=files[1],
             image_modality="ct",
             by_slice=False,
             base_discretisation_method="fixed_bin_size",
@@ -117,7 +182,7 @@ def mirp(filters: bool) -> Callable[[np.ndarray, np.ndarray], int]:
     return run
 
 
-def zrad(filters: bool) -> Callable[[np.ndarray, np.ndarray], int]:
+def zrad(filters: bool) -> Run:
     from zrad.image import Image  # type: ignore[import-not-found]
     from zrad.preprocessing import (  # type: ignore[import-not-found]
         IVHIntensityDiscretizer,
@@ -127,9 +192,9 @@ def zrad(filters: bool) -> Callable[[np.ndarray, np.ndarray], int]:
     )
     from zrad.radiomics import Radiomics  # type: ignore[import-not-found]
 
-    def run(image: np.ndarray, mask: np.ndarray) -> int:
-        place: dict[str, Any] = {"origin": (0, 0, 0), "spacing": (1.0, 1.0, 1.0), "direction": tuple(np.eye(3).ravel())}
-        place["shape"] = image.shape[::-1]
+    def run(image: np.ndarray, mask: np.ndarray, spacing: Spacing) -> int:
+        place: dict[str, Any] = {"origin": (0, 0, 0), "direction": tuple(np.eye(3).ravel())}
+        place |= {"shape": image.shape[::-1], "spacing": spacing[::-1]}
         volume = Image(array=image.astype(float), **place)
         region = RoiData(
             image=volume,
@@ -147,27 +212,22 @@ def zrad(filters: bool) -> Callable[[np.ndarray, np.ndarray], int]:
     return run
 
 
-def nyxus(filters: bool) -> Callable[[np.ndarray, np.ndarray], int]:
-    import SimpleITK as sitk
+def nyxus(filters: bool) -> Run:
     from nyxus import Nyxus3D  # type: ignore[import-not-found]
 
-    folder = Path(tempfile.mkdtemp())
-
-    def run(image: np.ndarray, mask: np.ndarray) -> int:
+    def run(image: np.ndarray, mask: np.ndarray, spacing: Spacing) -> int:
         # It takes no negative intensities.
-        for name, array in (("image", (image - image.min()).astype(np.uint16)), ("mask", mask.astype(np.uint16))):
-            sitk.WriteImage(sitk.GetImageFromArray(array), str(folder / f"{name}.nii.gz"))
+        files = written((image - image.min()).astype(np.uint16), mask, spacing)
         engine = Nyxus3D(["*3D_ALL*"], n_feature_calc_threads=1, ibsi=True, coarse_gray_depth=50)
         before = time.process_time()
-        table = engine.featurize_files([str(folder / "image.nii.gz")], [str(folder / "mask.nii.gz")], False)
+        table = engine.featurize_files([files[0]], [files[1]], False)
         run.seconds = time.process_time() - before  # type: ignore[attr-defined]
         return int(table.select_dtypes("number").shape[1]) - 2
 
     return run
 
 
-def pictologics(filters: bool) -> Callable[[np.ndarray, np.ndarray], int]:
-    import SimpleITK as sitk
+def pictologics(filters: bool) -> Run:
     from pictologics import RadiomicsPipeline  # type: ignore[import-not-found]
 
     def steps(filtered: dict[str, Any] | None) -> list[dict[str, Any]]:
@@ -189,88 +249,81 @@ def pictologics(filters: bool) -> Callable[[np.ndarray, np.ndarray], int]:
         kinds |= {f"log {sigma}": {"type": "log", "sigma_mm": sigma} for sigma in (1.0, 2.0, 3.0)}
         bands = [x + y + z for x in "LH" for y in "LH" for z in "LH"]
         kinds |= {band: {"type": "wavelet", "wavelet": "coif1", "level": 1, "decomposition": band} for band in bands}
-    folder = Path(tempfile.mkdtemp())
 
-    def run(image: np.ndarray, mask: np.ndarray) -> int:
-        for name, array in (("image", image), ("mask", mask.astype(np.uint8))):
-            sitk.WriteImage(sitk.GetImageFromArray(array), str(folder / f"{name}.nii.gz"))
+    def run(image: np.ndarray, mask: np.ndarray, spacing: Spacing) -> int:
+        files = written(image, mask, spacing)
         pipeline = RadiomicsPipeline()
         for name, filtered in kinds.items():
             pipeline.add_config(name, steps(filtered))
         before = time.process_time()
-        result = pipeline.run(str(folder / "image.nii.gz"), str(folder / "mask.nii.gz"), config_names=list(kinds))
+        result = pipeline.run(*files, config_names=list(kinds))
         run.seconds = time.process_time() - before  # type: ignore[attr-defined]
         return sum(len(values) for values in result.values())
 
     return run
 
 
-ENGINES: dict[str, tuple[Callable[[bool], Callable[[np.ndarray, np.ndarray], int]], str]] = {
+ENGINES: dict[str, tuple[Callable[[bool], Run], str]] = {
     "unibase, pyradiomics mode": (lambda filters: ours("pyradiomics", filters), ""),
-    "unibase, ibsi mode (Moran, Geary, peaks)": (lambda filters: ours("ibsi", False), ""),
+    "unibase, ibsi mode, all features": (lambda filters: ours("ibsi", filters), ""),
+    "unibase, ibsi mode, those of Pictologics": (lambda filters: ours("ibsi", filters, True), ""),
     "PyRadiomics": (pyradiomics, ""),
     "MIRP": (mirp, "mirp"),
     "Z-Rad": (zrad, "z-rad"),
     "nyxus": (nyxus, "nyxus"),
-    "Pictologics (no Moran, Geary, peaks)": (pictologics, "pictologics"),
+    "Pictologics, no Moran, Geary, peaks": (pictologics, "pictologics"),
 }
 
 
-def measure(engine: str, filters: bool, repeat: int) -> None:
+FILTERED = ("pyradiomics", "Pictologics", "PyRadiomics", "unibase")
+"""What an engine that is run with filters has in its name."""
+
+
+def measure(engine: str, filters: bool, repeat: int, name: str) -> None:
     """Run one engine in this process and print a line of JSON."""
     run = ENGINES[engine][0](filters)
-    image, mask = region()
-    small = (slice(60, 86), slice(60, 90), slice(60, 95))
-    run(image[small].copy(), mask[small].copy())
-    seconds = []
+    image, mask, spacing = region(name)
+    run(*small_part(image, mask), spacing)
+    seconds: list[float] = []
     number = 0
-    for _ in range(repeat):
+    while len(seconds) < repeat and not (seconds and seconds[0] > 5):
         before = time.process_time()
-        number = run(image, mask)
+        number = run(image, mask, spacing)
         seconds.append(getattr(run, "seconds", time.process_time() - before))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(json.dumps({"engine": engine, "cpu_s": statistics.median(seconds), "features": number, "peak_gb": peak}))
+
+
+def python_of(package: str, python: str | None) -> list[str]:
+    """Command of a Python that has a peer; this one for what is not a peer."""
+    if not package:
+        return [sys.executable]
+    if python:
+        return [python.format(peer=package)]
+    needed = [word for name in (package, "simpleitk", "scipy") for word in ("--with", name)]
+    return [UV, "run", "--no-project", "--python", sys.executable, *needed, "python"]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peers", action="store_true")
     parser.add_argument("--filters", action="store_true")
+    parser.add_argument("--region", choices=("million", "tumour"), default="million")
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--python", default=os.environ.get("UNIBASE_PEERS_PYTHON"))
     parser.add_argument("--only", choices=list(ENGINES))
     parser.add_argument("--measure", choices=list(ENGINES), help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.measure:
-        measure(chosen.measure, chosen.filters, chosen.repeat)
+        measure(chosen.measure, chosen.filters, chosen.repeat, chosen.region)
         return
     rows = []
     for engine, (_, package) in ENGINES.items():
-        if (
-            (chosen.only and engine != chosen.only)
-            or (package and not chosen.peers)
-            or (chosen.filters and ("ibsi" in engine or package not in ("", "pictologics")))
-        ):
+        unasked = (chosen.only and engine != chosen.only) or (package and not chosen.peers)
+        if unasked or (chosen.filters and not any(word in engine for word in FILTERED)):
             continue
-        start = (
-            [
-                UV,
-                "run",
-                "--no-project",
-                "--python",
-                sys.executable,
-                "--with",
-                package,
-                "--with",
-                "simpleitk",
-                "--with",
-                "scipy",
-                "python",
-            ]
-            if package
-            else [sys.executable]
-        )
-        repeat = chosen.repeat if "unibase" in engine or package == "pictologics" else 1
-        command = [*start, __file__, "--measure", engine, "--repeat", str(repeat), *(["--filters"] if chosen.filters else [])]
+        asked = ["--measure", engine, "--repeat", str(chosen.repeat), "--region", chosen.region]
+        command = [*python_of(package, chosen.python), __file__, *asked, *(["--filters"] if chosen.filters else [])]
         done = subprocess.run(command, env={**os.environ, **ONE_THREAD}, capture_output=True, text=True, check=False)
         lines = [line for line in done.stdout.splitlines() if line.startswith('{"engine"')]
         if not lines:
@@ -282,7 +335,7 @@ def main() -> None:
     for row in rows:
         ratio = f"{base / row['cpu_s']:.1f}" if base else ""
         print(
-            f"{row['engine']:42}{row['cpu_s']:8.2f}{row['features']:10}{row['cpu_s'] / row['features'] * 1000:9.2f}{row['peak_gb']:9.2f}{ratio:>15}"
+            f"{row['engine']:42}{row['cpu_s']:8.3f}{row['features']:10}{row['cpu_s'] / row['features'] * 1000:9.2f}{row['peak_gb']:9.2f}{ratio:>15}"
         )
 
 

@@ -156,6 +156,8 @@ def features(prepared: Prepared, options: IbsiOptions) -> dict[str, float]:
     families = options.families
     if "morphology" in families:
         result.update(morphological(prepared.cropped()))
+        if options.spatial_autocorrelation:
+            result.update(autocorrelation(prepared.cropped()))
     if "local_intensity" in families:
         result.update(local_intensity(prepared))
     core = prepared.cropped()
@@ -182,7 +184,7 @@ def features(prepared: Prepared, options: IbsiOptions) -> dict[str, float]:
 
 
 def morphological(core: Prepared) -> dict[str, float]:
-    """Morphological features of a region cropped to its bounding box."""
+    """Morphological features of a region cropped to its bounding box, but for spatial autocorrelation."""
     mask = morphology.padded_mask(core.region)
     volume, area = morphology.mesh_measures(mask, core.spacing, mesh_table.symmetric_triangles())
     voxels = int(core.region.sum())
@@ -195,7 +197,6 @@ def morphological(core: Prepared) -> dict[str, float]:
     semi = 2 * np.sqrt(moments)
     values = core.image[core.intensities]
     shift = morphology.centre_shift(core.region, np.where(core.intensities, core.image, 0.0), core.spacing)
-    moran, geary = morphology.spatial_autocorrelation(core.image, core.intensities, core.spacing)
     box_volume, box_area = box_measures(box)
     minimal = minimum_box(hull)
     outer = enclosing_axes(hull.corners)
@@ -228,9 +229,13 @@ def morphological(core: Prepared) -> dict[str, float]:
         "morph_vol_dens_conv_hull": ratio(volume, hull.volume),
         "morph_area_dens_conv_hull": ratio(area, hull.area),
         "morph_integ_int": float(values.mean() * volume),
-        "morph_moran_i": moran,
-        "morph_geary_c": geary,
     }
+
+
+def autocorrelation(core: Prepared) -> dict[str, float]:
+    """Moran's I and Geary's C of a region cropped to its bounding box."""
+    moran, geary = morphology.spatial_autocorrelation(core.image, core.intensities, core.spacing)
+    return {"morph_moran_i": moran, "morph_geary_c": geary}
 
 
 def _ratio(a: float, b: float) -> float:

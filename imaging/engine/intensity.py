@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from imaging.engine import kernels
@@ -19,10 +21,15 @@ def quantiles(values: Array, fractions: tuple[float, ...]) -> Array:
 
     Only the values near them are sorted: a first pass counts values in buckets, a second keeps those of the few needed.
     """
-    position = (len(values) - 1) * np.array(fractions)
+    return _between(len(values), fractions, lambda ranks: _order_statistics(values, ranks))
+
+
+def _between(n: int, fractions: tuple[float, ...], order: Callable[[Array], Array]) -> Array:
+    """Quantiles of n values, given a function from ranks (from 0) to order statistics."""
+    position = (n - 1) * np.array(fractions)
     below = np.floor(position).astype(np.int64)
     t = position - below
-    a, b = _order_statistics(values, np.stack([below, np.minimum(below + 1, len(values) - 1)]))
+    a, b = order(np.stack([below, np.minimum(below + 1, n - 1)]))
     # From the nearer end, as NumPy does, so that rounding is the same.
     return np.where(t < 0.5, a + (b - a) * t, b - (b - a) * (1 - t))
 
@@ -46,51 +53,78 @@ def _order_statistics(values: Array, ranks: Array) -> Array:
     return np.asarray(kept[ranks - np.cumsum(np.where(wanted, 0, counts))[bucket]])
 
 
+_QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
+
+
 def statistics(values: Array) -> dict[str, float]:
     """The eighteen statistics of `STATISTICS` of a vector with at least one value.
 
     Of one single intensity skewness and excess kurtosis are 0, as IBSI sets them; ratios to a zero are NaN.
     """
     n = len(values)
-    mean = values.mean()
-    absolute, second, third, fourth = kernels.central_sums(values, mean)
+    mean = float(values.mean())
+    levels = quantiles(values, _QUANTILES)
+    features = _described(n, mean, kernels.central_sums(values, mean), levels, float(values.min()), float(values.max()))
+    features["rmad"] = float(kernels.deviation_within(values, levels[0], levels[-1]))
+    features["medad"] = float(kernels.central_sums(values, levels[2])[0] / n)
+    features["energy"] = float(values @ values)
+    features["rms"] = float(np.sqrt(features["energy"] / n))
+    return features
+
+
+def _described(n: int, mean: float, sums: Array, levels: Array, low: float, high: float) -> dict[str, float]:
+    """What follows from the mean, the central sums (see `kernels.central_sums`), the quantiles and the ends of n values."""
+    absolute, second, third, fourth = sums
     variance = second / n
-    p10, p25, median, p75, p90 = quantiles(values, (0.1, 0.25, 0.5, 0.75, 0.9))
-    low, high = values.min(), values.max()
+    p10, p25, median, p75, p90 = levels
     flat = low == high
-    energy = float(values @ values)
     with np.errstate(divide="ignore", invalid="ignore"):
         return {
-            "mean": float(mean),
+            "mean": mean,
             "var": 0.0 if flat else float(variance),
             "skew": 0.0 if flat else float(third / n / variance**1.5),
             "kurt": 0.0 if flat else float(fourth / n / variance**2 - 3),
             "median": float(median),
-            "min": float(low),
+            "min": low,
             "p10": float(p10),
             "p90": float(p90),
-            "max": float(high),
+            "max": high,
             "iqr": float(p75 - p25),
             "range": float(high - low),
             "mad": float(absolute / n),
-            "rmad": float(kernels.deviation_within(values, p10, p90)),
-            "medad": float(kernels.central_sums(values, median)[0] / n),
             "cov": float(np.sqrt(variance) / mean) if mean != 0 else float("nan"),
             "qcod": float((p75 - p25) / (p75 + p25)) if p75 + p25 != 0 else float("nan"),
-            "energy": energy,
-            "rms": float(np.sqrt(energy / n)),
         }
+
+
+def _counted_statistics(counts: Array) -> dict[str, float]:
+    """The statistics, but for energy and root mean square, of levels from 1 that occur so often."""
+    level = np.nonzero(counts)[0] + 1.0
+    number = counts[counts > 0]
+    n = int(number.sum())
+    mean = float(number @ level / n)
+    distance = level - mean
+    sums = np.array([number @ power for power in (np.abs(distance), distance**2, distance**3, distance**4)])
+    ends = np.cumsum(number)
+    quantile = _between(n, _QUANTILES, lambda ranks: level[np.searchsorted(ends, ranks, side="right")])
+    features = _described(n, mean, sums, quantile, float(level[0]), float(level[-1]))
+    inside = (level >= quantile[0]) & (level <= quantile[-1])
+    kept, often = level[inside], number[inside]
+    total = often.sum()
+    centre = often @ kept / total if total else float("nan")
+    features["rmad"] = float(often @ np.abs(kept - centre) / total) if total else float("nan")
+    features["medad"] = float(number @ np.abs(level - quantile[2]) / n)
+    return features
 
 
 def histogram_features(levels: Array, n_levels: int) -> dict[str, float]:
     """Features of the discretised intensities (whole numbers from 1 to `n_levels`)."""
     counts = np.bincount(levels, minlength=n_levels + 1)[1:].astype(float)
     p = counts[counts > 0] / len(levels)
-    basic = statistics(levels.astype(float))
-    features = {name: basic[name] for name in STATISTICS if name not in ("energy", "rms")}
+    features = _counted_statistics(counts)
     # Of equally frequent levels IBSI takes the one nearest to the mean, the lower one of two.
     modes = np.nonzero(counts == counts.max())[0] + 1
-    features["mode"] = float(modes[np.argmin(np.abs(modes - basic["mean"]))])
+    features["mode"] = float(modes[np.argmin(np.abs(modes - features["mean"]))])
     features["entropy"] = float(-(p * np.log2(p)).sum()) + 0.0
     features["uniformity"] = float((p * p).sum())
     gradient = np.gradient(counts) if n_levels > 1 else np.zeros(1)
@@ -144,11 +178,10 @@ def discretise(values: Array, method: str, bins: int, bin_size: float, lower: fl
         low, high = values.min(), values.max()
         if low == high:
             return np.ones(len(values), dtype=np.int64), 1
-        levels = np.minimum(np.floor(bins * (values - low) / (high - low)).astype(np.int64) + 1, bins)
-        return levels, bins
+        return kernels.bin_levels(values, low, float(bins), high - low, bins), bins
     if method == "fbs":
         low = values.min() if lower is None else lower
-        levels = np.maximum(np.floor((values - low) / bin_size).astype(np.int64) + 1, 1)
+        levels = kernels.bin_levels(values, float(low), 1.0, float(bin_size), np.iinfo(np.int64).max)
         return levels, int(levels.max())
     levels = np.round(values).astype(np.int64)
     if not np.array_equal(levels, values):

@@ -306,6 +306,16 @@ def digitise(values: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndar
     return out, counts
 
 
+@compiled
+def bin_levels(values: np.ndarray, low: float, factor: float, divisor: float, top: int) -> np.ndarray:
+    """Grey level (int64) of each value: 1 and the whole part of its distance to `low`, scaled, at least 1, at most `top`."""
+    out = np.empty(len(values), dtype=np.int64)
+    for k in range(len(values)):
+        level = int(np.floor(factor * (values[k] - low) / divisor)) + 1
+        out[k] = min(max(level, 1), top)
+    return out
+
+
 LANES = 512
 """Sums over many values are kept in so many parts: one vector instruction adds to several, and rounding errors stay small."""
 

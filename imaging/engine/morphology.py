@@ -162,10 +162,11 @@ def position_covariance(mask: Array, spacing: Array) -> Array:
 def centre_shift(mask: Array, weights: Array, spacing: Array) -> float:
     """Distance in mm of the centre of the voxels of a mask to the centre of weights (z, y, x); NaN when these add up to 0."""
     sums, _, n = kernels.index_moments(np.asarray(mask).view(np.uint8))
-    total = weights.sum()
+    across = weights.sum(axis=0)
+    profiles = weights.sum(axis=(1, 2)), across.sum(axis=1), across.sum(axis=0)
+    total = profiles[0].sum()
     if total == 0:
         return float("nan")
-    profiles = weights.sum(axis=(1, 2)), weights.sum(axis=(0, 2)), weights.sum(axis=(0, 1))
     centre = np.array([profile @ np.arange(len(profile)) for profile in profiles]) / total
     return float(np.linalg.norm((sums / n - centre) * spacing))
 

@@ -75,6 +75,7 @@ class IbsiOptions:
         ivh_bins: Number of bins there.
         ivh_bin_size: Width of a bin there.
         families: Feature families to compute.
+        spatial_autocorrelation: Whether morphology includes Moran's I and Geary's C, which cost as much as all else together.
         aggregations: Texture aggregations; by default the four by slice, or the two in 3D.
         glcm_distance: Chebyshev distance of co-occurring voxels.
         ngldm_alpha: Coarseness of dependence.
@@ -96,6 +97,7 @@ class IbsiOptions:
     ivh_bins: int = 1000
     ivh_bin_size: float = 1.0
     families: tuple[str, ...] = FAMILIES
+    spatial_autocorrelation: bool = True
     aggregations: tuple[str, ...] | None = None
     glcm_distance: int = 1
     ngldm_alpha: int = 0

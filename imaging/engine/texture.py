@@ -45,10 +45,23 @@ def nonzero_counts(table: Array, second: Array | None = None) -> tuple[Array, Ar
     return i + 1.0, lengths, table[i, j].astype(float)
 
 
+_SHORT = 64
+
+
 def grouped_counts(i: Array, j: Array) -> tuple[Array, Array, Array]:
-    """Distinct pairs (i, j) of integers with their numbers of occurrence."""
-    base = int(j.max()) + 1
-    pairs, counts = np.unique(i * base + j, return_counts=True)
+    """Distinct pairs (i, j) of integers from 0, in order, with their numbers of occurrence.
+
+    Most zones are small: those are counted in a table, and only the others are sorted.
+    """
+    base = max(int(j.max()) + 1, _SHORT)
+    short = j < _SHORT
+    table = np.bincount(i[short] * _SHORT + j[short])
+    place = np.nonzero(table)[0]
+    pairs, counts = np.unique(i[~short] * base + j[~short], return_counts=True)
+    pairs = np.concatenate([place // _SHORT * base + place % _SHORT, pairs])
+    counts = np.concatenate([table[place], counts])
+    order = np.argsort(pairs)
+    pairs, counts = pairs[order], counts[order]
     return (pairs // base).astype(float), (pairs % base).astype(float), counts.astype(float)
 
 
