@@ -56,9 +56,7 @@ def region(name: str) -> tuple[np.ndarray, np.ndarray, Spacing]:
 
         data = Path(os.environ.get("UNIBASE_REAL_DATA", CHECKOUT.parent / "shared" / "data"))
         folder = data / "ibsi/ibsi_1_ct_radiomics_phantom/nifti"
-        image, mask = (
-            sitk.ReadImage(str(folder / name)) for name in ("image/phantom.nii.gz", "mask/mask.nii.gz")
-        )
+        image, mask = (sitk.ReadImage(str(folder / name)) for name in ("image/phantom.nii.gz", "mask/mask.nii.gz"))
         z, y, x = image.GetSpacing()[::-1]
         return sitk.GetArrayFromImage(image).astype(np.int16), sitk.GetArrayFromImage(mask) > 0, (z, y, x)
     from scipy.ndimage import gaussian_filter

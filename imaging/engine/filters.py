@@ -123,6 +123,10 @@ class _Source:
         result = self.image
         for axis, (part, extra) in enumerate(zip(self.box, margin, strict=True)):
             size = self.image.shape[axis]
+            if part.start >= extra and part.stop + extra <= size:
+                whole = slice(part.start - extra, part.stop + extra)
+                result = result[tuple(whole if a == axis else slice(None) for a in range(3))]
+                continue
             index = np.arange(part.start - extra, part.stop + extra)
             inside = (index >= 0) & (index < size)
             if self.boundary == "periodic":
@@ -169,7 +173,7 @@ def _mean(source: _Source, spacing: Array, p: Mapping[str, Any]) -> Array:
 def _log(source: _Source, spacing: Array, p: Mapping[str, Any]) -> Array:
     radii = _log_radii(source, spacing, p)
     margin = _margin(source.axes, radii)
-    return _trim(_laplacian(source.with_margin(margin), source.axes, spacing, p, radii), margin)
+    return _laplacian(source.with_margin(margin), source.axes, spacing, p, radii)
 
 
 def _log_radii(source: _Source, spacing: Array, p: Mapping[str, Any]) -> dict[int, int]:
@@ -177,20 +181,26 @@ def _log_radii(source: _Source, spacing: Array, p: Mapping[str, Any]) -> dict[in
 
 
 def _laplacian(array: Array, axes: tuple[int, ...], spacing: Array, p: Mapping[str, Any], radii: Mapping[int, int]) -> Array:
-    """Sum over axes of the second derivative of the Gaussian on one and the Gaussian on the others, cut to a cube."""
-    gaussian, second = {}, {}
+    """Sum over axes of the second derivative of the Gaussian on one and the Gaussian on the others, cut to a cube.
+
+    Loses `radii` voxels on both sides of each axis. Two images go from axis to axis: smoothed on all axes so far, and
+    derived on one of them.
+    """
+    smooth, derived = array, None
     for axis in axes:
         sigma = p["sigma"] / spacing[axis]
         k = np.arange(-radii[axis], radii[axis] + 1)
-        gaussian[axis] = np.exp(-(k**2) / (2 * sigma**2)) / (np.sqrt(2 * np.pi) * sigma)
-        second[axis] = gaussian[axis] * (k**2 / sigma**4 - 1 / sigma**2)
-    total = np.zeros_like(array)
-    for derived in axes:
-        term = array
-        for axis in axes:
-            term = _convolve(term, second[axis] if axis == derived else gaussian[axis], axis)
-        total += term
-    return total
+        gaussian = np.exp(-(k**2) / (2 * sigma**2)) / (np.sqrt(2 * np.pi) * sigma)
+        second = gaussian * (k**2 / sigma**4 - 1 / sigma**2)
+        margin = _margin((axis,), radii)
+        here = _trim(_convolve(smooth, second, axis), margin)
+        if derived is not None:
+            here += _trim(_convolve(derived, gaussian, axis), margin)
+        derived = here
+        if axis != axes[-1]:
+            smooth = _trim(_convolve(smooth, gaussian, axis), margin)
+    assert derived is not None
+    return derived
 
 
 def _rotations(axes: tuple[int, ...]) -> list[tuple[tuple[int, ...], tuple[bool, ...]]]:
@@ -412,7 +422,7 @@ def _laplacian_periodic(
 ) -> Array:
     margin = _margin(axes, radii)
     box = tuple(slice(0, n) for n in array.shape)
-    return _trim(_laplacian(_Source(array, box, "periodic", axes).with_margin(margin), axes, spacing, p, radii), margin)
+    return _laplacian(_Source(array, box, "periodic", axes).with_margin(margin), axes, spacing, p, radii)
 
 
 def _riesz_simoncelli(source: _Source, spacing: Array, p: Mapping[str, Any]) -> Array:

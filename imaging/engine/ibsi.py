@@ -283,7 +283,8 @@ def volume_histogram(values: Array, options: IbsiOptions) -> dict[str, float]:
     low, high = options.resegment_range or (None, None)
     if options.ivh_discretisation == "fbn":
         levels, _ = intensity.discretise(values, "fbn", options.ivh_bins, 1.0, None)
-        return intensity.volume_histogram_features(levels.astype(float), 1.0, float(options.ivh_bins), 1.0)
+        counts = np.bincount(levels, minlength=options.ivh_bins + 1)[1:]
+        return intensity.volume_features_of_counts(counts, len(levels), 1.0, 1.0)
     if options.ivh_discretisation == "fbs":
         step = options.ivh_bin_size
         start = values.min() if low is None else low

@@ -145,12 +145,17 @@ def volume_histogram_features(intensities: Array, first: float, last: float, ste
         step: Distance of intensities on the axis.
     """
     n_steps = max(round((last - first) / step), 0)
-    axis = first + step * np.arange(n_steps + 1)
     # Last place of the axis that each intensity reaches; a millionth of a step guards against rounding.
     reached = np.clip(np.floor((intensities - first) / step + 1e-6).astype(np.int64), -1, n_steps)
+    return volume_features_of_counts(np.bincount(reached + 1, minlength=n_steps + 2)[1:], len(intensities), first, step)
+
+
+def volume_features_of_counts(counts: Array, n: int, first: float, step: float) -> dict[str, float]:
+    """The same from the number of voxels at each place of the axis (from `first` on, `step` apart), of n voxels in all."""
+    axis = first + step * np.arange(len(counts))
     # Volume fraction with at least this intensity.
-    fraction = np.cumsum(np.bincount(reached + 1, minlength=n_steps + 2)[:0:-1])[::-1] / len(intensities)
-    gamma = (axis - axis[0]) / (axis[-1] - axis[0]) if n_steps else np.zeros(1)
+    fraction = np.cumsum(counts[::-1])[::-1] / n
+    gamma = (axis - axis[0]) / (axis[-1] - axis[0]) if len(axis) > 1 else np.zeros(1)
 
     def volume_at(x: float) -> float:
         reached = np.nonzero(gamma >= x - 1e-12)[0]

@@ -229,7 +229,11 @@ def smallest_box(
         h = min(h, size + 1)
         for k in range(h):
             outline[k] = flat[hull[k]]
-        for k in range(h - 1):
+        # The last corner is the first again. Going around, the corners farthest along, across and back from an edge go
+        # around too, each at most once.
+        n = h - 1
+        along, across, back = 0, 0, 0
+        for k in range(n):
             p = outline[k + 1, 0] - outline[k, 0]
             q = outline[k + 1, 1] - outline[k, 1]
             length = np.sqrt(p * p + q * q)
@@ -237,16 +241,29 @@ def smallest_box(
                 continue
             p /= length
             q /= length
-            s0, s1, t0, t1 = np.inf, -np.inf, np.inf, -np.inf
-            for j in range(h):
-                s = p * outline[j, 0] + q * outline[j, 1]
-                t = p * outline[j, 1] - q * outline[j, 0]
-                s0, s1, t0, t1 = min(s0, s), max(s1, s), min(t0, t), max(t1, t)
-            volume = height * (s1 - s0) * (t1 - t0)
+            along = _farthest(outline, n, max(along, k + 1), p, q)
+            across = _farthest(outline, n, max(across, along), -q, p)
+            back = _farthest(outline, n, max(back, across), -p, -q)
+            i, j, m = along % n, across % n, back % n
+            length = p * (outline[i, 0] - outline[m, 0]) + q * (outline[i, 1] - outline[m, 1])
+            width = p * (outline[j, 1] - outline[k, 1]) - q * (outline[j, 0] - outline[k, 0])
+            volume = height * length * width
             if volume < best:
                 best = volume
-                result[0], result[1], result[2] = height, s1 - s0, t1 - t0
+                result[0], result[1], result[2] = height, length, width
     return result
+
+
+@compiled
+def _farthest(outline: np.ndarray, n: int, start: int, p: float, q: float) -> int:
+    """Corner of an outline of n corners that is farthest in the direction (p, q), walking on from one before it."""
+    best = start
+    for step in range(1, n):
+        i, j = best % n, (best + 1) % n
+        if p * (outline[j, 0] - outline[i, 0]) + q * (outline[j, 1] - outline[i, 1]) <= 0:
+            break
+        best = start + step
+    return best
 
 
 @compiled
