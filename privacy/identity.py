@@ -176,7 +176,7 @@ def read_links(path: Path | str) -> pl.DataFrame:
     """
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"No table of links at {path}. Check its name in the study file.")
+        raise UserError(f"No table of links at {path}. Check its name.")
     frame = _read_csv(path).with_row_index("row", offset=1)
     for name in ("left_centre", "left_key", "right_centre", "right_key"):
         if name not in frame.columns:

@@ -14,6 +14,7 @@ from flows.study import read_study
 from groundwork.problems import UserError
 from privacy.keys import new_key, read_key_file, write_key_file
 from privacy.subjects import SubjectLookup
+from tests.flows.demo import unibase
 
 STUDY = """\
 study: trial
@@ -120,3 +121,29 @@ def test_two_custodians_stage_together_and_neither_holds_both_ends(study: Path, 
     people(study)
     with pytest.raises(UserError, match="1 records have no token yet"):
         lookup(study)
+
+
+def test_a_custodian_goes_the_whole_way_from_the_command_line(study: Path, tmp_path: Path) -> None:
+    def said(*arguments: object, code: int = 0) -> str:
+        ended = unibase(*arguments)
+        assert ended.returncode == code, ended.stderr
+        return ended.stdout if code == 0 else ended.stderr
+
+    links, key, sent = tmp_path / "links.csv", tmp_path / "first.key", tmp_path / "sent.csv"
+    assert "1 pairs wait" in said("ledger", "review", study)
+    columns = "left_centre,left_key,right_centre,right_key,relation\n"
+    for rows, told in (
+        ("A,A1,B,nobody,same\n", "row 1: no such person_key in centre B"),
+        ("A,A1,B,B1,perhaps\n", "column relation: must be `same` or `different`"),
+    ):
+        links.write_text(columns + rows, encoding="utf-8")
+        assert told in said("ledger", "decide", study, links, code=1)
+    links.write_text(columns + "A,A1,B,B1,same\n", encoding="utf-8")
+    assert "revision 2: 1 persons merged" in said("ledger", "decide", study, links)
+    assert [line.split()[:3] for line in said("ledger", "history", study).splitlines()[1:3]] == [["1", "4", "4"], ["2", "4", "3"]]
+    assert "3 pseudonyms old and new" in said("key", "rotate", study, key)
+    assert "exists and is not overwritten" in said("key", "rotate", study, key, code=1)
+    assert "3 tokens for the study custodian" in said("custodian", "tokens", study, sent, "--key-file", key)
+    answer = tmp_path / "subjects.csv"
+    assert "pseudonyms of 3 persons" in said("custodian", "subjects", sent, answer, "--key-file", study.parent / "vault.key")
+    assert "no column `token`" in said("custodian", "subjects", links, answer, "--key-file", key, code=1)
