@@ -496,7 +496,8 @@ def missing_sources(study: Study) -> list[str]:
 
 
 def check_sources(study: Study) -> None:
-    """Raise a UserError that lists every source of the study that is not there, or what is wrong in its parameter file."""
+    """Raise a UserError that lists every source that is not there, every concept that is not known, or what is wrong in a
+    file of parameters: what would else stop a build at its end."""
     missing = missing_sources(study)
     if missing:
         raise UserError("\n".join([*missing, f"{len(missing)} sources are missing. Mend the paths in {study.file}"]))
@@ -504,6 +505,22 @@ def check_sources(study: Study) -> None:
         from imaging.settings import read_settings
 
         read_settings(study.path(study.features.settings))
+    unknown = _unknown_concepts(study)
+    if unknown:
+        raise UserError("\n".join([*unknown, f"{len(unknown)} to mend in {study.file}"]))
+
+
+def _unknown_concepts(study: Study) -> list[str]:
+    """Return where the study names a concept that its concepts file and ours do not have."""
+    from clinical.concepts import Concepts
+
+    known = (Concepts.read(study.path(study.concepts)) if study.concepts else Concepts.default()).names()
+    asked = [("index.concept", study.index.concept)]
+    asked += [(f"windows.clinical.{name}.concept", window.concept) for name, window in study.windows.clinical.items()]
+    others = {"index", "imaging", "features", "discordant", *get_args(AssayName)}
+    for key, rules in (("include", study.cohort.include), ("exclude", study.cohort.exclude)):
+        asked += [(f"cohort.{key}", rule) for rule in rules if rule.partition(":")[0] not in others]
+    return [f"{where}: there is no concept {name!r}. Known: {', '.join(known)}." for where, name in asked if name not in known]
 
 
 def _merged(error: ValidationError) -> list[Any]:

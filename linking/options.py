@@ -5,12 +5,16 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Choice = Literal["latest", "first", "closest"]
 Aggregate = Literal["count", "mean", "min", "max", "slope", "any"]
 NOT_PREDICTORS = ("death", "last_contact", "vital_status")
 """Concepts that tell the outcome or how long someone was followed, whatever their date says; never predictors."""
+
+
+CHECKS = ("age", "body-part", "dates", "laterality", "sex", "weight")
+"""Checks across modalities whose findings a cohort may ask for, as `discordant:sex`."""
 
 
 class _Options(BaseModel):
@@ -126,6 +130,16 @@ class CohortRules(_Options):
     """Least age in years at the index; subjects of unknown age are left out when it is set."""
     max_age: Annotated[float, Field(ge=0)] | None = None
     """Greatest age in years at the index; subjects of unknown age are left out when it is set."""
+
+    @field_validator("include", "exclude")
+    @classmethod
+    def _known_checks(cls, rules: tuple[str, ...]) -> tuple[str, ...]:
+        for rule in rules:
+            kind, colon, check = rule.partition(":")
+            # A check that nobody makes would have no finding, and leave nobody out without a word.
+            if kind == "discordant" and colon and check not in CHECKS:
+                raise ValueError(f"there is no check {check!r}; discordant:CHECK takes {', '.join(CHECKS)}")
+        return rules
 
 
 class SplitRules(_Options):

@@ -132,6 +132,25 @@ def test_missing_sources_are_all_named(tmp_path: Path) -> None:
     assert [path.name for path in study.paths("counts*.tsv")] == ["counts.tsv", "counts_2.tsv"]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("{concept: ldh,", "{concept: lhd,", "windows.clinical.ldh.concept: there is no concept 'lhd'. Known: albumin, "),
+        ("{concept: treatment_start}", "{concept: tratment}", "index.concept: there is no concept 'tratment'"),
+        ("windows:", "cohort: {exclude: [relaps]}\nwindows:", "cohort.exclude: there is no concept 'relaps'"),
+    ],
+)
+def test_a_concept_that_is_not_known_is_said_before_a_build(tmp_path: Path, old: str, new: str, said: str) -> None:
+    for name in ("people.csv", "counts_1.tsv", "samples.csv"):
+        (tmp_path / name).write_text("x")
+    write_key_file(new_key(), tmp_path / "vault.key")
+    rules = "cohort: {include: [index, rna, 'imaging:CT', cancer_diagnosis], exclude: ['discordant:sex']}\n"
+    check_sources(read_study(write(tmp_path, GOOD + rules)))
+    with pytest.raises(UserError) as caught:
+        check_sources(read_study(write(tmp_path, GOOD.replace(old, new))))
+    assert said in str(caught.value)
+
+
 def test_environment_variables_are_filled_into_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     study = read_study(write(tmp_path))
     monkeypatch.delenv("UNIBASE_X", raising=False)

@@ -129,6 +129,11 @@ SUBJECTS = pl.DataFrame({"subject_id": np.random.default_rng(1).integers(1, 2**6
 SHARES = {"train": 0.7, "validation": 0.1, "test": 0.2}
 
 
+def test_a_check_that_nobody_makes_is_refused() -> None:
+    with pytest.raises(ValueError, match="there is no check 'sexx'; discordant:CHECK takes age, body-part, dates"):
+        CohortRules.model_validate({"exclude": ["discordant:sexx"]})
+
+
 def test_a_split_is_fixed_by_the_key_and_stays_when_subjects_come() -> None:
     whole = splits.split_by_subject(SUBJECTS, KEY, SHARES)
     half = splits.split_by_subject(SUBJECTS.sample(2000, seed=3), KEY, SHARES)
