@@ -419,7 +419,7 @@ def _line_counts(levels: Array, n: int, dimensions: int, distance: int) -> tuple
         wide = np.pad(padded, distance - 1)
         steps = texture.steps_between(dimensions, distance)
         extents = texture_kernels.row_extents(wide)
-        occurrences = texture_kernels.co_occurrence(wide, extents, steps, distance, n)[:, 1:, 1:].astype(np.int64)
+        occurrences = texture_kernels.co_occurrence(wide, extents, steps, n)[:, 1:, 1:].astype(np.int64)
     return occurrences, texture_kernels.run_counts(runs, np.bincount(levels.ravel(), minlength=n + 1)[1:])
 
 

@@ -219,7 +219,7 @@ def _features(
             if reach > 1:
                 wide = np.pad(dense, reach - 1)
                 extents = texture_kernels.row_extents(wide)
-                pairs = texture_kernels.co_occurrence(wide, extents, steps, reach, len(present))[:, 1:, 1:]
+                pairs = texture_kernels.co_occurrence(wide, extents, steps, len(present))[:, 1:, 1:]
             add("glcm", formulas.grey_level_co_occurrence(pairs, present, steps, places.spacing, settings))
     if "glszm" in wanted:
         add("glszm", formulas.grey_level_size_zone(dense, places.extents, present, places.planar))

@@ -56,6 +56,19 @@ def split(data: Array, filters: Array, axis: int, start: int, stop: int) -> tupl
 
 
 @compiled
+def _add_products(low: np.ndarray, high: np.ndarray, source: np.ndarray, a: float, b: float, first: bool) -> None:
+    """Add a and b times the source to the two bands; the first product begins them."""
+    if first:
+        for k in range(len(low)):
+            low[k] = a * source[k]
+            high[k] = b * source[k]
+    else:
+        for k in range(len(low)):
+            low[k] += a * source[k]
+            high[k] += b * source[k]
+
+
+@compiled
 def _across_rows(data: np.ndarray, filters: np.ndarray, taps: np.ndarray, sources: np.ndarray, bands: np.ndarray) -> None:
     """Filter the middle axis of (outer, n, inner); many lines side by side."""
     n_outer, _, n_inner = data.shape
@@ -63,21 +76,12 @@ def _across_rows(data: np.ndarray, filters: np.ndarray, taps: np.ndarray, source
     for outer in range(n_outer):
         for first in range(0, n_inner, tile):
             past = min(first + tile, n_inner)
-            width = past - first
             for i in range(taps.shape[0]):
                 low = bands[0, outer, i, first:past]
                 high = bands[1, outer, i, first:past]
                 for j in range(taps.shape[1]):
                     source = data[outer, sources[i, j], first:past]
-                    a, b = filters[0, taps[i, j]], filters[1, taps[i, j]]
-                    if j == 0:
-                        for k in range(width):
-                            low[k] = a * source[k]
-                            high[k] = b * source[k]
-                    else:
-                        for k in range(width):
-                            low[k] += a * source[k]
-                            high[k] += b * source[k]
+                    _add_products(low, high, source, filters[0, taps[i, j]], filters[1, taps[i, j]], j == 0)
 
 
 @compiled
@@ -115,13 +119,4 @@ def _along_rows(data: np.ndarray, filters: np.ndarray, taps: np.ndarray, sources
         highs = bands[1, outer, first:past, 0]
         for j in range(reach):
             begin = sources[first, j]
-            source = row[begin : begin + width]
-            a, b = filters[0, j], filters[1, j]
-            if j == 0:
-                for k in range(width):
-                    lows[k] = a * source[k]
-                    highs[k] = b * source[k]
-            else:
-                for k in range(width):
-                    lows[k] += a * source[k]
-                    highs[k] += b * source[k]
+            _add_products(lows, highs, row[begin : begin + width], filters[0, j], filters[1, j], j == 0)

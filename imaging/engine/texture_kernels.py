@@ -52,34 +52,43 @@ def row_extents(levels: np.ndarray) -> np.ndarray:
 
 
 @compiled
-def co_occurrence(levels: np.ndarray, extents: np.ndarray, steps: np.ndarray, pad: int, n_levels: int) -> np.ndarray:
+def _filled_rows(extents: np.ndarray) -> np.ndarray:
+    """Slice, row, first place and one past the last of each row that is not empty: int64 (n, 4), in scan order."""
+    nz, ny, _ = extents.shape
+    out = np.empty((nz * ny, 4), dtype=np.int64)
+    n = 0
+    for z in range(nz):
+        for y in range(ny):
+            if extents[z, y, 1] > extents[z, y, 0]:
+                out[n, 0], out[n, 1], out[n, 2], out[n, 3] = z, y, extents[z, y, 0], extents[z, y, 1]
+                n += 1
+    return out[:n]
+
+
+@compiled
+def co_occurrence(levels: np.ndarray, extents: np.ndarray, steps: np.ndarray, n_levels: int) -> np.ndarray:
     """Count pairs (level, level one step further) for each step.
 
     Args:
-        levels: uint16 (z, y, x), padded by `pad` zeros.
+        levels: uint16 (z, y, x), padded by zeros.
         extents: From `row_extents`.
-        steps: int64 (k, 3) steps (z, y, x), none longer than `pad`.
-        pad: Width of the padding.
+        steps: int64 (k, 3) steps (z, y, x), none longer than the padding is wide.
         n_levels: Levels run from 1 to this.
 
     Returns:
         uint32 (k, n_levels + 1, n_levels + 1); row and column 0 count what lies outside the region.
     """
-    nz, ny, _ = levels.shape
     counts = np.zeros((len(steps), n_levels + 1, n_levels + 1), dtype=np.uint32)
-    for z in range(pad, nz - pad):
-        for y in range(pad, ny - pad):
-            first, past = extents[z, y, 0], extents[z, y, 1]
-            width = past - first
-            if width <= 0:
-                continue
-            here = levels[z, y, first:past]
-            for k in range(len(steps)):
-                dz, dy, dx = steps[k, 0], steps[k, 1], steps[k, 2]
-                there = levels[z + dz, y + dy, first + dx : past + dx]
-                table = counts[k]
-                for x in range(width):
-                    table[here[x], there[x]] += np.uint32(1)
+    rows = _filled_rows(extents)
+    for r in range(len(rows)):
+        z, y, first, past = rows[r, 0], rows[r, 1], rows[r, 2], rows[r, 3]
+        here = levels[z, y, first:past]
+        for k in range(len(steps)):
+            dz, dy, dx = steps[k, 0], steps[k, 1], steps[k, 2]
+            there = levels[z + dz, y + dy, first + dx : past + dx]
+            table = counts[k]
+            for x in range(past - first):
+                table[here[x], there[x]] += np.uint32(1)
     return counts
 
 
@@ -103,38 +112,36 @@ def pairs_and_runs(
         uint32 (k, n_levels + 1, n_levels + 1): pairs (level one step further, level); row and column 0 are outside.
         uint32 (k, n_levels + 1, longest + 2): runs that are longer than one voxel and at least this long.
     """
-    nz, ny, nx = levels.shape
+    _, ny, nx = levels.shape
     n_steps = len(steps)
     pairs = np.zeros((n_steps, n_levels + 1, n_levels + 1), dtype=np.uint32)
     runs = np.zeros((n_steps, n_levels + 1, longest + 2), dtype=np.uint32)
     # Equal voxels passed so far on the line of each step, for this slice and the one before.
     passed = np.zeros((n_steps, 2, ny, nx), dtype=np.uint16)
     longer = np.empty(nx, dtype=np.int32)
-    for z in range(1, nz - 1):
-        for y in range(1, ny - 1):
-            first, past = extents[z, y, 0], extents[z, y, 1]
-            width = past - first
-            if width <= 0:
-                continue
-            here = levels[z, y, first:past]
-            for k in range(n_steps):
-                dz, dy, dx = steps[k, 0], steps[k, 1], steps[k, 2]
-                there = levels[z - dz, y - dy, first - dx : past - dx]
-                before = passed[k, (z - dz) & 1, y - dy, first - dx : past - dx]
-                now = passed[k, z & 1, y, first:past]
-                table = pairs[k]
-                lengths = runs[k]
-                for x in range(width):
-                    now[x] = (before[x] + np.uint16(1)) * np.uint16(here[x] == there[x])
-                n = 0
-                for x in range(width):
-                    table[here[x], there[x]] += np.uint32(1)
-                    # Written always and kept when it is one: no branch that the processor would guess wrong.
-                    longer[n] = x
-                    n += 1 if (now[x] != 0) & (here[x] != 0) else 0
-                for i in range(n):
-                    x = longer[i]
-                    lengths[here[x], now[x] + 1] += np.uint32(1)
+    rows = _filled_rows(extents)
+    for r in range(len(rows)):
+        z, y, first, past = rows[r, 0], rows[r, 1], rows[r, 2], rows[r, 3]
+        width = past - first
+        here = levels[z, y, first:past]
+        for k in range(n_steps):
+            dz, dy, dx = steps[k, 0], steps[k, 1], steps[k, 2]
+            there = levels[z - dz, y - dy, first - dx : past - dx]
+            before = passed[k, (z - dz) & 1, y - dy, first - dx : past - dx]
+            now = passed[k, z & 1, y, first:past]
+            table = pairs[k]
+            lengths = runs[k]
+            for x in range(width):
+                now[x] = (before[x] + np.uint16(1)) * np.uint16(here[x] == there[x])
+            n = 0
+            for x in range(width):
+                table[here[x], there[x]] += np.uint32(1)
+                # Written always and kept when it is one: no branch that the processor would guess wrong.
+                longer[n] = x
+                n += 1 if (now[x] != 0) & (here[x] != 0) else 0
+            for i in range(n):
+                x = longer[i]
+                lengths[here[x], now[x] + 1] += np.uint32(1)
     return pairs, runs
 
 
@@ -354,7 +361,7 @@ def neighbourhoods(
         of the absolute difference to the mean of the neighbours (float64, same shape); and the number of voxels per
         slice, level and number of dependent neighbours (int64, (s, n_levels, k + 1)).
     """
-    nz, ny, nx = levels.shape
+    nz, _, nx = levels.shape
     n_slices = nz - 2 * pad if by_slice else 1
     n_steps = len(steps)
     voxels = np.zeros((n_slices, n_levels), dtype=np.int64)
@@ -364,30 +371,28 @@ def neighbourhoods(
     totals = np.zeros(nx, dtype=np.int32)
     counts = np.zeros(nx, dtype=np.int32)
     equals = np.zeros(nx, dtype=np.int32)
-    for z in range(pad, nz - pad):
+    rows = _filled_rows(extents)
+    for r in range(len(rows)):
+        z, y, first, past = rows[r, 0], rows[r, 1], rows[r, 2], rows[r, 3]
+        width = past - first
         s = z - pad if by_slice else 0
-        for y in range(pad, ny - pad):
-            first, past = extents[z, y, 0], extents[z, y, 1]
-            width = past - first
-            if width <= 0:
-                continue
-            here = levels[z, y, first:past]
-            total, count, equal = totals[:width], counts[:width], equals[:width]
-            total[:] = 0
-            count[:] = 0
-            equal[:] = 0
-            for k in range(n_steps):
-                there = levels[z + steps[k, 0], y + steps[k, 1], first + steps[k, 2] : past + steps[k, 2]]
-                for x in range(width):
-                    b = np.int32(there[x])
-                    total[x] += b
-                    count[x] += np.int32(b != 0)
-                    equal[x] += np.int32((b != 0) & (abs(b - np.int32(here[x])) <= alpha))
+        here = levels[z, y, first:past]
+        total, count, equal = totals[:width], counts[:width], equals[:width]
+        total[:] = 0
+        count[:] = 0
+        equal[:] = 0
+        for k in range(n_steps):
+            there = levels[z + steps[k, 0], y + steps[k, 1], first + steps[k, 2] : past + steps[k, 2]]
             for x in range(width):
-                a = here[x]
-                if a:
-                    if count[x]:
-                        voxels[s, a - 1] += 1
-                        differences[s, a - 1] += abs(a - total[x] / count[x])
-                    dependence[s, a - 1, equal[x]] += 1
+                b = np.int32(there[x])
+                total[x] += b
+                count[x] += np.int32(b != 0)
+                equal[x] += np.int32((b != 0) & (abs(b - np.int32(here[x])) <= alpha))
+        for x in range(width):
+            a = here[x]
+            if a:
+                if count[x]:
+                    voxels[s, a - 1] += 1
+                    differences[s, a - 1] += abs(a - total[x] / count[x])
+                dependence[s, a - 1, equal[x]] += 1
     return voxels, differences, dependence
