@@ -62,7 +62,7 @@ def extract_regions(
     mode: Mode,
     stored_type: str | None = None,
 ) -> list[dict[str, dict[str, float]] | Unusable]:
-    """Compute all features of several regions of one image; in `pyradiomics` mode each filter runs once for those close by.
+    """Compute all features of several regions of one image; each filter runs once for those close by, where that changes no byte.
 
     Args:
         image, spacing, settings, mode, stored_type: As in `extract`.
@@ -88,17 +88,10 @@ def extract_regions(
         return extract_pyradiomics(image, masks, tuple(spacing), settings, stored_type)
     if mode != "ibsi":
         raise ValueError(f"mode {mode!r} is not one of pyradiomics, ibsi")
-    from imaging.engine.ibsi import extract_ibsi
+    from imaging.engine.ibsi import extract_ibsi_regions
     from imaging.engine.options import IbsiOptions
 
-    options = IbsiOptions.of(settings.ibsi)
-    results: list[dict[str, dict[str, float]] | Unusable] = []
-    for mask in masks:
-        try:
-            results.append(extract_ibsi(image, mask, tuple(spacing), options))
-        except Unusable as problem:
-            results.append(problem)
-    return results
+    return extract_ibsi_regions(image, masks, tuple(spacing), IbsiOptions.of(settings.ibsi))
 
 
 def precompile() -> None:

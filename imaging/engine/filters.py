@@ -51,6 +51,10 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
 }
 
 
+LOCAL = ("mean", "log", "laws", "wavelet")
+"""Filters whose response at a voxel is summed from the voxels in reach, in one order."""
+
+
 def apply(image: Array, spacing: Array, box: Box, by_slice: bool, parameters: Mapping[str, Any]) -> Array:
     """Return the response of one filter in a box of the image.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from groundwork.problems import Unusable
 from imaging.engine import filters, intensity, kernels, mesh_table, morphology, texture, texture_kernels
 from imaging.engine.enclosing import enclosing_axes
 from imaging.engine.interpolation import Axis, aligned_axis, interpolate, support
+from imaging.engine.near import neighbours, union, within
 from imaging.engine.options import IbsiOptions
 
 Array = np.ndarray
@@ -42,6 +44,10 @@ class Prepared:
         """The same without margin: the bounding box of the region."""
         box = bounding_box(self.region)
         return replace(self, image=self.image[box], region=self.region[box], intensities=self.intensities[box])
+
+    def alone(self) -> Prepared:
+        """The same in arrays of its own, so that what surrounds it can be freed."""
+        return replace(self, image=self.image.copy(), region=self.region.copy(), intensities=self.intensities.copy())
 
 
 def bounding_box(mask: Array) -> tuple[slice, ...]:
@@ -476,30 +482,84 @@ def _neighbourhood(
 
 
 def extract_ibsi(image: Array, mask: Array, spacing: tuple[float, ...], options: IbsiOptions) -> dict[str, dict[str, Any]]:
+    """Features of one region: see `extract_ibsi_regions`.
+
+    Raises:
+        Unusable: The region cannot be described.
+    """
+    (result,) = extract_ibsi_regions(image, [mask], spacing, options)
+    if isinstance(result, Unusable):
+        raise result
+    return result
+
+
+def extract_ibsi_regions(
+    image: Array, masks: Sequence[Array], spacing: tuple[float, ...], options: IbsiOptions
+) -> list[dict[str, dict[str, Any]] | Unusable]:
     """Features of the image as it is, under the image type `original`, and of each filtered image under its name.
 
     The intensity mask is decided on the image as it is. Filtered images have arbitrary units: their bins start at the
-    minimum, and their intensity-volume histogram has 1000 bins.
+    minimum, and their intensity-volume histogram has 1000 bins. Regions that lie near one another share the responses of
+    those filters that give the same bytes wherever the image is cut (see `_one_for_all`).
 
     Args:
         image: float64 (z, y, x).
-        mask: bool of the same shape.
+        masks: bool of the same shape, one for each region.
         spacing: (z, y, x) in mm.
         options: Processing choices.
+
+    Returns:
+        For each region its features by image type, or the reason why it cannot be described.
     """
     grid = np.array(options.spacing or spacing, dtype=float)
     margin = max([PEAK_RADIUS, *(filters.reach_mm(p, grid) for p in options.filters.values())])
-    prepared = resegmented(prepare(image, mask, spacing, options, margin), options)
-    result = {"original": features(prepared, options)}
-    if not options.filters:
-        return result
-    box = bounding_box(prepared.region)
-    source = prepared.image
-    if not np.isfinite(source).all():
-        raise Unusable(
-            "not-finite-in-image", "Missing values lie within the reach of a filter.", "Fill them, or leave filters out."
-        )
-    responses = replace(
+    shared = {name for name, parameters in options.filters.items() if _one_for_all(parameters, spacing, options)}
+    boxes = {number: bounding_box(mask) for number, mask in enumerate(masks) if shared and mask.any()}
+    groups = neighbours(boxes, [int(np.ceil(margin / step)) + 1 for step in grid])
+    groups += [[number] for number in range(len(masks)) if number not in boxes]
+    results: dict[int, dict[str, dict[str, Any]] | Unusable] = {}
+
+    def prepared_around(numbers: Sequence[int]) -> Prepared:
+        mask = masks[numbers[0]] if len(numbers) == 1 else np.logical_or.reduce([masks[number] for number in numbers])
+        return prepare(image, mask, spacing, options, margin)
+
+    for group in groups:
+        cores: dict[int, Prepared] = {}
+        for number in group:
+            try:
+                source = resegmented(prepared_around([number]), options)
+                results[number] = {"original": features(source, options)}
+                if options.filters and not np.isfinite(source.image).all():
+                    raise Unusable(
+                        "not-finite-in-image",
+                        "Missing values lie within the reach of a filter.",
+                        "Fill them, or leave filters out.",
+                    )
+                cores[number] = source.cropped() if len(group) == 1 else source.cropped().alone()
+            except Unusable as problem:
+                results[number] = problem
+        for name, parameters in options.filters.items():
+            for members in [list(cores)] if name in shared else [[number] for number in cores]:
+                if not members:
+                    continue
+                around = source if len(group) == 1 else prepared_around(members)
+                box = bounding_box(around.region)
+                response = filters.apply(around.image, around.spacing, box, options.by_slice, parameters)
+                outer = union([boxes[number] for number in members]) if len(members) > 1 else box
+                for number in members:
+                    part = response if len(members) == 1 else response[within(boxes[number], outer)]
+                    _add_response(results, number, name, replace(cores[number], image=np.ascontiguousarray(part)), options)
+    return [results[number] for number in range(len(masks))]
+
+
+def _add_response(
+    results: dict[int, dict[str, dict[str, Any]] | Unusable], number: int, name: str, response: Prepared, options: IbsiOptions
+) -> None:
+    """Add the features of a filtered image to those of its region, or put the reason why it cannot be described there."""
+    result = results[number]
+    if isinstance(result, Unusable):
+        return
+    chosen = replace(
         options,
         families=tuple(f for f in options.families if f not in ("morphology", "local_intensity")),
         resegment_range=None,
@@ -507,7 +567,17 @@ def extract_ibsi(image: Array, mask: Array, spacing: tuple[float, ...], options:
         ivh_discretisation="fbn",
         ivh_bins=1000,
     )
-    for name, parameters in options.filters.items():
-        response = filters.apply(source, prepared.spacing, box, options.by_slice, parameters)
-        result[name] = features(replace(prepared.cropped(), image=response), responses)
-    return result
+    try:
+        result[name] = features(response, chosen)
+    except Unusable as problem:
+        results[number] = problem
+
+
+def _one_for_all(parameters: Mapping[str, Any], spacing: tuple[float, ...], options: IbsiOptions) -> bool:
+    """Whether a response has the same bytes wherever the image is cut: sums over a few voxels on the image's own grid.
+
+    Interpolation rounds by where the cut begins; Fourier transforms take in all that was cut out; and a periodic image
+    ends where it was cut.
+    """
+    own_grid = options.spacing is None or tuple(options.spacing) == tuple(spacing)
+    return own_grid and parameters["filter"] in filters.LOCAL and parameters.get("boundary", "mirror") != "periodic"

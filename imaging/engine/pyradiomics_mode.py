@@ -17,10 +17,10 @@ from groundwork.problems import Unusable
 from imaging.engine import pyradiomics_features as formulas
 from imaging.engine import recursive_gaussian, stationary_wavelet, texture, texture_kernels
 from imaging.engine.ibsi import bounding_box
+from imaging.engine.near import Box, neighbours, union, within
 from imaging.engine.options import EngineSettings
 
 Array = np.ndarray
-Box = tuple[slice, ...]
 
 CLASSES = ("firstorder", "glcm", "gldm", "glrlm", "glszm", "ngtdm")
 
@@ -67,8 +67,8 @@ def extract_pyradiomics(
         results.append({"original": shapes} if shapes else {})
         subjects.append(_Subject(number, scene))
     reach = _reach(settings, spacing)
-    for group in _neighbours(subjects, reach):
-        scene = replace(group[0].scene, box=_union([subject.scene.box for subject in group]))
+    for group in _groups(subjects, reach):
+        scene = replace(group[0].scene, box=union([subject.scene.box for subject in group]))
         for name, own in settings.image_types.items():
             merged = {**setting, **(own or {})}
             for image_type, array in _image_types(name, scene, merged):
@@ -76,7 +76,7 @@ def extract_pyradiomics(
                     result = results[subject.number]
                     if isinstance(result, Unusable):
                         continue
-                    part = np.ascontiguousarray(array[_within(subject.scene.box, scene.box)])
+                    part = np.ascontiguousarray(array[within(subject.scene.box, scene.box)])
                     try:
                         values = _features(part, subject.places(merged), merged, classes)
                     except Unusable as problem:
@@ -92,27 +92,12 @@ def _reach(settings: EngineSettings, spacing: tuple[float, ...]) -> list[int]:
     return [int(recursive_gaussian.SUPPORT * widest / s) + 8 for s in spacing]
 
 
-def _neighbours(subjects: list[_Subject], reach: list[int]) -> list[list[_Subject]]:
-    """Group regions of one image so that filtering the box around a group reads no more voxels than one after the other."""
-    groups: list[list[_Subject]] = []
-
-    def read(boxes: list[Box]) -> int:
-        return int(np.prod([b.stop - b.start + 2 * r for b, r in zip(_union(boxes), reach, strict=True)]))
-
-    for subject in subjects:
-        for group in groups:
-            boxes = [other.scene.box for other in group]
-            same = group[0].scene.image is subject.scene.image
-            if same and read([*boxes, subject.scene.box]) <= read(boxes) + read([subject.scene.box]):
-                group.append(subject)
-                break
-        else:
-            groups.append([subject])
-    return groups
-
-
-def _union(boxes: list[Box]) -> Box:
-    return tuple(slice(min(b.start for b in parts), max(b.stop for b in parts)) for parts in zip(*boxes, strict=True))
+def _groups(subjects: list[_Subject], reach: list[int]) -> list[list[_Subject]]:
+    """Subjects that share their filtered images: near one another, and of one image (a resampled one is its own)."""
+    images: dict[int, dict[int, Box]] = {}
+    for number, subject in enumerate(subjects):
+        images.setdefault(id(subject.scene.image), {})[number] = subject.scene.box
+    return [[subjects[number] for number in group] for boxes in images.values() for group in neighbours(boxes, reach)]
 
 
 @dataclass
@@ -420,10 +405,6 @@ def _laplacians(scene: Scene, settings: Mapping[str, Any]) -> Iterator[tuple[str
         yield f"log-sigma-{str(sigma).replace('.', '-')}-mm-3D", result
 
 
-def _within(box: Box, crop: Box) -> Box:
-    return tuple(slice(b.start - c.start, b.stop - c.start) for b, c in zip(box, crop, strict=True))
-
-
 def _gradient(scene: Scene, settings: Mapping[str, Any]) -> Array:
     import SimpleITK as sitk
 
@@ -431,7 +412,7 @@ def _gradient(scene: Scene, settings: Mapping[str, Any]) -> Array:
     gradient = sitk.GradientMagnitudeImageFilter()
     gradient.SetUseImageSpacing(settings.get("gradientUseSpacing", True))
     result = sitk.GetArrayFromImage(gradient.Execute(_sitk(scene.image[crop], scene.spacing)))
-    return np.ascontiguousarray(result[_within(scene.box, crop)])
+    return np.ascontiguousarray(result[within(scene.box, crop)])
 
 
 def _wavelets(scene: Scene, settings: Mapping[str, Any]) -> Iterator[tuple[str, Array]]:
@@ -461,7 +442,7 @@ def _wavelets(scene: Scene, settings: Mapping[str, Any]) -> Iterator[tuple[str, 
     data = scene.image[tuple(crop)]
     padding = [(0, n % 2 if (crop[a].stop - crop[a].start) % 2 else 0) for a, n in enumerate(shape)]
     data = np.ascontiguousarray(np.pad(data, padding, "wrap"), dtype=kind)
-    inner = _within(scene.box, tuple(crop))
+    inner = within(scene.box, tuple(crop))
     for round_number in range(1, rounds + 1):
         number = round_number - start
         if round_number > start:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -102,6 +103,44 @@ def test_several_regions_equal_one_after_the_other(setting: dict[str, object], m
         else:
             assert given == alone
     assert [isinstance(given, Unusable) for given in together] == [False, False, True, True, False]
+
+
+@pytest.mark.parametrize("spacing", [None, [1.5, 1.5, 1.5]])
+def test_regions_together_in_ibsi_mode_are_the_same_bytes_and_share_filters(
+    spacing: list[float] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from imaging.engine import filters
+
+    image = np.random.default_rng(2).normal(0, 60, (24, 26, 90)).round()
+    masks = [np.zeros(image.shape, dtype=bool) for _ in range(4)]
+    masks[0][8:14, 8:14, 8:16] = True
+    masks[1][6:16, 6:16, 6:18] = ~masks[0][6:16, 6:16, 6:18]
+    masks[3][15:20, 12:18, 78:86] = True
+    chosen = SimpleNamespace(
+        setting={},
+        image_types={},
+        feature_classes={},
+        ibsi={
+            "bins": 8,
+            "spacing": spacing,
+            "round_intensities": True,
+            "filters": {
+                "log": {"filter": "log", "sigma": 1.0},
+                "LLH": {"filter": "wavelet", "band": "LLH"},
+                "gabor": {"filter": "gabor", "sigma": 1.0},
+                "laws": {"filter": "laws", "kernel": "L3E3S3", "energy_distance": 1, "boundary": "zero"},
+            },
+        },
+    )
+    runs: list[str] = []
+    apply = filters.apply
+    monkeypatch.setattr(filters, "apply", lambda *given: (runs.append(given[4]["filter"]), apply(*given))[1])
+    together = extract_regions(image, masks, (1.0, 1.0, 1.0), chosen, "ibsi")
+    assert [runs.count(kind) for kind in ("log", "wavelet", "laws", "gabor")] == ([3] * 4 if spacing else [2, 2, 2, 3])
+    assert isinstance(together[2], Unusable)
+    for number in (0, 1, 3):
+        # As text, for a NaN to equal itself.
+        assert repr(together[number]) == repr(extract(image, masks[number], (1.0, 1.0, 1.0), chosen, "ibsi"))
 
 
 def test_refusals_have_names() -> None:

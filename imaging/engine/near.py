@@ -1,0 +1,41 @@
+"""Which regions of one image share their filtered images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+
+Box = tuple[slice, ...]
+
+
+def union(boxes: Sequence[Box]) -> Box:
+    """The smallest box around boxes."""
+    return tuple(slice(min(b.start for b in parts), max(b.stop for b in parts)) for parts in zip(*boxes, strict=True))
+
+
+def within(box: Box, around: Box) -> Box:
+    """A box in the indices of one that holds it."""
+    return tuple(slice(b.start - a.start, b.stop - a.start) for b, a in zip(box, around, strict=True))
+
+
+def neighbours(boxes: Mapping[int, Box], reach: Sequence[int]) -> list[list[int]]:
+    """Group regions so that filtering the box around a group reads no more voxels than one after the other.
+
+    Args:
+        boxes: Bounding box of each region, by its number.
+        reach: How many voxels around a box a filter reads on each axis.
+    """
+    groups: list[list[int]] = []
+
+    def read(members: Sequence[int]) -> int:
+        box = union([boxes[number] for number in members])
+        return prod(b.stop - b.start + 2 * r for b, r in zip(box, reach, strict=True))
+
+    for number in boxes:
+        for group in groups:
+            if read([*group, number]) <= read(group) + read([number]):
+                group.append(number)
+                break
+        else:
+            groups.append([number])
+    return groups
