@@ -146,13 +146,14 @@ class Rows:
         text = np.where(texted, records["text"], _NOTHING) if texted.any() else np.full(len(rows), _NOTHING, dtype=np.int32)
         unit = records["unit"].astype(np.int32)
         low, high = time, time + (flags & IS_DAY) * np.int64(DAY - 1)
-        bounded, was_recorded = np.ones(len(rows), dtype=bool), np.zeros(len(rows), dtype=bool)
+        timed, bounded, was_recorded = (np.full(len(rows), known) for known in (True, True, False))
         recorded = was_recorded.astype(np.int64)
         at = np.flatnonzero(rows >= self.plain)
         if len(at):
             place = rows[at] - self.plain
             further = self.further[place]
             low = low.copy()
+            timed[at] = self.timed[rows[at]]
             for column, known, name in (
                 (low, bounded, "time_min"),
                 (high, bounded, "time_max"),
@@ -164,7 +165,7 @@ class Rows:
             text[at], unit[at] = self._text[place], self._unit[place]
         columns = {
             "subject_id": _array(self.subjects.take(records["rank"]), None, whole),
-            "time": _array(time, self.timed.take(rows), stamp),
+            "time": _array(time, timed, stamp),
             "code": _dictionary(np.ascontiguousarray(records["code"]), self.names, pa.string()),
             "numeric_value": _array(number, numbered, pa.float32()),
             "text_value": _dictionary(text, self.names, pa.large_string()),
@@ -228,7 +229,7 @@ def _dictionary(places: Numbers, names: pa.Array, dtype: pa.DataType) -> pa.Arra
     import pyarrow as pa
 
     known = places >= 0
-    counts = np.bincount(places if known.all() else places[known], minlength=len(names))
+    counts = np.bincount(places, minlength=len(names)) if known.all() else np.bincount(places + 1, minlength=len(names) + 1)[1:]
     used = np.flatnonzero(counts)
     if not len(used):
         return pa.nulls(len(places), pa.dictionary(pa.int32(), dtype))
@@ -236,8 +237,8 @@ def _dictionary(places: Numbers, names: pa.Array, dtype: pa.DataType) -> pa.Arra
     if not listed.is_sorted():
         order = listed.arg_sort().to_numpy()
         used, listed = used[order], listed.gather(order)
-    # A last place for what has no name.
-    new = np.zeros(len(names) + 1, dtype=np.int32)
+    new = np.zeros(len(names), dtype=np.int32)
     new[used] = np.arange(len(used), dtype=np.int32)
-    indices = _array(new.take(places, mode="wrap"), known, pa.int32())
+    # What has no name takes the first, and is null.
+    indices = _array(new.take(places, mode="clip"), known, pa.int32())
     return pa.DictionaryArray.from_arrays(indices, listed.to_arrow().cast(dtype))
