@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -43,6 +43,24 @@ def read_zarr(path: Path | str) -> AnnData:
     if not Path(path).exists():
         raise UserError(f"There is no store at {path}. Run the omics stage first.")
     return anndata.read_zarr(path)
+
+
+def open_zarr(path: Path | str) -> AnnData:
+    """Open a store that `write_zarr` wrote: `obs` and `var` in memory, `X` on disk, without layers.
+
+    Raises:
+        UserError: If there is no store.
+    """
+    import anndata
+    import zarr
+    from anndata.io import read_elem
+
+    if not Path(path).exists():
+        raise UserError(f"There is no store at {path}. Run the omics stage first.")
+    group: Any = zarr.open_group(path, mode="r")
+    obs: Any = read_elem(group["obs"])
+    var: Any = read_elem(group["var"])
+    return anndata.AnnData(X=group["X"], obs=obs, var=var)
 
 
 def write(adata: AnnData, path: Path | str) -> None:

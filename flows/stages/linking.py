@@ -25,7 +25,7 @@ from linking.repeated import repeated_measures
 from linking.splits import make_splits, with_split
 from linking.subjects import describe_subjects
 from omics.assays import chosen_values
-from omics.store import read_zarr
+from omics.store import open_zarr
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def add_assay_values(run: Run, analysis: pl.DataFrame, trace: pl.DataFrame) -> t
         if not store.exists() or column not in analysis.columns:
             continue
         chosen = analysis.select(column).drop_nulls().to_series().to_list()
-        values = chosen_values(assay, read_zarr(store), chosen, options.genes, options.mutations.min_samples)
+        values = chosen_values(assay, open_zarr(store), chosen, options.genes, options.mutations.min_samples)
         frame = values.rename({"colname": column})
         analysis = analysis.join(frame, on=column, how="left", maintain_order="left")
         mine = trace.filter(pl.col("variable") == column).with_columns(pl.lit(f"{assay}_*").alias("variable"))

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import anndata
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 
 from groundwork.problems import Unusable
+from omics import assays
 from omics.assays import AssayFiles, chosen_values, read, sample_names, together
 from omics.methylation import m_values
+from omics.store import open_zarr, write_zarr
 
 MAF = "Hugo_Symbol\tVariant_Classification\tVariant_Type\tTumor_Sample_Barcode\tChromosome\tStart_Position\tEnd_Position\tReference_Allele\tTumor_Seq_Allele2\n"
 VCF = """##fileformat=VCFv4.2
@@ -125,3 +128,37 @@ def test_real_files_are_read_whole(real_data: Path, assay: str, name: str, sampl
     assert ("values below zero: taken as logarithms" in gated.notes) == (assay == "proteomics")
     assert isinstance(together(assay, [gated.adata]), anndata.AnnData)  # type: ignore[arg-type]
     assert pl.Series(gated.adata.var["symbol"].tolist()).null_count() == 0
+
+
+@pytest.mark.parametrize("cells", [1, 35, 10**6])
+@pytest.mark.parametrize("assay", ["rna", "mutations"])
+def test_values_are_chosen_from_a_store_as_from_memory(
+    assay: str, cells: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(5)
+    matrix = (
+        rng.integers(0, 2, (30, 7)).astype(np.float32) if assay == "mutations" else rng.normal(size=(30, 7)).astype(np.float32)
+    )
+    matrix[3, 2] = np.nan
+    whole = anndata.AnnData(
+        matrix,
+        obs=pd.DataFrame({"tmb": rng.normal(size=30)}, index=[f"s{i}" for i in range(30)]),
+        var=pd.DataFrame({"symbol": [f"G{i}" if i else "" for i in range(7)]}, index=[f"E{i}" for i in range(7)]),
+    )
+    write_zarr(whole, tmp_path / "all.zarr")
+    chosen = ["s9", "s3", "gone", "s29", "s0", "s9"]
+    expected = matrix[[9, 3, 29, 0, 9]].astype(float)
+    monkeypatch.setattr(assays, "_BLOCK_CELLS", cells)
+    for adata in (whole, open_zarr(tmp_path / "all.zarr")):
+        values = chosen_values(assay, adata, chosen, ["G2", "E0", "unknown"], 2)
+        assert values["colname"].to_list() == ["s9", "s3", "s29", "s0", "s9"]
+        mutated = [i for i in range(7) if (expected[:, i] == 1).sum() >= 2]
+        columns = (
+            [f"mutations_{whole.var['symbol'].iloc[i] or 'E0'}" for i in mutated]
+            if assay == "mutations"
+            else ["rna_G2", "rna_E0"]
+        )
+        assert values.columns == ["colname", *columns, f"{assay}_tmb"]
+        places = mutated if assay == "mutations" else [2, 0]
+        np.testing.assert_array_equal(values.select(columns).to_numpy(), expected[:, places])
+        assert values[f"{assay}_tmb"].to_list() == whole.obs["tmb"].iloc[[9, 3, 29, 0, 9]].to_list()
