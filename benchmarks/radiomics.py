@@ -70,9 +70,9 @@ def region(name: str) -> tuple[np.ndarray, np.ndarray, Spacing]:
 
 
 def small_part(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Something of the same kind to warm up with: what lies around the centre of the region."""
+    """Something of the same kind to warm up with: what lies around the centre of the region, no cube (Z-Rad refuses one)."""
     centre = np.argwhere(mask).mean(axis=0).astype(int)
-    cut = tuple(slice(max(0, c - 14), c + 14) for c in centre)
+    cut = tuple(slice(max(0, c - reach), c + reach) for c, reach in zip(centre, (10, 13, 16), strict=True))
     part = mask[cut].copy()
     part[:2], part[-2:] = False, False
     return image[cut].copy(), part
