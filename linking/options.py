@@ -60,8 +60,8 @@ class ImagingWindow(Window):
 
     choose: Literal["latest", "first", "closest", "delta"] = "latest"
     """latest, first, closest (to the index); delta: latest minus first, of two studies in the window."""
-    modalities: tuple[str, ...] | None = None
-    """DICOM modalities whose features are joined; empty for all."""
+    modalities: tuple[Annotated[str, Field(pattern="^[A-Z]{2,}$")], ...] | None = None
+    """DICOM modalities whose features are joined, in capitals as DICOM writes them (CT, PT, MR); empty for all."""
     lesions: Literal["largest", "mean", "first"] = "largest"
     """When one series has several regions of one name (lesions): the largest by shape_MeshVolume, the mean of each
     feature, or the first by name."""
@@ -72,7 +72,7 @@ class SampleWindow(Window):
 
     choose: Choice = "latest"
     """latest, first or closest (to the index)."""
-    sample_types: tuple[str, ...] = ("tumour", "metastasis", "unknown")
+    sample_types: tuple[Literal["tumour", "metastasis", "normal", "unknown"], ...] = ("tumour", "metastasis", "unknown")
     """Types of sample that may be taken, the preferred first; a sample of a later type is taken only when there is
     none of an earlier one. `unknown` stands for samples without a type."""
 

@@ -270,6 +270,12 @@ def test_which_sample_is_taken() -> None:
     assert chosen_sample(sample("a", None)) is None
 
 
+@pytest.mark.parametrize("window", [{"rna": {"sample_types": ["tumor"]}}, {"imaging": {"modalities": ["ct"]}}])
+def test_a_word_that_no_source_writes_is_refused(window: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"sample_types|modalities"):
+        Windows.model_validate(window)
+
+
 def test_an_assay_that_is_not_there_is_named() -> None:
     with pytest.raises(UserError, match=r"windows\.wgs: no such assay in the sample map. Known: rna"):
         table = SAMPLE_MAP.conform(pl.DataFrame([sample("a", INDEX)], schema=SAMPLE_MAP.schema()))
