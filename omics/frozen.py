@@ -85,9 +85,12 @@ def load(folder: Path | str, record: Mapping[str, Any]) -> FrozenAssay:
 
     Raises:
         UserError: If there is none.
-        Unusable: `changed-model` when its files are not those that were written.
+        Unusable: `other-format` when another version of unibase wrote it; `changed-model` when its files are not those
+            that were written.
     """
     folder = Path(folder)
+    if record["format"] != FORMAT:
+        raise models.other_format()
     if not (folder / _LINES).exists():
         raise UserError(f"There is no frozen assay at {folder}. Fit one first.")
     scale = models.load(folder / "scale")
@@ -95,7 +98,7 @@ def load(folder: Path | str, record: Mapping[str, Any]) -> FrozenAssay:
     if "length" in genes:
         genes["length"] = genes["length"].astype(np.float64)
     found = FrozenAssay(scale, fitted_samples(folder), genes)
-    if record["format"] != FORMAT or found.digest != record["digest"]:
+    if found.digest != record["digest"]:
         raise Unusable("changed-model", "The model's files are not those that were written.", "Restore them, or fit again.")
     return found
 

@@ -256,23 +256,31 @@ class NormalisationModel:
             write_json(temporary / "model.json", self._record())
 
 
+def other_format() -> Unusable:
+    """Return what is said of a model that another version of unibase wrote."""
+    return Unusable("other-format", "Another version of unibase wrote the model.", "Go on with that version, or fit again.")
+
+
 def load(folder: Path | str) -> NormalisationModel:
     """Read a model that `save` wrote, and check every digest.
 
     Raises:
         UserError: If there is none.
-        Unusable: `changed-model` when its files are not those that were written.
+        Unusable: `other-format` when another version of unibase wrote it; `changed-model` when its files are not those
+            that were written.
     """
     folder = Path(folder)
     if not (folder / "model.json").exists():
         raise UserError(f"There is no normalisation model at {folder}. Fit one first.")
     record = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    if record["format"] != FORMAT:
+        raise other_format()
     genes = tuple((folder / "genes.txt").read_text(encoding="utf-8").splitlines())
     arrays = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in record["arrays"]}
     sound = digest_of(list(genes)) == record["genes_digest"] and all(
         sha256_bytes(np.ascontiguousarray(value).tobytes()) == record["arrays"][name] for name, value in arrays.items()
     )
-    if not sound or record["format"] != FORMAT:
+    if not sound:
         raise Unusable("changed-model", "The model's files are not those that were written.", "Restore them, or fit again.")
     return NormalisationModel(
         method=record["method"],

@@ -19,7 +19,7 @@ from flows.stages.clinical import scan_records
 from flows.stages.run import Run, files_below
 from flows.study import RnaOptions
 from groundwork.files import digest_of, sha256_folder, write_json
-from groundwork.problems import Unusable
+from groundwork.problems import Unusable, UserError
 from groundwork.tables import EVENTS, QUARANTINE, SAMPLE_MAP
 from groundwork.work import Outcome, Unit
 from omics import store
@@ -165,6 +165,7 @@ def _scaled(run: Run, stores: list[Path], excluded: frozenset[str]) -> _Scaled:
                 f"normalise: rna: model {fitted.result['digest'][:12]} fitted on {fitted.result['samples']} samples ({reason})"
             )
     assert record is not None
+    _check_model(model, record)
     gone = len(set(fitted_samples(model.folder)) - {name for path in stores for name in _names(path) - excluded})
     if gone:
         run.say(
@@ -194,6 +195,23 @@ def _scaled(run: Run, stores: list[Path], excluded: frozenset[str]) -> _Scaled:
             unfit |= dict.fromkeys(_names(unit.arguments[0]) - excluded, why)
     done = [outcome for outcome in outcomes if outcome.status == "done" and outcome.result["samples"]]
     return _Scaled([home / outcome.result["store"] for outcome in done], digest_of([o.input_digest for o in done]), unfit)
+
+
+def _check_model(model: FrozenModel, record: dict[str, Any]) -> None:
+    """Refuse to go on with a model that cannot be read: a release without the assay is not what anybody asked for.
+
+    Raises:
+        UserError: With what is wrong of it.
+    """
+    from omics import frozen
+
+    try:
+        frozen.load(model.folder, record)
+    except Unusable as problem:
+        raise UserError(
+            f"The model of expression in {model.folder} cannot be used. {problem.message} {problem.remedy} "
+            "To fit it on all samples there are now, which changes every value: unibase refit STUDY, then build."
+        ) from None
 
 
 def _fit_is_due(model: FrozenModel, record: dict[str, Any] | None, options: RnaOptions, inputs: str) -> str:

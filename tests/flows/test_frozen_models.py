@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import anndata
@@ -14,6 +15,7 @@ from flows.stages.pipeline import run_stage, stage
 from flows.stages.run import open_run
 from flows.study import read_study
 from groundwork.files import sha256_folder
+from groundwork.problems import UserError
 from privacy.keys import new_key, write_key_file
 from releases.methods import methods_paragraph
 from simulation.cohort import add_person, simulate
@@ -131,3 +133,20 @@ def test_other_method_gene_list_and_refit(first: Path) -> None:
     add_person(first)
     assert any("refit-in-every-build" in line for line in build(first))
     assert released_models(staging)["rna"]["samples"] == record["samples"] + 1
+
+
+def test_a_model_that_cannot_be_read_stops_the_build(first: Path) -> None:
+    build(first)
+    before, folder = stores(first), first / "work" / "staging" / "models" / "rna"
+    file = folder / "frozen.json"
+    record = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({**record, "format": 1}), encoding="utf-8")
+    with pytest.raises(UserError, match=r"Another version of unibase wrote the model\..*unibase refit"):
+        build(first)
+    file.write_text(json.dumps({**record, "digest": "0" * 64}), encoding="utf-8")
+    with pytest.raises(UserError, match=r"not those that were written\. Restore them.*unibase refit"):
+        build(first)
+    assert stores(first) == before
+    assert ask_for_refit(first / "work" / "staging", "rna")
+    assert any("asked-for" in line for line in build(first))
+    assert released(first).n_obs == record["samples"]
