@@ -43,7 +43,7 @@ def review(study_file: Path) -> str:
     _audit(study).append(getpass.getuser(), "identity-review", 0, {"pairs": count})
     if not count:
         return f"No pair waits for a decision. {page} says so."
-    return f"{page}: {count} pairs wait for a decision. Open it, save links.csv into the vault, then: unibase ledger decide {study_file} links.csv"
+    return f"{page}: pairs to decide: {count}. Open it, save links.csv into the vault, then: unibase ledger decide {study_file} links.csv"
 
 
 def decide(study_file: Path, decisions: Path) -> str:
@@ -68,11 +68,11 @@ def decide(study_file: Path, decisions: Path) -> str:
             {"pairs": links.height, "revision": report.revision, "merges": report.merges, "splits": report.splits},
         )
     if not new:
-        return f"Nothing new: the ledger stays at revision {report.revision}. {report.review} pairs wait for a decision."
+        return f"Nothing new: the ledger stays at revision {report.revision}. Pairs to decide: {report.review}."
     refused = "".join(f"\nnot made, {reason}: {count}" for reason, count in report.refused.items())
     return (
         f"revision {report.revision}: {report.merges} persons merged into another, {report.splits} split off; "
-        f"{report.review} pairs still wait.{refused}\nNext: unibase build {study_file} --nightly"
+        f"pairs to decide: {report.review}.{refused}\nNext: unibase build {study_file} --nightly"
     )
 
 

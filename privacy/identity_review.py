@@ -38,9 +38,9 @@ table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.15rem .
 tr.differs td{background:#fff3c4}tr.differs th::after{content:" ≠"}
 fieldset{border:0;padding:.5rem 0}label{margin-right:1.5rem}button{font:inherit;padding:.4rem 1rem}
 </style></head><body><h1>Identity review</h1>
-<p>COUNT pairs wait for a decision. This page holds identities: it stays in the vault. Lines with ≠ differ.</p>
+<p>Pairs to decide: COUNT. This page holds identities: it stays in the vault. Lines with ≠ differ.</p>
 SECTIONS
-<p><button id="save">Save decisions (links.csv)</button> <span id="state" role="status"></span></p>
+<p SAVE><button id="save">Save decisions (links.csv)</button> <span id="state" role="status"></span></p>
 <script>
 const pairs = PAIRS;
 document.getElementById("save").addEventListener("click", () => {
@@ -109,6 +109,8 @@ def write_review_page(folder: Path | str, path: Path | str, *, most: int = 500) 
     # Inside a script only `</` and `<!` could end it.
     script = json.dumps(keys).replace("<", "\\u003c")
     page = _PAGE.replace("COUNT", str(open_pairs.height)).replace("PAIRS", script).replace("SECTIONS", "\n".join(sections))
+    # Nothing to decide is nothing to save.
+    page = page.replace("<p SAVE>", "<p>" if open_pairs.height else "<p hidden>")
     write_text(path, page, mode=0o600)
     return open_pairs.height
 

@@ -29,7 +29,7 @@ def resolve_people(run: Run) -> identity.LinkReport:
     )
     run.__dict__.pop("lookup", None)
     linked = f"{report.records} records are {report.persons} persons"
-    run.say(f"people: {linked}" + (f", {report.review} pairs wait for review" if report.review else ""))
+    run.say(f"people: {linked}" + (f"; pairs to decide: {report.review}" if report.review else ""))
     return report
 
 

@@ -63,12 +63,12 @@ def subject(file: Path, centre: str, number: str) -> int:
 def test_a_decision_joins_two_records_and_the_past_can_be_opened_again(study: Path) -> None:
     before = subject(study, "A", "A1"), subject(study, "B", "B1"), subject(study, "B", "B2")
     assert before[0] != before[1]
-    assert "1 pairs wait for a decision" in custody.review(study)
+    assert "pairs to decide: 1." in custody.review(study)
     page = study.parent / "work" / "vault" / "review.html"
     assert "Lefevre" in page.read_text(encoding="utf-8") and page.stat().st_mode & 0o077 == 0
     links = study.parent / "links.csv"
     links.write_text("left_centre,left_key,right_centre,right_key,relation\nA,A1,B,B1,same\n", encoding="utf-8")
-    assert "revision 2: 1 persons merged into another, 0 split off; 0 pairs still wait." in custody.decide(study, links)
+    assert "revision 2: 1 persons merged into another, 0 split off; pairs to decide: 0." in custody.decide(study, links)
     after = subject(study, "A", "A1"), subject(study, "B", "B1"), subject(study, "B", "B2")
     assert after == (before[0], before[0], before[2])
     assert custody.decide(study, links).startswith("Nothing new: the ledger stays at revision 2")
@@ -130,7 +130,7 @@ def test_a_custodian_goes_the_whole_way_from_the_command_line(study: Path, tmp_p
         return ended.stdout if code == 0 else ended.stderr
 
     links, key, sent = tmp_path / "links.csv", tmp_path / "first.key", tmp_path / "sent.csv"
-    assert "1 pairs wait" in said("ledger", "review", study)
+    assert "pairs to decide: 1." in said("ledger", "review", study)
     columns = "left_centre,left_key,right_centre,right_key,relation\n"
     for rows, told in (
         ("A,A1,B,nobody,same\n", "row 1: no such person_key in centre B"),
