@@ -90,10 +90,10 @@ class Hull:
         volume: mm3.
         area: mm2.
         corners: (n, 3) in mm.
-        facets: Outward unit normals of its triangles, (f, 3).
-        edges: The two corners of each edge, (e, 2).
-        sides: The two triangles at each edge, (e, 2).
-        normals: Distinct directions of the facets, opposite ones being one.
+        facets: Outward unit normals of its facets, (f, 3), each direction once.
+        edges: The two corners of each edge between facets of different directions, (e, 2).
+        sides: The two facets at each edge, (e, 2).
+        normals: Directions of the facets, opposite ones being one.
     """
 
     volume: float
@@ -110,20 +110,21 @@ def convex_hull(points: Array) -> Hull:
     from scipy.spatial import ConvexHull
 
     hull = ConvexHull(points)
-    facets = np.ascontiguousarray(hull.equations[:, :3])
+    # A facet comes cut into triangles: what lies between triangles of one direction is no edge.
+    facets, facet = np.unique(np.round(hull.equations[:, :3], 12), axis=0, return_inverse=True)
     # Opposite facets carry the same box: one of each pair of directions is enough.
     lead = np.take_along_axis(facets, np.abs(facets).argmax(axis=1)[:, None], axis=1)
-    normals = np.unique(np.round(facets * np.sign(lead), 12), axis=0)
+    normals = np.unique(facets * np.sign(lead), axis=0)
     # The neighbour across from a corner of a triangle shares the other two.
-    number = np.arange(len(facets))
+    number = np.arange(len(facet))
     rank = np.zeros(len(points), dtype=np.int64)
     rank[hull.vertices] = np.arange(len(hull.vertices))
     edges, sides = [], []
     for corner in range(3):
         other = hull.neighbors[:, corner]
-        once = other > number
+        once = (other > number) & (facet[other] != facet)
         edges.append(np.delete(hull.simplices, corner, axis=1)[once])
-        sides.append(np.column_stack([number, other])[once])
+        sides.append(np.column_stack([facet, facet[other]])[once])
     return Hull(
         float(hull.volume),
         float(hull.area),
