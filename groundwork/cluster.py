@@ -21,6 +21,7 @@ def dask_client(address: str | None = None, workers: int | None = None, memory_l
         workers: Local worker processes of one thread each; the number of cores by default.
         memory_limit: Memory per local worker, as Dask writes it ("4GiB", "auto").
     """
+    import dask.config
     from distributed import Client, LocalCluster
 
     _hush()
@@ -29,6 +30,9 @@ def dask_client(address: str | None = None, workers: int | None = None, memory_l
             yield client
         return
     with (
+        # A worker that died is started again by its nanny. On a busy machine that takes longer than the cluster waits before
+        # it gives both up, and without workers the run would wait for ever.
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"}),
         LocalCluster(
             n_workers=workers or os.cpu_count() or 1,
             threads_per_worker=1,

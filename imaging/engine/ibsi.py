@@ -196,7 +196,7 @@ def morphological(core: Prepared) -> dict[str, float]:
     voxels = int(core.region.sum())
     # The published values come from the covariance with divisor N - 1.
     moments = morphology.principal_moments(core.region, core.spacing)[::-1] * (voxels / max(voxels - 1, 1))
-    points, _ = morphology.planar_corners(kernels.row_extremes(mask), 0, core.spacing)
+    points = morphology.hull_candidates(kernels.row_extremes(mask), core.spacing)
     hull = morphology.convex_hull(points)
     diameter = float(np.sqrt(kernels.largest_distance(np.ascontiguousarray(hull.corners))))
     box = points.max(axis=0) - points.min(axis=0)

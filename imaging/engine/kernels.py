@@ -185,7 +185,7 @@ def smallest_box(
     seen = np.full(len(corners), -1, dtype=np.int64)
     flat = np.empty((len(corners), 2))
     depth = np.empty(len(corners))
-    outline = np.empty((len(corners) + 1, 2))
+    outline = np.empty((4 * len(corners) + 2, 2))
     for f in range(len(directions)):
         a, b, c = directions[f, 0], directions[f, 1], directions[f, 2]
         # Any direction across the normal: the axis it has least of.
@@ -230,8 +230,10 @@ def smallest_box(
         for k in range(h):
             outline[k] = flat[hull[k]]
         # The last corner is the first again. Going around, the corners farthest along, across and back from an edge go
-        # around too, each at most once.
+        # around too, each at most once: the outline stands four times in a row, for them to walk on.
         n = h - 1
+        for k in range(n, 4 * n + 1):
+            outline[k, 0], outline[k, 1] = outline[k - n, 0], outline[k - n, 1]
         along, across, back = 0, 0, 0
         for k in range(n):
             p = outline[k + 1, 0] - outline[k, 0]
@@ -244,9 +246,8 @@ def smallest_box(
             along = _farthest(outline, n, max(along, k + 1), p, q)
             across = _farthest(outline, n, max(across, along), -q, p)
             back = _farthest(outline, n, max(back, across), -p, -q)
-            i, j, m = along % n, across % n, back % n
-            length = p * (outline[i, 0] - outline[m, 0]) + q * (outline[i, 1] - outline[m, 1])
-            width = p * (outline[j, 1] - outline[k, 1]) - q * (outline[j, 0] - outline[k, 0])
+            length = p * (outline[along, 0] - outline[back, 0]) + q * (outline[along, 1] - outline[back, 1])
+            width = p * (outline[across, 1] - outline[k, 1]) - q * (outline[across, 0] - outline[k, 0])
             volume = height * length * width
             if volume < best:
                 best = volume
@@ -256,13 +257,12 @@ def smallest_box(
 
 @compiled
 def _farthest(outline: np.ndarray, n: int, start: int, p: float, q: float) -> int:
-    """Corner of an outline of n corners that is farthest in the direction (p, q), walking on from one before it."""
+    """Corner of an outline of n corners, repeated, that is farthest in the direction (p, q), walking on from one before it."""
     best = start
-    for step in range(1, n):
-        i, j = best % n, (best + 1) % n
-        if p * (outline[j, 0] - outline[i, 0]) + q * (outline[j, 1] - outline[i, 1]) <= 0:
-            break
-        best = start + step
+    while (
+        best < start + n - 1 and p * (outline[best + 1, 0] - outline[best, 0]) + q * (outline[best + 1, 1] - outline[best, 1]) > 0
+    ):
+        best += 1
     return best
 
 

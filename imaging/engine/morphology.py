@@ -71,15 +71,33 @@ def planar_corners(points: Array, axis: int, spacing: Array) -> tuple[Array, flo
         The corners (m, 3) in mm, among which are those of the hull of all points; and the largest distance in mm of
         two points of one plane.
     """
+    corners, distance = _planar_hulls(points, axis, spacing)
+    return corners / 2 * spacing, distance
+
+
+def _planar_hulls(points: Array, axis: int, spacing: Array) -> tuple[Array, float]:
+    """As `planar_corners`, the corners as doubled indices."""
     first, second = (a for a in range(3) if a != axis)
     span = int(points.max()) + 2
     # One sort by plane and both coordinates; indices start at -1 or above.
     order = np.argsort(((points[:, axis] + 1) * span + points[:, first] + 1) * span + points[:, second] + 1)
     ordered = points[order]
     starts = np.nonzero(np.diff(ordered[:, axis], prepend=-9, append=-9))[0]
-    scaled = ordered / 2 * spacing
-    corner, distance = kernels.planar_hulls(np.ascontiguousarray(scaled[:, [first, second]]), starts)
-    return scaled[corner], float(np.sqrt(distance))
+    flat = ordered[:, [first, second]] / 2 * spacing[[first, second]]
+    corner, distance = kernels.planar_hulls(np.ascontiguousarray(flat), starts)
+    return ordered[corner], float(np.sqrt(distance))
+
+
+def hull_candidates(points: Array, spacing: Array) -> Array:
+    """Points (m, 3) in mm that are corners of the hulls of all three planes they lie in: those of the hull of all are among them.
+
+    Args:
+        points: int64 (n, 3), doubled indices (z, y, x) of mesh vertices.
+        spacing: Voxel spacing (z, y, x) in mm.
+    """
+    for axis in range(3):
+        points, _ = _planar_hulls(points, axis, spacing)
+    return points / 2 * spacing
 
 
 @dataclass(frozen=True)
