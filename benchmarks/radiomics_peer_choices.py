@@ -54,7 +54,7 @@ def mirp_choices(image: Array, mask: Array, spacing: Array, options: IbsiOptions
         why = "with no upper end of the range MIRP counts one more, empty bin, so 90 % of the axis lies further"
         found |= _told(open_ended_histogram(core.image[core.intensities], options), why)
     why = "MIRP's surface is scikit-image's (Lewiner): other triangles in ambiguous cells"
-    return found | _told(on_mesh(ibsi.morphological(core), mesh), why)
+    return found | _told(on_mesh(ibsi.morphological(core, core.image[core.intensities]), mesh), why)
 
 
 def pictologics_choices(image: Array, mask: Array, spacing: Array, options: IbsiOptions, mesh: tuple[float, float]) -> Explained:
@@ -79,7 +79,7 @@ def pictologics_choices(image: Array, mask: Array, spacing: Array, options: Ibsi
     spans = ibsi.textures(grid, core.region, only)
     why = "Pictologics normalises by the span of the levels that occur, we by the highest"
     found |= _told({tag: spans[tag] for tag in ("cm_inv_diff_norm_3D_comb", "cm_inv_diff_mom_norm_3D_comb")}, why)
-    shape = on_mesh(ibsi.morphological(core), mesh)
+    shape = on_mesh(ibsi.morphological(core, core.image[core.intensities]), mesh)
     found |= _told(shape, "Pictologics' surface is PyMCubes' (Lorensen and Cline): other triangles in ambiguous cells")
     points = _hull(core).corners
     box = ibsi.box_measures(principal_box(core, points))

@@ -160,14 +160,14 @@ def features(prepared: Prepared, options: IbsiOptions) -> dict[str, float]:
     """
     result: dict[str, float] = {}
     families = options.families
-    if "morphology" in families:
-        result.update(morphological(prepared.cropped()))
-        if options.spatial_autocorrelation:
-            result.update(autocorrelation(prepared.cropped()))
-    if "local_intensity" in families:
-        result.update(local_intensity(prepared))
     core = prepared.cropped()
     values = core.image[core.intensities]
+    if "morphology" in families:
+        result.update(morphological(core, values))
+        if options.spatial_autocorrelation:
+            result.update(autocorrelation(core))
+    if "local_intensity" in families:
+        result.update(local_intensity(prepared))
     if "intensity_statistics" in families:
         result.update({f"stat_{name}": value for name, value in intensity.statistics(values).items()})
     lower = options.resegment_range[0] if options.resegment_range is not None else None
@@ -189,11 +189,16 @@ def features(prepared: Prepared, options: IbsiOptions) -> dict[str, float]:
     return result
 
 
-def morphological(core: Prepared) -> dict[str, float]:
-    """Morphological features of a region cropped to its bounding box, but for spatial autocorrelation."""
+def morphological(core: Prepared, values: Array) -> dict[str, float]:
+    """Morphological features of a region cropped to its bounding box, but for spatial autocorrelation.
+
+    Args:
+        core: The region without margin.
+        values: Its intensities.
+    """
     mask = morphology.padded_mask(core.region)
     volume, area = morphology.mesh_measures(mask, core.spacing, mesh_table.symmetric_triangles())
-    voxels = int(core.region.sum())
+    voxels = int(np.count_nonzero(core.region))
     # The published values come from the covariance with divisor N - 1.
     moments = morphology.principal_moments(core.region, core.spacing)[::-1] * (voxels / max(voxels - 1, 1))
     points = morphology.hull_candidates(kernels.row_extremes(mask), core.spacing)
@@ -201,7 +206,6 @@ def morphological(core: Prepared) -> dict[str, float]:
     diameter = float(np.sqrt(kernels.largest_distance(np.ascontiguousarray(hull.corners))))
     box = points.max(axis=0) - points.min(axis=0)
     semi = 2 * np.sqrt(moments)
-    values = core.image[core.intensities]
     shift = morphology.centre_shift(core.region, np.where(core.intensities, core.image, 0.0), core.spacing)
     box_volume, box_area = box_measures(box)
     minimal = minimum_box(hull)
@@ -209,7 +213,7 @@ def morphological(core: Prepared) -> dict[str, float]:
     ratio = _ratio
     return {
         "morph_volume": volume,
-        "morph_vol_approx": float(core.region.sum() * core.spacing.prod()),
+        "morph_vol_approx": float(voxels * core.spacing.prod()),
         "morph_area_mesh": area,
         "morph_av": ratio(area, volume),
         "morph_comp_1": ratio(volume, np.sqrt(np.pi) * area**1.5),
