@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import sys
 from importlib import metadata
@@ -11,6 +12,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from flows.custody_commands import custodian_app, ledger_app
+from flows.guard import explain as explain_error
 from flows.methods import Method
 from groundwork.problems import Unusable, UserError
 
@@ -32,6 +34,10 @@ def main() -> None:
         app()
     except (UserError, Unusable) as error:
         print(error, file=sys.stderr)
+        sys.exit(1)
+    except Exception as error:
+        # Libraries quote what they cannot read: the text of an error of theirs may be a patient's value.
+        print(explain_error(error, None), file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("Stopped. Start the same command again to go on where it stopped.", file=sys.stderr)
@@ -620,7 +626,7 @@ def refit(study: Path, *, assay: Literal["rna"] = "rna") -> None:
         if not ask_for_refit(content.work.staging, assay):
             print(f"There is no model of {assay} yet: the first build fits one.")
             return
-        AuditLog(content.work.audit_log).append("unibase", "refit-asked", 0, {"assay": assay})
+        AuditLog(content.work.audit_log).append(getpass.getuser(), "refit-asked", 0, {"assay": assay})
     print(f"The next build fits the model of {assay} again; all its values will change. Next: unibase build {study}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 
@@ -24,6 +25,11 @@ class Unusable(Exception):
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.message}" + (f" {self.remedy}" if self.remedy else "")
+
+
+def without_folders(text: str) -> str:
+    """Return a text with its paths cut to their last part: where the files of a hospital stand is nobody else's business."""
+    return re.sub(r"(?<![\w/])/(?:[^\s/]+/)+", "", text)
 
 
 class UserError(Exception):

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from groundwork.files import digest_of
-from groundwork.problems import Unusable
+from groundwork.problems import Unusable, UserError, without_folders
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -266,6 +266,8 @@ def _run_one(function: Callable[[Any, Any], Any], shared: Any, unit: Unit) -> Ou
         result = function(shared, unit.arguments)
     except Unusable as problem:
         return _quarantined(unit, problem.reason, problem.message, problem.remedy, problem.found)
+    except UserError as problem:
+        return _quarantined(unit, "unusable-input", without_folders(str(problem)), "")
     except Exception as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(frame.filename).name}:{frame.lineno}"

@@ -39,6 +39,55 @@ class Harmonised:
     record: dict[str, Any]
 
 
+def training_subjects(analysis: pl.DataFrame, splits: pl.DataFrame, rule: HarmoniseRule) -> list[bool]:
+    """Return which rows of `analysis` a fit may see: those of the part `rule.fit_on` in `splits`, or all."""
+    if rule.fit_on == "all":
+        return [True] * analysis.height
+    part = splits.filter((pl.col("scheme") == "parts") & (pl.col("part") == rule.fit_on))["subject_id"]
+    return analysis["subject_id"].is_in(part.implode()).to_list()
+
+
+def covariate(name: str, analysis: pl.DataFrame, subjects: pl.DataFrame, adtte: pl.DataFrame) -> pl.Series:
+    """Return a covariate for each row of `analysis`: SEX or AGE of `subjects`, a column of it, or an endpoint of `adtte`."""
+    ids = analysis.select("subject_id")
+    if name in ("SEX", "AGE"):
+        return ids.join(subjects.select("subject_id", name), on="subject_id", how="left", maintain_order="left")[name]
+    if name in analysis.columns:
+        return analysis[name]
+    events = adtte.filter(pl.col("PARAMCD") == name).select(
+        "subject_id", pl.when(pl.col("CNSR") == 0).then(pl.lit("event")).otherwise(pl.lit("censored")).alias(name)
+    )
+    once = events.unique("subject_id", keep="first", maintain_order=True)
+    return ids.join(once, on="subject_id", how="left", maintain_order="left")[name]
+
+
+def imaging_groups(columns: Sequence[str], features: pl.DataFrame) -> dict[str, tuple[str, ...]]:
+    """Return, per modality and region of `features`, how the columns of its image types begin, where there are such."""
+    groups: dict[str, list[str]] = {}
+    kinds = features.select("Modality", "region", "image_type").drop_nulls().unique().sort(pl.all())
+    for modality, region, image_type in kinds.iter_rows():
+        prefix = f"{modality}_{region}_{image_type}_"
+        if any(column.startswith(prefix) for column in columns):
+            groups.setdefault(f"{modality}_{region}", []).append(prefix)
+    return {name: tuple(prefixes) for name, prefixes in groups.items()}
+
+
+def imaging_batch(trace: pl.DataFrame, prefixes: Sequence[str], series: pl.DataFrame, rule: HarmoniseRule) -> dict[int, str]:
+    """Return the centre or scanner of the series that each subject's values were taken from."""
+    used = (
+        trace.filter(pl.col("variable").is_in([f"{prefix}*" for prefix in prefixes]))
+        .select("subject_id", "SeriesInstanceUID")
+        .unique()
+    )
+    if rule.batch == "scanner":
+        label = pl.concat_str(pl.col("Manufacturer").fill_null(""), pl.lit(" "), pl.col("ManufacturerModelName").fill_null(""))
+        label = label.str.strip_chars().replace("", None)
+    else:
+        label = pl.col("centre")
+    named = used.join(series.select("SeriesInstanceUID", label.alias("batch")), on="SeriesInstanceUID").drop_nulls()
+    return dict(named.sort("subject_id", "SeriesInstanceUID").select("subject_id", "batch").iter_rows())
+
+
 def harmonise_values(
     where: str,
     values: Array,

@@ -8,11 +8,10 @@ values are is found out by `gates`, not believed here: integer values become int
 from __future__ import annotations
 
 import gzip
+import io
 import re
-import shutil
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -246,11 +245,13 @@ def _read_h5ad(path: Path) -> AnnData:
 
     if not is_gzip(path):
         return anndata.read_h5ad(path)
-    with tempfile.TemporaryDirectory() as folder, gzip.open(path) as packed:
-        plain = Path(folder) / "matrix.h5ad"
-        with plain.open("wb") as file:
-            shutil.copyfileobj(packed, file)
-        return anndata.read_h5ad(plain)
+    import h5py
+    from anndata.io import read_elem
+
+    # In memory: nothing of it may stay behind outside the study's folders.
+    with gzip.open(path) as packed, h5py.File(io.BytesIO(packed.read()), "r") as file:
+        content: Any = read_elem(file)
+    return cast("AnnData", content)
 
 
 def combine(matrices: list[AnnData]) -> AnnData:

@@ -77,8 +77,14 @@ def read_tokens(path: Path) -> dict[tuple[str, str], str]:
 
 def read_subjects(path: Path) -> dict[str, Subject]:
     """Read the study custodian's answer that `write_subjects` wrote: `token, subject_id, shift_days`."""
-    rows = _read(path, "token", "subject_id", "shift_days").iter_rows()
-    return {token: Subject(int(subject), int(shift)) for token, subject, shift in rows}
+    frame = _read(path, "token", "subject_id", "shift_days")
+    numbers = frame.select("token", pl.col("subject_id", "shift_days").cast(pl.Int64, strict=False))
+    wrong = numbers.with_row_index("row", 1).filter(pl.any_horizontal(pl.all().is_null()))
+    if wrong.height:
+        raise UserError(
+            f"{path}, row {wrong['row'][0]}: is not token, subject_id, shift_days. Ask the study custodian for the file again."
+        )
+    return {token: Subject(subject, shift) for token, subject, shift in numbers.iter_rows()}
 
 
 def write_tokens(tokens: Mapping[tuple[str, str], str], path: Path) -> None:

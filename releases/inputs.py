@@ -16,6 +16,8 @@ from releases.missingness import REASONS
 from releases.policy import DisclosurePolicy
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+HARMONISED = "combat_"
+"""Beginning of the columns of the analysis table that hold harmonised values."""
 VERSION = re.compile(r"[0-9]+(\.[0-9]+)*([-+.][0-9A-Za-z.-]+)?")
 
 

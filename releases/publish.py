@@ -21,7 +21,7 @@ from releases import cohort, dictionary, manifest, policy, report, stability
 from releases.blocks import CELLS, columns, scan, slices, subject_blocks, write_blocks
 from releases.define_xml import define_xml
 from releases.difference import compare
-from releases.inputs import ReleaseInputs
+from releases.inputs import HARMONISED, ReleaseInputs
 from releases.methods import methods_paragraph
 from releases.missingness import Reasons
 from releases.timeline import write_timeline
@@ -31,9 +31,6 @@ __all__ = ["ReleaseInputs", "publish_release"]
 FORMAT = 1
 CSV_CELLS = 20_000_000
 """Larger tables are not written as CSV (gigabytes that few can open); Parquet and `cohort.h5mu` hold them."""
-
-HARMONISED = "combat_"
-"""Beginning of the columns of the analysis table that hold harmonised values."""
 
 LOAD_SCRIPT = Path(__file__).with_name("load_release.R")
 

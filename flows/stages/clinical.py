@@ -15,7 +15,7 @@ from clinical.timeline import TimelineTask, write_events
 from clinical.treatments import LineRule, treatment_events
 from flows.stages.run import Run, stamp
 from groundwork.files import digest_of
-from groundwork.problems import Unusable, UserError
+from groundwork.problems import Unusable, UserError, without_folders
 from groundwork.tables import EVENTS, QUARANTINE, SAMPLE_MAP, SERIES
 from groundwork.work import Outcome, Unit
 from imaging.index import study_events
@@ -35,7 +35,7 @@ def stage_records(_: None, work: tuple[TimelineTask, Path]) -> dict[str, Any]:
     try:
         written = write_events(task, destination)
     except UserError as problem:
-        raise Unusable("unusable-clinical-source", str(problem)) from None
+        raise Unusable("unusable-clinical-source", without_folders(str(problem))) from None
     return {"events": written.events, "problems": written.problems}
 
 

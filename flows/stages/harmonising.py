@@ -16,7 +16,7 @@ from flows.stages.run import Run
 from groundwork.files import write_json
 from groundwork.problems import UserError
 from linking.harmonise import ComBat
-from linking.harmonised import PREFIX, Harmonised, harmonise_values
+from linking.harmonised import PREFIX, Harmonised, covariate, harmonise_values, imaging_batch, imaging_groups, training_subjects
 from linking.options import HarmoniseRule
 from omics.store import read_zarr, write_zarr
 
@@ -50,9 +50,9 @@ def harmonise(run: Run, analysis: pl.DataFrame, trace: pl.DataFrame, material: M
         shutil.rmtree(old, ignore_errors=True)
     rule = run.study.harmonise.imaging
     if rule is not None:
-        for name, prefixes in _imaging_groups(analysis, material.features).items():
+        for name, prefixes in imaging_groups(analysis.columns, material.features).items():
             columns = [c for c in analysis.columns if c.startswith(prefixes)]
-            batch = _imaging_batch(trace, prefixes, material.series, rule)
+            batch = imaging_batch(trace, prefixes, material.series, rule)
             values = analysis.select(pl.col(columns).cast(pl.Float64).fill_null(np.nan)).to_numpy()
             found = _harmonise(run, "imaging", name, values, columns, analysis, batch, rule, material)
             analysis = analysis.with_columns(
@@ -99,9 +99,9 @@ def _harmonise(
         values,
         features,
         [batch.get(subject) for subject in subjects],
-        _training(analysis, material.splits, rule),
+        training_subjects(analysis, material.splits, rule),
         rule,
-        covariates={name: _covariate(name, analysis, material) for name in rule.covariates},
+        covariates={name: covariate(name, analysis, material.subjects, material.adtte) for name in rule.covariates},
         outcomes=run.study.endpoints,
         stored=stored,
     )
@@ -109,54 +109,6 @@ def _harmonise(
     left = f", {record['left_out']} left out" if record["left_out"] else ""
     run.say(f"link: {group} harmonised: {record['features']} features of {record['subjects']} subjects{left}")
     return found
-
-
-def _training(analysis: pl.DataFrame, splits: pl.DataFrame, rule: HarmoniseRule) -> list[bool]:
-    if rule.fit_on == "all":
-        return [True] * analysis.height
-    part = splits.filter((pl.col("scheme") == "parts") & (pl.col("part") == rule.fit_on))["subject_id"]
-    return analysis["subject_id"].is_in(part.implode()).to_list()
-
-
-def _covariate(name: str, analysis: pl.DataFrame, material: Material) -> pl.Series:
-    ids = analysis.select("subject_id")
-    if name in ("SEX", "AGE"):
-        return ids.join(material.subjects.select("subject_id", name), on="subject_id", how="left", maintain_order="left")[name]
-    if name in analysis.columns:
-        return analysis[name]
-    events = material.adtte.filter(pl.col("PARAMCD") == name).select(
-        "subject_id", pl.when(pl.col("CNSR") == 0).then(pl.lit("event")).otherwise(pl.lit("censored")).alias(name)
-    )
-    return ids.join(
-        events.unique("subject_id", keep="first", maintain_order=True), on="subject_id", how="left", maintain_order="left"
-    )[name]
-
-
-def _imaging_groups(analysis: pl.DataFrame, features: pl.DataFrame) -> dict[str, tuple[str, ...]]:
-    """Return, per modality and region, how the columns of its image types begin."""
-    groups: dict[str, list[str]] = {}
-    kinds = features.select("Modality", "region", "image_type").drop_nulls().unique().sort(pl.all())
-    for modality, region, image_type in kinds.iter_rows():
-        prefix = f"{modality}_{region}_{image_type}_"
-        if any(column.startswith(prefix) for column in analysis.columns):
-            groups.setdefault(f"{modality}_{region}", []).append(prefix)
-    return {name: tuple(prefixes) for name, prefixes in groups.items()}
-
-
-def _imaging_batch(trace: pl.DataFrame, prefixes: Sequence[str], series: pl.DataFrame, rule: HarmoniseRule) -> dict[int, str]:
-    """Return the centre or scanner of the series that each subject's values were taken from."""
-    used = (
-        trace.filter(pl.col("variable").is_in([f"{prefix}*" for prefix in prefixes]))
-        .select("subject_id", "SeriesInstanceUID")
-        .unique()
-    )
-    if rule.batch == "scanner":
-        label = pl.concat_str(pl.col("Manufacturer").fill_null(""), pl.lit(" "), pl.col("ManufacturerModelName").fill_null(""))
-        label = label.str.strip_chars().replace("", None)
-    else:
-        label = pl.col("centre")
-    named = used.join(series.select("SeriesInstanceUID", label.alias("batch")), on="SeriesInstanceUID").drop_nulls()
-    return dict(named.select("subject_id", "batch").iter_rows())
 
 
 def _traced(trace: pl.DataFrame, variables: Sequence[str]) -> pl.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ class AssayTask:
 
     assay: AssayName
     centre: str
+    said: str
+    """What a run calls it: a file's own name may be a patient's."""
     files: AssayFiles
     sheet: pl.DataFrame
     """Rows of the sample sheet that belong to it."""
@@ -119,21 +122,21 @@ def stage_omics(run: Run, name: str) -> list[Outcome]:
         code=("omics",),
         still_there=lambda result: any((run.study.work.staging / "omics").glob(f"*/{name}/{result['folder']}")),
     )
-    staged = {unit.key: unit.arguments.destination for unit in units}
-    done = [staged[outcome.key] for outcome in outcomes if outcome.status == "done"]
+    tasks = {unit.key: unit.arguments for unit in units}
+    done = [tasks[outcome.key].destination for outcome in outcomes if outcome.status == "done"]
     _remove_others(run, name, set(done))
     rows.append(run.quarantine_rows("omics", name, outcomes))
     rows += [QUARANTINE.read(folder / "quarantine.parquet") for folder in done]
     QUARANTINE.write(pl.concat([QUARANTINE.empty(), *rows]), run.quarantine_file("omics", name))
     for outcome in outcomes:
-        said = f"omics: {outcome.key}{' (new)' if outcome.repeated else ''}: "
+        said = f"omics: {tasks[outcome.key].said}{' (new)' if outcome.repeated else ''}: "
         if outcome.status == "quarantined":
             run.say(f"{said}quarantined, {outcome.reason}. {outcome.message} {outcome.remedy}")
         elif outcome.result["samples"] or outcome.result["quarantined"]:
             run.say(f"{said}{outcome.result['samples']} samples used, {outcome.result['quarantined']} quarantined")
         if outcome.repeated and outcome.status == "done":
             for note in outcome.result["notes"]:
-                run.say(f"omics: {outcome.key}: {note}")
+                run.say(f"omics: {tasks[outcome.key].said}: {note}")
     return outcomes
 
 
@@ -195,7 +198,8 @@ def _matrix_units(
         own = {sample: why for sample, why in refused.items() if sample in names}
         listed = tuple(sorted(names)) if assay == "mutations" and (profiled is not None or path is None) else None
         files = replace(common, matrix=path, profiled=listed)
-        task = AssayTask(assay, name, files, mine, own, destination, run.key, SubjectLookup(lookup))
+        said = f"{name}/{assay}/{label if path is None else _said(path, held)}"
+        task = AssayTask(assay, name, said, files, mine, own, destination, run.key, SubjectLookup(lookup))
         digest = digest_of(
             [
                 _digest(path, files),
@@ -207,6 +211,12 @@ def _matrix_units(
         )
         units.append(Unit(f"{name}/{assay}/{label}", digest, task))
     return units
+
+
+def _said(path: Path, held: Iterable[Path]) -> str:
+    """Return the name of a matrix as the study file gives it; of one among several its place, for they may be one a patient."""
+    paths = sorted(held)
+    return path.name if len(paths) == 1 else f"matrix {paths.index(path) + 1} of {len(paths)}, by name"
 
 
 def _remove_others(run: Run, name: str, kept: set[Path]) -> None:

@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 
 from releases import charts
+from releases.inputs import HARMONISED
 from releases.report.data import ReportData, shown
 from releases.report.features import PREFERRED_FEATURES
 from releases.report.section import Section
 
-HARMONISED = "combat_"
 SHOWN_PER_GROUP = 2
 
 

@@ -127,6 +127,29 @@ def staged_counts(home: Path) -> dict[str, np.ndarray]:
     return {str(name): np.asarray(part[name].X)[0] for part in parts for name in part.obs_names}
 
 
+def test_files_of_one_patient_each_are_not_named_in_what_a_run_says(tmp_path: Path) -> None:
+    home = tmp_path / "files"
+    simulate(home, persons=20, imaging=False)
+    write_key_file(new_key(), home / "vault.key")
+    omics = home / "centre_a" / "omics"
+    counts = pd.read_csv(omics / "counts.tsv.gz", sep="\t", index_col="gene_id").drop(columns="gene_name")
+    for place, sample in enumerate(counts.columns):
+        counts[[sample]].to_csv(omics / f"dupont-{place}.tsv", sep="\t")
+    text = (home / "study.yaml").read_text(encoding="utf-8")
+    (home / "study.yaml").write_text(
+        text.replace("counts.tsv.gz", "dupont-*.tsv", 1).replace("counts*.tsv.gz", "dupont-*.tsv", 1)
+    )
+    said: list[str] = []
+    study = read_study(home / "study.yaml")
+    study.work.create()
+    with open_run(study, local=True, say=said.append) as run:
+        for name in ("people", "omics"):
+            run_stage(run, stage(name))
+    of_a = [line for line in said if line.startswith("omics: A/rna/")]
+    assert len(of_a) >= len(counts.columns) > 1 and "dupont" not in "\n".join(said)
+    assert any(f"A/rna/matrix 2 of {len(counts.columns)}, by name" in line for line in of_a)
+
+
 def test_star_and_salmon_folders_stand_in_the_study(tmp_path: Path) -> None:
     home = tmp_path / "pipelines"
     simulate(home, persons=20, imaging=False)

@@ -53,6 +53,15 @@ def test_an_error_ends_with_the_next_step_and_without_a_traceback(tmp_path: Path
     assert "unibase simulate" in ended.stderr and "Traceback" not in ended.stderr
 
 
+def test_an_error_of_a_library_is_not_quoted(tmp_path: Path, key: Path) -> None:
+    # What no reader expects: the text of the library's error would hold the cell.
+    (tmp_path / "tokens.csv").write_text('token\n"Dupont\n', encoding="utf-8")
+    ended = unibase("custodian", "subjects", tmp_path / "tokens.csv", tmp_path / "out.csv", "--key-file", key)
+    assert ended.returncode == 1, ended.stdout
+    assert "Dupont" not in ended.stderr and "Traceback" not in ended.stderr
+    assert "Unexpected ComputeError" in ended.stderr and "Report it with this place." in ended.stderr
+
+
 def test_people_are_linked_across_files(tmp_path: Path, key: Path) -> None:
     head = "identifier,birth_family_name,given_names,birth_date,sex,birth_place_code\n"
     (tmp_path / "north.csv").write_text(head + "1001,LÉVÊQUE,Zoé,1961-04-02,F,75056\n1002,MARTIN,Paul,1950-01-01,M,2A004\n")

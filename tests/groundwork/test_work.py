@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from groundwork.cluster import dask_client
-from groundwork.problems import Unusable
+from groundwork.problems import Unusable, UserError, without_folders
 from groundwork.work import Outcome, Unit, WorkLedger, run_units
 
 
@@ -20,6 +20,8 @@ def _half(shared: int | None, argument: tuple[Path, int]) -> dict[str, int]:
         calls.write("x")
     if number % 3 == 0:
         raise Unusable("divisible", "It divides by three.", "Give another.")
+    if number == 50:
+        raise UserError(f"{folder}/sheet.csv, row 3: has no sample. Give its name.")
     if number % 7 == 0:
         raise ValueError("the patient is called Dupont")
     return {"half": number // (shared or 2)}
@@ -59,6 +61,13 @@ def test_an_unexpected_error_tells_its_place_and_not_its_text(tmp_path: Path, le
     (outcome,) = run_units("halve", _half, _units(tmp_path, [7]), ledger, settings={})
     assert "Dupont" not in repr(outcome)
     assert "ValueError" in outcome.message and "_half" in outcome.message
+
+
+def test_what_the_user_can_mend_is_told_without_the_place_of_the_files(tmp_path: Path, ledger: WorkLedger) -> None:
+    (outcome,) = run_units("halve", _half, _units(tmp_path, [50]), ledger, settings={})
+    assert (outcome.status, outcome.reason) == ("quarantined", "unusable-input")
+    assert outcome.message == "sheet.csv, row 3: has no sample. Give its name."
+    assert without_folders("a/b of 3/4, see https://x.org/a/b") == "a/b of 3/4, see https://x.org/a/b"
 
 
 def test_the_second_run_repeats_only_what_may_end_otherwise(tmp_path: Path, ledger: WorkLedger) -> None:

@@ -55,6 +55,14 @@ def test_two_custodians_make_one_pseudonym_that_neither_can_make_alone(tmp_path:
     assert one.subject_id not in {s.subject_id for s in identity.open_lookup(ledger, SECOND).by_identifier.values()}
 
 
+def test_a_damaged_answer_names_its_row_and_no_value(tmp_path: Path) -> None:
+    path = tmp_path / "subjects.csv"
+    path.write_text("token,subject_id,shift_days\nab,4611686018427387905,12\ncd,Dupont,12\n", encoding="utf-8")
+    with pytest.raises(UserError, match="row 2") as problem:
+        custodians.read_subjects(path)
+    assert "Dupont" not in str(problem.value)
+
+
 def test_a_person_that_the_study_custodian_has_not_seen_is_missed(tmp_path: Path) -> None:
     identity.update_ledger(tmp_path / "l", people(row("A", "1")), KEY)
     with pytest.raises(UserError, match="1 persons have no pseudonym yet"):
