@@ -1,13 +1,14 @@
 # /// script
 # requires-python = ">=3.12"
 # ///
-"""OMOP to a MEDS timeline and back to counts, beside reading the same Parquet and beside meds_etl.
+"""OMOP to a MEDS timeline and back to counts, beside reading the same Parquet, meds_etl and MEDS-extract.
 
 Run: `uv run python -m benchmarks.clinical --subjects 6300 --events 500`
 
 Every stage runs in a process of its own with one thread; CPU seconds and peak memory are those of the process (and its children).
-The peer (`meds_etl_omop`) runs where `UNIBASE_PEER_MEDS_ETL` names the Python of an
-environment of its own that holds it (`pip install meds_etl 'polars<1.25'`), on the same files. All rows are invented.
+The peers run on the same files where a variable names the Python of an environment of their own: `UNIBASE_PEER_MEDS_ETL`
+(`pip install meds_etl 'polars<1.25'`; `meds_etl_omop`) and `UNIBASE_PEER_MEDS_EXTRACT` (`pip install MEDS-extract`; told by
+`benchmarks.meds_extract_spec` what an event is). All rows are invented.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 
 ONE_THREAD = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "ARROW_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1"}
 PEER = "UNIBASE_PEER_MEDS_ETL"
+PEER_EXTRACT = "UNIBASE_PEER_MEDS_EXTRACT"
 SHARES = {
     "measurement": 0.64,
     "condition_occurrence": 0.14,
@@ -191,6 +193,19 @@ def measured(command: list[str]) -> tuple[float, float, float, str]:
     return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, lines[-1][:60]
 
 
+def meds_extract(source: Path, peer: Path) -> list[str]:
+    """Return the command of MEDS-extract on the files, its specification written."""
+    from benchmarks.meds_extract_spec import write_spec
+
+    shutil.rmtree(peer, ignore_errors=True)
+    peer.mkdir()
+    write_spec(source, peer / "spec.yaml")
+    command = Path(os.environ[PEER_EXTRACT]).with_name("meds-extract-run")
+    # Its stages are commands that it looks for on the path.
+    run = f"PATH={command.parent}:$PATH exec {command} spec={peer}/spec.yaml output_dir={peer}/out do_download=false input_dir={source}"
+    return ["sh", "-c", run]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--subjects", type=int, default=6300)
@@ -221,6 +236,8 @@ def main() -> None:
         script = Path(os.environ[PEER]).with_name("meds_etl_omop")
         command = [os.environ[PEER], str(script), str(source), str(peer), "--num_shards", "10", "--num_proc", "1"]
         stages.append(("meds_etl_omop", command))
+    if os.environ.get(PEER_EXTRACT):
+        stages.append(("MEDS-extract", meds_extract(source, folder / f"peer-extract-{options.subjects}")))
     base = 0.0
     for name, command in stages:
         wall, cpu, peak, said = measured(command)
