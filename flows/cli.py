@@ -577,10 +577,19 @@ def features(
 
 
 @app.command
-def normalise(matrix: Path, out: Path, *, method: Method = "tmm") -> None:
+def normalise(
+    matrix: Path,
+    out: Path,
+    *,
+    method: Method = "tmm",
+    batches: Path | None = None,
+    batch_method: Literal["combat", "combat-seq"] = "combat",
+    groups: Path | None = None,
+    filter_by_expression: bool = False,
+) -> None:
     """Normalise a count matrix; samples that cannot be used are set aside and named.
 
-    Example: `unibase normalise counts.tsv.gz normalised.h5ad --method tmm`
+    Example: `unibase normalise counts.tsv.gz normalised.h5ad --method tmm --batches batches.tsv`
 
     Parameters
     ----------
@@ -590,10 +599,18 @@ def normalise(matrix: Path, out: Path, *, method: Method = "tmm") -> None:
         .h5ad, .zarr, .parquet, .tsv or .csv.
     method
         Normalisation.
+    batches
+        CSV or TSV with the columns sample and batch: batch effects are taken out.
+    batch_method
+        combat: of the normalised values, as sva's ComBat. combat-seq: of the counts, before they are normalised, as sva's ComBat_seq.
+    groups
+        CSV or TSV with the columns sample and group: what batch correction keeps, and the groups that the filter looks at.
+    filter_by_expression
+        Leave out genes that too few samples express, as edgeR's filterByExpr.
     """
-    from omics.commands import normalise_file
+    from omics.commands import Design, normalise_file
 
-    report = normalise_file(matrix, out, method)
+    report = normalise_file(matrix, out, method, Design(batches, batch_method, groups, filter_by_expression))
     for refused in report.refused:
         print(f"set aside: {refused.sample}: {refused.reason}. {refused.message} {refused.remedy}", file=sys.stderr)
     for note in report.notes:

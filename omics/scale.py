@@ -432,7 +432,7 @@ class _LogNormalise:
 
     def __call__(self, chunk: Chunk) -> tuple[FloatArray, Moments]:
         counts = _read(chunk)
-        values, sizes, sums, squares = _log1p_rows(counts, self.target_sum)
+        values, sizes, sums, squares = log1p_rows(counts, self.target_sum)
         _write(self.target, chunk.start, values)
         return sizes, Moments(len(values), sums, squares)
 
@@ -601,7 +601,7 @@ _ROUND_BITS = 0x4338000000000000
 
 # Division as numpy defines it: the check for zero that Python asks for would keep the compiler from vector code.
 @njit(cache=True, nogil=True, error_model="numpy")
-def _log1p_rows(counts, target_sum):  # type: ignore[no-untyped-def]
+def log1p_rows(counts, target_sum):  # type: ignore[no-untyped-def]
     """Return (float32 log(1 + count * target_sum / total), totals, fixed-point gene sums and sums of squares).
 
     The logarithm splits off the binary exponent and sums the series of atanh up to its 13th power: relative error below

@@ -115,6 +115,24 @@ def test_counts_are_normalised_and_what_is_set_aside_is_named(tmp_path: Path) ->
     assert values["a"].sum() == pytest.approx(1e6)
 
 
+def test_batches_and_the_filter_are_options_of_normalise(tmp_path: Path) -> None:
+    names = [f"s{i}" for i in range(8)]
+    rows = [f"ENSG{g:011d}\t" + "\t".join(str((g * 7 + i * 13) % 90 + (i > 3) * g) for i in range(8)) for g in range(1, 80)]
+    silent = "ENSG00000009999\t" + "\t".join("10000000")
+    (tmp_path / "counts.tsv").write_text("\n".join(["gene\t" + "\t".join(names), *rows, silent]) + "\n")
+    (tmp_path / "batches.tsv").write_text("sample\tbatch\n" + "".join(f"{n}\t{'ab'[i > 3]}\n" for i, n in enumerate(names)))
+    for method in ("combat", "combat-seq"):
+        options = ("--batches", tmp_path / "batches.tsv", "--batch-method", method, "--filter-by-expression")
+        ended = unibase("normalise", tmp_path / "counts.tsv", tmp_path / f"{method}.tsv", "--method", "logcpm", *options)
+        assert ended.returncode == 0, ended.stderr
+        values = pl.read_csv(tmp_path / f"{method}.tsv", separator="\t")
+        assert "ENSG00000009999" not in values["gene_id"].to_list() and values.columns[1:] == names
+    (tmp_path / "batches.tsv").write_text("sample\tbatch\ns0\ta\ns1\ta\n")
+    ended = unibase("normalise", tmp_path / "counts.tsv", tmp_path / "no.tsv", "--batches", tmp_path / "batches.tsv")
+    assert ended.returncode == 1 and "6 of 8 samples have no batch, s2 the first" in ended.stderr
+    assert not (tmp_path / "no.tsv").exists()
+
+
 def test_features_of_an_image_and_its_mask(tmp_path: Path, real_data: Path) -> None:
     folder = real_data / "pyradiomics"
     out = tmp_path / "features.parquet"
