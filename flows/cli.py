@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from flows.custody_commands import custodian_app, ledger_app
+from flows.encoded_commands import encoded_app
 from flows.guard import explain as explain_error
 from flows.methods import Method
 from groundwork.problems import Unusable, UserError
@@ -26,6 +27,7 @@ key_app = App(name="key", help="Make and show keys.")
 app.command(key_app)
 app.command(ledger_app)
 app.command(custodian_app)
+app.command(encoded_app)
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -335,12 +335,23 @@ def ledger_people(folder: Path | str, *, revision: int | None = None) -> pl.Data
     return _State.load(Path(folder), revision).people
 
 
-def group_records(records: Mapping[RecordKey, set[str]], links: Iterable[tuple[RecordKey, RecordKey]]) -> list[list[RecordKey]]:
-    """Return the persons that links make of records, strongest link first; two INS (or their tokens) never in one person."""
+def links_that_hold(records: Mapping[RecordKey, set[str]], links: Iterable[Edge]) -> tuple[list[Edge], list[Edge]]:
+    """Return (links that hold together, links that would put two INS into one person), taken in the order of `links`.
+
+    Args:
+        records: Every record with its INS, or tokens of them.
+        links: Links, the strongest first.
+    """
     groups = _Groups(records, ())
-    for one, two in links:
-        groups.join(one, two)
-    return list(groups.members().values())
+    hold: list[Edge] = []
+    refused: list[Edge] = []
+    for edge in links:
+        problem = groups.join(edge.left, edge.right)
+        if problem is None:
+            hold.append(edge)
+        else:
+            refused.append(replace(edge, rule=problem))
+    return hold, refused
 
 
 def is_same_as() -> pl.Expr:

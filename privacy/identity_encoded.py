@@ -38,6 +38,20 @@ _MOST = 3
 """Names of a kind that a record is compared by."""
 _CHUNK = 65_536
 
+TOKEN_BYTES = 12
+FILTER_BYTES = _BITS // 8
+BIRTH_PARTS = 3
+PARAMETERS = {
+    "bits": _BITS,
+    "bits_per_bigram": _PER_BIGRAM,
+    "bits_summed": _SUMMED,
+    "names_per_kind": _MOST,
+    "token_bytes": TOKEN_BYTES,
+    "traits": 1,
+}
+"""What two centres must have in common, beside the key, for their tokens to be comparable. `traits` is the version of
+`identity_traits`: raise it when a name, date or place is brought to another form than before."""
+
 TOKENS = pl.List(pl.Binary())
 RECORDS = pl.Schema(
     {
@@ -53,7 +67,7 @@ RECORDS = pl.Schema(
         "department": pl.Binary(),
     }
 )
-"""What leaves a centre of each record: tokens of 12 bytes. `birth` is year, month and day, empty where not known."""
+"""What leaves a centre of each record: tokens of 12 bytes; the sex as it is. `birth` is year, month and day, empty where not known."""
 
 NAMES = pl.Schema(
     {
@@ -97,8 +111,13 @@ def encode_people(people: pl.DataFrame, linkage_key: Key) -> Encoded:
         (["ins"], encoder.ins, ["ins"]),
     ):
         rows = _encode_writings(rows, columns, encode, new)
-    order = ["centre", "person", "ins", "sex", "place"]
-    return Encoded(rows.select(list(RECORDS)).sort(order, nulls_last=True), encoder.names())
+    return Encoded(_in_order(rows.select(list(RECORDS))), encoder.names())
+
+
+def _in_order(records: pl.DataFrame) -> pl.DataFrame:
+    """Return distinct records by their tokens alone: their order tells nothing, and is the same whatever it was before."""
+    tokens = [pl.col(name).list.get(at, null_on_oob=True) for name in ("family", "given", "birth") for at in range(_MOST)]
+    return records.unique().sort("centre", "person", "ins", "sex", "place", *tokens, nulls_last=True)
 
 
 def _encode_writings(
@@ -145,13 +164,13 @@ class _Encoder:
 
     def person(self, centre: str, person_key: str) -> bytes:
         """Return the token of a record."""
-        return self._key.mac("linkage/person", f"{centre}/{person_key}")[:12]
+        return self._key.mac("linkage/person", f"{centre}/{person_key}")[:TOKEN_BYTES]
 
     def token(self, kind: str, text: str) -> bytes:
         """Return the token of a text among those of its kind."""
         known = self._tokens.get((kind, text))
         if known is None:
-            known = self._key.mac(f"linkage/{kind}", text)[:12]
+            known = self._key.mac(f"linkage/{kind}", text)[:TOKEN_BYTES]
             self._tokens[(kind, text)] = known
         return known
 
@@ -188,7 +207,7 @@ class _Encoder:
     def ins(self, text: str | None) -> tuple[object, ...]:
         """Return the token of a valid INS. It is one person's, so that nothing is gained by keeping it."""
         ins = valid_ins(text)
-        return (self._key.mac("linkage/ins", ins)[:12] if ins else None,)
+        return (self._key.mac("linkage/ins", ins)[:TOKEN_BYTES] if ins else None,)
 
     def names(self) -> pl.DataFrame:
         """Return all names met, in the columns of `NAMES`, in order of their tokens."""
@@ -279,10 +298,7 @@ class _EncodedNames:
 
 
 def _read_traits(encoded: Sequence[Encoded]) -> Traits:
-    order = ["centre", "person", "ins", "sex", "place"]
-    records = (
-        pl.concat([part.records for part in encoded] or [pl.DataFrame(schema=RECORDS)]).unique().sort(order, nulls_last=True)
-    )
+    records = _in_order(pl.concat([part.records for part in encoded] or [pl.DataFrame(schema=RECORDS)]))
     names = pl.concat([part.names for part in encoded] or [pl.DataFrame(schema=NAMES)])
     family, given = (_names_of(names, kind) for kind in ("family", "given"))
     families, given_names = _name_numbers(records["family"], family), _name_numbers(records["given"], given)

@@ -1,0 +1,117 @@
+"""The commands of linkage without clear text: `unibase encoded ...`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from groundwork.problems import UserError
+
+Format = Literal["people", "omop", "fhir", "osiris", "osiris-rwd"]
+"""What a centre's people are read from: a people file, or clinical records that hold identities."""
+
+encoded_app = App(
+    name="encoded", help="Who is who across centres that show one another no clear text: tokens under a shared key."
+)
+
+
+@encoded_app.command(name="people")
+def encoded_people(
+    people: Path,
+    out: Path,
+    *,
+    centre: str,
+    key_file: Path,
+    from_: Annotated[Format, Parameter(name="--from")] = "people",
+) -> None:
+    """Centre: encode its people under the linkage key that the centres share. The file goes to the linkage unit.
+
+    Example: `unibase encoded people people.csv A.encoded --centre A --key-file linkage.key`
+
+    Parameters
+    ----------
+    people
+        CSV or Parquet of people; with --from, the clinical records that say who the persons are.
+    out
+        File for the linkage unit.
+    centre
+        Name of the centre, as in the study file.
+    key_file
+        The linkage key: the same in all centres, not known to the linkage unit or the study.
+    from_
+        Format of `people`.
+    """
+    from flows.encoded import encode
+
+    print(encode(people, out, centre, key_file, from_))
+
+
+@encoded_app.command(name="keys")
+def encoded_keys(
+    people: Path,
+    out: Path,
+    *,
+    centre: str,
+    key_file: Path,
+    from_: Annotated[Format, Parameter(name="--from")] = "people",
+) -> None:
+    """Centre: say which of its records its tokens stand for. The folder goes to the study.
+
+    Example: `unibase encoded keys people.csv A.keys --centre A --key-file linkage.key`
+
+    Parameters
+    ----------
+    people
+        What was encoded.
+    out
+        Folder for the study: numbers and tokens of records, no trait of a person.
+    centre
+        Name of the centre, as in the study file.
+    key_file
+        The linkage key.
+    from_
+        Format of `people`.
+    """
+    from flows.encoded import keys
+
+    print(keys(people, out, centre, key_file, from_))
+
+
+@encoded_app.command(name="link")
+def encoded_link(*paths: Path) -> None:
+    """Linkage unit: link the encoded people of any number of centres, in any order; needs no key.
+
+    Example: `unibase encoded link A.encoded B.encoded C.encoded links/`
+
+    Parameters
+    ----------
+    paths
+        Encoded files, one a centre, then the folder for the study: pairs of tokens with rule and score.
+    """
+    from flows.encoded import link
+
+    if len(paths) < 2:
+        raise UserError("Name the encoded files, then the folder to write: unibase encoded link ENCODED... OUT")
+    print(link(paths[:-1], paths[-1]))
+
+
+@encoded_app.command(name="answer")
+def encoded_answer(links: Path, *paths: Path) -> None:
+    """Study: turn the linkage unit's pairs of tokens into the table of links of the study file.
+
+    Example: `unibase encoded answer links/ A.keys B.keys C.keys work/vault/answer`
+
+    Parameters
+    ----------
+    links
+        Folder of the linkage unit.
+    paths
+        Folders of the centres, then the folder to write, in the vault.
+    """
+    from flows.encoded import answer
+
+    if len(paths) < 2:
+        raise UserError("Name the centres' folders, then the folder to write: unibase encoded answer LINKS KEYS... OUT")
+    print(answer(links, paths[:-1], paths[-1]))
