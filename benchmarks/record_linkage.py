@@ -15,7 +15,10 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from groundwork.tables import PEOPLE
 from simulation.population import synthetic_people
@@ -47,19 +50,23 @@ def ours(people: pl.DataFrame) -> pl.DataFrame:
 
 
 def encoded(people: pl.DataFrame) -> pl.DataFrame:
-    from privacy.identity import group_records
+    from privacy.identity import links_that_hold
     from privacy.identity_encoded import encode_people, link_encoded, tokens_of_records
     from privacy.identity_traits import valid_ins
     from privacy.keys import Key
 
     key = Key(b"l" * 32)
     links, review = link_encoded([encode_people(part, key) for part in people.partition_by("centre")])
-    print(len(links), "links, review", len(review))
     # Each centre reads the tokens of its own records.
     records = tokens_of_records(people, key)
+    tokens = {record: (record[0], token) for token, record in records.items()}
     known = {(c, k): {valid_ins(ins)} - {None} for c, k, ins in people.select("centre", "person_key", "ins").iter_rows()}
-    groups = group_records(known, [(records[one], records[two]) for (_, one), (_, two) in ((e.left, e.right) for e in links)])  # type: ignore[arg-type]
-    rows = [(centre, key_, group) for group, members in enumerate(groups) for centre, key_ in members]
+    made, refused = links_that_hold({tokens[record]: ins for record, ins in known.items()}, links)  # type: ignore[misc]
+    print(len(made), "links, review", len(review) + len(refused))
+    number = {token: at for at, token in enumerate(records)}
+    ends = np.array([(number[edge.left[1]], number[edge.right[1]]) for edge in made]).reshape(-1, 2).T
+    _, groups = connected_components(coo_array((np.ones(ends.shape[1]), tuple(ends)), shape=(len(number), len(number))))
+    rows = [(*record, int(group)) for record, group in zip(records.values(), groups, strict=True)]
     return pl.DataFrame(rows, schema=["centre", "identifier", "group"], orient="row")
 
 
