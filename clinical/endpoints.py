@@ -10,7 +10,8 @@ same day, else the earliest, and `problem` says so.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -20,6 +21,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML, YAMLError
 
+from clinical.adrs import ADRS, BestOf, VisitResponse, best_overall, overall_responses
 from clinical.concepts import Concepts
 from groundwork.problems import UserError
 from groundwork.tables import TIMESTAMP
@@ -77,20 +79,24 @@ class _File(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     endpoints: Literal[1]
-    endpoint: dict[str, Definition]
+    endpoint: dict[str, Definition] = Field(default_factory=dict)
+    response: dict[str, VisitResponse] = Field(default_factory=dict)
+    best_response: dict[str, BestOf] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Definitions by PARAMCD."""
+    """Definitions by PARAMCD: of times to an event, of responses at visits, and of the best of these."""
 
-    by_code: dict[str, Definition]
+    by_code: dict[str, Definition] = field(default_factory=dict)
+    responses: dict[str, VisitResponse] = field(default_factory=dict)
+    best: dict[str, BestOf] = field(default_factory=dict)
 
     @classmethod
     def default(cls) -> Self:
-        """Return the definitions that come with the package: OS, PFS, PFS_CONTACT, DFS, RFS, TNT, DOR."""
+        """Return the definitions that come with the package: OS, PFS, DFS, ...; responses OVR, IOVR; BOR, CBOR, IBOR, ..."""
         text = files("clinical").joinpath("endpoints.yaml").read_text(encoding="utf-8")
-        return cls(_parsed(YAML(typ="safe").load(text), "unibase"))
+        return cls()._with(YAML(typ="safe").load(text), "unibase")
 
     @classmethod
     def read(cls, path: Path | str) -> Self:
@@ -103,7 +109,21 @@ class Endpoints:
             content = YAML(typ="safe").load(Path(path).read_text(encoding="utf-8"))
         except (OSError, YAMLError) as error:
             raise UserError(f"The endpoints {path} cannot be read as YAML: {type(error).__name__}.") from None
-        return cls({**cls.default().by_code, **_parsed(content, Path(path).name)})
+        return cls.default()._with(content, Path(path).name)
+
+    def _with(self, content: Any, place: str) -> Self:
+        """Return these definitions with those of a file over them; best responses refer to responses that there are."""
+        own = _parsed(content, place)
+        merged = type(self)(
+            {**self.by_code, **own.endpoint}, {**self.responses, **own.response}, {**self.best, **own.best_response}
+        )
+        for code, best in merged.best.items():
+            if best.of not in merged.responses:
+                known = ", ".join(sorted(merged.responses))
+                raise UserError(
+                    f"The endpoints {place} are not usable:\n  best_response.{code}.of: no response {best.of}; known: {known}."
+                )
+        return merged
 
     def definition(self, code: str) -> Definition:
         """Return a definition.
@@ -118,9 +138,9 @@ class Endpoints:
         return self.by_code[code]
 
 
-def _parsed(content: Any, place: str) -> dict[str, Definition]:
+def _parsed(content: Any, place: str) -> _File:
     try:
-        return _File.model_validate(content).endpoint
+        return _File.model_validate(content)
     except ValidationError as error:
         lines = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
         raise UserError(f"The endpoints {place} are not usable:\n  " + "\n  ".join(lines)) from None
@@ -194,6 +214,42 @@ def derive(
         .alias("problem"),
     )
     return _adtte(frame, code, definition.text)
+
+
+def derive_responses(
+    events: pl.DataFrame,
+    index: pl.DataFrame,
+    codes: Sequence[str],
+    concepts: Concepts | None = None,
+    endpoints: Endpoints | None = None,
+) -> pl.DataFrame:
+    """Return ADRS of some best responses and of the visits they are the best of, one parameter after the other.
+
+    Args:
+        events: EVENTS of any number of subjects.
+        index: As for `derive`. A start known in part gives no response: what lies after it cannot be told.
+        codes: PARAMCDs of best responses.
+        concepts: What the names in the definitions mean; the packaged ones by default.
+        endpoints: The definitions; the packaged ones by default.
+
+    Raises:
+        UserError: If there is no best response of one of these names.
+    """
+    concepts, endpoints = concepts or Concepts.default(), endpoints or Endpoints.default()
+    parts: dict[str, pl.DataFrame] = {}
+    starts: dict[str, pl.DataFrame] = {}
+    for code in codes:
+        if code not in endpoints.best:
+            raise UserError(f"No best response is named {code}. Known are {', '.join(sorted(endpoints.best))}.")
+        best = endpoints.best[code]
+        if best.of not in parts:
+            rule = endpoints.responses[best.of]
+            start = _origin(events, index_bounds(index), rule.origin, concepts)
+            low, high = pl.col("start_min").dt.date(), pl.col("start_max").dt.date()
+            starts[best.of] = start.select("subject_id", pl.when(low == high).then(low).alias("day"))
+            parts[best.of] = overall_responses(events, starts[best.of], best.of, rule, concepts)
+        parts[code] = best_overall(parts[best.of], starts[best.of], code, best)
+    return pl.concat([pl.DataFrame(schema=ADRS), *parts.values()])
 
 
 def with_entry(adtte: pl.DataFrame, entry: pl.DataFrame) -> pl.DataFrame:

@@ -258,11 +258,18 @@ def validate_dataset(folder: Path | str) -> list[str]:
 
     Beside the schemas of the `meds` package this checks what they do not: order of time inside a subject, subjects
     contiguous and in one shard only, every code declared, bounds in order.
+
+    Raises:
+        UserError: If there is no dataset.
     """
     import meds
     import pyarrow.parquet as pq
 
     folder = Path(folder)
+    _shards(folder)
+    absent = [name for name in (meds.code_metadata_filepath, meds.dataset_metadata_filepath) if not (folder / name).is_file()]
+    if absent:
+        return [f"{name} is absent" for name in absent]
     wrong: list[str] = []
     declared = set(pq.read_table(folder / meds.code_metadata_filepath, columns=["code"])["code"].to_pylist())
     try:

@@ -207,12 +207,13 @@ def irecist(lesions: Sequence[Lesion], visits: Sequence[Visit]) -> list[Immune]:
             out.append("iCPD")
         elif progressed:
             out.append("iUPD")
-            # Sizes count from the visit before, so a slow increase does not pass unseen: the first iUPD's are kept lowest.
+            # Sizes count from the last iUPD at which they are known.
+            unmeasured = waiting is not None and waiting.target and target == "NE"
             waiting = _Unconfirmed(
-                target == "PD" or bool(waiting and waiting.target and target == "NE"),
+                target == "PD" or unmeasured,
                 visit.non_target == "PD",
                 new,
-                total,
+                waiting.total if unmeasured and waiting is not None else total,
                 visit.new_lesion_count,
                 visit.new_lesion_sum,
             )

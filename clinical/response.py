@@ -1,7 +1,8 @@
 """Best overall response from dated responses, with and without confirmation (RECIST 1.1, section 4.6 and Table 3).
 
 The choices that RECIST leaves to a protocol are arguments, with the values of the pharmaverse example: stable disease
-counts from 42 days after the reference date, confirmation takes 28 days.
+counts from 42 days after the reference date, confirmation takes 28 days. Unconfirmed progression by iRECIST (`iUPD`) ends
+no course: iRECIST's best response looks at all visits up to the first confirmed one (Seymour et al. 2017).
 """
 
 from __future__ import annotations
@@ -11,15 +12,16 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 import polars as pl
+from pydantic import BaseModel, ConfigDict, Field
 
 from groundwork.problems import Unusable
 
-VALUES = ("CR", "PR", "SD", "NON-CR/NON-PD", "PD", "NE", "ND", "MISSING")
-"""Responses from best to worst."""
+VALUES = ("CR", "PR", "SD", "NON-CR/NON-PD", "PD", "iUPD", "NE", "ND", "MISSING")
+"""Responses from best to worst; progression once confirmed says more than the unconfirmed one before it."""
 AVAL = {"CR": 1, "PR": 2, "SD": 3, "NON-CR/NON-PD": 4, "PD": 5, "NE": 6, "MISSING": 7}
 """Their numbers in ADRS, as admiralonco's `aval_resp` gives them; ND has none."""
 
-_WORST_OF_DAY = ("NE", "ND", "CR", "PR", "SD", "NON-CR/NON-PD", "PD")
+_WORST_OF_DAY = ("NE", "ND", "CR", "PR", "SD", "NON-CR/NON-PD", "iUPD", "PD")
 """Of two assessments of one day the one further to the right counts."""
 
 
@@ -31,8 +33,7 @@ class BestResponse:
     day: date | None
 
 
-@dataclass(frozen=True)
-class Rules:
+class Rules(BaseModel):
     """What a protocol decides.
 
     Attributes:
@@ -43,9 +44,11 @@ class Rules:
         missing_as_not_evaluable: Whether a subject without assessment is NE, not MISSING.
     """
 
-    stable_days: int = 42
-    confirm_days: int | None = None
-    max_not_evaluable: int = 1
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    stable_days: int = Field(default=42, ge=0)
+    confirm_days: int | None = Field(default=None, ge=1)
+    max_not_evaluable: int = Field(default=1, ge=0)
     accept_stable: bool = False
     missing_as_not_evaluable: bool = False
 
@@ -56,7 +59,7 @@ def best_response(assessments: Sequence[tuple[date, str]], reference: date, rule
     Assessments before `reference` and after the first PD do not count; of several on one day the worst does.
 
     Raises:
-        Unusable: `unknown-response`, when a response is none of RECIST 1.1.
+        Unusable: `unknown-response`, when a response is none of RECIST 1.1, nor `iUPD`.
     """
     rules = rules or Rules()
     days: dict[date, str] = {}
@@ -76,7 +79,7 @@ def best_response(assessments: Sequence[tuple[date, str]], reference: date, rule
         if value in {"CR", "PR", "SD", "NON-CR/NON-PD"}:
             stable = "SD" if value != "NON-CR/NON-PD" else value
             found.append((VALUES.index(stable), day, stable) if day >= late else (VALUES.index("NE"), day, "NE"))
-        elif value in {"PD", "NE", "ND"}:
+        elif value in {"PD", "iUPD", "NE", "ND"}:
             found.append((VALUES.index(value), day, value))
     if not found:
         return BestResponse("NE" if rules.missing_as_not_evaluable else "MISSING", None)

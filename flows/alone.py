@@ -64,7 +64,7 @@ def join_alone(study_file: Path, out: Path) -> str:
     """Join at the index and copy the tables to `out`; return what was written, in words."""
     with _owned_run(study_file, None, local=True) as run:
         linked = link(run)
-        for name in ("analysis", "trace", "index", "flow", "cohort", "adtte"):
+        for name in ("analysis", "trace", "index", "flow", "cohort", "adtte", "adrs"):
             write_bytes(out / f"{name}.parquet", (linked.folder / f"{name}.parquet").read_bytes())
         analysis = linked.table("analysis")
     return f"{out}: {analysis.height} subjects x {analysis.width} columns in analysis.parquet, each cell traced in trace.parquet"

@@ -15,6 +15,7 @@ from flows.custody_commands import custodian_app, ledger_app
 from flows.encoded_commands import encoded_app
 from flows.guard import explain as explain_error
 from flows.methods import Method
+from flows.records_commands import records_app
 from groundwork.problems import Unusable, UserError
 
 app = App(
@@ -28,6 +29,7 @@ app.command(key_app)
 app.command(ledger_app)
 app.command(custodian_app)
 app.command(encoded_app)
+app.command(records_app)
 
 
 def main() -> None:

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError
 
 from clinical.endpoints import Endpoints
+from clinical.quality import QualityRules
 from clinical.treatments import CYCLE_DAYS
 from flows.methods import Method
 from flows.workspace import Workspace
@@ -338,22 +339,32 @@ class Study(Section):
     quality: str | None = None
     """YAML of data-quality thresholds over the packaged `clinical/quality.yaml`. When it is named, a failed check marked
     `stop: true` stops the release; without it the table is made and shown, and stops nothing."""
+    definitions: str | None = None
+    """YAML of endpoints and tumour responses over the packaged `clinical/endpoints.yaml`: a study's own, or changed ones."""
     treatments: Treatments = Treatments()
     index: IndexRule
     windows: Windows = Windows.model_validate({})
     cohort: CohortRules = CohortRules()
     endpoints: list[str] = ["OS"]
-    """Time-to-event endpoints from the index: OS, PFS, PFS_CONTACT, DFS, RFS, TNT or DOR, as `clinical/endpoints.yaml` defines them."""
+    """Time-to-event endpoints from the index: OS, PFS, PFS_CONTACT, DFS, RFS, TNT or DOR, as `clinical/endpoints.yaml` defines
+    them, or those of `definitions`."""
+    responses: list[str] = []
+    """Best tumour responses: BOR and CBOR (confirmed) by RECIST 1.1, IBOR and ICBOR by iRECIST, from lesion measurements; BORREP
+    and CBORREP as the centre reports them; or those of `definitions`. The table `adrs` holds them, with the response at every visit."""
     splits: SplitRules = SplitRules()
     harmonise: Harmonise = Harmonise()
     dask: Dask = Dask()
 
-    @field_validator("endpoints")
+    @field_validator("endpoints", "responses")
     @classmethod
-    def _known_endpoints(cls, codes: list[str]) -> list[str]:
+    def _known_definitions(cls, codes: list[str], info: ValidationInfo) -> list[str]:
+        if info.data.get("definitions"):
+            return codes  # `check_sources` looks into that file
+        packaged = Endpoints.default()
+        known = packaged.by_code if info.field_name == "endpoints" else packaged.best
         for code in codes:
-            if code not in Endpoints.default().by_code:
-                raise ValueError(f"{code!r} is not allowed; allowed: {', '.join(sorted(Endpoints.default().by_code))}")
+            if code not in known:
+                raise ValueError(f"{code!r} is not allowed; allowed: {', '.join(sorted(known))}")
         return codes
 
     @field_validator("windows")
@@ -487,7 +498,8 @@ def missing_sources(study: Study) -> list[str]:
         named.append((f"harmonise.{key}.parameters", (rule.parameters if rule else None) or ""))
     if study.custodians:
         named += [("custodians.tokens", study.custodians.tokens), ("custodians.subjects", study.custodians.subjects)]
-    named += [("links", study.links or ""), ("concepts", study.concepts or ""), ("key.file", study.key.file or "")]
+    named += [(key, getattr(study, key) or "") for key in ("links", "concepts", "quality", "definitions")]
+    named += [("key.file", study.key.file or "")]
     return [
         f"{key}: nothing at {study.path(value)}"
         for key, value in named
@@ -496,8 +508,8 @@ def missing_sources(study: Study) -> list[str]:
 
 
 def check_sources(study: Study) -> None:
-    """Raise a UserError that lists every source that is not there, every concept that is not known, or what is wrong in a
-    file of parameters: what would else stop a build at its end."""
+    """Raise a UserError that lists every source that is not there, every concept or endpoint that is not known, or what is
+    wrong in a file of parameters: what would else stop a build at its end."""
     missing = missing_sources(study)
     if missing:
         raise UserError("\n".join([*missing, f"{len(missing)} sources are missing. Mend the paths in {study.file}"]))
@@ -505,7 +517,9 @@ def check_sources(study: Study) -> None:
         from imaging.settings import read_settings
 
         read_settings(study.path(study.features.settings))
-    unknown = _unknown_concepts(study)
+    if study.quality:
+        QualityRules.read(study.path(study.quality))
+    unknown = [*_unknown_concepts(study), *_unknown_definitions(study)]
     if unknown:
         raise UserError("\n".join([*unknown, f"{len(unknown)} to mend in {study.file}"]))
 
@@ -521,6 +535,20 @@ def _unknown_concepts(study: Study) -> list[str]:
     for key, rules in (("include", study.cohort.include), ("exclude", study.cohort.exclude)):
         asked += [(f"cohort.{key}", rule) for rule in rules if rule.partition(":")[0] not in others]
     return [f"{where}: there is no concept {name!r}. Known: {', '.join(known)}." for where, name in asked if name not in known]
+
+
+def _unknown_definitions(study: Study) -> list[str]:
+    """Return which endpoints and responses the study names and neither its own definitions nor ours have."""
+    if not study.definitions:
+        return []
+    known = Endpoints.read(study.path(study.definitions))
+    asked = (("endpoints", study.endpoints, sorted(known.by_code)), ("responses", study.responses, sorted(known.best)))
+    return [
+        f"{key}: there is no {code!r}. Known: {', '.join(allowed)}."
+        for key, codes, allowed in asked
+        for code in codes
+        if code not in allowed
+    ]
 
 
 def _merged(error: ValidationError) -> list[Any]:

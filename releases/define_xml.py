@@ -23,12 +23,14 @@ TYPES = {"integer": "integer", "float": "float", "boolean": "boolean", "date": "
 ROWS = {
     "subjects": ("One row per subject", "SUBJECT LEVEL ANALYSIS DATASET"),
     "adtte": ("One row per subject and endpoint", "BASIC DATA STRUCTURE"),
+    "adrs": ("One row per subject, parameter and date", "BASIC DATA STRUCTURE"),
     "bds": ("One row per subject, parameter and date", "BASIC DATA STRUCTURE"),
 }
 KEYS: Mapping[str, tuple[str, ...]] = {
     "subjects": ("subject_id",),
     "analysis": ("subject_id",),
     "adtte": ("subject_id", "PARAMCD"),
+    "adrs": ("subject_id", "PARAMCD", "ADT"),
     "bds": ("subject_id", "PARAMCD", "ADT"),
 }
 

@@ -95,6 +95,23 @@ _ADTTE = {
     "SRCSEQ": ("Source sequence number", "Row the analysis date was read from.", ""),
 }
 
+_ADRS = {
+    "subject_id": ("Subject", "Keyed pseudonym of the person; positive.", ""),
+    "PARAMCD": ("Parameter code", "OVR: overall response at a visit; BOR, CBOR, ...: the best of them.", ""),
+    "PARAM": ("Parameter", "Response in words.", ""),
+    "STARTDT": ("Origin date", "Day from which responses count, shifted; empty when known in part.", ""),
+    "ADT": ("Analysis date", "Day of the response, shifted: for progression the first of its visit, else the last.", ""),
+    "AVALC": ("Analysis value (C)", "Response; MISSING without an assessment, empty where none can be given.", ""),
+    "AVAL": ("Analysis value", "Number of the response from 1 (CR) to 7 (MISSING), as admiralonco has it.", ""),
+    "TRGRESP": ("Target response", "Response of the target lesions by RECIST 1.1.", ""),
+    "NTRGRESP": ("Non-target response", "Response of the non-target lesions by RECIST 1.1.", ""),
+    "NEWLPROG": ("New lesion progression", "Y when an unequivocal new lesion was seen.", ""),
+    "SUMDIAM": ("Sum of diameters", "Longest diameters of the target lesions, short axes of nodes.", "mm"),
+    "SRCDOM": ("Source data", "Table the first row of the visit was read from.", ""),
+    "SRCSEQ": ("Source sequence number", "First row of the visit in that table.", ""),
+    "problem": ("Problem", "Code of what stands against the row; empty when nothing does.", ""),
+}
+
 _BDS = {
     "subject_id": ("Subject", "Keyed pseudonym of the person; positive."),
     "PARAMCD": ("Parameter code", "Variable of the analysis table, in at most 8 characters."),
@@ -376,6 +393,11 @@ def _house(table: str) -> dict[str, dict[str, str]]:
             name: {**blank, "label": label, "derivation": text, "unit": unit, "source": "CDISC ADaM ADTTE"}
             for name, (label, text, unit) in _ADTTE.items()
         }
+    if table == "adrs":
+        return {
+            name: {**blank, "label": label, "derivation": text, "unit": unit, "source": "CDISC ADaM ADRS"}
+            for name, (label, text, unit) in _ADRS.items()
+        }
     if table == "bds":
         return {
             name: {**blank, "label": label, "derivation": text, "source": "CDISC ADaM BDS"}
@@ -408,6 +430,8 @@ def _describe_modality(column: str) -> dict[str, str] | None:
     code, _, kind = column.rpartition("_")
     if code and kind in ("AVAL", "CNSR", "ENTRY"):
         label, text = f"{code} {_ADTTE[kind][0].lower()}", f"{kind} of {code} in the table adtte. {_ADTTE[kind][1]}"
+    elif code and kind == "AVALC":
+        label, text = f"{code} {_ADRS[kind][0].lower()}", f"{kind} of {code} in the table adrs. {_ADRS[kind][1]}"
     elif column in _MODALITY:
         label, text = _MODALITY[column]
     else:

@@ -19,6 +19,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "subjects": ("subject_id",),
     "analysis": ("subject_id",),
     "adtte": ("subject_id", "PARAMCD"),
+    "adrs": ("subject_id", "PARAMCD", "ADT"),
     "bds": ("subject_id", "PARAMCD", "ADT", "SRCDOM", "SRCSEQ"),
     "features": ("subject_id", "StudyInstanceUID", "SeriesInstanceUID", "region", "image_type", "roi_name"),
     "robustness": tuple(stability.KEY),

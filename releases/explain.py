@@ -14,7 +14,9 @@ from groundwork.problems import UserError
 from releases import manifest
 from releases.open import read_annotation, read_layers, read_variables
 
-TABLES = ("analysis", "subjects", "adtte", "bds", "features")
+TABLES = ("analysis", "subjects", "adtte", "adrs", "bds", "features")
+SEVERAL = ("adrs", "bds", "features")
+"""Tables with several rows a subject; each row is said with where it was read."""
 """The tables whose cells can be explained; each cell of the matrices can be as well."""
 
 IDENTITY_OF_SOURCE = ("source", "source_row", "code", "StudyInstanceUID", "SeriesInstanceUID", "roi_name", "sample")
@@ -91,6 +93,7 @@ def _find(folder: Path, about: Mapping[str, Any], subject_id: int, variable: str
         "analysis": _in_columns,
         "subjects": _in_columns,
         "adtte": _in_parameters,
+        "adrs": _in_parameters,
         **dict.fromkeys(about["modalities"], _in_matrix),
         "bds": _in_parameters,
         "features": _in_features,
@@ -105,7 +108,7 @@ def _find(folder: Path, about: Mapping[str, Any], subject_id: int, variable: str
             return cells
     raise UserError(
         f"The release has no variable {variable!r}. dictionary/dictionary.csv lists all; for endpoints write OS or OS_CNSR, "
-        "for repeated measures the PARAMCD of tables/bds.parquet."
+        "for tumour responses and repeated measures the PARAMCD of tables/adrs.parquet and tables/bds.parquet."
     )
 
 
@@ -118,10 +121,10 @@ def _in_columns(folder: Path, table: str, subject_id: int, variable: str) -> Cel
 
 
 def _in_parameters(folder: Path, table: str, subject_id: int, variable: str) -> Cells | None:
-    """Find a column, AVAL when none is named, of the rows of a parameter in an ADaM table: `OS`, `OS_CNSR`, `LDH_CHG`."""
+    """Find a column, AVAL (of `adrs` AVALC) when none is named, of the rows of a parameter in an ADaM table: `OS`, `OS_CNSR`, `LDH_CHG`."""
     rows = pl.scan_parquet(folder / "tables" / f"{table}.parquet")
     code, _, column = variable.partition("_")
-    column = column or "AVAL"
+    column = column or ("AVALC" if table == "adrs" else "AVAL")
     names = rows.collect_schema().names()
     if "PARAMCD" not in names or column not in names:
         return None
@@ -173,7 +176,7 @@ def _words(folder: Path, table: str, column: str) -> dict[str, Any]:
 
 def _said(cells: Cells, words: Mapping[str, Any], subject_id: int, release: str) -> list[str]:
     """Say the values: one sentence, or a line for each row of a table that has several."""
-    if cells.table in ("bds", "features"):
+    if cells.table in SEVERAL:
         count = f"{len(cells.rows)} row{'s' if len(cells.rows) != 1 else ''}"
         first = f"{cells.name} of subject {subject_id} in {release} has {count}{':' if cells.rows else '.'}"
         return [first, *(f"- {_row(cells, row, words)}" for row in cells.rows)]
@@ -196,9 +199,21 @@ def _row(cells: Cells, row: Mapping[str, Any], words: Mapping[str, Any]) -> str:
     if cells.table == "features":
         identity = ", ".join(f"{name} {row[name]}" for name in IDENTITY_OF_FEATURES if row.get(name))
         return f"{value}. {identity}. {_extracted(row)}"
+    if cells.table == "adrs":
+        return f"{value}{_response(row)}"
     day = f"{row['ADT']} (day {row['ADY']})" if row.get("ADT") is not None else "no date"
     baseline = ", the baseline: the row that the analysis table holds" if row.get("ABLFL") == "Y" else ""
     return f"{value}, {day}{baseline}. Read from: {row.get('SRCDOM')}, row {row.get('SRCSEQ')}."
+
+
+def _response(row: Mapping[str, Any]) -> str:
+    """Say what a response was made of, and where its visit was read."""
+    parts = {"target": "TRGRESP", "non-target": "NTRGRESP", "new lesion": "NEWLPROG", "sum of diameters in mm": "SUMDIAM"}
+    said = "".join(f", {name} {row[column]}" for name, column in parts.items() if row.get(column) is not None)
+    day = f", {row['ADT']}" if row.get("ADT") is not None else ""
+    problem = f" Problem: {row['problem']}." if row.get("problem") else ""
+    source = f" Visit read from: {row['SRCDOM']}, row {row['SRCSEQ']} on." if row.get("SRCDOM") else ""
+    return f"{day}{said}.{problem}{source}"
 
 
 def _extracted(row: Mapping[str, Any]) -> str:
@@ -219,8 +234,8 @@ def trace_rows(folder: Path | str, subject_id: int, column: str) -> pl.DataFrame
 
 
 def _sources(folder: Path, cells: Cells, subject_id: int) -> list[str]:
-    """Say which rows of the sources the value was read from; rows of `bds` and `features` have said it themselves."""
-    if cells.table in ("subjects", "bds", "features"):
+    """Say which rows of the sources the value was read from; rows of `SEVERAL` have said it themselves."""
+    if cells.table == "subjects" or cells.table in SEVERAL:
         return []
     if cells.table == "adtte":
         return [_end_of_follow_up(cells.rows[0])] if cells.rows else []
@@ -260,7 +275,7 @@ def _traced(cells: Cells) -> str:
 
 def _own_digests(folder: Path, cells: Cells, subject_id: int, digests: dict[str, str]) -> dict[str, str]:
     """Return the digests of the sources the value was read from; all of its centre where they are not told apart."""
-    if cells.table in ("adtte", "bds"):
+    if cells.table in ("adtte", "adrs", "bds"):
         named = [str(row["SRCDOM"]) for row in cells.rows if row.get("SRCDOM")]
     elif cells.table == "features":
         named = [f"{row['centre']}/dicom" for row in cells.rows]

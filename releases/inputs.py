@@ -54,6 +54,7 @@ class ReleaseInputs:
         policy: What is made coarser, and how alike subjects must be; a release that fails it is not published.
         evidence: Further tables that only the page is drawn from, such as `quality`, by the name its section asks for. They
             are not released as tables; the page shows aggregates of them.
+        adrs: Tumour responses in the manner of ADaM's ADRS, or None.
         bds: Repeated measures in the manner of ADaM's BDS, or None.
         missing: Why cells of `analysis` are empty, as the rooms know: `subject_id`, `variable` (a name that ends in `*` stands
             for all that begin so) and `reason`, one of `missingness.REASONS`.
@@ -89,6 +90,7 @@ class ReleaseInputs:
     concepts: Mapping[str, Sequence[str]] = field(default_factory=dict)
     policy: DisclosurePolicy = field(default_factory=DisclosurePolicy)
     evidence: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    adrs: pl.DataFrame | None = None
     bds: Source | None = None
     missing: pl.DataFrame = field(
         default_factory=lambda: pl.DataFrame(schema={"subject_id": pl.Int64, "variable": pl.String, "reason": pl.String})

@@ -21,6 +21,8 @@ CITATIONS: Mapping[str, str] = {
     "combat": "Johnson et al., Biostatistics 2007;8:118",
     "mudata": "Bredikhin et al., Genome Biol 2022;23:42",
     "left-truncation": "Tsai, Jewell and Wang, Biometrika 1987;74:883",
+    "RECIST 1.1": "Eisenhauer et al., Eur J Cancer 2009;45:228",
+    "iRECIST": "Seymour et al., Lancet Oncol 2017;18:e143",
     "kaplan-meier": "Kaplan and Meier, J Am Stat Assoc 1958;53:457",
 }
 
@@ -80,9 +82,20 @@ def methods_paragraph(about: Mapping[str, Any], tables: Mapping[str, pl.LazyFram
             sentences.append(
                 f"Subjects count from the image or sample that the cohort asks for (left truncation; {CITATIONS['left-truncation']})."
             )
+    sentences += _responses(tables.get("adrs"))
     version = f" {software['mudata']}" if "mudata" in software else ""
     sentences.append(f"The data are stored as MuData{version} ({CITATIONS['mudata']}), Parquet and a MEDS 0.4.1 timeline.")
     return " ".join(sentences)
+
+
+def _responses(adrs: pl.LazyFrame | None) -> list[str]:
+    """Return the sentence on tumour responses: which, and by what criteria."""
+    named = _distinct(adrs, "PARAM")
+    if not named:
+        return []
+    cited = [f"{name} ({CITATIONS[name]})" for name in ("RECIST 1.1", "iRECIST") if any(name in text for text in named)]
+    by = f" by {' and '.join(cited)} from lesion measurements" if cited else " as reported by the centres"
+    return [f"Tumour response ({', '.join(_distinct(adrs, 'PARAMCD'))}) was derived{by}."]
 
 
 def _distinct(rows: pl.LazyFrame | None, column: str) -> list[str]:

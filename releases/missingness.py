@@ -39,7 +39,7 @@ class Reasons:
 
     def count(self, table: str, block: pl.DataFrame) -> dict[str, dict[str, int]]:
         """Return, for each column of a block that has empty cells, how many are empty for each reason."""
-        if table in ("adtte", "bds"):
+        if table in ("adtte", "adrs", "bds"):
             return _by_rule(block)
         if table == "subjects":
             return {c: {"not known": n} for c, n in zip(block.columns, block.null_count().row(0), strict=True) if n}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -178,15 +178,22 @@ def _build(inputs: ReleaseInputs, folder: Path) -> None:
     write_text(folder / "report.html", page)
     write_text(
         folder / "methods.txt",
-        methods_paragraph(about, {name: scan(folder / "tables" / f"{name}.parquet") for name in ("features", "adtte")}) + "\n",
+        methods_paragraph(
+            about, {name: scan(path) for name in METHODS_OF if (path := folder / "tables" / f"{name}.parquet").exists()}
+        )
+        + "\n",
     )
     manifest.write(folder, about)
 
+
+METHODS_OF = ("features", "adtte", "adrs")
+"""The tables that the paragraph on methods is written from."""
 
 TABLES = (
     "subjects",
     "analysis",
     "adtte",
+    "adrs",
     "bds",
     "features",
     "robustness",
@@ -207,6 +214,7 @@ def _write_tables(inputs: ReleaseInputs, subjects: pl.DataFrame, folder: Path) -
         "subjects": [subjects],
         "analysis": (policy.coarsen(block, inputs.policy, rare) for block in subject_blocks(inputs.analysis, ids)),
         "adtte": subject_blocks(inputs.adtte, ids, ["PARAMCD"]),
+        **({"adrs": subject_blocks(inputs.adrs, ids, ["PARAMCD", "ADT"])} if inputs.adrs is not None else {}),
         **({"bds": subject_blocks(inputs.bds, ids, ["PARAMCD", "ADT", "SRCDOM", "SRCSEQ"])} if inputs.bds is not None else {}),
         "features": subject_blocks(inputs.features, ids, tables.FEATURES.key),
         "trace": subject_blocks(inputs.trace, ids, columns(inputs.trace)),
@@ -268,6 +276,8 @@ def make_modalities(inputs: ReleaseInputs, subjects: pl.DataFrame, samples: pl.D
     clinical = [c for c in numeric if c not in imaging and not c.startswith(prefixes)]
     endpoints = wide_endpoints(pl.read_parquet(folder / "tables" / "adtte.parquet"))
     obs = subjects.join(endpoints, on="subject_id", how="left")
+    if inputs.adrs is not None:
+        obs = obs.join(wide_responses(inputs.adrs, inputs.settings["responses"]), on="subject_id", how="left")
     modalities.append(cohort.table_modality("clinical", analysis, np.arange(narrow.height), clinical, obs))
     return modalities
 
@@ -305,6 +315,12 @@ def wide_endpoints(adtte: pl.DataFrame) -> pl.DataFrame:
         part = part.select("subject_id", *(pl.col(name).alias(f"{code}_{name}") for name in columns))
         wide = wide.join(part, on="subject_id", how="left")
     return wide
+
+
+def wide_responses(adrs: pl.DataFrame, codes: Sequence[str]) -> pl.DataFrame:
+    """Return one row per subject with `<PARAMCD>_AVALC` of each best response."""
+    best = adrs.filter(pl.col("PARAMCD").is_in(codes)).with_columns(pl.concat_str("PARAMCD", pl.lit("_AVALC")).alias("PARAMCD"))
+    return best.pivot("PARAMCD", index="subject_id", values="AVALC").sort("subject_id")
 
 
 def mark_chosen(sample_map: pl.DataFrame, modalities: list[cohort.Modality]) -> pl.DataFrame:

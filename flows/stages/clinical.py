@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from clinical.concepts import Concepts
+from clinical.endpoints import Endpoints
 from clinical.meds import SUBJECTS_PER_SHARD, read_blocks, write_dataset
 from clinical.quality import QualityRules, check_quality
 from clinical.timeline import TimelineTask, write_events
@@ -86,6 +87,11 @@ def scan_records(run: Run, name: str) -> pl.LazyFrame | None:
 def read_concepts(run: Run) -> Concepts:
     """Return the study's concepts over the packaged ones."""
     return Concepts.read(run.study.path(run.study.concepts)) if run.study.concepts else Concepts.default()
+
+
+def read_endpoints(run: Run) -> Endpoints:
+    """Return the study's endpoints and responses over the packaged ones."""
+    return Endpoints.read(run.study.path(run.study.definitions)) if run.study.definitions else Endpoints.default()
 
 
 def quality_table(run: Run) -> pl.DataFrame:

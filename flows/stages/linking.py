@@ -7,10 +7,11 @@ from pathlib import Path
 
 import polars as pl
 
+from clinical.adrs import response_events
 from clinical.at_index import state_at_index
-from clinical.endpoints import derive, with_entry
+from clinical.endpoints import derive, derive_responses, with_entry
 from clinical.meds import read_blocks
-from flows.stages.clinical import quality_table, read_concepts
+from flows.stages.clinical import quality_table, read_concepts, read_endpoints
 from flows.stages.features import stability
 from flows.stages.harmonising import Material, harmonise
 from flows.stages.run import Run
@@ -35,12 +36,12 @@ class Linked:
     folder: Path
 
     def table(self, name: str) -> pl.DataFrame:
-        """Read one of cohort, flow, index, analysis, trace, adtte, subjects, robustness."""
+        """Read one of cohort, flow, index, analysis, trace, adtte, adrs, subjects, robustness."""
         return pl.read_parquet(self.folder / f"{name}.parquet")
 
 
 def link(run: Run) -> Linked:
-    """Join everything at the index and write cohort, flow, index, analysis, trace, adtte and subjects.
+    """Join everything at the index and write cohort, flow, index, analysis, trace, adtte, adrs and subjects.
 
     What looks at events goes through them by blocks of subjects, or asks for those of a concept alone: they are never all
     in memory.
@@ -63,12 +64,15 @@ def link(run: Run) -> Linked:
     members = included.select("subject_id")
     index = index.join(members, on="subject_id", how="semi")
     joined = join(events, features, known_samples, index, study.windows, concepts)
+    definitions = read_endpoints(run)
     endpoints: dict[str, list[pl.DataFrame]] = {code: [] for code in study.endpoints}
-    subject_parts, bds, missing = [], [], []
+    responses, subject_parts, bds, missing = [], [], [], []
     for block in read_blocks(timeline):
         mine = block.of(index)
+        responses.append(derive_responses(block.events, mine, study.responses, concepts, definitions))
+        outcomes = pl.concat([block.events, response_events(responses[-1])])
         for code, parts in endpoints.items():
-            parts.append(derive(block.events, mine, code, concepts))
+            parts.append(derive(outcomes, mine, code, concepts, definitions))
         described = describe_subjects(block.events, block.of(included), series, samples, concepts)
         state = state_at_index(block.events, mine, concepts)
         subject_parts.append(described.join(state, on="subject_id", how="left", maintain_order="left"))
@@ -93,6 +97,7 @@ def link(run: Run) -> Linked:
         "analysis": analysis,
         "trace": trace,
         "adtte": adtte,
+        "adrs": pl.concat(responses).sort("subject_id", "PARAMCD", "ADT", nulls_last=True, maintain_order=True),
         "subjects": subjects,
         "bds": pl.concat(bds),
         "missing": pl.concat(missing),

@@ -49,6 +49,7 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
         missing=linked.table("missing"),
         robustness=linked.table("robustness"),
         adtte=linked.table("adtte"),
+        adrs=linked.table("adrs") if study.responses else None,
         sample_map=SAMPLE_MAP.read(staging / "omics" / "sample_map.parquet"),
         assays=assays,
         quarantine=QUARANTINE.write(read_quarantine(staging), staging / "quarantine.parquet"),
@@ -119,7 +120,7 @@ def released_settings(run: Run) -> dict[str, object]:
     settings["models"] = released_models(study.work.staging)
     if study.features:
         settings["features"]["settings"] = sha256_file(study.path(study.features.settings))
-    for name in ("concepts", "quality"):
+    for name in ("concepts", "quality", "definitions"):
         if path := getattr(study, name):
             settings[name] = sha256_file(study.path(path))
     return settings

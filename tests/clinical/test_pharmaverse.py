@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from clinical.concepts import Concepts
-from clinical.endpoints import derive
+from clinical.endpoints import derive, derive_responses
 from clinical.recist import Lesion, NonTarget, Visit, recist
 from clinical.response import Rules, assessments_of, best_responses
 from clinical.timeline import TimelineTask, read_events
@@ -192,3 +192,28 @@ def non_target(states: list[str], had_some: bool) -> NonTarget:
     if "UNEQUIVOCAL PROGRESSION" in states or "UNEQUIVOCAL" in states:
         return "PD"
     return "CR" if set(states) <= {"ABSENT"} else "NON-CR/NON-PD"
+
+
+def test_responses_from_the_lesions_of_the_timeline(real_data: Path, tmp_path: Path) -> None:
+    """TR and TU as events, then the responses of all visits and the best of them, against what the investigators reported."""
+    files = ["sdtm_dm", "sdtm_ds", "sdtm_tu_onco_recist", "sdtm_tr_onco_recist", "sdtm_rs_onco_recist"]
+    events, names = events_of(real_data, "sdtm_lesions", files, tmp_path)
+    codes = ["BOR", "CBOR", "BORREP", "CBORREP"]
+    adrs = derive_responses(events, randomised(events), codes, Concepts.read(HERE / "concepts.yaml"))
+    adrs = adrs.with_columns(pl.col("subject_id").replace_strict(names).alias("USUBJID"))
+    given = table(real_data, "sdtm_rs_onco_recist").filter(pl.col("RSEVAL") == "INVESTIGATOR")
+    given = given.sort("USUBJID", pl.col("VISITNUM").cast(pl.Float64))
+    ours = adrs.filter(pl.col("PARAMCD") == "OVR").sort("USUBJID", "ADT", maintain_order=True)
+    assert ours.select("USUBJID", "AVALC").rows() == given.select("USUBJID", "RSSTRESC").rows()
+    assert ours.height == 22
+    for code in ("BOR", "CBOR"):
+        both = [
+            adrs.filter(pl.col("PARAMCD") == name).sort("USUBJID").select("USUBJID", "AVALC", "AVAL", "ADT")
+            for name in (code, f"{code}REP")
+        ]
+        assert both[0].rows() == both[1].rows()
+        assert both[0].height == 254
+        release = table(real_data, "adam_adrs_onco").filter(pl.col("PARAMCD") == code)
+        same = both[0].join(release.select("USUBJID", pl.col("AVALC").alias("given")), on="USUBJID")
+        assert same.height == 254
+        assert same.filter(pl.col("AVALC") == pl.col("given")).height == 254

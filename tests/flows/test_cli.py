@@ -159,13 +159,38 @@ def test_a_folder_of_dicom_is_de_identified_and_the_second_run_repeats_nothing(
 
 @pytest.mark.slow
 def test_clinical_records_become_a_valid_meds_dataset(tmp_path: Path, key: Path, real_data: Path) -> None:
-    from clinical.meds import validate_dataset
-
     source = real_data / "clinical/mimic_iv_demo/mimiciv_demo_omop/mimic-iv-demo-omop/0.9/1_omop_data_csv"
     ended = unibase("timeline", source, tmp_path / "timeline", "--from", "omop", "--key-file", key)
     assert ended.returncode == 0, ended.stderr
     assert "of 100 subjects" in ended.stdout
-    assert validate_dataset(tmp_path / "timeline") == []
+    valid = unibase("records", "validate", tmp_path / "timeline")
+    assert (valid.returncode, "valid MEDS 0.4.1" in valid.stdout) == (0, True), valid.stderr
+    (tmp_path / "timeline" / "metadata" / "codes.parquet").unlink()
+    wrong = unibase("records", "validate", tmp_path / "timeline")
+    assert wrong.returncode != 0
+    assert "metadata/codes.parquet is absent" in wrong.stderr
+    refused = unibase("records", "osiris-rwd", tmp_path / "timeline", tmp_path / "rwd")
+    assert "was not read from OSIRIS-RWD" in refused.stderr
+
+
+def test_every_field_of_a_format_is_told(tmp_path: Path) -> None:
+    told = unibase("records", "fields", "osiris-rwd", tmp_path / "fields.csv")
+    assert told.returncode == 0, told.stderr
+    lines = (tmp_path / "fields.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("table,field,")
+    assert any("not mapped" in line for line in lines)
+
+
+def test_osiris_rwd_comes_back_by_command(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    patients = (
+        "PatientId,PatientBirthDateYear,PatientBirthDateMonth,PatientBirthDateDay,PatientGender\n1,1950,03,UN,F\n2,1961,04,02,M\n"
+    )
+    (tmp_path / "in" / "patient.csv").write_text(patients, encoding="utf-8")
+    assert unibase("timeline", tmp_path / "in", tmp_path / "timeline", "--from", "osiris-rwd").returncode == 0
+    back = unibase("records", "osiris-rwd", tmp_path / "timeline", tmp_path / "out")
+    assert back.returncode == 0, back.stderr
+    assert "1,1950,03,UN" in (tmp_path / "out" / "patient.csv").read_text(encoding="utf-8")
 
 
 def test_the_methods_named_are_those_of_the_omics_room() -> None:

@@ -70,7 +70,7 @@ def test_late_entry_counts_from_there(rows: list[tuple[int, bool, int]]) -> None
     curve = kaplan_meier(time, event, entry)
     level = 1.0
     for place, t in enumerate(sorted({row[0] for row in seen})):
-        at_risk = sum(e < t <= d or (e <= 0 and d == t == 0) for d, _, e in seen)
+        at_risk = sum((e < t or e <= 0) and t <= d for d, _, e in seen)
         events = sum(d == t and happened for d, happened, _ in seen)
         level *= 1 - events / at_risk
         assert (curve.time[place], curve.at_risk[place], curve.events[place]) == (t, at_risk, events)

@@ -1,0 +1,229 @@
+"""Tumour response in ADaM ADRS columns, from versioned definitions: at every visit, and the best of them.
+
+A definition says where the responses of visits come from: from lesion measurements (`clinical.lesions`) by RECIST 1.1 or
+iRECIST, or as the centre reports them. Best responses refer to one of these. See `endpoints.yaml`.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal, NamedTuple
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field
+
+from clinical.concepts import Concepts
+from clinical.lesions import Course, course, measurements
+from clinical.recist import irecist, recist
+from clinical.response import AVAL, VALUES, Rules, best_responses
+from groundwork.tables import EVENTS
+
+ADRS = pl.Schema(
+    {
+        "subject_id": pl.Int64(),
+        "PARAMCD": pl.String(),
+        "PARAM": pl.String(),
+        "STARTDT": pl.Date(),
+        "ADT": pl.Date(),
+        "AVALC": pl.String(),
+        "AVAL": pl.Int64(),
+        "TRGRESP": pl.String(),
+        "NTRGRESP": pl.String(),
+        "NEWLPROG": pl.String(),
+        "SUMDIAM": pl.Float64(),
+        "SRCDOM": pl.String(),
+        "SRCSEQ": pl.Int64(),
+        "problem": pl.String(),
+    }
+)
+"""One row per subject and visit for overall responses, one per subject for best responses. SUMDIAM is in mm."""
+
+DERIVED = "DERIVED//"
+Criteria = Literal["RECIST 1.1", "iRECIST", "reported"]
+
+_PLAIN = {
+    "iCR": "CR", "iPR": "PR", "iSD": "SD", "NON-iCR/NON-iUPD": "NON-CR/NON-PD", "iCPD": "PD",
+}  # fmt: skip
+_IMMUNE = {plain: immune for immune, plain in _PLAIN.items()}
+_REPORTED = {
+    **{value: value for value in VALUES if value not in {"MISSING", "iUPD"}},
+    "LOINC//LA28366-5": "CR", "LOINC//LA28369-9": "PR", "LOINC//LA28371-5": "SD", "LOINC//LA28370-7": "PD",
+}  # fmt: skip
+"""RECIST's own words, and the answers of LOINC 88040-1."""
+
+
+class VisitResponse(BaseModel):
+    """Overall responses at visits."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: str
+    text: str
+    criteria: Criteria
+    origin: str = "index"
+    baseline_days: int = Field(default=28, ge=0)
+    visit_days: int = Field(default=14, ge=0)
+
+
+class BestOf(Rules):
+    """A best response, and the overall responses it is the best of."""
+
+    version: str
+    text: str
+    of: str
+
+
+class _Row(NamedTuple):
+    """A row of ADRS."""
+
+    subject_id: int
+    ADT: date | None = None
+    AVALC: str | None = None
+    TRGRESP: str | None = None
+    NTRGRESP: str | None = None
+    NEWLPROG: str | None = None
+    SUMDIAM: float | None = None
+    SRCDOM: str | None = None
+    SRCSEQ: int | None = None
+    problem: str | None = None
+
+
+def overall_responses(
+    events: pl.DataFrame, start: pl.DataFrame, code: str, definition: VisitResponse, concepts: Concepts
+) -> pl.DataFrame:
+    """Return ADRS of the overall response at each visit of each subject after its start.
+
+    Args:
+        events: EVENTS of any number of subjects.
+        start: `subject_id`, `day` (null where it is not known: such a subject has no response).
+        code: PARAMCD of the rows.
+        definition: Where the responses come from.
+        concepts: What `overall_response` means, for those that the centre reports.
+
+    Returns:
+        ADRS, by subject and day. Progression dates from the first day of its visit, other responses from its last. A subject
+        that cannot be assessed has one row without a response, whose `problem` says why (`clinical.lesions.course`).
+    """
+    known = start.filter(pl.col("day").is_not_null())
+    if definition.criteria == "reported":
+        rows = _reported(events, known, concepts)
+    else:
+        found, nodes = measurements(events)
+        rows = []
+        for subject, day in known.select("subject_id", "day").sort("subject_id").iter_rows():
+            one = course(
+                found.get(subject, []),
+                nodes.get(subject, set()),
+                day,
+                baseline_days=definition.baseline_days,
+                visit_days=definition.visit_days,
+            )
+            rows += _of_course(subject, one, definition.criteria)
+    frame = pl.DataFrame(rows, schema={name: ADRS[name] for name in _Row._fields}, orient="row")
+    plain = pl.col("AVALC").replace(_PLAIN)
+    frame = frame.with_columns(
+        PARAMCD=pl.lit(code), PARAM=pl.lit(definition.text), AVAL=plain.replace_strict(AVAL, default=None, return_dtype=pl.Int64)
+    )
+    return _adrs(frame, start)
+
+
+def _of_course(subject: int, one: Course, criteria: Criteria) -> list[_Row]:
+    """Return the rows of one subject; of a course that is not usable, one row that says why."""
+    if not one.usable:
+        return [_Row(subject, problem=one.problem)]
+    seen = [visit.seen for visit in one.visits]
+    plain = recist(one.targets, seen)
+    overall = irecist(one.targets, seen) if criteria == "iRECIST" else [response.overall for response in plain]
+    return [
+        _Row(
+            subject,
+            visit.first if value in {"PD", "iUPD", "iCPD"} else visit.last,
+            value,
+            response.target,
+            response.non_target,
+            "Y" if response.new_lesion else "N",
+            response.total,
+            visit.source,
+            visit.source_row,
+            one.problem,
+        )
+        for visit, response, value in zip(one.visits, plain, overall, strict=True)
+    ]
+
+
+def _reported(events: pl.DataFrame, start: pl.DataFrame, concepts: Concepts) -> list[_Row]:
+    own = concepts.select(events, "overall_response").filter(pl.col("time_max").is_not_null())
+    own = own.join(start, on="subject_id").with_columns(pl.col("time_max").dt.date().alias("ADT"))
+    own = own.filter(pl.col("ADT") >= pl.col("day")).sort("subject_id", "ADT", "source", "source_row", "text_value")
+    value = pl.col("text_value").replace_strict(_REPORTED, default=None)
+    partial = pl.col("time_min").dt.date() != pl.col("ADT")
+    problem = pl.when(value.is_null()).then(pl.lit("unknown-response")).when(partial).then(pl.lit("partial-date"))
+    rows = own.select("subject_id", "ADT", value.alias("v"), "source", "source_row", problem.alias("p")).iter_rows()
+    return [_Row(s, day, v, SRCDOM=source, SRCSEQ=row, problem=p) for s, day, v, source, row, p in rows]
+
+
+def best_overall(visits: pl.DataFrame, start: pl.DataFrame, code: str, definition: BestOf) -> pl.DataFrame:
+    """Return ADRS of the best overall response, one row per subject of `start`.
+
+    Args:
+        visits: Overall responses at visits, of `overall_responses`.
+        start: `subject_id`, `day`, as there.
+        code: PARAMCD of the rows.
+        definition: What the protocol decides.
+
+    Returns:
+        ADRS. AVALC is `MISSING` (ADaM; or NE, as the definition says) for a subject without any assessment, and null, with the
+        reason in `problem`, for one that cannot be assessed.
+    """
+    known = visits.filter(pl.col("AVALC").is_not_null() & pl.col("ADT").is_not_null())
+    plain = known.select("subject_id", pl.col("ADT").alias("day"), pl.col("AVALC").replace(_PLAIN).alias("response"))
+    best = best_responses(plain, start, definition, code).rename({"AVALC": "response"})
+    # Where the best response comes from: the first visit of that day that says it; stable disease may be said by a better one.
+    at = known.select("subject_id", "ADT", "SRCDOM", "SRCSEQ", "SUMDIAM").unique(
+        ["subject_id", "ADT"], keep="first", maintain_order=True
+    )
+    problems = visits.filter(pl.col("problem").is_not_null()).group_by("subject_id").agg(pl.col("problem").first())
+    refused = visits.filter(pl.col("AVALC").is_null() & pl.col("ADT").is_null()).select("subject_id").unique()
+    immune = known["AVALC"].is_in([*_PLAIN, "iUPD"]).any()
+    said = pl.col("response").replace(_IMMUNE) if immune else pl.col("response")
+    frame = (
+        best.join(at, on=["subject_id", "ADT"], how="left", maintain_order="left")
+        .join(problems, on="subject_id", how="left", maintain_order="left")
+        .join(refused.with_columns(_refused=True), on="subject_id", how="left", maintain_order="left")
+    )
+    usable = pl.col("_refused").is_null()
+    frame = frame.with_columns(
+        PARAM=pl.lit(definition.text),
+        AVALC=pl.when(usable).then(said),
+        AVAL=pl.when(usable).then("AVAL"),
+        **{name: pl.lit(None, dtype=pl.String) for name in ("TRGRESP", "NTRGRESP", "NEWLPROG")},
+    )
+    return _adrs(frame, start)
+
+
+def _adrs(frame: pl.DataFrame, start: pl.DataFrame) -> pl.DataFrame:
+    days = start.select("subject_id", pl.col("day").alias("STARTDT"))
+    joined = frame.join(days, on="subject_id", how="left", maintain_order="left")
+    ordered = joined.select(pl.col(name).cast(dtype) for name, dtype in ADRS.items())
+    return ordered.sort("subject_id", "ADT", nulls_last=True, maintain_order=True)
+
+
+def response_events(adrs: pl.DataFrame) -> pl.DataFrame:
+    """Return overall responses as derived EVENTS (`DERIVED//<PARAMCD>`), for endpoints that end with a progression.
+
+    `text_value` is the response, `numeric_value` the sum of diameters in mm, the source that of the visit's first row.
+    """
+    day = pl.col("ADT").cast(pl.Datetime("us"))
+    return EVENTS.conform(
+        adrs.filter(pl.col("ADT").is_not_null() & pl.col("AVALC").is_not_null()).select(
+            "subject_id",
+            day.alias("time"),
+            pl.concat_str(pl.lit(DERIVED), "PARAMCD").alias("code"),
+            pl.col("SUMDIAM").cast(pl.Float32).alias("numeric_value"),
+            pl.col("AVALC").alias("text_value"),
+            day.alias("time_min"),
+            (day + pl.duration(days=1) - pl.duration(microseconds=1)).alias("time_max"),
+            pl.col("SRCDOM").alias("source"),
+            pl.col("SRCSEQ").alias("source_row"),
+        )
+    )

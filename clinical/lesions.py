@@ -1,0 +1,205 @@
+"""Lesions in the timeline: which events measure them, and the visits of a subject that RECIST compares.
+
+| code | number | text | says |
+|---|---|---|---|
+| `LESION//TARGET//<name>` | longest diameter | `NE` when it could not be measured | a target lesion; 0 when it has disappeared |
+| `LESION//SHORT_AXIS//<name>` | short axis | `NE` | the same of a lymph node |
+| `LESION//NODE//<name>` | | | the target is a lymph node: its short axis counts (with a date or without) |
+| `LESION//NON_TARGET//<name>` | | `ABSENT`, `PRESENT`, `INCREASED`, `UNEQUIVOCAL`, `NE`, or RECIST's own words | non-target lesions, one or all |
+| `LESION//NEW//<name>` | diameter, where measured | `EQUIVOCAL` and `ABSENT` do not count; `INCREASED` | a new lesion |
+
+`<name>` is any short label that stays the same from visit to visit; it may be left out for the non-target lesions as a whole.
+Sizes are in mm or cm (UCUM), in mm where no unit is given. MEDS keeps numbers as float32: sizes are taken to a micrometre.
+The words are those of SDTM's TR and TU domains (controlled terms of TUMSTATE).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import polars as pl
+
+from clinical.recist import Lesion, NonTarget, Visit, check_baseline
+from groundwork.problems import Unusable
+
+PREFIX = "LESION//"
+KINDS = ("TARGET", "SHORT_AXIS", "NODE", "NON_TARGET", "NEW")
+_MM = {"mm": 1.0, "cm": 10.0, None: 1.0}
+
+_STATES: dict[str, NonTarget] = {
+    "CR": "CR", "ABSENT": "CR",
+    "NON-CR/NON-PD": "NON-CR/NON-PD", "PRESENT": "NON-CR/NON-PD", "INCREASED": "NON-CR/NON-PD", "EQUIVOCAL": "NON-CR/NON-PD",
+    "PD": "PD", "UNEQUIVOCAL": "PD", "UNEQUIVOCAL PROGRESSION": "PD",
+    "NE": "NE", "NOT EVALUABLE": "NE", "INEVALUABLE": "NE",
+}  # fmt: skip
+_WORST = ("PD", "NON-CR/NON-PD", "NE", "CR")
+_NOT_NEW = {"EQUIVOCAL", "ABSENT", "NE", "NOT EVALUABLE"}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One event about a lesion; `size` in mm, None when it was not measured."""
+
+    day: date
+    exact: bool
+    kind: str
+    lesion: str
+    size: float | None
+    state: str | None
+    source: str | None
+    source_row: int | None
+
+
+@dataclass(frozen=True)
+class DatedVisit:
+    """One assessment: its first and last day, what was seen, and the row of a source it begins with."""
+
+    first: date
+    last: date
+    seen: Visit
+    source: str | None
+    source_row: int | None
+
+
+@dataclass(frozen=True)
+class Course:
+    """The lesions of one subject from baseline on; `problem` says what stands against it."""
+
+    targets: tuple[Lesion, ...] = ()
+    visits: tuple[DatedVisit, ...] = ()
+    problem: str | None = None
+    usable: bool = True
+
+
+def measurements(events: pl.DataFrame) -> tuple[dict[int, list[Measurement]], dict[int, set[str]]]:
+    """Return the measurements of each subject, in order of day and source row, and the names of its nodes.
+
+    A day known in part counts as its latest, and is marked. What has no day, or a size in a unit that is no length, is no
+    measurement.
+    """
+    own = events.filter(pl.col("code").str.starts_with(PREFIX))
+    parts = pl.col("code").str.strip_prefix(PREFIX).str.splitn("//", 2).struct.rename_fields(["kind", "lesion"])
+    own = own.with_columns(parts.alias("_parts")).unnest("_parts").with_columns(pl.col("lesion").fill_null(""))
+    nodes: dict[int, set[str]] = {}
+    for subject, lesion in own.filter(pl.col("kind") == "NODE").select("subject_id", "lesion").unique().iter_rows():
+        nodes.setdefault(subject, set()).add(lesion)
+    factor = pl.col("unit").replace_strict(_MM, default=None, return_dtype=pl.Float64)
+    own = own.filter(pl.col("kind").is_in(KINDS) & (pl.col("kind") != "NODE") & pl.col("time_max").is_not_null())
+    own = own.with_columns((pl.col("numeric_value").cast(pl.Float64) * factor).round(3).alias("size"))
+    own = own.filter(pl.col("size").is_not_null() | pl.col("numeric_value").is_null())
+    found: dict[int, list[Measurement]] = {}
+    rows = own.sort("subject_id", "time_max", "source", "source_row", "code").select(
+        "subject_id",
+        pl.col("time_max").dt.date(),
+        pl.col("time_min").dt.date() == pl.col("time_max").dt.date(),
+        "kind",
+        "lesion",
+        "size",
+        pl.col("text_value").str.to_uppercase(),
+        "source",
+        "source_row",
+    )
+    for subject, *rest in rows.iter_rows():
+        found.setdefault(subject, []).append(Measurement(*rest))
+    return found, nodes
+
+
+def course(of_subject: Sequence[Measurement], nodes: set[str], origin: date, *, baseline_days: int, visit_days: int) -> Course:
+    """Return the lesions of one subject at baseline and its visits after it.
+
+    Args:
+        of_subject: Its measurements in order of day.
+        nodes: Names of its targets that are lymph nodes.
+        origin: The day treatment starts; a visit of that day belongs to the baseline.
+        baseline_days: Baseline is the last measurement of each lesion in so many days up to the origin (RECIST 1.1, section
+            3.2: never more than 4 weeks before the beginning of treatment).
+        visit_days: What is measured within so many days of a visit's first day belongs to it.
+
+    Returns:
+        `problem`: `no-baseline`, `unmeasurable-target`, `too-many-targets` (then there are no visits); `partial-date`,
+        `lesion-without-baseline` or `unknown-state` (what is meant is left out, not evaluable for an unknown state).
+    """
+    begin = origin - timedelta(days=baseline_days)
+    before = [one for one in of_subject if begin <= one.day <= origin]
+    after = [one for one in of_subject if one.day > origin]
+    targets = _targets(before, nodes)
+    hidden = {one.lesion for one in before if one.kind == "NON_TARGET" and _STATES.get(one.state or "") != "CR"}
+    if not targets and not hidden:
+        return Course(problem="no-baseline" if of_subject else None, usable=not of_subject)
+    try:
+        check_baseline(targets)
+    except Unusable as error:
+        return Course(problem=error.reason, usable=False)
+    axis = {lesion.name: "SHORT_AXIS" if lesion.node else "TARGET" for lesion in targets}
+    visits = tuple(
+        DatedVisit(group[0].day, group[-1].day, _seen(group, axis, hidden), group[0].source, group[0].source_row)
+        for group in _visits(after, visit_days)
+    )
+    return Course(tuple(targets), visits, _problem(before, after, axis, hidden))
+
+
+def _targets(before: Sequence[Measurement], nodes: set[str]) -> list[Lesion]:
+    """Return the target lesions with their last size at baseline; one with short axes alone is a node."""
+    last: dict[tuple[str, str], float] = {}
+    for one in before:
+        if one.kind in {"TARGET", "SHORT_AXIS"} and one.size is not None:
+            last[one.lesion, one.kind] = one.size
+    out = []
+    for name in sorted({lesion for lesion, _ in last}):
+        node = name in nodes or (name, "TARGET") not in last
+        size = last.get((name, "SHORT_AXIS" if node else "TARGET"))
+        if size is not None:
+            out.append(Lesion(name, size, node))
+    return out
+
+
+def _visits(after: Sequence[Measurement], visit_days: int) -> list[list[Measurement]]:
+    """Return the measurements by visit; those of a day known in part are a visit of their own."""
+    groups: list[list[Measurement]] = []
+    for one in after:
+        first = groups[-1][0] if groups else None
+        if first is None or (one.day - first.day).days > visit_days or one.exact != first.exact:
+            groups.append([])
+        groups[-1].append(one)
+    return groups
+
+
+def _seen(group: Sequence[Measurement], axis: Mapping[str, str], hidden: set[str]) -> Visit:
+    """Return what one visit shows: of a lesion measured twice, the later measurement."""
+    sizes = {one.lesion: one.size for one in group if one.kind == axis.get(one.lesion)}
+    states = {one.lesion: one.state or "" for one in group if one.kind == "NON_TARGET"}
+    new = {one.lesion: one for one in group if one.kind == "NEW" and (one.state or "") not in _NOT_NEW}
+    return Visit(
+        sizes,
+        _non_target(states, hidden),
+        bool(new),
+        len(new),
+        sum(one.size or 0.0 for one in new.values()),
+        non_target_worse="INCREASED" in states.values(),
+        new_unmeasured_worse=any(one.state == "INCREASED" for one in new.values()),
+    )
+
+
+def _non_target(states: Mapping[str, str], hidden: set[str]) -> NonTarget:
+    """Return the response of the non-target lesions: the worst of them, NE when one of the baseline was not looked at."""
+    if not hidden:
+        return "NA"
+    found = {_STATES.get(state, "NE") for state in states.values()}
+    if not found or ("" not in states and hidden - set(states) - {""}):
+        found.add("NE")
+    return min(found, key=_WORST.index)
+
+
+def _problem(
+    before: Sequence[Measurement], after: Sequence[Measurement], axis: Mapping[str, str], hidden: set[str]
+) -> str | None:
+    known = {"TARGET": set(axis), "SHORT_AXIS": set(axis), "NON_TARGET": hidden}
+    if not all(one.exact for one in (*before, *after)):
+        return "partial-date"
+    if any(one.kind in known and one.lesion and one.lesion not in known[one.kind] | {""} for one in after):
+        return "lesion-without-baseline"
+    if any(one.kind == "NON_TARGET" and (one.state or "") not in _STATES for one in after):
+        return "unknown-state"
+    return None

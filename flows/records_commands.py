@@ -1,0 +1,80 @@
+"""Commands for clinical records outside a study: `unibase records ...`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cyclopts import App
+
+from groundwork.problems import UserError
+
+records_app = App(
+    name="records", help="Clinical records: what becomes of each field, whether a dataset is valid, the way back to OSIRIS-RWD."
+)
+
+
+@records_app.command(name="fields")
+def records_fields(mapping: str, out: Path) -> None:
+    """Write what becomes of every field that a mapping knows, as CSV: table, field, item, use.
+
+    Example: `unibase records fields osiris-rwd fields.csv`
+
+    Parameters
+    ----------
+    mapping
+        `osiris`, `osiris-rwd`, or a mapping file.
+    out
+        The CSV.
+    """
+    from clinical.mapping import field_table, packaged_mapping, read_mapping
+    from groundwork.files import atomic_file
+
+    packaged = mapping in {"osiris", "osiris-rwd"}
+    table = field_table(packaged_mapping(mapping) if packaged else read_mapping(Path(mapping)))
+    with atomic_file(out) as temporary:
+        table.write_csv(temporary)
+    print(f"{out}: {table.height} fields of {table['table'].n_unique()} tables")
+
+
+@records_app.command(name="validate")
+def records_validate(dataset: Path) -> None:
+    """Check a MEDS dataset: the schemas of MEDS, the order of events, whole subjects, declared codes, bounds of dates.
+
+    Example: `unibase records validate timeline/`
+
+    Parameters
+    ----------
+    dataset
+        Folder with data/ and metadata/.
+    """
+    from clinical.meds import MEDS_VERSION, validate_dataset
+
+    wrong = validate_dataset(dataset)
+    if wrong:
+        raise UserError(
+            "\n".join([*wrong, f"{len(wrong)} faults: {dataset} is no valid MEDS {MEDS_VERSION} dataset. Make it again."])
+        )
+    print(f"{dataset}: valid MEDS {MEDS_VERSION}")
+
+
+@records_app.command(name="osiris-rwd")
+def records_osiris_rwd(dataset: Path, out: Path) -> None:
+    """Write the OSIRIS-RWD files again that a dataset was read from: what the mapping reads comes out as it went in.
+
+    Example: `unibase records osiris-rwd timeline/ rwd/`
+
+    Parameters
+    ----------
+    dataset
+        MEDS dataset made by `unibase timeline --from osiris-rwd`; without a key dates are as in the source.
+    out
+        Folder of the CSV files, replaced when it exists; one for each table that has rows.
+    """
+    from clinical.meds import read_dataset
+    from clinical.osiris_rwd import write_osiris_rwd
+
+    events = read_dataset(dataset)
+    if not events["source"].str.contains("/osiris-rwd/", literal=True).any():
+        raise UserError(f"{dataset} was not read from OSIRIS-RWD. Make it with: unibase timeline SRC {dataset} --from osiris-rwd")
+    files = sorted(path.name for path in write_osiris_rwd(events, out).glob("*.csv"))
+    print(f"{out}: {len(files)} tables, {', '.join(files)}")

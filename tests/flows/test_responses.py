@@ -1,0 +1,110 @@
+"""Tumour responses and endpoints that a study declares, from its records to its release."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from flows.stages.pipeline import run_stage, stage
+from flows.stages.release import publish
+from flows.stages.run import open_run
+from flows.study import check_sources, read_study
+from groundwork.problems import UserError
+from releases.explain import explain
+from releases.open import read_annotation
+from tests.flows.small_study import STUDY, write_study
+
+MAPPING = """\
+mapping: 1
+name: ours
+systems: [ipp]
+tables:
+  - name: acts
+    files: [acts]
+    person: ipp
+    persons: true
+    events: [{code: "ACT//{act}", date: day}]
+  - name: lesions
+    files: [lesions]
+    person: ipp
+    events:
+      - {code: "LESION//TARGET//{lesion}", date: day, number: mm, unit: mm, when: {kind: [target]}}
+      - {code: "LESION//NEW//{lesion}", date: day, when: {kind: [new]}}
+"""
+LESIONS = """\
+ipp,day,kind,lesion,mm
+IPP001,2019-03-01,target,T1,50
+IPP001,2019-04-20,target,T1,20
+IPP001,2019-06-20,target,T1,21
+IPP001,2019-08-20,new,N1,
+IPP002,2019-02-20,target,T1,30
+IPP002,2019-05-20,target,T1,32
+"""
+DEFINITIONS = """\
+endpoints: 1
+endpoint:
+  TTP:
+    version: "1"
+    text: Time to Progression
+    events: [{concept: progression, text: PROGRESSION}]
+    censor: {concept: tumour_assessment, text: LAST ASSESSMENT}
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    home = write_study(tmp_path)
+    keys = "definitions: definitions.yaml\nendpoints: [OS, TTP]\nresponses: [BOR, CBOR]\n"
+    (home / "study.yaml").write_text(STUDY.replace("    dicom: dicom\n", "") + keys, encoding="utf-8")
+    (home / "mapping.yaml").write_text(MAPPING, encoding="utf-8")
+    (home / "records" / "lesions.csv").write_text(LESIONS, encoding="utf-8")
+    (home / "definitions.yaml").write_text(DEFINITIONS, encoding="utf-8")
+    return home
+
+
+def test_responses_from_lesions_reach_the_release(home: Path) -> None:
+    read = read_study(home / "study.yaml")
+    check_sources(read)
+    read.work.create()
+    with open_run(read, local=True) as run:
+        for name in ("people", "clinical", "timeline", "link"):
+            run_stage(run, stage(name))
+        release = publish(run)
+    adrs = pl.read_parquet(release / "tables" / "adrs.parquet")
+    by_code = {code: sorted(rows["AVALC"]) for (code,), rows in adrs.group_by("PARAMCD")}
+    assert by_code == {"OVR": ["PD", "PR", "PR", "SD"], "BOR": ["PR", "SD"], "CBOR": ["PR", "SD"]}
+    subject = adrs.filter((pl.col("PARAMCD") == "BOR") & (pl.col("AVALC") == "PR"))["subject_id"].item()
+    # From the operation on 2 March to the new lesion on 20 August, the first day counted.
+    adtte = pl.read_parquet(release / "tables" / "adtte.parquet").filter(
+        (pl.col("subject_id") == subject) & (pl.col("PARAMCD") == "TTP")
+    )
+    assert adtte.select("AVAL", "CNSR", "EVNTDESC", "SRCDOM", "SRCSEQ").row(0) == (172, 0, "PROGRESSION", "A/csv/lesions", 4)
+    assert "has 1 row:\n- PR, 20" in explain(release, subject, "BOR")
+    assert "Visit read from: A/csv/lesions, row 2 on." in explain(release, subject, "OVR")
+    assert "RECIST 1.1 (Eisenhauer" in (release / "methods.txt").read_text(encoding="utf-8")
+    annotation = read_annotation(release, "clinical", "BOR_AVALC", subject)
+    assert annotation is not None
+    assert annotation.value == "PR"
+    described = pl.read_parquet(release / "dictionary" / "dictionary.parquet").filter(pl.col("table") == "adrs")
+    assert set(described["column"]) >= {"AVALC", "SUMDIAM", "problem"}
+    assert len(json.loads((release / "manifest.json").read_text(encoding="utf-8"))["settings"]["definitions"]) == 64
+
+
+def test_a_name_that_no_definition_has_is_told_before_a_build(home: Path) -> None:
+    text = (home / "study.yaml").read_text(encoding="utf-8")
+    (home / "study.yaml").write_text(text.replace("[OS, TTP]", "[OS, TPP]"), encoding="utf-8")
+    with pytest.raises(UserError, match=r"endpoints: there is no 'TPP'\. Known: DFS, DOR, OS"):
+        check_sources(read_study(home / "study.yaml"))
+    (home / "definitions.yaml").unlink()
+    with pytest.raises(UserError, match="definitions: nothing at"):
+        check_sources(read_study(home / "study.yaml"))
+
+
+def test_without_definitions_of_its_own_a_study_names_the_packaged_ones(home: Path) -> None:
+    text = (home / "study.yaml").read_text(encoding="utf-8").replace("definitions: definitions.yaml\n", "")
+    (home / "study.yaml").write_text(text.replace("[OS, TTP]", "[OS]").replace("[BOR, CBOR]", "[BEST]"), encoding="utf-8")
+    with pytest.raises(UserError, match=r"study.yaml:11: responses.*'BEST' is not allowed; allowed: BOR, BORREP"):
+        read_study(home / "study.yaml")
