@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 
 from clinical import omop
+from clinical.pieces import Numbers
 from clinical.units import TARGET_UNIT, ucum
 from groundwork.tables import TIMESTAMP
 
@@ -28,27 +29,12 @@ if TYPE_CHECKING:
 DAY = 86_400_000_000
 """Microseconds of a day."""
 
-IS_DAY, HAS_NUMBER, HAS_END, HAS_TEXT = 1, 2, 4, 8
-"""Bits of `flags`: the time is a day without a clock; there is a number; there is an end; there is a coded value."""
-
-RECORD = np.dtype(
-    {
-        "names": ["time", "end", "number", "text", "row", "code", "rank", "unit", "flags"],
-        "formats": ["<i8", "<i8", "<f4", "<i4", "<u4", "<i4", "<u2", "<i2", "u1"],
-        "offsets": [0, 8, 8, 12, 16, 20, 24, 26, 28],
-        "itemsize": 32,
-    }
-)
-"""One plain row. `row` counts from 0 in its batch, `rank` in its shard; an interval has an end and no value, so they share a place.
-
-A row is moved twice, to its shard and to its place in it: 32 bytes that lie together are moved at the cost of one column.
-"""
+HAS_NUMBER, HAS_END = 1, 2
+"""Bits of `flags`: there is a number; there is an end."""
 
 _SPARSE = 16
 _NO_UNIT, _STRANGE_UNIT = -1, -2
 _NOWHERE = -1
-
-Numbers = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True)
@@ -159,7 +145,7 @@ class Persons:
         if self._direct is not None and not numbers.null_count:
             offset = numbers.to_numpy() - self.person_id[0]
             if not len(offset) or (offset.min() >= 0 and offset.max() < len(self._direct)):
-                return self._direct[offset]
+                return self._direct.take(offset)
         found = pc.index_in(numbers, value_set=_arrow(self.person_id), skip_nulls=True)
         return np.asarray(pc.fill_null(found, _NOWHERE).to_numpy())
 
@@ -169,12 +155,12 @@ class PlainRows:
     """The plain rows of a batch, in the order of the source.
 
     Attributes:
-        records: Array of `RECORD`; `rank` is not set.
+        columns: Those columns of `pieces.PLAIN` that the table has, but not `rank`.
         rank: Place of each row's subject among all subjects.
         others: Places in the batch of the rows that are not plain.
     """
 
-    records: Numbers
+    columns: dict[str, Numbers]
     rank: Numbers
     others: Numbers
 
@@ -282,34 +268,37 @@ def plain_rows(source: Source, table: str, book: Codebook, persons: Persons) -> 
     plain = place >= 0
     code = _code(source, rule, book)
     plain &= code >= 0
-    time, is_day, dated = _moments(source, rule.date, rule.datetime)
-    plain &= dated
-    flags = is_day.astype(np.uint8) * np.uint8(IS_DAY)
+    time, dated = _moments(source, rule.date, rule.datetime)
+    if dated is not None:
+        plain &= dated
     columns, simple = _values(source, book, code)
     if simple is not None:
         plain &= simple
     if rule.end and (source.type_of(rule.end) or source.type_of(rule.end_datetime)):
         if columns:
             return None
-        end, end_is_day, ended = _moments(source, rule.end, rule.end_datetime)
-        plain &= ~(ended & (end + end_is_day * (DAY - 1) < time))
-        flags |= ended.astype(np.uint8) * np.uint8(HAS_END)
-        columns["end"] = end
+        end, ended = _moments(source, rule.end, rule.end_datetime)
+        early = end < time if ended is None else ended & (end < time)
+        if early.any():
+            # A day ends with its last microsecond.
+            plain &= ~(early & (end + is_day(end) * (DAY - 1) < time))
+        columns["length"] = end - time if ended is None else np.where(ended, end - time, 0)
+        columns["flags"] = _flag(ended, HAS_END, len(time))
     if "number" in columns:
-        flags |= columns.pop("has_number").astype(np.uint8) * np.uint8(HAS_NUMBER)
-    if "text" in columns:
-        flags |= (columns["text"] >= 0).astype(np.uint8) * np.uint8(HAS_TEXT)
-    columns |= {"time": time, "flags": flags, "code": code}
-    whole = bool(plain.all())
-    kept = slice(None) if whole else np.flatnonzero(plain)
-    place = place[kept]
-    shift = persons.shift[place]
-    records = np.zeros(len(place), dtype=RECORD)
-    records["unit"] = _NO_UNIT
-    records["row"] = np.arange(source.rows, dtype=np.uint32)[kept]
-    for name, column in columns.items():
-        records[name] = column[kept] + shift if name in {"time", "end"} else column[kept]
-    return PlainRows(records, persons.rank[place], np.flatnonzero(~plain) if not whole else np.empty(0, dtype=np.int64))
+        columns["flags"] = _flag(columns.pop("has_number"), HAS_NUMBER, len(time))
+    columns |= {"time": time, "code": code, "row": np.arange(source.rows, dtype=np.uint32)}
+    others = np.empty(0, dtype=np.int64)
+    if not plain.all():
+        kept, others = np.flatnonzero(plain), np.flatnonzero(~plain)
+        place = place.take(kept)
+        columns = {name: column.take(kept) for name, column in columns.items()}
+    columns["time"] = columns["time"] + persons.shift.take(place)
+    return PlainRows(columns, persons.rank.take(place), others)
+
+
+def is_day(time: Numbers) -> Numbers:
+    """Tell which microseconds stand for a day without a clock (CDM 5.4: midnight, when no time is known)."""
+    return np.asarray(time // DAY * DAY == time)
 
 
 def _typed(source: Source, rule: omop.EventTable) -> bool:
@@ -360,8 +349,8 @@ def _through(source: Source, name: str, book: Codebook, table: Numbers) -> Numbe
         return np.full(source.rows, said[0], dtype=np.int32)
     if coded.null_count:
         said = np.append(said, np.int32(_NOWHERE))
-        return np.asarray(said[coded.indices.fill_null(len(said) - 1).to_numpy()])
-    return np.asarray(said[coded.indices.to_numpy()])
+        return said.take(coded.indices.fill_null(len(said) - 1).to_numpy())
+    return said.take(coded.indices.to_numpy())
 
 
 def _code(source: Source, rule: omop.EventTable, book: Codebook) -> Numbers:
@@ -373,25 +362,28 @@ def _code(source: Source, rule: omop.EventTable, book: Codebook) -> Numbers:
     return said[0] if len(said) == 1 else np.where(said[0] >= 0, said[0], said[1])
 
 
-def _moments(source: Source, day: str, moment: str) -> tuple[Numbers, Numbers, Numbers]:
-    """Return microseconds, whether each is a day without a clock, and whether there is one, as `dates.from_days` does."""
-    has_moment = bool(moment) and source.type_of(moment) is not None
-    if has_moment:
-        time, valid = _micros(source, moment, to_day=False)
-        if not source.is_full(moment) and source.type_of(day) is not None and not valid.all():
-            days, known = _micros(source, day, to_day=True)
-            time, valid = np.where(valid, time, days), valid | known
-        is_day = time - time // DAY * DAY == 0
-        return time, is_day, valid
-    time, valid = _micros(source, day, to_day=True)
-    return time, np.ones(len(time), dtype=bool), valid
+def _moments(source: Source, day: str, moment: str) -> tuple[Numbers, Numbers | None]:
+    """Return microseconds, and where there is a time; None for everywhere; as `dates.from_days` does."""
+    if not moment or source.type_of(moment) is None:
+        return _micros(source, day, to_day=True)
+    time, valid = _micros(source, moment, to_day=False)
+    if valid is not None and source.type_of(day) is not None:
+        days, known = _micros(source, day, to_day=True)
+        return np.where(valid, time, days), None if known is None else valid | known
+    return time, valid
 
 
-def _micros(source: Source, name: str, *, to_day: bool) -> tuple[Numbers, Numbers]:
+def _micros(source: Source, name: str, *, to_day: bool) -> tuple[Numbers, Numbers | None]:
     series = pl.Series(source.read(name))
     series = series.cast(pl.Date).cast(TIMESTAMP) if to_day else series.cast(TIMESTAMP)
-    valid = series.is_not_null().to_numpy() if series.null_count() else np.ones(len(series), dtype=bool)
-    return series.to_physical().fill_null(0).to_numpy(), valid
+    if not series.null_count():
+        return series.to_physical().to_numpy(), None
+    return series.to_physical().fill_null(0).to_numpy(), series.is_not_null().to_numpy()
+
+
+def _flag(known: Numbers | None, bit: int, rows: int) -> Numbers:
+    """Return flags with one bit set where something is known; None for everywhere."""
+    return np.full(rows, bit, dtype=np.uint8) if known is None else known.astype(np.uint8) * np.uint8(bit)
 
 
 def _values(source: Source, book: Codebook, code: Numbers) -> tuple[dict[str, Numbers], Numbers | None]:

@@ -15,7 +15,8 @@ import numpy as np
 import polars as pl
 
 from clinical.door import sort_events
-from clinical.plain import DAY, HAS_END, HAS_NUMBER, HAS_TEXT, IS_DAY, Codebook, Numbers
+from clinical.pieces import Numbers, whole_seconds
+from clinical.plain import DAY, HAS_END, HAS_NUMBER, Codebook, is_day
 from clinical.plausibility import GRACE, refuted_deaths
 from groundwork.tables import EVENTS
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _NOTHING = -1
-_SECOND = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -36,55 +36,55 @@ class Piece:
 
 
 class Rows:
-    """All rows of a shard, plain ones first, as records of numbers; texts are places in lists.
+    """All rows of a shard, plain ones first, as columns of numbers; texts are places in lists.
 
-    `further` rows of `EVENTS` follow the plain ones in the order of the timeline; `records` has room for them at its end.
-    What a record has no place for is taken from the rows when the table is made.
+    `further` rows of `EVENTS` follow the plain ones in the order of the timeline; `columns` have room for them at their end.
+    What the columns have no place for is taken from the rows when the table is made.
     """
 
     def __init__(
-        self, pieces: Sequence[Piece], records: Numbers, further: pl.DataFrame, subjects: Numbers, book: Codebook
+        self, pieces: Sequence[Piece], columns: Mapping[str, Numbers], further: pl.DataFrame, subjects: Numbers, book: Codebook
     ) -> None:
         further = sort_events(further)
         self.subjects = subjects
-        self.plain = len(records) - further.height
+        self.columns = columns
+        self.time = columns["time"]
+        self.rank = columns["rank"]
+        self.plain = len(self.time) - further.height
         self.further = further
         self.sources = sorted({piece.source for piece in pieces} | set(further["source"].drop_nulls()))
-        names, code = _places(further["code"], book.names, book.place)
-        names, self._text = _places(further["text_value"], names, book.place)
+        names, columns["code"][self.plain :] = _places(further["code"], book.names, book.place)
+        names, columns["text"][self.plain :] = _places(further["text_value"], names, book.place)
         self.names = book.listed if len(names) == len(book.names) else _listed(names)
-        units, self._unit = _places(further["unit"], book.units, {})
+        units, columns["unit"][self.plain :] = _places(further["unit"], book.units, {})
         self.units = _listed(units)
-        self.timed = np.ones(len(records), dtype=bool)
-        more = records[self.plain :]
-        more["time"], self.timed[self.plain :] = _micros(further["time"])
-        more["code"], more["flags"] = code, 0
-        more["rank"] = np.searchsorted(subjects, further["subject_id"].to_numpy())
-        self.records = records
-        self.time = np.ascontiguousarray(records["time"])
-        self.rank = records["rank"].astype(np.int64)
+        self.timed = np.ones(len(self.time), dtype=bool)
+        self.time[self.plain :], self.timed[self.plain :] = _micros(further["time"])
+        self.rank[self.plain :] = np.searchsorted(subjects, further["subject_id"].to_numpy())
         _, source = _places(further["source"], self.sources, {})
         rows = [piece.rows for piece in pieces]
-        places = np.repeat(np.array([self.sources.index(piece.source) for piece in pieces], dtype=np.int32), rows)
-        self.source = np.concatenate([places, source])
-        offsets = np.repeat(np.array([piece.offset + 1 for piece in pieces], dtype=np.int64), rows)
-        self.source_row = np.concatenate([self.records["row"][: self.plain] + offsets, further["source_row"].to_numpy()])
+        places = np.array([self.sources.index(piece.source) for piece in pieces], dtype=np.int32)
+        self.source = np.concatenate([np.repeat(places, rows), source])
+        self.source_row = columns["row"]
+        self.source_row[: self.plain] += np.repeat(np.array([piece.offset + 1 for piece in pieces], dtype=np.int64), rows)
+        self.source_row[self.plain :] = further["source_row"].to_numpy()
 
     def __len__(self) -> int:
-        return len(self.records)
+        return len(self.time)
 
     def order(self) -> Numbers:
         """Return the places of the rows in the order of the timeline."""
         if not len(self):
             return np.empty(0, dtype=np.int64)
         first = self.time[self.timed].min() if self.timed.any() else 0
-        step = _SECOND if (self.time % _SECOND == 0).all() else 1
+        since = self.time - first
+        seconds = whole_seconds(since)
         # Static facts and partial dates come before what has a time.
-        since = np.where(self.timed, (self.time - first) // step + 1, 0)
+        since = np.where(self.timed, (since if seconds is None else seconds) + 1, 0)
         bits, places = int(since.max()).bit_length(), len(self).bit_length()
         if bits + places + len(self.subjects).bit_length() < 64:
             # Subject, time and place in one number: numbers sort several times faster than their places.
-            key = pl.Series((((self.rank << bits) | since) << places) | np.arange(len(self))).sort().to_numpy()
+            key = pl.Series((((self.rank.astype(np.int64) << bits) | since) << places) | np.arange(len(self))).sort().to_numpy()
             order, key = key & ((1 << places) - 1), key >> places
             again = key[1:] == key[:-1]
         else:
@@ -139,19 +139,16 @@ class Rows:
         import pyarrow as pa
 
         stamp, whole = pa.timestamp("us"), pa.int64()
-        records = self.records.take(rows)
-        time, flags = np.ascontiguousarray(records["time"]), np.ascontiguousarray(records["flags"])
-        end, number = np.ascontiguousarray(records["end"]), np.ascontiguousarray(records["number"])
-        ended, numbered, texted = flags & HAS_END != 0, flags & HAS_NUMBER != 0, flags & HAS_TEXT != 0
-        text = np.where(texted, records["text"], _NOTHING) if texted.any() else np.full(len(rows), _NOTHING, dtype=np.int32)
-        unit = records["unit"].astype(np.int32)
-        low, high = time, time + (flags & IS_DAY) * np.int64(DAY - 1)
+        taken = {name: self.columns[name].take(rows) for name in ("time", "rank", "code", "number", "text", "unit", "flags")}
+        time, number, text, unit, flags = (taken[name] for name in ("time", "number", "text", "unit", "flags"))
+        ended, numbered = flags & HAS_END != 0, flags & HAS_NUMBER != 0
+        end = time + self.columns["length"].take(rows)
+        low, high = time, time + is_day(time) * np.int64(DAY - 1)
         timed, bounded, was_recorded = (np.full(len(rows), known) for known in (True, True, False))
         recorded = was_recorded.astype(np.int64)
         at = np.flatnonzero(rows >= self.plain)
         if len(at):
-            place = rows[at] - self.plain
-            further = self.further[place]
+            further = self.further[rows[at] - self.plain]
             low = low.copy()
             timed[at] = self.timed[rows[at]]
             for column, known, name in (
@@ -162,11 +159,10 @@ class Rows:
             ):
                 column[at], known[at] = _micros(further[name])
             number[at], numbered[at] = further["numeric_value"].to_numpy(), further["numeric_value"].is_not_null().to_numpy()
-            text[at], unit[at] = self._text[place], self._unit[place]
         columns = {
-            "subject_id": _array(self.subjects.take(records["rank"]), None, whole),
+            "subject_id": _array(self.subjects.take(taken["rank"]), None, whole),
             "time": _array(time, timed, stamp),
-            "code": _dictionary(np.ascontiguousarray(records["code"]), self.names, pa.string()),
+            "code": _dictionary(taken["code"], self.names, pa.string()),
             "numeric_value": _array(number, numbered, pa.float32()),
             "text_value": _dictionary(text, self.names, pa.large_string()),
             "time_min": _array(low, bounded, stamp),

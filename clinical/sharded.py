@@ -20,7 +20,8 @@ import polars as pl
 
 from clinical import door, meds, omop, reading
 from clinical.door import ACCOUNT, Door
-from clinical.plain import RECORD, Codebook, Numbers, Persons, PlainRows, Source, codebook, plain_rows, used_concepts
+from clinical.pieces import Numbers, PieceFile, empty_columns, write_pieces
+from clinical.plain import Codebook, Persons, PlainRows, Source, codebook, plain_rows, used_concepts
 from clinical.shard import Piece, Rows
 from groundwork.files import atomic_folder
 from groundwork.problems import UserError
@@ -241,21 +242,14 @@ def _run_batch(shared: _Shared, batch: Batch) -> dict[str, Any]:
 
 
 def _set_down_plain(plain: PlainRows, shared: _Shared, batch: Batch) -> int:
-    """Leave the plain rows of a batch in one file, in the order of their shards; return how many there are.
-
-    The file: rows of the table before the batch, where each shard begins and the last ends, then the records.
-    """
-    shards = len(shared.starts)
+    """Leave the plain rows of a batch in one file, in the order of their shards; return how many there are."""
+    if not len(plain.rank):
+        return 0
     shard = plain.rank // np.uint32(shared.subjects_per_shard)
-    plain.records["rank"] = plain.rank - shard * np.uint32(shared.subjects_per_shard)
-    # Small numbers sort by radix.
-    order = np.argsort(shard.astype(np.min_scalar_type(shards)), kind="stable")
-    cuts = np.cumsum(np.bincount(shard, minlength=shards))
-    head = np.array([batch.offset, 0, *cuts.tolist()], dtype=np.int64)
-    with (shared.work / f"plain-{batch.table}-{batch.number:05d}.rows").open("wb") as file:
-        head.tofile(file)
-        plain.records.take(order).tofile(file)
-    return len(order)
+    columns = plain.columns | {"rank": plain.rank - shard * np.uint32(shared.subjects_per_shard)}
+    path = shared.work / f"plain-{batch.table}-{batch.number:05d}.rows"
+    write_pieces(path, columns, shard, len(shared.starts), batch.offset)
+    return len(plain.rank)
 
 
 def _set_down(table: door.TableEvents, shared: _Shared, name: str, number: int) -> dict[str, Any]:
@@ -311,32 +305,24 @@ def _further_folder(work: Path, shard: int) -> Path:
     return work / f"shard-{shard:06d}"
 
 
-def _plain_of(shared: _Shared, shard: int, room: int) -> tuple[list[Piece], Numbers]:
-    """Return where the plain rows of one shard come from, in the order of table and row, and their records before `room` more."""
-    found = [
-        (path, Piece(f"{shared.centre}/{_FORMAT}/{table}", int(head[0]), int(head[shard + 2] - head[shard + 1])), head)
-        for path, table, head in _plain_files(shared.work, len(shared.starts))
-        if head[shard + 2] > head[shard + 1]
-    ]
-    records = np.empty(sum(piece.rows for _, piece, _ in found) + room, dtype=RECORD)
+def _plain_of(shared: _Shared, shard: int, room: int) -> tuple[list[Piece], dict[str, Numbers]]:
+    """Return where the plain rows of one shard come from, in the order of table and row, and their columns before `room` more."""
+    files = [file for file in _plain_files(shared.work) if file.rows(shard)]
+    columns = empty_columns(sum(file.rows(shard) for file in files) + room)
     at = 0
-    for path, piece, head in found:
-        # Read, not mapped: what is mapped counts as memory of the process until it is closed.
-        with path.open("rb", buffering=0) as file:
-            file.seek(head.nbytes + int(head[shard + 1]) * RECORD.itemsize)
-            file.readinto(records[at : at + piece.rows].view(np.uint8).data)
-        at += piece.rows
-    return [piece for _, piece, _ in found], records
+    for file in files:
+        file.read(shard, columns, at)
+        at += file.rows(shard)
+    return [Piece(f"{shared.centre}/{_FORMAT}/{file.table}", file.offset, file.rows(shard)) for file in files], columns
 
 
 @lru_cache(maxsize=1)
-def _plain_files(work: Path, shards: int) -> list[tuple[Path, str, Numbers]]:
-    """Return path, table and head of every file of plain rows, in the order of table and row; read once for all shards."""
+def _plain_files(work: Path) -> list[PieceFile]:
+    """Return every file of plain rows, in the order of table and row; their heads are read once for all shards."""
     paths = sorted(work.glob("plain-*.rows"))
-    tables = [path.name.removeprefix("plain-").rsplit("-", 1)[0] for path in paths]
-    heads = [np.fromfile(path, dtype=np.int64, count=shards + 2) for path in paths]
+    files = [PieceFile.of(path, path.name.removeprefix("plain-").rsplit("-", 1)[0]) for path in paths]
     # The name of a table may begin another's: sorted by path is not sorted by table.
-    return sorted(zip(paths, tables, heads, strict=True), key=lambda file: (file[1], file[0]))
+    return sorted(files, key=lambda file: (file.table, file.path))
 
 
 def _total(batches: Sequence[dict[str, Any]], shards: Sequence[dict[str, Any]], centre: str) -> pl.DataFrame:

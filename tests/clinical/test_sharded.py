@@ -179,4 +179,4 @@ def test_plain_rows_give_what_the_general_way_gives(seed: int, tmp_path: Path) -
     known = pl.DataFrame({"person": [str(one) for one in range(1, 31)], "subject_id": range(1, 31), "shift_days": [0] * 30})
     columns = Source(pq.ParquetFile(source / "visit_occurrence.parquet"), (0,))
     found = plain_rows(columns, "visit_occurrence", book, Persons.of(known, known["subject_id"]))
-    assert found is not None and len(found.others) == 0 and len(found.records) == 97
+    assert found is not None and len(found.others) == 0 and len(found.rank) == 97

@@ -1,0 +1,157 @@
+"""Plain rows on their way from batch to shard: columns in as few bytes as hold them exactly, cut at the bounds of the shards.
+
+A file holds the rows of one batch: a line of JSON, then shard by shard the columns of its rows, one after another. A shard so
+reads one stretch of each file. A column of whole numbers is kept as the distance from its least value, in the narrowest type
+that holds the greatest distance; times count whole seconds where all of a batch are such. A column with one value throughout
+is only named in the first line. What a column was packed into follows from its own values: nothing is rounded.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Numbers = np.ndarray[Any, np.dtype[Any]]
+
+SECOND = 1_000_000
+"""Microseconds of a second."""
+
+PLAIN: Mapping[str, tuple[str, int]] = {
+    "time": ("<i8", 0),
+    "length": ("<i8", 0),
+    "row": ("<i8", 0),
+    "number": ("<f4", 0),
+    "text": ("<i4", -1),
+    "code": ("<i4", -1),
+    "unit": ("<i4", -1),
+    "rank": ("<u2", 0),
+    "flags": ("u1", 0),
+}
+"""Columns of plain rows: type, and value where a table does not have the column. `time`, and `length` to the end, in microseconds."""
+
+_CONSTANT = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """How a column is kept: as numbers of `dtype` whose value is `base + step * number`; without a type it is `base` in every row."""
+
+    name: str
+    dtype: str
+    base: int = 0
+    step: int = 1
+
+    @property
+    def width(self) -> int:
+        """Bytes of a row."""
+        return np.dtype(self.dtype).itemsize if self.dtype != _CONSTANT else 0
+
+    def unpack(self, packed: Numbers, into: Numbers) -> None:
+        """Write the values of packed numbers to an array of the same length."""
+        if self.dtype == _CONSTANT:
+            into.fill(self.base)
+            return
+        into[:] = packed
+        if self.step != 1:
+            into *= self.step
+        if self.base:
+            into += into.dtype.type(self.base)
+
+
+def whole_seconds(micros: Numbers) -> Numbers | None:
+    """Return microseconds as seconds, or None when not all are whole."""
+    seconds = micros // SECOND
+    return seconds if np.array_equal(seconds * SECOND, micros) else None
+
+
+def pack(name: str, values: Numbers) -> tuple[Column, Numbers]:
+    """Return how a column that is not empty is kept, and its numbers; those of a constant are none."""
+    if values.dtype.kind == "f":
+        return Column(name, values.dtype.str), values
+    low, high = int(values.min()), int(values.max())
+    if low == high:
+        return Column(name, _CONSTANT, low), values[:0]
+    step = 1
+    seconds = whole_seconds(values) if high - low > np.iinfo(np.uint32).max else None
+    if seconds is not None:
+        values, low, high, step = seconds, low // SECOND, high // SECOND, SECOND
+    dtype = np.min_scalar_type(high - low)
+    # A distance of more than half the range of 64 bits wraps round here, and back again when the base is added.
+    distance = values - values.dtype.type(low) if low else values
+    return Column(name, dtype.str, low * step, step), distance.astype(dtype)
+
+
+def write_pieces(path: Path, columns: Mapping[str, Numbers], shard: Numbers, shards: int, offset: int) -> None:
+    """Leave the plain rows of a batch in one file, in the order of their shards, else in their own.
+
+    Args:
+        path: The file.
+        columns: Columns of `PLAIN`; `row` counts from 0 in the batch, `rank` from 0 in the shard. At least one row.
+        shard: The shard of each row.
+        shards: How many shards there are.
+        offset: Rows of the table before the batch.
+    """
+    # Small numbers sort by radix.
+    order = np.argsort(shard.astype(np.min_scalar_type(shards)), kind="stable")
+    cuts = [0, *np.cumsum(np.bincount(shard, minlength=shards)).tolist()]
+    packed = [pack(name, values) for name, values in columns.items()]
+    # The widest first: all stay aligned.
+    packed.sort(key=lambda column: -column[0].width)
+    head = {"offset": offset, "cuts": cuts, "columns": [[one.name, one.dtype, one.base, one.step] for one, _ in packed]}
+    held = [values.take(order) for one, values in packed if one.width]
+    with path.open("wb", buffering=1 << 20) as file:
+        file.write(json.dumps(head).encode() + b"\n")
+        for low, high in pairwise(cuts):
+            for values in held:
+                file.write(values[low:high].data)
+
+
+@dataclass(frozen=True)
+class PieceFile:
+    """The plain rows of one batch of a table: rows of the table before it, where its rows begin in the file, the cuts of the shards."""
+
+    path: Path
+    table: str
+    offset: int
+    start: int
+    cuts: tuple[int, ...]
+    columns: tuple[Column, ...]
+
+    @classmethod
+    def of(cls, path: Path, table: str) -> PieceFile:
+        """Read the first line of a file that `write_pieces` wrote."""
+        with path.open("rb") as file:
+            line = file.readline()
+        head = json.loads(line)
+        return cls(path, table, head["offset"], len(line), tuple(head["cuts"]), tuple(Column(*one) for one in head["columns"]))
+
+    def rows(self, shard: int) -> int:
+        """How many rows of a shard there are."""
+        return self.cuts[shard + 1] - self.cuts[shard]
+
+    def read(self, shard: int, into: Mapping[str, Numbers], at: int) -> None:
+        """Write the rows of a shard to the columns `into` from place `at` on; columns that the batch does not have stay as they are."""
+        rows = self.rows(shard)
+        width = sum(column.width for column in self.columns)
+        data = np.empty(rows * width, dtype=np.uint8)
+        # Read, not mapped: what is mapped counts as memory of the process until it is closed.
+        with self.path.open("rb", buffering=0) as file:
+            file.seek(self.start + self.cuts[shard] * width)
+            file.readinto(data.data)
+        place = 0
+        for column in self.columns:
+            size = rows * column.width
+            packed = data[place : place + size].view(column.dtype) if size else data[:0]
+            column.unpack(packed, into[column.name][at : at + rows])
+            place += size
+
+
+def empty_columns(rows: int) -> dict[str, Numbers]:
+    """Return the columns of `PLAIN` for so many rows, all as where a table does not have them."""
+    return {name: np.full(rows, value, dtype=dtype) for name, (dtype, value) in PLAIN.items()}
