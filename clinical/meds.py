@@ -34,6 +34,7 @@ SUBJECTS_PER_SHARD = 250
 ROWS_PER_BLOCK = 1_000_000
 """About 150 MB of events."""
 _ROW_GROUP = 262_144
+_ROWS_AT_ONCE = 65_536
 _PARTS = 256
 OUR_COLUMNS = ("time_min", "time_max", "end_time", "unit", "recorded_time", "source", "source_row")
 
@@ -116,6 +117,8 @@ def write_shard(events: pl.DataFrame | pa.Table, path: Path) -> None:
         compression={field.name: "lz4" if field.name in texts else "none" for field in table.schema},
         # Those by which readers choose row groups, and those that are often empty and then need no reading.
         write_statistics=["subject_id", "time", "text_value", "end_time"],
+        # In steps of 1,024 rows the steps alone cost a twelfth of the writing.
+        write_batch_size=_ROWS_AT_ONCE,
     ) as writer:
         writer.write_table(table, row_group_size=_ROW_GROUP)
         writer.add_key_value_metadata({"ARROW:schema": base64.b64encode(plain.serialize().to_pybytes()).decode()})

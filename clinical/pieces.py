@@ -9,7 +9,7 @@ is only named in the first line. What a column was packed into follows from its 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -25,7 +25,7 @@ SECOND = 1_000_000
 PLAIN: Mapping[str, tuple[str, int]] = {
     "time": ("<i8", 0),
     "length": ("<i8", 0),
-    "row": ("<i8", 0),
+    "row": ("<u4", 0),
     "number": ("<f4", 0),
     "text": ("<i4", -1),
     "code": ("<i4", -1),
@@ -35,6 +35,8 @@ PLAIN: Mapping[str, tuple[str, int]] = {
 }
 """Columns of plain rows: type, and value where a table does not have the column. `time`, and `length` to the end, in microseconds."""
 
+_BY_ROW = ("time", "rank")
+_NARROWED = ("<i4", "<u4")
 _CONSTANT = ""
 
 
@@ -82,6 +84,8 @@ def pack(name: str, values: Numbers) -> tuple[Column, Numbers]:
     if seconds is not None:
         values, low, high, step = seconds, low // SECOND, high // SECOND, SECOND
     dtype = np.min_scalar_type(high - low)
+    if low > 0 and dtype == np.min_scalar_type(high):
+        low = 0
     # A distance of more than half the range of 64 bits wraps round here, and back again when the base is added.
     distance = values - values.dtype.type(low) if low else values
     return Column(name, dtype.str, low * step, step), distance.astype(dtype)
@@ -135,8 +139,8 @@ class PieceFile:
         """How many rows of a shard there are."""
         return self.cuts[shard + 1] - self.cuts[shard]
 
-    def read(self, shard: int, into: Mapping[str, Numbers], at: int) -> None:
-        """Write the rows of a shard to the columns `into` from place `at` on; columns that the batch does not have stay as they are."""
+    def read(self, shard: int, into: Mapping[str, Numbers]) -> None:
+        """Write the rows of a shard to columns of their length."""
         rows = self.rows(shard)
         width = sum(column.width for column in self.columns)
         data = np.empty(rows * width, dtype=np.uint8)
@@ -144,14 +148,61 @@ class PieceFile:
         with self.path.open("rb", buffering=0) as file:
             file.seek(self.start + self.cuts[shard] * width)
             file.readinto(data.data)
+        missing = set(into)
         place = 0
         for column in self.columns:
             size = rows * column.width
-            packed = data[place : place + size].view(column.dtype) if size else data[:0]
-            column.unpack(packed, into[column.name][at : at + rows])
+            if column.name in into:
+                packed = data[place : place + size].view(column.dtype) if size else data[:0]
+                column.unpack(packed, into[column.name])
+                missing.remove(column.name)
             place += size
+        for name in missing:
+            into[name].fill(PLAIN[name][1])
 
 
-def empty_columns(rows: int) -> dict[str, Numbers]:
-    """Return the columns of `PLAIN` for so many rows, all as where a table does not have them."""
-    return {name: np.full(rows, value, dtype=dtype) for name, (dtype, value) in PLAIN.items()}
+@dataclass(frozen=True)
+class ShardRows:
+    """The plain rows of a shard, in the order of table, batch and row, and room for further rows after them.
+
+    Attributes:
+        piece: For each row the place of its file among those of the shard; a further row has the place after the last.
+        varying: Columns that differ between the rows of a file, by row; 0 for further rows.
+        fixed: Columns that do not, by file; the last value is that of further rows.
+    """
+
+    piece: Numbers
+    varying: Mapping[str, Numbers]
+    fixed: Mapping[str, Numbers]
+
+    def take(self, name: str, rows: Numbers, piece: Numbers) -> Numbers:
+        """Return a column of some rows, which are of the files `piece`."""
+        return self.varying[name].take(rows) if name in self.varying else self.fixed[name].take(piece)
+
+
+def read_shard(files: Sequence[PieceFile], shard: int, room: int) -> ShardRows:
+    """Return the rows that files have for a shard, all of which have some, with room for `room` more."""
+    sizes = [file.rows(shard) for file in files]
+    varying, fixed = {}, {}
+    for name, (dtype, value) in PLAIN.items():
+        missing = Column(name, _CONSTANT, value)
+        columns = [next((one for one in file.columns if one.name == name), missing) for file in files]
+        if name in _BY_ROW or any(column.width for column in columns):
+            varying[name] = np.empty(sum(sizes) + room, dtype=_narrowest(columns, dtype))
+        else:
+            fixed[name] = np.array([*(column.base for column in columns), value], dtype=dtype)
+    at = 0
+    for file, rows in zip(files, sizes, strict=True):
+        file.read(shard, {name: column[at : at + rows] for name, column in varying.items()})
+        at += rows
+    for column in varying.values():
+        column[at:] = 0
+    places = np.arange(len(files) + 1, dtype=np.min_scalar_type(len(files)))
+    return ShardRows(np.repeat(places, [*sizes, room]), varying, fixed)
+
+
+def _narrowest(columns: Sequence[Column], dtype: str) -> np.dtype[Any]:
+    """Return the narrowest type of the values of packed columns: a row is sooner gathered from fewer bytes."""
+    if dtype not in _NARROWED or any(column.step != 1 or column.base < 0 or (column.width and column.base) for column in columns):
+        return np.dtype(dtype)
+    return np.result_type(*(np.dtype(column.dtype) if column.width else np.min_scalar_type(column.base) for column in columns))

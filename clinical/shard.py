@@ -7,7 +7,7 @@ integer (subject, time) orders them; only where a further row shares subject and
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from clinical.door import sort_events
-from clinical.pieces import Numbers, whole_seconds
+from clinical.pieces import SECOND, Numbers, ShardRows, whole_seconds
 from clinical.plain import DAY, HAS_END, HAS_NUMBER, Codebook, is_day
 from clinical.plausibility import GRACE, refuted_deaths
 from groundwork.tables import EVENTS
@@ -35,83 +35,110 @@ class Piece:
     rows: int
 
 
+@dataclass(frozen=True)
+class Order:
+    """Some rows of a shard: their places, and the rank of the subject and the time of each."""
+
+    rows: Numbers
+    rank: Numbers
+    time: Numbers
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def where(self, kept: Numbers) -> Order:
+        """Return those that are kept."""
+        return Order(self.rows[kept], self.rank[kept], self.time[kept])
+
+
 class Rows:
     """All rows of a shard, plain ones first, as columns of numbers; texts are places in lists.
 
-    `further` rows of `EVENTS` follow the plain ones in the order of the timeline; `columns` have room for them at their end.
-    What the columns have no place for is taken from the rows when the table is made.
+    `further` rows of `EVENTS` follow the plain ones in the order of the timeline; `plain` has room for them at its end. Of
+    them only subject and time are put there: the rest is taken from the rows when the table is made.
     """
 
     def __init__(
-        self, pieces: Sequence[Piece], columns: Mapping[str, Numbers], further: pl.DataFrame, subjects: Numbers, book: Codebook
+        self, pieces: Sequence[Piece], plain: ShardRows, further: pl.DataFrame, subjects: Numbers, book: Codebook
     ) -> None:
         further = sort_events(further)
         self.subjects = subjects
-        self.columns = columns
-        self.time = columns["time"]
-        self.rank = columns["rank"]
+        self.pieces = pieces
+        self.time = plain.varying["time"]
+        self.rank = plain.varying["rank"]
         self.plain = len(self.time) - further.height
         self.further = further
         self.sources = sorted({piece.source for piece in pieces} | set(further["source"].drop_nulls()))
-        names, columns["code"][self.plain :] = _places(further["code"], book.names, book.place)
-        names, columns["text"][self.plain :] = _places(further["text_value"], names, book.place)
-        self.names = book.listed if len(names) == len(book.names) else _listed(names)
-        units, columns["unit"][self.plain :] = _places(further["unit"], book.units, {})
-        self.units = _listed(units)
-        self.timed = np.ones(len(self.time), dtype=bool)
-        self.time[self.plain :], self.timed[self.plain :] = _micros(further["time"])
+        # A last value, for further rows, which take theirs elsewhere.
+        source = np.array([*(self.sources.index(piece.source) for piece in pieces), _NOTHING], dtype=np.int32)
+        before = np.array([*(piece.offset + 1 for piece in pieces), 0], dtype=np.int64)
+        self.columns = replace(plain, fixed={**plain.fixed, "source": source, "before": before})
+        codes, code = _places(further["code"], book.names, book.place)
+        answers, text = _places(further["text_value"], codes, book.place)
+        units, unit = _places(further["unit"], book.units, {})
+        names = book.listed if len(answers) == len(book.names) else _listed(answers)
+        self.texts = {
+            "code": (names, code),
+            "text": (names, text),
+            "unit": (_listed(units), unit),
+            "source": (_listed(self.sources), _places(further["source"], self.sources, {})[1]),
+        }
+        self.time[self.plain :], self.timed = _micros(further["time"])
         self.rank[self.plain :] = np.searchsorted(subjects, further["subject_id"].to_numpy())
-        _, source = _places(further["source"], self.sources, {})
-        rows = [piece.rows for piece in pieces]
-        places = np.array([self.sources.index(piece.source) for piece in pieces], dtype=np.int32)
-        self.source = np.concatenate([np.repeat(places, rows), source])
-        self.source_row = columns["row"]
-        self.source_row[: self.plain] += np.repeat(np.array([piece.offset + 1 for piece in pieces], dtype=np.int64), rows)
-        self.source_row[self.plain :] = further["source_row"].to_numpy()
 
     def __len__(self) -> int:
         return len(self.time)
 
-    def order(self) -> Numbers:
-        """Return the places of the rows in the order of the timeline."""
+    def order(self) -> Order:
+        """Return the rows in the order of the timeline."""
         if not len(self):
-            return np.empty(0, dtype=np.int64)
-        first = self.time[self.timed].min() if self.timed.any() else 0
+            return self._at(np.empty(0, dtype=np.int64))
+        known = (self.time[: self.plain], self.time[self.plain :][self.timed])
+        first = min((part.min() for part in known if len(part)), default=np.int64(0))
         since = self.time - first
         seconds = whole_seconds(since)
+        since, step = (since, 1) if seconds is None else (seconds, SECOND)
         # Static facts and partial dates come before what has a time.
-        since = np.where(self.timed, (since if seconds is None else seconds) + 1, 0)
+        since += 1
+        since[self.plain :][~self.timed] = 0
         bits, places = int(since.max()).bit_length(), len(self).bit_length()
-        if bits + places + len(self.subjects).bit_length() < 64:
-            # Subject, time and place in one number: numbers sort several times faster than their places.
-            key = pl.Series((((self.rank.astype(np.int64) << bits) | since) << places) | np.arange(len(self))).sort().to_numpy()
-            order, key = key & ((1 << places) - 1), key >> places
-            again = key[1:] == key[:-1]
-        else:
+        if bits + places + len(self.subjects).bit_length() >= 64:
             frame = pl.DataFrame({"rank": self.rank, "since": since})
-            order = frame.select(pl.arg_sort_by("rank", "since", maintain_order=True)).to_series().to_numpy().astype(np.int64)
-            rank, since = self.rank[order], since[order]
-            again = (rank[1:] == rank[:-1]) & (since[1:] == since[:-1])
-        return self._settled(order, again)
+            order = self._at(
+                frame.select(pl.arg_sort_by("rank", "since", maintain_order=True)).to_series().to_numpy().astype(np.int64)
+            )
+            since = since[order.rows]
+            return self._settled(order, (order.rank[1:] == order.rank[:-1]) & (since[1:] == since[:-1]))
+        # Subject, time and place in one number: numbers sort several times faster than their places, and tell the first two again.
+        key = self.rank.astype(np.int64)
+        for column, size in ((since, bits), (np.arange(len(self)), places)):
+            key <<= size
+            key |= column
+        key = pl.Series(key).sort().to_numpy()
+        rows, key = key & ((1 << places) - 1), key >> places
+        time = (key & ((1 << bits) - 1)) * step + (first - step)
+        return self._settled(Order(rows, key >> bits, time), key[1:] == key[:-1])
 
-    def _settled(self, order: Numbers, again: Numbers) -> Numbers:
+    def _at(self, rows: Numbers) -> Order:
+        return Order(rows, self.rank.take(rows), self.time.take(rows))
+
+    def _settled(self, order: Order, again: Numbers) -> Order:
         """Return `order` with the rows in place that share subject and time with a further row."""
         if self.further.is_empty() or not again.any():
             return order
         group = np.concatenate([[0], np.cumsum(~again)])
         mixed = np.zeros(int(group[-1]) + 1, dtype=bool)
-        mixed[group[order >= self.plain]] = True
+        mixed[group[order.rows >= self.plain]] = True
         mixed &= np.bincount(group) > 1
         at = np.flatnonzero(mixed[group])
         if not len(at):
             return order
-        rows = order[at]
-        order = order.copy()
+        rows = order.rows.copy()
         # Subject and time are the first keys of `sort_events`, so the rows of each group stay in its places.
-        order[at] = sort_events(self.frame(rows).with_columns(pl.Series("_row", rows)))["_row"].to_numpy()
-        return order
+        rows[at] = sort_events(self.frame(rows[at]).with_columns(pl.Series("_row", rows[at])))["_row"].to_numpy()
+        return replace(order, rows=rows)
 
-    def without_refuted(self, order: Numbers) -> tuple[Numbers, pl.DataFrame]:
+    def without_refuted(self, order: Order) -> tuple[Order, pl.DataFrame]:
         """Return `order` without deaths that cannot be true, and `source, source_row` of those."""
         deaths = self.further.filter((pl.col("code") == "MEDS_DEATH") & pl.col("time_max").is_not_null())
         if deaths.is_empty():
@@ -126,31 +153,41 @@ class Rows:
             return order, found.select("source", "source_row")
         keys = ["subject_id", "code", "source", "source_row"]
         wrong = self.further.with_row_index("_at").join(found, on=keys, how="semi")["_at"].to_numpy().astype(np.int64)
-        return order[~np.isin(order, wrong + self.plain)], found.select("source", "source_row")
+        return order.where(~np.isin(order.rows, wrong + self.plain)), found.select("source", "source_row")
 
     def frame(self, rows: Numbers) -> pl.DataFrame:
         """Return some rows as EVENTS."""
-        frame = pl.from_arrow(self.table(rows))
+        frame = pl.from_arrow(self.table(self._at(rows)))
         assert isinstance(frame, pl.DataFrame)
         return EVENTS.conform(frame)
 
-    def table(self, rows: Numbers) -> pa.Table:
+    def by_source(self, order: Order) -> dict[str, int]:
+        """Return how many of some rows, all plain ones among them, are of each source."""
+        counts = np.zeros(len(self.sources), dtype=np.int64)
+        np.add.at(counts, self.columns.fixed["source"][:-1], [piece.rows for piece in self.pieces])
+        np.add.at(counts, self.texts["source"][1][order.rows[order.rows >= self.plain] - self.plain], 1)
+        return dict(zip(self.sources, counts.tolist(), strict=True))
+
+    def table(self, order: Order) -> pa.Table:
         """Return some rows as an Arrow table of EVENTS, whose texts are dictionaries in order of their values."""
         import pyarrow as pa
 
         stamp, whole = pa.timestamp("us"), pa.int64()
-        taken = {name: self.columns[name].take(rows) for name in ("time", "rank", "code", "number", "text", "unit", "flags")}
-        time, number, text, unit, flags = (taken[name] for name in ("time", "number", "text", "unit", "flags"))
+        rows, time = order.rows, order.time
+        piece = self.columns.piece.take(rows)
+        number, flags = (self.columns.take(name, rows, piece) for name in ("number", "flags"))
         ended, numbered = flags & HAS_END != 0, flags & HAS_NUMBER != 0
-        end = time + self.columns["length"].take(rows)
+        end = time + self.columns.take("length", rows, piece)
+        source_row = self.columns.take("before", rows, piece) + self.columns.take("row", rows, piece)
         low, high = time, time + is_day(time) * np.int64(DAY - 1)
         timed, bounded, was_recorded = (np.full(len(rows), known) for known in (True, True, False))
         recorded = was_recorded.astype(np.int64)
         at = np.flatnonzero(rows >= self.plain)
+        place = rows[at] - self.plain
         if len(at):
-            further = self.further[rows[at] - self.plain]
+            further = self.further[place]
             low = low.copy()
-            timed[at] = self.timed[rows[at]]
+            timed[at] = self.timed[place]
             for column, known, name in (
                 (low, bounded, "time_min"),
                 (high, bounded, "time_max"),
@@ -159,21 +196,61 @@ class Rows:
             ):
                 column[at], known[at] = _micros(further[name])
             number[at], numbered[at] = further["numeric_value"].to_numpy(), further["numeric_value"].is_not_null().to_numpy()
+            source_row[at] = further["source_row"].to_numpy()
+
         columns = {
-            "subject_id": _array(self.subjects.take(taken["rank"]), None, whole),
+            "subject_id": _array(self.subjects.take(order.rank), None, whole),
             "time": _array(time, timed, stamp),
-            "code": _dictionary(taken["code"], self.names, pa.string()),
+            "code": self._dictionary("code", rows, piece, at, pa.string()),
             "numeric_value": _array(number, numbered, pa.float32()),
-            "text_value": _dictionary(text, self.names, pa.large_string()),
+            "text_value": self._dictionary("text", rows, piece, at, pa.large_string()),
             "time_min": _array(low, bounded, stamp),
             "time_max": _array(high, bounded, stamp),
             "end_time": _array(end, ended, stamp),
-            "unit": _dictionary(unit, self.units, pa.string()),
+            "unit": self._dictionary("unit", rows, piece, at, pa.string()),
             "recorded_time": _array(recorded, was_recorded, stamp),
-            "source": _dictionary(self.source.take(rows), _listed(self.sources), pa.string()),
-            "source_row": _array(self.source_row.take(rows), None, whole),
+            "source": self._dictionary("source", rows, piece, at, pa.string()),
+            "source_row": _array(source_row, None, whole),
         }
         return pa.table({name: columns[name] for name in EVENTS.schema()})
+
+    def _dictionary(self, name: str, rows: Numbers, piece: Numbers, at: Numbers, dtype: pa.DataType) -> pa.Array:
+        """Return texts as a dictionary of just the names in use, ascending, so that its bytes hang on the rows alone.
+
+        Args:
+            name: The column.
+            rows: Places of the rows.
+            piece: Their pieces.
+            at: Which of them are further rows.
+            dtype: Type of a text.
+        """
+        import pyarrow as pa
+
+        names, further = self.texts[name]
+        more = further[rows[at] - self.plain]
+        by_row = self.columns.varying.get(name)
+        held = self.columns.fixed[name] if by_row is None else by_row
+        # All plain rows count, whichever are asked for: those of a whole shard are all there.
+        in_use = held[:-1] if by_row is None else held[: self.plain]
+        counts = np.bincount(in_use if in_use.dtype.kind == "u" else in_use[in_use >= 0], minlength=len(names))
+        counts[more[more >= 0]] += 1
+        used = np.flatnonzero(counts)
+        if not len(used):
+            return pa.nulls(len(rows), pa.dictionary(pa.int32(), dtype))
+        listed = pl.Series(names.take(pa.array(used)))
+        if not listed.is_sorted():
+            order = listed.arg_sort().to_numpy()
+            used, listed = used[order], listed.gather(order)
+        # What has no name, -1, takes the last, and is null.
+        new = np.zeros(len(names) + 1, dtype=np.int32)
+        new[used] = np.arange(len(used), dtype=np.int32)
+        if by_row is None:
+            indices, known = new.take(held).take(piece), (held >= 0).take(piece)
+        else:
+            places = held.take(rows)
+            indices, known = new.take(places), places >= 0
+        indices[at], known[at] = new.take(more), more >= 0
+        return pa.DictionaryArray.from_arrays(_array(indices, known, pa.int32()), listed.to_arrow().cast(dtype))
 
 
 def _micros(moments: pl.Series) -> tuple[Numbers, Numbers]:
@@ -218,23 +295,3 @@ def _listed(names: Sequence[str]) -> pa.Array:
     import pyarrow as pa
 
     return pa.array(names, pa.string())
-
-
-def _dictionary(places: Numbers, names: pa.Array, dtype: pa.DataType) -> pa.Array:
-    """Return texts as a dictionary of just the names in use, ascending, so that its bytes hang on the rows alone."""
-    import pyarrow as pa
-
-    known = places >= 0
-    counts = np.bincount(places, minlength=len(names)) if known.all() else np.bincount(places + 1, minlength=len(names) + 1)[1:]
-    used = np.flatnonzero(counts)
-    if not len(used):
-        return pa.nulls(len(places), pa.dictionary(pa.int32(), dtype))
-    listed = pl.Series(names.take(pa.array(used)))
-    if not listed.is_sorted():
-        order = listed.arg_sort().to_numpy()
-        used, listed = used[order], listed.gather(order)
-    new = np.zeros(len(names), dtype=np.int32)
-    new[used] = np.arange(len(used), dtype=np.int32)
-    # What has no name takes the first, and is null.
-    indices = _array(new.take(places, mode="clip"), known, pa.int32())
-    return pa.DictionaryArray.from_arrays(indices, listed.to_arrow().cast(dtype))

@@ -20,7 +20,7 @@ import polars as pl
 
 from clinical import door, meds, omop, reading
 from clinical.door import ACCOUNT, Door
-from clinical.pieces import Numbers, PieceFile, empty_columns, write_pieces
+from clinical.pieces import PieceFile, ShardRows, read_shard, write_pieces
 from clinical.plain import Codebook, Persons, PlainRows, Source, codebook, plain_rows, used_concepts
 from clinical.shard import Piece, Rows
 from groundwork.files import atomic_folder
@@ -28,7 +28,6 @@ from groundwork.problems import UserError
 from groundwork.tables import EVENTS, QUARANTINE, write_parquet
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from distributed import Client
 
 ROWS_PER_BATCH = 1_000_000
@@ -291,13 +290,9 @@ def _run_shard(shared: _Shared, shard: int) -> dict[str, Any]:
     return {
         "events": len(order),
         "codes": pl.Series(table["code"].chunk(0).dictionary if len(order) else [], dtype=pl.String),
-        "by_source": _by_source(table["source"].chunk(0)) if len(order) else {},
+        "by_source": rows.by_source(order),
         "refuted": refuted.height,
     }
-
-
-def _by_source(source: pa.DictionaryArray) -> dict[str, int]:
-    return dict(zip(source.dictionary.to_pylist(), np.bincount(source.indices.to_numpy()).tolist(), strict=True))
 
 
 def _further_folder(work: Path, shard: int) -> Path:
@@ -305,15 +300,11 @@ def _further_folder(work: Path, shard: int) -> Path:
     return work / f"shard-{shard:06d}"
 
 
-def _plain_of(shared: _Shared, shard: int, room: int) -> tuple[list[Piece], dict[str, Numbers]]:
-    """Return where the plain rows of one shard come from, in the order of table and row, and their columns before `room` more."""
+def _plain_of(shared: _Shared, shard: int, room: int) -> tuple[list[Piece], ShardRows]:
+    """Return where the plain rows of one shard come from, in the order of table and row, and they before `room` more."""
     files = [file for file in _plain_files(shared.work) if file.rows(shard)]
-    columns = empty_columns(sum(file.rows(shard) for file in files) + room)
-    at = 0
-    for file in files:
-        file.read(shard, columns, at)
-        at += file.rows(shard)
-    return [Piece(f"{shared.centre}/{_FORMAT}/{file.table}", file.offset, file.rows(shard)) for file in files], columns
+    pieces = [Piece(f"{shared.centre}/{_FORMAT}/{file.table}", file.offset, file.rows(shard)) for file in files]
+    return pieces, read_shard(files, shard, room)
 
 
 @lru_cache(maxsize=1)
