@@ -14,10 +14,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from clinical.compare import difference_table
 from clinical.people import read_people
 from clinical.timeline import TimelineResult, TimelineTask, read_events
 from privacy.subjects import Subject, SubjectLookup
+from tests.clinical.compare import difference_table
 
 # Each side takes seconds to read.
 pytestmark = pytest.mark.slow

@@ -1,9 +1,9 @@
 """Radiomic features of one region: our engine beside PyRadiomics, MIRP, Z-Rad, nyxus and Pictologics, in one run.
 
-    python benchmarks/radiomics.py                       # ours and PyRadiomics, an ellipsoid of 1.0 million voxels
-    python benchmarks/radiomics.py --peers               # and the others
-    python benchmarks/radiomics.py --filters [--peers]   # with LoG 1, 2, 3 mm and eight wavelet bands (Pictologics has them too)
-    python benchmarks/radiomics.py --region tumour       # the IBSI lung tumour, 125,256 voxels of 0.98 x 0.98 x 3 mm
+    python benchmarks/radiomics_speed.py                       # ours and PyRadiomics, an ellipsoid of 1.0 million voxels
+    python benchmarks/radiomics_speed.py --peers               # and the others
+    python benchmarks/radiomics_speed.py --filters [--peers]   # with LoG 1, 2, 3 mm and eight wavelet bands (Pictologics has them too)
+    python benchmarks/radiomics_speed.py --region tumour       # the IBSI lung tumour, 125,256 voxels of 0.98 x 0.98 x 3 mm
 
 Peers run in an environment that `uv run --no-project --with` makes, or each in its own: `--python '/envs/{peer}/bin/python'`
 (or the variable UNIBASE_PEERS_PYTHON), where `{peer}` stands for mirp, z-rad, nyxus or pictologics and each has SimpleITK
@@ -32,8 +32,6 @@ from typing import Any
 import numpy as np
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-# This file is called like PyRadiomics' package: its folder must not be searched first.
-sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != CHECKOUT / "benchmarks"]
 UV = shutil.which("uv") or str(CHECKOUT / ".uv" / "bin" / "uv")
 CLASSES = ("firstorder", "glcm", "gldm", "glrlm", "glszm", "ngtdm", "shape")
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")} | {
