@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -12,9 +13,12 @@ from hypothesis import strategies as st
 
 from clinical.adrs import ADRS, response_events
 from clinical.endpoints import Endpoints, derive, derive_responses
+from clinical.lesions import measurements
 from clinical.recist import Lesion, Visit, recist
+from clinical.timeline import TimelineTask, read_events
 from groundwork.problems import UserError
 from groundwork.tables import EVENTS
+from privacy.subjects import Subject, SubjectLookup
 
 INDEX = date(2020, 1, 1)
 START = pl.DataFrame({"subject_id": [1], "time": [datetime(2020, 1, 1)]})
@@ -242,3 +246,30 @@ def test_the_timeline_gives_what_the_lesions_give(visits: list[list[int | None]]
     random.shuffle(rows)  # type: ignore[attr-defined]
     found = values(responses(timeline(*rows)), "OVR")
     assert found == [(30 * n, one.overall) for n, one in enumerate(recist(lesions, seen), start=1)]
+
+
+def test_lesions_come_from_omop_by_a_concept_of_the_centre_and_from_fhir_by_a_coding(tmp_path: Path) -> None:
+    files = {
+        "omop/person.csv": "person_id,gender_concept_id,year_of_birth\n1,8507,1950\n",
+        "omop/concept.csv": "concept_id,vocabulary_id,concept_code\n2000000001,LESION,TARGET//T1\n8588,UCUM,mm\n",
+        "omop/measurement.csv": "measurement_id,person_id,measurement_concept_id,measurement_date,value_as_number,unit_concept_id,"
+        "measurement_source_concept_id\n1,1,0,2020-01-01,30.5,8588,2000000001\n",
+        "fhir/Patient.ndjson": json.dumps({"resourceType": "Patient", "id": "1"}),
+        "fhir/Observation.ndjson": json.dumps(
+            {
+                "resourceType": "Observation",
+                "status": "final",
+                "subject": {"reference": "Patient/1"},
+                "effectiveDateTime": "2020-01-01",
+                "code": {"coding": [{"system": "https://centre.example/lesion", "code": "TARGET//T1"}]},
+                "valueQuantity": {"value": 3.05, "system": "http://unitsofmeasure.org", "code": "cm"},
+            }
+        ),
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    for source in ("omop", "fhir"):
+        lookup = SubjectLookup({("A", source, "1"): Subject(1, 0)})
+        found, _ = measurements(read_events(TimelineTask(source, tmp_path / source, "A", lookup)).events)
+        assert [(one.kind, one.lesion, one.size, one.day) for one in found[1]] == [("TARGET", "T1", 30.5, INDEX)]
