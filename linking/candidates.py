@@ -6,6 +6,7 @@ a dictionary; the few rows that share the deciding instant are told apart at the
 
 from __future__ import annotations
 
+import mmap
 from functools import lru_cache
 from typing import Any
 
@@ -19,9 +20,9 @@ NULL = np.int64(-(2**63))
 """A number that is missing."""
 
 _TEXTS = tuple(name for name, dtype in EVENTS.schema().items() if dtype == pl.String)
-_APART = ("subject_id", "numeric_value")
-_NUMBERS = tuple(name for name, dtype in EVENTS.schema().items() if dtype != pl.String and name not in _APART)
-
+_NUMBERS = ("time", "recorded_time", "source_row")
+_KEPT = ("subject_id", *(name for name in EVENTS.schema() if name in (*_NUMBERS, *_TEXTS, "numeric_value")))
+"""Columns of EVENTS that are kept. The bounds of a row's time are the keys it is chosen by; an end has had its say by then."""
 
 _KINDS: dict[str, type] = {
     **dict.fromkeys(("cell", "one", "two", *_NUMBERS), np.int64),
@@ -33,15 +34,17 @@ _KINDS: dict[str, type] = {
 class _Growing:
     """A column that rows are added to: one piece of memory, which goes back whole when the column is done with."""
 
-    def __init__(self, kind: type) -> None:
-        self._room: np.ndarray = np.empty(0, dtype=kind)
+    def __init__(self, kind: type, room: int) -> None:
+        self._kind = np.dtype(kind)
+        self._room = self._made(room)
         self._size = 0
 
     def extend(self, values: np.ndarray) -> None:
         """Add values at the end."""
         end = self._size + len(values)
         if end > len(self._room):
-            self._room.resize(max(2 * len(self._room), end, 1_024), refcheck=False)
+            old, self._room = self._room, self._made(max(2 * len(self._room), end))
+            self._room[: self._size] = old[: self._size]
         self._room[self._size : end] = values
         self._size = end
 
@@ -49,13 +52,25 @@ class _Growing:
         """Return the values; to be let go before more are added."""
         return self._room[: self._size]
 
+    def _made(self, room: int) -> np.ndarray:
+        """Return room in pages of its own: those not written to take no memory, and none stays behind in a heap."""
+        pages = mmap.mmap(-1, max(room, 1_024) * self._kind.itemsize, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        return np.frombuffer(pages, dtype=self._kind)
+
 
 class Candidates:
-    """Collects, batch by batch, the rows that were best for their subject and variable when they were read."""
+    """Collects, batch by batch, the rows that were best for their subject and variable when they were read.
+
+    Attributes:
+        best: The best keys so far, (2, chosen variables, subjects).
+    """
 
     def __init__(self, ids: np.ndarray, slot: np.ndarray) -> None:
         self._ids, self._slot = ids, slot
-        self._columns = {name: _Growing(kind) for name, kind in _KINDS.items()}
+        self.best = np.full((2, int(slot.max(initial=-1)) + 1, len(ids)), NULL)
+        # A row for every cell, and some more for those that are beaten later.
+        room = self.best.size // 2 * 9 // 8
+        self._columns = {name: _Growing(kind, room) for name, kind in _KINDS.items()}
         self._numbers: dict[str, dict[str | None, int]] = {name: {} for name in _TEXTS}
         # Columns that say something else than their first value or nothing; the others hold no memory.
         self._filled = {"numeric_value"}
@@ -105,26 +120,33 @@ class Candidates:
                 local[place] = known.setdefault(texts[place], len(known))
         return local[mine]
 
-    def choose(self, best: np.ndarray, variables: np.ndarray, upper: np.ndarray, first: list[bool]) -> pl.DataFrame:
-        """Return one row of EVENTS per cell, with `variable` and the subject's `upper`, sorted by variable and subject.
+    def choose(self, variables: np.ndarray, upper: np.ndarray, how: list[str]) -> pl.DataFrame:
+        """Return the row of every cell, sorted by variable and subject.
 
         Args:
-            best: Final keys, (2, chosen variables, subjects).
             variables: Per chosen variable in order of its slot, what stands in the column `variable`.
             upper: Upper bound of each subject, in microseconds.
-            first: Per chosen variable, whether the first of rows that tie is taken, else the last.
+            how: Per chosen variable: `latest`, `closest` or `first`. Of rows that tie `first` takes the first, the others the last.
+
+        Returns:
+            The columns of EVENTS but for bounds and end; `t_min` and `t_max`, the earliest and the latest instant that
+            the time can mean; `variable`, and the subject's `upper`.
         """
-        cell, one, two = (self._column(name) for name in ("cell", "one", "two"))
+        cell = self._column("cell")
         # What was best when its batch was read may have been beaten by a later one.
-        flat = best.reshape(2, -1)
+        one, two = (self._columns[name].values() for name in ("one", "two"))
+        flat = self.best.reshape(2, -1)
         kept = np.flatnonzero((one == flat[0][cell]) & (two == flat[1][cell]))
-        del one, two
-        kept = self._one_per_cell(kept, cell, flat.shape[1], first)
-        slot, at = np.divmod(cell[kept], max(len(self._ids), 1))
+        kept = self._one_per_cell(kept, cell, flat.shape[1], [name == "first" for name in how])
+        del self.best, flat, one, two
+        slot, at = (part.astype(np.int32) for part in np.divmod(cell[kept], max(len(self._ids), 1)))
         del cell
-        columns: list[pl.Series] = []
+        keys = self._column("one")[kept], self._column("two")[kept]
+        columns = [_instants(name, numbers) for name, numbers in zip(("t_min", "t_max"), _bounds(*keys, slot, how), strict=True)]
+        del keys
         same: list[pl.Expr] = []
-        for name, dtype in EVENTS.schema().items():
+        for name in _KEPT:
+            dtype = EVENTS.schema()[name]
             if name == "subject_id":
                 columns.append(pl.Series(name, self._ids[at], dtype=dtype))
             elif name in self._filled:
@@ -133,7 +155,7 @@ class Candidates:
                 # A column that says the same everywhere is held once.
                 same.append(pl.lit(next(iter(self._numbers.get(name, ())), None), dtype=dtype).alias(name))
         columns.append(pl.Series("variable", variables[slot], dtype=pl.Int32))
-        columns.append(pl.Series("upper", upper[at], dtype=pl.Int64).cast(TIMESTAMP))
+        columns.append(_instants("upper", upper[at]))
         return pl.DataFrame(columns).with_columns(same)
 
     def _column(self, name: str) -> np.ndarray:
@@ -167,6 +189,20 @@ class Candidates:
         if name == "numeric_value":
             return _or_null(pl.Series(name, numbers, dtype=pl.Float32), _is_missing(numbers))
         return _or_null(pl.Series(name, numbers, dtype=pl.Int64), numbers == NULL)
+
+
+def _bounds(one: np.ndarray, two: np.ndarray, slot: np.ndarray, how: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the earliest and the latest instant of rows from the keys they were chosen by, as `kernels` makes them."""
+    latest, first = (np.array([name == kind for name in how], dtype=bool)[slot] for kind in ("latest", "first"))
+    low, high = np.where(latest, two, one), np.where(latest, one, two)
+    # The number that stands for a missing one is its own negative.
+    for numbers in (low, high):
+        np.negative(numbers, out=numbers, where=first)
+    return low, high
+
+
+def _instants(name: str, numbers: np.ndarray) -> pl.Series:
+    return _or_null(pl.Series(name, numbers, dtype=pl.Int64), numbers == NULL).cast(TIMESTAMP)
 
 
 _MISSING = np.uint32(0x7FC0_0DED)

@@ -25,7 +25,7 @@ STATIC_PREDICTORS = ("GENDER//", "SEX//", "MEDS_BIRTH", "RACE//", "ETHNICITY//")
 NEVER_PREDICTORS = ("MEDS_DEATH",)
 """Codes that no variable ever uses, whatever concept holds them."""
 
-BATCH = 65_536
+BATCH = 32_768
 _TIMES = ("time", "time_min", "time_max", "recorded_time", "end_time")
 _DAY_US = 86_400_000_000
 
@@ -36,8 +36,8 @@ class Eligible:
 
     Attributes:
         rows: By variable that takes every row, the rows of EVENTS that may be used.
-        chosen: The row of EVENTS of every cell whose variable takes one row of a subject, with `variable` (its place
-            among the windows) and the subject's `upper`; sorted by variable and subject.
+        chosen: The row of every cell whose variable takes one row of a subject, as `Candidates.choose` gives it;
+            `variable` is its place among the windows.
         counts: By counted variable, the number of rows per index subject, in order of subject.
     """
 
@@ -83,7 +83,6 @@ def eligible_rows(
     slot = np.zeros(len(names), dtype=np.int64)
     slot[counted], slot[chosen] = np.arange(len(counted)), np.arange(len(chosen))
     counts = np.zeros((len(counted), len(ids)), dtype=np.int32)
-    best = np.full((2, len(chosen), len(ids)), kernels.NULL)
     window = list(windows.values())
     shape = (
         np.array([w.choose in ("count", "any") for w in window]),
@@ -108,7 +107,7 @@ def eligible_rows(
             pairs, keys = np.empty((3, room), dtype=np.int64), np.empty((2, room), dtype=np.int64)
         found = kernels.scan_batch(  # type: ignore[call-arg]
             integers(batch, "subject_id"), code, *(integers(batch, name) for name in _TIMES),
-            ids, lower, upper, codes.start, codes.variables, codes.static, kind, *shape, slot, counts, best, pairs, keys,
+            ids, lower, upper, codes.start, codes.variables, codes.static, kind, *shape, slot, counts, candidates.best, pairs, keys,
         )  # fmt: skip
         rows, variables, at = pairs[:, :found]
         whole = kind[variables] == kernels.EVERY
@@ -120,6 +119,8 @@ def eligible_rows(
             found_keys = keys[:, :found]
         if len(rows):
             candidates.add(batch, rows, variables, at, found_keys)
+        del batch, code
+    del pairs, keys
     table = (
         pl.concat(pieces, how="diagonal_relaxed")
         if pieces
@@ -128,7 +129,7 @@ def eligible_rows(
     pieces.clear()
     parts = table.partition_by("_variable", as_dict=True, include_key=False)
     result = Eligible(counts={names[number]: counts[position] for position, number in enumerate(counted)})
-    result.chosen = candidates.choose(best, chosen, upper, [window[number].choose == "first" for number in chosen])
+    result.chosen = candidates.choose(chosen, upper, [window[number].choose for number in chosen])
     for number, name in enumerate(names):
         if kind[number] == kernels.EVERY:
             result.rows[name] = parts.get((number,), table.clear().drop("_variable"))
@@ -218,12 +219,19 @@ def _batches(events: pl.DataFrame | pl.LazyFrame | Path | str, columns: tuple[st
             yield _complete(batch, wanted)
         return
     path = Path(events)
+    # Arrow's usual pool keeps several times what a batch needs. Not set back: another thread may be reading.
+    pa.set_memory_pool(pa.system_memory_pool())
     for file in sorted(path.rglob("*.parquet")) if path.is_dir() else [path]:
-        with pq.ParquetFile(file, read_dictionary=["code", "text_value", "unit", "source"], memory_map=True) as parquet:
+        dictionaries = ["code", "text_value", "unit", "source"]
+        with pq.ParquetFile(file, read_dictionary=dictionaries, memory_map=True) as parquet:
             empty = _empty_columns(parquet.metadata)
             have = [name for name in wanted if name in parquet.schema_arrow.names and name not in empty]
-            for batch in parquet.iter_batches(BATCH, columns=have, use_threads=False):
-                yield _complete(pa.record_batch(batch.columns, names=batch.schema.names), wanted)
+            decoded = parquet.iter_batches(BATCH, columns=have, use_threads=False)
+            # Nothing here holds on to a batch while the next one is decoded.
+            while (batch := next(decoded, None)) is not None:
+                made = [_complete(pa.record_batch(batch.columns, names=batch.schema.names), wanted)]
+                del batch
+                yield made.pop()
 
 
 def _empty_columns(metadata: Any) -> set[str]:

@@ -171,8 +171,7 @@ def _clinical(
 
 
 def _chosen_within_gap(chosen: pl.DataFrame, windows: list[ClinicalWindow]) -> pl.DataFrame:
-    """Return the chosen rows that are no further from the index than their variable's greatest gap, with `t_min`, `t_max`."""
-    chosen = chosen.with_columns(earliest().alias("t_min"), latest().alias("t_max"))
+    """Return the chosen rows that are no further from the index than their variable's greatest gap."""
     for number, window in enumerate(windows):
         if window.max_gap_days is not None:
             chosen = chosen.filter((pl.col("variable") != number) | within_gap(window))
