@@ -167,7 +167,8 @@ def simulate(
     imaging
         Write DICOM; without it thousands of persons take seconds.
     wrong_links
-        Share of the samples, 0 to 1, that the sample sheets give to another patient.
+        Share of the samples, 0 to 1, that the sample sheets give to another patient, and of the image series that bear
+        another patient's number.
     resume
         Leave an existing tree as it is.
     """

@@ -35,7 +35,7 @@ from simulation.seeds import source_uuid
 from simulation.study_file import CLINICAL_FOLDERS, centre_folder, write_study
 from simulation.tables import Row, TableFiles
 from simulation.truth import ASSOCIATIONS, Truth
-from simulation.wrong_links import exchange_patients
+from simulation.wrong_links import exchange_patients, exchange_series
 
 PEOPLE_COLUMNS = (
     "person_key", "system", "identifier", "ins", "birth_family_name", "used_family_name", "given_names", "birth_date", "sex",
@@ -322,7 +322,8 @@ def simulate(
         imaging: Whether to write DICOM; without it thousands of persons take seconds.
         centres: How many centres; formats OMOP, FHIR and OSIRIS-RWD take turns.
         genes: Genes of the count matrices.
-        wrong_links: Share of the samples that each centre's sheet gives to another patient (`truth/wrong_links.parquet`).
+        wrong_links: Share of the samples that each centre's sheet gives to another patient (`truth/wrong_links.parquet`),
+            and of the image series that bear another patient's number (`truth/wrong_series.parquet`).
 
     Raises:
         FileExistsError: If `out` holds files already.
@@ -368,6 +369,10 @@ def _plant_wrong_links(tree: Tree) -> None:
         generator = np.random.default_rng([tree.options.seed, 7, number])
         for link in exchange_patients(tree.centre(name).samples.sheet, person_of, tree.options.wrong_links, generator):
             tree.truth.add("wrong_links", centre=name, **link._asdict())
+        images = [row for row in tree.truth.rows["imaging"] if row["centre"] == name]
+        generator = np.random.default_rng([tree.options.seed, 8, number])
+        for series in exchange_series(tree.out, images, tree.options.wrong_links, generator):
+            tree.truth.add("wrong_series", centre=name, **series._asdict())
 
 
 def add_person(out: Path, seed: int | None = None) -> str:
