@@ -22,6 +22,7 @@ import numpy as np
 import polars as pl
 
 from clinical.door import sort_events
+from groundwork.arrow import to_arrow, to_numpy
 from groundwork.files import atomic_file, atomic_folder, write_json
 from groundwork.problems import UserError
 from groundwork.tables import EVENTS, write_parquet
@@ -154,9 +155,9 @@ def write_metadata(
     codes = sorted(codes)
     table = pa.table(
         {
-            "code": pa.array(codes, pa.string()),
-            "description": pa.array([texts.get(code) for code in codes], pa.string()),
-            "parent_codes": pa.array([_parents(code) for code in codes], pa.list_(pa.string())),
+            "code": to_arrow(codes, pa.string()),
+            "description": to_arrow([texts.get(code) for code in codes], pa.string()),
+            "parent_codes": to_arrow([_parents(code) for code in codes], pa.list_(pa.string())),
         }
     )
     with atomic_file(folder / "metadata" / "codes.parquet") as temporary:
@@ -189,7 +190,7 @@ def count_codes(folder: Path | str) -> pl.DataFrame:
     for number, shard in enumerate(shards, start=1):
         # Codes stay the numbers of their dictionaries: counting them needs no text.
         for group in pq.ParquetFile(shard, read_dictionary=["code"]).read(["code"], use_threads=False)["code"].chunks:
-            found = np.bincount(group.indices.to_numpy(), minlength=len(group.dictionary))
+            found = np.bincount(to_numpy(group.indices), minlength=len(group.dictionary))
             parts.append(pl.DataFrame({"code": pl.Series(group.dictionary, dtype=pl.String), "events": found}))
         if len(parts) >= _PARTS or number == len(shards):
             total = pl.concat([total, *parts]).group_by("code").agg(pl.col("events").sum())

@@ -20,6 +20,7 @@ import polars as pl
 from clinical import omop
 from clinical.pieces import Numbers
 from clinical.units import TARGET_UNIT, ucum
+from groundwork.arrow import to_arrow, to_numpy
 from groundwork.tables import TIMESTAMP
 
 if TYPE_CHECKING:
@@ -65,11 +66,9 @@ class Codebook:
         return {name: number for number, name in enumerate(self.names)}
 
     @cached_property
-    def listed(self) -> pa.Array:
-        """The names as Arrow has them."""
-        import pyarrow as pa
-
-        return pa.array(self.names, pa.string())
+    def listed(self) -> pl.Series:
+        """The names as a column."""
+        return pl.Series(self.names, dtype=pl.String)
 
 
 def codebook(used: Sequence[int], concepts: pl.DataFrame, prefixes: Sequence[str]) -> Codebook:
@@ -143,11 +142,11 @@ class Persons:
         import pyarrow.compute as pc
 
         if self._direct is not None and not numbers.null_count:
-            offset = numbers.to_numpy() - self.person_id[0]
+            offset = to_numpy(numbers) - self.person_id[0]
             if not len(offset) or (offset.min() >= 0 and offset.max() < len(self._direct)):
                 return self._direct.take(offset)
-        found = pc.index_in(numbers, value_set=_arrow(self.person_id), skip_nulls=True)
-        return np.asarray(pc.fill_null(found, _NOWHERE).to_numpy())
+        found = pc.index_in(numbers, value_set=to_arrow(pl.Series(self.person_id), numbers.type), skip_nulls=True)
+        return to_numpy(pc.fill_null(found, _NOWHERE))
 
 
 @dataclass(frozen=True)
@@ -337,7 +336,7 @@ def _through(source: Source, name: str, book: Codebook, table: Numbers) -> Numbe
     constant = source.constant(name)
     if constant is None:
         coded = _integers(source, name).dictionary_encode()
-        values = coded.dictionary.to_numpy(zero_copy_only=False)
+        values = to_numpy(coded.dictionary)
     else:
         coded, values = None, np.array([constant], dtype=np.int64)
     at = np.minimum(np.searchsorted(book.concept_id, values), max(len(book.concept_id) - 1, 0))
@@ -349,8 +348,8 @@ def _through(source: Source, name: str, book: Codebook, table: Numbers) -> Numbe
         return np.full(source.rows, said[0], dtype=np.int32)
     if coded.null_count:
         said = np.append(said, np.int32(_NOWHERE))
-        return said.take(coded.indices.fill_null(len(said) - 1).to_numpy())
-    return said.take(coded.indices.to_numpy())
+        return said.take(to_numpy(coded.indices.fill_null(len(said) - 1)))
+    return said.take(to_numpy(coded.indices))
 
 
 def _code(source: Source, rule: omop.EventTable, book: Codebook) -> Numbers:
@@ -396,7 +395,7 @@ def _values(source: Source, book: Codebook, code: Numbers) -> tuple[dict[str, Nu
         has_number = _valid(column)
         numbers = column.fill_null(0) if column.null_count else column
         with np.errstate(over="ignore"):
-            out["number"] = numbers.to_numpy().astype(np.float64, copy=False).astype(np.float32)
+            out["number"] = to_numpy(numbers).astype(np.float64, copy=False).astype(np.float32)
         out["has_number"] = has_number
     answer = _through(source, "value_as_concept_id", book, book.answer)
     if answer is not None:
@@ -426,10 +425,4 @@ def _values(source: Source, book: Codebook, code: Numbers) -> tuple[dict[str, Nu
 
 
 def _valid(column: pa.Array) -> Numbers:
-    return np.asarray(column.is_valid().to_numpy(zero_copy_only=False)) if column.null_count else np.ones(len(column), dtype=bool)
-
-
-def _arrow(values: Numbers) -> pa.Array:
-    import pyarrow as pa
-
-    return pa.array(values)
+    return to_numpy(column.is_valid()) if column.null_count else np.ones(len(column), dtype=bool)

@@ -18,6 +18,7 @@ from clinical.door import sort_events
 from clinical.pieces import SECOND, Numbers, ShardRows, whole_seconds
 from clinical.plain import DAY, HAS_END, HAS_NUMBER, Codebook, is_day
 from clinical.plausibility import GRACE, refuted_deaths
+from groundwork.arrow import to_arrow
 from groundwork.tables import EVENTS
 
 if TYPE_CHECKING:
@@ -76,12 +77,12 @@ class Rows:
         codes, code = _places(further["code"], book.names, book.place)
         answers, text = _places(further["text_value"], codes, book.place)
         units, unit = _places(further["unit"], book.units, {})
-        names = book.listed if len(answers) == len(book.names) else _listed(answers)
+        names = book.listed if len(answers) == len(book.names) else _column(answers)
         self.texts = {
             "code": (names, code),
             "text": (names, text),
-            "unit": (_listed(units), unit),
-            "source": (_listed(self.sources), _places(further["source"], self.sources, {})[1]),
+            "unit": (_column(units), unit),
+            "source": (_column(self.sources), _places(further["source"], self.sources, {})[1]),
         }
         self.time[self.plain :], self.timed = _micros(further["time"])
         self.rank[self.plain :] = np.searchsorted(subjects, further["subject_id"].to_numpy())
@@ -237,7 +238,7 @@ class Rows:
         used = np.flatnonzero(counts)
         if not len(used):
             return pa.nulls(len(rows), pa.dictionary(pa.int32(), dtype))
-        listed = pl.Series(names.take(pa.array(used)))
+        listed = names.gather(used)
         if not listed.is_sorted():
             order = listed.arg_sort().to_numpy()
             used, listed = used[order], listed.gather(order)
@@ -250,7 +251,7 @@ class Rows:
             places = held.take(rows)
             indices, known = new.take(places), places >= 0
         indices[at], known[at] = new.take(more), more >= 0
-        return pa.DictionaryArray.from_arrays(_array(indices, known, pa.int32()), listed.to_arrow().cast(dtype))
+        return pa.DictionaryArray.from_arrays(_array(indices, known, pa.int32()), to_arrow(listed, dtype))
 
 
 def _micros(moments: pl.Series) -> tuple[Numbers, Numbers]:
@@ -291,7 +292,5 @@ def _array(values: Numbers, known: Numbers | None, dtype: pa.DataType) -> pa.Arr
     return pa.Array.from_buffers(dtype, len(values), [bitmap, pa.py_buffer(values)], null_count=nulls)
 
 
-def _listed(names: Sequence[str]) -> pa.Array:
-    import pyarrow as pa
-
-    return pa.array(names, pa.string())
+def _column(names: Sequence[str]) -> pl.Series:
+    return pl.Series(names, dtype=pl.String)

@@ -1,0 +1,26 @@
+"""Numbers and texts from and to Arrow by way of Polars.
+
+Arrow's own converters (`Array.to_numpy`, `pa.array`) first import pandas, which takes a third of a second of every process
+that needs it for nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def to_numpy(array: pa.Array) -> np.ndarray[Any, np.dtype[Any]]:
+    """Return an array without nulls as numpy has it; numbers are not copied."""
+    return pl.Series(array).to_numpy()
+
+
+def to_arrow(values: pl.Series | Iterable[Any], dtype: pa.DataType) -> pa.Array:
+    """Return values as an Arrow array of a type."""
+    return pl.Series(values).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(dtype)
