@@ -407,6 +407,7 @@ def reidentify(
     reason: Literal["care", "rights", "correction", "check"],
     key_file: Path | None = None,
     source: Path | None = None,
+    subjects: Path | None = None,
 ) -> None:
     """Show the custodian the person, and the source files, behind pseudonyms; each use is in the audit log of the vault.
 
@@ -425,13 +426,15 @@ def reidentify(
         The secret key, where no study file names it.
     source
         Folder of the source DICOM, where no study file names it.
+    subjects
+        Of two custodians: what the study custodian revealed (unibase custodian reveal).
     """
     from flows.reidentify import reidentify as go_back
     from flows.reidentify import vault_of_folder, vault_of_study
 
     if not pseudonyms:
         raise UserError("Name at least one subject_id or UID: unibase reidentify study.yaml SUBJECT_ID --reason care")
-    found = vault_of_folder(vault, key_file, source) if vault.is_dir() else vault_of_study(vault)
+    found = vault_of_folder(vault, key_file, source) if vault.is_dir() else vault_of_study(vault, subjects)
     print(go_back(found, pseudonyms, reason))
 
 

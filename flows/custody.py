@@ -6,10 +6,12 @@ Everything here reads and writes in the vault. What is returned to the screen ho
 from __future__ import annotations
 
 import getpass
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
+from flows.reidentify import Reason
 from flows.study import Study, read_study
 from groundwork.files import write_text
 from groundwork.problems import UserError
@@ -80,9 +82,15 @@ def rotate(study_file: Path, key_file: Path) -> str:
     """Make a new key and write, in the vault, which pseudonym becomes which; links are not touched.
 
     Raises:
-        UserError: If the key file exists.
+        UserError: If the key file exists, or the pseudonyms do not hang on the study's key.
     """
     study = _with_ledger(study_file)
+    if study.custodians:
+        raise UserError(
+            "This study has two custodians, on whose keys its pseudonyms hang. For new ones the study custodian makes a new key, and "
+            "subjects anew from the same tokens: unibase key new FILE, unibase custodian subjects TOKENS OUT --key-file FILE. "
+            "The column token of the old file and of the new one says which pseudonym became which."
+        )
     old, new = study.read_key(), new_key()
     write_key_file(new, key_file)
     names = sorted(set(identity.persons(study.work.identity)["person"]))
@@ -118,6 +126,28 @@ def subjects(token_file: Path, key_file: Path, out: Path, max_shift_days: int) -
     found = custodians.subjects_of_tokens(custodians.read_token_list(token_file), read_key_file(key_file), max_shift_days)
     custodians.write_subjects(found, out)
     return f"{out}: pseudonyms of {len(found)} persons, for staging: `custodians: subjects` in the study file."
+
+
+def reveal(subject_file: Path, out: Path, pseudonyms: Sequence[int], reason: Reason) -> str:
+    """Study custodian: write token, pseudonym and shift of single pseudonyms; the audit log beside the file says so first.
+
+    Raises:
+        UserError: If a pseudonym is not in the file, or none is named.
+    """
+    found = custodians.only(custodians.read_subjects(subject_file), pseudonyms)
+    missing = len(set(pseudonyms)) - len(found)
+    if missing or not pseudonyms:
+        raise UserError(
+            f"{missing} of these are no pseudonyms of {subject_file}. Copy them from the release."
+            if missing
+            else "Name at least one subject_id: unibase custodian reveal SUBJECTS OUT SUBJECT_ID --reason care"
+        )
+    log = AuditLog(subject_file.parent / "custodian.audit.jsonl")
+    log.append(getpass.getuser(), "custodian-reveal", len(found), {"reason": reason, "pseudonyms": sorted(map(str, pseudonyms))})
+    custodians.write_subjects(found, out)
+    return (
+        f"{out}: {len(found)} of the pseudonyms, for the identity custodian: unibase reidentify STUDY PSEUDONYM --subjects {out}"
+    )
 
 
 def _with_ledger(study_file: Path) -> Study:

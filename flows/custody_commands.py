@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from cyclopts import App
 
@@ -102,3 +103,28 @@ def custodian_subjects(tokens: Path, out: Path, *, key_file: Path, max_shift_day
     from flows.custody import subjects
 
     print(subjects(tokens, key_file, out, max_shift_days))
+
+
+@custodian_app.command(name="reveal")
+def custodian_reveal(
+    subjects: Path, out: Path, *pseudonyms: int, reason: Literal["care", "rights", "correction", "check"]
+) -> None:
+    """Study custodian: give the identity custodian the tokens of single pseudonyms, to find the persons; audited.
+
+    Example: `unibase custodian reveal subjects.csv one.csv 355940857260635191 --reason care`
+
+    Parameters
+    ----------
+    subjects
+        The study custodian's own file of all.
+    out
+        File for the identity custodian: `unibase reidentify study.yaml PSEUDONYM --reason care --subjects FILE`.
+    pseudonyms
+        Values of subject_id.
+    reason
+        care: a finding concerns their care. rights: they use a right. correction: a source is to be corrected.
+        check: a check of the pipeline.
+    """
+    from flows.custody import reveal
+
+    print(reveal(subjects, out, pseudonyms, reason))

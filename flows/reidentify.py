@@ -19,8 +19,11 @@ from groundwork.problems import UserError
 from groundwork.work import WorkLedger
 from imaging.source_uids import source_uids
 from privacy.audit import AuditLog
+from privacy.custodians import read_subjects, read_tokens, revealed
+from privacy.identity import open_lookup
 from privacy.keys import Key, read_key_file
 from privacy.reidentification import Person, person_of
+from privacy.subjects import SubjectLookup
 
 Reason = Literal["care", "rights", "correction", "check"]
 """Why a person is re-identified: a finding that concerns their care, a right they use (access, objection), a source that is
@@ -33,23 +36,41 @@ _LEVELS = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
 
 @dataclass(frozen=True)
 class Vault:
-    """What the way back needs: the key, the ledgers, and where the source files are, by stage of the work ledger."""
+    """What the way back needs: the key, the ledgers, where the source files are, by stage of the work ledger, and of two
+    custodians the tokens of the one and the answer of the other."""
 
     folder: Path
     key: Key
     sources: Mapping[str, Path]
+    custodians: tuple[Path, Path] | None = None
 
     @property
     def audit(self) -> AuditLog:
         """The audit log of the vault."""
         return AuditLog(self.folder / "audit.jsonl")
 
+    def lookup(self) -> SubjectLookup:
+        """The way from identifiers to pseudonyms; of two custodians, of those persons whom the study custodian revealed."""
+        if self.custodians is None:
+            return open_lookup(self.folder / "identity", self.key)
+        tokens, subjects = self.custodians
+        return revealed(self.folder / "identity", read_tokens(tokens), read_subjects(subjects))
 
-def vault_of_study(file: Path) -> Vault:
-    """Return the vault of a study; raises UserError where the key cannot be read."""
+
+def vault_of_study(file: Path, subjects: Path | None = None) -> Vault:
+    """Return the vault of a study; raises UserError where the key cannot be read.
+
+    Args:
+        file: The study file.
+        subjects: What the study custodian revealed, where the study's own `custodians: subjects` is not there any more.
+    """
     study: Study = read_study(file)
     sources = {f"deidentify-{name}": study.path(centre.dicom) for name, centre in study.centres.items() if centre.dicom}
-    return Vault(study.work.vault, study.read_key(), sources)
+    shared = study.custodians
+    if subjects and not shared:
+        raise UserError(f"{file} has no custodians: its pseudonyms hang on its key alone. Leave --subjects out.")
+    custodians = (study.path(shared.tokens), subjects or study.path(shared.subjects)) if shared else None
+    return Vault(study.work.vault, study.read_key(), sources, custodians)
 
 
 def vault_of_folder(folder: Path, key_file: Path | None, source: Path | None) -> Vault:
@@ -78,7 +99,8 @@ def reidentify(vault: Vault, asked: Sequence[str], reason: Reason) -> str:
             raise UserError(f"Number {place} is neither a subject_id nor a UID that begins with 2.25. Copy it from the release.")
     files = _find_files(vault, {one for one in asked if _UID.fullmatch(one)})
     subjects = {one: int(one) if _SUBJECT.fullmatch(one) else files[one].subject_id if one in files else 0 for one in asked}
-    persons = {number: person_of(vault.folder / "identity", vault.key, number) for number in set(subjects.values()) if number}
+    lookup = vault.lookup()
+    persons = {number: person_of(vault.folder / "identity", lookup, number) for number in set(subjects.values()) if number}
     known = [one for one in asked if persons.get(subjects[one])]
     vault.audit.append(
         getpass.getuser(),
@@ -90,7 +112,8 @@ def reidentify(vault: Vault, asked: Sequence[str], reason: Reason) -> str:
     lines: list[str] = []
     for one in asked:
         if one not in known:
-            lines.append(f"{one}: not found under the key {vault.key.fingerprint}.{_advice(vault, one)}")
+            where = "among those revealed" if vault.custodians else f"under the key {vault.key.fingerprint}"
+            lines.append(f"{one}: not found {where}.{_advice(vault, one)}")
         elif one in files:
             lines += files[one].lines(one)
     for number in dict.fromkeys(subjects[one] for one in known):
@@ -103,6 +126,8 @@ def reidentify(vault: Vault, asked: Sequence[str], reason: Reason) -> str:
 def _advice(vault: Vault, one: str) -> str:
     if _UID.fullmatch(one) and not vault.sources:
         return " To search the source files name their folder: --source FOLDER"
+    if vault.custodians:
+        return " The study custodian reveals one: unibase custodian reveal"
     return " It is of another study, or its person became another one."
 
 

@@ -12,7 +12,7 @@ identity custodian the person.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -59,14 +59,26 @@ def assemble(
     missing = set(tokens.values()) - set(subjects)
     if missing:
         raise UserError(f"{len(missing)} persons have no pseudonym yet. Send the new tokens to the study custodian.")
-    rows = people.select("centre", "person_key", "system", "identifier").iter_rows()
-    return SubjectLookup({(c, system, identifier): subjects[tokens[(c, key)]] for c, key, system, identifier in rows})
+    return _lookup(people, tokens, subjects)
 
 
-def re_identify(subject_id: int, subjects: Mapping[str, Subject], tokens: Mapping[tuple[str, str], str]) -> list[tuple[str, str]]:
-    """Both together: return the records behind a pseudonym. Each use belongs in the audit log."""
-    found = [token for token, subject in subjects.items() if subject.subject_id == subject_id]
-    return sorted(record for record, token in tokens.items() if token in found)
+def revealed(folder: Path | str, tokens: Mapping[tuple[str, str], str], subjects: Mapping[str, Subject]) -> SubjectLookup:
+    """Both together, on the way back: return the lookup of those persons alone whom the study custodian gave, perhaps one."""
+    return _lookup(identity.ledger_people(folder).filter(~identity.is_same_as()), tokens, subjects)
+
+
+def only(subjects: Mapping[str, Subject], asked: Collection[int]) -> dict[str, Subject]:
+    """Study custodian: return token, pseudonym and shift of the pseudonyms asked for; those it does not have are left out."""
+    return {token: subject for token, subject in subjects.items() if subject.subject_id in asked}
+
+
+def _lookup(people: pl.DataFrame, tokens: Mapping[tuple[str, str], str], subjects: Mapping[str, Subject]) -> SubjectLookup:
+    found = {}
+    for centre, person_key, system, identifier in people.select("centre", "person_key", "system", "identifier").iter_rows():
+        subject = subjects.get(tokens.get((centre, person_key), ""))
+        if subject is not None:
+            found[centre, system, identifier] = subject
+    return SubjectLookup(found)
 
 
 def read_tokens(path: Path) -> dict[tuple[str, str], str]:

@@ -1,4 +1,4 @@
-"""The way back, for the custodian who holds the key and the vault: from a pseudonym to the person. Nobody else can take it.
+"""The way back, for who holds the vault and the key, or the answers of two custodians: from a pseudonym to the person.
 
 A pseudonym is a keyed hash: it is not undone, it is computed anew for everyone the ledger knows and compared.
 """
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import polars as pl
 
 from privacy import identity
-from privacy.keys import Key
+from privacy.subjects import SubjectLookup
 
 
 class Person(NamedTuple):
@@ -26,18 +26,17 @@ class Person(NamedTuple):
     records: pl.DataFrame
 
 
-def person_of(folder: Path | str, key: Key, subject_id: int) -> Person | None:
-    """Return the person behind `subject_id`, or None when nobody in the ledger has this pseudonym under this key.
+def person_of(folder: Path | str, lookup: SubjectLookup, subject_id: int) -> Person | None:
+    """Return the person behind `subject_id`, or None when the lookup gives nobody this pseudonym.
 
     Args:
         folder: The identity ledger.
-        key: The study's key.
+        lookup: The way from identifiers to pseudonyms: of the study's key (`identity.open_lookup`), or of two custodians.
         subject_id: The pseudonym.
 
     Raises:
         UserError: If there is no ledger, or it was changed by hand.
     """
-    lookup = identity.open_lookup(folder, key)
     mine = {where: subject for where, subject in lookup.by_identifier.items() if subject.subject_id == subject_id}
     if not mine:
         return None

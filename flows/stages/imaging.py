@@ -34,13 +34,15 @@ class _Door:
     key: Key
     lookup: SubjectLookup
     index: dict[int, IndexEvent]
+    shifts: dict[int, int]
 
 
 def _deidentify(door: _Door, source: Path) -> dict[str, Any]:
     task = DeidentifyTask(source, door.destination, door.centre, door.options, door.key, door.lookup, door.index)
     result = deidentify_to(task)
-    # What the copy says of the index event: when the subject's changes, this file is written again, and no other.
-    return {**result, "index": _said(door.index.get(result["subject_id"]))}
+    # What the copy says of the index event, and how far its dates moved: when the subject's change, this file is written again.
+    number = result["subject_id"]
+    return {**result, "index": _said(door.index.get(number)), "shift_days": door.shifts[number]}
 
 
 def _said(event: IndexEvent | None) -> str:
@@ -66,11 +68,11 @@ def deidentify_centre(run: Run, name: str) -> list[Outcome]:
             units.append(Unit(path.relative_to(root).as_posix(), f"{status.st_size}-{status.st_mtime_ns}", path))
     destination = dicom_folder(run)
     mine = {k: v for k, v in run.lookup.by_identifier.items() if k[0] == name}
-    subjects = {subject.subject_id for subject in mine.values()}
+    shifts = {subject.subject_id: subject.shift_days for subject in mine.values()}
     options = DeidentifyOptions(**run.study.deidentification.model_dump(include=set(DeidentifyOptions.model_fields)))
     events = index_of_subjects(run) if units else {}
-    index = {subject: event for subject, event in events.items() if subject in subjects}
-    door = _Door(destination, name, options, run.key, SubjectLookup(mine), index)
+    index = {subject: event for subject, event in events.items() if subject in shifts}
+    door = _Door(destination, name, options, run.key, SubjectLookup(mine), index, shifts)
     outcomes = run.units(
         stage,
         _deidentify,
@@ -80,7 +82,7 @@ def deidentify_centre(run: Run, name: str) -> list[Outcome]:
         code=("imaging.deidentify",),
         batch_size=BATCH,
         still_there=lambda result: (
-            result["subject_id"] in subjects
+            result.get("shift_days") == shifts.get(result["subject_id"], 0)
             and result["index"] == _said(index.get(result["subject_id"]))
             and (destination / result["path"]).exists()
         ),

@@ -17,6 +17,7 @@ from flows.stages.code import code_digest
 from flows.study import Study
 from groundwork.cluster import dask_client
 from groundwork.files import digest_of, sha256_file, sha256_folder
+from groundwork.problems import UserError
 from groundwork.tables import QUARANTINE
 from groundwork.work import Outcome, Progress, Unit, WorkLedger, run_units
 from privacy.custodians import assemble, read_subjects, read_tokens
@@ -63,7 +64,14 @@ class Run:
         if shared is None:
             return open_lookup(self.study.work.identity, self.key, revision=revision)
         tokens, subjects = self.study.path(shared.tokens), self.study.path(shared.subjects)
-        return assemble(self.study.work.identity, read_tokens(tokens), read_subjects(subjects), revision=revision)
+        answers = read_subjects(subjects)
+        most = self.study.deidentification.max_shift_days
+        if any(not 1 <= -answer.shift_days <= most for answer in answers.values()):
+            raise UserError(
+                f"{subjects} moves dates by other than 1 to {most} days, which is what the study file says. Have the study custodian "
+                f"make it again: unibase custodian subjects TOKENS OUT --key-file FILE --max-shift-days {most}"
+            )
+        return assemble(self.study.work.identity, read_tokens(tokens), answers, revision=revision)
 
     @property
     def ledger_revision(self) -> int:

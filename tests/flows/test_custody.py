@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import polars as pl
+import pydicom
 import pytest
 
 from flows import custody
+from flows.reidentify import vault_of_study
+from flows.stages.pipeline import run_stage, stage
 from flows.stages.run import open_run
 from flows.study import read_study
 from groundwork.problems import UserError
+from privacy.audit import AuditLog
 from privacy.keys import new_key, read_key_file, write_key_file
 from privacy.subjects import SubjectLookup
 from tests.flows.demo import unibase
+from tests.flows.small_study import STUDIES, write_study
 
 STUDY = """\
 study: trial
@@ -147,3 +153,78 @@ def test_a_custodian_goes_the_whole_way_from_the_command_line(study: Path, tmp_p
     answer = tmp_path / "subjects.csv"
     assert "pseudonyms of 3 persons" in said("custodian", "subjects", sent, answer, "--key-file", study.parent / "vault.key")
     assert "no column `token`" in said("custodian", "subjects", links, answer, "--key-file", key, code=1)
+
+
+def test_an_image_follows_the_study_custodians_shift(tmp_path: Path) -> None:
+    home = write_study(tmp_path)
+    file = home / "study.yaml"
+    people(file)
+    for name in ("first.key", "second.key"):
+        write_key_file(new_key(), tmp_path / name)
+    custody.tokens(file, tmp_path / "first.key", tmp_path / "sent.csv")
+    file.write_text(file.read_text() + "custodians: {tokens: work/vault/tokens.csv, subjects: subjects.csv}\n")
+    seen = []
+    # The same key gives the same pseudonyms; only the shifts differ.
+    for most in (1826, 300):
+        custody.subjects(tmp_path / "sent.csv", tmp_path / "second.key", tmp_path / "subjects.csv", most)
+        with open_run(read_study(file), local=True) as run:
+            for name in ("clinical", "deidentify"):
+                run_stage(run, stage(name))
+            shifts = {subject.subject_id: subject.shift_days for subject in run.lookup.by_identifier.values()}
+        seen.append(shifts)
+        for copy in map(pydicom.dcmread, (home / "work" / "staging").rglob("*.dcm")):
+            true = datetime.strptime(str(copy.StudyDate), "%Y%m%d") - timedelta(days=shifts[int(str(copy.PatientID))])
+            assert f"{true:%Y%m%d}" in {day for days in STUDIES.values() for day in days}
+    assert seen[0].keys() == seen[1].keys() and seen[0] != seen[1]
+    custody.subjects(tmp_path / "sent.csv", tmp_path / "second.key", tmp_path / "subjects.csv", 5_000)
+    with pytest.raises(UserError, match="other than 1 to 1826 days"):
+        lookup(file)
+
+
+def test_both_custodians_together_go_back_to_one_person(study: Path, tmp_path: Path) -> None:
+    for name in ("first.key", "second.key"):
+        write_key_file(new_key(), tmp_path / name)
+    sent, kept, one = tmp_path / "sent.csv", tmp_path / "kept.csv", tmp_path / "one.csv"
+    custody.tokens(study, tmp_path / "first.key", sent)
+    custody.subjects(sent, tmp_path / "second.key", kept, 1826)
+    study.write_text(STUDY + "custodians: {tokens: work/vault/tokens.csv, subjects: kept.csv}\n", encoding="utf-8")
+    asked = str(subject(study, "A", "A2"))
+    other = str(subject(study, "B", "B2"))
+    ended = unibase("custodian", "reveal", kept, one, asked, "--reason", "care")
+    assert ended.returncode == 0, ended.stderr
+    assert AuditLog(tmp_path / "custodian.audit.jsonl").entries()[-1]["details"] == {"reason": "care", "pseudonyms": [asked]}
+    # After staging the study custodian's answer is taken away: alone nobody goes back.
+    kept.unlink()
+    ended = unibase("reidentify", study, asked, "--reason", "care")
+    assert ended.returncode == 1 and "No file of a custodian" in ended.stderr
+    ended = unibase("reidentify", study, asked, other, "--reason", "care", "--subjects", one)
+    assert ended.returncode == 0, ended.stderr
+    assert "A: ipp A2, Durand Paul" in ended.stdout
+    assert f"{other}: not found among those revealed." in ended.stdout and "Nguyen" not in ended.stdout
+    with pytest.raises(UserError, match="no pseudonyms of"):
+        custody.reveal(one, tmp_path / "two.csv", [int(other)], "care")
+    with pytest.raises(UserError, match="Name at least one"):
+        custody.reveal(one, tmp_path / "two.csv", [], "care")
+    with pytest.raises(UserError, match="two custodians, on whose keys"):
+        custody.rotate(study, tmp_path / "new.key")
+    study.write_text(STUDY, encoding="utf-8")
+    with pytest.raises(UserError, match="has no custodians"):
+        vault_of_study(study, one)
+
+
+def test_a_new_second_key_changes_every_pseudonym_and_no_link(study: Path, tmp_path: Path) -> None:
+    links = tmp_path / "links.csv"
+    links.write_text("left_centre,left_key,right_centre,right_key,relation\nA,A1,B,B1,same\n", encoding="utf-8")
+    custody.decide(study, links)
+    found = []
+    for name in ("first.key", "second.key", "third.key"):
+        write_key_file(new_key(), tmp_path / name)
+    custody.tokens(study, tmp_path / "first.key", tmp_path / "sent.csv")
+    study.write_text(STUDY + "custodians: {tokens: work/vault/tokens.csv, subjects: subjects.csv}\n", encoding="utf-8")
+    for name in ("second.key", "third.key"):
+        custody.subjects(tmp_path / "sent.csv", tmp_path / name, tmp_path / "subjects.csv", 1826)
+        found.append({where: one.subject_id for where, one in lookup(study).by_identifier.items()})
+    old, new = found
+    assert not set(old.values()) & set(new.values())
+    assert len(set(zip(old.values(), new.values(), strict=True))) == len(set(old.values())) == 3
+    assert old["A", "ipp", "A1"] == old["B", "ipp", "B1"] and new["A", "ipp", "A1"] == new["B", "ipp", "B1"]
