@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import zipfile
 from pathlib import Path
@@ -10,11 +11,13 @@ import polars as pl
 import pytest
 
 from flows import encoded
+from flows.cli import app
 from flows.demo import write_demo
 from groundwork.problems import UserError
 from privacy import identity
 from privacy.keys import new_key, write_key_file
 from privacy.leak_scan import Needle, scan
+from tests.conftest import CHECKOUT
 from tests.flows.demo import unibase
 from tests.flows.test_custody import people
 
@@ -31,6 +34,7 @@ centres:
   A: {people: A.keys/people.csv}
   B: {people: B.keys/people.csv}
   C: {people: C.keys/people.csv}
+links: answer/links.csv
 index: {concept: treatment_start}
 """
 CLEAR = """\
@@ -64,29 +68,35 @@ def groups(ledger: Path) -> set[frozenset[tuple[str, str]]]:
     }
 
 
+def steps_of_the_page() -> list[list[str]]:
+    """The commands of docs/privacy.md after the simulation, as words."""
+    section = (CHECKOUT / "docs/privacy.md").read_text(encoding="utf-8").partition("### Without clear text")[2]
+    block = section.partition("```console\n")[2].partition("```")[0]
+    lines = [shlex.split(line, comments=True) for line in block.splitlines()]
+    return [words[1:] for words in lines if words[:1] == ["unibase"] and words[1] != "simulate"]
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Simulated hospitals whose centres have encoded their people, and the study's answer."""
+    """Simulated hospitals, over which all was done that the page says."""
     home = tmp_path_factory.mktemp("encoded") / "home"
     write_demo(home, persons=150, seed=7, centres=3, broken=False, imaging=False)
-    write_key_file(new_key(), home / "linkage.key")
-    for centre in "AC":
-        source = home / CENTRES[centre][0]
-        encoded.encode(source, home / f"{centre}.encoded", centre, home / "linkage.key", "people")
-        encoded.keys(source, home / f"{centre}.keys", centre, home / "linkage.key", "people")
-    options = ["--centre", "B", "--key-file", home / "linkage.key", "--from", "fhir"]
-    assert "records of B" in said("encoded", "people", home / CENTRES["B"][0], home / "B.encoded", *options)
-    assert "no name, date, sex or place" in said("encoded", "keys", home / CENTRES["B"][0], home / "B.keys", *options)
-    assert "links between records of 3 centres" in said(
-        "encoded", "link", *(home / f"{centre}.encoded" for centre in CENTRES), home / "links"
-    )
-    keys = [home / f"{centre}.keys" for centre in CENTRES]
-    assert "for `links` in the study file" in said("encoded", "answer", home / "links", *keys, home / "answer")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home)
+        for words in steps_of_the_page():
+            app(words, result_action="return_value")
     return home
 
 
+def test_the_page_shows_every_command_of_the_exchange() -> None:
+    assert {(words[0], words[1]) for words in steps_of_the_page()} == {
+        ("key", "new"),
+        *(("encoded", step) for step in ("people", "keys", "link", "answer")),
+    }
+
+
 def test_the_study_holds_the_persons_that_clear_text_gives(home: Path) -> None:
-    (home / "trial.yaml").write_text(STUDY + "links: answer/links.csv\n")
+    (home / "trial.yaml").write_text(STUDY)
     (home / "clear.yaml").write_text(CLEAR)
     people(home / "trial.yaml")
     people(home / "clear.yaml")
