@@ -8,7 +8,7 @@ concordance after Lin 1989; within-subject deviation and repeatability coefficie
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
@@ -224,12 +224,3 @@ def one_of_a_kind(frame: pl.DataFrame) -> None:
     for column in ("engine", "mode", "settings_digest"):
         if column in frame.columns and frame[column].n_unique() > 1:
             raise UserError(f"Rows of different {column} cannot be compared. Keep one of them, or extract again.")
-
-
-def drop_unstable(table: pl.DataFrame, least: float = 0.75, column: str = "icc_2_1_low") -> Mapping[str, list[str]]:
-    """Return, per image type, the features whose agreement reaches `least`; features without a value do not.
-
-    The default asks that the lower confidence limit of ICC(2,1) is at least 0.75 (good reliability, Koo and Li 2016).
-    """
-    kept = table.filter(pl.col(column) >= least)
-    return {str(name[0]): part["feature"].to_list() for name, part in kept.group_by("image_type", maintain_order=True)}

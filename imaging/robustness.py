@@ -130,11 +130,6 @@ def _copied(
     return copy, replace(drawn, array=array)
 
 
-def perturb_unit(_: object, unit: RobustnessTask) -> dict[str, Any]:
-    """Run `extract_perturbed` as a unit of `groundwork.work.run_units`."""
-    return extract_perturbed(unit)
-
-
 def robustness_table(perturbed: pl.DataFrame) -> pl.DataFrame:
     """Return the agreement of every feature over the perturbed copies of the regions of one target and modality.
 

@@ -97,10 +97,6 @@ class FeatureSettings:
         """Return the settings in force for one PyRadiomics image type: the global ones, its own over them."""
         return {**self.setting, **self.image_types[image_type]}
 
-    def with_setting(self, **changes: Any) -> FeatureSettings:
-        """Return a copy with some global settings changed."""
-        return FeatureSettings(self.image_types, self.feature_classes, {**self.setting, **changes}, self.ibsi)
-
     def wants(self, feature_class: str, feature: str, deprecated: bool = False) -> bool:
         """Say whether a feature is asked for; deprecated ones only by their name."""
         if feature_class not in self.feature_classes:

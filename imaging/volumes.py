@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,10 +69,6 @@ class Volume:
     def to_sitk(self, stored_type: bool = False) -> SimpleITK.Image:
         """Return the volume as a SimpleITK image, float64 or in the type its files are read in by SimpleITK."""
         return self.grid.to_sitk(self.array.astype(self.stored_type) if stored_type else self.array)
-
-    def with_array(self, array: Array) -> Volume:
-        """Return the volume with other intensities on the same grid."""
-        return replace(self, array=array)
 
 
 def read_series(folder: Path | str, series_uid: str | None = None, *, suv: bool = True, even: bool = True) -> Volume:

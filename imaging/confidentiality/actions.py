@@ -9,6 +9,7 @@ from functools import lru_cache
 from imaging.confidentiality import values
 from imaging.confidentiality.identifiers import Identifiers
 from imaging.confidentiality.policy import Action, Policy
+from imaging.confidentiality.standard import EDITION
 from imaging.confidentiality.structure import Element, Encoding, Item, prefix, write
 from imaging.confidentiality.values import UidMap, pad
 
@@ -149,7 +150,7 @@ def _statements(policy: Policy, encoding: Encoding, offset: tuple[int, str] | No
         result.append(text(0x00120053, "CS", kind))
     result += [
         text(0x00120062, "CS", "YES"),
-        text(0x00120063, "LO", "unibase: PS3.15 2025b, keyed pseudonyms"),
+        text(0x00120063, "LO", f"unibase: {EDITION}, keyed pseudonyms"),
         Element(0x00120064, "SQ" if explicit else "", "SQ", None, codes, False, "", encoding),
         text(0x00280303, "CS", policy.temporal_information),
     ]

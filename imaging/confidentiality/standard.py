@@ -12,7 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-EDITION = "DICOM PS3.15 2025b"
+EDITION = "PS3.15 2025b"
+"""Which edition of the standard the tables are of."""
 _DATA = Path(__file__).parent / "data"
 OPTION_NAMES = (
     "private",

@@ -485,18 +485,6 @@ def _neighbourhood(
     return result
 
 
-def extract_ibsi(image: Array, mask: Array, spacing: tuple[float, ...], options: IbsiOptions) -> dict[str, dict[str, Any]]:
-    """Features of one region: see `extract_ibsi_regions`.
-
-    Raises:
-        Unusable: The region cannot be described.
-    """
-    (result,) = extract_ibsi_regions(image, [mask], spacing, options)
-    if isinstance(result, Unusable):
-        raise result
-    return result
-
-
 def extract_ibsi_regions(
     image: Array, masks: Sequence[Array], spacing: tuple[float, ...], options: IbsiOptions
 ) -> list[dict[str, dict[str, Any]] | Unusable]:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from groundwork.problems import UserError
-from imaging.agreement import COLUMNS, agreement_table, concordance, drop_unstable, icc, retest_pairs, retest_table
+from imaging.agreement import COLUMNS, agreement_table, concordance, icc, retest_pairs, retest_table
 from imaging.delta import delta_features
 
 # Shrout and Fleiss 1979, table 2: six targets, four judges.
@@ -138,14 +138,12 @@ def test_which_scans_are_test_and_retest() -> None:
     assert second.select("subject_id", "SeriesInstanceUID").rows() == [(1, "b"), (2, "d")]
 
 
-def test_features_that_do_not_vary_have_no_icc_and_are_not_kept() -> None:
+def test_features_that_do_not_vary_have_no_icc() -> None:
     frame = pl.concat([rows(JUDGES[:, k], seen=k).with_columns(constant=pl.lit(2.0)) for k in (0, 3)])
     table = agreement_table(frame, "seen", ["subject_id"])
     assert table["feature"].to_list() == ["firstorder_Mean", "constant"]
     assert table["icc_2_1"][1] is None
     assert table["within_sd"][1] == 0.0
-    assert drop_unstable(table, -1.0) == {"original": ["firstorder_Mean"]}
-    assert drop_unstable(table, 0.99) == {}
 
 
 def test_delta_features() -> None:

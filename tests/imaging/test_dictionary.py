@@ -10,8 +10,8 @@ import pytest
 
 from groundwork.tables import FEATURES
 from imaging.dictionary import COLUMNS, feature_dictionary, feature_names, pyradiomics_columns
-from imaging.engine.ibsi import extract_ibsi
 from imaging.engine.options import AGGREGATIONS_2D, AGGREGATIONS_3D, IbsiOptions
+from tests.imaging.engine.one_region import extract_ibsi
 
 
 def test_every_feature_of_pyradiomics_is_described() -> None:

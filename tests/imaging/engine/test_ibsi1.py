@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from groundwork.problems import Unusable
-from imaging.engine.ibsi import extract_ibsi
 from imaging.engine.morphology import ellipsoid_area, spatial_autocorrelation
 from imaging.engine.options import AGGREGATIONS_2D, AGGREGATIONS_3D, IbsiOptions
 from imaging.features import FeatureTask, extract_series
 from imaging.settings import make_settings
+from tests.imaging.engine.one_region import extract_ibsi
 from tests.imaging.engine.phantoms import CONFIGURATIONS, load, options, three_digits
 
 COUNTS = {

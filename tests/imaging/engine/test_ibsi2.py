@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from imaging.engine.filters import apply
-from imaging.engine.ibsi import extract_ibsi
 from imaging.engine.options import IbsiOptions
+from tests.imaging.engine.one_region import extract_ibsi
 from tests.imaging.engine.phantoms import load, three_digits
 
 TURNED: dict[str, Any] = {"rotation_invariance": True}

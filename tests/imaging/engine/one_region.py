@@ -1,0 +1,17 @@
+"""One region of an image through the engine's IBSI mode, with its options as they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from groundwork.problems import Unusable
+from imaging.engine.ibsi import extract_ibsi_regions
+from imaging.engine.options import IbsiOptions
+from imaging.grid import Array
+
+
+def extract_ibsi(image: Array, mask: Array, spacing: tuple[float, ...], options: IbsiOptions) -> dict[str, dict[str, Any]]:
+    (result,) = extract_ibsi_regions(image, [mask], spacing, options)
+    if isinstance(result, Unusable):
+        raise result
+    return result
