@@ -512,7 +512,8 @@ def check_sources(study: Study) -> None:
     wrong in a file of parameters: what would else stop a build at its end."""
     missing = missing_sources(study)
     if missing:
-        raise UserError("\n".join([*missing, f"{len(missing)} sources are missing. Mend the paths in {study.file}"]))
+        said = f"{len(missing)} sources are missing: nothing is published, a last release stays."
+        raise UserError("\n".join([*missing, f"{said} Look whether the share is mounted, or mend the paths in {study.file}"]))
     if study.features:
         from imaging.settings import read_settings
 

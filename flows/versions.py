@@ -6,7 +6,6 @@ from pathlib import Path
 
 from flows.stages.release import publish
 from flows.stages.run import Run
-from releases.publish import VersionTaken
 
 
 def published_versions(folder: Path) -> list[tuple[int, int, int]]:
@@ -25,10 +24,7 @@ def publish_next(run: Run) -> Path:
     folder = run.study.path(run.study.releases) / run.study.study
     mine = [version for version in published_versions(folder) if version[:2] == first[:2]]
     last = max([*mine, first])
-    try:
-        return publish(run, _text(last))
-    except VersionTaken:
-        return publish(run, _text((last[0], last[1], last[2] + 1)))
+    return publish(run, _text(last), following=_text((last[0], last[1], last[2] + 1)))
 
 
 def _text(version: tuple[int, ...]) -> str:

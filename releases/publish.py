@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,9 @@ from releases.difference import compare
 from releases.inputs import HARMONISED, ReleaseInputs
 from releases.methods import methods_paragraph
 from releases.missingness import Reasons
-from releases.timeline import write_timeline
+from releases.timeline import write_description, write_timeline
 
-__all__ = ["ReleaseInputs", "publish_release"]
+__all__ = ["Following", "ReleaseInputs", "publish_release"]
 
 FORMAT = 1
 CSV_CELLS = 20_000_000
@@ -39,7 +40,17 @@ class VersionTaken(UserError):
     """The version is published already, with other content."""
 
 
-def publish_release(inputs: ReleaseInputs, releases_folder: Path | str, needles: Iterable[Needle] = ()) -> Path:
+@dataclass(frozen=True)
+class Following:
+    """The version to publish under when the asked one stands with other content, and the folder of the release before it."""
+
+    version: str
+    previous: Path | None
+
+
+def publish_release(
+    inputs: ReleaseInputs, releases_folder: Path | str, needles: Iterable[Needle] = (), following: Following | None = None
+) -> Path:
     """Write the release to `<releases_folder>/<study>/<version>/` and return that folder.
 
     It is built beside its place and renamed into it, so a reader never sees a part of a release. A published version
@@ -49,11 +60,13 @@ def publish_release(inputs: ReleaseInputs, releases_folder: Path | str, needles:
         inputs: All that goes into the release.
         releases_folder: Where releases of all studies are.
         needles: Identifiers of the sources; every byte of the release is searched for them before it is published.
+        following: What to publish as when `inputs.version` stands with other content. The content is written once, and
+            only what names the version is written anew.
 
     Raises:
         UserError: If the inputs do not make a release (see `ReleaseInputs.check`), a column has no description, the
             release fails its disclosure policy or holds an identifier of `needles`.
-        VersionTaken: If the version is published already with other content.
+        VersionTaken: If the version is published already with other content, and nothing follows it.
     """
     inputs.check()
     target = Path(releases_folder) / inputs.study / inputs.version
@@ -61,7 +74,9 @@ def publish_release(inputs: ReleaseInputs, releases_folder: Path | str, needles:
     building = target.with_name(f".tmp-{uuid.uuid4().hex}")
     building.mkdir()
     try:
-        _build(inputs, building)
+        content = _write_content(inputs, building)
+        inputs = _write_as(inputs, content, building, target, following)
+        target = target.with_name(inputs.version)
         _refuse_leaks(building, needles)
         if target.exists():
             _same_or_refuse(building, target)
@@ -70,6 +85,40 @@ def publish_release(inputs: ReleaseInputs, releases_folder: Path | str, needles:
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return target
+
+
+def _write_as(
+    inputs: ReleaseInputs, content: _Content, building: Path, target: Path, following: Following | None
+) -> ReleaseInputs:
+    """Write what names the version: the asked one, or the following one where the asked one stands with other content.
+
+    Returns:
+        The inputs with the version it became.
+    """
+    if following is None or not target.exists():
+        _write_version(inputs, content, building)
+        return inputs
+    if not _has_other_content(building, target):
+        _write_version(inputs, content, building)
+        if _are_same(building, target):
+            return inputs
+    inputs = replace(inputs, version=following.version, previous=following.previous)
+    _write_version(inputs, content, building)
+    return inputs
+
+
+def _has_other_content(building: Path, target: Path) -> bool:
+    """Return whether a file of the content, which names no version, is not in the release that stands, byte for byte."""
+    stands = manifest.read(target)["files"]
+    for path in sorted(building.rglob("*")):
+        known = stands.get(path.relative_to(building).as_posix())
+        if path.is_file() and (known is None or known["sha256"] != sha256_file(path)):
+            return True
+    return False
+
+
+def _are_same(building: Path, target: Path) -> bool:
+    return sha256_file(building / manifest.MANIFEST) == sha256_file(target / manifest.MANIFEST)
 
 
 def _refuse_leaks(building: Path, needles: Iterable[Needle]) -> None:
@@ -86,7 +135,7 @@ def _refuse_leaks(building: Path, needles: Iterable[Needle]) -> None:
 
 
 def _same_or_refuse(building: Path, target: Path) -> None:
-    if sha256_file(building / manifest.MANIFEST) == sha256_file(target / manifest.MANIFEST):
+    if _are_same(building, target):
         return
     new, old = manifest.read(building), manifest.read(target)
     files = sorted(name for name in set(new["files"]) | set(old["files"]) if new["files"].get(name) != old["files"].get(name))
@@ -97,7 +146,19 @@ def _same_or_refuse(building: Path, target: Path) -> None:
     )
 
 
-def _build(inputs: ReleaseInputs, folder: Path) -> None:
+@dataclass(frozen=True)
+class _Content:
+    """What the content of a release tells the files that name its version."""
+
+    subjects: int
+    modalities: Mapping[str, tuple[tuple[int, int], list[str]]]
+    """Shape, and names of the rows."""
+    described: pl.DataFrame
+    measured: Mapping[str, Any]
+
+
+def _write_content(inputs: ReleaseInputs, folder: Path) -> _Content:
+    """Write all files that do not hang on the version of the release, nor on the release before it."""
     subjects = policy.coarsen(inputs.subjects.sort("subject_id"), inputs.policy)
     measured = policy.measure(subjects, inputs.policy)
     policy.enforce(measured)
@@ -109,9 +170,7 @@ def _build(inputs: ReleaseInputs, folder: Path) -> None:
     sample_map = mark_chosen(samples, modalities)
     counted["sample_map"] = _write_table("sample_map", [sample_map], dictionary.Tally(subjects), folder)
     counted["timeline"] = dictionary.Tally(subjects)
-    write_timeline(
-        inputs.events, subjects["subject_id"], folder / "timeline", inputs.study, inputs.version, counted["timeline"].add
-    )
+    write_timeline(inputs.events, subjects["subject_id"], folder / "timeline", counted["timeline"].add)
     described = dictionary.build(
         {name: counted[name] for name in TABLES if name in counted},
         inputs.dictionary,
@@ -133,13 +192,20 @@ def _build(inputs: ReleaseInputs, folder: Path) -> None:
     for group, parameters in inputs.harmonisation.items():
         write_json(folder / "harmonisation" / f"{group}.json", parameters)
     shutil.copyfile(LOAD_SCRIPT, folder / "load_release.R")
+    rows = {m.name: (m.shape, m.obs.index.to_list()) for m in modalities}
+    return _Content(subjects.height, rows, described, measured)
+
+
+def _write_version(inputs: ReleaseInputs, content: _Content, folder: Path) -> None:
+    """Write the files that name the version or tell what changed since the release before it; the manifest last."""
+    write_description(folder / "timeline", inputs.study, inputs.version)
     about: dict[str, Any] = {
         "format": FORMAT,
         "study": inputs.study,
         "title": inputs.title,
         "version": inputs.version,
-        "subjects": subjects.height,
-        "modalities": {m.name: {"subjects": m.shape[0], "variables": m.shape[1]} for m in modalities},
+        "subjects": content.subjects,
+        "modalities": {name: {"subjects": n, "variables": width} for name, ((n, width), _) in content.modalities.items()},
         "settings": dict(inputs.settings),
         "settings_digest": digest_of(inputs.settings),
         "source_digests": dict(inputs.source_digests),
@@ -147,12 +213,12 @@ def _build(inputs: ReleaseInputs, folder: Path) -> None:
         "key_fingerprint": inputs.key_fingerprint,
         "ledger_revision": inputs.ledger_revision,
         "min_cell": inputs.min_cell,
-        "disclosure": measured,
+        "disclosure": content.measured,
         "flow": [dict(step) for step in inputs.flow],
         "harmonisation": {group: dict(content["record"]) for group, content in inputs.harmonisation.items()},
         "status": "pseudonymised, not anonymous",
     }
-    write_bytes(folder / "dictionary" / "define.xml", define_xml(described, about))
+    write_bytes(folder / "dictionary" / "define.xml", define_xml(content.described, about))
     changes = None
     if inputs.previous is not None:
         before = manifest.read(inputs.previous)
@@ -165,9 +231,9 @@ def _build(inputs: ReleaseInputs, folder: Path) -> None:
             version=inputs.version,
             description=inputs.description,
             folder=folder,
-            modalities={m.name: m.obs.index.to_list() for m in modalities},
+            modalities={name: rows for name, (_, rows) in content.modalities.items()},
             flow=inputs.flow,
-            dictionary=described,
+            dictionary=content.described,
             about=about,
             min_cell=inputs.min_cell,
             concepts=inputs.concepts,

@@ -23,11 +23,9 @@ def write_timeline(
     events: pl.DataFrame | Path,
     subject_ids: pl.Series,
     folder: Path,
-    dataset: str,
-    version: str,
     seen: Callable[[pl.DataFrame], None] = lambda _: None,
 ) -> pl.DataFrame:
-    """Write the events of `subject_ids` below `folder` as a MEDS dataset.
+    """Write the events of `subject_ids` below `folder` as a MEDS dataset; `write_description` completes it.
 
     A MEDS folder is read one shard at a time and keeps its shards. `seen` is called with each shard that is written.
 
@@ -61,11 +59,13 @@ def write_timeline(
     codes = codes.join(_descriptions(events), on="code", how="left").sort("code")
     described = codes.select("code", "description", "parent_codes")
     write_meds(described, folder / "metadata" / "codes.parquet", CodeMetadataSchema)
-    write_json(
-        folder / "metadata" / "dataset.json",
-        {"dataset_name": dataset, "dataset_version": version, "meds_version": "0.4.1", "etl_name": "unibase"},
-    )
     return codes.select("code", "description", "events", "subjects")
+
+
+def write_description(folder: Path, dataset: str, version: str) -> None:
+    """Write the name and version of a MEDS dataset."""
+    about = {"dataset_name": dataset, "dataset_version": version, "meds_version": "0.4.1", "etl_name": "unibase"}
+    write_json(folder / "metadata" / "dataset.json", about)
 
 
 def write_meds(frame: pl.DataFrame, path: Path, schema: Any) -> None:

@@ -14,6 +14,7 @@ from clinical.meds import SUBJECTS_PER_SHARD, read_blocks, write_dataset
 from clinical.quality import QualityRules, check_quality
 from clinical.timeline import TimelineTask, write_events
 from clinical.treatments import LineRule, treatment_events
+from flows.stages import sources
 from flows.stages.run import Run, stamp
 from groundwork.files import digest_of
 from groundwork.problems import Unusable, UserError, without_folders
@@ -41,7 +42,11 @@ def stage_records(_: None, work: tuple[TimelineTask, Path]) -> dict[str, Any]:
 
 
 def stage_clinical(run: Run, name: str) -> list[Outcome]:
-    """Stage the clinical records of one centre."""
+    """Stage the clinical records of one centre.
+
+    Raises:
+        UserError: If they cannot be read, or give nothing any more (see `sources`).
+    """
     source = run.study.centres[name].clinical
     if source is None:
         return []
@@ -68,12 +73,13 @@ def stage_clinical(run: Run, name: str) -> list[Outcome]:
     rows += [QUARANTINE.read(destination / "metadata" / "problems.parquet") for o in outcomes if o.status == "done"]
     QUARANTINE.write(pl.concat(rows), run.quarantine_file("clinical", name))
     for outcome in outcomes:
-        if outcome.status == "done":
-            run.say(
-                f"clinical: {outcome.key}: {outcome.result['events']} events, {outcome.result['problems']} rows or fields set aside"
-            )
-        else:
+        if outcome.status == "quarantined":
             run.say(f"clinical: {outcome.key}: quarantined, {outcome.reason}. {outcome.message}")
+            sources.check(run, f"{name}.clinical", 0, f"{outcome.message} {outcome.remedy}".strip())
+        else:
+            events, problems = outcome.result["events"], outcome.result["problems"]
+            run.say(f"clinical: {outcome.key}: {events} events, {problems} rows or fields set aside")
+            sources.check(run, f"{name}.clinical", events)
     return outcomes
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from flows.stages import sources
 from flows.stages.index_event import index_of_subjects
 from flows.stages.run import Run, files_below
 from groundwork.files import digest_of
@@ -56,7 +57,11 @@ def deidentify_to(task: DeidentifyTask) -> dict[str, Any]:
 
 
 def deidentify_centre(run: Run, name: str) -> list[Outcome]:
-    """De-identify every file below a centre's DICOM folder; return how each ended."""
+    """De-identify every file below a centre's DICOM folder; return how each ended.
+
+    Raises:
+        UserError: If the folder gives nothing any more (see `sources`).
+    """
     stage = f"deidentify-{name}"
     source = run.study.centres[name].dicom
     units = []
@@ -66,6 +71,9 @@ def deidentify_centre(run: Run, name: str) -> list[Outcome]:
             status = path.stat()
             # Size and time of modification: a nightly run must not read again what it has.
             units.append(Unit(path.relative_to(root).as_posix(), f"{status.st_size}-{status.st_mtime_ns}", path))
+        if not units:
+            # Before the ledger forgets the files: when the share is mounted again, none of them is processed again.
+            sources.check(run, f"{name}.dicom", 0)
     destination = dicom_folder(run)
     mine = {k: v for k, v in run.lookup.by_identifier.items() if k[0] == name}
     shifts = {subject.subject_id: subject.shift_days for subject in mine.values()}
@@ -90,6 +98,7 @@ def deidentify_centre(run: Run, name: str) -> list[Outcome]:
     QUARANTINE.write(run.quarantine_rows(stage, name, outcomes), run.quarantine_file("deidentify", name))
     if source:
         run.say(summary(stage, outcomes))
+        sources.check(run, f"{name}.dicom", sum(outcome.status == "done" for outcome in outcomes))
     return outcomes
 
 

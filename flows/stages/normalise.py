@@ -66,6 +66,7 @@ def normalise_assays(run: Run) -> dict[str, Path]:
             outcome = _together(run, assay, stores, frozenset(excluded), inputs)
         maps = [_mark(part, assay, excluded) for part in maps]
         if outcome is None:
+            shutil.rmtree(staging / assay / "all.zarr", ignore_errors=True)
             continue
         refused.append(run.quarantine_rows(f"normalise-{assay}", None, [outcome]))
         if outcome.status == "done":

@@ -11,10 +11,10 @@ from typing import Any
 
 import polars as pl
 
+from flows.stages import sources
 from flows.stages.run import Run, stamp
 from flows.study import AssaySource
 from groundwork.files import atomic_folder, digest_of
-from groundwork.problems import UserError
 from groundwork.tables import QUARANTINE, SAMPLE_MAP, write_parquet
 from groundwork.work import Outcome, Unit
 from omics import samples, store
@@ -88,18 +88,16 @@ def stage_matrix(_: None, task: AssayTask) -> dict[str, Any]:
 
 
 def stage_omics(run: Run, name: str) -> list[Outcome]:
-    """Stage every matrix of every assay of one centre; what did not change is not read again."""
-    outcomes: list[Outcome] = []
+    """Stage every matrix of every assay of one centre; what did not change is not read again.
+
+    Raises:
+        UserError: If a sample sheet cannot be read, or no matrix of an assay can be used (see `sources`).
+    """
     rows = []
+    unnamed: dict[AssayName, list[Outcome]] = {}
     units: list[Unit] = []
     for assay, source in sorted(run.study.centres[name].omics.items()):
-        try:
-            sheet = samples.read_samples(run.study.path(source.samples))
-        except UserError as problem:
-            refusal = Outcome(f"{name}/{assay}", "", "quarantined", None, "unusable-sample-sheet", str(problem))
-            rows.append(run.quarantine_rows("omics", name, [refusal]))
-            run.say(f"omics: {name}/{assay}: quarantined, unusable-sample-sheet. {problem}")
-            continue
+        sheet = sources.readable(run, f"{name}.omics.{assay}", samples.read_samples, run.study.path(source.samples))
         paths = run.study.paths(source.matrix)
         files = _files(run, source)
         named = run.units(
@@ -110,6 +108,7 @@ def stage_omics(run: Run, name: str) -> list[Outcome]:
             code=("omics",),
         )
         rows.append(run.quarantine_rows("omics", name, named))
+        unnamed[assay] = [outcome for outcome in named if outcome.status == "quarantined"]
         held = {o.key: set(o.result["samples"]) for o in named if o.status == "done"}
         units += _matrix_units(
             run, name, assay, source, files, sheet, {path: held[path.name] for path in paths if path.name in held}
@@ -137,7 +136,20 @@ def stage_omics(run: Run, name: str) -> list[Outcome]:
         if outcome.repeated and outcome.status == "done":
             for note in outcome.result["notes"]:
                 run.say(f"omics: {tasks[outcome.key].said}: {note}")
+    for assay, refused in unnamed.items():
+        read = [o for o in outcomes if tasks[o.key].assay == assay and tasks[o.key].files.matrix is not None]
+        _check_matrices(run, f"{name}.omics.{assay}", [*refused, *read])
     return outcomes
+
+
+def _check_matrices(run: Run, source: str, outcomes: list[Outcome]) -> None:
+    """Stop the run when no matrix of an assay of a centre can be used."""
+    refused = [outcome for outcome in outcomes if outcome.status == "quarantined"]
+    problem = ""
+    if refused and len(refused) == len(outcomes):
+        why = f"{refused[0].reason}. {refused[0].message} {refused[0].remedy}".strip()
+        problem = f"None of its matrices ({len(outcomes)}) can be used: {why}"
+    sources.check(run, source, len(outcomes) - len(refused), problem)
 
 
 def _files(run: Run, source: AssaySource) -> AssayFiles:

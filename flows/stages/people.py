@@ -7,6 +7,7 @@ from datetime import date
 import polars as pl
 
 from clinical.people import read_people as read_clinical_people
+from flows.stages import sources
 from flows.stages.run import Run
 from flows.study import Centre
 from groundwork.tables import PEOPLE
@@ -15,7 +16,12 @@ from privacy.leak_scan import Needle
 
 
 def resolve_people(run: Run) -> identity.LinkReport:
-    """Bring the people of all centres into the identity ledger."""
+    """Bring the people of all centres into the identity ledger; first, forget the sources that the study names no more.
+
+    Raises:
+        UserError: If a people file or a clinical source cannot be read, or a people file gives nobody any more (see `sources`).
+    """
+    sources.forget_unnamed(run)
     frames = [people_of(run, name, centre) for name, centre in run.study.centres.items()]
     people = PEOPLE.write(pl.concat([PEOPLE.empty(), *frames]), run.study.work.vault / "people.parquet")
     (run.study.work.vault / "people.parquet").chmod(0o600)
@@ -40,9 +46,12 @@ def people_of(run: Run, name: str, centre: Centre) -> pl.DataFrame:
     """
     frames = []
     if centre.people:
-        frames.append(identity.read_people(run.study.path(centre.people), name))
+        path = run.study.path(centre.people)
+        frames.append(sources.readable(run, f"{name}.people", identity.read_people, path, name))
+        sources.check(run, f"{name}.people", frames[0].height)
     if centre.clinical and centre.clinical.format != "csv":
-        frames.append(read_clinical_people(centre.clinical.format, run.study.path(centre.clinical.path), name))
+        path = run.study.path(centre.clinical.path)
+        frames.append(sources.readable(run, f"{name}.clinical", read_clinical_people, centre.clinical.format, path, name))
     if not frames:
         return PEOPLE.empty()
     if len(frames) == 2:

@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from clinical.quality import stop_if_poor
+from flows.stages import sources
 from flows.stages.dictionary import describe_columns
 from flows.stages.harmonising import read_records
 from flows.stages.imaging import written_files
@@ -21,7 +22,7 @@ from privacy.dates import shift
 from releases import manifest
 from releases.blocks import Source, columns
 from releases.policy import DisclosurePolicy
-from releases.publish import ReleaseInputs, publish_release
+from releases.publish import Following, ReleaseInputs, publish_release
 from releases.site import published, version_key
 
 EVIDENCE = ("quality",)
@@ -139,18 +140,26 @@ def source_digests(run: Run) -> dict[str, str]:
     return digests
 
 
-def publish(run: Run, version: str | None = None) -> Path:
+def publish(run: Run, version: str | None = None, following: str | None = None) -> Path:
     """Publish the release under the study's version, or another one, and return its folder.
 
+    Args:
+        run: The run.
+        version: The version; that of the study file when None.
+        following: The version to take when `version` stands with other content.
+
     Raises:
-        UserError: As `releases.publish.publish_release`; `VersionTaken` when the version stands with other content.
+        UserError: While a source stops the study (see `sources`); as `releases.publish.publish_release`; `VersionTaken` when
+            the version stands with other content and nothing follows.
     """
+    sources.refuse_stopped(run)
     if run.study.quality:
         stop_if_poor(Linked(run.study.work.linked).table("quality"))
     inputs = release_inputs(run, version or run.study.release.version)
     releases = run.study.path(run.study.releases)
-    stood = (releases / inputs.study / inputs.version).exists()
-    folder = publish_release(inputs, releases, needles(run))
-    said = "stands as it was published: nothing changed" if stood else "is published"
+    stood = set(published(releases))
+    other = Following(following, _previous(run, following)) if following else None
+    folder = publish_release(inputs, releases, needles(run), other)
+    said = "stands as it was published: nothing changed" if folder in stood else "is published"
     run.say(f"release: {folder.parent.name} {folder.name} {said}")
     return folder

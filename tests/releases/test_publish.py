@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +12,10 @@ import pytest
 
 from groundwork.files import sha256_folder
 from groundwork.problems import UserError
-from releases import manifest
+from releases import manifest, publish
 from releases.inputs import ReleaseInputs
 from releases.open import describe
-from releases.publish import publish_release
+from releases.publish import Following, publish_release
 from tests.releases.examples import FEATURE_NAMES, make_inputs, subject_number
 
 
@@ -198,3 +199,31 @@ def test_another_process_with_another_hash_seed_gives_the_same_bytes(tmp_path: P
         subprocess.run([sys.executable, "-W", "ignore", "-c", script, str(folder)], cwd=root, env=environment, check=True)
         digests.add(sha256_folder(folder / "out"))
     assert len(digests) == 1
+
+
+def test_a_night_that_changed_writes_its_content_once_and_the_same_bytes(
+    inputs: ReleaseInputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    content = publish._write_content
+
+    def counted(given: ReleaseInputs, folder: Path) -> object:
+        written.append(given.version)
+        return content(given, folder)
+
+    monkeypatch.setattr(publish, "_write_content", counted)
+    here = tmp_path / "nights"
+    first = publish_release(inputs, here)
+    following = Following("1.0.1", first)
+    assert publish_release(inputs, here, following=following) == first, "the same bytes are no new version"
+    changed = replace(inputs, analysis=inputs.analysis.with_columns(pl.col("ldh") + 1))
+    titled = replace(inputs, title="Another title")  # No table tells it.
+    assert written == [inputs.version] * 2
+    for place, given in (("values", changed), ("words", titled)):
+        shutil.copytree(first, tmp_path / place / inputs.study / inputs.version)
+        before = len(written)
+        folder = publish_release(given, tmp_path / place, following=replace(following, previous=first))
+        assert len(written) == before + 1 and folder.name == "1.0.1"
+        alone = publish_release(replace(given, version="1.0.1", previous=first), tmp_path / f"{place}-alone")
+        assert (folder / "manifest.json").read_bytes() == (alone / "manifest.json").read_bytes()
+        assert manifest.verify(folder) == []

@@ -1,0 +1,118 @@
+"""The one rule for a source that cannot be read, in every room: nothing an earlier night left passes for this night's.
+
+A part of a source (an image, one matrix among several, a row) that cannot be read, or that its hospital took back, is
+left out of the next release, and quarantine says why. A whole source that the study file names stops the run when it
+cannot be read, or when it gives nothing and gave something before: a share that is not mounted and an export that broke
+off look like that, and no hospital loses all of its patients in a night. Nothing is published then; the last release
+stays. The work ledger remembers, as stage `sources`, what each source gave when it was last whole.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+
+import polars as pl
+
+from flows.stages.run import Run
+from flows.study import Study
+from groundwork.problems import UserError, without_folders
+from groundwork.work import Outcome
+
+STAGE = "sources"
+_REMEDY = (
+    "Look whether the share is mounted and the export whole, mend it, and start the same command again; "
+    "if the hospital gives it no more, take it out of the study file."
+)
+
+
+def names(study: Study) -> Iterator[str]:
+    """Yield the sources that hospitals give, by their keys below `centres` in the study file."""
+    for name, centre in study.centres.items():
+        given = {"people": centre.people, "dicom": centre.dicom, "clinical": centre.clinical}
+        yield from (f"{name}.{key}" for key, value in given.items() if value)
+        yield from (f"{name}.omics.{assay}" for assay in centre.omics)
+
+
+def check(run: Run, source: str, given: int, problem: str = "") -> None:
+    """Write down what a source gave; stop the run when it cannot be read, or gives nothing any more.
+
+    Args:
+        run: The run.
+        source: The source, as `names` has it.
+        given: How many files, persons or events of it this run can use.
+        problem: What is wrong when nothing of it can be read.
+
+    Raises:
+        UserError: When the run must not go on without the source, with the next step.
+    """
+    _, known = run.ledger.known(STAGE).get(source, ("", None))
+    before = known.result["given"] if known else 0
+    if problem or (before and not given):
+        reason = "unreadable-source" if problem else "source-gives-nothing"
+        message = without_folders(problem) if problem else "It gives nothing, and gave something before."
+        _record(run, known, Outcome(source, "", "quarantined", {"given": before}, reason, message, _REMEDY))
+        raise UserError(_stopped([(source, message)]))
+    _record(run, known, Outcome(source, "", "done", {"given": given}))
+
+
+def readable[**P](run: Run, source: str, read: Callable[P, pl.DataFrame], *args: P.args, **kwargs: P.kwargs) -> pl.DataFrame:
+    """Return what `read` reads of a source; stop the run when it cannot be read.
+
+    Raises:
+        UserError: As `check`.
+    """
+    try:
+        return read(*args, **kwargs)
+    except UserError as problem:
+        check(run, source, 0, str(problem))
+        raise
+    except (pl.exceptions.PolarsError, OSError, EOFError) as error:
+        # Without its text: libraries quote what they cannot read.
+        check(run, source, 0, f"It cannot be read ({type(error).__name__}).")
+        raise
+
+
+def refuse_stopped(run: Run) -> None:
+    """Refuse to publish while a source stops the study: staging holds a part of this night and a part of an earlier one.
+
+    Raises:
+        UserError: With the sources and the next step.
+    """
+    known = run.ledger.known(STAGE)
+    stopped = [name for name in names(run.study) if name in known and known[name][1].status == "quarantined"]
+    if stopped:
+        raise UserError(_stopped([(name, known[name][1].message) for name in stopped]))
+
+
+def forget_unnamed(run: Run) -> None:
+    """Remove from staging what was made of sources that the study file names no more."""
+    study, staging = run.study, run.study.work.staging
+    run.ledger.forget_others(STAGE, names(study))
+    kept = {
+        *(staging / "omics" / assay / name for name, centre in study.centres.items() for assay in centre.omics),
+        *(study.work.clinical(name) for name, centre in study.centres.items() if centre.clinical),
+        *(run.quarantine_file("clinical", name) for name, centre in study.centres.items() if centre.clinical),
+        *(run.quarantine_file(stage, name) for name in study.centres for stage in ("deidentify", "omics")),
+    }
+    assays = {assay for centre in study.centres.values() for assay in centre.omics}
+    found = [path for path in (staging / "omics").glob("*/*") if path.name != "all.zarr" or path.parent.name not in assays]
+    found += (staging / "clinical").glob("*")
+    found += [path for stage in ("clinical", "deidentify", "omics") for path in staging.glob(f"quarantine/{stage}-*.parquet")]
+    for path in found:
+        if path in kept:
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _record(run: Run, known: Outcome | None, outcome: Outcome) -> None:
+    if outcome != known:
+        run.ledger.record(STAGE, [("", outcome)])
+
+
+def _stopped(sources: Iterable[tuple[str, str]]) -> str:
+    lines = [f"centres.{name}: {message}" for name, message in sources]
+    return "\n".join([*lines, f"The run stops here: nothing is published, the last release stays. {_REMEDY}"])

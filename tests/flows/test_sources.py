@@ -1,0 +1,157 @@
+"""One rule for a source that cannot be read, in every room: the night stops, the last release stays, nothing is mixed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from flows.stages.pipeline import STAGES, run_stage, stage
+from flows.stages.release import publish
+from flows.stages.run import open_run
+from flows.status import status_text
+from flows.study import check_sources, read_study
+from flows.versions import publish_next
+from groundwork.problems import UserError
+from privacy.keys import new_key, write_key_file
+from simulation.cohort import simulate
+from tests.flows.small_study import write_records, write_study
+
+pytestmark = [pytest.mark.slow]
+
+
+def night(home: Path) -> tuple[Path, list[str]]:
+    """Build as the scheduled flow does; return the release and what was said."""
+    said: list[str] = []
+    study = read_study(home / "study.yaml")
+    study.work.create()
+    check_sources(study)
+    with open_run(study, local=True, say=said.append) as run:
+        for one in STAGES:
+            run_stage(run, one)
+        return publish_next(run), said
+
+
+def cut_records(home: Path) -> None:
+    """An export that broke off inside its header."""
+    (home / "records" / "acts.csv").write_text("ipp,da", encoding="utf-8")
+
+
+def no_records(home: Path) -> None:
+    shutil.rmtree(home / "records")
+
+
+def header_alone(home: Path) -> None:
+    (home / "records" / "acts.csv").write_text("ipp,day,act\n", encoding="utf-8")
+
+
+def unmount(home: Path) -> None:
+    """A share that is not mounted: the folder is there and holds nothing."""
+    shutil.rmtree(home / "dicom")
+    (home / "dicom").mkdir()
+
+
+def cut_images(home: Path) -> None:
+    for file in (home / "dicom").iterdir():
+        file.write_bytes(file.read_bytes()[:200])
+
+
+def no_people(home: Path) -> None:
+    (home / "people.csv").write_text("identifier\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (cut_records, r"centres\.A\.clinical: .*acts.csv cannot be read as a table"),
+        (header_alone, r"centres\.A\.clinical: It gives nothing, and gave something before"),
+        (no_records, r"centres\.A\.clinical\.path: nothing at .*records"),
+        (unmount, r"centres\.A\.dicom: It gives nothing, and gave something before"),
+        (cut_images, r"centres\.A\.dicom: It gives nothing, and gave something before"),
+        (no_people, r"centres\.A\.people: It gives nothing, and gave something before"),
+    ],
+)
+def test_a_source_that_gives_nothing_stops_the_night(tmp_path: Path, harm: Callable[[Path], None], said: str) -> None:
+    home = write_study(tmp_path / "study")
+    first, _ = night(home)
+    kept = shutil.copytree(home, tmp_path / "kept", ignore=shutil.ignore_patterns("work", "releases"))
+    harm(home)
+    for _ in range(2):  # The second night knows no less than the first one.
+        with pytest.raises(UserError, match=said) as caught:
+            night(home)
+        assert "nothing is published" in str(caught.value) and "last release stays" in str(caught.value)
+        assert [path.parent.name for path in (home / "releases").rglob("manifest.json")] == ["1.0.0"]
+    if harm is not no_records:
+        study = read_study(home / "study.yaml")
+        # Nor can what is left in staging be published alone.
+        with open_run(study, local=True) as run, pytest.raises(UserError, match=said):
+            publish(run)
+        assert "sources" in status_text(study)
+    for name in ("records", "dicom", "people.csv"):
+        whole = kept / name
+        if whole.is_dir():
+            shutil.rmtree(home / name, ignore_errors=True)
+            shutil.copytree(whole, home / name)
+        else:
+            shutil.copy2(whole, home / name)
+    again, lines = night(home)
+    assert again == first, "mended, it is what it was"
+    if harm is unmount:
+        assert "5 in = 5 done + 0 quarantined; 0 processed now" in "\n".join(lines)
+    if harm is cut_records:
+        write_records(home, "2019-03-03")
+        later, _ = night(home)
+        assert later.name == "1.0.1"
+
+
+def test_a_source_that_is_taken_out_of_the_study_leaves_nothing_behind(tmp_path: Path) -> None:
+    home = write_study(tmp_path)
+    night(home)
+    cut_records(home)
+    with pytest.raises(UserError, match=r"take it out of the study file"):
+        night(home)
+    text = (home / "study.yaml").read_text(encoding="utf-8")
+    (home / "study.yaml").write_text(text.replace("    clinical: {format: csv, path: records, mapping: mapping.yaml}\n", ""))
+    (home / "concepts.yaml").write_text('concepts: 1\nversion: "1"\nconcept:\n  surgery: {codes: ["IMAGING//*"]}\n')
+    later, _ = night(home)
+    assert later.name == "1.0.1"
+    codes = pl.read_parquet(sorted((later / "timeline" / "data").rglob("*.parquet")))["code"].unique().to_list()
+    assert codes and not [code for code in codes if code.startswith("ACT//")]
+    assert not (home / "work" / "staging" / "clinical" / "A").exists()
+    assert not (home / "work" / "staging" / "quarantine" / "clinical-A.parquet").exists()
+
+
+def stage_to_omics(home: Path) -> None:
+    study = read_study(home / "study.yaml")
+    study.work.create()
+    with open_run(study, local=True) as run:
+        for name in ("people", "omics", "clinical", "normalise"):
+            run_stage(run, stage(name))
+
+
+def test_matrices_and_sample_sheets_follow_the_same_rule(tmp_path: Path) -> None:
+    home = tmp_path / "hospitals"
+    simulate(home, persons=20, imaging=False)
+    write_key_file(new_key(), home / "vault.key")
+    stage_to_omics(home)
+    omics = home / "centre_a" / "omics"
+    for file, said in (
+        ("counts.tsv.gz", r"centres\.A\.omics\.rna: None of its matrices \(1\) can be used: truncated-file"),
+        ("samples.csv", r"centres\.A\.omics\.[a-z]+: .*samples\.csv"),
+    ):
+        whole = (omics / file).read_bytes()
+        (omics / file).write_bytes(whole[: len(whole) // 2] if file.endswith("gz") else b"sample\n")
+        with pytest.raises(UserError, match=said):
+            stage_to_omics(home)
+        (omics / file).write_bytes(whole)
+        stage_to_omics(home)
+    # One matrix of two is a part of its source: it is left out, with a reason, and the night goes on.
+    (omics / "counts_2.tsv.gz").write_bytes((omics / "counts.tsv.gz").read_bytes()[:3000])
+    stage_to_omics(home)
+    staging = home / "work" / "staging"
+    refused = pl.read_parquet(staging / "quarantine" / "omics-A.parquet").filter(pl.col("reason") == "truncated-file")
+    used = pl.read_parquet(staging / "omics" / "sample_map.parquet").filter(centre="A", assay="rna", status="used")
+    assert refused.height == 1 and used.height
