@@ -642,7 +642,7 @@ def refit(study: Path, *, assay: Literal["rna"] = "rna") -> None:
     assay
         The assay to fit again.
     """
-    from flows.stages.normalise import ask_for_refit
+    from flows.stages.models import ask_for_refit
     from flows.study import read_study
     from privacy.audit import AuditLog
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import io
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -265,25 +266,32 @@ def combine(matrices: list[AnnData]) -> AnnData:
     """
     import anndata
 
-    common = set(matrices[0].var_names)
-    for matrix in matrices:
-        if not matrix.var_names.is_unique:
-            raise Unusable(
-                "repeated-gene", "A matrix lists a gene more than once.", "Merge its rows with genes.merge_repeated first."
-            )
-        common &= set(matrix.var_names)
-    if not common:
-        raise Unusable(
-            "no-common-gene", "The matrices share no gene identifier.", "Map them to Ensembl with genes.to_ensembl first."
-        )
-    genes = sorted(common)
-    everywhere = set().union(*(set(m.var_names) for m in matrices))
+    genes, left_out = common_genes([matrix.var_names for matrix in matrices])
     values = np.concatenate([np.asarray(matrix[:, genes].X) for matrix in matrices])
     obs = pd.concat([frame_of(matrix.obs) for matrix in matrices], join="inner")
     combined = anndata.AnnData(X=as_counts(values), obs=obs, var=frame_of(matrices[0][:, genes].var))
     combined = combined[np.argsort(np.asarray(obs.index, dtype=str), kind="stable")].copy()
-    combined.uns["genes_left_out"] = len(everywhere) - len(genes)
+    combined.uns["genes_left_out"] = left_out
     return combined
+
+
+def common_genes(indices: Sequence[pd.Index]) -> tuple[list[str], int]:
+    """Return the genes that all matrices measured, sorted, and how many others there are.
+
+    Raises:
+        Unusable: `no-common-gene`, `repeated-gene`.
+    """
+    if not all(index.is_unique for index in indices):
+        raise Unusable(
+            "repeated-gene", "A matrix lists a gene more than once.", "Merge its rows with genes.merge_repeated first."
+        )
+    genes = [set(map(str, index)) for index in indices]
+    common = set.intersection(*genes)
+    if not common:
+        raise Unusable(
+            "no-common-gene", "The matrices share no gene identifier.", "Map them to Ensembl with genes.to_ensembl first."
+        )
+    return sorted(common), len(set.union(*genes)) - len(common)
 
 
 def stack(matrices: list[AnnData]) -> AnnData:

@@ -6,19 +6,23 @@ was learned. A row never changes until somebody asks for a new fit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from groundwork.files import atomic_folder, digest_of, write_json, write_text
 from groundwork.problems import Unusable, UserError
-from omics import models
-from omics.counts import frame_of
+from omics import blocks, models, scale
+from omics.counts import combine, common_genes, frame_of
+from omics.gates import no_sample_left
 from omics.normalise import Method, fit_model
+from omics.store import read_zarr
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -57,10 +61,52 @@ class FrozenAssay:
         """
         out = self.scale.transform(adata)
         out.var = self.genes.copy()
-        known = set(self.samples)
-        out.obs["in_fit"] = np.array([str(name) in known for name in out.obs_names], dtype=bool)
+        out.obs["in_fit"] = self._in_fit(out.obs_names)
         out.uns["normalisation"]["model"] = self.digest
         return out
+
+    def transform_store(self, path: Path, excluded: Collection[str], target: Path) -> int:
+        """Transform the samples of a store that are not excluded, a block at a time; the values are those of `transform`.
+
+        Returns:
+            How many there are; without any, nothing is written.
+
+        Raises:
+            Unusable: `missing-genes`, `empty-sample`.
+        """
+        source = blocks.open_store(path)
+        samples = source.rows_of(lambda name: name not in excluded)
+        if not len(samples):
+            return 0
+        columns = self.scale.columns([str(gene) for gene in source.var.index])
+        weights = self.scale.levels is not None
+        dtypes = {name: array.dtype for name, array in source.arrays.items()} | {
+            blocks.X: np.dtype(np.float64),
+            "layers/counts": source.arrays[blocks.X].dtype,
+            **({"layers/weights": np.dtype(np.float64)} if weights else {}),
+        }
+        done: list[models.Transformed] = []
+        with blocks.new_store(target, source.obs.index[samples], self.genes, dtypes) as store:
+            for rows in blocks.parts(samples, len(self.genes)):
+                read = source.read(rows)
+                if columns is not None:
+                    read = {name: np.ascontiguousarray(values[:, columns]) for name, values in read.items()}
+                counts = read[blocks.X]
+                result = self.scale.rows(counts)
+                further = {"layers/weights": self.scale.weights(result)} if weights else {}
+                store.append({**read, blocks.X: result.values, "layers/counts": counts, **further})
+                done.append(result._replace(values=result.values[:0]))
+            obs = source.obs.iloc[samples].copy()
+            obs["library_size"] = np.concatenate([result.library_size for result in done]).astype(np.int64)
+            obs["norm_factor"] = np.concatenate([result.norm_factor for result in done])
+            obs["size_factor"] = np.concatenate([result.size_factor for result in done])
+            obs["in_fit"] = self._in_fit(obs.index)
+            store.describe(obs, {**source.uns, "normalisation": {**self.scale.describe(), "model": self.digest}})
+        return len(samples)
+
+    def _in_fit(self, names: Iterable[object]) -> NDArray[np.bool_]:
+        known = set(self.samples)
+        return np.array([str(name) in known for name in names], dtype=bool)
 
     def save(self, folder: Path | str, further: Mapping[str, Any]) -> None:
         """Write all of it in one step, with `further` JSON values beside the digests in `frozen.json`."""
@@ -78,6 +124,46 @@ def fit(adata: AnnData, method: Method) -> FrozenAssay:
         Unusable: As `normalise.fit_model` says.
     """
     return FrozenAssay(fit_model(adata, method), tuple(sorted(map(str, adata.obs_names))), frame_of(adata.var))
+
+
+def fit_stores(stores: Sequence[Path], excluded: Collection[str], method: Method, scratch: Path) -> tuple[FrozenAssay, int]:
+    """Learn the scale on the samples of stores that are not excluded, over the genes that all of them measured.
+
+    Methods of `scale.OUT_OF_CORE_METHODS` are learned a block at a time, bit for bit as `fit` learns them on what
+    `counts.combine` gives; the others in memory.
+
+    Args:
+        stores: Stores of whole counts.
+        excluded: Names of samples that are left out.
+        method: The normalisation.
+        scratch: A folder for the counts of the common genes while they are learned from; removed afterwards.
+
+    Returns:
+        The model, and how many genes not all stores have.
+
+    Raises:
+        Unusable: `no-sample-left`, `no-common-gene`, `repeated-gene`, and as the methods say.
+    """
+    opened = {path: blocks.open_store(path) for path in stores}
+    rows = {path: one.rows_of(lambda name: name not in excluded) for path, one in opened.items()}
+    used = [path for path in stores if len(rows[path])]
+    if not used:
+        raise no_sample_left()
+    genes, left_out = common_genes([opened[path].var.index for path in used])
+    if method not in scale.OUT_OF_CORE_METHODS:
+        parts = [read_zarr(path)[rows[path]].copy() for path in used]
+        return fit(combine(parts), method), left_out
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        aligned = [scratch / f"{place}.zarr" for place in range(len(used))]
+        for path, target in zip(used, aligned, strict=True):
+            blocks.align(path, rows[path], genes, target)
+        learned = scale.fit(aligned, method)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    names = sorted(str(name) for path in used for name in opened[path].obs.index[rows[path]])
+    first = opened[used[0]].var
+    return FrozenAssay(learned, tuple(names), first.iloc[first.index.get_indexer(pd.Index(genes))]), left_out
 
 
 def load(folder: Path | str, record: Mapping[str, Any]) -> FrozenAssay:

@@ -238,3 +238,8 @@ def _refuse_duplicates(
                     "Its name heads several columns with different values.",
                     "Give each sample a name of its own.",
                 )
+
+
+def no_sample_left() -> Unusable:
+    """Return what is said when every sample of an assay was refused."""
+    return Unusable("no-sample-left", "No centre has a sample of this assay that can be used.", "Look at the quarantine.")

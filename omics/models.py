@@ -165,10 +165,18 @@ class NormalisationModel:
         Raises:
             Unusable: `missing-genes` when the samples lack genes of the model: zeros would be invented for them.
         """
-        names = [str(gene) for gene in adata.var_names]
+        columns = self.columns([str(gene) for gene in adata.var_names])
         values = np.asarray(adata.X)
+        return values if columns is None else np.ascontiguousarray(values[:, columns])
+
+    def columns(self, names: Sequence[str]) -> list[int] | None:
+        """Return where the model's genes are among `names`; None when they are just these.
+
+        Raises:
+            Unusable: `missing-genes`.
+        """
         if tuple(names) == self.genes:
-            return values
+            return None
         where = {gene: i for i, gene in enumerate(names)}
         missing = sum(gene not in where for gene in self.genes)
         if missing:
@@ -177,7 +185,7 @@ class NormalisationModel:
                 f"The samples lack {missing} of the {len(self.genes)} genes of the model.",
                 "Count them with the annotation the model was fitted on.",
             )
-        return np.ascontiguousarray(values[:, [where[gene] for gene in self.genes]])
+        return [where[gene] for gene in self.genes]
 
     def transform(self, adata: AnnData) -> AnnData:
         """Transform samples, each from itself alone; layout as `normalise.normalise` gives it."""
@@ -190,13 +198,18 @@ class NormalisationModel:
         out.obs["library_size"] = result.library_size.astype(np.int64)
         out.obs["norm_factor"] = result.norm_factor
         out.obs["size_factor"] = result.size_factor
-        if self.levels is not None and self.curve is not None:
-            from omics.voom import precision_weights
-
-            effective = result.library_size * result.norm_factor
-            out.layers["weights"] = precision_weights(self.levels[None, :], effective, (self.curve[0], self.curve[1]))
+        if self.levels is not None:
+            out.layers["weights"] = self.weights(result)
         out.uns["normalisation"] = self.describe()
         return out
+
+    def weights(self, result: Transformed) -> FloatArray:
+        """Return voom's precision weights of transformed samples, samples x genes; only a model of voom has them."""
+        from omics.voom import precision_weights
+
+        assert self.levels is not None and self.curve is not None
+        effective = result.library_size * result.norm_factor
+        return precision_weights(self.levels[None, :], effective, (self.curve[0], self.curve[1]))
 
     def describe(self) -> dict[str, Any]:
         """Return what was done, as a JSON value."""

@@ -33,7 +33,7 @@ def write_zarr(adata: AnnData, path: Path | str) -> None:
     rows = chunk_samples(adata.n_vars, 8)
     # Strings of the plain kind: zarr stores of nullable strings cannot be read by older AnnData.
     with atomic_folder(path) as folder, anndata.settings.override(zarr_write_format=3):
-        _plain_strings(adata).write_zarr(folder, chunks=(min(rows, max(adata.n_obs, 1)), max(adata.n_vars, 1)))
+        plain_strings(adata).write_zarr(folder, chunks=(min(rows, max(adata.n_obs, 1)), max(adata.n_vars, 1)))
 
 
 def read_zarr(path: Path | str) -> AnnData:
@@ -70,7 +70,7 @@ def write(adata: AnnData, path: Path | str) -> None:
         write_zarr(adata, path)
     elif path.suffix == ".h5ad":
         with atomic_file(path) as temporary:
-            _plain_strings(adata).write_h5ad(temporary, compression="gzip")
+            plain_strings(adata).write_h5ad(temporary, compression="gzip")
     elif path.suffix in (".parquet", ".tsv", ".csv"):
         import polars as pl
 
@@ -87,7 +87,8 @@ def write(adata: AnnData, path: Path | str) -> None:
         raise UserError(f"The output {path.name} has no known suffix. Use .h5ad, .zarr, .parquet, .tsv or .csv.")
 
 
-def _plain_strings(adata: AnnData) -> AnnData:
+def plain_strings(adata: AnnData) -> AnnData:
+    """Return a copy whose names and texts are Python strings, which every version of AnnData reads."""
     copy = adata.copy()
     for frame in (copy.obs, copy.var):
         frame.index = frame.index.astype(object)

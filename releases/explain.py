@@ -248,7 +248,8 @@ def _end_of_follow_up(row: Mapping[str, Any]) -> str:
     place = f"{row['SRCDOM']}" if row.get("SRCDOM") else "the index itself"
     number = f", row {row['SRCSEQ']}" if row.get("SRCSEQ") is not None else ""
     ended = row.get("EVNTDESC") or row.get("CNSDTDSC") or "not said"
-    return f"Follow-up ended with: {ended}. Source: {place}{number}."
+    contradicted = f" The row is contradicted: {row['problem']}." if row.get("problem") else ""
+    return f"Follow-up ended with: {ended}. Source: {place}{number}.{contradicted}"
 
 
 def _source(row: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from flows.stages.dictionary import describe_columns
 from flows.stages.harmonising import read_records
 from flows.stages.imaging import written_files
 from flows.stages.linking import Linked
-from flows.stages.normalise import released_models
+from flows.stages.models import released_models
 from flows.stages.people import needles
 from flows.stages.quarantine import read_quarantine
 from flows.stages.run import Run, software_versions

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from flows.stages.normalise import ask_for_refit, released_models
+from flows.stages.models import ask_for_refit, released_models
 from flows.stages.pipeline import run_stage, stage
 from flows.stages.run import open_run
 from flows.study import read_study

@@ -1,0 +1,106 @@
+"""Expression on one scale: every matrix transformed with the kept model, a block of samples at a time."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from flows.stages.models import FrozenModel, keep_model
+from flows.stages.run import Run, files_below
+from groundwork.files import digest_of
+from groundwork.tables import SAMPLE_MAP
+from groundwork.work import Outcome, Unit
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """What became of the matrices of an assay: transformed stores and their digest, samples that the model cannot take, a failed fit."""
+
+    stores: list[Path]
+    inputs: str
+    unfit: dict[str, tuple[str, str, str]]
+    failed: Outcome | None = None
+
+
+def scale_matrices(run: Run, stores: list[Path], excluded: frozenset[str]) -> Scaled:
+    """Fit the model when that is due, transform what is new.
+
+    Raises:
+        UserError: If the model that is kept cannot be read.
+    """
+    staging = run.study.work.staging
+    failed = keep_model(run, stores, excluded, digest_of([*(_stamp(path, staging) for path in stores), sorted(excluded)]))
+    if failed:
+        return Scaled([], "", {}, failed)
+    model = FrozenModel.of(staging, "rna")
+    _tell_of_gone(run, model, {name for path in stores for name in _names(path) - excluded})
+    digest = (model.record() or {})["digest"]
+    home = staging / "normalised" / "rna"
+    units = []
+    for path in stores:
+        own = _names(path) & excluded
+        target = home / path.parent.parent.name / f"{path.parent.name}.zarr"
+        inputs = digest_of([_stamp(path, staging), sorted(own), digest])
+        units.append(Unit(f"{target.parent.name}/{target.stem}", inputs, (path, own, model.folder, target)))
+    _remove_others(home, {unit.arguments[3] for unit in units})
+    outcomes = run.units(
+        "normalise-rna",
+        transform_matrix,
+        units,
+        settings=None,
+        code=("omics",),
+        still_there=lambda result: not result["samples"] or (home / result["store"]).exists(),
+    )
+    unfit: dict[str, tuple[str, str, str]] = {}
+    for unit, outcome in zip(sorted(units, key=lambda unit: unit.key), outcomes, strict=True):
+        if outcome.status == "quarantined":
+            run.say(f"normalise: rna: {outcome.key}: quarantined, {outcome.reason}. {outcome.message} {outcome.remedy}")
+            why = (outcome.reason, outcome.message, outcome.remedy)
+            unfit |= dict.fromkeys(_names(unit.arguments[0]) - excluded, why)
+    done = [outcome for outcome in outcomes if outcome.status == "done" and outcome.result["samples"]]
+    return Scaled([home / outcome.result["store"] for outcome in done], digest_of([o.input_digest for o in done]), unfit)
+
+
+def _tell_of_gone(run: Run, model: FrozenModel, used: set[str]) -> None:
+    from omics.frozen import fitted_samples
+
+    gone = len(set(fitted_samples(model.folder)) - used)
+    if gone:
+        run.say(
+            f"normalise: rna: the model was fitted on {gone} samples that are no longer used; fit it again with unibase refit."
+        )
+
+
+type _TransformWork = tuple[Path, frozenset[str], Path, Path]
+
+
+def transform_matrix(_: None, work: _TransformWork) -> dict[str, Any]:
+    """Transform the samples of one staged matrix with the frozen model."""
+    from omics import frozen
+
+    path, excluded, folder, target = work
+    record = FrozenModel(folder).record() or {}
+    samples = frozen.load(folder, record).transform_store(path, excluded, target)
+    return {"store": f"{target.parent.name}/{target.name}", "samples": samples}
+
+
+def _names(path: Path) -> frozenset[str]:
+    """Samples of a staged matrix."""
+    mapping = SAMPLE_MAP.read(path.parent / "sample_map.parquet")
+    return frozenset(mapping.filter(pl.col("status") == "used")["colname"])
+
+
+def _stamp(path: Path, staging: Path) -> str:
+    """Tell a staged store from another one by names, sizes and times: its content is not read again every night."""
+    files = [(file, file.stat()) for file in files_below(path)]
+    return digest_of([(file.relative_to(staging).as_posix(), at.st_size, at.st_mtime_ns) for file, at in files])
+
+
+def _remove_others(home: Path, kept: set[Path]) -> None:
+    for path in home.glob("*/*.zarr"):
+        if path not in kept:
+            shutil.rmtree(path)

@@ -1,0 +1,205 @@
+"""AnnData stores read and written by blocks of whole samples: memory is that of a few blocks, however many samples there are.
+
+A block is a slice of rows of X and of every layer. Values, `obs`, `var` and `uns` of what is written are those that the same
+work in memory would give; only how the arrays are cut and packed differs.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from groundwork.files import atomic_folder
+from groundwork.problems import Unusable
+from omics.counts import frame_of
+from omics.scale import CODEC_LEVEL
+from omics.store import chunk_samples, plain_strings
+
+if TYPE_CHECKING:
+    import zarr
+
+X = "X"
+type Block = Mapping[str, NDArray[Any]]
+"""Rows of the arrays of a store, by the names that `Stored.arrays` has."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A store on disk: what is small of it in memory, its arrays (`X`, `layers/<name>`) open."""
+
+    obs: pd.DataFrame
+    var: pd.DataFrame
+    uns: dict[str, Any]
+    arrays: Mapping[str, zarr.Array[Any]]
+
+    def rows_of(self, wanted: Callable[[str], bool]) -> NDArray[np.int64]:
+        """Return the rows of the samples whose names are wanted, ascending."""
+        return np.flatnonzero([wanted(str(name)) for name in self.obs.index]).astype(np.int64)
+
+    def read(self, rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """Read rows, which ascend, of every array."""
+        whole = len(rows) and rows[-1] - rows[0] + 1 == len(rows)
+        wanted: Any = slice(rows[0], rows[-1] + 1) if whole else rows
+        return {name: np.asarray(array.oindex[wanted, slice(None)]) for name, array in self.arrays.items()}
+
+
+def open_store(path: Path | str) -> Stored:
+    """Open a store that `store.write_zarr` or `new_store` wrote."""
+    import zarr
+    from anndata.io import read_elem
+
+    group: Any = zarr.open_group(Path(path), mode="r")
+    arrays = {X: group[X]} | {f"layers/{name}": group[f"layers/{name}"] for name in sorted(group["layers"].array_keys())}
+    obs: Any = read_elem(group["obs"])
+    var: Any = read_elem(group["var"])
+    uns: Any = read_elem(group["uns"])
+    return Stored(frame_of(obs), frame_of(var), dict(uns), arrays)
+
+
+def parts(rows: NDArray[np.int64], genes: int) -> Iterator[NDArray[np.int64]]:
+    """Yield rows a block at a time, as many as a chunk of a new store has."""
+    step = chunk_samples(genes, 8)
+    for start in range(0, len(rows), step):
+        yield rows[start : start + step]
+
+
+@contextmanager
+def new_store(path: Path | str, samples: pd.Index, var: pd.DataFrame, dtypes: Mapping[str, np.dtype[Any]]) -> Iterator[NewStore]:
+    """Yield a store to write to; it appears at `path`, whole, when its description is written and nothing failed.
+
+    Args:
+        path: Replaced if it stands.
+        samples: Names of the samples, in the order of the rows.
+        var: Genes.
+        dtypes: Types of the arrays to come, by name.
+    """
+    import anndata
+    import zarr
+    from zarr.codecs import BloscCodec
+
+    shape = (len(samples), len(var))
+    with atomic_folder(path) as folder, anndata.settings.override(zarr_write_format=3):
+        empty = plain_strings(anndata.AnnData(obs=pd.DataFrame(index=samples), var=var))
+        empty.write_zarr(folder)
+        group = zarr.open_group(folder, mode="r+", use_consolidated=False)
+        if X in group:
+            del group[X]
+        arrays = {}
+        for name, dtype in dtypes.items():
+            arrays[name] = group.create_array(
+                name,
+                shape=shape,
+                chunks=(min(chunk_samples(shape[1], 8), max(1, shape[0])), max(1, shape[1])),
+                dtype=dtype,
+                compressors=[BloscCodec(cname="lz4", clevel=CODEC_LEVEL, shuffle="bitshuffle")],
+            )
+            arrays[name].attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
+        store = NewStore(group, arrays, var)
+        yield store
+        if store.written != shape[0]:
+            raise ValueError(f"{store.written} of {shape[0]} samples were written")
+        zarr.consolidate_metadata(folder)
+
+
+class NewStore:
+    """A store that is being written; see `new_store`."""
+
+    def __init__(self, group: Any, arrays: Mapping[str, zarr.Array[Any]], var: pd.DataFrame) -> None:
+        self._group, self._arrays, self._var = group, arrays, var
+        self.written = 0
+        """How many samples have their values."""
+
+    def append(self, block: Block) -> None:
+        """Write the next samples: the same rows of every array."""
+        stop = self.written + len(block[X])
+        for name, values in block.items():
+            self._arrays[name][self.written : stop] = values
+        self.written = stop
+
+    def describe(self, obs: pd.DataFrame, uns: Mapping[str, Any]) -> None:
+        """Write what is known of the samples and of the whole."""
+        import anndata
+        from anndata.io import write_elem
+
+        described = plain_strings(anndata.AnnData(obs=obs, var=self._var, uns=dict(uns)))
+        described.strings_to_categoricals()
+        write_elem(self._group, "obs", described.obs)
+        write_elem(self._group, "uns", dict(described.uns))
+
+
+def align(path: Path, samples: NDArray[np.int64], genes: Sequence[str], target: Path) -> None:
+    """Write samples of a store of counts with `genes`, in this order, as a store of its own; layers are left out."""
+    source = open_store(path)
+    columns = source.var.index.get_indexer(pd.Index(list(genes)))
+    counts = source.arrays[X]
+    with new_store(target, source.obs.index[samples], source.var.iloc[columns], {X: counts.dtype}) as store:
+        for rows in parts(samples, len(genes)):
+            store.append({X: Stored(source.obs, source.var, {}, {X: counts}).read(rows)[X][:, columns]})
+        store.describe(source.obs.iloc[samples], {})
+
+
+def stack(paths: Sequence[Path], target: Path) -> tuple[int, int]:
+    """Put stores of the same genes one below the other, samples ordered by name; no value is changed.
+
+    Layers and columns of `obs` that not all of them have are left out, as in `counts.stack`. The rows of each array go
+    through a file beside the target, for their order is not that of any store.
+
+    Returns:
+        Numbers of samples and genes.
+
+    Raises:
+        Unusable: `different-genes`.
+    """
+    stored = [open_store(path) for path in paths]
+    first = stored[0]
+    if any(not other.var.index.equals(first.var.index) for other in stored):
+        raise Unusable("different-genes", "The matrices do not list the same genes in the same order.", "Use one model for all.")
+    obs = pd.concat([one.obs for one in stored], join="inner")
+    order = np.argsort(np.asarray(obs.index, dtype=str), kind="stable")
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    names = [name for name in first.arrays if all(name in one.arrays for one in stored)]
+    dtypes = {name: np.result_type(*(one.arrays[name].dtype for one in stored)) for name in names}
+    genes = len(first.var)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with new_store(target, obs.index[order], first.var, dtypes) as store:
+        with _scratch(target.parent, names) as files:
+            start = 0
+            for one in stored:
+                for rows in parts(np.arange(len(one.obs), dtype=np.int64), genes):
+                    for name, values in one.read(rows).items():
+                        if name in files:
+                            _put(files[name], values.astype(dtypes[name]), place[start + rows])
+                start += len(one.obs)
+            for rows in parts(np.arange(start, dtype=np.int64), genes):
+                store.append({name: _next(files[name], dtypes[name], rows, genes) for name in names})
+        store.describe(obs.iloc[order], first.uns)
+    return len(order), genes
+
+
+@contextmanager
+def _scratch(folder: Path, names: Sequence[str]) -> Iterator[dict[str, IO[bytes]]]:
+    """Yield a file without a name for each array; they go when they are closed, however the process ends."""
+    with ExitStack() as files:
+        yield {name: files.enter_context(tempfile.TemporaryFile(dir=folder)) for name in names}
+
+
+def _put(file: IO[bytes], values: NDArray[Any], places: NDArray[np.int64]) -> None:
+    width = values.dtype.itemsize * values.shape[1]
+    for row, place in zip(np.ascontiguousarray(values), places, strict=True):
+        file.seek(int(place) * width)
+        file.write(row.tobytes())
+
+
+def _next(file: IO[bytes], dtype: np.dtype[Any], rows: NDArray[np.int64], genes: int) -> NDArray[Any]:
+    width = dtype.itemsize * genes
+    file.seek(int(rows[0]) * width)
+    return np.frombuffer(file.read(len(rows) * width), dtype).reshape(len(rows), genes)
