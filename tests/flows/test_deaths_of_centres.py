@@ -13,6 +13,7 @@ from flows.stages.run import open_run
 from flows.study import read_study
 from privacy.keys import new_key, write_key_file
 from releases.explain import explain
+from tests.flows.small_study import MAPPING
 
 STUDY = """\
 study: trial
@@ -28,17 +29,7 @@ centres:
 concepts: concepts.yaml
 index: {concept: surgery}
 """
-MAPPING = """\
-mapping: 1
-name: ours
-systems: [ipp]
-tables:
-  - name: acts
-    files: [acts]
-    person: ipp
-    persons: true
-    events: [{code: "{act}", date: day}]
-"""
+ACTS = MAPPING.replace("ACT//{act}", "{act}")
 CONCEPTS = """\
 concepts: 1
 version: "1"
@@ -53,7 +44,7 @@ def built(home: Path, death_in_b: str) -> Path:
     """Build a study of two persons; the first is a patient of both centres, who dies on 2020-03-02 by the records of A."""
     home.mkdir()
     write_key_file(new_key(), home / "vault.key")
-    for name, text in (("study", STUDY), ("mapping", MAPPING), ("concepts", CONCEPTS)):
+    for name, text in (("study", STUDY), ("mapping", ACTS), ("concepts", CONCEPTS)):
         (home / f"{name}.yaml").write_text(text, encoding="utf-8")
     traits = "birth_family_name,given_names,birth_date,sex,ins"
     both = f"Garandeau,Paul,1961-04-02,M,{INS}"
