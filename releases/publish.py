@@ -215,7 +215,7 @@ def _write_version(inputs: ReleaseInputs, content: _Content, folder: Path) -> No
         "min_cell": inputs.min_cell,
         "disclosure": content.measured,
         "flow": [dict(step) for step in inputs.flow],
-        "harmonisation": {group: dict(content["record"]) for group, content in inputs.harmonisation.items()},
+        "harmonisation": {group: dict(made["record"]) for group, made in inputs.harmonisation.items()},
         "status": "pseudonymised, not anonymous",
     }
     write_bytes(folder / "dictionary" / "define.xml", define_xml(content.described, about))
