@@ -1,9 +1,10 @@
 """Plain rows on their way from batch to shard: columns in as few bytes as hold them exactly, cut at the bounds of the shards.
 
-A file holds the rows of one batch: a line of JSON, then shard by shard the columns of its rows, one after another. A shard so
-reads one stretch of each file. A column of whole numbers is kept as the distance from its least value, in the narrowest type
-that holds the greatest distance; times count whole seconds where all of a batch are such. A column with one value throughout
-is only named in the first line. What a column was packed into follows from its own values: nothing is rounded.
+A file holds the rows of one batch: a line of JSON, where in the batch each shard begins and the last ends, then shard by shard
+the columns of its rows, one after another. A shard so reads one stretch of each file. A column of whole numbers is kept as the
+distance from its least value, in the narrowest type that holds the greatest distance; times count whole seconds where all of a
+batch are such and that is narrower. A column with one value throughout is only named in the first line. What a column was packed
+into follows from its own values: nothing is rounded.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ PLAIN: Mapping[str, tuple[str, int]] = {
 _BY_ROW = ("time", "rank")
 _NARROWED = ("<i4", "<u4")
 _CONSTANT = ""
+_CUT = np.dtype("<u4")
 
 
 @dataclass(frozen=True)
@@ -103,15 +105,16 @@ def write_pieces(path: Path, columns: Mapping[str, Numbers], shard: Numbers, sha
     """
     # Small numbers sort by radix.
     order = np.argsort(shard.astype(np.min_scalar_type(shards)), kind="stable")
-    cuts = [0, *np.cumsum(np.bincount(shard, minlength=shards)).tolist()]
+    cuts = np.concatenate([[0], np.cumsum(np.bincount(shard, minlength=shards))])
     packed = [pack(name, values) for name, values in columns.items()]
     # The widest first: all stay aligned.
     packed.sort(key=lambda column: -column[0].width)
-    head = {"offset": offset, "cuts": cuts, "columns": [[one.name, one.dtype, one.base, one.step] for one, _ in packed]}
+    head = {"offset": offset, "shards": shards, "columns": [[one.name, one.dtype, one.base, one.step] for one, _ in packed]}
     held = [values.take(order) for one, values in packed if one.width]
     with path.open("wb", buffering=1 << 20) as file:
         file.write(json.dumps(head).encode() + b"\n")
-        for low, high in pairwise(cuts):
+        file.write(cuts.astype(_CUT).data)
+        for low, high in pairwise(cuts.tolist()):
             for values in held:
                 file.write(values[low:high].data)
 
@@ -124,20 +127,21 @@ class PieceFile:
     table: str
     offset: int
     start: int
-    cuts: tuple[int, ...]
+    cuts: Numbers
     columns: tuple[Column, ...]
 
     @classmethod
     def of(cls, path: Path, table: str) -> PieceFile:
-        """Read the first line of a file that `write_pieces` wrote."""
+        """Read what comes before the rows in a file that `write_pieces` wrote."""
         with path.open("rb") as file:
-            line = file.readline()
-        head = json.loads(line)
-        return cls(path, table, head["offset"], len(line), tuple(head["cuts"]), tuple(Column(*one) for one in head["columns"]))
+            head = json.loads(file.readline())
+            cuts = np.frombuffer(file.read((head["shards"] + 1) * _CUT.itemsize), dtype=_CUT)
+            start = file.tell()
+        return cls(path, table, head["offset"], start, cuts, tuple(Column(*one) for one in head["columns"]))
 
     def rows(self, shard: int) -> int:
         """How many rows of a shard there are."""
-        return self.cuts[shard + 1] - self.cuts[shard]
+        return int(self.cuts[shard + 1] - self.cuts[shard])
 
     def read(self, shard: int, into: Mapping[str, Numbers]) -> None:
         """Write the rows of a shard to columns of their length."""
@@ -146,7 +150,7 @@ class PieceFile:
         data = np.empty(rows * width, dtype=np.uint8)
         # Read, not mapped: what is mapped counts as memory of the process until it is closed.
         with self.path.open("rb", buffering=0) as file:
-            file.seek(self.start + self.cuts[shard] * width)
+            file.seek(self.start + int(self.cuts[shard]) * width)
             file.readinto(data.data)
         missing = set(into)
         place = 0
