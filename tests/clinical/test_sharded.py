@@ -108,6 +108,9 @@ def _typed(seed: int, rows: int, folder: Path) -> None:
 
     stamp = pl.Datetime("us")
     start = moments(clocks=True)
+    if seed % 2:
+        # A time that is no whole second, centuries away: subject, time and place of a row do not fit one number.
+        start[rows // 2] = datetime(1690, 1, 1, 12, 0, 0, 1)
     hours = rng.integers(-30, 100, rows).tolist()
     end: list[datetime | None] = [one + timedelta(hours=h) if h < 90 else None for one, h in zip(start, hours, strict=True)]
     person = some(*people, 77, None)
