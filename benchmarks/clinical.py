@@ -14,12 +14,15 @@ The peers run on the same files where a variable names the Python of an environm
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from benchmarks.clinical_formats import DATABASE, FORMATS, convert
 
 ONE_THREAD = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "ARROW_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1"}
 PEER = "UNIBASE_PEER_MEDS_ETL"
@@ -154,24 +157,39 @@ def _table(folder: Path, name: str, source: object, people: object, rows: int, f
 
 def stage_read(source: Path, out: Path) -> None:
     import pyarrow.parquet as pq
+    from pyarrow import csv
 
     rows = 0
-    for path in sorted(source.rglob("*.parquet")):
-        file = pq.ParquetFile(path)
-        for group in range(file.metadata.num_row_groups):
-            rows += file.read_row_group(group, use_threads=False).num_rows
+    if source.suffix == ".duckdb":
+        import duckdb
+
+        with duckdb.connect(str(source), read_only=True, config={"threads": "1"}) as connection:
+            for (name,) in connection.sql("SELECT table_name FROM information_schema.tables").fetchall():
+                for batch in connection.sql(f"SELECT * FROM {name}").to_arrow_reader(100_000):
+                    rows += batch.num_rows
+        print(rows)
+        return
+    for path in sorted(path for path in source.rglob("*") if path.is_file()):
+        if path.suffix == ".parquet":
+            file = pq.ParquetFile(path)
+            for group in range(file.metadata.num_row_groups):
+                rows += file.read_row_group(group, use_threads=False).num_rows
+        elif path.suffix == ".csv":
+            rows += sum(batch.num_rows for batch in csv.open_csv(path, read_options=csv.ReadOptions(use_threads=False)))
+        else:
+            with path.open("rb") as lines:
+                rows += sum(bool(json.loads(line)) for line in lines)
     print(rows)
 
 
 def stage_ours(source: Path, out: Path) -> None:
-    from clinical.door import KeyDoor
     from clinical.meds import count_codes
-    from clinical.sharded import build_dataset
+    from clinical.timeline import TimelineTask, convert
     from privacy.keys import Key
 
-    report = build_dataset(source, out, "A", KeyDoor(Key(bytes(range(32)))))
-    assert count_codes(out)["events"].sum() == report.events
-    print(report.events)
+    written = convert(TimelineTask("fhir" if source.name.startswith("fhir") else "omop", source, "A"), out, Key(bytes(range(32))))
+    assert count_codes(out)["events"].sum() == written.events
+    print(written.events)
 
 
 def measured(command: list[str]) -> tuple[float, float, float, str]:
@@ -210,27 +228,35 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--subjects", type=int, default=6300)
     parser.add_argument("--events", type=int, default=500)
+    parser.add_argument("--format", choices=FORMATS, default="parquet")
     parser.add_argument("--folder", type=Path, help="keep the files here")
     parser.add_argument("--stage", choices=["read", "ours", "make"])
     options = parser.parse_args()
     folder = options.folder or Path(tempfile.mkdtemp())
-    source, out = folder / f"omop-{options.subjects}", folder / f"meds-{options.subjects}"
+    parquet, out = folder / f"omop-{options.subjects}", folder / f"meds-{options.format}-{options.subjects}"
+    source = parquet if options.format == "parquet" else folder / f"{options.format}-{options.subjects}"
     if options.stage == "make":
-        make(source, options.subjects, options.events)
+        if not parquet.exists():
+            make(parquet, options.subjects, options.events)
+        if source != parquet:
+            convert(parquet, source, options.format)
         return
+    source = source / DATABASE if options.format == "duckdb" else source
     if options.stage:
         {"read": stage_read, "ours": stage_ours}[options.stage](source, out)
         return
     shutil.rmtree(out, ignore_errors=True)
     common = ["--subjects", str(options.subjects), "--events", str(options.events), "--folder", str(folder)]
+    common += ["--format", options.format]
     here = [sys.executable, "-m", "benchmarks.clinical", *common]
     if not source.exists():
         measured([*here, "--stage", "make"])
-    size = sum(path.stat().st_size for path in source.rglob("*.parquet")) / 1e6
-    print(f"{options.subjects} subjects x {options.events} events, {size:.0f} MB of Parquet, one thread")
+    files = [source] if source.is_file() else [path for path in source.rglob("*") if path.is_file()]
+    size = sum(path.stat().st_size for path in files) / 1e6
+    print(f"{options.subjects} subjects x {options.events} events, {size:.0f} MB as {options.format}, one thread")
     print(f"{'stage':<24}{'wall s':>9}{'CPU s':>9}{'x read':>8}{'peak MB':>9}")
-    stages = [("read the same Parquet", [*here, "--stage", "read"]), ("unibase", [*here, "--stage", "ours"])]
-    if os.environ.get(PEER):
+    stages = [("read the same", [*here, "--stage", "read"]), ("unibase", [*here, "--stage", "ours"])]
+    if os.environ.get(PEER) and source == parquet:
         peer = folder / f"peer-{options.subjects}"
         shutil.rmtree(peer, ignore_errors=True)
         script = Path(os.environ[PEER]).with_name("meds_etl_omop")

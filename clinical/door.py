@@ -121,13 +121,14 @@ class TableEvents:
         rows: Rows in the table.
         events: Frame of `SOURCE_EVENTS`.
         problems: Rows or fields not understood.
-        persons: `{person: identifiers}` of the persons named in `events`, best identifier first.
+        tally: Something met in many rows that is told once: by name, its first row and how many rows there are.
     """
 
     table: str
     rows: int
     events: pl.DataFrame
     problems: list[RowProblem] = field(default_factory=list)
+    tally: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -288,6 +289,7 @@ REMEDIES = {
     "partial-end": "Nothing; the end of the interval is not known to the day.",
     "text-withheld": "Declare the texts that are controlled in the mapping.",
     "malformed-json": "Export the file again.",
+    "malformed-resource": "Correct the resource in the source; FHIR R4 says how its fields are shaped.",
     "unknown-resource": "Nothing, when the resource is not clinical.",
     "unknown-extension": "Nothing, when the study does not need it.",
     "unknown-reference": "Export the resource that is referred to as well.",

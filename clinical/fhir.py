@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -49,18 +49,26 @@ _READ_EXTENSIONS = {HISTOLOGY, "patient-birthPlace", "birthPlace", "data-absent-
 
 _WITHDRAWN = {"entered-in-error", "not-done", "cancelled"}
 
+_REFERRING = {"Condition", "MedicationRequest", "MedicationAdministration", "MedicationDispense", "MedicationStatement"}
+"""Types of resources whose events may need another resource."""
+
+_MALFORMED = (AttributeError, TypeError, KeyError, IndexError, ValueError)
+"""What reading a field raises that is a text where FHIR has an object, and the like."""
+
 
 @dataclass
-class _Context:
+class Context:
     """What resources refer to: codes of Medications, periods of Encounters."""
 
     medications: dict[str, str] = field(default_factory=dict)
     periods: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
     row: int = 0
     problems: list[RowProblem] = field(default_factory=list)
-    extensions: dict[str, list[int]] = field(default_factory=dict)
+    extensions: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """By name, the first line that carries one and how many resources do."""
 
     def report(self, reason: str, message: str, column: str = "", refused: bool = True) -> None:
+        """Keep a problem of the row that is being read."""
         self.problems.append(RowProblem(self.row, reason, message, column, refused))
 
 
@@ -83,35 +91,56 @@ def read_lines(path: Path) -> Iterator[tuple[int, Resource | None]]:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
-            try:
-                resource = json.loads(line)
-            except ValueError:
-                yield number, None
-                continue
-            yield number, resource if isinstance(resource, dict) and "resourceType" in resource else None
+            yield number, parse_line(line)
+
+
+def parse_line(line: bytes) -> Resource | None:
+    """Return the resource of a line, None for a malformed one."""
+    try:
+        resource = json.loads(line)
+    except ValueError:
+        return None
+    return resource if isinstance(resource, dict) and isinstance(resource.get("resourceType"), str) else None
 
 
 def read_fhir(folder: Path, texts: frozenset[str] = frozenset()) -> tuple[list[TableEvents], dict[str, list[Identifier]]]:
     """Return the source events of every file, and the persons of its Patients."""
     paths = find_files(folder)
-    context = _Context()
+    context = Context()
     persons: dict[str, list[Identifier]] = {}
     for path in paths:
-        _collect(path, context, persons)
-    names = _table_names(paths)
-    return [_read_file(path, name, context, texts) for path, name in zip(paths, names, strict=True)], persons
+        for _, resource in read_lines(path):
+            found = None if resource is None else referred(resource)
+            if isinstance(found, Person):
+                persons[found.id] = found.identifiers
+            elif isinstance(found, Period):
+                context.periods[found.id] = (found.start, found.end)
+            elif isinstance(found, Drug):
+                context.medications[found.id] = found.code
+    kinds = [next((str(one["resourceType"]) for _, one in read_lines(path) if one is not None), None) for path in paths]
+    out: list[TableEvents] = []
+    for path, name in zip(paths, table_names(kinds), strict=True):
+        table = read_resources(read_lines(path), name, context, texts)
+        table.problems += [told_extension(*extension) for extension in table.tally.items()]
+        out.append(table)
+    return out, persons
 
 
-def _table_names(paths: Sequence[Path]) -> list[str]:
-    """Return a name per file: the type of its first resource, numbered from the second file on (file names may tell a person)."""
+def table_names(kinds: Iterable[str | None]) -> list[str]:
+    """Return a name per file from the type of its first resource, numbered from the second file on (file names may tell a person)."""
     seen: dict[str, int] = {}
     out: list[str] = []
-    for path in paths:
-        kind = next((str(one["resourceType"]) for _, one in read_lines(path) if one is not None), "unread")
-        kind = kind if kind in READERS or kind in NOT_EVENTS else "unread"
+    for found in kinds:
+        kind = found if found in READERS or found in NOT_EVENTS else "unread"
         seen[kind] = seen.get(kind, 0) + 1
         out.append(kind if seen[kind] == 1 else f"{kind}-{seen[kind]}")
     return out
+
+
+def told_extension(extension: str, met: tuple[int, int]) -> RowProblem:
+    """Return the problem of an extension, told once in a file: exports carry the same few extensions in every resource."""
+    message = f"The extension {extension} is not read; {met[1]} resources of the file carry it."
+    return RowProblem(met[0], "unknown-extension", message, extension, refused=False)
 
 
 def patient_identifiers(patient: Resource) -> list[Identifier]:
@@ -142,57 +171,116 @@ def _is_ins(identifier: Resource) -> bool:
     return str(identifier.get("system", "")).removeprefix("urn:oid:") in INS_OIDS
 
 
-def _collect(path: Path, context: _Context, persons: dict[str, list[Identifier]]) -> None:
-    for _, resource in read_lines(path):
-        if resource is None:
-            continue
-        kind, identifier = resource["resourceType"], resource.get("id")
-        if kind == "Patient" and identifier:
-            persons[identifier] = patient_identifiers(resource)
-        elif kind == "Encounter" and identifier:
+class Person(NamedTuple):
+    """A Patient: its id and identifiers."""
+
+    id: str
+    identifiers: list[Identifier]
+
+
+class Period(NamedTuple):
+    """When an Encounter was."""
+
+    id: str
+    start: str | None
+    end: str | None
+
+
+class Drug(NamedTuple):
+    """What a Medication is."""
+
+    id: str
+    code: str
+
+
+def referred(resource: Resource) -> Person | Period | Drug | None:
+    """Return what other resources may ask of this one by its id."""
+    kind, identifier = resource["resourceType"], resource.get("id")
+    if not identifier or not isinstance(identifier, str):
+        return None
+    try:
+        _check_text(identifier)
+        if kind == "Patient":
+            return Person(identifier, patient_identifiers(resource))
+        if kind == "Encounter":
             period = resource.get("period") or {}
-            context.periods[identifier] = (period.get("start"), period.get("end"))
-        elif kind == "Medication" and identifier:
+            return Period(identifier, _text_or_none(period.get("start")), _text_or_none(period.get("end")))
+        if kind == "Medication":
             code = _code(resource.get("code"))
             if code is None:
                 values = [one.get("value") for one in resource.get("identifier") or []]
                 code = f"LOCAL//{_slug(values[0])}" if values else None
-            if code:
-                context.medications[identifier] = code
+            return Drug(identifier, code) if code else None
+    except _MALFORMED:
+        # Told when its own events are read.
+        return None
+    return None
 
 
-def _read_file(path: Path, name: str, context: _Context, texts: frozenset[str]) -> TableEvents:
+def references(resource: Resource) -> tuple[str | None, str | None]:
+    """Return the ids of the Encounter and of the Medication without which the events of a resource have no date and no code."""
+    if resource["resourceType"] not in _REFERRING:
+        return None, None
+    try:
+        encounter = None if _condition_date(resource) or _drug_date(resource) else _encounter_id(resource)
+        drug = None if _code(resource.get("medicationCodeableConcept")) else _reference(resource.get("medicationReference"))
+    except _MALFORMED:
+        return None, None
+    return encounter, drug
+
+
+def read_resources(
+    lines: Iterable[tuple[int, Resource | None]], name: str, context: Context, texts: frozenset[str]
+) -> TableEvents:
+    """Return the source events of a file, or of some lines of it.
+
+    Args:
+        lines: Number and resource of every line that is not blank; None for a malformed one.
+        name: Name of the file's table.
+        context: What the resources refer to.
+        texts: Further texts that count as controlled.
+    """
     context.problems, context.extensions = [], {}
     raw: list[tuple[int, Raw]] = []
     rows = 0
-    for number, resource in read_lines(path):
+    for number, resource in lines:
         rows += 1
         context.row = number
         if resource is None:
             context.report("malformed-json", "The line is not a FHIR resource in JSON.")
             continue
-        kind = resource["resourceType"]
-        reader = READERS.get(kind)
-        if reader is None:
-            if kind not in NOT_EVENTS:
-                context.report("unknown-resource", f"Resources of type {kind} are not read.")
-            continue
-        if resource.get("status") in _WITHDRAWN or "entered-in-error" in _codes(resource.get("verificationStatus")):
-            context.report("entered-in-error", "The resource is marked as withdrawn or not done.", "status")
-            continue
-        for extension in resource.get("extension") or []:
-            if _extension_name(extension) not in _READ_EXTENSIONS:
-                context.extensions.setdefault(_extension_name(extension), []).append(number)
-        raw += [(number, one) for one in reader(resource, context)]
-    for extension, places in context.extensions.items():
-        # Once in a file: exports carry the same few extensions in every resource.
-        message = f"The extension {extension} is not read; {len(places)} resources of the file carry it."
-        context.problems.append(RowProblem(places[0], "unknown-extension", message, extension, refused=False))
-    events = _frame(raw, context, texts)
-    return TableEvents(name, rows, events, context.problems)
+        before = len(context.problems)
+        try:
+            raw += [(number, one) for one in _events_of(resource, context)]
+        except _MALFORMED:
+            del context.problems[before:]
+            context.report("malformed-resource", "A field of the resource is not shaped as FHIR R4 says.")
+    return TableEvents(name, rows, _frame(raw, context, texts), context.problems, context.extensions)
 
 
-def _frame(raw: list[tuple[int, Raw]], context: _Context, texts: frozenset[str]) -> pl.DataFrame:
+def _events_of(resource: Resource, context: Context) -> list[Raw]:
+    kind = resource["resourceType"]
+    reader = READERS.get(kind)
+    if reader is None:
+        if kind not in NOT_EVENTS:
+            context.report("unknown-resource", f"Resources of type {_slug(kind)} are not read.")
+        return []
+    if resource.get("status") in _WITHDRAWN or "entered-in-error" in _codes(resource.get("verificationStatus")):
+        context.report("entered-in-error", "The resource is marked as withdrawn or not done.", "status")
+        return []
+    found = list(reader(resource, context))
+    for extension in resource.get("extension") or []:
+        if (named := _extension_name(extension)) not in _READ_EXTENSIONS:
+            first, count = context.extensions.get(named, (context.row, 0))
+            context.extensions[named] = (first, count + 1)
+    return found
+
+
+def _text_or_none(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _frame(raw: list[tuple[int, Raw]], context: Context, texts: frozenset[str]) -> pl.DataFrame:
     schema = {
         "source_row": pl.Int64, "person": pl.String, "code": pl.String, "start": pl.String, "end": pl.String, "recorded": pl.String,
         "numeric_value": pl.Float64, "text_value": pl.String, "unit": pl.String, "coded": pl.Boolean,
@@ -223,7 +311,7 @@ def _frame(raw: list[tuple[int, Raw]], context: _Context, texts: frozenset[str])
     return frame.select(pl.col(name).cast(dtype) for name, dtype in SOURCE_EVENTS.items())
 
 
-def _patient(resource: Resource, context: _Context) -> Iterator[Raw]:
+def _patient(resource: Resource, context: Context) -> Iterator[Raw]:
     person = resource.get("id")
     if not person:
         context.report("missing-person", "The Patient has no id.")
@@ -242,7 +330,7 @@ def _patient(resource: Resource, context: _Context) -> Iterator[Raw]:
         yield _raw(person, "MEDS_DEATH", "UN")
 
 
-def _condition(resource: Resource, context: _Context) -> Iterator[Raw]:
+def _condition(resource: Resource, context: Context) -> Iterator[Raw]:
     person, code = _subject(resource, context), _code(resource.get("code"))
     if person is None or not _has(code, context):
         return
@@ -267,7 +355,7 @@ def _condition(resource: Resource, context: _Context) -> Iterator[Raw]:
             yield _raw(person, "LOINC//21908-9", start or resource.get("recordedDate"), text=text, coded=True)
 
 
-def _observation(resource: Resource, context: _Context) -> Iterator[Raw]:
+def _observation(resource: Resource, context: Context) -> Iterator[Raw]:
     person = _subject(resource, context)
     if person is None:
         return
@@ -288,14 +376,14 @@ def _observation(resource: Resource, context: _Context) -> Iterator[Raw]:
             yield _raw(person, inner, start, end, recorded, number, text, unit, coded)
 
 
-def _procedure(resource: Resource, context: _Context) -> Iterator[Raw]:
+def _procedure(resource: Resource, context: Context) -> Iterator[Raw]:
     person, code = _subject(resource, context), _code(resource.get("code"))
     if person is not None and _has(code, context):
         start, end = _when(resource, "performed")
         yield _raw(person, str(code), start, end)
 
 
-def _medication(resource: Resource, context: _Context) -> Iterator[Raw]:
+def _medication(resource: Resource, context: Context) -> Iterator[Raw]:
     person = _subject(resource, context)
     code = _code(resource.get("medicationCodeableConcept"))
     reference = _reference(resource.get("medicationReference"))
@@ -306,7 +394,7 @@ def _medication(resource: Resource, context: _Context) -> Iterator[Raw]:
     if person is None or not _has(code, context):
         return
     start, end = _when(resource, "effective")
-    given = resource.get("whenHandedOver") or resource.get("authoredOn") or resource.get("dateAsserted")
+    given = _given(resource)
     dose = ((resource.get("dosage") or {}).get("dose") if isinstance(resource.get("dosage"), dict) else None) or {}
     unit = dose.get("code") or dose.get("unit")
     prefix = {"MedicationRequest": "PRESCRIBED//", "MedicationDispense": "DISPENSED//", "MedicationStatement": "STATED//"}
@@ -315,7 +403,7 @@ def _medication(resource: Resource, context: _Context) -> Iterator[Raw]:
     yield _raw(person, code, start or given, end, None, _number(dose.get("value")), None, unit, encounter=encounter)
 
 
-def _encounter_event(resource: Resource, context: _Context) -> Iterator[Raw]:
+def _encounter_event(resource: Resource, context: Context) -> Iterator[Raw]:
     person = _subject(resource, context)
     if person is not None:
         period = resource.get("period") or {}
@@ -323,7 +411,7 @@ def _encounter_event(resource: Resource, context: _Context) -> Iterator[Raw]:
         yield _raw(person, f"VISIT//{_slug(kind)}", period.get("start"), period.get("end"))
 
 
-def _imaging_study(resource: Resource, context: _Context) -> Iterator[Raw]:
+def _imaging_study(resource: Resource, context: Context) -> Iterator[Raw]:
     person = _subject(resource, context)
     if person is None:
         return
@@ -334,7 +422,7 @@ def _imaging_study(resource: Resource, context: _Context) -> Iterator[Raw]:
         yield _raw(person, f"IMAGING_RECORD//{_slug(kind)}", resource.get("started"))
 
 
-def _specimen(resource: Resource, context: _Context) -> Iterator[Raw]:
+def _specimen(resource: Resource, context: Context) -> Iterator[Raw]:
     person = _subject(resource, context)
     if person is not None:
         start, end = _when(resource.get("collection") or {}, "collected")
@@ -342,20 +430,20 @@ def _specimen(resource: Resource, context: _Context) -> Iterator[Raw]:
         yield _raw(person, f"SPECIMEN//{code}", start or resource.get("receivedTime"), end)
 
 
-def _report(resource: Resource, context: _Context) -> Iterator[Raw]:
+def _report(resource: Resource, context: Context) -> Iterator[Raw]:
     person, code = _subject(resource, context), _code(resource.get("code"))
     if person is not None and _has(code, context):
         start, end = _when(resource, "effective")
         yield _raw(person, f"REPORT//{code}", start or resource.get("issued"), end, resource.get("issued"))
 
 
-def _immunization(resource: Resource, context: _Context) -> Iterator[Raw]:
+def _immunization(resource: Resource, context: Context) -> Iterator[Raw]:
     person, code = _subject(resource, context), _code(resource.get("vaccineCode"))
     if person is not None and _has(code, context):
         yield _raw(person, str(code), resource.get("occurrenceDateTime"))
 
 
-READERS: dict[str, Callable[[Resource, _Context], Iterator[Raw]]] = {
+READERS: dict[str, Callable[[Resource, Context], Iterator[Raw]]] = {
     "Patient": _patient,
     "Condition": _condition,
     "Observation": _observation,
@@ -379,10 +467,18 @@ def _raw(
 ) -> Raw:  # fmt: skip
     if start is None and encounter is not None:
         start, end = encounter
+    for one in (person, code, start, end, recorded, text, unit):
+        _check_text(one)
     return person, code, start, end, recorded, number, text, unit, coded
 
 
-def _subject(resource: Resource, context: _Context) -> str | None:
+def _check_text(value: Any) -> None:
+    """Raise where a field is no text that a table can hold; half of a surrogate pair is none."""
+    if value is not None and not (isinstance(value, str) and (value.isascii() or value.encode())):
+        raise TypeError("not a text")
+
+
+def _subject(resource: Resource, context: Context) -> str | None:
     person = _reference(resource.get("subject") or resource.get("patient"))
     if person is None:
         context.report("missing-person", "The resource does not say whom it is about.", "subject")
@@ -394,12 +490,28 @@ def _reference(reference: Resource | None) -> str | None:
     return str(text).rsplit("/", 1)[-1].removeprefix("urn:uuid:") if text else None
 
 
-def _encounter(resource: Resource, context: _Context) -> tuple[str | None, str | None] | None:
-    reference = _reference(resource.get("encounter") or resource.get("context"))
+def _condition_date(resource: Resource) -> Any:
+    return resource["resourceType"] == "Condition" and (_when(resource, "onset")[0] or resource.get("recordedDate"))
+
+
+def _drug_date(resource: Resource) -> Any:
+    return resource["resourceType"] != "Condition" and (_when(resource, "effective")[0] or _given(resource))
+
+
+def _given(resource: Resource) -> Any:
+    return resource.get("whenHandedOver") or resource.get("authoredOn") or resource.get("dateAsserted")
+
+
+def _encounter_id(resource: Resource) -> str | None:
+    return _reference(resource.get("encounter") or resource.get("context"))
+
+
+def _encounter(resource: Resource, context: Context) -> tuple[str | None, str | None] | None:
+    reference = _encounter_id(resource)
     return context.periods.get(reference) if reference else None
 
 
-def _has(code: str | None, context: _Context) -> bool:
+def _has(code: str | None, context: Context) -> bool:
     if code is None:
         context.report("missing-code", "The resource has no coding.", "code")
     return code is not None
@@ -440,7 +552,7 @@ def _when(resource: Resource, stem: str) -> tuple[str | None, str | None]:
     return period.get("start") or period.get("end"), period.get("end")
 
 
-def _value(resource: Resource, context: _Context) -> tuple[float | None, str | None, str | None, bool]:
+def _value(resource: Resource, context: Context) -> tuple[float | None, str | None, str | None, bool]:
     quantity = resource.get("valueQuantity")
     if quantity:
         return _number(quantity.get("value")), quantity.get("comparator"), quantity.get("code") or quantity.get("unit"), True

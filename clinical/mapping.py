@@ -32,7 +32,8 @@ tables:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import reduce
 from importlib.resources import files
@@ -155,46 +156,74 @@ def map_tables(
     """
     out: list[TableEvents] = []
     persons: set[str] = set()
-    declared: set[str] = set()
-    have_list = any(rule.persons for rule in mapping.tables)
-    others = {name.lower(): reason for name, reason in mapping.other_tables.items()}
-    for rule in mapping.tables:
-        wanted = [name.lower() for name in (rule.files or [rule.name])]
-        for name in [name for name in names if name in wanted]:
-            declared.add(name)
-            table = read(name)
-            result, named = _map_table(mapping, rule, table)
-            out.append(result)
-            if rule.persons or not have_list:
-                persons |= named
-    for number, name in enumerate(sorted(set(names) - declared), start=1):
+    rules = rules_of(mapping, names)
+    offsets: dict[str, dict[str, int]] = {}
+    rows: dict[str, int] = {}
+    for rule, name in rules:
         table = read(name)
+        before = offsets.setdefault(rule.name, {})
+        if name not in before:
+            before[name] = rows.get(rule.name, 0)
+            rows[rule.name] = before[name] + table.rows
+        table = moved(table, before[name])
+        out.append(map_table(mapping, rule, table))
+        if names_persons(mapping, rule):
+            persons |= persons_in(mapping, rule, table)
+    out += [replace(told, rows=read(name).rows) for name, told in unmapped_tables(mapping, names).items()]
+    return out, identifiers(mapping, persons)
+
+
+def rules_of(mapping: TableMapping, names: Iterable[str]) -> list[tuple[TableRule, str]]:
+    """Return the rules that read a table of the source, and the table; a rule may read several, and a table have several rules."""
+    wanted = [(rule, {name.lower() for name in (rule.files or [rule.name])}) for rule in mapping.tables]
+    return [(rule, name) for rule, files in wanted for name in names if name in files]
+
+
+def names_persons(mapping: TableMapping, rule: TableRule) -> bool:
+    """Tell whether the persons of the source are those that this table names: of all tables, where none is said to list them."""
+    return rule.persons or not any(one.persons for one in mapping.tables)
+
+
+def identifiers(mapping: TableMapping, persons: Iterable[str]) -> dict[str, list[Identifier]]:
+    """Return the identifiers of persons."""
+    return {person: [Identifier(system, person) for system in mapping.systems] for person in sorted(persons)}
+
+
+def moved(table: SourceTable, offset: int) -> SourceTable:
+    """Return a table whose rows follow `offset` rows of other files of its rule."""
+    if not offset:
+        return table
+    problems = [replace(problem, row=problem.row + offset if problem.row else 0) for problem in table.problems]
+    return replace(table, frame=table.frame.with_columns(pl.col("source_row") + offset), problems=problems)
+
+
+def unmapped_tables(mapping: TableMapping, names: Iterable[str]) -> dict[str, TableEvents]:
+    """Return what is to be told of each table that no rule reads; its rows are not counted here."""
+    others = {name.lower(): reason for name, reason in mapping.other_tables.items()}
+    out: dict[str, TableEvents] = {}
+    for number, name in enumerate(sorted(set(names) - {name for _, name in rules_of(mapping, names)}), start=1):
         reason = others.get(name)
-        # The name of a file that no rule names may tell a person, so it is counted instead.
-        told = name if reason else f"unread-{number}"
         problem = (
             RowProblem(0, "not-clinical", f"The table is not read: {reason}.", refused=False)
             if reason
             else RowProblem(0, "unknown-table", "No rule of the mapping reads this table.", refused=False)
         )
-        out.append(TableEvents(told, table.rows, pl.DataFrame(schema=SOURCE_EVENTS), [problem]))
-    return out, {person: [Identifier(system, person) for system in mapping.systems] for person in sorted(persons)}
+        # The name of a file that no rule names may tell a person, so it is counted instead.
+        told = name if reason else f"unread-{number}"
+        out[name] = TableEvents(told, 0, pl.DataFrame(schema=SOURCE_EVENTS), [problem])
+    return out
 
 
-def _map_table(mapping: TableMapping, rule: TableRule, table: SourceTable) -> tuple[TableEvents, set[str]]:
-    frame = table.frame.with_columns(
-        pl.col(name).cast(pl.String).str.strip_chars() for name in table.frame.columns if name != "source_row"
-    )
-    frame = _renamed(frame, rule)
-    columns = [name for name in frame.columns if name != "source_row"]
-    person = rule.person.lower()
-    if person not in columns:
-        raise UserError(f"Table {table.name} has no column {rule.person}, which its mapping names as the person.")
+def persons_in(mapping: TableMapping, rule: TableRule, table: SourceTable) -> set[str]:
+    """Return the persons that some rows of a table are about."""
+    return set(_cleaned(mapping, rule, table, [])[rule.person.lower()].unique())
+
+
+def map_table(mapping: TableMapping, rule: TableRule, table: SourceTable) -> TableEvents:
+    """Return the source events that a rule makes of a table, or of some rows of it."""
     problems = list(table.problems)
-    empty = ["", *mapping.nulls]
-    frame = frame.with_columns(pl.when(~pl.col(name).is_in(empty)).then(pl.col(name)).alias(name) for name in columns)
-    frame = _without_empty(frame, columns, person, problems)
-    frame = _without_missing(frame, mapping.missing, columns, person, problems)
+    frame = _cleaned(mapping, rule, table, problems)
+    person = rule.person.lower()
     events: list[pl.DataFrame] = []
     carried: dict[str, set[int]] = {}
     for event in rule.events:
@@ -205,7 +234,23 @@ def _map_table(mapping: TableMapping, rule: TableRule, table: SourceTable) -> tu
                 carried.setdefault(event.date, set()).update(made["source_row"])
     events += _lonely_dates(mapping, rule, frame, person, carried)
     result = pl.concat(events) if events else pl.DataFrame(schema=SOURCE_EVENTS)
-    return TableEvents(rule.name, table.rows, result, problems), set(frame[person].unique())
+    return TableEvents(rule.name, table.rows, result, problems)
+
+
+def _cleaned(mapping: TableMapping, rule: TableRule, table: SourceTable, problems: list[RowProblem]) -> pl.DataFrame:
+    """Return the rows that are about someone, as text under the declared names, null where they say nothing."""
+    frame = table.frame.with_columns(
+        pl.col(name).cast(pl.String).str.strip_chars() for name in table.frame.columns if name != "source_row"
+    )
+    frame = _renamed(frame, rule)
+    columns = [name for name in frame.columns if name != "source_row"]
+    person = rule.person.lower()
+    if person not in columns:
+        raise UserError(f"Table {table.name} has no column {rule.person}, which its mapping names as the person.")
+    empty = ["", *mapping.nulls]
+    frame = frame.with_columns(pl.when(~pl.col(name).is_in(empty)).then(pl.col(name)).alias(name) for name in columns)
+    frame = _without_empty(frame, columns, person, problems)
+    return _without_missing(frame, mapping.missing, columns, person, problems)
 
 
 def _lonely_dates(

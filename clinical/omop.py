@@ -10,7 +10,7 @@ Dates that OMOP leaves at midnight are days (CDM 5.4: "if no time is available, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,7 +135,7 @@ def read_omop(
     Raises:
         UserError: If there is no PERSON table.
     """
-    tables = {_plain(name): name for name in names}
+    tables = {plain_name(name): name for name in names}
     if "person" not in tables:
         raise UserError("There is no PERSON table in this OMOP source. Name the folder that holds person.csv.")
     out: list[TableEvents] = []
@@ -145,12 +145,15 @@ def read_omop(
     raw = {name: read(tables[name]) for name in (*EVENT_TABLES, "death") if name in tables}
     concepts = _read_concepts(raw, read, tables.get("concept"))
     out += [read_event_table(name, table, concepts, texts) for name, table in raw.items()]
-    unread = sorted(set(tables) - set(EVENT_TABLES) - set(NOT_EVENTS) - {"person", "death"})
-    for number in range(1, len(unread) + 1):
-        problem = RowProblem(0, "unknown-table", "This is no table of OMOP CDM 5.4 that holds events.", refused=False)
-        # The name of an unknown file may tell a person, so it is counted instead.
-        out.append(TableEvents(f"unread-{number}", 0, pl.DataFrame(schema=SOURCE_EVENTS), [problem]))
-    return out, persons
+    return [*out, *unread_tables(tables)], persons
+
+
+def unread_tables(names: Iterable[str]) -> list[TableEvents]:
+    """Return what is to be told of the tables that CDM 5.4 does not have."""
+    unread = set(names) - set(EVENT_TABLES) - set(NOT_EVENTS) - {"person", "death"}
+    problem = RowProblem(0, "unknown-table", "This is no table of OMOP CDM 5.4 that holds events.", refused=False)
+    # The name of an unknown file may tell a person, so it is counted instead.
+    return [TableEvents(f"unread-{n}", 0, pl.DataFrame(schema=SOURCE_EVENTS), [problem]) for n in range(1, len(unread) + 1)]
 
 
 def read_event_table(name: str, table: SourceTable, concepts: pl.DataFrame, texts: frozenset[str]) -> TableEvents:
@@ -179,7 +182,7 @@ def columns_of(name: str) -> tuple[str, ...]:
 def find_concepts(concept: Sequence[Path], used: set[int]) -> pl.DataFrame:
     """Return `concept_id, vocabulary_id, concept_code` of the concepts in use, from the parts of a CONCEPT table."""
     if not concept:
-        return _no_concepts()
+        return no_concepts()
     columns = ["concept_id", "vocabulary_id", "concept_code"]
     frames = []
     for path in concept:
@@ -187,7 +190,7 @@ def find_concepts(concept: Sequence[Path], used: set[int]) -> pl.DataFrame:
         names = {name: name.strip().lower() for name in scan.collect_schema().names()}
         number = pl.col("concept_id").cast(pl.Int64, strict=False)
         frames.append(scan.rename(names).select(columns).filter(number.is_in(sorted(used))).collect(engine="streaming"))
-    return _known_concepts(pl.concat(frames), used)
+    return known_concepts(pl.concat(frames), used)
 
 
 def codes_of(concepts: pl.DataFrame) -> dict[int, str]:
@@ -403,20 +406,24 @@ def _numbered_concept(column: str) -> pl.Expr:
 def _read_concepts(raw: Mapping[str, SourceTable], read: Callable[[str], SourceTable], name: str | None) -> pl.DataFrame:
     """Return `concept_id, vocabulary_id, concept_code` of the concepts that the tables use."""
     if name is None:
-        return _no_concepts()
-    used: set[int] = set()
-    for table in raw.values():
-        for column in table.frame.columns:
-            if column.endswith("concept_id"):
-                used |= set(table.frame[column].cast(pl.Int64, strict=False).drop_nulls().unique())
-    return _known_concepts(read(name).frame, used)
+        return no_concepts()
+    used = set[int]().union(*(concepts_in(table.frame) for table in raw.values()))
+    return known_concepts(read(name).frame, used)
 
 
-def _no_concepts() -> pl.DataFrame:
+def concepts_in(frame: pl.DataFrame) -> set[int]:
+    """Return the concepts that some rows of a table name."""
+    columns = [pl.col(name).cast(pl.Int64, strict=False).unique() for name in frame.columns if name.endswith("concept_id")]
+    return set[int]().union(*(frame.select(column).to_series().drop_nulls() for column in columns))
+
+
+def no_concepts() -> pl.DataFrame:
+    """Return the concepts of a source without a CONCEPT table."""
     return pl.DataFrame(schema={"concept_id": pl.Int64, "vocabulary_id": pl.String, "concept_code": pl.String})
 
 
-def _known_concepts(frame: pl.DataFrame, used: set[int]) -> pl.DataFrame:
+def known_concepts(frame: pl.DataFrame, used: set[int]) -> pl.DataFrame:
+    """Return `concept_id, vocabulary_id, concept_code` of the concepts in use, from rows of a CONCEPT table."""
     concept = frame.select(pl.col("concept_id").cast(pl.Int64, strict=False), _text("vocabulary_id"), _text("concept_code"))
     wanted = pl.col("concept_id").is_in(sorted(used - {0})) & (pl.col("vocabulary_id") != "None")
     return concept.filter(wanted).unique("concept_id", keep="first", maintain_order=True)
@@ -442,5 +449,6 @@ def _complete(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """Return the name of a CDM table without the prefix that some exports put before it."""
     return name.removeprefix("2b_")

@@ -117,9 +117,11 @@ def _of_omop_persons(table: reading.SourceTable, centre: str) -> list[dict[str, 
 
 def _from_mapping(path: Path, centre: str, rules: mapping.TableMapping) -> list[dict[str, Any]]:
     found = reading.find_tables(path)
+    rules = rules.model_copy(update={"tables": [rule for rule in rules.tables if rule.persons]})
     tables, _ = mapping.map_tables(
-        rules.model_copy(update={"tables": [rule for rule in rules.tables if rule.persons]}),
-        sorted(found),
+        rules,
+        # The others need not be read for this.
+        sorted({name for _, name in mapping.rules_of(rules, found)}),
         lambda name: reading.read_tables(found[name], name),
     )
     facts: dict[str, dict[str, Any]] = {}

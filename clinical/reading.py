@@ -6,17 +6,23 @@ rows cut short. All columns of a CSV arrive as text; Parquet and databases keep 
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
+from clinical.records import LONGEST, Stretch, cut, first_record, is_gzip, open_binary
 from groundwork.problems import UserError
 
 TABLE_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".parquet")
-_DELIMITERS = ",;\t|"
+DELIMITERS = ",;\t|"
+ENCODINGS = ("utf8", "cp1252", "latin-1")
+"""Tried in this order. Every byte has a meaning in the last."""
+
+_MARK = b"\xef\xbb\xbf"
+"""What may stand at the start of UTF-8 files, and then is no part of the first column's name."""
 
 
 @dataclass(frozen=True)
@@ -111,88 +117,142 @@ def _numbered(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_row_index("source_row", offset=1).with_columns(pl.col("source_row").cast(pl.Int64))
 
 
-def _read_csv(path: Path, name: str) -> SourceTable:
+@dataclass(frozen=True)
+class Dialect:
+    """How a CSV file is written.
+
+    Attributes:
+        header: Its first record, with the line ends around it.
+        delimiter: What stands between fields.
+        encoding: `utf8`, `cp1252` or `latin-1`, the first in which all its bytes have a meaning.
+        names: Its columns as they are written.
+    """
+
+    header: bytes
+    delimiter: str
+    encoding: str
+    names: tuple[str, ...]
+
+    @property
+    def lower(self) -> dict[str, str]:
+        """The columns as they are written, and as they are called: in lower case, without the mark of UTF-8."""
+        return {name: name.removeprefix(_MARK.decode(ENCODINGS[1])).strip().lower() for name in self.names}
+
+    def problems(self) -> list[RowProblem]:
+        """Return what had to be guessed of the file."""
+        if self.encoding == ENCODINGS[0]:
+            return []
+        return [RowProblem(0, "not-utf-8", f"The file is not UTF-8; it was read as {self.encoding}.", refused=False)]
+
+
+def scan_csv(path: Path) -> tuple[Dialect | None, list[Stretch]]:
+    """Return how a CSV file is written, and the stretches of its rows; None where it holds nothing. Reads its bytes once.
+
+    Raises:
+        UserError: If it is UTF-16, or holds a record that is too long.
+    """
+    with open_binary(path) as file:
+        header, delimiter = _header(file.read(LONGEST), path)
+    if not header.removeprefix(_MARK).strip():
+        return None, []
+    allowed = [encoding for encoding in ENCODINGS if _means_something(header, encoding)]
+    found: list[Stretch] = []
+    at = len(header)
+    with open_binary(path) as file:
+        file.seek(at)
+        for block in cut(file, path, delimiter):
+            allowed = [encoding for encoding in allowed if _means_something(block, encoding)]
+            found.append(Stretch(at, at + len(block)))
+            at += len(block)
+    if is_gzip(path) and found:
+        found = [Stretch(len(header), at)]
+    return dialect_of(header, delimiter, allowed[0]), found
+
+
+def dialect_of(header: bytes, delimiter: str, encoding: str) -> Dialect:
+    """Return the dialect of a file with this header."""
     import pyarrow as pa
     from pyarrow import csv
 
-    encoding, header = _header(path)
-    if not header.strip():
-        return SourceTable(name, pl.DataFrame(schema={"source_row": pl.Int64}), 0)
-    delimiter = max(_DELIMITERS, key=header.count)
-    names = _column_names(header, delimiter)
+    options = {"parse_options": csv.ParseOptions(delimiter=delimiter), "read_options": csv.ReadOptions(encoding=encoding)}
+    names = csv.read_csv(pa.BufferReader(header.rstrip(b"\r\n") + b"\n"), **options).column_names
+    return Dialect(header, delimiter, encoding, tuple(names))
+
+
+def parse_csv(file: Any, path: Path, dialect: Dialect, block_size: int, columns: Sequence[str] | None = None) -> SourceTable:
+    """Parse CSV that begins with the header of its dialect; rows are numbered from 1.
+
+    Args:
+        file: What Arrow reads: a path, or a buffer.
+        path: The file, for messages.
+        dialect: How it is written.
+        block_size: Bytes that are parsed at a time.
+        columns: Those to keep, as they are written; all by default.
+
+    Raises:
+        UserError: If it cannot be read as a table.
+    """
+    import pyarrow as pa
+    from pyarrow import csv
+
     problems: list[RowProblem] = []
-    invalid: list[int] = []
 
     def refuse(row: csv.InvalidRow) -> str:
-        # The header is row 1 of the file.
-        number = (row.number or 0) - 1
-        invalid.append(number)
         kind = "comment-line" if row.actual_columns == 1 else "wrong-column-count"
         what = f"has {row.actual_columns} fields where the header has {row.expected_columns}"
-        problems.append(RowProblem(number, kind, f"The row {what}."))
+        # The header is row 1 of the file.
+        problems.append(RowProblem((row.number or 0) - 1, kind, f"The row {what}."))
         return "skip"
 
-    def read(as_encoding: str) -> pa.Table:
-        problems.clear()
-        invalid.clear()
-        return csv.read_csv(
-            path,
+    try:
+        table = csv.read_csv(
+            file,
             # Row numbers are known only to a single thread.
-            read_options=csv.ReadOptions(use_threads=False, encoding=as_encoding, block_size=16 << 20),
-            parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=refuse),
+            read_options=csv.ReadOptions(use_threads=False, encoding=dialect.encoding, block_size=block_size),
+            parse_options=csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=True, invalid_row_handler=refuse),
             convert_options=csv.ConvertOptions(
-                column_types={column: pa.string() for column in names},
+                column_types={column: pa.string() for column in dialect.names},
                 null_values=[""],
                 strings_can_be_null=True,
                 quoted_strings_can_be_null=True,
+                include_columns=columns,
             ),
         )
-
-    try:
-        table = read(encoding)
-    except (UnicodeDecodeError, pa.ArrowInvalid) as error:
-        if "UTF8" not in str(error) and "utf-8" not in str(error).lower():
-            raise UserError(f"{path} cannot be read as a table with the header it has. Check that it is CSV.") from None
-        # Every byte has a meaning in Latin-1, so this reading cannot fail; Windows-1252 is tried first.
-        try:
-            encoding = "cp1252"
-            table = read(encoding)
-        except (UnicodeDecodeError, pa.ArrowInvalid):
-            encoding = "latin-1"
-            table = read(encoding)
-        problems.append(RowProblem(0, "not-utf-8", f"The file is not UTF-8; it was read as {encoding}.", refused=False))
-    frame = lower_columns(pl.from_arrow(table), path)  # type: ignore[arg-type]
-    rows = frame.height + len(invalid)
-    if invalid:
-        kept = pl.Series("source_row", range(1, rows + 1), dtype=pl.Int64)
-        frame = frame.insert_column(0, kept.filter(~kept.is_in(invalid)))
-    else:
-        frame = _numbered(frame)
-    return SourceTable(name, frame, rows, problems)
+    except (UnicodeDecodeError, pa.ArrowInvalid):
+        raise UserError(f"{path} cannot be read as a table with the header it has. Check that it is CSV.") from None
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    frame = lower_columns(frame.rename({name: dialect.lower[name] for name in frame.columns}, strict=False), path)
+    rows = table.num_rows + len(problems)
+    kept = pl.Series("source_row", range(1, rows + 1), dtype=pl.Int64)
+    if problems:
+        kept = kept.filter(~kept.is_in([problem.row for problem in problems]))
+    return SourceTable(table_name(path), frame.insert_column(0, kept), rows, problems)
 
 
-def _column_names(header: str, delimiter: str) -> list[str]:
+def _read_csv(path: Path, name: str) -> SourceTable:
     import pyarrow as pa
-    from pyarrow import csv
 
-    names: list[str] = csv.read_csv(pa.BufferReader((header + "\n").encode()), parse_options=_parse(delimiter)).column_names
-    return names
-
-
-def _parse(delimiter: str) -> object:
-    from pyarrow import csv
-
-    return csv.ParseOptions(delimiter=delimiter)
+    dialect, stretches = scan_csv(path)
+    if dialect is None:
+        return SourceTable(name, pl.DataFrame(schema={"source_row": pl.Int64}), 0)
+    # A header alone must end in a line end for Arrow.
+    file = path if stretches else pa.BufferReader(dialect.header.rstrip(b"\r\n") + b"\n")
+    table = parse_csv(file, path, dialect, LONGEST)
+    return replace(table, name=name, problems=[*table.problems, *dialect.problems()])
 
 
-def _header(path: Path) -> tuple[str, str]:
-    opener = gzip.open if path.name.lower().endswith(".gz") else open
-    with opener(path, "rb") as file:
-        raw = file.readline()
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise UserError(f"{path} is UTF-16. Save it as UTF-8.")
-    raw = raw.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n")
+def _means_something(block: bytes, encoding: str) -> bool:
     try:
-        return "utf8", raw.decode("utf-8")
+        block.decode(encoding)
     except UnicodeDecodeError:
-        return "cp1252", raw.decode("cp1252", errors="replace")
+        return False
+    return True
+
+
+def _header(start: bytes, path: Path) -> tuple[bytes, str]:
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise UserError(f"{path} is UTF-16. Save it as UTF-8.")
+    line = start.lstrip(b"\r\n").splitlines()[0] if start.strip(b"\r\n") else b""
+    delimiter = max(DELIMITERS, key=lambda one: line.count(one.encode()))
+    return first_record(start, delimiter), delimiter

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import polars as pl
 
-from clinical import databases, door, fhir, mapping, meds, omop, reading, sharded
+from clinical import databases, door, fhir, mapping, omop, reading, sharded
+from clinical.batched import Opener, build_batched
 from clinical.door import Door, KeyDoor, LocalDoor, VaultDoor
+from clinical.fhir_batches import open_fhir
+from clinical.mapped_batches import open_mapped
+from clinical.omop_batches import open_omop
 from groundwork.problems import UserError
 from privacy.keys import Key
 from privacy.subjects import SubjectLookup
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 Format = Literal["omop", "fhir", "osiris", "osiris-rwd", "csv"]
 
@@ -110,19 +118,32 @@ def convert(task: TimelineTask, folder: Path, key: Key | None = None) -> Written
     return _write(task, way, folder, notes)
 
 
-def _write(task: TimelineTask, way: Door, folder: Path, notes: Mapping[str, Any]) -> Written:
+def _write(task: TimelineTask, way: Door, folder: Path, notes: Mapping[str, Any], client: Client | None = None) -> Written:
     if task.format == "omop" and not databases.is_database(task.path) and sharded.is_parquet(Path(task.path)):
-        report = sharded.build_dataset(Path(task.path), folder, task.centre, way, texts=frozenset(task.texts), notes=notes)
-        return Written(report.events, report.subjects, report.problems, report.account)
-    result = _read(task, way)
-    meds.write_dataset(result.events, folder, name=task.centre, notes=notes, problems=result.problems, account=result.account)
-    subjects = result.events["subject_id"].n_unique()
-    return Written(result.events.height, subjects, result.problems.height, result.account)
+        texts = frozenset(task.texts)
+        report = sharded.build_dataset(Path(task.path), folder, task.centre, way, client=client, texts=texts, notes=notes)
+    else:
+        report = build_batched(opener(task), folder, task.centre, task.format, way, client=client, notes=notes)
+    return Written(report.events, report.subjects, report.problems, report.account)
+
+
+def opener(task: TimelineTask) -> Opener:
+    """Return what opens a source to be read in batches.
+
+    Raises:
+        UserError: If there is no such source, or its mapping cannot be used.
+    """
+    _check_format(task)
+    texts = frozenset(task.texts)
+    path = Path(task.path)
+    if task.format == "fhir":
+        return partial(open_fhir, _existing(path, task.centre), texts)
+    found = _tables(path, task.centre)
+    return partial(open_omop, found, texts) if task.format == "omop" else partial(open_mapped, _mapping(task), found)
 
 
 def _read(task: TimelineTask, way: Door) -> TimelineResult:
-    if task.format not in get_args(Format):
-        raise UserError(f"{task.format} is no format of clinical records. Allowed: {', '.join(get_args(Format))}.")
+    _check_format(task)
     texts = frozenset(task.texts)
     if task.format == "omop" and databases.is_database(task.path):
         wanted = {"person", "death", "concept", *omop.EVENT_TABLES}
@@ -136,13 +157,9 @@ def _read(task: TimelineTask, way: Door) -> TimelineResult:
 def _read_files(
     task: TimelineTask, path: Path, texts: frozenset[str]
 ) -> tuple[list[door.TableEvents], dict[str, list[door.Identifier]]]:
-    if not path.exists():
-        raise UserError(f"There is nothing at {path}. Check the path of the clinical source of centre {task.centre}.")
     if task.format == "fhir":
-        return fhir.read_fhir(path, texts)
-    found = {reading.table_name(path): [path]} if path.is_file() else reading.find_tables(path)
-    if not found:
-        raise UserError(f"There is no table in {path}. Expected are files in CSV or Parquet.")
+        return fhir.read_fhir(_existing(path, task.centre), texts)
+    found = _tables(path, task.centre)
 
     def read(name: str) -> reading.SourceTable:
         return reading.read_tables(found[name], name)
@@ -150,6 +167,26 @@ def _read_files(
     if task.format == "omop":
         return omop.read_omop(sorted(found), read, texts)
     return mapping.map_tables(_mapping(task), sorted(found), read)
+
+
+def _check_format(task: TimelineTask) -> None:
+    if task.format not in get_args(Format):
+        raise UserError(f"{task.format} is no format of clinical records. Allowed: {', '.join(get_args(Format))}.")
+
+
+def _existing(path: Path, centre: str) -> Path:
+    if not path.exists():
+        raise UserError(f"There is nothing at {path}. Check the path of the clinical source of centre {centre}.")
+    return path
+
+
+def _tables(path: Path, centre: str) -> dict[str, list[Path]]:
+    """Return the files of each table of a source."""
+    path = _existing(path, centre)
+    found = {reading.table_name(path): [path]} if path.is_file() else reading.find_tables(path)
+    if not found:
+        raise UserError(f"There is no table in {path}. Expected are files in CSV or Parquet.")
+    return found
 
 
 def _mapping(task: TimelineTask) -> mapping.TableMapping:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -46,6 +47,21 @@ def dask_client(address: str | None = None, workers: int | None = None, memory_l
     ):
         _hush()
         yield client
+
+
+def each[Item, Result](
+    client: Client | None, function: Callable[[Any, Item], Result], shared: Any, items: Iterable[Item]
+) -> Iterator[Result]:
+    """Yield `function(shared, item)` of every item, in their order; the workers of a client work ahead."""
+    if client is None:
+        yield from (function(shared, item) for item in items)
+        return
+    # Not by content: a copy scattered for the map before may just be on its way out.
+    sent = client.scatter(shared, broadcast=True, hash=False)
+    futures = deque(client.submit(function, sent, item, pure=False) for item in items)
+    while futures:
+        # Forgotten at once: its result need not stay on a worker.
+        yield futures.popleft().result()
 
 
 def _hush() -> None:

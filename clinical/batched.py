@@ -1,0 +1,238 @@
+"""Any source, of any size, to a MEDS dataset: batch by batch through the door, then shard by shard in order.
+
+An adapter opens its source as a `Plan`: who its persons are, and parts that are read one by one. Two maps and no shuffle of rows
+between workers, as in `clinical.sharded`: a part becomes events under pseudonyms, which are set down by the runs of their subjects; then
+each shard gathers its rows, sorts them and is written. Memory is that of one block of a part or of one shard, whatever the number of
+rows; rows, problems, account and bytes are those of `timeline.read_events` and `meds.write_dataset`.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from clinical import door, meds
+from clinical.cells import read_piece, write_piece
+from clinical.door import ACCOUNT, Door, Identifier, TableEvents
+from clinical.plausibility import refuted_deaths
+from clinical.reading import RowProblem
+from clinical.sharded import BuildReport
+from groundwork.cluster import each
+from groundwork.files import atomic_folder
+from groundwork.tables import EVENTS, QUARANTINE, write_parquet
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+Tally = Mapping[str, tuple[int, int]]
+"""Something met in rows of a table that is told once: by name, the first row and how many there are."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A source that is open.
+
+    Attributes:
+        persons: `{person: identifiers}`, best identifier first.
+        parts: What can be read alone; in the order of tables and rows.
+        read: Gives the source events of one part, some rows of one table at a time; goes to the workers.
+        ready: Small tables that are read already, and what is to be told of the source as a whole.
+        told: The problem that a tally is.
+    """
+
+    persons: dict[str, list[Identifier]]
+    parts: Sequence[Any]
+    read: Callable[[Any], Iterable[TableEvents]]
+    ready: Sequence[TableEvents] = ()
+    told: Callable[[str, int, int], RowProblem] | None = None
+
+
+Opener = Callable[[Path, "Client | None"], Plan]
+"""Opens a source; may keep files in the folder it is given, which is gone when the dataset is written."""
+
+
+@dataclass(frozen=True)
+class _Way:
+    """What every part needs to pass the door: who is who, where its rows go, how they are named."""
+
+    known: pl.DataFrame
+    conflicts: frozenset[str]
+    firsts: list[int]
+    centre: str
+    format: str
+    work: Path
+    read: Callable[[Any], Iterable[TableEvents]]
+
+
+@dataclass
+class _Passed:
+    """What became of a part."""
+
+    rows: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    """By source: rows, used, refused."""
+    pieces: list[tuple[Path, str]] = field(default_factory=list)
+    problems: list[pl.DataFrame] = field(default_factory=list)
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    subjects: np.ndarray[Any, np.dtype[np.int64]] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+
+
+@dataclass(frozen=True)
+class _Shards:
+    """What every shard needs: the pieces in order, and the first subject of each shard and of each cell of the pieces."""
+
+    pieces: list[tuple[Path, str]]
+    firsts: list[int]
+    starts: list[int]
+    centre: str
+    out: Path
+
+
+def build_batched(
+    opener: Opener,
+    folder: Path,
+    centre: str,
+    format: str,
+    way: Door,
+    *,
+    client: Client | None = None,
+    subjects_per_shard: int = meds.SUBJECTS_PER_SHARD,
+    notes: Mapping[str, Any] | None = None,
+) -> BuildReport:
+    """Write the MEDS dataset of a source.
+
+    Args:
+        opener: Opens it.
+        folder: The dataset; replaced when it exists.
+        centre: Name of the centre.
+        format: Name of the source format, middle part of `source`.
+        way: The door that gives subjects.
+        client: A Dask client, whose workers see the source and the folder; None works in this process.
+        subjects_per_shard: Subjects in one shard.
+        notes: Further facts for `dataset.json`.
+
+    Raises:
+        UserError: If the source cannot be used at all.
+    """
+    with atomic_folder(folder) as out:
+        work = out / ".pieces"
+        work.mkdir(mode=0o700)
+        (out / "data").mkdir()
+        plan = opener(work, client)
+        known, conflicts = door.resolve(plan.persons, way, centre)
+        firsts = known["subject_id"].unique().sort().gather_every(subjects_per_shard).to_list() or [0]
+        through = _Way(known, frozenset(conflicts), firsts, centre, format, work, plan.read)
+        passed = _Passed()
+        for number, table in enumerate(plan.ready):
+            _pass(table, through, f"ready-{number:05d}", passed)
+        for more in each(client, _run_part, through, list(enumerate(plan.parts))):
+            _add(passed, more)
+        _tell(passed, plan, centre)
+        starts = pl.Series(passed.subjects).gather_every(subjects_per_shard).to_list() or [0]
+        # Tables by name, as they pass the door when they are whole; parts and blocks of a table are in order.
+        pieces = sorted(passed.pieces, key=lambda piece: piece[1])
+        shards = list(each(client, _run_shard, _Shards(pieces, firsts, starts, centre, out / "data"), range(len(starts))))
+        codes = set().union(*(shard["codes"] for shard in shards))
+        meds.write_metadata(out, sorted(codes), name=centre, notes=notes)
+        problems = pl.concat([QUARANTINE.empty(), *passed.problems, *(shard["problems"] for shard in shards)])
+        # Of a file of several parts the last word counts, as when it is read whole.
+        refused = QUARANTINE.conform(problems.unique(QUARANTINE.key, keep="last", maintain_order=True))
+        account = _account(passed.rows, shards)
+        write_parquet(refused, out / "metadata" / "problems.parquet")
+        write_parquet(account, out / "metadata" / "account.parquet")
+        shutil.rmtree(work)
+    events = sum(shard["events"] for shard in shards)
+    return BuildReport(account, events, len(passed.subjects), refused.height, len(starts))
+
+
+def _run_part(way: _Way, part: tuple[int, Any]) -> _Passed:
+    passed = _Passed()
+    for block, table in enumerate(way.read(part[1])):
+        _pass(table, way, f"{part[0]:06d}-{block:06d}", passed)
+    return passed
+
+
+def _pass(table: TableEvents, way: _Way, name: str, passed: _Passed) -> None:
+    """Pass some rows of a table through the door, and set down what comes out."""
+    source = f"{way.centre}/{way.format}/{table.table}"
+    events, lost = door.pass_table(table.events, way.known, set(way.conflicts), source)
+    problems = [*table.problems, *lost]
+    used = events["source_row"].unique()
+    refused = {problem.row for problem in problems if problem.refused and problem.row}.difference(used if problems else ())
+    if events.height:
+        path = way.work / f"{name}.cells"
+        write_piece(events, path, way.firsts)
+        passed.pieces.append((path, source))
+    passed.problems += [door.problem_frame(problems, way.centre, source)] if problems else []
+    _count(passed.rows, source, (table.rows, len(used), len(refused)))
+    passed.tallies[source] = _sum(passed.tallies.get(source, {}), table.tally)
+    passed.subjects = np.union1d(passed.subjects, events["subject_id"].unique().to_numpy())
+
+
+def _add(passed: _Passed, more: _Passed) -> None:
+    passed.pieces += more.pieces
+    passed.problems += more.problems
+    for source, counts in more.rows.items():
+        _count(passed.rows, source, counts)
+    for source, tally in more.tallies.items():
+        passed.tallies[source] = _sum(passed.tallies.get(source, {}), tally)
+    passed.subjects = np.union1d(passed.subjects, more.subjects)
+
+
+def _count(rows: dict[str, tuple[int, int, int]], source: str, more: tuple[int, int, int]) -> None:
+    have = rows.get(source, (0, 0, 0))
+    rows[source] = (have[0] + more[0], have[1] + more[1], have[2] + more[2])
+
+
+def _sum(tally: Tally, more: Tally) -> Tally:
+    found = dict(tally)
+    for name, (row, count) in more.items():
+        first, before = found.get(name, (row, 0))
+        found[name] = (first, before + count)
+    return found
+
+
+def _tell(passed: _Passed, plan: Plan, centre: str) -> None:
+    for source, tally in passed.tallies.items():
+        if plan.told is not None and tally:
+            problems = [plan.told(name, row, count) for name, (row, count) in tally.items()]
+            passed.problems.append(door.problem_frame(problems, centre, source))
+
+
+def _run_shard(shared: _Shards, shard: int) -> dict[str, Any]:
+    first = shared.starts[shard]
+    up_to = shared.starts[shard + 1] if shard + 1 < len(shared.starts) else None
+    last = len(shared.firsts) if up_to is None else int(np.searchsorted(shared.firsts, up_to, side="left"))
+    cells = range(max(int(np.searchsorted(shared.firsts, first, side="right")) - 1, 0), last)
+    events = pl.concat([EVENTS.empty(), *(read_piece(path, cells, source) for path, source in shared.pieces)])
+    mine = pl.col("subject_id") >= first
+    events = events.filter(mine if up_to is None else mine & (pl.col("subject_id") < up_to))
+    refuted = refuted_deaths(events)
+    events = events.join(refuted, on=["subject_id", "code", "source", "source_row"], how="anti", maintain_order="left")
+    gone = refuted.select("source", "source_row").unique().join(events, on=["source", "source_row"], how="anti")
+    problems = [
+        door.problem_frame([door.refuted_problem(row) for row in rows["source_row"]], shared.centre, str(source[0]))
+        for source, rows in refuted.group_by("source")
+    ]
+    events = door.sort_events(events)
+    meds.write_shard(events, shared.out / f"{shard}.parquet")
+    return {
+        "events": events.height,
+        "codes": set(events["code"].unique()),
+        "by_source": dict(events["source"].value_counts().iter_rows()),
+        "gone": dict(gone["source"].value_counts().iter_rows()),
+        "problems": pl.concat([QUARANTINE.empty(), *problems]),
+    }
+
+
+def _account(rows: Mapping[str, tuple[int, int, int]], shards: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    out = []
+    for source, (count, used, refused) in sorted(rows.items()):
+        gone, events = (sum(shard[what].get(source, 0) for shard in shards) for what in ("gone", "by_source"))
+        out.append((source, count, used - gone, refused + gone, count - used - refused, events))
+    return pl.DataFrame(out, schema=ACCOUNT, orient="row")

@@ -1,0 +1,115 @@
+"""Declared tables (OSIRIS, OSIRIS-RWD, any CSV with a mapping) to be read in batches: see `clinical.batched`.
+
+`mapping.map_tables` reads the same whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from clinical import mapping
+from clinical.batched import Plan
+from clinical.door import SOURCE_EVENTS, TableEvents
+from clinical.mapping import TableMapping, TableRule
+from clinical.stretches import Part, Table, index_tables, offsets_of, parts_of
+from groundwork.cluster import each
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Reads parts of mapped tables.
+
+    Attributes:
+        rules: The declaration.
+        tables: The tables.
+        of_table: The rules that read each table, by their name, with the rows of other tables of the rule before it.
+        offsets: Rows of its table before each part.
+    """
+
+    rules: TableMapping
+    tables: Mapping[str, Table]
+    of_table: Mapping[str, Mapping[str, tuple[int, Sequence[TableRule]]]]
+    offsets: Sequence[int]
+
+    def __call__(self, part: Part) -> Iterator[TableEvents]:
+        for rows in self.tables[part.table].read(part, offset=self.offsets[part.number]):
+            for before, rules in self.of_table.get(part.table, {}).values():
+                own = mapping.moved(rows, before)
+                yield _joined([mapping.map_table(self.rules, rule, own) for rule in rules])
+
+
+def open_mapped(rules: TableMapping, found: Mapping[str, Sequence[Path]], folder: Path, client: Client | None) -> Plan:
+    """Open a source of declared tables.
+
+    Args:
+        rules: The declaration.
+        found: Files of each table, by the name of the table in lower case.
+        folder: Not needed.
+        client: A Dask client; None works in this process.
+
+    Raises:
+        UserError: If a table cannot be read, or has no column for the person.
+    """
+    names = sorted(found)
+    tables = index_tables({name: found[name] for name in names}, client)
+    parts = parts_of(tables)
+    pairs = mapping.rules_of(rules, names)
+    listing = {name: [rule for rule, own in pairs if own == name and mapping.names_persons(rules, rule)] for name in names}
+    persons: set[str] = set()
+    rows: list[int] = []
+    for count, named in each(client, _look, (rules, tables, listing), parts):
+        rows.append(count)
+        persons |= named
+    total = dict.fromkeys(names, 0)
+    for part, count in zip(parts, rows, strict=True):
+        total[part.table] += count
+    read = _Reader(rules, tables, _before(pairs, total), offsets_of(parts, rows))
+    unread = [replace(told, rows=total[name]) for name, told in mapping.unmapped_tables(rules, names).items()]
+    # Tables without rows have an account, too.
+    ready = [TableEvents(rule.name, 0, pl.DataFrame(schema=SOURCE_EVENTS), tables[name].problems()) for rule, name in pairs]
+    mapped = [part for part in parts if part.table in read.of_table]
+    return Plan(mapping.identifiers(rules, persons), mapped, read, [*ready, *unread])
+
+
+def _before(
+    pairs: Sequence[tuple[TableRule, str]], total: Mapping[str, int]
+) -> dict[str, dict[str, tuple[int, list[TableRule]]]]:
+    """Return the rules of each table by name, with the rows before it: tables that rules of one name read are numbered on."""
+    out: dict[str, dict[str, tuple[int, list[TableRule]]]] = {}
+    counted: dict[str, int] = {}
+    for rule, name in pairs:
+        own = out.setdefault(name, {})
+        if rule.name not in own:
+            own[rule.name] = (counted.get(rule.name, 0), [])
+            counted[rule.name] = counted.get(rule.name, 0) + total[name]
+        own[rule.name][1].append(rule)
+    return out
+
+
+def _look(
+    shared: tuple[TableMapping, Mapping[str, Table], Mapping[str, Sequence[TableRule]]], part: Part
+) -> tuple[int, set[str]]:
+    """Return how many rows a part has, and the persons they are about."""
+    rules, tables, listing = shared
+    count, persons = 0, set[str]()
+    for rows in tables[part.table].read(part):
+        count += rows.rows
+        persons = persons.union(*(mapping.persons_in(rules, rule, rows) for rule in listing[part.table]))
+    return count, persons
+
+
+def _joined(tables: Sequence[TableEvents]) -> TableEvents:
+    """Return what rules of one name made of the same rows as one."""
+    first = tables[0]
+    if len(tables) == 1:
+        return first
+    events = pl.concat([table.events for table in tables])
+    return TableEvents(first.table, sum(table.rows for table in tables), events, [p for table in tables for p in table.problems])

@@ -1,0 +1,88 @@
+"""OMOP in CSV, or in CSV and Parquet mixed, to be read in batches: see `clinical.batched`. `omop.read_omop` reads the same whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from clinical import omop, reading
+from clinical.batched import Plan
+from clinical.door import SOURCE_EVENTS, TableEvents
+from clinical.stretches import Part, Table, index_tables, offsets_of, parts_of
+from groundwork.cluster import each
+from groundwork.problems import UserError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+_CONCEPT = ("concept_id", "vocabulary_id", "concept_code")
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Reads parts of event tables: the tables, what their concepts mean, and how many rows come before each part."""
+
+    tables: Mapping[str, Table]
+    concepts: pl.DataFrame
+    texts: frozenset[str]
+    offsets: Sequence[int]
+
+    def __call__(self, part: Part) -> Iterator[TableEvents]:
+        columns = omop.columns_of(part.table)
+        for rows in self.tables[part.table].read(part, columns, self.offsets[part.number]):
+            yield omop.read_event_table(part.table, rows, self.concepts, self.texts)
+
+
+def open_omop(found: Mapping[str, Sequence[Path]], texts: frozenset[str], folder: Path, client: Client | None) -> Plan:
+    """Open an OMOP source.
+
+    Args:
+        found: Files of each table, by the name of the table in lower case (a prefix such as `2b_` is allowed).
+        texts: Further texts that count as controlled.
+        folder: Not needed.
+        client: A Dask client; None works in this process.
+
+    Raises:
+        UserError: If there is no PERSON table, or a table cannot be read.
+    """
+    files = {omop.plain_name(name): found[name] for name in sorted(found)}
+    if "person" not in files:
+        raise UserError("There is no PERSON table in this OMOP source. Name the folder that holds person.csv.")
+    person, persons = omop.read_person(reading.read_tables(files["person"], "person"))
+    names = [name for name in (*omop.EVENT_TABLES, "death") if name in files]
+    tables = index_tables({name: files[name] for name in (*names, "concept") if name in files}, client)
+    events = {name: tables[name] for name in names}
+    parts = parts_of(events)
+    used: set[int] = set()
+    rows: list[int] = []
+    for count, concepts in each(client, _look, events, parts):
+        rows.append(count)
+        used |= concepts
+    wanted = parts_of({"concept": tables["concept"]}) if "concept" in tables else []
+    known = [omop.no_concepts(), *each(client, partial(_concepts, used=used), tables, wanted)]
+    read = _Reader(
+        events, pl.concat(known).unique("concept_id", keep="first", maintain_order=True), texts, offsets_of(parts, rows)
+    )
+    # Tables without rows have an account, too.
+    ready = [TableEvents(table.name, 0, pl.DataFrame(schema=SOURCE_EVENTS), table.problems()) for table in events.values()]
+    return Plan(persons, parts, read, [person, *ready, *omop.unread_tables(files)])
+
+
+def _look(tables: Mapping[str, Table], part: Part) -> tuple[int, set[int]]:
+    """Return how many rows a part has, and the concepts they name."""
+    columns = [name for name in omop.columns_of(part.table) if name.endswith("concept_id")]
+    rows, used = 0, set[int]()
+    for table in tables[part.table].read(part, columns):
+        rows += table.rows
+        used |= omop.concepts_in(table.frame)
+    return rows, used
+
+
+def _concepts(tables: Mapping[str, Table], part: Part, used: set[int]) -> pl.DataFrame:
+    found = (omop.known_concepts(rows.frame, used) for rows in tables["concept"].read(part, _CONCEPT))
+    return pl.concat([omop.no_concepts(), *found])
