@@ -330,7 +330,8 @@ class Study(Section):
     its own in `manifest.json`."""
     custodians: Custodians | None = None
     links: str | None = None
-    """CSV of records known to be one person, or not: left_centre, left_key, right_centre, right_key, relation."""
+    """CSV of records known to be one person, or not: left_centre, left_key, right_centre, right_key, relation. Without clear text it
+    comes from `unibase encoded answer`."""
     deidentification: Deidentification = Deidentification()
     features: Features | None = None
     assays: Assays = Assays()
