@@ -123,7 +123,7 @@ def run(stage: str, study: Path, *, centre: str | None = None, scheduler: str | 
     Parameters
     ----------
     stage
-        people, clinical, deidentify, index, features, omics, normalise, timeline, link or release.
+        people, clinical, deidentify, index, features, omics, identity, normalise, timeline, link or release.
     study
         The study file.
     centre
@@ -146,6 +146,7 @@ def simulate(
     broken: bool = True,
     imaging: bool = True,
     wrong_links: float = 0.0,
+    misplaced: bool = False,
     resume: bool = False,
 ) -> None:
     """Write simulated hospitals with known truth, and a study file ready to build.
@@ -169,6 +170,8 @@ def simulate(
     wrong_links
         Share of the samples, 0 to 1, that the sample sheets give to another patient, and of the image series that bear
         another patient's number.
+    misplaced
+        Write methylation arrays and somalier's tables as well, and plant samples that are not their person's.
     resume
         Leave an existing tree as it is.
     """
@@ -178,7 +181,16 @@ def simulate(
     from flows.demo import write_demo
 
     try:
-        write_demo(out, persons=persons, seed=seed, centres=centres, broken=broken, imaging=imaging, wrong_links=wrong_links)
+        write_demo(
+            out,
+            persons=persons,
+            seed=seed,
+            centres=centres,
+            broken=broken,
+            imaging=imaging,
+            wrong_links=wrong_links,
+            misplaced=misplaced,
+        )
     except FileExistsError:
         raise UserError(f"{out} holds files already. Choose another folder, or give --resume.") from None
     print(f"{out}/study.yaml is ready. Next: unibase build {out}/study.yaml")

@@ -10,13 +10,30 @@ from simulation.cohort import simulate
 
 
 def write_demo(
-    out: Path, *, persons: int, seed: int, centres: int, broken: bool, imaging: bool, wrong_links: float = 0.0
+    out: Path,
+    *,
+    persons: int,
+    seed: int,
+    centres: int,
+    broken: bool,
+    imaging: bool,
+    wrong_links: float = 0.0,
+    misplaced: bool = False,
 ) -> None:
     """Write a simulated tree and its key. The key follows from the seed, so that two demos give the same bytes.
 
     Raises:
         FileExistsError: If `out` holds files already.
     """
-    simulate(out, persons=persons, seed=seed, centres=centres, broken=broken, imaging=imaging, wrong_links=wrong_links)
+    simulate(
+        out,
+        persons=persons,
+        seed=seed,
+        centres=centres,
+        broken=broken,
+        imaging=imaging,
+        wrong_links=wrong_links,
+        misplaced=misplaced,
+    )
     secret = hashlib.sha256(f"unibase demo key, no secret: {seed}".encode()).digest()
     write_key_file(Key(secret), out / "vault.key")

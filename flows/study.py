@@ -99,6 +99,9 @@ class AssaySource(Section):
     """For methylation: detection p-values, rows and columns as in the matrix; values above 0.01 become missing."""
     masked: str | None = None
     """For methylation: list of probes to leave out, one a line."""
+    probes: str | None = None
+    """For methylation: table of probes and their chromosomes (the array's manifest, Illumina's or Zhou's; CSV or TSV, gzip). From it the
+    sex of each sample is told and compared with the records; without it the check is not made, and the build says so."""
     channels: str | None = None
     """For proteomics by isobaric labels (TMT): table sample, plex, reference (yes or no) of the matrix's columns. Values become
     ratios to the reference channels of their plex; a sample without one is quarantined."""
@@ -113,6 +116,17 @@ class AssaySource(Section):
     """For single cells: a type with fewer cells in a sample is missing in it."""
 
 
+class Genotypes(Section):
+    """What somalier found of a centre's sequenced samples: whether samples of one person are one person's, and of two are two's."""
+
+    pairs: str
+    """The `*.pairs.tsv` of `somalier relate`; a pattern names several."""
+    samples: str
+    """Sample sheet of the names that somalier's tables bear: sample, patient; it may be that of an assay."""
+    sexes: str | None = None
+    """The `*.samples.tsv` of `somalier relate`, for the sex that the genotypes tell; a pattern names several."""
+
+
 class Centre(Section):
     """One hospital and its sources; each may be absent."""
 
@@ -125,6 +139,8 @@ class Centre(Section):
     clinical: ClinicalSource | None = None
     omics: dict[AssayName, AssaySource] = Field(default_factory=dict)
     """Assays by name: rna, mutations, methylation, copy_number, proteomics, single_cell."""
+    genotypes: Genotypes | None = None
+    """Relatedness of the centre's samples, where it has genotypes."""
 
 
 class Robustness(Section):
@@ -492,7 +508,11 @@ def missing_sources(study: Study) -> list[str]:
         for assay, source in centre.omics.items():
             named += [
                 (f"centres.{name}.omics.{assay}.{key}", getattr(source, key) or "")
-                for key in ("matrix", "samples", "profiled", "detection", "masked", "channels", "transcripts")
+                for key in ("matrix", "samples", "profiled", "detection", "masked", "probes", "channels", "transcripts")
+            ]
+        if centre.genotypes:
+            named += [
+                (f"centres.{name}.genotypes.{key}", getattr(centre.genotypes, key) or "") for key in ("pairs", "samples", "sexes")
             ]
     named += [("features.settings", study.features.settings if study.features else "")]
     for key, rule in (("imaging", study.harmonise.imaging), ("rna", study.harmonise.rna)):

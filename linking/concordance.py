@@ -23,6 +23,8 @@ FINDINGS = pl.Schema(
     }
 )
 """`item`: pseudonym of the series or sample that disagrees."""
+ORDER = ("subject_id", "check", "modality", "item", "message", "score")
+"""One sample may have several findings of a check: the message and score decide, so that equal findings give equal bytes."""
 
 _SITES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"C(0\d|1[0-4]|3[0-2]|73)", ("HEAD", "NECK", "SKULL", "JAW", "ORL", "THYROID", "CHEST", "THORAX")),
@@ -53,22 +55,25 @@ def check_concordance(
     *,
     features: pl.DataFrame | None = None,
     sample_sex: Mapping[str, str] | None = None,
+    further: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Return the findings of all checks that the tables allow, sorted by subject and check.
 
     Checks: `sex` (clinical records against DICOM and expression, and DICOM against expression), `dates` (an image or
     sample before birth or after death), `age` (`PatientAge` in years, when the series table has it), `body-part`
     (no image of the subject shows the tumour's site), `laterality` (side of the region's name against the record),
-    `weight` (`PatientWeight` in kg against the record within 90 days).
+    `weight` (`PatientWeight` in kg against the record within 90 days). `duplicate` and `genotype` are made where the samples
+    are (`of_samples`) and come as `further`.
 
     Args:
         events: EVENTS of all subjects.
         series: SERIES; may have the further columns `PatientAge` and `PatientWeight`.
         samples: SAMPLE_MAP.
         features: FEATURES, for the names of regions.
-        sample_sex: Sex by `colname` from `expression_sex`.
+        sample_sex: Sex by `colname`, where a sample tells one.
+        further: FINDINGS of samples compared with one another.
     """
-    findings = [pl.DataFrame(schema=FINDINGS)]
+    findings = [pl.DataFrame(schema=FINDINGS) if further is None else further]
     sex = _clinical_sex(events)
     known = pl.DataFrame(schema={"subject_id": pl.Int64, "sex": pl.String})
     if series is not None:
@@ -99,7 +104,33 @@ def check_concordance(
             findings.append(_sex_findings(known.join(sex, on="subject_id", how="anti"), expressed, "images"))
     if features is not None:
         findings.append(_laterality_findings(events, features))
-    return pl.concat(findings).unique().sort("subject_id", "check", "modality", "item")
+    return pl.concat(findings).unique().sort(ORDER)
+
+
+_MESSAGES = {
+    "duplicate-suspected": "a sample of {modality} is like that of another person",
+    "swap-suspected": "two samples of {modality} are not of one person",
+}
+
+
+def of_samples(pairs: pl.DataFrame, subjects: Mapping[str, int], modality: str) -> pl.DataFrame:
+    """Return FINDINGS of pairs of samples that do not fit: one for each person of a pair.
+
+    Args:
+        pairs: `check`, `sample`, `other`, `finding` (`duplicate-suspected`: of two persons and alike; `swap-suspected`: of one
+            person and not alike), `value` (how alike, 0 to 1), as `omics.identity.FINDINGS`.
+        subjects: Subject of each sample.
+        modality: Assay of the samples.
+
+    The score is the likeness; of samples that should be alike, what it lacks of 1.
+    """
+    rows = []
+    for pair in pairs.iter_rows(named=True):
+        message = _MESSAGES[pair["finding"]].format(modality=modality)
+        alike = min(max(pair["value"], 0.0), 1.0)
+        score = 1.0 - alike if pair["finding"] == "swap-suspected" else alike
+        rows += [(subjects[pair[which]], pair["check"], score, modality, pair[which], message) for which in ("sample", "other")]
+    return pl.DataFrame(rows, schema=FINDINGS, orient="row").unique().sort(ORDER)
 
 
 def expression_sex(expression: pl.DataFrame, *, sample: str = "sample") -> dict[str, str]:

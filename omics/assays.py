@@ -39,6 +39,7 @@ class AssayFiles:
         profiled: Mutations: samples that were sequenced; None when the file's own samples are all.
         detection: Methylation: table of detection p-values, probes and samples as in the matrix.
         masked: Methylation: list of probes to leave out, one a line.
+        probes: Methylation: table of probes and their chromosomes, from which sex is told.
         build: Copy number: the genome the positions refer to.
         channels: Proteomics by isobaric labels: table of plexes and reference channels.
         cells: Single cells: where sample, cell type and counts stand in the file.
@@ -51,6 +52,7 @@ class AssayFiles:
     profiled: tuple[str, ...] | None = None
     detection: Path | None = None
     masked: Path | None = None
+    probes: Path | None = None
     build: copynumber.Build = "hg38"
     channels: Path | None = None
     cells: CellColumns = field(default_factory=CellColumns)
@@ -181,6 +183,9 @@ def _methylation(files: AssayFiles, _: Mapping[str, str]) -> Gated:
         detection = np.asarray(p_values[adata.obs_names][:, adata.var_names].X)
     probes = files.masked.read_text(encoding="utf-8-sig").split() if files.masked else []
     cleaned = methylation.mask(adata, detection=detection, probes=probes)
+    if files.probes:
+        chromosomes = methylation.read_chromosomes(files.probes)
+        cleaned.var["chromosome"] = np.array([chromosomes.get(str(name), "") for name in cleaned.var_names], dtype=object)
     report = methylation.check_beta(cleaned)
     counts = cleaned.uns["masked"]
     notes = tuple(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count)

@@ -1,22 +1,20 @@
-"""Is a sample the person it is said to be? Sex from expression or methylation, duplicated samples, somalier's tables.
+"""Is a sample the person it is said to be? Sex from expression or methylation.
 
-Findings are tables with one row per sample or pair: `check`, `sample`, `other`, `expected`, `observed`, `finding`.
-They say what does not fit, and change no data. A tumour may lose its Y chromosome or wake its silent X: what is not
+`duplicates` finds one sample under two persons' names, `genotypes` reads what somalier found. Findings are tables with one
+row per sample or pair: `check`, `sample`, `other`, `expected`, `observed`, `finding`, `value`. They say what does not fit,
+and change no data. A tumour may lose its Y chromosome or wake its silent X: what is not
 clear is `indeterminate`, and no finding.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from groundwork.problems import Unusable
-from omics.kernels import FloatArray
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -41,9 +39,7 @@ FEMALE_SHARE = 0.2
 DOMINANCE = 32.0
 """When XIST and the mean Y gene differ this many times, the smaller is spill-over, however many of its reads there are: on a
 panel of few genes, counts per million of a trace exceed any fixed bound."""
-DUPLICATE_CORRELATION = 0.985
-"""Different persons' samples of one tissue stay below 0.97; two sequencings of one sample lie above 0.99."""
-VARIABLE_GENES = 2000
+MIN_X_PROBES = 100
 
 FINDINGS = {
     "check": pl.String(),
@@ -104,13 +100,11 @@ def _call(xist: float, expressed: int, measured: int, y_level: float) -> Sex:
     return "F" if has_x and share <= FEMALE_SHARE else "indeterminate"
 
 
-def sex_from_methylation(beta: FloatArray, chromosomes: Sequence[str], samples: Sequence[str]) -> pl.DataFrame:
+def sex_from_methylation(adata: AnnData) -> pl.DataFrame:
     """Tell sex from beta values on X: a silent second X makes many of its probes half methylated.
 
     Args:
-        beta: Samples x probes.
-        chromosomes: Chromosome of each probe (`X`, `chrX`, ...).
-        samples: Names.
+        adata: Samples x probes of beta values; `var["chromosome"]` names the chromosome of each probe (`X`, `chrX`, ...).
 
     Returns:
         sample, sex, x_half_methylated (share of X probes between 0.25 and 0.75).
@@ -118,14 +112,36 @@ def sex_from_methylation(beta: FloatArray, chromosomes: Sequence[str], samples: 
     Raises:
         Unusable: `too-few-probes` with fewer than 100 probes on X.
     """
-    on_x = np.array([name.removeprefix("chr") == "X" for name in chromosomes])
-    if on_x.sum() < 100:
-        raise Unusable("too-few-probes", f"Only {int(on_x.sum())} probes lie on X; 100 are needed.", "Give the whole array.")
-    x = np.asarray(beta, dtype=np.float64)[:, on_x]
-    with np.errstate(invalid="ignore"):
-        half = np.nanmean(np.where(np.isnan(x), np.nan, (x > 0.25) & (x < 0.75)), axis=1)
-    sexes = ["F" if share > 0.45 else "M" if share < 0.25 else "indeterminate" for share in half]
-    return pl.DataFrame({"sample": list(samples), "sex": sexes, "x_half_methylated": half})
+    on_x = np.array([str(name).removeprefix("chr") == "X" for name in adata.var["chromosome"]])
+    if on_x.sum() < MIN_X_PROBES:
+        raise Unusable(
+            "too-few-probes",
+            f"Only {int(on_x.sum())} probes lie on X; {MIN_X_PROBES} are needed.",
+            "Give the whole array, its X probes not masked.",
+        )
+    x = np.asarray(adata[:, on_x].X, dtype=np.float64)
+    known = np.isfinite(x)
+    half = np.where(known, (x > 0.25) & (x < 0.75), 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    measured = known.sum(axis=1) >= MIN_X_PROBES
+    sexes = [
+        "not-measured" if not enough else "F" if share > 0.45 else "M" if share < 0.25 else "indeterminate"
+        for share, enough in zip(half, measured, strict=True)
+    ]
+    return pl.DataFrame({"sample": [str(name) for name in adata.obs_names], "sex": sexes, "x_half_methylated": half})
+
+
+def told_sex(assay: str, adata: AnnData) -> tuple[pl.DataFrame | None, str]:
+    """Return the sex that each sample of an assay tells (`sample`, `sex`, ...), or None and, where one could expect it, why not."""
+    if assay == "rna":
+        return sex_from_expression(adata), ""
+    if assay != "methylation":
+        return None, ""
+    if "chromosome" not in adata.var:
+        return None, "sex is not told from methylation: name the table of probes and their chromosomes (`probes`)"
+    try:
+        return sex_from_methylation(adata), ""
+    except Unusable as problem:
+        return None, f"sex is not told from methylation. {problem.message} {problem.remedy}"
 
 
 def sex_findings(calls: pl.DataFrame, declared: Mapping[str, str | None]) -> pl.DataFrame:
@@ -147,78 +163,3 @@ def sex_findings(calls: pl.DataFrame, declared: Mapping[str, str | None]) -> pl.
         pairs = {wrong[0][1]: wrong[1][1], wrong[1][1]: wrong[0][1]}
         rows = [(*row[:2], pairs.get(row[1]), *row[3:]) for row in rows]
     return pl.DataFrame(sorted(rows, key=lambda row: str(row[1])), schema=FINDINGS, orient="row")
-
-
-def duplicate_findings(
-    values: FloatArray,
-    samples: Sequence[str],
-    patients: Mapping[str, object] | None = None,
-    threshold: float = DUPLICATE_CORRELATION,
-) -> pl.DataFrame:
-    """Find pairs of samples that are too alike to be two persons'.
-
-    Args:
-        values: Samples x genes of log values.
-        samples: Names.
-        patients: Patient of each sample; pairs of one patient are no finding.
-        threshold: Correlation over the 2,000 most variable genes from which a pair is reported.
-    """
-    x = np.asarray(values, dtype=np.float64)
-    variable = np.sort(np.argsort(-x.var(axis=0), kind="stable")[:VARIABLE_GENES])
-    z = x[:, variable]
-    z = z - z.mean(axis=1, keepdims=True)
-    norm = np.sqrt((z**2).sum(axis=1, keepdims=True))
-    z = np.divide(z, norm, out=np.zeros_like(z), where=norm > 0)
-    rows = []
-    for first, second, r in _pairs_above(z, threshold):
-        a, b = sorted((str(samples[first]), str(samples[second])))
-        if patients is not None and patients.get(a) is not None and patients.get(a) == patients.get(b):
-            continue
-        rows.append(("duplicate", a, b, "two persons", "one sample", "duplicate-suspected", float(r)))
-    return pl.DataFrame(sorted(rows), schema=FINDINGS, orient="row")
-
-
-def _pairs_above(z: FloatArray, threshold: float) -> list[tuple[int, int, float]]:
-    out = []
-    block = 512
-    for start in range(0, len(z), block):
-        products: NDArray[np.float64] = z[start : start + block] @ z[start:].T
-        for i, j in zip(*np.nonzero(products >= threshold), strict=True):
-            if j > i:
-                out.append((start + int(i), start + int(j), float(products[i, j])))
-    return out
-
-
-def somalier_findings(
-    pairs: Path | str, patients: Mapping[str, object], same: float = 0.8, different: float = 0.5
-) -> pl.DataFrame:
-    """Read somalier's `*.pairs.tsv` and compare relatedness with who the samples are said to be.
-
-    Args:
-        pairs: Table with the columns sample_a, sample_b, relatedness.
-        patients: Patient of each sample; pairs with an unlisted sample are left aside.
-        same: Two samples of one person are at least this related.
-        different: Two persons are less related than this, twins apart.
-
-    Raises:
-        Unusable: `not-somalier`.
-    """
-    path = Path(pairs)
-    frame = pl.read_csv(path, separator="\t", infer_schema_length=0)
-    frame = frame.rename({name: name.lstrip("#") for name in frame.columns})
-    missing = [name for name in ("sample_a", "sample_b", "relatedness") if name not in frame.columns]
-    if missing:
-        raise Unusable(
-            "not-somalier", f"The table lacks {', '.join(missing)}.", "Give the pairs.tsv that `somalier relate` writes."
-        )
-    rows = []
-    for a, b, text in frame.select("sample_a", "sample_b", "relatedness").iter_rows():
-        if a not in patients or b not in patients:
-            continue
-        first, second = sorted((a, b))
-        r = float(text)
-        if patients[a] == patients[b] and r < same:
-            rows.append(("genotype", first, second, "one person", "two persons", "swap-suspected", r))
-        elif patients[a] != patients[b] and r >= different:
-            rows.append(("genotype", first, second, "two persons", "one person", "duplicate-suspected", r))
-    return pl.DataFrame(sorted(rows), schema=FINDINGS, orient="row")

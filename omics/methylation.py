@@ -6,13 +6,16 @@ Sources: Du et al., BMC Bioinformatics 2010, 11:587 (M-values); Zhou, Laird and 
 
 from __future__ import annotations
 
+import gzip
+import itertools
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import polars as pl
 
-from groundwork.problems import Unusable
+from groundwork.problems import Unusable, UserError
 from omics.gates import GateReport, Refusal
 from omics.kernels import FloatArray
 from omics.numeric import check_measured, read_numeric
@@ -25,6 +28,10 @@ OFFSET = 1e-6
 DETECTION = 0.01
 MAX_MISSING_SAMPLE = 0.1
 MAX_MISSING_PROBE = 0.2
+_PROBE = ("IlmnID", "probeID", "Probe_ID", "probe", "Name")
+_CHROMOSOME = ("CHR", "CpG_chrm", "CHR_hg38", "chromosome", "Chromosome", "chrm", "seqnames", "chr")
+_PREAMBLE = 50
+"""Lines in which the titles must come: Illumina's stand in the eighth."""
 
 
 def read_beta(path: Path | str) -> AnnData:
@@ -43,6 +50,62 @@ def read_beta(path: Path | str) -> AnnData:
     if finite.size and (finite.min() < 0 or finite.max() > 1):
         raise Unusable("not-beta", "Some values lie outside 0 to 1.", "Give beta values; M-values are 2^M / (2^M + 1).")
     return adata
+
+
+def read_chromosomes(path: Path | str) -> dict[str, str]:
+    """Read on which chromosome each probe lies, from a manifest (CSV, TSV; gzip): Illumina's, with or without its preamble, or
+    Zhou's annotation; any table with a column of probes and one of chromosomes.
+
+    Raises:
+        UserError: If there is nothing at `path`, or no such columns are found.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise UserError(f"There is no table of probes at {path}. Check the path in the study file.")
+    try:
+        with gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else path.open(encoding="utf-8-sig") as file:
+            head = _head(path, itertools.islice(file, _PREAMBLE))
+        # What follows the probes in Illumina's file are controls: their rows have other columns.
+        frame = pl.read_csv(
+            path,
+            separator=head.separator,
+            skip_lines=head.line,
+            columns=[head.titles.index(name) for name in (*head.probes, head.chromosome)],
+            infer_schema_length=0,
+            truncate_ragged_lines=True,
+        )
+    except (OSError, EOFError, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
+        raise UserError(
+            f"The table of probes {path} cannot be read to its end ({type(error).__name__}). Copy it again."
+        ) from None
+    frame = frame.rename(str.strip)
+    # A matrix may bear the one name of a probe or the other.
+    named = (frame.select(title, head.chromosome).drop_nulls().iter_rows() for title in head.probes)
+    return {name: where.removeprefix("chr") for rows in named for name, where in rows}
+
+
+class _Head(NamedTuple):
+    """Where the titles of a manifest stand, and which of them name probes and their chromosome."""
+
+    line: int
+    separator: str
+    titles: list[str]
+    probes: list[str]
+    chromosome: str
+
+
+def _head(path: Path, lines: Iterable[str]) -> _Head:
+    for place, line in enumerate(lines):
+        separator = max("\t,;", key=line.count)
+        titles = [title.strip().strip('"') for title in line.rstrip("\r\n").split(separator)]
+        probes = [name for name in _PROBE if name in titles]
+        chromosome = next((name for name in _CHROMOSOME if name in titles), "")
+        if probes and chromosome:
+            return _Head(place, separator, titles, probes, chromosome)
+    raise UserError(
+        f"{path} has no column of probes ({', '.join(_PROBE)}) and of chromosomes ({', '.join(_CHROMOSOME)}). "
+        "Give the manifest of the array."
+    )
 
 
 def mask(

@@ -164,6 +164,7 @@ _MODALITY = {
     "fraction_altered": ("Fraction of the genome altered", "Share of the profiled autosomal bases in altered segments."),
     "segments": ("Segments", "Number of segments on the autosomes."),
     "symbol": ("Gene symbol", "Symbol of the gene, as the source names it."),
+    "chromosome": ("Chromosome", "Chromosome of the probe, as the table of probes says; empty where it does not."),
     "cell_type": ("Cell type", "Type of the cells that the feature was summed over."),
     "cells": ("Cells", "Cells of the sample, in the types with enough of them."),
     "length": ("Gene length", "Length of the gene in bases, as the source gives it."),

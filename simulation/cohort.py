@@ -19,6 +19,7 @@ from pydicom.dataset import Dataset
 from simulation import broken as broken_inputs
 from simulation import fhir, omop, osiris_rwd
 from simulation.dicom import SeriesFiles, Study, study_start, write_ct, write_pet, write_rtstruct
+from simulation.misplaced import Donor, Planted, same_sex, sequenced_again, write_genotypes, write_methylation
 from simulation.omics import (
     SAMPLE_COLUMNS,
     Genes,
@@ -56,6 +57,7 @@ class Options:
     broken: bool
     imaging: bool
     wrong_links: float = 0.0
+    misplaced: bool = False
 
 
 @dataclass
@@ -311,6 +313,7 @@ def simulate(
     centres: int = 3,
     genes: int = 2000,
     wrong_links: float = 0.0,
+    misplaced: bool = False,
 ) -> None:
     """Write a simulated source tree, with its study file and its truth.
 
@@ -324,6 +327,8 @@ def simulate(
         genes: Genes of the count matrices.
         wrong_links: Share of the samples that each centre's sheet gives to another patient (`truth/wrong_links.parquet`),
             and of the image series that bear another patient's number (`truth/wrong_series.parquet`).
+        misplaced: Whether to write methylation arrays and genotypes as well, and plant samples that are not their person's
+            (`truth/misplaced.parquet`).
 
     Raises:
         FileExistsError: If `out` holds files already.
@@ -335,7 +340,7 @@ def simulate(
     if out.exists() and any(out.iterdir()):
         raise FileExistsError(f"{out} is not empty; name a new folder")
     out.mkdir(parents=True, exist_ok=True)
-    options = Options(seed, persons, centres, genes, broken, imaging, wrong_links)
+    options = Options(seed, persons, centres, genes, broken, imaging, wrong_links, misplaced)
     tree = Tree(out, options)
     for name in tree.names:
         centre = tree.centre(name)
@@ -358,8 +363,10 @@ def simulate(
         _Breaker(tree, early).break_inputs()
     if wrong_links:
         _plant_wrong_links(tree)
+    if misplaced:
+        _plant_misplaced(tree)
     tree.close()
-    write_study(out, tree.names, imaging)
+    write_study(out, tree.names, imaging, misplaced)
     (out / "truth" / "simulation.json").write_text(json.dumps({**asdict(options), "added": 0}, indent=2) + "\n", encoding="utf-8")
 
 
@@ -373,6 +380,47 @@ def _plant_wrong_links(tree: Tree) -> None:
         generator = np.random.default_rng([tree.options.seed, 8, number])
         for series in exchange_series(tree.out, images, tree.options.wrong_links, generator):
             tree.truth.add("wrong_series", centre=name, **series._asdict())
+
+
+def _plant_misplaced(tree: Tree) -> None:
+    """Plant, in each centre, a library under two names, exchanged arrays and exchanged tumours; and a library under names of two centres."""
+    seed, truth = tree.options.seed, tree.truth.rows
+    persons = {row["person"]: row for row in truth["persons"]}
+    twins = {frozenset((name, row["twin_of"])) for name, row in persons.items() if row["twin_of"]}
+    free = {row["sample"]: row["person"] for row in truth["samples"] if row["in_rna"] and not row["swapped_with"]}
+    planted: list[Planted] = []
+    spare: list[tuple[str, Donor]] = []
+    for name in tree.names:
+        samples, folder = tree.centre(name).samples, tree.centre(name).folder / "omics"
+        folder.mkdir(parents=True, exist_ok=True)
+        place = {sample: at for at, sample in enumerate(samples.names)}
+        donors = [
+            Donor(row["sample"], free[row["sample"]], persons[free[row["sample"]]]["sex"], row["patient"], place[row["sample"]])
+            for row in samples.sheet
+            if row["sample"] in free and row["sample_type"] == "tumour" and samples.counts[place[row["sample"]]].any()
+        ]
+        pairs = same_sex(donors)
+        if pair := next(pairs, None):
+            of, under = pair
+            samples.counts[under.place] = sequenced_again(samples.counts[of.place], under, seed)
+            planted.append(Planted("duplicate", under.sample, under.person, of.sample, of.person))
+        spare += [(name, donor) for pair in pairs for donor in pair[:1]]
+        planted += write_methylation(folder, donors, seed)
+        planted += write_genotypes(folder, donors, twins, seed)
+    planted += _across_centres(tree, spare)
+    for one in planted:
+        tree.truth.add("misplaced", **asdict(one))
+
+
+def _across_centres(tree: Tree, spare: list[tuple[str, Donor]]) -> list[Planted]:
+    """Put a library of one centre among those of another, under the name of a patient of the same sex."""
+    for at, (centre, of) in enumerate(spare):
+        for other, under in spare[at + 1 :]:
+            if other != centre and of.sex == under.sex:
+                library = tree.centre(centre).samples.counts[of.place]
+                tree.centre(other).samples.counts[under.place] = sequenced_again(library, under, tree.options.seed)
+                return [Planted("duplicate", under.sample, under.person, of.sample, of.person)]
+    return []
 
 
 def add_person(out: Path, seed: int | None = None) -> str:

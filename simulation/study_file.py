@@ -33,8 +33,8 @@ def centre_folder(centre: str) -> str:
     return f"centre_{centre.lower()}"
 
 
-def write_study(out: Path, centres: tuple[str, ...], imaging: bool) -> None:
-    """Write `study.yaml` and `params.yaml`."""
+def write_study(out: Path, centres: tuple[str, ...], imaging: bool, misplaced: bool = False) -> None:
+    """Write `study.yaml` and `params.yaml`; with `misplaced` methylation arrays and genotypes are sources as well."""
     (out / "params.yaml").write_text(PARAMETERS, encoding="utf-8")
     blocks = []
     for centre in centres:
@@ -51,6 +51,10 @@ def write_study(out: Path, centres: tuple[str, ...], imaging: bool) -> None:
             f'      rna: {{matrix: "{omics}/counts*.tsv.gz", samples: {omics}/samples.csv}}',
             f'      mutations: {{matrix: "{omics}/mutations*.maf.gz", samples: {omics}/samples.csv, profiled: {omics}/profiled.txt}}',
         ]
+        if misplaced:
+            array = f"matrix: {omics}/methylation.csv.gz, samples: {omics}/samples.csv, probes: {omics}/probes.csv"
+            tables = f"pairs: {omics}/somalier.pairs.tsv, sexes: {omics}/somalier.samples.tsv, samples: {omics}/genotypes.csv"
+            lines += [f"      methylation: {{{array}}}", f"    genotypes: {{{tables}}}"]
         blocks.append("\n".join(lines))
     text = f"""\
 study: uniriv-demo
@@ -86,6 +90,10 @@ cohort:
 endpoints: [OS, PFS]
 dask: {{address: null, workers: 2}}
 """
+    if misplaced:
+        text = text.replace(
+            "  clinical:\n    ldh", "  methylation: {from_days: -365, to_days: 0, choose: latest}\n  clinical:\n    ldh"
+        )
     if not imaging:
         features = text[text.index("features:\n") : text.index("assays:\n")]
         text = text.replace(features, "").replace("  imaging: {from_days: -60, to_days: 0, choose: latest}\n", "")

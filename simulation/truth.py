@@ -54,6 +54,9 @@ SCHEMAS: dict[str, pa.Schema] = {
     "wrong_series": pa.schema([
         ("centre", pa.string()), ("SeriesInstanceUID", pa.string()), ("person", pa.string()), ("linked_to", pa.string()),
     ]),
+    "misplaced": pa.schema([
+        ("kind", pa.string()), ("sample", pa.string()), ("person", pa.string()), ("other", pa.string()), ("other_person", pa.string()),
+    ]),
     "associations": pa.schema([
         ("latent", pa.string()), ("modality", pa.string()), ("variable", pa.string()), ("direction", pa.int64()), ("effect", pa.float64()),
         ("scale", pa.string()),

@@ -14,6 +14,7 @@ from clinical.meds import read_blocks
 from flows.stages.clinical import quality_table, read_concepts, read_endpoints
 from flows.stages.features import stability
 from flows.stages.harmonising import Material, harmonise
+from flows.stages.identity import findings_of_samples, genotyped_samples
 from flows.stages.run import Run
 from groundwork.tables import FEATURES, SAMPLE_MAP, SERIES, write_parquet
 from linking.cohort import build_cohort
@@ -115,14 +116,21 @@ def link(run: Run) -> Linked:
 
 def _findings(run: Run, series: pl.DataFrame, features: pl.DataFrame, samples: pl.DataFrame) -> pl.DataFrame:
     """Return the findings of concordance of all subjects."""
-    expressed = _sample_sex(run)
+    told, pairs = _sample_sex(run), findings_of_samples(run)
+    everything = pl.concat([samples, genotyped_samples(run)])
     found = []
     for block in read_blocks(run.study.work.timeline):
-        of_samples = block.of(samples, "primary") if samples.height else None
+        mine = block.of(everything, "primary") if everything.height else None
         found.append(
-            check_concordance(block.events, block.of(series), of_samples, features=block.of(features), sample_sex=expressed)
+            check_concordance(
+                block.events, block.of(series), mine, features=block.of(features), sample_sex=told, further=block.of(pairs)
+            )
         )
-    return pl.concat(found)
+    findings = pl.concat(found)
+    if findings.height:
+        checks = [f"{check} {count}" for check, count in findings.group_by("check").len().sort("check").iter_rows()]
+        run.say(f"link: findings of concordance on {findings['subject_id'].n_unique()} subjects ({', '.join(checks)})")
+    return findings
 
 
 def _shifts(run: Run) -> dict[int, int]:
@@ -131,9 +139,10 @@ def _shifts(run: Run) -> dict[int, int]:
 
 
 def _sample_sex(run: Run) -> dict[str, str]:
-    """Return the sex that each sample's expression says clearly."""
+    """Return the sex that each sample's expression, methylation or genotype says clearly."""
     found: dict[str, str] = {}
-    for path in sorted((run.study.work.staging / "omics" / "rna").glob("*/*/sex.parquet")):
+    staging = run.study.work.staging
+    for path in sorted([*staging.glob("omics/*/*/*/sex.parquet"), *staging.glob("identity/genotypes/*/sex.parquet")]):
         found |= dict(pl.read_parquet(path).filter(pl.col("sex").is_in(["M", "F"])).select("sample", "sex").iter_rows())
     return found
 

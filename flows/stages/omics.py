@@ -60,10 +60,10 @@ def stage_matrix(_: None, task: AssayTask) -> dict[str, Any]:
     """Read one matrix, gate it, and leave it in staging under pseudonyms.
 
     Returns:
-        Name of the `folder` with `matrix.zarr` (when a sample is left; of expression also `sex.parquet`),
+        Name of the `folder` with `matrix.zarr` (when a sample is left; `sex.parquet` where the assay tells it),
         `sample_map.parquet` and `quarantine.parquet`, and counts.
     """
-    from omics.identity import sex_from_expression
+    from omics.identity import told_sex
 
     gated = read(task.assay, task.files, dict(task.sheet.select("sample", "patient").iter_rows()))
     staged = samples.stage(
@@ -76,15 +76,17 @@ def stage_matrix(_: None, task: AssayTask) -> dict[str, Any]:
         refused={**gated.refused, **task.refused},
         keep_obs=gated.keep,
     )
+    sexes, why_not = told_sex(task.assay, staged.adata) if staged.adata.n_obs else (None, "")
     with atomic_folder(task.destination) as folder:
         if staged.adata.n_obs:
             store.write_zarr(staged.adata, folder / "matrix.zarr")
-            if task.assay == "rna":
-                write_parquet(sex_from_expression(staged.adata), folder / "sex.parquet")
+        if sexes is not None:
+            write_parquet(sexes, folder / "sex.parquet")
         SAMPLE_MAP.write(staged.sample_map, folder / "sample_map.parquet")
         QUARANTINE.write(staged.quarantine, folder / "quarantine.parquet")
     used = int((staged.sample_map["status"] == "used").sum())
-    return {"folder": task.destination.name, "samples": used, "quarantined": staged.quarantine.height, "notes": list(gated.notes)}
+    notes = [note for note in (*gated.notes, why_not) if note]
+    return {"folder": task.destination.name, "samples": used, "quarantined": staged.quarantine.height, "notes": notes}
 
 
 def stage_omics(run: Run, name: str) -> list[Outcome]:
@@ -165,6 +167,7 @@ def _files(run: Run, source: AssaySource) -> AssayFiles:
         layer=source.layer,
         detection=path(source.detection),
         masked=path(source.masked),
+        probes=path(source.probes),
         build=run.study.assays.copy_number.build,
         channels=path(source.channels),
         cells=CellColumns(source.sample_column, source.cell_type_column, source.layer, source.min_cells),
@@ -173,7 +176,7 @@ def _files(run: Run, source: AssaySource) -> AssayFiles:
 
 def _digest(path: Path | None, files: AssayFiles) -> str:
     """Tell a matrix, and how it is read, from another; `files` are those that all matrices share."""
-    shared = (files.transcripts, files.detection, files.masked, files.channels)
+    shared = (files.transcripts, files.detection, files.masked, files.probes, files.channels)
     settings = [files.strand, files.layer, files.build, asdict(files.cells)]
     return digest_of([stamp([file for file in (path, *shared) if file]), settings])
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from flows.stages.clinical import build_timeline, stage_clinical
 from flows.stages.features import extract_features
+from flows.stages.identity import find_misplaced
 from flows.stages.imaging import deidentify_centre, index_series
 from flows.stages.linking import link
 from flows.stages.normalise import normalise_assays
@@ -33,6 +34,7 @@ STAGES = (
     Stage("index", "Index the series", index_series),
     Stage("features", "Extract radiomic features", extract_features),
     Stage("omics", "Read and gate omics matrices", run_centre=stage_omics),
+    Stage("identity", "Look for samples that are not their person's", find_misplaced),
     Stage("normalise", "Check whose samples they are, and normalise assays over all centres", normalise_assays),
     Stage("timeline", "Merge events to one timeline", build_timeline),
     Stage("link", "Join modalities at the index", link),

@@ -25,7 +25,7 @@ from releases.policy import DisclosurePolicy
 from releases.publish import Following, ReleaseInputs, publish_release
 from releases.site import published, version_key
 
-EVIDENCE = ("quality",)
+EVIDENCE = ("quality", "concordance")
 """Tables of the link stage that only the page is drawn from; a section asks for them by these names."""
 
 

@@ -8,6 +8,7 @@ from releases.charts import both
 from releases.disclosure import MASK_TEXT
 from releases.report import (
     changes,
+    concordance,
     dictionary,
     disclosure,
     features,
@@ -34,6 +35,7 @@ SECTIONS = (
     stability.SECTION,
     harmonisation.SECTION,
     quality.SECTION,
+    concordance.SECTION,
     quarantine.SECTION,
     changes.SECTION,
     disclosure.SECTION,

@@ -15,7 +15,7 @@ from groundwork.problems import UserError
 from groundwork.tables import EVENTS, SAMPLE_MAP, SERIES
 from linking import splits
 from linking.cohort import Cohort, build_cohort
-from linking.concordance import check_concordance, expression_sex
+from linking.concordance import check_concordance, expression_sex, of_samples
 from linking.index import index_events
 from linking.options import CohortRules, IndexRule
 from privacy.keys import Key
@@ -266,3 +266,24 @@ def test_sex_of_real_expression(real_data: Path) -> None:
     truth = {row[0]: row[1][0].upper() for row in sheet.select("patient_id", "sex").iter_rows()}
     assert len(called) >= 0.85 * len(samples)
     assert all(truth[name] == sex for name, sex in called.items())
+
+
+def test_pairs_of_samples_are_findings_of_both_persons() -> None:
+    columns = ["check", "sample", "other", "finding", "value"]
+    rows = [
+        ("duplicate", "s1", "s2", "duplicate-suspected", 0.99),
+        ("genotype", "s3", "s4", "swap-suspected", -0.02),
+        ("genotype", "s3", "s5", "duplicate-suspected", 1.01),
+    ]
+    subjects = {"s1": 2, "s2": 1, "s3": 3, "s4": 3, "s5": 4}
+    findings = of_samples(pl.DataFrame(rows, schema=columns, orient="row"), subjects, "rna")
+    assert findings.select("subject_id", "check", "score", "item").rows() == [
+        (1, "duplicate", 0.99, "s2"),
+        (2, "duplicate", 0.99, "s1"),
+        (3, "genotype", 1.0, "s3"),
+        (3, "genotype", 1.0, "s3"),
+        (3, "genotype", 1.0, "s4"),
+        (4, "genotype", 1.0, "s5"),
+    ]
+    nobody = pl.DataFrame(schema=EVENTS.schema())
+    assert check_concordance(nobody, further=findings).equals(findings)

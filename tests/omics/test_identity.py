@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import anndata
@@ -7,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from groundwork.problems import UserError
 from omics import identity
 from omics.counts import read_counts
-from tests.omics.conftest import random_counts
+from omics.methylation import read_chromosomes
 
 
 @pytest.fixture(scope="module")
@@ -73,37 +75,48 @@ def test_unclear_samples_are_no_finding_and_mixtures_are() -> None:
     assert set(identity.sex_from_expression(adata[:, 2:])["sex"]) == {"not-measured"}
 
 
-def test_a_second_sequencing_under_another_patient_is_found(luad: tuple[anndata.AnnData, dict[str, str]]) -> None:
-    adata, _ = luad
-    counts = adata.X.copy()
-    counts[5] = np.random.default_rng(1).binomial(counts[9], 0.6)
-    logs = np.log2(counts / counts.sum(axis=1, keepdims=True) * 1e6 + 1)
-    names = list(adata.obs_names)
-    findings = identity.duplicate_findings(logs, names)
-    assert findings.select("sample", "other").rows() == [tuple(sorted((names[5], names[9])))]
-    assert identity.duplicate_findings(logs, names, {names[5]: "p", names[9]: "p"}).is_empty()
-    clean = np.log2(adata.X / adata.X.sum(axis=1, keepdims=True) * 1e6 + 1)
-    assert identity.duplicate_findings(clean, names).is_empty()
+def methylation(genders: str, *, probes: int = 300, chromosome: str = "chrX") -> anndata.AnnData:
+    rng = np.random.default_rng(2)
+    rows = []
+    for gender in genders:
+        one_active = np.where(rng.random(probes) < 0.6, rng.beta(2, 30, probes), rng.beta(30, 2, probes))
+        rows.append(rng.beta(8, 8, probes) if gender == "F" else one_active)
+    names = [f"{gender}{i}" for i, gender in enumerate(genders)]
+    var = pd.DataFrame({"chromosome": [chromosome] * probes}, index=[f"cg{i}" for i in range(probes)])
+    return anndata.AnnData(X=np.vstack(rows), obs=pd.DataFrame(index=names), var=var)
 
 
 def test_methylation_of_x_tells_sex() -> None:
-    rng = np.random.default_rng(2)
-    female = rng.beta(8, 8, (2, 300))
-    male = np.where(rng.random((2, 300)) < 0.6, rng.beta(2, 30, (2, 300)), rng.beta(30, 2, (2, 300)))
-    calls = identity.sex_from_methylation(np.vstack([female, male]), ["chrX"] * 300, list("abcd"))
-    assert calls["sex"].to_list() == ["F", "F", "M", "M"]
+    adata = methylation("FFMM")
+    adata.X[0, :50] = np.nan
+    calls, why_not = identity.told_sex("methylation", adata)
+    assert calls is not None and calls["sex"].to_list() == ["F", "F", "M", "M"] and not why_not
+    adata.X[1, :250] = np.nan
+    assert identity.sex_from_methylation(adata)["sex"].to_list() == ["F", "not-measured", "M", "M"]
 
 
-def test_somalier_tables(tmp_path: Path) -> None:
-    path = tmp_path / "x.pairs.tsv"
-    path.write_text("#sample_a\tsample_b\trelatedness\tibs0\nT1\tN1\t0.98\t0\nT2\tN2\t0.01\t9\nT1\tN2\t0.97\t0\nT1\tX\t0.9\t0\n")
-    findings = identity.somalier_findings(path, {"T1": 1, "N1": 1, "T2": 2, "N2": 2})
-    assert findings.select("sample", "other", "finding").rows() == [
-        ("N2", "T1", "duplicate-suspected"),
-        ("N2", "T2", "swap-suspected"),
-    ]
+def test_why_methylation_tells_no_sex_is_said() -> None:
+    adata = methylation("FM")
+    del adata.var["chromosome"]
+    assert "name the table of probes" in identity.told_sex("methylation", adata)[1]
+    assert "Only 99 probes lie on X" in identity.told_sex("methylation", methylation("FM", probes=99))[1]
+    assert identity.told_sex("methylation", methylation("FM", chromosome="7"))[0] is None
+    assert identity.told_sex("proteomics", adata) == (None, "")
 
 
-def test_random_matrix_has_no_duplicates() -> None:
-    counts = random_counts(np.random.default_rng(3), 20, 1000)
-    assert identity.duplicate_findings(np.log2(counts + 1.0), [str(i) for i in range(20)]).is_empty()
+def test_chromosomes_are_read_from_manifests(tmp_path: Path) -> None:
+    illumina = tmp_path / "manifest.csv.gz"
+    rows = ["Illumina, Inc.", "[Heading]", "Assay Format,Infinium 2", "[Assay]", "IlmnID,Name,Genome_Build,CHR,MAPINFO"]
+    rows += ["cg1_TC21,cg1,38,X,100", "cg2_BC11,cg2,38,12,5", "cg3_TC11,cg3,38,,5", "[Controls],,", "21630339,STAINING,DarkGreen"]
+    with gzip.open(illumina, "wt", encoding="utf-8") as file:
+        file.write("\n".join(rows) + "\n")
+    found = read_chromosomes(illumina)
+    assert found["cg1"] == found["cg1_TC21"] == "X" and found["cg2"] == "12" and "cg3" not in found
+    zhou = tmp_path / "HM450.hg38.manifest.tsv"
+    zhou.write_text("CpG_chrm\tCpG_beg\tprobeID\nchrX\t1\tcg1\nNA\t2\tcg2\n")
+    assert read_chromosomes(zhou)["cg1"] == "X"
+    zhou.write_text("a\tb\n1\t2\n")
+    with pytest.raises(UserError, match="Give the manifest of the array"):
+        read_chromosomes(zhou)
+    with pytest.raises(UserError, match="no table of probes at"):
+        read_chromosomes(tmp_path / "none.csv")

@@ -1,0 +1,226 @@
+"""Stage `identity`: samples that are not their person's: one sample under two names, and what genotypes say.
+
+Findings change no data. They stand in staging as `linking.concordance.FINDINGS`, beside which the link stage makes its
+own, and a study says which of them exclude.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from flows.stages.run import Run, stamp
+from flows.study import Genotypes
+from groundwork.files import atomic_folder, digest_of
+from groundwork.problems import UserError
+from groundwork.tables import QUARANTINE, SAMPLE_MAP, write_parquet
+from groundwork.work import Outcome, Unit
+from linking.concordance import FINDINGS, ORDER, of_samples
+from omics import samples
+from privacy.keys import Key
+from privacy.subjects import SubjectLookup
+
+COMPARED = {"rna": "genes", "methylation": "probes"}
+"""Assays whose samples are compared pair by pair, and what a feature of theirs is called."""
+GENOTYPES = "genotypes"
+
+
+def find_misplaced(run: Run) -> pl.DataFrame:
+    """Compare the samples of all centres, read what their genotypes say, and leave the findings in staging."""
+    home = identity_folder(run)
+    refused = [QUARANTINE.empty()]
+    findings = [pl.DataFrame(schema=FINDINGS)]
+    for part, rows in (_alike(run, home), _genotyped(run, home)):
+        findings += part
+        refused += rows
+    found = pl.concat(findings).unique().sort(ORDER)
+    write_parquet(found, home / "findings.parquet")
+    QUARANTINE.write(pl.concat(refused), run.quarantine_file("identity"))
+    return found
+
+
+def identity_folder(run: Run) -> Path:
+    """Return where this stage keeps its tables."""
+    return run.study.work.staging / "identity"
+
+
+def findings_of_samples(run: Run) -> pl.DataFrame:
+    """Return what this stage found; nothing where it never ran."""
+    path = identity_folder(run) / "findings.parquet"
+    return pl.read_parquet(path) if path.exists() else pl.DataFrame(schema=FINDINGS)
+
+
+def genotyped_samples(run: Run) -> pl.DataFrame:
+    """Return SAMPLE_MAP of the samples with genotypes, of all centres."""
+    paths = sorted((identity_folder(run) / GENOTYPES).glob("*/sample_map.parquet"))
+    return pl.concat([SAMPLE_MAP.empty(), *(SAMPLE_MAP.read(path) for path in paths)])
+
+
+# One sample under two names ----------------------------------------------------------------------------------------
+
+
+def _alike(run: Run, home: Path) -> tuple[list[pl.DataFrame], list[pl.DataFrame]]:
+    """Return findings and quarantine rows of the search over each assay of all centres together."""
+    home.mkdir(parents=True, exist_ok=True)
+    units, persons = [], {}
+    for assay in COMPARED:
+        # A centre that the study no longer names may still stand in staging.
+        folders = [run.study.work.staging / "omics" / assay / name for name in run.study.centres]
+        stores = sorted(store for folder in folders for store in folder.glob("*/matrix.zarr"))
+        if not stores:
+            continue
+        maps = [SAMPLE_MAP.read(store.parent / "sample_map.parquet") for store in stores]
+        subjects = dict(pl.concat(maps).filter(pl.col("status") == "used").select("colname", "primary").iter_rows())
+        persons[assay] = subjects
+        digest = digest_of([stamp(stores), sorted(subjects.items())])
+        units.append(Unit(assay, digest, (assay, stores, subjects, home / f"duplicates-{assay}.parquet")))
+    outcomes = run.units(
+        "identity-duplicates",
+        compare_samples,
+        units,
+        settings=None,
+        code=("omics.duplicates",),
+        still_there=lambda result: (home / result["file"]).exists(),
+    )
+    found = []
+    for outcome in outcomes:
+        if outcome.status == "quarantined":
+            run.say(f"identity: {outcome.key}: not compared, {outcome.reason}. {outcome.message} {outcome.remedy}")
+            continue
+        run.say(f"identity: {outcome.key}: {_in_words(outcome)}")
+        found.append(of_samples(pl.read_parquet(home / outcome.result["file"]), persons[outcome.key], outcome.key))
+    return found, [run.quarantine_rows("identity", None, outcomes)]
+
+
+def _in_words(outcome: Outcome) -> str:
+    result = outcome.result
+    if result["note"]:
+        return str(result["note"])
+    compared = f"{result['samples']} samples compared over {result['features']} {COMPARED[outcome.key]}"
+    return f"{compared}; {result['pairs']} pairs of two persons look like one sample"
+
+
+type _CompareWork = tuple[str, list[Path], dict[str, int], Path]
+
+
+def compare_samples(_: None, work: _CompareWork) -> dict[str, Any]:
+    """Compare the samples of one assay pair by pair; write the findings."""
+    from omics.duplicates import find_duplicates
+
+    assay, stores, subjects, target = work
+    alike = find_duplicates(stores, subjects, target.parent, counts=assay == "rna")
+    write_parquet(alike.findings, target)
+    return {
+        "file": target.name,
+        "samples": alike.samples,
+        "features": alike.features,
+        "pairs": alike.findings.height,
+        "note": alike.note,
+    }
+
+
+# Genotypes ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class GenotypeTask:
+    """somalier's tables of one centre: the unit of work."""
+
+    centre: str
+    pairs: tuple[Path, ...]
+    sexes: tuple[Path, ...]
+    sheet: pl.DataFrame
+    destination: Path
+    key: Key
+    lookup: SubjectLookup
+
+
+def read_genotypes(_: None, task: GenotypeTask) -> dict[str, Any]:
+    """Read somalier's tables of a centre and leave, under pseudonyms, what does not fit and which sex they tell.
+
+    Returns:
+        Counts of samples, of names that the sheet lacks, and of findings. The folder has `findings.parquet`
+        (`omics.identity.FINDINGS`), `sample_map.parquet`, `quarantine.parquet` and, with sexes, `sex.parquet`.
+    """
+    from omics.genotypes import pair_findings, read_pairs, read_sexes
+
+    pairs = pl.concat([read_pairs(path) for path in task.pairs])
+    sexes = pl.concat([read_sexes(path) for path in task.sexes]) if task.sexes else None
+    names = set(pairs["sample_a"]) | set(pairs["sample_b"]) | set(sexes["sample"] if sexes is not None else ())
+    sheet = task.sheet.filter(pl.col("sample").is_in(sorted(names)))
+    mapping = samples.sample_map(GENOTYPES, sheet, task.centre, task.lookup, task.key)
+    used = set(mapping["colname"])
+    colnames = {name: samples.column_name(task.key, GENOTYPES, task.centre, name) for name in sheet["sample"]}
+    subjects = dict(mapping.select("colname", "primary").iter_rows())
+    persons = {name: subjects[colname] for name, colname in colnames.items() if colname in used}
+    findings = pair_findings(pairs, persons).with_columns(pl.col("sample", "other").replace_strict(colnames))
+    with atomic_folder(task.destination) as folder:
+        write_parquet(findings.sort("sample", "other"), folder / "findings.parquet")
+        SAMPLE_MAP.write(mapping, folder / "sample_map.parquet")
+        unknown = samples.unknown_samples(GENOTYPES, sheet, task.centre, task.lookup, task.key)
+        QUARANTINE.write(unknown, folder / "quarantine.parquet")
+        if sexes is not None:
+            told = sexes.filter(pl.col("sample").is_in(list(persons)))
+            told = told.with_columns(pl.col("sample").replace_strict(colnames, return_dtype=pl.String))
+            write_parquet(told.sort("sample"), folder / "sex.parquet")
+    return {"samples": len(persons), "unlisted": len(names) - sheet.height, "findings": findings.height}
+
+
+def _genotyped(run: Run, home: Path) -> tuple[list[pl.DataFrame], list[pl.DataFrame]]:
+    """Return findings and quarantine rows of the genotypes of each centre."""
+    units, rows = [], []
+    for name, centre in run.study.centres.items():
+        if centre.genotypes is None:
+            continue
+        try:
+            units.append(_unit(run, name, centre.genotypes, home / GENOTYPES / name))
+        except UserError as problem:
+            refusal = Outcome(f"{name}/{GENOTYPES}", "", "quarantined", None, "unusable-sample-sheet", str(problem))
+            rows.append(run.quarantine_rows("identity", name, [refusal]))
+            run.say(f"identity: {name}/{GENOTYPES}: quarantined, unusable-sample-sheet. {problem}")
+    outcomes = run.units(
+        f"identity-{GENOTYPES}",
+        read_genotypes,
+        units,
+        settings=None,
+        code=("omics.genotypes", "omics.samples"),
+        still_there=lambda result: True,
+    )
+    done = {outcome.key for outcome in outcomes if outcome.status == "done"}
+    for folder in (home / GENOTYPES).glob("*"):
+        if folder.name not in done:
+            shutil.rmtree(folder)
+    found = []
+    for outcome in outcomes:
+        said = f"identity: {outcome.key}/{GENOTYPES}"
+        if outcome.status == "quarantined":
+            run.say(f"{said}: quarantined, {outcome.reason}. {outcome.message} {outcome.remedy}")
+            rows.append(run.quarantine_rows("identity", outcome.key, [outcome]))
+            continue
+        result, folder = outcome.result, home / GENOTYPES / outcome.key
+        unlisted = f"; {result['unlisted']} names that the sheet lacks left aside" if result["unlisted"] else ""
+        run.say(f"{said}: {result['samples']} samples; {result['findings']} pairs do not fit{unlisted}")
+        rows.append(QUARANTINE.read(folder / "quarantine.parquet"))
+        subjects = dict(SAMPLE_MAP.read(folder / "sample_map.parquet").select("colname", "primary").iter_rows())
+        found.append(of_samples(pl.read_parquet(folder / "findings.parquet"), subjects, GENOTYPES))
+    return found, rows
+
+
+def _unit(run: Run, name: str, source: Genotypes, destination: Path) -> Unit:
+    """Return the unit of a centre's genotypes.
+
+    Raises:
+        UserError: If its sample sheet cannot be used.
+    """
+    sheet = samples.read_samples(run.study.path(source.samples))
+    pairs = tuple(run.study.paths(source.pairs))
+    sexes = tuple(run.study.paths(source.sexes)) if source.sexes else ()
+    patients = set(sheet["patient"])
+    lookup = {k: v for k, v in run.lookup.by_identifier.items() if k[0] == name and k[2] in patients}
+    digest = digest_of([stamp([*pairs, *sexes]), sheet.drop("source_row").rows(), sorted([*k, *v] for k, v in lookup.items())])
+    task = GenotypeTask(name, pairs, sexes, sheet, destination, run.key, SubjectLookup(lookup))
+    return Unit(name, digest, task)
