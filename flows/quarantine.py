@@ -9,6 +9,7 @@ import polars as pl
 from flows.stages.quarantine import read_quarantine
 from flows.status import read_ledger
 from flows.study import Study
+from groundwork.problems import UserError
 from groundwork.work import Outcome
 from omics.samples import column_name, read_samples
 from privacy.pseudonyms import token
@@ -52,6 +53,10 @@ def _sample_names(study: Study) -> dict[str, str]:
     names = {}
     for centre, sources in study.centres.items():
         for assay, source in sources.omics.items():
-            for sample in read_samples(study.path(source.samples))["sample"]:
+            try:
+                sheet = read_samples(study.path(source.samples))
+            except (UserError, OSError):
+                continue  # It stops the study, and stands under `sources`.
+            for sample in sheet["sample"]:
                 names[column_name(key, assay, centre, sample)] = f"{centre}/{assay}: sample {sample}"
     return names

@@ -197,7 +197,7 @@ def _matrix_units(
     if assay == "mutations" and source.profiled:
         from omics.mutations import read_profiled
 
-        profiled = set(read_profiled(run.study.path(source.profiled)))
+        profiled = set(sources.readable(run, f"{name}.omics.{assay}", read_profiled, run.study.path(source.profiled)))
     work: list[tuple[str, Path | None, set[str]]] = [(path.name, path, names) for path, names in held.items()]
     if profiled is not None:
         # Of samples that were never sequenced nothing is missing: one sheet serves several assays.

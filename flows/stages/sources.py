@@ -56,7 +56,7 @@ def check(run: Run, source: str, given: int, problem: str = "") -> None:
     _record(run, known, Outcome(source, "", "done", {"given": given}))
 
 
-def readable[**P](run: Run, source: str, read: Callable[P, pl.DataFrame], *args: P.args, **kwargs: P.kwargs) -> pl.DataFrame:
+def readable[**P, R](run: Run, source: str, read: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Return what `read` reads of a source; stop the run when it cannot be read.
 
     Raises:

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from flows.quarantine import quarantine_text
 from flows.stages.pipeline import STAGES, run_stage, stage
 from flows.stages.release import publish
 from flows.stages.run import open_run
@@ -146,6 +147,8 @@ def test_matrices_and_sample_sheets_follow_the_same_rule(tmp_path: Path) -> None
         (omics / file).write_bytes(whole[: len(whole) // 2] if file.endswith("gz") else b"sample\n")
         with pytest.raises(UserError, match=said):
             stage_to_omics(home)
+        told = quarantine_text(read_study(home / "study.yaml"))
+        assert "  unreadable-source (1): " in told and "    A.omics." in told
         (omics / file).write_bytes(whole)
         stage_to_omics(home)
     # One matrix of two is a part of its source: it is left out, with a reason, and the night goes on.
