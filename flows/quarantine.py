@@ -7,6 +7,7 @@ from collections import Counter
 import polars as pl
 
 from flows.stages.quarantine import read_quarantine
+from flows.stages.sources import UNREADABLE
 from flows.status import read_ledger
 from flows.study import Study
 from groundwork.problems import UserError
@@ -55,7 +56,7 @@ def _sample_names(study: Study) -> dict[str, str]:
         for assay, source in sources.omics.items():
             try:
                 sheet = read_samples(study.path(source.samples))
-            except (UserError, OSError):
+            except (UserError, *UNREADABLE):
                 continue  # It stops the study, and stands under `sources`.
             for sample in sheet["sample"]:
                 names[column_name(key, assay, centre, sample)] = f"{centre}/{assay}: sample {sample}"

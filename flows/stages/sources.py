@@ -10,6 +10,7 @@ stays. The work ledger remembers, as stage `sources`, what each source gave when
 from __future__ import annotations
 
 import shutil
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 
 import polars as pl
@@ -20,6 +21,8 @@ from groundwork.problems import UserError, without_folders
 from groundwork.work import Outcome
 
 STAGE = "sources"
+UNREADABLE = (pl.exceptions.PolarsError, OSError, EOFError, UnicodeDecodeError, zlib.error)
+"""What libraries raise for a file that is broken."""
 _REMEDY = (
     "Look whether the share is mounted and the export whole, mend it, and start the same command again; "
     "if the hospital gives it no more, take it out of the study file."
@@ -67,7 +70,7 @@ def readable[**P, R](run: Run, source: str, read: Callable[P, R], *args: P.args,
     except UserError as problem:
         check(run, source, 0, str(problem))
         raise
-    except (pl.exceptions.PolarsError, OSError, EOFError) as error:
+    except UNREADABLE as error:
         # Without its text: libraries quote what they cannot read.
         check(run, source, 0, f"It cannot be read ({type(error).__name__}).")
         raise
