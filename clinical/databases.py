@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
@@ -21,12 +22,20 @@ from clinical.reading import SourceTable, lower_columns, read_table
 from groundwork.problems import UserError
 
 Reader = Callable[[str], SourceTable]
+_SORT_MEMORY = "512MB"
+_ROWS = 250_000
+"""Rows of a DuckDB table in memory at once, and of a row group."""
 _NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
+
+
+def is_server(path: Path | str) -> bool:
+    """Tell whether a path is the address of a PostgreSQL server."""
+    return str(path).startswith(("postgresql:", "postgres:"))
 
 
 def is_database(path: Path | str) -> bool:
     """Tell whether a path is the address of a PostgreSQL server or a DuckDB file."""
-    return str(path).startswith(("postgresql:", "postgres:")) or Path(str(path)).suffix in {".duckdb", ".ddb"}
+    return is_server(path) or Path(str(path)).suffix in {".duckdb", ".ddb"}
 
 
 def open_database(path: Path | str, wanted: set[str]) -> tuple[list[str], Reader]:
@@ -39,14 +48,61 @@ def open_database(path: Path | str, wanted: set[str]) -> tuple[list[str], Reader
     Raises:
         UserError: If the database cannot be read, or the address holds a password.
     """
-    if str(path).startswith(("postgresql:", "postgres:")):
-        tables = asyncio.run(_copy_all(str(path), wanted))
-    else:
-        tables = _read_duckdb(Path(path), wanted)
+    tables = asyncio.run(_copy_all(str(path), wanted)) if is_server(path) else _read_duckdb(Path(path), wanted)
     return sorted(tables), tables.__getitem__
 
 
+def copy_database(path: Path | str, wanted: Mapping[str, Sequence[str] | None], folder: Path) -> dict[str, list[Path]]:
+    """Copy tables of a database to files, in the order of their rows: PostgreSQL to CSV, DuckDB to Parquet; return the files by table.
+
+    Memory does not grow with a table. The files hold source data: the folder must be one that only this user can open, and must go.
+
+    Args:
+        path: As in `open_database`.
+        wanted: The columns to copy of each table, lower case; None for all.
+        folder: Where the files go.
+
+    Raises:
+        UserError: If the database cannot be read, or the address holds a password.
+    """
+    if is_server(path):
+        return asyncio.run(_copy_server(str(path), wanted, folder))
+    return _copy_duckdb(Path(path), wanted, folder)
+
+
 def _read_duckdb(path: Path, wanted: set[str]) -> dict[str, SourceTable]:
+    out: dict[str, SourceTable] = {}
+    with _duckdb(path) as connection:
+        for schema, name in _duckdb_tables(connection, wanted):
+            rows = connection.sql(f'SELECT * FROM "{schema}"."{name}" ORDER BY ALL').to_arrow_table()
+            frame = pl.from_arrow(rows)
+            assert isinstance(frame, pl.DataFrame)
+            frame = lower_columns(frame, path)
+            numbered = frame.with_row_index("source_row", offset=1).with_columns(pl.col("source_row").cast(pl.Int64))
+            out[name.lower()] = SourceTable(name.lower(), numbered, frame.height)
+    return out
+
+
+def _copy_duckdb(path: Path, wanted: Mapping[str, Sequence[str] | None], folder: Path) -> dict[str, list[Path]]:
+    import pyarrow.parquet as pq
+
+    out: dict[str, list[Path]] = {}
+    # A sort that does not fit goes to the folder, not beside the database.
+    with _duckdb(path, memory_limit=_SORT_MEMORY, temp_directory=str(folder / "sort"), threads="1") as connection:
+        for schema, name in _duckdb_tables(connection, set(wanted)):
+            columns = connection.table(f'"{schema}"."{name}"').columns
+            kept = _listed(columns, wanted[name.lower()])
+            query = f'SELECT {kept} FROM "{schema}"."{name}" ORDER BY {_listed(columns, None)}'
+            file = folder / f"{name.lower()}.parquet"
+            reader = connection.sql(query).to_arrow_reader(_ROWS)
+            with pq.ParquetWriter(file, reader.schema, compression="lz4") as writer:
+                for batch in reader:
+                    writer.write_batch(batch)
+            out[name.lower()] = [file]
+    return out
+
+
+def _duckdb(path: Path, **options: str) -> Any:
     import duckdb
 
     if not path.is_file():
@@ -54,21 +110,26 @@ def _read_duckdb(path: Path, wanted: set[str]) -> dict[str, SourceTable]:
     config: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
+        **options,
     }
-    out: dict[str, SourceTable] = {}
-    with duckdb.connect(str(path), read_only=True, config=config) as connection:
-        for schema, name in connection.execute("SELECT table_schema, table_name FROM information_schema.tables").fetchall():
-            if name.lower() in wanted and _NAME.match(name) and _NAME.match(schema):
-                rows = connection.sql(f'SELECT * FROM "{schema}"."{name}" ORDER BY ALL').to_arrow_table()
-                frame = pl.from_arrow(rows)
-                assert isinstance(frame, pl.DataFrame)
-                frame = lower_columns(frame, path)
-                numbered = frame.with_row_index("source_row", offset=1).with_columns(pl.col("source_row").cast(pl.Int64))
-                out[name.lower()] = SourceTable(name.lower(), numbered, frame.height)
-    return out
+    return duckdb.connect(str(path), read_only=True, config=config)
 
 
-async def _copy_all(address: str, wanted: set[str]) -> dict[str, SourceTable]:
+def _duckdb_tables(connection: Any, wanted: Collection[str]) -> list[tuple[str, str]]:
+    """Return schema and name of the tables that are wanted."""
+    found = connection.execute("SELECT table_schema, table_name FROM information_schema.tables").fetchall()
+    return [(schema, name) for schema, name in found if name.lower() in wanted and _NAME.match(name) and _NAME.match(schema)]
+
+
+def _listed(columns: Sequence[str], wanted: Sequence[str] | None) -> str:
+    """Return columns as SQL lists them: those wanted, or the first where none of them is there."""
+    kept = [name for name in columns if wanted is None or name.strip().lower() in wanted] or columns[:1]
+    return ", ".join('"' + name.replace('"', '""') + '"' for name in kept)
+
+
+@asynccontextmanager
+async def _snapshot(address: str, wanted: Collection[str]) -> AsyncIterator[tuple[Any, str, list[str]]]:
+    """Yield a connection in one read-only transaction, the schema and the tables in it that are wanted."""
     import asyncpg
 
     url, schema = _checked(address)
@@ -78,27 +139,42 @@ async def _copy_all(address: str, wanted: set[str]) -> dict[str, SourceTable]:
         raise UserError(
             f"The PostgreSQL server cannot be reached ({type(error).__name__}). Check the address, and PGPASSFILE."
         ) from None
-    out: dict[str, SourceTable] = {}
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             query = "SELECT table_name FROM information_schema.tables WHERE table_schema = $1 ORDER BY 1"
             names = [row["table_name"] for row in await connection.fetch(query, schema)]
-            for name in names:
-                if name.lower() in wanted and _NAME.match(name):
-                    out[name.lower()] = await _copy(connection, schema, name)
+            yield connection, schema, [name for name in names if name.lower() in wanted and _NAME.match(name)]
     finally:
         await connection.close()
+
+
+async def _copy_all(address: str, wanted: set[str]) -> dict[str, SourceTable]:
+    out: dict[str, SourceTable] = {}
+    async with _snapshot(address, wanted) as (connection, schema, names):
+        for name in names:
+            # The file lives while it is read, in a folder only this user can open: it holds source data.
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / f"{name.lower()}.csv"
+                await _copy(connection, f'SELECT * FROM "{schema}"."{name}" ORDER BY 1, 2', path)
+                out[name.lower()] = read_table(path)
     return out
 
 
-async def _copy(connection: Any, schema: str, name: str) -> SourceTable:
-    # The file lives while it is read, in a folder only this user can open: it holds source data.
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{name.lower()}.csv"
-        await connection.copy_from_query(
-            f'SELECT * FROM "{schema}"."{name}" ORDER BY 1, 2', output=path, format="csv", header=True, encoding="utf-8"
-        )
-        return read_table(path)
+async def _copy_server(address: str, wanted: Mapping[str, Sequence[str] | None], folder: Path) -> dict[str, list[Path]]:
+    out: dict[str, list[Path]] = {}
+    async with _snapshot(address, wanted) as (connection, schema, names):
+        for name in names:
+            query = "SELECT column_name FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2 ORDER BY ordinal_position"
+            columns = [row["column_name"] for row in await connection.fetch(query, schema, name)]
+            path = folder / f"{name.lower()}.csv"
+            kept, first = _listed(columns, wanted[name.lower()]), _listed(columns[:2], None)
+            await _copy(connection, f'SELECT {kept} FROM "{schema}"."{name}" ORDER BY {first}', path)
+            out[name.lower()] = [path]
+    return out
+
+
+async def _copy(connection: Any, query: str, path: Path) -> None:
+    await connection.copy_from_query(query, output=path, format="csv", header=True, encoding="utf-8")
 
 
 def _checked(address: str) -> tuple[str, str]:

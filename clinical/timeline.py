@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import polars as pl
 
 from clinical import databases, door, fhir, mapping, omop, reading, sharded
-from clinical.batched import Opener, build_batched
+from clinical.batched import Opener, Plan, build_batched
 from clinical.door import Door, KeyDoor, LocalDoor, VaultDoor
 from clinical.fhir_batches import open_fhir
 from clinical.mapped_batches import open_mapped
 from clinical.omop_batches import open_omop
+from groundwork.files import private_folder
 from groundwork.problems import UserError
 from privacy.keys import Key
 from privacy.subjects import SubjectLookup
@@ -89,7 +90,7 @@ class Written:
 def write_events(task: TimelineTask, folder: Path) -> Written:
     """Write the MEDS dataset of one source for a study, through the vault's lookup: events, problems and account.
 
-    OMOP in Parquet is read a batch at a time, so that memory does not grow with it; other sources are read whole.
+    A source is read a batch at a time, so that memory does not grow with it.
 
     Raises:
         UserError: If the source, or its mapping, cannot be used at all.
@@ -119,12 +120,23 @@ def convert(task: TimelineTask, folder: Path, key: Key | None = None) -> Written
 
 
 def _write(task: TimelineTask, way: Door, folder: Path, notes: Mapping[str, Any], client: Client | None = None) -> Written:
-    if task.format == "omop" and not databases.is_database(task.path) and sharded.is_parquet(Path(task.path)):
-        texts = frozenset(task.texts)
-        report = sharded.build_dataset(Path(task.path), folder, task.centre, way, client=client, texts=texts, notes=notes)
+    if task.format == "omop" and databases.is_database(task.path) and not databases.is_server(task.path):
+        # Tables of a DuckDB file have the types of the CDM, which Parquet keeps.
+        with private_folder(folder) as copies:
+            databases.copy_database(task.path, _WANTED, copies)
+            report = _from_parquet(task, copies, way, folder, notes, client)
+    elif task.format == "omop" and not databases.is_server(task.path) and sharded.is_parquet(Path(task.path)):
+        report = _from_parquet(task, Path(task.path), way, folder, notes, client)
     else:
         report = build_batched(opener(task), folder, task.centre, task.format, way, client=client, notes=notes)
     return Written(report.events, report.subjects, report.problems, report.account)
+
+
+def _from_parquet(
+    task: TimelineTask, source: Path, way: Door, folder: Path, notes: Mapping[str, Any], client: Client | None
+) -> sharded.BuildReport:
+    texts = frozenset(task.texts)
+    return sharded.build_dataset(source, folder, task.centre, way, client=client, texts=texts, notes=notes)
 
 
 def opener(task: TimelineTask) -> Opener:
@@ -135,6 +147,8 @@ def opener(task: TimelineTask) -> Opener:
     """
     _check_format(task)
     texts = frozenset(task.texts)
+    if task.format == "omop" and databases.is_database(task.path):
+        return partial(_open_database, task.path, texts)
     path = Path(task.path)
     if task.format == "fhir":
         return partial(open_fhir, _existing(path, task.centre), texts)
@@ -142,12 +156,21 @@ def opener(task: TimelineTask) -> Opener:
     return partial(open_omop, found, texts) if task.format == "omop" else partial(open_mapped, _mapping(task), found)
 
 
+_WANTED = {"person": None, "concept": ("concept_id", "vocabulary_id", "concept_code")} | {
+    name: omop.columns_of(name) for name in (*omop.EVENT_TABLES, "death")
+}
+"""Columns of the tables of a database that are read."""
+
+
+def _open_database(path: Path | str, texts: frozenset[str], folder: Path, client: Client | None) -> Plan:
+    return open_omop(databases.copy_database(path, _WANTED, folder), texts, folder, client)
+
+
 def _read(task: TimelineTask, way: Door) -> TimelineResult:
     _check_format(task)
     texts = frozenset(task.texts)
     if task.format == "omop" and databases.is_database(task.path):
-        wanted = {"person", "death", "concept", *omop.EVENT_TABLES}
-        tables, persons = omop.read_omop(*databases.open_database(task.path, wanted), texts)
+        tables, persons = omop.read_omop(*databases.open_database(task.path, set(_WANTED)), texts)
     else:
         tables, persons = _read_files(task, Path(task.path), texts)
     passage = door.pass_through(tables, persons, way, task.centre, task.format)

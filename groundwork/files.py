@@ -65,6 +65,21 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+@contextmanager
+def private_folder(beside: Path | str) -> Iterator[Path]:
+    """Yield a folder beside a path that only this user can open, and remove it in the end.
+
+    What a killed run leaves behind `remove_temporaries` deletes.
+    """
+    temporary = Path(beside).with_name(f".tmp-{uuid.uuid4().hex}")
+    temporary.parent.mkdir(parents=True, exist_ok=True)
+    temporary.mkdir(mode=0o700)
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def write_bytes(path: Path | str, content: bytes, mode: int | None = None) -> None:
     """Write `content` to `path` atomically."""
     with atomic_file(path, mode) as temporary:

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
+from clinical import meds
 from clinical.people import read_people
 from clinical.reading import find_tables, read_tables
-from clinical.timeline import TimelineTask, read_events
+from clinical.timeline import TimelineTask, read_events, write_events
 from groundwork.problems import UserError
 from tests.clinical.conftest import lookup_of
 
@@ -137,6 +139,17 @@ def test_a_live_postgresql_server(server: str, simulated: Path, tmp_path: Path) 
     assert same_events(live.events, files.events)
     again = read_events(TimelineTask("omop", server, "A", lookup))
     assert again.events.equals(live.events)
+    same_in_batches(TimelineTask("omop", server, "A", lookup), tmp_path)
+
+
+def same_in_batches(task: TimelineTask, folder: Path) -> None:
+    """Check that the dataset of a source, written a batch at a time, is what the whole gives, and that no copy stays behind."""
+    whole = read_events(task)
+    written = write_events(task, folder / "out")
+    assert_frame_equal(meds.read_dataset(folder / "out"), whole.events)
+    assert_frame_equal(pl.read_parquet(folder / "out" / "metadata" / "problems.parquet"), whole.problems)
+    assert_frame_equal(written.account, whole.account)
+    assert not list(folder.rglob(".tmp-*")) and not list((folder / "out").rglob("*.csv"))
 
 
 def test_a_duckdb_file(simulated: Path, tmp_path: Path) -> None:
@@ -153,6 +166,7 @@ def test_a_duckdb_file(simulated: Path, tmp_path: Path) -> None:
     stored = read_events(TimelineTask("omop", path, "A", lookup))
     files = read_events(TimelineTask("omop", as_files(tables, tmp_path / "files"), "A", lookup))
     assert same_events(stored.events, files.events)
+    same_in_batches(TimelineTask("omop", path, "A", lookup), tmp_path)
 
 
 def test_a_password_in_the_address_is_refused() -> None:
