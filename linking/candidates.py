@@ -63,11 +63,16 @@ class Candidates:
 
     Attributes:
         best: The best keys so far, (2, chosen variables, subjects).
+
+    Args:
+        ids: Index subjects, ascending.
+        slot: Place of each chosen variable among those.
+        chosen: How many variables take one row of a subject.
     """
 
-    def __init__(self, ids: np.ndarray, slot: np.ndarray) -> None:
+    def __init__(self, ids: np.ndarray, slot: np.ndarray, chosen: int) -> None:
         self._ids, self._slot = ids, slot
-        self.best = np.full((2, int(slot.max(initial=-1)) + 1, len(ids)), NULL)
+        self.best = np.full((2, chosen, len(ids)), NULL)
         # A row for every cell, and some more for those that are beaten later.
         room = self.best.size // 2 * 9 // 8
         self._columns = {name: _Growing(kind, room) for name, kind in _KINDS.items()}

@@ -93,7 +93,7 @@ def eligible_rows(
         np.array([w.closed in ("both", "right") for w in window]),
     )
     pieces: list[pl.DataFrame] = []
-    candidates = Candidates(ids, slot)
+    candidates = Candidates(ids, slot, len(chosen))
     room = 0
     pairs, keys = np.empty((3, 0), dtype=np.int64), np.empty((2, 0), dtype=np.int64)
     needs_rows = len(counted) < len(names)

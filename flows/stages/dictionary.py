@@ -112,8 +112,14 @@ def _analysis(run: Run, analysis: list[str]) -> Iterator[dict[str, str]]:
     )
     for name, window in windows.clinical.items():
         known.add(name)
+        slope = window.choose == "slope"
         yield _row(
-            name, f"{window.concept} at the index", _clinical(window), table="analysis", unit=window.unit or "", source="events"
+            name,
+            f"Slope of {window.concept} up to the index" if slope else f"{window.concept} at the index",
+            _clinical(window),
+            table="analysis",
+            unit=f"{window.unit}/d" if window.unit and slope else window.unit or "",
+            source="events",
         )
     for assay, sample_window in windows.assays.items():
         known.add(f"{assay}_sample")
@@ -173,7 +179,8 @@ def _span(window: Window) -> str:
 
 
 def _clinical(window: ClinicalWindow) -> str:
-    return f"{window.choose} of concept {window.concept}, {_span(window)}; nothing known only after the index is used."
+    how = "slope (least squares, per day)" if window.choose == "slope" else window.choose
+    return f"{how} of concept {window.concept}, {_span(window)}; nothing known only after the index is used."
 
 
 def _sample(window: SampleWindow) -> str:
@@ -181,7 +188,8 @@ def _sample(window: SampleWindow) -> str:
 
 
 def _imaging(window: ImagingWindow) -> str:
-    return f"Of the {window.choose} series, {_span(window)}."
+    which = "the latest series less that of the first" if window.choose == "delta" else f"the {window.choose} series"
+    return f"Of {which}, {_span(window)}."
 
 
 def _combat(rule: HarmoniseRule) -> str:
