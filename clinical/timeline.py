@@ -87,7 +87,7 @@ class Written:
     account: pl.DataFrame
 
 
-def write_events(task: TimelineTask, folder: Path) -> Written:
+def write_events(task: TimelineTask, folder: Path, client: Client | None = None) -> Written:
     """Write the MEDS dataset of one source for a study, through the vault's lookup: events, problems and account.
 
     A source is read a batch at a time, so that memory does not grow with it.
@@ -97,7 +97,7 @@ def write_events(task: TimelineTask, folder: Path) -> Written:
     """
     if task.lookup is None:
         raise UserError("Reading events into a study needs the lookup of its identity ledger.")
-    return _write(task, VaultDoor(task.lookup), folder, {"source_format": task.format})
+    return _write(task, VaultDoor(task.lookup), folder, {"source_format": task.format}, client)
 
 
 def convert(task: TimelineTask, folder: Path, key: Key | None = None) -> Written:

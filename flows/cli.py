@@ -669,7 +669,7 @@ def refit(study: Path, *, assay: Literal["rna"] = "rna") -> None:
 
 @app.command
 def timeline(
-    source: Path,
+    source: str,
     out: Path,
     *,
     from_: Annotated[Literal["omop", "fhir", "osiris", "osiris-rwd", "csv"], Parameter(name="--from")],
@@ -684,7 +684,7 @@ def timeline(
     Parameters
     ----------
     source
-        Folder (or CSV file) of the records.
+        Folder (or CSV file) of the records; for omop also a DuckDB file or `postgresql://user@host/database?schema=cdm`.
     out
         Folder of the dataset.
     from_
@@ -696,10 +696,12 @@ def timeline(
     centre
         Name of the centre, for the column `source`.
     """
+    from clinical.databases import is_server
     from clinical.timeline import TimelineTask, convert
     from privacy.keys import read_key_file
 
-    written = convert(TimelineTask(from_, source, centre, None, mapping), out, read_key_file(key_file) if key_file else None)
+    place = source if is_server(source) else Path(source)
+    written = convert(TimelineTask(from_, place, centre, None, mapping), out, read_key_file(key_file) if key_file else None)
     print(f"{out}: {written.events} events of {written.subjects} subjects; {written.problems} rows or fields set aside")
     if key_file is None:
         print("This dataset is not pseudonymised. Give --key-file to pseudonymise it.", file=sys.stderr)

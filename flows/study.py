@@ -75,7 +75,8 @@ class ClinicalSource(Section):
     format: Literal["omop", "fhir", "osiris", "osiris-rwd", "csv"]
     """Format of the records."""
     path: str
-    """Folder (or file) of the records, relative to the study file."""
+    """Folder (or file) of the records, relative to the study file. For `omop` also a DuckDB file, or a PostgreSQL server
+    (`postgresql://user@host/database?schema=cdm`; the password by PGPASSFILE), which is read at every build."""
     mapping: str | None = None
     """For `csv`: the YAML file that says which column means what."""
 
@@ -442,6 +443,12 @@ class Study(Section):
         """Return a path of the study file as an absolute one; `${NAME}` and `${NAME:-default}` are filled in."""
         return (self.home / _VARIABLE.sub(_variable, relative)).resolve()
 
+    def records(self, source: ClinicalSource) -> Path | str:
+        """Return where clinical records are: an absolute path, or the address of a server."""
+        from clinical.databases import is_server
+
+        return _VARIABLE.sub(_variable, source.path) if is_server(source.path) else self.path(source.path)
+
     def paths(self, pattern: str) -> list[Path]:
         """Return the files that a pattern names, sorted; a plain name is returned as it is. Only the file name may be a pattern."""
         path = self.path(pattern)
@@ -503,7 +510,8 @@ def missing_sources(study: Study) -> list[str]:
     for name, centre in study.centres.items():
         named += [(f"centres.{name}.people", centre.people or ""), (f"centres.{name}.dicom", centre.dicom or "")]
         if centre.clinical:
-            named.append((f"centres.{name}.clinical.path", centre.clinical.path))
+            if isinstance(study.records(centre.clinical), Path):
+                named.append((f"centres.{name}.clinical.path", centre.clinical.path))
             named.append((f"centres.{name}.clinical.mapping", centre.clinical.mapping or ""))
         for assay, source in centre.omics.items():
             named += [

@@ -49,6 +49,23 @@ def dask_client(address: str | None = None, workers: int | None = None, memory_l
         yield client
 
 
+@contextmanager
+def client_of_worker() -> Iterator[Client | None]:
+    """Yield a client of the cluster on one of whose workers this runs, so that a task can share its work out; None elsewhere.
+
+    The worker takes other tasks meanwhile.
+    """
+    from distributed import get_worker, worker_client
+
+    try:
+        get_worker()
+    except ValueError:
+        yield None
+        return
+    with worker_client() as client:
+        yield client
+
+
 def each[Item, Result](
     client: Client | None, function: Callable[[Any, Item], Result], shared: Any, items: Iterable[Item]
 ) -> Iterator[Result]:

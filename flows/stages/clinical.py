@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from clinical.timeline import TimelineTask, write_events
 from clinical.treatments import LineRule, treatment_events
 from flows.stages import sources
 from flows.stages.run import Run, stamp
+from groundwork.cluster import client_of_worker
 from groundwork.files import digest_of
 from groundwork.problems import Unusable, UserError, without_folders
 from groundwork.tables import EVENTS, QUARANTINE, SAMPLE_MAP, SERIES
@@ -32,10 +34,11 @@ EVENTS_PER_CHECK = 250_000
 
 
 def stage_records(_: None, work: tuple[TimelineTask, Path]) -> dict[str, Any]:
-    """Write one clinical source as a MEDS dataset, problems and account beside it."""
+    """Write one clinical source as a MEDS dataset, problems and account beside it; on Dask all workers read it together."""
     task, destination = work
     try:
-        written = write_events(task, destination)
+        with client_of_worker() as client:
+            written = write_events(task, destination, client)
     except UserError as problem:
         raise Unusable("unusable-clinical-source", without_folders(str(problem))) from None
     return {"events": written.events, "problems": written.problems}
@@ -50,7 +53,7 @@ def stage_clinical(run: Run, name: str) -> list[Outcome]:
     source = run.study.centres[name].clinical
     if source is None:
         return []
-    path = run.study.path(source.path)
+    path = run.study.records(source)
     mapping = run.study.path(source.mapping) if source.mapping else None
     mine = SubjectLookup({k: v for k, v in run.lookup.by_identifier.items() if k[0] == name})
     task = TimelineTask(source.format, path, name, mine, mapping)
@@ -58,7 +61,7 @@ def stage_clinical(run: Run, name: str) -> list[Outcome]:
     destination = run.study.work.clinical(name)
     unit = Unit(
         f"{name}/{source.format}",
-        digest_of([stamp([path, *([mapping] if mapping else [])]), ledger]),
+        digest_of([_state(path), stamp([mapping] if mapping else []), ledger]),
         (task, destination),
     )
     outcomes = run.units(
@@ -81,6 +84,11 @@ def stage_clinical(run: Run, name: str) -> list[Outcome]:
             run.say(f"clinical: {outcome.key}: {events} events, {problems} rows or fields set aside")
             sources.check(run, f"{name}.clinical", events)
     return outcomes
+
+
+def _state(source: Path | str) -> str:
+    """Return what changes when a source does; of a server the moment, since it does not say what was changed in it."""
+    return stamp([source]) if isinstance(source, Path) else f"{time.time_ns()}"
 
 
 def scan_records(run: Run, name: str) -> pl.LazyFrame | None:

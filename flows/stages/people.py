@@ -50,8 +50,8 @@ def people_of(run: Run, name: str, centre: Centre) -> pl.DataFrame:
         frames.append(sources.readable(run, f"{name}.people", identity.read_people, path, name))
         sources.check(run, f"{name}.people", frames[0].height)
     if centre.clinical and centre.clinical.format != "csv":
-        path = run.study.path(centre.clinical.path)
-        frames.append(sources.readable(run, f"{name}.clinical", read_clinical_people, centre.clinical.format, path, name))
+        records = run.study.records(centre.clinical)
+        frames.append(sources.readable(run, f"{name}.clinical", read_clinical_people, centre.clinical.format, records, name))
     if not frames:
         return PEOPLE.empty()
     if len(frames) == 2:

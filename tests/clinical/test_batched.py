@@ -19,6 +19,7 @@ from clinical.batched import build_batched
 from clinical.door import Door, LocalDoor, VaultDoor
 from clinical.people import read_people
 from clinical.timeline import TimelineTask, _read, opener
+from flows.stages.clinical import stage_records
 from groundwork.cluster import dask_client
 from tests.clinical.conftest import lookup_of
 
@@ -291,8 +292,14 @@ def test_fhir(data: st.DataObject) -> None:
         same(TimelineTask("fhir", source, "A"), LocalDoor(), LocalDoor())
 
 
-def test_on_dask(simulated: Path) -> None:
+def test_on_dask(simulated: Path, tmp_path: Path) -> None:
     source = simulated / "centre_b" / "fhir"
     way = VaultDoor(lookup_of(read_people("fhir", source, "B")))
-    with dask_client(workers=1) as client:
-        same(TimelineTask("fhir", source, "B", way.lookup), way, client=client)
+    task = TimelineTask("fhir", source, "B", way.lookup)
+    with dask_client(workers=2) as client:
+        same(task, way, client=client)
+        # As a stage of a study does: from a task, on all workers.
+        written = client.submit(stage_records, None, (task, tmp_path / "there")).result()
+    assert stage_records(None, (task, tmp_path / "here")) == written
+    for file in (path for path in (tmp_path / "here").rglob("*") if path.is_file()):
+        assert file.read_bytes() == (tmp_path / "there" / file.relative_to(tmp_path / "here")).read_bytes()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from flows.study import check_sources, missing_sources, read_study
+from flows.study import ClinicalSource, check_sources, missing_sources, read_study
 from groundwork.problems import UserError
 from privacy.keys import new_key, write_key_file
 
@@ -149,6 +149,17 @@ def test_a_concept_that_is_not_known_is_said_before_a_build(tmp_path: Path, old:
     with pytest.raises(UserError) as caught:
         check_sources(read_study(write(tmp_path, GOOD.replace(old, new))))
     assert said in str(caught.value)
+
+
+def test_a_server_is_an_address_and_no_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = read_study(write(tmp_path))
+    monkeypatch.setenv("UNIBASE_HOST", "db.example.org")
+    server = ClinicalSource(format="omop", path="postgresql://omop@${UNIBASE_HOST}/cdm?schema=cdm")
+    assert study.records(server) == "postgresql://omop@db.example.org/cdm?schema=cdm"
+    assert study.records(ClinicalSource(format="omop", path="omop")) == tmp_path / "omop"
+    centre = study.centres["A"].model_copy(update={"clinical": server})
+    with_server = study.model_copy(update={"centres": {"A": centre}})
+    assert not [line for line in missing_sources(with_server) if "clinical" in line]
 
 
 def test_environment_variables_are_filled_into_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
