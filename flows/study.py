@@ -28,7 +28,7 @@ from imaging.perturbations import DEFAULT_PERTURBATIONS, Perturbation, check_per
 from imaging.regions import check_regions
 from imaging.shells import check_shells
 from linking.options import CohortRules, Harmonise, IndexRule, SplitRules, Windows
-from omics.names import MIN_CELLS, AssayName
+from omics.names import CAPTURE_MEGABASES, MIN_CELLS, AssayName
 from privacy.dates import DEFAULT_MAX_SHIFT_DAYS
 from privacy.keys import Key, read_key_environment, read_key_file
 
@@ -96,6 +96,11 @@ class AssaySource(Section):
     """For `rna` from salmon's quant.sf (a folder of samples' folders): two-column table of transcripts and their genes."""
     profiled: str | None = None
     """For mutations: list of profiled samples, one a line; a sample not on it is missing, never wild type."""
+    panel: str | None = None
+    """For mutations: list of the genes that the assay covers, one a line; other genes are missing, never wild type. An exome or genome
+    needs none."""
+    megabases: float = Field(default=CAPTURE_MEGABASES, gt=0)
+    """For mutations: size in megabases of the region in which a variant could have been found; the mutational burden is per megabase of it."""
     detection: str | None = None
     """For methylation: detection p-values, rows and columns as in the matrix; values above 0.01 become missing."""
     masked: str | None = None
@@ -233,10 +238,15 @@ class RnaOptions(Section):
 
 
 class MutationOptions(Section):
-    """Which genes the mutation table holds."""
+    """Which genes the mutation table holds, and what it tells of them."""
 
     min_samples: int = Field(default=1, ge=1)
     """Genes mutated in fewer samples are left out of the analysis table (they stay in the assay)."""
+    truncating: bool = False
+    """Tell beside each gene, as `TP53:truncating`, whether a variant truncates the protein (frame shift, splice site, start lost, stop gained
+    or lost)."""
+    hotspots: str | None = None
+    """Table with the columns gene and position (place in the protein): tell, as `KRAS:hotspot`, whether a variant lies at one of them."""
 
 
 class CopyNumberOptions(Section):
@@ -244,6 +254,9 @@ class CopyNumberOptions(Section):
 
     build: Literal["hg19", "hg38"] = "hg38"
     """The genome that the positions refer to, the same in all centres."""
+    genes: str | None = None
+    """Table of genes with the columns gene, chromosome, start, end (positions of that genome): the mean log2 ratio of each stands beside
+    those of the arms."""
 
 
 class Assays(Section):
@@ -254,7 +267,7 @@ class Assays(Section):
     copy_number: CopyNumberOptions = CopyNumberOptions()
     genes: list[str] = []
     """Features whose values enter the analysis table as columns, from every assay that has one of the name: symbols of genes
-    (expression), probes (M-values), chromosome arms such as 1p (log2 ratio), proteins (log2, centred), genes of a cell type such as B_cell:CD19
+    (expression, and copy number where it has genes), probes (M-values), chromosome arms such as 1p (log2 ratio), proteins (log2, centred), genes of a cell type such as B_cell:CD19
     (log2). Mutations enter by `min_samples`."""
 
 
@@ -516,12 +529,14 @@ def missing_sources(study: Study) -> list[str]:
         for assay, source in centre.omics.items():
             named += [
                 (f"centres.{name}.omics.{assay}.{key}", getattr(source, key) or "")
-                for key in ("matrix", "samples", "profiled", "detection", "masked", "probes", "channels", "transcripts")
+                for key in ("matrix", "samples", "profiled", "panel", "detection", "masked", "probes", "channels", "transcripts")
             ]
         if centre.genotypes:
             named += [
                 (f"centres.{name}.genotypes.{key}", getattr(centre.genotypes, key) or "") for key in ("pairs", "samples", "sexes")
             ]
+    named += [("assays.mutations.hotspots", study.assays.mutations.hotspots or "")]
+    named += [("assays.copy_number.genes", study.assays.copy_number.genes or "")]
     named += [("features.settings", study.features.settings if study.features else "")]
     for key, rule in (("imaging", study.harmonise.imaging), ("rna", study.harmonise.rna)):
         named.append((f"harmonise.{key}.parameters", (rule.parameters if rule else None) or ""))

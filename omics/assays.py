@@ -7,7 +7,7 @@ is the same whatever came later. Single cells are summed up per sample and cell 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from groundwork.problems import Unusable
 from omics import copynumber, methylation, numeric, proteomics, pseudobulk
-from omics.names import AssayName, CellColumns, Strand
+from omics.names import CAPTURE_MEGABASES, AssayName, CellColumns, Strand, View
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -37,10 +37,15 @@ class AssayFiles:
         matrix: The file, or None for samples that are in no file (`profiled` names them).
         strand, transcripts, layer: RNA: as `counts.read_counts` takes them.
         profiled: Mutations: samples that were sequenced; None when the file's own samples are all.
+        panel: Mutations: list of the genes that the assay covers; None for an exome or genome.
+        megabases: Mutations: size of the region in which a variant could have been found.
+        views: Mutations: what is told of a gene.
+        hotspots: Mutations: table of places in proteins, for the view of that name.
         detection: Methylation: table of detection p-values, probes and samples as in the matrix.
         masked: Methylation: list of probes to leave out, one a line.
         probes: Methylation: table of probes and their chromosomes, from which sex is told.
         build: Copy number: the genome the positions refer to.
+        genes: Copy number: table of genes and their positions, whose levels stand beside those of the arms.
         channels: Proteomics by isobaric labels: table of plexes and reference channels.
         cells: Single cells: where sample, cell type and counts stand in the file.
     """
@@ -50,10 +55,15 @@ class AssayFiles:
     transcripts: Path | None = None
     layer: str | None = None
     profiled: tuple[str, ...] | None = None
+    panel: Path | None = None
+    megabases: float = CAPTURE_MEGABASES
+    views: tuple[View, ...] = ("gene",)
+    hotspots: Path | None = None
     detection: Path | None = None
     masked: Path | None = None
     probes: Path | None = None
     build: copynumber.Build = "hg38"
+    genes: Path | None = None
     channels: Path | None = None
     cells: CellColumns = field(default_factory=CellColumns)
 
@@ -153,19 +163,25 @@ def _rna(files: AssayFiles, patients: Mapping[str, str]) -> Gated:
 
 
 def _mutations(files: AssayFiles) -> MutationData:
-    from omics.mutations import read_maf, without_variants
+    from omics.mutations import read_maf, read_panel, without_variants
     from omics.vcf import read_vcf
 
     if files.matrix is None:
-        return without_variants(files.profiled or ())
-    if files.matrix.name.lower().endswith(_VCF):
-        return read_vcf([files.matrix])
-    return read_maf(files.matrix, files.profiled)
+        data = without_variants(files.profiled or ())
+    elif files.matrix.name.lower().endswith(_VCF):
+        data = read_vcf([files.matrix])
+    else:
+        data = read_maf(files.matrix, files.profiled)
+    return replace(data, panel=read_panel(files.panel)) if files.panel else data
 
 
 def _gene_table(files: AssayFiles, _: Mapping[str, str]) -> Gated:
+    from omics.mutations import read_hotspots, view_table
+
     data = _mutations(files)
-    return Gated(data.gene_table(), {}, data.notes, ("profiled", "variants", "tmb"))
+    hotspots = read_hotspots(files.hotspots) if files.hotspots else ()
+    table = view_table(data, files.views, hotspots, files.megabases)
+    return Gated(table, {}, data.notes, ("profiled", "variants", "tmb"))
 
 
 def _methylation(files: AssayFiles, _: Mapping[str, str]) -> Gated:
@@ -196,6 +212,8 @@ def _copy_number(files: AssayFiles, _: Mapping[str, str]) -> Gated:
     assert files.matrix is not None
     segments = copynumber.read_segments(files.matrix)
     adata = copynumber.arm_levels(segments, files.build)
+    if files.genes:
+        adata = copynumber.beside(adata, copynumber.gene_levels(segments, copynumber.read_genes(files.genes)))
     adata.var["symbol"] = adata.var_names.astype(object)
     altered = pd.DataFrame(copynumber.fraction_altered(segments).to_dict(as_series=False)).set_index("sample")
     for column in altered.columns:

@@ -6,6 +6,7 @@ cover, weighted by length; what no segment covers is missing, never zero.
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -124,6 +125,51 @@ def gene_levels(segments: pl.DataFrame, genes: pl.DataFrame) -> AnnData:
         genes: Columns region (gene), chromosome, start, end of the same build.
     """
     return _levels(segments, genes, 0.0)
+
+
+def read_genes(path: Path | str) -> pl.DataFrame:
+    """Read positions of genes: a table (CSV, TSV; gzip) with the columns gene, chromosome, start, end, from 1, both ends included.
+
+    Returns:
+        region, chromosome, start, end; in order of name.
+
+    Raises:
+        UserError: If there is nothing at `path`, a column is missing, a row has no place, or a gene is listed twice.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise UserError(f"There is no table of genes at {path}. Check the path in the study file.")
+    try:
+        with gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else path.open(encoding="utf-8-sig") as file:
+            header = file.readline()
+        frame = pl.read_csv(path, separator=max("\t,;", key=header.count), infer_schema_length=0)
+    except (OSError, EOFError, UnicodeDecodeError, pl.exceptions.PolarsError):
+        raise UserError(f"The table of genes {path} cannot be read. Give CSV or TSV.") from None
+    missing = [name for name in ("gene", "chromosome", "start", "end") if name not in frame.columns]
+    if missing:
+        raise UserError(f"The table of genes {path} lacks {', '.join(missing)}. It needs gene, chromosome, start, end.")
+    genes = frame.with_row_index("row", offset=1).select(
+        "row",
+        pl.col("gene").alias("region"),
+        pl.col("chromosome").str.replace("^chr", ""),
+        *[pl.col(name).cast(pl.Int64(), strict=False) for name in ("start", "end")],
+    )
+    bad = genes.filter(pl.any_horizontal(pl.all().is_null()) | (pl.col("end") < pl.col("start")))
+    if bad.height:
+        raise UserError(f"Row {bad['row'][0]} of {path} has no gene or no place, or ends before it starts. Mend it.")
+    twice = genes.filter(~pl.col("region").is_first_distinct())
+    if twice.height:
+        raise UserError(f"Row {twice['row'][0]} of {path} lists a gene a second time. Keep one row per gene.")
+    return genes.drop("row").sort("region")
+
+
+def beside(arms: AnnData, genes: AnnData) -> AnnData:
+    """Return both levels of the same samples as the features of one matrix."""
+    import anndata
+
+    joined = anndata.concat([arms, genes], axis="var")
+    joined.obs = arms.obs
+    return joined
 
 
 def _levels(segments: pl.DataFrame, regions: pl.DataFrame, min_covered: float) -> AnnData:

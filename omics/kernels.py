@@ -71,18 +71,3 @@ def median_inplace(values: FloatArray, n: int) -> float:
     for i in range(1, n // 2):
         lower = max(lower, values[i])
     return (lower + upper) / 2.0
-
-
-@njit(cache=True, nogil=True)
-def quantile7(values: FloatArray, n: int, probability: float) -> float:
-    """Quantile of the first `n` values by definition 7 of Hyndman and Fan (1996); reorders them."""
-    index = (n - 1) * probability
-    low = math.floor(index)
-    share = index - low
-    at_low = select(values, n, low)
-    if share == 0.0 or low + 1 >= n:
-        return at_low
-    at_high = values[low + 1]
-    for i in range(low + 2, n):
-        at_high = min(at_high, values[i])
-    return (1.0 - share) * at_low + share * at_high

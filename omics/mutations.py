@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ import polars as pl
 from groundwork.problems import Unusable, UserError
 from omics.counts import frame_of
 from omics.genes import current_symbols
+from omics.names import CAPTURE_MEGABASES, View
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -30,9 +31,6 @@ NONSYNONYMOUS = frozenset(
 TRUNCATING = frozenset(
     {"Frame_Shift_Del", "Frame_Shift_Ins", "Splice_Site", "Translation_Start_Site", "Nonsense_Mutation", "Nonstop_Mutation"}
 )
-CAPTURE_MEGABASES = 50.0
-"""Callable size when a study gives none: what MAF summaries assume of an exome."""
-
 _COLUMNS = {
     "gene": ("Hugo_Symbol",),
     "entrez": ("Entrez_Gene_Id",),
@@ -49,7 +47,8 @@ _COLUMNS = {
 _REQUIRED = ("gene", "chromosome", "start", "classification", "sample")
 _PROTEIN_POSITION = re.compile(r"^p?\.?([A-Z*])(\d+)")
 
-View = Literal["gene", "truncating", "hotspot"]
+VIEW = ":"
+"""Between a gene and the view of it in the name of a feature."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +142,25 @@ class MutationData:
         if self.panel is not None:
             adata.uns["mutations"]["panel"] = sorted(self.panel)
         return adata
+
+
+def view_table(data: MutationData, views: Sequence[View], hotspots: Iterable[tuple[str, int]], megabases: float) -> AnnData:
+    """Return the gene table, and beside each gene what the further views say of it, as features named `TP53:truncating`."""
+    import anndata
+
+    table = data.gene_table(callable_megabases=megabases)
+    parts = [table]
+    for view in views:
+        if view != "gene":
+            part = data.gene_table(view=view, hotspots=hotspots)
+            part.var["symbol"] = [f"{gene}{VIEW}{view}" for gene in part.var["symbol"]]
+            part.var_names = [f"{gene}{VIEW}{view}" for gene in part.var_names]
+            parts.append(part)
+    if len(parts) == 1:
+        return table
+    joined = anndata.concat(parts, axis="var")
+    joined.obs, joined.uns = table.obs, table.uns
+    return joined
 
 
 def read_profiled(path: Path | str) -> tuple[str, ...]:
@@ -241,15 +259,49 @@ def read_maf(
         names = listed | carriers
         if carriers - listed:
             notes.append(f"{len(carriers - listed)} samples with variants were not on the list of profiled samples")
-    genes = (
-        None
-        if panel is None
-        else frozenset(line.strip() for line in Path(panel).read_text(encoding="utf-8").splitlines() if line.strip())
-    )
-    if genes is not None and rename_aliases:
-        outdated = current_symbols(genes)
-        genes = frozenset(outdated.get(gene, gene) for gene in genes)
+    genes = None if panel is None else read_panel(panel, rename_aliases=rename_aliases)
     return MutationData(distinct, tuple(sorted(names)), genes, tuple(notes), renamed)
+
+
+def read_panel(path: Path | str, *, rename_aliases: bool = True) -> frozenset[str]:
+    """Read the genes that an assay covers, one a line; outdated symbols become approved ones.
+
+    Raises:
+        UserError: If there is nothing at `path`, or no gene in it.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise UserError(f"There is no list of the panel's genes at {path}. Check the path in the study file.")
+    genes = frozenset(path.read_text(encoding="utf-8-sig").split())
+    if not genes:
+        raise UserError(f"The list of the panel's genes {path} is empty. Write one gene a line, or leave the key out.")
+    outdated = current_symbols(genes) if rename_aliases else {}
+    return frozenset(outdated.get(gene, gene) for gene in genes)
+
+
+def read_hotspots(path: Path | str) -> frozenset[tuple[str, int]]:
+    """Read hotspots: a table (CSV, TSV) with the columns `gene` and `position`, the place in the protein.
+
+    Raises:
+        UserError: If there is nothing at `path`, a column is missing, or a position is no whole number; names the row.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise UserError(f"There is no table of hotspots at {path}. Check the path in the study file.")
+    lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip() and not line.startswith("#")]
+    rows = [[cell.strip().strip('"') for cell in re.split(r"[\t,;]", line)] for line in lines]
+    titles = rows[0] if rows else []
+    if "gene" not in titles or "position" not in titles:
+        raise UserError(f"The table of hotspots {path} lacks gene or position. It needs both columns, as in: KRAS,12")
+    found: set[tuple[str, int]] = set()
+    for number, row in enumerate(rows[1:], start=1):
+        cells = dict(zip(titles, row, strict=False))
+        gene, position = cells.get("gene", ""), cells.get("position", "")
+        if not gene or not position.isdecimal():
+            raise UserError(f"Row {number} of {path} has no gene, or no whole number as its position. Mend it.")
+        found.add((gene, int(position)))
+    outdated = current_symbols([gene for gene, _ in found])
+    return frozenset((outdated.get(gene) or gene, position) for gene, position in found)
 
 
 def _integer(value: object, name: str, row: int) -> int | None:
@@ -296,7 +348,7 @@ def combine_tables(tables: Sequence[AnnData]) -> AnnData:
         panel = dict(table.uns.get("mutations", {})).get("panel")
         if panel is not None:
             covered = set(map(str, panel))
-            block[:, [j for j, gene in enumerate(genes) if gene not in covered]] = np.nan
+            block[:, [j for j, gene in enumerate(genes) if gene.partition(VIEW)[0] not in covered]] = np.nan
         block[:, [column_of[str(gene)] for gene in table.var_names]] = np.asarray(table.X, dtype=np.float32)
         blocks.append(block)
     values = np.concatenate(blocks)

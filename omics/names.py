@@ -7,7 +7,10 @@ from typing import Literal
 
 Strand = Literal["unstranded", "forward", "reverse"]
 AssayName = Literal["rna", "mutations", "methylation", "copy_number", "proteomics", "single_cell"]
+View = Literal["gene", "truncating", "hotspot"]
 
+CAPTURE_MEGABASES = 50.0
+"""Callable size when a study gives none: what MAF summaries assume of an exome."""
 MIN_CELLS = 10
 
 

@@ -19,7 +19,7 @@ from groundwork.tables import QUARANTINE, SAMPLE_MAP, write_parquet
 from groundwork.work import Outcome, Unit
 from omics import samples, store
 from omics.assays import AssayFiles, read, sample_names
-from omics.names import AssayName, CellColumns
+from omics.names import AssayName, CellColumns, View
 from privacy.keys import Key
 from privacy.subjects import SubjectLookup
 
@@ -160,6 +160,10 @@ def _files(run: Run, source: AssaySource) -> AssayFiles:
     def path(name: str | None) -> Path | None:
         return run.study.path(name) if name else None
 
+    mutations = run.study.assays.mutations
+    views: list[View] = ["gene"]
+    views += ["truncating"] if mutations.truncating else []
+    views += ["hotspot"] if mutations.hotspots else []
     return AssayFiles(
         matrix=None,
         strand=source.strand,
@@ -169,6 +173,11 @@ def _files(run: Run, source: AssaySource) -> AssayFiles:
         masked=path(source.masked),
         probes=path(source.probes),
         build=run.study.assays.copy_number.build,
+        genes=path(run.study.assays.copy_number.genes),
+        panel=path(source.panel),
+        megabases=source.megabases,
+        views=tuple(views),
+        hotspots=path(mutations.hotspots),
         channels=path(source.channels),
         cells=CellColumns(source.sample_column, source.cell_type_column, source.layer, source.min_cells),
     )
@@ -176,8 +185,17 @@ def _files(run: Run, source: AssaySource) -> AssayFiles:
 
 def _digest(path: Path | None, files: AssayFiles) -> str:
     """Tell a matrix, and how it is read, from another; `files` are those that all matrices share."""
-    shared = (files.transcripts, files.detection, files.masked, files.probes, files.channels)
-    settings = [files.strand, files.layer, files.build, asdict(files.cells)]
+    shared = (
+        files.transcripts,
+        files.detection,
+        files.masked,
+        files.probes,
+        files.channels,
+        files.panel,
+        files.hotspots,
+        files.genes,
+    )
+    settings = [files.strand, files.layer, files.build, asdict(files.cells), files.megabases, files.views]
     return digest_of([stamp([file for file in (path, *shared) if file]), settings])
 
 

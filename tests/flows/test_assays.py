@@ -176,3 +176,45 @@ def test_star_and_salmon_folders_stand_in_the_study(tmp_path: Path) -> None:
         assert found.keys() == expected.keys()
         for name, values in found.items():
             np.testing.assert_array_equal(values, expected[name])
+
+
+def test_panels_views_and_genes_stand_in_the_study(tmp_path: Path) -> None:
+    home = tmp_path / "views"
+    simulate(home, persons=24, imaging=False, broken=False)
+    write_key_file(new_key(), home / "vault.key")
+    omics = home / "centre_a" / "omics"
+    (omics / "panel.txt").write_text("KRAS\nTP53\nRB1\n")
+    (home / "hotspots.csv").write_text("gene,position\nKRAS,12\nTP53,1\n")
+    sheet = read_samples(omics / "samples.csv")
+    rows = ["ID\tchrom\tloc.start\tloc.end\tseg.mean"]
+    rows += [f"{sample}\t{c}\t1\t200000000\t{c / 10}" for sample in sheet["sample"] for c in (7, 17)]
+    (omics / "copy.seg").write_text("\n".join(rows) + "\n")
+    (home / "genes.tsv").write_text("gene\tchromosome\tstart\tend\nTP53\tchr17\t7661779\t7687538\nMYC\t8\t1\t9\n")
+    yaml = YAML()
+    study = yaml.load((home / "study.yaml").read_text(encoding="utf-8"))
+    source = study["centres"]["A"]["omics"]
+    source["mutations"].update({"panel": "centre_a/omics/panel.txt", "megabases": 2.0})
+    source["copy_number"] = {"matrix": "centre_a/omics/copy.seg", "samples": "centre_a/omics/samples.csv"}
+    study["assays"]["mutations"].update({"truncating": True, "hotspots": "hotspots.csv"})
+    study["assays"]["copy_number"] = {"genes": "genes.tsv"}
+    with open(home / "study.yaml", "w", encoding="utf-8") as file:
+        yaml.dump(study, file)
+    content = read_study(home / "study.yaml")
+    content.work.create()
+    with open_run(content, local=True, say=lambda line: None) as run:
+        for name in ("people", "omics", "clinical", "normalise"):
+            run_stage(run, stage(name))
+    levels = anndata.read_zarr(home / "work" / "staging" / "omics" / "copy_number" / "all.zarr").to_df()
+    assert levels["TP53"].to_numpy() == pytest.approx(1.7) and levels["7q"].to_numpy() == pytest.approx(0.7)
+    assert levels["MYC"].isna().all()
+    table = anndata.read_zarr(home / "work" / "staging" / "omics" / "mutations" / "all.zarr")
+    values, of_a = table.to_df(), (table.obs["centre"] == "A").to_numpy()
+    # KRAS G12C is no truncation and stands at a hotspot; TP53 R175H is neither; RB1 R320* truncates.
+    assert values["KRAS:hotspot"].equals(values["KRAS"].rename("KRAS:hotspot")) and values["KRAS"].sum() > 0
+    assert values["RB1:truncating"].equals(values["RB1"].rename("RB1:truncating"))
+    assert not {"KRAS:truncating", "TP53:hotspot", "TP53:truncating"} & set(values)
+    # Outside of the panel of centre A nothing is known, and nothing is wild type.
+    assert values.loc[of_a, "STK11"].isna().all() and values.loc[~of_a, "STK11"].notna().all()
+    assert values.loc[of_a, "NF1:truncating"].isna().all() and values.loc[of_a, "KRAS"].notna().any()
+    burden = table.obs["variants"] / table.obs["tmb"]
+    assert set(burden[of_a].dropna()) == {2.0} and set(burden[~of_a].dropna()) == {50.0}

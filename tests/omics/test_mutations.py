@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from groundwork.problems import Unusable
-from omics.mutations import read_maf, read_profiled
+from groundwork.problems import Unusable, UserError
+from omics.mutations import read_hotspots, read_maf, read_panel, read_profiled
 
 MAF = """#version 2.4
 Hugo_Symbol\tChromosome\tStart_Position\tEnd_Position\tVariant_Classification\tVariant_Type\tReference_Allele\tTumor_Seq_Allele2\tTumor_Sample_Barcode\tHGVSp_Short
@@ -101,3 +101,21 @@ def test_tcga_laml_as_maftools_summarises_it(real_data: Path) -> None:
     assert {name: round(value * 50) for name, value in ours.items()} == burden
     for gene, samples in mutated.items():
         assert set(table.obs_names[np.asarray(table[:, gene].X).ravel() == 1]) == samples
+
+
+def test_panels_and_hotspots_are_read_with_current_symbols_and_faults_are_said(tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    path.write_text("MLL2\nTP53\n\n")
+    assert read_panel(path) == {"KMT2D", "TP53"}
+    path.write_text("gene\tposition\tnote\nMLL2\t12\tx\nKRAS\t61\n")
+    assert read_hotspots(path) == {("KMT2D", 12), ("KRAS", 61)}
+    for text, said in (("gene,place\nKRAS,12\n", "lacks gene or position"), ("gene,position\nKRAS,12\nKRAS,p.12\n", "Row 2 of")):
+        path.write_text(text)
+        with pytest.raises(UserError, match=said):
+            read_hotspots(path)
+    path.write_text("\n")
+    with pytest.raises(UserError, match="is empty"):
+        read_panel(path)
+    for read in (read_panel, read_hotspots):
+        with pytest.raises(UserError, match="There is no"):
+            read(tmp_path / "none")

@@ -260,3 +260,20 @@ def test_miniacc_rna_is_refused_as_counts(real_data: Path) -> None:
         check_counts(read_counts(real_data / "omics" / "miniACC" / "RNASeq2GeneNorm.csv"))
     micro = check_counts(read_counts(real_data / "omics" / "miniACC" / "miRNASeqGene.csv"))
     assert micro.kind == "counts"
+
+
+def test_positions_of_genes_are_read_and_faults_are_said_with_their_row(tmp_path: Path) -> None:
+    path = tmp_path / "genes.csv"
+    path.write_text("chromosome,start,end,gene\nchr2,5,9,B\n1,1,3,A\n")
+    assert copynumber.read_genes(path).rows() == [("A", "1", 1, 3), ("B", "2", 5, 9)]
+    for text, said in (
+        ("gene,start,end\nA,1,3\n", "lacks chromosome"),
+        ("gene,chromosome,start,end\nA,1,3,9\nB,1,9,3\n", "Row 2 of .* ends before it starts"),
+        ("gene,chromosome,start,end\nA,1,one,9\n", "Row 1 of .* has no gene or no place"),
+        ("gene,chromosome,start,end\nA,1,3,9\nA,1,3,9\n", "Row 2 of .* lists a gene a second time"),
+    ):
+        path.write_text(text)
+        with pytest.raises(UserError, match=said):
+            copynumber.read_genes(path)
+    with pytest.raises(UserError, match="There is no table of genes"):
+        copynumber.read_genes(tmp_path / "none.csv")
