@@ -19,7 +19,7 @@ from privacy.keys import new_key, write_key_file
 from privacy.leak_scan import Needle, scan
 from tests.conftest import CHECKOUT
 from tests.flows.demo import unibase
-from tests.flows.test_custody import people
+from tests.flows.test_custody import lookup, people
 
 CENTRES = {
     "A": ("centre_a/people.csv", "people"),
@@ -105,6 +105,10 @@ def test_the_study_holds_the_persons_that_clear_text_gives(home: Path) -> None:
     assert (truth["centres"] > 1).sum() >= 10
     assert sum(len({centre for centre, _ in person}) > 1 for person in clear) >= 10
     assert blind == clear
+    # So every number of a record leads to the same pseudonym and shift, and all that is built after is the same.
+    found, known = (lookup(home / name).by_identifier for name in ("trial.yaml", "clear.yaml"))
+    assert len(found) > 300
+    assert {where: known[where] for where in found} == found
 
 
 def test_nothing_that_is_exchanged_names_a_person(home: Path, tmp_path: Path) -> None:
