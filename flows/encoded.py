@@ -10,7 +10,6 @@ from pathlib import Path
 
 import polars as pl
 
-from clinical.people import read_people as read_clinical_people
 from flows.encoded_commands import Format
 from privacy import identity, identity_exchange
 from privacy.keys import read_key_file
@@ -56,4 +55,8 @@ def answer(links: Path, key_folders: Sequence[Path], out: Path) -> str:
 
 
 def _people(path: Path, centre: str, source: Format) -> pl.DataFrame:
-    return identity.read_people(path, centre) if source == "people" else read_clinical_people(source, path, centre)
+    if source == "people":
+        return identity.read_people(path, centre)
+    from clinical.people import read_people
+
+    return read_people(source, path, centre)
