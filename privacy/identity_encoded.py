@@ -22,7 +22,7 @@ Use a new linkage key for every exchange, and delete the tokens after it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -126,23 +126,11 @@ def _encode_writings(
     distinct = rows.select(columns).unique(maintain_order=True)
     cells = list(zip(*(encode(*row) for row in distinct.iter_rows()), strict=True)) or [()] * len(new)
     found = distinct.rename({name: f"_{name}" for name in columns}).with_columns(
-        [_column(name, values, RECORDS[name]) for name, values in zip(new, cells, strict=True)]
+        [pl.Series(name, values, dtype=RECORDS[name]) for name, values in zip(new, cells, strict=True)]
     )
     rows = rows.rename({name: f"_{name}" for name in columns})
     keys = [f"_{name}" for name in columns]
     return rows.join(found, on=keys, how="left", nulls_equal=True, maintain_order="left").drop(keys)
-
-
-def _column(name: str, cells: Sequence[Any], dtype: pl.DataType) -> pl.Series:
-    if dtype != TOKENS:
-        return pl.Series(name, cells, dtype)
-    import pyarrow as pa
-
-    # Of lists Polars makes a series each: here all tokens are one array, cut by offsets.
-    offsets = np.cumsum([0, *(len(cell) if cell else 0 for cell in cells)])
-    tokens = pa.array([token for cell in cells if cell for token in cell], pa.large_binary())
-    absent = pa.array([cell is None for cell in cells], pa.bool_())
-    return pl.Series(name, pa.LargeListArray.from_arrays(offsets, tokens, mask=absent), dtype)
 
 
 def tokens_of_records(people: pl.DataFrame, linkage_key: Key) -> dict[str, RecordKey]:
@@ -238,7 +226,7 @@ class _Encoder:
             for name in self._given
         ]  # fmt: skip
         cells = list(zip(*rows, strict=True)) or [()] * len(NAMES)
-        columns = [_column(name, values, dtype) for (name, dtype), values in zip(NAMES.items(), cells, strict=True)]
+        columns = [pl.Series(name, values, dtype) for (name, dtype), values in zip(NAMES.items(), cells, strict=True)]
         return pl.DataFrame(columns).sort("kind", "token")
 
     def _filter(self, kind: str, word: str) -> bytes:
