@@ -57,7 +57,7 @@ def _sample_names(study: Study) -> dict[str, str]:
             try:
                 sheet = read_samples(study.path(source.samples))
             except (UserError, *UNREADABLE):
-                continue  # It stops the study, and stands under `sources`.
+                continue  # It stands under `sources`.
             for sample in sheet["sample"]:
                 names[column_name(key, assay, centre, sample)] = f"{centre}/{assay}: sample {sample}"
     return names

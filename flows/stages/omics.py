@@ -100,6 +100,14 @@ def stage_omics(run: Run, name: str) -> list[Outcome]:
     units: list[Unit] = []
     for assay, source in sorted(run.study.centres[name].omics.items()):
         sheet = sources.readable(run, f"{name}.omics.{assay}", samples.read_samples, run.study.path(source.samples))
+        profiled = _profiled(run, name, assay, source)
+        if isinstance(sheet, sources.Unread) or isinstance(profiled, sources.Unread):
+            reason, unread = ("unusable-sample-sheet", sheet) if isinstance(sheet, sources.Unread) else ("unusable-profiled-list", profiled)
+            assert isinstance(unread, sources.Unread)
+            refusal = Outcome(f"{name}/{assay}", "", "quarantined", None, reason, unread.problem)
+            rows.append(run.quarantine_rows("omics", name, [refusal]))
+            run.say(f"omics: {name}/{assay}: quarantined, {reason}. {unread.problem}")
+            continue
         paths = run.study.paths(source.matrix)
         files = _files(run, source)
         named = run.units(
@@ -113,7 +121,7 @@ def stage_omics(run: Run, name: str) -> list[Outcome]:
         unnamed[assay] = [outcome for outcome in named if outcome.status == "quarantined"]
         held = {o.key: set(o.result["samples"]) for o in named if o.status == "done"}
         units += _matrix_units(
-            run, name, assay, source, files, sheet, {path: held[path.name] for path in paths if path.name in held}
+            run, name, assay, source, files, sheet, profiled, {path: held[path.name] for path in paths if path.name in held}
         )
     outcomes = run.units(
         f"omics-{name}",
@@ -199,6 +207,16 @@ def _digest(path: Path | None, files: AssayFiles) -> str:
     return digest_of([stamp([file for file in (path, *shared) if file]), settings])
 
 
+def _profiled(run: Run, name: str, assay: AssayName, source: AssaySource) -> set[str] | sources.Unread | None:
+    """Return the samples that were sequenced, or None where no list says it."""
+    if assay != "mutations" or not source.profiled:
+        return None
+    from omics.mutations import read_profiled
+
+    found = sources.readable(run, f"{name}.omics.{assay}", read_profiled, run.study.path(source.profiled))
+    return found if isinstance(found, sources.Unread) else set(found)
+
+
 def _matrix_units(
     run: Run,
     name: str,
@@ -206,16 +224,12 @@ def _matrix_units(
     source: AssaySource,
     common: AssayFiles,
     sheet: pl.DataFrame,
+    profiled: set[str] | None,
     held: dict[Path, set[str]],
 ) -> list[Unit]:
     """Return a unit per matrix, and one for what is named and in no matrix; `common` are the files that all matrices share."""
     counts = Counter(sample for names in held.values() for sample in names)
     refused: _Refused = {sample: REPEATED for sample, count in counts.items() if count > 1}
-    profiled: set[str] | None = None
-    if assay == "mutations" and source.profiled:
-        from omics.mutations import read_profiled
-
-        profiled = set(sources.readable(run, f"{name}.omics.{assay}", read_profiled, run.study.path(source.profiled)))
     work: list[tuple[str, Path | None, set[str]]] = [(path.name, path, names) for path, names in held.items()]
     if profiled is not None:
         # Of samples that were never sequenced nothing is missing: one sheet serves several assays.

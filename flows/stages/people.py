@@ -10,6 +10,7 @@ from clinical.people import read_people as read_clinical_people
 from flows.stages import sources
 from flows.stages.run import Run
 from flows.study import Centre
+from groundwork.problems import UserError
 from groundwork.tables import PEOPLE
 from privacy import identity
 from privacy.leak_scan import Needle
@@ -47,11 +48,16 @@ def people_of(run: Run, name: str, centre: Centre) -> pl.DataFrame:
     frames = []
     if centre.people:
         path = run.study.path(centre.people)
-        frames.append(sources.readable(run, f"{name}.people", identity.read_people, path, name))
-        sources.check(run, f"{name}.people", frames[0].height)
+        listed = sources.readable(run, f"{name}.people", identity.read_people, path, name)
+        if isinstance(listed, sources.Unread):
+            raise UserError(f"centres.{name}.people: {listed.problem}")
+        frames.append(listed)
+        sources.check(run, f"{name}.people", listed.height)
     if centre.clinical and centre.clinical.format != "csv":
         records = run.study.records(centre.clinical)
-        frames.append(sources.readable(run, f"{name}.clinical", read_clinical_people, centre.clinical.format, records, name))
+        found = sources.readable(run, f"{name}.clinical", read_clinical_people, centre.clinical.format, records, name)
+        if not isinstance(found, sources.Unread):  # else the clinical stage says of it what there is to say
+            frames.append(found)
     if not frames:
         return PEOPLE.empty()
     if len(frames) == 2:

@@ -1,10 +1,11 @@
 """The one rule for a source that cannot be read, in every room: nothing an earlier night left passes for this night's.
 
 A part of a source (an image, one matrix among several, a row) that cannot be read, or that its hospital took back, is
-left out of the next release, and quarantine says why. A whole source that the study file names stops the run when it
-cannot be read, or when it gives nothing and gave something before: a share that is not mounted and an export that broke
-off look like that, and no hospital loses all of its patients in a night. Nothing is published then; the last release
-stays. The work ledger remembers, as stage `sources`, what each source gave when it was last whole.
+left out of the next release, and quarantine says why. A whole source that gave something before stops the run when it
+cannot be read, or gives nothing: a share that is not mounted and an export that broke off look like that, and no
+hospital loses all of its patients in a night. Nothing is published then; the last release stays. A source that never
+gave anything holds up nobody: it is quarantined, and the run goes on without it; a people file alone is always needed.
+The work ledger remembers, as stage `sources`, what each source gave when it was last whole.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import shutil
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -38,7 +40,7 @@ def names(study: Study) -> Iterator[str]:
 
 
 def check(run: Run, source: str, given: int, problem: str = "") -> None:
-    """Write down what a source gave; stop the run when it cannot be read, or gives nothing any more.
+    """Write down what a source gave; stop the run when it gave something before, and now cannot be read or gives nothing.
 
     Args:
         run: The run.
@@ -51,29 +53,38 @@ def check(run: Run, source: str, given: int, problem: str = "") -> None:
     """
     _, known = run.ledger.known(STAGE).get(source, ("", None))
     before = known.result["given"] if known else 0
-    if problem or (before and not given):
-        reason = "unreadable-source" if problem else "source-gives-nothing"
-        message = without_folders(problem) if problem else "It gives nothing, and gave something before."
-        _record(run, known, Outcome(source, "", "quarantined", {"given": before}, reason, message, _REMEDY))
+    if not problem and (given or not before):
+        _record(run, known, Outcome(source, "", "done", {"given": given}))
+        return
+    reason = "unreadable-source" if problem else "source-gives-nothing"
+    message = without_folders(problem) if problem else "It gives nothing, and gave something before."
+    _record(run, known, Outcome(source, "", "quarantined", {"given": before}, reason, message, _REMEDY))
+    if before:
         raise UserError(_stopped([(source, message)]))
-    _record(run, known, Outcome(source, "", "done", {"given": given}))
 
 
-def readable[**P, R](run: Run, source: str, read: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Return what `read` reads of a source; stop the run when it cannot be read.
+@dataclass(frozen=True)
+class Unread:
+    """A source that never gave anything and cannot be read: why."""
+
+    problem: str
+
+
+def readable[**P, R](run: Run, source: str, read: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | Unread:
+    """Return what `read` reads of a source; stop the run when it cannot be read and gave something before.
 
     Raises:
         UserError: As `check`.
     """
     try:
         return read(*args, **kwargs)
-    except UserError as problem:
-        check(run, source, 0, str(problem))
-        raise
+    except UserError as error:
+        problem = str(error)
     except UNREADABLE as error:
         # Without its text: libraries quote what they cannot read.
-        check(run, source, 0, f"It cannot be read ({type(error).__name__}).")
-        raise
+        problem = f"It cannot be read ({type(error).__name__})."
+    check(run, source, 0, problem)
+    return Unread(problem)
 
 
 def refuse_stopped(run: Run) -> None:
@@ -83,9 +94,10 @@ def refuse_stopped(run: Run) -> None:
         UserError: With the sources and the next step.
     """
     known = run.ledger.known(STAGE)
-    stopped = [name for name in names(run.study) if name in known and known[name][1].status == "quarantined"]
+    ends = {name: known[name][1] for name in names(run.study) if name in known}
+    stopped = [(name, end.message) for name, end in ends.items() if end.status == "quarantined" and end.result["given"]]
     if stopped:
-        raise UserError(_stopped([(name, known[name][1].message) for name in stopped]))
+        raise UserError(_stopped(stopped))
 
 
 def forget_unnamed(run: Run) -> None:

@@ -134,6 +134,30 @@ def test_a_source_that_is_taken_out_of_the_study_leaves_nothing_behind(tmp_path:
     assert not (home / "work" / "staging" / "quarantine" / "clinical-A.parquet").exists()
 
 
+def test_a_source_that_never_gave_anything_holds_up_nobody(tmp_path: Path) -> None:
+    home = write_study(tmp_path)
+    concepts = 'concepts: 1\nversion: "1"\nconcept:\n  surgery: {codes: ["IMAGING//*", "ACT//SURGERY"]}\n'
+    (home / "concepts.yaml").write_text(concepts, encoding="utf-8")
+    cut_records(home)
+    first, said = night(home)
+    assert any("clinical: A/csv: quarantined" in line for line in said)
+    reasons = pl.read_parquet(first / "tables" / "quarantine.parquet").filter(pl.col("stage") == "clinical")["reason"].to_list()
+    assert len(reasons) == 1
+    write_records(home, "2019-03-02")
+    later, _ = night(home)
+    assert later.name == "1.0.1"
+    cut_records(home)
+    with pytest.raises(UserError, match=r"centres\.A\.clinical: "):
+        night(home)
+
+
+def test_a_people_file_is_always_needed(tmp_path: Path) -> None:
+    home = write_study(tmp_path)
+    (home / "people.csv").write_text("nothing\n1\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"centres\.A\.people: "):
+        night(home)
+
+
 def stage_to_omics(home: Path) -> None:
     study = read_study(home / "study.yaml")
     study.work.create()
@@ -146,8 +170,27 @@ def test_matrices_and_sample_sheets_follow_the_same_rule(tmp_path: Path) -> None
     home = tmp_path / "hospitals"
     simulate(home, persons=20, imaging=False)
     write_key_file(new_key(), home / "vault.key")
-    stage_to_omics(home)
     omics = home / "centre_a" / "omics"
+    person = next((home / "centre_a" / "omop").rglob("person.*"))
+    whole_person, whole_counts, whole_sheet = (
+        person.read_bytes(),
+        (omics / "counts.tsv.gz").read_bytes(),
+        (omics / "samples.csv").read_bytes(),
+    )
+    # Nothing of centre A was ever read: the others are staged, and quarantine says what it lacks.
+    quarantine = home / "work" / "staging" / "quarantine"
+    person.write_bytes(b"")
+    (omics / "samples.csv").write_bytes(b"sample\n")
+    stage_to_omics(home)
+    assert set(pl.read_parquet(quarantine / "omics-A.parquet")["reason"]) == {"unusable-sample-sheet"}
+    (omics / "samples.csv").write_bytes(whole_sheet)
+    (omics / "counts.tsv.gz").write_bytes(whole_counts[: len(whole_counts) // 2])
+    stage_to_omics(home)
+    assert "truncated-file" in pl.read_parquet(quarantine / "omics-A.parquet")["reason"].to_list()
+    assert pl.read_parquet(quarantine / "clinical-A.parquet").height
+    person.write_bytes(whole_person)
+    (omics / "counts.tsv.gz").write_bytes(whole_counts)
+    stage_to_omics(home)
     for file, said in (
         ("counts.tsv.gz", r"centres\.A\.omics\.rna: None of its matrices \(1\) can be used: truncated-file"),
         ("samples.csv", r"centres\.A\.omics\.[a-z]+: .*cannot be read \(UnicodeDecodeError\)"),
