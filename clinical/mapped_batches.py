@@ -74,7 +74,10 @@ def open_mapped(rules: TableMapping, found: Mapping[str, Sequence[Path]], folder
     read = _Reader(rules, tables, _before(pairs, total), offsets_of(parts, rows))
     unread = [replace(told, rows=total[name]) for name, told in mapping.unmapped_tables(rules, names).items()]
     # Tables without rows have an account, too.
-    ready = [TableEvents(rule.name, 0, pl.DataFrame(schema=SOURCE_EVENTS), tables[name].problems()) for rule, name in pairs]
+    ready = []
+    for rule, name in pairs:
+        absent = mapping.absent_columns(rules, rule, name, tables[name].schema)
+        ready.append(TableEvents(rule.name, 0, pl.DataFrame(schema=SOURCE_EVENTS), [*absent, *tables[name].problems()]))
     mapped = [part for part in parts if part.table in read.of_table]
     return Plan(mapping.identifiers(rules, persons), mapped, read, [*ready, *unread])
 

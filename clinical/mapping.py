@@ -8,6 +8,7 @@ mapping: 1
 name: our-registry
 systems: [ipp]                      # kinds of identifier to look persons up by
 date_order: dmy                     # how dates are written: ymd, dmy or mdy
+complete: true                      # every table has every column named here; one that lacks a column is told
 nulls: ["NA"]                       # texts that stand for an empty field
 missing: ["Not Collected"]          # texts that say there is no value; each is reported
 tables:
@@ -101,6 +102,7 @@ class TableMapping(BaseModel):
     nulls: list[str] = Field(default_factory=list)
     missing: list[str] = Field(default_factory=list)
     texts: list[str] = Field(default_factory=list)
+    complete: bool = True
     tables: list[TableRule]
     other_tables: dict[str, str] = Field(default_factory=dict)
 
@@ -166,7 +168,8 @@ def map_tables(
             before[name] = rows.get(rule.name, 0)
             rows[rule.name] = before[name] + table.rows
         table = moved(table, before[name])
-        out.append(map_table(mapping, rule, table))
+        told = map_table(mapping, rule, table)
+        out.append(replace(told, problems=[*absent_columns(mapping, rule, name, table.frame.columns), *told.problems]))
         if names_persons(mapping, rule):
             persons |= persons_in(mapping, rule, table)
     out += [replace(told, rows=read(name).rows) for name, told in unmapped_tables(mapping, names).items()]
@@ -187,6 +190,40 @@ def names_persons(mapping: TableMapping, rule: TableRule) -> bool:
 def identifiers(mapping: TableMapping, persons: Iterable[str]) -> dict[str, list[Identifier]]:
     """Return the identifiers of persons."""
     return {person: [Identifier(system, person) for system in mapping.systems] for person in sorted(persons)}
+
+
+def absent_columns(mapping: TableMapping, rule: TableRule, table: str, columns: Iterable[str]) -> list[RowProblem]:
+    """Return what is to be told of columns that a rule needs and its table does not have: a column that was renamed in the
+    hospital takes its events with it. Nothing where the mapping is not `complete`: its columns are then optional.
+
+    Raises:
+        UserError: If there is no column for the person.
+    """
+    have = set(_renamed(pl.DataFrame(schema=dict.fromkeys(columns, pl.String)), rule).columns)
+    if rule.person.lower() not in have:
+        raise UserError(f"Table {table} has no column {rule.person}, which its mapping names as the person.")
+    if not mapping.complete:
+        return []
+    absent: dict[str, None] = {}
+    for event in rule.events:
+        plain = [
+            *_BRACES.findall(event.code),
+            event.number,
+            event.text,
+            event.clock,
+            *_BRACES.findall(event.unit or ""),
+            *event.when,
+        ]
+        absent |= {name: None for name in plain if name and name.lower() not in have}
+        dates_ = (event.date, event.end, event.recorded)
+        absent |= {name: None for name in dates_ if name and not _date_columns(name) & have}
+    told = "The table has no column {}, which its mapping names: what needs it is not there."
+    return [RowProblem(0, "missing-column", told.format(name), name, refused=False) for name in absent]
+
+
+def _date_columns(name: str) -> set[str]:
+    """Return the columns that a date may stand in: one, or one for its year."""
+    return {name.lower(), *(name.lower() + parts[0] for parts in _DATE_FIELDS)}
 
 
 def moved(table: SourceTable, offset: int) -> SourceTable:

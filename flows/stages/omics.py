@@ -102,7 +102,9 @@ def stage_omics(run: Run, name: str) -> list[Outcome]:
         sheet = sources.readable(run, f"{name}.omics.{assay}", samples.read_samples, run.study.path(source.samples))
         profiled = _profiled(run, name, assay, source)
         if isinstance(sheet, sources.Unread) or isinstance(profiled, sources.Unread):
-            reason, unread = ("unusable-sample-sheet", sheet) if isinstance(sheet, sources.Unread) else ("unusable-profiled-list", profiled)
+            reason, unread = (
+                ("unusable-sample-sheet", sheet) if isinstance(sheet, sources.Unread) else ("unusable-profiled-list", profiled)
+            )
             assert isinstance(unread, sources.Unread)
             refusal = Outcome(f"{name}/{assay}", "", "quarantined", None, reason, unread.problem)
             rows.append(run.quarantine_rows("omics", name, [refusal]))

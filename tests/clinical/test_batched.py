@@ -21,6 +21,7 @@ from clinical.people import read_people
 from clinical.timeline import TimelineTask, _read, opener
 from flows.stages.clinical import stage_records
 from groundwork.cluster import dask_client
+from groundwork.problems import UserError
 from tests.clinical.conftest import lookup_of
 
 SUBJECTS = 3
@@ -303,3 +304,27 @@ def test_on_dask(simulated: Path, tmp_path: Path) -> None:
     assert stage_records(None, (task, tmp_path / "here")) == written
     for file in (path for path in (tmp_path / "here").rglob("*") if path.is_file()):
         assert file.read_bytes() == (tmp_path / "there" / file.relative_to(tmp_path / "here")).read_bytes()
+
+
+def test_a_column_that_is_not_there_is_told_once_and_an_empty_file_is_refused(tmp_path: Path) -> None:
+    declared = (
+        "mapping: 1\nname: ours\nsystems: [ipp]\ntables:\n  - name: acts\n    person: ipp\n    events:\n"
+        '      - {code: "ACT//{act}", date: day}\n      - {code: HB, date: day, number: hb, when: {kind: [x]}}\n'
+    )
+    (tmp_path / "mapping.yaml").write_text(declared, encoding="utf-8")
+    (tmp_path / "in").mkdir()
+    task = TimelineTask("csv", tmp_path / "in", "A", None, tmp_path / "mapping.yaml")
+    for text, absent in (
+        ("ipp,dayYear,act\n1,2020,A\n2,2020,B\n", {"hb", "kind"}),
+        ("ipp,act,hb,kind\n1,A,2,x\n", {"day"}),
+        ("ipp\n", {"act", "day", "hb", "kind"}),
+    ):
+        (tmp_path / "in" / "acts.csv").write_text(text, encoding="utf-8")
+        told = same(task, LocalDoor()).filter(pl.col("reason") == "missing-column")["unit"].to_list()
+        assert told == sorted(f"A/csv/acts/{name}" for name in absent)
+    (tmp_path / "in" / "acts.csv").write_text("", encoding="utf-8")
+    for read in (lambda: _read(task, LocalDoor()), lambda: same(task, LocalDoor())):
+        with pytest.raises(UserError, match="Table acts has no column ipp"):
+            read()
+    with pytest.raises(UserError, match="Table acts has no column ipp"):
+        build_batched(opener(task), tmp_path / "out", "A", "csv", LocalDoor())

@@ -38,7 +38,7 @@ def night(home: Path) -> tuple[Path, list[str]]:
 
 def cut_records(home: Path) -> None:
     """An export that broke off inside its header."""
-    (home / "records" / "acts.csv").write_text("ipp,da", encoding="utf-8")
+    (home / "records" / "acts.csv").write_text("ip", encoding="utf-8")
 
 
 def cut_table(home: Path) -> None:
@@ -75,7 +75,7 @@ def no_people(home: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "said"),
     [
-        (cut_records, r"centres\.A\.clinical: "),
+        (cut_records, r"centres\.A\.clinical: Table acts has no column ipp"),
         (cut_table, r"centres\.A\.clinical: "),
         (header_alone, r"centres\.A\.clinical: It gives nothing, and gave something before"),
         (no_records, r"centres\.A\.clinical\.path: nothing at .*records"),
