@@ -73,8 +73,9 @@ def each[Item, Result](
     if client is None:
         yield from (function(shared, item) for item in items)
         return
-    # Not by content: a copy scattered for the map before may just be on its way out.
-    sent = client.scatter(shared, broadcast=True, hash=False)
+    # In a list, for a mapping would be scattered value by value. Not by content: a copy scattered for the map before may
+    # just be on its way out.
+    (sent,) = client.scatter([shared], broadcast=True, hash=False)
     futures = deque(client.submit(function, sent, item, pure=False) for item in items)
     while futures:
         # Forgotten at once: its result need not stay on a worker.
