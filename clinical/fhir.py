@@ -7,8 +7,8 @@ Condition that says neither onset nor record date takes the interval of its enco
 
 from __future__ import annotations
 
-import gzip
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from clinical import dates
 from clinical.controlled import is_controlled
 from clinical.door import SOURCE_EVENTS, Identifier, TableEvents
 from clinical.reading import RowProblem
+from clinical.records import open_binary
 from clinical.units import convert_expressions
 from clinical.vocabularies import SYSTEMS, vocabulary_name
 from groundwork.problems import UserError
@@ -86,8 +87,7 @@ def find_files(folder: Path) -> list[Path]:
 
 def read_lines(path: Path) -> Iterator[tuple[int, Resource | None]]:
     """Yield the line number (from 1) and the resource of every line that is not blank; None for a malformed one."""
-    opener: Callable[..., Any] = gzip.open if path.name.lower().endswith(".gz") else open
-    with opener(path, "rb") as file:
+    with open_binary(path) as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
@@ -588,7 +588,16 @@ def _slug(text: Any) -> str:
 
 def resource_files(paths: Sequence[Path], kind: str) -> Iterator[tuple[Path, int, Resource]]:
     """Yield file, line number and resource of every resource of one type."""
+    wanted = lines_of(kind)
     for path in paths:
-        for number, resource in read_lines(path):
-            if resource is not None and resource["resourceType"] == kind:
-                yield path, number, resource
+        with open_binary(path) as file:
+            for number, line in enumerate(file, start=1):
+                resource = parse_line(line) if wanted.search(line) else None
+                if resource is not None and resource["resourceType"] == kind:
+                    yield path, number, resource
+
+
+def lines_of(*kinds: str) -> re.Pattern[bytes]:
+    """Return what every line has that holds a resource of some types, so that others need not be parsed."""
+    # A character that is written as an escape may be a letter of these words.
+    return re.compile(rb'"resourceType"\s*:\s*"(?:' + "|".join(kinds).encode() + rb')"|\\u00[0-7]')

@@ -5,7 +5,6 @@ The first reading takes Patients, Encounters and Medications out of the files, a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +21,7 @@ from groundwork.cluster import each
 if TYPE_CHECKING:
     from distributed import Client
 
-# A character that is written as an escape may be a letter of these words.
-_OF_USE = re.compile(rb'"resourceType"\s*:\s*"(?:Patient|Encounter|Medication)"|\\u00[0-7]')
+_OF_USE = fhir.lines_of("Patient", "Encounter", "Medication")
 
 _PLACES = 1 << 40
 """More lines than a file has."""

@@ -14,8 +14,9 @@ from typing import Any
 import polars as pl
 import pytest
 
+from clinical import meds
 from clinical.people import read_people
-from clinical.timeline import TimelineResult, TimelineTask, read_events
+from clinical.timeline import TimelineResult, TimelineTask, read_events, write_events
 from privacy.subjects import Subject, SubjectLookup
 from tests.clinical.compare import difference_table
 
@@ -27,8 +28,10 @@ OMOP = f"{BASE}/mimiciv_demo_omop/mimic-iv-demo-omop/0.9/1_omop_data_csv"
 FHIR = f"{BASE}/mimiciv_fhir/mimic-iv-fhir-demo/2.1.0/fhir"
 
 
-@pytest.fixture(scope="module")
-def both(real_data: Path) -> tuple[TimelineResult, TimelineResult]:
+@pytest.fixture(scope="module", params=["whole", "in batches"])
+def both(
+    real_data: Path, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[TimelineResult, TimelineResult]:
     """Both timelines under one lookup: the hospital number is person_source_value and the FHIR identifier."""
     people = pl.concat([read_people("omop", real_data / OMOP, "O"), read_people("fhir", real_data / FHIR, "F")])
     numbers = people.filter(pl.col("system") == "ipp").select(
@@ -37,9 +40,18 @@ def both(real_data: Path) -> tuple[TimelineResult, TimelineResult]:
     people = people.join(numbers, on=["centre", "person_key"])
     known = people.select("centre", "system", "identifier", "number").iter_rows()
     lookup = SubjectLookup({(centre, system, value): Subject(number, -100) for centre, system, value, number in known})
-    omop = read_events(TimelineTask("omop", real_data / OMOP, "O", lookup))
-    fhir = read_events(TimelineTask("fhir", real_data / FHIR, "F", lookup))
-    return omop, fhir
+    omop, fhir = TimelineTask("omop", real_data / OMOP, "O", lookup), TimelineTask("fhir", real_data / FHIR, "F", lookup)
+    if request.param == "whole":
+        return read_events(omop), read_events(fhir)
+    folder = tmp_path_factory.mktemp("batches")
+    return written(omop, folder / "omop"), written(fhir, folder / "fhir")
+
+
+def written(task: TimelineTask, folder: Path) -> TimelineResult:
+    """Write a source as a study does, and return what was written."""
+    account = write_events(task, folder).account
+    problems = pl.read_parquet(folder / "metadata" / "problems.parquet")
+    return TimelineResult(meds.read_dataset(folder), problems, account)
 
 
 def resources(folder: Path, name: str) -> list[dict[str, Any]]:
