@@ -22,7 +22,7 @@ from clinical.reading import SourceTable, lower_columns, read_table
 from groundwork.problems import UserError
 
 Reader = Callable[[str], SourceTable]
-_SORT_MEMORY = "512MB"
+_SORT_MEMORY = "256MB"
 _ROWS = 250_000
 """Rows of a DuckDB table in memory at once, and of a row group."""
 _NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
