@@ -163,8 +163,12 @@ def read_answer(links: Path, keys: Sequence[Path]) -> Linked:
 
 
 def write_answer(answer: Linked, folder: Path | str) -> None:
-    """Write what `read_answer` returned as `links.csv` and `review.csv`, for the vault of the study."""
-    with _folder(folder, ("links.csv", "review.csv")) as temporary:
+    """Write what `read_answer` returned as `links.csv` and `review.csv`, for the vault of the study.
+
+    Raises:
+        UserError: If the folder holds an answer already: a person may have decided pairs in it.
+    """
+    with _folder(folder, ()) as temporary:
         answer.links.write_csv(temporary / "links.csv")
         answer.review.write_csv(temporary / "review.csv")
 
@@ -195,7 +199,7 @@ def _folder(folder: Path | str, names: Collection[str]) -> Iterator[Path]:
     """Yield a folder that appears as a whole, mode 0700; raise UserError where it would replace one that holds something else."""
     folder = Path(folder)
     if folder.exists() and not (folder.is_dir() and {path.name for path in folder.iterdir()} <= set(names)):
-        raise UserError(f"{folder} holds something else, which would be lost. Name a folder that is not there yet.")
+        raise UserError(f"{folder} holds files, which would be lost. Name a folder that is not there yet.")
     with atomic_folder(folder) as temporary:
         temporary.chmod(0o700)
         yield temporary

@@ -78,6 +78,9 @@ def test_the_answer_is_a_table_of_links_and_a_band_to_decide(files: list[Path], 
     assert answer.review.select("left_key", "right_key", "relation", "rule").rows() == [("B2", "C2", None, "scored")]
     write_answer(answer, tmp_path / "answer")
     assert identity.read_links(tmp_path / "answer" / "links.csv").equals(answer.links)
+    # What a person decided in it is not written over.
+    with pytest.raises(UserError, match="holds files, which would be lost"):
+        write_answer(answer, tmp_path / "answer")
     # A pair that nobody decided is not taken for a link.
     with pytest.raises(UserError, match="row 1, column relation: is empty"):
         identity.read_links(tmp_path / "answer" / "review.csv")
@@ -187,7 +190,7 @@ def test_a_folder_that_holds_something_else_is_not_replaced(files: list[Path], t
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     for write in (lambda out: link_files(files, out), lambda out: write_keys(centre("A"), KEY, out)):
-        with pytest.raises(UserError, match="holds something else"):
+        with pytest.raises(UserError, match="holds files, which would be lost"):
             write(tmp_path / "mine")
     assert (tmp_path / "mine" / "thesis.txt").exists()
 
