@@ -23,6 +23,7 @@ from clinical.door import ACCOUNT, Door
 from clinical.pieces import PieceFile, ShardRows, read_shard, write_pieces
 from clinical.plain import Codebook, Persons, PlainRows, Source, codebook, plain_rows, used_concepts
 from clinical.shard import Piece, Rows
+from groundwork.cluster import each
 from groundwork.files import atomic_folder
 from groundwork.problems import UserError
 from groundwork.tables import EVENTS, QUARANTINE, write_parquet
@@ -127,7 +128,7 @@ def build_dataset(
     others = [path.name for paths in tables.values() for path in paths if path.suffix != ".parquet"]
     if others:
         raise UserError(
-            f"{source} holds tables that are not Parquet ({others[0]}). Convert them first; CSV is read by `read_events`."
+            f"{source} holds tables that are not Parquet ({others[0]}). Convert them first; CSV is read by `timeline.convert`."
         )
     person = reading.read_tables(tables["person"], "person")
     person_events, persons = omop.read_person(person)
@@ -159,7 +160,10 @@ def build_dataset(
             texts,
         )
         first = _set_down(person_events, shared, "person", 0)
-        done = [first, *_map(client, _run_batch, shared, batches)]
+        # Tables without rows have an account, too; those that nothing reads are told.
+        accounts = [{"source": f"{centre}/{_FORMAT}/{name}", "rows": 0, "used": 0, "refused": 0} for name in names]
+        accounts += [_set_down(table, shared, table.table, 0) for table in omop.unread_tables(tables)]
+        done = [first, *accounts, *_map(client, _run_batch, shared, batches)]
         shards = _map(client, _run_shard, shared, list(range(len(shared.starts))))
         account = _total(done, shards, centre)
         problems = [pl.read_parquet(path) for path in sorted(work.glob("problems-*.parquet"))]
@@ -198,11 +202,7 @@ def _batches(table: str, paths: Sequence[Path], rows_per_batch: int) -> Iterable
 
 
 def _map(client: Client | None, function: Callable[[Any, Any], Any], shared: Any, items: Sequence[Any]) -> list[Any]:
-    if client is None:
-        return [function(shared, item) for item in items]
-    # Not by content: a copy scattered for the map before may just be on its way out.
-    sent = client.scatter(shared, broadcast=True, hash=False)
-    return list(client.gather([client.submit(function, sent, item, pure=False) for item in items]))
+    return list(each(client, function, shared, items))
 
 
 @lru_cache(maxsize=1)
@@ -261,7 +261,7 @@ def _set_down(table: door.TableEvents, shared: _Shared, name: str, number: int) 
         write_parquet(frame, shared.work / f"problems-{name}-{number:05d}.parquet")
     used = set() if not problems else set(events["source_row"].unique())
     refused = {problem.row for problem in problems if problem.refused and problem.row} - used
-    events = events.sort("subject_id")
+    events = events.sort("subject_id", maintain_order=True)
     ids = events["subject_id"]
     cuts = [0, *(ids.search_sorted(start, side="left") for start in shared.starts[1:]), events.height]
     for shard, (low, high) in enumerate(pairwise(cuts)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -55,6 +56,20 @@ def test_the_same_as_whole_tables(parquet: Path, tmp_path: Path) -> None:
     build_dataset(parquet, tmp_path / "two", "A", VaultDoor(lookup), subjects_per_shard=5, rows_per_batch=1000)
     for file in sorted((tmp_path / "one").rglob("*.parquet")):
         assert file.read_bytes() == (tmp_path / "two" / file.relative_to(tmp_path / "one")).read_bytes()
+
+
+def test_tables_without_rows_and_unknown_ones_are_told(parquet: Path, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    shutil.copytree(parquet, source)
+    pl.read_parquet(parquet / "visit_occurrence.parquet").clear().write_parquet(source / "visit_occurrence.parquet")
+    pl.DataFrame({"a": [1]}).write_parquet(source / "famille_dupont.parquet")
+    lookup = lookup_of(read_people("omop", source, "A"))
+    whole = read_events(TimelineTask("omop", source, "A", lookup))
+    report = build_dataset(source, tmp_path / "out", "A", VaultDoor(lookup))
+    assert_frame_equal(report.account, whole.account)
+    problems = pl.read_parquet(tmp_path / "out" / "metadata" / "problems.parquet")
+    assert_frame_equal(problems, whole.problems)
+    assert "unknown-table" in set(problems["reason"])
 
 
 @pytest.mark.slow
