@@ -40,8 +40,6 @@ _SITES: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 _LATERALITY = r"laterality|^osiris_rwd//8\.10$"
 _WHOLE_BODY = ("WHOLEBODY", "WHOLE BODY", "WB", "CAP", "TAP", "BODY", "TRUNK")
-_FEMALE_GENE = "XIST"
-_MALE_GENES = ("RPS4Y1", "DDX3Y", "KDM5D", "UTY", "EIF1AY", "USP9Y", "ZFY", "TXLNGY")
 _LEFT, _RIGHT = (
     re.compile(r"(^|[^a-z])(left|gauche|lt|l)([^a-z]|$)", re.I),
     re.compile(r"(^|[^a-z])(right|droite?|rt|r)([^a-z]|$)", re.I),
@@ -131,24 +129,6 @@ def of_samples(pairs: pl.DataFrame, subjects: Mapping[str, int], modality: str) 
         score = 1.0 - alike if pair["finding"] == "swap-suspected" else alike
         rows += [(subjects[pair[which]], pair["check"], score, modality, pair[which], message) for which in ("sample", "other")]
     return pl.DataFrame(rows, schema=FINDINGS, orient="row").unique().sort(ORDER)
-
-
-def expression_sex(expression: pl.DataFrame, *, sample: str = "sample") -> dict[str, str]:
-    """Return the sex that each sample's expression says, for the samples where it says one clearly.
-
-    The score is the mean log2 expression of the genes of the Y chromosome less that of XIST, from log2 counts per
-    million; between -2 and 2 nothing is said, for tumours lose XIST or the Y chromosome.
-
-    Args:
-        expression: A row per sample: its name, and log2-CPM columns named by gene symbol.
-        sample: Column with the name.
-    """
-    male = [gene for gene in _MALE_GENES if gene in expression.columns]
-    if _FEMALE_GENE not in expression.columns or not male:
-        return {}
-    score = expression.select(pl.mean_horizontal(male) - pl.col(_FEMALE_GENE)).to_series().to_list()
-    calls = zip(expression[sample].to_list(), score, strict=True)
-    return {name: "M" if value > 0 else "F" for name, value in calls if value is not None and abs(value) > 2}
 
 
 def _finding(frame: pl.DataFrame, check: str, score: pl.Expr, message: pl.Expr) -> pl.DataFrame:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def normalise_assays(run: Run) -> dict[str, Path]:
     """Bring each assay of all centres together: counts on one scale, mutations in one table.
 
-    Samples whose expression says another sex than their subject's records are set aside first.
+    Samples whose expression or methylation says another sex than their subject's records are set aside first.
 
     Returns:
         The AnnData store of each assay; also writes the sample map of the study.
@@ -34,15 +34,17 @@ def normalise_assays(run: Run) -> dict[str, Path]:
     done: dict[str, Path] = {}
     maps = [SAMPLE_MAP.empty()]
     refused = [QUARANTINE.empty()]
-    for assay in sorted({assay for centre in run.study.centres.values() for assay in centre.omics}):
+    assays = sorted({assay for centre in run.study.centres.values() for assay in centre.omics})
+    recorded = sample_sex.recorded_sex(run) if set(assays) & set(sample_sex.WHY) else {}
+    for assay in assays:
         stores: list[Path] = []
         excluded: dict[str, str] = {}
         for name in run.study.centres:
             mine = sorted((staging / assay / name).glob("*/matrix.zarr"))
             stores += mine
-            excluded |= sample_sex.sex_conflicts(run, mine) if assay == "rna" and mine else {}
+            excluded |= sample_sex.sex_conflicts(mine, recorded) if assay in sample_sex.WHY else {}
             maps += [SAMPLE_MAP.read(part) for part in sorted((staging / assay / name).glob("*/sample_map.parquet"))]
-        refused.append(_sample_rows(assay, {name: (reason, *sample_sex.WHY) for name, reason in excluded.items()}, maps))
+        refused.append(_sample_rows(assay, {name: (reason, *sample_sex.WHY[assay]) for name, reason in excluded.items()}, maps))
         outcome: Outcome | None = None
         if stores and assay == "rna":
             scaled = scale_matrices(run, stores, frozenset(excluded))

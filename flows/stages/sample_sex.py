@@ -1,4 +1,4 @@
-"""Whose samples they are: the sex that expression tells against the sex in the subject's records."""
+"""Whose samples they are: the sex that expression or methylation tells against the sex in the subject's records."""
 
 from __future__ import annotations
 
@@ -10,24 +10,31 @@ from flows.stages.clinical import scan_records
 from flows.stages.run import Run
 from groundwork.tables import EVENTS, SAMPLE_MAP
 
-WHY = (
-    "The expression of XIST and the Y chromosome contradicts the sex in the subject's records.",
-    "Compare the sample sheet with the laboratory's list; two samples may have changed places.",
-)
-"""Message and remedy."""
+_REMEDY = "Compare the sample sheet with the laboratory's list; two samples may have changed places."
+WHY = {
+    "rna": ("The expression of XIST and the Y chromosome contradicts the sex in the subject's records.", _REMEDY),
+    "methylation": ("The methylation of the X chromosome contradicts the sex in the subject's records.", _REMEDY),
+}
+"""Message and remedy, by assay that tells sex."""
 
 
-def sex_conflicts(run: Run, matrices: list[Path]) -> dict[str, str]:
-    """Return samples of one centre whose expression contradicts their subject's records, with the reason.
+def sex_conflicts(matrices: list[Path], recorded: dict[int, str]) -> dict[str, str]:
+    """Return samples of one assay of one centre that tell another sex than their subject's records, with the reason.
+
+    Args:
+        matrices: Staged matrices; those that tell no sex are left aside.
+        recorded: As `recorded_sex` gives it.
 
     Two such samples of opposite sex in one centre are `swapped-samples`; others `sex-discordant` or `sex-mixed`.
     """
     from omics.identity import sex_findings
 
-    recorded = dict(_recorded_sex(run).iter_rows())
-    maps = pl.concat([SAMPLE_MAP.read(path.parent / "sample_map.parquet") for path in matrices])
+    told = [path.parent for path in matrices if (path.parent / "sex.parquet").exists()]
+    if not told:
+        return {}
+    maps = pl.concat([SAMPLE_MAP.read(folder / "sample_map.parquet") for folder in told])
     subjects = dict(maps.select("colname", "primary").iter_rows())
-    calls = pl.concat([pl.read_parquet(path.parent / "sex.parquet") for path in matrices])
+    calls = pl.concat([pl.read_parquet(folder / "sex.parquet", columns=["sample", "sex"]) for folder in told])
     declared = {name: recorded.get(subjects[name]) for name in calls["sample"]}
     findings = sex_findings(calls, declared)
     return {
@@ -37,9 +44,9 @@ def sex_conflicts(run: Run, matrices: list[Path]) -> dict[str, str]:
     }
 
 
-def _recorded_sex(run: Run) -> pl.DataFrame:
-    """Return `subject_id, sex` (M or F) from the clinical records; subjects whose records disagree are left out."""
+def recorded_sex(run: Run) -> dict[int, str]:
+    """Return the sex (M or F) of each subject from the clinical records; subjects whose records disagree are left out."""
     frames = [EVENTS.empty().lazy(), *(frame for name in run.study.centres if (frame := scan_records(run, name)) is not None)]
     said = pl.concat(frames).filter(pl.col("code").str.starts_with("SEX//")).collect()
     sexes = said.select("subject_id", pl.col("code").str.split("//").list.last().alias("sex"))
-    return sexes.unique().filter(pl.len().over("subject_id") == 1).sort("subject_id")
+    return dict(sexes.unique().filter(pl.len().over("subject_id") == 1).iter_rows())

@@ -68,6 +68,17 @@ def test_the_study_leaves_them_out_and_the_flow_and_the_page_say_so(home: Path) 
     assert f">{len(accused['rna'])}<" in section[: section.index("</section>")]
 
 
+def test_arrays_of_the_other_sex_are_set_aside_before_the_assay_is_put_together(home: Path) -> None:
+    mapping = pl.read_parquet(home / "work" / "staging" / "omics" / "sample_map.parquet")
+    aside = mapping.filter((pl.col("assay") == "methylation") & (pl.col("status") == "quarantined"))
+    subject = subjects_of_persons(home)
+    planted = truth_table(home, "misplaced").filter(pl.col("kind") == "methylation-sex")
+    assert set(aside["primary"]) == {subject[person] for person in planted["person"]}
+    assert set(aside["reason"]) == {"swapped-samples"}
+    rows = pl.read_parquet(home / "work" / "staging" / "quarantine" / "normalise.parquet")
+    assert "methylation of the X chromosome" in rows.filter(pl.col("stage") == "normalise-methylation")["message"][0]
+
+
 def test_a_run_says_what_was_compared_and_no_name_of_a_sample(home: Path) -> None:
     said = (home / "said.txt").read_text(encoding="utf-8")
     assert "identity: rna: " in said and "4 pairs of two persons look like one sample" in said

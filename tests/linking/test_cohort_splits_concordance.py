@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +13,7 @@ from groundwork.problems import UserError
 from groundwork.tables import EVENTS, SAMPLE_MAP, SERIES
 from linking import splits
 from linking.cohort import Cohort, build_cohort
-from linking.concordance import check_concordance, expression_sex, of_samples
+from linking.concordance import check_concordance, of_samples
 from linking.index import index_events
 from linking.options import CohortRules, IndexRule
 from privacy.keys import Key
@@ -246,26 +244,6 @@ def test_planted_wrong_links_are_found() -> None:
     assert len(visible) > 70
     assert len(found & visible) / len(visible) >= 0.95
     assert len(found - wrong) / (2000 - len(wrong)) < 0.01
-
-
-def test_sex_of_real_expression(real_data: Path) -> None:
-    folder = real_data / "omics" / "tcga_luad32"
-    sheet = pl.read_csv(folder / "samples.csv")
-    genes = {
-        "ENSG00000229807": "XIST", "ENSG00000129824": "RPS4Y1", "ENSG00000067048": "DDX3Y", "ENSG00000012817": "KDM5D",
-        "ENSG00000183878": "UTY", "ENSG00000198692": "EIF1AY", "ENSG00000114374": "USP9Y",
-    }  # fmt: skip
-    with gzip.open(folder / "counts.csv.gz", "rb") as file:
-        counts = pl.read_csv(file.read())
-    samples = counts.columns[1:]
-    values = counts.select(samples).to_numpy()
-    cpm = np.log2((values + 0.5) / (values.sum(axis=0) + 1) * 1e6)
-    names = counts[counts.columns[0]].str.split(".").list.first()
-    rows = {genes[name]: cpm[n] for n, name in enumerate(names.to_list()) if name in genes}
-    called = expression_sex(pl.DataFrame({"sample": samples, **rows}))
-    truth = {row[0]: row[1][0].upper() for row in sheet.select("patient_id", "sex").iter_rows()}
-    assert len(called) >= 0.85 * len(samples)
-    assert all(truth[name] == sex for name, sex in called.items())
 
 
 def test_pairs_of_samples_are_findings_of_both_persons() -> None:
