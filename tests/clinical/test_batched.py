@@ -135,7 +135,7 @@ CONDITIONS = [
 ]
 DEATHS = [("person_id", PERSON), ("death_date", st.sampled_from(["2019-01-01", "2021-01-01", "1940-01-01", "2021-01-40", ""]))]
 CONCEPTS = b"concept_id,vocabulary_id,concept_code\n3000963,LOINC,718-7\n201826,SNOMED,44054006\n3000963,LOINC,other\n44,None,x\n"
-EXAMPLES = settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+EXAMPLES = settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 
 
 @EXAMPLES
