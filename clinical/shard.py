@@ -18,7 +18,7 @@ from clinical.door import sort_events
 from clinical.pieces import SECOND, Numbers, ShardRows, whole_seconds
 from clinical.plain import DAY, HAS_END, HAS_NUMBER, Codebook, is_day
 from clinical.plausibility import GRACE, refuted_deaths
-from groundwork.arrow import to_arrow
+from groundwork.arrow import to_arrow, to_numpy
 from groundwork.tables import EVENTS
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Rows:
         self.rank = plain.varying["rank"]
         self.plain = len(self.time) - further.height
         self.further = further
-        self.sources = sorted({piece.source for piece in pieces} | set(further["source"].drop_nulls()))
+        self.sources = sorted({piece.source for piece in pieces} | set(further["source"].unique().drop_nulls()))
         # A last value, for further rows, which take theirs elsewhere.
         source = np.array([*(self.sources.index(piece.source) for piece in pieces), _NOTHING], dtype=np.int32)
         before = np.array([*(piece.offset + 1 for piece in pieces), 0], dtype=np.int64)
@@ -266,11 +266,15 @@ def _places(texts: pl.Series, names: Sequence[str], known: Mapping[str, int]) ->
 
     `known` tells the place of some names without a search.
     """
+    import pyarrow as pa
+
     if texts.null_count() == len(texts):
         return names, np.full(len(texts), _NOTHING, dtype=np.int32)
     place: dict[str, int] = {}
     more: list[str] = []
-    for text in texts.drop_nulls().unique().sort():
+    coded = to_arrow(texts, pa.large_string()).dictionary_encode()
+    values = coded.dictionary.to_pylist()
+    for text in sorted(values):
         if text in known:
             place[text] = known[text]
         elif text in names:
@@ -278,8 +282,8 @@ def _places(texts: pl.Series, names: Sequence[str], known: Mapping[str, int]) ->
         else:
             place[text] = len(names) + len(more)
             more.append(text)
-    found = texts.replace_strict(place, default=_NOTHING, return_dtype=pl.Int32).fill_null(_NOTHING).to_numpy()
-    return (*names, *more), found
+    found = np.array([*(place[text] for text in values), _NOTHING], dtype=np.int32)
+    return (*names, *more), found.take(to_numpy(coded.indices.fill_null(len(values))))
 
 
 def _array(values: Numbers, known: Numbers | None, dtype: pa.DataType) -> pa.Array:
