@@ -31,7 +31,8 @@ from groundwork.tables import EVENTS, QUARANTINE, write_parquet
 if TYPE_CHECKING:
     from distributed import Client
 
-ROWS_PER_BATCH = 1_000_000
+ROWS_PER_BATCH = 500_000
+"""With twice as many, the arrays of a batch are so large that the C library hands their memory back, and each page is cleared again."""
 ROWS_PER_SHARD = 250_000
 MOST_SUBJECTS = 1 << 16
 """Subjects in one shard: their places are written in two bytes."""
