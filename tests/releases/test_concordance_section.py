@@ -1,0 +1,36 @@
+"""The page's section of concordance: subjects by check, small counts masked, no pseudonym."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from linking.concordance import FINDINGS
+from releases.disclosure import MASK_TEXT
+from releases.report import page
+from releases.report.concordance import SECTION
+from releases.report.data import ReportData
+
+
+def data(findings: pl.DataFrame | None, min_cell: int) -> ReportData:
+    evidence = {} if findings is None else {"concordance": findings}
+    return ReportData("s", "S", "1.0.0", "", Path(), {}, [], pl.DataFrame(), {}, min_cell, evidence=evidence)
+
+
+def test_subjects_are_counted_once_by_check_and_few_are_masked() -> None:
+    rows = [(subject, "duplicate", 0.99, "rna", f"s{subject}-{n}", "like another's") for subject in range(12) for n in range(2)]
+    rows += [(subject, "sex", 1.0, "methylation", "x", "not that of the records") for subject in range(3)]
+    findings = pl.DataFrame(rows, schema=FINDINGS, orient="row")
+    found = SECTION.contents(data(findings, 11))
+    assert found is not None and found["subjects"] == "12"
+    assert [(row["check"][1], row["modality"], row["subjects"]) for row in found["findings"]] == [
+        ("sample under two names", "rna", "12"),
+        ("sex", "methylation", MASK_TEXT),
+    ]
+
+
+def test_no_finding_is_said_and_no_check_is_no_section() -> None:
+    assert SECTION.contents(data(None, 1)) is None
+    assert SECTION.contents(data(pl.DataFrame(schema=FINDINGS), 1)) == {"findings": [], "subjects": "0"}
+    assert SECTION in page.SECTIONS
