@@ -8,20 +8,20 @@ missing values), so that both give the same numbers; unlike it, the parameters a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from groundwork.problems import UserError
+from linking.blocks import Array, Room, Table, feature_blocks, in_memory
 
 _TOLERANCE = 1e-4
 """Relative change at which sva stops its iteration; a tighter one would give other numbers than sva."""
 _NOTHING_LEFT = 1e-9
 """Degrees of freedom below which a centre has none left."""
 
-type Array = np.ndarray[Any, np.dtype[np.float64]]
 type Covariate = Sequence[float] | Sequence[str] | pl.Series
 
 
@@ -83,6 +83,11 @@ class ComBat:
             result[stays] = values[stays]
         return result
 
+    def of(self, features: slice) -> ComBat:
+        """Return the parameters of some of the features."""
+        arrays = ("adjusted", "coefficients", "grand_mean", "pooled_variance", "gamma", "delta")
+        return replace(self, features=self.features[features], **{name: getattr(self, name)[..., features] for name in arrays})
+
     def to_json(self) -> dict[str, Any]:
         """Return the parameters as JSON; numbers come back to the last bit."""
         arrays = ("adjusted", "coefficients", "grand_mean", "pooled_variance", "gamma", "delta")
@@ -116,7 +121,7 @@ class ComBat:
 
 
 def fit_combat(
-    values: Array,
+    values: Table,
     centre: Sequence[str],
     features: Sequence[str],
     *,
@@ -127,11 +132,12 @@ def fit_combat(
     mean_only: bool = False,
     empirical_bayes: bool = True,
     least_per_centre: int = 2,
+    room: Room = in_memory,
 ) -> ComBat:
-    """Fit ComBat on training subjects.
+    """Fit ComBat on training subjects, some features at a time.
 
     Args:
-        values: (subjects, features), at least two features; missing values are NaN.
+        values: (subjects, features), at least two features; missing values are NaN. It is read as `values[:, start:stop]`.
         centre: Centre of each subject; at least two centres.
         features: Names of the features.
         covariates: What may differ between centres for good reason and is kept: numbers, or texts (categories).
@@ -143,24 +149,21 @@ def fit_combat(
         empirical_bayes: Draw parameters towards what is common to a centre's features; off, each stands alone.
         least_per_centre: Centres with fewer subjects are refused. With 1, a centre of one subject makes the whole fit
             `mean_only`, as in sva.
+        room: Makes the arrays of standardised values, (features, subjects): in memory, or files for what is larger.
 
     Raises:
         UserError: If centres, covariates or the reference cannot be used; says which and what to do.
     """
-    data = np.asarray(values, dtype=np.float64).T
     labels = np.asarray(list(centre), dtype=object).astype(str)
     centres, batch, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     names: list[str] = [str(name) for name in centres]
     covariates = dict(covariates or {})
-    _check(data, centres, sizes, features, covariates, outcomes, outcome_as_covariate, reference, least_per_centre)
+    _check(values.shape, centres, sizes, features, covariates, outcomes, outcome_as_covariate, reference, least_per_centre)
     mean_only = mean_only or bool((sizes == 1).any())
-    if np.isnan(data).all(axis=1).any():
-        raise UserError("A feature is missing in every training subject. Leave it out of the harmonisation.")
-    adjusted = _varies(data, batch, sizes)
+    adjusted, missing = _look(values, batch, sizes)
     if adjusted.sum() < 2 and empirical_bayes:
         raise UserError("Fewer than two features vary within every centre. Switch empirical_bayes off, or give more features.")
-    used = data[adjusted]
-    further, levels = _covariate_columns(covariates, data.shape[1])
+    further, levels = _covariate_columns(covariates, len(labels))
     batch_design = np.eye(len(centres))[batch]
     ref = None if reference is None else int(np.flatnonzero(centres == reference)[0])
     if ref is not None:
@@ -169,28 +172,28 @@ def fit_combat(
     if np.linalg.matrix_rank(design) < design.shape[1]:
         raise UserError("A covariate is confounded with the centre (or with another covariate). Leave it out.")
     _refuse_saturated(design, batch, names, ref, mean_only)
-    missing = bool(np.isnan(used).any())
-    coefficients = _regress(design, used)
-    fitted = coefficients @ design.T
-    residuals = used - fitted
-    if ref is not None:
-        grand_mean, residuals = coefficients[:, ref], residuals[:, batch == ref]
-    else:
-        grand_mean = coefficients[:, : len(centres)] @ (sizes / sizes.sum())
-    # sva divides by n without missing values and by n - 1 with them.
-    pooled = np.nanvar(residuals, axis=1, ddof=1) if missing else np.mean(residuals**2, axis=1)
-    effects = coefficients[:, len(centres) :]
-    standard = (used - grand_mean[:, None] - effects @ further.T) / np.sqrt(pooled)[:, None]
-    gamma_hat = _regress(batch_design, standard).T
-    if mean_only:
-        delta_hat = np.ones_like(gamma_hat)
-    else:
-        delta_hat = np.array([np.nanvar(standard[:, batch == b], axis=1, ddof=1) for b in range(len(centres))])
-    gamma, delta = gamma_hat.copy(), delta_hat.copy()
+    standard = room((int(adjusted.sum()), len(labels)))
+    parts: list[_Location] = []
+    for block in feature_blocks(len(features)):
+        used = _by_feature(values, block)[adjusted[block]]
+        part, standardised = _standardise(used, design, batch, sizes, ref, missing)
+        at = sum(len(before.grand_mean) for before in parts)
+        standard[at : at + len(used)] = standardised
+        parts.append(part)
+    grand_mean = np.concatenate([part.grand_mean for part in parts])
+    pooled = np.concatenate([part.pooled_variance for part in parts])
+    effects = np.concatenate([part.effects for part in parts])
+    gamma, delta = _estimates(standard, batch_design, batch, mean_only)
     if empirical_bayes:
         for b in (b for b in range(len(centres)) if b != ref):
-            shrink = _shrink_means if mean_only else _shrink
-            gamma[b], delta[b] = shrink(standard[:, batch == b], gamma_hat[b], delta_hat[b])
+            if mean_only:
+                gamma[b], delta[b] = _shrink_means(gamma[b], delta[b])
+                continue
+            # By subject: what an iteration adds up lies apart, and the sum runs over one subject after the other.
+            mine = room((int(sizes[b]), len(standard)))
+            for block in feature_blocks(len(standard)):
+                mine[:, block] = standard[block][:, batch == b].T
+            gamma[b], delta[b] = _shrink(mine, gamma[b], delta[b])
     if ref is not None:
         gamma[ref], delta[ref] = 0.0, 1.0
     return ComBat(
@@ -198,6 +201,60 @@ def fit_combat(
         _spread(effects.T, adjusted), _spread(grand_mean, adjusted), _spread(pooled, adjusted),
         _spread(gamma, adjusted), _spread(delta, adjusted),
     )  # fmt: skip
+
+
+class _Location(NamedTuple):
+    """What standardises some features: (features,), (features,) and (features, covariate columns)."""
+
+    grand_mean: Array
+    pooled_variance: Array
+    effects: Array
+
+
+def _by_feature(values: Table, block: slice) -> Array:
+    """Return a block of features as (features, subjects)."""
+    return np.ascontiguousarray(np.asarray(values[:, block], dtype=np.float64).T)
+
+
+def _look(values: Table, batch: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Return which features vary in every centre, and whether one of those has missing values."""
+    adjusted, missing = np.empty(values.shape[1], dtype=bool), False
+    for block in feature_blocks(values.shape[1]):
+        data = _by_feature(values, block)
+        holes = np.isnan(data)
+        if holes.all(axis=1).any():
+            raise UserError("A feature is missing in every training subject. Leave it out of the harmonisation.")
+        adjusted[block] = _varies(data, batch, sizes)
+        missing |= bool(holes[adjusted[block]].any())
+    return adjusted, missing
+
+
+def _standardise(
+    used: Array, design: Array, batch: np.ndarray, sizes: np.ndarray, ref: int | None, missing: bool
+) -> tuple[_Location, Array]:
+    """Return what standardises (features, subjects) of the training subjects, and the standardised values."""
+    coefficients = _regress(design, used)
+    residuals = used - coefficients @ design.T
+    if ref is not None:
+        grand_mean, residuals = coefficients[:, ref], residuals[:, batch == ref]
+    else:
+        grand_mean = coefficients[:, : len(sizes)] @ (sizes / sizes.sum())
+    # sva divides by n without missing values and by n - 1 with them.
+    pooled = np.nanvar(residuals, axis=1, ddof=1) if missing else np.mean(residuals**2, axis=1)
+    effects = coefficients[:, len(sizes) :]
+    kept = effects @ design[:, len(sizes) :].T
+    return _Location(grand_mean, pooled, effects), (used - grand_mean[:, None] - kept) / np.sqrt(pooled)[:, None]
+
+
+def _estimates(standard: Array, batch_design: Array, batch: np.ndarray, mean_only: bool) -> tuple[Array, Array]:
+    """Return each centre's shift and squared scale of (features, subjects) standardised values, (centres, features)."""
+    gamma, delta = (np.ones((batch_design.shape[1], len(standard))) for _ in range(2))
+    for block in feature_blocks(len(standard)):
+        part = np.asarray(standard[block])
+        gamma[:, block] = _regress(batch_design, part).T
+        if not mean_only:
+            delta[:, block] = [np.nanvar(part[:, batch == b], axis=1, ddof=1) for b in range(len(gamma))]
+    return gamma, delta
 
 
 def harmonise_table(
@@ -246,10 +303,10 @@ def centre_effect(values: Array, centre: Sequence[str]) -> Array:
 
 
 def _check(
-    data: Array, centres: np.ndarray, sizes: np.ndarray, features: Sequence[str], covariates: Mapping[str, Covariate],
+    shape: tuple[int, ...], centres: np.ndarray, sizes: np.ndarray, features: Sequence[str], covariates: Mapping[str, Covariate],
     outcomes: Sequence[str], outcome_as_covariate: bool, reference: str | None, least: int,
 ) -> None:  # fmt: skip
-    if data.shape != (len(features), int(sizes.sum())):
+    if shape != (int(sizes.sum()), len(features)):
         raise ValueError(f"values must be (subjects, features) = ({int(sizes.sum())}, {len(features)})")
     if len(centres) < 2:
         raise UserError("Harmonisation needs training subjects of at least two centres. Switch it off, or add a centre.")
@@ -336,17 +393,23 @@ def _regress(design: Array, data: Array) -> Array:
 
 
 def _shrink(standard: Array, gamma_hat: Array, delta_hat: Array) -> tuple[Array, Array]:
-    """Return the posterior shift and squared scale of one centre (parametric priors, sva's iteration)."""
+    """Return the posterior shift and squared scale of one centre (parametric priors, sva's iteration).
+
+    Args:
+        standard: (subjects of the centre, features), standardised.
+        gamma_hat, delta_hat: (features,) what its values alone say.
+    """
     gamma_bar, tau = gamma_hat.mean(), gamma_hat.var(ddof=1)
     mean, variance = delta_hat.mean(), delta_hat.var(ddof=1)
     # Moments of the inverse gamma prior.
     shape = (2 * variance + mean**2) / variance
     scale = (mean * variance + mean**3) / variance
-    n = np.sum(~np.isnan(standard), axis=1)
+    blocks = list(feature_blocks(standard.shape[1]))
+    n = np.concatenate([np.sum(~np.isnan(standard[:, block]), axis=0) for block in blocks])
     gamma, delta = gamma_hat, delta_hat
     while True:
         new_gamma = (tau * n * gamma_hat + delta * gamma_bar) / (tau * n + delta)
-        squares = np.nansum((standard - new_gamma[:, None]) ** 2, axis=1)
+        squares = np.concatenate([np.nansum((standard[:, block] - new_gamma[block]) ** 2, axis=0) for block in blocks])
         new_delta = (0.5 * squares + scale) / (n / 2 + shape - 1)
         # The sign of the denominator is sva's: it decides when the iteration stops.
         change = max(np.max(np.abs(new_gamma - gamma) / gamma), np.max(np.abs(new_delta - delta) / delta))
@@ -355,7 +418,7 @@ def _shrink(standard: Array, gamma_hat: Array, delta_hat: Array) -> tuple[Array,
             return gamma, delta
 
 
-def _shrink_means(standard: Array, gamma_hat: Array, delta_hat: Array) -> tuple[Array, Array]:
+def _shrink_means(gamma_hat: Array, delta_hat: Array) -> tuple[Array, Array]:
     gamma_bar, tau = gamma_hat.mean(), gamma_hat.var(ddof=1)
     return (tau * gamma_hat + gamma_bar) / (tau + 1.0), np.ones_like(delta_hat)
 

@@ -15,7 +15,8 @@ import numpy as np
 import polars as pl
 
 from groundwork.problems import UserError
-from linking.harmonise import Array, ComBat, centre_effect, fit_combat
+from linking.blocks import Array, Room, Table, Transposed, feature_blocks, in_memory, row_blocks
+from linking.harmonise import ComBat, centre_effect, fit_combat
 from linking.options import HarmoniseRule
 
 PREFIX = "combat_"
@@ -88,9 +89,28 @@ def imaging_batch(trace: pl.DataFrame, prefixes: Sequence[str], series: pl.DataF
     return dict(named.sort("subject_id", "SeriesInstanceUID").select("subject_id", "batch").iter_rows())
 
 
+def sample_batch(analysis: pl.DataFrame, samples: pl.DataFrame, assay: str) -> dict[int, str]:
+    """Return the centre of the sample of an assay that was chosen of each subject."""
+    centres = dict(samples.filter(pl.col("assay") == assay).select("colname", "centre").iter_rows())
+    chosen = analysis.select("subject_id", f"{assay}_sample").drop_nulls()
+    return {subject: centres[sample] for subject, sample in chosen.iter_rows() if centres.get(sample)}
+
+
+def harmonised_values(rows: pl.DataFrame, assay: str, values: Mapping[str, np.ndarray]) -> pl.DataFrame:
+    """Return the harmonised columns of an assay: `subject_id` of `rows`, then one column per symbol of `values`."""
+    columns = {f"{PREFIX}{assay}_{symbol}": np.array(numbers) for symbol, numbers in values.items()}
+    return pl.DataFrame({"subject_id": rows["subject_id"]} | columns).with_columns(pl.selectors.float().fill_nan(None))
+
+
+def traced(trace: pl.DataFrame, variables: Sequence[str]) -> pl.DataFrame:
+    """Return the trace with the rows of the raw variables once more, under the harmonised names."""
+    mine = trace.filter(pl.col("variable").is_in(variables)).with_columns((pl.lit(PREFIX) + pl.col("variable")).alias("variable"))
+    return pl.concat([trace, mine]).sort("subject_id", "kind", "variable", maintain_order=True)
+
+
 def harmonise_values(
     where: str,
-    values: Array,
+    values: Table,
     features: Sequence[str],
     batch: Sequence[str | None],
     training: Sequence[bool],
@@ -99,12 +119,13 @@ def harmonise_values(
     covariates: Mapping[str, pl.Series] | None = None,
     outcomes: Sequence[str] = (),
     stored: ComBat | None = None,
+    room: Room = in_memory,
 ) -> Harmonised:
-    """Fit on the training subjects, or take `stored`, and apply to all that can be harmonised.
+    """Fit on the training subjects, or take `stored`, and apply to all that can be harmonised, some features at a time.
 
     Args:
         where: Key of the study file, for messages.
-        values: (subjects, features); missing values are NaN. Subjects without any value take no part.
+        values: (subjects, features), read in blocks of subjects; missing values are NaN. Subjects without any value take no part.
         features: Names of the features.
         batch: Centre or scanner of each subject; None when unknown.
         training: Which subjects the fit may see.
@@ -112,15 +133,17 @@ def harmonise_values(
         covariates: By name of `rule.covariates`, a value per subject.
         outcomes: Names of the study's endpoints.
         stored: Parameters of an earlier fit.
+        room: Makes the arrays as large as `values`: in memory, or files for what is larger.
 
     Raises:
         UserError: When the rule cannot be followed; says where, why and what to do.
     """
     covariates = dict(covariates or {})
-    values = np.asarray(values, dtype=np.float64)
     train = np.asarray(training, dtype=bool)
     labels = np.array(["" if name is None else str(name) for name in batch], dtype=object)
-    present: np.ndarray = np.any(~np.isnan(values), axis=1)
+    present: np.ndarray = np.concatenate(
+        [np.zeros(0, dtype=bool), *(np.any(~np.isnan(part), axis=1) for _, part in row_blocks(values))]
+    )
     complete = np.array(present)
     for series in covariates.values():
         complete &= ~series.is_null().to_numpy()
@@ -134,6 +157,8 @@ def harmonise_values(
         raise UserError(
             f"{where}: no subject can be harmonised. Give more training subjects to each {rule.batch}, or remove the key."
         )
+    held = _by_feature(values, chosen, room)
+    fitted_on = np.flatnonzero(train[chosen])
     names: Sequence[str]
     if stored is not None:
         model, names = stored, stored.features
@@ -147,7 +172,7 @@ def harmonise_values(
                 f"{where}.parameters: they were fitted with the covariates {', '.join(stored.levels) or 'none'}. Give the same."
             )
     else:
-        names = _enough(values[chosen & train], labels[chosen & train], features, rule)
+        names = _enough(held, fitted_on, labels[chosen & train], features, rule)
         if not names:
             raise UserError(
                 f"{where}: no feature has enough values in every {rule.batch}. Leave a {rule.batch} out, or remove the key."
@@ -156,22 +181,27 @@ def harmonise_values(
         rows = chosen & train
         try:
             model = fit_combat(
-                values[rows][:, place], labels[rows].tolist(), names,
+                Transposed(held, fitted_on, place), labels[rows].tolist(), names,
                 covariates={name: series.filter(pl.Series(rows)) for name, series in covariates.items()},
                 outcomes=outcomes, outcome_as_covariate=rule.outcome_as_covariate, reference=rule.reference,
-                mean_only=rule.mean_only, empirical_bayes=rule.empirical_bayes, least_per_centre=rule.least_per_centre,
+                mean_only=rule.mean_only, empirical_bayes=rule.empirical_bayes, least_per_centre=rule.least_per_centre, room=room,
             )  # fmt: skip
         except UserError as problem:
             raise UserError(f"{where}: {problem}") from None
     place = _places(features, names)
-    result = np.full(values.shape, np.nan)
+    result = room((values.shape[0], values.shape[1]))
+    for part, _ in row_blocks(result):
+        result[part] = np.nan
     kept = {name: series.filter(pl.Series(chosen)) for name, series in covariates.items()}
-    before = values[chosen][:, place]
-    try:
-        after = model.apply(before, labels[chosen].tolist(), kept)
-    except UserError as problem:
-        raise UserError(f"{where}: {problem}") from None
-    result[np.ix_(chosen, place)] = after
+    shares = _Shares(labels[chosen], (chosen & train)[chosen] if stored is None else None)
+    for block in feature_blocks(len(names)):
+        before = np.ascontiguousarray(held[place[block]].T)
+        try:
+            after = model.of(block).apply(before, labels[chosen].tolist(), kept)
+        except UserError as problem:
+            raise UserError(f"{where}: {problem}") from None
+        result[np.ix_(chosen, place[block])] = after
+        shares.add(before, after)
     record = {
         "method": "ComBat",
         "batch": rule.batch,
@@ -188,7 +218,7 @@ def harmonise_values(
         "features": len(names),
         "unchanged_features": int((~model.adjusted).sum()),
         "features_without_enough_values": len(features) - len(names),
-        "effect": _effects(before, after, labels[chosen], (chosen & train)[chosen] if stored is None else None),
+        "effect": shares.quartiles(),
     }
     return Harmonised(result, model, tuple(names), record)
 
@@ -198,13 +228,26 @@ def _places(features: Sequence[str], names: Sequence[str]) -> np.ndarray:
     return np.array([place[name] for name in names], dtype=np.int64)
 
 
-def _enough(values: Array, labels: np.ndarray, features: Sequence[str], rule: HarmoniseRule) -> list[str]:
+def _by_feature(values: Table, chosen: np.ndarray, room: Room) -> Array:
+    """Return the rows that are `chosen`, (features, subjects): what is learned of a feature lies together."""
+    held = room((values.shape[1], int(chosen.sum())))
+    at = 0
+    for rows, part in row_blocks(values):
+        mine = part[chosen[rows]]
+        held[:, at : at + len(mine)] = mine.T
+        at += len(mine)
+    return held
+
+
+def _enough(held: Array, rows: np.ndarray, labels: np.ndarray, features: Sequence[str], rule: HarmoniseRule) -> list[str]:
     """Return the features with values enough for a shift (and a scale) in every centre of the training subjects."""
     sizes = Counter(labels.tolist())
     enough = np.ones(len(features), dtype=bool)
-    for name, size in sizes.items():
-        least = 1 if rule.mean_only or size == 1 else 2
-        enough &= (~np.isnan(values[labels == name])).sum(axis=0) >= least
+    for block in feature_blocks(len(features)):
+        there = ~np.isnan(held[block][:, rows])
+        for name, size in sizes.items():
+            least = 1 if rule.mean_only or size == 1 else 2
+            enough[block] &= there[:, labels == name].sum(axis=1) >= least
     return [name for name, there in zip(features, enough, strict=True) if there]
 
 
@@ -227,20 +270,32 @@ def _why(
     return f"{int((present & (labels == '')).sum())} subjects have no known {rule.batch}. {remedy}."
 
 
-def _effects(before: Array, after: Array, labels: np.ndarray, trained: np.ndarray | None) -> dict[str, Any]:
-    """Return quartiles over features of the share of variance that the centre explains, of all subjects and of those not fitted on."""
-    groups = {"all": np.ones(len(labels), dtype=bool)}
-    if trained is not None and not trained.all():
-        groups["not_trained_on"] = ~trained
-    found: dict[str, Any] = {}
-    for name, rows in groups.items():
-        if len(set(labels[rows])) < 2:
-            continue
-        # Features that do not vary have no variance to explain.
-        varying = np.nanstd(before[rows], axis=0) > 0
-        if not varying.any():
-            continue
-        shares = [centre_effect(part[rows][:, varying], labels[rows].tolist()) for part in (before, after)]
-        quartiles = [[round(float(q), 4) for q in np.quantile(part, [0.1, 0.25, 0.5, 0.75, 0.9])] for part in shares]
-        found[name] = {"subjects": int(rows.sum()), "before": quartiles[0], "after": quartiles[1]}
-    return found
+class _Shares:
+    """Collects, of features, the share of variance that the centre explains: of all subjects, and of those not fitted on."""
+
+    def __init__(self, labels: np.ndarray, trained: np.ndarray | None) -> None:
+        self._labels = labels
+        self._groups = {"all": np.ones(len(labels), dtype=bool)}
+        if trained is not None and not trained.all():
+            self._groups["not_trained_on"] = ~trained
+        self._found: dict[str, tuple[list[Array], list[Array]]] = {name: ([], []) for name in self._groups}
+
+    def add(self, before: Array, after: Array) -> None:
+        """Take up (subjects, features) before and after."""
+        for name, rows in self._groups.items():
+            if len(set(self._labels[rows])) < 2:
+                continue
+            # Features that do not vary have no variance to explain.
+            varying = np.nanstd(before[rows], axis=0) > 0
+            for part, shares in zip((before, after), self._found[name], strict=True):
+                shares.append(centre_effect(part[rows][:, varying], self._labels[rows].tolist()))
+
+    def quartiles(self) -> dict[str, Any]:
+        """Return, by group, how many subjects it has, and quantiles over features before and after."""
+        said: dict[str, Any] = {}
+        for name, rows in self._groups.items():
+            shares = [np.concatenate([np.empty(0), *parts]) for parts in self._found[name]]
+            if shares[0].size:
+                before, after = ([round(float(q), 4) for q in np.quantile(part, [0.1, 0.25, 0.5, 0.75, 0.9])] for part in shares)
+                said[name] = {"subjects": int(rows.sum()), "before": before, "after": after}
+        return said

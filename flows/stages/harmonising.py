@@ -7,7 +7,8 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,13 +16,23 @@ import polars as pl
 from flows.stages.run import Run
 from groundwork.files import write_json
 from groundwork.problems import UserError
+from linking.blocks import OnDisk, Room, Table, in_memory
 from linking.harmonise import ComBat
-from linking.harmonised import PREFIX, Harmonised, covariate, harmonise_values, imaging_batch, imaging_groups, training_subjects
+from linking.harmonised import (
+    PREFIX,
+    Harmonised,
+    covariate,
+    harmonise_values,
+    harmonised_values,
+    imaging_batch,
+    imaging_groups,
+    sample_batch,
+    traced,
+    training_subjects,
+)
 from linking.options import HarmoniseRule
-from omics.store import read_zarr, write_zarr
-
-if TYPE_CHECKING:
-    from anndata import AnnData
+from omics.blocks import take_samples
+from omics.store import on_file, write_zarr
 
 
 @dataclass(frozen=True)
@@ -58,7 +69,7 @@ def harmonise(run: Run, analysis: pl.DataFrame, trace: pl.DataFrame, material: M
             analysis = analysis.with_columns(
                 [pl.Series(f"{PREFIX}{column}", found.values[:, columns.index(column)]).fill_nan(None) for column in found.fitted]
             )
-            trace = _traced(trace, [f"{prefix}*" for prefix in prefixes])
+            trace = traced(trace, [f"{prefix}*" for prefix in prefixes])
             _keep(run, folder, name, found)
     rule = run.study.harmonise.rna
     if rule is not None:
@@ -89,8 +100,8 @@ def read_parameters(path: Path, group: str) -> ComBat:
 
 
 def _harmonise(
-    run: Run, key: str, group: str, values: np.ndarray, features: Sequence[str], analysis: pl.DataFrame,
-    batch: Mapping[int, str], rule: HarmoniseRule, material: Material,
+    run: Run, key: str, group: str, values: Table, features: Sequence[str], analysis: pl.DataFrame,
+    batch: Mapping[int, str], rule: HarmoniseRule, material: Material, room: Room = in_memory,
 ) -> Harmonised:  # fmt: skip
     subjects = analysis["subject_id"].to_list()
     stored = read_parameters(run.study.path(rule.parameters), group) if rule.parameters else None
@@ -104,17 +115,12 @@ def _harmonise(
         covariates={name: covariate(name, analysis, material.subjects, material.adtte) for name in rule.covariates},
         outcomes=run.study.endpoints,
         stored=stored,
+        room=room,
     )
     record = found.record
     left = f", {record['left_out']} left out" if record["left_out"] else ""
     run.say(f"link: {group} harmonised: {record['features']} features of {record['subjects']} subjects{left}")
     return found
-
-
-def _traced(trace: pl.DataFrame, variables: Sequence[str]) -> pl.DataFrame:
-    """Return the trace with the rows of the raw variables once more, under the harmonised names."""
-    mine = trace.filter(pl.col("variable").is_in(variables)).with_columns((pl.lit(PREFIX) + pl.col("variable")).alias("variable"))
-    return pl.concat([trace, mine]).sort("subject_id", "kind", "variable", maintain_order=True)
 
 
 def _keep(run: Run, folder: Path, name: str, found: Harmonised) -> None:
@@ -124,27 +130,24 @@ def _keep(run: Run, folder: Path, name: str, found: Harmonised) -> None:
 def _harmonise_assay(
     run: Run, assay: str, analysis: pl.DataFrame, trace: pl.DataFrame, rule: HarmoniseRule, material: Material, folder: Path, stores: Path
 ) -> tuple[pl.DataFrame, pl.DataFrame]:  # fmt: skip
+    """Harmonise the chosen samples of an assay, in files beside the store that is made: a matrix may be larger than memory."""
     column = f"{assay}_sample"
     store = run.study.work.staging / "omics" / assay / "all.zarr"
-    chosen = analysis.select("subject_id", column).drop_nulls()
-    if not store.exists() or not chosen.height:
-        raise UserError(f"harmonise.{assay}: no subject of the cohort has a sample of it. Remove the key.")
-    adata: AnnData = read_zarr(store)
-    adata = adata[chosen[column].to_list()].copy()
-    centres = dict(material.samples.filter(pl.col("assay") == assay).select("colname", "centre").iter_rows())
-    batch = {subject: centres[sample] for subject, sample in chosen.iter_rows() if centres.get(sample)}
     rows = analysis.filter(pl.col(column).is_not_null())
-    genes = [str(name) for name in adata.var_names]
-    found = _harmonise(run, assay, assay, np.asarray(adata.X, dtype=np.float64), genes, rows, batch, rule, material)
-    adata.layers["combat"] = found.values
-    write_zarr(adata, stores / f"{assay}.zarr")
-    _keep(run, folder, assay, found)
-    symbols = [str(s) or str(g) for s, g in zip(adata.var["symbol"], genes, strict=True)]
-    wanted = [gene for gene in run.study.assays.genes if gene in symbols]
-    named = pl.DataFrame(
-        {"subject_id": rows["subject_id"]} | {f"{PREFIX}{assay}_{gene}": found.values[:, symbols.index(gene)] for gene in wanted}
-    )
-    analysis = analysis.join(
-        named.with_columns(pl.selectors.float().fill_nan(None)), on="subject_id", how="left", maintain_order="left"
-    )
-    return analysis, _traced(trace, [f"{assay}_*"]) if wanted else trace
+    if not store.exists() or not rows.height:
+        raise UserError(f"harmonise.{assay}: no subject of the cohort has a sample of it. Remove the key.")
+    stores.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".tmp-", dir=stores) as scratch:
+        adata = take_samples(store, rows[column].to_list(), Path(scratch))
+        genes = [str(name) for name in adata.var_names]
+        batch = sample_batch(rows, material.samples, assay)
+        matrix: Any = adata.X
+        found = _harmonise(run, assay, assay, matrix, genes, rows, batch, rule, material, OnDisk(Path(scratch)))
+        adata.layers["combat"] = on_file(found.values)
+        write_zarr(adata, stores / f"{assay}.zarr")
+        _keep(run, folder, assay, found)
+        symbols = [str(symbol) or gene for symbol, gene in zip(adata.var["symbol"], genes, strict=True)]
+        wanted = [gene for gene in run.study.assays.genes if gene in symbols]
+        named = harmonised_values(rows, assay, {gene: found.values[:, symbols.index(gene)] for gene in wanted})
+    analysis = analysis.join(named, on="subject_id", how="left", maintain_order="left")
+    return analysis, traced(trace, [f"{assay}_*"]) if wanted else trace

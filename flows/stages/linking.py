@@ -24,6 +24,7 @@ from linking.index import index_events
 from linking.join import join
 from linking.missing import why_missing
 from linking.repeated import repeated_measures
+from linking.sample_values import with_sample_values
 from linking.splits import make_splits, with_split
 from linking.subjects import describe_subjects
 from omics.assays import chosen_values
@@ -160,9 +161,5 @@ def add_assay_values(run: Run, analysis: pl.DataFrame, trace: pl.DataFrame) -> t
             continue
         chosen = analysis.select(column).drop_nulls().to_series().to_list()
         values = chosen_values(assay, open_zarr(store), chosen, options.genes, options.mutations.min_samples)
-        frame = values.rename({"colname": column})
-        analysis = analysis.join(frame, on=column, how="left", maintain_order="left")
-        mine = trace.filter(pl.col("variable") == column).with_columns(pl.lit(f"{assay}_*").alias("variable"))
-        trace = pl.concat([trace.filter(pl.col("variable") != column), mine])
-    keys = ["subject_id", "kind", "variable"]
-    return analysis, trace.sort(keys, maintain_order=True)
+        analysis, trace = with_sample_values(analysis, trace, assay, values)
+    return analysis, trace.sort(["subject_id", "kind", "variable"], maintain_order=True)
