@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,22 +36,18 @@ def harmonise(home: Path, samples: int) -> None:
     from linking.blocks import OnDisk
     from linking.harmonised import harmonise_values
     from linking.options import HarmoniseRule
-    from omics.blocks import take_samples
-    from omics.store import on_file, write_zarr
+    from omics.blocks import X, take_samples, write_store
 
     order = np.random.default_rng(5).permutation(samples)
     with PeakMemory() as memory:
         start, wall = cpu(), time.perf_counter()
-        adata = take_samples(home / "all.zarr", [f"s{n:05}" for n in order], home)
+        stored = take_samples(home / "all.zarr", [f"s{n:05}" for n in order], home)
         centres, training = [f"c{n % 4}" for n in order], [n % 5 > 0 for n in order]
-        names = [str(name) for name in adata.var_names]
-        found = harmonise_values("rna", adata.X, names, centres, training, HarmoniseRule(), room=OnDisk(home))
-        adata.layers["combat"] = on_file(found.values)
-        write_zarr(adata, home / "harmonised.zarr")
+        names = [str(name) for name in stored.var.index]
+        found = harmonise_values("rna", stored.arrays[X], names, centres, training, HarmoniseRule(), room=OnDisk(home))
+        write_store(home / "harmonised.zarr", replace(stored, arrays={**stored.arrays, "layers/combat": found.values}))
         used, took = cpu() - start, time.perf_counter() - wall
-    print(
-        f"matrix {adata.n_obs * adata.n_vars * 8 / 1e6:.0f} MB; {used:.1f} CPU-s, {took:.1f} s, {memory.peak - memory.before:.0f} MB"
-    )
+    print(f"matrix {samples * len(names) * 8 / 1e6:.0f} MB; {used:.1f} CPU-s, {took:.1f} s, {memory.peak - memory.before:.0f} MB")
 
 
 def main() -> None:

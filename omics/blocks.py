@@ -21,11 +21,10 @@ from groundwork.files import atomic_folder
 from groundwork.problems import Unusable
 from omics.counts import frame_of
 from omics.scale import CODEC_LEVEL
-from omics.store import chunk_samples, on_file, plain_strings
+from omics.store import chunk_samples, plain_strings
 
 if TYPE_CHECKING:
     import zarr
-    from anndata import AnnData
 
 X = "X"
 type Block = Mapping[str, NDArray[Any]]
@@ -65,37 +64,35 @@ def open_store(path: Path | str) -> Stored:
     return Stored(frame_of(obs), frame_of(var), dict(uns), arrays)
 
 
-def take_samples(path: Path | str, samples: Sequence[str], folder: Path) -> AnnData:
-    """Return samples of a store, in the order asked for, their matrices in files of `folder`; the store is read once.
+def take_samples(path: Path | str, samples: Sequence[str], folder: Path) -> Stored:
+    """Return samples of a store, in the order asked for, their arrays in files of `folder`; the store is read once.
 
     Raises:
         KeyError: If the store lacks a sample.
     """
-    import anndata
-
     stored = open_store(path)
     places = stored.obs.index.get_indexer(pd.Index(list(samples)))
     if (places < 0).any():
         raise KeyError(samples[int(np.flatnonzero(places < 0)[0])])
-    shape = (len(places), len(stored.var))
-    files = {
-        name: np.memmap(folder / f"taken-{number}", dtype=array.dtype, mode="w+", shape=shape)
+    genes = len(stored.var)
+    files: dict[str, Any] = {
+        name: np.memmap(folder / f"taken-{number}", dtype=array.dtype, mode="w+", shape=(len(places), genes))
         for number, (name, array) in enumerate(stored.arrays.items())
     }
-    order = np.argsort(places)
-    size = chunk_samples(shape[1], 8)
-    for start in range(0, len(order), size):
-        rows = order[start : start + size]
+    for rows in parts(np.argsort(places), genes):
         for name, values in stored.read(places[rows]).items():
             files[name][rows] = values
-    matrices = {name: on_file(file) for name, file in files.items()}
-    return anndata.AnnData(
-        X=matrices.pop(X),
-        obs=stored.obs.iloc[places],
-        var=stored.var,
-        uns=stored.uns,
-        layers={name.removeprefix("layers/"): matrix for name, matrix in matrices.items()},
-    )
+    return Stored(stored.obs.iloc[places], stored.var, stored.uns, files)
+
+
+def write_store(path: Path | str, stored: Stored) -> None:
+    """Write a store whose arrays may be files, some samples at a time."""
+    dtypes = {name: array.dtype for name, array in stored.arrays.items()}
+    with new_store(path, stored.obs.index, stored.var, dtypes) as store:
+        for rows in parts(np.arange(len(stored.obs)), len(stored.var)):
+            part = slice(int(rows[0]), int(rows[-1]) + 1)
+            store.append({name: np.array(array[part]) for name, array in stored.arrays.items()})
+        store.describe(stored.obs, stored.uns)
 
 
 def parts(rows: NDArray[np.int64], genes: int) -> Iterator[NDArray[np.int64]]:

@@ -26,19 +26,13 @@ def chunk_samples(genes: int, itemsize: int) -> int:
 def write_zarr(adata: AnnData, path: Path | str) -> None:
     """Write `adata` as a zarr store (format 3), replacing what stood at `path` in one step.
 
-    Equal contents give equal bytes, whether a matrix is in memory or a Dask array.
+    Equal contents give equal bytes.
     """
     import anndata
-    import dask
 
     rows = chunk_samples(adata.n_vars, 8)
     # Strings of the plain kind: zarr stores of nullable strings cannot be read by older AnnData.
-    with (
-        atomic_folder(path) as folder,
-        anndata.settings.override(zarr_write_format=3),
-        # Matrices that stay on disk are written one chunk after the other.
-        dask.config.set(scheduler="synchronous"),
-    ):
+    with atomic_folder(path) as folder, anndata.settings.override(zarr_write_format=3):
         plain_strings(adata).write_zarr(folder, chunks=(min(rows, max(adata.n_obs, 1)), max(adata.n_vars, 1)))
 
 
@@ -67,26 +61,6 @@ def open_zarr(path: Path | str) -> AnnData:
     obs: Any = read_elem(group["obs"])
     var: Any = read_elem(group["var"])
     return anndata.AnnData(X=group["X"], obs=obs, var=var)
-
-
-class _Mapped:
-    """A mapped matrix as Dask takes what it must not copy: Dask keeps arrays of numpy's own kind as copies in memory."""
-
-    def __init__(self, matrix: np.ndarray) -> None:
-        self._matrix = matrix
-        self.shape, self.dtype, self.ndim = matrix.shape, matrix.dtype, matrix.ndim
-
-    def __getitem__(self, key: Any) -> np.ndarray:
-        return np.array(self._matrix[key])
-
-
-def on_file(matrix: np.ndarray) -> Any:
-    """Return a matrix that is mapped from a file as a Dask array in the chunks of a store: it is written piece by piece."""
-    import dask.array
-
-    rows, columns = matrix.shape
-    chunks = max(1, min(chunk_samples(columns, 8), rows)), max(1, columns)
-    return dask.array.from_array(_Mapped(matrix), chunks=chunks, name=False)
 
 
 def write(adata: AnnData, path: Path | str) -> None:

@@ -195,7 +195,9 @@ class Tree:
                 visits.append(("follow-up", course.follow_up_imaging, False, 0.7))
         elif registration.variant == "same-ins" and course.treatment:
             # The second centre examines after the index: a join that looks ahead would take this one.
-            visits.append(("elsewhere", course.treatment + timedelta(days=60), False, 0.8))
+            later = course.treatment + timedelta(days=60)
+            if course.death is None or later < course.death:
+                visits.append(("elsewhere", later, False, 0.8))
         first: Study | None = None
         for visit, day, with_pet, growth in visits:
             study = self.study(person, registration, day, visit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -31,8 +31,7 @@ from linking.harmonised import (
     training_subjects,
 )
 from linking.options import HarmoniseRule
-from omics.blocks import take_samples
-from omics.store import on_file, write_zarr
+from omics.blocks import X, take_samples, write_store
 
 
 @dataclass(frozen=True)
@@ -138,15 +137,15 @@ def _harmonise_assay(
         raise UserError(f"harmonise.{assay}: no subject of the cohort has a sample of it. Remove the key.")
     stores.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".tmp-", dir=stores) as scratch:
-        adata = take_samples(store, rows[column].to_list(), Path(scratch))
-        genes = [str(name) for name in adata.var_names]
+        stored = take_samples(store, rows[column].to_list(), Path(scratch))
+        genes = [str(name) for name in stored.var.index]
         batch = sample_batch(rows, material.samples, assay)
-        matrix: Any = adata.X
+        matrix: Any = stored.arrays[X]
         found = _harmonise(run, assay, assay, matrix, genes, rows, batch, rule, material, OnDisk(Path(scratch)))
-        adata.layers["combat"] = on_file(found.values)
-        write_zarr(adata, stores / f"{assay}.zarr")
+        arrays: Any = {**stored.arrays, "layers/combat": found.values}
+        write_store(stores / f"{assay}.zarr", replace(stored, arrays=arrays))
         _keep(run, folder, assay, found)
-        symbols = [str(symbol) or gene for symbol, gene in zip(adata.var["symbol"], genes, strict=True)]
+        symbols = [str(symbol) or gene for symbol, gene in zip(stored.var["symbol"], genes, strict=True)]
         wanted = [gene for gene in run.study.assays.genes if gene in symbols]
         named = harmonised_values(rows, assay, {gene: found.values[:, symbols.index(gene)] for gene in wanted})
     analysis = analysis.join(named, on="subject_id", how="left", maintain_order="left")

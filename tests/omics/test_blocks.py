@@ -95,3 +95,19 @@ def test_what_cannot_be_done_is_said_and_leaves_nothing(stores: list[Path], tmp_
     with pytest.raises(Unusable, match="different-genes"):
         blocks.stack(stores, tmp_path / "none.zarr")
     assert not list(tmp_path.glob("none*")) and not list(tmp_path.glob(".tmp*"))
+
+
+def test_samples_are_taken_in_the_order_asked_for(stores: list[Path], tmp_path: Path) -> None:
+    whole = store.read_zarr(stores[0])
+    names = [str(name) for name in whole.obs_names[[7, 2, 9, 0]]]
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    taken = blocks.take_samples(stores[0], names, folder)
+    blocks.write_store(tmp_path / "taken.zarr", taken)
+    found, expected = store.read_zarr(tmp_path / "taken.zarr"), whole[names].copy()
+    assert list(found.obs_names) == names
+    np.testing.assert_array_equal(np.asarray(found.X), np.asarray(expected.X))
+    assert found.obs["batch"].tolist() == expected.obs["batch"].tolist()
+    pd.testing.assert_frame_equal(found.var, expected.var)
+    with pytest.raises(KeyError, match="s999"):
+        blocks.take_samples(stores[0], ["s999"], folder)

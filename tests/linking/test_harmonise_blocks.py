@@ -1,0 +1,44 @@
+"""Harmonisation by blocks, its arrays in files: the values of the whole in memory, to the last bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from linking import blocks
+from linking.harmonised import Harmonised, harmonise_values
+from linking.options import HarmoniseRule
+
+SUBJECTS, FEATURES = 61, 153
+
+
+def harmonised(values: np.ndarray, options: dict[str, Any], room: blocks.Room) -> Harmonised:
+    centre = [None if n == 5 else f"c{n % 3}" for n in range(SUBJECTS)]
+    age = pl.Series([float(40 + 7 * n % 31) for n in range(SUBJECTS)])
+    rule = HarmoniseRule.model_validate({"others": "leave_out", "covariates": ["AGE"]} | options)
+    names, training = [f"f{n}" for n in range(FEATURES)], [n % 4 > 0 for n in range(SUBJECTS)]
+    return harmonise_values("rna", values, names, centre, training, rule, covariates={"AGE": age}, room=room)
+
+
+@pytest.mark.parametrize("options", [{}, {"reference": "c1"}, {"mean_only": True}, {"empirical_bayes": False}])
+@pytest.mark.parametrize("missing", [0.0, 0.02])
+def test_blocks_on_disk_give_the_same_bits(
+    options: dict[str, Any], missing: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(8)
+    centre = np.arange(SUBJECTS) % 3
+    values = rng.normal(5, 2, (SUBJECTS, FEATURES)) * np.array([1, 2, 0.5])[centre][:, None] + rng.normal(0, 1, (3, FEATURES))[centre]
+    values[rng.random(values.shape) < missing] = np.nan
+    whole = harmonised(values, options, blocks.in_memory)
+    monkeypatch.setattr(blocks, "BLOCK", 20)
+    monkeypatch.setattr(blocks, "_CELLS", 7 * FEATURES)
+    parts = harmonised(values, options, blocks.OnDisk(tmp_path))
+    assert any(tmp_path.iterdir())
+    np.testing.assert_array_equal(parts.values, whole.values)
+    assert parts.model.to_json() == whole.model.to_json()
+    assert parts.record == whole.record
+    assert parts.fitted == whole.fitted
