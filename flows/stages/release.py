@@ -10,6 +10,7 @@ from clinical.quality import stop_if_poor
 from flows.stages import sources
 from flows.stages.dictionary import describe_columns
 from flows.stages.harmonising import read_records
+from flows.stages.identity import GENOTYPES, identity_folder
 from flows.stages.imaging import written_files
 from flows.stages.linking import Linked
 from flows.stages.models import released_models
@@ -137,6 +138,8 @@ def source_digests(run: Run) -> dict[str, str]:
             folder = run.study.work.staging / ("clinical" if kind == "clinical" else f"omics/{kind}") / name
             if folder.exists():
                 digests[f"{name}/{kind}"] = sha256_folder(folder)
+        if (genotypes := identity_folder(run) / GENOTYPES / name).exists():
+            digests[f"{name}/{GENOTYPES}"] = sha256_folder(genotypes)
     return digests
 
 

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from benchmarks.wrong_links import subjects_of_persons, truth_table
+from releases import manifest
 from tests.flows.demo import build, release, unibase
 
 pytestmark = [pytest.mark.slow]
@@ -66,6 +67,8 @@ def test_the_study_leaves_them_out_and_the_flow_and_the_page_say_so(home: Path) 
     section = page[page.index('id="concordance"') :]
     assert "two samples of genotypes are not of one person" in section and "sample under two names" in section
     assert f">{len(accused['rna'])}<" in section[: section.index("</section>")]
+    sources = manifest.read(release(home))["source_digests"]
+    assert {"A/genotypes", "B/genotypes", "C/genotypes"} <= set(sources)
 
 
 def test_arrays_of_the_other_sex_are_set_aside_before_the_assay_is_put_together(home: Path) -> None:
