@@ -25,7 +25,7 @@ STATIC_PREDICTORS = ("GENDER//", "SEX//", "MEDS_BIRTH", "RACE//", "ETHNICITY//")
 NEVER_PREDICTORS = ("MEDS_DEATH",)
 """Codes that no variable ever uses, whatever concept holds them."""
 
-BATCH = 32_768
+BATCH = 131_072
 _TIMES = ("time", "time_min", "time_max", "recorded_time", "end_time")
 _DAY_US = 86_400_000_000
 
