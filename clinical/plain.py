@@ -207,10 +207,6 @@ class Source:
         """Tell whether the file says that a column is null throughout."""
         return all(one is not None and one.has_null_count and one.null_count == rows for one, rows in self._statistics(name))
 
-    def is_full(self, name: str) -> bool:
-        """Tell whether the file says that a column has no null."""
-        return all(one is not None and one.has_null_count and not one.null_count for one, _ in self._statistics(name))
-
     def constant(self, name: str) -> int | None:
         """Return the one integer that fills a column, or None when the file does not say so."""
         values = set()

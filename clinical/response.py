@@ -127,18 +127,3 @@ def best_responses(
         rows.append((subject, parameter, best.value, AVAL.get(best.value), best.day))
     schema = {"subject_id": pl.Int64, "PARAMCD": pl.String, "AVALC": pl.String, "AVAL": pl.Int64, "ADT": pl.Date}
     return pl.DataFrame(rows, schema=schema, orient="row")
-
-
-def assessments_of(events: pl.DataFrame, condition: pl.Expr, partial: str = "latest") -> pl.DataFrame:
-    """Return `subject_id, day, response` of the events that meet a condition.
-
-    Args:
-        events: EVENTS whose `text_value` is the response.
-        condition: Which events are responses.
-        partial: What a date known in part counts as: its `latest` day (as admiral's example imputes), its `earliest`, or
-            `drop`.
-    """
-    day = {"latest": pl.col("time_max"), "earliest": pl.col("time_min"), "drop": pl.col("time")}[partial]
-    found = events.filter(condition & pl.col("text_value").is_not_null())
-    out = found.select("subject_id", day.dt.date().alias("day"), pl.col("text_value").alias("response"))
-    return out.filter(pl.col("day").is_not_null())

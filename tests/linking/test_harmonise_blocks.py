@@ -31,7 +31,9 @@ def test_blocks_on_disk_give_the_same_bits(
 ) -> None:
     rng = np.random.default_rng(8)
     centre = np.arange(SUBJECTS) % 3
-    values = rng.normal(5, 2, (SUBJECTS, FEATURES)) * np.array([1, 2, 0.5])[centre][:, None] + rng.normal(0, 1, (3, FEATURES))[centre]
+    values = (
+        rng.normal(5, 2, (SUBJECTS, FEATURES)) * np.array([1, 2, 0.5])[centre][:, None] + rng.normal(0, 1, (3, FEATURES))[centre]
+    )
     values[rng.random(values.shape) < missing] = np.nan
     whole = harmonised(values, options, blocks.in_memory)
     monkeypatch.setattr(blocks, "BLOCK", 20)
