@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import re
 import tempfile
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
@@ -102,7 +102,8 @@ def _copy_duckdb(path: Path, wanted: Mapping[str, Sequence[str] | None], folder:
     return out
 
 
-def _duckdb(path: Path, **options: str) -> Any:
+@contextmanager
+def _duckdb(path: Path, **options: str) -> Iterator[Any]:
     import duckdb
 
     if not path.is_file():
@@ -110,9 +111,18 @@ def _duckdb(path: Path, **options: str) -> Any:
     config: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
+        # A view in the file could name any other file of this machine.
+        "enable_external_access": "false",
         **options,
     }
-    return duckdb.connect(str(path), read_only=True, config=config)
+    try:
+        with duckdb.connect(str(path), read_only=True, config=config) as connection:
+            yield connection
+    except duckdb.Error as error:
+        # Without its text, which may hold a cell.
+        raise UserError(
+            f"{path} cannot be read as a DuckDB file ({type(error).__name__}). Give tables, not views on files."
+        ) from None
 
 
 def _duckdb_tables(connection: Any, wanted: Collection[str]) -> list[tuple[str, str]]:

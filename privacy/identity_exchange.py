@@ -213,7 +213,10 @@ def _read_encoded(path: Path) -> tuple[dict[str, Any], Encoded]:
         raise UserError(f"No encoded people at {path}. Ask the centre for them: {_MADE_BY[_ENCODED]}")
     try:
         with zipfile.ZipFile(path) as archive:
-            members = {name: archive.read(name) for name in archive.namelist()}
+            # Stored, as they were written: what comes from outside unpacks to no more than it is.
+            if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+                raise zipfile.BadZipFile
+            members = {name: archive.read(name) for name in (_ABOUT, "records.parquet", "names.parquet")}
         about = _checked(path, json.loads(members[_ABOUT]), _ENCODED)
         records, names = (pl.read_parquet(io.BytesIO(members[f"{name}.parquet"])) for name in ("records", "names"))
     except (zipfile.BadZipFile, KeyError, ValueError, pl.exceptions.PolarsError):
@@ -256,7 +259,7 @@ def _read_about(folder: Path, kind: str) -> dict[str, Any]:
 
 def _checked(path: Path, about: Any, kind: str) -> dict[str, Any]:
     """Return what a file says of itself; raise UserError where it is of another kind, version or encoding."""
-    if not isinstance(about, dict) or about.get("format") != f"unibase {kind}" or not _NAMED[kind] <= set(about):
+    if not isinstance(about, dict) or about.get("format") != f"unibase {kind}" or not _is_told(about, kind):
         raise UserError(f"{path} holds no {kind}. Make them: {_MADE_BY[kind]}")
     if about.get("version") != VERSION:
         raise UserError(
@@ -265,6 +268,14 @@ def _checked(path: Path, about: Any, kind: str) -> dict[str, Any]:
     if kind == _ENCODED and about.get("parameters") != PARAMETERS:
         raise UserError(f"{path} was encoded with other parameters: its tokens cannot be compared. Use one release everywhere.")
     return about
+
+
+def _is_told(about: dict[str, Any], kind: str) -> bool:
+    """Return whether a file names its centre or centres and its linkage key, as texts."""
+    if not _NAMED[kind] <= set(about):
+        return False
+    centres = about["centres"] if kind == _LINKS else [about["centre"]]
+    return isinstance(centres, list) and all(isinstance(text, str) for text in (about["linkage_key"], *centres))
 
 
 def _of_one_key(abouts: Sequence[tuple[Path, dict[str, Any]]]) -> None:
@@ -303,7 +314,11 @@ def _pairs_of_tokens(edges: Iterable[Edge]) -> pl.DataFrame:
 def _read_csv(path: Path, columns: Sequence[str]) -> pl.DataFrame:
     if not path.is_file():
         raise UserError(f"No file at {path}. Ask for {path.parent} again.")
-    frame = pl.read_csv(path, infer_schema=False)
+    try:
+        frame = pl.read_csv(path, infer_schema=False)
+    except pl.exceptions.PolarsError:
+        # Without its text, which may hold a cell.
+        raise UserError(f"{path} cannot be read as CSV. Ask for {path.parent} again.") from None
     if frame.columns != list(columns):
         raise UserError(f"{path}: its columns are not {', '.join(columns)}. Ask for {path.parent} again.")
     return frame

@@ -84,7 +84,7 @@ def readable[**P, R](run: Run, source: str, read: Callable[P, R], *args: P.args,
         # Without its text: libraries quote what they cannot read.
         problem = f"It cannot be read ({type(error).__name__})."
     check(run, source, 0, problem)
-    return Unread(problem)
+    return Unread(without_folders(problem))
 
 
 def refuse_stopped(run: Run) -> None:

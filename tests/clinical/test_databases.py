@@ -10,11 +10,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from clinical import meds
+from clinical import databases, meds
 from clinical.people import read_people
 from clinical.reading import find_tables, read_tables
 from clinical.timeline import TimelineTask, read_events, write_events
@@ -175,3 +176,17 @@ def test_a_password_in_the_address_is_refused() -> None:
     assert "secret" not in str(refusal.value)
     with pytest.raises(UserError, match="cannot be reached"):
         read_people("omop", "postgresql://omop@/cdm?host=/nowhere", "A")
+
+
+def test_a_view_in_a_duckdb_file_reads_no_other_file(tmp_path: Path) -> None:
+    (tmp_path / "person.csv").write_text("person_id,gender_concept_id,year_of_birth\n1,8507,1950\n", encoding="utf-8")
+    with duckdb.connect(str(tmp_path / "cdm.duckdb")) as connection:
+        connection.sql(f"CREATE VIEW person AS SELECT * FROM read_csv('{tmp_path}/person.csv')")
+    (tmp_path / "copies").mkdir()
+    for read in (
+        lambda: databases.open_database(tmp_path / "cdm.duckdb", {"person"}),
+        lambda: databases.copy_database(tmp_path / "cdm.duckdb", {"person": None}, tmp_path / "copies"),
+    ):
+        with pytest.raises(UserError, match="cannot be read as a DuckDB file") as told:
+            read()
+        assert "person.csv" not in str(told.value)

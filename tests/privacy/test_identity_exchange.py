@@ -158,6 +158,16 @@ def test_what_is_not_whole_is_told(files: list[Path], tmp_path: Path) -> None:
     refused("no encoded people file, or not whole")
     rewritten(c, lambda members: members.pop("names.parquet"))
     refused("no encoded people file, or not whole")
+    with zipfile.ZipFile(c) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(c, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, member in members.items():
+            archive.writestr(name, member)
+    refused("no encoded people file, or not whole")  # it could unpack to anything
+    told(c, centre=["C"])
+    refused("holds no encoded people")
+    told(c, linkage_key=None)
+    refused("holds no encoded people")
     table(c, "records.parquet", lambda frame: frame.with_columns(pl.lit("B").alias("centre")))
     refused("records of another centre than C")
     table(c, "records.parquet", lambda frame: frame.drop("sex"))
