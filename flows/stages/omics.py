@@ -100,15 +100,12 @@ def stage_omics(run: Run, name: str) -> list[Outcome]:
     units: list[Unit] = []
     for assay, source in sorted(run.study.centres[name].omics.items()):
         sheet = sources.readable(run, f"{name}.omics.{assay}", samples.read_samples, run.study.path(source.samples))
+        if isinstance(sheet, sources.Unread):
+            rows.append(_refused(run, name, assay, "unusable-sample-sheet", sheet))
+            continue
         profiled = _profiled(run, name, assay, source)
-        if isinstance(sheet, sources.Unread) or isinstance(profiled, sources.Unread):
-            reason, unread = (
-                ("unusable-sample-sheet", sheet) if isinstance(sheet, sources.Unread) else ("unusable-profiled-list", profiled)
-            )
-            assert isinstance(unread, sources.Unread)
-            refusal = Outcome(f"{name}/{assay}", "", "quarantined", None, reason, unread.problem)
-            rows.append(run.quarantine_rows("omics", name, [refusal]))
-            run.say(f"omics: {name}/{assay}: quarantined, {reason}. {unread.problem}")
+        if isinstance(profiled, sources.Unread):
+            rows.append(_refused(run, name, assay, "unusable-profiled-list", profiled))
             continue
         paths = run.study.paths(source.matrix)
         files = _files(run, source)
@@ -207,6 +204,12 @@ def _digest(path: Path | None, files: AssayFiles) -> str:
     )
     settings = [files.strand, files.layer, files.build, asdict(files.cells), files.megabases, files.views]
     return digest_of([stamp([file for file in (path, *shared) if file]), settings])
+
+
+def _refused(run: Run, name: str, assay: AssayName, reason: str, unread: sources.Unread) -> pl.DataFrame:
+    """Say that an assay of a centre is left out, and return its quarantine row."""
+    run.say(f"omics: {name}/{assay}: quarantined, {reason}. {unread.problem}")
+    return run.quarantine_rows("omics", name, [Outcome(f"{name}/{assay}", "", "quarantined", None, reason, unread.problem)])
 
 
 def _profiled(run: Run, name: str, assay: AssayName, source: AssaySource) -> set[str] | sources.Unread | None:

@@ -15,18 +15,9 @@ from flows.study import check_sources, read_study
 from groundwork.problems import UserError
 from releases.explain import explain
 from releases.open import read_annotation
-from tests.flows.small_study import STUDY, write_study
+from tests.flows.small_study import MAPPING, STUDY, write_study
 
-MAPPING = """\
-mapping: 1
-name: ours
-systems: [ipp]
-tables:
-  - name: acts
-    files: [acts]
-    person: ipp
-    persons: true
-    events: [{code: "ACT//{act}", date: day}]
+LESION_TABLE = """\
   - name: lesions
     files: [lesions]
     person: ipp
@@ -59,7 +50,7 @@ def home(tmp_path: Path) -> Path:
     home = write_study(tmp_path)
     keys = "definitions: definitions.yaml\nendpoints: [OS, TTP]\nresponses: [BOR, CBOR]\n"
     (home / "study.yaml").write_text(STUDY.replace("    dicom: dicom\n", "") + keys, encoding="utf-8")
-    (home / "mapping.yaml").write_text(MAPPING, encoding="utf-8")
+    (home / "mapping.yaml").write_text(MAPPING + LESION_TABLE, encoding="utf-8")
     (home / "records" / "lesions.csv").write_text(LESIONS, encoding="utf-8")
     (home / "definitions.yaml").write_text(DEFINITIONS, encoding="utf-8")
     return home
