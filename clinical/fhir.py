@@ -98,7 +98,7 @@ def parse_line(line: bytes) -> Resource | None:
     """Return the resource of a line, None for a malformed one."""
     try:
         resource = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter for a line nested without end
         return None
     return resource if isinstance(resource, dict) and isinstance(resource.get("resourceType"), str) else None
 

@@ -328,3 +328,12 @@ def test_a_column_that_is_not_there_is_told_once_and_an_empty_file_is_refused(tm
             read()
     with pytest.raises(UserError, match="Table acts has no column ipp"):
         build_batched(opener(task), tmp_path / "out", "A", "csv", LocalDoor())
+
+
+def test_a_line_nested_without_end_is_one_malformed_line(tmp_path: Path) -> None:
+    (tmp_path / "Patient.ndjson").write_text('{"resourceType": "Patient", "id": "1"}\n', encoding="utf-8")
+    deep = '{"resourceType": "Observation", "x": ' + "[" * 200_000 + "]" * 200_000 + "}"
+    good = '{"resourceType": "Encounter", "id": "e", "status": "finished", "subject": {"reference": "Patient/1"}, "period": {"start": "2020-01-01"}}'
+    (tmp_path / "Encounter.ndjson").write_text(f"{good}\n{deep}\n", encoding="utf-8")
+    told = same(TimelineTask("fhir", tmp_path, "A"), LocalDoor(), LocalDoor())
+    assert told["reason"].to_list().count("malformed-json") == 1
