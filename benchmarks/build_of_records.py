@@ -84,7 +84,7 @@ def _size(process: psutil.Process) -> int:
 
 def main() -> None:
     from benchmarks.clinical import make
-    from privacy.keys import new_key, write_key_file
+    from unibase.privacy.keys import new_key, write_key_file
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--subjects", type=int, nargs="+", default=[6300])

@@ -188,9 +188,9 @@ def stage_read(source: Path, out: Path) -> None:
 
 
 def stage_ours(source: Path, out: Path) -> None:
-    from clinical.meds import count_codes
-    from clinical.timeline import TimelineTask, convert
-    from privacy.keys import Key
+    from unibase.clinical.timelines.centre import TimelineTask, convert
+    from unibase.clinical.timelines.meds import count_codes
+    from unibase.privacy.keys import Key
 
     written = convert(TimelineTask("fhir" if source.name.startswith("fhir") else "omop", source, "A"), out, Key(bytes(range(32))))
     assert count_codes(out)["events"].sum() == written.events

@@ -66,9 +66,9 @@ def run_pydicom(source: Path, target: Path) -> None:
 
 
 def ours(source: Path, target: Path) -> Any:
-    from imaging.deidentify import DeidentifyOptions, DeidentifyTask, deidentify_file
-    from privacy.keys import Key
-    from privacy.subjects import Subject, SubjectLookup
+    from unibase.imaging.confidentiality.deidentify import DeidentifyOptions, DeidentifyTask, deidentify_file
+    from unibase.privacy.keys import Key
+    from unibase.privacy.subjects import Subject, SubjectLookup
 
     lookup = SubjectLookup({("A", "ipp", "IPP0012345"): Subject(6_100_200_300_400, -345)})
     options, key = DeidentifyOptions(), Key(bytes(32))

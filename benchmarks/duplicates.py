@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from omics import scale
-from omics.duplicates import find_duplicates
+from unibase.omics.samples.duplicates import find_duplicates
+from unibase.omics.stores import scale
 
 
 def blocks(samples: int, genes: int) -> Iterator[np.ndarray]:

@@ -15,10 +15,10 @@ from collections.abc import Callable
 
 import polars as pl
 
-from privacy.identity_encoded import encode_people, tokens_of_records
-from privacy.identity_traits import family_names, given_tokens, parse_date, place_code
-from privacy.keys import Key
-from simulation.population import synthetic_people
+from unibase.privacy.encoded.linkage import encode_people, tokens_of_records
+from unibase.privacy.keys import Key
+from unibase.privacy.ledger.traits import family_names, given_tokens, parse_date, place_code
+from unibase.simulation.population import synthetic_people
 
 KEY = Key(b"l" * 32)
 VALUES: dict[str, Callable[[dict[str, str | None]], object]] = {

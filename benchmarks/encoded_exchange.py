@@ -17,10 +17,10 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.record_linkage import quality
-from groundwork.tables import PEOPLE
-from privacy import identity
-from privacy.keys import Key, write_key_file
-from simulation.population import synthetic_people
+from unibase.groundwork.tables import PEOPLE
+from unibase.privacy.keys import Key, write_key_file
+from unibase.privacy.ledger import persons
+from unibase.simulation.population import synthetic_people
 
 UNIBASE = Path(sys.executable).with_name("unibase")
 
@@ -80,13 +80,11 @@ def main() -> None:
         steps[f"encoded {what}, the slowest centre"] = max(ran, key=lambda step: step["wall s"])
     steps["encoded link"] = run("encoded", "link", *encoded, home / "links")
     steps["encoded answer"] = run("encoded", "answer", home / "links", *keys, home / "answer")
-    bare = pl.concat([identity.read_people(folder / "people.csv", name) for name, folder in zip(names, keys, strict=True)])
+    bare = pl.concat([persons.read_people(folder / "people.csv", name) for name, folder in zip(names, keys, strict=True)])
     start = time.perf_counter()
-    report = identity.update_ledger(
-        home / "ledger", bare, Key(b"k" * 32), links=identity.read_links(home / "answer" / "links.csv")
-    )
+    report = persons.update_ledger(home / "ledger", bare, Key(b"k" * 32), links=persons.read_links(home / "answer" / "links.csv"))
     steps["ledger of the study"] = {"wall s": time.perf_counter() - start}
-    found = identity.persons(home / "ledger").rename({"person_key": "identifier", "person": "group"})
+    found = persons.persons(home / "ledger").rename({"person_key": "identifier", "person": "group"})
     sizes = {"encoded": size(encoded), "keys": size(keys), "links": size([home / "links"]), "answer": size([home / "answer"])}
     result = {"records": PEOPLE.conform(people).height, "links": sum(report.links.values())}
     print(json.dumps({**result, "steps": steps, "MB": sizes, **quality(found, truth)}, indent=1))

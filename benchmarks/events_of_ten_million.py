@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from clinical.meds import write_shard
-from groundwork.tables import EVENTS
+from unibase.clinical.timelines.meds import write_shard
+from unibase.groundwork.tables import EVENTS
 
 DAY_US = 86_400_000_000
 START = int(datetime(2010, 1, 1).timestamp()) * 1_000_000

@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.record_linkage import encoded, ours, quality
-from groundwork.tables import PEOPLE
+from unibase.groundwork.tables import PEOPLE
 
 
 def read(path: Path, centre: str) -> pl.DataFrame:

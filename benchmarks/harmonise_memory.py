@@ -24,7 +24,7 @@ def make(path: Path, samples: int, genes: int) -> None:
     import anndata
     import pandas as pd
 
-    from omics.store import write_zarr
+    from unibase.omics.stores.store import write_zarr
 
     rng = np.random.default_rng(4)
     values = rng.normal(5, 2, (samples, genes)) + rng.normal(0, 1, (4, genes))[np.arange(samples) % 4]
@@ -33,10 +33,10 @@ def make(path: Path, samples: int, genes: int) -> None:
 
 
 def harmonise(home: Path, samples: int) -> None:
-    from linking.blocks import OnDisk
-    from linking.harmonised import harmonise_values
-    from linking.options import HarmoniseRule
-    from omics.blocks import X, take_samples, write_store
+    from unibase.linking.harmonised.beside_raw import harmonise_values
+    from unibase.linking.options import HarmoniseRule
+    from unibase.methods.feature_blocks import OnDisk
+    from unibase.omics.stores.blocks import X, take_samples, write_store
 
     order = np.random.default_rng(5).permutation(samples)
     with PeakMemory() as memory:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.events_of_ten_million import make
-from privacy.leak_scan import Needle, scan
+from unibase.privacy.leaks.leak_scan import Needle, scan
 
 
 def main() -> None:

@@ -21,8 +21,8 @@ import pydicom
 import SimpleITK as sitk
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from imaging.masks import read_masks
-from imaging.volumes import Volume, read_series
+from unibase.imaging.dicom.volume import Volume, read_series
+from unibase.imaging.regions.masks import read_masks
 
 
 def edge_distance(volume: Volume, structure: Path, voxels: np.ndarray) -> np.ndarray:

@@ -37,9 +37,9 @@ def make(home: Path, samples: int) -> None:
     import numpy as np
     import polars as pl
 
-    from omics import genes as gene_names
-    from omics.identity import XIST, Y_GENES
-    from privacy.keys import Key, write_key_file
+    from unibase.omics import genes as gene_names
+    from unibase.omics.samples.sex import XIST, Y_GENES
+    from unibase.privacy.keys import Key, write_key_file
 
     home.mkdir(parents=True)
     write_key_file(Key(bytes(range(32))), home / "vault.key")
@@ -69,9 +69,9 @@ def _append(path: Path, header: str, lines: list[str]) -> None:
 
 def run_one(home: Path, name: str) -> None:
     """Run one stage of the study."""
-    from flows.stages.pipeline import run_stage, stage
-    from flows.stages.run import open_run
-    from flows.study import read_study
+    from unibase.flows.runs.pipeline import run_stage, stage
+    from unibase.flows.runs.run import open_run
+    from unibase.flows.study.study_file import read_study
 
     study = read_study(home / "study.yaml")
     study.work.create()

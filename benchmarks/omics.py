@@ -46,7 +46,7 @@ def simulated_blocks(samples: int, genes: int, block: int = 200) -> Iterator[np.
 def make(store: Path, samples: int, genes: int, prefix: str = "s") -> None:
     if store.exists():
         return
-    from omics import scale
+    from unibase.omics.stores import scale
 
     names = [f"{prefix}{i:06d}" for i in range(samples)]
     scale.write_counts(store, names, [f"g{i}" for i in range(genes)], simulated_blocks(samples, genes))
@@ -54,7 +54,7 @@ def make(store: Path, samples: int, genes: int, prefix: str = "s") -> None:
 
 def step(name: str, store: Path, out: Path) -> dict[str, object]:
     """Run one step in this process; return facts worth printing."""
-    from omics import scale
+    from unibase.omics.stores import scale
 
     if name == "copy":
         samples, genes = scale.names_of(store)
@@ -67,7 +67,7 @@ def step(name: str, store: Path, out: Path) -> dict[str, object]:
         scale.log_normalise(store, out)
         return {}
     if name == "log-normalise-dask-2":
-        from groundwork.cluster import dask_client
+        from unibase.groundwork.cluster import dask_client
 
         with dask_client(workers=2) as client:
             scale.log_normalise(store, out, client=client)
@@ -75,7 +75,7 @@ def step(name: str, store: Path, out: Path) -> dict[str, object]:
     if name == "tmm-fit":
         return {"digest": scale.fit([store], "tmm").digest[:16]}
     if name == "tmm-fit-dask-2":
-        from groundwork.cluster import dask_client
+        from unibase.groundwork.cluster import dask_client
 
         with dask_client(workers=2) as client:
             return {"digest": scale.fit([store], "tmm", client=client).digest[:16]}
@@ -221,8 +221,8 @@ def main() -> None:
 
 
 def add_one(folder: Path, samples: int, genes: int) -> None:
-    from groundwork.files import sha256_folder
-    from omics import scale
+    from unibase.groundwork.files import sha256_folder
+    from unibase.omics.stores import scale
 
     big = folder / f"counts-{samples}x{genes}.zarr"
     make(big, samples, genes)

@@ -59,8 +59,8 @@ def write_pairs(data: Path, patients: list[str], folder: Path) -> dict[str, dict
     """Write image and mask of every series as NIfTI, and return what each pair is."""
     import SimpleITK as sitk
 
-    from imaging.masks import read_masks
-    from imaging.volumes import read_series
+    from unibase.imaging.dicom.volume import read_series
+    from unibase.imaging.regions.masks import read_masks
 
     pairs = {}
     for place in sorted((data / "dicom/sts").glob("STS_*/*")):
@@ -95,9 +95,9 @@ def read_pair(folder: Path, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 def ours(folder: Path, pairs: dict[str, dict[str, Any]]) -> dict[str, dict[str, float]]:
     """Our values; leaves the region on its final grid beside each pair, for the peers' surfaces."""
-    from imaging.engine import extract, ibsi
-    from imaging.engine.options import IbsiOptions
-    from imaging.settings import make_settings
+    from unibase.imaging.engine import extract, ibsi
+    from unibase.imaging.engine.options import IbsiOptions
+    from unibase.imaging.radiomics.settings import make_settings
 
     found = {}
     for name, scene in pairs.items():
@@ -234,7 +234,7 @@ def compare(peer: str, folder: Path, pairs: dict[str, Any], mine: dict[str, Any]
     """Say what is equal, what differs and why; return the values whose difference nothing explains."""
     from radiomics_peer_choices import mirp_choices, pictologics_choices
 
-    from imaging.engine.options import IbsiOptions
+    from unibase.imaging.engine.options import IbsiOptions
 
     choices = {"mirp": mirp_choices, "pictologics": pictologics_choices}[peer]
     unexplained: list[str] = []

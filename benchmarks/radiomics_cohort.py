@@ -54,12 +54,12 @@ def make(folder: Path, count: int) -> None:
 
 
 def run(folder: Path, out: Path, workers: int, engine: str, reverse: bool, limit: int) -> None:
-    from groundwork.cluster import dask_client
-    from groundwork.tables import SERIES
-    from groundwork.work import WorkLedger, run_units
-    from imaging.features import extract_unit, plan_units, stage_settings
-    from imaging.index import index_folder
-    from imaging.settings import default_settings
+    from unibase.groundwork.cluster import dask_client
+    from unibase.groundwork.tables import SERIES
+    from unibase.groundwork.work import WorkLedger, run_units
+    from unibase.imaging.dicom.series import index_folder
+    from unibase.imaging.radiomics.features import extract_unit, plan_units, stage_settings
+    from unibase.imaging.radiomics.settings import default_settings
 
     table = out.parent / "series.parquet"
     if not table.exists():
@@ -128,7 +128,7 @@ def main() -> None:
         run(Path(folder), Path(out), arguments.workers, arguments.engine, reverse == "1", int(limit))
         return
     with tempfile.TemporaryDirectory() as scratch:
-        from groundwork.work import WorkLedger
+        from unibase.groundwork.work import WorkLedger
 
         folder = Path(scratch) / "dicom"
         started = time.perf_counter()

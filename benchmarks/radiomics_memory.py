@@ -26,10 +26,10 @@ CASES = {
 def inner(case: str, engine: str, slices: int) -> None:
     import numpy as np
 
-    from imaging.features import extract_region, memory_bound
-    from imaging.grid import Grid
-    from imaging.settings import make_settings
-    from imaging.volumes import Volume
+    from unibase.imaging.dicom.volume import Volume
+    from unibase.imaging.grid import Grid
+    from unibase.imaging.radiomics.features import extract_region, memory_bound
+    from unibase.imaging.radiomics.settings import make_settings
 
     shape = (slices, 512, 512)
     array = np.random.default_rng(1).normal(0, 50, shape)

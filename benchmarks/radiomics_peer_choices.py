@@ -11,9 +11,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from imaging.engine import ibsi, intensity, kernels, morphology
-from imaging.engine.ibsi import Prepared
-from imaging.engine.options import IbsiOptions
+from unibase.imaging.engine import ibsi, intensity, morphology
+from unibase.imaging.engine.compiled import voxels
+from unibase.imaging.engine.ibsi import Prepared
+from unibase.imaging.engine.options import IbsiOptions
 
 Array = np.ndarray
 Explained = dict[str, tuple[float, str]]
@@ -179,12 +180,12 @@ def nearest_rank(values: Array) -> dict[str, float]:
         "p90": p90,
         "iqr": p75 - p25,
         "qcod": (p75 - p25) / (p75 + p25),
-        "rmad": float(kernels.deviation_within(values, p10, p90)),
+        "rmad": float(voxels.deviation_within(values, p10, p90)),
     }
 
 
 def _hull(core: Prepared) -> morphology.Hull:
-    surface = kernels.row_extremes(morphology.padded_mask(core.region))
+    surface = voxels.row_extremes(morphology.padded_mask(core.region))
     return morphology.convex_hull(morphology.planar_corners(surface, 0, core.spacing)[0])
 
 

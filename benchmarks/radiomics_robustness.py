@@ -16,9 +16,9 @@ import polars as pl
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-from imaging.robustness import RobustnessTask, extract_perturbed, robustness_table
-from imaging.selection import FeatureTask
-from imaging.settings import make_settings
+from unibase.imaging.radiomics.robustness import RobustnessTask, extract_perturbed, robustness_table
+from unibase.imaging.radiomics.selection import FeatureTask
+from unibase.imaging.radiomics.settings import make_settings
 
 
 def main() -> None:

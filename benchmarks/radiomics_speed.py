@@ -113,8 +113,8 @@ def ours(mode: str, filters: bool, as_pictologics: bool = False) -> Run:
     sys.path.insert(0, str(CHECKOUT))
     from types import SimpleNamespace
 
-    from imaging.engine import extract
-    from imaging.engine.options import FAMILIES
+    from unibase.imaging.engine import extract
+    from unibase.imaging.engine.options import FAMILIES
 
     same = {
         "families": tuple(family for family in FAMILIES if family != "local_intensity"),

@@ -28,8 +28,8 @@ def extract_some(regions: int, size: int) -> int:
     """Extract regions (balls in noise, one after the other) and return how many features that makes."""
     import numpy as np
 
-    from imaging.engine import extract
-    from imaging.settings import make_settings
+    from unibase.imaging.engine import extract
+    from unibase.imaging.radiomics.settings import make_settings
 
     settings = make_settings({"imageType": {"Original": {}, "LoG": {"sigma": [1.0, 2.0, 3.0]}, "Wavelet": {}}})
     z, y, x = (axis - (size / 2 - 0.5) for axis in np.ogrid[:size, :size, :size])
@@ -50,7 +50,7 @@ def worker(regions: int, size: int) -> None:
         print("ready", flush=True)
         sys.stdin.readline()
         number = extract_some(regions, size)
-    from imaging.engine.compiled import compilations
+    from unibase.imaging.engine.compiled.machine_code import compilations
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     told = {"features": number, "cpu": time.process_time(), "compiled": sum(compilations().values()), "peak_gb": peak}

@@ -20,8 +20,8 @@ import polars as pl
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from groundwork.tables import PEOPLE
-from simulation.population import synthetic_people
+from unibase.groundwork.tables import PEOPLE
+from unibase.simulation.population import synthetic_people
 
 
 def pairs(groups: pl.DataFrame, by: str) -> int:
@@ -39,21 +39,21 @@ def quality(found: pl.DataFrame, truth: pl.DataFrame) -> dict[str, float]:
 
 
 def ours(people: pl.DataFrame) -> pl.DataFrame:
-    from privacy import identity
-    from privacy.keys import Key
+    from unibase.privacy.keys import Key
+    from unibase.privacy.ledger import persons
 
     with tempfile.TemporaryDirectory() as folder:
-        report = identity.update_ledger(Path(folder) / "ledger", people, Key(b"k" * 32))
+        report = persons.update_ledger(Path(folder) / "ledger", people, Key(b"k" * 32))
         print(report.links, report.refused, "review", report.review)
-        found = identity.persons(Path(folder) / "ledger")
+        found = persons.persons(Path(folder) / "ledger")
     return found.rename({"person_key": "identifier", "person": "group"})
 
 
 def encoded(people: pl.DataFrame) -> pl.DataFrame:
-    from privacy.identity import links_that_hold
-    from privacy.identity_encoded import encode_people, link_encoded, tokens_of_records
-    from privacy.identity_traits import valid_ins
-    from privacy.keys import Key
+    from unibase.privacy.encoded.linkage import encode_people, link_encoded, tokens_of_records
+    from unibase.privacy.keys import Key
+    from unibase.privacy.ledger.persons import links_that_hold
+    from unibase.privacy.ledger.traits import valid_ins
 
     key = Key(b"l" * 32)
     links, review = link_encoded([encode_people(part, key) for part in people.partition_by("centre")])
@@ -79,7 +79,7 @@ def splink(people: pl.DataFrame) -> pl.DataFrame:
     from splink import Linker, SettingsCreator, block_on
     from splink.backends.duckdb import DuckDBAPI
 
-    from privacy.identity_traits import family_names, given_tokens, valid_ins
+    from unibase.privacy.ledger.traits import family_names, given_tokens, valid_ins
 
     rows = [
         {

@@ -59,8 +59,8 @@ class PeakMemory:
 
 
 def ours_asof(folder: Path, index: pl.DataFrame) -> pl.DataFrame:
-    from linking.join import join
-    from linking.options import Windows
+    from unibase.linking.asof.join import join
+    from unibase.linking.options import Windows
 
     clinical = {code: {"concept": code, "choose": "latest", "value": "numeric"} for code in ASOF}
     joined = join(
@@ -70,8 +70,8 @@ def ours_asof(folder: Path, index: pl.DataFrame) -> pl.DataFrame:
 
 
 def ours_counts(folder: Path, index: pl.DataFrame) -> pl.DataFrame:
-    from linking.join import join
-    from linking.options import Windows
+    from unibase.linking.asof.join import join
+    from unibase.linking.options import Windows
 
     clinical = {f"{code}/{span}": {"concept": code, "from_days": -span, "choose": "count"} for span in SPANS for code in COUNTED}
     windows = Windows.model_validate({"clinical": clinical})

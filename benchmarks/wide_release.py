@@ -33,8 +33,8 @@ def make_sources(folder: Path, subjects: int) -> None:
     import zarr
     from anndata.io import write_elem
 
-    from groundwork.tables import EVENTS, SAMPLE_MAP, write_parquet
-    from groundwork.tables import FEATURES as TABLE
+    from unibase.groundwork.tables import EVENTS, SAMPLE_MAP, write_parquet
+    from unibase.groundwork.tables import FEATURES as TABLE
 
     rng = np.random.default_rng(0)
     ids = np.sort(rng.integers(1, 2**62, subjects))
@@ -98,8 +98,8 @@ def make_sources(folder: Path, subjects: int) -> None:
 
 
 def publish(folder: Path) -> None:
-    from groundwork.tables import QUARANTINE
-    from releases.publish import ReleaseInputs, publish_release
+    from unibase.groundwork.tables import QUARANTINE
+    from unibase.releases.content.publish import ReleaseInputs, publish_release
 
     subjects = pl.read_parquet(folder / "subjects.parquet")
     rng = np.random.default_rng(1)
@@ -139,7 +139,7 @@ def publish(folder: Path) -> None:
 
 
 def measure_open(folder: Path, repeats: int = 5) -> None:
-    from releases.open import read_subject, read_variables
+    from unibase.releases.read.open import read_subject, read_variables
 
     release = folder / "releases" / "wide" / "1.0.0"
     ids = pl.read_parquet(release / "tables" / "subjects.parquet", columns=["subject_id"])["subject_id"]
@@ -158,7 +158,7 @@ def measure_open(folder: Path, repeats: int = 5) -> None:
     genes = [(release, "rna", [f"ENSG{g:011d}"]) for g in rng.integers(0, GENES, repeats)]
     persons = [(release, "rna", int(ids[int(i)])) for i in rng.integers(0, len(ids), repeats)]
     columns = [(release, f"CT_GTV_original_family{f // 100}_Feature{f}") for f in rng.integers(0, FEATURES, repeats)]
-    from releases.timeline import read_timeline
+    from unibase.releases.content.timeline import read_timeline
 
     print(
         json.dumps(

@@ -27,8 +27,9 @@ from pathlib import Path
 import polars as pl
 from pydicom import dcmread
 
-from privacy import identity, pseudonyms
-from privacy.keys import read_key_file
+from unibase.privacy import pseudonyms
+from unibase.privacy.keys import read_key_file
+from unibase.privacy.ledger import persons as identity
 
 UNIBASE = Path(sys.executable).with_name("unibase")
 

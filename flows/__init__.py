@@ -4,6 +4,6 @@ Importing this package sets what keeps the libraries below it from speaking to a
 the first import of Prefect.
 """
 
-from flows.silence import silence
+from unibase.flows.runs.silence import silence
 
 silence()

@@ -14,17 +14,17 @@ from typing import Any
 from prefect import flow, get_run_logger, runtime, task
 from prefect.states import Completed, Failed, State
 
-import flows  # noqa: F401  # silences telemetry before Prefect is imported
-from flows.guard import explain
-from flows.progress import ProgressBoard
-from flows.stages.pipeline import STAGES, Stage, run_stage, stage
-from flows.stages.release import publish
-from flows.stages.run import open_run
-from flows.study import Study, check_sources, read_study
-from flows.versions import publish_next
-from groundwork.cluster import dask_client
-from groundwork.problems import UserError
-from privacy.audit import AuditLog
+import unibase.flows  # noqa: F401  # silences telemetry before Prefect is imported
+from unibase.flows.runs.guard import explain
+from unibase.flows.runs.pipeline import STAGES, Stage, run_stage, stage
+from unibase.flows.runs.progress import ProgressBoard
+from unibase.flows.runs.run import open_run
+from unibase.flows.runs.versions import publish_next
+from unibase.flows.stages.release import publish
+from unibase.flows.study.study_file import Study, check_sources, read_study
+from unibase.groundwork.cluster import dask_client
+from unibase.groundwork.problems import UserError
+from unibase.privacy.audit import AuditLog
 
 
 @task(name="stage", task_run_name="{name} {centre}", persist_result=False)

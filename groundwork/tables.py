@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from groundwork.files import atomic_file
+from unibase.groundwork.files import atomic_file
 
 CELLS_PER_GROUP = 4_000_000
 """Cells of a Parquet row group: 32 MB of float64."""

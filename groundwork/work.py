@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from groundwork.files import digest_of
-from groundwork.problems import Unusable, UserError, without_folders
+from unibase.groundwork.files import digest_of
+from unibase.groundwork.problems import Unusable, UserError, without_folders
 
 if TYPE_CHECKING:
     from distributed import Client, Future

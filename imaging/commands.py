@@ -9,14 +9,14 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from groundwork.files import sha256_file
-from groundwork.problems import Unusable, UserError
-from imaging.features import collect, extract_series, list_regions, plan_units
-from imaging.regions import Regions
-from imaging.robustness import STABILITY, RobustnessTask, extract_perturbed, stability_table
-from imaging.rtstruct import Gaps
-from imaging.selection import Engine, FeatureTask, Mode, Several
-from imaging.settings import FeatureSettings
+from unibase.groundwork.files import sha256_file
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.imaging.radiomics.features import collect, extract_series, list_regions, plan_units
+from unibase.imaging.radiomics.robustness import STABILITY, RobustnessTask, extract_perturbed, stability_table
+from unibase.imaging.radiomics.selection import Engine, FeatureTask, Mode, Several
+from unibase.imaging.radiomics.settings import FeatureSettings
+from unibase.imaging.regions.rtstruct import Gaps
+from unibase.imaging.regions.targets import Regions
 
 IMAGE_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 MASK_WORDS = frozenset({"mask", "masks", "label", "labels", "seg", "segmentation", "segmentations", "roi", "rois"})
@@ -143,7 +143,7 @@ def _tasks(
         raise UserError(f"{source} is no folder. Name a folder of DICOM, NIfTI or NRRD files, or an image and a mask.")
     pairs = find_pairs(source)
     tasks = [task(name, number, source / name, masks) for number, (name, masks) in enumerate(sorted(pairs.items()))]
-    from imaging.index import read_index
+    from unibase.imaging.dicom.series import read_index
 
     # Plain DICOM carries no pseudonym: one stand-in lets the index group it, and no row tells it.
     series = read_index(source, subject_of=lambda _: 1).series

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import polars as pl
 
-from groundwork.problems import UserError
-from groundwork.tables import TIMESTAMP
-from linking.concepts import ConceptCodes, concept_names, is_concept
-from linking.index import scan_table
-from linking.options import CohortRules
-from linking.windows import earliest
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import TIMESTAMP
+from unibase.linking.conditions import ConceptCodes, concept_names, is_concept
+from unibase.linking.index import scan_table
+from unibase.linking.options import CohortRules
+from unibase.linking.windows import earliest
 
 _FLOW_SCHEMA = pl.Schema(
     {

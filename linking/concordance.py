@@ -116,7 +116,7 @@ def of_samples(pairs: pl.DataFrame, subjects: Mapping[str, int], modality: str) 
 
     Args:
         pairs: `check`, `sample`, `other`, `finding` (`duplicate-suspected`: of two persons and alike; `swap-suspected`: of one
-            person and not alike), `value` (how alike, 0 to 1), as `omics.identity.FINDINGS`.
+            person and not alike), `value` (how alike, 0 to 1), as `omics.samples.sex.FINDINGS`.
         subjects: Subject of each sample.
         modality: Assay of the samples.
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import polars as pl
 
-from groundwork.problems import UserError
+from unibase.groundwork.problems import UserError
 
 
 class ConceptRules(Protocol):

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import polars as pl
 
-from linking.concepts import ConceptCodes, is_concept
-from linking.options import IndexRule
-from linking.windows import ORDER, earliest, latest
+from unibase.linking.conditions import ConceptCodes, is_concept
+from unibase.linking.options import IndexRule
+from unibase.linking.windows import ORDER, earliest, latest
 
 INDEX_SCHEMA = pl.Schema(
     {

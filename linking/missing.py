@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from linking.concepts import ConceptCodes, is_concept
-from linking.options import Window, Windows
-from linking.windows import earliest, latest
+from unibase.linking.conditions import ConceptCodes, is_concept
+from unibase.linking.options import Window, Windows
+from unibase.linking.windows import earliest, latest
 
 REASONS = pl.Schema({"subject_id": pl.Int64(), "variable": pl.String(), "reason": pl.String()})
 

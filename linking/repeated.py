@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from linking.concepts import ConceptCodes, is_concept
-from linking.options import Windows
+from unibase.linking.conditions import ConceptCodes, is_concept
+from unibase.linking.options import Windows
 
 BDS = pl.Schema(
     {

@@ -11,9 +11,9 @@ from datetime import datetime
 
 import polars as pl
 
-from groundwork.problems import UserError
-from linking.options import SplitRules
-from privacy.keys import Key
+from unibase.groundwork.problems import UserError
+from unibase.linking.options import SplitRules
+from unibase.privacy.keys import Key
 
 _SCALE = float(2**64)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from linking.concepts import ConceptCodes, is_concept
+from unibase.linking.conditions import ConceptCodes, is_concept
 
 
 def describe_subjects(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from linking.options import Window
+from unibase.linking.options import Window
 
 ORDER = ("source", "source_row", "code", "numeric_value", "text_value")
 """How events of one instant are ordered, whatever order they arrive in."""

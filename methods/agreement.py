@@ -9,13 +9,16 @@ concordance after Lin 1989; within-subject deviation and repeatability coefficie
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from groundwork.problems import UserError
-from groundwork.tables import FEATURES
-from imaging.grid import Array
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import FEATURES
+
+Array = npt.NDArray[Any]
 
 COLUMNS = {
     "image_type": "Image type of the feature.",

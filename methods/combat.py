@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from groundwork.files import atomic_folder, digest_of, sha256_bytes, write_json
-from groundwork.problems import Unusable, UserError
-from omics.kernels import FloatArray
+from unibase.groundwork.files import atomic_folder, digest_of, sha256_bytes, write_json
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.methods.compiled.exact import FloatArray
 
 CONVERGENCE = 1e-4
 ROUNDING = 8 * np.finfo(np.float64).eps

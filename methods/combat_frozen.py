@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from groundwork.problems import UserError
-from linking.blocks import Array, Room, Table, feature_blocks, in_memory
+from unibase.groundwork.problems import UserError
+from unibase.methods.feature_blocks import Array, Room, Table, feature_blocks, in_memory
 
 _TOLERANCE = 1e-4
 """Relative change at which sva stops its iteration; a tighter one would give other numbers than sva."""

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from groundwork.problems import Unusable
-from omics import negative_binomial as nb
-from omics.combat import batch_design
-from omics.kernels import AnyArray, FloatArray
+from unibase.groundwork.problems import Unusable
+from unibase.methods import negative_binomial as nb
+from unibase.methods.combat import batch_design
+from unibase.methods.compiled.exact import AnyArray, FloatArray
 
 PRIOR_COUNT = 1e-4
 _FUZZ = 64 * np.finfo(np.float64).eps

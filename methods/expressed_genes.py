@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from omics.factors import library_sizes
-from omics.kernels import AnyArray, FloatArray
+from unibase.methods.compiled.exact import AnyArray, FloatArray
+from unibase.methods.factors import library_sizes
 
 
 def expressed_enough(

@@ -23,8 +23,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from groundwork.problems import Unusable
-from omics.kernels import AnyArray, FloatArray, exact_mean, geometric_mean, median_inplace, select
+from unibase.groundwork.problems import Unusable
+from unibase.methods.compiled.exact import AnyArray, FloatArray, exact_mean, geometric_mean, median_inplace, select
 
 FactorMethod = Literal["tmm", "tmmwsp", "rle", "upperquartile", "none"]
 LOG_RATIO_TRIM = 0.3

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from groundwork.problems import Unusable
-from omics.kernels import FloatArray
+from unibase.groundwork.problems import Unusable
+from unibase.methods.compiled.exact import FloatArray
 
 NEIGHBOURS = 0.7
 """Share of the points that a local fit looks at."""

@@ -13,9 +13,9 @@ import math
 import numpy as np
 from numba import njit
 
-from groundwork.problems import Unusable
-from omics.kernels import FloatArray
-from omics.splines import coefficients
+from unibase.groundwork.problems import Unusable
+from unibase.methods.compiled.exact import FloatArray
+from unibase.methods.splines import coefficients
 
 MIN_ROW_SUM = 5
 GRID = np.linspace(-6.0, 6.0, 11)

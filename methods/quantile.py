@@ -11,8 +11,8 @@ import math
 import numpy as np
 from numba import njit
 
-from groundwork.problems import Unusable
-from omics.kernels import FloatArray
+from unibase.groundwork.problems import Unusable
+from unibase.methods.compiled.exact import FloatArray
 
 
 def target_quantiles(values: FloatArray) -> FloatArray:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from omics.kernels import FloatArray
+from unibase.methods.compiled.exact import FloatArray
 
 
 @njit(cache=True, nogil=True)

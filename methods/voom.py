@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from groundwork.problems import Unusable
-from omics.kernels import AnyArray, FloatArray, exact_mean
+from unibase.groundwork.problems import Unusable
+from unibase.methods.compiled.exact import AnyArray, FloatArray, exact_mean
 
 SPAN = 0.5
 

@@ -16,10 +16,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from groundwork.problems import Unusable
-from omics import factors, local_regression, splines
-from omics.kernels import AnyArray, FloatArray
-from omics.special import digamma
+from unibase.groundwork.problems import Unusable
+from unibase.methods import factors, local_regression, splines
+from unibase.methods.compiled.exact import AnyArray, FloatArray
+from unibase.methods.compiled.special_functions import digamma
 
 TrendKind = Literal["parametric", "local", "mean"]
 MIN_DISPERSION = 1e-8

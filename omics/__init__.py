@@ -3,6 +3,6 @@
 Knows count matrices, variants, segments and beta values; knows subjects by pseudonym only.
 """
 
-from omics.commands import Design, normalise_file
+from unibase.omics.commands import Design, normalise_file
 
 __all__ = ["Design", "normalise_file"]

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from groundwork.problems import Unusable, UserError
-from omics.batches import BatchMethod, correct_counts, correct_values, labels_of, read_labels
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.omics.readers.batches import BatchMethod, correct_counts, correct_values, labels_of, read_labels
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-    from omics.gates import GateReport
-    from omics.normalise import Method
+    from unibase.omics.assays.gates import GateReport
+    from unibase.omics.models.normalise import Method
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,10 @@ def normalise_file(matrix: Path | str, out: Path | str, method: Method = "tmm", 
         UserError: As `batches` says of tables, of samples without a batch and of batches of one sample.
         Unusable: As the gates, the method and the correction say.
     """
-    from omics.counts import read_counts
-    from omics.gates import check_counts
-    from omics.normalise import normalise
-    from omics.store import write
+    from unibase.omics.assays.gates import check_counts
+    from unibase.omics.models.normalise import normalise
+    from unibase.omics.readers.counts import read_counts
+    from unibase.omics.stores.store import write
 
     design = design or Design()
     adata = read_counts(matrix)
@@ -85,7 +85,7 @@ def normalise_file(matrix: Path | str, out: Path | str, method: Method = "tmm", 
 
 
 def _expressed(adata: AnnData, groups: list[str] | None) -> AnnData:
-    from omics.filters import expressed_enough
+    from unibase.methods.expressed_genes import expressed_enough
 
     keep = expressed_enough(np.asarray(adata.X), group=groups)
     if not keep.any():

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
-from groundwork.problems import Unusable
+from unibase.groundwork.problems import Unusable
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from groundwork.files import digest_of
-from groundwork.problems import UserError
+from unibase.groundwork.files import digest_of
+from unibase.groundwork.problems import UserError
 
 _FIRST = "0" * 64
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import calendar
 from datetime import date, datetime, timedelta
 
-from privacy.keys import Key
+from unibase.privacy.keys import Key
 
 DEFAULT_MAX_SHIFT_DAYS = 1826
 """Five years: shifts are drawn from 1 to this many days into the past."""

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from groundwork.files import write_text
-from groundwork.problems import UserError
+from unibase.groundwork.files import write_text
+from unibase.groundwork.problems import UserError
 
 KEY_BYTES = 32
 

@@ -6,7 +6,7 @@ the key.
 
 from __future__ import annotations
 
-from privacy.keys import Key
+from unibase.privacy.keys import Key
 
 
 def subject_id(key: Key, person: str) -> int:

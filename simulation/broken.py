@@ -15,7 +15,7 @@ from pydicom.uid import (
     UltrasoundImageStorage,
 )
 
-from simulation.dicom import Seen, Study, base_dataset, save
+from unibase.simulation.dicom import Seen, Study, base_dataset, save
 
 NOT_IN_BASE = ("BodyPartExamined", "PositionReferenceIndicator", "FrameOfReferenceUID")
 

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from pydicom.dataset import Dataset
 
-from simulation import broken as broken_inputs
-from simulation import fhir, omop, osiris_rwd
-from simulation.dicom import SeriesFiles, Study, study_start, write_ct, write_pet, write_rtstruct
-from simulation.misplaced import Donor, Planted, same_sex, sequenced_again, write_genotypes, write_methylation
-from simulation.omics import (
+from unibase.simulation import broken as broken_inputs
+from unibase.simulation import fhir, omop, osiris_rwd
+from unibase.simulation.dicom import SeriesFiles, Study, study_start, write_ct, write_pet, write_rtstruct
+from unibase.simulation.misplaced import Donor, Planted, same_sex, sequenced_again, write_genotypes, write_methylation
+from unibase.simulation.omics import (
     SAMPLE_COLUMNS,
     Genes,
     counts_of,
@@ -30,13 +30,13 @@ from simulation.omics import (
     write_counts,
     write_maf,
 )
-from simulation.persons import Person, Registration, centre_format, centre_names, make_person
-from simulation.phantom import SCANNERS, Scanner, make_chest, render_ct, render_pet
-from simulation.seeds import source_uuid
-from simulation.study_file import CLINICAL_FOLDERS, centre_folder, write_study
-from simulation.tables import Row, TableFiles
-from simulation.truth import ASSOCIATIONS, Truth
-from simulation.wrong_links import exchange_patients, exchange_series
+from unibase.simulation.persons import Person, Registration, centre_format, centre_names, make_person
+from unibase.simulation.phantom import SCANNERS, Scanner, make_chest, render_ct, render_pet
+from unibase.simulation.seeds import source_uuid
+from unibase.simulation.study_file import CLINICAL_FOLDERS, centre_folder, write_study
+from unibase.simulation.tables import Row, TableFiles
+from unibase.simulation.truth import ASSOCIATIONS, Truth
+from unibase.simulation.wrong_links import exchange_patients, exchange_series
 
 PEOPLE_COLUMNS = (
     "person_key", "system", "identifier", "ins", "birth_family_name", "used_family_name", "given_names", "birth_date", "sex",
@@ -207,7 +207,7 @@ class Tree:
         return first
 
     def _examination(self, study: Study, with_pet: bool, growth: float) -> None:
-        from simulation.dicom_seg import write_seg
+        from unibase.simulation.dicom_seg import write_seg
 
         seed, person, centre = self.options.seed, study.person, self.centre(study.registration.centre)
         chest = make_chest(seed, person, study.scanner, growth)

@@ -23,9 +23,9 @@ from pydicom.uid import (
     RTStructureSetStorage,
 )
 
-from simulation.persons import Person, Registration
-from simulation.phantom import Chest, Grid, Region, Scanner
-from simulation.seeds import source_uid, stream
+from unibase.simulation.persons import Person, Registration
+from unibase.simulation.phantom import Chest, Grid, Region, Scanner
+from unibase.simulation.seeds import source_uid, stream
 
 IMPLEMENTATION_UID = UID("1.2.826.0.1.3680043.8.498.1")
 FLUORINE_18_HALF_LIFE_S = 6586.2
@@ -78,7 +78,7 @@ class SeriesFiles:
 
 def physician(seed: int, centre: str, role: str) -> str:
     """Return the name of a physician of a centre, in DICOM's form."""
-    from simulation.identity import FAMILY_NAMES, GIVEN_FEMALE
+    from unibase.simulation.identity import FAMILY_NAMES, GIVEN_FEMALE
 
     rng = stream(seed, "physician", centre, role)
     return f"{FAMILY_NAMES[int(rng.integers(len(FAMILY_NAMES)))]}^{GIVEN_FEMALE[int(rng.integers(len(GIVEN_FEMALE)))]}^^Dr"

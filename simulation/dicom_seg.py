@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from pydicom.uid import SegmentationStorage
 
-from simulation.dicom import Seen, SeriesFiles, Study, base_dataset, physician, save
-from simulation.phantom import Grid, Region
+from unibase.simulation.dicom import Seen, SeriesFiles, Study, base_dataset, physician, save
+from unibase.simulation.phantom import Grid, Region
 
 
 def write_seg(study: Study, series: SeriesFiles, regions: dict[str, Region], grid: Grid, seen: Seen) -> Path:

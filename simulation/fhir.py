@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
-from simulation.persons import DRUGS, LABS, Person, Registration
-from simulation.seeds import source_uuid
-from simulation.tables import Row
+from unibase.simulation.persons import DRUGS, LABS, Person, Registration
+from unibase.simulation.seeds import source_uuid
+from unibase.simulation.tables import Row
 
 SNOMED = "http://snomed.info/sct"
 LOINC = "http://loinc.org"

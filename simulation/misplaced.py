@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from simulation.seeds import stream
+from unibase.simulation.seeds import stream
 
 PROBES = 1200
 X_PROBES = 300

@@ -19,8 +19,8 @@ from typing import TextIO
 
 import numpy as np
 
-from simulation.persons import Person
-from simulation.seeds import stream
+from unibase.simulation.persons import Person
+from unibase.simulation.seeds import stream
 
 GENES_KNOWN = (
     # Ensembl gene, symbol, mean count of a typical sample, what moves it

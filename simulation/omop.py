@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 
-from simulation.persons import DRUGS, Person, Registration
-from simulation.tables import Row
+from unibase.simulation.persons import DRUGS, Person, Registration
+from unibase.simulation.tables import Row
 
 CONCEPTS: dict[str, tuple[int, str, str, str, str, str]] = {
     # key: concept_id, name, domain, vocabulary, class, standard

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 
-from simulation.persons import DRUGS, Person, Registration
-from simulation.tables import Row
+from unibase.simulation.persons import DRUGS, Person, Registration
+from unibase.simulation.tables import Row
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "01_identification": ("numero_patient", "finess", "date_naissance", "sexe"),

@@ -16,8 +16,8 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from simulation.identity import FAMILY_NAMES, Identity, as_twin, draw_identity, with_typo, without_accents
-from simulation.seeds import stream
+from unibase.simulation.identity import FAMILY_NAMES, Identity, as_twin, draw_identity, with_typo, without_accents
+from unibase.simulation.seeds import stream
 
 STUDY_END = date(2025, 6, 30)
 FORMATS = ("omop", "fhir", "osiris-rwd")

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulation.persons import Person, tumour_radius_mm
-from simulation.seeds import stream
+from unibase.simulation.persons import Person, tumour_radius_mm
+from unibase.simulation.seeds import stream
 
 TEXTURE_CORRELATION_MM = 4.0
 

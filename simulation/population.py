@@ -14,17 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from simulation.identity import (
-    COMMUNES,
-    COUNTRIES,
-    FAMILY_NAMES,
-    GIVEN_FEMALE,
-    GIVEN_MALE,
-    with_typo,
-    without_accents,
-)
-from simulation.persons import centre_names
-from simulation.seeds import stream
+from unibase.simulation.identity import COMMUNES, COUNTRIES, FAMILY_NAMES, GIVEN_FEMALE, GIVEN_MALE, with_typo, without_accents
+from unibase.simulation.persons import centre_names
+from unibase.simulation.seeds import stream
 
 FIRST_BIRTH_YEAR, LAST_BIRTH_YEAR = 1925, 2004
 """Less than a century, so that two digits of the year in an INS tell the year."""

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 from pydicom.dataset import Dataset
 from pydicom.valuerep import PersonName
 
-from simulation.persons import Person, Registration
-from simulation.tables import Row
+from unibase.simulation.persons import Person, Registration
+from unibase.simulation.tables import Row
 
 SCHEMAS: dict[str, pa.Schema] = {
     "persons": pa.schema([

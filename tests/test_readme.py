@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli import app
 from tests.conftest import CHECKOUT
+from unibase.flows.cli.main import app
 
 PAGES = [
     CHECKOUT / "README.md",

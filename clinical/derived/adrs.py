@@ -1,6 +1,6 @@
 """Tumour response in ADaM ADRS columns, from versioned definitions: at every visit, and the best of them.
 
-A definition says where the responses of visits come from: from lesion measurements (`clinical.lesions`) by RECIST 1.1 or
+A definition says where the responses of visits come from: from lesion measurements (`clinical.derived.lesions`) by RECIST 1.1 or
 iRECIST, or as the centre reports them. Best responses refer to one of these. See `endpoints.yaml`.
 """
 
@@ -12,11 +12,11 @@ from typing import Literal, NamedTuple
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
-from clinical.concepts import Concepts
-from clinical.lesions import Course, course, measurements
-from clinical.recist import irecist, recist
-from clinical.response import AVAL, VALUES, Rules, best_responses
-from groundwork.tables import EVENTS
+from unibase.clinical.derived.lesions import Course, course, measurements
+from unibase.clinical.derived.recist import irecist, recist
+from unibase.clinical.derived.response import AVAL, VALUES, Rules, best_responses
+from unibase.clinical.words.concepts import Concepts
+from unibase.groundwork.tables import EVENTS
 
 ADRS = pl.Schema(
     {
@@ -102,7 +102,7 @@ def overall_responses(
 
     Returns:
         ADRS, by subject and day. Progression dates from the first day of its visit, other responses from its last. A subject
-        that cannot be assessed has one row without a response, whose `problem` says why (`clinical.lesions.course`).
+        that cannot be assessed has one row without a response, whose `problem` says why (`clinical.derived.lesions.course`).
     """
     known = start.filter(pl.col("day").is_not_null())
     if definition.criteria == "reported":

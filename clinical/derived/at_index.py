@@ -9,8 +9,8 @@ from typing import Any, Literal
 import polars as pl
 from ruamel.yaml import YAML
 
-from clinical.concepts import Concepts
-from clinical.endpoints import index_bounds
+from unibase.clinical.derived.endpoints import index_bounds
+from unibase.clinical.words.concepts import Concepts
 
 Weights = Literal["charlson", "quan2011"]
 
@@ -62,7 +62,7 @@ def staging(events: pl.DataFrame, index: pl.DataFrame, concepts: Concepts | None
 
 @cache
 def _charlson() -> dict[str, Any]:
-    text = files("clinical").joinpath("charlson.yaml").read_text(encoding="utf-8")
+    text = files("unibase.clinical.derived").joinpath("charlson.yaml").read_text(encoding="utf-8")
     content: dict[str, Any] = YAML(typ="safe").load(text)
     return content
 

@@ -4,7 +4,7 @@
 `derive_vars_duration` does the same). When a date is partial, `AVAL` is null and `AVAL_MIN`, `AVAL_MAX` bound it.
 
 A death is never outvoted here: a sign of life after it is named in `problem`. (Deaths that many later records refute never
-reach the timeline, see `clinical.plausibility`.) Of several dates of death the narrowest counts when they can be the
+reach the timeline, see `clinical.timelines.plausibility`.) Of several dates of death the narrowest counts when they can be the
 same day, else the earliest, and `problem` says so.
 """
 
@@ -21,10 +21,10 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML, YAMLError
 
-from clinical.adrs import ADRS, BestOf, VisitResponse, best_overall, overall_responses
-from clinical.concepts import Concepts
-from groundwork.problems import UserError
-from groundwork.tables import TIMESTAMP
+from unibase.clinical.derived.adrs import ADRS, BestOf, VisitResponse, best_overall, overall_responses
+from unibase.clinical.words.concepts import Concepts
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import TIMESTAMP
 
 ADTTE = pl.Schema(
     {
@@ -95,7 +95,7 @@ class Endpoints:
     @classmethod
     def default(cls) -> Self:
         """Return the definitions that come with the package: OS, PFS, DFS, ...; responses OVR, IOVR; BOR, CBOR, IBOR, ..."""
-        text = files("clinical").joinpath("endpoints.yaml").read_text(encoding="utf-8")
+        text = files("unibase.clinical.derived").joinpath("endpoints.yaml").read_text(encoding="utf-8")
         return cls()._with(YAML(typ="safe").load(text), "unibase")
 
     @classmethod

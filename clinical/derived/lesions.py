@@ -21,8 +21,8 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from clinical.recist import Lesion, NonTarget, Visit, check_baseline
-from groundwork.problems import Unusable
+from unibase.clinical.derived.recist import Lesion, NonTarget, Visit, check_baseline
+from unibase.groundwork.problems import Unusable
 
 PREFIX = "LESION//"
 KINDS = ("TARGET", "SHORT_AXIS", "NODE", "NON_TARGET", "NEW")

@@ -18,7 +18,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML, YAMLError
 
-from groundwork.problems import UserError
+from unibase.groundwork.problems import UserError
 
 CHECKS = pl.Schema(
     {
@@ -80,7 +80,7 @@ class QualityRules:
     @classmethod
     def default(cls) -> Self:
         """Return the rules that come with the package."""
-        text = files("clinical").joinpath("quality.yaml").read_text(encoding="utf-8")
+        text = files("unibase.clinical.derived").joinpath("quality.yaml").read_text(encoding="utf-8")
         parsed = _parsed(YAML(typ="safe").load(text), "unibase")
         return cls(parsed.checks, parsed.ranges)
 

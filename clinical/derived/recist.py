@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from groundwork.problems import Unusable
+from unibase.groundwork.problems import Unusable
 
 Target = Literal["CR", "PR", "SD", "PD", "NE"]
 NonTarget = Literal["CR", "NON-CR/NON-PD", "PD", "NE", "NA"]

@@ -14,7 +14,7 @@ from datetime import date, timedelta
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
-from groundwork.problems import Unusable
+from unibase.groundwork.problems import Unusable
 
 VALUES = ("CR", "PR", "SD", "NON-CR/NON-PD", "PD", "iUPD", "NE", "ND", "MISSING")
 """Responses from best to worst; progression once confirmed says more than the unconfirmed one before it."""

@@ -16,7 +16,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from groundwork.tables import EVENTS
+from unibase.groundwork.tables import EVENTS
 
 CHANGE = "DERIVED//TREATMENT_CHANGE"
 LINE = "DERIVED//LINE"

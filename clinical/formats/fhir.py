@@ -16,14 +16,14 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from clinical import dates
-from clinical.controlled import is_controlled
-from clinical.door import SOURCE_EVENTS, Identifier, TableEvents
-from clinical.reading import RowProblem
-from clinical.records import open_binary
-from clinical.units import convert_expressions
-from clinical.vocabularies import SYSTEMS, vocabulary_name
-from groundwork.problems import UserError
+from unibase.clinical.sources.reading import RowProblem
+from unibase.clinical.sources.records import open_binary
+from unibase.clinical.timelines.door import SOURCE_EVENTS, Identifier, TableEvents
+from unibase.clinical.words import partial_dates
+from unibase.clinical.words.controlled import is_controlled
+from unibase.clinical.words.units import convert_expressions
+from unibase.clinical.words.vocabularies import SYSTEMS, vocabulary_name
+from unibase.groundwork.problems import UserError
 
 Resource = dict[str, Any]
 Raw = tuple[str, str, str | None, str | None, str | None, float | None, str | None, str | None, bool]
@@ -289,7 +289,7 @@ def _frame(raw: list[tuple[int, Raw]], context: Context, texts: frozenset[str]) 
     # The offset from UTC is dropped here: times are local times of the subject.
     for column, prefix in (("start", ""), ("end", "end_"), ("recorded", "recorded_")):
         local = pl.col(column).str.replace(r"(T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(?:Z|[+-]\d{2}:\d{2})$", "${1}")
-        frame = dates.add_dates(frame, local, prefix=prefix)
+        frame = partial_dates.add_dates(frame, local, prefix=prefix)
     bad = frame.filter(pl.col("problem").is_not_null())
     for row, problem in bad.select("source_row", "problem").iter_rows():
         message = "There is no such date." if problem == "impossible-date" else "The text is not a date."

@@ -1,4 +1,4 @@
-"""FHIR bulk NDJSON to be read in batches: see `clinical.batched`. `fhir.read_fhir` reads the same whole.
+"""FHIR bulk NDJSON to be read in batches: see `clinical.timelines.batched`. `fhir.read_fhir` reads the same whole.
 
 The first reading takes Patients, Encounters and Medications out of the files, and parses no other line.
 """
@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clinical import fhir, records
-from clinical.batched import Plan
-from clinical.door import Identifier, TableEvents
-from clinical.fhir import Resource
-from clinical.records import Stretch
-from clinical.references import References
-from groundwork.cluster import each
+from unibase.clinical.formats import fhir
+from unibase.clinical.formats.fhir import Resource
+from unibase.clinical.sources import records
+from unibase.clinical.sources.records import Stretch
+from unibase.clinical.sources.references import References
+from unibase.clinical.timelines.batched import Plan
+from unibase.clinical.timelines.door import Identifier, TableEvents
+from unibase.groundwork.cluster import each
 
 if TYPE_CHECKING:
     from distributed import Client

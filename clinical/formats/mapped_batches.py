@@ -1,4 +1,4 @@
-"""Declared tables (OSIRIS, OSIRIS-RWD, any CSV with a mapping) to be read in batches: see `clinical.batched`.
+"""Declared tables (OSIRIS, OSIRIS-RWD, any CSV with a mapping) to be read in batches: see `clinical.timelines.batched`.
 
 `mapping.map_tables` reads the same whole.
 """
@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from clinical import mapping
-from clinical.batched import Plan
-from clinical.door import SOURCE_EVENTS, TableEvents
-from clinical.mapping import TableMapping, TableRule
-from clinical.stretches import Part, Table, index_tables, offsets_of, parts_of
-from groundwork.cluster import each
+from unibase.clinical.formats import mapping
+from unibase.clinical.formats.mapping import TableMapping, TableRule
+from unibase.clinical.sources.stretches import Part, Table, index_tables, offsets_of, parts_of
+from unibase.clinical.timelines.batched import Plan
+from unibase.clinical.timelines.door import SOURCE_EVENTS, TableEvents
+from unibase.groundwork.cluster import each
 
 if TYPE_CHECKING:
     from distributed import Client

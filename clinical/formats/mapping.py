@@ -45,12 +45,12 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML, YAMLError
 
-from clinical import dates
-from clinical.controlled import is_controlled
-from clinical.door import SOURCE_EVENTS, Identifier, TableEvents
-from clinical.reading import RowProblem, SourceTable
-from clinical.units import convert_expressions
-from groundwork.problems import UserError
+from unibase.clinical.sources.reading import RowProblem, SourceTable
+from unibase.clinical.timelines.door import SOURCE_EVENTS, Identifier, TableEvents
+from unibase.clinical.words import partial_dates
+from unibase.clinical.words.controlled import is_controlled
+from unibase.clinical.words.units import convert_expressions
+from unibase.groundwork.problems import UserError
 
 _BRACES = re.compile(r"\{(\w+)\}")
 _DATE_FIELDS = (("year", "month", "day"), ("_year", "_month", "_day"), ("_yyyy", "_mm", "_dd"), ("yyyy", "mm", "dd"))
@@ -98,7 +98,7 @@ class TableMapping(BaseModel):
     mapping: Literal[1]
     name: str
     systems: list[str] = Field(min_length=1)
-    date_order: dates.Order = "ymd"
+    date_order: partial_dates.Order = "ymd"
     nulls: list[str] = Field(default_factory=list)
     missing: list[str] = Field(default_factory=list)
     texts: list[str] = Field(default_factory=list)
@@ -134,7 +134,7 @@ def read_mapping(path: Path) -> TableMapping:
 
 def packaged_mapping(name: str) -> TableMapping:
     """Return a mapping that comes with the package: `osiris` or `osiris-rwd`."""
-    text = files("clinical").joinpath("mappings").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+    text = files("unibase.clinical.formats").joinpath("mappings").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
     return _validated(YAML(typ="safe").load(text), name)
 
 
@@ -454,14 +454,14 @@ def _with_date(mapping: TableMapping, base: str, clock: str | None, frame: pl.Da
     for suffixes in _DATE_FIELDS:
         fields = [name + suffix for suffix in suffixes]
         if all(one in columns for one in fields):
-            return dates.add_parts(frame, fields[0], fields[1], fields[2], clock_column, prefix)
+            return partial_dates.add_parts(frame, fields[0], fields[1], fields[2], clock_column, prefix)
     if name not in columns:
         return None
     text = pl.col(name)
     if clock_column is not None:
         hour = pl.col(clock_column).str.replace(r"^\s*(\d{1,2})\s*[-:hH]\s*(\d{2})\s*$", "${1}:${2}")
         text = pl.concat_str(name, hour, separator=" ", ignore_nulls=True)
-    return dates.add_dates(frame, text, mapping.date_order, prefix)
+    return partial_dates.add_dates(frame, text, mapping.date_order, prefix)
 
 
 def _valued(mapping: TableMapping, rule: EventRule, frame: pl.DataFrame, person: str, problems: list[RowProblem]) -> pl.DataFrame:
@@ -534,7 +534,7 @@ def field_table(mapping: TableMapping) -> pl.DataFrame:
 
 def iso_date(time_min: datetime | None, time_max: datetime | None) -> str | None:
     """Return a date cut to what is known (1961, 1961-04, 1961-04-02), or None."""
-    known = dates.PartialDate.from_bounds(time_min, time_max) if time_min and time_max else None
+    known = partial_dates.PartialDate.from_bounds(time_min, time_max) if time_min and time_max else None
     if known is None or known.year is None:
         return None
     text = f"{known.year:04d}"

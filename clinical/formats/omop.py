@@ -16,13 +16,13 @@ from pathlib import Path
 
 import polars as pl
 
-from clinical import dates
-from clinical.controlled import is_controlled
-from clinical.door import SOURCE_EVENTS, Identifier, TableEvents
-from clinical.reading import RowProblem, SourceTable
-from clinical.units import convert_expressions
-from groundwork.problems import UserError
-from groundwork.tables import TIMESTAMP
+from unibase.clinical.sources.reading import RowProblem, SourceTable
+from unibase.clinical.timelines.door import SOURCE_EVENTS, Identifier, TableEvents
+from unibase.clinical.words import partial_dates
+from unibase.clinical.words.controlled import is_controlled
+from unibase.clinical.words.units import convert_expressions
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import TIMESTAMP
 
 
 @dataclass(frozen=True)
@@ -230,7 +230,7 @@ def read_person(table: SourceTable) -> tuple[TableEvents, dict[str, list[Identif
     for row in frame.filter(pl.col("person").is_null())["source_row"]:
         problems.append(RowProblem(row, "missing-person", "The row has no person_id."))
     frame = frame.filter(pl.col("person").is_not_null())
-    frame = dates.add_parts(frame, "year_of_birth", "month_of_birth", "day_of_birth")
+    frame = partial_dates.add_parts(frame, "year_of_birth", "month_of_birth", "day_of_birth")
     born = frame.filter(pl.col("day_of_birth").is_null() & pl.col("birth_datetime").is_not_null())
     if born.height:
         # The parts are optional in the CDM, and some sources fill only the date-time.
@@ -372,9 +372,9 @@ def _parse(frame: pl.DataFrame, day: str, moment: str, prefix: str = "") -> pl.D
         return frame.with_columns(*empty, pl.lit(None, dtype=pl.String).alias(prefix + "problem"))
     if all(schema[name].is_temporal() or schema[name] == pl.Null for name in present):
         column = day if day in schema else moment
-        return frame.with_columns(dates.from_days(column, moment if moment in schema else None, prefix))
+        return frame.with_columns(partial_dates.from_days(column, moment if moment in schema else None, prefix))
     text = pl.coalesce(*(_text(name) for name in present)).str.replace(r"[T ]00:00:00(?:\.0+)?$", "")
-    return dates.add_dates(frame, text, prefix=prefix)
+    return partial_dates.add_dates(frame, text, prefix=prefix)
 
 
 def _about_someone(frame: pl.DataFrame, problems: list[RowProblem]) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""OMOP in CSV, or in CSV and Parquet mixed, to be read in batches: see `clinical.batched`. `omop.read_omop` reads the same whole."""
+"""OMOP in CSV, or in CSV and Parquet mixed, to be read in batches: see `clinical.timelines.batched`. `omop.read_omop` reads the same whole."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from clinical import omop, reading
-from clinical.batched import Plan
-from clinical.door import SOURCE_EVENTS, TableEvents
-from clinical.stretches import Part, Table, index_tables, offsets_of, parts_of
-from groundwork.cluster import each
-from groundwork.problems import UserError
+from unibase.clinical.formats import omop
+from unibase.clinical.sources import reading
+from unibase.clinical.sources.stretches import Part, Table, index_tables, offsets_of, parts_of
+from unibase.clinical.timelines.batched import Plan
+from unibase.clinical.timelines.door import SOURCE_EVENTS, TableEvents
+from unibase.groundwork.cluster import each
+from unibase.groundwork.problems import UserError
 
 if TYPE_CHECKING:
     from distributed import Client

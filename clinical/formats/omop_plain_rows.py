@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from clinical import omop
-from clinical.pieces import Numbers
-from clinical.units import TARGET_UNIT, ucum
-from groundwork.arrow import to_arrow, to_numpy
-from groundwork.tables import TIMESTAMP
+from unibase.clinical.formats import omop
+from unibase.clinical.timelines.pieces import Numbers
+from unibase.clinical.words.units import TARGET_UNIT, ucum
+from unibase.groundwork.arrow import to_arrow, to_numpy
+from unibase.groundwork.tables import TIMESTAMP
 
 if TYPE_CHECKING:
     import pyarrow as pa

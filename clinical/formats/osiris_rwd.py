@@ -11,9 +11,9 @@ from pathlib import Path
 
 import polars as pl
 
-from clinical import dates
-from clinical.mapping import _BRACES, EventRule, TableMapping, TableRule, packaged_mapping
-from groundwork.files import atomic_folder
+from unibase.clinical.formats.mapping import _BRACES, EventRule, TableMapping, TableRule, packaged_mapping
+from unibase.clinical.words import partial_dates
+from unibase.groundwork.files import atomic_folder
 
 _KEYS = ["source", "source_row", "subject_id"]
 
@@ -65,7 +65,7 @@ def _fields(events: pl.DataFrame, event: EventRule) -> pl.DataFrame:
     made += [pl.lit(values[0]).alias(name) for name, values in event.when.items()]
     if event.date:
         names = {"year": f"{event.date}Year", "month": f"{event.date}Month", "day": f"{event.date}Day"}
-        made += [one.alias(names[part]) for one, part in zip(dates.render_parts(), names, strict=True)]
+        made += [one.alias(names[part]) for one, part in zip(partial_dates.render_parts(), names, strict=True)]
     if event.clock:
         exact = pl.col("time").is_not_null() & (pl.col("time_min") == pl.col("time_max"))
         made.append(pl.when(exact).then(pl.col("time").dt.strftime("%H - %M")).alias(event.clock))

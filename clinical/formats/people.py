@@ -7,10 +7,11 @@ from typing import Any
 
 import polars as pl
 
-from clinical import databases, fhir, mapping, omop, reading
-from clinical.timeline import Format
-from groundwork.problems import UserError
-from groundwork.tables import PEOPLE
+from unibase.clinical.formats import fhir, mapping, omop
+from unibase.clinical.sources import databases, reading
+from unibase.clinical.timelines.centre import Format
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import PEOPLE
 
 _PLACE_CODE = "fr-core-address-insee-code"
 

@@ -18,8 +18,8 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import polars as pl
 
-from clinical.reading import SourceTable, lower_columns, read_table
-from groundwork.problems import UserError
+from unibase.clinical.sources.reading import SourceTable, lower_columns, read_table
+from unibase.groundwork.problems import UserError
 
 Reader = Callable[[str], SourceTable]
 _SORT_MEMORY = "256MB"

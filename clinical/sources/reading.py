@@ -13,8 +13,8 @@ from typing import Any
 
 import polars as pl
 
-from clinical.records import LONGEST, Stretch, cut, first_record, is_gzip, open_binary
-from groundwork.problems import UserError
+from unibase.clinical.sources.records import LONGEST, Stretch, cut, first_record, is_gzip, open_binary
+from unibase.groundwork.problems import UserError
 
 TABLE_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".parquet")
 DELIMITERS = ",;\t|"

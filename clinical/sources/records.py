@@ -16,7 +16,7 @@ from typing import IO
 
 import numpy as np
 
-from groundwork.problems import UserError
+from unibase.groundwork.problems import UserError
 
 BLOCK = 8 << 20
 """Bytes of a file that are read at a time."""

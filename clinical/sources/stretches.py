@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from clinical import records
-from clinical.reading import Dialect, RowProblem, SourceTable, lower_columns, parse_csv, scan_csv
-from clinical.records import Stretch
-from groundwork.cluster import each
+from unibase.clinical.sources import records
+from unibase.clinical.sources.reading import Dialect, RowProblem, SourceTable, lower_columns, parse_csv, scan_csv
+from unibase.clinical.sources.records import Stretch
+from unibase.groundwork.cluster import each
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -1,7 +1,7 @@
 """Any source, of any size, to a MEDS dataset: batch by batch through the door, then shard by shard in order.
 
 An adapter opens its source as a `Plan`: who its persons are, and parts that are read one by one. Two maps and no shuffle of rows
-between workers, as in `clinical.sharded`: a part becomes events under pseudonyms, which are set down by the runs of their subjects; then
+between workers, as in `clinical.timelines.sharded`: a part becomes events under pseudonyms, which are set down by the runs of their subjects; then
 each shard gathers its rows, sorts them and is written. Memory is that of one block of a part or of one shard, whatever the number of
 rows; rows, problems, account and bytes are those of `timeline.read_events` and `meds.write_dataset`.
 """
@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from clinical import door, meds
-from clinical.cells import read_piece, write_piece
-from clinical.door import ACCOUNT, Door, Identifier, TableEvents
-from clinical.plausibility import refuted_deaths
-from clinical.reading import RowProblem
-from clinical.sharded import BuildReport
-from groundwork.cluster import each
-from groundwork.files import atomic_folder
-from groundwork.tables import EVENTS, QUARANTINE, write_parquet
+from unibase.clinical.sources.reading import RowProblem
+from unibase.clinical.timelines import door, meds
+from unibase.clinical.timelines.cells import read_piece, write_piece
+from unibase.clinical.timelines.door import ACCOUNT, Door, Identifier, TableEvents
+from unibase.clinical.timelines.plausibility import refuted_deaths
+from unibase.clinical.timelines.sharded import BuildReport
+from unibase.groundwork.cluster import each
+from unibase.groundwork.files import atomic_folder
+from unibase.groundwork.tables import EVENTS, QUARANTINE, write_parquet
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from groundwork.tables import EVENTS
+from unibase.groundwork.tables import EVENTS
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import polars as pl
 
-from clinical import databases, door, fhir, mapping, omop, reading, sharded
-from clinical.batched import Opener, Plan, build_batched
-from clinical.door import Door, KeyDoor, LocalDoor, VaultDoor
-from clinical.fhir_batches import open_fhir
-from clinical.mapped_batches import open_mapped
-from clinical.omop_batches import open_omop
-from groundwork.files import private_folder
-from groundwork.problems import UserError
-from privacy.keys import Key
-from privacy.subjects import SubjectLookup
+from unibase.clinical.formats import fhir, mapping, omop
+from unibase.clinical.formats.fhir_batches import open_fhir
+from unibase.clinical.formats.mapped_batches import open_mapped
+from unibase.clinical.formats.omop_batches import open_omop
+from unibase.clinical.sources import databases, reading
+from unibase.clinical.timelines import door, sharded
+from unibase.clinical.timelines.batched import Opener, Plan, build_batched
+from unibase.clinical.timelines.door import Door, KeyDoor, LocalDoor, VaultDoor
+from unibase.groundwork.files import private_folder
+from unibase.groundwork.problems import UserError
+from unibase.privacy.keys import Key
+from unibase.privacy.subjects import SubjectLookup
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -38,7 +40,7 @@ class TimelineTask:
         centre: Name of the centre, as in the study file.
         lookup: Finds the subject behind an identifier; None on plain files (see `convert`).
         mapping: Mapping file; needed for `csv`, allowed for `osiris` and `osiris-rwd` with other columns.
-        texts: Further texts that may travel, beside those of `clinical.controlled`.
+        texts: Further texts that may travel, beside those of `clinical.words.controlled`.
     """
 
     format: Format

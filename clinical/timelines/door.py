@@ -12,13 +12,13 @@ from typing import NamedTuple, Protocol
 
 import polars as pl
 
-from clinical.dates import shift_bounds
-from clinical.plausibility import refuted_deaths
-from clinical.reading import RowProblem
-from groundwork.tables import EVENTS, QUARANTINE, TIMESTAMP
-from privacy import dates, pseudonyms
-from privacy.keys import Key
-from privacy.subjects import Subject, SubjectLookup
+from unibase.clinical.sources.reading import RowProblem
+from unibase.clinical.timelines.plausibility import refuted_deaths
+from unibase.clinical.words.partial_dates import shift_bounds
+from unibase.groundwork.tables import EVENTS, QUARANTINE, TIMESTAMP
+from unibase.privacy import dates, pseudonyms
+from unibase.privacy.keys import Key
+from unibase.privacy.subjects import Subject, SubjectLookup
 
 STAGE = "clinical"
 

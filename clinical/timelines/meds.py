@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from clinical.door import sort_events
-from groundwork.arrow import to_arrow, to_numpy
-from groundwork.files import atomic_file, atomic_folder, write_json
-from groundwork.problems import UserError
-from groundwork.tables import EVENTS, write_parquet
+from unibase.clinical.timelines.door import sort_events
+from unibase.groundwork.arrow import to_arrow, to_numpy
+from unibase.groundwork.files import atomic_file, atomic_folder, write_json
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import EVENTS, write_parquet
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from clinical.concepts import Concepts
+from unibase.clinical.words.concepts import Concepts
 
 GRACE = timedelta(days=30)
 """Records this long after a death may still be paper work: late results, letters, corrections."""

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from clinical.door import sort_events
-from clinical.pieces import SECOND, Numbers, ShardRows, whole_seconds
-from clinical.plain import DAY, HAS_END, HAS_NUMBER, Codebook, is_day
-from clinical.plausibility import GRACE, refuted_deaths
-from groundwork.arrow import to_arrow, to_numpy
-from groundwork.tables import EVENTS
+from unibase.clinical.formats.omop_plain_rows import DAY, HAS_END, HAS_NUMBER, Codebook, is_day
+from unibase.clinical.timelines.door import sort_events
+from unibase.clinical.timelines.pieces import SECOND, Numbers, ShardRows, whole_seconds
+from unibase.clinical.timelines.plausibility import GRACE, refuted_deaths
+from unibase.groundwork.arrow import to_arrow, to_numpy
+from unibase.groundwork.tables import EVENTS
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -18,15 +18,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from clinical import door, meds, omop, reading
-from clinical.door import ACCOUNT, Door
-from clinical.pieces import PieceFile, ShardRows, read_shard, write_pieces
-from clinical.plain import Codebook, Persons, PlainRows, Source, codebook, plain_rows, used_concepts
-from clinical.shard import Piece, Rows
-from groundwork.cluster import each
-from groundwork.files import atomic_folder
-from groundwork.problems import UserError
-from groundwork.tables import EVENTS, QUARANTINE, write_parquet
+from unibase.clinical.formats import omop
+from unibase.clinical.formats.omop_plain_rows import Codebook, Persons, PlainRows, Source, codebook, plain_rows, used_concepts
+from unibase.clinical.sources import reading
+from unibase.clinical.timelines import door, meds
+from unibase.clinical.timelines.door import ACCOUNT, Door
+from unibase.clinical.timelines.pieces import PieceFile, ShardRows, read_shard, write_pieces
+from unibase.clinical.timelines.shard import Piece, Rows
+from unibase.groundwork.cluster import each
+from unibase.groundwork.files import atomic_folder
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import EVENTS, QUARANTINE, write_parquet
 
 if TYPE_CHECKING:
     from distributed import Client

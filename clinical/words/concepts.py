@@ -12,7 +12,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML, YAMLError
 
-from groundwork.problems import UserError
+from unibase.groundwork.problems import UserError
 
 
 class CodedValue(BaseModel):
@@ -62,7 +62,7 @@ class _File(BaseModel):
 
 @cache
 def _packaged() -> _File:
-    text = files("clinical").joinpath("concepts.yaml").read_text(encoding="utf-8")
+    text = files("unibase.clinical.words").joinpath("concepts.yaml").read_text(encoding="utf-8")
     return _File.model_validate(YAML(typ="safe").load(text))
 
 

@@ -28,8 +28,8 @@ from typing import Literal, NamedTuple
 
 import polars as pl
 
-from groundwork.tables import TIMESTAMP
-from privacy.dates import shift_interval
+from unibase.groundwork.tables import TIMESTAMP
+from unibase.privacy.dates import shift_interval
 
 FIRST_YEAR = 1678
 LAST_YEAR = 2261

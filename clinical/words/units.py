@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from clinical.reading import RowProblem
+from unibase.clinical.sources.reading import RowProblem
 
 UCUM_SPELLINGS: dict[str, str] = {
     **{

@@ -7,7 +7,7 @@ from typing import Literal
 
 from cyclopts import App
 
-from privacy.dates import DEFAULT_MAX_SHIFT_DAYS
+from unibase.privacy.dates import DEFAULT_MAX_SHIFT_DAYS
 
 ledger_app = App(name="ledger", help="Who is who: history, review and decisions of the identity ledger of a study.")
 custodian_app = App(name="custodian", help="Two custodians, two keys: neither can go from a pseudonym to a person alone.")
@@ -24,7 +24,7 @@ def ledger_history(study: Path) -> None:
     study
         The study file.
     """
-    from flows.custody import history
+    from unibase.flows.vault.custody import history
 
     print(history(study))
 
@@ -40,7 +40,7 @@ def ledger_review(study: Path) -> None:
     study
         The study file.
     """
-    from flows.custody import review
+    from unibase.flows.vault.custody import review
 
     print(review(study))
 
@@ -58,7 +58,7 @@ def ledger_decide(study: Path, decisions: Path) -> None:
     decisions
         CSV that the review page saved: left_centre, left_key, right_centre, right_key, relation (same or different).
     """
-    from flows.custody import decide
+    from unibase.flows.vault.custody import decide
 
     print(decide(study, decisions))
 
@@ -78,7 +78,7 @@ def custodian_tokens(study: Path, out: Path, *, key_file: Path) -> None:
     key_file
         The identity custodian's key.
     """
-    from flows.custody import tokens
+    from unibase.flows.vault.custody import tokens
 
     print(tokens(study, key_file, out))
 
@@ -100,7 +100,7 @@ def custodian_subjects(tokens: Path, out: Path, *, key_file: Path, max_shift_day
     max_shift_days
         Each subject's dates move 1 to this many days into the past.
     """
-    from flows.custody import subjects
+    from unibase.flows.vault.custody import subjects
 
     print(subjects(tokens, key_file, out, max_shift_days))
 
@@ -125,6 +125,6 @@ def custodian_reveal(
         care: a finding concerns their care. rights: they use a right. correction: a source is to be corrected.
         check: a check of the pipeline.
     """
-    from flows.custody import reveal
+    from unibase.flows.vault.custody import reveal
 
     print(reveal(subjects, out, pseudonyms, reason))

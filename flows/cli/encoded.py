@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from groundwork.problems import UserError
+from unibase.groundwork.problems import UserError
 
 Format = Literal["people", "omop", "fhir", "osiris", "osiris-rwd"]
 """What a centre's people are read from: a people file, or clinical records that hold identities."""
@@ -43,7 +43,7 @@ def encoded_people(
     from_
         Format of `people`.
     """
-    from flows.encoded import encode
+    from unibase.flows.vault.encoded import encode
 
     print(encode(people, out, centre, key_file, from_))
 
@@ -74,7 +74,7 @@ def encoded_keys(
     from_
         Format of `people`.
     """
-    from flows.encoded import keys
+    from unibase.flows.vault.encoded import keys
 
     print(keys(people, out, centre, key_file, from_))
 
@@ -90,7 +90,7 @@ def encoded_link(*paths: Path) -> None:
     paths
         Encoded files, one a centre, then the folder for the study: pairs of tokens with rule and score.
     """
-    from flows.encoded import link
+    from unibase.flows.vault.encoded import link
 
     if len(paths) < 2:
         raise UserError("Name the encoded files, then the folder to write: unibase encoded link ENCODED... OUT")
@@ -110,7 +110,7 @@ def encoded_answer(links: Path, *paths: Path) -> None:
     paths
         Folders of the centres, then the folder to write, in the vault.
     """
-    from flows.encoded import answer
+    from unibase.flows.vault.encoded import answer
 
     if len(paths) < 2:
         raise UserError("Name the centres' folders, then the folder to write: unibase encoded answer LINKS KEYS... OUT")

@@ -11,12 +11,12 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from flows.custody_commands import custodian_app, ledger_app
-from flows.encoded_commands import encoded_app
-from flows.guard import explain as explain_error
-from flows.methods import Method
-from flows.records_commands import records_app
-from groundwork.problems import Unusable, UserError
+from unibase.flows.cli.custody import custodian_app, ledger_app
+from unibase.flows.cli.encoded import encoded_app
+from unibase.flows.cli.records import records_app
+from unibase.flows.runs.guard import explain as explain_error
+from unibase.flows.study.methods import Method
+from unibase.groundwork.problems import Unusable, UserError
 
 app = App(
     name="unibase",
@@ -59,7 +59,7 @@ def check(study: Path) -> None:
     study
         The study file.
     """
-    from flows.study import check_sources, read_study
+    from unibase.flows.study.study_file import check_sources, read_study
 
     content = read_study(study)
     check_sources(content)
@@ -90,8 +90,8 @@ def build(study: Path, *, scheduler: str | None = None, prefect: bool = True, ni
 
 
 def _build_with_prefect(study: Path, scheduler: str | None, nightly: bool) -> Path:
-    from flows.server import prefect_api
-    from flows.study import read_study
+    from unibase.flows.runs.server import prefect_api
+    from unibase.flows.study.study_file import read_study
 
     content = read_study(study)
     # Our own lines say what happens; Prefect's would say it twice.
@@ -100,7 +100,7 @@ def _build_with_prefect(study: Path, scheduler: str | None, nightly: bool) -> Pa
     content.work.create()
     print("Starting Prefect ...", file=sys.stderr)
     with prefect_api(content.work.root / "prefect"):
-        from flows.build import build_flow, nightly_flow
+        from unibase.flows.build import build_flow, nightly_flow
 
         state: Any = (nightly_flow if nightly else build_flow)(str(content.file), scheduler, return_state=True)
     if not state.is_completed():
@@ -109,7 +109,7 @@ def _build_with_prefect(study: Path, scheduler: str | None, nightly: bool) -> Pa
 
 
 def _build_alone(study: Path, scheduler: str | None, nightly: bool) -> Path:
-    from flows.alone import build_alone
+    from unibase.flows.runs.alone import build_alone
 
     return build_alone(study, scheduler, nightly)
 
@@ -131,7 +131,7 @@ def run(stage: str, study: Path, *, centre: str | None = None, scheduler: str | 
     scheduler
         Address of an existing Dask scheduler.
     """
-    from flows.alone import run_alone
+    from unibase.flows.runs.alone import run_alone
 
     run_alone(study, stage, centre, scheduler)
 
@@ -178,7 +178,7 @@ def simulate(
     if resume and (out / "study.yaml").exists():
         print(f"{out} is there already.", file=sys.stderr)
         return
-    from flows.demo import write_demo
+    from unibase.flows.runs.demo import write_demo
 
     try:
         write_demo(
@@ -207,7 +207,7 @@ def open_(release: Path) -> None:
     release
         Folder of the release.
     """
-    from releases.open import describe
+    from unibase.releases.read.open import describe
 
     print(describe(release))
 
@@ -225,7 +225,7 @@ def sign(release: Path, *, signing_key: Path) -> None:
     signing_key
         Private key; the public one stands beside it as NAME.pub.
     """
-    from releases import signing
+    from unibase.releases.content import signing
 
     if not signing_key.exists():
         signing.new_signing_key(signing_key)
@@ -245,8 +245,8 @@ def verify(release: Path, *, public_key: Path | None = None) -> None:
     public_key
         Public key of who signed it.
     """
-    from releases.manifest import verify as verify_files
-    from releases.signing import verify_signed
+    from unibase.releases.content.manifest import verify as verify_files
+    from unibase.releases.content.signing import verify_signed
 
     problems = verify_signed(release, public_key) if public_key else verify_files(release)
     for line in problems:
@@ -269,7 +269,7 @@ def diff(old: Path, new: Path) -> None:
     new
         Folder of the later release.
     """
-    from releases.difference import diff as compare
+    from unibase.releases.read.difference import diff as compare
 
     print(compare(old, new))
 
@@ -294,10 +294,10 @@ def extract(request: Path, out: Path, *, release: Path, key_file: Path) -> None:
     import getpass
     from datetime import date
 
-    from privacy.audit import AuditLog
-    from privacy.keys import read_key_file
-    from releases.extract import extract as write_extract
-    from releases.extract import read_request
+    from unibase.privacy.audit import AuditLog
+    from unibase.privacy.keys import read_key_file
+    from unibase.releases.exports.extract import extract as write_extract
+    from unibase.releases.exports.extract import read_request
 
     audit = AuditLog(key_file.parent / "extracts.audit.jsonl")
     written = write_extract(
@@ -321,8 +321,8 @@ def catalogue(description: Path, out: Path, *, releases: Path) -> None:
     releases
         Folder of releases.
     """
-    from releases.description import read_description
-    from releases.site import published, write_site
+    from unibase.releases.catalogue.description import read_description
+    from unibase.releases.catalogue.site import published, write_site
 
     studies = sorted({folder.parent.name for folder in published(releases)})
     if not studies:
@@ -346,7 +346,7 @@ def cbioportal(release: Path, out: Path, *, cancer_type: str = "mixed") -> None:
     cancer_type
         OncoTree code in lower case that the portal knows; mixed for several.
     """
-    from releases.cbioportal import write_study
+    from unibase.releases.exports.cbioportal import write_study
 
     print(f"{write_study(release, out, cancer_type)}: import it with metaImport.py")
 
@@ -368,7 +368,7 @@ def explain(release: Path, subject: int, variable: str) -> None:
         repeated measures, as LDH, or a radiomic feature, as firstorder_Mean, for all rows of the subject.
         bds/LDH looks in one table or modality alone.
     """
-    from releases.explain import explain as say
+    from unibase.releases.read.explain import explain as say
 
     print(say(release, subject, variable))
 
@@ -386,8 +386,8 @@ def status(study: Path, *, files: Path | None = None) -> None:
     files
         Also write what happened to every file to this CSV; it holds source names and belongs to the custodian.
     """
-    from flows.status import status_text, write_files
-    from flows.study import read_study
+    from unibase.flows.looks.status import status_text, write_files
+    from unibase.flows.study.study_file import read_study
 
     content = read_study(study)
     print(status_text(content))
@@ -406,8 +406,8 @@ def quarantine(study: Path) -> None:
     study
         The study file.
     """
-    from flows.quarantine import quarantine_text
-    from flows.study import read_study
+    from unibase.flows.looks.quarantine import quarantine_text
+    from unibase.flows.study.study_file import read_study
 
     print(quarantine_text(read_study(study)))
 
@@ -441,8 +441,8 @@ def reidentify(
     subjects
         Of two custodians: what the study custodian revealed (unibase custodian reveal).
     """
-    from flows.reidentify import reidentify as go_back
-    from flows.reidentify import vault_of_folder, vault_of_study
+    from unibase.flows.vault.reidentify import reidentify as go_back
+    from unibase.flows.vault.reidentify import vault_of_folder, vault_of_study
 
     if not pseudonyms:
         raise UserError("Name at least one subject_id or UID: unibase reidentify study.yaml SUBJECT_ID --reason care")
@@ -463,8 +463,8 @@ def regions(study: Path, *, csv: Path | None = None) -> None:
     csv
         Write the list, region by region, to this file.
     """
-    from flows.matches import in_words, read_matches
-    from flows.study import read_study
+    from unibase.flows.looks.matches import in_words, read_matches
+    from unibase.flows.study.study_file import read_study
 
     matches = read_matches(read_study(study))
     if csv:
@@ -503,7 +503,7 @@ def deidentify(
     workers
         Processes; the number of cores by default.
     """
-    from flows.plain import deidentify_folder
+    from unibase.flows.cli.plain_files import deidentify_folder
 
     print(deidentify_folder(source, destination, key_file, people, policy, workers))
 
@@ -562,10 +562,10 @@ def features(
     robustness
         Measure on perturbed copies how stable each feature is, and write the table to this Parquet file.
     """
-    from flows.matches import in_words, parse_regions, parse_shells
-    from flows.progress import ProgressBoard
-    from imaging.plain import extract_plain
-    from imaging.settings import default_settings, read_settings
+    from unibase.flows.looks.matches import in_words, parse_regions, parse_shells
+    from unibase.flows.runs.progress import ProgressBoard
+    from unibase.imaging.commands import extract_plain
+    from unibase.imaging.radiomics.settings import default_settings, read_settings
 
     options = read_settings(settings) if settings else default_settings()
     with ProgressBoard() as board:
@@ -628,7 +628,7 @@ def normalise(
     filter_by_expression
         Leave out genes that too few samples express, as edgeR's filterByExpr.
     """
-    from omics.commands import Design, normalise_file
+    from unibase.omics.commands import Design, normalise_file
 
     report = normalise_file(matrix, out, method, Design(batches, batch_method, groups, filter_by_expression))
     for refused in report.refused:
@@ -654,9 +654,9 @@ def refit(study: Path, *, assay: Literal["rna"] = "rna") -> None:
     assay
         The assay to fit again.
     """
-    from flows.stages.models import ask_for_refit
-    from flows.study import read_study
-    from privacy.audit import AuditLog
+    from unibase.flows.stages.normalise_models import ask_for_refit
+    from unibase.flows.study.study_file import read_study
+    from unibase.privacy.audit import AuditLog
 
     content = read_study(study)
     with content.work.owned():
@@ -696,9 +696,9 @@ def timeline(
     centre
         Name of the centre, for the column `source`.
     """
-    from clinical.databases import is_server
-    from clinical.timeline import TimelineTask, convert
-    from privacy.keys import read_key_file
+    from unibase.clinical.sources.databases import is_server
+    from unibase.clinical.timelines.centre import TimelineTask, convert
+    from unibase.privacy.keys import read_key_file
 
     place = source if is_server(source) else Path(source)
     written = convert(TimelineTask(from_, place, centre, None, mapping), out, read_key_file(key_file) if key_file else None)
@@ -722,7 +722,7 @@ def link(*paths: Path, key_file: Path, links: Path | None = None) -> None:
     links
         CSV of decisions on pairs.
     """
-    from flows.plain import link_people
+    from unibase.flows.cli.plain_files import link_people
 
     if len(paths) < 2:
         raise UserError("Name at least one people file, then the folder of the ledger: unibase link PEOPLE... OUT")
@@ -742,7 +742,7 @@ def join_(study: Path, out: Path) -> None:
     out
         Folder to write to.
     """
-    from flows.alone import join_alone
+    from unibase.flows.runs.alone import join_alone
 
     print(join_alone(study, out))
 
@@ -758,7 +758,7 @@ def key_new(file: Path) -> None:
     file
         The file to write; it must not exist.
     """
-    from privacy.keys import new_key, write_key_file
+    from unibase.privacy.keys import new_key, write_key_file
 
     key = new_key()
     write_key_file(key, file)
@@ -778,7 +778,7 @@ def key_rotate(study: Path, file: Path) -> None:
     file
         The key file to write; it must not exist.
     """
-    from flows.custody import rotate
+    from unibase.flows.vault.custody import rotate
 
     print(rotate(study, file))
 
@@ -794,6 +794,6 @@ def key_fingerprint(file: Path) -> None:
     file
         The key file.
     """
-    from privacy.keys import read_key_file
+    from unibase.privacy.keys import read_key_file
 
     print(read_key_file(file).fingerprint)

@@ -7,18 +7,18 @@ from typing import Any
 
 import polars as pl
 
-from flows.progress import ProgressBoard
-from flows.stages.imaging import deidentify_to
-from flows.stages.run import files_below
-from groundwork.cluster import dask_client
-from groundwork.problems import UserError
-from groundwork.tables import PEOPLE, QUARANTINE
-from groundwork.work import Unit, WorkLedger, run_units
-from imaging.deidentify import DeidentifyOptions, DeidentifyTask
-from privacy import identity
-from privacy.keys import Key, read_key_file
-from privacy.pseudonyms import token
-from privacy.subjects import SubjectLookup
+from unibase.flows.runs.progress import ProgressBoard
+from unibase.flows.runs.run import files_below
+from unibase.flows.stages.imaging import deidentify_to
+from unibase.groundwork.cluster import dask_client
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import PEOPLE, QUARANTINE
+from unibase.groundwork.work import Unit, WorkLedger, run_units
+from unibase.imaging.confidentiality.deidentify import DeidentifyOptions, DeidentifyTask
+from unibase.privacy.keys import Key, read_key_file
+from unibase.privacy.ledger import persons
+from unibase.privacy.pseudonyms import token
+from unibase.privacy.subjects import SubjectLookup
 
 CENTRE = "centre"
 
@@ -44,9 +44,9 @@ def deidentify_folder(
     vault = destination.with_name(f"{destination.name}.vault")
     vault.mkdir(parents=True, exist_ok=True)
     vault.chmod(0o700)
-    frame = identity.read_people(people, CENTRE) if people else patients_of(source)
-    identity.update_ledger(vault / "identity", frame, key)
-    lookup = identity.open_lookup(vault / "identity", key)
+    frame = persons.read_people(people, CENTRE) if people else patients_of(source)
+    persons.update_ledger(vault / "identity", frame, key)
+    lookup = persons.open_lookup(vault / "identity", key)
     options = DeidentifyOptions.model_validate({"policy": policy})
     units = [
         Unit(path.relative_to(source).as_posix(), f"{path.stat().st_size}-{path.stat().st_mtime_ns}", path)
@@ -91,7 +91,7 @@ def deidentify_folder(
 
 def patients_of(folder: Path) -> pl.DataFrame:
     """Return PEOPLE of the PatientIDs below a folder: each is taken for one person."""
-    from imaging.index import read_header
+    from unibase.imaging.dicom.series import read_header
 
     found = set()
     for path in files_below(folder):
@@ -110,9 +110,9 @@ def link_people(people: list[Path], out: Path, key_file: Path, links: Path | Non
     stems = [path.stem for path in people]
     if len(set(stems)) != len(stems):
         raise UserError("Two people files have the same name; each file is one centre, named by its stem. Rename one.")
-    frame = pl.concat([identity.read_people(path, path.stem) for path in people])
-    decisions = identity.read_links(links) if links else None
-    report = identity.update_ledger(out, frame, read_key_file(key_file), links=decisions)
+    frame = pl.concat([persons.read_people(path, path.stem) for path in people])
+    decisions = persons.read_links(links) if links else None
+    report = persons.update_ledger(out, frame, read_key_file(key_file), links=decisions)
     by_rule = ", ".join(f"{rule} {count}" for rule, count in report.links.items()) or "none"
     return (
         f"{out}: revision {report.revision}, {report.records} records are {report.persons} persons "

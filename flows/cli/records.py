@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cyclopts import App
 
-from groundwork.problems import UserError
+from unibase.groundwork.problems import UserError
 
 records_app = App(
     name="records", help="Clinical records: what becomes of each field, whether a dataset is valid, the way back to OSIRIS-RWD."
@@ -26,8 +26,8 @@ def records_fields(mapping: str, out: Path) -> None:
     out
         The CSV.
     """
-    from clinical.mapping import field_table, packaged_mapping, read_mapping
-    from groundwork.files import atomic_file
+    from unibase.clinical.formats.mapping import field_table, packaged_mapping, read_mapping
+    from unibase.groundwork.files import atomic_file
 
     packaged = mapping in {"osiris", "osiris-rwd"}
     table = field_table(packaged_mapping(mapping) if packaged else read_mapping(Path(mapping)))
@@ -47,7 +47,7 @@ def records_validate(dataset: Path) -> None:
     dataset
         Folder with data/ and metadata/.
     """
-    from clinical.meds import MEDS_VERSION, validate_dataset
+    from unibase.clinical.timelines.meds import MEDS_VERSION, validate_dataset
 
     wrong = validate_dataset(dataset)
     if wrong:
@@ -70,8 +70,8 @@ def records_osiris_rwd(dataset: Path, out: Path) -> None:
     out
         Folder of the CSV files, replaced when it exists; one for each table that has rows.
     """
-    from clinical.meds import read_dataset
-    from clinical.osiris_rwd import write_osiris_rwd
+    from unibase.clinical.formats.osiris_rwd import write_osiris_rwd
+    from unibase.clinical.timelines.meds import read_dataset
 
     events = read_dataset(dataset)
     if not events["source"].str.contains("/osiris-rwd/", literal=True).any():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from flows.study import Study
-from groundwork.problems import UserError
+from unibase.flows.study.study_file import Study
+from unibase.groundwork.problems import UserError
 
 PATTERN = "--region takes TARGET=PATTERN, such as --region GTV=gtv.*"
 SHELL = "--shell takes FROM-TO in mm, such as --shell 0-5"
@@ -50,7 +50,7 @@ def in_words(matches: pl.DataFrame, names: bool = True) -> str:
     """Return the list as lines: by target what was done, refused and missed, then the names that no target asked for.
 
     Args:
-        matches: Columns of `imaging.features.REGION_LIST`.
+        matches: Columns of `imaging.radiomics.features.REGION_LIST`.
         names: Show names of regions; False counts them only.
     """
     lines = []

@@ -6,14 +6,14 @@ from collections import Counter
 
 import polars as pl
 
-from flows.stages.quarantine import read_quarantine
-from flows.stages.sources import UNREADABLE
-from flows.status import read_ledger
-from flows.study import Study
-from groundwork.problems import UserError
-from groundwork.work import Outcome
-from omics.samples import column_name, read_samples
-from privacy.pseudonyms import token
+from unibase.flows.looks.status import read_ledger
+from unibase.flows.runs.quarantine_table import read_quarantine
+from unibase.flows.runs.sources import UNREADABLE
+from unibase.flows.study.study_file import Study
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.work import Outcome
+from unibase.omics.samples.sheets import column_name, read_samples
+from unibase.privacy.pseudonyms import token
 
 
 def quarantine_text(study: Study) -> str:

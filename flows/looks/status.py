@@ -8,11 +8,11 @@ from pathlib import Path
 
 import polars as pl
 
-from flows.study import Study
-from flows.versions import published_versions
-from groundwork.files import atomic_file
-from groundwork.problems import UserError
-from groundwork.work import Outcome, WorkLedger
+from unibase.flows.runs.versions import published_versions
+from unibase.flows.study.study_file import Study
+from unibase.groundwork.files import atomic_file
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.work import Outcome, WorkLedger
 
 
 def status_text(study: Study) -> str:

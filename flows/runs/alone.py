@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from flows.guard import explain
-from flows.progress import ProgressBoard
-from flows.stages.linking import link
-from flows.stages.pipeline import STAGES, run_stage, stage
-from flows.stages.release import publish
-from flows.stages.run import Run, open_run
-from flows.study import check_sources, read_study
-from flows.versions import publish_next
-from groundwork.files import write_bytes
-from groundwork.problems import UserError
+from unibase.flows.runs.guard import explain
+from unibase.flows.runs.pipeline import STAGES, run_stage, stage
+from unibase.flows.runs.progress import ProgressBoard
+from unibase.flows.runs.run import Run, open_run
+from unibase.flows.runs.versions import publish_next
+from unibase.flows.stages.link import link
+from unibase.flows.stages.release import publish
+from unibase.flows.study.study_file import check_sources, read_study
+from unibase.groundwork.files import write_bytes
+from unibase.groundwork.problems import UserError
 
 
 @contextmanager

@@ -8,10 +8,10 @@ from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
-from groundwork.files import digest_of, sha256_file
+from unibase.groundwork.files import digest_of, sha256_file
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-ROOMS = ("clinical", "groundwork", "imaging", "linking", "omics", "privacy", "releases")
+ROOMS = ("clinical", "groundwork", "imaging", "linking", "methods", "omics", "privacy", "releases")
 _COMPILED = (".pyc", ".nbi", ".nbc")
 
 
@@ -22,7 +22,7 @@ def code_digest(*modules: str) -> str:
     Of our own modules the source counts, of others the version of their distribution.
 
     Args:
-        modules: Dotted names, such as `imaging.deidentify` or `omics`.
+        modules: Dotted names, such as `unibase.imaging.confidentiality.deidentify` or `unibase.omics`.
     """
     files = sources(*modules)
     ours = [(file.relative_to(ROOT).as_posix(), sha256_file(file)) for file in files]
@@ -65,14 +65,14 @@ def sources(*modules: str) -> list[Path]:
 
 def _module_files(name: str) -> list[Path]:
     """Return the file of a module, or all modules of a package."""
-    folder = ROOT.joinpath(*name.split("."))
+    folder = ROOT.joinpath(*name.removeprefix("unibase.").split("."))
     return sorted(folder.rglob("*.py")) if folder.is_dir() else _own_file(name)
 
 
 def _own_file(name: str) -> list[Path]:
     """Return the files that an import of `name` runs: the module, and the `__init__` of each package above it."""
-    parts = name.split(".")
-    if parts[0] not in ROOMS:
+    package, *parts = name.split(".")
+    if package != "unibase" or not parts or parts[0] not in ROOMS:
         return []
     found = [ROOT.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1)]
     found.append(ROOT.joinpath(*parts).with_suffix(".py"))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from privacy.keys import Key, write_key_file
-from simulation.cohort import simulate
+from unibase.privacy.keys import Key, write_key_file
+from unibase.simulation.cohort import simulate
 
 
 def write_demo(

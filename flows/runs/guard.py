@@ -6,7 +6,7 @@ import os
 import traceback
 from pathlib import Path
 
-from groundwork.problems import Unusable, UserError
+from unibase.groundwork.problems import Unusable, UserError
 
 
 def explain(error: BaseException, log: Path | None) -> str:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from flows.stages.clinical import build_timeline, stage_clinical
-from flows.stages.features import extract_features
-from flows.stages.identity import find_misplaced
-from flows.stages.imaging import deidentify_centre, index_series
-from flows.stages.linking import link
-from flows.stages.normalise import normalise_assays
-from flows.stages.omics import stage_omics
-from flows.stages.people import resolve_people
-from flows.stages.run import Run
+from unibase.flows.runs.run import Run
+from unibase.flows.stages.clinical import build_timeline, stage_clinical
+from unibase.flows.stages.features import extract_features
+from unibase.flows.stages.identity import find_misplaced
+from unibase.flows.stages.imaging import deidentify_centre, index_series
+from unibase.flows.stages.link import link
+from unibase.flows.stages.normalise import normalise_assays
+from unibase.flows.stages.omics import stage_omics
+from unibase.flows.stages.people import resolve_people
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from groundwork.tables import QUARANTINE
+from unibase.groundwork.tables import QUARANTINE
 
 
 def read_quarantine(staging: Path) -> pl.DataFrame:

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from flows.stages.code import code_digest
-from flows.study import Study
-from groundwork.cluster import dask_client
-from groundwork.files import digest_of, sha256_file, sha256_folder
-from groundwork.problems import UserError
-from groundwork.tables import QUARANTINE
-from groundwork.work import Outcome, Progress, Unit, WorkLedger, run_units
-from privacy.custodians import assemble, read_subjects, read_tokens
-from privacy.identity import open_lookup, revisions
-from privacy.keys import Key
-from privacy.pseudonyms import token
-from privacy.subjects import SubjectLookup
+from unibase.flows.runs.code import code_digest
+from unibase.flows.study.study_file import Study
+from unibase.groundwork.cluster import dask_client
+from unibase.groundwork.files import digest_of, sha256_file, sha256_folder
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import QUARANTINE
+from unibase.groundwork.work import Outcome, Progress, Unit, WorkLedger, run_units
+from unibase.privacy.custody.custodians import assemble, read_subjects, read_tokens
+from unibase.privacy.keys import Key
+from unibase.privacy.ledger.persons import open_lookup, revisions
+from unibase.privacy.pseudonyms import token
+from unibase.privacy.subjects import SubjectLookup
 
 if TYPE_CHECKING:
     from distributed import Client

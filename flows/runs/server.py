@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from groundwork.problems import UserError
+from unibase.groundwork.problems import UserError
 
 START_SECONDS = 120
 """Longest wait for the server: its first start makes the database and takes 12 to 40 s on a slow disk."""
@@ -55,7 +55,10 @@ def prefect_api(home: Path) -> Iterator[str]:
     log_path = home / "server.log"
     with open(log_path, "wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "flows.server", str(port), str(os.getpid())], env=environment, stdout=log, stderr=log
+            [sys.executable, "-m", "unibase.flows.runs.server", str(port), str(os.getpid())],
+            env=environment,
+            stdout=log,
+            stderr=log,
         )
     previous = {name: os.environ.get(name) for name in ("PREFECT_API_URL", "PREFECT_HOME")}
     try:

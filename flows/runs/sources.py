@@ -17,10 +17,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from flows.stages.run import Run
-from flows.study import Study
-from groundwork.problems import UserError, without_folders
-from groundwork.work import Outcome
+from unibase.flows.runs.run import Run
+from unibase.flows.study.study_file import Study
+from unibase.groundwork.problems import UserError, without_folders
+from unibase.groundwork.work import Outcome
 
 STAGE = "sources"
 UNREADABLE = (pl.exceptions.PolarsError, OSError, EOFError, UnicodeDecodeError, zlib.error)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flows.stages.release import publish
-from flows.stages.run import Run
+from unibase.flows.runs.run import Run
+from unibase.flows.stages.release import publish
 
 
 def published_versions(folder: Path) -> list[tuple[int, int, int]]:

@@ -9,22 +9,22 @@ from typing import Any
 
 import polars as pl
 
-from clinical.concepts import Concepts
-from clinical.endpoints import Endpoints
-from clinical.meds import SUBJECTS_PER_SHARD, read_blocks, write_dataset
-from clinical.quality import QualityRules, check_quality
-from clinical.timeline import TimelineTask, write_events
-from clinical.treatments import LineRule, treatment_events
-from flows.stages import sources
-from flows.stages.run import Run, stamp
-from groundwork.cluster import client_of_worker
-from groundwork.files import digest_of
-from groundwork.problems import Unusable, UserError, without_folders
-from groundwork.tables import EVENTS, QUARANTINE, SAMPLE_MAP, SERIES
-from groundwork.work import Outcome, Unit
-from imaging.index import study_events
-from omics.samples import sample_events
-from privacy.subjects import SubjectLookup
+from unibase.clinical.derived.endpoints import Endpoints
+from unibase.clinical.derived.quality import QualityRules, check_quality
+from unibase.clinical.derived.treatments import LineRule, treatment_events
+from unibase.clinical.timelines.centre import TimelineTask, write_events
+from unibase.clinical.timelines.meds import SUBJECTS_PER_SHARD, read_blocks, write_dataset
+from unibase.clinical.words.concepts import Concepts
+from unibase.flows.runs import sources
+from unibase.flows.runs.run import Run, stamp
+from unibase.groundwork.cluster import client_of_worker
+from unibase.groundwork.files import digest_of
+from unibase.groundwork.problems import Unusable, UserError, without_folders
+from unibase.groundwork.tables import EVENTS, QUARANTINE, SAMPLE_MAP, SERIES
+from unibase.groundwork.work import Outcome, Unit
+from unibase.imaging.dicom.series import study_events
+from unibase.omics.samples.sheets import sample_events
+from unibase.privacy.subjects import SubjectLookup
 
 SUBJECTS_PER_BLOCK = 8 * SUBJECTS_PER_SHARD
 """Subjects that the timeline is merged for at a time: about a million events."""
@@ -69,7 +69,7 @@ def stage_clinical(run: Run, name: str) -> list[Outcome]:
         stage_records,
         [unit],
         settings=None,
-        code=("clinical",),
+        code=("unibase.clinical",),
         still_there=lambda result: (destination / "data").exists(),
     )
     rows = [run.quarantine_rows("clinical", name, outcomes)]

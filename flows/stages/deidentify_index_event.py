@@ -6,13 +6,13 @@ import re
 
 import polars as pl
 
-from clinical.concepts import Concepts
-from flows.stages.clinical import read_concepts, scan_records
-from flows.stages.run import Run
-from groundwork.problems import UserError
-from groundwork.tables import EVENTS
-from imaging.deidentify import IndexEvent
-from linking.index import index_events
+from unibase.clinical.words.concepts import Concepts
+from unibase.flows.runs.run import Run
+from unibase.flows.stages.clinical import read_concepts, scan_records
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import EVENTS
+from unibase.imaging.confidentiality.deidentify import IndexEvent
+from unibase.linking.index import index_events
 
 _NOT_CLINICAL = ("IMAGING//", "SAMPLE//")
 """Codes of the events that the timeline takes from images and samples."""

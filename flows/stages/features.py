@@ -9,13 +9,13 @@ from typing import Any
 
 import polars as pl
 
-from flows.stages.imaging import summary
-from flows.stages.run import Run
-from groundwork.tables import FEATURES, QUARANTINE, SERIES, write_parquet
-from groundwork.work import Outcome, Unit
-from imaging.features import FeatureTask, collect, extract_series, list_regions, plan_units, stage_settings
-from imaging.robustness import STABILITY, RobustnessTask, extract_perturbed, stability_table
-from imaging.settings import read_settings
+from unibase.flows.runs.run import Run
+from unibase.flows.stages.imaging import summary
+from unibase.groundwork.tables import FEATURES, QUARANTINE, SERIES, write_parquet
+from unibase.groundwork.work import Outcome, Unit
+from unibase.imaging.radiomics.features import FeatureTask, collect, extract_series, list_regions, plan_units, stage_settings
+from unibase.imaging.radiomics.robustness import STABILITY, RobustnessTask, extract_perturbed, stability_table
+from unibase.imaging.radiomics.settings import read_settings
 
 
 def extract_features(run: Run) -> list[Outcome]:
@@ -45,7 +45,7 @@ def extract_features(run: Run) -> list[Outcome]:
         _extract,
         units,
         settings=stage_settings(settings, regions, **chosen),
-        code=("imaging.features",),
+        code=("unibase.imaging.radiomics.features",),
         still_there=lambda result: (folder / result["path"]).exists(),
     )
     collect([folder / outcome.result["path"] for outcome in outcomes if outcome.status == "done"], staging / "features.parquet")
@@ -86,7 +86,7 @@ def _perturb(run: Run, units: list[Unit], settings: dict[str, Any]) -> list[Outc
         _perturb_one,
         tasks,
         settings={**settings, "perturbations": [one.model_dump(mode="json") for one in plan]},
-        code=("imaging.robustness",),
+        code=("unibase.imaging.radiomics.robustness",),
         still_there=lambda result: (folder / result["path"]).exists(),
     )
     run.say(summary("robustness", outcomes))

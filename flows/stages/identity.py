@@ -13,16 +13,16 @@ from typing import Any
 
 import polars as pl
 
-from flows.stages.run import Run, stamp
-from flows.study import Genotypes
-from groundwork.files import atomic_folder, digest_of
-from groundwork.problems import UserError
-from groundwork.tables import QUARANTINE, SAMPLE_MAP, write_parquet
-from groundwork.work import Outcome, Unit
-from linking.concordance import FINDINGS, ORDER, of_samples
-from omics import samples
-from privacy.keys import Key
-from privacy.subjects import SubjectLookup
+from unibase.flows.runs.run import Run, stamp
+from unibase.flows.study.study_file import Genotypes
+from unibase.groundwork.files import atomic_folder, digest_of
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import QUARANTINE, SAMPLE_MAP, write_parquet
+from unibase.groundwork.work import Outcome, Unit
+from unibase.linking.concordance import FINDINGS, ORDER, of_samples
+from unibase.omics.samples import sheets
+from unibase.privacy.keys import Key
+from unibase.privacy.subjects import SubjectLookup
 
 COMPARED = {"rna": "genes", "methylation": "probes"}
 """Assays whose samples are compared pair by pair, and what a feature of theirs is called."""
@@ -83,7 +83,7 @@ def _alike(run: Run, home: Path) -> tuple[list[pl.DataFrame], list[pl.DataFrame]
         compare_samples,
         units,
         settings=None,
-        code=("omics.duplicates",),
+        code=("unibase.omics.samples.duplicates",),
         still_there=lambda result: (home / result["file"]).exists(),
     )
     found = []
@@ -109,7 +109,7 @@ type _CompareWork = tuple[str, list[Path], dict[str, int], Path]
 
 def compare_samples(_: None, work: _CompareWork) -> dict[str, Any]:
     """Compare the samples of one assay pair by pair; write the findings."""
-    from omics.duplicates import find_duplicates
+    from unibase.omics.samples.duplicates import find_duplicates
 
     assay, stores, subjects, target = work
     alike = find_duplicates(stores, subjects, target.parent, counts=assay == "rna")
@@ -144,24 +144,24 @@ def read_genotypes(_: None, task: GenotypeTask) -> dict[str, Any]:
 
     Returns:
         Counts of samples, of names that the sheet lacks, and of findings. The folder has `findings.parquet`
-        (`omics.identity.FINDINGS`), `sample_map.parquet`, `quarantine.parquet` and, with sexes, `sex.parquet`.
+        (`omics.samples.sex.FINDINGS`), `sample_map.parquet`, `quarantine.parquet` and, with sexes, `sex.parquet`.
     """
-    from omics.genotypes import pair_findings, read_pairs, read_sexes
+    from unibase.omics.samples.genotypes import pair_findings, read_pairs, read_sexes
 
     pairs = pl.concat([read_pairs(path) for path in task.pairs])
     sexes = pl.concat([read_sexes(path) for path in task.sexes]) if task.sexes else None
     names = set(pairs["sample_a"]) | set(pairs["sample_b"]) | set(sexes["sample"] if sexes is not None else ())
     sheet = task.sheet.filter(pl.col("sample").is_in(sorted(names)))
-    mapping = samples.sample_map(GENOTYPES, sheet, task.centre, task.lookup, task.key)
+    mapping = sheets.sample_map(GENOTYPES, sheet, task.centre, task.lookup, task.key)
     used = set(mapping["colname"])
-    colnames = {name: samples.column_name(task.key, GENOTYPES, task.centre, name) for name in sheet["sample"]}
+    colnames = {name: sheets.column_name(task.key, GENOTYPES, task.centre, name) for name in sheet["sample"]}
     subjects = dict(mapping.select("colname", "primary").iter_rows())
     persons = {name: subjects[colname] for name, colname in colnames.items() if colname in used}
     findings = pair_findings(pairs, persons).with_columns(pl.col("sample", "other").replace_strict(colnames))
     with atomic_folder(task.destination) as folder:
         write_parquet(findings.sort("sample", "other"), folder / "findings.parquet")
         SAMPLE_MAP.write(mapping, folder / "sample_map.parquet")
-        unknown = samples.unknown_samples(GENOTYPES, sheet, task.centre, task.lookup, task.key)
+        unknown = sheets.unknown_samples(GENOTYPES, sheet, task.centre, task.lookup, task.key)
         QUARANTINE.write(unknown, folder / "quarantine.parquet")
         if sexes is not None:
             told = sexes.filter(pl.col("sample").is_in(list(persons)))
@@ -187,7 +187,7 @@ def _genotyped(run: Run, home: Path) -> tuple[list[pl.DataFrame], list[pl.DataFr
         read_genotypes,
         units,
         settings=None,
-        code=("omics.genotypes", "omics.samples"),
+        code=("unibase.omics.samples.genotypes", "unibase.omics.samples.sheets"),
         still_there=lambda result: True,
     )
     done = {outcome.key for outcome in outcomes if outcome.status == "done"}
@@ -216,7 +216,7 @@ def _unit(run: Run, name: str, source: Genotypes, destination: Path) -> Unit:
     Raises:
         UserError: If its sample sheet cannot be used.
     """
-    sheet = samples.read_samples(run.study.path(source.samples))
+    sheet = sheets.read_samples(run.study.path(source.samples))
     pairs = tuple(run.study.paths(source.pairs))
     sexes = tuple(run.study.paths(source.sexes)) if source.sexes else ()
     patients = set(sheet["patient"])

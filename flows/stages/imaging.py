@@ -9,17 +9,17 @@ from typing import Any
 
 import polars as pl
 
-from flows.stages import sources
-from flows.stages.index_event import index_of_subjects
-from flows.stages.run import Run, files_below
-from groundwork.files import digest_of
-from groundwork.problems import UserError
-from groundwork.tables import QUARANTINE, SERIES
-from groundwork.work import Outcome, Unit
-from imaging.deidentify import DeidentifyOptions, DeidentifyTask, IndexEvent, deidentify_file
-from imaging.index import index_folder
-from privacy.keys import Key
-from privacy.subjects import SubjectLookup
+from unibase.flows.runs import sources
+from unibase.flows.runs.run import Run, files_below
+from unibase.flows.stages.deidentify_index_event import index_of_subjects
+from unibase.groundwork.files import digest_of
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import QUARANTINE, SERIES
+from unibase.groundwork.work import Outcome, Unit
+from unibase.imaging.confidentiality.deidentify import DeidentifyOptions, DeidentifyTask, IndexEvent, deidentify_file
+from unibase.imaging.dicom.series import index_folder
+from unibase.privacy.keys import Key
+from unibase.privacy.subjects import SubjectLookup
 
 BATCH = 32
 """Instances per Dask task: a few tens of milliseconds of work each."""
@@ -87,7 +87,7 @@ def deidentify_centre(run: Run, name: str) -> list[Outcome]:
         units,
         shared=door,
         settings=[options.model_dump(mode="json"), run.study.deidentification.max_shift_days, run.splits],
-        code=("imaging.deidentify",),
+        code=("unibase.imaging.confidentiality.deidentify",),
         batch_size=BATCH,
         still_there=lambda result: (
             result.get("shift_days") == shifts.get(result["subject_id"], 0)
@@ -149,7 +149,9 @@ def index_series(run: Run) -> pl.DataFrame:
         Unit(place, digest_of([centre_of[place], sorted(files.items())]), (folder / place, centre_of[place], files))
         for place, files in members.items()
     ]
-    outcomes = run.units("index", _index, units, settings=None, code=("imaging.index",), shared=staging, batch_size=BATCH)
+    outcomes = run.units(
+        "index", _index, units, settings=None, code=("unibase.imaging.dicom.series",), shared=staging, batch_size=BATCH
+    )
     rows = [row for outcome in outcomes if outcome.status == "done" for row in outcome.result["series"]]
     frame = pl.DataFrame(rows, schema={**SERIES.schema(), "series_time": pl.String})
     series = SERIES.write(frame.with_columns(pl.col("series_time").str.to_datetime()), staging / "imaging" / "series.parquet")

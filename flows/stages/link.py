@@ -7,28 +7,28 @@ from pathlib import Path
 
 import polars as pl
 
-from clinical.adrs import response_events
-from clinical.at_index import state_at_index
-from clinical.endpoints import derive, derive_responses, with_entry
-from clinical.meds import read_blocks
-from flows.stages.clinical import quality_table, read_concepts, read_endpoints
-from flows.stages.features import stability
-from flows.stages.harmonising import Material, harmonise
-from flows.stages.identity import findings_of_samples, genotyped_samples
-from flows.stages.run import Run
-from groundwork.tables import FEATURES, SAMPLE_MAP, SERIES, write_parquet
-from linking.cohort import build_cohort
-from linking.concordance import check_concordance
-from linking.entry import entries
-from linking.index import index_events
-from linking.join import join
-from linking.missing import why_missing
-from linking.repeated import repeated_measures
-from linking.sample_values import with_sample_values
-from linking.splits import make_splits, with_split
-from linking.subjects import describe_subjects
-from omics.assays import chosen_values
-from omics.store import open_zarr
+from unibase.clinical.derived.adrs import response_events
+from unibase.clinical.derived.at_index import state_at_index
+from unibase.clinical.derived.endpoints import derive, derive_responses, with_entry
+from unibase.clinical.timelines.meds import read_blocks
+from unibase.flows.runs.run import Run
+from unibase.flows.stages.clinical import quality_table, read_concepts, read_endpoints
+from unibase.flows.stages.features import stability
+from unibase.flows.stages.identity import findings_of_samples, genotyped_samples
+from unibase.flows.stages.link_harmonise import Material, harmonise
+from unibase.groundwork.tables import FEATURES, SAMPLE_MAP, SERIES, write_parquet
+from unibase.linking.asof.join import join
+from unibase.linking.cohort import build_cohort
+from unibase.linking.concordance import check_concordance
+from unibase.linking.entry import entries
+from unibase.linking.index import index_events
+from unibase.linking.missing import why_missing
+from unibase.linking.repeated import repeated_measures
+from unibase.linking.sample_values import with_sample_values
+from unibase.linking.splits import make_splits, with_split
+from unibase.linking.subjects import describe_subjects
+from unibase.omics.assays.registry import chosen_values
+from unibase.omics.stores.store import open_zarr
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _sample_sex(run: Run) -> dict[str, str]:
 
 
 def add_assay_values(run: Run, analysis: pl.DataFrame, trace: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Add the values of each subject's chosen sample (`omics.assays.chosen_values`).
+    """Add the values of each subject's chosen sample (`omics.assays.registry.chosen_values`).
 
     The column is `<assay>_<symbol>`. Its trace row is that of the sample it was taken from.
     """

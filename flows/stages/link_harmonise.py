@@ -13,12 +13,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from flows.stages.run import Run
-from groundwork.files import write_json
-from groundwork.problems import UserError
-from linking.blocks import OnDisk, Room, Table, in_memory
-from linking.harmonise import ComBat
-from linking.harmonised import (
+from unibase.flows.runs.run import Run
+from unibase.groundwork.files import write_json
+from unibase.groundwork.problems import UserError
+from unibase.linking.harmonised.beside_raw import (
     PREFIX,
     Harmonised,
     covariate,
@@ -30,8 +28,10 @@ from linking.harmonised import (
     traced,
     training_subjects,
 )
-from linking.options import HarmoniseRule
-from omics.blocks import X, take_samples, write_store
+from unibase.linking.options import HarmoniseRule
+from unibase.methods.combat_frozen import ComBat
+from unibase.methods.feature_blocks import OnDisk, Room, Table, in_memory
+from unibase.omics.stores.blocks import X, take_samples, write_store
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from flows.stages import sample_sex
-from flows.stages.run import Run
-from flows.stages.scaling import scale_matrices
-from groundwork.files import digest_of, sha256_folder
-from groundwork.tables import QUARANTINE, SAMPLE_MAP
-from groundwork.work import Outcome, Unit
-from omics import store
-from omics.gates import no_sample_left
-from omics.names import AssayName
+from unibase.flows.runs.run import Run
+from unibase.flows.stages import normalise_sex
+from unibase.flows.stages.normalise_scaling import scale_matrices
+from unibase.groundwork.files import digest_of, sha256_folder
+from unibase.groundwork.tables import QUARANTINE, SAMPLE_MAP
+from unibase.groundwork.work import Outcome, Unit
+from unibase.omics.assays.gates import no_sample_left
+from unibase.omics.options import AssayName
+from unibase.omics.stores import store
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -35,16 +35,18 @@ def normalise_assays(run: Run) -> dict[str, Path]:
     maps = [SAMPLE_MAP.empty()]
     refused = [QUARANTINE.empty()]
     assays = sorted({assay for centre in run.study.centres.values() for assay in centre.omics})
-    recorded = sample_sex.recorded_sex(run) if set(assays) & set(sample_sex.WHY) else {}
+    recorded = normalise_sex.recorded_sex(run) if set(assays) & set(normalise_sex.WHY) else {}
     for assay in assays:
         stores: list[Path] = []
         excluded: dict[str, str] = {}
         for name in run.study.centres:
             mine = sorted((staging / assay / name).glob("*/matrix.zarr"))
             stores += mine
-            excluded |= sample_sex.sex_conflicts(mine, recorded) if assay in sample_sex.WHY else {}
+            excluded |= normalise_sex.sex_conflicts(mine, recorded) if assay in normalise_sex.WHY else {}
             maps += [SAMPLE_MAP.read(part) for part in sorted((staging / assay / name).glob("*/sample_map.parquet"))]
-        refused.append(_sample_rows(assay, {name: (reason, *sample_sex.WHY[assay]) for name, reason in excluded.items()}, maps))
+        refused.append(
+            _sample_rows(assay, {name: (reason, *normalise_sex.WHY[assay]) for name, reason in excluded.items()}, maps)
+        )
         outcome: Outcome | None = None
         if stores and assay == "rna":
             scaled = scale_matrices(run, stores, frozenset(excluded))
@@ -79,7 +81,7 @@ def _together(run: Run, assay: AssayName, stores: list[Path], excluded: frozense
         put_together,
         [Unit(assay, inputs, (assay, stores, excluded, destination))],
         settings=None,
-        code=("omics",),
+        code=("unibase.omics",),
         still_there=lambda result: destination.exists(),
     )
     return outcome
@@ -90,8 +92,8 @@ type _TogetherWork = tuple[AssayName, list[Path], frozenset[str], Path]
 
 def put_together(_: None, work: _TogetherWork) -> dict[str, Any]:
     """Write all samples of an assay into one store; no value is changed. Expression goes through a block at a time."""
-    from omics import blocks
-    from omics.assays import together
+    from unibase.omics.assays.registry import together
+    from unibase.omics.stores import blocks
 
     assay, stores, excluded, destination = work
     if assay == "rna":

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flows.stages.run import Run
-from flows.study import RnaOptions
-from groundwork.files import digest_of, write_json
-from groundwork.problems import Unusable, UserError
-from groundwork.work import Outcome, Unit
+from unibase.flows.runs.run import Run
+from unibase.flows.study.study_file import RnaOptions
+from unibase.groundwork.files import digest_of, write_json
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.groundwork.work import Outcome, Unit
 
 FIRST = "first-fit"
 CHANGED = "other-method"
@@ -93,7 +93,7 @@ def keep_model(run: Run, stores: list[Path], excluded: frozenset[str], inputs: s
             fit_model,
             [unit],
             settings=options.model_dump(mode="json"),
-            code=("omics",),
+            code=("unibase.omics",),
             still_there=lambda result: (model.record() or {}).get("digest") == result["digest"],
         )
         if fitted.status != "done":
@@ -115,7 +115,7 @@ def _check_model(model: FrozenModel, record: dict[str, Any]) -> None:
     Raises:
         UserError: With what is wrong of it.
     """
-    from omics import frozen
+    from unibase.omics.models import frozen
 
     try:
         frozen.load(model.folder, record)
@@ -142,7 +142,7 @@ type _FitWork = tuple[list[Path], frozenset[str], RnaOptions, Path, str, str]
 
 def fit_model(_: None, work: _FitWork) -> dict[str, Any]:
     """Learn the model of all matrices together, and keep it with the list of the fits before it."""
-    from omics import frozen
+    from unibase.omics.models import frozen
 
     stores, excluded, options, folder, reason, inputs = work
     model, left_out = frozen.fit_stores(stores, excluded, options.method, folder.with_name(f".tmp-{folder.name}-counts"))

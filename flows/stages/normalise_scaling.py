@@ -9,11 +9,11 @@ from typing import Any
 
 import polars as pl
 
-from flows.stages.models import FrozenModel, keep_model
-from flows.stages.run import Run, files_below
-from groundwork.files import digest_of
-from groundwork.tables import SAMPLE_MAP
-from groundwork.work import Outcome, Unit
+from unibase.flows.runs.run import Run, files_below
+from unibase.flows.stages.normalise_models import FrozenModel, keep_model
+from unibase.groundwork.files import digest_of
+from unibase.groundwork.tables import SAMPLE_MAP
+from unibase.groundwork.work import Outcome, Unit
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def scale_matrices(run: Run, stores: list[Path], excluded: frozenset[str]) -> Sc
         transform_matrix,
         units,
         settings=None,
-        code=("omics",),
+        code=("unibase.omics",),
         still_there=lambda result: not result["samples"] or (home / result["store"]).exists(),
     )
     unfit: dict[str, tuple[str, str, str]] = {}
@@ -66,7 +66,7 @@ def scale_matrices(run: Run, stores: list[Path], excluded: frozenset[str]) -> Sc
 
 
 def _tell_of_gone(run: Run, model: FrozenModel, used: set[str]) -> None:
-    from omics.frozen import fitted_samples
+    from unibase.omics.models.frozen import fitted_samples
 
     gone = len(set(fitted_samples(model.folder)) - used)
     if gone:
@@ -80,7 +80,7 @@ type _TransformWork = tuple[Path, frozenset[str], Path, Path]
 
 def transform_matrix(_: None, work: _TransformWork) -> dict[str, Any]:
     """Transform the samples of one staged matrix with the frozen model."""
-    from omics import frozen
+    from unibase.omics.models import frozen
 
     path, excluded, folder, target = work
     record = FrozenModel(folder).record() or {}

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import polars as pl
 
-from flows.stages.clinical import scan_records
-from flows.stages.run import Run
-from groundwork.tables import EVENTS, SAMPLE_MAP
+from unibase.flows.runs.run import Run
+from unibase.flows.stages.clinical import scan_records
+from unibase.groundwork.tables import EVENTS, SAMPLE_MAP
 
 _REMEDY = "Compare the sample sheet with the laboratory's list; two samples may have changed places."
 WHY = {
@@ -27,7 +27,7 @@ def sex_conflicts(matrices: list[Path], recorded: dict[int, str]) -> dict[str, s
 
     Two such samples of opposite sex in one centre are `swapped-samples`; others `sex-discordant` or `sex-mixed`.
     """
-    from omics.identity import sex_findings
+    from unibase.omics.samples.sex import sex_findings
 
     told = [path.parent for path in matrices if (path.parent / "sex.parquet").exists()]
     if not told:

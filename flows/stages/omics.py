@@ -11,17 +11,18 @@ from typing import Any
 
 import polars as pl
 
-from flows.stages import sources
-from flows.stages.run import Run, stamp
-from flows.study import AssaySource
-from groundwork.files import atomic_folder, digest_of
-from groundwork.tables import QUARANTINE, SAMPLE_MAP, write_parquet
-from groundwork.work import Outcome, Unit
-from omics import samples, store
-from omics.assays import AssayFiles, read, sample_names
-from omics.names import AssayName, CellColumns, View
-from privacy.keys import Key
-from privacy.subjects import SubjectLookup
+from unibase.flows.runs import sources
+from unibase.flows.runs.run import Run, stamp
+from unibase.flows.study.study_file import AssaySource
+from unibase.groundwork.files import atomic_folder, digest_of
+from unibase.groundwork.tables import QUARANTINE, SAMPLE_MAP, write_parquet
+from unibase.groundwork.work import Outcome, Unit
+from unibase.omics.assays.registry import AssayFiles, read, sample_names
+from unibase.omics.options import AssayName, CellColumns, View
+from unibase.omics.samples import sheets
+from unibase.omics.stores import store
+from unibase.privacy.keys import Key
+from unibase.privacy.subjects import SubjectLookup
 
 type _Refused = dict[str, tuple[str, str, str]]
 
@@ -63,10 +64,10 @@ def stage_matrix(_: None, task: AssayTask) -> dict[str, Any]:
         Name of the `folder` with `matrix.zarr` (when a sample is left; `sex.parquet` where the assay tells it),
         `sample_map.parquet` and `quarantine.parquet`, and counts.
     """
-    from omics.identity import told_sex
+    from unibase.omics.samples.sex import told_sex
 
     gated = read(task.assay, task.files, dict(task.sheet.select("sample", "patient").iter_rows()))
-    staged = samples.stage(
+    staged = sheets.stage(
         gated.adata,
         task.sheet,
         assay=task.assay,
@@ -99,7 +100,7 @@ def stage_omics(run: Run, name: str) -> list[Outcome]:
     unnamed: dict[AssayName, list[Outcome]] = {}
     units: list[Unit] = []
     for assay, source in sorted(run.study.centres[name].omics.items()):
-        sheet = sources.readable(run, f"{name}.omics.{assay}", samples.read_samples, run.study.path(source.samples))
+        sheet = sources.readable(run, f"{name}.omics.{assay}", sheets.read_samples, run.study.path(source.samples))
         if isinstance(sheet, sources.Unread):
             rows.append(_refused(run, name, assay, "unusable-sample-sheet", sheet))
             continue
@@ -114,7 +115,7 @@ def stage_omics(run: Run, name: str) -> list[Outcome]:
             read_names,
             [Unit(path.name, _digest(path, files), (assay, replace(files, matrix=path))) for path in paths],
             settings=None,
-            code=("omics",),
+            code=("unibase.omics",),
         )
         rows.append(run.quarantine_rows("omics", name, named))
         unnamed[assay] = [outcome for outcome in named if outcome.status == "quarantined"]
@@ -127,7 +128,7 @@ def stage_omics(run: Run, name: str) -> list[Outcome]:
         stage_matrix,
         units,
         settings=None,
-        code=("omics",),
+        code=("unibase.omics",),
         still_there=lambda result: any((run.study.work.staging / "omics").glob(f"*/{name}/{result['folder']}")),
     )
     tasks = {unit.key: unit.arguments for unit in units}
@@ -216,7 +217,7 @@ def _profiled(run: Run, name: str, assay: AssayName, source: AssaySource) -> set
     """Return the samples that were sequenced, or None where no list says it."""
     if assay != "mutations" or not source.profiled:
         return None
-    from omics.mutations import read_profiled
+    from unibase.omics.assays.mutations import read_profiled
 
     found = sources.readable(run, f"{name}.omics.{assay}", read_profiled, run.study.path(source.profiled))
     return found if isinstance(found, sources.Unread) else set(found)

@@ -6,17 +6,17 @@ from datetime import date
 
 import polars as pl
 
-from clinical.people import read_people as read_clinical_people
-from flows.stages import sources
-from flows.stages.run import Run
-from flows.study import Centre
-from groundwork.problems import UserError
-from groundwork.tables import PEOPLE
-from privacy import identity
-from privacy.leak_scan import Needle
+from unibase.clinical.formats.people import read_people as read_clinical_people
+from unibase.flows.runs import sources
+from unibase.flows.runs.run import Run
+from unibase.flows.study.study_file import Centre
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import PEOPLE
+from unibase.privacy.leaks.leak_scan import Needle
+from unibase.privacy.ledger import persons
 
 
-def resolve_people(run: Run) -> identity.LinkReport:
+def resolve_people(run: Run) -> persons.LinkReport:
     """Bring the people of all centres into the identity ledger; first, forget the sources that the study names no more.
 
     Raises:
@@ -26,8 +26,8 @@ def resolve_people(run: Run) -> identity.LinkReport:
     frames = [people_of(run, name, centre) for name, centre in run.study.centres.items()]
     people = PEOPLE.write(pl.concat([PEOPLE.empty(), *frames]), run.study.work.vault / "people.parquet")
     (run.study.work.vault / "people.parquet").chmod(0o600)
-    links = identity.read_links(run.study.path(run.study.links)) if run.study.links else None
-    report = identity.update_ledger(
+    links = persons.read_links(run.study.path(run.study.links)) if run.study.links else None
+    report = persons.update_ledger(
         run.study.work.identity,
         people,
         run.key,
@@ -48,7 +48,7 @@ def people_of(run: Run, name: str, centre: Centre) -> pl.DataFrame:
     frames = []
     if centre.people:
         path = run.study.path(centre.people)
-        listed = sources.readable(run, f"{name}.people", identity.read_people, path, name)
+        listed = sources.readable(run, f"{name}.people", persons.read_people, path, name)
         if isinstance(listed, sources.Unread):
             raise UserError(f"centres.{name}.people: {listed.problem}")
         frames.append(listed)

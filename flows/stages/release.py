@@ -6,25 +6,25 @@ from pathlib import Path
 
 import polars as pl
 
-from clinical.quality import stop_if_poor
-from flows.stages import sources
-from flows.stages.dictionary import describe_columns
-from flows.stages.harmonising import read_records
-from flows.stages.identity import GENOTYPES, identity_folder
-from flows.stages.imaging import written_files
-from flows.stages.linking import Linked
-from flows.stages.models import released_models
-from flows.stages.people import needles
-from flows.stages.quarantine import read_quarantine
-from flows.stages.run import Run, software_versions
-from groundwork.files import digest_of, sha256_file, sha256_folder
-from groundwork.tables import FEATURES, QUARANTINE, SAMPLE_MAP
-from privacy.dates import shift
-from releases import manifest
-from releases.blocks import Source, columns
-from releases.policy import DisclosurePolicy
-from releases.publish import Following, ReleaseInputs, publish_release
-from releases.site import published, version_key
+from unibase.clinical.derived.quality import stop_if_poor
+from unibase.flows.runs import sources
+from unibase.flows.runs.quarantine_table import read_quarantine
+from unibase.flows.runs.run import Run, software_versions
+from unibase.flows.stages.identity import GENOTYPES, identity_folder
+from unibase.flows.stages.imaging import written_files
+from unibase.flows.stages.link import Linked
+from unibase.flows.stages.link_harmonise import read_records
+from unibase.flows.stages.normalise_models import released_models
+from unibase.flows.stages.people import needles
+from unibase.flows.stages.release_words import describe_columns
+from unibase.groundwork.files import digest_of, sha256_file, sha256_folder
+from unibase.groundwork.tables import FEATURES, QUARANTINE, SAMPLE_MAP
+from unibase.privacy.dates import shift
+from unibase.releases.catalogue.site import published, version_key
+from unibase.releases.content import manifest
+from unibase.releases.content.publish import Following, ReleaseInputs, publish_release
+from unibase.releases.content.wide_tables import Source, columns
+from unibase.releases.disclosure.policy import DisclosurePolicy
 
 EVIDENCE = ("quality", "concordance")
 """Tables of the link stage that only the page is drawn from; a section asks for them by these names."""
@@ -152,7 +152,7 @@ def publish(run: Run, version: str | None = None, following: str | None = None) 
         following: The version to take when `version` stands with other content.
 
     Raises:
-        UserError: While a source stops the study (see `sources`); as `releases.publish.publish_release`; `VersionTaken` when
+        UserError: While a source stops the study (see `sources`); as `releases.content.publish.publish_release`; `VersionTaken` when
             the version stands with other content and nothing follows.
     """
     sources.refuse_stopped(run)

@@ -8,12 +8,12 @@ from typing import Any
 
 import polars as pl
 
-from flows.stages.run import Run
-from groundwork.tables import FEATURES
-from imaging.dictionary import feature_dictionary
-from imaging.robustness import STABILITY
-from linking.harmonised import PREFIX
-from linking.options import ClinicalWindow, HarmoniseRule, ImagingWindow, SampleWindow, Window
+from unibase.flows.runs.run import Run
+from unibase.groundwork.tables import FEATURES
+from unibase.imaging.radiomics.feature_words import feature_dictionary
+from unibase.imaging.radiomics.robustness import STABILITY
+from unibase.linking.harmonised.beside_raw import PREFIX
+from unibase.linking.options import ClinicalWindow, HarmoniseRule, ImagingWindow, SampleWindow, Window
 
 PIECE = pl.Schema({name: pl.String() for name in ("table", "column", "label", "type", "unit", "codes", "derivation", "source")})
 

@@ -20,4 +20,4 @@ Method = Literal[
     "quantile",
     "none",
 ]
-"""As `omics.normalise.normalise` takes them; listed here because importing that module takes seconds."""
+"""As `omics.models.normalise.normalise` takes them; listed here because importing that module takes seconds."""

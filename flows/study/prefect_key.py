@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from groundwork.problems import UserError
-from privacy.keys import Key
+from unibase.groundwork.problems import UserError
+from unibase.privacy.keys import Key
 
 
 def read_key_secret(name: str) -> Key:

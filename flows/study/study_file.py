@@ -15,22 +15,22 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError
 
-from clinical.endpoints import Endpoints
-from clinical.quality import QualityRules
-from clinical.treatments import CYCLE_DAYS
-from flows.methods import Method
-from flows.workspace import Workspace
-from groundwork.files import digest_of
-from groundwork.problems import UserError
-from imaging.deidentify import DeidentifyOptions
-from imaging.habitats import check_habitats
-from imaging.perturbations import DEFAULT_PERTURBATIONS, Perturbation, check_perturbations
-from imaging.regions import check_regions
-from imaging.shells import check_shells
-from linking.options import CohortRules, Harmonise, IndexRule, SplitRules, Windows
-from omics.names import CAPTURE_MEGABASES, MIN_CELLS, AssayName
-from privacy.dates import DEFAULT_MAX_SHIFT_DAYS
-from privacy.keys import Key, read_key_environment, read_key_file
+from unibase.clinical.derived.endpoints import Endpoints
+from unibase.clinical.derived.quality import QualityRules
+from unibase.clinical.derived.treatments import CYCLE_DAYS
+from unibase.flows.study.methods import Method
+from unibase.flows.study.workspace import Workspace
+from unibase.groundwork.files import digest_of
+from unibase.groundwork.problems import UserError
+from unibase.imaging.confidentiality.deidentify import DeidentifyOptions
+from unibase.imaging.radiomics.perturbations import DEFAULT_PERTURBATIONS, Perturbation, check_perturbations
+from unibase.imaging.regions.habitats import check_habitats
+from unibase.imaging.regions.shells import check_shells
+from unibase.imaging.regions.targets import check_regions
+from unibase.linking.options import CohortRules, Harmonise, IndexRule, SplitRules, Windows
+from unibase.omics.options import CAPTURE_MEGABASES, MIN_CELLS, AssayName
+from unibase.privacy.dates import DEFAULT_MAX_SHIFT_DAYS
+from unibase.privacy.keys import Key, read_key_environment, read_key_file
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
@@ -458,7 +458,7 @@ class Study(Section):
 
     def records(self, source: ClinicalSource) -> Path | str:
         """Return where clinical records are: an absolute path, or the address of a server."""
-        from clinical.databases import is_server
+        from unibase.clinical.sources.databases import is_server
 
         return _VARIABLE.sub(_variable, source.path) if is_server(source.path) else self.path(source.path)
 
@@ -478,7 +478,7 @@ class Study(Section):
             return read_key_file(self.path(self.key.file))
         if self.key.env:
             return read_key_environment(self.key.env)
-        from flows.prefect_key import read_key_secret
+        from unibase.flows.study.prefect_key import read_key_secret
 
         return read_key_secret(self.key.prefect_secret or "")
 
@@ -559,7 +559,7 @@ def check_sources(study: Study) -> None:
         said = f"{len(missing)} sources are missing: nothing is published, a last release stays."
         raise UserError("\n".join([*missing, f"{said} Look whether the share is mounted, or mend the paths in {study.file}"]))
     if study.features:
-        from imaging.settings import read_settings
+        from unibase.imaging.radiomics.settings import read_settings
 
         read_settings(study.path(study.features.settings))
     if study.quality:
@@ -571,7 +571,7 @@ def check_sources(study: Study) -> None:
 
 def _unknown_concepts(study: Study) -> list[str]:
     """Return where the study names a concept that its concepts file and ours do not have."""
-    from clinical.concepts import Concepts
+    from unibase.clinical.words.concepts import Concepts
 
     known = (Concepts.read(study.path(study.concepts)) if study.concepts else Concepts.default()).names()
     asked = [("index.concept", study.index.concept)]

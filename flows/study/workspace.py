@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from groundwork.files import remove_temporaries
-from groundwork.problems import UserError
+from unibase.groundwork.files import remove_temporaries
+from unibase.groundwork.problems import UserError
 
 
 @dataclass(frozen=True)

@@ -11,21 +11,23 @@ from pathlib import Path
 
 import polars as pl
 
-from flows.reidentify import Reason
-from flows.study import Study, read_study
-from groundwork.files import write_text
-from groundwork.problems import UserError
-from groundwork.tables import PEOPLE
-from privacy import custodians, identity, identity_review, pseudonyms
-from privacy.audit import AuditLog
-from privacy.keys import new_key, read_key_file, write_key_file
+from unibase.flows.study.study_file import Study, read_study
+from unibase.flows.vault.reidentify import Reason
+from unibase.groundwork.files import write_text
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import PEOPLE
+from unibase.privacy import pseudonyms
+from unibase.privacy.audit import AuditLog
+from unibase.privacy.custody import custodians
+from unibase.privacy.keys import new_key, read_key_file, write_key_file
+from unibase.privacy.ledger import persons, review_page
 
 
 def history(study_file: Path) -> str:
     """Return the revisions of the ledger in words, oldest first."""
     study = _with_ledger(study_file)
     lines = ["revision  records  persons  merges  splits  review  links made"]
-    for about in identity.revisions(study.work.identity):
+    for about in persons.revisions(study.work.identity):
         counts = about["counts"]
         made = ", ".join(f"{rule} {count}" for rule, count in counts["links"].items()) or "none"
         changes = counts["changes"]
@@ -41,7 +43,7 @@ def review(study_file: Path) -> str:
     """Write the page of open pairs into the vault; return where it is and what to do with it."""
     study = _with_ledger(study_file)
     page = study.work.vault / "review.html"
-    count = identity_review.write_review_page(study.work.identity, page)
+    count = review_page.write_review_page(study.work.identity, page)
     _audit(study).append(getpass.getuser(), "identity-review", 0, {"pairs": count})
     if not count:
         return f"No pair waits for a decision. {page} says so."
@@ -55,11 +57,11 @@ def decide(study_file: Path, decisions: Path) -> str:
         UserError: If the table cannot be used, or names a record that is not in the ledger.
     """
     study = _with_ledger(study_file)
-    links = identity.read_links(decisions)
+    links = persons.read_links(decisions)
     people = PEOPLE.read(study.work.vault / "people.parquet")
-    before = len(identity.revisions(study.work.identity))
+    before = len(persons.revisions(study.work.identity))
     with study.work.owned():
-        report = identity.update_ledger(
+        report = persons.update_ledger(
             study.work.identity, people, study.read_key(), max_shift_days=study.deidentification.max_shift_days, links=links
         )
         new = report.revision > before
@@ -93,7 +95,7 @@ def rotate(study_file: Path, key_file: Path) -> str:
         )
     old, new = study.read_key(), new_key()
     write_key_file(new, key_file)
-    names = sorted(set(identity.persons(study.work.identity)["person"]))
+    names = sorted(set(persons.persons(study.work.identity)["person"]))
     rows = [(pseudonyms.subject_id(old, name), pseudonyms.subject_id(new, name)) for name in names]
     table = pl.DataFrame(rows, schema={"old_subject_id": pl.Int64, "new_subject_id": pl.Int64}, orient="row")
     out = study.work.vault / f"pseudonyms-{old.fingerprint}-to-{new.fingerprint}.csv"
@@ -152,7 +154,7 @@ def reveal(subject_file: Path, out: Path, pseudonyms: Sequence[int], reason: Rea
 
 def _with_ledger(study_file: Path) -> Study:
     study = read_study(study_file)
-    if not identity.revisions(study.work.identity):
+    if not persons.revisions(study.work.identity):
         raise UserError(f"The study has no identity ledger yet. Make it: unibase run people {study_file}")
     return study
 

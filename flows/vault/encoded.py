@@ -10,15 +10,16 @@ from pathlib import Path
 
 import polars as pl
 
-from flows.encoded_commands import Format
-from privacy import identity, identity_exchange
-from privacy.keys import read_key_file
+from unibase.flows.cli.encoded import Format
+from unibase.privacy.encoded import exchange
+from unibase.privacy.keys import read_key_file
+from unibase.privacy.ledger import persons as identity
 
 
 def encode(people: Path, out: Path, centre: str, key_file: Path, source: Format) -> str:
     """Centre: encode its people for the linkage unit."""
     key = read_key_file(key_file)
-    encoded = identity_exchange.write_encoded(_people(people, centre, source), key, out)
+    encoded = exchange.write_encoded(_people(people, centre, source), key, out)
     persons = encoded.records["person"].n_unique()
     return (
         f"{out}: {persons} records of {centre}, {encoded.names.height} names, {out.stat().st_size / 1e6:.1f} MB, linkage key "
@@ -28,7 +29,7 @@ def encode(people: Path, out: Path, centre: str, key_file: Path, source: Format)
 
 def keys(people: Path, out: Path, centre: str, key_file: Path, source: Format) -> str:
     """Centre: tell the study which of its records the tokens stand for."""
-    count = identity_exchange.write_keys(_people(people, centre, source), read_key_file(key_file), out)
+    count = exchange.write_keys(_people(people, centre, source), read_key_file(key_file), out)
     return (
         f"{out}: tokens and numbers of {count} records of {centre}, no name, date, sex or place. For the study alone, never for the "
         f"linkage unit. {out / 'people.csv'} is what the study takes for `centres: {centre}: people`."
@@ -37,7 +38,7 @@ def keys(people: Path, out: Path, centre: str, key_file: Path, source: Format) -
 
 def link(files: Sequence[Path], out: Path) -> str:
     """Linkage unit: link the encoded files of all centres."""
-    found = identity_exchange.link_files(files, out)
+    found = exchange.link_files(files, out)
     return (
         f"{out}: {found.links.height} links between records of {len(files)} centres, {found.review.height} pairs that a person should "
         "decide; tokens only. For the study. Then delete the encoded files."
@@ -46,8 +47,8 @@ def link(files: Sequence[Path], out: Path) -> str:
 
 def answer(links: Path, key_folders: Sequence[Path], out: Path) -> str:
     """Study: bring the answer of the linkage unit back to the records of its centres."""
-    found = identity_exchange.read_answer(links, key_folders)
-    identity_exchange.write_answer(found, out)
+    found = exchange.read_answer(links, key_folders)
+    exchange.write_answer(found, out)
     return (
         f"{out / 'links.csv'}: {found.links.height} pairs of records, for `links` in the study file. {out / 'review.csv'}: "
         f"{found.review.height} pairs to decide; fill the column relation (same, different) and add those rows to links.csv."
@@ -57,6 +58,6 @@ def answer(links: Path, key_folders: Sequence[Path], out: Path) -> str:
 def _people(path: Path, centre: str, source: Format) -> pl.DataFrame:
     if source == "people":
         return identity.read_people(path, centre)
-    from clinical.people import read_people
+    from unibase.clinical.formats.people import read_people
 
     return read_people(source, path, centre)

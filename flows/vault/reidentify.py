@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from flows.plain import CENTRE
-from flows.study import Study, read_study
-from groundwork.problems import UserError
-from groundwork.work import WorkLedger
-from imaging.source_uids import source_uids
-from privacy.audit import AuditLog
-from privacy.custodians import read_subjects, read_tokens, revealed
-from privacy.identity import open_lookup
-from privacy.keys import Key, read_key_file
-from privacy.reidentification import Person, person_of
-from privacy.subjects import SubjectLookup
+from unibase.flows.cli.plain_files import CENTRE
+from unibase.flows.study.study_file import Study, read_study
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.work import WorkLedger
+from unibase.imaging.confidentiality.source_uids import source_uids
+from unibase.privacy.audit import AuditLog
+from unibase.privacy.custody.custodians import read_subjects, read_tokens, revealed
+from unibase.privacy.custody.reidentification import Person, person_of
+from unibase.privacy.keys import Key, read_key_file
+from unibase.privacy.ledger.persons import open_lookup
+from unibase.privacy.subjects import SubjectLookup
 
 Reason = Literal["care", "rights", "correction", "check"]
 """Why a person is re-identified: a finding that concerns their care, a right they use (access, objection), a source that is

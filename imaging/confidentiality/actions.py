@@ -6,12 +6,12 @@ import struct
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from imaging.confidentiality import values
-from imaging.confidentiality.identifiers import Identifiers
-from imaging.confidentiality.policy import Action, Policy
-from imaging.confidentiality.standard import EDITION
-from imaging.confidentiality.structure import Element, Encoding, Item, prefix, write
-from imaging.confidentiality.values import UidMap, pad
+from unibase.imaging.confidentiality import values
+from unibase.imaging.confidentiality.identifiers import Identifiers
+from unibase.imaging.confidentiality.policy import Action, Policy
+from unibase.imaging.confidentiality.standard import EDITION
+from unibase.imaging.confidentiality.structure import Element, Encoding, Item, prefix, write
+from unibase.imaging.confidentiality.values import UidMap, pad
 
 CHARACTER_SET = 0x00080005
 TIME_ZONE = 0x00080201

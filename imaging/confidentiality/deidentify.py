@@ -22,17 +22,17 @@ from typing import Any
 
 from blake3 import blake3
 
-from groundwork.problems import Unusable
-from imaging.confidentiality import objects, verify
-from imaging.confidentiality.actions import CHARACTER_SET, STATEMENT_TAGS, TIME_ZONE, Job, meta_information
-from imaging.confidentiality.fast import FastHeader, NotFast
-from imaging.confidentiality.identifiers import Gatherer, Identifiers, decode, encodings_of
-from imaging.confidentiality.policy import DeidentifyOptions, Policy, keyword_of, policy_of
-from imaging.confidentiality.slow import TreeHeader
-from imaging.confidentiality.structure import Element, Encoding, Reader, malformed
-from imaging.confidentiality.values import UidMap, is_zone, pad, shift_date
-from privacy.keys import Key
-from privacy.subjects import Subject, SubjectLookup
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.confidentiality import objects, verify
+from unibase.imaging.confidentiality.actions import CHARACTER_SET, STATEMENT_TAGS, TIME_ZONE, Job, meta_information
+from unibase.imaging.confidentiality.fast import FastHeader, NotFast
+from unibase.imaging.confidentiality.identifiers import Gatherer, Identifiers, decode, encodings_of
+from unibase.imaging.confidentiality.policy import DeidentifyOptions, Policy, keyword_of, policy_of
+from unibase.imaging.confidentiality.slow import TreeHeader
+from unibase.imaging.confidentiality.structure import Element, Encoding, Reader, malformed
+from unibase.imaging.confidentiality.values import UidMap, is_zone, pad, shift_date
+from unibase.privacy.keys import Key
+from unibase.privacy.subjects import Subject, SubjectLookup
 
 __all__ = ["DeidentifyOptions", "DeidentifyTask", "IndexEvent", "batch_report", "deidentify_file"]
 

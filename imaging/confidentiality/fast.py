@@ -12,10 +12,10 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from imaging.confidentiality.actions import CHARACTER_SET, Job, stand_in
-from imaging.confidentiality.identifiers import Gatherer, wants
-from imaging.confidentiality.policy import STAND_INS, Action, Policy, dictionary_vr
-from imaging.confidentiality.structure import (
+from unibase.imaging.confidentiality.actions import CHARACTER_SET, Job, stand_in
+from unibase.imaging.confidentiality.identifiers import Gatherer, wants
+from unibase.imaging.confidentiality.policy import STAND_INS, Action, Policy, dictionary_vr
+from unibase.imaging.confidentiality.structure import (
     LONG_VRS,
     MAX_DEPTH,
     PIXEL_TAGS,

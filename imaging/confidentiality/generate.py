@@ -21,7 +21,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from groundwork.files import write_text
+from unibase.groundwork.files import write_text
 
 DATA = Path(__file__).parent / "data"
 OPTIONS = {

@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from imaging.confidentiality import standard
-from imaging.confidentiality.values import REMOVED, pad
-from privacy import french_identifiers
+from unibase.imaging.confidentiality import standard
+from unibase.imaging.confidentiality.values import REMOVED, pad
+from unibase.privacy import french_identifiers
 
 if TYPE_CHECKING:
     from ahocorasick_rs import BytesAhoCorasick

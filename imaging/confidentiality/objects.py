@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from groundwork.problems import Unusable
+from unibase.groundwork.problems import Unusable
 
 _BASE = "1.2.840.10008.5.1.4.1.1."
 SUPPORTED = {

@@ -21,7 +21,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydicom.datadict import dictionary_has_tag, dictionary_keyword, dictionary_VR
 
-from imaging.confidentiality import standard
+from unibase.imaging.confidentiality import standard
 
 Action = Literal[
     "keep",  # the bytes as they are

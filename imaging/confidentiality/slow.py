@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from imaging.confidentiality.actions import CHARACTER_SET, Job, stand_in
-from imaging.confidentiality.identifiers import Gatherer, encodings_of, wants
-from imaging.confidentiality.policy import STAND_INS, Action
-from imaging.confidentiality.structure import Element, Encoding, Item, Reader, walk, write
+from unibase.imaging.confidentiality.actions import CHARACTER_SET, Job, stand_in
+from unibase.imaging.confidentiality.identifiers import Gatherer, encodings_of, wants
+from unibase.imaging.confidentiality.policy import STAND_INS, Action
+from unibase.imaging.confidentiality.structure import Element, Encoding, Item, Reader, walk, write
 
 
 class TreeHeader:

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from groundwork.problems import Unusable
-from imaging.confidentiality.policy import keyword_of
-from imaging.confidentiality.structure import walk
-from imaging.confidentiality.values import split_uids
-from imaging.deidentify import source_elements
-from privacy.keys import Key
-from privacy.pseudonyms import uid
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.confidentiality.deidentify import source_elements
+from unibase.imaging.confidentiality.policy import keyword_of
+from unibase.imaging.confidentiality.structure import walk
+from unibase.imaging.confidentiality.values import split_uids
+from unibase.privacy.keys import Key
+from unibase.privacy.pseudonyms import uid
 
 
 def source_uids(path: Path | str, key: Key, wanted: Collection[str]) -> dict[str, tuple[str, str]]:

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from pydicom.datadict import private_dictionary_VR
 
-from groundwork.problems import Unusable
-from imaging.confidentiality.policy import dictionary_vr
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.confidentiality.policy import dictionary_vr
 
 LONG_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"})
 SHORT_VRS = frozenset(

@@ -9,8 +9,8 @@ import calendar
 import re
 from datetime import date, datetime, timedelta
 
-from privacy import pseudonyms
-from privacy.keys import Key
+from unibase.privacy import pseudonyms
+from unibase.privacy.keys import Key
 
 REMOVED = "REMOVED"
 """What stands where a text was and may not be empty."""

@@ -12,11 +12,11 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from groundwork.problems import Unusable
-from imaging.confidentiality.actions import CHARACTER_SET, Job
-from imaging.confidentiality.identifiers import Identifiers, decode, encodings_of, normalise
-from imaging.confidentiality.structure import Element, Encoding, Reader
-from imaging.confidentiality.values import names_standard, split_uids
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.confidentiality.actions import CHARACTER_SET, Job
+from unibase.imaging.confidentiality.identifiers import Identifiers, decode, encodings_of, normalise
+from unibase.imaging.confidentiality.structure import Element, Encoding, Reader
+from unibase.imaging.confidentiality.values import names_standard, split_uids
 
 _TEXTS = frozenset({"LO", "SH", "ST", "LT", "UT", "UC", "UR", "PN", "AE"})
 _NUMBERS = frozenset({"DS", "IS", "UI", "TM", "AS"})

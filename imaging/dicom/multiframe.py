@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from groundwork.files import digest_of, sha256_file
-from groundwork.problems import Unusable
-from imaging.grid import Grid
-from imaging.volumes import ORIENTATION_TOLERANCE, Volume, axes, rescaled_type, slice_distance, unit_of
+from unibase.groundwork.files import digest_of, sha256_file
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.dicom.volume import ORIENTATION_TOLERANCE, Volume, axes, rescaled_type, slice_distance, unit_of
+from unibase.imaging.grid import Grid
 
 
 def read_multiframe(paths: Sequence[Path], *, suv: bool = True, even: bool = True) -> Volume:

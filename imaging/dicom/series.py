@@ -13,8 +13,8 @@ from typing import Any
 
 import polars as pl
 
-from groundwork.files import blake3_file, digest_of
-from groundwork.tables import EVENTS, SERIES
+from unibase.groundwork.files import blake3_file, digest_of
+from unibase.groundwork.tables import EVENTS, SERIES
 
 CentreOf = Callable[[str], str | None] | Mapping[str, str] | str | None
 """The centre of a series: by its folder (relative, POSIX) through a function or a mapping, or one name for all."""

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from groundwork.problems import Unusable
+from unibase.groundwork.problems import Unusable
 
 _PHILIPS = "Philips PET Private Group"
 _GE = "GEMS_PETD_01"

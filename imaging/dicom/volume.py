@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from groundwork.files import digest_of, sha256_file
-from groundwork.problems import Unusable
-from imaging.grid import Array, Grid
-from imaging.suv import suv_factors
+from unibase.groundwork.files import digest_of, sha256_file
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.dicom.suv import suv_factors
+from unibase.imaging.grid import Array, Grid
 
 if TYPE_CHECKING:
     import SimpleITK
@@ -103,7 +103,7 @@ def read_files(paths: Iterable[Path], series_uid: str | None = None, *, suv: boo
     if len({str(header.SeriesInstanceUID) for header, _ in headers}) > 1:
         raise Unusable("several-series", "The folder holds several image series.", "Name one, or give each a folder.")
     if any("NumberOfFrames" in header and int(header.NumberOfFrames) > 1 for header, _ in headers):
-        from imaging.multiframe import read_multiframe
+        from unibase.imaging.dicom.multiframe import read_multiframe
 
         return read_multiframe([path for _, path in headers], suv=suv, even=even)
     return _stack(headers, suv=suv, even=even)

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from groundwork.problems import Unusable
+from unibase.groundwork.problems import Unusable
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from imaging.engine.options import EngineSettings
+    from unibase.imaging.engine.options import EngineSettings
 
 VERSION = "1.2"
 """Changes when a value of a feature can change."""
@@ -83,13 +83,13 @@ def extract_regions(
     if len(spacing) != 3 or not all(s > 0 for s in spacing):
         raise ValueError("spacing must be three positive numbers (z, y, x)")
     if mode == "pyradiomics":
-        from imaging.engine.pyradiomics_mode import extract_pyradiomics
+        from unibase.imaging.engine.pyradiomics_mode import extract_pyradiomics
 
         return extract_pyradiomics(image, masks, tuple(spacing), settings, stored_type)
     if mode != "ibsi":
         raise ValueError(f"mode {mode!r} is not one of pyradiomics, ibsi")
-    from imaging.engine.ibsi import extract_ibsi_regions
-    from imaging.engine.options import IbsiOptions
+    from unibase.imaging.engine.ibsi import extract_ibsi_regions
+    from unibase.imaging.engine.options import IbsiOptions
 
     return extract_ibsi_regions(image, masks, tuple(spacing), IbsiOptions.of(settings.ibsi))
 

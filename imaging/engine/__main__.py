@@ -1,6 +1,6 @@
 """`python -m imaging.engine`: compile all loops now, so that no worker compiles later (for read-only installations)."""
 
-from imaging.engine import precompile
+from unibase.imaging.engine import precompile
 
 if __name__ == "__main__":
     precompile()

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from groundwork.problems import Unusable
-from imaging.engine import filters, intensity, kernels, mesh_table, morphology, texture, texture_kernels
-from imaging.engine.enclosing import enclosing_axes
-from imaging.engine.interpolation import Axis, aligned_axis, interpolate, support
-from imaging.engine.near import neighbours, union, within
-from imaging.engine.options import IbsiOptions
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.engine import filters, intensity, mesh_table, morphology, texture
+from unibase.imaging.engine.compiled import texture_counts
+from unibase.imaging.engine.compiled import voxels as kernels
+from unibase.imaging.engine.enclosing import enclosing_axes
+from unibase.imaging.engine.interpolation import Axis, aligned_axis, interpolate, support
+from unibase.imaging.engine.near import neighbours, union, within
+from unibase.imaging.engine.options import IbsiOptions
 
 Array = np.ndarray
 
@@ -279,7 +281,7 @@ def local_intensity(prepared: Prepared) -> dict[str, float]:
     image = np.pad(prepared.image[wide], missing)
     known = np.pad(np.isfinite(prepared.image[wide]), missing)
     inside = np.pad(prepared.intensities[wide], missing)
-    extents = texture_kernels.row_extents(inside.astype(np.uint16))
+    extents = texture_counts.row_extents(inside.astype(np.uint16))
     complete = bool(known.all())
     sums = kernels.sphere_sums(image if complete else np.where(known, image, 0.0), extents, half)[inside]
     number = (2 * half[half >= 0] + 1).sum() if complete else kernels.sphere_sums(known.astype(float), extents, half)[inside]
@@ -322,7 +324,7 @@ def textures(levels: Array, region: Array, options: IbsiOptions) -> dict[str, fl
     if "glcm" in families or "glrlm" in families:
         result.update(_lines(levels, wanted, options.glcm_distance, families))
     padded = texture.padded(levels)
-    extents = texture_kernels.row_extents(padded)
+    extents = texture_counts.row_extents(padded)
     for planar in [p for p, asked in ((True, flat), (False, solid)) if asked]:
         names = [n for n in (("2D", "2_5D") if planar else ("3D",)) if any(a.startswith(n + "_") for a in wanted)]
         if "glszm" in families or "gldzm" in families:
@@ -420,17 +422,17 @@ def _lines(levels: Array, wanted: tuple[str, ...], distance: int, families: tupl
 def _line_counts(levels: Array, n: int, dimensions: int, distance: int) -> tuple[Array, Array]:
     """Co-occurrence (k, n, n) at a distance and runs (k, n, lengths) of neighbours, by direction."""
     padded = texture.padded(levels)
-    extents = texture_kernels.row_extents(padded)
+    extents = texture_counts.row_extents(padded)
     longest = max(levels.shape)
-    pairs, runs = texture_kernels.pairs_and_runs(padded, extents, texture.steps_between(dimensions), n, longest)
+    pairs, runs = texture_counts.pairs_and_runs(padded, extents, texture.steps_between(dimensions), n, longest)
     if distance == 1:
-        occurrences = texture_kernels.pair_counts(pairs)
+        occurrences = texture_counts.pair_counts(pairs)
     else:
         wide = np.pad(padded, distance - 1)
         steps = texture.steps_between(dimensions, distance)
-        extents = texture_kernels.row_extents(wide)
-        occurrences = texture_kernels.co_occurrence(wide, extents, steps, n)[:, 1:, 1:].astype(np.int64)
-    return occurrences, texture_kernels.run_counts(runs, np.bincount(levels.ravel(), minlength=n + 1)[1:])
+        extents = texture_counts.row_extents(wide)
+        occurrences = texture_counts.co_occurrence(wide, extents, steps, n)[:, 1:, 1:].astype(np.int64)
+    return occurrences, texture_counts.run_counts(runs, np.bincount(levels.ravel(), minlength=n + 1)[1:])
 
 
 def _zones(
@@ -439,8 +441,8 @@ def _zones(
     result: dict[str, float] = {}
     distance = None
     if "gldzm" in families:
-        distance = texture_kernels.border_distance(morphology.padded_mask(region).view(np.bool_), planar)
-    level, size, near, where = texture_kernels.zones(padded, extents, planar, distance)
+        distance = texture_counts.border_distance(morphology.padded_mask(region).view(np.bool_), planar)
+    level, size, near, where = texture_counts.zones(padded, extents, planar, distance)
     voxels = np.count_nonzero(padded[1:-1], axis=(1, 2))
     for family, prefix, tags, lengths in (("glszm", "szm", _SIZE, size), ("gldzm", "dzm", _DISTANCE, near)):
         if family not in families:
@@ -464,7 +466,7 @@ def _neighbourhood(
     result: dict[str, float] = {}
     half = texture.steps_between(2 if planar else 3)
     steps = np.concatenate([half, -half])
-    voxels, differences, dependence = texture_kernels.neighbourhoods(padded, extents, steps, 1, alpha, n, planar)
+    voxels, differences, dependence = texture_counts.neighbourhoods(padded, extents, steps, 1, alpha, n, planar)
 
     def depend(table: Array) -> Array:
         i, j, counts = texture.nonzero_counts(table)

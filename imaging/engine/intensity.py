@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from imaging.engine import kernels
+from unibase.imaging.engine.compiled import voxels
 
 Array = np.ndarray
 
@@ -44,12 +44,12 @@ def _order_statistics(values: Array, ranks: Array) -> Array:
         scale = float((_BUCKETS - 1) / np.float64(high - low))
     if len(values) <= _SORTED or not np.isfinite(scale):
         return np.asarray(np.sort(values)[ranks])
-    counts = kernels.bucket_counts(values, low, scale, _BUCKETS)
+    counts = voxels.bucket_counts(values, low, scale, _BUCKETS)
     ends = np.cumsum(counts)
     bucket = np.searchsorted(ends, ranks, side="right")
     wanted = np.zeros(_BUCKETS, dtype=bool)
     wanted[bucket] = True
-    kept = np.sort(kernels.in_buckets(values, low, scale, wanted, int(counts[wanted].sum())))
+    kept = np.sort(voxels.in_buckets(values, low, scale, wanted, int(counts[wanted].sum())))
     return np.asarray(kept[ranks - np.cumsum(np.where(wanted, 0, counts))[bucket]])
 
 
@@ -64,9 +64,9 @@ def statistics(values: Array) -> dict[str, float]:
     n = len(values)
     mean = float(values.mean())
     levels = quantiles(values, _QUANTILES)
-    features = _described(n, mean, kernels.central_sums(values, mean), levels, float(values.min()), float(values.max()))
-    features["rmad"] = float(kernels.deviation_within(values, levels[0], levels[-1]))
-    features["medad"] = float(kernels.central_sums(values, levels[2])[0] / n)
+    features = _described(n, mean, voxels.central_sums(values, mean), levels, float(values.min()), float(values.max()))
+    features["rmad"] = float(voxels.deviation_within(values, levels[0], levels[-1]))
+    features["medad"] = float(voxels.central_sums(values, levels[2])[0] / n)
     features["energy"] = float(values @ values)
     features["rms"] = float(np.sqrt(features["energy"] / n))
     return features
@@ -183,10 +183,10 @@ def discretise(values: Array, method: str, bins: int, bin_size: float, lower: fl
         low, high = values.min(), values.max()
         if low == high:
             return np.ones(len(values), dtype=np.int64), 1
-        return kernels.bin_levels(values, low, float(bins), high - low, bins), bins
+        return voxels.bin_levels(values, low, float(bins), high - low, bins), bins
     if method == "fbs":
         low = values.min() if lower is None else lower
-        levels = kernels.bin_levels(values, float(low), 1.0, float(bin_size), np.iinfo(np.int64).max)
+        levels = voxels.bin_levels(values, float(low), 1.0, float(bin_size), np.iinfo(np.int64).max)
         return levels, int(levels.max())
     levels = np.round(values).astype(np.int64)
     if not np.array_equal(levels, values):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imaging.engine import kernels
+from unibase.imaging.engine.compiled import voxels
 
 Array = np.ndarray
 
@@ -29,7 +29,7 @@ def mesh_measures(mask: Array, spacing: Array, triangles: tuple[Array, Array, Ar
     Returns:
         Volume in mm3 (signed sum over tetrahedra from the first voxel of the padded mask) and area in mm2.
     """
-    counts, places = kernels.cube_configurations(mask)
+    counts, places = voxels.cube_configurations(mask)
     corners, configuration, share = triangles
     p, q, r = (corners[:, k] * spacing for k in range(3))
     area = np.linalg.norm(np.cross(q - p, r - p), axis=1) / 2
@@ -56,7 +56,7 @@ def hull_vertices(points: Array) -> Array:
 
 def largest_diameter(points: Array) -> float:
     """Largest distance between two of the points."""
-    return float(np.sqrt(kernels.largest_distance(np.ascontiguousarray(hull_vertices(points)))))
+    return float(np.sqrt(voxels.largest_distance(np.ascontiguousarray(hull_vertices(points)))))
 
 
 def planar_corners(points: Array, axis: int, spacing: Array) -> tuple[Array, float]:
@@ -84,7 +84,7 @@ def _planar_hulls(points: Array, axis: int, spacing: Array) -> tuple[Array, floa
     ordered = points[order]
     starts = np.nonzero(np.diff(ordered[:, axis], prepend=-9, append=-9))[0]
     flat = ordered[:, [first, second]] / 2 * spacing[[first, second]]
-    corner, distance = kernels.planar_hulls(np.ascontiguousarray(flat), starts)
+    corner, distance = voxels.planar_hulls(np.ascontiguousarray(flat), starts)
     return ordered[corner], float(np.sqrt(distance))
 
 
@@ -169,7 +169,7 @@ def principal_moments(mask: Array, spacing: Array) -> Array:
 
 def position_covariance(mask: Array, spacing: Array) -> Array:
     """Covariance (divisor N) of the voxel centres in mm, from exact sums of indices."""
-    sums, products, n = kernels.index_moments(np.asarray(mask).view(np.uint8))
+    sums, products, n = voxels.index_moments(np.asarray(mask).view(np.uint8))
     # Whole numbers up to here: n * products - sums sums' is exact, no cancellation.
     exact = np.array(
         [[int(n) * int(products[a, b]) - int(sums[a]) * int(sums[b]) for b in range(3)] for a in range(3)], dtype=object
@@ -180,7 +180,7 @@ def position_covariance(mask: Array, spacing: Array) -> Array:
 
 def centre_shift(mask: Array, weights: Array, spacing: Array) -> float:
     """Distance in mm of the centre of the voxels of a mask to the centre of weights (z, y, x); NaN when these add up to 0."""
-    sums, _, n = kernels.index_moments(np.asarray(mask).view(np.uint8))
+    sums, _, n = voxels.index_moments(np.asarray(mask).view(np.uint8))
     across = weights.sum(axis=0)
     profiles = weights.sum(axis=(1, 2)), across.sum(axis=1), across.sum(axis=0)
     total = profiles[0].sum()
@@ -270,7 +270,7 @@ def spatial_autocorrelation(image: Array, mask: Array, spacing: Array) -> tuple[
         across[:, :, ny:] = 0
         plane[:, :nz] = fft.fft(across, axis=2, overwrite_x=True)
         plane[:, nz:] = 0
-        sums += kernels.weighted_products(weights, fft.fft(plane, axis=1, overwrite_x=True))
+        sums += voxels.weighted_products(weights, fft.fft(plane, axis=1, overwrite_x=True))
     total, product, own = sums / np.prod(length)
     moran = n / total * product / squares
     geary = (n - 1) / (2 * total) * (2 * own - 2 * product) / squares

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 
 class EngineSettings(Protocol):
-    """The part of `imaging.settings` that the engine reads.
+    """The part of `imaging.radiomics.settings` that the engine reads.
 
     Attributes:
         setting: The `setting` section of a PyRadiomics parameter file (`binWidth`, `resampledPixelSpacing`, ...).

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from groundwork.problems import Unusable
-from imaging.engine import intensity, kernels, mesh_table, morphology, texture, texture_kernels
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.engine import intensity, mesh_table, morphology, texture
+from unibase.imaging.engine.compiled import texture_counts, voxels
 
 Array = np.ndarray
 EPSILON = float(np.spacing(1))
@@ -89,7 +90,7 @@ def grey_levels(values: Array, settings: Mapping[str, Any]) -> tuple[Array, Arra
     edges = bin_edges(values, settings)
     if len(edges) > 65_535:
         raise too_many_levels()
-    levels, counts = kernels.digitise(values.astype(np.float64), edges.astype(np.float64))
+    levels, counts = voxels.digitise(values.astype(np.float64), edges.astype(np.float64))
     return levels, counts
 
 
@@ -111,7 +112,7 @@ def first_order(values: Array, occurrences: Array, spacing: Array, settings: Map
     low, high = x.min(), x.max()
     # NumPy's sum, whose rounding decides whether equal intensities differ from their mean.
     mean = np.sum(x) / n
-    absolute, m2, m3, m4 = kernels.central_sums(x, mean) / n
+    absolute, m2, m3, m4 = voxels.central_sums(x, mean) / n
     flat = m2 == 0
     features = {
         "Energy": energy,
@@ -126,7 +127,7 @@ def first_order(values: Array, occurrences: Array, spacing: Array, settings: Map
         "InterquartileRange": p75 - p25,
         "Range": high - low,
         "MeanAbsoluteDeviation": absolute,
-        "RobustMeanAbsoluteDeviation": kernels.deviation_within(x, p10, p90),
+        "RobustMeanAbsoluteDeviation": voxels.deviation_within(x, p10, p90),
         "RootMeanSquared": np.sqrt(energy / n),
         "StandardDeviation": np.sqrt(m2),
         "Skewness": 0.0 if flat else m3 / m2**1.5,
@@ -189,8 +190,8 @@ def _glcm_values(p: Array, present: Array) -> dict[str, float]:
     j = i.T
     directions = p.shape[3]
     flat = p[0].reshape(-1, directions)
-    difference = kernels.sum_by_group(np.abs(i - j).astype(np.int64).ravel(), flat, levels)
-    total = kernels.sum_by_group((i + j).astype(np.int64).ravel() - 2, flat, 2 * levels - 1)
+    difference = voxels.sum_by_group(np.abs(i - j).astype(np.int64).ravel(), flat, levels)
+    total = voxels.sum_by_group((i + j).astype(np.int64).ravel() - 2, flat, 2 * levels - 1)
     k = np.arange(levels, dtype=float)[:, None]
     s = np.arange(2, 2 * levels + 1, dtype=float)[:, None]
     px, py = p.sum(2, keepdims=True), p.sum(1, keepdims=True)
@@ -332,7 +333,7 @@ def _two_on_a_line(levels: Array, step: Array) -> bool:
 
 def grey_level_size_zone(levels: Array, extents: Array, present: Array, planar: bool) -> dict[str, float]:
     """GLSZM features; `levels` uint16, padded by one, dense."""
-    level, size, _, _ = texture_kernels.zones(levels, extents, planar)
+    level, size, _, _ = texture_counts.zones(levels, extents, planar)
     i, j, counts = texture.grouped_counts(level, size)
     i = present[i.astype(np.int64) - 1].astype(float)
     values = texture.emphasis(i, j, counts, size.sum(), EPSILON)
@@ -353,7 +354,7 @@ def neighbourhood(
         reach: Largest distance.
     """
     both = np.concatenate([steps, -steps])
-    _, differences, dependence = texture_kernels.neighbourhoods(levels, extents, both, reach, alpha, int(present[-1]), False)
+    _, differences, dependence = texture_counts.neighbourhoods(levels, extents, both, reach, alpha, int(present[-1]), False)
     i, j, counts = texture.nonzero_counts(dependence[0])
     values = texture.emphasis(i, j, counts, counts.sum(), EPSILON)
     dependent = {name: float(value) for name, value in zip(_DEPENDENCE, values, strict=True) if name is not None}
@@ -367,8 +368,8 @@ def shape(mask: Array, spacing: Array) -> dict[str, float]:
     closed = morphology.padded_mask(mask)
     volume, area = morphology.mesh_measures(closed, spacing, mesh_table.pyradiomics_triangles())
     moments = morphology.principal_moments(mask, spacing)
-    points = kernels.row_extremes(closed)
-    crossed = kernels.row_extremes(np.ascontiguousarray(closed.transpose(2, 0, 1)))[:, [1, 2, 0]]
+    points = voxels.row_extremes(closed)
+    crossed = voxels.row_extremes(np.ascontiguousarray(closed.transpose(2, 0, 1)))[:, [1, 2, 0]]
     slice_corners, slice_diameter = morphology.planar_corners(points, 0, spacing)
     with np.errstate(divide="ignore", invalid="ignore"):
         sphericity = (36 * np.pi * volume**2) ** (1.0 / 3.0) / area
@@ -416,7 +417,7 @@ def shape_2d(mask: Array, spacing: Array) -> dict[str, float]:
     shares[[6, 9]] = 1 / 4
     perimeter, surface = float(counts @ lengths), float(counts @ shares * spacing.prod())
     moments = morphology.principal_moments(mask[None], np.array([1.0, *spacing]))[1:]
-    points = kernels.row_extremes(morphology.padded_mask(mask[None]))
+    points = voxels.row_extremes(morphology.padded_mask(mask[None]))
     flat = points[points[:, 0] == 2]
     with np.errstate(divide="ignore", invalid="ignore"):
         sphericity = 2 * np.sqrt(np.pi * surface) / perimeter

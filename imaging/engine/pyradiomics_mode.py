@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from groundwork.problems import Unusable
-from imaging.engine import pyradiomics_features as formulas
-from imaging.engine import recursive_gaussian, stationary_wavelet, texture, texture_kernels
-from imaging.engine.ibsi import bounding_box
-from imaging.engine.near import Box, neighbours, union, within
-from imaging.engine.options import EngineSettings
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.engine import pyradiomics_features as formulas
+from unibase.imaging.engine import texture
+from unibase.imaging.engine.compiled import recursive_gaussian, stationary_wavelet, texture_counts
+from unibase.imaging.engine.ibsi import bounding_box
+from unibase.imaging.engine.near import Box, neighbours, union, within
+from unibase.imaging.engine.options import EngineSettings
 
 Array = np.ndarray
 
@@ -47,7 +48,7 @@ def extract_pyradiomics(
         image: (z, y, x).
         masks: bool of the same shape, one for each region.
         spacing: (z, y, x) in mm.
-        settings: A PyRadiomics parameter file as read by `imaging.settings`.
+        settings: A PyRadiomics parameter file as read by `imaging.radiomics.settings`.
         stored_type: Number type in which PyRadiomics would read the image (`int16`, ...); float64 by default.
     """
     setting = settings.setting
@@ -144,7 +145,7 @@ class Places:
         order = [first, *(axis for axis in range(3) if axis != first)]
         turned = mask.transpose(order)
         where = np.argwhere(mask).astype(np.int32)[:, order]
-        extents = texture_kernels.row_extents(texture.padded(turned))
+        extents = texture_counts.row_extents(texture.padded(turned))
         inside = np.flatnonzero(mask)
         return cls(inside, where, turned.shape, spacing[order], across is not None, extents, spacing)
 
@@ -195,22 +196,22 @@ def _features(
     gaps = len(present) != present[-1]
     dense = places.padded(rank[levels] if gaps else levels, 1)
     if "glcm" in wanted or "glrlm" in wanted:
-        pairs, runs = texture_kernels.pairs_and_runs(dense, places.extents, near, len(present), max(places.shape))
-        pairs = texture_kernels.pair_counts(pairs)
+        pairs, runs = texture_counts.pairs_and_runs(dense, places.extents, near, len(present), max(places.shape))
+        pairs = texture_counts.pair_counts(pairs)
         if "glrlm" in wanted:
-            counts = texture_kernels.run_counts(runs, occurrences[present])
+            counts = texture_counts.run_counts(runs, occurrences[present])
             add("glrlm", formulas.grey_level_run_length(counts, pairs, dense, present, near, places.spacing, settings))
         if "glcm" in wanted:
             if reach > 1:
                 wide = np.pad(dense, reach - 1)
-                extents = texture_kernels.row_extents(wide)
-                pairs = texture_kernels.co_occurrence(wide, extents, steps, len(present))[:, 1:, 1:]
+                extents = texture_counts.row_extents(wide)
+                pairs = texture_counts.co_occurrence(wide, extents, steps, len(present))[:, 1:, 1:]
             add("glcm", formulas.grey_level_co_occurrence(pairs, present, steps, places.spacing, settings))
     if "glszm" in wanted:
         add("glszm", formulas.grey_level_size_zone(dense, places.extents, present, places.planar))
     if "gldm" in wanted or "ngtdm" in wanted:
         true_levels = dense if reach == 1 and not gaps else places.padded(levels, reach)
-        extents = places.extents if reach == 1 else texture_kernels.row_extents(true_levels)
+        extents = places.extents if reach == 1 else texture_counts.row_extents(true_levels)
         alpha = int(settings.get("gldm_a", 0))
         dependent, tones = formulas.neighbourhood(true_levels, extents, present, steps, alpha, reach)
         if "gldm" in wanted:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from groundwork.problems import UserError
-from imaging.agreement import feature_columns
+from unibase.groundwork.problems import UserError
+from unibase.methods.agreement import feature_columns
 
 WHO = ("subject_id", "Modality", "region", "image_type", "engine", "mode", "settings_digest")
 """What has to be the same for two rows to be compared; above all the settings: other bins, other features."""

@@ -13,7 +13,7 @@ from importlib.resources import files
 
 import polars as pl
 
-from groundwork.tables import FEATURES
+from unibase.groundwork.tables import FEATURES
 
 COLUMNS = {
     "column": "Name of the column in the FEATURES table.",
@@ -67,15 +67,18 @@ def pyradiomics_columns(deprecated: bool = True) -> list[str]:
 @cache
 def _pyradiomics() -> pl.DataFrame:
     return pl.read_csv(
-        files("imaging").joinpath("pyradiomics_features.csv").read_bytes(), schema_overrides={"deprecated": pl.Boolean}
+        files("unibase.imaging.radiomics.data").joinpath("pyradiomics_features.csv").read_bytes(),
+        schema_overrides={"deprecated": pl.Boolean},
     )
 
 
 @cache
 def _described() -> dict[str, dict[str, object]]:
     rows = {row["column"]: {name: row[name] for name in COLUMNS} for row in _pyradiomics().iter_rows(named=True)}
-    ibsi = pl.read_csv(files("imaging").joinpath("ibsi_features.csv").read_bytes())
-    definitions = dict(pl.read_csv(files("imaging").joinpath("ibsi_definitions.csv").read_bytes()).iter_rows())
+    ibsi = pl.read_csv(files("unibase.imaging.radiomics.data").joinpath("ibsi_features.csv").read_bytes())
+    definitions = dict(
+        pl.read_csv(files("unibase.imaging.radiomics.data").joinpath("ibsi_definitions.csv").read_bytes()).iter_rows()
+    )
     for row in ibsi.iter_rows(named=True):
         rows[row["column"]] = _row(
             row["column"],

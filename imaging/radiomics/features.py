@@ -14,19 +14,30 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from groundwork.files import digest_of, sha256_file
-from groundwork.problems import Unusable
-from groundwork.tables import FEATURES, Table
-from groundwork.work import Unit
-from imaging.dictionary import pyradiomics_columns
-from imaging.grid import Array
-from imaging.masks import Mask
-from imaging.reference import Features
-from imaging.regions import Regions
-from imaging.rtstruct import Gaps
-from imaging.selection import Engine, FeatureTask, Mode, Region, Several, check_task, entry, listed, problem_of, select
-from imaging.settings import FeatureSettings
-from imaging.volumes import Volume
+from unibase.groundwork.files import digest_of, sha256_file
+from unibase.groundwork.problems import Unusable
+from unibase.groundwork.tables import FEATURES, Table
+from unibase.groundwork.work import Unit
+from unibase.imaging.dicom.volume import Volume
+from unibase.imaging.grid import Array
+from unibase.imaging.radiomics.feature_words import pyradiomics_columns
+from unibase.imaging.radiomics.reference import Features
+from unibase.imaging.radiomics.selection import (
+    Engine,
+    FeatureTask,
+    Mode,
+    Region,
+    Several,
+    check_task,
+    entry,
+    listed,
+    problem_of,
+    select,
+)
+from unibase.imaging.radiomics.settings import FeatureSettings
+from unibase.imaging.regions.masks import Mask
+from unibase.imaging.regions.rtstruct import Gaps
+from unibase.imaging.regions.targets import Regions
 
 __all__ = [
     "Engine",
@@ -157,11 +168,11 @@ def _run(
 ) -> list[Features | Unusable]:
     """Features of each region, or why it has none."""
     if engine == "unibase":
-        from imaging import engine as own
+        from unibase.imaging import engine as own
 
         spacing = (volume.grid.spacing[2], volume.grid.spacing[1], volume.grid.spacing[0])
         return [*own.extract_regions(volume.array, masks, spacing, settings, mode, volume.stored_type)]
-    from imaging import reference
+    from unibase.imaging.radiomics import reference
 
     results: list[Features | Unusable] = []
     for mask in masks:
@@ -175,10 +186,10 @@ def _run(
 def engine_name(engine: Engine) -> str:
     """Return what stands in the `engine` column: name and version."""
     if engine == "pyradiomics":
-        from imaging import reference
+        from unibase.imaging.radiomics import reference
 
         return reference.engine_version()
-    from imaging.engine import VERSION
+    from unibase.imaging.engine import VERSION
 
     return f"unibase {VERSION}"
 
@@ -222,7 +233,7 @@ def plan_units(
         gaps: What to do with slices between contours that carry none.
         habitats: Parts of every region by intensity; 0 for none.
     """
-    from imaging.index import NOT_IMAGES
+    from unibase.imaging.dicom.series import NOT_IMAGES
 
     root, destination = Path(root), Path(destination)
     masks = series.filter(pl.col("Modality").is_in(["RTSTRUCT", "SEG"])).to_dicts()
@@ -309,7 +320,7 @@ def memory_bound(voxels: int, settings: FeatureSettings, engine: Engine = "pyrad
         engine: Which engine.
         regions: How many regions of the series are extracted.
     """
-    from imaging.reference import reach
+    from unibase.imaging.radiomics.reference import reach
 
     local = reach(settings) is not None or (engine == "unibase" and set(settings.image_types) <= {"Original", "Wavelet"})
     return int(0.45 * 2**30) + voxels * (10 + regions + (0 if local else 26))
@@ -370,7 +381,7 @@ def _files_of(root: Path, row: Mapping[str, Any], shared: Sequence[str]) -> list
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
     if row["folder"] not in shared:
         return files
-    from imaging.index import read_header
+    from unibase.imaging.dicom.series import read_header
 
     return [
         path
@@ -420,7 +431,7 @@ def _left_out(features: Features, settings: FeatureSettings, mode: Mode) -> dict
 
 
 def extract_plain(source: Any, destination: Path | str, settings: FeatureSettings, **options: Any) -> dict[str, Any]:
-    """Extract the features of plain files, without a study; see `imaging.plain.extract_plain`."""
-    from imaging.plain import extract_plain as run
+    """Extract the features of plain files, without a study; see `imaging.commands.extract_plain`."""
+    from unibase.imaging.commands import extract_plain as run
 
     return run(source, destination, settings, **options)

@@ -14,9 +14,9 @@ from typing import Annotated
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from groundwork.problems import Unusable, UserError
-from imaging.grid import Array, Grid
-from imaging.volumes import Volume
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.imaging.dicom.volume import Volume
+from unibase.imaging.grid import Array, Grid
 
 
 class Perturbation(BaseModel):

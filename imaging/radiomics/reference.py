@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from groundwork.problems import Unusable
-from imaging.grid import Array
-from imaging.settings import FeatureSettings
-from imaging.volumes import Volume
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.dicom.volume import Volume
+from unibase.imaging.grid import Array
+from unibase.imaging.radiomics.settings import FeatureSettings
 
 Features = dict[str, dict[str, float]]
 """Image type to feature column (`firstorder_Mean`) to value."""

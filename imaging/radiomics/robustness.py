@@ -10,15 +10,15 @@ from typing import Any
 
 import polars as pl
 
-from groundwork.files import digest_of, sha256_file
-from groundwork.problems import Unusable
-from groundwork.tables import FEATURES, Column, Table
-from imaging.agreement import COLUMNS, agreement_table, retest_pairs, retest_table
-from imaging.features import extract_region, ordered, region_rows
-from imaging.masks import Mask
-from imaging.perturbations import DEFAULT_PERTURBATIONS, MARGIN, Perturbation, check_perturbations, perturb
-from imaging.selection import FeatureTask, Region, entry, problem_of, select
-from imaging.volumes import Volume
+from unibase.groundwork.files import digest_of, sha256_file
+from unibase.groundwork.problems import Unusable
+from unibase.groundwork.tables import FEATURES, Column, Table
+from unibase.imaging.dicom.volume import Volume
+from unibase.imaging.radiomics.features import extract_region, ordered, region_rows
+from unibase.imaging.radiomics.perturbations import DEFAULT_PERTURBATIONS, MARGIN, Perturbation, check_perturbations, perturb
+from unibase.imaging.radiomics.selection import FeatureTask, Region, entry, problem_of, select
+from unibase.imaging.regions.masks import Mask
+from unibase.methods.agreement import COLUMNS, agreement_table, retest_pairs, retest_table
 
 PERTURBED = Table(
     "perturbed_features",

@@ -9,15 +9,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from groundwork.files import digest_of, sha256_file
-from groundwork.problems import Unusable, UserError
-from imaging.habitats import check_habitats, habitat, habitat_name
-from imaging.masks import Mask, Roi, open_masks
-from imaging.regions import Regions, check_regions, match_regions
-from imaging.rtstruct import Gaps
-from imaging.settings import FeatureSettings
-from imaging.shells import check_shells, shell, shell_name
-from imaging.volumes import Volume, read_files, read_image, read_series
+from unibase.groundwork.files import digest_of, sha256_file
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.imaging.dicom.volume import Volume, read_files, read_image, read_series
+from unibase.imaging.radiomics.settings import FeatureSettings
+from unibase.imaging.regions.habitats import check_habitats, habitat, habitat_name
+from unibase.imaging.regions.masks import Mask, Roi, open_masks
+from unibase.imaging.regions.rtstruct import Gaps
+from unibase.imaging.regions.shells import check_shells, shell, shell_name
+from unibase.imaging.regions.targets import Regions, check_regions, match_regions
 
 Engine = Literal["pyradiomics", "unibase"]
 Mode = Literal["pyradiomics", "ibsi"]

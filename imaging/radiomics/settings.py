@@ -15,8 +15,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from groundwork.files import digest_of
-from groundwork.problems import UserError
+from unibase.groundwork.files import digest_of
+from unibase.groundwork.problems import UserError
 
 DEFAULTS: Mapping[str, Any] = MappingProxyType(
     {
@@ -178,7 +178,7 @@ def make_settings(content: Any) -> FeatureSettings:
 
 
 def _check_ibsi(content: dict[str, Any]) -> dict[str, Any]:
-    from imaging.engine.options import IbsiOptions
+    from unibase.imaging.engine.options import IbsiOptions
 
     try:
         IbsiOptions.of(content)
@@ -194,7 +194,7 @@ def _check_features(name: str, features: Any) -> list[str] | None:
         return None
     if not isinstance(features, list) or not all(isinstance(feature, str) for feature in features):
         raise UserError(f"featureClass.{name} must be a list of feature names, or empty for all of them.")
-    from imaging.dictionary import feature_names
+    from unibase.imaging.radiomics.feature_words import feature_names
 
     allowed = feature_names(name)
     unknown = sorted(set(features) - set(allowed))

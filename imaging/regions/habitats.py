@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from groundwork.problems import Unusable, UserError
-from imaging.grid import Array
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.imaging.grid import Array
 
 LEVELS = 1024
 """Most intensities that are told apart when the cuts are sought; more are put into as many bins of equal width."""

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from groundwork.problems import Unusable
-from imaging.grid import Array, Grid
-from imaging.volumes import Volume, read_sitk
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.dicom.volume import Volume, read_sitk
+from unibase.imaging.grid import Array, Grid
 
 if TYPE_CHECKING:
-    from imaging.rtstruct import Gaps
+    from unibase.imaging.regions.rtstruct import Gaps
 
 
 @dataclass(frozen=True)
@@ -90,11 +90,11 @@ def open_masks(
         raise Unusable("unreadable-mask", "The mask is DICOM that cannot be parsed.", "Export it again.") from None
     modality = str(dataset.get("Modality", ""))
     if modality == "RTSTRUCT":
-        from imaging.rtstruct import open_rtstruct
+        from unibase.imaging.regions.rtstruct import open_rtstruct
 
         return open_rtstruct(dataset, volume, gaps)
     if modality == "SEG":
-        from imaging.segmentation import open_segmentation
+        from unibase.imaging.regions.segmentation import open_segmentation
 
         return open_segmentation(dataset, volume, resample=resample, threshold=threshold)
     raise Unusable("not-a-mask", "The DICOM file is neither RTSTRUCT nor SEG.", "Name the file that holds the regions.")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from imaging.grid import Array
+from unibase.imaging.grid import Array
 
 SNAP = 2.0**-20
 """Outline points are rounded to about a millionth of a pixel, so that what is on a centre in the file's decimal

@@ -13,11 +13,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from groundwork.problems import Unusable
-from imaging.grid import Array
-from imaging.masks import Mask, Roi, checked
-from imaging.rasterise import fill
-from imaging.volumes import Volume
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.dicom.volume import Volume
+from unibase.imaging.grid import Array
+from unibase.imaging.regions.masks import Mask, Roi, checked
+from unibase.imaging.regions.rasterise import fill
 
 PLANE_TOLERANCE = 0.25
 """How far the points of one contour may leave its plane, as a fraction of the slice distance."""

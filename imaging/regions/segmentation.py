@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from groundwork.problems import Unusable
-from imaging.grid import Array, Grid
-from imaging.masks import Mask, Roi, checked, place, wrong_grid
-from imaging.volumes import Volume
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.dicom.volume import Volume
+from unibase.imaging.grid import Array, Grid
+from unibase.imaging.regions.masks import Mask, Roi, checked, place, wrong_grid
 
 
 def open_segmentation(dataset: Any, volume: Volume, *, resample: bool, threshold: float) -> list[Roi]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from groundwork.problems import Unusable, UserError
-from imaging.grid import Array, Grid
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.imaging.grid import Array, Grid
 
 
 def check_shells(shells: tuple[tuple[float, float], ...]) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from groundwork.problems import UserError
+from unibase.groundwork.problems import UserError
 
 Regions = Mapping[str, Sequence[str]]
 """Target to its patterns: regular expressions that match a whole ROI name, upper and lower case alike."""

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from groundwork.tables import EVENTS, TIMESTAMP
-from linking.windows import ORDER
+from unibase.groundwork.tables import EVENTS, TIMESTAMP
+from unibase.linking.windows import ORDER
 
 NULL = np.int64(-(2**63))
 """A number that is missing."""

@@ -13,13 +13,13 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from groundwork.problems import UserError
-from groundwork.tables import FEATURES
-from linking.concepts import ConceptCodes
-from linking.engine import Eligible, eligible_rows
-from linking.index import scan_table
-from linking.options import ClinicalWindow, ImagingWindow, SampleWindow, Windows
-from linking.windows import ORDER, choose, earliest, end_of_day, in_window, latest, within_gap
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import FEATURES
+from unibase.linking.asof.reader import Eligible, eligible_rows
+from unibase.linking.conditions import ConceptCodes
+from unibase.linking.index import scan_table
+from unibase.linking.options import ClinicalWindow, ImagingWindow, SampleWindow, Windows
+from unibase.linking.windows import ORDER, choose, earliest, end_of_day, in_window, latest, within_gap
 
 _TRACE_SCHEMA = pl.Schema(
     {

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from groundwork.tables import EVENTS
-from linking.candidates import Candidates, dictionary, integers, listed
-from linking.concepts import ConceptCodes, is_concept
-from linking.options import ClinicalWindow
+from unibase.groundwork.tables import EVENTS
+from unibase.linking.asof.candidates import Candidates, dictionary, integers, listed
+from unibase.linking.conditions import ConceptCodes, is_concept
+from unibase.linking.options import ClinicalWindow
 
 STATIC_PREDICTORS = ("GENDER//", "SEX//", "MEDS_BIRTH", "RACE//", "ETHNICITY//")
 """Codes whose events without a time are true of the whole life; others without a time are not used."""
@@ -66,20 +66,20 @@ def eligible_rows(
     Raises:
         UserError: If a concept is unknown.
     """
-    from linking import kernels
+    from unibase.linking.compiled import choice
 
     names = list(windows)
     codes = _Codes(concepts, windows)
     bounds = bounds.sort("subject_id")
     ids = bounds["subject_id"].to_numpy()
     lower, upper = (bounds[name].cast(pl.Int64).to_numpy() for name in ("lower", "upper"))
-    how = {"latest": kernels.LATEST, "closest": kernels.CLOSEST, "first": kernels.FIRST}
-    kind = np.array([how.get(w.choose, kernels.EVERY) for w in windows.values()], dtype=np.int8)
+    how = {"latest": choice.LATEST, "closest": choice.CLOSEST, "first": choice.FIRST}
+    kind = np.array([how.get(w.choose, choice.EVERY) for w in windows.values()], dtype=np.int8)
     if not list_aggregates:
         kind[[w.choose in ("count", "any") and w.max_gap_days is None and w.unit is None for w in windows.values()]] = (
-            kernels.COUNT
+            choice.COUNT
         )
-    counted, chosen = np.flatnonzero(kind == kernels.COUNT), np.flatnonzero((kind > kernels.COUNT) & (kind < kernels.EVERY))
+    counted, chosen = np.flatnonzero(kind == choice.COUNT), np.flatnonzero((kind > choice.COUNT) & (kind < choice.EVERY))
     slot = np.zeros(len(names), dtype=np.int64)
     slot[counted], slot[chosen] = np.arange(len(counted)), np.arange(len(chosen))
     counts = np.zeros((len(counted), len(ids)), dtype=np.int32)
@@ -105,12 +105,12 @@ def eligible_rows(
         if needed > room:
             room = needed
             pairs, keys = np.empty((3, room), dtype=np.int64), np.empty((2, room), dtype=np.int64)
-        found = kernels.scan_batch(  # type: ignore[call-arg]
+        found = choice.scan_batch(  # type: ignore[call-arg]
             integers(batch, "subject_id"), code, *(integers(batch, name) for name in _TIMES),
             ids, lower, upper, codes.start, codes.variables, codes.static, kind, *shape, slot, counts, candidates.best, pairs, keys,
         )  # fmt: skip
         rows, variables, at = pairs[:, :found]
-        whole = kind[variables] == kernels.EVERY
+        whole = kind[variables] == choice.EVERY
         if whole.any():
             pieces.append(_take(batch, rows[whole], variables[whole]))
             one = ~whole
@@ -131,7 +131,7 @@ def eligible_rows(
     result = Eligible(counts={names[number]: counts[position] for position, number in enumerate(counted)})
     result.chosen = candidates.choose(chosen, upper, [window[number].choose for number in chosen])
     for number, name in enumerate(names):
-        if kind[number] == kernels.EVERY:
+        if kind[number] == choice.EVERY:
             result.rows[name] = parts.get((number,), table.clear().drop("_variable"))
     return result
 

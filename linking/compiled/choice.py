@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from linking.candidates import NULL
+from unibase.linking.asof.candidates import NULL
 
 DAY_US = 86_400_000_000
 COUNT, LATEST, CLOSEST, FIRST, EVERY = 0, 1, 2, 3, 4

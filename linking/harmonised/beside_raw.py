@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from groundwork.problems import UserError
-from linking.blocks import Array, Room, Table, Transposed, feature_blocks, in_memory, row_blocks
-from linking.harmonise import ComBat, centre_effect, fit_combat
-from linking.options import HarmoniseRule
+from unibase.groundwork.problems import UserError
+from unibase.linking.options import HarmoniseRule
+from unibase.methods.combat_frozen import ComBat, centre_effect, fit_combat
+from unibase.methods.feature_blocks import Array, Room, Table, Transposed, feature_blocks, in_memory, row_blocks
 
 PREFIX = "combat_"
 """Beginning of the names of harmonised columns."""

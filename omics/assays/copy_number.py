@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
-from groundwork.problems import Unusable, UserError
+from unibase.groundwork.problems import Unusable, UserError
 
 if TYPE_CHECKING:
     from anndata import AnnData

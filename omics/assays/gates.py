@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import polars as pl
 
-from groundwork.problems import Unusable
-from omics.counts import as_counts
-from omics.genes import ledger, merge_repeated
+from unibase.groundwork.problems import Unusable
+from unibase.omics.genes import ledger, merge_repeated
+from unibase.omics.readers.counts import as_counts
 
 if TYPE_CHECKING:
     from anndata import AnnData

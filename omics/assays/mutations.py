@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
-from groundwork.problems import Unusable, UserError
-from omics.counts import frame_of
-from omics.genes import current_symbols
-from omics.names import CAPTURE_MEGABASES, View
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.omics.genes import current_symbols
+from unibase.omics.options import CAPTURE_MEGABASES, View
+from unibase.omics.readers.counts import frame_of
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import polars as pl
 
-from groundwork.problems import Unusable, UserError
-from omics.gates import GateReport, Refusal
-from omics.kernels import FloatArray
-from omics.numeric import check_measured, read_numeric
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.methods.compiled.exact import FloatArray
+from unibase.omics.assays.gates import GateReport, Refusal
+from unibase.omics.readers.numeric_tables import check_measured, read_numeric
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from groundwork.problems import Unusable, UserError
-from omics import genes as gene_names
-from omics.counts import as_counts
-from omics.names import MIN_CELLS, CellColumns
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.omics import genes as gene_names
+from unibase.omics.options import MIN_CELLS, CellColumns
+from unibase.omics.readers.counts import as_counts
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -1,6 +1,6 @@
 """The assays that a study may name: how one file of each is read and gated, and how all centres' samples come together.
 
-Bulk RNA counts are put on one scale by `omics.frozen`; the other assays need nothing learned from other samples: each row
+Bulk RNA counts are put on one scale by `omics.models.frozen`; the other assays need nothing learned from other samples: each row
 is the same whatever came later. Single cells are summed up per sample and cell type; a gene of a cell type is a feature.
 """
 
@@ -16,14 +16,15 @@ import pandas as pd
 import polars as pl
 from numpy.typing import NDArray
 
-from groundwork.problems import Unusable
-from omics import copynumber, methylation, numeric, proteomics, pseudobulk
-from omics.names import CAPTURE_MEGABASES, AssayName, CellColumns, Strand, View
+from unibase.groundwork.problems import Unusable
+from unibase.omics.assays import copy_number, methylation, proteomics, pseudobulk
+from unibase.omics.options import CAPTURE_MEGABASES, AssayName, CellColumns, Strand, View
+from unibase.omics.readers import numeric_tables
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-    from omics.mutations import MutationData
+    from unibase.omics.assays.mutations import MutationData
 
 type Refused = Mapping[str, tuple[str, str, str]]
 _VCF = (".vcf", ".vcf.gz", ".vcf.bgz")
@@ -62,7 +63,7 @@ class AssayFiles:
     detection: Path | None = None
     masked: Path | None = None
     probes: Path | None = None
-    build: copynumber.Build = "hg38"
+    build: copy_number.Build = "hg38"
     genes: Path | None = None
     channels: Path | None = None
     cells: CellColumns = field(default_factory=CellColumns)
@@ -91,7 +92,7 @@ def sample_names(assay: AssayName, files: AssayFiles) -> list[str]:
     if assay == "mutations":
         return list(_mutations(AssayFiles(files.matrix)).profiled)
     if assay == "copy_number":
-        return sorted(copynumber.read_segments(files.matrix)["sample"].unique())
+        return sorted(copy_number.read_segments(files.matrix)["sample"].unique())
     if assay == "single_cell":
         return pseudobulk.sample_names(files.matrix, files.cells)
     names = [str(name) for name in _MATRICES[assay](files).obs_names]
@@ -120,13 +121,13 @@ def together(assay: AssayName, parts: Sequence[AnnData]) -> AnnData:
 
     Mutations: genes of all. Methylation: M-values of the probes that all arrays have, beta in `layers["beta"]`.
     Copy number, proteomics and single cells: regions, proteins and genes of cell types of all, missing where a centre lacks
-    them. RNA is `omics.frozen`'s.
+    them. RNA is `omics.models.frozen`'s.
     """
     if assay == "mutations":
-        from omics.mutations import combine_tables
+        from unibase.omics.assays.mutations import combine_tables
 
         return combine_tables(parts)
-    joined = numeric.together(parts, shared=assay == "methylation")
+    joined = numeric_tables.together(parts, shared=assay == "methylation")
     return methylation.to_m_values(joined) if assay == "methylation" else joined
 
 
@@ -137,7 +138,7 @@ def _empty() -> AnnData:
 
 
 def _read_counts(files: AssayFiles) -> AnnData:
-    from omics.counts import read_counts
+    from unibase.omics.readers.counts import read_counts
 
     return read_counts(_matrix(files), layer=files.layer, strand=files.strand, transcripts=files.transcripts)
 
@@ -155,7 +156,7 @@ _MATRICES: Mapping[str, Callable[[AssayFiles], AnnData]] = {
 
 
 def _rna(files: AssayFiles, patients: Mapping[str, str]) -> Gated:
-    from omics.gates import check_counts
+    from unibase.omics.assays.gates import check_counts
 
     adata = _read_counts(files)
     report = check_counts(adata, {name: patients[name] for name in adata.obs_names if name in patients})
@@ -163,8 +164,8 @@ def _rna(files: AssayFiles, patients: Mapping[str, str]) -> Gated:
 
 
 def _mutations(files: AssayFiles) -> MutationData:
-    from omics.mutations import read_maf, read_panel, without_variants
-    from omics.vcf import read_vcf
+    from unibase.omics.assays.mutations import read_maf, read_panel, without_variants
+    from unibase.omics.readers.vcf import read_vcf
 
     if files.matrix is None:
         data = without_variants(files.profiled or ())
@@ -176,7 +177,7 @@ def _mutations(files: AssayFiles) -> MutationData:
 
 
 def _gene_table(files: AssayFiles, _: Mapping[str, str]) -> Gated:
-    from omics.mutations import read_hotspots, view_table
+    from unibase.omics.assays.mutations import read_hotspots, view_table
 
     data = _mutations(files)
     hotspots = read_hotspots(files.hotspots) if files.hotspots else ()
@@ -189,7 +190,7 @@ def _methylation(files: AssayFiles, _: Mapping[str, str]) -> Gated:
     adata = methylation.read_beta(files.matrix)
     detection = None
     if files.detection:
-        p_values = numeric.read_numeric(files.detection, "probe")
+        p_values = numeric_tables.read_numeric(files.detection, "probe")
         if set(adata.var_names) - set(p_values.var_names) or set(adata.obs_names) - set(p_values.obs_names):
             raise Unusable(
                 "no-detection-p",
@@ -210,12 +211,12 @@ def _methylation(files: AssayFiles, _: Mapping[str, str]) -> Gated:
 
 def _copy_number(files: AssayFiles, _: Mapping[str, str]) -> Gated:
     assert files.matrix is not None
-    segments = copynumber.read_segments(files.matrix)
-    adata = copynumber.arm_levels(segments, files.build)
+    segments = copy_number.read_segments(files.matrix)
+    adata = copy_number.arm_levels(segments, files.build)
     if files.genes:
-        adata = copynumber.beside(adata, copynumber.gene_levels(segments, copynumber.read_genes(files.genes)))
+        adata = copy_number.beside(adata, copy_number.gene_levels(segments, copy_number.read_genes(files.genes)))
     adata.var["symbol"] = adata.var_names.astype(object)
-    altered = pd.DataFrame(copynumber.fraction_altered(segments).to_dict(as_series=False)).set_index("sample")
+    altered = pd.DataFrame(copy_number.fraction_altered(segments).to_dict(as_series=False)).set_index("sample")
     for column in altered.columns:
         adata.obs[column] = altered[column].reindex(adata.obs_names).to_numpy()
     return Gated(adata, {}, (), tuple(altered.columns))
@@ -243,7 +244,7 @@ def _proteomics(files: AssayFiles, _: Mapping[str, str]) -> Gated:
 
 
 def _single_cell(files: AssayFiles, patients: Mapping[str, str]) -> Gated:
-    from omics.gates import check_counts
+    from unibase.omics.assays.gates import check_counts
 
     assert files.matrix is not None
     bulk = pseudobulk.read(files.matrix, files.cells)
@@ -275,7 +276,7 @@ def chosen_values(assay: str, adata: AnnData, samples: Sequence[str], features: 
 
     Args:
         assay: Name of the assay.
-        adata: All samples, as `together` or `omics.frozen` leaves them; its matrix may stay on disk (`store.open_zarr`).
+        adata: All samples, as `together` or `omics.models.frozen` leaves them; its matrix may stay on disk (`store.open_zarr`).
         samples: The chosen samples.
         features: Symbols (gene, probe, protein, arm) that are asked for; those that the assay lacks are left out.
         min_mutated: Mutations: genes mutated in fewer of the chosen samples are left out; all others enter.

@@ -16,13 +16,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from groundwork.files import atomic_folder, digest_of, write_json, write_text
-from groundwork.problems import Unusable, UserError
-from omics import blocks, models, scale
-from omics.counts import combine, common_genes, frame_of
-from omics.gates import no_sample_left
-from omics.normalise import Method, fit_model
-from omics.store import read_zarr
+from unibase.groundwork.files import atomic_folder, digest_of, write_json, write_text
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.omics.assays.gates import no_sample_left
+from unibase.omics.models import normalisation
+from unibase.omics.models.normalise import Method, fit_model
+from unibase.omics.readers.counts import combine, common_genes, frame_of
+from unibase.omics.stores import blocks, scale
+from unibase.omics.stores.store import read_zarr
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -41,7 +42,7 @@ class FrozenAssay:
         genes: `var` of every matrix that comes out.
     """
 
-    scale: models.NormalisationModel
+    scale: normalisation.NormalisationModel
     samples: tuple[str, ...]
     genes: pd.DataFrame
 
@@ -85,7 +86,7 @@ class FrozenAssay:
             "layers/counts": source.arrays[blocks.X].dtype,
             **({"layers/weights": np.dtype(np.float64)} if weights else {}),
         }
-        done: list[models.Transformed] = []
+        done: list[normalisation.Transformed] = []
         with blocks.new_store(target, source.obs.index[samples], self.genes, dtypes) as store:
             for rows in blocks.parts(samples, len(self.genes)):
                 read = source.read(rows)
@@ -176,10 +177,10 @@ def load(folder: Path | str, record: Mapping[str, Any]) -> FrozenAssay:
     """
     folder = Path(folder)
     if record["format"] != FORMAT:
-        raise models.other_format()
+        raise normalisation.other_format()
     if not (folder / _LINES).exists():
         raise UserError(f"There is no frozen assay at {folder}. Fit one first.")
-    scale = models.load(folder / "scale")
+    scale = normalisation.load(folder / "scale")
     genes = pd.DataFrame(record["genes"], index=pd.Index(scale.genes, dtype=object, name="gene_id"), dtype=object)
     if "length" in genes:
         genes["length"] = genes["length"].astype(np.float64)

@@ -18,16 +18,16 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from groundwork.files import atomic_folder, digest_of, sha256_bytes, write_json
-from groundwork.problems import Unusable, UserError
-from omics import factors
-from omics.kernels import AnyArray, FloatArray, exact_mean, geometric_mean
+from unibase.groundwork.files import atomic_folder, digest_of, sha256_bytes, write_json
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.methods import factors
+from unibase.methods.compiled.exact import AnyArray, FloatArray, exact_mean, geometric_mean
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-    from omics.normalise import Method
-    from omics.vst import LocalTrend, ParametricTrend
+    from unibase.methods.vst import LocalTrend, ParametricTrend
+    from unibase.omics.models.normalise import Method
 
 PRIOR_COUNT = 2.0
 FORMAT = 2
@@ -130,19 +130,19 @@ class NormalisationModel:
         elif self.method in ("median-of-ratios", "poscounts", "none"):
             values = log2_ratio(np.ascontiguousarray(counts), size_factor)
         elif self.method == "tpm":
-            from omics.normalise import tpm
+            from unibase.omics.models.normalise import tpm
 
             assert self.lengths is not None
             values = tpm(counts, self.lengths)
         elif self.method in ("vst", "vst-fast"):
             values = self._stabiliser().transform(np.asarray(counts, np.float64) / size_factor[:, None])
         elif self.method == "quantile":
-            from omics.quantile import map_to_quantiles
+            from unibase.methods.quantile import map_to_quantiles
 
             assert self.quantiles is not None
             values = map_to_quantiles(log2_ratio(np.ascontiguousarray(counts), np.ones(len(sizes))), self.quantiles)
         elif self.method == "voom":
-            from omics.voom import voom_expression
+            from unibase.methods.voom import voom_expression
 
             values = voom_expression(counts, effective)
         else:
@@ -150,7 +150,7 @@ class NormalisationModel:
         return Transformed(values, sizes, norm, size_factor)
 
     def _stabiliser(self) -> ParametricTrend | LocalTrend:
-        from omics.vst import LocalTrend, ParametricTrend
+        from unibase.methods.vst import LocalTrend, ParametricTrend
 
         assert self.trend is not None
         if self.spline is None:
@@ -205,7 +205,7 @@ class NormalisationModel:
 
     def weights(self, result: Transformed) -> FloatArray:
         """Return voom's precision weights of transformed samples, samples x genes; only a model of voom has them."""
-        from omics.voom import precision_weights
+        from unibase.methods.voom import precision_weights
 
         assert self.levels is not None and self.curve is not None
         effective = result.library_size * result.norm_factor
@@ -377,14 +377,14 @@ def fit(
         model = replace(model, centre=geometric_mean(raw))
         model = replace(model, mean_size=exact_mean(sizes * model.factors(counts)[1]))
         if method == "voom":
-            from omics.voom import voom
+            from unibase.methods.voom import voom
 
             fitted = voom(counts, sizes * model.factors(counts)[1])
             model = replace(model, levels=fitted.expression.mean(axis=0), curve=np.array(fitted.trend))
     elif method == "poscounts":
         model = replace(model, centre=geometric_mean(model.factors(counts)[2]))
     elif method in ("vst", "vst-fast"):
-        from omics.vst import LocalTrend, ParametricTrend, fit_trend
+        from unibase.methods.vst import LocalTrend, ParametricTrend, fit_trend
 
         trend = fit_trend(counts, model.factors(counts)[2], fast=method == "vst-fast")
         if isinstance(trend, ParametricTrend):
@@ -392,7 +392,7 @@ def fit(
         elif isinstance(trend, LocalTrend):
             model = replace(model, trend=(trend.scale, trend.offset, trend.top), spline=trend.spline)
     elif method == "quantile":
-        from omics.quantile import target_quantiles
+        from unibase.methods.quantile import target_quantiles
 
         model = replace(model, quantiles=target_quantiles(log2_ratio(counts, np.ones(len(names)))))
     return model

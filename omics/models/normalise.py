@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from groundwork.problems import Unusable, UserError
-from omics import models
-from omics.kernels import AnyArray, FloatArray, exact_mean
-from omics.models import PRIOR_COUNT, NormalisationModel
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.methods.compiled.exact import AnyArray, FloatArray, exact_mean
+from unibase.omics.models import normalisation
+from unibase.omics.models.normalisation import PRIOR_COUNT, NormalisationModel
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -39,7 +39,7 @@ def log_cpm(counts: AnyArray, effective_size: FloatArray, prior_count: float = P
         prior_count: Added to a library of mean size.
     """
     prior = effective_size / exact_mean(effective_size) * prior_count
-    return np.asarray(models.log_cpm_rows(np.ascontiguousarray(counts), effective_size, prior))
+    return np.asarray(normalisation.log_cpm_rows(np.ascontiguousarray(counts), effective_size, prior))
 
 
 def tpm(counts: AnyArray, lengths: FloatArray) -> FloatArray:
@@ -72,7 +72,7 @@ def normalise(
     model = fit_model(adata, method, prior_count=prior_count)
     out = model.transform(adata)
     if method == "voom" and design is not None:
-        from omics.voom import voom
+        from unibase.methods.voom import voom
 
         order = np.argsort(np.asarray(adata.obs_names, dtype=str), kind="stable")
         effective = (out.obs["library_size"] * out.obs["norm_factor"]).to_numpy(dtype=np.float64)[order]
@@ -95,7 +95,7 @@ def fit_model(adata: AnnData, method: Method = "tmm", *, prior_count: float = PR
             "not-a-matrix", "No sample or no gene is left to normalise.", "See the ledger for why samples were set aside."
         )
     lengths = np.asarray(adata.var["length"], dtype=np.float64) if method == "tpm" and "length" in adata.var else None
-    return models.fit(
+    return normalisation.fit(
         np.asarray(adata.X),
         list(map(str, adata.obs_names)),
         list(map(str, adata.var_names)),

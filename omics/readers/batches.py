@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import polars as pl
 
-from groundwork.problems import UserError
-from omics.kernels import AnyArray, FloatArray
-from omics.normalise import Method
+from unibase.groundwork.problems import UserError
+from unibase.methods.compiled.exact import AnyArray, FloatArray
+from unibase.omics.models.normalise import Method
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -77,7 +77,7 @@ def correct_counts(adata: AnnData, batch: Sequence[str], group: Sequence[str] | 
         UserError: When a batch has one sample; names it.
         Unusable: As `combat_seq.combat_seq` says.
     """
-    from omics.combat_seq import combat_seq
+    from unibase.methods.combat_seq import combat_seq
 
     out = adata.copy()
     out.X = _in_order(adata, batch, group, lambda x, b, g: combat_seq(x, b, g), np.asarray(adata.X))
@@ -92,7 +92,7 @@ def correct_values(adata: AnnData, method: Method, batch: Sequence[str], group: 
         UserError: When a batch has one sample, or `method` gives no logarithms.
         Unusable: As `combat.fit` says.
     """
-    from omics.combat import combat
+    from unibase.methods.combat import combat
 
     if method in NO_LOGARITHMS:
         raise UserError(f"ComBat needs values on a log scale, and {method} is not. Choose logcpm or tmm, or combat-seq.")

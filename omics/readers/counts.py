@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
-from groundwork.problems import Unusable, UserError
-from omics import genes as gene_names
-from omics.names import Strand
-from omics.per_sample import SALMON, SUMMARY_ROWS, PerSample, read_files, read_folder, transcript_table
-from omics.tables import first_row_width, guarded, header_of, is_gzip, numbers, unique
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.omics import genes as gene_names
+from unibase.omics.options import Strand
+from unibase.omics.readers.per_sample import SALMON, SUMMARY_ROWS, PerSample, read_files, read_folder, transcript_table
+from unibase.omics.readers.text_tables import first_row_width, guarded, header_of, is_gzip, numbers, unique
 
 if TYPE_CHECKING:
     from anndata import AnnData

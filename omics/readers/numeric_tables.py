@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
-from groundwork.problems import Unusable, UserError
-from omics.counts import frame_of
-from omics.gates import GateReport, Kind, Refusal
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.omics.assays.gates import GateReport, Kind, Refusal
+from unibase.omics.readers.counts import frame_of
 
 if TYPE_CHECKING:
     from anndata import AnnData

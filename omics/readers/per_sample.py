@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from groundwork.problems import Unusable, UserError
-from omics.names import Strand
-from omics.tables import guarded, header_of
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.omics.options import Strand
+from unibase.omics.readers.text_tables import guarded, header_of
 
 SALMON = ("Name", "Length", "EffectiveLength", "TPM", "NumReads")
 SUMMARY_ROWS = ("N_unmapped", "N_multimapping", "N_noFeature", "N_ambiguous", "__no_feature", "__ambiguous",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from groundwork.problems import Unusable
+from unibase.groundwork.problems import Unusable
 
 
 def guarded(read: Callable[[], pl.DataFrame]) -> pl.DataFrame:

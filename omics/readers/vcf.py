@@ -9,9 +9,9 @@ from pathlib import Path
 
 import polars as pl
 
-from groundwork.problems import Unusable, UserError
-from omics.genes import current_symbols
-from omics.mutations import MutationData
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.omics.assays.mutations import MutationData
+from unibase.omics.genes import current_symbols
 
 _CLASSES = (
     # Sequence Ontology terms, worst first, and their MAF class; None waits for the kind of change.

@@ -23,10 +23,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from groundwork.problems import Unusable
-from omics import scale
-from omics.identity import FINDINGS
-from omics.kernels import FloatArray
+from unibase.groundwork.problems import Unusable
+from unibase.methods.compiled.exact import FloatArray
+from unibase.omics.samples.sex import FINDINGS
+from unibase.omics.stores import scale
 
 CORRELATION = 0.985
 """Of the values. Different persons of TCGA's lung adenocarcinomas reach 0.955; one library at a fiftieth of its reads 0.997."""

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import polars as pl
 
-from groundwork.problems import Unusable
-from omics.identity import FINDINGS
+from unibase.groundwork.problems import Unusable
+from unibase.omics.samples.sex import FINDINGS
 
 SAME = 0.7
 """Relatedness of one person's samples, and of nobody else's but identical twins': siblings reach 0.6."""

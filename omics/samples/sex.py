@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import polars as pl
 
-from groundwork.problems import Unusable
+from unibase.groundwork.problems import Unusable
 
 if TYPE_CHECKING:
     from anndata import AnnData

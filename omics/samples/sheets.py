@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
-from groundwork.problems import UserError
-from groundwork.tables import EVENTS, QUARANTINE, SAMPLE_MAP, TIMESTAMP
-from privacy.dates import shift_interval
-from privacy.keys import Key
-from privacy.pseudonyms import token
-from privacy.subjects import SubjectLookup
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import EVENTS, QUARANTINE, SAMPLE_MAP, TIMESTAMP
+from unibase.privacy.dates import shift_interval
+from unibase.privacy.keys import Key
+from unibase.privacy.pseudonyms import token
+from unibase.privacy.subjects import SubjectLookup
 
 if TYPE_CHECKING:
     from anndata import AnnData

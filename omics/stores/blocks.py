@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from groundwork.files import atomic_folder
-from groundwork.problems import Unusable
-from omics.counts import frame_of
-from omics.scale import CODEC_LEVEL
-from omics.store import chunk_samples, plain_strings
+from unibase.groundwork.files import atomic_folder
+from unibase.groundwork.problems import Unusable
+from unibase.omics.readers.counts import frame_of
+from unibase.omics.stores.scale import CODEC_LEVEL
+from unibase.omics.stores.store import chunk_samples, plain_strings
 
 if TYPE_CHECKING:
     import zarr

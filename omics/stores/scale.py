@@ -21,12 +21,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from groundwork.files import digest_of, write_json
-from groundwork.problems import Unusable, UserError
-from omics import factors, models
-from omics.kernels import FloatArray, exact_mean, geometric_mean
-from omics.models import NormalisationModel
-from omics.store import chunk_samples
+from unibase.groundwork.files import digest_of, write_json
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.methods import factors
+from unibase.methods.compiled.exact import FloatArray, exact_mean, geometric_mean
+from unibase.omics.models import normalisation
+from unibase.omics.models.normalisation import NormalisationModel
+from unibase.omics.stores.store import chunk_samples
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -289,7 +290,11 @@ class _Factors:
 
 
 def fit(
-    stores: Sequence[Path | str], method: str = "tmm", *, client: Client | None = None, prior_count: float = models.PRIOR_COUNT
+    stores: Sequence[Path | str],
+    method: str = "tmm",
+    *,
+    client: Client | None = None,
+    prior_count: float = normalisation.PRIOR_COUNT,
 ) -> NormalisationModel:
     """Fit a normalisation on a cohort of stores; the same model, bit for bit, as `normalise.fit_model` in memory.
 
@@ -547,7 +552,7 @@ class Cohort:
         if again:
             raise Unusable("repeated-sample", f"{again} samples are in the cohort already.", "Add new samples only.")
         name = f"part-{len(self._index['parts']):05d}.zarr"
-        transform(store, self.folder / name, models.load(self.folder / "model"), client=client)
+        transform(store, self.folder / name, normalisation.load(self.folder / "model"), client=client)
         entry = {"name": name, "samples": len(samples), "samples_digest": digest_of(samples)}
         self._index["parts"].append(entry)
         write_json(self.folder / "index.json", self._index)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from groundwork.files import atomic_file, atomic_folder
-from groundwork.problems import UserError
-from groundwork.tables import write_parquet
+from unibase.groundwork.files import atomic_file, atomic_folder
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import write_parquet
 
 if TYPE_CHECKING:
     from anndata import AnnData

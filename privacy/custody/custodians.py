@@ -17,16 +17,17 @@ from pathlib import Path
 
 import polars as pl
 
-from groundwork.files import write_text
-from groundwork.problems import UserError
-from privacy import dates, identity, pseudonyms
-from privacy.keys import Key
-from privacy.subjects import Subject, SubjectLookup
+from unibase.groundwork.files import write_text
+from unibase.groundwork.problems import UserError
+from unibase.privacy import dates, pseudonyms
+from unibase.privacy.keys import Key
+from unibase.privacy.ledger import persons
+from unibase.privacy.subjects import Subject, SubjectLookup
 
 
 def person_tokens(folder: Path | str, first_key: Key, *, revision: int | None = None) -> dict[tuple[str, str], str]:
     """Identity custodian: return the token of every record `(centre, person_key)` of the ledger."""
-    frame = identity.persons(folder, revision=revision)
+    frame = persons.persons(folder, revision=revision)
     return {(centre, person_key): _token(first_key, person) for centre, person_key, person in frame.iter_rows()}
 
 
@@ -49,7 +50,7 @@ def assemble(
     Raises:
         UserError: If the study custodian's answer lacks a token: the ledger has grown since.
     """
-    people = identity.ledger_people(folder, revision=revision).filter(~identity.is_same_as())
+    people = persons.ledger_people(folder, revision=revision).filter(~persons.is_same_as())
     unknown = set(people.select("centre", "person_key").iter_rows()) - set(tokens)
     if unknown:
         raise UserError(
@@ -64,7 +65,7 @@ def assemble(
 
 def revealed(folder: Path | str, tokens: Mapping[tuple[str, str], str], subjects: Mapping[str, Subject]) -> SubjectLookup:
     """Both together, on the way back: return the lookup of those persons alone whom the study custodian gave, perhaps one."""
-    return _lookup(identity.ledger_people(folder).filter(~identity.is_same_as()), tokens, subjects)
+    return _lookup(persons.ledger_people(folder).filter(~persons.is_same_as()), tokens, subjects)
 
 
 def only(subjects: Mapping[str, Subject], asked: Collection[int]) -> dict[str, Subject]:

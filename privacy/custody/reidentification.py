@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from privacy import identity
-from privacy.subjects import SubjectLookup
+from unibase.privacy.ledger import persons
+from unibase.privacy.subjects import SubjectLookup
 
 
 class Person(NamedTuple):
@@ -40,7 +40,7 @@ def person_of(folder: Path | str, lookup: SubjectLookup, subject_id: int) -> Per
     mine = {where: subject for where, subject in lookup.by_identifier.items() if subject.subject_id == subject_id}
     if not mine:
         return None
-    people = identity.ledger_people(folder).filter(~identity.is_same_as())
+    people = persons.ledger_people(folder).filter(~persons.is_same_as())
     places = pl.DataFrame(sorted(mine), schema=["centre", "system", "identifier"], orient="row")
     records = people.join(places, on=["centre", "system", "identifier"], how="semi").sort("centre", "person_key", "system")
     return Person(next(iter(mine.values())).shift_days, records)

@@ -22,10 +22,9 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from groundwork.files import atomic_folder, json_text, write_bytes, write_json
-from groundwork.problems import UserError
-from privacy.identity import SAME_AS, links_that_hold
-from privacy.identity_encoded import (
+from unibase.groundwork.files import atomic_folder, json_text, write_bytes, write_json
+from unibase.groundwork.problems import UserError
+from unibase.privacy.encoded.linkage import (
     BIRTH_PARTS,
     FILTER_BYTES,
     NAMES,
@@ -37,9 +36,10 @@ from privacy.identity_encoded import (
     link_encoded,
     tokens_of_records,
 )
-from privacy.identity_matching import Edge, RecordKey
-from privacy.identity_traits import valid_ins
-from privacy.keys import Key
+from unibase.privacy.keys import Key
+from unibase.privacy.ledger.matching import Edge, RecordKey
+from unibase.privacy.ledger.persons import SAME_AS, links_that_hold
+from unibase.privacy.ledger.traits import valid_ins
 
 VERSION = 1
 """Version of these files; another one is refused."""

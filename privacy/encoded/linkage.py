@@ -27,9 +27,9 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from privacy.identity_matching import ACCEPT_BITS, Edge, RecordKey, Traits, edges_of, joined
-from privacy.identity_traits import family_names, given_tokens, name_tokens, parse_date, place_code, valid_ins
-from privacy.keys import Key
+from unibase.privacy.keys import Key
+from unibase.privacy.ledger.matching import ACCEPT_BITS, Edge, RecordKey, Traits, edges_of, joined
+from unibase.privacy.ledger.traits import family_names, given_tokens, name_tokens, parse_date, place_code, valid_ins
 
 _BITS, _PER_BIGRAM, _SUMMED = 1_024, 8, 4
 _ONE_SLIP, _TWO_SLIPS = 0.17, 0.24

@@ -36,7 +36,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from groundwork.problems import UserError
+from unibase.groundwork.problems import UserError
 
 CHUNK = 8 << 20
 """Bytes searched at a time."""

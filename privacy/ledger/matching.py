@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import polars as pl
 
-from privacy.identity_traits import family_names, given_tokens, place_code, valid_ins
+from unibase.privacy.ledger.traits import family_names, given_tokens, place_code, valid_ins
 
 RecordKey = tuple[str, str]
 """(centre, person_key)."""
@@ -239,7 +239,7 @@ def _pairs_of_ins(traits: Traits, fresh: np.ndarray) -> np.ndarray:
 
 
 def _candidates(traits: Traits, fresh: np.ndarray, family_bits: np.ndarray, given_bits: np.ndarray, least: float) -> np.ndarray:
-    from privacy.identity_kernels import pairs_of_blocks
+    from unibase.privacy.compiled.candidate_pairs import pairs_of_blocks
 
     found = [np.empty((2, 0), dtype=np.int64)]
     for rows, block in _blocks(traits):
@@ -295,7 +295,7 @@ def _prefixes(words: list[str], letters: int) -> np.ndarray:
 
 
 def _score(traits: Traits, pairs: np.ndarray, family_bits: np.ndarray, given_bits: np.ndarray, counts: np.ndarray) -> _Scored:
-    from privacy.identity_kernels import parts_of_pairs
+    from unibase.privacy.compiled.candidate_pairs import parts_of_pairs
 
     parts = np.empty((4, pairs.shape[1]))
     parts_of_pairs(

@@ -29,14 +29,14 @@ from typing import Any
 
 import polars as pl
 
-from groundwork.files import atomic_folder, sha256_file, write_json
-from groundwork.problems import UserError
-from groundwork.tables import PEOPLE, write_parquet
-from privacy import dates, pseudonyms
-from privacy.identity_matching import ACCEPT_BITS, Edge, RecordKey, edges_between
-from privacy.identity_traits import valid_ins
-from privacy.keys import Key
-from privacy.subjects import Subject, SubjectLookup
+from unibase.groundwork.files import atomic_folder, sha256_file, write_json
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import PEOPLE, write_parquet
+from unibase.privacy import dates, pseudonyms
+from unibase.privacy.keys import Key
+from unibase.privacy.ledger.matching import ACCEPT_BITS, Edge, RecordKey, edges_between
+from unibase.privacy.ledger.traits import valid_ins
+from unibase.privacy.subjects import Subject, SubjectLookup
 
 SAME_AS = "same_as"
 """System of the rows whose identifier names another record: `CENTRE/SYSTEM/IDENTIFIER`."""

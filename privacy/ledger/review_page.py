@@ -12,8 +12,8 @@ from pathlib import Path
 
 import polars as pl
 
-from groundwork.files import write_text
-from privacy.identity import ledger_people, persons
+from unibase.groundwork.files import write_text
+from unibase.privacy.ledger.persons import ledger_people, persons
 
 _TRAITS = {
     "ins": "INS",

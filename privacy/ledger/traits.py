@@ -10,7 +10,7 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-from privacy.french_identifiers import is_nir
+from unibase.privacy.french_identifiers import is_nir
 
 _LIGATURES = str.maketrans({"œ": "oe", "Œ": "OE", "æ": "ae", "Æ": "AE", "ß": "ss", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L"})
 _NOT_LETTERS = re.compile(r"[^A-Z]+")

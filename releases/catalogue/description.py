@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError
 
-from groundwork.problems import UserError
+from unibase.groundwork.problems import UserError
 
 Axis = Literal["prevention", "sequelae", "poor-prognosis", "progress-for-all"]
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from groundwork.files import atomic_folder, write_json, write_text
-from releases import manifest
-from releases.description import Description, Text
-from releases.disclosure import is_small
+from unibase.groundwork.files import atomic_folder, write_json, write_text
+from unibase.releases.catalogue.description import Description, Text
+from unibase.releases.content import manifest
+from unibase.releases.disclosure.small_counts import is_small
 
 if TYPE_CHECKING:
     from rdflib import Graph

@@ -8,11 +8,11 @@ from typing import Any
 
 import polars as pl
 
-from groundwork.files import atomic_folder, write_text
-from releases import manifest
-from releases.catalogue import Release, open_release, write_records
-from releases.description import AXES, Description
-from releases.disclosure import MASK_TEXT, is_small
+from unibase.groundwork.files import atomic_folder, write_text
+from unibase.releases.catalogue.description import AXES, Description
+from unibase.releases.catalogue.records import Release, open_release, write_records
+from unibase.releases.content import manifest
+from unibase.releases.disclosure.small_counts import MASK_TEXT, is_small
 
 
 def write_site(releases_folder: Path | str, descriptions: Mapping[str, Description], target: Path | str) -> Path:
@@ -83,7 +83,7 @@ def render_site(releases: list[tuple[Release, Description]]) -> str:
     from jinja2 import Environment, FileSystemLoader, select_autoescape
     from markupsafe import Markup
 
-    from releases.charts import both
+    from unibase.releases.report.charts import both
 
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),

@@ -16,10 +16,10 @@ from typing import Any
 
 import polars as pl
 
-from groundwork import tables
-from groundwork.problems import UserError
-from releases.disclosure import shares
-from releases.stability import Stability
+from unibase.groundwork import tables
+from unibase.groundwork.problems import UserError
+from unibase.releases.content.stability_words import Stability
+from unibase.releases.disclosure.small_counts import shares
 
 TEXT_FIELDS = ("label", "type", "unit", "codes", "derivation", "source")
 

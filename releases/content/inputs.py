@@ -10,10 +10,10 @@ from typing import Any
 
 import polars as pl
 
-from groundwork.problems import UserError
-from releases.blocks import Source, scan
-from releases.missingness import REASONS
-from releases.policy import DisclosurePolicy
+from unibase.groundwork.problems import UserError
+from unibase.releases.content.missingness import REASONS
+from unibase.releases.content.wide_tables import Source, scan
+from unibase.releases.disclosure.policy import DisclosurePolicy
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 HARMONISED = "combat_"

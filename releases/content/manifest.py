@@ -9,8 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from groundwork.files import json_text, sha256_bytes, sha256_file, write_json
-from groundwork.problems import UserError
+from unibase.groundwork.files import json_text, sha256_bytes, sha256_file, write_json
+from unibase.groundwork.problems import UserError
 
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.json.sig"

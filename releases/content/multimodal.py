@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from groundwork.problems import UserError
+from unibase.groundwork.problems import UserError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,19 +13,21 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from groundwork import tables
-from groundwork.files import digest_of, sha256_file, write_bytes, write_json, write_text
-from groundwork.problems import UserError
-from privacy import leak_scan
-from privacy.leak_scan import Needle
-from releases import cohort, dictionary, manifest, policy, report, stability
-from releases.blocks import CELLS, columns, scan, slices, subject_blocks, write_blocks
-from releases.define_xml import define_xml
-from releases.difference import compare
-from releases.inputs import HARMONISED, ReleaseInputs
-from releases.methods import methods_paragraph
-from releases.missingness import Reasons
-from releases.timeline import write_description, write_timeline
+from unibase.groundwork import tables
+from unibase.groundwork.files import digest_of, sha256_file, write_bytes, write_json, write_text
+from unibase.groundwork.problems import UserError
+from unibase.privacy.leaks import leak_scan
+from unibase.privacy.leaks.leak_scan import Needle
+from unibase.releases import report
+from unibase.releases.content import dictionary, manifest, multimodal, stability_words
+from unibase.releases.content.inputs import HARMONISED, ReleaseInputs
+from unibase.releases.content.methods_text import methods_paragraph
+from unibase.releases.content.missingness import Reasons
+from unibase.releases.content.timeline import write_description, write_timeline
+from unibase.releases.content.wide_tables import CELLS, columns, scan, slices, subject_blocks, write_blocks
+from unibase.releases.disclosure import policy
+from unibase.releases.exports.define_xml import define_xml
+from unibase.releases.read.difference import compare
 
 __all__ = ["Following", "ReleaseInputs", "publish_release"]
 
@@ -33,7 +35,7 @@ FORMAT = 1
 CSV_CELLS = 20_000_000
 """Larger tables are not written as CSV (gigabytes that few can open); Parquet and `cohort.h5mu` hold them."""
 
-LOAD_SCRIPT = Path(__file__).with_name("load_release.R")
+LOAD_SCRIPT = Path(__file__).parent.parent / "read" / "load_release.R"
 
 
 class VersionTaken(UserError):
@@ -165,8 +167,8 @@ def _write_content(inputs: ReleaseInputs, folder: Path) -> _Content:
     counted = _write_tables(inputs, subjects, folder)
     samples = _samples(inputs, subjects)
     modalities = make_modalities(inputs, subjects, samples, folder)
-    stable = stability.of_columns(inputs.robustness)
-    modalities[0].var = stability.annotated(modalities[0].var, stable)
+    stable = stability_words.of_columns(inputs.robustness)
+    modalities[0].var = stability_words.annotated(modalities[0].var, stable)
     sample_map = mark_chosen(samples, modalities)
     counted["sample_map"] = _write_table("sample_map", [sample_map], dictionary.Tally(subjects), folder)
     counted["timeline"] = dictionary.Tally(subjects)
@@ -185,7 +187,7 @@ def _write_content(inputs: ReleaseInputs, folder: Path) -> _Content:
         },
         stable,
     )
-    cohort.write_cohort(modalities, subjects, {"sample_map": sample_map}, folder)
+    multimodal.write_cohort(modalities, subjects, {"sample_map": sample_map}, folder)
     tables.write_parquet(described, folder / "dictionary" / "dictionary.parquet")
     write_csv(described, folder / "dictionary" / "dictionary.csv")
     write_json(folder / "dictionary" / "dictionary.json", dictionary.to_json(described))
@@ -287,7 +289,7 @@ def _write_tables(inputs: ReleaseInputs, subjects: pl.DataFrame, folder: Path) -
         **(
             {}
             if inputs.robustness is None or inputs.robustness.is_empty()
-            else {"robustness": [inputs.robustness.sort(stability.KEY)]}
+            else {"robustness": [inputs.robustness.sort(stability_words.KEY)]}
         ),
         "quarantine": [tables.QUARANTINE.conform(inputs.quarantine)],
         **({"splits": subject_blocks(inputs.splits, ids, ["scheme", "held_out"])} if inputs.splits is not None else {}),
@@ -318,7 +320,9 @@ def _write_table(name: str, blocks: Iterable[pl.DataFrame], counted: dictionary.
     return counted
 
 
-def make_modalities(inputs: ReleaseInputs, subjects: pl.DataFrame, samples: pl.DataFrame, folder: Path) -> list[cohort.Modality]:
+def make_modalities(
+    inputs: ReleaseInputs, subjects: pl.DataFrame, samples: pl.DataFrame, folder: Path
+) -> list[multimodal.Modality]:
     """Return the modalities of the cohort: radiomics, the assays, clinical."""
     analysis = folder / "tables" / "analysis.parquet"
     schema = pl.read_parquet_schema(analysis)
@@ -329,13 +333,13 @@ def make_modalities(inputs: ReleaseInputs, subjects: pl.DataFrame, samples: pl.D
     harmonised = {c for c in radiomic if c.startswith(HARMONISED)}
     radiomic = [c for c in radiomic if c not in harmonised]
     imaged = np.flatnonzero(_known(analysis, radiomic, narrow.height))
-    modalities = [cohort.table_modality("radiomics", analysis, imaged, radiomic, centre)]
+    modalities = [multimodal.table_modality("radiomics", analysis, imaged, radiomic, centre)]
     if harmonised:
         columns_of = [HARMONISED + c if HARMONISED + c in harmonised else None for c in radiomic]
         modalities[0].add_layer("combat", columns_of)
-    chosen = cohort.choose_samples(samples, narrow)
+    chosen = multimodal.choose_samples(samples, narrow)
     for name in sorted(inputs.assays):
-        modalities.append(cohort.assay_modality(name, Path(inputs.assays[name]), chosen))
+        modalities.append(multimodal.assay_modality(name, Path(inputs.assays[name]), chosen))
     prefixes = tuple(f"{before}{name}_" for name in inputs.assays for before in ("", HARMONISED))
     imaging = {*radiomic, *harmonised}
     numeric = [c for c, dtype in schema.items() if dtype.is_numeric() and c != "subject_id"]
@@ -344,7 +348,7 @@ def make_modalities(inputs: ReleaseInputs, subjects: pl.DataFrame, samples: pl.D
     obs = subjects.join(endpoints, on="subject_id", how="left")
     if inputs.adrs is not None:
         obs = obs.join(wide_responses(inputs.adrs, inputs.settings["responses"]), on="subject_id", how="left")
-    modalities.append(cohort.table_modality("clinical", analysis, np.arange(narrow.height), clinical, obs))
+    modalities.append(multimodal.table_modality("clinical", analysis, np.arange(narrow.height), clinical, obs))
     return modalities
 
 
@@ -389,7 +393,7 @@ def wide_responses(adrs: pl.DataFrame, codes: Sequence[str]) -> pl.DataFrame:
     return best.pivot("PARAMCD", index="subject_id", values="AVALC").sort("subject_id")
 
 
-def mark_chosen(sample_map: pl.DataFrame, modalities: list[cohort.Modality]) -> pl.DataFrame:
+def mark_chosen(sample_map: pl.DataFrame, modalities: list[multimodal.Modality]) -> pl.DataFrame:
     """Return the sample map with `chosen`: whether the sample is the row of its subject in the cohort file."""
     pairs = [(m.name, str(sample)) for m in modalities if "sample" in m.obs.columns for sample in m.obs["sample"]]
     chosen = pl.DataFrame(pairs, schema={"assay": pl.String, "colname": pl.String}, orient="row").with_columns(

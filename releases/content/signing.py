@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from groundwork.files import write_bytes, write_text
-from groundwork.problems import UserError
-from releases.manifest import MANIFEST, SIGNATURE, verify
+from unibase.groundwork.files import write_bytes, write_text
+from unibase.groundwork.problems import UserError
+from unibase.releases.content.manifest import MANIFEST, SIGNATURE, verify
 
 
 def new_signing_key(path: Path | str) -> None:

@@ -18,7 +18,7 @@ Stability = Mapping[str, tuple[float | None, float | None, bool]]
 
 
 def of_columns(robustness: pl.DataFrame | None) -> Stability:
-    """Return what is known of each column of the analysis table; columns are named as `linking.join` names them."""
+    """Return what is known of each column of the analysis table; columns are named as `linking.asof.join` names them."""
     if robustness is None:
         return {}
     found = {}

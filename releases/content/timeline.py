@@ -12,9 +12,9 @@ from typing import Any
 
 import polars as pl
 
-from groundwork.files import atomic_file, write_json
-from groundwork.problems import UserError
-from groundwork.tables import EVENTS
+from unibase.groundwork.files import atomic_file, write_json
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import EVENTS
 
 SUBJECTS_PER_SHARD = 1000
 

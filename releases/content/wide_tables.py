@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from groundwork.files import atomic_file
+from unibase.groundwork.files import atomic_file
 
 CELLS = 4_000_000
 """Cells of a block: 32 MB of float64; 2,000 subjects of 2,000 features."""

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from groundwork.problems import UserError
+from unibase.groundwork.problems import UserError
 
 OTHER = "OTHER"
 """What rare codes are rolled up to."""

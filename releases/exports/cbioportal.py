@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from groundwork.files import atomic_folder, write_text
-from releases import manifest
-from releases.timeline import read_timeline
+from unibase.groundwork.files import atomic_folder, write_text
+from unibase.releases.content import manifest
+from unibase.releases.content.timeline import read_timeline
 
 DAYS_PER_MONTH = 30.4375
 GENES_AT_ONCE = 500

@@ -18,13 +18,13 @@ from typing import Annotated, Any, Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from groundwork.files import sha256_file, write_bytes, write_json
-from groundwork.problems import UserError
-from groundwork.tables import write_parquet
-from privacy.audit import AuditLog
-from privacy.keys import Key
-from privacy.pseudonyms import subject_id as derive_pseudonym
-from releases import manifest
+from unibase.groundwork.files import sha256_file, write_bytes, write_json
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import write_parquet
+from unibase.privacy.audit import AuditLog
+from unibase.privacy.keys import Key
+from unibase.privacy.pseudonyms import subject_id as derive_pseudonym
+from unibase.releases.content import manifest
 
 DateRule = Literal["relative", "month", "year", "none"]
 
@@ -209,7 +209,7 @@ def _tests(condition: Condition, dtype: pl.DataType) -> Iterator[pl.Expr]:
 
 
 def _fill(folder: Path, release: Path, about: dict[str, Any], request: Request, pseudonyms: pl.DataFrame) -> None:
-    from releases.publish import write_csv
+    from unibase.releases.content.publish import write_csv
 
     index = _index(release)
     written: dict[str, list[str]] = {}
@@ -274,7 +274,7 @@ def _minimise(frame: pl.DataFrame, pseudonyms: pl.DataFrame, index: pl.DataFrame
 
 
 def _matrix(release: Path, modality: str, variables: list[str]) -> pl.DataFrame:
-    from releases.open import read_variables
+    from unibase.releases.read.open import read_variables
 
     return read_variables(release, modality, variables)
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from groundwork.problems import UserError
-from releases import manifest
+from unibase.groundwork.problems import UserError
+from unibase.releases.content import manifest
 
 
 class ReleaseDataset:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from groundwork import tables
-from groundwork.problems import UserError
-from releases import dictionary, manifest, stability
-from releases.timeline import read_timeline
+from unibase.groundwork import tables
+from unibase.groundwork.problems import UserError
+from unibase.releases.content import dictionary, manifest, stability_words
+from unibase.releases.content.timeline import read_timeline
 
 KEYS: Mapping[str, tuple[str, ...]] = {
     "subjects": ("subject_id",),
@@ -22,7 +22,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "adrs": ("subject_id", "PARAMCD", "ADT"),
     "bds": ("subject_id", "PARAMCD", "ADT", "SRCDOM", "SRCSEQ"),
     "features": ("subject_id", "StudyInstanceUID", "SeriesInstanceUID", "region", "image_type", "roi_name"),
-    "robustness": tuple(stability.KEY),
+    "robustness": tuple(stability_words.KEY),
     "sample_map": tables.SAMPLE_MAP.key,
     "quarantine": tables.QUARANTINE.key,
     "dictionary": ("table", "column"),

@@ -9,10 +9,10 @@ from typing import Any
 
 import polars as pl
 
-from groundwork import tables
-from groundwork.problems import UserError
-from releases import manifest
-from releases.open import read_annotation, read_layers, read_variables
+from unibase.groundwork import tables
+from unibase.groundwork.problems import UserError
+from unibase.releases.content import manifest
+from unibase.releases.read.open import read_annotation, read_layers, read_variables
 
 TABLES = ("analysis", "subjects", "adtte", "adrs", "bds", "features")
 SEVERAL = ("adrs", "bds", "features")

@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 import polars.selectors as cs
 
-from groundwork.problems import UserError
-from releases import manifest
+from unibase.groundwork.problems import UserError
+from unibase.releases.content import manifest
 
 WIDTH = 78
 

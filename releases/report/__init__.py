@@ -1,7 +1,7 @@
 """The page of a release: one self-contained HTML file for the people who decide whether to trust the data.
 
 It shows aggregates in which no count of fewer than `min_cell` persons can be read or computed back
-(`releases.disclosure`), and a few timelines without pseudonym, in whole weeks from the index. It opens offline, on a
+(`releases.disclosure.small_counts`), and a few timelines without pseudonym, in whole weeks from the index. It opens offline, on a
 phone and in print, in French and in English.
 
 A section is one module here that names its `SECTION`, one template of the same name in `templates/report/`, and one
@@ -9,7 +9,7 @@ line in `page.SECTIONS`. Its module turns `ReportData` into what the template sh
 that are not part of the release itself come as `ReleaseInputs.evidence`.
 """
 
-from releases.report.data import ReportData
-from releases.report.page import render
+from unibase.releases.report.data import ReportData
+from unibase.releases.report.page import render
 
 __all__ = ["ReportData", "render"]

@@ -6,8 +6,8 @@ from typing import Any
 
 import polars as pl
 
-from releases.report.data import ReportData, shown
-from releases.report.section import Section
+from unibase.releases.report.data import ReportData, shown
+from unibase.releases.report.section import Section
 
 _CHECKS = {
     "age": ("âge", "age"),

@@ -9,8 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from releases.difference import Difference
-from releases.disclosure import MASK_TEXT, is_small
+from unibase.releases.disclosure.small_counts import MASK_TEXT, is_small
+from unibase.releases.read.difference import Difference
 
 DAYS_PER_MONTH = 30.4375
 

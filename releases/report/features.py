@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from releases import charts
-from releases.report.data import ReportData
-from releases.report.section import Section
+from unibase.releases.report import charts
+from unibase.releases.report.data import ReportData
+from unibase.releases.report.section import Section
 
 FEATURES_SHOWN = 6
 PREFERRED_FEATURES = (

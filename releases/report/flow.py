@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from releases.disclosure import MASK_TEXT, chain
-from releases.report.data import ReportData, shown
-from releases.report.section import Section
+from unibase.releases.disclosure.small_counts import MASK_TEXT, chain
+from unibase.releases.report.data import ReportData, shown
+from unibase.releases.report.section import Section
 
 
 def flow_steps(flow: Sequence[Mapping[str, Any]], min_cell: int) -> list[dict[str, Any]]:

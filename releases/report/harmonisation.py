@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from releases import charts
-from releases.inputs import HARMONISED
-from releases.report.data import ReportData, shown
-from releases.report.features import PREFERRED_FEATURES
-from releases.report.section import Section
+from unibase.releases.content.inputs import HARMONISED
+from unibase.releases.report import charts
+from unibase.releases.report.data import ReportData, shown
+from unibase.releases.report.features import PREFERRED_FEATURES
+from unibase.releases.report.section import Section
 
 SHOWN_PER_GROUP = 2
 

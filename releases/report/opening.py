@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from releases.report.data import ReportData
-from releases.report.section import Section
+from unibase.releases.report.data import ReportData
+from unibase.releases.report.section import Section
 
 
 def contents(data: ReportData) -> dict[str, Any]:

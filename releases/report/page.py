@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from releases.charts import both
-from releases.disclosure import MASK_TEXT
-from releases.report import (
+from unibase.releases.disclosure.small_counts import MASK_TEXT
+from unibase.releases.report import (
+    anonymity,
     changes,
     concordance,
     dictionary,
-    disclosure,
     features,
     flow,
     harmonisation,
@@ -23,7 +22,8 @@ from releases.report import (
     survival,
     timelines,
 )
-from releases.report.data import ReportData, centre_count, shown
+from unibase.releases.report.charts import both
+from unibase.releases.report.data import ReportData, centre_count, shown
 
 SECTIONS = (
     flow.SECTION,
@@ -38,13 +38,13 @@ SECTIONS = (
     concordance.SECTION,
     quarantine.SECTION,
     changes.SECTION,
-    disclosure.SECTION,
+    anonymity.SECTION,
     dictionary.SECTION,
     opening.SECTION,
 )
 """The sections of the page in the order a reader meets them. Add yours here."""
 
-TEMPLATES = Path(__file__).parent.parent / "templates" / "report"
+TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render(data: ReportData) -> str:

@@ -6,9 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from releases.disclosure import MASK_TEXT, is_small
-from releases.report.data import ReportData
-from releases.report.section import Section
+from unibase.releases.disclosure.small_counts import MASK_TEXT, is_small
+from unibase.releases.report.data import ReportData
+from unibase.releases.report.section import Section
 
 
 def checks(data: ReportData) -> list[dict[str, Any]]:

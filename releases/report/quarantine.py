@@ -6,9 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from releases.disclosure import MASK_TEXT, suppress
-from releases.report.data import ReportData
-from releases.report.section import Section
+from unibase.releases.disclosure.small_counts import MASK_TEXT, suppress
+from unibase.releases.report.data import ReportData
+from unibase.releases.report.section import Section
 
 
 def quarantine(data: ReportData) -> list[dict[str, Any]]:

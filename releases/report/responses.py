@@ -6,9 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from releases.disclosure import MASK_TEXT, Statistic, protect
-from releases.report.data import ReportData
-from releases.report.section import Section
+from unibase.releases.disclosure.small_counts import MASK_TEXT, Statistic, protect
+from unibase.releases.report.data import ReportData
+from unibase.releases.report.section import Section
 
 ORDER = ("CR", "iCR", "PR", "iPR", "SD", "iSD", "NON-CR/NON-PD", "NON-iCR/NON-iUPD", "PD", "iUPD", "iCPD", "NE", "ND", "MISSING")
 OBJECTIVE = ("CR", "iCR", "PR", "iPR")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from releases.report.data import ReportData
+from unibase.releases.report.data import ReportData
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from typing import Any
 
 import polars as pl
 
-from releases.disclosure import is_small
-from releases.report.data import ReportData
-from releases.report.section import Section
+from unibase.releases.disclosure.small_counts import is_small
+from unibase.releases.report.data import ReportData
+from unibase.releases.report.section import Section
 
 
 def summary(robustness: pl.DataFrame | None, min_cell: int) -> list[dict[str, Any]]:

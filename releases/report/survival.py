@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from releases import charts
-from releases.disclosure import MASK_TEXT, chain, suppress
-from releases.report.data import DAYS_PER_MONTH, ReportData, shown
-from releases.report.section import Section
-from releases.survival import Curve, kaplan_meier
+from unibase.methods.survival import Curve, kaplan_meier
+from unibase.releases.disclosure.small_counts import MASK_TEXT, chain, suppress
+from unibase.releases.report import charts
+from unibase.releases.report.data import DAYS_PER_MONTH, ReportData, shown
+from unibase.releases.report.section import Section
 
 
 def survival(data: ReportData) -> list[dict[str, Any]]:

@@ -8,10 +8,10 @@ from typing import Any
 
 import polars as pl
 
-from releases import charts
-from releases.report.data import DAYS_PER_MONTH, ReportData
-from releases.report.section import Section
-from releases.timeline import read_timeline
+from unibase.releases.content.timeline import read_timeline
+from unibase.releases.report import charts
+from unibase.releases.report.data import DAYS_PER_MONTH, ReportData
+from unibase.releases.report.section import Section
 
 LANES = 12
 

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import settings
 
-from privacy.subjects import Subject, SubjectLookup
+from unibase.privacy.subjects import Subject, SubjectLookup
 
 # An example is no measure of time: a busy machine must not fail a property.
 settings.register_profile("no-deadline", deadline=None)
@@ -32,7 +32,7 @@ def lookup_of(people: pl.DataFrame, shift: int = -37) -> SubjectLookup:
 @pytest.fixture(scope="session")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A simulated source tree of 60 persons in three centres, without images."""
-    from simulation.cohort import simulate
+    from unibase.simulation.cohort import simulate
 
     folder = tmp_path_factory.mktemp("simulated") / "tree"
     simulate(folder, persons=60, imaging=False, genes=20)

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinical.adrs import ADRS, response_events
-from clinical.endpoints import Endpoints, derive, derive_responses
-from clinical.lesions import measurements
-from clinical.recist import Lesion, Visit, recist
-from clinical.timeline import TimelineTask, read_events
-from groundwork.problems import UserError
-from groundwork.tables import EVENTS
-from privacy.subjects import Subject, SubjectLookup
+from unibase.clinical.derived.adrs import ADRS, response_events
+from unibase.clinical.derived.endpoints import Endpoints, derive, derive_responses
+from unibase.clinical.derived.lesions import measurements
+from unibase.clinical.derived.recist import Lesion, Visit, recist
+from unibase.clinical.timelines.centre import TimelineTask, read_events
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import EVENTS
+from unibase.privacy.subjects import Subject, SubjectLookup
 
 INDEX = date(2020, 1, 1)
 START = pl.DataFrame({"subject_id": [1], "time": [datetime(2020, 1, 1)]})

@@ -14,15 +14,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from clinical import meds, records
-from clinical.batched import build_batched
-from clinical.door import Door, LocalDoor, VaultDoor
-from clinical.people import read_people
-from clinical.timeline import TimelineTask, _read, opener
-from flows.stages.clinical import stage_records
-from groundwork.cluster import dask_client
-from groundwork.problems import UserError
 from tests.clinical.conftest import lookup_of
+from unibase.clinical.formats.people import read_people
+from unibase.clinical.sources import records
+from unibase.clinical.timelines import meds
+from unibase.clinical.timelines.batched import build_batched
+from unibase.clinical.timelines.centre import TimelineTask, _read, opener
+from unibase.clinical.timelines.door import Door, LocalDoor, VaultDoor
+from unibase.flows.stages.clinical import stage_records
+from unibase.groundwork.cluster import dask_client
+from unibase.groundwork.problems import UserError
 
 SUBJECTS = 3
 

@@ -15,12 +15,13 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from clinical import databases, meds
-from clinical.people import read_people
-from clinical.reading import find_tables, read_tables
-from clinical.timeline import TimelineTask, read_events, write_events
-from groundwork.problems import UserError
 from tests.clinical.conftest import lookup_of
+from unibase.clinical.formats.people import read_people
+from unibase.clinical.sources import databases
+from unibase.clinical.sources.reading import find_tables, read_tables
+from unibase.clinical.timelines import meds
+from unibase.clinical.timelines.centre import TimelineTask, read_events, write_events
+from unibase.groundwork.problems import UserError
 
 NUMBERS = ("concept_id",)
 

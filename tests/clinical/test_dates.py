@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clinical.dates import (
+from unibase.clinical.words.partial_dates import (
     FIRST_YEAR,
     LAST_YEAR,
     UNKNOWN_MAX,
@@ -20,8 +20,8 @@ from clinical.dates import (
     render_parts,
     shift_bounds,
 )
-from groundwork.tables import TIMESTAMP
-from privacy.dates import shift_interval
+from unibase.groundwork.tables import TIMESTAMP
+from unibase.privacy.dates import shift_interval
 
 YEARS = st.none() | st.integers(FIRST_YEAR + 1, LAST_YEAR - 1)
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clinical.at_index import age, charlson, staging
-from clinical.endpoints import Endpoints, derive, overall_survival, with_entry
-from clinical.treatments import LineRule, regimens, treatment_events
-from groundwork.problems import UserError
-from groundwork.tables import EVENTS
+from unibase.clinical.derived.at_index import age, charlson, staging
+from unibase.clinical.derived.endpoints import Endpoints, derive, overall_survival, with_entry
+from unibase.clinical.derived.treatments import LineRule, regimens, treatment_events
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import EVENTS
 
 CIS, CARBO, VINO, GEM, PEM = "L01XA01", "L01XA02", "L01CA04", "L01BC05", "L01BA04"
 EPI, CYCLO, DOCE = "L01DB03", "L01AA01", "L01CD02"
@@ -84,7 +84,7 @@ def test_regimens_hold_every_administration_and_never_overlap(days: list[tuple[i
 
 def events(*rows: tuple[int, str, str] | tuple[int, str, str, Any]) -> pl.DataFrame:
     """EVENTS from `subject, code, date (cut to what is known), text`."""
-    from clinical.dates import add_dates
+    from unibase.clinical.words.partial_dates import add_dates
 
     frame = pl.DataFrame(
         [(row[0], row[1], row[2], row[3] if len(row) > 3 else None) for row in rows],

@@ -14,11 +14,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from clinical import meds
-from clinical.people import read_people
-from clinical.timeline import TimelineResult, TimelineTask, read_events, write_events
-from privacy.subjects import Subject, SubjectLookup
 from tests.clinical.compare import difference_table
+from unibase.clinical.formats.people import read_people
+from unibase.clinical.timelines import meds
+from unibase.clinical.timelines.centre import TimelineResult, TimelineTask, read_events, write_events
+from unibase.privacy.subjects import Subject, SubjectLookup
 
 # Each side takes seconds to read.
 pytestmark = pytest.mark.slow

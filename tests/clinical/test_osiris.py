@@ -11,12 +11,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from clinical.mapping import EventRule, TableRule, field_table, packaged_mapping
-from clinical.osiris_rwd import write_osiris_rwd
-from clinical.people import read_people
-from clinical.timeline import TimelineTask, read_events
-from privacy.subjects import Subject, SubjectLookup
 from tests.clinical.conftest import lookup_of
+from unibase.clinical.formats.mapping import EventRule, TableRule, field_table, packaged_mapping
+from unibase.clinical.formats.osiris_rwd import write_osiris_rwd
+from unibase.clinical.formats.people import read_people
+from unibase.clinical.timelines.centre import TimelineTask, read_events
+from unibase.privacy.subjects import Subject, SubjectLookup
 
 
 def columns_of(rule: TableRule) -> set[str]:

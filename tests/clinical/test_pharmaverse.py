@@ -11,11 +11,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from clinical.concepts import Concepts
-from clinical.endpoints import derive, derive_responses
-from clinical.recist import Lesion, NonTarget, Visit, recist
-from clinical.timeline import TimelineTask, read_events
-from privacy.subjects import Subject, SubjectLookup
+from unibase.clinical.derived.endpoints import derive, derive_responses
+from unibase.clinical.derived.recist import Lesion, NonTarget, Visit, recist
+from unibase.clinical.timelines.centre import TimelineTask, read_events
+from unibase.clinical.words.concepts import Concepts
+from unibase.privacy.subjects import Subject, SubjectLookup
 
 HERE = Path(__file__).parent / "declared"
 CONTRADICTED = {

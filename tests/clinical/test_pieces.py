@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from clinical.pieces import PLAIN, SECOND, PieceFile, pack, read_shard, write_pieces
+from unibase.clinical.timelines.pieces import PLAIN, SECOND, PieceFile, pack, read_shard, write_pieces
 
 LEAST, GREATEST = -(2**63), 2**63 - 1
 CENTURIES = st.integers(-(10**11), 10**11)

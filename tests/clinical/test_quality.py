@@ -8,14 +8,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from clinical.endpoints import overall_survival
-from clinical.people import read_people
-from clinical.quality import QualityRules, check_quality, failures, stop_if_poor
-from clinical.timeline import TimelineTask, read_events
-from groundwork.problems import UserError
-from groundwork.tables import EVENTS
 from tests.clinical.conftest import lookup_of
 from tests.clinical.test_derivations import events, index
+from unibase.clinical.derived.endpoints import overall_survival
+from unibase.clinical.derived.quality import QualityRules, check_quality, failures, stop_if_poor
+from unibase.clinical.formats.people import read_people
+from unibase.clinical.timelines.centre import TimelineTask, read_events
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import EVENTS
 
 GOOD = events(
     (1, "MEDS_BIRTH", "1950-01-01"), (1, "SEX//F", ""), (1, "VISIT//IP", "2020-01-01"), (1, "MEDS_DEATH", "2021-01-01"),

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinical.recist import Lesion, NonTarget, Visit, irecist, overall_response, recist
-from clinical.response import VALUES, Rules, best_response
-from groundwork.problems import Unusable
+from unibase.clinical.derived.recist import Lesion, NonTarget, Visit, irecist, overall_response, recist
+from unibase.clinical.derived.response import VALUES, Rules, best_response
+from unibase.groundwork.problems import Unusable
 
 TABLE_1 = [
     ("CR", "CR", False, "CR"),

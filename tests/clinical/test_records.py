@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinical import records
-from groundwork.problems import UserError
+from unibase.clinical.sources import records
+from unibase.groundwork.problems import UserError
 
 
 def last_end_by_character(text: str) -> int:

@@ -12,16 +12,16 @@ import pyarrow.parquet as pq
 import pytest
 from polars.testing import assert_frame_equal
 
-from clinical import meds
-from clinical.door import VaultDoor
-from clinical.people import read_people
-from clinical.plain import Persons, Source, codebook, plain_rows
-from clinical.reading import find_tables, read_tables
-from clinical.sharded import build_dataset
-from clinical.timeline import TimelineTask, read_events
-from groundwork.cluster import dask_client
-from groundwork.problems import UserError
 from tests.clinical.conftest import lookup_of
+from unibase.clinical.formats.omop_plain_rows import Persons, Source, codebook, plain_rows
+from unibase.clinical.formats.people import read_people
+from unibase.clinical.sources.reading import find_tables, read_tables
+from unibase.clinical.timelines import meds
+from unibase.clinical.timelines.centre import TimelineTask, read_events
+from unibase.clinical.timelines.door import VaultDoor
+from unibase.clinical.timelines.sharded import build_dataset
+from unibase.groundwork.cluster import dask_client
+from unibase.groundwork.problems import UserError
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,13 @@ from typing import Any
 import polars as pl
 import pytest
 
-from clinical import meds
-from clinical.concepts import Concepts
-from clinical.endpoints import overall_survival
-from clinical.people import read_people
-from clinical.timeline import Format, TimelineResult, TimelineTask, read_events
-from groundwork.files import sha256_folder
 from tests.clinical.conftest import lookup_of
+from unibase.clinical.derived.endpoints import overall_survival
+from unibase.clinical.formats.people import read_people
+from unibase.clinical.timelines import meds
+from unibase.clinical.timelines.centre import Format, TimelineResult, TimelineTask, read_events
+from unibase.clinical.words.concepts import Concepts
+from unibase.groundwork.files import sha256_folder
 
 CENTRES: list[tuple[str, Format, str]] = [
     ("A", "omop", "centre_a/omop"),

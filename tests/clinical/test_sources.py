@@ -11,19 +11,19 @@ from typing import Any
 import polars as pl
 import pytest
 
-from clinical import meds
-from clinical.concepts import Concepts
-from clinical.controlled import is_controlled
-from clinical.door import Identifier, KeyDoor
-from clinical.mapping import read_mapping
-from clinical.people import read_people
-from clinical.timeline import TimelineTask, convert, read_events
-from groundwork.problems import UserError
-from groundwork.tables import EVENTS
-from privacy import dates, pseudonyms
-from privacy.keys import Key
-from privacy.subjects import Subject, SubjectLookup
 from tests.clinical.test_derivations import events
+from unibase.clinical.formats.mapping import read_mapping
+from unibase.clinical.formats.people import read_people
+from unibase.clinical.timelines import meds
+from unibase.clinical.timelines.centre import TimelineTask, convert, read_events
+from unibase.clinical.timelines.door import Identifier, KeyDoor
+from unibase.clinical.words.concepts import Concepts
+from unibase.clinical.words.controlled import is_controlled
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import EVENTS
+from unibase.privacy import dates, pseudonyms
+from unibase.privacy.keys import Key
+from unibase.privacy.subjects import Subject, SubjectLookup
 
 KEY = Key(bytes(range(32)))
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from privacy.keys import new_key, write_key_file
 from tests.imaging.deidentify_help import ct, save
+from unibase.privacy.keys import new_key, write_key_file
 
 STUDY = """\
 study: trial

@@ -13,13 +13,13 @@ import pytest
 from ruamel.yaml import YAML
 from scipy import sparse
 
-from flows.stages.pipeline import run_stage, stage
-from flows.stages.run import open_run
-from flows.study import read_study
-from omics.samples import read_samples
-from privacy.keys import new_key, write_key_file
-from simulation.cohort import simulate
 from tests.flows import demo
+from unibase.flows.runs.pipeline import run_stage, stage
+from unibase.flows.runs.run import open_run
+from unibase.flows.study.study_file import read_study
+from unibase.omics.samples.sheets import read_samples
+from unibase.privacy.keys import new_key, write_key_file
+from unibase.simulation.cohort import simulate
 
 pytestmark = [pytest.mark.slow]
 ASSAYS = ("methylation", "copy_number", "proteomics", "single_cell")

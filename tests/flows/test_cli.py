@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 from cyclopts import App
 
-from flows.cli import app
-from groundwork.tables import FEATURES
 from tests.flows.demo import unibase
 from tests.imaging.dicom_maker import write_rtstruct, write_series
+from unibase.flows.cli.main import app
+from unibase.groundwork.tables import FEATURES
 
 
 def commands(above: App, prefix: str = "") -> dict[str, App]:
@@ -196,7 +196,7 @@ def test_osiris_rwd_comes_back_by_command(tmp_path: Path) -> None:
 def test_the_methods_named_are_those_of_the_omics_room() -> None:
     from typing import get_args
 
-    from flows.methods import Method
-    from omics.normalise import Method as Known
+    from unibase.flows.study.methods import Method
+    from unibase.omics.models.normalise import Method as Known
 
     assert set(get_args(Method)) == set(get_args(getattr(Known, "__value__", Known)))

@@ -10,17 +10,17 @@ import polars as pl
 import pydicom
 import pytest
 
-from flows import custody
-from flows.reidentify import vault_of_study
-from flows.stages.pipeline import run_stage, stage
-from flows.stages.run import open_run
-from flows.study import read_study
-from groundwork.problems import UserError
-from privacy.audit import AuditLog
-from privacy.keys import new_key, read_key_file, write_key_file
-from privacy.subjects import SubjectLookup
 from tests.flows.demo import unibase
 from tests.flows.small_study import STUDIES, write_study
+from unibase.flows.runs.pipeline import run_stage, stage
+from unibase.flows.runs.run import open_run
+from unibase.flows.study.study_file import read_study
+from unibase.flows.vault import custody
+from unibase.flows.vault.reidentify import vault_of_study
+from unibase.groundwork.problems import UserError
+from unibase.privacy.audit import AuditLog
+from unibase.privacy.keys import new_key, read_key_file, write_key_file
+from unibase.privacy.subjects import SubjectLookup
 
 STUDY = """\
 study: trial
@@ -47,7 +47,7 @@ def study(tmp_path: Path) -> Path:
 
 
 def people(file: Path) -> None:
-    from flows.stages.people import resolve_people
+    from unibase.flows.stages.people import resolve_people
 
     content = read_study(file)
     content.work.create()
@@ -118,7 +118,7 @@ def test_two_custodians_stage_together_and_neither_holds_both_ends(study: Path, 
     # What crosses between them names no record, and no pseudonym can be made from either key alone.
     for text in (sent.read_text(encoding="utf-8"), answer.read_text(encoding="utf-8")):
         assert not any(number in text.replace(os.linesep, ",").split(",") for number in ("A1", "A2", "B1", "B2"))
-    from privacy.identity import open_lookup
+    from unibase.privacy.ledger.persons import open_lookup
 
     for name in ("first.key", "second.key"):
         alone = open_lookup(study.parent / "work" / "vault" / "identity", read_key_file(tmp_path / name)).by_identifier

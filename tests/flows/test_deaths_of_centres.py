@@ -7,13 +7,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from flows.stages.pipeline import STAGES, run_stage
-from flows.stages.release import publish
-from flows.stages.run import open_run
-from flows.study import read_study
-from privacy.keys import new_key, write_key_file
-from releases.explain import explain
 from tests.flows.small_study import MAPPING
+from unibase.flows.runs.pipeline import STAGES, run_stage
+from unibase.flows.runs.run import open_run
+from unibase.flows.stages.release import publish
+from unibase.flows.study.study_file import read_study
+from unibase.privacy.keys import new_key, write_key_file
+from unibase.releases.read.explain import explain
 
 STUDY = """\
 study: trial

@@ -13,16 +13,16 @@ import psutil
 import pydicom
 import pytest
 
-from clinical.meds import read_blocks, read_dataset, write_dataset
-from flows.stages import clinical, linking
-from flows.stages.run import open_run
-from flows.study import read_study
-from privacy.identity import open_lookup
-from privacy.keys import read_key_file
-from privacy.leak_scan import Needle, scan
-from simulation.cohort import add_person
 from tests.flows import demo
 from tests.flows.conftest import Built
+from unibase.clinical.timelines.meds import read_blocks, read_dataset, write_dataset
+from unibase.flows.runs.run import open_run
+from unibase.flows.stages import clinical, link
+from unibase.flows.study.study_file import read_study
+from unibase.privacy.keys import read_key_file
+from unibase.privacy.leaks.leak_scan import Needle, scan
+from unibase.privacy.ledger.persons import open_lookup
+from unibase.simulation.cohort import add_person
 
 # One worker process builds the demo once for all of these.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo"), pytest.mark.timeout(1500)]
@@ -299,13 +299,13 @@ def test_the_linked_tables_do_not_hang_on_the_blocks_of_subjects(
     monkeypatch.setattr(clinical, "SUBJECTS_PER_BLOCK", 6)
     monkeypatch.setattr(clinical, "write_dataset", partial(write_dataset, subjects_per_shard=3))
     small = partial(read_blocks, rows=1)
-    for stage in (clinical, linking):
+    for stage in (clinical, link):
         monkeypatch.setattr(stage, "read_blocks", lambda folder, rows=0: small(folder))
     study = read_study(home / "study.yaml")
     with open_run(study, local=True) as run:
         clinical.build_timeline(run)
         assert len(list(small(study.work.timeline))) > 5
-        linking.link(run)
+        link.link(run)
     whole, again = (folder / "work" / "linked" for folder in (built.home, home))
     names = [path.name for path in sorted(whole.glob("*.parquet"))]
     assert "quality.parquet" in names and "analysis.parquet" in names

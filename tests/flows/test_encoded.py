@@ -10,16 +10,16 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from flows import encoded
-from flows.cli import app
-from flows.demo import write_demo
-from groundwork.problems import UserError
-from privacy import identity
-from privacy.keys import new_key, write_key_file
-from privacy.leak_scan import Needle, scan
 from tests.conftest import CHECKOUT
 from tests.flows.demo import unibase
 from tests.flows.test_custody import lookup, people
+from unibase.flows.cli.main import app
+from unibase.flows.runs.demo import write_demo
+from unibase.flows.vault import encoded
+from unibase.groundwork.problems import UserError
+from unibase.privacy.keys import new_key, write_key_file
+from unibase.privacy.leaks.leak_scan import Needle, scan
+from unibase.privacy.ledger import persons
 
 CENTRES = {
     "A": ("centre_a/people.csv", "people"),
@@ -63,9 +63,7 @@ def made(folder: Path) -> Path:
 
 def groups(ledger: Path) -> set[frozenset[tuple[str, str]]]:
     """The persons of a ledger, each as its records."""
-    return {
-        frozenset(part.select("centre", "person_key").iter_rows()) for part in identity.persons(ledger).partition_by("person")
-    }
+    return {frozenset(part.select("centre", "person_key").iter_rows()) for part in persons.persons(ledger).partition_by("person")}
 
 
 def steps_of_the_page() -> list[list[str]]:

@@ -9,17 +9,17 @@ import numpy as np
 import polars as pl
 import pytest
 
-from flows.matches import in_words, read_matches
-from flows.stages.dictionary import describe_columns
-from flows.stages.features import extract_features, stability
-from flows.stages.imaging import deidentify_centre, index_series
-from flows.stages.people import resolve_people
-from flows.stages.run import Run, open_run
-from flows.study import read_study
-from groundwork.tables import FEATURES
-from imaging.robustness import STABILITY
-from privacy.keys import new_key, write_key_file
 from tests.imaging.dicom_maker import write_rtstruct, write_series
+from unibase.flows.looks.matches import in_words, read_matches
+from unibase.flows.runs.run import Run, open_run
+from unibase.flows.stages.features import extract_features, stability
+from unibase.flows.stages.imaging import deidentify_centre, index_series
+from unibase.flows.stages.people import resolve_people
+from unibase.flows.stages.release_words import describe_columns
+from unibase.flows.study.study_file import read_study
+from unibase.groundwork.tables import FEATURES
+from unibase.imaging.radiomics.robustness import STABILITY
+from unibase.privacy.keys import new_key, write_key_file
 
 STUDY = """\
 study: regions

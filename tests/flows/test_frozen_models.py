@@ -10,15 +10,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from flows.stages.models import ask_for_refit, released_models
-from flows.stages.pipeline import run_stage, stage
-from flows.stages.run import open_run
-from flows.study import read_study
-from groundwork.files import sha256_folder
-from groundwork.problems import UserError
-from privacy.keys import new_key, write_key_file
-from releases.methods import methods_paragraph
-from simulation.cohort import add_person, simulate
+from unibase.flows.runs.pipeline import run_stage, stage
+from unibase.flows.runs.run import open_run
+from unibase.flows.stages.normalise_models import ask_for_refit, released_models
+from unibase.flows.study.study_file import read_study
+from unibase.groundwork.files import sha256_folder
+from unibase.groundwork.problems import UserError
+from unibase.privacy.keys import new_key, write_key_file
+from unibase.releases.content.methods_text import methods_paragraph
+from unibase.simulation.cohort import add_person, simulate
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_a_new_patient_changes_no_earlier_byte_until_a_fit_is_asked_for(first: P
     models = released_models(staging)["rna"]
     assert before.obs["in_fit"].all() and models["samples"] == before.n_obs
     # What the frozen model gives to the samples of its fit is what a fit of that day gives.
-    from omics.normalise import normalise
+    from unibase.omics.models.normalise import normalise
 
     counts = before.copy()
     counts.X = before.layers["counts"]

@@ -14,18 +14,18 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from clinical.meds import write_dataset
-from flows.stages.harmonising import read_records
-from flows.stages.linking import Linked, link
-from flows.stages.release import release_inputs
-from flows.stages.run import open_run
-from flows.study import read_study
-from groundwork.problems import UserError
-from groundwork.tables import EVENTS, FEATURES, SAMPLE_MAP, SERIES
-from linking.harmonise import ComBat, fit_combat
-from omics.store import write_zarr
-from privacy.keys import Key, write_key_file
-from releases.publish import publish_release
+from unibase.clinical.timelines.meds import write_dataset
+from unibase.flows.runs.run import open_run
+from unibase.flows.stages.link import Linked, link
+from unibase.flows.stages.link_harmonise import read_records
+from unibase.flows.stages.release import release_inputs
+from unibase.flows.study.study_file import read_study
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import EVENTS, FEATURES, SAMPLE_MAP, SERIES
+from unibase.methods.combat_frozen import ComBat, fit_combat
+from unibase.omics.stores.store import write_zarr
+from unibase.privacy.keys import Key, write_key_file
+from unibase.releases.content.publish import publish_release
 
 STUDY = """\
 study: trial
@@ -196,7 +196,7 @@ def test_scanners_may_be_what_is_harmonised(home: Path) -> None:
     ],
 )
 def test_what_the_study_file_may_not_say(home: Path, text: str, said: str) -> None:
-    from flows.study import check_sources
+    from unibase.flows.study.study_file import check_sources
 
     (home / "study.yaml").write_text(STUDY + text, encoding="utf-8")
     with pytest.raises(UserError, match=said):

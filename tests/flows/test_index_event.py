@@ -7,13 +7,13 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from flows.stages.imaging import deidentify_centre
-from flows.stages.index_event import event_kind
-from flows.stages.pipeline import run_stage, stage
-from flows.stages.run import Run, open_run
-from flows.study import read_study
-from groundwork.problems import UserError
 from tests.flows.small_study import STUDY, write_records, write_study
+from unibase.flows.runs.pipeline import run_stage, stage
+from unibase.flows.runs.run import Run, open_run
+from unibase.flows.stages.deidentify_index_event import event_kind
+from unibase.flows.stages.imaging import deidentify_centre
+from unibase.flows.study.study_file import read_study
+from unibase.groundwork.problems import UserError
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from benchmarks.wrong_links import subjects_of_persons, truth_table
-from releases import manifest
 from tests.flows.demo import build, release, unibase
+from unibase.releases.content import manifest
 
 pytestmark = [pytest.mark.slow]
 RULE = "  include: [cancer_diagnosis, index]\n"

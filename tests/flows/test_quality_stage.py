@@ -7,13 +7,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from flows.stages.linking import Linked
-from flows.stages.pipeline import run_stage, stage
-from flows.stages.release import publish
-from flows.stages.run import open_run
-from flows.study import read_study
-from groundwork.problems import UserError
 from tests.flows.small_study import STUDY, write_study
+from unibase.flows.runs.pipeline import run_stage, stage
+from unibase.flows.runs.run import open_run
+from unibase.flows.stages.link import Linked
+from unibase.flows.stages.release import publish
+from unibase.flows.study.study_file import read_study
+from unibase.groundwork.problems import UserError
 
 
 def test_a_missed_threshold_stops_the_release_and_a_met_one_is_shown(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from groundwork.tables import FEATURES
 from tests.flows import demo
+from unibase.groundwork.tables import FEATURES
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "real"
 
@@ -17,8 +17,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 
 def test_real_files_run_through_to_a_release_with_the_features_of_the_sources(tmp_path: Path, real_data: Path) -> None:
-    from imaging.plain import extract_plain
-    from imaging.settings import read_settings
+    from unibase.imaging.commands import extract_plain
+    from unibase.imaging.radiomics.settings import read_settings
 
     home = tmp_path / "a" / "b"
     shutil.copytree(EXAMPLE, home)

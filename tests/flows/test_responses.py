@@ -8,14 +8,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from flows.stages.pipeline import run_stage, stage
-from flows.stages.release import publish
-from flows.stages.run import open_run
-from flows.study import check_sources, read_study
-from groundwork.problems import UserError
-from releases.explain import explain
-from releases.open import read_annotation
 from tests.flows.small_study import MAPPING, STUDY, write_study
+from unibase.flows.runs.pipeline import run_stage, stage
+from unibase.flows.runs.run import open_run
+from unibase.flows.stages.release import publish
+from unibase.flows.study.study_file import check_sources, read_study
+from unibase.groundwork.problems import UserError
+from unibase.releases.read.explain import explain
+from unibase.releases.read.open import read_annotation
 
 LESION_TABLE = """\
   - name: lesions

@@ -9,17 +9,17 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from flows.quarantine import quarantine_text
-from flows.stages.pipeline import STAGES, run_stage, stage
-from flows.stages.release import publish
-from flows.stages.run import open_run
-from flows.status import status_text
-from flows.study import check_sources, read_study
-from flows.versions import publish_next
-from groundwork.problems import UserError
-from privacy.keys import new_key, write_key_file
-from simulation.cohort import simulate
 from tests.flows.small_study import write_records, write_study
+from unibase.flows.looks.quarantine import quarantine_text
+from unibase.flows.looks.status import status_text
+from unibase.flows.runs.pipeline import STAGES, run_stage, stage
+from unibase.flows.runs.run import open_run
+from unibase.flows.runs.versions import publish_next
+from unibase.flows.stages.release import publish
+from unibase.flows.study.study_file import check_sources, read_study
+from unibase.groundwork.problems import UserError
+from unibase.privacy.keys import new_key, write_key_file
+from unibase.simulation.cohort import simulate
 
 pytestmark = [pytest.mark.slow]
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from flows.study import ClinicalSource, check_sources, missing_sources, read_study
-from groundwork.problems import UserError
-from privacy.keys import new_key, write_key_file
+from unibase.flows.study.study_file import ClinicalSource, check_sources, missing_sources, read_study
+from unibase.groundwork.problems import UserError
+from unibase.privacy.keys import new_key, write_key_file
 
 GOOD = """\
 study: trial
@@ -180,20 +180,20 @@ def test_the_settings_of_a_study_are_plain_json(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["full", "nightly", "people", "deidentify", "features", "link", "release"])
 def test_every_deployment_names_a_flow_that_exists(name: str) -> None:
-    import flows.build
+    import unibase.flows.build
 
     path = Path(__file__).resolve().parents[2] / "prefect.yaml"
     deployments: dict[str, Any] = {
         one["name"]: one for one in YAML(typ="safe").load(path.read_text(encoding="utf-8"))["deployments"]
     }
     module, flow = deployments[name]["entrypoint"].split(":")
-    assert module == "flows.build"
-    parameters = getattr(flows.build, flow).parameters.properties
+    assert module == "unibase.flows.build"
+    parameters = getattr(unibase.flows.build, flow).parameters.properties
     assert set(deployments[name]["parameters"]) <= set(parameters)
 
 
 def test_every_stage_has_a_deployment() -> None:
-    from flows.stages.pipeline import STAGES
+    from unibase.flows.runs.pipeline import STAGES
 
     path = Path(__file__).resolve().parents[2] / "prefect.yaml"
     names = {one["name"] for one in YAML(typ="safe").load(path.read_text(encoding="utf-8"))["deployments"]}

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from flows.study import read_study
 from tests.conftest import CHECKOUT
+from unibase.flows.study.study_file import read_study
 
 GENERATOR = CHECKOUT / "docs" / "generate_study_file.py"
 PAGE = CHECKOUT / "docs" / "study-file.md"

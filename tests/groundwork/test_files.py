@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from groundwork.files import atomic_file, atomic_folder, blake3_file, digest_of, remove_temporaries, sha256_folder, write_json
+from unibase.groundwork.files import (
+    atomic_file,
+    atomic_folder,
+    blake3_file,
+    digest_of,
+    remove_temporaries,
+    sha256_folder,
+    write_json,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_temporary(tmp_path: Path) -> None:

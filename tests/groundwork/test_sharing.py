@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from groundwork.cluster import dask_client, each
+from unibase.groundwork.cluster import dask_client, each
 
 
 def _look_up(shared: dict[str, int], name: str) -> int:

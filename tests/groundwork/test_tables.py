@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from groundwork.tables import EVENTS, PEOPLE, SAMPLE_MAP, Column, Table
+from unibase.groundwork.tables import EVENTS, PEOPLE, SAMPLE_MAP, Column, Table
 
 SMALL = Table("small", "One row.", (Column("a", pl.Int64(), "A.", nullable=False), Column("b", pl.String(), "B.")), key=("a",))
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from groundwork.cluster import dask_client
-from groundwork.problems import Unusable, UserError, without_folders
-from groundwork.work import Outcome, Unit, WorkLedger, run_units
+from unibase.groundwork.cluster import dask_client
+from unibase.groundwork.problems import Unusable, UserError, without_folders
+from unibase.groundwork.work import Outcome, Unit, WorkLedger, run_units
 
 
 def _half(shared: int | None, argument: tuple[Path, int]) -> dict[str, int]:

@@ -11,9 +11,9 @@ import pydicom
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from imaging.deidentify import DeidentifyOptions, DeidentifyTask, deidentify_file
-from privacy.keys import Key
-from privacy.subjects import Subject, SubjectLookup
+from unibase.imaging.confidentiality.deidentify import DeidentifyOptions, DeidentifyTask, deidentify_file
+from unibase.privacy.keys import Key
+from unibase.privacy.subjects import Subject, SubjectLookup
 
 KEY = Key(bytes(range(32)))
 SUBJECT = Subject(9_001_234_567_890, -731)
@@ -93,9 +93,9 @@ def run(
 
 def both_paths(source: Path, lookup: SubjectLookup, options: DeidentifyOptions) -> tuple[bytes | None, bytes]:
     """Return the header of the fast path (None when it declines) and of the complete path, before verification."""
-    from imaging import deidentify as room
-    from imaging.confidentiality.fast import NotFast
-    from imaging.confidentiality.policy import policy_of
+    from unibase.imaging.confidentiality import deidentify as room
+    from unibase.imaging.confidentiality.fast import NotFast
+    from unibase.imaging.confidentiality.policy import policy_of
 
     task = DeidentifyTask(source, "", "A", options, KEY, lookup)
     policy = policy_of(options)

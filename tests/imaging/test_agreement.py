@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from groundwork.problems import UserError
-from imaging.agreement import COLUMNS, agreement_table, concordance, icc, retest_pairs, retest_table
-from imaging.delta import delta_features
+from unibase.groundwork.problems import UserError
+from unibase.imaging.radiomics.delta import delta_features
+from unibase.methods.agreement import COLUMNS, agreement_table, concordance, icc, retest_pairs, retest_table
 
 # Shrout and Fleiss 1979, table 2: six targets, four judges.
 JUDGES = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]], dtype=float)

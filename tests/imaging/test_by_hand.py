@@ -12,12 +12,20 @@ import polars as pl
 import pytest
 import SimpleITK as sitk
 
-from groundwork.work import WorkLedger, run_units
-from imaging.features import FeatureTask, collect, extract_plain, extract_series, extract_unit, plan_units, stage_settings
-from imaging.index import read_index
-from imaging.masks import read_masks
-from imaging.settings import default_settings, make_settings
-from imaging.volumes import read_image, read_series
+from unibase.groundwork.work import WorkLedger, run_units
+from unibase.imaging.dicom.series import read_index
+from unibase.imaging.dicom.volume import read_image, read_series
+from unibase.imaging.radiomics.features import (
+    FeatureTask,
+    collect,
+    extract_plain,
+    extract_series,
+    extract_unit,
+    plan_units,
+    stage_settings,
+)
+from unibase.imaging.radiomics.settings import default_settings, make_settings
+from unibase.imaging.regions.masks import read_masks
 
 MODALITIES = ("CT", "PET", "MR_T1")
 PATIENTS = ("STS_001", "STS_002", "STS_003", "STS_004", "STS_006", "STS_008")

@@ -16,10 +16,10 @@ from typing import Any
 import pydicom
 from pydicom.dataset import Dataset
 
-from groundwork.problems import Unusable
-from imaging.deidentify import DeidentifyTask, deidentify_file
-from privacy import pseudonyms
 from tests.imaging.deidentify_help import ANYONE, KEY, PYDICOM_FILES, SUBJECT, ct, run, save
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.confidentiality.deidentify import DeidentifyTask, deidentify_file
+from unibase.privacy import pseudonyms
 
 REMOVALS = {"text_removed", "date_shifted", "uid_changed", "uid_consistent", "patid_consistent", "pixels_hidden"}
 RETENTIONS = {"tag_retained", "text_notnull", "text_retained", "pixels_retained"}
@@ -156,7 +156,7 @@ BURNED: list[dict[str, Any]] = [
 
 
 def refused(source: Path, root: Path) -> bool:
-    from imaging.deidentify import DeidentifyOptions
+    from unibase.imaging.confidentiality.deidentify import DeidentifyOptions
 
     try:
         deidentify_file(DeidentifyTask(source, root, "A", DeidentifyOptions(), KEY, ANYONE))

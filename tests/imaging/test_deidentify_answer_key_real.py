@@ -24,10 +24,10 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
-from groundwork.problems import Unusable
-from privacy import pseudonyms
 from tests.imaging.deidentify_help import ANYONE, KEY, PYDICOM_FILES, SUBJECT, run
 from tests.imaging.test_deidentify_answer_key import REMOVALS, RETENTIONS
+from unibase.groundwork.problems import Unusable
+from unibase.privacy import pseudonyms
 
 # Options of the policy `research`: what each sets on a row of the table.
 OPTIONS = ("rtnLongModifDatesOpt", "rtnPatCharsOpt", "cleanDescOpt", "cleanStructContOpt")

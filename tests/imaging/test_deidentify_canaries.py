@@ -16,22 +16,22 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
 
-from groundwork.files import blake3_file
-from groundwork.problems import Unusable
-from imaging.deidentify import DeidentifyOptions, IndexEvent
 from tests.imaging.deidentify_help import LOOKUP, PATIENT_ID, SUBJECT, ct, run, save
+from unibase.groundwork.files import blake3_file
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.confidentiality.deidentify import DeidentifyOptions, IndexEvent
 
 NIR = "248067512345629"
 
 
 def nir() -> str:
-    from privacy.french_identifiers import nir_key
+    from unibase.privacy.french_identifiers import nir_key
 
     return f"{NIR[:13]}{nir_key(NIR[:13]):02d}"
 
 
 def keyed(thirteen: str) -> str:
-    from privacy.french_identifiers import nir_key
+    from unibase.privacy.french_identifiers import nir_key
 
     return f"{thirteen}{nir_key(thirteen):02d}"
 
@@ -294,7 +294,7 @@ def test_identifiers_given_with_the_task_are_found(tmp_path: Path) -> None:
 
 
 def test_other_numbers_of_the_ledger_are_found(tmp_path: Path) -> None:
-    from privacy.subjects import SubjectLookup
+    from unibase.privacy.subjects import SubjectLookup
 
     lookup = SubjectLookup({**LOOKUP.by_identifier, ("A", "omop", "OM55331"): SUBJECT})
     ds = ct(SeriesDescription="Thorax om-55331")

@@ -18,9 +18,9 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
 
-import imaging.confidentiality as package
-from imaging.deidentify import DeidentifyOptions
+import unibase.imaging.confidentiality as package
 from tests.imaging.deidentify_help import ANYONE, SUBJECT, both_paths, ct, every_element, run, save
+from unibase.imaging.confidentiality.deidentify import DeidentifyOptions
 
 ENCODINGS = {
     "implicit": "1.2.840.10008.1.2",

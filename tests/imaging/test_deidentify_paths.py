@@ -18,11 +18,11 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from groundwork.problems import Unusable
-from imaging.confidentiality import fast as fast_path
-from imaging.confidentiality import standard
-from imaging.deidentify import DeidentifyOptions, DeidentifyTask, batch_report, deidentify_file
 from tests.imaging.deidentify_help import ANYONE, KEY, PATIENT_ID, PYDICOM_FILES, both_paths, ct, run, save
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.confidentiality import fast as fast_path
+from unibase.imaging.confidentiality import standard
+from unibase.imaging.confidentiality.deidentify import DeidentifyOptions, DeidentifyTask, batch_report, deidentify_file
 
 POLICIES = [DeidentifyOptions(policy=name) for name in ("strict", "longitudinal", "research")]  # type: ignore[arg-type]
 

@@ -18,12 +18,12 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from groundwork.problems import Unusable
-from imaging.deidentify import DeidentifyOptions, DeidentifyTask, deidentify_file
-from imaging.masks import read_masks
-from imaging.volumes import read_series
-from privacy import pseudonyms
 from tests.imaging.deidentify_help import ANYONE, KEY, PYDICOM_FILES, every_element, run
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.confidentiality.deidentify import DeidentifyOptions, DeidentifyTask, deidentify_file
+from unibase.imaging.dicom.volume import read_series
+from unibase.imaging.regions.masks import read_masks
+from unibase.privacy import pseudonyms
 
 PATIENTS = ["STS_001", "STS_002", "STS_003", "STS_008"]
 
@@ -43,7 +43,7 @@ RUN_ONE = """
 import sys
 from pathlib import Path
 from tests.imaging.deidentify_help import ANYONE, KEY
-from imaging.deidentify import DeidentifyOptions, DeidentifyTask, deidentify_file
+from imaging.confidentiality.deidentify import DeidentifyOptions, DeidentifyTask, deidentify_file
 for name in sys.argv[2:]:
     deidentify_file(DeidentifyTask(Path(name), sys.argv[1], "A", DeidentifyOptions(), KEY, ANYONE))
 """

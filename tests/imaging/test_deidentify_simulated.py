@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 from ahocorasick_rs import BytesAhoCorasick
 
-from groundwork.problems import Unusable
-from imaging.deidentify import DeidentifyOptions
-from simulation.cohort import simulate
 from tests.imaging.deidentify_help import ANYONE, run
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.confidentiality.deidentify import DeidentifyOptions
+from unibase.simulation.cohort import simulate
 
 
 @pytest.mark.slow

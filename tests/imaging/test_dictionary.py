@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from groundwork.tables import FEATURES
-from imaging.dictionary import COLUMNS, feature_dictionary, feature_names, pyradiomics_columns
-from imaging.engine.options import AGGREGATIONS_2D, AGGREGATIONS_3D, IbsiOptions
 from tests.imaging.engine.one_region import extract_ibsi
+from unibase.groundwork.tables import FEATURES
+from unibase.imaging.engine.options import AGGREGATIONS_2D, AGGREGATIONS_3D, IbsiOptions
+from unibase.imaging.radiomics.feature_words import COLUMNS, feature_dictionary, feature_names, pyradiomics_columns
 
 
 def test_every_feature_of_pyradiomics_is_described() -> None:

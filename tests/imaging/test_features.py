@@ -10,17 +10,25 @@ import polars as pl
 import pytest
 import SimpleITK as sitk
 
-from groundwork.problems import Unusable, UserError
-from imaging.dictionary import feature_dictionary
-from imaging.features import FeatureTask, collect, extract_plain, extract_region, extract_series, list_regions, plan_units
-from imaging.grid import Grid
-from imaging.index import index_folder
-from imaging.masks import open_masks
-from imaging.plain import find_pairs
-from imaging.regions import check_regions, match_regions
-from imaging.settings import make_settings
-from imaging.volumes import Volume, read_series
 from tests.imaging.dicom_maker import uid, write_rtstruct, write_series
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.imaging.commands import find_pairs
+from unibase.imaging.dicom.series import index_folder
+from unibase.imaging.dicom.volume import Volume, read_series
+from unibase.imaging.grid import Grid
+from unibase.imaging.radiomics.feature_words import feature_dictionary
+from unibase.imaging.radiomics.features import (
+    FeatureTask,
+    collect,
+    extract_plain,
+    extract_region,
+    extract_series,
+    list_regions,
+    plan_units,
+)
+from unibase.imaging.radiomics.settings import make_settings
+from unibase.imaging.regions.masks import open_masks
+from unibase.imaging.regions.targets import check_regions, match_regions
 
 SETTINGS = make_settings({"featureClass": {"firstorder": None, "shape": None, "glcm": ["Contrast"]}})
 FIRST = make_settings({"featureClass": {"firstorder": ["Mean", "Kurtosis"]}})
@@ -130,7 +138,7 @@ def test_wrong_tasks_stop_the_command(tmp_path: Path) -> None:
 
 
 def test_memory_bound_follows_what_filters_see() -> None:
-    from imaging.features import memory_bound
+    from unibase.imaging.radiomics.features import memory_bound
 
     log = make_settings({"imageType": {"LoG": {"sigma": [1.0]}}})
     voxels = 10**8

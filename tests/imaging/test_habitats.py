@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from groundwork.problems import Unusable, UserError
-from imaging.features import FeatureTask, extract_series
-from imaging.habitats import LEVELS, check_habitats, habitat, thresholds
-from imaging.robustness import RobustnessTask, extract_perturbed
-from imaging.settings import make_settings
 from tests.imaging.dicom_maker import write_rtstruct, write_series
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.imaging.radiomics.features import FeatureTask, extract_series
+from unibase.imaging.radiomics.robustness import RobustnessTask, extract_perturbed
+from unibase.imaging.radiomics.settings import make_settings
+from unibase.imaging.regions.habitats import LEVELS, check_habitats, habitat, thresholds
 
 
 def spread(values: np.ndarray, cuts: np.ndarray) -> float:

@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 import pydicom
 
-from groundwork.files import blake3_file, digest_of
-from imaging.index import index_folder, read_index, study_events
 from tests.imaging.dicom_maker import uid, write_rtstruct, write_series
+from unibase.groundwork.files import blake3_file, digest_of
+from unibase.imaging.dicom.series import index_folder, read_index, study_events
 
 ARRAY = np.zeros((3, 4, 5), dtype=np.int16)
 

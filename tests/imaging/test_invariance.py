@@ -10,11 +10,11 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 
-from imaging.agreement import feature_columns
-from imaging.features import FeatureTask, extract_series
-from imaging.masks import read_masks
-from imaging.settings import make_settings
-from imaging.volumes import read_series
+from unibase.imaging.dicom.volume import read_series
+from unibase.imaging.radiomics.features import FeatureTask, extract_series
+from unibase.imaging.radiomics.settings import make_settings
+from unibase.imaging.regions.masks import read_masks
+from unibase.methods.agreement import feature_columns
 
 SETTINGS = make_settings({"imageType": {"Original": {}, "LoG": {"sigma": [6.0]}}, "setting": {"binWidth": 0.25}})
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from groundwork.problems import Unusable
-from imaging.masks import Mask, open_masks, read_masks
-from imaging.rasterise import fill
-from imaging.volumes import Volume, read_series
 from tests.imaging.dicom_maker import write_rtstruct, write_series
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.dicom.volume import Volume, read_series
+from unibase.imaging.regions.masks import Mask, open_masks, read_masks
+from unibase.imaging.regions.rasterise import fill
 
 ANGLES = np.linspace(0, 2 * np.pi, 1440, endpoint=False)
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imaging.grid import Grid
-from imaging.reference import box_around, extract, reach
-from imaging.settings import make_settings
-from imaging.volumes import Volume
+from unibase.imaging.dicom.volume import Volume
+from unibase.imaging.grid import Grid
+from unibase.imaging.radiomics.reference import box_around, extract, reach
+from unibase.imaging.radiomics.settings import make_settings
 
 SHAPE = (40, 45, 52)
 GRID = Grid((52, 45, 40), (0.9, 1.1, 2.0), (-5.0, 3.0, 7.0), (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0))

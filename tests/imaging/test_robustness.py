@@ -10,14 +10,21 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from groundwork.problems import Unusable, UserError
-from imaging.features import FeatureTask
-from imaging.grid import Grid
-from imaging.perturbations import DEFAULT_PERTURBATIONS, Perturbation, check_perturbations, noise_level, perturb, signed_distance
-from imaging.robustness import RobustnessTask, extract_perturbed, robustness_table
-from imaging.settings import make_settings
-from imaging.volumes import Volume
 from tests.imaging.dicom_maker import write_rtstruct, write_series
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.imaging.dicom.volume import Volume
+from unibase.imaging.grid import Grid
+from unibase.imaging.radiomics.features import FeatureTask
+from unibase.imaging.radiomics.perturbations import (
+    DEFAULT_PERTURBATIONS,
+    Perturbation,
+    check_perturbations,
+    noise_level,
+    perturb,
+    signed_distance,
+)
+from unibase.imaging.radiomics.robustness import RobustnessTask, extract_perturbed, robustness_table
+from unibase.imaging.radiomics.settings import make_settings
 
 GRID = Grid((25, 25, 25), (1.0, 1.0, 1.0), (-5.0, 3.0, 7.0), (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0))
 RNG = np.random.default_rng(8)

@@ -11,10 +11,10 @@ import pytest
 import SimpleITK as sitk
 from pydicom.sr.codedict import codes
 
-from groundwork.problems import Unusable
-from imaging.masks import open_masks, read_masks
-from imaging.volumes import Volume, read_series
 from tests.imaging.dicom_maker import uid, write_series
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.dicom.volume import Volume, read_series
+from unibase.imaging.regions.masks import open_masks, read_masks
 
 SIZE = (9, 14, 11)  # slices, rows, columns
 RNG = np.random.default_rng(4)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from groundwork.problems import UserError
-from imaging.settings import DEFAULTS, FeatureSettings, default_settings, make_settings, read_settings
+from unibase.groundwork.problems import UserError
+from unibase.imaging.radiomics.settings import DEFAULTS, FeatureSettings, default_settings, make_settings, read_settings
 
 FILE = """
 # comment

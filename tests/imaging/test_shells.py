@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from groundwork.problems import Unusable, UserError
-from imaging.features import FeatureTask, extract_series
-from imaging.grid import Grid
-from imaging.settings import make_settings
-from imaging.shells import check_shells, shell
 from tests.imaging.dicom_maker import write_rtstruct, write_series
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.imaging.grid import Grid
+from unibase.imaging.radiomics.features import FeatureTask, extract_series
+from unibase.imaging.radiomics.settings import make_settings
+from unibase.imaging.regions.shells import check_shells, shell
 
 
 def grid_of(shape: tuple[int, int, int], spacing: tuple[float, float, float]) -> Grid:

@@ -11,9 +11,9 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from groundwork.problems import Unusable
-from imaging.volumes import read_series
 from tests.imaging.dicom_maker import write_series
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.dicom.volume import read_series
 
 ARRAY = np.arange(1, 28, dtype=np.int16).reshape(3, 3, 3)
 HALF_LIFE = 6586.2

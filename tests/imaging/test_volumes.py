@@ -12,10 +12,10 @@ import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from groundwork.problems import Unusable
-from imaging.grid import Grid
-from imaging.volumes import read_image, read_series
 from tests.imaging.dicom_maker import write_series
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.dicom.volume import read_image, read_series
+from unibase.imaging.grid import Grid
 
 ARRAY = np.arange(5 * 6 * 7, dtype=np.int16).reshape(5, 6, 7) - 60
 
@@ -239,7 +239,7 @@ def test_enhanced_multiframe_is_the_same_volume_as_its_classic_slices(real_data:
 
 
 def test_real_enhanced_mr(real_data: Path) -> None:
-    from imaging.volumes import read_files
+    from unibase.imaging.dicom.volume import read_files
 
     for path in sorted((real_data / "dicom/enhanced_mr").rglob("*.dcm")):
         if path.name.startswith("6_"):
@@ -258,7 +258,7 @@ def test_real_enhanced_mr(real_data: Path) -> None:
 @settings(max_examples=30, deadline=None)
 @given(st.permutations(range(6)), st.floats(0.5, 6), st.tuples(st.floats(-300, 300), st.floats(-300, 300), st.floats(-300, 300)))
 def test_slice_distance_is_found_in_any_order(order: list[int], distance: float, origin: tuple[float, float, float]) -> None:
-    from imaging.volumes import axes, slice_distance
+    from unibase.imaging.dicom.volume import axes, slice_distance
 
     row, column, normal = axes(np.array([0.8, 0.6, 0.0, -0.36, 0.48, 0.8]))
     positions = np.array([np.array(origin) + index * distance * normal for index in order])

@@ -9,14 +9,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from groundwork.problems import UserError
-from groundwork.tables import EVENTS, SAMPLE_MAP, SERIES
-from linking import splits
-from linking.cohort import Cohort, build_cohort
-from linking.concordance import check_concordance, of_samples
-from linking.index import index_events
-from linking.options import CohortRules, IndexRule
-from privacy.keys import Key
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import EVENTS, SAMPLE_MAP, SERIES
+from unibase.linking import splits
+from unibase.linking.cohort import Cohort, build_cohort
+from unibase.linking.concordance import check_concordance, of_samples
+from unibase.linking.index import index_events
+from unibase.linking.options import CohortRules, IndexRule
+from unibase.privacy.keys import Key
 
 CONCEPTS = {"start": ["TX"], "cancer": ["ICD10//C"], "pregnancy": ["ICD10//Z33"]}
 DAY = timedelta(days=1)

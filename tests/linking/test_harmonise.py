@@ -12,9 +12,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from groundwork.problems import UserError
-from linking.harmonise import ComBat, centre_effect, fit_combat, harmonise_table
 from tests.releases.r import rscript
+from unibase.groundwork.problems import UserError
+from unibase.methods.combat_frozen import ComBat, centre_effect, fit_combat, harmonise_table
 
 HERE = Path(__file__).parent / "combat"
 SUBJECTS = pl.read_csv(HERE / "subjects.csv")

@@ -9,14 +9,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from linking import blocks
-from linking.harmonised import Harmonised, harmonise_values
-from linking.options import HarmoniseRule
+from unibase.linking.harmonised.beside_raw import Harmonised, harmonise_values
+from unibase.linking.options import HarmoniseRule
+from unibase.methods import feature_blocks
 
 SUBJECTS, FEATURES = 61, 153
 
 
-def harmonised(values: np.ndarray, options: dict[str, Any], room: blocks.Room) -> Harmonised:
+def harmonised(values: np.ndarray, options: dict[str, Any], room: feature_blocks.Room) -> Harmonised:
     centre = [None if n == 5 else f"c{n % 3}" for n in range(SUBJECTS)]
     age = pl.Series([float(40 + 7 * n % 31) for n in range(SUBJECTS)])
     rule = HarmoniseRule.model_validate({"others": "leave_out", "covariates": ["AGE"]} | options)
@@ -35,10 +35,10 @@ def test_blocks_on_disk_give_the_same_bits(
         rng.normal(5, 2, (SUBJECTS, FEATURES)) * np.array([1, 2, 0.5])[centre][:, None] + rng.normal(0, 1, (3, FEATURES))[centre]
     )
     values[rng.random(values.shape) < missing] = np.nan
-    whole = harmonised(values, options, blocks.in_memory)
-    monkeypatch.setattr(blocks, "BLOCK", 20)
-    monkeypatch.setattr(blocks, "_CELLS", 7 * FEATURES)
-    parts = harmonised(values, options, blocks.OnDisk(tmp_path))
+    whole = harmonised(values, options, feature_blocks.in_memory)
+    monkeypatch.setattr(feature_blocks, "BLOCK", 20)
+    monkeypatch.setattr(feature_blocks, "_CELLS", 7 * FEATURES)
+    parts = harmonised(values, options, feature_blocks.OnDisk(tmp_path))
     assert any(tmp_path.iterdir())
     np.testing.assert_array_equal(parts.values, whole.values)
     assert parts.model.to_json() == whole.model.to_json()

@@ -16,11 +16,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from groundwork.tables import EVENTS
-from linking.index import index_events
-from linking.join import Joined, join
-from linking.options import IndexRule, Windows
 from tests.linking import oracle
+from unibase.groundwork.tables import EVENTS
+from unibase.linking.asof.join import Joined, join
+from unibase.linking.index import index_events
+from unibase.linking.options import IndexRule, Windows
 
 CONCEPTS = {"start": ["TX"], "lab": ["LAB"], "any_code": [""]}
 CHOICES = ("latest", "first", "closest", "count", "any", "mean", "min", "max", "slope")

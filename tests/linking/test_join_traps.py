@@ -9,11 +9,11 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from groundwork.problems import UserError
-from groundwork.tables import EVENTS, FEATURES, SAMPLE_MAP
-from linking.index import index_events
-from linking.join import Joined, join, trace_of
-from linking.options import IndexRule, Windows
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import EVENTS, FEATURES, SAMPLE_MAP
+from unibase.linking.asof.join import Joined, join, trace_of
+from unibase.linking.index import index_events
+from unibase.linking.options import IndexRule, Windows
 
 CONCEPTS = {"start": ["TX"], "lab": ["LAB"], "sex": ["SEX//"], "vital": ["VITAL"], "death": ["MEDS_DEATH"], "all": [""]}
 INDEX = datetime(2020, 3, 1, 9)

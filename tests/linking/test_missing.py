@@ -6,11 +6,11 @@ from datetime import date, datetime
 
 import polars as pl
 
-from groundwork.tables import EVENTS, SAMPLE_MAP, SERIES
-from linking.join import join
-from linking.missing import why_missing
-from linking.options import Windows
-from linking.repeated import parameter_codes, repeated_measures
+from unibase.groundwork.tables import EVENTS, SAMPLE_MAP, SERIES
+from unibase.linking.asof.join import join
+from unibase.linking.missing import why_missing
+from unibase.linking.options import Windows
+from unibase.linking.repeated import parameter_codes, repeated_measures
 
 INDEX = datetime(2020, 6, 15)
 WINDOWS = Windows.model_validate(

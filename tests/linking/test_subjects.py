@@ -7,13 +7,13 @@ from datetime import date, datetime
 import polars as pl
 import pytest
 
-from groundwork.problems import UserError
-from groundwork.tables import EVENTS, SAMPLE_MAP, SERIES
-from linking.entry import entries
-from linking.options import SplitRules
-from linking.splits import make_splits, with_split
-from linking.subjects import describe_subjects
-from privacy.keys import Key
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import EVENTS, SAMPLE_MAP, SERIES
+from unibase.linking.entry import entries
+from unibase.linking.options import SplitRules
+from unibase.linking.splits import make_splits, with_split
+from unibase.linking.subjects import describe_subjects
+from unibase.privacy.keys import Key
 
 KEY = Key(b"k" * 32)
 CONCEPTS = {"sex": ["SEX//"]}

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from groundwork.problems import Unusable
-from omics import combat, combat_seq, factors, filters, normalise, quantile, voom, vst
 from tests.omics.conftest import RANDOM_SEED, RunR, random_counts
+from unibase.groundwork.problems import Unusable
+from unibase.methods import combat, combat_seq, expressed_genes, factors, quantile, voom, vst
+from unibase.omics.models import normalise
 
 REAL = ["tcga_luad32", "airway"]
 STORED = 1e-10  # R's values are stored with 12 significant digits
@@ -44,7 +45,7 @@ def test_stored_values(real_data: Path, name: str) -> None:
     expected, where = stored("R_edgeR_cpm_TMM")
     np.testing.assert_allclose(normalise.cpm(counts, effective)[:, where], expected, rtol=1e-11)
     keep = pd.read_csv(real_data / "omics" / name / "R_filterByExpr.csv.gz", index_col=0)["keep"]
-    np.testing.assert_array_equal(filters.expressed_enough(counts, library_size=effective), keep.loc[genes])
+    np.testing.assert_array_equal(expressed_genes.expressed_enough(counts, library_size=effective), keep.loc[genes])
     expected, where = stored("R_limma_quantile")
     np.testing.assert_allclose(quantile.quantile_normalise(np.log2(counts[:, where] + 1.0)), expected, atol=STORED, rtol=0)
     fitted = voom.voom(counts, effective)
@@ -106,9 +107,9 @@ def test_live_edger_and_limma(run_r: RunR) -> None:
         np.testing.assert_allclose(normalise.log_cpm(counts, effective, 5), r[f"wide{name}"], atol=LIVE, rtol=0)
         np.testing.assert_allclose(normalise.cpm(counts, effective), r[f"plain{name}"], rtol=1e-12)
         ours = [
-            filters.expressed_enough(counts, library_size=effective),
-            filters.expressed_enough(counts, library_size=effective, group=group.tolist()),
-            filters.expressed_enough(counts, min_count=3, min_total_count=40),
+            expressed_genes.expressed_enough(counts, library_size=effective),
+            expressed_genes.expressed_enough(counts, library_size=effective, group=group.tolist()),
+            expressed_genes.expressed_enough(counts, min_count=3, min_total_count=40),
         ]
         np.testing.assert_array_equal(np.array(ours), r[f"kept{name}"] == 1)
         fitted = voom.voom(counts, effective, np.column_stack([np.ones(len(group)), group]))

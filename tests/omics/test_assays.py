@@ -11,11 +11,11 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from groundwork.problems import Unusable
-from omics import assays
-from omics.assays import AssayFiles, chosen_values, read, sample_names, together
-from omics.methylation import m_values
-from omics.store import open_zarr, write_zarr
+from unibase.groundwork.problems import Unusable
+from unibase.omics.assays import registry
+from unibase.omics.assays.methylation import m_values
+from unibase.omics.assays.registry import AssayFiles, chosen_values, read, sample_names, together
+from unibase.omics.stores.store import open_zarr, write_zarr
 
 MAF = "Hugo_Symbol\tVariant_Classification\tVariant_Type\tTumor_Sample_Barcode\tChromosome\tStart_Position\tEnd_Position\tReference_Allele\tTumor_Seq_Allele2\n"
 VCF = """##fileformat=VCFv4.2
@@ -148,7 +148,7 @@ def test_values_are_chosen_from_a_store_as_from_memory(
     write_zarr(whole, tmp_path / "all.zarr")
     chosen = ["s9", "s3", "gone", "s29", "s0", "s9"]
     expected = matrix[[9, 3, 29, 0, 9]].astype(float)
-    monkeypatch.setattr(assays, "_BLOCK_CELLS", cells)
+    monkeypatch.setattr(registry, "_BLOCK_CELLS", cells)
     for adata in (whole, open_zarr(tmp_path / "all.zarr")):
         values = chosen_values(assay, adata, chosen, ["G2", "E0", "unknown"], 2)
         assert values["colname"].to_list() == ["s9", "s3", "s29", "s0", "s9"]

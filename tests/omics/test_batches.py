@@ -10,10 +10,10 @@ import pandas as pd
 import polars as pl
 import pytest
 
-import omics
-from groundwork.problems import Unusable, UserError
-from omics.batches import read_labels
 from tests.omics.conftest import RANDOM_SEED, RunR, random_counts
+from unibase import omics
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.omics.readers.batches import read_labels
 
 BATCHES = ["a"] * 6 + ["b"] * 5 + ["c"] * 5
 GROUPS = ["x", "y"] * 8

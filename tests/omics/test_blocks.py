@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from groundwork.problems import Unusable
-from omics import blocks, frozen, store
-from omics.counts import combine, stack
-from omics.normalise import Method
+from unibase.groundwork.problems import Unusable
+from unibase.omics.models import frozen
+from unibase.omics.models.normalise import Method
+from unibase.omics.readers.counts import combine, stack
+from unibase.omics.stores import blocks, store
 
 EXCLUDED = frozenset({"s003", "s021"})
 

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import omics
-from groundwork.problems import Unusable, UserError
-from omics.counts import combine, read_counts
-from omics.gates import check_counts, kind_of
-from omics.normalise import normalise
-from omics.store import read_zarr
 from tests.omics.conftest import random_counts
+from unibase import omics
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.omics.assays.gates import check_counts, kind_of
+from unibase.omics.models.normalise import normalise
+from unibase.omics.readers.counts import combine, read_counts
+from unibase.omics.stores.store import read_zarr
 
 GENES = ["ENSG00000000003.15", "ENSG00000000005.6", "ENSG00000000419.12"]
 

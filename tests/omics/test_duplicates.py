@@ -11,12 +11,13 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from groundwork.problems import Unusable
-from omics import duplicates, store
-from omics.counts import read_counts
-from omics.duplicates import find_duplicates
-from omics.methylation import read_beta
 from tests.omics.conftest import random_counts
+from unibase.groundwork.problems import Unusable
+from unibase.omics.assays.methylation import read_beta
+from unibase.omics.readers.counts import read_counts
+from unibase.omics.samples import duplicates
+from unibase.omics.samples.duplicates import find_duplicates
+from unibase.omics.stores import store
 
 
 def write(path: Path, values: np.ndarray, names: list[str], features: list[str] | None = None) -> Path:

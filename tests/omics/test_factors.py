@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from groundwork.problems import Unusable
-from omics import factors
-from omics.kernels import median_inplace, select
 from tests.omics.conftest import RANDOM_SEED, RunR, random_counts
+from unibase.groundwork.problems import Unusable
+from unibase.methods import factors
+from unibase.methods.compiled.exact import median_inplace, select
 
 REAL = ["tcga_luad32", "airway"]
 

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from groundwork.problems import Unusable
-from omics import genes
-from omics.counts import read_counts
-from omics.gates import check_counts
+from unibase.groundwork.problems import Unusable
+from unibase.omics import genes
+from unibase.omics.assays.gates import check_counts
+from unibase.omics.readers.counts import read_counts
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from groundwork.problems import Unusable
-from omics.genotypes import pair_findings, read_pairs, read_sexes
+from unibase.groundwork.problems import Unusable
+from unibase.omics.samples.genotypes import pair_findings, read_pairs, read_sexes
 
 PAIRS = """\
 #sample_a\tsample_b\trelatedness\tibs0\tibs2\thom_concordance\thets_a\thets_b\tn

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from groundwork.problems import Unusable
-from omics import combat, combat_seq, factors, filters, normalise, quantile, voom, vst
 from tests.omics.conftest import RANDOM_SEED, RunR, random_counts
+from unibase.groundwork.problems import Unusable
+from unibase.methods import combat, combat_seq, expressed_genes, factors, quantile, voom, vst
+from unibase.omics.models import normalise
 
 
 def hard_matrices() -> dict[str, np.ndarray]:
@@ -82,11 +83,11 @@ def test_factors_filters_and_voom(run_r: RunR) -> None:
         design = np.column_stack([np.ones(n), group])
         thirds = np.column_stack([np.ones(n), *(third == level for level in np.unique(third)[1:]), number]).astype(float)
         kept = [
-            filters.expressed_enough(x, library_size=effective),
-            filters.expressed_enough(x, library_size=effective, group=group.tolist()),
-            filters.expressed_enough(x, design=thirds),
-            filters.expressed_enough(x, design=number[:, None]),
-            filters.expressed_enough(x, min_count=2, min_total_count=5, large_n=3, min_proportion=0.5),
+            expressed_genes.expressed_enough(x, library_size=effective),
+            expressed_genes.expressed_enough(x, library_size=effective, group=group.tolist()),
+            expressed_genes.expressed_enough(x, design=thirds),
+            expressed_genes.expressed_enough(x, design=number[:, None]),
+            expressed_genes.expressed_enough(x, min_count=2, min_total_count=5, large_n=3, min_proportion=0.5),
         ]
         np.testing.assert_array_equal(np.array(kept), r[f"k{name}"] == 1, err_msg=name)
         other = voom.voom(x, sizes * (1 + third), design)

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from groundwork.problems import UserError
-from omics import identity
-from omics.counts import read_counts
-from omics.methylation import read_chromosomes
+from unibase.groundwork.problems import UserError
+from unibase.omics.assays.methylation import read_chromosomes
+from unibase.omics.readers.counts import read_counts
+from unibase.omics.samples import sex
 
 
 @pytest.fixture(scope="module")
@@ -24,22 +24,22 @@ def luad(real_data: Path) -> tuple[anndata.AnnData, dict[str, str]]:
 
 def test_real_samples_all_fit(luad: tuple[anndata.AnnData, dict[str, str]]) -> None:
     adata, declared = luad
-    calls = identity.sex_from_expression(adata)
+    calls = sex.sex_from_expression(adata)
     assert dict(zip(calls["sample"], calls["sex"], strict=True)) == declared
-    assert identity.sex_findings(calls, declared).is_empty()
+    assert sex.sex_findings(calls, declared).is_empty()
 
 
 def test_a_swap_of_two_sexes_flags_these_two_and_nobody_else(luad: tuple[anndata.AnnData, dict[str, str]]) -> None:
     adata, declared = luad
     # What the call looks at, and all other genes as one: the same calls from a matrix that is quick to exchange samples in.
-    looked_at = [*identity.Y_GENES, identity.XIST]
+    looked_at = [*sex.Y_GENES, sex.XIST]
     others = adata[:, ~adata.var_names.isin(looked_at)]
     small = anndata.AnnData(
         X=np.column_stack([adata[:, looked_at].X, np.asarray(others.X).sum(axis=1)]),
         obs=adata.obs[[]],
         var=pd.DataFrame(index=[*looked_at, "others"]),
     )
-    assert identity.sex_from_expression(small).equals(identity.sex_from_expression(adata))
+    assert sex.sex_from_expression(small).equals(sex.sex_from_expression(adata))
     names = list(small.obs_names)
     pairs = [(w, m) for w in names for m in names if declared[w] == "F" and declared[m] == "M"]
     assert len(pairs) == 220
@@ -49,18 +49,18 @@ def test_a_swap_of_two_sexes_flags_these_two_and_nobody_else(luad: tuple[anndata
         order[i], order[j] = j, i
         swapped = small.copy()
         swapped.X = small.X[order]
-        findings = identity.sex_findings(identity.sex_from_expression(swapped), declared)
+        findings = sex.sex_findings(sex.sex_from_expression(swapped), declared)
         assert set(findings["sample"]) == {woman, man}
         assert set(findings["other"]) == {woman, man}
 
 
 def test_airway_donors(real_data: Path) -> None:
-    calls = identity.sex_from_expression(read_counts(real_data / "omics" / "airway" / "counts.csv.gz"))
+    calls = sex.sex_from_expression(read_counts(real_data / "omics" / "airway" / "counts.csv.gz"))
     assert calls["sex"].to_list() == ["M"] * 6 + ["F"] * 2
 
 
 def test_unclear_samples_are_no_finding_and_mixtures_are() -> None:
-    genes = [identity.XIST, *identity.Y_GENES]
+    genes = [sex.XIST, *sex.Y_GENES]
     counts = np.full((3, 9), 0)
     counts[:, 8] = 1_000_000
     counts[1, 0] = counts[1, 1:8] = 100  # both
@@ -68,11 +68,11 @@ def test_unclear_samples_are_no_finding_and_mixtures_are() -> None:
     adata = anndata.AnnData(
         X=counts, obs=pd.DataFrame(index=["lost-y", "mixed", "woman"]), var=pd.DataFrame(index=[*genes, "other"])
     )
-    calls = identity.sex_from_expression(adata)
+    calls = sex.sex_from_expression(adata)
     assert calls["sex"].to_list() == ["indeterminate", "both", "F"]
-    findings = identity.sex_findings(calls, {"lost-y": "M", "mixed": "M", "woman": "F"})
+    findings = sex.sex_findings(calls, {"lost-y": "M", "mixed": "M", "woman": "F"})
     assert findings.select("sample", "finding").rows() == [("mixed", "sex-mixed")]
-    assert set(identity.sex_from_expression(adata[:, 2:])["sex"]) == {"not-measured"}
+    assert set(sex.sex_from_expression(adata[:, 2:])["sex"]) == {"not-measured"}
 
 
 def methylation(genders: str, *, probes: int = 300, chromosome: str = "chrX") -> anndata.AnnData:
@@ -89,19 +89,19 @@ def methylation(genders: str, *, probes: int = 300, chromosome: str = "chrX") ->
 def test_methylation_of_x_tells_sex() -> None:
     adata = methylation("FFMM")
     adata.X[0, :50] = np.nan
-    calls, why_not = identity.told_sex("methylation", adata)
+    calls, why_not = sex.told_sex("methylation", adata)
     assert calls is not None and calls["sex"].to_list() == ["F", "F", "M", "M"] and not why_not
     adata.X[1, :250] = np.nan
-    assert identity.sex_from_methylation(adata)["sex"].to_list() == ["F", "not-measured", "M", "M"]
+    assert sex.sex_from_methylation(adata)["sex"].to_list() == ["F", "not-measured", "M", "M"]
 
 
 def test_why_methylation_tells_no_sex_is_said() -> None:
     adata = methylation("FM")
     del adata.var["chromosome"]
-    assert "name the table of probes" in identity.told_sex("methylation", adata)[1]
-    assert "Only 99 probes lie on X" in identity.told_sex("methylation", methylation("FM", probes=99))[1]
-    assert identity.told_sex("methylation", methylation("FM", chromosome="7"))[0] is None
-    assert identity.told_sex("proteomics", adata) == (None, "")
+    assert "name the table of probes" in sex.told_sex("methylation", adata)[1]
+    assert "Only 99 probes lie on X" in sex.told_sex("methylation", methylation("FM", probes=99))[1]
+    assert sex.told_sex("methylation", methylation("FM", chromosome="7"))[0] is None
+    assert sex.told_sex("proteomics", adata) == (None, "")
 
 
 def test_chromosomes_are_read_from_manifests(tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from groundwork.problems import Unusable
-from omics import combat, models
-from omics.normalise import METHODS, Method, fit_model, normalise
+from unibase.groundwork.problems import Unusable
+from unibase.methods import combat
+from unibase.omics.models import normalisation
+from unibase.omics.models.normalise import METHODS, Method, fit_model, normalise
 
 
 def cohort(samples: int = 14, genes: int = 1500) -> anndata.AnnData:
@@ -34,7 +35,7 @@ def test_later_samples_change_no_earlier_byte(tmp_path: Path, method: Method) ->
         first.X[:, :1200] += 6
     model = fit_model(first, method)
     model.save(tmp_path / "model")
-    again = models.load(tmp_path / "model")
+    again = normalisation.load(tmp_path / "model")
     assert again.digest == model.digest
     # What was in the fit comes out as normalise gave it, alone or in company.
     expected = normalise(first, method)
@@ -56,7 +57,7 @@ def test_a_changed_model_is_refused(tmp_path: Path) -> None:
     content[-1] ^= 1
     path.write_bytes(bytes(content))
     with pytest.raises(Unusable, match="changed-model"):
-        models.load(tmp_path / "m")
+        normalisation.load(tmp_path / "m")
 
 
 def test_genes_are_aligned_never_invented() -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from groundwork.problems import Unusable, UserError
-from omics.mutations import read_hotspots, read_maf, read_panel, read_profiled
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.omics.assays.mutations import read_hotspots, read_maf, read_panel, read_profiled
 
 MAF = """#version 2.4
 Hugo_Symbol\tChromosome\tStart_Position\tEnd_Position\tVariant_Classification\tVariant_Type\tReference_Allele\tTumor_Seq_Allele2\tTumor_Sample_Barcode\tHGVSp_Short

@@ -9,15 +9,16 @@ import polars as pl
 import pytest
 from scipy import sparse
 
-from groundwork.problems import Unusable, UserError
-from omics import assays, copynumber, methylation, proteomics, vcf
-from omics.assays import AssayFiles
-from omics.counts import read_counts
-from omics.gates import check_counts
-from omics.mutations import combine_tables, read_maf
-from omics.names import CellColumns
-from omics.pseudobulk import pseudobulk
-from omics.samples import overlaps
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.omics.assays import copy_number, methylation, proteomics, registry
+from unibase.omics.assays.gates import check_counts
+from unibase.omics.assays.mutations import combine_tables, read_maf
+from unibase.omics.assays.pseudobulk import pseudobulk
+from unibase.omics.assays.registry import AssayFiles
+from unibase.omics.options import CellColumns
+from unibase.omics.readers import vcf
+from unibase.omics.readers.counts import read_counts
+from unibase.omics.samples.sheets import overlaps
 
 
 def test_arms_end_where_ucsc_draws_the_centromere() -> None:
@@ -29,14 +30,14 @@ def test_arms_end_where_ucsc_draws_the_centromere() -> None:
                  "17": (25_100_000, 83_257_441), "21": (12_000_000, 46_709_983), "X": (61_000_000, 156_040_895)},
     }  # fmt: skip
     for build, arms in ends.items():
-        known = copynumber.ARMS[build]  # type: ignore[index]
+        known = copy_number.ARMS[build]  # type: ignore[index]
         assert {name: known[name] for name in arms} == arms
         assert list(known) == [*map(str, range(1, 23)), "X"]
         # A segment that ends at the centromere is all of the short arm and nothing of the long one.
         for chromosome, (middle, end) in known.items():
             rows = [("S", chromosome, 1, middle, -1.0, 1), ("S", chromosome, middle + 1, end, 0.5, 2)]
             names = ["sample", "chromosome", "start", "end", "log2", "source_row"]
-            levels = copynumber.arm_levels(pl.DataFrame(rows, schema=names, orient="row"), build).to_df().loc["S"]  # type: ignore[arg-type]
+            levels = copy_number.arm_levels(pl.DataFrame(rows, schema=names, orient="row"), build).to_df().loc["S"]  # type: ignore[arg-type]
             assert levels[f"{chromosome}q"] == 0.5
             assert levels.get(f"{chromosome}p", -1.0) == -1.0
             assert levels.notna().sum() == (1 if chromosome in ("13", "14", "15", "21", "22") else 2)
@@ -72,34 +73,34 @@ def test_methylation_gates_and_masks(tmp_path: Path) -> None:
 
 
 def test_segments_to_arms_genes_and_altered_fraction(tmp_path: Path) -> None:
-    middle, length = copynumber.ARMS["hg19"]["1"]
+    middle, length = copy_number.ARMS["hg19"]["1"]
     path = tmp_path / "x.seg"
     path.write_text(
         f"ID\tchrom\tloc.start\tloc.end\tnum.mark\tseg.mean\nS\tchr1\t1\t{middle}\t9\t-1\nS\tchr1\t{middle + 1}\t{length}\t9\t0.1\nT\t2\t1\t1000\t3\t0.5\n"
     )
-    segments = copynumber.read_segments(path)
-    arms = copynumber.arm_levels(segments)
+    segments = copy_number.read_segments(path)
+    arms = copy_number.arm_levels(segments)
     assert arms["S", "1p"].X[0, 0] == -1
     assert arms["S", "1q"].X[0, 0] == pytest.approx(0.1)
     assert np.isnan(arms["T", "2p"].X[0, 0])
     genes = pl.DataFrame({"region": ["A", "B"], "chromosome": ["1", "1"], "start": [middle - 99, 1], "end": [middle + 300, 10]})
-    np.testing.assert_allclose(copynumber.gene_levels(segments, genes).X[0], [(-1 * 100 + 0.1 * 300) / 400, -1])
-    altered = dict(copynumber.fraction_altered(segments).select("sample", "fraction_altered").iter_rows())
+    np.testing.assert_allclose(copy_number.gene_levels(segments, genes).X[0], [(-1 * 100 + 0.1 * 300) / 400, -1])
+    altered = dict(copy_number.fraction_altered(segments).select("sample", "fraction_altered").iter_rows())
     assert altered == {"S": pytest.approx(middle / length), "T": 1.0}
     path.write_text("ID\tchrom\tloc.start\tloc.end\tseg.mean\nS\t1\t10\t5\t0\n")
     with pytest.raises(Unusable, match="Row 1"):
-        copynumber.read_segments(path)
+        copy_number.read_segments(path)
 
 
 def test_real_segments(real_data: Path) -> None:
     folder = real_data / "omics" / "tcga_laml"
-    cohort = copynumber.read_segments(folder / "LAML_CBS_segments.tsv.gz")
-    arms = copynumber.arm_levels(cohort)
+    cohort = copy_number.read_segments(folder / "LAML_CBS_segments.tsv.gz")
+    arms = copy_number.arm_levels(cohort)
     # Losses of 5q and 7q are the common large losses of acute myeloid leukaemia.
     low = (arms.X < -0.3).sum(axis=0)
     names = list(arms.var_names)
     assert [names[i] for i in np.argsort(-low)[:2]] == ["5q", "7q"]
-    one = copynumber.fraction_altered(copynumber.read_segments(folder / "TCGA.AB.3009.hg19.seg.txt"))
+    one = copy_number.fraction_altered(copy_number.read_segments(folder / "TCGA.AB.3009.hg19.seg.txt"))
     assert one.height == 1
     assert 0 <= one["fraction_altered"][0] <= 1
 
@@ -154,8 +155,8 @@ def test_cells_of_a_sample_side_by_side(tmp_path: Path) -> None:
     columns = CellColumns("who", "kind", "raw", 10)
     for file in ("cells.h5ad", "cells.zarr"):
         files = AssayFiles(tmp_path / file, cells=columns)
-        assert assays.sample_names("single_cell", files) == ["s1", "s2", "s3"]
-        gated = assays.read("single_cell", files)
+        assert registry.sample_names("single_cell", files) == ["s1", "s2", "s3"]
+        gated = registry.read("single_cell", files)
         assert list(gated.adata.obs_names) == ["s1", "s2"] and list(gated.adata.obs["cells"]) == [90, 90]
         assert {name: why[0] for name, why in gated.refused.items()} == {"s3": "empty-sample"}
         assert "20 cells without sample or type left out" in gated.notes
@@ -170,7 +171,7 @@ def test_cells_of_a_sample_side_by_side(tmp_path: Path) -> None:
     for wrong, reason in ((CellColumns("who", "kind"), "no-raw-counts"), (CellColumns("who", "type"), "missing-column"),
                           (CellColumns("who", "kind", "counts"), "no-raw-counts")):  # fmt: skip
         with pytest.raises(Unusable, match=reason):
-            assays.read("single_cell", AssayFiles(tmp_path / "cells.h5ad", cells=wrong))
+            registry.read("single_cell", AssayFiles(tmp_path / "cells.h5ad", cells=wrong))
 
 
 def test_ratios_to_the_reference_channels_of_each_plex(tmp_path: Path) -> None:
@@ -184,8 +185,8 @@ def test_ratios_to_the_reference_channels_of_each_plex(tmp_path: Path) -> None:
         "sample,plex,reference\na1,A,no\na2,A,no\nrefA,A,yes\nb1,B,no\nb2,B,no\nrefB,B,yes\nc1,C,no\n"
     )
     files = AssayFiles(tmp_path / "tmt.tsv", channels=tmp_path / "channels.csv")
-    assert assays.sample_names("proteomics", files) == ["a1", "a2", "b1", "b2", "c1", "d1"]
-    gated = assays.read("proteomics", files)
+    assert registry.sample_names("proteomics", files) == ["a1", "a2", "b1", "b2", "c1", "d1"]
+    gated = registry.read("proteomics", files)
     assert list(gated.adata.obs_names) == ["a1", "a2", "b1", "b2"]
     assert {name: why[0] for name, why in gated.refused.items()} == {"c1": "no-reference", "d1": "no-plex"}
     assert gated.notes == ("ratios to 2 reference channels of 2 plexes",)
@@ -194,7 +195,7 @@ def test_ratios_to_the_reference_channels_of_each_plex(tmp_path: Path) -> None:
     assert np.isnan(gated.adata.X[:2, 4]).all() and np.isfinite(gated.adata.X[2:]).all()
     (tmp_path / "channels.csv").write_text("sample,plex,reference\na1,A,maybe\n")
     with pytest.raises(UserError, match=r"Row 1 of .* yes or no"):
-        assays.read("proteomics", files)
+        registry.read("proteomics", files)
 
 
 VCF = """##fileformat=VCFv4.2
@@ -265,7 +266,7 @@ def test_miniacc_rna_is_refused_as_counts(real_data: Path) -> None:
 def test_positions_of_genes_are_read_and_faults_are_said_with_their_row(tmp_path: Path) -> None:
     path = tmp_path / "genes.csv"
     path.write_text("chromosome,start,end,gene\nchr2,5,9,B\n1,1,3,A\n")
-    assert copynumber.read_genes(path).rows() == [("A", "1", 1, 3), ("B", "2", 5, 9)]
+    assert copy_number.read_genes(path).rows() == [("A", "1", 1, 3), ("B", "2", 5, 9)]
     for text, said in (
         ("gene,start,end\nA,1,3\n", "lacks chromosome"),
         ("gene,chromosome,start,end\nA,1,3,9\nB,1,9,3\n", "Row 2 of .* ends before it starts"),
@@ -274,6 +275,6 @@ def test_positions_of_genes_are_read_and_faults_are_said_with_their_row(tmp_path
     ):
         path.write_text(text)
         with pytest.raises(UserError, match=said):
-            copynumber.read_genes(path)
+            copy_number.read_genes(path)
     with pytest.raises(UserError, match="There is no table of genes"):
-        copynumber.read_genes(tmp_path / "none.csv")
+        copy_number.read_genes(tmp_path / "none.csv")

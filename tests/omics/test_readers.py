@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from groundwork.problems import Unusable, UserError
-from omics.counts import read_counts
-from omics.gates import check_counts
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.omics.assays.gates import check_counts
+from unibase.omics.readers.counts import read_counts
 
 SAMPLES = [f"P{i}_T" for i in range(4)]
 GENES = [f"ENSG{i:011d}.{i % 9 + 1}" for i in range(1, 41)]

@@ -9,10 +9,10 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from groundwork.problems import UserError
-from omics.samples import collection_interval, column_name, read_samples, sample_events, sample_map, stage
-from privacy.keys import Key
-from privacy.subjects import Subject, SubjectLookup
+from unibase.groundwork.problems import UserError
+from unibase.omics.samples.sheets import collection_interval, column_name, read_samples, sample_events, sample_map, stage
+from unibase.privacy.keys import Key
+from unibase.privacy.subjects import Subject, SubjectLookup
 
 KEY = Key(bytes(range(32)))
 LOOKUP = SubjectLookup({("A", "ipp", "H1"): Subject(11, -10), ("A", "ipp", "H2"): Subject(22, -400)})

@@ -6,10 +6,10 @@ import anndata
 import numpy as np
 import pytest
 
-from groundwork.problems import Unusable, UserError
-from omics import scale
-from omics.normalise import fit_model, normalise
 from tests.omics.conftest import random_counts
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.omics.models.normalise import fit_model, normalise
+from unibase.omics.stores import scale
 
 
 def stores(folder: Path, counts: np.ndarray, cuts: list[int], rows: int, order: np.ndarray | None = None) -> list[Path]:
@@ -47,7 +47,7 @@ def test_any_chunking_and_order_gives_the_bits_of_memory(tmp_path: Path, method:
 
 
 def test_workers_change_no_bit_and_output_is_anndata(tmp_path: Path) -> None:
-    from groundwork.cluster import dask_client
+    from unibase.groundwork.cluster import dask_client
 
     counts = counts_of()
     source = stores(tmp_path, counts, [], 5)[0]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from rapidfuzz.distance import OSA, JaroWinkler
 
-from privacy.identity_traits import family_names, given_tokens, parse_date, place_code, valid_ins
+from unibase.privacy.ledger.traits import family_names, given_tokens, parse_date, place_code, valid_ins
 
 
 class Traits(NamedTuple):

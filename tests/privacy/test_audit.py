@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from groundwork.problems import UserError
-from privacy.audit import AuditLog
+from unibase.groundwork.problems import UserError
+from unibase.privacy.audit import AuditLog
 
 
 def test_entries_follow_one_another(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from privacy import french_identifiers as french
+from unibase.privacy import french_identifiers as french
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from groundwork.files import sha256_folder
-from groundwork.problems import UserError
-from groundwork.tables import PEOPLE
-from privacy import identity
-from privacy.french_identifiers import is_nir
-from privacy.identity_traits import family_names, given_tokens, name_tokens, parse_date, valid_ins
-from privacy.keys import Key
-from simulation.persons import make_person
+from unibase.groundwork.files import sha256_folder
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import PEOPLE
+from unibase.privacy.french_identifiers import is_nir
+from unibase.privacy.keys import Key
+from unibase.privacy.ledger import persons
+from unibase.privacy.ledger.traits import family_names, given_tokens, name_tokens, parse_date, valid_ins
+from unibase.simulation.persons import make_person
 
 KEY, OTHER_KEY = Key(b"k" * 32), Key(b"o" * 32)
 INS_ONE, INS_TWO, INS_WRONG = "161047511200178", "161047511200277", "161047511200179"
@@ -45,12 +45,12 @@ def people(*rows: Row) -> pl.DataFrame:
 
 
 def groups(folder: Path, revision: int | None = None) -> set[frozenset[str]]:
-    frame = identity.persons(folder, revision=revision)
+    frame = persons.persons(folder, revision=revision)
     return {frozenset(f"{c}{k}" for c, k, _ in part.iter_rows()) for part in frame.partition_by("person")}
 
 
 def linked(tmp_path: Path, *rows: Row) -> bool:
-    report = identity.update_ledger(tmp_path / "ledger", people(*rows), KEY)
+    report = persons.update_ledger(tmp_path / "ledger", people(*rows), KEY)
     return report.persons == 1
 
 
@@ -100,26 +100,26 @@ def test_two_persons_stay_two(one: Row, two: Row, tmp_path: Path) -> None:
 
 def test_an_ins_that_the_traits_contradict_waits_for_a_person(tmp_path: Path) -> None:
     rows = people(row("A", "1", ins=INS_ONE), row("B", "2", ins=INS_ONE, birth_date="1990-12-30", birth_family_name="Ostrowski"))
-    assert identity.update_ledger(tmp_path, rows, KEY).review == 1
+    assert persons.update_ledger(tmp_path, rows, KEY).review == 1
 
 
 def test_twins_in_two_centres_are_two_persons_of_two_records(tmp_path: Path) -> None:
     twins = [row(centre, f"{centre}{name}", given_names=name) for centre in "ABC" for name in ("Julien", "Lucien")]
-    identity.update_ledger(tmp_path / "l", people(*twins), KEY)
+    persons.update_ledger(tmp_path / "l", people(*twins), KEY)
     assert groups(tmp_path / "l") == {frozenset(f"{c}{c}{name}" for c in "ABC") for name in ("Julien", "Lucien")}
 
 
 def test_no_chain_of_links_joins_two_ins(tmp_path: Path) -> None:
     # The record without INS looks like both; it may join one of them only, and the other link waits for a person.
     rows = people(row("A", "1", ins=INS_ONE), row("B", "2"), row("C", "3", ins=INS_TWO))
-    report = identity.update_ledger(tmp_path / "l", rows, KEY)
+    report = persons.update_ledger(tmp_path / "l", rows, KEY)
     assert report.persons == 2 and report.refused == {"two-ins": 1} and report.review == 1
 
 
 def test_rows_of_one_person_key_are_one_person(tmp_path: Path) -> None:
     second = row("A", "omop-7", person_key="1", system="omop", birth_family_name=None, given_names=None)
-    identity.update_ledger(tmp_path / "l", people(row("A", "1"), second), KEY)
-    lookup = identity.open_lookup(tmp_path / "l", KEY)
+    persons.update_ledger(tmp_path / "l", people(row("A", "1"), second), KEY)
+    lookup = persons.open_lookup(tmp_path / "l", KEY)
     assert lookup.find("A", "ipp", "1") == lookup.find("A", "omop", "omop-7") is not None
     assert lookup.find("B", "ipp", "1") is None
 
@@ -132,54 +132,54 @@ def test_same_as_rows_and_a_table_of_links(tmp_path: Path) -> None:
         row("B", "A/ipp/1", person_key="2", system="same_as", birth_family_name=None, birth_date=None, given_names=None),
     )
     (tmp_path / "links.csv").write_text("left_centre;left_key;right_centre;right_key\nA;1;C;3\n")
-    report = identity.update_ledger(tmp_path / "l", rows, KEY, links=identity.read_links(tmp_path / "links.csv"))
+    report = persons.update_ledger(tmp_path / "l", rows, KEY, links=persons.read_links(tmp_path / "links.csv"))
     assert report.persons == 1 and report.links == {"decision": 2}
 
 
 def test_a_link_to_nobody_is_refused_by_row(tmp_path: Path) -> None:
     (tmp_path / "links.csv").write_text("left_centre,left_key,right_centre,right_key\nA,1,C,9\n")
     with pytest.raises(UserError, match=r"row 1: no such person_key in centre C"):
-        identity.update_ledger(tmp_path / "l", people(row("A", "1")), KEY, links=identity.read_links(tmp_path / "links.csv"))
+        persons.update_ledger(tmp_path / "l", people(row("A", "1")), KEY, links=persons.read_links(tmp_path / "links.csv"))
 
 
 def test_a_person_keeps_the_pseudonym_when_records_arrive(tmp_path: Path) -> None:
     folder = tmp_path / "l"
-    identity.update_ledger(folder, people(row("B", "2")), KEY)
-    before = identity.open_lookup(folder, KEY).find("B", "ipp", "2")
+    persons.update_ledger(folder, people(row("B", "2")), KEY)
+    before = persons.open_lookup(folder, KEY).find("B", "ipp", "2")
     # The newcomer sorts before the record that named the person.
-    report = identity.update_ledger(folder, people(row("A", "1"), row("A", "5", given_names="Zoé", birth_date="1999-01-01")), KEY)
-    lookup = identity.open_lookup(folder, KEY)
+    report = persons.update_ledger(folder, people(row("A", "1"), row("A", "5", given_names="Zoé", birth_date="1999-01-01")), KEY)
+    lookup = persons.open_lookup(folder, KEY)
     assert lookup.find("B", "ipp", "2") == lookup.find("A", "ipp", "1") == before
     assert report.new_persons == 1 and report.merges == 0
 
 
 def test_the_same_people_again_leave_the_ledger_as_it_is(tmp_path: Path) -> None:
     rows = people(row("A", "1"), row("B", "2"), row("C", "3", given_names="Luc"))
-    identity.update_ledger(tmp_path / "l", rows, KEY)
+    persons.update_ledger(tmp_path / "l", rows, KEY)
     before = sha256_folder(tmp_path / "l")
-    report = identity.update_ledger(tmp_path / "l", rows.reverse(), KEY)
+    report = persons.update_ledger(tmp_path / "l", rows.reverse(), KEY)
     assert report.revision == 1 and report.changed_subjects == () and sha256_folder(tmp_path / "l") == before
 
 
 def test_a_merge_changes_only_the_persons_concerned_and_a_split_takes_it_back(tmp_path: Path) -> None:
     folder = tmp_path / "l"
     rows = people(row("A", "1"), row("B", "2", given_names="Luc"), row("C", "3", given_names="Max", birth_date="1990-01-01"))
-    identity.update_ledger(folder, rows, KEY)
-    first = identity.open_lookup(folder, KEY)
+    persons.update_ledger(folder, rows, KEY)
+    first = persons.open_lookup(folder, KEY)
     (tmp_path / "same.csv").write_text("left_centre,left_key,right_centre,right_key,relation\nB,2,A,1,same\n")
-    merged = identity.update_ledger(folder, rows, KEY, links=identity.read_links(tmp_path / "same.csv"))
-    lookup = identity.open_lookup(folder, KEY)
+    merged = persons.update_ledger(folder, rows, KEY, links=persons.read_links(tmp_path / "same.csv"))
+    lookup = persons.open_lookup(folder, KEY)
     assert merged.merges == 1 and merged.persons == 2
     assert lookup.find("C", "ipp", "3") == first.find("C", "ipp", "3")
     assert lookup.find("B", "ipp", "2") == lookup.find("A", "ipp", "1") == first.find("A", "ipp", "1")
     assert merged.changed_subjects == (first.by_identifier[("A", "ipp", "1")].subject_id,)
     assert merged.gone_subjects == (first.by_identifier[("B", "ipp", "2")].subject_id,)
     (tmp_path / "apart.csv").write_text("left_centre,left_key,right_centre,right_key,relation\nA,1,B,2,different\n")
-    split = identity.update_ledger(folder, rows, KEY, links=identity.read_links(tmp_path / "apart.csv"))
+    split = persons.update_ledger(folder, rows, KEY, links=persons.read_links(tmp_path / "apart.csv"))
     assert split.splits == 1 and split.persons == 3
-    assert identity.open_lookup(folder, KEY).by_identifier == first.by_identifier
+    assert persons.open_lookup(folder, KEY).by_identifier == first.by_identifier
     # Any past state can be opened again.
-    assert identity.open_lookup(folder, KEY, revision=2).by_identifier == lookup.by_identifier
+    assert persons.open_lookup(folder, KEY, revision=2).by_identifier == lookup.by_identifier
     assert [len(groups(folder, revision)) for revision in (1, 2, 3)] == [3, 2, 3]
 
 
@@ -187,30 +187,30 @@ def test_a_split_stays_when_rows_arrive_later(tmp_path: Path) -> None:
     folder = tmp_path / "l"
     rows = people(row("A", "1"), row("B", "2"))
     (tmp_path / "apart.csv").write_text("left_centre,left_key,right_centre,right_key,relation\nA,1,B,2,different\n")
-    identity.update_ledger(folder, rows, KEY, links=identity.read_links(tmp_path / "apart.csv"))
-    later = identity.update_ledger(folder, people(row("A", "1"), row("B", "2"), row("C", "3")), KEY)
+    persons.update_ledger(folder, rows, KEY, links=persons.read_links(tmp_path / "apart.csv"))
+    later = persons.update_ledger(folder, people(row("A", "1"), row("B", "2"), row("C", "3")), KEY)
     assert later.persons == 2
     by_record = dict(
-        zip(*identity.persons(folder).select(pl.concat_str("centre", "person_key"), "person").get_columns(), strict=True)
+        zip(*persons.persons(folder).select(pl.concat_str("centre", "person_key"), "person").get_columns(), strict=True)
     )
     assert by_record["A1"] != by_record["B2"]
 
 
 def test_a_centre_that_merges_two_of_its_numbers_merges_the_person(tmp_path: Path) -> None:
     folder = tmp_path / "l"
-    identity.update_ledger(folder, people(row("A", "1"), row("A", "5", given_names="Luc")), KEY)
-    report = identity.update_ledger(folder, people(row("A", "1"), row("A", "5", person_key="1", given_names="Luc")), KEY)
-    lookup = identity.open_lookup(folder, KEY)
+    persons.update_ledger(folder, people(row("A", "1"), row("A", "5", given_names="Luc")), KEY)
+    report = persons.update_ledger(folder, people(row("A", "1"), row("A", "5", person_key="1", given_names="Luc")), KEY)
+    lookup = persons.open_lookup(folder, KEY)
     assert report.merges == 1 and lookup.find("A", "ipp", "5") == lookup.find("A", "ipp", "1") is not None
 
 
 def test_a_new_key_changes_every_pseudonym_and_no_link(tmp_path: Path) -> None:
     rows = people(row("A", "1"), row("B", "2"), row("C", "3", given_names="Luc"))
-    identity.update_ledger(tmp_path / "l", rows, KEY)
+    persons.update_ledger(tmp_path / "l", rows, KEY)
     before = sha256_folder(tmp_path / "l")
     old, new = (
-        identity.open_lookup(tmp_path / "l", KEY).by_identifier,
-        identity.open_lookup(tmp_path / "l", OTHER_KEY).by_identifier,
+        persons.open_lookup(tmp_path / "l", KEY).by_identifier,
+        persons.open_lookup(tmp_path / "l", OTHER_KEY).by_identifier,
     )
     assert all(old[name].subject_id != new[name].subject_id for name in old)
     assert all((old[a] == old[b]) == (new[a] == new[b]) for a in old for b in old)
@@ -218,19 +218,19 @@ def test_a_new_key_changes_every_pseudonym_and_no_link(tmp_path: Path) -> None:
 
 
 def test_a_ledger_changed_by_hand_is_refused(tmp_path: Path) -> None:
-    identity.update_ledger(tmp_path / "l", people(row("A", "1")), KEY)
+    persons.update_ledger(tmp_path / "l", people(row("A", "1")), KEY)
     file = tmp_path / "l" / "revision-000001" / "changes.parquet"
     file.write_bytes(file.read_bytes() + b" ")
     with pytest.raises(UserError, match="was changed after it was written"):
-        identity.open_lookup(tmp_path / "l", KEY)
+        persons.open_lookup(tmp_path / "l", KEY)
 
 
 def test_a_removed_revision_is_noticed(tmp_path: Path) -> None:
-    identity.update_ledger(tmp_path / "l", people(row("A", "1")), KEY)
-    identity.update_ledger(tmp_path / "l", people(row("B", "2", given_names="Luc")), KEY)
+    persons.update_ledger(tmp_path / "l", people(row("A", "1")), KEY)
+    persons.update_ledger(tmp_path / "l", people(row("B", "2", given_names="Luc")), KEY)
     (tmp_path / "l" / "revision-000001").rename(tmp_path / "elsewhere")
     with pytest.raises(UserError, match="is not whole"):
-        identity.open_lookup(tmp_path / "l", KEY)
+        persons.open_lookup(tmp_path / "l", KEY)
 
 
 @settings(max_examples=25, deadline=None)
@@ -238,20 +238,20 @@ def test_a_removed_revision_is_noticed(tmp_path: Path) -> None:
 def test_the_order_of_rows_changes_no_byte(tmp_path_factory: pytest.TempPathFactory, order: list[int]) -> None:
     rows = [row(c, f"{n}", given_names=g) for c in "ABC" for n, g in enumerate(("Paul", "Pual", "Luc", "Lucas"))]
     one, two = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("two")
-    identity.update_ledger(one / "l", people(*rows), KEY)
+    persons.update_ledger(one / "l", people(*rows), KEY)
     frame = pl.DataFrame([rows[number] for number in order])
-    identity.update_ledger(two / "l", frame, KEY)
+    persons.update_ledger(two / "l", frame, KEY)
     assert sha256_folder(one / "l") == sha256_folder(two / "l")
 
 
 def test_files_of_the_ledger_are_closed_to_others(tmp_path: Path) -> None:
-    identity.update_ledger(tmp_path / "l", people(row("A", "1")), KEY)
+    persons.update_ledger(tmp_path / "l", people(row("A", "1")), KEY)
     assert (tmp_path / "l").stat().st_mode & 0o077 == 0
     assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "l").rglob("*"))
 
 
 def test_a_report_holds_no_identifier(tmp_path: Path) -> None:
-    report = identity.update_ledger(tmp_path / "l", people(row("A", "IPP-778899"), row("B", "2")), KEY)
+    report = persons.update_ledger(tmp_path / "l", people(row("A", "IPP-778899"), row("B", "2")), KEY)
     assert "778899" not in repr(report)
     assert "778899" not in (tmp_path / "l" / "revision-000001" / "revision.json").read_text(encoding="utf-8")
 
@@ -275,19 +275,19 @@ def test_what_cannot_be_read_is_told_by_file_row_and_column(text: str, message: 
     path = tmp_path / "people.csv"
     path.write_text(text)
     with pytest.raises(UserError, match=message) as error:
-        identity.read_people(path, "A")
+        persons.read_people(path, "A")
     assert "people.csv" in str(error.value)
     assert not any(value in str(error.value) for value in ("1961-13-02", "02/04/1961", "X7"))
 
 
 def test_a_windows_file_with_semicolons_reads_like_a_parquet_one(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_bytes("identifier;birth_family_name;sex\r\n 1 ;Lefèvre;2\r\n".encode("cp1252"))
-    from_csv = identity.read_people(tmp_path / "p.csv", "A")
+    from_csv = persons.read_people(tmp_path / "p.csv", "A")
     assert from_csv.select("person_key", "system", "birth_family_name", "sex", "source_row").rows() == [
         ("1", "ipp", "Lefèvre", "F", 1)
     ]
     from_csv.write_parquet(tmp_path / "p.parquet")
-    assert identity.read_people(tmp_path / "p.parquet", "A").equals(from_csv)
+    assert persons.read_people(tmp_path / "p.parquet", "A").equals(from_csv)
 
 
 def test_names_as_french_files_write_them() -> None:
@@ -323,8 +323,8 @@ def simulated(count: int) -> tuple[pl.DataFrame, dict[tuple[str, str], str]]:
 
 def test_the_simulated_persons_are_found(tmp_path: Path) -> None:
     frame, truth = simulated(1500)
-    identity.update_ledger(tmp_path / "l", frame, KEY)
-    found = identity.persons(tmp_path / "l")
+    persons.update_ledger(tmp_path / "l", frame, KEY)
+    found = persons.persons(tmp_path / "l")
     by_person: dict[str, set[str]] = {}
     by_truth: dict[str, set[str]] = {}
     for centre, person_key, person in found.iter_rows():
@@ -335,7 +335,7 @@ def test_the_simulated_persons_are_found(tmp_path: Path) -> None:
 
 
 def test_revisions_tell_counts_only(tmp_path: Path) -> None:
-    identity.update_ledger(tmp_path / "l", people(row("A", "1"), row("B", "2")), KEY)
-    (about,) = identity.revisions(tmp_path / "l")
+    persons.update_ledger(tmp_path / "l", people(row("A", "1"), row("B", "2")), KEY)
+    (about,) = persons.revisions(tmp_path / "l")
     assert about["counts"]["persons"] == 1 and about["counts"]["links"] == {"same-traits": 1}
     assert json.dumps(about)

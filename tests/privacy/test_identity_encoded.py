@@ -6,12 +6,12 @@ import io
 
 import polars as pl
 
-from groundwork.tables import PEOPLE
-from privacy.identity_encoded import Encoded, encode_people, link_encoded, tokens_of_records
-from privacy.identity_matching import edges_between
-from privacy.keys import Key
-from simulation.population import synthetic_people
 from tests.privacy.test_identity import INS_ONE, people, row
+from unibase.groundwork.tables import PEOPLE
+from unibase.privacy.encoded.linkage import Encoded, encode_people, link_encoded, tokens_of_records
+from unibase.privacy.keys import Key
+from unibase.privacy.ledger.matching import edges_between
+from unibase.simulation.population import synthetic_people
 
 KEY, OTHER = Key(b"l" * 32), Key(b"m" * 32)
 

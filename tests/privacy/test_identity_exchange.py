@@ -11,12 +11,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from groundwork.files import sha256_file, sha256_folder
-from groundwork.problems import UserError
-from privacy import identity
-from privacy.identity_exchange import link_files, read_answer, write_answer, write_encoded, write_keys
-from privacy.keys import Key
 from tests.privacy.test_identity import INS_ONE, INS_TWO, people, row
+from unibase.groundwork.files import sha256_file, sha256_folder
+from unibase.groundwork.problems import UserError
+from unibase.privacy.encoded.exchange import link_files, read_answer, write_answer, write_encoded, write_keys
+from unibase.privacy.keys import Key
+from unibase.privacy.ledger import persons
 
 KEY, OTHER = Key(b"l" * 32), Key(b"m" * 32)
 FRAME = people(
@@ -77,13 +77,13 @@ def test_the_answer_is_a_table_of_links_and_a_band_to_decide(files: list[Path], 
     assert answer.links.rows() == [("A", "A1", "B", "B1", "same"), ("A", "A2", "C", "C1", "same")]
     assert answer.review.select("left_key", "right_key", "relation", "rule").rows() == [("B2", "C2", None, "scored")]
     write_answer(answer, tmp_path / "answer")
-    assert identity.read_links(tmp_path / "answer" / "links.csv").equals(answer.links)
+    assert persons.read_links(tmp_path / "answer" / "links.csv").equals(answer.links)
     # What a person decided in it is not written over.
     with pytest.raises(UserError, match="holds files, which would be lost"):
         write_answer(answer, tmp_path / "answer")
     # A pair that nobody decided is not taken for a link.
     with pytest.raises(UserError, match="row 1, column relation: is empty"):
-        identity.read_links(tmp_path / "answer" / "review.csv")
+        persons.read_links(tmp_path / "answer" / "review.csv")
     modes = {path.stat().st_mode & 0o077 for path in tmp_path.rglob("*")}
     assert modes == {0}
 

@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from groundwork.tables import PEOPLE
-from privacy import identity_matching as matching
-from simulation.population import synthetic_people
 from tests.privacy import identity_oracle as oracle
+from unibase.groundwork.tables import PEOPLE
+from unibase.privacy.ledger import matching
+from unibase.simulation.population import synthetic_people
 
 TRAITS = ["ins", "birth_family_name", "used_family_name", "given_names", "birth_date", "sex", "birth_place_code"]
 

@@ -20,8 +20,8 @@ import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groundwork.tables import write_parquet
-from privacy.leak_scan import CHUNK, Finding, Needle, scan
+from unibase.groundwork.tables import write_parquet
+from unibase.privacy.leaks.leak_scan import CHUNK, Finding, Needle, scan
 
 NEEDLES = [
     Needle("name", "Lefèbvre-Müller"),

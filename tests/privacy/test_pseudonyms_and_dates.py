@@ -12,9 +12,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from groundwork.problems import UserError
-from privacy import dates, keys, pseudonyms
-from privacy.keys import Key
+from unibase.groundwork.problems import UserError
+from unibase.privacy import dates, keys, pseudonyms
+from unibase.privacy.keys import Key
 
 KEY = Key(bytes(range(32)))
 secrets_ = st.binary(min_size=32, max_size=32)

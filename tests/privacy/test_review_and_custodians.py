@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from groundwork.problems import UserError
-from privacy import custodians, identity
-from privacy.identity_review import write_review_page
-from privacy.keys import Key
 from tests.privacy.test_identity import INS_ONE, KEY, people, row
+from unibase.groundwork.problems import UserError
+from unibase.privacy.custody import custodians
+from unibase.privacy.keys import Key
+from unibase.privacy.ledger import persons
+from unibase.privacy.ledger.review_page import write_review_page
 
 FIRST, SECOND = Key(b"1" * 32), Key(b"2" * 32)
 
@@ -21,7 +22,7 @@ def test_open_pairs_are_shown_and_leave_when_they_are_decided(tmp_path: Path) ->
         row("A", "1", ins=INS_ONE, birth_family_name="<b>Garandeau</b>"),
         row("B", "2", ins=INS_ONE, birth_date="1990-12-30", birth_family_name="Ostrowski"),
     )
-    identity.update_ledger(ledger, rows, KEY)
+    persons.update_ledger(ledger, rows, KEY)
     assert write_review_page(ledger, page) == 1
     text = page.read_text(encoding="utf-8")
     assert page.stat().st_mode & 0o777 == 0o600
@@ -30,14 +31,14 @@ def test_open_pairs_are_shown_and_leave_when_they_are_decided(tmp_path: Path) ->
     assert "http" not in text.replace("http-equiv", "") and "default-src 'none'" in text
     # The CSV that the page saves.
     (tmp_path / "links.csv").write_text('left_centre,left_key,right_centre,right_key,relation\n"A","1","B","2","different"\n')
-    identity.update_ledger(ledger, rows, KEY, links=identity.read_links(tmp_path / "links.csv"))
+    persons.update_ledger(ledger, rows, KEY, links=persons.read_links(tmp_path / "links.csv"))
     assert write_review_page(ledger, page) == 0
 
 
 def test_two_custodians_make_one_pseudonym_that_neither_can_make_alone(tmp_path: Path) -> None:
     ledger = tmp_path / "l"
     rows = people(row("A", "1"), row("B", "2"), row("C", "3", given_names="Luc"))
-    identity.update_ledger(ledger, rows, KEY)
+    persons.update_ledger(ledger, rows, KEY)
     tokens = custodians.person_tokens(ledger, FIRST)
     subjects = custodians.subjects_of_tokens(tokens.values(), SECOND)
     lookup = custodians.assemble(ledger, tokens, subjects)
@@ -55,8 +56,8 @@ def test_two_custodians_make_one_pseudonym_that_neither_can_make_alone(tmp_path:
         assert again.find("A", "ipp", "1") != one
     # Neither side's message holds an identity, or the pseudonym that is the other's to make.
     assert not any("A/1" in token or str(one.subject_id) in token for token in tokens.values())
-    assert one.subject_id not in {s.subject_id for s in identity.open_lookup(ledger, FIRST).by_identifier.values()}
-    assert one.subject_id not in {s.subject_id for s in identity.open_lookup(ledger, SECOND).by_identifier.values()}
+    assert one.subject_id not in {s.subject_id for s in persons.open_lookup(ledger, FIRST).by_identifier.values()}
+    assert one.subject_id not in {s.subject_id for s in persons.open_lookup(ledger, SECOND).by_identifier.values()}
 
 
 def test_a_damaged_answer_names_its_row_and_no_value(tmp_path: Path) -> None:
@@ -68,6 +69,6 @@ def test_a_damaged_answer_names_its_row_and_no_value(tmp_path: Path) -> None:
 
 
 def test_a_person_that_the_study_custodian_has_not_seen_is_missed(tmp_path: Path) -> None:
-    identity.update_ledger(tmp_path / "l", people(row("A", "1")), KEY)
+    persons.update_ledger(tmp_path / "l", people(row("A", "1")), KEY)
     with pytest.raises(UserError, match="1 persons have no pseudonym yet"):
         custodians.assemble(tmp_path / "l", custodians.person_tokens(tmp_path / "l", FIRST), {})

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
-from groundwork.tables import EVENTS, FEATURES, QUARANTINE, SAMPLE_MAP
-from releases.inputs import ReleaseInputs
+from unibase.groundwork.tables import EVENTS, FEATURES, QUARANTINE, SAMPLE_MAP
+from unibase.releases.content.inputs import ReleaseInputs
 
 FEATURE_NAMES = (
     "original_shape_MeshVolume",

@@ -10,8 +10,8 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from groundwork.tables import write_parquet
-from releases.blocks import slices, subject_blocks, write_blocks
+from unibase.groundwork.tables import write_parquet
+from unibase.releases.content.wide_tables import slices, subject_blocks, write_blocks
 
 
 @settings(max_examples=60, deadline=None)

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from groundwork.files import sha256_folder
-from groundwork.problems import UserError
-from releases.catalogue import health_dcat, open_release, write_records
-from releases.description import Description, read_description
-from releases.publish import publish_release
-from releases.site import version_key, write_site
 from tests.releases.describe_example import DESCRIPTION
 from tests.releases.examples import make_inputs
 from tests.releases.test_report import Page
+from unibase.groundwork.files import sha256_folder
+from unibase.groundwork.problems import UserError
+from unibase.releases.catalogue.description import Description, read_description
+from unibase.releases.catalogue.records import health_dcat, open_release, write_records
+from unibase.releases.catalogue.site import version_key, write_site
+from unibase.releases.content.publish import publish_release
 
 
 @pytest.fixture(scope="module")

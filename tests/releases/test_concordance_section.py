@@ -6,11 +6,11 @@ from pathlib import Path
 
 import polars as pl
 
-from linking.concordance import FINDINGS
-from releases.disclosure import MASK_TEXT
-from releases.report import page
-from releases.report.concordance import SECTION
-from releases.report.data import ReportData
+from unibase.linking.concordance import FINDINGS
+from unibase.releases.disclosure.small_counts import MASK_TEXT
+from unibase.releases.report import page
+from unibase.releases.report.concordance import SECTION
+from unibase.releases.report.data import ReportData
 
 
 def data(findings: pl.DataFrame | None, min_cell: int) -> ReportData:

@@ -10,10 +10,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from groundwork.problems import UserError
-from releases.difference import diff
-from releases.publish import publish_release
 from tests.releases.examples import make_inputs
+from unibase.groundwork.problems import UserError
+from unibase.releases.content.publish import publish_release
+from unibase.releases.read.difference import diff
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from releases.disclosure import Statistic, chain, is_small, protect, shares, suppress
+from unibase.releases.disclosure.small_counts import Statistic, chain, is_small, protect, shares, suppress
 
 SMALL = 4
 

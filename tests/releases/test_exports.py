@@ -12,11 +12,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from groundwork.problems import UserError
-from releases.cbioportal import write_study
-from releases.dataset import ReleaseDataset
-from releases.publish import publish_release
 from tests.releases.examples import make_inputs
+from unibase.groundwork.problems import UserError
+from unibase.releases.content.publish import publish_release
+from unibase.releases.exports.cbioportal import write_study
+from unibase.releases.read.dataset import ReleaseDataset
 
 ODM = "{http://www.cdisc.org/ns/odm/v1.3}"
 

@@ -11,13 +11,13 @@ import polars as pl
 import pyrage
 import pytest
 
-from groundwork.problems import UserError
-from privacy.audit import AuditLog
-from privacy.keys import Key
-from releases.extract import Request, extract, read_request
-from releases.inputs import ReleaseInputs
-from releases.publish import publish_release
 from tests.releases.examples import make_inputs
+from unibase.groundwork.problems import UserError
+from unibase.privacy.audit import AuditLog
+from unibase.privacy.keys import Key
+from unibase.releases.content.inputs import ReleaseInputs
+from unibase.releases.content.publish import publish_release
+from unibase.releases.exports.extract import Request, extract, read_request
 
 KEY = Key(bytes(range(32)))
 TODAY = date(2026, 2, 1)

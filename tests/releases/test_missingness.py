@@ -9,11 +9,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from groundwork.problems import UserError
-from releases import publish
-from releases.missingness import REASONS, Reasons
-from releases.publish import publish_release
 from tests.releases.examples import make_inputs
+from unibase.groundwork.problems import UserError
+from unibase.releases.content import publish
+from unibase.releases.content.missingness import REASONS, Reasons
+from unibase.releases.content.publish import publish_release
 
 
 def told(*rows: tuple[int, str, str]) -> pl.DataFrame:
@@ -61,7 +61,7 @@ def test_reasons_in_the_dictionary_add_up_whatever_the_blocks(tmp_path: Path, mo
     early = table.filter(pl.col("ldh").is_null() & pl.col("subject_id").is_in(ids[:30])).height
     assert json.loads(analysis.filter(pl.col("column") == "ldh")["missing_by_reason"].item())["not yet"] == early > 0
     monkeypatch.setattr(publish, "CELLS", 50)
-    monkeypatch.setattr("releases.blocks.CELLS", 50)
+    monkeypatch.setattr("unibase.releases.content.wide_tables.CELLS", 50)
     again = publish_release(given, tmp_path / "small")
     assert pl.read_parquet(again / "dictionary" / "dictionary.parquet").equals(words)
 

@@ -11,11 +11,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from groundwork.problems import UserError
-from releases.inputs import ReleaseInputs
-from releases.open import read_subject, read_variables
-from releases.publish import publish_release
 from tests.releases.examples import make_inputs
+from unibase.groundwork.problems import UserError
+from unibase.releases.content.inputs import ReleaseInputs
+from unibase.releases.content.publish import publish_release
+from unibase.releases.read.open import read_subject, read_variables
 
 
 @pytest.fixture(scope="module")

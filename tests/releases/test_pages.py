@@ -9,13 +9,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from releases.description import read_description
-from releases.policy import DisclosurePolicy
-from releases.publish import publish_release
-from releases.site import write_site
 from tests.releases.browser import Browser, browser
 from tests.releases.describe_example import DESCRIPTION
 from tests.releases.examples import make_inputs
+from unibase.releases.catalogue.description import read_description
+from unibase.releases.catalogue.site import write_site
+from unibase.releases.content.publish import publish_release
+from unibase.releases.disclosure.policy import DisclosurePolicy
 
 pytestmark = pytest.mark.slow
 

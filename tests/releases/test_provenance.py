@@ -8,13 +8,13 @@ import mudata
 import polars as pl
 import pytest
 
-from groundwork.problems import UserError
-from releases import manifest, signing
-from releases.explain import explain
-from releases.inputs import ReleaseInputs
-from releases.methods import methods_paragraph
-from releases.publish import publish_release
 from tests.releases.examples import make_inputs
+from unibase.groundwork.problems import UserError
+from unibase.releases.content import manifest, signing
+from unibase.releases.content.inputs import ReleaseInputs
+from unibase.releases.content.methods_text import methods_paragraph
+from unibase.releases.content.publish import publish_release
+from unibase.releases.read.explain import explain
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from groundwork.files import sha256_folder
-from groundwork.problems import UserError
-from releases import manifest, publish
-from releases.inputs import ReleaseInputs
-from releases.open import describe
-from releases.publish import Following, publish_release
 from tests.releases.examples import FEATURE_NAMES, make_inputs, subject_number
+from unibase.groundwork.files import sha256_folder
+from unibase.groundwork.problems import UserError
+from unibase.releases.content import manifest, publish
+from unibase.releases.content.inputs import ReleaseInputs
+from unibase.releases.content.publish import Following, publish_release
+from unibase.releases.read.open import describe
 
 
 @pytest.fixture(scope="session")
@@ -188,7 +188,7 @@ def test_another_process_with_another_hash_seed_gives_the_same_bytes(tmp_path: P
 
     script = (
         "import sys; from pathlib import Path; from tests.releases.examples import make_inputs;"
-        "from releases.publish import publish_release; out = Path(sys.argv[1]);"
+        "from releases.content.publish import publish_release; out = Path(sys.argv[1]);"
         "publish_release(make_inputs(out / 'in', subjects=40), out / 'out')"
     )
     digests = set()

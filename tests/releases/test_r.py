@@ -12,10 +12,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from releases.publish import publish_release
-from releases.survival import kaplan_meier
 from tests.releases.examples import make_inputs
 from tests.releases.r import rscript
+from unibase.methods.survival import kaplan_meier
+from unibase.releases.content.publish import publish_release
 
 SCRIPT = """
 source(file.path(folder, "load_release.R")); r <- load_release(folder)
@@ -106,6 +106,6 @@ def test_r_counts_late_entries_as_the_page_does(tmp_path: Path) -> None:
 
 
 def test_the_script_is_short() -> None:
-    import releases.publish
+    from unibase.releases.content import publish
 
-    assert len(releases.publish.LOAD_SCRIPT.read_text(encoding="utf-8").splitlines()) <= 40
+    assert len(publish.LOAD_SCRIPT.read_text(encoding="utf-8").splitlines()) <= 40

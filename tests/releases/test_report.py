@@ -11,12 +11,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from releases.disclosure import MASK_TEXT
-from releases.publish import publish_release
-from releases.report.data import DAYS_PER_MONTH
-from releases.report.flow import flow_steps
-from releases.report.survival import _curve
 from tests.releases.examples import make_inputs
+from unibase.releases.content.publish import publish_release
+from unibase.releases.disclosure.small_counts import MASK_TEXT
+from unibase.releases.report.data import DAYS_PER_MONTH
+from unibase.releases.report.flow import flow_steps
+from unibase.releases.report.survival import _curve
 
 VOID = {"meta", "link", "br", "input", "img", "hr"}
 

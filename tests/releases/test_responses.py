@@ -7,9 +7,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from releases.disclosure import MASK_TEXT
-from releases.report.data import ReportData
-from releases.report.responses import contents, responses
+from unibase.releases.disclosure.small_counts import MASK_TEXT
+from unibase.releases.report.data import ReportData
+from unibase.releases.report.responses import contents, responses
 
 
 def page_of(folder: Path, best: dict[str, list[str | None]], min_cell: int) -> ReportData:

@@ -9,10 +9,10 @@ import mudata
 import numpy as np
 import polars as pl
 
-from releases.publish import publish_release
-from releases.report.stability import summary
-from releases.stability import of_columns
 from tests.releases.examples import FEATURE_NAMES, make_inputs
+from unibase.releases.content.publish import publish_release
+from unibase.releases.content.stability_words import of_columns
+from unibase.releases.report.stability import summary
 
 COLUMNS = ("kind", "Modality", "region", "image_type", "feature", "persons", "icc_2_1", "icc_2_1_low", "stable")
 WORDS = pl.DataFrame(

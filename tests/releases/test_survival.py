@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from releases.survival import kaplan_meier
 from tests.releases.r import rscript
+from unibase.methods.survival import kaplan_meier
 
 TIMES = st.lists(st.tuples(st.integers(0, 30), st.booleans()), min_size=1, max_size=60)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from simulation.cohort import simulate
+from unibase.simulation.cohort import simulate
 
 
 @pytest.fixture(scope="session")

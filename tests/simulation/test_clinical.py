@@ -11,8 +11,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from simulation.fhir import zoned
-from simulation.omop import COLUMNS, CONCEPTS
+from unibase.simulation.fhir import zoned
+from unibase.simulation.omop import COLUMNS, CONCEPTS
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

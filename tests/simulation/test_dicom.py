@@ -12,8 +12,8 @@ import polars as pl
 import pydicom
 import pytest
 
-from simulation.persons import make_person
-from simulation.phantom import SCANNERS, Region, make_chest
+from unibase.simulation.persons import make_person
+from unibase.simulation.phantom import SCANNERS, Region, make_chest
 
 
 def truth(tree: Path, table: str) -> pl.DataFrame:

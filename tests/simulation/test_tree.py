@@ -15,9 +15,9 @@ import polars as pl
 import pytest
 from ruamel.yaml import YAML
 
-from simulation.cohort import add_person, simulate
-from simulation.persons import ROLES, make_person
-from simulation.truth import SCHEMAS
+from unibase.simulation.cohort import add_person, simulate
+from unibase.simulation.persons import ROLES, make_person
+from unibase.simulation.truth import SCHEMAS
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -314,7 +314,7 @@ def test_something_newer_than_the_index_waits_in_every_modality(tree: Path) -> N
 def test_identifiers_leave_memory_without_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = {"persons": 90, "genes": 40, "imaging": False}
     simulate(tmp_path / "at-once", **options)  # type: ignore[arg-type]
-    monkeypatch.setattr("simulation.truth.IDENTIFIERS_IN_MEMORY", 50)
+    monkeypatch.setattr("unibase.simulation.truth.IDENTIFIERS_IN_MEMORY", 50)
     simulate(tmp_path / "streamed", **options)  # type: ignore[arg-type]
     at_once, streamed = (set(truth(tmp_path / name, "identifiers").iter_rows()) for name in ("at-once", "streamed"))
     assert streamed == at_once

@@ -11,7 +11,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
-from simulation.wrong_links import exchange_series
+from unibase.simulation.wrong_links import exchange_series
 
 
 def write(path: Path, number: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from imaging.engine.compiled import compiled
+from unibase.imaging.engine.compiled.machine_code import compiled
 
 Array = np.ndarray
 Box = tuple[slice, ...]

@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-from imaging.engine.compiled import compiled
+from unibase.imaging.engine.compiled.machine_code import compiled
 
 EARLIER = np.array(
     [

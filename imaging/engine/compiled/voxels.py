@@ -1,13 +1,13 @@
 """Compiled loops over intensities, voxels of a mask and points of a surface; those that count textures are in `texture_kernels`.
 
-Compiled once per machine and kept on disk; see `imaging.engine.compiled`.
+Compiled once per machine and kept on disk; see `imaging.engine.compiled.machine_code`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from imaging.engine.compiled import compiled
+from unibase.imaging.engine.compiled.machine_code import compiled
 
 
 @compiled

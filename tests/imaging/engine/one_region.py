@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from groundwork.problems import Unusable
-from imaging.engine.ibsi import extract_ibsi_regions
-from imaging.engine.options import IbsiOptions
-from imaging.grid import Array
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.engine.ibsi import extract_ibsi_regions
+from unibase.imaging.engine.options import IbsiOptions
+from unibase.imaging.grid import Array
 
 
 def extract_ibsi(image: Array, mask: Array, spacing: tuple[float, ...], options: IbsiOptions) -> dict[str, dict[str, Any]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from imaging.engine.options import AGGREGATIONS_2D, AGGREGATIONS_3D, IbsiOptions
+from unibase.imaging.engine.options import AGGREGATIONS_2D, AGGREGATIONS_3D, IbsiOptions
 
 CONFIGURATIONS = {
     "digital_phantom": ("ibsi_1_digital_phantom", {"discretisation": "none", "aggregations": AGGREGATIONS_2D + AGGREGATIONS_3D}),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from imaging.engine import intensity, recursive_gaussian, stationary_wavelet
+from unibase.imaging.engine import intensity
+from unibase.imaging.engine.compiled import recursive_gaussian, stationary_wavelet
 
 
 @pytest.mark.parametrize("kind", ["int16", "float32", "float64"])

@@ -10,11 +10,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from groundwork.problems import Unusable
-from imaging.engine import extract, extract_regions, precompile, recursive_gaussian
-from imaging.engine.compiled import _KNOWN
-from imaging.engine.options import IbsiOptions
 from tests.imaging.engine.oracle import Settings
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.engine import extract, extract_regions, precompile
+from unibase.imaging.engine.compiled import recursive_gaussian
+from unibase.imaging.engine.compiled.machine_code import _KNOWN
+from unibase.imaging.engine.options import IbsiOptions
 
 
 def _scene() -> tuple[np.ndarray, np.ndarray]:
@@ -109,7 +110,7 @@ def test_several_regions_equal_one_after_the_other(setting: dict[str, object], m
 def test_regions_together_in_ibsi_mode_are_the_same_bytes_and_share_filters(
     spacing: list[float] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from imaging.engine import filters
+    from unibase.imaging.engine import filters
 
     image = np.random.default_rng(2).normal(0, 60, (24, 26, 90)).round()
     masks = [np.zeros(image.shape, dtype=bool) for _ in range(4)]

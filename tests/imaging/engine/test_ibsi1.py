@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from groundwork.problems import Unusable
-from imaging.engine.morphology import ellipsoid_area, spatial_autocorrelation
-from imaging.engine.options import AGGREGATIONS_2D, AGGREGATIONS_3D, IbsiOptions
-from imaging.features import FeatureTask, extract_series
-from imaging.settings import make_settings
 from tests.imaging.engine.one_region import extract_ibsi
 from tests.imaging.engine.phantoms import CONFIGURATIONS, load, options, three_digits
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.engine.morphology import ellipsoid_area, spatial_autocorrelation
+from unibase.imaging.engine.options import AGGREGATIONS_2D, AGGREGATIONS_3D, IbsiOptions
+from unibase.imaging.radiomics.features import FeatureTask, extract_series
+from unibase.imaging.radiomics.settings import make_settings
 
 COUNTS = {
     "digital_phantom": 482,
@@ -204,8 +204,8 @@ def test_any_small_region_has_finite_or_missing_values(seed: int, density: float
 def test_smallest_box_equals_trying_every_facet_and_every_edge_of_its_outline() -> None:
     from scipy.spatial import ConvexHull
 
-    from imaging.engine.ibsi import minimum_box
-    from imaging.engine.morphology import convex_hull
+    from unibase.imaging.engine.ibsi import minimum_box
+    from unibase.imaging.engine.morphology import convex_hull
 
     rng = np.random.default_rng(8)
     for points in (rng.normal(size=(60, 3)), np.argwhere(rng.random((4, 5, 6)) < 0.5) * np.array([2.0, 0.7, 1.1])):

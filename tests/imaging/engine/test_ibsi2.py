@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imaging.engine.filters import apply
-from imaging.engine.options import IbsiOptions
 from tests.imaging.engine.one_region import extract_ibsi
 from tests.imaging.engine.phantoms import load, three_digits
+from unibase.imaging.engine.filters import apply
+from unibase.imaging.engine.options import IbsiOptions
 
 TURNED: dict[str, Any] = {"rotation_invariance": True}
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from groundwork.problems import Unusable
-from imaging.engine import extract
 from tests.imaging.engine.oracle import CLASSES, Settings, differences, pyradiomics
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.engine import extract
 
 EVERYTHING: dict[str, Any] = {
     "Original": {},
@@ -96,8 +96,8 @@ def test_flat_shape(real_data: Path) -> None:
 
 
 def _sarcoma(real_data: Path, smaller_than: int) -> int:
-    from imaging.masks import read_masks
-    from imaging.volumes import read_series
+    from unibase.imaging.dicom.volume import read_series
+    from unibase.imaging.regions.masks import read_masks
 
     widths = {"CT": 25, "MR_T1": 25, "PET": 0.5}
     types: dict[str, Any] = {"Original": {}, "LoG": {"sigma": [1.0, 3.0]}, "Wavelet": {}}
@@ -192,8 +192,8 @@ def test_random_small_regions(case: tuple[np.ndarray, np.ndarray, tuple[float, .
 def test_mesh_table_equals_the_oracle_for_all_256_cubes() -> None:
     from radiomics import cShape
 
-    from imaging.engine.mesh_table import pyradiomics_triangles
-    from imaging.engine.morphology import mesh_measures
+    from unibase.imaging.engine.mesh_table import pyradiomics_triangles
+    from unibase.imaging.engine.morphology import mesh_measures
 
     for spacing in (np.array([1.0, 1.0, 1.0]), np.array([2.3, 0.7, 1.1])):
         for configuration in range(256):
@@ -203,8 +203,8 @@ def test_mesh_table_equals_the_oracle_for_all_256_cubes() -> None:
 
 
 def test_symmetric_mesh_is_closed() -> None:
-    from imaging.engine.mesh_table import symmetric_triangles
-    from imaging.engine.morphology import mesh_measures
+    from unibase.imaging.engine.mesh_table import symmetric_triangles
+    from unibase.imaging.engine.morphology import mesh_measures
 
     rng = np.random.default_rng(3)
     spacing = np.array([2.3, 0.7, 1.1])

@@ -1,0 +1,1 @@
+"""From rows to events: OMOP, FHIR, OSIRIS and declared tables."""

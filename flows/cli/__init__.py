@@ -1,0 +1,1 @@
+"""The command line: a study, a release, plain files, the vault."""

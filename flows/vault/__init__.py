@@ -1,0 +1,1 @@
+"""What custodians do: look, decide, look back, rotate, exchange without clear text."""

@@ -1,0 +1,1 @@
+"""Loops of the engine that are compiled to machine code."""

@@ -1,0 +1,1 @@
+"""The temporal join: what was known of each subject at the index."""

@@ -1,0 +1,1 @@
+"""Values harmonised across centres, beside the raw ones."""

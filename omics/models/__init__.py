@@ -1,0 +1,1 @@
+"""Normalisation models: learned once, frozen, and applied to the samples still to come."""

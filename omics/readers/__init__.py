@@ -1,0 +1,1 @@
+"""From the files that tools write to matrices."""

@@ -1,0 +1,1 @@
+"""Samples and their persons: sheets, the door of staging, sex, duplicates, genotypes."""

@@ -1,0 +1,1 @@
+"""AnnData on disk, and cohorts larger than memory."""

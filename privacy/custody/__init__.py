@@ -1,0 +1,1 @@
+"""The way back from a pseudonym, for one custodian or two."""

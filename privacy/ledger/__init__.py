@@ -1,0 +1,1 @@
+"""The identity ledger: who is who across sources and centres."""

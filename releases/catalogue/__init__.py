@@ -1,0 +1,1 @@
+"""Catalogue records of releases, and the site that shows them."""

@@ -1,0 +1,1 @@
+"""What a release is made of: tables, multimodal file, dictionary, manifest."""

@@ -1,0 +1,1 @@
+"""What may be shown: small counts, and the policy of a release."""

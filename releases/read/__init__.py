@@ -1,0 +1,1 @@
+"""Open, compare and explain releases."""
