@@ -18,7 +18,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
-from unibase.flows.study.study_file import Section, Study
+from unibase.flows.study.study_file import Study
+from unibase.groundwork.sections import Section
 from unibase.linking.options import SampleWindow
 
 PAGE = Path(__file__).with_name("study-file.md")

@@ -21,7 +21,9 @@ from unibase.flows.runs.progress import ProgressBoard
 from unibase.flows.runs.run import open_run
 from unibase.flows.runs.versions import publish_next
 from unibase.flows.stages.release import publish
-from unibase.flows.study.study_file import Study, check_sources, read_study
+from unibase.flows.study.reading import read_study
+from unibase.flows.study.sources import check_sources
+from unibase.flows.study.study_file import Study
 from unibase.groundwork.cluster import dask_client
 from unibase.groundwork.problems import UserError
 from unibase.privacy.audit import AuditLog

@@ -11,12 +11,12 @@ from typing import Any
 
 from unibase.groundwork.files import sha256_file
 from unibase.groundwork.problems import Unusable, UserError
+from unibase.imaging.options import Regions
 from unibase.imaging.radiomics.features import collect, extract_series, list_regions, plan_units
 from unibase.imaging.radiomics.robustness import STABILITY, RobustnessTask, extract_perturbed, stability_table
 from unibase.imaging.radiomics.selection import Engine, FeatureTask, Mode, Several
 from unibase.imaging.radiomics.settings import FeatureSettings
 from unibase.imaging.regions.rtstruct import Gaps
-from unibase.imaging.regions.targets import Regions
 
 IMAGE_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 MASK_WORDS = frozenset({"mask", "masks", "label", "labels", "seg", "segmentation", "segmentations", "roi", "rois"})

@@ -3,6 +3,13 @@
 Knows count matrices, variants, segments and beta values; knows subjects by pseudonym only.
 """
 
-from unibase.omics.commands import Design, normalise_file
+from typing import TYPE_CHECKING
+
+from unibase.groundwork.promises import promise
+
+if TYPE_CHECKING:
+    from unibase.omics.commands import Design, normalise_file
 
 __all__ = ["Design", "normalise_file"]
+
+__getattr__, __dir__ = promise(__name__, {"Design": "commands", "normalise_file": "commands"})

@@ -1,9 +1,13 @@
-"""What a study names of its assays; apart, because the modules that read them take seconds to import."""
+"""What a study file may say of its assays; apart, because the modules that read them take seconds to import."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
+
+from pydantic import Field
+
+from unibase.groundwork.sections import Section
 
 Strand = Literal["unstranded", "forward", "reverse"]
 AssayName = Literal["rna", "mutations", "methylation", "copy_number", "proteomics", "single_cell"]
@@ -28,3 +32,118 @@ class CellColumns:
     cell_type: str = "cell_type"
     layer: str | None = None
     min_cells: int = MIN_CELLS
+
+
+Method = Literal[
+    "tmm",
+    "tmmwsp",
+    "rle",
+    "upperquartile",
+    "median-of-ratios",
+    "poscounts",
+    "cpm",
+    "logcpm",
+    "tpm",
+    "vst",
+    "vst-fast",
+    "voom",
+    "quantile",
+    "none",
+]
+"""As `omics.models.normalise.normalise` takes them; listed here because importing that module takes seconds."""
+
+
+class AssaySource(Section):
+    """One assay of a centre."""
+
+    matrix: str
+    """The file; a pattern (`counts*.tsv.gz`, `*.vcf.gz`) names several, so that a night's batch is one more file. `rna`: counts;
+    `mutations`: MAF or VCF; `methylation`: beta values, probes in rows; `copy_number`: a SEG file; `proteomics`: intensities, proteins in rows;
+    `single_cell`: cells with their raw counts, h5ad or zarr."""
+    samples: str
+    """Sample sheet: sample, patient, collected, sample_type."""
+    strand: Literal["unstranded", "forward", "reverse"] = "unstranded"
+    """For `rna` from STAR's ReadsPerGene.out.tab (a file, or a folder of them): which of its columns holds the counts."""
+    transcripts: str | None = None
+    """For `rna` from salmon's quant.sf (a folder of samples' folders): two-column table of transcripts and their genes."""
+    profiled: str | None = None
+    """For mutations: list of profiled samples, one a line; a sample not on it is missing, never wild type."""
+    panel: str | None = None
+    """For mutations: list of the genes that the assay covers, one a line; other genes are missing, never wild type. An exome or genome
+    needs none."""
+    megabases: float = Field(default=CAPTURE_MEGABASES, gt=0)
+    """For mutations: size in megabases of the region in which a variant could have been found; the mutational burden is per megabase of it."""
+    detection: str | None = None
+    """For methylation: detection p-values, rows and columns as in the matrix; values above 0.01 become missing."""
+    masked: str | None = None
+    """For methylation: list of probes to leave out, one a line."""
+    probes: str | None = None
+    """For methylation: table of probes and their chromosomes (the array's manifest, Illumina's or Zhou's; CSV or TSV, gzip). From it the
+    sex of each sample is told and compared with the records; without it the check is not made, and the build says so."""
+    channels: str | None = None
+    """For proteomics by isobaric labels (TMT): table sample, plex, reference (yes or no) of the matrix's columns. Values become
+    ratios to the reference channels of their plex; a sample without one is quarantined."""
+    sample_column: str = "sample"
+    """For single cells: column of `obs` with the sample's name, as the sample sheet has it."""
+    cell_type_column: str = "cell_type"
+    """For single cells: column of `obs` with the cell type."""
+    layer: str | None = None
+    """For `single_cell`, and `rna` in h5ad or zarr: layer of the raw counts; `null` takes a layer named `counts`, else X. Of cells
+    anything but whole counts is refused."""
+    min_cells: int = Field(default=MIN_CELLS, ge=1)
+    """For single cells: a type with fewer cells in a sample is missing in it."""
+
+
+class Genotypes(Section):
+    """What somalier found of a centre's sequenced samples: whether samples of one person are one person's, and of two are two's."""
+
+    pairs: str
+    """The `*.pairs.tsv` of `somalier relate`; a pattern names several."""
+    samples: str
+    """Sample sheet of the names that somalier's tables bear: sample, patient; it may be that of an assay."""
+    sexes: str | None = None
+    """The `*.samples.tsv` of `somalier relate`, for the sex that the genotypes tell; a pattern names several."""
+
+
+class RnaOptions(Section):
+    """How counts become values. What differs between centres stays in them; `harmonise: rna` takes it out, beside them."""
+
+    method: Method = "tmm"
+    """Normalisation method; factors of `tmm`, `tmmwsp`, `rle`, `upperquartile` are applied to log2 counts per million."""
+    model: Literal["frozen", "refit"] = "frozen"
+    """`frozen`: learned on the samples of the first build and kept, so that later samples change no earlier value; a new
+    fit is asked for with `unibase refit`. `refit`: learned again in every build that has other samples, and all values change."""
+
+
+class MutationOptions(Section):
+    """Which genes the mutation table holds, and what it tells of them."""
+
+    min_samples: int = Field(default=1, ge=1)
+    """Genes mutated in fewer samples are left out of the analysis table (they stay in the assay)."""
+    truncating: bool = False
+    """Tell beside each gene, as `TP53:truncating`, whether a variant truncates the protein (frame shift, splice site, start lost, stop gained
+    or lost)."""
+    hotspots: str | None = None
+    """Table with the columns gene and position (place in the protein): tell, as `KRAS:hotspot`, whether a variant lies at one of them."""
+
+
+class CopyNumberOptions(Section):
+    """How segments become levels of chromosome arms."""
+
+    build: Literal["hg19", "hg38"] = "hg38"
+    """The genome that the positions refer to, the same in all centres."""
+    genes: str | None = None
+    """Table of genes with the columns gene, chromosome, start, end (positions of that genome): the mean log2 ratio of each stands beside
+    those of the arms."""
+
+
+class Assays(Section):
+    """Options by assay."""
+
+    rna: RnaOptions = RnaOptions()
+    mutations: MutationOptions = MutationOptions()
+    copy_number: CopyNumberOptions = CopyNumberOptions()
+    genes: list[str] = Field(default=[])
+    """Features whose values enter the analysis table as columns, from every assay that has one of the name: symbols of genes
+    (expression, and copy number where it has genes), probes (M-values), chromosome arms such as 1p (log2 ratio), proteins (log2, centred), genes of a cell type such as B_cell:CD19
+    (log2). Mutations enter by `min_samples`."""

@@ -11,9 +11,7 @@ import calendar
 from datetime import date, datetime, timedelta
 
 from unibase.privacy.keys import Key
-
-DEFAULT_MAX_SHIFT_DAYS = 1826
-"""Five years: shifts are drawn from 1 to this many days into the past."""
+from unibase.privacy.options import DEFAULT_MAX_SHIFT_DAYS
 
 
 def shift_days(key: Key, subject_id: int, max_days: int = DEFAULT_MAX_SHIFT_DAYS) -> int:

@@ -16,12 +16,11 @@ from datetime import date, timedelta
 
 import polars as pl
 
+from unibase.clinical.options import CYCLE_DAYS
 from unibase.groundwork.tables import EVENTS
 
 CHANGE = "DERIVED//TREATMENT_CHANGE"
 LINE = "DERIVED//LINE"
-CYCLE_DAYS = 28
-"""Molecules that start within so many days of a regimen's first day belong to it."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from cyclopts import App
 
-from unibase.privacy.dates import DEFAULT_MAX_SHIFT_DAYS
+from unibase.privacy.options import DEFAULT_MAX_SHIFT_DAYS
 
 ledger_app = App(name="ledger", help="Who is who: history, review and decisions of the identity ledger of a study.")
 custodian_app = App(name="custodian", help="Two custodians, two keys: neither can go from a pseudonym to a person alone.")

@@ -15,8 +15,8 @@ from unibase.flows.cli.custody import custodian_app, ledger_app
 from unibase.flows.cli.encoded import encoded_app
 from unibase.flows.cli.records import records_app
 from unibase.flows.runs.guard import explain as explain_error
-from unibase.flows.study.methods import Method
 from unibase.groundwork.problems import Unusable, UserError
+from unibase.omics.options import Method
 
 app = App(
     name="unibase",
@@ -59,7 +59,8 @@ def check(study: Path) -> None:
     study
         The study file.
     """
-    from unibase.flows.study.study_file import check_sources, read_study
+    from unibase.flows.study.reading import read_study
+    from unibase.flows.study.sources import check_sources
 
     content = read_study(study)
     check_sources(content)
@@ -91,7 +92,7 @@ def build(study: Path, *, scheduler: str | None = None, prefect: bool = True, ni
 
 def _build_with_prefect(study: Path, scheduler: str | None, nightly: bool) -> Path:
     from unibase.flows.runs.server import prefect_api
-    from unibase.flows.study.study_file import read_study
+    from unibase.flows.study.reading import read_study
 
     content = read_study(study)
     # Our own lines say what happens; Prefect's would say it twice.
@@ -387,7 +388,7 @@ def status(study: Path, *, files: Path | None = None) -> None:
         Also write what happened to every file to this CSV; it holds source names and belongs to the custodian.
     """
     from unibase.flows.looks.status import status_text, write_files
-    from unibase.flows.study.study_file import read_study
+    from unibase.flows.study.reading import read_study
 
     content = read_study(study)
     print(status_text(content))
@@ -407,7 +408,7 @@ def quarantine(study: Path) -> None:
         The study file.
     """
     from unibase.flows.looks.quarantine import quarantine_text
-    from unibase.flows.study.study_file import read_study
+    from unibase.flows.study.reading import read_study
 
     print(quarantine_text(read_study(study)))
 
@@ -464,7 +465,7 @@ def regions(study: Path, *, csv: Path | None = None) -> None:
         Write the list, region by region, to this file.
     """
     from unibase.flows.looks.matches import in_words, read_matches
-    from unibase.flows.study.study_file import read_study
+    from unibase.flows.study.reading import read_study
 
     matches = read_matches(read_study(study))
     if csv:
@@ -655,7 +656,7 @@ def refit(study: Path, *, assay: Literal["rna"] = "rna") -> None:
         The assay to fit again.
     """
     from unibase.flows.stages.normalise_models import ask_for_refit
-    from unibase.flows.study.study_file import read_study
+    from unibase.flows.study.reading import read_study
     from unibase.privacy.audit import AuditLog
 
     content = read_study(study)

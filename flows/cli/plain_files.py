@@ -14,7 +14,8 @@ from unibase.groundwork.cluster import dask_client
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import PEOPLE, QUARANTINE
 from unibase.groundwork.work import Unit, WorkLedger, run_units
-from unibase.imaging.confidentiality.deidentify import DeidentifyOptions, DeidentifyTask
+from unibase.imaging.confidentiality.deidentify import DeidentifyTask
+from unibase.imaging.options import DeidentifyOptions
 from unibase.privacy.keys import Key, read_key_file
 from unibase.privacy.ledger import persons
 from unibase.privacy.pseudonyms import token

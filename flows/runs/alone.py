@@ -13,7 +13,8 @@ from unibase.flows.runs.run import Run, open_run
 from unibase.flows.runs.versions import publish_next
 from unibase.flows.stages.link import link
 from unibase.flows.stages.release import publish
-from unibase.flows.study.study_file import check_sources, read_study
+from unibase.flows.study.reading import read_study
+from unibase.flows.study.sources import check_sources
 from unibase.groundwork.files import write_bytes
 from unibase.groundwork.problems import UserError
 

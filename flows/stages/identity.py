@@ -14,12 +14,12 @@ from typing import Any
 import polars as pl
 
 from unibase.flows.runs.run import Run, stamp
-from unibase.flows.study.study_file import Genotypes
 from unibase.groundwork.files import atomic_folder, digest_of
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import QUARANTINE, SAMPLE_MAP, write_parquet
 from unibase.groundwork.work import Outcome, Unit
 from unibase.linking.concordance import FINDINGS, ORDER, of_samples
+from unibase.omics.options import Genotypes
 from unibase.omics.samples import sheets
 from unibase.privacy.keys import Key
 from unibase.privacy.subjects import SubjectLookup

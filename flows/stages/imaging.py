@@ -16,8 +16,9 @@ from unibase.groundwork.files import digest_of
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import QUARANTINE, SERIES
 from unibase.groundwork.work import Outcome, Unit
-from unibase.imaging.confidentiality.deidentify import DeidentifyOptions, DeidentifyTask, IndexEvent, deidentify_file
+from unibase.imaging.confidentiality.deidentify import DeidentifyTask, IndexEvent, deidentify_file
 from unibase.imaging.dicom.series import index_folder
+from unibase.imaging.options import DeidentifyOptions
 from unibase.privacy.keys import Key
 from unibase.privacy.subjects import SubjectLookup
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from unibase.flows.runs.run import Run
-from unibase.flows.study.study_file import RnaOptions
 from unibase.groundwork.files import digest_of, write_json
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.groundwork.work import Outcome, Unit
+from unibase.omics.options import RnaOptions
 
 FIRST = "first-fit"
 CHANGED = "other-method"

@@ -13,12 +13,11 @@ import polars as pl
 
 from unibase.flows.runs import sources
 from unibase.flows.runs.run import Run, stamp
-from unibase.flows.study.study_file import AssaySource
 from unibase.groundwork.files import atomic_folder, digest_of
 from unibase.groundwork.tables import QUARANTINE, SAMPLE_MAP, write_parquet
 from unibase.groundwork.work import Outcome, Unit
 from unibase.omics.assays.registry import AssayFiles, read, sample_names
-from unibase.omics.options import AssayName, CellColumns, View
+from unibase.omics.options import AssayName, AssaySource, CellColumns, View
 from unibase.omics.samples import sheets
 from unibase.omics.stores import store
 from unibase.privacy.keys import Key

@@ -27,10 +27,11 @@ from unibase.imaging.confidentiality import objects, verify
 from unibase.imaging.confidentiality.actions import CHARACTER_SET, STATEMENT_TAGS, TIME_ZONE, Job, meta_information
 from unibase.imaging.confidentiality.fast import FastHeader, NotFast
 from unibase.imaging.confidentiality.identifiers import Gatherer, Identifiers, decode, encodings_of
-from unibase.imaging.confidentiality.policy import DeidentifyOptions, Policy, keyword_of, policy_of
+from unibase.imaging.confidentiality.policy import Policy, keyword_of, policy_of
 from unibase.imaging.confidentiality.slow import TreeHeader
 from unibase.imaging.confidentiality.structure import Element, Encoding, Reader, malformed
 from unibase.imaging.confidentiality.values import UidMap, is_zone, pad, shift_date
+from unibase.imaging.options import DeidentifyOptions
 from unibase.privacy.keys import Key
 from unibase.privacy.subjects import Subject, SubjectLookup
 

@@ -16,12 +16,12 @@ Rules that settle what the table leaves open:
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydicom.datadict import dictionary_has_tag, dictionary_keyword, dictionary_VR
 
 from unibase.imaging.confidentiality import standard
+from unibase.imaging.options import DeidentifyOptions
 
 Action = Literal[
     "keep",  # the bytes as they are
@@ -39,13 +39,7 @@ Action = Literal[
     "recurse",  # a sequence: its items are treated attribute by attribute
     "subject",  # becomes the subject_id
 ]
-PolicyName = Literal["strict", "longitudinal", "research"]
 
-_POLICIES: dict[str, frozenset[str]] = {
-    "strict": frozenset(),
-    "longitudinal": frozenset({"modified_dates", "patient"}),
-    "research": frozenset({"modified_dates", "patient", "private", "descriptors", "structured"}),
-}
 
 # CID 7050 of PS3.16.
 _METHODS = {
@@ -128,64 +122,6 @@ _REPLACED = frozenset({0x00120062, 0x00120063, 0x00120064, 0x00280303, 0x0012005
 
 TEXT_VRS = frozenset({"LO", "SH", "ST", "LT", "UT", "UC", "UR"})
 _SUBJECT = frozenset({0x00100010, 0x00100020})
-
-
-class DeidentifyOptions(BaseModel):
-    """How a study de-identifies its images: a named policy, and options of PS3.15 Annex E that override it.
-
-    Attributes:
-        policy: `strict` is the Basic Profile alone. `longitudinal` adds shifted dates and patient characteristics.
-            `research`, the default, adds safe private attributes, cleaned descriptors and structured content: all
-            that radiomics and SUV need.
-        max_shift_days: Largest date shift of the study; drawn by the identity ledger, named here so that one block of
-            the study file says all.
-        retain_safe_private, retain_uids, retain_device_identity, retain_institution_identity,
-        retain_patient_characteristics, retain_full_dates, modify_dates, clean_descriptors, clean_structured_content,
-        clean_graphics: The options by name; None leaves what the policy says.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    policy: PolicyName = "research"
-    max_shift_days: int = Field(default=1826, ge=1)
-    retain_safe_private: bool | None = None
-    retain_uids: bool | None = None
-    retain_device_identity: bool | None = None
-    retain_institution_identity: bool | None = None
-    retain_patient_characteristics: bool | None = None
-    retain_full_dates: bool | None = None
-    modify_dates: bool | None = None
-    clean_descriptors: bool | None = None
-    clean_structured_content: bool | None = None
-    clean_graphics: bool | None = None
-
-    @model_validator(mode="after")
-    def _dates_one_way(self) -> Self:
-        if self.retain_full_dates and self.modify_dates:
-            raise ValueError("retain_full_dates and modify_dates contradict each other: choose one")
-        return self
-
-    def enabled(self) -> frozenset[str]:
-        """Return the names of the options in force, in the terms of `standard.OPTION_NAMES`."""
-        chosen = {
-            "private": self.retain_safe_private,
-            "uids": self.retain_uids,
-            "device": self.retain_device_identity,
-            "institution": self.retain_institution_identity,
-            "patient": self.retain_patient_characteristics,
-            "full_dates": self.retain_full_dates,
-            "modified_dates": self.modify_dates,
-            "descriptors": self.clean_descriptors,
-            "structured": self.clean_structured_content,
-            "graphics": self.clean_graphics,
-        }
-        names = set(_POLICIES[self.policy])
-        for name, value in chosen.items():
-            if value is not None:
-                (names.add if value else names.discard)(name)
-        if chosen["full_dates"]:
-            names.discard("modified_dates")
-        return frozenset(names)
 
 
 class Policy:

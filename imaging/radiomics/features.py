@@ -20,6 +20,7 @@ from unibase.groundwork.tables import FEATURES, Table
 from unibase.groundwork.work import Unit
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Array
+from unibase.imaging.options import Regions
 from unibase.imaging.radiomics.feature_words import pyradiomics_columns
 from unibase.imaging.radiomics.reference import Features
 from unibase.imaging.radiomics.selection import (
@@ -37,7 +38,6 @@ from unibase.imaging.radiomics.selection import (
 from unibase.imaging.radiomics.settings import FeatureSettings
 from unibase.imaging.regions.masks import Mask
 from unibase.imaging.regions.rtstruct import Gaps
-from unibase.imaging.regions.targets import Regions
 
 __all__ = [
     "Engine",

@@ -7,68 +7,17 @@ from a seed that the caller derives from the input, so a perturbed copy is the s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
-from unibase.groundwork.problems import Unusable, UserError
+from unibase.groundwork.problems import Unusable
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Array, Grid
-
-
-class Perturbation(BaseModel):
-    """One way to perturb; zeros leave things as they are, and several kinds may be joined.
-
-    Attributes:
-        rotation: Degrees around the normal of the slices, through the centre of the region.
-        translation: Shift along x, y, z as parts of a voxel.
-        noise: Add Gaussian noise, this many times the noise that the image has itself.
-        volume: Grow (above 0) or shrink (below 0) the region by this part of its volume.
-        contour: Standard deviation in mm by which a random contour leaves the drawn one.
-        contour_length: Distance in mm over which the random contour is correlated.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    rotation: float = 0.0
-    translation: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    noise: Annotated[float, Field(ge=0)] = 0.0
-    volume: Annotated[float, Field(ge=-0.9, le=5)] = 0.0
-    contour: Annotated[float, Field(ge=0)] = 0.0
-    contour_length: Annotated[float, Field(gt=0)] = 10.0
-
-    @property
-    def name(self) -> str:
-        """Short text that tells the perturbation, such as `rotation -6, volume 0.1`."""
-        parts = [f"{key} {getattr(self, key):g}" for key in ("rotation", "noise", "volume", "contour") if getattr(self, key)]
-        if any(self.translation):
-            parts.insert(0, "translation " + "/".join(f"{item:g}" for item in self.translation))
-        return ", ".join(parts) or "none"
-
-
-DEFAULT_PERTURBATIONS: tuple[Perturbation, ...] = (
-    Perturbation(),
-    *(Perturbation(rotation=angle, volume=change) for angle, change in ((-6.0, 0.1), (-3.0, -0.1), (3.0, 0.1), (6.0, -0.1))),
-    *(Perturbation(translation=shift, noise=1.0) for shift in ((0.25, 0.25, 0.25), (0.75, 0.25, 0.25), (0.25, 0.75, 0.25))),
-    *(Perturbation(contour=1.0, rotation=angle) for angle in (-3.0, 0.0, 3.0)),
-)
-"""Eleven copies, the unperturbed one among them, that mix the kinds as the published chains do."""
+from unibase.imaging.options import Perturbation
 
 MARGIN = 30.0
 """How many mm of the image around the region are kept: more than what rotation and filters of usual width reach."""
-
-
-def check_perturbations(perturbations: Sequence[Perturbation]) -> None:
-    """Check a plan.
-
-    Raises:
-        UserError: If there are fewer than two, or two are equal.
-    """
-    if len(perturbations) < 2 or len(set(perturbations)) != len(perturbations):
-        raise UserError("Give at least two different perturbations.")
 
 
 def perturb(volume: Volume, mask: Array, perturbation: Perturbation, seed: int, margin: float = MARGIN) -> tuple[Volume, Array]:

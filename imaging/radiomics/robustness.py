@@ -14,8 +14,9 @@ from unibase.groundwork.files import digest_of, sha256_file
 from unibase.groundwork.problems import Unusable
 from unibase.groundwork.tables import FEATURES, Column, Table
 from unibase.imaging.dicom.volume import Volume
+from unibase.imaging.options import DEFAULT_PERTURBATIONS, Perturbation, check_perturbations
 from unibase.imaging.radiomics.features import extract_region, ordered, region_rows
-from unibase.imaging.radiomics.perturbations import DEFAULT_PERTURBATIONS, MARGIN, Perturbation, check_perturbations, perturb
+from unibase.imaging.radiomics.perturbations import MARGIN, perturb
 from unibase.imaging.radiomics.selection import FeatureTask, Region, entry, problem_of, select
 from unibase.imaging.regions.masks import Mask
 from unibase.methods.agreement import COLUMNS, agreement_table, retest_pairs, retest_table

@@ -12,12 +12,13 @@ from typing import Any, Literal
 from unibase.groundwork.files import digest_of, sha256_file
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.imaging.dicom.volume import Volume, read_files, read_image, read_series
+from unibase.imaging.options import Regions, check_habitats, check_regions, check_shells
 from unibase.imaging.radiomics.settings import FeatureSettings
-from unibase.imaging.regions.habitats import check_habitats, habitat, habitat_name
+from unibase.imaging.regions.habitats import habitat, habitat_name
 from unibase.imaging.regions.masks import Mask, Roi, open_masks
 from unibase.imaging.regions.rtstruct import Gaps
-from unibase.imaging.regions.shells import check_shells, shell, shell_name
-from unibase.imaging.regions.targets import Regions, check_regions, match_regions
+from unibase.imaging.regions.shells import shell, shell_name
+from unibase.imaging.regions.targets import match_regions
 
 Engine = Literal["pyradiomics", "unibase"]
 Mode = Literal["pyradiomics", "ibsi"]

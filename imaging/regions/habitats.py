@@ -4,21 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from unibase.groundwork.problems import Unusable, UserError
+from unibase.groundwork.problems import Unusable
 from unibase.imaging.grid import Array
 
 LEVELS = 1024
 """Most intensities that are told apart when the cuts are sought; more are put into as many bins of equal width."""
-
-
-def check_habitats(count: int) -> None:
-    """Check a number of habitats; 0 asks for none.
-
-    Raises:
-        UserError: If it is negative, one, or more than 9.
-    """
-    if count != 0 and not 2 <= count <= 9:
-        raise UserError("habitats must be 0, for none, or from 2 to 9.")
 
 
 def habitat_name(target: str, number: int, count: int) -> str:

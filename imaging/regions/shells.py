@@ -4,19 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from unibase.groundwork.problems import Unusable, UserError
+from unibase.groundwork.problems import Unusable
 from unibase.imaging.grid import Array, Grid
-
-
-def check_shells(shells: tuple[tuple[float, float], ...]) -> None:
-    """Check shells given as (inner, outer) distances in mm.
-
-    Raises:
-        UserError: If a distance is negative or the outer one is not the larger.
-    """
-    for inner, outer in shells:
-        if not 0 <= inner < outer:
-            raise UserError("A shell is (inner, outer) in mm with 0 <= inner < outer, such as (0, 5).")
 
 
 def shell_name(target: str, inner: float, outer: float) -> str:

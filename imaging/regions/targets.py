@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from unibase.groundwork.problems import UserError
-
-Regions = Mapping[str, Sequence[str]]
-"""Target to its patterns: regular expressions that match a whole ROI name, upper and lower case alike."""
+from unibase.imaging.options import Regions
 
 
 @dataclass(frozen=True)
@@ -25,22 +22,6 @@ class Matches:
     found: dict[str, list[int]]
     missing: list[str]
     unused: list[int]
-
-
-def check_regions(regions: Regions) -> None:
-    """Check the patterns of a study file.
-
-    Raises:
-        UserError: If a target has no pattern, or a pattern is no regular expression.
-    """
-    for target, patterns in regions.items():
-        if isinstance(patterns, str) or not patterns:
-            raise UserError(f"regions.{target} must be a list of patterns, such as {target}: ['gtv.*'].")
-        for pattern in patterns:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise UserError(f"regions.{target}: {pattern!r} is no regular expression ({error}). Correct it.") from None
 
 
 def match_regions(names: Sequence[str], regions: Regions | None) -> Matches:

@@ -196,7 +196,7 @@ def test_osiris_rwd_comes_back_by_command(tmp_path: Path) -> None:
 def test_the_methods_named_are_those_of_the_omics_room() -> None:
     from typing import get_args
 
-    from unibase.flows.study.methods import Method
     from unibase.omics.models.normalise import Method as Known
+    from unibase.omics.options import Method
 
     assert set(get_args(Method)) == set(get_args(getattr(Known, "__value__", Known)))

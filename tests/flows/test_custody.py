@@ -14,7 +14,7 @@ from tests.flows.demo import unibase
 from tests.flows.small_study import STUDIES, write_study
 from unibase.flows.runs.pipeline import run_stage, stage
 from unibase.flows.runs.run import open_run
-from unibase.flows.study.study_file import read_study
+from unibase.flows.study.reading import read_study
 from unibase.flows.vault import custody
 from unibase.flows.vault.reidentify import vault_of_study
 from unibase.groundwork.problems import UserError

@@ -18,7 +18,7 @@ from tests.flows.conftest import Built
 from unibase.clinical.timelines.meds import read_blocks, read_dataset, write_dataset
 from unibase.flows.runs.run import open_run
 from unibase.flows.stages import clinical, link
-from unibase.flows.study.study_file import read_study
+from unibase.flows.study.reading import read_study
 from unibase.privacy.keys import read_key_file
 from unibase.privacy.leaks.leak_scan import Needle, scan
 from unibase.privacy.ledger.persons import open_lookup

@@ -12,7 +12,7 @@ from unibase.flows.runs.pipeline import run_stage, stage
 from unibase.flows.runs.run import Run, open_run
 from unibase.flows.stages.deidentify_index_event import event_kind
 from unibase.flows.stages.imaging import deidentify_centre
-from unibase.flows.study.study_file import read_study
+from unibase.flows.study.reading import read_study
 from unibase.groundwork.problems import UserError
 
 

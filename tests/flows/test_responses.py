@@ -12,7 +12,8 @@ from tests.flows.small_study import MAPPING, STUDY, write_study
 from unibase.flows.runs.pipeline import run_stage, stage
 from unibase.flows.runs.run import open_run
 from unibase.flows.stages.release import publish
-from unibase.flows.study.study_file import check_sources, read_study
+from unibase.flows.study.reading import read_study
+from unibase.flows.study.sources import check_sources
 from unibase.groundwork.problems import UserError
 from unibase.releases.read.explain import explain
 from unibase.releases.read.open import read_annotation

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from unibase.flows.study.study_file import ClinicalSource, check_sources, missing_sources, read_study
+from unibase.clinical.options import ClinicalSource
+from unibase.flows.study.reading import read_study
+from unibase.flows.study.sources import check_sources, missing_sources
 from unibase.groundwork.problems import UserError
 from unibase.privacy.keys import new_key, write_key_file
 

@@ -11,7 +11,8 @@ import pydicom
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from unibase.imaging.confidentiality.deidentify import DeidentifyOptions, DeidentifyTask, deidentify_file
+from unibase.imaging.confidentiality.deidentify import DeidentifyTask, deidentify_file
+from unibase.imaging.options import DeidentifyOptions
 from unibase.privacy.keys import Key
 from unibase.privacy.subjects import Subject, SubjectLookup
 

@@ -156,7 +156,7 @@ BURNED: list[dict[str, Any]] = [
 
 
 def refused(source: Path, root: Path) -> bool:
-    from unibase.imaging.confidentiality.deidentify import DeidentifyOptions
+    from unibase.imaging.options import DeidentifyOptions
 
     try:
         deidentify_file(DeidentifyTask(source, root, "A", DeidentifyOptions(), KEY, ANYONE))

@@ -20,7 +20,7 @@ from pydicom.sequence import Sequence
 
 import unibase.imaging.confidentiality as package
 from tests.imaging.deidentify_help import ANYONE, SUBJECT, both_paths, ct, every_element, run, save
-from unibase.imaging.confidentiality.deidentify import DeidentifyOptions
+from unibase.imaging.options import DeidentifyOptions
 
 ENCODINGS = {
     "implicit": "1.2.840.10008.1.2",

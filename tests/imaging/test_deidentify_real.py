@@ -20,8 +20,9 @@ from pydicom.dataset import Dataset
 
 from tests.imaging.deidentify_help import ANYONE, KEY, PYDICOM_FILES, every_element, run
 from unibase.groundwork.problems import Unusable
-from unibase.imaging.confidentiality.deidentify import DeidentifyOptions, DeidentifyTask, deidentify_file
+from unibase.imaging.confidentiality.deidentify import DeidentifyTask, deidentify_file
 from unibase.imaging.dicom.volume import read_series
+from unibase.imaging.options import DeidentifyOptions
 from unibase.imaging.regions.masks import read_masks
 from unibase.privacy import pseudonyms
 

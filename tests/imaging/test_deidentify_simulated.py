@@ -10,7 +10,7 @@ from ahocorasick_rs import BytesAhoCorasick
 
 from tests.imaging.deidentify_help import ANYONE, run
 from unibase.groundwork.problems import Unusable
-from unibase.imaging.confidentiality.deidentify import DeidentifyOptions
+from unibase.imaging.options import DeidentifyOptions
 from unibase.simulation.cohort import simulate
 
 

@@ -16,7 +16,7 @@ from pydicom.sequence import Sequence
 from tests.imaging.deidentify_help import ANYONE, KEY, LOOKUP, SUBJECT, ct, run, save
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.confidentiality import values
-from unibase.imaging.confidentiality.deidentify import DeidentifyOptions
+from unibase.imaging.options import DeidentifyOptions
 
 
 @given(st.dates(date(1900, 1, 1), date(2030, 1, 1)), st.integers(-1826, -1))

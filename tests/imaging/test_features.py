@@ -16,6 +16,7 @@ from unibase.imaging.commands import find_pairs
 from unibase.imaging.dicom.series import index_folder
 from unibase.imaging.dicom.volume import Volume, read_series
 from unibase.imaging.grid import Grid
+from unibase.imaging.options import check_regions
 from unibase.imaging.radiomics.feature_words import feature_dictionary
 from unibase.imaging.radiomics.features import (
     FeatureTask,
@@ -28,7 +29,7 @@ from unibase.imaging.radiomics.features import (
 )
 from unibase.imaging.radiomics.settings import make_settings
 from unibase.imaging.regions.masks import open_masks
-from unibase.imaging.regions.targets import check_regions, match_regions
+from unibase.imaging.regions.targets import match_regions
 
 SETTINGS = make_settings({"featureClass": {"firstorder": None, "shape": None, "glcm": ["Contrast"]}})
 FIRST = make_settings({"featureClass": {"firstorder": ["Mean", "Kurtosis"]}})

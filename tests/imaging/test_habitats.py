@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from tests.imaging.dicom_maker import write_rtstruct, write_series
 from unibase.groundwork.problems import Unusable, UserError
+from unibase.imaging.options import check_habitats
 from unibase.imaging.radiomics.features import FeatureTask, extract_series
 from unibase.imaging.radiomics.robustness import RobustnessTask, extract_perturbed
 from unibase.imaging.radiomics.settings import make_settings
-from unibase.imaging.regions.habitats import LEVELS, check_habitats, habitat, thresholds
+from unibase.imaging.regions.habitats import LEVELS, habitat, thresholds
 
 
 def spread(values: np.ndarray, cuts: np.ndarray) -> float:

@@ -14,15 +14,9 @@ from tests.imaging.dicom_maker import write_rtstruct, write_series
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Grid
+from unibase.imaging.options import DEFAULT_PERTURBATIONS, Perturbation, check_perturbations
 from unibase.imaging.radiomics.features import FeatureTask
-from unibase.imaging.radiomics.perturbations import (
-    DEFAULT_PERTURBATIONS,
-    Perturbation,
-    check_perturbations,
-    noise_level,
-    perturb,
-    signed_distance,
-)
+from unibase.imaging.radiomics.perturbations import noise_level, perturb, signed_distance
 from unibase.imaging.radiomics.robustness import RobustnessTask, extract_perturbed, robustness_table
 from unibase.imaging.radiomics.settings import make_settings
 

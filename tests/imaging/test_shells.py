@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from tests.imaging.dicom_maker import write_rtstruct, write_series
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.imaging.grid import Grid
+from unibase.imaging.options import check_shells
 from unibase.imaging.radiomics.features import FeatureTask, extract_series
 from unibase.imaging.radiomics.settings import make_settings
-from unibase.imaging.regions.shells import check_shells, shell
+from unibase.imaging.regions.shells import shell
 
 
 def grid_of(shape: tuple[int, int, int], spacing: tuple[float, float, float]) -> Grid:

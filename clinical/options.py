@@ -1,0 +1,33 @@
+"""What a study file may say of clinical records."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from unibase.groundwork.sections import Section
+
+CYCLE_DAYS = 28
+"""Molecules that start within so many days of a regimen's first day belong to it."""
+
+
+class ClinicalSource(Section):
+    """Clinical records of a centre."""
+
+    format: Literal["omop", "fhir", "osiris", "osiris-rwd", "csv"]
+    """Format of the records."""
+    path: str
+    """Folder (or file) of the records, relative to the study file. For `omop` also a DuckDB file, or a PostgreSQL server
+    (`postgresql://user@host/database?schema=cdm`; the password by PGPASSFILE), which is read at every build."""
+    mapping: str | None = None
+    """For `csv`: the YAML file that says which column means what."""
+
+
+class Treatments(Section):
+    """How lines and changes of treatment are told apart (`DERIVED//LINE`, `DERIVED//TREATMENT_CHANGE` in the timeline)."""
+
+    cycle_days: int = Field(default=CYCLE_DAYS, ge=1)
+    """Molecules that start within so many days of a regimen's first day belong to it."""
+    protocols: list[list[str]] = Field(default=[])
+    """Sets of ATC codes planned together, in whatever sequence: changes inside one are none."""

@@ -1,0 +1,113 @@
+"""Reading a study file: one line per fault, with the line of the file, the key, what is wrong and what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError
+
+from unibase.flows.study.study_file import Study
+from unibase.groundwork.problems import UserError
+
+
+def read_study(path: Path | str) -> Study:
+    """Read and check a study file.
+
+    Raises:
+        UserError: If the file is absent, no YAML, or breaks a rule; one line per fault with file, line, key, what is
+            wrong and what is allowed.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"No study file at {path}. Make an example: unibase simulate FOLDER")
+    try:
+        content = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UserError(f"{path}:{line}: this is no valid YAML ({error.problem}). Mend that line.") from None
+    if not isinstance(content, CommentedMap):
+        raise UserError(f"{path}:1: a study file is a mapping of keys. See docs/study-file.md")
+    if "file" in content:
+        raise UserError(f"{path}:{content.lc.key('file')[0] + 1}: file: unknown key. Remove it.")
+    try:
+        return Study.model_validate({**content, "file": path.resolve()})
+    except ValidationError as error:
+        faults = [_fault(path, content, detail) for detail in _merged(error)]
+        raise UserError("\n".join([*faults, f"{len(faults)} to mend. Every key is explained in docs/study-file.md"])) from None
+
+
+def _merged(error: ValidationError) -> list[Any]:
+    """Return the faults of a file, the branches of one choice (`latest` or `count`) put together as one fault."""
+    merged: dict[tuple[Any, ...], Any] = {}
+    for detail in error.errors():
+        location = tuple(part for part in detail["loc"] if not _is_branch(part))
+        known = merged.get((location, detail["type"]))
+        if known is not None and detail["type"] == "literal_error":
+            known["ctx"]["expected"] = f"{known['ctx']['expected'].replace(' or ', ', ')}, {detail['ctx']['expected']}"
+        else:
+            merged[location, detail["type"]] = {**detail, "loc": location}
+    return list(merged.values())
+
+
+def _is_branch(part: Any) -> bool:
+    return isinstance(part, str) and ("[" in part or part.startswith("function-"))
+
+
+def _fault(path: Path, content: CommentedMap, detail: Any) -> str:
+    """Say one fault: where (line and key), what is wrong, what is allowed."""
+    location = list(detail["loc"])
+    line = _line(content, location)
+    key = ".".join(str(part) for part in location) or "study"
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        said = f"unknown key; allowed here: {', '.join(_allowed(location[:-1]))}"
+        near = difflib.get_close_matches(str(location[-1]), _allowed(location[:-1]), 1)
+        said += f". Did you mean {near[0]}?" if near else "."
+    elif kind == "missing":
+        said = "this key is missing. Add it."
+    elif kind == "literal_error":
+        said = f"{detail['input']!r} is not allowed; allowed: {context['expected']}."
+    elif kind == "string_pattern_mismatch":
+        said = f"{detail['input']!r} is not allowed; it must match {context['pattern']}."
+    else:
+        said = f"{detail['msg'].removeprefix('Value error, ')}."
+    return f"{path}:{line}: {key}: {said}"
+
+
+def _line(content: Any, location: list[Any]) -> int:
+    """Return the line, from 1, of the deepest key of `location` that the file has."""
+    line = 1
+    for part in location:
+        if isinstance(content, CommentedMap) and part in content:
+            line = content.lc.key(part)[0] + 1
+        elif isinstance(content, CommentedSeq) and isinstance(part, int) and part < len(content):
+            line = content.lc.item(part)[0] + 1
+        else:
+            return line
+        content = content[part]
+    return line
+
+
+def _allowed(location: list[Any]) -> list[str]:
+    """Return the keys allowed in the section at `location`."""
+    model: Any = Study
+    for part in location:
+        fields = getattr(model, "model_fields", {})
+        model = _section_of(fields[part].annotation) if part in fields else model
+    return sorted(set(getattr(model, "model_fields", {})) - {"file"})
+
+
+def _section_of(annotation: Any) -> Any:
+    """Return the section class inside an annotation such as `Window | None` or `dict[str, Centre]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in reversed(getattr(annotation, "__args__", ())):
+        found = _section_of(argument)
+        if found is not None:
+            return found
+    return None

@@ -1,0 +1,246 @@
+"""What a study file may say of images: how they are de-identified, and which features are extracted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.sections import Section, accepted
+from unibase.privacy.options import DEFAULT_MAX_SHIFT_DAYS
+
+PolicyName = Literal["strict", "longitudinal", "research"]
+
+
+_POLICIES: dict[str, frozenset[str]] = {
+    "strict": frozenset(),
+    "longitudinal": frozenset({"modified_dates", "patient"}),
+    "research": frozenset({"modified_dates", "patient", "private", "descriptors", "structured"}),
+}
+
+
+class DeidentifyOptions(BaseModel):
+    """How a study de-identifies its images: a named policy, and options of PS3.15 Annex E that override it.
+
+    Attributes:
+        policy: `strict` is the Basic Profile alone. `longitudinal` adds shifted dates and patient characteristics.
+            `research`, the default, adds safe private attributes, cleaned descriptors and structured content: all
+            that radiomics and SUV need.
+        max_shift_days: Largest date shift of the study; drawn by the identity ledger, named here so that one block of
+            the study file says all.
+        retain_safe_private, retain_uids, retain_device_identity, retain_institution_identity,
+        retain_patient_characteristics, retain_full_dates, modify_dates, clean_descriptors, clean_structured_content,
+        clean_graphics: The options by name; None leaves what the policy says.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    policy: PolicyName = "research"
+    max_shift_days: int = Field(default=1826, ge=1)
+    retain_safe_private: bool | None = None
+    retain_uids: bool | None = None
+    retain_device_identity: bool | None = None
+    retain_institution_identity: bool | None = None
+    retain_patient_characteristics: bool | None = None
+    retain_full_dates: bool | None = None
+    modify_dates: bool | None = None
+    clean_descriptors: bool | None = None
+    clean_structured_content: bool | None = None
+    clean_graphics: bool | None = None
+
+    @model_validator(mode="after")
+    def _dates_one_way(self) -> Self:
+        if self.retain_full_dates and self.modify_dates:
+            raise ValueError("retain_full_dates and modify_dates contradict each other: choose one")
+        return self
+
+    def enabled(self) -> frozenset[str]:
+        """Return the names of the options in force, in the terms of `standard.OPTION_NAMES`."""
+        chosen = {
+            "private": self.retain_safe_private,
+            "uids": self.retain_uids,
+            "device": self.retain_device_identity,
+            "institution": self.retain_institution_identity,
+            "patient": self.retain_patient_characteristics,
+            "full_dates": self.retain_full_dates,
+            "modified_dates": self.modify_dates,
+            "descriptors": self.clean_descriptors,
+            "structured": self.clean_structured_content,
+            "graphics": self.clean_graphics,
+        }
+        names = set(_POLICIES[self.policy])
+        for name, value in chosen.items():
+            if value is not None:
+                (names.add if value else names.discard)(name)
+        if chosen["full_dates"]:
+            names.discard("modified_dates")
+        return frozenset(names)
+
+
+class Deidentification(DeidentifyOptions):
+    """De-identification of DICOM, and the shift of all dates."""
+
+    max_shift_days: int = Field(default=DEFAULT_MAX_SHIFT_DAYS, ge=1)
+    """Each subject's dates move 1 to this many days into the past."""
+
+
+Regions = Mapping[str, Sequence[str]]
+"""Target to its patterns: regular expressions that match a whole ROI name, upper and lower case alike."""
+
+
+def check_regions(regions: Regions) -> None:
+    """Check the patterns of a study file.
+
+    Raises:
+        UserError: If a target has no pattern, or a pattern is no regular expression.
+    """
+    for target, patterns in regions.items():
+        if isinstance(patterns, str) or not patterns:
+            raise UserError(f"regions.{target} must be a list of patterns, such as {target}: ['gtv.*'].")
+        for pattern in patterns:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise UserError(f"regions.{target}: {pattern!r} is no regular expression ({error}). Correct it.") from None
+
+
+def check_shells(shells: tuple[tuple[float, float], ...]) -> None:
+    """Check shells given as (inner, outer) distances in mm.
+
+    Raises:
+        UserError: If a distance is negative or the outer one is not the larger.
+    """
+    for inner, outer in shells:
+        if not 0 <= inner < outer:
+            raise UserError("A shell is (inner, outer) in mm with 0 <= inner < outer, such as (0, 5).")
+
+
+def check_habitats(count: int) -> None:
+    """Check a number of habitats; 0 asks for none.
+
+    Raises:
+        UserError: If it is negative, one, or more than 9.
+    """
+    if count != 0 and not 2 <= count <= 9:
+        raise UserError("habitats must be 0, for none, or from 2 to 9.")
+
+
+class Perturbation(BaseModel):
+    """One way to perturb; zeros leave things as they are, and several kinds may be joined.
+
+    Attributes:
+        rotation: Degrees around the normal of the slices, through the centre of the region.
+        translation: Shift along x, y, z as parts of a voxel.
+        noise: Add Gaussian noise, this many times the noise that the image has itself.
+        volume: Grow (above 0) or shrink (below 0) the region by this part of its volume.
+        contour: Standard deviation in mm by which a random contour leaves the drawn one.
+        contour_length: Distance in mm over which the random contour is correlated.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rotation: float = 0.0
+    translation: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    noise: Annotated[float, Field(ge=0)] = 0.0
+    volume: Annotated[float, Field(ge=-0.9, le=5)] = 0.0
+    contour: Annotated[float, Field(ge=0)] = 0.0
+    contour_length: Annotated[float, Field(gt=0)] = 10.0
+
+    @property
+    def name(self) -> str:
+        """Short text that tells the perturbation, such as `rotation -6, volume 0.1`."""
+        parts = [f"{key} {getattr(self, key):g}" for key in ("rotation", "noise", "volume", "contour") if getattr(self, key)]
+        if any(self.translation):
+            parts.insert(0, "translation " + "/".join(f"{item:g}" for item in self.translation))
+        return ", ".join(parts) or "none"
+
+
+DEFAULT_PERTURBATIONS: tuple[Perturbation, ...] = (
+    Perturbation(),
+    *(Perturbation(rotation=angle, volume=change) for angle, change in ((-6.0, 0.1), (-3.0, -0.1), (3.0, 0.1), (6.0, -0.1))),
+    *(Perturbation(translation=shift, noise=1.0) for shift in ((0.25, 0.25, 0.25), (0.75, 0.25, 0.25), (0.25, 0.75, 0.25))),
+    *(Perturbation(contour=1.0, rotation=angle) for angle in (-3.0, 0.0, 3.0)),
+)
+"""Eleven copies, the unperturbed one among them, that mix the kinds as the published chains do."""
+
+
+def check_perturbations(perturbations: Sequence[Perturbation]) -> None:
+    """Check a plan.
+
+    Raises:
+        UserError: If there are fewer than two, or two are equal.
+    """
+    if len(perturbations) < 2 or len(set(perturbations)) != len(perturbations):
+        raise UserError("Give at least two different perturbations.")
+
+
+class Robustness(Section):
+    """Which features withstand a perturbed image and contour, and a second scan. The release says it of every feature."""
+
+    perturbations: list[Perturbation] = Field(default=list(DEFAULT_PERTURBATIONS), min_length=2)
+    """Copies of every region to extract; by default the region as it is and ten that mix rotation with growth and shrinkage,
+    translation with noise, and redrawn contours."""
+    least: float = Field(default=0.75, ge=0, le=1)
+    """A feature is stable when the lower 95 % limit of its ICC(2,1) reaches this."""
+    retest_days: float | None = Field(default=None, gt=0)
+    """Two studies of a person with the same modality and target, at most this many days apart, are test and retest; `null`
+    leaves the retest table out."""
+
+    @field_validator("perturbations")
+    @classmethod
+    def _different(cls, plan: list[Perturbation]) -> list[Perturbation]:
+        return accepted(plan, check_perturbations)
+
+
+class Features(Section):
+    """Radiomic features to extract."""
+
+    settings: str
+    """A PyRadiomics parameter file, relative to the study file."""
+    modalities: list[str] = Field(default=["CT", "PT", "MR"])
+    """DICOM modalities of the images to measure."""
+    regions: dict[str, list[str]]
+    """Target name: patterns (regular expressions, whole name, case-blind) of the ROI names that mean it."""
+    engine: Literal["pyradiomics", "unibase"] = "pyradiomics"
+    """Which engine computes."""
+    mode: Literal["pyradiomics", "ibsi"] = "pyradiomics"
+    """Which definitions hold."""
+    several: Literal["refuse", "each", "union"] = "refuse"
+    """When several ROIs of one file match one target: refuse the target, a row for each (lesions; `windows.imaging.lesions`
+    says which enters the analysis), or their union."""
+    shells: list[tuple[float, float]] = Field(default=[])
+    """Peritumoral shells beside every target, each from and to a distance in mm: `[[0, 5], [5, 10]]`."""
+    habitats: int = 0
+    """Cut every target, beside itself, into this many parts of like intensity (2 to 9); 0 for none."""
+    gaps: Literal["keep", "fill", "refuse"] = "keep"
+    """Slices between contours that carry none: keep them empty, as drawn, fill them in shape, or refuse the region."""
+    resample: bool = False
+    """Resample masks that lie on another grid than the image (nearest neighbour); otherwise they are refused."""
+    threshold: float = Field(default=0.5, gt=0, le=1)
+    """Least fraction at which a voxel of a fractional SEG is inside."""
+    robustness: Robustness | None = None
+    """Measure which features are stable; `{}` takes the defaults. Takes as long as the features, once for each perturbation."""
+
+    @field_validator("regions")
+    @classmethod
+    def _patterns(cls, regions: dict[str, list[str]]) -> dict[str, list[str]]:
+        return accepted(regions, check_regions)
+
+    @field_validator("shells")
+    @classmethod
+    def _distances(cls, shells: list[tuple[float, float]]) -> list[tuple[float, float]]:
+        return accepted(shells, check_shells)
+
+    @field_validator("habitats")
+    @classmethod
+    def _parts(cls, habitats: int) -> int:
+        return accepted(habitats, check_habitats)
+
+    @model_validator(mode="after")
+    def _together(self) -> Features:
+        if self.mode == "ibsi" and self.engine != "unibase":
+            raise ValueError("PyRadiomics does not compute IBSI's definitions; give engine: unibase with mode: ibsi")
+        return self

@@ -1,0 +1,42 @@
+"""What a study file may say of its key and of its custodians."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ConfigDict, field_validator
+
+from unibase.groundwork.sections import Section
+
+DEFAULT_MAX_SHIFT_DAYS = 1826
+"""Five years: shifts are drawn from 1 to this many days into the past."""
+
+
+class KeySource(Section):
+    """Where the secret key of the study comes from: exactly one of the three."""
+
+    file: str | None = None
+    """A key file of mode 0600 (`unibase key new FILE`), relative to the study file."""
+    env: str | None = None
+    """Name of the environment variable that holds the key in hexadecimal."""
+    prefect_secret: str | None = None
+    """Name of a Prefect Secret block that holds the key in hexadecimal."""
+
+    @field_validator("prefect_secret")
+    @classmethod
+    def _exactly_one(cls, value: str | None, info: Any) -> str | None:
+        if sum(bool(v) for v in (*info.data.values(), value)) != 1:
+            raise ValueError("name exactly one of file, env, prefect_secret")
+        return value
+
+    # Runs also when the key is absent, so that an empty section is refused.
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Custodians(Section):
+    """Two custodians: where pseudonyms and shifts come from instead of the study's own key, which then serves UIDs and splits."""
+
+    tokens: str
+    """The identity custodian's token of each record (`unibase custodian tokens`), kept in the vault."""
+    subjects: str
+    """The study custodian's answer (`unibase custodian subjects`)."""

@@ -1,0 +1,41 @@
+"""What a study file may say of its release."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from unibase.groundwork.sections import Section
+
+
+class Disclosure(Section):
+    """What a release must keep to; one that does not is not published."""
+
+    quasi_identifiers: tuple[str, ...] = ()
+    """Columns of the subjects table by which an outsider could know a person, such as SEX and AGE."""
+    min_k: int = Field(default=1, ge=1)
+    """Smallest number of subjects that share the same quasi-identifiers."""
+    sensitive: tuple[str, ...] = ()
+    """Columns whose value such a group must not tell."""
+    min_l: int = Field(default=1, ge=1)
+    """Fewest different values of each sensitive column in a group."""
+    bands: dict[str, float] = Field(default_factory=dict)
+    """Numeric column: width of the bands its values are cut to."""
+    dates: dict[str, Literal["month", "year"]] = Field(default_factory=dict)
+    """Date column: what is kept of it."""
+    rare: dict[str, int] = Field(default_factory=dict)
+    """Text column: fewest subjects that a value needs; rarer ones become OTHER."""
+
+
+class Release(Section):
+    """The release to publish."""
+
+    version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
+    """Major.minor.patch; a published version never changes."""
+    min_cell: int = Field(default=11, ge=1)
+    """Counts below this are masked in every report."""
+    true_years: bool = False
+    """Count subjects by the true year of their index on the page, in bands of at least `min_cell`. It says something of the
+    shift of dates: where all are of one year, within how many months a subject's shift lies."""
+    disclosure: Disclosure = Disclosure()
