@@ -1,0 +1,16 @@
+"""The command line as an object: the modules beside this one put their commands on it."""
+
+from __future__ import annotations
+
+from importlib import metadata
+
+from cyclopts import App
+
+app = App(
+    name="unibase",
+    help="From hospital files to released, pseudonymised, analysis-ready multimodal datasets.",
+    help_format="markdown",
+    version=metadata.version("unibase"),
+)
+key_app = App(name="key", help="Make and show keys.")
+app.command(key_app)

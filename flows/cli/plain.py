@@ -1,0 +1,241 @@
+"""Single stages over plain files, without a study."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from unibase.flows.cli.app import app
+from unibase.groundwork.problems import UserError
+from unibase.omics.options import Method
+
+
+@app.command
+def deidentify(
+    source: Path,
+    destination: Path,
+    *,
+    key_file: Path,
+    people: Path | None = None,
+    policy: Literal["strict", "research", "longitudinal"] = "research",
+    workers: int | None = None,
+) -> None:
+    """De-identify a folder of DICOM, without a study.
+
+    Without a people file every PatientID is one person.
+
+    Example: `unibase deidentify hospital/dicom clean --key-file study.key`
+
+    Parameters
+    ----------
+    source
+        Folder with DICOM files at any depth.
+    destination
+        Folder to write to.
+    key_file
+        The secret key (unibase key new FILE).
+    people
+        CSV of people, where one person has several PatientIDs.
+    policy
+        Named policy.
+    workers
+        Processes; the number of cores by default.
+    """
+    from unibase.flows.cli.plain_files import deidentify_folder
+
+    print(deidentify_folder(source, destination, key_file, people, policy, workers))
+
+
+@app.command
+def features(
+    source: Path,
+    out: Path,
+    *,
+    settings: Path | None = None,
+    mask: Path | None = None,
+    engine: Literal["pyradiomics", "unibase"] = "pyradiomics",
+    mode: Literal["pyradiomics", "ibsi"] = "pyradiomics",
+    region: list[str] | None = None,
+    several: Literal["refuse", "each", "union"] = "each",
+    shell: list[str] | None = None,
+    habitats: int = 0,
+    gaps: Literal["keep", "fill", "refuse"] = "keep",
+    resample: bool = False,
+    regions_csv: Path | None = None,
+    robustness: Path | None = None,
+) -> None:
+    """Extract radiomic features from DICOM with RTSTRUCT or SEG, or from NIfTI/NRRD images with masks.
+
+    Example: `unibase features scans/ features.parquet --settings params.yaml --region "GTV=gtv.*" --shell 0-5`
+
+    Parameters
+    ----------
+    source
+        Folder of files, or one image when --mask is given.
+    out
+        Parquet table to write.
+    settings
+        A PyRadiomics parameter file; PyRadiomics' defaults when absent.
+    mask
+        Mask of the one image.
+    engine
+        Which engine computes.
+    mode
+        PyRadiomics' definitions or IBSI's.
+    region
+        TARGET=PATTERN: the regions whose whole name matches, whatever the case; may be given several times. Without it every
+        region is measured under its own name.
+    several
+        When several regions of one file match one target: refuse it, a row for each, or their union.
+    shell
+        FROM-TO in mm: a peritumoral shell beside every region; may be given several times.
+    habitats
+        Cut every region, beside itself, into this many parts of like intensity (2 to 9).
+    gaps
+        Slices between contours that carry none: keep them empty, fill them in shape, or refuse the region.
+    resample
+        Resample masks that lie on another grid; otherwise they are refused.
+    regions_csv
+        CSV to write with every match and miss of names of regions. It holds names as the files have them.
+    robustness
+        Measure on perturbed copies how stable each feature is, and write the table to this Parquet file.
+    """
+    from unibase.flows.looks.matches import in_words, parse_regions, parse_shells
+    from unibase.flows.runs.progress import ProgressBoard
+    from unibase.imaging.commands import extract_plain
+    from unibase.imaging.radiomics.settings import default_settings, read_settings
+
+    options = read_settings(settings) if settings else default_settings()
+    with ProgressBoard() as board:
+        result = extract_plain(
+            (source, mask) if mask else source,
+            out,
+            options,
+            regions=parse_regions(region) if region else None,
+            engine=engine,
+            mode=mode,
+            several=several,
+            resample=resample,
+            shells=parse_shells(shell or []),
+            habitats=habitats,
+            gaps=gaps,
+            robustness=robustness,
+            progress=board.of("features"),
+        )
+    for refused in result["quarantined"]:
+        print(f"quarantined: {refused['unit']}: {refused['reason']}. {refused['message']} {refused['remedy']}", file=sys.stderr)
+    print(f"{out}: {result['rows']} rows; {len(result['quarantined'])} series quarantined")
+    # Names of plain files may tell a person: they go to a file that is asked for, never to the screen.
+    print(in_words(result["regions"], names=False))
+    if regions_csv:
+        result["regions"].write_csv(regions_csv)
+        print(f"{regions_csv}: every match and miss")
+    if robustness:
+        print(f"{robustness}: ICC of every feature over eleven perturbed copies of each region")
+
+
+@app.command
+def normalise(
+    matrix: Path,
+    out: Path,
+    *,
+    method: Method = "tmm",
+    batches: Path | None = None,
+    batch_method: Literal["combat", "combat-seq"] = "combat",
+    groups: Path | None = None,
+    filter_by_expression: bool = False,
+) -> None:
+    """Normalise a count matrix; samples that cannot be used are set aside and named.
+
+    Example: `unibase normalise counts.tsv.gz normalised.h5ad --method tmm --batches batches.tsv`
+
+    Parameters
+    ----------
+    matrix
+        STAR, featureCounts, salmon, nf-core, h5ad, Parquet, TSV or CSV; gzip as it is.
+    out
+        .h5ad, .zarr, .parquet, .tsv or .csv.
+    method
+        Normalisation.
+    batches
+        CSV or TSV with the columns sample and batch: batch effects are taken out.
+    batch_method
+        combat: of the normalised values, as sva's ComBat. combat-seq: of the counts, before they are normalised, as sva's ComBat_seq.
+    groups
+        CSV or TSV with the columns sample and group: what batch correction keeps, and the groups that the filter looks at.
+    filter_by_expression
+        Leave out genes that too few samples express, as edgeR's filterByExpr.
+    """
+    from unibase.omics.commands import Design, normalise_file
+
+    report = normalise_file(matrix, out, method, Design(batches, batch_method, groups, filter_by_expression))
+    for refused in report.refused:
+        print(f"set aside: {refused.sample}: {refused.reason}. {refused.message} {refused.remedy}", file=sys.stderr)
+    for note in report.notes:
+        print(note, file=sys.stderr)
+    print(f"{out}: {len(report.kept)} samples; {len(report.refused)} set aside")
+
+
+@app.command
+def timeline(
+    source: str,
+    out: Path,
+    *,
+    from_: Annotated[Literal["omop", "fhir", "osiris", "osiris-rwd", "csv"], Parameter(name="--from")],
+    mapping: Path | None = None,
+    key_file: Path | None = None,
+    centre: str = "centre",
+) -> None:
+    """Turn clinical records into a MEDS dataset.
+
+    Example: `unibase timeline omop/ timeline/ --from omop --key-file study.key`
+
+    Parameters
+    ----------
+    source
+        Folder (or CSV file) of the records; for omop also a DuckDB file or `postgresql://user@host/database?schema=cdm`.
+    out
+        Folder of the dataset.
+    from_
+        Format of the records.
+    mapping
+        Mapping file, for csv.
+    key_file
+        Pseudonymise and shift dates under this key; without it subjects keep local numbers and dates are as in the source.
+    centre
+        Name of the centre, for the column `source`.
+    """
+    from unibase.clinical.sources.databases import is_server
+    from unibase.clinical.timelines.centre import TimelineTask, convert
+    from unibase.privacy.keys import read_key_file
+
+    place = source if is_server(source) else Path(source)
+    written = convert(TimelineTask(from_, place, centre, None, mapping), out, read_key_file(key_file) if key_file else None)
+    print(f"{out}: {written.events} events of {written.subjects} subjects; {written.problems} rows or fields set aside")
+    if key_file is None:
+        print("This dataset is not pseudonymised. Give --key-file to pseudonymise it.", file=sys.stderr)
+
+
+@app.command
+def link(*paths: Path, key_file: Path, links: Path | None = None) -> None:
+    """Resolve who is who across people files into an identity ledger. Each file is one centre, named by its stem.
+
+    Example: `unibase link centre_a.csv centre_b.csv ledger/ --key-file study.key`
+
+    Parameters
+    ----------
+    paths
+        CSV or Parquet files of people, then the folder of the ledger.
+    key_file
+        The secret key.
+    links
+        CSV of decisions on pairs.
+    """
+    from unibase.flows.cli.plain_files import link_people
+
+    if len(paths) < 2:
+        raise UserError("Name at least one people file, then the folder of the ledger: unibase link PEOPLE... OUT")
+    print(link_people(list(paths[:-1]), paths[-1], key_file, links))

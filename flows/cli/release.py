@@ -1,0 +1,185 @@
+"""Commands over a release: open, verify, compare, explain, extract, catalogue."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+
+from unibase.flows.cli.app import app
+from unibase.groundwork.problems import UserError
+
+
+@app.command(name="open")
+def open_(release: Path) -> None:
+    """Show in one screen what a release holds.
+
+    Example: `unibase open releases/uniriv-demo/1.0.0`
+
+    Parameters
+    ----------
+    release
+        Folder of the release.
+    """
+    from unibase.releases.read.open import describe
+
+    print(describe(release))
+
+
+@app.command
+def sign(release: Path, *, signing_key: Path) -> None:
+    """Sign the manifest of a release (Ed25519); makes the signing key, and its public half, when it is not there.
+
+    Example: `unibase sign releases/uniriv-demo/1.0.0 --signing-key signing.pem`
+
+    Parameters
+    ----------
+    release
+        Folder of the release.
+    signing_key
+        Private key; the public one stands beside it as NAME.pub.
+    """
+    from unibase.releases.content import signing
+
+    if not signing_key.exists():
+        signing.new_signing_key(signing_key)
+    print(f"{signing.sign(release, signing_key)} is written. Check: unibase verify {release} --public-key {signing_key}.pub")
+
+
+@app.command
+def verify(release: Path, *, public_key: Path | None = None) -> None:
+    """Check every byte of a release against its manifest, and the signature of the manifest.
+
+    Example: `unibase verify releases/uniriv-demo/1.0.0`
+
+    Parameters
+    ----------
+    release
+        Folder of the release.
+    public_key
+        Public key of who signed it.
+    """
+    from unibase.releases.content.manifest import verify as verify_files
+    from unibase.releases.content.signing import verify_signed
+
+    problems = verify_signed(release, public_key) if public_key else verify_files(release)
+    for line in problems:
+        print(line)
+    if problems:
+        raise UserError(f"{len(problems)} differences. Do not use this copy; fetch the release again.")
+    print("Every file is as it was published.")
+
+
+@app.command
+def diff(old: Path, new: Path) -> None:
+    """Show what changed between two releases of one study, and why.
+
+    Example: `unibase diff releases/uniriv-demo/1.0.0 releases/uniriv-demo/1.0.1`
+
+    Parameters
+    ----------
+    old
+        Folder of the earlier release.
+    new
+        Folder of the later release.
+    """
+    from unibase.releases.read.difference import diff as compare
+
+    print(compare(old, new))
+
+
+@app.command
+def extract(request: Path, out: Path, *, release: Path, key_file: Path) -> None:
+    """Write what an approved request names, under pseudonyms of its own, encrypted for its recipients.
+
+    Example: `unibase extract REQUEST.yaml extracts/ --release releases/uniriv-demo/1.0.0 --key-file study.key`
+
+    Parameters
+    ----------
+    request
+        The approved request.
+    out
+        Folder for the encrypted file.
+    release
+        Folder of the release.
+    key_file
+        The study's key.
+    """
+    from datetime import date
+
+    from unibase.privacy.audit import AuditLog
+    from unibase.privacy.keys import read_key_file
+    from unibase.releases.exports.extract import extract as write_extract
+    from unibase.releases.exports.extract import read_request
+
+    audit = AuditLog(key_file.parent / "extracts.audit.jsonl")
+    written = write_extract(
+        release, read_request(request), read_key_file(key_file), out, today=date.today(), actor=getpass.getuser(), audit=audit
+    )
+    print(f"{written} is written; only its recipients can read it.")
+
+
+@app.command
+def catalogue(description: Path, out: Path, *, releases: Path) -> None:
+    """Write a catalogue of releases: HealthDCAT-AP, Croissant, RO-Crate, data package, datasheet and pages.
+
+    Example: `unibase catalogue description.yaml site/ --releases releases/`
+
+    Parameters
+    ----------
+    description
+        YAML that describes the releases (docs/releases.md).
+    out
+        Folder to write, replaced as a whole.
+    releases
+        Folder of releases.
+    """
+    from unibase.releases.catalogue.description import read_description
+    from unibase.releases.catalogue.site import published, write_site
+
+    studies = sorted({folder.parent.name for folder in published(releases)})
+    if not studies:
+        raise UserError(f"No release in {releases}. Build one: unibase build study.yaml")
+    content = read_description(description)
+    print(f"{write_site(releases, dict.fromkeys(studies, content), out)}: {len(published(releases))} releases; open index.html")
+
+
+@app.command
+def cbioportal(release: Path, out: Path, *, cancer_type: str = "mixed") -> None:
+    """Write a release as a cBioPortal study folder, days counted from the index.
+
+    Example: `unibase cbioportal releases/uniriv-demo/1.0.0 portal/ --cancer-type nsclc`
+
+    Parameters
+    ----------
+    release
+        Folder of the release.
+    out
+        Folder to write, replaced as a whole.
+    cancer_type
+        OncoTree code in lower case that the portal knows; mixed for several.
+    """
+    from unibase.releases.exports.cbioportal import write_study
+
+    print(f"{write_study(release, out, cancer_type)}: import it with metaImport.py")
+
+
+@app.command
+def explain(release: Path, subject: int, variable: str) -> None:
+    """Say in plain words where one value of a release comes from.
+
+    Example: `unibase explain releases/uniriv-demo/1.0.0 355940857260635191 ldh`
+
+    Parameters
+    ----------
+    release
+        Folder of the release.
+    subject
+        subject_id.
+    variable
+        Column of the analysis or subjects table; OS or OS_CNSR; rna_ENSG00000141510 for a gene; the PARAMCD of
+        repeated measures, as LDH, or a radiomic feature, as firstorder_Mean, for all rows of the subject.
+        bds/LDH looks in one table or modality alone.
+    """
+    from unibase.releases.read.explain import explain as say
+
+    print(say(release, subject, variable))

@@ -1,0 +1,269 @@
+"""Commands over a study: check, build, run, simulate, look at it."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+from unibase.flows.cli.app import app
+from unibase.groundwork.problems import UserError
+
+
+@app.command
+def check(study: Path) -> None:
+    """Check a study file and that its sources are there.
+
+    Example: `unibase check study.yaml`
+
+    Parameters
+    ----------
+    study
+        The study file.
+    """
+    from unibase.flows.study.reading import read_study
+    from unibase.flows.study.sources import check_sources
+
+    content = read_study(study)
+    check_sources(content)
+    print(f"{study} is right: {content.study} {content.release.version}, centres {', '.join(content.centres)}.")
+    print(f"Next: unibase build {study}")
+
+
+@app.command
+def build(study: Path, *, scheduler: str | None = None, prefect: bool = True, nightly: bool = False) -> None:
+    """Build a study from its sources to its release; started again, it goes on where it stopped.
+
+    Example: `unibase build study.yaml`
+
+    Parameters
+    ----------
+    study
+        The study file.
+    scheduler
+        Address of an existing Dask scheduler, such as tcp://127.0.0.1:8786.
+    prefect
+        Run as a Prefect flow (on the server that PREFECT_API_URL names, else one that goes away with the run); with
+        --no-prefect the same stages run without it.
+    nightly
+        Publish as the next patch version when anything changed.
+    """
+    release = _build_with_prefect(study, scheduler, nightly) if prefect else _build_alone(study, scheduler, nightly)
+    print(f"release: {release}\npage:    {release / 'report.html'}")
+
+
+def _build_with_prefect(study: Path, scheduler: str | None, nightly: bool) -> Path:
+    from unibase.flows.runs.server import prefect_api
+    from unibase.flows.study.reading import read_study
+
+    content = read_study(study)
+    # Our own lines say what happens; Prefect's would say it twice.
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
+    content.work.create()
+    print("Starting Prefect ...", file=sys.stderr)
+    with prefect_api(content.work.root / "prefect"):
+        from unibase.flows.build import build_flow, nightly_flow
+
+        state: Any = (nightly_flow if nightly else build_flow)(str(content.file), scheduler, return_state=True)
+    if not state.is_completed():
+        raise UserError(state.message or "The flow did not complete.")
+    return Path(state.message)
+
+
+def _build_alone(study: Path, scheduler: str | None, nightly: bool) -> Path:
+    from unibase.flows.runs.alone import build_alone
+
+    return build_alone(study, scheduler, nightly)
+
+
+@app.command
+def run(stage: str, study: Path, *, centre: str | None = None, scheduler: str | None = None) -> None:
+    """Run one stage of a build, without Prefect, over what the stages before it left.
+
+    Example: `unibase run features study.yaml`
+
+    Parameters
+    ----------
+    stage
+        people, clinical, deidentify, index, features, omics, identity, normalise, timeline, link or release.
+    study
+        The study file.
+    centre
+        Only this centre, for stages that work by centre.
+    scheduler
+        Address of an existing Dask scheduler.
+    """
+    from unibase.flows.runs.alone import run_alone
+
+    run_alone(study, stage, centre, scheduler)
+
+
+@app.command
+def simulate(
+    out: Path,
+    *,
+    persons: int = 20,
+    seed: int = 2026,
+    centres: int = 3,
+    broken: bool = True,
+    imaging: bool = True,
+    wrong_links: float = 0.0,
+    misplaced: bool = False,
+    resume: bool = False,
+) -> None:
+    """Write simulated hospitals with known truth, and a study file ready to build.
+
+    Example: `unibase simulate demo`
+
+    Parameters
+    ----------
+    out
+        Folder to make.
+    persons
+        How many persons, from 20 to thousands.
+    seed
+        Same seed and options, same bytes.
+    centres
+        How many centres; the source formats take turns.
+    broken
+        Break some inputs on purpose.
+    imaging
+        Write DICOM; without it thousands of persons take seconds.
+    wrong_links
+        Share of the samples, 0 to 1, that the sample sheets give to another patient, and of the image series that bear
+        another patient's number.
+    misplaced
+        Write methylation arrays and somalier's tables as well, and plant samples that are not their person's.
+    resume
+        Leave an existing tree as it is.
+    """
+    if resume and (out / "study.yaml").exists():
+        print(f"{out} is there already.", file=sys.stderr)
+        return
+    from unibase.flows.runs.demo import write_demo
+
+    try:
+        write_demo(
+            out,
+            persons=persons,
+            seed=seed,
+            centres=centres,
+            broken=broken,
+            imaging=imaging,
+            wrong_links=wrong_links,
+            misplaced=misplaced,
+        )
+    except FileExistsError:
+        raise UserError(f"{out} holds files already. Choose another folder, or give --resume.") from None
+    print(f"{out}/study.yaml is ready. Next: unibase build {out}/study.yaml")
+
+
+@app.command
+def status(study: Path, *, files: Path | None = None) -> None:
+    """Show what every stage took in, finished and refused, and the last release; also while a run goes on.
+
+    Example: `unibase status study.yaml --files files.csv`
+
+    Parameters
+    ----------
+    study
+        The study file.
+    files
+        Also write what happened to every file to this CSV; it holds source names and belongs to the custodian.
+    """
+    from unibase.flows.looks.status import status_text, write_files
+    from unibase.flows.study.reading import read_study
+
+    content = read_study(study)
+    print(status_text(content))
+    if files:
+        print(f"{files}: {write_files(content, files)} rows. It names source files: keep it in the vault.")
+
+
+@app.command
+def quarantine(study: Path) -> None:
+    """Show the custodian which source files were not used, and why; names come from the vault.
+
+    Example: `unibase quarantine study.yaml`
+
+    Parameters
+    ----------
+    study
+        The study file.
+    """
+    from unibase.flows.looks.quarantine import quarantine_text
+    from unibase.flows.study.reading import read_study
+
+    print(quarantine_text(read_study(study)))
+
+
+@app.command
+def regions(study: Path, *, csv: Path | None = None) -> None:
+    """Show which names of regions each target matched, what was refused or missed, and names that no target asked for.
+
+    Example: `unibase regions study.yaml`
+
+    Parameters
+    ----------
+    study
+        The study file.
+    csv
+        Write the list, region by region, to this file.
+    """
+    from unibase.flows.looks.matches import in_words, read_matches
+    from unibase.flows.study.reading import read_study
+
+    matches = read_matches(read_study(study))
+    if csv:
+        matches.write_csv(csv)
+    print(in_words(matches) + (f"\n{csv}: region by region" if csv else ""))
+
+
+@app.command
+def refit(study: Path, *, assay: Literal["rna"] = "rna") -> None:
+    """Have the next build learn the normalisation of an assay again, on all samples it then has; every value changes.
+
+    Until then values stay on the frozen model of the first build. The release says which model it rests on, and the audit
+    log who asked for a new one.
+
+    Example: `unibase refit study.yaml`
+
+    Parameters
+    ----------
+    study
+        The study file.
+    assay
+        The assay to fit again.
+    """
+    from unibase.flows.stages.normalise_models import ask_for_refit
+    from unibase.flows.study.reading import read_study
+    from unibase.privacy.audit import AuditLog
+
+    content = read_study(study)
+    with content.work.owned():
+        if not ask_for_refit(content.work.staging, assay):
+            print(f"There is no model of {assay} yet: the first build fits one.")
+            return
+        AuditLog(content.work.audit_log).append(getpass.getuser(), "refit-asked", 0, {"assay": assay})
+    print(f"The next build fits the model of {assay} again; all its values will change. Next: unibase build {study}")
+
+
+@app.command(name="join")
+def join_(study: Path, out: Path) -> None:
+    """Join what staging holds at the study's index event; write the analysis table and the trace of its cells.
+
+    Example: `unibase join study.yaml analysis/`
+
+    Parameters
+    ----------
+    study
+        The study file; its stages up to timeline have run.
+    out
+        Folder to write to.
+    """
+    from unibase.flows.runs.alone import join_alone
+
+    print(join_alone(study, out))
