@@ -12,7 +12,7 @@ RUN := $(UV) run --locked --no-sync
 DEMO ?= demo
 JOBS ?= 2
 
-.PHONY: help setup demo real test check format types lint nightly server clean
+.PHONY: help setup demo real test check figures format types lint nightly server clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -35,7 +35,10 @@ real: setup  ## Build the example over real files (needs UNIBASE_REAL_DATA, defa
 test: setup  ## Run all tests
 	@$(RUN) pytest -n $(JOBS) --dist loadgroup
 
-check: setup lint types  ## Lint, types and the rules of the house
+check: setup lint types figures  ## Lint, types and the rules of the house
+
+figures: setup  ## The figures of the house, none worse than before
+	@$(RUN) python -m tests.house.figures
 
 lint: setup
 	@$(RUN) ruff check .
