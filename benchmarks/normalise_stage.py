@@ -69,14 +69,14 @@ def _append(path: Path, header: str, lines: list[str]) -> None:
 
 def run_one(home: Path, name: str) -> None:
     """Run one stage of the study."""
-    from unibase.flows.runs.pipeline import run_stage, stage
+    from unibase.flows.runs.pipeline import stage
     from unibase.flows.runs.run import open_run
     from unibase.flows.study.reading import read_study
 
     study = read_study(home / "study.yaml")
     study.work.create()
     with open_run(study, local=True, say=lambda line: None) as run:
-        run_stage(run, stage(name))
+        stage(name)(run)
 
 
 def digest(home: Path) -> str:

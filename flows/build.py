@@ -16,9 +16,10 @@ from prefect.states import Completed, Failed, State
 
 import unibase.flows  # noqa: F401  # silences telemetry before Prefect is imported
 from unibase.flows.runs.guard import explain
-from unibase.flows.runs.pipeline import STAGES, Stage, run_stage, stage
+from unibase.flows.runs.pipeline import STAGES, stage
 from unibase.flows.runs.progress import ProgressBoard
 from unibase.flows.runs.run import open_run
+from unibase.flows.runs.stage import Stage
 from unibase.flows.runs.versions import publish_next
 from unibase.flows.stages.release import publish
 from unibase.flows.study.reading import read_study
@@ -35,7 +36,7 @@ def stage_task(study_file: str, name: str, centre: str, scheduler: str | None) -
     study = read_study(study_file)
     try:
         with _board() as board, open_run(study, address=scheduler, progress=board, say=board.say) as run:
-            run_stage(run, stage(name), centre or None)
+            stage(name)(run, centre or None)
     except Exception as error:
         return Failed(message=explain(error, study.work.vault / "errors.log"))
     return Completed(message="done")

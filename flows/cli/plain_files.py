@@ -9,7 +9,7 @@ import polars as pl
 
 from unibase.flows.runs.progress import ProgressBoard
 from unibase.flows.runs.run import files_below
-from unibase.flows.stages.imaging import deidentify_to
+from unibase.flows.stages.deidentify import deidentify_to
 from unibase.groundwork.cluster import dask_client
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import PEOPLE, QUARANTINE

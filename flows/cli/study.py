@@ -239,12 +239,13 @@ def refit(study: Path, *, assay: Literal["rna"] = "rna") -> None:
         The assay to fit again.
     """
     from unibase.flows.stages.normalise_models import ask_for_refit
+    from unibase.flows.study.places import MODELS
     from unibase.flows.study.reading import read_study
     from unibase.privacy.audit import AuditLog
 
     content = read_study(study)
     with content.work.owned():
-        if not ask_for_refit(content.work.staging, assay):
+        if not ask_for_refit(MODELS.of(content.work.root), assay):
             print(f"There is no model of {assay} yet: the first build fits one.")
             return
         AuditLog(content.work.audit_log).append(getpass.getuser(), "refit-asked", 0, {"assay": assay})

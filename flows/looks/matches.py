@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from unibase.flows.study.places import REGIONS
 from unibase.flows.study.study_file import Study
 from unibase.groundwork.problems import UserError
 
@@ -40,7 +41,7 @@ def read_matches(study: Study) -> pl.DataFrame:
     Raises:
         UserError: If that stage has not run.
     """
-    path = study.work.staging / "imaging" / "regions.parquet"
+    path = REGIONS.of(study.work.root)
     if not path.exists():
         raise UserError(f"No features were extracted yet. Build first: unibase build {study.file}")
     return pl.read_parquet(path)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from unibase.flows.runs.guard import explain
-from unibase.flows.runs.pipeline import STAGES, run_stage, stage
+from unibase.flows.runs.pipeline import STAGES, stage
 from unibase.flows.runs.progress import ProgressBoard
 from unibase.flows.runs.run import Run, open_run
 from unibase.flows.runs.versions import publish_next
@@ -37,7 +37,7 @@ def build_alone(study_file: Path, scheduler: str | None, nightly: bool) -> Path:
     """Build a study without Prefect; return the release's folder."""
     with _owned_run(study_file, scheduler) as run:
         for one in STAGES:
-            run_stage(run, one)
+            one(run)
         return publish_next(run) if nightly else publish(run)
 
 
@@ -58,7 +58,7 @@ def run_alone(study_file: Path, name: str, centre: str | None, scheduler: str | 
         if name == "release":
             publish(run)
         else:
-            run_stage(run, stage(name), centre)
+            stage(name)(run, centre)
 
 
 def join_alone(study_file: Path, out: Path) -> str:

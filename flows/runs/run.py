@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from unibase.flows.runs.code import code_digest
+from unibase.flows.study.places import Place
 from unibase.flows.study.study_file import Study
 from unibase.groundwork.cluster import dask_client
 from unibase.groundwork.files import digest_of, sha256_file, sha256_folder
@@ -56,6 +57,30 @@ class Run:
     client: Client | None = None
     progress: Progress | None = None
     say: Callable[[str], object] = field(default=lambda line: None)
+    _declared: tuple[Place, ...] | None = None
+
+    @contextmanager
+    def within(self, places: tuple[Place, ...]) -> Iterator[None]:
+        """Hold the run to the places that a stage declared."""
+        before, self._declared = self._declared, places
+        try:
+            yield
+        finally:
+            self._declared = before
+
+    def place(self, place: Place, **names: str) -> Path:
+        """Return where a place of this study is.
+
+        Args:
+            place: One that the running stage declared.
+            names: What stands in its path: `centre`, `assay`.
+
+        Raises:
+            LookupError: If the running stage did not declare it: then the order of stages would not be known to be right.
+        """
+        if self._declared is not None and place not in self._declared:
+            raise LookupError(f"the stage did not declare {place.path}")
+        return place.of(self.study.work.root, **names)
 
     @cached_property
     def lookup(self) -> SubjectLookup:
@@ -192,3 +217,10 @@ def stamp(paths: Iterable[Path]) -> str:
 def content(paths: Iterable[Path]) -> str:
     """Return a digest of the content of files and folders, whatever their place and time."""
     return digest_of([(path.name, sha256_folder(path) if path.is_dir() else sha256_file(path)) for path in paths])
+
+
+def summary(stage: str, outcomes: list[Outcome]) -> str:
+    """Return how the units of a stage ended, in one line."""
+    quarantined = sum(outcome.status == "quarantined" for outcome in outcomes)
+    new = sum(outcome.repeated for outcome in outcomes)
+    return f"{stage}: {len(outcomes)} in = {len(outcomes) - quarantined} done + {quarantined} quarantined; {new} processed now"

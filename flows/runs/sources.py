@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from unibase.flows.runs.run import Run
+from unibase.flows.study.places import MATRICES, RECORDS
 from unibase.flows.study.study_file import Study
 from unibase.groundwork.problems import UserError, without_folders
 from unibase.groundwork.work import Outcome
@@ -102,11 +103,11 @@ def refuse_stopped(run: Run) -> None:
 
 def forget_unnamed(run: Run) -> None:
     """Remove from staging what was made of sources that the study file names no more."""
-    study, staging = run.study, run.study.work.staging
+    study, staging, root = run.study, run.study.work.staging, run.study.work.root
     run.ledger.forget_others(STAGE, names(study))
     kept = {
-        *(staging / "omics" / assay / name for name, centre in study.centres.items() for assay in centre.omics),
-        *(study.work.clinical(name) for name, centre in study.centres.items() if centre.clinical),
+        *(MATRICES.of(root, assay=assay, centre=name) for name, centre in study.centres.items() for assay in centre.omics),
+        *(RECORDS.of(root, centre=name) for name, centre in study.centres.items() if centre.clinical),
         *(run.quarantine_file("clinical", name) for name, centre in study.centres.items() if centre.clinical),
         *(run.quarantine_file(stage, name) for name in study.centres for stage in ("deidentify", "omics")),
     }

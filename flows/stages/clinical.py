@@ -1,36 +1,24 @@
-"""Stages `clinical` and `timeline`: records of every centre to events, then one timeline per subject."""
+"""Stage `clinical`: records of every centre to events."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from unibase.clinical.derived.endpoints import Endpoints
-from unibase.clinical.derived.quality import QualityRules, check_quality
-from unibase.clinical.derived.treatments import LineRule, treatment_events
 from unibase.clinical.timelines.centre import TimelineTask, write_events
-from unibase.clinical.timelines.meds import SUBJECTS_PER_SHARD, read_blocks, write_dataset
-from unibase.clinical.words.concepts import Concepts
 from unibase.flows.runs import sources
 from unibase.flows.runs.run import Run, stamp
+from unibase.flows.runs.stage import Stage
+from unibase.flows.study.places import LEDGER, RECORDS
 from unibase.groundwork.cluster import client_of_worker
 from unibase.groundwork.files import digest_of
 from unibase.groundwork.problems import Unusable, UserError, without_folders
-from unibase.groundwork.tables import EVENTS, QUARANTINE, SAMPLE_MAP, SERIES
+from unibase.groundwork.tables import QUARANTINE
 from unibase.groundwork.work import Outcome, Unit
-from unibase.imaging.dicom.series import study_events
-from unibase.omics.samples.sheets import sample_events
 from unibase.privacy.subjects import SubjectLookup
-
-SUBJECTS_PER_BLOCK = 8 * SUBJECTS_PER_SHARD
-"""Subjects that the timeline is merged for at a time: about a million events."""
-
-EVENTS_PER_CHECK = 250_000
-"""The checks of quality hold many columns beside the events."""
 
 
 def stage_records(_: None, work: tuple[TimelineTask, Path]) -> dict[str, Any]:
@@ -58,7 +46,7 @@ def stage_clinical(run: Run, name: str) -> list[Outcome]:
     mine = SubjectLookup({k: v for k, v in run.lookup.by_identifier.items() if k[0] == name})
     task = TimelineTask(source.format, path, name, mine, mapping)
     ledger = digest_of(sorted([*k, *v] for k, v in mine.by_identifier.items()))
-    destination = run.study.work.clinical(name)
+    destination = run.place(RECORDS, centre=name)
     unit = Unit(
         f"{name}/{source.format}",
         digest_of([_state(path), stamp([mapping] if mapping else []), ledger]),
@@ -93,59 +81,9 @@ def _state(source: Path | str) -> str:
 
 def scan_records(run: Run, name: str) -> pl.LazyFrame | None:
     """Return the EVENTS of a centre's clinical records, or None where it has none staged."""
-    data = run.study.work.clinical(name) / "data"
+    data = run.place(RECORDS, centre=name) / "data"
     # In order of name, for the same rows in the same order on every machine.
     return pl.scan_parquet(sorted(data.glob("*.parquet"))) if data.exists() else None
 
 
-def read_concepts(run: Run) -> Concepts:
-    """Return the study's concepts over the packaged ones."""
-    return Concepts.read(run.study.path(run.study.concepts)) if run.study.concepts else Concepts.default()
-
-
-def read_endpoints(run: Run) -> Endpoints:
-    """Return the study's endpoints and responses over the packaged ones."""
-    return Endpoints.read(run.study.path(run.study.definitions)) if run.study.definitions else Endpoints.default()
-
-
-def quality_table(run: Run) -> pl.DataFrame:
-    """Return the checks of data quality over the timeline, and over the rows of the sources that never entered it."""
-    rules = QualityRules.read(run.study.path(run.study.quality)) if run.study.quality else QualityRules.default()
-    folders = [run.study.work.clinical(name) / "metadata" for name in run.study.centres]
-    accounts = [pl.read_parquet(path) for folder in folders if (path := folder / "account.parquet").exists()]
-    problems = pl.concat([QUARANTINE.empty(), *(QUARANTINE.read(folder / "problems.parquet") for folder in folders)])
-    events = (block.events for block in read_blocks(run.study.work.timeline, EVENTS_PER_CHECK))
-    return check_quality(events, rules, problems=problems, account=pl.concat(accounts) if accounts else None)
-
-
-def build_timeline(run: Run) -> Path:
-    """Merge records, images and samples of all centres into one MEDS dataset: the spine that all hangs on.
-
-    Subjects are merged a block at a time, so that memory does not grow with their number.
-    """
-    staging = run.study.work.staging
-    series, samples = (
-        SERIES.read(staging / "imaging" / "series.parquet"),
-        SAMPLE_MAP.read(staging / "omics" / "sample_map.parquet"),
-    )
-    tables = [EVENTS.conform(frame).lazy() for frame in (study_events(series), sample_events(samples))]
-    tables += [events for name in run.study.centres if (events := scan_records(run, name)) is not None]
-    subjects = pl.concat(table.select("subject_id") for table in tables).unique().sort("subject_id").collect()["subject_id"]
-    options = run.study.treatments
-    rule = LineRule(options.cycle_days, protocols=tuple(frozenset(codes) for codes in options.protocols))
-    height = 0
-
-    def blocks() -> Iterator[pl.DataFrame]:
-        nonlocal height
-        for start in range(0, len(subjects), SUBJECTS_PER_BLOCK):
-            mine = subjects[start : start + SUBJECTS_PER_BLOCK]
-            own = pl.col("subject_id").is_between(mine[0], mine[-1])
-            events = pl.concat(table.filter(own) for table in tables).collect()
-            # Over all centres: who changes hospital changes no treatment by that.
-            events = pl.concat([events, treatment_events(events, rule)])
-            height += events.height
-            yield events
-
-    timeline = write_dataset(blocks(), run.study.work.timeline, name=run.study.study)
-    run.say(f"timeline: {height} events of {len(subjects)} subjects")
-    return timeline
+STAGE = Stage("clinical", "Read clinical records to events", reads=(LEDGER,), leaves=(RECORDS,), run_centre=stage_clinical)

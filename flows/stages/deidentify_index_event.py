@@ -8,7 +8,8 @@ import polars as pl
 
 from unibase.clinical.words.concepts import Concepts
 from unibase.flows.runs.run import Run
-from unibase.flows.stages.clinical import read_concepts, scan_records
+from unibase.flows.stages.clinical import scan_records
+from unibase.flows.study.definitions import read_concepts
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import EVENTS
 from unibase.imaging.confidentiality.deidentify import IndexEvent
@@ -27,7 +28,7 @@ def index_of_subjects(run: Run) -> dict[int, IndexEvent]:
     Raises:
         UserError: If a centre's clinical records were not staged yet, for then the index could be another one.
     """
-    concepts, rule = read_concepts(run), run.study.index
+    concepts, rule = read_concepts(run.study), run.study.index
     if _needs_more(concepts, rule.concept):
         return {}
     frames = [EVENTS.empty().lazy()]

@@ -9,10 +9,14 @@ from typing import Any
 
 import polars as pl
 
-from unibase.flows.runs.run import Run
-from unibase.flows.stages.imaging import summary
+from unibase.flows.runs.run import Run, summary
+from unibase.flows.runs.stage import Stage
+from unibase.flows.study.places import DICOM, FEATURE_FILES, PERTURBED, REGIONS
+from unibase.flows.study.places import FEATURES as FEATURES_TABLE
+from unibase.flows.study.places import SERIES as SERIES_TABLE
 from unibase.groundwork.tables import FEATURES, QUARANTINE, SERIES, write_parquet
 from unibase.groundwork.work import Outcome, Unit
+from unibase.imaging.options import Features
 from unibase.imaging.radiomics.features import FeatureTask, collect, extract_series, list_regions, plan_units, stage_settings
 from unibase.imaging.radiomics.robustness import STABILITY, RobustnessTask, extract_perturbed, stability_table
 from unibase.imaging.radiomics.settings import read_settings
@@ -21,24 +25,14 @@ from unibase.imaging.radiomics.settings import read_settings
 def extract_features(run: Run) -> list[Outcome]:
     """Extract the features of every region of every image series of the asked modalities."""
     options = run.study.features
-    staging = run.study.work.staging / "imaging"
     if options is None:
-        FEATURES.write(FEATURES.empty(), staging / "features.parquet")
+        FEATURES.write(FEATURES.empty(), run.place(FEATURES_TABLE))
         return []
     settings = read_settings(run.study.path(options.settings))
-    series = SERIES.read(staging / "series.parquet")
+    series = SERIES.read(run.place(SERIES_TABLE))
     regions = {target: list(patterns) for target, patterns in options.regions.items()}
-    chosen: dict[str, Any] = {
-        "engine": options.engine,
-        "mode": options.mode,
-        "several": options.several,
-        "resample": options.resample,
-        "threshold": options.threshold,
-        "shells": tuple(options.shells),
-        "gaps": options.gaps,
-        "habitats": options.habitats,
-    }
-    folder = staging / "features"
+    chosen = _chosen(options)
+    folder = run.place(FEATURE_FILES)
     units = plan_units(series, run.study.work.staging, folder, settings, regions, modalities=options.modalities, **chosen)
     outcomes = run.units(
         "features",
@@ -48,9 +42,9 @@ def extract_features(run: Run) -> list[Outcome]:
         code=("unibase.imaging.radiomics.features",),
         still_there=lambda result: (folder / result["path"]).exists(),
     )
-    collect([folder / outcome.result["path"] for outcome in outcomes if outcome.status == "done"], staging / "features.parquet")
+    collect([folder / outcome.result["path"] for outcome in outcomes if outcome.status == "done"], run.place(FEATURES_TABLE))
     matches = _matches(series, outcomes)
-    write_parquet(matches, staging / "regions.parquet")
+    write_parquet(matches, run.place(REGIONS))
     refused = _refused(run, series, "features", outcomes)
     run.say(summary("features", outcomes) + _in_words(matches))
     if options.robustness:
@@ -59,6 +53,12 @@ def extract_features(run: Run) -> list[Outcome]:
         refused += _refused(run, series, "robustness", perturbed)
     QUARANTINE.write(pl.concat([QUARANTINE.empty(), *refused]), run.quarantine_file("features"))
     return outcomes
+
+
+def _chosen(options: Features) -> dict[str, Any]:
+    """Return what the study says of how regions are extracted, as `plan_units` takes it."""
+    names = ("engine", "mode", "several", "resample", "threshold", "gaps", "habitats")
+    return {**{name: getattr(options, name) for name in names}, "shells": tuple(options.shells)}
 
 
 def _extract(_: None, task: FeatureTask) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def _perturb(run: Run, units: list[Unit], settings: dict[str, Any]) -> list[Outc
     """Extract perturbed copies of the regions of every series that has features."""
     assert run.study.features is not None and run.study.features.robustness is not None
     plan = tuple(run.study.features.robustness.perturbations)
-    folder = perturbed_folder(run)
+    folder = run.place(PERTURBED)
     tasks = []
     for unit in units:
         task: FeatureTask = unit.arguments
@@ -93,22 +93,16 @@ def _perturb(run: Run, units: list[Unit], settings: dict[str, Any]) -> list[Outc
     return outcomes
 
 
-def perturbed_folder(run: Run) -> Path:
-    """Return where the features of perturbed copies stand, one file a series."""
-    return run.study.work.staging / "imaging" / "perturbed"
-
-
 def stability(run: Run, members: pl.DataFrame) -> pl.DataFrame:
     """Return how stable every feature is over the perturbed copies and repeated scans of the cohort's subjects."""
     options = run.study.features.robustness if run.study.features else None
     if options is None:
         return STABILITY.empty()
-    staging = run.study.work.staging / "imaging"
-    features = FEATURES.read(staging / "features.parquet").join(members, on="subject_id", how="semi")
+    features = FEATURES.read(run.place(FEATURES_TABLE)).join(members, on="subject_id", how="semi")
     series = set(features["SeriesInstanceUID"].drop_nulls())
     # What the ledger says: a file of an earlier plan may still lie beside those of this one.
     done = [outcome.result["path"] for _, outcome in run.ledger.known("robustness").values() if outcome.status == "done"]
-    paths = [perturbed_folder(run) / name for name in sorted(done) if Path(name).stem in series]
+    paths = [run.place(PERTURBED) / name for name in sorted(done) if Path(name).stem in series]
     return stability_table(paths, features, least=options.least, retest_days=options.retest_days)
 
 
@@ -147,3 +141,12 @@ def _refused(run: Run, series: pl.DataFrame, stage: str, outcomes: list[Outcome]
 
 def _why(region: dict[str, Any]) -> tuple[str, str, str]:
     return region["reason"], region["message"], region["remedy"]
+
+
+STAGE = Stage(
+    "features",
+    "Extract radiomic features",
+    reads=(DICOM, SERIES_TABLE),
+    leaves=(FEATURES_TABLE, FEATURE_FILES, REGIONS, PERTURBED),
+    run=extract_features,
+)

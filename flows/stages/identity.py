@@ -14,6 +14,8 @@ from typing import Any
 import polars as pl
 
 from unibase.flows.runs.run import Run, stamp
+from unibase.flows.runs.stage import Stage
+from unibase.flows.study.places import IDENTITY, LEDGER, MATRICES
 from unibase.groundwork.files import atomic_folder, digest_of
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import QUARANTINE, SAMPLE_MAP, write_parquet
@@ -31,7 +33,7 @@ GENOTYPES = "genotypes"
 
 def find_misplaced(run: Run) -> pl.DataFrame:
     """Compare the samples of all centres, read what their genotypes say, and leave the findings in staging."""
-    home = identity_folder(run)
+    home = run.place(IDENTITY)
     refused = [QUARANTINE.empty()]
     findings = [pl.DataFrame(schema=FINDINGS)]
     for part, rows in (_alike(run, home), _genotyped(run, home)):
@@ -43,20 +45,15 @@ def find_misplaced(run: Run) -> pl.DataFrame:
     return found
 
 
-def identity_folder(run: Run) -> Path:
-    """Return where this stage keeps its tables."""
-    return run.study.work.staging / "identity"
-
-
 def findings_of_samples(run: Run) -> pl.DataFrame:
     """Return what this stage found; nothing where it never ran."""
-    path = identity_folder(run) / "findings.parquet"
+    path = run.place(IDENTITY) / "findings.parquet"
     return pl.read_parquet(path) if path.exists() else pl.DataFrame(schema=FINDINGS)
 
 
 def genotyped_samples(run: Run) -> pl.DataFrame:
     """Return SAMPLE_MAP of the samples with genotypes, of all centres."""
-    paths = sorted((identity_folder(run) / GENOTYPES).glob("*/sample_map.parquet"))
+    paths = sorted((run.place(IDENTITY) / GENOTYPES).glob("*/sample_map.parquet"))
     return pl.concat([SAMPLE_MAP.empty(), *(SAMPLE_MAP.read(path) for path in paths)])
 
 
@@ -69,7 +66,7 @@ def _alike(run: Run, home: Path) -> tuple[list[pl.DataFrame], list[pl.DataFrame]
     units, persons = [], {}
     for assay in COMPARED:
         # A centre that the study no longer names may still stand in staging.
-        folders = [run.study.work.staging / "omics" / assay / name for name in run.study.centres]
+        folders = [run.place(MATRICES, assay=assay, centre=name) for name in run.study.centres]
         stores = sorted(store for folder in folders for store in folder.glob("*/matrix.zarr"))
         if not stores:
             continue
@@ -224,3 +221,8 @@ def _unit(run: Run, name: str, source: Genotypes, destination: Path) -> Unit:
     digest = digest_of([stamp([*pairs, *sexes]), sheet.drop("source_row").rows(), sorted([*k, *v] for k, v in lookup.items())])
     task = GenotypeTask(name, pairs, sexes, sheet, destination, run.key, SubjectLookup(lookup))
     return Unit(name, digest, task)
+
+
+STAGE = Stage(
+    "identity", "Look for samples that are not their person's", reads=(LEDGER, MATRICES), leaves=(IDENTITY,), run=find_misplaced
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import polars as pl
 
@@ -12,10 +13,27 @@ from unibase.clinical.derived.at_index import state_at_index
 from unibase.clinical.derived.endpoints import derive, derive_responses, with_entry
 from unibase.clinical.timelines.meds import read_blocks
 from unibase.flows.runs.run import Run
-from unibase.flows.stages.clinical import quality_table, read_concepts, read_endpoints
+from unibase.flows.runs.stage import Stage
 from unibase.flows.stages.features import stability
 from unibase.flows.stages.identity import findings_of_samples, genotyped_samples
 from unibase.flows.stages.link_harmonise import Material, harmonise
+from unibase.flows.stages.link_quality import quality_table
+from unibase.flows.study.definitions import read_concepts, read_endpoints
+from unibase.flows.study.places import (
+    ASSAYS,
+    HARMONISATION,
+    HARMONISED,
+    IDENTITY,
+    LEDGER,
+    LINKED,
+    MATRICES,
+    PERTURBED,
+    RECORDS,
+    SAMPLES,
+    TIMELINE,
+)
+from unibase.flows.study.places import FEATURES as FEATURES_TABLE
+from unibase.flows.study.places import SERIES as SERIES_TABLE
 from unibase.groundwork.tables import FEATURES, SAMPLE_MAP, SERIES, write_parquet
 from unibase.linking.asof.join import join
 from unibase.linking.cohort import build_cohort
@@ -28,6 +46,7 @@ from unibase.linking.sample_values import with_sample_values
 from unibase.linking.splits import make_splits, with_split
 from unibase.linking.subjects import describe_subjects
 from unibase.omics.assays.registry import chosen_values
+from unibase.omics.options import AssayName
 from unibase.omics.stores.store import open_zarr
 
 
@@ -42,71 +61,77 @@ class Linked:
         return pl.read_parquet(self.folder / f"{name}.parquet")
 
 
+@dataclass(frozen=True)
+class _Staged:
+    """What staging holds for the join.
+
+    Attributes:
+        events: Folder of the timeline's shards.
+        series, features, samples: SERIES, FEATURES and SAMPLE_MAP.
+    """
+
+    events: Path
+    series: pl.DataFrame
+    features: pl.DataFrame
+    samples: pl.DataFrame
+
+    @classmethod
+    def of(cls, run: Run) -> _Staged:
+        return cls(
+            run.place(TIMELINE) / "data",
+            SERIES.read(run.place(SERIES_TABLE)),
+            FEATURES.read(run.place(FEATURES_TABLE)),
+            SAMPLE_MAP.read(run.place(SAMPLES)),
+        )
+
+    @property
+    def known_samples(self) -> pl.DataFrame | None:
+        """The samples, or None where the study has none."""
+        return self.samples if self.samples.height else None
+
+
 def link(run: Run) -> Linked:
     """Join everything at the index and write cohort, flow, index, analysis, trace, adtte, adrs and subjects.
 
     What looks at events goes through them by blocks of subjects, or asks for those of a concept alone: they are never all
     in memory.
     """
-    study, here = run.study, run.study.work.staging
-    concepts = read_concepts(run)
-    timeline = study.work.timeline
-    events = timeline / "data"
-    series = SERIES.read(here / "imaging" / "series.parquet")
-    features = FEATURES.read(here / "imaging" / "features.parquet")
-    samples = SAMPLE_MAP.read(here / "omics" / "sample_map.parquet")
-    known_samples = samples if samples.height else None
-
-    findings = _findings(run, series, features, samples)
-    index = index_events(events, concepts, study.index)
+    study, staged, concepts = run.study, _Staged.of(run), read_concepts(run.study)
+    findings = _findings(run, staged)
+    index = index_events(staged.events, concepts, study.index)
     cohort = build_cohort(
-        events, series, known_samples, study.cohort, index=index, concepts=concepts, features=features, findings=findings
+        staged.events,
+        staged.series,
+        staged.known_samples,
+        study.cohort,
+        index=index,
+        concepts=concepts,
+        features=staged.features,
+        findings=findings,
     )
     included = cohort.subjects.filter("included")
     members = included.select("subject_id")
     index = index.join(members, on="subject_id", how="semi")
-    joined = join(events, features, known_samples, index, study.windows, concepts)
-    definitions = read_endpoints(run)
-    endpoints: dict[str, list[pl.DataFrame]] = {code: [] for code in study.endpoints}
-    responses, subject_parts, bds, missing = [], [], [], []
-    for block in read_blocks(timeline):
-        mine = block.of(index)
-        responses.append(derive_responses(block.events, mine, study.responses, concepts, definitions))
-        outcomes = pl.concat([block.events, response_events(responses[-1])])
-        for code, parts in endpoints.items():
-            parts.append(derive(outcomes, mine, code, concepts, definitions))
-        described = describe_subjects(block.events, block.of(included), series, samples, concepts)
-        state = state_at_index(block.events, mine, concepts)
-        subject_parts.append(described.join(state, on="subject_id", how="left", maintain_order="left"))
-        bds.append(repeated_measures(block.events, mine, study.windows, concepts, block.of(joined.trace)))
-        of_samples = block.of(samples, "primary")
-        missing.append(why_missing(block.events, block.of(series), of_samples, mine, study.windows, concepts))
-    adtte = pl.concat(part for parts in endpoints.values() for part in parts)
-    entry = entries(study.cohort.include, series, samples)
-    adtte = with_entry(adtte, entry) if entry.height else adtte
-    subjects = pl.concat(subject_parts)
-    analysis, trace = add_assay_values(run, joined.analysis, joined.trace)
-    splits = make_splits(subjects, index, study.splits, run.key, _shifts(run) if study.splits.by_time else {})
-    subjects = with_split(subjects, splits)
-    analysis, trace = harmonise(run, analysis, trace, Material(subjects, series, features, samples, adtte, splits))
-
-    folder = run.study.work.linked
+    joined = join(staged.events, staged.features, staged.known_samples, index, study.windows, concepts)
+    by_block = _by_block(run, staged, included, index, joined.trace)
+    splits = make_splits(by_block["subjects"], index, study.splits, run.key, _shifts(run) if study.splits.by_time else {})
+    subjects = with_split(by_block["subjects"], splits)
+    material = Material(subjects, staged.series, staged.features, staged.samples, by_block["adtte"], splits)
+    analysis, trace = harmonise(run, *add_assay_values(run, joined.analysis, joined.trace), material)
     tables = {
+        **by_block,
         "robustness": stability(run, members),
         "cohort": cohort.subjects,
         "flow": cohort.flow,
         "index": index,
         "analysis": analysis,
         "trace": trace,
-        "adtte": adtte,
-        "adrs": pl.concat(responses).sort("subject_id", "PARAMCD", "ADT", nulls_last=True, maintain_order=True),
         "subjects": subjects,
-        "bds": pl.concat(bds),
-        "missing": pl.concat(missing),
         "splits": splits,
         "concordance": findings,
         "quality": quality_table(run),
     }
+    folder = run.place(LINKED)
     for name, frame in tables.items():
         write_parquet(frame, folder / f"{name}.parquet")
     run.say(
@@ -115,16 +140,48 @@ def link(run: Run) -> Linked:
     return Linked(folder)
 
 
-def _findings(run: Run, series: pl.DataFrame, features: pl.DataFrame, samples: pl.DataFrame) -> pl.DataFrame:
+def _by_block(
+    run: Run, staged: _Staged, included: pl.DataFrame, index: pl.DataFrame, trace: pl.DataFrame
+) -> dict[str, pl.DataFrame]:
+    """Return the tables that are made of events, a block of subjects at a time: adtte, adrs, subjects, bds, missing."""
+    study, concepts, definitions = run.study, read_concepts(run.study), read_endpoints(run.study)
+    endpoints: dict[str, list[pl.DataFrame]] = {code: [] for code in study.endpoints}
+    parts: dict[str, list[pl.DataFrame]] = {"adrs": [], "subjects": [], "bds": [], "missing": []}
+    for block in read_blocks(run.place(TIMELINE)):
+        mine = block.of(index)
+        responses = derive_responses(block.events, mine, study.responses, concepts, definitions)
+        parts["adrs"].append(responses)
+        outcomes = pl.concat([block.events, response_events(responses)])
+        for code, found in endpoints.items():
+            found.append(derive(outcomes, mine, code, concepts, definitions))
+        described = describe_subjects(block.events, block.of(included), staged.series, staged.samples, concepts)
+        state = state_at_index(block.events, mine, concepts)
+        parts["subjects"].append(described.join(state, on="subject_id", how="left", maintain_order="left"))
+        parts["bds"].append(repeated_measures(block.events, mine, study.windows, concepts, block.of(trace)))
+        of_samples = block.of(staged.samples, "primary")
+        parts["missing"].append(why_missing(block.events, block.of(staged.series), of_samples, mine, study.windows, concepts))
+    adtte = pl.concat(part for found in endpoints.values() for part in found)
+    entry = entries(study.cohort.include, staged.series, staged.samples)
+    adrs = pl.concat(parts["adrs"]).sort("subject_id", "PARAMCD", "ADT", nulls_last=True, maintain_order=True)
+    others = {name: pl.concat(parts[name]) for name in ("subjects", "bds", "missing")}
+    return {"adtte": with_entry(adtte, entry) if entry.height else adtte, "adrs": adrs, **others}
+
+
+def _findings(run: Run, staged: _Staged) -> pl.DataFrame:
     """Return the findings of concordance of all subjects."""
     told, pairs = _sample_sex(run), findings_of_samples(run)
-    everything = pl.concat([samples, genotyped_samples(run)])
+    everything = pl.concat([staged.samples, genotyped_samples(run)])
     found = []
-    for block in read_blocks(run.study.work.timeline):
+    for block in read_blocks(run.place(TIMELINE)):
         mine = block.of(everything, "primary") if everything.height else None
         found.append(
             check_concordance(
-                block.events, block.of(series), mine, features=block.of(features), sample_sex=told, further=block.of(pairs)
+                block.events,
+                block.of(staged.series),
+                mine,
+                features=block.of(staged.features),
+                sample_sex=told,
+                further=block.of(pairs),
             )
         )
     findings = pl.concat(found)
@@ -142,8 +199,12 @@ def _shifts(run: Run) -> dict[int, int]:
 def _sample_sex(run: Run) -> dict[str, str]:
     """Return the sex that each sample's expression, methylation or genotype says clearly."""
     found: dict[str, str] = {}
-    staging = run.study.work.staging
-    for path in sorted([*staging.glob("omics/*/*/*/sex.parquet"), *staging.glob("identity/genotypes/*/sex.parquet")]):
+    told = [
+        path
+        for assay in get_args(AssayName)
+        for path in run.place(MATRICES, assay=assay, centre="*").parent.glob("*/*/sex.parquet")
+    ]
+    for path in sorted([*told, *run.place(IDENTITY).glob("genotypes/*/sex.parquet")]):
         found |= dict(pl.read_parquet(path).filter(pl.col("sex").is_in(["M", "F"])).select("sample", "sex").iter_rows())
     return found
 
@@ -155,7 +216,7 @@ def add_assay_values(run: Run, analysis: pl.DataFrame, trace: pl.DataFrame) -> t
     """
     options = run.study.assays
     for assay in run.study.windows.assays:
-        store = run.study.work.staging / "omics" / assay / "all.zarr"
+        store = run.place(ASSAYS, assay=assay)
         column = f"{assay}_sample"
         if not store.exists() or column not in analysis.columns:
             continue
@@ -163,3 +224,23 @@ def add_assay_values(run: Run, analysis: pl.DataFrame, trace: pl.DataFrame) -> t
         values = chosen_values(assay, open_zarr(store), chosen, options.genes, options.mutations.min_samples)
         analysis, trace = with_sample_values(analysis, trace, assay, values)
     return analysis, trace.sort(["subject_id", "kind", "variable"], maintain_order=True)
+
+
+STAGE = Stage(
+    "link",
+    "Join modalities at the index",
+    reads=(
+        LEDGER,
+        RECORDS,
+        SERIES_TABLE,
+        FEATURES_TABLE,
+        PERTURBED,
+        MATRICES,
+        IDENTITY,
+        ASSAYS,
+        SAMPLES,
+        TIMELINE,
+    ),
+    leaves=(LINKED, HARMONISATION, HARMONISED),
+    run=link,
+)

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from unibase.flows.runs.run import Run
+from unibase.flows.study.places import ASSAYS, HARMONISATION, HARMONISED
 from unibase.groundwork.files import write_json
 from unibase.groundwork.problems import UserError
 from unibase.linking.harmonised.beside_raw import (
@@ -55,7 +56,7 @@ def harmonise(run: Run, analysis: pl.DataFrame, trace: pl.DataFrame, material: M
     Raises:
         UserError: When a rule of the study file cannot be followed.
     """
-    folder, stores = run.study.work.linked / "harmonisation", run.study.work.linked / "harmonised"
+    folder, stores = run.place(HARMONISATION), run.place(HARMONISED)
     for old in (folder, stores):
         shutil.rmtree(old, ignore_errors=True)
     rule = run.study.harmonise.imaging
@@ -76,9 +77,9 @@ def harmonise(run: Run, analysis: pl.DataFrame, trace: pl.DataFrame, material: M
     return analysis, trace
 
 
-def read_records(linked: Path) -> dict[str, dict[str, Any]]:
-    """Return by group what `harmonise` left: `record` and `parameters`."""
-    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted((linked / "harmonisation").glob("*.json"))}
+def read_records(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return by group what `harmonise` left in its folder (`places.HARMONISATION`): `record` and `parameters`."""
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
 
 
 def read_parameters(path: Path, group: str) -> ComBat:
@@ -131,7 +132,7 @@ def _harmonise_assay(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:  # fmt: skip
     """Harmonise the chosen samples of an assay, in files beside the store that is made: a matrix may be larger than memory."""
     column = f"{assay}_sample"
-    store = run.study.work.staging / "omics" / assay / "all.zarr"
+    store = run.place(ASSAYS, assay=assay)
     rows = analysis.filter(pl.col(column).is_not_null())
     if not store.exists() or not rows.height:
         raise UserError(f"harmonise.{assay}: no subject of the cohort has a sample of it. Remove the key.")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from unibase.flows.runs.run import Run
+from unibase.flows.runs.stage import Stage
 from unibase.flows.stages import normalise_sex
 from unibase.flows.stages.normalise_scaling import scale_matrices
+from unibase.flows.study.places import ASSAYS, MATRICES, MODELS, NORMALISED, RECORDS, SAMPLES
 from unibase.groundwork.files import digest_of, sha256_folder
 from unibase.groundwork.tables import QUARANTINE, SAMPLE_MAP
 from unibase.groundwork.work import Outcome, Unit
@@ -22,6 +25,25 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
+@dataclass
+class _Assay:
+    """What the stage knows of one assay of all centres.
+
+    Attributes:
+        name: Of the assay.
+        stores: Its staged matrices.
+        samples: SAMPLE_MAP of each.
+        excluded: Samples that are set aside, and why.
+        refused: QUARANTINE rows.
+    """
+
+    name: AssayName
+    stores: list[Path]
+    samples: list[pl.DataFrame]
+    excluded: dict[str, str]
+    refused: list[pl.DataFrame]
+
+
 def normalise_assays(run: Run) -> dict[str, Path]:
     """Bring each assay of all centres together: counts on one scale, mutations in one table.
 
@@ -30,52 +52,66 @@ def normalise_assays(run: Run) -> dict[str, Path]:
     Returns:
         The AnnData store of each assay; also writes the sample map of the study.
     """
-    staging = run.study.work.staging / "omics"
     done: dict[str, Path] = {}
     maps = [SAMPLE_MAP.empty()]
     refused = [QUARANTINE.empty()]
-    assays = sorted({assay for centre in run.study.centres.values() for assay in centre.omics})
-    recorded = normalise_sex.recorded_sex(run) if set(assays) & set(normalise_sex.WHY) else {}
-    for assay in assays:
-        stores: list[Path] = []
-        excluded: dict[str, str] = {}
-        for name in run.study.centres:
-            mine = sorted((staging / assay / name).glob("*/matrix.zarr"))
-            stores += mine
-            excluded |= normalise_sex.sex_conflicts(mine, recorded) if assay in normalise_sex.WHY else {}
-            maps += [SAMPLE_MAP.read(part) for part in sorted((staging / assay / name).glob("*/sample_map.parquet"))]
-        refused.append(
-            _sample_rows(assay, {name: (reason, *normalise_sex.WHY[assay]) for name, reason in excluded.items()}, maps)
-        )
-        outcome: Outcome | None = None
-        if stores and assay == "rna":
-            scaled = scale_matrices(run, stores, frozenset(excluded))
-            excluded |= {name: why[0] for name, why in scaled.unfit.items()}
-            refused.append(_sample_rows(assay, scaled.unfit, maps))
-            outcome = scaled.failed or _together(run, assay, scaled.stores, frozenset(), scaled.inputs)
-        elif stores:
-            inputs = digest_of([*(sha256_folder(path) for path in stores), sorted(excluded)])
-            outcome = _together(run, assay, stores, frozenset(excluded), inputs)
-        maps = [_mark(part, assay, excluded) for part in maps]
-        if outcome is None:
-            shutil.rmtree(staging / assay / "all.zarr", ignore_errors=True)
-            continue
-        refused.append(run.quarantine_rows(f"normalise-{assay}", None, [outcome]))
-        if outcome.status == "done":
-            done[assay] = staging / assay / "all.zarr"
-            held = f", {len(excluded)} set aside" if excluded else ""
-            run.say(f"normalise: {assay}: {outcome.result['samples']} samples x {outcome.result['features']} features{held}")
-        else:
+    named = sorted({assay for centre in run.study.centres.values() for assay in centre.omics})
+    recorded = normalise_sex.recorded_sex(run) if set(named) & set(normalise_sex.WHY) else {}
+    for name in named:
+        assay = _staged(run, name, recorded)
+        outcome = _on_one_scale(run, assay)
+        if outcome is None or outcome.status != "done":
             # What an earlier build left must not pass for this one's.
-            shutil.rmtree(staging / assay / "all.zarr", ignore_errors=True)
-            run.say(f"normalise: {assay}: quarantined, {outcome.reason}. {outcome.message} {outcome.remedy}")
+            shutil.rmtree(run.place(ASSAYS, assay=name), ignore_errors=True)
+        else:
+            done[name] = run.place(ASSAYS, assay=name)
+        if outcome is not None:
+            assay.refused.append(run.quarantine_rows(f"normalise-{name}", None, [outcome]))
+            run.say(f"normalise: {name}: {_in_words(outcome, len(assay.excluded))}")
+        maps += [_mark(part, name, assay.excluded) for part in assay.samples]
+        refused += assay.refused
     QUARANTINE.write(pl.concat(refused), run.quarantine_file("normalise"))
-    SAMPLE_MAP.write(pl.concat(maps), staging / "sample_map.parquet")
+    SAMPLE_MAP.write(pl.concat(maps), run.place(SAMPLES))
     return done
 
 
+def _staged(run: Run, name: AssayName, recorded: dict[int, str]) -> _Assay:
+    """Return what the centres staged of an assay, samples of another sex than their subject's set aside."""
+    assay = _Assay(name, [], [], {}, [])
+    for centre in run.study.centres:
+        folder = run.place(MATRICES, assay=name, centre=centre)
+        mine = sorted(folder.glob("*/matrix.zarr"))
+        assay.stores += mine
+        assay.samples += [SAMPLE_MAP.read(part) for part in sorted(folder.glob("*/sample_map.parquet"))]
+        if name in normalise_sex.WHY:
+            assay.excluded |= normalise_sex.sex_conflicts(mine, recorded)
+    why = {sample: (reason, *normalise_sex.WHY[name]) for sample, reason in assay.excluded.items()}
+    assay.refused.append(_sample_rows(assay, why))
+    return assay
+
+
+def _on_one_scale(run: Run, assay: _Assay) -> Outcome | None:
+    """Put the matrices of an assay together, expression transformed first; return how that ended, None without a matrix."""
+    if not assay.stores:
+        return None
+    if assay.name != "rna":
+        inputs = digest_of([*(sha256_folder(path) for path in assay.stores), sorted(assay.excluded)])
+        return _together(run, assay.name, assay.stores, frozenset(assay.excluded), inputs)
+    scaled = scale_matrices(run, assay.stores, frozenset(assay.excluded))
+    assay.excluded |= {name: why[0] for name, why in scaled.unfit.items()}
+    assay.refused.append(_sample_rows(assay, scaled.unfit))
+    return scaled.failed or _together(run, assay.name, scaled.stores, frozenset(), scaled.inputs)
+
+
+def _in_words(outcome: Outcome, excluded: int) -> str:
+    if outcome.status != "done":
+        return f"quarantined, {outcome.reason}. {outcome.message} {outcome.remedy}"
+    held = f", {excluded} set aside" if excluded else ""
+    return f"{outcome.result['samples']} samples x {outcome.result['features']} features{held}"
+
+
 def _together(run: Run, assay: AssayName, stores: list[Path], excluded: frozenset[str], inputs: str) -> Outcome:
-    destination = run.study.work.staging / "omics" / assay / "all.zarr"
+    destination = run.place(ASSAYS, assay=assay)
     (outcome,) = run.units(
         f"together-{assay}",
         put_together,
@@ -126,12 +162,13 @@ def _mark(mapping: pl.DataFrame, assay: str, excluded: dict[str, str]) -> pl.Dat
     )
 
 
-def _sample_rows(assay: str, excluded: dict[str, tuple[str, str, str]], maps: list[pl.DataFrame]) -> pl.DataFrame:
+def _sample_rows(assay: _Assay, excluded: dict[str, tuple[str, str, str]]) -> pl.DataFrame:
     """Return QUARANTINE rows of samples that are set aside, from `{name: (reason, message, remedy)}`."""
-    centre_of = dict(pl.concat(maps).filter(pl.col("assay") == assay).select("colname", "centre").iter_rows())
+    maps = pl.concat([SAMPLE_MAP.empty(), *assay.samples])
+    centre_of = dict(maps.select("colname", "centre").iter_rows())
     rows = [
         {
-            "stage": f"normalise-{assay}",
+            "stage": f"normalise-{assay.name}",
             "centre": centre_of.get(name),
             "unit": name,
             "reason": reason,
@@ -141,3 +178,12 @@ def _sample_rows(assay: str, excluded: dict[str, tuple[str, str, str]], maps: li
         for name, (reason, message, remedy) in sorted(excluded.items())
     ]
     return QUARANTINE.conform(pl.DataFrame(rows, schema=QUARANTINE.schema()))
+
+
+STAGE = Stage(
+    "normalise",
+    "Check whose samples they are, and normalise assays over all centres",
+    reads=(MATRICES, RECORDS),
+    leaves=(MODELS, NORMALISED, ASSAYS, SAMPLES),
+    run=normalise_assays,
+)

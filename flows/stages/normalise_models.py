@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from unibase.flows.runs.run import Run
+from unibase.flows.study.places import MODELS
 from unibase.groundwork.files import digest_of, write_json
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.groundwork.work import Outcome, Unit
@@ -31,9 +32,9 @@ class FrozenModel:
     folder: Path
 
     @classmethod
-    def of(cls, staging: Path, assay: str) -> FrozenModel:
-        """Return the model of an assay of a study."""
-        return cls(staging / "models" / assay)
+    def of(cls, models: Path, assay: str) -> FrozenModel:
+        """Return the model of an assay among those of a study (`places.MODELS`)."""
+        return cls(models / assay)
 
     @property
     def asked(self) -> Path:
@@ -47,9 +48,9 @@ class FrozenModel:
         return found
 
 
-def ask_for_refit(staging: Path, assay: str) -> bool:
+def ask_for_refit(models: Path, assay: str) -> bool:
     """Make the next build fit the model of an assay again; return whether there is a model that this will replace."""
-    model = FrozenModel.of(staging, assay)
+    model = FrozenModel.of(models, assay)
     record = model.record()
     if record is None:
         return False
@@ -57,10 +58,10 @@ def ask_for_refit(staging: Path, assay: str) -> bool:
     return True
 
 
-def released_models(staging: Path) -> dict[str, Any]:
+def released_models(models: Path) -> dict[str, Any]:
     """Return what a release says of each frozen model: digest, method, samples of the fit, and every fit before it."""
     out = {}
-    for path in sorted((staging / "models").glob("*/frozen.json")):
+    for path in sorted(models.glob("*/frozen.json")):
         record = FrozenModel(path.parent).record() or {}
         out[path.parent.name] = {name: record[name] for name in ("digest", "method", "samples", "history")}
     return out
@@ -82,7 +83,7 @@ def keep_model(run: Run, stores: list[Path], excluded: frozenset[str], inputs: s
         UserError: If the model that is kept cannot be read.
     """
     options = run.study.assays.rna
-    model = FrozenModel.of(run.study.work.staging, "rna")
+    model = FrozenModel.of(run.place(MODELS), "rna")
     record = model.record()
     reason = _fit_is_due(model, record, options, inputs)
     if reason:

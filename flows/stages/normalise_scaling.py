@@ -11,6 +11,7 @@ import polars as pl
 
 from unibase.flows.runs.run import Run, files_below
 from unibase.flows.stages.normalise_models import FrozenModel, keep_model
+from unibase.flows.study.places import MODELS, NORMALISED
 from unibase.groundwork.files import digest_of
 from unibase.groundwork.tables import SAMPLE_MAP
 from unibase.groundwork.work import Outcome, Unit
@@ -36,10 +37,10 @@ def scale_matrices(run: Run, stores: list[Path], excluded: frozenset[str]) -> Sc
     failed = keep_model(run, stores, excluded, digest_of([*(_stamp(path, staging) for path in stores), sorted(excluded)]))
     if failed:
         return Scaled([], "", {}, failed)
-    model = FrozenModel.of(staging, "rna")
+    model = FrozenModel.of(run.place(MODELS), "rna")
     _tell_of_gone(run, model, {name for path in stores for name in _names(path) - excluded})
     digest = (model.record() or {})["digest"]
-    home = staging / "normalised" / "rna"
+    home = run.place(NORMALISED) / "rna"
     units = []
     for path in stores:
         own = _names(path) & excluded

@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import polars as pl
 
 from unibase.flows.runs import sources
 from unibase.flows.runs.run import Run, stamp
+from unibase.flows.runs.stage import Stage
+from unibase.flows.study.places import LEDGER, MATRICES
 from unibase.groundwork.files import atomic_folder, digest_of
 from unibase.groundwork.tables import QUARANTINE, SAMPLE_MAP, write_parquet
 from unibase.groundwork.work import Outcome, Unit
@@ -128,7 +130,7 @@ def stage_omics(run: Run, name: str) -> list[Outcome]:
         units,
         settings=None,
         code=("unibase.omics",),
-        still_there=lambda result: any((run.study.work.staging / "omics").glob(f"*/{name}/{result['folder']}")),
+        still_there=lambda result: any(folder.name == result["folder"] for folder in _staged(run, name)),
     )
     tasks = {unit.key: unit.arguments for unit in units}
     done = [tasks[outcome.key].destination for outcome in outcomes if outcome.status == "done"]
@@ -246,7 +248,7 @@ def _matrix_units(
         mine = sheet.filter(pl.col("sample").is_in(sorted(names)))
         patients = set(mine["patient"])
         lookup = {k: v for k, v in run.lookup.by_identifier.items() if k[0] == name and k[2] in patients}
-        destination = run.study.work.staging / "omics" / assay / name / run.token("matrix", label)
+        destination = run.place(MATRICES, assay=assay, centre=name) / run.token("matrix", label)
         own = {sample: why for sample, why in refused.items() if sample in names}
         listed = tuple(sorted(names)) if assay == "mutations" and (profiled is not None or path is None) else None
         files = replace(common, matrix=path, profiled=listed)
@@ -271,10 +273,19 @@ def _said(path: Path, held: Iterable[Path]) -> str:
     return path.name if len(paths) == 1 else f"matrix {paths.index(path) + 1} of {len(paths)}, by name"
 
 
+def _staged(run: Run, name: str) -> list[Path]:
+    """Return what stands in staging of a centre, of all assays; also of those that the study no longer names."""
+    assays = get_args(AssayName)
+    return [entry for assay in assays for entry in run.place(MATRICES, assay=assay, centre=name).glob("*")]
+
+
 def _remove_others(run: Run, name: str, kept: set[Path]) -> None:
     """Remove what was staged from matrices that are gone."""
-    for entry in (run.study.work.staging / "omics").glob(f"*/{name}/*"):
+    for entry in _staged(run, name):
         if entry.is_file():
             entry.unlink()
         elif entry not in kept:
             shutil.rmtree(entry)
+
+
+STAGE = Stage("omics", "Read and gate omics matrices", reads=(LEDGER,), leaves=(MATRICES,), run_centre=stage_omics)

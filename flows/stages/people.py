@@ -9,6 +9,9 @@ import polars as pl
 from unibase.clinical.formats.people import read_people as read_clinical_people
 from unibase.flows.runs import sources
 from unibase.flows.runs.run import Run
+from unibase.flows.runs.stage import Stage
+from unibase.flows.study.places import LEDGER
+from unibase.flows.study.places import PEOPLE as PEOPLE_TABLE
 from unibase.flows.study.study_file import Centre
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import PEOPLE
@@ -24,11 +27,11 @@ def resolve_people(run: Run) -> persons.LinkReport:
     """
     sources.forget_unnamed(run)
     frames = [people_of(run, name, centre) for name, centre in run.study.centres.items()]
-    people = PEOPLE.write(pl.concat([PEOPLE.empty(), *frames]), run.study.work.vault / "people.parquet")
-    (run.study.work.vault / "people.parquet").chmod(0o600)
+    people = PEOPLE.write(pl.concat([PEOPLE.empty(), *frames]), run.place(PEOPLE_TABLE))
+    run.place(PEOPLE_TABLE).chmod(0o600)
     links = persons.read_links(run.study.path(run.study.links)) if run.study.links else None
     report = persons.update_ledger(
-        run.study.work.identity,
+        run.place(LEDGER),
         people,
         run.key,
         max_shift_days=run.study.deidentification.max_shift_days,
@@ -81,7 +84,7 @@ _LEAST_IDENTIFIER = 6
 
 def needles(run: Run) -> list[Needle]:
     """Return what must not be found in a release: identifiers, whole names and birth dates of all persons of the study."""
-    people = PEOPLE.read(run.study.work.vault / "people.parquet")
+    people = PEOPLE.read(run.place(PEOPLE_TABLE))
     found: set[Needle] = set()
     for row in people.to_dicts():
         subject = run.lookup.find(row["centre"], row["system"], row["identifier"])
@@ -96,3 +99,6 @@ def needles(run: Run) -> list[Needle]:
         if subject and row["birth_date"] and len(row["birth_date"]) == 10:
             found.add(Needle("birth-date", date.fromisoformat(row["birth_date"]), subject.subject_id))
     return sorted(found, key=str)
+
+
+STAGE = Stage("people", "Resolve who is who across sources and centres", leaves=(PEOPLE_TABLE, LEDGER), run=resolve_people)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import polars as pl
 
@@ -10,15 +11,34 @@ from unibase.clinical.derived.quality import stop_if_poor
 from unibase.flows.runs import sources
 from unibase.flows.runs.quarantine_table import read_quarantine
 from unibase.flows.runs.run import Run, software_versions
-from unibase.flows.stages.identity import GENOTYPES, identity_folder
-from unibase.flows.stages.imaging import written_files
+from unibase.flows.runs.stage import Stage
+from unibase.flows.stages.deidentify import written_files
+from unibase.flows.stages.identity import GENOTYPES
 from unibase.flows.stages.link import Linked
 from unibase.flows.stages.link_harmonise import read_records
 from unibase.flows.stages.normalise_models import released_models
 from unibase.flows.stages.people import needles
 from unibase.flows.stages.release_words import describe_columns
+from unibase.flows.study.places import (
+    ASSAYS,
+    DICOM,
+    HARMONISATION,
+    HARMONISED,
+    IDENTITY,
+    LEDGER,
+    LINKED,
+    MATRICES,
+    MODELS,
+    PEOPLE,
+    RECORDS,
+    RELEASE,
+    SAMPLES,
+    TIMELINE,
+)
+from unibase.flows.study.places import FEATURES as FEATURES_TABLE
 from unibase.groundwork.files import digest_of, sha256_file, sha256_folder
 from unibase.groundwork.tables import FEATURES, QUARANTINE, SAMPLE_MAP
+from unibase.omics.options import AssayName
 from unibase.privacy.dates import shift
 from unibase.releases.catalogue.site import published, version_key
 from unibase.releases.content import manifest
@@ -33,17 +53,18 @@ EVIDENCE = ("quality", "concordance")
 def release_inputs(run: Run, version: str) -> ReleaseInputs:
     """Return all that goes into the release."""
     study, staging = run.study, run.study.work.staging
-    linked = Linked(study.work.linked)
-    assays = {path.parent.name: path for path in sorted((staging / "omics").glob("*/all.zarr"))}
+    linked = Linked(run.place(LINKED))
+    stores = {assay: run.place(ASSAYS, assay=assay) for assay in sorted(get_args(AssayName))}
+    assays = {assay: store for assay, store in stores.items() if store.exists()}
     # Where an assay was harmonised, the store of the chosen samples has the layer with the harmonised values.
-    assays |= {path.stem: path for path in sorted((study.work.linked / "harmonised").glob("*.zarr"))}
+    assays |= {path.stem: path for path in sorted(run.place(HARMONISED).glob("*.zarr"))}
     splits = linked.table("splits")
     return ReleaseInputs(
         study=study.study,
         title=study.title or study.study,
         version=version,
         subjects=linked.table("subjects"),
-        events=study.work.timeline,
+        events=run.place(TIMELINE),
         features=_features(run),
         analysis=linked.folder / "analysis.parquet",
         trace=linked.folder / "trace.parquet",
@@ -52,7 +73,7 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
         robustness=linked.table("robustness"),
         adtte=linked.table("adtte"),
         adrs=linked.table("adrs") if study.responses else None,
-        sample_map=SAMPLE_MAP.read(staging / "omics" / "sample_map.parquet"),
+        sample_map=SAMPLE_MAP.read(run.place(SAMPLES)),
         assays=assays,
         quarantine=QUARANTINE.write(read_quarantine(staging), staging / "quarantine.parquet"),
         flow=[
@@ -68,7 +89,7 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
         min_cell=study.release.min_cell,
         evidence=_evidence(run, linked),
         splits=splits if splits.height else None,
-        harmonisation=read_records(study.work.linked),
+        harmonisation=read_records(run.place(HARMONISATION)),
         previous=_previous(run, version),
         policy=DisclosurePolicy(**study.release.disclosure.model_dump()),
         description=" ".join(text for text in (study.notice, study.description) if text),
@@ -90,7 +111,7 @@ def _true_years(run: Run, linked: Linked) -> pl.DataFrame:
 
 
 def _features(run: Run) -> Source:
-    path = run.study.work.staging / "imaging" / "features.parquet"
+    path = run.place(FEATURES_TABLE)
     return path if path.exists() else FEATURES.empty()
 
 
@@ -119,7 +140,7 @@ def released_settings(run: Run) -> dict[str, object]:
         }
         for name, centre in study.centres.items()
     }
-    settings["models"] = released_models(study.work.staging)
+    settings["models"] = released_models(run.place(MODELS))
     if study.features:
         settings["features"]["settings"] = sha256_file(study.path(study.features.settings))
     for name in ("concepts", "quality", "definitions"):
@@ -135,10 +156,10 @@ def source_digests(run: Run) -> dict[str, str]:
         if rows := written_files(run, name):
             digests[f"{name}/dicom"] = digest_of(rows)
         for kind in ("clinical", *run.study.windows.assays):
-            folder = run.study.work.staging / ("clinical" if kind == "clinical" else f"omics/{kind}") / name
+            folder = run.place(RECORDS, centre=name) if kind == "clinical" else run.place(MATRICES, assay=kind, centre=name)
             if folder.exists():
                 digests[f"{name}/{kind}"] = sha256_folder(folder)
-        if (genotypes := identity_folder(run) / GENOTYPES / name).exists():
+        if (genotypes := run.place(IDENTITY) / GENOTYPES / name).exists():
             digests[f"{name}/{GENOTYPES}"] = sha256_folder(genotypes)
     return digests
 
@@ -155,9 +176,14 @@ def publish(run: Run, version: str | None = None, following: str | None = None) 
         UserError: While a source stops the study (see `sources`); as `releases.content.publish.publish_release`; `VersionTaken` when
             the version stands with other content and nothing follows.
     """
+    with run.within((*STAGE.reads, *STAGE.leaves)):
+        return _publish(run, version, following)
+
+
+def _publish(run: Run, version: str | None, following: str | None) -> Path:
     sources.refuse_stopped(run)
     if run.study.quality:
-        stop_if_poor(Linked(run.study.work.linked).table("quality"))
+        stop_if_poor(Linked(run.place(LINKED)).table("quality"))
     inputs = release_inputs(run, version or run.study.release.version)
     releases = run.study.path(run.study.releases)
     stood = set(published(releases))
@@ -166,3 +192,27 @@ def publish(run: Run, version: str | None = None, following: str | None = None) 
     said = "stands as it was published: nothing changed" if folder in stood else "is published"
     run.say(f"release: {folder.parent.name} {folder.name} {said}")
     return folder
+
+
+STAGE = Stage(
+    "release",
+    "Publish the release",
+    reads=(
+        PEOPLE,
+        LEDGER,
+        RECORDS,
+        DICOM,
+        FEATURES_TABLE,
+        MATRICES,
+        IDENTITY,
+        MODELS,
+        ASSAYS,
+        SAMPLES,
+        TIMELINE,
+        LINKED,
+        HARMONISATION,
+        HARMONISED,
+    ),
+    leaves=(RELEASE,),
+    run=publish,
+)

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from unibase.flows.runs.run import Run
+from unibase.flows.study.places import FEATURES as FEATURES_TABLE
 from unibase.groundwork.tables import FEATURES
 from unibase.imaging.radiomics.feature_words import feature_dictionary
 from unibase.imaging.radiomics.robustness import STABILITY
@@ -87,7 +88,7 @@ def _features(run: Run) -> Iterator[dict[str, str]]:
 
 
 def _features_file(run: Run) -> Path:
-    return run.study.work.staging / "imaging" / "features.parquet"
+    return run.place(FEATURES_TABLE)
 
 
 def _feature_columns(run: Run) -> list[str]:

@@ -14,7 +14,7 @@ from unibase.groundwork.problems import UserError
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where a study keeps what; see docs/contracts.md."""
+    """Where a study keeps what; `flows.study.places` names what stages leave in it."""
 
     root: Path
 
@@ -27,15 +27,6 @@ class Workspace:
     def staging(self) -> Path:
         """Pseudonymised data by room."""
         return self.root / "staging"
-
-    def clinical(self, centre: str) -> Path:
-        """The MEDS dataset of a centre's clinical records."""
-        return self.staging / "clinical" / centre
-
-    @property
-    def timeline(self) -> Path:
-        """The MEDS dataset of all centres; its shards are in `data/`."""
-        return self.staging / "timeline"
 
     @property
     def linked(self) -> Path:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
+from unibase.flows.study.places import PEOPLE as PEOPLE_TABLE
 from unibase.flows.study.reading import read_study
 from unibase.flows.study.study_file import Study
 from unibase.flows.vault.reidentify import Reason
@@ -59,7 +60,7 @@ def decide(study_file: Path, decisions: Path) -> str:
     """
     study = _with_ledger(study_file)
     links = persons.read_links(decisions)
-    people = PEOPLE.read(study.work.vault / "people.parquet")
+    people = PEOPLE.read(PEOPLE_TABLE.of(study.work.root))
     before = len(persons.revisions(study.work.identity))
     with study.work.owned():
         report = persons.update_ledger(

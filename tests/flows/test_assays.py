@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from scipy import sparse
 
 from tests.flows import demo
-from unibase.flows.runs.pipeline import run_stage, stage
+from unibase.flows.runs.pipeline import stage
 from unibase.flows.runs.run import open_run
 from unibase.flows.study.reading import read_study
 from unibase.omics.samples.sheets import read_samples
@@ -121,7 +121,7 @@ def staged_counts(home: Path) -> dict[str, np.ndarray]:
     study.work.create()
     with open_run(study, local=True, say=lambda line: None) as run:
         for name in ("people", "omics"):
-            run_stage(run, stage(name))
+            stage(name)(run)
     stores = (home / "work" / "staging" / "omics" / "rna" / "A").glob("*/matrix.zarr")
     parts = [anndata.read_zarr(path) for path in stores]
     return {str(name): np.asarray(part[name].X)[0] for part in parts for name in part.obs_names}
@@ -144,7 +144,7 @@ def test_files_of_one_patient_each_are_not_named_in_what_a_run_says(tmp_path: Pa
     study.work.create()
     with open_run(study, local=True, say=said.append) as run:
         for name in ("people", "omics"):
-            run_stage(run, stage(name))
+            stage(name)(run)
     of_a = [line for line in said if line.startswith("omics: A/rna/")]
     assert len(of_a) >= len(counts.columns) > 1 and "dupont" not in "\n".join(said)
     assert any(f"A/rna/matrix 2 of {len(counts.columns)}, by name" in line for line in of_a)
@@ -203,7 +203,7 @@ def test_panels_views_and_genes_stand_in_the_study(tmp_path: Path) -> None:
     content.work.create()
     with open_run(content, local=True, say=lambda line: None) as run:
         for name in ("people", "omics", "clinical", "normalise"):
-            run_stage(run, stage(name))
+            stage(name)(run)
     levels = anndata.read_zarr(home / "work" / "staging" / "omics" / "copy_number" / "all.zarr").to_df()
     assert levels["TP53"].to_numpy() == pytest.approx(1.7) and levels["7q"].to_numpy() == pytest.approx(0.7)
     assert levels["MYC"].isna().all()

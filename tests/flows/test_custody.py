@@ -12,7 +12,7 @@ import pytest
 
 from tests.flows.demo import unibase
 from tests.flows.small_study import STUDIES, write_study
-from unibase.flows.runs.pipeline import run_stage, stage
+from unibase.flows.runs.pipeline import stage
 from unibase.flows.runs.run import open_run
 from unibase.flows.study.reading import read_study
 from unibase.flows.vault import custody
@@ -169,7 +169,7 @@ def test_an_image_follows_the_study_custodians_shift(tmp_path: Path) -> None:
         custody.subjects(tmp_path / "sent.csv", tmp_path / "second.key", tmp_path / "subjects.csv", most)
         with open_run(read_study(file), local=True) as run:
             for name in ("clinical", "deidentify"):
-                run_stage(run, stage(name))
+                stage(name)(run)
             shifts = {subject.subject_id: subject.shift_days for subject in run.lookup.by_identifier.values()}
         seen.append(shifts)
         for copy in map(pydicom.dcmread, (home / "work" / "staging").rglob("*.dcm")):

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from tests.flows.small_study import MAPPING
-from unibase.flows.runs.pipeline import STAGES, run_stage
+from unibase.flows.runs.pipeline import STAGES
 from unibase.flows.runs.run import open_run
 from unibase.flows.stages.release import publish
 from unibase.flows.study.reading import read_study
@@ -61,7 +61,7 @@ def built(home: Path, death_in_b: str) -> Path:
     study.work.create()
     with open_run(study, local=True) as run:
         for one in STAGES:
-            run_stage(run, one)
+            one(run)
         return publish(run)
 
 

@@ -17,7 +17,8 @@ from tests.flows import demo
 from tests.flows.conftest import Built
 from unibase.clinical.timelines.meds import read_blocks, read_dataset, write_dataset
 from unibase.flows.runs.run import open_run
-from unibase.flows.stages import clinical, link
+from unibase.flows.stages import link, timeline
+from unibase.flows.study.places import TIMELINE
 from unibase.flows.study.reading import read_study
 from unibase.privacy.keys import read_key_file
 from unibase.privacy.leaks.leak_scan import Needle, scan
@@ -296,15 +297,15 @@ def test_the_linked_tables_do_not_hang_on_the_blocks_of_subjects(
     built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = shutil.copytree(built.home, tmp_path / "demo", ignore=shutil.ignore_patterns("releases", "dicom"))
-    monkeypatch.setattr(clinical, "SUBJECTS_PER_BLOCK", 6)
-    monkeypatch.setattr(clinical, "write_dataset", partial(write_dataset, subjects_per_shard=3))
+    monkeypatch.setattr(timeline, "SUBJECTS_PER_BLOCK", 6)
+    monkeypatch.setattr(timeline, "write_dataset", partial(write_dataset, subjects_per_shard=3))
     small = partial(read_blocks, rows=1)
-    for stage in (clinical, link):
+    for stage in (timeline, link):
         monkeypatch.setattr(stage, "read_blocks", lambda folder, rows=0: small(folder))
     study = read_study(home / "study.yaml")
     with open_run(study, local=True) as run:
-        clinical.build_timeline(run)
-        assert len(list(small(study.work.timeline))) > 5
+        timeline.build_timeline(run)
+        assert len(list(small(TIMELINE.of(study.work.root)))) > 5
         link.link(run)
     whole, again = (folder / "work" / "linked" for folder in (built.home, home))
     names = [path.name for path in sorted(whole.glob("*.parquet"))]

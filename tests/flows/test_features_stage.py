@@ -12,8 +12,9 @@ import pytest
 from tests.imaging.dicom_maker import write_rtstruct, write_series
 from unibase.flows.looks.matches import in_words, read_matches
 from unibase.flows.runs.run import Run, open_run
+from unibase.flows.stages.deidentify import deidentify_centre
 from unibase.flows.stages.features import extract_features, stability
-from unibase.flows.stages.imaging import deidentify_centre, index_series
+from unibase.flows.stages.index import index_series
 from unibase.flows.stages.people import resolve_people
 from unibase.flows.stages.release_words import describe_columns
 from unibase.flows.study.reading import read_study

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from unibase.flows.runs.pipeline import run_stage, stage
+from unibase.flows.runs.pipeline import stage
 from unibase.flows.runs.run import open_run
 from unibase.flows.stages.normalise_models import ask_for_refit, released_models
 from unibase.flows.study.reading import read_study
@@ -36,7 +36,7 @@ def build(home: Path) -> list[str]:
     study.work.create()
     with open_run(study, local=True, say=said.append) as run:
         for name in ("people", "omics", "clinical", "normalise"):
-            run_stage(run, stage(name))
+            stage(name)(run)
     return [line for line in said if line.startswith("normalise: rna")]
 
 

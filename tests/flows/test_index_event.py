@@ -8,10 +8,10 @@ import pydicom
 import pytest
 
 from tests.flows.small_study import STUDY, write_records, write_study
-from unibase.flows.runs.pipeline import run_stage, stage
+from unibase.flows.runs.pipeline import stage
 from unibase.flows.runs.run import Run, open_run
+from unibase.flows.stages.deidentify import deidentify_centre
 from unibase.flows.stages.deidentify_index_event import event_kind
-from unibase.flows.stages.imaging import deidentify_centre
 from unibase.flows.study.reading import read_study
 from unibase.groundwork.problems import UserError
 
@@ -27,7 +27,7 @@ def stages(home: Path, *names: str) -> tuple[dict[str, float | None], set[str]]:
     study.work.create()
     with open_run(study, local=True) as run:
         for name in names:
-            run_stage(run, stage(name))
+            stage(name)(run)
         outcomes = deidentify_centre(run, "A")
         return {outcome.key: offset(run, outcome.result["path"]) for outcome in outcomes}, {
             outcome.key for outcome in outcomes if outcome.repeated
@@ -96,4 +96,4 @@ def test_a_workspace_of_an_earlier_version_is_refused_with_the_remedy(home: Path
             outcome.result["sha256"] = outcome.result.pop("blake3", "")
         run.ledger.record("deidentify-A", rows.values())
         with pytest.raises(UserError, match=r"centre A were de-identified by an earlier version.*Run `unibase build`"):
-            run_stage(run, stage("index"))
+            stage("index")(run)

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from tests.flows.small_study import STUDY, write_study
-from unibase.flows.runs.pipeline import run_stage, stage
+from unibase.flows.runs.pipeline import stage
 from unibase.flows.runs.run import open_run
 from unibase.flows.stages.link import Linked
 from unibase.flows.stages.release import publish
@@ -28,7 +28,7 @@ def test_a_missed_threshold_stops_the_release_and_a_met_one_is_shown(tmp_path: P
         read.work.create()
         with open_run(read, local=True) as run:
             for name in ("people", "clinical", "timeline", "link"):
-                run_stage(run, stage(name))
+                stage(name)(run)
             checks = Linked(read.work.linked).table("quality").filter(pl.col("check") == "birth")
             assert checks.select("centre", "rows", "violations", "passed").rows() == [("A", 4, 4, allowed == 100)]
             if allowed == 50:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.flows.demo import unibase
 from tests.flows.small_study import write_study
-from unibase.flows.runs.pipeline import run_stage, stage
+from unibase.flows.runs.pipeline import stage
 from unibase.flows.runs.run import open_run
 from unibase.flows.study.reading import read_study
 from unibase.flows.vault.reidentify import Vault, reidentify, vault_of_folder, vault_of_study
@@ -24,7 +24,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     study.work.create()
     with open_run(study, local=True) as run:
         for name in ("people", "clinical", "deidentify"):
-            run_stage(run, stage(name))
+            stage(name)(run)
     return folder
 
 

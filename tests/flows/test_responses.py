@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from tests.flows.small_study import MAPPING, STUDY, write_study
-from unibase.flows.runs.pipeline import run_stage, stage
+from unibase.flows.runs.pipeline import stage
 from unibase.flows.runs.run import open_run
 from unibase.flows.stages.release import publish
 from unibase.flows.study.reading import read_study
@@ -63,7 +63,7 @@ def test_responses_from_lesions_reach_the_release(home: Path) -> None:
     read.work.create()
     with open_run(read, local=True) as run:
         for name in ("people", "clinical", "timeline", "link"):
-            run_stage(run, stage(name))
+            stage(name)(run)
         release = publish(run)
     adrs = pl.read_parquet(release / "tables" / "adrs.parquet")
     by_code = {code: sorted(rows["AVALC"]) for (code,), rows in adrs.group_by("PARAMCD")}

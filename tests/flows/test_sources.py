@@ -12,7 +12,7 @@ import pytest
 from tests.flows.small_study import write_records, write_study
 from unibase.flows.looks.quarantine import quarantine_text
 from unibase.flows.looks.status import status_text
-from unibase.flows.runs.pipeline import STAGES, run_stage, stage
+from unibase.flows.runs.pipeline import STAGES, stage
 from unibase.flows.runs.run import open_run
 from unibase.flows.runs.versions import publish_next
 from unibase.flows.stages.release import publish
@@ -33,7 +33,7 @@ def night(home: Path) -> tuple[Path, list[str]]:
     check_sources(study)
     with open_run(study, local=True, say=said.append) as run:
         for one in STAGES:
-            run_stage(run, one)
+            one(run)
         return publish_next(run), said
 
 
@@ -164,7 +164,7 @@ def stage_to_omics(home: Path) -> None:
     study.work.create()
     with open_run(study, local=True) as run:
         for name in ("people", "omics", "clinical", "normalise"):
-            run_stage(run, stage(name))
+            stage(name)(run)
 
 
 def test_matrices_and_sample_sheets_follow_the_same_rule(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -83,7 +84,9 @@ def read_modules() -> list[Module]:
     with tempfile.TemporaryDirectory() as folder:
         for room in ROOMS:
             shutil.copytree(CHECKOUT / room, Path(folder) / room, ignore=shutil.ignore_patterns("__pycache__", "*.nb?"))
-        subprocess.run(["ruff", "format", "--quiet", "--isolated", "--line-length", str(WIDTH), folder], check=True)
+        subprocess.run(
+            [sys.executable, "-m", "ruff", "format", "--quiet", "--isolated", "--line-length", str(WIDTH), folder], check=True
+        )
         found = []
         for file in sorted(Path(folder).rglob("*.py")):
             path = file.relative_to(folder).as_posix()

@@ -1,0 +1,74 @@
+"""What a stage of a build is: its name, how it runs, and what it reads and leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+
+from unibase.flows.runs.run import Run
+from unibase.flows.study.places import Place
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage.
+
+    Attributes:
+        name: As the command line and Prefect name it.
+        text: What it does, in a few words.
+        reads: Places that stages before it left.
+        leaves: Places that it leaves.
+        run: Runs it once, or None where it works by centre.
+        run_centre: Runs it for one centre, or None where it runs once.
+    """
+
+    name: str
+    text: str
+    reads: tuple[Place, ...] = ()
+    leaves: tuple[Place, ...] = ()
+    run: Callable[[Run], object] | None = None
+    run_centre: Callable[[Run, str], object] | None = None
+
+    def __call__(self, run: Run, centre: str | None = None) -> None:
+        """Run the stage: for one centre, or for all where it works by centre. It reaches no place that it did not declare."""
+        with run.within((*self.reads, *self.leaves)):
+            if self.run is not None:
+                self.run(run)
+            if self.run_centre is not None:
+                for name in [centre] if centre else run.study.centres:
+                    self.run_centre(run, name)
+
+
+def in_order(stages: Sequence[Stage]) -> tuple[Stage, ...]:
+    """Return stages so that each comes after those that leave what it reads; else as they were given.
+
+    Raises:
+        ValueError: If a stage reads a place that none leaves, two leave one place, or stages wait for each other.
+    """
+    makers: dict[Place, Stage] = {}
+    for one in stages:
+        for place in one.leaves:
+            if place in makers:
+                raise ValueError(f"{one.name} and {makers[place].name} both leave {place.path}")
+            makers[place] = one
+    sorter: TopologicalSorter[str] = TopologicalSorter({one.name: () for one in stages})
+    for one in stages:
+        for place in one.reads:
+            if place not in makers:
+                raise ValueError(f"{one.name} reads {place.path}, which no stage leaves")
+            sorter.add(one.name, makers[place].name)
+    given = [one.name for one in stages]
+    ordered: list[Stage] = []
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        raise ValueError(f"stages wait for each other: {' '.join(error.args[1])}") from None
+    ready: list[str] = []
+    while sorter.is_active():
+        ready += sorter.get_ready()
+        name = min(ready, key=given.index)
+        ready.remove(name)
+        ordered.append(stages[given.index(name)])
+        sorter.done(name)
+    return tuple(ordered)

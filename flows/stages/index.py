@@ -1,0 +1,83 @@
+"""Stage `index`: what series the de-identified files are."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import polars as pl
+
+from unibase.flows.runs.run import Run, files_below
+from unibase.flows.runs.stage import Stage
+from unibase.flows.stages.deidentify import BATCH, written_files
+from unibase.flows.study.places import DICOM
+from unibase.flows.study.places import SERIES as SERIES_TABLE
+from unibase.groundwork.files import digest_of
+from unibase.groundwork.tables import QUARANTINE, SERIES
+from unibase.groundwork.work import Unit
+from unibase.imaging.dicom.series import index_folder
+
+
+def index_series(run: Run) -> pl.DataFrame:
+    """Index what was de-identified, after clearing away what no source file stands for any more.
+
+    A unit is the folder of a series; one whose files are those of the last run is not read again.
+    """
+    folder, staging = run.place(DICOM), run.study.work.staging
+    folder.mkdir(parents=True, exist_ok=True)
+    written: dict[str, set[str]] = defaultdict(set)
+    centre_of: dict[str, str] = {}
+    for name in run.study.centres:
+        for path, digest in written_files(run, name):
+            written[path].add(digest)
+            centre_of[Path(path).parent.as_posix()] = name
+    conflicts = {path for path, digests in written.items() if len(digests) > 1}
+    members: dict[str, dict[str, str]] = defaultdict(dict)
+    for path, digests in written.items():
+        if path not in conflicts:
+            place = PurePosixPath(path)
+            members[place.parent.as_posix()][place.name] = min(digests)
+    for file in files_below(folder):
+        relative = file.relative_to(folder).as_posix()
+        if relative not in written or relative in conflicts:
+            file.unlink()
+    units = [
+        Unit(place, digest_of([centre_of[place], sorted(files.items())]), (folder / place, centre_of[place], files))
+        for place, files in members.items()
+    ]
+    outcomes = run.units(
+        "index", _index, units, settings=None, code=("unibase.imaging.dicom.series",), shared=staging, batch_size=BATCH
+    )
+    rows = [row for outcome in outcomes if outcome.status == "done" for row in outcome.result["series"]]
+    frame = pl.DataFrame(rows, schema={**SERIES.schema(), "series_time": pl.String})
+    series = SERIES.write(frame.with_columns(pl.col("series_time").str.to_datetime()), run.place(SERIES_TABLE))
+    refused = run.quarantine_rows("index", None, outcomes)
+    QUARANTINE.write(pl.concat([_conflicts(run, sorted(conflicts)), refused]), run.quarantine_file("index"))
+    run.say(f"index: {series.height} series of {series['subject_id'].n_unique()} subjects")
+    return series
+
+
+def _index(staging: Path, work: tuple[Path, str, dict[str, str]]) -> dict[str, Any]:
+    """Return the SERIES rows of one folder as JSON."""
+    folder, centre, digests = work
+    rows = index_folder(folder, centre, relative_to=staging, digests=digests).to_dicts()
+    return {"series": [{**row, "series_time": row["series_time"] and row["series_time"].isoformat()} for row in rows]}
+
+
+def _conflicts(run: Run, paths: list[str]) -> pl.DataFrame:
+    rows = [
+        {
+            "stage": "index",
+            "centre": None,
+            "unit": run.token("index", path),
+            "reason": "conflicting-duplicate",
+            "message": "Two source files have one SOP Instance UID and different content; neither is used.",
+            "remedy": "Keep the right one in the source folder.",
+        }
+        for path in paths
+    ]
+    return pl.DataFrame(rows, schema=QUARANTINE.schema())
+
+
+STAGE = Stage("index", "Index the series", reads=(DICOM,), leaves=(SERIES_TABLE,), run=index_series)

@@ -1,0 +1,56 @@
+"""Stage `timeline`: records, images and samples of all centres to one timeline per subject."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from unibase.clinical.derived.treatments import LineRule, treatment_events
+from unibase.clinical.timelines.meds import SUBJECTS_PER_SHARD, write_dataset
+from unibase.flows.runs.run import Run
+from unibase.flows.runs.stage import Stage
+from unibase.flows.stages.clinical import scan_records
+from unibase.flows.study.places import RECORDS, SAMPLES, TIMELINE
+from unibase.flows.study.places import SERIES as SERIES_TABLE
+from unibase.groundwork.tables import EVENTS, SAMPLE_MAP, SERIES
+from unibase.imaging.dicom.series import study_events
+from unibase.omics.samples.sheets import sample_events
+
+SUBJECTS_PER_BLOCK = 8 * SUBJECTS_PER_SHARD
+"""Subjects that the timeline is merged for at a time: about a million events."""
+
+
+def build_timeline(run: Run) -> Path:
+    """Merge records, images and samples of all centres into one MEDS dataset: the spine that all hangs on.
+
+    Subjects are merged a block at a time, so that memory does not grow with their number.
+    """
+    series, samples = SERIES.read(run.place(SERIES_TABLE)), SAMPLE_MAP.read(run.place(SAMPLES))
+    tables = [EVENTS.conform(frame).lazy() for frame in (study_events(series), sample_events(samples))]
+    tables += [events for name in run.study.centres if (events := scan_records(run, name)) is not None]
+    subjects = pl.concat(table.select("subject_id") for table in tables).unique().sort("subject_id").collect()["subject_id"]
+    options = run.study.treatments
+    rule = LineRule(options.cycle_days, protocols=tuple(frozenset(codes) for codes in options.protocols))
+    height = 0
+
+    def blocks() -> Iterator[pl.DataFrame]:
+        nonlocal height
+        for start in range(0, len(subjects), SUBJECTS_PER_BLOCK):
+            mine = subjects[start : start + SUBJECTS_PER_BLOCK]
+            own = pl.col("subject_id").is_between(mine[0], mine[-1])
+            events = pl.concat(table.filter(own) for table in tables).collect()
+            # Over all centres: who changes hospital changes no treatment by that.
+            events = pl.concat([events, treatment_events(events, rule)])
+            height += events.height
+            yield events
+
+    timeline = write_dataset(blocks(), run.place(TIMELINE), name=run.study.study)
+    run.say(f"timeline: {height} events of {len(subjects)} subjects")
+    return timeline
+
+
+STAGE = Stage(
+    "timeline", "Merge events to one timeline", reads=(RECORDS, SERIES_TABLE, SAMPLES), leaves=(TIMELINE,), run=build_timeline
+)

@@ -1,0 +1,23 @@
+"""What a study says of concepts, endpoints and quality, over what is packaged."""
+
+from __future__ import annotations
+
+from unibase.clinical.derived.endpoints import Endpoints
+from unibase.clinical.derived.quality import QualityRules
+from unibase.clinical.words.concepts import Concepts
+from unibase.flows.study.study_file import Study
+
+
+def read_concepts(study: Study) -> Concepts:
+    """Return the study's concepts over the packaged ones."""
+    return Concepts.read(study.path(study.concepts)) if study.concepts else Concepts.default()
+
+
+def read_endpoints(study: Study) -> Endpoints:
+    """Return the study's endpoints and responses over the packaged ones."""
+    return Endpoints.read(study.path(study.definitions)) if study.definitions else Endpoints.default()
+
+
+def read_quality(study: Study) -> QualityRules:
+    """Return the study's thresholds of data quality over the packaged ones."""
+    return QualityRules.read(study.path(study.quality)) if study.quality else QualityRules.default()

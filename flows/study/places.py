@@ -1,0 +1,54 @@
+"""The files and folders that stages leave for one another, each named once.
+
+A stage declares which of these it reads and leaves (`flows.runs.stage.Stage`); the order of a build, `unibase status` and
+the picture of the architecture follow from that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Place:
+    """A file or folder of the workspace.
+
+    Attributes:
+        path: Below the workspace; `{centre}` and `{assay}` stand for names.
+        meaning: What it holds, for people.
+    """
+
+    path: str
+    meaning: str
+
+    def of(self, root: Path, **names: str) -> Path:
+        """Return the place in a workspace.
+
+        Example:
+            >>> Place("staging/clinical/{centre}", "Records").of(Path("work"), centre="lyon").as_posix()
+            'work/staging/clinical/lyon'
+        """
+        return root / self.path.format(**names)
+
+
+PEOPLE = Place("vault/people.parquet", "Who the sources name, in clear")
+LEDGER = Place("vault/identity", "The identity ledger: who is who")
+RECORDS = Place("staging/clinical/{centre}", "Clinical events of a centre, as a MEDS dataset, with problems and account")
+DICOM = Place("staging/imaging/dicom", "De-identified DICOM")
+SERIES = Place("staging/imaging/series.parquet", "One row an image series")
+FEATURES = Place("staging/imaging/features.parquet", "Radiomic features, one row a region")
+FEATURE_FILES = Place("staging/imaging/features", "Features of each series")
+REGIONS = Place("staging/imaging/regions.parquet", "Every match and miss of names of regions")
+PERTURBED = Place("staging/imaging/perturbed", "Features of perturbed copies, one file a series")
+MATRICES = Place("staging/omics/{assay}/{centre}", "Gated matrices of a centre")
+IDENTITY = Place("staging/identity", "Samples that are not their person's, and what genotypes say")
+MODELS = Place("staging/models", "Frozen normalisation models")
+NORMALISED = Place("staging/normalised", "Expression on one scale, a store a matrix")
+ASSAYS = Place("staging/omics/{assay}/all.zarr", "All samples of an assay")
+SAMPLES = Place("staging/omics/sample_map.parquet", "Samples and their subjects")
+TIMELINE = Place("staging/timeline", "One timeline a subject, as a MEDS dataset")
+LINKED = Place("linked", "Cohort, index, analysis table, its trace, endpoints, splits")
+HARMONISATION = Place("linked/harmonisation", "Parameters of each harmonisation, and what is said of it")
+HARMONISED = Place("linked/harmonised", "Stores of the chosen samples with a harmonised layer")
+RELEASE = Place("releases", "The published folder")
