@@ -175,7 +175,7 @@ def test_centres_that_cannot_be_harmonised_are_refused_or_left_empty_and_counted
     tables = linked(home, STUDY + "harmonise: {imaging: {least_per_centre: 17, others: leave_out}}\n")
     empty = tables.table("analysis")["combat_CT_GTV_original_firstorder_Mean"].is_null()
     assert empty.equals(tables.table("subjects")["centre"] == "C", check_names=False)
-    record = read_records(tables.folder)["CT_GTV"]["record"]
+    record = read_records(tables.folder / "harmonisation")["CT_GTV"]["record"]
     assert (record["subjects"], record["left_out"]) == (60, 30)
 
 
