@@ -1,8 +1,9 @@
 """Units of work: the smallest things that can fail alone, and the ledger that remembers how each ended.
 
-A unit has the digest of its input and of its settings. It ends as done or as quarantined with a reason, and
-`in = out + quarantined` holds at any time a run has finished. A unit that ended under the same digests is not
-run again, so a killed run goes on where it stopped and a nightly run touches only what is new.
+A unit has the digest of its input and of its settings. It ends as done, as quarantined for what its data are, or as
+failed for what the machine did (`groundwork.faults`). A failed unit is tried again, on another worker where there is one;
+what is left failed stops the run. `in = out + quarantined` holds at any time a run has finished. A unit that ended under
+the same digests is not run again, so a killed run goes on where it stopped and a nightly run touches only what is new.
 
 The ledger names source files and belongs in the vault.
 """
@@ -14,23 +15,29 @@ import sqlite3
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from unibase.groundwork.faults import Fault, fault_of
 from unibase.groundwork.files import digest_of
 from unibase.groundwork.problems import Unusable, UserError, without_folders
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-Status = Literal["done", "quarantined"]
+Status = Literal["done", "quarantined", "failed"]
 Progress = Callable[[str, int, int, int], None]
 """Called as `progress(stage, finished, total, quarantined)` whenever units finish."""
 
-TRANSIENT_REASONS = frozenset({"unexpected-error", "worker-died", "unknown-patient", "unknown-person"})
+OUT_OF_MEMORY = "out-of-memory"
+TRANSIENT_REASONS = frozenset({"unexpected-error", "worker-died", "unknown-patient", "unknown-person", OUT_OF_MEMORY})
 """Reasons that may not hold a second time, for the machine or the identity ledger changed: the next run tries again."""
+
+
+PAUSES = (1.0, 5.0, 20.0)
+"""Seconds before each further try of what the machine made fail."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,8 @@ class Outcome:
     remedy: str = ""
     repeated: bool = field(default=False, compare=False)
     """True when this run did the work, False when the ledger already held the outcome."""
+    worker: str = field(default="", compare=False)
+    """Address of the Dask worker that did the work."""
 
 
 class WorkLedger:
@@ -164,7 +173,8 @@ def run_units(
         stage: Name of the stage; keys are unique inside it.
         function: Called in a worker as `function(shared, unit.arguments)`; returns a small JSON value. Raising
             `Unusable` puts the unit in quarantine; any other exception does too, as `unexpected-error`
-            with its type and place but without its text, which may hold a patient's value.
+            with its type and place but without its text, which may hold a patient's value. What the machine did
+            (`groundwork.faults`) leaves it `failed`, after further tries.
         units: The units; every key once.
         ledger: Where outcomes are read and written; a row is written only after the function returned.
         settings: JSON value of all that changes results: options, key fingerprint, code version.
@@ -183,40 +193,57 @@ def run_units(
     keys = [unit.key for unit in units]
     if len(set(keys)) != len(keys):
         raise ValueError(f"stage {stage!r} has two units with one key")
-    known = ledger.known(stage)
     fingerprints = {unit.key: digest_of([unit.input_digest, settings]) for unit in units}
-    finished: dict[str, Outcome] = {}
-    todo: list[Unit] = []
-    for unit in sorted(units, key=lambda unit: unit.key):
-        fingerprint, outcome = known.get(unit.key, ("", None))
-        if outcome is not None and fingerprint == fingerprints[unit.key] and _stands(outcome, still_there):
-            finished[unit.key] = outcome
-        else:
-            todo.append(unit)
+    finished = _standing(ledger.known(stage), fingerprints, still_there)
+    todo = [unit for unit in sorted(units, key=lambda unit: unit.key) if unit.key not in finished]
 
     def report() -> None:
         if progress is not None:
             quarantined = sum(outcome.status == "quarantined" for outcome in finished.values())
             progress(stage, len(finished), len(units), quarantined)
 
+    def work(batches: list[list[Unit]]) -> None:
+        for outcomes in _map_batches(function, shared, batches, client, {o.key: o.worker for o in finished.values()}):
+            ledger.record(stage, [(fingerprints[outcome.key], outcome) for outcome in outcomes])
+            finished.update((outcome.key, outcome) for outcome in outcomes)
+            report()
+
     report()
-    batches = [todo[start : start + batch_size] for start in range(0, len(todo), batch_size)]
-    for outcomes in _map_batches(function, shared, batches, client):
-        ledger.record(stage, [(fingerprints[outcome.key], outcome) for outcome in outcomes])
-        finished.update((outcome.key, outcome) for outcome in outcomes)
-        report()
+    work([todo[start : start + batch_size] for start in range(0, len(todo), batch_size)])
+    for pause in PAUSES:
+        failed = [unit for unit in todo if finished[unit.key].status == "failed"]
+        if not failed:
+            break
+        time.sleep(pause)
+        work([[unit] for unit in failed])
+    greedy = [o for o in finished.values() if o.status == "failed" and o.reason == OUT_OF_MEMORY]
+    # Again and again, alone: then it is the unit that asks for too much, and it holds up nobody.
+    refused = [replace(outcome, status="quarantined") for outcome in greedy]
+    ledger.record(stage, [(fingerprints[outcome.key], outcome) for outcome in refused])
+    finished.update((outcome.key, outcome) for outcome in refused)
     return [finished[key] for key in sorted(finished)]
 
 
+def _standing(
+    known: Mapping[str, tuple[str, Outcome]], fingerprints: Mapping[str, str], still_there: Callable[[Any], bool] | None
+) -> dict[str, Outcome]:
+    """Return the outcomes of earlier runs that still hold: of the same digests, their outputs still there."""
+    same = {key: outcome for key, (made_of, outcome) in known.items() if fingerprints.get(key) == made_of}
+    return {key: outcome for key, outcome in same.items() if _stands(outcome, still_there)}
+
+
 def _stands(outcome: Outcome, still_there: Callable[[Any], bool] | None) -> bool:
+    if outcome.status == "failed":
+        return False
     if outcome.status == "quarantined":
         return outcome.reason not in TRANSIENT_REASONS
     return still_there is None or still_there(outcome.result)
 
 
 def _map_batches(
-    function: Callable[[Any, Any], Any], shared: Any, batches: list[list[Unit]], client: Client | None
+    function: Callable[[Any, Any], Any], shared: Any, batches: list[list[Unit]], client: Client | None, avoid: Mapping[str, str]
 ) -> Iterable[list[Outcome]]:
+    """Yield the outcomes of each batch; a unit that failed on the worker `avoid` names goes to another where there is one."""
     if client is None:
         for batch in batches:
             yield _run_batch(function, shared, batch)
@@ -226,8 +253,11 @@ def _map_batches(
     # A task, not scattered data: when the workers that hold it die, Dask can make it again.
     sent = client.submit(_keep, shared, pure=False) if shared is not None and batches else None
 
-    def submit(batch: list[Unit]) -> Future:
-        return client.submit(_run_batch, function, sent, batch, pure=False)
+    def submit(batch: list[Unit]) -> Future[list[Outcome]]:
+        bad = {avoid.get(unit.key, "") for unit in batch} - {""}
+        others = sorted(set(client.scheduler_info(n_workers=-1)["workers"]) - bad) if bad else []
+        where = {"workers": others, "allow_other_workers": True} if others else {}
+        return client.submit(_run_batch, function, sent, batch, pure=False, **where)
 
     futures = {submit(batch): batch for batch in batches}
     suspects: list[Unit] = []
@@ -264,16 +294,40 @@ def _run_batch(function: Callable[[Any, Any], Any], shared: Any, batch: list[Uni
 def _run_one(function: Callable[[Any, Any], Any], shared: Any, unit: Unit) -> Outcome:
     try:
         result = function(shared, unit.arguments)
-    except Unusable as problem:
-        return _quarantined(unit, problem.reason, problem.message, problem.remedy, problem.found)
-    except UserError as problem:
-        return _quarantined(unit, "unusable-input", without_folders(str(problem)), "")
+    except MemoryError:
+        remedy = "Give workers more memory if it persists; the next run tries again."
+        return _failed(unit, Fault(OUT_OF_MEMORY, "It asks for more memory than the worker has.", remedy))
     except Exception as error:
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{Path(frame.filename).name}:{frame.lineno}"
-        message = f"{type(error).__name__} in {frame.name} ({place})."
-        return _quarantined(unit, "unexpected-error", message, "Report it with this place; the next run tries again.")
+        fault = fault_of(error)
+        return _failed(unit, fault) if fault else _refused(unit, error)
     return Outcome(unit.key, unit.input_digest, "done", result, repeated=True)
+
+
+def _refused(unit: Unit, error: Exception) -> Outcome:
+    if isinstance(error, Unusable):
+        return _quarantined(unit, error.reason, error.message, error.remedy, error.found)
+    if isinstance(error, UserError):
+        return _quarantined(unit, "unusable-input", without_folders(str(error)), "")
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(frame.filename).name}:{frame.lineno}"
+    message = f"{type(error).__name__} in {frame.name} ({place})."
+    return _quarantined(unit, "unexpected-error", message, "Report it with this place; the next run tries again.")
+
+
+def _failed(unit: Unit, fault: Fault) -> Outcome:
+    return Outcome(
+        unit.key, unit.input_digest, "failed", None, fault.reason, fault.message, fault.remedy, repeated=True, worker=_worker()
+    )
+
+
+def _worker() -> str:
+    """Return the address of the Dask worker that this runs on, or nothing."""
+    from distributed import get_worker  # takes half a second to import, and is there on a worker
+
+    try:
+        return str(get_worker().address)
+    except ValueError:
+        return ""
 
 
 def _died(unit: Unit) -> Outcome:

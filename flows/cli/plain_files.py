@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from unibase.flows.runs.progress import ProgressBoard
-from unibase.flows.runs.run import files_below
+from unibase.flows.runs.run import files_below, stop_if_failed
 from unibase.flows.stages.deidentify import deidentify_to
 from unibase.groundwork.cluster import dask_client
 from unibase.groundwork.problems import UserError
@@ -70,6 +70,7 @@ def deidentify_folder(
             progress=board,
             still_there=lambda result: (destination / result["path"]).exists(),
         )
+    stop_if_failed("deidentify", outcomes)
     refused = [outcome for outcome in outcomes if outcome.status == "quarantined"]
     rows = [
         {

@@ -24,7 +24,9 @@ def quarantine_text(study: Study) -> str:
     lines = []
     for stage, total in sorted(totals.items()):
         mine = [o for s, o in refused if s == stage]
-        lines.append(f"{stage}: {total} in = {total - len(mine)} done + {len(mine)} quarantined")
+        failed = sum(o.status == "failed" for s, o in outcomes if s == stage)
+        left = f" + {failed} failed, to be tried again" if failed else ""
+        lines.append(f"{stage}: {total} in = {total - len(mine) - failed} done + {len(mine)} quarantined{left}")
         for reason, _ in Counter(o.reason for o in mine).most_common():
             same = [o for o in mine if o.reason == reason]
             lines.append(f"  {reason} ({len(same)}): {same[0].message} {same[0].remedy}".rstrip())

@@ -19,11 +19,11 @@ def status_text(study: Study) -> str:
     """Return one screen: what each stage took in, finished and refused, when, whether a run goes on, and the last release."""
     outcomes, moments = read_ledger(study)
     rows: Counter[tuple[str, str]] = Counter((stage, o.status) for stage, o in outcomes)
-    lines = [f"{'stage':<28}{'in':>9}{'done':>9}{'quarantined':>13}   last unit ended"]
+    lines = [f"{'stage':<28}{'in':>9}{'done':>9}{'quarantined':>13}{'failed':>8}   last unit ended"]
     for stage, moment in sorted(moments.items(), key=lambda item: (item[1], item[0])):
-        done, refused = rows[stage, "done"], rows[stage, "quarantined"]
+        done, refused, failed = (rows[stage, status] for status in ("done", "quarantined", "failed"))
         ended = datetime.fromtimestamp(moment, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
-        lines.append(f"{stage:<28}{done + refused:>9}{done:>9}{refused:>13}   {ended}")
+        lines.append(f"{stage:<28}{done + refused + failed:>9}{done:>9}{refused:>13}{failed:>8}   {ended}")
     released = published_versions(study.path(study.releases) / study.study)
     last = ".".join(map(str, released[-1])) if released else "none yet"
     busy = study.work.busy()

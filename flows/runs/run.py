@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from unibase.flows.runs.code import code_digest
 from unibase.flows.study.places import Place
 from unibase.flows.study.study_file import Study
 from unibase.groundwork.cluster import dask_client
+from unibase.groundwork.faults import fault_of
 from unibase.groundwork.files import digest_of, sha256_file, sha256_folder
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import QUARANTINE
@@ -124,11 +126,14 @@ class Run:
         """Run all units of a stage as `groundwork.work.run_units` does; the modules named by `code`, what they import, and the key count as settings.
 
         What the stage had before and is not among `units` is forgotten: a file that a hospital takes back is in no later release.
+
+        Raises:
+            UserError: If the machine made a unit fail: a release without it would have a hole.
         """
         gone = self.ledger.forget_others(stage, [unit.key for unit in units])
         if gone:
             self.say(f"{stage}: {gone} no longer in the source; left out from now on")
-        return run_units(
+        outcomes = run_units(
             stage,
             function,
             units,
@@ -140,6 +145,8 @@ class Run:
             progress=self.progress,
             still_there=still_there,
         )
+        stop_if_failed(stage, outcomes)
+        return outcomes
 
     def quarantine_rows(self, stage: str, centre: str | None, outcomes: Iterable[Outcome]) -> pl.DataFrame:
         """Return QUARANTINE rows of the outcomes that were refused; the unit is a keyed token of its name."""
@@ -198,9 +205,35 @@ def software_versions() -> dict[str, str]:
     return {name: metadata.version(name) for name in SOFTWARE}
 
 
+def stop_if_failed(stage: str, outcomes: Iterable[Outcome]) -> None:
+    """Stop the run when the machine made units fail, whatever their data are: each fault once, with what to do.
+
+    Raises:
+        UserError: With the faults, how many units each took, and the next step.
+    """
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    if not failed:
+        return
+    faults = Counter((outcome.reason, outcome.message, outcome.remedy) for outcome in failed)
+    lines = [
+        f"{stage}: {count} failed, {reason}: {message} {remedy}" for (reason, message, remedy), count in faults.most_common()
+    ]
+    raise UserError("\n".join([*lines, "Nothing is published, the last release stays; what was done is kept."]))
+
+
 def files_below(folder: Path) -> list[Path]:
-    """Return all files below a folder, sorted by path, links to folders not followed."""
-    found = [Path(root) / name for root, _, names in os.walk(folder) for name in names]
+    """Return all files below a folder, sorted by path, links to folders not followed.
+
+    Raises:
+        UserError: If a folder cannot be listed: its files would look as if the hospital had taken them back.
+    """
+
+    def stop(error: OSError) -> None:
+        fault = fault_of(error)
+        said = f"{fault.message} {fault.remedy}" if fault else f"{type(error).__name__}."
+        raise UserError(f"A source cannot be listed: {said} Nothing is published, the last release stays.") from None
+
+    found = [Path(root) / name for root, _, names in os.walk(folder, onerror=stop) for name in names]
     return sorted(found)
 
 
