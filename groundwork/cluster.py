@@ -10,7 +10,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Security
+
+_STARTED_HERE: dict[str, Security] = {}
+"""Certificates of the clusters that this process started, by address of their scheduler; they stand in memory alone."""
 
 
 @contextmanager
@@ -18,18 +21,21 @@ def dask_client(address: str | None = None, workers: int | None = None, memory_l
     """Yield a Dask client, and close what was started here when the block ends.
 
     Args:
-        address: An existing scheduler (`tcp://host:8786`); nothing is started then.
+        address: An existing scheduler (`tcp://host:8786`, `tls://host:8786`); nothing is started then. The certificates of a
+            `tls://` one are those of Dask's configuration (`distributed.comm.tls`), or of the cluster that this process started.
         workers: Local worker processes of one thread each; the number of cores by default.
         memory_limit: Memory per local worker, as Dask writes it ("4GiB", "auto").
     """
     import dask.config
-    from distributed import Client, LocalCluster
+    from distributed import Client, LocalCluster, Security
 
     _hush()
     if address:
-        with Client(address) as client:
+        with Client(address, security=_STARTED_HERE.get(address)) as client:
             yield client
         return
+    # Without it any user of this machine could have the workers run code as this user.
+    security = Security.temporary()
     with (
         # A worker that died is started again by its nanny. On a busy machine that takes longer than the cluster waits before
         # it gives both up, and without workers the run would wait for ever.
@@ -39,14 +45,20 @@ def dask_client(address: str | None = None, workers: int | None = None, memory_l
             threads_per_worker=1,
             memory_limit=memory_limit,
             host="127.0.0.1",
+            protocol="tls",
+            security=security,
             # The scheduler always has an HTTP server; on loopback, on whatever port is free.
             dashboard_address="127.0.0.1:0",
             silence_logs=40,
         ) as cluster,
-        Client(cluster) as client,
+        Client(cluster, security=security) as client,
     ):
         _hush()
-        yield client
+        _STARTED_HERE[cluster.scheduler_address] = security
+        try:
+            yield client
+        finally:
+            del _STARTED_HERE[cluster.scheduler_address]
 
 
 @contextmanager
