@@ -38,4 +38,7 @@ class Release(Section):
     true_years: bool = False
     """Count subjects by the true year of their index on the page, in bands of at least `min_cell`. It says something of the
     shift of dates: where all are of one year, within how many months a subject's shift lies."""
+    lanes: bool = False
+    """Draw single subjects' timelines on the page, in whole weeks: only where the page stays with those who may see the tables.
+    Otherwise it draws how many subjects have images, samples and treatments, over time."""
     disclosure: Disclosure = Disclosure()

@@ -91,6 +91,7 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
         splits=splits if splits.height else None,
         harmonisation=read_records(run.place(HARMONISATION)),
         previous=_previous(run, version),
+        lanes=study.release.lanes,
         policy=DisclosurePolicy(**study.release.disclosure.model_dump()),
         description=" ".join(text for text in (study.notice, study.description) if text),
     )

@@ -63,8 +63,8 @@ class Release:
     @property
     def individuals(self) -> int | None:
         """Number of subjects, None when too few to say."""
-        count = int(self.about["subjects"])
-        return None if is_small(count, int(self.about["min_cell"])) else count
+        count = self.about["subjects"]
+        return None if count is None or is_small(int(count), int(self.about["min_cell"])) else int(count)
 
     def columns(self, table: str) -> list[dict[str, Any]]:
         """Dictionary rows of one table."""

@@ -85,14 +85,20 @@ def _match(column: str, names: Mapping[str, object]) -> str:
     return max(fits, key=len, default="")
 
 
-def _by_rule(block: pl.DataFrame) -> dict[str, dict[str, int]]:
-    found: dict[str, dict[str, int]] = {}
+def row_reasons(block: pl.DataFrame) -> pl.DataFrame:
+    """Return, for each column of an ADaM table with empty cells, the reason of each, and null where there is a value."""
+    found = []
     for column, empty in zip(block.columns, block.null_count().row(0), strict=True):
         if not empty:
             continue
         rule = NOT_APPLICABLE.get(column)
-        apart = 0
-        if rule is not None and set(rule.meta.root_names()) <= set(block.columns):
-            apart = block.filter(pl.col(column).is_null() & rule.fill_null(False)).height
-        found[column] = {reason: n for reason, n in (("not known", empty - apart), ("not applicable", apart)) if n}
-    return found
+        known = rule is not None and set(rule.meta.root_names()) <= set(block.columns)
+        apart = rule.fill_null(False) if rule is not None and known else pl.lit(False)
+        reason = pl.when(apart).then(pl.lit("not applicable")).otherwise(pl.lit("not known"))
+        found.append(pl.when(pl.col(column).is_null()).then(reason).alias(column))
+    return block.select(found) if found else pl.DataFrame()
+
+
+def _by_rule(block: pl.DataFrame) -> dict[str, dict[str, int]]:
+    why = row_reasons(block)
+    return {column: dict(why[column].drop_nulls().value_counts(sort=True).iter_rows()) for column in why.columns}

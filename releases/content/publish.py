@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from unibase.groundwork import tables
@@ -19,13 +18,14 @@ from unibase.groundwork.problems import UserError
 from unibase.privacy.leaks import leak_scan
 from unibase.privacy.leaks.leak_scan import Needle
 from unibase.releases import report
-from unibase.releases.content import dictionary, manifest, multimodal, stability_words
-from unibase.releases.content.inputs import HARMONISED, ReleaseInputs
+from unibase.releases.content import cohort_file, dictionary, manifest, multimodal, stability_words, weighing
+from unibase.releases.content.csv_files import write_csv, write_csv_blocks
+from unibase.releases.content.inputs import ReleaseInputs
 from unibase.releases.content.methods_text import methods_paragraph
 from unibase.releases.content.missingness import Reasons
 from unibase.releases.content.timeline import write_description, write_timeline
 from unibase.releases.content.wide_tables import CELLS, columns, scan, slices, subject_blocks, write_blocks
-from unibase.releases.disclosure import policy
+from unibase.releases.disclosure import cohort, harmonised, policy, record
 from unibase.releases.exports.define_xml import define_xml
 from unibase.releases.read.difference import compare
 
@@ -152,7 +152,6 @@ def _same_or_refuse(building: Path, target: Path) -> None:
 class _Content:
     """What the content of a release tells the files that name its version."""
 
-    subjects: int
     modalities: Mapping[str, tuple[tuple[int, int], list[str]]]
     """Shape, and names of the rows."""
     described: pl.DataFrame
@@ -165,18 +164,17 @@ def _write_content(inputs: ReleaseInputs, folder: Path) -> _Content:
     measured = policy.measure(subjects, inputs.policy)
     policy.enforce(measured)
     counted = _write_tables(inputs, subjects, folder)
-    samples = _samples(inputs, subjects)
-    modalities = make_modalities(inputs, subjects, samples, folder)
+    samples = cohort_file.samples_of(inputs, subjects)
+    modalities = cohort_file.make_modalities(inputs, subjects, samples, folder)
     stable = stability_words.of_columns(inputs.robustness)
     modalities[0].var = stability_words.annotated(modalities[0].var, stable)
-    sample_map = mark_chosen(samples, modalities)
-    counted["sample_map"] = _write_table("sample_map", [sample_map], dictionary.Tally(subjects), folder)
-    counted["timeline"] = dictionary.Tally(subjects)
+    sample_map = cohort_file.mark_chosen(samples, modalities)
+    counted["sample_map"] = _write_table("sample_map", [sample_map], dictionary.Tally(), folder)
+    counted["timeline"] = dictionary.Tally()
     write_timeline(inputs.events, subjects["subject_id"], folder / "timeline", counted["timeline"].add)
     described = dictionary.build(
         {name: counted[name] for name in TABLES if name in counted},
         inputs.dictionary,
-        inputs.min_cell,
         {
             m.name: dictionary.ModalityNames(
                 m.var.index,
@@ -188,26 +186,78 @@ def _write_content(inputs: ReleaseInputs, folder: Path) -> _Content:
         stable,
     )
     multimodal.write_cohort(modalities, subjects, {"sample_map": sample_map}, folder)
-    tables.write_parquet(described, folder / "dictionary" / "dictionary.parquet")
-    write_csv(described, folder / "dictionary" / "dictionary.csv")
-    write_json(folder / "dictionary" / "dictionary.json", dictionary.to_json(described))
-    for group, parameters in inputs.harmonisation.items():
-        write_json(folder / "harmonisation" / f"{group}.json", parameters)
+    for group, made in inputs.harmonisation.items():
+        write_json(
+            folder / "harmonisation" / f"{group}.json", {**made, "record": harmonised.masked(made["record"], inputs.min_cell)}
+        )
     shutil.copyfile(LOAD_SCRIPT, folder / "load_release.R")
     rows = {m.name: (m.shape, m.obs.index.to_list()) for m in modalities}
-    return _Content(subjects.height, rows, described, measured)
+    return _Content(rows, described, measured)
 
 
 def _write_version(inputs: ReleaseInputs, content: _Content, folder: Path) -> None:
     """Write the files that name the version or tell what changed since the release before it; the manifest last."""
     write_description(folder / "timeline", inputs.study, inputs.version)
-    about: dict[str, Any] = {
+    years = cohort.year_bands(inputs.subjects["subject_id"].to_list(), inputs.evidence.get("years"), inputs.min_cell)
+    weighed = weighing.weigh(
+        weighing.Subject(
+            folder=folder,
+            modalities={name: rows for name, (_, rows) in content.modalities.items()},
+            years=years,
+            flow=inputs.flow,
+            dictionary=content.described,
+            best_responses=list(inputs.settings.get("responses", [])) if inputs.adrs is not None else [],
+            min_cell=inputs.min_cell,
+            previous=inputs.previous,
+        )
+    )
+    _write_dictionary(weighed.dictionary, folder)
+    about = _about(inputs, content, weighed)
+    write_bytes(folder / "dictionary" / "define.xml", define_xml(weighed.dictionary, about))
+    changes = None
+    if inputs.previous is not None:
+        before = manifest.read(inputs.previous)
+        about["previous"] = before["version"]
+        changes = compare(inputs.previous, folder, before, about)
+    page = report.ReportData(
+        study=inputs.study,
+        title=inputs.title,
+        version=inputs.version,
+        description=inputs.description,
+        folder=folder,
+        weighed=weighed,
+        about=about,
+        min_cell=inputs.min_cell,
+        concepts=inputs.concepts,
+        evidence=inputs.evidence,
+        changes=changes,
+        lanes=inputs.lanes,
+    )
+    write_text(folder / "report.html", report.render(page))
+    write_text(folder / "dictionary" / "dictionary.html", report.render_dictionary(page))
+    tables.write_parquet(record.frame([*weighed.decisions, *page.record]), folder / record.FILE)
+    used = {name: scan(path) for name in METHODS_OF if (path := folder / "tables" / f"{name}.parquet").exists()}
+    write_text(folder / "methods.txt", methods_paragraph(about, used) + "\n")
+    manifest.write(folder, about)
+
+
+def _write_dictionary(described: pl.DataFrame, folder: Path) -> None:
+    tables.write_parquet(described, folder / "dictionary" / "dictionary.parquet")
+    write_csv(described, folder / "dictionary" / "dictionary.csv")
+    write_json(folder / "dictionary" / "dictionary.json", dictionary.to_json(described))
+
+
+def _about(inputs: ReleaseInputs, content: _Content, weighed: weighing.Weighed) -> dict[str, Any]:
+    """Return the manifest without its files; its counts of persons are those that may be shown."""
+    counts = weighed.cohort.counts
+    shapes = {name: width for name, ((_, width), _) in content.modalities.items()}
+    return {
         "format": FORMAT,
         "study": inputs.study,
         "title": inputs.title,
         "version": inputs.version,
-        "subjects": content.subjects,
-        "modalities": {name: {"subjects": n, "variables": width} for name, ((n, width), _) in content.modalities.items()},
+        "subjects": counts[cohort.Cell()],
+        "modalities": {name: {"subjects": counts[cohort.Cell(has=name)], "variables": width} for name, width in shapes.items()},
         "settings": dict(inputs.settings),
         "settings_digest": digest_of(inputs.settings),
         "source_digests": dict(inputs.source_digests),
@@ -216,42 +266,16 @@ def _write_version(inputs: ReleaseInputs, content: _Content, folder: Path) -> No
         "ledger_revision": inputs.ledger_revision,
         "min_cell": inputs.min_cell,
         "disclosure": content.measured,
-        "flow": [dict(step) for step in inputs.flow],
-        "harmonisation": {group: dict(made["record"]) for group, made in inputs.harmonisation.items()},
+        "flow": [
+            {"step": step.step, "kept": step.kept, "excluded": step.excluded, "reason": step.reason}
+            for step in weighed.flow
+            if step.step is not None
+        ],
+        "harmonisation": {
+            group: harmonised.masked(made["record"], inputs.min_cell) for group, made in inputs.harmonisation.items()
+        },
         "status": "pseudonymised, not anonymous",
     }
-    write_bytes(folder / "dictionary" / "define.xml", define_xml(content.described, about))
-    changes = None
-    if inputs.previous is not None:
-        before = manifest.read(inputs.previous)
-        about["previous"] = before["version"]
-        changes = compare(inputs.previous, folder, before, about)
-    page = report.render(
-        report.ReportData(
-            study=inputs.study,
-            title=inputs.title,
-            version=inputs.version,
-            description=inputs.description,
-            folder=folder,
-            modalities={name: rows for name, (_, rows) in content.modalities.items()},
-            flow=inputs.flow,
-            dictionary=content.described,
-            about=about,
-            min_cell=inputs.min_cell,
-            concepts=inputs.concepts,
-            evidence=inputs.evidence,
-            changes=changes,
-        )
-    )
-    write_text(folder / "report.html", page)
-    write_text(
-        folder / "methods.txt",
-        methods_paragraph(
-            about, {name: scan(path) for name in METHODS_OF if (path := folder / "tables" / f"{name}.parquet").exists()}
-        )
-        + "\n",
-    )
-    manifest.write(folder, about)
 
 
 METHODS_OF = ("features", "adtte", "adrs")
@@ -297,8 +321,7 @@ def _write_tables(inputs: ReleaseInputs, subjects: pl.DataFrame, folder: Path) -
     traced = scan(inputs.trace).select("subject_id", "variable").unique().collect()
     reasons = Reasons(inputs.missing, traced)
     return {
-        name: _write_table(name, found, dictionary.Tally(subjects, partial(reasons.count, name)), folder)
-        for name, found in blocks.items()
+        name: _write_table(name, found, dictionary.Tally(partial(reasons.count, name)), folder) for name, found in blocks.items()
     }
 
 
@@ -318,118 +341,3 @@ def _write_table(name: str, blocks: Iterable[pl.DataFrame], counted: dictionary.
             (block for _, block in slices(path, list(counted.schema), max(1, counted.rows), size)), folder / "csv" / f"{name}.csv"
         )
     return counted
-
-
-def make_modalities(
-    inputs: ReleaseInputs, subjects: pl.DataFrame, samples: pl.DataFrame, folder: Path
-) -> list[multimodal.Modality]:
-    """Return the modalities of the cohort: radiomics, the assays, clinical."""
-    analysis = folder / "tables" / "analysis.parquet"
-    schema = pl.read_parquet_schema(analysis)
-    radiomic = feature_columns(schema, pl.read_parquet_schema(folder / "tables" / "features.parquet"))
-    names = [c for c in schema if c in ("subject_id", "index_time") or c.endswith("_sample")]
-    narrow = pl.read_parquet(analysis, columns=names)
-    centre = subjects.select("subject_id", *(["centre"] if "centre" in subjects.columns else []))
-    harmonised = {c for c in radiomic if c.startswith(HARMONISED)}
-    radiomic = [c for c in radiomic if c not in harmonised]
-    imaged = np.flatnonzero(_known(analysis, radiomic, narrow.height))
-    modalities = [multimodal.table_modality("radiomics", analysis, imaged, radiomic, centre)]
-    if harmonised:
-        columns_of = [HARMONISED + c if HARMONISED + c in harmonised else None for c in radiomic]
-        modalities[0].add_layer("combat", columns_of)
-    chosen = multimodal.choose_samples(samples, narrow)
-    for name in sorted(inputs.assays):
-        modalities.append(multimodal.assay_modality(name, Path(inputs.assays[name]), chosen))
-    prefixes = tuple(f"{before}{name}_" for name in inputs.assays for before in ("", HARMONISED))
-    imaging = {*radiomic, *harmonised}
-    numeric = [c for c, dtype in schema.items() if dtype.is_numeric() and c != "subject_id"]
-    clinical = [c for c in numeric if c not in imaging and not c.startswith(prefixes)]
-    endpoints = wide_endpoints(pl.read_parquet(folder / "tables" / "adtte.parquet"))
-    obs = subjects.join(endpoints, on="subject_id", how="left")
-    if inputs.adrs is not None:
-        obs = obs.join(wide_responses(inputs.adrs, inputs.settings["responses"]), on="subject_id", how="left")
-    modalities.append(multimodal.table_modality("clinical", analysis, np.arange(narrow.height), clinical, obs))
-    return modalities
-
-
-def _samples(inputs: ReleaseInputs, subjects: pl.DataFrame) -> pl.DataFrame:
-    rows = tables.SAMPLE_MAP.conform(inputs.sample_map).filter(pl.col("primary").is_in(subjects["subject_id"].implode()))
-    return rows.sort("assay", "primary", "colname", nulls_last=False, maintain_order=True)
-
-
-def _known(table: Path, names: list[str], rows: int) -> np.ndarray:
-    """Return which rows have a value in any of the columns, as booleans of shape (rows,)."""
-    known = np.zeros(rows, dtype=bool)
-    for start, block in slices(table, names, rows if names else 0, max(1, CELLS // max(1, len(names)))):
-        known[start : start + block.height] = block.select(pl.any_horizontal(pl.all().is_not_null())).to_series().to_numpy()
-    return known
-
-
-def feature_columns(analysis: Mapping[str, pl.DataType], features: Mapping[str, pl.DataType]) -> list[str]:
-    """Return the columns of the analysis table that hold radiomic features: those that end with the name of one."""
-    declared = {column.name for column in tables.FEATURES.columns}
-    names = tuple(name for name, dtype in features.items() if name not in declared and dtype.is_numeric())
-    return [c for c, dtype in analysis.items() if names and c.endswith(names) and dtype.is_numeric()]
-
-
-def wide_endpoints(adtte: pl.DataFrame) -> pl.DataFrame:
-    """Return one row per subject with `<PARAMCD>_AVAL`, `<PARAMCD>_CNSR` and, where subjects enter late, `<PARAMCD>_ENTRY`."""
-    wide = (
-        adtte.select("subject_id").unique().sort("subject_id") if adtte.height else pl.DataFrame(schema={"subject_id": pl.Int64})
-    )
-    if not adtte.height:
-        return wide
-    for code in adtte["PARAMCD"].unique().sort().to_list():
-        part = adtte.filter(pl.col("PARAMCD") == code).unique("subject_id", keep="first", maintain_order=True)
-        columns = [name for name in ("AVAL", "CNSR", "ENTRY") if name in part.columns]
-        part = part.select("subject_id", *(pl.col(name).alias(f"{code}_{name}") for name in columns))
-        wide = wide.join(part, on="subject_id", how="left")
-    return wide
-
-
-def wide_responses(adrs: pl.DataFrame, codes: Sequence[str]) -> pl.DataFrame:
-    """Return one row per subject with `<PARAMCD>_AVALC` of each best response."""
-    best = adrs.filter(pl.col("PARAMCD").is_in(codes)).with_columns(pl.concat_str("PARAMCD", pl.lit("_AVALC")).alias("PARAMCD"))
-    return best.pivot("PARAMCD", index="subject_id", values="AVALC").sort("subject_id")
-
-
-def mark_chosen(sample_map: pl.DataFrame, modalities: list[multimodal.Modality]) -> pl.DataFrame:
-    """Return the sample map with `chosen`: whether the sample is the row of its subject in the cohort file."""
-    pairs = [(m.name, str(sample)) for m in modalities if "sample" in m.obs.columns for sample in m.obs["sample"]]
-    chosen = pl.DataFrame(pairs, schema={"assay": pl.String, "colname": pl.String}, orient="row").with_columns(
-        chosen=pl.lit(True)
-    )
-    return sample_map.join(chosen, on=["assay", "colname"], how="left", maintain_order="left").with_columns(
-        pl.col("chosen").fill_null(False)
-    )
-
-
-def write_csv(frame: pl.DataFrame, path: Path) -> None:
-    """Write `frame` as CSV that R and others read: ISO dates, empty for missing, shortest exact decimals."""
-    write_csv_blocks([frame], path)
-
-
-def write_csv_blocks(blocks: Iterable[pl.DataFrame], path: Path) -> None:
-    """Write the blocks of one table as one CSV file; see `write_csv`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        for place, block in enumerate(blocks):
-            _for_csv(block).write_csv(file, include_header=not place, datetime_format="%Y-%m-%dT%H:%M:%S", float_scientific=None)
-
-
-def _for_csv(frame: pl.DataFrame) -> pl.DataFrame:
-    nested = [name for name, dtype in frame.schema.items() if dtype.is_nested()]
-    # R reads TRUE and FALSE as logical, but takes true and false for text.
-    words = {
-        name: pl.when(pl.col(name)).then(pl.lit("TRUE")).when(~pl.col(name)).then(pl.lit("FALSE")).alias(name)
-        for name, dtype in frame.schema.items()
-        if dtype == pl.Boolean
-    }
-    flat = frame.with_columns(*words.values())
-    return flat.with_columns(pl.col(name).map_elements(_json_text, return_dtype=pl.String) for name in nested)
-
-
-def _json_text(value: Any) -> str:
-    import json
-
-    return json.dumps(value.to_list() if isinstance(value, pl.Series) else value, default=str)

@@ -10,7 +10,7 @@ Source of the method: Hundepool et al., Statistical Disclosure Control, Wiley 20
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,12 +28,14 @@ class Statistic:
         priority: What is worth less is hidden first, to protect something else.
         shown: False for a count that the page never shows but that must not be computable, such as a complement.
         fixed: True for a count that is known anyway and is only hidden when it is small itself.
+        known: True for a count that is out already, such as one of the version before: it is never hidden, nor protected.
     """
 
     members: tuple[int, ...]
     priority: int = 0
     shown: bool = True
     fixed: bool = False
+    known: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,43 +68,42 @@ def protect(groups: Sequence[int], statistics: Sequence[Statistic], min_cell: in
     for row, statistic in enumerate(statistics):
         matrix[row, list(statistic.members)] = 1.0
     totals = matrix @ counts
-    small = [is_small(int(total), min_cell) for total in totals]
-    shown = np.array([s.shown and not hide for s, hide in zip(statistics, small, strict=True)], dtype=bool)
+    small = [not s.known and is_small(int(total), min_cell) for s, total in zip(statistics, totals, strict=True)]
+    shown = np.array([s.known or (s.shown and not hide) for s, hide in zip(statistics, small, strict=True)], dtype=bool)
     sensitive = [row for row, hide in enumerate(small) if hide]
+    may_hide = np.array([not (s.fixed or s.known) for s in statistics], dtype=bool)
     dropped: list[int] = []
 
-    def exposed(row: int, visible: np.ndarray) -> bool:
-        low, high, _ = feasible_range(matrix[row], matrix[visible], totals[visible])
-        return high - low < min_cell - 1e-6
+    def leaning(row: int, visible: np.ndarray) -> np.ndarray | None:
+        """Return the shown rows that a derivation of a hidden one leans on; None where it stays uncertain enough."""
+        low, high, binding = feasible_range(matrix[row], matrix[visible], totals[visible])
+        return np.flatnonzero(visible)[binding] if high - low < min_cell - 1e-6 else None
 
     def worth(row: int) -> tuple[int, float, int]:
         return statistics[row].priority, float(totals[row]), row
 
     for row in sensitive:
-        while exposed(row, shown):
-            _, _, binding = feasible_range(matrix[row], matrix[shown], totals[shown])
-            # Only what the derivation leans on is worth hiding.
-            leaned = np.flatnonzero(shown)[binding]
-            candidates = sorted((int(r) for r in leaned if not statistics[int(r)].fixed), key=worth)
-            if not candidates:
-                candidates = sorted((int(r) for r in np.flatnonzero(shown) if not statistics[int(r)].fixed), key=worth)
+        while (leaned := leaning(row, shown)) is not None:
+            # Only what the derivation leans on is worth hiding; where none of it may be hidden, anything else is.
+            candidates = [int(r) for r in leaned if may_hide[r]] or [int(r) for r in np.flatnonzero(shown & may_hide)]
             if not candidates:
                 break
-            choice = next((r for r in candidates if not exposed(row, _without(shown, r))), candidates[0])
+            candidates.sort(key=worth)
+            choice = next((r for r in candidates if leaning(row, _without(shown, r)) is None), candidates[0])
             shown[choice] = False
             dropped.append(choice)
     # What was hidden on the way may have become harmless.
     for row in sorted(dropped, key=worth, reverse=True):
         trial = shown.copy()
         trial[row] = True
-        if not any(exposed(hidden, trial) for hidden in sensitive):
+        if all(leaning(hidden, trial) is None for hidden in sensitive):
             shown = trial
     return [bool(s) for s in shown]
 
 
 def feasible_range(goal: np.ndarray, rows: np.ndarray, totals: np.ndarray) -> tuple[float, float, np.ndarray]:
     """Return the least and greatest value of `goal @ x` over all `x >= 0` with `rows @ x = totals`, and which rows bind it."""
-    from scipy.optimize import linprog
+    from scipy.optimize import linprog  # Heavy, and many commands draw no page.
 
     if not len(rows):
         return 0.0, float("inf"), np.zeros(0, dtype=bool)
@@ -124,22 +125,27 @@ def _without(shown: np.ndarray, row: int) -> np.ndarray:
     return trial
 
 
-def suppress(counts: Sequence[int], sums: Sequence[Sequence[int]], min_cell: int) -> Masked:
+def suppress(counts: Sequence[int], sums: Sequence[Sequence[int]], min_cell: int, known: int | None = None) -> Masked:
     """Hide small counts of disjoint groups, and what would give them away.
 
     Args:
         counts: Counts of disjoint groups.
         sums: Totals shown beside them, each as the positions in `counts` that it adds up.
         min_cell: Smallest count that may be shown (zero may always be).
+        known: Sum of all of them, where a reader has it from elsewhere; what is not in `counts` of it is shown nowhere.
     """
+    groups = list(counts) if known is None else [*counts, known - sum(counts)]
     statistics = [Statistic((i,)) for i in range(len(counts))] + [Statistic(tuple(s), priority=1) for s in sums]
-    shown = protect(counts, statistics, min_cell)
+    statistics += [Statistic(tuple(range(len(groups))), known=True)] if known is not None else []
+    shown = protect(groups, statistics, min_cell)
     size = len(counts)
     visible = tuple(int(c) if show else None for c, show in zip(counts, shown[:size], strict=True))
-    return Masked(visible, tuple(shown[size:]))
+    return Masked(visible, tuple(shown[size : size + len(sums)]))
 
 
-def shares(present: Sequence[int], rows: Sequence[int], min_cell: int) -> list[tuple[int, int] | None]:
+def shares(
+    present: Sequence[int], rows: Sequence[int], min_cell: int, unknown: Container[int] = ()
+) -> list[tuple[int, int] | None]:
     """Return `(present, rows)` of groups whose total of each is known, or None where it must be hidden.
 
     The special case of `protect` that a dictionary needs for thousands of variables, in closed form: of the hidden
@@ -150,8 +156,12 @@ def shares(present: Sequence[int], rows: Sequence[int], min_cell: int) -> list[t
         present: Rows with a value, by group.
         rows: Rows, by group.
         min_cell: Smallest count that may be shown, of rows with and of rows without a value.
+        unknown: Positions of the groups whose number of rows is hidden elsewhere.
     """
-    hidden = {i for i, (p, n) in enumerate(zip(present, rows, strict=True)) if is_small(p, min_cell) or is_small(n - p, min_cell)}
+    hidden = {i for i in range(len(rows)) if i in unknown}
+    hidden |= {
+        i for i, (p, n) in enumerate(zip(present, rows, strict=True)) if is_small(p, min_cell) or is_small(n - p, min_cell)
+    }
     small = [i for i, n in enumerate(rows) if is_small(n, min_cell)]
     hidden.update(small)
     if len(small) == 1 and len(rows) > 1:

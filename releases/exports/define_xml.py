@@ -43,7 +43,7 @@ def define_xml(dictionary: pl.DataFrame, about: Mapping[str, Any]) -> bytes:
 
     Args:
         dictionary: The dictionary of the release.
-        about: Its manifest: `study`, `version`, `title`.
+        about: Its manifest: `study`, `version`, `title`, `modalities`.
     """
     ET.register_namespace("", ODM)
     ET.register_namespace("def", DEFINE)
@@ -67,7 +67,8 @@ def define_xml(dictionary: pl.DataFrame, about: Mapping[str, Any]) -> bytes:
         _odm("MetaDataVersion"),
         {"OID": f"MDV.{name}", "Name": f"{about['title']} {about['version']}", _define("DefineVersion"): "2.1.0"},
     )
-    tables = [rows for _, rows in dictionary.filter(pl.col("rows").is_not_null()).group_by("table", maintain_order=True)]
+    parts = {*about["modalities"]}
+    tables = [rows for _, rows in dictionary.filter(~pl.col("table").is_in(parts)).group_by("table", maintain_order=True)]
     columns = [row for rows in tables for row in rows.to_dicts()]
     for rows in tables:
         _table(version, rows)

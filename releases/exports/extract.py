@@ -209,7 +209,7 @@ def _tests(condition: Condition, dtype: pl.DataType) -> Iterator[pl.Expr]:
 
 
 def _fill(folder: Path, release: Path, about: dict[str, Any], request: Request, pseudonyms: pl.DataFrame) -> None:
-    from unibase.releases.content.publish import write_csv
+    from unibase.releases.content.csv_files import write_csv
 
     index = _index(release)
     written: dict[str, list[str]] = {}

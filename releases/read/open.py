@@ -28,18 +28,18 @@ def describe(folder: Path | str) -> str:
     size = sum(int(f["bytes"]) for f in files.values())
     lines = [
         f"{about.get('title', '')}",
-        f"{about.get('study', '')} {about.get('version', '')}   {about.get('subjects', 0)} subjects   "
+        f"{about.get('study', '')} {about.get('version', '')}   {_rows(folder / 'tables' / 'subjects.parquet')} subjects   "
         f"{len(files)} files   {_bytes(size)}   {about.get('status', '')}",
         "",
         "Modalities (cohort.h5mu, cohort.zarr)",
     ]
     for name, shape in dict(about.get("modalities", {})).items():
-        lines.append(f"  {name:<14}{shape['subjects']:>8} subjects x {shape['variables']:>7} variables")
+        lines.append(f"  {name:<14}{_shape(folder, name):>8} subjects x {shape['variables']:>7} variables")
     lines += ["", "Tables (tables/*.parquet, csv/*.csv)"]
     for path in sorted((folder / "tables").glob("*.parquet")):
         scan = pl.scan_parquet(path)
         names = scan.collect_schema().names()
-        rows = scan.select(pl.len()).collect().item()
+        rows = _rows(path)
         lines.append(f"  {path.stem:<14}{rows:>8} rows x {len(names):>5} columns   {_first(names)}")
     events = pl.scan_parquet(folder / "timeline" / "data" / "**" / "*.parquet", hive_partitioning=False)
     lines.append(f"  {'timeline/':<14}{events.select(pl.len()).collect().item():>8} events (MEDS 0.4.1)")
@@ -54,6 +54,15 @@ def describe(folder: Path | str) -> str:
         "  words    dictionary/dictionary.csv describes every column",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _rows(path: Path) -> int:
+    return int(pl.scan_parquet(path).select(pl.len()).collect().item())
+
+
+def _shape(folder: Path, modality: str) -> int:
+    """Return how many subjects a modality has; the manifest, which may be shown to others, does not always say."""
+    return int(_modality(folder, modality)["X"].shape[0])
 
 
 def read_variables(folder: Path | str, modality: str, variables: list[str]) -> pl.DataFrame:

@@ -1,7 +1,7 @@
 """The page of a release: one self-contained HTML file for the people who decide whether to trust the data.
 
 It shows aggregates in which no count of fewer than `min_cell` persons can be read or computed back
-(`releases.disclosure.small_counts`), and a few timelines without pseudonym, in whole weeks from the index. It opens offline, on a
+(`releases.content.weighing`), and no time of one person unless the study asks for single timelines. It opens offline, on a
 phone and in print, in French and in English.
 
 A section is one module here that names its `SECTION`, one template of the same name in `templates/report/`, and one
@@ -10,6 +10,6 @@ that are not part of the release itself come as `ReleaseInputs.evidence`.
 """
 
 from unibase.releases.report.data import ReportData
-from unibase.releases.report.page import render
+from unibase.releases.report.page import render, render_dictionary
 
-__all__ = ["ReportData", "render"]
+__all__ = ["ReportData", "render", "render_dictionary"]

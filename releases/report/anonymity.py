@@ -15,7 +15,7 @@ def contents(data: ReportData) -> dict[str, Any] | None:
 
 
 SECTION = Section(
-    "disclosure",
+    "anonymity",
     ("Maîtrise du risque de réidentification", "Disclosure control"),
     ("Confidentialité", "Disclosure"),
     contents,

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from unibase.releases.report.data import ReportData, shown
+from unibase.releases.report.data import ReportData, shown, text
 from unibase.releases.report.section import Section
 
 
@@ -21,8 +21,8 @@ def changes(data: ReportData) -> dict[str, Any] | None:
     moved = found.rows.filter(pl.col("table") != "dictionary").group_by("table", "change").len().sort("table", "change")
     return {
         "version": data.about.get("previous", ""),
-        "added": shown(len(found.added), data.min_cell),
-        "removed": shown(len(found.removed), data.min_cell),
+        "added": text(data.weighed.cohort.added),
+        "removed": text(data.weighed.cohort.removed),
         "rows": [(table, change, shown(count, data.min_cell)) for table, change, count in moved.iter_rows()],
         "cells": [
             (f"{row['table']}.{row['column']}", shown(row["cells"], data.min_cell), row["cause"])

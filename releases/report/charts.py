@@ -7,9 +7,12 @@ what it shows. Texts come in French and in English; the page shows one of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
+
+from unibase.releases.disclosure.quantiles import Quantiles
+from unibase.releases.disclosure.steps import SteppedCurve
 
 WIDTH = 420
 MONTH = 15.0
@@ -73,24 +76,21 @@ def number(value: float) -> str:
 
 @dataclass(frozen=True)
 class SurvivalPicture:
-    """What a survival picture shows; times in months, the curve from `start` on."""
+    """What a survival picture shows; times in whole months."""
 
     identity: str
     name: str
-    steps: Sequence[tuple[float, float, float, float]]
-    censored: Sequence[tuple[float, float]]
-    end: float
+    curve: SteppedCurve
     risk: Sequence[tuple[float, str]]
-    start: float = 0.0
 
 
 def survival(picture: SurvivalPicture) -> str:
-    """Draw a Kaplan-Meier curve with its band, censoring marks and numbers at risk."""
+    """Draw a curve with its band and the numbers at risk."""
     left, right, top, bottom = 44.0, WIDTH - 14.0, 12.0, 232.0
-    high = max(picture.end, 1e-9)
+    curve = picture.curve
 
     def x(time: float) -> float:
-        return left + (right - left) * time / high
+        return left + (right - left) * time / curve.end
 
     def y(level: float) -> float:
         return bottom - (bottom - top) * level
@@ -99,32 +99,24 @@ def survival(picture: SurvivalPicture) -> str:
     for level in (0.0, 0.25, 0.5, 0.75, 1.0):
         body.append(f'<line class="grid" x1="{left}" x2="{right}" y1="{y(level):.1f}" y2="{y(level):.1f}"/>')
         body.append(text(left - 6, y(level) + 4, f"{level * 100:.0f} %", f"{level * 100:.0f}%", "end"))
-    times = [picture.start, *(s[0] for s in picture.steps)]
-    curve, lower, upper = [1.0], [1.0], [1.0]
-    for _, s, low, up in picture.steps:
-        curve.append(s)
-        lower.append(low if math.isfinite(low) else 0.0)
-        upper.append(up if math.isfinite(up) else upper[-1])
+    months = [curve.start, *(step.month for step in curve.steps), curve.end]
+    upper = [1.0]
+    for step in curve.steps:
+        upper.append(step.upper if math.isfinite(step.upper) else upper[-1])
 
     def stairs(levels: Sequence[float]) -> list[str]:
-        points = []
-        for place, (time, level) in enumerate(zip(times, levels, strict=True)):
-            end = times[place + 1] if place + 1 < len(times) else high
-            points += [f"{x(time):.1f},{y(level):.1f}", f"{x(end):.1f},{y(level):.1f}"]
-        return points
+        spans = zip(months, months[1:], levels, strict=False)
+        return [f"{x(month):.1f},{y(level):.1f}" for start, end, level in spans for month in (start, end)]
 
-    body.append(f'<polygon class="band" points="{" ".join([*stairs(upper), *reversed(stairs(lower))])}"/>')
-    body.append(f'<polyline class="curve" points="{" ".join(stairs(curve))}"/>')
-    for time, level in picture.censored:
-        body.append(
-            f'<line class="censor" x1="{x(time):.1f}" x2="{x(time):.1f}" y1="{y(level) - 4:.1f}" y2="{y(level) + 4:.1f}"/>'
-        )
+    band = [*stairs(upper), *reversed(stairs([1.0, *(step.lower for step in curve.steps)]))]
+    body.append(f'<polygon class="band" points="{" ".join(band)}"/>')
+    body.append(f'<polyline class="curve" points="{" ".join(stairs([1.0, *(step.survival for step in curve.steps)]))}"/>')
     for time, count in picture.risk:
         body.append(text(x(time), bottom + 16, f"{time:.0f}", anchor="middle"))
         body.append(text(x(time), bottom + 70, count, anchor="middle", kind="strong"))
     body.append(text((left + right) / 2, bottom + 33, "mois depuis l'index", "months since index", "middle", "muted"))
-    body.append(text(8, bottom + 54, "Sujets à risque", "Subjects at risk", kind="muted"))
-    title = (f"{picture.name} : courbe de Kaplan-Meier", f"{picture.name}: Kaplan-Meier curve")
+    body.append(text(8, bottom + 54, "Sujets à risque, arrondis", "Subjects at risk, rounded", kind="muted"))
+    title = (f"{picture.name} : courbe de survie par paliers", f"{picture.name}: survival curve in steps")
     return svg(picture.identity, bottom + 80, title, body)
 
 
@@ -200,19 +192,61 @@ def swimmer(lanes: Sequence[Lane]) -> tuple[str, str]:
 
 
 @dataclass(frozen=True)
+class Band:
+    """One kind of event over time: how many subjects have one in each span, in steps of a few persons; 0 where too few."""
+
+    label: tuple[str, str]
+    kind: str
+    shares: Sequence[float]
+
+
+def density(bands: Sequence[Band], first: float, width: float) -> str:
+    """Draw when subjects have events: a row for each kind, the darker the more subjects; nobody can be told apart.
+
+    Args:
+        bands: Rows; a share from 0 to 1 for each span.
+        first: Weeks from the index at which the first span begins.
+        width: Weeks of a span.
+    """
+    left, right, top, row = 96.0, WIDTH - 14.0, 8.0, 30.0
+    count = max(len(band.shares) for band in bands)
+    bottom = top + row * len(bands)
+
+    def x(week: float) -> float:
+        return left + (right - left) * (week - first) / (width * count)
+
+    body = [f'<line class="index" x1="{x(0):.1f}" x2="{x(0):.1f}" y1="{top}" y2="{bottom}"/>']
+    for place, band in enumerate(bands):
+        y = top + row * place
+        body.append(text(4, y + row / 2 + 4, *band.label))
+        for span, share in enumerate(band.shares):
+            if share > 0:
+                start = x(first + span * width)
+                size = max(x(first + (span + 1) * width) - start, 1.0)
+                body.append(
+                    f'<rect class="m-{band.kind}" x="{start:.1f}" y="{y + 4:.1f}" width="{size:.1f}" height="{row - 8:.0f}" '
+                    f'fill-opacity="{0.2 + 0.8 * share:.2f}"/>'
+                )
+    for tick in ticks(first, first + width * count, 5):
+        body.append(text(x(tick), bottom + 15, number(tick), anchor="middle"))
+    body.append(text((left + right) / 2, bottom + 33, "semaines depuis l'index", "weeks since index", "middle", "muted"))
+    return svg("density", bottom + 42, ("Événements au cours du temps", "Events over time"), body)
+
+
+@dataclass(frozen=True)
 class Box:
     """Quantiles of one centre; None when the centre has too few subjects to show. A label may be in French and in English."""
 
     label: str | tuple[str, str]
-    quantiles: tuple[float, float, float, float, float] | None
+    quantiles: Quantiles | None
 
 
 def boxes(identity: str, name: str, rows: Sequence[Box]) -> str:
-    """Draw 10-25-50-75-90 % quantiles of one feature, a row per centre."""
+    """Draw 10-25-50-75-90 % quantiles of one feature, a row per centre; those that are not shown are left out."""
     labels = [box.label if isinstance(box.label, tuple) else (box.label, box.label) for box in rows]
     wide = max((len(word) for pair in labels for word in pair), default=0)
     left, right, top, row = max(74.0, 12.0 + 6.8 * wide), WIDTH - 16.0, 8.0, 30.0
-    shown = [q for box in rows if box.quantiles for q in box.quantiles]
+    shown = [q for box in rows if box.quantiles for q in box.quantiles.known]
     low, high = (min(shown), max(shown)) if shown else (0.0, 1.0)
     if high <= low:
         low, high = low - 0.5, high + 0.5
@@ -222,17 +256,27 @@ def boxes(identity: str, name: str, rows: Sequence[Box]) -> str:
         return left + (right - left) * (value - low) / (high - low)
 
     body = []
-    for tick in ticks(low, high, 4):
+    for tick in ticks(low, high, 4) if shown else ():
         body.append(f'<line class="grid" x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{top}" y2="{bottom}"/>')
         body.append(text(x(tick), bottom + 15, number(tick), anchor="middle"))
     for place, box in enumerate(rows):
         y = top + row * (place + 0.5)
         body.append(text(4, y + 4, *labels[place]))
-        if box.quantiles is None:
-            body.append(text(left, y + 4, "effectif masqué", "too few to show", kind="muted"))
-            continue
-        p10, q1, median, q3, p90 = (x(q) for q in box.quantiles)
-        body.append(f'<line class="whisker" x1="{p10:.1f}" x2="{p90:.1f}" y1="{y}" y2="{y}"/>')
-        body.append(f'<rect class="box" x="{q1:.1f}" y="{y - 8}" width="{max(q3 - q1, 1):.1f}" height="16" rx="2"/>')
-        body.append(f'<line class="median" x1="{median:.1f}" x2="{median:.1f}" y1="{y - 8}" y2="{y + 8}"/>')
+        body += (
+            [text(left, y + 4, "effectif masqué", "too few to show", kind="muted")]
+            if box.quantiles is None
+            else _box(box.quantiles, x, y)
+        )
     return svg(identity, bottom + 22, (f"{name} par centre", f"{name} by centre"), body)
+
+
+def _box(found: Quantiles, x: Callable[[float], float], y: float) -> list[str]:
+    body = []
+    if found.p10 is not None and found.p90 is not None:
+        body.append(f'<line class="whisker" x1="{x(found.p10):.1f}" x2="{x(found.p90):.1f}" y1="{y}" y2="{y}"/>')
+    if found.q1 is not None and found.q3 is not None:
+        width = max(x(found.q3) - x(found.q1), 1)
+        body.append(f'<rect class="box" x="{x(found.q1):.1f}" y="{y - 8}" width="{width:.1f}" height="16" rx="2"/>')
+    middle = x(found.median)
+    body.append(f'<line class="median" x1="{middle:.1f}" x2="{middle:.1f}" y1="{y - 8}" y2="{y + 8}"/>')
+    return body

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import polars as pl
 
-from unibase.releases.report.data import ReportData, shown
+from unibase.releases.disclosure.small_counts import Statistic, protect
+from unibase.releases.report.data import ReportData, text
 from unibase.releases.report.section import Section
 
 _CHECKS = {
@@ -19,6 +21,20 @@ _CHECKS = {
     "sex": ("sexe", "sex"),
     "weight": ("poids", "weight"),
 }
+KEYS = ["check", "modality", "message"]
+
+
+def weigh(frame: pl.DataFrame, min_cell: int) -> list[int | None]:
+    """Return how many subjects each finding concerns, in order of `KEYS`, and last how many any of them does; None is hidden."""
+    findings = frame.select(KEYS).unique().sort(KEYS).with_row_index("place")
+    of = frame.join(findings, on=KEYS).group_by("subject_id").agg(pl.col("place").unique().sort())
+    alike = Counter(tuple(places) for places in of["place"].to_list())
+    groups = sorted(alike)
+    rows = [Statistic(tuple(i for i, group in enumerate(groups) if n in group)) for n in range(findings.height)]
+    rows.append(Statistic(tuple(range(len(groups))), priority=1))
+    sizes = [alike[group] for group in groups]
+    shown = protect(sizes, rows, min_cell)
+    return [sum(sizes[i] for i in row.members) if show else None for row, show in zip(rows, shown, strict=True)]
 
 
 def contents(data: ReportData) -> dict[str, Any] | None:
@@ -26,13 +42,13 @@ def contents(data: ReportData) -> dict[str, Any] | None:
     frame = data.evidence.get("concordance")
     if frame is None:
         return None
-    keys = ["check", "modality", "message"]
-    rows = frame.group_by(keys).agg(pl.col("subject_id").n_unique().alias("subjects")).sort(keys)
-    findings = [
-        {**row, "check": _CHECKS.get(row["check"], (row["check"],) * 2), "subjects": shown(row["subjects"], data.min_cell)}
-        for row in rows.iter_rows(named=True)
-    ]
-    return {"findings": findings, "subjects": shown(frame["subject_id"].n_unique(), data.min_cell)}
+    *counts, concerned = weigh(frame, data.min_cell)
+    findings = []
+    for row, count in zip(frame.select(KEYS).unique().sort(KEYS).iter_rows(named=True), counts, strict=True):
+        data.told("concordance", f"{row['check']}, {row['modality']}: {row['message']}", count)
+        findings.append({**row, "check": _CHECKS.get(row["check"], (row["check"],) * 2), "subjects": text(count)})
+    data.told("concordance", "subjects concerned", concerned)
+    return {"findings": findings, "subjects": text(concerned)}
 
 
 SECTION = Section(

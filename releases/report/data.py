@@ -9,6 +9,8 @@ from typing import Any
 
 import polars as pl
 
+from unibase.releases.content.weighing import Weighed
+from unibase.releases.disclosure.record import Decision, decide
 from unibase.releases.disclosure.small_counts import MASK_TEXT, is_small
 from unibase.releases.read.difference import Difference
 
@@ -17,21 +19,29 @@ DAYS_PER_MONTH = 30.4375
 
 @dataclass(frozen=True)
 class ReportData:
-    """What the page is drawn from: the release being built in `folder`, and what its tables do not hold."""
+    """What the page is drawn from: the release being built in `folder`, and what its tables do not hold.
+
+    `weighed` has the counts that stand in other outputs as well; what a section weighs itself it adds to `record`.
+    """
 
     study: str
     title: str
     version: str
     description: str
     folder: Path
-    modalities: Mapping[str, Sequence[str]]
-    flow: Sequence[Mapping[str, Any]]
-    dictionary: pl.DataFrame
+    weighed: Weighed
     about: Mapping[str, Any]
     min_cell: int
     concepts: Mapping[str, Sequence[str]] = field(default_factory=dict)
     evidence: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     changes: Difference | None = None
+    lanes: bool = False
+    record: list[Decision] = field(default_factory=list)
+
+    @property
+    def dictionary(self) -> pl.DataFrame:
+        """The dictionary, its counts as they may be shown."""
+        return self.weighed.dictionary
 
     def table(self, name: str, *columns: str) -> pl.DataFrame:
         """Read a released table, or some columns of it: a wide one is never held whole for a page."""
@@ -45,12 +55,25 @@ class ReportData:
         """Return the names of the columns of a released table."""
         return list(pl.read_parquet_schema(self.folder / "tables" / f"{name}.parquet"))
 
+    def told(self, output: str, number: str, count: int | None) -> None:
+        """Note in the record that a section shows a number, or hides it."""
+        self.record.append(decide(output, number, count, self.min_cell))
+
+    def ruled(self, output: str, number: str, rule: str, shown: bool, why: str) -> None:
+        """Note in the record what a rule decided of a picture or another thing that is no count."""
+        self.record.append(Decision(output, number, rule, shown, why))
+
+
+def text(count: int | None) -> str:
+    """Return a count as text, or the mask."""
+    return MASK_TEXT if count is None else f"{count:,}".replace(",", "\u202f")
+
 
 def shown(count: int, min_cell: int) -> str:
-    """Return a count as text, or the mask."""
-    return MASK_TEXT if is_small(count, min_cell) else f"{count:,}".replace(",", "\u202f")
+    """Return a count as text, or the mask where it is small."""
+    return text(None if is_small(count, min_cell) else count)
 
 
 def centre_count(data: ReportData) -> int:
     """Return how many centres have subjects."""
-    return data.table("subjects", "centre")["centre"].drop_nulls().n_unique() if "centre" in data.columns("subjects") else 0
+    return len([centre for centre in data.weighed.cohort.centres if centre not in ("", "?")])

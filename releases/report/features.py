@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import numpy as np
 import polars as pl
 
+from unibase.releases.disclosure.quantiles import BOX_WHY, quantiles
+from unibase.releases.disclosure.record import EITHER_SIDE
 from unibase.releases.report import charts
 from unibase.releases.report.data import ReportData
 from unibase.releases.report.section import Section
@@ -24,7 +25,7 @@ PREFERRED_FEATURES = (
 
 
 def distributions(data: ReportData) -> list[dict[str, str]]:
-    """Draw some features by centre: quantiles only, of centres with at least `min_cell` subjects."""
+    """Draw some features by centre: those quantiles alone that at least `min_cell` subjects stand on either side of."""
     if "centre" not in data.columns("subjects"):
         return []
     names = _features_to_show(data)
@@ -36,12 +37,9 @@ def distributions(data: ReportData) -> list[dict[str, str]]:
         rows = []
         for centre in sorted(analysis["centre"].drop_nulls().unique().to_list()):
             values = analysis.filter(pl.col("centre") == centre)[name].drop_nulls().cast(pl.Float64).to_numpy()
-            values = values[np.isfinite(values)]
-            quantiles = None
-            if len(values) >= data.min_cell:
-                p10, q1, q2, q3, p90 = (float(q) for q in np.quantile(values, [0.1, 0.25, 0.5, 0.75, 0.9]))
-                quantiles = (p10, q1, q2, q3, p90)
-            rows.append(charts.Box(centre, quantiles))
+            shown = quantiles(values, data.min_cell)
+            data.ruled("features", f"{name}, {centre}", EITHER_SIDE, shown is not None, BOX_WHY)
+            rows.append(charts.Box(centre, shown))
         found.append({"name": name, "label": heading(name), "svg": charts.boxes(f"box-{place}", name, rows)})
     return found
 

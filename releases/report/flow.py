@@ -2,45 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from unibase.releases.disclosure.small_counts import MASK_TEXT, chain
-from unibase.releases.report.data import ReportData, shown
+from unibase.releases.disclosure.flow import FlowStep
+from unibase.releases.report.data import ReportData, text
 from unibase.releases.report.section import Section
 
 
-def flow_steps(flow: Sequence[Mapping[str, Any]], min_cell: int) -> list[dict[str, Any]]:
-    """Return the steps of the cohort flow, with no small step in sight.
-
-    The count before the first step is its kept and excluded subjects together.
-    """
-    if not flow:
+def flow_steps(steps: Sequence[FlowStep]) -> list[dict[str, Any]]:
+    """Return the steps of the cohort flow as texts; all known persons come first where a step leaves somebody out."""
+    if not steps:
         return []
-    first = flow[0]
-    counts = [int(first["kept"]) + int(first.get("excluded") or 0), *(int(step["kept"]) for step in flow)]
-    visible = chain(counts, min_cell)
-    steps: list[dict[str, Any]] = []
-    for place, step in enumerate(flow):
-        before, after = visible[place], visible[place + 1]
-        steps.append(
-            {
-                "step": str(step["step"]).replace("_", " "),
-                "kept": MASK_TEXT if after is None else shown(after, min_cell),
-                "excluded": shown(before - after, 1) if before is not None and after is not None else MASK_TEXT,
-                "any": counts[place] != counts[place + 1],
-                "reason": str(step.get("reason") or ""),
-            }
-        )
-    start = visible[0]
-    if not steps[0]["any"]:
-        return steps
-    return [{"step": None, "kept": MASK_TEXT if start is None else shown(start, 1), "any": False}, *steps]
+    rows = [
+        {
+            "step": None if step.step is None else step.step.replace("_", " "),
+            "kept": text(step.kept),
+            "excluded": text(step.excluded),
+            "any": step.excludes,
+            "reason": step.reason,
+        }
+        for step in steps
+    ]
+    return rows if steps[1].excludes else rows[1:]
 
 
 def contents(data: ReportData) -> dict[str, Any]:
     """Return what the template shows."""
-    return {"flow": flow_steps(data.flow, data.min_cell)}
+    for step in data.weighed.flow:
+        data.told("flow", step.step or "known persons", step.kept)
+        if step.step is not None:
+            data.told("flow", f"{step.step}: left out", step.excluded)
+    return {"flow": flow_steps(data.weighed.flow)}
 
 
 SECTION = Section("flow", ("Qui est dans la cohorte", "Who is in the cohort"), ("Cohorte", "Cohort"), contents)

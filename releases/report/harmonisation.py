@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from unibase.releases.content.inputs import HARMONISED
+from unibase.releases.disclosure.quantiles import BOX_WHY, Quantiles, quantiles
+from unibase.releases.disclosure.record import EITHER_SIDE
 from unibase.releases.report import charts
-from unibase.releases.report.data import ReportData, shown
+from unibase.releases.report.data import ReportData, text
 from unibase.releases.report.features import PREFERRED_FEATURES
 from unibase.releases.report.section import Section
 
@@ -24,8 +25,8 @@ def groups(data: ReportData) -> list[dict[str, Any]]:
             {
                 "name": name,
                 "record": record,
-                "subjects": shown(record["subjects"], data.min_cell),
-                "left_out": shown(record["left_out"], data.min_cell) if record["left_out"] else "0",
+                "subjects": text(record["subjects"]),
+                "left_out": text(record["left_out"]),
                 "effects": _effects(f"effect-{place}", name, record, data.min_cell),
                 "pairs": _pairs(data, name, place),
             }
@@ -37,10 +38,12 @@ def _effects(identity: str, name: str, record: dict[str, Any], min_cell: int) ->
     rows = []
     for kind, (fr, en) in {"all": ("tous", "all"), "not_trained_on": ("hors ajustement", "held out")}.items():
         effect = record["effect"].get(kind)
-        if effect is None or effect["subjects"] < min_cell:
+        if effect is None or effect["subjects"] is None or effect["subjects"] < min_cell:
             continue
         for when, label in (("before", ("avant", "before")), ("after", ("après", "after"))):
-            rows.append(charts.Box((f"{label[0]}, {fr}", f"{label[1]}, {en}"), tuple(100 * share for share in effect[when])))
+            rows.append(
+                charts.Box((f"{label[0]}, {fr}", f"{label[1]}, {en}"), Quantiles(*(100 * share for share in effect[when])))
+            )
     return charts.boxes(identity, name, rows) if rows else None
 
 
@@ -63,12 +66,9 @@ def _pairs(data: ReportData, group: str, place: int) -> list[dict[str, str]]:
             mine = analysis.filter(pl.col("centre") == centre)
             for column, label in ((before, ("avant", "before")), (after, ("après", "after"))):
                 values = mine[column].drop_nulls().cast(pl.Float64).to_numpy()
-                values = values[np.isfinite(values)]
-                quantiles = None
-                if len(values) >= data.min_cell:
-                    p10, q1, q2, q3, p90 = (float(q) for q in np.quantile(values, [0.1, 0.25, 0.5, 0.75, 0.9]))
-                    quantiles = (p10, q1, q2, q3, p90)
-                rows.append(charts.Box((f"{centre}, {label[0]}", f"{centre}, {label[1]}"), quantiles))
+                found = quantiles(values, data.min_cell)
+                data.ruled("harmonisation", f"{column}, {centre}", EITHER_SIDE, found is not None, BOX_WHY)
+                rows.append(charts.Box((f"{centre}, {label[0]}", f"{centre}, {label[1]}"), found))
         drawn.append({"name": before, "svg": charts.boxes(f"combat-{place}-{number}", before, rows)})
     return drawn
 

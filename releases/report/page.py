@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from unibase.releases.disclosure.cohort import Cell
 from unibase.releases.disclosure.small_counts import MASK_TEXT
 from unibase.releases.report import (
     anonymity,
     changes,
+    characteristics,
     concordance,
     dictionary,
     features,
@@ -23,10 +26,11 @@ from unibase.releases.report import (
     timelines,
 )
 from unibase.releases.report.charts import both
-from unibase.releases.report.data import ReportData, centre_count, shown
+from unibase.releases.report.data import ReportData, centre_count, text
 
 SECTIONS = (
     flow.SECTION,
+    characteristics.SECTION,
     modalities.SECTION,
     timelines.SECTION,
     survival.SECTION,
@@ -44,12 +48,37 @@ SECTIONS = (
 )
 """The sections of the page in the order a reader meets them. Add yours here."""
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render(data: ReportData) -> str:
     """Return the page as HTML text."""
-    from jinja2 import Environment, FileSystemLoader, select_autoescape
+    from markupsafe import Markup
+
+    environment = _environment(data)
+    drawn = []
+    for section in SECTIONS:
+        contents = section.contents(data)
+        if contents is not None:
+            html = environment.get_template(f"{section.name}.html.j2").render(contents)
+            drawn.append({"name": section.name, "title": section.title, "menu": section.menu, "html": Markup(html)})
+    return environment.get_template("page.html.j2").render(
+        sections=drawn,
+        subjects=text(data.weighed.cohort.counts[Cell()]),
+        centres=centre_count(data),
+    )
+
+
+def render_dictionary(data: ReportData) -> str:
+    """Return the page of the dictionary as HTML text; it stands in a folder beside the page of the release."""
+    return _environment(data).get_template("words.html.j2").render(rows=dictionary.dictionary_rows(data))
+
+
+def _environment(data: ReportData) -> Environment:
+    from jinja2 import Environment, FileSystemLoader, select_autoescape  # Heavy, and only what draws a page asks for it.
     from markupsafe import Markup
 
     environment = Environment(
@@ -61,14 +90,4 @@ def render(data: ReportData) -> str:
     )
     environment.filters["svg"] = Markup
     environment.globals |= {"both": lambda fr, en: Markup(both(fr, en)), "data": data, "mask": MASK_TEXT}
-    drawn = []
-    for section in SECTIONS:
-        contents = section.contents(data)
-        if contents is not None:
-            html = environment.get_template(f"{section.name}.html.j2").render(contents)
-            drawn.append({"name": section.name, "title": section.title, "menu": section.menu, "html": Markup(html)})
-    return environment.get_template("page.html.j2").render(
-        sections=drawn,
-        subjects=shown(data.table("subjects").height, data.min_cell),
-        centres=centre_count(data),
-    )
+    return environment

@@ -20,6 +20,8 @@ def quarantine(data: ReportData) -> list[dict[str, Any]]:
     grouped = grouped.sort(["units", "stage", "reason"], descending=[True, False, False])
     counts = grouped["units"].to_list()
     masked = suppress(counts, [], data.min_cell)
+    for row, count in zip(grouped.iter_rows(named=True), masked.counts, strict=True):
+        data.told("quarantine", f"{row['stage']}: {row['reason']}", count)
     top = max((c for c in masked.counts if c), default=1)
     return [
         {

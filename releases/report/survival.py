@@ -1,4 +1,4 @@
-"""Section: the endpoints as Kaplan-Meier curves."""
+"""Section: the endpoints as survival curves that tell of nobody alone."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ import numpy as np
 import polars as pl
 
 from unibase.methods.survival import Curve, kaplan_meier
-from unibase.releases.disclosure.small_counts import MASK_TEXT, chain, suppress
+from unibase.releases.content.weighing import EndpointCounts
+from unibase.releases.disclosure.record import ROUNDED
+from unibase.releases.disclosure.small_counts import MASK_TEXT
+from unibase.releases.disclosure.steps import SteppedCurve, rounded, stepped
 from unibase.releases.report import charts
-from unibase.releases.report.data import DAYS_PER_MONTH, ReportData, shown
+from unibase.releases.report.data import DAYS_PER_MONTH, ReportData, text
 from unibase.releases.report.section import Section
+
+WHY = "Whole months, steps of at least the smallest count of events, all numbers from counts rounded to multiples of it."
 
 
 def survival(data: ReportData) -> list[dict[str, Any]]:
-    """Draw each endpoint while at least `min_cell` subjects are at risk."""
+    """Draw each endpoint in steps of at least `min_cell` events."""
     adtte = data.table("adtte")
-    if not adtte.height:
-        return []
-    codes = sorted(adtte["PARAMCD"].unique().to_list(), key=lambda c: (c != "OS", c))
-    return [_picture(code, _at_risk(adtte.filter(pl.col("PARAMCD") == code)), data.min_cell) for code in codes]
+    codes = sorted(data.weighed.endpoints, key=lambda c: (c != "OS", c))
+    return [_picture(code, adtte.filter(pl.col("PARAMCD") == code), data) for code in codes]
 
 
 def _at_risk(rows: pl.DataFrame) -> pl.DataFrame:
@@ -32,65 +35,83 @@ def _at_risk(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.filter(pl.col("ENTRY") < pl.col("AVAL")).with_columns(pl.col("ENTRY").cast(pl.Float64).alias("_entry"))
 
 
-def _curve(rows: pl.DataFrame, min_cell: int) -> tuple[Curve, float]:
-    """Return the curve in months, and the month from which it is drawn.
+def _curve(rows: pl.DataFrame, min_cell: int, reverse: bool = False) -> tuple[Curve, int] | None:
+    """Return the curve in months, and the whole month from which it is drawn; None where nobody is followed from there.
 
     Where subjects enter late, the first of them are few: a step of theirs would be of less than `min_cell` persons, and
     would weigh on all that follows. The curve is then that of survival given survival to the month from which enough are
     at risk, as Tsai, Jewell and Wang (Biometrika 1987;74:883) condition the estimate of left-truncated times.
+
+    Args:
+        rows: What `_at_risk` returns.
+        min_cell: Fewest persons at risk.
+        reverse: Whether to estimate follow-up instead: censoring is then what is waited for (Schemper and Smith, Control
+            Clin Trials 1996;17:343).
     """
     scale = _days_per_unit(rows) / DAYS_PER_MONTH
-    time, event = rows["AVAL"].cast(pl.Float64).to_numpy() * scale, (rows["CNSR"] == 0).to_numpy()
-    if rows["_entry"].null_count():
-        return kaplan_meier(time, event), 0.0
+    time, event = rows["AVAL"].cast(pl.Float64).to_numpy() * scale, (rows["CNSR"] == 0).to_numpy() != reverse
+    if rows["_entry"].null_count() or not rows.height:
+        return (kaplan_meier(time, event), 0) if rows.height else None
     entry = rows["_entry"].to_numpy() * scale
     curve = kaplan_meier(time, event, entry)
     few = np.flatnonzero(curve.at_risk[: int(curve.at_risk.argmax())] < min_cell)
     if not len(few):
-        return curve, 0.0
-    start = float(curve.time[few[-1]])
+        return curve, 0
+    start = math.ceil(curve.time[few[-1]])
     later = time > start
-    return kaplan_meier(time[later], event[later], np.maximum(entry[later], start)), start
+    return (kaplan_meier(time[later], event[later], np.maximum(entry[later], start)), start) if later.any() else None
 
 
-def _picture(code: str, rows: pl.DataFrame, min_cell: int) -> dict[str, Any]:
-    if rows.height < min_cell:
-        return {"code": code, "svg": "", "median": None, "events": MASK_TEXT, "subjects": shown(rows.height, min_cell)}
-    curve, start = _curve(rows, min_cell)
-    enough = np.flatnonzero(curve.at_risk >= min_cell)
-    if not len(enough):
-        return {"code": code, "svg": "", "median": None, "events": MASK_TEXT, "subjects": shown(rows.height, min_cell)}
-    drawn = slice(0, int(enough[-1]) + 1)
-    end = float(curve.time[drawn][-1])
-    grid = [t for t in charts.month_ticks(end) if t > start or not start]
-    at_risk = chain([curve.number_at_risk(t) for t in grid], min_cell)
-    steps = [
-        (float(t), float(s), float(lo), float(up))
-        for t, s, lo, up, d in zip(
-            curve.time[drawn], curve.survival[drawn], curve.lower[drawn], curve.upper[drawn], curve.events[drawn], strict=True
-        )
-        if d > 0
-    ]
-    censored = [
-        (float(t), float(s)) for t, s, c in zip(curve.time[drawn], curve.survival[drawn], curve.censored[drawn], strict=True) if c
-    ]
-    risk = [(t, MASK_TEXT if n is None else str(n)) for t, n in zip(grid, at_risk, strict=True)]
-    median, low, high = curve.median()
-    events, followed = int(curve.events.sum()), len(curve.exits)
-    split = suppress([events, followed - events], [[0, 1]], min_cell)
-    return {
+def _picture(code: str, every: pl.DataFrame, data: ReportData) -> dict[str, Any]:
+    counts, rows = data.weighed.endpoints[code], _at_risk(every)
+    found = _curve(rows, data.min_cell)
+    drawn = stepped(*found, data.min_cell) if found else None
+    data.ruled("survival", code, ROUNDED, drawn is not None, WHY)
+    about = {
         "code": code,
-        "name": _parameter(rows, code),
-        "svg": charts.survival(charts.SurvivalPicture(f"km-{code}", code, steps, censored, end, risk, start)),
-        "median": charts.number(median) if math.isfinite(median) and median <= end else None,
-        "low": charts.number(low) if math.isfinite(low) and low <= end else "–",
-        "high": charts.number(high) if math.isfinite(high) and high <= end else "–",
-        "events": MASK_TEXT if split.counts[0] is None else str(events),
-        "subjects": str(followed) if split.sums[0] else MASK_TEXT,
-        "end": charts.number(end),
-        "truncated": not rows["_entry"].null_count(),
-        "start": charts.number(start) if start else None,
+        "name": _parameter(every, code),
+        "events": text(counts.events),
+        "subjects": text(counts.followed),
+        "unassessed": _unassessed(counts),
+        "svg": "",
     }
+    if found is None or drawn is None:
+        return about
+    curve, start = found
+    grid = [t for t in charts.month_ticks(drawn.end) if t > start or not start]
+    risk = [(t, _number(curve.number_at_risk(t), data.min_cell)) for t in grid]
+    median, low, high = drawn.median()
+    return {
+        **about,
+        "svg": charts.survival(charts.SurvivalPicture(f"km-{code}", code, drawn, risk)),
+        "median": None if median is None else str(median),
+        "low": "–" if low is None else str(low),
+        "high": "–" if high is None else str(high),
+        "followed": _follow_up(rows, data.min_cell),
+        "truncated": not rows["_entry"].null_count(),
+        "start": str(start) if start else None,
+    }
+
+
+def _number(count: int, min_cell: int) -> str:
+    return str(rounded(count, min_cell)) if count >= min_cell else MASK_TEXT
+
+
+def _follow_up(rows: pl.DataFrame, min_cell: int) -> str | None:
+    """Return the median follow-up in whole months by the reverse Kaplan-Meier estimate; None where it may not be told."""
+    found = _curve(rows, min_cell, reverse=True)
+    drawn: SteppedCurve | None = stepped(*found, min_cell) if found else None
+    median = drawn.median()[0] if drawn else None
+    return None if median is None else str(median)
+
+
+def _unassessed(counts: EndpointCounts) -> str | None:
+    """Return how many of whom nothing is known after the index, as a share; the mask where it is hidden, None for nobody."""
+    if not counts.lacks:
+        return None
+    if counts.unassessed is None or not counts.followed:
+        return MASK_TEXT
+    return f"{100 * counts.unassessed / counts.followed:.0f} %"
 
 
 def _parameter(rows: pl.DataFrame, code: str) -> str:

@@ -1,19 +1,25 @@
-"""Section: the lives of a few subjects, a lane each."""
+"""Section: when subjects have images, samples and treatments; and the lives of a few of them where the study asks for it."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
 from unibase.releases.content.timeline import read_timeline
+from unibase.releases.disclosure.record import NOBODY_ALONE
 from unibase.releases.report import charts
 from unibase.releases.report.data import DAYS_PER_MONTH, ReportData
 from unibase.releases.report.section import Section
 
 LANES = 12
+FIRST_WEEK, LAST_WEEK = -26, 104
+SPANS = (1, 2, 5, 13, 26)
+"""Weeks of a span, from short to long; each divides the whole."""
+AGGREGATED = ("imaging", "sample", "treatment", "progression")
 
 CONCEPT_CODES: Mapping[str, Sequence[str]] = {
     "imaging": ("IMAGING//",),
@@ -40,15 +46,88 @@ def index_times(data: ReportData) -> pl.DataFrame:
     return pl.DataFrame(schema={"subject_id": pl.Int64, "index_time": pl.Datetime("us")})
 
 
+@dataclass(frozen=True)
+class Density:
+    """When subjects have events: weeks of a span, and by kind how many subjects have one in each span, a multiple of `min_cell`."""
+
+    weeks: int
+    counts: Mapping[str, Sequence[int]]
+
+
+def densities(events: pl.DataFrame, kinds: Mapping[str, Sequence[str]], min_cell: int) -> Density | None:
+    """Count subjects with an event in each span of weeks, down to a multiple of `min_cell`; None where nothing is left.
+
+    A span is as short as half of the events allow that stand in spans of at least `min_cell` subjects.
+
+    Args:
+        events: `subject_id`, `code` and `week` of the index, whole.
+        kinds: Kind of event to beginnings of codes.
+        min_cell: Smallest count that may be drawn.
+    """
+    chosen = pl.concat([
+        events.filter(pl.any_horizontal(pl.lit(False), *(pl.col("code").str.starts_with(b) for b in begins))).select(
+            "subject_id", "week", pl.lit(kind).alias("kind")
+        )
+        for kind, begins in kinds.items()
+    ]).filter(pl.col("week").is_between(FIRST_WEEK, LAST_WEEK - 1))  # fmt: skip
+    for weeks in SPANS:
+        span = ((pl.col("week") - FIRST_WEEK) // weeks).alias("span")
+        counted = (
+            chosen.unique(["subject_id", "week", "kind"]).group_by("kind", span).agg(pl.col("subject_id").n_unique().alias("n"))
+        )
+        kept = counted.filter(pl.col("n") >= min_cell)
+        if kept["n"].sum() * 2 >= max(1, counted["n"].sum()):
+            break
+    if not kept.height:
+        return None
+    size = (LAST_WEEK - FIRST_WEEK) // weeks
+    found = {(kind, place): n // min_cell * min_cell for kind, place, n in kept.select("kind", "span", "n").iter_rows()}
+    return Density(weeks, {kind: [found.get((kind, place), 0) for place in range(size)] for kind in kinds})
+
+
+def aggregate(data: ReportData) -> str | None:
+    """Draw when subjects have events, with nobody to be told apart; deaths are left to the survival curves."""
+    index = index_times(data)
+    kinds = {kind: begins for kind, begins in (data.concepts or CONCEPT_CODES).items() if kind in AGGREGATED}
+    if index.height < data.min_cell or not kinds:
+        return None
+    days = (pl.col("time") - pl.col("index_time")).dt.total_days()
+    events = (
+        read_timeline(data.folder / "timeline")
+        .filter(pl.col("time").is_not_null())
+        .select("subject_id", "time", "code")
+        .join(index.lazy(), on="subject_id")
+        .select("subject_id", "code", days.floordiv(7).alias("week"))
+        .collect()
+    )
+    found = densities(events, kinds, data.min_cell)
+    data.ruled(
+        "timelines",
+        "events over time",
+        NOBODY_ALONE,
+        found is not None,
+        "Subjects in spans of weeks, in multiples of the smallest count.",
+    )
+    if found is None:
+        return None
+    top = max(n for counts in found.counts.values() for n in counts)
+    bands = [
+        charts.Band(charts.MARKS[kind], kind, [n / top for n in found.counts[kind]])
+        for kind in charts.MARKS
+        if any(found.counts.get(kind, ()))
+    ]
+    return charts.density(bands, FIRST_WEEK, found.weeks)
+
+
 def timelines(data: ReportData) -> tuple[str, str] | None:
     """Draw a few subjects who have much to show: no pseudonym, whole weeks from the index; none in a small cohort."""
     index = index_times(data)
     if index.height < data.min_cell:
         return None
-    have = {name: set(rows) for name, rows in data.modalities.items()}
+    people = data.weighed.cohort.people.of
 
     def richness(subject: int) -> tuple[int, str]:
-        return -sum(str(subject) in rows for rows in have.values()), hashlib.sha256(f"lane/{subject}".encode()).hexdigest()
+        return -sum(people[subject].has), hashlib.sha256(f"lane/{subject}".encode()).hexdigest()
 
     chosen = sorted(index["subject_id"].to_list(), key=richness)[:LANES]
     events = (
@@ -95,8 +174,13 @@ def _lane(own: pl.DataFrame, place: int, concepts: Mapping[str, Sequence[str]]) 
 
 
 def contents(data: ReportData) -> dict[str, Any]:
-    """Return what the template shows."""
-    return {"lanes": timelines(data), "marks": [(charts.mark(kind, 8, 8), *names) for kind, names in charts.MARKS.items()]}
+    """Return what the template shows: an aggregate, and single lanes only where the study asks for them."""
+    lanes = timelines(data) if data.lanes else None
+    data.ruled(
+        "timelines", "single lanes", NOBODY_ALONE, lanes is not None, "Only where the study file says so (`release: lanes`)."
+    )
+    marks = [(charts.mark(kind, 8, 8), *names) for kind, names in charts.MARKS.items()]
+    return {"lanes": lanes, "marks": marks, "density": aggregate(data)}
 
 
-SECTION = Section("timelines", ("Quelques parcours", "A few timelines"), ("Parcours", "Timelines"), contents)
+SECTION = Section("timelines", ("Parcours", "Timelines"), ("Parcours", "Timelines"), contents)

@@ -7,6 +7,8 @@ from pathlib import Path
 import polars as pl
 
 from unibase.linking.concordance import FINDINGS
+from unibase.releases.content.weighing import Weighed
+from unibase.releases.disclosure.cohort import CohortCounts, People
 from unibase.releases.disclosure.small_counts import MASK_TEXT
 from unibase.releases.report import page
 from unibase.releases.report.concordance import SECTION
@@ -15,7 +17,9 @@ from unibase.releases.report.data import ReportData
 
 def data(findings: pl.DataFrame | None, min_cell: int) -> ReportData:
     evidence = {} if findings is None else {"concordance": findings}
-    return ReportData("s", "S", "1.0.0", "", Path(), {}, [], pl.DataFrame(), {}, min_cell, evidence=evidence)
+    nobody = CohortCounts(People((), {}), {})
+    weighed = Weighed(nobody, [], pl.DataFrame())
+    return ReportData("s", "S", "1.0.0", "", Path(), weighed, {}, min_cell, evidence=evidence)
 
 
 def test_subjects_are_counted_once_by_check_and_few_are_masked() -> None:

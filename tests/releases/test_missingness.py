@@ -48,7 +48,7 @@ def test_a_censored_subject_has_no_event_and_that_is_not_applicable() -> None:
 def test_reasons_in_the_dictionary_add_up_whatever_the_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inputs = make_inputs(tmp_path / "in", subjects=60)
     ids = inputs.subjects["subject_id"].to_list()
-    given = replace(inputs, missing=told(*((i, "ldh", "not yet") for i in ids[:30])))
+    given = replace(inputs, missing=told(*((i, "ldh", "not yet") for i in ids[:30])), min_cell=1)
     folder = publish_release(given, tmp_path / "out")
     words = pl.read_parquet(folder / "dictionary" / "dictionary.parquet")
     analysis = words.filter((pl.col("table") == "analysis") & (pl.col("missing") > 0))
@@ -61,6 +61,8 @@ def test_reasons_in_the_dictionary_add_up_whatever_the_blocks(tmp_path: Path, mo
     early = table.filter(pl.col("ldh").is_null() & pl.col("subject_id").is_in(ids[:30])).height
     assert json.loads(analysis.filter(pl.col("column") == "ldh")["missing_by_reason"].item())["not yet"] == early > 0
     monkeypatch.setattr(publish, "CELLS", 50)
+    monkeypatch.setattr("unibase.releases.content.weighing.CELLS", 50)
+    monkeypatch.setattr("unibase.releases.content.cohort_file.CELLS", 50)
     monkeypatch.setattr("unibase.releases.content.wide_tables.CELLS", 50)
     again = publish_release(given, tmp_path / "small")
     assert pl.read_parquet(again / "dictionary" / "dictionary.parquet").equals(words)

@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
+from unibase.releases.disclosure.responses import weigh
 from unibase.releases.disclosure.small_counts import MASK_TEXT
-from unibase.releases.report.data import ReportData
-from unibase.releases.report.responses import contents, responses
+from unibase.releases.report.responses import drawn
 
 
-def page_of(folder: Path, best: dict[str, list[str | None]], min_cell: int) -> ReportData:
-    (folder / "tables").mkdir()
+def found_of(best: dict[str, list[str | None]], min_cell: int) -> list[dict[str, Any]]:
     rows = [(n, code, f"Best, {code}", value) for code, values in best.items() for n, value in enumerate(values)]
     schema = {"subject_id": pl.Int64, "PARAMCD": pl.String, "PARAM": pl.String, "AVALC": pl.String}
     frame = pl.DataFrame(rows, schema=schema, orient="row")
     visits = frame.with_columns(PARAMCD=pl.lit("OVR"))
-    pl.concat([frame, visits]).write_parquet(folder / "tables" / "adrs.parquet")
-    about = {"settings": {"responses": list(best)}}
-    return ReportData("s", "", "1.0.0", "", folder, {}, (), pl.DataFrame(), about, min_cell)
+    return [drawn(one) for one in weigh(pl.concat([frame, visits]), list(best), min_cell)]
 
 
-def test_counts_and_exact_limits(tmp_path: Path) -> None:
+def test_counts_and_exact_limits() -> None:
     values: list[str | None] = ["CR"] * 20 + ["PR"] * 30 + ["SD"] * 40 + ["MISSING"] * 15 + [None] * 12
-    (found,) = responses(page_of(tmp_path, {"BOR": values}, 11))
+    (found,) = found_of({"BOR": values}, 11)
     assert found["rows"] == [("CR", "20"), ("PR", "30"), ("SD", "40"), ("MISSING", "15"), ("none", "12")]
     # R: binom.test(50, 117)$conf.int is 0.3363377 to 0.5221307.
     assert found["rate"] == "42.7 % (33.6 %, 52.2 %)"
 
 
-def test_a_confirmed_response_does_not_tell_of_the_few_that_were_not(tmp_path: Path) -> None:
+def test_a_confirmed_response_does_not_tell_of_the_few_that_were_not() -> None:
     first: list[str | None] = ["PR"] * 30 + ["SD"] * 40
     confirmed: list[str | None] = ["PR"] * 27 + ["SD"] * 43
-    found = responses(page_of(tmp_path, {"BOR": first, "CBOR": confirmed}, 11))
+    found = found_of({"BOR": first, "CBOR": confirmed}, 11)
     shown = {one["code"]: [count for _, count in one["rows"] if count != MASK_TEXT] for one in found}
     rates = [one["code"] for one in found if one["rate"] is not None]
     # Three persons lie between the two: only one parameter's numbers can be there.
@@ -42,12 +39,8 @@ def test_a_confirmed_response_does_not_tell_of_the_few_that_were_not(tmp_path: P
 
 
 @pytest.mark.parametrize("counted", [("CR", 5), ("PD", 5)])
-def test_a_small_count_hides_what_would_give_it_away(counted: tuple[str, int], tmp_path: Path) -> None:
+def test_a_small_count_hides_what_would_give_it_away(counted: tuple[str, int]) -> None:
     value, count = counted
-    (found,) = responses(page_of(tmp_path, {"BOR": [value] * count + ["SD"] * 60}, 11))
+    (found,) = found_of({"BOR": [value] * count + ["SD"] * 60}, 11)
     assert all(text == MASK_TEXT for _, text in found["rows"])
     assert found["rate"] is None or found["rate"].startswith("0.0")
-
-
-def test_no_section_where_no_response_was_asked_for(tmp_path: Path) -> None:
-    assert contents(page_of(tmp_path, {}, 1)) is None

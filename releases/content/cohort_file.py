@@ -1,0 +1,99 @@
+"""What the cohort file of a release is made of: radiomics, the assays, and clinical values with the endpoints beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from unibase.groundwork import tables
+from unibase.releases.content import multimodal
+from unibase.releases.content.inputs import HARMONISED, ReleaseInputs
+from unibase.releases.content.wide_tables import CELLS, slices
+
+
+def make_modalities(
+    inputs: ReleaseInputs, subjects: pl.DataFrame, samples: pl.DataFrame, folder: Path
+) -> list[multimodal.Modality]:
+    """Return the modalities of the cohort: radiomics, the assays, clinical."""
+    analysis = folder / "tables" / "analysis.parquet"
+    schema = pl.read_parquet_schema(analysis)
+    radiomic = feature_columns(schema, pl.read_parquet_schema(folder / "tables" / "features.parquet"))
+    names = [c for c in schema if c in ("subject_id", "index_time") or c.endswith("_sample")]
+    narrow = pl.read_parquet(analysis, columns=names)
+    centre = subjects.select("subject_id", *(["centre"] if "centre" in subjects.columns else []))
+    harmonised = {c for c in radiomic if c.startswith(HARMONISED)}
+    radiomic = [c for c in radiomic if c not in harmonised]
+    imaged = np.flatnonzero(_known(analysis, radiomic, narrow.height))
+    modalities = [multimodal.table_modality("radiomics", analysis, imaged, radiomic, centre)]
+    if harmonised:
+        columns_of = [HARMONISED + c if HARMONISED + c in harmonised else None for c in radiomic]
+        modalities[0].add_layer("combat", columns_of)
+    chosen = multimodal.choose_samples(samples, narrow)
+    for name in sorted(inputs.assays):
+        modalities.append(multimodal.assay_modality(name, Path(inputs.assays[name]), chosen))
+    prefixes = tuple(f"{before}{name}_" for name in inputs.assays for before in ("", HARMONISED))
+    imaging = {*radiomic, *harmonised}
+    numeric = [c for c, dtype in schema.items() if dtype.is_numeric() and c != "subject_id"]
+    clinical = [c for c in numeric if c not in imaging and not c.startswith(prefixes)]
+    endpoints = wide_endpoints(pl.read_parquet(folder / "tables" / "adtte.parquet"))
+    obs = subjects.join(endpoints, on="subject_id", how="left")
+    if inputs.adrs is not None:
+        obs = obs.join(wide_responses(inputs.adrs, inputs.settings["responses"]), on="subject_id", how="left")
+    modalities.append(multimodal.table_modality("clinical", analysis, np.arange(narrow.height), clinical, obs))
+    return modalities
+
+
+def samples_of(inputs: ReleaseInputs, subjects: pl.DataFrame) -> pl.DataFrame:
+    """Return the sample map of the released subjects, in order."""
+    rows = tables.SAMPLE_MAP.conform(inputs.sample_map).filter(pl.col("primary").is_in(subjects["subject_id"].implode()))
+    return rows.sort("assay", "primary", "colname", nulls_last=False, maintain_order=True)
+
+
+def _known(table: Path, names: list[str], rows: int) -> np.ndarray:
+    """Return which rows have a value in any of the columns, as booleans of shape (rows,)."""
+    known = np.zeros(rows, dtype=bool)
+    for start, block in slices(table, names, rows if names else 0, max(1, CELLS // max(1, len(names)))):
+        known[start : start + block.height] = block.select(pl.any_horizontal(pl.all().is_not_null())).to_series().to_numpy()
+    return known
+
+
+def feature_columns(analysis: Mapping[str, pl.DataType], features: Mapping[str, pl.DataType]) -> list[str]:
+    """Return the columns of the analysis table that hold radiomic features: those that end with the name of one."""
+    declared = {column.name for column in tables.FEATURES.columns}
+    names = tuple(name for name, dtype in features.items() if name not in declared and dtype.is_numeric())
+    return [c for c, dtype in analysis.items() if names and c.endswith(names) and dtype.is_numeric()]
+
+
+def wide_endpoints(adtte: pl.DataFrame) -> pl.DataFrame:
+    """Return one row per subject with `<PARAMCD>_AVAL`, `<PARAMCD>_CNSR` and, where subjects enter late, `<PARAMCD>_ENTRY`."""
+    wide = (
+        adtte.select("subject_id").unique().sort("subject_id") if adtte.height else pl.DataFrame(schema={"subject_id": pl.Int64})
+    )
+    if not adtte.height:
+        return wide
+    for code in adtte["PARAMCD"].unique().sort().to_list():
+        part = adtte.filter(pl.col("PARAMCD") == code).unique("subject_id", keep="first", maintain_order=True)
+        columns = [name for name in ("AVAL", "CNSR", "ENTRY") if name in part.columns]
+        part = part.select("subject_id", *(pl.col(name).alias(f"{code}_{name}") for name in columns))
+        wide = wide.join(part, on="subject_id", how="left")
+    return wide
+
+
+def wide_responses(adrs: pl.DataFrame, codes: Sequence[str]) -> pl.DataFrame:
+    """Return one row per subject with `<PARAMCD>_AVALC` of each best response."""
+    best = adrs.filter(pl.col("PARAMCD").is_in(codes)).with_columns(pl.concat_str("PARAMCD", pl.lit("_AVALC")).alias("PARAMCD"))
+    return best.pivot("PARAMCD", index="subject_id", values="AVALC").sort("subject_id")
+
+
+def mark_chosen(sample_map: pl.DataFrame, modalities: list[multimodal.Modality]) -> pl.DataFrame:
+    """Return the sample map with `chosen`: whether the sample is the row of its subject in the cohort file."""
+    pairs = [(m.name, str(sample)) for m in modalities if "sample" in m.obs.columns for sample in m.obs["sample"]]
+    chosen = pl.DataFrame(pairs, schema={"assay": pl.String, "colname": pl.String}, orient="row").with_columns(
+        chosen=pl.lit(True)
+    )
+    return sample_map.join(chosen, on=["assay", "colname"], how="left", maintain_order="left").with_columns(
+        pl.col("chosen").fill_null(False)
+    )

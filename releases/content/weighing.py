@@ -1,0 +1,301 @@
+"""The disclosure program of a release: every number that leaves is weighed here, with all others and with the version before.
+
+The cohort's counts come first, for they stand on the page, in the catalogue, the manifest and the dictionary; then what
+stands on them: columns, characteristics, endpoints, responses. What was decided of each is in the record.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from unibase.releases.content.missingness import row_reasons
+from unibase.releases.content.wide_tables import CELLS
+from unibase.releases.disclosure import cohort, columns, flow, levels, record, responses, row_counts
+from unibase.releases.disclosure.cohort import Before, CohortCounts, People
+from unibase.releases.disclosure.columns import Filled, ShownColumn
+from unibase.releases.disclosure.levels import EVERYWHERE, MISSING, LevelCounts
+from unibase.releases.disclosure.record import Decision, decide
+
+OF_SUBJECTS = ("subjects", "analysis")
+"""Tables with a row for each subject: their rows are persons."""
+COUNTED = (*OF_SUBJECTS, "adtte", "adrs", "timeline", "robustness")
+"""Tables of which the dictionary tells the number of rows; of others it could tell of hidden counts of persons."""
+MOST_LEVELS = 12
+NOT_CHARACTERISTIC = ("subject_id", "centre", "centres", "split", "fold")
+
+
+@dataclass(frozen=True)
+class Characteristic:
+    """A row of the table of characteristics: a column of `subjects`, its counts by level, and its numbers by centre if it is one.
+
+    Attributes:
+        column: Name of the column.
+        numeric: Whether it is a number, of which quantiles are drawn rather than levels.
+        counts: Subjects by centre and level; of a number, with and without a value.
+    """
+
+    column: str
+    numeric: bool
+    counts: LevelCounts
+
+
+@dataclass(frozen=True)
+class EndpointCounts:
+    """Subjects of one endpoint; None is hidden.
+
+    Attributes:
+        followed: With a known time after entry.
+        events: Of those, with the event.
+        unassessed: Censored at the index: nothing is known of them after it.
+        lacks: Whether there is any of these, shown or not.
+    """
+
+    followed: int | None
+    events: int | None
+    unassessed: int | None
+    lacks: bool
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """All counts of a release as they may be shown."""
+
+    cohort: CohortCounts
+    flow: Sequence[flow.FlowStep]
+    dictionary: pl.DataFrame
+    characteristics: Sequence[Characteristic] = ()
+    endpoints: Mapping[str, EndpointCounts] = field(default_factory=dict)
+    responses: Sequence[responses.ResponseCounts] = ()
+    decisions: Sequence[Decision] = ()
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is weighed: the tables of a release in `folder`, who has which modality, and the version before."""
+
+    folder: Path
+    modalities: Mapping[str, Sequence[str]]
+    years: Mapping[int, str]
+    flow: Sequence[Mapping[str, Any]]
+    dictionary: pl.DataFrame
+    best_responses: Sequence[str]
+    min_cell: int
+    previous: Path | None = None
+
+
+def weigh(of: Subject) -> Weighed:
+    """Weigh all numbers of a release."""
+    subjects = pl.read_parquet(of.folder / "tables" / "subjects.parquet")
+    counts = cohort.weigh(cohort.people_of(subjects, of.modalities, of.years), of.min_cell, _before(of.previous))
+    characteristics = _characteristics(subjects, counts, of.min_cell)
+    shown = _columns(of, counts)
+    for one in characteristics:
+        shown[f"subjects.{one.column}"] = _as_levels(shown[f"subjects.{one.column}"], one.counts, counts)
+    best = responses.weigh(_adrs(of.folder), of.best_responses, of.min_cell) if of.best_responses else []
+    endpoints, rows = _endpoints(of.folder, of.min_cell)
+    of_rows = {"adtte": rows, "adrs": _response_rows(of.folder, best, of.min_cell) if best else None}
+    dictionary = _masked(of.dictionary, shown, of_rows)
+    decisions = [
+        *counts.decisions,
+        *(d for one in characteristics for d in _of_levels(one, of.min_cell)),
+        *(d for code, one in endpoints.items() for d in _of_endpoint(code, one, of.min_cell)),
+        *_of_dictionary(dictionary, of.min_cell),
+    ]
+    return Weighed(counts, flow.weigh(of.flow, of.min_cell), dictionary, characteristics, endpoints, best, decisions)
+
+
+def read_people(folder: Path) -> People:
+    """Return the persons of a published release."""
+    import zarr  # Heavy, and only a release with one before it asks.
+
+    subjects = pl.read_parquet(folder / "tables" / "subjects.parquet")
+    root: Any = zarr.open_group(folder / "cohort.zarr", mode="r")
+    order = [str(name) for name in root["mod"].attrs["mod-order"]]
+    have = {name: [str(s) for s in root[f"mod/{name}/obs"][root[f"mod/{name}/obs"].attrs["_index"]][:]] for name in order}
+    return cohort.people_of(subjects, have)
+
+
+def _before(previous: Path | None) -> Before | None:
+    if previous is None:
+        return None
+    kept = record.read(previous)
+    shown = None if kept is None else kept.filter(pl.col("shown") & (pl.col("output") == cohort.OUTPUT))
+    return Before(read_people(previous), None if shown is None else dict(shown.select("number", "value").iter_rows()))
+
+
+def _columns(of: Subject, counts: CohortCounts) -> dict[str, ShownColumn]:
+    reasons = {
+        f"{row['table']}.{row['column']}": tuple(sorted(json.loads(row["missing_by_reason"] or "{}").items()))
+        for row in of.dictionary.filter(pl.col("table").is_in(OF_SUBJECTS)).iter_rows(named=True)
+    }
+    found: dict[str, Filled] = {}
+    for table in OF_SUBJECTS:
+        path = of.folder / "tables" / f"{table}.parquet"
+        names = list(pl.read_parquet_schema(path))
+        at_once = max(1, CELLS // max(1, len(counts.people.of)))
+        for start in range(0, len(names), at_once):
+            frame = pl.read_parquet(path, columns=names[start : start + at_once])
+            for name, bits in columns.filled(frame).items():
+                found[f"{table}.{name}"] = Filled(bits, reasons.get(f"{table}.{name}", ()))
+    before = _columns_before(of.previous) if of.previous is not None else None
+    return columns.weigh(found, columns.ground_of(counts, of.min_cell), before)
+
+
+def _columns_before(previous: Path) -> dict[str, ShownColumn]:
+    """Return what the dictionary of the version before shows."""
+    words = pl.read_parquet(previous / "dictionary" / "dictionary.parquet").filter(pl.col("table").is_in(OF_SUBJECTS))
+    return {
+        f"{row['table']}.{row['column']}": ShownColumn(
+            row["missing"],
+            (),
+            tuple(
+                (centre, None if pair is None else (pair[0], pair[1]))
+                for centre, pair in json.loads(row["completeness_by_centre"] or "{}").items()
+            ),
+        )
+        for row in words.iter_rows(named=True)
+    }
+
+
+def _characteristics(subjects: pl.DataFrame, counts: CohortCounts, min_cell: int) -> list[Characteristic]:
+    """Return the columns of `subjects` that describe persons: few levels, or a number."""
+    found = []
+    ordered = subjects.sort("subject_id")
+    for name, dtype in subjects.schema.items():
+        numeric = dtype.is_numeric()
+        if name in NOT_CHARACTERISTIC or name.startswith("has_") or not (numeric or dtype == pl.String):
+            continue
+        if not numeric and not 0 < ordered[name].drop_nulls().n_unique() <= MOST_LEVELS:
+            continue
+        values = ordered[name]
+        level_of = [MISSING if value is None else ("known" if numeric else str(value)) for value in values.to_list()]
+        found.append(Characteristic(name, numeric, levels.weigh(level_of, counts, min_cell)))
+    return found
+
+
+def _as_levels(shown: ShownColumn, counts: LevelCounts, of: CohortCounts) -> ShownColumn:
+    """Return what the dictionary says of a column whose counts stand in the table of characteristics, too: the same."""
+
+    def empty(place: str) -> int | None:
+        return counts.counts.get((place, MISSING), 0)
+
+    missing = empty(EVERYWHERE)
+    if missing is None or shown.missing is None:
+        return ShownColumn(None, tuple((reason, None) for reason, _ in shown.reasons), tuple((c, None) for c in of.centres))
+    pairs: list[tuple[str, tuple[int, int] | None]] = []
+    for centre in of.centres:
+        size, lacking = of.counts[cohort.Cell(centre=centre)], empty(centre if len(of.centres) > 1 else EVERYWHERE)
+        pairs.append((centre, None if size is None or lacking is None else (size - lacking, size)))
+    return replace(shown, missing=missing, by_centre=tuple(pairs))
+
+
+def _endpoints(folder: Path, min_cell: int) -> tuple[dict[str, EndpointCounts], row_counts.RowCounts | None]:
+    adtte = pl.read_parquet(folder / "tables" / "adtte.parquet")
+    if not adtte.height:
+        return {}, None
+    timed = pl.col("AVAL").is_not_null() & (pl.col("AVAL") >= 0)
+    entered = pl.col("ENTRY") < pl.col("AVAL") if "ENTRY" in adtte.columns else pl.lit(True)
+    rows = adtte.with_columns(
+        (timed & entered).fill_null(False).alias("followed"),
+        (pl.col("CNSR") == 0).fill_null(False).alias("event"),
+        (timed & (pl.col("CNSR") != 0) & (pl.col("AVAL") <= 1)).fill_null(False).alias("unassessed"),
+    )
+    codes = adtte["PARAMCD"].unique().sort().to_list()
+    asked = [count for code in codes for count in _asked_of(code)]
+    why = row_reasons(adtte)
+    found = row_counts.weigh(rows, why, ["PARAMCD", "followed", "event", "unassessed"], asked, min_cell)
+    return {
+        code: EndpointCounts(
+            found.counts[f"{code} followed"],
+            found.counts[f"{code} events"],
+            found.counts[f"{code} unassessed"],
+            not rows.filter((pl.col("PARAMCD") == code) & pl.col("unassessed")).is_empty(),
+        )
+        for code in codes
+    }, found
+
+
+def _asked_of(code: str) -> list[row_counts.Count]:
+    mine = pl.col("PARAMCD") == code
+    return [
+        row_counts.Count(f"{code} followed", mine & pl.col("followed"), 5),
+        row_counts.Count(f"{code} events", mine & pl.col("followed") & pl.col("event"), 4),
+        row_counts.Count(f"{code} censored", mine & pl.col("followed") & ~pl.col("event"), drawn=False),
+        row_counts.Count(f"{code} unassessed", mine & pl.col("unassessed"), 3),
+    ]
+
+
+def _adrs(folder: Path) -> pl.DataFrame:
+    return pl.read_parquet(folder / "tables" / "adrs.parquet")
+
+
+def _response_rows(folder: Path, best: Sequence[responses.ResponseCounts], min_cell: int) -> row_counts.RowCounts:
+    """Return the empty cells of the columns of `adrs` that may be shown beside the counts of responses."""
+    adrs = _adrs(folder)
+    rows = adrs.with_columns(pl.col("AVALC").fill_null(responses.NONE))
+    asked = [
+        row_counts.Count(
+            f"{one.code} {value}", (pl.col("PARAMCD") == one.code) & (pl.col("AVALC") == value), decided=count is not None
+        )
+        for one in best
+        for value, count in one.values
+    ]
+    return row_counts.weigh(rows, row_reasons(adrs), ["PARAMCD", "AVALC"], asked, min_cell)
+
+
+def _masked(
+    dictionary: pl.DataFrame, shown: Mapping[str, ShownColumn], of_rows: Mapping[str, row_counts.RowCounts | None]
+) -> pl.DataFrame:
+    """Return the dictionary with the counts that may be shown, null where hidden; JSON null in the counts by reason and centre."""
+    changed = []
+    for row in dictionary.iter_rows(named=True):
+        table, column = row["table"], row["column"]
+        if (one := shown.get(f"{table}.{column}")) is not None:
+            centres = dict(one.by_centre) if column != "centre" else {}
+            row |= _texts(one.missing, dict(one.reasons), centres)
+        elif table in of_rows and (found := of_rows[table]) is not None:
+            row |= _texts(found.missing.get(column, 0), dict(found.reasons.get(column, ())), {})
+        elif table in COUNTED and table not in of_rows:
+            row |= {"completeness_by_centre": ""}
+        else:
+            row |= _texts(None, dict.fromkeys(json.loads(row["missing_by_reason"] or "{}")), {})
+        if table not in COUNTED:
+            row["rows"] = None
+        changed.append(row)
+    return pl.DataFrame(changed, schema=dictionary.schema)
+
+
+def _texts(missing: int | None, reasons: Mapping[str, int | None], centres: Mapping[str, object]) -> dict[str, object]:
+    return {
+        "missing": missing,
+        "missing_by_reason": json.dumps(reasons, sort_keys=True) if reasons else "",
+        "completeness_by_centre": json.dumps(centres, sort_keys=True, ensure_ascii=False) if centres else "",
+    }
+
+
+def _of_levels(one: Characteristic, min_cell: int) -> list[Decision]:
+    return [
+        decide(
+            "characteristics", f"{one.column} {level or 'missing'}" + (f"; centre {centre}" if centre else ""), count, min_cell
+        )
+        for (centre, level), count in one.counts.counts.items()
+    ]
+
+
+def _of_endpoint(code: str, one: EndpointCounts, min_cell: int) -> list[Decision]:
+    named = {"followed": one.followed, "events": one.events, "unassessed": one.unassessed}
+    return [decide("endpoints", f"{code} {name}", count, min_cell) for name, count in named.items()]
+
+
+def _of_dictionary(dictionary: pl.DataFrame, min_cell: int) -> list[Decision]:
+    rows = dictionary.filter(pl.col("table").is_in([*OF_SUBJECTS, "adtte", "adrs"]))
+    return [
+        decide("dictionary", f"{table}.{column} missing", missing, min_cell)
+        for table, column, missing in rows.select("table", "column", "missing").iter_rows()
+    ]
