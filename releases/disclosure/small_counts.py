@@ -88,7 +88,9 @@ def protect(groups: Sequence[int], statistics: Sequence[Statistic], min_cell: in
             candidates = [int(r) for r in leaned if may_hide[r]] or [int(r) for r in np.flatnonzero(shown & may_hide)]
             if not candidates:
                 break
-            candidates.sort(key=worth)
+            # What is worth more stays for as long as something of less worth can go.
+            least = min(statistics[r].priority for r in candidates)
+            candidates = sorted((r for r in candidates if statistics[r].priority == least), key=worth)
             choice = next((r for r in candidates if leaning(row, _without(shown, r)) is None), candidates[0])
             shown[choice] = False
             dropped.append(choice)
