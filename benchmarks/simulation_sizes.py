@@ -11,9 +11,9 @@ import sys
 import tempfile
 
 SIZES = {
-    "demo: 20 persons, images": "from simulation.cohort import simulate; simulate(Path(out), persons=20)",
-    "500 persons, 14 centres, no images": "from simulation.cohort import simulate; simulate(Path(out), persons=500, centres=14, imaging=False)",
-    "3,500 persons, 14 centres, no images": "from simulation.cohort import simulate; simulate(Path(out), persons=3500, centres=14, imaging=False)",
+    "demo: 20 persons, images": "from unibase.simulation.cohort import simulate; simulate(Path(out), persons=20)",
+    "500 persons, 14 centres, no images": "from unibase.simulation.cohort import simulate; simulate(Path(out), persons=500, centres=14, imaging=False)",
+    "3,500 persons, 14 centres, no images": "from unibase.simulation.cohort import simulate; simulate(Path(out), persons=3500, centres=14, imaging=False)",
     "1,000,000 identities, 14 centres": "from simulation.population import synthetic_people; synthetic_people(1_000_000, 14)",
 }
 PROGRAM = """

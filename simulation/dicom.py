@@ -103,6 +103,30 @@ def base_dataset(study: Study, sop_class: UID, modality: str, series: str, numbe
     ds.ContentDate, ds.ContentTime = ds.SeriesDate, ds.SeriesTime
     ds.AccessionNumber = study.accession
     ds.Modality = modality
+    _equipment(ds, study)
+    _patient(ds, study)
+    ds.BodyPartExamined = "CHEST"
+    ds.DeviceSerialNumber = str(7_340_000 + 17 * sum(ord(c) for c in centre))
+    ds.SoftwareVersions = "syngo CT 2012B" if study.scanner.manufacturer == "SIEMENS" else "V4.1"
+    ds.ProtocolName = f"{modality} thorax {identity.used_family_name}"[:64]
+    ds.StudyInstanceUID = study.uid("study")
+    ds.SeriesInstanceUID = study.uid("series", series)
+    ds.StudyID = f"{(study.person.index * 1717 + 60_021_000) % 99_999_989}"
+    ds.SeriesNumber = number
+    ds.SeriesDescription = {"ct": "TDM 3.0 mm", "pet": "TEP AC"}.get(series, series)
+    ds.FrameOfReferenceUID = study.uid("frame")
+    ds.PositionReferenceIndicator = ""
+    ds.AdmissionID = f"S{(study.person.index * 9697 + 50_000_003) % 99_999_989:08d}"
+    request = Dataset()
+    request.RequestedProcedureID, request.ScheduledProcedureStepID = study.accession, f"{study.accession}-1"
+    ds.RequestAttributesSequence = Sequence([request])
+    ds.PerformedProcedureStepStartDate, ds.PerformedProcedureStepStartTime = ds.StudyDate, ds.StudyTime
+    _private(ds, study, series)
+    return ds
+
+
+def _equipment(ds: Dataset, study: Study) -> None:
+    centre = study.registration.centre
     ds.Manufacturer = study.scanner.manufacturer
     ds.InstitutionName = f"Hôpital {centre} - Centre de lutte contre le cancer"
     ds.InstitutionAddress = f"1 rue de l'Hôpital-{centre}, 35000 Rennes"
@@ -114,6 +138,10 @@ def base_dataset(study: Study, sop_class: UID, modality: str, series: str, numbe
     ds.NameOfPhysiciansReadingStudy = physician(study.seed, centre, "reading")
     ds.OperatorsName = physician(study.seed, centre, "operator")
     ds.ManufacturerModelName = study.scanner.model
+
+
+def _patient(ds: Dataset, study: Study) -> None:
+    identity, centre = study.registration.identity, study.registration.centre
     ds.PatientName = person_name(study.registration)
     ds.PatientID = study.registration.ipp
     ds.IssuerOfPatientID = f"HOPITAL-{centre}"
@@ -134,23 +162,11 @@ def base_dataset(study: Study, sop_class: UID, modality: str, series: str, numbe
         f"{title} {identity.used_family_name} {identity.first_name}, bilan initial, adressé(e) par le Dr Kerdoncuff"
     )
     ds.PatientComments = f"IPP {study.registration.ipp}; né(e) à {identity.birth_place_name}"
-    ds.BodyPartExamined = "CHEST"
-    ds.DeviceSerialNumber = str(7_340_000 + 17 * sum(ord(c) for c in centre))
-    ds.SoftwareVersions = "syngo CT 2012B" if study.scanner.manufacturer == "SIEMENS" else "V4.1"
-    ds.ProtocolName = f"{modality} thorax {identity.used_family_name}"[:64]
-    ds.StudyInstanceUID = study.uid("study")
-    ds.SeriesInstanceUID = study.uid("series", series)
-    ds.StudyID = f"{(study.person.index * 1717 + 60_021_000) % 99_999_989}"
-    ds.SeriesNumber = number
-    ds.SeriesDescription = {"ct": "TDM 3.0 mm", "pet": "TEP AC"}.get(series, series)
-    ds.FrameOfReferenceUID = study.uid("frame")
-    ds.PositionReferenceIndicator = ""
-    ds.AdmissionID = f"S{(study.person.index * 9697 + 50_000_003) % 99_999_989:08d}"
-    request = Dataset()
-    request.RequestedProcedureID, request.ScheduledProcedureStepID = study.accession, f"{study.accession}-1"
-    ds.RequestAttributesSequence = Sequence([request])
-    ds.PerformedProcedureStepStartDate, ds.PerformedProcedureStepStartTime = ds.StudyDate, ds.StudyTime
-    # What vendors keep in private elements: the name, the number and a date again.
+
+
+def _private(ds: Dataset, study: Study, series: str) -> None:
+    """Add what vendors keep in private elements: the name, the number and a date again."""
+    identity = study.registration.identity
     block = ds.private_block(0x0009, f"{study.scanner.manufacturer.split()[0]} SIMULATED HEADER", create=True)
     block.add_new(0x10, "LO", f"{identity.used_family_name} {identity.first_name}"[:64])
     block.add_new(0x11, "DA", f"{study.when:%Y%m%d}")
@@ -158,7 +174,6 @@ def base_dataset(study: Study, sop_class: UID, modality: str, series: str, numbe
     block.add_new(
         0x13, "OB", f"{identity.birth_family_name}|{study.registration.ipp}|{identity.birth_date}|".encode().ljust(96, b"\0")
     )
-    return ds
 
 
 def instance_of(base: FileDataset) -> FileDataset:
@@ -250,24 +265,8 @@ def write_pet(study: Study, chest: Chest, suv: np.ndarray, seen: Seen) -> Series
     base.ConvolutionKernel = "XYZ Gauss4.00"
     base.FrameReferenceTime, base.ActualFrameDuration, base.DecayFactor = 0, 120_000, 1
     base.RescaleIntercept = 0
-    drug = Dataset()
-    drug.Radiopharmaceutical = "Fluorodeoxyglucose"
-    drug.RadiopharmaceuticalVolume = 0.6
-    drug.RadiopharmaceuticalStartTime = f"{injected:%H%M%S}.000000"
-    drug.RadiopharmaceuticalStartDateTime = f"{injected:%Y%m%d%H%M%S}.000000"
-    drug.RadionuclideTotalDose = dose
-    drug.RadionuclideHalfLife = FLUORINE_18_HALF_LIFE_S
-    drug.RadionuclidePositronFraction = 0.97
-    drug.RadionuclideCodeSequence = Sequence([_code("77004003", "SCT", "^18^Fluorine")])
-    drug.RadiopharmaceuticalCodeSequence = Sequence([_code("35321007", "SCT", "Fluorodeoxyglucose F^18^")])
-    base.RadiopharmaceuticalInformationSequence = Sequence([drug])
-    window = Dataset()
-    window.EnergyWindowLowerLimit, window.EnergyWindowUpperLimit = 435, 650
-    base.EnergyWindowRangeSequence = Sequence([window])
-    supine = _code("102538003", "SCT", "recumbent")
-    supine.PatientOrientationModifierCodeSequence = Sequence([_code("40199007", "SCT", "supine")])
-    base.PatientOrientationCodeSequence = Sequence([supine])
-    base.PatientGantryRelationshipCodeSequence = Sequence([_code("102540008", "SCT", "headfirst")])
+    base.RadiopharmaceuticalInformationSequence = Sequence([_tracer(injected, dose)])
+    _acquisition(base)
     count = len(suv)
     datasets, paths = [], []
     for k, plane in enumerate(activity):
@@ -289,6 +288,32 @@ def write_pet(study: Study, chest: Chest, suv: np.ndarray, seen: Seen) -> Series
     return SeriesFiles(base.SeriesInstanceUID, "PT", datasets, paths)
 
 
+def _tracer(injected: datetime, dose: int) -> Dataset:
+    """Return what a header says of the FDG: when it was injected, and how many Bq."""
+    drug = Dataset()
+    drug.Radiopharmaceutical = "Fluorodeoxyglucose"
+    drug.RadiopharmaceuticalVolume = 0.6
+    drug.RadiopharmaceuticalStartTime = f"{injected:%H%M%S}.000000"
+    drug.RadiopharmaceuticalStartDateTime = f"{injected:%Y%m%d%H%M%S}.000000"
+    drug.RadionuclideTotalDose = dose
+    drug.RadionuclideHalfLife = FLUORINE_18_HALF_LIFE_S
+    drug.RadionuclidePositronFraction = 0.97
+    drug.RadionuclideCodeSequence = Sequence([_code("77004003", "SCT", "^18^Fluorine")])
+    drug.RadiopharmaceuticalCodeSequence = Sequence([_code("35321007", "SCT", "Fluorodeoxyglucose F^18^")])
+    return drug
+
+
+def _acquisition(base: Dataset) -> None:
+    """Add the energy window and how the patient lies."""
+    window = Dataset()
+    window.EnergyWindowLowerLimit, window.EnergyWindowUpperLimit = 435, 650
+    base.EnergyWindowRangeSequence = Sequence([window])
+    supine = _code("102538003", "SCT", "recumbent")
+    supine.PatientOrientationModifierCodeSequence = Sequence([_code("40199007", "SCT", "supine")])
+    base.PatientOrientationCodeSequence = Sequence([supine])
+    base.PatientGantryRelationshipCodeSequence = Sequence([_code("102540008", "SCT", "headfirst")])
+
+
 def write_rtstruct(study: Study, series: SeriesFiles, regions: dict[str, Region], grid: Grid, seen: Seen) -> Path:
     """Write the outlines of regions as an RTSTRUCT that refers to every slice of `series`."""
     name = f"rtstruct-{series.modality.lower()}"
@@ -303,35 +328,14 @@ def write_rtstruct(study: Study, series: SeriesFiles, regions: dict[str, Region]
     ds.ApprovalStatus, ds.ReviewDate, ds.ReviewTime = "APPROVED", ds.SeriesDate, ds.SeriesTime
     ds.ReviewerName = physician(study.seed, study.registration.centre, "reading")
     images = [_reference(image) for image in series.datasets]
-    series_item = Dataset()
-    series_item.SeriesInstanceUID, series_item.ContourImageSequence = series.uid, Sequence(images)
-    study_item = Dataset()
-    study_item.ReferencedSOPClassUID = "1.2.840.10008.3.1.2.3.1"
-    study_item.ReferencedSOPInstanceUID = ds.StudyInstanceUID
-    study_item.RTReferencedSeriesSequence = Sequence([series_item])
-    frame = Dataset()
-    frame.FrameOfReferenceUID, frame.RTReferencedStudySequence = study.uid("frame"), Sequence([study_item])
-    ds.ReferencedFrameOfReferenceSequence = Sequence([frame])
+    ds.ReferencedFrameOfReferenceSequence = Sequence([_referenced_frame(study, series, images)])
     rois, contours, observations = [], [], []
     for number, (roi_name, region) in enumerate(regions.items(), start=1):
         roi = Dataset()
         roi.ROINumber, roi.ReferencedFrameOfReferenceUID = number, study.uid("frame")
         roi.ROIName, roi.ROIGenerationAlgorithm = roi_name, "MANUAL"
         rois.append(roi)
-        item = Dataset()
-        item.ROIDisplayColor, item.ReferencedROINumber = [255, 64 * number, 0], number
-        item.ContourSequence = Sequence()
-        for k, image in enumerate(series.datasets):
-            z = float(image.ImagePositionPatient[2])
-            polygon = region.outline(z)
-            if polygon is None:
-                continue
-            contour = Dataset()
-            contour.ContourImageSequence = Sequence([images[k]])
-            contour.ContourGeometricType, contour.NumberOfContourPoints = "CLOSED_PLANAR", len(polygon)
-            contour.ContourData = [f"{value:.3f}" for x, y in polygon for value in (x, y, z)]
-            item.ContourSequence.append(contour)
-        contours.append(item)
+        contours.append(_contours(number, region, series, images))
         observation = Dataset()
         observation.ObservationNumber = observation.ReferencedROINumber = number
         observation.RTROIInterpretedType = "GTV" if number == 1 else "ORGAN"
@@ -343,6 +347,36 @@ def write_rtstruct(study: Study, series: SeriesFiles, regions: dict[str, Region]
     save(ds, path)
     seen(ds)
     return path
+
+
+def _referenced_frame(study: Study, series: SeriesFiles, images: list[Dataset]) -> Dataset:
+    series_item = Dataset()
+    series_item.SeriesInstanceUID, series_item.ContourImageSequence = series.uid, Sequence(images)
+    study_item = Dataset()
+    study_item.ReferencedSOPClassUID = "1.2.840.10008.3.1.2.3.1"
+    study_item.ReferencedSOPInstanceUID = study.uid("study")
+    study_item.RTReferencedSeriesSequence = Sequence([series_item])
+    frame = Dataset()
+    frame.FrameOfReferenceUID, frame.RTReferencedStudySequence = study.uid("frame"), Sequence([study_item])
+    return frame
+
+
+def _contours(number: int, region: Region, series: SeriesFiles, images: list[Dataset]) -> Dataset:
+    """Return the outlines of a region, one a slice."""
+    item = Dataset()
+    item.ROIDisplayColor, item.ReferencedROINumber = [255, 64 * number, 0], number
+    item.ContourSequence = Sequence()
+    for k, image in enumerate(series.datasets):
+        z = float(image.ImagePositionPatient[2])
+        polygon = region.outline(z)
+        if polygon is None:
+            continue
+        contour = Dataset()
+        contour.ContourImageSequence = Sequence([images[k]])
+        contour.ContourGeometricType, contour.NumberOfContourPoints = "CLOSED_PLANAR", len(polygon)
+        contour.ContourData = [f"{value:.3f}" for x, y in polygon for value in (x, y, z)]
+        item.ContourSequence.append(contour)
+    return item
 
 
 def _reference(image: Dataset) -> Dataset:

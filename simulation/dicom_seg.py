@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydicom.dataset import Dataset
 from pydicom.uid import SegmentationStorage
 
 from unibase.simulation.dicom import Seen, SeriesFiles, Study, base_dataset, physician, save
@@ -14,33 +15,16 @@ from unibase.simulation.phantom import Grid, Region
 
 def write_seg(study: Study, series: SeriesFiles, regions: dict[str, Region], grid: Grid, seen: Seen) -> Path:
     """Write the voxels of regions as a binary, multi-segment SEG that refers to `series`."""
-    import highdicom as hd
-    from highdicom.sr.coding import CodedConcept
+    import highdicom as hd  # takes seconds
 
     name = f"seg-{series.modality.lower()}"
     shared = base_dataset(study, SegmentationStorage, "SEG", name, 20, 86_400)
-    tissue = CodedConcept("49755003", "SCT", "Morphologically Abnormal Structure")
-    organ = CodedConcept("123037004", "SCT", "Anatomical Structure")
-    kinds = {
-        True: (tissue, CodedConcept("108369006", "SCT", "Neoplasm")),
-        False: (organ, CodedConcept("44029006", "SCT", "Left lung")),
-    }
-    descriptions = [
-        hd.seg.SegmentDescription(
-            segment_number=number,
-            segment_label=label,
-            segmented_property_category=kinds[number == 1][0],
-            segmented_property_type=kinds[number == 1][1],
-            algorithm_type=hd.seg.SegmentAlgorithmTypeValues.MANUAL,
-        )
-        for number, label in enumerate(regions, start=1)
-    ]
     mask = np.stack([region.mask(grid) for region in regions.values()], axis=-1)
     segmentation: Any = hd.seg.Segmentation(
         source_images=series.datasets,
         pixel_array=mask,
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
-        segment_descriptions=descriptions,
+        segment_descriptions=_descriptions(regions),
         series_instance_uid=shared.SeriesInstanceUID,
         series_number=shared.SeriesNumber if series.modality == "CT" else 21,
         sop_instance_uid=study.uid(name),
@@ -54,7 +38,40 @@ def write_seg(study: Study, series: SeriesFiles, regions: dict[str, Region], gri
         series_description=f"Segmentation {series.modality}",
         omit_empty_frames=True,
     )
-    # highdicom asks the clock and random numbers for these; the simulation may not.
+    _without_clock(segmentation, shared, study, name)
+    segmentation.InstitutionName = shared.InstitutionName
+    segmentation.OperatorsName = shared.OperatorsName
+    path = study.folder / name / f"SEG{series.modality}.dcm"
+    save(segmentation, path)
+    seen(segmentation)
+    return path
+
+
+def _descriptions(regions: dict[str, Region]) -> list[Any]:
+    """Return what each segment is: the first a neoplasm, the others lung."""
+    import highdicom as hd  # takes seconds
+    from highdicom.sr.coding import CodedConcept
+
+    tissue = CodedConcept("49755003", "SCT", "Morphologically Abnormal Structure")
+    organ = CodedConcept("123037004", "SCT", "Anatomical Structure")
+    kinds = {
+        True: (tissue, CodedConcept("108369006", "SCT", "Neoplasm")),
+        False: (organ, CodedConcept("44029006", "SCT", "Left lung")),
+    }
+    return [
+        hd.seg.SegmentDescription(
+            segment_number=number,
+            segment_label=label,
+            segmented_property_category=kinds[number == 1][0],
+            segmented_property_type=kinds[number == 1][1],
+            algorithm_type=hd.seg.SegmentAlgorithmTypeValues.MANUAL,
+        )
+        for number, label in enumerate(regions, start=1)
+    ]
+
+
+def _without_clock(segmentation: Any, shared: Dataset, study: Study, name: str) -> None:
+    """Replace what highdicom asks the clock and random numbers for; the simulation may not."""
     for keyword in ("InstanceCreationDate", "InstanceCreationTime", "ContentDate", "ContentTime", "SeriesDate", "SeriesTime"):
         setattr(segmentation, keyword, getattr(shared, keyword))
     for item in segmentation.get("ContributingEquipmentSequence", ()):
@@ -68,9 +85,3 @@ def write_seg(study: Study, series: SeriesFiles, regions: dict[str, Region], gri
     for number, item in enumerate(segmentation.SegmentSequence, start=1):
         if "TrackingUID" in item:
             item.TrackingUID = study.uid(name, "tracking", number)
-    segmentation.InstitutionName = shared.InstitutionName
-    segmentation.OperatorsName = shared.OperatorsName
-    path = study.folder / name / f"SEG{series.modality}.dcm"
-    save(segmentation, path)
-    seen(segmentation)
-    return path

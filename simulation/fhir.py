@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -43,47 +44,79 @@ def _last_sunday(year: int, month: int) -> date:
     return last.replace(day=31 - (last.weekday() + 1) % 7)
 
 
+@dataclass(frozen=True)
+class _Record:
+    """One person in one centre, and what its resources refer to."""
+
+    seed: int
+    person: Person
+    registration: Registration
+
+    def new(self, kind: str, *key: str | int) -> str:
+        """Return the identifier of a resource."""
+        return source_uuid(self.seed, "fhir", self.registration.centre, self.person.index, kind, *key)
+
+    @property
+    def subject(self) -> dict[str, str]:
+        return {"reference": f"Patient/{self.new('Patient')}"}
+
+    @property
+    def focus(self) -> list[dict[str, str]]:
+        return [{"reference": f"Condition/{self.new('Condition')}"}]
+
+    @property
+    def first(self) -> date:
+        course = self.person.course
+        return course.diagnosis if self.registration.primary else course.late_labs[0].day
+
+    def encounter(self, day: date) -> dict[str, str]:
+        return {"reference": f"Encounter/{self.new('Encounter', str(day))}"}
+
+
 def person_rows(
     seed: int, person: Person, registration: Registration, sample: str | None, study_uid: str | None, accession: str | None
 ) -> Iterator[Row]:
     """Yield every resource of one person in one centre, the Patient first."""
-    course, identity = person.course, registration.identity
-
-    def new(kind: str, *key: str | int) -> str:
-        return source_uuid(seed, "fhir", registration.centre, person.index, kind, *key)
-
-    patient = new("Patient")
-    subject = {"reference": f"Patient/{patient}"}
-    yield "Patient", _patient(patient, person, registration)
-    first = course.diagnosis if registration.primary else course.late_labs[0].day
-    encounters: dict[date, str] = {}
-    for day in sorted({first, course.last_contact, *(course.cycles if registration.primary else ())}):
-        encounters[day] = new("Encounter", str(day))
-        yield "Encounter", {
-            "resourceType": "Encounter", "id": encounters[day], "status": "finished",
-            "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB", "display": "ambulatory"},
-            "subject": subject | {"display": f"{identity.first_name} {identity.used_family_name}"},
-            "period": {"start": zoned(day, "08:30:00"), "end": zoned(day, "17:00:00")},
-        }  # fmt: skip
+    record, course = _Record(seed, person, registration), person.course
+    yield "Patient", _patient(record.new("Patient"), person, registration)
+    yield from _encounters(record)
     for lab in course.labs if registration.primary else course.late_labs:
-        yield (
-            "Observation",
-            _observation(
-                new("Observation", lab.loinc, str(lab.day)),
-                subject,
-                lab.loinc,
-                zoned(lab.day, "07:15:00"),
-                "laboratory",
-                lab.value,
-                lab.unit,
-            ),
-        )
+        identifier = record.new("Observation", lab.loinc, str(lab.day))
+        time = zoned(lab.day, "07:15:00")
+        yield "Observation", _observation(identifier, record.subject, lab.loinc, time, "laboratory", lab.value, lab.unit)
     if not registration.primary:
         return
-    condition = new("Condition")
-    stage_ids = {code: new("Observation", code) for code in ("21905-5", "21906-3", "21907-1", "21908-9")}
+    yield from _tumour(record)
+    weighed = zoned(course.labs[0].day, "09:00:00")
+    for loinc, value, unit in (("29463-7", course.weight_kg, "kg"), ("8302-2", course.height_cm, "cm")):
+        identifier = record.new("Observation", loinc)
+        yield "Observation", _observation(identifier, record.subject, loinc, weighed, "vital-signs", value, unit)
+    yield from _treatments(record)
+    if course.progression:
+        yield "Observation", _progression(record, course.progression)
+    if course.imaging and study_uid:
+        yield "ImagingStudy", _imaging(record, course.imaging, study_uid, accession)
+    if course.sample and sample:
+        yield from _biopsy(record, course.sample, sample)
+
+
+def _encounters(record: _Record) -> Iterator[Row]:
+    course, identity = record.person.course, record.registration.identity
+    for day in sorted({record.first, course.last_contact, *(course.cycles if record.registration.primary else ())}):
+        yield "Encounter", {
+            "resourceType": "Encounter", "id": record.new("Encounter", str(day)), "status": "finished",
+            "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB", "display": "ambulatory"},
+            "subject": record.subject | {"display": f"{identity.first_name} {identity.used_family_name}"},
+            "period": {"start": zoned(day, "08:30:00"), "end": zoned(day, "17:00:00")},
+        }  # fmt: skip
+
+
+def _tumour(record: _Record) -> Iterator[Row]:
+    """Yield the diagnosis, then T, N, M and stage as observations of their own."""
+    course, identity = record.person.course, record.registration.identity
+    stage_ids = {code: record.new("Observation", code) for code in ("21905-5", "21906-3", "21907-1", "21908-9")}
     yield "Condition", {
-        "resourceType": "Condition", "id": condition,
+        "resourceType": "Condition", "id": record.new("Condition"),
         "meta": {"profile": ["http://hl7.org/fhir/us/mcode/StructureDefinition/mcode-primary-cancer-condition"]},
         "clinicalStatus": _concept("http://terminology.hl7.org/CodeSystem/condition-clinical", "active"),
         "verificationStatus": _concept("http://terminology.hl7.org/CodeSystem/condition-ver-status", "confirmed"),
@@ -91,7 +124,7 @@ def person_rows(
         "code": {"coding": [
             {"system": ICD10, "code": course.icd10}, {"system": SNOMED, "code": "254637007", "display": "Non-small cell lung cancer"},
         ]},
-        "subject": subject, "encounter": {"reference": f"Encounter/{encounters[first]}"},
+        "subject": record.subject, "encounter": record.encounter(record.first),
         "onsetDateTime": str(course.diagnosis), "recordedDate": zoned(course.diagnosis, "15:20:00"),
         "stage": [{
             "summary": _concept("http://cancerstaging.org", course.stage), "type": _concept(SNOMED, "260998006"),
@@ -102,44 +135,47 @@ def person_rows(
     for code, text in zip(stage_ids, (*course.tnm, course.stage), strict=True):
         yield "Observation", {
             "resourceType": "Observation", "id": stage_ids[code], "status": "final",
-            "code": _concept(LOINC, code, LOINC_NAMES[code]), "subject": subject,
-            "focus": [{"reference": f"Condition/{condition}"}], "effectiveDateTime": str(course.diagnosis),
+            "code": _concept(LOINC, code, LOINC_NAMES[code]), "subject": record.subject,
+            "focus": record.focus, "effectiveDateTime": str(course.diagnosis),
             "valueCodeableConcept": _concept("http://cancerstaging.org", text),
         }  # fmt: skip
-    weighed = zoned(course.labs[0].day, "09:00:00")
-    for loinc, value, unit in (("29463-7", course.weight_kg, "kg"), ("8302-2", course.height_cm, "cm")):
-        yield "Observation", _observation(new("Observation", loinc), subject, loinc, weighed, "vital-signs", value, unit)
-    yield from _treatments(new, person, subject, condition, encounters)
-    if course.progression:
-        yield "Observation", {
-            "resourceType": "Observation", "id": new("Observation", "97509-4"), "status": "final",
-            "meta": {"profile": ["http://hl7.org/fhir/us/mcode/StructureDefinition/mcode-cancer-disease-status"]},
-            "code": _concept(LOINC, "97509-4", LOINC_NAMES["97509-4"]), "subject": subject,
-            "focus": [{"reference": f"Condition/{condition}"}], "effectiveDateTime": str(course.progression),
-            "valueCodeableConcept": _concept(SNOMED, "271299001", "Patient's condition worsened"),
-        }  # fmt: skip
-    if course.imaging and study_uid:
-        modalities = ("CT", "PT") if course.has_pet else ("CT",)
-        yield "ImagingStudy", {
-            "resourceType": "ImagingStudy", "id": new("ImagingStudy"),
-            "identifier": [
-                {"system": "urn:dicom:uid", "value": f"urn:oid:{study_uid}"},
-                {"type": _concept("http://terminology.hl7.org/CodeSystem/v2-0203", "ACSN"), "value": accession},
-            ],
-            "status": "available", "subject": subject, "started": zoned(course.imaging, "10:15:00"),
-            "modality": [{"system": "http://dicom.nema.org/resources/ontology/DCM", "code": m} for m in modalities],
-        }  # fmt: skip
-    if course.sample and sample:
-        yield "Procedure", {
-            "resourceType": "Procedure", "id": new("Procedure"), "status": "completed", "subject": subject,
-            "code": _concept(SNOMED, "78603008", "Needle biopsy of lung"), "performedDateTime": zoned(course.sample, "11:00:00"),
-        }  # fmt: skip
-        yield "Specimen", {
-            "resourceType": "Specimen", "id": new("Specimen"),
-            "identifier": [{"system": f"https://hopital-{registration.centre.lower()}.example/prelevements", "value": sample}],
-            "type": _concept(SNOMED, "119376003", "Tissue specimen"), "subject": subject,
-            "collection": {"collectedDateTime": zoned(course.sample, "11:00:00"), "bodySite": _concept(SNOMED, "39607008", "Lung structure")},
-        }  # fmt: skip
+
+
+def _progression(record: _Record, day: date) -> dict[str, Any]:
+    return {
+        "resourceType": "Observation", "id": record.new("Observation", "97509-4"), "status": "final",
+        "meta": {"profile": ["http://hl7.org/fhir/us/mcode/StructureDefinition/mcode-cancer-disease-status"]},
+        "code": _concept(LOINC, "97509-4", LOINC_NAMES["97509-4"]), "subject": record.subject,
+        "focus": record.focus, "effectiveDateTime": str(day),
+        "valueCodeableConcept": _concept(SNOMED, "271299001", "Patient's condition worsened"),
+    }  # fmt: skip
+
+
+def _imaging(record: _Record, day: date, study_uid: str, accession: str | None) -> dict[str, Any]:
+    modalities = ("CT", "PT") if record.person.course.has_pet else ("CT",)
+    return {
+        "resourceType": "ImagingStudy", "id": record.new("ImagingStudy"),
+        "identifier": [
+            {"system": "urn:dicom:uid", "value": f"urn:oid:{study_uid}"},
+            {"type": _concept("http://terminology.hl7.org/CodeSystem/v2-0203", "ACSN"), "value": accession},
+        ],
+        "status": "available", "subject": record.subject, "started": zoned(day, "10:15:00"),
+        "modality": [{"system": "http://dicom.nema.org/resources/ontology/DCM", "code": m} for m in modalities],
+    }  # fmt: skip
+
+
+def _biopsy(record: _Record, day: date, sample: str) -> Iterator[Row]:
+    yield "Procedure", {
+        "resourceType": "Procedure", "id": record.new("Procedure"), "status": "completed", "subject": record.subject,
+        "code": _concept(SNOMED, "78603008", "Needle biopsy of lung"), "performedDateTime": zoned(day, "11:00:00"),
+    }  # fmt: skip
+    host = f"https://hopital-{record.registration.centre.lower()}.example"
+    yield "Specimen", {
+        "resourceType": "Specimen", "id": record.new("Specimen"),
+        "identifier": [{"system": f"{host}/prelevements", "value": sample}],
+        "type": _concept(SNOMED, "119376003", "Tissue specimen"), "subject": record.subject,
+        "collection": {"collectedDateTime": zoned(day, "11:00:00"), "bodySite": _concept(SNOMED, "39607008", "Lung structure")},
+    }  # fmt: skip
 
 
 def lab_resource(
@@ -193,20 +229,20 @@ def _patient(identifier: str, person: Person, registration: Registration) -> dic
     return patient
 
 
-def _treatments(new: Any, person: Person, subject: dict[str, str], condition: str, encounters: dict[date, str]) -> Iterator[Row]:
-    course = person.course
+def _treatments(record: _Record) -> Iterator[Row]:
+    course, subject = record.person.course, record.subject
     for atc in course.drugs:
-        request = new("MedicationRequest", atc)
+        request = record.new("MedicationRequest", atc)
         yield "MedicationRequest", {
             "resourceType": "MedicationRequest", "id": request, "status": "completed", "intent": "order",
             "medicationCodeableConcept": _concept(ATC, atc, DRUGS[atc]), "subject": subject,
-            "authoredOn": zoned(course.cycles[0], "09:00:00"), "reasonReference": [{"reference": f"Condition/{condition}"}],
+            "authoredOn": zoned(course.cycles[0], "09:00:00"), "reasonReference": record.focus,
         }  # fmt: skip
         for cycle in course.cycles:
             yield "MedicationAdministration", {
-                "resourceType": "MedicationAdministration", "id": new("MedicationAdministration", atc, str(cycle)), "status": "completed",
-                "medicationCodeableConcept": _concept(ATC, atc, DRUGS[atc]), "subject": subject,
-                "context": {"reference": f"Encounter/{encounters[cycle]}"}, "effectiveDateTime": zoned(cycle, "10:00:00"),
+                "resourceType": "MedicationAdministration", "id": record.new("MedicationAdministration", atc, str(cycle)),
+                "status": "completed", "medicationCodeableConcept": _concept(ATC, atc, DRUGS[atc]), "subject": subject,
+                "context": record.encounter(cycle), "effectiveDateTime": zoned(cycle, "10:00:00"),
                 "request": {"reference": f"MedicationRequest/{request}"},
             }  # fmt: skip
 

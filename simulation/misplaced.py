@@ -124,9 +124,17 @@ def write_genotypes(folder: Path, donors: Sequence[Donor], twins: set[frozenset[
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("sample", "patient"))
         writer.writerows((f"{donor.sample}{kind}", donor.patient) for donor in chosen for kind in ("-T", "-N"))
-    rng = stream(seed, "genotypes", folder.parent.name)
+    _write_pairs(folder / "somalier.pairs.tsv", is_of, twins, stream(seed, "genotypes", folder.parent.name))
+    with (folder / "somalier.samples.tsv").open("w", encoding="utf-8") as file:
+        file.write("#family_id\tsample_id\tpaternal_id\tmaternal_id\tsex\tphenotype\n")
+        for name, donor in is_of.items():
+            file.write(f"{name}\t{name}\t-9\t-9\t{1 if donor.sex == 'M' else 2}\t-9\n")
+    return planted
+
+
+def _write_pairs(path: Path, is_of: dict[str, Donor], twins: set[frozenset[str]], rng: np.random.Generator) -> None:
     names = list(is_of)
-    with (folder / "somalier.pairs.tsv").open("w", encoding="utf-8") as file:
+    with path.open("w", encoding="utf-8") as file:
         file.write("#sample_a\tsample_b\trelatedness\tibs0\tibs2\thom_concordance\tn\n")
         for i, a in enumerate(names):
             for b in names[i + 1 :]:
@@ -137,8 +145,3 @@ def write_genotypes(folder: Path, donors: Sequence[Donor], twins: set[frozenset[
                     related = rng.normal(0.5 if persons in twins else 0.0, 0.03)
                     ibs0, ibs2, concordance = (500, 9000, 0.6) if persons in twins else (1700, 6500, rng.normal(0.1, 0.05))
                 file.write(f"{a}\t{b}\t{related:.3f}\t{ibs0}\t{ibs2}\t{concordance:.3f}\t16500\n")
-    with (folder / "somalier.samples.tsv").open("w", encoding="utf-8") as file:
-        file.write("#family_id\tsample_id\tpaternal_id\tmaternal_id\tsex\tphenotype\n")
-        for name, donor in is_of.items():
-            file.write(f"{name}\t{name}\t-9\t-9\t{1 if donor.sex == 'M' else 2}\t-9\n")
-    return planted

@@ -6,9 +6,10 @@ identifiers above two billion, the range that OMOP leaves to sites.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 
+from unibase.simulation.identity import Identity
 from unibase.simulation.persons import DRUGS, Person, Registration
 from unibase.simulation.tables import Row
 
@@ -156,90 +157,112 @@ def _code_of(key: str, vocabulary: str) -> str:
 def person_rows(person: Person, registration: Registration, sample: str | None) -> Iterator[Row]:
     """Yield every row of one person in one centre; the second centre of a person knows only visits, labs and what ended."""
     course, who = person.course, person_id(person)
-    identity = registration.identity
     numbers = iter(range(row_id(person, 0 if registration.primary else 500), row_id(person, 990)))
-    year, month, day = identity.birth_date.split("-")
-    yield "person", {
-        "person_id": who, "gender_concept_id": 8507 if identity.sex == "M" else 8532, "year_of_birth": int(year),
-        "month_of_birth": int(month), "day_of_birth": int(day), "birth_datetime": f"{identity.birth_date} 00:00:00",
-        "race_concept_id": 0, "ethnicity_concept_id": 0, "person_source_value": registration.ipp, "gender_source_value": identity.sex,
-        "gender_source_concept_id": 0, "race_source_concept_id": 0, "ethnicity_source_concept_id": 0,
-    }  # fmt: skip
+    yield _person(who, registration)
     first = course.diagnosis if registration.primary else course.late_labs[0].day
     last = course.last_contact
     yield "observation_period", {
         "observation_period_id": who, "person_id": who, "observation_period_start_date": first,
         "observation_period_end_date": last, "period_type_concept_id": EHR,
     }  # fmt: skip
-    visits: dict[date, int] = {}
     days = {first, last, *(course.cycles if registration.primary else ())}
-    for visit_day in sorted(days):
-        number = visits[visit_day] = next(numbers)
-        inpatient = registration.primary and visit_day in course.cycles
-        yield "visit_occurrence", {
-            "visit_occurrence_id": number, "person_id": who, "visit_concept_id": 9201 if inpatient else 9202,
-            "visit_start_date": visit_day, "visit_start_datetime": f"{visit_day} 08:30:00", "visit_end_date": visit_day,
-            "visit_end_datetime": f"{visit_day} 17:00:00", "visit_type_concept_id": EHR,
-            "visit_source_value": "HDJ" if inpatient else "CONSULTATION", "visit_source_concept_id": 0,
-        }  # fmt: skip
-    labs = course.labs if registration.primary else course.late_labs
-    for lab in labs:
-        yield (
-            "measurement",
-            measurement_row(next(numbers), who, lab.loinc, lab.day, f"{lab.day} 07:15:00", lab.value, lab.unit, ""),
-        )
+    visits = {day: next(numbers) for day in sorted(days)}
+    for day, number in visits.items():
+        yield _visit(who, day, number, inpatient=registration.primary and day in course.cycles)
+    for lab in course.labs if registration.primary else course.late_labs:
+        time = f"{lab.day} 07:15:00"
+        yield "measurement", measurement_row(next(numbers), who, lab.loinc, lab.day, time, lab.value, lab.unit, "")
     if registration.primary:
-        visit = visits[first]
-        yield "condition_occurrence", {
-            "condition_occurrence_id": next(numbers), "person_id": who, "condition_concept_id": 443388,
-            "condition_start_date": course.diagnosis, "condition_start_datetime": f"{course.diagnosis} 00:00:00",
-            "condition_type_concept_id": EHR, "condition_status_concept_id": 0, "visit_occurrence_id": visit,
-            "condition_source_value": course.icd10, "condition_source_concept_id": CONCEPTS[course.icd10][0],
-        }  # fmt: skip
-        tnm = zip(("21905-5", "21906-3", "21907-1", "21908-9"), (*course.tnm, course.stage), strict=True)
-        for loinc, text in tnm:
-            yield "measurement", measurement_row(next(numbers), who, loinc, course.diagnosis, "", None, "", text)
-        weighed = course.labs[0].day
-        yield "measurement", measurement_row(next(numbers), who, "29463-7", weighed, "", course.weight_kg, "kg", "")
-        yield "measurement", measurement_row(next(numbers), who, "8302-2", weighed, "", course.height_cm, "cm", "")
-        for cycle in course.cycles:
-            for atc in course.drugs:
-                yield "drug_exposure", {
-                    "drug_exposure_id": next(numbers), "person_id": who, "drug_concept_id": CONCEPTS[DRUGS[atc]][0],
-                    "drug_exposure_start_date": cycle, "drug_exposure_start_datetime": f"{cycle} 10:00:00",
-                    "drug_exposure_end_date": cycle, "drug_type_concept_id": EHR, "quantity": 1, "visit_occurrence_id": visits[cycle],
-                    "drug_source_value": atc, "drug_source_concept_id": CONCEPTS[atc][0], "route_source_value": "IV",
-                }  # fmt: skip
+        yield from _tumour(person, numbers, visits)
         if course.sample and sample:
-            yield "procedure_occurrence", {
-                "procedure_occurrence_id": next(numbers), "person_id": who, "procedure_concept_id": CONCEPTS["86273004"][0],
-                "procedure_date": course.sample, "procedure_datetime": f"{course.sample} 11:00:00", "procedure_type_concept_id": EHR,
-                "procedure_source_value": "GEHA001", "procedure_source_concept_id": 0,
-            }  # fmt: skip
-            yield "specimen", {
-                "specimen_id": next(numbers), "person_id": who, "specimen_concept_id": 0, "specimen_type_concept_id": EHR,
-                "specimen_date": course.sample, "specimen_source_id": sample, "specimen_source_value": "Biopsie pulmonaire",
-                "anatomic_site_source_value": "C34", "disease_status_source_value": "tumour",
-            }  # fmt: skip
+            yield from _biopsy(who, course.sample, sample, numbers)
         if course.progression:
-            yield "condition_occurrence", {
-                "condition_occurrence_id": next(numbers), "person_id": who, "condition_concept_id": CONCEPTS["419835002"][0],
-                "condition_start_date": course.progression, "condition_start_datetime": f"{course.progression} 00:00:00",
-                "condition_type_concept_id": EHR, "condition_status_concept_id": 0, "condition_source_value": "419835002",
-                "condition_source_concept_id": CONCEPTS["419835002"][0],
-            }  # fmt: skip
-        yield "note", {
-            "note_id": next(numbers), "person_id": who, "note_date": course.diagnosis, "note_type_concept_id": EHR,
-            "note_class_concept_id": 0, "encoding_concept_id": 0, "language_concept_id": 0, "note_title": "Compte rendu de consultation",
-            "note_text": f"{'Mme' if identity.sex == 'F' else 'M.'} {identity.used_family_name} {identity.first_name}, né(e) le "
-            f"{day}/{month}/{year}, demeurant {identity.address}, tél. {identity.phone}. Découverte d'une lésion pulmonaire.",
-            "note_source_value": "CRC",
-        }  # fmt: skip
+            yield _progression(who, course.progression, next(numbers))
+        yield _note(who, next(numbers), course.diagnosis, registration.identity)
     if course.death:
         yield "death", {
             "person_id": who, "death_date": course.death, "death_datetime": f"{course.death} 00:00:00", "death_type_concept_id": EHR,
             "cause_concept_id": 443388, "cause_source_value": course.icd10,
         }  # fmt: skip
+
+
+def _person(who: int, registration: Registration) -> Row:
+    identity = registration.identity
+    year, month, day = identity.birth_date.split("-")
+    return "person", {
+        "person_id": who, "gender_concept_id": 8507 if identity.sex == "M" else 8532, "year_of_birth": int(year),
+        "month_of_birth": int(month), "day_of_birth": int(day), "birth_datetime": f"{identity.birth_date} 00:00:00",
+        "race_concept_id": 0, "ethnicity_concept_id": 0, "person_source_value": registration.ipp, "gender_source_value": identity.sex,
+        "gender_source_concept_id": 0, "race_source_concept_id": 0, "ethnicity_source_concept_id": 0,
+    }  # fmt: skip
+
+
+def _visit(who: int, visit_day: date, number: int, *, inpatient: bool) -> Row:
+    return "visit_occurrence", {
+        "visit_occurrence_id": number, "person_id": who, "visit_concept_id": 9201 if inpatient else 9202,
+        "visit_start_date": visit_day, "visit_start_datetime": f"{visit_day} 08:30:00", "visit_end_date": visit_day,
+        "visit_end_datetime": f"{visit_day} 17:00:00", "visit_type_concept_id": EHR,
+        "visit_source_value": "HDJ" if inpatient else "CONSULTATION", "visit_source_concept_id": 0,
+    }  # fmt: skip
+
+
+def _tumour(person: Person, numbers: Iterator[int], visits: Mapping[date, int]) -> Iterator[Row]:
+    """Yield the diagnosis, what was measured of it, and what was given."""
+    course, who = person.course, person_id(person)
+    visit = visits[course.diagnosis]
+    yield "condition_occurrence", {
+        "condition_occurrence_id": next(numbers), "person_id": who, "condition_concept_id": 443388,
+        "condition_start_date": course.diagnosis, "condition_start_datetime": f"{course.diagnosis} 00:00:00",
+        "condition_type_concept_id": EHR, "condition_status_concept_id": 0, "visit_occurrence_id": visit,
+        "condition_source_value": course.icd10, "condition_source_concept_id": CONCEPTS[course.icd10][0],
+    }  # fmt: skip
+    tnm = zip(("21905-5", "21906-3", "21907-1", "21908-9"), (*course.tnm, course.stage), strict=True)
+    for loinc, text in tnm:
+        yield "measurement", measurement_row(next(numbers), who, loinc, course.diagnosis, "", None, "", text)
+    weighed = course.labs[0].day
+    yield "measurement", measurement_row(next(numbers), who, "29463-7", weighed, "", course.weight_kg, "kg", "")
+    yield "measurement", measurement_row(next(numbers), who, "8302-2", weighed, "", course.height_cm, "cm", "")
+    for cycle in course.cycles:
+        for atc in course.drugs:
+            yield "drug_exposure", {
+                "drug_exposure_id": next(numbers), "person_id": who, "drug_concept_id": CONCEPTS[DRUGS[atc]][0],
+                "drug_exposure_start_date": cycle, "drug_exposure_start_datetime": f"{cycle} 10:00:00",
+                "drug_exposure_end_date": cycle, "drug_type_concept_id": EHR, "quantity": 1, "visit_occurrence_id": visits[cycle],
+                "drug_source_value": atc, "drug_source_concept_id": CONCEPTS[atc][0], "route_source_value": "IV",
+            }  # fmt: skip
+
+
+def _biopsy(who: int, day: date, sample: str, numbers: Iterator[int]) -> Iterator[Row]:
+    yield "procedure_occurrence", {
+        "procedure_occurrence_id": next(numbers), "person_id": who, "procedure_concept_id": CONCEPTS["86273004"][0],
+        "procedure_date": day, "procedure_datetime": f"{day} 11:00:00", "procedure_type_concept_id": EHR,
+        "procedure_source_value": "GEHA001", "procedure_source_concept_id": 0,
+    }  # fmt: skip
+    yield "specimen", {
+        "specimen_id": next(numbers), "person_id": who, "specimen_concept_id": 0, "specimen_type_concept_id": EHR,
+        "specimen_date": day, "specimen_source_id": sample, "specimen_source_value": "Biopsie pulmonaire",
+        "anatomic_site_source_value": "C34", "disease_status_source_value": "tumour",
+    }  # fmt: skip
+
+
+def _progression(who: int, day: date, number: int) -> Row:
+    return "condition_occurrence", {
+        "condition_occurrence_id": number, "person_id": who, "condition_concept_id": CONCEPTS["419835002"][0],
+        "condition_start_date": day, "condition_start_datetime": f"{day} 00:00:00",
+        "condition_type_concept_id": EHR, "condition_status_concept_id": 0, "condition_source_value": "419835002",
+        "condition_source_concept_id": CONCEPTS["419835002"][0],
+    }  # fmt: skip
+
+
+def _note(who: int, number: int, written: date, identity: Identity) -> Row:
+    year, month, day = identity.birth_date.split("-")
+    return "note", {
+        "note_id": number, "person_id": who, "note_date": written, "note_type_concept_id": EHR,
+        "note_class_concept_id": 0, "encoding_concept_id": 0, "language_concept_id": 0, "note_title": "Compte rendu de consultation",
+        "note_text": f"{'Mme' if identity.sex == 'F' else 'M.'} {identity.used_family_name} {identity.first_name}, né(e) le "
+        f"{day}/{month}/{year}, demeurant {identity.address}, tél. {identity.phone}. Découverte d'une lésion pulmonaire.",
+        "note_source_value": "CRC",
+    }  # fmt: skip
 
 
 def measurement_row(

@@ -70,8 +70,7 @@ def person_rows(
     person: Person, registration: Registration, sample: str | None, finess: str, study_uid: str | None
 ) -> Iterator[Row]:
     """Yield every row of one person in one centre."""
-    course, number = person.course, registration.ipp
-    who = {"numero_patient": number}
+    course, who = person.course, {"numero_patient": registration.ipp}
     birth = registration.identity.birth_date.replace("-", "/")
     yield "01_identification", {**who, "finess": finess, "date_naissance": birth, "sexe": registration.identity.sex}
     first = course.diagnosis if registration.primary else course.late_labs[0].day
@@ -93,6 +92,27 @@ def person_rows(
         }  # fmt: skip
     if not registration.primary:
         return
+    yield from _tumour(person, who)
+    yield from _treatments(person, who)
+    if course.progression:
+        yield from _progression(person, who, course.progression)
+    if course.imaging and study_uid:
+        for modality in ("CT", "PT") if course.has_pet else ("CT",):
+            yield "15_imagerie", {
+                **who, "date_examen": written(course.imaging, "day"), "heure_examen": "10 - 15", "modalite": modality, "topographie": "C34",
+                "lieu": "in", "source_information": "Structuré", "lien_dicom": study_uid,
+            }  # fmt: skip
+    if course.sample and sample:
+        yield "16_prelevement", {
+            **who, "identifiant_prelevement": sample, "lieu_conservation": "Dans l'établissement",
+            "date_prelevement": written(course.sample, "day"), "type_prelevement": "Biopsie", "nature_prelevement": "Tissu tumoral",
+            "topographie": course.icd10,
+        }  # fmt: skip
+
+
+def _tumour(person: Person, who: dict[str, str]) -> Iterator[Row]:
+    """Yield the primary tumour and the general state at its treatment."""
+    course = person.course
     t, n, m = (part[1:] for part in course.tnm)
     diagnosed = written(course.diagnosis, precision_of(person, "diagnosis"))
     yield "08_tumeur_primitive", {
@@ -110,6 +130,10 @@ def person_rows(
         "10_etat_general",
         {**who, "type_mesure": "PS", "valeur": 0 if person.latents.inflammation < 0 else 1, "date_mesure": weighed},
     )
+
+
+def _treatments(person: Person, who: dict[str, str]) -> Iterator[Row]:
+    course = person.course
     for k, cycle in enumerate(course.cycles):
         for atc in course.drugs:
             given = written(cycle, precision_of(person, "treatment") if k == 0 else "day")
@@ -117,23 +141,14 @@ def person_rows(
                 **who, "code_atc": atc, "nom_molecule": DRUGS[atc], "lieu_administration": "in", "source_information": "Structuré",
                 "date_administration": given, "essai_clinique": "NON", "acces_precoce": "NON",
             }  # fmt: skip
-    if course.progression:
-        seen = written(course.progression, precision_of(person, "progression"))
-        yield "09_evenement_tumoral", {
-            **who, "type_evenement": "Métastase", "date_evocation": seen, "date_diagnostic": seen,
-            "code_morphologique": course.morphology[:-1] + "6", "code_topographique_metastase": "C22.0", "date_metastase": seen,
-            "investigations": 2,
-        }  # fmt: skip
-        yield "14_progression", {**who, "progression": "Yes", "date_progression": seen}
-    if course.imaging and study_uid:
-        for modality in ("CT", "PT") if course.has_pet else ("CT",):
-            yield "15_imagerie", {
-                **who, "date_examen": written(course.imaging, "day"), "heure_examen": "10 - 15", "modalite": modality, "topographie": "C34",
-                "lieu": "in", "source_information": "Structuré", "lien_dicom": study_uid,
-            }  # fmt: skip
-    if course.sample and sample:
-        yield "16_prelevement", {
-            **who, "identifiant_prelevement": sample, "lieu_conservation": "Dans l'établissement",
-            "date_prelevement": written(course.sample, "day"), "type_prelevement": "Biopsie", "nature_prelevement": "Tissu tumoral",
-            "topographie": course.icd10,
-        }  # fmt: skip
+
+
+def _progression(person: Person, who: dict[str, str], day: date) -> Iterator[Row]:
+    course = person.course
+    seen = written(day, precision_of(person, "progression"))
+    yield "09_evenement_tumoral", {
+        **who, "type_evenement": "Métastase", "date_evocation": seen, "date_diagnostic": seen,
+        "code_morphologique": course.morphology[:-1] + "6", "code_topographique_metastase": "C22.0", "date_metastase": seen,
+        "investigations": 2,
+    }  # fmt: skip
+    yield "14_progression", {**who, "progression": "Yes", "date_progression": seen}

@@ -205,68 +205,106 @@ def _spell(identity: Identity, variant: str, rng: np.random.Generator) -> Identi
     return replace(identity, ins="", given_names=with_typo(identity.first_name, rng))
 
 
-def _draw_course(rng: np.random.Generator, role: int, latents: Latents) -> Course:
-    days = lambda low, high: timedelta(days=int(rng.integers(low, high)))  # noqa: E731
-    diagnosis = date(2018, 1, 1) + days(0, 365 * 5)
-    treatment = diagnosis + days(28, 49)
-    imaging = treatment - days(5, 26)
-    sample = diagnosis - days(0, 11)
+@dataclass(frozen=True)
+class _Ends:
+    """How a course goes: when it starts, progresses and ends; None for what never happens."""
+
+    diagnosis: date
+    treatment: date
+    imaging: date
+    sample: date
+    progression: date | None
+    death: date | None
+    last_contact: date
+
+
+def _draw_ends(rng: np.random.Generator, latents: Latents) -> _Ends:
+    diagnosis = date(2018, 1, 1) + _days(rng, 0, 365 * 5)
+    treatment = diagnosis + _days(rng, 28, 49)
+    imaging = treatment - _days(rng, 5, 26)
+    sample = diagnosis - _days(rng, 0, 11)
     survival = rng.exponential(900.0 * np.exp(-latents.log_hazard))
     survival = int(np.clip(survival, 45, 6000))
     progressed = int(np.clip(survival * rng.uniform(0.35, 0.85), 30, 5500))
-    follow_up = int(rng.integers(420, 1900))
-    end = min(treatment + timedelta(days=follow_up), STUDY_END)
+    end = min(treatment + timedelta(days=int(rng.integers(420, 1900))), STUDY_END)
     death = treatment + timedelta(days=survival)
+    last_contact = min(death, end)
     progression = treatment + timedelta(days=progressed)
-    dies = death <= end
-    last_contact = death if dies else end
     progresses = progression + timedelta(days=4) < last_contact
+    return _Ends(
+        diagnosis,
+        treatment,
+        imaging,
+        sample,
+        progression if progresses else None,
+        death if death <= end else None,
+        last_contact,
+    )
+
+
+def _days(rng: np.random.Generator, low: int, high: int) -> timedelta:
+    return timedelta(days=int(rng.integers(low, high)))
+
+
+def _draw_course(rng: np.random.Generator, role: int, latents: Latents) -> Course:
+    ends = _draw_ends(rng, latents)
+    treatment, last_contact = ends.treatment, ends.last_contact
     treated = role != 15
-    radius = tumour_radius_mm(latents)
-    order = int(np.clip(round(3.5 + 1.7 * latents.burden + rng.normal(0, 0.6)), 0, len(STAGES) - 1))
-    stage = list(STAGES)[order]
+    stage = _draw_stage(rng, latents)
     icd10 = ("C34.1", "C34.2", "C34.3", "C34.9")[int(rng.choice(4, p=[0.5, 0.1, 0.3, 0.1]))]
     adenocarcinoma = rng.random() < 0.65
     platinum = "L01XA01" if rng.random() < 0.5 else "L01XA02"
-    drugs = (("L01FF02", platinum, "L01BA04") if adenocarcinoma else ("L01FF02", platinum, "L01CD01")) if treated else ()
-    cycles = tuple(day for k in range(4) if (day := treatment + timedelta(days=CYCLE_DAYS * k)) < last_contact) if treated else ()
+    drugs = ("L01FF02", platinum, "L01BA04" if adenocarcinoma else "L01CD01") if treated else ()
+    cycles = _cycles(treatment, last_contact) if treated else ()
     height = float(np.round(rng.normal(170, 8)))
     weight = float(np.round(np.clip(rng.normal(72, 12), 42, 120), 1))
-    baseline = treatment - days(2, 13)
-    labs = [*_draw_labs(rng, latents, baseline, 1.0)]
-    # After the index LDH and CRP drift away from baseline: a join that looks ahead is caught by its values.
-    for k, day in enumerate(cycles[1:], start=1):
-        labs += _draw_labs(rng, latents, day - timedelta(days=1), 1.0 + 0.6 * k)
+    labs = _draw_series(rng, latents, treatment, cycles)
     late = _draw_labs(rng, latents, min(treatment + timedelta(days=120), last_contact), 3.5)
+    seen_again = role in (1, 12) and treatment + timedelta(days=95) < last_contact
+    # A biopsy at progression lies after the index: a join that looks ahead would take it, for it is the latest.
+    sampled_again = role in (6, 16) and treated and ends.progression is not None
     return Course(
-        diagnosis=diagnosis,
+        diagnosis=ends.diagnosis,
         icd10=icd10,
         morphology="8140/3" if adenocarcinoma else "8070/3",
         laterality="R" if rng.random() < 0.6 else "L",
         stage=stage,
         tnm=STAGES[stage],
-        tumour_mm=round(2 * radius, 1),
-        imaging=None if role == 5 else imaging,
+        tumour_mm=round(2 * tumour_radius_mm(latents), 1),
+        imaging=None if role == 5 else ends.imaging,
         has_pet=role not in (5, 13),
-        follow_up_imaging=treatment + timedelta(days=90)
-        if role in (1, 12) and treatment + timedelta(days=95) < last_contact
-        else None,
-        sample=None if role == 9 else sample,
-        # A biopsy at progression lies after the index: a join that looks ahead would take it, for it is the latest.
-        later_sample=progression + timedelta(days=3) if role in (6, 16) and treated and progresses else None,
+        follow_up_imaging=treatment + timedelta(days=90) if seen_again else None,
+        sample=None if role == 9 else ends.sample,
+        later_sample=ends.progression + timedelta(days=3) if sampled_again and ends.progression else None,
         has_rna=role not in (9, 19),
         has_mutations=role not in (9, 17),
         treatment=treatment if treated else None,
         cycles=cycles,
         drugs=drugs,
-        progression=progression if progresses else None,
-        death=death if dies else None,
+        progression=ends.progression,
+        death=ends.death,
         last_contact=last_contact,
         height_cm=height,
         weight_kg=weight,
         labs=tuple(labs),
         late_labs=tuple(late),
     )
+
+
+def _cycles(treatment: date, last_contact: date) -> tuple[date, ...]:
+    return tuple(day for k in range(4) if (day := treatment + timedelta(days=CYCLE_DAYS * k)) < last_contact)
+
+
+def _draw_stage(rng: np.random.Generator, latents: Latents) -> str:
+    return list(STAGES)[int(np.clip(round(3.5 + 1.7 * latents.burden + rng.normal(0, 0.6)), 0, len(STAGES) - 1))]
+
+
+def _draw_series(rng: np.random.Generator, latents: Latents, treatment: date, cycles: tuple[date, ...]) -> list[Lab]:
+    labs = [*_draw_labs(rng, latents, treatment - _days(rng, 2, 13), 1.0)]
+    # After the index LDH and CRP drift away from baseline: a join that looks ahead is caught by its values.
+    for k, day in enumerate(cycles[1:], start=1):
+        labs += _draw_labs(rng, latents, day - timedelta(days=1), 1.0 + 0.6 * k)
+    return labs
 
 
 def tumour_radius_mm(latents: Latents) -> float:

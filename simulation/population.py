@@ -150,21 +150,7 @@ def _true_persons(n: int, seed: int, rates: Rates) -> pl.DataFrame:
     place = communes[_zipf(rng, len(communes), n)]
     abroad = rng.random(n) < rates.born_abroad
     place = np.where(abroad, np.array([code for code, _ in COUNTRIES])[rng.integers(len(COUNTRIES), size=n)], place)
-    # Twins are neighbours in the table: the second takes birth and family from the first; given names differ.
-    twin_of = np.full(n, -1, dtype=np.int64)
-    if n > 1:
-        first = np.flatnonzero(rng.random(n - 1) < rates.twins / 2)
-        first = first[np.concatenate([[True], np.diff(first) > 1])] if first.size else first
-        second = first + 1
-        family[second], birth[second], place[second] = family[first], birth[first], place[first]
-        unmarried = used[second] != spouse[second]
-        used[second] = np.where(unmarried, family[first], used[second])
-        for names in (GIVEN_FEMALE, GIVEN_MALE):
-            lookup = {name: names[(k + 1) % len(names)] for k, name in enumerate(names)}
-            for one, other in zip(first, second, strict=True):
-                if given[0][one] == given[0][other] and given[0][one] in lookup:
-                    given[0][other] = lookup[given[0][one]]
-        twin_of[second], twin_of[first] = first, second
+    twin_of = _make_twins(rng, _Columns(family, used, spouse, birth, place, given), rates)
     frame = pl.DataFrame({
         "person": np.arange(n, dtype=np.int64), "twin_of": twin_of, "sex": sex, "birth_family_name": family, "used_family_name": used,
         "g1": given[0], "g2": given[1], "g3": given[2], "k": number_of_names, "birth": birth.astype("datetime64[D]"),
@@ -180,6 +166,41 @@ def _true_persons(n: int, seed: int, rates: Rates) -> pl.DataFrame:
         birth_date=pl.col("birth").dt.to_string("%Y-%m-%d"),
     )
     return _with_ins(frame).drop("g1", "g2", "g3", "k", "birth")
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Columns of true persons, one value a person; `given` holds one array for each given name."""
+
+    family: np.ndarray
+    used: np.ndarray
+    spouse: np.ndarray
+    birth: np.ndarray
+    place: np.ndarray
+    given: list[np.ndarray]
+
+
+def _make_twins(rng: np.random.Generator, of: _Columns, rates: Rates) -> np.ndarray:
+    """Make some neighbours in the table twins: the second takes birth and family from the first; given names differ.
+
+    Returns:
+        The other twin of each person, -1 for none.
+    """
+    twin_of = np.full(len(of.family), -1, dtype=np.int64)
+    if len(of.family) > 1:
+        first = np.flatnonzero(rng.random(len(of.family) - 1) < rates.twins / 2)
+        first = first[np.concatenate([[True], np.diff(first) > 1])] if first.size else first
+        second = first + 1
+        of.family[second], of.birth[second], of.place[second] = of.family[first], of.birth[first], of.place[first]
+        unmarried = of.used[second] != of.spouse[second]
+        of.used[second] = np.where(unmarried, of.family[first], of.used[second])
+        for names in (GIVEN_FEMALE, GIVEN_MALE):
+            lookup = {name: names[(k + 1) % len(names)] for k, name in enumerate(names)}
+            for one, other in zip(first, second, strict=True):
+                if of.given[0][one] == of.given[0][other] and of.given[0][one] in lookup:
+                    of.given[0][other] = lookup[of.given[0][one]]
+        twin_of[second], twin_of[first] = first, second
+    return twin_of
 
 
 def _with_ins(frame: pl.DataFrame) -> pl.DataFrame:
@@ -223,15 +244,11 @@ def _registrations(n: int, centres: int, seed: int, rates: Rates) -> pl.DataFram
     return pl.DataFrame({"person": person.astype(np.int64), "centre": names[centre], "double": double})
 
 
-def _spoil(frame: pl.DataFrame, seed: int, rates: Rates) -> tuple[pl.DataFrame, list[str]]:
+def _misspell(
+    frame: pl.DataFrame, rng: np.random.Generator, hit: dict[str, np.ndarray], some: Callable[[str], np.ndarray]
+) -> pl.DataFrame:
+    """Spoil the names, and note in `hit` whose were changed."""
     count = frame.height
-    rng = stream(seed, "spoil", count)
-    hit: dict[str, np.ndarray] = {}
-
-    def some(name: str) -> np.ndarray:
-        hit[name] = rng.random(count) < getattr(rates, name)
-        return hit[name]
-
     birth_name = frame["birth_family_name"].to_numpy().copy()
     used = frame["used_family_name"].to_numpy().copy()
     given = frame["given_names"].to_numpy().copy()
@@ -255,11 +272,23 @@ def _spoil(frame: pl.DataFrame, seed: int, rates: Rates) -> tuple[pl.DataFrame, 
             changed[chosen] |= after != column[chosen]
             column[chosen] = after
         hit[name] = changed
-    frame = frame.with_columns(
+    return frame.with_columns(
         pl.Series("birth_family_name", birth_name, dtype=pl.String),
         pl.Series("used_family_name", used, dtype=pl.String),
         pl.Series("given_names", given, dtype=pl.String),
     )
+
+
+def _spoil(frame: pl.DataFrame, seed: int, rates: Rates) -> tuple[pl.DataFrame, list[str]]:
+    count = frame.height
+    rng = stream(seed, "spoil", count)
+    hit: dict[str, np.ndarray] = {}
+
+    def some(name: str) -> np.ndarray:
+        hit[name] = rng.random(count) < getattr(rates, name)
+        return hit[name]
+
+    frame = _misspell(frame, rng, hit, some)
     ins = frame["ins"].to_numpy().copy()
     wrong = np.flatnonzero(some("wrong_ins"))
     ins[wrong] = np.roll(ins, 1)[wrong]
