@@ -14,7 +14,7 @@ import pydicom
 import pytest
 
 from tests.flows import demo
-from tests.flows.conftest import Built
+from tests.conftest import Built
 from unibase.clinical.timelines.meds import read_blocks, read_dataset, write_dataset
 from unibase.flows.runs.run import open_run
 from unibase.flows.stages import link, timeline
