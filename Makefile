@@ -12,7 +12,7 @@ RUN := $(UV) run --locked --no-sync
 DEMO ?= demo
 JOBS ?= 2
 
-.PHONY: help setup demo real test check figures format types lint nightly server clean
+.PHONY: help setup demo real test check figures format types lint docs pages nightly server clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -47,6 +47,14 @@ lint: setup
 
 types: setup
 	@$(RUN) mypy
+
+docs: setup  ## Build the manual as a site, into site/; a warning is an error
+	@$(UV) sync --locked --quiet --group docs
+	@$(RUN) python -m tests.docs.blocks
+	@NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --quiet
+
+pages: setup  ## Write the generated pages of the manual
+	@for page in docs/generate_*.py; do $(RUN) python $$page; done
 
 format: setup  ## Format and sort imports
 	@$(RUN) ruff check --fix --quiet .

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 from pathlib import Path
 
 from unibase.flows.runs.pipeline import ALL
@@ -9,13 +11,48 @@ from unibase.flows.runs.stage import Stage
 from unibase.flows.study.places import Place
 
 PAGE = Path(__file__).with_name("architecture.md")
+ROOMS = sorted(path.name for path in (PAGE.parents[1] / "src" / "unibase").iterdir() if path.is_dir() and path.name[0] != "_")
 
 HEAD = """\
-# The stages of a build
+# Architecture
+
+A build goes through stages. Each stage has units: a file, a series, a matrix, a block of subjects. A unit is done once
+and recorded in the work ledger, or quarantined with a reason. When its inputs, its options or the code that it runs
+change, it is done again. Prefect runs the stages, Dask the units inside them. What a stage computes is a plain function
+of a room, and knows neither.
+
+## The stages of a build
 
 A stage declares what it reads and what it leaves. The order of a build follows from that, and so does this page, which
 `docs/generate_architecture.py` writes. A running stage that reaches for a place it did not declare ends the build.
+`unibase run STAGE study.yaml` runs one stage alone.
 
+"""
+
+AFTER = """\
+## Three zones
+
+| zone | holds | who may see it |
+|---|---|---|
+| vault | names, numbers, the key, the identity ledger, the work ledger, the audit log | the custodian |
+| staging | pseudonymised images, features, matrices, timelines | who builds |
+| releases | tables, matrices, timeline, dictionary, page, manifest | who is entitled to them |
+
+The way from the vault to staging is one door: a lookup from an identifier to a pseudonym and a shift of dates. Nothing
+behind it knows a person.
+
+## What holds everywhere
+
+- **Same inputs, same bytes**, whatever the order of files, the number of workers or the day. There is no clock and no
+  random number in an output.
+- **Nothing is lost.** For each stage, units in are units done plus units quarantined. Rows add up the same way inside a
+  source.
+- **Memory is bounded** by a unit or a block, never by the cohort.
+- **Nothing is written in place.** A file or folder is made beside its place and renamed into it.
+
+What one room may ask of another is on the page of the [contracts](contracts.md). Each method has its page:
+[de-identification](deidentification.md), [imaging](imaging.md), [the radiomics engine](radiomics-engine.md),
+[omics](omics.md), [clinical](clinical.md), [linking](linking.md), [releases](releases.md).
 """
 
 
@@ -29,7 +66,15 @@ def page() -> str:
         "|---|---|",
         *(f"| `{place.path}` | {place.meaning} |" for place in places),
     ]
-    return HEAD + "\n".join(["```mermaid", "flowchart TD", *_arrows(), "```", "", *table, "", *words, ""])
+    return HEAD + "\n".join(["```mermaid", "flowchart TD", *_arrows(), "```", "", *table, "", *words, "", *_rooms(), "", AFTER])
+
+
+def _rooms() -> list[str]:
+    lines = ["## The rooms", "", "| room | what it is |", "|---|---|"]
+    for room in ROOMS:
+        said = (inspect.getdoc(importlib.import_module(f"unibase.{room}")) or "").split("\n\n")[0]
+        lines.append(f"| `{room}/` | {' '.join(said.split())} |")
+    return lines
 
 
 def _arrows() -> list[str]:

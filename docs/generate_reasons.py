@@ -15,14 +15,15 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parent.parent
 PAGE = Path(__file__).parent / "reference" / "reasons.md"
 ROOMS = ("privacy", "imaging", "omics", "clinical", "linking", "releases", "methods", "groundwork", "flows")
+UNKNOWN = "..."
 _CODE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+|malformed")
 
 HEAD = """\
 # The reasons
 
-What was not used, and why: by room, each code with the messages and remedies it comes with. `unibase quarantine study.yaml` shows them with
-the files, `unibase status study.yaml` counts them. `...` stands for what only the run knows: a tag, a row, a column, a number. No message
-holds a value of a patient.
+What was not used, and why: by room, each code with the messages and remedies it comes with. `unibase quarantine
+study.yaml` shows them with the files, `unibase status study.yaml` counts them. `...` stands for what only the run
+knows: a tag, a row, a column, a number. No message holds a value of a patient.
 
 A code under a room may come from a stage of another name; codes are stable, messages are not.
 
@@ -66,7 +67,9 @@ def _problem_classes() -> dict[str, list[str]]:
         for file in (CHECKOUT / room).rglob("*.py"):
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.ClassDef):
-                    fields = [one.target.id for one in node.body if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)]
+                    fields = [
+                        one.target.id for one in node.body if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)
+                    ]
                     init = [one for one in node.body if isinstance(one, ast.FunctionDef) and one.name == "__init__"]
                     fields = [argument.arg for argument in init[0].args.args[1:]] if init else fields
                     if {"reason", "message"} <= set(fields):
@@ -103,17 +106,29 @@ def _text(node: ast.expr | None, tree: ast.Module) -> str:
             return _set_before(name, node.lineno, tree)
         case ast.Constant(value=None) | None:
             return ""
-    return "..."
+    return UNKNOWN
 
 
 def _set_before(name: str, line: int, tree: ast.Module) -> str:
-    """Return the text that a name was last set to above a line."""
+    """Return the text that a name was last set to above a line, or that callers give for it as a parameter."""
     found = [
         (node.lineno, node.value)
         for node in ast.walk(tree)
         if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == [name] and node.lineno < line
     ]
-    return _text(max(found, key=lambda one: one[0])[1], tree) if found else "..."
+    if found:
+        return _text(max(found, key=lambda one: one[0])[1], tree)
+    around = [
+        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.lineno < line <= (node.end_lineno or 0)
+    ]
+    for function in around:
+        places = [argument.arg for argument in function.args.args]
+        if name in places:
+            calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == function.name)
+            given = [call.args[places.index(name)] for call in calls if len(call.args) > places.index(name)]
+            said = sorted({_text(one, tree) for one in given} - {UNKNOWN})
+            return " Or: ".join(said) or UNKNOWN
+    return UNKNOWN
 
 
 def _section(room: str) -> str:
@@ -123,7 +138,8 @@ def _section(room: str) -> str:
     lines = [f"## {room}", "", "| reason | what is wrong | what can be done |", "|---|---|---|"]
     for code, said in by_code.items():
         for row, (message, remedy) in enumerate(sorted({(one.message, one.remedy) for one in said})):
-            lines.append(f"| {f'`{code}`' if row == 0 else ''} | {_cell(message)} | {_cell(remedy)} |")
+            said = "In the words of the place that found it." if message == UNKNOWN else message
+            lines.append(f"| {f'`{code}`' if row == 0 else ''} | {_cell(said)} | {_cell(remedy)} |")
     return "\n".join([*lines, ""]) if by_code else ""
 
 

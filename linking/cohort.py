@@ -53,7 +53,7 @@ def build_cohort(
     """Apply the rules to every subject that any table knows.
 
     A concept counts when one of its events can have happened by the end of the index day: whether a subject belongs
-    to the cohort must not hang on its later course. Subjects without an index are judged on all their events, for the
+    to the cohort must not depend on its later course. Subjects without an index are judged on all their events, for the
     numbers of the flow; they are left out by the rule `index`, which is added when the rules do not name it.
 
     Args:

@@ -147,7 +147,7 @@ class SplitRules(_Options):
     """Splits of the cohort for teams that train models, fixed by the key: table `splits` of the release."""
 
     parts: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=dict)
-    """Share of each part by subject, adding up to 1, such as `{train: 0.7, test: 0.3}`. Who is in which part hangs on the key
+    """Share of each part by subject, adding up to 1, such as `{train: 0.7, test: 0.3}`. Who is in which part depends on the key
     and the subject alone, and stays as it is when subjects are added."""
     folds: Annotated[int, Field(ge=2)] | None = None
     """Number of folds of a cross-validation by subject."""

@@ -1,6 +1,6 @@
 """Splits for teams that train models: fixed by the key, by subject, by centre, or by time.
 
-Which part a subject is in hangs on the key and the subject alone, so a split stays as it is when subjects are added
+Which part a subject is in depends on the key and the subject alone, so a split stays as it is when subjects are added
 later, and nobody without the key can steer it.
 """
 

@@ -13,7 +13,7 @@ type Room = Callable[[tuple[int, int]], Array]
 """Makes an array of a shape, whose values are not set yet."""
 
 BLOCK = 2_048
-"""Features at a time; no value hangs on it."""
+"""Features at a time; no value depends on it."""
 _CELLS = 2_000_000
 """Values of whole rows at a time: 16 MB."""
 

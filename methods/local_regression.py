@@ -90,7 +90,7 @@ def fit(x: FloatArray, y: FloatArray, weights: FloatArray) -> LocalRegression:
 def _least_squares(t: FloatArray, y: FloatArray, weights: FloatArray) -> tuple[float, float, float]:
     root = np.sqrt(weights)
     design = np.column_stack([np.ones_like(t), t, t * t]) * root[:, None]
-    # Columns of one length: the solution's rounding does not hang on the unit of x.
+    # Columns of one length: the solution's rounding does not depend on the unit of x.
     length = np.sqrt((design**2).sum(axis=0))
     length[length == 0] = 1.0
     found = np.linalg.lstsq(design / length, y * root, rcond=None)[0] / length

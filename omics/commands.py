@@ -26,7 +26,7 @@ class Design:
         batches: Table with the columns sample, batch: batch effects are taken out.
         batch_method: `combat` on the values, or `combat-seq` on the counts.
         groups: Table with the columns sample, group: effects that are kept, and the groups that the filter looks at.
-        filter_by_expression: Leave out genes that too few samples express (`filters.expressed_enough`).
+        filter_by_expression: Leave out genes that too few samples express (`methods.expressed_genes.expressed_enough`).
     """
 
     batches: Path | str | None = None

@@ -2,7 +2,7 @@
 
 An interval that says a partial date (1961, 1961-04) begins on the first of a year or month. Shifted by days it
 would begin elsewhere and tell the shift to anyone who reads it; so the shifted interval is widened outward to
-whole months or years, of a width that does not hang on the shift, before it leaves the vault.
+whole months or years, of a width that does not depend on the shift, before it leaves the vault.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def shift_interval(earliest: datetime, latest: datetime, days: int) -> tuple[dat
 
     An interval within one day moves exactly. A longer one, such as a month or a year that is all that is known,
     is moved and then widened outward: to three whole calendar months when it spans at most 31 days, else to whole
-    calendar years, one more than it spans. The width never hangs on the shift: if a shifted month gave two
+    calendar years, one more than it spans. The width never depends on the shift: if a shifted month gave two
     calendar months, and one only when the shift is a whole number of months, its width would tell those few.
     """
     first, last = shift(earliest, days), shift(latest, days)

@@ -1,6 +1,6 @@
 """Any table by a declaration: a YAML mapping says which columns make which events.
 
-OSIRIS pivot and OSIRIS-RWD are such mappings (in `clinical/mappings`); a centre with other columns needs another file,
+OSIRIS pivot and OSIRIS-RWD are such mappings (in `clinical/formats/mappings`); a centre with other columns needs another file,
 not other code.
 
 ```yaml

@@ -3,7 +3,7 @@
 An adapter opens its source as a `Plan`: who its persons are, and parts that are read one by one. Two maps and no shuffle of rows
 between workers, as in `clinical.timelines.sharded`: a part becomes events under pseudonyms, which are set down by the runs of their subjects; then
 each shard gathers its rows, sorts them and is written. Memory is that of one block of a part or of one shard, whatever the number of
-rows; rows, problems, account and bytes are those of `timeline.read_events` and `meds.write_dataset`.
+rows; rows, problems, account and bytes are those of `clinical.timelines.centre.read_events` and `meds.write_dataset`.
 """
 
 from __future__ import annotations

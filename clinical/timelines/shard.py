@@ -216,7 +216,7 @@ class Rows:
         return pa.table({name: columns[name] for name in EVENTS.schema()})
 
     def _dictionary(self, name: str, rows: Numbers, piece: Numbers, at: Numbers, dtype: pa.DataType) -> pa.Array:
-        """Return texts as a dictionary of just the names in use, ascending, so that its bytes hang on the rows alone.
+        """Return texts as a dictionary of just the names in use, ascending, so that its bytes depend on the rows alone.
 
         Args:
             name: The column.

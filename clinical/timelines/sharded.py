@@ -107,7 +107,7 @@ def build_dataset(
     texts: frozenset[str] = frozenset(),
     notes: Mapping[str, Any] | None = None,
 ) -> BuildReport:
-    """Write the MEDS dataset of an OMOP folder of Parquet files; the same rows as `timeline.read_events` would give.
+    """Write the MEDS dataset of an OMOP folder of Parquet files; the same rows as `clinical.timelines.centre.read_events` would give.
 
     Args:
         source: Folder with `person.parquet`, `measurement.parquet`, ... or a folder of parts per table.
@@ -131,7 +131,7 @@ def build_dataset(
     others = [path.name for paths in tables.values() for path in paths if path.suffix != ".parquet"]
     if others:
         raise UserError(
-            f"{source} holds tables that are not Parquet ({others[0]}). Convert them first; CSV is read by `timeline.convert`."
+            f"{source} holds tables that are not Parquet ({others[0]}). Convert them first; `unibase timeline` reads CSV as it is."
         )
     person = reading.read_tables(tables["person"], "person")
     person_events, persons = omop.read_person(person)

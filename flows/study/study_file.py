@@ -88,16 +88,16 @@ class Study(Section):
     concepts: str | None = None
     """YAML of concepts that adds to the packaged one."""
     quality: str | None = None
-    """YAML of data-quality thresholds over the packaged `clinical/quality.yaml`. When it is named, a failed check marked
+    """YAML of data-quality thresholds over the packaged `clinical/derived/quality.yaml`. When it is named, a failed check marked
     `stop: true` stops the release; without it the table is made and shown, and stops nothing."""
     definitions: str | None = None
-    """YAML of endpoints and tumour responses over the packaged `clinical/endpoints.yaml`: a study's own, or changed ones."""
+    """YAML of endpoints and tumour responses over the packaged `clinical/derived/endpoints.yaml`: a study's own, or changed ones."""
     treatments: Treatments = Treatments()
     index: IndexRule
     windows: Windows = Windows.model_validate({})
     cohort: CohortRules = CohortRules()
     endpoints: list[str] = Field(default=["OS"])
-    """Time-to-event endpoints from the index: OS, PFS, PFS_CONTACT, DFS, RFS, TNT or DOR, as `clinical/endpoints.yaml` defines
+    """Time-to-event endpoints from the index: OS, PFS, PFS_CONTACT, DFS, RFS, TNT or DOR, as `clinical/derived/endpoints.yaml` defines
     them, or those of `definitions`."""
     responses: list[str] = Field(default=[])
     """Best tumour responses: BOR and CBOR (confirmed) by RECIST 1.1, IBOR and ICBOR by iRECIST, from lesion measurements; BORREP

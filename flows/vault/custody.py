@@ -86,7 +86,7 @@ def rotate(study_file: Path, key_file: Path) -> str:
     """Make a new key and write, in the vault, which pseudonym becomes which; links are not touched.
 
     Raises:
-        UserError: If the key file exists, or the pseudonyms do not hang on the study's key.
+        UserError: If the key file exists, or the pseudonyms do not depend on the study's key.
     """
     study = _with_ledger(study_file)
     if study.custodians:

@@ -69,7 +69,7 @@ def vault_of_study(file: Path, subjects: Path | None = None) -> Vault:
     sources = {f"deidentify-{name}": study.path(centre.dicom) for name, centre in study.centres.items() if centre.dicom}
     shared = study.custodians
     if subjects and not shared:
-        raise UserError(f"{file} has no custodians: its pseudonyms hang on its key alone. Leave --subjects out.")
+        raise UserError(f"{file} has no custodians: its pseudonyms depend on its key alone. Leave --subjects out.")
     custodians = (study.path(shared.tokens), subjects or study.path(shared.subjects)) if shared else None
     return Vault(study.work.vault, study.read_key(), sources, custodians)
 

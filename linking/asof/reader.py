@@ -1,6 +1,6 @@
 """Reads events once, batch by batch, and keeps only the rows that some clinical variable may use.
 
-Memory hangs on the number of subjects and variables, not on the number of events.
+Memory depends on the number of subjects and variables, not on the number of events.
 """
 
 from __future__ import annotations

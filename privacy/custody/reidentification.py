@@ -31,7 +31,7 @@ def person_of(folder: Path | str, lookup: SubjectLookup, subject_id: int) -> Per
 
     Args:
         folder: The identity ledger.
-        lookup: The way from identifiers to pseudonyms: of the study's key (`identity.open_lookup`), or of two custodians.
+        lookup: The way from identifiers to pseudonyms: of the study's key (`privacy.ledger.persons.open_lookup`), or of two custodians.
         subject_id: The pseudonym.
 
     Raises:

@@ -134,7 +134,7 @@ def choose_samples(sample_map: pl.DataFrame, analysis: pl.DataFrame) -> pl.DataF
     The join's choice, where the analysis table has the column `<assay>_sample`: a subject without a sample in the
     window has none. For other assays: used samples of the subjects; one known to be of tumour goes before others, one
     collected by the index before a later one, then the latest, then the name: a total order, so that the choice never
-    hangs on the order of rows.
+    depends on the order of rows.
 
     Args:
         sample_map: SAMPLE_MAP frame of the released subjects.

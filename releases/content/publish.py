@@ -159,7 +159,7 @@ class _Content:
 
 
 def _write_content(inputs: ReleaseInputs, folder: Path) -> _Content:
-    """Write all files that do not hang on the version of the release, nor on the release before it."""
+    """Write all files that do not depend on the version of the release, nor on the release before it."""
     subjects = policy.coarsen(inputs.subjects.sort("subject_id"), inputs.policy)
     measured = policy.measure(subjects, inputs.policy)
     policy.enforce(measured)
@@ -299,7 +299,7 @@ TABLES = (
 
 
 def _write_tables(inputs: ReleaseInputs, subjects: pl.DataFrame, folder: Path) -> dict[str, dictionary.Tally]:
-    """Write the tables that hang on nothing else: subjects of the cohort only, in a stated order of rows."""
+    """Write the tables that depend on nothing else: subjects of the cohort only, in a stated order of rows."""
     ids = subjects["subject_id"]
     rare = policy.rare_values(scan(inputs.analysis).filter(pl.col("subject_id").is_in(ids.implode())), inputs.policy)
     blocks: dict[str, Iterable[pl.DataFrame]] = {

@@ -68,7 +68,7 @@ class Request(_Strict):
     """A request as approved; the keys of `unibase extract REQUEST.yaml`.
 
     Attributes:
-        project: Name of the project: lower case, digits, hyphens. Its pseudonyms hang on it.
+        project: Name of the project: lower case, digits, hyphens. Its pseudonyms depend on it.
         approval: Reference of the approval.
         recipients: Public age keys (`age1...`) the extract is encrypted for.
         expires: Last day of the approval.

@@ -32,7 +32,7 @@ from tests.conftest import CHECKOUT
 _FENCE = re.compile(r"^( *)```(\w*)[ ]*(?:title=\"([^\"]+)\")?\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _NOT_RUN = re.compile(r"<!-- not run: ([^>]+?) -->\s*\Z", re.DOTALL)
 _STUDY_KEYS_BESIDES = ("study", "release", "key", "centres", "index")
-_WITH_WORKERS = ("build", "run")
+_WITH_WORKERS = ("build", "run", "deidentify")
 """Commands that start Dask's processes: they run in a process of their own."""
 _COMPARE = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -124,6 +124,9 @@ class Reader:
                     check_study(block, self.home)
             case "csv" | "tsv":
                 assert block.title, f"{block.place}: say which file this is (title=...)"
+            case "mermaid":
+                # A picture on a generated page: tests/docs/test_generated.py compares it with what it is drawn from.
+                assert block.page.name == "architecture.md", block.place
             case other:
                 raise AssertionError(f"{block.place}: no language {other!r}; see {__file__}")
 
@@ -227,7 +230,7 @@ def compare(wanted: str, got: str, block: Block) -> None:
 
 def check_study(block: Block, home: Path) -> None:
     """Check a study file, or a part of one put into the demo's place of its keys, by the model that checks them all."""
-    from unibase.flows.study.study_file import read_study  # heavy, as above
+    from unibase.flows.study.reading import read_study  # heavy, as above
 
     written = YAML(typ="safe").load(block.text)
     least = YAML(typ="safe").load((home / "demo" / "study.yaml").read_text(encoding="utf-8"))

@@ -13,8 +13,8 @@ import psutil
 import pydicom
 import pytest
 
-from tests.flows import demo
 from tests.conftest import Built
+from tests.flows import demo
 from unibase.clinical.timelines.meds import read_blocks, read_dataset, write_dataset
 from unibase.flows.runs.run import open_run
 from unibase.flows.stages import link, timeline

@@ -170,7 +170,7 @@ def test_live_combat_and_combat_seq(run_r: RunR) -> None:
         name = f"x{k}"
         matrices[name] = counts
         inputs |= {name: counts, f"b{name}": batch, f"g{name}": group}
-        # R gets our logs: whether a silent gene is exactly constant hangs on the last bit.
+        # R gets our logs: whether a silent gene is exactly constant depends on the last bit.
         inputs[f"l{name}"] = normalise.log_cpm(counts, factors.library_sizes(counts))
         code.append(f"""
         sink("/dev/null")

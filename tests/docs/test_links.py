@@ -8,14 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import CHECKOUT
+from tests.docs.blocks import pages
 from unibase.flows.cli.main import app
 
-PAGES = [
-    CHECKOUT / "README.md",
-    CHECKOUT / "CONTRIBUTING.md",
-    CHECKOUT / "CHANGELOG.md",
-    *sorted((CHECKOUT / "docs").glob("*.md")),
-]
+PAGES = pages()
 _FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)\)|<(?:a href|img src)=\"([^\"]+)\"")
 _COMMAND = re.compile(r"\bunibase ([a-z]+)(?: ([a-z]+)\b)?")
@@ -28,7 +24,7 @@ def commands(text: str) -> list[tuple[str, str]]:
     return [(found[1], found[2] or "") for one in code if (found := _COMMAND.match(one))]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(CHECKOUT).as_posix())
 def test_every_relative_link_leads_to_a_file(page: Path) -> None:
     text = _FENCED.sub("", page.read_text(encoding="utf-8"))
     targets = [one or other for one, other in _LINK.findall(text)]
@@ -36,7 +32,7 @@ def test_every_relative_link_leads_to_a_file(page: Path) -> None:
     assert [target for target in relative if not (page.parent / target).exists()] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(CHECKOUT).as_posix())
 def test_every_command_named_exists(page: Path) -> None:
     for command, below in commands(page.read_text(encoding="utf-8")):
         assert command in app, f"unibase {command}"
