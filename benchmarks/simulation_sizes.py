@@ -14,7 +14,7 @@ SIZES = {
     "demo: 20 persons, images": "from unibase.simulation.cohort import simulate; simulate(Path(out), persons=20)",
     "500 persons, 14 centres, no images": "from unibase.simulation.cohort import simulate; simulate(Path(out), persons=500, centres=14, imaging=False)",
     "3,500 persons, 14 centres, no images": "from unibase.simulation.cohort import simulate; simulate(Path(out), persons=3500, centres=14, imaging=False)",
-    "1,000,000 identities, 14 centres": "from simulation.population import synthetic_people; synthetic_people(1_000_000, 14)",
+    "1,000,000 identities, 14 centres": "from unibase.simulation.population import synthetic_people; synthetic_people(1_000_000, 14)",
 }
 PROGRAM = """
 import os, resource, sys, time

@@ -12,6 +12,10 @@ CYCLE_DAYS = 28
 """Molecules that start within so many days of a regimen's first day belong to it."""
 
 
+PeopleFormat = Literal["people", "omop", "fhir", "osiris", "osiris-rwd"]
+"""What a centre's people are read from: a people file, or clinical records that hold identities."""
+
+
 class ClinicalSource(Section):
     """Clinical records of a centre."""
 

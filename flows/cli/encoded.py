@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from unibase.clinical.options import PeopleFormat
 from unibase.groundwork.problems import UserError
-
-Format = Literal["people", "omop", "fhir", "osiris", "osiris-rwd"]
-"""What a centre's people are read from: a people file, or clinical records that hold identities."""
 
 encoded_app = App(
     name="encoded", help="Who is who across centres that show one another no clear text: tokens under a shared key."
@@ -24,7 +22,7 @@ def encoded_people(
     *,
     centre: str,
     key_file: Path,
-    from_: Annotated[Format, Parameter(name="--from")] = "people",
+    from_: Annotated[PeopleFormat, Parameter(name="--from")] = "people",
 ) -> None:
     """Centre: encode its people under the linkage key that the centres share. The file goes to the linkage unit.
 
@@ -55,7 +53,7 @@ def encoded_keys(
     *,
     centre: str,
     key_file: Path,
-    from_: Annotated[Format, Parameter(name="--from")] = "people",
+    from_: Annotated[PeopleFormat, Parameter(name="--from")] = "people",
 ) -> None:
     """Centre: say which of its records its tokens stand for. The folder goes to the study.
 

@@ -169,16 +169,7 @@ def read_genotypes(_: None, task: GenotypeTask) -> dict[str, Any]:
 
 def _genotyped(run: Run, home: Path) -> tuple[list[pl.DataFrame], list[pl.DataFrame]]:
     """Return findings and quarantine rows of the genotypes of each centre."""
-    units, rows = [], []
-    for name, centre in run.study.centres.items():
-        if centre.genotypes is None:
-            continue
-        try:
-            units.append(_unit(run, name, centre.genotypes, home / GENOTYPES / name))
-        except UserError as problem:
-            refusal = Outcome(f"{name}/{GENOTYPES}", "", "quarantined", None, "unusable-sample-sheet", str(problem))
-            rows.append(run.quarantine_rows("identity", name, [refusal]))
-            run.say(f"identity: {name}/{GENOTYPES}: quarantined, unusable-sample-sheet. {problem}")
+    units, rows = _genotype_units(run, home)
     outcomes = run.units(
         f"identity-{GENOTYPES}",
         read_genotypes,
@@ -205,6 +196,21 @@ def _genotyped(run: Run, home: Path) -> tuple[list[pl.DataFrame], list[pl.DataFr
         subjects = dict(SAMPLE_MAP.read(folder / "sample_map.parquet").select("colname", "primary").iter_rows())
         found.append(of_samples(pl.read_parquet(folder / "findings.parquet"), subjects, GENOTYPES))
     return found, rows
+
+
+def _genotype_units(run: Run, home: Path) -> tuple[list[Unit], list[pl.DataFrame]]:
+    """Return the units of the centres that have genotypes, and the quarantine rows of those whose sheet cannot be used."""
+    units, rows = [], []
+    for name, centre in run.study.centres.items():
+        if centre.genotypes is None:
+            continue
+        try:
+            units.append(_unit(run, name, centre.genotypes, home / GENOTYPES / name))
+        except UserError as problem:
+            refusal = Outcome(f"{name}/{GENOTYPES}", "", "quarantined", None, "unusable-sample-sheet", str(problem))
+            rows.append(run.quarantine_rows("identity", name, [refusal]))
+            run.say(f"identity: {name}/{GENOTYPES}: quarantined, unusable-sample-sheet. {problem}")
+    return units, rows
 
 
 def _unit(run: Run, name: str, source: Genotypes, destination: Path) -> Unit:

@@ -41,12 +41,7 @@ def scale_matrices(run: Run, stores: list[Path], excluded: frozenset[str]) -> Sc
     _tell_of_gone(run, model, {name for path in stores for name in _names(path) - excluded})
     digest = (model.record() or {})["digest"]
     home = run.place(NORMALISED) / "rna"
-    units = []
-    for path in stores:
-        own = _names(path) & excluded
-        target = home / path.parent.parent.name / f"{path.parent.name}.zarr"
-        inputs = digest_of([_stamp(path, staging), sorted(own), digest])
-        units.append(Unit(f"{target.parent.name}/{target.stem}", inputs, (path, own, model.folder, target)))
+    units = [_transform(path, excluded, model, home, digest_of([_stamp(path, staging), digest])) for path in stores]
     _remove_others(home, {unit.arguments[3] for unit in units})
     outcomes = run.units(
         "normalise-rna",
@@ -56,14 +51,27 @@ def scale_matrices(run: Run, stores: list[Path], excluded: frozenset[str]) -> Sc
         code=("unibase.omics",),
         still_there=lambda result: not result["samples"] or (home / result["store"]).exists(),
     )
+    unfit = _unfit(run, units, outcomes, excluded)
+    done = [outcome for outcome in outcomes if outcome.status == "done" and outcome.result["samples"]]
+    return Scaled([home / outcome.result["store"] for outcome in done], digest_of([o.input_digest for o in done]), unfit)
+
+
+def _transform(path: Path, excluded: frozenset[str], model: FrozenModel, home: Path, inputs: str) -> Unit:
+    """Return the unit that transforms one staged matrix; `inputs` is the digest of the matrix and the model."""
+    own = _names(path) & excluded
+    target = home / path.parent.parent.name / f"{path.parent.name}.zarr"
+    return Unit(f"{target.parent.name}/{target.stem}", digest_of([inputs, sorted(own)]), (path, own, model.folder, target))
+
+
+def _unfit(run: Run, units: list[Unit], outcomes: list[Outcome], excluded: frozenset[str]) -> dict[str, tuple[str, str, str]]:
+    """Return the samples of matrices that the model cannot take, and why."""
     unfit: dict[str, tuple[str, str, str]] = {}
     for unit, outcome in zip(sorted(units, key=lambda unit: unit.key), outcomes, strict=True):
         if outcome.status == "quarantined":
             run.say(f"normalise: rna: {outcome.key}: quarantined, {outcome.reason}. {outcome.message} {outcome.remedy}")
             why = (outcome.reason, outcome.message, outcome.remedy)
             unfit |= dict.fromkeys(_names(unit.arguments[0]) - excluded, why)
-    done = [outcome for outcome in outcomes if outcome.status == "done" and outcome.result["samples"]]
-    return Scaled([home / outcome.result["store"] for outcome in done], digest_of([o.input_digest for o in done]), unfit)
+    return unfit
 
 
 def _tell_of_gone(run: Run, model: FrozenModel, used: set[str]) -> None:

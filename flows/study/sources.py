@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
 from unibase.clinical.derived.endpoints import Endpoints
 from unibase.clinical.derived.quality import QualityRules
-from unibase.flows.study.study_file import Study
+from unibase.flows.study.study_file import Centre, Study
 from unibase.groundwork.problems import UserError
 from unibase.omics.options import AssayName
+
+_ASSAY_FILES = ("matrix", "samples", "profiled", "panel", "detection", "masked", "probes", "channels", "transcripts")
+"""Keys of an assay that name files."""
 
 
 def missing_sources(study: Study) -> list[str]:
     """Return one line for each source that the study names and that is not there."""
-    named: list[tuple[str, str]] = []
-    for name, centre in study.centres.items():
-        named += [(f"centres.{name}.people", centre.people or ""), (f"centres.{name}.dicom", centre.dicom or "")]
-        if centre.clinical:
-            if isinstance(study.records(centre.clinical), Path):
-                named.append((f"centres.{name}.clinical.path", centre.clinical.path))
-            named.append((f"centres.{name}.clinical.mapping", centre.clinical.mapping or ""))
-        for assay, source in centre.omics.items():
-            named += [
-                (f"centres.{name}.omics.{assay}.{key}", getattr(source, key) or "")
-                for key in ("matrix", "samples", "profiled", "panel", "detection", "masked", "probes", "channels", "transcripts")
-            ]
-        if centre.genotypes:
-            named += [
-                (f"centres.{name}.genotypes.{key}", getattr(centre.genotypes, key) or "") for key in ("pairs", "samples", "sexes")
-            ]
+    named = [pair for name, centre in study.centres.items() for pair in _of_centre(study, name, centre)]
     named += [("assays.mutations.hotspots", study.assays.mutations.hotspots or "")]
     named += [("assays.copy_number.genes", study.assays.copy_number.genes or "")]
     named += [("features.settings", study.features.settings if study.features else "")]
@@ -44,6 +33,20 @@ def missing_sources(study: Study) -> list[str]:
         for key, value in named
         if value and not any(path.exists() for path in study.paths(value))
     ]
+
+
+def _of_centre(study: Study, name: str, centre: Centre) -> Iterator[tuple[str, str]]:
+    """Yield key and value of each file that a centre names."""
+    here = f"centres.{name}"
+    yield from ((f"{here}.people", centre.people or ""), (f"{here}.dicom", centre.dicom or ""))
+    if centre.clinical:
+        if isinstance(study.records(centre.clinical), Path):
+            yield f"{here}.clinical.path", centre.clinical.path
+        yield f"{here}.clinical.mapping", centre.clinical.mapping or ""
+    for assay, source in centre.omics.items():
+        yield from ((f"{here}.omics.{assay}.{key}", getattr(source, key) or "") for key in _ASSAY_FILES)
+    if centre.genotypes:
+        yield from ((f"{here}.genotypes.{key}", getattr(centre.genotypes, key) or "") for key in ("pairs", "samples", "sexes"))
 
 
 def check_sources(study: Study) -> None:

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import polars as pl
 
-from unibase.flows.cli.encoded import Format
+from unibase.clinical.options import PeopleFormat
 from unibase.privacy.encoded import exchange
 from unibase.privacy.keys import read_key_file
 from unibase.privacy.ledger import persons as identity
 
 
-def encode(people: Path, out: Path, centre: str, key_file: Path, source: Format) -> str:
+def encode(people: Path, out: Path, centre: str, key_file: Path, source: PeopleFormat) -> str:
     """Centre: encode its people for the linkage unit."""
     key = read_key_file(key_file)
     encoded = exchange.write_encoded(_people(people, centre, source), key, out)
@@ -27,7 +27,7 @@ def encode(people: Path, out: Path, centre: str, key_file: Path, source: Format)
     )
 
 
-def keys(people: Path, out: Path, centre: str, key_file: Path, source: Format) -> str:
+def keys(people: Path, out: Path, centre: str, key_file: Path, source: PeopleFormat) -> str:
     """Centre: tell the study which of its records the tokens stand for."""
     count = exchange.write_keys(_people(people, centre, source), read_key_file(key_file), out)
     return (
@@ -55,7 +55,7 @@ def answer(links: Path, key_folders: Sequence[Path], out: Path) -> str:
     )
 
 
-def _people(path: Path, centre: str, source: Format) -> pl.DataFrame:
+def _people(path: Path, centre: str, source: PeopleFormat) -> pl.DataFrame:
     if source == "people":
         return identity.read_people(path, centre)
     from unibase.clinical.formats.people import read_people

@@ -110,6 +110,16 @@ def reidentify(vault: Vault, asked: Sequence[str], reason: Reason) -> str:
         # What was not found may have been a patient's number, put here by mistake.
         {"reason": reason, "pseudonyms": known, "not_found": len(asked) - len(known), "key": vault.key.fingerprint},
     )
+    lines = _said(vault, asked, known, files)
+    for number in dict.fromkeys(subjects[one] for one in known):
+        person = persons[number]
+        if person is not None:
+            lines += _person_lines(number, person)
+    return "\n".join(lines)
+
+
+def _said(vault: Vault, asked: Sequence[str], known: Sequence[str], files: Mapping[str, _Files]) -> list[str]:
+    """Return what stands behind each pseudonym, or why nothing was found."""
     lines: list[str] = []
     for one in asked:
         if one not in known:
@@ -117,11 +127,7 @@ def reidentify(vault: Vault, asked: Sequence[str], reason: Reason) -> str:
             lines.append(f"{one}: not found {where}.{_advice(vault, one)}")
         elif one in files:
             lines += files[one].lines(one)
-    for number in dict.fromkeys(subjects[one] for one in known):
-        person = persons[number]
-        if person is not None:
-            lines += _person_lines(number, person)
-    return "\n".join(lines)
+    return lines
 
 
 def _advice(vault: Vault, one: str) -> str:

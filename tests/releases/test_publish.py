@@ -188,7 +188,7 @@ def test_another_process_with_another_hash_seed_gives_the_same_bytes(tmp_path: P
 
     script = (
         "import sys; from pathlib import Path; from tests.releases.examples import make_inputs;"
-        "from releases.content.publish import publish_release; out = Path(sys.argv[1]);"
+        "from unibase.releases.content.publish import publish_release; out = Path(sys.argv[1]);"
         "publish_release(make_inputs(out / 'in', subjects=40), out / 'out')"
     )
     digests = set()
