@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from unibase.groundwork.contents import Contents
 from unibase.groundwork.faults import Fault, fault_of
 from unibase.groundwork.files import digest_of
 from unibase.groundwork.problems import Unusable, UserError, without_folders
@@ -78,6 +79,9 @@ class WorkLedger:
 
     Args:
         path: The SQLite file, made when absent, mode 0600.
+
+    Attributes:
+        contents: What the content of source files was.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -93,6 +97,7 @@ class WorkLedger:
             "status TEXT, result TEXT, reason TEXT, message TEXT, remedy TEXT, finished REAL, "
             "PRIMARY KEY (stage, key))"
         )
+        self.contents = Contents(self._connection)
 
     def __enter__(self) -> Self:
         return self

@@ -33,7 +33,14 @@ def check(study: Path) -> None:
 
 
 @app.command
-def build(study: Path, *, scheduler: str | None = None, prefect: bool = True, nightly: bool = False) -> None:
+def build(
+    study: Path,
+    *,
+    scheduler: str | None = None,
+    prefect: bool = True,
+    nightly: bool = False,
+    verify_sources: bool = False,
+) -> None:
     """Build a study from its sources to its release; started again, it goes on where it stopped.
 
     Example: `unibase build study.yaml`
@@ -49,7 +56,13 @@ def build(study: Path, *, scheduler: str | None = None, prefect: bool = True, ni
         --no-prefect the same stages run without it.
     nightly
         Publish as the next patch version when anything changed.
+    verify_sources
+        Read the content of every source image again, whatever its size and times say; once a week is often enough.
     """
+    if verify_sources:
+        from unibase.flows.runs.alone import forget_contents
+
+        forget_contents(study)
     release = _build_with_prefect(study, scheduler, nightly) if prefect else _build_alone(study, scheduler, nightly)
     print(f"release: {release}\npage:    {release / 'report.html'}")
 

@@ -17,6 +17,7 @@ from unibase.flows.study.reading import read_study
 from unibase.flows.study.sources import check_sources
 from unibase.groundwork.files import write_bytes
 from unibase.groundwork.problems import UserError
+from unibase.groundwork.work import WorkLedger
 
 
 @contextmanager
@@ -39,6 +40,13 @@ def build_alone(study_file: Path, scheduler: str | None, nightly: bool) -> Path:
         for one in STAGES:
             one(run)
         return publish_next(run) if nightly else publish(run)
+
+
+def forget_contents(study_file: Path) -> None:
+    """Have the next run read the content of every source image, whatever its size and times say."""
+    study = read_study(study_file)
+    with study.work.owned(), WorkLedger(study.work.work_ledger) as ledger:
+        ledger.contents.forget()
 
 
 def run_alone(study_file: Path, name: str, centre: str | None, scheduler: str | None) -> None:

@@ -238,12 +238,13 @@ def files_below(folder: Path) -> list[Path]:
 
 
 def stamp(paths: Iterable[Path]) -> str:
-    """Return a digest of names, sizes and times of modification: tells new from seen without reading content."""
+    """Return a digest of names, sizes, times and inodes: tells new from seen without reading content, wherever the folder is."""
     listing = []
     for path in paths:
         for file in files_below(path) if path.is_dir() else [path]:
             status = file.stat()
-            listing.append((str(file), status.st_size, status.st_mtime_ns))
+            name = file.relative_to(path.parent).as_posix()
+            listing.append((name, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino))
     return digest_of(sorted(listing))
 
 

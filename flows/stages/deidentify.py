@@ -63,7 +63,7 @@ def deidentify_centre(run: Run, name: str) -> list[Outcome]:
     """
     stage = f"deidentify-{name}"
     source = run.study.centres[name].dicom
-    units = _files(run.study.path(source)) if source else []
+    units = _files(run, stage, run.study.path(source)) if source else []
     if source and not units:
         # Before the ledger forgets the files: when the share is mounted again, none of them is processed again.
         sources.check(run, f"{name}.dicom", 0)
@@ -89,14 +89,11 @@ def deidentify_centre(run: Run, name: str) -> list[Outcome]:
     return outcomes
 
 
-def _files(root: Path) -> list[Unit]:
-    """Return a unit for every file below a folder."""
-    units = []
-    for path in files_below(root):
-        status = path.stat()
-        # Size and time of modification: a nightly run must not read again what it has.
-        units.append(Unit(path.relative_to(root).as_posix(), f"{status.st_size}-{status.st_mtime_ns}", path))
-    return units
+def _files(run: Run, stage: str, root: Path) -> list[Unit]:
+    """Return a unit for every file below a folder, known by its content."""
+    files = {path.relative_to(root).as_posix(): path for path in files_below(root)}
+    digests = run.ledger.contents.digests(stage, files)
+    return [Unit(name, digests[name], path) for name, path in files.items()]
 
 
 def _door(run: Run, name: str, events: Mapping[int, IndexEvent]) -> _Door:

@@ -1,0 +1,89 @@
+"""What the content of source files was when they were last read: tells what changed without reading all of them every night.
+
+A file is known by size, times of modification and of change, and inode. Where one of them differs its content is read
+again: a copy that a hospital sends once more, of the same size and time, is found, and a share that was mounted anew
+makes nothing run again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+
+from blake3 import blake3
+
+from unibase.groundwork.problems import UserError
+
+UNREAD = "unread"
+"""Stands for the digest of a file that cannot be read now; nothing of it is kept."""
+
+TRIES = 3
+"""How often a file is read that changes while it is read."""
+
+
+class Contents:
+    """The digests of source files, in a table of the work ledger.
+
+    Args:
+        connection: Of the ledger, in autocommit mode.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS contents (source TEXT, name TEXT, stamp TEXT, digest TEXT, PRIMARY KEY (source, name))"
+        )
+
+    def digests(self, source: str, files: Mapping[str, Path]) -> dict[str, str]:
+        """Return the BLAKE3 digest of each file's content; files are read where they are new or may have changed.
+
+        Args:
+            source: What the files belong to, such as `deidentify-lyon`; names are unique inside it.
+            files: Name to file. A name stays the same when the share is mounted elsewhere.
+
+        Returns:
+            Name to digest; `UNREAD` for a file that cannot be read, which whoever works on it will say.
+
+        Raises:
+            UserError: If a file changes whenever it is read.
+        """
+        rows = self._connection.execute("SELECT name, stamp, digest FROM contents WHERE source = ?", (source,))
+        known = {name: (stamp, digest) for name, stamp, digest in rows}
+        found: dict[str, str] = {}
+        read: list[tuple[str, str, str, str]] = []
+        for name, file in files.items():
+            stamp, digest = known.get(name, ("", ""))
+            try:
+                if stamp != _stamp(file):
+                    stamp, digest = _read(file)
+                    read.append((source, name, stamp, digest))
+            except OSError:
+                digest = UNREAD
+            found[name] = digest
+        with self._connection:
+            self._connection.execute("BEGIN")
+            self._connection.executemany("INSERT OR REPLACE INTO contents VALUES (?,?,?,?)", read)
+        return found
+
+    def forget(self) -> None:
+        """Know nothing of any file: the next `digests` reads all of them, whatever their times say."""
+        with self._connection:
+            self._connection.execute("DELETE FROM contents")
+
+
+def _stamp(file: Path) -> str:
+    status = file.stat()
+    return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}"
+
+
+def _read(file: Path) -> tuple[str, str]:
+    for _ in range(TRIES):
+        stamp = _stamp(file)
+        with open(file, "rb") as stream:
+            hasher = blake3()
+            while block := stream.read(2**20):
+                hasher.update(block)
+        if _stamp(file) == stamp:
+            return stamp, hasher.hexdigest()
+    raise UserError("A source file changes while it is read. Wait until the export has ended, then start the same command again.")

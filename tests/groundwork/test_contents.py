@@ -1,0 +1,67 @@
+"""A file is known by its content; its size and times only say when to read it again."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from unibase.groundwork import contents
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.work import WorkLedger
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the files that were read."""
+    names: list[str] = []
+    original = contents._read
+    monkeypatch.setattr(contents, "_read", lambda file: (names.append(file.name), original(file))[1])
+    return names
+
+
+def test_a_file_sent_again_with_the_same_size_and_time_is_found(tmp_path: Path, read: list[str]) -> None:
+    file = tmp_path / "a.dcm"
+    file.write_bytes(b"first")
+    with WorkLedger(tmp_path / "work.sqlite") as ledger:
+        before = ledger.contents.digests("s", {"a": file})
+        assert ledger.contents.digests("s", {"a": file}) == before
+        assert read == ["a.dcm"], "what did not change is not read again"
+        status = file.stat()
+        file.write_bytes(b"other")
+        os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+        assert ledger.contents.digests("s", {"a": file}) != before
+
+
+def test_the_same_content_at_another_place_is_the_same(tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.dcm").write_bytes(b"same")
+    with WorkLedger(tmp_path / "work.sqlite") as ledger:
+        old, new = (ledger.contents.digests("s", {"a": tmp_path / name / "a.dcm"}) for name in ("old", "new"))
+    assert old == new
+
+
+def test_all_is_read_on_demand(tmp_path: Path, read: list[str]) -> None:
+    file = tmp_path / "a.dcm"
+    file.write_bytes(b"x")
+    with WorkLedger(tmp_path / "work.sqlite") as ledger:
+        ledger.contents.digests("s", {"a": file})
+        ledger.contents.forget()
+        ledger.contents.digests("s", {"a": file})
+    assert read == ["a.dcm", "a.dcm"]
+
+
+def test_a_file_that_changes_while_it_is_read_is_read_again_and_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "a.dcm"
+    file.write_bytes(b"x")
+    stamps = iter(["1", "2", "3", "3"])
+    monkeypatch.setattr(contents, "_stamp", lambda file: next(stamps))
+    assert contents._read(file)[0] == "3"
+    endless = iter(str(n) for n in range(100))
+    monkeypatch.setattr(contents, "_stamp", lambda file: next(endless))
+    with pytest.raises(UserError, match="changes while it is read"):
+        contents._read(file)
