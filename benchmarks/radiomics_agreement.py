@@ -95,6 +95,7 @@ def read_pair(folder: Path, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 def ours(folder: Path, pairs: dict[str, dict[str, Any]]) -> dict[str, dict[str, float]]:
     """Our values; leaves the region on its final grid beside each pair, for the peers' surfaces."""
+    from unibase.imaging.boxed import Boxed
     from unibase.imaging.engine import extract, ibsi
     from unibase.imaging.engine.options import IbsiOptions
     from unibase.imaging.radiomics.settings import make_settings
@@ -105,7 +106,7 @@ def ours(folder: Path, pairs: dict[str, dict[str, Any]]) -> dict[str, dict[str, 
         settings = make_settings({"ibsi": {key: value for key, value in scene.items() if key != "scene"}})
         found[name] = extract(image.astype(np.float64), mask, tuple(spacing), settings, "ibsi")["original"]
         options = IbsiOptions.of(settings.ibsi)
-        whole = ibsi.resegmented(ibsi.prepare(image.astype(np.float64), mask, tuple(spacing), options), options)
+        whole = ibsi.resegmented(ibsi.prepare(image.astype(np.float64), Boxed.of(mask), tuple(spacing), options), options)
         np.savez(folder / name / "region.npz", region=whole.region, intensities=whole.intensities, spacing=whole.spacing)
     return found
 

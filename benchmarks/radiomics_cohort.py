@@ -58,14 +58,16 @@ def run(folder: Path, out: Path, workers: int, engine: str, reverse: bool, limit
     from unibase.groundwork.tables import SERIES
     from unibase.groundwork.work import WorkLedger, run_units
     from unibase.imaging.dicom.series import index_folder
-    from unibase.imaging.radiomics.features import extract_unit, plan_units, stage_settings
+    from unibase.imaging.radiomics.features import Choices, extract_unit, plan_units, stage_settings
     from unibase.imaging.radiomics.settings import default_settings
 
     table = out.parent / "series.parquet"
     if not table.exists():
         SERIES.write(index_folder(folder, "A"), table)
     settings, regions = default_settings(), {"GTV": ["gtv"]}
-    units = plan_units(SERIES.read(table), folder, out / "features", settings, regions, engine=engine)[:limit]
+    units = plan_units(SERIES.read(table), folder, out / "features", settings, regions, choices=Choices(engine=engine)).units[
+        :limit
+    ]
     if reverse:
         units = units[::-1]
     peaks: list[tuple[int, float]] = []
@@ -84,7 +86,7 @@ def run(folder: Path, out: Path, workers: int, engine: str, reverse: bool, limit
                     extract_unit,
                     units,
                     ledger,
-                    settings=stage_settings(settings, regions, engine=engine),
+                    settings=stage_settings(settings, regions, Choices(engine=engine)),
                     client=client,
                     progress=progress,
                 )
@@ -94,7 +96,7 @@ def run(folder: Path, out: Path, workers: int, engine: str, reverse: bool, limit
                 extract_unit,
                 units,
                 ledger,
-                settings=stage_settings(settings, regions, engine=engine),
+                settings=stage_settings(settings, regions, Choices(engine=engine)),
                 progress=progress,
             )
     seconds = time.perf_counter() - started

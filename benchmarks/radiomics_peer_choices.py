@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from unibase.imaging.boxed import Boxed
 from unibase.imaging.engine import ibsi, intensity, morphology
 from unibase.imaging.engine.compiled import voxels
 from unibase.imaging.engine.ibsi import Prepared
@@ -34,7 +35,7 @@ def mirp_choices(image: Array, mask: Array, spacing: Array, options: IbsiOptions
         options: Processing of the scene.
         mesh: Volume and area of the surface that scikit-image makes of the region.
     """
-    prepared = ibsi.resegmented(ibsi.prepare(image.astype(np.float64), mask, tuple(spacing), options, WHOLE), options)
+    prepared = ibsi.resegmented(ibsi.prepare(image.astype(np.float64), Boxed.of(mask), tuple(spacing), options, WHOLE), options)
     found: Explained = {}
     if options.spacing is not None:
         prepared = interpolated_in_32_bits(image, mask, spacing, options)
@@ -60,7 +61,7 @@ def mirp_choices(image: Array, mask: Array, spacing: Array, options: IbsiOptions
 
 def pictologics_choices(image: Array, mask: Array, spacing: Array, options: IbsiOptions, mesh: tuple[float, float]) -> Explained:
     """Every feature as Pictologics' choices change it; arguments as in `mirp_choices`, the surface being PyMCubes'."""
-    plain = ibsi.resegmented(ibsi.prepare(image.astype(np.float64), mask, tuple(spacing), options), options)
+    plain = ibsi.resegmented(ibsi.prepare(image.astype(np.float64), Boxed.of(mask), tuple(spacing), options), options)
     prepared = replace(plain, region=plain.intensities)
     found: Explained = {}
     if not np.array_equal(plain.region, plain.intensities):
@@ -123,7 +124,7 @@ def interpolated_in_32_bits(image: Array, mask: Array, spacing: Array, options: 
     """The region on the new grid with intensities interpolated and rounded in 32 bits, by scipy.ndimage as MIRP does."""
     from scipy.ndimage import map_coordinates
 
-    whole = ibsi.prepare(image.astype(np.float64), mask, tuple(spacing), options, WHOLE)
+    whole = ibsi.prepare(image.astype(np.float64), Boxed.of(mask), tuple(spacing), options, WHOLE)
     step = np.array(options.spacing) / spacing
     origin = (np.array(image.shape) - 1 - (np.array(whole.image.shape) - 1) * step) / 2
     lines = [first + width * np.arange(n) for first, width, n in zip(origin, step, whole.image.shape, strict=True)]

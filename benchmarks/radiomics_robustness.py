@@ -17,8 +17,8 @@ import polars as pl
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 from unibase.imaging.radiomics.robustness import RobustnessTask, extract_perturbed, robustness_table
-from unibase.imaging.radiomics.selection import FeatureTask
 from unibase.imaging.radiomics.settings import make_settings
+from unibase.imaging.radiomics.task import Choices, FeatureTask
 
 
 def main() -> None:
@@ -33,7 +33,9 @@ def main() -> None:
             for number, folder in enumerate(sorted((arguments.data / "dicom/sts").glob(f"*/{modality}")), start=1):
                 masks = tuple(sorted((folder / "mask").iterdir()))
                 out = Path(scratch) / f"{modality}{number}.parquet"
-                task = FeatureTask(folder / "image", masks, settings, {"GTV": ["gtv.*"]}, out, number, engine=arguments.engine)
+                task = FeatureTask(
+                    folder / "image", masks, settings, {"GTV": ["gtv.*"]}, out, Choices(engine=arguments.engine), number
+                )
                 paths.append(extract_perturbed(RobustnessTask(task))["path"])
             table = robustness_table(pl.concat([pl.read_parquet(path) for path in paths]))
             good = table.filter(pl.col("icc_2_1_low") >= 0.75)

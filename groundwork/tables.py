@@ -200,6 +200,16 @@ FEATURES = Table(
         Column("engine", pl.String(), "pyradiomics or unibase, with version.", nullable=False),
         Column("mode", pl.String(), "pyradiomics or ibsi.", nullable=False),
         Column("settings_digest", pl.String(), "SHA-256 of the extraction settings.", nullable=False),
+        Column("mask_label", pl.String(), "StructureSetLabel or ContentLabel of the mask file."),
+        Column("mask_approval", pl.String(), "ApprovalStatus of the structure set: APPROVED, UNAPPROVED or REJECTED."),
+        Column("mask_reader", pl.String(), "Who reviewed or drew the mask, as its file names them after cleaning."),
+        Column("mask_time", TIMESTAMP, "Shifted date and time of the structure set or segmentation."),
+        Column(
+            "mask_coverage", pl.Float64(), "Share of what was drawn that lies within the image; 1 when nothing is cut off.", "1"
+        ),
+        Column(
+            "mask_notes", pl.String(), "What to know of the mask, as short codes: cut-off-at-edge, contour-outside-slices, ..."
+        ),
         Column("source_digest", pl.String(), "Digest of image and mask files.", nullable=False),
     ),
     key=("subject_id", "SeriesInstanceUID", "region", "image_type", "source_digest"),

@@ -87,6 +87,9 @@ class Deidentification(DeidentifyOptions):
     """Each subject's dates move 1 to this many days into the past."""
 
 
+StructureSets = Literal["all", "newest-approved"]
+"""Which mask files of a series count: all, or for each target only the structure set that was approved last."""
+
 Regions = Mapping[str, Sequence[str]]
 """Target to its patterns: regular expressions that match a whole ROI name, upper and lower case alike."""
 
@@ -209,8 +212,15 @@ class Features(Section):
     mode: Literal["pyradiomics", "ibsi"] = "pyradiomics"
     """Which definitions hold."""
     several: Literal["refuse", "each", "union"] = "refuse"
-    """When several ROIs of one file match one target: refuse the target, a row for each (lesions; `windows.imaging.lesions`
-    says which enters the analysis), or their union."""
+    """When several ROIs of a series match one target, in one file or in several: refuse the target, a row for each (lesions;
+    `windows.imaging.lesions` says which enters the analysis), or their union."""
+    structure_sets: StructureSets = "all"
+    """Which structure sets of a series count: all, or of each target only the one that was approved last."""
+    cut_off: Literal["keep", "refuse"] = "keep"
+    """Regions that the image cuts off at its edge or for want of slices: measure what is left, as the columns mask_coverage and
+    mask_notes say, or refuse them."""
+    components: bool = False
+    """Measure every connected part of a label of a label image as a region of its own."""
     shells: list[tuple[float, float]] = Field(default=[])
     """Peritumoral shells beside every target, each from and to a distance in mm: `[[0, 5], [5, 10]]`."""
     habitats: int = 0

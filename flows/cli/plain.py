@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from unibase.flows.cli.app import app
 from unibase.groundwork.problems import UserError
+from unibase.imaging.options import StructureSets
 from unibase.omics.options import Method
 
 
@@ -64,17 +65,23 @@ def features(
     habitats: int = 0,
     gaps: Literal["keep", "fill", "refuse"] = "keep",
     resample: bool = False,
+    structure_sets: StructureSets = "all",
+    cut_off: Literal["keep", "refuse"] = "keep",
+    components: bool = False,
     regions_csv: Path | None = None,
     robustness: Path | None = None,
+    workers: int = 1,
 ) -> None:
-    """Extract radiomic features from DICOM with RTSTRUCT or SEG, or from NIfTI/NRRD images with masks.
+    """Extract radiomic features from DICOM with RTSTRUCT or SEG, or from NIfTI, NRRD or MetaImage files with masks.
+
+    A run that was killed goes on where it stopped: `<out>.work` holds what is done until the table is whole.
 
     Example: `unibase features scans/ features.parquet --settings params.yaml --region "GTV=gtv.*" --shell 0-5`
 
     Parameters
     ----------
     source
-        Folder of files, or one image when --mask is given.
+        Folder of files; a list (CSV with the columns Image and Mask, and Label; others are kept); or one image when --mask is given.
     out
         Parquet table to write.
     settings
@@ -89,7 +96,7 @@ def features(
         TARGET=PATTERN: the regions whose whole name matches, whatever the case; may be given several times. Without it every
         region is measured under its own name.
     several
-        When several regions of one file match one target: refuse it, a row for each, or their union.
+        When several regions of a series match one target, in one file or in several: refuse it, a row for each, or their union.
     shell
         FROM-TO in mm: a peritumoral shell beside every region; may be given several times.
     habitats
@@ -97,44 +104,40 @@ def features(
     gaps
         Slices between contours that carry none: keep them empty, fill them in shape, or refuse the region.
     resample
-        Resample masks that lie on another grid; otherwise they are refused.
+        Resample masks that lie on another lattice; otherwise they are refused.
+    structure_sets
+        Which structure sets of a series count: all, or of each target only the one that was approved last.
+    cut_off
+        Regions that the image cuts off: measure what is left, as the columns mask_coverage and mask_notes say, or refuse them.
+    components
+        Measure every connected part of a label of a label image as a region of its own.
     regions_csv
         CSV to write with every match and miss of names of regions. It holds names as the files have them.
     robustness
         Measure on perturbed copies how stable each feature is, and write the table to this Parquet file.
+    workers
+        Processes that measure; 1 measures in this one.
     """
-    from unibase.flows.looks.matches import in_words, parse_regions, parse_shells
-    from unibase.flows.runs.progress import ProgressBoard
-    from unibase.imaging.commands import extract_plain
-    from unibase.imaging.radiomics.settings import default_settings, read_settings
+    from unibase.flows.cli.plain_features import FeatureCommand, features_of
+    from unibase.flows.looks.matches import parse_regions, parse_shells
+    from unibase.imaging.radiomics.task import Choices
 
-    options = read_settings(settings) if settings else default_settings()
-    with ProgressBoard() as board:
-        result = extract_plain(
-            (source, mask) if mask else source,
-            out,
-            options,
-            regions=parse_regions(region) if region else None,
-            engine=engine,
-            mode=mode,
-            several=several,
-            resample=resample,
-            shells=parse_shells(shell or []),
-            habitats=habitats,
-            gaps=gaps,
-            robustness=robustness,
-            progress=board.of("features"),
-        )
-    for refused in result["quarantined"]:
-        print(f"quarantined: {refused['unit']}: {refused['reason']}. {refused['message']} {refused['remedy']}", file=sys.stderr)
-    print(f"{out}: {result['rows']} rows; {len(result['quarantined'])} series quarantined")
-    # Names of plain files may tell a person: they go to a file that is asked for, never to the screen.
-    print(in_words(result["regions"], names=False))
-    if regions_csv:
-        result["regions"].write_csv(regions_csv)
-        print(f"{regions_csv}: every match and miss")
-    if robustness:
-        print(f"{robustness}: ICC of every feature over eleven perturbed copies of each region")
+    choices = Choices(
+        engine=engine,
+        mode=mode,
+        several=several,
+        structure_sets=structure_sets,
+        resample=resample,
+        shells=parse_shells(shell or []),
+        gaps=gaps,
+        habitats=habitats,
+        cut_off=cut_off,
+        components=components,
+    )
+    regions = parse_regions(region) if region else None
+    features_of(
+        (source, mask) if mask else source, FeatureCommand(out, settings, choices, regions, regions_csv, robustness, workers)
+    )
 
 
 @app.command

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,16 @@ from unibase.flows.study.places import SERIES as SERIES_TABLE
 from unibase.groundwork.tables import FEATURES, QUARANTINE, SERIES, write_parquet
 from unibase.groundwork.work import Outcome, Unit
 from unibase.imaging.options import Features
-from unibase.imaging.radiomics.features import FeatureTask, collect, extract_series, list_regions, plan_units, stage_settings
+from unibase.imaging.radiomics.features import (
+    Choices,
+    FeatureTask,
+    collect,
+    extract_series,
+    list_regions,
+    plan_units,
+    stage_settings,
+)
+from unibase.imaging.radiomics.plan import Row
 from unibase.imaging.radiomics.robustness import STABILITY, RobustnessTask, extract_perturbed, stability_table
 from unibase.imaging.radiomics.settings import read_settings
 
@@ -31,34 +40,45 @@ def extract_features(run: Run) -> list[Outcome]:
     settings = read_settings(run.study.path(options.settings))
     series = SERIES.read(run.place(SERIES_TABLE))
     regions = {target: list(patterns) for target, patterns in options.regions.items()}
-    chosen = _chosen(options)
-    folder = run.place(FEATURE_FILES)
-    units = plan_units(series, run.study.work.staging, folder, settings, regions, modalities=options.modalities, **chosen)
+    choices = _chosen(options)
+    for sentence in settings.told:
+        run.say(f"features: {sentence}")
+    folder, root = run.place(FEATURE_FILES), run.study.work.staging
+    plan = plan_units(series, root, folder, settings, regions, modalities=options.modalities, choices=choices)
+    units, chosen = plan.units, stage_settings(settings, regions, choices)
     outcomes = run.units(
         "features",
         _extract,
         units,
-        settings=stage_settings(settings, regions, **chosen),
+        settings=chosen,
         code=("unibase.imaging.radiomics.features",),
         still_there=lambda result: (folder / result["path"]).exists(),
     )
     collect([folder / outcome.result["path"] for outcome in outcomes if outcome.status == "done"], run.place(FEATURES_TABLE))
     matches = _matches(series, outcomes)
     write_parquet(matches, run.place(REGIONS))
-    refused = _refused(run, series, "features", outcomes)
+    strays = [_stray(row) for row in plan.unplaced]
+    refused = _refused(run, series, "features", [*outcomes, *strays])
     run.say(summary("features", outcomes) + _in_words(matches))
     if options.robustness:
         used = {outcome.key for outcome in outcomes if outcome.status == "done"}
-        perturbed = _perturb(run, [unit for unit in units if unit.key in used], stage_settings(settings, regions, **chosen))
+        perturbed = _perturb(run, [unit for unit in units if unit.key in used], chosen)
         refused += _refused(run, series, "robustness", perturbed)
     QUARANTINE.write(pl.concat([QUARANTINE.empty(), *refused]), run.quarantine_file("features"))
     return outcomes
 
 
-def _chosen(options: Features) -> dict[str, Any]:
-    """Return what the study says of how regions are extracted, as `plan_units` takes it."""
-    names = ("engine", "mode", "several", "resample", "threshold", "gaps", "habitats")
-    return {**{name: getattr(options, name) for name in names}, "shells": tuple(options.shells)}
+def _chosen(options: Features) -> Choices:
+    """Return what the study says of how regions are extracted."""
+    names = [field.name for field in fields(Choices) if field.name != "shells"]
+    return Choices(shells=tuple(options.shells), **{name: getattr(options, name) for name in names})
+
+
+def _stray(row: Row) -> Outcome:
+    """Return how a structure set or segmentation stands in quarantine that goes with no image series."""
+    message = "The structure set or segmentation was drawn on no image series of the study."
+    remedy = "Send the series that it was drawn on, or leave it out."
+    return Outcome(f"{row['folder']}:{row['SeriesInstanceUID']}", "", "quarantined", None, "mask-without-image", message, remedy)
 
 
 def _extract(_: None, task: FeatureTask) -> dict[str, Any]:

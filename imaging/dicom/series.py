@@ -6,7 +6,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -91,6 +91,7 @@ def read_index(
     relative_to: Path | str | None = None,
     subject_of: Callable[[str], int | None] | None = None,
     digests: Mapping[str, str] | None = None,
+    parts: bool = False,
 ) -> Index:
     """Return the series of a folder and the files that are in none; arguments as `index_folder`.
 
@@ -100,6 +101,7 @@ def read_index(
         relative_to: As `index_folder`.
         subject_of: From PatientID to subject_id; by default PatientID itself, which is the pseudonym after staging.
         digests: As `index_folder`.
+        parts: A series may lie in several folders, as on a CD, or as copies: it then has a row for each.
     """
     folder = Path(folder)
     base = Path(relative_to) if relative_to is not None else folder
@@ -148,7 +150,8 @@ def read_index(
             }
         )
     frame = pl.DataFrame(rows, schema=SERIES.schema()) if rows else SERIES.empty()
-    return Index(SERIES.conform(frame), not_dicom, not_staged)
+    table = replace(SERIES, key=(*SERIES.key, "folder")) if parts else SERIES
+    return Index(table.conform(frame), not_dicom, not_staged)
 
 
 def study_events(series: pl.DataFrame) -> pl.DataFrame:

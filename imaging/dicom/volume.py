@@ -17,6 +17,7 @@ import numpy as np
 
 from unibase.groundwork.files import digest_of, sha256_file
 from unibase.groundwork.problems import Unusable
+from unibase.imaging.boxed import Boxed
 from unibase.imaging.dicom.suv import suv_factors
 from unibase.imaging.grid import Array, Grid
 
@@ -45,6 +46,7 @@ class Volume:
         instance_uids: SOPInstanceUID of every slice, in order of the array.
         digest: Digest over the content of all files of the volume.
         padding: Smallest and largest intensity that the header declares as padding, outside what was scanned; else None.
+        dimensions: 2 for an image of one plane that has no thickness; the grid's third spacing is then a stand-in.
     """
 
     array: Array
@@ -58,12 +60,13 @@ class Volume:
     instance_uids: tuple[str, ...] = ()
     digest: str = ""
     padding: tuple[float, float] | None = None
+    dimensions: int = 3
 
-    def padded(self, mask: Array) -> int:
-        """Return how many voxels of a region (boolean, z, y, x) hold padding and no measured value."""
+    def padded(self, region: Boxed) -> int:
+        """Return how many voxels of a region hold padding and no measured value."""
         if self.padding is None:
             return 0
-        inside = self.array[mask]
+        inside = region.values(self.array)
         return int(((inside >= self.padding[0]) & (inside <= self.padding[1])).sum())
 
     def to_sitk(self, stored_type: bool = False) -> SimpleITK.Image:
@@ -107,48 +110,6 @@ def read_files(paths: Iterable[Path], series_uid: str | None = None, *, suv: boo
 
         return read_multiframe([path for _, path in headers], suv=suv, even=even)
     return _stack(headers, suv=suv, even=even)
-
-
-def read_image(path: Path | str) -> Volume:
-    """Read a NIfTI or NRRD volume.
-
-    Raises:
-        Unusable: `unreadable-image` when SimpleITK cannot read it, `unsupported-image` when it has not one value per
-            voxel of a grid of two or three dimensions.
-    """
-    import SimpleITK as sitk
-
-    path = Path(path)
-    image = read_sitk(path)
-    if image.GetNumberOfComponentsPerPixel() != 1:
-        raise Unusable("unsupported-image", "The image has several values per voxel.", "Give an image of one value per voxel.")
-    array = sitk.GetArrayFromImage(image)
-    return Volume(
-        np.ascontiguousarray(array, dtype=np.float64),
-        Grid.of(image),
-        stored_type=str(array.dtype),
-        digest=sha256_file(path),
-    )
-
-
-def read_sitk(path: Path) -> SimpleITK.Image:
-    """Read any image file of three dimensions with SimpleITK; a plane becomes one slice."""
-    import SimpleITK as sitk
-
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    if not path.is_file():
-        raise Unusable("unreadable-image", "The image file is absent.", "Check the path.")
-    try:
-        image = sitk.ReadImage(str(path))
-    except RuntimeError:
-        raise Unusable("unreadable-image", "SimpleITK cannot read the image file.", "Write it again as NIfTI or NRRD.") from None
-    if image.GetDimension() == 4 and image.GetSize()[3] == 1:
-        image = image[:, :, :, 0]
-    if image.GetDimension() == 2:
-        image = sitk.JoinSeries(image)
-    if image.GetDimension() != 3:
-        raise Unusable("unsupported-image", "The image has not three dimensions.", "Split it into volumes.")
-    return image
 
 
 def _image_header(path: Path) -> Any:

@@ -13,6 +13,7 @@ from unibase.groundwork.problems import Unusable
 if TYPE_CHECKING:
     import numpy as np
 
+    from unibase.imaging.boxed import Boxed
     from unibase.imaging.engine.options import EngineSettings
 
 VERSION = "1.2"
@@ -56,7 +57,7 @@ def extract(
 
 def extract_regions(
     image: np.ndarray,
-    masks: Sequence[np.ndarray],
+    masks: Sequence[np.ndarray | Boxed],
     spacing: tuple[float, float, float],
     settings: EngineSettings,
     mode: Mode,
@@ -66,7 +67,7 @@ def extract_regions(
 
     Args:
         image, spacing, settings, mode, stored_type: As in `extract`.
-        masks: bool of the shape of the image, one for each region.
+        masks: One for each region: the region as a box, or bool of the shape of the image.
 
     Returns:
         For each region what `extract` returns, or the reason why it cannot be described.
@@ -76,22 +77,24 @@ def extract_regions(
     """
     import numpy as np
 
+    from unibase.imaging.boxed import Boxed
+
     image = np.asarray(image, dtype=np.float64)
-    masks = [np.asarray(mask, dtype=bool) for mask in masks]
-    if image.ndim != 3 or any(image.shape != mask.shape for mask in masks):
+    regions = [mask if isinstance(mask, Boxed) else Boxed.of(np.asarray(mask, dtype=bool)) for mask in masks]
+    if image.ndim != 3 or any(image.shape != region.shape for region in regions):
         raise ValueError("image and mask must be three-dimensional and of one shape")
     if len(spacing) != 3 or not all(s > 0 for s in spacing):
         raise ValueError("spacing must be three positive numbers (z, y, x)")
     if mode == "pyradiomics":
         from unibase.imaging.engine.pyradiomics_mode import extract_pyradiomics
 
-        return extract_pyradiomics(image, masks, tuple(spacing), settings, stored_type)
+        return extract_pyradiomics(image, regions, tuple(spacing), settings, stored_type)
     if mode != "ibsi":
         raise ValueError(f"mode {mode!r} is not one of pyradiomics, ibsi")
     from unibase.imaging.engine.ibsi import extract_ibsi_regions
     from unibase.imaging.engine.options import IbsiOptions
 
-    return extract_ibsi_regions(image, masks, tuple(spacing), IbsiOptions.of(settings.ibsi))
+    return extract_ibsi_regions(image, regions, tuple(spacing), IbsiOptions.of(settings.ibsi))
 
 
 def precompile() -> None:

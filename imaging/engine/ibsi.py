@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import numpy as np
 
 from unibase.groundwork.problems import Unusable
+from unibase.imaging.boxed import Boxed, bounding_box
 from unibase.imaging.engine import filters, intensity, mesh_table, morphology, texture
 from unibase.imaging.engine.compiled import texture_counts
 from unibase.imaging.engine.compiled import voxels as kernels
 from unibase.imaging.engine.enclosing import enclosing_axes
 from unibase.imaging.engine.interpolation import Axis, aligned_axis, interpolate, support
+from unibase.imaging.engine.levels import MAX_LEVELS
 from unibase.imaging.engine.near import neighbours, union, within
 from unibase.imaging.engine.options import IbsiOptions
 
@@ -21,9 +25,6 @@ Array = np.ndarray
 
 PEAK_RADIUS = float((3000 / (4 * np.pi)) ** (1 / 3))
 """Radius in mm of a sphere of 1 cm3."""
-
-MAX_LEVELS = 4096
-"""More grey levels than this make co-occurrence matrices of more than 128 MB; finer bins are refused, not approximated."""
 
 
 @dataclass(frozen=True)
@@ -52,23 +53,14 @@ class Prepared:
         return replace(self, image=self.image.copy(), region=self.region.copy(), intensities=self.intensities.copy())
 
 
-def bounding_box(mask: Array) -> tuple[slice, ...]:
-    """Smallest box that holds all voxels of a mask that is not empty."""
-    box = []
-    for axis in range(mask.ndim):
-        line = np.nonzero(mask.any(axis=tuple(a for a in range(mask.ndim) if a != axis)))[0]
-        box.append(slice(int(line[0]), int(line[-1]) + 1))
-    return tuple(box)
-
-
 def prepare(
-    image: Array, mask: Array, spacing: tuple[float, ...], options: IbsiOptions, margin_mm: float = PEAK_RADIUS
+    image: Array, mask: Boxed, spacing: tuple[float, ...], options: IbsiOptions, margin_mm: float = PEAK_RADIUS
 ) -> Prepared:
     """Interpolate image and mask, round; the intensity mask still equals the region (see `resegmented`).
 
     Args:
         image: float64 (z, y, x).
-        mask: bool of the same shape.
+        mask: The region.
         spacing: (z, y, x) in mm.
         options: Processing choices.
         margin_mm: Keep this much of the image around the region.
@@ -77,15 +69,14 @@ def prepare(
         Unusable: The region is empty, or vanishes by interpolation.
     """
     old = np.asarray(spacing, dtype=float)
-    if not mask.any():
+    if mask.empty:
         raise Unusable("empty-region", "The mask holds no voxel.", "Check the region name and the mask.")
     new = old if options.spacing is None else np.array(options.spacing, dtype=float)
     if options.by_slice:
         new = np.array([old[0], new[1], new[2]])
     axes = tuple(aligned_axis(n, s, t) for n, s, t in zip(image.shape, old, new, strict=True))
-    box = bounding_box(mask)
     starts, stops, first, past = [], [], [], []
-    for axis, part, step in zip(axes, box, new, strict=True):
+    for axis, part, step in zip(axes, mask.box, new, strict=True):
         low = int(np.floor((part.start - 1 - axis.origin) / axis.step))
         high = int(np.ceil((part.stop - axis.origin) / axis.step)) + 1
         extra = int(np.ceil(margin_mm / step))
@@ -99,7 +90,7 @@ def prepare(
     inner = tuple(slice(a - f, b - f) for a, b, f in zip(starts, stops, first, strict=True))
     unchanged = all(a.step == 1.0 and a.origin == 0.0 for a in axes)
     if unchanged:
-        region[inner] = mask[tuple(slice(a, b) for a, b in zip(starts, stops, strict=True))]
+        region[inner] = mask.part(tuple(slice(a, b) for a, b in zip(starts, stops, strict=True)))
         result = image[tuple(slice(a, b) for a, b in zip(first, past, strict=True))].astype(np.float64)
     else:
         weight = _part(mask, axes, tuple(starts), tuple(stops), options.mask_interpolation)
@@ -115,13 +106,13 @@ def prepare(
     return Prepared(result, region, region, new)
 
 
-def _part(array: Array, axes: tuple[Axis, ...], start: tuple[int, ...], stop: tuple[int, ...], method: str) -> Array:
+def _part(array: Array | Boxed, axes: tuple[Axis, ...], start: tuple[int, ...], stop: tuple[int, ...], method: str) -> Array:
     cut = support(axes, start, stop, array.shape, method)
     moved = tuple(Axis(axis.origin - part.start, axis.step, axis.size) for axis, part in zip(axes, cut, strict=True))
     kept = tuple(replace(m, origin=0.0) if m.step == 1.0 and m.origin == -p.start else m for m, p in zip(moved, cut, strict=True))
     shift = [p.start if m.step == 1.0 and m.origin == -p.start else 0 for m, p in zip(moved, cut, strict=True)]
     return interpolate(
-        array[cut],
+        array.part(cut) if isinstance(array, Boxed) else array[cut],
         kept,
         tuple(a - s for a, s in zip(start, shift, strict=True)),
         tuple(b - s for b, s in zip(stop, shift, strict=True)),
@@ -488,7 +479,7 @@ def _neighbourhood(
 
 
 def extract_ibsi_regions(
-    image: Array, masks: Sequence[Array], spacing: tuple[float, ...], options: IbsiOptions
+    image: Array, masks: Sequence[Boxed], spacing: tuple[float, ...], options: IbsiOptions
 ) -> list[dict[str, dict[str, Any]] | Unusable]:
     """Features of the image as it is, under the image type `original`, and of each filtered image under its name.
 
@@ -498,7 +489,7 @@ def extract_ibsi_regions(
 
     Args:
         image: float64 (z, y, x).
-        masks: bool of the same shape, one for each region.
+        masks: The regions of that image.
         spacing: (z, y, x) in mm.
         options: Processing choices.
 
@@ -508,13 +499,13 @@ def extract_ibsi_regions(
     grid = np.array(options.spacing or spacing, dtype=float)
     margin = max([PEAK_RADIUS, *(filters.reach_mm(p, grid) for p in options.filters.values())])
     shared = {name for name, parameters in options.filters.items() if _one_for_all(parameters, spacing, options)}
-    boxes = {number: bounding_box(mask) for number, mask in enumerate(masks) if shared and mask.any()}
+    boxes = {number: mask.box for number, mask in enumerate(masks) if shared and not mask.empty}
     groups = neighbours(boxes, [int(np.ceil(margin / step)) + 1 for step in grid])
     groups += [[number] for number in range(len(masks)) if number not in boxes]
     results: dict[int, dict[str, dict[str, Any]] | Unusable] = {}
 
     def prepared_around(numbers: Sequence[int]) -> Prepared:
-        mask = masks[numbers[0]] if len(numbers) == 1 else np.logical_or.reduce([masks[number] for number in numbers])
+        mask = reduce(or_, (masks[number] for number in numbers))
         return prepare(image, mask, spacing, options, margin)
 
     for group in groups:

@@ -17,7 +17,6 @@ from unibase.imaging.engine.compiled import texture_counts, voxels
 
 Array = np.ndarray
 EPSILON = float(np.spacing(1))
-MAX_LEVELS = 4096
 
 DEPRECATED = {
     "firstorder": ("StandardDeviation",),
@@ -88,17 +87,8 @@ def bin_edges(values: Array, settings: Mapping[str, Any]) -> Array:
 def grey_levels(values: Array, settings: Mapping[str, Any]) -> tuple[Array, Array]:
     """Levels from 1 of the intensities of a region (uint16), and how often each level occurs (int64, from level 0)."""
     edges = bin_edges(values, settings)
-    if len(edges) > 65_535:
-        raise too_many_levels()
     levels, counts = voxels.digitise(values.astype(np.float64), edges.astype(np.float64))
     return levels, counts
-
-
-def too_many_levels() -> Unusable:
-    """Return the refusal of bins so fine that matrices do not fit into memory."""
-    return Unusable(
-        "too-many-grey-levels", f"The bins give more than {MAX_LEVELS} grey levels.", "Choose a larger binWidth, or binCount."
-    )
 
 
 def first_order(values: Array, occurrences: Array, spacing: Array, settings: Mapping[str, Any]) -> dict[str, float]:

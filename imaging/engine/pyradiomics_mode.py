@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from unibase.groundwork.problems import Unusable
+from unibase.imaging.boxed import Boxed
 from unibase.imaging.engine import pyradiomics_features as formulas
 from unibase.imaging.engine import texture
 from unibase.imaging.engine.compiled import recursive_gaussian, stationary_wavelet, texture_counts
-from unibase.imaging.engine.ibsi import bounding_box
+from unibase.imaging.engine.levels import check_levels
 from unibase.imaging.engine.near import Box, neighbours, union, within
 from unibase.imaging.engine.options import EngineSettings
 
@@ -28,17 +29,25 @@ CLASSES = ("firstorder", "glcm", "gldm", "glrlm", "glszm", "ngtdm")
 
 @dataclass(frozen=True)
 class Scene:
-    """Image and region after resampling; `box` is the bounding box of the final region."""
+    """Image and region after resampling.
+
+    Attributes:
+        image: The image (z, y, x).
+        shape_region: The region that shape features describe.
+        region: The region that all other features describe: what re-segmentation leaves.
+        box: Box of the image that filters have to fill: that of the region, or of several.
+        spacing: (z, y, x) in mm.
+    """
 
     image: Array
-    shape_mask: Array
-    mask: Array
+    shape_region: Boxed
+    region: Boxed
     box: Box
     spacing: Array
 
 
 def extract_pyradiomics(
-    image: Array, masks: Sequence[Array], spacing: tuple[float, ...], settings: EngineSettings, stored_type: str | None = None
+    image: Array, regions: Sequence[Boxed], spacing: tuple[float, ...], settings: EngineSettings, stored_type: str | None = None
 ) -> list[dict[str, dict[str, float]] | Unusable]:
     """Features of each region by image type, named `class_Feature`; where PyRadiomics refuses a region, the reason.
 
@@ -46,7 +55,7 @@ def extract_pyradiomics(
 
     Args:
         image: (z, y, x).
-        masks: bool of the same shape, one for each region.
+        regions: The regions of that image.
         spacing: (z, y, x) in mm.
         settings: A PyRadiomics parameter file as read by `imaging.radiomics.settings`.
         stored_type: Number type in which PyRadiomics would read the image (`int16`, ...); float64 by default.
@@ -58,9 +67,9 @@ def extract_pyradiomics(
     classes = {name: tuple(features or ()) for name, features in settings.feature_classes.items()}
     results: list[dict[str, dict[str, float]] | Unusable] = []
     subjects: list[_Subject] = []
-    for number, mask in enumerate(masks):
+    for number, region in enumerate(regions):
         try:
-            scene = _prepare(native, mask, np.asarray(spacing, dtype=float), setting)
+            scene = _prepare(native, region, np.asarray(spacing, dtype=float), setting)
             shapes = _shape_features(scene, setting, classes)
         except Unusable as problem:
             results.append(problem)
@@ -112,7 +121,7 @@ class _Subject:
     def places(self, settings: Mapping[str, Any]) -> Places:
         across = int(settings.get("force2Ddimension", 0)) if settings.get("force2D", False) else None
         if across not in self.known:
-            self.known[across] = Places.of(self.scene.mask[self.scene.box], self.scene.spacing, across)
+            self.known[across] = Places.of(self.scene.region.array, self.scene.spacing, across)
         return self.known[across]
 
 
@@ -171,6 +180,7 @@ def _features(
             "The region holds missing or infinite intensities.",
             "Fill them, or leave this image type out.",
         )
+    check_levels(values, settings, textures=set(wanted) != {"firstorder"})
     levels, occurrences = formulas.grey_levels(values, settings)
     result: dict[str, float] = {}
 
@@ -184,8 +194,6 @@ def _features(
     if set(wanted) == {"firstorder"}:
         return result
     present = np.nonzero(occurrences)[0]
-    if len(present) > formulas.MAX_LEVELS:
-        raise formulas.too_many_levels()
     distances = [int(d) for d in settings.get("distances", [1])]
     reach = max(distances)
     steps = formulas.angles(places.shape, distances, places.planar)
@@ -223,7 +231,7 @@ def _features(
 
 def _shape_features(scene: Scene, setting: Mapping[str, Any], classes: Mapping[str, tuple[str, ...]]) -> dict[str, float]:
     result: dict[str, float] = {}
-    mask = np.ascontiguousarray(scene.shape_mask[scene.box])
+    mask = scene.shape_region.part(scene.box)
     for family in ("shape", "shape2D"):
         if family not in classes:
             continue
@@ -247,44 +255,48 @@ def _shape_features(scene: Scene, setting: Mapping[str, Any], classes: Mapping[s
     return result
 
 
-def _prepare(image: Array, mask: Array, spacing: Array, setting: Mapping[str, Any]) -> Scene:
-    if not mask.any():
+def _prepare(image: Array, region: Boxed, spacing: Array, setting: Mapping[str, Any]) -> Scene:
+    if region.empty:
         raise Unusable("empty-region", "The mask holds no voxel.", "Check the region name and the mask.")
     if setting.get("interpolator", "sitkBSpline") is not None and setting.get("resampledPixelSpacing") is not None:
-        image, mask, spacing = _resampled(image, mask, spacing, setting)
-        if not mask.any():
+        image, region, spacing = _resampled(image, region, spacing, setting)
+        if region.empty:
             raise Unusable("empty-region", "No voxel of the region is left after resampling.", "Resample to a finer grid.")
     elif setting.get("preCrop", False):
-        _check(mask, setting)
-        crop = _grown(bounding_box(mask), [int(setting.get("padDistance", 0))] * 3, mask.shape)
-        image, mask = image[crop], mask[crop]
-    _check(mask, setting)
-    shape_mask = mask
+        _check(region, setting)
+        image, region = _cropped(image, region, int(setting.get("padDistance", 0)))
+    _check(region, setting)
+    shape_region = region
     if setting.get("resegmentRange") is not None:
-        mask = _resegmented(image, mask, setting)
-        _check(mask, setting)
+        region = _resegmented(image, region, setting)
+        _check(region, setting)
         if setting.get("resegmentShape", False):
-            shape_mask = mask
-    return Scene(image, shape_mask, mask, bounding_box(mask), spacing)
+            shape_region = region
+    return Scene(image, shape_region, region, region.box, spacing)
 
 
-def _check(mask: Array, setting: Mapping[str, Any]) -> None:
+def _cropped(image: Array, region: Boxed, pad: int) -> tuple[Array, Boxed]:
+    """Return the image cropped to the region and a margin, and the region in it."""
+    crop = region.grown([pad] * 3)
+    return image[crop], Boxed.of(region.part(crop))
+
+
+def _check(region: Boxed, setting: Mapping[str, Any]) -> None:
     """Refuse what PyRadiomics refuses."""
     larger = "Draw a larger region, or lower minimumROIDimensions or minimumROISize."
-    box = bounding_box(mask)
-    dimensions = sum(part.stop - part.start > 1 for part in box)
+    dimensions = sum(n > 1 for n in region.array.shape)
     if dimensions == 0:
         raise Unusable("region-too-small", "The region is one voxel.", larger)
     if dimensions < setting.get("minimumROIDimensions", 2):
         raise Unusable("region-too-small", "The region extends over fewer dimensions than minimumROIDimensions.", larger)
     size = setting.get("minimumROISize")
-    if size is not None and np.count_nonzero(mask) <= size:
+    if size is not None and region.voxels <= size:
         raise Unusable("region-too-small", "The region has no more voxels than minimumROISize.", larger)
 
 
-def _resegmented(image: Array, mask: Array, setting: Mapping[str, Any]) -> Array:
+def _resegmented(image: Array, region: Boxed, setting: Mapping[str, Any]) -> Boxed:
     limits, mode = sorted(setting["resegmentRange"]), setting.get("resegmentMode", "absolute")
-    values = image[mask]
+    values = region.values(image)
     if mode == "relative":
         limits = [np.max(values) * limit for limit in limits]
     elif mode == "sigma":
@@ -297,9 +309,9 @@ def _resegmented(image: Array, mask: Array, setting: Mapping[str, Any]) -> Array
         raise Unusable(
             "empty-after-resegmentation", "Re-segmentation leaves at most one voxel of the region.", "Widen resegmentRange."
         )
-    result = np.zeros_like(mask)
-    result[mask] = keep
-    return result
+    result = np.zeros_like(region.array)
+    result[region.array] = keep
+    return Boxed.of(result, region.start, region.shape)
 
 
 def _grown(box: Box, margin: list[int], shape: tuple[int, ...]) -> Box:
@@ -326,7 +338,7 @@ def _normalised(image: Array, setting: Mapping[str, Any]) -> Array:
     return np.asarray(result * result.dtype.type(setting.get("normalizeScale", 1)))
 
 
-def _resampled(image: Array, mask: Array, spacing: Array, setting: Mapping[str, Any]) -> tuple[Array, Array, Array]:
+def _resampled(image: Array, region: Boxed, spacing: Array, setting: Mapping[str, Any]) -> tuple[Array, Boxed, Array]:
     """PyRadiomics' grid: aligned with the image's corner, cropped to the region and `padDistance`.
 
     SimpleITK interpolates, over the whole image when the interpolator is a spline whose filter runs over whole lines: only so
@@ -336,19 +348,17 @@ def _resampled(image: Array, mask: Array, spacing: Array, setting: Mapping[str, 
 
     wanted = np.array(setting["resampledPixelSpacing"], dtype=float)[::-1]
     pad = int(setting.get("padDistance", 5))
-    box = bounding_box(mask)
-    size = np.array([b.stop - b.start for b in box])
+    size = np.array(region.array.shape)
     new = np.where(wanted == 0, spacing, wanted)
     new = np.where(size != 1, new, spacing)
     if np.allclose(spacing, new):
-        crop = _grown(box, [pad] * 3, mask.shape)
-        return image[crop], mask[crop], spacing
+        return *_cropped(image, region, pad), spacing
     ratio = spacing / new
-    start = np.array([b.start for b in box])
+    start = np.array(region.start)
     low = np.maximum(np.floor((start - 0.5) * ratio - pad), 0)
-    high = np.minimum(np.ceil((start + size - 0.5) * ratio + pad), np.ceil(np.array(mask.shape) * ratio) - 1)
+    high = np.minimum(np.ceil((start + size - 0.5) * ratio + pad), np.ceil(np.array(region.shape) * ratio) - 1)
     count = (high - low + 1).astype(int)
-    source, region = _sitk(image, spacing), _sitk(mask, spacing)
+    source, mask = _sitk(image, spacing), _sitk(region.full(), spacing)
     index = 0.5 * (new - spacing) / spacing + low / ratio
     interpolator = setting.get("interpolator", "sitkBSpline")
     if isinstance(interpolator, str):
@@ -361,9 +371,9 @@ def _resampled(image: Array, mask: Array, spacing: Array, setting: Mapping[str, 
     resampler.SetOutputPixelType(source.GetPixelID())
     resampler.SetInterpolator(interpolator)
     result = sitk.GetArrayFromImage(resampler.Execute(source))
-    resampler.SetOutputPixelType(region.GetPixelID())
+    resampler.SetOutputPixelType(mask.GetPixelID())
     resampler.SetInterpolator(sitk.sitkNearestNeighbor)
-    return result, sitk.GetArrayFromImage(resampler.Execute(region)) > 0, new
+    return result, Boxed.of(sitk.GetArrayFromImage(resampler.Execute(mask)) > 0), new
 
 
 def _image_types(name: str, scene: Scene, settings: Mapping[str, Any]) -> Iterator[tuple[str, Array]]:

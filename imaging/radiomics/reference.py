@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from unibase.groundwork.problems import Unusable
+from unibase.imaging.boxed import Box, Boxed
 from unibase.imaging.dicom.volume import Volume
-from unibase.imaging.grid import Array
 from unibase.imaging.radiomics.settings import FeatureSettings
 
 Features = dict[str, dict[str, float]]
@@ -27,41 +27,38 @@ def engine_version() -> str:
     return f"pyradiomics {version('pyradiomics-cuda')} (pyradiomics-cuda)"
 
 
-def extract(volume: Volume, mask: Array, settings: FeatureSettings) -> Features:
+def extract(volume: Volume, region: Boxed, settings: FeatureSettings) -> Features:
     """Return what PyRadiomics computes for one region.
 
     Args:
         volume: The image; PyRadiomics gets it in the type in which SimpleITK reads its files.
-        mask: Boolean, z, y, x.
+        region: The region.
         settings: As PyRadiomics' parameter file; `label` does not count, the mask is given.
 
     Raises:
         Unusable: `region-too-small`, `empty-after-resegmentation`, `empty-region` (lost in resampling),
-            `region-outside-image`, `region-refused`.
+            `region-outside-image`, `too-many-grey-levels`, `region-refused`.
     """
     import SimpleITK as sitk
-
-    _quiet_radiomics()
-    from radiomics.featureextractor import RadiomicsFeatureExtractor
 
     # Sums over threads depend on their number: one thread gives one result, and Dask has the cores.
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    extractor = RadiomicsFeatureExtractor()
+    extractor = _extractor()()
     extractor.settings = {**extractor._getDefaultSettings(), **settings.setting, "label": 1, "additionalInfo": False}
     for key in ("geometryTolerance", "label_channel", "correctMask"):
         extractor.settings.pop(key, None)
     extractor.enabledImagetypes = {name: dict(own) for name, own in settings.image_types.items()}
     extractor.enabledFeatures = {name: list(features or ()) for name, features in settings.feature_classes.items()}
     margin = reach(settings)
-    box = (slice(None),) * 3 if margin is None else box_around(mask, margin)
+    box = tuple(slice(0, n) for n in region.shape) if margin is None else box_around(region, margin)
     # The grid's origin may stay: no feature depends on where in the room a region lies.
     image = volume.grid.to_sitk(volume.array[box].astype(volume.stored_type))
-    region = volume.grid.to_sitk(mask[box].astype(np.uint8))
+    mask = volume.grid.to_sitk(region.part(box).astype(np.uint8))
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:
-            values = extractor.execute(image, region)
+            values = extractor.execute(image, mask)
         except ValueError as error:
             raise _refusal(str(error)) from None
     features: Features = {}
@@ -69,6 +66,26 @@ def extract(volume: Volume, mask: Array, settings: FeatureSettings) -> Features:
         image_type, column = name.split("_", 1)
         features.setdefault(image_type, {})[column] = _number(value)
     return features
+
+
+@cache
+def _extractor() -> Any:
+    """Return PyRadiomics' extractor, which looks at the grey levels of every image type before it counts them in matrices."""
+    _quiet_radiomics()
+    import SimpleITK as sitk
+    from radiomics.featureextractor import RadiomicsFeatureExtractor
+
+    from unibase.imaging.engine.levels import check_levels
+
+    class Careful(RadiomicsFeatureExtractor):  # type: ignore[misc]
+        def computeFeatures(self, image: Any, mask: Any, imageTypeName: str, **settings: Any) -> Any:
+            wanted = set(self.enabledFeatures) - {"shape", "shape2D"}
+            if wanted:
+                inside = sitk.GetArrayViewFromImage(image)[sitk.GetArrayViewFromImage(mask) == 1]
+                check_levels(inside, settings, textures=wanted != {"firstorder"})
+            return super().computeFeatures(image, mask, imageTypeName, **settings)
+
+    return Careful
 
 
 def reach(settings: FeatureSettings) -> int | None:
@@ -93,17 +110,15 @@ def reach(settings: FeatureSettings) -> int | None:
     return margin
 
 
-def box_around(mask: Array, margin: int) -> tuple[slice, slice, slice]:
+def box_around(region: Boxed, margin: int) -> Box:
     """Return the box of the region with a margin; an axis on which the margin does not fit is kept whole.
 
     PyRadiomics' wavelets wrap around the image's border, so near a border the far side counts too.
     """
-    ends = []
-    for axis in range(3):
-        filled = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
-        low, high = int(filled[0]) - margin, int(filled[-1]) + margin + 1
-        ends.append(slice(low, high) if low >= 0 and high <= mask.shape[axis] else slice(0, mask.shape[axis]))
-    return ends[0], ends[1], ends[2]
+    return tuple(
+        slice(own.start - margin, own.stop + margin) if own.start >= margin and own.stop + margin <= n else slice(0, n)
+        for own, n in zip(region.box, region.shape, strict=True)
+    )
 
 
 @cache

@@ -13,11 +13,14 @@ import polars as pl
 from unibase.groundwork.files import digest_of, sha256_file
 from unibase.groundwork.problems import Unusable
 from unibase.groundwork.tables import FEATURES, Column, Table
+from unibase.imaging.boxed import Boxed
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.options import DEFAULT_PERTURBATIONS, Perturbation, check_perturbations
-from unibase.imaging.radiomics.features import extract_region, ordered, region_rows
+from unibase.imaging.radiomics.extraction import extract_region
+from unibase.imaging.radiomics.features import ordered, region_rows
 from unibase.imaging.radiomics.perturbations import MARGIN, perturb
-from unibase.imaging.radiomics.selection import FeatureTask, Region, entry, problem_of, select
+from unibase.imaging.radiomics.selection import Region, entry, problem_of, select
+from unibase.imaging.radiomics.task import FeatureTask
 from unibase.imaging.regions.masks import Mask
 from unibase.methods.agreement import COLUMNS, agreement_table, retest_pairs, retest_table
 
@@ -85,7 +88,7 @@ def extract_perturbed(unit: RobustnessTask) -> dict[str, Any]:
     check_perturbations(unit.perturbations)
     task = unit.task
     selection = select(task)
-    margin = MARGIN + max((outer for _, outer in task.shells), default=0.0)
+    margin = MARGIN + max((outer for _, outer in task.choices.shells), default=0.0)
     rows: list[dict[str, Any]] = []
     told = list(selection.refused)
     # A region, its shells and its habitats share what was drawn, which is perturbed once for all of them.
@@ -102,13 +105,15 @@ def extract_perturbed(unit: RobustnessTask) -> dict[str, Any]:
                         raise copied
                     copy, drawn = copied
                     mask = region.of(drawn, copy)
-                    features, _ = extract_region(copy, mask.array, task.settings, task.engine, task.mode)
+                    features, _ = extract_region(copy, mask.region, task.settings, task.choices.engine, task.choices.mode)
                 except Unusable as problem:
                     del done[region.target]
                     told.append(entry(region.target, region.roi_name, problem))
                 else:
                     named = {"perturbation": number, "perturbation_name": perturbation.name}
-                    done[region.target] += [{**row, **named} for row in region_rows(task, selection.volume, region, features)]
+                    done[region.target] += [
+                        {**row, **named} for row in region_rows(task, selection.volume, region, features, mask)
+                    ]
         for region in [region for region in regions if region.target in done]:
             rows += done[region.target]
             told.append({"target": region.target, "roi_name": region.roi_name, "status": "done"})
@@ -128,7 +133,7 @@ def _copied(
         copy, array = perturb(volume, drawn.array, perturbation, seed, margin)
     except Unusable as problem:
         return problem
-    return copy, replace(drawn, array=array)
+    return copy, replace(drawn, region=Boxed.of(array))
 
 
 def robustness_table(perturbed: pl.DataFrame) -> pl.DataFrame:

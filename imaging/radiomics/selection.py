@@ -4,68 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from functools import cache
+from functools import cache, reduce
+from operator import or_
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from unibase.groundwork.files import digest_of, sha256_file
-from unibase.groundwork.problems import Unusable, UserError
-from unibase.imaging.dicom.volume import Volume, read_files, read_image, read_series
-from unibase.imaging.options import Regions, check_habitats, check_regions, check_shells
-from unibase.imaging.radiomics.settings import FeatureSettings
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.dicom.volume import Volume, read_files, read_series
+from unibase.imaging.plain.image import read_image
+from unibase.imaging.radiomics.task import FeatureTask
+from unibase.imaging.regions.about import NOTHING, About
 from unibase.imaging.regions.habitats import habitat, habitat_name
 from unibase.imaging.regions.masks import Mask, Roi, open_masks
-from unibase.imaging.regions.rtstruct import Gaps
 from unibase.imaging.regions.shells import shell, shell_name
 from unibase.imaging.regions.targets import match_regions
 
-Engine = Literal["pyradiomics", "unibase"]
-Mode = Literal["pyradiomics", "ibsi"]
-Several = Literal["refuse", "each", "union"]
-"""What to do when several ROIs of one file match one target: refuse the target, a row for each, or their union."""
-
-
-@dataclass(frozen=True)
-class FeatureTask:
-    """One unit: a series, the files that hold its regions, and how to extract.
-
-    Attributes:
-        image_folder: Folder of the DICOM series, or a NIfTI or NRRD file.
-        mask_paths: RTSTRUCT, SEG, NIfTI or NRRD files of its regions.
-        settings: Extraction settings.
-        regions: Target to patterns of ROI names; None makes every ROI its own target.
-        destination: The FEATURES Parquet file to write.
-        subject_id, centre, series_time: What the row says of the subject; None on plain files.
-        series_uid: The series to read, when the folder holds several.
-        image_files: The files of the image, when they share a folder with those of other series.
-        engine, mode: Which engine, and which definition of the features.
-        several: What to do when several ROIs match one target.
-        resample: Resample masks that lie on another grid; `correctMask: true` in the settings asks for it too.
-        threshold: Least fraction at which a voxel of a fractional SEG is inside.
-        shells: Peritumoral shells to extract beside every region, as (inner, outer) in mm.
-        gaps: What to do with slices between contours that carry none: `keep`, `fill` or `refuse`.
-        habitats: Cut every region, beside itself, into this many parts by intensity; 0 for none.
-    """
-
-    image_folder: Path
-    mask_paths: tuple[Path, ...]
-    settings: FeatureSettings
-    regions: Regions | None
-    destination: Path
-    subject_id: int | None = None
-    centre: str | None = None
-    series_time: datetime | None = None
-    series_uid: str | None = None
-    image_files: tuple[Path, ...] = ()
-    engine: Engine = "pyradiomics"
-    mode: Mode = "pyradiomics"
-    several: Several = "refuse"
-    resample: bool = False
-    threshold: float = 0.5
-    shells: tuple[tuple[float, float], ...] = ()
-    gaps: Gaps = "keep"
-    habitats: int = 0
+CUT_NOTES = frozenset({"cut-off-at-edge", "contour-outside-slices"})
+"""Notes that say that the image does not hold all of a region."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +33,7 @@ class Region:
         roi_name: Name in the file; names of a union are joined by ` + `.
         source_digest: Digest of the image, the mask file and the numbers of the regions in it.
         drawn: Makes the mask as it was drawn; raises `Unusable` when it cannot be made.
+        about: What the mask file says of itself.
         ends: Of a shell, its inner and outer distance in mm from what was drawn.
         habitat: Of a habitat, its number from 1, and how many there are.
     """
@@ -85,6 +42,7 @@ class Region:
     roi_name: str
     source_digest: str
     drawn: Callable[[], Mask]
+    about: About = NOTHING
     ends: tuple[float, float] | None = None
     habitat: tuple[int, int] | None = None
 
@@ -95,11 +53,11 @@ class Region:
     def of(self, drawn: Mask, volume: Volume) -> Mask:
         """Return the region itself, or its shell or habitat: `drawn` and `volume` may be a changed copy."""
         if self.habitat is not None:
-            return replace(drawn, array=habitat(volume.array, drawn.array, *self.habitat))
+            return replace(drawn, region=habitat(volume.array, drawn.region, *self.habitat))
         if self.ends is None:
             return drawn
-        array, notes = shell(drawn.array, volume.grid, *self.ends)
-        return replace(drawn, array=array, notes=tuple(sorted({*drawn.notes, *notes})))
+        region, notes = shell(drawn.region, volume.grid, *self.ends)
+        return replace(drawn, region=region, notes=tuple(sorted({*drawn.notes, *notes})))
 
 
 @dataclass(frozen=True)
@@ -121,24 +79,13 @@ class Selection:
     unused_rois: list[str] = field(default_factory=list)
 
 
-def check_task(task: FeatureTask) -> None:
-    """Check what the type of a task cannot say.
+@dataclass(frozen=True)
+class _Found:
+    """A region of a file: where it stands, and the digest of that file."""
 
-    Raises:
-        UserError: If engine and mode do not go together, a pattern or a shell is wrong, or an option is unknown.
-    """
-    if task.engine not in ("pyradiomics", "unibase") or task.mode not in ("pyradiomics", "ibsi"):
-        raise UserError("engine must be pyradiomics or unibase, and mode pyradiomics or ibsi.")
-    if task.engine == "pyradiomics" and task.mode == "ibsi":
-        raise UserError("PyRadiomics does not compute IBSI's definitions. Choose engine: unibase for mode: ibsi.")
-    if task.several not in ("refuse", "each", "union"):
-        raise UserError("several must be refuse, each or union.")
-    if task.gaps not in ("keep", "fill", "refuse"):
-        raise UserError("gaps must be keep, fill or refuse.")
-    check_shells(task.shells)
-    check_habitats(task.habitats)
-    if task.regions is not None:
-        check_regions(task.regions)
+    roi: Roi
+    file: Path
+    digest: str
 
 
 def select(task: FeatureTask) -> Selection:
@@ -148,42 +95,28 @@ def select(task: FeatureTask) -> Selection:
         Unusable: `no-mask`, `no-region-matched`, the reasons of `volumes.read_series`, and those of
             `masks.open_masks` when no mask file can be opened.
     """
-    check_task(task)
+    task.check()
     if not task.mask_paths:
         message = "No RTSTRUCT, SEG or mask image belongs to this series."
         found = listed([], sorted(task.regions or ()), [])
         raise Unusable("no-mask", message, "Segment it, or leave the series out.", found)
     volume = _read(task)
-    resample = task.resample or bool(task.settings.setting.get("correctMask"))
-    flat: list[tuple[Path, Roi]] = []
-    refused: list[dict[str, Any]] = []
-    for path in task.mask_paths:
-        try:
-            flat += [(path, roi) for roi in open_masks(path, volume, resample=resample, threshold=task.threshold, gaps=task.gaps)]
-        except Unusable as problem:
-            # One file that is no mask must not take the regions of the others with it.
-            refused.append(entry("", "", problem))
+    flat, refused = _opened(task, volume)
     if not flat:
         raise problem_of(refused[0])
-    matches = match_regions([roi.roi_name for _, roi in flat], task.regions)
-    digests = {path: sha256_file(path) for path in task.mask_paths}
+    matches = match_regions([found.roi.roi_name for found in flat], task.regions)
     regions: list[Region] = []
+    seen: dict[tuple[str, str], int] = {}
     for target, positions in matches.found.items():
-        by_file: dict[Path, list[Roi]] = {}
-        for position in positions:
-            by_file.setdefault(flat[position][0], []).append(flat[position][1])
-        for path, rois in by_file.items():
-            if len(rois) > 1 and task.several == "refuse":
-                message = f"{len(rois)} regions of one file match the target {target}."
-                remedy = "Narrow the patterns, or ask for each of them or for their union."
-                refused += [entry(target, roi.roi_name, Unusable("ambiguous-region", message, remedy)) for roi in rois]
-                continue
-            groups = [rois] if len(rois) == 1 or task.several == "union" else [[roi] for roi in rois]
-            for group in groups:
-                # Lesions of one target share its name, so that they share columns; roi_name and digest tell them apart.
-                source = digest_of([volume.digest, digests[path], [roi.number for roi in group]])
-                regions += _with_parts(target, group, source, task)
-    unused = sorted(flat[position][1].roi_name for position in matches.unused)
+        groups, told = _groups(target, [flat[position] for position in positions], task)
+        refused += told
+        for group in groups:
+            source = _source(volume, group)
+            # Files that say one number twice, and parts of one label, are told apart by their order.
+            again = seen.get((target, source), 0)
+            seen[target, source] = again + 1
+            regions += _with_parts(target, group, digest_of([source, again]) if again else source, task)
+    unused = sorted(flat[position].roi.roi_name for position in matches.unused)
     if not regions and not any(item["target"] for item in refused):
         message = "No region of the series has a name that the patterns ask for."
         remedy = "Compare its names (unibase regions STUDY) with the patterns of the study file."
@@ -219,22 +152,93 @@ def _read(task: FeatureTask) -> Volume:
     return read_image(task.image_folder)
 
 
-def _with_parts(target: str, rois: Sequence[Roi], source: str, task: FeatureTask) -> list[Region]:
+def _opened(task: FeatureTask, volume: Volume) -> tuple[list[_Found], list[dict[str, Any]]]:
+    """Return the regions of all mask files of a unit, and the files that cannot be opened; a copy of a file counts once."""
+    flat: list[_Found] = []
+    refused: list[dict[str, Any]] = []
+    seen = set()
+    for path in task.mask_paths:
+        try:
+            digest = sha256_file(path) if path.is_file() else ""
+            if digest in seen:
+                continue
+            seen.add(digest)
+            flat += [_Found(roi, path, digest) for roi in open_masks(path, volume, task.mask_rules)]
+        except Unusable as problem:
+            # One file that is no mask must not take the regions of the others with it.
+            refused.append(entry("", "", problem))
+    return flat, refused
+
+
+def _groups(target: str, found: list[_Found], task: FeatureTask) -> tuple[list[list[_Found]], list[dict[str, Any]]]:
+    """Return which regions of a target make one each, and those that are refused or set aside."""
+    told: list[dict[str, Any]] = []
+    if task.choices.structure_sets == "newest-approved":
+        found, told = _newest_approved(target, found)
+    if len(found) > 1 and task.choices.several == "refuse":
+        files = len({one.file for one in found})
+        where = "one file" if files == 1 else f"{files} files"
+        remedy = "Narrow the patterns, or ask for each of them, for their union or for the newest approved structure set."
+        problem = Unusable("ambiguous-region", f"{len(found)} regions of {where} match the target {target}.", remedy)
+        return [], told + [entry(target, one.roi.roi_name, problem) for one in found]
+    if task.choices.several == "union" and found:
+        return [found], told
+    # Lesions of one target share its name, so that they share columns; roi_name and digest tell them apart.
+    return [[one] for one in found], told
+
+
+def _newest_approved(target: str, found: list[_Found]) -> tuple[list[_Found], list[dict[str, Any]]]:
+    """Return the regions of the structure set that was approved last, and all others as set aside."""
+    approved = [one for one in found if one.roi.about.approved and one.roi.about.time is not None]
+    newest = max((one.roi.about.time for one in approved if one.roi.about.time is not None), default=None)
+    chosen = [one for one in approved if one.roi.about.time == newest]
+    if len({one.file for one in chosen}) > 1:
+        problem = Unusable(
+            "ambiguous-region",
+            f"Several structure sets with the target {target} were approved at one time.",
+            "Reject all but one, or ask for all structure sets.",
+        )
+        return [], [entry(target, one.roi.roi_name, problem) for one in found]
+    remedy = "Approve the structure set that holds, or ask for all structure sets."
+    told = []
+    for one in found:
+        if one not in chosen:
+            why = (
+                "A structure set that was approved later has this target."
+                if chosen
+                else "No approved structure set has this target."
+            )
+            told.append(entry(target, one.roi.roi_name, Unusable("superseded" if chosen else "not-approved", why, remedy)))
+    return chosen, told
+
+
+def _source(volume: Volume, group: Sequence[_Found]) -> str:
+    """Return the digest of what a region comes from: the image, its mask files, and the numbers of the regions in them."""
+    numbers = [one.roi.number if not one.roi.layer else [one.roi.number, one.roi.layer] for one in group]
+    files = sorted({one.digest for one in group})
+    return digest_of([volume.digest, files[0] if len(files) == 1 else files, numbers])
+
+
+def _with_parts(target: str, group: Sequence[_Found], source: str, task: FeatureTask) -> list[Region]:
     """Return a region, its shells and its habitats; the mask is read once, and when that fails each of them says so."""
-    drawn = cache(lambda: _union(rois))
+    rois = [one.roi for one in group]
+    drawn = cache(lambda: _drawn(rois, len({one.file for one in group}), task))
     names = " + ".join(roi.roi_name for roi in rois)
-    around = [Region(shell_name(target, *ends), names, source, drawn, ends) for ends in task.shells]
-    parts = [(number, task.habitats) for number in range(1, task.habitats + 1)]
-    within = [Region(habitat_name(target, *part), names, source, drawn, habitat=part) for part in parts]
-    return [Region(target, names, source, drawn), *around, *within]
+    about = rois[0].about
+    around = [Region(shell_name(target, *ends), names, source, drawn, about, ends) for ends in task.choices.shells]
+    parts = [(number, task.choices.habitats) for number in range(1, task.choices.habitats + 1)]
+    within = [Region(habitat_name(target, *part), names, source, drawn, about, habitat=part) for part in parts]
+    return [Region(target, names, source, drawn, about), *around, *within]
 
 
-def _union(rois: Sequence[Roi]) -> Mask:
+def _drawn(rois: Sequence[Roi], files: int, task: FeatureTask) -> Mask:
     masks = [roi.read() for roi in rois]
-    if len(masks) == 1:
-        return masks[0]
-    array = masks[0].array.copy()
-    for mask in masks[1:]:
-        array |= mask.array
-    notes = {note for mask in masks for note in mask.notes} | {"union"}
-    return replace(masks[0], array=array, notes=tuple(sorted(notes)))
+    mask = masks[0]
+    if len(masks) > 1:
+        notes = {note for one in masks for note in one.notes} | {"union"} | ({"union-of-files"} if files > 1 else set())
+        region = reduce(or_, (one.region for one in masks))
+        mask = replace(mask, region=region, notes=tuple(sorted(notes)), coverage=min(one.coverage for one in masks))
+    if task.choices.cut_off == "refuse" and CUT_NOTES & set(mask.notes):
+        message = f"The image holds {mask.coverage:.0%} of the region: the rest lies beyond its edge or slices."
+        raise Unusable("cut-off-by-image", message, "Export the whole image, or ask to keep regions that are cut off.")
+    return mask

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from unibase.groundwork.files import digest_of
-from unibase.groundwork.problems import UserError
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.imaging.engine.options import FAMILIES
 
 DEFAULTS: Mapping[str, Any] = MappingProxyType(
     {
@@ -70,12 +71,16 @@ class FeatureSettings:
         feature_classes: Feature class to the features asked for; None or empty asks for all that are not deprecated.
         setting: Global settings, PyRadiomics' defaults filled in.
         ibsi: Settings of our own engine in `ibsi` mode; PyRadiomics never sees them.
+        label: The one label to measure, when the file names it; None measures every label of a mask, where PyRadiomics takes 1.
+        told: What the file asks for that has no effect here, a sentence each.
     """
 
     image_types: Mapping[str, Mapping[str, Any]]
     feature_classes: Mapping[str, list[str] | None]
     setting: Mapping[str, Any]
     ibsi: Mapping[str, Any] = field(default_factory=dict)
+    label: int | None = None
+    told: tuple[str, ...] = field(default=(), compare=False)
 
     @cached_property
     def digest(self) -> str:
@@ -87,7 +92,8 @@ class FeatureSettings:
         value: dict[str, Any] = {
             "imageType": {name: dict(own) for name, own in self.image_types.items()},
             "featureClass": {name: list(features or ()) for name, features in self.feature_classes.items()},
-            "setting": dict(self.setting),
+            # PyRadiomics' default label is none that was asked for: read again, the file must mean the same.
+            "setting": {key: item for key, item in self.setting.items() if key != "label" or self.label is not None},
         }
         if self.ibsi:
             value["ibsi"] = dict(self.ibsi)
@@ -155,7 +161,7 @@ def make_settings(content: Any) -> FeatureSettings:
     setting = dict(DEFAULTS)
     given = _check_setting("setting", _mapping("setting", content.get("setting")))
     # additionalInfo only asks PyRadiomics for diagnostics: it changes no feature, so it must not change the digest.
-    given.pop("additionalInfo", None)
+    told = _without_effect(given.pop("additionalInfo", None), given)
     setting.update(given)
     image_types = {}
     for name, own in _mapping("imageType", content.get("imageType")).items():
@@ -173,8 +179,46 @@ def make_settings(content: Any) -> FeatureSettings:
         # PyRadiomics enables shape2D too, then leaves it out with a warning unless the extraction is 2D.
         feature_classes = {name: None for name in FEATURE_CLASSES if name != "shape2D" or setting["force2D"]}
     return FeatureSettings(
-        image_types or {"Original": {}}, feature_classes, setting, _check_ibsi(_mapping("ibsi", content.get("ibsi")))
+        image_types or {"Original": {}},
+        feature_classes,
+        setting,
+        _check_ibsi(_mapping("ibsi", content.get("ibsi"))),
+        given.get("label"),
+        told,
     )
+
+
+def _without_effect(additional_info: bool | None, given: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what a parameter file asks for that has no effect here, a sentence each."""
+    told = []
+    if additional_info:
+        told.append("setting.additionalInfo: the table has no diagnostics_ columns; its digests and notes say what was measured.")
+    for key in sorted(set(given) & _OF_LBP):
+        told.append(f"setting.{key} acts on LBP images alone, which are not made here.")
+    return tuple(told)
+
+
+def for_a_plane(settings: FeatureSettings) -> FeatureSettings:
+    """Return settings for an image of two dimensions: it has no thickness, so shape2D stands for shape.
+
+    Textures are taken in the plane. In `ibsi` mode the plane is described by slice, without the families that need a volume.
+
+    Raises:
+        Unusable: `no-feature-left` when nothing but features of a volume is asked for.
+    """
+    classes = {name: features for name, features in settings.feature_classes.items() if name != "shape"}
+    if "shape" in settings.feature_classes and not settings.feature_classes["shape"]:
+        classes.setdefault("shape2D", None)
+    if not classes:
+        message = "The image is a plane, and only features of a volume are asked for."
+        raise Unusable("no-feature-left", message, "Ask for shape2D or for other classes.")
+    spacing = settings.setting.get("resampledPixelSpacing")
+    if spacing and len(spacing) == 2:
+        spacing = [*spacing, 0]
+    setting = {**settings.setting, "force2D": True, "force2Ddimension": 0, "resampledPixelSpacing": spacing}
+    families = settings.ibsi.get("families") or FAMILIES
+    ibsi = {**settings.ibsi, "by_slice": True, "families": [name for name in families if name not in _OF_A_VOLUME]}
+    return replace(settings, feature_classes=classes, setting=setting, ibsi=ibsi)
 
 
 def _check_ibsi(content: dict[str, Any]) -> dict[str, Any]:
@@ -283,6 +327,11 @@ _NEEDS_VALUE = frozenset(
 )
 """Keys that PyRadiomics cannot compute without; all but `wavelet` pass its check when empty and fail later."""
 
+_OF_LBP = frozenset(
+    {"lbp2DRadius", "lbp2DSamples", "lbp2DMethod", "lbp3DLevels", "lbp3DIcosphereRadius", "lbp3DIcosphereSubdivision"}
+)
+_OF_A_VOLUME = frozenset({"morphology", "local_intensity"})
+
 _BOOL: _Check = (lambda value: isinstance(value, bool), "true or false")
 _CHECKS: dict[str, _Check] = {
     "minimumROIDimensions": _int(1, 3),
@@ -297,7 +346,10 @@ _CHECKS: dict[str, _Check] = {
     "normalize": _BOOL,
     "normalizeScale": _above_zero(),
     "removeOutliers": _above_zero(),
-    "resampledPixelSpacing": _list_of(lambda item: _is_number(item) and item >= 0, "numbers (mm; 0 keeps the spacing)"),
+    "resampledPixelSpacing": (
+        lambda value: isinstance(value, list) and len(value) in (2, 3) and all(_is_number(item) and item >= 0 for item in value),
+        "three spacings (x, y, z in mm; 0 keeps one), or two for images of two dimensions",
+    ),
     "interpolator": (
         lambda value: (isinstance(value, str) and value in _INTERPOLATORS) or (_is_int(value) and 1 <= value <= 10),
         f"one of {', '.join(_INTERPOLATORS)}, or their number from 1 to 10",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from unibase.groundwork.problems import Unusable
+from unibase.imaging.boxed import Boxed
 from unibase.imaging.grid import Array
 
 LEVELS = 1024
@@ -16,7 +17,7 @@ def habitat_name(target: str, number: int, count: int) -> str:
     return f"{target} habitat {number} of {count}"
 
 
-def habitat(array: Array, mask: Array, number: int, count: int) -> Array:
+def habitat(array: Array, region: Boxed, number: int, count: int) -> Boxed:
     """Return the voxels of a region that belong to one of its habitats.
 
     The intensities of the region are cut where the sum of squared distances from the means of the parts is least (the
@@ -25,21 +26,21 @@ def habitat(array: Array, mask: Array, number: int, count: int) -> Array:
 
     Args:
         array: The image, z, y, x.
-        mask: The region, boolean, z, y, x.
+        region: The region.
         number: Which habitat, from 1, in the order of intensities.
         count: How many there are.
 
     Raises:
         Unusable: `too-few-intensities` when the region has fewer intensities than habitats; `not-finite-in-region`.
     """
-    values = array[mask]
+    values = region.values(array)
     if not np.isfinite(values).all():
         message = "The image holds values that are no number inside the region."
         raise Unusable("not-finite-in-region", message, "Cut them out of the region, or repair the image.")
     cuts = thresholds(values, count)
-    result = np.zeros(mask.shape, dtype=bool)
-    result[mask] = np.searchsorted(cuts, values, side="right") == number - 1
-    return result
+    part = np.zeros(region.array.shape, dtype=bool)
+    part[region.array] = np.searchsorted(cuts, values, side="right") == number - 1
+    return Boxed.of(part, region.start, region.shape)
 
 
 def thresholds(values: Array, count: int) -> Array:

@@ -1,21 +1,22 @@
-"""Regions of an image: RTSTRUCT, DICOM SEG, NIfTI and NRRD to masks on exactly the image's grid.
+"""Regions of an image: RTSTRUCT, DICOM SEG, NIfTI, NRRD and MetaImage to masks on exactly the image's grid.
 
-A mask on another grid is refused, or resampled (nearest neighbour) when that is asked for; it is never bent in
+A mask on another lattice is refused, or resampled (nearest neighbour) when that is asked for; it is never bent in
 silence. Regions are opened first and read one by one, so that one bad region does not take the others with it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from unibase.groundwork.problems import Unusable
-from unibase.imaging.dicom.volume import Volume, read_sitk
-from unibase.imaging.grid import Array, Grid
+from unibase.imaging.boxed import Boxed
+from unibase.imaging.dicom.volume import Volume
+from unibase.imaging.grid import Array
+from unibase.imaging.regions.about import NOTHING, About, check_complete
+from unibase.imaging.regions.lattice import REFUSING, GridRule
 
 if TYPE_CHECKING:
     from unibase.imaging.regions.rtstruct import Gaps
@@ -27,24 +28,67 @@ class Mask:
 
     Attributes:
         roi_name: Name of the region in its file.
-        array: Boolean, z, y, x.
+        region: Its voxels.
         number: ROI Number, Segment Number or label value.
         notes: What a user should know of how it was made, as short codes, such as `gap-between-contours`.
+        coverage: Share of what was drawn that lies within the image; 1 when nothing was cut off.
     """
 
     roi_name: str
-    array: Array
+    region: Boxed
     number: int = 0
     notes: tuple[str, ...] = ()
+    coverage: float = 1.0
+
+    @property
+    def array(self) -> Array:
+        """The mask of the whole image, boolean, z, y, x; made anew at each call."""
+        return self.region.full()
 
 
 @dataclass(frozen=True)
 class Roi:
-    """A region that can be read: its name and number, known without the cost of making the mask."""
+    """A region that can be read: its name and number, known without the cost of making the mask.
+
+    Attributes:
+        roi_name: Name in its file.
+        number: ROI Number, Segment Number or label value.
+        read: Makes the mask; raises `Unusable` when it cannot be made.
+        about: What its file says of itself.
+        layer: Layer of a file in which labels of several layers overlap.
+    """
 
     roi_name: str
     number: int
     read: Callable[[], Mask]
+    about: About = field(default=NOTHING, compare=False)
+    layer: int = 0
+
+
+@dataclass(frozen=True)
+class MaskRules:
+    """How masks are read.
+
+    Attributes:
+        grid: What holds for masks on other grids.
+        threshold: Least fraction (fractional SEG) at which a voxel is inside.
+        gaps: What to do with slices between contours (RTSTRUCT) that carry none: `keep` them empty, as drawn, `fill` them
+            by interpolating the shape, or `refuse` the region.
+        label: The one label of a label image to read; None reads all.
+        label_channel: The one layer of a label image of several layers to read; None reads all.
+        components: Read every connected part of a label as a region of its own.
+    """
+
+    grid: GridRule = REFUSING
+    threshold: float = 0.5
+    gaps: Gaps = "keep"
+    label: int | None = None
+    label_channel: int | None = None
+    components: bool = False
+
+
+AS_DRAWN = MaskRules()
+"""All regions, as they were drawn."""
 
 
 def read_masks(
@@ -53,136 +97,77 @@ def read_masks(
     """Read all regions of a file on the grid of `volume`.
 
     Args:
-        path: RTSTRUCT, SEG, NIfTI or NRRD file.
+        path: RTSTRUCT, SEG, NIfTI, NRRD or MetaImage file.
         volume: The image that the regions belong to.
-        resample: Resample masks that lie on another grid; False refuses them.
-        threshold: Least fraction (fractional SEG) at which a voxel is inside.
-        gaps: What to do with slices between contours (RTSTRUCT) that carry none: `keep` them empty, as drawn, `fill` them
-            by interpolating the shape, or `refuse` the region.
+        resample: Resample masks that lie on another lattice; False refuses them.
+        threshold: As `MaskRules`.
+        gaps: As `MaskRules`.
 
     Raises:
         Unusable: As `open_masks`, and for the first region that cannot be read.
     """
-    return [roi.read() for roi in open_masks(path, volume, resample=resample, threshold=threshold, gaps=gaps)]
+    rules = MaskRules(GridRule(resample), threshold, gaps)
+    return [roi.read() for roi in open_masks(path, volume, rules)]
 
 
-def open_masks(
-    path: Path | str, volume: Volume, *, resample: bool = False, threshold: float = 0.5, gaps: Gaps = "keep"
-) -> list[Roi]:
-    """Open the regions of a file, to be read one by one; arguments as `read_masks`.
+def open_masks(path: Path | str, volume: Volume, rules: MaskRules = MaskRules()) -> list[Roi]:
+    """Open the regions of a file, to be read one by one.
+
+    Args:
+        path: RTSTRUCT, SEG, NIfTI, NRRD or MetaImage file.
+        volume: The image that the regions belong to.
+        rules: How masks are read.
 
     Raises:
-        Unusable: `unreadable-mask` when the file is neither DICOM nor an image, `not-a-mask` when it is another kind
-            of DICOM object. Reading a region may raise `mask-geometry`, `frame-of-reference`, `empty-region`,
-            `region-outside-image`, `no-closed-contour`, `contour-not-in-slice-plane`.
+        Unusable: `unreadable-mask` when the file is neither DICOM nor an image, `truncated-file`, `not-a-mask` when it is
+            another kind of DICOM object, `label-absent`. Reading a region may raise `mask-geometry`, `frame-of-reference`,
+            `empty-region`, `region-outside-image`, `no-closed-contour`, `contour-not-in-slice-plane`.
     """
-    import pydicom
-    from pydicom.errors import InvalidDicomError
+    from unibase.imaging.plain.whole import suffix_of
 
     path = Path(path)
-    try:
-        dataset = pydicom.dcmread(path)
-    except InvalidDicomError:
-        return _open_image(path, volume, resample)
-    except OSError:
-        raise Unusable("unreadable-mask", "The mask file is absent or cannot be opened.", "Check the path.") from None
-    except Exception:
-        raise Unusable("unreadable-mask", "The mask is DICOM that cannot be parsed.", "Export it again.") from None
+    if suffix_of(path):
+        from unibase.imaging.regions.labels import open_labels
+
+        return open_labels(path, volume, rules)
+    dataset = _read_dicom(path)
+    if dataset is None:
+        from unibase.imaging.regions.labels import open_labels
+
+        return open_labels(path, volume, rules)
     modality = str(dataset.get("Modality", ""))
     if modality == "RTSTRUCT":
         from unibase.imaging.regions.rtstruct import open_rtstruct
 
-        return open_rtstruct(dataset, volume, gaps)
+        return open_rtstruct(dataset, volume, rules.gaps)
     if modality == "SEG":
         from unibase.imaging.regions.segmentation import open_segmentation
 
-        return open_segmentation(dataset, volume, resample=resample, threshold=threshold)
+        return open_segmentation(dataset, volume, rules)
     raise Unusable("not-a-mask", "The DICOM file is neither RTSTRUCT nor SEG.", "Name the file that holds the regions.")
 
 
-def checked(roi_name: str, array: Array, number: int, notes: tuple[str, ...] = ()) -> Mask:
+def _read_dicom(path: Path) -> Any:
+    """Return the DICOM object of a file, or None when it is none."""
+    import pydicom
+    from pydicom.errors import InvalidDicomError
+
+    try:
+        dataset = pydicom.dcmread(path)
+    except InvalidDicomError:
+        return None
+    except OSError:
+        raise Unusable("unreadable-mask", "The mask file is absent or cannot be opened.", "Check the path.") from None
+    except Exception:
+        raise Unusable("unreadable-mask", "The mask is DICOM that cannot be parsed.", "Export it again.") from None
+    check_complete(dataset)
+    if "Modality" not in dataset:
+        raise Unusable("truncated-file", "The mask file ends before it says what it is.", "Copy or export the file again.")
+    return dataset
+
+
+def checked(mask: Mask) -> Mask:
     """Return the mask; refuse it when no voxel is inside."""
-    if not array.any():
+    if mask.region.empty:
         raise Unusable("empty-region", "No voxel centre lies inside the region.", "The region is smaller than a voxel, or empty.")
-    return Mask(roi_name, np.ascontiguousarray(array, dtype=bool), number, notes)
-
-
-def wrong_grid(what: str) -> Unusable:
-    """Return the refusal of a mask whose grid differs from the image's in `what`."""
-    message = f"The mask lies on another grid than the image: {what} differs."
-    return Unusable("mask-geometry", message, "Draw the mask on this image, or ask for resampling (correctMask: true).")
-
-
-def place(array: Array, grid: Grid, volume: Volume, resample: bool) -> Array:
-    """Return a boolean mask on the grid of the volume: as it is, or resampled, or refused."""
-    difference = volume.grid.difference(grid)
-    if not difference:
-        return array
-    if not resample:
-        raise wrong_grid(difference)
-    import SimpleITK as sitk
-
-    moved = sitk.Resample(
-        grid.to_sitk(array.astype(np.uint8)),
-        volume.grid.to_sitk(np.zeros(volume.grid.shape, dtype=np.uint8)),
-        sitk.Transform(),
-        sitk.sitkNearestNeighbor,
-        0.0,
-    )
-    resampled: Array = sitk.GetArrayFromImage(moved).astype(bool)
-    return resampled
-
-
-def _open_image(path: Path, volume: Volume, resample: bool) -> list[Roi]:
-    import SimpleITK as sitk
-
-    image = read_sitk(path)
-    grid = Grid.of(image)
-    layers = sitk.GetArrayFromImage(image)
-    if layers.ndim == 3:
-        layers = layers[..., np.newaxis]
-    names = _slicer_names(image)
-    stem = path.name.split(".")[0]
-    rois = []
-    for layer in range(layers.shape[3]):
-        labels = layers[..., layer]
-        if not np.isfinite(labels).all():
-            raise Unusable("unreadable-mask", "The mask holds values that are no number.", "Write labels as whole numbers.")
-        for value in np.unique(labels[labels != 0]):
-            if value != np.round(value):
-                raise Unusable("unreadable-mask", "The mask holds values that are no labels.", "Write labels as whole numbers.")
-            number = int(value)
-            fallback = f"{stem}:{number}" if layers.shape[3] == 1 else f"{stem}:{layer}:{number}"
-            name = names.get((layer, number), fallback)
-            rois.append(Roi(name, number, _ImageRoi(name, number, labels, grid, volume, resample)))
-    if not rois:
-        raise Unusable("empty-region", "The mask marks no voxel.", "Check that the right mask was written.")
-    return rois
-
-
-@dataclass(frozen=True)
-class _ImageRoi:
-    name: str
-    number: int
-    labels: Array
-    grid: Grid
-    volume: Volume
-    resample: bool
-
-    def __call__(self) -> Mask:
-        array = place(self.labels == self.number, self.grid, self.volume, self.resample)
-        notes = ("resampled",) if self.volume.grid.difference(self.grid) else ()
-        return checked(self.name, array, self.number, notes)
-
-
-def _slicer_names(image: Any) -> dict[tuple[int, int], str]:
-    """Return `{(layer, label): name}` from the header of a `.seg.nrrd` file of 3D Slicer."""
-    names = {}
-    keys = set(image.GetMetaDataKeys())
-    for key in keys:
-        if key.startswith("Segment") and key.endswith("_LabelValue"):
-            stem = key.removesuffix("_LabelValue")
-            if f"{stem}_Name" in keys:
-                layer = int(image.GetMetaData(f"{stem}_Layer")) if f"{stem}_Layer" in keys else 0
-                names[layer, int(image.GetMetaData(key))] = image.GetMetaData(f"{stem}_Name")
-    return names
+    return mask

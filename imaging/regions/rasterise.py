@@ -19,13 +19,14 @@ SNAP = 2.0**-20
 numbers is on it here too, whatever the direction of the grid."""
 
 
-def fill(outlines: Sequence[Array], shape: tuple[int, int]) -> Array:
+def fill(outlines: Sequence[Array], shape: tuple[int, int], start: tuple[int, int] = (0, 0)) -> Array:
     """Return the voxels inside the outlines of one plane, shape (rows, columns), boolean.
 
     Args:
         outlines: Each an array (n, 2) of continuous column and row; voxel centres are at whole numbers. Closed from
             the last point to the first.
-        shape: Rows and columns of the plane; what lies beyond is cut off.
+        shape: Rows and columns of the part of the plane that is returned; what lies beyond is cut off.
+        start: Row and column of its first voxel.
 
     One pass over all edges: an edge flips every centre to its right in the rows it spans, and a running exclusive-or
     along each row then says how often each centre was flipped. The cost is the number of crossed rows, not of voxels.
@@ -38,18 +39,19 @@ def fill(outlines: Sequence[Array], shape: tuple[int, int]) -> Array:
         ends.append(np.roll(points, -1, axis=0))
     flips = np.zeros((rows, columns + 1), dtype=np.uint8)
     if starts:
-        start, end = np.concatenate(starts), np.concatenate(ends)
+        begin, end = np.concatenate(starts), np.concatenate(ends)
         # Each edge from its lower to its higher row: the two ways along a key-hole give the same crossing to the bit.
-        swap = start[:, 1] > end[:, 1]
-        start[swap], end[swap] = end[swap], start[swap]
-        first = np.maximum(np.ceil(start[:, 1]), 0).astype(np.int64)
-        last = np.minimum(np.ceil(end[:, 1]), rows).astype(np.int64)
+        swap = begin[:, 1] > end[:, 1]
+        begin[swap], end[swap] = end[swap], begin[swap]
+        first = np.maximum(np.ceil(begin[:, 1]), start[0]).astype(np.int64)
+        last = np.minimum(np.ceil(end[:, 1]), start[0] + rows).astype(np.int64)
         count = np.maximum(last - first, 0)
-        edge = np.repeat(np.arange(len(start)), count)
+        edge = np.repeat(np.arange(len(begin)), count)
         row = first[edge] + np.arange(len(edge)) - np.repeat(np.cumsum(count) - count, count)
-        share = (row - start[edge, 1]) / (end[edge, 1] - start[edge, 1])
-        crossing = start[edge, 0] + share * (end[edge, 0] - start[edge, 0])
-        column = np.clip(np.ceil(np.round(crossing / SNAP) * SNAP), 0, columns).astype(np.int64)
-        np.bitwise_xor.at(flips, (row, column), 1)
+        share = (row - begin[edge, 1]) / (end[edge, 1] - begin[edge, 1])
+        crossing = begin[edge, 0] + share * (end[edge, 0] - begin[edge, 0])
+        # In whole numbers from here on: a part of the plane has the same voxels as the whole.
+        column = np.clip(np.ceil(np.round(crossing / SNAP) * SNAP) - start[1], 0, columns).astype(np.int64)
+        np.bitwise_xor.at(flips, (row - start[0], column), 1)
     inside: Array = np.bitwise_xor.accumulate(flips[:, :columns], axis=1).astype(bool)
     return inside

@@ -14,8 +14,10 @@ from typing import Any, Literal
 import numpy as np
 
 from unibase.groundwork.problems import Unusable
+from unibase.imaging.boxed import Boxed
 from unibase.imaging.dicom.volume import Volume
-from unibase.imaging.grid import Array
+from unibase.imaging.grid import Array, Grid
+from unibase.imaging.regions.about import About, about_structure_set, notes_of_reference
 from unibase.imaging.regions.masks import Mask, Roi, checked
 from unibase.imaging.regions.rasterise import fill
 
@@ -25,24 +27,8 @@ PLANE_TOLERANCE = 0.25
 SAME_PLANE = 0.01
 """Contours nearer to one another than this fraction of the slice distance lie in one plane."""
 
-_CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR", "")
-
-
-def _crossing(outlines: list[Array], shape: tuple[int, int]) -> bool:
-    """Whether two outlines of a plane overlap in part: then even-odd takes out what they share, which few have meant."""
-    boxes = [(outline.min(axis=0), outline.max(axis=0)) for outline in outlines]
-    alone: dict[int, Array] = {}
-    for one in range(len(outlines)):
-        for other in range(one):
-            if (boxes[one][0] > boxes[other][1]).any() or (boxes[other][0] > boxes[one][1]).any():
-                continue
-            for index in (one, other):
-                if index not in alone:
-                    alone[index] = fill([outlines[index]], shape)
-            first, second = alone[one], alone[other]
-            if (first & second).any() and (first & ~second).any() and (second & ~first).any():
-                return True
-    return False
+_CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR", "INTERPOLATED_PLANAR", "")
+"""Kinds of contour that enclose an area (PS3.3 C.8.8.6.3); a planar one that was interpolated between drawn ones does too."""
 
 
 Gaps = Literal["keep", "fill", "refuse"]
@@ -57,13 +43,18 @@ def open_rtstruct(dataset: Any, volume: Volume, gaps: Gaps = "keep") -> list[Roi
         volume: The image on whose slices the masks are made.
         gaps: What to do with slices between contours that carry none.
     """
+    absent = "StructureSetROISequence" not in dataset
+    if absent or (dataset.StructureSetROISequence and "ROIContourSequence" not in dataset):
+        message = f"The structure set ends before {'its regions' if absent else 'the contours of its regions'}."
+        raise Unusable("truncated-file", message, "Copy or export the structure set again.")
     contours = {int(item.ReferencedROINumber): item for item in dataset.get("ROIContourSequence") or []}
+    about = about_structure_set(dataset)
     rois = []
     for item in dataset.get("StructureSetROISequence") or []:
         number = int(item.ROINumber)
         name = str(item.get("ROIName", "") or f"ROI {number}").strip()
         frame = str(item.get("ReferencedFrameOfReferenceUID", "") or _only_frame(dataset))
-        rois.append(Roi(name, number, _Contoured(name, number, frame, contours.get(number), dataset, volume, gaps)))
+        rois.append(Roi(name, number, _Contoured(name, number, frame, contours.get(number), about, volume, gaps), about))
     if not rois:
         raise Unusable("empty-region", "The structure set names no region.", "Check that the right structure set was exported.")
     return rois
@@ -72,16 +63,6 @@ def open_rtstruct(dataset: Any, volume: Volume, gaps: Gaps = "keep") -> list[Roi
 def _only_frame(dataset: Any) -> str:
     frames = {str(item.get("FrameOfReferenceUID", "")) for item in dataset.get("ReferencedFrameOfReferenceSequence") or []}
     return frames.pop() if len(frames) == 1 else ""
-
-
-def referenced_series(dataset: Any) -> list[str]:
-    """Return the SeriesInstanceUIDs that a structure set says it was drawn on, sorted."""
-    found = set()
-    for frame in dataset.get("ReferencedFrameOfReferenceSequence") or []:
-        for study in frame.get("RTReferencedStudySequence") or []:
-            for series in study.get("RTReferencedSeriesSequence") or []:
-                found.add(str(series.get("SeriesInstanceUID", "")))
-    return sorted(found - {""})
 
 
 def _points(item: Any) -> Array:
@@ -107,112 +88,199 @@ class _Contoured:
     number: int
     frame: str
     contour: Any
-    dataset: Any
+    about: About
     volume: Volume
     gaps: Gaps
 
     def __call__(self) -> Mask:
-        self._check_frame()
         outlines: list[Array] = []
-        notes: set[str] = set()
+        notes: set[str] = set(notes_of_reference(self.about, self.volume, self.frame))
+        open_ones = False
         for item in (self.contour.get("ContourSequence") if self.contour is not None else None) or []:
             points = _points(item)
             if str(item.get("ContourGeometricType", "") or "") not in _CLOSED or len(points) < 3:
-                notes.add("open-contour-ignored")
+                open_ones = True
                 continue
             outlines.append(points)
         if not outlines:
             reason, message = ("no-closed-contour", "The region has no closed contour, only points or open lines.")
-            if not notes:
+            if not open_ones:
                 reason, message = ("empty-region", "The region has no contour.")
             raise Unusable(reason, message, "Contour it, or leave it out of the regions asked for.")
-        array, more = rasterise(outlines, self.volume)
-        if "gap-between-contours" in more and self.gaps != "keep":
+        drawn = rasterise(outlines, self.volume.grid)
+        notes |= drawn.notes | ({"open-contour-ignored"} if open_ones else set())
+        region = drawn.region
+        if "gap-between-contours" in notes and self.gaps != "keep":
             if self.gaps == "refuse":
                 message = "Slices between the contours of the region carry none."
                 raise Unusable("gap-between-contours", message, "Contour every slice, or ask to fill gaps or to keep them.")
-            array = fill_gaps(array, self.volume)
-            more = more - {"gap-between-contours"} | {"gaps-filled"}
-        return checked(self.name, array, self.number, tuple(sorted(notes | more)))
-
-    def _check_frame(self) -> None:
-        mine = self.volume.frame_of_reference_uid
-        if self.frame and self.frame == mine:
-            return
-        # An image or a structure set without a frame says by its reference which image the points belong to.
-        if not (self.frame and mine) and self.volume.series_uid in referenced_series(self.dataset):
-            return
-        message = "The region is drawn in another frame of reference than the image's."
-        raise Unusable("frame-of-reference", message, "Give the structure set of this image, or register the two.")
+            region = fill_gaps(region, self.volume.grid)
+            notes = notes - {"gap-between-contours"} | {"gaps-filled"}
+        return checked(Mask(self.name, region, self.number, tuple(sorted(notes)), drawn.coverage))
 
 
-def rasterise(outlines: list[Array], volume: Volume) -> tuple[Array, set[str]]:
-    """Return the mask (z, y, x) of closed outlines given in mm, and notes on what a user should know.
+@dataclass(frozen=True)
+class Drawn:
+    """Outlines as voxels.
+
+    Attributes:
+        region: The voxels.
+        notes: What a user should know, as short codes.
+        coverage: Share of the voxels within the outlines, on the image's lattice continued beyond its edge, that the image has.
+    """
+
+    region: Boxed
+    notes: set[str]
+    coverage: float
+
+
+@dataclass(frozen=True)
+class _Plane:
+    """Outlines that lie in one plane: continuous columns and rows (n, 2) of each, and the height of the plane in mm."""
+
+    outlines: list[Array]
+    height: float
+
+    def part(self, size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Return the first voxel and the shape (rows, columns) of the box around the outlines, at most one image beyond its edge."""
+        points = np.concatenate(self.outlines)[:, ::-1]
+        far = np.array(size)
+        low = np.clip(np.floor(points.min(axis=0)), -far, 2 * far).astype(int)
+        high = np.clip(np.ceil(points.max(axis=0)) + 1, low, 2 * far).astype(int)
+        return (int(low[0]), int(low[1])), (int(high[0] - low[0]), int(high[1] - low[1]))
+
+
+def rasterise(outlines: list[Array], grid: Grid) -> Drawn:
+    """Return the voxels of closed outlines given in mm.
 
     Raises:
         Unusable: `contour-not-in-slice-plane`, `region-outside-image`.
     """
-    grid = volume.grid
-    offsets = grid.offsets()
     distance = grid.spacing[2]
-    placed = [grid.in_plane(outline) for outline in outlines]
+    planes = _planes([grid.in_plane(outline) for outline in outlines], distance)
+    chosen, outside, notes = _slices_of(planes, grid.offsets(), distance)
+    if not chosen:
+        message = "All contours lie outside the slices of the image."
+        raise Unusable("region-outside-image", message, "Give the image it was drawn on.")
+    rows, columns = grid.size[1], grid.size[0]
+    used = sorted(chosen)
+    pieces, total = [], 0
+    for index in used:
+        plane = chosen[index]
+        start, shape = plane.part((rows, columns))
+        inside = fill(plane.outlines, shape, start)
+        total += int(np.count_nonzero(inside))
+        if _crossing(plane.outlines, shape, start):
+            notes.add("contours-overlap")
+        points = np.concatenate(plane.outlines)
+        if points.min() < -0.5 or points[:, 0].max() > columns - 0.5 or points[:, 1].max() > rows - 0.5:
+            notes.add("cut-off-at-edge")
+        pieces.append(_clipped(inside, start, (rows, columns), index, grid.shape))
+    for plane in outside:
+        start, shape = plane.part((rows, columns))
+        total += int(np.count_nonzero(fill(plane.outlines, shape, start)))
+    if used[-1] - used[0] + 1 != len(used):
+        notes.add("gap-between-contours")
+    region = _stacked(pieces, grid.shape)
+    return Drawn(region, notes, region.voxels / total if total else 1.0)
+
+
+def _planes(placed: list[Array], distance: float) -> list[_Plane]:
+    """Return outlines (column, row, height) by the plane in which they lie, from the lowest."""
     for outline in placed:
         if np.ptp(outline[:, 2]) > PLANE_TOLERANCE * distance:
             message = "A contour does not lie in the plane of a slice."
             raise Unusable("contour-not-in-slice-plane", message, "Draw the region on this series, or export it resampled to it.")
     heights = np.array([outline[:, 2].mean() for outline in placed])
-    order = np.argsort(heights, kind="stable")
-    planes: list[list[int]] = []
-    for index in order:
-        if planes and heights[index] - heights[planes[-1][0]] <= SAME_PLANE * distance:
-            planes[-1].append(int(index))
+    groups: list[list[int]] = []
+    for index in np.argsort(heights, kind="stable"):
+        if groups and heights[index] - heights[groups[-1][0]] <= SAME_PLANE * distance:
+            groups[-1].append(int(index))
         else:
-            planes.append([int(index)])
-    plane_heights = np.array([heights[members].mean() for members in planes])
-    nearest_slice = np.abs(offsets[np.newaxis, :] - plane_heights[:, np.newaxis]).argmin(axis=1)
-    away = np.abs(offsets[nearest_slice] - plane_heights)
-    notes: set[str] = set()
+            groups.append([int(index)])
+    return [_Plane([placed[index][:, :2] for index in members], float(heights[members].mean())) for members in groups]
+
+
+def _slices_of(planes: list[_Plane], offsets: Array, distance: float) -> tuple[dict[int, _Plane], list[_Plane], set[str]]:
+    """Return the plane of each slice that has one, the planes beyond all slices, and notes."""
+    heights = np.array([plane.height for plane in planes])
+    nearest = np.abs(offsets[np.newaxis, :] - heights[:, np.newaxis]).argmin(axis=1)
+    away = np.abs(offsets[nearest] - heights)
     chosen: dict[int, int] = {}
-    for plane in range(len(planes)):
-        slice_index = int(nearest_slice[plane])
-        if away[plane] > _reach(offsets, slice_index, plane_heights[plane], distance):
+    outside: list[_Plane] = []
+    notes: set[str] = set()
+    for number, plane in enumerate(planes):
+        index = int(nearest[number])
+        if away[number] > _reach(offsets, index, plane.height, distance):
             notes.add("contour-outside-slices")
-        elif slice_index not in chosen:
-            chosen[slice_index] = plane
+            outside.append(plane)
+        elif index not in chosen:
+            chosen[index] = number
         else:
             notes.add("finer-contours-than-slices")
-            if away[plane] < away[chosen[slice_index]]:
-                chosen[slice_index] = plane
-    if not chosen:
-        raise Unusable(
-            "region-outside-image", "All contours lie outside the slices of the image.", "Give the image it was drawn on."
+            if away[number] < away[chosen[index]]:
+                chosen[index] = number
+    return {index: planes[number] for index, number in chosen.items()}, outside, notes
+
+
+def _crossing(outlines: list[Array], shape: tuple[int, int], start: tuple[int, int]) -> bool:
+    """Whether two outlines of a plane overlap in part: then even-odd takes out what they share, which few have meant."""
+    boxes = [(outline.min(axis=0), outline.max(axis=0)) for outline in outlines]
+    alone: dict[int, Array] = {}
+    for one in range(len(outlines)):
+        for other in range(one):
+            if (boxes[one][0] > boxes[other][1]).any() or (boxes[other][0] > boxes[one][1]).any():
+                continue
+            for index in (one, other):
+                if index not in alone:
+                    alone[index] = fill([outlines[index]], shape, start)
+            first, second = alone[one], alone[other]
+            if (first & second).any() and (first & ~second).any() and (second & ~first).any():
+                return True
+    return False
+
+
+def _clipped(
+    inside: Array, start: tuple[int, int], size: tuple[int, int], index: int, shape: tuple[int, int, int]
+) -> tuple[int, int, int, Array]:
+    """Return slice, first row, first column and voxels of what of a plane lies within the image."""
+    low = [max(0, -begin) for begin in start]
+    high = [max(less, min(n, whole - begin)) for n, whole, begin, less in zip(inside.shape, size, start, low, strict=True)]
+    return index, start[0] + low[0], start[1] + low[1], inside[low[0] : high[0], low[1] : high[1]]
+
+
+def _stacked(pieces: list[tuple[int, int, int, Array]], shape: tuple[int, int, int]) -> Boxed:
+    """Return planes (slice, first row, first column, voxels) as one region."""
+    filled = [piece for piece in pieces if piece[3].size]
+    if not filled:
+        return Boxed.of(np.zeros((0, 0, 0), dtype=bool), shape=shape)
+    slices, rows, columns, planes = zip(*filled, strict=True)
+    first = min(slices), min(rows), min(columns)
+    past = [
+        max(slices) + 1,
+        *(max(b + p.shape[a] for b, p in zip(begin, planes, strict=True)) for a, begin in enumerate((rows, columns))),
+    ]
+    array = np.zeros(tuple(end - begin for begin, end in zip(first, past, strict=True)), dtype=bool)
+    for index, row, column, plane in filled:
+        array[index - first[0], row - first[1] : row - first[1] + plane.shape[0], column - first[2] :][:, : plane.shape[1]] |= (
+            plane
         )
-    array = np.zeros(grid.shape, dtype=bool)
-    rows, columns = grid.size[1], grid.size[0]
-    for slice_index, plane in chosen.items():
-        members = [placed[index][:, :2] for index in planes[plane]]
-        array[slice_index] = fill(members, (rows, columns))
-        if _crossing(members, (rows, columns)):
-            notes.add("contours-overlap")
-        points = np.concatenate(members)
-        if points.min() < -0.5 or points[:, 0].max() > columns - 0.5 or points[:, 1].max() > rows - 0.5:
-            notes.add("cut-off-at-edge")
-    used = sorted(chosen)
-    if used[-1] - used[0] + 1 != len(used):
-        notes.add("gap-between-contours")
-    return array, notes
+    return Boxed.of(array, first, shape)
 
 
-def fill_gaps(array: Array, volume: Volume) -> Array:
-    """Return the mask with empty slices between filled ones interpolated by shape.
+def fill_gaps(region: Boxed, grid: Grid) -> Boxed:
+    """Return a region with empty slices between filled ones interpolated by shape.
 
     The signed distance to the outline within each contoured slice is interpolated linearly along the normal (Raya and
     Udupa 1990); a voxel is inside where it is not positive.
     """
     from scipy.ndimage import distance_transform_edt
 
-    spacing = (volume.grid.spacing[1], volume.grid.spacing[0])
-    offsets = volume.grid.offsets()
+    spacing = (grid.spacing[1], grid.spacing[0])
+    offsets = grid.offsets()[region.box[0]]
+    # What is interpolated lies within the box; one voxel more shows where the region ends.
+    box = region.grown((0, 1, 1))
+    array = region.part(box)
     filled: list[int] = np.flatnonzero(array.any(axis=(1, 2))).tolist()
     result = array.copy()
 
@@ -227,7 +295,7 @@ def fill_gaps(array: Array, volume: Volume) -> Array:
             for index in range(low + 1, high):
                 share = (offsets[index] - offsets[low]) / (offsets[high] - offsets[low])
                 result[index] = (1 - share) * below + share * above <= 0
-    return result
+    return Boxed.of(result, [part.start for part in box], region.shape)
 
 
 def _reach(offsets: Array, index: int, height: float, distance: float) -> float:

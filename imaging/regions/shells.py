@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from unibase.groundwork.problems import Unusable
-from unibase.imaging.grid import Array, Grid
+from unibase.imaging.boxed import Boxed
+from unibase.imaging.grid import Grid
 
 
 def shell_name(target: str, inner: float, outer: float) -> str:
@@ -13,14 +14,14 @@ def shell_name(target: str, inner: float, outer: float) -> str:
     return f"{target} shell {inner:g}-{outer:g} mm"
 
 
-def shell(mask: Array, grid: Grid, inner: float, outer: float, within: Array | None = None) -> tuple[Array, tuple[str, ...]]:
+def shell(region: Boxed, grid: Grid, inner: float, outer: float, within: Boxed | None = None) -> tuple[Boxed, tuple[str, ...]]:
     """Return the voxels outside a region whose centre lies more than `inner` and at most `outer` mm from it.
 
     The distance is that of voxel centres to the nearest voxel centre of the region (exact Euclidean distance
     transform with the spacing of the grid). Holes inside the region belong to the shell, as they are not the region.
 
     Args:
-        mask: The region, boolean, z, y, x.
+        region: The region.
         grid: Its grid.
         inner: Lower end in mm, exclusive; 0 starts at the region's border.
         outer: Upper end in mm, inclusive.
@@ -36,22 +37,19 @@ def shell(mask: Array, grid: Grid, inner: float, outer: float, within: Array | N
 
     spacing = (grid.spacing[2], grid.spacing[1], grid.spacing[0])
     reach = [int(np.floor(outer / step)) + 1 for step in spacing]
-    box, cut = [], False
-    for axis in range(3):
-        filled = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
-        low, high = int(filled[0]) - reach[axis], int(filled[-1]) + reach[axis] + 1
-        # One voxel of reach beyond `outer` is margin, so the shell itself is cut off only when more is missing.
-        cut = cut or low + 1 < 0 or high - 1 > mask.shape[axis]
-        box.append(slice(max(low, 0), min(high, mask.shape[axis])))
-    part = tuple(box)
+    # One voxel of reach beyond `outer` is margin, so the shell itself is cut off only when more is missing.
+    cut = any(
+        own.start - more + 1 < 0 or own.stop + more - 1 > n for own, more, n in zip(region.box, reach, region.shape, strict=True)
+    )
     # Only the box around the region can hold the shell: the transform never sees the rest of the volume.
-    distance = distance_transform_edt(~mask[part], sampling=spacing)
+    box = region.grown(reach)
+    mask = region.part(box)
+    distance = distance_transform_edt(~mask, sampling=spacing)
     # Distances are roots: a shell must not lose a voxel that lies on its border by a rounding.
-    ring = (distance > inner * (1 + 1e-12)) & (distance <= outer * (1 + 1e-12)) & ~mask[part]
-    result = np.zeros(mask.shape, dtype=bool)
-    result[part] = ring
+    ring = (distance > inner * (1 + 1e-12)) & (distance <= outer * (1 + 1e-12)) & ~mask
+    result = Boxed.of(ring, [part.start for part in box], region.shape)
     if within is not None:
-        result &= within
-    if not result.any():
+        result = result & within
+    if result.empty:
         raise Unusable("empty-region", "No voxel lies in the shell.", "Widen the shell, or check the region.")
     return result, ("cut-off-at-edge",) if cut else ()

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 
 def test_real_files_run_through_to_a_release_with_the_features_of_the_sources(tmp_path: Path, real_data: Path) -> None:
-    from unibase.imaging.commands import extract_plain
+    from unibase.imaging.commands import PlainRun, extract_plain
     from unibase.imaging.radiomics.settings import read_settings
 
     home = tmp_path / "a" / "b"
@@ -34,7 +34,7 @@ def test_real_files_run_through_to_a_release_with_the_features_of_the_sources(tm
         real_data / "dicom" / "sts",
         tmp_path / "source.parquet",
         read_settings(home / "params.yaml"),
-        regions={"GTV": ["gtv_mass.*"]},
+        PlainRun(regions={"GTV": ["gtv_mass.*"]}),
     )
     source = pl.read_parquet(tmp_path / "source.parquet")
     names = [name for name in source.columns if name not in FEATURES.schema()]

@@ -13,12 +13,13 @@ import pytest
 import SimpleITK as sitk
 
 from unibase.groundwork.work import WorkLedger, run_units
+from unibase.imaging.commands import extract_plain
 from unibase.imaging.dicom.series import read_index
-from unibase.imaging.dicom.volume import read_image, read_series
+from unibase.imaging.dicom.volume import read_series
+from unibase.imaging.plain.image import read_image
 from unibase.imaging.radiomics.features import (
     FeatureTask,
     collect,
-    extract_plain,
     extract_series,
     extract_unit,
     plan_units,
@@ -169,7 +170,7 @@ def test_real_series_through_the_flow_in_any_order_give_the_same_bytes(real_data
     digests = set()
     for attempt, order in enumerate((1, -1)):
         out = tmp_path / str(attempt)
-        units = plan_units(series, source, out, settings, regions, modalities=["CT", "PT"])[::order]
+        units = plan_units(series, source, out, settings, regions, modalities=["CT", "PT"]).units[::order]
         with WorkLedger(tmp_path / f"{attempt}.sqlite") as ledger:
             outcomes = run_units("features", extract_unit, units, ledger, settings=stage_settings(settings, regions))
             again = run_units("features", extract_unit, units, ledger, settings=stage_settings(settings, regions))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,17 @@ import SimpleITK as sitk
 
 from tests.imaging.dicom_maker import uid, write_rtstruct, write_series
 from unibase.groundwork.problems import Unusable, UserError
-from unibase.imaging.commands import find_pairs
+from unibase.imaging.commands import PlainRun, extract_plain
 from unibase.imaging.dicom.series import index_folder
 from unibase.imaging.dicom.volume import Volume, read_series
 from unibase.imaging.grid import Grid
 from unibase.imaging.options import check_regions
+from unibase.imaging.plain.layout import find_pairs
 from unibase.imaging.radiomics.feature_words import feature_dictionary
 from unibase.imaging.radiomics.features import (
+    Choices,
     FeatureTask,
     collect,
-    extract_plain,
     extract_region,
     extract_series,
     list_regions,
@@ -57,13 +59,16 @@ def unit(tmp_path: Path, regions: dict[str, list[str]] | None, **changes: Any) -
     if not (tmp_path / "ct").exists():
         write_series(tmp_path / "ct", IMAGE, spacing=(1, 1, 2))
         write_rtstruct(tmp_path / "rs/rs.dcm", ROIS)
-    options: dict[str, Any] = {"subject_id": 1001, "centre": "A", **changes}
+    named = {field.name for field in fields(Choices)}
+    options: dict[str, Any] = {"subject_id": 1001, "centre": "A"} | {k: v for k, v in changes.items() if k not in named}
+    chosen = Choices(**{key: value for key, value in changes.items() if key in named})
     return FeatureTask(
         tmp_path / "ct",
         (tmp_path / "rs/rs.dcm",),
         options.pop("settings", SETTINGS),
         regions,
         tmp_path / "out.parquet",
+        chosen,
         **options,
     )
 
@@ -252,7 +257,7 @@ def test_plan_units(tmp_path: Path) -> None:
     write_series(tmp_path / "1/mr", IMAGE, number=3, spacing=(1, 1, 2), modality="MR", patient="1", frame=901)
     write_rtstruct(tmp_path / "1/rs/rs.dcm", ROIS[:1], series=1, patient="1")
     series = index_folder(tmp_path, "A")
-    units = plan_units(series, tmp_path, tmp_path / "out", FIRST, {"GTV": ["gtv.*"]})
+    units = plan_units(series, tmp_path, tmp_path / "out", FIRST, {"GTV": ["gtv.*"]}).units
     tasks = {unit.arguments.image_folder.name: unit.arguments for unit in units}
     assert set(tasks) == {"ct", "pt", "mr"}
     # The CT by reference, the PET by the shared frame of reference, the MR has none and will say so.
@@ -263,11 +268,15 @@ def test_plan_units(tmp_path: Path) -> None:
     frame = collect([result["path"] for result in results.values()], tmp_path / "all.parquet")
     assert frame["Modality"].to_list() == ["CT", "PT"]
     assert frame["subject_id"].to_list() == [1, 1]
-    assert [unit.key for unit in plan_units(series, tmp_path, tmp_path, FIRST, None, modalities=["PT"])] == [f"1/pt:{uid(2)}"]
+    assert [unit.key for unit in plan_units(series, tmp_path, tmp_path, FIRST, None, modalities=["PT"]).units] == [
+        f"1/pt:{uid(2)}"
+    ]
     # The digest of a unit follows its masks.
     before = {unit.key: unit.input_digest for unit in units}
     write_rtstruct(tmp_path / "1/rs/rs.dcm", ROIS[:2], series=1, patient="1")
-    after = {unit.key: unit.input_digest for unit in plan_units(index_folder(tmp_path, "A"), tmp_path, tmp_path, FIRST, None)}
+    after = {
+        unit.key: unit.input_digest for unit in plan_units(index_folder(tmp_path, "A"), tmp_path, tmp_path, FIRST, None).units
+    }
     assert [key for key in before if before[key] == after[key]] == [f"1/mr:{uid(3)}"]
 
 
@@ -291,7 +300,9 @@ def test_pairs_are_found_by_name_and_by_folder(tmp_path: Path) -> None:
         "c/p2.nrrd",
     ):
         write_image(tmp_path / name, np.zeros((2, 2, 2), dtype=np.uint8))
-    pairs = {name: [mask.relative_to(tmp_path).as_posix() for mask in masks] for name, masks in find_pairs(tmp_path).items()}
+    pairs = {
+        name: [mask.relative_to(tmp_path).as_posix() for mask in masks] for name, masks in find_pairs(tmp_path).pairs.items()
+    }
     assert pairs == {
         "a_image.nrrd": ["a_label.nrrd"],
         "b/image/ct.nii.gz": ["b/mask/gtv.nii.gz"],
@@ -299,8 +310,9 @@ def test_pairs_are_found_by_name_and_by_folder(tmp_path: Path) -> None:
         "c/p2.nrrd": [],
     }
     write_image(tmp_path / "c/other_mask.nrrd", np.zeros((2, 2, 2), dtype=np.uint8))
-    with pytest.raises(UserError, match="2 images"):
-        find_pairs(tmp_path)
+    layout = find_pairs(tmp_path)
+    assert [(one.place, one.reason) for one in layout.unplaced] == [("c/other_mask.nrrd", "mask-without-image")]
+    assert layout.pairs["c/p1.nrrd"] == (tmp_path / "c/p1-mask.nrrd", tmp_path / "c/p1_seg.nrrd")
 
 
 def test_plain_folder_of_dicom_and_nifti(tmp_path: Path) -> None:
@@ -312,14 +324,16 @@ def test_plain_folder_of_dicom_and_nifti(tmp_path: Path) -> None:
     write_image(source / "y/mask.nrrd", region((slice(1, 4), slice(3, 9), slice(4, 11))).astype(np.uint8) * 3)
     result = extract_plain(source, tmp_path / "out.parquet", FIRST)
     frame = pl.read_parquet(tmp_path / "out.parquet")
-    assert result["rows"] == frame.height == 3
-    assert [(entry["unit"], entry["reason"]) for entry in result["quarantined"]] == [("x/mr", "no-mask")]
+    assert result.rows == frame.height == 3
+    assert [(entry["unit"], entry["reason"]) for entry in result.quarantined] == [("x/mr", "no-mask")]
     assert sorted(frame["region"]) == ["GTV-1", "Tumour 2", "mask:3"]
     assert frame["subject_id"].null_count() == 3
     assert frame.filter(pl.col("region") == "mask:3")["SeriesInstanceUID"].item() == "y/image.nrrd"
     # A pair, whose image is a DICOM folder.
-    pair = extract_plain((source / "x/ct", source / "x/rs.dcm"), tmp_path / "pair.parquet", FIRST, regions={"GTV": ["gtv.*"]})
-    assert pair["rows"] == 1
+    pair = extract_plain(
+        (source / "x/ct", source / "x/rs.dcm"), tmp_path / "pair.parquet", FIRST, PlainRun(regions={"GTV": ["gtv.*"]})
+    )
+    assert pair.rows == 1
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="no DICOM series"):
         extract_plain(tmp_path / "empty", tmp_path / "o.parquet", FIRST)

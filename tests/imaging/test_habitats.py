@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from tests.imaging.dicom_maker import write_rtstruct, write_series
 from unibase.groundwork.problems import Unusable, UserError
+from unibase.imaging.boxed import Boxed
 from unibase.imaging.options import check_habitats
-from unibase.imaging.radiomics.features import FeatureTask, extract_series
+from unibase.imaging.radiomics.features import Choices, FeatureTask, extract_series
 from unibase.imaging.radiomics.robustness import RobustnessTask, extract_perturbed
 from unibase.imaging.radiomics.settings import make_settings
 from unibase.imaging.regions.habitats import LEVELS, habitat, thresholds
@@ -52,13 +53,14 @@ def test_many_intensities_are_cut_between_their_modes() -> None:
 def test_habitats_part_the_region_and_refuse_what_cannot_be_parted() -> None:
     random = np.random.default_rng(2)
     image, mask = random.normal(0, 50, (5, 6, 7)), random.random((5, 6, 7)) < 0.6
-    parts = [habitat(image, mask, number, 3) for number in (1, 2, 3)]
+    region = Boxed.of(mask)
+    parts = [habitat(image, region, number, 3).full() for number in (1, 2, 3)]
     assert np.array_equal(np.sum(parts, axis=0), mask.astype(int))
     assert image[parts[0]].max() < image[parts[1]].min() <= image[parts[1]].max() < image[parts[2]].min()
     with pytest.raises(Unusable, match="too-few-intensities"):
-        habitat(np.full(image.shape, 3.0), mask, 1, 2)
+        habitat(np.full(image.shape, 3.0), region, 1, 2)
     with pytest.raises(Unusable, match="not-finite-in-region"):
-        habitat(np.where(mask, np.nan, image), mask, 1, 2)
+        habitat(np.where(mask, np.nan, image), region, 1, 2)
     for wrong in (-1, 1, 10):
         with pytest.raises(UserError, match="from 2 to 9"):
             check_habitats(wrong)
@@ -71,7 +73,7 @@ def test_habitats_are_regions_of_their_own(tmp_path: Path) -> None:
     squares = [np.array([[9.5, 9.5, z], [19.5, 9.5, z], [19.5, 19.5, z], [9.5, 19.5, z]]) for z in (4.0, 6.0, 8.0)]
     structure = write_rtstruct(tmp_path / "rs.dcm", [("GTV", squares)])
     settings = make_settings({"featureClass": {"firstorder": ["Mean"], "shape": ["VoxelVolume"]}})
-    task = FeatureTask(tmp_path / "ct", (structure,), settings, {"GTV": ["gtv"]}, tmp_path / "o.parquet", habitats=2)
+    task = FeatureTask(tmp_path / "ct", (structure,), settings, {"GTV": ["gtv"]}, tmp_path / "o.parquet", Choices(habitats=2))
     result = extract_series(task)
     names = ["GTV", "GTV habitat 1 of 2", "GTV habitat 2 of 2"]
     assert [entry["target"] for entry in result["regions"]] == names

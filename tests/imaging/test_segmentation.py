@@ -121,7 +121,7 @@ def test_another_grid_is_refused_or_resampled_on_request(tmp_path: Path) -> None
     with pytest.raises(Unusable, match="mask-geometry"):
         read_masks(path, volume)
     mask = read_masks(path, volume, resample=True)[0]
-    assert mask.notes == ("resampled",)
+    assert mask.notes == ("drawn-on-another-series", "resampled")
     assert np.array_equal(mask.array[::2, ::2, ::2], REGIONS[..., 0])
 
 

@@ -95,6 +95,9 @@ KEYS = [
 def refused_later(key: str, value: Any) -> bool:
     """Values that pass PyRadiomics' check and that it cannot compute with, or that are a number by accident (True)."""
     empty = value is None or value == [None]
+    # An assertion on the number of dimensions, when the image is there.
+    if key == "resampledPixelSpacing" and isinstance(value, list) and len(value) not in (2, 3):
+        return True
     return empty or (key, value) == ("resegmentRange", []) or (key == "interpolator" and value is True)
 
 
@@ -139,6 +142,10 @@ def test_a_setting_is_refused_exactly_where_pyradiomics_refuses_it(key: str) -> 
 def test_messages_name_the_key_and_what_is_allowed(content: Any, words: str) -> None:
     with pytest.raises(UserError, match=words):
         make_settings(content)
+
+
+def test_three_spacings_are_taken_as_they_are() -> None:
+    assert make_settings({"setting": {"resampledPixelSpacing": [0, 2.5, 1]}}).setting["resampledPixelSpacing"] == [0, 2.5, 1]
 
 
 def test_files_that_are_no_parameter_files(tmp_path: Path) -> None:

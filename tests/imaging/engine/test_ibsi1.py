@@ -18,7 +18,7 @@ from tests.imaging.engine.phantoms import CONFIGURATIONS, load, options, three_d
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.engine.morphology import ellipsoid_area, spatial_autocorrelation
 from unibase.imaging.engine.options import AGGREGATIONS_2D, AGGREGATIONS_3D, IbsiOptions
-from unibase.imaging.radiomics.features import FeatureTask, extract_series
+from unibase.imaging.radiomics.features import Choices, FeatureTask, extract_series
 from unibase.imaging.radiomics.settings import make_settings
 
 COUNTS = {
@@ -50,8 +50,7 @@ def test_published_values_from_dicom_and_structure_set(real_data: Path, tmp_path
         parameters,
         None,
         tmp_path / "features.parquet",
-        engine="unibase",
-        mode="ibsi",
+        Choices(engine="unibase", mode="ibsi"),
     )
     result = extract_series(task)
     assert [region["status"] for region in result["regions"]] == ["done"]

@@ -1,0 +1,59 @@
+"""Features of plain files: what the command says while and after it measures."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from unibase.flows.looks.matches import in_words
+from unibase.flows.runs.progress import ProgressBoard
+from unibase.groundwork.cluster import dask_client
+from unibase.imaging.commands import PlainRun, Source, extract_plain
+from unibase.imaging.options import Regions
+from unibase.imaging.radiomics.settings import default_settings, read_settings
+from unibase.imaging.radiomics.task import Choices
+
+
+@dataclass(frozen=True)
+class FeatureCommand:
+    """What `unibase features` was given.
+
+    Attributes:
+        out: Parquet table to write.
+        settings: A PyRadiomics parameter file, or None for its defaults.
+        choices: What is chosen about regions and features.
+        regions: Target to patterns, or None.
+        regions_csv: CSV of every match and miss, or None.
+        robustness: Parquet file of how stable features are, or None.
+        workers: Processes that measure.
+    """
+
+    out: Path
+    settings: Path | None
+    choices: Choices
+    regions: Regions | None
+    regions_csv: Path | None
+    robustness: Path | None
+    workers: int
+
+
+def features_of(source: Source, command: FeatureCommand) -> None:
+    """Extract the features of plain files, and say what became of each series and region."""
+    options = read_settings(command.settings) if command.settings else default_settings()
+    for sentence in options.told:
+        print(f"note: {sentence}", file=sys.stderr)
+    with ProgressBoard() as board, dask_client(workers=command.workers) if command.workers > 1 else nullcontext() as client:
+        run = PlainRun(command.choices, command.regions, command.robustness, board.of("features"), client)
+        result = extract_plain(source, command.out, options, run)
+    for refused in result.quarantined:
+        print(f"quarantined: {refused['unit']}: {refused['reason']}. {refused['message']} {refused['remedy']}", file=sys.stderr)
+    print(f"{command.out}: {result.rows} rows; {len(result.quarantined)} series or files quarantined")
+    # Names of plain files may tell a person: they go to a file that is asked for, never to the screen.
+    print(in_words(result.regions, names=False))
+    if command.regions_csv:
+        result.regions.write_csv(command.regions_csv)
+        print(f"{command.regions_csv}: every match and miss")
+    if command.robustness:
+        print(f"{command.robustness}: ICC of every feature over eleven perturbed copies of each region")

@@ -1,0 +1,128 @@
+"""A region as the box that holds it: what a mask costs is what the region is, not what the image is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from unibase.imaging.grid import Array
+
+Box = tuple[slice, ...]
+
+
+def bounding_box(mask: Array) -> Box:
+    """Return the smallest box that holds all voxels of a mask that is not empty."""
+    box = []
+    part = mask
+    for axis in range(mask.ndim):
+        line = np.flatnonzero(part.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
+        box.append(slice(int(line[0]), int(line[-1]) + 1))
+        # What is cut off on one axis need not be looked at on the next.
+        part = part[tuple(box[axis] if other == axis else slice(None) for other in range(mask.ndim))]
+    return tuple(box)
+
+
+@dataclass(frozen=True)
+class Boxed:
+    """Voxels of an image, held as the box around them.
+
+    Attributes:
+        array: Boolean, the box (z, y, x); of size 0 when no voxel belongs to the region.
+        start: Index (z, y, x) of the first voxel of the box in the image.
+        shape: Shape (z, y, x) of the image.
+    """
+
+    array: Array
+    start: tuple[int, int, int]
+    shape: tuple[int, int, int]
+
+    @classmethod
+    def of(cls, mask: Array, start: Sequence[int] = (0, 0, 0), shape: Sequence[int] | None = None) -> Boxed:
+        """Return the region that a mask marks, in the smallest box.
+
+        Args:
+            mask: Boolean (z, y, x), of the whole image or of a box of it.
+            start: Index of its first voxel in the image.
+            shape: Shape of the image; that of the mask by default.
+
+        Example:
+            >>> import numpy as np
+            >>> mask = np.zeros((4, 5, 6), dtype=bool)
+            >>> mask[1:3, 2, 3:5] = True
+            >>> Boxed.of(mask).array.shape, Boxed.of(mask).start
+            ((2, 1, 2), (1, 2, 3))
+        """
+        whole = mask.shape if shape is None else shape
+        size = int(whole[0]), int(whole[1]), int(whole[2])
+        if not mask.any():
+            return cls(np.zeros((0, 0, 0), dtype=bool), (0, 0, 0), size)
+        box = bounding_box(mask)
+        first = [int(begin) + part.start for begin, part in zip(start, box, strict=True)]
+        return cls(np.ascontiguousarray(mask[box], dtype=bool), (first[0], first[1], first[2]), size)
+
+    @property
+    def box(self) -> Box:
+        """The box in indices of the image."""
+        return tuple(slice(begin, begin + n) for begin, n in zip(self.start, self.array.shape, strict=True))
+
+    @property
+    def voxels(self) -> int:
+        """How many voxels belong to the region."""
+        return int(np.count_nonzero(self.array))
+
+    @property
+    def empty(self) -> bool:
+        """Whether no voxel belongs to the region."""
+        return self.array.size == 0
+
+    def full(self) -> Array:
+        """Return the mask of the whole image, boolean (z, y, x)."""
+        mask = np.zeros(self.shape, dtype=bool)
+        mask[self.box] = self.array
+        return mask
+
+    def part(self, box: Box) -> Array:
+        """Return the mask of any box of the image."""
+        mask = np.zeros(tuple(part.stop - part.start for part in box), dtype=bool)
+        both = [(max(own.start, part.start), min(own.stop, part.stop)) for own, part in zip(self.box, box, strict=True)]
+        if not self.empty and all(low < high for low, high in both):
+            here = tuple(slice(low - part.start, high - part.start) for (low, high), part in zip(both, box, strict=True))
+            there = tuple(slice(low - own, high - own) for (low, high), own in zip(both, self.start, strict=True))
+            mask[here] = self.array[there]
+        return mask
+
+    def grown(self, margin: Sequence[int]) -> Box:
+        """Return the box widened by a margin (z, y, x) as far as the image reaches."""
+        return tuple(
+            slice(max(0, own.start - more), min(n, own.stop + more))
+            for own, more, n in zip(self.box, margin, self.shape, strict=True)
+        )
+
+    def values(self, image: Array) -> Array:
+        """Return the intensities of the region, in the order of its voxels."""
+        inside: Array = image[self.box][self.array]
+        return inside
+
+    def edges(self) -> tuple[str, ...]:
+        """Return the axes on which the region reaches the first or last voxel of the image; an axis of one voxel does not count."""
+        return tuple(
+            name
+            for name, own, n in zip("zyx", self.box, self.shape, strict=True)
+            if n > 1 and not self.empty and (own.start == 0 or own.stop == n)
+        )
+
+    def __or__(self, other: Boxed) -> Boxed:
+        """Return the union of two regions of one image."""
+        if self.empty or other.empty:
+            return other if self.empty else self
+        box = tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(self.box, other.box, strict=True))
+        return Boxed.of(self.part(box) | other.part(box), [part.start for part in box], self.shape)
+
+    def __and__(self, other: Boxed) -> Boxed:
+        """Return the voxels that two regions of one image share."""
+        if self.empty or other.empty:
+            return self if self.empty else other
+        box = tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(self.box, other.box, strict=True))
+        return Boxed.of(self.part(box) & other.part(box), [part.start for part in box], self.shape)

@@ -1,0 +1,248 @@
+"""Which plain mask goes with which plain image: read from the names of files and folders, and from their grids.
+
+A file is a mask when a word of its name or of its folder says so (`mask`, `label`, `seg`, `roi`, `GTV`, ...). Its images are, the
+first rule that finds one wins:
+
+1. those of the same name, such words aside (`a_image` and `a_label`; `image/a` and `mask/a`);
+2. those of the same name when modalities are left out too (`S1_flair`, `S1_t2` and `S1_seg`), and channels of nnU-Net
+   (`imagesTr/c_0000` and `labelsTr/c`);
+3. the one whose name the mask's goes on from (`case1` and `case1_liver`);
+4. all images of the nearest folder at or above it, when those are of one case (`P1/ct`, `P1/pet` and `P1/mask`).
+
+Where a rule finds several images, the mask serves those on whose lattice it lies. A mask without an image is told, by place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from unibase.imaging.plain.image import read_grid
+from unibase.imaging.plain.whole import suffix_of
+from unibase.imaging.regions.lattice import align
+
+MASK_WORDS = frozenset(
+    [
+        "mask",
+        "masks",
+        "label",
+        "labels",
+        "lbl",
+        "seg",
+        "segs",
+        "segmentation",
+        "segmentations",
+        "roi",
+        "rois",
+        "annotation",
+        "annotations",
+        "contour",
+        "contours",
+        "gt",
+        "groundtruth",
+        "gtv",
+        "gtvp",
+        "gtvn",
+        "gtvt",
+        "gtvnd",
+        "ctv",
+        "ptv",
+    ]
+)
+IMAGE_WORDS = frozenset({"image", "images", "img", "imgs", "imaging", "volume", "volumes", "scan", "scans"})
+MODALITY_WORDS = frozenset(
+    [
+        "ct",
+        "cect",
+        "ncct",
+        "cbct",
+        "pt",
+        "pet",
+        "petct",
+        "suv",
+        "suvbw",
+        "mr",
+        "mri",
+        "t1",
+        "t1c",
+        "t1ce",
+        "t1gd",
+        "t1n",
+        "t1w",
+        "t1km",
+        "t2",
+        "t2w",
+        "t2f",
+        "flair",
+        "pd",
+        "pdw",
+        "dwi",
+        "adc",
+        "dce",
+        "swi",
+        "us",
+        "mg",
+        "dx",
+        "cr",
+        "arterial",
+        "portal",
+        "venous",
+        "delayed",
+    ]
+)
+_KIND_FOLDER = re.compile(r"(?P<word>[a-z]+?)(?P<part>tr|ts|te|val)?")
+
+
+@dataclass(frozen=True)
+class Unplaced:
+    """A mask file that goes with no image.
+
+    Attributes:
+        place: Its path relative to the folder.
+        message: Why.
+        remedy: What can be done.
+    """
+
+    place: str
+    message: str
+    remedy: str = "Name both alike, such as a_image.nrrd and a_mask.nrrd, or list them: columns Image, Mask."
+    reason: str = "mask-without-image"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a folder of plain images holds.
+
+    Attributes:
+        pairs: Image, relative to the folder, to its masks.
+        unplaced: Masks that go with no image.
+    """
+
+    pairs: dict[str, tuple[Path, ...]]
+    unplaced: list[Unplaced] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file and what its name says: the folder of its case, the words left of its name, and those without modalities."""
+
+    path: Path
+    relative: str
+    place: tuple[str, ...]
+    words: tuple[str, ...]
+    mask: bool
+    in_kind_folder: bool
+
+    @property
+    def case(self) -> tuple[str, ...]:
+        return tuple(word for word in self.words if word not in MODALITY_WORDS)
+
+
+def find_pairs(folder: Path, resample: bool = False) -> Layout:
+    """Return which masks of a folder go with which images, by the rules above.
+
+    Args:
+        folder: Searched with all that is below it.
+        resample: Masks on other lattices will be resampled, so that lattices do not choose between images.
+    """
+    files = [
+        _described(path, PurePosixPath(path.relative_to(folder).as_posix()))
+        for path in sorted(folder.rglob("*"))
+        if suffix_of(path) and not path.name.startswith(".") and path.is_file()
+    ]
+    images = [file for file in files if not file.mask]
+    pairs: dict[str, list[Path]] = {image.relative: [] for image in images}
+    unplaced = []
+    masks = [file for file in files if file.mask]
+    by_name = {mask.relative: _by_name(mask, _near(mask, images)) for mask in masks}
+    named = {mask.place for mask in masks if mask.case and by_name[mask.relative]}
+    for mask in masks:
+        found = by_name[mask.relative] or _by_folder(mask, _near(mask, images), mask.place in named)
+        if isinstance(found, str):
+            unplaced.append(Unplaced(mask.relative, found))
+            continue
+        for image in found if len(found) == 1 or resample else _on_lattice(mask, found):
+            pairs[image.relative].append(mask.path)
+    return Layout({name: tuple(paths) for name, paths in pairs.items()}, unplaced)
+
+
+def _described(path: Path, relative: PurePosixPath) -> _File:
+    stem = relative.name[: -len(suffix_of(path))]
+    # A capital after a small letter begins a word too: LesionMask.
+    words = [word.lower() for word in re.split(r"[-_. ]+|(?<=[a-z])(?=[A-Z])", stem) if word]
+    place, mask, kind = [], bool(MASK_WORDS & set(words)), False
+    for part in relative.parts[:-1]:
+        found = _KIND_FOLDER.fullmatch(part.lower())
+        word = found["word"] if found else ""
+        if part.lower() in MASK_WORDS | IMAGE_WORDS or (found and found["part"] and word in MASK_WORDS | IMAGE_WORDS):
+            whole = part.lower() in MASK_WORDS | IMAGE_WORDS
+            kind = True
+            mask = mask or (part.lower() if whole else word) in MASK_WORDS
+            # imagesTr and labelsTr are one place, imagesTs another.
+            place += [] if whole or found is None else [found["part"]]
+        else:
+            place.append(part)
+    left = tuple(word for word in words if word not in MASK_WORDS | IMAGE_WORDS)
+    return _File(path, relative.as_posix(), tuple(place), left, mask, kind)
+
+
+def _near(mask: _File, images: Sequence[_File]) -> list[_File]:
+    """Return the images of the nearest place at or above the mask's that holds any."""
+    for depth in range(len(mask.place), -1, -1):
+        found = [image for image in images if image.place == mask.place[:depth]]
+        if found:
+            return found
+    return []
+
+
+def _by_name(mask: _File, images: Sequence[_File]) -> list[_File]:
+    """Return the images that rules 1 to 3 find."""
+    if not mask.words:
+        return []
+    same = [image for image in images if image.words == mask.words]
+    if same:
+        return same
+    case = mask.case
+    if not case:
+        return []
+    alike = [image for image in images if image.case == case]
+    channels = [
+        image for image in images if image.case[:-1] == case and re.fullmatch(r"\d{4}", image.case[-1] if image.case else "")
+    ]
+    if alike or channels:
+        return alike or channels
+    # Numbers that follow may be another visit or reader: they are not taken for a region's name.
+    longer = [
+        image
+        for image in images
+        if image.case and case[: len(image.case)] == image.case and not any(word.isdigit() for word in case[len(image.case) :])
+    ]
+    most = max((len(image.case) for image in longer), default=0)
+    if longer:
+        return [image for image in longer if len(image.case) == most]
+    shorter = [image for image in images if image.case[: len(case)] == case]
+    return shorter if len(shorter) == 1 else []
+
+
+def _by_folder(mask: _File, images: Sequence[_File], others_are_named: bool) -> list[_File] | str:
+    """Return the images that rule 4 finds, or why there is none."""
+    if not images:
+        return "No image lies in its folder or above it."
+    cases = {image.case for image in images}
+    if len(cases) > 1:
+        return f"No image has its name, and its folder holds images of {len(cases)} cases."
+    if mask.case and mask.in_kind_folder and others_are_named:
+        # Where names tell cases apart, one that no image has is another case.
+        return "No image has its name, as other masks of the folder have one."
+    return list(images)
+
+
+def _on_lattice(mask: _File, images: Sequence[_File]) -> list[_File]:
+    """Return the images on whose lattice a mask lies; all of them when it lies on none, so that each says so."""
+    grid = read_grid(mask.path)
+    if grid is None:
+        return list(images)
+    found = [image for image in images if (own := read_grid(image.path)) is not None and align(grid, own) is not None]
+    return found or list(images)

@@ -1,0 +1,148 @@
+"""Which masks go with which series: one unit per image series, and the masks that belong to nothing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from unibase.groundwork.files import digest_of
+from unibase.groundwork.work import Unit
+from unibase.imaging.dicom.series import NOT_IMAGES, read_header
+from unibase.imaging.options import Regions
+from unibase.imaging.radiomics.settings import FeatureSettings
+from unibase.imaging.radiomics.task import USUAL, Choices, FeatureTask
+
+Row = Mapping[str, Any]
+"""A row of a SERIES frame."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The units of a SERIES frame.
+
+    Attributes:
+        units: One per image series.
+        unplaced: Rows of RTSTRUCT and SEG series that go with no image of the frame.
+    """
+
+    units: list[Unit]
+    unplaced: list[Row]
+
+
+def plan_units(
+    series: pl.DataFrame,
+    root: Path | str,
+    destination: Path | str,
+    settings: FeatureSettings,
+    regions: Regions | None,
+    *,
+    modalities: Sequence[str] | None = None,
+    choices: Choices = USUAL,
+) -> Plan:
+    """Return one unit per image series of a SERIES frame, with the masks that belong to it.
+
+    A mask belongs to the series that it references. A series that no mask references takes those of the same study and
+    frame of reference (contours drawn on the CT of a PET/CT serve the PET too); reading them says so, and refuses a SEG of
+    another lattice. A series without any mask is a unit as well, and ends in quarantine as `no-mask`: in = out + quarantined.
+    A series that lies in several folders, in parts or as copies, is one unit.
+
+    Args:
+        series: SERIES frame.
+        root: What its `folder` column is relative to.
+        destination: Folder of the FEATURES files, `<SeriesInstanceUID>.parquet` each.
+        settings: Extraction settings.
+        regions: Target to patterns; None makes every ROI its own target.
+        modalities: Which modalities to extract from; None takes all images.
+        choices: What is chosen beside the settings.
+    """
+    rows = series.to_dicts()
+    shared = _shared_folders(rows)
+    images, masks = _parts_of_series(rows, images=True), _parts_of_series(rows, images=False)
+    units, used = [], set()
+    for parts in images:
+        row = parts[0]
+        own = _masks_of(row, masks)
+        used |= {_key(mask[0]) for mask in own}
+        if modalities is not None and row["Modality"] not in modalities:
+            continue
+        mask_parts = [part for mask in own for part in mask]
+        task = FeatureTask(
+            Path(root) / row["folder"],
+            tuple(path for part in mask_parts for path in _files_of(Path(root), part, shared)),
+            settings,
+            regions,
+            Path(destination) / f"{row['SeriesInstanceUID']}.parquet",
+            choices,
+            row["subject_id"],
+            row["centre"],
+            row["series_time"],
+            row["SeriesInstanceUID"],
+            tuple(path for part in parts for path in _files_of(Path(root), part, shared)) if len(parts) > 1 else (),
+        )
+        images_digest = row["input_digest"] if len(parts) == 1 else sorted(part["input_digest"] for part in parts)
+        digest = digest_of([images_digest, sorted(part["input_digest"] for part in mask_parts)])
+        units.append(Unit(f"{row['folder']}:{row['SeriesInstanceUID']}", digest, task))
+    return Plan(units, [part for mask in masks if _key(mask[0]) not in used for part in mask])
+
+
+def _key(row: Row) -> tuple[Any, ...]:
+    return row["subject_id"], row["SeriesInstanceUID"]
+
+
+def _parts_of_series(rows: Sequence[Row], images: bool) -> list[list[Row]]:
+    """Return the rows of each image series, or of each RTSTRUCT and SEG series: one for every folder that it lies in."""
+    parts: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
+    for row in rows:
+        if row["Modality"] not in NOT_IMAGES if images else row["Modality"] in ("RTSTRUCT", "SEG"):
+            parts[_key(row)].append(row)
+    return [sorted(members, key=lambda row: str(row["folder"])) for members in parts.values()]
+
+
+def _masks_of(image: Row, masks: Sequence[list[Row]]) -> list[list[Row]]:
+    """Return the masks of an image series: those that reference it, else those of its study and frame of reference."""
+    mine = [mask for mask in masks if mask[0]["subject_id"] == image["subject_id"]]
+    own = [mask for mask in mine if mask[0]["ReferencedSeriesInstanceUID"] == image["SeriesInstanceUID"]]
+    if own:
+        return own
+    frame, study = image["FrameOfReferenceUID"], image["StudyInstanceUID"]
+    return [mask for mask in mine if frame and mask[0]["FrameOfReferenceUID"] == frame and mask[0]["StudyInstanceUID"] == study]
+
+
+def _shared_folders(rows: Sequence[Row]) -> set[str]:
+    """Return the folders in which several series lie."""
+    count: dict[str, int] = defaultdict(int)
+    for row in rows:
+        count[row["folder"]] += 1
+    return {folder for folder, number in count.items() if number > 1}
+
+
+def _files_of(root: Path, row: Row, shared: set[str]) -> list[Path]:
+    folder = root / row["folder"]
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    if row["folder"] not in shared and row["Modality"] not in ("RTSTRUCT", "SEG"):
+        return files
+    # A mask shares its folder with files that are no DICOM, too.
+    return [
+        path
+        for path in files
+        if (header := read_header(path)) is not None and str(header.get("SeriesInstanceUID", "")) == row["SeriesInstanceUID"]
+    ]
+
+
+def stage_settings(settings: FeatureSettings, regions: Regions | None, choices: Choices = USUAL) -> dict[str, Any]:
+    """Return all that changes the result of a unit beside its input, as JSON: the `settings` of `run_units`."""
+    from unibase.imaging.radiomics.features import engine_name
+
+    chosen = asdict(choices) | {"engine": engine_name(choices.engine), "shells": [list(pair) for pair in choices.shells]}
+    return {
+        "settings": settings.digest,
+        "regions": None if regions is None else {target: list(patterns) for target, patterns in regions.items()},
+        **chosen,
+        "code": version("unibase"),
+    }

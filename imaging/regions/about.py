@@ -1,0 +1,151 @@
+"""What a mask file says of itself: who drew it, when, whether it is approved, and which image it was drawn on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.dicom.volume import Volume
+
+
+@dataclass(frozen=True)
+class About:
+    """What a mask file says of itself; a plain image says nothing.
+
+    Attributes:
+        label: StructureSetLabel or ContentLabel.
+        approval: ApprovalStatus (APPROVED, UNAPPROVED, REJECTED); empty when the file says none.
+        reader: ReviewerName, else OperatorsName or ContentCreatorName.
+        time: Date and time of the structure set or of the content.
+        series: SeriesInstanceUIDs that it says it was drawn on.
+        instances: SOPInstanceUIDs that it says it was drawn on.
+    """
+
+    label: str = ""
+    approval: str = ""
+    reader: str = ""
+    time: datetime | None = None
+    series: frozenset[str] = frozenset()
+    instances: frozenset[str] = frozenset()
+
+    @property
+    def approved(self) -> bool:
+        """Whether the file says that it is approved."""
+        return self.approval == "APPROVED"
+
+    def drawn_on(self, volume: Volume) -> bool | None:
+        """Return whether the file says it was drawn on this image; None when it does not say, or the image has no UIDs."""
+        if not volume.series_uid:
+            return None
+        if self.instances and volume.instance_uids:
+            return self.instances <= set(volume.instance_uids) or (
+                volume.series_uid in self.series and not self.instances.isdisjoint(volume.instance_uids)
+            )
+        return volume.series_uid in self.series if self.series else None
+
+
+NOTHING = About()
+"""What a plain image says of itself."""
+
+
+def about_structure_set(dataset: Any) -> About:
+    """Return what an RTSTRUCT says of itself."""
+    series, instances = set(), set()
+    for frame in dataset.get("ReferencedFrameOfReferenceSequence") or []:
+        for study in frame.get("RTReferencedStudySequence") or []:
+            for item in study.get("RTReferencedSeriesSequence") or []:
+                series.add(_text(item, "SeriesInstanceUID"))
+                instances |= {_text(one, "ReferencedSOPInstanceUID") for one in item.get("ContourImageSequence") or []}
+    return About(
+        _text(dataset, "StructureSetLabel"),
+        _text(dataset, "ApprovalStatus").upper(),
+        _text(dataset, "ReviewerName") or _text(dataset, "OperatorsName"),
+        _moment(dataset, "StructureSet"),
+        frozenset(series - {""}),
+        frozenset(instances - {""}),
+    )
+
+
+def about_segmentation(dataset: Any) -> About:
+    """Return what a SEG says of itself."""
+    series, instances = set(), set()
+    for item in dataset.get("ReferencedSeriesSequence") or []:
+        series.add(_text(item, "SeriesInstanceUID"))
+        instances |= {_text(one, "ReferencedSOPInstanceUID") for one in item.get("ReferencedInstanceSequence") or []}
+    if not instances:
+        instances = _sources_of_frames(dataset)
+    return About(
+        _text(dataset, "ContentLabel"),
+        _text(dataset, "ApprovalStatus").upper(),
+        _text(dataset, "ContentCreatorName") or _text(dataset, "OperatorsName"),
+        _moment(dataset, "Content"),
+        frozenset(series - {""}),
+        frozenset(instances - {""}),
+    )
+
+
+def _sources_of_frames(dataset: Any) -> set[str]:
+    """Return the instances that the frames of a SEG say they were made from."""
+    groups = [*(dataset.get("SharedFunctionalGroupsSequence") or []), *(dataset.get("PerFrameFunctionalGroupsSequence") or [])]
+    return {
+        _text(source, "ReferencedSOPInstanceUID")
+        for group in groups
+        for derivation in group.get("DerivationImageSequence") or []
+        for source in derivation.get("SourceImageSequence") or []
+    }
+
+
+def check_complete(dataset: Any) -> None:
+    """Check that every element of a DICOM file has the length that it declares; pydicom reads what is there without a word.
+
+    Raises:
+        Unusable: `truncated-file`.
+    """
+    from pydicom.dataelem import RawDataElement
+
+    for element in dataset._dict.values():
+        if isinstance(element, RawDataElement) and element.length != 0xFFFFFFFF and len(element.value or b"") != element.length:
+            raise Unusable("truncated-file", "The mask file ends too early.", "Copy or export the file again.")
+
+
+def notes_of_reference(about: About, volume: Volume, frame: str) -> tuple[str, ...]:
+    """Return what a user should know of how a mask file refers to an image, as short codes.
+
+    Args:
+        about: The mask file.
+        volume: The image.
+        frame: Frame of reference of the region; empty when it has none.
+
+    Raises:
+        Unusable: `frame-of-reference` when the region lies in another frame of reference and its references do not name
+            this image.
+    """
+    drawn = about.drawn_on(volume)
+    mine = volume.frame_of_reference_uid
+    if not volume.series_uid and not mine:
+        # A plain image has no UID: that the two lie in one place of the folder is all that is known.
+        return ("frame-not-checked",) if frame else ()
+    if frame and frame == mine:
+        return ("drawn-on-another-series",) if drawn is False else ()
+    if not (frame and mine) and (drawn or volume.series_uid in about.series):
+        return ()
+    if drawn and about.instances:
+        return ("frame-of-reference-of-its-own",)
+    message = "The region is drawn in another frame of reference than the image's."
+    raise Unusable("frame-of-reference", message, "Give the structure set or segmentation of this image, or register the two.")
+
+
+def _text(item: Any, keyword: str) -> str:
+    return str(item.get(keyword, "") or "").strip()
+
+
+def _moment(dataset: Any, stem: str) -> datetime | None:
+    day, clock = _text(dataset, f"{stem}Date"), _text(dataset, f"{stem}Time").partition(".")[0]
+    for text, layout in ((day + clock.ljust(6, "0"), "%Y%m%d%H%M%S"), (day, "%Y%m%d")):
+        try:
+            return datetime.strptime(text, layout)
+        except ValueError:
+            continue
+    return None

@@ -1,0 +1,164 @@
+"""Label images (NIfTI, NRRD, MetaImage): every label of every layer is a region, read once into boxes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.boxed import Box, Boxed
+from unibase.imaging.dicom.volume import Volume
+from unibase.imaging.grid import Array, Grid
+from unibase.imaging.plain.image import read_sitk
+from unibase.imaging.plain.names import label_names
+from unibase.imaging.regions.lattice import GridRule, place
+from unibase.imaging.regions.masks import Mask, MaskRules, Roi, checked
+
+MOST_LABELS = 65_535
+"""A label above this is no number of a region: the file is an image, or damaged."""
+
+
+def open_labels(path: Path, volume: Volume, rules: MaskRules) -> list[Roi]:
+    """Open the regions of a label image.
+
+    Zero and negative values are background. A file of several values per voxel has layers, whose labels may overlap.
+
+    Args:
+        path: The file.
+        volume: The image that the regions belong to.
+        rules: How masks are read; `label` and `label_channel` choose one label and one layer.
+
+    Raises:
+        Unusable: `unreadable-mask`, `truncated-file`, `label-absent`, `empty-region`.
+    """
+    import SimpleITK as sitk
+
+    image, dimensions = read_sitk(path)
+    grid = Grid.of(image)
+    layers = sitk.GetArrayFromImage(image)
+    if layers.ndim == 3:
+        layers = layers[..., np.newaxis]
+    if dimensions != volume.dimensions and dimensions == 2:
+        raise Unusable("mask-geometry", "The mask is a plane and the image is a volume.", "Draw the mask on this image.")
+    names = label_names(path, {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()})
+    rois = []
+    for layer in _chosen_layers(layers.shape[3], rules.label_channel):
+        labels, notes = _whole_numbers(layers[..., layer])
+        for number, box in _boxes(labels, rules.label).items():
+            name = names.get((layer, number)) or _fallback(path, layers.shape[3], layer, number)
+            found = _Label(name, number, labels[box], tuple(part.start for part in box), notes)
+            on = _On(grid, labels.shape, volume, rules.grid)
+            rois += _parts(found, on, layer) if rules.components else [Roi(name, number, _Read(found, on), layer=layer)]
+    if not rois:
+        if rules.label is not None:
+            message = f"The mask holds no voxel of label {rules.label}."
+            raise Unusable("label-absent", message, "Name a label that the mask has, or leave `label` out to take all.")
+        raise Unusable("empty-region", "The mask marks no voxel.", "Check that the right mask was written.")
+    return rois
+
+
+def _chosen_layers(count: int, channel: int | None) -> range:
+    if channel is None:
+        return range(count)
+    if channel >= count:
+        message = f"The mask has {count} layer{'s' if count > 1 else ''}, and label_channel asks for another (counted from 0)."
+        raise Unusable("label-absent", message, "Name a layer that the mask has, or leave `label_channel` out to take all.")
+    return range(channel, channel + 1)
+
+
+def _fallback(path: Path, layers: int, layer: int, number: int) -> str:
+    stem = path.name.split(".")[0]
+    return f"{stem}:{number}" if layers == 1 else f"{stem}:{layer}:{number}"
+
+
+def _whole_numbers(labels: Array) -> tuple[Array, tuple[str, ...]]:
+    """Return labels as whole numbers, and what a user should know of them.
+
+    Raises:
+        Unusable: `unreadable-mask`.
+    """
+    remedy = "Write labels as whole numbers."
+    if labels.dtype.kind == "f":
+        if not np.isfinite(labels).all():
+            raise Unusable("unreadable-mask", "The mask holds values that are no number.", remedy)
+        whole = labels.astype(np.int32)
+        if not np.array_equal(whole, labels):
+            raise Unusable("unreadable-mask", "The mask holds values that are no labels.", remedy)
+        labels = whole
+    if labels.size and int(labels.max()) > MOST_LABELS:
+        raise Unusable("unreadable-mask", f"The mask holds values above {MOST_LABELS}, which are no labels.", remedy)
+    negative = labels.dtype.kind == "i" and labels.size and int(labels.min()) < 0
+    return labels, ("negative-values-are-background",) if negative else ()
+
+
+def _boxes(labels: Array, label: int | None) -> dict[int, Box]:
+    """Return the box of every label, by its number, in one pass over the image."""
+    from scipy.ndimage import find_objects
+
+    found = find_objects(np.ascontiguousarray(labels))
+    return {number: box for number, box in enumerate(found, start=1) if box is not None and label in (None, number)}
+
+
+@dataclass(frozen=True)
+class _Label:
+    """A label in its file: the box of it, and what is known of it."""
+
+    name: str
+    number: int
+    labels: Array
+    start: tuple[int, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _On:
+    """The grid of a label image, the image it is to go on, and the rule for other grids."""
+
+    grid: Grid
+    shape: tuple[int, ...]
+    volume: Volume
+    rule: GridRule
+
+
+@dataclass(frozen=True)
+class _Read:
+    label: _Label
+    on: _On
+    part: tuple[int, int] | None = None
+
+    def __call__(self) -> Mask:
+        inside = self.label.labels == self.label.number
+        notes = self.label.notes
+        if self.part is not None:
+            inside = _components(inside)[0] == self.part[0]
+            notes = (*notes, f"component-{self.part[0]}-of-{self.part[1]}")
+        region = Boxed.of(inside, self.label.start, self.on.shape)
+        placed = place(region, self.on.grid, self.on.volume.grid, self.on.rule)
+        mask = Mask(self.label.name, placed.region, self.label.number, (*notes, *placed.notes), placed.coverage)
+        return checked(mask)
+
+
+def _components(inside: Array) -> tuple[Array, int]:
+    """Return the connected parts of a mask (faces, edges and corners touch), numbered from the largest, and how many there are."""
+    from scipy.ndimage import label
+
+    parts, count = label(inside, structure=np.ones((3, 3, 3)))
+    sizes = np.bincount(parts.ravel(), minlength=count + 1)[1:]
+    # Equal sizes keep the order of their first voxel.
+    order = np.argsort(-sizes, kind="stable")
+    number = np.zeros(count + 1, dtype=np.int32)
+    number[order + 1] = np.arange(1, count + 1)
+    return number[parts], int(count)
+
+
+def _parts(label: _Label, on: _On, layer: int) -> list[Roi]:
+    """Return every connected part of a label as a region of its own, named `<name> part 1 of 3`."""
+    _, count = _components(label.labels == label.number)
+    if count == 1:
+        return [Roi(label.name, label.number, _Read(label, on), layer=layer)]
+    return [
+        Roi(f"{label.name} part {part} of {count}", label.number, _Read(label, on, (part, count)), layer=layer)
+        for part in range(1, count + 1)
+    ]
