@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -110,10 +111,13 @@ def _run(
 
         whole = _guarded(lambda: together(regions))
         # Where one region throws, each is measured alone, so that the others keep their values.
-        return whole if isinstance(whole, list) else [_first(_guarded(lambda one=one: together([one]))) for one in regions]
+        return whole if isinstance(whole, list) else [_first(_guarded(partial(together, [region]))) for region in regions]
     from unibase.imaging.radiomics import reference
 
-    return [_first(_guarded(lambda region=region: [reference.extract(volume, region, settings)])) for region in regions]
+    def alone(region: Boxed) -> list[Features | Unusable]:
+        return [reference.extract(volume, region, settings)]
+
+    return [_first(_guarded(partial(alone, region))) for region in regions]
 
 
 def _first(result: list[Features | Unusable] | Unusable) -> Features | Unusable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import permutations, product
 from pathlib import Path
 from typing import Any
@@ -190,8 +191,10 @@ def test_components_are_regions_from_the_largest(tmp_path: Path) -> None:
         ("mets:1 part 3 of 3", 2),
     ]
     lines = make_settings({"featureClass": {"firstorder": ["Mean"]}, "setting": {"minimumROIDimensions": 1}})
-    frame, _ = measured((write(IMAGE, tmp_path / "i.nrrd"), tmp_path / "mets.nrrd"), tmp_path, lines, components=True)
-    assert frame.height == 3 and frame["source_digest"].n_unique() == 3
+    pair = write(IMAGE, tmp_path / "i.nrrd"), tmp_path / "mets.nrrd"
+    result = extract_plain(pair, tmp_path / "o.parquet", lines, PlainRun(replace(UNIBASE, components=True), {"METS": ["mets.*"]}))
+    # Parts of one target are told apart by their digest.
+    assert result.rows == 3 and pl.read_parquet(tmp_path / "o.parquet")["source_digest"].n_unique() == 3
 
 
 def test_names_of_labels_from_data_sets(tmp_path: Path) -> None:
