@@ -15,6 +15,7 @@ from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import FEATURES, Column, Table
 from unibase.groundwork.work import Outcome, Unit, WorkLedger, run_units
 from unibase.imaging.dicom.series import NOT_IMAGES, read_index
+from unibase.imaging.looks.unit import FOLDER, gather_looks
 from unibase.imaging.options import Regions
 from unibase.imaging.plain.layout import Layout, Unplaced, find_pairs
 from unibase.imaging.plain.listing import Listed, is_listing, read_listing
@@ -53,6 +54,7 @@ class PlainRun:
     Attributes:
         choices: What is chosen about regions and features.
         regions: Target to patterns of ROI names; None makes every ROI its own region.
+        pictures: Draw each region into this folder, with a contact sheet, the most suspect first.
         robustness: Perturb every region too, and write the table of how stable each feature is to this Parquet file.
         progress: Told after each series.
         client: Dask client that maps the series; None measures them here, one after the other.
@@ -60,6 +62,7 @@ class PlainRun:
 
     choices: Choices = EACH
     regions: Regions | None = None
+    pictures: Path | None = None
     robustness: Path | str | None = None
     progress: Progress | None = None
     client: Client | None = None
@@ -122,6 +125,7 @@ def extract_plain(
     """
     destination = Path(destination)
     run.choices.check()
+    run = replace(run, choices=replace(run.choices, pictures=run.pictures is not None))
     work = destination.with_name(f"{destination.name}.work")
     work.mkdir(parents=True, exist_ok=True)
     plan = _plan(source, work, settings, run)
@@ -139,6 +143,8 @@ def extract_plain(
         first = refused[0]
         raise UserError(f"No features: {first['unit']}: {first['message']} {first['remedy']}")
     frame = _collected(done, destination, plan)
+    if run.pictures is not None:
+        _pictured(done, run.pictures)
     if run.robustness is not None:
         STABILITY.write(stability_table(perturbed, frame), run.robustness)
     matches = list_regions({outcome.key: outcome.result for outcome in outcomes if outcome.result})
@@ -150,6 +156,18 @@ def extract_plain(
         result.pop("path")
     shutil.rmtree(work, ignore_errors=True)
     return PlainResult(frame.height, sha256_file(destination), done, refused, listed)
+
+
+def _pictured(done: Sequence[dict[str, Any]], folder: Path) -> None:
+    """Move the pictures of all series into a folder, and write their table and contact sheet there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for result in done:
+        looks = Path(result["path"]).parent / FOLDER
+        files.append(looks / Path(result["path"]).name)
+        for picture in sorted(looks.glob(f"{Path(result['path']).stem}-*.png")):
+            shutil.move(picture, folder / picture.name)
+    gather_looks(files, folder / "looks.parquet", folder / "contact-sheet.html", ".")
 
 
 def _measure(_: object, task: FeatureTask) -> dict[str, Any]:

@@ -231,6 +231,8 @@ class Features(Section):
     """Resample masks that lie on another grid than the image (nearest neighbour); otherwise they are refused."""
     threshold: float = Field(default=0.5, gt=0, le=1)
     """Least fraction at which a voxel of a fractional SEG is inside."""
+    pictures: bool = False
+    """Draw each region on its image, and write a contact sheet in the staging zone, the most suspect first."""
     robustness: Robustness | None = None
     """Measure which features are stable; `{}` takes the defaults. Takes as long as the features, once for each perturbation."""
 

@@ -70,6 +70,7 @@ def features(
     components: bool = False,
     regions_csv: Path | None = None,
     robustness: Path | None = None,
+    pictures: Path | None = None,
     workers: int = 1,
 ) -> None:
     """Extract radiomic features from DICOM with RTSTRUCT or SEG, or from NIfTI, NRRD or MetaImage files with masks.
@@ -115,6 +116,8 @@ def features(
         CSV to write with every match and miss of names of regions. It holds names as the files have them.
     robustness
         Measure on perturbed copies how stable each feature is, and write the table to this Parquet file.
+    pictures
+        Folder for a picture of each region on its image and a contact sheet, the most suspect first.
     workers
         Processes that measure; 1 measures in this one.
     """
@@ -136,7 +139,8 @@ def features(
     )
     regions = parse_regions(region) if region else None
     features_of(
-        (source, mask) if mask else source, FeatureCommand(out, settings, choices, regions, regions_csv, robustness, workers)
+        (source, mask) if mask else source,
+        FeatureCommand(out, settings, choices, regions, regions_csv, robustness, pictures, workers),
     )
 
 

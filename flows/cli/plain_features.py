@@ -27,6 +27,7 @@ class FeatureCommand:
         regions: Target to patterns, or None.
         regions_csv: CSV of every match and miss, or None.
         robustness: Parquet file of how stable features are, or None.
+        pictures: Folder of pictures and contact sheet, or None.
         workers: Processes that measure.
     """
 
@@ -36,6 +37,7 @@ class FeatureCommand:
     regions: Regions | None
     regions_csv: Path | None
     robustness: Path | None
+    pictures: Path | None
     workers: int
 
 
@@ -45,7 +47,7 @@ def features_of(source: Source, command: FeatureCommand) -> None:
     for sentence in options.told:
         print(f"note: {sentence}", file=sys.stderr)
     with ProgressBoard() as board, dask_client(workers=command.workers) if command.workers > 1 else nullcontext() as client:
-        run = PlainRun(command.choices, command.regions, command.robustness, board.of("features"), client)
+        run = PlainRun(command.choices, command.regions, command.pictures, command.robustness, board.of("features"), client)
         result = extract_plain(source, command.out, options, run)
     for refused in result.quarantined:
         print(f"quarantined: {refused['unit']}: {refused['reason']}. {refused['message']} {refused['remedy']}", file=sys.stderr)
@@ -55,5 +57,7 @@ def features_of(source: Source, command: FeatureCommand) -> None:
     if command.regions_csv:
         result.regions.write_csv(command.regions_csv)
         print(f"{command.regions_csv}: every match and miss")
+    if command.pictures:
+        print(f"{command.pictures / 'contact-sheet.html'}: every region on its image, the most suspect first")
     if command.robustness:
         print(f"{command.robustness}: ICC of every feature over eleven perturbed copies of each region")

@@ -11,11 +11,12 @@ import polars as pl
 
 from unibase.flows.runs.run import Run, summary
 from unibase.flows.runs.stage import Stage
-from unibase.flows.study.places import DICOM, FEATURE_FILES, PERTURBED, REGIONS
+from unibase.flows.study.places import CONTACT_SHEET, DICOM, FEATURE_FILES, LOOKS, PERTURBED, REGIONS
 from unibase.flows.study.places import FEATURES as FEATURES_TABLE
 from unibase.flows.study.places import SERIES as SERIES_TABLE
 from unibase.groundwork.tables import FEATURES, QUARANTINE, SERIES, write_parquet
 from unibase.groundwork.work import Outcome, Unit
+from unibase.imaging.looks.unit import FOLDER, gather_looks
 from unibase.imaging.options import Features
 from unibase.imaging.radiomics.features import (
     Choices,
@@ -57,6 +58,12 @@ def extract_features(run: Run) -> list[Outcome]:
     collect([folder / outcome.result["path"] for outcome in outcomes if outcome.status == "done"], run.place(FEATURES_TABLE))
     matches = _matches(series, outcomes)
     write_parquet(matches, run.place(REGIONS))
+    if options.pictures:
+        looked = [
+            folder / FOLDER / f"{Path(outcome.result['path']).stem}.parquet" for outcome in outcomes if outcome.status == "done"
+        ]
+        gather_looks(looked, run.place(LOOKS), run.place(CONTACT_SHEET), f"{folder.name}/{FOLDER}")
+        run.say(f"features: pictures of all masks, the most suspect first: {run.place(CONTACT_SHEET)}")
     strays = [_stray(row) for row in plan.unplaced]
     refused = _refused(run, series, "features", [*outcomes, *strays])
     run.say(summary("features", outcomes) + _in_words(matches))
@@ -167,6 +174,6 @@ STAGE = Stage(
     "features",
     "Extract radiomic features",
     reads=(DICOM, SERIES_TABLE),
-    leaves=(FEATURES_TABLE, FEATURE_FILES, REGIONS, PERTURBED),
+    leaves=(FEATURES_TABLE, FEATURE_FILES, REGIONS, LOOKS, CONTACT_SHEET, PERTURBED),
     run=extract_features,
 )

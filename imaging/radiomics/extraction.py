@@ -81,6 +81,17 @@ def extract_regions(
     return [result for result in results if result is not None]
 
 
+def engine_name(engine: Engine) -> str:
+    """Return what stands in the `engine` column: name and version."""
+    if engine == "pyradiomics":
+        from unibase.imaging.radiomics import reference
+
+        return reference.engine_version()
+    from unibase.imaging.engine import VERSION
+
+    return f"unibase {VERSION}"
+
+
 def _check_region(volume: Volume, region: Boxed, settings: FeatureSettings, finite: bool) -> None:
     if region.shape != volume.grid.shape:
         raise Unusable("mask-geometry", "The mask has another size than the image.", "Draw the mask on this image.")

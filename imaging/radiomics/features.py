@@ -17,14 +17,15 @@ from unibase.groundwork.files import sha256_file
 from unibase.groundwork.problems import Unusable
 from unibase.groundwork.tables import FEATURES, Table
 from unibase.imaging.dicom.volume import Volume
-from unibase.imaging.radiomics.extraction import extract_region, extract_regions
+from unibase.imaging.looks.unit import write_looks
+from unibase.imaging.radiomics.extraction import engine_name, extract_region, extract_regions
 from unibase.imaging.radiomics.feature_words import pyradiomics_columns
 from unibase.imaging.radiomics.plan import Plan, plan_units, stage_settings
 from unibase.imaging.radiomics.reference import Features
 from unibase.imaging.radiomics.selection import Region, entry, listed, problem_of, select
 from unibase.imaging.radiomics.settings import FeatureSettings
 from unibase.imaging.radiomics.task import Choices, Engine, FeatureTask, Mode, Several
-from unibase.imaging.regions.masks import Mask
+from unibase.imaging.regions.mask import Mask
 
 __all__ = [
     "Choices",
@@ -77,6 +78,8 @@ def extract_series(task: FeatureTask) -> dict[str, Any]:
         rows += region_rows(task, selection.volume, region, features, replace(mask, notes=tuple(notes)))
         found = {"voxels": mask.region.voxels, "notes": notes, "refused_image_types": left_out}
         told.append({"target": region.target, "roi_name": region.roi_name, "status": "done", **found})
+    if task.choices.pictures:
+        write_looks(task, selection.volume, regions)
     matches = listed(told, selection.missing_targets, selection.unused_rois)
     if not rows:
         raise problem_of(next(item for item in told if item["target"]), matches)
@@ -95,17 +98,6 @@ def extract_series(task: FeatureTask) -> dict[str, Any]:
 def extract_unit(_: object, task: FeatureTask) -> dict[str, Any]:
     """Run `extract_series` as a unit of `groundwork.work.run_units`; nothing is shared between units."""
     return extract_series(task)
-
-
-def engine_name(engine: Engine) -> str:
-    """Return what stands in the `engine` column: name and version."""
-    if engine == "pyradiomics":
-        from unibase.imaging.radiomics import reference
-
-        return reference.engine_version()
-    from unibase.imaging.engine import VERSION
-
-    return f"unibase {VERSION}"
 
 
 def memory_bound(voxels: int, settings: FeatureSettings, engine: Engine = "pyradiomics", regions: int = 1) -> int:

@@ -15,6 +15,7 @@ from unibase.groundwork.files import digest_of
 from unibase.groundwork.work import Unit
 from unibase.imaging.dicom.series import NOT_IMAGES, read_header
 from unibase.imaging.options import Regions
+from unibase.imaging.radiomics.extraction import engine_name
 from unibase.imaging.radiomics.settings import FeatureSettings
 from unibase.imaging.radiomics.task import USUAL, Choices, FeatureTask
 
@@ -137,8 +138,6 @@ def _files_of(root: Path, row: Row, shared: set[str]) -> list[Path]:
 
 def stage_settings(settings: FeatureSettings, regions: Regions | None, choices: Choices = USUAL) -> dict[str, Any]:
     """Return all that changes the result of a unit beside its input, as JSON: the `settings` of `run_units`."""
-    from unibase.imaging.radiomics.features import engine_name
-
     chosen = asdict(choices) | {"engine": engine_name(choices.engine), "shells": [list(pair) for pair in choices.shells]}
     return {
         "settings": settings.digest,

@@ -21,7 +21,7 @@ from unibase.imaging.radiomics.features import ordered, region_rows
 from unibase.imaging.radiomics.perturbations import MARGIN, perturb
 from unibase.imaging.radiomics.selection import Region, entry, problem_of, select
 from unibase.imaging.radiomics.task import FeatureTask
-from unibase.imaging.regions.masks import Mask
+from unibase.imaging.regions.mask import Mask
 from unibase.methods.agreement import COLUMNS, agreement_table, retest_pairs, retest_table
 
 PERTURBED = Table(

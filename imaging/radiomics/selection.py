@@ -16,7 +16,8 @@ from unibase.imaging.plain.image import read_image
 from unibase.imaging.radiomics.task import FeatureTask
 from unibase.imaging.regions.about import NOTHING, About
 from unibase.imaging.regions.habitats import habitat, habitat_name
-from unibase.imaging.regions.masks import Mask, Roi, open_masks
+from unibase.imaging.regions.mask import Mask, Roi
+from unibase.imaging.regions.masks import open_masks
 from unibase.imaging.regions.shells import shell, shell_name
 from unibase.imaging.regions.targets import match_regions
 

@@ -11,8 +11,7 @@ from unibase.groundwork.problems import UserError
 from unibase.imaging.options import Regions, StructureSets, check_habitats, check_regions, check_shells
 from unibase.imaging.radiomics.settings import FeatureSettings
 from unibase.imaging.regions.lattice import GridRule
-from unibase.imaging.regions.masks import MaskRules
-from unibase.imaging.regions.rtstruct import Gaps
+from unibase.imaging.regions.mask import Gaps, MaskRules
 
 Engine = Literal["pyradiomics", "unibase"]
 Mode = Literal["pyradiomics", "ibsi"]
@@ -37,6 +36,7 @@ class Choices:
         habitats: Cut every region, beside itself, into this many parts by intensity; 0 for none.
         cut_off: What to do with regions that the image cuts off.
         components: Measure every connected part of a label of a label image as a region of its own.
+        pictures: Draw a picture of each region and tell what makes it suspect.
     """
 
     engine: Engine = "pyradiomics"
@@ -50,6 +50,7 @@ class Choices:
     habitats: int = 0
     cut_off: CutOff = "keep"
     components: bool = False
+    pictures: bool = False
 
     def check(self) -> None:
         """Check what the types cannot say.

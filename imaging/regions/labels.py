@@ -14,7 +14,7 @@ from unibase.imaging.grid import Array, Grid
 from unibase.imaging.plain.image import read_sitk
 from unibase.imaging.plain.names import label_names
 from unibase.imaging.regions.lattice import GridRule, place
-from unibase.imaging.regions.masks import Mask, MaskRules, Roi, checked
+from unibase.imaging.regions.mask import Mask, MaskRules, Roi, checked
 
 MOST_LABELS = 65_535
 """A label above this is no number of a region: the file is an image, or damaged."""

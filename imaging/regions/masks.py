@@ -6,89 +6,18 @@ silence. Regions are opened first and read one by one, so that one bad region do
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from unibase.groundwork.problems import Unusable
-from unibase.imaging.boxed import Boxed
 from unibase.imaging.dicom.volume import Volume
-from unibase.imaging.grid import Array
-from unibase.imaging.regions.about import NOTHING, About, check_complete
-from unibase.imaging.regions.lattice import REFUSING, GridRule
-
-if TYPE_CHECKING:
-    from unibase.imaging.regions.rtstruct import Gaps
-
-
-@dataclass(frozen=True)
-class Mask:
-    """One region on the grid of a volume.
-
-    Attributes:
-        roi_name: Name of the region in its file.
-        region: Its voxels.
-        number: ROI Number, Segment Number or label value.
-        notes: What a user should know of how it was made, as short codes, such as `gap-between-contours`.
-        coverage: Share of what was drawn that lies within the image; 1 when nothing was cut off.
-    """
-
-    roi_name: str
-    region: Boxed
-    number: int = 0
-    notes: tuple[str, ...] = ()
-    coverage: float = 1.0
-
-    @property
-    def array(self) -> Array:
-        """The mask of the whole image, boolean, z, y, x; made anew at each call."""
-        return self.region.full()
-
-
-@dataclass(frozen=True)
-class Roi:
-    """A region that can be read: its name and number, known without the cost of making the mask.
-
-    Attributes:
-        roi_name: Name in its file.
-        number: ROI Number, Segment Number or label value.
-        read: Makes the mask; raises `Unusable` when it cannot be made.
-        about: What its file says of itself.
-        layer: Layer of a file in which labels of several layers overlap.
-    """
-
-    roi_name: str
-    number: int
-    read: Callable[[], Mask]
-    about: About = field(default=NOTHING, compare=False)
-    layer: int = 0
-
-
-@dataclass(frozen=True)
-class MaskRules:
-    """How masks are read.
-
-    Attributes:
-        grid: What holds for masks on other grids.
-        threshold: Least fraction (fractional SEG) at which a voxel is inside.
-        gaps: What to do with slices between contours (RTSTRUCT) that carry none: `keep` them empty, as drawn, `fill` them
-            by interpolating the shape, or `refuse` the region.
-        label: The one label of a label image to read; None reads all.
-        label_channel: The one layer of a label image of several layers to read; None reads all.
-        components: Read every connected part of a label as a region of its own.
-    """
-
-    grid: GridRule = REFUSING
-    threshold: float = 0.5
-    gaps: Gaps = "keep"
-    label: int | None = None
-    label_channel: int | None = None
-    components: bool = False
-
-
-AS_DRAWN = MaskRules()
-"""All regions, as they were drawn."""
+from unibase.imaging.plain.whole import suffix_of
+from unibase.imaging.regions.about import check_complete
+from unibase.imaging.regions.labels import open_labels
+from unibase.imaging.regions.lattice import GridRule
+from unibase.imaging.regions.mask import Gaps, Mask, MaskRules, Roi
+from unibase.imaging.regions.rtstruct import open_rtstruct
+from unibase.imaging.regions.segmentation import open_segmentation
 
 
 def read_masks(
@@ -110,7 +39,7 @@ def read_masks(
     return [roi.read() for roi in open_masks(path, volume, rules)]
 
 
-def open_masks(path: Path | str, volume: Volume, rules: MaskRules = MaskRules()) -> list[Roi]:
+def open_masks(path: Path | str, volume: Volume, rules: MaskRules = AS_DRAWN) -> list[Roi]:
     """Open the regions of a file, to be read one by one.
 
     Args:
@@ -123,26 +52,14 @@ def open_masks(path: Path | str, volume: Volume, rules: MaskRules = MaskRules())
             another kind of DICOM object, `label-absent`. Reading a region may raise `mask-geometry`, `frame-of-reference`,
             `empty-region`, `region-outside-image`, `no-closed-contour`, `contour-not-in-slice-plane`.
     """
-    from unibase.imaging.plain.whole import suffix_of
-
     path = Path(path)
-    if suffix_of(path):
-        from unibase.imaging.regions.labels import open_labels
-
-        return open_labels(path, volume, rules)
-    dataset = _read_dicom(path)
+    dataset = None if suffix_of(path) else _read_dicom(path)
     if dataset is None:
-        from unibase.imaging.regions.labels import open_labels
-
         return open_labels(path, volume, rules)
     modality = str(dataset.get("Modality", ""))
     if modality == "RTSTRUCT":
-        from unibase.imaging.regions.rtstruct import open_rtstruct
-
         return open_rtstruct(dataset, volume, rules.gaps)
     if modality == "SEG":
-        from unibase.imaging.regions.segmentation import open_segmentation
-
         return open_segmentation(dataset, volume, rules)
     raise Unusable("not-a-mask", "The DICOM file is neither RTSTRUCT nor SEG.", "Name the file that holds the regions.")
 
@@ -164,10 +81,3 @@ def _read_dicom(path: Path) -> Any:
     if "Modality" not in dataset:
         raise Unusable("truncated-file", "The mask file ends before it says what it is.", "Copy or export the file again.")
     return dataset
-
-
-def checked(mask: Mask) -> Mask:
-    """Return the mask; refuse it when no voxel is inside."""
-    if mask.region.empty:
-        raise Unusable("empty-region", "No voxel centre lies inside the region.", "The region is smaller than a voxel, or empty.")
-    return mask

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from unibase.imaging.boxed import Boxed
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Array, Grid
 from unibase.imaging.regions.about import About, about_structure_set, notes_of_reference
-from unibase.imaging.regions.masks import Mask, Roi, checked
+from unibase.imaging.regions.mask import Gaps, Mask, Roi, checked
 from unibase.imaging.regions.rasterise import fill
 
 PLANE_TOLERANCE = 0.25
@@ -29,10 +29,6 @@ SAME_PLANE = 0.01
 
 _CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR", "INTERPOLATED_PLANAR", "")
 """Kinds of contour that enclose an area (PS3.3 C.8.8.6.3); a planar one that was interpolated between drawn ones does too."""
-
-
-Gaps = Literal["keep", "fill", "refuse"]
-"""What to do with slices between contours that carry none: leave them empty, interpolate the shape, or refuse."""
 
 
 def open_rtstruct(dataset: Any, volume: Volume, gaps: Gaps = "keep") -> list[Roi]:

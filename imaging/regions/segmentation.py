@@ -14,7 +14,7 @@ from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Array, Grid
 from unibase.imaging.regions.about import About, about_segmentation, notes_of_reference
 from unibase.imaging.regions.lattice import place
-from unibase.imaging.regions.masks import Mask, MaskRules, Roi, checked
+from unibase.imaging.regions.mask import Mask, MaskRules, Roi, checked
 
 
 def open_segmentation(dataset: Any, volume: Volume, rules: MaskRules) -> list[Roi]:

@@ -25,7 +25,8 @@ from unibase.imaging.radiomics.extraction import extract_region
 from unibase.imaging.radiomics.settings import for_a_plane, make_settings
 from unibase.imaging.radiomics.task import Choices
 from unibase.imaging.regions.lattice import GridRule, align, place
-from unibase.imaging.regions.masks import MaskRules, open_masks, read_masks
+from unibase.imaging.regions.mask import MaskRules
+from unibase.imaging.regions.masks import open_masks, read_masks
 
 SHAPE = (7, 9, 11)
 SPACING, ORIGIN = (0.9, 1.1, 2.5), (-20.0, 14.0, 7.0)

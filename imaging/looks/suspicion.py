@@ -1,0 +1,184 @@
+"""Which masks to look at first: each is compared with those of its target, of its patient, and with what its name says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from unibase.groundwork.tables import TIMESTAMP, Column, Table
+
+LOOKS = Table(
+    "looks",
+    "One region of one image, what tells a right mask from a wrong one, and how suspect it is.",
+    (
+        Column("subject_id", pl.Int64(), "Keyed pseudonym of the person; null when run on plain files."),
+        Column("centre", pl.String(), "Name of the centre."),
+        Column("SeriesInstanceUID", pl.String(), "Series of the image, or the path of a plain image.", nullable=False),
+        Column("Modality", pl.String(), "DICOM Modality of the image."),
+        Column("series_time", TIMESTAMP, "Shifted date and time of the image."),
+        Column("region", pl.String(), "Target, such as GTV.", nullable=False),
+        Column("roi_name", pl.String(), "Cleaned name of the region in its file."),
+        Column("source_digest", pl.String(), "Digest of image and mask files.", nullable=False),
+        Column("picture", pl.String(), "File of its picture."),
+        Column("mask_notes", pl.String(), "What to know of the mask, as short codes."),
+        Column("volume_ml", pl.Float64(), "Volume of the voxels.", "mL"),
+        Column("median", pl.Float64(), "Median intensity.", "intensity"),
+        Column("contrast", pl.Float64(), "Median inside less median outside, in standard deviations.", "1"),
+        Column("edge", pl.Float64(), "Gradient across the border over that around it.", "1"),
+        Column("air_share", pl.Float64(), "Share of voxels below -500 HU; CT alone.", "1"),
+        Column("floor_share", pl.Float64(), "Share of voxels with the image's lowest value.", "1"),
+        Column("components", pl.Int64(), "Connected parts."),
+        Column("flat_face", pl.Float64(), "Largest end over largest section; near 1 where it was cut straight.", "1"),
+        Column("slices", pl.Int64(), "Slices in which it lies."),
+        Column("edges", pl.String(), "Axes on which it reaches the end of the image."),
+        Column("x", pl.Float64(), "Centre towards the patient's left.", "mm"),
+        Column("y", pl.Float64(), "Centre towards the patient's back.", "mm"),
+        Column("z", pl.Float64(), "Centre towards the patient's head.", "mm"),
+        Column("side", pl.String(), "Side of the body on which it lies: L, R or empty."),
+        Column("coverage", pl.Float64(), "Share of what was drawn that the image holds.", "1"),
+        Column("suspicion", pl.Float64(), "How suspect it is; 0 is not at all.", nullable=False),
+        Column("why", pl.String(), "What makes it suspect, the weightiest first."),
+    ),
+    key=("SeriesInstanceUID", "region", "source_digest"),
+)
+
+FEWEST = 5
+"""Fewer masks of a target than this say nothing of what is usual."""
+
+_LEFT = re.compile(r"(?<![a-z0-9])(left|lt|l|gauche|g|links|li|izquierd[ao]|sinistr[ao])(?![a-z0-9])", re.IGNORECASE)
+_RIGHT = re.compile(r"(?<![a-z0-9])(right|rt|r|droite?|d|rechts|re|derech[ao]|destr[ao])(?![a-z0-9])", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A number that a wrong mask moves away from what is usual for its target.
+
+    Attributes:
+        column: The number.
+        words: What it means when it is unusual.
+        weight: How much a robust standard deviation beyond two counts.
+        low, high: Which way is suspect.
+        least: Smallest standard deviation that is believed; tells the numbers of few masks from chance.
+    """
+
+    column: str
+    words: str
+    weight: float
+    low: bool
+    high: bool
+    least: float
+
+
+RULES: tuple[Rule, ...] = (
+    Rule("median", "intensity unlike its target's", 1.0, True, True, 10.0),
+    Rule("contrast", "contrast unlike its target's", 1.5, True, True, 0.25),
+    Rule("edge", "no edge of the image at its border", 2.0, True, False, 0.1),
+    Rule("log_volume", "volume unlike its target's", 0.5, True, True, 0.3),
+    Rule("air_share", "air in the region", 1.5, False, True, 0.03),
+    Rule("floor_share", "lies outside the scan", 1.5, False, True, 0.02),
+    Rule("flat_face", "cut straight", 1.0, False, True, 0.1),
+    Rule("log_components", "many parts", 0.5, False, True, 0.5),
+)
+
+
+def suspected(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a LOOKS frame with `suspicion` and `why` filled, the most suspect first.
+
+    Numbers are compared with the median of the same modality and target, in robust standard deviations (1.4826 times the
+    median absolute deviation); a volume with that of the same person and target at other times and by other readers, and
+    a centre with those of other readers of the image; the side with what the name of the region says.
+
+    Args:
+        frame: LOOKS but for those two columns.
+    """
+    if not frame.height:
+        return LOOKS.empty()
+    rows = frame.with_columns(log_volume=pl.col("volume_ml").log(), log_components=pl.col("components").cast(pl.Float64).log())
+    points: list[dict[str, float]] = [{} for _ in range(rows.height)]
+    for group in _groups(rows, ["Modality", "region"]):
+        _unusual(rows, group, points)
+    for group in _groups(
+        rows.filter(pl.col("subject_id").is_not_null()).with_row_index("at"), ["subject_id", "Modality", "region"]
+    ):
+        _other_times(rows, group, points)
+    for group in _groups(rows, ["SeriesInstanceUID", "region"]):
+        _other_readers(rows, group, points)
+    for number, row in enumerate(rows.iter_rows(named=True)):
+        points[number] |= _alone(row)
+    ranked = [sorted(found.items(), key=lambda item: (-item[1], item[0])) for found in points]
+    told = pl.DataFrame(
+        {
+            "suspicion": [round(sum(found.values()), 3) for found in points],
+            "why": ["; ".join(words for words, _ in found[:3]) or None for found in ranked],
+        },
+        schema={"suspicion": pl.Float64, "why": pl.String},
+    )
+    whole = LOOKS.conform(pl.concat([frame, told], how="horizontal"))
+    return whole.sort("suspicion", *LOOKS.key, descending=[True, *[False] * len(LOOKS.key)])
+
+
+def _groups(rows: pl.DataFrame, keys: Sequence[str]) -> list[list[int]]:
+    """Return the row numbers of each group of equal keys."""
+    numbered = rows if "at" in rows.columns else rows.with_row_index("at")
+    return [group["at"].to_list() for group in numbered.partition_by(list(keys), maintain_order=True)]
+
+
+def _unusual(rows: pl.DataFrame, group: list[int], points: list[dict[str, float]]) -> None:
+    if len(group) < FEWEST:
+        return
+    for rule in RULES:
+        values = rows[rule.column].cast(pl.Float64).to_numpy()[group].astype(np.float64)
+        known = np.isfinite(values)
+        if known.sum() < FEWEST:
+            continue
+        middle = float(np.median(values[known]))
+        spread = max(1.4826 * float(np.median(np.abs(values[known] - middle))), rule.least)
+        for number, value in zip(group, values, strict=True):
+            away = (value - middle) / spread
+            if np.isfinite(away) and abs(away) > 2 and ((away < 0 and rule.low) or (away > 0 and rule.high)):
+                points[number][rule.words] = rule.weight * min(abs(away) - 2, 8.0)
+
+
+def _other_times(rows: pl.DataFrame, group: list[int], points: list[dict[str, float]]) -> None:
+    """Compare volumes of one person and target: more than four times apart is a lesion that grew, or a wrong mask."""
+    if len(group) < 2:
+        return
+    logs = rows["log_volume"].to_numpy()[group]
+    for place, number in enumerate(group):
+        others = float(np.median(np.delete(logs, place)))
+        ratio = abs(float(logs[place]) - others)
+        if ratio > np.log(4):
+            points[number]["volume unlike the same target's at other times or by other readers"] = min(float(ratio), 4.0)
+
+
+def _other_readers(rows: pl.DataFrame, group: list[int], points: list[dict[str, float]]) -> None:
+    """Compare two masks of one target on one image: centres further apart than the larger one's radius."""
+    if len(group) != 2:
+        return
+    centres = rows.select("x", "y", "z").to_numpy()[group]
+    radius = float((3 * rows["volume_ml"].to_numpy()[group].max() * 1000 / (4 * np.pi)) ** (1 / 3))
+    apart = float(np.linalg.norm(centres[0] - centres[1]))
+    if radius > 0 and apart > radius:
+        for number in group:
+            points[number]["far from the other reader's"] = min(apart / radius, 5.0)
+
+
+def _alone(row: dict[str, object]) -> dict[str, float]:
+    """Return what makes a region suspect by itself."""
+    found: dict[str, float] = {}
+    coverage, slices, edges = row["coverage"], row["slices"], row["edges"]
+    if isinstance(coverage, float) and coverage < 1:
+        found["cut off by the image"] = 2 + 5 * (1 - coverage)
+    if slices == 1:
+        found["one slice"] = 3.0
+    if edges:
+        found["touches the end of the image"] = 1.0
+    name = f"{row['region']} {row['roi_name'] or ''}".replace("_", " ")
+    said = {side for side, words in (("L", _LEFT), ("R", _RIGHT)) if words.search(name)}
+    if row["side"] and len(said) == 1 and row["side"] not in said:
+        found["on the other side than its name says"] = 6.0
+    return found

@@ -1,0 +1,78 @@
+"""The looks of one series, and those of many series as one table and one contact sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from unibase.groundwork.files import atomic_file
+from unibase.groundwork.tables import write_parquet
+from unibase.imaging.dicom.volume import Volume
+from unibase.imaging.looks.marks import marks_of
+from unibase.imaging.looks.picture import picture_of
+from unibase.imaging.looks.sheet import write_sheet
+from unibase.imaging.looks.suspicion import LOOKS, suspected
+from unibase.imaging.radiomics.selection import Region
+from unibase.imaging.radiomics.task import FeatureTask
+from unibase.imaging.regions.mask import Mask
+
+FOLDER = "looks"
+"""Where the looks of each series stand, beside its features."""
+
+
+def write_looks(task: FeatureTask, volume: Volume, regions: Sequence[tuple[Region, Mask]]) -> str:
+    """Write a picture of each region of a series as it was drawn, and their marks; return the file of the marks.
+
+    Args:
+        task: The unit; files stand in `looks` beside its destination.
+        volume: The image.
+        regions: What was read; shells and habitats have no look of their own.
+    """
+    folder = task.destination.parent / FOLDER
+    stem = task.destination.stem
+    floor = float(np.nanmin(volume.array))
+    rows = []
+    drawn = [(region, mask) for region, mask in regions if region.ends is None and region.habitat is None]
+    for number, (region, mask) in enumerate(drawn):
+        name = f"{stem}-{number:03d}.png"
+        with atomic_file(folder / name) as temporary:
+            temporary.write_bytes(picture_of(volume, mask.region))
+        rows.append(
+            {
+                "subject_id": task.subject_id,
+                "centre": task.centre,
+                "SeriesInstanceUID": volume.series_uid or task.series_uid or stem,
+                "Modality": volume.modality or None,
+                "series_time": task.series_time,
+                "region": region.target,
+                "roi_name": region.roi_name,
+                "source_digest": region.source_digest,
+                "picture": name,
+                "mask_notes": ", ".join(mask.notes) or None,
+                **asdict(marks_of(volume, mask, floor)),
+            }
+        )
+    schema = {column.name: column.dtype for column in LOOKS.columns if column.name not in ("suspicion", "why")}
+    path = folder / f"{stem}.parquet"
+    write_parquet(pl.DataFrame(rows, schema=schema), path)
+    return f"{FOLDER}/{path.name}"
+
+
+def gather_looks(files: Iterable[Path], table: Path, sheet: Path, pictures: str) -> pl.DataFrame:
+    """Write the looks of many series as one table and one contact sheet, the most suspect first, and return the table.
+
+    Args:
+        files: What `write_looks` wrote.
+        table: The Parquet file to write.
+        sheet: The HTML file to write.
+        pictures: Folder of the pictures, relative to the sheet.
+    """
+    frames = [pl.read_parquet(path) for path in sorted(files)]
+    looks = suspected(pl.concat(frames).sort(LOOKS.key)) if frames else LOOKS.empty()
+    write_parquet(looks, table)
+    write_sheet(looks, sheet, pictures)
+    return looks
