@@ -15,7 +15,7 @@ from unibase.imaging.plain.whole import suffix_of
 from unibase.imaging.regions.about import check_complete
 from unibase.imaging.regions.labels import open_labels
 from unibase.imaging.regions.lattice import GridRule
-from unibase.imaging.regions.mask import Gaps, Mask, MaskRules, Roi
+from unibase.imaging.regions.mask import AS_DRAWN, Gaps, Mask, MaskRules, Roi
 from unibase.imaging.regions.rtstruct import open_rtstruct
 from unibase.imaging.regions.segmentation import open_segmentation
 
