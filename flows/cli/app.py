@@ -10,6 +10,8 @@ app = App(
     name="unibase",
     help="From hospital files to released, pseudonymised, analysis-ready multimodal datasets.",
     help_format="markdown",
+    # What a signal ends says so itself, with the exit code of that signal.
+    suppress_keyboard_interrupt=False,
     version=metadata.version("unibase"),
 )
 key_app = App(name="key", help="Make and show keys.")

@@ -10,6 +10,7 @@ from unibase.flows.cli.custody import custodian_app, ledger_app
 from unibase.flows.cli.encoded import encoded_app
 from unibase.flows.cli.records import records_app
 from unibase.flows.runs.guard import explain
+from unibase.flows.runs.stopping import exit_code, stoppable
 from unibase.groundwork.problems import Unusable, UserError
 
 app.command(ledger_app)
@@ -21,7 +22,8 @@ app.command(records_app)
 def main() -> None:
     """Run the command line; what the user can mend is shown without a traceback."""
     try:
-        app()
+        with stoppable():
+            app()
     except (UserError, Unusable) as error:
         print(error, file=sys.stderr)
         sys.exit(1)
@@ -31,4 +33,4 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         print("Stopped. Start the same command again to go on where it stopped.", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(exit_code())

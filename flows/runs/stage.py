@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
 from unibase.flows.runs.run import Run
+from unibase.flows.runs.stopping import check
 from unibase.flows.study.places import Place
 
 
@@ -32,12 +33,15 @@ class Stage:
 
     def __call__(self, run: Run, centre: str | None = None) -> None:
         """Run the stage: for one centre, or for all where it works by centre. It reaches no place that it did not declare."""
+        check()
         with run.within((*self.reads, *self.leaves)):
             if self.run is not None:
                 self.run(run)
             if self.run_centre is not None:
                 for name in [centre] if centre else run.study.centres:
                     self.run_centre(run, name)
+                    check()
+        check()
 
 
 def in_order(stages: Sequence[Stage]) -> tuple[Stage, ...]:

@@ -12,6 +12,7 @@ from unibase.flows.runs import sources
 from unibase.flows.runs.quarantine_table import read_quarantine
 from unibase.flows.runs.run import Run, software_versions
 from unibase.flows.runs.stage import Stage
+from unibase.flows.runs.stopping import check
 from unibase.flows.stages.deidentify import written_files
 from unibase.flows.stages.identity import GENOTYPES
 from unibase.flows.stages.link import Linked
@@ -182,6 +183,7 @@ def publish(run: Run, version: str | None = None, following: str | None = None) 
 
 
 def _publish(run: Run, version: str | None, following: str | None) -> Path:
+    check()
     sources.refuse_stopped(run)
     if run.study.quality:
         stop_if_poor(Linked(run.place(LINKED)).table("quality"))
@@ -189,6 +191,7 @@ def _publish(run: Run, version: str | None, following: str | None) -> Path:
     releases = run.study.path(run.study.releases)
     stood = set(published(releases))
     other = Following(following, _previous(run, following)) if following else None
+    check()
     folder = publish_release(inputs, releases, needles(run), other)
     said = "stands as it was published: nothing changed" if folder in stood else "is published"
     run.say(f"release: {folder.parent.name} {folder.name} {said}")

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import fcntl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from unibase.groundwork.files import remove_temporaries
 from unibase.groundwork.problems import UserError
+
+TRIES, PAUSE = 20, 0.05
+"""How often, and how many seconds apart, a run tries to take the workspace."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +79,24 @@ class Workspace:
         """
         self.create()
         with open(self.vault / "lock", "w", encoding="utf-8") as lock:
-            try:
-                # Released by the kernel when the process ends, however it ends.
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UserError(f"Another run is working in {self.root}. Wait for it, or stop it, then start again.") from None
+            if not _locked(lock):
+                raise UserError(f"Another run is working in {self.root}. Wait for it, or stop it, then start again.")
             for folder in (self.staging, self.linked):
                 remove_temporaries(folder)
             yield
+
+
+def _locked(lock: IO[str]) -> bool:
+    """Take the lock for this process; return whether it could.
+
+    Released by the kernel when the process ends, however it ends. Who only asks whether a run goes on (`busy`) holds it
+    for an instant: that makes no run refuse to start.
+    """
+    for _ in range(TRIES):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(PAUSE)
+        else:
+            return True
+    return False
