@@ -123,8 +123,8 @@ def check_quality(
     Args:
         events: EVENTS of all centres; or blocks of them, whole subjects each: counts add up.
         rules: Thresholds and ranges; the packaged ones by default.
-        problems: Problem rows of the sources (TimelineResult.problems): checks what never became an event.
-        account: Accounts of the source tables (TimelineResult.account).
+        problems: Problem rows of the sources: checks what never became an event.
+        account: Accounts of the source tables.
         known_until: The day the sources were exported; later events are in the future. Shifted timelines have no common
             today, so leave it out for them: the check then counts events more than 120 years after birth only.
     """

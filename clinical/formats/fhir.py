@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from unibase.clinical.sources.events import SOURCE_EVENTS, Identifier, TableEvents
 from unibase.clinical.sources.reading import RowProblem
 from unibase.clinical.sources.records import open_binary
-from unibase.clinical.timelines.door import SOURCE_EVENTS, Identifier, TableEvents
 from unibase.clinical.words import partial_dates
 from unibase.clinical.words.controlled import is_controlled
 from unibase.clinical.words.units import convert_expressions
@@ -101,29 +101,6 @@ def parse_line(line: bytes) -> Resource | None:
     except (ValueError, RecursionError):  # the latter for a line nested without end
         return None
     return resource if isinstance(resource, dict) and isinstance(resource.get("resourceType"), str) else None
-
-
-def read_fhir(folder: Path, texts: frozenset[str] = frozenset()) -> tuple[list[TableEvents], dict[str, list[Identifier]]]:
-    """Return the source events of every file, and the persons of its Patients."""
-    paths = find_files(folder)
-    context = Context()
-    persons: dict[str, list[Identifier]] = {}
-    for path in paths:
-        for _, resource in read_lines(path):
-            found = None if resource is None else referred(resource)
-            if isinstance(found, Person):
-                persons[found.id] = found.identifiers
-            elif isinstance(found, Period):
-                context.periods[found.id] = (found.start, found.end)
-            elif isinstance(found, Drug):
-                context.medications[found.id] = found.code
-    kinds = [next((str(one["resourceType"]) for _, one in read_lines(path) if one is not None), None) for path in paths]
-    out: list[TableEvents] = []
-    for path, name in zip(paths, table_names(kinds), strict=True):
-        table = read_resources(read_lines(path), name, context, texts)
-        table.problems += [told_extension(*extension) for extension in table.tally.items()]
-        out.append(table)
-    return out, persons
 
 
 def table_names(kinds: Iterable[str | None]) -> list[str]:

@@ -1,4 +1,4 @@
-"""FHIR bulk NDJSON to be read in batches: see `clinical.timelines.batched`. `fhir.read_fhir` reads the same whole.
+"""FHIR bulk NDJSON to be read in batches: see `clinical.timelines.batched`.
 
 The first reading takes Patients, Encounters and Medications out of the files, and parses no other line.
 """
@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 from unibase.clinical.formats import fhir
 from unibase.clinical.formats.fhir import Resource
 from unibase.clinical.sources import records
+from unibase.clinical.sources.events import Identifier, Plan, TableEvents
 from unibase.clinical.sources.records import Stretch
 from unibase.clinical.sources.references import References
-from unibase.clinical.timelines.batched import Plan
-from unibase.clinical.timelines.door import Identifier, TableEvents
 from unibase.groundwork.cluster import each
 
 if TYPE_CHECKING:

@@ -1,7 +1,4 @@
-"""Declared tables (OSIRIS, OSIRIS-RWD, any CSV with a mapping) to be read in batches: see `clinical.timelines.batched`.
-
-`mapping.map_tables` reads the same whole.
-"""
+"""Declared tables (OSIRIS, OSIRIS-RWD, any CSV with a mapping) to be read in batches: see `clinical.timelines.batched`."""
 
 from __future__ import annotations
 
@@ -14,9 +11,8 @@ import polars as pl
 
 from unibase.clinical.formats import mapping
 from unibase.clinical.formats.mapping import TableMapping, TableRule
+from unibase.clinical.sources.events import SOURCE_EVENTS, Plan, TableEvents
 from unibase.clinical.sources.stretches import Part, Table, index_tables, offsets_of, parts_of
-from unibase.clinical.timelines.batched import Plan
-from unibase.clinical.timelines.door import SOURCE_EVENTS, TableEvents
 from unibase.groundwork.cluster import each
 
 if TYPE_CHECKING:

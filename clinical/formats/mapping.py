@@ -33,7 +33,7 @@ tables:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import reduce
@@ -45,8 +45,8 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML, YAMLError
 
+from unibase.clinical.sources.events import SOURCE_EVENTS, Identifier, TableEvents
 from unibase.clinical.sources.reading import RowProblem, SourceTable
-from unibase.clinical.timelines.door import SOURCE_EVENTS, Identifier, TableEvents
 from unibase.clinical.words import partial_dates
 from unibase.clinical.words.controlled import is_controlled
 from unibase.clinical.words.units import convert_expressions
@@ -144,36 +144,6 @@ def _validated(content: Any, place: str) -> TableMapping:
     except ValidationError as error:
         lines = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
         raise UserError(f"The mapping {place} is not usable:\n  " + "\n  ".join(lines)) from None
-
-
-def map_tables(
-    mapping: TableMapping, names: Sequence[str], read: Callable[[str], SourceTable]
-) -> tuple[list[TableEvents], dict[str, list[Identifier]]]:
-    """Return the source events of all mapped tables, and the persons they are about.
-
-    Args:
-        mapping: The declaration.
-        names: Tables that the source has, lower case.
-        read: Reads one of them by its name.
-    """
-    out: list[TableEvents] = []
-    persons: set[str] = set()
-    rules = rules_of(mapping, names)
-    offsets: dict[str, dict[str, int]] = {}
-    rows: dict[str, int] = {}
-    for rule, name in rules:
-        table = read(name)
-        before = offsets.setdefault(rule.name, {})
-        if name not in before:
-            before[name] = rows.get(rule.name, 0)
-            rows[rule.name] = before[name] + table.rows
-        table = moved(table, before[name])
-        told = map_table(mapping, rule, table)
-        out.append(replace(told, problems=[*absent_columns(mapping, rule, name, table.frame.columns), *told.problems]))
-        if names_persons(mapping, rule):
-            persons |= persons_in(mapping, rule, table)
-    out += [replace(told, rows=read(name).rows) for name, told in unmapped_tables(mapping, names).items()]
-    return out, identifiers(mapping, persons)
 
 
 def rules_of(mapping: TableMapping, names: Iterable[str]) -> list[tuple[TableRule, str]]:

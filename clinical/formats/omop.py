@@ -10,18 +10,17 @@ Dates that OMOP leaves at midnight are days (CDM 5.4: "if no time is available, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
+from unibase.clinical.sources.events import SOURCE_EVENTS, Identifier, TableEvents
 from unibase.clinical.sources.reading import RowProblem, SourceTable
-from unibase.clinical.timelines.door import SOURCE_EVENTS, Identifier, TableEvents
 from unibase.clinical.words import partial_dates
 from unibase.clinical.words.controlled import is_controlled
 from unibase.clinical.words.units import convert_expressions
-from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import TIMESTAMP
 
 
@@ -120,32 +119,6 @@ _UNITS = {
 _OPERATORS = {4172703: "=", 4172704: ">", 4171756: "<", 4171754: "<=", 4171755: ">="}
 INEQUALITIES = frozenset(concept for concept, sign in _OPERATORS.items() if sign != "=")
 """Concepts of operators that change what a value says."""
-
-
-def read_omop(
-    names: Sequence[str], read: Callable[[str], SourceTable], texts: frozenset[str] = frozenset()
-) -> tuple[list[TableEvents], dict[str, list[Identifier]]]:
-    """Return the source events of all tables, and the persons of PERSON.
-
-    Args:
-        names: Tables that the source has, lower case (a prefix such as `2b_` is allowed).
-        read: Reads one of them by its name.
-        texts: Further texts that count as controlled.
-
-    Raises:
-        UserError: If there is no PERSON table.
-    """
-    tables = {plain_name(name): name for name in names}
-    if "person" not in tables:
-        raise UserError("There is no PERSON table in this OMOP source. Name the folder that holds person.csv.")
-    out: list[TableEvents] = []
-    person = read(tables["person"])
-    events, persons = read_person(person)
-    out.append(events)
-    raw = {name: read(tables[name]) for name in (*EVENT_TABLES, "death") if name in tables}
-    concepts = _read_concepts(raw, read, tables.get("concept"))
-    out += [read_event_table(name, table, concepts, texts) for name, table in raw.items()]
-    return [*out, *unread_tables(tables)], persons
 
 
 def unread_tables(names: Iterable[str]) -> list[TableEvents]:
@@ -401,14 +374,6 @@ def _concept_number(column: str) -> pl.Expr:
 def _numbered_concept(column: str) -> pl.Expr:
     number = _concept_number(column)
     return pl.when(number.is_not_null()).then(pl.format("OMOP//{}", number))
-
-
-def _read_concepts(raw: Mapping[str, SourceTable], read: Callable[[str], SourceTable], name: str | None) -> pl.DataFrame:
-    """Return `concept_id, vocabulary_id, concept_code` of the concepts that the tables use."""
-    if name is None:
-        return no_concepts()
-    used = set[int]().union(*(concepts_in(table.frame) for table in raw.values()))
-    return known_concepts(read(name).frame, used)
 
 
 def concepts_in(frame: pl.DataFrame) -> set[int]:

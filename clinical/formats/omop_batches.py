@@ -1,4 +1,4 @@
-"""OMOP in CSV, or in CSV and Parquet mixed, to be read in batches: see `clinical.timelines.batched`. `omop.read_omop` reads the same whole."""
+"""OMOP in CSV, or in CSV and Parquet mixed, to be read in batches: see `clinical.timelines.batched`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ import polars as pl
 
 from unibase.clinical.formats import omop
 from unibase.clinical.sources import reading
+from unibase.clinical.sources.events import SOURCE_EVENTS, Plan, TableEvents
 from unibase.clinical.sources.stretches import Part, Table, index_tables, offsets_of, parts_of
-from unibase.clinical.timelines.batched import Plan
-from unibase.clinical.timelines.door import SOURCE_EVENTS, TableEvents
 from unibase.groundwork.cluster import each
 from unibase.groundwork.problems import UserError
 

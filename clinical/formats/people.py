@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from unibase.clinical.formats import fhir, mapping, omop
+from unibase.clinical.formats.mapped_batches import open_mapped
 from unibase.clinical.sources import databases, reading
 from unibase.clinical.timelines.centre import Format
 from unibase.groundwork.problems import UserError
@@ -27,10 +29,7 @@ def read_people(format: Format, path: Path | str, centre: str) -> pl.DataFrame:
         UserError: If the format holds no identities, or the source cannot be read.
     """
     if format == "omop" and databases.is_database(path):
-        names, read = databases.open_database(path, {"person"})
-        if not names:
-            raise UserError("There is no PERSON table in this database. Name its schema: ?schema=cdm.")
-        rows = _of_omop_persons(read("person"), centre)
+        rows = _of_omop_persons(_person_of_database(path), centre)
         frame = pl.DataFrame(rows, schema=PEOPLE.schema(), orient="row", infer_schema_length=None)
         return PEOPLE.conform(frame.unique(list(PEOPLE.key), keep="first", maintain_order=True))
     path = Path(path)
@@ -45,6 +44,14 @@ def read_people(format: Format, path: Path | str, centre: str) -> pl.DataFrame:
     frame = pl.DataFrame(rows, schema=PEOPLE.schema(), orient="row", infer_schema_length=None)
     # A source may repeat a person; the first row that names an identifier counts.
     return PEOPLE.conform(frame.unique(list(PEOPLE.key), keep="first", maintain_order=True))
+
+
+def _person_of_database(path: Path | str) -> reading.SourceTable:
+    with tempfile.TemporaryDirectory() as folder:
+        copies = databases.copy_database(path, {"person": None}, Path(folder))
+        if "person" not in copies:
+            raise UserError("There is no PERSON table in this database. Name its schema: ?schema=cdm.")
+        return reading.read_tables(copies["person"], "person")
 
 
 def _row(centre: str, key: str, system: str, value: str, source: str, number: int, **known: Any) -> dict[str, Any]:
@@ -119,14 +126,11 @@ def _of_omop_persons(table: reading.SourceTable, centre: str) -> list[dict[str, 
 def _from_mapping(path: Path, centre: str, rules: mapping.TableMapping) -> list[dict[str, Any]]:
     found = reading.find_tables(path)
     rules = rules.model_copy(update={"tables": [rule for rule in rules.tables if rule.persons]})
-    tables, _ = mapping.map_tables(
-        rules,
-        # The others need not be read for this.
-        sorted({name for _, name in mapping.rules_of(rules, found)}),
-        lambda name: reading.read_tables(found[name], name),
-    )
+    # The others need not be read for this.
+    wanted = {name: found[name] for _, name in mapping.rules_of(rules, found)}
+    plan = open_mapped(rules, wanted, path, None)
     facts: dict[str, dict[str, Any]] = {}
-    for table in tables:
+    for table in (table for part in plan.parts for table in plan.read(part)):
         for row in table.events.iter_rows(named=True):
             known = facts.setdefault(row["person"], {"source": table.table, "number": row["source_row"]})
             if row["code"] == "MEDS_BIRTH":

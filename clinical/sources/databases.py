@@ -9,19 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-import tempfile
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
-import polars as pl
-
-from unibase.clinical.sources.reading import SourceTable, lower_columns, read_table
 from unibase.groundwork.problems import UserError
 
-Reader = Callable[[str], SourceTable]
 _SORT_MEMORY = "256MB"
 _ROWS = 250_000
 """Rows of a DuckDB table in memory at once, and of a row group."""
@@ -38,27 +33,13 @@ def is_database(path: Path | str) -> bool:
     return is_server(path) or Path(str(path)).suffix in {".duckdb", ".ddb"}
 
 
-def open_database(path: Path | str, wanted: set[str]) -> tuple[list[str], Reader]:
-    """Return the tables of a database that are wanted, and the function that reads one of them.
-
-    Args:
-        path: `postgresql://user@host/database?schema=cdm` (further parameters go to the driver), or a DuckDB file.
-        wanted: Tables to read, lower case; others are left alone.
-
-    Raises:
-        UserError: If the database cannot be read, or the address holds a password.
-    """
-    tables = asyncio.run(_copy_all(str(path), wanted)) if is_server(path) else _read_duckdb(Path(path), wanted)
-    return sorted(tables), tables.__getitem__
-
-
 def copy_database(path: Path | str, wanted: Mapping[str, Sequence[str] | None], folder: Path) -> dict[str, list[Path]]:
     """Copy tables of a database to files, in the order of their rows: PostgreSQL to CSV, DuckDB to Parquet; return the files by table.
 
     Memory does not grow with a table. The files hold source data: the folder must be one that only this user can open, and must go.
 
     Args:
-        path: As in `open_database`.
+        path: `postgresql://user@host/database?schema=cdm` (further parameters go to the driver), or a DuckDB file.
         wanted: The columns to copy of each table, lower case; None for all.
         folder: Where the files go.
 
@@ -68,19 +49,6 @@ def copy_database(path: Path | str, wanted: Mapping[str, Sequence[str] | None], 
     if is_server(path):
         return asyncio.run(_copy_server(str(path), wanted, folder))
     return _copy_duckdb(Path(path), wanted, folder)
-
-
-def _read_duckdb(path: Path, wanted: set[str]) -> dict[str, SourceTable]:
-    out: dict[str, SourceTable] = {}
-    with _duckdb(path) as connection:
-        for schema, name in _duckdb_tables(connection, wanted):
-            rows = connection.sql(f'SELECT * FROM "{schema}"."{name}" ORDER BY ALL').to_arrow_table()
-            frame = pl.from_arrow(rows)
-            assert isinstance(frame, pl.DataFrame)
-            frame = lower_columns(frame, path)
-            numbered = frame.with_row_index("source_row", offset=1).with_columns(pl.col("source_row").cast(pl.Int64))
-            out[name.lower()] = SourceTable(name.lower(), numbered, frame.height)
-    return out
 
 
 def _copy_duckdb(path: Path, wanted: Mapping[str, Sequence[str] | None], folder: Path) -> dict[str, list[Path]]:
@@ -156,18 +124,6 @@ async def _snapshot(address: str, wanted: Collection[str]) -> AsyncIterator[tupl
             yield connection, schema, [name for name in names if name.lower() in wanted and _NAME.match(name)]
     finally:
         await connection.close()
-
-
-async def _copy_all(address: str, wanted: set[str]) -> dict[str, SourceTable]:
-    out: dict[str, SourceTable] = {}
-    async with _snapshot(address, wanted) as (connection, schema, names):
-        for name in names:
-            # The file lives while it is read, in a folder only this user can open: it holds source data.
-            with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder) / f"{name.lower()}.csv"
-                await _copy(connection, f'SELECT * FROM "{schema}"."{name}" ORDER BY 1, 2', path)
-                out[name.lower()] = read_table(path)
-    return out
 
 
 async def _copy_server(address: str, wanted: Mapping[str, Sequence[str] | None], folder: Path) -> dict[str, list[Path]]:

@@ -3,7 +3,7 @@
 An adapter opens its source as a `Plan`: who its persons are, and parts that are read one by one. Two maps and no shuffle of rows
 between workers, as in `clinical.timelines.sharded`: a part becomes events under pseudonyms, which are set down by the runs of their subjects; then
 each shard gathers its rows, sorts them and is written. Memory is that of one block of a part or of one shard, whatever the number of
-rows; rows, problems, account and bytes are those of `clinical.timelines.centre.read_events` and `meds.write_dataset`.
+rows. A small source is one part.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from unibase.clinical.sources.reading import RowProblem
+from unibase.clinical.sources.events import Opener, Plan, TableEvents, Tally
 from unibase.clinical.timelines import door, meds
 from unibase.clinical.timelines.cells import read_piece, write_piece
-from unibase.clinical.timelines.door import ACCOUNT, Door, Identifier, TableEvents
+from unibase.clinical.timelines.door import ACCOUNT, Door
 from unibase.clinical.timelines.plausibility import refuted_deaths
 from unibase.clinical.timelines.sharded import BuildReport
 from unibase.groundwork.cluster import each
@@ -29,32 +29,6 @@ from unibase.groundwork.tables import EVENTS, QUARANTINE, write_parquet
 
 if TYPE_CHECKING:
     from distributed import Client
-
-Tally = Mapping[str, tuple[int, int]]
-"""Something met in rows of a table that is told once: by name, the first row and how many there are."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A source that is open.
-
-    Attributes:
-        persons: `{person: identifiers}`, best identifier first.
-        parts: What can be read alone; in the order of tables and rows.
-        read: Gives the source events of one part, some rows of one table at a time; goes to the workers.
-        ready: Small tables that are read already, and what is to be told of the source as a whole.
-        told: The problem that a tally is.
-    """
-
-    persons: dict[str, list[Identifier]]
-    parts: Sequence[Any]
-    read: Callable[[Any], Iterable[TableEvents]]
-    ready: Sequence[TableEvents] = ()
-    told: Callable[[str, int, int], RowProblem] | None = None
-
-
-Opener = Callable[[Path, "Client | None"], Plan]
-"""Opens a source; may keep files in the folder it is given, which is gone when the dataset is written."""
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import polars as pl
 
-from unibase.clinical.formats import fhir, mapping, omop
+from unibase.clinical.formats import mapping, omop
 from unibase.clinical.formats.fhir_batches import open_fhir
 from unibase.clinical.formats.mapped_batches import open_mapped
 from unibase.clinical.formats.omop_batches import open_omop
 from unibase.clinical.sources import databases, reading
-from unibase.clinical.timelines import door, sharded
-from unibase.clinical.timelines.batched import Opener, Plan, build_batched
+from unibase.clinical.sources.events import Opener, Plan
+from unibase.clinical.timelines import sharded
+from unibase.clinical.timelines.batched import build_batched
 from unibase.clinical.timelines.door import Door, KeyDoor, LocalDoor, VaultDoor
 from unibase.groundwork.files import private_folder
 from unibase.groundwork.problems import UserError
@@ -49,34 +50,6 @@ class TimelineTask:
     lookup: SubjectLookup | None = None
     mapping: Path | None = None
     texts: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class TimelineResult:
-    """What a source gave.
-
-    Attributes:
-        events: EVENTS, pseudonymised and shifted, in the order of the timeline.
-        problems: QUARANTINE rows: one per row or field that was not understood; `unit` is `source#row/column`.
-        account: Per source table: `rows = used + refused + silent`, and the number of events.
-    """
-
-    events: pl.DataFrame
-    problems: pl.DataFrame
-    account: pl.DataFrame
-
-
-def read_events(task: TimelineTask) -> TimelineResult:
-    """Read one source through the vault's lookup.
-
-    Rows about persons that the lookup does not know are reported as `unknown-person`.
-
-    Raises:
-        UserError: If the source, or its mapping, cannot be used at all.
-    """
-    if task.lookup is None:
-        raise UserError("Reading events into a study needs the lookup of its identity ledger.")
-    return _read(task, VaultDoor(task.lookup))
 
 
 @dataclass(frozen=True)
@@ -166,32 +139,6 @@ _WANTED = {"person": None, "concept": ("concept_id", "vocabulary_id", "concept_c
 
 def _open_database(path: Path | str, texts: frozenset[str], folder: Path, client: Client | None) -> Plan:
     return open_omop(databases.copy_database(path, _WANTED, folder), texts, folder, client)
-
-
-def _read(task: TimelineTask, way: Door) -> TimelineResult:
-    _check_format(task)
-    texts = frozenset(task.texts)
-    if task.format == "omop" and databases.is_database(task.path):
-        tables, persons = omop.read_omop(*databases.open_database(task.path, set(_WANTED)), texts)
-    else:
-        tables, persons = _read_files(task, Path(task.path), texts)
-    passage = door.pass_through(tables, persons, way, task.centre, task.format)
-    return TimelineResult(passage.events, passage.problems, passage.account)
-
-
-def _read_files(
-    task: TimelineTask, path: Path, texts: frozenset[str]
-) -> tuple[list[door.TableEvents], dict[str, list[door.Identifier]]]:
-    if task.format == "fhir":
-        return fhir.read_fhir(_existing(path, task.centre), texts)
-    found = _tables(path, task.centre)
-
-    def read(name: str) -> reading.SourceTable:
-        return reading.read_tables(found[name], name)
-
-    if task.format == "omop":
-        return omop.read_omop(sorted(found), read, texts)
-    return mapping.map_tables(_mapping(task), sorted(found), read)
 
 
 def _check_format(task: TimelineTask) -> None:

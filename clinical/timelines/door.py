@@ -8,43 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import polars as pl
 
+from unibase.clinical.sources.events import Identifier
 from unibase.clinical.sources.reading import RowProblem
-from unibase.clinical.timelines.plausibility import refuted_deaths
 from unibase.clinical.words.partial_dates import shift_bounds
-from unibase.groundwork.tables import EVENTS, QUARANTINE, TIMESTAMP
+from unibase.groundwork.tables import EVENTS, QUARANTINE
 from unibase.privacy import dates, pseudonyms
 from unibase.privacy.keys import Key
 from unibase.privacy.subjects import Subject, SubjectLookup
 
 STAGE = "clinical"
-
-SOURCE_EVENTS = pl.Schema(
-    {
-        "person": pl.String(),
-        "time": TIMESTAMP,
-        "code": pl.String(),
-        "numeric_value": pl.Float32(),
-        "text_value": pl.String(),
-        "time_min": TIMESTAMP,
-        "time_max": TIMESTAMP,
-        "end_time": TIMESTAMP,
-        "unit": pl.String(),
-        "recorded_time": TIMESTAMP,
-        "source_row": pl.Int64(),
-    }
-)
-"""Columns of source events: `person` is the adapter's own key of the person, the times are not shifted yet."""
-
-
-class Identifier(NamedTuple):
-    """An identifier of a person: its kind (`ipp`, `omop`, `fhir`, `osiris`) and its text."""
-
-    system: str
-    value: str
 
 
 class Door(Protocol):
@@ -112,73 +88,10 @@ class LocalDoor:
         return None if number is None else Subject(number, 0)
 
 
-@dataclass
-class TableEvents:
-    """What an adapter made of one source table.
-
-    Attributes:
-        table: Name of the table, last part of `source`.
-        rows: Rows in the table.
-        events: Frame of `SOURCE_EVENTS`.
-        problems: Rows or fields not understood.
-        tally: Something met in many rows that is told once: by name, its first row and how many rows there are.
-    """
-
-    table: str
-    rows: int
-    events: pl.DataFrame
-    problems: list[RowProblem] = field(default_factory=list)
-    tally: dict[str, tuple[int, int]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Passage:
-    """What came through the door: EVENTS, problems in QUARANTINE columns, and the account of every table."""
-
-    events: pl.DataFrame
-    problems: pl.DataFrame
-    account: pl.DataFrame
-
-
 ACCOUNT = pl.Schema(
     {"source": pl.String, "rows": pl.Int64, "used": pl.Int64, "refused": pl.Int64, "silent": pl.Int64, "events": pl.Int64}
 )
 """One row per source table: `rows = used + refused + silent`; a silent row holds nothing that is an event."""
-
-
-def pass_through(
-    tables: Sequence[TableEvents], persons: dict[str, list[Identifier]], door: Door, centre: str, format: str
-) -> Passage:
-    """Look up every person, shift every date, and tell what stays behind.
-
-    Args:
-        tables: The source events of each table.
-        persons: `{person: identifiers}` for all persons of the source.
-        door: Gives the subjects.
-        centre: Name of the centre.
-        format: Name of the source format, middle part of `source`.
-    """
-    known, conflicts = resolve(persons, door, centre)
-    out: list[pl.DataFrame] = []
-    found: dict[str, list[RowProblem]] = {}
-    rows: dict[str, int] = {}
-    for table in sorted(tables, key=lambda one: one.table):
-        source = f"{centre}/{format}/{table.table}"
-        rows[source] = rows.get(source, 0) + table.rows
-        events, lost = pass_table(table.events, known, conflicts, source)
-        found.setdefault(source, []).extend([*table.problems, *lost])
-        out.append(events)
-    events = pl.concat([EVENTS.empty(), *out])
-    refuted = refuted_deaths(events)
-    for source, row in refuted.select("source", "source_row").iter_rows():
-        found[source].append(refuted_problem(row))
-    events = events.join(refuted, on=["subject_id", "code", "source", "source_row"], how="anti", maintain_order="left")
-    account = [_account(source, rows[source], found[source], events) for source in sorted(rows)]
-    return Passage(
-        sort_events(events),
-        QUARANTINE.conform(pl.concat([QUARANTINE.empty(), *(problem_frame(found[s], centre, s) for s in sorted(found))])),
-        pl.DataFrame(account, schema=ACCOUNT, orient="row"),
-    )
 
 
 def pass_table(
@@ -199,13 +112,6 @@ def pass_table(
         pl.col("end_time") + pl.duration(days="shift_days"), pl.col("recorded_time") + pl.duration(days="shift_days")
     )
     return EVENTS.conform(events.drop("person", "shift_days").with_columns(source=pl.lit(source))), problems
-
-
-def _account(source: str, rows: int, problems: Sequence[RowProblem], events: pl.DataFrame) -> tuple[str, int, int, int, int, int]:
-    own = events.filter(pl.col("source") == source)["source_row"]
-    used = set(own.unique())
-    refused = {problem.row for problem in problems if problem.refused and problem.row} - used
-    return source, rows, len(used), len(refused), rows - len(used) - len(refused), len(own)
 
 
 def sort_events(events: pl.DataFrame) -> pl.DataFrame:

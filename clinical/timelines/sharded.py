@@ -107,7 +107,7 @@ def build_dataset(
     texts: frozenset[str] = frozenset(),
     notes: Mapping[str, Any] | None = None,
 ) -> BuildReport:
-    """Write the MEDS dataset of an OMOP folder of Parquet files; the same rows as `clinical.timelines.centre.read_events` would give.
+    """Write the MEDS dataset of an OMOP folder of Parquet files; the same rows as `clinical.timelines.batched.build_batched` gives.
 
     Args:
         source: Folder with `person.parquet`, `measurement.parquet`, ... or a folder of parts per table.

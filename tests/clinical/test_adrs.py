@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.clinical.whole import read_events
 from unibase.clinical.derived.adrs import ADRS, response_events
 from unibase.clinical.derived.endpoints import Endpoints, derive, derive_responses
 from unibase.clinical.derived.lesions import measurements
 from unibase.clinical.derived.recist import Lesion, Visit, recist
-from unibase.clinical.timelines.centre import TimelineTask, read_events
+from unibase.clinical.timelines.centre import TimelineTask
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import EVENTS
 from unibase.privacy.subjects import Subject, SubjectLookup

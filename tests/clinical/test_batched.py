@@ -1,4 +1,4 @@
-"""Whatever the source, batches give what the whole gives: rows, problems, account and bytes; in this process and on a Dask client."""
+"""Whatever the source, small blocks give what one block gives: rows, problems, account and bytes; here and on a Dask client."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from unibase.clinical.formats.people import read_people
 from unibase.clinical.sources import records
 from unibase.clinical.timelines import meds
 from unibase.clinical.timelines.batched import build_batched
-from unibase.clinical.timelines.centre import TimelineTask, _read, opener
+from unibase.clinical.timelines.centre import TimelineTask, opener
 from unibase.clinical.timelines.door import Door, LocalDoor, VaultDoor
+from unibase.clinical.timelines.sharded import BuildReport
 from unibase.flows.stages.clinical import stage_records
 from unibase.groundwork.cluster import dask_client
 from unibase.groundwork.problems import UserError
@@ -29,28 +30,34 @@ SUBJECTS = 3
 
 
 def same(task: TimelineTask, way: Door, again: Door | None = None, client: Any = None) -> pl.DataFrame:
-    """Read a source whole and in batches, check that nothing differs, and return the problems."""
+    """Read a source in one block and in small ones, check that nothing differs, and return the problems."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        whole = _read(task, way)
         notes = {"source_format": task.format}
-        kept = {"problems": whole.problems, "account": whole.account}
-        meds.write_dataset(whole.events, folder / "whole", name=task.centre, subjects_per_shard=SUBJECTS, notes=notes, **kept)
-        report = build_batched(
-            opener(task), folder / "parts", task.centre, task.format, again or way,
-            client=client, subjects_per_shard=SUBJECTS, notes=notes,
-        )  # fmt: skip
+
+        def build(name: str, way: Door, client: Any) -> BuildReport:
+            out = folder / name
+            options = {"client": client, "subjects_per_shard": SUBJECTS, "notes": notes}
+            return build_batched(opener(task), out, task.centre, task.format, way, **options)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(records, "BLOCK", 8 << 20)
+            whole = build("whole", way, None)
+        report = build("parts", again or way, client)
         assert_frame_equal(report.account, whole.account)
-        assert_frame_equal(pl.read_parquet(folder / "parts" / "metadata" / "problems.parquet"), whole.problems)
-        assert_frame_equal(meds.read_dataset(folder / "parts"), whole.events)
-        assert (report.events, report.subjects) == (whole.events.height, whole.events["subject_id"].n_unique())
+        events = meds.read_dataset(folder / "whole")
+        assert_frame_equal(meds.read_dataset(folder / "parts"), events)
+        assert (report.events, report.subjects) == (events.height, events["subject_id"].n_unique())
+        account = report.account
+        assert account.filter(pl.col("rows") != pl.col("used") + pl.col("refused") + pl.col("silent")).is_empty()
+        assert account["events"].sum() == events.height
         files = [
             sorted(p.relative_to(folder / one) for p in (folder / one).rglob("*") if p.is_file()) for one in ("whole", "parts")
         ]
         assert files[0] == files[1]
         for file in files[0]:
             assert (folder / "whole" / file).read_bytes() == (folder / "parts" / file).read_bytes(), file
-        return whole.problems
+        return pl.read_parquet(folder / "whole" / "metadata" / "problems.parquet")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -324,9 +331,8 @@ def test_a_column_that_is_not_there_is_told_once_and_an_empty_file_is_refused(tm
         told = same(task, LocalDoor()).filter(pl.col("reason") == "missing-column")["unit"].to_list()
         assert told == sorted(f"A/csv/acts/{name}" for name in absent)
     (tmp_path / "in" / "acts.csv").write_text("", encoding="utf-8")
-    for read in (lambda: _read(task, LocalDoor()), lambda: same(task, LocalDoor())):
-        with pytest.raises(UserError, match="Table acts has no column ipp"):
-            read()
+    with pytest.raises(UserError, match="Table acts has no column ipp"):
+        same(task, LocalDoor())
     with pytest.raises(UserError, match="Table acts has no column ipp"):
         build_batched(opener(task), tmp_path / "out", "A", "csv", LocalDoor())
 

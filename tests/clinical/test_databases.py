@@ -13,14 +13,13 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
-from polars.testing import assert_frame_equal
 
 from tests.clinical.conftest import lookup_of
+from tests.clinical.whole import read_events
 from unibase.clinical.formats.people import read_people
 from unibase.clinical.sources import databases
 from unibase.clinical.sources.reading import find_tables, read_tables
-from unibase.clinical.timelines import meds
-from unibase.clinical.timelines.centre import TimelineTask, read_events, write_events
+from unibase.clinical.timelines.centre import TimelineTask, write_events
 from unibase.groundwork.problems import UserError
 
 NUMBERS = ("concept_id",)
@@ -141,16 +140,12 @@ def test_a_live_postgresql_server(server: str, simulated: Path, tmp_path: Path) 
     assert same_events(live.events, files.events)
     again = read_events(TimelineTask("omop", server, "A", lookup))
     assert again.events.equals(live.events)
-    same_in_batches(TimelineTask("omop", server, "A", lookup), tmp_path)
+    leaves_no_copy(TimelineTask("omop", server, "A", lookup), tmp_path)
 
 
-def same_in_batches(task: TimelineTask, folder: Path) -> None:
-    """Check that the dataset of a source, written a batch at a time, is what the whole gives, and that no copy stays behind."""
-    whole = read_events(task)
-    written = write_events(task, folder / "out")
-    assert_frame_equal(meds.read_dataset(folder / "out"), whole.events)
-    assert_frame_equal(pl.read_parquet(folder / "out" / "metadata" / "problems.parquet"), whole.problems)
-    assert_frame_equal(written.account, whole.account)
+def leaves_no_copy(task: TimelineTask, folder: Path) -> None:
+    """Check that no copy of a database stays behind."""
+    write_events(task, folder / "out")
     assert not list(folder.rglob(".tmp-*")) and not list((folder / "out").rglob("*.csv"))
 
 
@@ -168,7 +163,7 @@ def test_a_duckdb_file(simulated: Path, tmp_path: Path) -> None:
     stored = read_events(TimelineTask("omop", path, "A", lookup))
     files = read_events(TimelineTask("omop", as_files(tables, tmp_path / "files"), "A", lookup))
     assert same_events(stored.events, files.events)
-    same_in_batches(TimelineTask("omop", path, "A", lookup), tmp_path)
+    leaves_no_copy(TimelineTask("omop", path, "A", lookup), tmp_path)
 
 
 def test_a_password_in_the_address_is_refused() -> None:
@@ -184,10 +179,6 @@ def test_a_view_in_a_duckdb_file_reads_no_other_file(tmp_path: Path) -> None:
     with duckdb.connect(str(tmp_path / "cdm.duckdb")) as connection:
         connection.sql(f"CREATE VIEW person AS SELECT * FROM read_csv('{tmp_path}/person.csv')")
     (tmp_path / "copies").mkdir()
-    for read in (
-        lambda: databases.open_database(tmp_path / "cdm.duckdb", {"person"}),
-        lambda: databases.copy_database(tmp_path / "cdm.duckdb", {"person": None}, tmp_path / "copies"),
-    ):
-        with pytest.raises(UserError, match="cannot be read as a DuckDB file") as told:
-            read()
-        assert "person.csv" not in str(told.value)
+    with pytest.raises(UserError, match="cannot be read as a DuckDB file") as told:
+        databases.copy_database(tmp_path / "cdm.duckdb", {"person": None}, tmp_path / "copies")
+    assert "person.csv" not in str(told.value)

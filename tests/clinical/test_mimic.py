@@ -15,9 +15,9 @@ import polars as pl
 import pytest
 
 from tests.clinical.compare import difference_table
+from tests.clinical.whole import Told, read_events
 from unibase.clinical.formats.people import read_people
-from unibase.clinical.timelines import meds
-from unibase.clinical.timelines.centre import TimelineResult, TimelineTask, read_events, write_events
+from unibase.clinical.timelines.centre import TimelineTask
 from unibase.privacy.subjects import Subject, SubjectLookup
 
 # Each side takes seconds to read.
@@ -28,10 +28,8 @@ OMOP = f"{BASE}/mimiciv_demo_omop/mimic-iv-demo-omop/0.9/1_omop_data_csv"
 FHIR = f"{BASE}/mimiciv_fhir/mimic-iv-fhir-demo/2.1.0/fhir"
 
 
-@pytest.fixture(scope="module", params=["whole", "in batches"])
-def both(
-    real_data: Path, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[TimelineResult, TimelineResult]:
+@pytest.fixture(scope="module")
+def both(real_data: Path) -> tuple[Told, Told]:
     """Both timelines under one lookup: the hospital number is person_source_value and the FHIR identifier."""
     people = pl.concat([read_people("omop", real_data / OMOP, "O"), read_people("fhir", real_data / FHIR, "F")])
     numbers = people.filter(pl.col("system") == "ipp").select(
@@ -41,17 +39,7 @@ def both(
     known = people.select("centre", "system", "identifier", "number").iter_rows()
     lookup = SubjectLookup({(centre, system, value): Subject(number, -100) for centre, system, value, number in known})
     omop, fhir = TimelineTask("omop", real_data / OMOP, "O", lookup), TimelineTask("fhir", real_data / FHIR, "F", lookup)
-    if request.param == "whole":
-        return read_events(omop), read_events(fhir)
-    folder = tmp_path_factory.mktemp("batches")
-    return written(omop, folder / "omop"), written(fhir, folder / "fhir")
-
-
-def written(task: TimelineTask, folder: Path) -> TimelineResult:
-    """Write a source as a study does, and return what was written."""
-    account = write_events(task, folder).account
-    problems = pl.read_parquet(folder / "metadata" / "problems.parquet")
-    return TimelineResult(meds.read_dataset(folder), problems, account)
+    return read_events(omop), read_events(fhir)
 
 
 def resources(folder: Path, name: str) -> list[dict[str, Any]]:
@@ -63,7 +51,7 @@ def table(folder: Path, name: str) -> pl.DataFrame:
     return pl.read_csv(folder / f"{name}.csv", infer_schema=False)
 
 
-def test_no_row_is_lost(both: tuple[TimelineResult, TimelineResult]) -> None:
+def test_no_row_is_lost(both: tuple[Told, Told]) -> None:
     for result in both:
         account = result.account
         assert account.filter(pl.col("rows") != pl.col("used") + pl.col("refused") + pl.col("silent")).is_empty()
@@ -81,7 +69,7 @@ def test_no_row_is_lost(both: tuple[TimelineResult, TimelineResult]) -> None:
     assert fhir.account["refused"].sum() == 36
 
 
-def test_difference_table(both: tuple[TimelineResult, TimelineResult]) -> None:
+def test_difference_table(both: tuple[Told, Told]) -> None:
     omop, fhir = both
     source = pl.col("source")
     # Admissions: OMOP adds a visit for every day with a laboratory result outside an admission (concept 38004207).
@@ -103,7 +91,7 @@ def test_difference_table(both: tuple[TimelineResult, TimelineResult]) -> None:
     assert found.row(0)[-1] == 0
 
 
-def test_deaths_of_omop_are_those_in_hospital(both: tuple[TimelineResult, TimelineResult]) -> None:
+def test_deaths_of_omop_are_those_in_hospital(both: tuple[Told, Told]) -> None:
     omop, fhir = (
         dict(r.events.filter(pl.col("code") == "MEDS_DEATH").select("subject_id", pl.col("time").dt.date()).iter_rows())
         for r in both

@@ -11,9 +11,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from tests.clinical.whole import read_events
 from unibase.clinical.derived.endpoints import derive, derive_responses
 from unibase.clinical.derived.recist import Lesion, NonTarget, Visit, recist
-from unibase.clinical.timelines.centre import TimelineTask, read_events
+from unibase.clinical.timelines.centre import TimelineTask
 from unibase.clinical.words.concepts import Concepts
 from unibase.privacy.subjects import Subject, SubjectLookup
 

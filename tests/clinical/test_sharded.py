@@ -1,4 +1,4 @@
-"""Batch by batch gives what whole tables give, in this process and on a Dask client."""
+"""The quick way of Parquet gives what reading row by row gives, in this process and on a Dask client."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from tests.clinical.conftest import lookup_of
+from tests.clinical.whole import read_rows
 from unibase.clinical.formats.omop_plain_rows import Persons, Source, codebook, plain_rows
 from unibase.clinical.formats.people import read_people
 from unibase.clinical.sources.reading import find_tables, read_tables
 from unibase.clinical.timelines import meds
-from unibase.clinical.timelines.centre import TimelineTask, read_events
+from unibase.clinical.timelines.centre import TimelineTask
 from unibase.clinical.timelines.door import VaultDoor
 from unibase.clinical.timelines.sharded import build_dataset
 from unibase.groundwork.cluster import dask_client
@@ -44,7 +45,7 @@ def parquet(simulated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_same_as_whole_tables(parquet: Path, tmp_path: Path) -> None:
     lookup = lookup_of(read_people("omop", parquet, "A"))
-    whole = read_events(TimelineTask("omop", parquet, "A", lookup))
+    whole = read_rows(TimelineTask("omop", parquet, "A", lookup), VaultDoor(lookup))
     report = build_dataset(parquet, tmp_path / "one", "A", VaultDoor(lookup), subjects_per_shard=5, rows_per_batch=60)
     assert report.shards == 5
     assert report.account.equals(whole.account)
@@ -64,7 +65,7 @@ def test_tables_without_rows_and_unknown_ones_are_told(parquet: Path, tmp_path: 
     pl.read_parquet(parquet / "visit_occurrence.parquet").clear().write_parquet(source / "visit_occurrence.parquet")
     pl.DataFrame({"a": [1]}).write_parquet(source / "famille_dupont.parquet")
     lookup = lookup_of(read_people("omop", source, "A"))
-    whole = read_events(TimelineTask("omop", source, "A", lookup))
+    whole = read_rows(TimelineTask("omop", source, "A", lookup), VaultDoor(lookup))
     report = build_dataset(source, tmp_path / "out", "A", VaultDoor(lookup))
     assert_frame_equal(report.account, whole.account)
     problems = pl.read_parquet(tmp_path / "out" / "metadata" / "problems.parquet")
@@ -178,7 +179,7 @@ def test_plain_rows_give_what_the_general_way_gives(seed: int, tmp_path: Path) -
     source.mkdir()
     _typed(seed, 600, source)
     lookup = lookup_of(read_people("omop", source, "A"))
-    whole = read_events(TimelineTask("omop", source, "A", lookup))
+    whole = read_rows(TimelineTask("omop", source, "A", lookup), VaultDoor(lookup))
     report = build_dataset(source, tmp_path / "out", "A", VaultDoor(lookup), subjects_per_shard=7, rows_per_batch=200)
     assert meds.validate_dataset(tmp_path / "out") == []
     assert_frame_equal(meds.read_dataset(tmp_path / "out"), whole.events)

@@ -10,10 +10,11 @@ import polars as pl
 import pytest
 
 from tests.clinical.conftest import lookup_of
+from tests.clinical.whole import Told, read_events
 from unibase.clinical.derived.endpoints import overall_survival
 from unibase.clinical.formats.people import read_people
 from unibase.clinical.timelines import meds
-from unibase.clinical.timelines.centre import Format, TimelineResult, TimelineTask, read_events
+from unibase.clinical.timelines.centre import Format, TimelineTask
 from unibase.clinical.words.concepts import Concepts
 from unibase.groundwork.files import sha256_folder
 
@@ -24,7 +25,7 @@ CENTRES: list[tuple[str, Format, str]] = [
 ]
 
 
-def read(simulated: Path, centre: str, format: Format, folder: str) -> tuple[TimelineResult, pl.DataFrame]:
+def read(simulated: Path, centre: str, format: Format, folder: str) -> tuple[Told, pl.DataFrame]:
     people = read_people(format, simulated / folder, centre)
     result = read_events(TimelineTask(format, simulated / folder, centre, lookup_of(people)))
     subjects = people.select("identifier", "person_key", "system").filter(pl.col("system") == "ipp")

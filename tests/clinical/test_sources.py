@@ -12,10 +12,11 @@ import polars as pl
 import pytest
 
 from tests.clinical.test_derivations import events
+from tests.clinical.whole import read_events
 from unibase.clinical.formats.mapping import read_mapping
 from unibase.clinical.formats.people import read_people
 from unibase.clinical.timelines import meds
-from unibase.clinical.timelines.centre import TimelineTask, convert, read_events
+from unibase.clinical.timelines.centre import TimelineTask, convert
 from unibase.clinical.timelines.door import Identifier, KeyDoor
 from unibase.clinical.words.concepts import Concepts
 from unibase.clinical.words.controlled import is_controlled
