@@ -12,6 +12,8 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
+from unibase.groundwork.numbers import as_written
+
 FINDINGS = pl.Schema(
     {
         "subject_id": pl.Int64(),
@@ -247,7 +249,7 @@ def _age_findings(events: pl.DataFrame, series: pl.DataFrame) -> pl.DataFrame:
 
 def _weight_findings(events: pl.DataFrame, series: pl.DataFrame) -> pl.DataFrame:
     weights = events.filter(pl.col("code").cast(pl.String).str.starts_with("LOINC//29463-7") & (pl.col("unit").fill_null("kg") == "kg")).select(
-        "subject_id", pl.col("time"), pl.col("numeric_value").cast(pl.Float64).alias("weight")
+        "subject_id", pl.col("time"), as_written("numeric_value").alias("weight")
     ).drop_nulls()  # fmt: skip
     rows = series.filter(pl.col("PatientWeight") > 0).join(weights, on="subject_id")
     near = rows.filter((pl.col("series_time") - pl.col("time")).abs() <= pl.duration(days=90))

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import polars as pl
 
+from unibase.groundwork.numbers import as_written
 from unibase.linking.conditions import ConceptCodes, is_concept
 from unibase.linking.options import Windows
+from unibase.linking.windows import one_vocabulary
 
 BDS = pl.Schema(
     {
@@ -49,7 +51,8 @@ def repeated_measures(
     codes = parameter_codes(list(windows.clinical))
     parts = [pl.DataFrame(schema=BDS)]
     for name, window in windows.clinical.items():
-        rows = events.filter(is_concept(concepts, window.concept, f"windows.clinical.{name}") & pl.col("time").is_not_null())
+        mine = is_concept(concepts, window.concept, f"windows.clinical.{name}")
+        rows = one_vocabulary(events.filter(mine & pl.col("time").is_not_null()))
         if window.unit is not None:
             rows = rows.filter(pl.col("unit") == window.unit)
         single = window.choose in ("latest", "first", "closest")
@@ -59,7 +62,7 @@ def repeated_measures(
         )
         day = (pl.col("time").dt.date() - pl.col("index_time").dt.date()).dt.total_days()
         rows = rows.with_columns(
-            pl.col("numeric_value").cast(pl.Float64).alias("AVAL"),
+            as_written("numeric_value").alias("AVAL"),
             pl.when(day >= 0).then(day + 1).otherwise(day).alias("ADY"),
         )
         base = rows.filter(pl.col("ABLFL") == "Y").select("subject_id", pl.col("AVAL").alias("BASE"), pl.col("ADY").alias("day"))

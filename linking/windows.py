@@ -17,6 +17,16 @@ ORDER = ("source", "source_row", "code", "numeric_value", "text_value")
 _DAY_US = 86_400_000_000
 
 
+def one_vocabulary(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return rows of EVENTS without further codes of one act: what a row of a source says in several vocabularies counts once.
+
+    Of each source row the codes of one vocabulary stay, the first by name. Rows without a place in a source stay as they are.
+    """
+    vocabulary = pl.col("code").str.split("//").list.first()
+    first = vocabulary.min().over("subject_id", "source", "source_row")
+    return rows.filter(pl.col("source_row").is_null() | (vocabulary == first))
+
+
 def earliest(time: str = "time", time_min: str = "time_min") -> pl.Expr:
     """Return the earliest instant a row can have happened."""
     return pl.coalesce(time_min, time)

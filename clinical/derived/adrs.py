@@ -46,10 +46,14 @@ _PLAIN = {
 }  # fmt: skip
 _IMMUNE = {plain: immune for immune, plain in _PLAIN.items()}
 _REPORTED = {
-    **{value: value for value in VALUES if value not in {"MISSING", "iUPD"}},
-    "LOINC//LA28366-5": "CR", "LOINC//LA28369-9": "PR", "LOINC//LA28371-5": "SD", "LOINC//LA28370-7": "PD",
+    **{value.lower(): value for value in VALUES if value not in {"MISSING", "iUPD"}},
+    **{word.lower(): value for words, value in (
+        (("LOINC//LA28366-5", "Complete Response"), "CR"), (("LOINC//LA28369-9", "Partial Response"), "PR"),
+        (("LOINC//LA28371-5", "Stable Disease"), "SD"), (("LOINC//LA28370-7", "Progressive Disease"), "PD"),
+        (("Not Evaluable", "Inevaluable"), "NE"),
+    ) for word in words},
 }  # fmt: skip
-"""RECIST's own words, and the answers of LOINC 88040-1."""
+"""RECIST's own words, written out too, and the answers of LOINC 88040-1; in lower case."""
 
 
 class VisitResponse(BaseModel):
@@ -154,8 +158,8 @@ def _of_course(subject: int, one: Course, criteria: Criteria) -> list[_Row]:
 def _reported(events: pl.DataFrame, start: pl.DataFrame, concepts: Concepts) -> list[_Row]:
     own = concepts.select(events, "overall_response").filter(pl.col("time_max").is_not_null())
     own = own.join(start, on="subject_id").with_columns(pl.col("time_max").dt.date().alias("ADT"))
-    own = own.filter(pl.col("ADT") >= pl.col("day")).sort("subject_id", "ADT", "source", "source_row", "text_value")
-    value = pl.col("text_value").replace_strict(_REPORTED, default=None)
+    own = own.filter(pl.col("ADT") > pl.col("day")).sort("subject_id", "ADT", "source", "source_row", "text_value")
+    value = pl.col("text_value").str.to_lowercase().replace_strict(_REPORTED, default=None)
     partial = pl.col("time_min").dt.date() != pl.col("ADT")
     problem = pl.when(value.is_null()).then(pl.lit("unknown-response")).when(partial).then(pl.lit("partial-date"))
     rows = own.select("subject_id", "ADT", value.alias("v"), "source", "source_row", problem.alias("p")).iter_rows()

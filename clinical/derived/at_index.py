@@ -9,7 +9,7 @@ from typing import Any, Literal
 import polars as pl
 from ruamel.yaml import YAML
 
-from unibase.clinical.derived.endpoints import index_bounds
+from unibase.clinical.derived.endpoints import index_bounds, last_of
 from unibase.clinical.words.concepts import Concepts
 
 Weights = Literal["charlson", "quan2011"]
@@ -120,9 +120,8 @@ def state_at_index(events: pl.DataFrame, index: pl.DataFrame, concepts: Concepts
     Returns:
         `subject_id`, `T`, `N`, `M`, `STAGE`, `CHARLSON` (without the cancer itself) and `LSTALVDT`; sorted by subject.
     """
-    alive = (
-        concepts.select(events, "last_contact").group_by("subject_id").agg(pl.col("time_min").max().dt.date().alias("LSTALVDT"))
-    )
+    last = last_of(concepts.select(events, "last_contact"), concepts)
+    alive = last.select("subject_id", pl.col("low").dt.date().alias("LSTALVDT"))
     score = charlson(events, index, without=("malignancy", "metastatic_tumour")).select("subject_id", "CHARLSON")
     found = staging(events, index, concepts)
     for frame in (score, alive):

@@ -3,25 +3,23 @@
 `AVAL` follows ADaM: days from the start to the event or censoring, the first day counted (`ADT - STARTDT + 1`; admiral's
 `derive_vars_duration` does the same). When a date is partial, `AVAL` is null and `AVAL_MIN`, `AVAL_MAX` bound it.
 
-A death is never outvoted here: a sign of life after it is named in `problem`. (Deaths that many later records refute never
-reach the timeline, see `clinical.timelines.plausibility`.) Of several dates of death the narrowest counts when they can be the
-same day, else the earliest, and `problem` says so.
+A death is never outvoted here: a sign of life after it is named in `problem`, and so is a death that the timeline marks as refuted
+(`clinical.timelines.plausibility`). Of several dates of death the narrowest counts when they can be the same day, else the earliest,
+and `problem` says so. A death of an unknown day lies after the last day on which the person was seen alive.
+
+What is found on the day of the start belongs to the baseline: an event, but for a death, ends the time from the day after.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
-from importlib.resources import files
-from pathlib import Path
-from typing import Any, Literal, Self
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from ruamel.yaml import YAML, YAMLError
 
-from unibase.clinical.derived.adrs import ADRS, BestOf, VisitResponse, best_overall, overall_responses
+from unibase.clinical.derived.adrs import ADRS, best_overall, overall_responses
+from unibase.clinical.derived.definitions import Definition, Endpoints, EventOf
+from unibase.clinical.derived.vital import death_of, narrowed, refuted_of
 from unibase.clinical.words.concepts import Concepts
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import TIMESTAMP
@@ -52,98 +50,8 @@ ADTTE = pl.Schema(
 """One row per subject and endpoint. CNSR is 0 for an event, 1 for censoring (ADaM); `problem` says what contradicts it."""
 
 _DAY = timedelta(days=1)
-
-
-class EventOf(BaseModel):
-    """A concept that ends the time, and what EVNTDESC says of it."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    concept: str
-    text: str
-
-
-class Definition(BaseModel):
-    """One endpoint; see `endpoints.yaml`."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    version: str
-    text: str
-    origin: str = "index"
-    events: list[EventOf] = Field(min_length=1)
-    censor: EventOf
-
-
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    endpoints: Literal[1]
-    endpoint: dict[str, Definition] = Field(default_factory=dict)
-    response: dict[str, VisitResponse] = Field(default_factory=dict)
-    best_response: dict[str, BestOf] = Field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Endpoints:
-    """Definitions by PARAMCD: of times to an event, of responses at visits, and of the best of these."""
-
-    by_code: dict[str, Definition] = field(default_factory=dict)
-    responses: dict[str, VisitResponse] = field(default_factory=dict)
-    best: dict[str, BestOf] = field(default_factory=dict)
-
-    @classmethod
-    def default(cls) -> Self:
-        """Return the definitions that come with the package: OS, PFS, DFS, ...; responses OVR, IOVR; BOR, CBOR, IBOR, ..."""
-        text = files("unibase.clinical.derived").joinpath("endpoints.yaml").read_text(encoding="utf-8")
-        return cls()._with(YAML(typ="safe").load(text), "unibase")
-
-    @classmethod
-    def read(cls, path: Path | str) -> Self:
-        """Read a study's definitions over the packaged ones.
-
-        Raises:
-            UserError: Naming the key that is wrong.
-        """
-        try:
-            content = YAML(typ="safe").load(Path(path).read_text(encoding="utf-8"))
-        except (OSError, YAMLError) as error:
-            raise UserError(f"The endpoints {path} cannot be read as YAML: {type(error).__name__}.") from None
-        return cls.default()._with(content, Path(path).name)
-
-    def _with(self, content: Any, place: str) -> Self:
-        """Return these definitions with those of a file over them; best responses refer to responses that there are."""
-        own = _parsed(content, place)
-        merged = type(self)(
-            {**self.by_code, **own.endpoint}, {**self.responses, **own.response}, {**self.best, **own.best_response}
-        )
-        for code, best in merged.best.items():
-            if best.of not in merged.responses:
-                known = ", ".join(sorted(merged.responses))
-                raise UserError(
-                    f"The endpoints {place} are not usable:\n  best_response.{code}.of: no response {best.of}; known: {known}."
-                )
-        return merged
-
-    def definition(self, code: str) -> Definition:
-        """Return a definition.
-
-        Raises:
-            UserError: If there is none of this name.
-        """
-        if code not in self.by_code:
-            raise UserError(
-                f"No endpoint is named {code}. Known are {', '.join(sorted(self.by_code))}; more can be declared in YAML."
-            )
-        return self.by_code[code]
-
-
-def _parsed(content: Any, place: str) -> _File:
-    try:
-        return _File.model_validate(content)
-    except ValidationError as error:
-        lines = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
-        raise UserError(f"The endpoints {place} are not usable:\n  " + "\n  ".join(lines)) from None
+_FOUND = ("response", "progression", "recurrence")
+"""Origins that an assessment finds: one on the index day is the baseline."""
 
 
 def overall_survival(events: pl.DataFrame, index: pl.DataFrame, concepts: Concepts | None = None) -> pl.DataFrame:
@@ -173,21 +81,24 @@ def derive(
 
     Returns:
         ADTTE. `problem` is null or: `event-before-start` (AVAL is null; no negative time is ever given),
-        `event-may-precede-start` (a partial date overlaps the start), `two-death-dates`, `alive-after-death`.
+        `event-may-precede-start` (a partial date overlaps the start), `two-death-dates`, `alive-after-death` (kept as a death),
+        `death-refuted` (by acts that only the living have: no event), `death-undated` (an event between the last day seen alive and
+        the data cut-off).
     """
     concepts = concepts or Concepts.default()
     definition = (endpoints or Endpoints.default()).definition(code)
     start = _origin(events, index_bounds(index), definition.origin, concepts)
-    death = _death(concepts.select(events, "death"))
+    alive = last_of(concepts.select(events, "living_act"), concepts).select("subject_id", pl.col("low").alias("alive"))
+    seen = last_of(concepts.select(events, "contradicts_death"), concepts).select("subject_id", pl.col("low").alias("seen"))
+    death = narrowed(death_of(concepts.select(events, "death")), alive)
     ends = pl.concat([_candidates(events, start, event, concepts, death) for event in definition.events])
-    first = _first(ends)
-    signs = _last(concepts.select(events, definition.censor.concept))
-    alive = _last(concepts.select(events, "last_contact")).select("subject_id", pl.col("low").alias("seen"))
+    signs = last_of(_censoring(events, definition, concepts), concepts)
     frame = (
-        start.join(first, on="subject_id", how="left")
+        start.join(_first(ends), on="subject_id", how="left")
         .join(signs, on="subject_id", how="left")
         .join(death, on="subject_id", how="left")
-        .join(alive, on="subject_id", how="left")
+        .join(seen, on="subject_id", how="left")
+        .join(refuted_of(events), on="subject_id", how="left")
     )
     happened = pl.col("event_min").is_not_null()
     # The start itself is a sign of life, and the last one where there is none after it.
@@ -209,8 +120,12 @@ def derive(
         .then(pl.lit("two-death-dates"))
         .when(pl.col("seen") > pl.col("death_max") + _DAY)
         .then(pl.lit("alive-after-death"))
+        .when(pl.col("death_refuted") & pl.col("death_min").is_null())
+        .then(pl.lit("death-refuted"))
         .when(happened & (pl.col("event_min").dt.date() < pl.col("start_max").dt.date()))
         .then(pl.lit("event-may-precede-start"))
+        .when(pl.col("death_undated"))
+        .then(pl.lit("death-undated"))
         .alias("problem"),
     )
     return _adtte(frame, code, definition.text)
@@ -291,7 +206,8 @@ def _origin(events: pl.DataFrame, start: pl.DataFrame, origin: str, concepts: Co
     if origin == "index":
         return start
     own = concepts.select(events, origin).filter(pl.col("time_min").is_not_null()).join(start, on="subject_id")
-    own = own.filter(pl.col("time_max").dt.date() >= pl.col("start_min").dt.date())
+    day, index_day = pl.col("time_max").dt.date(), pl.col("start_min").dt.date()
+    own = own.filter(day > index_day if origin in _FOUND else day >= index_day)
     first = own.sort("subject_id", "time_min", "time_max").group_by("subject_id", maintain_order=True)
     return first.agg(pl.col("time_min").first().alias("start_min"), pl.col("time_max").min().alias("start_max"))
 
@@ -309,18 +225,19 @@ _CANDIDATES = {
 def _candidates(
     events: pl.DataFrame, start: pl.DataFrame, event: EventOf, concepts: Concepts, death: pl.DataFrame
 ) -> pl.DataFrame:
-    """Return the events of one concept that can end the time: on or after the start, or a death at any time."""
+    """Return the events of one concept that can end the time: after the day of the start, or a death at any time."""
     if event.concept == "death":
         found = death.join(start, on="subject_id", how="semi").rename(
             {"death_min": "event_min", "death_max": "event_max", "death_source": "event_source", "death_row": "event_row"}
         )
     else:
         own = concepts.select(events, event.concept).filter(pl.col("time_min").is_not_null()).join(start, on="subject_id")
-        found = own.filter(pl.col("time_max").dt.date() >= pl.col("start_min").dt.date()).rename(
+        after = pl.col("time_max").dt.date() > pl.col("start_min").dt.date()
+        if event.concept in {"treatment_change", "new_line"}:
+            after = pl.col("time_min").dt.date() > pl.col("start_max").dt.date()
+        found = own.filter(after).rename(
             {"time_min": "event_min", "time_max": "event_max", "source": "event_source", "source_row": "event_row"}
         )
-        if event.concept in {"treatment_change", "new_line"}:
-            found = found.filter(pl.col("event_min").dt.date() > pl.col("start_max").dt.date())
     found = found.with_columns(pl.lit(event.text).alias("event_text"))
     return found.select(pl.col(name).cast(dtype) for name, dtype in _CANDIDATES.items())
 
@@ -370,29 +287,24 @@ def _length(start: str, end: str) -> pl.Expr:
     return (pl.col(end) - pl.col(start)).dt.total_days() + 1
 
 
-def _death(deaths: pl.DataFrame) -> pl.DataFrame:
-    """Return the bounds of each subject's date of death, its source, and whether two dates exclude one another."""
-    narrow = (pl.col("time_max") - pl.col("time_min")).alias("width")
-    ordered = deaths.filter(pl.col("time_min").is_not_null()).with_columns(narrow)
-    # All dates can be one when the latest earliest instant is not after the earliest latest instant, by day.
-    apart = pl.col("time_min").max().dt.date() > pl.col("time_max").min().dt.date()
-    conflict = ordered.group_by("subject_id").agg(apart.alias("death_conflict"))
-    ordered = ordered.join(conflict, on="subject_id").sort(
-        "subject_id", pl.when("death_conflict").then("time_max"), "width", "time_max", "source", "source_row", nulls_last=True
-    )
-    return ordered.group_by("subject_id", maintain_order=True).agg(
-        pl.col("time_min").first().alias("death_min"),
-        pl.col("time_max").first().alias("death_max"),
-        pl.col("source").first().alias("death_source"),
-        pl.col("source_row").first().alias("death_row"),
-        pl.col("death_conflict").first(),
-    )
+def _censoring(events: pl.DataFrame, definition: Definition, concepts: Concepts) -> pl.DataFrame:
+    """Return the events that can censor: those of the concept, and of the one in its place for subjects without any response."""
+    own = concepts.select(events, definition.censor.concept)
+    if definition.censor.otherwise is None:
+        return own
+    reported = concepts.select(events, "reported_response").select("subject_id").unique()
+    others = concepts.select(events, definition.censor.otherwise).join(reported, on="subject_id", how="anti")
+    return pl.concat([own, others])
 
 
-def _last(signs: pl.DataFrame) -> pl.DataFrame:
-    """Return the bounds of the latest event of each subject: at least the latest earliest instant of all of them."""
+def last_of(signs: pl.DataFrame, concepts: Concepts) -> pl.DataFrame:
+    """Return `subject_id, low, high, source, source_row` of the latest event of each subject: at least the latest earliest instant.
+
+    Of a stay (concept `stay`) the end counts; of other intervals, such as a drug's supply, the end may be a plan.
+    """
+    end = pl.when(concepts.matches("stay")).then("end_time")
     ends = signs.filter(pl.col("time_min").is_not_null()).with_columns(
-        pl.max_horizontal("time_min", "end_time").alias("low"), pl.max_horizontal("time_max", "end_time").alias("high")
+        pl.max_horizontal("time_min", end).alias("low"), pl.max_horizontal("time_max", end).alias("high")
     )
     return (
         ends.sort("subject_id", "low", "high", "source", "source_row")

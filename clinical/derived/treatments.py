@@ -17,9 +17,19 @@ from datetime import date, timedelta
 import polars as pl
 
 from unibase.clinical.options import CYCLE_DAYS
+from unibase.clinical.words.concepts import Concepts
 from unibase.groundwork.tables import EVENTS
 
 CHANGE = "DERIVED//TREATMENT_CHANGE"
+ATC_OF_RXNORM = {f"RxNorm//{number}": f"ATC//{atc}" for number, atc in (
+    ("56946", "L01CD01"), ("72962", "L01CD02"), ("2555", "L01XA01"), ("40048", "L01XA02"), ("32592", "L01XA03"), ("3002", "L01AA01"),
+    ("3639", "L01DB01"), ("3995", "L01DB03"), ("4179", "L01CB01"), ("4492", "L01BC02"), ("12574", "L01BC05"), ("39541", "L01CA04"),
+    ("11202", "L01CA02"), ("51499", "L01CE02"), ("194000", "L01BC06"), ("68446", "L01BA04"), ("224905", "L01FD01"),
+    ("253337", "L01FG01"), ("318341", "L01FE01"), ("121191", "L01FA01"), ("282388", "L01EA01"), ("328134", "L01EB01"),
+    ("337525", "L01EB02"), ("1721560", "L01EB04"), ("1547545", "L01FF02"), ("1597876", "L01FF01"), ("1792776", "L01FF05"),
+    ("1919503", "L01FF03"), ("10324", "L02BA01"), ("72965", "L02BG04"), ("84857", "L02BG03"), ("258494", "L02BG05"),
+)}  # fmt: skip
+"""Ingredients of RxNorm that the concept `anticancer_drug` names, and their ATC code of 2024 (WHO Collaborating Centre)."""
 LINE = "DERIVED//LINE"
 
 
@@ -58,9 +68,14 @@ class LineRule:
 
 
 def regimens(given: Sequence[tuple[date, str]], rule: LineRule | None = None) -> list[Regimen]:
-    """Return the regimens of one subject from the days on which each molecule (ATC code) was given."""
+    """Return the regimens of one subject from the days on which each molecule was given.
+
+    Args:
+        given: Day and molecule: an ATC code, or `VOCABULARY//code` of a molecule or regimen of another vocabulary.
+        rule: What the analysis decides. Its ATC prefixes choose among ATC codes; codes of other vocabularies all count.
+    """
     rule = rule or LineRule()
-    days = sorted({(day, code) for day, code in given if code.startswith(rule.anticancer)})
+    days = sorted({(day, code) for day, code in given if "//" in code or code.startswith(rule.anticancer)})
     out: list[Regimen] = []
     for day, code in days:
         if not out:
@@ -109,19 +124,21 @@ def _with_lines(found: list[Regimen]) -> list[Regimen]:
 
 
 def _atc_class(code: str) -> str:
-    return code[:5]
+    return code if "//" in code else code[:5]
 
 
-def treatment_events(events: pl.DataFrame, rule: LineRule | None = None) -> pl.DataFrame:
+def treatment_events(events: pl.DataFrame, rule: LineRule | None = None, concepts: Concepts | None = None) -> pl.DataFrame:
     """Return derived EVENTS: one `DERIVED//TREATMENT_CHANGE` per change and one `DERIVED//LINE` per line.
 
     `numeric_value` is the number of the change or line, `end_time` the last administration of the regimen or line.
-    Administrations whose day is not known do not count. Add the result to the timeline before deriving TNT.
+    Molecules are those of the concept `anticancer_drug`; an ingredient of RxNorm counts as its ATC code where `ATC_OF_RXNORM` knows
+    it, so that two centres that code one drug differently make no change. Administrations whose day is not known do not count. Add
+    the result to the timeline before deriving TNT.
     """
-    drugs = events.filter(pl.col("code").str.starts_with("ATC//") & pl.col("time").is_not_null())
-    drugs = drugs.select(
-        "subject_id", pl.col("time").dt.date().alias("day"), pl.col("code").str.strip_prefix("ATC//").alias("atc")
-    )
+    concepts = concepts or Concepts.default()
+    given = (pl.col("code").str.starts_with("ATC//") | concepts.matches("anticancer_drug")) & pl.col("time").is_not_null()
+    molecule = pl.col("code").replace(ATC_OF_RXNORM).str.strip_prefix("ATC//")
+    drugs = events.filter(given).select("subject_id", pl.col("time").dt.date().alias("day"), molecule.alias("atc"))
     rows = []
     for (subject,), own in drugs.sort("subject_id", "day", "atc").group_by("subject_id", maintain_order=True):
         found = regimens(list(own.select("day", "atc").iter_rows()), rule)

@@ -1,17 +1,18 @@
-"""FHIR bulk NDJSON to be read in batches: see `clinical.timelines.batched`.
+"""A FHIR export to be read in batches: see `clinical.timelines.batched`.
 
 The first reading takes Patients, Encounters and Medications out of the files, and parses no other line.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unibase.clinical.formats import fhir
-from unibase.clinical.formats.fhir import Resource
+from unibase.clinical.formats.fhir_fields import Context, Resource
 from unibase.clinical.sources import records
 from unibase.clinical.sources.events import Identifier, Plan, TableEvents
 from unibase.clinical.sources.records import Stretch
@@ -44,6 +45,7 @@ class _Looked:
     lines: int
     kind: str | None
     persons: dict[str, list[Identifier]]
+    birth_years: Counter[int]
 
 
 @dataclass(frozen=True)
@@ -57,18 +59,21 @@ class _Reader:
 
     def __call__(self, part: _Part) -> Iterator[TableEvents]:
         at = self.offsets[part.number]
+        if fhir.is_whole(part.path):
+            whole = list(enumerate(fhir.documents(part.path), start=1))
+            yield fhir.read_resources(whole, self.names[part.file], self._context(_all(whole)), self.texts)
+            return
         for block in records.blocks(part.path, part.stretch, None):
             lines = block.split(b"\n")
             resources = [(number, fhir.parse_line(line)) for number, line in enumerate(lines, start=at + 1) if line.strip()]
             at += block.count(b"\n")
-            context = self._context([resource for _, resource in resources if resource is not None])
-            yield fhir.read_resources(resources, self.names[part.file], context, self.texts)
+            yield fhir.read_resources(resources, self.names[part.file], self._context(_all(resources)), self.texts)
 
-    def _context(self, resources: Sequence[Resource]) -> fhir.Context:
+    def _context(self, resources: Sequence[Resource]) -> Context:
         asked = [fhir.references(resource) for resource in resources]
         periods = self.references.find("encounter", {encounter for encounter, _ in asked if encounter})
         drugs = self.references.find("medication", {drug for _, drug in asked if drug})
-        return fhir.Context({one: str(code) for one, (code, _) in drugs.items()}, periods)
+        return Context({one: str(code) for one, (code, _) in drugs.items()}, periods)
 
 
 def open_fhir(source: Path, texts: frozenset[str], folder: Path, client: Client | None) -> Plan:
@@ -84,48 +89,80 @@ def open_fhir(source: Path, texts: frozenset[str], folder: Path, client: Client 
         UserError: If there is no NDJSON file.
     """
     paths = fhir.find_files(source)
-    places = [(file, path, stretch) for file, path in enumerate(paths) for stretch in records.line_stretches(path)]
+    places = [(file, path, stretch) for file, path in enumerate(paths) for stretch in _stretches(path)]
     parts = [_Part(*place, number) for number, place in enumerate(places)]
     references = References(folder)
     persons: dict[str, list[Identifier]] = {}
+    birth_years: Counter[int] = Counter()
     kinds: list[str | None] = [None] * len(paths)
     lines = [0] * len(paths)
     offsets: list[int] = []
     for part, looked in zip(parts, each(client, _look, references, parts), strict=True):
         persons |= looked.persons
+        birth_years += looked.birth_years
         kinds[part.file] = looked.kind if kinds[part.file] is None else kinds[part.file]
         offsets.append(lines[part.file])
         lines[part.file] += looked.lines
     names = fhir.table_names(kinds)
     # Files without resources have an account, too.
-    ready = [fhir.read_resources([], name, fhir.Context(), texts) for name in names]
+    ready = [fhir.read_resources([], name, Context(), texts) for name in names]
     read = _Reader(names, offsets, references, texts)
-    return Plan(persons, parts, read, ready, lambda name, row, count: fhir.told_extension(name, (row, count)))
+    return Plan(persons, parts, read, ready, birth_years)
+
+
+def _all(lines: Sequence[tuple[int, list[Resource] | None]]) -> list[Resource]:
+    return [resource for _, resources in lines for resource in resources or []]
+
+
+def _stretches(path: Path) -> list[Stretch]:
+    """Return the stretches of a file; a JSON document is one."""
+    return [Stretch(0, path.stat().st_size)] if fhir.is_whole(path) else records.line_stretches(path)
 
 
 def _look(references: References, part: _Part) -> _Looked:
-    kind: str | None = None
-    persons: dict[str, list[Identifier]] = {}
+    found = _Found(part.number * _PLACES)
+    if fhir.is_whole(part.path):
+        whole = fhir.documents(part.path)
+        for number, resources in enumerate(whole):
+            found.take(number, resources)
+        found.keep(references, f"{part.number:06d}-{0:06d}")
+        return _Looked(len(whole), found.kind, found.persons, found.birth_years)
     at = 0
     for block_number, block in enumerate(records.blocks(part.path, part.stretch, None)):
-        periods: list[tuple[str, int, str | None, str | None]] = []
-        drugs: list[tuple[str, int, str | None, str | None]] = []
         for number, line in enumerate(block.split(b"\n"), start=at):
-            if kind is not None and not _OF_USE.search(line):
-                continue
-            resource = fhir.parse_line(line) if line.strip() else None
-            if resource is None:
-                continue
-            kind = str(resource["resourceType"]) if kind is None else kind
-            found = fhir.referred(resource)
-            place = part.number * _PLACES + number
-            if isinstance(found, fhir.Person):
-                persons[found.id] = found.identifiers
-            elif isinstance(found, fhir.Period):
-                periods.append((found.id, place, found.start, found.end))
-            elif isinstance(found, fhir.Drug):
-                drugs.append((found.id, place, found.code, None))
-        references.keep("encounter", f"{part.number:06d}-{block_number:06d}", periods)
-        references.keep("medication", f"{part.number:06d}-{block_number:06d}", drugs)
+            if line.strip() and (found.kind is None or _OF_USE.search(line)):
+                found.take(number, fhir.parse_line(line))
+        found.keep(references, f"{part.number:06d}-{block_number:06d}")
         at += block.count(b"\n")
-    return _Looked(at, kind, persons)
+    return _Looked(at, found.kind, found.persons, found.birth_years)
+
+
+@dataclass
+class _Found:
+    """What was met so far in a part whose places begin at `base`."""
+
+    base: int
+    kind: str | None = None
+    persons: dict[str, list[Identifier]] = field(default_factory=dict)
+    birth_years: Counter[int] = field(default_factory=Counter)
+    periods: list[tuple[str, int, str | None, str | None]] = field(default_factory=list)
+    drugs: list[tuple[str, int, str | None, str | None]] = field(default_factory=list)
+
+    def take(self, number: int, resources: list[Resource] | None) -> None:
+        """Take up what other resources may ask of those of a line."""
+        for resource in resources or []:
+            self.kind = str(resource["resourceType"]) if self.kind is None else self.kind
+            found = fhir.referred(resource)
+            if isinstance(found, fhir.Person):
+                self.persons[found.id] = found.identifiers
+                self.birth_years.update(found.birth_years)
+            elif isinstance(found, fhir.Period):
+                self.periods.append((found.id, self.base + number, found.start, found.end))
+            elif isinstance(found, fhir.Drug):
+                self.drugs.append((found.id, self.base + number, found.code, None))
+
+    def keep(self, references: References, name: str) -> None:
+        """Put periods and drugs into files of their own, and forget them."""
+        references.keep("encounter", name, self.periods)
+        references.keep("medication", name, self.drugs)
+        self.periods, self.drugs = [], []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from unibase.clinical.formats import mapping
-from unibase.clinical.formats.mapping import TableMapping, TableRule
-from unibase.clinical.sources.events import SOURCE_EVENTS, Plan, TableEvents
+from unibase.clinical.formats import mapping, mapping_rules
+from unibase.clinical.formats.mapping_rules import TableMapping, TableRule
+from unibase.clinical.sources.events import SOURCE_EVENTS, Plan, TableEvents, birth_years
 from unibase.clinical.sources.stretches import Part, Table, index_tables, offsets_of, parts_of
 from unibase.groundwork.cluster import each
 
@@ -57,13 +58,16 @@ def open_mapped(rules: TableMapping, found: Mapping[str, Sequence[Path]], folder
     names = sorted(found)
     tables = index_tables({name: found[name] for name in names}, client)
     parts = parts_of(tables)
-    pairs = mapping.rules_of(rules, names)
-    listing = {name: [rule for rule, own in pairs if own == name and mapping.names_persons(rules, rule)] for name in names}
+    pairs = mapping_rules.rules_of(rules, names)
+    listing = {name: [rule for rule, own in pairs if own == name and mapping_rules.names_persons(rules, rule)] for name in names}
+    births = {name: [born for rule, own in pairs if own == name for born in mapping_rules.births_alone(rule)] for name in names}
     persons: set[str] = set()
     rows: list[int] = []
-    for count, named in each(client, _look, (rules, tables, listing), parts):
-        rows.append(count)
-        persons |= named
+    years: Counter[int] = Counter()
+    for looked in each(client, _look, _Sought(rules, tables, listing, births), parts):
+        rows.append(looked.rows)
+        persons |= looked.persons
+        years += looked.birth_years
     total = dict.fromkeys(names, 0)
     for part, count in zip(parts, rows, strict=True):
         total[part.table] += count
@@ -75,7 +79,7 @@ def open_mapped(rules: TableMapping, found: Mapping[str, Sequence[Path]], folder
         absent = mapping.absent_columns(rules, rule, name, tables[name].schema)
         ready.append(TableEvents(rule.name, 0, pl.DataFrame(schema=SOURCE_EVENTS), [*absent, *tables[name].problems()]))
     mapped = [part for part in parts if part.table in read.of_table]
-    return Plan(mapping.identifiers(rules, persons), mapped, read, [*ready, *unread])
+    return Plan(mapping_rules.identifiers(rules, persons), mapped, read, [*ready, *unread], years)
 
 
 def _before(
@@ -93,16 +97,33 @@ def _before(
     return out
 
 
-def _look(
-    shared: tuple[TableMapping, Mapping[str, Table], Mapping[str, Sequence[TableRule]]], part: Part
-) -> tuple[int, set[str]]:
-    """Return how many rows a part has, and the persons they are about."""
-    rules, tables, listing = shared
-    count, persons = 0, set[str]()
-    for rows in tables[part.table].read(part):
+@dataclass(frozen=True)
+class _Sought:
+    """What a first look needs: by table, the rules that list persons, and those that say births."""
+
+    rules: TableMapping
+    tables: Mapping[str, Table]
+    listing: Mapping[str, Sequence[TableRule]]
+    births: Mapping[str, Sequence[TableRule]]
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """What a first look at a part found: rows, the persons they are about, births by year."""
+
+    rows: int
+    persons: set[str]
+    birth_years: Counter[int]
+
+
+def _look(sought: _Sought, part: Part) -> _Looked:
+    count, persons, years = 0, set[str](), Counter[int]()
+    for rows in sought.tables[part.table].read(part):
         count += rows.rows
-        persons = persons.union(*(mapping.persons_in(rules, rule, rows) for rule in listing[part.table]))
-    return count, persons
+        persons = persons.union(*(mapping.persons_in(sought.rules, rule, rows) for rule in sought.listing[part.table]))
+        for rule in sought.births[part.table]:
+            years.update(birth_years(mapping.map_table(sought.rules, rule, rows).events))
+    return _Looked(count, persons, years)
 
 
 def _joined(tables: Sequence[TableEvents]) -> TableEvents:

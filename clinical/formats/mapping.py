@@ -1,165 +1,32 @@
-"""Any table by a declaration: a YAML mapping says which columns make which events.
-
-OSIRIS pivot and OSIRIS-RWD are such mappings (in `clinical/formats/mappings`); a centre with other columns needs another file,
-not other code.
-
-```yaml
-mapping: 1
-name: our-registry
-systems: [ipp]                      # kinds of identifier to look persons up by
-date_order: dmy                     # how dates are written: ymd, dmy or mdy
-complete: true                      # every table has every column named here; one that lacks a column is told
-nulls: ["NA"]                       # texts that stand for an empty field
-missing: ["Not Collected"]          # texts that say there is no value; each is reported
-tables:
-  - name: tumours
-    files: [tumours, tumeurs]       # file names without suffix
-    person: patient                 # column with the identifier
-    events:
-      - code: "ICD10//{icd}"        # columns in braces
-        date: diagnosis_date        # one column, or the three fields diagnosis_dateYear, ...Month, ...Day
-      - code: "LOINC//21908-9"
-        date: diagnosis_date
-        text: stage                 # kept when it is a controlled text
-      - code: "LOINC//718-7"
-        date: sampled
-        number: hb
-        unit: g/dL                  # UCUM, or "{column}"
-        when: {status: [final]}     # only rows with these values
-        values: {status: {F: final}}  # texts read as others first
-```
-"""
+"""From the rows of declared tables to source events; the declaration is in `clinical.formats.mapping_rules`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from functools import reduce
-from importlib.resources import files
-from pathlib import Path
-from typing import Any, Literal
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from ruamel.yaml import YAML, YAMLError
 
-from unibase.clinical.sources.events import SOURCE_EVENTS, Identifier, TableEvents
+from unibase.clinical.formats.mapping_rules import (
+    ANY_CODE,
+    BRACES,
+    CODE_SHAPES,
+    DATE_FIELDS,
+    EventRule,
+    TableMapping,
+    TableRule,
+    rules_of,
+    says_dead,
+)
+from unibase.clinical.sources.events import SOURCE_EVENTS, TableEvents
 from unibase.clinical.sources.reading import RowProblem, SourceTable
 from unibase.clinical.words import partial_dates
+from unibase.clinical.words.acts import REFUTED
 from unibase.clinical.words.controlled import is_controlled
 from unibase.clinical.words.units import convert_expressions
 from unibase.groundwork.problems import UserError
-
-_BRACES = re.compile(r"\{(\w+)\}")
-_DATE_FIELDS = (("year", "month", "day"), ("_year", "_month", "_day"), ("_yyyy", "_mm", "_dd"), ("yyyy", "mm", "dd"))
-
-
-class EventRule(BaseModel):
-    """How one row becomes one event; see the module's example."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    code: str
-    date: str | None = None
-    clock: str | None = None
-    static: bool = False
-    end: str | None = None
-    recorded: str | None = None
-    number: str | None = None
-    text: str | None = None
-    unit: str | None = None
-    when: dict[str, list[str]] = Field(default_factory=dict)
-    values: dict[str, dict[str, str]] = Field(default_factory=dict)
-    undated: bool = False
-    item: str = ""
-
-
-class TableRule(BaseModel):
-    """Which events one table holds."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: str
-    files: list[str] = Field(default_factory=list)
-    columns: dict[str, str] = Field(default_factory=dict)
-    person: str
-    persons: bool = False
-    events: list[EventRule]
-    not_mapped: dict[str, str] = Field(default_factory=dict)
-
-
-class TableMapping(BaseModel):
-    """A whole mapping file."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    mapping: Literal[1]
-    name: str
-    systems: list[str] = Field(min_length=1)
-    date_order: partial_dates.Order = "ymd"
-    nulls: list[str] = Field(default_factory=list)
-    missing: list[str] = Field(default_factory=list)
-    texts: list[str] = Field(default_factory=list)
-    complete: bool = True
-    tables: list[TableRule]
-    other_tables: dict[str, str] = Field(default_factory=dict)
-
-
-CODE_SHAPES: dict[str, str] = {
-    "ICD10": r"^[A-Z]\d{2}(?:\.?[0-9A-Z+]{1,4})?$",
-    "ICDO3": r"^(?:C\d{2}(?:\.?[0-9X])?|\d{4}[/-]\d)$",
-    "ATC": r"^[A-Z](?:\d{2}(?:[A-Z]{1,2}(?:\d{2})?)?)?$",
-    "LOINC": r"^(?:\d{1,7}|LA\d{1,6}|LP\d{1,6})-\d$",
-    "CCAM": r"^[A-Z]{4}(?:\d{3})?$",
-    "SNOMED": r"^\d{6,18}$",
-}
-"""The shape of a code of each vocabulary; a cell without it is no code of that vocabulary and never travels."""
-_ANY_CODE = r"^[A-Za-z0-9][A-Za-z0-9.+/_:^-]{0,63}$"
-
-
-def read_mapping(path: Path) -> TableMapping:
-    """Read and check a mapping file.
-
-    Raises:
-        UserError: Naming the key that is wrong, and what is allowed.
-    """
-    try:
-        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except (OSError, YAMLError) as error:
-        raise UserError(f"The mapping {path} cannot be read as YAML: {type(error).__name__}.") from None
-    return _validated(content, str(path))
-
-
-def packaged_mapping(name: str) -> TableMapping:
-    """Return a mapping that comes with the package: `osiris` or `osiris-rwd`."""
-    text = files("unibase.clinical.formats").joinpath("mappings").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
-    return _validated(YAML(typ="safe").load(text), name)
-
-
-def _validated(content: Any, place: str) -> TableMapping:
-    try:
-        return TableMapping.model_validate(content)
-    except ValidationError as error:
-        lines = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
-        raise UserError(f"The mapping {place} is not usable:\n  " + "\n  ".join(lines)) from None
-
-
-def rules_of(mapping: TableMapping, names: Iterable[str]) -> list[tuple[TableRule, str]]:
-    """Return the rules that read a table of the source, and the table; a rule may read several, and a table have several rules."""
-    wanted = [(rule, {name.lower() for name in (rule.files or [rule.name])}) for rule in mapping.tables]
-    return [(rule, name) for rule, files in wanted for name in names if name in files]
-
-
-def names_persons(mapping: TableMapping, rule: TableRule) -> bool:
-    """Tell whether the persons of the source are those that this table names: of all tables, where none is said to list them."""
-    return rule.persons or not any(one.persons for one in mapping.tables)
-
-
-def identifiers(mapping: TableMapping, persons: Iterable[str]) -> dict[str, list[Identifier]]:
-    """Return the identifiers of persons."""
-    return {person: [Identifier(system, person) for system in mapping.systems] for person in sorted(persons)}
 
 
 def absent_columns(mapping: TableMapping, rule: TableRule, table: str, columns: Iterable[str]) -> list[RowProblem]:
@@ -177,11 +44,11 @@ def absent_columns(mapping: TableMapping, rule: TableRule, table: str, columns: 
     absent: dict[str, None] = {}
     for event in rule.events:
         plain = [
-            *_BRACES.findall(event.code),
+            *BRACES.findall(event.code),
             event.number,
             event.text,
             event.clock,
-            *_BRACES.findall(event.unit or ""),
+            *BRACES.findall(event.unit or ""),
             *event.when,
         ]
         absent |= {name: None for name in plain if name and name.lower() not in have}
@@ -193,7 +60,7 @@ def absent_columns(mapping: TableMapping, rule: TableRule, table: str, columns: 
 
 def _date_columns(name: str) -> set[str]:
     """Return the columns that a date may stand in: one, or one for its year."""
-    return {name.lower(), *(name.lower() + parts[0] for parts in _DATE_FIELDS)}
+    return {name.lower(), *(name.lower() + parts[0] for parts in DATE_FIELDS)}
 
 
 def moved(table: SourceTable, offset: int) -> SourceTable:
@@ -257,7 +124,23 @@ def _cleaned(mapping: TableMapping, rule: TableRule, table: SourceTable, problem
     empty = ["", *mapping.nulls]
     frame = frame.with_columns(pl.when(~pl.col(name).is_in(empty)).then(pl.col(name)).alias(name) for name in columns)
     frame = _without_empty(frame, columns, person, problems)
+    frame = _without_not_done(rule, frame, columns, problems)
     return _without_missing(frame, mapping.missing, columns, person, problems)
+
+
+_NOT_DONE = (re.compile(r"^[a-z]{2}stat$"), "NOT DONE"), (re.compile(r"^[a-z]{2}occur$"), "N")
+"""Columns of SDTM, and the word with which they say that something was not done."""
+
+
+def _without_not_done(rule: TableRule, frame: pl.DataFrame, columns: list[str], problems: list[RowProblem]) -> pl.DataFrame:
+    looked_at = {name.lower() for event in rule.events for name in (*event.when, *event.unless, *event.values, event.text or "")}
+    for pattern, word in _NOT_DONE:
+        for name in (name for name in columns if pattern.match(name) and name not in looked_at):
+            undone = (pl.col(name).str.to_uppercase() == word).fill_null(False)
+            for row in frame.filter(undone)["source_row"]:
+                problems.append(RowProblem(row, "not-done", "The row says that it was not done.", name))
+            frame = frame.filter(~undone)
+    return frame
 
 
 def _lonely_dates(
@@ -266,7 +149,7 @@ def _lonely_dates(
     """Return events without a value for dates that stand alone in their row, so that no date is lost."""
     out: list[pl.DataFrame] = []
     for date, rows in carried.items():
-        bearer = next((e for e in rule.events if e.date == date and not _BRACES.search(e.code) and not e.when), None)
+        bearer = next((e for e in rule.events if e.date == date and not BRACES.search(e.code) and not e.when), None)
         if bearer is None:
             continue
         alone = frame.filter(~pl.col("source_row").is_in(sorted(rows)))
@@ -282,7 +165,7 @@ def _renamed(frame: pl.DataFrame, rule: TableRule) -> pl.DataFrame:
     """Return `frame` with other spellings of columns, also before Year, Month and Day, under their declared names."""
     names: dict[str, str] = {}
     for other, name in rule.columns.items():
-        for suffix in ("", *(part for parts in _DATE_FIELDS for part in parts)):
+        for suffix in ("", *(part for parts in DATE_FIELDS for part in parts)):
             spelled, declared = other.lower() + suffix, name.lower() + suffix
             if spelled in frame.columns and declared not in frame.columns:
                 names.setdefault(spelled, declared)
@@ -330,7 +213,7 @@ def _apply(
     mapping: TableMapping, rule: EventRule, frame: pl.DataFrame, person: str, problems: list[RowProblem]
 ) -> pl.DataFrame | None:
     have = set(frame.columns)
-    code_columns = [name.lower() for name in _BRACES.findall(rule.code)]
+    code_columns = [name.lower() for name in BRACES.findall(rule.code)]
     data = [name.lower() for name in (rule.number, rule.text) if name]
     if not set(code_columns + data + [name.lower() for name in rule.when]) <= have:
         return None
@@ -343,7 +226,7 @@ def _apply(
             frame = frame.with_columns(pl.when(pl.col(column) != "\0").then(pl.col(column)).alias(column))
     vocabulary = rule.code.split("//", 1)[0]
     for column in code_columns:
-        bad = pl.col(column).is_not_null() & ~pl.col(column).str.contains(CODE_SHAPES.get(vocabulary, _ANY_CODE))
+        bad = pl.col(column).is_not_null() & ~pl.col(column).str.contains(CODE_SHAPES.get(vocabulary, ANY_CODE))
         for row in frame.filter(bad)["source_row"]:
             problems.append(RowProblem(row, "unknown-code", f"The field holds no code of {vocabulary}.", column))
         frame = frame.filter(~bad.fill_null(False))
@@ -351,6 +234,10 @@ def _apply(
     keep += [pl.col(name).is_not_null() for name in code_columns]
     if data and not code_columns:
         keep.append(pl.any_horizontal(pl.col(name).is_not_null() for name in data))
+    for name, values in rule.unless.items():
+        if name.lower() in have:
+            said = pl.col(name.lower()).str.to_lowercase().is_in([v.lower() for v in values])
+            keep.append(~said.fill_null(False))
     frame = frame.filter(reduce(lambda a, b: a & b, keep, pl.lit(True)))
     frame = _dated(mapping, rule, frame, bool(code_columns or data), problems)
     return _valued(mapping, rule, frame, person, problems)
@@ -368,7 +255,7 @@ def _dated(
     dated = _with_date(mapping, rule.date, rule.clock, frame.drop("time", "time_min", "time_max"), "")
     if dated is None:
         return frame if has_data else frame.head(0)
-    frame = dated
+    frame = _deaths(rule, dated, problems) if rule.code == DEATH else dated
     for row, problem in frame.filter(pl.col("problem").is_not_null()).select("source_row", "problem").iter_rows():
         problems.append(RowProblem(row, problem, _DATE_MESSAGES[problem], rule.date.lower()))
     frame = frame.filter(pl.col("problem").is_null()).drop("problem")
@@ -384,6 +271,32 @@ def _dated(
         if column is not None:
             frame = _second_date(mapping, frame, name, column, problems)
     return frame
+
+
+DEATH = "MEDS_DEATH"
+_SENTINEL = r"9999|^99[-/.]99"
+
+
+def _deaths(rule: EventRule, frame: pl.DataFrame, problems: list[RowProblem]) -> pl.DataFrame:
+    """Return the rows in which the dead have a date, if one of which nothing is known.
+
+    A row says that the person died by its status, or by a date that cannot be. A date that stands for none (9999-12-31), or a text
+    in its place, says neither that the person died nor that it lives: the row gets a sign by which endpoints tell of it.
+    """
+    assert rule.date is not None
+    dead = pl.lit(says_dead(rule))
+    for name, values in rule.happened.items():
+        if name.lower() in frame.columns:
+            dead = dead | pl.col(name.lower()).str.to_lowercase().is_in([value.lower() for value in values]).fill_null(False)
+    written = pl.col(rule.date.lower()) if rule.date.lower() in frame.columns else pl.lit(None, dtype=pl.String)
+    unusable, missing = pl.col("problem").is_not_null(), pl.col("problem").is_null() & pl.col("time_min").is_null()
+    unclear = unusable & ~dead & ((pl.col("problem") == "unreadable-date") | written.str.contains(_SENTINEL).fill_null(True))
+    frame = frame.with_columns((unusable & ~unclear | missing & dead).alias("_unknown"), unclear.alias("_unclear"))
+    for row, why in frame.filter(pl.col("_unknown") | pl.col("_unclear")).select("source_row", "problem").iter_rows():
+        message = _DATE_MESSAGES.get(why) or "The person died, and no date says when."
+        problems.append(RowProblem(row, why or "missing-date", message, rule.date.lower(), refused=False))
+    frame = partial_dates.unknown_where(frame, pl.col("_unknown") | pl.col("_unclear"))
+    return frame.with_columns(pl.when("_unclear").then(pl.lit(REFUTED)).alias("_code")).drop("_unknown", "_unclear")
 
 
 _DATE_MESSAGES = {
@@ -421,7 +334,7 @@ def _with_date(mapping: TableMapping, base: str, clock: str | None, frame: pl.Da
     """Add the date columns of a declared date, or return None when the source has no such column."""
     name, columns = base.lower(), frame.columns
     clock_column = clock.lower() if clock and clock.lower() in columns else None
-    for suffixes in _DATE_FIELDS:
+    for suffixes in DATE_FIELDS:
         fields = [name + suffix for suffix in suffixes]
         if all(one in columns for one in fields):
             return partial_dates.add_parts(frame, fields[0], fields[1], fields[2], clock_column, prefix)
@@ -450,16 +363,16 @@ def _valued(mapping: TableMapping, rule: EventRule, frame: pl.DataFrame, person:
         text = pl.when(allowed).then(pl.col(column))
     unit: pl.Expr = pl.lit(None, dtype=pl.String)
     if rule.unit:
-        reference = _BRACES.fullmatch(rule.unit)
+        reference = BRACES.fullmatch(rule.unit)
         if reference is None:
             unit = pl.lit(rule.unit)
         elif reference.group(1).lower() in frame.columns:
             unit = pl.col(reference.group(1).lower())
-    template = _BRACES.sub("{}", rule.code)
-    parts = [pl.col(name.lower()) for name in _BRACES.findall(rule.code)]
+    template = BRACES.sub("{}", rule.code)
+    parts = [pl.col(name.lower()) for name in BRACES.findall(rule.code)]
     frame = frame.with_columns(
         pl.col(person).alias("person"),
-        (pl.format(template, *parts) if parts else pl.lit(rule.code)).alias("code"),
+        _code(frame, pl.format(template, *parts) if parts else pl.lit(rule.code)).alias("code"),
         number.alias("numeric_value"),
         text.alias("text_value"),
         unit.alias("unit"),
@@ -468,46 +381,13 @@ def _valued(mapping: TableMapping, rule: EventRule, frame: pl.DataFrame, person:
     return frame.select(pl.col(name).cast(dtype) for name, dtype in SOURCE_EVENTS.items())
 
 
+def _code(frame: pl.DataFrame, code: pl.Expr) -> pl.Expr:
+    """Return the code of a rule, or another that a row was given."""
+    return pl.coalesce("_code", code) if "_code" in frame.columns else code
+
+
 def _recode(column: str, values: Mapping[str, str]) -> pl.Expr:
     known = {key.lower(): value for key, value in values.items()}
     text = pl.col(column).str.to_lowercase()
     new = text.replace_strict(list(known), list(known.values()), default=pl.lit("\0"), return_dtype=pl.String)
     return pl.when(pl.col(column).is_not_null()).then(new).alias(column)
-
-
-FIELDS = pl.Schema({"table": pl.String(), "field": pl.String(), "item": pl.String(), "use": pl.String()})
-"""One row per field of a mapping: where it goes, or why it does not."""
-
-
-def field_table(mapping: TableMapping) -> pl.DataFrame:
-    """Return what becomes of every field that a mapping knows."""
-    rows: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    for rule in mapping.tables:
-        rows.setdefault((rule.name, rule.person), []).append(("", "the person: becomes subject_id"))
-        for event in rule.events:
-            uses = [(name, f"code {event.code}") for name in _BRACES.findall(event.code)]
-            named = {"date": "time", "clock": "time of day", "end": "end_time", "recorded": "recorded_time", "number": "numeric_value",
-                     "text": "text_value"}  # fmt: skip
-            uses += [(name, f"{use} of {event.code}") for key, use in named.items() if (name := getattr(event, key))]
-            uses += [(name, f"unit of {event.code}") for name in _BRACES.findall(event.unit or "")]
-            uses += [(name, f"selects {event.code}") for name in event.when]
-            for name, use in uses:
-                rows.setdefault((rule.name, name), []).append((event.item, use))
-        for name, reason in rule.not_mapped.items():
-            rows.setdefault((rule.name, name), []).append(("", f"not mapped: {reason}"))
-    out = []
-    for (table, name), uses in rows.items():
-        items = " ".join(dict.fromkeys(part for item, _ in uses for part in item.split()))
-        out.append((table, name, items, "; ".join(dict.fromkeys(use for _, use in uses))))
-    return pl.DataFrame(out, schema=FIELDS, orient="row")
-
-
-def iso_date(time_min: datetime | None, time_max: datetime | None) -> str | None:
-    """Return a date cut to what is known (1961, 1961-04, 1961-04-02), or None."""
-    known = partial_dates.PartialDate.from_bounds(time_min, time_max) if time_min and time_max else None
-    if known is None or known.year is None:
-        return None
-    text = f"{known.year:04d}"
-    if known.month is not None:
-        text += f"-{known.month:02d}" + (f"-{known.day:02d}" if known.day is not None else "")
-    return text

@@ -19,6 +19,7 @@ import polars as pl
 from unibase.clinical.sources.events import SOURCE_EVENTS, Identifier, TableEvents
 from unibase.clinical.sources.reading import RowProblem, SourceTable
 from unibase.clinical.words import partial_dates
+from unibase.clinical.words.acts import OMOP_CONDITION_STATUS, PREFIX
 from unibase.clinical.words.controlled import is_controlled
 from unibase.clinical.words.units import convert_expressions
 from unibase.groundwork.tables import TIMESTAMP
@@ -38,16 +39,18 @@ class EventTable:
     end_datetime: str = ""
     prefix: str = ""
     shapes: Mapping[str, str] | None = None
+    status: str = ""
+    object: str = ""
 
 
-_ICD10 = {"ICD10": r"^[A-Z]\d{2}(?:\.?\d{1,4})?$"}
+_ICD10 = {"ICD10": r"^[A-Z]\d{2}(?:\.?\d{1,4})?$", "ICDO3": r"^\d{4}/\d(?:-C\d{2}(?:\.\d)?)?$"}
 _CODED = r"^[A-Z][A-Za-z0-9_]{1,19}(?:/{2}|:)\S{1,32}$"
 
 EVENT_TABLES: dict[str, EventTable] = {
     "condition_occurrence": EventTable(
         "CONDITION", "condition_concept_id", "condition_start_date", "condition_start_datetime",
         "condition_source_concept_id", "condition_source_value", "condition_end_date", "condition_end_datetime",
-        shapes=_ICD10,
+        shapes=_ICD10, status="condition_status_concept_id",
     ),
     "drug_exposure": EventTable(
         "DRUG", "drug_concept_id", "drug_exposure_start_date", "drug_exposure_start_datetime",
@@ -83,6 +86,7 @@ EVENT_TABLES: dict[str, EventTable] = {
     "episode": EventTable(
         "EPISODE", "episode_concept_id", "episode_start_date", "episode_start_datetime", "episode_source_concept_id",
         "episode_source_value", "episode_end_date", "episode_end_datetime", prefix="EPISODE//",
+        object="episode_object_concept_id",
     ),
     "observation_period": EventTable(
         "OBSERVATION_PERIOD", "period_type_concept_id", "observation_period_start_date", "", "", "",
@@ -148,7 +152,17 @@ def columns_of(name: str) -> tuple[str, ...]:
     if name == "death":
         return _DEATH_COLUMNS
     rule = EVENT_TABLES[name]
-    own = (rule.concept, rule.date, rule.datetime, rule.source_concept, rule.source_value, rule.end, rule.end_datetime)
+    own = (
+        rule.concept,
+        rule.date,
+        rule.datetime,
+        rule.source_concept,
+        rule.source_value,
+        rule.end,
+        rule.end_datetime,
+        rule.status,
+        rule.object,
+    )
     return ("person_id", *(column for column in own if column), *_VALUE_COLUMNS)
 
 
@@ -233,10 +247,15 @@ def _read_death(table: SourceTable, concepts: pl.DataFrame) -> TableEvents:
     problems = list(table.problems)
     frame = _with_columns(table.frame, _DEATH_COLUMNS, ["person_id"])
     frame = frame.with_columns(_text("person_id").alias("person"), code=pl.lit("MEDS_DEATH"))
-    frame = _timed(frame, "death_date", "death_datetime", problems, needed=False)
+    frame = _parse(_about_someone(frame, problems), "death_date", "death_datetime")
+    # A row says that the person is dead; the day may be missing, or none that can be.
+    for row, problem in frame.filter(pl.col("time_min").is_null()).select("source_row", "problem").iter_rows():
+        message = "The date of death is none that can be." if problem else "The person died, and no date says when."
+        problems.append(RowProblem(row, problem or "missing-date", message, "death_date", refused=False))
+    frame = partial_dates.unknown_where(frame, pl.col("time_min").is_null())
     cause = _coded(frame, ("cause_source_concept_id", "cause_concept_id"), concepts)
     frame = frame.with_columns(cause.alias("text_value"))
-    return TableEvents("death", table.rows, _complete(_about_someone(frame, problems)), problems)
+    return TableEvents("death", table.rows, _complete(frame), problems)
 
 
 def _read_events(rule: EventTable, name: str, table: SourceTable, concepts: pl.DataFrame, texts: frozenset[str]) -> TableEvents:
@@ -245,11 +264,33 @@ def _read_events(rule: EventTable, name: str, table: SourceTable, concepts: pl.D
     frame = _with_columns(table.frame, columns_of(name), needed)
     frame = frame.with_columns(_text("person_id").alias("person"))
     frame = _about_someone(frame, problems)
-    frame = _timed(frame, rule.date, rule.datetime, problems, needed=True)
+    frame = _timed(frame, rule.date, rule.datetime, problems)
     frame = _ended(frame, rule, problems)
     frame = _with_code(frame, rule, concepts, problems)
+    frame = _with_modality(frame, rule)
     frame = _with_value(frame, concepts, texts, problems)
-    return TableEvents(name, table.rows, _complete(frame), problems)
+    return TableEvents(name, table.rows, pl.concat([_complete(frame), _objects(frame, rule, concepts)]), problems)
+
+
+def _with_modality(frame: pl.DataFrame, rule: EventTable) -> pl.DataFrame:
+    """Return events whose code says where a status makes a diagnosis a suspected one."""
+    if rule.status not in frame.columns:
+        return frame
+    prefixes = {concept: PREFIX[said] for concept, said in OMOP_CONDITION_STATUS.items()}
+    status = pl.col(rule.status).cast(pl.Int64, strict=False)
+    prefix = status.replace_strict(prefixes, default="", return_dtype=pl.String).fill_null("")
+    return frame.with_columns((prefix + pl.col("code")).alias("code"))
+
+
+def _objects(frame: pl.DataFrame, rule: EventTable, concepts: pl.DataFrame) -> pl.DataFrame:
+    """Return the events that say what an episode is one of: the regimen of a treatment, the disease."""
+    if rule.object not in frame.columns:
+        return pl.DataFrame(schema=SOURCE_EVENTS)
+    code = pl.coalesce(_coded(frame, [rule.object], concepts), _numbered_concept(rule.object))
+    coded = frame.with_columns(code.alias("code")).filter(pl.col("code").is_not_null())
+    # A regimen is a treatment like a drug. The disease of an episode is a condition on record already.
+    regimen = pl.col("code").str.starts_with("HemOnc//")
+    return _complete(coded.with_columns(pl.when(regimen).then("code").otherwise("EPISODE_OF//" + pl.col("code")).alias("code")))
 
 
 def _with_code(frame: pl.DataFrame, rule: EventTable, concepts: pl.DataFrame, problems: list[RowProblem]) -> pl.DataFrame:
@@ -313,15 +354,15 @@ def _with_value(frame: pl.DataFrame, concepts: pl.DataFrame, texts: frozenset[st
     return convert_expressions(frame, problems)
 
 
-def _timed(frame: pl.DataFrame, day: str, moment: str, problems: list[RowProblem], *, needed: bool) -> pl.DataFrame:
+def _timed(frame: pl.DataFrame, day: str, moment: str, problems: list[RowProblem]) -> pl.DataFrame:
     frame = _parse(frame, day, moment)
     for row, problem in frame.filter(pl.col("problem").is_not_null()).select("source_row", "problem").iter_rows():
         message = "There is no such date." if problem == "impossible-date" else "The text is not a date."
         problems.append(RowProblem(row, problem, message, day))
     frame = frame.filter(pl.col("problem").is_null())
     for row in frame.filter(pl.col("time_min").is_null())["source_row"]:
-        problems.append(RowProblem(row, "missing-date", "The row has no date.", day, refused=not needed))
-    return frame if needed else frame.filter(pl.col("time_min").is_not_null())
+        problems.append(RowProblem(row, "missing-date", "The row has no date.", day, refused=False))
+    return frame
 
 
 def _ended(frame: pl.DataFrame, rule: EventTable, problems: list[RowProblem]) -> pl.DataFrame:
@@ -346,8 +387,7 @@ def _parse(frame: pl.DataFrame, day: str, moment: str, prefix: str = "") -> pl.D
     if all(schema[name].is_temporal() or schema[name] == pl.Null for name in present):
         column = day if day in schema else moment
         return frame.with_columns(partial_dates.from_days(column, moment if moment in schema else None, prefix))
-    text = pl.coalesce(*(_text(name) for name in present)).str.replace(r"[T ]00:00:00(?:\.0+)?$", "")
-    return partial_dates.add_dates(frame, text, prefix=prefix)
+    return partial_dates.add_dates(frame, pl.coalesce(*(_text(name) for name in present)), prefix=prefix)
 
 
 def _about_someone(frame: pl.DataFrame, problems: list[RowProblem]) -> pl.DataFrame:

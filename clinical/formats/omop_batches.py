@@ -12,7 +12,7 @@ import polars as pl
 
 from unibase.clinical.formats import omop
 from unibase.clinical.sources import reading
-from unibase.clinical.sources.events import SOURCE_EVENTS, Plan, TableEvents
+from unibase.clinical.sources.events import SOURCE_EVENTS, Plan, TableEvents, birth_years
 from unibase.clinical.sources.stretches import Part, Table, index_tables, offsets_of, parts_of
 from unibase.groundwork.cluster import each
 from unibase.groundwork.problems import UserError
@@ -70,7 +70,7 @@ def open_omop(found: Mapping[str, Sequence[Path]], texts: frozenset[str], folder
     )
     # Tables without rows have an account, too.
     ready = [TableEvents(table.name, 0, pl.DataFrame(schema=SOURCE_EVENTS), table.problems()) for table in events.values()]
-    return Plan(persons, parts, read, [person, *ready, *omop.unread_tables(files)])
+    return Plan(persons, parts, read, [person, *ready, *omop.unread_tables(files)], birth_years(person.events))
 
 
 def _look(tables: Mapping[str, Table], part: Part) -> tuple[int, set[int]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ import polars as pl
 
 from unibase.clinical.formats import omop
 from unibase.clinical.timelines.pieces import Numbers
+from unibase.clinical.words.acts import OMOP_CONDITION_STATUS
 from unibase.clinical.words.units import TARGET_UNIT, ucum
 from unibase.groundwork.arrow import to_arrow, to_numpy
 from unibase.groundwork.tables import TIMESTAMP
@@ -247,7 +249,7 @@ def used_concepts(table: str, paths: Sequence[Path]) -> set[int]:
     return used - {0}
 
 
-def plain_rows(source: Source, table: str, book: Codebook, persons: Persons) -> PlainRows | None:
+def plain_rows(source: Source, table: str, book: Codebook, persons: Persons, until: datetime | None = None) -> PlainRows | None:
     """Return the plain rows of some row groups of an event table; None when its columns are not those of the CDM.
 
     Args:
@@ -255,9 +257,10 @@ def plain_rows(source: Source, table: str, book: Codebook, persons: Persons) -> 
         table: Name of the CDM table.
         book: What concepts mean.
         persons: Who is known.
+        until: The last instant that counts: rows after it need a second look.
     """
     rule = omop.EVENT_TABLES[table]
-    if not _typed(source, rule):
+    if not _typed(source, rule) or (rule.object and source.type_of(rule.object) is not None):
         return None
     place = persons.places(_integers(source, "person_id"))
     plain = place >= 0
@@ -266,6 +269,11 @@ def plain_rows(source: Source, table: str, book: Codebook, persons: Persons) -> 
     time, dated = _moments(source, rule.date, rule.datetime)
     if dated is not None:
         plain &= dated
+    latest = np.iinfo(np.int64).max if until is None else int(pl.Series([until], dtype=TIMESTAMP).to_physical().item())
+    if len(time) and time.max() > latest:
+        plain &= time <= latest
+    if (unsure := _unsure(source, rule)) is not None:
+        plain &= ~unsure
     columns, simple = _values(source, book, code)
     if simple is not None:
         plain &= simple
@@ -277,6 +285,8 @@ def plain_rows(source: Source, table: str, book: Codebook, persons: Persons) -> 
         if early.any():
             # A day ends with its last microsecond.
             plain &= ~(early & (end + is_day(end) * (DAY - 1) < time))
+        if len(end) and end.max() > latest:
+            plain &= end <= latest
         columns["length"] = end - time if ended is None else np.where(ended, end - time, 0)
         columns["flags"] = _flag(ended, HAS_END, len(time))
     if "number" in columns:
@@ -289,6 +299,16 @@ def plain_rows(source: Source, table: str, book: Codebook, persons: Persons) -> 
         columns = {name: column.take(kept) for name, column in columns.items()}
     columns["time"] = columns["time"] + persons.shift.take(place)
     return PlainRows(columns, persons.rank.take(place), others)
+
+
+def _unsure(source: Source, rule: omop.EventTable) -> Numbers | None:
+    """Return which rows have a status that says no confirmed diagnosis; None for none."""
+    if not rule.status or source.type_of(rule.status) is None:
+        return None
+    constant = source.constant(rule.status)
+    if constant is not None and constant not in OMOP_CONDITION_STATUS:
+        return None
+    return pl.Series(_integers(source, rule.status)).is_in(list(OMOP_CONDITION_STATUS)).fill_null(False).to_numpy()
 
 
 def is_day(time: Numbers) -> Numbers:
@@ -307,7 +327,7 @@ def _typed(source: Source, rule: omop.EventTable) -> bool:
     def naive(dtype: pa.DataType) -> bool:
         return pa.types.is_date(dtype) or (pa.types.is_timestamp(dtype) and dtype.tz is None)
 
-    whole = (rule.concept, rule.source_concept, "value_as_concept_id", "operator_concept_id", "unit_concept_id")
+    whole = (rule.concept, rule.source_concept, rule.status, "value_as_concept_id", "operator_concept_id", "unit_concept_id")
     return (
         source.type_of("person_id") is not None
         and fits("person_id", pa.types.is_integer)

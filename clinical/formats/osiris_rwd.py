@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from unibase.clinical.formats.mapping import _BRACES, EventRule, TableMapping, TableRule, packaged_mapping
+from unibase.clinical.formats.mapping_rules import BRACES, EventRule, TableMapping, TableRule, packaged_mapping
 from unibase.clinical.words import partial_dates
 from unibase.groundwork.files import atomic_folder
 
@@ -53,7 +53,7 @@ def table_of(events: pl.DataFrame, rule: TableRule) -> pl.DataFrame:
 
 def _fields(events: pl.DataFrame, event: EventRule) -> pl.DataFrame:
     """Return the fields that one event rule had read, by source row."""
-    placeholders = _BRACES.findall(event.code)
+    placeholders = BRACES.findall(event.code)
     prefix = event.code.split("{", 1)[0]
     shaped = pl.col("code").str.starts_with(prefix) & _shaped(event) if placeholders else pl.col("code") == event.code
     own = events.filter(shaped)
@@ -74,7 +74,7 @@ def _fields(events: pl.DataFrame, event: EventRule) -> pl.DataFrame:
         made.append(number.alias(event.number))
     if event.text:
         made.append(pl.col("text_value").alias(event.text))
-    unit = _BRACES.findall(event.unit or "")
+    unit = BRACES.findall(event.unit or "")
     if unit:
         made.append(pl.col("unit").alias(unit[0]))
     return own.select(*_KEYS, *made).unique(_KEYS, keep="first", maintain_order=True)
@@ -82,7 +82,7 @@ def _fields(events: pl.DataFrame, event: EventRule) -> pl.DataFrame:
 
 def _shaped(event: EventRule) -> pl.Expr:
     """Tell topography (C34.1) from morphology (8140/3), which share the vocabulary ICD-O-3."""
-    name = _BRACES.findall(event.code)[0]
+    name = BRACES.findall(event.code)[0]
     value = pl.col("code").str.replace(r"^.*//", "")
     if event.code.startswith("ICDO3//"):
         return value.str.contains(r"^\d") if "Morphology" in name else value.str.contains("^C")

@@ -8,10 +8,11 @@ from typing import Any
 
 import polars as pl
 
-from unibase.clinical.formats import fhir, mapping, omop
+from unibase.clinical.formats import fhir, mapping_rules, omop
 from unibase.clinical.formats.mapped_batches import open_mapped
 from unibase.clinical.sources import databases, reading
 from unibase.clinical.timelines.centre import Format
+from unibase.clinical.words import partial_dates
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import PEOPLE
 
@@ -38,7 +39,7 @@ def read_people(format: Format, path: Path | str, centre: str) -> pl.DataFrame:
     elif format == "omop":
         rows = _from_omop(path, centre)
     elif format in {"osiris", "osiris-rwd"}:
-        rows = _from_mapping(path, centre, mapping.packaged_mapping(format))
+        rows = _from_mapping(path, centre, mapping_rules.packaged_mapping(format))
     else:
         raise UserError("A CSV source does not say who its persons are. Name a people file for the centre.")
     frame = pl.DataFrame(rows, schema=PEOPLE.schema(), orient="row", infer_schema_length=None)
@@ -123,18 +124,18 @@ def _of_omop_persons(table: reading.SourceTable, centre: str) -> list[dict[str, 
     return rows
 
 
-def _from_mapping(path: Path, centre: str, rules: mapping.TableMapping) -> list[dict[str, Any]]:
+def _from_mapping(path: Path, centre: str, rules: mapping_rules.TableMapping) -> list[dict[str, Any]]:
     found = reading.find_tables(path)
     rules = rules.model_copy(update={"tables": [rule for rule in rules.tables if rule.persons]})
     # The others need not be read for this.
-    wanted = {name: found[name] for _, name in mapping.rules_of(rules, found)}
+    wanted = {name: found[name] for _, name in mapping_rules.rules_of(rules, found)}
     plan = open_mapped(rules, wanted, path, None)
     facts: dict[str, dict[str, Any]] = {}
     for table in (table for part in plan.parts for table in plan.read(part)):
         for row in table.events.iter_rows(named=True):
             known = facts.setdefault(row["person"], {"source": table.table, "number": row["source_row"]})
             if row["code"] == "MEDS_BIRTH":
-                known["birth_date"] = mapping.iso_date(row["time_min"], row["time_max"])
+                known["birth_date"] = partial_dates.iso_date(row["time_min"], row["time_max"])
             elif row["code"].startswith("SEX//"):
                 known["sex"] = row["code"].removeprefix("SEX//")
     rows: list[dict[str, Any]] = []

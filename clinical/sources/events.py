@@ -33,7 +33,28 @@ SOURCE_EVENTS = pl.Schema(
 """Columns of source events: `person` is the adapter's own key of the person, the times are not shifted yet."""
 
 Tally = Mapping[str, tuple[int, int]]
-"""Something met in rows of a table that is told once: by name, the first row and how many there are."""
+"""Something met in many rows of a table that is told once: by `tally_key`, the first row and how many there are."""
+
+_TOLD = {
+    "unknown-extension": "The extension {name} is not read; {count} resources of the file carry it.",
+    "unknown-code-system": "The code system {name} is not known; {count} codings of the file name it. Its codes keep that name.",
+    "unknown-status": "The status {name} is none of FHIR R4 for the resource; {count} resources of the file have it.",
+    "second-coding": "{count} codings of the file are further codes of {name} for the same thing, and are left out.",
+    "after-cutoff": "{count} rows lie after the data cut-off and do not count.",
+    "end-after-cutoff": "{count} rows end after the data cut-off; their end is left out.",
+}
+"""What a tally says, by reason. Of those after the cut-off the rows are gone; other rows are kept."""
+
+
+def tally_key(reason: str, name: str = "") -> str:
+    """Return the key of a tally."""
+    return f"{reason}\t{name}"
+
+
+def told_tally(key: str, row: int, count: int) -> RowProblem:
+    """Return the problem that a tally is: exports carry the same few things in every row."""
+    reason, name = key.split("\t", 1)
+    return RowProblem(row, reason, _TOLD[reason].format(name=name, count=count), name, refused=reason == "after-cutoff")
 
 
 class Identifier(NamedTuple):
@@ -52,7 +73,7 @@ class TableEvents:
         rows: Rows in the table.
         events: Frame of `SOURCE_EVENTS`.
         problems: Rows or fields not understood.
-        tally: Something met in many rows that is told once: by name, its first row and how many rows there are.
+        tally: What is told once, see `Tally`.
     """
 
     table: str
@@ -71,15 +92,21 @@ class Plan:
         parts: What can be read alone; in the order of tables and rows.
         read: Gives the source events of one part, some rows of one table at a time; goes to the workers.
         ready: Small tables that are read already, and what is to be told of the source as a whole.
-        told: The problem that a tally is.
+        birth_years: How many persons were born in each year, as the source says it.
     """
 
     persons: dict[str, list[Identifier]]
     parts: Sequence[Any]
     read: Callable[[Any], Iterable[TableEvents]]
     ready: Sequence[TableEvents] = ()
-    told: Callable[[str, int, int], RowProblem] | None = None
+    birth_years: Mapping[int, int] = field(default_factory=dict)
 
 
 Opener = Callable[[Path, "Client | None"], Plan]
 """Opens a source; may keep files in the folder it is given, which is gone when the dataset is written."""
+
+
+def birth_years(events: pl.DataFrame) -> dict[int, int]:
+    """Return how many births there are of each year, of those whose year is known."""
+    born = events.filter((pl.col("code") == "MEDS_BIRTH") & (pl.col("time_max") - pl.col("time_min") < pl.duration(days=367)))
+    return dict(born["time_min"].dt.year().cast(pl.Int64).value_counts().iter_rows())

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from unibase.clinical.sources.events import Opener, Plan, TableEvents, Tally
+from unibase.clinical.sources.events import Opener, TableEvents, Tally, told_tally
 from unibase.clinical.timelines import door, meds
 from unibase.clinical.timelines.cells import read_piece, write_piece
+from unibase.clinical.timelines.cutoff import CutOff, Wanted, latest_of
 from unibase.clinical.timelines.door import ACCOUNT, Door
-from unibase.clinical.timelines.plausibility import refuted_deaths
+from unibase.clinical.timelines.plausibility import refuted_deaths, refuted_problem, settle
 from unibase.clinical.timelines.sharded import BuildReport
 from unibase.groundwork.cluster import each
 from unibase.groundwork.files import atomic_folder
@@ -37,6 +38,7 @@ class _Way:
 
     known: pl.DataFrame
     conflicts: frozenset[str]
+    until: CutOff | None
     firsts: list[int]
     centre: str
     format: str
@@ -63,6 +65,7 @@ class _Shards:
     pieces: list[tuple[Path, str]]
     firsts: list[int]
     starts: list[int]
+    latest: pl.DataFrame
     centre: str
     out: Path
 
@@ -77,6 +80,7 @@ def build_batched(
     client: Client | None = None,
     subjects_per_shard: int = meds.SUBJECTS_PER_SHARD,
     notes: Mapping[str, Any] | None = None,
+    wanted: Wanted | None = None,
 ) -> BuildReport:
     """Write the MEDS dataset of a source.
 
@@ -89,6 +93,7 @@ def build_batched(
         client: A Dask client, whose workers see the source and the folder; None works in this process.
         subjects_per_shard: Subjects in one shard.
         notes: Further facts for `dataset.json`.
+        wanted: What decides on the data cut-off; none by default.
 
     Raises:
         UserError: If the source cannot be used at all.
@@ -100,17 +105,25 @@ def build_batched(
         plan = opener(work, client)
         known, conflicts = door.resolve(plan.persons, way, centre)
         firsts = known["subject_id"].unique().sort().gather_every(subjects_per_shard).to_list() or [0]
-        through = _Way(known, frozenset(conflicts), firsts, centre, format, work, plan.read)
+        until = wanted.cut_off(plan.birth_years) if wanted else None
+        through = _Way(known, frozenset(conflicts), until, firsts, centre, format, work, plan.read)
         passed = _Passed()
         for number, table in enumerate(plan.ready):
             _pass(table, through, f"ready-{number:05d}", passed)
         for more in each(client, _run_part, through, list(enumerate(plan.parts))):
             _add(passed, more)
-        _tell(passed, plan, centre)
+        _tell(passed, centre)
         starts = pl.Series(passed.subjects).gather_every(subjects_per_shard).to_list() or [0]
         # Tables by name, as they pass the door when they are whole; parts and blocks of a table are in order.
         pieces = sorted(passed.pieces, key=lambda piece: piece[1])
-        shards = list(each(client, _run_shard, _Shards(pieces, firsts, starts, centre, out / "data"), range(len(starts))))
+        shards = list(
+            each(
+                client,
+                _run_shard,
+                _Shards(pieces, firsts, starts, latest_of(known, until), centre, out / "data"),
+                range(len(starts)),
+            )
+        )
         codes = set().union(*(shard["codes"] for shard in shards))
         meds.write_metadata(out, sorted(codes), name=centre, notes=notes)
         problems = pl.concat([QUARANTINE.empty(), *passed.problems, *(shard["problems"] for shard in shards)])
@@ -134,8 +147,8 @@ def _run_part(way: _Way, part: tuple[int, Any]) -> _Passed:
 def _pass(table: TableEvents, way: _Way, name: str, passed: _Passed) -> None:
     """Pass some rows of a table through the door, and set down what comes out."""
     source = f"{way.centre}/{way.format}/{table.table}"
-    events, lost = door.pass_table(table.events, way.known, set(way.conflicts), source)
-    problems = [*table.problems, *lost]
+    through = door.pass_table(table.events, way.known, set(way.conflicts), source, way.until)
+    events, problems = through.events, [*table.problems, *through.problems]
     used = events["source_row"].unique()
     refused = {problem.row for problem in problems if problem.refused and problem.row}.difference(used if problems else ())
     if events.height:
@@ -143,8 +156,8 @@ def _pass(table: TableEvents, way: _Way, name: str, passed: _Passed) -> None:
         write_piece(events, path, way.firsts)
         passed.pieces.append((path, source))
     passed.problems += [door.problem_frame(problems, way.centre, source)] if problems else []
-    _count(passed.rows, source, (table.rows, len(used), len(refused)))
-    passed.tallies[source] = _sum(passed.tallies.get(source, {}), table.tally)
+    _count(passed.rows, source, (table.rows, len(used), len(refused) + through.gone))
+    passed.tallies[source] = _sum(_sum(passed.tallies.get(source, {}), table.tally), through.tally)
     passed.subjects = np.union1d(passed.subjects, events["subject_id"].unique().to_numpy())
 
 
@@ -171,10 +184,10 @@ def _sum(tally: Tally, more: Tally) -> Tally:
     return found
 
 
-def _tell(passed: _Passed, plan: Plan, centre: str) -> None:
+def _tell(passed: _Passed, centre: str) -> None:
     for source, tally in passed.tallies.items():
-        if plan.told is not None and tally:
-            problems = [plan.told(name, row, count) for name, (row, count) in tally.items()]
+        if tally:
+            problems = [told_tally(key, row, count) for key, (row, count) in tally.items()]
             passed.problems.append(door.problem_frame(problems, centre, source))
 
 
@@ -187,10 +200,11 @@ def _run_shard(shared: _Shards, shard: int) -> dict[str, Any]:
     mine = pl.col("subject_id") >= first
     events = events.filter(mine if up_to is None else mine & (pl.col("subject_id") < up_to))
     refuted = refuted_deaths(events)
-    events = events.join(refuted, on=["subject_id", "code", "source", "source_row"], how="anti", maintain_order="left")
-    gone = refuted.select("source", "source_row").unique().join(events, on=["source", "source_row"], how="anti")
+    events = settle(events, refuted, shared.latest) if refuted.height else events
     problems = [
-        door.problem_frame([door.refuted_problem(row) for row in rows["source_row"]], shared.centre, str(source[0]))
+        door.problem_frame(
+            [refuted_problem(*row) for row in rows.select("source_row", "unborn").iter_rows()], shared.centre, str(source[0])
+        )
         for source, rows in refuted.group_by("source")
     ]
     events = door.sort_events(events)
@@ -199,7 +213,6 @@ def _run_shard(shared: _Shards, shard: int) -> dict[str, Any]:
         "events": events.height,
         "codes": set(events["code"].unique()),
         "by_source": dict(events["source"].value_counts().iter_rows()),
-        "gone": dict(gone["source"].value_counts().iter_rows()),
         "problems": pl.concat([QUARANTINE.empty(), *problems]),
     }
 
@@ -207,6 +220,6 @@ def _run_shard(shared: _Shards, shard: int) -> dict[str, Any]:
 def _account(rows: Mapping[str, tuple[int, int, int]], shards: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     out = []
     for source, (count, used, refused) in sorted(rows.items()):
-        gone, events = (sum(shard[what].get(source, 0) for shard in shards) for what in ("gone", "by_source"))
-        out.append((source, count, used - gone, refused + gone, count - used - refused, events))
+        events = sum(shard["by_source"].get(source, 0) for shard in shards)
+        out.append((source, count, used, refused, count - used - refused, events))
     return pl.DataFrame(out, schema=ACCOUNT, orient="row")

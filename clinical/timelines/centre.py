@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import polars as pl
 
-from unibase.clinical.formats import mapping, omop
+from unibase.clinical.formats import mapping_rules, omop
 from unibase.clinical.formats.fhir_batches import open_fhir
 from unibase.clinical.formats.mapped_batches import open_mapped
 from unibase.clinical.formats.omop_batches import open_omop
@@ -18,6 +19,7 @@ from unibase.clinical.sources import databases, reading
 from unibase.clinical.sources.events import Opener, Plan
 from unibase.clinical.timelines import sharded
 from unibase.clinical.timelines.batched import build_batched
+from unibase.clinical.timelines.cutoff import Wanted
 from unibase.clinical.timelines.door import Door, KeyDoor, LocalDoor, VaultDoor
 from unibase.groundwork.files import private_folder
 from unibase.groundwork.problems import UserError
@@ -42,6 +44,7 @@ class TimelineTask:
         lookup: Finds the subject behind an identifier; None on plain files (see `convert`).
         mapping: Mapping file; needed for `csv`, allowed for `osiris` and `osiris-rwd` with other columns.
         texts: Further texts that may travel, beside those of `clinical.words.controlled`.
+        cutoff: The last day that counts; `none` for no cut-off, None for the day of the export.
     """
 
     format: Format
@@ -50,6 +53,12 @@ class TimelineTask:
     lookup: SubjectLookup | None = None
     mapping: Path | None = None
     texts: tuple[str, ...] = ()
+    cutoff: date | Literal["none"] | None = None
+
+    @property
+    def wanted(self) -> Wanted:
+        """What decides on the data cut-off."""
+        return Wanted(self.cutoff, self.path if databases.is_server(self.path) else Path(self.path))
 
 
 @dataclass(frozen=True)
@@ -103,7 +112,9 @@ def _write(task: TimelineTask, way: Door, folder: Path, notes: Mapping[str, Any]
     elif task.format == "omop" and not databases.is_server(task.path) and sharded.is_parquet(Path(task.path)):
         report = _from_parquet(task, Path(task.path), way, folder, notes, client)
     else:
-        report = build_batched(opener(task), folder, task.centre, task.format, way, client=client, notes=notes)
+        report = build_batched(
+            opener(task), folder, task.centre, task.format, way, client=client, notes=notes, wanted=task.wanted
+        )
     return Written(report.events, report.subjects, report.problems, report.account)
 
 
@@ -111,7 +122,7 @@ def _from_parquet(
     task: TimelineTask, source: Path, way: Door, folder: Path, notes: Mapping[str, Any], client: Client | None
 ) -> sharded.BuildReport:
     texts = frozenset(task.texts)
-    return sharded.build_dataset(source, folder, task.centre, way, client=client, texts=texts, notes=notes)
+    return sharded.build_dataset(source, folder, task.centre, way, client=client, texts=texts, notes=notes, wanted=task.wanted)
 
 
 def opener(task: TimelineTask) -> Opener:
@@ -161,9 +172,9 @@ def _tables(path: Path, centre: str) -> dict[str, list[Path]]:
     return found
 
 
-def _mapping(task: TimelineTask) -> mapping.TableMapping:
+def _mapping(task: TimelineTask) -> mapping_rules.TableMapping:
     if task.mapping is not None:
-        return mapping.read_mapping(task.mapping)
+        return mapping_rules.read_mapping(task.mapping)
     if task.format == "csv":
         raise UserError("A CSV source needs a mapping file: clinical: {format: csv, path: ..., mapping: mapping.yaml}.")
-    return mapping.packaged_mapping(task.format)
+    return mapping_rules.packaged_mapping(task.format)

@@ -14,6 +14,7 @@ import polars as pl
 
 from unibase.clinical.sources.events import Identifier
 from unibase.clinical.sources.reading import RowProblem
+from unibase.clinical.timelines.cutoff import CutOff, keep_until
 from unibase.clinical.words.partial_dates import shift_bounds
 from unibase.groundwork.tables import EVENTS, QUARANTINE
 from unibase.privacy import dates, pseudonyms
@@ -94,12 +95,38 @@ ACCOUNT = pl.Schema(
 """One row per source table: `rows = used + refused + silent`; a silent row holds nothing that is an event."""
 
 
+@dataclass(frozen=True)
+class Passed:
+    """What came through the door of some rows of a table.
+
+    Attributes:
+        events: EVENTS.
+        problems: Rows that stay behind, and fields that are refused.
+        tally: What is told once.
+        gone: How many rows a tally tells of of which nothing is left.
+    """
+
+    events: pl.DataFrame
+    problems: list[RowProblem]
+    tally: dict[str, tuple[int, int]]
+    gone: int
+
+
 def pass_table(
-    events: pl.DataFrame, known: pl.DataFrame, conflicts: set[str], source: str
-) -> tuple[pl.DataFrame, list[RowProblem]]:
-    """Return the EVENTS of one table under pseudonyms and shifted, and a problem for every row that stays behind."""
-    events = events.join(known, on="person", how="left", maintain_order="left")
-    problems: list[RowProblem] = []
+    events: pl.DataFrame, known: pl.DataFrame, conflicts: set[str], source: str, until: CutOff | None = None
+) -> Passed:
+    """Return the EVENTS of one table under pseudonyms and shifted, and what stays behind.
+
+    Args:
+        events: SOURCE_EVENTS.
+        known: `person, subject_id, shift_days`.
+        conflicts: Persons whose identifiers lead to two subjects.
+        source: Centre, format and table.
+        until: The data cut-off.
+    """
+    kept = keep_until(events, until)
+    events = kept.events.join(known, on="person", how="left", maintain_order="left")
+    problems = list(kept.problems)
     if events["subject_id"].null_count():
         lost = events.filter(pl.col("subject_id").is_null())
         events = events.filter(pl.col("subject_id").is_not_null())
@@ -111,7 +138,9 @@ def pass_table(
     events = shift_bounds(events).with_columns(
         pl.col("end_time") + pl.duration(days="shift_days"), pl.col("recorded_time") + pl.duration(days="shift_days")
     )
-    return EVENTS.conform(events.drop("person", "shift_days").with_columns(source=pl.lit(source))), problems
+    told = {problem.row for problem in problems if problem.refused}
+    passed = EVENTS.conform(events.drop("person", "shift_days").with_columns(source=pl.lit(source)))
+    return Passed(passed, problems, kept.tally, len(kept.gone - told))
 
 
 def sort_events(events: pl.DataFrame) -> pl.DataFrame:
@@ -158,12 +187,6 @@ def resolve(persons: dict[str, list[Identifier]], door: Door, centre: str) -> tu
     return pl.DataFrame(known), conflicts
 
 
-def refuted_problem(row: int) -> RowProblem:
-    """Return the problem of a date of death that other records refute."""
-    message = "The date of death contradicts the date of birth, or later days on which the person was seen."
-    return RowProblem(row, "impossible-date", message, "death")
-
-
 def problem_frame(problems: Sequence[RowProblem], centre: str, source: str) -> pl.DataFrame:
     """Return problems of one table in QUARANTINE columns; `unit` is `source#row/column`."""
     rows = {}
@@ -202,6 +225,15 @@ REMEDIES = {
     "not-collected": "Nothing; the source says it was not collected.",
     "unknown-value": "Correct the value in the source, or declare it in the mapping.",
     "entered-in-error": "Nothing; the source withdrew it.",
-    "duplicate-death": "Correct the date of death in the source.",
+    "not-done": "Nothing; the source says that it was not done.",
+    "future-date": "Correct the date in the source, or set `cutoff` of the centre.",
+    "after-cutoff": "Nothing; the study's data end before.",
+    "end-after-cutoff": "Nothing; the study's data end before.",
+    "unread-value": "Nothing, when the study does not need it.",
+    "unknown-code-system": "Name the codes in the study's concepts as they are, or export a known code system.",
+    "unknown-status": "Nothing, when the act took place; else correct the status in the source.",
+    "second-coding": "Nothing; the first coding of each code system counts.",
+    "not-a-cancer": "Nothing, when the condition is no cancer; else add its code to the concept `cancer_diagnosis`.",
+    "unread-file": "Convert the file to a format that is read, or move it elsewhere.",
 }
 """What can be done about each reason."""

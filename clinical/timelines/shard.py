@@ -139,22 +139,17 @@ class Rows:
         rows[at] = sort_events(self.frame(rows[at]).with_columns(pl.Series("_row", rows[at])))["_row"].to_numpy()
         return replace(order, rows=rows)
 
-    def without_refuted(self, order: Order) -> tuple[Order, pl.DataFrame]:
-        """Return `order` without deaths that cannot be true, and `source, source_row` of those."""
+    def refuted(self) -> pl.DataFrame:
+        """Return the deaths that cannot be true, as `plausibility.refuted_deaths` does."""
         deaths = self.further.filter((pl.col("code") == "MEDS_DEATH") & pl.col("time_max").is_not_null())
         if deaths.is_empty():
-            return order, deaths.select("source", "source_row")
+            return refuted_deaths(deaths)
         latest = np.full(len(self.subjects), np.iinfo(np.int64).max)
         subject = np.searchsorted(self.subjects, deaths["subject_id"].to_numpy())
         np.minimum.at(latest, subject, (deaths["time_max"] + GRACE - timedelta(days=1)).to_physical().to_numpy())
         late = np.flatnonzero(self.time[: self.plain] >= latest[self.rank[: self.plain]])
         of_dead = np.flatnonzero(latest[self.rank[self.plain :]] < np.iinfo(np.int64).max) + self.plain
-        found = refuted_deaths(self.frame(np.concatenate([late, of_dead])))
-        if found.is_empty():
-            return order, found.select("source", "source_row")
-        keys = ["subject_id", "code", "source", "source_row"]
-        wrong = self.further.with_row_index("_at").join(found, on=keys, how="semi")["_at"].to_numpy().astype(np.int64)
-        return order.where(~np.isin(order.rows, wrong + self.plain)), found.select("source", "source_row")
+        return refuted_deaths(self.frame(np.concatenate([late, of_dead])))
 
     def frame(self, rows: Numbers) -> pl.DataFrame:
         """Return some rows as EVENTS."""

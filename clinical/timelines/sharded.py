@@ -21,9 +21,12 @@ import polars as pl
 from unibase.clinical.formats import omop
 from unibase.clinical.formats.omop_plain_rows import Codebook, Persons, PlainRows, Source, codebook, plain_rows, used_concepts
 from unibase.clinical.sources import reading
+from unibase.clinical.sources.events import birth_years, told_tally
 from unibase.clinical.timelines import door, meds
+from unibase.clinical.timelines.cutoff import CutOff, Wanted, latest_of
 from unibase.clinical.timelines.door import ACCOUNT, Door
 from unibase.clinical.timelines.pieces import PieceFile, ShardRows, read_shard, write_pieces
+from unibase.clinical.timelines.plausibility import refuted_problem, settle
 from unibase.clinical.timelines.shard import Piece, Rows
 from unibase.groundwork.cluster import each
 from unibase.groundwork.files import atomic_folder
@@ -69,6 +72,8 @@ class _Shared:
     subjects: pl.Series
     subjects_per_shard: int
     texts: frozenset[str]
+    until: CutOff | None
+    latest: pl.DataFrame
 
     @property
     def starts(self) -> list[int]:
@@ -106,6 +111,7 @@ def build_dataset(
     rows_per_batch: int = ROWS_PER_BATCH,
     texts: frozenset[str] = frozenset(),
     notes: Mapping[str, Any] | None = None,
+    wanted: Wanted | None = None,
 ) -> BuildReport:
     """Write the MEDS dataset of an OMOP folder of Parquet files; the same rows as `clinical.timelines.batched.build_batched` gives.
 
@@ -119,6 +125,7 @@ def build_dataset(
         rows_per_batch: About so many rows of a table are in memory at once.
         texts: Further texts that count as controlled.
         notes: Further facts for `dataset.json`.
+        wanted: What decides on the data cut-off; none by default.
 
     Raises:
         UserError: If a table is not Parquet, or there is no PERSON.
@@ -136,6 +143,7 @@ def build_dataset(
     person = reading.read_tables(tables["person"], "person")
     person_events, persons = omop.read_person(person)
     known, conflicts = door.resolve(persons, way, centre)
+    until = wanted.cut_off(birth_years(person_events.events)) if wanted else None
     subjects = known["subject_id"].unique().sort()
     names = [name for name in (*omop.EVENT_TABLES, "death") if name in tables]
     batches = [batch for name in names for batch in _batches(name, tables[name], rows_per_batch)]
@@ -161,6 +169,8 @@ def build_dataset(
             subjects,
             subjects_per_shard,
             texts,
+            until,
+            latest_of(known, until),
         )
         first = _set_down(person_events, shared, "person", 0)
         # Tables without rows have an account, too; those that nothing reads are told.
@@ -168,8 +178,9 @@ def build_dataset(
         accounts += [_set_down(table, shared, table.table, 0) for table in omop.unread_tables(tables)]
         done = [first, *accounts, *_map(client, _run_batch, shared, batches)]
         shards = _map(client, _run_shard, shared, list(range(len(shared.starts))))
-        account = _total(done, shards, centre)
+        account = _total(done, shards)
         problems = [pl.read_parquet(path) for path in sorted(work.glob("problems-*.parquet"))]
+        problems += _tallied(done, centre)
         codes = pl.concat([shard["codes"] for shard in shards]).unique().to_list()
         meds.write_metadata(out, codes, name=centre, notes={"source_format": _FORMAT, **(notes or {})})
         refused = QUARANTINE.conform(pl.concat([QUARANTINE.empty(), *problems]))
@@ -225,7 +236,7 @@ def _run_batch(shared: _Shared, batch: Batch) -> dict[str, Any]:
     source = Source(pq.ParquetFile(batch.path), batch.row_groups)
     plain = None
     if batch.table in omop.EVENT_TABLES:
-        plain = plain_rows(source, batch.table, shared.book, shared.persons)
+        plain = plain_rows(source, batch.table, shared.book, shared.persons, shared.until and shared.until.moment)
     done = 0 if plain is None else _set_down_plain(plain, shared, batch)
     if plain is not None and not len(plain.others):
         name = f"{shared.centre}/{_FORMAT}/{batch.table}"
@@ -257,8 +268,8 @@ def _set_down_plain(plain: PlainRows, shared: _Shared, batch: Batch) -> int:
 def _set_down(table: door.TableEvents, shared: _Shared, name: str, number: int) -> dict[str, Any]:
     """Pass a batch through the door and leave its rows in one piece per shard."""
     source = f"{shared.centre}/{_FORMAT}/{name}"
-    events, lost = door.pass_table(table.events, shared.known, set(shared.conflicts), source)
-    problems = [*table.problems, *lost]
+    passed = door.pass_table(table.events, shared.known, set(shared.conflicts), source, shared.until)
+    events, problems = passed.events, [*table.problems, *passed.problems]
     if problems:
         frame = door.problem_frame(problems, shared.centre, source)
         write_parquet(frame, shared.work / f"problems-{name}-{number:05d}.parquet")
@@ -273,7 +284,7 @@ def _set_down(table: door.TableEvents, shared: _Shared, name: str, number: int) 
             piece.parent.mkdir(exist_ok=True)
             events.slice(low, high - low).write_ipc(piece)
     rows = len(used) if problems else events["source_row"].n_unique()
-    return {"source": source, "rows": table.rows, "used": rows, "refused": len(refused)}
+    return {"source": source, "rows": table.rows, "used": rows, "refused": len(refused) + passed.gone, "tally": passed.tally}
 
 
 def _run_shard(shared: _Shared, shard: int) -> dict[str, Any]:
@@ -283,18 +294,20 @@ def _run_shard(shared: _Shared, shard: int) -> dict[str, Any]:
     first = shard * shared.subjects_per_shard
     subjects = shared.subjects.slice(first, shared.subjects_per_shard).to_numpy()
     rows = Rows(*_plain_of(shared, shard, further.height), further, subjects, shared.book)
-    order, refuted = rows.without_refuted(rows.order())
+    refuted = rows.refuted()
     if refuted.height:
-        found = [door.refuted_problem(row) for row in refuted["source_row"]]
+        found = [refuted_problem(*row) for row in refuted.select("source_row", "unborn").iter_rows()]
         frame = door.problem_frame(found, shared.centre, f"{shared.centre}/{_FORMAT}/death")
         write_parquet(frame, shared.work / f"problems-refuted-{shard:06d}.parquet")
+        further = settle(further, refuted, shared.latest)
+        rows = Rows(*_plain_of(shared, shard, further.height), further, subjects, shared.book)
+    order = rows.order()
     table = rows.table(order)
     meds.write_shard(table, shared.out / f"{shard}.parquet")
     return {
         "events": len(order),
         "codes": pl.Series(table["code"].chunk(0).dictionary if len(order) else [], dtype=pl.String),
         "by_source": rows.by_source(order),
-        "refuted": refuted.height,
     }
 
 
@@ -319,7 +332,17 @@ def _plain_files(work: Path) -> list[PieceFile]:
     return sorted(files, key=lambda file: (file.table, file.path))
 
 
-def _total(batches: Sequence[dict[str, Any]], shards: Sequence[dict[str, Any]], centre: str) -> pl.DataFrame:
+def _tallied(batches: Sequence[dict[str, Any]], centre: str) -> list[pl.DataFrame]:
+    """Return what is told once of each table."""
+    met: dict[tuple[str, str], tuple[int, int]] = {}
+    for batch in batches:
+        for key, (row, count) in batch.get("tally", {}).items():
+            first, before = met.get((batch["source"], key), (row, 0))
+            met[batch["source"], key] = (first, before + count)
+    return [door.problem_frame([told_tally(key, *told)], centre, source) for (source, key), told in met.items()]
+
+
+def _total(batches: Sequence[dict[str, Any]], shards: Sequence[dict[str, Any]]) -> pl.DataFrame:
     rows: dict[str, list[int]] = {}
     for batch in batches:
         total = rows.setdefault(batch["source"], [0, 0, 0, 0])
@@ -328,9 +351,6 @@ def _total(batches: Sequence[dict[str, Any]], shards: Sequence[dict[str, Any]], 
     for shard in shards:
         for source, count in shard["by_source"].items():
             rows[source][3] += count
-        if shard["refuted"]:
-            rows[f"{centre}/{_FORMAT}/death"][1] -= shard["refuted"]
-            rows[f"{centre}/{_FORMAT}/death"][2] += shard["refuted"]
     account = [
         (source, n, used, refused, n - used - refused, events) for source, (n, used, refused, events) in sorted(rows.items())
     ]

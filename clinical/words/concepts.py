@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cache, reduce
 from importlib.resources import files
@@ -15,8 +16,20 @@ from ruamel.yaml import YAML, YAMLError
 from unibase.groundwork.problems import UserError
 
 
+def code_matches(codes: list[str]) -> pl.Expr:
+    """Return the expression that is true for events with one of some codes; a `*` stands for any letters."""
+    exact = [code for code in codes if "*" not in code]
+    tests = [pl.col("code").is_in(exact)] if exact else []
+    for code in (code for code in codes if "*" in code):
+        if code.index("*") == len(code) - 1:
+            tests.append(pl.col("code").str.starts_with(code[:-1]))
+        else:
+            tests.append(pl.col("code").str.contains("^" + ".*".join(re.escape(part) for part in code.split("*")) + "$"))
+    return reduce(lambda a, b: a | b, tests, pl.lit(False)).fill_null(False)
+
+
 class CodedValue(BaseModel):
-    """A code that says the concept only with one of these texts, or with a number in a range (ends included)."""
+    """A code that says the concept only with one of these texts (whatever their case), or with a number in a range (ends included)."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -33,23 +46,34 @@ class CodedValue(BaseModel):
 
     def matches(self) -> pl.Expr:
         """Return the expression that is true for events with this code and value."""
-        test = pl.col("code") == self.code
+        test = code_matches([self.code])
         if self.text:
-            test = test & pl.col("text_value").is_in(self.text)
+            test = test & pl.col("text_value").str.to_lowercase().is_in(sorted({text.lower() for text in self.text}))
         if self.number_from is not None:
             test = test & (pl.col("numeric_value") >= self.number_from)
         if self.number_to is not None:
             test = test & (pl.col("numeric_value") <= self.number_to)
-        return test
+        return test.fill_null(False)
 
 
 class Concept(BaseModel):
-    """The codes of one concept; a code ending in `*` is a prefix."""
+    """The codes of one concept, in which a `*` stands for any letters.
+
+    Attributes:
+        codes: Codes that say it whatever their value.
+        coded_values: Codes that say it with some values only.
+        include: Other concepts whose events are events of this one.
+        unless: Codes whose events are none of this concept, whatever else holds.
+        unless_values: The same for codes with some values.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     codes: list[str] = Field(default_factory=list)
     coded_values: list[CodedValue] = Field(default_factory=list)
+    include: list[str] = Field(default_factory=list)
+    unless: list[str] = Field(default_factory=list)
+    unless_values: list[CodedValue] = Field(default_factory=list)
 
 
 class _File(BaseModel):
@@ -94,7 +118,18 @@ class Concepts:
             raise UserError(f"The concepts {path} cannot be read as YAML: {type(error).__name__}.") from None
         own = cls._of(content, Path(path).name)
         under = base or cls.default()
-        return cls({**under.by_name, **own.by_name}, (*under.versions, *own.versions))
+        merged = cls({**under.by_name, **own.by_name}, (*under.versions, *own.versions))
+        for name in own.by_name:
+            merged._check_included(name, (), Path(path).name)
+        return merged
+
+    def _check_included(self, name: str, before: tuple[str, ...], place: str) -> None:
+        """Refuse a concept that includes one there is not, or itself."""
+        if name not in self.by_name or name in before:
+            what = "includes itself" if name in before else "is not known"
+            raise UserError(f"The concepts {place} are not usable: {' > '.join((*before, name))} {what}.")
+        for included in self.by_name[name].include:
+            self._check_included(included, (*before, name), place)
 
     @classmethod
     def _of(cls, content: Any, place: str) -> Self:
@@ -118,19 +153,27 @@ class Concepts:
         if name not in self.by_name:
             raise UserError(f"No concept is named {name}. Known are {', '.join(self.names())}; more can be declared in YAML.")
         concept = self.by_name[name]
-        exact = [code for code in concept.codes if not code.endswith("*")]
-        tests = [pl.col("code").is_in(exact)] if exact else []
-        tests += [pl.col("code").str.starts_with(code[:-1]) for code in concept.codes if code.endswith("*")]
-        tests += [one.matches() for one in concept.coded_values]
-        return reduce(lambda a, b: a | b, tests, pl.lit(False)).fill_null(False)
+        test = code_matches(concept.codes)
+        for one in concept.coded_values:
+            test = test | one.matches()
+        for included in concept.include:
+            test = test | self.matches(included)
+        if concept.unless:
+            test = test & ~code_matches(concept.unless)
+        for one in concept.unless_values:
+            test = test & ~one.matches()
+        return test
 
     def may_match(self, name: str, prefix: str) -> bool:
         """Return whether an event whose code begins with `prefix` can belong to a concept; see `matches`."""
         concept = self.by_name[name]
+        if any(code.endswith("*") and prefix.startswith(code[:-1]) for code in concept.unless):
+            return False
         for code in [*concept.codes, *(one.code for one in concept.coded_values)]:
-            if code.startswith(prefix) or (code.endswith("*") and prefix.startswith(code[:-1])):
+            literal = code.split("*", 1)[0]
+            if code.startswith(prefix) or ("*" in code and (prefix.startswith(literal) or literal.startswith(prefix))):
                 return True
-        return False
+        return any(self.may_match(included, prefix) for included in concept.include)
 
     def select(self, events: pl.DataFrame, name: str) -> pl.DataFrame:
         """Return the events of a concept, in their order."""

@@ -42,6 +42,9 @@ _ALMOST_DAY = timedelta(days=1) - timedelta(microseconds=1)
 _PART = r"(\d{1,2}|UNK?|\?\?|XX)"
 _YEAR = r"(\d{4}|UNK?|\?{4}|XXXX)"
 _CLOCK = r"(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?)?(?:\s*(?:Z|[+-]\d{2}:?\d{2}))?"
+_MIDNIGHT = r"[T ]\s*0{1,2}:00(?::00(?:[.,]0+)?)?(?:\s*(?:Z|[+-]\d{2}:?\d{2}))?\s*$"
+"""A clock at midnight. Every reader takes it for a day: systems write it where no time of day is known."""
+
 _PATTERN: dict[Order, str] = {
     "ymd": rf"^\s*{_YEAR}(?:[-/.]{_PART}(?:[-/.]{_PART}{_CLOCK})?)?\s*$",
     "dmy": rf"^\s*(?:(?:{_PART}[-/.])?{_PART}[-/.])?{_YEAR}{_CLOCK}\s*$",
@@ -90,8 +93,11 @@ class PartialDate(NamedTuple):
 
 
 def add_dates(frame: pl.DataFrame, text: pl.Expr | str, order: Order = "ymd", prefix: str = "") -> pl.DataFrame:
-    """Return `frame` with the columns of `parse_text`, each distinct text parsed once and plain ISO texts quickly."""
-    written = (pl.col(text) if isinstance(text, str) else text).cast(pl.String)
+    """Return `frame` with the columns of `parse_text`, each distinct text parsed once and plain ISO texts quickly.
+
+    A date with a clock at midnight is a day.
+    """
+    written = (pl.col(text) if isinstance(text, str) else text).cast(pl.String).str.replace(_MIDNIGHT, "")
     frame = frame.with_columns(written.alias("_text"))
     day = pl.col("_text").str.to_date("%Y-%m-%d", strict=False).cast(TIMESTAMP)
     moment = (
@@ -168,7 +174,7 @@ def parse_parts(year: str, month: str, day: str, clock: str | None = None, prefi
     if clock is not None:
         parts = pl.col(clock).cast(pl.String).str.extract_groups(r"^\s*(\d{1,2})\s*[-:hH]\s*(\d{2})\s*$").struct
         hour, minute = parts.field("1").cast(pl.Int64), parts.field("2").cast(pl.Int64)
-        micros = pl.when((hour < 24) & (minute < 60)).then(hour * 3_600_000_000 + minute * 60_000_000)
+        micros = pl.when((hour < 24) & (minute < 60) & (hour + minute > 0)).then(hour * 3_600_000_000 + minute * 60_000_000)
     present = pl.any_horizontal([text.fill_null("") != "" for text in texts])
     y, m, d = numbers
     return _known(y, m, d, clock=micros, present=present, readable=readable, prefix=prefix)
@@ -179,6 +185,16 @@ def add_parts(frame: pl.DataFrame, year: str, month: str, day: str, clock: str |
     fields = [name for name in (year, month, day, clock) if name]
     parsed = frame.select(fields).unique().with_columns(parse_parts(year, month, day, clock, prefix))
     return frame.join(parsed, on=fields, how="left", nulls_equal=True, maintain_order="left")
+
+
+def unknown_where(frame: pl.DataFrame, which: pl.Expr) -> pl.DataFrame:
+    """Return `frame` with the date of some rows as one of which nothing is known, and without its problem."""
+    return frame.with_columns(
+        pl.when(~which).then("time").alias("time"),
+        pl.when(which).then(pl.lit(UNKNOWN_MIN, dtype=TIMESTAMP)).otherwise("time_min").alias("time_min"),
+        pl.when(which).then(pl.lit(UNKNOWN_MAX, dtype=TIMESTAMP)).otherwise("time_max").alias("time_max"),
+        pl.when(~which).then("problem").alias("problem"),
+    )
 
 
 def from_days(column: str, clock: str | None = None, prefix: str = "") -> list[pl.Expr]:
@@ -221,8 +237,8 @@ def shift_bounds(frame: pl.DataFrame, days: str = "shift_days") -> pl.DataFrame:
     """Move `time`, `time_min`, `time_max` by the days in column `days`, as `privacy.dates.shift_interval` says.
 
     Rows whose bounds lie within one day move exactly. Wider intervals are widened outward to whole months or years,
-    so that they do not tell the shift; a date whose year is unknown becomes wholly unknown. A shift of 0 changes
-    nothing.
+    so that they do not tell the shift; a date whose year is unknown becomes wholly unknown, up to the end of a year where a last
+    day is known. A shift of 0 changes nothing.
     """
     by = pl.duration(days=pl.col(days))
     frame = frame.with_columns(pl.col("time") + by)
@@ -242,9 +258,26 @@ def shift_bounds(frame: pl.DataFrame, days: str = "shift_days") -> pl.DataFrame:
     ).drop("new_min", "new_max")
 
 
+def iso_date(time_min: datetime | None, time_max: datetime | None) -> str | None:
+    """Return a date cut to what is known (1961, 1961-04, 1961-04-02), or None."""
+    known = PartialDate.from_bounds(time_min, time_max) if time_min and time_max else None
+    if known is None or known.year is None:
+        return None
+    text = f"{known.year:04d}"
+    if known.month is not None:
+        text += f"-{known.month:02d}" + (f"-{known.day:02d}" if known.day is not None else "")
+    return text
+
+
 def _shift_one(low: datetime, high: datetime, days: int) -> tuple[datetime, datetime]:
     if low.year < FIRST_YEAR + 3 and high.year > LAST_YEAR - 2:
         return UNKNOWN_MIN, UNKNOWN_MAX
+    if low == UNKNOWN_MIN:
+        # Of what lies before a day that all subjects share, no more is told than the year: the day would tell the shift.
+        year_end = (
+            datetime((high + timedelta(days=days)).year, 12, 31) + _ALMOST_DAY if high.year < LAST_YEAR - 2 else UNKNOWN_MAX
+        )
+        return UNKNOWN_MIN, year_end
     return shift_interval(low, high, days)
 
 

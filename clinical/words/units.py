@@ -9,13 +9,17 @@ from unibase.clinical.sources.reading import RowProblem
 UCUM_SPELLINGS: dict[str, str] = {
     **{
         code: code
-        for code in ["g/L", "g/dL", "mg/L", "mg/dL", "ug/L", "ug/mL", "ng/mL", "ng/L", "pg/mL", "U/L", "U/mL", "k[IU]/L", "[IU]/L", "m[IU]/L", "[IU]/mL", "mmol/L", "umol/L", "nmol/L", "pmol/L", "meq/L", "%", "kg", "g", "mg", "ug", "mm", "cm", "m", "mL", "L", "mm[Hg]", "Cel", "[degF]", "/min", "s", "min", "h", "d", "wk", "mo", "a", "10*9/L", "10*12/L", "10*3/uL", "10*6/uL", "/uL", "fL", "pg", "kg/m2", "m2", "mL/min", "mL/min/{1.73_m2}", "[lb_av]", "[in_i]", "Gy", "cGy", "MBq", "{score}", "{ratio}", "1", "ug/dL", "mm/h", "mosm/kg", "{INR}", "mL/h", "mL/d"]
+        for code in ["g/L", "g/dL", "mg/L", "mg/dL", "ug/L", "ug/mL", "ng/mL", "ng/L", "pg/mL", "U/L", "U/mL", "k[IU]/L", "[IU]/L", "m[IU]/L", "[IU]/mL", "mmol/L", "umol/L", "ukat/L", "mkat/L", "nkat/L", "nmol/L", "pmol/L", "meq/L", "%", "kg", "g", "mg", "ug", "mm", "cm", "m", "mL", "L", "mm[Hg]", "Cel", "[degF]", "/min", "s", "min", "h", "d", "wk", "mo", "a", "10*9/L", "10*12/L", "10*3/uL", "10*6/uL", "/uL", "fL", "pg", "kg/m2", "m2", "mL/min", "mL/min/{1.73_m2}", "[lb_av]", "[in_i]", "Gy", "cGy", "MBq", "{score}", "{ratio}", "1", "ug/dL", "mm/h", "mosm/kg", "{INR}", "mL/h", "mL/d"]
     },
     "g/l": "g/L", "gm/dl": "g/dL", "g/dl": "g/dL", "mg/l": "mg/L", "mg/dl": "mg/dL", "ui/l": "[IU]/L", "iu/l": "[IU]/L",
     "u/l": "U/L", "units/l": "U/L", "mmol/l": "mmol/L", "µmol/l": "umol/L", "umol/l": "umol/L", "ng/ml": "ng/mL",
     "µg/l": "ug/L", "pct": "%", "percent": "%", "mmhg": "mm[Hg]", "°c": "Cel", "bpm": "/min", "g/100ml": "g/dL",
     "10^9/l": "10*9/L", "g/l ": "g/L", "giga/l": "10*9/L", "k/ul": "10*3/uL", "10e9/l": "10*9/L", "ml": "mL", "gm": "g",
-    "meq/l": "meq/L", "10^3/ul": "10*3/uL", "years": "a", "ans": "a", "jours": "d", "days": "d", "mm de hg": "mm[Hg]",
+    "meq/l": "meq/L", "µkat/l": "ukat/L", "ukat/l": "ukat/L", "mkat/l": "mkat/L", "nkat/l": "nkat/L", "iu/ml": "[IU]/mL",
+    "ui/ml": "[IU]/mL", "mui/l": "m[IU]/L", "miu/l": "m[IU]/L", "u/ml": "U/mL", "kui/l": "k[IU]/L", "µg/dl": "ug/dL",
+    "µg/ml": "ug/mL", "nmol/l": "nmol/L", "pmol/l": "pmol/L", "pg/ml": "pg/mL", "ng/l": "ng/L", "kg/m²": "kg/m2", "m²": "m2",
+    "10^12/l": "10*12/L", "10^6/ul": "10*6/uL", "10e3/ul": "10*3/uL", "10*9/l": "10*9/L", "10³/µl": "10*3/uL", "/µl": "/uL",
+    "10^3/ul": "10*3/uL", "years": "a", "ans": "a", "jours": "d", "days": "d", "mm de hg": "mm[Hg]",
 }  # fmt: skip
 """Spellings met in sources and the UCUM code that each certainly means (compared as written, then in lower case)."""
 
@@ -34,8 +38,19 @@ SAME_UNIT: dict[tuple[str, str], float] = {
     ("ug/mL", "mg/L"): 1.0,
     ("[lb_av]", "kg"): 0.45359237,
     ("[in_i]", "cm"): 2.54,
+    # 1 kat is 1 mol/s, 1 U is 1 umol/min.
+    ("ukat/L", "U/L"): 60.0,
+    ("nkat/L", "U/L"): 0.06,
+    ("mkat/L", "U/L"): 60_000.0,
+    ("U/mL", "U/L"): 1000.0,
 }
 """Conversions that hold whatever the analyte: factor from the first unit to the second (UCUM definitions)."""
+
+_ENZYMES = ("2532-0", "14804-9", "14805-6", "1742-6", "1920-8", "6768-6", "2324-2")
+"""LDH by three methods, ALAT, ASAT, alkaline phosphatase, gamma-GT: their catalytic activity, for which laboratories write
+UI/L as well as U/L."""
+
+_SAME_FOR_ENZYMES = {("[IU]/L", "U/L"): 1.0, ("[IU]/mL", "U/L"): 1000.0, ("k[IU]/L", "U/L"): 1000.0}
 
 TARGET_UNIT: dict[str, str] = {
     "LOINC//718-7": "g/dL",
@@ -47,13 +62,16 @@ TARGET_UNIT: dict[str, str] = {
     "LOINC//777-3": "10*9/L",
     "LOINC//6690-2": "10*9/L",
     "LOINC//751-8": "10*9/L",
+    **{f"LOINC//{code}": "U/L" for code in _ENZYMES},
 }
 """The unit in which an analyte is kept; a value in another unit is converted when `SAME_UNIT` knows how, else left."""
 
 
 def ucum(text: str) -> str | None:
     """Return the UCUM code that a unit certainly means, or None."""
-    return UCUM_SPELLINGS.get(text.strip()) or UCUM_SPELLINGS.get(text.strip().lower())
+    # The micro sign and the Greek letter look the same.
+    written = text.strip().replace("\u03bc", "\u00b5")
+    return UCUM_SPELLINGS.get(written) or UCUM_SPELLINGS.get(written.lower())
 
 
 def convert_expressions(frame: pl.DataFrame, problems: list[RowProblem]) -> pl.DataFrame:
@@ -77,7 +95,7 @@ def convert_expressions(frame: pl.DataFrame, problems: list[RowProblem]) -> pl.D
     other = (pl.col("unit") != pl.col("_target")).fill_null(False)
     if not frame.select(other.any()).item():
         return frame.drop("_target")
-    factors = {f"{old}>{new}": factor for (old, new), factor in SAME_UNIT.items()}
+    factors = {f"{old}>{new}": factor for (old, new), factor in (SAME_UNIT | _SAME_FOR_ENZYMES).items()}
     pairs = pl.when(other).then(pl.col("unit") + ">" + pl.col("_target"))
     factor = pairs.replace_strict(list(factors), list(factors.values()), default=None, return_dtype=pl.Float64)
     return frame.with_columns(

@@ -16,7 +16,6 @@ SYSTEMS: dict[str, str] = {
     "http://hl7.org/fhir/sid/icd-o": "ICDO3",
     "http://hl7.org/fhir/sid/icd-o-3": "ICDO3",
     "https://smt.esante.gouv.fr/terminologie-cim-o": "ICDO3",
-    "urn:oid:2.16.840.1.113883.6.43.1": "ICDO3",
     "http://www.whocc.no/atc": "ATC",
     "https://smt.esante.gouv.fr/terminologie-atc": "ATC",
     "http://www.nlm.nih.gov/research/umls/rxnorm": "RxNorm",
@@ -32,17 +31,66 @@ SYSTEMS: dict[str, str] = {
     "http://terminology.hl7.org/codesystem/v3-actcode": "ACTCODE",
     "http://terminology.hl7.org/codesystem/v3-observationinterpretation": "INTERPRETATION",
     "http://dicom.nema.org/resources/ontology/dcm": "DCM",
+    "http://fhir.de/codesystem/bfarm/icd-10-gm": "ICD10GM",
+    "http://fhir.de/codesystem/dimdi/icd-10-gm": "ICD10GM",
+    "http://hl7.org/fhir/sid/icd-10-gm": "ICD10GM",
+    "http://fhir.de/codesystem/bfarm/ops": "OPS",
+    "http://fhir.de/codesystem/dimdi/ops": "OPS",
+    "http://fhir.de/codesystem/bfarm/atc": "ATC",
+    "http://fhir.de/codesystem/dimdi/atc": "ATC",
+    "http://fhir.de/codesystem/ifa/pzn": "PZN",
+    "http://hl7.org/fhir/sid/cvx": "CVX",
+    "http://hl7.org/fhir/sid/icd-9": "ICD9CM",
+    "http://hl7.org/fhir/sid/icd-10-who": "ICD10",
+    "http://id.who.int/icd/release/10": "ICD10",
+    "http://id.who.int/icd/release/11/mms": "ICD11",
+    "http://www.cms.gov/medicare/coding/icd10": "ICD10PCS",
+    "http://hl7.org/fhir/sid/icd-9-procedure": "ICD9PROC",
+    "https://www.uicc.org/resources/tnm": "UICC",
+    "http://www.uicc.org/resources/tnm": "UICC",
+    "http://ncicb.nci.nih.gov/xml/owl/evs/thesaurus.owl": "NCIT",
+    "http://ncithesaurus-stage.nci.nih.gov": "NCIT",
+    "http://ncimeta.nci.nih.gov": "NCIM",
+    "http://fdasis.nlm.nih.gov": "UNII",
+    "http://terminology.hl7.org/codesystem/v3-participationmode": "PARTICIPATIONMODE",
+    "http://hl7.org/fhir/uv/ips/codesystem/absent-unknown-uv-ips": "IPS",
+    "2.16.840.1.113883.6.96": "SNOMED",
+    "2.16.840.1.113883.6.1": "LOINC",
+    "2.16.840.1.113883.6.3": "ICD10",
+    "2.16.840.1.113883.6.90": "ICD10CM",
+    "2.16.840.1.113883.6.4": "ICD10PCS",
+    "2.16.840.1.113883.6.42": "ICD9CM",
+    "2.16.840.1.113883.6.103": "ICD9CM",
+    "2.16.840.1.113883.6.104": "ICD9PROC",
+    "2.16.840.1.113883.6.43.1": "ICDO3",
+    "2.16.840.1.113883.6.73": "ATC",
+    "2.16.840.1.113883.6.88": "RxNorm",
+    "2.16.840.1.113883.6.69": "NDC",
+    "2.16.840.1.113883.6.12": "CPT4",
+    "2.16.840.1.113883.6.8": "UCUM",
+    "2.16.840.1.113883.6.86": "UMLS",
+    "1.2.250.1.213.2.5": "CCAM",
 }
-"""Addresses of code systems (compared in lower case, without a trailing slash) and their short names."""
+"""Addresses of code systems (compared in lower case, without a trailing slash, OIDs without `urn:oid:`) and their short names."""
+
+
+def _address(system: str) -> str:
+    return system.strip().lower().rstrip("/").removeprefix("urn:oid:")
+
+
+def is_known(system: str | None) -> bool:
+    """Tell whether a code system is one of those above."""
+    return _address(system or "") in SYSTEMS
 
 
 def vocabulary_name(system: str | None) -> str:
     """Return the short name of a code system; an unknown one gets the last part of its address, in capitals."""
     if not system:
         return "LOCAL"
-    address = system.strip().lower().rstrip("/")
+    address = _address(system)
     known = SYSTEMS.get(address)
     if known:
         return known
+    # The parts of an OID say nothing alone.
     last = re.split(r"[/:]", address)[-1]
     return re.sub(r"[^A-Z0-9]+", "_", last.upper()).strip("_") or "LOCAL"

@@ -26,7 +26,7 @@ def records_fields(mapping: str, out: Path) -> None:
     out
         The CSV.
     """
-    from unibase.clinical.formats.mapping import field_table, packaged_mapping, read_mapping
+    from unibase.clinical.formats.mapping_rules import field_table, packaged_mapping, read_mapping
     from unibase.groundwork.files import atomic_file
 
     packaged = mapping in {"osiris", "osiris-rwd"}

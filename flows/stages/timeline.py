@@ -7,11 +7,13 @@ from pathlib import Path
 
 import polars as pl
 
+from unibase.clinical.derived.staging import one_vocabulary
 from unibase.clinical.derived.treatments import LineRule, treatment_events
 from unibase.clinical.timelines.meds import SUBJECTS_PER_SHARD, write_dataset
 from unibase.flows.runs.run import Run
 from unibase.flows.runs.stage import Stage
 from unibase.flows.stages.clinical import scan_records
+from unibase.flows.study.definitions import read_concepts
 from unibase.flows.study.places import RECORDS, SAMPLES, TIMELINE
 from unibase.flows.study.places import SERIES as SERIES_TABLE
 from unibase.groundwork.tables import EVENTS, SAMPLE_MAP, SERIES
@@ -33,6 +35,7 @@ def build_timeline(run: Run) -> Path:
     subjects = pl.concat(table.select("subject_id") for table in tables).unique().sort("subject_id").collect()["subject_id"]
     options = run.study.treatments
     rule = LineRule(options.cycle_days, protocols=tuple(frozenset(codes) for codes in options.protocols))
+    concepts = read_concepts(run.study)
     height = 0
 
     def blocks() -> Iterator[pl.DataFrame]:
@@ -42,7 +45,7 @@ def build_timeline(run: Run) -> Path:
             own = pl.col("subject_id").is_between(mine[0], mine[-1])
             events = pl.concat(table.filter(own) for table in tables).collect()
             # Over all centres: who changes hospital changes no treatment by that.
-            events = pl.concat([events, treatment_events(events, rule)])
+            events = one_vocabulary(pl.concat([events, treatment_events(events, rule, concepts)]), concepts)
             height += events.height
             yield events
 

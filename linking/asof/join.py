@@ -13,13 +13,14 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from unibase.groundwork.numbers import as_written
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import FEATURES
 from unibase.linking.asof.reader import Eligible, eligible_rows
 from unibase.linking.conditions import ConceptCodes
 from unibase.linking.index import scan_table
 from unibase.linking.options import ClinicalWindow, ImagingWindow, SampleWindow, Windows
-from unibase.linking.windows import ORDER, choose, earliest, end_of_day, in_window, latest, within_gap
+from unibase.linking.windows import ORDER, choose, earliest, end_of_day, in_window, latest, one_vocabulary, within_gap
 
 _TRACE_SCHEMA = pl.Schema(
     {
@@ -194,7 +195,8 @@ def aggregated_cells(
     rows: pl.DataFrame, bounds: pl.DataFrame, name: str, window: ClinicalWindow
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return (`subject_id` and the variable's column, trace rows) of a variable that takes all its eligible rows."""
-    rows = rows.join(bounds, on="subject_id", how="inner").with_columns(earliest().alias("t_min"), latest().alias("t_max"))
+    rows = one_vocabulary(rows.join(bounds, on="subject_id", how="inner"))
+    rows = rows.with_columns(earliest().alias("t_min"), latest().alias("t_max"))
     cells, used = _aggregate(rows, name, window)
     return cells, _clinical_trace(used, name)
 
@@ -224,7 +226,7 @@ def _value(rows: pl.DataFrame, window: ClinicalWindow) -> pl.Expr:
         else:
             wanted = "text" if rows["text_value"].null_count() == 0 else "code"
     column = {"numeric": "numeric_value", "text": "text_value", "code": "code"}[wanted]
-    return pl.col(column).cast(pl.Float64 if wanted == "numeric" else pl.String)
+    return as_written(column) if wanted == "numeric" else pl.col(column).cast(pl.String)
 
 
 def _aggregate(rows: pl.DataFrame, name: str, window: ClinicalWindow) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -245,7 +247,7 @@ def _aggregate(rows: pl.DataFrame, name: str, window: ClinicalWindow) -> tuple[p
         values = pl.Series(name, np.ones(len(subjects), dtype=bool))
     else:
         # Summed in the stated order, one subject after the other: the same bytes on any number of threads.
-        numbers = rows["numeric_value"].cast(pl.Float64).to_numpy()
+        numbers = rows.select(as_written("numeric_value")).to_series().to_numpy()
         values = pl.Series(name, _reduce(numbers, rows, starts, ends, window.choose), dtype=pl.Float64).fill_nan(None)
     return pl.DataFrame({"subject_id": pl.Series(subjects, dtype=pl.Int64), name: values}), rows
 

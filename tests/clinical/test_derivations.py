@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unibase.clinical.derived.at_index import age, charlson, staging
-from unibase.clinical.derived.endpoints import Endpoints, derive, overall_survival, with_entry
+from unibase.clinical.derived.definitions import Endpoints
+from unibase.clinical.derived.endpoints import derive, overall_survival, with_entry
 from unibase.clinical.derived.treatments import LineRule, regimens, treatment_events
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import EVENTS
@@ -197,7 +198,7 @@ def test_recurrence_free_survival_does_not_end_with_a_second_cancer() -> None:
 def test_a_definition_that_does_not_exist_is_refused() -> None:
     with pytest.raises(UserError, match=r"XYZ.*OS"):
         derive(EVENTS.empty(), index((1, "2020-01-01")), "XYZ")
-    assert Endpoints.default().definition("OS").version == "1.0.0"
+    assert Endpoints.default().definition("OS").version == "2.0.0"
 
 
 def test_left_truncation() -> None:

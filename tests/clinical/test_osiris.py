@@ -13,7 +13,7 @@ import pytest
 
 from tests.clinical.conftest import lookup_of
 from tests.clinical.whole import read_events
-from unibase.clinical.formats.mapping import EventRule, TableRule, field_table, packaged_mapping
+from unibase.clinical.formats.mapping_rules import EventRule, TableRule, field_table, packaged_mapping
 from unibase.clinical.formats.osiris_rwd import write_osiris_rwd
 from unibase.clinical.formats.people import read_people
 from unibase.clinical.timelines.centre import TimelineTask
@@ -198,7 +198,7 @@ def test_osiris_rwd_there_and_back(tmp_path: Path, seed: int) -> None:
         tables[rule.name] = frame
         frame.write_csv(tmp_path / "in" / f"{rule.name}.csv")
     lookup = SubjectLookup({("C", "osiris", str(number)): Subject(number, 0) for number in range(1, 51)})
-    result = read_events(TimelineTask("osiris-rwd", tmp_path / "in", "C", lookup))
+    result = read_events(TimelineTask("osiris-rwd", tmp_path / "in", "C", lookup, cutoff="none"))
     lost = result.problems.filter(~pl.col("reason").is_in(["missing-date"]))
     assert lost.is_empty(), lost
     write_osiris_rwd(result.events, tmp_path / "out")

@@ -13,7 +13,7 @@ import pytest
 
 from tests.clinical.test_derivations import events
 from tests.clinical.whole import read_events
-from unibase.clinical.formats.mapping import read_mapping
+from unibase.clinical.formats.mapping_rules import read_mapping
 from unibase.clinical.formats.people import read_people
 from unibase.clinical.timelines import meds
 from unibase.clinical.timelines.centre import TimelineTask, convert
@@ -198,7 +198,7 @@ def test_fhir_in_every_state(tmp_path: Path) -> None:
     result = read_events(TimelineTask("fhir", folder, "F", lookup))
     rows = {(unit.split("#")[1], reason) for unit, reason in result.problems.select("unit", "reason").iter_rows()}
     assert rows == {
-        ("3/value", "text-withheld"), ("4/status", "entered-in-error"), ("5/dataAbsentReason", "not-collected"), ("6/date", "impossible-date"),
+        ("3/value", "text-withheld"), ("4/status", "entered-in-error"), ("5/status", "not-done"), ("6/date", "impossible-date"),
         ("7", "unknown-person"), ("8", "malformed-json"), ("9", "unknown-resource"), ("11/code", "missing-code"),
         ("12", "unknown-reference"), ("12/code", "missing-code"),
     }  # fmt: skip

@@ -1,0 +1,116 @@
+"""What a study calls its endpoints and responses: versioned definitions in YAML, the packaged ones and its own over them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from ruamel.yaml import YAML, YAMLError
+
+from unibase.clinical.derived.adrs import BestOf, VisitResponse
+from unibase.groundwork.problems import UserError
+
+
+class EventOf(BaseModel):
+    """A concept that ends the time, and what EVNTDESC says of it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    concept: str
+    text: str
+
+
+class CensorOf(EventOf):
+    """The concept whose latest event censors.
+
+    Attributes:
+        otherwise: The concept that takes its place for subjects of whom no centre reports a response (`reported_response`).
+    """
+
+    otherwise: str | None = None
+
+
+class Definition(BaseModel):
+    """One endpoint; see `endpoints.yaml`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: str
+    text: str
+    origin: str = "index"
+    events: list[EventOf] = Field(min_length=1)
+    censor: CensorOf
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    endpoints: Literal[1]
+    endpoint: dict[str, Definition] = Field(default_factory=dict)
+    response: dict[str, VisitResponse] = Field(default_factory=dict)
+    best_response: dict[str, BestOf] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Definitions by PARAMCD: of times to an event, of responses at visits, and of the best of these."""
+
+    by_code: dict[str, Definition] = field(default_factory=dict)
+    responses: dict[str, VisitResponse] = field(default_factory=dict)
+    best: dict[str, BestOf] = field(default_factory=dict)
+
+    @classmethod
+    def default(cls) -> Self:
+        """Return the definitions that come with the package: OS, PFS, DFS, ...; responses OVR, IOVR; BOR, CBOR, IBOR, ..."""
+        text = files("unibase.clinical.derived").joinpath("endpoints.yaml").read_text(encoding="utf-8")
+        return cls()._with(YAML(typ="safe").load(text), "unibase")
+
+    @classmethod
+    def read(cls, path: Path | str) -> Self:
+        """Read a study's definitions over the packaged ones.
+
+        Raises:
+            UserError: Naming the key that is wrong.
+        """
+        try:
+            content = YAML(typ="safe").load(Path(path).read_text(encoding="utf-8"))
+        except (OSError, YAMLError) as error:
+            raise UserError(f"The endpoints {path} cannot be read as YAML: {type(error).__name__}.") from None
+        return cls.default()._with(content, Path(path).name)
+
+    def _with(self, content: Any, place: str) -> Self:
+        """Return these definitions with those of a file over them; best responses refer to responses that there are."""
+        own = _parsed(content, place)
+        merged = type(self)(
+            {**self.by_code, **own.endpoint}, {**self.responses, **own.response}, {**self.best, **own.best_response}
+        )
+        for code, best in merged.best.items():
+            if best.of not in merged.responses:
+                known = ", ".join(sorted(merged.responses))
+                raise UserError(
+                    f"The endpoints {place} are not usable:\n  best_response.{code}.of: no response {best.of}; known: {known}."
+                )
+        return merged
+
+    def definition(self, code: str) -> Definition:
+        """Return a definition.
+
+        Raises:
+            UserError: If there is none of this name.
+        """
+        if code not in self.by_code:
+            raise UserError(
+                f"No endpoint is named {code}. Known are {', '.join(sorted(self.by_code))}; more can be declared in YAML."
+            )
+        return self.by_code[code]
+
+
+def _parsed(content: Any, place: str) -> _File:
+    try:
+        return _File.model_validate(content)
+    except ValidationError as error:
+        lines = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
+        raise UserError(f"The endpoints {place} are not usable:\n  " + "\n  ".join(lines)) from None

@@ -1,0 +1,169 @@
+"""Fields of FHIR R4 resources: codings, references, dates, values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from unibase.clinical.sources.events import tally_key
+from unibase.clinical.sources.reading import RowProblem
+from unibase.clinical.words.tnm import of_display
+from unibase.clinical.words.vocabularies import is_known, vocabulary_name
+
+Resource = dict[str, Any]
+
+UNREAD_VALUES = ("Range", "Ratio", "SampledData", "Time", "DateTime", "Period", "Attachment")
+"""Types of `value[x]` that no column of an event holds."""
+
+
+@dataclass
+class Context:
+    """What resources refer to, and what is told of them.
+
+    Attributes:
+        medications: Codes of Medications, by id.
+        periods: Start and end of Encounters, by id.
+        row: The line that is being read.
+        problems: What was told so far.
+        tally: What is told once in a file.
+    """
+
+    medications: dict[str, str] = field(default_factory=dict)
+    periods: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    row: int = 0
+    problems: list[RowProblem] = field(default_factory=list)
+    tally: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def report(self, reason: str, message: str, column: str = "", refused: bool = True) -> None:
+        """Keep a problem of the row that is being read."""
+        self.problems.append(RowProblem(self.row, reason, message, column, refused))
+
+    def count(self, reason: str, name: str) -> None:
+        """Count something that is told once in a file."""
+        key = tally_key(reason, name)
+        first, count = self.tally.get(key, (self.row, 0))
+        self.tally[key] = (first, count + 1)
+
+
+def slug(text: Any) -> str:
+    """Return a text as a word that can stand in a code."""
+    return "".join(c if c.isalnum() or c in "._-" else "_" for c in str(text).strip())[:64]
+
+
+def check_text(value: Any) -> None:
+    """Raise where a field is no text that a table can hold; half of a surrogate pair is none."""
+    if value is not None and not (isinstance(value, str) and (value.isascii() or value.encode())):
+        raise TypeError("not a text")
+
+
+def text_or_none(value: Any) -> str | None:
+    """Return a text, None for anything else."""
+    return value if isinstance(value, str) else None
+
+
+def reference_id(reference: Resource | None) -> str | None:
+    """Return the id that a reference names; that of a contained resource with its `#`."""
+    text = (reference or {}).get("reference")
+    return str(text).rsplit("/", 1)[-1].removeprefix("urn:uuid:") if text else None
+
+
+def extension_name(extension: Resource) -> str:
+    """Return the last part of an extension's address: the name of its definition."""
+    return slug(str(extension.get("url", "")).rstrip("/").rsplit("/", 1)[-1])
+
+
+def codings(concept: Resource | None, context: Context | None = None) -> list[str]:
+    """Return `VOCABULARY//code` of every coding with a known code system; where there is none, of the first coding.
+
+    Args:
+        concept: A CodeableConcept.
+        context: Told of code systems that are not known, and of further codes of one vocabulary, which are left out.
+    """
+    found = [one for one in (concept or {}).get("coding") or [] if one.get("code")]
+    known = [one for one in found if is_known(one.get("system"))]
+    out: dict[str, str] = {}
+    for one in known or found[:1]:
+        vocabulary = vocabulary_name(one.get("system"))
+        if vocabulary not in out:
+            out[vocabulary] = f"{vocabulary}//{str(one['code']).strip()}"
+        elif context is not None:
+            context.count("second-coding", vocabulary)
+    if context is not None:
+        for one in found:
+            if one.get("system") and not is_known(one.get("system")):
+                context.count("unknown-code-system", vocabulary_name(one["system"]) + " (" + slug(one["system"]) + ")")
+    return list(out.values())
+
+
+def code_of(concept: Resource | None) -> str | None:
+    """Return the first of `codings`."""
+    return next(iter(codings(concept)), None)
+
+
+def words_of(concept: Any) -> set[str]:
+    """Return the bare codes of a CodeableConcept."""
+    return {one.get("code", "") for one in concept.get("coding") or []} if isinstance(concept, dict) else set()
+
+
+def answer_of(concept: Resource | None) -> str | None:
+    """Return a coded answer: the bare code for answers of staging systems, else `VOCABULARY//code`.
+
+    A category of TNM that SNOMED codes is read by its standard term where one is given.
+    """
+    for coding in (concept or {}).get("coding") or []:
+        term = of_display(str(coding.get("display") or ""))
+        if term:
+            return term
+    listed = codings(concept)
+    staged = next((code for code in listed if code.startswith(("AJCC//", "UICC//"))), None)
+    code = staged or next(iter(listed), None)
+    return code.split("//", 1)[1] if code and staged else code
+
+
+def when(resource: Resource, stem: str) -> tuple[str | None, str | None]:
+    """Return start and end of `stemDateTime`, `stemDate`, `stemInstant` or `stemPeriod`."""
+    for suffix in ("DateTime", "Date", "Instant"):
+        if resource.get(stem + suffix):
+            return resource[stem + suffix], None
+    period = resource.get(stem + "Period") or {}
+    return period.get("start") or period.get("end"), period.get("end")
+
+
+def number_of(value: Any) -> float | None:
+    """Return a number, None for what is none."""
+    try:
+        return None if value is None else float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def value_of(resource: Resource, context: Context) -> tuple[float | None, str | None, str | None, bool]:
+    """Return number, text, unit and whether the text is a coding, of an Observation or a component of one."""
+    quantity = resource.get("valueQuantity")
+    if quantity:
+        return number_of(quantity.get("value")), quantity.get("comparator"), quantity.get("code") or quantity.get("unit"), True
+    if resource.get("valueCodeableConcept"):
+        concept = resource["valueCodeableConcept"]
+        answer = answer_of(concept)
+        return None, answer or concept.get("text"), None, answer is not None
+    for name in ("valueInteger", "valueDecimal"):
+        if resource.get(name) is not None:
+            return number_of(resource[name]), None, None, False
+    if resource.get("valueBoolean") is not None:
+        return None, "true" if resource["valueBoolean"] else "false", None, True
+    if resource.get("valueString") is not None:
+        text = str(resource["valueString"]).strip()
+        try:
+            return float(text), None, None, False
+        except ValueError:
+            return None, text or None, None, False
+    for kind in _unread(resource):
+        context.report("unread-value", f"A value of type {kind} is not read.", f"value{kind}", refused=False)
+    if resource.get("dataAbsentReason"):
+        context.report("not-collected", "The resource says that there is no value.", "dataAbsentReason", refused=False)
+    return None, None, None, False
+
+
+def _unread(resource: Resource) -> Iterator[str]:
+    return (kind for kind in UNREAD_VALUES if resource.get(f"value{kind}") is not None)

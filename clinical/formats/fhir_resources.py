@@ -1,0 +1,324 @@
+"""FHIR R4 resources to source events: mCODE, MII, OSIRIS and FR Core profiles are read as the R4 resources they are.
+
+Birth, sex and death come from Patient. Every coding of a resource makes an event, one a vocabulary. What the status says of
+the act is in `clinical.words.acts`. A Condition that says neither onset nor record date takes the interval of its encounter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from unibase.clinical.formats.fhir_fields import (
+    Context,
+    Resource,
+    answer_of,
+    check_text,
+    codings,
+    extension_name,
+    number_of,
+    reference_id,
+    slug,
+    value_of,
+    when,
+    words_of,
+)
+from unibase.clinical.words.acts import FHIR_INTENT, FHIR_STATUS, FHIR_VERIFICATION, PREFIX, Modality, fhir_status, least
+from unibase.clinical.words.cancers import is_cancer
+
+NOT_EVENTS: dict[str, str] = {
+    "Organization": "about places and staff, not persons",
+    "Location": "about places and staff, not persons",
+    "Practitioner": "about places and staff, not persons",
+    "PractitionerRole": "about places and staff, not persons",
+    "Medication": "read where a MedicationRequest or MedicationAdministration names it",
+    "Consent": "the centre decides on consent before export",
+    "DocumentReference": "free text",
+    "Provenance": "about records",
+    "Group": "about records",
+    "OperationOutcome": "about the export",
+}
+"""Resource types that hold no event of a person, and why."""
+
+HISTOLOGY = "mcode-histology-morphology-behavior"
+"""Extension of mCODE's primary cancer condition, whose code may say the site only."""
+
+_READ_EXTENSIONS = {HISTOLOGY, "patient-birthPlace", "birthPlace", "data-absent-reason"}
+_STAGING = ("AJCC//", "UICC//")
+_CANCER_PROFILE = "mcode-(?:primary|secondary)-cancer-condition|mii-pr-onko-diagnose"
+_PREFIX = {"MedicationRequest": "PRESCRIBED//", "MedicationDispense": "DISPENSED//", "MedicationStatement": "STATED//"}
+
+DEAD_UNKNOWN = "UN"
+"""The date of a death of which none is known."""
+
+
+class Raw(NamedTuple):
+    """An event as FHIR writes it; `coded` says whether the text is a coding."""
+
+    person: str
+    code: str
+    start: str | None = None
+    end: str | None = None
+    recorded: str | None = None
+    number: float | None = None
+    text: str | None = None
+    unit: str | None = None
+    coded: bool = False
+
+
+def events_of(resource: Resource, context: Context) -> list[Raw]:
+    """Return the events of a resource, and tell the context what is not read of it."""
+    kind = resource["resourceType"]
+    reader = READERS.get(kind)
+    if reader is None:
+        if kind not in NOT_EVENTS:
+            context.report("unknown-resource", f"Resources of type {slug(kind)} are not read.")
+        return []
+    said = modality(resource)
+    status = resource.get("status")
+    if kind in FHIR_STATUS and status is not None and status not in FHIR_STATUS[kind]:
+        context.count("unknown-status", slug(status))
+    if said in ("withdrawn", "not-done"):
+        reason, what = ("entered-in-error", "withdrawn") if said == "withdrawn" else ("not-done", "not done, or refuted")
+        context.report(reason, f"The resource is marked as {what}.", "status")
+        return []
+    found = list(reader(resource, context))
+    if said != "done":
+        found = [one._replace(code=PREFIX[said] + one.code) for one in found]
+    for one in found:
+        for field in (one.person, one.code, one.start, one.end, one.recorded, one.text, one.unit):
+            check_text(field)
+    if found and kind != "Patient" and found[0].start is None:
+        context.report("missing-date", "The resource has no date.", "date", refused=False)
+    for extension in resource.get("extension") or []:
+        if (named := extension_name(extension)) not in _READ_EXTENSIONS:
+            context.count("unknown-extension", named)
+    return found
+
+
+def modality(resource: Resource) -> Modality:
+    """Return what the status, the intent and the verification of a resource say of the act."""
+    kind = resource["resourceType"]
+    said: list[Modality] = [fhir_status(kind, str(resource.get("status")))]
+    said += [FHIR_VERIFICATION[word] for word in words_of(resource.get("verificationStatus")) if word in FHIR_VERIFICATION]
+    if kind == "MedicationRequest":
+        said.append(FHIR_INTENT.get(str(resource.get("intent")), "done"))
+    if resource.get("doNotPerform") is True or "not-performed" in words_of(resource.get("dataAbsentReason")):
+        said.append("not-done")
+    return least(*said)
+
+
+def drug_codes(resource: Resource, context: Context) -> list[str]:
+    """Return the codes of a drug: its own, those of the Medication it contains, or of the one it refers to."""
+    found = codings(resource.get("medicationCodeableConcept"), context)
+    reference = reference_id(resource.get("medicationReference"))
+    if found or not reference:
+        return found
+    if reference.startswith("#"):
+        inside = (one for one in resource.get("contained") or [] if f"#{one.get('id')}" == reference)
+        found = [code for one in inside for code in codings(one.get("code"), context)]
+    elif reference in context.medications:
+        found = [context.medications[reference]]
+    if not found:
+        context.report("unknown-reference", "The Medication that is referred to is not in the export.", refused=False)
+    return found
+
+
+def condition_date(resource: Resource) -> Any:
+    """Return the date that a Condition itself says."""
+    return resource["resourceType"] == "Condition" and (when(resource, "onset")[0] or resource.get("recordedDate"))
+
+
+def drug_date(resource: Resource) -> Any:
+    """Return the date that a resource about a drug itself says."""
+    return resource["resourceType"] != "Condition" and (when(resource, "effective")[0] or _given(resource))
+
+
+def encounter_id(resource: Resource) -> str | None:
+    """Return the id of the Encounter that a resource belongs to."""
+    return reference_id(resource.get("encounter") or resource.get("context"))
+
+
+def _given(resource: Resource) -> Any:
+    return resource.get("whenHandedOver") or resource.get("authoredOn") or resource.get("dateAsserted")
+
+
+def _encounter(resource: Resource, context: Context) -> tuple[str | None, str | None]:
+    reference = encounter_id(resource)
+    return context.periods.get(reference, (None, None)) if reference else (None, None)
+
+
+def _subject(resource: Resource, context: Context) -> str | None:
+    person = reference_id(resource.get("subject") or resource.get("patient"))
+    if person is None:
+        context.report("missing-person", "The resource does not say whom it is about.", "subject")
+    return person
+
+
+def _coded(resource: Resource, context: Context, field: str = "code") -> list[str]:
+    found = codings(resource.get(field), context)
+    if not found:
+        context.report("missing-code", "The resource has no coding.", "code")
+    return found
+
+
+def _patient(resource: Resource, context: Context) -> Iterator[Raw]:
+    person = resource.get("id")
+    if not person:
+        context.report("missing-person", "The Patient has no id.")
+        return
+    if resource.get("birthDate"):
+        yield Raw(person, "MEDS_BIRTH", resource["birthDate"])
+    sex = {"male": "M", "female": "F"}.get(str(resource.get("gender")))
+    if sex:
+        yield Raw(person, f"SEX//{sex}")
+    else:
+        context.report("unknown-value", "Sex is neither male nor female.", "gender", refused=False)
+    if resource.get("deceasedDateTime"):
+        yield Raw(person, "MEDS_DEATH", resource["deceasedDateTime"])
+    elif resource.get("deceasedBoolean"):
+        context.report("missing-date", "The person died, and no date says when.", "deceased", refused=False)
+        yield Raw(person, "MEDS_DEATH", DEAD_UNKNOWN)
+
+
+def _condition(resource: Resource, context: Context) -> Iterator[Raw]:
+    person, codes = _subject(resource, context), _coded(resource, context)
+    if person is None or not codes:
+        return
+    start, end = when(resource, "onset")
+    recorded = resource.get("recordedDate")
+    abated, until = when(resource, "abatement")
+    end = end or until or abated
+    if not start and not recorded:
+        start, end = _encounter(resource, context)
+    for code in codes:
+        yield Raw(person, code, start or recorded, end, recorded)
+    histologies = [
+        code
+        for extension in resource.get("extension") or []
+        if extension_name(extension) == HISTOLOGY
+        for code in codings(extension.get("valueCodeableConcept"), context)
+    ]
+    for code in histologies:
+        yield Raw(person, code, start or recorded, end, recorded)
+    profiled = any(re.search(_CANCER_PROFILE, str(one)) for one in (resource.get("meta") or {}).get("profile") or [])
+    for stage in resource.get("stage") or []:
+        text = answer_of(stage.get("summary"))
+        if not text or stage.get("assessment"):
+            continue
+        said = codings(stage.get("summary"))
+        if is_cancer(codes) or histologies or profiled or any(code.startswith(_STAGING) or "//" not in text for code in said):
+            yield Raw(person, "LOINC//21908-9", start or recorded, text=text, coded=True)
+        else:
+            context.report(
+                "not-a-cancer", "The stage is one of a condition that no code says is a cancer.", "stage", refused=False
+            )
+
+
+def _observation(resource: Resource, context: Context) -> Iterator[Raw]:
+    person = _subject(resource, context)
+    if person is None:
+        return
+    start, end = when(resource, "effective")
+    recorded = resource.get("issued")
+    start = start or recorded
+    codes = _coded(resource, context)
+    components = resource.get("component") or []
+    if not codes:
+        return
+    number, text, unit, coded = value_of(resource, context)
+    if not components or number is not None or text is not None:
+        for code in codes:
+            yield Raw(person, code, start, end, recorded, number, text, unit, coded)
+    for part in components:
+        inner = codings(part.get("code"), context)
+        if inner:
+            number, text, unit, coded = value_of(part, context)
+            for code in inner:
+                yield Raw(person, code, start, end, recorded, number, text, unit, coded)
+
+
+def _procedure(resource: Resource, context: Context) -> Iterator[Raw]:
+    person = _subject(resource, context)
+    if person is not None:
+        start, end = when(resource, "performed")
+        for code in _coded(resource, context):
+            yield Raw(person, code, start, end)
+
+
+def _medication(resource: Resource, context: Context) -> Iterator[Raw]:
+    person = _subject(resource, context)
+    codes = drug_codes(resource, context)
+    if not codes:
+        context.report("missing-code", "The resource has no coding.", "code")
+    if person is None or not codes:
+        return
+    start, end = when(resource, "effective")
+    start = start or _given(resource)
+    dose = ((resource.get("dosage") or {}).get("dose") if isinstance(resource.get("dosage"), dict) else None) or {}
+    unit = dose.get("code") or dose.get("unit")
+    if not start:
+        start, end = _encounter(resource, context)
+    for code in codes:
+        code = _PREFIX.get(resource["resourceType"], "") + code
+        yield Raw(person, code, start, end, None, number_of(dose.get("value")), None, unit)
+
+
+def _encounter_event(resource: Resource, context: Context) -> Iterator[Raw]:
+    person = _subject(resource, context)
+    if person is not None:
+        period = resource.get("period") or {}
+        kind = (resource.get("class") or {}).get("code") or "UNKNOWN"
+        yield Raw(person, f"VISIT//{slug(kind)}", period.get("start"), period.get("end"))
+
+
+def _imaging_study(resource: Resource, context: Context) -> Iterator[Raw]:
+    person = _subject(resource, context)
+    if person is None:
+        return
+    kinds = {one.get("code") for one in resource.get("modality") or []}
+    kinds |= {(one.get("modality") or {}).get("code") for one in resource.get("series") or []}
+    for kind in sorted(kind for kind in kinds if kind):
+        # IMAGING//CT is what the image itself says; this is what the record says.
+        yield Raw(person, f"IMAGING_RECORD//{slug(kind)}", resource.get("started"))
+
+
+def _specimen(resource: Resource, context: Context) -> Iterator[Raw]:
+    person = _subject(resource, context)
+    if person is not None:
+        start, end = when(resource.get("collection") or {}, "collected")
+        for code in codings(resource.get("type"), context) or ["UNKNOWN"]:
+            yield Raw(person, f"SPECIMEN//{code}", start or resource.get("receivedTime"), end)
+
+
+def _report(resource: Resource, context: Context) -> Iterator[Raw]:
+    person = _subject(resource, context)
+    if person is not None:
+        start, end = when(resource, "effective")
+        for code in _coded(resource, context):
+            yield Raw(person, f"REPORT//{code}", start or resource.get("issued"), end, resource.get("issued"))
+
+
+def _immunization(resource: Resource, context: Context) -> Iterator[Raw]:
+    person = _subject(resource, context)
+    if person is not None:
+        for code in _coded(resource, context, "vaccineCode"):
+            yield Raw(person, code, resource.get("occurrenceDateTime"))
+
+
+READERS: dict[str, Callable[[Resource, Context], Iterator[Raw]]] = {
+    "Patient": _patient,
+    "Condition": _condition,
+    "Observation": _observation,
+    "Procedure": _procedure,
+    "MedicationRequest": _medication,
+    "MedicationAdministration": _medication,
+    "MedicationDispense": _medication,
+    "MedicationStatement": _medication,
+    "Encounter": _encounter_event,
+    "ImagingStudy": _imaging_study,
+    "Specimen": _specimen,
+    "DiagnosticReport": _report,
+    "Immunization": _immunization,
+}

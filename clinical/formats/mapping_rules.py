@@ -1,0 +1,210 @@
+"""Any table by a declaration: a YAML mapping says which columns make which events.
+
+OSIRIS pivot and OSIRIS-RWD are such mappings (in `clinical/formats/mappings`); a centre with other columns needs another file,
+not other code.
+
+```yaml
+mapping: 1
+name: our-registry
+systems: [ipp]                      # kinds of identifier to look persons up by
+date_order: dmy                     # how dates are written: ymd, dmy or mdy
+complete: true                      # every table has every column named here; one that lacks a column is told
+nulls: ["NA"]                       # texts that stand for an empty field
+missing: ["Not Collected"]          # texts that say there is no value; each is reported
+tables:
+  - name: tumours
+    files: [tumours, tumeurs]       # file names without suffix
+    person: patient                 # column with the identifier
+    events:
+      - code: "ICD10//{icd}"        # columns in braces
+        date: diagnosis_date        # one column, or the three fields diagnosis_dateYear, ...Month, ...Day
+      - code: "LOINC//21908-9"
+        date: diagnosis_date
+        text: stage                 # kept when it is a controlled text
+      - code: "LOINC//718-7"
+        date: sampled
+        number: hb
+        unit: g/dL                  # UCUM, or "{column}"
+        when: {status: [final]}     # only rows with these values
+        unless: {state: [planned]}  # never rows with these values
+        values: {status: {F: final}}  # texts read as others first
+      - code: MEDS_DEATH
+        date: died
+        happened: {alive: ["0"]}    # these rows say that the person died, even where the date is missing or none that can be
+      - code: "ICD10//{Code CIM10}" # names of columns as they are, blanks and accents too
+        date: seen
+```
+
+A rule for MEDS_DEATH whose `when` names death (`{statut: [décédé]}`) says so of its rows, too. In SDTM tables, rows whose `--STAT` is
+NOT DONE, or whose `--OCCUR` is N, are no events unless the mapping itself looks at that column.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from ruamel.yaml import YAML, YAMLError
+
+from unibase.clinical.sources.events import Identifier
+from unibase.clinical.words import partial_dates
+from unibase.groundwork.problems import UserError
+
+BRACES = re.compile(r"\{([^{}]+)\}")
+"""A column in a code or a unit."""
+DATE_FIELDS = (("year", "month", "day"), ("_year", "_month", "_day"), ("_yyyy", "_mm", "_dd"), ("yyyy", "mm", "dd"))
+"""Ends of the names of three columns that hold one date."""
+
+
+class EventRule(BaseModel):
+    """How one row becomes one event; see the module's example."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    code: str
+    date: str | None = None
+    clock: str | None = None
+    static: bool = False
+    end: str | None = None
+    recorded: str | None = None
+    number: str | None = None
+    text: str | None = None
+    unit: str | None = None
+    when: dict[str, list[str]] = Field(default_factory=dict)
+    unless: dict[str, list[str]] = Field(default_factory=dict)
+    happened: dict[str, list[str]] = Field(default_factory=dict)
+    values: dict[str, dict[str, str]] = Field(default_factory=dict)
+    undated: bool = False
+    item: str = ""
+
+
+class TableRule(BaseModel):
+    """Which events one table holds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    files: list[str] = Field(default_factory=list)
+    columns: dict[str, str] = Field(default_factory=dict)
+    person: str
+    persons: bool = False
+    events: list[EventRule]
+    not_mapped: dict[str, str] = Field(default_factory=dict)
+
+
+class TableMapping(BaseModel):
+    """A whole mapping file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    mapping: Literal[1]
+    name: str
+    systems: list[str] = Field(min_length=1)
+    date_order: partial_dates.Order = "ymd"
+    nulls: list[str] = Field(default_factory=list)
+    missing: list[str] = Field(default_factory=list)
+    texts: list[str] = Field(default_factory=list)
+    complete: bool = True
+    tables: list[TableRule]
+    other_tables: dict[str, str] = Field(default_factory=dict)
+
+
+CODE_SHAPES: dict[str, str] = {
+    "ICD10": r"^[A-Z]\d{2}(?:\.?[0-9A-Z+]{1,4})?$",
+    "ICDO3": r"^(?:C\d{2}(?:\.?[0-9X])?|\d{4}[/-]\d(?:-C\d{2}(?:\.?[0-9X])?)?)$",
+    "ATC": r"^[A-Z](?:\d{2}(?:[A-Z]{1,2}(?:\d{2})?)?)?$",
+    "LOINC": r"^(?:\d{1,7}|LA\d{1,6}|LP\d{1,6})-\d$",
+    "CCAM": r"^[A-Z]{4}(?:\d{3})?$",
+    "SNOMED": r"^\d{6,18}$",
+}
+"""The shape of a code of each vocabulary; a cell without it is no code of that vocabulary and never travels."""
+ANY_CODE = r"^[A-Za-z0-9][A-Za-z0-9.+/_:^-]{0,63}$"
+
+
+def read_mapping(path: Path) -> TableMapping:
+    """Read and check a mapping file.
+
+    Raises:
+        UserError: Naming the key that is wrong, and what is allowed.
+    """
+    try:
+        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except (OSError, YAMLError) as error:
+        raise UserError(f"The mapping {path} cannot be read as YAML: {type(error).__name__}.") from None
+    return _validated(content, str(path))
+
+
+def packaged_mapping(name: str) -> TableMapping:
+    """Return a mapping that comes with the package: `osiris` or `osiris-rwd`."""
+    text = files("unibase.clinical.formats").joinpath("mappings").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+    return _validated(YAML(typ="safe").load(text), name)
+
+
+def _validated(content: Any, place: str) -> TableMapping:
+    try:
+        return TableMapping.model_validate(content)
+    except ValidationError as error:
+        lines = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
+        raise UserError(f"The mapping {place} is not usable:\n  " + "\n  ".join(lines)) from None
+
+
+def rules_of(mapping: TableMapping, names: Iterable[str]) -> list[tuple[TableRule, str]]:
+    """Return the rules that read a table of the source, and the table; a rule may read several, and a table have several rules."""
+    wanted = [(rule, {name.lower() for name in (rule.files or [rule.name])}) for rule in mapping.tables]
+    return [(rule, name) for rule, files in wanted for name in names if name in files]
+
+
+def names_persons(mapping: TableMapping, rule: TableRule) -> bool:
+    """Tell whether the persons of the source are those that this table names: of all tables, where none is said to list them."""
+    return rule.persons or not any(one.persons for one in mapping.tables)
+
+
+def births_alone(rule: TableRule) -> list[TableRule]:
+    """Return a rule of a table that makes births only; none where it makes none."""
+    born = [event for event in rule.events if event.code == "MEDS_BIRTH"]
+    return [rule.model_copy(update={"events": born})] if born else []
+
+
+_DEATH_WORDS = re.compile(r"d[eé]c[eé]d|d[eé]c[eè]s|dead|death|died|mort|verstorben|tod\b|vital|dthfl", re.IGNORECASE)
+
+
+def says_dead(event: EventRule) -> bool:
+    """Tell whether the rows that `when` chooses are those of the dead: its columns or values name death."""
+    return any(_DEATH_WORDS.search(word) for column, values in event.when.items() for word in (column, *values))
+
+
+def identifiers(mapping: TableMapping, persons: Iterable[str]) -> dict[str, list[Identifier]]:
+    """Return the identifiers of persons."""
+    return {person: [Identifier(system, person) for system in mapping.systems] for person in sorted(persons)}
+
+
+FIELDS = pl.Schema({"table": pl.String(), "field": pl.String(), "item": pl.String(), "use": pl.String()})
+"""One row per field of a mapping: where it goes, or why it does not."""
+
+
+def field_table(mapping: TableMapping) -> pl.DataFrame:
+    """Return what becomes of every field that a mapping knows."""
+    rows: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for rule in mapping.tables:
+        rows.setdefault((rule.name, rule.person), []).append(("", "the person: becomes subject_id"))
+        for event in rule.events:
+            uses = [(name, f"code {event.code}") for name in BRACES.findall(event.code)]
+            named = {"date": "time", "clock": "time of day", "end": "end_time", "recorded": "recorded_time", "number": "numeric_value",
+                     "text": "text_value"}  # fmt: skip
+            uses += [(name, f"{use} of {event.code}") for key, use in named.items() if (name := getattr(event, key))]
+            uses += [(name, f"unit of {event.code}") for name in BRACES.findall(event.unit or "")]
+            uses += [(name, f"selects {event.code}") for name in event.when]
+            for name, use in uses:
+                rows.setdefault((rule.name, name), []).append((event.item, use))
+        for name, reason in rule.not_mapped.items():
+            rows.setdefault((rule.name, name), []).append(("", f"not mapped: {reason}"))
+    out = []
+    for (table, name), uses in rows.items():
+        items = " ".join(dict.fromkeys(part for item, _ in uses for part in item.split()))
+        out.append((table, name, items, "; ".join(dict.fromkeys(use for _, use in uses))))
+    return pl.DataFrame(out, schema=FIELDS, orient="row")
