@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal
 
 from pydantic import Field
@@ -26,6 +27,10 @@ class ClinicalSource(Section):
     (`postgresql://user@host/database?schema=cdm`; the password by PGPASSFILE), which is read at every build."""
     mapping: str | None = None
     """For `csv`: the YAML file that says which column means what."""
+    cutoff: date | Literal["none"] | None = None
+    """The last day that counts in this centre (`2024-06-30`); `none` for no end. By default that of the study, else the day of the
+    export, which the files' last change tells: what lies after it is told and set aside. De-identified sources whose calendar was
+    moved into the future are known by their births, and have no end."""
 
 
 class Treatments(Section):

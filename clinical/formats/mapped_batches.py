@@ -72,6 +72,7 @@ def open_mapped(rules: TableMapping, found: Mapping[str, Sequence[Path]], folder
     for part, count in zip(parts, rows, strict=True):
         total[part.table] += count
     read = _Reader(rules, tables, _before(pairs, total), offsets_of(parts, rows))
+    absent_tables = mapping.absent_tables(rules, names)
     unread = [replace(told, rows=total[name]) for name, told in mapping.unmapped_tables(rules, names).items()]
     # Tables without rows have an account, too.
     ready = []
@@ -79,7 +80,7 @@ def open_mapped(rules: TableMapping, found: Mapping[str, Sequence[Path]], folder
         absent = mapping.absent_columns(rules, rule, name, tables[name].schema)
         ready.append(TableEvents(rule.name, 0, pl.DataFrame(schema=SOURCE_EVENTS), [*absent, *tables[name].problems()]))
     mapped = [part for part in parts if part.table in read.of_table]
-    return Plan(mapping_rules.identifiers(rules, persons), mapped, read, [*ready, *unread], years)
+    return Plan(mapping_rules.identifiers(rules, persons), mapped, read, [*ready, *unread, *absent_tables], years)
 
 
 def _before(

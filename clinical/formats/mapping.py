@@ -58,6 +58,14 @@ def absent_columns(mapping: TableMapping, rule: TableRule, table: str, columns: 
     return [RowProblem(0, "missing-column", told.format(name), name, refused=False) for name in absent]
 
 
+def absent_tables(mapping: TableMapping, names: Iterable[str]) -> list[TableEvents]:
+    """Return what is to be told of tables that a mapping reads and the source does not have, where the mapping is `complete`."""
+    found = {rule.name for rule, _ in rules_of(mapping, names)}
+    told = RowProblem(0, "missing-table", "The source has no file for this table of the mapping.", refused=False)
+    absent = dict.fromkeys(rule.name for rule in mapping.tables if mapping.complete and rule.name not in found)
+    return [TableEvents(name, 0, pl.DataFrame(schema=SOURCE_EVENTS), [told]) for name in absent]
+
+
 def _date_columns(name: str) -> set[str]:
     """Return the columns that a date may stand in: one, or one for its year."""
     return {name.lower(), *(name.lower() + parts[0] for parts in DATE_FIELDS)}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -12,11 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import polars as pl
 
 from unibase.clinical.formats import mapping_rules, omop
+from unibase.clinical.formats.fhir import find_files
 from unibase.clinical.formats.fhir_batches import open_fhir
 from unibase.clinical.formats.mapped_batches import open_mapped
 from unibase.clinical.formats.omop_batches import open_omop
 from unibase.clinical.sources import databases, reading
-from unibase.clinical.sources.events import Opener, Plan
+from unibase.clinical.sources.events import SOURCE_EVENTS, Opener, Plan, TableEvents
+from unibase.clinical.sources.reading import RowProblem
 from unibase.clinical.timelines import sharded
 from unibase.clinical.timelines.batched import build_batched
 from unibase.clinical.timelines.cutoff import Wanted
@@ -63,12 +66,16 @@ class TimelineTask:
 
 @dataclass(frozen=True)
 class Written:
-    """What was written of a source: how many events, subjects and problems, and the account of its tables."""
+    """What was written of a source: how many events, subjects and problems, the account of its tables, and files that are not read.
+
+    Names of files may tell a person: they are for the eyes of who keeps the source, and stand in no table.
+    """
 
     events: int
     subjects: int
     problems: int
     account: pl.DataFrame
+    unread: tuple[str, ...] = ()
 
 
 def write_events(task: TimelineTask, folder: Path, client: Client | None = None) -> Written:
@@ -113,16 +120,61 @@ def _write(task: TimelineTask, way: Door, folder: Path, notes: Mapping[str, Any]
         report = _from_parquet(task, Path(task.path), way, folder, notes, client)
     else:
         report = build_batched(
-            opener(task), folder, task.centre, task.format, way, client=client, notes=notes, wanted=task.wanted
+            partial(_told, opener(task), unread_files(task)),
+            folder,
+            task.centre,
+            task.format,
+            way,
+            client=client,
+            notes=notes,
+            wanted=task.wanted,
         )
-    return Written(report.events, report.subjects, report.problems, report.account)
+    return Written(report.events, report.subjects, report.problems, report.account, unread_files(task))
+
+
+def unread_files(task: TimelineTask) -> tuple[str, ...]:
+    """Return the files in the folder of a source that its format does not read, by their path in it."""
+    folder = Path(task.path)
+    if databases.is_database(task.path) or not folder.is_dir():
+        return ()
+    if task.format == "fhir":
+        read = set(find_files(folder))
+    else:
+        read = {path for paths in reading.find_tables(folder).values() for path in paths}
+    files = (path for path in folder.rglob("*") if path.is_file() and path not in read)
+    return tuple(sorted(path.relative_to(folder).as_posix() for path in files if not path.name.startswith(".")))
+
+
+def _told(opener: Opener, unread: Sequence[str], folder: Path, client: Client | None) -> Plan:
+    """Open a source, and tell how many of its files are not read, by their suffix."""
+    plan = opener(folder, client)
+    return replace(plan, ready=[*plan.ready, *_unread(unread)])
+
+
+def _unread(files: Sequence[str]) -> list[TableEvents]:
+    if not files:
+        return []
+    suffixes = Counter(Path(name).suffix.lower() for name in files)
+    listed = ", ".join(f"{count} {suffix or 'without a suffix'}" for suffix, count in sorted(suffixes.items()))
+    told = RowProblem(0, "unread-file", f"{len(files)} files of the source are not read: {listed}.", refused=False)
+    return [TableEvents("unread-files", 0, pl.DataFrame(schema=SOURCE_EVENTS), [told])]
 
 
 def _from_parquet(
     task: TimelineTask, source: Path, way: Door, folder: Path, notes: Mapping[str, Any], client: Client | None
 ) -> sharded.BuildReport:
     texts = frozenset(task.texts)
-    return sharded.build_dataset(source, folder, task.centre, way, client=client, texts=texts, notes=notes, wanted=task.wanted)
+    return sharded.build_dataset(
+        source,
+        folder,
+        task.centre,
+        way,
+        client=client,
+        texts=texts,
+        notes=notes,
+        wanted=task.wanted,
+        told=_unread(unread_files(task)),
+    )
 
 
 def opener(task: TimelineTask) -> Opener:

@@ -78,7 +78,8 @@ class LocalDoor:
     def announce(self, persons: dict[str, list[Identifier]]) -> None:
         """Give numbers to all persons of a source."""
         names = sorted({identifiers[0].value.strip() for identifiers in persons.values() if identifiers})
-        if all(name.isdecimal() and 0 < int(name) < 2**63 for name in names):
+        # 00123 and 123 are two persons.
+        if all(name.isdecimal() and name == str(int(name)) and 0 < int(name) < 2**63 for name in names):
             self.numbers = {name: int(name) for name in names}
         else:
             self.numbers = {name: number for number, name in enumerate(names, start=1)}
@@ -234,6 +235,7 @@ REMEDIES = {
     "unknown-status": "Nothing, when the act took place; else correct the status in the source.",
     "second-coding": "Nothing; the first coding of each code system counts.",
     "not-a-cancer": "Nothing, when the condition is no cancer; else add its code to the concept `cancer_diagnosis`.",
+    "missing-table": "Put the file there, or take the table out of the mapping.",
     "unread-file": "Convert the file to a format that is read, or move it elsewhere.",
 }
 """What can be done about each reason."""

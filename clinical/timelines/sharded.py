@@ -21,7 +21,7 @@ import polars as pl
 from unibase.clinical.formats import omop
 from unibase.clinical.formats.omop_plain_rows import Codebook, Persons, PlainRows, Source, codebook, plain_rows, used_concepts
 from unibase.clinical.sources import reading
-from unibase.clinical.sources.events import birth_years, told_tally
+from unibase.clinical.sources.events import TableEvents, birth_years, told_tally
 from unibase.clinical.timelines import door, meds
 from unibase.clinical.timelines.cutoff import CutOff, Wanted, latest_of
 from unibase.clinical.timelines.door import ACCOUNT, Door
@@ -112,6 +112,7 @@ def build_dataset(
     texts: frozenset[str] = frozenset(),
     notes: Mapping[str, Any] | None = None,
     wanted: Wanted | None = None,
+    told: Sequence[TableEvents] = (),
 ) -> BuildReport:
     """Write the MEDS dataset of an OMOP folder of Parquet files; the same rows as `clinical.timelines.batched.build_batched` gives.
 
@@ -126,6 +127,7 @@ def build_dataset(
         texts: Further texts that count as controlled.
         notes: Further facts for `dataset.json`.
         wanted: What decides on the data cut-off; none by default.
+        told: What is to be told of the source as a whole.
 
     Raises:
         UserError: If a table is not Parquet, or there is no PERSON.
@@ -175,7 +177,7 @@ def build_dataset(
         first = _set_down(person_events, shared, "person", 0)
         # Tables without rows have an account, too; those that nothing reads are told.
         accounts = [{"source": f"{centre}/{_FORMAT}/{name}", "rows": 0, "used": 0, "refused": 0} for name in names]
-        accounts += [_set_down(table, shared, table.table, 0) for table in omop.unread_tables(tables)]
+        accounts += [_set_down(table, shared, table.table, 0) for table in (*omop.unread_tables(tables), *told)]
         done = [first, *accounts, *_map(client, _run_batch, shared, batches)]
         shards = _map(client, _run_shard, shared, list(range(len(shared.starts))))
         account = _total(done, shards)
@@ -265,7 +267,7 @@ def _set_down_plain(plain: PlainRows, shared: _Shared, batch: Batch) -> int:
     return len(plain.rank)
 
 
-def _set_down(table: door.TableEvents, shared: _Shared, name: str, number: int) -> dict[str, Any]:
+def _set_down(table: TableEvents, shared: _Shared, name: str, number: int) -> dict[str, Any]:
     """Pass a batch through the door and leave its rows in one piece per shard."""
     source = f"{shared.centre}/{_FORMAT}/{name}"
     passed = door.pass_table(table.events, shared.known, set(shared.conflicts), source, shared.until)

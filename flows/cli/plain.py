@@ -222,6 +222,8 @@ def timeline(
     place = source if is_server(source) else Path(source)
     written = convert(TimelineTask(from_, place, centre, None, mapping), out, read_key_file(key_file) if key_file else None)
     print(f"{out}: {written.events} events of {written.subjects} subjects; {written.problems} rows or fields set aside")
+    for name in written.unread:
+        print(f"not read: {name}", file=sys.stderr)
     if key_file is None:
         print("This dataset is not pseudonymised. Give --key-file to pseudonymise it.", file=sys.stderr)
 

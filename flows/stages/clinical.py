@@ -29,7 +29,7 @@ def stage_records(_: None, work: tuple[TimelineTask, Path]) -> dict[str, Any]:
             written = write_events(task, destination, client)
     except UserError as problem:
         raise Unusable("unusable-clinical-source", without_folders(str(problem))) from None
-    return {"events": written.events, "problems": written.problems}
+    return {"events": written.events, "problems": written.problems, "unread": len(written.unread)}
 
 
 def stage_clinical(run: Run, name: str) -> list[Outcome]:
@@ -44,12 +44,12 @@ def stage_clinical(run: Run, name: str) -> list[Outcome]:
     path = run.study.records(source)
     mapping = run.study.path(source.mapping) if source.mapping else None
     mine = SubjectLookup({k: v for k, v in run.lookup.by_identifier.items() if k[0] == name})
-    task = TimelineTask(source.format, path, name, mine, mapping)
+    task = TimelineTask(source.format, path, name, mine, mapping, cutoff=source.cutoff or run.study.cutoff)
     ledger = digest_of(sorted([*k, *v] for k, v in mine.by_identifier.items()))
     destination = run.place(RECORDS, centre=name)
     unit = Unit(
         f"{name}/{source.format}",
-        digest_of([_state(path), stamp([mapping] if mapping else []), ledger]),
+        digest_of([_state(path), stamp([mapping] if mapping else []), ledger, str(task.cutoff)]),
         (task, destination),
     )
     outcomes = run.units(
@@ -70,6 +70,8 @@ def stage_clinical(run: Run, name: str) -> list[Outcome]:
         else:
             events, problems = outcome.result["events"], outcome.result["problems"]
             run.say(f"clinical: {outcome.key}: {events} events, {problems} rows or fields set aside")
+            if unread := outcome.result.get("unread"):
+                run.say(f"clinical: {outcome.key}: {unread} files of the source are not read; `unibase timeline` names them")
             sources.check(run, f"{name}.clinical", events)
     return outcomes
 

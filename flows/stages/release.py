@@ -137,6 +137,7 @@ def released_settings(run: Run) -> dict[str, object]:
     settings["centres"] = {
         name: {
             "clinical": centre.clinical.format if centre.clinical else None,
+            "cutoff": str(centre.clinical.cutoff) if centre.clinical and centre.clinical.cutoff else None,
             "dicom": centre.dicom is not None,
             "omics": sorted(centre.omics),
         }

@@ -30,7 +30,7 @@ def build_timeline(run: Run) -> Path:
     Subjects are merged a block at a time, so that memory does not grow with their number.
     """
     series, samples = SERIES.read(run.place(SERIES_TABLE)), SAMPLE_MAP.read(run.place(SAMPLES))
-    tables = [EVENTS.conform(frame).lazy() for frame in (study_events(series), sample_events(samples))]
+    tables = [_until(run, EVENTS.conform(frame)).lazy() for frame in (study_events(series), sample_events(samples))]
     tables += [events for name in run.study.centres if (events := scan_records(run, name)) is not None]
     subjects = pl.concat(table.select("subject_id") for table in tables).unique().sort("subject_id").collect()["subject_id"]
     options = run.study.treatments
@@ -52,6 +52,16 @@ def build_timeline(run: Run) -> Path:
     timeline = write_dataset(blocks(), run.place(TIMELINE), name=run.study.study)
     run.say(f"timeline: {height} events of {len(subjects)} subjects")
     return timeline
+
+
+def _until(run: Run, events: pl.DataFrame) -> pl.DataFrame:
+    """Return events of images or samples up to the study's cut-off, which each subject's shift moves with them."""
+    if run.study.cutoff is None or events.is_empty():
+        return events
+    shifts = {subject.subject_id: subject.shift_days for subject in run.lookup.by_identifier.values()}
+    moved = pl.col("subject_id").replace_strict(shifts, default=0, return_dtype=pl.Int64)
+    last = pl.lit(run.study.cutoff) + pl.duration(days=moved)
+    return events.filter(pl.coalesce("time_min", "time").is_null() | (pl.coalesce("time_min", "time").dt.date() <= last))
 
 
 STAGE = Stage(

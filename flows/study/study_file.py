@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+from datetime import date
 from pathlib import Path
 from typing import Any, get_args
 
@@ -85,6 +86,9 @@ class Study(Section):
     deidentification: Deidentification = Deidentification()
     features: Features | None = None
     assays: Assays = Assays()
+    cutoff: date | None = None
+    """The data cut-off: the last day that counts, in all centres that set none of their own, and for images and samples. What lies
+    after it is no event, and no sign of life."""
     concepts: str | None = None
     """YAML of concepts that adds to the packaged one."""
     quality: str | None = None
