@@ -277,10 +277,8 @@ def _frame(raw: list[tuple[int, Raw]], context: Context, texts: frozenset[str]) 
         frame = partial_dates.add_dates(frame, local, prefix=prefix)
     # Whose death has no date that can be is dead all the same.
     dead = (pl.col("code") == "MEDS_DEATH") & pl.col("problem").is_not_null()
-    for row in frame.filter(dead)["source_row"]:
-        context.problems.append(
-            RowProblem(row, "impossible-date", "The date of death is none that can be.", "date", refused=False)
-        )
+    for row, problem in frame.filter(dead).select("source_row", "problem").iter_rows():
+        context.problems.append(RowProblem(row, problem, "The date of death is none that can be.", "date", refused=False))
     frame = partial_dates.unknown_where(frame, dead)
     bad = frame.filter(pl.col("problem").is_not_null())
     for row, problem in bad.select("source_row", "problem").iter_rows():
