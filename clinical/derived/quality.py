@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -18,6 +17,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML, YAMLError
 
+from unibase.clinical.words.acts import REFUTED
 from unibase.groundwork.problems import UserError
 
 CHECKS = pl.Schema(
@@ -116,7 +116,6 @@ def check_quality(
     *,
     problems: pl.DataFrame | None = None,
     account: pl.DataFrame | None = None,
-    known_until: datetime | None = None,
 ) -> pl.DataFrame:
     """Return CHECKS over a timeline.
 
@@ -125,14 +124,12 @@ def check_quality(
         rules: Thresholds and ranges; the packaged ones by default.
         problems: Problem rows of the sources: checks what never became an event.
         account: Accounts of the source tables.
-        known_until: The day the sources were exported; later events are in the future. Shifted timelines have no common
-            today, so leave it out for them: the check then counts events more than 120 years after birth only.
     """
     rules = rules or QualityRules.default()
     blocks = [events] if isinstance(events, pl.DataFrame) else events
     counted: dict[str, list[pl.DataFrame]] = {}
     for block in blocks:
-        for name, counts in _counts_of_events(block, rules, known_until):
+        for name, counts in _counts_of_events(block, rules):
             counted.setdefault(name, []).append(counts)
     results = [_judged(_added_up(parts), name, rules) for name, parts in counted.items()]
     if problems is not None and account is not None:
@@ -141,15 +138,13 @@ def check_quality(
     return found.sort("category", "check", "centre", "table", "field", "year", nulls_last=False)
 
 
-def _counts_of_events(
-    events: pl.DataFrame, rules: QualityRules, known_until: datetime | None
-) -> Iterator[tuple[str, pl.DataFrame]]:
+def _counts_of_events(events: pl.DataFrame, rules: QualityRules) -> Iterator[tuple[str, pl.DataFrame]]:
     frame = events.with_columns(
         pl.col("source").str.split("/").list.first().alias("centre"),
         pl.col("source").str.split("/").list.slice(2).list.join("/").alias("table"),
         pl.col("time_min").dt.year().cast(pl.Int64).alias("year"),
     )
-    for name, looked_at, violated, by_year in _event_checks(frame, rules, known_until):
+    for name, looked_at, violated, by_year in _event_checks(frame, rules):
         yield name, _count(looked_at, violated, name, by_year)
     yield from _person_checks(frame)
 
@@ -185,13 +180,14 @@ def stop_if_poor(checks: pl.DataFrame) -> None:
 _Check = tuple[str, pl.DataFrame, pl.Expr, bool]
 
 
-def _event_checks(frame: pl.DataFrame, rules: QualityRules, known_until: datetime | None) -> list[_Check]:
+def _event_checks(frame: pl.DataFrame, rules: QualityRules) -> list[_Check]:
     dated = frame.filter(pl.col("time_min").is_not_null())
     moving = frame.filter(~pl.col("code").str.contains(r"^(SEX|RACE|ETHNICITY)//|^MEDS_BIRTH$|FAMILY|//3\.1//|^OSIRIS_RWD//5"))
     born = _one(frame, "MEDS_BIRTH", "time_min", "born")
     died = _one(frame, "MEDS_DEATH", "time_max", "died")
     living = dated.filter(pl.col("code") != "MEDS_BIRTH").join(born, on="subject_id")
     mortal = dated.filter(pl.col("code") != "MEDS_DEATH").join(died, on="subject_id")
+    deaths = pl.col("code").is_in(["MEDS_DEATH", REFUTED])
     days = pl.duration(days=_AFTER_DEATH_DAYS)
     years = pl.col("time_min").dt.year() - pl.col("born").dt.year()
     measured = frame.filter(pl.col("numeric_value").is_not_null() & pl.col("code").str.starts_with("LOINC//"))
@@ -214,13 +210,12 @@ def _event_checks(frame: pl.DataFrame, rules: QualityRules, known_until: datetim
         ("completeness/date", moving, pl.col("time_min").is_null(), False),
         ("completeness/day-known", moving.filter(pl.col("time_min").is_not_null()), pl.col("time").is_null(), True),
         ("plausibility/before-birth", living, pl.col("time_max") < pl.col("born"), True),
+        ("plausibility/refuted-death", frame.filter(deaths), pl.col("code") == REFUTED, False),
         ("plausibility/after-death", mortal, pl.col("time_min") > pl.col("died") + days, True),
         ("plausibility/age-over-120", living, years > _OLDEST, True),
         ("plausibility/value-range", ranged, ~same_unit | ~pl.col("numeric_value").is_between(low, high), True),
         ("plausibility/duplicate", dated, again, True),
     ]
-    if known_until is not None:
-        checks.append(("plausibility/in-future", dated, pl.col("time_min") > known_until, True))
     return checks
 
 
@@ -270,11 +265,16 @@ def _source_checks(problems: pl.DataFrame, account: pl.DataFrame, rules: Quality
     parts = pl.col("source").str.split("/").list
     tables = account.with_columns(parts.first().alias("centre"), parts.slice(2).list.join("/").alias("table"))
     place = problems.with_columns(pl.col("unit").str.split("#").list.first().alias("source"))
-    unknown = place.filter(pl.col("reason") == "unknown-code").group_by("source").agg(pl.len().cast(pl.Int64).alias("unknown"))
-    tables = tables.join(unknown, on="source", how="left").with_columns(pl.col("unknown").fill_null(0))
+    for reason, column in (("unknown-code", "unknown"), ("future-date", "future")):
+        told = place.filter(pl.col("reason") == reason).group_by("source").agg(pl.len().cast(pl.Int64).alias(column))
+        tables = tables.join(told, on="source", how="left").with_columns(pl.col(column).fill_null(0))
     return [
         _judged(tables.select(*_WHOLE, "rows", pl.col(column).alias("violations")).filter(pl.col("rows") > 0), name, rules)
-        for name, column in (("conformance/row-refused", "refused"), ("conformance/code-unknown", "unknown"))
+        for name, column in (
+            ("conformance/row-refused", "refused"),
+            ("conformance/code-unknown", "unknown"),
+            ("plausibility/in-future", "future"),
+        )
     ]
 
 

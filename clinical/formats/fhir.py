@@ -306,13 +306,11 @@ def resource_files(paths: Sequence[Path], kind: str) -> Iterator[tuple[Path, int
     wanted = lines_of(kind)
     for path in paths:
         if is_whole(path):
-            lines = enumerate(documents(path), start=1)
-        else:
-            with open_binary(path) as file:
-                lines = ((number, parse_line(line)) for number, line in enumerate(file, start=1) if wanted.search(line))
-                yield from _of_kind(path, lines, kind)
+            yield from _of_kind(path, enumerate(documents(path), start=1), kind)
             continue
-        yield from _of_kind(path, lines, kind)
+        with open_binary(path) as file:
+            lines = ((number, parse_line(line)) for number, line in enumerate(file, start=1) if wanted.search(line))
+            yield from _of_kind(path, lines, kind)
 
 
 def _of_kind(path: Path, lines: Iterable[tuple[int, list[Resource] | None]], kind: str) -> Iterator[tuple[Path, int, Resource]]:

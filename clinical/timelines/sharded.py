@@ -238,7 +238,7 @@ def _run_batch(shared: _Shared, batch: Batch) -> dict[str, Any]:
     source = Source(pq.ParquetFile(batch.path), batch.row_groups)
     plain = None
     if batch.table in omop.EVENT_TABLES:
-        plain = plain_rows(source, batch.table, shared.book, shared.persons, shared.until and shared.until.moment)
+        plain = plain_rows(source, batch.table, shared.book, shared.persons, shared.until.moment if shared.until else None)
     done = 0 if plain is None else _set_down_plain(plain, shared, batch)
     if plain is not None and not len(plain.others):
         name = f"{shared.centre}/{_FORMAT}/{batch.table}"

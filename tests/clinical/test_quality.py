@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 
 import polars as pl
@@ -15,8 +14,9 @@ from unibase.clinical.derived.endpoints import overall_survival
 from unibase.clinical.derived.quality import QualityRules, check_quality, failures, stop_if_poor
 from unibase.clinical.formats.people import read_people
 from unibase.clinical.timelines.centre import TimelineTask
+from unibase.clinical.timelines.door import ACCOUNT
 from unibase.groundwork.problems import UserError
-from unibase.groundwork.tables import EVENTS
+from unibase.groundwork.tables import EVENTS, QUARANTINE
 
 GOOD = events(
     (1, "MEDS_BIRTH", "1950-01-01"), (1, "SEX//F", ""), (1, "VISIT//IP", "2020-01-01"), (1, "MEDS_DEATH", "2021-01-01"),
@@ -24,13 +24,13 @@ GOOD = events(
 )  # fmt: skip
 
 
-def failed(frame: pl.DataFrame, known_until: datetime | None = None) -> set[str]:
-    found = failures(check_quality(frame, known_until=known_until))
+def failed(frame: pl.DataFrame) -> set[str]:
+    found = failures(check_quality(frame))
     return {f"{category}/{check}" for category, check in found.select("category", "check").iter_rows()}
 
 
 def test_a_good_timeline_passes() -> None:
-    checks = check_quality(GOOD, known_until=datetime(2024, 1, 1))
+    checks = check_quality(GOOD)
     assert failures(checks).is_empty()
     assert checks.filter(pl.col("violations") > 0).is_empty()
     assert checks["rows"].min() > 0  # type: ignore[operator]
@@ -50,13 +50,24 @@ def test_a_good_timeline_passes() -> None:
         ((2, "ICD10//C34.1", "2020"), "completeness/day-known"),
         ((2, "OMOP_CONDITION//UNMAPPED", "2020-02-01"), "conformance/code-unmapped"),
         ((2, "VISIT//IP", "2020-01-01"), "plausibility/duplicate"),
-        ((2, "VISIT//IP", "2024-06-01"), "plausibility/in-future"),
+        ((2, "REFUTED//MEDS_DEATH", "2019-06-01"), "plausibility/refuted-death"),
     ],
 )
 def test_a_planted_fault_is_found(row: tuple[int, str, str], check: str) -> None:
     bad = pl.concat([GOOD, events(row)])
-    assert check in failed(bad, datetime(2024, 1, 1))
-    assert check not in failed(GOOD, datetime(2024, 1, 1))
+    assert check in failed(bad)
+    assert check not in failed(GOOD)
+
+
+def test_a_row_dated_after_its_export_stops_a_release() -> None:
+    told = [("clinical", "lyon", "lyon/csv/suivi#4/date", "future-date", "The date lies after the day of the export.", "")]
+    problems = pl.DataFrame(told, schema=QUARANTINE.schema(), orient="row")
+    account = pl.DataFrame([("lyon/csv/suivi", 9, 8, 1, 0, 8)], schema=ACCOUNT, orient="row")
+    checks = check_quality(GOOD, problems=problems, account=account)
+    found = checks.filter(pl.col("check") == "in-future")
+    assert found.select("centre", "table", "rows", "violations", "passed").rows() == [("lyon", "suivi", 9, 1, False)]
+    with pytest.raises(UserError, match="in-future"):
+        stop_if_poor(checks)
 
 
 @pytest.mark.parametrize(("second", "apart"), [("2021-03-01", True), ("2021", False)])
@@ -114,7 +125,7 @@ def test_of_a_simulated_centre(simulated: Path) -> None:
     refused = checks.filter((pl.col("check") == "row-refused") & (pl.col("violations") > 0))
     assert dict(refused.select("table", "violations").iter_rows()) == {"measurement": 1}
     # 1 of 16 deaths is 6 %: above the 5 % that pass.
-    assert {row["table"] for row in failures(checks).filter(pl.col("check") == "row-refused").iter_rows(named=True)} == {"death"}
+    assert failures(checks).filter(pl.col("check") == "refuted-death")["table"].to_list() == ["death"]
     by_year = checks.filter((pl.col("check") == "duplicate") & (pl.col("table") == "measurement"))
     assert by_year.filter(pl.col("year").is_not_null())["rows"].sum() == by_year.filter(pl.col("year").is_null())["rows"].sum()
 
