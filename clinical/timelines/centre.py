@@ -17,7 +17,7 @@ from unibase.clinical.formats.fhir import find_files
 from unibase.clinical.formats.fhir_batches import open_fhir
 from unibase.clinical.formats.mapped_batches import open_mapped
 from unibase.clinical.formats.omop_batches import open_omop
-from unibase.clinical.sources import databases, reading
+from unibase.clinical.sources import databases, reading, workbooks
 from unibase.clinical.sources.events import SOURCE_EVENTS, Opener, Plan, TableEvents
 from unibase.clinical.sources.reading import RowProblem
 from unibase.clinical.timelines import sharded
@@ -141,6 +141,8 @@ def unread_files(task: TimelineTask) -> tuple[str, ...]:
         read = set(find_files(folder))
     else:
         read = {path for paths in reading.find_tables(folder).values() for path in paths}
+        if task.format != "omop" or not sharded.is_parquet(folder):
+            read |= {path for path in workbooks.find_packed(folder) if workbooks.is_readable(path)}
     files = (path for path in folder.rglob("*") if path.is_file() and path not in read)
     return tuple(sorted(path.relative_to(folder).as_posix() for path in files if not path.name.startswith(".")))
 
@@ -190,8 +192,24 @@ def opener(task: TimelineTask) -> Opener:
     path = Path(task.path)
     if task.format == "fhir":
         return partial(open_fhir, _existing(path, task.centre), texts)
-    found = _tables(path, task.centre)
-    return partial(open_omop, found, texts) if task.format == "omop" else partial(open_mapped, _mapping(task), found)
+    found, packed = _tables(path, task.centre)
+    rules = None if task.format == "omop" else _mapping(task)
+    return partial(_open_tables, found, packed, rules, texts)
+
+
+def _open_tables(
+    found: Mapping[str, Sequence[Path]],
+    packed: Sequence[Path],
+    rules: mapping_rules.TableMapping | None,
+    texts: frozenset[str],
+    folder: Path,
+    client: Client | None,
+) -> Plan:
+    """Open tables in text and Parquet, and those of workbooks and of SAS and SPSS, which are set down in the folder first."""
+    tables = {name: [*paths] for name, paths in found.items()}
+    for name, paths in workbooks.unpack(packed, folder).tables.items():
+        tables.setdefault(name, []).extend(paths)
+    return open_omop(tables, texts, folder, client) if rules is None else open_mapped(rules, tables, folder, client)
 
 
 _WANTED = {"person": None, "concept": ("concept_id", "vocabulary_id", "concept_code")} | {
@@ -215,13 +233,15 @@ def _existing(path: Path, centre: str) -> Path:
     return path
 
 
-def _tables(path: Path, centre: str) -> dict[str, list[Path]]:
-    """Return the files of each table of a source."""
+def _tables(path: Path, centre: str) -> tuple[dict[str, list[Path]], list[Path]]:
+    """Return the files of each table of a source, and the files that hold further tables."""
     path = _existing(path, centre)
-    found = {reading.table_name(path): [path]} if path.is_file() else reading.find_tables(path)
-    if not found:
-        raise UserError(f"There is no table in {path}. Expected are files in CSV or Parquet.")
-    return found
+    packed = workbooks.find_packed(path)
+    alone = {} if packed else {reading.table_name(path): [path]}
+    found = reading.find_tables(path) if path.is_dir() else alone
+    if not found and not packed:
+        raise UserError(f"There is no table in {path}. Expected are files in CSV, Parquet, Excel, SAS or SPSS.")
+    return found, packed
 
 
 def _mapping(task: TimelineTask) -> mapping_rules.TableMapping:
