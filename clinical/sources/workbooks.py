@@ -120,9 +120,8 @@ def _text(cell: Any) -> str | None:
 def _reader(path: Path) -> Callable[..., tuple[Any, Any]]:
     import pyreadstat  # a library of its own, for few sources
 
-    suffix = path.suffix.lower()
-    found = {".sas7bdat": pyreadstat.read_sas7bdat, ".xpt": pyreadstat.read_xport}.get(suffix, pyreadstat.read_sav)
-    reader: Callable[..., tuple[Any, Any]] = found
+    names = {".sas7bdat": "read_sas7bdat", ".xpt": "read_xport"}
+    reader: Callable[..., tuple[Any, Any]] = getattr(pyreadstat, names.get(path.suffix.lower(), "read_sav"))
     return reader
 
 
