@@ -18,7 +18,7 @@ from datetime import timedelta
 import polars as pl
 
 from unibase.clinical.derived.adrs import ADRS, best_overall, overall_responses
-from unibase.clinical.derived.definitions import Definition, Endpoints, EventOf
+from unibase.clinical.derived.endpoint_definitions import Definition, Endpoints, EventOf
 from unibase.clinical.derived.vital import death_of, narrowed, refuted_of
 from unibase.clinical.words.concepts import Concepts
 from unibase.groundwork.problems import UserError

@@ -79,9 +79,11 @@ def events_of(resource: Resource, context: Context) -> list[Raw]:
     status = resource.get("status")
     if kind in FHIR_STATUS and status is not None and status not in FHIR_STATUS[kind]:
         context.count("unknown-status", slug(status))
-    if said in ("withdrawn", "not-done"):
-        reason, what = ("entered-in-error", "withdrawn") if said == "withdrawn" else ("not-done", "not done, or refuted")
-        context.report(reason, f"The resource is marked as {what}.", "status")
+    if said == "withdrawn":
+        context.report("entered-in-error", "The resource is marked as withdrawn.", "status")
+        return []
+    if said == "not-done":
+        context.report("not-done", "The resource is marked as not done, or refuted.", "status")
         return []
     found = list(reader(resource, context))
     if said != "done":

@@ -35,15 +35,28 @@ SOURCE_EVENTS = pl.Schema(
 Tally = Mapping[str, tuple[int, int]]
 """Something met in many rows of a table that is told once: by `tally_key`, the first row and how many there are."""
 
-_TOLD = {
-    "unknown-extension": "The extension {name} is not read; {count} resources of the file carry it.",
-    "unknown-code-system": "The code system {name} is not known; {count} codings of the file name it. Its codes keep that name.",
-    "unknown-status": "The status {name} is none of FHIR R4 for the resource; {count} resources of the file have it.",
-    "second-coding": "{count} codings of the file are further codes of {name} for the same thing, and are left out.",
-    "after-cutoff": "{count} rows lie after the data cut-off and do not count.",
-    "end-after-cutoff": "{count} rows end after the data cut-off; their end is left out.",
-}
-"""What a tally says, by reason. Of those after the cut-off the rows are gone; other rows are kept."""
+
+@dataclass(frozen=True)
+class Tallied:
+    """What is said of something that many rows have; `{name}` and `{count}` are filled in."""
+
+    reason: str
+    message: str
+
+
+_TOLD = (
+    Tallied("unknown-extension", "The extension {name} is not read; {count} resources of the file carry it."),
+    Tallied(
+        "unknown-code-system",
+        "The code system {name} is not known; {count} codings of the file name it. Its codes keep that name.",
+    ),
+    Tallied("unknown-status", "The status {name} is none of FHIR R4 for the resource; {count} resources of the file have it."),
+    Tallied("second-coding", "{count} codings of the file are further codes of {name} for the same thing, and are left out."),
+    Tallied("after-cutoff", "{count} rows lie after the data cut-off and do not count."),
+    Tallied("end-after-cutoff", "{count} rows end after the data cut-off; their end is left out."),
+)
+"""Of those after the cut-off the rows are gone; other rows are kept."""
+_MESSAGES = {one.reason: one.message for one in _TOLD}
 
 
 def tally_key(reason: str, name: str = "") -> str:
@@ -54,7 +67,7 @@ def tally_key(reason: str, name: str = "") -> str:
 def told_tally(key: str, row: int, count: int) -> RowProblem:
     """Return the problem that a tally is: exports carry the same few things in every row."""
     reason, name = key.split("\t", 1)
-    return RowProblem(row, reason, _TOLD[reason].format(name=name, count=count), name, refused=reason == "after-cutoff")
+    return RowProblem(row, reason, _MESSAGES[reason].format(name=name, count=count), name, refused=reason == "after-cutoff")
 
 
 class Identifier(NamedTuple):

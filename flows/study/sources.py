@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
-from unibase.clinical.derived.definitions import Endpoints
+from unibase.clinical.derived.endpoint_definitions import Endpoints
 from unibase.clinical.derived.quality import QualityRules
 from unibase.flows.study.study_file import Centre, Study
 from unibase.groundwork.problems import UserError

@@ -115,7 +115,7 @@ class Study(Section):
     def _known_definitions(cls, codes: list[str], info: ValidationInfo) -> list[str]:
         if info.data.get("definitions"):
             return codes  # `check_sources` looks into that file
-        from unibase.clinical.derived.definitions import Endpoints  # imports polars
+        from unibase.clinical.derived.endpoint_definitions import Endpoints  # imports polars
 
         packaged = Endpoints.default()
         known = packaged.by_code if info.field_name == "endpoints" else packaged.best

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.clinical.whole import read_events
 from unibase.clinical.derived.adrs import ADRS, response_events
-from unibase.clinical.derived.definitions import Endpoints
+from unibase.clinical.derived.endpoint_definitions import Endpoints
 from unibase.clinical.derived.endpoints import derive, derive_responses
 from unibase.clinical.derived.lesions import measurements
 from unibase.clinical.derived.recist import Lesion, Visit, recist

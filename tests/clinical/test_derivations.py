@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unibase.clinical.derived.at_index import age, charlson, staging
-from unibase.clinical.derived.definitions import Endpoints
+from unibase.clinical.derived.endpoint_definitions import Endpoints
 from unibase.clinical.derived.endpoints import derive, overall_survival, with_entry
 from unibase.clinical.derived.treatments import LineRule, regimens, treatment_events
 from unibase.groundwork.problems import UserError
