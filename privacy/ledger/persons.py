@@ -34,7 +34,8 @@ from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import PEOPLE, write_parquet
 from unibase.privacy import dates, pseudonyms
 from unibase.privacy.keys import Key
-from unibase.privacy.ledger.matching import ACCEPT_BITS, Edge, RecordKey, edges_between
+from unibase.privacy.ledger.comparable import RecordKey
+from unibase.privacy.ledger.matching import ACCEPT_BITS, Edge, edges_between
 from unibase.privacy.ledger.traits import valid_ins
 from unibase.privacy.subjects import Subject, SubjectLookup
 

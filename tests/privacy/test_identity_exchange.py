@@ -75,7 +75,7 @@ def test_the_answer_is_a_table_of_links_and_a_band_to_decide(files: list[Path], 
     link_files(files, tmp_path / "links")
     answer = read_answer(tmp_path / "links", keys(files))
     assert answer.links.rows() == [("A", "A1", "B", "B1", "same"), ("A", "A2", "C", "C1", "same")]
-    assert answer.review.select("left_key", "right_key", "relation", "rule").rows() == [("B2", "C2", None, "scored")]
+    assert answer.review.select("left_key", "right_key", "relation", "rule").rows() == [("B2", "C2", None, "no-given-name")]
     write_answer(answer, tmp_path / "answer")
     assert persons.read_links(tmp_path / "answer" / "links.csv").equals(answer.links)
     # What a person decided in it is not written over.
