@@ -109,7 +109,9 @@ class Run:
     def splits(self) -> int:
         """How many records were ever cut off a person: after a split, all that was read under the ledger is read again."""
         known = revisions(self.study.work.identity)[: self.study.ledger_revision]
-        return sum(revision["counts"]["changes"].get("split", 0) for revision in known)
+        changes = [revision["counts"]["changes"] for revision in known]
+        # A number that was given to another person stands for two as well.
+        return sum(change.get("split", 0) + change.get("replaced", 0) for change in changes)
 
     def units(
         self,

@@ -107,6 +107,21 @@ def read_people(path: Path | str, centre: str) -> PeopleFile:
     return PeopleFile(PEOPLE.conform(frame), tuple(sorted(problems, key=lambda one: (one.row, one.column, one.reason))))
 
 
+def in_words(file: PeopleFile, most: int = 20) -> list[str]:
+    """Return what was wrong in a people file, a line a problem and at most `most`; no value of a person.
+
+    Example:
+        >>> in_words(PeopleFile(PEOPLE.empty(), (PeopleProblem(3, "sex", "unknown-sex", "Left out.", "Write M.", kept=True),)))
+        ['row 3, column sex: unknown-sex. Left out. Write M.']
+    """
+    lines = []
+    for one in file.problems[:most]:
+        place = ", ".join([f"row {one.row}"] * bool(one.row) + [f"column {one.column}"] * bool(one.column))
+        lines.append(f"{place}: {one.reason}. {one.message} {one.remedy}")
+    more = len(file.problems) - most
+    return [*lines, f"and {more} more"] if more > 0 else lines
+
+
 def read_links(path: Path | str) -> pl.DataFrame:
     """Read decisions on pairs of records from CSV, in the columns of `DECISIONS`; `relation` may be left out and is `same` then.
 
