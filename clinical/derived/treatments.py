@@ -17,7 +17,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from unibase.clinical.options import CYCLE_DAYS
-from unibase.groundwork.tables import EVENTS
+from unibase.groundwork.tables import DERIVED, EVENTS
 
 CHANGE = "DERIVED//TREATMENT_CHANGE"
 LINE = "DERIVED//LINE"
@@ -142,6 +142,6 @@ def treatment_events(events: pl.DataFrame, rule: LineRule | None = None) -> pl.D
             day.alias("time_min"),
             (day + almost).alias("time_max"),
             pl.col("last").cast(pl.Datetime("us")).alias("end_time"),
-            pl.lit("derived/treatments").alias("source"),
+            pl.lit(DERIVED).alias("source"),
         )
     )

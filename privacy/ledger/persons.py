@@ -293,6 +293,17 @@ def ledger_people(folder: Path | str, *, revision: int | None = None) -> pl.Data
     return State.load(Path(folder), revision).people
 
 
+def first_seen(folder: Path | str) -> pl.DataFrame:
+    """Return `centre, system, identifier, revision`: the revision of the ledger that first knew each identifier; vault only."""
+    key = ["centre", "system", "identifier"]
+    parts = [
+        pl.read_parquet(path / "people.parquet", columns=key).with_columns(pl.lit(number, pl.Int64).alias("revision"))
+        for number, path in enumerate(revision_folders(Path(folder)), start=1)
+    ]
+    schema = {**dict.fromkeys(key, pl.String), "revision": pl.Int64}
+    return pl.concat([pl.DataFrame(schema=schema), *parts]).unique(key, keep="first", maintain_order=True).sort(key)
+
+
 def is_same_as() -> pl.Expr:
     """Return whether a row of PEOPLE is a link to another record, not an identifier."""
     return pl.col("system") == SAME_AS
