@@ -16,6 +16,21 @@ PeopleFormat = Literal["people", "omop", "fhir", "osiris", "osiris-rwd"]
 """What a centre's people are read from: a people file, or clinical records that hold identities."""
 
 
+class ObjectionColumn(Section):
+    """A column that says who objects to the use of their records."""
+
+    table: str
+    """Table of the source that has the column, such as `person`."""
+    person: str
+    """Column of the person."""
+    column: str
+    """Column that says it."""
+    values: list[str] = Field(min_length=1)
+    """Words of that column that say that the person objects; case and accents do not count."""
+    system: str = "ipp"
+    """Kind of number in the column of the person: `ipp`, `omop` (person_id), `osiris`, `fhir`."""
+
+
 class ClinicalSource(Section):
     """Clinical records of a centre."""
 
@@ -26,6 +41,9 @@ class ClinicalSource(Section):
     (`postgresql://user@host/database?schema=cdm`; the password by PGPASSFILE), which is read at every build."""
     mapping: str | None = None
     """For `csv`: the YAML file that says which column means what."""
+    objection: ObjectionColumn | None = None
+    """Where the source says who objects, beside what its format has for it (OSIRIS-RWD item 2.3, FHIR Consent), which is
+    always obeyed."""
 
 
 class Treatments(Section):

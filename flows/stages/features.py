@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import defaultdict
 from dataclasses import fields, replace
 from pathlib import Path
@@ -55,7 +56,9 @@ def extract_features(run: Run) -> list[Outcome]:
         code=("unibase.imaging.radiomics.features",),
         still_there=lambda result: (folder / result["path"]).exists(),
     )
-    collect([folder / outcome.result["path"] for outcome in outcomes if outcome.status == "done"], run.place(FEATURES_TABLE))
+    done = [folder / outcome.result["path"] for outcome in outcomes if outcome.status == "done"]
+    _only(folder, done)
+    collect(done, run.place(FEATURES_TABLE))
     matches = _matches(series, outcomes)
     write_parquet(matches, run.place(REGIONS))
     if options.pictures:
@@ -73,6 +76,21 @@ def extract_features(run: Run) -> list[Outcome]:
         refused += _refused(run, series, "robustness", perturbed)
     QUARANTINE.write(pl.concat([QUARANTINE.empty(), *refused]), run.quarantine_file("features"))
     return outcomes
+
+
+def _only(folder: Path, kept: list[Path]) -> None:
+    """Remove what an earlier night left of series that are no more: their hospital took them back, or their person objects.
+
+    Below `looks` stand pictures under the name of the series' file, or in a folder of that name.
+    """
+    stems = {path.stem for path in kept}
+    for path in [*folder.glob("*.parquet"), *(folder / FOLDER).glob("*")]:
+        if path.stem in stems:
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _chosen(options: Features) -> Choices:
@@ -116,6 +134,7 @@ def _perturb(run: Run, units: list[Unit], settings: dict[str, Any]) -> list[Outc
         code=("unibase.imaging.radiomics.robustness",),
         still_there=lambda result: (folder / result["path"]).exists(),
     )
+    _only(folder, [folder / outcome.result["path"] for outcome in outcomes if outcome.status == "done"])
     run.say(summary("robustness", outcomes))
     return outcomes
 

@@ -7,15 +7,17 @@ from datetime import date
 
 import polars as pl
 
+from unibase.clinical.formats.objections import read_objections
 from unibase.clinical.formats.people import read_people as read_clinical_people
 from unibase.flows.runs import sources
 from unibase.flows.runs.run import Run
 from unibase.flows.runs.stage import Stage
-from unibase.flows.study.places import LEDGER
+from unibase.flows.study.places import LEDGER, OBJECTIONS
 from unibase.flows.study.places import PEOPLE as PEOPLE_TABLE
 from unibase.flows.study.study_file import Centre
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import PEOPLE, QUARANTINE
+from unibase.privacy.custody.objections import REGISTER, add_to_register, identifiers
 from unibase.privacy.leaks.leak_scan import Needle
 from unibase.privacy.ledger import persons
 from unibase.privacy.ledger.people_file import PeopleFile, read_links, read_people
@@ -43,6 +45,7 @@ def resolve_people(run: Run) -> persons.LinkReport:
         links=links,
     )
     run.__dict__.pop("lookup", None)
+    _obey_objections(run)
     linked = f"{report.records} records are {report.persons} persons"
     told = {
         "links undone, for what they rested on was corrected": report.undone,
@@ -51,6 +54,35 @@ def resolve_people(run: Run) -> persons.LinkReport:
     }
     run.say("; ".join([f"people: {linked}", *(f"{what}: {count}" for what, count in told.items() if count)]))
     return report
+
+
+def _obey_objections(run: Run) -> None:
+    """Bring who objects into the register of the vault: the lookup knows them no more, on this night and on all that follow.
+
+    Raises:
+        UserError: If the table or column that the study file names for it is not there.
+    """
+    found = [pl.DataFrame(schema=REGISTER)]
+    for name, centre in run.study.centres.items():
+        listed = [(name, "ipp", number.strip(), "study-file") for number in centre.objections]
+        found.append(pl.DataFrame(listed, schema=REGISTER, orient="row"))
+        if centre.clinical:
+            mapped = run.study.path(centre.clinical.mapping) if centre.clinical.mapping else None
+            records = run.study.records(centre.clinical)
+            said = sources.readable(run, f"{name}.clinical", read_objections, centre.clinical, records, name, mapped)
+            if not isinstance(said, sources.Unread):
+                found.append(said)
+            elif centre.clinical.objection:
+                raise UserError(f"centres.{name}.clinical: {said.problem}")
+    register = add_to_register(run.place(OBJECTIONS), pl.concat(found))
+    run.__dict__.pop("lookup", None)
+    if register.height:
+        known = identifiers(register)
+        everybody = persons.open_lookup(run.place(LEDGER), run.key, revision=run.study.ledger_revision).by_identifier
+        subjects = {everybody[where] for where in known if where in everybody}
+        nobody = sum(where not in everybody for where in known)
+        more = f"; {nobody} numbers in the register are nobody's in the ledger" if nobody else ""
+        run.say(f"people: {len(subjects)} persons object and are left out{more}")
 
 
 def people_file(run: Run, name: str, centre: Centre) -> PeopleFile | None:
@@ -135,4 +167,6 @@ def needles(run: Run) -> list[Needle]:
     return sorted(found, key=str)
 
 
-STAGE = Stage("people", "Resolve who is who across sources and centres", leaves=(PEOPLE_TABLE, LEDGER), run=resolve_people)
+STAGE = Stage(
+    "people", "Resolve who is who across sources and centres", leaves=(PEOPLE_TABLE, LEDGER, OBJECTIONS), run=resolve_people
+)
