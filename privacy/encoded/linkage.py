@@ -390,9 +390,14 @@ def _given_table(given: pl.DataFrame) -> GivenTable:
     if not given.height:
         nothing, none = np.zeros(1, dtype=np.bool_), np.zeros(1, dtype=np.int64)
         return GivenTable(nothing, nothing, none, none, none, np.zeros(1))
-    flags = (given[name].fill_null(value=False).to_numpy() for name in ("exists", "likely"))
-    numbers = (_numbers(given.select(name)) for name in ("writing", "squeezed", "sound"))
-    return GivenTable(*flags, *numbers, given["share"].fill_null(0.0).to_numpy())
+    return GivenTable(
+        exists=given["exists"].fill_null(value=False).to_numpy(),
+        likely=given["likely"].fill_null(value=False).to_numpy(),
+        writing=_numbers(given.select("writing")),
+        squeezed=_numbers(given.select("squeezed")),
+        sound=_numbers(given.select("sound")),
+        share=given["share"].fill_null(0.0).to_numpy(),
+    )
 
 
 def _names_of(names: pl.DataFrame, kind: str) -> pl.DataFrame:
