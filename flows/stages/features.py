@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import defaultdict
 from dataclasses import fields, replace
 from pathlib import Path
@@ -81,15 +80,13 @@ def extract_features(run: Run) -> list[Outcome]:
 def _only(folder: Path, kept: list[Path]) -> None:
     """Remove what an earlier night left of series that are no more: their hospital took them back, or their person objects.
 
-    Below `looks` stand pictures under the name of the series' file, or in a folder of that name.
+    Below `looks` stand the marks of a series under the name of its file, and its pictures with a number after that name.
     """
     stems = {path.stem for path in kept}
-    for path in [*folder.glob("*.parquet"), *(folder / FOLDER).glob("*")]:
-        if path.stem in stems:
-            continue
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
+    found = [*folder.glob("*.parquet"), *(folder / FOLDER).glob("*.parquet"), *(folder / FOLDER).glob("*.png")]
+    for path in found:
+        stem = path.stem.rpartition("-")[0] if path.suffix == ".png" else path.stem
+        if stem not in stems:
             path.unlink()
 
 
