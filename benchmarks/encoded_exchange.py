@@ -20,6 +20,7 @@ from benchmarks.record_linkage import quality
 from unibase.groundwork.tables import PEOPLE
 from unibase.privacy.keys import Key, write_key_file
 from unibase.privacy.ledger import persons
+from unibase.privacy.ledger.people_file import read_people
 from unibase.simulation.population import synthetic_people
 
 UNIBASE = Path(sys.executable).with_name("unibase")
@@ -80,7 +81,7 @@ def main() -> None:
         steps[f"encoded {what}, the slowest centre"] = max(ran, key=lambda step: step["wall s"])
     steps["encoded link"] = run("encoded", "link", *encoded, home / "links")
     steps["encoded answer"] = run("encoded", "answer", home / "links", *keys, home / "answer")
-    bare = pl.concat([persons.read_people(folder / "people.csv", name) for name, folder in zip(names, keys, strict=True)])
+    bare = pl.concat([read_people(folder / "people.csv", name).people for name, folder in zip(names, keys, strict=True)])
     start = time.perf_counter()
     report = persons.update_ledger(home / "ledger", bare, Key(b"k" * 32), links=persons.read_links(home / "answer" / "links.csv"))
     steps["ledger of the study"] = {"wall s": time.perf_counter() - start}

@@ -52,7 +52,7 @@ def ours(people: pl.DataFrame) -> pl.DataFrame:
 def encoded(people: pl.DataFrame) -> pl.DataFrame:
     from unibase.privacy.encoded.linkage import encode_people, link_encoded, tokens_of_records
     from unibase.privacy.keys import Key
-    from unibase.privacy.ledger.persons import links_that_hold
+    from unibase.privacy.ledger.groups import links_that_hold
     from unibase.privacy.ledger.traits import valid_ins
 
     key = Key(b"l" * 32)

@@ -17,6 +17,21 @@ PeopleFormat = Literal["people", "omop", "fhir", "osiris", "osiris-rwd"]
 """What a centre's people are read from: a people file, or clinical records that hold identities."""
 
 
+class ObjectionColumn(Section):
+    """A column that says who objects to the use of their records."""
+
+    table: str
+    """Table of the source that has the column, such as `person`."""
+    person: str
+    """Column of the person."""
+    column: str
+    """Column that says it."""
+    values: list[str] = Field(min_length=1)
+    """Words of that column that say that the person objects; case and accents do not count."""
+    system: str = "ipp"
+    """Kind of number in the column of the person: `ipp`, `omop` (person_id), `osiris`, `fhir`."""
+
+
 class ClinicalSource(Section):
     """Clinical records of a centre."""
 
@@ -31,6 +46,9 @@ class ClinicalSource(Section):
     """The last day that counts in this centre (`2024-06-30`); `none` for no end. By default that of the study, else the day of the
     export, which the files' last change tells: what lies after it is told and set aside. De-identified sources whose calendar was
     moved into the future are known by their births, and have no end."""
+    objection: ObjectionColumn | None = None
+    """Where the source says who objects, beside what its format has for it (OSIRIS-RWD item 2.3, FHIR Consent), which is
+    always obeyed."""
 
 
 class Treatments(Section):

@@ -151,3 +151,21 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def remove_file(path: Path, root: Path) -> None:
+    """Remove a file, and the folders above it up to `root` that are empty then: the name of a folder may be a pseudonym.
+
+    Example:
+        >>> root = getfixture("tmp_path")
+        >>> (root / "6359" / "study").mkdir(parents=True)
+        >>> (root / "6359" / "study" / "a.dcm").touch()
+        >>> remove_file(root / "6359" / "study" / "a.dcm", root)
+        >>> list(root.iterdir())
+        []
+    """
+    path.unlink()
+    for folder in path.parents:
+        if folder == root or any(folder.iterdir()):
+            return
+        folder.rmdir()

@@ -157,6 +157,9 @@ EVENTS = Table(
     ),
 )
 
+DERIVED = "derived/treatments"
+"""`source` of the events that we derive ourselves, over all centres: they come from none."""
+
 SERIES = Table(
     "series",
     "One de-identified DICOM series in staging.",

@@ -1,12 +1,15 @@
 """Splits for teams that train models: fixed by the key, by subject, by centre, or by time.
 
 Which part a subject is in depends on the key and the subject alone, so a split stays as it is when subjects are added
-later, and nobody without the key can steer it.
+later, and nobody without the key can steer it. Folds are dealt in the order in which the ledger came to know the
+subjects, the key deciding among those of one revision: they are balanced, and who comes later moves nobody.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import polars as pl
@@ -41,14 +44,56 @@ def split_by_subject(subjects: pl.DataFrame, key: Key, shares: Mapping[str, floa
     return pl.DataFrame({"subject_id": ids, "split": pl.Series(parts, dtype=pl.String)})
 
 
-def folds_by_subject(subjects: pl.DataFrame, key: Key, folds: int, *, name: str = "folds") -> pl.DataFrame:
-    """Return `subject_id, fold` with folds numbered from 0, by keyed draw."""
-    ids = subjects["subject_id"].unique().sort()
+@dataclass(frozen=True)
+class Dealing:
+    """What folds are balanced by, beside their size.
+
+    Attributes:
+        events: Subjects with an event of the endpoint that counts.
+        centre: Centre of each subject.
+        arrival: Revision of the ledger that first knew each subject; who is not in it comes last.
+    """
+
+    events: Collection[int] = ()
+    centre: Mapping[int, str] = field(default_factory=dict)
+    arrival: Mapping[int, int] = field(default_factory=dict)
+
+
+def folds_by_subject(
+    subjects: pl.DataFrame, key: Key, folds: int, dealing: Dealing = Dealing(), *, name: str = "folds"
+) -> pl.DataFrame:
+    """Return `subject_id, fold`, folds numbered from 0, their sizes and their numbers of events each within one.
+
+    Each subject in turn goes to a fold with the fewest of those with (or without) an event, of these to the smallest, of
+    these to that with the fewest subjects of its centre, and else where the key says. Sizes then differ by one at most:
+    of two folds, one that is ahead in events is never ahead in the others as well. Centres are spread as far as that allows.
+
+    Args:
+        subjects: Has `subject_id`.
+        key: Decides the order among subjects of one revision, and ties.
+        folds: How many.
+        dealing: Events, centres and order of arrival.
+        name: Makes independent folds under one key.
+    """
+    events = frozenset(dealing.events)
+    last = max(dealing.arrival.values(), default=0) + 1
+    order = sorted(
+        subjects["subject_id"].unique().to_list(),
+        key=lambda one: (dealing.arrival.get(one, last), _draw(key, name, one)),
+    )
+    size, of_kind, of_centre = Counter[int](), Counter[tuple[bool, int]](), Counter[tuple[str, int]]()
+    dealt: dict[int, int] = {}
+    for subject in order:
+        kind, centre = subject in events, dealing.centre.get(subject, "")
+        start = int(_draw(key, f"{name}/tie", subject) * folds)
+        fold = min(range(folds), key=lambda f: (of_kind[(kind, f)], size[f], of_centre[(centre, f)], (f - start) % folds))
+        dealt[subject] = fold
+        size[fold] += 1
+        of_kind[(kind, fold)] += 1
+        of_centre[(centre, fold)] += 1
+    ids = sorted(dealt)
     return pl.DataFrame(
-        {
-            "subject_id": ids,
-            "fold": pl.Series([int(_draw(key, name, subject) * folds) for subject in ids.to_list()], dtype=pl.Int64),
-        }
+        {"subject_id": ids, "fold": [dealt[one] for one in ids]}, schema={"subject_id": pl.Int64, "fold": pl.Int64}
     )
 
 
@@ -109,7 +154,12 @@ def split_by_time(index: pl.DataFrame, shift_days: Mapping[int, int], cut: datet
 
 
 def make_splits(
-    subjects: pl.DataFrame, index: pl.DataFrame, rules: SplitRules, key: Key, shift_days: Mapping[int, int]
+    subjects: pl.DataFrame,
+    index: pl.DataFrame,
+    rules: SplitRules,
+    key: Key,
+    shift_days: Mapping[int, int],
+    dealing: Dealing = Dealing(),
 ) -> pl.DataFrame:
     """Return the splits that a study file asks for, in the columns of `SPLITS`, sorted.
 
@@ -119,6 +169,7 @@ def make_splits(
         rules: Of the study file.
         key: Fixes the draws.
         shift_days: The shift of every subject, for the split by true time.
+        dealing: What folds are balanced by.
 
     Raises:
         UserError: If the shares do not add up to 1, or a shift is not known.
@@ -134,7 +185,7 @@ def make_splits(
     if rules.parts:
         add("parts", "", split_by_subject(subjects, key, rules.parts))
     if rules.folds:
-        folds = folds_by_subject(subjects, key, rules.folds)
+        folds = folds_by_subject(subjects, key, rules.folds, dealing)
         for fold in range(rules.folds):
             part = pl.when(pl.col("fold") == fold).then(pl.lit("test")).otherwise(pl.lit("train"))
             add("folds", str(fold), folds.with_columns(part.alias("split")))

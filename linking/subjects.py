@@ -2,13 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
+from unibase.groundwork.tables import DERIVED
 from unibase.linking.conditions import ConceptCodes, is_concept
 
 
+def with_centre(events: pl.DataFrame, centres: Sequence[str]) -> pl.DataFrame:
+    """Return the events with the column `centre`: the one whose source they come from; null for what we derived ourselves.
+
+    Args:
+        events: EVENTS frame.
+        centres: Names of the centres of the study, of any spelling.
+
+    Example:
+        >>> events = pl.DataFrame({"source": ["CHU-été/omop/person", "derived/treatments"]})
+        >>> with_centre(events, ["CHU-été", "CHU"])["centre"].to_list()
+        ['CHU-été', None]
+    """
+    # The longest name first: a name may begin another one, or hold a stroke.
+    known = sorted(centres, key=len, reverse=True)
+    sources = events["source"].unique().drop_nulls().to_list()
+    of = {source: next((name for name in known if source.startswith(f"{name}/")), None) for source in sources}
+    # A centre may be called `derived`, too.
+    of[DERIVED] = None
+    return events.with_columns(pl.col("source").replace_strict(of, default=None, return_dtype=pl.String).alias("centre"))
+
+
 def describe_subjects(
-    events: pl.DataFrame, cohort: pl.DataFrame, series: pl.DataFrame, samples: pl.DataFrame, concepts: ConceptCodes
+    events: pl.DataFrame,
+    cohort: pl.DataFrame,
+    series: pl.DataFrame,
+    samples: pl.DataFrame,
+    concepts: ConceptCodes,
+    *,
+    centres: Sequence[str],
 ) -> pl.DataFrame:
     """Return one ADSL-like row per subject of the cohort: centres, sex, age, index date, and which modalities there are.
 
@@ -18,6 +48,7 @@ def describe_subjects(
         series: SERIES frame.
         samples: SAMPLE_MAP frame.
         concepts: Concepts; `sex` must be among them.
+        centres: Names of the centres of the study.
 
     Returns:
         `subject_id`, `centre` (the first by name), `centres` (all, between semicolons), `SEX` (M, F, or the first letter
@@ -38,12 +69,12 @@ def describe_subjects(
     )
     places = pl.concat(
         [
-            mine.select("subject_id", pl.col("source").str.split("/").list.first().alias("centre")),
+            with_centre(mine, centres).select("subject_id", "centre"),
             series.select("subject_id", "centre"),
             samples.select(pl.col("primary").alias("subject_id"), "centre"),
         ]
     )
-    centres = (
+    known_in = (
         places.drop_nulls()
         .filter(pl.col("centre") != "")
         .unique()
@@ -60,7 +91,7 @@ def describe_subjects(
     return (
         cohort.select("subject_id", pl.col("index_time").dt.date().alias("INDEXDT"), pl.col("age").alias("AGE"))
         .join(sex, on="subject_id", how="left")
-        .join(centres, on="subject_id", how="left")
+        .join(known_in, on="subject_id", how="left")
         .with_columns(
             has(series, "subject_id", "has_imaging"),
             *(has(used.filter(pl.col("assay") == assay), "primary", f"has_{assay}") for assay in assays),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -20,9 +20,11 @@ class SubjectLookup:
 
     Attributes:
         by_identifier: `{(centre, system, identifier): Subject}`, for the identifiers in the ledger.
+        objecting: Identifiers of persons who object: they have no subject, and a room says nothing of them.
     """
 
     by_identifier: Mapping[tuple[str, str, str], Subject] = field(repr=False)
+    objecting: frozenset[tuple[str, str, str]] = field(default=frozenset(), repr=False)
 
     def find(self, centre: str, system: str, identifier: str) -> Subject | None:
         """Return the subject behind an identifier, or None when the ledger does not know it.
@@ -34,3 +36,31 @@ class SubjectLookup:
             identifier: As the source writes it; surrounding blanks do not count.
         """
         return self.by_identifier.get((centre, system, identifier.strip()))
+
+    def objects(self, centre: str, system: str, identifier: str) -> bool:
+        """Return whether the person behind an identifier objects; arguments as of `find`."""
+        return (centre, system, identifier.strip()) in self.objecting
+
+    def without(self, identifiers: Collection[tuple[str, str, str]]) -> SubjectLookup:
+        """Return the lookup without the persons behind some identifiers, whatever other identifiers they have.
+
+        Example:
+            >>> lookup = SubjectLookup({("lyon", "ipp", "1"): Subject(7, -3), ("Tours", "ipp", "9"): Subject(7, -3)})
+            >>> less = lookup.without([("lyon", "ipp", "1")])
+            >>> less.find("Tours", "ipp", "9"), less.objects("Tours", "ipp", "9")
+            (None, True)
+        """
+        gone = {self.by_identifier[one] for one in identifiers if one in self.by_identifier}
+        if not gone:
+            return SubjectLookup(self.by_identifier, self.objecting | frozenset(identifiers))
+        kept = {one: subject for one, subject in self.by_identifier.items() if subject not in gone}
+        return SubjectLookup(kept, self.objecting | frozenset(identifiers) | frozenset(self.by_identifier.keys() - kept.keys()))
+
+    def within(self, centre: str, identifiers: Collection[str] | None = None) -> SubjectLookup:
+        """Return the lookup for one centre, and of it for some identifiers."""
+
+        def mine(one: tuple[str, str, str]) -> bool:
+            return one[0] == centre and (identifiers is None or one[2] in identifiers)
+
+        known = {one: subject for one, subject in self.by_identifier.items() if mine(one)}
+        return SubjectLookup(known, frozenset(one for one in self.objecting if mine(one)))

@@ -18,7 +18,7 @@ import polars as pl
 
 from unibase.clinical.options import CYCLE_DAYS
 from unibase.clinical.words.concepts import Concepts
-from unibase.groundwork.tables import EVENTS
+from unibase.groundwork.tables import DERIVED, EVENTS
 
 CHANGE = "DERIVED//TREATMENT_CHANGE"
 ATC_OF_RXNORM = {f"RxNorm//{number}": f"ATC//{atc}" for number, atc in (
@@ -159,6 +159,6 @@ def treatment_events(events: pl.DataFrame, rule: LineRule | None = None, concept
             day.alias("time_min"),
             (day + almost).alias("time_max"),
             pl.col("last").cast(pl.Datetime("us")).alias("end_time"),
-            pl.lit("derived/treatments").alias("source"),
+            pl.lit(DERIVED).alias("source"),
         )
     )

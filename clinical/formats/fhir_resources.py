@@ -33,7 +33,7 @@ NOT_EVENTS: dict[str, str] = {
     "Practitioner": "about places and staff, not persons",
     "PractitionerRole": "about places and staff, not persons",
     "Medication": "read where a MedicationRequest or MedicationAdministration names it",
-    "Consent": "the centre decides on consent before export",
+    "Consent": "says who objects, which is obeyed and never an event",
     "DocumentReference": "free text",
     "Provenance": "about records",
     "Group": "about records",

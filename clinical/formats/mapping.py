@@ -36,7 +36,7 @@ def absent_columns(mapping: TableMapping, rule: TableRule, table: str, columns: 
     Raises:
         UserError: If there is no column for the person.
     """
-    have = set(_renamed(pl.DataFrame(schema=dict.fromkeys(columns, pl.String)), rule).columns)
+    have = set(renamed(pl.DataFrame(schema=dict.fromkeys(columns, pl.String)), rule).columns)
     if rule.person.lower() not in have:
         raise UserError(f"Table {table} has no column {rule.person}, which its mapping names as the person.")
     if not mapping.complete:
@@ -124,7 +124,7 @@ def _cleaned(mapping: TableMapping, rule: TableRule, table: SourceTable, problem
     frame = table.frame.with_columns(
         pl.col(name).cast(pl.String).str.strip_chars() for name in table.frame.columns if name != "source_row"
     )
-    frame = _renamed(frame, rule)
+    frame = renamed(frame, rule)
     columns = [name for name in frame.columns if name != "source_row"]
     person = rule.person.lower()
     if person not in columns:
@@ -169,7 +169,7 @@ def _lonely_dates(
     return out
 
 
-def _renamed(frame: pl.DataFrame, rule: TableRule) -> pl.DataFrame:
+def renamed(frame: pl.DataFrame, rule: TableRule) -> pl.DataFrame:
     """Return `frame` with other spellings of columns, also before Year, Month and Day, under their declared names."""
     names: dict[str, str] = {}
     for other, name in rule.columns.items():

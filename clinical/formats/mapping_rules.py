@@ -83,6 +83,16 @@ class EventRule(BaseModel):
     item: str = ""
 
 
+class ObjectionRule(BaseModel):
+    """Which column says whether a person objects to the use of their records, and in what words they do not."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    column: str
+    stays: list[str] = Field(min_length=1)
+    date: str | None = None
+
+
 class TableRule(BaseModel):
     """Which events one table holds."""
 
@@ -93,7 +103,8 @@ class TableRule(BaseModel):
     columns: dict[str, str] = Field(default_factory=dict)
     person: str
     persons: bool = False
-    events: list[EventRule]
+    events: list[EventRule] = Field(default_factory=list)
+    objection: ObjectionRule | None = None
     not_mapped: dict[str, str] = Field(default_factory=dict)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import polars as pl
 from unibase.clinical.formats import fhir, mapping_rules, omop
 from unibase.clinical.formats.mapped_batches import open_mapped
 from unibase.clinical.sources import databases, reading
+from unibase.clinical.sources.workbooks import all_tables
 from unibase.clinical.timelines.centre import Format
 from unibase.clinical.words import partial_dates
 from unibase.groundwork.problems import UserError
@@ -125,7 +127,13 @@ def _of_omop_persons(table: reading.SourceTable, centre: str) -> list[dict[str, 
 
 
 def _from_mapping(path: Path, centre: str, rules: mapping_rules.TableMapping) -> list[dict[str, Any]]:
-    found = reading.find_tables(path)
+    with tempfile.TemporaryDirectory() as scratch:
+        return _of_mapped_persons(all_tables(path, Path(scratch)), centre, rules, path)
+
+
+def _of_mapped_persons(
+    found: Mapping[str, Sequence[Path]], centre: str, rules: mapping_rules.TableMapping, path: Path
+) -> list[dict[str, Any]]:
     rules = rules.model_copy(update={"tables": [rule for rule in rules.tables if rule.persons]})
     # The others need not be read for this.
     wanted = {name: found[name] for _, name in mapping_rules.rules_of(rules, found)}

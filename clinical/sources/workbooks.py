@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from unibase.clinical.sources.reading import table_name
+from unibase.clinical.sources.reading import find_tables, table_name
 
 SHEETS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 STATISTICS = (".sas7bdat", ".xpt", ".sav", ".zsav")
@@ -56,6 +56,21 @@ def unpack(files: Sequence[Path], folder: Path) -> Unpacked:
         for table, file in found.items():
             tables.setdefault(table, []).append(file)
     return Unpacked(tables, tuple(broken))
+
+
+def all_tables(source: Path, folder: Path) -> dict[str, list[Path]]:
+    """Return the files of each table of a source, those that workbooks and the like hold set down in a folder.
+
+    Args:
+        source: File or folder.
+        folder: Where tables go that must be set down first; as in `unpack`.
+    """
+    packed = find_packed(source)
+    alone = {} if packed else {table_name(source): [source]}
+    found = find_tables(source) if source.is_dir() else alone
+    for name, paths in unpack(packed, folder).tables.items():
+        found.setdefault(name, []).extend(paths)
+    return found
 
 
 def is_readable(path: Path) -> bool:

@@ -37,7 +37,7 @@ class _Way:
     """What every part needs to pass the door: who is who, where its rows go, how they are named."""
 
     known: pl.DataFrame
-    conflicts: frozenset[str]
+    unresolved: door.Unresolved
     until: CutOff | None
     firsts: list[int]
     centre: str
@@ -103,10 +103,10 @@ def build_batched(
         work.mkdir(mode=0o700)
         (out / "data").mkdir()
         plan = opener(work, client)
-        known, conflicts = door.resolve(plan.persons, way, centre)
+        known, unresolved = door.resolve(plan.persons, way, centre)
         firsts = known["subject_id"].unique().sort().gather_every(subjects_per_shard).to_list() or [0]
         until = wanted.cut_off(plan.birth_years) if wanted else None
-        through = _Way(known, frozenset(conflicts), until, firsts, centre, format, work, plan.read)
+        through = _Way(known, unresolved, until, firsts, centre, format, work, plan.read)
         passed = _Passed()
         for number, table in enumerate(plan.ready):
             _pass(table, through, f"ready-{number:05d}", passed)
@@ -147,7 +147,7 @@ def _run_part(way: _Way, part: tuple[int, Any]) -> _Passed:
 def _pass(table: TableEvents, way: _Way, name: str, passed: _Passed) -> None:
     """Pass some rows of a table through the door, and set down what comes out."""
     source = f"{way.centre}/{way.format}/{table.table}"
-    through = door.pass_table(table.events, way.known, set(way.conflicts), source, way.until)
+    through = door.pass_table(table.events, way.known, way.unresolved, source, way.until)
     events, problems = through.events, [*table.problems, *through.problems]
     used = events["source_row"].unique()
     refused = {problem.row for problem in problems if problem.refused and problem.row}.difference(used if problems else ())

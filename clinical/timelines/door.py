@@ -6,7 +6,7 @@ is looked up in the vault; rows of persons the vault does not know stay behind w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -35,6 +35,14 @@ class Conflict(Exception):
     """Two identifiers of one person lead to two subjects of the vault."""
 
 
+class Objects(Exception):
+    """The person objects to the use of their records: nothing is told of them, not even that there was a row."""
+
+
+type Unresolved = Mapping[str, str]
+"""Persons without a subject about whom more is known than that: `identity-conflict`, or `objects`."""
+
+
 @dataclass(frozen=True)
 class VaultDoor:
     """The door of a study: the identity ledger decides."""
@@ -43,6 +51,8 @@ class VaultDoor:
 
     def subject(self, centre: str, identifiers: Sequence[Identifier]) -> Subject | None:
         """Return the subject that the ledger holds for any of the identifiers."""
+        if any(self.lookup.objects(centre, system, value) for system, value in identifiers):
+            raise Objects
         found = {self.lookup.find(centre, system, value) for system, value in identifiers} - {None}
         if len(found) > 1:
             raise Conflict
@@ -114,14 +124,14 @@ class Passed:
 
 
 def pass_table(
-    events: pl.DataFrame, known: pl.DataFrame, conflicts: set[str], source: str, until: CutOff | None = None
+    events: pl.DataFrame, known: pl.DataFrame, unresolved: Unresolved, source: str, until: CutOff | None = None
 ) -> Passed:
     """Return the EVENTS of one table under pseudonyms and shifted, and what stays behind.
 
     Args:
         events: SOURCE_EVENTS.
         known: `person, subject_id, shift_days`.
-        conflicts: Persons whose identifiers lead to two subjects.
+        unresolved: Why persons have no subject.
         source: Centre, format and table.
         until: The data cut-off.
     """
@@ -132,7 +142,10 @@ def pass_table(
         lost = events.filter(pl.col("subject_id").is_null())
         events = events.filter(pl.col("subject_id").is_not_null())
         for person, row in lost.select("person", "source_row").unique(maintain_order=True).iter_rows():
-            if person in conflicts:
+            why = unresolved.get(person)
+            if why == "objects":
+                continue
+            if why:
                 problems.append(RowProblem(row, "identity-conflict", "Two identifiers of the person lead to two subjects."))
             else:
                 problems.append(RowProblem(row, "unknown-person", "The row's person is not in the identity ledger."))
@@ -166,17 +179,20 @@ def sort_events(events: pl.DataFrame) -> pl.DataFrame:
     return events.drop("_rank")
 
 
-def resolve(persons: dict[str, list[Identifier]], door: Door, centre: str) -> tuple[pl.DataFrame, set[str]]:
-    """Return `person, subject_id, shift_days` of the persons the door knows, and those whose identifiers conflict."""
+def resolve(persons: dict[str, list[Identifier]], door: Door, centre: str) -> tuple[pl.DataFrame, Unresolved]:
+    """Return `person, subject_id, shift_days` of the persons the door knows, and why others have no subject."""
     if isinstance(door, LocalDoor):
         door.announce(persons)
     found: dict[str, Subject] = {}
-    conflicts: set[str] = set()
+    unresolved: dict[str, str] = {}
     for person, identifiers in persons.items():
         try:
             subject = door.subject(centre, identifiers)
         except Conflict:
-            conflicts.add(person)
+            unresolved[person] = "identity-conflict"
+            continue
+        except Objects:
+            unresolved[person] = "objects"
             continue
         if subject is not None:
             found[person] = subject
@@ -185,7 +201,7 @@ def resolve(persons: dict[str, list[Identifier]], door: Door, centre: str) -> tu
         "subject_id": pl.Series([subject.subject_id for subject in found.values()], dtype=pl.Int64),
         "shift_days": pl.Series([subject.shift_days for subject in found.values()], dtype=pl.Int64),
     }
-    return pl.DataFrame(known), conflicts
+    return pl.DataFrame(known), unresolved
 
 
 def problem_frame(problems: Sequence[RowProblem], centre: str, source: str) -> pl.DataFrame:

@@ -62,7 +62,7 @@ class _Shared:
     """What every batch and shard needs: who is who, what concepts mean, where pieces go, where shards begin."""
 
     known: pl.DataFrame
-    conflicts: frozenset[str]
+    unresolved: door.Unresolved
     persons: Persons
     concepts: pl.DataFrame
     book: Codebook
@@ -144,7 +144,7 @@ def build_dataset(
         )
     person = reading.read_tables(tables["person"], "person")
     person_events, persons = omop.read_person(person)
-    known, conflicts = door.resolve(persons, way, centre)
+    known, unresolved = door.resolve(persons, way, centre)
     until = wanted.cut_off(birth_years(person_events.events)) if wanted else None
     subjects = known["subject_id"].unique().sort()
     names = [name for name in (*omop.EVENT_TABLES, "death") if name in tables]
@@ -161,7 +161,7 @@ def build_dataset(
         (out / "data").mkdir()
         shared = _Shared(
             known,
-            frozenset(conflicts),
+            unresolved,
             Persons.of(known, subjects),
             concepts,
             codebook(sorted(used), concepts, prefixes),
@@ -270,7 +270,7 @@ def _set_down_plain(plain: PlainRows, shared: _Shared, batch: Batch) -> int:
 def _set_down(table: TableEvents, shared: _Shared, name: str, number: int) -> dict[str, Any]:
     """Pass a batch through the door and leave its rows in one piece per shard."""
     source = f"{shared.centre}/{_FORMAT}/{name}"
-    passed = door.pass_table(table.events, shared.known, set(shared.conflicts), source, shared.until)
+    passed = door.pass_table(table.events, shared.known, shared.unresolved, source, shared.until)
     events, problems = passed.events, [*table.problems, *passed.problems]
     if problems:
         frame = door.problem_frame(problems, shared.centre, source)

@@ -18,6 +18,7 @@ from unibase.imaging.confidentiality.deidentify import DeidentifyTask
 from unibase.imaging.options import DeidentifyOptions
 from unibase.privacy.keys import Key, read_key_file
 from unibase.privacy.ledger import persons
+from unibase.privacy.ledger.people_file import in_words, read_links, read_people
 from unibase.privacy.pseudonyms import token
 from unibase.privacy.subjects import SubjectLookup
 
@@ -45,7 +46,7 @@ def deidentify_folder(
     vault = destination.with_name(f"{destination.name}.vault")
     vault.mkdir(parents=True, exist_ok=True)
     vault.chmod(0o700)
-    frame = persons.read_people(people, CENTRE) if people else patients_of(source)
+    frame = read_people(people, CENTRE).people if people else patients_of(source)
     persons.update_ledger(vault / "identity", frame, key)
     lookup = persons.open_lookup(vault / "identity", key)
     options = DeidentifyOptions.model_validate({"policy": policy})
@@ -112,12 +113,15 @@ def link_people(people: list[Path], out: Path, key_file: Path, links: Path | Non
     stems = [path.stem for path in people]
     if len(set(stems)) != len(stems):
         raise UserError("Two people files have the same name; each file is one centre, named by its stem. Rename one.")
-    frame = pl.concat([persons.read_people(path, path.stem) for path in people])
-    decisions = persons.read_links(links) if links else None
+    files = {path: read_people(path, path.stem) for path in people}
+    frame = pl.concat([file.people for file in files.values()])
+    decisions = read_links(links) if links else None
     report = persons.update_ledger(out, frame, read_key_file(key_file), links=decisions)
     by_rule = ", ".join(f"{rule} {count}" for rule, count in report.links.items()) or "none"
     return (
         f"{out}: revision {report.revision}, {report.records} records are {report.persons} persons "
         f"({report.new_persons} new, {report.merges} merged, {report.splits} split)\n"
-        f"links made: {by_rule}; pairs to review: {report.review}"
+        f"links made: {by_rule}; undone: {report.undone}; numbers given to another person: {report.replaced}; "
+        f"pairs to review: {report.review}"
+        + "".join(f"\n{path.name}: {line}" for path, file in files.items() for line in in_words(file))
     )

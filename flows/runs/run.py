@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from unibase.flows.runs.code import code_digest
-from unibase.flows.study.places import Place
+from unibase.flows.study.places import OBJECTIONS, Place
 from unibase.flows.study.study_file import Study
 from unibase.groundwork.cluster import dask_client
 from unibase.groundwork.faults import fault_of
@@ -24,6 +24,7 @@ from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import QUARANTINE
 from unibase.groundwork.work import Outcome, Progress, Unit, WorkLedger, run_units
 from unibase.privacy.custody.custodians import assemble, read_subjects, read_tokens
+from unibase.privacy.custody.objections import identifiers, read_register
 from unibase.privacy.keys import Key
 from unibase.privacy.ledger.persons import open_lookup, revisions
 from unibase.privacy.pseudonyms import token
@@ -86,7 +87,12 @@ class Run:
 
     @cached_property
     def lookup(self) -> SubjectLookup:
-        """The way from identifiers to subjects, as the ledger is or, where the study says so, was."""
+        """The way from identifiers to subjects, as the ledger is or, where the study says so, was; without those who object."""
+        register = OBJECTIONS.of(self.study.work.root)
+        return self._everybody().without(identifiers(read_register(register)))
+
+    def _everybody(self) -> SubjectLookup:
+        """Return the lookup with those who object."""
         shared, revision = self.study.custodians, self.study.ledger_revision
         if shared is None:
             return open_lookup(self.study.work.identity, self.key, revision=revision)
@@ -109,7 +115,9 @@ class Run:
     def splits(self) -> int:
         """How many records were ever cut off a person: after a split, all that was read under the ledger is read again."""
         known = revisions(self.study.work.identity)[: self.study.ledger_revision]
-        return sum(revision["counts"]["changes"].get("split", 0) for revision in known)
+        changes = [revision["counts"]["changes"] for revision in known]
+        # A number that was given to another person stands for two as well.
+        return sum(change.get("split", 0) + change.get("replaced", 0) for change in changes)
 
     def units(
         self,

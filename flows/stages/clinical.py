@@ -18,7 +18,6 @@ from unibase.groundwork.files import digest_of
 from unibase.groundwork.problems import Unusable, UserError, without_folders
 from unibase.groundwork.tables import QUARANTINE
 from unibase.groundwork.work import Outcome, Unit
-from unibase.privacy.subjects import SubjectLookup
 
 
 def stage_records(_: None, work: tuple[TimelineTask, Path]) -> dict[str, Any]:
@@ -43,7 +42,7 @@ def stage_clinical(run: Run, name: str) -> list[Outcome]:
         return []
     path = run.study.records(source)
     mapping = run.study.path(source.mapping) if source.mapping else None
-    mine = SubjectLookup({k: v for k, v in run.lookup.by_identifier.items() if k[0] == name})
+    mine = run.lookup.within(name)
     task = TimelineTask(source.format, path, name, mine, mapping, cutoff=source.cutoff or run.study.cutoff)
     ledger = digest_of(sorted([*k, *v] for k, v in mine.by_identifier.items()))
     destination = run.place(RECORDS, centre=name)

@@ -98,11 +98,11 @@ def _files(run: Run, stage: str, root: Path) -> list[Unit]:
 
 def _door(run: Run, name: str, events: Mapping[int, IndexEvent]) -> _Door:
     """Return what the workers need for a centre: its persons, their shifts and index events."""
-    mine = {k: v for k, v in run.lookup.by_identifier.items() if k[0] == name}
-    shifts = {subject.subject_id: subject.shift_days for subject in mine.values()}
+    mine = run.lookup.within(name)
+    shifts = {subject.subject_id: subject.shift_days for subject in mine.by_identifier.values()}
     options = DeidentifyOptions(**run.study.deidentification.model_dump(include=set(DeidentifyOptions.model_fields)))
     index = {subject: event for subject, event in events.items() if subject in shifts}
-    return _Door(run.place(DICOM), name, options, run.key, SubjectLookup(mine), index, shifts)
+    return _Door(run.place(DICOM), name, options, run.key, mine, index, shifts)
 
 
 def written_files(run: Run, centre: str) -> list[tuple[str, str]]:

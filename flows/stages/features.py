@@ -55,7 +55,9 @@ def extract_features(run: Run) -> list[Outcome]:
         code=("unibase.imaging.radiomics.features",),
         still_there=lambda result: (folder / result["path"]).exists(),
     )
-    collect([folder / outcome.result["path"] for outcome in outcomes if outcome.status == "done"], run.place(FEATURES_TABLE))
+    done = [folder / outcome.result["path"] for outcome in outcomes if outcome.status == "done"]
+    _only(folder, done)
+    collect(done, run.place(FEATURES_TABLE))
     matches = _matches(series, outcomes)
     write_parquet(matches, run.place(REGIONS))
     if options.pictures:
@@ -73,6 +75,19 @@ def extract_features(run: Run) -> list[Outcome]:
         refused += _refused(run, series, "robustness", perturbed)
     QUARANTINE.write(pl.concat([QUARANTINE.empty(), *refused]), run.quarantine_file("features"))
     return outcomes
+
+
+def _only(folder: Path, kept: list[Path]) -> None:
+    """Remove what an earlier night left of series that are no more: their hospital took them back, or their person objects.
+
+    Below `looks` stand the marks of a series under the name of its file, and its pictures with a number after that name.
+    """
+    stems = {path.stem for path in kept}
+    found = [*folder.glob("*.parquet"), *(folder / FOLDER).glob("*.parquet"), *(folder / FOLDER).glob("*.png")]
+    for path in found:
+        stem = path.stem.rpartition("-")[0] if path.suffix == ".png" else path.stem
+        if stem not in stems:
+            path.unlink()
 
 
 def _chosen(options: Features) -> Choices:
@@ -116,6 +131,7 @@ def _perturb(run: Run, units: list[Unit], settings: dict[str, Any]) -> list[Outc
         code=("unibase.imaging.radiomics.robustness",),
         still_there=lambda result: (folder / result["path"]).exists(),
     )
+    _only(folder, [folder / outcome.result["path"] for outcome in outcomes if outcome.status == "done"])
     run.say(summary("robustness", outcomes))
     return outcomes
 

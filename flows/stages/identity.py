@@ -223,9 +223,11 @@ def _unit(run: Run, name: str, source: Genotypes, destination: Path) -> Unit:
     pairs = tuple(run.study.paths(source.pairs))
     sexes = tuple(run.study.paths(source.sexes)) if source.sexes else ()
     patients = set(sheet["patient"])
-    lookup = {k: v for k, v in run.lookup.by_identifier.items() if k[0] == name and k[2] in patients}
-    digest = digest_of([stamp([*pairs, *sexes]), sheet.drop("source_row").rows(), sorted([*k, *v] for k, v in lookup.items())])
-    task = GenotypeTask(name, pairs, sexes, sheet, destination, run.key, SubjectLookup(lookup))
+    lookup = run.lookup.within(name, patients)
+    digest = digest_of(
+        [stamp([*pairs, *sexes]), sheet.drop("source_row").rows(), sorted([*k, *v] for k, v in lookup.by_identifier.items())]
+    )
+    task = GenotypeTask(name, pairs, sexes, sheet, destination, run.key, lookup)
     return Unit(name, digest, task)
 
 

@@ -13,7 +13,7 @@ from unibase.flows.runs.stage import Stage
 from unibase.flows.stages.deidentify import BATCH, written_files
 from unibase.flows.study.places import DICOM
 from unibase.flows.study.places import SERIES as SERIES_TABLE
-from unibase.groundwork.files import digest_of
+from unibase.groundwork.files import digest_of, remove_file
 from unibase.groundwork.tables import QUARANTINE, SERIES
 from unibase.groundwork.work import Unit
 from unibase.imaging.dicom.series import index_folder
@@ -41,7 +41,7 @@ def index_series(run: Run) -> pl.DataFrame:
     for file in files_below(folder):
         relative = file.relative_to(folder).as_posix()
         if relative not in written or relative in conflicts:
-            file.unlink()
+            remove_file(file, folder)
     units = [
         Unit(place, digest_of([centre_of[place], sorted(files.items())]), (folder / place, centre_of[place], files))
         for place, files in members.items()

@@ -43,11 +43,12 @@ from unibase.linking.index import index_events
 from unibase.linking.missing import why_missing
 from unibase.linking.repeated import repeated_measures
 from unibase.linking.sample_values import with_sample_values
-from unibase.linking.splits import make_splits, with_split
+from unibase.linking.splits import Dealing, make_splits, with_split
 from unibase.linking.subjects import describe_subjects
 from unibase.omics.assays.registry import chosen_values
 from unibase.omics.options import AssayName
 from unibase.omics.stores.store import open_zarr
+from unibase.privacy.ledger.persons import first_seen
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,9 @@ def link(run: Run) -> Linked:
     index = index.join(members, on="subject_id", how="semi")
     joined = join(staged.events, staged.features, staged.known_samples, index, study.windows, concepts)
     by_block = _by_block(run, staged, included, index, joined.trace)
-    splits = make_splits(by_block["subjects"], index, study.splits, run.key, _shifts(run) if study.splits.by_time else {})
+    dealing = _dealing(run, by_block["subjects"], by_block["adtte"])
+    shifts = _shifts(run) if study.splits.by_time else {}
+    splits = make_splits(by_block["subjects"], index, study.splits, run.key, shifts, dealing)
     subjects = with_split(by_block["subjects"], splits)
     material = Material(subjects, staged.series, staged.features, staged.samples, by_block["adtte"], splits)
     analysis, trace = harmonise(run, *add_assay_values(run, joined.analysis, joined.trace), material)
@@ -154,7 +157,9 @@ def _by_block(
         outcomes = pl.concat([block.events, response_events(responses)])
         for code, found in endpoints.items():
             found.append(derive(outcomes, mine, code, concepts, definitions))
-        described = describe_subjects(block.events, block.of(included), staged.series, staged.samples, concepts)
+        described = describe_subjects(
+            block.events, block.of(included), staged.series, staged.samples, concepts, centres=list(run.study.centres)
+        )
         state = state_at_index(block.events, mine, concepts)
         parts["subjects"].append(described.join(state, on="subject_id", how="left", maintain_order="left"))
         parts["bds"].append(repeated_measures(block.events, mine, study.windows, concepts, block.of(trace)))
@@ -189,6 +194,19 @@ def _findings(run: Run, staged: _Staged) -> pl.DataFrame:
         checks = [f"{check} {count}" for check, count in findings.group_by("check").len().sort("check").iter_rows()]
         run.say(f"link: findings of concordance on {findings['subject_id'].n_unique()} subjects ({', '.join(checks)})")
     return findings
+
+
+def _dealing(run: Run, subjects: pl.DataFrame, adtte: pl.DataFrame) -> Dealing:
+    """Return what folds are balanced by: events of the first endpoint, centres, and when the ledger first knew each subject."""
+    endpoint = next(iter(run.study.endpoints), "")
+    had = adtte.filter((pl.col("PARAMCD") == endpoint) & (pl.col("CNSR") == 0))
+    arrival: dict[int, int] = {}
+    for *identifier, revision in first_seen(run.place(LEDGER)).iter_rows():
+        subject = run.lookup.by_identifier.get(tuple(identifier))
+        if subject is not None:
+            arrival[subject.subject_id] = min(revision, arrival.get(subject.subject_id, revision))
+    centre = dict(subjects.select("subject_id", pl.col("centre").fill_null("")).iter_rows())
+    return Dealing(frozenset(had["subject_id"]), centre, arrival)
 
 
 def _shifts(run: Run) -> dict[int, int]:

@@ -247,18 +247,18 @@ def _matrix_units(
     for label, path, names in work:
         mine = sheet.filter(pl.col("sample").is_in(sorted(names)))
         patients = set(mine["patient"])
-        lookup = {k: v for k, v in run.lookup.by_identifier.items() if k[0] == name and k[2] in patients}
+        lookup = run.lookup.within(name, patients)
         destination = run.place(MATRICES, assay=assay, centre=name) / run.token("matrix", label)
         own = {sample: why for sample, why in refused.items() if sample in names}
         listed = tuple(sorted(names)) if assay == "mutations" and (profiled is not None or path is None) else None
         files = replace(common, matrix=path, profiled=listed)
         said = f"{name}/{assay}/{label if path is None else _said(path, held)}"
-        task = AssayTask(assay, name, said, files, mine, own, destination, run.key, SubjectLookup(lookup))
+        task = AssayTask(assay, name, said, files, mine, own, destination, run.key, lookup)
         digest = digest_of(
             [
                 _digest(path, files),
                 mine.drop("source_row").rows(),
-                sorted([*k, *v] for k, v in lookup.items()),
+                sorted([*k, *v] for k, v in lookup.by_identifier.items()),
                 listed,
                 sorted(own),
             ]

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 
 import polars as pl
 
+from unibase.clinical.formats.objections import read_objections
 from unibase.clinical.formats.people import read_people as read_clinical_people
 from unibase.flows.runs import sources
 from unibase.flows.runs.run import Run
 from unibase.flows.runs.stage import Stage
-from unibase.flows.study.places import LEDGER
+from unibase.flows.study.places import LEDGER, OBJECTIONS
 from unibase.flows.study.places import PEOPLE as PEOPLE_TABLE
 from unibase.flows.study.study_file import Centre
 from unibase.groundwork.problems import UserError
-from unibase.groundwork.tables import PEOPLE
+from unibase.groundwork.tables import PEOPLE, QUARANTINE
+from unibase.privacy.custody.objections import REGISTER, add_to_register, identifiers
 from unibase.privacy.leaks.leak_scan import Needle
 from unibase.privacy.ledger import persons
+from unibase.privacy.ledger.people_file import PeopleFile, read_links, read_people
+from unibase.privacy.ledger.traits import parse_date
 
 
 def resolve_people(run: Run) -> persons.LinkReport:
@@ -26,10 +31,12 @@ def resolve_people(run: Run) -> persons.LinkReport:
         UserError: If a people file or a clinical source cannot be read, or a people file gives nobody any more (see `sources`).
     """
     sources.forget_unnamed(run)
-    frames = [people_of(run, name, centre) for name, centre in run.study.centres.items()]
+    files = {name: people_file(run, name, centre) for name, centre in run.study.centres.items()}
+    frames = [people_of(run, name, centre, files[name]) for name, centre in run.study.centres.items()]
     people = PEOPLE.write(pl.concat([PEOPLE.empty(), *frames]), run.place(PEOPLE_TABLE))
     run.place(PEOPLE_TABLE).chmod(0o600)
-    links = persons.read_links(run.study.path(run.study.links)) if run.study.links else None
+    _tell_problems(run, files)
+    links = read_links(run.study.path(run.study.links)) if run.study.links else None
     report = persons.update_ledger(
         run.place(LEDGER),
         people,
@@ -38,24 +45,82 @@ def resolve_people(run: Run) -> persons.LinkReport:
         links=links,
     )
     run.__dict__.pop("lookup", None)
+    _obey_objections(run)
     linked = f"{report.records} records are {report.persons} persons"
-    run.say(f"people: {linked}" + (f"; pairs to decide: {report.review}" if report.review else ""))
+    told = {
+        "links undone, for what they rested on was corrected": report.undone,
+        "numbers under which another person stands now": report.replaced,
+        "pairs to decide": report.review,
+    }
+    run.say("; ".join([f"people: {linked}", *(f"{what}: {count}" for what, count in told.items() if count)]))
     return report
 
 
-def people_of(run: Run, name: str, centre: Centre) -> pl.DataFrame:
+def _obey_objections(run: Run) -> None:
+    """Bring who objects into the register of the vault: the lookup knows them no more, on this night and on all that follow.
+
+    Raises:
+        UserError: If the table or column that the study file names for it is not there.
+    """
+    found = [pl.DataFrame(schema=REGISTER)]
+    for name, centre in run.study.centres.items():
+        listed = [(name, "ipp", number.strip(), "study-file") for number in centre.objections]
+        found.append(pl.DataFrame(listed, schema=REGISTER, orient="row"))
+        if centre.clinical:
+            mapped = run.study.path(centre.clinical.mapping) if centre.clinical.mapping else None
+            records = run.study.records(centre.clinical)
+            said = sources.readable(run, f"{name}.clinical", read_objections, centre.clinical, records, name, mapped)
+            if not isinstance(said, sources.Unread):
+                found.append(said)
+            elif centre.clinical.objection:
+                raise UserError(f"centres.{name}.clinical: {said.problem}")
+    register = add_to_register(run.place(OBJECTIONS), pl.concat(found))
+    run.__dict__.pop("lookup", None)
+    if register.height:
+        known = identifiers(register)
+        everybody = persons.open_lookup(run.place(LEDGER), run.key, revision=run.study.ledger_revision).by_identifier
+        subjects = {everybody[where] for where in known if where in everybody}
+        nobody = sum(where not in everybody for where in known)
+        more = f"; {nobody} numbers in the register are nobody's in the ledger" if nobody else ""
+        run.say(f"people: {len(subjects)} persons object and are left out{more}")
+
+
+def people_file(run: Run, name: str, centre: Centre) -> PeopleFile | None:
+    """Return the people file of a centre, or None where it has none.
+
+    Raises:
+        UserError: If it cannot be read, or gives nobody any more.
+    """
+    if not centre.people:
+        return None
+    listed = sources.readable(run, f"{name}.people", read_people, run.study.path(centre.people), name)
+    if isinstance(listed, sources.Unread):
+        raise UserError(f"centres.{name}.people: {listed.problem}")
+    sources.check(run, f"{name}.people", listed.people.height)
+    return listed
+
+
+def _tell_problems(run: Run, files: Mapping[str, PeopleFile | None]) -> None:
+    """Say which rows of people files were set aside, and put them into quarantine by row and column, without a value."""
+    rows = []
+    for name, file in files.items():
+        if file is None or not file.problems:
+            continue
+        run.say(f"people: {name}: {len(file.problems)} rows or values set aside (reasons: unibase quarantine)")
+        for one in file.problems:
+            place = f"{name}/people" + (f"#{one.row}" if one.row else "") + (f"/{one.column}" if one.column else "")
+            message = one.message + (" The row is kept." if one.kept and one.row else "")
+            rows.append(("people", name, place, one.reason, message, one.remedy))
+    frame = pl.DataFrame(rows, schema=QUARANTINE.schema(), orient="row").unique(["unit", "reason"], maintain_order=True)
+    QUARANTINE.write(frame, run.quarantine_file("people"))
+
+
+def people_of(run: Run, name: str, centre: Centre, listed: PeopleFile | None) -> pl.DataFrame:
     """Return the PEOPLE rows of one centre: its people file first, then what its clinical records say.
 
     A record of the clinical source that shares an identifier with the people file is the same person there.
     """
-    frames = []
-    if centre.people:
-        path = run.study.path(centre.people)
-        listed = sources.readable(run, f"{name}.people", persons.read_people, path, name)
-        if isinstance(listed, sources.Unread):
-            raise UserError(f"centres.{name}.people: {listed.problem}")
-        frames.append(listed)
-        sources.check(run, f"{name}.people", listed.height)
+    frames = [] if listed is None else [listed.people]
     if centre.clinical and centre.clinical.format != "csv":
         records = run.study.records(centre.clinical)
         found = sources.readable(run, f"{name}.clinical", read_clinical_people, centre.clinical.format, records, name)
@@ -96,9 +161,12 @@ def needles(run: Run) -> list[Needle]:
             if family and given:
                 found |= {Needle("name", f"{family}{gap}{given[0]}") for gap in (" ", "^", ", ")}
                 found.add(Needle("name", f"{given[0]} {family}"))
-        if subject and row["birth_date"] and len(row["birth_date"]) == 10:
-            found.add(Needle("birth-date", date.fromisoformat(row["birth_date"]), subject.subject_id))
+        born = parse_date(row["birth_date"])
+        if subject and born and born.day:
+            found.add(Needle("birth-date", date(*born), subject.subject_id))
     return sorted(found, key=str)
 
 
-STAGE = Stage("people", "Resolve who is who across sources and centres", leaves=(PEOPLE_TABLE, LEDGER), run=resolve_people)
+STAGE = Stage(
+    "people", "Resolve who is who across sources and centres", leaves=(PEOPLE_TABLE, LEDGER, OBJECTIONS), run=resolve_people
+)

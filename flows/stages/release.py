@@ -76,7 +76,7 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
         adrs=linked.table("adrs") if study.responses else None,
         sample_map=SAMPLE_MAP.read(run.place(SAMPLES)),
         assays=assays,
-        quarantine=QUARANTINE.write(read_quarantine(staging), staging / "quarantine.parquet"),
+        quarantine=QUARANTINE.write(_told_outside(read_quarantine(staging)), staging / "quarantine.parquet"),
         flow=[
             {"step": row["rule"], "kept": row["after"], "excluded": row["removed"], "reason": row["reason"]}
             for row in linked.table("flow").to_dicts()
@@ -96,6 +96,11 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
         policy=DisclosurePolicy(**study.release.disclosure.model_dump()),
         description=" ".join(text for text in (study.notice, study.description) if text),
     )
+
+
+def _told_outside(quarantine: pl.DataFrame) -> pl.DataFrame:
+    """Return the quarantine without what is there because a person objects: a release tells nothing of them, nor how many."""
+    return quarantine.filter(pl.col("reason") != "objects")
 
 
 def _evidence(run: Run, linked: Linked) -> dict[str, pl.DataFrame]:

@@ -33,6 +33,7 @@ class Place:
 
 
 PEOPLE = Place("vault/people.parquet", "Who the sources name, in clear")
+OBJECTIONS = Place("vault/objections.parquet", "Who objects to the use of their records, in clear")
 LEDGER = Place("vault/identity", "The identity ledger: who is who")
 RECORDS = Place("staging/clinical/{centre}", "Clinical events of a centre, as a MEDS dataset, with problems and account")
 DICOM = Place("staging/imaging/dicom", "De-identified DICOM")

@@ -40,6 +40,9 @@ class Centre(Section):
     """FINESS number of the hospital."""
     people: str | None = None
     """CSV or Parquet with columns of the people table; not needed where the clinical format holds identities."""
+    objections: list[str] = Field(default=[])
+    """Hospital numbers (`ipp`) of persons who object to the use of their records, in quotes; each leaves staging and later
+    releases, whatever else the sources say. Objections that clinical records hold are obeyed without this."""
     dicom: str | None = None
     """Folder with DICOM files at any depth."""
     clinical: ClinicalSource | None = None

@@ -23,6 +23,7 @@ from unibase.privacy.audit import AuditLog
 from unibase.privacy.custody import custodians
 from unibase.privacy.keys import new_key, read_key_file, write_key_file
 from unibase.privacy.ledger import persons, review_page
+from unibase.privacy.ledger.people_file import read_links
 
 
 def history(study_file: Path) -> str:
@@ -59,7 +60,7 @@ def decide(study_file: Path, decisions: Path) -> str:
         UserError: If the table cannot be used, or names a record that is not in the ledger.
     """
     study = _with_ledger(study_file)
-    links = persons.read_links(decisions)
+    links = read_links(decisions)
     people = PEOPLE.read(PEOPLE_TABLE.of(study.work.root))
     before = len(persons.revisions(study.work.identity))
     with study.work.owned():

@@ -13,7 +13,7 @@ import polars as pl
 from unibase.clinical.options import PeopleFormat
 from unibase.privacy.encoded import exchange
 from unibase.privacy.keys import read_key_file
-from unibase.privacy.ledger import persons as identity
+from unibase.privacy.ledger.people_file import read_people as read_people_file
 
 
 def encode(people: Path, out: Path, centre: str, key_file: Path, source: PeopleFormat) -> str:
@@ -57,7 +57,7 @@ def answer(links: Path, key_folders: Sequence[Path], out: Path) -> str:
 
 def _people(path: Path, centre: str, source: PeopleFormat) -> pl.DataFrame:
     if source == "people":
-        return identity.read_people(path, centre)
+        return read_people_file(path, centre).people
     from unibase.clinical.formats.people import read_people
 
     return read_people(source, path, centre)

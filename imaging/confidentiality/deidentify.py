@@ -461,6 +461,8 @@ def _encoding(syntax: str) -> Encoding:
 def _subject(task: DeidentifyTask, patient_id: bytes, encodings: tuple[str, ...]) -> Subject:
     text = decode(patient_id, "LO", encodings)
     subject = task.lookup.find(task.centre, "ipp", text.strip(" \0")) if text else None
+    if text and task.lookup.objects(task.centre, "ipp", text.strip(" \0")):
+        raise Unusable("objects", "The person objects to the use of their records.", "Nothing; the file is left out.")
     if subject is None:
         raise Unusable(
             "unknown-patient",

@@ -163,7 +163,11 @@ def sample_map(
 def unknown_samples(assay: str, samples: pl.DataFrame, centre: str, lookup: SubjectLookup, key: Key) -> pl.DataFrame:
     """Return QUARANTINE rows of samples whose patient the identity ledger does not know."""
     names = [
-        row["sample"] for row in samples.iter_rows(named=True) if lookup.find(centre, PATIENT_SYSTEM, row["patient"]) is None
+        row["sample"]
+        for row in samples.iter_rows(named=True)
+        if lookup.find(centre, PATIENT_SYSTEM, row["patient"]) is None
+        # Of who objects nothing is told.
+        and not lookup.objects(centre, PATIENT_SYSTEM, row["patient"])
     ]
     message = "The patient of the sample is not in the identity ledger."
     remedy = "Add the patient to the centre's people table, or correct the sample sheet."

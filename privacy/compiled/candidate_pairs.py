@@ -9,8 +9,10 @@ VETO = -1_000.0
 
 
 @njit(cache=True)
-def birth_bits(y1: int, m1: int, d1: int, y2: int, m2: int, d2: int) -> float:
-    """Return the evidence of two dates of birth (year 0: unknown; month or day 0: not known)."""
+def birth_bits(i: int, j: int, birth: np.ndarray, vague: np.ndarray, bits: np.ndarray) -> float:
+    """Return the evidence of two dates of birth (year 0: unknown; month or day 0: not known; vague: a day that says nothing)."""
+    y1, m1, d1 = birth[i, 0], birth[i, 1], birth[i, 2]
+    y2, m2, d2 = birth[j, 0], birth[j, 1], birth[j, 2]
     if y1 == 0 or y2 == 0:
         return 0.0
     if m1 == 0 or m2 == 0:
@@ -19,11 +21,13 @@ def birth_bits(y1: int, m1: int, d1: int, y2: int, m2: int, d2: int) -> float:
         return 9.5 if y1 == y2 and m1 == m2 else VETO
     if y1 == y2:
         if m1 == m2 and d1 == d2:
-            return 14.5
+            return min(bits[i], bits[j])
+        if vague[i] or vague[j]:
+            return 6.0
         if m1 == d2 and d1 == m2:
             return 9.0
         return 5.0 if m1 == m2 or d1 == d2 else VETO
-    if m1 == m2 and d1 == d2:
+    if m1 == m2 and d1 == d2 and not vague[i]:
         return 3.0 if abs(y1 - y2) == 1 or _one_slip(y1, y2) else -2.0
     return VETO
 
@@ -46,27 +50,30 @@ def _one_slip(one: int, two: int) -> bool:
 
 
 @njit(cache=True)
-def _place_bits(one: int, two: int, department: np.ndarray) -> float:
+def _place_bits(one: int, two: int, department: np.ndarray, bits: float) -> float:
     if one < 0 or two < 0:
         return 0.0
     if one == two:
-        return 8.0
+        return bits
     return 1.0 if department[one] == department[two] else -6.0
 
 
 @njit(cache=True)
-def plain_bits(i: int, j: int, birth: np.ndarray, sex: np.ndarray, place: np.ndarray, department: np.ndarray) -> float:
+def plain_bits(
+    i: int, j: int, birth: np.ndarray, vague: np.ndarray, day_weight: np.ndarray, sex: np.ndarray, place: np.ndarray,
+    department: np.ndarray, place_weight: np.ndarray,
+) -> float:  # fmt: skip
     """Return the evidence of birth, sex and place, or VETO."""
-    bits = birth_bits(birth[i, 0], birth[i, 1], birth[i, 2], birth[j, 0], birth[j, 1], birth[j, 2])
+    bits = birth_bits(i, j, birth, vague, day_weight)
     if bits == VETO:
         return VETO
     if sex[i] and sex[j]:
         bits += 1.0 if sex[i] == sex[j] else -9.0
-    return bits + _place_bits(place[i], place[j], department)
+    return bits + _place_bits(place[i], place[j], department, place_weight[i])
 
 
 @njit(cache=True)
-def shared_family(i: int, j: int, families: np.ndarray, family_bits: np.ndarray) -> float:
+def shared_family(i: int, j: int, families: np.ndarray, weight: np.ndarray) -> float:
     """Return the bits of the rarest family name both bear; 0 when one has none; VETO when they share none."""
     if families[i, 0] < 0 or families[j, 0] < 0:
         return 0.0
@@ -78,19 +85,18 @@ def shared_family(i: int, j: int, families: np.ndarray, family_bits: np.ndarray)
             if families[j, b] < 0:
                 break
             if families[i, a] == families[j, b]:
-                best = max(best, family_bits[families[i, a]])
+                best = max(best, min(weight[i, a], weight[j, b]))
     return best
 
 
 @njit(cache=True)
-def shared_given(i: int, j: int, given: np.ndarray, given_bits: np.ndarray) -> float:
-    """Return the bits of an equal first given name; 0 when one has none; VETO when the first ones differ."""
+def shared_given(i: int, j: int, given: np.ndarray, writing: np.ndarray, weight: np.ndarray) -> float:
+    """Return the bits of an equal first given name, in any of its writings; 0 when one has none; VETO when the first ones differ."""
     if given[i, 0] < 0 or given[j, 0] < 0:
         return 0.0
-    if given[i, 0] != given[j, 0]:
-        return VETO
-    differs = given[i, 1] >= 0 and given[j, 1] >= 0 and given[i, 1] != given[j, 1]
-    return given_bits[given[i, 0]] - (4.0 if differs else 0.0)
+    if given[i, 0] == given[j, 0]:
+        return min(weight[i], weight[j])
+    return min(weight[i], weight[j]) - 1.0 if writing[given[i, 0]] == writing[given[j, 0]] else VETO
 
 
 @njit(cache=True)
@@ -101,14 +107,20 @@ def pairs_of_blocks(
     record: np.ndarray,
     fresh: np.ndarray,
     ins: np.ndarray,
+    stem: np.ndarray,
+    provisional: np.ndarray,
     birth: np.ndarray,
+    vague: np.ndarray,
+    day_weight: np.ndarray,
     sex: np.ndarray,
     place: np.ndarray,
     department: np.ndarray,
+    place_weight: np.ndarray,
     families: np.ndarray,
+    family_weight: np.ndarray,
     given: np.ndarray,
-    family_bits: np.ndarray,
-    given_bits: np.ndarray,
+    writing: np.ndarray,
+    given_weight: np.ndarray,
     least: float,
     most_fuzzy: float,
     out: np.ndarray,
@@ -119,7 +131,9 @@ def pairs_of_blocks(
         order, starts: Rows in order of block; where each block starts, and the end.
         limit: Blocks of more rows are passed over.
         record, fresh: Per row: its record, and whether that is to be compared.
-        ins: Number of the valid INS, or -1; two different ones are never a pair, two equal ones are settled elsewhere.
+        ins, stem, provisional: Number of the valid INS and of the INS without its sex, or -1, and whether it is one of
+            waiting. Equal ones are settled elsewhere; different ones are a pair where one replaced the other: the stems are
+            equal, or one is of waiting.
         least, most_fuzzy: Score that must be reachable, when names that differ can give at most `most_fuzzy` each.
         out: Room, (2, n); when it is too small, counting goes on without writing.
     """
@@ -132,14 +146,17 @@ def pairs_of_blocks(
             i = order[p]
             for q in range(p + 1, last):
                 j = order[q]
-                if record[i] == record[j] or not (fresh[i] or fresh[j]) or (ins[i] >= 0 and ins[j] >= 0):
+                if record[i] == record[j] or not (fresh[i] or fresh[j]):
                     continue
-                bits = plain_bits(i, j, birth, sex, place, department)
+                replaced = ins[i] != ins[j] and (stem[i] == stem[j] or provisional[i] != provisional[j])
+                if ins[i] >= 0 and ins[j] >= 0 and not replaced:
+                    continue
+                bits = plain_bits(i, j, birth, vague, day_weight, sex, place, department, place_weight)
                 if bits == VETO:
                     continue
-                one = shared_given(i, j, given, given_bits)
+                one = shared_given(i, j, given, writing, given_weight)
                 bits += most_fuzzy if one == VETO else one
-                two = shared_family(i, j, families, family_bits)
+                two = shared_family(i, j, families, family_weight)
                 bits += most_fuzzy if two == VETO else two
                 if bits < least:
                     continue
@@ -153,19 +170,23 @@ def pairs_of_blocks(
 def parts_of_pairs(
     pairs: np.ndarray,
     birth: np.ndarray,
+    vague: np.ndarray,
+    day_weight: np.ndarray,
     sex: np.ndarray,
     place: np.ndarray,
     department: np.ndarray,
+    place_weight: np.ndarray,
     families: np.ndarray,
+    family_weight: np.ndarray,
     given: np.ndarray,
-    family_bits: np.ndarray,
-    given_bits: np.ndarray,
+    writing: np.ndarray,
+    given_weight: np.ndarray,
     out: np.ndarray,
 ) -> None:
     """Write (plain, family, given, birth) bits of each pair into `out`; VETO in family or given: compare the letters."""
     for n in range(pairs.shape[1]):
         i, j = pairs[0, n], pairs[1, n]
-        out[0, n] = plain_bits(i, j, birth, sex, place, department)
-        out[1, n] = shared_family(i, j, families, family_bits)
-        out[2, n] = shared_given(i, j, given, given_bits)
-        out[3, n] = birth_bits(birth[i, 0], birth[i, 1], birth[i, 2], birth[j, 0], birth[j, 1], birth[j, 2])
+        out[0, n] = plain_bits(i, j, birth, vague, day_weight, sex, place, department, place_weight)
+        out[1, n] = shared_family(i, j, families, family_weight)
+        out[2, n] = shared_given(i, j, given, writing, given_weight)
+        out[3, n] = birth_bits(i, j, birth, vague, day_weight)

@@ -37,8 +37,10 @@ from unibase.privacy.encoded.linkage import (
     tokens_of_records,
 )
 from unibase.privacy.keys import Key
-from unibase.privacy.ledger.matching import Edge, RecordKey
-from unibase.privacy.ledger.persons import SAME_AS, links_that_hold
+from unibase.privacy.ledger.comparable import RecordKey
+from unibase.privacy.ledger.groups import links_that_hold
+from unibase.privacy.ledger.matching import Edge
+from unibase.privacy.ledger.persons import SAME_AS
 from unibase.privacy.ledger.traits import valid_ins
 
 VERSION = 1
@@ -234,7 +236,7 @@ def _fault(centre: str, records: pl.DataFrame, names: pl.DataFrame) -> str | Non
         return "its columns are not those of this version"
     if records.height and records["centre"].unique().to_list() != [centre]:
         return f"it holds records of another centre than {centre}"
-    wide = [pl.col(name).bin.size() != TOKEN_BYTES for name in ("person", "ins", "place", "department")]
+    wide = [pl.col(name).bin.size() != TOKEN_BYTES for name in ("person", "ins", "stem", "bag", "place", "department")]
     wide += [pl.col(name).list.eval(pl.element().bin.size() != TOKEN_BYTES).list.any() for name in ("family", "given", "birth")]
     if records.filter(pl.any_horizontal(*wide, pl.col("person").is_null(), pl.col("birth").list.len() != BIRTH_PARTS)).height:
         return f"a token has not {TOKEN_BYTES} bytes"

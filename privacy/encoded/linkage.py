@@ -4,7 +4,7 @@ Each centre encodes its people with a linkage key that the centres share and the
 persons are encoded too, so that only their centre can read the answer. Equal traits give equal tokens (HMAC-SHA-256);
 names are told apart by the letter by *diffused Bloom filters*: the bigrams of a name set 8 keyed bits each of 1,024, and
 every bit that leaves the centre is the exclusive or of 4 of them at keyed places (after Armknecht, Heng and Schnell,
-PoPETs 2023). The evidence is weighed by the same rule as in clear text (`identity_matching`).
+PoPETs 2023). The evidence is weighed by the same rule as in clear text (`ledger.matching`).
 
 Known attacks, which the encoding slows and does not end; so the tokens are personal data, and the unit is bound by
 contract:
@@ -28,8 +28,23 @@ import numpy as np
 import polars as pl
 
 from unibase.privacy.keys import Key
-from unibase.privacy.ledger.matching import ACCEPT_BITS, Edge, RecordKey, Traits, edges_of, joined
-from unibase.privacy.ledger.traits import family_names, given_tokens, name_tokens, parse_date, place_code, valid_ins
+from unibase.privacy.ledger.comparable import TRAITS, GivenTable, RecordKey, Traits, joined
+from unibase.privacy.ledger.given_names import given_names, skeleton, squeezed
+from unibase.privacy.ledger.matching import ACCEPT_BITS, Edge, edges_of
+from unibase.privacy.ledger.traits import (
+    FOREIGN,
+    bag_of_names,
+    department,
+    family_names,
+    given_tokens,
+    ins_stem,
+    is_provisional,
+    is_vague,
+    name_tokens,
+    parse_date,
+    place_code,
+    valid_ins,
+)
 
 _BITS, _PER_BIGRAM, _SUMMED = 1_024, 8, 4
 _ONE_SLIP, _TWO_SLIPS = 0.17, 0.24
@@ -47,10 +62,10 @@ PARAMETERS = {
     "bits_summed": _SUMMED,
     "names_per_kind": _MOST,
     "token_bytes": TOKEN_BYTES,
-    "traits": 1,
+    "traits": 2,
 }
 """What two centres must have in common, beside the key, for their tokens to be comparable. `traits` is the version of
-`identity_traits`: raise it when a name, date or place is brought to another form than before."""
+`ledger.traits`: raise it when a name, date or place is brought to another form than before."""
 
 TOKENS = pl.List(pl.Binary())
 RECORDS = pl.Schema(
@@ -58,16 +73,22 @@ RECORDS = pl.Schema(
         "centre": pl.String(),
         "person": pl.Binary(),
         "ins": pl.Binary(),
+        "stem": pl.Binary(),
+        "provisional": pl.Boolean(),
         "family": TOKENS,
         "given": TOKENS,
         "given_joined": TOKENS,
+        "bag": pl.Binary(),
         "birth": TOKENS,
+        "vague": pl.Boolean(),
         "sex": pl.String(),
         "place": pl.Binary(),
         "department": pl.Binary(),
+        "abroad": pl.Boolean(),
     }
 )
-"""What leaves a centre of each record: tokens of 12 bytes; the sex as it is. `birth` is year, month and day, empty where not known."""
+"""What leaves a centre of each record: tokens of 12 bytes; as they are the sex, and whether the INS is one of waiting, the day
+of birth one that stands for none, the place a country abroad. `birth` is year, month and day, empty where not known."""
 
 NAMES = pl.Schema(
     {
@@ -79,10 +100,17 @@ NAMES = pl.Schema(
         "long": pl.Binary(),
         "initial": pl.Binary(),
         "length": pl.Int64(),
+        "exists": pl.Boolean(),
+        "likely": pl.Boolean(),
+        "share": pl.Float64(),
+        "writing": pl.Binary(),
+        "squeezed": pl.Binary(),
+        "sound": pl.Binary(),
     }
 )
 """What leaves a centre of each name, `family` or `given`: its filter, tokens of its halves and beginnings, and for given
-names a length cut at 6: 1, 2 to 5, or more letters matter, the name's length does not."""
+names a length cut at 6: 1, 2 to 5, or more letters matter, the name's length does not; its class in the table of given names
+(`given_names`), and tokens of what its writings have in common."""
 
 
 class Encoded(NamedTuple):
@@ -98,17 +126,18 @@ def encode_people(people: pl.DataFrame, linkage_key: Key) -> Encoded:
     `person` is the token of (centre, person_key); `tokens_of_records` lets the centre read the answer.
     """
     encoder = _Encoder(linkage_key)
-    traits = ["ins", "birth_family_name", "used_family_name", "given_names", "birth_date", "sex", "birth_place_code"]
-    rows = people.select("centre", "person_key", *traits).unique()
+    rows = people.select("centre", "person_key", *TRAITS).unique()
     persons = [encoder.person(*row) for row in rows.select("centre", "person_key").iter_rows()]
     rows = rows.with_columns(pl.Series("person", persons, dtype=pl.Binary)).drop("person_key")
     # Each writing is encoded once, however many persons bear it.
     for columns, encode, new in (
+        (["birth_family_name", "given_names"], encoder.bag, ["bag"]),
+        (["birth_date", "birth_place_code"], encoder.vague, ["vague"]),
         (["birth_family_name", "used_family_name"], encoder.families, ["family"]),
         (["given_names"], encoder.given, ["given", "given_joined"]),
         (["birth_date"], encoder.birth, ["birth"]),
-        (["birth_place_code"], encoder.place, ["place", "department"]),
-        (["ins"], encoder.ins, ["ins"]),
+        (["birth_place_code"], encoder.place, ["place", "department", "abroad"]),
+        (["ins"], encoder.ins, ["ins", "stem", "provisional"]),
     ):
         rows = _encode_writings(rows, columns, encode, new)
     return Encoded(_in_order(rows.select(list(RECORDS))), encoder.names())
@@ -128,8 +157,10 @@ def _encode_writings(
     found = distinct.rename({name: f"_{name}" for name in columns}).with_columns(
         [pl.Series(name, values, dtype=RECORDS[name]) for name, values in zip(new, cells, strict=True)]
     )
-    rows = rows.rename({name: f"_{name}" for name in columns})
+    # The columns stay for what is encoded of them together with others; what leaves the centre is selected at the end.
+    rows = rows.with_columns(pl.col(name).alias(f"_{name}") for name in columns)
     keys = [f"_{name}" for name in columns]
+    rows = rows.drop([name for name in new if name in rows.columns])
     return rows.join(found, on=keys, how="left", nulls_equal=True, maintain_order="left").drop(keys)
 
 
@@ -141,7 +172,7 @@ def tokens_of_records(people: pl.DataFrame, linkage_key: Key) -> dict[str, Recor
 
 
 def link_encoded(encoded: Sequence[Encoded], *, accept: float = ACCEPT_BITS) -> tuple[list[Edge], list[Edge]]:
-    """Return (links, pairs to review) between person tokens, as `identity_matching.edges_between` does in clear text.
+    """Return (links, pairs to review) between person tokens, as `ledger.matching.edges_between` does in clear text.
 
     Args:
         encoded: What each centre gave.
@@ -202,26 +233,41 @@ class _Encoder:
     def place(self, text: str | None) -> tuple[object, ...]:
         """Return the tokens of the place of birth and of its department."""
         place = place_code(text)
-        return (self.token("place", place), self.token("department", place[:2])) if place else (None, None)
+        if not place:
+            return None, None, None
+        return self.token("place", place), self.token("department", department(place)), place.startswith(FOREIGN)
+
+    def vague(self, birth: str | None, place: str | None) -> tuple[object, ...]:
+        """Return whether a day of birth is one that is given to those who do not know theirs."""
+        return (is_vague(parse_date(birth), place_code(place)),)
+
+    def bag(self, family: str | None, given: str | None) -> tuple[object, ...]:
+        """Return the token of all names in order of the alphabet; few share it, so nothing is gained by keeping it."""
+        bag = bag_of_names(family, given)
+        return (self._key.mac("linkage/bag", bag)[:TOKEN_BYTES] if bag else None,)
 
     def ins(self, text: str | None) -> tuple[object, ...]:
-        """Return the token of a valid INS. It is one person's, so that nothing is gained by keeping it."""
+        """Return the tokens of a valid INS and of its stem. They are one person's, so nothing is gained by keeping them."""
         ins = valid_ins(text)
-        return (self._key.mac("linkage/ins", ins)[:TOKEN_BYTES] if ins else None,)
+        if not ins:
+            return None, None, None
+        whole, stem = (self._key.mac(f"linkage/{kind}", part) for kind, part in (("ins", ins), ("stem", ins_stem(ins))))
+        return whole[:TOKEN_BYTES], stem[:TOKEN_BYTES], is_provisional(ins)
 
     def names(self) -> pl.DataFrame:
         """Return all names met, in the columns of `NAMES`, in order of their tokens."""
-        token = self.token
+        token, known = self.token, given_names()
         rows = [
             (
                 "family", token("family", name), self._filter("family", name), sorted(token("family", part) for part in parts),
-                token("short", name[:4]), token("long", name[:5]), None, None,
+                token("short", name[:4]), token("long", name[:5]), *[None] * 8,
             )
             for name, parts in self._parts.items()
         ] + [
             (
                 "given", token("given", name), self._filter("given", name), None, None, None, token("initial", name[0]),
-                len(name) if len(name) < 4 else 4 if len(name) < 6 else 6,
+                len(name) if len(name) < 4 else 4 if len(name) < 6 else 6, known.exists(name), known.likely(name), known.share(name),
+                token("writing", known.one_writing(name)), token("squeezed", squeezed(name)), token("sound", skeleton(name)),
             )
             for name in self._given
         ]  # fmt: skip
@@ -264,7 +310,7 @@ class _EncodedNames:
         self._initials, self._writings = initials, writings
 
     def alike(self, one: np.ndarray, two: np.ndarray) -> np.ndarray:
-        """See `identity_matching.Names`."""
+        """See `ledger.comparable.Names`."""
         found = [np.empty(0)]
         parts = self._family_parts
         # In pieces: the filters of a million pairs are a quarter of a gigabyte.
@@ -276,24 +322,24 @@ class _EncodedNames:
         return np.concatenate(found)
 
     def one_writing(self, one: list[int], two: list[int]) -> bool:
-        """See `identity_matching.Names`."""
+        """See `ledger.comparable.Names`."""
         return bool(self._writings[tuple(one)] & self._writings[tuple(two)])
 
     def slips(self, one: int, two: int) -> int:
-        """See `identity_matching.Names`."""
+        """See `ledger.comparable.Names`."""
         apart = (self._given_bits[one] ^ self._given_bits[two]).bit_count() / _BITS
         return 1 if apart <= _ONE_SLIP else 2 if apart <= _TWO_SLIPS else 3
 
     def length(self, name: int) -> int:
-        """See `identity_matching.Names`: the class of the length."""
+        """See `ledger.comparable.Names`: the class of the length."""
         return self._lengths[name]
 
     def begins(self, one: int, two: int) -> bool:
-        """See `identity_matching.Names`: cannot be told."""
+        """See `ledger.comparable.Names`: cannot be told."""
         return False
 
     def same_initial(self, one: int, two: int) -> bool:
-        """See `identity_matching.Names`."""
+        """See `ledger.comparable.Names`."""
         return bool(self._initials[one] == self._initials[two])
 
 
@@ -307,21 +353,50 @@ def _read_traits(encoded: Sequence[Encoded]) -> Traits:
     place = _numbers(records.select("place"))
     places = pl.DataFrame({"place": place, "department": records["department"]}).filter(pl.col("place") >= 0)
     departments = places.unique("place", keep="first", maintain_order=True).sort("place").select("department")
-    initials = _numbers(given.select("initial"))
+    initials, short, long = (
+        _numbers(frame) if frame.height else np.zeros(1, dtype=np.int64)
+        for frame in (given.select("initial"), family.select("short"), family.select("long"))
+    )
     return Traits(
         keys=[(centre, person.hex()) for centre, person in persons.iter_rows()],
         record=record,
         families=families,
         given=given_names,
         birth=_birth(records["birth"]),
+        vague=records["vague"].fill_null(value=False).to_numpy(),
         sex=records["sex"].replace_strict({"M": 1, "F": 2}, default=0, return_dtype=pl.Int8).fill_null(0).to_numpy(),
         place=place.astype(np.int32),
         department=_numbers(departments) if departments.height else np.zeros(1, dtype=np.int64),
+        country=_countries(records, place),
         ins=_numbers(records.select("ins")).astype(np.int32),
+        stem=_numbers(records.select("stem")),
+        provisional=records["provisional"].fill_null(value=False).to_numpy(),
+        bag=_numbers(records.select("bag")),
         initials=initials,
-        short=_numbers(family.select("short")),
-        long=_numbers(family.select("long")),
+        short=short,
+        long=long,
+        of_given=_given_table(given),
         names=_EncodedNames(family, given, initials, dict(_writings(records, given_names))),
+    )
+
+
+def _countries(records: pl.DataFrame, place: np.ndarray) -> np.ndarray:
+    """Return the number of a foreign country of birth, 0 for a commune, -1 for unknown."""
+    abroad = records["abroad"].fill_null(value=False).to_numpy()
+    return np.where(place < 0, -1, np.where(abroad, place + 1, 0))
+
+
+def _given_table(given: pl.DataFrame) -> GivenTable:
+    if not given.height:
+        nothing, none = np.zeros(1, dtype=np.bool_), np.zeros(1, dtype=np.int64)
+        return GivenTable(nothing, nothing, none, none, none, np.zeros(1))
+    return GivenTable(
+        exists=given["exists"].fill_null(value=False).to_numpy(),
+        likely=given["likely"].fill_null(value=False).to_numpy(),
+        writing=_numbers(given.select("writing")),
+        squeezed=_numbers(given.select("squeezed")),
+        sound=_numbers(given.select("sound")),
+        share=given["share"].fill_null(0.0).to_numpy(),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from calendar import monthrange
 from typing import NamedTuple
 
 from unibase.privacy.french_identifiers import is_nir
@@ -18,7 +19,69 @@ _MARRIED = re.compile(r"\b(?:EPOUSE|EPSE|EP|VEUVE|VVE|VE|DIVORCEE|NEE|NE)\b")
 _SAINTS = {"ST": "SAINT", "STE": "SAINTE"}
 _TITLES = frozenset({"M", "MR", "MME", "MLLE", "DR", "MONSIEUR", "MADAME", "MADEMOISELLE"})
 _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
-_UNKNOWN_PLACES = frozenset({"", "99999", "00000", "99"})
+_UNKNOWN_PLACES = frozenset({"", "99999", "00000", "99", "99000", "99990"})
+_NO_FAMILY = frozenset(
+    [
+        "INCONNU",
+        "INCONNUE",
+        "ANONYME",
+        "ANONYMOUS",
+        "UNKNOWN",
+        "UNK",
+        "NN",
+        "NC",
+        "ND",
+        "NR",
+        "SNP",
+        "XSNP",
+        "SANSNOM",
+        "SANSNOMPATRONYMIQUE",
+        "SN",
+        "NONRENSEIGNE",
+        "NONCONNU",
+        "NONCOMMUNIQUE",
+        "NOMINCONNU",
+        "NOM",
+        "BEBE",
+        "NOUVEAU",
+        "NOUVEAUNE",
+        "XSEDISANT",
+        "SEDISANT",
+        "XSD",
+    ]
+)
+_NO_GIVEN = frozenset(
+    [
+        "INCONNU",
+        "INCONNUE",
+        "ANONYME",
+        "ANONYMOUS",
+        "UNKNOWN",
+        "UNK",
+        "NN",
+        "NC",
+        "ND",
+        "NR",
+        "SP",
+        "SANS",
+        "PRENOM",
+        "BEBE",
+        "NOUVEAU",
+        "NE",
+        "NEE",
+        "NONRENSEIGNE",
+        "GARCON",
+        "FILLE",
+        "FOETUS",
+        "JUMEAU",
+        "JUMELLE",
+        "X",
+    ]
+)
+_LEAST_FAMILY = 2
+_NO_DATES = frozenset({(1900, 1, 1), (1901, 1, 1), (1899, 12, 30), (1899, 12, 31), (1900, 1, 0), (1900, 0, 0), (1901, 0, 0)})
+FOREIGN = "99"
+"""First two characters of the code of a country of birth."""
 
 
 class PartialDate(NamedTuple):
@@ -42,40 +105,86 @@ def name_tokens(text: str | None) -> tuple[str, ...]:
 def family_names(*texts: str | None) -> tuple[str, ...]:
     """Return the distinct family names found in `texts`, each joined to one word, sorted.
 
-    `DUPONT EPOUSE MARTIN` holds two names. A compound name counts as itself; its parts are compared elsewhere.
+    `DUPONT EPOUSE MARTIN` holds two names. A compound name counts as itself; its parts are compared elsewhere. Words that
+    stand where no name is known (INCONNU, X, SANS NOM, BEBE) are none.
+
+    Example:
+        >>> family_names("de La Fontaine", "INCONNU")
+        ('DELAFONTAINE',)
     """
     names = set()
     for text in texts:
         words = " ".join(name_tokens(text))
         for part in _MARRIED.split(words):
-            joined = part.replace(" ", "")
-            if joined:
+            joined = part.removeprefix("BEBE ").strip().replace(" ", "")
+            if len(joined) >= _LEAST_FAMILY and joined not in _NO_FAMILY and set(joined) != {"X"}:
                 names.add(joined)
     return tuple(sorted(names))
 
 
 def given_tokens(text: str | None) -> tuple[str, ...]:
-    """Return the given names in order, without titles: `Jean-Pierre Marie` is (JEAN, PIERRE, MARIE)."""
-    return tuple(word for word in name_tokens(text) if word not in _TITLES)
+    """Return the given names in order, without titles and words for no name: `Jean-Pierre Marie` is (JEAN, PIERRE, MARIE)."""
+    words = tuple(word for word in name_tokens(text) if word not in _TITLES)
+    # Some of these words are names beside another (Anne NE is none): only where nothing else stands do they say nothing.
+    return () if all(word in _NO_GIVEN or set(word) == {"X"} for word in words) else words
+
+
+def bag_of_names(family: str | None, given: str | None) -> str | None:
+    """Return the words of family and given names in order of the alphabet: alike when the two fields were exchanged.
+
+    Example:
+        >>> bag_of_names("NGUYEN", "Van Thanh") == bag_of_names("VAN THANH", "Nguyen")
+        True
+    """
+    one, two = name_tokens(family), given_tokens(given)
+    return " ".join(sorted([*one, *two])) if one and two else None
 
 
 def parse_date(text: str | None) -> PartialDate | None:
-    """Return the parts of an ISO date cut to what is known, or None when there is none or it is not a date."""
+    """Return the parts of an ISO date cut to what is known, or None when there is none or it is not a date.
+
+    1900-01-01, 1901-01-01 and the first days of spreadsheets stand for no date. A month that has no such day (`1956-02-31`,
+    a date of another calendar) leaves the year.
+    """
     if not text:
         return None
     found = _DATE.fullmatch(text.strip())
     if found is None:
         return None
     year, month, day = (int(part or 0) for part in found.groups())
-    if not 1850 <= year <= 2200 or month > 12 or day > 31:
+    if not 1850 <= year <= 2200 or month > 12 or day > 31 or (year, month, day) in _NO_DATES:
         return None
+    if day and not (month and day <= monthrange(year, month)[1]):
+        return PartialDate(year, 0, 0)
     return PartialDate(year, month, day)
+
+
+def is_vague(birth: PartialDate | None, place: str | None) -> bool:
+    """Return whether a day is one that is given to those who do not know theirs: 1 January, and abroad 31 December.
+
+    Only where the place of birth is a country or not known: within France registers know the day.
+    """
+    if birth is None or (place is not None and not place.startswith(FOREIGN)):
+        return False
+    return birth[1:] == (1, 1) or (place is not None and birth[1:] == (12, 31))
 
 
 def place_code(text: str | None) -> str | None:
     """Return an INSEE code of birth place in capitals, or None when it says nothing."""
     code = (text or "").strip().upper()
     return None if code in _UNKNOWN_PLACES else code
+
+
+def department(place: str) -> str:
+    """Return the department of a place of birth; overseas it has three characters, and a country is its own.
+
+    Example:
+        >>> department("75112"), department("97411"), department("99352")
+        ('75', '974', '99352')
+    """
+    if place.startswith(FOREIGN):
+        return place
+    return place[:3] if place.startswith(("97", "98")) else place[:2]
 
 
 def valid_ins(text: str | None) -> str | None:
@@ -85,3 +194,13 @@ def valid_ins(text: str | None) -> str | None:
     """
     compact = re.sub(r"\s", "", text or "").upper()
     return compact if len(compact) == 15 and is_nir(compact) else None
+
+
+def ins_stem(ins: str) -> str:
+    """Return a matricule without its sex and key: what stays when the sex of a person is corrected."""
+    return ins[1:13]
+
+
+def is_provisional(ins: str) -> bool:
+    """Return whether a matricule is one of waiting (NIA, first digit 3, 4, 7 or 8), which a NIR replaces later."""
+    return ins[0] in "3478"

@@ -141,10 +141,38 @@ def test_a_split_is_fixed_by_the_key_and_stays_when_subjects_come() -> None:
     assert all(abs(counts[part] / SUBJECTS.height - share) < 0.03 for part, share in SHARES.items())
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_folds_are_balanced_within_one_in_size_and_events_and_spread_centres(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    count, folds = int(rng.integers(6, 90)), int(rng.integers(2, 6))
+    ids = sorted({int(one) for one in rng.integers(1, 2**62, count)})
+    events = {one for one in ids if rng.random() < 0.4}
+    centre = {one: str(rng.choice(["lyon", "CHU-été", "Tours"])) for one in ids}
+    arrival = {one: int(rng.integers(1, 4)) for one in ids}
+    dealing = splits.Dealing(events, centre, arrival)
+    table = pl.DataFrame({"subject_id": ids})
+    dealt = splits.folds_by_subject(table.sample(fraction=1, shuffle=True, seed=seed), KEY, folds, dealing)
+
+    def spread(among: set[int]) -> int:
+        counts = [dealt.filter(pl.col("subject_id").is_in(list(among)), pl.col("fold") == fold).height for fold in range(folds)]
+        return max(counts) - min(counts)
+
+    assert dealt["subject_id"].to_list() == ids
+    assert spread(set(ids)) <= 1 and spread(events) <= 1
+    assert all(spread({one for one in ids if centre[one] == name}) <= 4 for name in set(centre.values()))
+    # Who comes in a later revision of the ledger moves nobody.
+    late = splits.Dealing({*events, 7}, centre | {7: "lyon"}, arrival | {7: 4})
+    more = splits.folds_by_subject(pl.DataFrame({"subject_id": [7, *ids]}), KEY, folds, late)
+    assert more.filter(pl.col("subject_id") != 7).equals(dealt)
+
+
 def test_folds_are_even_and_independent_of_the_split() -> None:
     folds = splits.folds_by_subject(SUBJECTS, KEY, 5)
     counts = folds.group_by("fold").len()["len"]
-    assert counts.len() == 5 and counts.min() > 700  # type: ignore[operator]
+    assert counts.len() == 5 and counts.max() - counts.min() <= 1  # type: ignore[operator]
+    parts = splits.split_by_subject(SUBJECTS, KEY, SHARES).join(folds, on="subject_id")
+    trained = parts.group_by("fold").agg((pl.col("split") == "train").mean())["split"]
+    assert trained.max() - trained.min() < 0.1  # type: ignore[operator]
     with pytest.raises(UserError, match="add up to 1"):
         splits.split_by_subject(SUBJECTS, KEY, {"train": 0.5, "test": 0.4})
 

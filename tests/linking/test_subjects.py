@@ -61,7 +61,7 @@ def test_a_subject_is_described_by_all_its_centres_and_what_there_is_of_it() -> 
         }
     )
     events = facts((1, "SEX//F", "B/people"), (1, "LAB//1", "A/lab"), (2, "SEX//H", "B/people"), (3, "SEX//M", "B/people"))
-    found = describe_subjects(events, members(1, 2), SERIES.empty(), SAMPLE_MAP.conform(samples), CONCEPTS)
+    found = describe_subjects(events, members(1, 2), SERIES.empty(), SAMPLE_MAP.conform(samples), CONCEPTS, centres="ABC")
     assert found.columns == ["subject_id", "centre", "centres", "SEX", "AGE", "INDEXDT", "has_imaging", "has_rna"]
     assert found.rows() == [
         (1, "A", "A;B;C", "F", 61.5, date(2020, 1, 1), False, True),
@@ -69,12 +69,30 @@ def test_a_subject_is_described_by_all_its_centres_and_what_there_is_of_it() -> 
     ]
 
 
+def test_a_centre_keeps_its_name_and_what_we_derive_is_of_none() -> None:
+    names = ["lyon", "CHU-été", "CHU", "derived", "a/b"]
+    events = facts(
+        (1, "SEX//F", "CHU-été/omop/person"), (1, "DERIVED//LINE", "derived/treatments"), (2, "SEX//F", "lyon/fhir/Patient"),
+        (3, "SEX//M", "a/b/osiris/Patient"), (3, "LAB//1", "CHU/omop/measurement"),
+    )  # fmt: skip
+    found = describe_subjects(events, members(1, 2, 3), SERIES.empty(), SAMPLE_MAP.empty(), CONCEPTS, centres=names)
+    assert found.select("subject_id", "centre", "centres").rows() == [
+        (1, "CHU-été", "CHU-été"),
+        (2, "lyon", "lyon"),
+        (3, "CHU", "CHU;a/b"),
+    ]
+    held = make_splits(found, members(1, 2, 3), SplitRules(by_centre=True), KEY, {})
+    assert set(held["held_out"]) == {"CHU-été", "lyon", "CHU", "a/b"}
+    tested = held.filter(pl.col("part") == "test").select("held_out", "subject_id").rows()
+    assert sorted(tested) == [("CHU-été", 1), ("lyon", 2)]
+
+
 def test_sex_is_what_the_first_source_tells() -> None:
     events = facts((1, "SEX//M", "B/people"), (1, "SEX//F", "A/people"))
-    found = describe_subjects(events, members(1), SERIES.empty(), SAMPLE_MAP.empty(), CONCEPTS)
+    found = describe_subjects(events, members(1), SERIES.empty(), SAMPLE_MAP.empty(), CONCEPTS, centres="AB")
     assert found["SEX"].to_list() == ["F"]
     with pytest.raises(UserError, match="sex"):
-        describe_subjects(events, members(1), SERIES.empty(), SAMPLE_MAP.empty(), {"ldh": ["LAB"]})
+        describe_subjects(events, members(1), SERIES.empty(), SAMPLE_MAP.empty(), {"ldh": ["LAB"]}, centres="AB")
 
 
 def test_every_split_that_a_study_asks_for_is_made_and_stands_beside_the_subject() -> None:

@@ -10,64 +10,162 @@ from typing import NamedTuple
 
 from rapidfuzz.distance import OSA, JaroWinkler
 
-from unibase.privacy.ledger.traits import family_names, given_tokens, parse_date, place_code, valid_ins
+from unibase.privacy.ledger.given_names import given_names, skeleton, squeezed
+from unibase.privacy.ledger.traits import (
+    bag_of_names,
+    department,
+    family_names,
+    given_tokens,
+    ins_stem,
+    is_provisional,
+    is_vague,
+    parse_date,
+    place_code,
+    valid_ins,
+)
+
+TABLE = given_names()
 
 
 class Traits(NamedTuple):
     families: tuple[str, ...]
     given: tuple[str, ...]
     birth: tuple[int, int, int] | None
+    vague: bool
     sex: str | None
     place: str | None
     ins: str | None
+    bag: str | None
+
+    @property
+    def country(self) -> str:
+        """The foreign country of birth, `FR`, or nothing where the place is not known."""
+        return "" if self.place is None else self.place if self.place.startswith("99") else "FR"
+
+
+class Score(NamedTuple):
+    bits: float
+    doubt: bool
 
 
 def traits_of(row: dict[str, str | None]) -> Traits:
+    birth, place = parse_date(row["birth_date"]), place_code(row["birth_place_code"])
     return Traits(
         family_names(row["birth_family_name"], row["used_family_name"])[:3],
         given_tokens(row["given_names"])[:3],
-        parse_date(row["birth_date"]),
+        birth,
+        is_vague(birth, place),
         row["sex"],
-        place_code(row["birth_place_code"]),
+        place,
         valid_ins(row["ins"]),
+        bag_of_names(row["birth_family_name"], row["given_names"]),
     )
 
 
-def scores(rows: Sequence[dict[str, str | None]]) -> dict[tuple[int, int], float]:
-    """Return the score of every pair of rows that is not vetoed and not settled by the INS."""
+class File:
+    """The counts of a file, from which its values get their weights."""
+
+    def __init__(self, people: Sequence[Traits]) -> None:
+        self.people, self.count = people, len(people)
+        self.families = Counter(name for one in people for name in set(one.families))
+        self.bearers = Counter(one.given[0] for one in people if one.given)
+        self.given = Counter(TABLE.one_writing(one.given[0]) for one in people if one.given)
+        self.countries = Counter(one.country for one in people)
+        self.dates = Counter(one.birth for one in people)
+        self.share: dict[str, float] = {}
+        for one in people:
+            for name in one.given:
+                group = TABLE.one_writing(name)
+                self.share[group] = max(self.share.get(group, 0.0), TABLE.share(name))
+
+    def among(self, one: Traits, value: Callable) -> tuple[int, int]:  # type: ignore[type-arg]
+        """Return how many of the country of birth share a value of this one, and how many there are."""
+        mine = [other for other in self.people if other.country == one.country]
+        return sum(value(other) == value(one) for other in mine), len(mine)
+
+    def family_bits(self, one: Traits, name: str) -> float:
+        everywhere = -math.log2((self.families[name] + 2.0) / (self.count + 2_000.0))
+        if one.country in ("", "FR"):
+            return everywhere
+        place = one.families.index(name)
+        mine, of = self.among(one, lambda other: other.families[place] if len(other.families) > place else None)
+        return min(everywhere, -math.log2((mine + 2.0) / (of + 50.0)))
+
+    def given_bits(self, one: Traits) -> float:
+        name = TABLE.one_writing(one.given[0])
+        everywhere = -math.log2((self.given[name] + 500 * self.share[name]) / (self.count + 500.0))
+        if one.country in ("", "FR"):
+            return everywhere
+        mine, of = self.among(one, lambda other: TABLE.one_writing(other.given[0]) if other.given else None)
+        return min(everywhere, -math.log2((mine + 3.0) / (of + 50.0)))
+
+    def birth_bits(self, one: Traits) -> float:
+        bits = 14.5
+        if self.dates[one.birth] >= 20:
+            bits = min(bits, -math.log2(self.dates[one.birth] / self.count))
+        mine, of = self.among(one, lambda other: other.birth[1:] if other.birth else (0, 0))
+        if one.vague:
+            return min(bits, 6.0 - math.log2((mine + 10.0) / (of + 50.0)))
+        if mine >= 20 and mine > 8 * of / 365.25:
+            return min(bits, 6.0 - math.log2(mine / of))
+        return bits
+
+    def place_bits(self, one: Traits) -> float:
+        if one.country in ("", "FR"):
+            return 8.0
+        return min(8.0, max(2.0, -math.log2((self.countries[one.country] + 10.0) / (self.count + 1_000.0))))
+
+    def two_names(self, a: str, b: str) -> bool:
+        both = TABLE.exists(a) and TABLE.exists(b)
+        return both or min(self.bearers[a], self.bearers[b]) >= max(3, max(self.bearers[a], self.bearers[b]) / 50)
+
+
+def scores(rows: Sequence[dict[str, str | None]]) -> dict[tuple[int, int], Score]:
+    """Return score and doubt of every pair of rows that is not vetoed and not settled by the INS."""
     people = [traits_of(row) for row in rows]
-    families = Counter(name for traits in people for name in set(traits.families))
-    given = Counter(traits.given[0] for traits in people if traits.given)
-    count = len(people)
-
-    def family_bits(name: str) -> float:
-        return -math.log2((families[name] + 2.0) / (count + 2_000.0))
-
-    def given_bits(name: str) -> float:
-        return -math.log2((given[name] + 5.0) / (count + 500.0))
-
-    def two_names(a: str, b: str) -> bool:
-        return min(given[a], given[b]) >= max(3, max(given[a], given[b]) / 50)
-
+    often = Counter(one.birth for one in people if one.birth and one.birth[2])
+    default = {date for date, count in often.items() if count >= 20 and count > len(people) / 250}
+    people = [one._replace(birth=None, vague=False) if one.birth in default else one for one in people]
+    file = File(people)
     found = {}
     for (i, one), (j, two) in combinations(enumerate(people), 2):
-        if one.ins and two.ins:
+        two_ins = bool(one.ins and two.ins)
+        if two_ins and (one.ins == two.ins or not replaced(str(one.ins), str(two.ins))):
             continue
-        parts = (family(one, two, family_bits), given_names(one, two, given_bits, two_names), birth(one.birth, two.birth))
-        if any(part is None for part in parts):
+        names = family(one, two, file), given(one, two, file)
+        if names == (None, None) and one.bag is not None and one.bag == two.bag:
+            family_bits, given_bits, doubt = 6.0, 6.0, False
+        else:
+            family_bits = fuzzy_family(one, two) if names[0] is None else names[0]
+            said = fuzzy_given(one, two, file) if names[1] is None else names[1]
+            if said is None:
+                continue
+            given_bits, doubt = said
+        dates = birth(one, two, file)
+        if dates is None:
             continue
+        doubt |= two_ins or not (one.given and two.given and one.families and two.families and one.birth and two.birth)
+        if one.birth and two.birth and one.birth[1] and one.birth[1:] == two.birth[1:]:
+            doubt |= abs(one.birth[0] - two.birth[0]) >= 12
         sex = 0.0 if not one.sex or not two.sex else (1.0 if one.sex == two.sex else -9.0)
-        total = sum(part for part in parts if part is not None) + sex + place(one.place, two.place)
-        found[(i, j)] = total - math.log2(max(count, 10_000))
+        total = family_bits + given_bits + dates + sex + place(one, two, file)
+        found[(i, j)] = Score(total - math.log2(max(file.count, 10_000)), doubt)
     return found
 
 
-def family(one: Traits, two: Traits, bits: Callable[[str], float]) -> float | None:
+def replaced(one: str, two: str) -> bool:
+    """Whether one INS can have replaced the other: the sex was corrected, or a NIR came after a number of waiting."""
+    return ins_stem(one) == ins_stem(two) or is_provisional(one) != is_provisional(two)
+
+
+def family(one: Traits, two: Traits, file: File) -> float | None:
     if not one.families or not two.families:
         return 0.0
     shared = set(one.families) & set(two.families)
-    if shared:
-        return max(bits(name) for name in shared)
+    return max((min(file.family_bits(one, name), file.family_bits(two, name)) for name in shared), default=None)
+
+
+def fuzzy_family(one: Traits, two: Traits) -> float:
     pairs = [(a, b) for a in one.families for b in two.families]
     if any(min(len(a), len(b)) >= 4 and (a.startswith(b) or b.startswith(a) or a.endswith(b) or b.endswith(a)) for a, b in pairs):
         return 6.0
@@ -79,56 +177,93 @@ def family(one: Traits, two: Traits, bits: Callable[[str], float]) -> float | No
     return -4.0 if "F" in (one.sex, two.sex) else -7.0
 
 
-def given_names(one: Traits, two: Traits, bits: Callable[[str], float], two_names: Callable[[str, str], bool]) -> float | None:
+def given(one: Traits, two: Traits, file: File) -> tuple[float, bool] | None:
     if not one.given or not two.given:
-        return 0.0
+        return 0.0, True
     a, b = one.given[0], two.given[0]
-    if a == b:
-        differs = len(one.given) > 1 and len(two.given) > 1 and one.given[1] != two.given[1]
-        return bits(a) - (4.0 if differs else 0.0)
-    written_a = {"".join(one.given[:n]) for n in (1, 2, 3)}
-    written_b = {"".join(two.given[:n]) for n in (1, 2, 3)}
-    if written_a & written_b:
-        return 6.0
-    if b in one.given or a in two.given:
-        return -8.0 if two_names(a, b) else 3.0
-    if 1 in (len(a), len(b)) and a[0] == b[0]:
-        return 2.0
-    distance = OSA.distance(a, b)
-    if distance <= 1 and min(len(a), len(b)) >= 3:
-        return -12.0 if two_names(a, b) else 4.0
-    if two_names(a, b):
+    if TABLE.one_writing(a) != TABLE.one_writing(b):
         return None
-    if min(len(a), len(b)) >= 4 and (a.startswith(b) or b.startswith(a)):
-        return 4.0
-    return 1.0 if distance == 2 and min(len(a), len(b)) >= 6 else None
+    bits = min(file.given_bits(one), file.given_bits(two)) - (0.0 if a == b else 1.0)
+    rest_a, rest_b = ({TABLE.one_writing(name) for name in names[1:]} for names in (one.given, two.given))
+    if not rest_a or not rest_b:
+        return bits, False
+    if rest_a & rest_b:
+        return bits + (0.0 if one.vague or two.vague else 2.0), False
+    if any(may_be(x, y) for x in one.given[1:] for y in two.given[1:]):
+        return bits, False
+    return bits - 4.0, True
 
 
-def birth(one: tuple[int, int, int] | None, two: tuple[int, int, int] | None) -> float | None:
-    if one is None or two is None:
+def may_be(x: str, y: str) -> bool:
+    """Whether a further given name can be another one, written otherwise."""
+    shortest = min(len(x), len(y))
+    if shortest == 1:
+        return x[0] == y[0]
+    if TABLE.exists(x) and TABLE.exists(y):
+        return False
+    enough = shortest >= 4 or (shortest == 3 and not (TABLE.likely(x) and TABLE.likely(y)))
+    return (enough and OSA.distance(x, y) <= 1) or (shortest >= 3 and (x.startswith(y) or y.startswith(x)))
+
+
+def fuzzy_given(one: Traits, two: Traits, file: File) -> tuple[float, bool] | None:
+    a, b = one.given[0], two.given[0]
+    written_a, written_b = ({"".join(names[:n]) for n in (1, 2, 3)} for names in (one.given, two.given))
+    if written_a & written_b:
+        return 6.0, False
+    both = file.two_names(a, b)
+    if b in one.given or a in two.given:
+        return (-8.0 if both else 3.0), True
+    shortest = min(len(a), len(b))
+    if shortest == 1 and a[0] == b[0]:
+        return 2.0, True
+    distance = OSA.distance(a, b)
+    if distance <= 1 and shortest >= 3:
+        return (-12.0, True) if both else (4.0, not is_slip(a, b, file))
+    if shortest >= 4 and (a.startswith(b) or b.startswith(a)):
+        return (-4.0, True) if both else (4.0, False)
+    if skeleton(a) == skeleton(b) and shortest >= 3:
+        return (-6.0 if both else 1.0), True
+    return (1.0, not is_slip(a, b, file)) if not both and distance == 2 and shortest >= 6 else None
+
+
+def is_slip(a: str, b: str, file: File) -> bool:
+    """Whether one of two names is surely the other with a slip of the pen."""
+    if squeezed(a) == squeezed(b):
+        return True
+    common = max(file.bearers[a], file.bearers[b]) >= 50 * max(1, min(file.bearers[a], file.bearers[b]))
+    if not common and TABLE.exists(a) == TABLE.exists(b):
+        return False
+    rarer = a if TABLE.exists(b) or file.bearers[a] < file.bearers[b] else b
+    return a[0] == b[0] and (not TABLE.likely(rarer) or min(len(a), len(b)) >= 6)
+
+
+def birth(one: Traits, two: Traits, file: File) -> float | None:
+    if one.birth is None or two.birth is None:
         return 0.0
-    (y1, m1, d1), (y2, m2, d2) = one, two
+    (y1, m1, d1), (y2, m2, d2) = one.birth, two.birth
     if not (m1 and m2):
         return 6.0 if y1 == y2 else None
     if not (d1 and d2):
         return 9.5 if (y1, m1) == (y2, m2) else None
-    if one == two:
-        return 14.5
+    if one.birth == two.birth:
+        return min(file.birth_bits(one), file.birth_bits(two))
+    if y1 == y2 and (one.vague or two.vague):
+        return 6.0
     if y1 == y2 and m1 == d2 and d1 == m2:
         return 9.0
-    if (m1, d1) == (m2, d2):
+    if (m1, d1) == (m2, d2) and not one.vague:
         return 3.0 if OSA.distance(str(y1), str(y2)) == 1 or abs(y1 - y2) == 1 else -2.0
     if y1 == y2 and (m1 == m2 or d1 == d2):
         return 5.0
     return None
 
 
-def place(one: str | None, two: str | None) -> float:
-    if not one or not two:
+def place(one: Traits, two: Traits, file: File) -> float:
+    if not one.place or not two.place:
         return 0.0
-    if one == two:
-        return 8.0
-    return 1.0 if one[:2] == two[:2] else -6.0
+    if one.place == two.place:
+        return file.place_bits(one)
+    return 1.0 if department(one.place) == department(two.place) else -6.0
 
 
 def blocks(traits: Traits) -> set[tuple[object, ...]]:
@@ -139,6 +274,8 @@ def blocks(traits: Traits) -> set[tuple[object, ...]]:
         if traits.given:
             found.add(("birth", traits.birth[0], day, traits.given[0][0]))
         found |= {("day", day, name[:4]) for name in traits.families}
+        if traits.bag:
+            found.add(("bag", traits.birth[0], traits.bag))
     if traits.birth:
         found |= {("year", traits.birth[0], name[:5]) for name in traits.families}
     if traits.given:

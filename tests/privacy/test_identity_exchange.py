@@ -16,7 +16,7 @@ from unibase.groundwork.files import sha256_file, sha256_folder
 from unibase.groundwork.problems import UserError
 from unibase.privacy.encoded.exchange import link_files, read_answer, write_answer, write_encoded, write_keys
 from unibase.privacy.keys import Key
-from unibase.privacy.ledger import persons
+from unibase.privacy.ledger.people_file import read_links
 
 KEY, OTHER = Key(b"l" * 32), Key(b"m" * 32)
 FRAME = people(
@@ -75,15 +75,15 @@ def test_the_answer_is_a_table_of_links_and_a_band_to_decide(files: list[Path], 
     link_files(files, tmp_path / "links")
     answer = read_answer(tmp_path / "links", keys(files))
     assert answer.links.rows() == [("A", "A1", "B", "B1", "same"), ("A", "A2", "C", "C1", "same")]
-    assert answer.review.select("left_key", "right_key", "relation", "rule").rows() == [("B2", "C2", None, "scored")]
+    assert answer.review.select("left_key", "right_key", "relation", "rule").rows() == [("B2", "C2", None, "no-given-name")]
     write_answer(answer, tmp_path / "answer")
-    assert persons.read_links(tmp_path / "answer" / "links.csv").equals(answer.links)
+    assert read_links(tmp_path / "answer" / "links.csv").equals(answer.links)
     # What a person decided in it is not written over.
     with pytest.raises(UserError, match="holds files, which would be lost"):
         write_answer(answer, tmp_path / "answer")
     # A pair that nobody decided is not taken for a link.
     with pytest.raises(UserError, match="row 1, column relation: is empty"):
-        persons.read_links(tmp_path / "answer" / "review.csv")
+        read_links(tmp_path / "answer" / "review.csv")
     modes = {path.stat().st_mode & 0o077 for path in tmp_path.rglob("*")}
     assert modes == {0}
 
@@ -120,8 +120,9 @@ def test_a_link_that_would_join_two_ins_is_for_a_person(tmp_path: Path) -> None:
     for part in frame.partition_by("centre"):
         write_encoded(part, KEY, tmp_path / part["centre"][0])
     found = link_files([tmp_path / name for name in "ABC"], tmp_path / "links")
-    assert found.links.height == 1
-    assert found.review["rule"].to_list() == ["two-ins"]
+    # The record without INS fits both: it goes to neither.
+    assert found.links.height == 0
+    assert found.review["rule"].to_list() == ["fits-two", "fits-two"]
 
 
 def test_what_was_made_under_other_terms_is_told(files: list[Path], tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from unibase.groundwork.problems import UserError
 from unibase.privacy.custody import custodians
 from unibase.privacy.keys import Key
 from unibase.privacy.ledger import persons
+from unibase.privacy.ledger.people_file import read_links
 from unibase.privacy.ledger.review_page import write_review_page
 
 FIRST, SECOND = Key(b"1" * 32), Key(b"2" * 32)
@@ -31,7 +32,7 @@ def test_open_pairs_are_shown_and_leave_when_they_are_decided(tmp_path: Path) ->
     assert "http" not in text.replace("http-equiv", "") and "default-src 'none'" in text
     # The CSV that the page saves.
     (tmp_path / "links.csv").write_text('left_centre,left_key,right_centre,right_key,relation\n"A","1","B","2","different"\n')
-    persons.update_ledger(ledger, rows, KEY, links=persons.read_links(tmp_path / "links.csv"))
+    persons.update_ledger(ledger, rows, KEY, links=read_links(tmp_path / "links.csv"))
     assert write_review_page(ledger, page) == 0
 
 

@@ -1,0 +1,41 @@
+"""The register of persons who object to the use of their records: once in it they stay out, whatever a source says later.
+
+It stands in the vault, by identifier as the sources write it. Whom an identifier means is for the ledger to say, so that a
+person who comes back under another number, or in another hospital, stays out as well.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from unibase.groundwork.tables import write_parquet
+
+REGISTER = pl.Schema({"centre": pl.String(), "system": pl.String(), "identifier": pl.String(), "channel": pl.String()})
+"""A row per identifier and channel: `study-file`, `column`, `osiris-rwd`, `fhir-consent`, `custodian`."""
+
+
+def read_register(path: Path) -> pl.DataFrame:
+    """Return the register; empty where there is none yet."""
+    return pl.read_parquet(path) if path.exists() else pl.DataFrame(schema=REGISTER)
+
+
+def add_to_register(path: Path, found: pl.DataFrame) -> pl.DataFrame:
+    """Add objections to the register, and return it whole; what stands in it already stays.
+
+    Args:
+        path: The register, written with mode 0600.
+        found: In the columns of `REGISTER`.
+    """
+    before = read_register(path)
+    after = pl.concat([before, found.select(REGISTER.names())]).unique().sort(pl.all())
+    if not after.equals(before):
+        write_parquet(after, path)
+        path.chmod(0o600)
+    return after
+
+
+def identifiers(register: pl.DataFrame) -> frozenset[tuple[str, str, str]]:
+    """Return centre, system and identifier of everybody in the register."""
+    return frozenset(register.select("centre", "system", "identifier").iter_rows())

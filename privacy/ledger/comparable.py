@@ -1,0 +1,257 @@
+"""What the sources say of persons, numbered, so that millions of pairs can be compared: in clear text or encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import polars as pl
+
+from unibase.privacy.ledger.given_names import given_names, skeleton, squeezed
+from unibase.privacy.ledger.traits import (
+    FOREIGN,
+    bag_of_names,
+    department,
+    family_names,
+    given_tokens,
+    ins_stem,
+    is_provisional,
+    is_vague,
+    parse_date,
+    place_code,
+    valid_ins,
+)
+
+RecordKey = tuple[str, str]
+"""(centre, person_key)."""
+
+FAMILIES, GIVEN = 3, 3
+"""Names of a kind that a record is compared by."""
+
+TRAITS = ("ins", "birth_family_name", "used_family_name", "given_names", "birth_date", "sex", "birth_place_code")
+"""Columns of PEOPLE that are compared."""
+
+
+class Names(Protocol):
+    """What can be said of names that are not equal, known by their numbers; in clear text or encoded."""
+
+    def alike(self, one: np.ndarray, two: np.ndarray) -> np.ndarray:
+        """Return how alike family names are, 0 to 1 on the scale of Jaro and Winkler; 1 for a half of a compound name."""
+
+    def one_writing(self, one: list[int], two: list[int]) -> bool:
+        """Return whether two lists of given names are one compound name, written together or apart."""
+
+    def slips(self, one: int, two: int) -> int:
+        """Return how many slips of the pen lie between two given names, at most 3."""
+
+    def length(self, name: int) -> int:
+        """Return the letters of a given name."""
+
+    def begins(self, one: int, two: int) -> bool:
+        """Return whether one given name is the beginning of the other."""
+
+    def same_initial(self, one: int, two: int) -> bool:
+        """Return whether two given names begin with one letter."""
+
+
+class GivenTable(NamedTuple):
+    """What is known of each given name, by its number.
+
+    `exists` and `likely` (bool): it is a name, or could be one (`given_names`); `writing`, `squeezed` and `sound` number what
+    writings of one name share: their group, their letters without doubling, their consonants. `share` is the share of a
+    sex that bears it, before the file is read.
+    """
+
+    exists: np.ndarray
+    likely: np.ndarray
+    writing: np.ndarray
+    squeezed: np.ndarray
+    sound: np.ndarray
+    share: np.ndarray
+
+
+class Traits(NamedTuple):
+    """What the sources say of persons, numbered: a row per record and distinct writing.
+
+    `record` numbers `keys`; `families` and `given` (rows, 3) hold numbers of names, -1 for none; `birth` (rows, 3) year, month
+    and day, 0 for unknown; `vague` whether that day is one given to those who do not know theirs; `sex` 1 male, 2 female;
+    `place`, `department` (by place), `ins` and `stem` (the INS without its sex) numbers, -1 for none; `country` the number of
+    a foreign country of birth, 0 for France, -1 for unknown; `provisional` whether the INS is one of waiting; `bag` the words
+    of all names in order of the alphabet. `initials`, `short` and `long` number the initial of each given name and the first
+    4 and 5 letters of each family name.
+    """
+
+    keys: list[RecordKey]
+    record: np.ndarray
+    families: np.ndarray
+    given: np.ndarray
+    birth: np.ndarray
+    vague: np.ndarray
+    sex: np.ndarray
+    place: np.ndarray
+    department: np.ndarray
+    country: np.ndarray
+    ins: np.ndarray
+    stem: np.ndarray
+    provisional: np.ndarray
+    bag: np.ndarray
+    initials: np.ndarray
+    short: np.ndarray
+    long: np.ndarray
+    of_given: GivenTable
+    names: Names
+
+
+def read_traits(people: pl.DataFrame) -> Traits:
+    """Return the traits of PEOPLE rows in the form that is compared, records in order."""
+    rows = people.select("centre", "person_key", *TRAITS).unique().sort(pl.all())
+    records = rows.select("centre", "person_key").unique().sort("centre", "person_key").with_row_index("_record")
+    record = rows.join(records, on=["centre", "person_key"], how="left", maintain_order="left")["_record"].to_numpy()
+    families, family_words = _number_words(
+        rows.select("birth_family_name", "used_family_name"), lambda row: family_names(*row), FAMILIES
+    )
+    given, given_words = _number_words(rows.select("given_names"), lambda row: given_tokens(row[0]), GIVEN)
+    place, places = _number(rows["birth_place_code"], place_code)
+    ins, matricules = _number(rows["ins"], valid_ins)
+    birth, vague = _births(rows.select("birth_date", "birth_place_code"))
+    bag, _ = _number_words(rows.select("birth_family_name", "given_names"), _bag, 1)
+    return Traits(
+        keys=list(records.select("centre", "person_key").iter_rows()),
+        record=record.astype(np.int64),
+        families=families,
+        given=given,
+        birth=birth,
+        vague=vague,
+        sex=rows["sex"].replace_strict({"M": 1, "F": 2}, default=0, return_dtype=pl.Int8).fill_null(0).to_numpy(),
+        place=place,
+        department=numbered([department(code) for code in places] or [""]),
+        country=_by_number(place, numbered(["", *(code if code.startswith(FOREIGN) else "" for code in places)])[1:], -1),
+        ins=ins,
+        stem=_by_number(ins, numbered([ins_stem(one) for one in matricules]), -1),
+        provisional=_by_number(ins, np.array([is_provisional(one) for one in matricules], dtype=np.bool_), default=False),
+        bag=bag[:, 0],
+        initials=numbered([word[:1] for word in given_words] or [""]),
+        short=numbered([word[:4] for word in family_words] or [""]),
+        long=numbered([word[:5] for word in family_words] or [""]),
+        of_given=_given_table(given_words),
+        names=ClearNames(family_words, given_words),
+    )
+
+
+class ClearNames:
+    """Names in clear text, compared by their letters."""
+
+    def __init__(self, families: list[str], given: list[str]) -> None:
+        self._families, self._given = families, given
+
+    def alike(self, one: np.ndarray, two: np.ndarray) -> np.ndarray:
+        """See `Names`."""
+        # Only where names are compared: an encoded route needs no library of letters.
+        from rapidfuzz import process
+        from rapidfuzz.distance import JaroWinkler
+
+        firsts, seconds = [self._families[n] for n in one], [self._families[n] for n in two]
+        near = np.asarray(process.cpdist(firsts, seconds, scorer=JaroWinkler.similarity, dtype=np.float64))
+        halves = [
+            min(len(x), len(y)) >= 4 and (x.startswith(y) or y.startswith(x) or x.endswith(y) or y.endswith(x))
+            for x, y in zip(firsts, seconds, strict=True)
+        ]
+        return np.where(halves, 1.0, near)
+
+    def one_writing(self, one: list[int], two: list[int]) -> bool:
+        """See `Names`."""
+        return bool(joined([self._given[n] for n in one]) & joined([self._given[n] for n in two]))
+
+    def slips(self, one: int, two: int) -> int:
+        """See `Names`: optimal string alignment."""
+        from rapidfuzz.distance import OSA
+
+        return OSA.distance(self._given[one], self._given[two], score_cutoff=2)
+
+    def length(self, name: int) -> int:
+        """See `Names`."""
+        return len(self._given[name])
+
+    def begins(self, one: int, two: int) -> bool:
+        """See `Names`."""
+        first, second = self._given[one], self._given[two]
+        return first.startswith(second) or second.startswith(first)
+
+    def same_initial(self, one: int, two: int) -> bool:
+        """See `Names`."""
+        return self._given[one][0] == self._given[two][0]
+
+
+def joined(names: Sequence[str]) -> set[str]:
+    """Return what a compound name may be written as: JEAN PIERRE MARIE is also JEANPIERRE and JEANPIERREMARIE."""
+    return {"".join(names[:count]) for count in range(1, len(names) + 1)}
+
+
+def numbered(words: Sequence[str]) -> np.ndarray:
+    """Return the place of each word among the distinct words in order."""
+    if not words:
+        return np.empty(0, dtype=np.int64)
+    return np.unique(np.array(words), return_inverse=True)[1].astype(np.int64)
+
+
+def _given_table(words: list[str]) -> GivenTable:
+    known = given_names()
+    some = words or [""]
+    return GivenTable(
+        exists=np.array([known.exists(word) for word in some], dtype=np.bool_),
+        likely=np.array([known.likely(word) for word in some], dtype=np.bool_),
+        writing=numbered([known.one_writing(word) for word in some]),
+        squeezed=numbered([squeezed(word) for word in some]),
+        sound=numbered([skeleton(word) for word in some]),
+        share=np.array([known.share(word) for word in some]),
+    )
+
+
+def _bag(row: tuple[Any, ...]) -> tuple[str, ...]:
+    bag = bag_of_names(*row)
+    return () if bag is None else (bag,)
+
+
+def _births(rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return year, month and day (rows, 3) of birth, 0 for unknown, and whether the day is a vague one."""
+    distinct = rows.unique(maintain_order=True).with_row_index("_row")
+    birth = np.zeros((distinct.height, 3), dtype=np.int64)
+    vague = np.zeros(distinct.height, dtype=np.bool_)
+    for at, date, place in distinct.iter_rows():
+        known = parse_date(date)
+        birth[at] = known or (0, 0, 0)
+        vague[at] = is_vague(known, place_code(place))
+    of = rows.join(distinct, on=rows.columns, how="left", nulls_equal=True, maintain_order="left")["_row"].to_numpy()
+    return birth[of], vague[of]
+
+
+def _by_number(numbers: np.ndarray, values: np.ndarray, default: int | bool) -> np.ndarray:
+    """Return the value of each number; the default where there is none (-1)."""
+    return np.append(values, np.array([default], dtype=values.dtype if len(values) else None))[numbers]
+
+
+def _number_words(
+    frame: pl.DataFrame, words_of: Callable[[tuple[Any, ...]], tuple[str, ...]], width: int
+) -> tuple[np.ndarray, list[str]]:
+    """Return (rows, width) numbers of the words in each row, -1 where there are fewer, and the words."""
+    distinct = frame.unique(maintain_order=True).with_row_index("_row")
+    number: dict[str, int] = {}
+    table = np.full((distinct.height, width), -1, dtype=np.int32)
+    for at, row in enumerate(distinct.drop("_row").iter_rows()):
+        for place, word in enumerate(words_of(row)[:width]):
+            table[at, place] = number.setdefault(word, len(number))
+    rows = frame.join(distinct, on=frame.columns, how="left", nulls_equal=True, maintain_order="left")["_row"].to_numpy()
+    return table[rows], list(number)
+
+
+def _number(series: pl.Series, clean: Callable[[str], str | None]) -> tuple[np.ndarray, list[str]]:
+    distinct = series.unique().drop_nulls().sort()
+    number: dict[str, int] = {}
+    mapping = {}
+    for value in distinct.to_list():
+        cleaned = clean(value)
+        mapping[value] = -1 if cleaned is None else number.setdefault(cleaned, len(number))
+    if not mapping:
+        return np.full(series.len(), -1, dtype=np.int32), []
+    return series.replace_strict(mapping, default=-1, return_dtype=pl.Int32).fill_null(-1).to_numpy(), list(number)

@@ -1,0 +1,178 @@
+"""What given names that differ say of two records: one name with a slip of the pen, or two names (of twins, of namesakes)?
+
+Twins share all but their given names, so these decide. Two names that both exist veto; where a letter parts them, or one
+could be a name, the pair is never linked by its score: a person decides (`Doubt`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from unibase.privacy.compiled.candidate_pairs import VETO
+from unibase.privacy.ledger.blocks import MOST_FUZZY
+from unibase.privacy.ledger.comparable import GIVEN, Traits
+
+_RARER = 50
+"""A given name borne 50 times less often than a similar one is taken for a slip of the pen."""
+SECOND_SHARED = 2.0
+"""Bits of a further given name in common."""
+_SECOND_DIFFERS = -4.0
+_SHORT = 6
+"""Given names of fewer letters than this are a letter apart by chance."""
+
+
+class Doubt(IntEnum):
+    """Why a pair is not linked by its score, however high: the traits of twins and namesakes, or nothing to tell them apart."""
+
+    NONE = 0
+    SECOND_NAMES = 1
+    LETTER_APART = 2
+    OTHER_NAME = 3
+    SOUNDS_ALIKE = 4
+    BEGINNING = 5
+    NO_GIVEN_NAME = 6
+    NO_FAMILY_NAME = 7
+    NO_BIRTH = 8
+    YEARS_APART = 9
+    TWO_INS = 10
+
+    @property
+    def rule(self) -> str:
+        """The word for it in the ledger's tables."""
+        return self.name.lower().replace("_", "-")
+
+
+@dataclass(frozen=True)
+class GivenEvidence:
+    """Bits and doubt (`Doubt`) per pair."""
+
+    bits: np.ndarray
+    doubt: np.ndarray
+
+
+def first_names_differ(traits: Traits, left: np.ndarray, right: np.ndarray, bearers: np.ndarray) -> GivenEvidence:
+    """Return the evidence of pairs whose first given names differ.
+
+    Args:
+        traits: All traits.
+        left, right: Rows of the pairs.
+        bearers: How many records bear each given name first.
+    """
+    distinct, inverse = _distinct(traits, left, right)
+    judge = _Judge(traits, bearers)
+    found = [judge.first(row[:GIVEN], row[GIVEN:]) for row in distinct.tolist()]
+    bits = np.array([one for one, _ in found], dtype=float)
+    doubt = np.array([two for _, two in found], dtype=np.int8)
+    return GivenEvidence(bits[inverse], doubt[inverse])
+
+
+def second_names(traits: Traits, left: np.ndarray, right: np.ndarray, bearers: np.ndarray) -> GivenEvidence:
+    """Return what the further given names of pairs with one first given name add: one in common, or a contradiction.
+
+    Further names contradict where both have some and none may be one of the other's. A name in common adds nothing to a
+    day of birth that stands for none.
+    """
+    writing = np.append(traits.of_given.writing, -1)
+    one, two = (writing[traits.given[rows, 1:]] for rows in (left, right))
+    both = (one[:, 0] >= 0) & (two[:, 0] >= 0)
+    shared = np.zeros(len(left), dtype=np.bool_)
+    for a in range(one.shape[1]):
+        for b in range(two.shape[1]):
+            shared |= (one[:, a] >= 0) & (one[:, a] == two[:, b])
+    contradict = both & ~shared
+    at = np.flatnonzero(contradict)
+    if len(at):
+        distinct, inverse = _distinct(traits, left[at], right[at])
+        judge = _Judge(traits, bearers)
+        far = [not judge.near(row[1:GIVEN], row[GIVEN + 1 :]) for row in distinct.tolist()]
+        contradict[at] = np.array(far, dtype=np.bool_)[inverse]
+    shared &= ~(traits.vague[left] | traits.vague[right])
+    bits = np.select([contradict, shared], [_SECOND_DIFFERS, SECOND_SHARED], 0.0)
+    return GivenEvidence(bits, np.where(contradict, Doubt.SECOND_NAMES, Doubt.NONE).astype(np.int8))
+
+
+def _distinct(traits: Traits, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    both = np.concatenate([traits.given[left], traits.given[right]], axis=1)
+    distinct, inverse = np.unique(both, axis=0, return_inverse=True)
+    return distinct, inverse.reshape(-1)
+
+
+class _Judge:
+    """Compares given names by their numbers; equal pairs once."""
+
+    def __init__(self, traits: Traits, bearers: np.ndarray) -> None:
+        self._names, self._of, self._bearers = traits.names, traits.of_given, bearers
+        self._slips: dict[tuple[int, int], int] = {}
+
+    def first(self, one: list[int], two: list[int]) -> tuple[float, Doubt]:
+        """Return bits and doubt of two lists of given names whose first differ."""
+        a, b = [n for n in one if n >= 0], [n for n in two if n >= 0]
+        if not a or not b:
+            return 0.0, Doubt.NONE
+        if self._names.one_writing(a, b):
+            return MOST_FUZZY, Doubt.NONE
+        first, second = a[0], b[0]
+        two_names = self._two_names(first, second)
+        if second in a or first in b:
+            # One of several given names may be the usual one; of twins, each may bear the other's as a second name.
+            return (-8.0, Doubt.OTHER_NAME) if two_names else (3.0, Doubt.OTHER_NAME)
+        shortest = min(self._names.length(first), self._names.length(second))
+        if shortest == 1 and self._names.same_initial(first, second):
+            return 2.0, Doubt.OTHER_NAME
+        return self._by_letters(first, second, shortest, two_names)
+
+    def near(self, one: list[int], two: list[int]) -> bool:
+        """Return whether a further given name of one may be one of the other: a slip, an initial, a beginning."""
+        return any(self._may_be(a, b) for a in one if a >= 0 for b in two if b >= 0)
+
+    def _may_be(self, a: int, b: int) -> bool:
+        names = self._names
+        shortest = min(names.length(a), names.length(b))
+        if shortest == 1:
+            return names.same_initial(a, b)
+        if self._of.exists[a] and self._of.exists[b]:
+            return False
+        # Of three letters, only what cannot be a name is a slip.
+        enough = shortest >= 4 or (shortest == 3 and not (self._of.likely[a] and self._of.likely[b]))
+        return (enough and self._apart(a, b) <= 1) or (shortest >= 3 and names.begins(a, b))
+
+    def _by_letters(self, first: int, second: int, shortest: int, two_names: bool) -> tuple[float, Doubt]:
+        apart, of = self._apart(first, second), self._of
+        if apart <= 1 and shortest >= 3:
+            if two_names:
+                return -12.0, Doubt.LETTER_APART
+            return 4.0, Doubt.NONE if self._is_slip(first, second, shortest) else Doubt.LETTER_APART
+        if shortest >= 4 and self._names.begins(first, second):
+            return (-4.0, Doubt.BEGINNING) if two_names else (4.0, Doubt.NONE)
+        if of.sound[first] == of.sound[second] and shortest >= 3:
+            return (-6.0 if two_names else 1.0), Doubt.SOUNDS_ALIKE
+        if not two_names and apart == 2 and shortest >= _SHORT:
+            return 1.0, Doubt.NONE if self._is_slip(first, second, shortest) else Doubt.LETTER_APART
+        return VETO, Doubt.NONE
+
+    def _two_names(self, first: int, second: int) -> bool:
+        many, few = sorted((self._bearers[first], self._bearers[second]), reverse=True)
+        both = bool(self._of.exists[first] and self._of.exists[second])
+        return both or bool(few >= max(3, many / _RARER))
+
+    def _is_slip(self, first: int, second: int, shortest: int) -> bool:
+        """Return whether one of two names a letter apart is surely the other, written wrongly."""
+        of = self._of
+        if of.squeezed[first] == of.squeezed[second]:
+            return True
+        many, few = sorted((self._bearers[first], self._bearers[second]), reverse=True)
+        well_known = bool(many >= _RARER * max(few, 1))
+        one_exists = of.exists[first] != of.exists[second]
+        if not (one_exists or well_known):
+            return False
+        rarer = first if of.exists[second] or self._bearers[first] < self._bearers[second] else second
+        # The first letter is seldom written wrongly. Else what cannot be a name is a slip, and what could be one where it is long.
+        return self._names.same_initial(first, second) and (not of.likely[rarer] or shortest >= _SHORT)
+
+    def _apart(self, first: int, second: int) -> int:
+        if (first, second) not in self._slips:
+            self._slips[(first, second)] = self._names.slips(first, second)
+        return self._slips[(first, second)]

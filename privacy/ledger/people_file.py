@@ -1,0 +1,262 @@
+"""People files of the centres and tables of links, read row by row: what is certain is read, the rest set aside and named."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import PEOPLE
+from unibase.privacy.ledger.written_dates import iso_dates
+
+_SEXES = {
+    "M": "M", "H": "M", "1": "M", "MALE": "M", "HOMME": "M", "MASCULIN": "M", "MASC": "M", "G": "M", "GARCON": "M", "8507": "M",
+    "F": "F", "2": "F", "FEMALE": "F", "FEMME": "F", "FEMININ": "F", "FEM": "F", "FILLE": "F", "8532": "F",
+    "": None, "U": None, "I": None, "O": None, "UNKNOWN": None, "OTHER": None, "INCONNU": None, "INDETERMINE": None, "0": None,
+    "9": None, "3": None, "8551": None,
+}  # fmt: skip
+
+DECISIONS = pl.Schema(
+    {
+        "left_centre": pl.String(),
+        "left_key": pl.String(),
+        "right_centre": pl.String(),
+        "right_key": pl.String(),
+        "relation": pl.String(),
+    }
+)
+"""A decision on two records: `relation` is `same` or `different`; keys are person_key."""
+
+
+@dataclass(frozen=True)
+class PeopleProblem:
+    """What was wrong in a people file, without a value of it.
+
+    Attributes:
+        row: Row of the file, header not counted, from 1; 0 for the whole column.
+        column: The column, or empty for the row.
+        reason: Code in kebab case.
+        message: What is wrong.
+        remedy: What the hospital can do.
+        kept: Whether the row is in the ledger all the same, without that value.
+    """
+
+    row: int
+    column: str
+    reason: str
+    message: str
+    remedy: str
+    kept: bool
+
+
+@dataclass(frozen=True)
+class PeopleFile:
+    """A people file: PEOPLE rows of one centre, and what was wrong, by row and column."""
+
+    people: pl.DataFrame
+    problems: tuple[PeopleProblem, ...]
+
+    @property
+    def set_aside(self) -> int:
+        """How many rows are not in the ledger."""
+        return len({problem.row for problem in self.problems if not problem.kept})
+
+
+def read_people(path: Path | str, centre: str) -> PeopleFile:
+    """Read the persons a centre knows from CSV or Parquet with columns of the PEOPLE table.
+
+    `identifier` must be there. `system` is `ipp` where absent, `person_key` the identifier, `centre` the argument. CSV may use
+    commas, semicolons or tabs, and UTF-8, UTF-16 with its mark, or Windows-1252. Dates may be ISO or French, cut to what is
+    known. A row that cannot be used is set aside, a value that is not certain left out; both are told by row and column.
+
+    Raises:
+        UserError: If the file is absent, is no table, or has no column `identifier`.
+
+    Example:
+        >>> folder = getfixture("tmp_path")
+        >>> _ = (folder / "lyon.csv").write_text("identifier;birth_date;sex\\n12;12/03/1956;Femme\\n;1960;M\\n")
+        >>> file = read_people(folder / "lyon.csv", "lyon")
+        >>> file.people.select("identifier", "birth_date", "sex").rows()
+        [('12', '1956-03-12', 'F')]
+        >>> [(problem.row, problem.reason) for problem in file.problems]
+        [(2, 'no-identifier')]
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"No people file at {path}. Check the key `people` of centre {centre} in the study file.")
+    frame, problems = _table(path)
+    if "identifier" not in frame.columns:
+        raise UserError(f"{path}: there is no column `identifier` (the hospital number). Add it.")
+    known = {column.name for column in PEOPLE.columns}
+    for name in frame.columns:
+        if name not in known and name != "source_row":
+            message = "This column is none of a people file and is not read."
+            problems.append(PeopleProblem(0, name, "unknown-column", message, f"Columns: {', '.join(sorted(known))}.", kept=True))
+    frame = _with_defaults(frame.select([name for name in frame.columns if name in known]), path, centre)
+    frame = _set_aside(
+        frame, pl.col("identifier").is_null(), problems, "identifier", "no-identifier", "Give the hospital number."
+    )
+    other = "Put each centre's people in a file of its own."
+    frame = _set_aside(frame, pl.col("centre") != centre, problems, "centre", "other-centre", other)
+    frame = _read_dates(_read_sexes(frame, problems), problems)
+    frame = _once(frame, problems)
+    return PeopleFile(PEOPLE.conform(frame), tuple(sorted(problems, key=lambda one: (one.row, one.column, one.reason))))
+
+
+def in_words(file: PeopleFile, most: int = 20) -> list[str]:
+    """Return what was wrong in a people file, a line a problem and at most `most`; no value of a person.
+
+    Example:
+        >>> in_words(PeopleFile(PEOPLE.empty(), (PeopleProblem(3, "sex", "unknown-sex", "Left out.", "Write M.", kept=True),)))
+        ['row 3, column sex: unknown-sex. Left out. Write M.']
+    """
+    lines = []
+    for one in file.problems[:most]:
+        place = ", ".join([f"row {one.row}"] * bool(one.row) + [f"column {one.column}"] * bool(one.column))
+        lines.append(f"{place}: {one.reason}. {one.message} {one.remedy}")
+    more = len(file.problems) - most
+    return [*lines, f"and {more} more"] if more > 0 else lines
+
+
+def read_links(path: Path | str) -> pl.DataFrame:
+    """Read decisions on pairs of records from CSV, in the columns of `DECISIONS`; `relation` may be left out and is `same` then.
+
+    Raises:
+        UserError: If a column is missing, a cell empty or a row of another length; names file, row and column.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"No table of links at {path}. Check its name.")
+    frame, ragged = _read_csv(path)
+    if ragged:
+        raise UserError(f"{path}, row {ragged[0].row}: {ragged[0].message} {ragged[0].remedy}")
+    frame = frame.rename({"source_row": "row"})
+    for name in ("left_centre", "left_key", "right_centre", "right_key"):
+        if name not in frame.columns:
+            raise UserError(f"{path}: there is no column `{name}`. A table of links has {', '.join(DECISIONS)}.")
+    if "relation" not in frame.columns:
+        frame = frame.with_columns(pl.lit("same").alias("relation"))
+    frame = frame.with_columns(
+        pl.col("relation").fill_null("same").str.to_lowercase(),
+        *(pl.col(name).str.strip_chars() for name in DECISIONS if name != "relation"),
+    )
+    for name in DECISIONS:
+        empty = frame.filter(pl.col(name).is_null() | (pl.col(name) == ""))
+        if empty.height:
+            raise UserError(f"{path}, row {empty['row'][0]}, column {name}: is empty. Fill it or remove the row.")
+    wrong = frame.filter(~pl.col("relation").is_in(["same", "different"]))
+    if wrong.height:
+        raise UserError(f"{path}, row {wrong['row'][0]}, column relation: must be `same` or `different`.")
+    return frame.select(DECISIONS.names())
+
+
+def _table(path: Path) -> tuple[pl.DataFrame, list[PeopleProblem]]:
+    if path.suffix.lower() != ".parquet":
+        return _read_csv(path)
+    frame = pl.read_parquet(path)
+    return (frame if "source_row" in frame.columns else frame.with_row_index("source_row", offset=1)), []
+
+
+def _with_defaults(frame: pl.DataFrame, path: Path, centre: str) -> pl.DataFrame:
+    frame = frame.with_columns(
+        pl.col(name).cast(pl.String()).str.strip_chars().replace("", None) for name in frame.columns if name != "source_row"
+    )
+    defaults = {
+        "centre": pl.lit(centre),
+        "system": pl.lit("ipp"),
+        "person_key": pl.col("identifier"),
+        "source": pl.lit(path.name),
+    }
+    for name, value in defaults.items():
+        there = pl.coalesce(pl.col(name), value) if name in frame.columns else value
+        frame = frame.with_columns(there.alias(name))
+    return frame
+
+
+def _set_aside(
+    frame: pl.DataFrame, wrong: pl.Expr, problems: list[PeopleProblem], column: str, reason: str, remedy: str
+) -> pl.DataFrame:
+    """Return the rows that are not wrong; the others are problems."""
+    message = f"The row has no usable {column}; it is set aside."
+    rows = frame.filter(wrong.fill_null(value=False))["source_row"].to_list()
+    problems += [PeopleProblem(row, column, reason, message, remedy, kept=False) for row in rows]
+    return frame.filter(~wrong.fill_null(value=False))
+
+
+def _read_sexes(frame: pl.DataFrame, problems: list[PeopleProblem]) -> pl.DataFrame:
+    if "sex" not in frame.columns:
+        return frame
+    folded = frame.with_columns(
+        pl.col("sex").str.to_uppercase().str.replace_all("[ÉÈ]", "E").str.replace_all("Ç", "C").fill_null("")
+    )
+    for row in folded.filter(~pl.col("sex").is_in(list(_SEXES)))["source_row"].to_list():
+        message = "The sex is not understood and is left out."
+        problems.append(PeopleProblem(row, "sex", "unknown-sex", message, "Write M, F or leave it empty.", kept=True))
+    return folded.with_columns(pl.col("sex").replace_strict(_SEXES, default=None, return_dtype=pl.String()))
+
+
+def _read_dates(frame: pl.DataFrame, problems: list[PeopleProblem]) -> pl.DataFrame:
+    if "birth_date" not in frame.columns:
+        return frame
+    read = iso_dates(frame["birth_date"].to_list())
+    for row, one in zip(frame["source_row"].to_list(), read, strict=True):
+        if one.problem:
+            remedy = "Write YYYY-MM-DD, or YYYY-MM or YYYY when no more is known."
+            problems.append(PeopleProblem(row, "birth_date", "uncertain-date", one.problem, remedy, kept=True))
+    return frame.with_columns(pl.Series("birth_date", [one.iso for one in read], dtype=pl.String))
+
+
+def _once(frame: pl.DataFrame, problems: list[PeopleProblem]) -> pl.DataFrame:
+    """Return each identifier once: equal rows are one; of rows that differ the first counts, and the others are set aside."""
+    key = ["centre", "system", "identifier"]
+    distinct = frame.unique([c for c in frame.columns if c != "source_row"], keep="first", maintain_order=True)
+    once = distinct.unique(key, keep="first", maintain_order=True)
+    message = "The identifier stands in an earlier row with other content; that row counts, and this one is set aside."
+    for row in distinct.join(once, on="source_row", how="anti", maintain_order="left")["source_row"].to_list():
+        remedy = "Keep the row that is right."
+        problems.append(PeopleProblem(row, "identifier", "repeated-identifier", message, remedy, kept=False))
+    return once
+
+
+def _decoded(content: bytes) -> str:
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return content.decode("utf-16", errors="replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace")
+
+
+def _read_csv(path: Path) -> tuple[pl.DataFrame, list[PeopleProblem]]:
+    """Return the texts of a CSV file with `source_row`, and its rows of another length, which are not among them.
+
+    Raises:
+        UserError: If a column name occurs twice.
+    """
+    text = _decoded(path.read_bytes())
+    head = text.partition("\n")[0]
+    separator = max(",;\t", key=head.count)
+    rows = csv.reader(io.StringIO(text), delimiter=separator)
+    header = [name.strip() for name in next(rows, [])]
+    if len(set(header)) < len(header):
+        raise UserError(f"{path}: a column name occurs twice in its first line. Rename one.")
+    header = [name for name in header if name != "source_row"] if "source_row" in header else header
+    columns: list[list[str]] = [[] for _ in header]
+    numbers: list[int] = []
+    problems: list[PeopleProblem] = []
+    for number, row in enumerate(rows, start=1):
+        if not any(cell.strip() for cell in row):
+            continue
+        if len(row) != len(header):
+            message = f"has {len(row)} fields where the header has {len(header)}."
+            problems.append(PeopleProblem(number, "", "wrong-column-count", message, "Correct the row.", kept=False))
+            continue
+        numbers.append(number)
+        for column, value in zip(columns, row, strict=True):
+            column.append(value)
+    frame = pl.DataFrame(dict(zip(header, columns, strict=True)), schema=dict.fromkeys(header, pl.String))
+    return frame.with_columns(pl.Series("source_row", numbers, dtype=pl.Int64)), problems

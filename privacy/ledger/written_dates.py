@@ -1,0 +1,86 @@
+"""Dates of birth as hospitals write them, brought to ISO and cut to what is certain."""
+
+from __future__ import annotations
+
+import re
+from calendar import monthrange
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+FIRST_YEAR, LAST_YEAR = 1850, 2200
+
+_ISO = re.compile(r"(\d{4})(?:[-/.](\d{1,2})(?:[-/.](\d{1,2}))?)?(?:[T ][\d:.+Z]*)?")
+_DAY_FIRST = re.compile(r"(\d{1,2})[-/. ](\d{1,2})[-/. ](\d{4})(?: [\d:]*)?")
+_EIGHT = re.compile(r"\d{8}")
+
+
+@dataclass(frozen=True)
+class WrittenDate:
+    """A date in ISO, cut to what is certain, or None; `problem` says what was left out of it, and why."""
+
+    iso: str | None
+    problem: str = ""
+
+
+def iso_dates(texts: Sequence[str | None]) -> list[WrittenDate]:
+    """Read the dates of one column.
+
+    Read are ISO (with or without time of day), and the French order day, month, year with `/`, `.`, `-` or blanks. A part
+    that is 0 or no part of a calendar (`1956-00-00`, `1956-02-31`) is left out with all after it. Where the column has dates
+    that only the order month, day, year explains, a date that both orders explain keeps its year.
+
+    Example:
+        >>> [one.iso for one in iso_dates(["1956-03-12", "12/03/1956", "1956-00-00", "1956-02-31", "soon"])]
+        ['1956-03-12', '1956-03-12', '1956', '1956', None]
+    """
+    american = any(_only_month_first(text) for text in set(texts) if text)
+    known: dict[str | None, WrittenDate] = {}
+    return [known[text] if text in known else known.setdefault(text, _read(text, american=american)) for text in texts]
+
+
+def _only_month_first(text: str) -> bool:
+    found = _DAY_FIRST.fullmatch(text.strip())
+    return found is not None and int(found[1]) <= 12 < int(found[2]) <= 31
+
+
+def _read(text: str | None, *, american: bool) -> WrittenDate:
+    if text is None or not text.strip():
+        return WrittenDate(None)
+    text = text.strip()
+    if found := _ISO.fullmatch(text):
+        if _EIGHT.fullmatch(text):
+            return _read_eight(text)
+        year, month, day = (int(part or 0) for part in found.groups())
+        return _cut(year, month, day, whole=found[2] is None)
+    if found := _DAY_FIRST.fullmatch(text):
+        day, month, year = (int(part) for part in found.groups())
+        if american and day <= 12 and month <= 12 and day != month:
+            return WrittenDate(_cut(year, 0, 0, whole=True).iso, "Day or month first is not certain; the year alone is read.")
+        return _cut(year, day, month, whole=False) if american and month > 12 else _cut(year, month, day, whole=False)
+    if _EIGHT.fullmatch(text):
+        return _read_eight(text)
+    return WrittenDate(None, "This is not read as a date; it is left out.")
+
+
+def _read_eight(text: str) -> WrittenDate:
+    """Read eight digits: year first or day first, where one of them alone is a date."""
+    ways = [(int(text[:4]), int(text[4:6]), int(text[6:])), (int(text[4:]), int(text[2:4]), int(text[:2]))]
+    real = [way for way in ways if _is_date(*way)]
+    if len(real) == 1:
+        return _cut(*real[0], whole=False)
+    return WrittenDate(None, "Year or day first is not certain; the date is left out.")
+
+
+def _is_date(year: int, month: int, day: int) -> bool:
+    return FIRST_YEAR <= year <= LAST_YEAR and 1 <= month <= 12 and 1 <= day <= monthrange(year, month)[1]
+
+
+def _cut(year: int, month: int, day: int, *, whole: bool) -> WrittenDate:
+    """Return the date cut to its certain parts; `whole` when no more than the year was written."""
+    if not FIRST_YEAR <= year <= LAST_YEAR:
+        return WrittenDate(None, "The year cannot be one of birth; the date is left out.")
+    if whole or (month == 0 and day == 0):
+        return WrittenDate(f"{year:04d}")
+    if not 1 <= month <= 12 or day > monthrange(year, month)[1]:
+        return WrittenDate(f"{year:04d}", "There is no such day; the year alone is read.")
+    return WrittenDate(f"{year:04d}-{month:02d}" + (f"-{day:02d}" if day else ""))

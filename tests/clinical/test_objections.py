@@ -1,0 +1,103 @@
+"""What clinical sources say of objections, each form with what counts and what does not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from tests.clinical.whole import read_events
+from unibase.clinical.formats.objections import read_objections
+from unibase.clinical.options import ClinicalSource
+from unibase.clinical.timelines.centre import TimelineTask
+from unibase.privacy.subjects import Subject, SubjectLookup
+
+RWD = "numero_patient,information_patient,date_information,non_opposition,date_opposition"
+
+
+def source(format: str, **more: Any) -> ClinicalSource:
+    return ClinicalSource.model_validate({"format": format, "path": "x", **more})
+
+
+def objecting(frame: pl.DataFrame) -> set[str]:
+    return set(frame["identifier"])
+
+
+@pytest.mark.parametrize(
+    ("said", "day", "out"),
+    [
+        ("NON", "2020/12/15", True),
+        ("Non", "", True),
+        ("OUI", "", False),
+        ("oui", "2020/12/15", False),
+        ("", "", False),
+        ("Non renseigné", "", False),
+        ("", "2020/12/15", True),  # a date of objection says that there was one
+        ("refus exprimé", "", True),  # a doubt is no consent
+    ],
+)
+def test_osiris_rwd_item_2_3(said: str, day: str, out: bool, tmp_path: Path) -> None:
+    (tmp_path / "02_information_non_opposition.csv").write_text(
+        f"{RWD}\nR1,OUI,2020/12/01,{said},{day}\nR2,OUI,2020/12/01,OUI,\n"
+    )
+    found = read_objections(source("osiris-rwd"), tmp_path, "lyon")
+    assert objecting(found) == ({"R1"} if out else set())
+    if out:
+        assert found.select("centre", "system").rows() == [("lyon", "ipp"), ("lyon", "osiris")]
+
+
+def test_an_objection_of_osiris_rwd_is_no_event(tmp_path: Path) -> None:
+    (tmp_path / "02_information_non_opposition.csv").write_text(
+        f"{RWD}\nR1,OUI,2020/12/01,NON,2020/12/15\nR2,OUI,2020/12/01,OUI,\n"
+    )
+    (tmp_path / "01_identification.csv").write_text("numero_patient,date_naissance,sexe\nR1,1940/02/10,M\nR2,1941/02/10,F\n")
+    people = {("lyon", "osiris", "R1"): Subject(1, -5), ("lyon", "osiris", "R2"): Subject(2, -5)}
+    read = read_events(TimelineTask("osiris-rwd", tmp_path, "lyon", SubjectLookup(people)))
+    assert set(read.events["code"].cast(pl.String)) == {"MEDS_BIRTH", "SEX//M", "SEX//F", "OSIRIS_RWD//2.1"}
+    # Nothing is told of the rows of who objects, not that they are about nobody.
+    left = read_events(TimelineTask("osiris-rwd", tmp_path, "lyon", SubjectLookup(people).without([("lyon", "osiris", "R1")])))
+    assert left.events["subject_id"].unique().to_list() == [2]
+    assert "unknown-person" not in set(left.problems["reason"])
+
+
+def consent(**changed: Any) -> dict[str, Any]:
+    research = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "research"}]}
+    whole = {"resourceType": "Consent", "id": "c", "status": "active", "scope": research, "patient": {"reference": "Patient/p1"}}
+    return {key: value for key, value in (whole | {"provision": {"type": "deny"}} | changed).items() if value is not None}
+
+
+CARE = {"coding": [{"code": "treatment"}]}
+
+
+@pytest.mark.parametrize(
+    ("resource", "out"),
+    [
+        (consent(), {"p1"}),
+        (consent(dateTime="2031-01-01"), {"p1"}),
+        (consent(provision={"type": "permit"}), set()),
+        (consent(provision=None), set()),
+        (consent(status="inactive"), set()),
+        (consent(status="entered-in-error"), set()),
+        (consent(status="rejected", provision=None), {"p1"}),
+        (consent(scope=CARE), set()),
+        (consent(scope=None), {"p1"}),
+        (consent(provision={"type": "permit", "provision": [{"type": "deny", "purpose": [{"code": "HRESCH"}]}]}), {"p1"}),
+        (consent(provision={"type": "permit", "provision": [{"type": "deny", "purpose": [{"code": "HMARKT"}]}]}), set()),
+        (consent(patient=None, subject={"reference": "Patient/p2"}, provision=None, decision="deny"), {"p2"}),  # R5
+        (consent(patient={"reference": "https://fhir.example/Patient/p3/_history/2"}), {"p3"}),
+        (consent(patient={"identifier": {"system": "urn:ipp", "value": "IPP-7"}}), {"IPP-7"}),
+    ],
+)
+def test_fhir_consent(resource: dict[str, Any], out: set[str], tmp_path: Path) -> None:
+    (tmp_path / "Consent.ndjson").write_text(json.dumps(resource) + "\n")
+    assert objecting(read_objections(source("fhir"), tmp_path, "F")) == out
+
+
+def test_a_column_of_omop_that_the_study_file_names(tmp_path: Path) -> None:
+    (tmp_path / "person.csv").write_text("person_id,person_source_value,opposition\n1,A1,Oui\n2,A2,non\n3,A3,\n")
+    told = {"table": "person", "person": "person_id", "column": "Opposition", "values": ["oui"], "system": "omop"}
+    found = read_objections(source("omop", objection=told), tmp_path, "A")
+    assert found.rows() == [("A", "omop", "1", "column")]
