@@ -12,27 +12,21 @@ import polars as pl
 
 from unibase.groundwork.files import digest_of, sha256_file
 from unibase.groundwork.problems import UserError
-from unibase.groundwork.tables import FEATURES, Column, Table
+from unibase.groundwork.tables import FEATURES, VOLUMES, Column, Table
 from unibase.groundwork.work import Outcome, Unit, WorkLedger, run_units
+from unibase.imaging.dicom.inventory import volumes_frame
 from unibase.imaging.dicom.series import NOT_IMAGES, read_index
 from unibase.imaging.looks.unit import FOLDER, gather_looks
 from unibase.imaging.options import Regions
 from unibase.imaging.plain.layout import Layout, Unplaced, find_pairs
 from unibase.imaging.plain.listing import Listed, is_listing, read_listing
 from unibase.imaging.plain.whole import suffix_of
-from unibase.imaging.radiomics.features import (
-    REGION_LIST,
-    collect,
-    extract_series,
-    list_regions,
-    ordered,
-    plan_units,
-    stage_settings,
-)
+from unibase.imaging.radiomics.features import collect, extract_series, ordered, plan_units, stage_settings
 from unibase.imaging.radiomics.plan import Row
 from unibase.imaging.radiomics.robustness import STABILITY, RobustnessTask, extract_perturbed, stability_table
 from unibase.imaging.radiomics.settings import FeatureSettings
 from unibase.imaging.radiomics.task import Choices, FeatureTask
+from unibase.imaging.radiomics.told import REGION_LIST, list_regions
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -416,3 +410,31 @@ def _dicom_files(folder: Path, series_uid: str) -> list[Path]:
         for path in files
         if (header := read_header(path)) is not None and str(header.get("SeriesInstanceUID", "")) == series_uid
     ]
+
+
+def index_plain(source: Path | str, destination: Path | str | None = None) -> pl.DataFrame:
+    """Return what volumes a folder of DICOM holds, as a VOLUMES frame, before anything is extracted.
+
+    Args:
+        source: Searched with all that is below it.
+        destination: Where to write the table too: Parquet, or CSV by its name.
+
+    Raises:
+        UserError: If the source is no folder or holds no DICOM image.
+    """
+    source = Path(source)
+    if not source.is_dir():
+        raise UserError(f"{source} is no folder. Name a folder of DICOM.")
+    series = read_index(source, subject_of=lambda _: 1, parts=True).series
+    files = {
+        folder: sorted(path for path in (source / folder).iterdir() if path.is_file() and not path.name.startswith("."))
+        for folder in series["folder"].unique()
+    }
+    volumes = volumes_frame(series, files).with_columns(pl.lit(None, dtype=pl.Int64).alias("subject_id"))
+    if not volumes.height:
+        raise UserError(f"{source} holds no DICOM image. Check the folder.")
+    if destination is not None and str(destination).lower().endswith(".csv"):
+        volumes.write_csv(destination)
+    elif destination is not None:
+        VOLUMES.write(volumes, destination)
+    return volumes

@@ -110,6 +110,33 @@ def check_regions(regions: Regions) -> None:
                 raise UserError(f"regions.{target}: {pattern!r} is no regular expression ({error}). Correct it.") from None
 
 
+DRAWN = ("drawn",)
+"""Of a series of several volumes: measure each region on the volume it was drawn on, and on all when that is not said."""
+
+ALL = ("all",)
+"""Of a series of several volumes: measure each region on all of them."""
+
+
+def volume_choice(volumes: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the volumes that a study asks for as a task names them: a word, or patterns."""
+    return (volumes,) if isinstance(volumes, str) else tuple(volumes)
+
+
+def check_volumes(volumes: Sequence[str]) -> None:
+    """Check which volumes of a series are asked for.
+
+    Raises:
+        UserError: If there is none, or a pattern is no regular expression.
+    """
+    if isinstance(volumes, str) or not volumes:
+        raise UserError("volumes must be drawn, all, or a list of patterns, such as volumes: ['b=800'].")
+    for pattern in volumes:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise UserError(f"volumes: {pattern!r} is no regular expression ({error}). Correct it.") from None
+
+
 def check_shells(shells: tuple[tuple[float, float], ...]) -> None:
     """Check shells given as (inner, outer) distances in mm.
 
@@ -231,6 +258,10 @@ class Features(Section):
     """Resample masks that lie on another grid than the image (nearest neighbour); otherwise they are refused."""
     threshold: float = Field(default=0.5, gt=0, le=1)
     """Least fraction at which a voxel of a fractional SEG is inside."""
+    volumes: Literal["drawn", "all"] | list[str] = "drawn"
+    """Of a series that holds several volumes (phases, b-values, echoes): measure each region on the volume it was `drawn`
+    on (on every one when its file does not say it), on `all`, or on those whose whole name matches a pattern:
+    `['b=800', 'phase 2 of .*']`. `unibase index` lists the names."""
     pictures: bool = False
     """Draw each region on its image, and write a contact sheet in the staging zone, the most suspect first."""
     robustness: Robustness | None = None
@@ -245,6 +276,12 @@ class Features(Section):
     @classmethod
     def _distances(cls, shells: list[tuple[float, float]]) -> list[tuple[float, float]]:
         return accepted(shells, check_shells)
+
+    @field_validator("volumes")
+    @classmethod
+    def _names(cls, volumes: str | list[str]) -> str | list[str]:
+        accepted(volume_choice(volumes), check_volumes)
+        return volumes
 
     @field_validator("habitats")
     @classmethod

@@ -51,6 +51,28 @@ def deidentify(
 
 
 @app.command
+def index(source: Path, *, out: Path | None = None) -> None:
+    """List what series and volumes a folder of DICOM holds, before anything is extracted.
+
+    Example: `unibase index scans/ --out volumes.csv`
+
+    Parameters
+    ----------
+    source
+        Folder with DICOM files at any depth.
+    out
+        Table to write, a row a volume: Parquet, or CSV when the name ends in .csv.
+    """
+    from unibase.flows.looks.volumes import in_lines
+    from unibase.imaging.commands import index_plain
+
+    volumes = index_plain(source, out)
+    print("\n".join(in_lines(volumes)))
+    if out:
+        print(f"{out}: {volumes.height} rows")
+
+
+@app.command
 def features(
     source: Path,
     out: Path,
@@ -68,6 +90,7 @@ def features(
     structure_sets: StructureSets = "all",
     cut_off: Literal["keep", "refuse"] = "keep",
     components: bool = False,
+    volume: list[str] | None = None,
     regions_csv: Path | None = None,
     robustness: Path | None = None,
     pictures: Path | None = None,
@@ -112,6 +135,9 @@ def features(
         Regions that the image cuts off: measure what is left, as the columns mask_coverage and mask_notes say, or refuse them.
     components
         Measure every connected part of a label of a label image as a region of its own.
+    volume
+        Of a series of several volumes (phases, b-values): `drawn` measures each region on the volume it was drawn on, `all` on
+        every one; else a pattern of their names, such as b=800; may be given several times. `drawn` when not given.
     regions_csv
         CSV to write with every match and miss of names of regions. It holds names as the files have them.
     robustness
@@ -136,6 +162,7 @@ def features(
         habitats=habitats,
         cut_off=cut_off,
         components=components,
+        volumes=tuple(volume or ["drawn"]),
     )
     regions = parse_regions(region) if region else None
     features_of(

@@ -51,7 +51,7 @@ def in_words(matches: pl.DataFrame, names: bool = True) -> str:
     """Return the list as lines: by target what was done, refused and missed, then the names that no target asked for.
 
     Args:
-        matches: Columns of `imaging.radiomics.features.REGION_LIST`.
+        matches: Columns of `imaging.radiomics.told.REGION_LIST`.
         names: Show names of regions; False counts them only.
     """
     lines = []

@@ -17,7 +17,7 @@ from unibase.flows.study.places import SERIES as SERIES_TABLE
 from unibase.groundwork.tables import FEATURES, QUARANTINE, SERIES, write_parquet
 from unibase.groundwork.work import Outcome, Unit
 from unibase.imaging.looks.unit import FOLDER, gather_looks
-from unibase.imaging.options import Features
+from unibase.imaging.options import Features, volume_choice
 from unibase.imaging.radiomics.features import (
     Choices,
     FeatureTask,
@@ -92,8 +92,9 @@ def _only(folder: Path, kept: list[Path]) -> None:
 
 def _chosen(options: Features) -> Choices:
     """Return what the study says of how regions are extracted."""
-    names = [field.name for field in fields(Choices) if field.name != "shells"]
-    return Choices(shells=tuple(options.shells), **{name: getattr(options, name) for name in names})
+    names = [field.name for field in fields(Choices) if field.name not in ("shells", "volumes")]
+    chosen = {name: getattr(options, name) for name in names}
+    return Choices(shells=tuple(options.shells), volumes=volume_choice(options.volumes), **chosen)
 
 
 def _stray(row: Row) -> Outcome:
@@ -168,7 +169,7 @@ def _refused(run: Run, series: pl.DataFrame, stage: str, outcomes: list[Outcome]
     """Return the quarantine rows of whole series and, inside series that were done, of single regions."""
     centre_of = {f"{row['folder']}:{row['SeriesInstanceUID']}": row["centre"] for row in series.to_dicts()}
     regions = [
-        Outcome(f"{outcome.key}:{region['target']}:{region['roi_name']}", "", "quarantined", None, *_why(region))
+        Outcome(f"{outcome.key}:{region['target']}:{_part(region)}", "", "quarantined", None, *_why(region))
         for outcome in outcomes
         if outcome.status == "done"
         for region in outcome.result["regions"]
@@ -180,6 +181,11 @@ def _refused(run: Run, series: pl.DataFrame, stage: str, outcomes: list[Outcome]
     for region in regions:
         by_centre[centre_of.get(region.key.rsplit(":", 2)[0])].append(region)
     return [run.quarantine_rows(stage, centre, mine) for centre, mine in by_centre.items()]
+
+
+def _part(region: dict[str, Any]) -> str:
+    """Return what was refused inside a series: a region, of a series of several volumes with its volume."""
+    return " ".join(text for text in (region["roi_name"], region.get("volume", "")) if text)
 
 
 def _why(region: dict[str, Any]) -> tuple[str, str, str]:

@@ -13,9 +13,11 @@ from unibase.flows.runs.stage import Stage
 from unibase.flows.stages.deidentify import BATCH, written_files
 from unibase.flows.study.places import DICOM
 from unibase.flows.study.places import SERIES as SERIES_TABLE
+from unibase.flows.study.places import VOLUMES as VOLUMES_TABLE
 from unibase.groundwork.files import digest_of, remove_file
-from unibase.groundwork.tables import QUARANTINE, SERIES
+from unibase.groundwork.tables import QUARANTINE, SERIES, VOLUMES
 from unibase.groundwork.work import Unit
+from unibase.imaging.dicom.inventory import volumes_frame
 from unibase.imaging.dicom.series import index_folder
 
 
@@ -47,22 +49,38 @@ def index_series(run: Run) -> pl.DataFrame:
         for place, files in members.items()
     ]
     outcomes = run.units(
-        "index", _index, units, settings=None, code=("unibase.imaging.dicom.series",), shared=staging, batch_size=BATCH
+        "index",
+        _index,
+        units,
+        settings=None,
+        code=("unibase.imaging.dicom.series", "unibase.imaging.dicom.inventory"),
+        shared=staging,
+        batch_size=BATCH,
     )
+    found = [row for outcome in outcomes if outcome.status == "done" for row in outcome.result["volumes"]]
+    table = pl.DataFrame(found, schema={**VOLUMES.schema(), "volume_time": pl.String})
+    volumes = VOLUMES.write(table.with_columns(pl.col("volume_time").str.to_datetime()), run.place(VOLUMES_TABLE))
     rows = [row for outcome in outcomes if outcome.status == "done" for row in outcome.result["series"]]
     frame = pl.DataFrame(rows, schema={**SERIES.schema(), "series_time": pl.String})
     series = SERIES.write(frame.with_columns(pl.col("series_time").str.to_datetime()), run.place(SERIES_TABLE))
     refused = run.quarantine_rows("index", None, outcomes)
     QUARANTINE.write(pl.concat([_conflicts(run, sorted(conflicts)), refused]), run.quarantine_file("index"))
-    run.say(f"index: {series.height} series of {series['subject_id'].n_unique()} subjects")
+    held = volumes.filter(pl.col("status") == "volume").height
+    run.say(f"index: {series.height} series of {series['subject_id'].n_unique()} subjects; {held} volumes")
     return series
 
 
 def _index(staging: Path, work: tuple[Path, str, dict[str, str]]) -> dict[str, Any]:
-    """Return the SERIES rows of one folder as JSON."""
+    """Return the SERIES and VOLUMES rows of one folder as JSON."""
     folder, centre, digests = work
-    rows = index_folder(folder, centre, relative_to=staging, digests=digests).to_dicts()
-    return {"series": [{**row, "series_time": row["series_time"] and row["series_time"].isoformat()} for row in rows]}
+    series = index_folder(folder, centre, relative_to=staging, digests=digests)
+    files = files_below(folder)
+    volumes = volumes_frame(series, dict.fromkeys(series["folder"], files))
+    return {"series": _as_json(series, "series_time"), "volumes": _as_json(volumes, "volume_time")}
+
+
+def _as_json(frame: pl.DataFrame, time: str) -> list[dict[str, Any]]:
+    return [{**row, time: row[time] and row[time].isoformat()} for row in frame.to_dicts()]
 
 
 def _conflicts(run: Run, paths: list[str]) -> pl.DataFrame:
@@ -80,4 +98,6 @@ def _conflicts(run: Run, paths: list[str]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=QUARANTINE.schema())
 
 
-STAGE = Stage("index", "Index the series", reads=(DICOM,), leaves=(SERIES_TABLE,), run=index_series)
+STAGE = Stage(
+    "index", "Index the series and their volumes", reads=(DICOM,), leaves=(SERIES_TABLE, VOLUMES_TABLE), run=index_series
+)

@@ -16,7 +16,9 @@ from unibase.flows.stages.clinical import scan_records
 from unibase.flows.study.definitions import read_concepts
 from unibase.flows.study.places import RECORDS, SAMPLES, TIMELINE
 from unibase.flows.study.places import SERIES as SERIES_TABLE
-from unibase.groundwork.tables import EVENTS, SAMPLE_MAP, SERIES
+from unibase.flows.study.places import VOLUMES as VOLUMES_TABLE
+from unibase.groundwork.tables import EVENTS, SAMPLE_MAP, SERIES, VOLUMES
+from unibase.imaging.dicom.inventory import volume_events
 from unibase.imaging.dicom.series import study_events
 from unibase.omics.samples.sheets import sample_events
 
@@ -30,7 +32,8 @@ def build_timeline(run: Run) -> Path:
     Subjects are merged a block at a time, so that memory does not grow with their number.
     """
     series, samples = SERIES.read(run.place(SERIES_TABLE)), SAMPLE_MAP.read(run.place(SAMPLES))
-    tables = [_until(run, EVENTS.conform(frame)).lazy() for frame in (study_events(series), sample_events(samples))]
+    images = (study_events(series), volume_events(VOLUMES.read(run.place(VOLUMES_TABLE))))
+    tables = [_until(run, EVENTS.conform(frame)).lazy() for frame in (*images, sample_events(samples))]
     tables += [events for name in run.study.centres if (events := scan_records(run, name)) is not None]
     subjects = pl.concat(table.select("subject_id") for table in tables).unique().sort("subject_id").collect()["subject_id"]
     options = run.study.treatments
@@ -65,5 +68,9 @@ def _until(run: Run, events: pl.DataFrame) -> pl.DataFrame:
 
 
 STAGE = Stage(
-    "timeline", "Merge events to one timeline", reads=(RECORDS, SERIES_TABLE, SAMPLES), leaves=(TIMELINE,), run=build_timeline
+    "timeline",
+    "Merge events to one timeline",
+    reads=(RECORDS, SERIES_TABLE, VOLUMES_TABLE, SAMPLES),
+    leaves=(TIMELINE,),
+    run=build_timeline,
 )

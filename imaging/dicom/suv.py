@@ -1,8 +1,8 @@
 """From the stored units of a PET series to SUV by body weight (g/ml).
 
 Follows the vendor-neutral computation published by QIBA (SUV pseudo-code, "Computation of SUV from DICOM"): units GML
-as they are, BQML with decay correction to START or ADMIN, CNTS with the scale factors in Philips' private block.
-Whatever the header leaves open is refused; no value is guessed.
+as they are, BQML with decay correction to START, ADMIN or none, CNTS with the scale factors in Philips' private block.
+Whatever the header leaves open, contradicts, or nobody would believe is refused by name; no value is guessed.
 """
 
 from __future__ import annotations
@@ -10,159 +10,222 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from unibase.groundwork.problems import Unusable
+from unibase.imaging.dicom.body import DICOM_TYPES, Body, over_weight
+from unibase.imaging.dicom.header import Header
+from unibase.imaging.dicom.private import private_numbers, private_value
+from unibase.imaging.dicom.suv_times import (
+    acquisitions,
+    average_time,
+    decay_corrected_to,
+    injection,
+    scan_start,
+)
+from unibase.imaging.dicom.tracers import Nuclide, check_dose, check_uptake, nuclide_of, refuse
+
+WEIGHT = (1.0, 400.0)
+"""Plausible body weight in kg."""
 
 _PHILIPS = "Philips PET Private Group"
-_GE = "GEMS_PETD_01"
+_UNIT_WORDS = {"BQ/ML": "BQML", "BQML": "BQML", "G/ML": "GML", "GML": "GML", "{SUVBW}G/ML": "GML"}
 
 
-def suv_factors(slices: Sequence[Any]) -> list[float]:
+def suv_factors(slices: Sequence[Header]) -> list[float]:
     """Return, for each slice, what its rescaled values are multiplied with to become SUVbw.
 
     Args:
-        slices: Headers (pydicom datasets) of all slices of one PET series.
+        slices: Headers (pydicom datasets, or `planes.FrameHeader`) of all slices of one PET volume.
 
     Raises:
-        Unusable: `suv-not-computable`, naming the attribute that is missing, contradictory or not supported.
+        Unusable: `suv-not-computable`, naming the attribute that is missing, contradictory, implausible or not supported.
     """
-    units = {str(header.get("Units", "")).upper() for header in slices}
+    units = {_units(header) for header in slices}
     if len(units) != 1:
-        raise _refuse("Units (0054,1001) differ between slices.")
+        raise refuse("Units (0054,1001) differ between slices.")
     unit = units.pop()
-    if unit == "GML":
-        # PS3.3 C.8.9.1: an absent SUV Type means body weight.
-        if {str(header.get("SUVType", "BW") or "BW").upper() for header in slices} != {"BW"}:
-            raise _refuse("SUV Type (0054,1006) is not body weight.")
-        return [1.0] * len(slices)
+    if unit == "GML" or (unit == "CM2ML" and _suv_type(slices[0]) == "BSA"):
+        return [_to_body_weight(slices)] * len(slices)
+    if any(header.get("RescaleSlope") is None for header in slices) and "RealWorldValueMappingSequence" not in slices[0]:
+        raise refuse("Rescale Slope (0028,1053) is missing.")
     if unit == "BQML":
-        return [_from_activity(slices)] * len(slices)
+        return _from_activity(slices)
     if unit == "CNTS":
-        factors = [_private(header, 0x7053, _PHILIPS, 0x00) for header in slices]
+        factors = [_philips(header, 0x00) for header in slices]
         if all(factors):
-            return [float(factor) for factor in factors]
-        activity = [_private(header, 0x7053, _PHILIPS, 0x09) for header in slices]
+            return factors
+        activity = [_philips(header, 0x09) for header in slices]
         if all(activity):
             from_activity = _from_activity(slices)
-            return [float(factor) * from_activity for factor in activity]
-        raise _refuse("Units are CNTS and Philips' scale factors (7053,xx00) and (7053,xx09) are missing or zero.")
+            return [factor * one for factor, one in zip(activity, from_activity, strict=True)]
+        raise refuse("Units are CNTS and Philips' scale factors (7053,xx00) and (7053,xx09) are missing or zero.")
     place = "Units (0054,1001) is missing." if not unit else "Units (0054,1001) is none of BQML, GML, CNTS."
-    raise _refuse(place)
+    raise refuse(place)
 
 
-def _from_activity(slices: Sequence[Any]) -> float:
+def _units(header: Header) -> str:
+    """Return Units; of an enhanced file the unit of its rescale or real-world value mapping."""
+    said = str(header.get("Units") or "").upper()
+    if said:
+        return said
+    for item in header.get("RealWorldValueMappingSequence") or ():
+        codes = item.get("MeasurementUnitsCodeSequence")
+        code = str(codes[0].get("CodeValue", "") or "").upper() if codes else ""
+        if code in _UNIT_WORDS:
+            return _UNIT_WORDS[code]
+    return _UNIT_WORDS.get(str(header.get("RescaleType") or "").upper(), "")
+
+
+def _suv_type(header: Header) -> str:
+    # PS3.3 C.8.9.1: an absent SUV Type means body weight.
+    return str(header.get("SUVType") or "BW").upper()
+
+
+def _to_body_weight(slices: Sequence[Header]) -> float:
+    """Return the factor from a stored SUV to that by body weight."""
+    kinds = {_suv_type(header) for header in slices}
+    kind = DICOM_TYPES.get(kinds.pop()) if len(kinds) == 1 else None
+    if kind is None:
+        raise refuse("SUV Type (0054,1006) is not body weight, and does not say by which formula it is another one.")
+    if kind == "bw":
+        return 1.0
+    factor = over_weight(kind, body_of(slices))
+    if factor is None:
+        raise refuse("SUV Type (0054,1006) is not body weight, and height or sex, which lead back to it, are missing.")
+    return 1 / factor
+
+
+def body_of(slices: Sequence[Header]) -> Body:
+    """Return the size of the person, which all slices must tell alike.
+
+    Raises:
+        Unusable: `suv-not-computable` without a plausible weight.
+    """
+    weight = _positive(slices[0], "PatientWeight", "(0010,1030)")
+    if not WEIGHT[0] <= weight <= WEIGHT[1]:
+        raise refuse(f"PatientWeight (0010,1030) is not within {WEIGHT[0]:g} to {WEIGHT[1]:g} kg, so its unit is in doubt.")
+    if len({str(header.get("PatientWeight") or "") for header in slices}) > 1:
+        raise refuse("PatientWeight (0010,1030) differs between slices.")
+    height = slices[0].get("PatientSize")
+    return Body(weight, float(height) if height else None, str(slices[0].get("PatientSex") or "").upper())
+
+
+def _from_activity(slices: Sequence[Header]) -> list[float]:
     first = slices[0]
-    corrected = {str(item).upper() for item in _values(first, "CorrectedImage")}
-    if not {"ATTN", "DECY"} <= corrected:
-        raise _refuse("Corrected Image (0028,0051) does not hold both ATTN and DECY.")
-    weight = _positive(first, "PatientWeight", "(0010,1030)")
-    if not first.get("RadiopharmaceuticalInformationSequence"):
-        raise _refuse("Radiopharmaceutical Information Sequence (0054,0016) is missing.")
-    if len(first.RadiopharmaceuticalInformationSequence) != 1:
-        raise _refuse("Radiopharmaceutical Information Sequence (0054,0016) holds several items.")
-    tracer = first.RadiopharmaceuticalInformationSequence[0]
+    decay = _decay_correction(slices)
+    weight = body_of(slices).weight
+    tracer = _tracer(slices)
     dose = _positive(tracer, "RadionuclideTotalDose", "(0018,1074)")
-    if dose < 1e5:
-        # The attribute is in Bq; some exports wrote MBq. Below 0.1 MBq no image is made: which unit it is, is a guess.
-        raise _refuse("Radionuclide Total Dose (0018,1074) is below 0.1 MBq, so its unit is in doubt.")
-    decay = {str(header.get("DecayCorrection", "")).upper() for header in slices}
-    if decay == {"ADMIN"}:
-        return weight * 1000 / dose
-    if decay != {"START"}:
-        raise _refuse("Decay Correction (0054,1102) is neither START nor ADMIN.")
     half_life = _positive(tracer, "RadionuclideHalfLife", "(0018,1075)")
-    scan = _scan_start(slices, half_life)
-    elapsed = (scan - _injection(first, tracer)).total_seconds()
-    if not 0 <= elapsed <= 10 * half_life:
-        raise _refuse("The injection is not within ten half-lives before the scan.")
-    return float(weight * 1000 / (dose * 2.0 ** (-elapsed / half_life)))
+    nuclide = nuclide_of(tracer, half_life)
+    check_dose(dose, nuclide)
+    if decay == "ADMIN":
+        _check_admin(slices, tracer, nuclide)
+        return [weight * 1000 / dose] * len(slices)
+    scans = _uncorrected(slices, half_life) if decay == "NONE" else [scan_start(slices, half_life)] * len(slices)
+    given = injection(first, tracer, min(scans), nuclide)
+    factors = []
+    for scan in scans:
+        elapsed = (scan - given).total_seconds()
+        check_uptake(elapsed, nuclide)
+        factors.append(float(weight * 1000 / (dose * 2.0 ** (-elapsed / half_life))))
+    return factors
 
 
-def _scan_start(slices: Sequence[Any], half_life: float) -> datetime:
+def uptake_of(slices: Sequence[Header]) -> tuple[str | None, float | None]:
+    """Return the nuclide of a PET and the seconds from injection to scan, as far as its header tells them without contradiction."""
+    try:
+        tracer = _tracer(slices)
+        half_life = _positive(tracer, "RadionuclideHalfLife", "(0018,1075)")
+        nuclide = nuclide_of(tracer, half_life)
+    except Unusable:
+        return None, None
+    try:
+        scan = min(acquisitions(slices))
+        return nuclide.name, (scan - injection(slices[0], tracer, scan, nuclide)).total_seconds()
+    except Unusable:
+        return nuclide.name, None
+
+
+def _tracer(slices: Sequence[Header]) -> Header:
+    """Return the only tracer of the series, which all slices must tell alike."""
+    told = set()
+    for header in slices:
+        items = header.get("RadiopharmaceuticalInformationSequence")
+        if not items:
+            raise refuse("Radiopharmaceutical Information Sequence (0054,0016) is missing.")
+        if len(items) != 1:
+            raise refuse("Radiopharmaceutical Information Sequence (0054,0016) holds several items.")
+        told.add(tuple(str(items[0].get(keyword) or "") for keyword in _OF_TRACER))
+    if len(told) > 1:
+        raise refuse("Dose, half-life or start of the radiopharmaceutical differ between slices.")
+    only: Header = slices[0].get("RadiopharmaceuticalInformationSequence")[0]
+    return only
+
+
+_OF_TRACER = (
+    "RadionuclideTotalDose",
+    "RadionuclideHalfLife",
+    "RadiopharmaceuticalStartDateTime",
+    "RadiopharmaceuticalStartTime",
+)
+
+
+def _decay_correction(slices: Sequence[Header]) -> str:
+    """Return START, ADMIN or NONE; refuse what contradicts Corrected Image."""
     first = slices[0]
-    series = _moment(first.get("SeriesDate"), first.get("SeriesTime"))
-    acquired = [_moment(header.get("AcquisitionDate"), header.get("AcquisitionTime")) for header in slices]
-    known = [moment for moment in acquired if moment is not None]
-    if len(known) != len(slices):
-        raise _refuse("Acquisition Date or Time (0008,0022), (0008,0032) is missing.")
-    if series is not None and series <= min(known):
-        return series
-    # The series was written after the scan (reconstructed again): its own time is not the time of decay correction.
-    ge = _private(first, 0x0009, _GE, 0x0D)
-    if ge:
-        start = _moment(str(ge)[:8], str(ge)[8:])
-        if start is not None:
-            return start
-    starts = []
-    for header, moment in zip(slices, known, strict=True):
-        frame_ms = header.get("ActualFrameDuration")
-        reference_ms = header.get("FrameReferenceTime")
-        if not frame_ms or reference_ms is None or float(frame_ms) <= 0:
-            raise _refuse("Series Time is after Acquisition Time, and Frame Reference Time or Actual Frame Duration is missing.")
-        rate = math.log(2) / half_life
-        within = rate * float(frame_ms) / 1000
-        average = math.log(within / -math.expm1(-within)) / rate
-        starts.append(moment - timedelta(seconds=float(reference_ms) / 1000 - average))
-    if max(starts) - min(starts) > timedelta(seconds=60):
-        raise _refuse("The slices tell different starts of the scan.")
-    return min(starts)
+    if decay_corrected_to(first) is not None and not first.get("DecayCorrection"):
+        # Enhanced PET tells by attributes of its own what was corrected.
+        if str(first.get("AttenuationCorrected") or "").upper() != "YES":
+            raise refuse("Attenuation Corrected (0018,9759) is not YES.")
+        if str(first.get("DecayCorrected") or "").upper() != "YES":
+            raise refuse("Decay Corrected (0018,9758) is not YES.")
+        return "START"
+    corrected = {str(item).upper() for item in _values(first, "CorrectedImage")}
+    decay = {str(header.get("DecayCorrection") or "").upper() for header in slices}
+    if decay == {"NONE"} and "DECY" not in corrected and "ATTN" in corrected:
+        return "NONE"
+    if not {"ATTN", "DECY"} <= corrected:
+        raise refuse("Corrected Image (0028,0051) does not hold both ATTN and DECY.")
+    if decay not in ({"START"}, {"ADMIN"}):
+        raise refuse("Decay Correction (0054,1102) is neither START nor ADMIN.")
+    return decay.pop()
 
 
-def _injection(header: Any, tracer: Any) -> datetime:
-    exact = tracer.get("RadiopharmaceuticalStartDateTime")
-    if exact:
-        text = str(exact)
-        moment = _moment(text[:8], text[8:])
-    else:
-        moment = _moment(header.get("SeriesDate"), tracer.get("RadiopharmaceuticalStartTime"))
-    if moment is None:
-        raise _refuse("Radiopharmaceutical Start DateTime (0018,1078) and Start Time (0018,1072) are missing.")
-    return moment
+def _check_admin(slices: Sequence[Header], tracer: Header, nuclide: Nuclide) -> None:
+    """Refuse times that nobody would believe, where the header has them: the activity does not depend on them."""
+    if tracer.get("RadiopharmaceuticalStartDateTime") and slices[0].get("AcquisitionTime"):
+        scan = min(acquisitions(slices))
+        check_uptake((scan - injection(slices[0], tracer, scan, nuclide)).total_seconds(), nuclide)
 
 
-def _moment(date: Any, time: Any) -> datetime | None:
-    # Offsets from UTC (&ZZXX) are dropped: all times of one study are of one clock.
-    day, clock = str(date or "").strip(), str(time or "").strip().split("+")[0].split("-")[0]
-    if len(day) != 8 or len(clock) < 4:
-        return None
-    whole, _, fraction = clock.partition(".")
-    try:
-        return datetime.strptime(day + whole.ljust(6, "0"), "%Y%m%d%H%M%S") + timedelta(seconds=float(f"0.{fraction or 0}"))
-    except ValueError:
-        return None
+def _uncorrected(slices: Sequence[Header], half_life: float) -> list[datetime]:
+    """Return for every slice when its activity was what the image shows: the mean over its frame."""
+    moments = []
+    for header, start in zip(slices, acquisitions(slices), strict=True):
+        frame = _positive(header, "ActualFrameDuration", "(0018,1242)") / 1000
+        moments.append(start + timedelta(seconds=average_time(frame, half_life)))
+    return moments
 
 
-def _private(header: Any, group: int, creator: str, element: int) -> Any:
-    try:
-        value = header.private_block(group, creator)[element].value
-    except KeyError:
-        return None
-    if isinstance(value, bytes):
-        value = value.decode("ascii", "replace").strip(" \0")
-    try:
-        return value if value and (group == 0x0009 or float(value) > 0) else None
-    except (TypeError, ValueError):
-        return None
+def _philips(header: Header, element: int) -> float:
+    numbers = private_numbers(private_value(header, 0x7053, _PHILIPS, element))
+    return numbers[0] if numbers and math.isfinite(numbers[0]) and numbers[0] > 0 else 0.0
 
 
-def _values(header: Any, keyword: str) -> list[Any]:
+def _values(header: Header, keyword: str) -> list[object]:
     value = header.get(keyword)
     if value is None:
         return []
     return [value] if isinstance(value, str) else list(value)
 
 
-def _positive(holder: Any, keyword: str, tag: str) -> float:
+def _positive(holder: Header, keyword: str, tag: str) -> float:
     value = holder.get(keyword)
     try:
         number = float(value) if value not in (None, "") else 0.0
     except (TypeError, ValueError):
         number = 0.0
     if not (math.isfinite(number) and number > 0):
-        raise _refuse(f"{keyword} {tag} is missing or not above 0.")
+        raise refuse(f"{keyword} {tag} is missing or not above 0.")
     return number
-
-
-def _refuse(message: str) -> Unusable:
-    return Unusable("suv-not-computable", message, "Export the series as SUV by body weight, or complete its header.")

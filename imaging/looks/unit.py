@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -24,20 +25,21 @@ FOLDER = "looks"
 """Where the looks of each series stand, beside its features."""
 
 
-def write_looks(task: FeatureTask, volume: Volume, regions: Sequence[tuple[Region, Mask]]) -> str:
-    """Write a picture of each region of a series as it was drawn, and their marks; return the file of the marks.
+def look_at(task: FeatureTask, volume: Volume, regions: Sequence[tuple[Region, Mask]], first: int = 0) -> list[dict[str, Any]]:
+    """Write a picture of each region of a volume as it was drawn; return their marks, rows of LOOKS.
 
     Args:
         task: The unit; files stand in `looks` beside its destination.
         volume: The image.
         regions: What was read; shells and habitats have no look of their own.
+        first: Number of the first picture: the volumes of one series share their files.
     """
     folder = task.destination.parent / FOLDER
     stem = task.destination.stem
     floor = float(np.nanmin(volume.array))
     rows = []
     drawn = [(region, mask) for region, mask in regions if region.ends is None and region.habitat is None]
-    for number, (region, mask) in enumerate(drawn):
+    for number, (region, mask) in enumerate(drawn, first):
         name = f"{stem}-{number:03d}.png"
         with atomic_file(folder / name) as temporary:
             temporary.write_bytes(picture_of(volume, mask.region))
@@ -56,6 +58,12 @@ def write_looks(task: FeatureTask, volume: Volume, regions: Sequence[tuple[Regio
                 **asdict(marks_of(volume, mask, floor)),
             }
         )
+    return rows
+
+
+def write_looks(task: FeatureTask, rows: Sequence[dict[str, Any]]) -> str:
+    """Write the marks of all regions of a series; return their file."""
+    folder, stem = task.destination.parent / FOLDER, task.destination.stem
     schema = {column.name: column.dtype for column in LOOKS.columns if column.name not in ("suspicion", "why")}
     path = folder / f"{stem}.parquet"
     write_parquet(pl.DataFrame(rows, schema=schema), path)

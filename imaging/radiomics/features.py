@@ -6,7 +6,8 @@ bad region does not take the others with it. The result lists every match, miss 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,15 @@ from unibase.groundwork.files import sha256_file
 from unibase.groundwork.problems import Unusable
 from unibase.groundwork.tables import FEATURES, Table
 from unibase.imaging.dicom.volume import Volume
-from unibase.imaging.looks.unit import write_looks
+from unibase.imaging.looks.unit import look_at, write_looks
 from unibase.imaging.radiomics.extraction import engine_name, extract_region, extract_regions
 from unibase.imaging.radiomics.feature_words import pyradiomics_columns
 from unibase.imaging.radiomics.plan import Plan, plan_units, stage_settings
 from unibase.imaging.radiomics.reference import Features
-from unibase.imaging.radiomics.selection import Region, entry, listed, problem_of, select
+from unibase.imaging.radiomics.selection import Region, Selection, entry, select
 from unibase.imaging.radiomics.settings import FeatureSettings
 from unibase.imaging.radiomics.task import Choices, Engine, FeatureTask, Mode, Several
+from unibase.imaging.radiomics.told import Told, list_regions
 from unibase.imaging.regions.mask import Mask
 
 __all__ = [
@@ -58,31 +60,19 @@ def extract_series(task: FeatureTask) -> dict[str, Any]:
         Unusable: When nothing can be extracted: the reasons of `volumes.read_series` and `masks.open_masks`, `no-mask`,
             `no-region-matched`, and, when every region is refused, the reason of the first.
     """
-    selection = select(task)
     rows: list[dict[str, Any]] = []
-    told = list(selection.refused)
-    regions: list[tuple[Region, Mask]] = []
-    for region in selection.regions:
-        try:
-            regions.append((region, region.read(selection.volume)))
-        except Unusable as problem:
-            told.append(entry(region.target, region.roi_name, problem))
-    masks = [mask.region for _, mask in regions]
-    results = extract_regions(selection.volume, masks, task.settings, task.choices.engine, task.choices.mode)
-    for (region, mask), result in zip(regions, results, strict=True):
-        if isinstance(result, Unusable):
-            told.append(entry(region.target, region.roi_name, result))
-            continue
-        features, left_out = result
-        notes = sorted({*mask.notes, *(["padding-in-region"] if selection.volume.padded(mask.region) else [])})
-        rows += region_rows(task, selection.volume, region, features, replace(mask, notes=tuple(notes)))
-        found = {"voxels": mask.region.voxels, "notes": notes, "refused_image_types": left_out}
-        told.append({"target": region.target, "roi_name": region.roi_name, "status": "done", **found})
+    looks: list[dict[str, Any]] = []
+    told = Told()
+    for name, selection in select(task):
+        if isinstance(selection, Unusable):
+            told.problems.append((name, selection))
+        else:
+            rows += _extract_volume(task, selection, told.on(name, selection), looks)
     if task.choices.pictures:
-        write_looks(task, selection.volume, regions)
-    matches = listed(told, selection.missing_targets, selection.unused_rois)
+        write_looks(task, looks)
+    matches = told.listed()
     if not rows:
-        raise problem_of(next(item for item in told if item["target"]), matches)
+        raise told.first_problem()
     frame = FEATURES.write(ordered(pl.DataFrame(rows, infer_schema_length=None)), task.destination)
     return {
         "path": str(task.destination),
@@ -93,6 +83,34 @@ def extract_series(task: FeatureTask) -> dict[str, Any]:
         "settings_digest": task.settings.digest,
         **matches,
     }
+
+
+def _extract_volume(
+    task: FeatureTask, selection: Selection, told: list[dict[str, Any]], looks: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the rows of the regions of one volume; add to `told` how each ended, and to `looks` how it looks."""
+    rows: list[dict[str, Any]] = []
+    volume = selection.volume
+    regions: list[tuple[Region, Mask]] = []
+    for region in selection.regions:
+        try:
+            regions.append((region, region.read(volume)))
+        except Unusable as problem:
+            told.append(entry(region.target, region.roi_name, problem))
+    masks = [mask.region for _, mask in regions]
+    results = extract_regions(volume, masks, task.settings, task.choices.engine, task.choices.mode)
+    for (region, mask), result in zip(regions, results, strict=True):
+        if isinstance(result, Unusable):
+            told.append(entry(region.target, region.roi_name, result))
+            continue
+        features, left_out = result
+        notes = sorted({*mask.notes, *(["padding-in-region"] if volume.padded(mask.region) else [])})
+        rows += region_rows(task, volume, region, features, replace(mask, notes=tuple(notes)))
+        found = {"voxels": mask.region.voxels, "notes": notes, "refused_image_types": left_out}
+        told.append({"target": region.target, "roi_name": region.roi_name, "status": "done", **found})
+    if task.choices.pictures:
+        looks += look_at(task, volume, regions, len(looks))
+    return rows
 
 
 def extract_unit(_: object, task: FeatureTask) -> dict[str, Any]:
@@ -125,38 +143,6 @@ def collect(paths: Iterable[Path | str], destination: Path | str) -> pl.DataFram
     return FEATURES.write(frame, destination)
 
 
-REGION_LIST = {
-    "unit": pl.String,
-    "target": pl.String,
-    "roi_name": pl.String,
-    "status": pl.String,
-    "reason": pl.String,
-    "message": pl.String,
-    "remedy": pl.String,
-    "voxels": pl.Int64,
-    "notes": pl.String,
-    "refused_image_types": pl.String,
-}
-"""Columns of `list_regions`; status is done, refused, missing (a target without a region) or unused (a region without a target)."""
-
-
-def list_regions(results: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
-    """Return every match and miss of many units as one frame, sorted, columns `REGION_LIST`.
-
-    Args:
-        results: What `extract_series` returned, by any name of the unit.
-    """
-    rows: list[dict[str, Any]] = []
-    for unit, result in results.items():
-        for region in result["regions"]:
-            told = {key: value for key, value in region.items() if key in REGION_LIST}
-            told |= {key: ", ".join(region[key]) or None for key in ("notes", "refused_image_types") if key in region}
-            rows.append({"unit": unit, **told})
-        rows += [{"unit": unit, "target": target, "status": "missing"} for target in result["missing_targets"]]
-        rows += [{"unit": unit, "roi_name": name, "status": "unused"} for name in result["unused_rois"]]
-    return pl.DataFrame(rows, schema=REGION_LIST).sort("unit", "status", "target", "roi_name")
-
-
 def ordered(frame: pl.DataFrame, table: Table = FEATURES) -> pl.DataFrame:
     """Return a frame with feature columns as Float64 behind those the table declares: PyRadiomics' order, then by name."""
     identity = [column.name for column in table.columns]
@@ -168,6 +154,17 @@ def ordered(frame: pl.DataFrame, table: Table = FEATURES) -> pl.DataFrame:
     )
 
 
+def region_name(target: str, volume: str) -> str:
+    """Return what a target is called on a volume of a series that holds several: phases are never one column.
+
+    Example:
+        >>> region_name("GTV", "phase 2 of 3"), region_name("GTV", "b=800"), region_name("GTV", "")
+        ('GTV_phase_2_of_3', 'GTV_b800', 'GTV')
+    """
+    words = re.sub(r"[^A-Za-z0-9.*-]+", "_", volume.replace("=", "")).strip("_")
+    return f"{target}_{words}" if words else target
+
+
 def region_rows(task: FeatureTask, volume: Volume, region: Region, features: Features, mask: Mask) -> list[dict[str, Any]]:
     """Return the rows of one region: what names it and what is known of its mask, then its features, one row per image type."""
     identity = {
@@ -176,8 +173,10 @@ def region_rows(task: FeatureTask, volume: Volume, region: Region, features: Fea
         "StudyInstanceUID": volume.study_uid or None,
         "SeriesInstanceUID": volume.series_uid or task.series_uid,
         "Modality": volume.modality or None,
+        "volume": volume.name or None,
+        "unit": volume.unit or None,
         "series_time": task.series_time,
-        "region": region.target,
+        "region": region_name(region.target, volume.name),
         "roi_name": region.roi_name,
         "engine": engine_name(task.choices.engine),
         "mode": task.choices.mode,

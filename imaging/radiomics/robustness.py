@@ -19,8 +19,9 @@ from unibase.imaging.options import DEFAULT_PERTURBATIONS, Perturbation, check_p
 from unibase.imaging.radiomics.extraction import extract_region
 from unibase.imaging.radiomics.features import ordered, region_rows
 from unibase.imaging.radiomics.perturbations import MARGIN, perturb
-from unibase.imaging.radiomics.selection import Region, entry, problem_of, select
+from unibase.imaging.radiomics.selection import Region, Selection, entry, select
 from unibase.imaging.radiomics.task import FeatureTask
+from unibase.imaging.radiomics.told import Told
 from unibase.imaging.regions.mask import Mask
 from unibase.methods.agreement import COLUMNS, agreement_table, retest_pairs, retest_table
 
@@ -87,10 +88,30 @@ def extract_perturbed(unit: RobustnessTask) -> dict[str, Any]:
     """
     check_perturbations(unit.perturbations)
     task = unit.task
-    selection = select(task)
+    rows: list[dict[str, Any]] = []
+    told = Told()
+    for name, selection in select(task):
+        if isinstance(selection, Unusable):
+            told.problems.append((name, selection))
+        else:
+            rows += _perturbed_volume(unit, selection, told.on(name, selection))
+    if not rows:
+        raise told.first_problem()
+    frame = ordered(pl.DataFrame(rows, infer_schema_length=None), PERTURBED)
+    frame = PERTURBED.write(frame, task.destination)
+    return {
+        "path": str(task.destination),
+        "sha256": sha256_file(task.destination),
+        "rows": frame.height,
+        "regions": told.listed()["regions"],
+    }
+
+
+def _perturbed_volume(unit: RobustnessTask, selection: Selection, told: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of the perturbed copies of the regions of one volume, and add to `told` how each ended."""
+    task = unit.task
     margin = MARGIN + max((outer for _, outer in task.choices.shells), default=0.0)
     rows: list[dict[str, Any]] = []
-    told = list(selection.refused)
     # A region, its shells and its habitats share what was drawn, which is perturbed once for all of them.
     for _, group in groupby(selection.regions, key=lambda region: region.drawn):
         regions = list(group)
@@ -117,11 +138,7 @@ def extract_perturbed(unit: RobustnessTask) -> dict[str, Any]:
         for region in [region for region in regions if region.target in done]:
             rows += done[region.target]
             told.append({"target": region.target, "roi_name": region.roi_name, "status": "done"})
-    if not rows:
-        raise problem_of(next(item for item in told if item["target"]))
-    frame = ordered(pl.DataFrame(rows, infer_schema_length=None), PERTURBED)
-    frame = PERTURBED.write(frame, task.destination)
-    return {"path": str(task.destination), "sha256": sha256_file(task.destination), "rows": frame.height, "regions": told}
+    return rows
 
 
 def _copied(

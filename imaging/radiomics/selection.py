@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, reduce
+from functools import cache, partial, reduce
 from operator import or_
 from pathlib import Path
 from typing import Any
 
 from unibase.groundwork.files import digest_of, sha256_file
 from unibase.groundwork.problems import Unusable
-from unibase.imaging.dicom.volume import Volume, read_files, read_series
+from unibase.imaging.dicom.volume import Volume, open_files, open_folder
+from unibase.imaging.options import ALL, DRAWN
 from unibase.imaging.plain.image import read_image
 from unibase.imaging.radiomics.task import FeatureTask
 from unibase.imaging.regions.about import NOTHING, About
@@ -89,22 +91,56 @@ class _Found:
     digest: str
 
 
-def select(task: FeatureTask) -> Selection:
-    """Read the image of a unit, open its mask files, and find the regions that its targets ask for.
+def select(task: FeatureTask) -> Iterator[tuple[str, Selection | Unusable]]:
+    """Read the volumes of a unit one by one, open its mask files, and find the regions that its targets ask for.
+
+    Each is given with its name. A volume that cannot be used is given as its problem: it does not take the others of
+    its series with it.
 
     Raises:
-        Unusable: `no-mask`, `no-region-matched`, the reasons of `volumes.read_series`, and those of
-            `masks.open_masks` when no mask file can be opened.
+        Unusable: `no-mask`, and the reasons of `volume.open_folder` and `no-volume-matched` for the series as a whole.
     """
     task.check()
     if not task.mask_paths:
         message = "No RTSTRUCT, SEG or mask image belongs to this series."
         found = listed([], sorted(task.regions or ()), [])
         raise Unusable("no-mask", message, "Segment it, or leave the series out.", found)
-    volume = _read(task)
+    for name, read in _volumes(task):
+        try:
+            selection = _select_on(read(), task)
+        except Unusable as problem:
+            yield name, problem
+        else:
+            yield name, selection
+
+
+def _volumes(task: FeatureTask) -> list[tuple[str, Callable[[], Volume]]]:
+    """Return names and what reads each volume that the task asks for; patterns choose among several, and what is set aside."""
+    if not task.image_files and not task.image_folder.is_dir():
+        return [("", partial(read_image, task.image_folder))]
+    if task.image_files:
+        series = open_files(task.image_files, task.series_uid)
+    else:
+        series = open_folder(task.image_folder, task.series_uid)
+    wanted = list(series.volumes)
+    if task.choices.volumes not in (DRAWN, ALL) and len(series.stacks) > 1:
+        patterns = [re.compile(pattern, re.IGNORECASE) for pattern in task.choices.volumes]
+        wanted = [stack for stack in series.stacks if not stack.name or any(p.fullmatch(stack.name) for p in patterns)]
+    if not wanted:
+        message = f"None of the {len(series.stacks)} volumes of the series has a name that the patterns ask for."
+        raise Unusable("no-volume-matched", message, "Compare their names (unibase index) with features.volumes.")
+    return [(stack.name, partial(series.read, stack)) for stack in wanted]
+
+
+def _select_on(volume: Volume, task: FeatureTask) -> Selection:
     flat, refused = _opened(task, volume)
     if not flat:
         raise problem_of(refused[0])
+    if task.choices.volumes == DRAWN:
+        flat = [found for found in flat if found.roi.drawn_here is not False]
+        if not flat:
+            message = "The regions are drawn on other images of the series."
+            raise Unusable("drawn-elsewhere", message, "Say in features.volumes on which volumes they are to be measured.")
     matches = match_regions([found.roi.roi_name for found in flat], task.regions)
     regions: list[Region] = []
     seen: dict[tuple[str, str], int] = {}
@@ -143,14 +179,6 @@ def entry(target: str, roi_name: str, problem: Unusable) -> dict[str, Any]:
 def problem_of(refused: dict[str, Any], found: dict[str, Any] | None = None) -> Unusable:
     """Return the problem that an entry tells of, with what else was found in its series."""
     return Unusable(refused["reason"], refused["message"], refused["remedy"], found)
-
-
-def _read(task: FeatureTask) -> Volume:
-    if task.image_files:
-        return read_files(task.image_files, task.series_uid)
-    if task.image_folder.is_dir():
-        return read_series(task.image_folder, task.series_uid)
-    return read_image(task.image_folder)
 
 
 def _opened(task: FeatureTask, volume: Volume) -> tuple[list[_Found], list[dict[str, Any]]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from unibase.groundwork.problems import UserError
-from unibase.imaging.options import Regions, StructureSets, check_habitats, check_regions, check_shells
+from unibase.imaging.options import DRAWN, Regions, StructureSets, check_habitats, check_regions, check_shells, check_volumes
 from unibase.imaging.radiomics.settings import FeatureSettings
 from unibase.imaging.regions.lattice import GridRule
 from unibase.imaging.regions.mask import Gaps, MaskRules
@@ -36,6 +36,7 @@ class Choices:
         habitats: Cut every region, beside itself, into this many parts by intensity; 0 for none.
         cut_off: What to do with regions that the image cuts off.
         components: Measure every connected part of a label of a label image as a region of its own.
+        volumes: Which volumes of a series that holds several: `DRAWN`, `ALL`, or patterns of their names.
         pictures: Draw a picture of each region and tell what makes it suspect.
     """
 
@@ -50,6 +51,7 @@ class Choices:
     habitats: int = 0
     cut_off: CutOff = "keep"
     components: bool = False
+    volumes: tuple[str, ...] = DRAWN
     pictures: bool = False
 
     def check(self) -> None:
@@ -68,6 +70,7 @@ class Choices:
                 raise UserError(f"{name} must be one of {', '.join(get_args(kind))}.")
         check_shells(self.shells)
         check_habitats(self.habitats)
+        check_volumes(self.volumes)
 
 
 USUAL = Choices()

@@ -40,9 +40,9 @@ class About:
         if not volume.series_uid:
             return None
         if self.instances and volume.instance_uids:
-            return self.instances <= set(volume.instance_uids) or (
-                volume.series_uid in self.series and not self.instances.isdisjoint(volume.instance_uids)
-            )
+            # All images of the series: which of its volumes a region was drawn on is asked contour by contour.
+            images = {*volume.instance_uids, *(uid for uid, _ in volume.others)}
+            return self.instances <= images or (volume.series_uid in self.series and not self.instances.isdisjoint(images))
         return volume.series_uid in self.series if self.series else None
 
 

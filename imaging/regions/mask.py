@@ -50,6 +50,7 @@ class Roi:
         read: Makes the mask; raises `Unusable` when it cannot be made.
         about: What its file says of itself.
         layer: Layer of a file in which labels of several layers overlap.
+        drawn_here: Of a series of several volumes, whether it was drawn on this one; None when its file does not say it.
     """
 
     roi_name: str
@@ -57,6 +58,7 @@ class Roi:
     read: Callable[[], Mask]
     about: About = field(default=NOTHING, compare=False)
     layer: int = 0
+    drawn_here: bool | None = None
 
 
 @dataclass(frozen=True)

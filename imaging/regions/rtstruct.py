@@ -1,7 +1,7 @@
 """RTSTRUCT: outlines in the patient's coordinates to masks on the slices of an image (PS3.3 C.8.8.6).
 
 A contour belongs to the slice whose centre is nearest, by its coordinates; ContourImageSequence is not needed and
-not trusted. When several contour planes fall on one slice (contours drawn on a finer grid), the nearest plane is
+not trusted for that. It is asked only which volume of a series a contour was drawn on, when there are several. When several contour planes fall on one slice (contours drawn on a finer grid), the nearest plane is
 taken whole: planes are never mixed by exclusive-or.
 """
 
@@ -15,9 +15,10 @@ import numpy as np
 
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.boxed import Boxed
-from unibase.imaging.dicom.volume import Volume
+from unibase.imaging.dicom.volume import PlaneKey, Volume
 from unibase.imaging.grid import Array, Grid
 from unibase.imaging.regions.about import About, about_structure_set, notes_of_reference
+from unibase.imaging.regions.drawn_on import drawn_here, named_planes, references_of_set
 from unibase.imaging.regions.mask import Gaps, Mask, Roi, checked
 from unibase.imaging.regions.rasterise import fill
 
@@ -45,12 +46,15 @@ def open_rtstruct(dataset: Any, volume: Volume, gaps: Gaps = "keep") -> list[Roi
         raise Unusable("truncated-file", message, "Copy or export the structure set again.")
     contours = {int(item.ReferencedROINumber): item for item in dataset.get("ROIContourSequence") or []}
     about = about_structure_set(dataset)
+    of_set = frozenset(references_of_set(dataset)) if volume.others else frozenset()
     rois = []
     for item in dataset.get("StructureSetROISequence") or []:
         number = int(item.ROINumber)
         name = str(item.get("ROIName", "") or f"ROI {number}").strip()
         frame = str(item.get("ReferencedFrameOfReferenceUID", "") or _only_frame(dataset))
-        rois.append(Roi(name, number, _Contoured(name, number, frame, contours.get(number), about, volume, gaps), about))
+        contoured = _Contoured(name, number, frame, contours.get(number), about, volume, gaps, of_set)
+        here = contoured.drawn_here() if volume.others else None
+        rois.append(Roi(name, number, contoured, about, drawn_here=here))
     if not rois:
         raise Unusable("empty-region", "The structure set names no region.", "Check that the right structure set was exported.")
     return rois
@@ -87,12 +91,36 @@ class _Contoured:
     about: About
     volume: Volume
     gaps: Gaps
+    of_set: frozenset[PlaneKey]
+
+    def drawn_here(self) -> bool | None:
+        """Whether it was drawn on this volume of its series; None when the structure set does not say it."""
+        said = {self._item_here(item) for item in self._items()}
+        return True if True in said else None if None in said else False if said else None
+
+    def _items(self) -> list[Any]:
+        return list((self.contour.get("ContourSequence") if self.contour is not None else None) or [])
+
+    def _item_here(self, item: Any) -> bool | None:
+        named = named_planes(item.get("ContourImageSequence") or [])
+        return drawn_here(named or self.of_set, self.volume)
+
+    def _of_this_volume(self) -> tuple[list[Any], set[str]]:
+        """Return the contours of this volume: those drawn on it, else all, which is noted when they are another's."""
+        items = self._items()
+        if not self.volume.others:
+            return items, set()
+        said = [self._item_here(item) for item in items]
+        if True in said or None in said:
+            return [item for item, here in zip(items, said, strict=True) if here is not False], set()
+        return items, {"drawn-on-another-volume"} if items else set()
 
     def __call__(self) -> Mask:
         outlines: list[Array] = []
-        notes: set[str] = set(notes_of_reference(self.about, self.volume, self.frame))
+        items, notes = self._of_this_volume()
+        notes |= set(notes_of_reference(self.about, self.volume, self.frame))
         open_ones = False
-        for item in (self.contour.get("ContourSequence") if self.contour is not None else None) or []:
+        for item in items:
             points = _points(item)
             if str(item.get("ContourGeometricType", "") or "") not in _CLOSED or len(points) < 3:
                 open_ones = True

@@ -13,6 +13,7 @@ from unibase.imaging.boxed import Boxed
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Array, Grid
 from unibase.imaging.regions.about import About, about_segmentation, notes_of_reference
+from unibase.imaging.regions.drawn_on import drawn_here, references_of_segments
 from unibase.imaging.regions.lattice import place
 from unibase.imaging.regions.mask import Mask, MaskRules, Roi, checked
 
@@ -33,9 +34,10 @@ def open_segmentation(dataset: Any, volume: Volume, rules: MaskRules) -> list[Ro
         except Exception:
             raise Unusable("unreadable-mask", "The SEG object is not as the standard asks.", "Write it again.") from None
     rois = []
+    here = drawn_here(references_of_segments(dataset), volume)
     for number in numbers:
         name = str(segmentation.get_segment_description(number).segment_label).strip() or f"segment {number}"
-        rois.append(Roi(name, number, _Segment(name, number, segmentation, about, volume, rules), about))
+        rois.append(Roi(name, number, _Segment(name, number, segmentation, about, volume, rules), about, drawn_here=here))
     return rois
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.imaging.dicom_maker import write_series
 from unibase.groundwork.problems import Unusable
+from unibase.imaging.dicom.spacing import axes, slice_distance
 from unibase.imaging.dicom.volume import read_series
 from unibase.imaging.grid import Grid
 from unibase.imaging.plain.image import read_image
@@ -259,7 +260,6 @@ def test_real_enhanced_mr(real_data: Path) -> None:
 @settings(max_examples=30, deadline=None)
 @given(st.permutations(range(6)), st.floats(0.5, 6), st.tuples(st.floats(-300, 300), st.floats(-300, 300), st.floats(-300, 300)))
 def test_slice_distance_is_found_in_any_order(order: list[int], distance: float, origin: tuple[float, float, float]) -> None:
-    from unibase.imaging.dicom.volume import axes, slice_distance
 
     row, column, normal = axes(np.array([0.8, 0.6, 0.0, -0.36, 0.48, 0.8]))
     positions = np.array([np.array(origin) + index * distance * normal for index in order])

@@ -1,0 +1,156 @@
+"""What volumes a series holds, told from its headers alone, before anything is extracted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from unibase.groundwork.problems import Unusable
+from unibase.groundwork.tables import EVENTS, VOLUMES
+from unibase.imaging.dicom.planes import Plane
+from unibase.imaging.dicom.rescale import of_volume
+from unibase.imaging.dicom.series import NOT_IMAGES, series_moment
+from unibase.imaging.dicom.stacks import Stack
+from unibase.imaging.dicom.suv import suv_factors, uptake_of
+from unibase.imaging.dicom.suv_times import parse
+from unibase.imaging.dicom.volume import grid_of, open_files
+
+
+@dataclass(frozen=True)
+class Described:
+    """One volume, or what is set aside; attributes as the columns of VOLUMES."""
+
+    volume: str = ""
+    status: str = "volume"
+    reason: str = ""
+    message: str = ""
+    remedy: str = ""
+    volume_time: datetime | None = None
+    unit: str | None = None
+    slices: int | None = None
+    Rows: int | None = None
+    Columns: int | None = None
+    spacing_x: float | None = None
+    spacing_y: float | None = None
+    spacing_z: float | None = None
+    coverage: float | None = None
+    SliceThickness: float | None = None
+    ConvolutionKernel: str | None = None
+    KVP: float | None = None
+    MagneticFieldStrength: float | None = None
+    EchoTime: float | None = None
+    RepetitionTime: float | None = None
+    nuclide: str | None = None
+    uptake: float | None = None
+
+
+def describe_series(paths: Iterable[Path], series_uid: str | None = None) -> list[Described]:
+    """Return what volumes the image files of one series hold; a series that cannot be split is one refused entry.
+
+    Args:
+        paths: Files; those of other series are passed over when `series_uid` is given.
+        series_uid: The SeriesInstanceUID.
+    """
+    try:
+        series = open_files(paths, series_uid)
+    except Unusable as problem:
+        return [_refused(Described(), problem)]
+    return [_described(stack) for stack in series.stacks]
+
+
+def volumes_frame(series: pl.DataFrame, files: Mapping[str, list[Path]]) -> pl.DataFrame:
+    """Return the VOLUMES frame of the image series of a SERIES frame.
+
+    Args:
+        series: SERIES frame.
+        files: The files of each folder of it.
+    """
+    rows: list[dict[str, Any]] = []
+    for row in series.to_dicts():
+        if row["Modality"] in NOT_IMAGES:
+            continue
+        same = ("centre", "StudyInstanceUID", "SeriesInstanceUID", "Modality", "folder", "subject_id")
+        identity = {name: row[name] for name in same}
+        found = describe_series(files[row["folder"]], row["SeriesInstanceUID"])
+        rows += [{**identity, **asdict(one)} for one in found]
+    return VOLUMES.conform(pl.DataFrame(rows, schema=VOLUMES.schema()) if rows else VOLUMES.empty())
+
+
+def volume_events(volumes: pl.DataFrame) -> pl.DataFrame:
+    """Return the EVENTS of volumes: one `IMAGING//<Modality>//<volume>` for each volume of a series that holds several.
+
+    A volume that is alone in its series is told by the event of its study (`series.study_events`). One without a time
+    makes no event: it would read as a fact known from birth.
+    """
+    several = volumes.filter((pl.col("status") == "volume") & (pl.col("volume") != "") & pl.col("volume_time").is_not_null())
+    events = several.sort("subject_id", "volume_time", "SeriesInstanceUID", "volume").select(
+        "subject_id",
+        pl.col("volume_time").alias("time"),
+        pl.format("IMAGING//{}//{}", "Modality", "volume").alias("code"),
+        pl.col("volume_time").alias("time_min"),
+        pl.col("volume_time").alias("time_max"),
+        pl.concat_str(pl.col("centre").fill_null(""), pl.lit("/dicom")).str.strip_prefix("/").alias("source"),
+    )
+    return EVENTS.conform(events)
+
+
+def _described(stack: Stack) -> Described:
+    planes = stack.planes
+    first = planes[0]
+    told = Described(
+        stack.name,
+        "aside" if stack.aside else "volume",
+        volume_time=min((moment for plane in planes if (moment := plane_time(plane)) is not None), default=None),
+        slices=len(planes),
+        Rows=first.shape[0],
+        Columns=first.shape[1],
+        SliceThickness=_number(first, "SliceThickness"),
+        ConvolutionKernel=first.text("ConvolutionKernel") or None,
+        KVP=_number(first, "KVP"),
+        MagneticFieldStrength=_number(first, "MagneticFieldStrength"),
+        EchoTime=_number(first, "EffectiveEchoTime") or _number(first, "EchoTime"),
+        RepetitionTime=_number(first, "RepetitionTime"),
+    )
+    try:
+        grid = grid_of(planes)
+        extent = grid.spacing[2] * len(planes)
+        x, y, z = grid.spacing
+        told = replace(told, spacing_x=x, spacing_y=y, spacing_z=z, coverage=extent, unit=of_volume(planes, True) or None)
+        if told.unit == "SUVbw":
+            headers = [plane.header for plane in planes]
+            suv_factors(headers)
+            nuclide, seconds = uptake_of(headers)
+            told = replace(told, nuclide=nuclide, uptake=None if seconds is None else seconds / 60)
+    except Unusable as problem:
+        return told if stack.aside else _refused(told, problem)
+    except (TypeError, ValueError):
+        # What is set aside may have no place at all.
+        return told
+    return told
+
+
+def _refused(told: Described, problem: Unusable) -> Described:
+    return replace(told, status="refused", reason=problem.reason, message=problem.message, remedy=problem.remedy, unit=None)
+
+
+def plane_time(plane: Plane) -> datetime | None:
+    """Return when a plane was acquired, on its own clock; else when its series was."""
+    exact = parse(plane.header.get("FrameAcquisitionDateTime") or plane.header.get("AcquisitionDateTime"))
+    if exact is not None:
+        return exact.clock
+    date = plane.text("AcquisitionDate") or plane.text("SeriesDate") or plane.text("StudyDate")
+    acquired = parse(date + plane.text("AcquisitionTime"))
+    return acquired.clock if acquired is not None else series_moment(plane.header)
+
+
+def _number(plane: Plane, keyword: str) -> float | None:
+    value = plane.header.get(keyword)
+    try:
+        return float(value) if value not in (None, "") else None
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,196 @@
+"""Pixels of planes: decoded, checked to be whole, and rescaled plane by plane."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.dicom.header import Header
+from unibase.imaging.dicom.planes import Plane
+from unibase.imaging.dicom.rescale import Rescale, rescale_of
+from unibase.imaging.grid import Array
+
+_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Rescaled pixels of some planes.
+
+    Attributes:
+        array: float64, z, y, x, in the order of the planes.
+        stored_type: NumPy type in which SimpleITK reads the same files.
+        digests: SHA-256 of every file, once.
+    """
+
+    array: Array
+    stored_type: str
+    digests: tuple[str, ...]
+
+
+def read_pixels(planes: Sequence[Plane], factors: Sequence[float]) -> Pixels:
+    """Read the pixels of planes of one size; each file is opened once.
+
+    Args:
+        planes: The planes in the order in which they are wanted.
+        factors: What the rescaled values of each plane are multiplied with.
+
+    Raises:
+        Unusable: `truncated-file`, `unreadable-pixels`, `unsupported-image`.
+    """
+    array = np.empty((len(planes), *planes[0].shape))
+    types = []
+    by_file: dict[Path, list[int]] = {}
+    for index, plane in enumerate(planes):
+        by_file.setdefault(plane.path, []).append(index)
+    digests = []
+    for path, members in by_file.items():
+        content = _content(path)
+        digests.append(hashlib.sha256(content).hexdigest())
+        frames = _decoded(content, path, [planes[index] for index in members])
+        for index in members:
+            plane, rescale = planes[index], rescale_of(planes[index])
+            stored = frames[plane.frame or 0]
+            if plane.tile:
+                (row, column), (rows, columns) = plane.tile.corner, plane.tile.shape
+                stored = stored[row : row + rows, column : column + columns]
+            if stored.shape != plane.shape:
+                raise Unusable("unsupported-image", "The pixel data is no plane of grey values.", "Use a series of grey values.")
+            array[index] = stored
+            if rescale.slope != 1.0:
+                array[index] *= rescale.slope
+            if rescale.intercept:
+                array[index] += rescale.intercept
+            if factors[index] != 1.0:
+                array[index] *= factors[index]
+            whole = factors[index] == 1.0 and np.issubdtype(stored.dtype, np.integer)
+            types.append(rescaled_type(plane.header, rescale) if whole else "float64")
+    return Pixels(array, np.result_type(*types).name, tuple(digests))
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        raise Unusable("truncated-file", "A DICOM file of the series cannot be opened.", "Export the series again.") from None
+
+
+def _decoded(content: bytes, path: Path, planes: Sequence[Plane]) -> Array:
+    """Return the stored values of a file, one entry per frame; what is cut off is refused, not filled."""
+    import pydicom
+
+    frames = 1 + max(plane.frame or 0 for plane in planes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            dataset = pydicom.dcmread(io.BytesIO(content))
+        except Exception:
+            raise Unusable("truncated-file", "A DICOM file of the series ends too early.", "Export the series again.") from None
+        _check_whole(dataset)
+        if "ModalityLUTSequence" in dataset:
+            raise Unusable("unsupported-image", "The series uses a Modality LUT.", "Export it with rescale slope and intercept.")
+        try:
+            stored = dataset.pixel_array
+        except Exception:
+            if frames > 1:
+                message = "The pixel data cannot be decoded, or ends too early."
+                raise Unusable("unreadable-pixels", message, "Export the series again, without compression.") from None
+            stored = _decoded_by_simpleitk(path, dataset)
+    if stored.ndim == 2:
+        stored = stored[np.newaxis]
+    if stored.ndim != 3 or len(stored) < frames:
+        raise Unusable("unsupported-image", "The pixel data is no plane of grey values.", "Use a series of grey values.")
+    return stored
+
+
+def _check_whole(dataset: Any) -> None:
+    """Refuse pixel data that ends before the last plane; decoders fill what is cut off without a word."""
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    keyword = next((keyword for keyword in _PIXELS if keyword in dataset), "PixelData")
+    transfer_syntax = dataset.file_meta.get("TransferSyntaxUID")
+    if transfer_syntax is None:
+        return
+    if not transfer_syntax.is_compressed:
+        bits = int(dataset.Rows) * int(dataset.Columns) * frames * int(dataset.get("BitsAllocated", 16))
+        if keyword not in dataset or len(dataset[keyword].value) < bits // 8:
+            raise Unusable("truncated-file", "The pixel data of a slice ends too early.", "Export the series again.")
+    elif not _streams_end(dataset, frames):
+        raise Unusable("truncated-file", "The compressed pixel data of a slice ends too early.", "Export the series again.")
+
+
+def _streams_end(dataset: Any, frames: int) -> bool:
+    """Whether JPEG, JPEG-LS or JPEG 2000 streams have their end markers."""
+    from pydicom.encaps import generate_frames
+
+    if not str(dataset.file_meta.TransferSyntaxUID).startswith("1.2.840.10008.1.2.4."):
+        return True
+    try:
+        streams = list(generate_frames(dataset.PixelData, number_of_frames=frames))
+    except Exception:
+        return False
+    return len(streams) >= frames and all(stream.rstrip(b"\0").endswith(b"\xff\xd9") for stream in streams)
+
+
+def _decoded_by_simpleitk(path: Path, dataset: Any) -> Array:
+    """Return stored values that pydicom has no decoder for (JPEG Lossless); SimpleITK's GDCM has one.
+
+    GDCM rescales what it reads: a whole slope and intercept are undone exactly, others are refused.
+    """
+    import SimpleITK as sitk
+
+    message = "The pixel data of a slice cannot be decoded."
+    refusal = Unusable("unreadable-pixels", message, "Export the series without compression.")
+    slope, intercept = float(dataset.get("RescaleSlope", 1) or 1), float(dataset.get("RescaleIntercept", 0) or 0)
+    if not (slope.is_integer() and intercept.is_integer()):
+        raise refusal
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        values: Array = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))[0]
+    except RuntimeError:
+        raise refusal from None
+    if str(dataset.get("Modality")) == "MR":
+        # GDCM does not rescale MR; with a slope of its own it is left to those who know what it did.
+        if (slope, intercept) != (1.0, 0.0):
+            raise refusal
+        return values
+    restored = (values.astype(np.float64) - intercept) / slope
+    return restored.astype(np.int64) if np.array_equal(restored, np.round(restored)) else restored
+
+
+def rescaled_type(header: Header, rescale: Rescale) -> str:
+    """Return the NumPy type that holds all rescaled values: whole numbers stay whole when slope and intercept are."""
+    slope, intercept = rescale.slope, rescale.intercept
+    signed = int(header.get("PixelRepresentation") or 0) == 1
+    bits, allocated = int(header.get("BitsStored") or 16), int(header.get("BitsAllocated") or 16)
+    if (slope, intercept) == (1.0, 0.0):
+        return f"{'' if signed else 'u'}int{max(8, allocated)}"
+    if not (slope.is_integer() and intercept.is_integer()):
+        return "float64"
+    ends = [-(2 ** (bits - 1)), 2 ** (bits - 1) - 1] if signed else [0, 2**bits - 1]
+    low, high = sorted(end * slope + intercept for end in ends)
+    for name in ("uint8", "uint16", "uint32") if low >= 0 else ("int8", "int16", "int32"):
+        if np.iinfo(name).min <= low and high <= np.iinfo(name).max:
+            return name
+    return "float64"
+
+
+def padding_of(planes: Sequence[Plane]) -> tuple[float, float] | None:
+    """Return the rescaled padding range that all slices declare (PS3.3 C.7.5.1.1.2), or None when they declare none in common."""
+    found = set()
+    for plane in planes:
+        value = plane.header.get("PixelPaddingValue")
+        if value is None:
+            return None
+        ends = float(value), float(plane.header.get("PixelPaddingRangeLimit", value) or value)
+        rescale = rescale_of(plane)
+        low, high = sorted(end * rescale.slope + rescale.intercept for end in ends)
+        found.add((low, high))
+    return found.pop() if len(found) == 1 else None

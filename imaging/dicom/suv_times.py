@@ -1,0 +1,210 @@
+"""The clock of a PET: when the tracer was given, and to which moment decay was corrected.
+
+A moment is one of the clock on the wall where the scan was made. A date-time with an offset from UTC is brought to
+that clock when the file says its own offset (TimezoneOffsetFromUTC, 0008,0201), and refused when it does not.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from unibase.imaging.dicom.header import Header
+from unibase.imaging.dicom.private import private_value
+from unibase.imaging.dicom.tracers import Nuclide, refuse
+
+SUV_TOLERANCE = 0.02
+"""Two moments of one header may differ by as much as changes SUV by this fraction; beyond, they contradict each other."""
+
+CLOCK_TOLERANCE = timedelta(seconds=120)
+"""How far a date-time and the time beside it may be apart: clocks are read to the minute."""
+
+_EXPLICIT = (("SIEMENS MED PT", 0x0071, 0x22), ("GEMS_PETD_01", 0x0009, 0x0D))
+"""Private date-times of the moment to which decay is corrected: Siemens' decay correction, GE's scan."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A moment of the clock on the wall, and its offset from UTC when it has one."""
+
+    clock: datetime
+    offset: timedelta | None = None
+
+
+def scan_start(slices: Sequence[Header], half_life: float) -> datetime:
+    """Return the moment to which decay is corrected (Decay Correction START).
+
+    Raises:
+        Unusable: `suv-not-computable` when it is not known, or the header tells two moments.
+    """
+    first = slices[0]
+    series = _moment(first.get("SeriesDate"), first.get("SeriesTime"))
+    known = acquisitions(slices)
+    explicit = _explicit(first)
+    if series is not None and series <= min(known):
+        others = [explicit] if explicit is not None else starts_by_frame(slices, known, half_life)[:1]
+        if any(_changes(series - other, half_life) for other in others):
+            raise refuse(
+                "Series Time and the time of decay correction or Frame Reference Time tell different starts of the scan."
+            )
+        return explicit or series
+    # The series was written after the scan (reconstructed again): its own time is not the time of decay correction.
+    if explicit is not None:
+        return explicit
+    starts = starts_by_frame(slices, known, half_life)
+    if len(starts) < len(slices):
+        raise refuse("Series Time is after Acquisition Time, and Frame Reference Time or Actual Frame Duration is missing.")
+    if max(starts) - min(starts) > timedelta(seconds=60):
+        raise refuse("The slices tell different starts of the scan.")
+    return min(starts)
+
+
+def acquisitions(slices: Sequence[Header]) -> list[datetime]:
+    """Return when each slice was acquired; refuse when one does not say it."""
+    known = []
+    for header in slices:
+        exact = parse(header.get("FrameAcquisitionDateTime") or header.get("AcquisitionDateTime"))
+        moment = _moment(header.get("AcquisitionDate"), header.get("AcquisitionTime")) or (exact.clock if exact else None)
+        if moment is None:
+            raise refuse("Acquisition Date or Time (0008,0022), (0008,0032) is missing.")
+        known.append(moment)
+    return known
+
+
+def starts_by_frame(slices: Sequence[Header], known: Sequence[datetime], half_life: float) -> list[datetime]:
+    """Return the start of the scan that each slice tells by Frame Reference Time, earliest first; none without it."""
+    starts = []
+    for header, moment in zip(slices, known, strict=True):
+        frame_ms, reference_ms = header.get("ActualFrameDuration"), header.get("FrameReferenceTime")
+        # A reference of 0 is what exports write that do not know it.
+        if frame_ms and reference_ms and float(frame_ms) > 0 and float(reference_ms) > 0:
+            average = average_time(float(frame_ms) / 1000, half_life)
+            starts.append(moment - timedelta(seconds=float(reference_ms) / 1000 - average))
+    return sorted(starts)
+
+
+def average_time(seconds: float, half_life: float) -> float:
+    """Return when, in seconds from its start, the activity of a frame equals its mean over the frame."""
+    rate = math.log(2) / half_life
+    within = rate * seconds
+    return math.log(within / -math.expm1(-within)) / rate
+
+
+def injection(header: Header, tracer: Header, scan: datetime, nuclide: Nuclide) -> datetime:
+    """Return when the tracer was given, on the clock of the scan.
+
+    Args:
+        header: Header slice of the series.
+        tracer: Item of the Radiopharmaceutical Information Sequence.
+        scan: The scan, for the day of a time without one: an injection after midnight or the evening before.
+        nuclide: The nuclide; one that lives for days has no day to guess.
+
+    Raises:
+        Unusable: `suv-not-computable` when it is missing, in a zone that the file does not tell, or contradicted.
+    """
+    exact, clock = parse(tracer.get("RadiopharmaceuticalStartDateTime")), _clock(tracer.get("RadiopharmaceuticalStartTime"))
+    if exact is None:
+        if clock is None:
+            raise refuse("Radiopharmaceutical Start DateTime (0018,1078) and Start Time (0018,1072) are missing.")
+        if nuclide.uptake > 86400:
+            raise refuse("Radiopharmaceutical Start DateTime (0018,1078) is missing, and the uptake may take days.")
+        moment = datetime.combine(scan.date(), datetime.min.time()) + clock
+        return moment if moment <= scan else moment - timedelta(days=1)
+    zone = zone_of(header)
+    if exact.offset is None:
+        local = exact.clock
+    elif zone is not None:
+        local = exact.clock - exact.offset + zone
+    elif clock is not None and _is_offset(_apart(exact.clock - exact.offset, clock)):
+        # The time beside it is that of the clock on the wall: the two tell the zone.
+        shift = _apart(exact.clock - exact.offset, clock)
+        return exact.clock - exact.offset + shift
+    else:
+        raise refuse("Radiopharmaceutical Start DateTime (0018,1078) has an offset from UTC, and the scan does not tell its own.")
+    if clock is not None and abs(_apart(local, clock)) > CLOCK_TOLERANCE:
+        raise refuse("Radiopharmaceutical Start DateTime (0018,1078) and Start Time (0018,1072) contradict each other.")
+    return local
+
+
+def zone_of(header: Header) -> timedelta | None:
+    """Return the offset from UTC of the times of a file; None when it does not say it."""
+    text = str(header.get("TimezoneOffsetFromUTC") or "").strip()
+    own = _offset(text)
+    if own is not None:
+        return own
+    acquired = parse(header.get("FrameAcquisitionDateTime") or header.get("AcquisitionDateTime"))
+    return acquired.offset if acquired is not None else None
+
+
+def parse(value: object) -> Moment | None:
+    """Return a DT value (PS3.5 6.2) to the second or better; None when it is absent, partial or none."""
+    found = re.fullmatch(r"(\d{8})(\d{4,6})(\.\d{1,6})?\s*([+-]\d{4})?", str(value or "").strip())
+    if found is None:
+        return None
+    moment = _moment(found[1], found[2] + (found[3] or ""))
+    offset = _offset(found[4] or "")
+    return None if moment is None or (found[4] and offset is None) else Moment(moment, offset)
+
+
+def decay_corrected_to(header: Header) -> datetime | None:
+    """Return Decay Correction DateTime (0018,9701) of enhanced PET."""
+    moment = parse(header.get("DecayCorrectionDateTime"))
+    if moment is None:
+        return None
+    zone = zone_of(header)
+    return moment.clock if moment.offset is None or zone is None else moment.clock - moment.offset + zone
+
+
+def _explicit(header: Header) -> datetime | None:
+    standard = decay_corrected_to(header)
+    if standard is not None:
+        return standard
+    for creator, group, element in _EXPLICIT:
+        value = private_value(header, group, creator, element)
+        moment = parse(value.decode("ascii", "replace").strip(" \0") if isinstance(value, bytes) else value)
+        if moment is not None:
+            return moment.clock
+    return None
+
+
+def _changes(difference: timedelta, half_life: float) -> bool:
+    return abs(difference.total_seconds()) * math.log(2) / half_life > SUV_TOLERANCE
+
+
+def _apart(moment: datetime, clock: timedelta) -> timedelta:
+    """Return the shortest way from the time of a moment to a time of day."""
+    own = timedelta(hours=moment.hour, minutes=moment.minute, seconds=moment.second, microseconds=moment.microsecond)
+    return (clock - own + timedelta(hours=12)) % timedelta(days=1) - timedelta(hours=12)
+
+
+def _is_offset(difference: timedelta) -> bool:
+    """Whether a difference is that of two zones, which lie a quarter of an hour apart, to the minute."""
+    minutes = difference.total_seconds() / 60
+    return abs(minutes - 15 * round(minutes / 15)) * 60 <= CLOCK_TOLERANCE.total_seconds() / 2
+
+
+def _offset(text: str) -> timedelta | None:
+    found = re.fullmatch(r"([+-])(\d{2})(\d{2})", text.strip())
+    if found is None or int(found[2]) > 14 or int(found[3]) > 59:
+        return None
+    size = timedelta(hours=int(found[2]), minutes=int(found[3]))
+    return -size if found[1] == "-" else size
+
+
+def _clock(value: object) -> timedelta | None:
+    moment = _moment("20000101", value)
+    return None if moment is None else moment - datetime(2000, 1, 1)
+
+
+def _moment(date: object, time: object) -> datetime | None:
+    day, clock = str(date or "").strip(), str(time or "").strip()
+    if len(day) != 8 or len(clock) < 4:
+        return None
+    whole, _, fraction = clock.partition(".")
+    try:
+        return datetime.strptime(day + whole.ljust(6, "0"), "%Y%m%d%H%M%S") + timedelta(seconds=float(f"0.{fraction or 0}"))
+    except ValueError:
+        return None

@@ -1,0 +1,88 @@
+"""What is told of the regions of a series: every match, miss and refusal, over all its volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.radiomics.selection import Selection, entry, listed, problem_of
+
+ELSEWHERE = frozenset({"drawn-elsewhere", "no-region-matched"})
+"""Reasons of a volume that tell nothing when another volume of its series has what was asked for."""
+
+
+@dataclass
+class Told:
+    """How the regions of the volumes of one series ended.
+
+    Attributes:
+        problems: Volumes that could not be used: name and problem.
+    """
+
+    problems: list[tuple[str, Unusable]] = field(default_factory=list)
+    _volumes: list[tuple[str, list[dict[str, Any]], Selection]] = field(default_factory=list)
+
+    def on(self, name: str, selection: Selection) -> list[dict[str, Any]]:
+        """Begin with a volume; return the list to which its regions are added."""
+        entries = list(selection.refused)
+        self._volumes.append((name, entries, selection))
+        return entries
+
+    def listed(self) -> dict[str, Any]:
+        """Return what is told as a small JSON value; a target is missing when no volume has it."""
+        regions = [{**({"volume": name} if name else {}), **item} for name, entries, _ in self._volumes for item in entries]
+        for name, problem in self.problems:
+            if self._volumes and problem.reason not in ELSEWHERE:
+                regions.append({"volume": name, **entry("", "", problem)})
+        selections = [selection for *_, selection in self._volumes]
+        missing = set.intersection(*(set(one.missing_targets) for one in selections)) if selections else set()
+        unused = set.intersection(*(set(one.unused_rois) for one in selections)) if selections else set()
+        order = [name for one in selections[:1] for name in one.missing_targets if name in missing]
+        rest = [name for one in selections[:1] for name in one.unused_rois if name in unused]
+        return listed(regions, order, rest)
+
+    def first_problem(self) -> Unusable:
+        """Return why a series has no row at all: the first refused region, else the first refused volume."""
+        for _, entries, _ in self._volumes:
+            for item in entries:
+                if item["target"]:
+                    return problem_of(item, self.listed())
+        telling = [problem for _, problem in self.problems if problem.reason not in ELSEWHERE]
+        return (telling or [problem for _, problem in self.problems])[0]
+
+
+REGION_LIST = {
+    "unit": pl.String,
+    "volume": pl.String,
+    "target": pl.String,
+    "roi_name": pl.String,
+    "status": pl.String,
+    "reason": pl.String,
+    "message": pl.String,
+    "remedy": pl.String,
+    "voxels": pl.Int64,
+    "notes": pl.String,
+    "refused_image_types": pl.String,
+}
+"""Columns of `list_regions`; status is done, refused, missing (a target without a region) or unused (a region without a target)."""
+
+
+def list_regions(results: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
+    """Return every match and miss of many units as one frame, sorted, columns `REGION_LIST`.
+
+    Args:
+        results: What `extract_series` returned, by any name of the unit.
+    """
+    rows: list[dict[str, Any]] = []
+    for unit, result in results.items():
+        for region in result["regions"]:
+            told = {key: value for key, value in region.items() if key in REGION_LIST}
+            told |= {key: ", ".join(region[key]) or None for key in ("notes", "refused_image_types") if key in region}
+            rows.append({"unit": unit, **told})
+        rows += [{"unit": unit, "target": target, "status": "missing"} for target in result["missing_targets"]]
+        rows += [{"unit": unit, "roi_name": name, "status": "unused"} for name in result["unused_rois"]]
+    return pl.DataFrame(rows, schema=REGION_LIST).sort("unit", "status", "target", "roi_name", "volume")
