@@ -23,12 +23,15 @@ def check(study: Path) -> None:
     study
         The study file.
     """
+    from unibase.flows.looks.codes import coverage_text, datasets
     from unibase.flows.study.reading import read_study
     from unibase.flows.study.sources import check_sources
 
     content = read_study(study)
     check_sources(content)
     print(f"{study} is right: {content.study} {content.release.version}, centres {', '.join(content.centres)}.")
+    if datasets(content):
+        print(f"Events of each concept, in the records that were read last:\n{coverage_text(content)}")
     print(f"Next: unibase build {study}")
 
 
@@ -211,6 +214,30 @@ def quarantine(study: Path) -> None:
     from unibase.flows.study.reading import read_study
 
     print(quarantine_text(read_study(study)))
+
+
+@app.command
+def codes(study: Path, *, csv: Path | None = None) -> None:
+    """Show every code that the records hold: how often, in how many persons, and which concept takes it or is nearest.
+
+    Example: `unibase codes study.yaml --csv codes.csv`
+
+    Parameters
+    ----------
+    study
+        The study file; its records must have been read (`unibase run clinical study.yaml`).
+    csv
+        Also write all of it as CSV.
+    """
+    from unibase.flows.looks.codes import codes_of, codes_text
+    from unibase.flows.study.reading import read_study
+    from unibase.groundwork.files import atomic_file
+
+    table = codes_of(read_study(study))
+    if csv is not None:
+        with atomic_file(csv) as temporary:
+            table.write_csv(temporary)
+    print(codes_text(table))
 
 
 @app.command

@@ -1,0 +1,115 @@
+"""Which codes the records of each centre hold, how often, in how many persons, and which concept takes each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from unibase.clinical.words.concepts import Concepts, code_matches
+
+CODES = pl.Schema(
+    {
+        "code": pl.String(),
+        "centre": pl.String(),
+        "events": pl.Int64(),
+        "persons": pl.Int64(),
+        "concepts": pl.String(),
+        "nearest": pl.String(),
+    }
+)
+"""One row a code and centre. `concepts` are those that take it, with some value or with any; `nearest` is one that would with a few
+letters less, where none takes it."""
+
+COVERAGE = pl.Schema({"concept": pl.String(), "centre": pl.String(), "events": pl.Int64(), "persons": pl.Int64()})
+"""One row a concept and centre; 0 where a centre has none."""
+
+_UMBRELLAS = ("last_contact", "living_act", "contradicts_death", "stay")
+"""Concepts that say of nearly every code that a person was alive: they explain no code."""
+
+_BY_LETTERS = ("ICD10", "ICD10CM", "ICD10GM", "ICDO3", "ATC", "CCAM", "OPS")
+"""Vocabularies in which codes that begin alike are alike."""
+_ALIKE = 2
+"""So many letters, at least, must be the same for a concept to be near."""
+
+
+def code_table(datasets: Mapping[str, Path], concepts: Concepts) -> pl.DataFrame:
+    """Return CODES of the datasets of some centres, the most common codes first; one shard is in memory at a time.
+
+    Args:
+        datasets: Folder of the MEDS dataset of each centre.
+        concepts: Concepts of the study.
+    """
+    counted = [pl.DataFrame(schema={"code": pl.String, "centre": pl.String, "events": pl.Int64, "persons": pl.Int64})]
+    for centre, folder in datasets.items():
+        parts = []
+        for shard in sorted((folder / "data").glob("*.parquet")):
+            events = pl.read_parquet(shard, columns=["subject_id", "code"])
+            parts.append(events.group_by("code").agg(pl.len().cast(pl.Int64).alias("events"), _persons()))
+        if parts:
+            # A subject is in one shard.
+            total = pl.concat(parts).group_by("code").agg(pl.col("events", "persons").sum())
+            counted.append(total.select("code", pl.lit(centre).alias("centre"), "events", "persons"))
+    table = pl.concat(counted)
+    distinct = table.select("code").unique()
+    said = [name for name in concepts.names() if name not in _UMBRELLAS]
+    taken = distinct.with_columns(_takes(concepts, name).alias(name) for name in said)
+    named = pl.concat_list(pl.when(name).then(pl.lit(name)) for name in said).list.drop_nulls().list.join(", ")
+    explained = taken.select("code", named.alias("concepts"))
+    near = {code: _nearest(code, concepts, said) for code in explained.filter(pl.col("concepts") == "")["code"]}
+    nearest = pl.col("code").replace_strict(near, default=None, return_dtype=pl.String).fill_null("")
+    table = table.join(explained.with_columns(nearest.alias("nearest")), on="code", how="left")
+    ordered = table.sort("persons", "events", "code", "centre", descending=[True, True, False, False])
+    return ordered.select(pl.col(name).cast(dtype) for name, dtype in CODES.items())
+
+
+def coverage(datasets: Mapping[str, Path], concepts: Concepts, names: Sequence[str]) -> pl.DataFrame:
+    """Return COVERAGE of some concepts: how many events each centre has of them, and in how many persons.
+
+    Args:
+        datasets: Folder of the MEDS dataset of each centre.
+        concepts: Concepts of the study.
+        names: Those that are looked for.
+    """
+    rows: list[tuple[str, str, int, int]] = []
+    for centre, folder in datasets.items():
+        found = dict.fromkeys(names, (0, 0))
+        for shard in sorted((folder / "data").glob("*.parquet")):
+            events = pl.read_parquet(shard, columns=["subject_id", "code", "numeric_value", "text_value"])
+            for name in names:
+                own = concepts.select(events, name)
+                found[name] = (found[name][0] + own.height, found[name][1] + own["subject_id"].n_unique())
+        rows += [(name, centre, *counts) for name, counts in found.items()]
+    return pl.DataFrame(rows, schema=COVERAGE, orient="row").sort("concept", "centre", maintain_order=True)
+
+
+def _persons() -> pl.Expr:
+    return pl.col("subject_id").n_unique().cast(pl.Int64).alias("persons")
+
+
+def _takes(concepts: Concepts, name: str) -> pl.Expr:
+    """Return the expression that is true for codes which a concept takes, with whatever value."""
+    concept = concepts.by_name[name]
+    test = code_matches([*concept.codes, *(one.code for one in concept.coded_values)])
+    for included in concept.include:
+        test = test | _takes(concepts, included)
+    return test & ~code_matches(concept.unless) if concept.unless else test
+
+
+def _nearest(code: str, concepts: Concepts, names: Sequence[str]) -> str:
+    vocabulary, _, value = code.partition("//")
+    if vocabulary not in _BY_LETTERS:
+        return ""
+    best, most = "", _ALIKE - 1
+    for name in names:
+        for known in concepts.by_name[name].codes:
+            other, _, prefix = known.partition("//")
+            alike = _common(value, prefix.split("*", 1)[0]) if other == vocabulary else 0
+            if alike > most:
+                best, most = f"{name} ({known})", alike
+    return best
+
+
+def _common(left: str, right: str) -> int:
+    return next((place for place, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
