@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from unibase.groundwork.problems import Unusable
 from unibase.methods.compiled.exact import FloatArray
+from unibase.methods.compiled.rank_map import map_ranks
 
 
 def target_quantiles(values: FloatArray) -> FloatArray:
@@ -44,37 +44,9 @@ def map_to_quantiles(values: FloatArray, target: FloatArray) -> FloatArray:
 
     A sample is mapped from its own ranks alone, so later samples change no earlier row.
     """
-    return np.asarray(_map_rows(np.ascontiguousarray(values, dtype=np.float64), target))
+    return np.asarray(map_ranks(np.ascontiguousarray(values, dtype=np.float64), target))
 
 
 def quantile_normalise(values: FloatArray) -> FloatArray:
     """Quantile-normalise samples x features."""
     return map_to_quantiles(values, target_quantiles(values))
-
-
-@njit(cache=True, nogil=True)
-def _map_rows(values, target):  # type: ignore[no-untyped-def]
-    n, features = values.shape
-    out = np.empty_like(values)
-    for i in range(n):
-        order = np.argsort(values[i], kind="mergesort")  # gaps end up last
-        held = features
-        while held > 0 and np.isnan(values[i, order[held - 1]]):
-            held -= 1
-            out[i, order[held]] = np.nan
-        first = 0
-        while first < held:
-            last = first
-            level = values[i, order[first]]
-            while last + 1 < held and values[i, order[last + 1]] == level:
-                last += 1
-            position = (first + last) / 2.0
-            if held < features and held > 1:
-                position *= (features - 1) / (held - 1)
-            low = math.floor(position)
-            share = position - low
-            value = target[low] if share == 0.0 or low + 1 >= features else target[low] + (target[low + 1] - target[low]) * share
-            for k in range(first, last + 1):
-                out[i, order[k]] = value
-            first = last + 1
-    return out

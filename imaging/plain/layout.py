@@ -92,6 +92,26 @@ MODALITY_WORDS = frozenset(
         "delayed",
     ]
 )
+PLAIN_FOLDERS = frozenset(
+    [
+        "nifti",
+        "niftis",
+        "nii",
+        "nrrd",
+        "mha",
+        "derived",
+        "derivatives",
+        "output",
+        "outputs",
+        "instances",
+        "export",
+        "exports",
+        "anat",
+        "pet",
+    ]
+)
+"""Folders that tell the kind of a file and no case."""
+
 _KIND_FOLDER = re.compile(r"(?P<word>[a-z]+?)(?P<part>tr|ts|te|val)?")
 
 
@@ -230,6 +250,9 @@ def _by_folder(mask: _File, images: Sequence[_File], others_are_named: bool) -> 
     """Return the images that rule 4 finds, or why there is none."""
     if not images:
         return "No image lies in its folder or above it."
+    if not tells_no_case(mask.place[len(images[0].place) :]):
+        # A folder of its own may be another case, whose image is missing.
+        return "No image lies in its folder, and none above it has its name."
     cases = {image.case for image in images}
     if len(cases) > 1:
         return f"No image has its name, and its folder holds images of {len(cases)} cases."
@@ -237,6 +260,16 @@ def _by_folder(mask: _File, images: Sequence[_File], others_are_named: bool) -> 
         # Where names tell cases apart, one that no image has is another case.
         return "No image has its name, as other masks of the folder have one."
     return list(images)
+
+
+def tells_no_case(folders: Sequence[str]) -> bool:
+    """Whether folders tell the kind of their files alone, so that what lies in them may go with what lies above.
+
+    Example:
+        >>> tells_no_case(("masks",)), tells_no_case(("P2",))
+        (True, False)
+    """
+    return all(part.lower() in MASK_WORDS | IMAGE_WORDS | MODALITY_WORDS | PLAIN_FOLDERS for part in folders)
 
 
 def _on_lattice(mask: _File, images: Sequence[_File]) -> list[_File]:

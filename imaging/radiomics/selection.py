@@ -16,7 +16,7 @@ from unibase.imaging.dicom.volume import Volume, open_files, open_folder
 from unibase.imaging.options import ALL, DRAWN
 from unibase.imaging.plain.image import read_image
 from unibase.imaging.radiomics.task import FeatureTask
-from unibase.imaging.regions.about import NOTHING, About
+from unibase.imaging.regions.about import NOTHING, About, together
 from unibase.imaging.regions.habitats import habitat, habitat_name
 from unibase.imaging.regions.mask import Mask, Roi
 from unibase.imaging.regions.masks import open_masks
@@ -253,7 +253,7 @@ def _with_parts(target: str, group: Sequence[_Found], source: str, task: Feature
     rois = [one.roi for one in group]
     drawn = cache(lambda: _drawn(rois, len({one.file for one in group}), task))
     names = " + ".join(roi.roi_name for roi in rois)
-    about = rois[0].about
+    about = together([roi.about for roi in rois])
     around = [Region(shell_name(target, *ends), names, source, drawn, about, ends) for ends in task.choices.shells]
     parts = [(number, task.choices.habitats) for number in range(1, task.choices.habitats + 1)]
     within = [Region(habitat_name(target, *part), names, source, drawn, about, habitat=part) for part in parts]

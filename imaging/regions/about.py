@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -44,6 +45,18 @@ class About:
             images = {*volume.instance_uids, *(uid for uid, _ in volume.others)}
             return self.instances <= images or (volume.series_uid in self.series and not self.instances.isdisjoint(images))
         return volume.series_uid in self.series if self.series else None
+
+
+def together(several: Sequence[About]) -> About:
+    """Return what the mask files of a union say of themselves: values that differ are joined by ` + `, times that differ are none."""
+    distinct = list(dict.fromkeys(several))
+    if len(distinct) == 1:
+        return distinct[0]
+    label, approval, reader = (
+        " + ".join(dict.fromkeys(getattr(one, name) or "?" for one in distinct)) for name in ("label", "approval", "reader")
+    )
+    times = {one.time for one in distinct}
+    return About(label, approval, reader if set(reader) - set("? +") else "", times.pop() if len(times) == 1 else None)
 
 
 NOTHING = About()
@@ -128,7 +141,9 @@ def notes_of_reference(about: About, volume: Volume, frame: str) -> tuple[str, .
         # A plain image has no UID: that the two lie in one place of the folder is all that is known.
         return ("frame-not-checked",) if frame else ()
     if frame and frame == mine:
-        return ("drawn-on-another-series",) if drawn is False else ()
+        if drawn is None:
+            return ("image-not-named",)
+        return () if drawn else ("drawn-on-another-series",)
     if not (frame and mine) and (drawn or volume.series_uid in about.series):
         return ()
     if drawn and about.instances:

@@ -32,7 +32,7 @@ def test_every_key_has_a_meaning() -> None:
 
 
 def test_the_smallest_file_on_the_page_is_right(tmp_path: Path) -> None:
-    text = PAGE.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+    text = PAGE.read_text(encoding="utf-8").split('```yaml title="study.yaml"\n')[1].split("```")[0]
     (tmp_path / "study.yaml").write_text(text, encoding="utf-8")
     assert read_study(tmp_path / "study.yaml").centres["A"].clinical is not None
 

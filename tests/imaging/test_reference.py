@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from unibase.imaging.boxed import Boxed
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Grid
 from unibase.imaging.radiomics.reference import box_around, extract, reach
@@ -51,7 +52,7 @@ def test_the_surroundings_are_enough(stored_type: str, image_types: dict[str, An
     mask[place] = IMAGE[place] > -300
     volume = Volume(IMAGE.astype(stored_type).astype(float), GRID, stored_type=stored_type)
     parameters = {"imageType": image_types, "featureClass": CLASSES}
-    ours = extract(volume, mask, make_settings(parameters))
+    ours = extract(volume, Boxed.of(mask), make_settings(parameters))
     flat = {f"{image_type}_{name}": value for image_type, values in ours.items() for name, value in values.items()}
     assert flat == whole(volume, mask, parameters)
 
@@ -65,4 +66,4 @@ def test_reach() -> None:
     assert reach(make_settings({"setting": {"resampledPixelSpacing": [1, 1, 1]}})) is None
     mask = np.zeros((9, 9, 30), dtype=bool)
     mask[4, 4, 10:12] = True
-    assert box_around(mask, 5) == (slice(0, 9), slice(0, 9), slice(5, 17))
+    assert box_around(Boxed.of(mask), 5) == (slice(0, 9), slice(0, 9), slice(5, 17))
