@@ -1,6 +1,6 @@
 """What the status of a record says of the act it is about: done, planned, suspected, not done, or withdrawn.
 
-An act that was not done is no act, and a plan is no sign of life. `docs/clinical-acts.md` is the table of these rules; the tests read it.
+An act that was not done is no act, and a plan is no sign of life. `docs/clinical-rules.md` is the table of these rules; the tests read it.
 """
 
 from __future__ import annotations
