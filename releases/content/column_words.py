@@ -10,8 +10,20 @@ from unibase.groundwork import tables
 
 TEXT_FIELDS = ("label", "type", "unit", "codes", "derivation", "source")
 
+_STAGING = (
+    *(
+        tables.Column(
+            f"{kind}_prefix",
+            pl.String(),
+            f"What stands before {kind} in the source: c clinical, p pathological, y after treatment, r recurrence.",
+        )
+        for kind in ("T", "N", "M")
+    ),
+    *(tables.Column(f"{kind}_text", pl.String(), f"{kind} as the source writes it.") for kind in ("T", "N", "M", "STAGE")),
+)
+
 _HOUSE = {
-    "subjects": (tables.SUBJECT, tables.CENTRE),
+    "subjects": (tables.SUBJECT, tables.CENTRE, *_STAGING),
     "analysis": (tables.SUBJECT, tables.CENTRE),
     "timeline": tables.EVENTS.columns,
     "features": tables.FEATURES.columns,

@@ -23,6 +23,7 @@ from unibase.releases.content.csv_files import write_csv, write_csv_blocks
 from unibase.releases.content.inputs import ReleaseInputs
 from unibase.releases.content.methods_text import methods_paragraph
 from unibase.releases.content.missingness import Reasons
+from unibase.releases.content.staging_words import in_one_vocabulary
 from unibase.releases.content.timeline import write_description, write_timeline
 from unibase.releases.content.wide_tables import CELLS, columns, scan, slices, subject_blocks, write_blocks
 from unibase.releases.disclosure import cohort, harmonised, policy, record
@@ -160,7 +161,7 @@ class _Content:
 
 def _write_content(inputs: ReleaseInputs, folder: Path) -> _Content:
     """Write all files that do not depend on the version of the release, nor on the release before it."""
-    subjects = policy.coarsen(inputs.subjects.sort("subject_id"), inputs.policy)
+    subjects = policy.coarsen(in_one_vocabulary(inputs.subjects.sort("subject_id")), inputs.policy)
     measured = policy.measure(subjects, inputs.policy)
     policy.enforce(measured)
     counted = _write_tables(inputs, subjects, folder)
@@ -180,6 +181,7 @@ def _write_content(inputs: ReleaseInputs, folder: Path) -> _Content:
                 m.var.index,
                 [*m.obs.columns, *m.var.columns, *(f"layers/{layer}" for layer in m.layers)],
                 m.source is not None,
+                cohort_file.symbols_of(m.var),
             )
             for m in modalities
         },

@@ -169,7 +169,12 @@ def _characteristics(subjects: pl.DataFrame, counts: CohortCounts, min_cell: int
     ordered = subjects.sort("subject_id")
     for name, dtype in subjects.schema.items():
         numeric = dtype.is_numeric()
-        if name in NOT_CHARACTERISTIC or name.startswith("has_") or not (numeric or dtype == pl.String):
+        if (
+            name in NOT_CHARACTERISTIC
+            or name.startswith("has_")
+            or name.endswith(("_text", "_prefix"))
+            or not (numeric or dtype == pl.String)
+        ):
             continue
         if not numeric and not 0 < ordered[name].drop_nulls().n_unique() <= MOST_LEVELS:
             continue
