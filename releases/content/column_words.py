@@ -32,6 +32,13 @@ _HOUSE = {
         tables.Column("chosen", pl.Boolean(), "Whether the sample is the row of its subject in the cohort file."),
     ),
     "quarantine": tables.QUARANTINE.columns,
+    "missing": (
+        tables.SUBJECT,
+        tables.Column(
+            "variable", pl.String(), "Column of the analysis table; a name that ends in * stands for all that begin so."
+        ),
+        tables.Column("reason", pl.String(), "Why its cell is empty, where no row of the trace and no other rule says it."),
+    ),
     "splits": (
         tables.SUBJECT,
         tables.Column("scheme", pl.String(), "parts (by subject), folds (cross-validation), centre (leave one out) or time."),

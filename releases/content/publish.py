@@ -260,6 +260,7 @@ def _about(inputs: ReleaseInputs, content: _Content, weighed: weighing.Weighed) 
         "version": inputs.version,
         "subjects": counts[cohort.Cell()],
         "modalities": {name: {"subjects": counts[cohort.Cell(has=name)], "variables": width} for name, width in shapes.items()},
+        "subject_codes": {column: list(codes) for column, codes in inputs.subject_codes.items()},
         "settings": dict(inputs.settings),
         "settings_digest": digest_of(inputs.settings),
         "source_digests": dict(inputs.source_digests),
@@ -292,6 +293,7 @@ TABLES = (
     "features",
     "robustness",
     "trace",
+    "missing",
     "sample_map",
     "quarantine",
     "splits",
@@ -317,6 +319,7 @@ def _write_tables(inputs: ReleaseInputs, subjects: pl.DataFrame, folder: Path) -
             if inputs.robustness is None or inputs.robustness.is_empty()
             else {"robustness": [inputs.robustness.sort(stability_words.KEY)]}
         ),
+        "missing": subject_blocks(inputs.missing, ids, ["variable"]),
         "quarantine": [tables.QUARANTINE.conform(inputs.quarantine)],
         **({"splits": subject_blocks(inputs.splits, ids, ["scheme", "held_out"])} if inputs.splits is not None else {}),
     }
