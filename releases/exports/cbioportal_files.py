@@ -194,9 +194,11 @@ def write_timelines(folder: Path, study: str, release: Path, subjects: pl.DataFr
 
 def _events(release: Path, subjects: pl.DataFrame) -> pl.DataFrame:
     index = pl.read_parquet(release / "tables" / "analysis.parquet", columns=["subject_id", "index_time"]).drop_nulls()
-    track = pl.when(pl.col("numeric_value").is_not_null()).then(pl.lit("LAB_TEST"))
-    for name, begins in TRACKS.items():
-        track = track.when(pl.any_horizontal(*(pl.col("code").str.starts_with(b) for b in begins))).then(pl.lit(name))
+    tested = pl.when(pl.col("numeric_value").is_not_null()).then(pl.lit("LAB_TEST"))
+    tracks = [
+        pl.when(pl.any_horizontal(*(pl.col("code").str.starts_with(begin) for begin in begins))).then(pl.lit(name))
+        for name, begins in TRACKS.items()
+    ]
     head = pl.col("code").str.split("//").list.first().str.to_uppercase().str.replace_all(r"[^A-Z0-9]+", "_")
 
     def days(column: str) -> pl.Expr:
@@ -211,7 +213,7 @@ def _events(release: Path, subjects: pl.DataFrame) -> pl.DataFrame:
         )
         .select("subject_id", "time", "end_time", "code", "numeric_value", "unit")
         .join(index.lazy(), on="subject_id")
-        .with_columns(START_DATE=days("time"), STOP_DATE=days("end_time"), EVENT_TYPE=track.otherwise(head))
+        .with_columns(START_DATE=days("time"), STOP_DATE=days("end_time"), EVENT_TYPE=pl.coalesce(tested, *tracks, head))
         .sort("subject_id", "START_DATE", "code", maintain_order=True)
         .select(
             pl.col("subject_id").cast(pl.String).alias("PATIENT_ID"),

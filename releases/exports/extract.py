@@ -172,10 +172,11 @@ def _check_variables(release: Path, request: Request) -> None:
 
 
 def _fill(folder: Path, release: Path, about: dict[str, Any], request: Request, pseudonyms: pl.DataFrame) -> None:
-    frames = {
-        **{table: _table(release, table, columns, request, pseudonyms) for table, columns in request.variables.items()},
-        **{name: _rename(_matrix(release, name, variables), pseudonyms) for name, variables in request.matrices.items()},
-    }
+    frames: dict[str, pl.DataFrame] = {}
+    for table, columns in request.variables.items():
+        frames[table] = _table(release, table, columns, request, pseudonyms)
+    for name, variables in request.matrices.items():
+        frames[name] = _rename(_matrix(release, name, variables), pseudonyms)
     for name, frame in frames.items():
         write_parquet(frame, folder / "tables" / f"{name}.parquet")
         write_csv(frame, folder / "csv" / f"{name}.csv")
@@ -217,11 +218,8 @@ def _dictionary(release: Path, frames: Mapping[str, pl.DataFrame]) -> pl.DataFra
         for column in frame.columns:
             row = known.get((table, column)) or known.get((table, column.removesuffix(DAYS)))
             if row is not None:
-                days = (
-                    {"label": f"{row['label']}, days from the index", "type": "integer", "unit": "d"}
-                    if column.endswith(DAYS)
-                    else {}
-                )
+                named = {"label": f"{row['label']}, days from the index", "type": "integer", "unit": "d"}
+                days = named if column.endswith(DAYS) else {}
                 found.append({**row, **days, "column": column, "rows": frame.height, "missing": frame[column].null_count()})
     return pl.DataFrame(found, schema=words.schema)
 
