@@ -6,8 +6,8 @@ from typing import Any
 
 import polars as pl
 
+from unibase.releases.catalogue.described_release import Offered, Release, distributions, identifier
 from unibase.releases.catalogue.description import Description
-from unibase.releases.catalogue.release import Offered, Release, distributions, identifier
 
 CROISSANT_TYPES = {
     "integer": "sc:Integer",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from unibase.releases.catalogue.described_release import Release, identifier
 from unibase.releases.catalogue.description import Description
-from unibase.releases.catalogue.release import Release, identifier
 
 PACKAGE_TYPES = {"integer": "integer", "float": "number", "boolean": "boolean", "date": "date", "datetime": "datetime"}
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from unibase.releases.catalogue.described_release import Release
 from unibase.releases.catalogue.description import Description
-from unibase.releases.catalogue.release import Release
 
 
 def datasheet(release: Release, description: Description) -> str:

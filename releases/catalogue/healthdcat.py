@@ -12,8 +12,8 @@ from typing import Any
 from rdflib import Graph, Literal, Namespace, URIRef
 from rdflib.namespace import DCAT, DCTERMS, FOAF, RDF, RDFS, SKOS, XSD
 
+from unibase.releases.catalogue.described_release import EU, FORMATS, Offered, Release, distributions, identifier
 from unibase.releases.catalogue.description import Agent, Description, Publisher, Text
-from unibase.releases.catalogue.release import EU, FORMATS, Offered, Release, distributions, identifier
 
 MAX_COLUMNS = 200
 """Variables of a table named in HealthDCAT-AP; the dictionary of the release has all."""

@@ -13,8 +13,8 @@ from unibase.groundwork.files import atomic_folder, write_json, write_text
 from unibase.releases.catalogue.croissant import croissant
 from unibase.releases.catalogue.data_package import data_package
 from unibase.releases.catalogue.datasheet import datasheet
+from unibase.releases.catalogue.described_release import open_release
 from unibase.releases.catalogue.description import Description
-from unibase.releases.catalogue.release import open_release
 from unibase.releases.catalogue.ro_crate import ro_crate
 
 

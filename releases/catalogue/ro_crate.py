@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from unibase.releases.catalogue.described_release import Release, distributions, identifier
 from unibase.releases.catalogue.description import Description
-from unibase.releases.catalogue.release import Release, distributions, identifier
 
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 
