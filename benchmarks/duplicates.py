@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from unibase.omics.samples.duplicates import find_duplicates
-from unibase.omics.stores import scale
+from unibase.omics.stores.chunks import write_counts
 
 
 def blocks(samples: int, genes: int) -> Iterator[np.ndarray]:
@@ -66,7 +66,7 @@ def main() -> None:
             options.folder.mkdir(parents=True, exist_ok=True)
             names = [f"S{i:06d}" for i in range(samples)]
             genes = [f"G{g:05d}" for g in range(options.genes)]
-            scale.write_counts(store, names, genes, blocks(samples, options.genes))
+            write_counts(store, names, genes, blocks(samples, options.genes))
         command = [sys.executable, "-m", "benchmarks.duplicates", str(options.folder), str(samples), "--search"]
         subprocess.run([*command, "--genes", str(options.genes)], check=True)
 

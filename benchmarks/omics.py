@@ -46,20 +46,20 @@ def simulated_blocks(samples: int, genes: int, block: int = 200) -> Iterator[np.
 def make(store: Path, samples: int, genes: int, prefix: str = "s") -> None:
     if store.exists():
         return
-    from unibase.omics.stores import scale
+    from unibase.omics.stores import chunks
 
     names = [f"{prefix}{i:06d}" for i in range(samples)]
-    scale.write_counts(store, names, [f"g{i}" for i in range(genes)], simulated_blocks(samples, genes))
+    chunks.write_counts(store, names, [f"g{i}" for i in range(genes)], simulated_blocks(samples, genes))
 
 
 def step(name: str, store: Path, out: Path) -> dict[str, object]:
     """Run one step in this process; return facts worth printing."""
-    from unibase.omics.stores import scale
+    from unibase.omics.stores import chunks, scale
 
     if name == "copy":
-        samples, genes = scale.names_of(store)
-        source = scale.open_x(store)
-        target = scale.create_store(out, samples, genes, "int32", rows=source.chunks[0])
+        samples, genes = chunks.names_of(store)
+        source = chunks.open_x(store)
+        target = chunks.create_store(out, samples, genes, "int32", rows=source.chunks[0])
         for start in range(0, source.shape[0], source.chunks[0]):
             target[start : start + source.chunks[0]] = source[start : start + source.chunks[0]]
         return {}
@@ -97,7 +97,7 @@ def step(name: str, store: Path, out: Path) -> dict[str, object]:
         import scanpy
 
         dask.config.set(scheduler="threads", num_workers=2)
-        data = anndata.AnnData(X=dask.array.from_zarr(scale.open_x(store)).astype(np.float32))
+        data = anndata.AnnData(X=dask.array.from_zarr(chunks.open_x(store)).astype(np.float32))
         scanpy.pp.normalize_total(data, target_sum=1e4)
         scanpy.pp.log1p(data)
         mean, var = dask.compute(data.X.mean(axis=0), data.X.var(axis=0))
@@ -106,7 +106,7 @@ def step(name: str, store: Path, out: Path) -> dict[str, object]:
         return {}
     if name == "edger-tmm":
         raw = out.with_suffix(".bin")
-        values = np.asarray(scale.open_x(store)[:])
+        values = np.asarray(chunks.open_x(store)[:])
         raw.write_bytes(values.tobytes())
         code = (
             f'suppressMessages(library(edgeR)); x <- matrix(readBin("{raw}", "integer", {values.size}, 4), {values.shape[1]}); '
@@ -118,7 +118,7 @@ def step(name: str, store: Path, out: Path) -> dict[str, object]:
         return {"tmm_only_cpu": round(float(done.stdout), 2)}
     if name == "rnanorm-tmm":
         raw = out.with_suffix(".npy")
-        np.save(raw, np.asarray(scale.open_x(store)[:]))
+        np.save(raw, np.asarray(chunks.open_x(store)[:]))
         code = (
             "import numpy as np, time; from rnanorm import TMM; "
             f"x = np.load({str(raw)!r}); t = time.process_time(); TMM().fit_transform(x); print(time.process_time() - t)"

@@ -1,9 +1,10 @@
 """Who is who among synthetic French persons: pairs found and missed, time and memory, beside Splink 5.
 
-    python -m benchmarks.record_linkage PERSONS [CENTRES] [SEED] [ours|encoded|splink] [SPLINK_WEIGHT]
+    python -m benchmarks.record_linkage PERSONS [CENTRES] [SEED] [ours|encoded|splink] [SPLINK_WEIGHT] [even|french]
 
-F1 and precision are over pairs of records of one person. The persons come from `simulation.population`, whose rates of
-error are assumptions; the weights and the threshold were set before they were seen.
+F1 and precision are over pairs of records of one person. The persons come from `simulation.population` (`even`), or from
+`simulation.french_persons` (`french`), where names are as common as among those who bear them. Rates of error are
+assumptions. Intervals are Wilson's, of 95 %.
 """
 
 from __future__ import annotations
@@ -14,13 +15,17 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from scipy.stats import binomtest
 
 from unibase.groundwork.tables import PEOPLE
+from unibase.simulation.french_persons import french_persons
+from unibase.simulation.persons import centre_names
 from unibase.simulation.population import synthetic_people
 
 
@@ -29,13 +34,38 @@ def pairs(groups: pl.DataFrame, by: str) -> int:
     return int((sizes * (sizes - 1) // 2).sum())
 
 
-def quality(found: pl.DataFrame, truth: pl.DataFrame) -> dict[str, float]:
+def quality(found: pl.DataFrame, truth: pl.DataFrame) -> dict[str, Any]:
     """Compare `centre, identifier, group` with the truth, by pairs."""
     both = truth.join(found, on=["centre", "identifier"], validate="1:1")
     true, made = pairs(both, "person"), pairs(both, "group")
     right = pairs(both.with_columns(pl.concat_str("person", pl.lit("|"), "group").alias("cell")), "cell")
     precision, recall = right / max(made, 1), right / max(true, 1)
-    return {"true pairs": true, "precision": precision, "recall": recall, "f1": 2 * precision * recall / (precision + recall)}
+    told: dict[str, Any] = {"true pairs": true, "false pairs": made - right, "precision": precision, "recall": recall}
+    told |= {"precision 95 %": interval(right, made), "recall 95 %": interval(right, true)}
+    if "abroad" in both.columns:
+        told |= by_birth(both)
+    return told | {"f1": 2 * precision * recall / (precision + recall)}
+
+
+def interval(hits: int, of: int) -> list[float]:
+    """Return Wilson's interval of 95 %, rounded to five digits."""
+    found = binomtest(hits, of).proportion_ci(method="wilson")
+    return [round(float(found.low), 5), round(float(found.high), 5)]
+
+
+def by_birth(both: pl.DataFrame) -> dict[str, Any]:
+    """Return how many groups hold two persons, two twins, or one born abroad, of how many groups."""
+    several = both.group_by("group").agg(
+        pl.col("person").n_unique().alias("persons"), pl.col("abroad").any(), pl.col("person"), pl.col("twin_of")
+    )
+    wrong = several.filter(pl.col("persons") > 1)
+    twins = sum(bool(set(row["person"]) & set(row["twin_of"])) for row in wrong.iter_rows(named=True))
+    return {
+        "groups of two persons": wrong.height,
+        "twins merged": twins,
+        "such groups abroad, of": [wrong.filter("abroad").height, several.filter("abroad").height],
+        "such groups in France, of": [wrong.filter(~pl.col("abroad")).height, several.filter(~pl.col("abroad")).height],
+    }
 
 
 def ours(people: pl.DataFrame) -> pl.DataFrame:
@@ -143,7 +173,11 @@ def main() -> None:
     count = int(sys.argv[1])
     route = {"ours": ours, "encoded": encoded, "splink": splink}[sys.argv[4] if len(sys.argv) > 4 else "ours"]
     centres = int(sys.argv[2]) if len(sys.argv) > 2 else 18
-    people, truth = synthetic_people(count, centres, seed=int(sys.argv[3]) if len(sys.argv) > 3 else 2026)
+    seed = int(sys.argv[3]) if len(sys.argv) > 3 else 2026
+    if len(sys.argv) > 6 and sys.argv[6] == "french":
+        people, truth = french_persons(count, centre_names(centres), seed)
+    else:
+        people, truth = synthetic_people(count, centres, seed=seed)
     people = PEOPLE.conform(people)
     before = resource.getrusage(resource.RUSAGE_SELF)
     start = time.perf_counter()

@@ -164,6 +164,11 @@ class Concepts:
             test = test & ~one.matches()
         return test
 
+    def codes(self, name: str) -> list[str]:
+        """Return the codes of a concept, in order; one that ends in `*` stands for all that begin so."""
+        concept = self.by_name[name]
+        return list(dict.fromkeys([*concept.codes, *(one.code for one in concept.coded_values)]))
+
     def may_match(self, name: str, prefix: str) -> bool:
         """Return whether an event whose code begins with `prefix` can belong to a concept; see `matches`."""
         concept = self.by_name[name]

@@ -20,6 +20,7 @@ from unibase.flows.stages.link_harmonise import read_records
 from unibase.flows.stages.normalise_models import released_models
 from unibase.flows.stages.people import needles
 from unibase.flows.stages.release_words import describe_columns
+from unibase.flows.study.definitions import read_concepts
 from unibase.flows.study.places import (
     ASSAYS,
     DICOM,
@@ -93,6 +94,7 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
         harmonisation=read_records(run.place(HARMONISATION)),
         previous=_previous(run, version),
         lanes=study.release.lanes,
+        subject_codes=_subject_codes(run),
         policy=DisclosurePolicy(**study.release.disclosure.model_dump()),
         description=" ".join(text for text in (study.notice, study.description) if text),
     )
@@ -101,6 +103,14 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
 def _told_outside(quarantine: pl.DataFrame) -> pl.DataFrame:
     """Return the quarantine without what is there because a person objects: a release tells nothing of them, nor how many."""
     return quarantine.filter(pl.col("reason") != "objects")
+
+
+def _subject_codes(run: Run) -> dict[str, list[str]]:
+    """Return which events the columns of the subjects are read from, as the study's concepts name them."""
+    concepts = read_concepts(run.study)
+    named = {"T": "tnm_t", "N": "tnm_n", "M": "tnm_m", "STAGE": "stage", "SEX": "sex"}
+    found = {column: concepts.codes(concept) for column, concept in named.items()}
+    return {**found, "AGE": ["MEDS_BIRTH"], "CHARLSON": ["ICD10//*", "ICD10CM//*", "ICD10GM//*"]}
 
 
 def _evidence(run: Run, linked: Linked) -> dict[str, pl.DataFrame]:

@@ -23,10 +23,28 @@ SUBJECTS = (
     ("centres", "All centres", "Every centre that knows the subject, separated by semicolons.", "", ""),
     ("SEX", "Sex", "Administrative sex in the clinical records.", "M male; F female", ""),
     ("AGE", "Age at the index", "Whole years from birth to the index date.", "", "a"),
-    ("T", "T at the index", "Last T of a TNM staging up to the index.", "", ""),
-    ("N", "N at the index", "Last N of a TNM staging up to the index.", "", ""),
-    ("M", "M at the index", "Last M of a TNM staging up to the index.", "", ""),
-    ("STAGE", "Stage at the index", "Last stage group up to the index.", "", ""),
+    (
+        "T",
+        "T at the index",
+        "Last T of a TNM staging up to the index, one vocabulary for all centres: T0, Tis, T1 to T4, TX, and finer.",
+        "",
+        "",
+    ),
+    (
+        "N",
+        "N at the index",
+        "Last N of a TNM staging up to the index, one vocabulary for all centres: N0 to N3, NX, and finer.",
+        "",
+        "",
+    ),
+    (
+        "M",
+        "M at the index",
+        "Last M of a TNM staging up to the index, one vocabulary for all centres: M0, M1, MX, and finer.",
+        "",
+        "",
+    ),
+    ("STAGE", "Stage at the index", "Last stage group up to the index: 0, I to IV, and finer.", "", ""),
     (
         "CHARLSON",
         "Charlson comorbidity index",
@@ -107,6 +125,7 @@ def _ibsi(row: dict[str, Any]) -> str:
 
 def _analysis(run: Run, analysis: list[str]) -> Iterator[dict[str, str]]:
     windows = run.study.windows
+    units = _units(run)
     known: set[str] = {"subject_id", "centre"}
     yield _row(
         "index_time", "Index", f"Time of the index event: {run.study.index.which} {run.study.index.concept}.", table="analysis"
@@ -119,7 +138,7 @@ def _analysis(run: Run, analysis: list[str]) -> Iterator[dict[str, str]]:
             f"Slope of {window.concept} up to the index" if slope else f"{window.concept} at the index",
             _clinical(window),
             table="analysis",
-            unit=f"{window.unit}/d" if window.unit and slope else window.unit or "",
+            unit=_with_day(window.unit or units.get(name, ""), slope),
             source="events",
         )
     for assay, sample_window in windows.assays.items():
@@ -155,6 +174,20 @@ def _analysis(run: Run, analysis: list[str]) -> Iterator[dict[str, str]]:
                 codes=_ibsi(row),
                 source="features",
             )
+
+
+def _units(run: Run) -> dict[str, str]:
+    """Return the unit of each clinical variable whose values all have one and the same."""
+    path = run.study.work.linked / "bds.parquet"
+    if not path.exists():
+        return {}
+    rows = pl.scan_parquet(path).filter(pl.col("AVAL").is_not_null()).group_by("PARAM").agg(pl.col("AVALU").unique())
+    found = {param: values for param, values in rows.collect().iter_rows() if len(values) == 1 and values[0]}
+    return {str(param).split(" (")[0]: str(values[0]) for param, values in found.items()}
+
+
+def _with_day(unit: str, slope: bool) -> str:
+    return f"{unit}/d" if unit and slope else unit
 
 
 def _parted(column: str, names: Container[str]) -> tuple[str, str]:

@@ -232,6 +232,7 @@ ATTRIBUTES = (
     Attribute("FrameReferenceTime", _number("FrameReferenceTime"), None, "order", "frame"),
     Attribute("AcquisitionTime", acquired, None, "order", "phase"),
     Attribute("ContentTime", lambda plane: moment(plane, "ContentTime"), None, "order", "phase"),
+    Attribute("InstanceNumber", _number("InstanceNumber"), None, "order", "run"),
 )
 """What tells the volumes of one series apart, in the order in which it is asked."""
 

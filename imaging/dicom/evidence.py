@@ -59,6 +59,9 @@ def follows_the_scanner(planes: Sequence[Plane], where: Sequence[int], groups: d
     run = np.array([group_of[int(index)] for index in order])
     modality = planes[0].text("Modality")
     contiguous = int((np.diff(run) != 0).sum()) + 1 == len(groups)
+    if keyword == "ContentTime" and contiguous:
+        # Images are written when they are reconstructed: only times that alternate by slice tell two acquisitions.
+        return True
     if not contiguous:
         return modality == "MR" and not _overlap(planes, order)
     if modality in ("PT", "NM"):
@@ -67,6 +70,29 @@ def follows_the_scanner(planes: Sequence[Plane], where: Sequence[int], groups: d
         return True
     sizes = np.bincount(run)[1:-1]
     return len(groups) >= STEPS and bool(np.ptp(sizes) == 0)
+
+
+def runs_by_number(planes: Sequence[Plane], where: Sequence[int]) -> dict[Value, list[int]]:
+    """Return planes by the run that Instance Number makes over them; one group unless it goes through the places twice or more.
+
+    Two acquisitions of one series are numbered one after the other: the number runs along all places, and begins again.
+
+    Args:
+        planes: The planes, none of which share a place.
+        where: The number of the place of each.
+    """
+    numbers = [plane.text("InstanceNumber") for plane in planes]
+    whole: dict[Value, list[int]] = {1: list(range(len(planes)))}
+    if len(planes) < 6 or not all(number.isdigit() for number in numbers) or len(set(numbers)) < len(numbers):
+        return whole
+    order = sorted(range(len(planes)), key=lambda index: int(numbers[index]))
+    steps = np.diff([where[index] for index in order])
+    back = steps < 0 if (steps > 0).sum() >= (steps < 0).sum() else steps > 0
+    runs = np.split(np.array(order), np.flatnonzero(back) + 1)
+    extents = [np.ptp([where[int(index)] for index in run]) for run in runs]
+    if len(runs) > len(planes) // 3 or min(extents) < 0.5 * (len(planes) - 1):
+        return whole
+    return {number: [int(index) for index in run] for number, run in enumerate(runs, start=1)}
 
 
 def _overlap(planes: Sequence[Plane], order: Array) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.dicom.aside import aside_name
 from unibase.imaging.dicom.distinctions import ATTRIBUTES, Attribute, Value, grouped
-from unibase.imaging.dicom.evidence import follows_the_scanner, time_clusters
+from unibase.imaging.dicom.evidence import follows_the_scanner, runs_by_number, time_clusters
 from unibase.imaging.dicom.planes import Plane
 from unibase.imaging.dicom.spacing import ORIENTATION_TOLERANCE, common_axes
 from unibase.imaging.grid import Array
@@ -178,6 +178,9 @@ def _divided(part: _Part, attribute: Attribute) -> list[_Part]:
     shared = len(set(where)) < len(where)
     if attribute.evidence == "identity":
         chosen: dict[Value, list[int]] | None = _told_by_identity(groups, shared, attribute)
+    elif shared and attribute.name == "InstanceNumber":
+        # A number alone does not say which of two images at one place is which.
+        return [part]
     elif shared:
         chosen = _tidy(groups, where) or (_by_order(values, where) if attribute.evidence == "order" else None)
     else:
@@ -228,10 +231,12 @@ def _apart(
     planes: Sequence[Plane], where: Sequence[int], groups: dict[Value, list[int]], attribute: Attribute
 ) -> dict[Value, list[int]] | None:
     """Return the groups of planes that share no place, when they are two acquisitions and not the way of one scan."""
-    if attribute.evidence == "shared" or attribute.name in ("ContentTime", "FrameReferenceTime"):
+    if attribute.evidence == "shared" or attribute.name == "FrameReferenceTime":
         return None
-    if attribute.name == "AcquisitionTime":
+    if attribute.name in ("AcquisitionTime", "ContentTime"):
         groups = time_clusters(groups)
+    if attribute.name == "InstanceNumber":
+        groups = runs_by_number(planes, where)
     if len(groups) == 1 or follows_the_scanner(planes, where, groups, attribute.name):
         return None
     return groups

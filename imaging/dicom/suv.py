@@ -23,9 +23,19 @@ from unibase.imaging.dicom.suv_times import (
     scan_start,
 )
 from unibase.imaging.dicom.tracers import Nuclide, check_dose, check_uptake, nuclide_of, refuse
+from unibase.imaging.grid import Array
 
 WEIGHT = (1.0, 400.0)
 """Plausible body weight in kg."""
+
+ADULT_WEIGHT = 20.0
+"""Least plausible weight of a person of 18 years or more in kg."""
+
+MASS_INDEX = (6.0, 120.0)
+"""Plausible body mass index in kg/m2, where the header tells the height."""
+
+BODY_MEAN = (0.02, 100.0)
+"""Plausible mean SUV over the bright half of an image; that of a body is about 1."""
 
 _PHILIPS = "Philips PET Private Group"
 _UNIT_WORDS = {"BQ/ML": "BQML", "BQML": "BQML", "G/ML": "GML", "GML": "GML", "{SUVBW}G/ML": "GML"}
@@ -48,6 +58,9 @@ def suv_factors(slices: Sequence[Header]) -> list[float]:
         return [_to_body_weight(slices)] * len(slices)
     if any(header.get("RescaleSlope") is None for header in slices) and "RealWorldValueMappingSequence" not in slices[0]:
         raise refuse("Rescale Slope (0028,1053) is missing.")
+    if any(float(header.get("RescaleIntercept") or 0) != 0 for header in slices):
+        # PS3.3 C.8.9.4: of PET it is 0; with another, what is no activity would become SUV.
+        raise refuse("Rescale Intercept (0028,1052) is not 0.")
     if unit == "BQML":
         return _from_activity(slices)
     if unit == "CNTS":
@@ -106,8 +119,42 @@ def body_of(slices: Sequence[Header]) -> Body:
         raise refuse(f"PatientWeight (0010,1030) is not within {WEIGHT[0]:g} to {WEIGHT[1]:g} kg, so its unit is in doubt.")
     if len({str(header.get("PatientWeight") or "") for header in slices}) > 1:
         raise refuse("PatientWeight (0010,1030) differs between slices.")
-    height = slices[0].get("PatientSize")
-    return Body(weight, float(height) if height else None, str(slices[0].get("PatientSex") or "").upper())
+    body = Body(weight, _height(slices[0]), str(slices[0].get("PatientSex") or "").upper())
+    age = str(slices[0].get("PatientAge") or "")
+    if weight < ADULT_WEIGHT and age.endswith("Y") and age[:-1].isdigit() and int(age[:-1]) >= 18:
+        raise refuse(f"PatientWeight (0010,1030) is below {ADULT_WEIGHT:g} kg for an adult, so its unit is in doubt.")
+    if body.height is not None and not MASS_INDEX[0] <= weight / body.height**2 <= MASS_INDEX[1]:
+        raise refuse("PatientWeight (0010,1030) and PatientSize (0010,1020) contradict each other.")
+    return body
+
+
+def _height(header: Header) -> float | None:
+    """Return the height in m; None when it is absent or no height in m."""
+    value = header.get("PatientSize")
+    try:
+        height = float(value) if value not in (None, "") else 0.0
+    except (TypeError, ValueError):
+        return None
+    return height if 0.3 <= height <= 2.6 else None
+
+
+def check_values(values: Array) -> None:
+    """Refuse SUV that no body has: a scale of the header is wrong by orders of magnitude.
+
+    Args:
+        values: SUV of all voxels.
+
+    Raises:
+        Unusable: `suv-not-computable` when the mean over the voxels above half the mean of the positive ones is absurd.
+    """
+    positive = values[values > 0]
+    if not positive.size:
+        return
+    mean = float(positive[positive >= 0.5 * positive.mean()].mean())
+    if not BODY_MEAN[0] <= mean <= BODY_MEAN[1]:
+        raise refuse(
+            f"The mean SUV of the body is not within {BODY_MEAN[0]:g} to {BODY_MEAN[1]:g}, so a scale of the header is wrong."
+        )
 
 
 def _from_activity(slices: Sequence[Header]) -> list[float]:

@@ -23,7 +23,7 @@ from unibase.imaging.dicom.planes import Plane, image_header, planes_of
 from unibase.imaging.dicom.rescale import of_volume
 from unibase.imaging.dicom.spacing import common_axes, rounding, slice_distance
 from unibase.imaging.dicom.stacks import Stack, inconsistent, split
-from unibase.imaging.dicom.suv import suv_factors
+from unibase.imaging.dicom.suv import check_values, suv_factors
 from unibase.imaging.grid import Array, Grid
 
 if TYPE_CHECKING:
@@ -168,6 +168,8 @@ def _read(stack: Stack, others: frozenset[PlaneKey], *, suv: bool, even: bool) -
     grid = grid_of(planes, even=even)
     factors = suv_factors([plane.header for plane in planes]) if modality == "PT" and suv else [1.0] * len(planes)
     pixels = read_pixels(planes, factors)
+    if unit == "SUVbw":
+        check_values(pixels.array)
     return Volume(
         pixels.array,
         grid,

@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 
 from unibase.groundwork.problems import Unusable
 from unibase.methods.compiled.exact import FloatArray
+from unibase.omics.compiled.log_counts import FIXED_POINT, log1p_rows
 from unibase.omics.samples.sex import FINDINGS
-from unibase.omics.stores import scale
+from unibase.omics.stores.chunks import chunks_of, names_of, open_x
 
 CORRELATION = 0.985
 """Of the values. Different persons of TCGA's lung adenocarcinomas reach 0.955; one library at a fiftieth of its reads 0.997."""
@@ -114,7 +115,7 @@ def _common(stores: Sequence[Path]) -> tuple[list[str], list[str]]:
     names: list[str] = []
     shared: set[str] | None = None
     for store in stores:
-        samples, features = scale.names_of(store)
+        samples, features = names_of(store)
         names += samples
         shared = set(features) if shared is None else shared & set(features)
     return names, sorted(shared or ())
@@ -131,11 +132,11 @@ class _Source:
 
     def __iter__(self) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
         for store in self.stores:
-            names, features = scale.names_of(store)
+            names, features = names_of(store)
             place = {name: i for i, name in enumerate(features)}
             columns = np.array([place[name] for name in self.features], dtype=np.int64)
-            x = scale.open_x(store)
-            for chunk in scale.chunks_of([store]):
+            x = open_x(store)
+            for chunk in chunks_of([store]):
                 values = np.asarray(x[chunk.start : chunk.stop])
                 step = max(1, _CELLS // max(1, len(features)))
                 for start in range(0, len(values), step):
@@ -146,7 +147,7 @@ class _Source:
 
     def _logs(self, values: NDArray[Any]) -> NDArray[np.float32]:
         if self.counts:
-            return np.asarray(scale.log1p_rows(np.ascontiguousarray(values), SCALE)[0])
+            return np.asarray(log1p_rows(np.ascontiguousarray(values), SCALE)[0])
         return values.astype(np.float32)
 
 
@@ -159,11 +160,11 @@ def _most_variable(source: _Source) -> tuple[NDArray[np.int64], FloatArray]:
         present = np.isfinite(values)
         filled = np.where(present, values, 0).astype(np.float64)
         counted += present.sum(axis=0)
-        sums += np.rint(filled * scale.FIXED_POINT).astype(np.int64).sum(axis=0)
-        squares += np.rint(filled * filled * scale.FIXED_POINT).astype(np.int64).sum(axis=0)
+        sums += np.rint(filled * FIXED_POINT).astype(np.int64).sum(axis=0)
+        squares += np.rint(filled * filled * FIXED_POINT).astype(np.int64).sum(axis=0)
         samples += len(rows)
-    means = sums / scale.FIXED_POINT / np.maximum(counted, 1)
-    variance = squares / scale.FIXED_POINT / np.maximum(counted, 1) - means**2
+    means = sums / FIXED_POINT / np.maximum(counted, 1)
+    variance = squares / FIXED_POINT / np.maximum(counted, 1) - means**2
     variance[(counted < (1 - MAX_MISSING) * samples) | (variance < 1e-9)] = -1.0
     first = np.argsort(-variance, kind="stable")[:VARIABLE_FEATURES]
     chosen = np.sort(first[variance[first] > 0])

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from unibase.groundwork.files import atomic_folder
 from unibase.groundwork.problems import Unusable
 from unibase.omics.readers.counts import frame_of
-from unibase.omics.stores.scale import CODEC_LEVEL
+from unibase.omics.stores.chunks import CODEC_LEVEL
 from unibase.omics.stores.store import chunk_samples, plain_strings
 
 if TYPE_CHECKING:

@@ -10,42 +10,27 @@ sample.
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from unibase.groundwork.files import digest_of, write_json
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.methods import factors
 from unibase.methods.compiled.exact import FloatArray, exact_mean, geometric_mean
+from unibase.omics.compiled.log_counts import FIXED_POINT, fixed_moments, log1p_rows
 from unibase.omics.models import normalisation
 from unibase.omics.models.normalisation import NormalisationModel
-from unibase.omics.stores.store import chunk_samples
+from unibase.omics.stores.chunks import Chunk, chunks_of, create_store, map_chunks, names_of, open_x, read_chunk, write_rows
 
 if TYPE_CHECKING:
-    import pandas as pd
-    import zarr
     from distributed import Client
 
 OUT_OF_CORE_METHODS = ("tmm", "tmmwsp", "upperquartile", "median-of-ratios", "poscounts", "logcpm", "cpm", "none")
-CODEC_LEVEL = 3
-FIXED_POINT = 2.0**32
-"""Gene moments of logarithms are summed in units of 2^-32: exact sums, and an error of a mean below 2^-33."""
-
-
-class Chunk(NamedTuple):
-    """Some whole samples of one store."""
-
-    store: str
-    start: int
-    stop: int
 
 
 class Summary(NamedTuple):
@@ -59,214 +44,12 @@ class Summary(NamedTuple):
     logs: factors.LogSums | None
 
 
-def open_x(store: Path | str) -> zarr.Array[Any]:
-    """Open X of a store."""
-    import zarr
-
-    path = Path(store)
-    if not path.exists():
-        raise UserError(f"There is no store at {path}. Check the path.")
-    x = zarr.open_group(path, mode="r")["X"]
-    if not isinstance(x, zarr.Array):
-        raise Unusable("not-dense", "X of the store is sparse.", "Write it as a dense array, whole samples in a chunk.")
-    return x
-
-
-def names_of(store: Path | str) -> tuple[list[str], list[str]]:
-    """Sample and gene names of a store."""
-    import anndata
-    import zarr
-
-    group = zarr.open_group(Path(store), mode="r")
-    obs: Any = anndata.io.read_elem(group["obs"])
-    var: Any = anndata.io.read_elem(group["var"])
-    return [str(name) for name in obs.index], [str(name) for name in var.index]
-
-
-def create_store(
-    path: Path | str,
-    samples: Sequence[str],
-    genes: Sequence[str],
-    dtype: str,
-    *,
-    obs: pd.DataFrame | None = None,
-    rows: int | None = None,
-) -> zarr.Array[Any]:
-    """Make an AnnData zarr store whose X is still to be written, and return X.
-
-    Args:
-        path: Must not exist.
-        samples: Sample names.
-        genes: Gene names.
-        dtype: Of X.
-        obs: Columns of the samples.
-        rows: Samples in a chunk; as many as fill 16 MiB by default.
-    """
-    import anndata
-    import pandas as pd
-    import zarr
-    from zarr.codecs import BloscCodec
-
-    if Path(path).exists():
-        raise UserError(f"{path} exists and is not overwritten. Choose another name.")
-    index = pd.Index(list(samples), dtype=object)
-    skeleton = anndata.AnnData(
-        obs=pd.DataFrame(index=index) if obs is None else obs, var=pd.DataFrame(index=pd.Index(list(genes), dtype=object))
-    )
-    with anndata.settings.override(zarr_write_format=3):
-        skeleton.write_zarr(path)
-    group = zarr.open_group(Path(path), mode="r+")
-    n, width = len(index), len(genes)
-    if "X" in group:
-        del group["X"]
-    x = group.create_array(
-        "X",
-        shape=(n, width),
-        chunks=(min(max(1, n), rows or chunk_samples(width, np.dtype(dtype).itemsize)), width),
-        dtype=dtype,
-        compressors=[BloscCodec(cname="lz4", clevel=CODEC_LEVEL, shuffle="bitshuffle")],
-    )
-    x.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
-    zarr.consolidate_metadata(path)
-    return x
-
-
-def chunks_of(stores: Sequence[Path | str]) -> list[Chunk]:
-    """List the chunks of a cohort, store by store."""
-    out = []
-    for store in stores:
-        x = open_x(store)
-        step = x.chunks[0]
-        out += [Chunk(str(store), start, min(start + step, x.shape[0])) for start in range(0, x.shape[0], step)]
-    return out
-
-
-def _map[T, R](function: Callable[[T], R], tasks: Sequence[T], client: Client | None) -> Iterator[tuple[int, R]]:
-    """Yield `(position, result)` of every task, in whatever order they end; a few are in flight at a time."""
-    if client is None:
-        yield from enumerate(map(function, tasks))
-        return
-    from distributed import as_completed
-
-    limit = 2 * max(1, len(client.scheduler_info()["workers"]))
-    waiting = iter(enumerate(tasks))
-    running: dict[Any, int] = {}
-
-    def submit(queue: Any) -> None:
-        for position, task in waiting:
-            future = client.submit(function, task, pure=False)
-            running[future] = position
-            queue.add(future)
-            if len(running) >= limit:
-                return
-
-    queue = as_completed([])
-    submit(queue)
-    for future in queue:
-        position = running.pop(future)
-        result = future.result()
-        future.release()
-        submit(queue)
-        yield position, result
-
-
-@cache
-def _reuse_freed_memory() -> None:
-    """Let this process take memory for the next chunk from what the last one freed.
-
-    glibc asks the kernel for every block above a threshold anew, and the kernel fills it with zeros page by page: a fifth
-    of the CPU of a pass. Freeing one large block raises the threshold (to 32 MiB at most) above the size of a chunk.
-    """
-    np.empty(31 << 20, np.uint8)
-
-
-def _read(chunk: Chunk) -> NDArray[Any]:
-    """Read the samples of a chunk; a whole stored chunk is decoded straight from its file, four times as fast."""
-    from numcodecs import blosc  # type: ignore[import-untyped]
-
-    _reuse_freed_memory()
-    plan = _layout(chunk.store)
-    if plan is None or chunk.start % plan.rows or chunk.stop != min(chunk.start + plan.rows, plan.samples):
-        return np.asarray(open_x(chunk.store)[chunk.start : chunk.stop])
-    path = Path(chunk.store) / "X" / "c" / str(chunk.start // plan.rows) / "0"
-    if not path.exists():
-        return np.zeros((chunk.stop - chunk.start, plan.genes), plan.dtype)
-    try:
-        content = blosc.decompress(path.read_bytes())
-        values = np.frombuffer(content, plan.dtype).reshape(plan.rows, plan.genes)
-    except (RuntimeError, ValueError):
-        raise Unusable(
-            "truncated-file", f"Chunk {chunk.start // plan.rows} of the store cannot be read.", "Write the store again."
-        ) from None
-    return values[: chunk.stop - chunk.start]
-
-
-def _write(store: str, start: int, values: NDArray[Any]) -> None:
-    """Write whole samples from `start` on into X; whole stored chunks are encoded straight to their file."""
-    import zarr
-    from numcodecs import blosc
-
-    plan = _layout(store)
-    if (
-        plan is None
-        or start % plan.rows
-        or start + len(values) != min(start + plan.rows, plan.samples)
-        or values.dtype != plan.dtype
-    ):
-        group = zarr.open_group(store, mode="r+")
-        group["X"][start : start + len(values)] = values  # type: ignore[index]
-        return
-    if len(values) < plan.rows:
-        # The last chunk is stored whole, filled up with zeros.
-        whole = np.zeros((plan.rows, plan.genes), plan.dtype)
-        whole[: len(values)] = values
-        values = whole
-    content = blosc.compress(np.ascontiguousarray(values), b"lz4", CODEC_LEVEL, blosc.BITSHUFFLE)
-    path = Path(store) / "X" / "c" / str(start // plan.rows) / "0"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-
-
-class _Layout(NamedTuple):
-    samples: int
-    genes: int
-    rows: int
-    dtype: np.dtype[Any]
-
-
-def _layout(store: str) -> _Layout | None:
-    """How X lies on disk when it is as `create_store` makes it; None for any other zarr array, which zarr itself reads."""
-    path = Path(store) / "X" / "zarr.json"
-    return _parse_layout(path.read_text(encoding="utf-8")) if path.exists() else None
-
-
-@lru_cache(maxsize=64)
-def _parse_layout(text: str) -> _Layout | None:
-    meta = json.loads(text)
-    codecs = meta.get("codecs", [])
-    plain = (
-        meta.get("zarr_format") == 3
-        and meta.get("chunk_key_encoding") == {"name": "default", "configuration": {"separator": "/"}}
-        and meta.get("chunk_grid", {}).get("name") == "regular"
-        and meta.get("fill_value") == 0
-        and len(meta["shape"]) == 2
-        and len(codecs) == 2
-        and codecs[0] == {"name": "bytes", "configuration": {"endian": "little"}}
-        and codecs[1]["name"] == "blosc"
-        and meta["data_type"] in ("int32", "int64", "float32", "float64")
-    )
-    if not plain or meta["chunk_grid"]["configuration"]["chunk_shape"][1] != meta["shape"][1]:
-        return None
-    samples, genes = meta["shape"]
-    return _Layout(samples, genes, meta["chunk_grid"]["configuration"]["chunk_shape"][0], np.dtype(meta["data_type"]))
-
-
 @dataclass(frozen=True)
 class _Summarise:
     method: str
 
     def __call__(self, chunk: Chunk) -> Summary:
-        counts = _read(chunk)
+        counts = read_chunk(chunk)
         sizes = factors.library_sizes(counts)
         expressed = factors.expressed_genes(counts)
         silent = int((~expressed).sum())
@@ -286,7 +69,7 @@ class _Factors:
     model: NormalisationModel
 
     def __call__(self, chunk: Chunk) -> tuple[FloatArray, FloatArray, FloatArray]:
-        return self.model.factors(_read(chunk))
+        return self.model.factors(read_chunk(chunk))
 
 
 def fit(
@@ -306,11 +89,64 @@ def fit(
 
     Raises:
         Unusable: `empty-sample`, `different-genes`, `repeated-sample`, and as the methods say.
+        UserError: If the method is not fitted out of core.
     """
     if method not in OUT_OF_CORE_METHODS:
         raise UserError(
             f"{method} is not fitted out of core. Fit it in memory on a part of the cohort and apply the model, or use: {', '.join(OUT_OF_CORE_METHODS)}."
         )
+    names, genes = _names(stores)
+    seen = _summarised(chunks_of(stores), len(genes), method, client)
+    order = np.argsort(np.asarray(names, dtype=str), kind="stable")
+    model = NormalisationModel(
+        method=method,  # type: ignore[arg-type]
+        genes=tuple(genes),
+        samples=len(names),
+        expressed=seen.expressed,
+        prior_count=prior_count,
+        mean_size=exact_mean(seen.sizes),
+        input_digest=digest_of([[(names[i], float(seen.sizes[i])) for i in order], genes]),
+    )
+    if method in ("tmm", "tmmwsp"):
+        best = _reference(seen, method, names)
+        reference = _row(seen.tasks, best).astype(np.float64)
+        model = replace(model, reference_counts=reference, reference_size=float(seen.sizes[best]))
+    elif seen.logs is not None:
+        log_means = seen.logs.positive_means() if method == "poscounts" else seen.logs.geometric_means()
+        if not np.isfinite(log_means).any():
+            raise Unusable("no-common-gene", "Every gene has a zero in some sample.", "Use poscounts or tmmwsp.")
+        model = replace(model, log_means=log_means)
+    return _centred(model, seen, client) if method in ("tmm", "tmmwsp", "upperquartile", "poscounts") else model
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What one pass over a cohort tells.
+
+    Attributes:
+        tasks: The chunks, in order.
+        parts: What each tells of its samples.
+        sizes: Total of each sample.
+        expressed: Which genes any sample expresses.
+        logs: Sums of logs by gene, where the method needs them.
+    """
+
+    tasks: list[Chunk]
+    parts: list[Summary]
+    sizes: FloatArray
+    expressed: NDArray[np.bool_]
+    logs: factors.LogSums | None
+
+    def quartiles(self) -> FloatArray:
+        """Upper quartile of each sample, divided by its total."""
+        genes, silent = len(self.expressed), int((~self.expressed).sum())
+        windows = [factors.quartiles_of_windows(part.windows.astype(np.float64), genes, silent) for part in self.parts]
+        found: FloatArray = np.concatenate(windows) / self.sizes
+        return found
+
+
+def _names(stores: Sequence[Path | str]) -> tuple[list[str], list[str]]:
+    """Return the samples of all stores, and the genes that they share."""
     names: list[str] = []
     genes: list[str] = []
     for store in stores:
@@ -321,11 +157,15 @@ def fit(
         names += samples
     if len(set(names)) < len(names):
         raise Unusable("repeated-sample", "A sample name occurs twice in the cohort.", "Give each sample a name of its own.")
-    tasks = chunks_of(stores)
+    return names, genes
+
+
+def _summarised(tasks: list[Chunk], genes: int, method: str, client: Client | None) -> _Seen:
+    """Go over all chunks once."""
     summaries: list[Summary | None] = [None] * len(tasks)
-    expressed = np.zeros(len(genes), dtype=bool)
-    logs = factors.LogSums(len(genes)) if method in ("median-of-ratios", "poscounts") else None
-    for position, summary in _map(_Summarise(method), tasks, client):
+    expressed = np.zeros(genes, dtype=bool)
+    logs = factors.LogSums(genes) if method in ("median-of-ratios", "poscounts") else None
+    for position, summary in map_chunks(_Summarise(method), tasks, client):
         expressed |= summary.expressed
         if logs is not None and summary.logs is not None:
             logs.merge(summary.logs)
@@ -336,53 +176,36 @@ def fit(
     empty = int((sizes == 0).sum())
     if empty:
         raise Unusable("empty-sample", f"{empty} samples have no count at all.", "Leave them out of the stores.")
-    order = np.argsort(np.asarray(names, dtype=str), kind="stable")
-    model = NormalisationModel(
-        method=method,  # type: ignore[arg-type]
-        genes=tuple(genes),
-        samples=len(names),
-        expressed=expressed,
-        prior_count=prior_count,
-        mean_size=exact_mean(sizes),
-        input_digest=digest_of([[(names[i], float(sizes[i])) for i in order], genes]),
-    )
-    silent = int((~expressed).sum())
-    if method in ("tmm", "tmmwsp"):
-        if method == "tmm":
-            quartiles = (
-                np.concatenate([factors.quartiles_of_windows(s.windows.astype(np.float64), len(genes), silent) for s in done])
-                / sizes
-            )
-            if np.median(quartiles) < 1e-20:
-                raise Unusable("zero-quantile", "Most upper quartiles are zero.", "Use the method tmmwsp.")
-            score = -np.abs(quartiles - exact_mean(quartiles))
-        else:
-            score = np.concatenate([s.root_sums for s in done])
-        best = min(np.flatnonzero(score == score.max()), key=lambda i: names[int(i)])
-        reference = _row(tasks, int(best))
-        model = replace(model, reference_counts=reference.astype(np.float64), reference_size=float(sizes[best]))
-    elif logs is not None:
-        log_means = logs.positive_means() if method == "poscounts" else logs.geometric_means()
-        if not np.isfinite(log_means).any():
-            raise Unusable("no-common-gene", "Every gene has a zero in some sample.", "Use poscounts or tmmwsp.")
-        model = replace(model, log_means=log_means)
-    if method in ("tmm", "tmmwsp", "upperquartile", "poscounts"):
-        parts: list[FloatArray] = [np.empty(0)] * len(tasks)
-        if method == "upperquartile":
-            raw = (
-                np.concatenate([factors.quartiles_of_windows(s.windows.astype(np.float64), len(genes), silent) for s in done])
-                / sizes
-            )
-        else:
-            for position, (_, norm, size_factor) in _map(_Factors(model), tasks, client):
-                parts[position] = size_factor if method == "poscounts" else norm
-            raw = np.concatenate(parts)
-        if not (np.isfinite(raw) & (raw > 0)).all():
-            raise Unusable("zero-quantile", "A factor is zero or undefined in some sample.", "Use poscounts or tmmwsp.")
-        model = replace(model, centre=geometric_mean(raw))
-        if method != "poscounts":
-            model = replace(model, mean_size=exact_mean(sizes * (raw / model.centre)))
-    return model
+    return _Seen(tasks, done, sizes, expressed, logs)
+
+
+def _reference(seen: _Seen, method: str, names: list[str]) -> int:
+    """Return the position of the sample that the others are compared with; of tied ones the first by name."""
+    if method == "tmm":
+        quartiles = seen.quartiles()
+        if np.median(quartiles) < 1e-20:
+            raise Unusable("zero-quantile", "Most upper quartiles are zero.", "Use the method tmmwsp.")
+        score = -np.abs(quartiles - exact_mean(quartiles))
+    else:
+        score = np.concatenate([part.root_sums for part in seen.parts])
+    return int(min(np.flatnonzero(score == score.max()), key=lambda i: names[int(i)]))
+
+
+def _centred(model: NormalisationModel, seen: _Seen, client: Client | None) -> NormalisationModel:
+    """Return the model with the geometric mean of the factors of its samples."""
+    if model.method == "upperquartile":
+        raw = seen.quartiles()
+    else:
+        parts: list[FloatArray] = [np.empty(0)] * len(seen.tasks)
+        for position, (_, norm, size_factor) in map_chunks(_Factors(model), seen.tasks, client):
+            parts[position] = size_factor if model.method == "poscounts" else norm
+        raw = np.concatenate(parts)
+    if not (np.isfinite(raw) & (raw > 0)).all():
+        raise Unusable("zero-quantile", "A factor is zero or undefined in some sample.", "Use poscounts or tmmwsp.")
+    model = replace(model, centre=geometric_mean(raw))
+    if model.method == "poscounts":
+        return model
+    return replace(model, mean_size=exact_mean(seen.sizes * (raw / model.centre)))
 
 
 def _row(tasks: Sequence[Chunk], position: int) -> NDArray[Any]:
@@ -423,10 +246,10 @@ class _Transform:
     target: str
 
     def __call__(self, chunk: Chunk) -> tuple[FloatArray, FloatArray, FloatArray, Moments]:
-        result = self.model.rows(_read(chunk))
+        result = self.model.rows(read_chunk(chunk))
         values = result.values.astype(np.float32)
-        sums, squares = _fixed_moments(values)
-        _write(self.target, chunk.start, values)
+        sums, squares = fixed_moments(values)
+        write_rows(self.target, chunk.start, values)
         return result.library_size, result.norm_factor, result.size_factor, Moments(len(values), sums, squares)
 
 
@@ -436,9 +259,9 @@ class _LogNormalise:
     target_sum: float
 
     def __call__(self, chunk: Chunk) -> tuple[FloatArray, Moments]:
-        counts = _read(chunk)
+        counts = read_chunk(chunk)
         values, sizes, sums, squares = log1p_rows(counts, self.target_sum)
-        _write(self.target, chunk.start, values)
+        write_rows(self.target, chunk.start, values)
         return sizes, Moments(len(values), sums, squares)
 
 
@@ -455,7 +278,7 @@ def transform(
     tasks, temporary = _prepare(store, target, samples, genes, rows)
     sizes, norms, size_factors = (np.zeros(len(samples)) for _ in range(3))
     moments: Moments | None = None
-    for position, (size, norm, size_factor, part) in _map(_Transform(model, str(temporary)), tasks, client):
+    for position, (size, norm, size_factor, part) in map_chunks(_Transform(model, str(temporary)), tasks, client):
         at = slice(tasks[position].start, tasks[position].stop)
         sizes[at], norms[at], size_factors[at] = size, norm, size_factor
         moments = part if moments is None else moments.merge(part)
@@ -477,7 +300,7 @@ def log_normalise(
     tasks, temporary = _prepare(store, target, samples, genes, rows)
     sizes = np.zeros(len(samples))
     moments: Moments | None = None
-    for position, (size, part) in _map(_LogNormalise(str(temporary), target_sum), tasks, client):
+    for position, (size, part) in map_chunks(_LogNormalise(str(temporary), target_sum), tasks, client):
         sizes[tasks[position].start : tasks[position].stop] = size
         moments = part if moments is None else moments.merge(part)
     _finish(temporary, target, samples, {"library_size": sizes.astype(np.int64)})
@@ -563,95 +386,3 @@ class Cohort:
         import dask.array as da
 
         return da.concatenate([da.from_zarr(open_x(part)) for part in self.parts()])
-
-
-def write_counts(
-    path: Path | str, samples: Sequence[str], genes: Sequence[str], blocks: Iterable[NDArray[Any]], *, rows: int | None = None
-) -> None:
-    """Write a store of int32 counts from blocks of whole samples, in order, without holding them together."""
-    x = create_store(path, samples, genes, "int32", rows=rows)
-    pending: list[NDArray[Any]] = []
-    held = start = 0
-    for block in blocks:
-        pending.append(block)
-        held += len(block)
-        while held >= x.chunks[0]:
-            joined = np.concatenate(pending)
-            x[start : start + x.chunks[0]] = joined[: x.chunks[0]]
-            start += x.chunks[0]
-            pending = [joined[x.chunks[0] :]]
-            held = len(pending[0])
-    if held:
-        x[start : start + held] = np.concatenate(pending)
-
-
-@njit(cache=True, nogil=True)
-def _fixed_moments(values):  # type: ignore[no-untyped-def]
-    n, genes = values.shape
-    sums = np.zeros(genes, np.int64)
-    squares = np.zeros(genes, np.int64)
-    for i in range(n):
-        for g in range(genes):
-            value = np.float64(values[i, g])
-            sums[g] += np.int64(np.rint(value * FIXED_POINT))
-            squares[g] += np.int64(np.rint(value * value * FIXED_POINT))
-    return sums, squares
-
-
-_LN2 = math.log(2.0)
-_ROUND = 1.5 * 2.0**52
-_ROUND_BITS = 0x4338000000000000
-"""Added to a number below 2^51, `_ROUND` leaves its nearest whole number in the low bits: a conversion without a call."""
-
-
-# Division as numpy defines it: the check for zero that Python asks for would keep the compiler from vector code.
-@njit(cache=True, nogil=True, error_model="numpy")
-def log1p_rows(counts, target_sum):  # type: ignore[no-untyped-def]
-    """Return (float32 log(1 + count * target_sum / total), totals, fixed-point gene sums and sums of squares).
-
-    The logarithm splits off the binary exponent and sums the series of atanh up to its 13th power: relative error below
-    3e-12 before rounding to float32, no branch and no call, so that the compiler makes vector code of it.
-    """
-    n, genes = counts.shape
-    out = np.empty((n, genes), np.float32)
-    sizes = np.zeros(n)
-    sums = np.zeros(genes, np.int64)
-    squares = np.zeros(genes, np.int64)
-    shifted = np.empty(genes, np.float64)
-    bits = shifted.view(np.int64)
-    exponent = np.empty(genes, np.float64)
-    square_bits = exponent.view(np.int64)
-    for i in range(n):
-        total = np.int64(0)
-        for g in range(genes):
-            total += np.int64(counts[i, g])
-        sizes[i] = total
-        scale = target_sum / total if total > 0 else 0.0
-        for g in range(genes):
-            shifted[g] = 1.0 + counts[i, g] * scale
-        for g in range(genes):
-            # The exponent of x * sqrt(2) / 2 ... x * sqrt(2): the mantissa that is left lies around 1.
-            raised = bits[g] - np.int64(0x3FE6A09E667F3BCD)
-            exponent[g] = float(raised >> 52)
-            bits[g] = (raised & np.int64(0x000FFFFFFFFFFFFF)) + np.int64(0x3FE6A09E667F3BCD)
-        for g in range(genes):
-            s = (shifted[g] - 1.0) / (shifted[g] + 1.0)
-            z = s * s
-            series = 1.0 + z * (
-                0.3333333333333333
-                + z
-                * (
-                    0.2
-                    + z * (0.14285714285714285 + z * (0.1111111111111111 + z * (0.09090909090909091 + z * 0.07692307692307693)))
-                )
-            )
-            shifted[g] = exponent[g] * _LN2 + 2.0 * s * series
-        for g in range(genes):
-            value = shifted[g]
-            out[i, g] = value
-            shifted[g] = value * FIXED_POINT + _ROUND
-            exponent[g] = value * value * FIXED_POINT + _ROUND
-        for g in range(genes):
-            sums[g] += bits[g] - _ROUND_BITS
-            squares[g] += square_bits[g] - _ROUND_BITS
-    return out, sizes, sums, squares

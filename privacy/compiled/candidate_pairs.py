@@ -74,10 +74,13 @@ def plain_bits(
 
 @njit(cache=True)
 def shared_family(i: int, j: int, families: np.ndarray, weight: np.ndarray) -> float:
-    """Return the bits of the rarest family name both bear; 0 when one has none; VETO when they share none."""
+    """Return the bits of the rarest family name both bear, and of a second one in part; 0 when one has none; VETO without one.
+
+    The names at birth and in use of a married woman are two, and nearly independent.
+    """
     if families[i, 0] < 0 or families[j, 0] < 0:
         return 0.0
-    best = VETO
+    best, second = VETO, 0.0
     for a in range(families.shape[1]):
         if families[i, a] < 0:
             break
@@ -85,8 +88,10 @@ def shared_family(i: int, j: int, families: np.ndarray, weight: np.ndarray) -> f
             if families[j, b] < 0:
                 break
             if families[i, a] == families[j, b]:
-                best = max(best, min(weight[i, a], weight[j, b]))
-    return best
+                bits = min(weight[i, a], weight[j, b])
+                second = max(second, min(best, bits))
+                best = max(best, bits)
+    return best + min(0.7 * second, 5.0)
 
 
 @njit(cache=True)

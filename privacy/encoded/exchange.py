@@ -141,7 +141,7 @@ def link_files(paths: Sequence[Path], folder: Path | str) -> Linked:
 def read_answer(links: Path, keys: Sequence[Path]) -> Linked:
     """Study: return what the linkage unit found as pairs of records, by what the centres say of their tokens.
 
-    `links` has the columns of a table of links (`privacy.ledger.persons.read_links`), `review` too, with rule, score and an empty relation.
+    `links` has the columns of a table of links (`privacy.ledger.people_file.read_links`), `review` too, with rule, score and an empty relation.
 
     Raises:
         UserError: If a folder cannot be read, one centre's keys are missing, or they are of another linkage key.

@@ -14,11 +14,10 @@ import numpy as np
 from unibase.privacy.compiled.candidate_pairs import VETO
 from unibase.privacy.ledger.blocks import MOST_FUZZY
 from unibase.privacy.ledger.comparable import GIVEN, Traits
+from unibase.privacy.ledger.weights import Weights
 
 _RARER = 50
 """A given name borne 50 times less often than a similar one is taken for a slip of the pen."""
-SECOND_SHARED = 2.0
-"""Bits of a further given name in common."""
 _SECOND_DIFFERS = -4.0
 _SHORT = 6
 """Given names of fewer letters than this are a letter apart by chance."""
@@ -69,7 +68,7 @@ def first_names_differ(traits: Traits, left: np.ndarray, right: np.ndarray, bear
     return GivenEvidence(bits[inverse], doubt[inverse])
 
 
-def second_names(traits: Traits, left: np.ndarray, right: np.ndarray, bearers: np.ndarray) -> GivenEvidence:
+def second_names(traits: Traits, left: np.ndarray, right: np.ndarray, weights: Weights) -> GivenEvidence:
     """Return what the further given names of pairs with one first given name add: one in common, or a contradiction.
 
     Further names contradict where both have some and none may be one of the other's. A name in common adds nothing to a
@@ -86,11 +85,12 @@ def second_names(traits: Traits, left: np.ndarray, right: np.ndarray, bearers: n
     at = np.flatnonzero(contradict)
     if len(at):
         distinct, inverse = _distinct(traits, left[at], right[at])
-        judge = _Judge(traits, bearers)
+        judge = _Judge(traits, weights.bearers)
         far = [not judge.near(row[1:GIVEN], row[GIVEN + 1 :]) for row in distinct.tolist()]
         contradict[at] = np.array(far, dtype=np.bool_)[inverse]
     shared &= ~(traits.vague[left] | traits.vague[right])
-    bits = np.select([contradict, shared], [_SECOND_DIFFERS, SECOND_SHARED], 0.0)
+    common = np.minimum(weights.second[left], weights.second[right])
+    bits = np.select([contradict, shared], [_SECOND_DIFFERS, common], 0.0)
     return GivenEvidence(bits, np.where(contradict, Doubt.SECOND_NAMES, Doubt.NONE).astype(np.int8))
 
 
@@ -120,9 +120,22 @@ class _Judge:
             # One of several given names may be the usual one; of twins, each may bear the other's as a second name.
             return (-8.0, Doubt.OTHER_NAME) if two_names else (3.0, Doubt.OTHER_NAME)
         shortest = min(self._names.length(first), self._names.length(second))
+        bits, doubt = self._first(first, second, shortest, two_names)
+        if doubt == Doubt.NONE and self._rests_contradict(a, b, first, second):
+            return bits + _SECOND_DIFFERS, Doubt.SECOND_NAMES
+        return bits, doubt
+
+    def _first(self, first: int, second: int, shortest: int, two_names: bool) -> tuple[float, Doubt]:
         if shortest == 1 and self._names.same_initial(first, second):
             return 2.0, Doubt.OTHER_NAME
         return self._by_letters(first, second, shortest, two_names)
+
+    def _rests_contradict(self, a: list[int], b: list[int], first: int, second: int) -> bool:
+        """Return whether further names contradict, or one name is two (MARIEVALERIE) where the other has another second."""
+        if a[1:] and b[1:]:
+            return not (set(self._of.writing[a[1:]]) & set(self._of.writing[b[1:]]) or self.near(a[1:], b[1:]))
+        longer, shorter = (b, a) if self._names.length(first) < self._names.length(second) else (a, b)
+        return bool(shorter[1:]) and self._names.begins(longer[0], shorter[0]) and bool(self._of.exists[shorter[0]])
 
     def near(self, one: list[int], two: list[int]) -> bool:
         """Return whether a further given name of one may be one of the other: a slip, an initial, a beginning."""
@@ -150,7 +163,7 @@ class _Judge:
         if of.sound[first] == of.sound[second] and shortest >= 3:
             return (-6.0 if two_names else 1.0), Doubt.SOUNDS_ALIKE
         if not two_names and apart == 2 and shortest >= _SHORT:
-            return 1.0, Doubt.NONE if self._is_slip(first, second, shortest) else Doubt.LETTER_APART
+            return 1.0, Doubt.LETTER_APART
         return VETO, Doubt.NONE
 
     def _two_names(self, first: int, second: int) -> bool:

@@ -21,8 +21,8 @@ import polars as pl
 from unibase.privacy.compiled.candidate_pairs import VETO, parts_of_pairs
 from unibase.privacy.ledger.blocks import MOST_FUZZY, candidates, pairs_of_ins
 from unibase.privacy.ledger.comparable import FAMILIES, RecordKey, Traits, read_traits
-from unibase.privacy.ledger.given_evidence import SECOND_SHARED, Doubt, first_names_differ, second_names
-from unibase.privacy.ledger.weights import Weights, weights_of, without_default_dates
+from unibase.privacy.ledger.given_evidence import Doubt, first_names_differ, second_names
+from unibase.privacy.ledger.weights import MOST_SECOND, Weights, weights_of, without_default_dates
 
 ACCEPT_BITS = 12.0
 """Score from which two records are one person: odds of 4,096 to 1 after the prior of the pair is taken off."""
@@ -90,7 +90,7 @@ def edges_of(
     weights = weights_of(traits)
     prior = float(np.log2(max(len(traits.keys), _LEAST_PERSONS)))
     same_ins = pairs_of_ins(traits, is_fresh)
-    possible = candidates(traits, is_fresh, weights, review + prior - SECOND_SHARED)
+    possible = candidates(traits, is_fresh, weights, review + prior - MOST_SECOND)
     settled, scored = _score(traits, same_ins, weights), _score(traits, possible, weights)
     links: list[Edge] = []
     doubtful: list[Edge] = []
@@ -131,7 +131,7 @@ def _score(traits: Traits, pairs: np.ndarray, weights: Weights) -> _Scored:
     found = first_names_differ(traits, left[unlike], right[unlike], weights.bearers)
     given[unlike], doubt[unlike] = found.bits, found.doubt
     alike = np.flatnonzero(same_given)
-    found = second_names(traits, left[alike], right[alike], weights.bearers)
+    found = second_names(traits, left[alike], right[alike], weights)
     given[alike] += found.bits
     doubt[alike] = found.doubt
     birth = traits.birth

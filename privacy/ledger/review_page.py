@@ -1,7 +1,7 @@
 """The page on which a person decides pairs that the rules leave open: vault only, one HTML file, no connection.
 
 The page shows both records of each pair with their differences marked, and saves the decisions as the CSV that
-`privacy.ledger.persons.read_links` reads.
+`privacy.ledger.people_file.read_links` reads.
 """
 
 from __future__ import annotations

@@ -14,6 +14,8 @@ from typing import NamedTuple
 from unibase.privacy.french_identifiers import is_nir
 
 _LIGATURES = str.maketrans({"œ": "oe", "Œ": "OE", "æ": "ae", "Æ": "AE", "ß": "ss", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L"})
+_READ_AS_DIGITS = str.maketrans("01358", "OIESB")
+_DIGIT_IN_WORD = re.compile(r"(?<=[A-Z])[01358]|[01358](?=[A-Z])")
 _NOT_LETTERS = re.compile(r"[^A-Z]+")
 _MARRIED = re.compile(r"\b(?:EPOUSE|EPSE|EP|VEUVE|VVE|VE|DIVORCEE|NEE|NE)\b")
 _SAINTS = {"ST": "SAINT", "STE": "SAINTE"}
@@ -99,6 +101,8 @@ def name_tokens(text: str | None) -> tuple[str, ...]:
     plain = unicodedata.normalize("NFKD", text.translate(_LIGATURES)).upper()
     # Combining marks vanish; every other sign that is no letter separates words.
     plain = "".join(sign for sign in plain if not unicodedata.combining(sign))
+    # A digit in the middle of a name is a letter that was read wrongly: CAM1LLE.
+    plain = _DIGIT_IN_WORD.sub(lambda found: found[0].translate(_READ_AS_DIGITS), plain)
     return tuple(_SAINTS.get(word, word) for word in _NOT_LETTERS.split(plain) if word)
 
 

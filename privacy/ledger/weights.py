@@ -21,6 +21,9 @@ _FAMILY = (0.001, 2_000.0)
 _FAMILY_ABROAD = (0.04, 50.0)
 _GIVEN_STRENGTH = 500.0
 _GIVEN_ABROAD = (0.06, 50.0)
+_SECOND = (0.02, 200.0)
+MOST_SECOND = 5.0
+"""Bits that a further given name in common gives at most."""
 _COUNTRY = (0.01, 1_000.0)
 _VAGUE = (0.20, 50.0)
 _YEAR_BITS = 6.0
@@ -31,7 +34,9 @@ _LEAST_COMMON = 20
 
 
 class Weights(NamedTuple):
-    """Bits of each row's values: `families` (rows, 3), `given`, `birth` (a full date), `place`; and how many bear each given name.
+    """Bits of each row's values: `families` (rows, 3), `given`, `birth` (a full date), `place`, `second` (the second given name).
+
+    `bearers` counts the records that bear each given name first.
 
     Of a pair the lesser counts: a value weighs what it weighs where it is commonest.
     """
@@ -40,6 +45,7 @@ class Weights(NamedTuple):
     given: np.ndarray
     birth: np.ndarray
     place: np.ndarray
+    second: np.ndarray
     bearers: np.ndarray
 
 
@@ -70,7 +76,7 @@ def weights_of(traits: Traits) -> Weights:
     there = first >= 0
     pairs = np.unique(first[there].astype(np.int64) * max(len(traits.keys), 1) + traits.record[there])
     np.add.at(bearers, pairs // max(len(traits.keys), 1), 1)
-    return Weights(families, given, _birth_bits(traits), _place_bits(traits, abroad), bearers)
+    return Weights(families, given, _birth_bits(traits), _place_bits(traits, abroad), _second_bits(traits, abroad), bearers)
 
 
 def _family_bits(traits: Traits, column: np.ndarray, abroad: np.ndarray) -> np.ndarray:
@@ -130,6 +136,14 @@ def _dates(traits: Traits) -> np.ndarray:
     year, month, day = traits.birth.astype(np.int64).T
     # Tokens of an encoded file number months and days by more than 12 and 31.
     return (year * 1_024 + month) * 1_024 + day
+
+
+def _second_bits(traits: Traits, abroad: np.ndarray) -> np.ndarray:
+    """Return the bits of each second given name: four fifths of its rarity, for parents give the names of kin."""
+    writing = np.append(traits.of_given.writing, -1)[traits.given[:, 1]]
+    group = np.where(abroad, traits.country, 0)
+    count, size = _counts(traits, writing, group)
+    return np.minimum(0.8 * _bits(count, size, *_SECOND), MOST_SECOND)
 
 
 def _place_bits(traits: Traits, abroad: np.ndarray) -> np.ndarray:

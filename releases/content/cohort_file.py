@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,9 @@ from unibase.groundwork import tables
 from unibase.releases.content import multimodal
 from unibase.releases.content.inputs import HARMONISED, ReleaseInputs
 from unibase.releases.content.wide_tables import CELLS, slices
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def make_modalities(
@@ -97,3 +101,12 @@ def mark_chosen(sample_map: pl.DataFrame, modalities: list[multimodal.Modality])
     return sample_map.join(chosen, on=["assay", "colname"], how="left", maintain_order="left").with_columns(
         pl.col("chosen").fill_null(False)
     )
+
+
+def symbols_of(var: pd.DataFrame) -> dict[str, str]:
+    """Return the symbols of the variables that are not named by theirs."""
+    column = next((name for name in ("symbol", "gene_name") if name in var), None)
+    if column is None:
+        return {}
+    named = zip(var.index, var[column].astype(object), strict=True)
+    return {str(variable): symbol for variable, symbol in named if isinstance(symbol, str) and symbol and symbol != variable}

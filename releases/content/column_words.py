@@ -10,8 +10,20 @@ from unibase.groundwork import tables
 
 TEXT_FIELDS = ("label", "type", "unit", "codes", "derivation", "source")
 
+_STAGING = (
+    *(
+        tables.Column(
+            f"{kind}_prefix",
+            pl.String(),
+            f"What stands before {kind} in the source: c clinical, p pathological, y after treatment, r recurrence.",
+        )
+        for kind in ("T", "N", "M")
+    ),
+    *(tables.Column(f"{kind}_text", pl.String(), f"{kind} as the source writes it.") for kind in ("T", "N", "M", "STAGE")),
+)
+
 _HOUSE = {
-    "subjects": (tables.SUBJECT, tables.CENTRE),
+    "subjects": (tables.SUBJECT, tables.CENTRE, *_STAGING),
     "analysis": (tables.SUBJECT, tables.CENTRE),
     "timeline": tables.EVENTS.columns,
     "features": tables.FEATURES.columns,
@@ -20,6 +32,13 @@ _HOUSE = {
         tables.Column("chosen", pl.Boolean(), "Whether the sample is the row of its subject in the cohort file."),
     ),
     "quarantine": tables.QUARANTINE.columns,
+    "missing": (
+        tables.SUBJECT,
+        tables.Column(
+            "variable", pl.String(), "Column of the analysis table; a name that ends in * stands for all that begin so."
+        ),
+        tables.Column("reason", pl.String(), "Why its cell is empty, where no row of the trace and no other rule says it."),
+    ),
     "splits": (
         tables.SUBJECT,
         tables.Column("scheme", pl.String(), "parts (by subject), folds (cross-validation), centre (leave one out) or time."),

@@ -10,13 +10,14 @@ import fnmatch
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
 from unibase.groundwork.problems import UserError
 from unibase.releases.content.column_words import TEXT_FIELDS, house, of_annotation, of_value
+from unibase.releases.content.inputs import HARMONISED
 from unibase.releases.content.stability_words import Stability
 
 SCHEMA = pl.Schema(
@@ -50,11 +51,13 @@ class ModalityNames:
         variables: Names of the variables (genes, features).
         annotations: Columns of obs and var.
         measured: Whether the variables are those of an assay, which one description holds for.
+        symbols: Variable to its symbol, where it is named otherwise: ENSG00000141510 to TP53.
     """
 
     variables: Iterable[str]
     annotations: Iterable[str]
     measured: bool = False
+    symbols: Mapping[str, str] = field(default_factory=dict)
 
 
 class Tally:
@@ -137,6 +140,8 @@ def build(
             if text is None:
                 undescribed.append(f"{modality}.{column}")
                 continue
+            if column in variables and column in names.symbols:
+                text = {**text, "label": names.symbols[column]}
             rows.append(
                 {
                     "table": modality,
@@ -153,7 +158,10 @@ def build(
         raise UserError(
             f"The data dictionary says nothing of {len(undescribed)} columns: {some}. Describe them in a dictionary piece."
         )
+    symbols = {f"{m}_{v}": symbol for m, names in (modalities or {}).items() for v, symbol in names.symbols.items()}
     for row in rows:
+        if row["table"] == "analysis" and row["column"].removeprefix(HARMONISED) in symbols:
+            row["label"] = f"{row['label']}: {symbols[row['column'].removeprefix(HARMONISED)]}"
         if row["table"] in ("analysis", "radiomics") and row["column"] in (stability or {}):
             row["icc_2_1"], row["icc_2_1_low"], _ = (stability or {})[row["column"]]
     return pl.DataFrame(rows, schema=SCHEMA)

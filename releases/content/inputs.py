@@ -62,6 +62,7 @@ class ReleaseInputs:
         harmonisation: By group of values (such as CT_GTV or rna): `record`, what was done, and `parameters`, to bring in
             further subjects; each becomes a file of the release.
         previous: Folder of the release this one follows; the page says what changed since.
+        subject_codes: Column of `subjects` to the codes of the events that it is read from; a code may end in `*`.
         lanes: Whether the page draws single subjects' timelines, which only who may see the tables may see.
         robustness: How stable each radiomic feature is, by `kind` (perturbation, retest), `Modality`, `region`, `image_type`
             and `feature`: `persons`, `icc_2_1`, `icc_2_1_low`, `stable` and further columns; None when it was not measured.
@@ -101,6 +102,7 @@ class ReleaseInputs:
     previous: Path | None = None
     robustness: pl.DataFrame | None = None
     lanes: bool = False
+    subject_codes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def check(self) -> None:
         """Check what every later step leans on.

@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 
 from unibase.groundwork.problems import UserError
+from unibase.releases.content import staging_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -330,7 +331,9 @@ def _plain(frame: pd.DataFrame) -> pd.DataFrame:
     frame = frame.copy()
     for name in frame.columns:
         column = frame[name]
-        if isinstance(column.dtype, pd.CategoricalDtype):
+        if name in staging_words.ORDER:
+            frame[name] = _ordered(name, column.astype(object))
+        elif isinstance(column.dtype, pd.CategoricalDtype):
             text = column.astype(object)
             frame[name] = _categories(text)
         elif pd.api.types.is_datetime64_any_dtype(column.dtype):
@@ -342,6 +345,12 @@ def _plain(frame: pd.DataFrame) -> pd.DataFrame:
     frame.index = pd.Index([str(label) for label in frame.index], dtype=object)
     frame.index.name = None
     return frame
+
+
+def _ordered(kind: str, values: pd.Series) -> pd.Categorical:
+    """Return T, N, M or stage as ordered categories."""
+    plain = _categories(values)
+    return plain.set_categories(sorted(plain.categories, key=lambda level: staging_words.rank(kind, level)), ordered=True)
 
 
 def _categories(values: pd.Series) -> pd.Categorical:

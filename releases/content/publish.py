@@ -23,9 +23,10 @@ from unibase.releases.content.csv_files import write_csv, write_csv_blocks
 from unibase.releases.content.inputs import ReleaseInputs
 from unibase.releases.content.methods_text import methods_paragraph
 from unibase.releases.content.missingness import Reasons
+from unibase.releases.content.staging_words import in_one_vocabulary
 from unibase.releases.content.timeline import write_description, write_timeline
 from unibase.releases.content.wide_tables import CELLS, columns, scan, slices, subject_blocks, write_blocks
-from unibase.releases.disclosure import cohort, harmonised, policy, record
+from unibase.releases.disclosure import cohort_counts, decisions, harmonised_counts, policy
 from unibase.releases.exports.define_xml import define_xml
 from unibase.releases.read.difference import compare
 
@@ -160,7 +161,7 @@ class _Content:
 
 def _write_content(inputs: ReleaseInputs, folder: Path) -> _Content:
     """Write all files that do not depend on the version of the release, nor on the release before it."""
-    subjects = policy.coarsen(inputs.subjects.sort("subject_id"), inputs.policy)
+    subjects = policy.coarsen(in_one_vocabulary(inputs.subjects.sort("subject_id")), inputs.policy)
     measured = policy.measure(subjects, inputs.policy)
     policy.enforce(measured)
     counted = _write_tables(inputs, subjects, folder)
@@ -180,6 +181,7 @@ def _write_content(inputs: ReleaseInputs, folder: Path) -> _Content:
                 m.var.index,
                 [*m.obs.columns, *m.var.columns, *(f"layers/{layer}" for layer in m.layers)],
                 m.source is not None,
+                cohort_file.symbols_of(m.var),
             )
             for m in modalities
         },
@@ -188,7 +190,8 @@ def _write_content(inputs: ReleaseInputs, folder: Path) -> _Content:
     multimodal.write_cohort(modalities, subjects, {"sample_map": sample_map}, folder)
     for group, made in inputs.harmonisation.items():
         write_json(
-            folder / "harmonisation" / f"{group}.json", {**made, "record": harmonised.masked(made["record"], inputs.min_cell)}
+            folder / "harmonisation" / f"{group}.json",
+            {**made, "record": harmonised_counts.masked(made["record"], inputs.min_cell)},
         )
     shutil.copyfile(LOAD_SCRIPT, folder / "load_release.R")
     rows = {m.name: (m.shape, m.obs.index.to_list()) for m in modalities}
@@ -198,7 +201,7 @@ def _write_content(inputs: ReleaseInputs, folder: Path) -> _Content:
 def _write_version(inputs: ReleaseInputs, content: _Content, folder: Path) -> None:
     """Write the files that name the version or tell what changed since the release before it; the manifest last."""
     write_description(folder / "timeline", inputs.study, inputs.version)
-    years = cohort.year_bands(inputs.subjects["subject_id"].to_list(), inputs.evidence.get("years"), inputs.min_cell)
+    years = cohort_counts.year_bands(inputs.subjects["subject_id"].to_list(), inputs.evidence.get("years"), inputs.min_cell)
     weighed = weighing.weigh(
         weighing.Subject(
             folder=folder,
@@ -235,7 +238,7 @@ def _write_version(inputs: ReleaseInputs, content: _Content, folder: Path) -> No
     )
     write_text(folder / "report.html", report.render(page))
     write_text(folder / "dictionary" / "dictionary.html", report.render_dictionary(page))
-    tables.write_parquet(record.frame([*weighed.decisions, *page.record]), folder / record.FILE)
+    tables.write_parquet(decisions.frame([*weighed.decisions, *page.record]), folder / decisions.FILE)
     used = {name: scan(path) for name in METHODS_OF if (path := folder / "tables" / f"{name}.parquet").exists()}
     write_text(folder / "methods.txt", methods_paragraph(about, used) + "\n")
     manifest.write(folder, about)
@@ -256,8 +259,11 @@ def _about(inputs: ReleaseInputs, content: _Content, weighed: weighing.Weighed) 
         "study": inputs.study,
         "title": inputs.title,
         "version": inputs.version,
-        "subjects": counts[cohort.Cell()],
-        "modalities": {name: {"subjects": counts[cohort.Cell(has=name)], "variables": width} for name, width in shapes.items()},
+        "subjects": counts[cohort_counts.Cell()],
+        "modalities": {
+            name: {"subjects": counts[cohort_counts.Cell(has=name)], "variables": width} for name, width in shapes.items()
+        },
+        "subject_codes": {column: list(codes) for column, codes in inputs.subject_codes.items()},
         "settings": dict(inputs.settings),
         "settings_digest": digest_of(inputs.settings),
         "source_digests": dict(inputs.source_digests),
@@ -272,7 +278,7 @@ def _about(inputs: ReleaseInputs, content: _Content, weighed: weighing.Weighed) 
             if step.step is not None
         ],
         "harmonisation": {
-            group: harmonised.masked(made["record"], inputs.min_cell) for group, made in inputs.harmonisation.items()
+            group: harmonised_counts.masked(made["record"], inputs.min_cell) for group, made in inputs.harmonisation.items()
         },
         "status": "pseudonymised, not anonymous",
     }
@@ -290,6 +296,7 @@ TABLES = (
     "features",
     "robustness",
     "trace",
+    "missing",
     "sample_map",
     "quarantine",
     "splits",
@@ -315,6 +322,7 @@ def _write_tables(inputs: ReleaseInputs, subjects: pl.DataFrame, folder: Path) -
             if inputs.robustness is None or inputs.robustness.is_empty()
             else {"robustness": [inputs.robustness.sort(stability_words.KEY)]}
         ),
+        "missing": subject_blocks(inputs.missing, ids, ["variable"]),
         "quarantine": [tables.QUARANTINE.conform(inputs.quarantine)],
         **({"splits": subject_blocks(inputs.splits, ids, ["scheme", "held_out"])} if inputs.splits is not None else {}),
     }

@@ -16,11 +16,19 @@ import polars as pl
 
 from unibase.releases.content.missingness import row_reasons
 from unibase.releases.content.wide_tables import CELLS
-from unibase.releases.disclosure import cohort, columns, flow, levels, record, responses, row_counts
-from unibase.releases.disclosure.cohort import Before, CohortCounts, People
-from unibase.releases.disclosure.columns import Filled, ShownColumn
-from unibase.releases.disclosure.levels import EVERYWHERE, MISSING, LevelCounts
-from unibase.releases.disclosure.record import Decision, decide
+from unibase.releases.disclosure import (
+    cohort_counts,
+    column_counts,
+    decisions,
+    flow_counts,
+    level_counts,
+    response_counts,
+    row_counts,
+)
+from unibase.releases.disclosure.cohort_counts import Before, CohortCounts, People
+from unibase.releases.disclosure.column_counts import Filled, ShownColumn
+from unibase.releases.disclosure.decisions import Decision, decide
+from unibase.releases.disclosure.level_counts import EVERYWHERE, MISSING, LevelCounts
 
 OF_SUBJECTS = ("subjects", "analysis")
 """Tables with a row for each subject: their rows are persons."""
@@ -67,11 +75,11 @@ class Weighed:
     """All counts of a release as they may be shown."""
 
     cohort: CohortCounts
-    flow: Sequence[flow.FlowStep]
+    flow: Sequence[flow_counts.FlowStep]
     dictionary: pl.DataFrame
     characteristics: Sequence[Characteristic] = ()
     endpoints: Mapping[str, EndpointCounts] = field(default_factory=dict)
-    responses: Sequence[responses.ResponseCounts] = ()
+    responses: Sequence[response_counts.ResponseCounts] = ()
     decisions: Sequence[Decision] = ()
 
 
@@ -92,22 +100,22 @@ class Subject:
 def weigh(of: Subject) -> Weighed:
     """Weigh all numbers of a release."""
     subjects = pl.read_parquet(of.folder / "tables" / "subjects.parquet")
-    counts = cohort.weigh(cohort.people_of(subjects, of.modalities, of.years), of.min_cell, _before(of.previous))
+    counts = cohort_counts.weigh(cohort_counts.people_of(subjects, of.modalities, of.years), of.min_cell, _before(of.previous))
     characteristics = _characteristics(subjects, counts, of.min_cell)
     shown = _columns(of, counts)
     for one in characteristics:
         shown[f"subjects.{one.column}"] = _as_levels(shown[f"subjects.{one.column}"], one.counts, counts)
-    best = responses.weigh(_adrs(of.folder), of.best_responses, of.min_cell) if of.best_responses else []
+    best = response_counts.weigh(_adrs(of.folder), of.best_responses, of.min_cell) if of.best_responses else []
     endpoints, rows = _endpoints(of.folder, of.min_cell)
     of_rows = {"adtte": rows, "adrs": _response_rows(of.folder, best, of.min_cell) if best else None}
     dictionary = _masked(of.dictionary, shown, of_rows)
-    decisions = [
+    decided = [
         *counts.decisions,
         *(d for one in characteristics for d in _of_levels(one, of.min_cell)),
         *(d for code, one in endpoints.items() for d in _of_endpoint(code, one, of.min_cell)),
         *_of_dictionary(dictionary, of.min_cell),
     ]
-    return Weighed(counts, flow.weigh(of.flow, of.min_cell), dictionary, characteristics, endpoints, best, decisions)
+    return Weighed(counts, flow_counts.weigh(of.flow, of.min_cell), dictionary, characteristics, endpoints, best, decided)
 
 
 def read_people(folder: Path) -> People:
@@ -118,14 +126,14 @@ def read_people(folder: Path) -> People:
     root: Any = zarr.open_group(folder / "cohort.zarr", mode="r")
     order = [str(name) for name in root["mod"].attrs["mod-order"]]
     have = {name: [str(s) for s in root[f"mod/{name}/obs"][root[f"mod/{name}/obs"].attrs["_index"]][:]] for name in order}
-    return cohort.people_of(subjects, have)
+    return cohort_counts.people_of(subjects, have)
 
 
 def _before(previous: Path | None) -> Before | None:
     if previous is None:
         return None
-    kept = record.read(previous)
-    shown = None if kept is None else kept.filter(pl.col("shown") & (pl.col("output") == cohort.OUTPUT))
+    kept = decisions.read(previous)
+    shown = None if kept is None else kept.filter(pl.col("shown") & (pl.col("output") == cohort_counts.OUTPUT))
     return Before(read_people(previous), None if shown is None else dict(shown.select("number", "value").iter_rows()))
 
 
@@ -141,10 +149,10 @@ def _columns(of: Subject, counts: CohortCounts) -> dict[str, ShownColumn]:
         at_once = max(1, CELLS // max(1, len(counts.people.of)))
         for start in range(0, len(names), at_once):
             frame = pl.read_parquet(path, columns=names[start : start + at_once])
-            for name, bits in columns.filled(frame).items():
+            for name, bits in column_counts.filled(frame).items():
                 found[f"{table}.{name}"] = Filled(bits, reasons.get(f"{table}.{name}", ()))
     before = _columns_before(of.previous) if of.previous is not None else None
-    return columns.weigh(found, columns.ground_of(counts, of.min_cell), before)
+    return column_counts.weigh(found, column_counts.ground_of(counts, of.min_cell), before)
 
 
 def _columns_before(previous: Path) -> dict[str, ShownColumn]:
@@ -169,13 +177,18 @@ def _characteristics(subjects: pl.DataFrame, counts: CohortCounts, min_cell: int
     ordered = subjects.sort("subject_id")
     for name, dtype in subjects.schema.items():
         numeric = dtype.is_numeric()
-        if name in NOT_CHARACTERISTIC or name.startswith("has_") or not (numeric or dtype == pl.String):
+        if (
+            name in NOT_CHARACTERISTIC
+            or name.startswith("has_")
+            or name.endswith(("_text", "_prefix"))
+            or not (numeric or dtype == pl.String)
+        ):
             continue
         if not numeric and not 0 < ordered[name].drop_nulls().n_unique() <= MOST_LEVELS:
             continue
         values = ordered[name]
         level_of = [MISSING if value is None else ("known" if numeric else str(value)) for value in values.to_list()]
-        found.append(Characteristic(name, numeric, levels.weigh(level_of, counts, min_cell)))
+        found.append(Characteristic(name, numeric, level_counts.weigh(level_of, counts, min_cell)))
     return found
 
 
@@ -190,7 +203,7 @@ def _as_levels(shown: ShownColumn, counts: LevelCounts, of: CohortCounts) -> Sho
         return ShownColumn(None, tuple((reason, None) for reason, _ in shown.reasons), tuple((c, None) for c in of.centres))
     pairs: list[tuple[str, tuple[int, int] | None]] = []
     for centre in of.centres:
-        size, lacking = of.counts[cohort.Cell(centre=centre)], empty(centre if len(of.centres) > 1 else EVERYWHERE)
+        size, lacking = of.counts[cohort_counts.Cell(centre=centre)], empty(centre if len(of.centres) > 1 else EVERYWHERE)
         pairs.append((centre, None if size is None or lacking is None else (size - lacking, size)))
     return replace(shown, missing=missing, by_centre=tuple(pairs))
 
@@ -235,10 +248,10 @@ def _adrs(folder: Path) -> pl.DataFrame:
     return pl.read_parquet(folder / "tables" / "adrs.parquet")
 
 
-def _response_rows(folder: Path, best: Sequence[responses.ResponseCounts], min_cell: int) -> row_counts.RowCounts:
+def _response_rows(folder: Path, best: Sequence[response_counts.ResponseCounts], min_cell: int) -> row_counts.RowCounts:
     """Return the empty cells of the columns of `adrs` that may be shown beside the counts of responses."""
     adrs = _adrs(folder)
-    rows = adrs.with_columns(pl.col("AVALC").fill_null(responses.NONE))
+    rows = adrs.with_columns(pl.col("AVALC").fill_null(response_counts.NONE))
     asked = [
         row_counts.Count(
             f"{one.code} {value}", (pl.col("PARAMCD") == one.code) & (pl.col("AVALC") == value), decided=count is not None

@@ -10,13 +10,12 @@ from __future__ import annotations
 import io
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from unibase.groundwork.files import sha256_file, write_bytes, write_json
 from unibase.groundwork.problems import UserError
@@ -25,9 +24,14 @@ from unibase.privacy.audit import AuditLog
 from unibase.privacy.keys import Key
 from unibase.privacy.pseudonyms import subject_id as derive_pseudonym
 from unibase.releases.content import manifest
+from unibase.releases.content.csv_files import write_csv
+from unibase.releases.disclosure.small_counts import is_small
+from unibase.releases.exports.extract_request import Condition, DateRule, Request, read_request, subjects_of
 
-DateRule = Literal["relative", "month", "year", "none"]
+__all__ = ["Request", "extract", "read_request"]
 
+DAYS = "_days_from_index"
+"""What a date is called that leaves as days from the index."""
 FORBIDDEN = frozenset(
     {
         "StudyInstanceUID",
@@ -44,71 +48,6 @@ FORBIDDEN = frozenset(
 """Columns that name a row of the release, and so would join an extract to it."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Condition(_Strict):
-    """One condition on a column of `subjects` or `analysis`; all conditions of a request hold together."""
-
-    column: str
-    is_in: Annotated[list[str | int | float] | None, Field(alias="in")] = None
-    min: float | None = None
-    max: float | None = None
-    known: bool | None = None
-
-    @model_validator(mode="after")
-    def _says_something(self) -> Condition:
-        if self.is_in is None and self.min is None and self.max is None and self.known is None:
-            raise ValueError("a condition needs one of: in, min, max, known")
-        return self
-
-
-class Request(_Strict):
-    """A request as approved; the keys of `unibase extract REQUEST.yaml`.
-
-    Attributes:
-        project: Name of the project: lower case, digits, hyphens. Its pseudonyms depend on it.
-        approval: Reference of the approval.
-        recipients: Public age keys (`age1...`) the extract is encrypted for.
-        expires: Last day of the approval.
-        subjects: Conditions, all of which a subject meets.
-        variables: Table (`subjects`, `analysis`, `adtte`) to columns.
-        matrices: Modality of the cohort file (`rna`, `mutations`, `radiomics`) to variables.
-        dates: `relative` gives days from the index; `month` and `year` the first day; `none` leaves dates out.
-    """
-
-    project: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
-    approval: str = Field(min_length=1)
-    recipients: list[str] = Field(min_length=1)
-    expires: date
-    subjects: list[Condition] = []
-    variables: dict[Literal["subjects", "analysis", "adtte"], list[str]]
-    matrices: dict[str, list[str]] = {}
-    dates: DateRule = "relative"
-
-
-def read_request(path: Path | str) -> Request:
-    """Read a request file.
-
-    Raises:
-        UserError: Naming each key that is missing or wrong.
-    """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"There is no request at {path}. docs/releases.md shows one to start from.")
-    try:
-        return Request.model_validate(YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")))
-    except YAMLError as error:
-        raise UserError(f"{path} is not readable YAML: {error}") from None
-    except ValidationError as error:
-        problems = [f"  {'.'.join(str(p) for p in e['loc']) or 'file'}: {e['msg']}" for e in error.errors()]
-        raise UserError(f"{path} is not a request:\n" + "\n".join(problems)) from None
-
-
 def extract(
     release: Path | str, request: Request, key: Key, target: Path | str, *, today: date, actor: str, audit: AuditLog | None = None
 ) -> Path:
@@ -121,11 +60,11 @@ def extract(
         target: Folder for the encrypted file.
         today: The day, to which the approval must still hold.
         actor: Who makes the extract, for the audit log.
-        audit: Where it is logged.
+        audit: Where it is logged, and where earlier extracts are found; without it no request is weighed beside others.
 
     Raises:
         UserError: If the approval has expired, the release is damaged, a variable is unknown or would name a row of the
-            release, fewer subjects than `min_cell` remain, or a recipient is no age key.
+            release, fewer subjects than `min_cell` remain, a recipient is no age key, or an earlier extract stands against it.
     """
     release, target = Path(release), Path(target)
     if request.expires < today:
@@ -135,12 +74,14 @@ def extract(
         raise UserError(f"The release is not as published: {damaged[0]}. Copy it again from where it was published.")
     about = manifest.read(release)
     _check_variables(release, request)
-    pseudonyms = _choose(release, request, key)
+    subjects = subjects_of(release, request.subjects)
+    pseudonyms = _pseudonyms(subjects, request, key)
     if pseudonyms.height < int(about["min_cell"]):
         raise UserError(
             f"The request leaves fewer than {about['min_cell']} subjects, which is too few to hand out. Widen its conditions."
         )
-    destination = target / f"{request.project}.tar.age"
+    _refuse_beside_others(release, request, subjects, int(about["min_cell"]), audit)
+    destination = target / f"{request.name}.tar.age"
     target.mkdir(parents=True, exist_ok=True)
     # mkdtemp gives a folder that nobody else can read, and the block leaves nothing in clear behind.
     with tempfile.TemporaryDirectory(dir=target, prefix=".tmp-") as folder:
@@ -154,6 +95,9 @@ def extract(
             pseudonyms.height,
             {
                 "project": request.project,
+                "version": request.version,
+                "request": request.digest,
+                **_conditions(request),
                 "approval": request.approval,
                 "expires": request.expires.isoformat(),
                 "release": f"{about['study']} {about['version']}",
@@ -162,6 +106,50 @@ def extract(
             },
         )
     return destination
+
+
+def _pseudonyms(subjects: pl.Series, request: Request, key: Key) -> pl.DataFrame:
+    """Return `subject_id` and the project's `pseudonym` of each, in order of pseudonym."""
+    project = Key(key.derive(f"extract/{request.project}"))
+    new = [derive_pseudonym(project, str(s)) for s in subjects]
+    return subjects.to_frame().with_columns(pl.Series("pseudonym", new, dtype=pl.Int64)).sort("pseudonym")
+
+
+def _refuse_beside_others(release: Path, request: Request, subjects: pl.Series, min_cell: int, audit: AuditLog | None) -> None:
+    """Refuse a name that stands for another request, and subjects who differ by a few from those of an earlier extract.
+
+    Who holds two extracts of one release, of persons of 60 and more and of 61 and more, holds the few who are 60.
+
+    Raises:
+        UserError: With what to change.
+    """
+    digest = sha256_file(release / manifest.MANIFEST)
+    mine = set(subjects)
+    for entry in _extracts(audit):
+        same_name = (entry["project"], entry.get("version", 1)) == (request.project, request.version)
+        if same_name and entry.get("request") not in (None, request.digest):
+            raise UserError(
+                f"An extract {request.name} was given for another request. Give `version: {request.version + 1}` for a further one."
+            )
+        if entry["manifest"] != digest or "subjects" not in entry:
+            continue
+        others = set(subjects_of(release, [Condition.model_validate(one) for one in entry["subjects"]]))
+        if is_small(len(mine - others), min_cell) or is_small(len(others - mine), min_cell):
+            raise UserError(
+                f"The subjects differ by fewer than {min_cell} from those of the extract of {entry['project']}: both together tell "
+                "of these few. Use the same conditions, or ones that differ by more."
+            )
+
+
+def _conditions(request: Request) -> dict[str, Any]:
+    """Return the conditions for the audit log, which holds no pseudonym."""
+    if any(one.column == "subject_id" for one in request.subjects):
+        return {}
+    return {"subjects": [one.model_dump(mode="json", by_alias=True) for one in request.subjects]}
+
+
+def _extracts(audit: AuditLog | None) -> list[Mapping[str, Any]]:
+    return [] if audit is None else [entry["details"] for entry in audit.entries() if entry["action"] == "extract"]
 
 
 def _check_variables(release: Path, request: Request) -> None:
@@ -175,75 +163,65 @@ def _check_variables(release: Path, request: Request) -> None:
         unknown = [c for c in columns if c not in known]
         if unknown:
             raise UserError(f"variables.{table}: the release has no {', '.join(unknown)}. dictionary/dictionary.csv lists all.")
-
-
-def _choose(release: Path, request: Request, key: Key) -> pl.DataFrame:
-    frame = pl.read_parquet(release / "tables" / "subjects.parquet")
-    analysis = pl.read_parquet(release / "tables" / "analysis.parquet")
-    frame = frame.join(analysis.select("subject_id", pl.exclude(frame.columns)), on="subject_id", how="left")
-    for place, condition in enumerate(request.subjects):
-        name = condition.column
-        if name not in frame.columns:
-            raise UserError(
-                f"subjects.{place}.column: neither subjects nor analysis has {name}. dictionary/dictionary.csv lists all."
-            )
-        if (condition.min is not None or condition.max is not None) and not frame.schema[name].is_numeric():
-            raise UserError(f"subjects.{place}: {name} is no number, so min and max do not fit. Use `in`.")
-        for test in _tests(condition, frame.schema[name]):
-            frame = frame.filter(test)
-    project = Key(key.derive(f"extract/{request.project}"))
-    new = [derive_pseudonym(project, str(s)) for s in frame["subject_id"]]
-    return frame.select("subject_id").with_columns(pl.Series("pseudonym", new, dtype=pl.Int64)).sort("pseudonym")
-
-
-def _tests(condition: Condition, dtype: pl.DataType) -> Iterator[pl.Expr]:
-    column = pl.col(condition.column)
-    if condition.is_in is not None:
-        yield column.cast(pl.String).is_in([str(v) for v in condition.is_in])
-    if condition.min is not None:
-        yield column >= condition.min
-    if condition.max is not None:
-        yield column <= condition.max
-    if condition.known is not None:
-        yield column.is_not_null() if condition.known else column.is_null()
+    if request.endpoints:
+        rows = pl.scan_parquet(release / "tables" / "adtte.parquet")
+        codes = rows.select(pl.col("PARAMCD").unique().sort()).collect()["PARAMCD"].to_list()
+        absent = [code for code in request.endpoints if code not in codes]
+        if absent:
+            raise UserError(f"endpoints: the release has no {', '.join(absent)}. It has: {', '.join(codes) or 'none'}.")
 
 
 def _fill(folder: Path, release: Path, about: dict[str, Any], request: Request, pseudonyms: pl.DataFrame) -> None:
-    from unibase.releases.content.csv_files import write_csv
-
-    index = _index(release)
-    written: dict[str, list[str]] = {}
+    frames: dict[str, pl.DataFrame] = {}
     for table, columns in request.variables.items():
-        frame = pl.read_parquet(release / "tables" / f"{table}.parquet", columns=list(dict.fromkeys(["subject_id", *columns])))
-        frame = _minimise(_rename(frame, pseudonyms), pseudonyms, index, request.dates)
-        write_parquet(frame, folder / "tables" / f"{table}.parquet")
-        write_csv(frame, folder / "csv" / f"{table}.csv")
-        written[table] = columns
-    for modality, variables in request.matrices.items():
-        frame = _rename(_matrix(release, modality, variables), pseudonyms)
-        write_parquet(frame, folder / "tables" / f"{modality}.parquet")
-        write_csv(frame, folder / "csv" / f"{modality}.csv")
-        written[modality] = variables
-    dictionary = pl.read_parquet(release / "dictionary" / "dictionary.parquet")
-    kept = dictionary.filter(
-        pl.struct("table", "column").is_in([{"table": t, "column": c} for t, cs in written.items() for c in cs])
-    )
-    write_csv(kept.drop("rows", "missing", "completeness_by_centre"), folder / "dictionary.csv")
+        frames[table] = _table(release, table, columns, request, pseudonyms)
+    for name, variables in request.matrices.items():
+        frames[name] = _rename(_matrix(release, name, variables), pseudonyms)
+    for name, frame in frames.items():
+        write_parquet(frame, folder / "tables" / f"{name}.parquet")
+        write_csv(frame, folder / "csv" / f"{name}.csv")
+    write_csv(_dictionary(release, frames), folder / "dictionary.csv")
     write_json(
         folder / "extract.json",
         {
             "project": request.project,
+            "version": request.version,
             "approval": request.approval,
             "expires": request.expires.isoformat(),
             "study": about["study"],
-            "version": about["version"],
+            "release": about["version"],
             "manifest": sha256_file(release / manifest.MANIFEST),
             "subjects": pseudonyms.height,
-            "variables": written,
+            "variables": {**request.variables, **request.matrices},
+            "endpoints": request.endpoints,
             "dates": request.dates,
             "status": "pseudonymised, not anonymous; delete it when the approval ends",
         },
     )
+
+
+def _table(release: Path, table: str, columns: list[str], request: Request, pseudonyms: pl.DataFrame) -> pl.DataFrame:
+    """Return the asked columns of a table, of the subjects and, in `adtte`, of the endpoints that leave."""
+    rows = pl.scan_parquet(release / "tables" / f"{table}.parquet")
+    if table == "adtte" and request.endpoints:
+        rows = rows.filter(pl.col("PARAMCD").is_in(request.endpoints))
+    frame = rows.select(list(dict.fromkeys(["subject_id", *columns]))).collect()
+    return _minimise(_rename(frame, pseudonyms), pseudonyms, _index(release), request.dates)
+
+
+def _dictionary(release: Path, frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Return the words of the columns that leave, with rows and empty cells of the extract: those of the release tell of others."""
+    words = pl.read_parquet(release / "dictionary" / "dictionary.parquet").drop("missing_by_reason", "completeness_by_centre")
+    known = {(row["table"], row["column"]): row for row in words.iter_rows(named=True)}
+    found = []
+    for table, frame in frames.items():
+        for column in frame.columns:
+            row = known.get((table, column)) or known.get((table, column.removesuffix(DAYS)))
+            if row is not None:
+                named = {"label": f"{row['label']}, days from the index", "type": "integer", "unit": "d"}
+                days = named if column.endswith(DAYS) else {}
+                found.append({**row, **days, "column": column, "rows": frame.height, "missing": frame[column].null_count()})
+    return pl.DataFrame(found, schema=words.schema)
 
 
 def _rename(frame: pl.DataFrame, pseudonyms: pl.DataFrame) -> pl.DataFrame:
@@ -269,7 +247,7 @@ def _minimise(frame: pl.DataFrame, pseudonyms: pl.DataFrame, index: pl.DataFrame
     if rule in ("month", "year"):
         return frame.with_columns(pl.col(dates).dt.truncate("1mo" if rule == "month" else "1y"))
     frame = frame.join(_rename(index, pseudonyms), on="subject_id", how="left", maintain_order="left")
-    days = [(pl.col(n).cast(pl.Datetime("us")) - pl.col("__index")).dt.total_days().alias(f"{n}_days_from_index") for n in dates]
+    days = [(pl.col(n).cast(pl.Datetime("us")) - pl.col("__index")).dt.total_days().alias(f"{n}{DAYS}") for n in dates]
     return frame.with_columns(days).drop("__index", *dates)
 
 

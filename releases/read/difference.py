@@ -22,6 +22,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "adrs": ("subject_id", "PARAMCD", "ADT"),
     "bds": ("subject_id", "PARAMCD", "ADT", "SRCDOM", "SRCSEQ"),
     "features": ("subject_id", "StudyInstanceUID", "SeriesInstanceUID", "region", "image_type", "roi_name"),
+    "missing": ("subject_id", "variable"),
     "robustness": tuple(stability_words.KEY),
     "sample_map": tables.SAMPLE_MAP.key,
     "quarantine": tables.QUARANTINE.key,

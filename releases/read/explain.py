@@ -13,6 +13,7 @@ from unibase.groundwork import tables
 from unibase.groundwork.problems import UserError
 from unibase.releases.content import manifest
 from unibase.releases.read.open import read_annotation, read_layers, read_variables
+from unibase.releases.read.origins import subject_sources, why_empty
 
 TABLES = ("analysis", "subjects", "adtte", "adrs", "bds", "features")
 SEVERAL = ("adrs", "bds", "features")
@@ -70,7 +71,7 @@ def explain(folder: Path | str, subject_id: int, variable: str) -> str:
     ]
     if words.get("derivation"):
         lines.append(f"How it was made: {words['derivation']}")
-    lines += _sources(folder, cells, subject_id)
+    lines += _sources(folder, about, cells, subject_id)
     digests = _own_digests(folder, cells, subject_id, dict(about.get("source_digests", {})))
     if digests:
         lines.append(
@@ -233,14 +234,19 @@ def trace_rows(folder: Path | str, subject_id: int, column: str) -> pl.DataFrame
     return trace.filter((pl.col("subject_id") == subject_id) & ((pl.col("variable") == column) | starts)).collect()
 
 
-def _sources(folder: Path, cells: Cells, subject_id: int) -> list[str]:
-    """Say which rows of the sources the value was read from; rows of `SEVERAL` have said it themselves."""
-    if cells.table == "subjects" or cells.table in SEVERAL:
+def _sources(folder: Path, about: Mapping[str, Any], cells: Cells, subject_id: int) -> list[str]:
+    """Say which rows of the sources the value was read from, or why there is none; rows of `SEVERAL` have said it themselves."""
+    if cells.table in SEVERAL:
         return []
+    row = cells.rows[0] if cells.rows else {}
+    empty = cells.table != "adtte" and row.get(cells.column) is None
+    why = [why_empty(folder, cells.table, _traced(cells), subject_id, row)] if empty else []
+    if cells.table == "subjects":
+        return why + subject_sources(folder, about, subject_id, cells.column, row)
     if cells.table == "adtte":
         return [_end_of_follow_up(cells.rows[0])] if cells.rows else []
     found = trace_rows(folder, subject_id, _traced(cells))
-    lines = [_source(row) for row in found.to_dicts()] or ["The trace names no source row for it."]
+    lines = why + ([_source(row) for row in found.to_dicts()] or ["The trace names no source row for it."])
     return lines + _extractions(folder, found) if cells.table == "analysis" else lines
 
 
@@ -271,7 +277,7 @@ def _extractions(folder: Path, found: pl.DataFrame) -> list[str]:
 
 def _traced(cells: Cells) -> str:
     """Return the name under which the trace knows a column: a variable of an assay has the assay's name before it."""
-    return cells.column if cells.table == "analysis" else f"{cells.table}_{cells.column}"
+    return cells.column if cells.table in ("analysis", "subjects") else f"{cells.table}_{cells.column}"
 
 
 def _own_digests(folder: Path, cells: Cells, subject_id: int, digests: dict[str, str]) -> dict[str, str]:

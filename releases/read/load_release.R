@@ -7,8 +7,12 @@ load_release <- function(folder = ".") {
     first <- names(read.csv(path, nrows = 1, check.names = FALSE))
     text <- intersect(first, c("subject_id", "primary", "colname", "StudyInstanceUID", "SeriesInstanceUID"))
     frame <- read.csv(path, check.names = FALSE, na.strings = "", colClasses = setNames(rep("character", length(text)), text))
-    for (column in intersect(names(frame), c("index_time", "series_time", "sample_time", "STARTDT", "ADT", "ENTRYDT")))
-      frame[[column]] <- as.POSIXct(frame[[column]], format = ifelse(nchar(frame[[column]]) > 10, "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"), tz = "UTC")
+    for (column in setdiff(names(frame)[vapply(frame, is.character, NA)], text)) {  # dates are dates, times are times
+      known <- frame[[column]][!is.na(frame[[column]])]
+      if (length(known) && all(grepl("^\\d{4}-\\d\\d-\\d\\d$", known))) frame[[column]] <- as.Date(frame[[column]])
+      else if (length(known) && all(grepl("^\\d{4}-\\d\\d-\\d\\dT", known))) frame[[column]] <- as.POSIXct(frame[[column]], format = "%Y-%m-%dT%H:%M:%S", tz = "UTC")
+    }
+    if (name %in% c("subjects", "analysis")) rownames(frame) <- frame$subject_id
     frame
   }
   file <- file.path(folder, "cohort.h5mu")
@@ -17,16 +21,16 @@ load_release <- function(folder = ".") {
     if (is.list(found) && !is.null(found$categories)) return(found$categories[ifelse(found$codes < 0, NA, found$codes + 1)])
     if (is.factor(found)) as.character(found) == "TRUE" else as.vector(found)
   }
-  modality_of <- function(name) {                            # X is variables x subjects, as Bioconductor has it
+  modality_of <- function(name) {                            # X is variables x samples, as Bioconductor has it; x subjects without samples
     group <- paste0("mod/", name)
     columns <- rhdf5::h5readAttributes(file, paste0(group, "/obs"))[["column-order"]]
     obs <- as.data.frame(lapply(setNames(columns, columns), function(c) column_of(paste0(group, "/obs"), c)), check.names = FALSE)
     rownames(obs) <- as.vector(rhdf5::h5read(file, paste0(group, "/obs/_index")))
     X <- rhdf5::h5read(file, paste0(group, "/X"))
-    dimnames(X) <- list(as.vector(rhdf5::h5read(file, paste0(group, "/var/_index"))), rownames(obs))
+    dimnames(X) <- list(as.vector(rhdf5::h5read(file, paste0(group, "/var/_index"))), if (is.null(obs$sample)) rownames(obs) else obs$sample)
     list(X = X, obs = obs)
   }
-  tables <- c("subjects", "analysis", "adtte", "adrs", "bds", "features", "robustness", "trace", "sample_map", "quarantine")
+  tables <- c("subjects", "analysis", "adtte", "adrs", "bds", "features", "robustness", "trace", "missing", "sample_map", "splits", "quarantine")
   release <- setNames(lapply(tables, table_of), tables)
   for (name in as.vector(rhdf5::h5readAttributes(file, "mod")[["mod-order"]])) release[[name]] <- modality_of(name)
   endpoints <- split(release$adtte, release$adtte$PARAMCD)   # one Surv per endpoint, named by subject

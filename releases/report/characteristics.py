@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from unibase.releases.content.weighing import Characteristic
-from unibase.releases.disclosure.levels import EVERYWHERE, MISSING
+from unibase.releases.disclosure.decisions import EITHER_SIDE
+from unibase.releases.disclosure.level_counts import EVERYWHERE, MISSING
 from unibase.releases.disclosure.quantiles import BOX_WHY, quantiles
-from unibase.releases.disclosure.record import EITHER_SIDE
 from unibase.releases.disclosure.small_counts import MASK_TEXT
 from unibase.releases.report.charts import number
 from unibase.releases.report.data import ReportData, text

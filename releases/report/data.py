@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from unibase.releases.content.weighing import Weighed
-from unibase.releases.disclosure.record import Decision, decide
+from unibase.releases.disclosure.decisions import Decision, decide
 from unibase.releases.disclosure.small_counts import MASK_TEXT, is_small
 from unibase.releases.read.difference import Difference
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from unibase.releases.disclosure.flow import FlowStep
+from unibase.releases.disclosure.flow_counts import FlowStep
 from unibase.releases.report.data import ReportData, text
 from unibase.releases.report.section import Section
 

@@ -7,8 +7,8 @@ from typing import Any
 import polars as pl
 
 from unibase.releases.content.inputs import HARMONISED
+from unibase.releases.disclosure.decisions import EITHER_SIDE
 from unibase.releases.disclosure.quantiles import BOX_WHY, Quantiles, quantiles
-from unibase.releases.disclosure.record import EITHER_SIDE
 from unibase.releases.report import charts
 from unibase.releases.report.data import ReportData, text
 from unibase.releases.report.features import PREFERRED_FEATURES

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from unibase.releases.disclosure.cohort import Cell, CohortCounts
+from unibase.releases.disclosure.cohort_counts import Cell, CohortCounts
 from unibase.releases.disclosure.small_counts import MASK_TEXT
 from unibase.releases.report.data import ReportData
 from unibase.releases.report.section import Section

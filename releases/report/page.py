@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unibase.releases.disclosure.cohort import Cell
+from unibase.releases.disclosure.cohort_counts import Cell
 from unibase.releases.disclosure.small_counts import MASK_TEXT
 from unibase.releases.report import (
     anonymity,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from unibase.releases.disclosure.responses import NONE, ResponseCounts
+from unibase.releases.disclosure.response_counts import NONE, ResponseCounts
 from unibase.releases.report.data import ReportData, text
 from unibase.releases.report.section import Section
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from unibase.methods.survival import Curve, kaplan_meier
 from unibase.releases.content.weighing import EndpointCounts
-from unibase.releases.disclosure.record import ROUNDED
+from unibase.releases.disclosure.decisions import ROUNDED
 from unibase.releases.disclosure.small_counts import MASK_TEXT
 from unibase.releases.disclosure.steps import SteppedCurve, rounded, stepped
 from unibase.releases.report import charts

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from unibase.releases.content.timeline import read_timeline
-from unibase.releases.disclosure.record import NOBODY_ALONE
+from unibase.releases.disclosure.decisions import NOBODY_ALONE
 from unibase.releases.report import charts
 from unibase.releases.report.data import DAYS_PER_MONTH, ReportData
 from unibase.releases.report.section import Section

@@ -127,6 +127,20 @@ READ = {
         lambda make: [*make.stack(0, AcquisitionTime="102100"), *make.stack(1, start=1.5, AcquisitionTime="102200")],
         {"phase 1 of 2": (0, WHOLE, 0.0, 3.0), "phase 2 of 2": (1, WHOLE, 1.5, 3.0)},
     ),
+    "half a slice apart, told by the time of writing alone": Read(
+        lambda make: [*make.stack(0, ContentTime="102500"), *make.stack(1, start=1.5, ContentTime="102700")],
+        {"phase 1 of 2": (0, WHOLE, 0.0, 3.0), "phase 2 of 2": (1, WHOLE, 1.5, 3.0)},
+    ),
+    "half a slice apart, told by the instance number alone": Read(
+        lambda make: [*make.stack(0), *make.stack(1, start=1.5)],
+        {"run 1 of 2": (0, WHOLE, 0.0, 3.0), "run 2 of 2": (1, WHOLE, 1.5, 3.0)},
+    ),
+    "slices that overlap": Read(lambda make: make.stack(SliceThickness=6.0), ONE),
+    "instance numbers from the top": Read(lambda make: make.stack(InstanceNumber=lambda n: 100 - n), ONE),
+    "written by two computers, in two times": Read(lambda make: make.stack(ContentTime=lambda n: f"10{21 + n // 4}00"), ONE),
+    "odd slices first in one MR": Read(
+        lambda make: make.stack(modality="MR", InstanceNumber=lambda n: 1 + n // 2 + 4 * (n % 2)), ONE
+    ),
     "MR half a slice apart, thicker than their distance": Read(
         lambda make: [
             *make.stack(0, modality="MR", AcquisitionNumber=1),

@@ -12,6 +12,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from tests.imaging.dicom_maker import write_series
+from tests.imaging.odd_series import Maker, pattern, save
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.dicom.volume import read_series
 
@@ -19,6 +20,8 @@ ARRAY = np.arange(1, 28, dtype=np.int16).reshape(3, 3, 3)
 HALF_LIFE = 6586.2
 DOSE = 350e6
 WEIGHT = 72.0
+SLOPE = 300.0
+"""Bq/ml of a stored value: SUV from 0.1 to 3."""
 
 
 def tracer(**changes: Any) -> Dataset:
@@ -34,7 +37,7 @@ def tracer(**changes: Any) -> Dataset:
     return item
 
 
-def pet(folder: Path, item: Dataset | None = None, slope: float = 1.5, **changes: Any) -> Path:
+def pet(folder: Path, item: Dataset | None = None, slope: float = SLOPE, **changes: Any) -> Path:
     attributes: dict[str, Any] = {
         "Units": "BQML",
         "DecayCorrection": "START",
@@ -50,10 +53,10 @@ def pet(folder: Path, item: Dataset | None = None, slope: float = 1.5, **changes
     return folder
 
 
-def factor(folder: Path) -> float:
+def factor(folder: Path, slope: float = SLOPE) -> float:
     volume = read_series(folder)
     assert volume.unit == "SUVbw"
-    ratios = volume.array / (ARRAY * 1.5)
+    ratios = volume.array / (ARRAY * slope)
     assert np.ptp(ratios) < 1e-15 * ratios.max()
     return float(ratios.flat[0])
 
@@ -106,8 +109,8 @@ def test_philips_counts_with_both_scale_factors(tmp_path: Path) -> None:
 
 
 def test_gml_is_suv_already(tmp_path: Path) -> None:
-    assert factor(pet(tmp_path / "a", Units="GML")) == 1.0
-    assert factor(pet(tmp_path / "b", Units="GML", SUVType="BW")) == 1.0
+    assert factor(pet(tmp_path / "a", slope=0.1, Units="GML"), 0.1) == 1.0
+    assert factor(pet(tmp_path / "b", slope=0.1, Units="GML", SUVType="BW"), 0.1) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -157,3 +160,198 @@ def test_units_that_differ_between_slices_are_refused(tmp_path: Path) -> None:
     dataset.save_as(path)
     with pytest.raises(Unusable, match="differ between slices"):
         read_series(tmp_path)
+
+
+def cleared(folder: Path, changes: dict[str, Any]) -> Path:
+    """Remove from every file what is given as None."""
+    for path in folder.iterdir():
+        dataset = pydicom.dcmread(path)
+        for keyword in [keyword for keyword, value in changes.items() if value is None]:
+            if keyword in dataset:
+                delattr(dataset, keyword)
+        dataset.save_as(path)
+    return folder
+
+
+def after(seconds: float, half_life: float = HALF_LIFE, dose: float = DOSE) -> float:
+    """The factor of an image corrected to a start this long after the injection."""
+    return WEIGHT * 1000 / (dose * 2 ** (-seconds / half_life))
+
+
+def coded(meaning: str, value: str = "X", **changes: Any) -> Dataset:
+    code = Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = value, "99X", meaning
+    return tracer(RadionuclideCodeSequence=[code], **changes)
+
+
+READ: dict[str, tuple[Dataset, dict[str, Any], float]] = {
+    "both in one zone": (
+        tracer(RadiopharmaceuticalStartDateTime="20200102072000+0000"),
+        {"TimezoneOffsetFromUTC": "+0200"},
+        after(3600),
+    ),
+    "the zone is told by the time beside it": (
+        tracer(RadiopharmaceuticalStartDateTime="20200102082000+0000", RadiopharmaceuticalStartTime="092000"),
+        {},
+        after(3600),
+    ),
+    "the zone is told by the acquisition": (
+        tracer(RadiopharmaceuticalStartDateTime="20200102032000-0500"),
+        {"AcquisitionDateTime": "20200102102100+0100"},
+        after(3600),
+    ),
+    "the evening before": (
+        tracer(RadiopharmaceuticalStartDateTime=None, RadiopharmaceuticalStartTime="233000"),
+        {"SeriesTime": "003000", "AcquisitionTime": "003100"},
+        after(3600),
+    ),
+    "a clock read to the minute": (
+        tracer(RadiopharmaceuticalStartTime="092100"),
+        {},
+        after(3600),
+    ),
+    "gallium": (
+        coded("^68^Gallium", RadionuclideHalfLife=4062.6, RadionuclideTotalDose=150e6),
+        {},
+        after(3600, 4062.6, 150e6),
+    ),
+    "zirconium after three days": (
+        coded(
+            "Zr-89", RadionuclideHalfLife=282280.0, RadionuclideTotalDose=40e6, RadiopharmaceuticalStartDateTime="20191230102000"
+        ),
+        {},
+        after(3 * 86400, 282280.0, 40e6),
+    ),
+    "half-life as GE rounds it": (tracer(Radiopharmaceutical="FDG", RadionuclideHalfLife=6588.0), {}, after(3600, 6588.0)),
+    "Siemens' time of decay correction, after a new reconstruction": (tracer(), {"SeriesTime": "130000"}, after(55 * 60)),
+}
+"""What is read: tracer, changes of the header, and the factor worked by hand."""
+
+
+@pytest.mark.parametrize("name", READ)
+def test_clocks_and_tracers_that_are_read(tmp_path: Path, name: str) -> None:
+    item, changes, want = READ[name]
+    pet(tmp_path, item, **changes)
+    if name.startswith("Siemens"):
+        for path in tmp_path.iterdir():
+            dataset = pydicom.dcmread(path)
+            dataset.private_block(0x0071, "SIEMENS MED PT", create=True).add_new(0x22, "DT", "20200102101500.000000")
+            dataset.save_as(path)
+    assert factor(tmp_path) == pytest.approx(want, rel=1e-12)
+
+
+REFUSED: dict[str, tuple[Dataset, dict[str, Any], str]] = {
+    "weight in grams": (tracer(), {"PatientWeight": 72000}, "not within 1 to 400 kg"),
+    "an adult of 7 kg": (tracer(), {"PatientWeight": 7.2, "PatientAge": "061Y"}, "for an adult"),
+    "weight and height": (tracer(), {"PatientWeight": 7.2, "PatientSize": 1.75}, "PatientSize"),
+    "dose in kilobecquerel": (tracer(RadionuclideTotalDose=350e3), {}, "unit is in doubt"),
+    "dose a thousand times": (tracer(RadionuclideTotalDose=350e9), {}, "unit is in doubt"),
+    "half-life of another nuclide, by code": (
+        coded("^18^Fluorine", "C-111A1", RadionuclideHalfLife=4062.6),
+        {},
+        "not that of F-18",
+    ),
+    "half-life of another nuclide, by name": (
+        tracer(Radiopharmaceutical="FDG", RadionuclideHalfLife=1221.8),
+        {},
+        "not that of F-18",
+    ),
+    "half-life in minutes": (tracer(RadionuclideHalfLife=109.77), {}, "no nuclide"),
+    "a nuclide without SUV": (coded("^22^Sodium", RadionuclideHalfLife=8.2e7), {}, "no nuclide"),
+    "uptake of seven hours": (tracer(RadiopharmaceuticalStartDateTime="20200102032000"), {}, "within 5 h"),
+    "date-time against time": (tracer(RadiopharmaceuticalStartTime="102000"), {}, "contradict"),
+    "zone of the tracer alone": (tracer(RadiopharmaceuticalStartDateTime="20200102072000+0000"), {}, "offset from UTC"),
+    "date-time and time an hour apart, in one zone": (
+        tracer(RadiopharmaceuticalStartDateTime="20200102072000+0000", RadiopharmaceuticalStartTime="102000"),
+        {"TimezoneOffsetFromUTC": "+0200"},
+        "contradict",
+    ),
+    "series time at planning": (tracer(), {"SeriesTime": "094000"}, "different starts"),
+    "days of uptake without a date": (
+        coded(
+            "^89^Zr",
+            RadionuclideHalfLife=282280.0,
+            RadiopharmaceuticalStartDateTime=None,
+            RadiopharmaceuticalStartTime="092000",
+            RadionuclideTotalDose=40e6,
+        ),
+        {},
+        "may take days",
+    ),
+    "lean body mass by no named formula": (tracer(), {"Units": "GML", "SUVType": "LBM"}, "SUV Type"),
+    "lean body mass without height": (tracer(), {"Units": "GML", "SUVType": "LBMJANMA"}, "height or sex"),
+    "an intercept": (tracer(), {"RescaleIntercept": -1024}, "Rescale Intercept"),
+    "no slope": (tracer(), {"RescaleSlope": None}, "Rescale Slope"),
+    "activity called SUV": (tracer(), {"Units": "GML"}, "mean SUV"),
+    "not corrected, and said to be corrected": (tracer(), {"DecayCorrection": "NONE"}, "Decay Correction"),
+}
+"""What is refused: tracer, changes of the header, and words of the message."""
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_nobody_would_believe_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    item, changes, words = REFUSED[name]
+    cleared(pet(tmp_path, item, **changes), changes)
+    with pytest.raises(Unusable) as caught:
+        read_series(tmp_path)
+    assert caught.value.reason == "suv-not-computable"
+    assert words in caught.value.message
+    assert caught.value.remedy
+
+
+def test_an_image_that_was_not_corrected_for_decay(tmp_path: Path) -> None:
+    pet(tmp_path, DecayCorrection="NONE", CorrectedImage=["ATTN"])
+    rate = math.log(2) / HALF_LIFE
+    mean = math.log(rate * 180 / (1 - math.exp(-rate * 180))) / rate
+    assert factor(tmp_path) == pytest.approx(after(61 * 60 + mean), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("kind", "over_weight"),
+    [
+        # By hand for 72 kg, 1.70 m, female.
+        ("LBMJANMA", 9270 / (8780 + 244 * 72 / 1.7**2)),
+        ("LBMJAMES128", (1.07 * 72 - 148 * (72 / 170) ** 2) / 72),
+        ("BSA", 10 * 0.007184 * 72**0.425 * 170**0.725 / 72),
+        ("IBW", (45.5 + 0.91 * (170 - 152)) / 72),
+    ],
+)
+def test_other_suv_is_led_back_to_body_weight(tmp_path: Path, kind: str, over_weight: float) -> None:
+    unit = "CM2ML" if kind == "BSA" else "GML"
+    pet(tmp_path, slope=0.1, Units=unit, SUVType=kind, PatientSize=1.7, PatientSex="F")
+    assert factor(tmp_path, 0.1) == pytest.approx(1 / over_weight, rel=1e-12)
+
+
+def test_weight_that_differs_between_slices_is_refused(tmp_path: Path) -> None:
+    pet(tmp_path)
+    path = sorted(tmp_path.iterdir())[1]
+    dataset = pydicom.dcmread(path)
+    dataset.PatientWeight = 80
+    dataset.save_as(path)
+    with pytest.raises(Unusable, match="differs between slices"):
+        read_series(tmp_path)
+
+
+def test_enhanced_pet_by_its_time_of_decay_correction(tmp_path: Path) -> None:
+    item = Dataset()
+    item.RescaleSlope, item.RescaleIntercept, item.RescaleType = SLOPE, 0, "BQML"
+    shared = Dataset()
+    shared.PixelValueTransformationSequence = [item]
+    dataset = Maker().enhanced(
+        "PT",
+        [(0, number) for number in range(3)],
+        shared=shared,
+        PatientWeight=WEIGHT,
+        RadiopharmaceuticalInformationSequence=[tracer()],
+        DecayCorrectionDateTime="20200102102000",
+        DecayCorrected="YES",
+        AttenuationCorrected="YES",
+        AcquisitionDateTime="20200102102100",
+        SeriesDate="20200102",
+        SeriesTime="102000",
+    )
+    save(tmp_path, [dataset])
+    volume = read_series(tmp_path)
+    expected = np.stack([pattern(0, number) for number in range(3)]) * SLOPE * after(3600)
+    assert volume.unit == "SUVbw"
+    assert np.allclose(volume.array, expected, rtol=1e-12)

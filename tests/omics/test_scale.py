@@ -9,7 +9,7 @@ import pytest
 from tests.omics.conftest import random_counts
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.omics.models.normalise import fit_model, normalise
-from unibase.omics.stores import scale
+from unibase.omics.stores import chunks, scale
 
 
 def stores(folder: Path, counts: np.ndarray, cuts: list[int], rows: int, order: np.ndarray | None = None) -> list[Path]:
@@ -20,7 +20,7 @@ def stores(folder: Path, counts: np.ndarray, cuts: list[int], rows: int, order: 
     out = []
     for k, (start, stop) in enumerate(zip([0, *cuts], [*cuts, len(counts)], strict=True)):
         path = folder / f"part{k}.zarr"
-        scale.write_counts(path, list(names[start:stop]), genes, [counts[start:stop]], rows=rows)
+        chunks.write_counts(path, list(names[start:stop]), genes, [counts[start:stop]], rows=rows)
         out.append(path)
     return out
 

@@ -99,6 +99,18 @@ class File:
         mine, of = self.among(one, lambda other: TABLE.one_writing(other.given[0]) if other.given else None)
         return min(everywhere, -math.log2((mine + 3.0) / (of + 50.0)))
 
+    def second_bits(self, one: Traits) -> float:
+        def second(other: Traits) -> str:
+            return TABLE.one_writing(other.given[1]) if len(other.given) > 1 else ""
+
+        group = [other for other in self.people if self.abroad(other) == self.abroad(one)]
+        mine = sum(second(other) == second(one) for other in group)
+        return min(5.0, -0.8 * math.log2((mine + 4.0) / (len(group) + 200.0)))
+
+    @staticmethod
+    def abroad(one: Traits) -> str:
+        return one.country if one.country not in ("", "FR") else ""
+
     def birth_bits(self, one: Traits) -> float:
         bits = 14.5
         if self.dates[one.birth] >= 20:
@@ -162,7 +174,8 @@ def family(one: Traits, two: Traits, file: File) -> float | None:
     if not one.families or not two.families:
         return 0.0
     shared = set(one.families) & set(two.families)
-    return max((min(file.family_bits(one, name), file.family_bits(two, name)) for name in shared), default=None)
+    bits = sorted((min(file.family_bits(one, name), file.family_bits(two, name)) for name in shared), reverse=True)
+    return bits[0] + (min(5.0, 0.7 * bits[1]) if len(bits) > 1 else 0.0) if bits else None
 
 
 def fuzzy_family(one: Traits, two: Traits) -> float:
@@ -188,7 +201,7 @@ def given(one: Traits, two: Traits, file: File) -> tuple[float, bool] | None:
     if not rest_a or not rest_b:
         return bits, False
     if rest_a & rest_b:
-        return bits + (0.0 if one.vague or two.vague else 2.0), False
+        return bits + (0.0 if one.vague or two.vague else min(file.second_bits(one), file.second_bits(two))), False
     if any(may_be(x, y) for x in one.given[1:] for y in two.given[1:]):
         return bits, False
     return bits - 4.0, True
@@ -214,6 +227,24 @@ def fuzzy_given(one: Traits, two: Traits, file: File) -> tuple[float, bool] | No
     if b in one.given or a in two.given:
         return (-8.0 if both else 3.0), True
     shortest = min(len(a), len(b))
+    found = first_names(a, b, both, shortest, file)
+    if found is not None and not found[1] and contradict(one.given, two.given):
+        return found[0] - 4.0, True
+    return found
+
+
+def contradict(one: tuple[str, ...], two: tuple[str, ...]) -> bool:
+    """Whether further names speak against a first name that is written wrongly."""
+    if one[1:] and two[1:]:
+        alike = {TABLE.one_writing(name) for name in one[1:]} & {TABLE.one_writing(name) for name in two[1:]}
+        return not alike and not any(may_be(x, y) for x in one[1:] for y in two[1:])
+    longer, shorter = sorted((one, two), key=lambda names: -len(names[0]))
+    return (
+        len(shorter) > 1 and (longer[0].startswith(shorter[0]) or shorter[0].startswith(longer[0])) and TABLE.exists(shorter[0])
+    )
+
+
+def first_names(a: str, b: str, both: bool, shortest: int, file: File) -> tuple[float, bool] | None:
     if shortest == 1 and a[0] == b[0]:
         return 2.0, True
     distance = OSA.distance(a, b)
@@ -223,7 +254,7 @@ def fuzzy_given(one: Traits, two: Traits, file: File) -> tuple[float, bool] | No
         return (-4.0, True) if both else (4.0, False)
     if skeleton(a) == skeleton(b) and shortest >= 3:
         return (-6.0 if both else 1.0), True
-    return (1.0, not is_slip(a, b, file)) if not both and distance == 2 and shortest >= 6 else None
+    return (1.0, True) if not both and distance == 2 and shortest >= 6 else None
 
 
 def is_slip(a: str, b: str, file: File) -> bool:

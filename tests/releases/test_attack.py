@@ -18,9 +18,9 @@ from tests.releases import attacker
 from tests.releases.examples import make_inputs
 from unibase.methods.survival import kaplan_meier
 from unibase.releases.content.publish import publish_release
-from unibase.releases.disclosure import cohort, columns, levels
-from unibase.releases.disclosure.cohort import Before, Cell, CohortCounts, People, Person
-from unibase.releases.disclosure.columns import Filled, ground_of, pack
+from unibase.releases.disclosure import cohort_counts, column_counts, level_counts
+from unibase.releases.disclosure.cohort_counts import Before, Cell, CohortCounts, People, Person
+from unibase.releases.disclosure.column_counts import Filled, ground_of, pack
 from unibase.releases.disclosure.small_counts import is_small
 from unibase.releases.disclosure.steps import stepped
 
@@ -73,9 +73,9 @@ def two_versions_recovered(seed: int) -> tuple[int, int]:
     rng = random.Random(seed)
     min_cell, first = rng.randint(5, 20), random_people(rng, rng.randint(30, 250))
     second = later(rng, first)
-    then = cohort.weigh(first, min_cell)
+    then = cohort_counts.weigh(first, min_cell)
     shown = {cell.text(first.modalities): n for cell, n in then.counts.items() if n is not None}
-    now = cohort.weigh(second, min_cell, Before(first, shown))
+    now = cohort_counts.weigh(second, min_cell, Before(first, shown))
     kinds = sorted({*first.of.values(), *second.of.values()}, key=repr)
     size = len(kinds)
     # Unknown: who stayed alike, who left or changed, who came or changed. All of version 1 are the first two, of 2 the outer two.
@@ -119,7 +119,7 @@ def test_the_attack_finds_what_is_not_protected() -> None:
 def test_a_column_tells_of_nobody_who_has_the_modality_and_yet_no_value(seed: int) -> None:
     rng = random.Random(seed)
     min_cell, people = rng.randint(5, 20), random_people(rng, rng.randint(60, 250))
-    counts = cohort.weigh(people, min_cell)
+    counts = cohort_counts.weigh(people, min_cell)
     ids = sorted(people.of)
     gap = rng.sample([i for i in ids if people.of[i].has[0]], rng.randint(1, 3))
     has = [people.of[i].has[0] and i not in gap for i in ids]
@@ -128,11 +128,11 @@ def test_a_column_tells_of_nobody_who_has_the_modality_and_yet_no_value(seed: in
     ground = ground_of(counts, min_cell)
     whole = Filled(pack(people.of[i].has[0] for i in ids), (("not done", outside),))
     part = Filled(pack(has), (("not done", outside), ("not known", missing - outside)) if outside else (("not known", missing),))
-    shown = columns.weigh({"rna_sample": whole, "rna_TP53": part}, ground)["rna_TP53"]
+    shown = column_counts.weigh({"rna_sample": whole, "rna_TP53": part}, ground)["rna_TP53"]
     # With the modality shown, one of the missing cells and their reasons must be hidden; by centre, no difference is of a few.
     assert shown.missing is None
     assert dict(shown.reasons).get("not known") is None
-    parent = dict(columns.weigh({"rna_sample": whole}, ground)["rna_sample"].by_centre)
+    parent = dict(column_counts.weigh({"rna_sample": whole}, ground)["rna_sample"].by_centre)
     for centre, pair in shown.by_centre:
         if pair is not None:
             above = parent[centre]
@@ -143,9 +143,9 @@ def test_a_column_tells_of_nobody_who_has_the_modality_and_yet_no_value(seed: in
 def test_a_table_of_characteristics_holds_against_all_tables(seed: int) -> None:
     rng = random.Random(seed)
     min_cell, people = rng.randint(5, 20), random_people(rng, rng.randint(60, 200))
-    counts = cohort.weigh(people, min_cell)
+    counts = cohort_counts.weigh(people, min_cell)
     level_of = [rng.choices(["I", "II", "III", ""], [6, 3, 1, 0.3])[0] for _ in people.of]
-    found = levels.weigh(level_of, counts, min_cell)
+    found = level_counts.weigh(level_of, counts, min_cell)
     groups = [(centre, level) for centre in counts.centres for level in found.levels]
     truth = Counter(zip([people.of[i].centre for i in sorted(people.of)], level_of, strict=True))
 

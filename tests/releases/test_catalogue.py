@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from tests.releases.describe_example import DESCRIPTION
@@ -13,8 +14,11 @@ from tests.releases.examples import make_inputs
 from tests.releases.test_report import Page
 from unibase.groundwork.files import sha256_folder
 from unibase.groundwork.problems import UserError
+from unibase.releases.catalogue.croissant import croissant
+from unibase.releases.catalogue.described_release import open_release
 from unibase.releases.catalogue.description import Description, read_description
-from unibase.releases.catalogue.records import health_dcat, open_release, write_records
+from unibase.releases.catalogue.healthdcat import health_dcat
+from unibase.releases.catalogue.records import write_records
 from unibase.releases.catalogue.site import version_key, write_site
 from unibase.releases.content.publish import publish_release
 
@@ -169,3 +173,33 @@ def test_a_wrong_description_names_its_keys(tmp_path: Path) -> None:
         read_description(path)
     with pytest.raises(UserError, match="no description"):
         read_description(tmp_path / "none.yaml")
+
+
+def test_a_record_names_the_version_before_and_counts_that_may_be_shown(tmp_path: Path, description: Description) -> None:
+    inputs = make_inputs(tmp_path / "in", subjects=40)
+    splits = inputs.subjects.select(
+        "subject_id", scheme=pl.lit("parts"), held_out=pl.lit(""), part=pl.Series(["train"] * 30 + ["test"] * 10)
+    )
+    first = publish_release(replace(inputs, splits=splits), tmp_path / "out")
+    second = publish_release(replace(inputs, splits=splits, version="1.1.0", previous=first), tmp_path / "out")
+    release = open_release(second)
+    text = health_dcat(release, description).serialize(format="turtle")
+    assert "dcat:previousVersion <" in text and "/uniriv-demo/1.0.0>" in text
+    assert "numberOfUniqueIndividuals" in text and release.individuals == 40
+    assert release.records is not None and release.records % 11 == 0
+    assert f'numberOfRecords "{release.records}"' in text
+    sets = {one["@id"]: one for one in croissant(release, description)["recordSet"]}
+    assert sets["parts"]["data"] == [
+        {"parts/name": "test", "parts/url": "cr:TestSplit"},
+        {"parts/name": "train", "parts/url": "cr:TrainingSplit"},
+    ]
+    part = next(field for field in sets["splits"]["field"] if field["name"] == "splits/part")
+    assert part["references"] == {"field": {"@id": "parts/name"}}
+    import mlcroissant
+
+    (tmp_path / "croissant.json").write_text(json.dumps(croissant(release, description)), encoding="utf-8")
+    issues = mlcroissant.Dataset(tmp_path / "croissant.json").metadata.ctx.issues
+    assert (list(issues.errors), list(issues.warnings)) == ([], [])
+    few = publish_release(replace(make_inputs(tmp_path / "few", subjects=8), version="0.1.0"), tmp_path / "out")
+    assert open_release(few).individuals is None
+    assert "numberOfUniqueIndividuals" not in health_dcat(open_release(few), description).serialize(format="turtle")

@@ -8,7 +8,7 @@ import polars as pl
 
 from unibase.linking.concordance import FINDINGS
 from unibase.releases.content.weighing import Weighed
-from unibase.releases.disclosure.cohort import CohortCounts, People
+from unibase.releases.disclosure.cohort_counts import CohortCounts, People
 from unibase.releases.disclosure.small_counts import MASK_TEXT
 from unibase.releases.report import page
 from unibase.releases.report.concordance import SECTION

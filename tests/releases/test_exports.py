@@ -95,7 +95,7 @@ def test_a_cbioportal_study_holds_what_the_release_holds(release: Path, tmp_path
         "false",
         "NA",
     }
-    timeline = pl.read_csv(study / "data_timeline.txt", separator="\t", infer_schema_length=0)
+    timeline = pl.read_csv(study / "data_timeline_status.txt", separator="\t", infer_schema_length=0)
     deaths_at = timeline.filter(pl.col("CODE") == "MEDS_DEATH").select("PATIENT_ID", pl.col("START_DATE").cast(int))
     assert {s: d for s, d in deaths_at.iter_rows()} == {
         str(s): int(a) for s, a, c in adtte.select("subject_id", "AVAL", "CNSR").iter_rows() if c == 0

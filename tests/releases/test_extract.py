@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -97,6 +97,50 @@ def test_an_extract_holds_what_was_asked_and_no_more(setting: Setting, tmp_path:
     entry = audit.entries()[0]
     assert (entry["actor"], entry["action"], entry["subject_count"]) == ("dpo", "extract", expected.height)
     assert json.loads(files["extract.json"])["expires"] == "2027-01-31"
+
+
+def test_the_dictionary_tells_of_the_extract_alone(setting: Setting, tmp_path: Path) -> None:
+    path = extract(setting.folder, setting.request, KEY, tmp_path, today=TODAY, actor="dpo")
+    files = open_extract(path, setting.identity)
+    words = pl.read_csv(files["dictionary.csv"], infer_schema_length=0)
+    assert not {"missing_by_reason", "completeness_by_centre"} & set(words.columns)
+    for row in words.iter_rows(named=True):
+        frame = pl.read_parquet(files[f"tables/{row['table']}.parquet"])
+        assert (int(row["rows"]), int(row["missing"])) == (frame.height, frame[row["column"]].null_count())
+    assert "ADT_days_from_index" in words.filter(pl.col("table") == "adtte")["column"].to_list()
+
+
+def test_endpoints_leave_one_by_one(tmp_path: Path) -> None:
+    inputs = make_inputs(tmp_path / "in", subjects=40)
+    both = pl.concat([inputs.adtte, inputs.adtte.with_columns(PARAMCD=pl.lit("PFS"))])
+    release = publish_release(replace(inputs, adtte=both), tmp_path / "out")
+    identity = pyrage.x25519.Identity.generate()
+    asked = {"project": "p", "approval": "x", "recipients": [str(identity.to_public())], "expires": "2027-01-01"}
+    request = Request.model_validate({**asked, "variables": {"adtte": ["AVAL", "PARAMCD"]}, "endpoints": ["PFS"]})
+    files = open_extract(extract(release, request, KEY, tmp_path / "x", today=TODAY, actor="dpo"), identity)
+    assert set(pl.read_parquet(files["tables/adtte.parquet"])["PARAMCD"]) == {"PFS"}
+    with pytest.raises(UserError, match=r"endpoints: the release has no EFS\. It has: OS, PFS"):
+        extract(release, request.model_copy(update={"endpoints": ["EFS"]}), KEY, tmp_path / "x", today=TODAY, actor="dpo")
+
+
+def test_a_second_request_of_one_name_and_one_that_differs_by_a_few_are_refused(setting: Setting, tmp_path: Path) -> None:
+    audit = AuditLog(tmp_path / "audit.jsonl")
+
+    def give(**changes: object) -> Path:
+        request = setting.request.model_copy(update=changes)
+        return extract(setting.folder, request, KEY, tmp_path / "out", today=TODAY, actor="dpo", audit=audit)
+
+    age = setting.request.subjects[1]
+    first = give()
+    assert give() == first, "the same request again, for who lost the file"
+    with pytest.raises(UserError, match=r"Give `version: 2`"):
+        give(dates="none")
+    assert give(dates="none", version=2).name == "lung-os-v2.tar.age"
+    ages = setting.inputs.subjects.filter(pl.col("centre").is_in(["A", "B"]))["age_at_index"].sort()
+    near = next(a for a in range(51, 90) if 0 < ages.filter((ages >= 50) & (ages < a)).len() < 11)
+    with pytest.raises(UserError, match="differ by fewer than 11 from those of the extract of lung-os"):
+        give(project="other", subjects=[setting.request.subjects[0], age.model_copy(update={"min": float(near)})])
+    assert all("subject_id" not in json.dumps(entry) for entry in audit.entries())
 
 
 def test_values_follow_their_subject(setting: Setting, tmp_path: Path) -> None:

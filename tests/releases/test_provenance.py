@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import mudata
@@ -10,6 +10,7 @@ import pytest
 
 from tests.releases.examples import make_inputs
 from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import EVENTS
 from unibase.releases.content import manifest, signing
 from unibase.releases.content.inputs import ReleaseInputs
 from unibase.releases.content.methods_text import methods_paragraph
@@ -207,3 +208,42 @@ def test_a_signature_holds_until_a_byte_changes(published: tuple[ReleaseInputs, 
         signing.new_signing_key(key)
     with pytest.raises(UserError, match="no public key"):
         signing.verify_signed(folder, path)
+
+
+def test_what_describes_a_subject_and_what_is_empty_is_explained(tmp_path: Path) -> None:
+    inputs = make_inputs(tmp_path / "in", subjects=30, seed=2)
+    ids = inputs.subjects["subject_id"].to_list()
+    index = dict(inputs.subjects.select("subject_id", "index_time").iter_rows())
+    staged = [
+        {"subject_id": ids[n], "time": index[ids[n]] + timedelta(days=days), "code": code, "text_value": text, "source": "lyon/csv/suivi", "source_row": 40 + place}
+        for place, (n, days, code, text) in enumerate(
+            [(0, -30, "LOINC//21905-5", "cT2"), (0, -3, "LOINC//21905-5", "pT3"), (0, 9, "LOINC//21905-5", "pT4"), (1, -5, "LOINC//21905-5", "unclear")]
+        )
+    ]  # fmt: skip
+    born = {
+        "subject_id": ids[0],
+        "time": datetime(1950, 5, 1),
+        "code": "MEDS_BIRTH",
+        "source": "lyon/csv/people",
+        "source_row": 3,
+    }
+    events = pl.concat([inputs.events, EVENTS.conform(pl.DataFrame([*staged, born]))])  # type: ignore[list-item]
+    staging = pl.Series("T", ["pT3", "unclear", *[None] * 28], dtype=pl.String)
+    missing = pl.DataFrame({"subject_id": [ids[4]], "variable": ["ldh"], "reason": ["not yet"]})
+    subjects = inputs.subjects.with_columns(staging, pl.lit(70).alias("AGE"))
+    analysis = inputs.analysis.with_columns(pl.lit(None, dtype=pl.Float64).alias("ldh"))  # type: ignore[union-attr]
+    words = pl.DataFrame({"column": ["T", "AGE"], "label": ["T at the index", "Age"]})
+    codes = {"T": ["LOINC//21905-5"], "AGE": ["MEDS_BIRTH"]}
+    given = replace(
+        inputs, events=events, subjects=subjects, analysis=analysis, missing=missing, subject_codes=codes, dictionary=[*inputs.dictionary, words]
+    )  # fmt: skip
+    folder = publish_release(given, tmp_path / "out")
+    found = explain(folder, ids[0], "T")
+    assert "is T3." in found
+    assert "source lyon/csv/suivi, source_row 41, code LOINC//21905-5, written pT3, -3 days from the index" in found
+    assert "source_row 42" not in found and "source_row 40" not in found
+    assert "source lyon/csv/people, source_row 3, code MEDS_BIRTH." in explain(folder, ids[0], "AGE")
+    assert "the source writes 'unclear', which is no category" in explain(folder, ids[1], "T")
+    assert "It is empty (not known): no record" in explain(folder, ids[2], "T")
+    assert "It is empty (not yet): it was recorded only after the index." in explain(folder, ids[4], "ldh")
+    assert "It is empty (not done)" in explain(folder, ids[5], "ldh")

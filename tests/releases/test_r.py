@@ -29,7 +29,9 @@ out <- list(
   radiomics = unname(rowMeans(r$radiomics$X)), rna = unname(rowMeans(r$rna$X)),
   mutations = unname(rowMeans(r$mutations$X, na.rm = TRUE)),
   sequenced = sum(r$rna$obs$sequenced), subjects = r$subjects$subject_id, index = format(r$analysis$index_time, "%Y-%m-%dT%H:%M:%S"), start = format(r$adtte$STARTDT, "%Y-%m-%d"),
-  samples = r$sample_map$colname[r$sample_map$chosen])
+  samples = r$sample_map$colname[r$sample_map$chosen],
+  columns = colnames(r$rna$X), owners = r$sample_map$primary[match(colnames(r$rna$X), r$sample_map$colname)], people = r$rna$obs$subject_id,
+  rows = rownames(r$subjects), ldh = r$analysis$ldh)
 writeLines(jsonlite::toJSON(out, digits = NA, auto_unbox = FALSE), "out.json")
 """
 
@@ -71,6 +73,11 @@ def test_r_reproduces_median_hazard_ratio_and_means(tmp_path: Path) -> None:
     assert answer["start"] == [d.isoformat() for d in adtte["STARTDT"]]
     chosen = pl.read_parquet(folder / "tables" / "sample_map.parquet").filter("chosen")["colname"].to_list()
     assert answer["samples"] == chosen
+    # A MultiAssayExperiment takes the sample map as it is: every column of an assay is a `colname` of its `primary`.
+    assert answer["columns"] == whole["rna"].obs["sample"].to_list()
+    assert answer["owners"] == answer["people"] == list(whole["rna"].obs_names)
+    assert answer["rows"] == answer["subjects"]
+    assert answer["ldh"] == ["NA" if v is None else v for v in inputs.analysis.sort("subject_id")["ldh"].to_list()]
 
 
 @pytest.mark.slow
@@ -95,7 +102,7 @@ def test_r_counts_late_entries_as_the_page_does(tmp_path: Path) -> None:
     curve = kaplan_meier(rows["AVAL"].to_numpy(), (rows["CNSR"] == 0).to_numpy(), rows["ENTRY"].to_numpy())
     assert answer["type"] == ["counting"]
     assert answer["names"] == [str(s) for s in rows["subject_id"]]
-    assert "POSIXct" in answer["entered"]
+    assert answer["entered"] == ["Date"]
     np.testing.assert_allclose(answer["surv"], curve.survival, rtol=1e-12)
     assert answer["n"] == [int(curve.events.sum())]
     obs = mudata.read_h5mu(folder / "cohort.h5mu")["clinical"].obs
@@ -108,4 +115,4 @@ def test_r_counts_late_entries_as_the_page_does(tmp_path: Path) -> None:
 def test_the_script_is_short() -> None:
     from unibase.releases.content import publish
 
-    assert len(publish.LOAD_SCRIPT.read_text(encoding="utf-8").splitlines()) <= 40
+    assert len(publish.LOAD_SCRIPT.read_text(encoding="utf-8").splitlines()) <= 46

@@ -13,7 +13,7 @@ import pytest
 
 from tests.releases.examples import make_inputs
 from unibase.releases.content.publish import publish_release
-from unibase.releases.disclosure.flow import weigh
+from unibase.releases.disclosure.flow_counts import weigh
 from unibase.releases.disclosure.small_counts import MASK_TEXT
 from unibase.releases.report.data import DAYS_PER_MONTH
 from unibase.releases.report.flow import flow_steps

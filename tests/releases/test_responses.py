@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from unibase.releases.disclosure.responses import weigh
+from unibase.releases.disclosure.response_counts import weigh
 from unibase.releases.disclosure.small_counts import MASK_TEXT
 from unibase.releases.report.responses import drawn
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from unibase.releases.disclosure.record import Decision, decide
+from unibase.releases.disclosure.decisions import Decision, decide
 from unibase.releases.disclosure.small_counts import Statistic, is_small, protect
 
 OUTPUT = "cohort"

@@ -16,7 +16,7 @@ from functools import lru_cache
 import numpy as np
 import polars as pl
 
-from unibase.releases.disclosure.cohort import Cell, CohortCounts
+from unibase.releases.disclosure.cohort_counts import Cell, CohortCounts
 from unibase.releases.disclosure.small_counts import Statistic, is_small, protect, shares, suppress
 
 Bits = bytes

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from unibase.releases.disclosure.cohort import Cell, CohortCounts
+from unibase.releases.disclosure.cohort_counts import Cell, CohortCounts
 from unibase.releases.disclosure.small_counts import Statistic, is_small, protect
 
 MISSING = ""

@@ -1,0 +1,360 @@
+"""Registrations of persons as they are met in French hospitals, with known truth: what record linkage is measured on.
+
+Unlike `population`, whose names are even, names here are as common as among those who bear them: a tenth of those born
+in Mali are called TRAORE, a third of those born in Viet Nam NGUYEN, and many born abroad on a 1 January. Twins (some with
+names a letter apart, or compound names with one part in common), parents and children of one name, married names,
+errors of typing, reading (OCR) and hearing, placeholders, and six registrations in ten with an INS. All rates are assumptions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+
+from unibase.simulation.identity import COMMUNES, FAMILY_NAMES, GIVEN_FEMALE, GIVEN_MALE, make_ins, with_typo, without_accents
+from unibase.simulation.seeds import stream
+
+_FIRST_DAY, _DAYS = date(1930, 1, 1), 27_000
+_ROOTS = [
+    "BER",
+    "CHAR",
+    "DU",
+    "MON",
+    "GAU",
+    "LAM",
+    "PER",
+    "ROU",
+    "VIL",
+    "COU",
+    "BEL",
+    "MAR",
+    "FON",
+    "GRA",
+    "CAS",
+    "PEL",
+    "TRI",
+    "VAL",
+    "BRI",
+    "SAU",
+    "LAU",
+    "MOR",
+    "TAR",
+    "POU",
+    "RIB",
+]
+_MIDDLES = ("", "A", "I", "LE", "NE", "TI", "RO", "DE", "GUE", "CHE")
+_ENDS = ["TIN", "BERT", "VEL", "LOT", "RAND", "GON", "MEL", "RIN", "DIER", "NET", "TEAU", "SSON", "QUIN", "CHET", "LLARD", "MONT"]
+_SIMILAR = (
+    ("Léa", "Léna"), ("Enzo", "Lenzo"), ("Yanis", "Anis"), ("Noé", "Noa"), ("Lina", "Alina"), ("Emma", "Gemma"), ("Lucas", "Luca"),
+    ("Eva", "Ava"), ("Milo", "Milan"), ("Julien", "Lucien"), ("Clara", "Claire"), ("Théo", "Léo"), ("Marion", "Manon"),
+)  # fmt: skip
+_WRITTEN_OTHERWISE = {
+    "Mohamed": "Mohammed", "Youssef": "Yusuf", "Fatima": "Fatma", "Hussein": "Hocine", "Khadija": "Khadidja", "Ahmed": "Ahmad",
+    "Souleymane": "Suleyman", "Ibrahim": "Brahim", "Moussa": "Musa", "Ousmane": "Osman", "Abdoulaye": "Abdulaye", "Leïla": "Layla",
+}  # fmt: skip
+_HEARD = (("PH", "F"), ("EAU", "O"), ("AU", "O"), ("TH", "T"), ("Y", "I"), ("C", "K"), ("LL", "L"), ("SS", "S"), ("AN", "EN"))
+_READ = (("O", "0"), ("I", "1"), ("B", "8"), ("RN", "M"), ("S", "5"), ("E", "F"), ("U", "V"))
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the names of a part of the population come from.
+
+    Attributes:
+        share: Of the population.
+        countries: Codes of countries of birth.
+        abroad: Share born abroad.
+        families, female, male: Names, the most common first; the k-th is as common as 1/(k + flat).
+        middle: Words that stand before the given name proper, by sex (F, M).
+        second: Share of persons with a second given name.
+        first_of_january: Share of those born abroad on a 1 January.
+    """
+
+    share: float
+    countries: tuple[str, ...]
+    abroad: float
+    families: tuple[str, ...]
+    female: tuple[str, ...]
+    male: tuple[str, ...]
+    flat: float = 1.0
+    middle: tuple[str, str] = ("", "")
+    second: float = 0.3
+    first_of_january: float = 0.05
+
+
+def _made_families() -> tuple[str, ...]:
+    made = tuple(a + b + c for a in _ROOTS for b in _MIDDLES for c in _ENDS)
+    particles = tuple(f"{before} {name}" for before in ("DE", "LE", "DE LA", "D'") for name in made[7::97])
+    return (*FAMILY_NAMES, *made, *particles)
+
+
+ORIGINS = {
+    "France": Origin(0.80, ("99109",), 0.01, _made_families(), GIVEN_FEMALE, GIVEN_MALE, flat=60.0, second=0.6),
+    "Maghreb": Origin(
+        0.08, ("99350", "99351", "99352"), 0.55,
+        tuple(["BENALI", "BELKACEM", "HADDAD", "SAIDI", "MANSOURI", "BOUZID", "KHELIFI", "AMRANI", "TOUMI", "CHERIF", "ZIANI", "MEBARKI", "BRAHIMI", "SLIMANI", "RAHMANI", "HAMIDI", "BOUAZIZ", "GHARBI", "TRABELSI", "JAZIRI", "ALAOUI", "IDRISSI", "TAZI", "BENNANI", "FASSI", "BERRADA", "CHRAIBI", "NACIRI"]),
+        ("Fatima", "Khadija", "Aïcha", "Zohra", "Leïla", "Nadia", "Samira", "Malika", "Naïma", "Yasmina", "Karima", "Houria"),
+        ("Mohamed", "Ahmed", "Ali", "Youssef", "Karim", "Rachid", "Saïd", "Hussein", "Hassan", "Omar", "Abdelkader", "Mustapha", "Brahim"),
+        second=0.35, first_of_january=0.12,
+    ),
+    "Sahel": Origin(
+        0.035, ("99335", "99341", "99331", "99326"), 0.65,
+        tuple(["TRAORE", "DIALLO", "COULIBALY", "DIARRA", "KEITA", "SOW", "BA", "DIOP", "NDIAYE", "FALL", "CAMARA", "SISSOKO", "TOURE", "KONATE", "OUEDRAOGO", "KONE", "CISSE", "SYLLA"]),
+        ("Fatoumata", "Aminata", "Mariam", "Awa", "Kadiatou", "Aïssatou", "Oumou", "Ramata", "Bintou", "Djeneba"),
+        ("Mamadou", "Moussa", "Ibrahima", "Souleymane", "Ousmane", "Abdoulaye", "Amadou", "Boubacar", "Issa", "Cheikh", "Seydou"),
+        second=0.1, first_of_january=0.3,
+    ),
+    "Portugal": Origin(
+        0.03, ("99139",), 0.5,
+        tuple(["DA SILVA", "DOS SANTOS", "FERREIRA", "PEREIRA", "OLIVEIRA", "COSTA", "RODRIGUES", "MARTINS", "FERNANDES", "GONCALVES", "GOMES", "LOPES", "MARQUES"]),
+        ("Maria", "Ana", "Isabel", "Teresa", "Fátima", "Lurdes", "Cristina", "Paula", "Helena"),
+        ("José", "António", "Manuel", "João", "Carlos", "Luís", "Paulo", "Fernando", "Joaquim", "Jorge"),
+        second=0.7, first_of_january=0.005,
+    ),
+    "Asia": Origin(
+        0.025, ("99243", "99234", "99216"), 0.55,
+        tuple(["NGUYEN", "TRAN", "LE", "PHAM", "HUYNH", "VO", "DANG", "BUI", "DO", "HO", "CHEN", "WANG", "LI", "ZHANG", "LIN"]),
+        ("Hoa", "Lan", "Mai", "Hong", "Thanh", "Huong", "Linh", "Ngoc", "Phuong", "Thu"),
+        ("Thanh", "Minh", "Hai", "Duc", "Long", "Hung", "Tuan", "Nam", "Quang", "Anh"),
+        flat=0.4, middle=("Thi", "Van"), second=0.1, first_of_january=0.06,
+    ),
+    "Turkey, Poland": Origin(
+        0.03, ("99208", "99122"), 0.5,
+        tuple(["YILMAZ", "KAYA", "DEMIR", "CELIK", "SAHIN", "KOWALSKI", "NOWAK", "WISNIEWSKI", "LEWANDOWSKI", "ZIELINSKI", "OZTURK", "ARSLAN"]),
+        ("Ayse", "Fatma", "Zeynep", "Anna", "Katarzyna", "Maria", "Emine", "Agnieszka"),
+        ("Mehmet", "Mustafa", "Ahmet", "Piotr", "Jan", "Andrzej", "Ali", "Tomasz"),
+        first_of_january=0.08,
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Person:
+    """What is true of one person."""
+
+    number: int
+    family: str
+    used: str
+    given: str
+    birth: str
+    sex: str
+    place: str
+    abroad: bool
+    twin_of: int | None = None
+    parent_of: int | None = None
+
+
+@dataclass
+class _World:
+    """Draws persons; `orders` counts births of one sex, month and place for the INS."""
+
+    rng: np.random.Generator
+    orders: dict[str, int] = field(default_factory=dict)
+
+    def chance(self, share: float) -> bool:
+        return bool(self.rng.random() < share)
+
+    def pick(self, names: Sequence[str], flat: float = 1.0) -> str:
+        """Draw by rank: the k-th name with a weight of 1/(k + flat), by inverting the integral of that."""
+        top = np.log((len(names) + flat) / flat)
+        return names[min(int(flat * (np.exp(self.rng.random() * top) - 1)), len(names) - 1)]
+
+    def person(self, number: int) -> _Person:
+        names = list(ORIGINS)
+        shares = np.cumsum([ORIGINS[name].share for name in names])
+        origin = ORIGINS[names[int(np.searchsorted(shares, self.rng.random() * shares[-1]))]]
+        sex = "F" if self.chance(0.52) else "M"
+        family = self.pick(origin.families, origin.flat)
+        if origin.share > 0.5 and self.chance(0.03):
+            family += f"-{self.pick(origin.families, origin.flat)}"
+        abroad = self.chance(origin.abroad)
+        used = self.pick(origin.families, origin.flat) if sex == "F" and self.chance(0.55) else family
+        place = self.pick(origin.countries) if abroad else self.commune()
+        return _Person(number, family, used, self.given(origin, sex), self.birth(origin, abroad), sex, place, abroad)
+
+    def given(self, origin: Origin, sex: str) -> str:
+        pool = origin.female if sex == "F" else origin.male
+        first = self.pick(pool, 3.0)
+        if origin.share > 0.5 and self.chance(0.06):
+            first = ("Marie" if sex == "F" else "Jean") + f"-{self.pick(pool, 3.0)}"
+        before = origin.middle[0 if sex == "F" else 1]
+        words = [f"{before} {first}" if before and self.chance(0.7) else first]
+        while len(words) < 3 and self.chance(origin.second):
+            words.append(self.pick(pool, 3.0))
+        return " ".join(words)
+
+    def birth(self, origin: Origin, abroad: bool) -> str:
+        day = _FIRST_DAY + timedelta(days=int(self.rng.integers(_DAYS)))
+        if abroad and self.chance(origin.first_of_january):
+            day = day.replace(month=1, day=1)
+        elif abroad and self.chance(0.01):
+            day = day.replace(month=12, day=31)
+        return day.isoformat()
+
+    def commune(self) -> str:
+        if self.chance(0.4):
+            return self.pick([code for code, _ in COMMUNES], 3.0)
+        return f"{int(self.rng.integers(1, 96)):02d}{int(self.rng.integers(1, 500)):03d}".replace("20", "21", 1)
+
+    def twin(self, one: _Person, number: int) -> tuple[_Person, _Person]:
+        """Return two twins: all but the given names alike, and these alike as well for one pair in three."""
+        draw = self.rng.random()
+        if draw < 0.2:
+            first, second = _SIMILAR[int(self.rng.integers(len(_SIMILAR)))]
+        elif draw < 0.35:
+            part = "Marie" if one.sex == "F" else "Jean"
+            pool = GIVEN_FEMALE if one.sex == "F" else GIVEN_MALE
+            first, second = (f"{part}-{pool[int(k)]}" for k in self.rng.choice(30, 2, replace=False))
+        else:
+            pool = GIVEN_FEMALE if one.sex == "F" else GIVEN_MALE
+            first, second = (pool[int(k)] for k in self.rng.choice(len(pool), 2, replace=False))
+        return replace(one, given=first, twin_of=number), replace(one, number=number, given=second, twin_of=one.number)
+
+    def child(self, parent: _Person, number: int) -> _Person:
+        """Return a child: the family name of the parent, one in eight with the given name, one in fifty with the day as well."""
+        day = date.fromisoformat(parent.birth)
+        born = day + timedelta(days=int(self.rng.integers(20 * 365, 35 * 365)))
+        if self.chance(0.02) and (day.month, day.day) != (2, 29):
+            born = day.replace(year=day.year + 25)
+        given = parent.given if self.chance(0.125) else self.given(ORIGINS["France"], parent.sex)
+        place = parent.place if not parent.abroad and self.chance(0.5) else self.commune()
+        return replace(
+            parent, number=number, used=parent.family, given=given, birth=born.isoformat(), place=place, abroad=False,
+            parent_of=parent.number,
+        )  # fmt: skip
+
+    def ins(self, one: _Person) -> str:
+        stem = one.sex + one.birth[:7] + one.place
+        self.orders[stem] = self.orders.get(stem, 0) + 1
+        return make_ins(one.sex, one.birth, one.place, self.orders[stem] % 999 + 1)
+
+
+def french_persons(n: int, centres: Sequence[str] = ("A", "B", "C"), seed: int = 2026) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return registrations of `n` persons in hospitals, and who is who.
+
+    Args:
+        n: Number of persons.
+        centres: Names of the hospitals.
+        seed: Same arguments, same frames.
+
+    Returns:
+        people: One row a registration, in columns of a people table, shuffled.
+        truth: For each row `centre`, `identifier`, `person`, `twin_of` (or null) and `abroad`.
+    """
+    world = _World(stream(seed, "french", n))
+    persons: list[_Person] = []
+    while len(persons) < n:
+        one = world.person(len(persons))
+        persons.append(one)
+        if world.chance(0.015) and not one.abroad:
+            persons[-1], other = world.twin(one, len(persons))
+            persons.append(other)
+        elif world.chance(0.03) and int(one.birth[:4]) < 1965:
+            persons.append(world.child(one, len(persons)))
+    rows, serial = [], 10_000_000
+    for one in persons[:n]:
+        number = world.ins(one)
+        home = int(world.rng.integers(len(centres)))
+        places = [home, *([home] if world.chance(0.01) else [])]
+        if len(centres) > 1 and world.chance(0.15):
+            places.append((home + 1 + int(world.rng.integers(len(centres) - 1))) % len(centres))
+        for place in places:
+            serial += 1
+            written = _written(world, one, number)
+            rows.append(
+                {
+                    "centre": centres[place],
+                    "identifier": str(serial),
+                    **written,
+                    "person": one.number,
+                    "twin_of": one.twin_of,
+                    "abroad": one.abroad,
+                }
+            )
+    frame = pl.DataFrame(rows, infer_schema_length=None)[world.rng.permutation(len(rows))]
+    frame = frame.with_columns(person_key=pl.col("identifier"), system=pl.lit("ipp"))
+    return frame.drop("person", "twin_of", "abroad"), frame.select("centre", "identifier", "person", "twin_of", "abroad")
+
+
+def _written(world: _World, one: _Person, number: str) -> dict[str, str | None]:
+    """Return the traits of a person as one registration writes them."""
+    chance = world.chance
+    family, used, given, birth, place, sex = one.family, one.used, one.given, one.birth, one.place, one.sex
+    if chance(0.04):
+        family = used
+    first = given.split(" ")[0]
+    if first in _WRITTEN_OTHERWISE and chance(0.1):
+        given = given.replace(first, _WRITTEN_OTHERWISE[first], 1)
+    if chance(0.4) and not given.startswith(("Thi ", "Van ")):
+        given = given.split(" ")[0]
+    for share, slip in ((0.02, _typed), (0.01, _heard), (0.01, _read)):
+        if chance(share):
+            family = slip(world, family)
+        if chance(share):
+            given = slip(world, given)
+    if chance(0.35):
+        family, used, given = (without_accents(text) for text in (family, used, given))
+    if chance(0.3):
+        family, used, given = (text.replace("-", " ") for text in (family, used, given))
+    if chance(0.004):
+        family, used = family[:10], used[:10]
+    if chance(0.003):
+        family, given, used = given.upper(), family.capitalize(), given.upper()
+    birth = _born(world, birth)
+    return {
+        "ins": number if chance(0.6) else None,
+        "birth_family_name": "INCONNU" if chance(0.0005) else family,
+        "used_family_name": used,
+        "given_names": given,
+        "birth_date": birth,
+        "sex": None if chance(0.003) else ("F" if sex == "M" else "M") if chance(0.001) else sex,
+        "birth_place_code": None if chance(0.08) else place,
+    }
+
+
+def _born(world: _World, birth: str) -> str:
+    draw = world.rng.random()
+    if draw < 0.004 and int(birth[8:]) <= 12:
+        return f"{birth[:4]}-{birth[8:]}-{birth[5:7]}"
+    if draw < 0.010:
+        return _other_digit(world, birth)
+    if draw < 0.014:
+        return birth[:4]
+    return "1900-01-01" if draw < 0.018 else birth
+
+
+def _other_digit(world: _World, birth: str) -> str:
+    """Return the date with another digit in year, month or day, where that is a date."""
+    at = int(world.rng.choice([2, 3, 6, 8, 9]))
+    written = birth[:at] + str(int(world.rng.integers(10))) + birth[at + 1 :]
+    try:
+        date.fromisoformat(written)
+    except ValueError:
+        return birth
+    return written
+
+
+def _typed(world: _World, text: str) -> str:
+    return with_typo(text, world.rng) if len(text) > 2 else text
+
+
+def _heard(world: _World, text: str) -> str:
+    return _replaced(world, text, _HEARD)
+
+
+def _read(world: _World, text: str) -> str:
+    return _replaced(world, text, _READ)
+
+
+def _replaced(world: _World, text: str, pairs: Sequence[tuple[str, str]]) -> str:
+    """Return a text with one group of letters as another hears or reads it."""
+    upper = text.upper()
+    possible = [pair for pair in pairs if pair[0] in upper]
+    if not possible:
+        return text
+    old, new = possible[int(world.rng.integers(len(possible)))]
+    return upper.replace(old, new, 1)
