@@ -67,7 +67,7 @@ def normalise_file(matrix: Path | str, out: Path | str, method: Method = "tmm", 
 
     design = design or Design()
     adata = read_counts(matrix)
-    report = check_counts(adata)
+    report = check_counts(adata, named=Path(matrix).name)
     usable = report.apply(adata)
     names = [str(name) for name in usable.obs_names]
     groups = labels_of(names, read_labels(design.groups, "group"), "group") if design.groups else None

@@ -9,6 +9,13 @@ from pydantic import Field
 
 from unibase.groundwork.sections import Section
 
+Orientation = Literal["auto", "genes-in-rows", "features-in-rows", "samples-in-rows"]
+Unit = Literal[
+    "counts", "expected counts", "log2 counts", "beta", "M", "percent", "log2 ratio", "ratio", "absolute copies",
+    "intensities", "log2 intensities", "NPX",
+]  # fmt: skip
+"""What the numbers of a matrix may be said to be."""
+SampleFrom = Literal["file name"]
 Strand = Literal["unstranded", "forward", "reverse"]
 AssayName = Literal["rna", "mutations", "methylation", "copy_number", "proteomics", "single_cell"]
 View = Literal["gene", "truncating", "hotspot"]
