@@ -20,6 +20,7 @@ from unibase.groundwork.tables import QUARANTINE, SAMPLE_MAP, write_parquet
 from unibase.groundwork.work import Outcome, Unit
 from unibase.omics.assays.registry import AssayFiles, read, sample_names
 from unibase.omics.options import AssayName, AssaySource, CellColumns, View
+from unibase.omics.readers.numeric_tables import Reading
 from unibase.omics.samples import sheets
 from unibase.omics.stores import store
 from unibase.privacy.keys import Key
@@ -31,6 +32,11 @@ REPEATED = (
     "repeated-sample",
     "The sample is in more than one matrix of the centre; nobody can tell which is right.",
     "Keep it in one of them.",
+)
+UNREAD = (
+    "unread-matrix",
+    "The sample was profiled and is in no matrix that could be read; a matrix of the centre could not.",
+    "Mend the matrix that is in quarantine: until then nobody knows what the sample has.",
 )
 NO_MATRIX = "no-matrix"
 """Unit of what the sheet or the list of profiled samples names and no matrix holds."""
@@ -122,7 +128,15 @@ def stage_omics(run: Run, name: str) -> list[Outcome]:
         unnamed[assay] = [outcome for outcome in named if outcome.status == "quarantined"]
         held = {o.key: set(o.result["samples"]) for o in named if o.status == "done"}
         units += _matrix_units(
-            run, name, assay, source, files, sheet, profiled, {path: held[path.name] for path in paths if path.name in held}
+            run,
+            name,
+            assay,
+            source,
+            files,
+            sheet,
+            profiled,
+            {path: held[path.name] for path in paths if path.name in held},
+            unread=bool(unnamed[assay]),
         )
     outcomes = run.units(
         f"omics-{name}",
@@ -189,6 +203,7 @@ def _files(run: Run, source: AssaySource) -> AssayFiles:
         hotspots=path(mutations.hotspots),
         channels=path(source.channels),
         cells=CellColumns(source.sample_column, source.cell_type_column, source.layer, source.min_cells),
+        reading=Reading(source.orientation, source.unit, source.sample_from),
     )
 
 
@@ -204,7 +219,7 @@ def _digest(path: Path | None, files: AssayFiles) -> str:
         files.hotspots,
         files.genes,
     )
-    settings = [files.strand, files.layer, files.build, asdict(files.cells), files.megabases, files.views]
+    settings = [files.strand, files.layer, files.build, asdict(files.cells), files.megabases, files.views, asdict(files.reading)]
     return digest_of([stamp([file for file in (path, *shared) if file]), settings])
 
 
@@ -218,7 +233,7 @@ def _profiled(run: Run, name: str, assay: AssayName, source: AssaySource) -> set
     """Return the samples that were sequenced, or None where no list says it."""
     if assay != "mutations" or not source.profiled:
         return None
-    from unibase.omics.assays.mutations import read_profiled
+    from unibase.omics.readers.profiles import read_profiled
 
     found = sources.readable(run, f"{name}.omics.{assay}", read_profiled, run.study.path(source.profiled))
     return found if isinstance(found, sources.Unread) else set(found)
@@ -233,14 +248,20 @@ def _matrix_units(
     sheet: pl.DataFrame,
     profiled: set[str] | None,
     held: dict[Path, set[str]],
+    *,
+    unread: bool,
 ) -> list[Unit]:
-    """Return a unit per matrix, and one for what is named and in no matrix; `common` are the files that all matrices share."""
+    """Return a unit per matrix, and one for what is named and in no matrix; `common` are the files that all matrices share.
+
+    Where a matrix could not be read (`unread`), nobody knows what a profiled sample in no other has: it is missing, not wild type.
+    """
     counts = Counter(sample for names in held.values() for sample in names)
     refused: _Refused = {sample: REPEATED for sample, count in counts.items() if count > 1}
     work: list[tuple[str, Path | None, set[str]]] = [(path.name, path, names) for path, names in held.items()]
     if profiled is not None:
         # Of samples that were never sequenced nothing is missing: one sheet serves several assays.
         work.append((NO_MATRIX, None, profiled - set(counts)))
+        refused |= dict.fromkeys(sorted(profiled - set(counts)), UNREAD) if unread else {}
     elif assay == "rna":
         work.append((NO_MATRIX, None, set(sheet["sample"]) - set(counts)))
     units = []

@@ -21,15 +21,15 @@ from unibase.omics.assays import copy_number, methylation, proteomics, pseudobul
 from unibase.omics.assays.genome import Build
 from unibase.omics.options import CAPTURE_MEGABASES, AssayName, CellColumns, Strand, View
 from unibase.omics.readers import numeric_tables
+from unibase.omics.readers.counts import file_sample
 from unibase.omics.readers.segments import read_segments
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-    from unibase.omics.assays.mutations import MutationData
+    from unibase.omics.readers.variants import MutationData
 
 type Refused = Mapping[str, tuple[str, str, str]]
-_VCF = (".vcf", ".vcf.gz", ".vcf.bgz")
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def sample_names(assay: AssayName, files: AssayFiles) -> list[str]:
     """Return the names of the samples that a file holds; reference channels are none."""
     assert files.matrix is not None
     if assay == "mutations":
-        return list(_mutations(AssayFiles(files.matrix)).profiled)
+        return list(_mutations(AssayFiles(files.matrix, reading=files.reading)).profiled)
     if assay == "copy_number":
         return sorted(read_segments(files.matrix, files.build, files.reading).frame["sample"].unique())
     if assay == "single_cell":
@@ -179,20 +179,30 @@ def _rna(files: AssayFiles, patients: Mapping[str, str]) -> Gated:
 
 
 def _mutations(files: AssayFiles) -> MutationData:
-    from unibase.omics.assays.mutations import read_maf, read_panel, without_variants
+    from unibase.omics.readers.maf import read_maf
+    from unibase.omics.readers.profiles import read_panel
+    from unibase.omics.readers.variants import without_variants
     from unibase.omics.readers.vcf import read_vcf
 
     if files.matrix is None:
         data = without_variants(files.profiled or ())
-    elif files.matrix.name.lower().endswith(_VCF):
-        data = read_vcf([files.matrix])
+    elif is_vcf(files.matrix):
+        data = read_vcf([files.matrix], [file_sample(files.matrix)] if files.reading.sample_from else None)
     else:
         data = read_maf(files.matrix, files.profiled)
     return replace(data, panel=read_panel(files.panel)) if files.panel else data
 
 
+def is_vcf(path: Path) -> bool:
+    """Whether a file is a VCF: by its first line, whatever its name."""
+    from unibase.omics.readers.lines import text_lines
+
+    return path.is_file() and next(text_lines(path), "").startswith("##fileformat=VCF")
+
+
 def _gene_table(files: AssayFiles, _: Mapping[str, str]) -> Gated:
-    from unibase.omics.assays.mutations import read_hotspots, view_table
+    from unibase.omics.assays.mutations import view_table
+    from unibase.omics.readers.profiles import read_hotspots
 
     data = _mutations(files)
     hotspots = read_hotspots(files.hotspots) if files.hotspots else ()

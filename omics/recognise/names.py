@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -153,7 +154,7 @@ def row_numbers(names: Sequence[str]) -> bool:
     if not names or not all(name.isdigit() for name in names):
         return False
     numbers = sorted(int(name) for name in names)
-    steps = {b - a for a, b in zip(numbers, numbers[1:], strict=False)}
+    steps = {b - a for a, b in itertools.pairwise(numbers)}
     return len(steps) <= 1 and (numbers[0] in (0, 1) or len(numbers) > 20)
 
 

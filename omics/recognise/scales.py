@@ -15,6 +15,15 @@ _HIGHEST_LOGARITHM = 64.0
 """No intensity's log2 is above this."""
 
 
+def _span(lowest: float, highest: float) -> str:
+    """Say where values lie by round bounds: the bounds themselves would be values of persons."""
+    bounds = (-100.0, -1.0, 0.0, 1.0, 10.0, 100.0, 1000.0)
+    above = max((bound for bound in bounds if bound <= lowest), default=None)
+    below = min((bound for bound in bounds if bound >= highest), default=None)
+    low = "below -100" if above is None else f"from {above:g}"
+    return f"all values {low}, some above 1000" if below is None else f"all values {low} to {below:g}"
+
+
 def methylation_unit(values: Values) -> Told:
     """Tell whether samples x probes are beta values, M-values, percent, or something else.
 
@@ -25,7 +34,7 @@ def methylation_unit(values: Values) -> Told:
     if not known.size:
         return Told("beta", "beta", ("no value at all",))
     lowest, highest = float(known.min()), float(known.max())
-    said = f"values from {lowest:.3g} to {highest:.3g}"
+    said = _span(lowest, highest)
     per_sample = [row[np.isfinite(row)] for row in values if np.isfinite(row).any()]
     if lowest >= 0 and highest <= 1:
         if known.size >= 100 and np.mean(known < 0.01) > 0.9:
@@ -56,7 +65,7 @@ def protein_unit(values: Values, name: str = "") -> Told:
     if not known.size:
         return Told("intensities", "intensities", ("no value at all",))
     lowest, highest, median = float(known.min()), float(known.max()), float(np.median(known))
-    said = f"values from {lowest:.3g} to {highest:.3g}, median {median:.3g}"
+    said = _span(lowest, highest)
     rows = [row[np.isfinite(row) & (row != 0)] for row in values]
     low = [bool(row.max() < _HIGHEST_LOGARITHM) for row in rows if row.size]
     if lowest < 0:
@@ -98,7 +107,7 @@ def segment_unit(values: Values, weights: NDArray[np.float64], samples: NDArray[
         return Told("log2 ratio", "log2 ratio", ("no value at all",))
     lowest, highest = float(values.min()), float(values.max())
     medians = np.array([_weighted_median(values[samples == s], weights[samples == s]) for s in np.unique(samples)])
-    said = f"values from {lowest:.3g} to {highest:.3g}, medians of samples from {medians.min():.3g} to {medians.max():.3g}"
+    said = _span(lowest, highest)
     whole = bool((values == np.rint(values)).all())
     middle = float(np.median(medians))
     if lowest < 0:

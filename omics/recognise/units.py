@@ -188,7 +188,7 @@ def _fractional(x: Values, known: Values) -> Told:
     quantile = _equal_quantile(x)
     if quantile:
         said = "RSEM values of TCGA" if abs(quantile / 1000 - 1) < 0.01 else "values"
-        return Told(f"{said} scaled to one quantile", "scaled", (f"the upper quartile of every sample is {quantile:.4g}",))
+        return Told(f"{said} scaled to one quantile", "scaled", (f"the upper quartile of every sample is {quantile:.3g}",))
     if whole_multiples:
         return Told("counts divided by a size factor", "scaled", ("the values of each sample are whole multiples of one number",))
     if _unit_size_factors(x, 1e-6):
@@ -207,13 +207,13 @@ def _estimated_or_per_length(x: Values, sums: Values) -> Told:
         return Told(
             "FPKM-UQ, or counts estimated and scaled",
             "per-million",
-            ("few values are whole", f"samples add up to {np.median(sums):.2g}"),
+            ("few values are whole", f"samples add up to some 10^{np.log10(np.median(sums)):.0f}"),
         )
     said = f"{np.median(share):.1%} of the values above zero are whole"
     return Told(
         "FPKM, or values normalised otherwise",
         "per-million",
-        (said, f"samples add up to {np.median(sums):.2g}, each to another sum"),
+        (said, f"samples add up to some 10^{np.log10(np.median(sums)):.0f}, each to another sum"),
     )
 
 
@@ -273,7 +273,7 @@ def _logarithms(x: Values, known: Values) -> Told | None:
                 f"{name}(TPM + 1) or {name}(CPM + 1)", "log", (f"{base:.3g}^value - 1 adds up to a million in each sample",)
             )
     if known.max() < 40:
-        return Told("logarithms", "log", (f"no value exceeds {known.max():.3g}",))
+        return Told("log2(FPKM + 1), or other logarithms", "log", ("no value exceeds 40",))
     return None
 
 

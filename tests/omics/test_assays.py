@@ -44,7 +44,7 @@ def test_methylation_is_masked_gated_and_turned_to_m_values(tmp_path: Path) -> N
     gated = read("methylation", AssayFiles(beta, detection=detection, masked=tmp_path / "mask.txt"))
     assert {name: why[0] for name, why in gated.refused.items()} == {"empty": "empty-sample"}
     assert gated.notes[-2:] == ("1 values not detected", "2 probes left out")
-    assert "unit: beta (values from 0.1 to 0.89)" in gated.notes
+    assert "unit: beta (all values from 0 to 1)" in gated.notes
     assert gated.adata.shape == (3, 38) and np.isnan(gated.adata["b", "cg00000003"].X).all()
     joined = together("methylation", [gated.adata])
     assert "cg00000003" not in joined.var_names, "missing in more than a fifth of the samples"
@@ -90,16 +90,18 @@ def test_proteins_are_centred_and_missing_stays_missing(tmp_path: Path) -> None:
 
 def test_mutations_come_from_maf_and_from_vcf_into_one_table(tmp_path: Path) -> None:
     (tmp_path / "a.maf").write_text(MAF + "KRAS\tMissense_Mutation\tSNP\tm1\t12\t25245350\t25245350\tC\tT\n")
-    with gzip.open(tmp_path / "b.vcf.gz", "wt") as file:
+    with gzip.open(tmp_path / "m2.vcf.gz", "wt") as file:
         file.write(VCF)
-    assert sample_names("mutations", AssayFiles(tmp_path / "b.vcf.gz")) == ["tumour"]
-    parts = [read("mutations", AssayFiles(tmp_path / name)).adata for name in ("a.maf", "b.vcf.gz")]
+    assert sample_names("mutations", AssayFiles(tmp_path / "m2.vcf.gz")) == ["m2"], (
+        "a column that says its role alone is named by the file"
+    )
+    parts = [read("mutations", AssayFiles(tmp_path / name)).adata for name in ("a.maf", "m2.vcf.gz")]
     parts.append(read("mutations", AssayFiles(None, profiled=("quiet",))).adata)
-    values = chosen_values("mutations", together("mutations", parts), ["m1", "quiet", "tumour"], [], 1)
+    values = chosen_values("mutations", together("mutations", parts), ["m1", "quiet", "m2"], [], 1)
     assert values.select("colname", "mutations_KRAS", "mutations_TP53").rows() == [
         ("m1", 1, 0),
         ("quiet", 0, 0),
-        ("tumour", 0, 1),
+        ("m2", 0, 1),
     ]
 
 

@@ -65,7 +65,7 @@ def test_star_folders(tmp_path: Path) -> None:
     assert set(check_counts(read_counts(tmp_path / "deep")).reasons()) == {"P0_T", "P0_T#2"}
     cut = tmp_path / "flat" / "P2_T.ReadsPerGene.out.tab"
     cut.write_text(cut.read_text()[:700])
-    with pytest.raises(Unusable, match="(different-genes|truncated-file): File 3 of 4") as caught:
+    with pytest.raises(Unusable, match=r"(different-genes|truncated-file): File 3 of 4") as caught:
         read_counts(tmp_path / "flat")
     assert "P2_T" not in str(caught.value)
 
