@@ -13,7 +13,7 @@ from unibase.groundwork.problems import UserError
 
 
 @app.command
-def check(study: Path) -> None:
+def check(study: Path, *, recognise: bool = False) -> None:
     """Check a study file and that its sources are there.
 
     Example: `unibase check study.yaml`
@@ -22,12 +22,19 @@ def check(study: Path) -> None:
     ----------
     study
         The study file.
+    recognise
+        Read every matrix of every assay as well, and tell what it is and by what evidence.
     """
     from unibase.flows.study.reading import read_study
     from unibase.flows.study.sources import check_sources
 
     content = read_study(study)
     check_sources(content)
+    if recognise:
+        from unibase.flows.looks.recognised import recognised
+
+        for line in recognised(content):
+            print(line)
     print(f"{study} is right: {content.study} {content.release.version}, centres {', '.join(content.centres)}.")
     print(f"Next: unibase build {study}")
 

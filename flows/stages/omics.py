@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import Counter
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ from unibase.flows.runs import sources
 from unibase.flows.runs.run import Run, stamp
 from unibase.flows.runs.stage import Stage
 from unibase.flows.study.places import LEDGER, MATRICES
+from unibase.flows.study.study_file import Study
 from unibase.groundwork.files import atomic_folder, digest_of
 from unibase.groundwork.tables import QUARANTINE, SAMPLE_MAP, write_parquet
 from unibase.groundwork.work import Outcome, Unit
@@ -38,6 +40,8 @@ UNREAD = (
     "The sample was profiled and is in no matrix that could be read; a matrix of the centre could not.",
     "Mend the matrix that is in quarantine: until then nobody knows what the sample has.",
 )
+RECOGNISED = ("unit: ", "genome ", "segments of ", "names of genes: ")
+"""How notes begin that say what a matrix is; a release keeps them, without the figures that show it."""
 NO_MATRIX = "no-matrix"
 """Unit of what the sheet or the list of profiled samples names and no matrix holds."""
 
@@ -69,7 +73,7 @@ def stage_matrix(_: None, task: AssayTask) -> dict[str, Any]:
 
     Returns:
         Name of the `folder` with `matrix.zarr` (when a sample is left; `sex.parquet` where the assay tells it),
-        `sample_map.parquet` and `quarantine.parquet`, and counts.
+        `sample_map.parquet`, `quarantine.parquet` and `recognised.json` (what the matrix is), and counts.
     """
     from unibase.omics.samples.sex import told_sex
 
@@ -90,6 +94,8 @@ def stage_matrix(_: None, task: AssayTask) -> dict[str, Any]:
             store.write_zarr(staged.adata, folder / "matrix.zarr")
         if sexes is not None:
             write_parquet(sexes, folder / "sex.parquet")
+        said = [note.partition(" (")[0] for note in gated.notes if note.startswith(RECOGNISED)]
+        (folder / "recognised.json").write_text(json.dumps(said), encoding="utf-8")
         SAMPLE_MAP.write(staged.sample_map, folder / "sample_map.parquet")
         QUARANTINE.write(staged.quarantine, folder / "quarantine.parquet")
     used = int((staged.sample_map["status"] == "used").sum())
@@ -116,7 +122,7 @@ def stage_omics(run: Run, name: str) -> list[Outcome]:
             rows.append(_refused(run, name, assay, "unusable-profiled-list", profiled))
             continue
         paths = run.study.paths(source.matrix)
-        files = _files(run, source)
+        files = assay_files(run.study, source)
         named = run.units(
             f"omics-names-{name}-{assay}",
             read_names,
@@ -177,13 +183,13 @@ def _check_matrices(run: Run, source: str, outcomes: list[Outcome]) -> None:
     sources.check(run, source, len(outcomes) - len(refused), problem)
 
 
-def _files(run: Run, source: AssaySource) -> AssayFiles:
+def assay_files(study: Study, source: AssaySource) -> AssayFiles:
     """Return what all matrices of a source share."""
 
     def path(name: str | None) -> Path | None:
-        return run.study.path(name) if name else None
+        return study.path(name) if name else None
 
-    mutations = run.study.assays.mutations
+    mutations = study.assays.mutations
     views: list[View] = ["gene"]
     views += ["truncating"] if mutations.truncating else []
     views += ["hotspot"] if mutations.hotspots else []
@@ -195,8 +201,8 @@ def _files(run: Run, source: AssaySource) -> AssayFiles:
         detection=path(source.detection),
         masked=path(source.masked),
         probes=path(source.probes),
-        build=run.study.assays.copy_number.build,
-        genes=path(run.study.assays.copy_number.genes),
+        build=study.assays.copy_number.build,
+        genes=path(study.assays.copy_number.genes),
         panel=path(source.panel),
         megabases=source.megabases,
         views=tuple(views),

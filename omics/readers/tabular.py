@@ -211,7 +211,8 @@ def _text_table(data: bytes, traits: tuple[str, ...]) -> Table:
 
 
 def _head_lines(data: bytes) -> list[str]:
-    lines, at = [], 0
+    lines: list[str] = []
+    at = 0
     while len(lines) < _SNIFFED and at < len(data):
         end = data.find(b"\n", at)
         end = len(data) if end < 0 else end

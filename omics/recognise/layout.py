@@ -236,7 +236,8 @@ def _features_across(table: Table, feature: Feature, why: str) -> Matrix:
     whose = _whose_column(table, feature)
     known = {i: words.look([table.titles[i]], feature).share > 0 for i in numeric}
     leading = next((n for n, i in enumerate(numeric) if known[i]), 0)
-    columns, left = [], []
+    columns: list[int] = []
+    left: list[int] = []
     for n, i in enumerate(numeric):
         title = table.titles[i]
         none = not known[i] and i != whose and (words.like_an_annotation(title) or (n < leading and feature != "protein"))
