@@ -12,4 +12,4 @@ if TYPE_CHECKING:
 
 __all__ = ["Design", "Recognised", "normalise_file", "recognise_file"]
 
-__getattr__, __dir__ = promise(__name__, {"Design": "commands", "normalise_file": "commands"})
+__getattr__, __dir__ = promise(__name__, dict.fromkeys(__all__, "commands"))

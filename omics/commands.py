@@ -47,7 +47,7 @@ def recognise_file(path: Path | str, assay: AssayName | None = None, files: Assa
         UserError: If there is nothing at `path`.
     """
     from unibase.omics.assays.registry import AssayFiles, read
-    from unibase.omics.recognise.files import assay_of
+    from unibase.omics.recognise.which_assay import assay_of
 
     path = Path(path)
     try:

@@ -20,8 +20,8 @@ from unibase.groundwork.problems import Unusable
 from unibase.omics.genes import ledger, merge_repeated
 from unibase.omics.options import Unit
 from unibase.omics.readers.counts import as_counts
+from unibase.omics.recognise.expression_unit import Told, rna_unit
 from unibase.omics.recognise.names import look_at_genes
-from unibase.omics.recognise.units import Told, rna_unit
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -81,7 +81,7 @@ class GateReport:
 
 
 def kind_of(values: np.ndarray) -> Kind:
-    """Tell what a samples x genes matrix holds from its values alone (`recognise.units` says by what evidence)."""
+    """Tell what a samples x genes matrix holds from its values alone (`recognise.expression_unit` says by what evidence)."""
     return rna_unit(values).kind
 
 

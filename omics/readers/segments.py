@@ -13,9 +13,9 @@ from unibase.groundwork.problems import Unusable, UserError
 from unibase.omics.assays.genome import ARMS, LENGTHS, Build
 from unibase.omics.readers.numeric_tables import Reading
 from unibase.omics.readers.tabular import Table, read_table
+from unibase.omics.recognise.expression_unit import Told
 from unibase.omics.recognise.names import plain
 from unibase.omics.recognise.scales import segment_unit
-from unibase.omics.recognise.units import Told
 
 LOWEST_COPIES = 0.1
 """What a level of no copy is taken for, whose logarithm has no end."""

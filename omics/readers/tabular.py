@@ -14,6 +14,7 @@ import re
 import zlib
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,12 @@ class Table:
 
     def is_number(self, column: int) -> bool:
         """Whether every cell of a column is a number or missing."""
-        return self.frame.schema[f"c{column}"] == pl.Float64()
+        return column in self._of_numbers
+
+    @cached_property
+    def _of_numbers(self) -> frozenset[int]:
+        """Places of the columns of numbers, once: asking a frame for its schema takes as long as it has columns."""
+        return frozenset(i for i, kind in enumerate(self.frame.dtypes) if kind == pl.Float64())
 
     def values(self, columns: list[int]) -> NDArray[np.float64]:
         """Return rows x columns as numbers; missing is NaN."""

@@ -12,9 +12,9 @@ from unibase.groundwork.problems import Unusable
 from unibase.omics.options import Orientation
 from unibase.omics.readers.tabular import Table, check_numbers, mostly_numbers
 from unibase.omics.recognise import names as words
-from unibase.omics.recognise.columns import chosen_columns
 from unibase.omics.recognise.matrix import Matrix, Side
 from unibase.omics.recognise.names import Feature
+from unibase.omics.recognise.quantities import chosen_columns
 from unibase.omics.recognise.strangers import strangers
 
 _FEW, _ENOUGH = 0.1, 0.3
@@ -81,12 +81,10 @@ def _numeric(table: Table, column: int) -> bool:
 
 
 def _number_names(table: Table, numeric: Sequence[int]) -> list[int]:
-    """Return columns of numbers that may name features: the first, or one whose title says so."""
-    return [
-        i
-        for i in numeric[:3]
-        if (i == 0 or words.plain(table.titles[i]) in words.GENE_TITLES | words.ANNOTATION_TITLES) and table.is_number(i)
-    ]
+    """Return columns of numbers that may name features: the first, or one whose title says so; names do not come again."""
+    of_genes = words.GENE_TITLES | {"entrez", "entrezid", "entrezgeneid", "entrezgene", "ncbigeneid"}
+    titled = [i for i in numeric[:3] if i == 0 or words.plain(table.titles[i]) in of_genes]
+    return [i for i in titled if table.is_number(i) and len(set(table.texts(i))) >= 0.9 * table.frame.height]
 
 
 def _features_down(table: Table, feature: Feature, why: str, sample: str | None) -> Matrix:

@@ -7,7 +7,7 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from unibase.omics.recognise.units import Told, Values
+from unibase.omics.recognise.expression_unit import Told, Values
 
 _LOG2_MEDIANS = (18.0, 34.0)
 """Medians of log2 intensities of mass spectrometers; natural and decimal logarithms of them have lower ones."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import chdtri
 
 type Values = NDArray[np.float64]
 NOISE = 1e-3
@@ -100,24 +101,26 @@ def _whole_numbers(x: Values, known: Values) -> Told:
 
 
 def _gaps(x: Values) -> bool:
-    """Whether a sample lacks a small whole number of which its neighbours are many."""
+    """Whether a sample lacks small whole numbers of which it has the neighbours: what a factor above one leaves when it is rounded."""
     for row in x:
-        small = row[(row > 0) & (row <= 60)].astype(np.int64)
-        counts = np.bincount(small, minlength=62)[:62].astype(float)
-        if counts[1:61].sum() < 60:
+        small = row[(row > 0) & (row <= 64)].astype(np.int64)
+        counts = np.bincount(small, minlength=65)[1:65].astype(float)
+        if counts.sum() < 60:
             continue
-        around = (counts[:-2] + counts[2:]) / 2
-        around[0] = min(counts[2], counts[3])
-        if ((counts[1:-1] == 0) & (around >= 12)).any():
-            return True
-        even, odd = counts[2:60:2].sum(), counts[1:60:2].sum()
-        if min(even, odd) == 0 and max(even, odd) >= 60:
+        around = np.convolve(np.pad(counts, 2, mode="edge"), np.full(5, 0.2), mode="valid")
+        empty = np.exp(-around)
+        missing = float(around[counts == 0].sum())
+        expected, spread = float((around * empty).sum()), float((around**2 * empty * (1 - empty)).sum()) ** 0.5
+        if missing > expected + 6 * spread + 8:
             return True
     return False
 
 
 def _less_than_poisson(x: Values) -> str:
-    """Say so when genes of one to four vary less between samples than reads can: their variance is their mean at least."""
+    """Say so when genes of one to four vary less between samples than reads can: their variance is their mean at least.
+
+    Looked at are the genes that vary least. Of reads, even without any biology, the ratio of variance to mean follows chi-square.
+    """
     if len(x) < 4:
         return ""
     depth = x.sum(axis=1)
@@ -126,12 +129,12 @@ def _less_than_poisson(x: Values) -> str:
     scaled = x / (depth / depth.mean())[:, None]
     mean = scaled.mean(axis=0)
     low = (mean >= 1) & (mean <= 4)
-    if low.sum() < 200:
+    if low.sum() < 300:
         return ""
-    ratio = float(np.median(scaled[:, low].var(axis=0, ddof=1) / mean[low]))
     freedom = len(x) - 1
-    expected = (1 - 2 / (9 * freedom)) ** 3  # median of chi-square over its mean (Wilson and Hilferty)
-    return "genes of few reads vary less between samples than reads can" if ratio < 0.85 * expected else ""
+    found = float(np.quantile(scaled[:, low].var(axis=0, ddof=1) / mean[low], 0.05))
+    too_even = found < 0.85 * float(chdtri(freedom, 0.95)) / freedom
+    return "genes of few reads vary less between samples than reads can" if too_even else ""
 
 
 def _no_single_reads(x: Values) -> str:
