@@ -178,6 +178,9 @@ def test_units_are_told_and_only_counts_are_counts(unit: str) -> None:
 def test_real_counts_in_eight_units(real_data: Path) -> None:
     """TCGA-LUAD, 32 samples: raw counts pass, what is made of them does not. Gene lengths are invented."""
     counts = pd.read_csv(real_data / "omics" / "tcga_luad32" / "counts.csv.gz", index_col=0).iloc[::3].to_numpy(dtype=float).T
+    for few in (counts, counts[:4], counts[:3], counts[:1]):
+        for least in (0, 10):  # counts from which a filter took the rare genes are counts
+            assert rna_unit(few[:, few.sum(axis=0) >= least]).unit == "counts"
     length = np.random.default_rng(3).integers(400, 9000, counts.shape[1])
     depth = counts.sum(axis=1, keepdims=True)
     rate = counts / length
