@@ -157,7 +157,10 @@ UNITS: dict[str, tuple[np.ndarray, str]] = {
     "FPKM": (COUNTS / LENGTH / DEPTH * 1e9, "FPKM"),
     "RSEM": (COUNTS / QUARTILE * 1000, "RSEM values of TCGA"),
     "size factors": (COUNTS / np.linspace(0.6, 1.8, 6)[:, None], "counts divided by a size factor"),
-    "size factors, rounded": (np.rint(COUNTS / np.linspace(0.6, 1.8, 6)[:, None]), "counts divided by a factor, rounded"),
+    "size factors, rounded": (
+        np.rint(np.tile(COUNTS, 4) / np.linspace(0.6, 1.8, 6)[:, None]),
+        "counts divided by a factor, rounded",
+    ),
     "log2 counts": (np.log2(COUNTS + 1.0), "log2(count + 1)"),
     "ln counts": (np.log1p(COUNTS), "ln(count + 1)"),
     "log2 TPM": (np.log2(TPM + 1), "log2(TPM + 1)"),
