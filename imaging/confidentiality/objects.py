@@ -127,6 +127,6 @@ def pixel_bytes(facts: Mapping[str, str]) -> int | None:
     """Return how many bytes native pixels must have at least, or None when the header does not say."""
     try:
         bits = int(facts["BitsAllocated"]) * int(facts["Rows"]) * int(facts["Columns"]) * int(facts["SamplesPerPixel"])
-        return bits * max(1, int(facts.get("NumberOfFrames") or 1)) // 8
+        return -(-bits * max(1, int(facts.get("NumberOfFrames") or 1)) // 8)
     except (KeyError, ValueError):
         return None
