@@ -19,14 +19,24 @@ from pathlib import Path
 from typing import Any
 
 from unibase.groundwork.problems import Unusable
-from unibase.imaging.confidentiality import objects, verify
+from unibase.imaging.confidentiality import objects, verify, whose
 from unibase.imaging.confidentiality.actions import CHARACTER_SET, TIME_ZONE, Job, meta_information
 from unibase.imaging.confidentiality.charsets import decode, encodings_of
 from unibase.imaging.confidentiality.fast import FastHeader, NotFast
 from unibase.imaging.confidentiality.gathering import Gatherer, knowledge_of
 from unibase.imaging.confidentiality.policy import Policy, keyword_of, policy_of
 from unibase.imaging.confidentiality.slow import TreeHeader
-from unibase.imaging.confidentiality.source import INSTANCE, PATIENT_ID, SERIES, STUDY, STUDY_DATE, Source
+from unibase.imaging.confidentiality.source import (
+    BIRTH_DATE,
+    INSTANCE,
+    PATIENT_ID,
+    PATIENT_NAME,
+    SERIES,
+    SEX,
+    STUDY,
+    STUDY_DATE,
+    Source,
+)
 from unibase.imaging.confidentiality.structure import Element, Encoding, malformed
 from unibase.imaging.confidentiality.texts.known import Knowledge
 from unibase.imaging.confidentiality.values import UidMap, is_zone, shift_date
@@ -95,7 +105,7 @@ def deidentify_file(task: DeidentifyTask) -> dict[str, Any]:
 
     Raises:
         Unusable: `not-dicom`, `truncated-file`, `malformed-file`, `unsupported-object`, `burned-in-annotation`,
-            `unknown-patient`, `residual-identifier`.
+            `unknown-patient`, `identity-conflict`, `residual-identifier`.
     """
     try:
         with Source(task.source) as source:
@@ -149,6 +159,10 @@ def _clean(
     if isinstance(header, TreeHeader):  # The fast path takes no overlays.
         _refuse_embedded_overlay(top, source.encoding)
     subject = _subject(task, top.get(PATIENT_ID, b""), encodings)
+    person = task.lookup.persons.get(subject.subject_id)
+    if person is not None:
+        name, birth_date, sex = (decode(top.get(tag, b""), "PN", encodings) or "" for tag in (PATIENT_NAME, BIRTH_DATE, SEX))
+        whose.refuse_another(whose.Header(name.strip(" \0"), birth_date, sex), person)
     gatherer = Gatherer(policy.enabled)
     header.gather(gatherer)
     zone = top.get(TIME_ZONE, b"")

@@ -55,7 +55,7 @@ _FORMS = tuple(
 )
 # A year that stands alone, or glued to words; not a number with a unit, nor one that a parameter announces.
 _YEARS = re.compile(
-    r"(?<![\d.,x])(?<!\bb)(?<!\bb[ =])(?<!\bt[eri])(?<!\bt[eri][ =])(?<!fov)(?<!fov[ =])(?:19[2-9]\d|20[0-4]\d)"
+    r"(?<![\d.,x])(?<!\bb)(?<!\bb[ =])(?<!\bt[eri])(?<!\bt[eri][ =])(?<!fov)(?<!fov[ =])(?<!jpeg[ -])(?<!jpeg)(?:19[2-9]\d|20[0-4]\d)"
     r"(?![\d]|[.,x]\d| ?(?:ms|mm|cm|hu|uh|ml|c?gy|[mk]?bq|hz|s/mm|px|kv|ma)\b)"
 )
 # An age over 89 years is of few people.

@@ -20,6 +20,7 @@ MOST_DIGITS = 4
 """A token with more digits may number a person."""
 _PART = re.compile(r"\d+|[^\W\d_a-zà-öø-ÿ]+(?![a-zà-öø-ÿ])|[^\W\d_]?[a-zà-öø-ÿ]+|[^\W\d_]+")
 _CODE = re.compile(r"[a-z]\d{3,}")
+_MATRIX = re.compile(r"\d{1,4}(?:[x*]\d{1,4})+")
 _WEIGHTED = re.compile(r"b\d{1,4}")
 # Endings that only terms have: Greek and Latin ones of medicine, and the stems of the WHO's nonproprietary names.
 _ENDING = re.compile(
@@ -142,6 +143,8 @@ def _allowed(token: str, technical: bool) -> bool:
     digits = sum(map(str.isdigit, plain))
     if plain.isdigit():
         return technical or digits <= MOST_DIGITS
+    if _MATRIX.fullmatch(plain):
+        return True
     if technical:
         return all(one.isdigit() or len(one) <= 3 or is_word(one) for one in _parts(token))
     if digits > MOST_DIGITS or (_CODE.fullmatch(plain) and not _WEIGHTED.fullmatch(plain)):
