@@ -46,7 +46,8 @@ def _words() -> set[str]:
         found |= {word.lower() for text in entry[:3] for word in _split(str(text))}
     small: set[str] = set()
     capital: set[str] = set()
-    for terms in concepts.values():
+    dictionary: dict[str, dict[str, dict[str, tuple[str, list[int]]]]] = concepts
+    for terms in dictionary.values():
         for codes in terms.values():
             for meaning, contexts in codes.values():
                 if "organism" in meaning or (contexts and _BREEDS.issuperset(contexts)):

@@ -221,8 +221,11 @@ class Identifiers:
 
     @cached_property
     def beyond_ascii(self) -> bool:
-        """Whether a needle of eight bytes has no ASCII letter at every second place, as names in Cyrillic letters have not."""
-        long = [one for one in self._needles if len(one) >= CERTAIN]
+        """Whether a needle of eight bytes has no ASCII sign at some second place, as names in Cyrillic letters have none.
+
+        Needles in UTF-16 do not count: in native pixels of 16 bits they are rows of small numbers, and are not sought there.
+        """
+        long = [one for one in (*self._needles, *self._joined) if len(one) >= CERTAIN and b"\0" not in one]
         return any(not any(0x20 <= byte < 0x7F for byte in one[place::2]) for one in long for place in (0, 1))
 
     def in_pixels(self, content: bytes | memoryview) -> bool:

@@ -155,12 +155,12 @@ def search_pixels(block: bytes | memoryview, identifiers: Identifiers, sample_bi
     Raises:
         Unusable: `residual-identifier`.
     """
-    if not _without_text(block, sample_bits, identifiers) and identifiers.in_pixels(block):
+    if (identifiers.beyond_ascii or not _without_text(block, sample_bits)) and identifiers.in_pixels(block):
         raise residual("identifier", 0x7FE00010)
 
 
-def _without_text(block: bytes | memoryview, sample_bits: int, identifiers: Identifiers) -> bool:
+def _without_text(block: bytes | memoryview, sample_bits: int) -> bool:
     kind = _SAMPLES.get(sample_bits)
-    if kind is None or not len(block) or len(block) % (sample_bits // 8) or identifiers.beyond_ascii:
+    if kind is None or not len(block) or len(block) % (sample_bits // 8):
         return False
     return int(np.frombuffer(block, kind[0]).max()) < kind[1]

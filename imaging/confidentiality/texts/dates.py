@@ -41,9 +41,9 @@ _SEPARATOR = r"[./\-_]"
 _FORMS = tuple(
     re.compile(pattern)
     for pattern in (
-        rf"(?<!\d){_YEAR}[\W_]{{0,2}}(?:0[1-9]|1[0-2])[\W_]{{0,2}}(?:0[1-9]|[12]\d|3[01])(?!\d)",  # 2019-04-12, 20190412
+        rf"(?<!\d){_YEAR}[\W_]{{0,3}}(?:0[1-9]|1[0-2])[\W_]{{0,3}}(?:0[1-9]|[12]\d|3[01])(?!\d)",  # 2019-04-12, 20190412
         rf"(?<!\d){_YEAR}{_SEPARATOR}{_MON}{_SEPARATOR}{_DAY}(?!\d)",  # 2019/4/12
-        rf"(?<!\d)(?:{_DAY}[\W_]{{1,2}}{_MON}|{_MON}[\W_]{{1,2}}{_DAY})[\W_]{{1,2}}{_YEAR}(?!\d)",  # 12 04 2019, 4/12/2019
+        rf"(?<!\d)(?:{_DAY}[\W_]{{1,3}}{_MON}|{_MON}[\W_]{{1,3}}{_DAY})[\W_]{{1,3}}{_YEAR}(?!\d)",  # 12 04 2019, 4/12/2019
         rf"(?<![\d.])(?:{_DAY}(?P<a>{_SEPARATOR}){_MON}(?P=a)|{_MON}(?P<b>{_SEPARATOR}){_DAY}(?P=b))\d\d(?![\d.]|\w)",  # 12/04/19
         rf"(?<!\d){_DAY}(?:er|st|nd|rd|th)?{_GAP}(?:de |of )?{_MONTH}(?![^\W\d_])(?:{_GAP}(?:de |of )?(?:{_YEAR}|\d\d)(?!\d))?",  # 12 avril 2019
         rf"(?<!\d){_YEAR}{_GAP}{_MONTH}(?![^\W\d_])(?:{_GAP}{_DAY}(?!\d))?",  # 2019AVR12
@@ -61,7 +61,7 @@ _YEARS = re.compile(
 # An age over 89 years is of few people.
 _AGES = re.compile(r"(?<![\d.,/])(?:9\d|1[01]\d) ?(?:ans?|a|years?|yrs?|yo|y/o|y)\b")
 _MAY = re.compile(r"\d")
-_GROUPS = re.compile(r"\d+(?:[\W_]{1,2}\d+)*")
+_GROUPS = re.compile(r"\d+(?:[\W_]{1,3}\d+)*")
 
 
 @lru_cache(maxsize=4096)

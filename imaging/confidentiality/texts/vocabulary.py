@@ -15,12 +15,14 @@ from pathlib import Path
 from unibase.imaging.confidentiality.texts.folding import fold
 
 _WORDS = Path(__file__).parent.parent / "data" / "words"
-_LISTS = ("anatomy", "imaging", "oncology", "agents", "devices", "scripts", "standard")
+_LISTS = ("anatomy", "imaging", "oncology", "clinical", "agents", "devices", "scripts", "standard")
+_LEAST_REST = 5
 MOST_DIGITS = 4
 """A token with more digits may number a person."""
 _PART = re.compile(r"\d+|[^\W\d_a-zà-öø-ÿ]+(?![a-zà-öø-ÿ])|[^\W\d_]?[a-zà-öø-ÿ]+|[^\W\d_]+")
 _CODE = re.compile(r"[a-z]\d{3,}")
 _MATRIX = re.compile(r"\d{1,4}(?:[x*]\d{1,4})+")
+_TNM = re.compile(r"[acpry]{0,2}t(?:is|[0-4x])(?:[a-d]|mi)?(?:n[0-3x](?:[a-c]|mi)?)?(?:m[01x][a-c]?)?")
 _WEIGHTED = re.compile(r"b\d{1,4}")
 # Endings that only terms have: Greek and Latin ones of medicine, and the stems of the WHO's nonproprietary names.
 _ENDING = re.compile(
@@ -42,6 +44,7 @@ class Vocabulary:
         words: Words that pass as a token and as a part of one.
         whole: Words that pass only as a token.
         names: Common names of persons.
+        combining: Forms that pass before a word (`hyper` in `hyperfixant`), and alone before a hyphen.
         phrases: Terms of several words, folded, single blanks between them.
     """
 
@@ -50,6 +53,7 @@ class Vocabulary:
     words: frozenset[str]
     whole: frozenset[str]
     names: frozenset[str]
+    combining: frozenset[str]
     phrases: re.Pattern[str]
 
 
@@ -61,7 +65,13 @@ def vocabulary() -> Vocabulary:
     phrases = [line for line in (_WORDS / "phrases.txt").read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
     pattern = "|".join(re.escape(fold(one).plain).replace(r"\ ", r"[\W_]{1,2}") for one in sorted(phrases, key=len, reverse=True))
     return Vocabulary(
-        core[0], core[1], words, _read("everyday"), _read("names") - words, re.compile(rf"(?<![^\W_])(?:{pattern})(?![^\W_])")
+        core[0],
+        core[1],
+        words,
+        _read("everyday"),
+        _read("names") - words,
+        _read("combining"),
+        re.compile(rf"(?<![^\W_])(?:{pattern})(?![^\W_])"),
     )
 
 
@@ -88,7 +98,18 @@ def is_word(word: str) -> bool:
         return True
     if word in known.names:
         return False
-    return _ENDING.fullmatch(word) is not None or not known.words.isdisjoint(_stems(word))
+    return _ENDING.fullmatch(word) is not None or not known.words.isdisjoint(_stems(word)) or _is_compound(word)
+
+
+def _is_compound(word: str) -> bool:
+    """Return whether a word is a combining form and a word: `hyper` and `fixant`, `thoraco` and `abdominal`."""
+    known = vocabulary()
+    for place in range(2, len(word) - _LEAST_REST + 1):
+        if word[:place] in known.combining and len(word[:place]) + _LEAST_REST <= len(word):
+            rest = word[place:]
+            if rest in known.words or not known.words.isdisjoint(_stems(rest)):
+                return True
+    return False
 
 
 def _stems(word: str) -> list[str]:
@@ -138,12 +159,12 @@ def allowed(token: str, technical: bool = False, extra: frozenset[str] = frozens
 def _allowed(token: str, technical: bool) -> bool:
     plain = fold(token).plain
     known = vocabulary()
-    if plain in known.words or plain in known.whole or plain in known.placeholders:
+    if plain in known.words or plain in known.whole or plain in known.placeholders or plain in known.combining:
         return True
     digits = sum(map(str.isdigit, plain))
     if plain.isdigit():
         return technical or digits <= MOST_DIGITS
-    if _MATRIX.fullmatch(plain):
+    if _MATRIX.fullmatch(plain) or _TNM.fullmatch(plain):
         return True
     if technical:
         return all(one.isdigit() or len(one) <= 3 or is_word(one) for one in _parts(token))
