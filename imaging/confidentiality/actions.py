@@ -9,7 +9,7 @@ from functools import lru_cache
 from unibase.imaging.confidentiality import colour_profile, values
 from unibase.imaging.confidentiality.identifiers import Identifiers
 from unibase.imaging.confidentiality.policy import Action, Policy
-from unibase.imaging.confidentiality.problems import residual
+from unibase.imaging.confidentiality.residual import residual
 from unibase.imaging.confidentiality.standard import EDITION
 from unibase.imaging.confidentiality.structure import Element, Encoding, Item, prefix, write
 from unibase.imaging.confidentiality.values import UidMap, pad

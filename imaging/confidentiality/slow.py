@@ -9,7 +9,7 @@ from unibase.imaging.confidentiality.attributes import STAND_INS
 from unibase.imaging.confidentiality.charsets import encodings_of
 from unibase.imaging.confidentiality.gathering import Gatherer, wants
 from unibase.imaging.confidentiality.policy import Action
-from unibase.imaging.confidentiality.problems import residual
+from unibase.imaging.confidentiality.residual import residual
 from unibase.imaging.confidentiality.structure import Element, Encoding, Item, Reader, walk, write
 
 

@@ -19,7 +19,7 @@ from unibase.groundwork.problems import Unusable
 from unibase.imaging.confidentiality.actions import CHARACTER_SET, Job
 from unibase.imaging.confidentiality.charsets import decode, encodings_of
 from unibase.imaging.confidentiality.identifiers import Identifiers
-from unibase.imaging.confidentiality.problems import residual
+from unibase.imaging.confidentiality.residual import residual
 from unibase.imaging.confidentiality.structure import Element, Encoding, Reader
 from unibase.imaging.confidentiality.values import names_standard, split_uids
 

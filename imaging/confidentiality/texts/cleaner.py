@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from unibase.imaging.confidentiality.texts.dates import Span, dates_in
+from unibase.imaging.confidentiality.texts.days import Span, dates_in
 from unibase.imaging.confidentiality.texts.folding import Folded, fold, repair
 from unibase.imaging.confidentiality.texts.forms import formal, formal_in_term
 from unibase.imaging.confidentiality.texts.known import WORD, Known

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from unibase.imaging.confidentiality.texts.dates import KnownDays, Span
+from unibase.imaging.confidentiality.texts.days import KnownDays, Span
 from unibase.imaging.confidentiality.texts.folding import fold, repair, spellings
 from unibase.imaging.confidentiality.texts.vocabulary import UNSPACED, is_word, vocabulary
 
