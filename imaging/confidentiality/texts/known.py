@@ -67,7 +67,8 @@ class Known:
         core = vocabulary().core
         patients = {word for name in self.knowledge.patient_names for word in name_words(name)}
         # Of others only longer words, and none of the vocabulary: a physician named Coeur is met in too many texts.
-        staff = {word for name in self.knowledge.staff_names for word in name_words(name) if len(word) >= 4 and not is_word(word)}
+        others = {word for name in self.knowledge.staff_names for word in name_words(name) if len(word) >= 4 and word not in core}
+        staff = {word for word in others if not is_word(word) or word in vocabulary().makers}
         return frozenset({word for word in patients if (len(word) >= 3 or not word.isascii()) and word not in core} | staff)
 
     @cached_property

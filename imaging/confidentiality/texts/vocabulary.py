@@ -42,6 +42,7 @@ class Vocabulary:
         placeholders: What stands where a name should: never an identifier.
         core: Words of imaging that name nobody even when the patient's name is the same (`HEAD`).
         words: Words that pass as a token and as a part of one.
+        makers: Those of them that are makers, devices and programs: a person may bear the name of one.
         whole: Words that pass only as a token.
         names: Common names of persons.
         combining: Forms that pass before a word (`hyper` in `hyperfixant`), and alone before a hyphen.
@@ -51,6 +52,7 @@ class Vocabulary:
     placeholders: frozenset[str]
     core: frozenset[str]
     words: frozenset[str]
+    makers: frozenset[str]
     whole: frozenset[str]
     names: frozenset[str]
     combining: frozenset[str]
@@ -68,6 +70,7 @@ def vocabulary() -> Vocabulary:
         core[0],
         core[1],
         words,
+        _read("devices"),
         _read("everyday"),
         _read("names") - words,
         _read("combining"),
