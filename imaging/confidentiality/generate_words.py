@@ -13,6 +13,7 @@ import textwrap
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 from unibase.groundwork.files import write_text
 
@@ -46,7 +47,7 @@ def _words() -> set[str]:
         found |= {word.lower() for text in entry[:3] for word in _split(str(text))}
     small: set[str] = set()
     capital: set[str] = set()
-    dictionary: dict[str, dict[str, dict[str, tuple[str, list[int]]]]] = concepts
+    dictionary = cast(dict[str, dict[str, dict[str, tuple[str, list[int]]]]], concepts)
     for terms in dictionary.values():
         for codes in terms.values():
             for meaning, contexts in codes.values():

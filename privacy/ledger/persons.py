@@ -273,10 +273,10 @@ def open_lookup(folder: Path | str, key: Key, *, revision: int | None = None) ->
         ).iter_rows()
         if system != SAME_AS
     }
-    return SubjectLookup(found, _known_persons(state, subjects))
+    return SubjectLookup(found, persons=_known_persons(state, subjects))
 
 
-def _known_persons(state: _State, subjects: Mapping[str, Subject]) -> dict[int, Person]:
+def _known_persons(state: State, subjects: Mapping[str, Subject]) -> dict[int, Person]:
     columns = ("birth_family_name", "used_family_name", "given_names", "birth_date", "sex", "identifier", "ins")
     known: dict[int, list[set[str]]] = {}
     for centre, person_key, system, *values in state.people.select("centre", "person_key", "system", *columns).iter_rows():

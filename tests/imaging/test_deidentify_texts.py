@@ -245,7 +245,7 @@ def ledger(tmp_path: Path, rows: str) -> SubjectLookup:
     people = tmp_path / "people.csv"
     people.write_text("identifier,birth_family_name,used_family_name,given_names,birth_date,sex\n" + rows, encoding="utf-8")
     update_ledger(tmp_path / "identity", read_people(people, "CHU-été"), Key(bytes(32)))
-    return open_lookup(tmp_path / "identity", Key(bytes(32))).of_centre("CHU-été")
+    return open_lookup(tmp_path / "identity", Key(bytes(32))).within("CHU-été")
 
 
 def test_what_the_ledger_knows_is_sought(tmp_path: Path) -> None:
