@@ -23,7 +23,8 @@ from unibase.imaging.confidentiality.identifiers import Identifiers
 from unibase.imaging.confidentiality.texts.known import Knowledge
 from unibase.imaging.options import DeidentifyOptions
 from unibase.privacy.keys import Key
-from unibase.privacy.ledger.persons import open_lookup, read_people, update_ledger
+from unibase.privacy.ledger.people_file import read_people
+from unibase.privacy.ledger.persons import open_lookup, update_ledger
 from unibase.privacy.subjects import SubjectLookup
 
 KNOWN = Identifiers(
@@ -244,7 +245,7 @@ def test_longitudinal_keeps_the_names_of_regions(tmp_path: Path) -> None:
 def ledger(tmp_path: Path, rows: str) -> SubjectLookup:
     people = tmp_path / "people.csv"
     people.write_text("identifier,birth_family_name,used_family_name,given_names,birth_date,sex\n" + rows, encoding="utf-8")
-    update_ledger(tmp_path / "identity", read_people(people, "CHU-été"), Key(bytes(32)))
+    update_ledger(tmp_path / "identity", read_people(people, "CHU-été").people, Key(bytes(32)))
     return open_lookup(tmp_path / "identity", Key(bytes(32))).within("CHU-été")
 
 
