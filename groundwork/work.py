@@ -33,7 +33,9 @@ Progress = Callable[[str, int, int, int], None]
 """Called as `progress(stage, finished, total, quarantined)` whenever units finish."""
 
 OUT_OF_MEMORY = "out-of-memory"
-TRANSIENT_REASONS = frozenset({"unexpected-error", "worker-died", "unknown-patient", "unknown-person", OUT_OF_MEMORY})
+TRANSIENT_REASONS = frozenset(
+    {"unexpected-error", "worker-died", "unknown-patient", "unknown-person", "identity-conflict", OUT_OF_MEMORY}
+)
 """Reasons that may not hold a second time, for the machine or the identity ledger changed: the next run tries again."""
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from unibase.groundwork.promises import promise
 
 if TYPE_CHECKING:
-    from unibase.omics.commands import Design, normalise_file
+    from unibase.omics.commands import Design, Recognised, normalise_file, recognise_file
 
-__all__ = ["Design", "normalise_file"]
+__all__ = ["Design", "Recognised", "normalise_file", "recognise_file"]
 
-__getattr__, __dir__ = promise(__name__, {"Design": "commands", "normalise_file": "commands"})
+__getattr__, __dir__ = promise(__name__, dict.fromkeys(__all__, "commands"))

@@ -2,20 +2,62 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from unibase.groundwork.problems import Unusable, UserError
+from unibase.omics.options import AssayName
 from unibase.omics.readers.batches import BatchMethod, correct_counts, correct_values, labels_of, read_labels
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
     from unibase.omics.assays.gates import GateReport
+    from unibase.omics.assays.registry import AssayFiles
     from unibase.omics.models.normalise import Method
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """What a file is, and why; no name of a sample is in it.
+
+    Attributes:
+        assay: The assay.
+        lines: Sentences for a person: sizes, unit, orientation, names, genome, what was left out.
+        refused: Why the file cannot be used, and the next step; empty when it can.
+    """
+
+    assay: str
+    lines: tuple[str, ...]
+    refused: str = ""
+
+
+def recognise_file(path: Path | str, assay: AssayName | None = None, files: AssayFiles | None = None) -> Recognised:
+    """Tell what a file is by its evidence, as a build would read it.
+
+    Args:
+        path: A file, or a folder of files of one sample each.
+        assay: Its assay; told from the file when None.
+        files: What a study says of it, beside its path.
+
+    Raises:
+        UserError: If there is nothing at `path`.
+    """
+    from unibase.omics.assays.registry import AssayFiles, read
+    from unibase.omics.recognise.which_assay import assay_of
+
+    path = Path(path)
+    try:
+        assay = assay or assay_of(path)
+        gated = read(assay, replace(files or AssayFiles(None), matrix=path))
+    except Unusable as problem:
+        return Recognised(assay or "unknown", (), str(problem))
+    samples = f"{gated.adata.n_obs} samples that can be used, {len(gated.refused)} set aside, {gated.adata.n_vars} features"
+    reasons = sorted({reason for reason, _, _ in gated.refused.values()})
+    return Recognised(assay, (samples + (f" ({', '.join(reasons)})" if reasons else ""), *gated.notes))
 
 
 @dataclass(frozen=True)
@@ -67,7 +109,7 @@ def normalise_file(matrix: Path | str, out: Path | str, method: Method = "tmm", 
 
     design = design or Design()
     adata = read_counts(matrix)
-    report = check_counts(adata)
+    report = check_counts(adata, named=Path(matrix).name)
     usable = report.apply(adata)
     names = [str(name) for name in usable.obs_names]
     groups = labels_of(names, read_labels(design.groups, "group"), "group") if design.groups else None

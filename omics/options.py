@@ -9,6 +9,13 @@ from pydantic import Field
 
 from unibase.groundwork.sections import Section
 
+Orientation = Literal["auto", "genes-in-rows", "features-in-rows", "samples-in-rows"]
+Unit = Literal[
+    "counts", "expected counts", "log2 counts", "beta", "M", "percent", "log2 ratio", "ratio", "absolute copies",
+    "intensities", "log2 intensities", "NPX",
+]  # fmt: skip
+"""What the numbers of a matrix may be said to be."""
+SampleFrom = Literal["file name"]
 Strand = Literal["unstranded", "forward", "reverse"]
 AssayName = Literal["rna", "mutations", "methylation", "copy_number", "proteomics", "single_cell"]
 View = Literal["gene", "truncating", "hotspot"]
@@ -57,9 +64,10 @@ class AssaySource(Section):
     """One assay of a centre."""
 
     matrix: str
-    """The file; a pattern (`counts*.tsv.gz`, `*.vcf.gz`) names several, so that a night's batch is one more file. `rna`: counts;
-    `mutations`: MAF or VCF; `methylation`: beta values, probes in rows; `copy_number`: a SEG file; `proteomics`: intensities, proteins in rows;
-    `single_cell`: cells with their raw counts, h5ad or zarr."""
+    """The file; a pattern (`counts*.tsv.gz`, `*.vcf.gz`) names several, so that a night's batch is one more file. `rna`: counts, or a
+    folder of files of one sample each; `mutations`: MAF or VCF; `methylation`: beta values, M-values or percent; `copy_number`:
+    segments; `proteomics`: intensities or their logarithms; `single_cell`: cells with their raw counts, h5ad or zarr. What a table
+    holds is told by evidence (docs/omics.md); `unibase recognise FILE` shows it."""
     samples: str
     """Sample sheet: sample, patient, collected, sample_type."""
     strand: Literal["unstranded", "forward", "reverse"] = "unstranded"
@@ -88,8 +96,16 @@ class AssaySource(Section):
     cell_type_column: str = "cell_type"
     """For single cells: column of `obs` with the cell type."""
     layer: str | None = None
-    """For `single_cell`, and `rna` in h5ad or zarr: layer of the raw counts; `null` takes a layer named `counts`, else X. Of cells
-    anything but whole counts is refused."""
+    """For `single_cell`, and `rna` in h5ad or zarr: layer of the raw counts, or `raw` for `raw.X`; `null` takes a layer named `counts`,
+    else X. Of cells anything but whole counts is refused."""
+    unit: Unit | None = None
+    """What the numbers are, where recognition does not tell it or is wrong. `rna`: `counts`, `expected counts` (rounded), `log2 counts`
+    (turned back); `methylation`: `beta`, `M`, `percent`; `copy_number`: `log2 ratio`, `absolute copies`, `ratio`; `proteomics`:
+    `intensities`, `log2 intensities`, `log2 ratio`, `NPX`. `null` tells it from the values, and refuses what it cannot tell."""
+    orientation: Orientation = "auto"
+    """Which side of a table names its features: `features-in-rows` (or `genes-in-rows`) or `samples-in-rows`; `auto` looks for known names."""
+    sample_from: SampleFrom | None = None
+    """`file name`: each file holds one sample, and its name up to the first dot is the sample's; for files that do not name it."""
     min_cells: int = Field(default=MIN_CELLS, ge=1)
     """For single cells: a type with fewer cells in a sample is missing in it."""
 

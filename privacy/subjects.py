@@ -14,6 +14,24 @@ class Subject(NamedTuple):
     shift_days: int
 
 
+class Person(NamedTuple):
+    """What the ledger knows of a person from all centres together: sought in texts and compared with headers; vault only.
+
+    Attributes:
+        family_names: At birth and in use, as the sources write them.
+        given_names: All given names of each source, in one text each.
+        birth_dates: ISO dates, cut to what is known.
+        sexes: `M`, `F`.
+        numbers: Every identifier, and the INS.
+    """
+
+    family_names: tuple[str, ...] = ()
+    given_names: tuple[str, ...] = ()
+    birth_dates: tuple[str, ...] = ()
+    sexes: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class SubjectLookup:
     """Finds the subject behind an identifier; small, picklable, and sent to the workers once.
@@ -21,10 +39,12 @@ class SubjectLookup:
     Attributes:
         by_identifier: `{(centre, system, identifier): Subject}`, for the identifiers in the ledger.
         objecting: Identifiers of persons who object: they have no subject, and a room says nothing of them.
+        persons: What the ledger knows of each subject, by `subject_id`; what must be found in texts to be removed.
     """
 
     by_identifier: Mapping[tuple[str, str, str], Subject] = field(repr=False)
     objecting: frozenset[tuple[str, str, str]] = field(default=frozenset(), repr=False)
+    persons: Mapping[int, Person] = field(default_factory=dict, repr=False)
 
     def find(self, centre: str, system: str, identifier: str) -> Subject | None:
         """Return the subject behind an identifier, or None when the ledger does not know it.
@@ -52,15 +72,20 @@ class SubjectLookup:
         """
         gone = {self.by_identifier[one] for one in identifiers if one in self.by_identifier}
         if not gone:
-            return SubjectLookup(self.by_identifier, self.objecting | frozenset(identifiers))
+            return SubjectLookup(self.by_identifier, self.objecting | frozenset(identifiers), self.persons)
         kept = {one: subject for one, subject in self.by_identifier.items() if subject not in gone}
-        return SubjectLookup(kept, self.objecting | frozenset(identifiers) | frozenset(self.by_identifier.keys() - kept.keys()))
+        objecting = self.objecting | frozenset(identifiers) | frozenset(self.by_identifier.keys() - kept.keys())
+        return SubjectLookup(kept, objecting, self._persons_of(kept))
 
     def within(self, centre: str, identifiers: Collection[str] | None = None) -> SubjectLookup:
-        """Return the lookup for one centre, and of it for some identifiers."""
+        """Return the lookup for one centre, and of it for some identifiers; with what all centres know of these persons."""
 
         def mine(one: tuple[str, str, str]) -> bool:
             return one[0] == centre and (identifiers is None or one[2] in identifiers)
 
         known = {one: subject for one, subject in self.by_identifier.items() if mine(one)}
-        return SubjectLookup(known, frozenset(one for one in self.objecting if mine(one)))
+        return SubjectLookup(known, frozenset(one for one in self.objecting if mine(one)), self._persons_of(known))
+
+    def _persons_of(self, known: Mapping[tuple[str, str, str], Subject]) -> dict[int, Person]:
+        numbers = {subject.subject_id for subject in known.values()}
+        return {number: person for number, person in self.persons.items() if number in numbers}

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from unibase.flows.cli.app import app
 from unibase.groundwork.problems import UserError
 from unibase.imaging.options import StructureSets
-from unibase.omics.options import Method
+from unibase.omics.options import AssayName, Method
 
 
 @app.command
@@ -169,6 +169,29 @@ def features(
         (source, mask) if mask else source,
         FeatureCommand(out, settings, choices, regions, regions_csv, robustness, pictures, workers),
     )
+
+
+@app.command
+def recognise(file: Path, *, assay: AssayName | None = None) -> None:
+    """Tell what a file of an assay is (unit, orientation, names, genome) and by what evidence; refuse it as a build would.
+
+    Example: `unibase recognise counts.tsv.gz`
+
+    Parameters
+    ----------
+    file
+        The file, or a folder of files of one sample each (STAR, GDC, RSEM, salmon, kallisto, htseq).
+    assay
+        Its assay; told from the file by default.
+    """
+    from unibase.omics.commands import recognise_file
+
+    found = recognise_file(file, assay)
+    if found.refused:
+        raise UserError(f"{file}: {found.assay}: refused. {found.refused}")
+    print(f"{file}: {found.assay}")
+    for line in found.lines:
+        print(f"  {line}")
 
 
 @app.command

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from unibase.flows.stages.deidentify import deidentify_to
 from unibase.groundwork.cluster import dask_client
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import PEOPLE, QUARANTINE
-from unibase.groundwork.work import Unit, WorkLedger, run_units
+from unibase.groundwork.work import Outcome, Unit, WorkLedger, run_units
 from unibase.imaging.confidentiality.deidentify import DeidentifyTask
 from unibase.imaging.options import DeidentifyOptions
 from unibase.privacy.keys import Key, read_key_file
@@ -72,7 +74,40 @@ def deidentify_folder(
             still_there=lambda result: (destination / result["path"]).exists(),
         )
     stop_if_failed("deidentify", outcomes)
+    outcomes = _apart(outcomes, destination)
     refused = [outcome for outcome in outcomes if outcome.status == "quarantined"]
+    _write_quarantine(vault, key, refused)
+    written = len({outcome.result["path"] for outcome in outcomes if outcome.status == "done"})
+    again = len(outcomes) - len(refused) - written
+    said = f"{destination}: {len(outcomes)} in = {written} written + {len(refused)} quarantined"
+    said += f" + {again} the same as another file" if again else ""
+    return said + (f"; reasons by file in {vault / 'quarantine.csv'}" if refused else "")
+
+
+def _apart(outcomes: list[Outcome], destination: Path) -> list[Outcome]:
+    """Return the outcomes with files of one SOP Instance UID and other content set aside: none of them is taken for the right one."""
+    contents: dict[str, set[str]] = defaultdict(set)
+    for outcome in outcomes:
+        if outcome.status == "done":
+            contents[outcome.result["path"]].add(outcome.result["blake3"])
+    conflicting = {path for path, digests in contents.items() if len(digests) > 1}
+    for path in conflicting:
+        (destination / path).unlink(missing_ok=True)
+    return [
+        replace(
+            outcome,
+            status="quarantined",
+            reason="conflicting-duplicate",
+            message="Another source file has the same SOP Instance UID and different content; neither is used.",
+            remedy="Keep the right one in the source folder and run again.",
+        )
+        if outcome.status == "done" and outcome.result["path"] in conflicting
+        else outcome
+        for outcome in outcomes
+    ]
+
+
+def _write_quarantine(vault: Path, key: Key, refused: list[Outcome]) -> None:
     rows = [
         {
             "stage": "deidentify",
@@ -88,8 +123,8 @@ def deidentify_folder(
     names = pl.DataFrame([{"file": o.key, "reason": o.reason, "message": o.message, "remedy": o.remedy} for o in refused])
     if names.height:
         names.write_csv(vault / "quarantine.csv")
-    said = f"{destination}: {len(outcomes)} in = {len(outcomes) - len(refused)} written + {len(refused)} quarantined"
-    return said + (f"; reasons by file in {vault / 'quarantine.csv'}" if refused else "")
+    else:
+        (vault / "quarantine.csv").unlink(missing_ok=True)
 
 
 def patients_of(folder: Path) -> pl.DataFrame:

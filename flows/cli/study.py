@@ -13,7 +13,7 @@ from unibase.groundwork.problems import UserError
 
 
 @app.command
-def check(study: Path) -> None:
+def check(study: Path, *, recognise: bool = False) -> None:
     """Check a study file and that its sources are there.
 
     Example: `unibase check study.yaml`
@@ -22,6 +22,8 @@ def check(study: Path) -> None:
     ----------
     study
         The study file.
+    recognise
+        Read every matrix of every assay as well, and tell what it is and by what evidence.
     """
     from unibase.flows.looks.codes import coverage_text, datasets
     from unibase.flows.study.reading import read_study
@@ -29,6 +31,11 @@ def check(study: Path) -> None:
 
     content = read_study(study)
     check_sources(content)
+    if recognise:
+        from unibase.flows.looks.recognised import recognised
+
+        for line in recognised(content):
+            print(line)
     print(f"{study} is right: {content.study} {content.release.version}, centres {', '.join(content.centres)}.")
     if datasets(content):
         print(f"Events of each concept, in the records that were read last:\n{coverage_text(content)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import Counter
 from collections.abc import Iterable
@@ -15,11 +16,13 @@ from unibase.flows.runs import sources
 from unibase.flows.runs.run import Run, stamp
 from unibase.flows.runs.stage import Stage
 from unibase.flows.study.places import LEDGER, MATRICES
+from unibase.flows.study.study_file import Study
 from unibase.groundwork.files import atomic_folder, digest_of
 from unibase.groundwork.tables import QUARANTINE, SAMPLE_MAP, write_parquet
 from unibase.groundwork.work import Outcome, Unit
 from unibase.omics.assays.registry import AssayFiles, read, sample_names
 from unibase.omics.options import AssayName, AssaySource, CellColumns, View
+from unibase.omics.readers.numeric_tables import Reading
 from unibase.omics.samples import sheets
 from unibase.omics.stores import store
 from unibase.privacy.keys import Key
@@ -32,6 +35,13 @@ REPEATED = (
     "The sample is in more than one matrix of the centre; nobody can tell which is right.",
     "Keep it in one of them.",
 )
+UNREAD = (
+    "unread-matrix",
+    "The sample was profiled and is in no matrix that could be read; a matrix of the centre could not.",
+    "Mend the matrix that is in quarantine: until then nobody knows what the sample has.",
+)
+RECOGNISED = ("unit: ", "genome ", "segments of ", "names of genes: ")
+"""How notes begin that say what a matrix is; a release keeps them, without the figures that show it."""
 NO_MATRIX = "no-matrix"
 """Unit of what the sheet or the list of profiled samples names and no matrix holds."""
 
@@ -63,7 +73,7 @@ def stage_matrix(_: None, task: AssayTask) -> dict[str, Any]:
 
     Returns:
         Name of the `folder` with `matrix.zarr` (when a sample is left; `sex.parquet` where the assay tells it),
-        `sample_map.parquet` and `quarantine.parquet`, and counts.
+        `sample_map.parquet`, `quarantine.parquet` and `recognised.json` (what the matrix is), and counts.
     """
     from unibase.omics.samples.sex import told_sex
 
@@ -84,6 +94,8 @@ def stage_matrix(_: None, task: AssayTask) -> dict[str, Any]:
             store.write_zarr(staged.adata, folder / "matrix.zarr")
         if sexes is not None:
             write_parquet(sexes, folder / "sex.parquet")
+        said = [note.partition(" (")[0] for note in gated.notes if note.startswith(RECOGNISED)]
+        (folder / "recognised.json").write_text(json.dumps(said), encoding="utf-8")
         SAMPLE_MAP.write(staged.sample_map, folder / "sample_map.parquet")
         QUARANTINE.write(staged.quarantine, folder / "quarantine.parquet")
     used = int((staged.sample_map["status"] == "used").sum())
@@ -110,7 +122,7 @@ def stage_omics(run: Run, name: str) -> list[Outcome]:
             rows.append(_refused(run, name, assay, "unusable-profiled-list", profiled))
             continue
         paths = run.study.paths(source.matrix)
-        files = _files(run, source)
+        files = assay_files(run.study, source)
         named = run.units(
             f"omics-names-{name}-{assay}",
             read_names,
@@ -122,7 +134,15 @@ def stage_omics(run: Run, name: str) -> list[Outcome]:
         unnamed[assay] = [outcome for outcome in named if outcome.status == "quarantined"]
         held = {o.key: set(o.result["samples"]) for o in named if o.status == "done"}
         units += _matrix_units(
-            run, name, assay, source, files, sheet, profiled, {path: held[path.name] for path in paths if path.name in held}
+            run,
+            name,
+            assay,
+            source,
+            files,
+            sheet,
+            profiled,
+            {path: held[path.name] for path in paths if path.name in held},
+            unread=bool(unnamed[assay]),
         )
     outcomes = run.units(
         f"omics-{name}",
@@ -163,13 +183,13 @@ def _check_matrices(run: Run, source: str, outcomes: list[Outcome]) -> None:
     sources.check(run, source, len(outcomes) - len(refused), problem)
 
 
-def _files(run: Run, source: AssaySource) -> AssayFiles:
+def assay_files(study: Study, source: AssaySource) -> AssayFiles:
     """Return what all matrices of a source share."""
 
     def path(name: str | None) -> Path | None:
-        return run.study.path(name) if name else None
+        return study.path(name) if name else None
 
-    mutations = run.study.assays.mutations
+    mutations = study.assays.mutations
     views: list[View] = ["gene"]
     views += ["truncating"] if mutations.truncating else []
     views += ["hotspot"] if mutations.hotspots else []
@@ -181,14 +201,15 @@ def _files(run: Run, source: AssaySource) -> AssayFiles:
         detection=path(source.detection),
         masked=path(source.masked),
         probes=path(source.probes),
-        build=run.study.assays.copy_number.build,
-        genes=path(run.study.assays.copy_number.genes),
+        build=study.assays.copy_number.build,
+        genes=path(study.assays.copy_number.genes),
         panel=path(source.panel),
         megabases=source.megabases,
         views=tuple(views),
         hotspots=path(mutations.hotspots),
         channels=path(source.channels),
         cells=CellColumns(source.sample_column, source.cell_type_column, source.layer, source.min_cells),
+        reading=Reading(source.orientation, source.unit, source.sample_from),
     )
 
 
@@ -204,7 +225,7 @@ def _digest(path: Path | None, files: AssayFiles) -> str:
         files.hotspots,
         files.genes,
     )
-    settings = [files.strand, files.layer, files.build, asdict(files.cells), files.megabases, files.views]
+    settings = [files.strand, files.layer, files.build, asdict(files.cells), files.megabases, files.views, asdict(files.reading)]
     return digest_of([stamp([file for file in (path, *shared) if file]), settings])
 
 
@@ -218,7 +239,7 @@ def _profiled(run: Run, name: str, assay: AssayName, source: AssaySource) -> set
     """Return the samples that were sequenced, or None where no list says it."""
     if assay != "mutations" or not source.profiled:
         return None
-    from unibase.omics.assays.mutations import read_profiled
+    from unibase.omics.readers.profiles import read_profiled
 
     found = sources.readable(run, f"{name}.omics.{assay}", read_profiled, run.study.path(source.profiled))
     return found if isinstance(found, sources.Unread) else set(found)
@@ -233,14 +254,20 @@ def _matrix_units(
     sheet: pl.DataFrame,
     profiled: set[str] | None,
     held: dict[Path, set[str]],
+    *,
+    unread: bool,
 ) -> list[Unit]:
-    """Return a unit per matrix, and one for what is named and in no matrix; `common` are the files that all matrices share."""
+    """Return a unit per matrix, and one for what is named and in no matrix; `common` are the files that all matrices share.
+
+    Where a matrix could not be read (`unread`), nobody knows what a profiled sample in no other has: it is missing, not wild type.
+    """
     counts = Counter(sample for names in held.values() for sample in names)
     refused: _Refused = {sample: REPEATED for sample, count in counts.items() if count > 1}
     work: list[tuple[str, Path | None, set[str]]] = [(path.name, path, names) for path, names in held.items()]
     if profiled is not None:
         # Of samples that were never sequenced nothing is missing: one sheet serves several assays.
         work.append((NO_MATRIX, None, profiled - set(counts)))
+        refused |= dict.fromkeys(sorted(profiled - set(counts)), UNREAD) if unread else {}
     elif assay == "rna":
         work.append((NO_MATRIX, None, set(sheet["sample"]) - set(counts)))
     units = []

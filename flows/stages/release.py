@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import get_args
 
@@ -159,12 +160,23 @@ def released_settings(run: Run) -> dict[str, object]:
         for name, centre in study.centres.items()
     }
     settings["models"] = released_models(run.place(MODELS))
+    settings["recognised"] = _recognised(run)
     if study.features:
         settings["features"]["settings"] = sha256_file(study.path(study.features.settings))
     for name in ("concepts", "quality", "definitions"):
         if path := getattr(study, name):
             settings[name] = sha256_file(study.path(path))
     return settings
+
+
+def _recognised(run: Run) -> dict[str, list[str]]:
+    """Return what the matrices of each centre and assay are: unit, maker, names, genome."""
+    found: dict[str, set[str]] = {}
+    for name, centre in run.study.centres.items():
+        for assay in centre.omics:
+            for path in sorted(run.place(MATRICES, assay=assay, centre=name).glob("*/recognised.json")):
+                found.setdefault(f"{name}/{assay}", set()).update(json.loads(path.read_text(encoding="utf-8")))
+    return {key: sorted(lines) for key, lines in sorted(found.items()) if lines}
 
 
 def source_digests(run: Run) -> dict[str, str]:

@@ -6,9 +6,10 @@ import struct
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from unibase.imaging.confidentiality import values
+from unibase.imaging.confidentiality import colour_profile, values
 from unibase.imaging.confidentiality.identifiers import Identifiers
 from unibase.imaging.confidentiality.policy import Action, Policy
+from unibase.imaging.confidentiality.residual import residual
 from unibase.imaging.confidentiality.standard import EDITION
 from unibase.imaging.confidentiality.structure import Element, Encoding, Item, prefix, write
 from unibase.imaging.confidentiality.values import UidMap, pad
@@ -34,7 +35,6 @@ class Job:
         local_zone: Time zone of the file, `+0100`, or empty.
         offset: Days from the subject's index event to the study, and the kind of the event; or None.
         source_uids: Values of UIDs that were replaced, for the verifier.
-        source_dates: Values of dates that were shifted, for the verifier.
         written_dates: Values that the shift wrote.
         tally: `(action, tag)` of every element that was changed.
     """
@@ -49,7 +49,6 @@ class Job:
     local_zone: bytes = b""
     offset: tuple[int, str] | None = None
     source_uids: set[bytes] = field(default_factory=set)
-    source_dates: set[bytes] = field(default_factory=set)
     written_dates: set[bytes] = field(default_factory=set)
     tally: list[tuple[str, int]] = field(default_factory=list)
 
@@ -57,8 +56,12 @@ class Job:
         """Return the bytes that `action` (neither `remove` nor `recurse`) makes of a value."""
         if action == "keep":
             return raw
-        if action in ("text", "term"):
-            return self.identifiers.clean_value(raw, vr, encodings, action == "text")
+        if action == "text" or action == "term" or action == "retained":
+            return self.identifiers.clean_value(raw, vr, encodings, action)
+        if action == "bytes":
+            return self._bytes(raw)
+        if action == "profile":
+            return colour_profile.SRGB
         if action == "code":
             return self.identifiers.clean_code(raw, encodings)
         if action == "uid":
@@ -81,12 +84,16 @@ class Job:
             return values.dummy(vr)
         raise AssertionError(f"{action} is not an action on a value")
 
+    def _bytes(self, raw: bytes) -> bytes:
+        if self.identifiers.in_binary(raw):
+            raise residual("identifier", None)
+        return raw
+
     def _date(self, vr: str, raw: bytes) -> bytes:
         if vr == "DA":
             result = values.shift_date(raw, self.shift_days)
         else:
             result = values.shift_datetime(raw, self.shift_days, self.local_zone)
-        self.source_dates.add(raw)
         self.written_dates.add(result)
         return result
 

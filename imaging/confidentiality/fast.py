@@ -13,8 +13,9 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 from unibase.imaging.confidentiality.actions import CHARACTER_SET, Job, stand_in
-from unibase.imaging.confidentiality.identifiers import Gatherer, wants
-from unibase.imaging.confidentiality.policy import STAND_INS, Action, Policy, dictionary_vr
+from unibase.imaging.confidentiality.attributes import STAND_INS
+from unibase.imaging.confidentiality.gathering import Gatherer, wants
+from unibase.imaging.confidentiality.policy import Action, Policy, dictionary_vr
 from unibase.imaging.confidentiality.structure import (
     LONG_VRS,
     MAX_DEPTH,
@@ -229,7 +230,6 @@ class FastHeader:
             elif action == "uid" or action == "reference":
                 job.source_uids.add(raw)
             elif action == "date":
-                job.source_dates.add(raw)
                 job.written_dates.add(new)
             if new == raw:
                 continue
@@ -528,7 +528,7 @@ class _Walk:
             creators[(tag >> 16) << 8 | element] = (start, after, name)
             self._structure.append((value, after))
             return after
-        if vr == "PN":
+        if wants(tag, vr):
             self._gathered.append((tag, vr, value, after))
         if creator and self._policy.keeps_private(creator, tag >> 16, tag & 0xFF):
             action = self._policy.private_action(vr)

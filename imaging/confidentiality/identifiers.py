@@ -1,108 +1,37 @@
-"""The identifiers of one file's subject: found in texts to clean them, and sought in the output to prove it clean.
+"""The identifiers of one file's persons: values cleaned of them, and the bytes of the output searched to prove it clean.
 
-What identifies is gathered from the source header itself (names, numbers, addresses, birth date, accession, staff,
-places) and from the ledger (all numbers known of the subject). Case, accents, order, separators and character set do
-not matter: texts are compared in a normalised form, and the bytes of the output in every encoding a name may have.
+Case, accents, order, separators and character set do not matter: texts are cleaned in a folded form (`texts`), and the
+bytes of the output searched in every encoding that a name may have.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Iterable
-from functools import cached_property, lru_cache
+from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from unibase.imaging.confidentiality import standard
+from unibase.imaging.confidentiality.charsets import decode, encode
+from unibase.imaging.confidentiality.texts.cleaner import Cleaner, Kind
+from unibase.imaging.confidentiality.texts.folding import fold, repair
+from unibase.imaging.confidentiality.texts.forms import formal_in_term
+from unibase.imaging.confidentiality.texts.known import SEPARATORS, WORD, Knowledge, Known
+from unibase.imaging.confidentiality.texts.vocabulary import vocabulary
 from unibase.imaging.confidentiality.values import REMOVED, pad
-from unibase.privacy import french_identifiers
 
 if TYPE_CHECKING:
     from ahocorasick_rs import BytesAhoCorasick
 
-PATIENT_NAMES = frozenset({0x00100010, 0x00101001, 0x00101005, 0x00101060, 0x00100012, 0x00102297})
-NUMBERS = frozenset(
-    {
-        0x00080050,  # Accession Number
-        0x00100020,  # Patient ID
-        0x00101000,  # Other Patient IDs
-        0x00101050,  # Insurance Plan Identification
-        0x00101090,  # Medical Record Locator
-        0x00120040,  # Clinical Trial Subject ID
-        0x00120042,  # Clinical Trial Subject Reading ID
-        0x00200010,  # Study ID
-        0x00380010,  # Admission ID
-        0x00400009,  # Scheduled Procedure Step ID
-        0x00400253,  # Performed Procedure Step ID
-        0x00400512,  # Container Identifier
-        0x00400551,  # Specimen Identifier
-        0x00401001,  # Requested Procedure ID
-        0x00402016,  # Placer Order Number
-        0x00402017,  # Filler Order Number
-        0x00080094,  # Referring Physician's Telephone Numbers
-        0x00102154,  # Patient's Telephone Numbers
-        0x00401103,  # Person's Telephone Numbers
-    }
-)
-DEVICE_NUMBERS = frozenset({0x00181000, 0x00081010})
-# Numbers that are often a small count or a label (`1`, `CT2`): taken only when they have four digits.
-_OFTEN_SHORT = frozenset({0x00200010, 0x00400009, 0x00400253, 0x00401001}) | DEVICE_NUMBERS
-PHRASES = frozenset(
-    {
-        0x00080092,  # Referring Physician's Address
-        0x00101040,  # Patient's Address
-        0x00102152,  # Region of Residence
-        0x00401102,  # Person's Address
-        0x00102299,  # Responsible Organization
-        0x00081048,  # (PN; also gathered as a staff name)
-    }
-)
-INSTITUTION = frozenset({0x00080080, 0x00080081, 0x00081040})
-BIRTH_DATE = 0x00100030
-_IDENTITY = PATIENT_NAMES | NUMBERS | DEVICE_NUMBERS | PHRASES | INSTITUTION | {BIRTH_DATE}
-
 MAX_NARRATIVE = 256
 """A free text longer than this is a narrative, in which anyone may be named: it is not cleaned but replaced."""
-
-_PLACEHOLDERS, _VOCABULARY = standard.words()
-
-_WORD = re.compile(r"[^\W_]+")
-_RUN = re.compile(r"[^\W\d_]+|\d+")
-_SEPARATORS = re.compile(r"[\s^=,;./\\\-_'’()]+")
-_PATTERNS = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+",  # e-mail
-        r"(?:https?|ftp)://\S+",
-        r"(?<![\d.])(?:\+|00)\d{1,3}[ .\-]?(?:\(0\)[ .\-]?)?\d(?:[ .\-]?\d{2,4}){3,5}(?!\d)",  # telephone, international
-        r"(?<![\d.])0[1-9](?:[ .\-]?\d{2}){4}(?!\d)",  # telephone, French
-        r"(?<![\d.])(?:19|20)\d{2}[.\-/_ ]?(?:0[1-9]|1[0-2])[.\-/_ ]?(?:0[1-9]|[12]\d|3[01])(?!\d)",  # 2019-03-12, 20190312
-        r"(?<!\d)(?:0?[1-9]|[12]\d|3[01])[./\-](?:0?[1-9]|1[0-2])[./\-](?:19|20)?\d{2}(?![\d.])",  # 12/03/2019
-        r"(?<!\d)(?:0?[1-9]|1[0-2])/(?:0?[1-9]|[12]\d|3[01])/(?:19|20)?\d{2}(?![\d.])",  # 03/12/2019
-        r"(?i)(?<![\w])(?:0?[1-9]|[12]\d|3[01])(?:er|st|nd|rd|th)?[ .\-]?(?:jan|feb|f[eé]v|mar|apr|avr|may|mai|jun|juin|jul|"
-        r"juil|aug|ao[uû]|sep|oct|nov|dec|d[eé]c)[a-zéû]*[ .,\-]*(?:19|20)\d{2}(?!\d)",
-        r"(?<![\d.])\d{7,}(?!\.?\d)",  # a number long enough to name a person
-        r"(?<![\d.])[012](?:\.\d+){5,}",  # a UID
-        r"(?<!\w)(?:[Dd]r|DR|[Pp]r|PR|[Pp]rof|PROF|[Mm]me|MME|[Mm]lle|MLLE|[Mm]rs|MRS|[Mm]onsieur|MONSIEUR|[Mm]adame|MADAME|"
-        r"[Dd]octeur|DOCTEUR|[Dd]octor|DOCTOR)\.?[ _^]+[A-ZÀ-ÖØ-Þ][\w'’\-]+(?:[ ^]+[A-ZÀ-ÖØ-Þ][\w'’\-]+)?",
-        r"(?<!\w)(?:M|Mr)\. ?[A-ZÀ-ÖØ-Þ][\w'’\-]+(?:[ ^]+[A-ZÀ-ÖØ-Þ][\w'’\-]+)?",
-    )
-)
-# What names a person even in a term (a model, a code), where dates, long numbers and UIDs are of things: `DR` and `PR` are
-# radiography and an interval there, and five numbers with points a version.
-_TERM_PATTERNS = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"(?<![\d.])(?:\+|00)\d{1,3}[ \-]?(?:\(0\)[ \-]?)?\d(?:[ \-]\d{2,4}){3,5}(?!\d)",
-        r"(?<![\d.])0[1-9](?:[ \-]\d{2}){4}(?![\d.])",
-        r"(?<!\w)(?:Dr|Mme|MME|Mlle|MLLE|Mrs|Monsieur|Madame|Docteur|DOCTEUR)\.?[ _^]+[A-ZÀ-ÖØ-Þ][\w'’\-]+(?:[ ^]+[A-ZÀ-ÖØ-Þ][\w'’\-]+)?",
-    )
-)
-# What a text must hold for one of the patterns to match at all; most descriptions hold none of it.
-_MAY_MATCH = re.compile(
-    r"\d{6}|@|://|\d[ ./\-_]?\d{1,2}[ ./\-_]\d|\d ?[A-Za-zéû]{3,}[ .,\-]*\d{4}|(?i:\b(?:dr|pr|prof|mm?e|mlle|mrs?|m|monsieur|madame|docteur|doctor)\b)|"
-    r"(?i:i\.?p\.?p|i\.?e\.?p|n\.?i\.?p|n\.?d\.?a|i\.?n\.?s|n\.?i\.?[ra]|matricule)|\.\d+\.|\d[ .\-]\d"
-)
+CERTAIN = 8
+"""From this many bytes on a needle does not occur by chance in pixels of any size."""
+_LEAST_IN_BYTES = 5
+_SMALL_BINARY = 65536
+_ENCODINGS = ("utf-8", "latin-1", "latin2", "utf-16-le")
+_LONG_TEXTS = ("LT", "ST", "UT")
+_CODE_STRING = re.compile(r"[A-Z0-9_ ]{0,16}")
+_SHORT_NUMBER = re.compile(r"[\d ]{1,3}")
 
 
 class Hit(NamedTuple):
@@ -113,173 +42,63 @@ class Hit(NamedTuple):
     end: int
 
 
-def normalise(text: str) -> str:
-    """Return `text` without accents, in lower case, character for character (the length stays)."""
-    if text.isascii():
-        return text.lower()
-    result = []
-    for character in text:
-        base = unicodedata.normalize("NFKD", character)[:1]
-        folded = base.casefold()
-        result.append(folded if len(folded) == 1 else character.lower()[:1] or character)
-    return "".join(result)
-
-
 class Identifiers:
-    """What identifies the subject, the staff and the place of one file.
+    """What identifies the persons and the place of one file.
 
     Args:
-        patient_names: Names of the patient, as PN values, decoded.
-        staff_names: Names of other persons.
-        numbers: Hospital numbers, accession numbers, telephone numbers.
-        phrases: Addresses, institutions: sought whole.
-        birth_dates: Birth dates as YYYYMMDD.
-        raw: Bytes of the same values as the source holds them, for character sets that texts do not decode from.
+        knowledge: What is known of them.
+        raw: Bytes of names as the source holds them, for character sets that texts do not decode from.
+        extra: Folded words that the study allows in texts.
     """
 
-    def __init__(
-        self,
-        patient_names: Iterable[str] = (),
-        staff_names: Iterable[str] = (),
-        numbers: Iterable[str] = (),
-        phrases: Iterable[str] = (),
-        birth_dates: Iterable[str] = (),
-        raw: Iterable[bytes] = (),
-    ) -> None:
-        self._needles: dict[bytes, str] = {}
-        self.words: set[str] = set()
-        self._parts: set[str] = set()
-        compact: set[str] = set()
-        originals: set[str] = set()
-        for name in patient_names:
-            tokens = _name_tokens(name)
-            # A name that is also a word of imaging (Head, Bone) does not name anyone where it stands alone.
-            self.words |= {token for token in tokens if (len(token) >= 3 or not token.isascii()) and token not in _VOCABULARY}
-            originals |= {one for one in _SEPARATORS.split(name) if normalise(one) in self.words}
-            joined = [token for token in tokens if token]
-            compact |= {a + b for a in joined for b in joined if a != b and len(a + b) >= 5}
-        for name in staff_names:
-            tokens = {token for token in _name_tokens(name) if len(token) >= 4 and token not in _VOCABULARY}
-            self.words |= tokens
-            originals |= {one for one in _SEPARATORS.split(name) if normalise(one) in tokens}
-        self._parts = {word for word in self.words if len(word) >= 5} | compact
-        self._numbers = {"".join(_WORD.findall(normalise(one))) for one in numbers}
-        self._numbers = {one for one in self._numbers if len(one) >= 3 and one not in _PLACEHOLDERS}
-        self._numbers -= {one for one in self._numbers if one.isalpha() and one in _VOCABULARY}
-        phrase_words = [_WORD.findall(normalise(phrase)) for phrase in phrases]
-        self._phrases = [words for words in phrase_words if len("".join(words)) >= 5 and set(words) - _VOCABULARY]
-        for day in birth_dates:
-            if re.fullmatch(r"\d{8}", day):
-                year, month, of_month = day[:4], day[4:6], day[6:]
-                self._numbers |= {day, of_month + month + year, month + of_month + year}
-        self._number_patterns = [_spaced(number) for number in sorted(self._numbers)]
-        self._phrase_patterns = [
-            re.compile(r"(?<![^\W_])" + r"[\W_]+".join(map(re.escape, words)) + r"(?![^\W_])") for words in self._phrases
-        ]
-        for original in originals | self.words:
-            for form in {original, original.upper(), original.lower(), original.title(), normalise(original)}:
-                for encoding in ("utf-8", "latin-1", "latin2", "utf-16-le", "utf-16-be"):
-                    try:
-                        self._needles[form.encode(encoding)] = "name"
-                    except UnicodeEncodeError:
-                        continue
-        for number in sorted(self._numbers):
-            if len(number) >= 4:
-                self._needles[number.encode("utf-8")] = "number"
-                self._needles[number.upper().encode("utf-8")] = "number"
-        for number in numbers:
-            if len(number.strip()) >= 4 and normalise(number.strip()) not in _PLACEHOLDERS | _VOCABULARY:
-                self._needles[number.strip().encode("utf-8", "replace")] = "number"
-        for phrase in phrases:
-            if phrase.strip() and any(_WORD.findall(normalise(phrase)) == words for words in self._phrases):
-                self._needles[phrase.strip().encode("utf-8", "replace")] = "phrase"
-                self._needles[phrase.strip().encode("latin-1", "replace")] = "phrase"
-        for value in raw:
-            # Components in a character set of their own, such as ideographs after an escape sequence.
-            for part in re.split(rb"[\^=\\ ]+", value.strip()):
-                if (len(part) >= 4 and not part.isascii()) or (b"\x1b" in part and len(part) > 7):
-                    self._needles[part] = "name"
-        self._needles.pop(b"", None)
+    def __init__(self, knowledge: Knowledge, raw: Iterable[bytes] = (), extra: frozenset[str] = frozenset()) -> None:
+        self.known = Known(knowledge)
+        self._cleaner = Cleaner(self.known, extra)
+        self._raw = tuple(raw)
         self._cleaned: dict[tuple[bytes, str, tuple[str, ...]], bytes] = {}
         self.memo: dict[Any, dict[tuple[str, str, bytes], bytes]] = {}
         """Values already treated, by what they depend on beside the identifiers: for the fast path."""
 
-    @property
-    def needles(self) -> list[bytes]:
-        """The byte strings sought in the output, shortest forms included."""
-        return list(self._needles)
-
     def spans(self, text: str) -> list[tuple[int, int]]:
-        """Return where identifiers stand in `text`, not merged: the subject's own, and what has an identifier's form."""
-        plain = normalise(text)
-        found: list[tuple[int, int]] = []
-        if self.words or self._parts:
-            for match in _WORD.finditer(plain):
-                word = match[0]
-                if word in self.words or any(part in word for part in self._parts):
-                    found.append(match.span())
-                    continue
-                for run in _RUN.finditer(word):
-                    if run[0] in self.words:
-                        found.append((match.start() + run.start(), match.start() + run.end()))
-        for pattern in (*self._number_patterns, *self._phrase_patterns):
-            found += [match.span() for match in pattern.finditer(plain)]
-        return found
+        """Return where what is known stands in `text`, not merged."""
+        return self._cleaner.spans(text)
 
-    def clean(self, text: str, free: bool = True) -> str:
-        """Return `text` without identifiers; the rest keeps its words, order and separators.
+    def clean(self, text: str, kind: Kind = "text") -> str:
+        """Return one value without what names a person; the rest keeps its words, order and separators."""
+        return self._cleaner.clean(text, kind)
 
-        Args:
-            text: One value.
-            free: Whether it is free text, in which whatever has the form of an identifier goes; else it is a term
-                (a code, a model, a unit) and only the subject's own identifiers, French ones, telephones and titled names do.
-        """
-        found = self.spans(text)
-        if _MAY_MATCH.search(text):
-            found += _formal(text) if free else _formal_in_term(text)
-        if not found:
-            return text
-        kept, position = [], 0
-        for start, end in sorted(found):
-            if start > position:
-                kept.append(text[position:start])
-            position = max(position, end)
-        kept.append(text[position:])
-        # What stood between two removed words goes with them: blanks, carets, commas that separate nothing now.
-        result = re.sub(r"(?:[ ^,;_\-/:=.]*\x00)+[ ^,;_\-/:=.]*", " ", "\0".join(kept))
-        result = re.sub(r"\(\s*\)|\[\s*\]", " ", result)
-        return re.sub(r" {2,}", " ", result).strip(" ^,;_-/:=")
-
-    def clean_value(self, raw: bytes, vr: str, encodings: tuple[str, ...], free: bool = True) -> bytes:
+    def clean_value(self, raw: bytes, vr: str, encodings: tuple[str, ...], kind: Kind = "text") -> bytes:
         """Return the raw bytes of a text value, cleaned; the same bytes when nothing in it identifies.
 
         Args:
             raw: The value as the file holds it, padding included.
             vr: Its VR; backslashes separate values but in ST, LT, UT, UR.
             encodings: Python encodings of the Specific Character Set in force.
-            free: As `clean` has it.
+            kind: Who writes it.
         """
-        key = (raw, vr + "?" if free else vr, encodings)
+        return self._remembered((raw, f"{vr} {kind}", encodings), lambda: self._clean_value(raw, vr, encodings, kind))
+
+    def _remembered(self, key: tuple[bytes, str, tuple[str, ...]], make: Callable[[], bytes]) -> bytes:
         known = self._cleaned.get(key)
         if known is None:
             if len(self._cleaned) > 4096:
                 self._cleaned.clear()
-            known = self._cleaned[key] = self._clean_value(raw, vr, encodings, free)
+            known = self._cleaned[key] = make()
         return known
 
-    def _clean_value(self, raw: bytes, vr: str, encodings: tuple[str, ...], free: bool) -> bytes:
+    def _clean_value(self, raw: bytes, vr: str, encodings: tuple[str, ...], kind: Kind) -> bytes:
         if not raw.strip(b" \0"):
             return raw
         text = decode(raw, vr, encodings)
         if text is None:
             return pad(REMOVED.encode(), vr)
         text = text.rstrip(" \0")
-        if vr in ("LT", "ST", "UT") and len(text) > MAX_NARRATIVE:
+        if vr in _LONG_TEXTS and len(text) > MAX_NARRATIVE:
             return pad(REMOVED.encode(), vr)
         if not raw.isascii() and self._hidden(raw, text):
             return pad(REMOVED.encode(), vr)
-        values = [text] if vr in ("LT", "ST", "UT", "UR") else text.split("\\")
-        cleaned = [self.clean(value, free) if value.strip(" \0") else value for value in values]
+        values = [text] if vr in _LONG_TEXTS or vr == "UR" else text.split("\\")
+        cleaned = [self.clean(value, kind) if value.strip(" \0") else value for value in values]
         if cleaned == values:
             return raw if b"\0" not in raw[:-1] else pad(REMOVED.encode(), vr)
         result = encode("\\".join(value or REMOVED for value in cleaned), encodings)
@@ -291,162 +110,150 @@ class Identifiers:
             other = raw.decode("utf-8").rstrip(" \0")
         except UnicodeDecodeError:
             return False
-        return other != text and self.clean(other) != other
+        return other not in (text, repair(text)) and self.clean(other) != other
 
     def clean_code(self, raw: bytes, encodings: tuple[str, ...]) -> bytes:
-        """Return a code string (CS) as it is, unless one of its values is or holds the subject's own identifier."""
+        """Return a code string (CS) as it is, unless one of its values is or holds an identifier or a name."""
         if not raw.strip(b" \0"):
             return raw
-        key = (raw, "CS", encodings)
-        known = self._cleaned.get(key)
-        if known is None:
-            parts = raw.rstrip(b" \0").split(b"\\")
-            kept = [REMOVED.encode() if self._names_person(one.decode("latin-1")) else one for one in parts]
-            known = self._cleaned[key] = raw if kept == parts else pad(b"\\".join(kept), "CS")
-        return known
+        return self._remembered((raw, "CS", encodings), lambda: self._clean_code(raw))
+
+    def _clean_code(self, raw: bytes) -> bytes:
+        parts = raw.rstrip(b" \0").split(b"\\")
+        kept = [REMOVED.encode() if self._names_person(one.decode("latin-1")) else one for one in parts]
+        return raw if kept == parts else pad(b"\\".join(kept), "CS")
 
     def _names_person(self, code: str) -> bool:
-        plain = normalise(code).strip()
-        if not plain or re.fullmatch(r"[\d ]{1,3}", plain):
+        plain = fold(code).plain.strip()
+        if not plain or _SHORT_NUMBER.fullmatch(plain):
             return False
-        return bool(set(plain.split()) - _VOCABULARY) and (bool(self.spans(code)) or bool(_national(code)))
+        if not _CODE_STRING.fullmatch(code.strip()):
+            # No code string by PS3.5 6.2: a person typed it, and it is a text.
+            return self.clean(code) != code
+        words = WORD.findall(plain)
+        if not set(words) - vocabulary().core:
+            return False
+        return bool(self.spans(code)) or bool(formal_in_term(code)) or any(word in vocabulary().names for word in words)
 
-    def occurs(self, content: bytes | memoryview) -> bool:
-        """Return whether any needle stands anywhere in the bytes of an output, and not only in texts."""
-        return bool(self._needles) and bool(self._first.find_matches_as_indexes(content))
+    @cached_property
+    def _needles(self) -> dict[bytes, str]:
+        """Needles in lower case (of ASCII letters), by kind: sought in bytes that are in lower case too."""
+        found: dict[bytes, str] = {}
+        for word in self.known.originals | self.known.words:
+            for form in {word.upper(), word.lower()}:
+                for encoding in _ENCODINGS:
+                    with_end = _encoded(form, encoding)
+                    # In UTF-16 without the last byte: so it is found in both byte orders.
+                    found[(with_end[:-1] if encoding.startswith("utf-16") else with_end).lower()] = "name"
+        numbers = {one for one in self.known.numbers if len(one) >= 4}
+        written = {one.strip().lower() for one in self.known.knowledge.numbers}
+        numbers |= {one for one in written if len(one) >= 4 and "".join(WORD.findall(fold(one).plain)) in self.known.numbers}
+        found |= dict.fromkeys((one.encode("utf-8", "replace") for one in numbers), "number")
+        found |= dict.fromkeys((one.encode() for one in self._births), "number")
+        phrases = set(self.known.phrases)
+        for phrase in self.known.knowledge.phrases:
+            if tuple(WORD.findall(fold(phrase).plain)) in phrases:
+                found |= {phrase.strip().encode(encoding, "replace").lower(): "phrase" for encoding in ("utf-8", "latin-1")}
+        for value in self._raw:
+            # Components in a character set of their own, such as ideographs after an escape sequence.
+            for part in re.split(rb"[\^=\\ ]+", value.strip()):
+                if (len(part) >= 4 and not part.isascii()) or (b"\x1b" in part and len(part) > 7):
+                    found[part.lower()] = "name"
+        found.pop(b"", None)
+        return found
 
-    def search(self, content: bytes | memoryview) -> list[Hit]:
+    @property
+    def _births(self) -> set[str]:
+        return {
+            form
+            for day in self.known.knowledge.birth_dates
+            if re.fullmatch(r"\d{8}", day)
+            for form in (day, day[6:] + day[4:6] + day[:4], day[4:6] + day[6:] + day[:4])
+        }
+
+    @property
+    def needles(self) -> list[bytes]:
+        """The byte strings sought in the output, in lower case."""
+        return list(self._needles)
+
+    def occurs(self, content: bytes) -> bool:
+        """Return whether any needle stands anywhere in the bytes of an output header, and not only in texts."""
+        return bool(self._needles) and bool(self._first.find_matches_as_indexes(content.lower()))
+
+    def search(self, content: bytes) -> list[Hit]:
         """Return every place where a needle stands, overlapping ones too."""
         if not self.occurs(content):
             return []
         kinds = list(self._needles.values())
-        matches = self._all.find_matches_as_indexes(content, overlapping=True)
+        matches = _automaton(self._needles).find_matches_as_indexes(content.lower(), overlapping=True)
         return [Hit(kinds[index], start, end) for index, start, end in matches]
 
     @cached_property
     def _first(self) -> BytesAhoCorasick:
-        from ahocorasick_rs import MATCHKIND_LEFTMOST_FIRST, BytesAhoCorasick
+        return _automaton(self._needles, leftmost=True)
 
+    @cached_property
+    def _joined(self) -> frozenset[bytes]:
+        """Two words of one name as they stand together in bytes: `DUPONT-LAJOIE`, `DUPONT^ZOE`, `DUPONTZOE`."""
+        found = set()
+        for name in self.known.knowledge.patient_names:
+            words = {one for one in SEPARATORS.split(name) if fold(one).plain and not one.isdigit()}
+            words = {one for one in words if fold(one).plain not in vocabulary().placeholders}
+            for first in words:
+                for second in words - {first}:
+                    for gap in ("^", " ", "-", "_", ".", ",", ", ", "'", ""):
+                        for encoding in ("utf-8", "latin-1"):
+                            found.add(_encoded(f"{first}{gap}{second}".lower(), encoding))
+                            found.add(_encoded(f"{fold(first).plain}{gap}{fold(second).plain}", encoding))
+        return frozenset(found)
+
+    @cached_property
+    def _in_pixels(self) -> BytesAhoCorasick | None:
+        needles = {*self._needles, *self._joined, *self.known.days.forms()}
+        needles = {one for one in needles if len(one) >= CERTAIN}
+        return _automaton(dict.fromkeys(needles, ""), leftmost=True) if needles else None
+
+    @cached_property
+    def _in_small(self) -> BytesAhoCorasick | None:
+        needles = {*self._needles, *self._joined, *self.known.days.forms(), *(one.lower() for one in self.known.days.worded())}
+        needles = {one for one in needles if len(one) >= _LEAST_IN_BYTES}
+        return _automaton(dict.fromkeys(needles, ""), leftmost=True) if needles else None
+
+    @cached_property
+    def beyond_ascii(self) -> bool:
+        """Whether a needle of eight bytes has no ASCII sign at some second place, as names in Cyrillic letters have none.
+
+        Needles in UTF-16 do not count: in native pixels of 16 bits they are rows of small numbers, and are not sought there.
+        """
+        long = [one for one in (*self._needles, *self._joined) if len(one) >= CERTAIN and b"\0" not in one]
+        return any(not any(0x20 <= byte < 0x7F for byte in one[place::2]) for one in long for place in (0, 1))
+
+    def in_pixels(self, content: bytes | memoryview) -> bool:
+        """Return whether a needle of eight bytes or more, a joined name or a day in digits stands in pixel bytes."""
+        return self._in_pixels is not None and bool(self._in_pixels.find_matches_as_indexes(bytes(content).lower()))
+
+    def in_binary(self, content: bytes) -> bool:
+        """Return whether a needle, a joined name or a day in any form stands in a value of bytes.
+
+        Of needles those of five bytes and more count: in 64 KiB of random bytes one of a hundred of them occurs once in
+        100,000 values. Larger values are searched as pixels are.
+        """
+        if len(content) > _SMALL_BINARY:
+            return self.in_pixels(content)
+        return self._in_small is not None and bool(self._in_small.find_matches_as_indexes(content.lower()))
+
+
+def _encoded(text: str, encoding: str) -> bytes:
+    try:
+        return text.encode(encoding).lower()
+    except UnicodeEncodeError:
+        return b""
+
+
+def _automaton(needles: dict[bytes, str], leftmost: bool = False) -> BytesAhoCorasick:
+    from ahocorasick_rs import MATCHKIND_LEFTMOST_FIRST, BytesAhoCorasick  # Heavy to load; not every worker searches.
+
+    if leftmost:
         # This kind of matching is vectorised, twenty times as fast; it leaves overlapping matches out, so it only tells whether.
-        return BytesAhoCorasick(list(self._needles), matchkind=MATCHKIND_LEFTMOST_FIRST)
-
-    @cached_property
-    def _all(self) -> BytesAhoCorasick:
-        from ahocorasick_rs import BytesAhoCorasick
-
-        return BytesAhoCorasick(list(self._needles))
-
-    @cached_property
-    def strong(self) -> Identifiers:
-        """The needles long enough (8 bytes) to never occur by chance in pixel data of any size."""
-        result = Identifiers()
-        result._needles = {needle: kind for needle, kind in self._needles.items() if len(needle) >= 8}
-        return result
-
-
-def _formal(text: str) -> list[tuple[int, int]]:
-    found = [match.span() for pattern in _PATTERNS for match in pattern.finditer(text)]
-    return found + [(one.start, one.end) for one in french_identifiers.find(text)]
-
-
-def _formal_in_term(text: str) -> list[tuple[int, int]]:
-    return [match.span() for pattern in _TERM_PATTERNS for match in pattern.finditer(text)] + _national(text)
-
-
-def _national(text: str) -> list[tuple[int, int]]:
-    return [(one.start, one.end) for one in french_identifiers.find(text) if one.kind != "ipp"]
-
-
-def _name_tokens(name: str) -> set[str]:
-    tokens = {normalise(token) for token in _SEPARATORS.split(name.replace("\0", " "))}
-    return {token for token in tokens if token and token not in _PLACEHOLDERS and not token.isdigit()}
-
-
-def _spaced(number: str) -> re.Pattern[str]:
-    """Return a pattern for a number whose characters may be separated, and that stands alone."""
-    return re.compile(r"(?<![^\W_])" + r"[\W_]{0,2}".join(map(re.escape, number)) + r"(?![^\W_])")
-
-
-@lru_cache(maxsize=1024)
-def encodings_of(charset: bytes) -> tuple[str, ...]:
-    """Return the Python encodings of a Specific Character Set value; an unknown one is read as Latin-1."""
-    from pydicom.charset import convert_encodings
-
-    terms = charset.decode("latin-1").rstrip(" \0").split("\\")
-    try:
-        return tuple(convert_encodings(terms if len(terms) > 1 else terms[0]))
-    except (LookupError, ValueError):
-        return ("iso8859",)
-
-
-def decode(raw: bytes, vr: str, encodings: tuple[str, ...]) -> str | None:
-    """Return the text of a value, or None when its bytes are not of its character set."""
-    from pydicom.charset import decode_bytes
-    from pydicom.valuerep import TEXT_VR_DELIMS
-
-    if raw.isascii() and b"\x1b" not in raw:
-        return raw.decode("ascii")
-    try:
-        return decode_bytes(raw, list(encodings), TEXT_VR_DELIMS)
-    except (LookupError, UnicodeError, ValueError):
-        return None
-
-
-def encode(text: str, encodings: tuple[str, ...]) -> bytes | None:
-    """Return the bytes of a text in a character set, or None when it cannot hold it."""
-    from pydicom.charset import encode_string
-
-    if text.isascii():
-        return text.encode("ascii")
-    try:
-        return encode_string(text, list(encodings))
-    except (LookupError, UnicodeError, ValueError):
-        return None
-
-
-def wants(tag: int, vr: str) -> bool:
-    """Return whether a value of this attribute may identify."""
-    return vr == "PN" or tag in _IDENTITY
-
-
-class Gatherer:
-    """Collects identifying values while a header is read, then makes the `Identifiers`, remembered by their values."""
-
-    def __init__(self, retained: frozenset[str]) -> None:
-        self._retained = retained
-        self._values: set[tuple[int, str, bytes]] = set()
-
-    def add(self, tag: int, vr: str, raw: bytes) -> None:
-        """Take one value of the source."""
-        if raw.strip(b" \0"):
-            self._values.add((tag, vr, raw))
-
-    def identifiers(self, encodings: tuple[str, ...], known: tuple[str, ...] = ()) -> Identifiers:
-        """Return the identifiers of what was added and of `known`, numbers and names that come with the task."""
-        return _identifiers(frozenset(self._values), encodings, known, self._retained)
-
-
-@lru_cache(maxsize=256)
-def _identifiers(
-    values: frozenset[tuple[int, str, bytes]], encodings: tuple[str, ...], known: tuple[str, ...], retained: frozenset[str]
-) -> Identifiers:
-    patients, staff, numbers, phrases, births, raws = [], [], [*known], [], [], []
-    for tag, vr, raw in sorted(values):
-        text = decode(raw, vr, encodings)
-        readable = (text if text is not None else raw.decode("latin-1")).strip(" \0")
-        if tag == BIRTH_DATE:
-            births.append(re.sub(r"\D", "", readable))
-        elif tag in NUMBERS or (tag in DEVICE_NUMBERS and "device" not in retained):
-            parts = readable.split("\\")
-            numbers += [one for one in parts if tag not in _OFTEN_SHORT or sum(map(str.isdigit, one)) >= 4]
-        elif tag in INSTITUTION:
-            phrases += [readable] if "institution" not in retained else []
-        elif tag in PHRASES and vr != "PN":
-            phrases.append(readable)
-        elif tag in PATIENT_NAMES:
-            patients += readable.split("\\")
-            raws.append(raw)
-        elif vr == "PN":
-            staff += readable.split("\\")
-            raws.append(raw)
-    return Identifiers(patients, staff, numbers, phrases, births, raws)
+        return BytesAhoCorasick(list(needles), matchkind=MATCHKIND_LEFTMOST_FIRST)
+    return BytesAhoCorasick(list(needles))

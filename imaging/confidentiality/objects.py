@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Mapping
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import NamedTuple
 
 from unibase.groundwork.problems import Unusable
+from unibase.imaging.confidentiality.texts.folding import fold
 
 _BASE = "1.2.840.10008.5.1.4.1.1."
 SUPPORTED = {
@@ -54,8 +59,13 @@ _PROJECTION = frozenset({_BASE + suffix for suffix in ("1", "1.1", "1.1.1", "1.2
 _CROSS_SECTIONAL = frozenset({_BASE + suffix for suffix in ("2", "2.1", "2.2", "4", "4.1", "4.4", "20", "128", "130", "128.1")})
 _SLIDES = _BASE + "77.1.6"
 _STRUCTURED = frozenset({_BASE + suffix for suffix in ("88.22", "88.33", "88.34", "88.35", "88.59", "88.67", "88.68")})
-_BURNED_MODALITIES = frozenset({"US", "IVUS", "BDUS", "ES", "OT", "SC", "XC", "GM", "OP", "DOC", "HC", "DG", "ECG", "AU"})
-_CAPTURED = re.compile(r"SCREEN|SAVE|CAPTURE|DOSE_INFO|DOSE INFO|REPORT|PRINT|PHOTO|SECONDARY CAPTURE|FUSED|OVERVIEW|LABEL")
+_GROUPS = {
+    "all": frozenset(SUPPORTED),
+    "images": _PROJECTION | _CROSS_SECTIONAL,
+    "cross": _CROSS_SECTIONAL,
+    "ct": frozenset({_BASE + suffix for suffix in ("2", "2.1", "2.2")}),
+    "slides": frozenset({_SLIDES}),
+}
 
 SOP_CLASS = 0x00080016
 FACTS = {
@@ -71,9 +81,22 @@ FACTS = {
     0x00280100: "BitsAllocated",
     0x0008001A: "RelatedGeneralSOPClassUID",
     0x00080064: "ConversionType",
+    0x0008103E: "SeriesDescription",
+    0x00081090: "ManufacturerModelName",
+    0x00082111: "DerivationDescription",
+    0x00181010: "SecondaryCaptureDeviceID",
+    0x00181011: "HardcopyCreationDeviceID",
+    0x00181012: "DateOfSecondaryCapture",
+    0x00181016: "SecondaryCaptureDeviceManufacturer",
+    0x00181018: "SecondaryCaptureDeviceManufacturerModelName",
+    0x00181022: "VideoImageFormatAcquired",
+    0x00181023: "DigitalImageFormatAcquired",
+    0x00181030: "ProtocolName",
+    0x00204000: "ImageComments",
+    0x00280101: "BitsStored",
 }
 """Attributes of the top level that decide whether an object passes."""
-BINARY_FACTS = frozenset({0x00280002, 0x00280010, 0x00280011, 0x00280100})
+BINARY_FACTS = frozenset({0x00280002, 0x00280010, 0x00280011, 0x00280100, 0x00280101})
 """Those of VR US; the others are texts."""
 
 
@@ -87,6 +110,22 @@ def refuse_unsupported(facts: Mapping[str, str], structured: bool) -> None:
     Raises:
         Unusable: `unsupported-object` or `burned-in-annotation`.
     """
+    problem = _problem(tuple(sorted(facts.items())), structured)
+    if problem is not None:
+        raise Unusable(*problem)
+
+
+@lru_cache(maxsize=1024)
+def _problem(facts: tuple[tuple[str, str], ...], structured: bool) -> tuple[str, str, str] | None:
+    # Files of a series say the same: the rules are asked once.
+    try:
+        _refuse(dict(facts), structured)
+    except Unusable as problem:
+        return problem.reason, problem.message, problem.remedy
+    return None
+
+
+def _refuse(facts: Mapping[str, str], structured: bool) -> None:
     sop_class = facts.get("SOPClassUID", "")
     if sop_class not in SUPPORTED:
         raise Unusable(
@@ -100,23 +139,45 @@ def refuse_unsupported(facts: Mapping[str, str], structured: bool) -> None:
             "The policy does not clean structured content, and this is a structured report.",
             "Set clean_structured_content, or leave reports out.",
         )
-    burned = facts.get("BurnedInAnnotation", "").upper()
-    if burned not in ("", "NO"):
-        raise _burned("BurnedInAnnotation (0028,0301) does not say NO.")
-    if facts.get("Modality", "").upper() in _BURNED_MODALITIES:
-        raise _burned("Images of this modality usually show the patient's name.")
-    if facts.get("ConversionType", ""):
-        raise _burned("ConversionType (0008,0064) says the image was captured or digitised.")
-    kind = facts.get("ImageType", "").upper()
-    if sop_class in _CROSS_SECTIONAL | _PROJECTION and _CAPTURED.search(kind):
-        raise _burned("ImageType (0008,0008) says the image is a screen or a report.")
-    if sop_class == _SLIDES and ("LABEL" in kind or "OVERVIEW" in kind):
-        raise _burned("The image shows the label of the slide.")
-    photometric = facts.get("PhotometricInterpretation", "").upper()
-    if sop_class in _CROSS_SECTIONAL and photometric not in ("", "MONOCHROME1", "MONOCHROME2"):
-        raise _burned("A colour image of this modality is a screen capture.")
-    if sop_class in _PROJECTION and burned != "NO":
+    for rule in catalogue():
+        if sop_class in rule.objects and rule.pattern.fullmatch(fold(facts.get(rule.attribute, "")).plain):
+            raise _burned(rule.why)
+    if sop_class in _PROJECTION and facts.get("BurnedInAnnotation", "").upper() != "NO":
         raise _burned("A projection image that does not say BurnedInAnnotation NO may show the patient's name.")
+
+
+class PageRule(NamedTuple):
+    """One row of `data/burned_in.csv`: what in a header says that the pixels may show text.
+
+    Attributes:
+        name: Its name.
+        objects: SOP classes that it is asked of.
+        attribute: Keyword of the attribute.
+        pattern: What its whole value, folded, is.
+        why: The reason, for the operator.
+    """
+
+    name: str
+    objects: frozenset[str]
+    attribute: str
+    pattern: re.Pattern[str]
+    why: str
+
+
+@cache
+def catalogue() -> tuple[PageRule, ...]:
+    """Return the rules, in order: written for this project from the standard and from makers' conformance statements."""
+    with open(Path(__file__).parent / "data" / "burned_in.csv", encoding="utf-8", newline="") as file:
+        return tuple(
+            PageRule(
+                row["rule"],
+                _GROUPS[row["objects"]],
+                row["attribute"],
+                re.compile(row["pattern"], re.IGNORECASE | re.DOTALL),
+                row["why"],
+            )
+            for row in csv.DictReader(file)
+        )
 
 
 def _burned(what: str) -> Unusable:
@@ -127,6 +188,6 @@ def pixel_bytes(facts: Mapping[str, str]) -> int | None:
     """Return how many bytes native pixels must have at least, or None when the header does not say."""
     try:
         bits = int(facts["BitsAllocated"]) * int(facts["Rows"]) * int(facts["Columns"]) * int(facts["SamplesPerPixel"])
-        return bits * max(1, int(facts.get("NumberOfFrames") or 1)) // 8
+        return -(-bits * max(1, int(facts.get("NumberOfFrames") or 1)) // 8)
     except (KeyError, ValueError):
         return None

@@ -11,6 +11,9 @@ Rules that settle what the table leaves open:
 * Attributes the standard knows but the table does not list are kept when their VR cannot hold an identity; texts are
   cleaned, UIDs outside the standard's own root replaced, dates treated as listed dates are, person names and AE titles
   emptied. Attributes the standard does not know are removed.
+* Of values of bytes only those named in `attributes` are kept, and searched; a colour profile is replaced by one that says
+  nothing of its maker, where an object must have one.
+* Names of regions are cleaned and kept under every policy but `strict`.
 """
 
 from __future__ import annotations
@@ -20,14 +23,17 @@ from typing import Literal
 
 from pydicom.datadict import dictionary_has_tag, dictionary_keyword, dictionary_VR
 
-from unibase.imaging.confidentiality import standard
+from unibase.imaging.confidentiality import attributes, standard
 from unibase.imaging.options import DeidentifyOptions
 
 Action = Literal[
     "keep",  # the bytes as they are
     "check",  # as they are when the value is of the form its VR asks for, else emptied
-    "text",  # free text, cleaned of identifiers
-    "term",  # a technical text, cleaned of the subject's own identifiers
+    "text",  # free text: what is known and what is no word goes
+    "term",  # a text that machines write: likewise, with short codes and numbers left
+    "retained",  # a text that an option keeps: what is known of the persons goes
+    "bytes",  # numbers as bytes: as they are unless something known stands in them
+    "profile",  # a colour profile: replaced by sRGB
     "code",  # a code string: as it is unless it holds an identifier
     "remove",
     "empty",
@@ -55,71 +61,6 @@ _METHODS = {
     "institution": ("113112", "Retain Institution Identity Option"),
 }
 
-DEVICE_AND_VOCABULARY_DATES = frozenset(
-    {
-        0x00080106,  # Context Group Version
-        0x00080107,  # Context Group Local Version
-        0x0014407C,  # Calibration Time
-        0x0014407E,  # Calibration Date
-        0x00181200,  # Date of Last Calibration
-        0x00181201,  # Time of Last Calibration
-        0x00181202,  # DateTime of Last Calibration
-        0x00181203,  # Calibration DateTime
-        0x00181204,  # Date of Manufacture
-        0x00181205,  # Date of Installation
-        0x0018700C,  # Date of Last Detector Calibration
-        0x0018700E,  # Time of Last Detector Calibration
-        0x0018936A,  # Source End DateTime
-        0x00189369,  # Source Start DateTime
-        0x00686226,  # Effective DateTime of an implant template
-        0x00686270,  # Information Issue DateTime
-        0x0072000A,  # Hanging Protocol Creation DateTime
-        0x300A022C,  # Source Strength Reference Date
-        0x300A022E,  # Source Strength Reference Time
-    }
-)
-
-_WELL_KNOWN_UIDS = frozenset(
-    {
-        0x0008010C,  # Coding Scheme UID
-        0x00080117,  # Context UID
-        0x00080118,  # Mapping Resource UID
-    }
-)
-# Holds references alone; where it may not be absent, they are replaced by pseudonyms like all others.
-_REFERENCED_STEP = 0x00081111
-STAND_INS = frozenset(
-    {
-        0x00080082,  # Institution Code Sequence
-        0x00081072,  # Operator Identification Sequence
-        0x00401101,  # Person Identification Code Sequence
-        0x0040A073,  # Verifying Observer Sequence
-    }
-)
-"""Sequences that are replaced (D) by one item which says that its content was removed; others are emptied."""
-# Narratives about the person: not cleaned word by word, whatever the options.
-_NARRATIVES = frozenset(
-    {
-        0x00102180,  # Occupation
-        0x001021B0,  # Additional Patient History
-        0x00104000,  # Patient Comments
-        0x00380060,  # Service Episode ID
-        0x00380062,  # Service Episode Description
-        0x00384000,  # Visit Comments
-        0x00321070,  # Requested Contrast Agent
-        0x00324000,  # Study Comments
-        0x00402400,  # Imaging Service Request Comments
-        0x00400280,  # Comments on the Performed Procedure Step
-        0x00401400,  # Requested Procedure Comments
-        0x00400400,  # Comments on the Scheduled Procedure Step
-        0x40080115,  # Interpretation Diagnosis Description
-        0x4008010B,  # Interpretation Text
-        0x40080300,  # Impressions
-        0x40084000,  # Results Comments
-    }
-)
-_REPLACED = frozenset({0x00120062, 0x00120063, 0x00120064, 0x00280303, 0x00120052, 0x00120053})
-
 TEXT_VRS = frozenset({"LO", "SH", "ST", "LT", "UT", "UC", "UR"})
 _SUBJECT = frozenset({0x00100010, 0x00100020})
 
@@ -134,6 +75,7 @@ class Policy:
 
     def __init__(self, options: DeidentifyOptions) -> None:
         self.enabled = options.enabled()
+        self._regions = options.policy != "strict"
         self.methods = [("113100", "Basic Application Confidentiality Profile")]
         self.methods += sorted(_METHODS[name] for name in self.enabled)
         self._table = standard.table()
@@ -163,30 +105,40 @@ class Policy:
 
     def _decide(self, sop_class: str, tag: int, vr: str, nested: bool) -> Action:
         group = tag >> 16
-        if tag & 0xFFFF == 0 or tag in _REPLACED or group < 8 or group >= 0xFFFA:
+        if tag & 0xFFFF == 0 or tag in attributes.REPLACED or group < 8 or group >= 0xFFFA:
             return "remove"
         # A curve, or an overlay plane without its data, is of no use and would be invalid: the whole group goes.
         if 0x5000 <= group <= 0x50FF or 0x6000 <= group <= 0x60FF:
+            return "remove"
+        if tag in attributes.NEVER:
             return "remove"
         if tag in _SUBJECT:
             return "subject"
         if not dictionary_has_tag(tag) and tag not in self._table:
             return "remove"
         row = self._table.get(tag)
-        return self._unlisted(tag, vr) if row is None else self._listed(row, sop_class, tag, vr, nested)
+        if row is not None:
+            return self._listed(row, sop_class, tag, vr, nested)
+        if tag in attributes.PALETTES and sop_class not in attributes.WITH_PALETTES:
+            return "remove"
+        if tag == attributes.ICC_PROFILE:
+            return "profile" if nested else "remove"
+        return self._unlisted(tag, vr)
 
     def _listed(self, row: standard.Row, sop_class: str, tag: int, vr: str, nested: bool) -> Action:
         letters = {name: letter for name, letter in row.options.items() if name in self.enabled}
-        if tag in DEVICE_AND_VOCABULARY_DATES and "full_dates" not in letters:
+        if tag in attributes.DEVICE_AND_VOCABULARY_DATES and "full_dates" not in letters:
             letters = {}
         letter = "C" if "C" in letters.values() else "K" if letters else row.basic
+        if tag in attributes.REGION_NAMES and self._regions and vr in TEXT_VRS:
+            return "text"
         if letter == "C":
             cleaned = self._clean(tag, vr, letters)
             if cleaned is not None:
                 return cleaned
             letter = row.basic
         if letter == "K":
-            return self._keep(tag, vr)
+            return self._keep(vr, "patient" in letters)
         return self._basic(_resolve(letter, sop_class, tag, nested), tag, vr)
 
     def _clean(self, tag: int, vr: str, letters: dict[str, str]) -> Action | None:
@@ -195,18 +147,18 @@ class Policy:
             return {"DA": "date", "DT": "date", "TM": "check"}.get(vr)  # type: ignore[return-value]
         if vr == "SQ":
             return None if letters.get("graphics") == "C" else "recurse"
-        if letters.get("device") == "C" or tag in _NARRATIVES:
+        if letters.get("device") == "C" or tag in attributes.NARRATIVES:
             return None
         if vr in TEXT_VRS:
             return "text"
         return "code" if vr == "CS" else None
 
     @staticmethod
-    def _keep(tag: int, vr: str) -> Action:
+    def _keep(vr: str, of_patient: bool) -> Action:
         if vr == "SQ":
             return "recurse"
         if vr in TEXT_VRS:
-            return "term"
+            return "text" if of_patient else "retained"
         return {"AS": "age", "CS": "code", "DA": "check", "DT": "check", "TM": "check"}.get(vr, "keep")  # type: ignore[return-value]
 
     @staticmethod
@@ -214,27 +166,31 @@ class Policy:
         if letter == "U" or (letter == "D" and vr == "UI"):
             return "recurse" if vr == "SQ" else "uid"
         if letter == "D":
-            if vr == "SQ" and tag == _REFERENCED_STEP:
+            if vr == "SQ" and tag == attributes.REFERENCED_STEP:
                 return "recurse"
             if vr == "SQ":
-                return "dummy" if tag in STAND_INS else "empty"
+                return "dummy" if tag in attributes.STAND_INS else "empty"
             return "dummy"
         return "empty" if letter == "Z" else "remove"
 
     def _unlisted(self, tag: int, vr: str) -> Action:
+        if tag >> 16 == attributes.SECURITY_GROUP:
+            return "remove"
         if vr == "SQ":
             return "recurse"
+        if tag in attributes.BINARY or tag in attributes.PALETTES:
+            return "bytes"
         if vr == "UI":
-            return "keep" if tag in _WELL_KNOWN_UIDS or "uids" in self.enabled else "reference"
+            return "keep" if tag in attributes.WELL_KNOWN_UIDS or "uids" in self.enabled else "reference"
         if vr in ("DA", "DT", "TM"):
             if "full_dates" in self.enabled:
                 return "check"
-            if "modified_dates" in self.enabled and tag not in DEVICE_AND_VOCABULARY_DATES:
+            if "modified_dates" in self.enabled and tag not in attributes.DEVICE_AND_VOCABULARY_DATES:
                 return "check" if vr == "TM" else "date"
             return "empty"
         if vr in TEXT_VRS:
-            return "text" if vr in ("LT", "ST", "UT") else "term"
-        if vr == "UN":
+            return "term" if tag in attributes.TECHNICAL else "text"
+        if vr == "UN" or vr in attributes.BYTE_VRS:
             return "remove"
         return {"CS": "code", "AS": "age", "PN": "empty", "AE": "empty"}.get(vr, "keep")  # type: ignore[return-value]
 
@@ -246,6 +202,10 @@ class Policy:
         """Return what is done to a safe private attribute of a VR."""
         if vr in ("", "UN", "PN", "AE"):
             return "remove"
+        if vr in TEXT_VRS:
+            return "term"
+        if vr in attributes.BYTE_VRS:
+            return "bytes"
         action = self._unlisted(0, vr)
         return "remove" if action == "empty" else action
 

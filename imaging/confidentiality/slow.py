@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from unibase.imaging.confidentiality.actions import CHARACTER_SET, Job, stand_in
-from unibase.imaging.confidentiality.identifiers import Gatherer, encodings_of, wants
-from unibase.imaging.confidentiality.policy import STAND_INS, Action
+from unibase.imaging.confidentiality.attributes import STAND_INS
+from unibase.imaging.confidentiality.charsets import encodings_of
+from unibase.imaging.confidentiality.gathering import Gatherer, wants
+from unibase.imaging.confidentiality.policy import Action
+from unibase.imaging.confidentiality.residual import residual
 from unibase.imaging.confidentiality.structure import Element, Encoding, Item, Reader, walk, write
 
 
@@ -94,6 +97,8 @@ def _treat(element: Element, action: Action, job: Job, encodings: tuple[str, ...
         # Decided as a sequence but its content was not read as one.
         job.tally.append(("remove", element.tag))
         return None
+    if action == "bytes" and job.identifiers.in_binary(element.value):
+        raise residual("identifier", element.tag)
     value = job.value(action, element.vr, element.value, encodings)
     if value == element.value:
         return element

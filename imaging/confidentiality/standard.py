@@ -83,15 +83,3 @@ def knows_iod(sop_class: str) -> bool:
 def _types() -> dict[str, dict[str, str]]:
     result: dict[str, dict[str, str]] = json.loads((_DATA / "attribute_types.json").read_text(encoding="utf-8"))
     return result
-
-
-@cache
-def words() -> tuple[frozenset[str], frozenset[str]]:
-    """Return words that are never an identifier, and words of imaging that are none where they stand alone."""
-    lists: list[set[str]] = []
-    for line in (_DATA / "words.txt").read_text(encoding="utf-8").splitlines():
-        if line.startswith("#"):
-            lists.append(set())
-        else:
-            lists[-1].update(line.split())
-    return frozenset(lists[0]), frozenset(lists[1])

@@ -99,6 +99,14 @@ class Reader:
         elements = self._elements(len(self._buffer), self._encoding, 0, top=True)
         return elements, self.position
 
+    def tag_at(self, position: int, end: int) -> int:
+        """Return the tag at a place."""
+        return self._tag(position, end, self._encoding)
+
+    def element_head(self, tag: int, end: int) -> tuple[str, int, int]:
+        """Return the written VR, the length and the place of the value of the element that begins at `position`."""
+        return self._prefix(tag, end, self._encoding)
+
     def _elements(self, end: int, encoding: Encoding, depth: int, top: bool = False, delimited: bool = False) -> list[Element]:
         if depth > MAX_DEPTH:
             raise malformed(f"Sequences are nested more than {MAX_DEPTH} deep.")

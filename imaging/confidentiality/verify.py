@@ -10,17 +10,24 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from datetime import date
 from functools import lru_cache
+
+import numpy as np
 
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.confidentiality.actions import CHARACTER_SET, Job
-from unibase.imaging.confidentiality.identifiers import Identifiers, decode, encodings_of, normalise
+from unibase.imaging.confidentiality.charsets import decode, encodings_of
+from unibase.imaging.confidentiality.identifiers import Identifiers
+from unibase.imaging.confidentiality.residual import residual
 from unibase.imaging.confidentiality.structure import Element, Encoding, Reader
 from unibase.imaging.confidentiality.values import names_standard, split_uids
 
 _TEXTS = frozenset({"LO", "SH", "ST", "LT", "UT", "UC", "UR", "PN", "AE"})
 _NUMBERS = frozenset({"DS", "IS", "UI", "TM", "AS"})
 _CERTAIN = 8
+_SAMPLES = {16: ("<i2", 0x2000), 32: ("<i4", 0x20000000)}
+"""Signed samples and the first whose highest byte is a blank or a printable character."""
 """From this many bytes on a needle does not occur by chance."""
 
 
@@ -28,7 +35,7 @@ def first_look(header: bytes, job: Job) -> list[tuple[str, int, int]]:
     """Return `(kind, start, end)` of all needles in the raw bytes of an output header; empty for a clean file."""
     found = [(hit.kind, hit.start, hit.end) for hit in job.identifiers.search(header)]
     found += [("uid", start, end) for start, end in _uids(header, job.source_uids)]
-    for day in _days(frozenset(job.source_dates), frozenset(job.written_dates)):
+    for day in _days(job.identifiers.known.days.days, frozenset(job.written_dates)):
         if day in header:
             found += [("date", start, start + 8) for start in _places(header, day) if header[start - 1 : start] not in _DIGITS]
     return found
@@ -40,13 +47,13 @@ _SHORTEST_UID = 5
 
 
 @lru_cache(maxsize=256)
-def _days(sources: frozenset[bytes], written: frozenset[bytes]) -> tuple[bytes, ...]:
-    """Return the days (YYYYMMDD) of DA and DT values that the output must not hold.
+def _days(days: frozenset[date], written: frozenset[bytes]) -> tuple[bytes, ...]:
+    """Return the days (YYYYMMDD) that the output must not hold.
 
     A day that the shift itself wrote, of another date of the file, is no sign of a leak.
     """
-    days, own = ({one.strip(b" \0")[:8] for raw in values for one in raw.split(b"\\")} for values in (sources, written))
-    return tuple(sorted(day for day in days - own if len(day) == 8 and day.isdigit()))
+    own = {one.strip(b" \0")[:8] for raw in written for one in raw.split(b"\\")}
+    return tuple(sorted({b"%04d%02d%02d" % (day.year, day.month, day.day) for day in days} - own))
 
 
 def _uids(header: bytes, values: set[bytes]) -> Iterator[tuple[int, int]]:
@@ -86,11 +93,11 @@ def judge(header: bytes, encoding: Encoding, job: Job, found: Iterable[tuple[str
         inside = index >= 0 and end <= starts[index] + len(values[index][1].value or b"")
         if not inside:
             if end - start >= _CERTAIN:
-                raise _residual(kind, None)
+                raise residual(kind, None)
             continue
         _, element, encodings = values[index]
         if _tells(kind, header[start:end], element, encodings, job.identifiers):
-            raise _residual(kind, element.tag)
+            raise residual(kind, element.tag)
 
 
 def _tells(kind: str, needle: bytes, element: Element, encodings: tuple[str, ...], identifiers: Identifiers) -> bool:
@@ -108,7 +115,7 @@ def _tells(kind: str, needle: bytes, element: Element, encodings: tuple[str, ...
         return identifiers.clean_code(value, encodings) != value
     if vr in _NUMBERS or vr in ("DA", "DT"):
         return not needle.isdigit()
-    return len(needle) >= _CERTAIN and normalise(needle.decode("latin-1")).isprintable()
+    return len(needle) >= _CERTAIN and needle.decode("latin-1").isprintable()
 
 
 def _values(header: bytes, encoding: Encoding) -> Iterator[tuple[int, Element, tuple[str, ...]]]:
@@ -136,20 +143,24 @@ class _PlacedReader(Reader):
         return element
 
 
-def search_pixels(chunk: bytes | memoryview, strong: Identifiers) -> None:
-    """Raise when a needle of eight bytes or more stands in copied pixel bytes.
+def search_pixels(block: bytes | memoryview, identifiers: Identifiers, sample_bits: int = 0) -> None:
+    """Raise when a needle of eight bytes or more, a joined name or a day stands in copied pixel bytes.
+
+    Args:
+        block: Bytes of pixels.
+        identifiers: What is known of the persons of the file.
+        sample_bits: Bits of one native little-endian sample, from the first byte of one on; 0 for compressed frames. Where no
+            sample of 16 or 32 bits has a letter, digit or blank as its highest byte, no text of eight ASCII characters can stand.
 
     Raises:
         Unusable: `residual-identifier`.
     """
-    if strong.occurs(chunk):
-        raise _residual("identifier", 0x7FE00010)
+    if (identifiers.beyond_ascii or not _without_text(block, sample_bits)) and identifiers.in_pixels(block):
+        raise residual("identifier", 0x7FE00010)
 
 
-def _residual(kind: str, tag: int | None) -> Unusable:
-    place = f"in ({tag >> 16:04X},{tag & 0xFFFF:04X})" if tag is not None else "between elements"
-    return Unusable(
-        "residual-identifier",
-        f"After cleaning, a {kind} of the source is still found {place}.",
-        "The file was not released. The custodian can look at it in the source and report the attribute.",
-    )
+def _without_text(block: bytes | memoryview, sample_bits: int) -> bool:
+    kind = _SAMPLES.get(sample_bits)
+    if kind is None or not len(block) or len(block) % (sample_bits // 8):
+        return False
+    return int(np.frombuffer(block, kind[0]).max()) < kind[1]

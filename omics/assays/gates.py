@@ -7,31 +7,33 @@ samples of the matrix.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from unibase.groundwork.problems import Unusable
 from unibase.omics.genes import ledger, merge_repeated
+from unibase.omics.options import Unit
 from unibase.omics.readers.counts import as_counts
+from unibase.omics.recognise.expression_unit import Told, rna_unit
+from unibase.omics.recognise.names import look_at_genes
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-Kind = Literal[
-    "counts", "noisy-counts", "estimated-counts", "per-million", "log", "negative", "constant", "fraction", "intensities"
-]
+type Kind = str
+"""What values are: `counts`, `noisy-counts`, `estimated-counts` can be used as counts; others name another unit."""
+COUNTS = ("counts", "noisy-counts", "estimated-counts")
 
 LIBRARY_SHARE = 0.05
 """A library below this share of the median library has failed."""
 GENES_SHARE = 0.25
 """A sample that detects fewer than this share of the median number of genes has failed."""
-NOISE = 1e-3
-"""Largest distance from a whole number that counts as noise of a float format."""
 
 
 @dataclass(frozen=True)
@@ -79,50 +81,18 @@ class GateReport:
 
 
 def kind_of(values: np.ndarray) -> Kind:
-    """Tell what a samples x genes matrix holds from its values alone (non-finite cells are left aside).
-
-    Integers are counts. Floats within `NOISE` of integers are counts that a format made noisy. Values below zero
-    are log ratios or centred data. Non-negative fractions with equal row sums near a million are TPM or CPM; with a
-    small maximum they are logarithms, or fractions when none exceeds one; else they are estimated counts, as
-    tximport and salmon give.
-    """
-    finite = np.isfinite(values)
-    known = values if finite.all() else values[finite]
-    if known.size == 0 or (known.min() == known.max() and known.min() != 0):
-        return "constant"
-    if known.min() < 0:
-        return "negative"
-    if np.issubdtype(values.dtype, np.integer):
-        return "counts"
-    whole = np.rint(known)
-    if (whole == known).all():
-        return "counts"
-    # A log or a fraction is near a whole number by chance only.
-    if np.abs(known - whole).max() <= NOISE and known.max() > 1:
-        return "noisy-counts"
-    if known.max() <= 1:
-        return "fraction"
-    sums = np.where(finite, values, 0).sum(axis=1)
-    positive = sums[sums > 0]
-    if positive.size and np.abs(positive / 1e6 - 1).max() < 0.02:
-        return "per-million"
-    if known.max() < 40:
-        return "log"
-    near = np.abs(known - whole) <= NOISE
-    # Estimated counts are whole for every gene whose reads are unique and zero for the silent ones.
-    return "estimated-counts" if near.mean() > 0.2 else "per-million"
+    """Tell what a samples x genes matrix holds from its values alone (`recognise.expression_unit` says by what evidence)."""
+    return rna_unit(values).kind
 
 
-_LOOKS = {
-    "per-million": "values per million (TPM, CPM, FPKM)",
-    "log": "logarithms",
-    "negative": "values below zero (logarithms or centred data)",
-    "constant": "one value in all cells",
-    "fraction": "fractions between 0 and 1",
-}
-
-
-def check_counts(adata: AnnData, patients: Mapping[str, str] | None = None, *, compare_libraries: bool = True) -> GateReport:
+def check_counts(
+    adata: AnnData,
+    patients: Mapping[str, str] | None = None,
+    *,
+    compare_libraries: bool = True,
+    unit: Unit | None = None,
+    named: str = "",
+) -> GateReport:
     """Check a count matrix.
 
     Args:
@@ -131,6 +101,8 @@ def check_counts(adata: AnnData, patients: Mapping[str, str] | None = None, *, c
             and the first by name is kept; of different patients, none is kept, for nobody can tell whose it is.
             Without `patients`, the first by name is kept.
         compare_libraries: Refuse libraries far below the cohort's median (`failed-library`).
+        unit: What the values are, where the study file says it: `counts` or `expected counts`.
+        named: Name of the file, which may say another unit than the values do.
 
     Reasons of refused samples: `empty-sample`, `failed-library`, `duplicate-sample`, `missing-values`.
 
@@ -146,13 +118,9 @@ def check_counts(adata: AnnData, patients: Mapping[str, str] | None = None, *, c
         holes = ~np.isfinite(values).all(axis=1)
         for name in (n for n, hole in zip(names, holes, strict=True) if hole):
             refused[name] = Refusal(name, "missing-values", "The sample lacks values for some genes.", "Count the sample again.")
-    kind = kind_of(values)
-    if kind in _LOOKS:
-        raise Unusable(
-            "not-counts",
-            f"The matrix holds {_LOOKS[kind]}, not counts.",
-            "Give raw counts: they cannot be had back from these values.",
-        )
+    told = rna_unit(values)
+    kind = _usable_kind(told, values, unit, named)
+    notes.append(f"unit: {unit}, as the study file says" if unit else f"unit: {told.unit} ({'; '.join(told.evidence)})")
     if kind != "counts":
         notes.append(f"values rounded to whole counts ({kind})")
 
@@ -183,6 +151,58 @@ def check_counts(adata: AnnData, patients: Mapping[str, str] | None = None, *, c
     return GateReport(kind, kept, tuple(refused[name] for name in sorted(refused)), tuple(notes))
 
 
+def _usable_kind(told: Told, values: np.ndarray, unit: Unit | None, named: str) -> Kind:
+    """Return which counts the values are, by their evidence or by the user's word; what can be none is refused.
+
+    Raises:
+        Unusable: `not-counts`.
+    """
+    if unit is None:
+        if told.kind not in COUNTS:
+            raise Unusable(
+                "not-counts",
+                f"The matrix holds {told.unit}, not counts: {'; '.join(told.evidence)}.",
+                "Give raw counts, which cannot be had back from these values; if they are counts, say unit: counts or expected counts.",
+            )
+        other = _NAMES.search(named)
+        if other and not re.search(r"(?i)count|raw", named):
+            raise Unusable(
+                "not-counts",
+                f"The file's name says {other[1].lower()}, and its values look like counts.",
+                "If they are counts, say unit: counts; else give the raw counts.",
+            )
+        return told.kind
+    known = values[np.isfinite(values)]
+    whole = bool((known == np.rint(known)).all())
+    possible = unit in ("counts", "expected counts") and not (known < 0).any()
+    if not possible or (unit == "counts" and not whole and told.kind not in COUNTS):
+        raise Unusable(
+            "not-counts",
+            f"The study file says unit: {unit}, and the values are none: {'; '.join(told.evidence)}.",
+            "Give raw counts, or mend the key.",
+        )
+    return "counts" if whole else "estimated-counts"
+
+
+_NAMES = re.compile(r"(?i)(fpkm|rpkm|tpm|cpm|normali[sz]ed|(?<![a-z])norm(?![a-z])|vst|rlog|log2|zscore|z-score)")
+
+
+def counts_as_said(adata: AnnData, unit: Unit | None) -> AnnData:
+    """Return log2(count + 1) turned back into counts, where the study file says `unit: log2 counts`; else the matrix as it is.
+
+    Raises:
+        Unusable: `not-counts` when 2^value - 1 is not whole.
+    """
+    if unit != "log2 counts":
+        return adata
+    back = 2.0 ** np.asarray(adata.X, dtype=np.float64) - 1
+    if not (np.abs(back - np.rint(back)) <= np.maximum(0.01, back * 2e-4)).all():
+        raise Unusable("not-counts", "2^value - 1 is not whole: these are no log2(count + 1).", "Give raw counts.")
+    out = adata.copy()
+    out.X = as_counts(np.rint(back))
+    return out
+
+
 def _gene_notes(adata: AnnData) -> list[str]:
     """Ledger lines on genes: which names were added up, and which stay as they are because nobody knows their gene."""
     notes = []
@@ -198,11 +218,18 @@ def _gene_notes(adata: AnnData) -> list[str]:
     unclear = ledger(source)
     for how, text in (
         ("spreadsheet-date", "that a spreadsheet turned into dates"),
-        ("ambiguous", "that stand for several genes"),
+        ("ambiguous", "that stand for several genes, or for one that has a row of its own,"),
     ):
         names = unclear.filter(pl.col("how") == how)["source"].to_list()
         if names:
             notes.append(f"{len(names)} names {text} left as they are: {_some(names)}")
+    unknown = set(unclear.filter(pl.col("how") == "unknown")["source"].to_list())
+    if unknown:
+        looks = look_at_genes(sorted(unknown)[:2000])
+        of_mouse = ": they look like genes of the mouse" if looks.system == "mouse" and looks.share > 0.5 else ""
+        notes.append(
+            f"{len(unknown)} of {len(set(source))} names are no human gene that is known{of_mouse}; they stay as they are"
+        )
     return notes
 
 

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import pandas as pd
 import polars as pl
 
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.methods.compiled.exact import FloatArray
 from unibase.omics.assays.gates import GateReport, Refusal
-from unibase.omics.readers.numeric_tables import check_measured, read_numeric
+from unibase.omics.readers.counts import frame_of
+from unibase.omics.readers.numeric_tables import Reading, check_measured, read_numeric
+from unibase.omics.recognise.scales import methylation_unit
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -34,22 +38,67 @@ _PREAMBLE = 50
 """Lines in which the titles must come: Illumina's stand in the eighth."""
 
 
-def read_beta(path: Path | str) -> AnnData:
-    """Read a table of beta values, probes in rows and samples in columns (CSV, TSV; gzip; Parquet).
+def read_beta(path: Path | str, reading: Reading | None = None) -> AnnData:
+    """Read a table of beta values, M-values or percent of methylation as beta values.
+
+    Suffixes of EPIC v2's probes (`cg00000029_TC21`) are folded: replicates of a probe become their mean, as sesame's
+    `betasCollapseToPfx` makes them.
 
     Returns:
         AnnData, samples x probes, float64; missing values are NaN.
 
     Raises:
-        Unusable: `not-beta` when a value lies outside 0 to 1 (M-values, percent).
-        Unusable, UserError: As `numeric.read_numeric`.
+        Unusable: `not-beta` when the values are none of the three.
+        Unusable, UserError: As `numeric_tables.read_numeric`.
     """
-    adata = read_numeric(path, "probe")
+    reading = reading or Reading()
+    adata = read_numeric(path, "probe", reading)
     values = np.asarray(adata.X, dtype=np.float64)
-    finite = values[np.isfinite(values)]
-    if finite.size and (finite.min() < 0 or finite.max() > 1):
-        raise Unusable("not-beta", "Some values lie outside 0 to 1.", "Give beta values; M-values are 2^M / (2^M + 1).")
-    return adata
+    told = methylation_unit(values)
+    unit = reading.unit or told.unit
+    if unit not in ("beta", "M", "percent") or not _can_be(values, unit):
+        raise Unusable(
+            "not-beta",
+            f"The values are {told.unit}: {'; '.join(told.evidence)}.",
+            "Give beta values, M-values or percent; if they are, say unit: beta, M or percent.",
+        )
+    if unit != "beta":
+        adata.X = values / 100 if unit == "percent" else 1 / (1 + np.exp2(-values))
+    said = "as the study file says" if reading.unit else "; ".join(told.evidence)
+    adata.uns["evidence"] = [*adata.uns["evidence"], f"unit: {unit} ({said})"]
+    return fold_replicates(adata)
+
+
+def _can_be(values: FloatArray, unit: str) -> bool:
+    known = values[np.isfinite(values)]
+    return unit == "M" or not known.size or (known.min() >= 0 and known.max() <= (1 if unit == "beta" else 100))
+
+
+_EPIC2 = re.compile(r"^(cg\d+|ch\.[\dX]+\.\d+[FR]?|rs\d+|nv-[\w-]+)_[TB][CO]\d+$")
+
+
+def fold_replicates(adata: AnnData) -> AnnData:
+    """Return probes named without EPIC v2's suffixes; several of one name become their mean, missing left aside."""
+    import anndata
+
+    names = [str(name) for name in adata.var_names]
+    short = [match[1] if (match := _EPIC2.match(name)) else name for name in names]
+    if short == names:
+        return adata
+    folded = list(dict.fromkeys(short))
+    place = {name: i for i, name in enumerate(folded)}
+    where = np.array([place[name] for name in short])
+    values = np.asarray(adata.X, dtype=np.float64)
+    known = np.isfinite(values)
+    sums, counts = np.zeros((adata.n_obs, len(folded))), np.zeros((adata.n_obs, len(folded)))
+    np.add.at(sums.T, where, np.where(known, values, 0).T)
+    np.add.at(counts.T, where, known.T)
+    mean = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
+    index = pd.Index(folded, name="probe", dtype=object)
+    out = anndata.AnnData(X=mean, obs=frame_of(adata.obs), var=pd.DataFrame({"symbol": folded}, index=index))
+    said = f"{len(names) - len(folded)} replicate probes of EPIC v2 folded into means"
+    out.uns["evidence"] = [*adata.uns["evidence"], said]
+    return out
 
 
 def read_chromosomes(path: Path | str) -> dict[str, str]:
@@ -154,7 +203,17 @@ def m_values(beta: FloatArray) -> FloatArray:
 
 
 def to_m_values(adata: AnnData) -> AnnData:
-    """Return M-values in X and beta in `layers["beta"]`; probes missing in more than a fifth of the samples are left out."""
+    """Return M-values in X and beta in `layers["beta"]`; probes missing in more than a fifth of the samples are left out.
+
+    Raises:
+        Unusable: `no-common-probe` when no probe is left of the arrays that were put together.
+    """
+    if not adata.n_vars:
+        raise Unusable(
+            "no-common-probe",
+            "The arrays of the centres share no probe.",
+            "Look whether all name probes alike (cg00000029), and leave out what is no methylation array.",
+        )
     values = np.asarray(adata.X, dtype=np.float64)
     keep = np.isnan(values).mean(axis=0) <= MAX_MISSING_PROBE
     out = adata[:, keep].copy()

@@ -16,15 +16,37 @@ import polars as pl
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.methods.compiled.exact import FloatArray
 from unibase.omics.assays.gates import GateReport, Refusal
-from unibase.omics.readers.numeric_tables import check_measured, read_numeric
+from unibase.omics.readers.numeric_tables import Reading, check_measured, read_numeric
+from unibase.omics.recognise.scales import protein_unit
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 
-def read_intensities(path: Path | str) -> AnnData:
-    """Read a table of protein intensities, proteins in rows and samples in columns; arguments and errors of `numeric.read_numeric`."""
-    return read_numeric(path, "protein")
+def read_intensities(path: Path | str, reading: Reading | None = None) -> AnnData:
+    """Read a table of protein abundances.
+
+    Returns:
+        AnnData, samples x proteins; `uns["unit"]` is `intensities` or, for logarithms already, `log2`.
+
+    Raises:
+        Unusable: `unknown-unit` when nobody can tell whether the values are logarithms.
+        Unusable, UserError: As `numeric_tables.read_numeric`.
+    """
+    reading = reading or Reading()
+    adata = read_numeric(path, "protein", reading)
+    told = protein_unit(np.asarray(adata.X, dtype=np.float64), Path(path).name)
+    unit = reading.unit or told.unit
+    if unit not in ("intensities", "log2 intensities", "log2 ratio", "NPX"):
+        raise Unusable(
+            "unknown-unit",
+            f"The values are {told.unit}: {'; '.join(told.evidence)}.",
+            "Say unit: intensities, log2 intensities, log2 ratio or NPX in the study file.",
+        )
+    adata.uns["unit"] = "intensities" if unit == "intensities" else "log2"
+    said = "as the study file says" if reading.unit else "; ".join(told.evidence)
+    adata.uns["evidence"] = [*adata.uns["evidence"], f"unit: {unit} ({said})"]
+    return adata
 
 
 class Channel(NamedTuple):
@@ -94,16 +116,6 @@ def check_intensities(adata: AnnData, channels: Mapping[str, Channel] | None = N
 def is_reference(name: str, channels: Mapping[str, Channel]) -> bool:
     """Whether a column of the matrix is a reference channel."""
     return name in channels and channels[name].reference
-
-
-_HIGHEST_LOGARITHM = 64.0
-"""No intensity's log2 is above this."""
-
-
-def are_logarithms(values: FloatArray) -> bool:
-    """Whether values are logarithms already, as reverse-phase arrays and ratios to a reference are: some lie below zero, none is large."""
-    known = values[np.isfinite(values)]
-    return bool(known.size and known.min() < 0 and known.max() < _HIGHEST_LOGARITHM)
 
 
 def log_intensities(intensities: FloatArray) -> FloatArray:

@@ -18,16 +18,18 @@ from numpy.typing import NDArray
 
 from unibase.groundwork.problems import Unusable
 from unibase.omics.assays import copy_number, methylation, proteomics, pseudobulk
+from unibase.omics.assays.genome import Build
 from unibase.omics.options import CAPTURE_MEGABASES, AssayName, CellColumns, Strand, View
 from unibase.omics.readers import numeric_tables
+from unibase.omics.readers.counts import file_sample
+from unibase.omics.readers.segments import read_segments
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-    from unibase.omics.assays.mutations import MutationData
+    from unibase.omics.readers.variants import MutationData
 
 type Refused = Mapping[str, tuple[str, str, str]]
-_VCF = (".vcf", ".vcf.gz", ".vcf.bgz")
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class AssayFiles:
         genes: Copy number: table of genes and their positions, whose levels stand beside those of the arms.
         channels: Proteomics by isobaric labels: table of plexes and reference channels.
         cells: Single cells: where sample, cell type and counts stand in the file.
+        reading: Orientation, unit and where the sample's name stands, where the study file says it.
     """
 
     matrix: Path | None
@@ -63,10 +66,11 @@ class AssayFiles:
     detection: Path | None = None
     masked: Path | None = None
     probes: Path | None = None
-    build: copy_number.Build = "hg38"
+    build: Build = "hg38"
     genes: Path | None = None
     channels: Path | None = None
     cells: CellColumns = field(default_factory=CellColumns)
+    reading: numeric_tables.Reading = field(default_factory=numeric_tables.Reading)
 
 
 @dataclass(frozen=True)
@@ -90,9 +94,9 @@ def sample_names(assay: AssayName, files: AssayFiles) -> list[str]:
     """Return the names of the samples that a file holds; reference channels are none."""
     assert files.matrix is not None
     if assay == "mutations":
-        return list(_mutations(AssayFiles(files.matrix)).profiled)
+        return list(_mutations(AssayFiles(files.matrix, reading=files.reading)).profiled)
     if assay == "copy_number":
-        return sorted(copy_number.read_segments(files.matrix)["sample"].unique())
+        return sorted(read_segments(files.matrix, files.build, files.reading).frame["sample"].unique())
     if assay == "single_cell":
         return pseudobulk.sample_names(files.matrix, files.cells)
     names = [str(name) for name in _MATRICES[assay](files).obs_names]
@@ -138,9 +142,18 @@ def _empty() -> AnnData:
 
 
 def _read_counts(files: AssayFiles) -> AnnData:
+    from unibase.omics.assays.gates import counts_as_said
     from unibase.omics.readers.counts import read_counts
 
-    return read_counts(_matrix(files), layer=files.layer, strand=files.strand, transcripts=files.transcripts)
+    adata = read_counts(
+        _matrix(files),
+        layer=files.layer,
+        strand=files.strand,
+        transcripts=files.transcripts,
+        orientation=files.reading.orientation,
+        sample_from=files.reading.sample_from,
+    )
+    return counts_as_said(adata, files.reading.unit)
 
 
 def _matrix(files: AssayFiles) -> Path:
@@ -150,8 +163,8 @@ def _matrix(files: AssayFiles) -> Path:
 
 _MATRICES: Mapping[str, Callable[[AssayFiles], AnnData]] = {
     "rna": _read_counts,
-    "methylation": lambda files: methylation.read_beta(_matrix(files)),
-    "proteomics": lambda files: proteomics.read_intensities(_matrix(files)),
+    "methylation": lambda files: methylation.read_beta(_matrix(files), files.reading),
+    "proteomics": lambda files: proteomics.read_intensities(_matrix(files), files.reading),
 }
 
 
@@ -159,25 +172,37 @@ def _rna(files: AssayFiles, patients: Mapping[str, str]) -> Gated:
     from unibase.omics.assays.gates import check_counts
 
     adata = _read_counts(files)
-    report = check_counts(adata, {name: patients[name] for name in adata.obs_names if name in patients})
-    return Gated(report.apply(adata), report.staging_reasons(), report.notes)
+    unit = "counts" if files.reading.unit == "log2 counts" else files.reading.unit
+    mine = {name: patients[name] for name in adata.obs_names if name in patients}
+    report = check_counts(adata, mine, unit=unit, named=_matrix(files).name)
+    return Gated(report.apply(adata), report.staging_reasons(), (*adata.uns.get("evidence", ()), *report.notes))
 
 
 def _mutations(files: AssayFiles) -> MutationData:
-    from unibase.omics.assays.mutations import read_maf, read_panel, without_variants
+    from unibase.omics.readers.maf import read_maf
+    from unibase.omics.readers.profiles import read_panel
+    from unibase.omics.readers.variants import without_variants
     from unibase.omics.readers.vcf import read_vcf
 
     if files.matrix is None:
         data = without_variants(files.profiled or ())
-    elif files.matrix.name.lower().endswith(_VCF):
-        data = read_vcf([files.matrix])
+    elif is_vcf(files.matrix):
+        data = read_vcf([files.matrix], [file_sample(files.matrix)] if files.reading.sample_from else None)
     else:
         data = read_maf(files.matrix, files.profiled)
     return replace(data, panel=read_panel(files.panel)) if files.panel else data
 
 
+def is_vcf(path: Path) -> bool:
+    """Whether a file is a VCF: by its first line, whatever its name."""
+    from unibase.omics.readers.lines import text_lines
+
+    return path.is_file() and next(text_lines(path), "").startswith("##fileformat=VCF")
+
+
 def _gene_table(files: AssayFiles, _: Mapping[str, str]) -> Gated:
-    from unibase.omics.assays.mutations import read_hotspots, view_table
+    from unibase.omics.assays.mutations import view_table
+    from unibase.omics.readers.profiles import read_hotspots
 
     data = _mutations(files)
     hotspots = read_hotspots(files.hotspots) if files.hotspots else ()
@@ -187,7 +212,7 @@ def _gene_table(files: AssayFiles, _: Mapping[str, str]) -> Gated:
 
 def _methylation(files: AssayFiles, _: Mapping[str, str]) -> Gated:
     assert files.matrix is not None
-    adata = methylation.read_beta(files.matrix)
+    adata = methylation.read_beta(files.matrix, files.reading)
     detection = None
     if files.detection:
         p_values = numeric_tables.read_numeric(files.detection, "probe")
@@ -206,12 +231,13 @@ def _methylation(files: AssayFiles, _: Mapping[str, str]) -> Gated:
     report = methylation.check_beta(cleaned)
     counts = cleaned.uns["masked"]
     notes = tuple(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count)
-    return Gated(cleaned[list(report.kept)].copy(), report.staging_reasons(), notes)
+    return Gated(cleaned[list(report.kept)].copy(), report.staging_reasons(), (*adata.uns["evidence"], *notes))
 
 
 def _copy_number(files: AssayFiles, _: Mapping[str, str]) -> Gated:
     assert files.matrix is not None
-    segments = copy_number.read_segments(files.matrix)
+    read = read_segments(files.matrix, files.build, files.reading)
+    segments = read.frame
     adata = copy_number.arm_levels(segments, files.build)
     if files.genes:
         adata = copy_number.beside(adata, copy_number.gene_levels(segments, copy_number.read_genes(files.genes)))
@@ -219,19 +245,19 @@ def _copy_number(files: AssayFiles, _: Mapping[str, str]) -> Gated:
     altered = pd.DataFrame(copy_number.fraction_altered(segments).to_dict(as_series=False)).set_index("sample")
     for column in altered.columns:
         adata.obs[column] = altered[column].reindex(adata.obs_names).to_numpy()
-    return Gated(adata, {}, (), tuple(altered.columns))
+    return Gated(adata, {}, read.evidence, tuple(altered.columns))
 
 
 def _proteomics(files: AssayFiles, _: Mapping[str, str]) -> Gated:
     assert files.matrix is not None
-    adata = proteomics.read_intensities(files.matrix)
+    adata = proteomics.read_intensities(files.matrix, files.reading)
     channels = proteomics.read_channels(files.channels) if files.channels else None
     report = proteomics.check_intensities(adata, channels)
     references = [str(name) for name in adata.obs_names if channels and proteomics.is_reference(str(name), channels)]
     used = adata[[*report.kept, *references]].copy()
     values = np.asarray(used.X, dtype=np.float64)
-    logarithms = proteomics.are_logarithms(values)
-    notes = ["values below zero: taken as logarithms"] if logarithms else []
+    logarithms = adata.uns["unit"] == "log2"
+    notes = list(adata.uns["evidence"])
     values = values if logarithms else proteomics.log_intensities(values)
     if channels:
         mine = [channels[str(name)] for name in used.obs_names]

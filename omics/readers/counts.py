@@ -1,8 +1,7 @@
 """Read count matrices as hospitals hold them: samples x genes AnnData with the values as the file has them.
 
-Readers know plain tables (TSV, CSV, R's `write.table`, GCT, Parquet), featureCounts, nf-core/rnaseq (gene_id, gene_name), STAR
-`ReadsPerGene.out.tab` and salmon `quant.sf` (summed to genes), alone or a folder of them, h5ad and zarr; gzip of each file. What the
-values are is found out by `gates`, not believed here: integer values become integers, all others stay float64.
+Readers know every table that `tabular` reads, files of one sample each (`per_sample`), h5ad and zarr. What the values are is found
+out by `gates`, not believed here: integer values become integers, all others stay float64.
 """
 
 from __future__ import annotations
@@ -12,26 +11,24 @@ import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
-import polars as pl
 
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.omics import genes as gene_names
-from unibase.omics.options import Strand
-from unibase.omics.readers.per_sample import SALMON, SUMMARY_ROWS, PerSample, read_files, read_folder, transcript_table
-from unibase.omics.readers.text_tables import first_row_width, guarded, header_of, is_gzip, numbers, unique
+from unibase.omics.options import Orientation, SampleFrom, Strand
+from unibase.omics.readers.per_sample import PerSample, Wanted, read_files, read_folder, tool_of
+from unibase.omics.readers.tabular import Table, is_gzip, read_table, unique
+from unibase.omics.recognise.layout import understand
+from unibase.omics.recognise.matrix import Matrix
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-Orientation = Literal["auto", "genes-in-rows", "samples-in-rows"]
-
-_ENSEMBL_OTHER = re.compile(r"^ENS[A-Z]{0,6}G\d{11}(\.\d+)?$")
 _FEATURE_COUNTS = ("Geneid", "Chr", "Start", "End", "Strand", "Length")
-_SYMBOL_COLUMNS = {"gene_name", "symbol", "gene_symbol", "hugo_symbol", "external_gene_name", "description"}
+_SYMBOL_COLUMNS = {"gene_name", "symbol", "gene_symbol", "hugo_symbol", "external_gene_name", "description", "feature_name"}
 _ALIGNER_WORDS = re.compile(
     r"(Aligned|[._](Aligned|sortedByCoord|sorted|sort|markdup|markdup_sorted|mkdup|dedup|umi_dedup|rmdup|out|toTranscriptome))$"
 )
@@ -44,99 +41,79 @@ def read_counts(
     layer: str | None = None,
     strand: Strand = "unstranded",
     transcripts: Path | str | None = None,
+    sample_from: SampleFrom | None = None,
 ) -> AnnData:
     """Read one matrix of one assay.
 
     Args:
-        path: A file, or a folder of STAR or salmon outputs (one sample each).
-        orientation: Which way a plain table lies; `auto` looks where the gene identifiers are, and takes genes in
-            rows when neither side shows them.
-        layer: Layer of an h5ad or zarr that holds the counts; without it, a layer named `counts`, else X.
+        path: A file, or a folder of files of one sample each (`per_sample`).
+        orientation: Which way a plain table lies; `auto` looks on which side the names are genes.
+        layer: Layer of an h5ad or zarr that holds the counts; `raw` is its `raw.X`; without it, a layer named `counts`, else X.
         strand: Column of STAR's tables.
-        transcripts: Two-column table (transcript, gene) for salmon's tables.
+        transcripts: Two-column table (transcript, gene) for salmon's and kallisto's tables.
+        sample_from: `file name`: the file holds one sample and its name names it.
 
     Returns:
         AnnData, samples x genes. `obs_names` are the sample names of the source; `var_names` Ensembl identifiers
         without version, or what the source has where the gene table knows none; `var` holds `gene_id_source`, `symbol` (empty when unknown) and
-        `length` where the file gives it; `uns["source_format"]` says which reader was used.
+        `length` where the file gives it; `uns["source_format"]` says which reader was used, `uns["evidence"]` how the table was understood.
         Repeated sample names are kept for the gates to refuse: `obs["sample"]` has the name of the source, and
         `obs_names` get a suffix `#2`, `#3`, ...
 
     Raises:
-        Unusable: `not-a-matrix`, `not-a-number`, `truncated-file`, ... with the place.
+        Unusable: `not-a-matrix`, `not-recognised`, `not-a-number`, `truncated-file`, ... with the place.
         UserError: If there is nothing at `path`.
     """
     path = Path(path)
     if not path.exists():
         raise UserError(f"There is no count matrix at {path}. Check the path in the study file.")
     name = path.name.lower().removesuffix(".gz")
-    if name.endswith(".h5ad") or name.endswith(".zarr"):
+    if name.endswith((".h5ad", ".zarr")):
         return _from_anndata(path, layer)
+    wanted = Wanted(strand, transcripts, sample_from)
     if path.is_dir():
-        return _from_samples(read_folder(path, strand, transcripts))
-    if name.endswith(".parquet"):
-        frame = guarded(lambda: pl.read_parquet(gzip.decompress(path.read_bytes()) if is_gzip(path) else path))
-        return _from_frame(frame, orientation, "parquet")
-    if name.endswith("readspergene.out.tab"):
-        return _from_samples(read_files([path], strand, None))
-    if tuple(header_of(path)[0]) == SALMON:
-        return _from_samples(read_files([path], strand, transcript_table(transcripts)))
-    return _from_text(path, orientation)
-
-
-def _from_text(path: Path, orientation: Orientation) -> AnnData:
-    header, skip, separator = header_of(path)
-    if header[0] == "Status" and path.name.lower().removesuffix(".gz").endswith(".summary"):
+        if (path / "matrix.mtx").exists() or (path / "matrix.mtx.gz").exists():
+            raise _cells_of_10x()
+        return _from_samples(read_folder(path, wanted))
+    if name.endswith((".h5", ".mtx")):
+        raise _cells_of_10x()
+    table = read_table(path)
+    if table.titles[0] == "Status" and name.endswith(".summary"):
         raise Unusable(
             "not-a-matrix", "This is the summary that featureCounts writes beside its table.", "Give the table itself."
         )
-    width = first_row_width(path, skip, separator)
-    if width == len(header) + 1:  # as R writes a table: no name above the row names
-        header = ["", *header]
-    if len(header) < 2:
-        raise Unusable(
-            "not-a-matrix",
-            "The header has fewer than two columns.",
-            "Give a table of genes x samples, separated by tabs or commas.",
-        )
-    names = [f"column_{i}" for i in range(len(header))]
-    lead = 6 if tuple(header[:6]) == _FEATURE_COUNTS else 1
-    if lead == 1:
-        while lead < len(header) - 1 and header[lead].lower() in _SYMBOL_COLUMNS | {
-            "length",
-            "gene_length",
-            "gene_type",
-            "gene_biotype",
-        }:
-            lead += 1
-    schema: dict[str, Any] = {name: pl.String() if i < lead else pl.Float64() for i, name in enumerate(names)}
+    tool = tool_of(path, table)
+    if tool:
+        return _from_samples(read_files([path], tool, wanted))
+    return _from_matrix(understand(table, "gene", orientation, file_sample(path) if sample_from else None), table)
 
-    def read(schema: dict[str, Any]) -> pl.DataFrame:
-        return pl.read_csv(
-            path,
-            has_header=False,
-            skip_rows=skip + 1,
-            separator=separator,
-            schema=schema,
-            null_values=["NA", "", "NaN", "nan"],
-            quote_char='"',
-        )
 
-    try:
-        frame = read(schema)
-    except (pl.exceptions.PolarsError, OSError, EOFError):
-        text = guarded(lambda: read(dict.fromkeys(names, pl.String())))
-        frame = numbers(text, names[lead:], decimal_comma=separator == ";")
-    frame = frame.rename(dict(zip(names, unique(header), strict=True)))
-    kind = "featurecounts" if lead == 6 else "table"
-    if kind == "featurecounts":
-        lengths = frame.get_column("Length")
-        frame = frame.drop(*[c for c in _FEATURE_COUNTS[1:5]])
-        adata = _from_frame(frame.drop("Length"), "genes-in-rows", kind)
-        by_gene = dict(zip(frame.get_column("Geneid").to_list(), lengths.cast(pl.Float64()).to_list(), strict=True))
-        adata.var["length"] = [by_gene[g] for g in adata.var["gene_id_source"]]
-        return _named(adata, [_sample_of_alignment(name) for name in adata.obs["sample"]])
-    return _from_frame(frame, orientation, kind)
+def _cells_of_10x() -> Unusable:
+    return Unusable(
+        "not-a-matrix",
+        "This is 10x Genomics' format of single cells, which names no samples and no cell types.",
+        "Read it with scanpy, add both as columns of obs, and give the h5ad as single_cell.",
+    )
+
+
+def file_sample(path: Path) -> str:
+    """Return the name of a file up to its first dot, which names the only sample in it."""
+    return path.name.split(".")[0]
+
+
+def _from_matrix(matrix: Matrix, table: Table) -> AnnData:
+    titles = tuple(table.titles)
+    kind = "featurecounts" if set(_FEATURE_COUNTS) <= set(titles) else "table"
+    samples = [_sample_of_alignment(name) if kind == "featurecounts" else name for name in matrix.samples]
+    adata = _build(matrix.values, unique(samples), matrix.features, matrix.symbols, kind)
+    if matrix.lengths is not None:
+        adata.var["length"] = matrix.lengths
+    adata.uns["evidence"] = [*_written(table), *matrix.evidence, f"names of genes: {matrix.system or 'of no known system'}"]
+    return _named(adata, samples)
+
+
+def _written(table: Table) -> list[str]:
+    return [f"table written with {', '.join(table.traits)}"] if table.traits else []
 
 
 def _sample_of_alignment(file: str) -> str:
@@ -145,34 +122,6 @@ def _sample_of_alignment(file: str) -> str:
     while (shorter := _ALIGNER_WORDS.sub("", name)) and shorter != name:
         name = shorter
     return name
-
-
-def _gene_like(names: list[str]) -> float:
-    sample = names[:2000]
-    return sum(bool(gene_names.ENSEMBL.match(n) or _ENSEMBL_OTHER.match(n)) for n in sample) / max(len(sample), 1)
-
-
-def _from_frame(frame: pl.DataFrame, orientation: Orientation, kind: str) -> AnnData:
-    text_columns = [c for c, t in frame.schema.items() if t == pl.String()]
-    first = text_columns[0] if text_columns else frame.columns[0]
-    value_columns = [c for c in frame.columns if c != first and frame.schema[c] != pl.String()]
-    symbol_column = next((c for c in text_columns[1:] if c.lower() in _SYMBOL_COLUMNS), None)
-    rows = frame.get_column(first).cast(pl.String()).fill_null("").to_list()
-    if orientation == "auto":
-        across = _gene_like(value_columns) > max(_gene_like(rows), 0.5)
-        genes_in_rows = not (across or (first.lower() in {"sample", "sample_id", "patient", "barcode"}))
-    else:
-        genes_in_rows = orientation == "genes-in-rows"
-    values = frame.select(pl.col(value_columns).cast(pl.Float64())).to_numpy()
-    if not values.size:
-        raise Unusable("not-a-matrix", "The matrix has no row or no column of values.", "Give a table of genes x samples.")
-    if genes_in_rows:
-        symbols = frame.get_column(symbol_column).fill_null("").to_list() if symbol_column else None
-        keep = np.array([row not in SUMMARY_ROWS for row in rows])
-        genes = [row for row, k in zip(rows, keep, strict=True) if k]
-        kept_symbols = None if symbols is None else [s for s, k in zip(symbols, keep, strict=True) if k]
-        return _build(values[keep].T, value_columns, genes, kept_symbols, kind)
-    return _build(values, unique(rows), value_columns, None, kind)
 
 
 def _build(values: np.ndarray, samples: list[str], genes: list[str], symbols: list[str] | None, kind: str) -> AnnData:
@@ -223,6 +172,8 @@ def _from_anndata(path: Path, layer: str | None) -> AnnData:
         raise Unusable(
             "truncated-file", f"The file cannot be read as AnnData ({type(error).__name__}).", "Write it again from its source."
         ) from None
+    if layer == "raw" and "raw" not in source.layers:
+        return _from_raw(source)
     chosen = layer or ("counts" if "counts" in source.layers else None)
     if chosen is not None and chosen not in source.layers:
         raise UserError(
@@ -239,6 +190,16 @@ def _from_anndata(path: Path, layer: str | None) -> AnnData:
         if column not in adata.obs:
             adata.obs[column] = source.obs[column].to_numpy()
     return adata
+
+
+def _from_raw(source: AnnData) -> AnnData:
+    """Take `raw.X`, where cellxgene's files and scanpy keep the counts."""
+    if source.raw is None:
+        raise UserError("The AnnData has no raw. Name the layer that holds the counts.")
+    raw = source.raw.to_adata()
+    values: Any = raw.X
+    dense = np.asarray(values.toarray() if hasattr(values, "toarray") else values)
+    return _build(dense, [str(n) for n in raw.obs_names], [str(n) for n in raw.var_names], None, "anndata")
 
 
 def _read_h5ad(path: Path) -> AnnData:

@@ -1,61 +1,87 @@
-"""Tables of real numbers, features in rows and samples in columns: beta values, protein intensities."""
+"""Tables of real numbers: beta values, protein intensities."""
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import polars as pl
 
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.omics.assays.gates import GateReport, Kind, Refusal
+from unibase.omics.options import Orientation, SampleFrom, Unit
 from unibase.omics.readers.counts import frame_of
+from unibase.omics.readers.tabular import Table, read_table
+from unibase.omics.recognise.layout import bare_name, understand
+from unibase.omics.recognise.names import Feature
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-_MISSING = ["NA", "", "NaN", "nan", "null"]
+
+@dataclass(frozen=True)
+class Reading:
+    """What a study file says of a table, which else is recognised.
+
+    Attributes:
+        orientation: Which way it lies.
+        unit: What its numbers are.
+        sample_from: `file name`: it holds one sample, named by the file.
+    """
+
+    orientation: Orientation = "auto"
+    unit: Unit | None = None
+    sample_from: SampleFrom | None = None
 
 
-def read_numeric(path: Path | str, feature: str) -> AnnData:
-    """Read a table whose first column names features and whose others are samples (CSV, TSV; gzip; Parquet).
+def read_numeric(path: Path | str, feature: Feature, reading: Reading | None = None) -> AnnData:
+    """Read a table of real numbers: features on one side, samples on the other (every form that `tabular` reads).
 
     Args:
         path: The file.
-        feature: What a row is (`probe`, `protein`), for the index and for messages.
+        feature: What the features are, for recognition and for messages.
+        reading: What the study file says of it.
 
     Returns:
-        AnnData, samples x features, float64; missing values are NaN.
+        AnnData, samples x features, float64; missing values are NaN. `uns["evidence"]` says how the table was understood.
 
     Raises:
-        Unusable: `truncated-file`; `not-numbers` when a cell is text; `repeated-<feature>`; `repeated-sample`.
+        Unusable: `truncated-file`; `not-a-number` when a cell is text; `repeated-<feature>`; `repeated-sample`; as `layout.understand`.
         UserError: If there is nothing at `path`.
     """
     import anndata
 
-    path = Path(path)
+    path, reading = Path(path), reading or Reading()
     if not path.exists():
         raise UserError(f"There is no matrix at {path}. Check the path in the study file.")
-    frame, samples = _table(path)
-    try:
-        columns = [pl.col(name).cast(pl.Float64()) for name in frame.columns[1:]]
-        values = frame.select(columns).to_numpy().T
-    except pl.exceptions.InvalidOperationError:
-        raise Unusable("not-numbers", "A cell of the matrix is no number.", "Leave missing values empty or write NA.") from None
-    names = frame.to_series(0).cast(pl.String()).to_list()
+    table = _without_marked(read_table(path))
+    matrix = understand(table, feature, reading.orientation, path.name.split(".")[0] if reading.sample_from else None)
+    samples = [bare_name(name) for name in matrix.samples] if feature == "protein" else matrix.samples
+    names = matrix.features
     if len(set(names)) < len(names):
         raise Unusable(f"repeated-{feature}", f"A {feature} is listed twice.", f"Keep one row per {feature}.")
     if len(set(samples)) < len(samples):
         raise Unusable("repeated-sample", "Two columns have one name.", "Give each sample a name of its own.")
-    return anndata.AnnData(
-        X=np.ascontiguousarray(values, dtype=np.float64),
+    adata = anndata.AnnData(
+        X=matrix.values,
         obs=pd.DataFrame({"sample": samples}, index=pd.Index(samples, dtype=object)),
         var=pd.DataFrame({"symbol": names}, index=pd.Index(names, name=feature, dtype=object)),
     )
+    written = [f"table written with {', '.join(table.traits)}"] if table.traits else []
+    adata.uns["evidence"] = [*written, *matrix.evidence]
+    return adata
+
+
+def _without_marked(table: Table) -> Table:
+    """Leave out what MaxQuant marks with + as reversed, contaminant or identified by site alone."""
+    marked = np.zeros(table.frame.height, bool)
+    for title in ("Reverse", "Potential contaminant", "Only identified by site", "Contaminant"):
+        if title in table.titles:
+            marked |= np.array([cell == "+" for cell in table.texts(table.titles.index(title))])
+    return table.without(marked) if marked.any() else table
 
 
 def check_measured(adata: AnnData, kind: Kind, failed: Mapping[str, Refusal] | None = None) -> GateReport:
@@ -96,22 +122,3 @@ def together(parts: Sequence[AnnData], *, shared: bool) -> AnnData:
     order = np.argsort(np.asarray(joined.obs_names, dtype=str), kind="stable")
     columns = np.argsort(np.asarray(joined.var_names, dtype=str), kind="stable")
     return joined[order][:, columns].copy()
-
-
-def _table(path: Path) -> tuple[pl.DataFrame, list[str]]:
-    """Return the table and the names of its sample columns as the file writes them."""
-    try:
-        if path.suffix == ".parquet":
-            frame = pl.read_parquet(path)
-            return frame, frame.columns[1:]
-        with gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else path.open(encoding="utf-8-sig") as file:
-            header = file.readline().rstrip("\r\n")
-        separator = max("\t,;", key=header.count)
-        titles = [title.strip().strip('"') for title in header.split(separator)]
-        frame = pl.read_csv(path, separator=separator, null_values=_MISSING, infer_schema_length=None)
-    except (OSError, EOFError, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
-        raise Unusable(
-            "truncated-file", f"The matrix cannot be read to its end ({type(error).__name__}).", "Copy it again."
-        ) from None
-    # R leaves out the title of the row names.
-    return frame, titles[1:] if len(titles) == frame.width else titles

@@ -1,32 +1,33 @@
-"""Counts that a tool writes in one file per sample: STAR's `ReadsPerGene.out.tab`, salmon's `quant.sf` summed to genes."""
+"""Counts that a tool writes in one file per sample: STAR, GDC's augmented STAR, RSEM, htseq-count, and salmon and kallisto summed to genes."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from unibase.groundwork.problems import Unusable, UserError
-from unibase.omics.options import Strand
-from unibase.omics.readers.text_tables import guarded, header_of
+from unibase.omics.options import SampleFrom, Strand
+from unibase.omics.readers.tabular import Table, read_table
+from unibase.omics.recognise.names import SUMMARY_ROWS
 
-SALMON = ("Name", "Length", "EffectiveLength", "TPM", "NumReads")
-SUMMARY_ROWS = ("N_unmapped", "N_multimapping", "N_noFeature", "N_ambiguous", "__no_feature", "__ambiguous",
-                 "__too_low_aQual", "__not_aligned", "__alignment_not_unique")  # fmt: skip
+_GDC_COLUMNS: Mapping[Strand, str] = {"unstranded": "unstranded", "forward": "stranded_first", "reverse": "stranded_second"}
+_STAR_COLUMNS: Mapping[Strand, int] = {"unstranded": 1, "forward": 2, "reverse": 3}
 
 
-class PerSample(NamedTuple):
+@dataclass(frozen=True)
+class PerSample:
     """One column per file.
 
     Attributes:
         samples: Names, which may come again.
         genes: Those of every file, in the order of the first.
         values: Samples x genes.
-        source: `star` or `salmon`.
+        source: The tool: `star`, `gdc-star`, `rsem`, `htseq`, `salmon` or `kallisto`.
     """
 
     samples: list[str]
@@ -35,84 +36,197 @@ class PerSample(NamedTuple):
     source: str
 
 
-def read_folder(folder: Path, strand: Strand, transcripts: Path | str | None) -> PerSample:
-    """Read all files below a folder; arguments and errors as `counts.read_counts` says."""
-    star = sorted(p for p in folder.rglob("*ReadsPerGene.out.tab*") if p.name.endswith((".tab", ".tab.gz")))
-    if star:
-        return read_files(star, strand, None)
-    quants = sorted(p for p in folder.rglob("quant.sf*") if p.name in ("quant.sf", "quant.sf.gz"))
-    if quants:
-        return read_files(quants, strand, transcript_table(transcripts))
-    raise UserError(f"{folder} holds neither STAR ReadsPerGene.out.tab nor salmon quant.sf files. Give the matrix file itself.")
+@dataclass(frozen=True)
+class Wanted:
+    """What is needed to read files of one sample each.
+
+    Attributes:
+        strand: Column of STAR's tables.
+        transcripts: Two-column table (transcript, gene) for salmon and kallisto.
+        sample_from: `file name` takes the sample's name from the file.
+    """
+
+    strand: Strand = "unstranded"
+    transcripts: Path | str | None = None
+    sample_from: SampleFrom | None = None
 
 
-def read_files(files: list[Path], strand: Strand, mapping: dict[str, str] | None) -> PerSample:
-    """Put files of one sample each (salmon's with `mapping`, else STAR's) into one matrix."""
-    columns: list[dict[str, float]] = []
-    names = [_star_name(path) if mapping is None else path.parent.name for path in files]
+@dataclass(frozen=True)
+class _Tool:
+    """How one tool names its files and columns.
+
+    Attributes:
+        files: Form of a file's name.
+        titles: Titles that its table has; empty for tables without titles.
+        gene, value: Titles of the columns taken.
+        by_transcript: Whether a row is a transcript.
+    """
+
+    name: str
+    files: re.Pattern[str]
+    titles: frozenset[str]
+    gene: str
+    value: str
+    by_transcript: bool = False
+
+
+_TOOLS = (
+    _Tool("star", re.compile(r"^(.*?)[._-]*ReadsPerGene\.out\.tab(\.gz)?$"), frozenset(), "", ""),
+    _Tool("gdc-star", re.compile(r"^(.+?)\.rna_seq\.augmented_star_gene_counts\.tsv(\.gz)?$"),
+          frozenset({"gene_id", "unstranded", "stranded_first", "stranded_second"}), "gene_id", "unstranded"),
+    _Tool("rsem", re.compile(r"^(.+?)\.genes\.results(\.gz)?$"), frozenset({"gene_id", "expected_count"}), "gene_id", "expected_count"),
+    _Tool("salmon", re.compile(r"^quant\.sf(\.gz)?$"), frozenset({"Name", "Length", "EffectiveLength", "TPM", "NumReads"}), "Name", "NumReads", True),
+    _Tool("kallisto", re.compile(r"^abundance\.tsv(\.gz)?$"), frozenset({"target_id", "est_counts", "tpm"}), "target_id", "est_counts", True),
+    _Tool("htseq", re.compile(r"^(.+?)[._-](htseq[._-]counts?(\.txt|\.tsv)?|htseq(\.txt|\.tsv)?)(\.gz)?$"), frozenset(), "", ""),
+)  # fmt: skip
+_REFUSED = (
+    (frozenset({"transcript_id", "gene_id", "IsoPct"}), "RSEM's table of transcripts", "Give its genes.results."),
+    (frozenset({"tracking_id", "FPKM"}), "Cufflinks' table of FPKM", "Give raw counts: they cannot be had back from FPKM."),
+    (frozenset({"Gene ID", "FPKM", "TPM"}), "StringTie's table of FPKM and TPM", "Give raw counts (prepDE.py writes them)."),
+)
+
+
+def tool_of(path: Path, table: Table) -> str:
+    """Return which tool wrote a table of one sample; empty when none is known.
+
+    Raises:
+        Unusable: `not-counts`, `not-a-matrix` when it is a table of a tool that holds no counts of genes.
+    """
+    titles = set(table.titles)
+    for known, said, remedy in _REFUSED:
+        if known <= titles:
+            raise Unusable("not-counts", f"This is {said}: it holds no counts of genes.", remedy)
+    for tool in _TOOLS:
+        if tool.titles and tool.titles <= titles:
+            return tool.name
+    by_name = next((tool.name for tool in _TOOLS if not tool.titles and tool.files.match(path.name)), "")
+    return by_name if not table.titled and len(table.titles) in (2, 4) else ""
+
+
+def read_folder(folder: Path, wanted: Wanted) -> PerSample:
+    """Read all files of one tool below a folder; arguments and errors as `counts.read_counts` says."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    for tool in _TOOLS:
+        mine = [path for path in files if tool.files.match(path.name)]
+        if mine:
+            return read_files(mine, tool.name, wanted, _gdc_names(files))
+    raise UserError(
+        f"{folder} holds no files of one sample each that are known: STAR ReadsPerGene.out.tab, GDC augmented_star_gene_counts, RSEM "
+        "genes.results, htseq counts, salmon quant.sf or kallisto abundance.tsv. Give the matrix file itself."
+    )
+
+
+def read_files(files: list[Path], tool_name: str, wanted: Wanted, listed: Mapping[str, str] | None = None) -> PerSample:
+    """Put files of one sample each into one matrix.
+
+    Args:
+        files: The files.
+        tool_name: Who wrote them.
+        wanted: What is needed to read them.
+        listed: Sample of each file by GDC's sample sheet.
+    """
+    tool = next(tool for tool in _TOOLS if tool.name == tool_name)
+    mapping = transcript_table(wanted.transcripts) if tool.by_transcript else None
+    names = [_sample_name(path, tool, wanted, listed or {}) for path in files]
+    genes: list[str] = []
+    rows: list[NDArray[np.float64]] = []
     for place, path in enumerate(files, start=1):
         try:
-            column = _read_star(path, strand) if mapping is None else _read_salmon(path, mapping)
+            column = _column(read_table(path), tool, wanted.strand, mapping)
         except Unusable as problem:
             raise Unusable(problem.reason, f"File {place} of {len(files)}, by name: {problem.message}", problem.remedy) from None
-        if columns and column.keys() != columns[0].keys():
+        if rows and column.keys() != set(genes):
             raise Unusable(
                 "different-genes",
-                f"File {place} of {len(files)}, by name, lists {len(column)} genes, and not those of the first ({len(columns[0])}).",
+                f"File {place} of {len(files)}, by name, lists {len(column)} genes, and not those of the first ({len(genes)}).",
                 "Copy it again if it is cut short, or count all samples with one annotation.",
             )
-        columns.append(column)
-    genes = list(columns[0])
-    values = np.array([[column[gene] for gene in genes] for column in columns], dtype=np.float64)
-    return PerSample(names, genes, values, "star" if mapping is None else "salmon")
+        genes = genes or list(column)
+        rows.append(np.array([column[gene] for gene in genes], dtype=np.float64))
+    return PerSample(names, genes, np.array(rows), tool_name)
 
 
-def _star_name(path: Path) -> str:
-    name = re.sub(r"ReadsPerGene\.out\.tab(\.gz)?$", "", path.name).rstrip("._-")
-    return name or path.parent.name
-
-
-def _read_star(path: Path, strand: Strand) -> dict[str, float]:
-    frame = guarded(
-        lambda: pl.read_csv(
-            path,
-            has_header=False,
-            separator="\t",
-            schema={"gene": pl.String(), "unstranded": pl.Float64(), "forward": pl.Float64(), "reverse": pl.Float64()},
+def _sample_name(path: Path, tool: _Tool, wanted: Wanted, listed: Mapping[str, str]) -> str:
+    if path.name in listed and wanted.sample_from is None:
+        return listed[path.name]
+    match = tool.files.match(path.name)
+    stem = match[1] if match and match.groups() and match[1] else ""
+    if tool.by_transcript or (tool.name == "star" and not stem):
+        return path.parent.name
+    if tool.name in ("gdc-star", "htseq") and wanted.sample_from is None and (tool.name == "gdc-star" or _is_uuid(stem)):
+        raise Unusable(
+            "no-sample-names",
+            "GDC's files do not say whose they are, and no gdc_sample_sheet.tsv beside them does.",
+            "Put GDC's sample sheet into the folder of the files, or say sample_from: file name.",
         )
-    ).filter(~pl.col("gene").is_in(list(SUMMARY_ROWS)))
-    return dict(zip(frame["gene"].to_list(), frame[strand].to_list(), strict=True))
+    return stem or path.name.split(".")[0]
+
+
+def _is_uuid(text: str) -> bool:
+    return bool(re.match(r"^[0-9a-f]{8}-[0-9a-f]{1,4}(-[0-9a-f-]*)?$", text))
+
+
+def _gdc_names(files: list[Path]) -> dict[str, str]:
+    """Return the sample of each file by GDC's sample sheets among the files."""
+    names: dict[str, str] = {}
+    for path in files:
+        if not re.match(r"^gdc_sample_sheet.*\.(tsv|csv|txt)$", path.name, re.IGNORECASE):
+            continue
+        table = read_table(path)
+        if not {"File Name", "Sample ID"} <= set(table.titles):
+            continue
+        columns = [table.texts(table.titles.index(title)) for title in ("File Name", "Sample ID")]
+        names |= dict(zip(*columns, strict=True))
+    return names
+
+
+def _column(table: Table, tool: _Tool, strand: Strand, mapping: Mapping[str, str] | None) -> dict[str, float]:
+    if tool.titles:
+        if not tool.titles <= set(table.titles):
+            raise Unusable("not-a-matrix", f"The file is no table of {tool.name}.", "Give the tool's own table.")
+        gene = table.titles.index(tool.gene)
+        value = table.titles.index(_GDC_COLUMNS[strand] if tool.name == "gdc-star" else tool.value)
+    else:
+        wanted = 2 if tool.name == "htseq" else 4
+        if len(table.titles) != wanted:
+            raise Unusable("not-a-matrix", f"The file is no table of {tool.name}.", "Give the tool's own table.")
+        gene, value = 0, 1 if tool.name == "htseq" else _STAR_COLUMNS[strand]
+    if not table.is_number(value):
+        raise Unusable("not-a-number", "A cell of its counts is no number.", "Copy it again.")
+    rows = dict(zip(table.texts(gene), table.values([value])[:, 0].tolist(), strict=True))
+    if mapping is not None:
+        return _to_genes(rows, mapping)
+    return {name: count for name, count in rows.items() if name and not SUMMARY_ROWS.match(name)}
+
+
+def _to_genes(rows: Mapping[str, float], mapping: Mapping[str, str]) -> dict[str, float]:
+    total: dict[str, float] = {}
+    unknown = 0
+    for name, reads in rows.items():
+        gene = mapping.get(name.split("|")[0].split(".")[0])
+        if gene is None:
+            unknown += 1
+        else:
+            total[gene] = total.get(gene, 0.0) + reads
+    if not total or unknown > len(rows) // 2:
+        raise Unusable(
+            "unknown-transcripts",
+            f"{unknown} of {len(rows)} transcripts are not in the table.",
+            "Give the table of the index that the tool used.",
+        )
+    return total
 
 
 def transcript_table(path: Path | str | None) -> dict[str, str]:
     """Read which gene a transcript is of; a line of titles does no harm, for no transcript has such a name."""
     if path is None:
-        raise UserError("Salmon tables count transcripts. Give the table transcript -> gene (two columns) as `transcripts`.")
+        raise UserError(
+            "Salmon and kallisto count transcripts. Give the table transcript -> gene (two columns) as `transcripts`."
+        )
     path = Path(path)
     if not path.exists():
         raise UserError(f"There is no table of transcripts at {path}. Check the path.")
-    _, skip, separator = header_of(path)
-    frame = guarded(lambda: pl.read_csv(path, separator=separator, has_header=False, skip_rows=skip, infer_schema_length=0))
-    pairs = frame.select(frame.columns[:2]).drop_nulls()
-    return {t.split(".")[0]: g for t, g in pairs.iter_rows()}
-
-
-def _read_salmon(path: Path, mapping: dict[str, str]) -> dict[str, float]:
-    frame = guarded(lambda: pl.read_csv(path, separator="\t", schema_overrides={"Name": pl.String(), "NumReads": pl.Float64()}))
-    if tuple(frame.columns) != SALMON:
-        raise Unusable("not-a-matrix", "The file is no quant.sf of salmon.", "Give salmon's own table.")
-    total: dict[str, float] = {}
-    unknown = 0
-    for name, reads in zip(frame["Name"].to_list(), frame["NumReads"].to_list(), strict=True):
-        gene = mapping.get(name.split("|")[0].split(".")[0])
-        if gene is None:
-            unknown += 1
-        else:
-            total[gene] = total.get(gene, 0.0) + float(reads)
-    if not total or unknown > len(frame) // 2:
-        raise Unusable(
-            "unknown-transcripts",
-            f"{unknown} of {len(frame)} transcripts are not in the table.",
-            "Give the table of the index that salmon used.",
-        )
-    return total
+    table = read_table(path)
+    # What was taken for titles may be the first pair of a table without.
+    pairs = [(table.titles[0], table.titles[1]), *zip(table.texts(0), table.texts(1), strict=True)]
+    return {transcript.split(".")[0]: gene for transcript, gene in pairs if transcript and gene}

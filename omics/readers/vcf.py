@@ -1,171 +1,277 @@
-"""Somatic VCF with annotations (VEP `CSQ` or SnpEff `ANN`) to the variants of a MAF."""
+"""Somatic VCF with annotations (VEP `CSQ` or SnpEff `ANN`) to variants: each tumour by its own genotypes, and missing stays missing."""
 
 from __future__ import annotations
 
-import gzip
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 
 from unibase.groundwork.problems import Unusable, UserError
-from unibase.omics.assays.mutations import MutationData
 from unibase.omics.genes import current_symbols
+from unibase.omics.readers.annotations import Annotation, Fields, annotation_of
+from unibase.omics.readers.consequences import NONSYNONYMOUS
+from unibase.omics.readers.lines import text_lines
+from unibase.omics.readers.variants import SCHEMA, MutationData
 
-_CLASSES = (
-    # Sequence Ontology terms, worst first, and their MAF class; None waits for the kind of change.
-    (("splice_acceptor_variant", "splice_donor_variant"), "Splice_Site"),
-    (("stop_gained",), "Nonsense_Mutation"),
-    (("frameshift_variant",), None),
-    (("stop_lost",), "Nonstop_Mutation"),
-    (("start_lost", "initiator_codon_variant"), "Translation_Start_Site"),
-    (("inframe_insertion", "conservative_inframe_insertion", "disruptive_inframe_insertion"), "In_Frame_Ins"),
-    (("inframe_deletion", "conservative_inframe_deletion", "disruptive_inframe_deletion"), "In_Frame_Del"),
-    (("missense_variant", "protein_altering_variant"), "Missense_Mutation"),
-    (("synonymous_variant", "stop_retained_variant"), "Silent"),
-    (("3_prime_UTR_variant",), "3'UTR"),
-    (("5_prime_UTR_variant",), "5'UTR"),
-    (("splice_region_variant",), "Splice_Region"),
-    (("intron_variant",), "Intron"),
+_NORMAL_NAME = re.compile(
+    r"^(normal|norm|germline|blood|control|ctrl|wbc|pbmc|n|nl|healthy|buffy.?coat|saliva)$|[-_.](n|normal|germline|blood|wbc|pbmc|control|nl)\d?$"
+    r"|^TCGA-\w{2}-\w{4}-1[0-4]",
+    re.IGNORECASE,
 )
-_ANN = ("Allele", "Consequence", "IMPACT", "SYMBOL", "Gene", "Feature_type", "Feature", "BIOTYPE", "EXON", "HGVSc", "HGVSp")
+_TUMOUR_NAME = re.compile(r"^(tumou?r|t|primary|cancer|sample\d*)$", re.IGNORECASE)
+_FEWEST = 20
+"""A file with so many records of which none passed has other words for it."""
+
+
+@dataclass
+class _Header:
+    """What the lines above the records say.
+
+    Attributes:
+        columns: Samples, in order.
+        tumours, normals: Names that are declared so.
+        renamed: Sample behind a column that bears a role (`TUMOR`).
+        fields: Declared fields of annotations.
+    """
+
+    columns: list[str] = field(default_factory=list)
+    tumours: set[str] = field(default_factory=set)
+    normals: set[str] = field(default_factory=set)
+    renamed: dict[str, str] = field(default_factory=dict)
+    fields: Fields = field(default_factory=Fields)
+
+    def take(self, line: str) -> None:
+        """Take in a line that begins with ##."""
+        if line.startswith("##INFO="):
+            self.fields.take(line)
+        elif match := re.match(r"##(tumor|tumour|normal)_sample=(.+)", line):
+            (self.normals if match[1] == "normal" else self.tumours).add(match[2].strip())
+        elif line.startswith("##SAMPLE="):
+            self._sample(dict(re.findall(r"(\w+)=\"?([^,>\"]+)", line[9:])))
+        elif line.startswith("##PEDIGREE="):
+            said = dict(re.findall(r"(\w+)=([^,>]+)", line[11:]))
+            if "Derived" in said and "Original" in said:
+                self.tumours.add(said["Derived"])
+                self.normals.add(said["Original"])
+
+    def _sample(self, said: dict[str, str]) -> None:
+        name = said.get("ID", "")
+        real = said.get("SampleName") or said.get("NAME") or said.get("Individual")
+        if real and (_TUMOUR_NAME.match(name) or _NORMAL_NAME.match(name)):
+            self.renamed[name] = real
+
+    def chosen(self) -> list[int]:
+        """Return the places of the tumours among the columns: those declared, else all that are not a normal by name or word.
+
+        Raises:
+            Unusable: `no-tumour`.
+        """
+        places = [i for i, name in enumerate(self.columns) if name in self.tumours]
+        if not places:
+            places = [i for i, name in enumerate(self.columns) if name not in self.normals and not _NORMAL_NAME.search(name)]
+        if self.columns and not places:
+            raise Unusable("no-tumour", "Every column of the VCF is a normal.", "Give the VCF of the tumour.")
+        return places
+
+
+@dataclass
+class _Found:
+    """Variants of a file, and what was seen on the way."""
+
+    rows: list[tuple[object, ...]] = field(default_factory=list)
+    unknown: list[tuple[str, str]] = field(default_factory=list)
+    records: int = 0
+    passed: int = 0
+    annotated: int = 0
+    structural: int = 0
+    in_normal: int = 0
 
 
 def read_vcf(paths: Sequence[Path | str], samples: Sequence[str] | None = None) -> MutationData:
-    """Read one annotated somatic VCF per sample (plain or gzip); every sample read is profiled.
+    """Read annotated somatic VCFs (plain, gzip or bgzip); every tumour read is profiled.
 
-    Only records whose FILTER is PASS or `.` count. Of several annotations of one allele the worst is taken, the one on
-    the canonical transcript first where VEP marks it.
+    Tumours and normals are told apart by the header (`##tumor_sample`, `##SAMPLE`, `##PEDIGREE`), else by the names of the columns;
+    a column that bears only a role (`TUMOR`) is named by the header, else by the file. Only records whose FILTER is PASS or `.`
+    count. A tumour has an allele that its GT names; without GT (Strelka) the only tumour has it. A missing genotype leaves the
+    gene missing in that sample. What the normal has, too, is no somatic variant. Of several annotations of one allele the worst
+    is taken, those on the canonical transcript first where VEP marks it.
 
     Args:
         paths: The files.
-        samples: Their sample names; the tumour column's name by default (the last column).
+        samples: Name of the only tumour of each file; by default as told above.
 
     Raises:
-        Unusable: `not-a-vcf`, `not-annotated`, `truncated-file`.
+        Unusable: `not-a-vcf`, `not-annotated`, `no-gene`, `unknown-word`, `no-tumour`, `no-genotypes`, `truncated-file`.
+        UserError: If a file is not there.
     """
-    rows: list[tuple[object, ...]] = []
-    names: list[str] = []
+    found = _Found()
+    names: set[str] = set()
     for i, path in enumerate(map(Path, paths)):
         if not path.exists():
             raise UserError(f"There is no VCF at {path}. Check the path in the study file.")
-        name, found = _read_one(path)
-        sample = samples[i] if samples is not None else name
-        names.append(sample)
-        rows += [(*row, sample, number) for number, row in enumerate(found, 1)]
-    schema = {
-        "gene": pl.String(), "chromosome": pl.String(), "start": pl.Int64(), "end": pl.Int64(), "reference": pl.String(),
-        "allele": pl.String(), "classification": pl.String(), "variant_type": pl.String(), "protein_change": pl.String(),
-        "sample": pl.String(), "source_row": pl.Int64(),
-    }  # fmt: skip
-    variants = pl.DataFrame(rows, schema=schema, orient="row").with_columns(pl.lit(None, pl.String()).alias("entrez"))
-    renamed = current_symbols(variants["gene"].to_list())
-    notes = (f"{len(renamed)} outdated gene symbols replaced",) if renamed else ()
-    return MutationData(variants.with_columns(pl.col("gene").replace(renamed)), tuple(sorted(set(names))), None, notes, renamed)
+        names |= _read_one(path, samples[i] if samples is not None else None, found)
+    variants = pl.DataFrame(found.rows, schema=SCHEMA, orient="row")
+    renamed = current_symbols([*variants["gene"].to_list(), *(gene for _, gene in found.unknown)])
+    notes = [f"{len(renamed)} outdated gene symbols replaced"] if renamed else []
+    for count, said in (
+        (found.records - found.passed, "records left out: they did not pass their FILTER"),
+        (found.in_normal, "variants left out: the normal has them, too"),
+        (found.structural, "structural or symbolic alleles left out"),
+        (len(found.unknown), "genotypes missing in genes: missing in the table, not wild type"),
+    ):
+        notes += [f"{count} {said}"] if count else []
+    unknown = tuple(sorted({(sample, renamed.get(gene, gene)) for sample, gene in found.unknown}))
+    distinct = variants.with_columns(pl.col("gene").replace(renamed)).unique(
+        subset=["gene", "chromosome", "start", "end", "reference", "allele", "sample"], keep="first", maintain_order=True
+    )
+    return MutationData(distinct, tuple(sorted(names)), None, tuple(notes), renamed, unknown)
 
 
-def _read_one(path: Path) -> tuple[str, list[tuple[object, ...]]]:
-    fields: dict[str, list[str]] = {"ANN": list(_ANN)}
-    rows: list[tuple[object, ...]] = []
-    sample = ""
-    annotated = any_record = False
-    try:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
-            for line in file:
-                if line.startswith("##"):
-                    described = re.search(r'ID=CSQ,.*Format: ([^"]+)"', line)
-                    if described:
-                        fields["CSQ"] = described.group(1).strip().split("|")
-                    continue
-                cells = line.rstrip("\r\n").split("\t")
-                if line.startswith("#CHROM"):
-                    sample = cells[-1] if len(cells) > 9 else path.name.split(".")[0]
-                    continue
-                if len(cells) < 8 or not sample:
-                    raise Unusable("not-a-vcf", "The file is no VCF, or a record is cut.", "Copy it again.")
-                if cells[6] not in ("PASS", ".", ""):
-                    continue
-                any_record = True
-                info = dict(part.split("=", 1) for part in cells[7].split(";") if "=" in part)
-                key = next((k for k in ("CSQ", "ANN") if k in info and k in fields), None)
-                annotated = annotated or key is not None
-                if key is None:
-                    continue
-                entries = [dict(zip(fields[key], entry.split("|"), strict=False)) for entry in info[key].split(",")]
-                for allele in cells[4].split(","):
-                    row = _variant(cells[0], int(cells[1]), cells[3], allele, entries, single="," not in cells[4])
-                    if row is not None:
-                        rows.append(row)
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise Unusable(
-            "truncated-file", f"The VCF cannot be read to its end ({type(error).__name__}).", "Copy it again."
-        ) from None
-    if not sample:
+def _read_one(path: Path, named: str | None, found: _Found) -> set[str]:
+    header = _Header()
+    tumours: list[tuple[int, str]] = []
+    before = (found.records, found.passed, found.annotated)
+    started = False
+    for line in text_lines(path):
+        if line.startswith("##"):
+            header.take(line)
+            continue
+        cells = line.split("\t")
+        if line.startswith("#CHROM"):
+            header.columns = [cell.strip() for cell in cells[9:]]
+            tumours = _named_tumours(header, path, named)
+            started = True
+            continue
+        if not line.strip():
+            continue
+        if len(cells) < 8 or not started or not cells[1].isdigit() or len(cells) < 9 + len(header.columns) * bool(header.columns):
+            raise Unusable("not-a-vcf", "The file is no VCF, or a record is cut.", "Copy it again.")
+        found.records += 1
+        if cells[6] in ("PASS", ".", ""):
+            found.passed += 1
+            _take_record(cells, header, tumours, found)
+    if not started:
         raise Unusable("not-a-vcf", "The file has no #CHROM line.", "Give a VCF.")
-    if any_record and not annotated:
+    if found.passed - before[1] and found.annotated == before[2]:
         raise Unusable("not-annotated", "The VCF has neither CSQ nor ANN.", "Annotate it with VEP or SnpEff, or give a MAF.")
-    return sample, rows
+    if found.records - before[0] >= _FEWEST and found.passed == before[1]:
+        raise Unusable("unknown-word", "No record of the VCF passed its FILTER.", "Look whether the column holds PASS.")
+    return {name for _, name in tumours}
 
 
-def _variant(
-    chromosome: str, position: int, reference: str, allele: str, entries: list[dict[str, str]], *, single: bool
-) -> tuple[object, ...] | None:
+def _named_tumours(header: _Header, path: Path, named: str | None) -> list[tuple[int, str]]:
+    places = header.chosen()
+    if named is not None and len(places) > 1:
+        raise Unusable(
+            "several-samples", "The VCF holds several tumours; the file's name cannot name them all.", "Leave sample_from out."
+        )
+    by_file = named or path.name.split(".")[0]
+    if not header.columns:
+        return [(-1, by_file)]
+    told = []
+    for place in places:
+        column = header.columns[place]
+        name = header.renamed.get(column, column)
+        told.append((place, by_file if named is not None or (_TUMOUR_NAME.match(name) and len(places) == 1) else name))
+    return told
+
+
+def _take_record(cells: list[str], header: _Header, tumours: list[tuple[int, str]], found: _Found) -> None:
+    info = dict(part.split("=", 1) for part in cells[7].split(";") if "=" in part)
+    if re.fullmatch(r"(?i)germline|loh|strongloh|likelyloh|absent|sample.?specific", info.get("STATUS", "")) or info.get(
+        "SS"
+    ) in ("0", "1", "3"):
+        found.in_normal += 1
+        return
+    alleles = cells[4].split(",")
+    form = cells[8].split(":") if len(cells) > 8 else []
+    normals = {
+        a for i in range(len(header.columns)) if i not in {p for p, _ in tumours} for a in _genotype(cells[9 + i], form) or ()
+    }
+    several = len(alleles) > 1
+    for number, allele in enumerate(alleles, start=1):
+        if allele in (".", "*") or allele.startswith("<") or "[" in allele or "]" in allele:
+            found.structural += allele not in (".", "*")
+            continue
+        carriers, missing = _carriers(cells, form, tumours, number)
+        if not carriers and not missing:
+            found.annotated += header.fields.key(info) is not None
+            continue
+        told = annotation_of(header.fields, info, cells[3], allele, number if several else None)
+        found.annotated += told is not None
+        if told is None:
+            continue
+        if number in normals:
+            found.in_normal += 1
+            continue
+        _take_variant(cells, allele, told, found, carriers, missing)
+
+
+def _take_variant(
+    cells: list[str], allele: str, told: Annotation, found: _Found, carriers: list[str], missing: list[str]
+) -> None:
+    if not told.gene:
+        if told.classification in NONSYNONYMOUS:
+            raise Unusable(
+                "no-gene",
+                "A variant that changes a protein names no gene.",
+                "Annotate the VCF with gene names (VEP --symbol), or give a MAF.",
+            )
+        return
+    if told.classification in NONSYNONYMOUS:
+        found.unknown += [(sample, told.gene) for sample in missing]
+    place = _place(cells, allele)
+    for sample in carriers:
+        row = (told.gene, None, *place[:5], told.classification, place[5], sample, told.protein_change, found.records)
+        found.rows.append(row)
+
+
+def _carriers(cells: list[str], form: list[str], tumours: list[tuple[int, str]], number: int) -> tuple[list[str], list[str]]:
+    """Return the tumours that have an allele, and those of which nobody knows.
+
+    Raises:
+        Unusable: `no-genotypes` when several tumours stand beside each other without GT.
+    """
+    if "GT" not in form:
+        if len(tumours) > 1:
+            raise Unusable(
+                "no-genotypes",
+                "The VCF holds several tumours and no genotypes (GT).",
+                "Call one file a tumour, or with genotypes.",
+            )
+        return [name for _, name in tumours], []
+    carriers, missing = [], []
+    for place, name in tumours:
+        genotype = _genotype(cells[9 + place], form)
+        if genotype is not None and number in genotype:
+            carriers.append(name)
+        elif genotype is None or -1 in genotype:
+            missing.append(name)
+    return carriers, missing
+
+
+def _genotype(cell: str, form: list[str]) -> set[int] | None:
+    """Return the alleles of a genotype, -1 for a missing one; None without a genotype."""
+    if "GT" not in form:
+        return None
+    values = cell.split(":")
+    at = form.index("GT")
+    if at >= len(values) or not values[at].strip("./|"):
+        return None
+    return {int(part) if part.isdigit() else -1 for part in re.split(r"[/|]", values[at])}
+
+
+def _place(cells: list[str], allele: str) -> tuple[str, int, int, str, str, str]:
+    """Return chromosome, start, end, reference, allele and kind as a MAF has them."""
+    reference, position = cells[3], int(cells[1])
     shared = 0
     while shared < min(len(reference), len(allele)) and reference[shared] == allele[shared] and len(reference) != len(allele):
         shared += 1
     ref, alt = reference[shared:] or "-", allele[shared:] or "-"
     kind = "INS" if ref == "-" else "DEL" if alt == "-" else "SNP" if len(ref) == len(alt) == 1 else "ONP"
-    own = [e for e in entries if single or e.get("Allele") in (allele, alt)] or entries
-    canonical = [e for e in own if e.get("CANONICAL") == "YES"] or own
-    best: tuple[int, str, dict[str, str]] | None = None
-    for entry in canonical:
-        terms = set(entry.get("Consequence", "").split("&"))
-        for rank, (names, title) in enumerate(_CLASSES):
-            if terms & set(names):
-                longer = len(allele) > len(reference)
-                name = title or ("Frame_Shift_Ins" if longer else "Frame_Shift_Del")
-                if best is None or rank < best[0]:
-                    best = (rank, name, entry)
-                break
-    if best is None or not best[2].get("SYMBOL"):
-        return None
     start = position + shared - (1 if kind == "INS" else 0)
     end = start + (1 if kind == "INS" else len(ref) - 1)
-    change = best[2].get("HGVSp", "").split(":")[-1] or None
-    return (best[2]["SYMBOL"], chromosome.removeprefix("chr"), start, end, ref, alt, best[1], kind, _one_letter(change))
-
-
-_LETTERS = dict(
-    zip(
-        [
-            "Ala",
-            "Arg",
-            "Asn",
-            "Asp",
-            "Cys",
-            "Gln",
-            "Glu",
-            "Gly",
-            "His",
-            "Ile",
-            "Leu",
-            "Lys",
-            "Met",
-            "Phe",
-            "Pro",
-            "Ser",
-            "Thr",
-            "Trp",
-            "Tyr",
-            "Val",
-            "Ter",
-        ],
-        ["A", "R", "N", "D", "C", "Q", "E", "G", "H", "I", "L", "K", "M", "F", "P", "S", "T", "W", "Y", "V", "*"],
-        strict=True,
-    )
-)
-
-
-def _one_letter(change: str | None) -> str | None:
-    return None if change is None else re.sub("|".join(_LETTERS), lambda m: _LETTERS[m.group()], change.replace("%3D", "="))
+    return re.sub("(?i)^chr", "", cells[0]), start, end, ref, alt, kind

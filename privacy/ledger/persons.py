@@ -50,7 +50,7 @@ from unibase.privacy.ledger.revisions import (
     write_revision,
 )
 from unibase.privacy.ledger.traits import valid_ins
-from unibase.privacy.subjects import Subject, SubjectLookup
+from unibase.privacy.subjects import Person, Subject, SubjectLookup
 
 SAME_AS = "same_as"
 """System of the rows whose identifier names another record: `CENTRE/SYSTEM/IDENTIFIER`."""
@@ -273,7 +273,19 @@ def open_lookup(folder: Path | str, key: Key, *, revision: int | None = None) ->
         ).iter_rows()
         if system != SAME_AS
     }
-    return SubjectLookup(found)
+    return SubjectLookup(found, persons=_known_persons(state, subjects))
+
+
+def _known_persons(state: State, subjects: Mapping[str, Subject]) -> dict[int, Person]:
+    columns = ("birth_family_name", "used_family_name", "given_names", "birth_date", "sex", "identifier", "ins")
+    known: dict[int, list[set[str]]] = {}
+    for centre, person_key, system, *values in state.people.select("centre", "person_key", "system", *columns).iter_rows():
+        sets = known.setdefault(subjects[state.assignment[(centre, person_key)]].subject_id, [set() for _ in Person._fields])
+        birth_name, used_name, given, born, sex, identifier, ins = values
+        numbers = (ins,) if system == SAME_AS else (identifier, ins)
+        for place, found in enumerate(((birth_name, used_name), (given,), (born,), (sex,), numbers)):
+            sets[place].update(one for one in found if one)
+    return {number: Person(*(tuple(sorted(one)) for one in sets)) for number, sets in known.items()}
 
 
 def revisions(folder: Path | str) -> list[dict[str, Any]]:

@@ -40,7 +40,7 @@ def write_assays(home: Path) -> dict[str, int]:
             table |= {sample: generator.uniform(low, high, 30).round(4).tolist() for sample in names}
             pl.DataFrame(table).write_csv(omics / f"{name}.csv")
         rows = ["ID\tchrom\tloc.start\tloc.end\tseg.mean"]
-        rows += [f"{sample}\t{c}\t1\t170000000\t{generator.normal():.3f}" for sample in names for c in (1, 7)]
+        rows += [f"{sample}\t{c}\t1\t150000000\t{generator.normal(0, 0.3):.3f}" for sample in names for c in (1, 7)]
         (omics / "copy.seg").write_text("\n".join(rows) + "\n")
         # The last column of proteins is the pool that the others are compared with, and no sample.
         proteins = pl.read_csv(omics / "proteomics.csv").with_columns(pl.lit(100.0).alias("pool"))
@@ -187,7 +187,9 @@ def test_panels_views_and_genes_stand_in_the_study(tmp_path: Path) -> None:
     (home / "hotspots.csv").write_text("gene,position\nKRAS,12\nTP53,1\n")
     sheet = read_samples(omics / "samples.csv")
     rows = ["ID\tchrom\tloc.start\tloc.end\tseg.mean"]
-    rows += [f"{sample}\t{c}\t1\t200000000\t{c / 10}" for sample in sheet["sample"] for c in (7, 17)]
+    rows += [
+        f"{sample}\t{c}\t1\t{end}\t{c / 10 - 1:.1f}" for sample in sheet["sample"] for c, end in ((7, 159000000), (17, 83000000))
+    ]
     (omics / "copy.seg").write_text("\n".join(rows) + "\n")
     (home / "genes.tsv").write_text("gene\tchromosome\tstart\tend\nTP53\tchr17\t7661779\t7687538\nMYC\t8\t1\t9\n")
     yaml = YAML()
@@ -205,7 +207,7 @@ def test_panels_views_and_genes_stand_in_the_study(tmp_path: Path) -> None:
         for name in ("people", "omics", "clinical", "normalise"):
             stage(name)(run)
     levels = anndata.read_zarr(home / "work" / "staging" / "omics" / "copy_number" / "all.zarr").to_df()
-    assert levels["TP53"].to_numpy() == pytest.approx(1.7) and levels["7q"].to_numpy() == pytest.approx(0.7)
+    assert levels["TP53"].to_numpy() == pytest.approx(0.7) and levels["7q"].to_numpy() == pytest.approx(-0.3)
     assert levels["MYC"].isna().all()
     table = anndata.read_zarr(home / "work" / "staging" / "omics" / "mutations" / "all.zarr")
     values, of_a = table.to_df(), (table.obs["centre"] == "A").to_numpy()

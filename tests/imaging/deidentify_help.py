@@ -100,7 +100,7 @@ def both_paths(source: Path, lookup: SubjectLookup, options: DeidentifyOptions) 
 
     task = DeidentifyTask(source, "", "A", options, KEY, lookup)
     policy = policy_of(options)
-    with room._Source(source) as opened:
+    with room.Source(source) as opened:
         slow = room._clean(task, policy, opened, opened.tree_header())[0]
         try:
             fast = room._clean(task, policy, opened, opened.fast_header(policy))[0]

@@ -13,7 +13,6 @@ import pydicom
 import pytest
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
-from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
 
 from tests.imaging.deidentify_help import LOOKUP, PATIENT_ID, SUBJECT, ct, run, save
@@ -169,8 +168,7 @@ def test_no_planted_identifier_is_found(tmp_path: Path, policy: str, syntax: str
     ds, needles = canary()
     assert len(needles) >= 50
     if syntax == RLE:
-        ds.PixelData = encapsulate([bytes(64)])
-        ds["PixelData"].VR, ds["PixelData"].is_undefined_length = "OB", True
+        ds.compress(RLE, generate_instance_uid=False)
     source = save(ds, tmp_path / "Dupontel Eleonore.dcm", syntax)
     with open(source, "ab") as file:
         file.write(b"TRAILINGLEAK Dupontel")
@@ -281,10 +279,10 @@ def test_an_identifier_in_the_pixels_is_refused(tmp_path: Path) -> None:
 def test_an_identifier_where_nothing_is_cleaned_is_refused(tmp_path: Path) -> None:
     """The verifier is no echo of the cleaner: it finds what stands in numbers and binary values, and fails closed."""
     ds = ct()
-    ds.add(DataElement(0x00281201, "OW", b"Dupontel" * 4))  # a colour table, kept as it is
+    ds.add(DataElement(0x00283006, "OW", b"Dupontel" * 4))  # a lookup table, kept as it is
     with pytest.raises(Unusable, match="residual-identifier") as caught:
         run(save(ds, tmp_path / "in.dcm"), tmp_path / "out")
-    assert "(0028,1201)" in str(caught.value)
+    assert "(0028,3006)" in str(caught.value)
     assert "upontel" not in str(caught.value)
 
 

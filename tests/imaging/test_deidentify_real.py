@@ -194,6 +194,8 @@ def test_every_pixel_is_bit_identical(real_data: Path, tmp_path: Path) -> None:
         source = pydicom.dcmread(file)
         for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData"):
             if keyword in source:
-                assert clean[keyword].value == source[keyword].value, file.name
+                same = clean[keyword].value == source[keyword].value
+                # A comment inside a compressed frame is blanked: then what it decodes to is compared.
+                assert same or np.array_equal(clean.pixel_array, source.pixel_array), file.name
                 compared += 1
     assert compared > 70

@@ -43,7 +43,8 @@ def test_methylation_is_masked_gated_and_turned_to_m_values(tmp_path: Path) -> N
     (tmp_path / "mask.txt").write_text("cg00000001\ncg00000002\n")
     gated = read("methylation", AssayFiles(beta, detection=detection, masked=tmp_path / "mask.txt"))
     assert {name: why[0] for name, why in gated.refused.items()} == {"empty": "empty-sample"}
-    assert gated.notes == ("1 values not detected", "2 probes left out")
+    assert gated.notes[-2:] == ("1 values not detected", "2 probes left out")
+    assert "unit: beta (all values from 0 to 1)" in gated.notes
     assert gated.adata.shape == (3, 38) and np.isnan(gated.adata["b", "cg00000003"].X).all()
     joined = together("methylation", [gated.adata])
     assert "cg00000003" not in joined.var_names, "missing in more than a fifth of the samples"
@@ -89,24 +90,26 @@ def test_proteins_are_centred_and_missing_stays_missing(tmp_path: Path) -> None:
 
 def test_mutations_come_from_maf_and_from_vcf_into_one_table(tmp_path: Path) -> None:
     (tmp_path / "a.maf").write_text(MAF + "KRAS\tMissense_Mutation\tSNP\tm1\t12\t25245350\t25245350\tC\tT\n")
-    with gzip.open(tmp_path / "b.vcf.gz", "wt") as file:
+    with gzip.open(tmp_path / "m2.vcf.gz", "wt") as file:
         file.write(VCF)
-    assert sample_names("mutations", AssayFiles(tmp_path / "b.vcf.gz")) == ["tumour"]
-    parts = [read("mutations", AssayFiles(tmp_path / name)).adata for name in ("a.maf", "b.vcf.gz")]
+    assert sample_names("mutations", AssayFiles(tmp_path / "m2.vcf.gz")) == ["m2"], (
+        "a column that says its role alone is named by the file"
+    )
+    parts = [read("mutations", AssayFiles(tmp_path / name)).adata for name in ("a.maf", "m2.vcf.gz")]
     parts.append(read("mutations", AssayFiles(None, profiled=("quiet",))).adata)
-    values = chosen_values("mutations", together("mutations", parts), ["m1", "quiet", "tumour"], [], 1)
+    values = chosen_values("mutations", together("mutations", parts), ["m1", "quiet", "m2"], [], 1)
     assert values.select("colname", "mutations_KRAS", "mutations_TP53").rows() == [
         ("m1", 1, 0),
         ("quiet", 0, 0),
-        ("tumour", 0, 1),
+        ("m2", 0, 1),
     ]
 
 
 def test_a_cell_of_text_is_refused_without_its_value(tmp_path: Path) -> None:
-    (tmp_path / "p.csv").write_text("protein,a\nP1,Dupont\n")
+    (tmp_path / "p.csv").write_text("protein,a,b\nP1,Dupont,3\nP2,4,5\n")
     with pytest.raises(Unusable) as problem:
         read("proteomics", AssayFiles(tmp_path / "p.csv"))
-    assert problem.value.reason == "not-numbers" and "Dupont" not in str(problem.value)
+    assert problem.value.reason == "not-a-number" and "Dupont" not in str(problem.value)
 
 
 @pytest.mark.parametrize(
@@ -120,12 +123,12 @@ def test_a_cell_of_text_is_refused_without_its_value(tmp_path: Path) -> None:
 )
 def test_real_files_are_read_whole(real_data: Path, assay: str, name: str, samples: int) -> None:
     path = real_data / "omics" / name
-    found = sample_names(assay, AssayFiles(path))  # type: ignore[arg-type]
+    found = sample_names(assay, AssayFiles(path, build="hg19"))  # type: ignore[arg-type]
     assert len(found) == samples
     gated = read(assay, AssayFiles(path, build="hg19"))  # type: ignore[arg-type]
     assert set(map(str, gated.adata.obs_names)) | set(gated.refused) == set(found)
     # Reverse-phase arrays come as logarithms: that is seen, and said.
-    assert ("values below zero: taken as logarithms" in gated.notes) == (assay == "proteomics")
+    assert any(note.startswith("unit: log2 ratio (") and "below zero" in note for note in gated.notes) == (assay == "proteomics")
     assert isinstance(together(assay, [gated.adata]), anndata.AnnData)  # type: ignore[arg-type]
     assert pl.Series(gated.adata.var["symbol"].tolist()).null_count() == 0
 

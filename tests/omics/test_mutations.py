@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 
 from unibase.groundwork.problems import Unusable, UserError
-from unibase.omics.assays.mutations import read_hotspots, read_maf, read_panel, read_profiled
+from unibase.omics.assays.mutations import gene_table
+from unibase.omics.readers.maf import read_maf
+from unibase.omics.readers.profiles import read_hotspots, read_panel, read_profiled
 
 MAF = """#version 2.4
 Hugo_Symbol\tChromosome\tStart_Position\tEnd_Position\tVariant_Classification\tVariant_Type\tReference_Allele\tTumor_Seq_Allele2\tTumor_Sample_Barcode\tHGVSp_Short
@@ -27,15 +29,15 @@ def test_not_profiled_is_missing_never_wild_type(tmp_path: Path) -> None:
     listed.write_text("S1\nS2\nS3\nS4\n")
     data = read_maf(maf, listed)
     assert data.notes == ("1 repeated variants merged",)
-    table = data.gene_table(cohort=["S1", "S5"], callable_megabases=2)
+    table = gene_table(data, cohort=["S1", "S5"], callable_megabases=2)
     assert list(table.var_names) == ["KRAS", "TP53"]
     expected = {"S1": [0, 1], "S2": [0, 1], "S3": [1, 0], "S4": [0, 0], "S5": [np.nan, np.nan]}
     np.testing.assert_array_equal(table.X, [expected[s] for s in table.obs_names])
     np.testing.assert_array_equal(table.obs["tmb"], [0.5, 0.5, 0.5, 0, np.nan])
-    np.testing.assert_array_equal(data.gene_table(view="truncating").X[:, 0], [0, 1, 0, 0])
-    hot = data.gene_table(view="hotspot", hotspots=[("KRAS", 12), ("TP53", 175)])
+    np.testing.assert_array_equal(gene_table(data, view="truncating").X[:, 0], [0, 1, 0, 0])
+    hot = gene_table(data, view="hotspot", hotspots=[("KRAS", 12), ("TP53", 175)])
     np.testing.assert_array_equal(hot.X, [[0, 1], [0, 0], [1, 0], [0, 0]])
-    assert list(data.gene_table(min_samples=2).var_names) == ["TP53"]
+    assert list(gene_table(data, min_samples=2).var_names) == ["TP53"]
 
 
 def test_what_is_no_maf_says_so(tmp_path: Path) -> None:
@@ -55,7 +57,7 @@ def test_tcga_laml_as_maftools_summarises_it(real_data: Path) -> None:
     folder = real_data / "omics" / "tcga_laml"
     cohort = pd.read_csv(folder / "tcga_laml_annot.tsv", sep="\t")["Tumor_Sample_Barcode"].tolist()
     data = read_maf(folder / "tcga_laml.maf.gz")
-    table = data.gene_table(cohort=cohort)
+    table = gene_table(data, cohort=cohort)
     assert table.n_obs == 200
     assert int(table.obs["profiled"].sum()) == 193
     # The ten genes of maftools' summary of this data set, with mutated samples.

@@ -12,12 +12,15 @@ from scipy import sparse
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.omics.assays import copy_number, methylation, proteomics, registry
 from unibase.omics.assays.gates import check_counts
-from unibase.omics.assays.mutations import combine_tables, read_maf
+from unibase.omics.assays.genome import ARMS
+from unibase.omics.assays.mutations import combine_tables, gene_table
 from unibase.omics.assays.pseudobulk import pseudobulk
 from unibase.omics.assays.registry import AssayFiles
 from unibase.omics.options import CellColumns
 from unibase.omics.readers import vcf
 from unibase.omics.readers.counts import read_counts
+from unibase.omics.readers.maf import read_maf
+from unibase.omics.readers.segments import read_segments
 from unibase.omics.samples.sheets import overlaps
 
 
@@ -30,7 +33,7 @@ def test_arms_end_where_ucsc_draws_the_centromere() -> None:
                  "17": (25_100_000, 83_257_441), "21": (12_000_000, 46_709_983), "X": (61_000_000, 156_040_895)},
     }  # fmt: skip
     for build, arms in ends.items():
-        known = copy_number.ARMS[build]  # type: ignore[index]
+        known = ARMS[build]  # type: ignore[index]
         assert {name: known[name] for name in arms} == arms
         assert list(known) == [*map(str, range(1, 23)), "X"]
         # A segment that ends at the centromere is all of the short arm and nothing of the long one.
@@ -73,12 +76,12 @@ def test_methylation_gates_and_masks(tmp_path: Path) -> None:
 
 
 def test_segments_to_arms_genes_and_altered_fraction(tmp_path: Path) -> None:
-    middle, length = copy_number.ARMS["hg19"]["1"]
+    middle, length = ARMS["hg19"]["1"]
     path = tmp_path / "x.seg"
     path.write_text(
         f"ID\tchrom\tloc.start\tloc.end\tnum.mark\tseg.mean\nS\tchr1\t1\t{middle}\t9\t-1\nS\tchr1\t{middle + 1}\t{length}\t9\t0.1\nT\t2\t1\t1000\t3\t0.5\n"
     )
-    segments = copy_number.read_segments(path)
+    segments = read_segments(path).frame
     arms = copy_number.arm_levels(segments)
     assert arms["S", "1p"].X[0, 0] == -1
     assert arms["S", "1q"].X[0, 0] == pytest.approx(0.1)
@@ -89,18 +92,18 @@ def test_segments_to_arms_genes_and_altered_fraction(tmp_path: Path) -> None:
     assert altered == {"S": pytest.approx(middle / length), "T": 1.0}
     path.write_text("ID\tchrom\tloc.start\tloc.end\tseg.mean\nS\t1\t10\t5\t0\n")
     with pytest.raises(Unusable, match="Row 1"):
-        copy_number.read_segments(path)
+        read_segments(path)
 
 
 def test_real_segments(real_data: Path) -> None:
     folder = real_data / "omics" / "tcga_laml"
-    cohort = copy_number.read_segments(folder / "LAML_CBS_segments.tsv.gz")
+    cohort = read_segments(folder / "LAML_CBS_segments.tsv.gz").frame
     arms = copy_number.arm_levels(cohort)
     # Losses of 5q and 7q are the common large losses of acute myeloid leukaemia.
     low = (arms.X < -0.3).sum(axis=0)
     names = list(arms.var_names)
     assert [names[i] for i in np.argsort(-low)[:2]] == ["5q", "7q"]
-    one = copy_number.fraction_altered(copy_number.read_segments(folder / "TCGA.AB.3009.hg19.seg.txt"))
+    one = copy_number.fraction_altered(read_segments(folder / "TCGA.AB.3009.hg19.seg.txt").frame)
     assert one.height == 1
     assert 0 <= one["fraction_altered"][0] <= 1
 
@@ -189,7 +192,7 @@ def test_ratios_to_the_reference_channels_of_each_plex(tmp_path: Path) -> None:
     gated = registry.read("proteomics", files)
     assert list(gated.adata.obs_names) == ["a1", "a2", "b1", "b2"]
     assert {name: why[0] for name, why in gated.refused.items()} == {"c1": "no-reference", "d1": "no-plex"}
-    assert gated.notes == ("ratios to 2 reference channels of 2 plexes",)
+    assert gated.notes[-1] == "ratios to 2 reference channels of 2 plexes"
     ratios = np.log2(raw[[0, 1, 3, 4]] / np.where(raw == 0, np.nan, raw)[[2, 2, 5, 5]])
     np.testing.assert_allclose(gated.adata.X, ratios - np.nanmedian(ratios, axis=1, keepdims=True), rtol=1e-9)
     assert np.isnan(gated.adata.X[:2, 4]).all() and np.isfinite(gated.adata.X[2:]).all()
@@ -220,7 +223,7 @@ def test_vcf_to_gene_table(tmp_path: Path) -> None:
         ("KMT2D", 49033001, 49033001, "A", "-", "Frame_Shift_Del", "p.K10fs"),
         ("AGRN", 100, 100, "C", "T", "Silent", "p.A1="),
     ]
-    table = data.gene_table()
+    table = gene_table(data)
     assert list(table.var_names) == ["KMT2D", "TP53"]
     np.testing.assert_array_equal(table.X, [[1, 1], [0, 0]])
     path.write_text(VCF.replace("CSQ=", "XYZ="))
@@ -234,7 +237,7 @@ def test_a_gene_outside_a_panel_is_missing_when_centres_meet(tmp_path: Path) -> 
     (tmp_path / "b.maf").write_text(head + "TP53\t17\t1\tMissense_Mutation\tB1\n")
     (tmp_path / "panel.txt").write_text("TP53\nEGFR\n")
     both = combine_tables(
-        [read_maf(tmp_path / "a.maf").gene_table(), read_maf(tmp_path / "b.maf", panel=tmp_path / "panel.txt").gene_table()]
+        [gene_table(read_maf(tmp_path / "a.maf")), gene_table(read_maf(tmp_path / "b.maf", panel=tmp_path / "panel.txt"))]
     )
     assert list(both.var_names) == ["KRAS", "TP53"]
     np.testing.assert_array_equal(both.X, [[1, 1], [np.nan, 1]])

@@ -1,0 +1,185 @@
+"""A source file: its encoding, its header by either path, and where its pixels are."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.confidentiality import objects
+from unibase.imaging.confidentiality.actions import CHARACTER_SET, STATEMENT_TAGS, TIME_ZONE
+from unibase.imaging.confidentiality.fast import FastHeader, NotFast
+from unibase.imaging.confidentiality.pixels import PixelElement, incomplete
+from unibase.imaging.confidentiality.policy import Policy
+from unibase.imaging.confidentiality.slow import TreeHeader
+from unibase.imaging.confidentiality.structure import Encoding, malformed
+
+_WHOLE = 64 * 2**20
+"""Files up to this size are read whole; of larger ones only the header, and the pixels are copied in blocks."""
+_MAX_INFLATED = 2 * 2**30
+
+_IMPLICIT = "1.2.840.10008.1.2"
+_DEFLATED = "1.2.840.10008.1.2.1.99"
+_NATIVE = {
+    _IMPLICIT: Encoding(True, True),
+    "1.2.840.10008.1.2.1": Encoding(False, True),
+    "1.2.840.10008.1.2.2": Encoding(False, False),
+}
+_ENCAPSULATED_PREFIXES = ("1.2.840.10008.1.2.4.", "1.2.840.10008.1.2.5")
+_STREAMED = ("1.2.840.10008.1.2.4.94", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.10")
+STUDY, SERIES, INSTANCE = 0x0020000D, 0x0020000E, 0x00080018
+PATIENT_ID, STUDY_DATE = 0x00100020, 0x00080020
+PATIENT_NAME, BIRTH_DATE, SEX = 0x00100010, 0x00100030, 0x00100040
+_NOTED = frozenset(objects.FACTS) | {STUDY, SERIES, INSTANCE, PATIENT_ID, STUDY_DATE, CHARACTER_SET, TIME_ZONE}
+_NOTED |= {PATIENT_NAME, BIRTH_DATE, SEX}
+
+
+class Source:
+    """A source file: its encoding, its header as a tree, and where its pixels are."""
+
+    def __init__(self, path: Path | str) -> None:
+        self._path = path
+
+    def __enter__(self) -> Source:
+        # Without a buffer of its own: what is read is read at once.
+        self._file = open(self._path, "rb", buffering=0)
+        self._map: mmap.mmap | None = None
+        try:
+            self._open()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._map is not None:
+            self._map.close()
+        self._file.close()
+
+    def _open(self) -> None:
+        size = os.fstat(self._file.fileno()).st_size
+        if size < 132:
+            raise _not_dicom()
+        self.buffer: Any
+        if size <= _WHOLE:
+            self.buffer = self._file.read(size)
+            while len(self.buffer) < size:
+                more = self._file.read(size - len(self.buffer))
+                if not more:
+                    raise incomplete("The file became shorter while it was read.")
+                self.buffer += more
+        else:
+            self.buffer = self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        if self.buffer[128:132] != b"DICM":
+            raise _not_dicom()
+        self.transfer_syntax, self._sop_class, start = _read_meta(self.buffer)
+        self.deflated = self.transfer_syntax == _DEFLATED
+        if self.deflated:
+            inflater = zlib.decompressobj(-15)
+            self.buffer = inflater.decompress(self.buffer[start:], _MAX_INFLATED)
+            if not inflater.eof:
+                raise Unusable(
+                    "truncated-file", "The deflated data set ends early or is larger than 2 GB.", "Export the file again."
+                )
+            start = 0
+        self._start = start
+        self.encoding = _encoding(self.transfer_syntax)
+
+    def fast_header(self, policy: Policy) -> FastHeader:
+        """Walk the header with the compiled policy; raises `NotFast` for what only the complete path treats."""
+        header = FastHeader(self.buffer, self._start, self.encoding, policy, self._sop_class, _NOTED, STATEMENT_TAGS)
+        if header.top.get(objects.SOP_CLASS, b"").strip(b" \0") != self._sop_class.encode():
+            raise NotFast
+        return header
+
+    def tree_header(self) -> TreeHeader:
+        """Read the header as a tree."""
+        return TreeHeader(self.buffer, self._start, self.encoding)
+
+    def take(self, header: FastHeader | TreeHeader) -> Mapping[int, bytes]:
+        """Use `header` as this file's; return the values of its top level."""
+        self.top = header.top
+        self._pixels = PixelElement(self.buffer, header.pixels, self.encoding)
+        return self.top
+
+    def facts(self) -> dict[str, str]:
+        """Return the values of `objects.FACTS` as texts."""
+        result = {}
+        order = "little" if self.encoding.little else "big"
+        for tag, keyword in objects.FACTS.items():
+            raw = self.top.get(tag)
+            if raw:
+                if tag in objects.BINARY_FACTS:
+                    result[keyword] = str(int.from_bytes(raw[:2], order))  # type: ignore[arg-type]
+                else:
+                    result[keyword] = raw.decode("latin-1").strip(" \0")
+        return result
+
+    def settle_pixels(self, facts: Mapping[str, str]) -> None:
+        """Find what is no pixel in the pixel element; raises `Unusable` when pixels are missing or too many."""
+        self._pixels.settle(facts, self.transfer_syntax, self._read)
+
+    def sample_bits(self) -> int:
+        """Return the bits of one native little-endian sample, or 0."""
+        return self._pixels.sample_bits if self.encoding.little else 0
+
+    def pixel_blocks(self) -> Iterator[bytes | memoryview]:
+        """Yield the pixel element: first its tag and length, then its bytes in blocks."""
+        return self._pixels.blocks(self._read, self._map is None)
+
+    def _read(self, start: int, end: int) -> bytes:
+        if self._map is None:
+            return bytes(self.buffer[start:end])
+        # Read, not mapped: mapped pages would count as memory of this process.
+        self._file.seek(start)
+        content = self._file.read(end - start)
+        while len(content) < end - start:
+            more = self._file.read(end - start - len(content))
+            if not more:
+                raise incomplete("The file became shorter while it was read.")
+            content += more
+        return content
+
+
+def _read_meta(buffer: Any) -> tuple[str, str, int]:
+    """Return the transfer syntax, the SOP class and where the data set begins."""
+    position, end = 132, len(buffer)
+    found = {b"\x10\0": "", b"\x02\0": ""}
+    while buffer[position : position + 2] == b"\x02\0":
+        head = buffer[position : position + 12]
+        if len(head) < 8:
+            break
+        if head[4:6] in (b"OB", b"UN", b"OW", b"UT"):
+            start = position + 12
+            length = int.from_bytes(head[8:12], "little")
+        else:
+            start = position + 8
+            length = head[6] | head[7] << 8
+        position = start + length
+        if position > end:
+            raise Unusable("truncated-file", "The file ends inside its meta information.", "Copy or export the file again.")
+        if head[2:4] in found:
+            found[head[2:4]] = bytes(buffer[start:position]).decode("latin-1").strip(" \0")
+    if not found[b"\x10\0"]:
+        raise malformed("The file meta information names no transfer syntax.")
+    return found[b"\x10\0"], found[b"\x02\0"], position
+
+
+def _encoding(syntax: str) -> Encoding:
+    if syntax in _NATIVE:
+        return _NATIVE[syntax]
+    if syntax.startswith(_STREAMED) or not (syntax.startswith(_ENCAPSULATED_PREFIXES) or syntax == _DEFLATED):
+        raise Unusable(
+            "unsupported-object",
+            "The transfer syntax is a video, a reference to a server, or not of the standard.",
+            "Export the images in a transfer syntax for still images.",
+        )
+    return Encoding(False, True)
+
+
+def _not_dicom() -> Unusable:
+    return Unusable("not-dicom", "The file has no DICOM prefix.", "Leave it out, or export it as a DICOM file (PS3.10).")

@@ -1,0 +1,82 @@
+"""The one cleaner of texts: what is known goes, what has an identifier's form goes, and of the rest only words stay."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from unibase.imaging.confidentiality.texts.days import Span, dates_in
+from unibase.imaging.confidentiality.texts.folding import Folded, fold, repair
+from unibase.imaging.confidentiality.texts.forms import formal, formal_in_term
+from unibase.imaging.confidentiality.texts.known import WORD, Known
+from unibase.imaging.confidentiality.texts.vocabulary import UNSPACED, allowed, strange_in_unspaced, vocabulary
+
+Kind = Literal[
+    "text",  # people write it: dates, long numbers and whatever is no word go
+    "term",  # machines write it (a model, a kernel, a code): there dates and numbers are of things, short codes pass
+    "retained",  # an option keeps it: what is known goes
+]
+_LONGEST_YEAR = 4
+_EDGES = " ^,;_-/:=&"
+
+
+@dataclass(frozen=True)
+class Cleaner:
+    """Cleans the texts of one file.
+
+    Attributes:
+        known: What is known of its persons.
+        extra: Folded words that the study allows beside the vocabulary.
+    """
+
+    known: Known
+    extra: frozenset[str] = frozenset()
+
+    def spans(self, text: str) -> list[Span]:
+        """Return where what is known stands in `text`, not merged; short forms of days do not count."""
+        folded = fold(text)
+        return [folded.span(*span) for span in self.known.spans(folded.plain, technical=True)]
+
+    def clean(self, text: str, kind: Kind = "text") -> str:
+        """Return one value without what names a person; the rest keeps its words, order and separators."""
+        repaired = repair(text)
+        folded = fold(repaired)
+        found = [folded.span(*span) for span in self.known.spans(folded.plain, technical=kind != "text")]
+        dates = [folded.span(*span) for span in dates_in(folded.plain)]
+        if kind == "text":
+            found += [*dates, *formal(repaired)]
+        else:
+            years = {f"{day.year:04d}" for day in self.known.days.days}
+            found += [(a, b) for a, b in dates if b - a > _LONGEST_YEAR and any(year in repaired[a:b] for year in years)]
+            found += formal_in_term(repaired)
+        if kind != "retained":
+            found += self._strange(repaired, folded, found, kind == "term")
+        return _cut(repaired, found) if found else text
+
+    def _strange(self, text: str, folded: Folded, found: list[Span], technical: bool) -> list[Span]:
+        """Return the tokens that are neither words nor short numbers."""
+        passed = [folded.span(*match.span()) for match in vocabulary().phrases.finditer(folded.plain)]
+        strange = []
+        for match in WORD.finditer(text):
+            start, end = match.span()
+            if any(a <= start and end <= b for a, b in found) or any(a <= start and end <= b for a, b in passed):
+                continue
+            if UNSPACED.fullmatch(match[0]):
+                strange += [(start + a, start + b) for a, b in strange_in_unspaced(match[0])]
+            elif not allowed(match[0], technical, self.extra):
+                strange.append((start, end))
+        return strange
+
+
+def _cut(text: str, spans: list[Span]) -> str:
+    kept, position = [], 0
+    for start, end in sorted(spans):
+        if start > position:
+            kept.append(text[position:start])
+        position = max(position, end)
+    kept.append(text[position:])
+    # What stood between two removed words goes with them: blanks, carets, commas that separate nothing now.
+    result = re.sub(r"(?:[ ^,;_\-/:=.'’@]*\x00)+[ ^,;_\-/:=.'’@]*", " ", "\0".join(kept))
+    result = re.sub(r"\(\s*\)|\[\s*\]", " ", result)
+    return re.sub(r" {2,}", " ", result).strip(_EDGES)

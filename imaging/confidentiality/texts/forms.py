@@ -1,0 +1,84 @@
+"""What has the form of an identifier whoever it is of: addresses of the net, telephones, titled names, long numbers, UIDs."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from unibase.privacy import french_identifiers
+
+Span = tuple[int, int]
+
+_NAME = r"[A-ZÀ-ÖØ-Þ][\w'’\-]+(?:[ ^]+[A-ZÀ-ÖØ-Þ][\w'’\-]+)?"
+# Before a name, and part of it.
+_PARTICLES = (
+    r"(?:(?:le|la|les|l['’]|de|du|des|d['’]|van|von|der|den|el|al|ben|bin|abd|abou|saint|sainte|st|ste|mac|mc|o['’])[ \-]?)*"
+)
+# Titles that are no word of imaging; DR, PR, MR, M, MC and SR are ones too, and there the vocabulary decides.
+_TITLES = (
+    r"[Mm]mes?|MME|[Mm]lles?|MLLE|[Mm]elle|[Mm]rs|MRS|[Mm]iss|[Mm]onsieur|MONSIEUR|[Mm]adame|MADAME|[Mm]ademoiselle|MADEMOISELLE|[Dd]octeure?|DOCTEURE?|"
+    r"[Dd]octor|DOCTOR|[Pp]rofesseure?|PROFESSEURE?|[Pp]rofessor|PROFESSOR|[Pp]rof|PROF|[Mm]a[iî]tre|[Hh]err|HERR|[Ff]rau|FRAU|[Ss]e[ñn]or(?:a|ita)?|[Ss]ignor[ae]?"
+)
+_NIR = re.compile(
+    r"(?<![^\W_])[1-478](?:[\W_]{0,2}\d){4}[\W_]{0,2}(?:\d[\W_]{0,2}\d|2[\W_]{0,2}[ABab])(?:[\W_]{0,2}\d){6}(?:(?:[\W_]{0,2}\d){2})?(?![^\W_])"
+)
+_FRENCH_TELEPHONE = r"(?<![\d.])0[1-9](?P<gap>[\W_]{0,2})\d{2}(?:(?P=gap)\d{2}){3}(?![\d.])"
+_PATTERNS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"[\w.+\-]+ ?(?:@|\(at\)|\[at\]) ?[\w\-]+(?:\.[\w\-]+)+",  # e-mail
+        r"(?i:(?:https?|ftp)://\S+|\bwww\.\S+)",
+        r"(?<![\d.])(?:\+|00)[1-9]\d{0,2}[ .\-/]?(?:\(0\)[ .\-]?)?\d(?:[ .\-/]?\d{2,4}){3,5}(?!\d)",  # telephone, international
+        _FRENCH_TELEPHONE,
+        r"(?<![\d.])0[1-9](?:[ .\-/]?\d{3}){2}[ .\-/]?\d{1,3}(?!\d)",
+        r"(?<![\d.])\d{7,}(?!\.?\d)",  # a number long enough to name a person
+        r"(?<![\d.])[012](?:\.\d+){5,}",  # a UID
+        rf"(?<![^\W_])(?:{_TITLES})\.?[ _^]+{_PARTICLES}{_NAME}",
+        rf"(?<![^\W_])(?:(?:M|Mr|MR|Dr|Pr|D[eo]c)\. ?|(?:Mr|Dr|Pr)[ _^]+){_PARTICLES}{_NAME}",
+        rf"(?<![^\W_])(?:DR|PR|MR)[ _^]+[A-ZÀ-ÖØ-Þ]\.[ _]?{_NAME}",
+        r"(?<![^\W_])[^\W\d_](?:[ ._\-]{1,2}[^\W\d_](?![^\W_])){3,}",  # a word with its letters spaced out
+        r"(?:\d{1,4}[\W_]){4,}\d{1,4}(?=[^\W\d_]|[\W_]|$)(?<=[\d])",
+    )
+)
+_SPACED_NUMBERS = _PATTERNS[-1]
+# What names a person even in a term (a model, a code), where dates, long numbers and UIDs are of things: `DR` and `PR` are
+# radiography and an interval there, and five numbers with points a version.
+_TERM_PATTERNS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+",
+        r"(?<![\d.])(?:\+|00)[1-9]\d{0,2}[ \-]?(?:\(0\)[ \-]?)?\d(?:[ \-]\d{2,4}){3,5}(?!\d)",
+        _FRENCH_TELEPHONE,
+        rf"(?<![^\W_])(?:Dr|Mme|MME|Mlle|MLLE|Mr|Mrs|Monsieur|Madame|Docteur|DOCTEUR)\.?[ _^]+{_PARTICLES}{_NAME}",
+    )
+)
+_MOST_LOOSE_DIGITS = 9
+
+
+def national(text: str) -> tuple[Span, ...]:
+    """Return where a French national identifier stands, with any separators between its digits."""
+    found = [(one.start, one.end) for one in french_identifiers.find(text) if one.kind != "ipp"]
+    for match in _NIR.finditer(text):
+        # Any thirteen digits have the form; the month, the department and the key say whether they are one.
+        if any(one.kind == "nir" for one in french_identifiers.find(re.sub(r"[\W_]", "", match[0]))):
+            found.append(match.span())
+    return tuple(found)
+
+
+@lru_cache(maxsize=4096)
+def formal(text: str) -> tuple[Span, ...]:
+    """Return where a free text has the form of an identifier; spans may overlap."""
+    found = [match.span() for pattern in _PATTERNS[:-1] for match in pattern.finditer(text)]
+    for match in _SPACED_NUMBERS.finditer(text):
+        # Numbers one after another, as a card is read out; decimals and sizes of matrices have fewer digits or a point.
+        apart = all(end <= match.start() or start >= match.end() for start, end in found)
+        if apart and "." not in match[0] and sum(map(str.isdigit, match[0])) >= _MOST_LOOSE_DIGITS:
+            found.append(match.span())
+    labelled = [(one.start, one.end) for one in french_identifiers.find(text) if one.kind == "ipp"]
+    return (*found, *labelled, *national(text))
+
+
+@lru_cache(maxsize=4096)
+def formal_in_term(text: str) -> tuple[Span, ...]:
+    """Return where a technical text has the form of an identifier of a person."""
+    return (*(match.span() for pattern in _TERM_PATTERNS for match in pattern.finditer(text)), *national(text))

@@ -1,0 +1,197 @@
+"""What is known of a person, sought in texts: names in every writing, numbers, addresses, days.
+
+What is known comes from the header of the file and from the ledger. It is sought in every text, technical ones too, and
+goes before the vocabulary: a patient named Petit is removed from `petit bassin`. Only the few core words of imaging
+(`HEAD`, `BONE`) name nobody where they stand alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from unibase.imaging.confidentiality.texts.days import KnownDays, Span
+from unibase.imaging.confidentiality.texts.folding import fold, repair, spellings
+from unibase.imaging.confidentiality.texts.vocabulary import UNSPACED, is_word, vocabulary
+
+WORD = re.compile(r"[^\W_]+")
+_RUN = re.compile(r"[^\W\d_]+|\d+")
+SEPARATORS = re.compile(r"[\s^=,;./\\\-_'’()]+")
+_LETTERS = re.compile(r"(?<![^\W_])[^\W\d_](?:[\W_]{1,3}[^\W\d_](?![^\W_])){2,}")
+_LEAST_PREFIX, _LEAST_PART, _LEAST_CORE = 5, 5, 5
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What is known of the persons and the place of one file.
+
+    Attributes:
+        patient_names: Names of the patient and of relatives, as PN values or as a list of people writes them.
+        staff_names: Names of other persons.
+        numbers: Hospital numbers, accession numbers, INS, telephone numbers.
+        phrases: Addresses, institutions: sought whole.
+        birth_dates: Birth dates as YYYYMMDD.
+        days: Other days of the file as YYYYMMDD.
+    """
+
+    patient_names: tuple[str, ...] = ()
+    staff_names: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    phrases: tuple[str, ...] = ()
+    birth_dates: tuple[str, ...] = ()
+    days: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known, made ready to be sought.
+
+    Attributes:
+        knowledge: What is known.
+    """
+
+    knowledge: Knowledge = field(repr=False)
+
+    @cached_property
+    def originals(self) -> frozenset[str]:
+        """The words of names that are sought, as the source writes them."""
+        words = self.words
+        names = (*self.knowledge.patient_names, *self.knowledge.staff_names)
+        return frozenset(one for name in names for one in SEPARATORS.split(name) if spellings(one) & words)
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """Folded words of names that name a person wherever they stand alone."""
+        core = vocabulary().core
+        patients = {word for name in self.knowledge.patient_names for word in name_words(name)}
+        # Of others only longer words, and none of the vocabulary: a physician named Coeur is met in too many texts.
+        others = {word for name in self.knowledge.staff_names for word in name_words(name) if len(word) >= 4 and word not in core}
+        staff = {word for word in others if not is_word(word) or word in vocabulary().makers}
+        return frozenset({word for word in patients if (len(word) >= 3 or not word.isascii()) and word not in core} | staff)
+
+    @cached_property
+    def joined(self) -> frozenset[str]:
+        """Two words of the patient's name without what stands between them."""
+        found = set()
+        for name in self.knowledge.patient_names:
+            words = name_words(name)
+            found |= {a + b for a in words for b in words if a != b and len(a + b) >= _LEAST_PART}
+        return frozenset(found)
+
+    @cached_property
+    def _parts(self) -> tuple[str, ...]:
+        return tuple(sorted({word for word in self.words if len(word) >= _LEAST_PART} | self.joined))
+
+    @cached_property
+    def _unspaced(self) -> tuple[str, ...]:
+        """Words of names in scripts without blanks: they stand inside longer runs of letters."""
+        return tuple(sorted(word for word in self.words if len(word) > 1 and UNSPACED.fullmatch(word)))
+
+    @cached_property
+    def _prefixes(self) -> frozenset[str]:
+        whole = {word for word in (*self.words, *self.joined) if len(word) > _LEAST_PREFIX}
+        return frozenset(word[:size] for word in whole for size in range(_LEAST_PREFIX, len(word)))
+
+    @cached_property
+    def numbers(self) -> frozenset[str]:
+        """Folded numbers, letters among them, without separators."""
+        known = vocabulary()
+        found = {"".join(WORD.findall(fold(one).plain)) for one in self.knowledge.numbers}
+        found = {one for one in found if len(one) >= 3 and one not in known.placeholders}
+        found -= {one for one in found if one.isalpha() and (one in known.words or one in known.core)}
+        return frozenset(found)
+
+    @cached_property
+    def _cores(self) -> tuple[str, ...]:
+        """The digits of numbers without leading zeros and letters: what is left when a system writes them anew."""
+        cores = {run.lstrip("0") for number in self.numbers for run in re.findall(r"\d+", number)}
+        return tuple(sorted(core for core in cores if len(core) >= _LEAST_CORE))
+
+    @cached_property
+    def days(self) -> KnownDays:
+        """The birth dates and the other days."""
+        return KnownDays.of((*self.knowledge.birth_dates, *self.knowledge.days))
+
+    @cached_property
+    def phrases(self) -> tuple[tuple[str, ...], ...]:
+        """The words of addresses and institutions that hold more than words of imaging."""
+        words = {tuple(WORD.findall(fold(phrase).plain)) for phrase in self.knowledge.phrases}
+        return tuple(sorted(one for one in words if len("".join(one)) >= 5 and set(one) - vocabulary().core))
+
+    @cached_property
+    def _patterns(self) -> tuple[re.Pattern[str], ...]:
+        spaced = [
+            re.compile(r"(?<![^\W_])" + r"[\W_]{0,2}".join(map(re.escape, number)) + r"(?![^\W_])")
+            for number in sorted(self.numbers)
+        ]
+        whole = [re.compile(r"(?<![^\W_])" + r"[\W_]+".join(map(re.escape, words)) + r"(?![^\W_])") for words in self.phrases]
+        return (*spaced, *whole)
+
+    def spans(self, plain: str, technical: bool = False) -> list[Span]:
+        """Return where what is known stands in a folded text; spans may overlap.
+
+        Args:
+            plain: The folded text.
+            technical: Whether it is a technical text, in which short forms of days are numbers.
+        """
+        found: list[Span] = []
+        matches = list(WORD.finditer(plain))
+        for match in matches:
+            found += self._in_word(match)
+        if self._parts:
+            found += self._over_words(plain, matches)
+        if self._unspaced and not plain.isascii():
+            found += [match.span() for word in self._unspaced for match in re.finditer(re.escape(word), plain)]
+        for pattern in self._patterns:
+            found += [match.span() for match in pattern.finditer(plain)]
+        return found + self.days.spans(plain, technical)
+
+    def _in_word(self, match: re.Match[str]) -> list[Span]:
+        word = match[0]
+        if word in self.words:
+            return [match.span()]
+        plain_word = is_word(word) or word in vocabulary().whole
+        if not plain_word and (word in self._prefixes or any(part in word for part in self._parts)):
+            return [match.span()]
+        found = []
+        digits = sum(map(str.isdigit, word))
+        if digits >= _LEAST_CORE and any(core in word for core in self._cores):
+            return [match.span()]
+        if 0 < digits < len(word):
+            for run in _RUN.finditer(word):
+                if run[0] in self.words:
+                    found.append((match.start() + run.start(), match.start() + run.end()))
+        return found
+
+    def _over_words(self, plain: str, matches: list[re.Match[str]]) -> list[Span]:
+        """Return where a name is divided: letters spaced out, a word broken in two or three."""
+        found = []
+        for match in _LETTERS.finditer(plain):
+            letters = "".join(WORD.findall(match[0]))
+            if any(word in letters for word in self.words):
+                found.append(match.span())
+        for place, first in enumerate(matches):
+            joined = first[0]
+            for last in matches[place + 1 : place + 3]:
+                joined += last[0]
+                if joined in self.words and len(joined) >= _LEAST_PART:
+                    found.append((first.start(), last.end()))
+        return found
+
+
+def name_words(name: str) -> frozenset[str]:
+    """Return the folded words of a name, in all their spellings, without particles, placeholders and numbers."""
+    found = {form for token in SEPARATORS.split(repair(name.replace("\0", " "))) for form in spellings(token)}
+    return frozenset(one for one in found if one and one not in vocabulary().placeholders and not one.isdigit())
+
+
+def merged(parts: Iterable[Knowledge]) -> Knowledge:
+    """Return what several sources know, together."""
+    every = list(parts)
+
+    def together(name: str) -> tuple[str, ...]:
+        return tuple(sorted({value for part in every for value in getattr(part, name)}))
+
+    return Knowledge(*(together(name) for name in Knowledge.__dataclass_fields__))

@@ -1,0 +1,203 @@
+"""What is allowed: words of imaging and medicine, and the rule by which a token of a text is one of them.
+
+The lists stand in `data/words`; each names its source. A token passes when all its parts are words: parts are divided
+where letters meet digits and where a small letter meets a capital (`SeinG`, `PTV50Gy`, `3i21s`), never inside a word, for
+many names are two words in one (`Dupont`, `Legrand`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+
+from unibase.imaging.confidentiality.texts.folding import fold
+
+_WORDS = Path(__file__).parent.parent / "data" / "words"
+_LISTS = ("anatomy", "imaging", "oncology", "clinical", "agents", "devices", "scripts", "standard")
+_LEAST_REST = 5
+MOST_DIGITS = 4
+"""A token with more digits may number a person."""
+_PART = re.compile(r"\d+|[^\W\d_a-zà-öø-ÿ]+(?![a-zà-öø-ÿ])|[^\W\d_]?[a-zà-öø-ÿ]+|[^\W\d_]+")
+_CODE = re.compile(r"[a-z]\d{3,}")
+_MATRIX = re.compile(r"\d{1,4}(?:[x*]\d{1,4})+")
+_TNM = re.compile(r"[acpry]{0,2}t(?:is|[0-4x])(?:[a-d]|mi)?(?:n[0-3x](?:[a-c]|mi)?)?(?:m[01x][a-c]?)?")
+_WEIGHTED = re.compile(r"b\d{1,4}")
+# Endings that only terms have: Greek and Latin ones of medicine, and the stems of the WHO's nonproprietary names.
+_ENDING = re.compile(
+    r".{3,}(?:ectomi(?:e|es|se|sees?)|ectomy|ectomies|graphi(?:e|es|que|ques)|graphy|graphic|scopi(?:e|es|que|ques)|scopy|scopic|plasti(?:e|es)|"
+    r"plasty|pathi(?:e|es|que|ques)|pathy|pathies|pathic|megali(?:e|es)|megaly|carcinom(?:e|es|a|as)|sarcom(?:e|es|a|as)|blastom(?:e|es|a|as)|"
+    r"cytom(?:e|es|a|as)|gliom(?:e|es|a|as)|adenom(?:e|es|a|as)|lymphom(?:e|es|a|as)|stomi(?:e|es)|ostomy|otomi(?:e|es)|otomy|metri(?:e|es|que|ques)|"
+    r"therapi(?:e|es|que|ques)|therapy|therapies|logi(?:e|es|que|ques)|logical|emboli(?:e|sation|zation)|tinib|ciclib|parib|rafenib|zumab|ximab|"
+    r"mumab|limab|platine?|taxel|rubicine?|trexed|citabine?|poside?|fosfamide|tecan)"
+)
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The lists.
+
+    Attributes:
+        placeholders: What stands where a name should: never an identifier.
+        core: Words of imaging that name nobody even when the patient's name is the same (`HEAD`).
+        words: Words that pass as a token and as a part of one.
+        makers: Those of them that are makers, devices and programs: a person may bear the name of one.
+        whole: Words that pass only as a token.
+        names: Common names of persons.
+        combining: Forms that pass before a word (`hyper` in `hyperfixant`), and alone before a hyphen.
+        phrases: Terms of several words, folded, single blanks between them.
+    """
+
+    placeholders: frozenset[str]
+    core: frozenset[str]
+    words: frozenset[str]
+    makers: frozenset[str]
+    whole: frozenset[str]
+    names: frozenset[str]
+    combining: frozenset[str]
+    phrases: re.Pattern[str]
+
+
+@cache
+def vocabulary() -> Vocabulary:
+    """Return the lists, read once."""
+    core = _sections((_WORDS / "core.txt").read_text(encoding="utf-8"))
+    words = frozenset().union(*map(_read, _LISTS)) | core[1]
+    phrases = [line for line in (_WORDS / "phrases.txt").read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    pattern = "|".join(re.escape(fold(one).plain).replace(r"\ ", r"[\W_]{1,2}") for one in sorted(phrases, key=len, reverse=True))
+    return Vocabulary(
+        core[0],
+        core[1],
+        words,
+        _read("devices"),
+        _read("everyday"),
+        _read("names") - words,
+        _read("combining"),
+        re.compile(rf"(?<![^\W_])(?:{pattern})(?![^\W_])"),
+    )
+
+
+def _sections(text: str) -> list[frozenset[str]]:
+    lists: list[set[str]] = []
+    for line in text.splitlines():
+        if line.startswith("#"):
+            lists.append(set())
+        else:
+            lists[-1].update(line.split())
+    return [frozenset(one) for one in lists]
+
+
+def _read(name: str) -> frozenset[str]:
+    text = (_WORDS / f"{name}.txt").read_text(encoding="utf-8")
+    return frozenset(word for line in text.splitlines() if not line.startswith("#") for word in fold(line).plain.split())
+
+
+@lru_cache(maxsize=65536)
+def is_word(word: str) -> bool:
+    """Return whether a folded word without digits is of the vocabulary, in one of its forms, or ends as only terms do."""
+    known = vocabulary()
+    if word in known.words:
+        return True
+    if word in known.names:
+        return False
+    return _ENDING.fullmatch(word) is not None or not known.words.isdisjoint(_stems(word)) or _is_compound(word)
+
+
+def _is_compound(word: str) -> bool:
+    """Return whether a word is a combining form and a word: `hyper` and `fixant`, `thoraco` and `abdominal`."""
+    known = vocabulary()
+    for place in range(2, len(word) - _LEAST_REST + 1):
+        if word[:place] in known.combining and len(word[:place]) + _LEAST_REST <= len(word):
+            rest = word[place:]
+            if rest in known.words or not known.words.isdisjoint(_stems(rest)):
+                return True
+    return False
+
+
+def _stems(word: str) -> list[str]:
+    """Return the words of which a French or English word may be the plural or the feminine."""
+    if len(word) < 5:
+        return []
+    single = word[:-1] if word[-1] in "sx" else word
+    stems = [single] if single != word else []
+    for ending, stem in (
+        ("aux", "al"),
+        ("ales", "al"),
+        ("elles", "el"),
+        ("iennes", "ien"),
+        ("euses", "eux"),
+        ("ives", "if"),
+        ("ies", "y"),
+    ):
+        if word.endswith(ending):
+            stems.append(word[: -len(ending)] + stem)
+    for ending, stem in (
+        ("ale", "al"),
+        ("elle", "el"),
+        ("ienne", "ien"),
+        ("euse", "eux"),
+        ("ive", "if"),
+        ("ee", "e"),
+        ("aire", "ar"),
+    ):
+        if single.endswith(ending) and len(single) > len(ending) + 3:
+            stems.append(single[: -len(ending)] + stem)
+    return stems
+
+
+def allowed(token: str, technical: bool = False, extra: frozenset[str] = frozenset()) -> bool:
+    """Return whether a token (letters and digits, as written) names nobody.
+
+    Args:
+        token: The token, in its own case and with its accents.
+        technical: Whether it stands in a text that machines write (a model, a kernel, a code): there up to three letters
+            pass without being a word, and numbers of any length.
+        extra: Folded words that the study allows.
+    """
+    return _allowed(token, technical) or (bool(extra) and fold(token).plain in extra)
+
+
+@lru_cache(maxsize=65536)
+def _allowed(token: str, technical: bool) -> bool:
+    plain = fold(token).plain
+    known = vocabulary()
+    if plain in known.words or plain in known.whole or plain in known.placeholders or plain in known.combining:
+        return True
+    digits = sum(map(str.isdigit, plain))
+    if plain.isdigit():
+        return technical or digits <= MOST_DIGITS
+    if _MATRIX.fullmatch(plain) or _TNM.fullmatch(plain):
+        return True
+    if technical:
+        return all(one.isdigit() or len(one) <= 3 or is_word(one) for one in _parts(token))
+    if digits > MOST_DIGITS or (_CODE.fullmatch(plain) and not _WEIGHTED.fullmatch(plain)):
+        return False
+    if not digits and is_word(plain):
+        return True
+    parts = _parts(token)
+    letters = [one for one in parts if not one.isdigit()]
+    if len(parts) > 8 or sum(len(one) == 1 for one in letters) > 2:
+        return False
+    return len(parts) > 1 and all(len(one) == 1 or (one in known.words) or (len(one) > 3 and is_word(one)) for one in letters)
+
+
+UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]+")
+"""Letters of scripts that set no blanks between words."""
+_LONGEST_UNSPACED = 6
+
+
+def strange_in_unspaced(run: str) -> list[tuple[int, int]]:
+    """Return the spans of a run of unspaced letters that no word of the vocabulary covers, the longest words first taken."""
+    known, place, strange = vocabulary().words, 0, []
+    while place < len(run):
+        sizes = range(min(_LONGEST_UNSPACED, len(run) - place), 0, -1)
+        size = next((size for size in sizes if fold(run[place : place + size]).plain in known), 0)
+        if not size:
+            strange.append((place, place + 1))
+        place += size or 1
+    return strange
+
+
+def _parts(token: str) -> list[str]:
+    return [fold(one).plain for one in _PART.findall(token)]

@@ -1,0 +1,31 @@
+"""Lines of text files, packed or not, one at a time."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from unibase.omics.readers.tabular import is_gzip, truncated
+
+
+def text_lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a file without their ends; gzip and bgzip by content, UTF-8 with or without byte-order mark, else Windows-1252.
+
+    Raises:
+        Unusable: `truncated-file`.
+    """
+    try:
+        with gzip.open(path, "rb") if is_gzip(path) else path.open("rb") as file:
+            first = True
+            for raw in io.BufferedReader(file) if isinstance(file, io.RawIOBase) else file:
+                try:
+                    text = raw.decode("utf-8-sig" if first else "utf-8")
+                except UnicodeDecodeError:
+                    text = raw.decode("cp1252", errors="replace")
+                first = False
+                yield text.rstrip("\r\n")
+    except (OSError, EOFError, zlib.error) as error:
+        raise truncated(error) from None

@@ -1,0 +1,122 @@
+"""How numbers are written: decimal points and commas, separators of thousands, and what is told of which is which."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from unibase.groundwork.problems import Unusable
+
+MISSING = ("", "NA", "NaN", "nan", "N/A", "n/a", "#N/A", "#NUM!", "#DIV/0!", "null", "NULL", "None", "na")
+"""Cells that say that a value is missing."""
+_BLANKS = " \u00a0\u202f'’"
+_PLAIN = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
+_GROUPS_COMMA = re.compile(r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$")
+_GROUPS_DOT = re.compile(r"^[+-]?\d{1,3}(\.\d{3})+(,\d+)?$")
+_DECIMAL_COMMA = re.compile(r"^[+-]?\d+,\d+([eE][+-]?\d+)?$")
+
+
+@dataclass(frozen=True)
+class Numerals:
+    """One style of writing numbers.
+
+    Attributes:
+        decimal_comma: `1,5` is one and a half.
+        thousands: What stands between groups of three digits: `,`, `.`, or empty; blanks and apostrophes always may.
+    """
+
+    decimal_comma: bool = False
+    thousands: str = ""
+
+    def plain(self, column: pl.Series) -> pl.Series:
+        """Return texts of numbers as a computer writes them."""
+        texts = (
+            column.str.strip_chars()
+            .str.replace_all(rf"(\d)[{_BLANKS}](\d)", "$1$2")
+            .str.replace_all(rf"(\d)[{_BLANKS}](\d)", "$1$2")
+        )
+        if self.thousands:
+            texts = texts.str.replace_all(self.thousands, "", literal=True)
+        return texts.str.replace(",", ".", literal=True) if self.decimal_comma else texts
+
+    def numbers(self, column: pl.Series) -> pl.Series | None:
+        """Return a column of texts as numbers; None when a cell is none."""
+        texts = self.plain(column)
+        found = texts.cast(pl.Float64(), strict=False)
+        bad = texts.is_not_null() & ~texts.is_in(list(MISSING)) & found.is_null()
+        return None if bad.any() else found
+
+    def is_number(self, cell: str) -> bool:
+        """Whether one cell is a number in this style, or missing."""
+        text = re.sub(rf"(?<=\d)[{_BLANKS}](?=\d)", "", cell.strip())
+        return text in MISSING or bool(_PLAIN.match(text)) or bool(_DECIMAL_COMMA.match(text))
+
+    def traits(self) -> tuple[str, ...]:
+        """Say what is unusual of the style."""
+        said = ("decimal commas",) if self.decimal_comma else ()
+        return (*said, "separators of thousands") if self.thousands else said
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was found in cells.
+
+    Attributes:
+        decimal_comma: Commas that can only be decimal.
+        thousands: Separator of thousands that can only be one; empty when there is none.
+        unclear: Commas or dots that can be read in two ways.
+    """
+
+    decimal_comma: bool
+    thousands: str
+    unclear: bool
+
+
+def numerals_of(cells: Sequence[str]) -> Seen:
+    """Tell how cells write numbers.
+
+    Groups of three digits separate thousands when a number has two of them, or a point behind them; or when every number of one
+    to three digits stands bare, none of four does, and none begins with `0` before the separator.
+    """
+    comma = [cell for cell in cells if "," in cell]
+    dots = [cell for cell in cells if "." in cell and "e" not in cell.lower()]
+    bare = any(re.fullmatch(r"[+-]?\d{4,}", cell) for cell in cells)
+    small = any(re.fullmatch(r"[+-]?[1-9]\d{0,2}", cell) for cell in cells)
+    by_comma = [cell for cell in comma if _GROUPS_COMMA.match(cell) and not re.match(r"^[+-]?0", cell)]
+    by_dot = [cell for cell in dots if _GROUPS_DOT.match(cell) and not re.match(r"^[+-]?0", cell)]
+    decimal_comma = any((_DECIMAL_COMMA.match(c) and c not in by_comma) or (_GROUPS_DOT.match(c) and "." in c) for c in comma)
+    points = any("." in cell and "," not in cell and cell not in by_dot for cell in cells)
+    if decimal_comma:
+        return Seen(True, "." if by_dot else "", points or any(cell.count(",") > 1 for cell in comma))
+    grouped = any(cell.count(",") > 1 or "." in cell for cell in by_comma)
+    if comma:
+        alike = len(by_comma) == len(comma) and not bare
+        return Seen(False, ",", False) if alike and (grouped or small) else Seen(False, "", True)
+    if any(cell.count(".") > 1 for cell in dots):
+        return Seen(False, ".", len(by_dot) < len(dots))
+    return Seen(False, "", len(by_dot) == len(dots) > 20 and small and not bare)
+
+
+def numeral_style(columns: Sequence[pl.Series]) -> Numerals:
+    """Return the style in which the numbers of columns are written.
+
+    Raises:
+        Unusable: `not-a-number` when two styles fit, or cells contradict each other.
+    """
+    seen = numerals_of([cell for column in columns for cell in _telling(column)])
+    if seen.unclear:
+        raise Unusable(
+            "not-a-number",
+            "Of its commas or points nobody can tell whether they are decimal or separate thousands.",
+            "Save the table with decimal points and without separators of thousands.",
+        )
+    return Numerals(seen.decimal_comma, seen.thousands)
+
+
+def _telling(column: pl.Series) -> list[str]:
+    """Return the distinct cells of a column that are numbers in any style."""
+    texts = column.drop_nulls().str.strip_chars()
+    return [str(cell) for cell in texts.filter(texts.str.contains(r"^[+-]?[\d.,]+$")).unique().to_list()]

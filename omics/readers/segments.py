@@ -1,0 +1,222 @@
+"""Tables of copy-number segments, of every caller: columns by their titles, values by their evidence, positions by the genome named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.omics.assays.genome import ARMS, LENGTHS, Build
+from unibase.omics.readers.numeric_tables import Reading
+from unibase.omics.readers.tabular import Table, read_table
+from unibase.omics.recognise.expression_unit import Told
+from unibase.omics.recognise.names import plain
+from unibase.omics.recognise.scales import segment_unit
+
+LOWEST_COPIES = 0.1
+"""What a level of no copy is taken for, whose logarithm has no end."""
+
+
+def _titles(*names: str) -> tuple[str, ...]:
+    return tuple(map(plain, names))
+
+
+_SAMPLE = _titles(
+    "sample", "id", "tumor_sample_barcode", "sampleid", "sample_id", "GDC_Aliquot", "aliquot", "name", "patient", "patient_id"
+)
+_PLACE = {
+    "chromosome": _titles("chromosome", "chrom", "chr", "contig", "seqnames", "chromosomes"),
+    "start": _titles("start", "loc.start", "start.bp", "start_position", "startpos", "start.pos", "segment_start", "loc_start"),
+    "end": _titles("end", "loc.end", "end.bp", "end_position", "endpos", "end.pos", "stop", "segment_end", "loc_end"),
+}
+_LEVELS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    # Maker, unit, and titles; the first whose titles are all there is taken.
+    ("GDC or ASCAT", "absolute copies", _titles("Copy_Number", "Major_Copy_Number", "Minor_Copy_Number")),
+    ("ASCAT", "absolute copies", _titles("nMajor", "nMinor")),
+    ("Sequenza", "absolute copies", _titles("CNt", "depth.ratio")),
+    ("PureCN or GISTIC", "log2 ratio", _titles("seg.mean")),
+    ("GDC", "log2 ratio", _titles("Segment_Mean")),
+    ("FACETS", "absolute copies", _titles("tcn.em")),
+    ("CNVkit", "log2 ratio", _titles("log2")),
+    ("GATK", "log2 ratio", _titles("MEAN_LOG2_COPY_RATIO")),
+    ("a SEG file", "log2 ratio", _titles("seg.cn")),
+    ("a SEG file", "log2 ratio", _titles("mean")),
+    ("a SEG file", "log2 ratio", _titles("log2_ratio")),
+    ("a SEG file", "log2 ratio", _titles("log2ratio")),
+    ("a SEG file", "log2 ratio", _titles("logR")),
+    ("a table of copies", "absolute copies", _titles("copy_number")),
+    ("a table of copies", "absolute copies", _titles("total_cn")),
+    ("a table of copies", "absolute copies", _titles("cn")),
+)
+_BY_FILE = ("CNVkit", "FACETS", "Sequenza", "GATK")
+"""Callers whose tables hold one sample, named by the file."""
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Segments and how they were understood.
+
+    Attributes:
+        frame: sample, chromosome (1 to 22, X, Y), start, end, log2, source_row.
+        evidence: Sentences for a person.
+    """
+
+    frame: pl.DataFrame
+    evidence: tuple[str, ...] = field(default=())
+
+
+def read_segments(path: Path | str, build: Build | None = None, reading: Reading | None = None) -> Segments:
+    """Read a table of segments.
+
+    Args:
+        path: The file.
+        build: Genome that the study's positions refer to; None does not compare.
+        reading: What the study file says of it.
+
+    Raises:
+        Unusable: `not-a-seg` (a column is missing, a segment ends before it starts, levels of an unknown unit), `no-sample-names`,
+            `other-build` (a segment ends past its chromosome), `truncated-file`.
+        UserError: If there is nothing at `path`.
+    """
+    path, reading = Path(path), reading or Reading()
+    if not path.exists():
+        raise UserError(f"There is no segment file at {path}. Check the path in the study file.")
+    table = read_table(path)
+    titles = [plain(title) for title in table.titles]
+    where = {key: next((titles.index(name) for name in names if name in titles), None) for key, names in _PLACE.items()}
+    maker, unit, levels = next(((m, u, names) for m, u, names in _LEVELS if set(names) <= set(titles)), ("", "", ()))
+    missing = [key for key, at in where.items() if at is None] + ([] if levels else ["the level"])
+    if missing:
+        raise Unusable(
+            "not-a-seg",
+            f"The file has no column for {', '.join(missing)}.",
+            "Give a SEG file (sample, chromosome, start, end, mean) or the table of a caller of copy number.",
+        )
+    frame = _frame(table, {key: at for key, at in where.items() if at is not None}, _level(table, titles, levels, maker))
+    frame = frame.with_columns(_samples(table, titles, maker, path, reading))
+    _check_rows(frame)
+    frame, told = _as_log2(frame, reading.unit or "", unit)
+    said = [f"segments of {maker}", f"unit: {reading.unit or told.unit} ({'; '.join(told.evidence)})"]
+    unknown = frame.filter(~pl.col("chromosome").is_in([*ARMS["hg38"], "Y", "MT", "M"])).height
+    if unknown == frame.height:
+        raise Unusable("not-a-seg", "No segment lies on a human chromosome.", "Name chromosomes 1 to 22, X and Y.")
+    if unknown:
+        said.append(f"{unknown} segments of other contigs are in no arm")
+    if build:
+        said.append(_check_build(frame, build))
+    return Segments(frame, tuple(said))
+
+
+def _level(table: Table, titles: list[str], levels: tuple[str, ...], maker: str) -> pl.Series:
+    columns = [titles.index(name) for name in levels]
+    values = table.values([i for i in columns if table.is_number(i)])
+    if values.shape[1] < len(columns):
+        raise Unusable("not-a-seg", "The level of a segment is no number.", "Correct it; missing values are written NA.")
+    return pl.Series("level", values.sum(axis=1) if maker == "ASCAT" else values[:, 0])
+
+
+def _frame(table: Table, where: Mapping[str, int], level: pl.Series) -> pl.DataFrame:
+    positions = []
+    for key in ("start", "end"):
+        if not table.is_number(where[key]):
+            raise Unusable("not-a-seg", f"A cell of the {key} positions is no number.", "Correct it.")
+        positions.append(pl.Series(key, table.values([where[key]])[:, 0]).fill_nan(None).cast(pl.Int64()))
+    chromosome = pl.Series("chromosome", table.texts(where["chromosome"]))
+    frame = pl.DataFrame([chromosome, *positions, level.alias("log2")]).with_row_index("source_row", offset=1)
+    return frame.with_columns(
+        pl.col("source_row").cast(pl.Int64()),
+        pl.col("chromosome").str.replace("(?i)^chr", "").replace({"23": "X", "24": "Y", "x": "X", "y": "Y"}),
+        pl.col("log2").fill_nan(None),
+    )
+
+
+def _samples(table: Table, titles: list[str], maker: str, path: Path, reading: Reading) -> pl.Series:
+    column = next((titles.index(name) for name in _SAMPLE if name in titles), None)
+    if reading.sample_from is not None or (column is None and maker in _BY_FILE):
+        return pl.Series("sample", [path.name.split(".")[0]] * table.frame.height)
+    if column is None:
+        raise Unusable(
+            "no-sample-names",
+            "The segments have no column of samples, and their maker is none that names the file by its sample.",
+            "Add the column sample, or say sample_from: file name.",
+        )
+    return pl.Series("sample", table.texts(column))
+
+
+def _check_rows(frame: pl.DataFrame) -> None:
+    blank = pl.any_horizontal(pl.col("sample", "start", "end").is_null()) | (pl.col("sample") == "")
+    bad = frame.filter(blank | (pl.col("end") < pl.col("start")))
+    if bad.height:
+        raise Unusable(
+            "not-a-seg",
+            f"Row {bad['source_row'][0]} has no sample or place, or ends before it starts ({bad.height} such rows).",
+            "Correct them.",
+        )
+    if frame["log2"].null_count() == frame.height:
+        raise Unusable("not-a-seg", "No segment has a level.", "Give the table with its levels.")
+
+
+def _as_log2(frame: pl.DataFrame, said: str, titled: str) -> tuple[pl.DataFrame, Told]:
+    """Return levels as log2 ratios; what they are is told by the values, and the titles must not contradict them.
+
+    Raises:
+        Unusable: `not-a-seg`.
+    """
+    frame = frame.filter(pl.col("log2").is_not_null())
+    values = frame["log2"].to_numpy()
+    lengths = (frame["end"] - frame["start"] + 1).to_numpy().astype(float)
+    told = segment_unit(values, lengths, frame["sample"].cast(pl.Categorical()).to_physical().to_numpy().astype(np.int64))
+    unit = said or told.unit
+    if (
+        not said
+        and unit != titled
+        and titled == "absolute copies"
+        and told.unit in ("copies, ratios or calls", "log2 ratio")
+        and values.min() >= 0
+    ):
+        # A caller's own copies: whole numbers whose middle is not 2 are of a tumour of another ploidy.
+        unit, told = (
+            "absolute copies",
+            Told("absolute copies", "absolute copies", (*told.evidence, "the column's title says copies")),
+        )
+    if unit not in ("log2 ratio", "absolute copies", "ratio") or (
+        titled == "absolute copies" and unit == "log2 ratio" and not said
+    ):
+        raise Unusable(
+            "not-a-seg",
+            f"The levels are {told.unit}: {'; '.join(told.evidence)}.",
+            "Say unit: log2 ratio, absolute copies or ratio in the study file.",
+        )
+    if unit != "log2 ratio" and (values < 0).any():
+        raise Unusable("not-a-seg", "Copies or ratios lie below zero.", "Say the unit that they are of.")
+    if unit != "log2 ratio":
+        normal = 2.0 if unit == "absolute copies" else 1.0
+        frame = frame.with_columns(pl.Series("log2", np.log2(np.maximum(values, LOWEST_COPIES * normal / 2) / normal)))
+    return frame, told
+
+
+def _check_build(frame: pl.DataFrame, build: Build) -> str:
+    """Refuse segments that end past a chromosome's end, or exactly at its ends in the other genome.
+
+    Raises:
+        Unusable: `other-build`.
+    """
+    other: Build = "hg19" if build == "hg38" else "hg38"
+    ends = dict(frame.group_by("chromosome").agg(pl.col("end").max()).iter_rows())
+    past = sorted(name for name, end in ends.items() if name in LENGTHS[build] and end > LENGTHS[build][name])
+    exact = [name for name, end in ends.items() if LENGTHS[other].get(name) == end and LENGTHS[build].get(name) != end]
+    fits = all(end <= LENGTHS[other][name] for name, end in ends.items() if name in LENGTHS[other])
+    if past or len(exact) > 1:
+        where = f"end past the end of chromosome {past[0]}" if past else f"end where chromosomes end in {other}"
+        raise Unusable(
+            "other-build",
+            f"Segments {where}, and the study says {build}" + (f"; all fit into {other}." if fits else "."),
+            f"Give segments of {build}, or say build: {other} if all centres have it; nothing here lifts positions over.",
+        )
+    return f"genome {build}: no segment ends past its chromosome" + (
+        f"; {other} is excluded" if not fits else f"; {other} fits as well"
+    )

@@ -1,0 +1,486 @@
+"""One reader for every table of an assay: whatever packed, encoded or laid it out, the same titles and the same cells come out.
+
+It knows gzip and bgzip, UTF-8 with and without byte-order mark, UTF-16 and Windows-1252, tabs, commas, semicolons, bars and
+blanks, lines above the titles (comments, GCT, GEO's series matrix, preambles), R's tables without a corner, tables without
+titles, decimal commas and thousands separators, Parquet and spreadsheets. What a cell means is not its concern.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+import zlib
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from unibase.groundwork.problems import Unusable
+from unibase.omics.readers.numerals import MISSING, Numerals, numeral_style, numerals_of
+
+_SNIFFED = 400
+"""Lines from which separator, titles and kinds of columns are told."""
+_GZIP, _ZIP, _OLE = b"\x1f\x8b", b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+_SEPARATORS = ("\t", ";", ",", "|", " ")
+_NAMED = {"\t": "tabs", ";": "semicolons", ",": "commas", "|": "bars", " ": "blanks"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a file holds as rows and columns.
+
+    Attributes:
+        titles: Name of each column as the file writes it; empty where it has none.
+        frame: Columns `c0`, `c1`, ...: Float64 where every cell is a number or missing, else String.
+        rows_above: Lines above the titles, without their line ends.
+        subtitles: A second line of titles (Firehose), else empty.
+        titled: Whether the file has a line of titles.
+        traits: How the file is written, for the evidence: `gzip`, `UTF-16`, `decimal commas`, ...
+    """
+
+    titles: tuple[str, ...]
+    frame: pl.DataFrame
+    rows_above: tuple[str, ...] = ()
+    subtitles: tuple[str, ...] = ()
+    titled: bool = True
+    traits: tuple[str, ...] = ()
+
+    def texts(self, column: int) -> list[str]:
+        """Return the cells of a column as texts without blanks around them; empty where missing."""
+        cells = self.frame.get_column(f"c{column}")
+        if cells.dtype == pl.Float64():
+            return [_number_text(value) for value in cells.to_list()]
+        return [(value or "").strip() for value in cells.to_list()]
+
+    def is_number(self, column: int) -> bool:
+        """Whether every cell of a column is a number or missing."""
+        return column in self._of_numbers
+
+    @cached_property
+    def _of_numbers(self) -> frozenset[int]:
+        """Places of the columns of numbers, once: asking a frame for its schema takes as long as it has columns."""
+        return frozenset(i for i, kind in enumerate(self.frame.dtypes) if kind == pl.Float64())
+
+    def values(self, columns: list[int]) -> NDArray[np.float64]:
+        """Return rows x columns as numbers; missing is NaN."""
+        chosen = self.frame.select([pl.col(f"c{i}").fill_null(float("nan")) for i in columns])
+        return np.asarray(chosen.to_numpy(), dtype=np.float64).reshape(len(self.frame), len(columns))
+
+    def without(self, rows: NDArray[np.bool_]) -> Table:
+        """Return the table without the rows marked."""
+        return replace(self, frame=self.frame.filter(pl.Series(~rows)))
+
+
+def read_table(path: Path) -> Table:
+    """Read a file as a table.
+
+    Raises:
+        Unusable: `truncated-file` when it cannot be read to its end or a row is shorter than the others; `not-a-matrix` when it
+            is no table; `not-a-number` when its numerals can be read in two ways.
+    """
+    if path.name.lower().removesuffix(".gz").endswith(".parquet"):
+        return of_frame(_parquet(path))
+    data, traits = content(path)
+    if data[:4] in (_ZIP, _OLE):
+        return _spreadsheet(data, traits)
+    return _text_table(data, traits)
+
+
+def content(path: Path) -> tuple[bytes, tuple[str, ...]]:
+    """Return the bytes of a file, unpacked, as UTF-8 without byte-order mark, and how it was written.
+
+    Raises:
+        Unusable: `truncated-file`.
+    """
+    traits: list[str] = []
+    try:
+        data = path.read_bytes()
+        if data[:2] == _GZIP:
+            traits.append("bgzip" if data[12:14] == b"BC" else "gzip")
+            data = gzip.decompress(data)
+    except (OSError, EOFError, zlib.error) as error:
+        raise truncated(error) from None
+    if data[:4] in (_ZIP, _OLE):
+        return data, tuple(traits)
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        traits.append("UTF-16")
+        return data.decode("utf-16", errors="replace").encode(), tuple(traits)
+    if data[:3] == b"\xef\xbb\xbf":
+        return data[3:], (*traits, "byte-order mark")
+    if b"\0" in data[:8192]:
+        raise Unusable("not-a-matrix", "The file holds bytes that are no text.", "Give a text table, a spreadsheet or Parquet.")
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        traits.append("Windows-1252")
+        data = data.decode("cp1252", errors="replace").encode()
+    return data, tuple(traits)
+
+
+def truncated(error: Exception) -> Unusable:
+    """Return what is said of a file that cannot be read to its end."""
+    return Unusable(
+        "truncated-file", f"The file cannot be read to its end ({type(error).__name__}).", "Copy the file again from its source."
+    )
+
+
+def of_frame(frame: pl.DataFrame) -> Table:
+    """Return a frame as a table: columns of numbers become Float64, all others texts."""
+    columns = [
+        pl.col(name).cast(pl.Float64() if frame.schema[name].is_numeric() else pl.String()).alias(f"c{i}")
+        for i, name in enumerate(frame.columns)
+    ]
+    return Table(tuple(frame.columns), frame.select(columns))
+
+
+def _parquet(path: Path) -> pl.DataFrame:
+    try:
+        return pl.read_parquet(gzip.decompress(path.read_bytes()) if is_gzip(path) else path)
+    except (pl.exceptions.PolarsError, OSError, EOFError, zlib.error) as error:
+        raise truncated(error) from None
+
+
+def _spreadsheet(data: bytes, traits: tuple[str, ...]) -> Table:
+    """Read the one sheet of a workbook that holds something.
+
+    Raises:
+        Unusable: `not-a-matrix` when it is no workbook, or several sheets hold something.
+    """
+    from python_calamine import CalamineWorkbook
+
+    try:
+        book = CalamineWorkbook.from_filelike(io.BytesIO(data))
+        sheets = [book.get_sheet_by_name(name).to_python(skip_empty_area=True) for name in book.sheet_names]
+    except Exception as error:  # the library raises classes of its own for each kind of damage
+        raise Unusable(
+            "not-a-matrix",
+            f"The file is packed, and no workbook that can be read ({type(error).__name__}).",
+            "Unpack it, and give the table itself.",
+        ) from None
+    filled = [rows for rows in sheets if rows]
+    if len(filled) != 1:
+        raise Unusable(
+            "not-a-matrix", f"The workbook has {len(filled)} sheets with content.", "Save the one sheet of the table by itself."
+        )
+    lines = io.StringIO()
+    writer = csv.writer(lines, delimiter="\t", lineterminator="\n")
+    writer.writerows([[_cell_text(cell) for cell in row] for row in filled[0]])
+    return _text_table(lines.getvalue().encode(), (*traits, "spreadsheet"))
+
+
+def _cell_text(cell: object) -> str:
+    return _number_text(cell) if isinstance(cell, float) else "" if cell is None else str(cell).replace("\n", " ")
+
+
+def _number_text(value: float | None) -> str:
+    if value is None or value != value:
+        return ""
+    return str(int(value)) if float(value).is_integer() and abs(value) < 2**53 else repr(value)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where the body of a text starts, and what its first lines say."""
+
+    separator: str
+    above: tuple[str, ...]
+    titles: tuple[str, ...]
+    titled: bool
+    start: int
+    """Lines above the body."""
+    width: int
+
+
+def _text_table(data: bytes, traits: tuple[str, ...]) -> Table:
+    geo = data.find(b"!series_matrix_table_begin")
+    above_geo: tuple[str, ...] = ()
+    if geo >= 0:
+        end = data.find(b"!series_matrix_table_end")
+        first = data.find(b"\n", geo) + 1
+        above_geo = tuple(data[:geo].decode(errors="replace").splitlines())
+        data = data[first : end if end > 0 else len(data)]
+        traits = (*traits, "GEO series matrix")
+    data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data
+    head = _head_lines(data)
+    layout = _lay_out(head)
+    if layout.separator == " ":
+        data = b"\n".join(re.sub(rb" +", b" ", line.strip()) for line in data.split(b"\n"))
+    columns = _columns(data, layout)
+    table = Table(layout.titles, columns, (*above_geo, *layout.above), (), layout.titled, (*traits, _NAMED[layout.separator]))
+    return _with_numbers(_without_second_titles(table))
+
+
+def _head_lines(data: bytes) -> list[str]:
+    lines: list[str] = []
+    at = 0
+    while len(lines) < _SNIFFED and at < len(data):
+        end = data.find(b"\n", at)
+        end = len(data) if end < 0 else end
+        lines.append(data[at:end].decode(errors="replace"))
+        at = end + 1
+    return lines
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    if separator == " ":
+        line = re.sub(" +", " ", line.strip())
+    return [cell.strip() for cell in next(csv.reader([line], delimiter=separator), [])]
+
+
+def _lay_out(lines: list[str]) -> _Layout:
+    """Tell separator, titles and where the body starts from the first lines.
+
+    Raises:
+        Unusable: `not-a-matrix`.
+    """
+    filled = [(i, line) for i, line in enumerate(lines) if line.strip()]
+    plain = [
+        (i, line) for i, line in filled if not line.startswith("#") and not re.fullmatch(r"sep=.", line.strip(), re.IGNORECASE)
+    ]
+    if not plain:
+        raise Unusable(
+            "not-a-matrix", "The first line has no tab, comma, semicolon or blank.", "Give a table with a header line."
+        )
+    tail = [line for _, line in plain[len(plain) // 4 :]]
+    separator, width = _separator(tail)
+    gct = next((i for i, line in filled[:1] if line.startswith(("#1.2", "#1.3"))), None)
+    if gct is not None:
+        return _gct_layout(lines, gct)
+    first = next(n for n, (_, line) in enumerate(plain) if len(_cells(line, separator)) >= width - 1)
+    place, line = plain[first]
+    cells = _cells(line, separator)
+    above = [text for i, text in filled if i < place]
+    commented = above[-1].lstrip("#").strip(" ") if above and above[-1].startswith("#") else ""
+    body = [_cells(text, separator) for _, text in plain[first + 1 : first + 60]]
+    if commented and len(_cells(commented, separator)) in (width, width - 1) and _is_body(cells, body):
+        titles, titled, start, above = _cells(commented, separator), True, place, above[:-1]
+    elif body and len(cells) == width and _is_body(cells, body):
+        titles, titled, start = [""] * width, False, place
+    else:
+        titles, titled, start = cells, True, place + 1
+    if len(titles) == width - 1:  # as R writes a table: no name above the row names
+        titles = ["", *titles]
+    titles = _without_trailing(titles, width)
+    if len(titles) != width:
+        raise Unusable(
+            "truncated-file",
+            f"The table has {len(titles)} titles, and its rows have {width} cells.",
+            "Copy the file again from its source, or mend its titles.",
+        )
+    return _Layout(separator, tuple(above), tuple(titles), titled, start, width)
+
+
+def _without_trailing(titles: list[str], width: int) -> list[str]:
+    while len(titles) > width and not titles[-1]:
+        titles = titles[:-1]
+    return titles
+
+
+def _separator(lines: list[str]) -> tuple[str, int]:
+    """Return what separates cells and how many there are in a row: what most lines agree on."""
+    best: tuple[float, str, int] = (0.0, "", 0)
+    for separator in _SEPARATORS:
+        widths = Counter(len(_cells(line, separator)) for line in lines)
+        width, times = widths.most_common(1)[0]
+        share = times / len(lines)
+        if width > 1 and share > best[0] + 0.1:
+            best = (share, separator, width)
+    if not best[1]:
+        raise Unusable(
+            "not-a-matrix", "The first line has no tab, comma, semicolon or blank.", "Give a table with a header line."
+        )
+    return best[1], best[2]
+
+
+def _gct_layout(lines: list[str], at: int) -> _Layout:
+    sizes = [int(cell) for cell in lines[at + 1].split("\t") if cell.strip().isdigit()]
+    titles = _cells(lines[at + 2], "\t")
+    described = sizes[3] if len(sizes) > 3 else 0
+    start = at + 3 + described
+    return _Layout("\t", tuple(lines[: at + 2]), tuple(titles), True, start, len(titles))
+
+
+_NUMBER = re.compile(r"^[+-]?(\d[\d.,' \u00a0\u202f]*|\.\d+)([eE][+-]?\d+)?$")
+
+
+def _is_body(cells: list[str], body: list[list[str]]) -> bool:
+    """Whether a first line is a row like the others: numbers where they have numbers, and a name of their form before them."""
+    like = [row for row in body if len(row) == len(cells)]
+    if not like:
+        return False
+    numeric = [
+        i
+        for i in range(1, len(cells))
+        if sum(_NUMBER.match(r[i]) is not None or r[i] in MISSING for r in like) >= 0.9 * len(like)
+    ]
+    if not numeric or not all(_NUMBER.match(cells[i]) or cells[i] in MISSING for i in numeric):
+        return False
+    if all(_NUMBER.match(r[0]) for r in like):
+        return bool(_NUMBER.match(cells[0]))
+    forms = Counter(_form(r[0]) for r in like)
+    return bool(cells[0]) and (forms[_form(cells[0])] >= 0.5 * len(like) or _first_is_name(cells[0]))
+
+
+def _form(text: str) -> str:
+    return re.sub(r"[a-zà-ÿ]+", "a", re.sub(r"[A-ZÀ-Þ]+", "A", re.sub(r"\d+", "9", text)))
+
+
+def _first_is_name(text: str) -> bool:
+    from unibase.omics.genes import gene_table
+
+    counted = re.match(r"^(N_(unmapped|multimapping|noFeature|ambiguous)|__\w+)$", text)
+    return gene_table().match(text).gene is not None or bool(counted or re.match(r"^(ENS|cg)\w*\d{6,}", text))
+
+
+def _columns(data: bytes, layout: _Layout) -> pl.DataFrame:
+    """Read the body, texts first where a column is no plain number.
+
+    Raises:
+        Unusable: `truncated-file` when a row has another number of cells than the others; `not-a-matrix` without a row.
+    """
+    width = layout.width
+    if b'"' not in data:
+        _check_widths(data, layout)
+    names = [f"c{i}" for i in range(width)]
+
+    def read(types: list[pl.DataType]) -> pl.DataFrame:
+        return pl.read_csv(
+            io.BytesIO(data),
+            has_header=False,
+            skip_lines=layout.start,
+            separator=layout.separator,
+            schema=dict(zip(names, types, strict=True)),
+            null_values=list(MISSING),
+            quote_char='"',
+        )
+
+    texts = [pl.String()] * width
+    sample = _cells_by_column(_head_lines(data)[layout.start :], layout)
+    types: list[pl.DataType] = [pl.Float64() if plain_numbers(column) else pl.String() for column in sample]
+    try:
+        frame = read(types)
+    except (pl.exceptions.PolarsError, OSError):
+        try:
+            frame = read(list(texts))
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise truncated(error) from None
+    frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+    if not frame.height:
+        raise Unusable("not-a-matrix", "The matrix has no row or no column of values.", "Give a table of genes x samples.")
+    return frame
+
+
+def _cells_by_column(lines: list[str], layout: _Layout) -> list[list[str]]:
+    rows = [_cells(line, layout.separator) for line in lines if line.strip()]
+    return [[row[i] for row in rows if i < len(row)] for i in range(layout.width)]
+
+
+def plain_numbers(cells: list[str]) -> bool:
+    """Whether cells are numbers as a computer writes them, without separators of thousands or decimal commas."""
+    known = [cell for cell in cells if cell not in MISSING]
+    if not known or any(len(cell) > 1 and cell[0] == "0" and cell.isdigit() for cell in known):
+        return False  # 007 is a name
+    return all(re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", cell) for cell in known) and not numerals_of(known).unclear
+
+
+def _check_widths(data: bytes, layout: _Layout) -> None:
+    separator = layout.separator.encode()
+    for number, line in enumerate(io.BytesIO(data)):
+        if number < layout.start or not line.strip():
+            continue
+        if line.count(separator) + 1 < layout.width and line.strip():
+            raise Unusable(
+                "truncated-file",
+                f"Row {number - layout.start + 1} of the table has fewer cells than the others.",
+                "Copy the file again from its source.",
+            )
+
+
+def _without_second_titles(table: Table) -> Table:
+    """Take a second line of titles (Firehose's `gene_id raw_count ...`) out of the body."""
+    if table.frame.height < 3:
+        return table
+    first = [(table.frame.get_column(c)[0]) for c in table.frame.columns]
+    words = [isinstance(cell, str) and not _NUMBER.match(cell.strip()) for cell in first]
+    if len(words) < 2 or not all(words[1:]):
+        return table
+    rest = table.frame[1:21]
+    numeric = [
+        sum(isinstance(cell, str) and bool(_NUMBER.match(cell.strip())) for cell in rest.get_column(c).to_list())
+        >= 0.8 * rest.height
+        for c in table.frame.columns
+    ]
+    if not any(numeric[1:]):
+        return table
+    return replace(table, frame=table.frame[1:], subtitles=tuple(str(cell).strip() for cell in first))
+
+
+def _with_numbers(table: Table) -> Table:
+    """Turn columns of texts whose cells are all numbers into numbers, by the one style that all of them are written in."""
+    texts = [name for name, kind in table.frame.schema.items() if kind == pl.String()]
+    empty = [name for name in texts if table.frame.get_column(name).null_count() == table.frame.height]
+    table = replace(table, frame=table.frame.with_columns(pl.col(empty).cast(pl.Float64())))
+    texts = [name for name in texts if name not in set(empty)]
+    candidates = [name for name in texts if mostly_numbers(table.frame.get_column(name))]
+    if not candidates:
+        return table
+    style = numeral_style([table.frame.get_column(name) for name in candidates])
+    found = {name: style.numbers(table.frame.get_column(name)) for name in candidates}
+    done = [series.alias(name) for name, series in found.items() if series is not None]
+    traits = (*table.traits, *style.traits()) if done else table.traits
+    return replace(table, frame=table.frame.with_columns(done) if done else table.frame, traits=traits)
+
+
+def mostly_numbers(column: pl.Series) -> bool:
+    """Whether at least half of the cells of a column of texts are numbers."""
+    known = column.drop_nulls()
+    sample = known.head(50).to_list() + known.tail(50).to_list()
+    if not sample or any(len(c.strip()) > 1 and c.strip()[0] == "0" and c.strip().isdigit() for c in sample):
+        return False
+    return sum(bool(_NUMBER.match(cell.strip())) for cell in sample) >= 0.5 * len(sample)
+
+
+def check_numbers(table: Table, column: int, place: int) -> None:
+    """Refuse a column of values that has a cell which is no number.
+
+    Args:
+        table: The table.
+        column: Its place among all columns.
+        place: Its place among the columns of values, from 1, for the message.
+
+    Raises:
+        Unusable: `not-a-number`, with the row of the first such cell.
+    """
+    if table.is_number(column):
+        return
+    cells = table.frame.get_column(f"c{column}")
+    style = Numerals()
+    bad = [i for i, cell in enumerate(cells.to_list()) if cell is not None and not style.is_number(cell)]
+    if bad:
+        raise Unusable(
+            "not-a-number",
+            f"Row {bad[0] + 1}, value column {place} of the matrix is not a number ({len(bad)} such cells in it).",
+            "Correct the cell; missing values are written NA.",
+        )
+
+
+def unique(names: list[str]) -> list[str]:
+    """Give names that come again a suffix: `#2`, `#3`, ..."""
+    seen: Counter[str] = Counter()
+    out = []
+    for name in names:
+        seen[name] += 1
+        out.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
+    return out
+
+
+def is_gzip(path: Path) -> bool:
+    """Whether a file is packed by gzip, whatever its name."""
+    with path.open("rb") as file:
+        return file.read(2) == _GZIP

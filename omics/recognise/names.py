@@ -1,0 +1,168 @@
+"""Names of genes, probes, proteins and samples, and the titles that are none of them."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from unibase.omics.genes import ENSEMBL, gene_table, parts_of
+
+type Feature = Literal["gene", "probe", "protein"]
+_LOOKED_AT = 2000
+"""Names that are looked at, spread over the list."""
+
+_TRANSCRIPT = re.compile(r"^(ENS[A-Z]{0,4}T\d{11}|[NX][MR]_\d{6,})(\.\d+)?(\||$)")
+_ENSEMBL_OTHER = re.compile(r"^ENS[A-Z]{2,6}G\d{11}(\.\d+)?$")
+_NUMBERED = re.compile(r"^(g|gene|feature|probe|protein|prot)[-_. ]?\d+$", re.IGNORECASE)
+_PROBE = re.compile(r"^(cg\d+|ch\.\d+\.\d+[FR]?|rs\d+|nv-[\w-]+|ctl_\w+)(_[TB][CO]\d+)?$")
+_UNIPROT = re.compile(r"^(sp\||tr\|)?([OPQ]\d[A-Z0-9]{3}\d|[A-NR-Z]\d([A-Z][A-Z0-9]{2}\d){1,2})(-\d+)?(\||;|,|_|$)")
+_SIMPLE_PROTEIN = re.compile(r"^(P\d+|OID\d{5}|[A-Z0-9]+_HUMAN|ENSP\d{11}(\.\d+)?|N[PX]_\d+(\.\d+)?)$")
+
+
+def plain(title: str) -> str:
+    """Return a title without case, blanks and punctuation, so that its spellings compare equal."""
+    return re.sub(r"[^a-z0-9]+", "", title.lower())
+
+
+GENE_TITLES = frozenset(
+    map(plain, ("gene", "genes", "gene_id", "geneid", "gene id", "gene_name", "gene symbol", "symbol", "hugo_symbol", "ensembl_id", "ensembl",
+                "ensembl_gene_id", "gene_ids", "feature", "feature_id", "hgnc_symbol", "entrez", "entrez_gene_id", "entrezgene", "ncbi_gene_id",
+                "Hybridization REF", "external_gene_name", "tracking_id", "featureid", "Name", "Geneid", "sample_gene", "target_id"))
+)  # fmt: skip
+SYMBOL_TITLES = frozenset(
+    map(
+        plain,
+        (
+            "gene_name",
+            "symbol",
+            "gene_symbol",
+            "hugo_symbol",
+            "external_gene_name",
+            "description",
+            "hgnc_symbol",
+            "genename",
+            "gene",
+        ),
+    )
+)
+SAMPLE_TITLES = frozenset(
+    map(plain, ("sample", "samples", "sample_id", "sampleid", "sample_name", "patient", "patient_id", "patientid", "barcode", "case", "case_id",
+                "subject", "subject_id", "tumor_sample_barcode", "aliquot", "id_patient", "ModelID", "DepMap_ID", "bcr_patient_barcode", "echantillon",
+                "échantillon", "sample name", "individual", "participant", "cell_line", "library", "run", "SID", "externalid", "person_id"))
+)  # fmt: skip
+ANNOTATION_TITLES = frozenset(
+    map(plain, ("chr", "chrom", "chromosome", "seqnames", "start", "end", "strand", "length", "gene_length", "width", "eff_length", "effective_length",
+                "effectivelength", "efflength", "gene_type", "gene_biotype", "biotype", "transcript_id(s)", "transcript_ids", "transcript_id", "description",
+                "entrez_gene_id", "entrez", "entrezgene", "entrezid", "entrez_id", "ncbi_gene_id", "hgnc_id", "hgnc", "cytoband", "locus", "exons", "n_exons", "exon_count", "gc",
+                "gc_content", "gccontent", "gene_name", "gene_symbol", "symbol", "hugo_symbol", "gene_id", "geneid", "ensembl_id", "ensembl", "ensembl_gene_id",
+                "total", "totals", "sum", "mean", "average", "avg", "median", "sd", "std", "var", "variance", "min", "max", "rowsum", "rowsums", "rowmean",
+                "total_counts", "sumcounts", "index", "row", "rowname", "rownames", "unnamed0", "level0", "no", "num", "probe_id", "start_position", "end_position",
+                "logfc", "log2foldchange", "pvalue", "pval", "padj", "fdr", "basemean", "lfcse", "stat", "qvalue", "adjpval", "transcript_length", "version",
+                "gene_version", "source", "feature_type", "id_ref", "protein", "protein_ids", "uniprot", "genesymbol", "position", "mapinfo", "cpg_chrm",
+                "age", "sex", "gender", "batch", "os", "os_time", "os_months", "os_status", "pfs", "pfs_time", "status", "stage", "grade", "weight", "height", "bmi", "purity",
+                "ploidy", "group", "condition", "tissue", "site", "library_size", "libsize", "lib_size", "n_genes", "ngenes", "percent_mito", "rin", "time", "event",
+                "age_at_diagnosis", "vital_status", "days_to_death", "treatment", "response", "tumor_purity", "rank"))
+)  # fmt: skip
+RESULT_TITLES = frozenset(
+    map(plain, ("logfc", "log2foldchange", "padj", "pvalue", "fdr", "basemean", "adj.P.Val", "qvalue", "P.Value"))
+)
+SUMMARY_ROWS = re.compile(
+    r"^(__.+|N_(unmapped|multimapping|nofeature|ambiguous)|_?(no_feature|ambiguous|too_low_aqual|not_aligned|alignment_not_unique)"
+    r"|assigned|unassigned_\w+|(grand |col(umn)?[ _.]?)?(total|totals|sum|sums|somme)([ _.]?(counts?|reads?))?|lib(rary)?[ _.]?size|mapped|unmapped|total_mapped"
+    r"|(column )?mean|average|median)$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Names:
+    """What a list of names is.
+
+    Attributes:
+        share: Share of the names looked at that are features of the kind asked for.
+        system: `Ensembl`, `symbols`, `NCBI (Entrez) numbers`, `compound ids`, `probes`, `proteins`, `mouse`, `transcripts` or empty.
+    """
+
+    share: float
+    system: str
+
+
+def some_of(names: Sequence[str]) -> list[str]:
+    """Return at most 2,000 names, spread over the list."""
+    step = max(1, len(names) // _LOOKED_AT)
+    return [name.strip() for name in names[::step]]
+
+
+def look(names: Sequence[str], feature: Feature) -> Names:
+    """Tell how many of the names are features, and of which system."""
+    seen = some_of(names)
+    if not seen:
+        return Names(0.0, "")
+    if feature == "probe":
+        return Names(sum(bool(_PROBE.match(name)) for name in seen) / len(seen), "probes")
+    if feature == "protein":
+        found = sum(bool(_UNIPROT.match(name) or _SIMPLE_PROTEIN.match(name)) for name in seen) / len(seen)
+        genes = look_at_genes(seen)
+        return Names(found, "UniProt accessions") if found >= genes.share else genes
+    return look_at_genes(seen)
+
+
+def look_at_genes(seen: Sequence[str]) -> Names:
+    """Tell how many of the names are genes, and of which system."""
+    counts = dict.fromkeys(("Ensembl", "symbols", "compound ids", "NCBI (Entrez) numbers", "mouse", "transcripts", "numbered"), 0)
+    for name in seen:
+        system = _system(name)
+        if system:
+            counts[system] += 1
+    genes = sum(n for system, n in counts.items() if system not in ("NCBI (Entrez) numbers", "transcripts"))
+    numbers = counts["NCBI (Entrez) numbers"]
+    if numbers > genes and numbers >= 0.9 * len(seen) and not row_numbers(seen):
+        return Names(numbers / len(seen), "NCBI (Entrez) numbers")
+    best = max(counts, key=lambda system: counts[system] if system != "NCBI (Entrez) numbers" else -1)
+    if best == "transcripts" and counts[best]:
+        return Names(counts[best] / len(seen), best)
+    return Names(genes / len(seen), best if counts[best] else "")
+
+
+def _system(name: str) -> str:
+    table = gene_table()
+    if ENSEMBL.match(name) or name.startswith("ENSGR"):
+        return "Ensembl"
+    if _TRANSCRIPT.match(name):
+        return "transcripts"
+    if _ENSEMBL_OTHER.match(name):
+        return "mouse"
+    if name.isdigit():
+        return "NCBI (Entrez) numbers" if table.match(name).gene else ""
+    found = table.match(name)
+    # A, B and T1 are aliases of genes, and rather names of samples.
+    if found.how == "symbol" or (len(name) > 3 and (found.gene or found.how == "ambiguous")):
+        return "symbols"
+    parts = parts_of(name)
+    if len(parts) > 1 and any(table.match(part).gene or ENSEMBL.match(part) for part in parts):
+        return "compound ids"
+    if len(name) > 2 and name[0].isupper() and name[1:] == name[1:].lower() and table.match(name.upper()).gene:
+        return "mouse"
+    return "numbered" if _NUMBERED.match(name) else ""
+
+
+def row_numbers(names: Sequence[str]) -> bool:
+    """Whether names are the numbers of the rows, in whatever order: 0 or 1 to as many as there are."""
+    if not names or not all(name.isdigit() for name in names):
+        return False
+    numbers = sorted(int(name) for name in names)
+    steps = {b - a for a, b in itertools.pairwise(numbers)}
+    return len(steps) <= 1 and (numbers[0] in (0, 1) or len(numbers) > 20)
+
+
+def like_an_annotation(title: str) -> bool:
+    """Whether a title, between names of genes, is a word for something else: known, or written in small letters with blanks or `_`."""
+    if plain(title) in ANNOTATION_TITLES or not title.strip():
+        return True
+    text = re.sub(r"(?i)c\d+orf\d+", "", title)
+    return bool(re.match(r"^[a-z]+[a-z0-9]*([ _.][A-Za-z0-9]+)*$", text)) or bool(
+        re.match(r"^[A-Z][a-z]{2,}([ _][A-Za-z]+)*$", text)
+    )

@@ -1,0 +1,115 @@
+"""Which columns hold one value a sample, where a table has several columns a sample: counts beside TPM, beta beside detection p-values."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from unibase.groundwork.problems import Unusable
+from unibase.omics.readers.tabular import Table, mostly_numbers
+from unibase.omics.recognise.names import Feature
+
+_DETECTION = re.compile(r"detection|(^|[ ._-])p[ ._-]?val(ue)?s?$", re.IGNORECASE)
+_SAID = {
+    # Suffixes or second titles of one quantity each; the first that a table has is taken.
+    "gene": (
+        ("raw_count", "raw_counts", "raw count", "rawcount", "count", "counts", "read_count", "readcount", "reads", "numreads", "unique_gene_reads"),
+        ("expected_count", "est_counts", "estcounts"),
+        ("normalized_count", "scaled_estimate", "tpm", "fpkm", "rpkm", "cpm", "fpkm_uq", "rpm", "raw_fpkm"),
+    ),
+    "probe": (("beta_value", "avg_beta", "beta"), ("m_value", "mvalue"), ("signal_a", "signal_b", "methylated signal", "unmethylated signal", "intensity")),
+    "protein": (
+        ("maxlfq intensity", "lfq intensity"),
+        ("intensity", "abundance", "area", "quantity", "pg.quantity", "pg.maxlfq"),
+        ("spectral count", "total spectral count", "unique spectral count", "unique intensity", "total intensity"),
+    ),
+}  # fmt: skip
+_PREFIXES = ("LFQ intensity ", "Intensity ", "iBAQ ", "Reporter intensity corrected ")
+_MAXQUANT_OTHERS = re.compile(
+    r"^(Peptides|Razor|Unique peptides|Sequence coverage|MS/MS count|Identification type|Ratio|iBAQ|Intensity|Fraction|Top3)\b"
+)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Columns of values.
+
+    Attributes:
+        columns: Their places.
+        named: Names of their samples, where these are not the titles.
+        dropped: Columns of numbers that are another quantity of the same samples.
+        said: What was taken and what left, for the evidence.
+    """
+
+    columns: list[int]
+    named: dict[int, str]
+    dropped: frozenset[int]
+    said: tuple[str, ...]
+
+
+def chosen_columns(table: Table, feature: Feature) -> Chosen:
+    """Return the columns of numbers of one quantity; of several, that which an assay is measured by.
+
+    Raises:
+        Unusable: `several-quantities` when a table has several and none is the one that is needed.
+    """
+    numeric = [i for i in range(len(table.titles)) if table.is_number(i) or mostly_numbers(table.frame.get_column(f"c{i}"))]
+    detection = [i for i in numeric if _DETECTION.search(table.titles[i])]
+    numeric = [i for i in numeric if i not in set(detection)]
+    said = (f"{len(detection)} columns of detection p-values left out",) if detection else ()
+    if feature == "protein":
+        prefixed = _prefixed(table, numeric)
+        if prefixed:
+            return prefixed
+    if table.subtitles:
+        return _by_quantity(table, numeric, {i: (table.titles[i], table.subtitles[i]) for i in numeric}, feature, said)
+    parts = {i: split for i in numeric if (split := _split(table.titles[i], feature))}
+    kinds = {_rank(quantity, feature) for _, quantity in parts.values()}
+    if parts and (len(parts) == len(numeric) or (len(kinds) > 1 and len(parts) > 1)) and (len(kinds) > 1 or feature != "gene"):
+        return _by_quantity(table, numeric, parts, feature, said)
+    return Chosen(numeric, {}, frozenset(detection), said)
+
+
+def _prefixed(table: Table, numeric: list[int]) -> Chosen | None:
+    for prefix in _PREFIXES:
+        mine = [i for i in numeric if table.titles[i].startswith(prefix)]
+        if mine and any(_MAXQUANT_OTHERS.match(title) for title in table.titles):
+            named = {i: table.titles[i].removeprefix(prefix) for i in mine}
+            others = frozenset(numeric) - set(mine)
+            return Chosen(mine, named, others, (f"MaxQuant: columns {prefix.strip()} taken, {len(others)} others left out",))
+    return None
+
+
+def _split(title: str, feature: Feature) -> tuple[str, str] | None:
+    for group in _SAID[feature]:
+        for quantity in sorted(group, key=len, reverse=True):
+            match = re.match(rf"^(.+?)[ ._:|-]+{re.escape(quantity)}$", title, re.IGNORECASE)
+            if match:
+                return match[1], quantity
+    return None
+
+
+def _rank(quantity: str, feature: Feature) -> int:
+    plain = quantity.lower()
+    return next((rank for rank, group in enumerate(_SAID[feature]) if plain in group), 99)
+
+
+def _by_quantity(
+    table: Table, numeric: list[int], parts: dict[int, tuple[str, str]], feature: Feature, said: tuple[str, ...]
+) -> Chosen:
+    ranks = {i: (_rank(quantity, feature), quantity.lower()) for i, (_, quantity) in parts.items()}
+    best = min(ranks.values(), default=(99, ""))
+    taken = [i for i, rank in ranks.items() if rank == best]
+    if best[0] == 99 or len({parts[i][0] for i in taken}) < len(taken):
+        raise Unusable(
+            "several-quantities",
+            "The table has several columns a sample, and none is known to hold the values of the assay.",
+            "Keep one column of values a sample.",
+        )
+    others = frozenset(numeric) - set(taken)
+    return Chosen(
+        taken,
+        {i: parts[i][0] for i in taken},
+        others,
+        (*said, f"columns {best[1]} taken" + (f", {len(others)} of other quantities left out" if others else "")),
+    )

@@ -1,0 +1,137 @@
+"""What the numbers of methylation, proteins and copy number mean."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unibase.omics.recognise.expression_unit import Told, Values
+
+_LOG2_MEDIANS = (18.0, 34.0)
+"""Medians of log2 intensities of mass spectrometers; natural and decimal logarithms of them have lower ones."""
+_HIGHEST_LOGARITHM = 64.0
+"""No intensity's log2 is above this."""
+
+
+def _span(lowest: float, highest: float) -> str:
+    """Say where values lie by round bounds: the bounds themselves would be values of persons."""
+    bounds = (-100.0, -1.0, 0.0, 1.0, 10.0, 100.0, 1000.0)
+    above = max((bound for bound in bounds if bound <= lowest), default=None)
+    below = min((bound for bound in bounds if bound >= highest), default=None)
+    low = "below -100" if above is None else f"from {above:g}"
+    return f"all values {low}, some above 1000" if below is None else f"all values {low} to {below:g}"
+
+
+def methylation_unit(values: Values) -> Told:
+    """Tell whether samples x probes are beta values, M-values, percent, or something else.
+
+    Beta values have a floor and a roof and stand near both; M-values are their logits, so that a quarter of them at least lies
+    beyond 2 on either side; percent reach beyond 1 in every sample.
+    """
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return Told("beta", "beta", ("no value at all",))
+    lowest, highest = float(known.min()), float(known.max())
+    said = _span(lowest, highest)
+    per_sample = [row[np.isfinite(row)] for row in values if np.isfinite(row).any()]
+    if lowest >= 0 and highest <= 1:
+        if known.size >= 100 and np.mean(known < 0.01) > 0.9:
+            return Told("detection p-values", "other", (said, "nine tenths are below 0.01"))
+        if known.size >= 100 and np.isin(known, (0.0, 1.0)).all():
+            return Told("ones and zeros", "other", (said,))
+        return Told("beta", "beta", (said,))
+    if lowest >= 0 and highest <= 100 and all(row.max() > 1.5 for row in per_sample) and (highest > 20 or known.size < 20):
+        beyond = np.mean(known > 1)
+        if beyond > 0.5:
+            return Told("percent", "percent", (said, f"{beyond:.0%} of them above 1"))
+    if lowest < 0 and highest < 30 and lowest > -30:
+        beyond = np.mean(np.abs(known) > 2)
+        if beyond >= 0.25 and all(row.min() < 0 for row in per_sample):
+            return Told("M", "M", (said, f"{beyond:.0%} of them beyond 2 and -2"))
+        return Told("differences, z-scores or centred values", "other", (said, f"{beyond:.0%} of them beyond 2 and -2"))
+    return Told("intensities, or no methylation", "other", (said,))
+
+
+def protein_unit(values: Values, name: str = "") -> Told:
+    """Tell whether samples x proteins are intensities or logarithms.
+
+    Args:
+        values: Samples x proteins; zero is missing.
+        name: Name of the file, which may say that it holds Olink's NPX.
+    """
+    known = values[np.isfinite(values) & (values != 0)]
+    if not known.size:
+        return Told("intensities", "intensities", ("no value at all",))
+    lowest, highest, median = float(known.min()), float(known.max()), float(np.median(known))
+    said = _span(lowest, highest)
+    rows = [row[np.isfinite(row) & (row != 0)] for row in values]
+    low = [bool(row.max() < _HIGHEST_LOGARITHM) for row in rows if row.size]
+    if lowest < 0:
+        return _ratios(values, said) if highest < _HIGHEST_LOGARITHM else Told("intensities less a background", "other", (said,))
+    if (known == np.rint(known)).all():
+        return Told("intensities", "intensities", (said, "whole numbers"))
+    if any(low) and not all(low):
+        return Told("logarithms in some samples and intensities in others", "other", (said,))
+    if highest >= _HIGHEST_LOGARITHM:
+        if highest < 1000 and median < 40:
+            return Told("ratios, percent or small intensities", "other", (said,))
+        return Told("intensities", "intensities", (said, "above what logarithms reach"))
+    if re.search(r"(?i)npx|olink", name):
+        return Told("NPX", "log2", (said, "the file's name says NPX"))
+    if _LOG2_MEDIANS[0] <= median <= _LOG2_MEDIANS[1] and lowest > 1:
+        return Told("log2 intensities", "log2", (said, "the range of log2 of a mass spectrometer's intensities"))
+    return Told("logarithms of an unknown base, or ratios", "other", (said,))
+
+
+def _ratios(values: Values, said: str) -> Told:
+    with np.errstate(invalid="ignore"):
+        means, spreads = np.nanmean(values, axis=0), np.nanstd(values, axis=0, ddof=1)
+    if len(values) > 3 and np.nanmedian(np.abs(means)) < 1e-3 and abs(float(np.nanmedian(spreads)) - 1) < 0.02:
+        return Told("z-scores", "other", (said, "mean 0 and spread 1 of each protein"))
+    return Told("log2 ratio", "log2", (said, "values lie below zero"))
+
+
+def segment_unit(values: Values, weights: NDArray[np.float64], samples: NDArray[np.int64]) -> Told:
+    """Tell whether levels of segments are log2 ratios, absolute copies, or something else.
+
+    Args:
+        values: Level of each segment.
+        weights: Its length.
+        samples: Number of its sample.
+    """
+    known = np.isfinite(values)
+    values, weights, samples = values[known], weights[known], samples[known]
+    if not values.size:
+        return Told("log2 ratio", "log2 ratio", ("no value at all",))
+    lowest, highest = float(values.min()), float(values.max())
+    medians = np.array([_weighted_median(values[samples == s], weights[samples == s]) for s in np.unique(samples)])
+    said = _span(lowest, highest)
+    whole = bool((values == np.rint(values)).all())
+    middle = float(np.median(medians))
+    if lowest < 0:
+        if whole and values.size > 3 and lowest >= -2 and highest <= 2 and np.unique(values).size > 2:
+            return Told("calls (-2 to 2)", "other", (said, "whole numbers alone"))
+        if medians.max() >= 1.5 or lowest < -60:
+            return Told("samples of different units", "other", (said,))
+        return Told("log2 ratio", "log2 ratio", (said,))
+    if (values == 0).all():
+        return Told("log2 ratio", "log2 ratio", ("all are 0",))
+    if whole:
+        if (1.5 <= middle <= 4.5 and medians.max() <= 8) or ((medians >= 2).any() and medians.min() >= 1):
+            return Told("absolute copies", "absolute copies", (said, "whole numbers around 2"))
+        return Told("copies, ratios or calls", "other", (said, "whole numbers alone"))
+    if 1.5 <= middle <= 4.5 and medians.min() >= 0.8:
+        return Told("absolute copies", "absolute copies", (said, "around 2, none below 0"))
+    if 0.7 <= middle <= 1.3 and lowest >= 0 and values.size > 3 and medians.min() > 0.5:
+        return Told("ratios", "other", (said, "around 1, none below 0"))
+    if medians.max() < 1.0:
+        return Told("log2 ratio", "log2 ratio", (said, "around 0"))
+    return Told("copies or ratios", "other", (said,))
+
+
+def _weighted_median(values: Values, weights: Values) -> float:
+    order = np.argsort(values, kind="stable")
+    total = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(total, total[-1] / 2)])
