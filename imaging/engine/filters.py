@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from unibase.imaging.engine.filter_source import Source, convolve, margin_of, pooled, trim
+
 Array = np.ndarray
 Box = tuple[slice, ...]
 
@@ -94,7 +96,7 @@ def apply(image: Array, spacing: Array, box: Box, by_slice: bool, parameters: Ma
         raise ValueError(f"boundary {boundary!r} is unknown; known: {', '.join(BOUNDARIES)}")
     chosen = {**_DEFAULTS[kind], **given}
     axes = (1, 2) if by_slice else (0, 1, 2)
-    return _FILTERS[kind](_Source(image, box, boundary, axes), np.asarray(spacing, dtype=float), chosen)
+    return _FILTERS[kind](Source(image, box, boundary, axes), np.asarray(spacing, dtype=float), chosen)
 
 
 def reach_mm(parameters: Mapping[str, Any], spacing: Array) -> float:
@@ -116,71 +118,24 @@ def reach_mm(parameters: Mapping[str, Any], spacing: Array) -> float:
     return 64 * widest
 
 
-class _Source:
-    """An image that goes on beyond its edges; gives the box with any margin along the filtered axes."""
-
-    def __init__(self, image: Array, box: Box, boundary: str, axes: tuple[int, ...]) -> None:
-        self.image, self.box, self.boundary, self.axes = image, box, boundary, axes
-
-    def with_margin(self, margin: tuple[int, ...]) -> Array:
-        """The box and `margin` voxels on both sides of each axis."""
-        result = self.image
-        for axis, (part, extra) in enumerate(zip(self.box, margin, strict=True)):
-            size = self.image.shape[axis]
-            if part.start >= extra and part.stop + extra <= size:
-                whole = slice(part.start - extra, part.stop + extra)
-                result = result[tuple(whole if a == axis else slice(None) for a in range(3))]
-                continue
-            index = np.arange(part.start - extra, part.stop + extra)
-            inside = (index >= 0) & (index < size)
-            if self.boundary == "periodic":
-                index = index % size
-            elif self.boundary == "mirror":
-                folded = index % (2 * size)
-                index = np.where(folded < size, folded, 2 * size - 1 - folded)
-            else:
-                index = np.clip(index, 0, size - 1)
-            result = np.take(result, index, axis=axis)
-            if self.boundary == "zero" and not inside.all():
-                shape = [1, 1, 1]
-                shape[axis] = len(inside)
-                result = result * inside.reshape(shape)
-        return np.asarray(result, dtype=np.float64)
-
-
-def _trim(array: Array, margin: tuple[int, ...]) -> Array:
-    return array[tuple(slice(m, n - m) for m, n in zip(margin, array.shape, strict=True))]
-
-
-def _margin(axes: tuple[int, ...], width: int | Mapping[int, int]) -> tuple[int, ...]:
-    return tuple((width if isinstance(width, int) else width[a]) if a in axes else 0 for a in range(3))
-
-
-def _convolve(array: Array, kernel: Array, axis: int) -> Array:
-    """Convolution along one axis, zeros beyond; an even kernel has its centre at half its length."""
-    from scipy.ndimage import convolve1d
-
-    return np.asarray(convolve1d(array, kernel, axis=axis, mode="constant"))
-
-
-def _mean(source: _Source, spacing: Array, p: Mapping[str, Any]) -> Array:
+def _mean(source: Source, spacing: Array, p: Mapping[str, Any]) -> Array:
     size = int(p["size"])
     if size < 1 or size % 2 == 0:
         raise ValueError("mean: size must be odd and positive")
-    margin = _margin(source.axes, size // 2)
+    margin = margin_of(source.axes, size // 2)
     result = source.with_margin(margin)
     for axis in source.axes:
-        result = _convolve(result, np.full(size, 1 / size), axis)
-    return _trim(result, margin)
+        result = convolve(result, np.full(size, 1 / size), axis)
+    return trim(result, margin)
 
 
-def _log(source: _Source, spacing: Array, p: Mapping[str, Any]) -> Array:
+def _log(source: Source, spacing: Array, p: Mapping[str, Any]) -> Array:
     radii = _log_radii(source, spacing, p)
-    margin = _margin(source.axes, radii)
+    margin = margin_of(source.axes, radii)
     return _laplacian(source.with_margin(margin), source.axes, spacing, p, radii)
 
 
-def _log_radii(source: _Source, spacing: Array, p: Mapping[str, Any]) -> dict[int, int]:
+def _log_radii(source: Source, spacing: Array, p: Mapping[str, Any]) -> dict[int, int]:
     return {axis: int(np.floor(p["truncate"] * p["sigma"] / spacing[axis] + 0.5)) for axis in source.axes}
 
 
@@ -196,13 +151,13 @@ def _laplacian(array: Array, axes: tuple[int, ...], spacing: Array, p: Mapping[s
         k = np.arange(-radii[axis], radii[axis] + 1)
         gaussian = np.exp(-(k**2) / (2 * sigma**2)) / (np.sqrt(2 * np.pi) * sigma)
         second = gaussian * (k**2 / sigma**4 - 1 / sigma**2)
-        margin = _margin((axis,), radii)
-        here = _trim(_convolve(smooth, second, axis), margin)
+        margin = margin_of((axis,), radii)
+        here = trim(convolve(smooth, second, axis), margin)
         if derived is not None:
-            here += _trim(_convolve(derived, gaussian, axis), margin)
+            here += trim(convolve(derived, gaussian, axis), margin)
         derived = here
         if axis != axes[-1]:
-            smooth = _trim(_convolve(smooth, gaussian, axis), margin)
+            smooth = trim(convolve(smooth, gaussian, axis), margin)
     assert derived is not None
     return derived
 
@@ -216,20 +171,6 @@ def _rotations(axes: tuple[int, ...]) -> list[tuple[tuple[int, ...], tuple[bool,
             if (swaps + sum(flips)) % 2 == 0:
                 result.append((order, flips))
     return result
-
-
-def _pooled(responses: Callable[[], Any], pooling: str) -> Array:
-    """Maximum, mean or minimum over response maps, one at a time."""
-    total: Array | None = None
-    number = 0
-    combine = {"max": np.maximum, "min": np.minimum, "mean": np.add}.get(pooling)
-    if combine is None:
-        raise ValueError(f"pooling {pooling!r} is unknown; known: max, mean, min")
-    for response in responses():
-        total = response if total is None else combine(total, response)
-        number += 1
-    assert total is not None
-    return total / number if pooling == "mean" else total
 
 
 def _separable(array: Array, axes: tuple[int, ...], kernels: list[Array], p: Mapping[str, Any]) -> Array:
@@ -246,13 +187,13 @@ def _separable(array: Array, axes: tuple[int, ...], kernels: list[Array], p: Map
         for key in seen:
             result = array
             for axis, part in zip(axes, key, strict=True):
-                result = _convolve(result, np.frombuffer(part), axis)
+                result = convolve(result, np.frombuffer(part), axis)
             yield result
 
-    return _pooled(responses, p["pooling"])
+    return pooled(responses, p["pooling"])
 
 
-def _laws(source: _Source, spacing: Array, p: Mapping[str, Any]) -> Array:
+def _laws(source: Source, spacing: Array, p: Mapping[str, Any]) -> Array:
     name = str(p["kernel"])
     names = [name[i : i + 2] for i in range(0, len(name), 2)]
     if len(names) != len(source.axes) or any(n not in LAWS for n in names):
@@ -260,7 +201,7 @@ def _laws(source: _Source, spacing: Array, p: Mapping[str, Any]) -> Array:
     # Names go x, y, z; axes z, y, x.
     kernels = [LAWS[n].astype(np.float64) for n in names[::-1]]
     reach, delta = max(len(k) // 2 for k in kernels), int(p["energy_distance"])
-    margin = _margin(source.axes, reach + delta)
+    margin = margin_of(source.axes, reach + delta)
     response = _separable(source.with_margin(margin), source.axes, kernels, p)
     if delta:
         response = np.abs(response)
@@ -272,11 +213,11 @@ def _laws(source: _Source, spacing: Array, p: Mapping[str, Any]) -> Array:
                 shape[axis] = len(index)
                 response *= ((index >= 0) & (index < source.image.shape[axis])).reshape(shape)
         for axis in source.axes:
-            response = _convolve(response, np.full(2 * delta + 1, 1 / (2 * delta + 1)), axis)
-    return _trim(response, margin)
+            response = convolve(response, np.full(2 * delta + 1, 1 / (2 * delta + 1)), axis)
+    return trim(response, margin)
 
 
-def _gabor(source: _Source, spacing: Array, p: Mapping[str, Any]) -> Array:
+def _gabor(source: Source, spacing: Array, p: Mapping[str, Any]) -> Array:
     """In-plane Gabor filter: modulus of the response, pooled over orientations and over the three planes when asked for."""
     from scipy import fft
 
@@ -293,7 +234,7 @@ def _gabor(source: _Source, spacing: Array, p: Mapping[str, Any]) -> Array:
             sigma, wavelength = (p[key] / spacing[plane[1]] for key in ("sigma", "wavelength"))
             # Beyond six sigma the envelope is below 2e-8.
             radius = int(np.ceil(6 * sigma * max(1.0, 1 / p["gamma"])))
-            margin = _margin(plane, radius)
+            margin = margin_of(plane, radius)
             array = source.with_margin(margin)
             shape = [fft.next_fast_len(array.shape[a]) for a in plane]
             spectrum = fft.fftn(array, shape, axes=plane)
@@ -310,10 +251,10 @@ def _gabor(source: _Source, spacing: Array, p: Mapping[str, Any]) -> Array:
                 keep = tuple(slice(2 * radius, array.shape[a]) if a in plane else slice(None) for a in range(3))
                 yield np.abs(moved[keep])
 
-    return _pooled(responses, p["pooling"])
+    return pooled(responses, p["pooling"])
 
 
-def _wavelet(source: _Source, spacing: Array, p: Mapping[str, Any]) -> Array:
+def _wavelet(source: Source, spacing: Array, p: Mapping[str, Any]) -> Array:
     """Undecimated separable wavelet: low-pass to the level before, then the band; filters are spread at each level."""
     import pywt
 
@@ -331,7 +272,7 @@ def _wavelet(source: _Source, spacing: Array, p: Mapping[str, Any]) -> Array:
     stages = [[spread(low, step)] * len(band) for step in range(1, level)]
     stages.append([spread(low if letter == "L" else high, level) for letter in band[::-1]])
     reach = sum(max(len(k) for k in stage) for stage in stages)
-    margin = _margin(source.axes, reach)
+    margin = margin_of(source.axes, reach)
     array = source.with_margin(margin)
     turns = _rotations(source.axes) if p["rotation_invariance"] else [(tuple(range(len(band))), (False,) * len(band))]
 
@@ -342,13 +283,13 @@ def _wavelet(source: _Source, spacing: Array, p: Mapping[str, Any]) -> Array:
                 for axis, k, flip in zip(source.axes, order, flips, strict=True):
                     # Turning the kernel is turning the image: an even kernel keeps its centre only so.
                     result = (
-                        np.flip(_convolve(np.flip(result, axis), stage[k], axis), axis)
+                        np.flip(convolve(np.flip(result, axis), stage[k], axis), axis)
                         if flip
-                        else _convolve(result, stage[k], axis)
+                        else convolve(result, stage[k], axis)
                     )
-            yield _trim(result, margin)
+            yield trim(result, margin)
 
-    return _pooled(responses, p["pooling"])
+    return pooled(responses, p["pooling"])
 
 
 def _frequencies(shape: tuple[int, ...], axes: tuple[int, ...]) -> list[Array]:
@@ -393,7 +334,7 @@ def _spectral(array: Array, axes: tuple[int, ...], response: Array) -> Array:
     return np.asarray(fft.ifftn(fft.fftn(array, axes=axes) * response, axes=axes).real)
 
 
-def _whole(source: _Source) -> tuple[Array, Box]:
+def _whole(source: Source) -> tuple[Array, Box]:
     """The image with its continuation on all sides as wide as the filters' slow decay asks for, and the box in it."""
     if source.boundary == "periodic":
         return source.image, source.box
@@ -401,7 +342,7 @@ def _whole(source: _Source) -> tuple[Array, Box]:
     outer = tuple(
         slice(0, n) if a in source.axes else b for a, (n, b) in enumerate(zip(source.image.shape, source.box, strict=True))
     )
-    wide = _Source(source.image, outer, source.boundary, source.axes).with_margin(margin)
+    wide = Source(source.image, outer, source.boundary, source.axes).with_margin(margin)
     inner = tuple(
         slice(b.start + m, b.stop + m) if a in source.axes else slice(0, b.stop - b.start)
         for a, (b, m) in enumerate(zip(source.box, margin, strict=True))
@@ -409,12 +350,12 @@ def _whole(source: _Source) -> tuple[Array, Box]:
     return wide, inner
 
 
-def _simoncelli(source: _Source, spacing: Array, p: Mapping[str, Any]) -> Array:
+def _simoncelli(source: Source, spacing: Array, p: Mapping[str, Any]) -> Array:
     array, inner = _whole(source)
     return _spectral(array, source.axes, _simoncelli_response(array.shape, source.axes, int(p["level"])))[inner]
 
 
-def _riesz_log(source: _Source, spacing: Array, p: Mapping[str, Any]) -> Array:
+def _riesz_log(source: Source, spacing: Array, p: Mapping[str, Any]) -> Array:
     array, inner = _whole(source)
     response = _riesz_response(array.shape, source.axes, p["order"])
     smooth = _laplacian_periodic(array, source.axes, spacing, p, _log_radii(source, spacing, p))
@@ -424,12 +365,12 @@ def _riesz_log(source: _Source, spacing: Array, p: Mapping[str, Any]) -> Array:
 def _laplacian_periodic(
     array: Array, axes: tuple[int, ...], spacing: Array, p: Mapping[str, Any], radii: Mapping[int, int]
 ) -> Array:
-    margin = _margin(axes, radii)
+    margin = margin_of(axes, radii)
     box = tuple(slice(0, n) for n in array.shape)
-    return _laplacian(_Source(array, box, "periodic", axes).with_margin(margin), axes, spacing, p, radii)
+    return _laplacian(Source(array, box, "periodic", axes).with_margin(margin), axes, spacing, p, radii)
 
 
-def _riesz_simoncelli(source: _Source, spacing: Array, p: Mapping[str, Any]) -> Array:
+def _riesz_simoncelli(source: Source, spacing: Array, p: Mapping[str, Any]) -> Array:
     array, inner = _whole(source)
     response = _simoncelli_response(array.shape, source.axes, int(p["level"])) * _riesz_response(
         array.shape, source.axes, p["order"]
@@ -437,7 +378,7 @@ def _riesz_simoncelli(source: _Source, spacing: Array, p: Mapping[str, Any]) -> 
     return _spectral(array, source.axes, response)[inner]
 
 
-_FILTERS: dict[str, Callable[[_Source, Array, Mapping[str, Any]], Array]] = {
+_FILTERS: dict[str, Callable[[Source, Array, Mapping[str, Any]], Array]] = {
     "mean": _mean,
     "log": _log,
     "laws": _laws,

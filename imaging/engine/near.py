@@ -26,16 +26,19 @@ def neighbours(boxes: Mapping[int, Box], reach: Sequence[int]) -> list[list[int]
         reach: How many voxels around a box a filter reads on each axis.
     """
     groups: list[list[int]] = []
+    around: list[Box] = []
 
-    def read(members: Sequence[int]) -> int:
-        box = union([boxes[number] for number in members])
+    def read(box: Box) -> int:
         return prod(b.stop - b.start + 2 * r for b, r in zip(box, reach, strict=True))
 
-    for number in boxes:
-        for group in groups:
-            if read([*group, number]) <= read(group) + read([number]):
+    for number, own in boxes.items():
+        for place, group in enumerate(groups):
+            both = union([around[place], own])
+            if read(both) <= read(around[place]) + read(own):
                 group.append(number)
+                around[place] = both
                 break
         else:
             groups.append([number])
+            around.append(own)
     return groups

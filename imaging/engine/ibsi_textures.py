@@ -1,0 +1,191 @@
+"""Texture features of `ibsi` mode: co-occurrence, runs, zones, distance zones and neighbourhoods, by IBSI's tags."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from unibase.imaging.engine import morphology, texture
+from unibase.imaging.engine.compiled import texture_counts
+from unibase.imaging.engine.options import IbsiOptions
+
+Array = np.ndarray
+
+
+def textures(levels: Array, region: Array, options: IbsiOptions) -> dict[str, float]:
+    """Features of all texture matrices in all aggregations asked for.
+
+    Args:
+        levels: uint16 (z, y, x), 0 outside the intensity mask.
+        region: bool, the morphological mask, to whose border zone distances are measured.
+        options: Processing choices.
+    """
+    result: dict[str, float] = {}
+    wanted = options.texture_aggregations
+    families = options.families
+    flat, solid = any(a.startswith("2") for a in wanted), any(a.startswith("3") for a in wanted)
+    if "glcm" in families or "glrlm" in families:
+        result.update(_lines(levels, wanted, options.glcm_distance, families))
+    padded = texture.padded(levels)
+    extents = texture_counts.row_extents(padded)
+    for planar in [p for p, asked in ((True, flat), (False, solid)) if asked]:
+        names = [n for n in (("2D", "2_5D") if planar else ("3D",)) if any(a.startswith(n + "_") for a in wanted)]
+        if "glszm" in families or "gldzm" in families:
+            result.update(_zones(padded, extents, region, planar, names, families))
+        if "ngtdm" in families or "ngldm" in families:
+            result.update(_neighbourhood(padded, extents, int(levels.max()), planar, names, families, options.ngldm_alpha))
+    return result
+
+
+def _named(prefix: str, names: tuple[str, ...], values: Array, suffix: str) -> dict[str, float]:
+    return {f"{prefix}_{name}_{suffix}": float(value) for name, value in zip(names, values, strict=True)}
+
+
+def _mean_over(rows: list[Array]) -> Array:
+    """Mean of each column over the rows that have a value; NaN where none has."""
+    table = np.array(rows)
+    filled = ~np.isnan(table)
+    n = filled.sum(axis=0)
+    return np.where(n > 0, np.where(filled, table, 0.0).sum(axis=0) / np.maximum(n, 1), np.nan)
+
+
+_RUN = (
+    "sre", "lre", "lgre", "hgre", "srlge", "srhge", "lrlge", "lrhge", "glnu", "glnu_norm", "rlnu", "rlnu_norm", "r_perc",
+    "gl_var", "rl_var", "rl_entr",
+)  # fmt: skip
+_SIZE = (
+    "sze", "lze", "lgze", "hgze", "szlge", "szhge", "lzlge", "lzhge", "glnu", "glnu_norm", "zsnu", "zsnu_norm", "z_perc",
+    "gl_var", "zs_var", "zs_entr",
+)  # fmt: skip
+_DISTANCE = (
+    "sde", "lde", "lgze", "hgze", "sdlge", "sdhge", "ldlge", "ldhge", "glnu", "glnu_norm", "zdnu", "zdnu_norm", "z_perc",
+    "gl_var", "zd_var", "zd_entr",
+)  # fmt: skip
+_DEPENDENCE = (
+    "lde", "hde", "lgce", "hgce", "ldlge", "ldhge", "hdlge", "hdhge", "glnu", "glnu_norm", "dcnu", "dcnu_norm", "dc_perc",
+    "gl_var", "dc_var", "dc_entr", "dc_energy",
+)  # fmt: skip
+
+
+def _lines(levels: Array, wanted: tuple[str, ...], distance: int, families: tuple[str, ...]) -> dict[str, float]:
+    """Features of co-occurrence and of runs: the two matrices that are counted by direction."""
+    result: dict[str, float] = {}
+    n = int(levels.max())
+
+    def occurrence(table: Array, voxels: int) -> Array:
+        return texture.glcm(table, n)
+
+    def run(table: Array, voxels: int) -> Array:
+        return texture.emphasis(*texture.nonzero_counts(table), voxels)
+
+    kinds = [
+        (k, prefix, names, of)
+        for k, family, prefix, names, of in (
+            (0, "glcm", "cm", texture.GLCM, occurrence),
+            (1, "glrlm", "rlm", _RUN, run),
+        )
+        if family in families
+    ]
+    if any(a.startswith("3D") for a in wanted):
+        counts = _line_counts(levels, n, 3, distance)
+        voxels = int(np.count_nonzero(levels))
+        for k, prefix, names, of in kinds:
+            if "3D_avg" in wanted:
+                result.update(_named(prefix, names, _mean_over([of(c, voxels) for c in counts[k]]), "3D_avg"))
+            if "3D_comb" in wanted:
+                merged = of(counts[k].sum(axis=0), voxels * len(counts[k]))
+                result.update(_named(prefix, names, merged, "3D_comb"))
+    if any(a.startswith("2") for a in wanted):
+        single: dict[str, list[Array]] = {prefix: [] for _, prefix, _, _ in kinds}
+        joined: dict[str, list[Array]] = {prefix: [] for _, prefix, _, _ in kinds}
+        totals: list[Any] = [0, 0]
+        for z in range(levels.shape[0]):
+            counts = _line_counts(levels[z : z + 1], n, 2, distance)
+            voxels = int(np.count_nonzero(levels[z]))
+            for k, prefix, _, of in kinds:
+                if "2D_avg" in wanted:
+                    single[prefix].extend(of(c, voxels) for c in counts[k])
+                if "2D_comb" in wanted:
+                    joined[prefix].append(of(counts[k].sum(axis=0), voxels * len(counts[k])))
+                totals[k] = totals[k] + counts[k]
+        voxels = int(np.count_nonzero(levels))
+        for k, prefix, names, of in kinds:
+            if "2D_avg" in wanted:
+                result.update(_named(prefix, names, _mean_over(single[prefix]), "2D_avg"))
+            if "2D_comb" in wanted:
+                result.update(_named(prefix, names, _mean_over(joined[prefix]), "2D_comb"))
+            if "2_5D_avg" in wanted:
+                result.update(_named(prefix, names, _mean_over([of(c, voxels) for c in totals[k]]), "2_5D_avg"))
+            if "2_5D_comb" in wanted:
+                merged = of(totals[k].sum(axis=0), voxels * len(totals[k]))
+                result.update(_named(prefix, names, merged, "2_5D_comb"))
+    return result
+
+
+def _line_counts(levels: Array, n: int, dimensions: int, distance: int) -> tuple[Array, Array]:
+    """Co-occurrence (k, n, n) at a distance and runs (k, n, lengths) of neighbours, by direction."""
+    padded = texture.padded(levels)
+    extents = texture_counts.row_extents(padded)
+    longest = max(levels.shape)
+    pairs, runs = texture_counts.pairs_and_runs(padded, extents, texture.steps_between(dimensions), n, longest)
+    if distance == 1:
+        occurrences = texture_counts.pair_counts(pairs)
+    else:
+        wide = np.pad(padded, distance - 1)
+        steps = texture.steps_between(dimensions, distance)
+        extents = texture_counts.row_extents(wide)
+        occurrences = texture_counts.co_occurrence(wide, extents, steps, n)[:, 1:, 1:].astype(np.int64)
+    return occurrences, texture_counts.run_counts(runs, np.bincount(levels.ravel(), minlength=n + 1)[1:])
+
+
+def _zones(
+    padded: Array, extents: Array, region: Array, planar: bool, names: list[str], families: tuple[str, ...]
+) -> dict[str, float]:
+    result: dict[str, float] = {}
+    distance = None
+    if "gldzm" in families:
+        distance = texture_counts.border_distance(morphology.padded_mask(region).view(np.bool_), planar)
+    level, size, near, where = texture_counts.zones(padded, extents, planar, distance)
+    voxels = np.count_nonzero(padded[1:-1], axis=(1, 2))
+    for family, prefix, tags, lengths in (("glszm", "szm", _SIZE, size), ("gldzm", "dzm", _DISTANCE, near)):
+        if family not in families:
+            continue
+        for name in names:
+            if name == "2D":
+                rows = [
+                    texture.emphasis(*texture.grouped_counts(level[where == z], lengths[where == z]), voxels[z])
+                    for z in np.nonzero(voxels)[0]
+                ]
+                values = _mean_over(rows)
+            else:
+                values = texture.emphasis(*texture.grouped_counts(level, lengths), voxels.sum())
+            result.update(_named(prefix, tags, values, name))
+    return result
+
+
+def _neighbourhood(
+    padded: Array, extents: Array, n: int, planar: bool, names: list[str], families: tuple[str, ...], alpha: int
+) -> dict[str, float]:
+    result: dict[str, float] = {}
+    half = texture.steps_between(2 if planar else 3)
+    steps = np.concatenate([half, -half])
+    voxels, differences, dependence = texture_counts.neighbourhoods(padded, extents, steps, 1, alpha, n, planar)
+
+    def depend(table: Array) -> Array:
+        i, j, counts = texture.nonzero_counts(table)
+        values = texture.emphasis(i, j, counts, counts.sum())
+        return np.append(values, ((counts / counts.sum()) ** 2).sum() if counts.sum() else np.nan)
+
+    for name in names:
+        slices = np.nonzero(dependence.sum(axis=(1, 2)))[0]
+        if "ngtdm" in families:
+            if name == "2D":
+                values = _mean_over([texture.ngtdm(voxels[s], differences[s]) for s in slices])
+            else:
+                values = texture.ngtdm(voxels.sum(axis=0), differences.sum(axis=0))
+            result.update(_named("ngt", texture.NGTDM, values, name))
+        if "ngldm" in families:
+            values = _mean_over([depend(dependence[s]) for s in slices]) if name == "2D" else depend(dependence.sum(axis=0))
+            result.update(_named("ngl", _DEPENDENCE, values, name))
+    return result
