@@ -135,7 +135,7 @@ def _volumes(task: FeatureTask) -> list[tuple[str, Callable[[], Volume]]]:
 def _select_on(volume: Volume, task: FeatureTask) -> Selection:
     flat, refused = _opened(task, volume)
     if not flat:
-        raise problem_of(refused[0])
+        raise problem_of(refused[0], listed(refused, sorted(task.regions or ()), []))
     if task.choices.volumes == DRAWN:
         flat = [found for found in flat if found.roi.drawn_here is not False]
         if not flat:
@@ -195,7 +195,7 @@ def _opened(task: FeatureTask, volume: Volume) -> tuple[list[_Found], list[dict[
             flat += [_Found(roi, path, digest) for roi in open_masks(path, volume, task.mask_rules)]
         except Unusable as problem:
             # One file that is no mask must not take the regions of the others with it.
-            refused.append(entry("", "", problem))
+            refused.append(entry("", path.name, problem))
     return flat, refused
 
 

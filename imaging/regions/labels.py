@@ -35,7 +35,10 @@ def open_labels(path: Path, volume: Volume, rules: MaskRules) -> list[Roi]:
     """
     import SimpleITK as sitk
 
-    image, dimensions = read_sitk(path)
+    try:
+        image, dimensions = read_sitk(path)
+    except Unusable as problem:
+        raise Unusable(problem.reason, f"The mask cannot be used. {problem.message}", problem.remedy) from None
     grid = Grid.of(image)
     layers = sitk.GetArrayFromImage(image)
     if layers.ndim == 3:

@@ -253,7 +253,9 @@ def test_a_mask_of_another_size_is_refused() -> None:
 
 def test_plan_units(tmp_path: Path) -> None:
     write_series(tmp_path / "1/ct", IMAGE, number=1, spacing=(1, 1, 2), patient="1")
-    write_series(tmp_path / "1/pt", IMAGE, number=2, spacing=(1, 1, 2), modality="PT", patient="1", Units="GML")
+    # SUV that a body has.
+    uptake = np.abs(IMAGE) // 60 + 1
+    write_series(tmp_path / "1/pt", uptake, number=2, spacing=(1, 1, 2), modality="PT", patient="1", Units="GML")
     write_series(tmp_path / "1/mr", IMAGE, number=3, spacing=(1, 1, 2), modality="MR", patient="1", frame=901)
     write_rtstruct(tmp_path / "1/rs/rs.dcm", ROIS[:1], series=1, patient="1")
     series = index_folder(tmp_path, "A")

@@ -329,8 +329,11 @@ def test_orphans_and_broken_files_are_told_and_stop_nothing(tmp_path: Path) -> N
         ("mask/nobody.nii.gz", "mask-without-image"),
         ("x.dcm", "unreadable-dicom"),
     ]
-    listed = result.regions.filter(pl.col("status") == "refused")["unit"].to_list()
-    assert listed == ["image/broken.nii.gz", "mask/nobody.nii.gz", "x.dcm"]
+    listed = result.regions.filter(pl.col("status") == "refused")
+    assert sorted(set(listed["unit"])) == ["image/broken.nii.gz", "mask/nobody.nii.gz", "x.dcm"]
+    # The mask that is broken is named, as its image is not.
+    assert "broken.nii.gz" in listed["roi_name"].to_list()
+    assert any("The mask cannot be used" in message for message in listed["message"])
     # The folder of what is done goes when the table is whole.
     assert not (tmp_path / "out.parquet.work").exists()
 
