@@ -15,6 +15,7 @@ from tests.imaging.odd_series import Maker, item, save
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.imaging.commands import PlainRun, extract_plain
 from unibase.imaging.options import check_volumes
+from unibase.imaging.radiomics.delta import delta_volumes
 from unibase.imaging.radiomics.features import Choices, FeatureTask, extract_series
 from unibase.imaging.radiomics.settings import read_settings
 
@@ -85,6 +86,20 @@ def test_all_volumes_or_those_of_a_name(tmp_path: Path) -> None:
     assert set(means(tmp_path)) == {"GTV_b400", "GTV_b800"}
     with pytest.raises(Unusable, match="no-volume-matched"):
         extract_series(task(tmp_path, mask, ("b=1000",)))
+
+
+def test_delta_features_across_the_volumes_of_a_series(tmp_path: Path) -> None:
+    make = Maker()
+    stacks = [make.stack(n, modality="MR", DiffusionBValue=float(b)) for n, b in enumerate((0, 50, 800))]
+    save(tmp_path / "dicom", [dataset for stack in stacks for dataset in stack])
+    extract_series(task(tmp_path, structures(tmp_path / "rs.dcm", [stacks[0]]), ("all",)))
+    features = pl.read_parquet(tmp_path / "out.parquet")
+    delta = delta_volumes(features.sample(fraction=1.0, shuffle=True, seed=1))
+    assert delta.select("region", "first_volume", "later_volume").rows() == [("GTV", "b=0", "b=50"), ("GTV", "b=0", "b=800")]
+    assert delta["firstorder_Mean_difference"].to_list() == [1000.0, 2000.0]
+    assert delta["firstorder_Mean_relative"].to_list() == [1000 / INSIDE, 2000 / INSIDE]
+    with pytest.raises(UserError, match="several rows of one volume"):
+        delta_volumes(pl.concat([features, features.head(1)]))
 
 
 def test_what_is_set_aside_is_measured_when_it_is_named(tmp_path: Path) -> None:
