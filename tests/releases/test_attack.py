@@ -18,6 +18,7 @@ from tests.releases import attacker
 from tests.releases.examples import make_inputs
 from unibase.methods.survival import kaplan_meier
 from unibase.releases.content.publish import publish_release
+from unibase.releases.content.weighing import read_people
 from unibase.releases.disclosure import cohort_counts, column_counts, level_counts
 from unibase.releases.disclosure.cohort_counts import Before, Cell, CohortCounts, People, Person
 from unibase.releases.disclosure.column_counts import Filled, ground_of, pack
@@ -204,6 +205,14 @@ def test_the_files_of_a_release_give_no_masked_count_away(versions: list[Path]) 
         unknown, masked = attacker.read(release)
         assert len(unknown.rows) > 10 and masked
         assert [found for found in attacker.solve(unknown, masked) if found.low == found.high] == []
+        # Combinations that are not drawn and that a few persons have: the attacker cannot narrow them.
+        people = read_people(release)
+        drawn = attacker.Tables((release / "report.html").read_text(encoding="utf-8")).sections["modalities"][0][:-1]
+        order = [people.modalities.index(name) for name in drawn]
+        alike = Counter(tuple(person.has[place] for place in order) for person in people.of.values())
+        few = [pattern for pattern, count in alike.items() if is_small(count, 11)]
+        ends = [unknown.bounds(unknown.of(pattern=pattern)) for pattern in few]
+        assert few and all(high - low >= 10 for low, high in ends)
 
 
 def test_three_who_left_are_not_told(versions: list[Path]) -> None:
