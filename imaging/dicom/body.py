@@ -32,7 +32,7 @@ def janmahasatian(body: Body) -> float:
     """Return lean body mass in kg (Janmahasatian et al. 2005), by body mass index.
 
     >>> round(janmahasatian(Body(70.0, 1.75, "M")), 2)
-    55.5
+    55.86
     """
     assert body.height is not None
     index = body.weight / body.height**2

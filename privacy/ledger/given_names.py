@@ -110,7 +110,7 @@ def skeleton(name: str) -> str:
 
     Example:
         >>> skeleton("CHOUAIB"), skeleton("SHUAYB")
-        ('CHB', 'CHB')
+        ('CB', 'CB')
     """
     for letters, sound in _SOUNDS:
         name = name.replace(letters, sound)

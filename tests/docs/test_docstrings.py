@@ -18,6 +18,10 @@ MODULES = sorted(
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_the_examples_of_a_module_do_what_they_show(name: str) -> None:
-    failed, tried = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+def test_the_examples_of_a_module_do_what_they_show(name: str, request: pytest.FixtureRequest) -> None:
+    failed, tried = doctest.testmod(
+        importlib.import_module(name),
+        extraglobs={"getfixture": request.getfixturevalue},
+        optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE,
+    )
     assert tried and not failed
