@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from unibase.groundwork.numbers import as_written
+from unibase.linking.contradictions import contradictions
 
 FINDINGS = pl.Schema(
     {
@@ -65,6 +66,9 @@ def check_concordance(
     `weight` (`PatientWeight` in kg against the record within 90 days). `duplicate` and `genotype` are made where the samples
     are (`of_samples`) and come as `further`.
 
+    What the records of one subject cannot all be is checked by `contradictions`: `births`, `deaths`, `after-death`, `organ`,
+    `sample-date`, and two sexes as `sex`.
+
     Args:
         events: EVENTS of all subjects.
         series: SERIES; may have the further columns `PatientAge` and `PatientWeight`.
@@ -74,7 +78,9 @@ def check_concordance(
         further: FINDINGS of samples compared with one another.
     """
     findings = [pl.DataFrame(schema=FINDINGS) if further is None else further]
-    sex = _clinical_sex(events)
+    told = _told_sexes(events)
+    sex = told.filter(pl.col("subject_id").is_unique()).sort("subject_id")
+    findings.append(contradictions(events, told, samples, features))
     known = pl.DataFrame(schema={"subject_id": pl.Int64, "sex": pl.String})
     if series is not None:
         dicom = series.filter(pl.col("PatientSex").is_in(["M", "F"])).select(
@@ -144,12 +150,12 @@ def _finding(frame: pl.DataFrame, check: str, score: pl.Expr, message: pl.Expr) 
     )
 
 
-def _clinical_sex(events: pl.DataFrame) -> pl.DataFrame:
+def _told_sexes(events: pl.DataFrame) -> pl.DataFrame:
+    """Return `subject_id, sex`, a row per subject and sex that its records tell."""
     said = events.select(
         "subject_id", pl.col("code").cast(pl.String).str.extract(r"^(?:SEX|GENDER)//(?:.*//)?([MF])(?:EMALE|ALE)?$").alias("sex")
     )
-    one = said.drop_nulls().unique().filter(pl.col("subject_id").is_unique())
-    return one.sort("subject_id")
+    return said.drop_nulls().unique().sort(pl.all())
 
 
 def _sex_findings(sex: pl.DataFrame, other: pl.DataFrame, against: str) -> pl.DataFrame:

@@ -13,7 +13,10 @@ NOT_PREDICTORS = ("death", "last_contact", "vital_status")
 """Concepts that tell the outcome or how long someone was followed, whatever their date says; never predictors."""
 
 
-CHECKS = ("age", "body-part", "dates", "duplicate", "genotype", "laterality", "sex", "weight")
+CHECKS = (
+    "age", "body-part", "dates", "duplicate", "genotype", "laterality", "sex", "weight", "births", "deaths", "after-death",
+    "organ", "sample-date",
+)  # fmt: skip
 """Checks across modalities whose findings a cohort may ask for, as `discordant:sex`."""
 
 
@@ -123,8 +126,8 @@ class CohortRules(_Options):
 
     include: tuple[str, ...] = ("index",)
     """What a subject must have: `index`; `imaging` or `imaging:CT` (a series); `features` or `features:CT`; the name
-    of an assay (a usable sample); `discordant` or `discordant:sex` (a finding of a cross-modal check: age, body-part, dates, duplicate,
-    genotype, laterality, sex, weight); or the name of a concept (an event that can have happened by the end of the index day)."""
+    of an assay (a usable sample); `discordant` or `discordant:sex` (a finding of a check of concordance: age, body-part, dates, duplicate,
+    genotype, laterality, sex, weight, births, deaths, after-death, organ, sample-date); or the name of a concept (an event that can have happened by the end of the index day)."""
     exclude: tuple[str, ...] = ()
     """What a subject must not have, in the same words."""
     min_age: Annotated[float, Field(ge=0)] | None = None

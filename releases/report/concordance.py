@@ -20,6 +20,11 @@ _CHECKS = {
     "laterality": ("latéralité", "laterality"),
     "sex": ("sexe", "sex"),
     "weight": ("poids", "weight"),
+    "births": ("deux naissances", "two births"),
+    "deaths": ("deux décès", "two deaths"),
+    "after-death": ("résultats après le décès", "results after death"),
+    "organ": ("organe de l'autre sexe", "organ of the other sex"),
+    "sample-date": ("échantillon trop ancien", "sample years before diagnosis"),
 }
 KEYS = ["check", "modality", "message"]
 

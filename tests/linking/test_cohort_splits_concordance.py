@@ -236,6 +236,8 @@ def planted(generator: np.random.Generator, count: int, share: float) -> tuple[p
     """Persons with images, of whom a share have their images exchanged; return what was exchanged and what can be seen."""
     sex = generator.choice(["F", "M"], count)
     site = generator.choice(["C34.1", "C50.1", "C61", "C71.9", "C18.2"], count)
+    # No woman has a prostate; that would be found as what it is.
+    site = np.where((sex == "F") & (site == "C61"), "C18.2", site)
     part = {"C34.1": "CHEST", "C50.1": "BREAST", "C61": "PELVIS", "C71.9": "BRAIN", "C18.2": "ABDOMEN"}
     birth = [datetime(1930, 1, 1) + int(d) * DAY for d in generator.integers(0, 20000, count)]
     imaged = [datetime(2015, 1, 1) + int(d) * DAY for d in generator.integers(0, 2000, count)]
