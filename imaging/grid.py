@@ -59,7 +59,8 @@ class Grid:
         along = (points - np.array(self.origin)) @ self.matrix
         along[:, 0] /= self.spacing[0]
         along[:, 1] /= self.spacing[1]
-        return along
+        found: Array = along
+        return found
 
     def difference(self, other: Grid) -> str:
         """Say in which property `other` is another grid, or return an empty text when both are the same.
@@ -81,7 +82,8 @@ class Grid:
         return "direction" if np.abs(mine - theirs).max() > 20 * tolerance else ""
 
     def _centres(self, index: Array) -> Array:
-        return np.array(self.origin) + (index * np.array(self.spacing)) @ self.matrix.T
+        found: Array = np.array(self.origin) + (index * np.array(self.spacing)) @ self.matrix.T
+        return found
 
     def to_sitk(self, array: Array) -> SimpleITK.Image:
         """Return `array` (z, y, x) as a SimpleITK image on this grid."""

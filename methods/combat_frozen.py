@@ -299,7 +299,8 @@ def centre_effect(values: Array, centre: Sequence[str]) -> Array:
         centre_mean = np.divide(np.nansum(part, axis=0), there, out=mean.copy(), where=there > 0)
         between += there * (centre_mean - mean) ** 2
     total = np.nansum((values - mean) ** 2, axis=0)
-    return np.divide(between, total, out=np.zeros_like(total), where=total > 0)
+    found: Array = np.divide(between, total, out=np.zeros_like(total), where=total > 0)
+    return found
 
 
 def _check(

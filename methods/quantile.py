@@ -36,7 +36,8 @@ def target_quantiles(values: FloatArray) -> FloatArray:
         held = present[i]
         ordered[i] = np.interp(ranks * ((held - 1) / (ranks.size - 1)), np.arange(held), ordered[i, :held])
     # fsum: the same bits whatever the order of the samples.
-    return np.array([math.fsum(column) for column in ordered.T]) / values.shape[0]
+    found: FloatArray = np.array([math.fsum(column) for column in ordered.T]) / values.shape[0]
+    return found
 
 
 def map_to_quantiles(values: FloatArray, target: FloatArray) -> FloatArray:

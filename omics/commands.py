@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from unibase.omics.assays.gates import GateReport
     from unibase.omics.assays.registry import AssayFiles
-    from unibase.omics.models.normalise import Method
+    from unibase.omics.options import Method
 
 
 @dataclass(frozen=True)

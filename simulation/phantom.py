@@ -136,8 +136,8 @@ def make_chest(seed: int, person: Person, scanner: Scanner, growth: float = 1.0)
     )
     offset = (side * 42.0 + float(rng.uniform(-5, 5)), float(rng.uniform(-12, 12)), float(rng.uniform(-6, 6)))
     centre = (middle[0] + offset[0], middle[1] + offset[1], middle[2] + offset[2])
-    lung = lambda sign: Region((middle[0] + sign * 42.0, middle[1], middle[2]), 140.0, (36.0, 55.0))  # noqa: E731
-    return Chest(Region(centre, radius, (radius, radius), waves), lung(1.0), lung(-1.0), ct, pet)
+    left, right = (Region((middle[0] + side, middle[1], middle[2]), 140.0, (36.0, 55.0)) for side in (42.0, -42.0))
+    return Chest(Region(centre, radius, (radius, radius), waves), left, right, ct, pet)
 
 
 def render_ct(seed: int, person: Person, scanner: Scanner, chest: Chest, visit: str) -> np.ndarray:

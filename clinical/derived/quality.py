@@ -15,7 +15,8 @@ from typing import Any, Literal, Self
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from unibase.clinical.words.acts import REFUTED
 from unibase.groundwork.problems import UserError

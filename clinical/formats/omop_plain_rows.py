@@ -146,7 +146,8 @@ class Persons:
         if self._direct is not None and not numbers.null_count:
             offset = to_numpy(numbers) - self.person_id[0]
             if not len(offset) or (offset.min() >= 0 and offset.max() < len(self._direct)):
-                return self._direct.take(offset)
+                result: Numbers = self._direct.take(offset)
+                return result
         found = pc.index_in(numbers, value_set=to_arrow(pl.Series(self.person_id), numbers.type), skip_nulls=True)
         return to_numpy(pc.fill_null(found, _NOWHERE))
 

@@ -19,6 +19,7 @@ from unibase.clinical.words.partial_dates import shift_bounds
 from unibase.groundwork.tables import EVENTS, QUARANTINE
 from unibase.privacy import dates, pseudonyms
 from unibase.privacy.keys import Key
+from unibase.privacy.options import DEFAULT_MAX_SHIFT_DAYS
 from unibase.privacy.subjects import Subject, SubjectLookup
 
 STAGE = "clinical"
@@ -64,7 +65,7 @@ class KeyDoor:
     """A door without a study: a keyed pseudonym of the hospital number, and the shift that belongs to it."""
 
     key: Key
-    max_shift_days: int = dates.DEFAULT_MAX_SHIFT_DAYS
+    max_shift_days: int = DEFAULT_MAX_SHIFT_DAYS
 
     def subject(self, centre: str, identifiers: Sequence[Identifier]) -> Subject | None:
         """Return the subject computed from the hospital number, or from the first identifier where there is none."""

@@ -10,9 +10,10 @@ from pathlib import Path
 from unibase.flows.looks.matches import in_words
 from unibase.flows.runs.progress import ProgressBoard
 from unibase.groundwork.cluster import dask_client
-from unibase.imaging.commands import PlainRun, Source, extract_plain
+from unibase.imaging.commands import PlainRun, extract_plain
 from unibase.imaging.options import Regions
 from unibase.imaging.radiomics.settings import default_settings, read_settings
+from unibase.imaging.radiomics.sources import Source
 from unibase.imaging.radiomics.task import Choices
 
 

@@ -104,17 +104,17 @@ def reach_mm(parameters: Mapping[str, Any], spacing: Array) -> float:
     p = {**_DEFAULTS[parameters["filter"]], **parameters}
     widest = float(np.max(spacing))
     if p["filter"] == "mean":
-        return p["size"] / 2 * widest
+        return float(p["size"] / 2 * widest)
     if p["filter"] == "log":
-        return p["truncate"] * p["sigma"] + widest
+        return float(p["truncate"] * p["sigma"] + widest)
     if p["filter"] == "laws":
-        return (2 + p["energy_distance"]) * widest
+        return float((2 + p["energy_distance"]) * widest)
     if p["filter"] == "gabor":
-        return 6 * p["sigma"] * max(1.0, 1 / p["gamma"]) + widest
+        return float(6 * p["sigma"] * max(1.0, 1 / p["gamma"]) + widest)
     if p["filter"] == "wavelet":
         import pywt
 
-        return pywt.Wavelet(p["wavelet"]).dec_len * (2 ** int(p["level"]) - 1) * widest
+        return float(pywt.Wavelet(p["wavelet"]).dec_len * (2 ** int(p["level"]) - 1) * widest)
     return 64 * widest
 
 

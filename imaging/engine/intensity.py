@@ -31,7 +31,8 @@ def _between(n: int, fractions: tuple[float, ...], order: Callable[[Array], Arra
     t = position - below
     a, b = order(np.stack([below, np.minimum(below + 1, n - 1)]))
     # From the nearer end, as NumPy does, so that rounding is the same.
-    return np.where(t < 0.5, a + (b - a) * t, b - (b - a) * (1 - t))
+    found: Array = np.where(t < 0.5, a + (b - a) * t, b - (b - a) * (1 - t))
+    return found
 
 
 _SORTED, _BUCKETS = 8192, 4096

@@ -102,4 +102,5 @@ def _along(array: np.ndarray, number: int, positions: np.ndarray, method: str) -
         term *= weight.reshape(shape)
         out = term if out is None else np.add(out, term, out=out)
     assert out is not None
-    return out
+    found: np.ndarray = out
+    return found

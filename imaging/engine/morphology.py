@@ -49,7 +49,8 @@ def hull_vertices(points: Array) -> Array:
     if len(points) <= points.shape[1] + 1:
         return points
     try:
-        return points[ConvexHull(points).vertices]
+        found: Array = points[ConvexHull(points).vertices]
+        return found
     except QhullError:
         return points
 
@@ -97,7 +98,8 @@ def hull_candidates(points: Array, spacing: Array) -> Array:
     """
     for axis in range(3):
         points, _ = _planar_hulls(points, axis, spacing)
-    return points / 2 * spacing
+    found: Array = points / 2 * spacing
+    return found
 
 
 @dataclass(frozen=True)

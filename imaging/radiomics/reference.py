@@ -77,7 +77,7 @@ def _extractor() -> Any:
 
     from unibase.imaging.engine.levels import check_levels
 
-    class Careful(RadiomicsFeatureExtractor):
+    class Careful(RadiomicsFeatureExtractor):  # type: ignore[misc]  # the library has no types
         def computeFeatures(self, image: Any, mask: Any, imageTypeName: str, **settings: Any) -> Any:
             wanted = set(self.enabledFeatures) - {"shape", "shape2D"}
             if wanted:

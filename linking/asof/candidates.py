@@ -123,7 +123,8 @@ class Candidates:
             texts = listed(values)
             for place in new.tolist():
                 local[place] = known.setdefault(texts[place], len(known))
-        return local[mine]
+        found: np.ndarray = local[mine]
+        return found
 
     def choose(self, variables: np.ndarray, upper: np.ndarray, how: list[str]) -> pl.DataFrame:
         """Return the row of every cell, sorted by variable and subject.
@@ -226,7 +227,8 @@ def _floats(column: Any) -> np.ndarray:
 
 
 def _is_missing(numbers: np.ndarray) -> np.ndarray:
-    return numbers.astype(np.float32, copy=False).view(np.uint32) == _MISSING
+    found: np.ndarray = numbers.astype(np.float32, copy=False).view(np.uint32) == _MISSING
+    return found
 
 
 def _or_null(series: pl.Series, missing: np.ndarray) -> pl.Series:

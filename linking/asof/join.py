@@ -262,13 +262,13 @@ def _reduce(numbers: np.ndarray, rows: pl.DataFrame, starts: np.ndarray, ends: n
     counts = ends - starts
     means = np.add.reduceat(numbers, starts) / counts
     if how == "mean":
-        return means
+        return np.asarray(means)
     days = (rows["time"] - rows["upper"]).dt.total_microseconds().to_numpy() / 86_400_000_000
     centred = days - np.repeat(np.add.reduceat(days, starts) / counts, counts)
     spread = np.add.reduceat(centred * centred, starts)
     covariance = np.add.reduceat(centred * (numbers - np.repeat(means, counts)), starts)
     distinct = np.maximum.reduceat(days, starts) > np.minimum.reduceat(days, starts)
-    return np.divide(covariance, spread, out=np.full(len(starts), np.nan), where=distinct)
+    return np.asarray(np.divide(covariance, spread, out=np.full(len(starts), np.nan), where=distinct))
 
 
 def sample_cells(

@@ -168,7 +168,8 @@ class _Codes:
             # The batches of a row group share one dictionary.
             if self._last is None or not values.equals(self._last[0]):
                 self._last = values, np.array(self._numbers([(value,) for value in listed(values)]), dtype=np.int32)
-            return self._last[1][indices]
+            found: np.ndarray = self._last[1][indices]
+            return found
         joint = np.zeros(batch.num_rows, dtype=np.int64)
         texts_of = [listed(values) for _, values in parts]
         for (indices, _), texts in zip(parts, texts_of, strict=True):

@@ -56,7 +56,8 @@ def select(values: FloatArray, n: int, position: int) -> float:
             low = i
         else:
             break
-    return values[position]
+    found: float = values[position]
+    return found
 
 
 @njit(cache=True, nogil=True)
@@ -70,4 +71,5 @@ def median_inplace(values: FloatArray, n: int) -> float:
     lower = values[0]
     for i in range(1, n // 2):
         lower = max(lower, values[i])
-    return (lower + upper) / 2.0
+    found: float = (lower + upper) / 2.0
+    return found

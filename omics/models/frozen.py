@@ -20,7 +20,8 @@ from unibase.groundwork.files import atomic_folder, digest_of, write_json, write
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.omics.assays.gates import no_sample_left
 from unibase.omics.models import normalisation
-from unibase.omics.models.normalise import Method, fit_model
+from unibase.omics.models.normalise import fit_model
+from unibase.omics.options import Method
 from unibase.omics.readers.counts import combine, common_genes, frame_of
 from unibase.omics.stores import blocks, scale
 from unibase.omics.stores.store import read_zarr

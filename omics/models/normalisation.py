@@ -22,12 +22,13 @@ from unibase.groundwork.files import atomic_folder, digest_of, sha256_bytes, wri
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.methods import factors
 from unibase.methods.compiled.exact import AnyArray, FloatArray, exact_mean, geometric_mean
+from unibase.omics.models.per_million import tpm
+from unibase.omics.options import Method
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
     from unibase.methods.vst import LocalTrend, ParametricTrend
-    from unibase.omics.models.normalise import Method
 
 PRIOR_COUNT = 2.0
 FORMAT = 2
@@ -130,8 +131,6 @@ class NormalisationModel:
         elif self.method in ("median-of-ratios", "poscounts", "none"):
             values = log2_ratio(np.ascontiguousarray(counts), size_factor)
         elif self.method == "tpm":
-            from unibase.omics.models.normalise import tpm
-
             assert self.lengths is not None
             values = tpm(counts, self.lengths)
         elif self.method in ("vst", "vst-fast"):

@@ -7,7 +7,7 @@ The result does not depend on the order of the samples.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
@@ -15,19 +15,12 @@ from unibase.groundwork.problems import Unusable, UserError
 from unibase.methods.compiled.exact import AnyArray, FloatArray, exact_mean
 from unibase.omics.models import normalisation
 from unibase.omics.models.normalisation import PRIOR_COUNT, NormalisationModel
+from unibase.omics.options import Method
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-Method = Literal[
-    "tmm", "tmmwsp", "rle", "upperquartile", "median-of-ratios", "poscounts", "cpm", "logcpm", "tpm", "vst", "vst-fast", "voom", "quantile", "none"
-]  # fmt: skip
 METHODS: tuple[Method, ...] = get_args(Method)
-
-
-def cpm(counts: AnyArray, effective_size: FloatArray) -> FloatArray:
-    """Counts per million of the effective library sizes."""
-    return np.asarray(np.asarray(counts, dtype=np.float64) * (1e6 / effective_size[:, None]))
 
 
 def log_cpm(counts: AnyArray, effective_size: FloatArray, prior_count: float = PRIOR_COUNT) -> FloatArray:
@@ -40,14 +33,6 @@ def log_cpm(counts: AnyArray, effective_size: FloatArray, prior_count: float = P
     """
     prior = effective_size / exact_mean(effective_size) * prior_count
     return np.asarray(normalisation.log_cpm_rows(np.ascontiguousarray(counts), effective_size, prior))
-
-
-def tpm(counts: AnyArray, lengths: FloatArray) -> FloatArray:
-    """Transcripts per million (Wagner et al., Theory in Biosciences 2012), from counts and gene lengths in bases."""
-    if not (np.isfinite(lengths) & (lengths > 0)).all():
-        raise Unusable("no-gene-length", "Some genes have no positive length.", "Give var['length'] in bases for every gene.")
-    rate = np.asarray(counts, dtype=np.float64) / lengths
-    return np.asarray(rate / rate.sum(axis=1, keepdims=True) * 1e6)
 
 
 def normalise(

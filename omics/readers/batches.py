@@ -12,7 +12,7 @@ import polars as pl
 
 from unibase.groundwork.problems import UserError
 from unibase.methods.compiled.exact import AnyArray, FloatArray
-from unibase.omics.models.normalise import Method
+from unibase.omics.options import Method
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -21,7 +21,8 @@ def birth_bits(i: int, j: int, birth: np.ndarray, vague: np.ndarray, bits: np.nd
         return 9.5 if y1 == y2 and m1 == m2 else VETO
     if y1 == y2:
         if m1 == m2 and d1 == d2:
-            return min(bits[i], bits[j])
+            found: float = min(bits[i], bits[j])
+            return found
         if vague[i] or vague[j]:
             return 6.0
         if m1 == d2 and d1 == m2:
@@ -100,7 +101,8 @@ def shared_given(i: int, j: int, given: np.ndarray, writing: np.ndarray, weight:
     if given[i, 0] < 0 or given[j, 0] < 0:
         return 0.0
     if given[i, 0] == given[j, 0]:
-        return min(weight[i], weight[j])
+        found: float = min(weight[i], weight[j])
+        return found
     return min(weight[i], weight[j]) - 1.0 if writing[given[i, 0]] == writing[given[j, 0]] else VETO
 
 

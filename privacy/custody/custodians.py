@@ -22,6 +22,7 @@ from unibase.groundwork.problems import UserError
 from unibase.privacy import dates, pseudonyms
 from unibase.privacy.keys import Key
 from unibase.privacy.ledger import persons
+from unibase.privacy.options import DEFAULT_MAX_SHIFT_DAYS
 from unibase.privacy.subjects import Subject, SubjectLookup
 
 
@@ -32,7 +33,7 @@ def person_tokens(folder: Path | str, first_key: Key, *, revision: int | None = 
 
 
 def subjects_of_tokens(
-    tokens: Iterable[str], second_key: Key, max_shift_days: int = dates.DEFAULT_MAX_SHIFT_DAYS
+    tokens: Iterable[str], second_key: Key, max_shift_days: int = DEFAULT_MAX_SHIFT_DAYS
 ) -> dict[str, Subject]:
     """Study custodian: return pseudonym and date shift of every token; it sees nothing else."""
     subjects = {}

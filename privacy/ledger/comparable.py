@@ -228,7 +228,8 @@ def _births(rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 def _by_number(numbers: np.ndarray, values: np.ndarray, default: int | bool) -> np.ndarray:
     """Return the value of each number; the default where there is none (-1)."""
-    return np.append(values, np.array([default], dtype=values.dtype if len(values) else None))[numbers]
+    found: np.ndarray = np.append(values, np.array([default], dtype=values.dtype if len(values) else None))[numbers]
+    return found
 
 
 def _number_words(

@@ -50,6 +50,7 @@ from unibase.privacy.ledger.revisions import (
     write_revision,
 )
 from unibase.privacy.ledger.traits import valid_ins
+from unibase.privacy.options import DEFAULT_MAX_SHIFT_DAYS
 from unibase.privacy.subjects import Person, Subject, SubjectLookup
 
 SAME_AS = "same_as"
@@ -121,7 +122,7 @@ def update_ledger(
     people: pl.DataFrame,
     key: Key,
     *,
-    max_shift_days: int = dates.DEFAULT_MAX_SHIFT_DAYS,
+    max_shift_days: int = DEFAULT_MAX_SHIFT_DAYS,
     links: pl.DataFrame | None = None,
     accept_bits: float = ACCEPT_BITS,
 ) -> LinkReport:

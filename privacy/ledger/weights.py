@@ -135,7 +135,8 @@ def _birth_bits(traits: Traits) -> np.ndarray:
 def _dates(traits: Traits) -> np.ndarray:
     year, month, day = traits.birth.astype(np.int64).T
     # Tokens of an encoded file number months and days by more than 12 and 31.
-    return (year * 1_024 + month) * 1_024 + day
+    found: np.ndarray = (year * 1_024 + month) * 1_024 + day
+    return found
 
 
 def _second_bits(traits: Traits, abroad: np.ndarray) -> np.ndarray:

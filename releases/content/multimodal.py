@@ -120,7 +120,8 @@ class _Rows:
             # One contiguous read is far faster than one per row when the rows lie close together.
             low, high = int(rows.min()), int(rows.max()) + 1
             if high - low <= 4 * len(rows):
-                return np.asarray(self.x[low:high])[rows - low]
+                found: np.ndarray = np.asarray(self.x[low:high])[rows - low]
+                return found
             return np.asarray(self.x.oindex[rows, slice(None)])
         out = np.zeros((len(rows), self.width), dtype=self.dtype)
         for place, row in enumerate(rows):

@@ -85,7 +85,8 @@ def define_xml(dictionary: pl.DataFrame, about: Mapping[str, Any]) -> bytes:
             )
             _description(method, row["derivation"])
     ET.indent(root)
-    return ET.tostring(root, encoding="UTF-8", xml_declaration=True) + b"\n"
+    found: bytes = ET.tostring(root, encoding="UTF-8", xml_declaration=True) + b"\n"
+    return found
 
 
 def _odm(tag: str) -> str:

@@ -191,12 +191,3 @@ def test_osiris_rwd_comes_back_by_command(tmp_path: Path) -> None:
     back = unibase("records", "osiris-rwd", tmp_path / "timeline", tmp_path / "out")
     assert back.returncode == 0, back.stderr
     assert "1,1950,03,UN" in (tmp_path / "out" / "patient.csv").read_text(encoding="utf-8")
-
-
-def test_the_methods_named_are_those_of_the_omics_room() -> None:
-    from typing import get_args
-
-    from unibase.omics.models.normalise import Method as Known
-    from unibase.omics.options import Method
-
-    assert set(get_args(Method)) == set(get_args(getattr(Known, "__value__", Known)))

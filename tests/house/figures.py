@@ -24,8 +24,10 @@ from tests.house.source import CHECKOUT, Function, Module, circles, read_modules
 
 RATCHET = Path(__file__).with_name("ratchet.toml")
 _SHAPE = re.compile(
-    r"\b(shape|z, y, x|x, y, z| x (genes|samples|voxels|features|subjects|n|m|3)|one (per|a|for each)|length|vector|axis|voxels)\b"
+    r"\b([Ss]hape|z, y, x|x, y, z| x (genes|samples|voxels|features|subjects|n|m|3)|one (per|a|for each)|length|vector|axis|voxels)\b"
+    r"|\((\w+, ?)+\w*\)"
 )
+"""How a docstring tells a shape: in words, or as a tuple such as (n, 3)."""
 _ARRAY = re.compile(r"\b(ndarray|NDArray|Array|csr_matrix)\b")
 _DOORS = {"__init__.py", "options.py", "tables.py", "reasons.py", "commands.py"}
 
@@ -117,7 +119,14 @@ def _structure(modules: list[Module]) -> list[Figure]:
     return [
         Figure("circles", len(round_trips), 0, "circles of imports", tuple(" <> ".join(circle) for circle in round_trips)),
         Figure("shared_names", len(shared), 0, "modules that share their file's name with another", shared),
-        Figure("comment_lines", round(100 * comments / max(source, 1), 2), 0.7, "% of lines that are comments", (), True),
+        Figure(
+            "comment_lines",
+            round(100 * comments / max(source, 1), 2),
+            0,
+            "% of lines that are comments: the why, where there is one",
+            (),
+            True,
+        ),
         Figure("tests_to_source", round(tests / max(source, 1), 2), 1.0, "lines of tests to a line of source", (), True),
     ]
 

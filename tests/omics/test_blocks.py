@@ -11,7 +11,7 @@ import pytest
 
 from unibase.groundwork.problems import Unusable
 from unibase.omics.models import frozen
-from unibase.omics.models.normalise import Method
+from unibase.omics.options import Method
 from unibase.omics.readers.counts import combine, stack
 from unibase.omics.stores import blocks, store
 

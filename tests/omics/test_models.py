@@ -10,7 +10,8 @@ import pytest
 from unibase.groundwork.problems import Unusable
 from unibase.methods import combat
 from unibase.omics.models import normalisation
-from unibase.omics.models.normalise import METHODS, Method, fit_model, normalise
+from unibase.omics.models.normalise import METHODS, fit_model, normalise
+from unibase.omics.options import Method
 
 
 def cohort(samples: int = 14, genes: int = 1500) -> anndata.AnnData:

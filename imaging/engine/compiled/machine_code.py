@@ -25,7 +25,7 @@ class PrecompiledLocator(InTreeCacheLocator):
     def from_function(cls, py_func: Any, py_file: str) -> PrecompiledLocator | None:
         """Return a locator, or None to let numba look elsewhere."""
         self = cls(py_func, py_file)
-        folder = Path(self.get_cache_path())
+        folder = Path(self.get_cache_path())  # type: ignore[no-untyped-call]
         if not folder.is_dir() or os.access(folder, os.W_OK):
             return None
         return self if any(folder.glob(f"{Path(py_file).stem}.{py_func.__qualname__}-*.nbi")) else None

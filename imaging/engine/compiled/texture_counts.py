@@ -219,7 +219,10 @@ def zones(
     """
     if distance is None:
         distance = np.zeros((0, 0, 0), dtype=np.int32)
-    return _zones(levels, extents, EARLIER[:4] if planar else EARLIER, distance, *_fewest_earlier())
+    found: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] = _zones(
+        levels, extents, EARLIER[:4] if planar else EARLIER, distance, *_fewest_earlier()
+    )
+    return found
 
 
 @compiled

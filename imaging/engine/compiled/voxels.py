@@ -351,7 +351,8 @@ def central_sums(values: np.ndarray, mean: float) -> np.ndarray:
             second[k] += square
             third[k] += square * d
             fourth[k] += square * square
-    return parts.sum(axis=1)
+    found: np.ndarray = parts.sum(axis=1)
+    return found
 
 
 @compiled
@@ -373,7 +374,8 @@ def deviation_within(values: np.ndarray, low: float, high: float) -> float:
         row = values[start : start + LANES]
         for k in range(len(row)):
             sums[k] += abs(row[k] - mean) if low <= row[k] <= high else 0.0
-    return sums.sum() / number
+    found: float = sums.sum() / number
+    return found
 
 
 @compiled
@@ -446,9 +448,10 @@ def planar_hulls(points: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, fl
 
 @compiled
 def _turn(points: np.ndarray, a: int, b: int, c: int) -> float:
-    return (points[b, 0] - points[a, 0]) * (points[c, 1] - points[a, 1]) - (points[b, 1] - points[a, 1]) * (
+    found: float = (points[b, 0] - points[a, 0]) * (points[c, 1] - points[a, 1]) - (points[b, 1] - points[a, 1]) * (
         points[c, 0] - points[a, 0]
     )
+    return found
 
 
 @compiled
@@ -473,4 +476,5 @@ def weighted_products(weights: np.ndarray, fields: np.ndarray) -> np.ndarray:
             first[j] += w * (a[j].real * a[j].real + a[j].imag * a[j].imag)
             second[j] += w * (b[j].real * b[j].real + b[j].imag * b[j].imag)
             third[j] += w * (c[j].real * a[j].real + c[j].imag * a[j].imag)
-    return lanes.sum(axis=1)
+    found: np.ndarray = lanes.sum(axis=1)
+    return found

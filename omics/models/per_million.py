@@ -1,0 +1,21 @@
+"""Counts per million, and transcripts per million."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unibase.groundwork.problems import Unusable
+from unibase.methods.compiled.exact import AnyArray, FloatArray
+
+
+def cpm(counts: AnyArray, effective_size: FloatArray) -> FloatArray:
+    """Counts per million of the effective library sizes."""
+    return np.asarray(np.asarray(counts, dtype=np.float64) * (1e6 / effective_size[:, None]))
+
+
+def tpm(counts: AnyArray, lengths: FloatArray) -> FloatArray:
+    """Transcripts per million (Wagner et al., Theory in Biosciences 2012), from counts and gene lengths in bases."""
+    if not (np.isfinite(lengths) & (lengths > 0)).all():
+        raise Unusable("no-gene-length", "Some genes have no positive length.", "Give var['length'] in bases for every gene.")
+    rate = np.asarray(counts, dtype=np.float64) / lengths
+    return np.asarray(rate / rate.sum(axis=1, keepdims=True) * 1e6)
