@@ -135,7 +135,10 @@ class _Judge:
         if a[1:] and b[1:]:
             return not (set(self._of.writing[a[1:]]) & set(self._of.writing[b[1:]]) or self.near(a[1:], b[1:]))
         longer, shorter = (b, a) if self._names.length(first) < self._names.length(second) else (a, b)
-        return bool(shorter[1:]) and self._names.begins(longer[0], shorter[0]) and bool(self._of.exists[shorter[0]])
+        # One letter more (GUYY) is a slip, no second name.
+        more = self._names.length(longer[0]) - self._names.length(shorter[0])
+        is_two = more >= 2 and self._names.begins(longer[0], shorter[0]) and bool(self._of.exists[shorter[0]])
+        return bool(shorter[1:]) and is_two
 
     def near(self, one: list[int], two: list[int]) -> bool:
         """Return whether a further given name of one may be one of the other: a slip, an initial, a beginning."""

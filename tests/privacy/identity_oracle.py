@@ -239,9 +239,8 @@ def contradict(one: tuple[str, ...], two: tuple[str, ...]) -> bool:
         alike = {TABLE.one_writing(name) for name in one[1:]} & {TABLE.one_writing(name) for name in two[1:]}
         return not alike and not any(may_be(x, y) for x in one[1:] for y in two[1:])
     longer, shorter = sorted((one, two), key=lambda names: -len(names[0]))
-    return (
-        len(shorter) > 1 and (longer[0].startswith(shorter[0]) or shorter[0].startswith(longer[0])) and TABLE.exists(shorter[0])
-    )
+    two = len(longer[0]) >= len(shorter[0]) + 2 and longer[0].startswith(shorter[0])
+    return len(shorter) > 1 and two and TABLE.exists(shorter[0])
 
 
 def first_names(a: str, b: str, both: bool, shortest: int, file: File) -> tuple[float, bool] | None:
