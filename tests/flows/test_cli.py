@@ -106,7 +106,7 @@ def test_regions_shells_and_stability_of_plain_files(tmp_path: Path) -> None:
 
 
 def test_counts_are_normalised_and_what_is_set_aside_is_named(tmp_path: Path) -> None:
-    rows = [f"ENSG{g:011d}\t{100 + g}\t0\t{50 + 3 * g}" for g in range(1, 60)]
+    rows = [f"ENSG{g:011d}\t{g * 37 % 101}\t0\t{g * 53 % 211}" for g in range(1, 60)]
     (tmp_path / "counts.tsv").write_text("gene\ta\tempty\tb\n" + "\n".join(rows) + "\n")
     ended = unibase("normalise", tmp_path / "counts.tsv", tmp_path / "out.tsv", "--method", "cpm")
     assert ended.returncode == 0, ended.stderr
