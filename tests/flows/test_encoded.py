@@ -69,7 +69,7 @@ def groups(ledger: Path) -> set[frozenset[tuple[str, str]]]:
 def steps_of_the_page() -> list[list[str]]:
     """The commands of docs/privacy.md after the simulation, as words."""
     section = (CHECKOUT / "docs/privacy.md").read_text(encoding="utf-8").partition("### Without clear text")[2]
-    block = section.partition("```console\n")[2].partition("```")[0]
+    block = section.partition("```bash\n")[2].partition("```")[0]
     lines = [shlex.split(line, comments=True) for line in block.splitlines()]
     return [words[1:] for words in lines if words[:1] == ["unibase"] and words[1] != "simulate"]
 
