@@ -16,6 +16,8 @@ WHY = {
     "methylation": ("The methylation of the X chromosome contradicts the sex in the subject's records.", _REMEDY),
 }
 """Message and remedy, by assay that tells sex."""
+SWAPPED = ("swapped-samples", "Two samples of one centre each tell the sex of the other's subject.", _REMEDY)
+"""Reason of both, and what it means."""
 
 
 def sex_conflicts(matrices: list[Path], recorded: dict[int, str]) -> dict[str, str]:
@@ -38,7 +40,7 @@ def sex_conflicts(matrices: list[Path], recorded: dict[int, str]) -> dict[str, s
     declared = {name: recorded.get(subjects[name]) for name in calls["sample"]}
     findings = sex_findings(calls, declared)
     return {
-        row["sample"]: "swapped-samples" if row["other"] else row["finding"]
+        row["sample"]: SWAPPED[0] if row["other"] else row["finding"]
         for row in findings.to_dicts()
         if row["finding"] in ("sex-discordant", "sex-mixed")
     }

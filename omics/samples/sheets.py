@@ -40,6 +40,10 @@ SAMPLE_TYPES = {
 }  # fmt: skip
 _DATE = re.compile(r"^(\d{4})(?:-(\d{2})(?:-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2}))?)?)?)?$")
 
+NOT_IN_MATRIX = ("not-in-matrix", "The sample sheet lists a sample that the matrix lacks.", "Add its column, or remove the row.")
+NOT_ON_SHEET = ("not-on-sheet", "The matrix has a sample that the sample sheet lacks.", "Add it to the sheet with its patient.")
+"""Reason, message and remedy of samples that the sheet or the matrix lacks."""
+
 
 def read_samples(path: Path | str) -> pl.DataFrame:
     """Read a sample sheet (CSV, TSV or Parquet).
@@ -239,17 +243,10 @@ def stage(
     sheet = {row["sample"] for row in samples.iter_rows(named=True)}
     present = [str(name) for name in adata.obs_names]
     problems = [(name, *what) for name, what in refused.items()]
-    problems += [
-        (name, "not-on-sheet", "The matrix has a sample that the sample sheet lacks.", "Add it to the sheet with its patient.")
-        for name in present
-        if name not in sheet and name not in refused
-    ]
+    problems += [(name, *NOT_ON_SHEET) for name in present if name not in sheet and name not in refused]
     absent = {name for name in sheet if name not in present and name not in refused}
-    problems += [
-        (name, "not-in-matrix", "The sample sheet lists a sample that the matrix lacks.", "Add its column, or remove the row.")
-        for name in sorted(absent)
-    ]
-    reasons = {name: what[0] for name, what in refused.items()} | dict.fromkeys(absent, "not-in-matrix")
+    problems += [(name, *NOT_IN_MATRIX) for name in sorted(absent)]
+    reasons = {name: what[0] for name, what in refused.items()} | dict.fromkeys(absent, NOT_IN_MATRIX[0])
     mapping = sample_map(assay, samples, centre, lookup, key, reasons)
     unknown = unknown_samples(assay, samples.filter(~pl.col("sample").is_in(list(reasons))), centre, lookup, key)
 

@@ -81,11 +81,12 @@ def rank(kind: str, level: str) -> tuple[int, str]:
 def in_one_vocabulary(subjects: pl.DataFrame) -> pl.DataFrame:
     """Return the subjects with T, N, M and STAGE as categories, and beside each its text; T, N and M have a prefix, too.
 
-    `T` becomes `T`, `T_prefix` and `T_text`; a table without these columns stays as it is.
+    `T` becomes `T`, `T_prefix` and `T_text`; a table without these columns, or with the texts already,
+    stays as it is.
     """
     columns: list[pl.Series] = []
     for column in subjects.columns:
-        if column not in ORDER or subjects.schema[column] != pl.String:
+        if column not in ORDER or subjects.schema[column] != pl.String or f"{column}_text" in subjects.columns:
             columns.append(subjects[column])
             continue
         found = [read_category(column, text) for text in subjects[column].to_list()]

@@ -17,7 +17,7 @@ from tests.conftest import Built
 from tests.flows import demo
 from unibase.clinical.timelines.meds import read_blocks, read_dataset, write_dataset
 from unibase.flows.runs.run import open_run
-from unibase.flows.stages import link, timeline
+from unibase.flows.stages import link, link_quality, timeline
 from unibase.flows.study.places import TIMELINE
 from unibase.flows.study.reading import read_study
 from unibase.privacy.keys import read_key_file
@@ -300,7 +300,7 @@ def test_the_linked_tables_do_not_hang_on_the_blocks_of_subjects(
     monkeypatch.setattr(timeline, "SUBJECTS_PER_BLOCK", 6)
     monkeypatch.setattr(timeline, "write_dataset", partial(write_dataset, subjects_per_shard=3))
     small = partial(read_blocks, rows=1)
-    for stage in (timeline, link):
+    for stage in (link_quality, link):
         monkeypatch.setattr(stage, "read_blocks", lambda folder, rows=0: small(folder))
     study = read_study(home / "study.yaml")
     with open_run(study, local=True) as run:
