@@ -5,18 +5,24 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from unibase.groundwork.reasons import Reason
+
 
 class Unusable(Exception):
     """One unit of work cannot be used; it goes to quarantine and the run goes on.
 
     Args:
-        reason: Short stable code in kebab case (`truncated-file`, `missing-slice`), counted in reports.
-        message: One sentence for the operator naming the place (tag, row, column), never a patient's value.
-        remedy: What the operator can do about it.
+        reason: The code that its room declares (`reasons.MISSING_SLICE`), counted in reports.
+        message: One sentence for the operator naming the place (tag, row, column), never a patient's value; the meaning
+            of the reason when left out.
+        remedy: What the operator can do about it; the remedy of the reason when left out.
         found: What was found before the unit was refused, a small JSON value; it stays in the work ledger, in the vault.
     """
 
-    def __init__(self, reason: str, message: str, remedy: str = "", found: Any = None) -> None:
+    def __init__(self, reason: str, message: str = "", remedy: str = "", found: Any = None) -> None:
+        if isinstance(reason, Reason):
+            message, remedy = message or reason.meaning, remedy or reason.remedy
+        reason = str(reason)
         super().__init__(reason, message, remedy)
         self.reason = reason
         self.message = message

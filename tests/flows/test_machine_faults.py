@@ -73,7 +73,7 @@ def test_a_folder_that_cannot_be_listed_is_not_one_whose_files_were_taken_back(
     original = os.scandir
 
     def scandir(path: Any = ".") -> Any:
-        if os.fspath(path).endswith("later"):
+        if str(path).endswith("later"):  # a folder being removed is listed by its number
             raise OSError(errno.ESTALE, "Stale file handle", path)
         return original(path)
 

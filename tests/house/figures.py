@@ -20,6 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from tests.house.literal_reasons import literal_reasons
 from tests.house.source import CHECKOUT, Function, Module, circles, read_modules
 
 RATCHET = Path(__file__).with_name("ratchet.toml")
@@ -116,8 +117,10 @@ def _structure(modules: list[Module]) -> list[Figure]:
     source = sum(len(module.text.splitlines()) for module in modules)
     tests = sum(len(file.read_text(encoding="utf-8").splitlines()) for file in (CHECKOUT / "tests").rglob("*.py"))
     shared = tuple(module.path for module in modules if Path(module.path).name in twice)
+    undeclared = tuple(literal_reasons(modules))
     return [
         Figure("circles", len(round_trips), 0, "circles of imports", tuple(" <> ".join(circle) for circle in round_trips)),
+        Figure("undeclared_reasons", len(undeclared), 0, "refusals with a code that no room declares", undeclared),
         Figure("shared_names", len(shared), 0, "modules that share their file's name with another", shared),
         Figure(
             "comment_lines",

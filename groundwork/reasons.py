@@ -1,0 +1,120 @@
+"""Why something is not used: a code that is declared once, with its meaning, its way out and an example.
+
+Each room declares its codes in its `reasons` module; here stand the class, and the codes that several rooms use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import ModuleType
+
+
+class Reason(str):
+    """A short stable code in kebab case, which knows what it means.
+
+    A reason is its code: it stands in tables, ledgers and counts as the text that it is. Pickled or copied it becomes
+    plain text, so that no stored value depends on this class.
+
+    Args:
+        code: The code, such as `missing-slice`.
+        meaning: What is wrong, in one sentence that holds for every unit refused so; a message may say it closer.
+        remedy: What can be done about it.
+        example: When it is met, told by one case.
+
+    Example:
+        >>> missing = Reason("missing-slice", "A slice is not there.", "Export the series again.", "Slices 1, 2 and 4.")
+        >>> missing, missing.remedy
+        ('missing-slice', 'Export the series again.')
+    """
+
+    __slots__ = ("example", "meaning", "remedy")
+
+    meaning: str
+    remedy: str
+    example: str
+
+    def __new__(cls, code: str, meaning: str, remedy: str, example: str) -> Reason:
+        """Make the text of the code, and give it what it means."""
+        reason = super().__new__(cls, code)
+        reason.meaning, reason.remedy, reason.example = meaning, remedy, example
+        return reason
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str(self),)
+
+
+def declared(module: ModuleType) -> Mapping[str, Reason]:
+    """Return the reasons that a module declares, by their names there.
+
+    Args:
+        module: A room's `reasons` module, such as `unibase.imaging.reasons`.
+    """
+    return {name: value for name, value in vars(module).items() if isinstance(value, Reason)}
+
+
+TRUNCATED_FILE = Reason(
+    "truncated-file",
+    "The file ends before the bytes that it declares.",
+    "Copy or export it again, and compare its size at the source.",
+    "A DICOM file whose pixel data are shorter than Rows x Columns asks for, or a gzip file without its end.",
+)
+MISSING_COLUMN = Reason(
+    "missing-column",
+    "A table lacks a column that it cannot be read without.",
+    "Add the column, or say in the study file which column stands for it.",
+    "A sample sheet without a column of persons.",
+)
+NOT_A_NUMBER = Reason(
+    "not-a-number",
+    "A cell that should hold a number holds something else.",
+    "Correct the cell at the source.",
+    "`n.d.` in a column of counts.",
+)
+UNKNOWN_UNIT = Reason(
+    "unknown-unit",
+    "The unit of a value is not told, or not one that is understood.",
+    "Say the unit in the study file or in the source.",
+    "A laboratory value in `G/L2`.",
+)
+IDENTITY_CONFLICT = Reason(
+    "identity-conflict",
+    "What identifies the person says two things.",
+    "Find out at the source whose it is, and correct the wrong one.",
+    "A record whose two numbers belong to two persons of the ledger.",
+)
+REPEATED_SAMPLE = Reason(
+    "repeated-sample",
+    "A sample is named twice.",
+    "Keep the sample that is right, or give each a name of its own.",
+    "Two columns of one matrix with the same name.",
+)
+EMPTY_SAMPLE = Reason(
+    "empty-sample",
+    "A sample holds no count.",
+    "Leave the sample out, or quantify it again.",
+    "A column of zeros in a count matrix.",
+)
+MISSING_VALUES = Reason(
+    "missing-values",
+    "A method that needs every value meets one that is missing.",
+    "Fill or leave out what is missing before this step.",
+    "A matrix with empty cells that is to be normalised by quantiles.",
+)
+NO_COMMON_GENE = Reason(
+    "no-common-gene",
+    "No gene is left that all samples can be compared on.",
+    "Check that the identifiers are of one kind, and that the samples are of one assay.",
+    "Ensembl identifiers in the model, symbols in the matrix.",
+)
+ZERO_QUANTILE = Reason(
+    "zero-quantile",
+    "The quantile that scales a sample is zero.",
+    "Use another normalisation, or leave the sample out.",
+    "Upper quartile of a sample in which three of four genes have no count.",
+)
+CHANGED_MODEL = Reason(
+    "changed-model",
+    "A frozen model is not the file that was written.",
+    "Use the file as it was written, or learn the model again.",
+    "A model edited by hand, whose digest no longer fits.",
+)
