@@ -19,11 +19,12 @@ from unibase.imaging.dicom.series import read_index
 from unibase.imaging.looks.unit import FOLDER, gather_looks
 from unibase.imaging.options import Regions
 from unibase.imaging.radiomics.features import collect, extract_series, ordered, stage_settings
-from unibase.imaging.radiomics.robustness import STABILITY, RobustnessTask, extract_perturbed, stability_table
+from unibase.imaging.radiomics.robustness import RobustnessTask, extract_perturbed, stability_table
 from unibase.imaging.radiomics.settings import FeatureSettings
 from unibase.imaging.radiomics.sources import LIST_ROW, Asked, Source, SourcePlan, nothing_left, plan_source
 from unibase.imaging.radiomics.task import Choices, FeatureTask
 from unibase.imaging.radiomics.told import REGION_LIST, list_regions
+from unibase.imaging.tables import STABILITY
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -28,8 +28,9 @@ from unibase.imaging.radiomics.features import (
     stage_settings,
 )
 from unibase.imaging.radiomics.plan import Row
-from unibase.imaging.radiomics.robustness import STABILITY, RobustnessTask, extract_perturbed, stability_table
+from unibase.imaging.radiomics.robustness import RobustnessTask, extract_perturbed, stability_table
 from unibase.imaging.radiomics.settings import read_settings
+from unibase.imaging.tables import STABILITY
 
 
 def extract_features(run: Run) -> list[Outcome]:

@@ -12,7 +12,7 @@ from unibase.flows.runs.run import Run
 from unibase.flows.study.places import FEATURES as FEATURES_TABLE
 from unibase.groundwork.tables import FEATURES
 from unibase.imaging.radiomics.feature_words import feature_dictionary
-from unibase.imaging.radiomics.robustness import STABILITY
+from unibase.imaging.tables import STABILITY
 from unibase.linking.harmonised.beside_raw import PREFIX
 from unibase.linking.options import ClinicalWindow, HarmoniseRule, ImagingWindow, SampleWindow, Window
 

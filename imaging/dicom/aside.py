@@ -8,6 +8,7 @@ from unibase.groundwork.problems import Unusable
 from unibase.imaging.dicom.distinctions import WORDS
 from unibase.imaging.dicom.planes import Plane
 from unibase.imaging.dicom.private import b_value
+from unibase.imaging.reasons import UNSUPPORTED_IMAGE
 
 KINDS = (
     ("localizer", frozenset({"LOCALIZER", "SCOUT", "TOPOGRAM", "SCANOGRAM", "SURVEY", "SCANO"})),
@@ -53,8 +54,8 @@ def aside_name(planes: Sequence[Plane]) -> list[str]:
         missing = planes[0].missing()
         if missing:
             message = f"{missing} is missing, so the image has no place in the patient."
-            raise Unusable("unsupported-image", message, "Use a volume series.")
-        raise Unusable("unsupported-image", "The image is in colour.", "Use a series of grey values.")
+            raise Unusable(UNSUPPORTED_IMAGE, message, "Use a volume series.")
+        raise Unusable(UNSUPPORTED_IMAGE, "The image is in colour.", "Use a series of grey values.")
     kinds = [name or _kind(plane) for name, plane in zip(names, planes, strict=True)]
     if all(kinds):
         # Only such images: those with a place are the series, whatever they are.

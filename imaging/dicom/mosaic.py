@@ -15,6 +15,7 @@ import numpy as np
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.dicom.header import Header
 from unibase.imaging.grid import Array
+from unibase.imaging.reasons import MOSAIC
 
 _SIEMENS_MR, _SIEMENS_CSA = "SIEMENS MR HEADER", "SIEMENS CSA HEADER"
 
@@ -54,12 +55,12 @@ def tiles_of(header: Header) -> list[Tile]:
     rows, columns = int(header.get("Rows") or 0), int(header.get("Columns") or 0)
     if not count or len(normal) != 3 or not distance > 0 or not side or rows % side or columns % side:
         message = "The series is a Siemens mosaic, and its header does not say how its slices lie."
-        raise Unusable("mosaic", message, "Export it with Siemens' private header, or as one file a slice.")
+        raise Unusable(MOSAIC, message, "Export it with Siemens' private header, or as one file a slice.")
     orientation = [float(item) for item in header.get("ImageOrientationPatient")]
     along_row, along_column = np.array(orientation[:3]), np.array(orientation[3:])
     if abs(abs(float(np.cross(along_row, along_column) @ normal)) - 1) > 1e-3:
         message = "The slices of the mosaic do not follow one another along their normal."
-        raise Unusable("mosaic", message, "Export it as one file a slice.")
+        raise Unusable(MOSAIC, message, "Export it as one file a slice.")
     spacing = [float(item) for item in header.get("PixelSpacing")]
     shape = rows // side, columns // side
     # The picture is centred where one slice is centred.

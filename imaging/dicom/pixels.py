@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from unibase.groundwork.problems import Unusable
+from unibase.groundwork.reasons import TRUNCATED_FILE
 from unibase.imaging.dicom.header import Header
 from unibase.imaging.dicom.planes import Plane
 from unibase.imaging.dicom.rescale import Rescale, rescale_of
 from unibase.imaging.grid import Array
+from unibase.imaging.reasons import UNREADABLE_PIXELS, UNSUPPORTED_IMAGE
 
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
@@ -63,7 +65,7 @@ def read_pixels(planes: Sequence[Plane], factors: Sequence[float]) -> Pixels:
                 (row, column), (rows, columns) = plane.tile.corner, plane.tile.shape
                 stored = stored[row : row + rows, column : column + columns]
             if stored.shape != plane.shape:
-                raise Unusable("unsupported-image", "The pixel data is no plane of grey values.", "Use a series of grey values.")
+                raise Unusable(UNSUPPORTED_IMAGE, "The pixel data is no plane of grey values.", "Use a series of grey values.")
             array[index] = stored
             if rescale.slope != 1.0:
                 array[index] *= rescale.slope
@@ -80,7 +82,7 @@ def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError:
-        raise Unusable("truncated-file", "A DICOM file of the series cannot be opened.", "Export the series again.") from None
+        raise Unusable(TRUNCATED_FILE, "A DICOM file of the series cannot be opened.", "Export the series again.") from None
 
 
 def _decoded(content: bytes, path: Path, planes: Sequence[Plane]) -> Array:
@@ -93,21 +95,21 @@ def _decoded(content: bytes, path: Path, planes: Sequence[Plane]) -> Array:
         try:
             dataset = pydicom.dcmread(io.BytesIO(content))
         except Exception:
-            raise Unusable("truncated-file", "A DICOM file of the series ends too early.", "Export the series again.") from None
+            raise Unusable(TRUNCATED_FILE, "A DICOM file of the series ends too early.", "Export the series again.") from None
         _check_whole(dataset)
         if "ModalityLUTSequence" in dataset:
-            raise Unusable("unsupported-image", "The series uses a Modality LUT.", "Export it with rescale slope and intercept.")
+            raise Unusable(UNSUPPORTED_IMAGE, "The series uses a Modality LUT.", "Export it with rescale slope and intercept.")
         try:
             stored = dataset.pixel_array
         except Exception:
             if frames > 1:
                 message = "The pixel data cannot be decoded, or ends too early."
-                raise Unusable("unreadable-pixels", message, "Export the series again, without compression.") from None
+                raise Unusable(UNREADABLE_PIXELS, message, "Export the series again, without compression.") from None
             stored = _decoded_by_simpleitk(path, dataset)
     if stored.ndim == 2:
         stored = stored[np.newaxis]
     if stored.ndim != 3 or len(stored) < frames:
-        raise Unusable("unsupported-image", "The pixel data is no plane of grey values.", "Use a series of grey values.")
+        raise Unusable(UNSUPPORTED_IMAGE, "The pixel data is no plane of grey values.", "Use a series of grey values.")
     return stored
 
 
@@ -121,9 +123,9 @@ def _check_whole(dataset: Any) -> None:
     if not transfer_syntax.is_compressed:
         bits = int(dataset.Rows) * int(dataset.Columns) * frames * int(dataset.get("BitsAllocated", 16))
         if keyword not in dataset or len(dataset[keyword].value) < bits // 8:
-            raise Unusable("truncated-file", "The pixel data of a slice ends too early.", "Export the series again.")
+            raise Unusable(TRUNCATED_FILE, "The pixel data of a slice ends too early.", "Export the series again.")
     elif not _streams_end(dataset, frames):
-        raise Unusable("truncated-file", "The compressed pixel data of a slice ends too early.", "Export the series again.")
+        raise Unusable(TRUNCATED_FILE, "The compressed pixel data of a slice ends too early.", "Export the series again.")
 
 
 def _streams_end(dataset: Any, frames: int) -> bool:
@@ -147,7 +149,7 @@ def _decoded_by_simpleitk(path: Path, dataset: Any) -> Array:
     import SimpleITK as sitk
 
     message = "The pixel data of a slice cannot be decoded."
-    refusal = Unusable("unreadable-pixels", message, "Export the series without compression.")
+    refusal = Unusable(UNREADABLE_PIXELS, message, "Export the series without compression.")
     slope, intercept = float(dataset.get("RescaleSlope", 1) or 1), float(dataset.get("RescaleIntercept", 0) or 0)
     if not (slope.is_integer() and intercept.is_integer()):
         raise refusal

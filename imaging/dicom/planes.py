@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 
 from unibase.groundwork.problems import Unusable
+from unibase.groundwork.reasons import TRUNCATED_FILE
 from unibase.imaging.dicom.header import Header
 from unibase.imaging.dicom.mosaic import Tile, is_mosaic, tiles_of
 from unibase.imaging.grid import Array
+from unibase.imaging.reasons import UNSUPPORTED_IMAGE
 
 NO_VOLUME = frozenset({"SEG", "RTDOSE"})
 """Modalities whose objects have rows and columns and are no image of a patient."""
@@ -145,7 +147,7 @@ def image_header(path: Path) -> Header | None:
         except (InvalidDicomError, OSError):
             return None
         except Exception:
-            raise Unusable("truncated-file", "A DICOM file of the series cannot be parsed.", "Export the series again.") from None
+            raise Unusable(TRUNCATED_FILE, "A DICOM file of the series cannot be parsed.", "Export the series again.") from None
     if "Rows" not in header or "SeriesInstanceUID" not in header or str(header.get("Modality")) in NO_VOLUME:
         return None
     return header
@@ -168,7 +170,7 @@ def planes_of(headers: Sequence[tuple[Header, Path]]) -> list[Plane]:
                 planes += _frames(header, path)
             elif int(header.get("NumberOfFrames") or 1) > 1:
                 message = "The multi-frame file says nothing of the place of its frames."
-                raise Unusable("unsupported-image", message, "Export it as an enhanced or a classic series.")
+                raise Unusable(UNSUPPORTED_IMAGE, message, "Export it as an enhanced or a classic series.")
             elif is_mosaic(header):
                 planes += [Plane(header, path, tile=tile) for tile in tiles_of(header)]
             else:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.dicom.header import Header
 from unibase.imaging.dicom.planes import Plane
+from unibase.imaging.reasons import INCONSISTENT_SERIES, UNSUPPORTED_IMAGE
 
 TYPES = {
     "HU": "HU",
@@ -82,7 +83,7 @@ def of_volume(planes: Sequence[Plane], suv: bool) -> str:
     rescales = [rescale_of(plane) for plane in planes]
     if len({(rescale.unit, rescale.told) for rescale in rescales}) > 1:
         message = "RescaleType, or the rescale itself, differs between the slices of one series."
-        raise Unusable("inconsistent-series", message, "Export the series again, every slice in one unit.")
+        raise Unusable(INCONSISTENT_SERIES, message, "Export the series again, every slice in one unit.")
     rescale = rescales[0]
     if rescale.unit:
         return rescale.unit
@@ -116,7 +117,7 @@ def _real_world(plane: Plane) -> Rescale | None:
             return Rescale(float(slope), float(intercept), _unit_code(item), True)
         if parametric and "RealWorldValueLUTData" in item:
             message = "The parametric map tells its values by a table."
-            raise Unusable("unsupported-image", message, "Export it with a linear real-world value mapping.")
+            raise Unusable(UNSUPPORTED_IMAGE, message, "Export it with a linear real-world value mapping.")
     return None
 
 

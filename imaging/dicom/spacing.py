@@ -9,6 +9,7 @@ import numpy as np
 
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.grid import Array
+from unibase.imaging.reasons import DUPLICATE_SLICE, GANTRY_TILT, INCONSISTENT_SERIES, MISSING_SLICE, UNSUPPORTED_IMAGE
 
 POSITION_TOLERANCE = 0.05
 """How far a slice may lie from its place on the even grid, as a fraction of the slice distance (headers round)."""
@@ -36,7 +37,7 @@ def axes(orientation: Array) -> tuple[Array, Array, Array]:
     square = abs(np.linalg.norm(row) - 1) + abs(np.linalg.norm(column) - 1) + abs(float(row @ column))
     if not square <= SQUARE_TOLERANCE:
         raise Unusable(
-            "inconsistent-series", "ImageOrientationPatient is no pair of right-angled unit vectors.", "Check the export."
+            INCONSISTENT_SERIES, "ImageOrientationPatient is no pair of right-angled unit vectors.", "Check the export."
         )
     return row, column, np.cross(row, column)
 
@@ -99,21 +100,21 @@ def slice_distance(
     if count == 1:
         if not thickness > 0:
             message = "A single slice without SliceThickness has no volume."
-            raise Unusable("unsupported-image", message, "Give the thickness in the header.")
+            raise Unusable(UNSUPPORTED_IMAGE, message, "Give the thickness in the header.")
         return float(thickness), ()
     offsets = (positions - positions[0]) @ normal
     steps = np.diff(offsets)
     typical = float(np.median(steps))
     if typical <= 1e-3 or steps.min() < 0.05 * typical:
         message = "Several slices lie at one position, and nothing in the header tells them apart."
-        raise Unusable("duplicate-slice", message, "Split the series into volumes, or remove the copy.")
+        raise Unusable(DUPLICATE_SLICE, message, "Split the series into volumes, or remove the copy.")
     distance = float(offsets[-1] / (count - 1))
     # Both ends of the grid are rounded too, so a place may be off by a whole step.
     tolerance = max(POSITION_TOLERANCE * distance, min(rounded, ROUNDING_LIMIT * distance))
     drift = (positions - positions[0]) @ np.column_stack([row, column])
     if np.abs(drift).max() > tolerance + 1e-3 * count * distance:
         message = "The slices are shifted against one another: the gantry was tilted."
-        raise Unusable("gantry-tilt", message, "Resample the series to a right-angled grid.")
+        raise Unusable(GANTRY_TILT, message, "Resample the series to a right-angled grid.")
     if np.abs(offsets - np.arange(count) * distance).max() > tolerance:
         if even:
             raise _uneven(offsets + float(positions[0] @ normal), steps)
@@ -134,11 +135,9 @@ def _uneven(places: Array, steps: Array) -> Unusable:
         missing += [float(place) + number * usual for number in range(1, count)]
     remedy = "Export the series again, complete."
     if not missing:
-        return Unusable(
-            "missing-slice", "The distances of the slices are uneven: two series were joined, or slices lost.", remedy
-        )
+        return Unusable(MISSING_SLICE, "The distances of the slices are uneven: two series were joined, or slices lost.", remedy)
     shown = ", ".join(f"{place:.1f}" for place in missing[:SHOWN_GAPS])
     more = f" and {len(missing) - SHOWN_GAPS} more" if len(missing) > SHOWN_GAPS else ""
     what = "1 slice is missing" if len(missing) == 1 else f"{len(missing)} slices are missing"
     message = f"{what} among {len(places)}, at {shown}{more} mm along the normal of the planes."
-    return Unusable("missing-slice", message, remedy)
+    return Unusable(MISSING_SLICE, message, remedy)

@@ -15,6 +15,7 @@ from unibase.imaging.dicom.evidence import follows_the_scanner, runs_by_number, 
 from unibase.imaging.dicom.planes import Plane
 from unibase.imaging.dicom.spacing import ORIENTATION_TOLERANCE, common_axes
 from unibase.imaging.grid import Array
+from unibase.imaging.reasons import INCONSISTENT_SERIES
 
 OTHER_PLANE = 0.87
 """Cosine of 30 degrees: beyond it a few planes across the others are a localizer."""
@@ -131,7 +132,7 @@ def _clusters(planes: Sequence[Plane], aside: dict[str, list[Plane]]) -> list[_P
 def inconsistent(keyword: str) -> Unusable:
     """Return the refusal of planes that differ in an attribute of the volume and form none of their own."""
     message = f"{keyword} differs between the slices of one series."
-    return Unusable("inconsistent-series", message, "Split the series into volumes.")
+    return Unusable(INCONSISTENT_SERIES, message, "Split the series into volumes.")
 
 
 def _differs(one: Plane, other: Plane) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.dicom.header import Header
+from unibase.imaging.reasons import SUV_NOT_COMPUTABLE
 
 HALF_LIFE_TOLERANCE = 0.02
 """How far the half-life of a header may be from that of its nuclide, as a fraction (vendors round)."""
@@ -126,7 +127,7 @@ def check_uptake(seconds: float, nuclide: Nuclide) -> None:
 
 def refuse(message: str) -> Unusable:
     """Return the refusal of a header that does not give SUV."""
-    return Unusable("suv-not-computable", message, "Export the series as SUV by body weight, or complete its header.")
+    return Unusable(SUV_NOT_COMPUTABLE, message, "Export the series as SUV by body weight, or complete its header.")
 
 
 def _said(tracer: Header) -> str:

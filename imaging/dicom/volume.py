@@ -25,6 +25,7 @@ from unibase.imaging.dicom.spacing import common_axes, rounding, slice_distance
 from unibase.imaging.dicom.stacks import Stack, inconsistent, split
 from unibase.imaging.dicom.suv import check_values, suv_factors
 from unibase.imaging.grid import Array, Grid
+from unibase.imaging.reasons import DUPLICATE_SLICE, NO_IMAGE_SERIES, SEVERAL_SERIES, SEVERAL_VOLUMES
 
 if TYPE_CHECKING:
     import SimpleITK
@@ -120,9 +121,9 @@ def open_files(paths: Iterable[Path], series_uid: str | None = None) -> Series:
         if header is not None and series_uid in (None, str(header.get("SeriesInstanceUID"))):
             headers.append((header, path))
     if not headers:
-        raise Unusable("no-image-series", "The folder holds no image series.", "Check that the series was exported.")
+        raise Unusable(NO_IMAGE_SERIES, "The folder holds no image series.", "Check that the series was exported.")
     if len({str(header.get("SeriesInstanceUID")) for header, _ in headers}) > 1:
-        raise Unusable("several-series", "The folder holds several image series.", "Name one, or give each a folder.")
+        raise Unusable(SEVERAL_SERIES, "The folder holds several image series.", "Name one, or give each a folder.")
     return Series(tuple(split(planes_of(_without_copies(headers)))))
 
 
@@ -153,7 +154,7 @@ def _only(series: Series, *, suv: bool, even: bool) -> Volume:
     if len(volumes) > 1:
         names = ", ".join(stack.name for stack in volumes[:6]) + (", ..." if len(volumes) > 6 else "")
         message = f"The series holds {len(volumes)} volumes: {names}."
-        raise Unusable("several-volumes", message, "Say which of them is meant.")
+        raise Unusable(SEVERAL_VOLUMES, message, "Say which of them is meant.")
     return series.read(volumes[0], suv=suv, even=even)
 
 
@@ -222,5 +223,5 @@ def _without_copies(headers: list[tuple[Header, Path]]) -> list[tuple[Header, Pa
         if uid not in kept:
             kept[uid] = (header, path)
         elif sha256_file(kept[uid][1]) != sha256_file(path):
-            raise Unusable("duplicate-slice", "Two different files hold one SOPInstanceUID.", "Export the series again.")
+            raise Unusable(DUPLICATE_SLICE, "Two different files hold one SOPInstanceUID.", "Export the series again.")
     return list(kept.values())

@@ -9,42 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from unibase.groundwork.tables import TIMESTAMP, Column, Table
-
-LOOKS = Table(
-    "looks",
-    "One region of one image, what tells a right mask from a wrong one, and how suspect it is.",
-    (
-        Column("subject_id", pl.Int64(), "Keyed pseudonym of the person; null when run on plain files."),
-        Column("centre", pl.String(), "Name of the centre."),
-        Column("SeriesInstanceUID", pl.String(), "Series of the image, or the path of a plain image.", nullable=False),
-        Column("Modality", pl.String(), "DICOM Modality of the image."),
-        Column("series_time", TIMESTAMP, "Shifted date and time of the image."),
-        Column("region", pl.String(), "Target, such as GTV.", nullable=False),
-        Column("roi_name", pl.String(), "Cleaned name of the region in its file."),
-        Column("source_digest", pl.String(), "Digest of image and mask files.", nullable=False),
-        Column("picture", pl.String(), "File of its picture."),
-        Column("mask_notes", pl.String(), "What to know of the mask, as short codes."),
-        Column("volume_ml", pl.Float64(), "Volume of the voxels.", "mL"),
-        Column("median", pl.Float64(), "Median intensity.", "intensity"),
-        Column("contrast", pl.Float64(), "Median inside less median outside, in standard deviations.", "1"),
-        Column("edge", pl.Float64(), "Gradient across the border over that around it.", "1"),
-        Column("air_share", pl.Float64(), "Share of voxels below -500 HU; CT alone.", "1"),
-        Column("floor_share", pl.Float64(), "Share of voxels with the image's lowest value.", "1"),
-        Column("components", pl.Int64(), "Connected parts."),
-        Column("flat_face", pl.Float64(), "Largest end over largest section; near 1 where it was cut straight.", "1"),
-        Column("slices", pl.Int64(), "Slices in which it lies."),
-        Column("edges", pl.String(), "Axes on which it reaches the end of the image."),
-        Column("x", pl.Float64(), "Centre towards the patient's left.", "mm"),
-        Column("y", pl.Float64(), "Centre towards the patient's back.", "mm"),
-        Column("z", pl.Float64(), "Centre towards the patient's head.", "mm"),
-        Column("side", pl.String(), "Side of the body on which it lies: L, R or empty."),
-        Column("coverage", pl.Float64(), "Share of what was drawn that the image holds.", "1"),
-        Column("suspicion", pl.Float64(), "How suspect it is; 0 is not at all.", nullable=False),
-        Column("why", pl.String(), "What makes it suspect, the weightiest first."),
-    ),
-    key=("SeriesInstanceUID", "region", "source_digest"),
-)
+from unibase.imaging.tables import LOOKS
 
 FEWEST = 5
 """Fewer masks of a target than this say nothing of what is usual."""

@@ -16,10 +16,11 @@ from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.looks.marks import marks_of
 from unibase.imaging.looks.picture import picture_of
 from unibase.imaging.looks.sheet import write_sheet
-from unibase.imaging.looks.suspicion import LOOKS, suspected
+from unibase.imaging.looks.suspicion import suspected
 from unibase.imaging.radiomics.selection import Region
 from unibase.imaging.radiomics.task import FeatureTask
 from unibase.imaging.regions.mask import Mask
+from unibase.imaging.tables import LOOKS
 
 FOLDER = "looks"
 """Where the looks of each series stand, beside its features."""

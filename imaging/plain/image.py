@@ -12,6 +12,7 @@ from unibase.groundwork.problems import Unusable
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Grid
 from unibase.imaging.plain.whole import check_whole
+from unibase.imaging.reasons import UNREADABLE_IMAGE, UNSUPPORTED_IMAGE
 
 if TYPE_CHECKING:
     import SimpleITK
@@ -29,7 +30,7 @@ def read_image(path: Path | str) -> Volume:
     path = Path(path)
     image, dimensions = read_sitk(path)
     if image.GetNumberOfComponentsPerPixel() != 1:
-        raise Unusable("unsupported-image", "The image has several values per voxel.", "Give an image of one value per voxel.")
+        raise Unusable(UNSUPPORTED_IMAGE, "The image has several values per voxel.", "Give an image of one value per voxel.")
     array = sitk.GetArrayFromImage(image)
     return Volume(
         np.ascontiguousarray(array, dtype=np.float64),
@@ -50,12 +51,12 @@ def read_sitk(path: Path) -> tuple[SimpleITK.Image, int]:
 
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     if not path.is_file():
-        raise Unusable("unreadable-image", "The image file is absent.", "Check the path.")
+        raise Unusable(UNREADABLE_IMAGE, "The image file is absent.", "Check the path.")
     check_whole(path)
     try:
         image = sitk.ReadImage(str(path))
     except RuntimeError:
-        raise Unusable("unreadable-image", "SimpleITK cannot read the image file.", "Write it again as NIfTI or NRRD.") from None
+        raise Unusable(UNREADABLE_IMAGE, "SimpleITK cannot read the image file.", "Write it again as NIfTI or NRRD.") from None
     return three_dimensional(image)
 
 
@@ -69,7 +70,7 @@ def three_dimensional(image: SimpleITK.Image) -> tuple[SimpleITK.Image, int]:
     if dimensions == 2:
         image = sitk.JoinSeries(image)
     if image.GetDimension() != 3:
-        raise Unusable("unsupported-image", "The image has not three dimensions.", "Split it into volumes.")
+        raise Unusable(UNSUPPORTED_IMAGE, "The image has not three dimensions.", "Split it into volumes.")
     return image, dimensions
 
 

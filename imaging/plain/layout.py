@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 
 from unibase.imaging.plain.image import read_grid
 from unibase.imaging.plain.whole import suffix_of
+from unibase.imaging.reasons import MASK_WITHOUT_IMAGE
 from unibase.imaging.regions.lattice import align
 
 MASK_WORDS = frozenset(
@@ -128,7 +129,7 @@ class Unplaced:
     place: str
     message: str
     remedy: str = "Name both alike, such as a_image.nrrd and a_mask.nrrd, or list them: columns Image, Mask."
-    reason: str = "mask-without-image"
+    reason: str = MASK_WITHOUT_IMAGE
 
 
 @dataclass(frozen=True)

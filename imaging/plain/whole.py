@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from unibase.groundwork.problems import Unusable
+from unibase.groundwork.reasons import TRUNCATED_FILE
+from unibase.imaging.reasons import UNREADABLE_IMAGE
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz", ".hdr")
 NRRD_SUFFIXES = (".nrrd", ".nhdr")
@@ -64,14 +66,14 @@ def check_whole(path: Path) -> None:
             _check_meta(path)
     except (EOFError, gzip.BadGzipFile, zlib.error):
         message = "The compressed data ends too early, or its checksum does not hold."
-        raise Unusable("truncated-file", message, "Copy or export the file again.") from None
+        raise Unusable(TRUNCATED_FILE, message, "Copy or export the file again.") from None
     except FileNotFoundError:
         message = "The data file that the header names is absent."
-        raise Unusable("truncated-file", message, "Copy the header and its data file together.") from None
+        raise Unusable(TRUNCATED_FILE, message, "Copy the header and its data file together.") from None
 
 
 def _short(what: str) -> Unusable:
-    return Unusable("truncated-file", f"{what} ends too early.", "Copy or export the file again.")
+    return Unusable(TRUNCATED_FILE, f"{what} ends too early.", "Copy or export the file again.")
 
 
 def _count(stream: BinaryIO, needed: int | None = None) -> int:
@@ -207,7 +209,7 @@ def _nrrd_needed(fields: Mapping[str, str], path: Path) -> int:
     except ValueError:
         raise _short("The header") from None
     if width is None:
-        raise Unusable("unreadable-image", "The voxel type of the NRRD file is unknown.", "Write it again with a plain type.")
+        raise Unusable(UNREADABLE_IMAGE, "The voxel type of the NRRD file is unknown.", "Write it again with a plain type.")
     if "dimension" in fields and fields["dimension"].strip() != str(len(sizes)):
         raise _short("The header")
     return prod(sizes) * width

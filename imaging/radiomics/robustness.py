@@ -12,7 +12,6 @@ import polars as pl
 
 from unibase.groundwork.files import digest_of, sha256_file
 from unibase.groundwork.problems import Unusable
-from unibase.groundwork.tables import FEATURES, Column, Table
 from unibase.imaging.boxed import Boxed
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.options import DEFAULT_PERTURBATIONS, Perturbation, check_perturbations
@@ -23,46 +22,8 @@ from unibase.imaging.radiomics.selection import Region, Selection, entry, select
 from unibase.imaging.radiomics.task import FeatureTask
 from unibase.imaging.radiomics.told import Told
 from unibase.imaging.regions.mask import Mask
-from unibase.methods.agreement import COLUMNS, agreement_table, retest_pairs, retest_table
-
-PERTURBED = Table(
-    "perturbed_features",
-    "Radiomic features of one perturbed copy of one region of one series; a Float64 column per feature follows.",
-    (
-        *FEATURES.columns,
-        Column("perturbation", pl.Int64(), "Number of the perturbation in its plan, from 0.", nullable=False),
-        Column("perturbation_name", pl.String(), "What was done, such as `rotation -6, volume 0.1`.", nullable=False),
-    ),
-    key=("subject_id", "SeriesInstanceUID", "region", "image_type", "source_digest", "perturbation"),
-    open=True,
-)
-
-STABILITY = Table(
-    "robustness",
-    "How well one feature of one target agrees over perturbed copies, or over two scans of the same persons.",
-    (
-        Column(
-            "kind",
-            pl.String(),
-            "perturbation: over perturbed copies of image and region; retest: over two scans.",
-            nullable=False,
-        ),
-        Column("Modality", pl.String(), "DICOM Modality of the images."),
-        Column("region", pl.String(), "Target, such as GTV.", nullable=False),
-        Column("image_type", pl.String(), COLUMNS["image_type"], nullable=False),
-        Column("feature", pl.String(), COLUMNS["feature"], nullable=False),
-        Column("persons", pl.Int64(), "Number of persons whose regions are compared; null on plain files."),
-        *(
-            Column(name, pl.Int64() if name in ("subjects", "repetitions") else pl.Float64(), text)
-            for name, text in COLUMNS.items()
-            if name not in ("image_type", "feature")
-        ),
-        Column("bias", pl.Float64(), "Of two scans: mean of the second minus the first."),
-        Column("concordance", pl.Float64(), "Of two scans: Lin's concordance correlation coefficient."),
-        Column("stable", pl.Boolean(), "Whether icc_2_1_low reaches the least value that the study asks for.", nullable=False),
-    ),
-    key=("kind", "Modality", "region", "image_type", "feature"),
-)
+from unibase.imaging.tables import PERTURBED, STABILITY
+from unibase.methods.agreement import agreement_table, retest_pairs, retest_table
 
 REGION = ("subject_id", "SeriesInstanceUID", "region", "source_digest")
 """What names a region across its perturbed copies."""

@@ -19,7 +19,7 @@ from unibase.flows.stages.people import resolve_people
 from unibase.flows.stages.release_words import describe_columns
 from unibase.flows.study.reading import read_study
 from unibase.groundwork.tables import FEATURES
-from unibase.imaging.radiomics.robustness import STABILITY
+from unibase.imaging.tables import STABILITY
 from unibase.privacy.keys import new_key, write_key_file
 
 STUDY = """\

@@ -17,10 +17,11 @@ from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Array, Grid
 from unibase.imaging.looks.marks import marks_of
 from unibase.imaging.looks.picture import OUTLINE, SIDE, picture_of, window_of
-from unibase.imaging.looks.suspicion import LOOKS, suspected
+from unibase.imaging.looks.suspicion import suspected
 from unibase.imaging.radiomics.settings import make_settings
 from unibase.imaging.radiomics.task import Choices
 from unibase.imaging.regions.mask import Mask
+from unibase.imaging.tables import LOOKS
 
 SHAPE, SPACING = (24, 64, 72), (2.0, 2.0, 4.0)
 

@@ -1,0 +1,85 @@
+"""The tables that the imaging room leaves: columns, types, words and keys."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from unibase.groundwork.tables import FEATURES, SERIES, TIMESTAMP, VOLUMES, Column, Table
+from unibase.methods.agreement import COLUMNS
+
+LOOKS = Table(
+    "looks",
+    "One region of one image, what tells a right mask from a wrong one, and how suspect it is.",
+    (
+        Column("subject_id", pl.Int64(), "Keyed pseudonym of the person; null when run on plain files."),
+        Column("centre", pl.String(), "Name of the centre."),
+        Column("SeriesInstanceUID", pl.String(), "Series of the image, or the path of a plain image.", nullable=False),
+        Column("Modality", pl.String(), "DICOM Modality of the image."),
+        Column("series_time", TIMESTAMP, "Shifted date and time of the image."),
+        Column("region", pl.String(), "Target, such as GTV.", nullable=False),
+        Column("roi_name", pl.String(), "Cleaned name of the region in its file."),
+        Column("source_digest", pl.String(), "Digest of image and mask files.", nullable=False),
+        Column("picture", pl.String(), "File of its picture."),
+        Column("mask_notes", pl.String(), "What to know of the mask, as short codes."),
+        Column("volume_ml", pl.Float64(), "Volume of the voxels.", "mL"),
+        Column("median", pl.Float64(), "Median intensity.", "intensity"),
+        Column("contrast", pl.Float64(), "Median inside less median outside, in standard deviations.", "1"),
+        Column("edge", pl.Float64(), "Gradient across the border over that around it.", "1"),
+        Column("air_share", pl.Float64(), "Share of voxels below -500 HU; CT alone.", "1"),
+        Column("floor_share", pl.Float64(), "Share of voxels with the image's lowest value.", "1"),
+        Column("components", pl.Int64(), "Connected parts."),
+        Column("flat_face", pl.Float64(), "Largest end over largest section; near 1 where it was cut straight.", "1"),
+        Column("slices", pl.Int64(), "Slices in which it lies."),
+        Column("edges", pl.String(), "Axes on which it reaches the end of the image."),
+        Column("x", pl.Float64(), "Centre towards the patient's left.", "mm"),
+        Column("y", pl.Float64(), "Centre towards the patient's back.", "mm"),
+        Column("z", pl.Float64(), "Centre towards the patient's head.", "mm"),
+        Column("side", pl.String(), "Side of the body on which it lies: L, R or empty."),
+        Column("coverage", pl.Float64(), "Share of what was drawn that the image holds.", "1"),
+        Column("suspicion", pl.Float64(), "How suspect it is; 0 is not at all.", nullable=False),
+        Column("why", pl.String(), "What makes it suspect, the weightiest first."),
+    ),
+    key=("SeriesInstanceUID", "region", "source_digest"),
+)
+
+PERTURBED = Table(
+    "perturbed_features",
+    "Radiomic features of one perturbed copy of one region of one series; a Float64 column per feature follows.",
+    (
+        *FEATURES.columns,
+        Column("perturbation", pl.Int64(), "Number of the perturbation in its plan, from 0.", nullable=False),
+        Column("perturbation_name", pl.String(), "What was done, such as `rotation -6, volume 0.1`.", nullable=False),
+    ),
+    key=("subject_id", "SeriesInstanceUID", "region", "image_type", "source_digest", "perturbation"),
+    open=True,
+)
+
+STABILITY = Table(
+    "robustness",
+    "How well one feature of one target agrees over perturbed copies, or over two scans of the same persons.",
+    (
+        Column(
+            "kind",
+            pl.String(),
+            "perturbation: over perturbed copies of image and region; retest: over two scans.",
+            nullable=False,
+        ),
+        Column("Modality", pl.String(), "DICOM Modality of the images."),
+        Column("region", pl.String(), "Target, such as GTV.", nullable=False),
+        Column("image_type", pl.String(), COLUMNS["image_type"], nullable=False),
+        Column("feature", pl.String(), COLUMNS["feature"], nullable=False),
+        Column("persons", pl.Int64(), "Number of persons whose regions are compared; null on plain files."),
+        *(
+            Column(name, pl.Int64() if name in ("subjects", "repetitions") else pl.Float64(), text)
+            for name, text in COLUMNS.items()
+            if name not in ("image_type", "feature")
+        ),
+        Column("bias", pl.Float64(), "Of two scans: mean of the second minus the first."),
+        Column("concordance", pl.Float64(), "Of two scans: Lin's concordance correlation coefficient."),
+        Column("stable", pl.Boolean(), "Whether icc_2_1_low reaches the least value that the study asks for.", nullable=False),
+    ),
+    key=("kind", "Modality", "region", "image_type", "feature"),
+)
+
+TABLES = (SERIES, VOLUMES, FEATURES, LOOKS, PERTURBED, STABILITY)
+"""Every table of the room; those that other rooms read are declared in `groundwork.tables`."""
