@@ -14,6 +14,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from unibase.groundwork.problems import UserError
+from unibase.groundwork.seals import stamp_of
 
 UNREAD = "unread"
 """Stands for the digest of a file that cannot be read now; nothing of it is kept."""
@@ -55,7 +56,7 @@ class Contents:
         for name, file in files.items():
             stamp, digest = known.get(name, ("", ""))
             try:
-                if stamp != _stamp(file):
+                if stamp != stamp_of(file):
                     stamp, digest = _read(file)
                     read.append((source, name, stamp, digest))
             except OSError:
@@ -72,18 +73,13 @@ class Contents:
             self._connection.execute("DELETE FROM contents")
 
 
-def _stamp(file: Path) -> str:
-    status = file.stat()
-    return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}"
-
-
 def _read(file: Path) -> tuple[str, str]:
     for _ in range(TRIES):
-        stamp = _stamp(file)
+        stamp = stamp_of(file)
         with open(file, "rb") as stream:
             hasher = blake3()
             while block := stream.read(2**20):
                 hasher.update(block)
-        if _stamp(file) == stamp:
+        if stamp_of(file) == stamp:
             return stamp, hasher.hexdigest()
     raise UserError("A source file changes while it is read. Wait until the export has ended, then start the same command again.")

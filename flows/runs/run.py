@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -22,7 +22,7 @@ from unibase.groundwork.faults import fault_of
 from unibase.groundwork.files import digest_of, sha256_file, sha256_folder
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import QUARANTINE
-from unibase.groundwork.work import Outcome, Progress, Unit, WorkLedger, run_units
+from unibase.groundwork.work import Job, Outcome, Progress, Unit, WorkLedger, Workers, run_units
 from unibase.privacy.custody.custodians import assemble, read_subjects, read_tokens
 from unibase.privacy.custody.objections import identifiers, read_register
 from unibase.privacy.keys import Key
@@ -119,41 +119,29 @@ class Run:
         # A number that was given to another person stands for two as well.
         return sum(change.get("split", 0) + change.get("replaced", 0) for change in changes)
 
-    def units(
-        self,
-        stage: str,
-        function: Callable[[Any, Any], Any],
-        units: Sequence[Unit],
-        *,
-        settings: Any,
-        code: Sequence[str],
-        shared: Any = None,
-        batch_size: int = 1,
-        still_there: Callable[[Any], bool] | None = None,
-    ) -> list[Outcome]:
-        """Run all units of a stage as `groundwork.work.run_units` does; the modules named by `code`, what they import, and the key count as settings.
+    def units(self, job: Job, units: Sequence[Unit], *, code: Sequence[str]) -> list[Outcome]:
+        """Do a job on all units of a stage as `groundwork.work.run_units` does.
 
         What the stage had before and is not among `units` is forgotten: a file that a hospital takes back is in no later release.
+
+        Args:
+            job: The job; the key and `code` count as settings of it.
+            units: The units.
+            code: Modules of ours that the results depend on; what they import counts as well.
 
         Raises:
             UserError: If the machine made a unit fail: a release without it would have a hole.
         """
-        gone = self.ledger.forget_others(stage, [unit.key for unit in units])
+        gone = self.ledger.forget_others(job.stage, [unit.key for unit in units])
         if gone:
-            self.say(f"{stage}: {gone} no longer in the source; left out from now on")
+            self.say(f"{job.stage}: {gone} no longer in the source; left out from now on")
+        settings = {"settings": job.settings, "code": code_digest(*code), "key": self.key.fingerprint}
         outcomes = run_units(
-            stage,
-            function,
-            units,
-            self.ledger,
-            settings={"settings": settings, "code": code_digest(*code), "key": self.key.fingerprint},
-            shared=shared,
-            client=self.client,
-            batch_size=batch_size,
-            progress=self.progress,
-            still_there=still_there,
+            replace(job, settings=settings), units, self.ledger, client=self.client, progress=self.progress
         )
-        stop_if_failed(stage, outcomes)
+        if mended := sum(outcome.mended for outcome in outcomes):
+            self.say(f"{job.stage}: what {mended} units had left in staging was changed or cut since; it is made again")
+        stop_if_failed(job.stage, outcomes)
         return outcomes
 
     def quarantine_rows(self, stage: str, centre: str | None, outcomes: Iterable[Outcome]) -> pl.DataFrame:

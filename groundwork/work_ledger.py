@@ -1,0 +1,195 @@
+"""The ledger of work: how every unit of every stage ended, in one SQLite file of the vault.
+
+A row carries a check sum of itself: what a disk changed in it counts as never written, and its unit runs again.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sqlite3
+import time
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from unibase.groundwork.contents import Contents
+from unibase.groundwork.outcomes import Outcome
+from unibase.groundwork.problems import UserError
+
+_COLUMNS = (
+    "stage",
+    "key",
+    "fingerprint",
+    "input_digest",
+    "status",
+    "result",
+    "reason",
+    "message",
+    "remedy",
+    "finished",
+    "outputs",
+    "crc",
+)
+_MACHINE = {
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_IOERR: errno.EIO,
+    sqlite3.SQLITE_READONLY: errno.EROFS,
+    sqlite3.SQLITE_CANTOPEN: errno.EACCES,
+}
+"""What SQLite says of the machine, as the `errno` it stands for."""
+
+
+class WorkLedger:
+    """The record of how every unit ended, in one SQLite file written by one process.
+
+    Args:
+        path: The SQLite file, made when absent, mode 0600.
+
+    Attributes:
+        contents: What the content of source files was.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        with _whole(path):
+            path.touch(mode=0o600)
+            self._connection = sqlite3.connect(path, isolation_level=None)
+            # WAL with full sync: a row that was committed is on disk before the next unit counts as done.
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("PRAGMA synchronous=FULL")
+            self._connection.execute(
+                "CREATE TABLE IF NOT EXISTS units (stage TEXT, key TEXT, fingerprint TEXT, input_digest TEXT, "
+                "status TEXT, result TEXT, reason TEXT, message TEXT, remedy TEXT, finished REAL, outputs TEXT, crc INTEGER, "
+                "PRIMARY KEY (stage, key))"
+            )
+            self._bring_up_to_date()
+            self.contents = Contents(self._connection)
+
+    def _bring_up_to_date(self) -> None:
+        """Give a ledger of an earlier version the columns that it lacks."""
+        have = {row[1] for row in self._connection.execute("PRAGMA table_info(units)")}
+        for name, kind in (("outputs", "TEXT"), ("crc", "INTEGER")):
+            if name not in have:
+                self._connection.execute(f"ALTER TABLE units ADD COLUMN {name} {kind}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; the ledger cannot be used afterwards."""
+        with _whole(self._path):
+            self._connection.close()
+
+    def known(self, stage: str) -> dict[str, tuple[str, Outcome]]:
+        """Return `{key: (fingerprint, outcome)}` of all units of `stage` that ever ended.
+
+        Args:
+            stage: Name of the stage.
+
+        Raises:
+            UserError: If the file is damaged; names it and what mends it.
+        """
+        with _whole(self._path):
+            rows = self._connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM units WHERE stage = ?", (stage,)).fetchall()
+        return dict(_outcome(row) for row in rows if _intact(row))
+
+    def record(self, stage: str, rows: Iterable[tuple[str, Outcome]]) -> None:
+        """Write rows in one transaction; a later row of a key replaces the earlier.
+
+        Args:
+            stage: Name of the stage.
+            rows: Fingerprint and outcome of each unit.
+
+        Raises:
+            UserError: If the file is damaged; names it and what mends it.
+        """
+        values = []
+        for fingerprint, one in rows:
+            told = (one.status, json.dumps(one.result), one.reason, one.message, one.remedy)
+            row = (stage, one.key, fingerprint, one.input_digest, *told, time.time(), json.dumps(one.seals))
+            values.append((*row, _crc(row)))
+        if not values:
+            return
+        with _whole(self._path), self._connection:
+            self._connection.execute("BEGIN")
+            marks = ",".join("?" * len(_COLUMNS))
+            self._connection.executemany(f"INSERT OR REPLACE INTO units ({', '.join(_COLUMNS)}) VALUES ({marks})", values)
+
+    def restamp(self, stage: str, outcomes: Mapping[str, Outcome]) -> None:
+        """Write new seals of units whose outputs were found to be as they were, without touching when they ended.
+
+        Args:
+            stage: Name of the stage.
+            outcomes: The units, by key.
+        """
+        with _whole(self._path), self._connection:
+            self._connection.execute("BEGIN")
+            for key, outcome in outcomes.items():
+                question = f"SELECT {', '.join(_COLUMNS)} FROM units WHERE stage = ? AND key = ?"
+                row = (*self._connection.execute(question, (stage, key)).fetchone()[:-2], json.dumps(outcome.seals))
+                change = "UPDATE units SET outputs = ?, crc = ? WHERE stage = ? AND key = ?"
+                self._connection.execute(change, (row[-1], _crc(row), stage, key))
+
+    def forget_others(self, stage: str, keys: Iterable[str]) -> int:
+        """Forget the units of a stage whose source is gone; return how many those are.
+
+        Args:
+            stage: Name of the stage.
+            keys: The units that the source still has.
+        """
+        gone = sorted(self.known(stage).keys() - set(keys))
+        with _whole(self._path), self._connection:
+            self._connection.execute("BEGIN")
+            self._connection.executemany("DELETE FROM units WHERE stage = ? AND key = ?", [(stage, key) for key in gone])
+        return len(gone)
+
+    def last_moments(self) -> dict[str, float]:
+        """Return when the last unit of each stage ended, in seconds since 1970."""
+        return dict(self._connection.execute("SELECT stage, max(finished) FROM units GROUP BY stage ORDER BY stage"))
+
+    def outcomes(self) -> list[tuple[str, Outcome]]:
+        """Return all `(stage, outcome)` pairs, ordered by stage and key."""
+        stages = [row[0] for row in self._connection.execute("SELECT DISTINCT stage FROM units ORDER BY stage")]
+        return [(stage, outcome) for stage in stages for _, (_, outcome) in sorted(self.known(stage).items())]
+
+
+def _outcome(row: tuple[Any, ...]) -> tuple[str, tuple[str, Outcome]]:
+    _, key, fingerprint, digest, status, result, reason, message, remedy, _, outputs, _ = row
+    seals = tuple((stamp, content) for stamp, content in json.loads(outputs or "[]"))
+    outcome = Outcome(key, digest, status, json.loads(result), reason, message, remedy, seals=seals)
+    return key, (fingerprint, outcome)
+
+
+def _intact(row: tuple[Any, ...]) -> bool:
+    """Return whether a row is as it was written; rows of earlier versions carry no check sum."""
+    return row[-1] is None or row[-1] == _crc(row[:-1])
+
+
+def _crc(row: tuple[Any, ...]) -> int:
+    return zlib.crc32("\x1f".join(map(repr, row)).encode())
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """Say of an error of SQLite what it is: a damaged file, or a machine that does not read or write."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+        if code in _MACHINE:
+            raise OSError(_MACHINE[code], os.strerror(_MACHINE[code]), str(path)) from error
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise UserError(
+                f"{path} is damaged: it is no whole SQLite file. Put it aside (mv {path} {path}.damaged; rm -f {path}-wal {path}-shm), "
+                "then start the same command again: every unit is done again, and the release has the same bytes."
+            ) from None
+        raise
