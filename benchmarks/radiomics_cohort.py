@@ -56,7 +56,7 @@ def make(folder: Path, count: int) -> None:
 def run(folder: Path, out: Path, workers: int, engine: str, reverse: bool, limit: int) -> None:
     from unibase.groundwork.cluster import dask_client
     from unibase.groundwork.tables import SERIES
-    from unibase.groundwork.work import WorkLedger, run_units
+    from unibase.groundwork.work import Job, WorkLedger, run_units
     from unibase.imaging.dicom.series import index_folder
     from unibase.imaging.radiomics.features import Choices, extract_unit, plan_units, stage_settings
     from unibase.imaging.radiomics.settings import default_settings
@@ -77,28 +77,14 @@ def run(folder: Path, out: Path, workers: int, engine: str, reverse: bool, limit
         memory = max((child.memory_info().rss for child in children), default=psutil.Process().memory_info().rss)
         peaks.append((finished, memory / 2**20))
 
+    job = Job("features", extract_unit, stage_settings(settings, regions, Choices(engine=engine)))
     started = time.perf_counter()
     with WorkLedger(out / "ledger.sqlite") as ledger:
         if workers:
             with dask_client(workers=workers) as client:
-                outcomes = run_units(
-                    "features",
-                    extract_unit,
-                    units,
-                    ledger,
-                    settings=stage_settings(settings, regions, Choices(engine=engine)),
-                    client=client,
-                    progress=progress,
-                )
+                outcomes = run_units(job, units, ledger, client=client, progress=progress)
         else:
-            outcomes = run_units(
-                "features",
-                extract_unit,
-                units,
-                ledger,
-                settings=stage_settings(settings, regions, Choices(engine=engine)),
-                progress=progress,
-            )
+            outcomes = run_units(job, units, ledger, progress=progress)
     seconds = time.perf_counter() - started
     new = sum(outcome.repeated for outcome in outcomes)
     done = sum(outcome.status == "done" for outcome in outcomes)

@@ -13,7 +13,7 @@ import polars as pl
 from unibase.groundwork.files import sha256_file
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import FEATURES, VOLUMES, Column, Table
-from unibase.groundwork.work import Outcome, Unit, WorkLedger, run_units
+from unibase.groundwork.work import Job, Outcome, Output, Unit, WorkLedger, run_units
 from unibase.imaging.dicom.inventory import volumes_frame
 from unibase.imaging.dicom.series import read_index
 from unibase.imaging.looks.unit import FOLDER, gather_looks
@@ -169,14 +169,11 @@ def _perturb(_: object, task: RobustnessTask) -> dict[str, Any]:
 def _measured(units: list[Unit], ledger: WorkLedger, run: PlainRun, settings: Any) -> list[Outcome]:
     told = run.progress
     return run_units(
-        "features",
-        _measure,
+        Job("features", _measure, settings=settings, leaves=lambda result: [Output(Path(result["path"]))]),
         units,
         ledger,
-        settings=settings,
         client=run.client,
         progress=None if told is None else lambda stage, finished, total, quarantined: told(finished, total),
-        still_there=lambda result: Path(result["path"]).exists(),
     )
 
 
@@ -192,7 +189,7 @@ def _perturbed(
             moved = replace(task, destination=task.destination.with_suffix(".perturbed.parquet"))
             tasks.append(Unit(unit.key, unit.input_digest, RobustnessTask(moved)))
     chosen = stage_settings(settings, run.regions, run.choices)
-    ended = run_units("robustness", _perturb, tasks, ledger, settings=chosen, client=run.client)
+    ended = run_units(Job("robustness", _perturb, settings=chosen), tasks, ledger, client=run.client)
     return [Path(outcome.result["path"]) for outcome in ended if outcome.status == "done"]
 
 

@@ -45,9 +45,9 @@ def deidentify(
     workers
         Processes; the number of cores by default.
     """
-    from unibase.flows.cli.plain_files import deidentify_folder
+    from unibase.flows.cli.plain_files import PlainDeidentification, deidentify_folder
 
-    print(deidentify_folder(source, destination, key_file, people, policy, workers))
+    print(deidentify_folder(PlainDeidentification(source, destination, key_file, people, policy, workers)))
 
 
 @app.command

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,11 @@ import polars as pl
 
 from unibase.flows.runs.progress import ProgressBoard
 from unibase.flows.runs.run import files_below, stop_if_failed
-from unibase.flows.stages.deidentify import deidentify_to
+from unibase.flows.stages.deidentify import BATCH, copies_of, deidentify_to
 from unibase.groundwork.cluster import dask_client
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import PEOPLE, QUARANTINE
-from unibase.groundwork.work import Outcome, Unit, WorkLedger, run_units
+from unibase.groundwork.work import Job, Outcome, Unit, WorkLedger, run_units
 from unibase.imaging.confidentiality.deidentify import DeidentifyTask
 from unibase.imaging.options import DeidentifyOptions
 from unibase.privacy.keys import Key, read_key_file
@@ -27,61 +28,99 @@ from unibase.privacy.subjects import SubjectLookup
 CENTRE = "centre"
 
 
-def _deidentify(shared: tuple[Path, DeidentifyOptions, Key, SubjectLookup], source: Path) -> dict[str, Any]:
-    destination, options, key, lookup = shared
-    return deidentify_to(DeidentifyTask(source, destination, CENTRE, options, key, lookup))
+@dataclass(frozen=True)
+class _Door:
+    """What every worker needs: where copies go, how they are made, and who is who."""
+
+    destination: Path
+    options: DeidentifyOptions
+    key: Key
+    lookup: SubjectLookup
 
 
-def deidentify_folder(
-    source: Path, destination: Path, key_file: Path, people: Path | None, policy: str, workers: int | None
-) -> str:
+def _deidentify(door: _Door, source: Path) -> dict[str, Any]:
+    return deidentify_to(DeidentifyTask(source, door.destination, CENTRE, door.options, door.key, door.lookup))
+
+
+@dataclass(frozen=True)
+class PlainDeidentification:
+    """A folder of DICOM to be de-identified without a study.
+
+    Attributes:
+        source: Folder with DICOM files at any depth.
+        destination: Where the copies go. Beside it stands `<destination>.vault`, mode 0700, with both ledgers.
+        key_file: The secret key.
+        people: People file, where one person has several PatientIDs; None takes every PatientID for one person.
+        policy: Name of the policy.
+        workers: Processes; None takes the number of cores.
+    """
+
+    source: Path
+    destination: Path
+    key_file: Path
+    people: Path | None = None
+    policy: str = "research"
+    workers: int | None = None
+
+    @property
+    def vault(self) -> Path:
+        """The folder of the ledgers."""
+        return self.destination.with_name(f"{self.destination.name}.vault")
+
+
+def deidentify_folder(asked: PlainDeidentification) -> str:
     """De-identify a folder of DICOM; return a summary in words.
 
-    Beside the destination stands `<destination>.vault`, mode 0700, with the identity ledger and the work ledger.
+    Args:
+        asked: What, where to and how.
 
     Raises:
-        UserError: If there is no source or key.
+        UserError: If there is no source or key, or the machine made a file fail.
     """
-    if not source.is_dir():
-        raise UserError(f"No folder at {source}. Name the folder that holds the DICOM files.")
-    key = read_key_file(key_file)
-    vault = destination.with_name(f"{destination.name}.vault")
-    vault.mkdir(parents=True, exist_ok=True)
-    vault.chmod(0o700)
-    frame = read_people(people, CENTRE).people if people else patients_of(source)
-    persons.update_ledger(vault / "identity", frame, key)
-    lookup = persons.open_lookup(vault / "identity", key)
-    options = DeidentifyOptions.model_validate({"policy": policy})
-    units = [
-        Unit(path.relative_to(source).as_posix(), f"{path.stat().st_size}-{path.stat().st_mtime_ns}", path)
-        for path in files_below(source)
-    ]
-    with (
-        WorkLedger(vault / "work.sqlite") as ledger,
-        ProgressBoard() as board,
-        dask_client(workers=workers) as client,
-    ):
-        outcomes = run_units(
-            "deidentify",
-            _deidentify,
-            units,
-            ledger,
-            settings=[options.model_dump(mode="json"), key.fingerprint],
-            shared=(destination, options, key, lookup),
-            client=client,
-            batch_size=32,
-            progress=board,
-            still_there=lambda result: (destination / result["path"]).exists(),
-        )
-    stop_if_failed("deidentify", outcomes)
-    outcomes = _apart(outcomes, destination)
+    if not asked.source.is_dir():
+        raise UserError(f"No folder at {asked.source}. Name the folder that holds the DICOM files.")
+    key = read_key_file(asked.key_file)
+    asked.vault.mkdir(parents=True, exist_ok=True)
+    asked.vault.chmod(0o700)
+    outcomes = _apart(_copied(asked, _door(asked, key)), asked.destination)
     refused = [outcome for outcome in outcomes if outcome.status == "quarantined"]
-    _write_quarantine(vault, key, refused)
+    _write_quarantine(asked.vault, key, refused)
     written = len({outcome.result["path"] for outcome in outcomes if outcome.status == "done"})
     again = len(outcomes) - len(refused) - written
-    said = f"{destination}: {len(outcomes)} in = {written} written + {len(refused)} quarantined"
+    said = f"{asked.destination}: {len(outcomes)} in = {written} written + {len(refused)} quarantined"
     said += f" + {again} the same as another file" if again else ""
-    return said + (f"; reasons by file in {vault / 'quarantine.csv'}" if refused else "")
+    return said + (f"; reasons by file in {asked.vault / 'quarantine.csv'}" if refused else "")
+
+
+def _door(asked: PlainDeidentification, key: Key) -> _Door:
+    """Bring the persons of the folder into its identity ledger, and return what the workers need."""
+    frame = read_people(asked.people, CENTRE).people if asked.people else patients_of(asked.source)
+    persons.update_ledger(asked.vault / "identity", frame, key)
+    lookup = persons.open_lookup(asked.vault / "identity", key)
+    return _Door(asked.destination, DeidentifyOptions.model_validate({"policy": asked.policy}), key, lookup)
+
+
+def _copied(asked: PlainDeidentification, door: _Door) -> list[Outcome]:
+    """De-identify every file; return how each ended."""
+    files = {path.relative_to(asked.source).as_posix(): path for path in files_below(asked.source)}
+    job = Job(
+        "deidentify",
+        _deidentify,
+        settings=[door.options.model_dump(mode="json"), door.key.fingerprint],
+        shared=door,
+        batch_size=BATCH,
+        leaves=partial(copies_of, asked.destination),
+    )
+    with (
+        WorkLedger(asked.vault / "work.sqlite") as ledger,
+        ProgressBoard() as board,
+        dask_client(workers=asked.workers) as client,
+    ):
+        digests = ledger.contents.digests("deidentify", files)
+        units = [Unit(name, digests[name], path) for name, path in files.items()]
+        outcomes = run_units(job, units, ledger, client=client, progress=board)
+    stop_if_failed("deidentify", outcomes)
+    return outcomes
 
 
 def _apart(outcomes: list[Outcome], destination: Path) -> list[Outcome]:
@@ -128,7 +167,11 @@ def _write_quarantine(vault: Path, key: Key, refused: list[Outcome]) -> None:
 
 
 def patients_of(folder: Path) -> pl.DataFrame:
-    """Return PEOPLE of the PatientIDs below a folder: each is taken for one person."""
+    """Return PEOPLE of the PatientIDs below a folder: each is taken for one person.
+
+    Args:
+        folder: Folder with DICOM files at any depth.
+    """
     from unibase.imaging.dicom.series import read_header
 
     found = set()
@@ -144,7 +187,17 @@ def patients_of(folder: Path) -> pl.DataFrame:
 
 
 def link_people(people: list[Path], out: Path, key_file: Path, links: Path | None) -> str:
-    """Update an identity ledger from people files; return a summary in words."""
+    """Update an identity ledger from people files; return a summary in words.
+
+    Args:
+        people: People files; each is one centre, named by its stem.
+        out: Folder of the ledger.
+        key_file: The secret key.
+        links: CSV of decided pairs, or None.
+
+    Raises:
+        UserError: If two files have one stem, or one cannot be read.
+    """
     stems = [path.stem for path in people]
     if len(set(stems)) != len(stems):
         raise UserError("Two people files have the same name; each file is one centre, named by its stem. Rename one.")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -19,10 +19,10 @@ from unibase.flows.study.places import OBJECTIONS, Place
 from unibase.flows.study.study_file import Study
 from unibase.groundwork.cluster import dask_client
 from unibase.groundwork.faults import fault_of
-from unibase.groundwork.files import digest_of, sha256_file, sha256_folder
+from unibase.groundwork.files import digest_of
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import QUARANTINE
-from unibase.groundwork.work import Job, Outcome, Progress, Unit, WorkLedger, Workers, run_units
+from unibase.groundwork.work import Job, Outcome, Progress, Unit, WorkLedger, run_units
 from unibase.privacy.custody.custodians import assemble, read_subjects, read_tokens
 from unibase.privacy.custody.objections import identifiers, read_register
 from unibase.privacy.keys import Key
@@ -136,13 +136,25 @@ class Run:
         if gone:
             self.say(f"{job.stage}: {gone} no longer in the source; left out from now on")
         settings = {"settings": job.settings, "code": code_digest(*code), "key": self.key.fingerprint}
-        outcomes = run_units(
-            replace(job, settings=settings), units, self.ledger, client=self.client, progress=self.progress
-        )
+        outcomes = run_units(replace(job, settings=settings), units, self.ledger, client=self.client, progress=self.progress)
         if mended := sum(outcome.mended for outcome in outcomes):
             self.say(f"{job.stage}: what {mended} units had left in staging was changed or cut since; it is made again")
         stop_if_failed(job.stage, outcomes)
         return outcomes
+
+    def content(self, source: str, paths: Iterable[Path]) -> str:
+        """Return a digest of names and contents of files and folders, wherever they are mounted; what did not change is not read.
+
+        Args:
+            source: What they belong to, such as `clinical-lyon`; with it they are remembered.
+            paths: Files and folders.
+        """
+        files = {
+            f"{place}/{file.relative_to(path.parent).as_posix()}": file
+            for place, path in enumerate(paths)
+            for file in (files_below(path) if path.is_dir() else [path])
+        }
+        return digest_of(sorted(self.ledger.contents.digests(source, files).items()))
 
     def quarantine_rows(self, stage: str, centre: str | None, outcomes: Iterable[Outcome]) -> pl.DataFrame:
         """Return QUARANTINE rows of the outcomes that were refused; the unit is a keyed token of its name."""
@@ -231,22 +243,6 @@ def files_below(folder: Path) -> list[Path]:
 
     found = [Path(root) / name for root, _, names in os.walk(folder, onerror=stop) for name in names]
     return sorted(found)
-
-
-def stamp(paths: Iterable[Path]) -> str:
-    """Return a digest of names, sizes, times and inodes: tells new from seen without reading content, wherever the folder is."""
-    listing = []
-    for path in paths:
-        for file in files_below(path) if path.is_dir() else [path]:
-            status = file.stat()
-            name = file.relative_to(path.parent).as_posix()
-            listing.append((name, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino))
-    return digest_of(sorted(listing))
-
-
-def content(paths: Iterable[Path]) -> str:
-    """Return a digest of the content of files and folders, whatever their place and time."""
-    return digest_of([(path.name, sha256_folder(path) if path.is_dir() else sha256_file(path)) for path in paths])
 
 
 def summary(stage: str, outcomes: list[Outcome]) -> str:

@@ -10,14 +10,14 @@ import polars as pl
 
 from unibase.clinical.timelines.centre import TimelineTask, write_events
 from unibase.flows.runs import sources
-from unibase.flows.runs.run import Run, stamp
+from unibase.flows.runs.run import Run
 from unibase.flows.runs.stage import Stage
 from unibase.flows.study.places import LEDGER, RECORDS
 from unibase.groundwork.cluster import client_of_worker
 from unibase.groundwork.files import digest_of
 from unibase.groundwork.problems import Unusable, UserError, without_folders
 from unibase.groundwork.tables import QUARANTINE
-from unibase.groundwork.work import Outcome, Unit
+from unibase.groundwork.work import Job, Outcome, Output, Unit
 
 
 def stage_records(_: None, work: tuple[TimelineTask, Path]) -> dict[str, Any]:
@@ -48,17 +48,11 @@ def stage_clinical(run: Run, name: str) -> list[Outcome]:
     destination = run.place(RECORDS, centre=name)
     unit = Unit(
         f"{name}/{source.format}",
-        digest_of([_state(path), stamp([mapping] if mapping else []), ledger, str(task.cutoff)]),
+        digest_of([_state(run, name, path), run.content("clinical", [mapping] if mapping else []), ledger, str(task.cutoff)]),
         (task, destination),
     )
-    outcomes = run.units(
-        f"clinical-{name}",
-        stage_records,
-        [unit],
-        settings=None,
-        code=("unibase.clinical",),
-        still_there=lambda result: (destination / "data").exists(),
-    )
+    job = Job(f"clinical-{name}", stage_records, leaves=lambda result: [Output(destination)])
+    outcomes = run.units(job, [unit], code=("unibase.clinical",))
     rows = [run.quarantine_rows("clinical", name, outcomes)]
     rows += [QUARANTINE.read(destination / "metadata" / "problems.parquet") for o in outcomes if o.status == "done"]
     QUARANTINE.write(pl.concat(rows), run.quarantine_file("clinical", name))
@@ -75,9 +69,9 @@ def stage_clinical(run: Run, name: str) -> list[Outcome]:
     return outcomes
 
 
-def _state(source: Path | str) -> str:
+def _state(run: Run, name: str, source: Path | str) -> str:
     """Return what changes when a source does; of a server the moment, since it does not say what was changed in it."""
-    return stamp([source]) if isinstance(source, Path) else f"{time.time_ns()}"
+    return run.content(f"clinical-{name}", [source]) if isinstance(source, Path) else f"{time.time_ns()}"
 
 
 def scan_records(run: Run, name: str) -> pl.LazyFrame | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from unibase.flows.stages.deidentify_index_event import index_of_subjects
 from unibase.flows.study.places import DICOM, LEDGER, RECORDS
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import QUARANTINE
-from unibase.groundwork.work import Outcome, Unit
+from unibase.groundwork.work import Job, Outcome, Output, Unit
 from unibase.imaging.confidentiality.deidentify import DeidentifyTask, IndexEvent, deidentify_file
 from unibase.imaging.options import DeidentifyOptions
 from unibase.privacy.keys import Key
@@ -59,6 +60,16 @@ def deidentify_to(task: DeidentifyTask) -> dict[str, Any]:
     return {**result, "path": Path(result["path"]).relative_to(task.destination_root).as_posix()}
 
 
+def copies_of(destination: Path, result: dict[str, Any]) -> list[Output]:
+    """Return the copy that an instance left, whose digest is known.
+
+    Args:
+        destination: Root of the copies.
+        result: What `deidentify_to` returned.
+    """
+    return [Output(destination / result["path"], result["blake3"])]
+
+
 def deidentify_centre(run: Run, name: str) -> list[Outcome]:
     """De-identify every file below a centre's DICOM folder; return how each ended.
 
@@ -72,18 +83,16 @@ def deidentify_centre(run: Run, name: str) -> list[Outcome]:
         # Before the ledger forgets the files: when the share is mounted again, none of them is processed again.
         sources.check(run, f"{name}.dicom", 0)
     door = _door(run, name, index_of_subjects(run) if units else {})
-    outcomes = run.units(
+    job = Job(
         stage,
         _deidentify,
-        units,
         shared=door,
         settings=[door.options.model_dump(mode="json"), run.study.deidentification.max_shift_days, run.splits],
-        code=("unibase.imaging.confidentiality.deidentify",),
         batch_size=BATCH,
-        still_there=lambda result: (
-            door.said_of(result["subject_id"]).items() <= result.items() and (door.destination / result["path"]).exists()
-        ),
+        leaves=partial(copies_of, door.destination),
+        still_there=lambda result: door.said_of(result["subject_id"]).items() <= result.items(),
     )
+    outcomes = run.units(job, units, code=("unibase.imaging.confidentiality.deidentify",))
     QUARANTINE.write(run.quarantine_rows(stage, name, outcomes), run.quarantine_file("deidentify", name))
     if source:
         run.say(summary(stage, outcomes))

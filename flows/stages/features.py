@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from unibase.flows.study.places import CONTACT_SHEET, DICOM, FEATURE_FILES, LOOK
 from unibase.flows.study.places import FEATURES as FEATURES_TABLE
 from unibase.flows.study.places import SERIES as SERIES_TABLE
 from unibase.groundwork.tables import FEATURES, QUARANTINE, SERIES, write_parquet
-from unibase.groundwork.work import Outcome, Unit
+from unibase.groundwork.work import Job, Outcome, Output, Unit
 from unibase.imaging.looks.unit import FOLDER, gather_looks
 from unibase.imaging.options import Features, volume_choice
 from unibase.imaging.radiomics.features import (
@@ -48,14 +49,8 @@ def extract_features(run: Run) -> list[Outcome]:
     folder, root = run.place(FEATURE_FILES), run.study.work.staging
     plan = plan_units(series, root, folder, settings, regions, modalities=options.modalities, choices=choices)
     units, chosen = plan.units, stage_settings(settings, regions, choices)
-    outcomes = run.units(
-        "features",
-        _extract,
-        units,
-        settings=chosen,
-        code=("unibase.imaging.radiomics.features",),
-        still_there=lambda result: (folder / result["path"]).exists(),
-    )
+    job = Job("features", _extract, settings=chosen, leaves=partial(_left, folder, options.pictures))
+    outcomes = run.units(job, units, code=("unibase.imaging.radiomics.features",))
     done = [folder / outcome.result["path"] for outcome in outcomes if outcome.status == "done"]
     _only(folder, done)
     collect(done, run.place(FEATURES_TABLE))
@@ -89,6 +84,14 @@ def _only(folder: Path, kept: list[Path]) -> None:
         stem = path.stem.rpartition("-")[0] if path.suffix == ".png" else path.stem
         if stem not in stems:
             path.unlink()
+
+
+def _left(folder: Path, pictures: bool, result: dict[str, Any]) -> list[Output]:
+    """Return the files that a series left: its features, and where it was looked at its marks and pictures."""
+    features = folder / result["path"]
+    looks = folder / FOLDER
+    looked = [looks / f"{features.stem}.parquet", *sorted(looks.glob(f"{features.stem}-*.png"))] if pictures else []
+    return [Output(path) for path in (features, *looked)]
 
 
 def _chosen(options: Features) -> Choices:
@@ -125,14 +128,9 @@ def _perturb(run: Run, units: list[Unit], settings: dict[str, Any]) -> list[Outc
         task: FeatureTask = unit.arguments
         moved = replace(task, destination=folder / task.destination.name)
         tasks.append(Unit(unit.key, unit.input_digest, RobustnessTask(moved, plan)))
-    outcomes = run.units(
-        "robustness",
-        _perturb_one,
-        tasks,
-        settings={**settings, "perturbations": [one.model_dump(mode="json") for one in plan]},
-        code=("unibase.imaging.radiomics.robustness",),
-        still_there=lambda result: (folder / result["path"]).exists(),
-    )
+    asked = {**settings, "perturbations": [one.model_dump(mode="json") for one in plan]}
+    job = Job("robustness", _perturb_one, settings=asked, leaves=partial(_left, folder, False))
+    outcomes = run.units(job, tasks, code=("unibase.imaging.radiomics.robustness",))
     _only(folder, [folder / outcome.result["path"] for outcome in outcomes if outcome.status == "done"])
     run.say(summary("robustness", outcomes))
     return outcomes

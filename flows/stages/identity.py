@@ -13,13 +13,13 @@ from typing import Any
 
 import polars as pl
 
-from unibase.flows.runs.run import Run, stamp
+from unibase.flows.runs.run import Run
 from unibase.flows.runs.stage import Stage
 from unibase.flows.study.places import IDENTITY, LEDGER, MATRICES
 from unibase.groundwork.files import atomic_folder, digest_of
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import QUARANTINE, SAMPLE_MAP, write_parquet
-from unibase.groundwork.work import Outcome, Unit
+from unibase.groundwork.work import Job, Outcome, Output, Unit
 from unibase.linking.concordance import FINDINGS, ORDER, of_samples
 from unibase.omics.options import Genotypes
 from unibase.omics.samples import sheets
@@ -73,16 +73,10 @@ def _alike(run: Run, home: Path) -> tuple[list[pl.DataFrame], list[pl.DataFrame]
         maps = [SAMPLE_MAP.read(store.parent / "sample_map.parquet") for store in stores]
         subjects = dict(pl.concat(maps).filter(pl.col("status") == "used").select("colname", "primary").iter_rows())
         persons[assay] = subjects
-        digest = digest_of([stamp(stores), sorted(subjects.items())])
+        digest = digest_of([run.content("identity", stores), sorted(subjects.items())])
         units.append(Unit(assay, digest, (assay, stores, subjects, home / f"duplicates-{assay}.parquet")))
-    outcomes = run.units(
-        "identity-duplicates",
-        compare_samples,
-        units,
-        settings=None,
-        code=("unibase.omics.samples.duplicates",),
-        still_there=lambda result: (home / result["file"]).exists(),
-    )
+    job = Job("identity-duplicates", compare_samples, leaves=lambda result: [Output(home / result["file"])])
+    outcomes = run.units(job, units, code=("unibase.omics.samples.duplicates",))
     found = []
     for outcome in outcomes:
         if outcome.status == "quarantined":
@@ -164,20 +158,14 @@ def read_genotypes(_: None, task: GenotypeTask) -> dict[str, Any]:
             told = sexes.filter(pl.col("sample").is_in(list(persons)))
             told = told.with_columns(pl.col("sample").replace_strict(colnames, return_dtype=pl.String))
             write_parquet(told.sort("sample"), folder / "sex.parquet")
-    return {"samples": len(persons), "unlisted": len(names) - sheet.height, "findings": findings.height}
+    return {"centre": task.centre, "samples": len(persons), "unlisted": len(names) - sheet.height, "findings": findings.height}
 
 
 def _genotyped(run: Run, home: Path) -> tuple[list[pl.DataFrame], list[pl.DataFrame]]:
     """Return findings and quarantine rows of the genotypes of each centre."""
     units, rows = _genotype_units(run, home)
-    outcomes = run.units(
-        f"identity-{GENOTYPES}",
-        read_genotypes,
-        units,
-        settings=None,
-        code=("unibase.omics.samples.genotypes", "unibase.omics.samples.sheets"),
-        still_there=lambda result: True,
-    )
+    job = Job(f"identity-{GENOTYPES}", read_genotypes, leaves=lambda result: [Output(home / GENOTYPES / result["centre"])])
+    outcomes = run.units(job, units, code=("unibase.omics.samples.genotypes", "unibase.omics.samples.sheets"))
     done = {outcome.key for outcome in outcomes if outcome.status == "done"}
     for folder in (home / GENOTYPES).glob("*"):
         if folder.name not in done:
@@ -225,7 +213,11 @@ def _unit(run: Run, name: str, source: Genotypes, destination: Path) -> Unit:
     patients = set(sheet["patient"])
     lookup = run.lookup.within(name, patients)
     digest = digest_of(
-        [stamp([*pairs, *sexes]), sheet.drop("source_row").rows(), sorted([*k, *v] for k, v in lookup.by_identifier.items())]
+        [
+            run.content(f"genotypes-{name}", [*pairs, *sexes]),
+            sheet.drop("source_row").rows(),
+            sorted([*k, *v] for k, v in lookup.by_identifier.items()),
+        ]
     )
     task = GenotypeTask(name, pairs, sexes, sheet, destination, run.key, lookup)
     return Unit(name, digest, task)

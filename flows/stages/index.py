@@ -16,7 +16,7 @@ from unibase.flows.study.places import SERIES as SERIES_TABLE
 from unibase.flows.study.places import VOLUMES as VOLUMES_TABLE
 from unibase.groundwork.files import digest_of, remove_file
 from unibase.groundwork.tables import QUARANTINE, SERIES, VOLUMES
-from unibase.groundwork.work import Unit
+from unibase.groundwork.work import Job, Unit
 from unibase.imaging.dicom.inventory import volumes_frame
 from unibase.imaging.dicom.series import index_folder
 
@@ -48,15 +48,8 @@ def index_series(run: Run) -> pl.DataFrame:
         Unit(place, digest_of([centre_of[place], sorted(files.items())]), (folder / place, centre_of[place], files))
         for place, files in members.items()
     ]
-    outcomes = run.units(
-        "index",
-        _index,
-        units,
-        settings=None,
-        code=("unibase.imaging.dicom.series", "unibase.imaging.dicom.inventory"),
-        shared=staging,
-        batch_size=BATCH,
-    )
+    job = Job("index", _index, shared=staging, batch_size=BATCH)
+    outcomes = run.units(job, units, code=("unibase.imaging.dicom.series", "unibase.imaging.dicom.inventory"))
     found = [row for outcome in outcomes if outcome.status == "done" for row in outcome.result["volumes"]]
     table = pl.DataFrame(found, schema={**VOLUMES.schema(), "volume_time": pl.String})
     volumes = VOLUMES.write(table.with_columns(pl.col("volume_time").str.to_datetime()), run.place(VOLUMES_TABLE))

@@ -14,9 +14,9 @@ from unibase.flows.runs.stage import Stage
 from unibase.flows.stages import normalise_sex
 from unibase.flows.stages.normalise_scaling import scale_matrices
 from unibase.flows.study.places import ASSAYS, MATRICES, MODELS, NORMALISED, RECORDS, SAMPLES
-from unibase.groundwork.files import digest_of, sha256_folder
+from unibase.groundwork.files import digest_of
 from unibase.groundwork.tables import QUARANTINE, SAMPLE_MAP
-from unibase.groundwork.work import Outcome, Unit
+from unibase.groundwork.work import Job, Outcome, Output, Unit
 from unibase.omics.assays.gates import no_sample_left
 from unibase.omics.options import AssayName
 from unibase.omics.stores import store
@@ -95,7 +95,7 @@ def _on_one_scale(run: Run, assay: _Assay) -> Outcome | None:
     if not assay.stores:
         return None
     if assay.name != "rna":
-        inputs = digest_of([*(sha256_folder(path) for path in assay.stores), sorted(assay.excluded)])
+        inputs = digest_of([*(run.content(f"normalise-{assay.name}", [path]) for path in assay.stores), sorted(assay.excluded)])
         return _together(run, assay.name, assay.stores, frozenset(assay.excluded), inputs)
     scaled = scale_matrices(run, assay.stores, frozenset(assay.excluded))
     assay.excluded |= {name: why[0] for name, why in scaled.unfit.items()}
@@ -112,14 +112,8 @@ def _in_words(outcome: Outcome, excluded: int) -> str:
 
 def _together(run: Run, assay: AssayName, stores: list[Path], excluded: frozenset[str], inputs: str) -> Outcome:
     destination = run.place(ASSAYS, assay=assay)
-    (outcome,) = run.units(
-        f"together-{assay}",
-        put_together,
-        [Unit(assay, inputs, (assay, stores, excluded, destination))],
-        settings=None,
-        code=("unibase.omics",),
-        still_there=lambda result: destination.exists(),
-    )
+    job = Job(f"together-{assay}", put_together, leaves=lambda result: [Output(destination)])
+    (outcome,) = run.units(job, [Unit(assay, inputs, (assay, stores, excluded, destination))], code=("unibase.omics",))
     return outcome
 
 

@@ -16,7 +16,7 @@ from unibase.flows.runs.run import Run
 from unibase.flows.study.places import MODELS
 from unibase.groundwork.files import digest_of, write_json
 from unibase.groundwork.problems import Unusable, UserError
-from unibase.groundwork.work import Outcome, Unit
+from unibase.groundwork.work import Job, Outcome, Unit
 from unibase.omics.options import RnaOptions
 
 FIRST = "first-fit"
@@ -89,14 +89,13 @@ def keep_model(run: Run, stores: list[Path], excluded: frozenset[str], inputs: s
     if reason:
         before = record["digest"] if record else None
         unit = Unit("rna", digest_of([inputs, reason, before]), (stores, excluded, options, model.folder, reason, inputs))
-        (fitted,) = run.units(
+        job = Job(
             "fit-rna",
             fit_model,
-            [unit],
             settings=options.model_dump(mode="json"),
-            code=("unibase.omics",),
             still_there=lambda result: (model.record() or {}).get("digest") == result["digest"],
         )
+        (fitted,) = run.units(job, [unit], code=("unibase.omics",))
         if fitted.status != "done":
             return fitted
         model.asked.unlink(missing_ok=True)

@@ -9,12 +9,12 @@ from typing import Any
 
 import polars as pl
 
-from unibase.flows.runs.run import Run, files_below
+from unibase.flows.runs.run import Run
 from unibase.flows.stages.normalise_models import FrozenModel, keep_model
 from unibase.flows.study.places import MODELS, NORMALISED
 from unibase.groundwork.files import digest_of
 from unibase.groundwork.tables import SAMPLE_MAP
-from unibase.groundwork.work import Outcome, Unit
+from unibase.groundwork.work import Job, Outcome, Output, Unit
 
 
 @dataclass(frozen=True)
@@ -33,24 +33,21 @@ def scale_matrices(run: Run, stores: list[Path], excluded: frozenset[str]) -> Sc
     Raises:
         UserError: If the model that is kept cannot be read.
     """
-    staging = run.study.work.staging
-    failed = keep_model(run, stores, excluded, digest_of([*(_stamp(path, staging) for path in stores), sorted(excluded)]))
+    failed = keep_model(run, stores, excluded, digest_of([*(_content(run, path) for path in stores), sorted(excluded)]))
     if failed:
         return Scaled([], "", {}, failed)
     model = FrozenModel.of(run.place(MODELS), "rna")
     _tell_of_gone(run, model, {name for path in stores for name in _names(path) - excluded})
     digest = (model.record() or {})["digest"]
     home = run.place(NORMALISED) / "rna"
-    units = [_transform(path, excluded, model, home, digest_of([_stamp(path, staging), digest])) for path in stores]
+    units = [_transform(path, excluded, model, home, digest_of([_content(run, path), digest])) for path in stores]
     _remove_others(home, {unit.arguments[3] for unit in units})
-    outcomes = run.units(
+    job = Job(
         "normalise-rna",
         transform_matrix,
-        units,
-        settings=None,
-        code=("unibase.omics",),
-        still_there=lambda result: not result["samples"] or (home / result["store"]).exists(),
+        leaves=lambda result: [Output(home / result["store"])] if result["samples"] else [],
     )
+    outcomes = run.units(job, units, code=("unibase.omics",))
     unfit = _unfit(run, units, outcomes, excluded)
     done = [outcome for outcome in outcomes if outcome.status == "done" and outcome.result["samples"]]
     return Scaled([home / outcome.result["store"] for outcome in done], digest_of([o.input_digest for o in done]), unfit)
@@ -103,10 +100,9 @@ def _names(path: Path) -> frozenset[str]:
     return frozenset(mapping.filter(pl.col("status") == "used")["colname"])
 
 
-def _stamp(path: Path, staging: Path) -> str:
-    """Tell a staged store from another one by names, sizes and times: its content is not read again every night."""
-    files = [(file, file.stat()) for file in files_below(path)]
-    return digest_of([(file.relative_to(staging).as_posix(), at.st_size, at.st_mtime_ns) for file, at in files])
+def _content(run: Run, path: Path) -> str:
+    """Tell a staged store from another one by its content, which is not read again every night."""
+    return digest_of([path.relative_to(run.study.work.staging).as_posix(), run.content("normalise", [path])])
 
 
 def _remove_others(home: Path, kept: set[Path]) -> None:

@@ -13,13 +13,13 @@ from typing import Any, get_args
 import polars as pl
 
 from unibase.flows.runs import sources
-from unibase.flows.runs.run import Run, stamp
+from unibase.flows.runs.run import Run
 from unibase.flows.runs.stage import Stage
 from unibase.flows.study.places import LEDGER, MATRICES
 from unibase.flows.study.study_file import Study
 from unibase.groundwork.files import atomic_folder, digest_of
 from unibase.groundwork.tables import QUARANTINE, SAMPLE_MAP, write_parquet
-from unibase.groundwork.work import Outcome, Unit
+from unibase.groundwork.work import Job, Outcome, Output, Unit
 from unibase.omics.assays.registry import AssayFiles, read, sample_names
 from unibase.omics.options import AssayName, AssaySource, CellColumns, View
 from unibase.omics.readers.numeric_tables import Reading
@@ -100,7 +100,13 @@ def stage_matrix(_: None, task: AssayTask) -> dict[str, Any]:
         QUARANTINE.write(staged.quarantine, folder / "quarantine.parquet")
     used = int((staged.sample_map["status"] == "used").sum())
     notes = [note for note in (*gated.notes, why_not) if note]
-    return {"folder": task.destination.name, "samples": used, "quarantined": staged.quarantine.height, "notes": notes}
+    return {
+        "assay": task.assay,
+        "folder": task.destination.name,
+        "samples": used,
+        "quarantined": staged.quarantine.height,
+        "notes": notes,
+    }
 
 
 def stage_omics(run: Run, name: str) -> list[Outcome]:
@@ -124,10 +130,8 @@ def stage_omics(run: Run, name: str) -> list[Outcome]:
         paths = run.study.paths(source.matrix)
         files = assay_files(run.study, source)
         named = run.units(
-            f"omics-names-{name}-{assay}",
-            read_names,
-            [Unit(path.name, _digest(path, files), (assay, replace(files, matrix=path))) for path in paths],
-            settings=None,
+            Job(f"omics-names-{name}-{assay}", read_names),
+            [Unit(path.name, _digest(run, path, files), (assay, replace(files, matrix=path))) for path in paths],
             code=("unibase.omics",),
         )
         rows.append(run.quarantine_rows("omics", name, named))
@@ -144,14 +148,9 @@ def stage_omics(run: Run, name: str) -> list[Outcome]:
             {path: held[path.name] for path in paths if path.name in held},
             unread=bool(unnamed[assay]),
         )
-    outcomes = run.units(
-        f"omics-{name}",
-        stage_matrix,
-        units,
-        settings=None,
-        code=("unibase.omics",),
-        still_there=lambda result: any(folder.name == result["folder"] for folder in _staged(run, name)),
-    )
+    homes = {assay: run.place(MATRICES, assay=assay, centre=name) for assay in get_args(AssayName)}
+    job = Job(f"omics-{name}", stage_matrix, leaves=lambda result: [Output(homes[result["assay"]] / result["folder"])])
+    outcomes = run.units(job, units, code=("unibase.omics",))
     tasks = {unit.key: unit.arguments for unit in units}
     done = [tasks[outcome.key].destination for outcome in outcomes if outcome.status == "done"]
     _remove_others(run, name, set(done))
@@ -213,7 +212,7 @@ def assay_files(study: Study, source: AssaySource) -> AssayFiles:
     )
 
 
-def _digest(path: Path | None, files: AssayFiles) -> str:
+def _digest(run: Run, path: Path | None, files: AssayFiles) -> str:
     """Tell a matrix, and how it is read, from another; `files` are those that all matrices share."""
     shared = (
         files.transcripts,
@@ -226,7 +225,7 @@ def _digest(path: Path | None, files: AssayFiles) -> str:
         files.genes,
     )
     settings = [files.strand, files.layer, files.build, asdict(files.cells), files.megabases, files.views, asdict(files.reading)]
-    return digest_of([stamp([file for file in (path, *shared) if file]), settings])
+    return digest_of([run.content("omics", [file for file in (path, *shared) if file]), settings])
 
 
 def _refused(run: Run, name: str, assay: AssayName, reason: str, unread: sources.Unread) -> pl.DataFrame:
@@ -283,7 +282,7 @@ def _matrix_units(
         task = AssayTask(assay, name, said, files, mine, own, destination, run.key, lookup)
         digest = digest_of(
             [
-                _digest(path, files),
+                _digest(run, path, files),
                 mine.drop("source_row").rows(),
                 sorted([*k, *v] for k, v in lookup.by_identifier.items()),
                 listed,

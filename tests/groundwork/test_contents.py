@@ -59,9 +59,9 @@ def test_a_file_that_changes_while_it_is_read_is_read_again_and_not_for_ever(
     file = tmp_path / "a.dcm"
     file.write_bytes(b"x")
     stamps = iter(["1", "2", "3", "3"])
-    monkeypatch.setattr(contents, "_stamp", lambda file: next(stamps))
+    monkeypatch.setattr(contents, "stamp_of", lambda file: next(stamps))
     assert contents._read(file)[0] == "3"
     endless = iter(str(n) for n in range(100))
-    monkeypatch.setattr(contents, "_stamp", lambda file: next(endless))
+    monkeypatch.setattr(contents, "stamp_of", lambda file: next(endless))
     with pytest.raises(UserError, match="changes while it is read"):
         contents._read(file)

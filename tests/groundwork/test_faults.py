@@ -12,7 +12,7 @@ import pytest
 from unibase.groundwork import work
 from unibase.groundwork.faults import REMEDIES, fault_of
 from unibase.groundwork.problems import Unusable
-from unibase.groundwork.work import Unit, WorkLedger, run_units
+from unibase.groundwork.work import Job, Unit, WorkLedger, run_units
 
 
 def raised(function: Any) -> BaseException:
@@ -80,7 +80,7 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_a_failed_unit_is_tried_again_and_only_it(tmp_path: Path, no_pause: list[float]) -> None:
     units = [Unit(name, name, name) for name in "abc"]
     with WorkLedger(tmp_path / "work.sqlite") as ledger:
-        outcomes = run_units("stage", flaky, units, ledger, settings=None, shared=["b", "b"])
+        outcomes = run_units(Job("stage", flaky, shared=["b", "b"]), units, ledger)
         assert [outcome.status for outcome in outcomes] == ["done"] * 3
         assert no_pause == list(work.PAUSES[:2])
 
@@ -88,9 +88,9 @@ def test_a_failed_unit_is_tried_again_and_only_it(tmp_path: Path, no_pause: list
 def test_what_stays_failed_is_no_reason_of_the_data_and_the_next_run_does_it(tmp_path: Path, no_pause: list[float]) -> None:
     units = [Unit(name, name, name) for name in "ab"]
     with WorkLedger(tmp_path / "work.sqlite") as ledger:
-        first = run_units("stage", flaky, units, ledger, settings=None, shared=["b"] * 10)
+        first = run_units(Job("stage", flaky, shared=["b"] * 10), units, ledger)
         assert [(outcome.status, outcome.reason) for outcome in first] == [("done", ""), ("failed", "machine-EIO")]
-        again = run_units("stage", flaky, units, ledger, settings=None, shared=[])
+        again = run_units(Job("stage", flaky, shared=[]), units, ledger)
         assert [(outcome.status, outcome.repeated) for outcome in again] == [("done", False), ("done", True)]
 
 
@@ -99,7 +99,7 @@ def test_a_unit_that_always_asks_for_too_much_memory_is_refused_in_the_end(tmp_p
         raise MemoryError
 
     with WorkLedger(tmp_path / "work.sqlite") as ledger:
-        (outcome,) = run_units("stage", greedy, [Unit("a", "a", "a")], ledger, settings=None)
+        (outcome,) = run_units(Job("stage", greedy), [Unit("a", "a", "a")], ledger)
     assert (outcome.status, outcome.reason) == ("quarantined", "out-of-memory")
     assert len(no_pause) == len(work.PAUSES)
 
@@ -123,5 +123,5 @@ def test_a_unit_goes_to_another_worker_after_one_failed_it(tmp_path: Path, no_pa
     ):
         good = sorted(worker["name"] for worker in client.scheduler_info(n_workers=-1)["workers"].values())[0]
         units = [Unit(f"{n}", f"{n}", f"{n}") for n in range(8)]
-        outcomes = run_units("stage", blind, units, ledger, settings=None, shared=good, client=client)
+        outcomes = run_units(Job("stage", blind, shared=good), units, ledger, client=client)
     assert {outcome.status for outcome in outcomes} == {"done"}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from unibase.groundwork.cluster import dask_client
 from unibase.groundwork.problems import Unusable, UserError, without_folders
-from unibase.groundwork.work import Outcome, Unit, WorkLedger, run_units
+from unibase.groundwork.work import Job, Outcome, Unit, WorkLedger, run_units
 
 
 def _half(shared: int | None, argument: tuple[Path, int]) -> dict[str, int]:
@@ -49,7 +49,7 @@ def ledger(tmp_path: Path) -> Any:
 
 
 def test_every_unit_ends_once_and_the_run_goes_on(tmp_path: Path, ledger: WorkLedger) -> None:
-    outcomes = run_units("halve", _half, _units(tmp_path, list(range(1, 15))), ledger, settings={})
+    outcomes = run_units(Job("halve", _half, {}), _units(tmp_path, list(range(1, 15))), ledger)
     assert [o.key for o in outcomes] == [f"{n:04}" for n in range(1, 15)]
     reasons = {o.key: o.reason for o in outcomes if o.status == "quarantined"}
     assert reasons == dict.fromkeys(["0003", "0006", "0009", "0012"], "divisible") | dict.fromkeys(
@@ -58,21 +58,21 @@ def test_every_unit_ends_once_and_the_run_goes_on(tmp_path: Path, ledger: WorkLe
 
 
 def test_an_unexpected_error_tells_its_place_and_not_its_text(tmp_path: Path, ledger: WorkLedger) -> None:
-    (outcome,) = run_units("halve", _half, _units(tmp_path, [7]), ledger, settings={})
+    (outcome,) = run_units(Job("halve", _half, {}), _units(tmp_path, [7]), ledger)
     assert "Dupont" not in repr(outcome)
     assert "ValueError" in outcome.message and "_half" in outcome.message
 
 
 def test_what_the_user_can_mend_is_told_without_the_place_of_the_files(tmp_path: Path, ledger: WorkLedger) -> None:
-    (outcome,) = run_units("halve", _half, _units(tmp_path, [50]), ledger, settings={})
+    (outcome,) = run_units(Job("halve", _half, {}), _units(tmp_path, [50]), ledger)
     assert (outcome.status, outcome.reason) == ("quarantined", "unusable-input")
     assert outcome.message == "sheet.csv, row 3: has no sample. Give its name."
     assert without_folders("a/b of 3/4, see https://x.org/a/b") == "a/b of 3/4, see https://x.org/a/b"
 
 
 def test_the_second_run_repeats_only_what_may_end_otherwise(tmp_path: Path, ledger: WorkLedger) -> None:
-    first = run_units("halve", _half, _units(tmp_path, [1, 2, 3, 7]), ledger, settings={})
-    second = run_units("halve", _half, _units(tmp_path, [1, 2, 3, 7, 8]), ledger, settings={})
+    first = run_units(Job("halve", _half, {}), _units(tmp_path, [1, 2, 3, 7]), ledger)
+    second = run_units(Job("halve", _half, {}), _units(tmp_path, [1, 2, 3, 7, 8]), ledger)
     assert second[:4] == first
     assert [_calls(tmp_path, n) for n in (1, 2, 3, 7, 8)] == [1, 1, 1, 2, 1]
     assert [o.repeated for o in second] == [False, False, False, True, True]
@@ -86,20 +86,20 @@ def test_the_second_run_repeats_only_what_may_end_otherwise(tmp_path: Path, ledg
 def test_a_change_of_input_settings_or_output_runs_the_unit_again(
     tmp_path: Path, ledger: WorkLedger, change: dict[str, Any]
 ) -> None:
-    run_units("halve", _half, _units(tmp_path, [2]), ledger, settings={})
+    run_units(Job("halve", _half, {}), _units(tmp_path, [2]), ledger)
     units = _units(tmp_path, [2], change.get("digest", "d"))
-    run_units("halve", _half, units, ledger, settings=change.get("settings", {}), still_there=change.get("still_there"))
+    run_units(Job("halve", _half, change.get("settings", {}), still_there=change.get("still_there")), units, ledger)
     assert _calls(tmp_path, 2) == 2
 
 
 def test_two_units_of_one_key_are_refused(tmp_path: Path, ledger: WorkLedger) -> None:
     with pytest.raises(ValueError, match="two units"):
-        run_units("halve", _half, _units(tmp_path, [1, 1]), ledger, settings={})
+        run_units(Job("halve", _half, {}), _units(tmp_path, [1, 1]), ledger)
 
 
 def test_progress_reaches_the_total(tmp_path: Path, ledger: WorkLedger) -> None:
     seen: list[tuple[str, int, int, int]] = []
-    run_units("halve", _half, _units(tmp_path, [1, 2, 3]), ledger, settings={}, batch_size=2, progress=lambda *p: seen.append(p))
+    run_units(Job("halve", _half, {}, batch_size=2), _units(tmp_path, [1, 2, 3]), ledger, progress=lambda *p: seen.append(p))
     assert seen == [("halve", 0, 3, 0), ("halve", 2, 3, 0), ("halve", 3, 3, 1)]
 
 
@@ -115,8 +115,8 @@ def test_a_run_stopped_half_way_goes_on_where_it_stopped(tmp_path: Path, ledger:
         return progress
 
     with pytest.raises(Stop):
-        run_units("halve", _half, _units(tmp_path, [1, 2, 4, 5]), ledger, settings={}, progress=stop_at(2))
-    run_units("halve", _half, _units(tmp_path, [1, 2, 4, 5]), ledger, settings={})
+        run_units(Job("halve", _half, {}), _units(tmp_path, [1, 2, 4, 5]), ledger, progress=stop_at(2))
+    run_units(Job("halve", _half, {}), _units(tmp_path, [1, 2, 4, 5]), ledger)
     assert [_calls(tmp_path, n) for n in (1, 2, 4, 5)] == [1, 1, 1, 1]
 
 
@@ -130,27 +130,27 @@ def test_outcomes_do_not_depend_on_order_or_batches(
 
     def run(name: str, order: list[int], size: int) -> list[Outcome]:
         with WorkLedger(folder / name) as ledger:
-            return run_units("halve", _half, _units(folder, order), ledger, settings={}, batch_size=size)
+            return run_units(Job("halve", _half, {}, batch_size=size), _units(folder, order), ledger)
 
     assert run("a.sqlite", numbers, 1) == run("b.sqlite", shuffled, batch_size)
 
 
 @pytest.mark.slow
 def test_workers_give_the_same_outcomes_and_a_dead_one_costs_only_its_units(tmp_path: Path, ledger: WorkLedger) -> None:
-    alone = run_units("halve", _half, _units(tmp_path, list(range(1, 20))), ledger, settings={})
+    alone = run_units(Job("halve", _half, {}), _units(tmp_path, list(range(1, 20))), ledger)
     with dask_client(workers=2) as client, WorkLedger(tmp_path / "other.sqlite") as other:
         units = _units(tmp_path, list(range(1, 20)))
-        assert run_units("halve", _half, units, other, settings={}, shared=2, client=client) == alone
+        assert run_units(Job("halve", _half, {}, shared=2), units, other, client=client) == alone
         units = [Unit(str(number), "d", number) for number in range(6)]
-        ended = run_units("die", _die_at_three, units, other, settings={}, client=client, batch_size=3)
+        ended = run_units(Job("die", _die_at_three, {}, batch_size=3), units, other, client=client)
         assert [outcome.reason for outcome in ended] == ["", "", "", "worker-died", "", ""]
-        (alive,) = run_units("halve", _half, _units(tmp_path, [40]), other, settings={}, client=client)
+        (alive,) = run_units(Job("halve", _half, {}), _units(tmp_path, [40]), other, client=client)
         assert alive.status == "done"
 
 
 def test_what_the_source_no_longer_holds_is_forgotten(tmp_path: Path, ledger: WorkLedger) -> None:
-    run_units("halve", _half, _units(tmp_path, [1, 2, 3]), ledger, settings={})
-    run_units("other", _half, _units(tmp_path, [4]), ledger, settings={})
+    run_units(Job("halve", _half, {}), _units(tmp_path, [1, 2, 3]), ledger)
+    run_units(Job("other", _half, {}), _units(tmp_path, [4]), ledger)
     assert ledger.forget_others("halve", ["0002", "0009"]) == 2
     assert [(stage, outcome.key) for stage, outcome in ledger.outcomes()] == [("halve", "0002"), ("other", "0004")]
     assert ledger.last_moments().keys() == {"halve", "other"}

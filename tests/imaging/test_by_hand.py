@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 import SimpleITK as sitk
 
-from unibase.groundwork.work import WorkLedger, run_units
+from unibase.groundwork.work import Job, WorkLedger, run_units
 from unibase.imaging.commands import extract_plain
 from unibase.imaging.dicom.series import read_index
 from unibase.imaging.dicom.volume import read_series
@@ -172,8 +172,8 @@ def test_real_series_through_the_flow_in_any_order_give_the_same_bytes(real_data
         out = tmp_path / str(attempt)
         units = plan_units(series, source, out, settings, regions, modalities=["CT", "PT"]).units[::order]
         with WorkLedger(tmp_path / f"{attempt}.sqlite") as ledger:
-            outcomes = run_units("features", extract_unit, units, ledger, settings=stage_settings(settings, regions))
-            again = run_units("features", extract_unit, units, ledger, settings=stage_settings(settings, regions))
+            outcomes = run_units(Job("features", extract_unit, stage_settings(settings, regions)), units, ledger)
+            again = run_units(Job("features", extract_unit, stage_settings(settings, regions)), units, ledger)
         assert [outcome.status for outcome in outcomes] == ["done", "done"]
         assert [outcome.repeated for outcome in again] == [False, False]
         collect([outcome.result["path"] for outcome in outcomes], out / "all.parquet")
