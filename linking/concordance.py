@@ -77,40 +77,51 @@ def check_concordance(
         sample_sex: Sex by `colname`, where a sample tells one.
         further: FINDINGS of samples compared with one another.
     """
-    findings = [pl.DataFrame(schema=FINDINGS) if further is None else further]
     told = _told_sexes(events)
     sex = told.filter(pl.col("subject_id").is_unique()).sort("subject_id")
+    findings = [pl.DataFrame(schema=FINDINGS) if further is None else further]
     findings.append(contradictions(events, told, samples, features))
     known = pl.DataFrame(schema={"subject_id": pl.Int64, "sex": pl.String})
     if series is not None:
-        dicom = series.filter(pl.col("PatientSex").is_in(["M", "F"])).select(
-            "subject_id",
-            pl.col("PatientSex").alias("other"),
-            pl.col("SeriesInstanceUID").alias("item"),
-            pl.lit("imaging").alias("modality"),
-        )
-        findings.append(_sex_findings(sex, dicom, "clinical records"))
-        findings += [_date_findings(events, _image_times(series)), _body_part_findings(events, series)]
-        if "PatientAge" in series.columns:
-            findings.append(_age_findings(events, series))
-        if "PatientWeight" in series.columns:
-            findings.append(_weight_findings(events, series))
+        dicom = _sexes_of_images(series)
+        findings += _image_findings(events, series, sex, dicom)
         known = dicom.group_by("subject_id").agg(pl.col("other").unique()).filter(pl.col("other").list.len() == 1)
         known = known.select("subject_id", pl.col("other").list.first().alias("sex"))
     if samples is not None:
         findings.append(_date_findings(events, _sample_times(samples)))
         if sample_sex:
-            expressed = samples.select(
-                pl.col("primary").alias("subject_id"),
-                pl.col("colname").replace_strict(dict(sample_sex), default=None, return_dtype=pl.String).alias("other"),
-                pl.col("colname").alias("item"),
-                pl.col("assay").alias("modality"),
-            ).filter(pl.col("other").is_in(["M", "F"]))
+            expressed = _sexes_of_samples(samples, sample_sex)
             findings.append(_sex_findings(sex, expressed, "clinical records"))
             findings.append(_sex_findings(known.join(sex, on="subject_id", how="anti"), expressed, "images"))
     if features is not None:
         findings.append(_laterality_findings(events, features))
     return pl.concat(findings).unique().sort(ORDER)
+
+
+def _image_findings(events: pl.DataFrame, series: pl.DataFrame, sex: pl.DataFrame, dicom: pl.DataFrame) -> list[pl.DataFrame]:
+    """Return what the headers of images say against the records, as far as the series table has them."""
+    found = [_sex_findings(sex, dicom, "clinical records")]
+    found += [_date_findings(events, _image_times(series)), _body_part_findings(events, series)]
+    found += [_age_findings(events, series)] if "PatientAge" in series.columns else []
+    return found + ([_weight_findings(events, series)] if "PatientWeight" in series.columns else [])
+
+
+def _sexes_of_images(series: pl.DataFrame) -> pl.DataFrame:
+    return series.filter(pl.col("PatientSex").is_in(["M", "F"])).select(
+        "subject_id",
+        pl.col("PatientSex").alias("other"),
+        pl.col("SeriesInstanceUID").alias("item"),
+        pl.lit("imaging").alias("modality"),
+    )
+
+
+def _sexes_of_samples(samples: pl.DataFrame, sample_sex: Mapping[str, str]) -> pl.DataFrame:
+    return samples.select(
+        pl.col("primary").alias("subject_id"),
+        pl.col("colname").replace_strict(dict(sample_sex), default=None, return_dtype=pl.String).alias("other"),
+        pl.col("colname").alias("item"),
+        pl.col("assay").alias("modality"),
+    ).filter(pl.col("other").is_in(["M", "F"]))
 
 
 _MESSAGES = {

@@ -48,16 +48,7 @@ def index_events(events: pl.DataFrame | pl.LazyFrame | Path | str, concepts: Con
     )
     frame = found.collect().with_columns(earliest().alias("time_min"), latest().alias("time_max"))
     frame = frame.with_columns(((pl.col("time_max") - pl.col("time_min")) < pl.duration(days=1)).alias("_day"))
-    first = rule.which == "first"
-    known = frame.filter(pl.col("_day") & pl.col("time").is_not_null()).sort(
-        ["subject_id", "time", *ORDER], descending=[False, not first, *[False] * len(ORDER)], nulls_last=True
-    )
-    index = known.unique("subject_id", keep="first", maintain_order=True)
-    vague = frame.filter(~pl.col("_day") | pl.col("time").is_null()).join(
-        index.select("subject_id", pl.col("time").alias("_index")), on="subject_id"
-    )
-    doubtful = vague.filter(pl.col("time_min") < pl.col("_index") if first else pl.col("time_max") > pl.col("_index"))
-    index = index.join(doubtful.select("subject_id").unique(), on="subject_id", how="anti")
+    index = _certain(frame, first=rule.which == "first")
     day = pl.col("time").dt.truncate("1d")
     if rule.same_day == "include":
         lower, upper = day, day + pl.duration(days=1) - pl.duration(microseconds=1)
@@ -71,8 +62,25 @@ def index_events(events: pl.DataFrame | pl.LazyFrame | Path | str, concepts: Con
     )
 
 
+def _certain(frame: pl.DataFrame, *, first: bool) -> pl.DataFrame:
+    """Return the first (or last) event of each subject whose day is known, unless a partial date could come before (after) it."""
+    known = frame.filter(pl.col("_day") & pl.col("time").is_not_null()).sort(
+        ["subject_id", "time", *ORDER], descending=[False, not first, *[False] * len(ORDER)], nulls_last=True
+    )
+    index = known.unique("subject_id", keep="first", maintain_order=True)
+    vague = frame.filter(~pl.col("_day") | pl.col("time").is_null()).join(
+        index.select("subject_id", pl.col("time").alias("_index")), on="subject_id"
+    )
+    doubtful = vague.filter(pl.col("time_min") < pl.col("_index") if first else pl.col("time_max") > pl.col("_index"))
+    return index.join(doubtful.select("subject_id").unique(), on="subject_id", how="anti")
+
+
 def scan_table(table: pl.DataFrame | pl.LazyFrame | Path | str) -> pl.LazyFrame:
-    """Return a lazy view of a frame, a Parquet file or a folder of Parquet files."""
+    """Return a lazy view of a frame, a Parquet file or a folder of Parquet files.
+
+    Args:
+        table: A frame, lazy or not, or a path.
+    """
     if isinstance(table, pl.LazyFrame):
         return table
     if isinstance(table, pl.DataFrame):

@@ -57,38 +57,53 @@ def repeated_measures(
             rows = rows.filter(pl.col("unit") == window.unit)
         single = window.choose in ("latest", "first", "closest")
         chosen = trace.filter((pl.col("variable") == name) & single).select("subject_id", "source", "source_row")
-        rows = rows.join(index.select("subject_id", "index_time"), on="subject_id", how="inner").join(
-            chosen.with_columns(pl.lit("Y").alias("ABLFL")), on=["subject_id", "source", "source_row"], how="left"
-        )
-        day = (pl.col("time").dt.date() - pl.col("index_time").dt.date()).dt.total_days()
-        rows = rows.with_columns(
-            as_written("numeric_value").alias("AVAL"),
-            pl.when(day >= 0).then(day + 1).otherwise(day).alias("ADY"),
-        )
-        base = rows.filter(pl.col("ABLFL") == "Y").select("subject_id", pl.col("AVAL").alias("BASE"), pl.col("ADY").alias("day"))
-        rows = rows.join(base.unique("subject_id", keep="first", maintain_order=True), on="subject_id", how="left")
-        parts.append(
-            rows.select(
-                "subject_id",
-                pl.lit(codes[name]).alias("PARAMCD"),
-                pl.lit(f"{name} ({window.unit})" if window.unit else name).alias("PARAM"),
-                "AVAL",
-                pl.when(pl.col("AVAL").is_null()).then(pl.coalesce("text_value", "code")).alias("AVALC"),
-                pl.col("unit").alias("AVALU"),
-                pl.col("time").dt.date().alias("ADT"),
-                "ADY",
-                "ABLFL",
-                "BASE",
-                pl.when(pl.col("ADY") > pl.col("day")).then(pl.col("AVAL") - pl.col("BASE")).alias("CHG"),
-                pl.col("source").alias("SRCDOM"),
-                pl.col("source_row").cast(pl.Int64).alias("SRCSEQ"),
-            ).cast(BDS)
-        )
+        label = f"{name} ({window.unit})" if window.unit else name
+        parts.append(_in_columns(_with_baseline(rows, index, chosen), codes[name], label))
     return pl.concat(parts).sort("subject_id", "PARAMCD", "ADT", "SRCDOM", "SRCSEQ", nulls_last=False, maintain_order=True)
 
 
+def _with_baseline(rows: pl.DataFrame, index: pl.DataFrame, chosen: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows with AVAL, ADY, the flag of the chosen one, and that one's value and day beside all of its subject."""
+    rows = rows.join(index.select("subject_id", "index_time"), on="subject_id", how="inner").join(
+        chosen.with_columns(pl.lit("Y").alias("ABLFL")), on=["subject_id", "source", "source_row"], how="left"
+    )
+    day = (pl.col("time").dt.date() - pl.col("index_time").dt.date()).dt.total_days()
+    rows = rows.with_columns(
+        as_written("numeric_value").alias("AVAL"),
+        pl.when(day >= 0).then(day + 1).otherwise(day).alias("ADY"),
+    )
+    base = rows.filter(pl.col("ABLFL") == "Y").select("subject_id", pl.col("AVAL").alias("BASE"), pl.col("ADY").alias("day"))
+    return rows.join(base.unique("subject_id", keep="first", maintain_order=True), on="subject_id", how="left")
+
+
+def _in_columns(rows: pl.DataFrame, code: str, label: str) -> pl.DataFrame:
+    return rows.select(
+        "subject_id",
+        pl.lit(code).alias("PARAMCD"),
+        pl.lit(label).alias("PARAM"),
+        "AVAL",
+        pl.when(pl.col("AVAL").is_null()).then(pl.coalesce("text_value", "code")).alias("AVALC"),
+        pl.col("unit").alias("AVALU"),
+        pl.col("time").dt.date().alias("ADT"),
+        "ADY",
+        "ABLFL",
+        "BASE",
+        pl.when(pl.col("ADY") > pl.col("day")).then(pl.col("AVAL") - pl.col("BASE")).alias("CHG"),
+        pl.col("source").alias("SRCDOM"),
+        pl.col("source_row").cast(pl.Int64).alias("SRCSEQ"),
+    ).cast(BDS)
+
+
 def parameter_codes(names: list[str]) -> dict[str, str]:
-    """Return a PARAMCD for each variable: at most 8 letters and digits in upper case, each its own."""
+    """Return a PARAMCD for each variable: at most 8 letters and digits in upper case, each its own.
+
+    Args:
+        names: Of the variables, in order.
+
+    Example:
+        >>> parameter_codes(["haemoglobin", "haemoglobin_last", "2nd"])
+        {'haemoglobin': 'HAEMOGLO', 'haemoglobin_last': 'HAEMOGL2', '2nd': 'P2ND'}
+    """
     codes: dict[str, str] = {}
     for name in names:
         stem = "".join(c for c in name.upper() if c.isascii() and c.isalnum()) or "P"

@@ -59,14 +59,6 @@ def describe_subjects(
         UserError: If there is no concept `sex`.
     """
     mine = events.join(cohort.select("subject_id"), on="subject_id", how="semi")
-    sex = (
-        mine.filter(is_concept(concepts, "sex", "subjects"))
-        .sort("source", "source_row")
-        .with_columns(pl.coalesce("text_value", pl.col("code").str.split("//").list.last()).str.to_uppercase().alias("word"))
-        .with_columns(pl.col("word").str.slice(0, 1).replace({"H": "M"}).alias("SEX"))
-        .unique("subject_id", keep="first", maintain_order=True)
-        .select("subject_id", "SEX")
-    )
     places = pl.concat(
         [
             with_centre(mine, centres).select("subject_id", "centre"),
@@ -74,7 +66,36 @@ def describe_subjects(
             samples.select(pl.col("primary").alias("subject_id"), "centre"),
         ]
     )
-    known_in = (
+    used = samples.filter(pl.col("status") == "used")
+    assays = sorted(samples["assay"].unique())
+    return (
+        cohort.select("subject_id", pl.col("index_time").dt.date().alias("INDEXDT"), pl.col("age").alias("AGE"))
+        .join(_sex(mine, concepts), on="subject_id", how="left")
+        .join(_known_in(places), on="subject_id", how="left")
+        .with_columns(
+            _has(series, "subject_id", "has_imaging"),
+            *(_has(used.filter(pl.col("assay") == assay), "primary", f"has_{assay}") for assay in assays),
+        )
+        .select("subject_id", "centre", "centres", "SEX", "AGE", "INDEXDT", pl.selectors.starts_with("has_"))
+        .sort("subject_id")
+    )
+
+
+def _sex(events: pl.DataFrame, concepts: ConceptCodes) -> pl.DataFrame:
+    """Return `subject_id, SEX`, by the first source that tells it."""
+    return (
+        events.filter(is_concept(concepts, "sex", "subjects"))
+        .sort("source", "source_row")
+        .with_columns(pl.coalesce("text_value", pl.col("code").str.split("//").list.last()).str.to_uppercase().alias("word"))
+        .with_columns(pl.col("word").str.slice(0, 1).replace({"H": "M"}).alias("SEX"))
+        .unique("subject_id", keep="first", maintain_order=True)
+        .select("subject_id", "SEX")
+    )
+
+
+def _known_in(places: pl.DataFrame) -> pl.DataFrame:
+    """Return `subject_id, centre, centres` of rows of `subject_id, centre`."""
+    return (
         places.drop_nulls()
         .filter(pl.col("centre") != "")
         .unique()
@@ -83,19 +104,6 @@ def describe_subjects(
         .agg(pl.col("centre").first(), pl.col("centre").str.join(";").alias("centres"))
     )
 
-    def has(frame: pl.DataFrame, column: str, name: str) -> pl.Expr:
-        return pl.col("subject_id").is_in(frame[column].unique().implode()).alias(name)
 
-    used = samples.filter(pl.col("status") == "used")
-    assays = sorted(samples["assay"].unique())
-    return (
-        cohort.select("subject_id", pl.col("index_time").dt.date().alias("INDEXDT"), pl.col("age").alias("AGE"))
-        .join(sex, on="subject_id", how="left")
-        .join(known_in, on="subject_id", how="left")
-        .with_columns(
-            has(series, "subject_id", "has_imaging"),
-            *(has(used.filter(pl.col("assay") == assay), "primary", f"has_{assay}") for assay in assays),
-        )
-        .select("subject_id", "centre", "centres", "SEX", "AGE", "INDEXDT", pl.selectors.starts_with("has_"))
-        .sort("subject_id")
-    )
+def _has(frame: pl.DataFrame, column: str, name: str) -> pl.Expr:
+    return pl.col("subject_id").is_in(frame[column].unique().implode()).alias(name)

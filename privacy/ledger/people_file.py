@@ -91,12 +91,7 @@ def read_people(path: Path | str, centre: str) -> PeopleFile:
     frame, problems = _table(path)
     if "identifier" not in frame.columns:
         raise UserError(f"{path}: there is no column `identifier` (the hospital number). Add it.")
-    known = {column.name for column in PEOPLE.columns}
-    for name in frame.columns:
-        if name not in known and name != "source_row":
-            message = "This column is none of a people file and is not read."
-            problems.append(PeopleProblem(0, name, "unknown-column", message, f"Columns: {', '.join(sorted(known))}.", kept=True))
-    frame = _with_defaults(frame.select([name for name in frame.columns if name in known]), path, centre)
+    frame = _with_defaults(_known_columns(frame, problems), path, centre)
     frame = _set_aside(
         frame, pl.col("identifier").is_null(), problems, "identifier", "no-identifier", "Give the hospital number."
     )
@@ -105,6 +100,16 @@ def read_people(path: Path | str, centre: str) -> PeopleFile:
     frame = _read_dates(_read_sexes(frame, problems), problems)
     frame = _once(frame, problems)
     return PeopleFile(PEOPLE.conform(frame), tuple(sorted(problems, key=lambda one: (one.row, one.column, one.reason))))
+
+
+def _known_columns(frame: pl.DataFrame, problems: list[PeopleProblem]) -> pl.DataFrame:
+    """Return the columns of a people file; the others are problems."""
+    known = {column.name for column in PEOPLE.columns}
+    for name in frame.columns:
+        if name not in known and name != "source_row":
+            message = "This column is none of a people file and is not read."
+            problems.append(PeopleProblem(0, name, "unknown-column", message, f"Columns: {', '.join(sorted(known))}.", kept=True))
+    return frame.select([name for name in frame.columns if name in known or name == "source_row"])
 
 
 def in_words(file: PeopleFile, most: int = 20) -> list[str]:

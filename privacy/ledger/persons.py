@@ -179,12 +179,7 @@ def _judge(state: State, update: _Update) -> _Judged:
     groups = Groups(records, apart)
     dissolved = {before[one] for one, two in apart if one in before and before.get(two) == before[one]}
     dissolved |= {before[record] for record in update.changed if record in before}
-    members: dict[str, list[RecordKey]] = defaultdict(list)
-    for record, person in sorted(before.items()):
-        members[person].append(record)
-    for person, mine in members.items():
-        if person not in dissolved:
-            groups.join_known(mine)
+    _join_undisturbed(groups, before, dissolved)
     decided = [Edge(-1.0, left, right, "decision", 99.0) for left, right in sorted(same)]
     decided += _centre_merges(state, update.rows)
     inside = [e for e in state.edges if before.get(e.left) in dissolved and before.get(e.left) == before.get(e.right)]
@@ -194,16 +189,32 @@ def _judge(state: State, update: _Update) -> _Judged:
     known = {(edge.left, edge.right): edge for edge in state.edges}
     again = {(edge.left, edge.right) for edge in joined.made}
     undone = [edge for edge in inside if (edge.left, edge.right) not in again and edge not in kept]
-    review = [*review, *joined.refused, *_lost_decisions(inside, update.others)]
-    settled = apart | again
-    review = [e for e in review if (e.left, e.right) not in settled and assignment[e.left] != assignment[e.right]]
+    asked = [*review, *joined.refused, *_lost_decisions(inside, update.others)]
     return _Judged(
         assignment,
         [edge for edge in joined.made if known.get((edge.left, edge.right)) != edge],
         [Edge(0.0, edge.left, edge.right, UNDONE, 0.0) for edge in undone],
-        list({(edge.left, edge.right): edge for edge in sorted(review, key=lambda one: -one.rank)}.values()),
+        _still_open(asked, apart | again, assignment),
         joined.reasons,
     )
+
+
+def _join_undisturbed(groups: Groups, before: Mapping[RecordKey, str], dissolved: set[str]) -> None:
+    """Join again what was one person before, but for the persons that are judged anew."""
+    members: dict[str, list[RecordKey]] = defaultdict(list)
+    for record, person in sorted(before.items()):
+        members[person].append(record)
+    for person, mine in members.items():
+        if person not in dissolved:
+            groups.join_known(mine)
+
+
+def _still_open(
+    asked: Iterable[Edge], settled: set[tuple[RecordKey, RecordKey]], assignment: Mapping[RecordKey, str]
+) -> list[Edge]:
+    """Return the pairs that a person should decide: not settled, still two persons, each once with its strongest reason."""
+    left = [e for e in asked if (e.left, e.right) not in settled and assignment[e.left] != assignment[e.right]]
+    return list({(edge.left, edge.right): edge for edge in sorted(left, key=lambda one: -one.rank)}.values())
 
 
 def _still_stands(edge: Edge, update: _Update) -> bool:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import html
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from unibase.groundwork.files import write_text
+from unibase.privacy.ledger.comparable import RecordKey
 from unibase.privacy.ledger.persons import ledger_people, persons
 
 _TRAITS = {
@@ -71,19 +74,7 @@ def write_review_page(folder: Path | str, path: Path | str, *, most: int = 500) 
         most: Pairs on one page.
     """
     folder = Path(folder)
-    asked = pl.concat([pl.read_parquet(file) for file in sorted(folder.glob("revision-*/review.parquet"))])
-    decided = pl.concat([pl.read_parquet(file) for file in sorted(folder.glob("revision-*/decisions.parquet"))])
-    pair = ["left_centre", "left_key", "right_centre", "right_key"]
-    who = persons(folder)
-    for side in ("left", "right"):
-        named = who.rename({"centre": f"{side}_centre", "person_key": f"{side}_key", "person": f"{side}_person"})
-        asked = asked.join(named, on=[f"{side}_centre", f"{side}_key"], how="left")
-    open_pairs = (
-        asked.filter(pl.col("left_person") != pl.col("right_person"))
-        .join(decided, on=pair, how="anti")
-        .unique(pair, keep="last", maintain_order=True)
-        .sort(["score", *pair], descending=[True, False, False, False, False])
-    )
+    open_pairs = _open_pairs(folder)
     traits = (
         ledger_people(folder)
         .sort("source_row")
@@ -93,19 +84,8 @@ def write_review_page(folder: Path | str, path: Path | str, *, most: int = 500) 
     known = {(row["centre"], row["person_key"]): row for row in traits.iter_rows(named=True)}
     sections, keys = [], []
     for number, row in enumerate(open_pairs.head(most).iter_rows(named=True)):
-        left, right = (row["left_centre"], row["left_key"]), (row["right_centre"], row["right_key"])
-        keys.append([*left, *right])
-        lines = "".join(_line(label, known[left][name], known[right][name]) for name, label in _TRAITS.items())
-        reason = html.escape(_REASONS.get(row["rule"], row["rule"]))
-        choices = "".join(
-            f'<label><input type="radio" name="p{number}" value="{value}"{" checked" if not value else ""}> {label}</label>'
-            for value, label in (("same", "one person"), ("different", "two persons"), ("", "leave open"))
-        )
-        sections.append(
-            f"<section><h2>Pair {number + 1}</h2><p>{reason}; {row['score']:.1f} bits of evidence</p><table>"
-            f"<tr><th></th><th>{html.escape(left[0])}, {html.escape(left[1])}</th><th>{html.escape(right[0])}, {html.escape(right[1])}</th></tr>"
-            f"{lines}</table><fieldset><legend>Decision</legend>{choices}</fieldset></section>"
-        )
+        keys.append([row["left_centre"], row["left_key"], row["right_centre"], row["right_key"]])
+        sections.append(_section(number, row, known))
     # Inside a script only `</` and `<!` could end it.
     script = json.dumps(keys).replace("<", "\\u003c")
     page = _PAGE.replace("COUNT", str(open_pairs.height)).replace("PAIRS", script).replace("SECTIONS", "\n".join(sections))
@@ -113,6 +93,39 @@ def write_review_page(folder: Path | str, path: Path | str, *, most: int = 500) 
     page = page.replace("<p SAVE>", "<p>" if open_pairs.height else "<p hidden>")
     write_text(path, page, mode=0o600)
     return open_pairs.height
+
+
+def _open_pairs(folder: Path) -> pl.DataFrame:
+    """Return the pairs that some revision asked for and that are undecided and still two persons, the likeliest first."""
+    asked = pl.concat([pl.read_parquet(file) for file in sorted(folder.glob("revision-*/review.parquet"))])
+    decided = pl.concat([pl.read_parquet(file) for file in sorted(folder.glob("revision-*/decisions.parquet"))])
+    pair = ["left_centre", "left_key", "right_centre", "right_key"]
+    who = persons(folder)
+    for side in ("left", "right"):
+        named = who.rename({"centre": f"{side}_centre", "person_key": f"{side}_key", "person": f"{side}_person"})
+        asked = asked.join(named, on=[f"{side}_centre", f"{side}_key"], how="left")
+    return (
+        asked.filter(pl.col("left_person") != pl.col("right_person"))
+        .join(decided, on=pair, how="anti")
+        .unique(pair, keep="last", maintain_order=True)
+        .sort(["score", *pair], descending=[True, False, False, False, False])
+    )
+
+
+def _section(number: int, row: Mapping[str, Any], known: Mapping[RecordKey, Mapping[str, list[str]]]) -> str:
+    """Return one pair as HTML: both records line by line, why it is asked, and the choices."""
+    left, right = (row["left_centre"], row["left_key"]), (row["right_centre"], row["right_key"])
+    lines = "".join(_line(label, known[left][name], known[right][name]) for name, label in _TRAITS.items())
+    reason = html.escape(_REASONS.get(row["rule"], row["rule"]))
+    choices = "".join(
+        f'<label><input type="radio" name="p{number}" value="{value}"{" checked" if not value else ""}> {label}</label>'
+        for value, label in (("same", "one person"), ("different", "two persons"), ("", "leave open"))
+    )
+    return (
+        f"<section><h2>Pair {number + 1}</h2><p>{reason}; {row['score']:.1f} bits of evidence</p><table>"
+        f"<tr><th></th><th>{html.escape(left[0])}, {html.escape(left[1])}</th><th>{html.escape(right[0])}, {html.escape(right[1])}</th></tr>"
+        f"{lines}</table><fieldset><legend>Decision</legend>{choices}</fieldset></section>"
+    )
 
 
 def _line(label: str, left: list[str], right: list[str]) -> str:
