@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import polars as pl
 
-from unibase.privacy.encoded.linkage import encode_people, tokens_of_records
+from unibase.privacy.encoded.encoding import encode_people, tokens_of_records
 from unibase.privacy.keys import Key
 from unibase.privacy.ledger.traits import family_names, given_tokens, parse_date, place_code
 from unibase.simulation.population import synthetic_people

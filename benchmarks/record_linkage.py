@@ -80,7 +80,8 @@ def ours(people: pl.DataFrame) -> pl.DataFrame:
 
 
 def encoded(people: pl.DataFrame) -> pl.DataFrame:
-    from unibase.privacy.encoded.linkage import encode_people, link_encoded, tokens_of_records
+    from unibase.privacy.encoded.encoding import encode_people, tokens_of_records
+    from unibase.privacy.encoded.linkage import link_encoded
     from unibase.privacy.keys import Key
     from unibase.privacy.ledger.groups import links_that_hold
     from unibase.privacy.ledger.traits import valid_ins

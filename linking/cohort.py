@@ -73,11 +73,7 @@ def build_cohort(
     known = _Known(scan_table(events), _collect(series), _collect(sample_map), _collect(features), findings, index, concepts)
     subjects = known.subjects()
     alive, reason, flow = _passed(_steps(known, rules, subjects), subjects.height)
-    asked = [
-        known.since(rule, "cohort.include", subjects).group_by("subject_id").agg(pl.col("since").cast(TIMESTAMP).min())
-        for rule in _included_by(rules)
-    ]
-    last = pl.concat(asked).group_by("subject_id").agg(pl.col("since").max())
+    last = _last_asked(known, rules, subjects)
     entry = pl.when(pl.col("index_time").is_not_null()).then(pl.max_horizontal("index_time", "since")).alias("entry_time")
     table = subjects.join(last, on="subject_id", how="left", maintain_order="left").select(
         "subject_id", alive.alias("included"), reason.alias("reason"), "index_time", "age", entry
@@ -167,6 +163,15 @@ class _Step:
 
 def _included_by(rules: CohortRules) -> tuple[str, ...]:
     return tuple(rules.include) if "index" in rules.include else (*rules.include, "index")
+
+
+def _last_asked(known: _Known, rules: CohortRules, subjects: pl.DataFrame) -> pl.DataFrame:
+    """Return `subject_id, since`: when the last of what the rules ask for was there first."""
+    asked = [
+        known.since(rule, "cohort.include", subjects).group_by("subject_id").agg(pl.col("since").cast(TIMESTAMP).min())
+        for rule in _included_by(rules)
+    ]
+    return pl.concat(asked).group_by("subject_id").agg(pl.col("since").max())
 
 
 def _steps(known: _Known, rules: CohortRules, subjects: pl.DataFrame) -> list[_Step]:

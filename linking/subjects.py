@@ -9,6 +9,8 @@ import polars as pl
 from unibase.groundwork.tables import DERIVED
 from unibase.linking.conditions import ConceptCodes, is_concept
 
+_FIRST = ("subject_id", "centre", "centres", "SEX", "AGE", "INDEXDT")
+
 
 def with_centre(events: pl.DataFrame, centres: Sequence[str]) -> pl.DataFrame:
     """Return the events with the column `centre`: the one whose source they come from; null for what we derived ourselves.
@@ -59,24 +61,19 @@ def describe_subjects(
         UserError: If there is no concept `sex`.
     """
     mine = events.join(cohort.select("subject_id"), on="subject_id", how="semi")
-    places = pl.concat(
-        [
-            with_centre(mine, centres).select("subject_id", "centre"),
-            series.select("subject_id", "centre"),
-            samples.select(pl.col("primary").alias("subject_id"), "centre"),
-        ]
-    )
+    of_samples = samples.select(pl.col("primary").alias("subject_id"), "centre")
+    places = [with_centre(mine, centres).select("subject_id", "centre"), series.select("subject_id", "centre"), of_samples]
     used = samples.filter(pl.col("status") == "used")
     assays = sorted(samples["assay"].unique())
     return (
         cohort.select("subject_id", pl.col("index_time").dt.date().alias("INDEXDT"), pl.col("age").alias("AGE"))
         .join(_sex(mine, concepts), on="subject_id", how="left")
-        .join(_known_in(places), on="subject_id", how="left")
+        .join(_known_in(pl.concat(places)), on="subject_id", how="left")
         .with_columns(
             _has(series, "subject_id", "has_imaging"),
             *(_has(used.filter(pl.col("assay") == assay), "primary", f"has_{assay}") for assay in assays),
         )
-        .select("subject_id", "centre", "centres", "SEX", "AGE", "INDEXDT", pl.selectors.starts_with("has_"))
+        .select(*_FIRST, pl.selectors.starts_with("has_"))
         .sort("subject_id")
     )
 

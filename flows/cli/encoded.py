@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -15,15 +16,24 @@ encoded_app = App(
 )
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Sender:
+    """Who encodes, and what its file is.
+
+    Attributes:
+        centre: Name of the centre, as in the study file.
+        key_file: The linkage key: the same in all centres, not known to the linkage unit or the study.
+        from_: Format of `people`: people, or the clinical records that say who the persons are.
+    """
+
+    centre: str
+    key_file: Path
+    from_: Annotated[PeopleFormat, Parameter(name="--from")] = "people"
+
+
 @encoded_app.command(name="people")
-def encoded_people(
-    people: Path,
-    out: Path,
-    *,
-    centre: str,
-    key_file: Path,
-    from_: Annotated[PeopleFormat, Parameter(name="--from")] = "people",
-) -> None:
+def encoded_people(people: Path, out: Path, *, sender: Sender) -> None:
     """Centre: encode its people under the linkage key that the centres share. The file goes to the linkage unit.
 
     Example: `unibase encoded people people.csv A.encoded --centre A --key-file linkage.key`
@@ -34,27 +44,14 @@ def encoded_people(
         CSV or Parquet of people; with --from, the clinical records that say who the persons are.
     out
         File for the linkage unit.
-    centre
-        Name of the centre, as in the study file.
-    key_file
-        The linkage key: the same in all centres, not known to the linkage unit or the study.
-    from_
-        Format of `people`.
     """
     from unibase.flows.vault.encoded import encode
 
-    print(encode(people, out, centre, key_file, from_))
+    print(encode(people, out, sender.centre, sender.key_file, sender.from_))
 
 
 @encoded_app.command(name="keys")
-def encoded_keys(
-    people: Path,
-    out: Path,
-    *,
-    centre: str,
-    key_file: Path,
-    from_: Annotated[PeopleFormat, Parameter(name="--from")] = "people",
-) -> None:
+def encoded_keys(people: Path, out: Path, *, sender: Sender) -> None:
     """Centre: say which of its records its tokens stand for. The folder goes to the study.
 
     Example: `unibase encoded keys people.csv A.keys --centre A --key-file linkage.key`
@@ -65,16 +62,10 @@ def encoded_keys(
         What was encoded.
     out
         Folder for the study: numbers and tokens of records, no trait of a person.
-    centre
-        Name of the centre, as in the study file.
-    key_file
-        The linkage key.
-    from_
-        Format of `people`.
     """
     from unibase.flows.vault.encoded import keys
 
-    print(keys(people, out, centre, key_file, from_))
+    print(keys(people, out, sender.centre, sender.key_file, sender.from_))
 
 
 @encoded_app.command(name="link")

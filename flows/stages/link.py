@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -111,19 +112,17 @@ def link(run: Run) -> Linked:
         findings=findings,
     )
     included = cohort.subjects.filter("included")
-    members = included.select("subject_id")
-    index = index.join(members, on="subject_id", how="semi")
-    joined = join(staged.events, staged.features, staged.known_samples, index, study.windows, concepts)
+    index = index.join(included.select("subject_id"), on="subject_id", how="semi")
+    samples = staged.known_samples
+    joined = join(staged.events, staged.features, samples, index, study.windows, concepts)
     by_block = _by_block(run, staged, included, index, joined.trace)
-    dealing = _dealing(run, by_block["subjects"], by_block["adtte"])
-    shifts = _shifts(run) if study.splits.by_time else {}
-    splits = make_splits(by_block["subjects"], index, study.splits, run.key, shifts, dealing)
+    splits = _splits(run, index, by_block)
     subjects = with_split(by_block["subjects"], splits)
     material = Material(subjects, staged.series, staged.features, staged.samples, by_block["adtte"], splits)
     analysis, trace = harmonise(run, *add_assay_values(run, joined.analysis, joined.trace), material)
     tables = {
         **by_block,
-        "robustness": stability(run, members),
+        "robustness": stability(run, included.select("subject_id")),
         "cohort": cohort.subjects,
         "flow": cohort.flow,
         "index": index,
@@ -134,42 +133,73 @@ def link(run: Run) -> Linked:
         "concordance": findings,
         "quality": quality_table(run),
     }
+    sizes = f"{included.height} of {cohort.subjects.height} subjects in the cohort"
+    run.say(f"link: {sizes}; {analysis.width - 2} variables at the index")
+    return _write(run, tables)
+
+
+def _write(run: Run, tables: Mapping[str, pl.DataFrame]) -> Linked:
     folder = run.place(LINKED)
     for name, frame in tables.items():
         write_parquet(frame, folder / f"{name}.parquet")
-    run.say(
-        f"link: {members.height} of {cohort.subjects.height} subjects in the cohort; {analysis.width - 2} variables at the index"
-    )
     return Linked(folder)
+
+
+def _splits(run: Run, index: pl.DataFrame, by_block: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Return the splits of the study; the vault's date shifts are read only where a split by true time needs them."""
+    dealing = _dealing(run, by_block["subjects"], by_block["adtte"])
+    shifts = _shifts(run) if run.study.splits.by_time else {}
+    return make_splits(by_block["subjects"], index, run.study.splits, run.key, shifts, dealing)
 
 
 def _by_block(
     run: Run, staged: _Staged, included: pl.DataFrame, index: pl.DataFrame, trace: pl.DataFrame
 ) -> dict[str, pl.DataFrame]:
     """Return the tables that are made of events, a block of subjects at a time: adtte, adrs, subjects, bds, missing."""
-    study, concepts, definitions = run.study, read_concepts(run.study), read_endpoints(run.study)
-    endpoints: dict[str, list[pl.DataFrame]] = {code: [] for code in study.endpoints}
-    parts: dict[str, list[pl.DataFrame]] = {"adrs": [], "subjects": [], "bds": [], "missing": []}
+    study, concepts = run.study, read_concepts(run.study)
+    parts: dict[str, list[pl.DataFrame]] = {name: [] for name in ("subjects", "bds", "missing")}
+    endpoints = _Endpoints(run)
     for block in read_blocks(run.place(TIMELINE)):
         mine = block.of(index)
-        responses = derive_responses(block.events, mine, study.responses, concepts, definitions)
-        parts["adrs"].append(responses)
-        outcomes = pl.concat([block.events, response_events(responses)])
-        for code, found in endpoints.items():
-            found.append(derive(outcomes, mine, code, concepts, definitions))
+        endpoints.add(block.events, mine)
         described = describe_subjects(
-            block.events, block.of(included), staged.series, staged.samples, concepts, centres=list(run.study.centres)
+            block.events, block.of(included), staged.series, staged.samples, concepts, centres=list(study.centres)
         )
         state = state_at_index(block.events, mine, concepts)
         parts["subjects"].append(described.join(state, on="subject_id", how="left", maintain_order="left"))
         parts["bds"].append(repeated_measures(block.events, mine, study.windows, concepts, block.of(trace)))
         of_samples = block.of(staged.samples, "primary")
         parts["missing"].append(why_missing(block.events, block.of(staged.series), of_samples, mine, study.windows, concepts))
-    adtte = pl.concat(part for found in endpoints.values() for part in found)
     entry = entries(study.cohort.include, staged.series, staged.samples)
-    adrs = pl.concat(parts["adrs"]).sort("subject_id", "PARAMCD", "ADT", nulls_last=True, maintain_order=True)
-    others = {name: pl.concat(parts[name]) for name in ("subjects", "bds", "missing")}
-    return {"adtte": with_entry(adtte, entry) if entry.height else adtte, "adrs": adrs, **others}
+    adtte = endpoints.adtte()
+    others = {name: pl.concat(frames) for name, frames in parts.items()}
+    return {"adtte": with_entry(adtte, entry) if entry.height else adtte, "adrs": endpoints.adrs(), **others}
+
+
+class _Endpoints:
+    """Collects the endpoints and responses of a study, a block of subjects at a time."""
+
+    def __init__(self, run: Run) -> None:
+        self._study, self._concepts, self._definitions = run.study, read_concepts(run.study), read_endpoints(run.study)
+        self._found: dict[str, list[pl.DataFrame]] = {code: [] for code in run.study.endpoints}
+        self._responses: list[pl.DataFrame] = []
+
+    def add(self, events: pl.DataFrame, index: pl.DataFrame) -> None:
+        """Derive what the events of some subjects say."""
+        responses = derive_responses(events, index, self._study.responses, self._concepts, self._definitions)
+        self._responses.append(responses)
+        outcomes = pl.concat([events, response_events(responses)])
+        for code, found in self._found.items():
+            found.append(derive(outcomes, index, code, self._concepts, self._definitions))
+
+    def adtte(self) -> pl.DataFrame:
+        """Return the endpoints, one after the other."""
+        return pl.concat(part for found in self._found.values() for part in found)
+
+    def adrs(self) -> pl.DataFrame:
+        """Return the responses, in order of subject."""
+        order = ("subject_id", "PARAMCD", "ADT")
+        return pl.concat(self._responses).sort(order, nulls_last=True, maintain_order=True)
 
 
 def _findings(run: Run, staged: _Staged) -> pl.DataFrame:

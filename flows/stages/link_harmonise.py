@@ -20,6 +20,7 @@ from unibase.groundwork.problems import UserError
 from unibase.linking.harmonised.beside_raw import (
     PREFIX,
     Harmonised,
+    Sample,
     covariate,
     harmonise_values,
     harmonised_values,
@@ -105,18 +106,13 @@ def _harmonise(
 ) -> Harmonised:  # fmt: skip
     subjects = analysis["subject_id"].to_list()
     stored = read_parameters(run.study.path(rule.parameters), group) if rule.parameters else None
-    found = harmonise_values(
-        f"harmonise.{key} ({group})",
-        values,
-        features,
+    sample = Sample(
         [batch.get(subject) for subject in subjects],
         training_subjects(analysis, material.splits, rule),
-        rule,
-        covariates={name: covariate(name, analysis, material.subjects, material.adtte) for name in rule.covariates},
-        outcomes=run.study.endpoints,
-        stored=stored,
-        room=room,
+        {name: covariate(name, analysis, material.subjects, material.adtte) for name in rule.covariates},
+        run.study.endpoints,
     )
+    found = harmonise_values(f"harmonise.{key} ({group})", values, features, sample, rule, stored=stored, room=room)
     record = found.record
     left = f", {record['left_out']} left out" if record["left_out"] else ""
     run.say(f"link: {group} harmonised: {record['features']} features of {record['subjects']} subjects{left}")

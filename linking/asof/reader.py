@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -66,61 +67,104 @@ def eligible_rows(
     Raises:
         UserError: If a concept is unknown.
     """
+    # Compiled code is loaded where events are read, not by whoever reads this room's options.
     from unibase.linking.compiled import choice
 
-    names = list(windows)
     codes = _Codes(concepts, windows)
     bounds = bounds.sort("subject_id")
+    plan = _Plan.of(windows, choice, list_aggregates=list_aggregates)
     ids = bounds["subject_id"].to_numpy()
     lower, upper = (bounds[name].cast(pl.Int64).to_numpy() for name in ("lower", "upper"))
-    how = {"latest": choice.LATEST, "closest": choice.CLOSEST, "first": choice.FIRST}
-    kind = np.array([how.get(w.choose, choice.EVERY) for w in windows.values()], dtype=np.int8)
-    if not list_aggregates:
-        kind[[w.choose in ("count", "any") and w.max_gap_days is None and w.unit is None for w in windows.values()]] = (
-            choice.COUNT
-        )
-    counted, chosen = np.flatnonzero(kind == choice.COUNT), np.flatnonzero((kind > choice.COUNT) & (kind < choice.EVERY))
-    slot = np.zeros(len(names), dtype=np.int64)
-    slot[counted], slot[chosen] = np.arange(len(counted)), np.arange(len(chosen))
-    counts = np.zeros((len(counted), len(ids)), dtype=np.int32)
-    window = list(windows.values())
-    shape = (
-        np.array([w.choose in ("count", "any") for w in window]),
-        np.array([w.from_days is not None for w in window]),
-        np.array([round((w.from_days or 0) * _DAY_US) for w in window], dtype=np.int64),
-        np.array([round(w.to_days * _DAY_US) for w in window], dtype=np.int64),
-        np.array([w.closed in ("both", "left") for w in window]),
-        np.array([w.closed in ("both", "right") for w in window]),
-    )
+    counts = np.zeros((len(plan.counted), len(ids)), dtype=np.int32)
     pieces: list[pl.DataFrame] = []
-    candidates = Candidates(ids, slot, len(chosen))
-    room = 0
-    pairs, keys = np.empty((3, 0), dtype=np.int64), np.empty((2, 0), dtype=np.int64)
-    needs_rows = len(counted) < len(names)
-    for batch in _batches(events, None if needs_rows else ("subject_id", "code", *_TIMES)):
+    candidates = Candidates(ids, plan.slot, len(plan.chosen))
+    room = _Room()
+    needs_rows = len(plan.counted) < len(plan.names)
+    wanted = None if needs_rows else ("subject_id", "code", *_TIMES)
+    for batch in _batches(events, wanted):
         code = codes.numbers(batch)
         if not codes.width.any():
             continue
-        needed = int(codes.width[code].sum()) if needs_rows else 0
-        if needed > room:
-            room = needed
-            pairs, keys = np.empty((3, room), dtype=np.int64), np.empty((2, room), dtype=np.int64)
+        room.make(int(codes.width[code].sum()) if needs_rows else 0)
         found = choice.scan_batch(  # type: ignore[call-arg]
             integers(batch, "subject_id"), code, *(integers(batch, name) for name in _TIMES),
-            ids, lower, upper, codes.start, codes.variables, codes.static, kind, *shape, slot, counts, candidates.best, pairs, keys,
+            ids, lower, upper, codes.start, codes.variables, codes.static, plan.kind, *plan.shape, plan.slot, counts,
+            candidates.best, room.pairs, room.keys,
         )  # fmt: skip
-        rows, variables, at = pairs[:, :found]
-        whole = kind[variables] == choice.EVERY
-        if whole.any():
-            pieces.append(_take(batch, rows[whole], variables[whole]))
-            one = ~whole
-            rows, variables, at, found_keys = rows[one], variables[one], at[one], keys[:, :found][:, one]
-        else:
-            found_keys = keys[:, :found]
-        if len(rows):
-            candidates.add(batch, rows, variables, at, found_keys)
+        _take_up(batch, room, found, plan.kind == choice.EVERY, pieces, candidates)
         del batch, code
-    del pairs, keys
+    result = Eligible(counts={plan.names[number]: counts[position] for position, number in enumerate(plan.counted)})
+    result.chosen = candidates.choose(plan.chosen, upper, [plan.windows[number].choose for number in plan.chosen])
+    result.rows = _by_variable(pieces, plan, plan.kind == choice.EVERY)
+    return result
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """The windows as the compiled scan takes them.
+
+    Attributes:
+        names, windows: The variables, in order.
+        kind: How each one chooses (`compiled.choice`): one row, every row, or a count.
+        counted, chosen: Numbers of the variables that are counted, and of those that take one row.
+        slot: Place of each variable among those of its kind.
+        shape: Per variable: count of what began, bounds of the window in microseconds, and which of them belong to it.
+    """
+
+    names: list[str]
+    windows: list[ClinicalWindow]
+    kind: np.ndarray
+    counted: np.ndarray
+    chosen: np.ndarray
+    slot: np.ndarray
+    shape: tuple[np.ndarray, ...]
+
+    @classmethod
+    def of(cls, windows: Mapping[str, ClinicalWindow], choice: ModuleType, *, list_aggregates: bool) -> _Plan:
+        window = list(windows.values())
+        how = {"latest": choice.LATEST, "closest": choice.CLOSEST, "first": choice.FIRST}
+        kind = np.array([how.get(w.choose, choice.EVERY) for w in window], dtype=np.int8)
+        if not list_aggregates:
+            kind[[w.choose in ("count", "any") and w.max_gap_days is None and w.unit is None for w in window]] = choice.COUNT
+        counted, chosen = np.flatnonzero(kind == choice.COUNT), np.flatnonzero((kind > choice.COUNT) & (kind < choice.EVERY))
+        slot = np.zeros(len(window), dtype=np.int64)
+        slot[counted], slot[chosen] = np.arange(len(counted)), np.arange(len(chosen))
+        shape = (
+            np.array([w.choose in ("count", "any") for w in window]),
+            np.array([w.from_days is not None for w in window]),
+            np.array([round((w.from_days or 0) * _DAY_US) for w in window], dtype=np.int64),
+            np.array([round(w.to_days * _DAY_US) for w in window], dtype=np.int64),
+            np.array([w.closed in ("both", "left") for w in window]),
+            np.array([w.closed in ("both", "right") for w in window]),
+        )
+        return cls(list(windows), window, kind, counted, chosen, slot, shape)
+
+
+class _Room:
+    """Room for what one batch gives, made larger when a batch needs it: `pairs` (3, n) and their `keys` (2, n)."""
+
+    def __init__(self) -> None:
+        self.pairs, self.keys = np.empty((3, 0), dtype=np.int64), np.empty((2, 0), dtype=np.int64)
+
+    def make(self, needed: int) -> None:
+        if needed > self.pairs.shape[1]:
+            self.pairs, self.keys = np.empty((3, needed), dtype=np.int64), np.empty((2, needed), dtype=np.int64)
+
+
+def _take_up(batch: Any, room: _Room, found: int, every: np.ndarray, pieces: list[pl.DataFrame], candidates: Candidates) -> None:
+    """Keep the rows that a batch gave: whole for variables that take every row, as candidates for those that take one."""
+    (rows, variables, at), keys = room.pairs[:, :found], room.keys[:, :found]
+    whole = every[variables]
+    if whole.any():
+        pieces.append(_take(batch, rows[whole], variables[whole]))
+        one = ~whole
+        rows, variables, at, keys = rows[one], variables[one], at[one], keys[:, one]
+    if len(rows):
+        candidates.add(batch, rows, variables, at, keys)
+
+
+def _by_variable(pieces: list[pl.DataFrame], plan: _Plan, every: np.ndarray) -> dict[str, pl.DataFrame]:
+    """Return the rows of each variable that takes every row."""
     table = (
         pl.concat(pieces, how="diagonal_relaxed")
         if pieces
@@ -128,12 +172,8 @@ def eligible_rows(
     )
     pieces.clear()
     parts = table.partition_by("_variable", as_dict=True, include_key=False)
-    result = Eligible(counts={names[number]: counts[position] for position, number in enumerate(counted)})
-    result.chosen = candidates.choose(chosen, upper, [window[number].choose for number in chosen])
-    for number, name in enumerate(names):
-        if kind[number] == choice.EVERY:
-            result.rows[name] = parts.get((number,), table.clear().drop("_variable"))
-    return result
+    nothing = table.clear().drop("_variable")
+    return {name: parts.get((number,), nothing) for number, name in enumerate(plan.names) if every[number]}
 
 
 class _Codes:

@@ -7,8 +7,9 @@ subjects, a missing covariate) is refused or left empty, as the rule says, and c
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -108,16 +109,30 @@ def traced(trace: pl.DataFrame, variables: Sequence[str]) -> pl.DataFrame:
     return pl.concat([trace, mine]).sort("subject_id", "kind", "variable", maintain_order=True)
 
 
+@dataclass(frozen=True)
+class Sample:
+    """Who the values are of: a place per subject in each.
+
+    Attributes:
+        batch: Centre or scanner; None when unknown.
+        training: Whether the fit may see the subject.
+        covariates: By name of the rule's covariates, a value per subject.
+        outcomes: Names of the study's endpoints, which are no covariates unless the rule says so.
+    """
+
+    batch: Sequence[str | None]
+    training: Sequence[bool]
+    covariates: Mapping[str, pl.Series] = field(default_factory=dict)
+    outcomes: Sequence[str] = ()
+
+
 def harmonise_values(
     where: str,
     values: Table,
     features: Sequence[str],
-    batch: Sequence[str | None],
-    training: Sequence[bool],
+    sample: Sample,
     rule: HarmoniseRule,
     *,
-    covariates: Mapping[str, pl.Series] | None = None,
-    outcomes: Sequence[str] = (),
     stored: ComBat | None = None,
     room: Room = in_memory,
 ) -> Harmonised:
@@ -127,25 +142,81 @@ def harmonise_values(
         where: Key of the study file, for messages.
         values: (subjects, features), read in blocks of subjects; missing values are NaN. Subjects without any value take no part.
         features: Names of the features.
-        batch: Centre or scanner of each subject; None when unknown.
-        training: Which subjects the fit may see.
+        sample: Batch, part and covariates of each subject.
         rule: Of the study file.
-        covariates: By name of `rule.covariates`, a value per subject.
-        outcomes: Names of the study's endpoints.
         stored: Parameters of an earlier fit.
         room: Makes the arrays as large as `values`: in memory, or files for what is larger.
 
     Raises:
         UserError: When the rule cannot be followed; says where, why and what to do.
     """
-    covariates = dict(covariates or {})
-    train = np.asarray(training, dtype=bool)
-    labels = np.array(["" if name is None else str(name) for name in batch], dtype=object)
+    chosen, left_out = _who(where, values, sample, rule, stored)
+    held = _by_feature(values, chosen.rows, room)
+    if stored is None:
+        model, names = _fitted(where, held, features, sample, chosen, rule, room)
+    else:
+        model, names = stored, _of_earlier(where, stored, features, sample)
+    result = room((values.shape[0], values.shape[1]))
+    for part, _ in row_blocks(result):
+        result[part] = np.nan
+    place = _places(features, names)
+    labels = chosen.labels[chosen.rows]
+    kept = {name: series.filter(pl.Series(chosen.rows)) for name, series in sample.covariates.items()}
+    shares = _Shares(labels, chosen.training[chosen.rows] if stored is None else None)
+    for block in feature_blocks(len(names)):
+        before = np.ascontiguousarray(held[place[block]].T)
+        with _said_where(where):
+            after = model.of(block).apply(before, labels.tolist(), kept)
+        result[np.ix_(chosen.rows, place[block])] = after
+        shares.add(before, after)
+    about = _about(rule, sample, chosen, fitted_here=stored is None)
+    counts = {
+        "left_out": left_out,
+        "features": len(names),
+        "unchanged_features": int((~model.adjusted).sum()),
+        "features_without_enough_values": len(features) - len(names),
+    }
+    batches = {"batches": list(model.centres), "reference": model.reference}
+    return Harmonised(result, model, tuple(names), {**about, **batches, **counts, "effect": shares.quartiles()})
+
+
+def _about(rule: HarmoniseRule, sample: Sample, chosen: _Chosen, *, fitted_here: bool) -> dict[str, Any]:
+    """Return what a release says of how it was fitted, and on how many."""
+    return {
+        "method": "ComBat",
+        "batch": rule.batch,
+        "covariates": list(sample.covariates),
+        "empirical_bayes": rule.empirical_bayes,
+        "mean_only": rule.mean_only,
+        "fitted_here": fitted_here,
+        "fit_on": rule.fit_on if fitted_here else None,
+        "training_subjects": int((chosen.rows & chosen.training).sum()) if fitted_here else None,
+        "subjects": int(chosen.rows.sum()),
+    }
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """Which subjects are harmonised (`rows`), which of all the fit may see, and the batch of each."""
+
+    rows: np.ndarray
+    training: np.ndarray
+    labels: np.ndarray
+
+
+def _who(where: str, values: Table, sample: Sample, rule: HarmoniseRule, stored: ComBat | None) -> tuple[_Chosen, int]:
+    """Return who can be harmonised, and how many who have values cannot.
+
+    Raises:
+        UserError: If nobody can, or somebody cannot and the rule refuses that.
+    """
+    train = np.asarray(sample.training, dtype=bool)
+    labels = np.array(["" if name is None else str(name) for name in sample.batch], dtype=object)
     present: np.ndarray = np.concatenate(
         [np.zeros(0, dtype=bool), *(np.any(~np.isnan(part), axis=1) for _, part in row_blocks(values))]
     )
     complete = np.array(present)
-    for series in covariates.values():
+    for series in sample.covariates.values():
         complete &= ~series.is_null().to_numpy()
     sizes = Counter(labels[complete & train])
     known = set(stored.centres) if stored is not None else {n for n, size in sizes.items() if n and size >= rule.least_per_centre}
@@ -157,70 +228,59 @@ def harmonise_values(
         raise UserError(
             f"{where}: no subject can be harmonised. Give more training subjects to each {rule.batch}, or remove the key."
         )
-    held = _by_feature(values, chosen, room)
-    fitted_on = np.flatnonzero(train[chosen])
-    names: Sequence[str]
-    if stored is not None:
-        model, names = stored, stored.features
-        absent = [name for name in names if name not in set(features)]
-        if absent:
-            raise UserError(
-                f"{where}.parameters: {len(absent)} features of the earlier fit are not in this study, such as {absent[0]}."
-            )
-        if set(stored.levels) != set(covariates):
-            raise UserError(
-                f"{where}.parameters: they were fitted with the covariates {', '.join(stored.levels) or 'none'}. Give the same."
-            )
-    else:
-        names = _enough(held, fitted_on, labels[chosen & train], features, rule)
-        if not names:
-            raise UserError(
-                f"{where}: no feature has enough values in every {rule.batch}. Leave a {rule.batch} out, or remove the key."
-            )
-        place = _places(features, names)
-        rows = chosen & train
-        try:
-            model = fit_combat(
-                Transposed(held, fitted_on, place), labels[rows].tolist(), names,
-                covariates={name: series.filter(pl.Series(rows)) for name, series in covariates.items()},
-                outcomes=outcomes, outcome_as_covariate=rule.outcome_as_covariate, reference=rule.reference,
-                mean_only=rule.mean_only, empirical_bayes=rule.empirical_bayes, least_per_centre=rule.least_per_centre, room=room,
-            )  # fmt: skip
-        except UserError as problem:
-            raise UserError(f"{where}: {problem}") from None
-    place = _places(features, names)
-    result = room((values.shape[0], values.shape[1]))
-    for part, _ in row_blocks(result):
-        result[part] = np.nan
-    kept = {name: series.filter(pl.Series(chosen)) for name, series in covariates.items()}
-    shares = _Shares(labels[chosen], (chosen & train)[chosen] if stored is None else None)
-    for block in feature_blocks(len(names)):
-        before = np.ascontiguousarray(held[place[block]].T)
-        try:
-            after = model.of(block).apply(before, labels[chosen].tolist(), kept)
-        except UserError as problem:
-            raise UserError(f"{where}: {problem}") from None
-        result[np.ix_(chosen, place[block])] = after
-        shares.add(before, after)
-    record = {
-        "method": "ComBat",
-        "batch": rule.batch,
-        "batches": list(model.centres),
-        "covariates": list(covariates),
-        "reference": model.reference,
-        "empirical_bayes": rule.empirical_bayes,
-        "mean_only": rule.mean_only,
-        "fitted_here": stored is None,
-        "fit_on": rule.fit_on if stored is None else None,
-        "training_subjects": int((chosen & train).sum()) if stored is None else None,
-        "subjects": int(chosen.sum()),
-        "left_out": out,
-        "features": len(names),
-        "unchanged_features": int((~model.adjusted).sum()),
-        "features_without_enough_values": len(features) - len(names),
-        "effect": shares.quartiles(),
-    }
-    return Harmonised(result, model, tuple(names), record)
+    return _Chosen(chosen, train, labels), out
+
+
+def _of_earlier(where: str, stored: ComBat, features: Sequence[str], sample: Sample) -> Sequence[str]:
+    """Return the features of an earlier fit.
+
+    Raises:
+        UserError: If some are not there, or the covariates are others.
+    """
+    absent = [name for name in stored.features if name not in set(features)]
+    if absent:
+        raise UserError(
+            f"{where}.parameters: {len(absent)} features of the earlier fit are not in this study, such as {absent[0]}."
+        )
+    if set(stored.levels) != set(sample.covariates):
+        raise UserError(
+            f"{where}.parameters: they were fitted with the covariates {', '.join(stored.levels) or 'none'}. Give the same."
+        )
+    return stored.features
+
+
+def _fitted(
+    where: str, held: Array, features: Sequence[str], sample: Sample, chosen: _Chosen, rule: HarmoniseRule, room: Room
+) -> tuple[ComBat, Sequence[str]]:
+    """Return the parameters learned on the training subjects, and the features they are of.
+
+    Raises:
+        UserError: If no feature has enough values, or the fit is refused.
+    """
+    fitted_on = np.flatnonzero(chosen.training[chosen.rows])
+    rows = chosen.rows & chosen.training
+    names = _enough(held, fitted_on, chosen.labels[rows], features, rule)
+    if not names:
+        raise UserError(
+            f"{where}: no feature has enough values in every {rule.batch}. Leave a {rule.batch} out, or remove the key."
+        )
+    with _said_where(where):
+        model = fit_combat(
+            Transposed(held, fitted_on, _places(features, names)), chosen.labels[rows].tolist(), names,
+            covariates={name: series.filter(pl.Series(rows)) for name, series in sample.covariates.items()},
+            outcomes=sample.outcomes, outcome_as_covariate=rule.outcome_as_covariate, reference=rule.reference,
+            mean_only=rule.mean_only, empirical_bayes=rule.empirical_bayes, least_per_centre=rule.least_per_centre, room=room,
+        )  # fmt: skip
+    return model, names
+
+
+@contextmanager
+def _said_where(where: str) -> Iterator[None]:
+    """Put the key of the study file before what is refused within."""
+    try:
+        yield
+    except UserError as problem:
+        raise UserError(f"{where}: {problem}") from None
 
 
 def _places(features: Sequence[str], names: Sequence[str]) -> np.ndarray:

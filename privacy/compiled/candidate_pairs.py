@@ -2,10 +2,44 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
 VETO = -1_000.0
+
+
+class Compared(NamedTuple):
+    """The numbered traits that are compared without their letters, a row each, with what a value in common weighs in bits.
+
+    Attributes:
+        birth: (rows, 3) year, month and day, 0 for unknown.
+        vague: Whether that day is one given to those who do not know theirs.
+        day_weight: Bits of the full date.
+        sex: 1 male, 2 female, 0 unknown.
+        place: Number of the place of birth, -1 for none.
+        department: Number of the department of each place.
+        place_weight: Bits of the place.
+        families: (rows, 3) numbers of family names, -1 for none.
+        family_weight: (rows, 3) bits of them.
+        given: (rows, 3) numbers of given names, -1 for none.
+        writing: Number of what all writings of each given name have in common.
+        given_weight: Bits of the first given name.
+    """
+
+    birth: np.ndarray
+    vague: np.ndarray
+    day_weight: np.ndarray
+    sex: np.ndarray
+    place: np.ndarray
+    department: np.ndarray
+    place_weight: np.ndarray
+    families: np.ndarray
+    family_weight: np.ndarray
+    given: np.ndarray
+    writing: np.ndarray
+    given_weight: np.ndarray
 
 
 @njit(cache=True)
@@ -60,17 +94,14 @@ def _place_bits(one: int, two: int, department: np.ndarray, bits: float) -> floa
 
 
 @njit(cache=True)
-def plain_bits(
-    i: int, j: int, birth: np.ndarray, vague: np.ndarray, day_weight: np.ndarray, sex: np.ndarray, place: np.ndarray,
-    department: np.ndarray, place_weight: np.ndarray,
-) -> float:  # fmt: skip
+def plain_bits(i: int, j: int, of: Compared) -> float:
     """Return the evidence of birth, sex and place, or VETO."""
-    bits = birth_bits(i, j, birth, vague, day_weight)
+    bits = birth_bits(i, j, of.birth, of.vague, of.day_weight)
     if bits == VETO:
         return VETO
-    if sex[i] and sex[j]:
-        bits += 1.0 if sex[i] == sex[j] else -9.0
-    return bits + _place_bits(place[i], place[j], department, place_weight[i])
+    if of.sex[i] and of.sex[j]:
+        bits += 1.0 if of.sex[i] == of.sex[j] else -9.0
+    return bits + _place_bits(of.place[i], of.place[j], of.department, of.place_weight[i])
 
 
 @njit(cache=True)
@@ -116,18 +147,7 @@ def pairs_of_blocks(
     ins: np.ndarray,
     stem: np.ndarray,
     provisional: np.ndarray,
-    birth: np.ndarray,
-    vague: np.ndarray,
-    day_weight: np.ndarray,
-    sex: np.ndarray,
-    place: np.ndarray,
-    department: np.ndarray,
-    place_weight: np.ndarray,
-    families: np.ndarray,
-    family_weight: np.ndarray,
-    given: np.ndarray,
-    writing: np.ndarray,
-    given_weight: np.ndarray,
+    of: Compared,
     least: float,
     most_fuzzy: float,
     out: np.ndarray,
@@ -141,6 +161,7 @@ def pairs_of_blocks(
         ins, stem, provisional: Number of the valid INS and of the INS without its sex, or -1, and whether it is one of
             waiting. Equal ones are settled elsewhere; different ones are a pair where one replaced the other: the stems are
             equal, or one is of waiting.
+        of: Traits and weights of the rows.
         least, most_fuzzy: Score that must be reachable, when names that differ can give at most `most_fuzzy` each.
         out: Room, (2, n); when it is too small, counting goes on without writing.
     """
@@ -158,12 +179,12 @@ def pairs_of_blocks(
                 replaced = ins[i] != ins[j] and (stem[i] == stem[j] or provisional[i] != provisional[j])
                 if ins[i] >= 0 and ins[j] >= 0 and not replaced:
                     continue
-                bits = plain_bits(i, j, birth, vague, day_weight, sex, place, department, place_weight)
+                bits = plain_bits(i, j, of)
                 if bits == VETO:
                     continue
-                one = shared_given(i, j, given, writing, given_weight)
+                one = shared_given(i, j, of.given, of.writing, of.given_weight)
                 bits += most_fuzzy if one == VETO else one
-                two = shared_family(i, j, families, family_weight)
+                two = shared_family(i, j, of.families, of.family_weight)
                 bits += most_fuzzy if two == VETO else two
                 if bits < least:
                     continue
@@ -174,26 +195,17 @@ def pairs_of_blocks(
 
 
 @njit(cache=True)
-def parts_of_pairs(
-    pairs: np.ndarray,
-    birth: np.ndarray,
-    vague: np.ndarray,
-    day_weight: np.ndarray,
-    sex: np.ndarray,
-    place: np.ndarray,
-    department: np.ndarray,
-    place_weight: np.ndarray,
-    families: np.ndarray,
-    family_weight: np.ndarray,
-    given: np.ndarray,
-    writing: np.ndarray,
-    given_weight: np.ndarray,
-    out: np.ndarray,
-) -> None:
-    """Write (plain, family, given, birth) bits of each pair into `out`; VETO in family or given: compare the letters."""
+def parts_of_pairs(pairs: np.ndarray, of: Compared, out: np.ndarray) -> None:
+    """Write (plain, family, given, birth) bits of each pair into `out`; VETO in family or given: compare the letters.
+
+    Args:
+        pairs: (2, n) rows.
+        of: Traits and weights of the rows.
+        out: Room, (4, n).
+    """
     for n in range(pairs.shape[1]):
         i, j = pairs[0, n], pairs[1, n]
-        out[0, n] = plain_bits(i, j, birth, vague, day_weight, sex, place, department, place_weight)
-        out[1, n] = shared_family(i, j, families, family_weight)
-        out[2, n] = shared_given(i, j, given, writing, given_weight)
-        out[3, n] = birth_bits(i, j, birth, vague, day_weight)
+        out[0, n] = plain_bits(i, j, of)
+        out[1, n] = shared_family(i, j, of.families, of.family_weight)
+        out[2, n] = shared_given(i, j, of.given, of.writing, of.given_weight)
+        out[3, n] = birth_bits(i, j, of.birth, of.vague, of.day_weight)

@@ -24,7 +24,7 @@ import polars as pl
 
 from unibase.groundwork.files import atomic_folder, json_text, write_bytes, write_json
 from unibase.groundwork.problems import UserError
-from unibase.privacy.encoded.linkage import (
+from unibase.privacy.encoded.encoding import (
     BIRTH_PARTS,
     FILTER_BYTES,
     NAMES,
@@ -33,14 +33,14 @@ from unibase.privacy.encoded.linkage import (
     TOKEN_BYTES,
     Encoded,
     encode_people,
-    link_encoded,
     tokens_of_records,
 )
+from unibase.privacy.encoded.linkage import link_encoded
 from unibase.privacy.keys import Key
 from unibase.privacy.ledger.comparable import RecordKey
+from unibase.privacy.ledger.decided import SAME_AS
 from unibase.privacy.ledger.groups import links_that_hold
 from unibase.privacy.ledger.matching import Edge
-from unibase.privacy.ledger.persons import SAME_AS
 from unibase.privacy.ledger.traits import valid_ins
 
 VERSION = 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from unibase.privacy.compiled.candidate_pairs import pairs_of_blocks
+from unibase.privacy.compiled.candidate_pairs import Compared, pairs_of_blocks
 from unibase.privacy.ledger.comparable import Traits
 from unibase.privacy.ledger.weights import Weights
 
@@ -33,6 +33,7 @@ def pairs_of_ins(traits: Traits, fresh: np.ndarray) -> np.ndarray:
 def candidates(traits: Traits, fresh: np.ndarray, weights: Weights, least: float) -> np.ndarray:
     """Return (2, pairs) rows of two records that share a block and can still reach `least` bits, of which one is fresh."""
     found = [np.empty((2, 0), dtype=np.int64)]
+    of = compared(traits, weights)
     for rows, block in _blocks(traits):
         order = rows[np.argsort(block, kind="stable")]
         ordered = np.sort(block, kind="stable")
@@ -41,9 +42,8 @@ def candidates(traits: Traits, fresh: np.ndarray, weights: Weights, least: float
         while True:
             out = np.empty((2, room), dtype=np.int64)
             needed = pairs_of_blocks(
-                order, starts, _BLOCK_LIMIT, traits.record, fresh, traits.ins, traits.stem, traits.provisional, traits.birth,
-                traits.vague, weights.birth, traits.sex, traits.place, traits.department, weights.place, traits.families,
-                weights.families, traits.given, traits.of_given.writing, weights.given, least, MOST_FUZZY, out,
+                order, starts, _BLOCK_LIMIT, traits.record, fresh, traits.ins, traits.stem, traits.provisional, of, least,
+                MOST_FUZZY, out,
             )  # fmt: skip
             if needed <= room:
                 break
@@ -53,6 +53,19 @@ def candidates(traits: Traits, fresh: np.ndarray, weights: Weights, least: float
     size = max(len(traits.record), 1)
     joint = np.unique(pairs[0] * size + pairs[1])
     return np.stack([joint // size, joint % size])
+
+
+def compared(traits: Traits, weights: Weights) -> Compared:
+    """Return traits and weights in the form that the compiled loops take.
+
+    Args:
+        traits: All traits.
+        weights: What their values weigh in this file.
+    """
+    return Compared(
+        traits.birth, traits.vague, weights.birth, traits.sex, traits.place, traits.department, weights.place,
+        traits.families, weights.families, traits.given, traits.of_given.writing, weights.given,
+    )  # fmt: skip
 
 
 def _blocks(traits: Traits) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from unibase.privacy.compiled.candidate_pairs import VETO, parts_of_pairs
-from unibase.privacy.ledger.blocks import MOST_FUZZY, candidates, pairs_of_ins
+from unibase.privacy.ledger.blocks import MOST_FUZZY, candidates, compared, pairs_of_ins
 from unibase.privacy.ledger.comparable import FAMILIES, RecordKey, Traits, read_traits
 from unibase.privacy.ledger.given_evidence import Doubt, first_names_differ, second_names
 from unibase.privacy.ledger.weights import MOST_SECOND, Weights, weights_of, without_default_dates
@@ -112,10 +112,7 @@ def edges_of(
 
 def _score(traits: Traits, pairs: np.ndarray, weights: Weights) -> _Scored:
     parts = np.empty((4, pairs.shape[1]))
-    parts_of_pairs(
-        pairs, traits.birth, traits.vague, weights.birth, traits.sex, traits.place, traits.department, weights.place,
-        traits.families, weights.families, traits.given, traits.of_given.writing, weights.given, parts,
-    )  # fmt: skip
+    parts_of_pairs(pairs, compared(traits, weights), parts)
     plain, family, given, dates = parts
     left, right = pairs
     families = (traits.families[left, 0] >= 0) & (traits.families[right, 0] >= 0)

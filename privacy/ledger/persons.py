@@ -35,10 +35,10 @@ from unibase.privacy import dates, pseudonyms
 from unibase.privacy.keys import Key
 from unibase.privacy.ledger.comparable import RecordKey
 from unibase.privacy.ledger.corrections import changed_records, other_persons, taken_back
+from unibase.privacy.ledger.decided import SAME_AS, centre_merges, new_decisions, pairs_said
 from unibase.privacy.ledger.groups import Groups, join_all
 from unibase.privacy.ledger.matching import ACCEPT_BITS, Edge, edges_between
 from unibase.privacy.ledger.naming import changes_between, name_persons
-from unibase.privacy.ledger.people_file import DECISIONS
 from unibase.privacy.ledger.revisions import (
     UNDONE,
     Change,
@@ -53,8 +53,6 @@ from unibase.privacy.ledger.traits import valid_ins
 from unibase.privacy.options import DEFAULT_MAX_SHIFT_DAYS
 from unibase.privacy.subjects import Person, Subject, SubjectLookup
 
-SAME_AS = "same_as"
-"""System of the rows whose identifier names another record: `CENTRE/SYSTEM/IDENTIFIER`."""
 OTHER_ROWS = "decision-on-other-rows"
 """Rule of a pair for review: a person decided it, and then the number of one record was given to somebody else."""
 
@@ -148,7 +146,7 @@ def update_ledger(
     state = State.load(folder)
     people = PEOPLE.conform(people)
     rows = rows_not_in(people, state.people)
-    decisions = _decisions(state, people, links)
+    decisions = new_decisions(state, people, links)
     if rows.is_empty() and decisions.is_empty() and state.revision and state.max_shift_days == max_shift_days:
         return LinkReport(state.revision, len(state.assignment), len(set(state.assignment.values())), review=state.review_count)
     rows = PEOPLE.conform(pl.concat([rows, taken_back(state.people, people, rows)]))
@@ -173,15 +171,15 @@ def _judge(state: State, update: _Update) -> _Judged:
         records.setdefault(record, set())
     fresh = {*update.rows.select("centre", "person_key").iter_rows(), *update.changed}
     scored, review = edges_between(update.known, fresh, accept=update.accept_bits)
-    same = _pairs(update.decisions, "same")
+    same = pairs_said(update.decisions, "same")
     # The latest word of a person on a pair counts.
-    apart = (_pairs(update.decisions, "different") | _pairs(state.decisions, "different")) - same
+    apart = (pairs_said(update.decisions, "different") | pairs_said(state.decisions, "different")) - same
     groups = Groups(records, apart)
     dissolved = {before[one] for one, two in apart if one in before and before.get(two) == before[one]}
     dissolved |= {before[record] for record in update.changed if record in before}
     _join_undisturbed(groups, before, dissolved)
     decided = [Edge(-1.0, left, right, "decision", 99.0) for left, right in sorted(same)]
-    decided += _centre_merges(state, update.rows)
+    decided += centre_merges(state, update.rows)
     inside = [e for e in state.edges if before.get(e.left) in dissolved and before.get(e.left) == before.get(e.right)]
     kept = [edge for edge in inside if _still_stands(edge, update)]
     joined = join_all(groups, [*decided, *kept, *scored])
@@ -342,61 +340,3 @@ def _ins_of_records(people: pl.DataFrame) -> dict[RecordKey, set[str]]:
         if ins is not None and valid[ins] is not None:
             found.add(valid[ins])  # type: ignore[arg-type]
     return records
-
-
-def _decisions(state: State, people: pl.DataFrame, links: pl.DataFrame | None) -> pl.DataFrame:
-    """Return the decisions not known yet, from the table of links and the `same_as` rows, each with left < right."""
-    every = pl.concat(
-        [
-            state.people.select("centre", "system", "identifier", "person_key"),
-            people.select("centre", "system", "identifier", "person_key"),
-        ]
-    )
-    key_of = {(c, s, i): k for c, s, i, k in every.iter_rows()}
-    known_records = {(centre, person_key) for (centre, _, _), person_key in key_of.items()}
-    rows: list[tuple[RecordKey, RecordKey, str]] = []
-    for centre, identifier, person_key, number in (
-        people.filter(pl.col("system") == SAME_AS).select("centre", "identifier", "person_key", "source_row").iter_rows()
-    ):
-        parts = identifier.split("/", 2)
-        other = key_of.get((parts[0], parts[1], parts[2])) if len(parts) == 3 else None
-        if other is None:
-            raise UserError(
-                f"people of centre {centre}, row {number}: a `same_as` row must name a known CENTRE/SYSTEM/IDENTIFIER. Correct it."
-            )
-        rows.append(((centre, person_key), (parts[0], other), "same"))
-    if links is not None:
-        for number, (lc, lk, rc, rk, relation) in enumerate(links.select(DECISIONS.names()).iter_rows(), start=1):
-            for record in ((lc, lk), (rc, rk)):
-                if record not in known_records:
-                    raise UserError(f"table of links, row {number}: no such person_key in centre {record[0]}. Correct the row.")
-            rows.append(((lc, lk), (rc, rk), relation))
-    found: dict[tuple[RecordKey, RecordKey], str] = {}
-    for one, two, relation in rows:
-        if one != two:
-            left, right = sorted((one, two))
-            found[(left, right)] = relation
-    known = {((lc, lk), (rc, rk)): relation for lc, lk, rc, rk, relation in state.decisions.iter_rows()}
-    fresh = [(*pair[0], *pair[1], relation) for pair, relation in sorted(found.items()) if known.get(pair) != relation]
-    return pl.DataFrame(fresh, schema=DECISIONS, orient="row")
-
-
-def _centre_merges(state: State, new_rows: pl.DataFrame) -> list[Edge]:
-    """Return a link for every record all of whose identifiers a centre has moved to one other record of its own."""
-    old = {(c, s, i): k for c, s, i, k in state.people.select("centre", "system", "identifier", "person_key").iter_rows()}
-    size = Counter((centre, person_key) for (centre, _, _), person_key in old.items())
-    moved: Counter[tuple[RecordKey, RecordKey]] = Counter()
-    for centre, system, identifier, person_key in new_rows.select("centre", "system", "identifier", "person_key").iter_rows():
-        previous = old.get((centre, system, identifier))
-        if previous is not None and previous != person_key:
-            moved[((centre, previous), (centre, person_key))] += 1
-    edges = []
-    for (gone, into), count in sorted(moved.items()):
-        if count == size[gone]:
-            left, right = sorted((gone, into))
-            edges.append(Edge(-1.0, left, right, "centre-merge", 99.0))
-    return edges
-
-
-def _pairs(decisions: pl.DataFrame, relation: str) -> set[tuple[RecordKey, RecordKey]]:
-    return {((lc, lk), (rc, rk)) for lc, lk, rc, rk, what in decisions.iter_rows() if what == relation}

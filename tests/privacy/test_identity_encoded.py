@@ -8,7 +8,8 @@ import polars as pl
 
 from tests.privacy.test_identity import INS_ONE, people, row
 from unibase.groundwork.tables import PEOPLE
-from unibase.privacy.encoded.linkage import Encoded, encode_people, link_encoded, tokens_of_records
+from unibase.privacy.encoded.encoding import Encoded, encode_people, tokens_of_records
+from unibase.privacy.encoded.linkage import link_encoded
 from unibase.privacy.keys import Key
 from unibase.privacy.ledger.matching import edges_between
 from unibase.simulation.population import synthetic_people

@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 
 from unibase.groundwork.tables import PEOPLE
-from unibase.privacy.encoded.linkage import encode_people, link_encoded
+from unibase.privacy.encoded.encoding import encode_people
+from unibase.privacy.encoded.linkage import link_encoded
 from unibase.privacy.french_identifiers import nir_key
 from unibase.privacy.keys import Key
 from unibase.privacy.ledger.matching import edges_between
