@@ -99,7 +99,7 @@ OURS = (
     PEER.split("def neuroHarmonize")[0]
     + r"""
 def unibase(values, batch, age, sex, covariates=False, mean_only=False, reference=None):
-    from methods.combat_frozen import fit_combat
+    from methods.combat import fit_combat
     kept = {"age": age, "sex": sex} if covariates else None
     names = [str(n) for n in range(values.shape[1])]
     model = fit_combat(values, list(batch), names, covariates=kept, mean_only=mean_only, reference=reference)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unibase.groundwork.problems import Unusable
 from unibase.methods import negative_binomial as nb
-from unibase.methods.combat import batch_design
 from unibase.methods.compiled.exact import AnyArray, FloatArray
 
 PRIOR_COUNT = 1e-4
@@ -38,50 +38,89 @@ def combat_seq(
         Unusable: `singleton-batch`, `one-batch`, `confounded-batch`.
     """
     x = np.asarray(counts)
-    batch = [str(name) for name in batch]
-    sizes = Counter(batch)
-    if len(sizes) < 2:
-        raise Unusable("one-batch", "All samples are of one batch.", "There is nothing to correct.")
-    if min(sizes.values()) < 2:
-        raise Unusable("singleton-batch", "A batch has one sample only.", "Merge it with a like batch, or leave it out.")
-    effects = [np.ones((len(batch), 1))]
-    if group is not None:
-        labels = [str(name) for name in group]
-        levels = sorted(set(labels))[1:]
-        effects.append(
-            np.array([[float(label == level) for level in levels] for label in labels]).reshape(len(batch), len(levels))
-        )
-    if covariates is not None:
-        effects.append(np.asarray(covariates, dtype=np.float64))
-    model = np.hstack(effects)
-    names, indicators, kept_effects = batch_design(batch, model)
-    design = np.hstack([indicators, kept_effects])
-    members = [np.flatnonzero(indicators[:, b] == 1) for b in range(len(names))]
-    seen = np.logical_and.reduce([(x[rows] > 0).any(axis=0) for rows in members])
+    model = _kept(len(batch), group, covariates)
+    design = _Design.of([str(name) for name in batch], model)
+    seen = np.logical_and.reduce([(x[rows] > 0).any(axis=0) for rows in design.members])
     y = np.ascontiguousarray(x[:, seen].T, dtype=np.float64)
-
-    dispersions = np.empty((y.shape[0], len(names)))
-    for b, rows in enumerate(members):
-        part = model[rows]
-        if rows.size <= kept_effects.shape[1] + 1 or np.linalg.matrix_rank(part) < model.shape[1]:
-            dispersions[:, b] = nb.common_dispersion(y[:, rows], np.ones((rows.size, 1)))
-        else:
-            common = nb.common_dispersion(y[:, rows], part)
-            dispersions[:, b] = nb.genewise_dispersion(y[:, rows], part, common)
-    of_sample = np.argmax(indicators, axis=1)
-    phi = dispersions[:, of_sample]
+    dispersions = _dispersions(y, design, model)
+    phi = dispersions[:, design.of_sample]
+    batches = len(design.members)
 
     offset = np.broadcast_to(np.log(y.sum(axis=0)), y.shape)
-    first, _ = nb.fit_with_prior(y, design, offset, phi, PRIOR_COUNT)
-    share = np.array([rows.size for rows in members]) / len(batch)
-    level = first[:, : len(names)] @ share
-    shifts, mean = nb.fit_with_prior(y, design, offset + level[:, None], phi, PRIOR_COUNT)
-    target_mean = np.exp(np.log(mean) - shifts[:, : len(names)][:, of_sample])
+    first, _ = nb.fit_with_prior(y, design.columns, offset, phi, PRIOR_COUNT)
+    share = np.array([rows.size for rows in design.members]) / len(batch)
+    level = first[:, :batches] @ share
+    shifts, mean = nb.fit_with_prior(y, design.columns, offset + level[:, None], phi, PRIOR_COUNT)
+    target_mean = np.exp(np.log(mean) - shifts[:, :batches][:, design.of_sample])
     target_phi = dispersions.mean(axis=1)
 
     out = x.astype(np.int64)
     out[:, seen] = _map_counts(y, mean, phi, target_mean, np.broadcast_to(target_phi[:, None], y.shape)).T
     return out
+
+
+@dataclass(frozen=True)
+class _Design:
+    """Batches and kept effects as columns.
+
+    Attributes:
+        columns: Samples x columns: an indicator of each batch, then the kept effects.
+        kept: Number of the kept effects.
+        members: Samples of each batch.
+        of_sample: (samples,) number of each sample's batch.
+    """
+
+    columns: FloatArray
+    kept: int
+    members: tuple[NDArray[np.int64], ...]
+    of_sample: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, batch: Sequence[str], model: FloatArray) -> _Design:
+        """Return the design; check that its columns can be told apart."""
+        sizes = Counter(batch)
+        if len(sizes) < 2:
+            raise Unusable("one-batch", "All samples are of one batch.", "There is nothing to correct.")
+        if min(sizes.values()) < 2:
+            raise Unusable("singleton-batch", "A batch has one sample only.", "Merge it with a like batch, or leave it out.")
+        names = sorted(sizes)
+        of_sample = np.array([names.index(name) for name in batch])
+        indicators = (of_sample[:, None] == np.arange(len(names))[None, :]).astype(np.float64)
+        effects = model[:, ~(model == 1).all(axis=0)]
+        columns = np.hstack([indicators, effects])
+        if np.linalg.matrix_rank(columns) < columns.shape[1]:
+            raise Unusable(
+                "confounded-batch",
+                "Batch and covariates cannot be told apart: a covariate is constant within every batch.",
+                "Leave that covariate out, or do not correct for batch.",
+            )
+        members = tuple(np.flatnonzero(of_sample == b) for b in range(len(names)))
+        return cls(columns, effects.shape[1], members, of_sample)
+
+
+def _kept(samples: int, group: Sequence[str] | None, covariates: FloatArray | None) -> FloatArray:
+    """Return the effects that are kept, an intercept first, samples x columns."""
+    effects = [np.ones((samples, 1))]
+    if group is not None:
+        labels = [str(name) for name in group]
+        levels = sorted(set(labels))[1:]
+        effects.append(np.array([[float(label == level) for level in levels] for label in labels]).reshape(samples, len(levels)))
+    if covariates is not None:
+        effects.append(np.asarray(covariates, dtype=np.float64))
+    return np.hstack(effects)
+
+
+def _dispersions(y: FloatArray, design: _Design, model: FloatArray) -> FloatArray:
+    """Return the dispersion of each gene in each batch, genes x batches."""
+    found = np.empty((y.shape[0], len(design.members)))
+    for b, rows in enumerate(design.members):
+        part = model[rows]
+        if rows.size <= design.kept + 1 or np.linalg.matrix_rank(part) < model.shape[1]:
+            found[:, b] = nb.common_dispersion(y[:, rows], np.ones((rows.size, 1)))
+        else:
+            common = nb.common_dispersion(y[:, rows], part)
+            found[:, b] = nb.genewise_dispersion(y[:, rows], part, common)
+    return found
 
 
 def _cumulative(count: FloatArray, mean: FloatArray, size: FloatArray) -> FloatArray:

@@ -31,7 +31,7 @@ from unibase.linking.harmonised.beside_raw import (
     training_subjects,
 )
 from unibase.linking.options import HarmoniseRule
-from unibase.methods.combat_frozen import ComBat
+from unibase.methods.combat import ComBat
 from unibase.methods.feature_blocks import OnDisk, Room, Table, in_memory
 from unibase.omics.stores.blocks import X, take_samples, write_store
 

@@ -17,8 +17,9 @@ import polars as pl
 
 from unibase.groundwork.problems import UserError
 from unibase.linking.options import HarmoniseRule
-from unibase.methods.combat_frozen import ComBat, centre_effect, fit_combat
+from unibase.methods.combat import ComBat, fit_combat
 from unibase.methods.feature_blocks import Array, Room, Table, Transposed, feature_blocks, in_memory, row_blocks
+from unibase.methods.harmonised_table import centre_effect
 
 PREFIX = "combat_"
 """Beginning of the names of harmonised columns."""

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from unibase.groundwork.problems import UserError
-from unibase.methods.compiled.exact import AnyArray, FloatArray
+from unibase.methods.compiled.exact import AnyArray
 from unibase.omics.options import Method
 
 if TYPE_CHECKING:
@@ -89,8 +89,7 @@ def correct_values(adata: AnnData, method: Method, batch: Sequence[str], group: 
     """Return samples x genes with values on a log scale corrected by ComBat; the effect of `group` is kept.
 
     Raises:
-        UserError: When a batch has one sample, or `method` gives no logarithms.
-        Unusable: As `combat.fit` says.
+        UserError: When a batch has one sample, or `method` gives no logarithms, and as `combat.fit_combat` says.
     """
     from unibase.methods.combat import combat
 
@@ -98,7 +97,7 @@ def correct_values(adata: AnnData, method: Method, batch: Sequence[str], group: 
         raise UserError(f"ComBat needs values on a log scale, and {method} is not. Choose logcpm or tmm, or combat-seq.")
     out = adata.copy()
     values = np.asarray(adata.X, dtype=np.float64)
-    out.X = _in_order(adata, batch, group, lambda x, b, g: combat(x, b, _indicators(g)), values)
+    out.X = _in_order(adata, batch, group, lambda x, b, g: combat(x, b, {"group": g} if g else None), values)
     out.uns["batch_correction"] = _said("combat", batch, group)
     return out
 
@@ -108,6 +107,8 @@ type _Correct = Callable[[AnyArray, list[str], list[str] | None], AnyArray]
 
 def _in_order(adata: AnnData, batch: Sequence[str], group: Sequence[str] | None, correct: _Correct, x: AnyArray) -> AnyArray:
     """Correct with the samples in order of their names, so that the order of a file changes no bit."""
+    if len(set(batch)) < 2:
+        raise UserError("All samples are of one batch: there is nothing to correct. Leave --batches out.")
     single = sorted(name for name, size in Counter(batch).items() if size == 1)
     if single:
         raise UserError(
@@ -120,13 +121,6 @@ def _in_order(adata: AnnData, batch: Sequence[str], group: Sequence[str] | None,
     out = np.empty_like(corrected)
     out[order] = corrected
     return out
-
-
-def _indicators(group: Sequence[str] | None) -> FloatArray | None:
-    """Return a column for each group but the first."""
-    if group is None or len(set(group)) < 2:
-        return None
-    return np.array([[float(label == level) for level in sorted(set(group))[1:]] for label in group])
 
 
 def _said(method: BatchMethod, batch: Sequence[str], group: Sequence[str] | None) -> dict[str, object]:

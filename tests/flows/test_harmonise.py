@@ -22,7 +22,7 @@ from unibase.flows.stages.release import release_inputs
 from unibase.flows.study.reading import read_study
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import EVENTS, FEATURES, SAMPLE_MAP, SERIES
-from unibase.methods.combat_frozen import ComBat, fit_combat
+from unibase.methods.combat import ComBat, fit_combat
 from unibase.omics.stores.store import write_zarr
 from unibase.privacy.keys import Key, write_key_file
 from unibase.releases.content.publish import publish_release

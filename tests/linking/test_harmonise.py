@@ -14,7 +14,8 @@ import pytest
 
 from tests.releases.r import rscript
 from unibase.groundwork.problems import UserError
-from unibase.methods.combat_frozen import ComBat, centre_effect, fit_combat, harmonise_table
+from unibase.methods.combat import ComBat, fit_combat
+from unibase.methods.harmonised_table import centre_effect, harmonise_table
 
 HERE = Path(__file__).parent / "combat"
 SUBJECTS = pl.read_csv(HERE / "subjects.csv")

@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 from unibase.groundwork.problems import Unusable
-from unibase.methods import combat
 from unibase.omics.models import normalisation
 from unibase.omics.models.normalise import METHODS, fit_model, normalise
 from unibase.omics.options import Method
@@ -68,28 +67,3 @@ def test_genes_are_aligned_never_invented() -> None:
     np.testing.assert_array_equal(model.transform(shuffled).X, model.transform(data).X)
     with pytest.raises(Unusable, match="missing-genes: The samples lack 10"):
         model.transform(data[:, 10:].copy())
-
-
-def test_batch_model_is_learned_on_training_samples_alone(tmp_path: Path) -> None:
-    rng = np.random.default_rng(3)
-    x = rng.normal(size=(30, 200)) + np.repeat([[0.0], [1.5], [-2.0]], 10, axis=0)
-    batch = np.repeat(list("abc"), 10).tolist()
-    train = np.arange(30) % 10 < 7
-    model = combat.fit(x[train], [b for b, t in zip(batch, train, strict=True) if t])
-    test = model.apply(x[~train], [b for b, t in zip(batch, train, strict=True) if not t])
-    model.save(tmp_path / "batch")
-    np.testing.assert_array_equal(
-        combat.load(tmp_path / "batch").apply(x[~train], [b for b, t in zip(batch, train, strict=True) if not t]), test
-    )
-    changed = x.copy()
-    changed[~train] += 100
-    np.testing.assert_array_equal(
-        model.apply(x[train], [b for b, t in zip(batch, train, strict=True) if t]),
-        combat.fit(changed[train], [b for b, t in zip(batch, train, strict=True) if t]).apply(
-            x[train], [b for b, t in zip(batch, train, strict=True) if t]
-        ),
-    )
-    means = [test[i * 3 : i * 3 + 3].mean() for i in range(3)]
-    assert max(means) - min(means) < 0.25
-    with pytest.raises(Unusable, match="unknown-batch"):
-        model.apply(x[:1], ["z"])
