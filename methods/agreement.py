@@ -9,7 +9,7 @@ concordance after Lin 1989; within-subject deviation and repeatability coefficie
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -48,14 +48,36 @@ def icc(values: Array, confidence: float = 0.95) -> dict[str, float]:
 
     Returns:
         `icc_2_1`, `icc_2_1_low`, `icc_2_1_high`, and the same for `icc_3_1`; NaN where the table does not vary.
-    """
-    from scipy.stats import f as f_distribution
 
-    n, k = values.shape
+    >>> round(icc(np.array([[1.0, 1.1], [2.0, 2.2], [3.0, 2.9], [4.0, 4.1]]))["icc_3_1"], 3)
+    0.996
+    """
     names = [f"icc_{kind}_1{end}" for kind in (2, 3) for end in ("", "_low", "_high")]
-    undefined = dict.fromkeys(names, float("nan"))
-    if n < 3 or k < 2 or not np.isfinite(values).all():
-        return undefined
+    squares = _squares(values) if values.shape[0] >= 3 and values.shape[1] >= 2 and np.isfinite(values).all() else None
+    if squares is None:
+        return dict.fromkeys(names, float("nan"))
+    tail = 1 - (1 - confidence) / 2
+    return dict(zip(names, map(float, (*_icc_two(squares, tail), *_icc_three(squares, tail))), strict=True))
+
+
+class _Squares(NamedTuple):
+    """Mean squares of a table of n subjects and k repetitions."""
+
+    n: int
+    k: int
+    rows: float
+    columns: float
+    error: float
+
+    @property
+    def free(self) -> int:
+        """Degrees of freedom of the error."""
+        return (self.n - 1) * (self.k - 1)
+
+
+def _squares(values: Array) -> _Squares | None:
+    """Return the mean squares; None where nothing varies."""
+    n, k = values.shape
     # Scaled to about 1 before squaring: energies of 1e20 and entropies of 1e-3 keep the same digits.
     scale = np.abs(values).max()
     spread = values / scale if scale > 0 else values
@@ -66,36 +88,56 @@ def icc(values: Array, confidence: float = 0.95) -> dict[str, float]:
     ms_error = (residual**2).sum() / ((n - 1) * (k - 1))
     rounding = (np.finfo(float).eps * 8) ** 2
     if ms_rows <= rounding and ms_error <= rounding and ms_columns <= rounding:
-        return undefined
-    if ms_error <= rounding:
-        ms_error = 0.0
-    tail = 1 - (1 - confidence) / 2
-    free = (n - 1) * (k - 1)
+        return None
+    return _Squares(n, k, ms_rows, ms_columns, 0.0 if ms_error <= rounding else ms_error)
+
+
+def _icc_three(squares: _Squares, tail: float) -> tuple[float, float, float]:
+    """Return ICC(3,1) and its limits."""
+    from scipy.stats import f as f_distribution
+
+    n, k, ms_rows, _, ms_error = squares
     three = (ms_rows - ms_error) / (ms_rows + (k - 1) * ms_error)
     if ms_error == 0:
-        three_low = three_high = 1.0
-    else:
-        ratio = ms_rows / ms_error
-        low, high = ratio / f_distribution.ppf(tail, n - 1, free), ratio * f_distribution.ppf(tail, free, n - 1)
-        three_low, three_high = (low - 1) / (low + k - 1), (high - 1) / (high + k - 1)
+        return three, 1.0, 1.0
+    ratio = ms_rows / ms_error
+    low = ratio / f_distribution.ppf(tail, n - 1, squares.free)
+    high = ratio * f_distribution.ppf(tail, squares.free, n - 1)
+    return three, (low - 1) / (low + k - 1), (high - 1) / (high + k - 1)
+
+
+def _icc_two(squares: _Squares, tail: float) -> tuple[float, float, float]:
+    """Return ICC(2,1) and its limits."""
+    from scipy.stats import f as f_distribution
+
+    n, k, ms_rows, ms_columns, ms_error = squares
     two = (ms_rows - ms_error) / (ms_rows + (k - 1) * ms_error + k * (ms_columns - ms_error) / n)
     if two >= 1:
-        two_low = two_high = 1.0
-    else:
-        a = k * two / (n * (1 - two))
-        b = 1 + k * two * (n - 1) / (n * (1 - two))
-        spare = k * ms_columns + (k * n - k - n) * ms_error
-        # Far below 0 the approximate degrees of freedom can vanish: then there are no limits, and NaN says so.
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            v = (a * ms_columns + b * ms_error) ** 2 / ((a * ms_columns) ** 2 / (k - 1) + (b * ms_error) ** 2 / free)
-            low, high = f_distribution.ppf(tail, n - 1, v), f_distribution.ppf(tail, v, n - 1)
-            two_low = n * (ms_rows - low * ms_error) / (low * spare + n * ms_rows)
-            two_high = n * (high * ms_rows - ms_error) / (spare + n * high * ms_rows)
-    return dict(zip(names, (float(x) for x in (two, two_low, two_high, three, three_low, three_high)), strict=True))
+        return two, 1.0, 1.0
+    a = k * two / (n * (1 - two))
+    b = 1 + k * two * (n - 1) / (n * (1 - two))
+    spare = k * ms_columns + (k * n - k - n) * ms_error
+    # Far below 0 the approximate degrees of freedom can vanish: then there are no limits, and NaN says so.
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        v = (a * ms_columns + b * ms_error) ** 2 / ((a * ms_columns) ** 2 / (k - 1) + (b * ms_error) ** 2 / squares.free)
+        low, high = f_distribution.ppf(tail, n - 1, v), f_distribution.ppf(tail, v, n - 1)
+        return (
+            two,
+            n * (ms_rows - low * ms_error) / (low * spare + n * ms_rows),
+            n * (high * ms_rows - ms_error) / (spare + n * high * ms_rows),
+        )
 
 
 def concordance(first: Array, second: Array) -> float:
-    """Return Lin's concordance correlation coefficient of two series of measurements; NaN when neither varies."""
+    """Return Lin's concordance correlation coefficient of two series of measurements; NaN when neither varies.
+
+    Args:
+        first: (regions,) of one measurement.
+        second: (regions,) of the other.
+
+    >>> concordance(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0]))
+    1.0
+    """
     spread = first.var() + second.var() + (first.mean() - second.mean()) ** 2
     if spread == 0:
         return float("nan")

@@ -65,7 +65,7 @@ class Centres:
 
     def columns(self) -> Array:
         """Return the (subjects, centres) columns of the centres; that of the reference is one for all."""
-        columns = np.eye(len(self.names))[self.of_subject]
+        columns: Array = np.eye(len(self.names))[self.of_subject]
         if self.reference is not None:
             columns[:, self.reference] = 1.0
         return columns

@@ -94,21 +94,9 @@ def norm_factors(
     if x.shape[1] == 0 or x.shape[0] == 1 or method == "none":
         return np.ones(x.shape[0])
     if method == "upperquartile":
-        raw = (upper_quartiles(x) if quantile == 0.75 else np.quantile(x, quantile, axis=1)) / sizes
-        if raw.min() == 0:
-            raise Unusable(
-                "zero-quantile",
-                f"The upper quartile of {int((raw == 0).sum())} samples is zero.",
-                "Filter genes first, or use the method tmmwsp.",
-            )
+        raw = _raw_quartiles(x, sizes, quantile)
     elif method == "rle":
-        raw = _median_ratios(x, log_geometric_means(x), positive_only=False) / sizes
-        if not (np.isfinite(raw) & (raw > 0)).all():
-            raise Unusable(
-                "no-common-gene",
-                "The median ratio to the pseudo-reference is zero or undefined in some sample: too few genes are expressed in all.",
-                "Use the method poscounts or tmmwsp.",
-            )
+        raw = _raw_rle(x, sizes)
     else:
         chosen = (
             tmm_reference(x, method, sizes, names)
@@ -117,6 +105,28 @@ def norm_factors(
         )
         raw = tmm_raw(x, sizes, chosen, method, log_ratio_trim=log_ratio_trim, sum_trim=sum_trim, weighted=weighted)
     return np.asarray(raw / geometric_mean(raw))
+
+
+def _raw_quartiles(x: AnyArray, sizes: FloatArray, quantile: float) -> FloatArray:
+    raw = (upper_quartiles(x) if quantile == 0.75 else np.quantile(x, quantile, axis=1)) / sizes
+    if raw.min() == 0:
+        raise Unusable(
+            "zero-quantile",
+            f"The upper quartile of {int((raw == 0).sum())} samples is zero.",
+            "Filter genes first, or use the method tmmwsp.",
+        )
+    return np.asarray(raw)
+
+
+def _raw_rle(x: AnyArray, sizes: FloatArray) -> FloatArray:
+    raw = _median_ratios(x, log_geometric_means(x), positive_only=False) / sizes
+    if not (np.isfinite(raw) & (raw > 0)).all():
+        raise Unusable(
+            "no-common-gene",
+            "The median ratio to the pseudo-reference is zero or undefined in some sample: too few genes are expressed in all.",
+            "Use the method poscounts or tmmwsp.",
+        )
+    return np.asarray(raw)
 
 
 def tmm_reference(counts: AnyArray, method: FactorMethod, sizes: FloatArray, names: Sequence[str] | None = None) -> TmmReference:

@@ -86,6 +86,9 @@ def kaplan_meier(time: ArrayLike, event: ArrayLike, entry: ArrayLike | None = No
 
     Raises:
         ValueError: If no subject is ever at risk, or a time is missing or negative.
+
+    >>> kaplan_meier([2, 3, 5, 8], [True, False, True, True]).survival.tolist()
+    [0.75, 0.75, 0.375, 0.0]
     """
     times = np.asarray(time, dtype=np.float64)
     observed = np.asarray(event, dtype=bool)
@@ -102,6 +105,14 @@ def kaplan_meier(time: ArrayLike, event: ArrayLike, entry: ArrayLike | None = No
     entries, exits = np.sort(starts), np.sort(times)
     at_risk = _at_risk(entries, exits, distinct)
     survival: NDArray[np.float64] = np.cumprod(1.0 - events / at_risk, dtype=np.float64)
+    lower, upper = _band(survival, events, at_risk)
+    return Curve(distinct, at_risk, events, leaving - events, survival, lower, upper, entries, exits)
+
+
+def _band(
+    survival: NDArray[np.float64], events: NDArray[np.int64], at_risk: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the limits of the band at each time."""
     with np.errstate(divide="ignore", invalid="ignore"):
         greenwood = np.cumsum(events / (at_risk * (at_risk - events).astype(np.float64)))
         spread = NORMAL_975 * np.sqrt(greenwood) / np.log(survival)
@@ -113,4 +124,4 @@ def kaplan_meier(time: ArrayLike, event: ArrayLike, entry: ArrayLike | None = No
     lower[certain] = upper[certain] = 1.0
     gone = survival <= 0.0
     lower[gone] = upper[gone] = np.nan
-    return Curve(distinct, at_risk, events, leaving - events, survival, lower, upper, entries, exits)
+    return lower, upper
