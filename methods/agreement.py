@@ -50,7 +50,7 @@ def icc(values: Array, confidence: float = 0.95) -> dict[str, float]:
         `icc_2_1`, `icc_2_1_low`, `icc_2_1_high`, and the same for `icc_3_1`; NaN where the table does not vary.
 
     >>> round(icc(np.array([[1.0, 1.1], [2.0, 2.2], [3.0, 2.9], [4.0, 4.1]]))["icc_3_1"], 3)
-    0.996
+    0.995
     """
     names = [f"icc_{kind}_1{end}" for kind in (2, 3) for end in ("", "_low", "_high")]
     squares = _squares(values) if values.shape[0] >= 3 and values.shape[1] >= 2 and np.isfinite(values).all() else None
