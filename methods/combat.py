@@ -172,11 +172,8 @@ def fit_combat(
         _draw(gamma, delta, standard, centres, None if mean_only else room)
     if centres.reference is not None:
         gamma[centres.reference], delta[centres.reference] = 0.0, 1.0
-    return ComBat(
-        tuple(features), centres.names, levels, reference, adjusted,
-        _spread(location.effects.T, adjusted), _spread(location.grand_mean, adjusted), _spread(location.pooled_variance, adjusted),
-        _spread(gamma, adjusted), _spread(delta, adjusted),
-    )  # fmt: skip
+    learned = (location.effects.T, location.grand_mean, location.pooled_variance, gamma, delta)
+    return ComBat(tuple(features), centres.names, levels, reference, adjusted, *(_spread(part, adjusted) for part in learned))
 
 
 def combat(values: Array, batch: Sequence[str], covariates: Mapping[str, Covariate] | None = None) -> Array:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from unibase.groundwork.problems import Unusable
 from unibase.methods import negative_binomial as nb
 from unibase.methods.compiled.exact import AnyArray, FloatArray
+from unibase.methods.reasons import CONFOUNDED_BATCH, ONE_BATCH, SINGLETON_BATCH
 
 PRIOR_COUNT = 1e-4
 _FUZZ = 64 * np.finfo(np.float64).eps
@@ -80,9 +81,9 @@ class _Design:
         """Return the design; check that its columns can be told apart."""
         sizes = Counter(batch)
         if len(sizes) < 2:
-            raise Unusable("one-batch", "All samples are of one batch.", "There is nothing to correct.")
+            raise Unusable(ONE_BATCH, "All samples are of one batch.", "There is nothing to correct.")
         if min(sizes.values()) < 2:
-            raise Unusable("singleton-batch", "A batch has one sample only.", "Merge it with a like batch, or leave it out.")
+            raise Unusable(SINGLETON_BATCH, "A batch has one sample only.", "Merge it with a like batch, or leave it out.")
         names = sorted(sizes)
         of_sample = np.array([names.index(name) for name in batch])
         indicators = (of_sample[:, None] == np.arange(len(names))[None, :]).astype(np.float64)
@@ -90,7 +91,7 @@ class _Design:
         columns = np.hstack([indicators, effects])
         if np.linalg.matrix_rank(columns) < columns.shape[1]:
             raise Unusable(
-                "confounded-batch",
+                CONFOUNDED_BATCH,
                 "Batch and covariates cannot be told apart: a covariate is constant within every batch.",
                 "Leave that covariate out, or do not correct for batch.",
             )

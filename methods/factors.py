@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unibase.groundwork.problems import Unusable
+from unibase.groundwork.reasons import EMPTY_SAMPLE, NO_COMMON_GENE, ZERO_QUANTILE
 from unibase.methods.compiled.exact import AnyArray, FloatArray, exact_mean, geometric_mean
 from unibase.methods.compiled.factor_rows import add_log_counts, median_ratio_of_rows, ordered_windows, tmm_of_rows
 
@@ -98,11 +99,9 @@ def norm_factors(
     elif method == "rle":
         raw = _raw_rle(x, sizes)
     else:
-        chosen = (
-            tmm_reference(x, method, sizes, names)
-            if reference is None
-            else TmmReference(np.asarray(x[reference], dtype=np.float64), float(sizes[reference]))
-        )
+        chosen = tmm_reference(x, method, sizes, names)
+        if reference is not None:
+            chosen = TmmReference(np.asarray(x[reference], dtype=np.float64), float(sizes[reference]))
         raw = tmm_raw(x, sizes, chosen, method, log_ratio_trim=log_ratio_trim, sum_trim=sum_trim, weighted=weighted)
     return np.asarray(raw / geometric_mean(raw))
 
@@ -111,7 +110,7 @@ def _raw_quartiles(x: AnyArray, sizes: FloatArray, quantile: float) -> FloatArra
     raw = (upper_quartiles(x) if quantile == 0.75 else np.quantile(x, quantile, axis=1)) / sizes
     if raw.min() == 0:
         raise Unusable(
-            "zero-quantile",
+            ZERO_QUANTILE,
             f"The upper quartile of {int((raw == 0).sum())} samples is zero.",
             "Filter genes first, or use the method tmmwsp.",
         )
@@ -122,7 +121,7 @@ def _raw_rle(x: AnyArray, sizes: FloatArray) -> FloatArray:
     raw = _median_ratios(x, log_geometric_means(x), positive_only=False) / sizes
     if not (np.isfinite(raw) & (raw > 0)).all():
         raise Unusable(
-            "no-common-gene",
+            NO_COMMON_GENE,
             "The median ratio to the pseudo-reference is zero or undefined in some sample: too few genes are expressed in all.",
             "Use the method poscounts or tmmwsp.",
         )
@@ -174,7 +173,7 @@ def median_of_ratios(counts: AnyArray) -> FloatArray:
     log_means = log_geometric_means(counts)
     if not np.isfinite(log_means).any():
         raise Unusable(
-            "no-common-gene", "Every gene has a zero in some sample: no geometric mean is positive.", "Use poscounts or tmmwsp."
+            NO_COMMON_GENE, "Every gene has a zero in some sample: no geometric mean is positive.", "Use poscounts or tmmwsp."
         )
     return median_of_ratios_against(counts, log_means)
 
@@ -183,7 +182,7 @@ def median_of_ratios_against(counts: AnyArray, log_geometric_means: FloatArray) 
     """Size factors against log geometric means (natural log; -inf for genes that do not count)."""
     factors = _median_ratios(counts, log_geometric_means, positive_only=True)
     if not np.isfinite(factors).all():
-        raise Unusable("empty-sample", "A sample has no positive count among the reference genes.", "Remove that sample.")
+        raise Unusable(EMPTY_SAMPLE, "A sample has no positive count among the reference genes.", "Remove that sample.")
     return factors
 
 
@@ -239,7 +238,7 @@ def _refuse_empty(sizes: FloatArray) -> None:
     empty = int((~(sizes > 0)).sum())
     if empty:
         raise Unusable(
-            "empty-sample", f"{empty} samples have no count at all.", "Run gates.check_counts first; it sets them aside."
+            EMPTY_SAMPLE, f"{empty} samples have no count at all.", "Run gates.check_counts first; it sets them aside."
         )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from unibase.groundwork.problems import Unusable
 from unibase.methods.compiled.exact import FloatArray
+from unibase.methods.reasons import TOO_FEW_GENES
 
 NEIGHBOURS = 0.7
 """Share of the points that a local fit looks at."""
@@ -59,7 +60,7 @@ def fit(x: FloatArray, y: FloatArray, weights: FloatArray) -> LocalRegression:
         Unusable: `too-few-genes` with fewer than six points, or all at one place.
     """
     if x.size < FEWEST or x.min() == x.max():
-        raise Unusable("too-few-genes", f"A local regression needs {FEWEST} different points.", "Give more genes.")
+        raise Unusable(TOO_FEW_GENES, f"A local regression needs {FEWEST} different points.", "Give more genes.")
     neighbours = int(NEIGHBOURS * x.size + 1e-9)
     fitted: dict[float, tuple[float, float, float]] = {}
 

@@ -13,6 +13,7 @@ import numpy as np
 from unibase.groundwork.problems import Unusable
 from unibase.methods.compiled.exact import FloatArray
 from unibase.methods.compiled.negative_binomial_fits import adjusted_likelihoods, fit_each_gene, fit_each_group, maxima_of_splines
+from unibase.methods.reasons import TOO_FEW_COUNTS
 
 MIN_ROW_SUM = 5
 GRID = np.linspace(-6.0, 6.0, 11)
@@ -73,7 +74,7 @@ def common_dispersion(counts: FloatArray, design: FloatArray) -> float:
     offset = np.log(counts.sum(axis=0))
     y = counts[counts.sum(axis=1) >= MIN_ROW_SUM]
     if not len(y):
-        raise Unusable("too-few-counts", f"No gene has {MIN_ROW_SUM} counts in a batch.", "Leave that batch out.")
+        raise Unusable(TOO_FEW_COUNTS, f"No gene has {MIN_ROW_SUM} counts in a batch.", "Leave that batch out.")
 
     def loss(root: float) -> float:
         return -float(adjusted_profile_likelihood(y, design, offset, np.full(len(y), root**4)).sum())

@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from unibase.groundwork.problems import Unusable
+from unibase.groundwork.reasons import MISSING_VALUES
 from unibase.methods.compiled.exact import FloatArray
 from unibase.methods.compiled.rank_map import map_ranks
 
@@ -26,7 +27,7 @@ def target_quantiles(values: FloatArray) -> FloatArray:
     present = (~np.isnan(values)).sum(axis=1)
     if np.isinf(values).any() or (present < min(2, values.shape[1])).any():
         raise Unusable(
-            "missing-values",
+            MISSING_VALUES,
             f"{int((present < 2).sum())} samples have fewer than two values, or a value is infinite.",
             "Leave these samples out.",
         )

@@ -96,7 +96,8 @@ def kaplan_meier(time: ArrayLike, event: ArrayLike, entry: ArrayLike | None = No
     if not len(times) or not np.isfinite(times).all() or (times < 0).any() or np.isnan(starts).any():
         raise ValueError("survival needs at least one subject and finite times of at least 0")
     seen = starts < times
-    times, observed, starts = times[seen], observed[seen], np.where(starts[seen] <= 0, -np.inf, starts[seen])
+    times, observed = times[seen], observed[seen]
+    starts = np.where(starts[seen] <= 0, -np.inf, starts[seen])
     if not len(times):
         raise ValueError("survival needs at least one subject: all entered when they had left")
     distinct, place = np.unique(times, return_inverse=True)
@@ -104,7 +105,7 @@ def kaplan_meier(time: ArrayLike, event: ArrayLike, entry: ArrayLike | None = No
     leaving = np.bincount(place, minlength=len(distinct)).astype(np.int64)
     entries, exits = np.sort(starts), np.sort(times)
     at_risk = _at_risk(entries, exits, distinct)
-    survival: NDArray[np.float64] = np.cumprod(1.0 - events / at_risk, dtype=np.float64)
+    survival = np.cumprod(1.0 - events / at_risk, dtype=np.float64)
     lower, upper = _band(survival, events, at_risk)
     return Curve(distinct, at_risk, events, leaving - events, survival, lower, upper, entries, exits)
 

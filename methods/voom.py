@@ -14,6 +14,7 @@ import numpy as np
 from unibase.groundwork.problems import Unusable
 from unibase.methods.compiled.exact import AnyArray, FloatArray, exact_mean
 from unibase.methods.compiled.lowess import lowess_at
+from unibase.methods.reasons import SINGULAR_DESIGN, TOO_FEW_SAMPLES
 
 SPAN = 0.5
 
@@ -50,9 +51,9 @@ def voom(counts: AnyArray, library_size: FloatArray, design: FloatArray | None =
     q, r = np.linalg.qr(np.asarray(design, dtype=np.float64))
     rank = int((np.abs(np.diag(r)) > 1e-7 * np.abs(r).max()).sum())
     if rank < design.shape[1]:
-        raise Unusable("singular-design", "A coefficient of the design cannot be told from the others.", "Leave it out.")
+        raise Unusable(SINGULAR_DESIGN, "A coefficient of the design cannot be told from the others.", "Leave it out.")
     if n - rank < 1:
-        raise Unusable("too-few-samples", "The design leaves no degree of freedom for the variance.", "Give more samples.")
+        raise Unusable(TOO_FEW_SAMPLES, "The design leaves no degree of freedom for the variance.", "Give more samples.")
     y = voom_expression(counts, library_size)
     fitted = q @ (q.T @ y)
     sigma = np.sqrt(((y - fitted) ** 2).sum(axis=0) / (n - rank))

@@ -19,6 +19,7 @@ from unibase.groundwork.problems import Unusable
 from unibase.methods import factors, local_regression, splines
 from unibase.methods.compiled.exact import AnyArray, FloatArray
 from unibase.methods.compiled.gene_dispersions import MIN_DISPERSION, dispersion_of_genes
+from unibase.methods.reasons import NO_DISPERSION_TREND, TOO_FEW_GENES, TOO_FEW_SAMPLES
 
 TrendKind = Literal["parametric", "local", "mean"]
 FAST_GENES = 1000
@@ -148,7 +149,7 @@ def fit_trend(
         Unusable: `too-few-samples`, `too-few-genes`; `no-dispersion-trend` when no gene varies more than a Poisson count.
     """
     if counts.shape[0] < 2:
-        raise Unusable("too-few-samples", "A dispersion needs at least two samples.", "Give more samples, or a frozen model.")
+        raise Unusable(TOO_FEW_SAMPLES, "A dispersion needs at least two samples.", "Give more samples, or a frozen model.")
     normalised = np.asarray(counts, dtype=np.float64) / size_factors[:, None]
     # Extended precision, rounded once: genes with the same counts in other samples have equal means, as they have in R.
     means = normalised.mean(axis=0, dtype=np.longdouble).astype(np.float64)
@@ -157,7 +158,7 @@ def fit_trend(
     used = dispersions > 100 * MIN_DISPERSION
     if not used.any():
         raise Unusable(
-            "no-dispersion-trend",
+            NO_DISPERSION_TREND,
             "No gene varies more than counting alone makes it vary, so there is no trend to fit.",
             "Use tmm or median-of-ratios.",
         )
@@ -180,7 +181,7 @@ def fast_genes(means: FloatArray, subset: int = FAST_GENES) -> NDArray[np.int64]
     above = np.flatnonzero(means > FAST_MEAN)
     if above.size < subset:
         raise Unusable(
-            "too-few-genes",
+            TOO_FEW_GENES,
             f"Only {above.size} genes have a mean above 5; the fast fit takes {subset}.",
             "Use the full fit: vst.",
         )
@@ -241,7 +242,7 @@ def local_trend(means: FloatArray, dispersions: FloatArray, normalised: FloatArr
     spline = splines.curve(np.arcsinh((grid[1:] + grid[:-1]) / 2), area)
     low, high = np.quantile(normalised.mean(axis=0), [0.95, 0.999])
     if not 0 < low < high:
-        raise Unusable("no-dispersion-trend", "The means of the genes do not set a scale.", "Use tmm or median-of-ratios.")
+        raise Unusable(NO_DISPERSION_TREND, "The means of the genes do not set a scale.", "Use tmm or median-of-ratios.")
     at_low, at_high = splines.evaluate(spline, np.arcsinh(np.array([low, high])))
     scale = (math.log2(high) - math.log2(low)) / (at_high - at_low)
     return LocalTrend(float(scale), float(math.log2(low) - scale * at_low), top, spline)

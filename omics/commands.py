@@ -11,6 +11,7 @@ import numpy as np
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.omics.options import AssayName
 from unibase.omics.readers.batches import BatchMethod, correct_counts, correct_values, labels_of, read_labels
+from unibase.omics.reasons import NO_GENE_LEFT
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -131,5 +132,5 @@ def _expressed(adata: AnnData, groups: list[str] | None) -> AnnData:
 
     keep = expressed_enough(np.asarray(adata.X), group=groups)
     if not keep.any():
-        raise Unusable("no-gene-left", "No gene is expressed enough in enough samples.", "Normalise without the filter.")
+        raise Unusable(NO_GENE_LEFT, "No gene is expressed enough in enough samples.", "Normalise without the filter.")
     return adata[:, keep].copy()

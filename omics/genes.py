@@ -22,6 +22,7 @@ import pandas as pd
 import polars as pl
 
 from unibase.groundwork.problems import Unusable
+from unibase.omics.reasons import CHANGED_GENE_TABLE
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -79,7 +80,7 @@ class GeneTable:
         content = gzip.decompress((Path(__file__).parent / "data" / f"{SNAPSHOT}.tsv.gz").read_bytes())
         self.digest = hashlib.sha256(content).hexdigest()
         if self.digest != SHA256:
-            raise Unusable("changed-gene-table", f"The gene table {SNAPSHOT} is not the pinned one.", "Install unibase again.")
+            raise Unusable(CHANGED_GENE_TABLE, f"The gene table {SNAPSHOT} is not the pinned one.", "Install unibase again.")
         self._symbol: dict[str, Gene] = {}
         self._ensembl: dict[str, Gene] = {}
         self._entrez: dict[str, Gene] = {}

@@ -22,6 +22,7 @@ from unibase.groundwork.tables import QUARANTINE, SAMPLE_MAP, write_parquet
 from unibase.groundwork.work import Job, Outcome, Output, Unit
 from unibase.linking.concordance import FINDINGS, ORDER, of_samples
 from unibase.omics.options import Genotypes
+from unibase.omics.reasons import UNUSABLE_SAMPLE_SHEET
 from unibase.omics.samples import sheets
 from unibase.privacy.keys import Key
 from unibase.privacy.subjects import SubjectLookup
@@ -195,7 +196,7 @@ def _genotype_units(run: Run, home: Path) -> tuple[list[Unit], list[pl.DataFrame
         try:
             units.append(_unit(run, name, centre.genotypes, home / GENOTYPES / name))
         except UserError as problem:
-            refusal = Outcome(f"{name}/{GENOTYPES}", "", "quarantined", None, "unusable-sample-sheet", str(problem))
+            refusal = Outcome(f"{name}/{GENOTYPES}", "", "quarantined", None, UNUSABLE_SAMPLE_SHEET, str(problem))
             rows.append(run.quarantine_rows("identity", name, [refusal]))
             run.say(f"identity: {name}/{GENOTYPES}: quarantined, unusable-sample-sheet. {problem}")
     return units, rows

@@ -9,6 +9,7 @@ import polars as pl
 from unibase.flows.runs.run import Run
 from unibase.flows.stages.clinical import scan_records
 from unibase.groundwork.tables import EVENTS, SAMPLE_MAP
+from unibase.omics.reasons import SEX_DISCORDANT, SEX_MIXED, SWAPPED_SAMPLES
 
 _REMEDY = "Compare the sample sheet with the laboratory's list; two samples may have changed places."
 WHY = {
@@ -16,7 +17,7 @@ WHY = {
     "methylation": ("The methylation of the X chromosome contradicts the sex in the subject's records.", _REMEDY),
 }
 """Message and remedy, by assay that tells sex."""
-SWAPPED = ("swapped-samples", "Two samples of one centre each tell the sex of the other's subject.", _REMEDY)
+SWAPPED = (SWAPPED_SAMPLES, "Two samples of one centre each tell the sex of the other's subject.", _REMEDY)
 """Reason of both, and what it means."""
 
 
@@ -42,7 +43,7 @@ def sex_conflicts(matrices: list[Path], recorded: dict[int, str]) -> dict[str, s
     return {
         row["sample"]: SWAPPED[0] if row["other"] else row["finding"]
         for row in findings.to_dicts()
-        if row["finding"] in ("sex-discordant", "sex-mixed")
+        if row["finding"] in (SEX_DISCORDANT, SEX_MIXED)
     }
 
 

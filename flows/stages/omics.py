@@ -18,11 +18,13 @@ from unibase.flows.runs.stage import Stage
 from unibase.flows.study.places import LEDGER, MATRICES
 from unibase.flows.study.study_file import Study
 from unibase.groundwork.files import atomic_folder, digest_of
+from unibase.groundwork.reasons import REPEATED_SAMPLE
 from unibase.groundwork.tables import QUARANTINE, SAMPLE_MAP, write_parquet
 from unibase.groundwork.work import Job, Outcome, Output, Unit
 from unibase.omics.assays.registry import AssayFiles, read, sample_names
 from unibase.omics.options import AssayName, AssaySource, CellColumns, View
 from unibase.omics.readers.numeric_tables import Reading
+from unibase.omics.reasons import UNREAD_MATRIX, UNUSABLE_PROFILED_LIST, UNUSABLE_SAMPLE_SHEET
 from unibase.omics.samples import sheets
 from unibase.omics.stores import store
 from unibase.privacy.keys import Key
@@ -31,12 +33,12 @@ from unibase.privacy.subjects import SubjectLookup
 type _Refused = dict[str, tuple[str, str, str]]
 
 REPEATED = (
-    "repeated-sample",
+    REPEATED_SAMPLE,
     "The sample is in more than one matrix of the centre; nobody can tell which is right.",
     "Keep it in one of them.",
 )
 UNREAD = (
-    "unread-matrix",
+    UNREAD_MATRIX,
     "The sample was profiled and is in no matrix that could be read; a matrix of the centre could not.",
     "Mend the matrix that is in quarantine: until then nobody knows what the sample has.",
 )
@@ -121,11 +123,11 @@ def stage_omics(run: Run, name: str) -> list[Outcome]:
     for assay, source in sorted(run.study.centres[name].omics.items()):
         sheet = sources.readable(run, f"{name}.omics.{assay}", sheets.read_samples, run.study.path(source.samples))
         if isinstance(sheet, sources.Unread):
-            rows.append(_refused(run, name, assay, "unusable-sample-sheet", sheet))
+            rows.append(_refused(run, name, assay, UNUSABLE_SAMPLE_SHEET, sheet))
             continue
         profiled = _profiled(run, name, assay, source)
         if isinstance(profiled, sources.Unread):
-            rows.append(_refused(run, name, assay, "unusable-profiled-list", profiled))
+            rows.append(_refused(run, name, assay, UNUSABLE_PROFILED_LIST, profiled))
             continue
         paths = run.study.paths(source.matrix)
         files = assay_files(run.study, source)

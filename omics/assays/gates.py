@@ -17,9 +17,11 @@ import numpy as np
 import polars as pl
 
 from unibase.groundwork.problems import Unusable
+from unibase.groundwork.reasons import EMPTY_SAMPLE, MISSING_VALUES
 from unibase.omics.genes import ledger, merge_repeated
 from unibase.omics.options import Unit
 from unibase.omics.readers.counts import as_counts
+from unibase.omics.reasons import DUPLICATE_SAMPLE, FAILED_LIBRARY, NO_SAMPLE_LEFT, NOT_COUNTS
 from unibase.omics.recognise.expression_unit import Told, rna_unit
 from unibase.omics.recognise.names import look_at_genes
 
@@ -113,42 +115,44 @@ def check_counts(
     names = [str(name) for name in adata.obs_names]
     sources = [str(name) for name in adata.obs["sample"]] if "sample" in adata.obs else names
     refused: dict[str, Refusal] = {}
-    notes: list[str] = []
     if np.issubdtype(values.dtype, np.floating):
         holes = ~np.isfinite(values).all(axis=1)
         for name in (n for n, hole in zip(names, holes, strict=True) if hole):
-            refused[name] = Refusal(name, "missing-values", "The sample lacks values for some genes.", "Count the sample again.")
+            refused[name] = Refusal(name, MISSING_VALUES, "The sample lacks values for some genes.", "Count the sample again.")
     told = rna_unit(values)
     kind = _usable_kind(told, values, unit, named)
-    notes.append(f"unit: {unit}, as the study file says" if unit else f"unit: {told.unit} ({'; '.join(told.evidence)})")
+    notes = [f"unit: {unit}, as the study file says" if unit else f"unit: {told.unit} ({'; '.join(told.evidence)})"]
     if kind != "counts":
         notes.append(f"values rounded to whole counts ({kind})")
-
     sizes = np.atleast_1d(np.nansum(values, axis=1, dtype=np.float64))
-    detected = np.atleast_1d((values > 0).sum(axis=1))
     for name, size in zip(names, sizes, strict=True):
         if size == 0 and name not in refused:
-            refused[name] = Refusal(name, "empty-sample", "The sample has no count at all.", "Sequence or count it again.")
-
+            refused[name] = Refusal(name, EMPTY_SAMPLE, "The sample has no count at all.", "Sequence or count it again.")
     _refuse_duplicates(values, names, sources, patients, refused)
-
-    usable = np.array([name not in refused for name in names])
-    if compare_libraries and usable.sum() >= 3:
-        size_floor = LIBRARY_SHARE * float(np.median(sizes[usable]))
-        gene_floor = GENES_SHARE * float(np.median(detected[usable]))
-        for name, size, genes, ok in zip(names, sizes, detected, usable, strict=True):
-            if ok and (size < size_floor or genes < gene_floor):
-                what = "total count" if size < size_floor else "number of detected genes"
-                share = LIBRARY_SHARE if size < size_floor else GENES_SHARE
-                refused[name] = Refusal(
-                    name,
-                    "failed-library",
-                    f"Its {what} is below {share:.0%} of the cohort's median.",
-                    "Sequence it again, or leave it out.",
-                )
+    if compare_libraries:
+        _refuse_failed(names, sizes, np.atleast_1d((values > 0).sum(axis=1)), refused)
     notes += _gene_notes(adata)
     kept = tuple(name for name in names if name not in refused)
     return GateReport(kind, kept, tuple(refused[name] for name in sorted(refused)), tuple(notes))
+
+
+def _refuse_failed(names: list[str], sizes: np.ndarray, detected: np.ndarray, refused: dict[str, Refusal]) -> None:
+    """Refuse libraries far below the median of those that can be used; fewer than three have none."""
+    usable = np.array([name not in refused for name in names])
+    if usable.sum() < 3:
+        return
+    size_floor = LIBRARY_SHARE * float(np.median(sizes[usable]))
+    gene_floor = GENES_SHARE * float(np.median(detected[usable]))
+    for name, size, genes, ok in zip(names, sizes, detected, usable, strict=True):
+        if ok and (size < size_floor or genes < gene_floor):
+            what = "total count" if size < size_floor else "number of detected genes"
+            share = LIBRARY_SHARE if size < size_floor else GENES_SHARE
+            refused[name] = Refusal(
+                name,
+                FAILED_LIBRARY,
+                f"Its {what} is below {share:.0%} of the cohort's median.",
+                "Sequence it again, or leave it out.",
+            )
 
 
 def _usable_kind(told: Told, values: np.ndarray, unit: Unit | None, named: str) -> Kind:
@@ -160,14 +164,14 @@ def _usable_kind(told: Told, values: np.ndarray, unit: Unit | None, named: str) 
     if unit is None:
         if told.kind not in COUNTS:
             raise Unusable(
-                "not-counts",
+                NOT_COUNTS,
                 f"The matrix holds {told.unit}, not counts: {'; '.join(told.evidence)}.",
                 "Give raw counts, which cannot be had back from these values; if they are counts, say unit: counts or expected counts.",
             )
         other = _NAMES.search(named)
         if other and not re.search(r"(?i)count|raw", named):
             raise Unusable(
-                "not-counts",
+                NOT_COUNTS,
                 f"The file's name says {other[1].lower()}, and its values look like counts.",
                 "If they are counts, say unit: counts; else give the raw counts.",
             )
@@ -177,7 +181,7 @@ def _usable_kind(told: Told, values: np.ndarray, unit: Unit | None, named: str) 
     possible = unit in ("counts", "expected counts") and not (known < 0).any()
     if not possible or (unit == "counts" and not whole and told.kind not in COUNTS):
         raise Unusable(
-            "not-counts",
+            NOT_COUNTS,
             f"The study file says unit: {unit}, and the values are none: {'; '.join(told.evidence)}.",
             "Give raw counts, or mend the key.",
         )
@@ -197,7 +201,7 @@ def counts_as_said(adata: AnnData, unit: Unit | None) -> AnnData:
         return adata
     back = 2.0 ** np.asarray(adata.X, dtype=np.float64) - 1
     if not (np.abs(back - np.rint(back)) <= np.maximum(0.01, back * 2e-4)).all():
-        raise Unusable("not-counts", "2^value - 1 is not whole: these are no log2(count + 1).", "Give raw counts.")
+        raise Unusable(NOT_COUNTS, "2^value - 1 is not whole: these are no log2(count + 1).", "Give raw counts.")
     out = adata.copy()
     out.X = as_counts(np.rint(back))
     return out
@@ -252,16 +256,14 @@ def _refuse_duplicates(
             one_patient = patients is None or len({patients.get(sources[i], names[i]) for i in group}) == 1
             for i in group[1:] if one_patient else group:
                 text = "is the same as another sample's" if one_patient else "is the same as that of another patient's sample"
-                refused[names[i]] = Refusal(
-                    names[i], "duplicate-sample", f"Its column {text}.", "Find out which of them is right."
-                )
+                refused[names[i]] = Refusal(names[i], DUPLICATE_SAMPLE, f"Its column {text}.", "Find out which of them is right.")
     for group in by_source.values():
         alive = [i for i in group if names[i] not in refused]
         if len(alive) > 1:
             for i in alive:
                 refused[names[i]] = Refusal(
                     names[i],
-                    "duplicate-sample",
+                    DUPLICATE_SAMPLE,
                     "Its name heads several columns with different values.",
                     "Give each sample a name of its own.",
                 )
@@ -269,4 +271,4 @@ def _refuse_duplicates(
 
 def no_sample_left() -> Unusable:
     """Return what is said when every sample of an assay was refused."""
-    return Unusable("no-sample-left", "No centre has a sample of this assay that can be used.", "Look at the quarantine.")
+    return Unusable(NO_SAMPLE_LEFT, "No centre has a sample of this assay that can be used.", "Look at the quarantine.")

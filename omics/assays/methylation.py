@@ -22,6 +22,7 @@ from unibase.methods.compiled.exact import FloatArray
 from unibase.omics.assays.gates import GateReport, Refusal
 from unibase.omics.readers.counts import frame_of
 from unibase.omics.readers.numeric_tables import Reading, check_measured, read_numeric
+from unibase.omics.reasons import FAILED_ARRAY, NO_COMMON_PROBE, NOT_BETA
 from unibase.omics.recognise.scales import methylation_unit
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def read_beta(path: Path | str, reading: Reading | None = None) -> AnnData:
     unit = reading.unit or told.unit
     if unit not in ("beta", "M", "percent") or not _can_be(values, unit):
         raise Unusable(
-            "not-beta",
+            NOT_BETA,
             f"The values are {told.unit}: {'; '.join(told.evidence)}.",
             "Give beta values, M-values or percent; if they are, say unit: beta, M or percent.",
         )
@@ -188,7 +189,7 @@ def check_beta(adata: AnnData) -> GateReport:
     missing = np.isnan(values).mean(axis=1)
     failed = {
         str(name): Refusal(
-            str(name), "failed-array", f"More than {MAX_MISSING_SAMPLE:.0%} of its probes failed.", "Run the array again."
+            str(name), FAILED_ARRAY, f"More than {MAX_MISSING_SAMPLE:.0%} of its probes failed.", "Run the array again."
         )
         for name, share in zip(adata.obs_names, missing, strict=True)
         if share > MAX_MISSING_SAMPLE
@@ -210,7 +211,7 @@ def to_m_values(adata: AnnData) -> AnnData:
     """
     if not adata.n_vars:
         raise Unusable(
-            "no-common-probe",
+            NO_COMMON_PROBE,
             "The arrays of the centres share no probe.",
             "Look whether all name probes alike (cg00000029), and leave out what is no methylation array.",
         )

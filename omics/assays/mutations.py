@@ -49,41 +49,55 @@ def gene_table(
     import anndata
 
     pairs = _chosen(data, view, hotspots).select("sample", "gene").unique()
+    genes = _told_genes(data, pairs, min_samples)
+    names = sorted({*data.profiled, *(cohort or ())})
+    values = _zero_one(data, pairs, names, genes)
+    var = pd.DataFrame(
+        {"symbol": genes, "mutated_samples": [int(np.nansum(values[:, j])) for j in range(len(genes))]},
+        index=pd.Index(genes, name="gene_id", dtype=object),
+    )
+    adata = anndata.AnnData(X=values, obs=_burdens(data, names, callable_megabases), var=var)
+    adata.uns["mutations"] = {"view": view, "min_samples": min_samples, "callable_megabases": callable_megabases}
+    if data.panel is not None:
+        adata.uns["mutations"]["panel"] = sorted(data.panel)
+    return adata
+
+
+def _told_genes(data: MutationData, pairs: pl.DataFrame, min_samples: int) -> list[str]:
+    """Return the genes that have a column."""
     per_gene = pairs.group_by("gene").len().filter(pl.col("len") >= min_samples)
     # A gene of which a genotype is missing has a column though nobody carries it: without one it would pass for wild type.
     genes = sorted({*per_gene["gene"].to_list(), *(gene for _, gene in data.unknown)})
-    if data.panel is not None:
-        genes = [gene for gene in genes if gene in data.panel]
-        if min_samples <= 0:
-            genes = sorted(data.panel)
-    profiled = set(data.profiled)
-    names = sorted(profiled if cohort is None else profiled | set(cohort))
+    if data.panel is None:
+        return genes
+    return sorted(data.panel) if min_samples <= 0 else [gene for gene in genes if gene in data.panel]
+
+
+def _zero_one(data: MutationData, pairs: pl.DataFrame, names: list[str], genes: list[str]) -> np.ndarray:
+    """Return samples x genes: 1 mutated, 0 wild type, NaN where nobody knows."""
     row_of = {name: i for i, name in enumerate(names)}
     column_of = {gene: j for j, gene in enumerate(genes)}
     values = np.full((len(names), len(genes)), np.nan, dtype=np.float32)
-    is_profiled = np.array([name in profiled for name in names], dtype=bool)
-    values[is_profiled] = 0
+    values[[row_of[name] for name in data.profiled]] = 0
     for sample, gene in data.unknown:
         if gene in column_of and sample in row_of:
             values[row_of[sample], column_of[gene]] = np.nan
     for sample, gene in pairs.iter_rows():
         if gene in column_of:
             values[row_of[sample], column_of[gene]] = 1
+    return values
+
+
+def _burdens(data: MutationData, names: list[str], megabases: float) -> pd.DataFrame:
+    """Return `obs`: which samples were profiled, and how many variants they have, in all and per megabase."""
+    profiled = set(data.profiled)
     counted = data.burden()
     number = np.array([counted.get(name, 0) if name in profiled else np.nan for name in names], dtype=np.float64)
-    obs = pd.DataFrame(
-        {"sample": names, "profiled": is_profiled, "variants": number, "tmb": number / callable_megabases},
+    is_profiled = np.array([name in profiled for name in names], dtype=bool)
+    return pd.DataFrame(
+        {"sample": names, "profiled": is_profiled, "variants": number, "tmb": number / megabases},
         index=pd.Index(names, dtype=object),
     )
-    var = pd.DataFrame(
-        {"symbol": genes, "mutated_samples": [int(np.nansum(values[:, j])) for j in range(len(genes))]},
-        index=pd.Index(genes, name="gene_id", dtype=object),
-    )
-    adata = anndata.AnnData(X=values, obs=obs, var=var)
-    adata.uns["mutations"] = {"view": view, "min_samples": min_samples, "callable_megabases": callable_megabases}
-    if data.panel is not None:
-        adata.uns["mutations"]["panel"] = sorted(data.panel)
-    return adata
 
 
 def _chosen(data: MutationData, view: View, hotspots: Iterable[tuple[str, int]]) -> pl.DataFrame:

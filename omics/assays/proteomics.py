@@ -14,9 +14,11 @@ import numpy as np
 import polars as pl
 
 from unibase.groundwork.problems import Unusable, UserError
+from unibase.groundwork.reasons import EMPTY_SAMPLE, UNKNOWN_UNIT
 from unibase.methods.compiled.exact import FloatArray
 from unibase.omics.assays.gates import GateReport, Refusal
 from unibase.omics.readers.numeric_tables import Reading, check_measured, read_numeric
+from unibase.omics.reasons import NEGATIVE_INTENSITY, NO_PLEX, NO_REFERENCE
 from unibase.omics.recognise.scales import protein_unit
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ def read_intensities(path: Path | str, reading: Reading | None = None) -> AnnDat
     unit = reading.unit or told.unit
     if unit not in ("intensities", "log2 intensities", "log2 ratio", "NPX"):
         raise Unusable(
-            "unknown-unit",
+            UNKNOWN_UNIT,
             f"The values are {told.unit}: {'; '.join(told.evidence)}.",
             "Say unit: intensities, log2 intensities, log2 ratio or NPX in the study file.",
         )
@@ -104,10 +106,10 @@ def check_intensities(adata: AnnData, channels: Mapping[str, Channel] | None = N
     failed = {}
     for name in names:
         if name not in channels:
-            failed[name] = Refusal(name, "no-plex", "The table of channels does not list it.", "Add its row, with its plex.")
+            failed[name] = Refusal(name, NO_PLEX, "The table of channels does not list it.", "Add its row, with its plex.")
         elif channels[name].plex not in served:
             failed[name] = Refusal(
-                name, "no-reference", "Its plex has no reference channel with a value.", "Mark the reference of the plex."
+                name, NO_REFERENCE, "Its plex has no reference channel with a value.", "Mark the reference of the plex."
             )
     samples = [name for name in names if not is_reference(name, channels)]
     return check_measured(measured[samples], "intensities", failed)
@@ -127,9 +129,7 @@ def log_intensities(intensities: FloatArray) -> FloatArray:
     values = np.asarray(intensities, dtype=np.float64)
     below = int((values < 0).sum())
     if below:
-        raise Unusable(
-            "negative-intensity", f"{below} intensities lie below zero.", "Give raw intensities, or skip the logarithm."
-        )
+        raise Unusable(NEGATIVE_INTENSITY, f"{below} intensities lie below zero.", "Give raw intensities, or skip the logarithm.")
     return np.asarray(np.log2(np.where(values > 0, values, np.nan)))
 
 
@@ -146,7 +146,7 @@ def to_reference(values: FloatArray, plex: Sequence[str], is_reference: Sequence
     for name in sorted(set(plexes.tolist())):
         rows = plexes == name
         if not (rows & reference).any():
-            raise Unusable("no-reference", "A plex has no reference channel.", "Name its reference, or leave the plex out.")
+            raise Unusable(NO_REFERENCE, "A plex has no reference channel.", "Name its reference, or leave the plex out.")
         known = x[rows & reference]
         count = np.isfinite(known).sum(axis=0)
         mean = np.divide(np.nansum(known, axis=0), count, out=np.full(x.shape[1], np.nan), where=count > 0)
@@ -165,5 +165,5 @@ def median_centre(values: FloatArray, target: float | None = None) -> FloatArray
     x = np.asarray(values, dtype=np.float64)
     empty = int((~np.isfinite(x).any(axis=1)).sum())
     if empty:
-        raise Unusable("empty-sample", f"{empty} samples have no protein quantified.", "Leave them out.")
+        raise Unusable(EMPTY_SAMPLE, f"{empty} samples have no protein quantified.", "Leave them out.")
     return np.asarray(x - np.nanmedian(x, axis=1, keepdims=True) + (0.0 if target is None else target))

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from unibase.groundwork.problems import Unusable, UserError
+from unibase.groundwork.reasons import MISSING_COLUMN, TRUNCATED_FILE
 from unibase.omics import genes as gene_names
 from unibase.omics.options import MIN_CELLS, CellColumns
 from unibase.omics.readers.counts import as_counts
+from unibase.omics.reasons import NO_RAW_COUNTS
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -41,30 +43,12 @@ def pseudobulk(cells: AnnData, *, patient: str, cell_type: str, layer: str | Non
         Unusable: `no-raw-counts` when no layer holds whole non-negative numbers: sums of logarithms mean nothing.
     """
     import anndata
-    from scipy import sparse
 
-    chosen = layer or ("counts" if "counts" in cells.layers else None)
-    if chosen is not None and chosen not in cells.layers:
-        held = ", ".join(sorted(map(str, set(cells.layers.keys()) - {None}))) or "none"
-        raise Unusable("no-raw-counts", f"The cells have no layer {chosen}; layers: {held}.", "Name the layer of raw counts.")
-    raw = cells.X if chosen is None else cells.layers[chosen]
-    matrix = sparse.csr_matrix(raw)
-    values = matrix.data
-    if values.size and ((values < 0).any() or (values != np.rint(values)).any()):
-        raise Unusable("no-raw-counts", "The cells' values are not whole counts.", "Name the layer that holds the raw counts.")
+    matrix = _raw_counts(cells, layer)
     for column in (patient, cell_type):
         if column not in cells.obs:
             raise _no_column(column)
-    who, what = cells.obs[patient].astype(object), cells.obs[cell_type].astype(object)
-    known = (who.notna() & what.notna()).to_numpy()
-    keys = [(str(a), str(b)) if ok else ("", "") for a, b, ok in zip(who, what, known, strict=True)]
-    groups = sorted({key for key, ok in zip(keys, known, strict=True) if ok})
-    position = {key: i for i, key in enumerate(groups)}
-    rows = np.array([position[key] for key, ok in zip(keys, known, strict=True) if ok], dtype=np.int64)
-    columns = np.flatnonzero(known)
-    indicator = sparse.csr_matrix((np.ones(len(rows), np.int64), (rows, columns)), shape=(len(groups), cells.n_obs))
-    sums = np.asarray((indicator @ matrix.astype(np.int64)).todense())
-    number = np.bincount(rows, minlength=len(groups))
+    groups, sums, number, known = _sums(cells, matrix, patient, cell_type)
     keep = number >= min_cells
     obs = pd.DataFrame(
         {"patient": [g[0] for g in groups], "cell_type": [g[1] for g in groups], "cells": number},
@@ -81,6 +65,45 @@ def pseudobulk(cells: AnnData, *, patient: str, cell_type: str, layer: str | Non
         "cells_without_patient_or_type": int((~known).sum()),
     }
     return out
+
+
+def _raw_counts(cells: AnnData, layer: str | None) -> Any:
+    """Return the layer of whole counts as a sparse matrix, cells x genes."""
+    from scipy import sparse
+
+    chosen = layer or ("counts" if "counts" in cells.layers else None)
+    if chosen is not None and chosen not in cells.layers:
+        held = ", ".join(sorted(map(str, set(cells.layers.keys()) - {None}))) or "none"
+        raise Unusable(NO_RAW_COUNTS, f"The cells have no layer {chosen}; layers: {held}.", "Name the layer of raw counts.")
+    matrix = sparse.csr_matrix(cells.X if chosen is None else cells.layers[chosen])
+    values = matrix.data
+    if values.size and ((values < 0).any() or (values != np.rint(values)).any()):
+        raise Unusable(NO_RAW_COUNTS, "The cells' values are not whole counts.", "Name the layer that holds the raw counts.")
+    return matrix
+
+
+class _Sums(NamedTuple):
+    """Groups (patient, type) in order, their sums, groups x genes, and cells; and which cells have a group."""
+
+    groups: list[tuple[str, str]]
+    sums: np.ndarray
+    cells: np.ndarray
+    known: np.ndarray
+
+
+def _sums(cells: AnnData, matrix: Any, patient: str, cell_type: str) -> _Sums:
+    from scipy import sparse
+
+    who, what = cells.obs[patient].astype(object), cells.obs[cell_type].astype(object)
+    known = (who.notna() & what.notna()).to_numpy()
+    keys = [(str(a), str(b)) if ok else ("", "") for a, b, ok in zip(who, what, known, strict=True)]
+    groups = sorted({key for key, ok in zip(keys, known, strict=True) if ok})
+    position = {key: i for i, key in enumerate(groups)}
+    rows = np.array([position[key] for key, ok in zip(keys, known, strict=True) if ok], dtype=np.int64)
+    columns = np.flatnonzero(known)
+    indicator = sparse.csr_matrix((np.ones(len(rows), np.int64), (rows, columns)), shape=(len(groups), cells.n_obs))
+    sums = np.asarray((indicator @ matrix.astype(np.int64)).todense())
+    return _Sums(groups, sums, np.bincount(rows, minlength=len(groups)), known)
 
 
 def sample_names(path: Path, columns: CellColumns) -> list[str]:
@@ -172,14 +195,18 @@ def profiles(bulk: AnnData, samples: Sequence[str], min_cells: int) -> AnnData:
         counts[row[who], at] = sums
         values[row[who], at] = np.log2(sums * (1e6 / max(sums.sum(), 1.0)) + 1)
         cells[row[who]] += number
+    obs = pd.DataFrame({"cells": cells}, index=pd.Index(names, dtype=object))
+    return anndata.AnnData(X=values, obs=obs, var=_of_types(bulk, types), layers={"counts": counts})
+
+
+def _of_types(bulk: AnnData, types: Sequence[str]) -> pd.DataFrame:
+    """Return `var` of genes of cell types, the genes of the first type first."""
     genes = [(str(gene), str(symbol) or str(gene)) for gene, symbol in zip(bulk.var_names, bulk.var["symbol"], strict=True)]
-    var = pd.DataFrame(
-        {"cell_type": np.repeat(types, width), "symbol": [f"{kind}:{symbol}" for kind in types for _, symbol in genes]},
+    return pd.DataFrame(
+        {"cell_type": np.repeat(types, bulk.n_vars), "symbol": [f"{kind}:{symbol}" for kind in types for _, symbol in genes]},
         index=pd.Index([f"{kind}:{gene}" for kind in types for gene, _ in genes], dtype=object, name="feature"),
         dtype=object,
     )
-    obs = pd.DataFrame({"cells": cells}, index=pd.Index(names, dtype=object))
-    return anndata.AnnData(X=values, obs=obs, var=var, layers={"counts": counts})
 
 
 def _guarded(path: Path, load: Any) -> Any:
@@ -189,9 +216,9 @@ def _guarded(path: Path, load: Any) -> Any:
         return load()
     except Exception as error:
         raise Unusable(
-            "truncated-file", f"The file cannot be read as AnnData ({type(error).__name__}).", "Give an h5ad or zarr file."
+            TRUNCATED_FILE, f"The file cannot be read as AnnData ({type(error).__name__}).", "Give an h5ad or zarr file."
         ) from None
 
 
 def _no_column(column: str) -> Unusable:
-    return Unusable("missing-column", f"obs has no column {column}.", "Name the columns of sample and cell type.")
+    return Unusable(MISSING_COLUMN, f"obs has no column {column}.", "Name the columns of sample and cell type.")

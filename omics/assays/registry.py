@@ -23,6 +23,7 @@ from unibase.omics.options import CAPTURE_MEGABASES, AssayName, CellColumns, Str
 from unibase.omics.readers import numeric_tables
 from unibase.omics.readers.counts import file_sample
 from unibase.omics.readers.segments import read_segments
+from unibase.omics.reasons import NO_DETECTION_P, TOO_FEW_CELLS
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -218,7 +219,7 @@ def _methylation(files: AssayFiles, _: Mapping[str, str]) -> Gated:
         p_values = numeric_tables.read_numeric(files.detection, "probe")
         if set(adata.var_names) - set(p_values.var_names) or set(adata.obs_names) - set(p_values.obs_names):
             raise Unusable(
-                "no-detection-p",
+                NO_DETECTION_P,
                 "The table of detection p-values lacks probes or samples of the matrix.",
                 "Export both from the same arrays.",
             )
@@ -279,7 +280,7 @@ def _single_cell(files: AssayFiles, patients: Mapping[str, str]) -> Gated:
     profiles = pseudobulk.profiles(bulk, report.kept, files.cells.min_cells)
     few = [name for name in report.kept if name not in set(profiles.obs_names)]
     message = f"No cell type of it has {files.cells.min_cells} cells."
-    lost = {name: ("too-few-cells", message, "Lower min_cells, or leave it out.") for name in few}
+    lost = {name: (TOO_FEW_CELLS, message, "Lower min_cells, or leave it out.") for name in few}
     small = int((bulk.obs["cells"] < files.cells.min_cells).sum())
     untyped = bulk.uns["left_out"]["cells_without_patient_or_type"]
     notes = [f"{small} cell types of samples with fewer than {files.cells.min_cells} cells left out"] if small else []

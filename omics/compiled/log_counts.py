@@ -82,3 +82,26 @@ def log1p_rows(counts, target_sum):  # type: ignore[no-untyped-def]
             sums[g] += bits[g] - _ROUND_BITS
             squares[g] += square_bits[g] - _ROUND_BITS
     return out, sizes, sums, squares
+
+
+@njit(cache=True, nogil=True)
+def log_cpm_rows(counts, effective, prior):  # type: ignore[no-untyped-def]
+    """log2((count + prior) / (effective + 2 * prior) * 1e6), row by row."""
+    n, genes = counts.shape
+    out = np.empty((n, genes))
+    for i in range(n):
+        adjusted = effective[i] + 2.0 * prior[i]
+        for g in range(genes):
+            out[i, g] = math.log2((counts[i, g] + prior[i]) / adjusted * 1e6)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def log2_ratio(counts, size_factor):  # type: ignore[no-untyped-def]
+    """log2(count / size factor + 1), row by row."""
+    n, genes = counts.shape
+    out = np.empty((n, genes))
+    for i in range(n):
+        for g in range(genes):
+            out[i, g] = math.log2(counts[i, g] / size_factor[i] + 1.0)
+    return out

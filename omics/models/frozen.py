@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from unibase.groundwork.files import atomic_folder, digest_of, write_json, write_text
 from unibase.groundwork.problems import Unusable, UserError
+from unibase.groundwork.reasons import CHANGED_MODEL
 from unibase.omics.assays.gates import no_sample_left
 from unibase.omics.models import normalisation
 from unibase.omics.models.normalise import fit_model
@@ -98,13 +99,17 @@ class FrozenAssay:
                 further = {"layers/weights": self.scale.weights(result)} if weights else {}
                 store.append({**read, blocks.X: result.values, "layers/counts": counts, **further})
                 done.append(result._replace(values=result.values[:0]))
-            obs = source.obs.iloc[samples].copy()
-            obs["library_size"] = np.concatenate([result.library_size for result in done]).astype(np.int64)
-            obs["norm_factor"] = np.concatenate([result.norm_factor for result in done])
-            obs["size_factor"] = np.concatenate([result.size_factor for result in done])
-            obs["in_fit"] = self._in_fit(obs.index)
+            obs = self._described(source.obs.iloc[samples].copy(), done)
             store.describe(obs, {**source.uns, "normalisation": {**self.scale.describe(), "model": self.digest}})
         return len(samples)
+
+    def _described(self, obs: pd.DataFrame, done: Sequence[normalisation.Transformed]) -> pd.DataFrame:
+        """Return `obs` with what was computed of each sample."""
+        obs["library_size"] = np.concatenate([result.library_size for result in done]).astype(np.int64)
+        for name in ("norm_factor", "size_factor"):
+            obs[name] = np.concatenate([getattr(result, name) for result in done])
+        obs["in_fit"] = self._in_fit(obs.index)
+        return obs
 
     def _in_fit(self, names: Iterable[object]) -> NDArray[np.bool_]:
         known = set(self.samples)
@@ -187,7 +192,7 @@ def load(folder: Path | str, record: Mapping[str, Any]) -> FrozenAssay:
         genes["length"] = genes["length"].astype(np.float64)
     found = FrozenAssay(scale, fitted_samples(folder), genes)
     if found.digest != record["digest"]:
-        raise Unusable("changed-model", "The model's files are not those that were written.", "Restore them, or fit again.")
+        raise Unusable(CHANGED_MODEL, "The model's files are not those that were written.", "Restore them, or fit again.")
     return found
 
 

@@ -8,22 +8,23 @@ its own time only, and a sample that was in the fit comes out as it did then, bi
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from unibase.groundwork.files import atomic_folder, digest_of, sha256_bytes, write_json
 from unibase.groundwork.problems import Unusable, UserError
+from unibase.groundwork.reasons import CHANGED_MODEL, EMPTY_SAMPLE, ZERO_QUANTILE
 from unibase.methods import factors
-from unibase.methods.compiled.exact import AnyArray, FloatArray, exact_mean, geometric_mean
+from unibase.methods.compiled.exact import AnyArray, FloatArray
+from unibase.omics.compiled.log_counts import log2_ratio, log_cpm_rows
 from unibase.omics.models.per_million import tpm
 from unibase.omics.options import Method
+from unibase.omics.reasons import MISSING_GENES, OTHER_FORMAT
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -89,7 +90,7 @@ class NormalisationModel:
         sizes = factors.library_sizes(counts)
         if (sizes == 0).any():
             raise Unusable(
-                "empty-sample", f"{int((sizes == 0).sum())} samples have no count at all.", "Run gates.check_counts first."
+                EMPTY_SAMPLE, f"{int((sizes == 0).sum())} samples have no count at all.", "Run gates.check_counts first."
             )
         ones = np.ones(len(sizes))
         if self.method in ("median-of-ratios", "poscounts", "vst", "vst-fast"):
@@ -113,7 +114,7 @@ class NormalisationModel:
             quartiles = factors.upper_quartiles(np.ascontiguousarray(counts[:, self.expressed]))
             if (quartiles == 0).any():
                 raise Unusable(
-                    "zero-quantile",
+                    ZERO_QUANTILE,
                     f"The upper quartile of {int((quartiles == 0).sum())} samples is zero.",
                     "Use the method tmmwsp.",
                 )
@@ -180,7 +181,7 @@ class NormalisationModel:
         missing = sum(gene not in where for gene in self.genes)
         if missing:
             raise Unusable(
-                "missing-genes",
+                MISSING_GENES,
                 f"The samples lack {missing} of the {len(self.genes)} genes of the model.",
                 "Count them with the annotation the model was fitted on.",
             )
@@ -270,7 +271,7 @@ class NormalisationModel:
 
 def other_format() -> Unusable:
     """Return what is said of a model that another version of unibase wrote."""
-    return Unusable("other-format", "Another version of unibase wrote the model.", "Go on with that version, or fit again.")
+    return Unusable(OTHER_FORMAT, "Another version of unibase wrote the model.", "Go on with that version, or fit again.")
 
 
 def load(folder: Path | str) -> NormalisationModel:
@@ -293,7 +294,7 @@ def load(folder: Path | str) -> NormalisationModel:
         sha256_bytes(np.ascontiguousarray(value).tobytes()) == record["arrays"][name] for name, value in arrays.items()
     )
     if not sound:
-        raise Unusable("changed-model", "The model's files are not those that were written.", "Restore them, or fit again.")
+        raise Unusable(CHANGED_MODEL, "The model's files are not those that were written.", "Restore them, or fit again.")
     return NormalisationModel(
         method=record["method"],
         genes=genes,
@@ -306,115 +307,3 @@ def load(folder: Path | str) -> NormalisationModel:
         input_digest=record["input_digest"],
         **arrays,
     )
-
-
-def fit(
-    counts: AnyArray,
-    names: Sequence[str],
-    genes: Sequence[str],
-    method: Method,
-    *,
-    prior_count: float = PRIOR_COUNT,
-    lengths: FloatArray | None = None,
-) -> NormalisationModel:
-    """Learn a model from samples x genes counts, whatever order the samples are in.
-
-    Raises:
-        Unusable: As the methods say (`factors`, `vst`, `quantile`).
-    """
-    order = np.argsort(np.asarray(names, dtype=str), kind="stable")
-    counts = np.ascontiguousarray(np.asarray(counts)[order])
-    names = [str(names[i]) for i in order]
-    sizes = factors.library_sizes(counts)
-    if (sizes == 0).any():
-        raise Unusable(
-            "empty-sample", f"{int((sizes == 0).sum())} samples have no count at all.", "Run gates.check_counts first."
-        )
-    expressed = factors.expressed_genes(counts)
-    model = NormalisationModel(
-        method=method,
-        genes=tuple(map(str, genes)),
-        samples=len(names),
-        expressed=expressed,
-        prior_count=prior_count,
-        mean_size=exact_mean(sizes),
-        input_digest=digest_of([list(zip(names, sizes.tolist(), strict=True)), list(map(str, genes))]),
-    )
-    if method in ("tmm", "tmmwsp", "voom"):
-        kind: factors.FactorMethod = "tmmwsp" if method == "tmmwsp" else "tmm"
-        reference = factors.tmm_reference(np.ascontiguousarray(counts[:, expressed]), kind, sizes, names)
-        whole = np.zeros(counts.shape[1])
-        whole[expressed] = reference.counts
-        model = replace(model, reference_counts=whole, reference_size=reference.library_size)
-    elif method == "rle":
-        model = replace(model, log_means=factors.log_geometric_means(counts))
-    elif method in ("median-of-ratios", "vst", "vst-fast"):
-        log_means = factors.log_geometric_means(counts)
-        if not np.isfinite(log_means).any():
-            raise Unusable(
-                "no-common-gene",
-                "Every gene has a zero in some sample: no geometric mean is positive.",
-                "Use poscounts or tmmwsp.",
-            )
-        model = replace(model, log_means=log_means)
-    elif method == "poscounts":
-        model = replace(model, log_means=factors.log_positive_means(counts))
-    elif method == "tpm":
-        if lengths is None:
-            raise Unusable(
-                "no-gene-length", "TPM needs gene lengths.", "Give var['length'] in bases, as featureCounts writes it."
-            )
-        model = replace(model, lengths=np.asarray(lengths, dtype=np.float64))
-    if method in ("tmm", "tmmwsp", "voom", "rle", "upperquartile"):
-        raw = model.factors(counts)[1]
-        if not (np.isfinite(raw) & (raw > 0)).all():
-            raise Unusable(
-                "no-common-gene",
-                "A factor is zero or undefined in some sample: too few genes are expressed in all.",
-                "Use the method poscounts or tmmwsp.",
-            )
-        model = replace(model, centre=geometric_mean(raw))
-        model = replace(model, mean_size=exact_mean(sizes * model.factors(counts)[1]))
-        if method == "voom":
-            from unibase.methods.voom import voom
-
-            fitted = voom(counts, sizes * model.factors(counts)[1])
-            model = replace(model, levels=fitted.expression.mean(axis=0), curve=np.array(fitted.trend))
-    elif method == "poscounts":
-        model = replace(model, centre=geometric_mean(model.factors(counts)[2]))
-    elif method in ("vst", "vst-fast"):
-        from unibase.methods.vst import LocalTrend, ParametricTrend, fit_trend
-
-        trend = fit_trend(counts, model.factors(counts)[2], fast=method == "vst-fast")
-        if isinstance(trend, ParametricTrend):
-            model = replace(model, trend=(trend.asymptotic, trend.extra_poisson))
-        elif isinstance(trend, LocalTrend):
-            model = replace(model, trend=(trend.scale, trend.offset, trend.top), spline=trend.spline)
-    elif method == "quantile":
-        from unibase.methods.quantile import target_quantiles
-
-        model = replace(model, quantiles=target_quantiles(log2_ratio(counts, np.ones(len(names)))))
-    return model
-
-
-@njit(cache=True, nogil=True)
-def log_cpm_rows(counts, effective, prior):  # type: ignore[no-untyped-def]
-    """log2((count + prior) / (effective + 2 * prior) * 1e6), row by row."""
-    n, genes = counts.shape
-    out = np.empty((n, genes))
-    for i in range(n):
-        adjusted = effective[i] + 2.0 * prior[i]
-        for g in range(genes):
-            out[i, g] = math.log2((counts[i, g] + prior[i]) / adjusted * 1e6)
-    return out
-
-
-@njit(cache=True, nogil=True)
-def log2_ratio(counts, size_factor):  # type: ignore[no-untyped-def]
-    """log2(count / size factor + 1), row by row."""
-    n, genes = counts.shape
-    out = np.empty((n, genes))
-    for i in range(n):
-        for g in range(genes):
-            out[i, g] = math.log2(counts[i, g] / size_factor[i] + 1.0)
-    return out

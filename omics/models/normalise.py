@@ -13,9 +13,11 @@ import numpy as np
 
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.methods.compiled.exact import AnyArray, FloatArray, exact_mean
-from unibase.omics.models import normalisation
+from unibase.omics.compiled.log_counts import log_cpm_rows
+from unibase.omics.models import learning
 from unibase.omics.models.normalisation import PRIOR_COUNT, NormalisationModel
 from unibase.omics.options import Method
+from unibase.omics.reasons import NOT_A_MATRIX, NOT_COUNTS
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -32,7 +34,7 @@ def log_cpm(counts: AnyArray, effective_size: FloatArray, prior_count: float = P
         prior_count: Added to a library of mean size.
     """
     prior = effective_size / exact_mean(effective_size) * prior_count
-    return np.asarray(normalisation.log_cpm_rows(np.ascontiguousarray(counts), effective_size, prior))
+    return np.asarray(log_cpm_rows(np.ascontiguousarray(counts), effective_size, prior))
 
 
 def normalise(
@@ -73,14 +75,14 @@ def fit_model(adata: AnnData, method: Method = "tmm", *, prior_count: float = PR
         raise UserError(f"There is no normalisation {method!r}. Choose one of: {', '.join(METHODS)}.")
     if not np.issubdtype(np.asarray(adata.X).dtype, np.integer):
         raise Unusable(
-            "not-counts", "Normalisation needs whole counts.", "Run gates.check_counts and use what its apply() returns."
+            NOT_COUNTS, "Normalisation needs whole counts.", "Run gates.check_counts and use what its apply() returns."
         )
     if adata.n_obs == 0 or adata.n_vars == 0:
         raise Unusable(
-            "not-a-matrix", "No sample or no gene is left to normalise.", "See the ledger for why samples were set aside."
+            NOT_A_MATRIX, "No sample or no gene is left to normalise.", "See the ledger for why samples were set aside."
         )
     lengths = np.asarray(adata.var["length"], dtype=np.float64) if method == "tpm" and "length" in adata.var else None
-    return normalisation.fit(
+    return learning.fit(
         np.asarray(adata.X),
         list(map(str, adata.obs_names)),
         list(map(str, adata.var_names)),

@@ -6,6 +6,7 @@ import numpy as np
 
 from unibase.groundwork.problems import Unusable
 from unibase.methods.compiled.exact import AnyArray, FloatArray
+from unibase.omics.reasons import NO_GENE_LENGTH
 
 
 def cpm(counts: AnyArray, effective_size: FloatArray) -> FloatArray:
@@ -16,6 +17,6 @@ def cpm(counts: AnyArray, effective_size: FloatArray) -> FloatArray:
 def tpm(counts: AnyArray, lengths: FloatArray) -> FloatArray:
     """Transcripts per million (Wagner et al., Theory in Biosciences 2012), from counts and gene lengths in bases."""
     if not (np.isfinite(lengths) & (lengths > 0)).all():
-        raise Unusable("no-gene-length", "Some genes have no positive length.", "Give var['length'] in bases for every gene.")
+        raise Unusable(NO_GENE_LENGTH, "Some genes have no positive length.", "Give var['length'] in bases for every gene.")
     rate = np.asarray(counts, dtype=np.float64) / lengths
     return np.asarray(rate / rate.sum(axis=1, keepdims=True) * 1e6)

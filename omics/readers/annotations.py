@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from unibase.groundwork.problems import Unusable
 from unibase.omics.genes import ENSEMBL, gene_table
 from unibase.omics.readers.consequences import class_of, severity
+from unibase.omics.reasons import NOT_ANNOTATED, UNKNOWN_WORD
 
 _SNPEFF = {
     "annotation": "Consequence", "gene_name": "SYMBOL", "gene_id": "Gene", "hgvs.p": "HGVSp", "hgvs_p": "HGVSp", "allele": "Allele",
@@ -66,7 +67,7 @@ def annotation_of(fields: Fields, info: Mapping[str, str], reference: str, allel
         return None
     if "Consequence" not in fields.by_key[key]:
         raise Unusable(
-            "not-annotated", f"The header declares {key} without Consequence.", "Annotate the VCF again with VEP or SnpEff."
+            NOT_ANNOTATED, f"The header declares {key} without Consequence.", "Annotate the VCF again with VEP or SnpEff."
         )
     entries = [dict(zip(fields.by_key[key], entry.split("|"), strict=False)) for entry in info[key].split(",")]
     own = entries if number is None else _of_allele(entries, reference, allele, number)
@@ -77,7 +78,7 @@ def annotation_of(fields: Fields, info: Mapping[str, str], reference: str, allel
         name = class_of(words, reference, allele)
         if name is None:
             raise Unusable(
-                "unknown-word",
+                UNKNOWN_WORD,
                 "A consequence of the VCF is none of the Sequence Ontology that is known.",
                 "Annotate it with VEP or SnpEff.",
             )
@@ -94,7 +95,7 @@ def _of_allele(entries: list[dict[str, str]], reference: str, allele: str, numbe
     found = numbered or [e for e in entries if e.get("Allele") == allele] or [e for e in entries if e.get("Allele") == trimmed]
     if not found:
         raise Unusable(
-            "not-annotated",
+            NOT_ANNOTATED,
             "One of several alleles of a record has no annotation.",
             "Annotate the VCF again, with --allele_number.",
         )

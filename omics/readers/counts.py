@@ -17,10 +17,12 @@ import numpy as np
 import pandas as pd
 
 from unibase.groundwork.problems import Unusable, UserError
+from unibase.groundwork.reasons import NO_COMMON_GENE, TRUNCATED_FILE
 from unibase.omics import genes as gene_names
 from unibase.omics.options import Orientation, SampleFrom, Strand
 from unibase.omics.readers.per_sample import PerSample, Wanted, read_files, read_folder, tool_of
 from unibase.omics.readers.tabular import Table, is_gzip, read_table, unique
+from unibase.omics.reasons import DIFFERENT_GENES, NOT_A_MATRIX, REPEATED_GENE
 from unibase.omics.recognise.layout import understand
 from unibase.omics.recognise.matrix import Matrix
 
@@ -77,20 +79,23 @@ def read_counts(
         return _from_samples(read_folder(path, wanted))
     if name.endswith((".h5", ".mtx")):
         raise _cells_of_10x()
+    return _from_table(path, orientation, wanted)
+
+
+def _from_table(path: Path, orientation: Orientation, wanted: Wanted) -> AnnData:
+    """Read a table of one tool's sample, or a matrix."""
     table = read_table(path)
-    if table.titles[0] == "Status" and name.endswith(".summary"):
-        raise Unusable(
-            "not-a-matrix", "This is the summary that featureCounts writes beside its table.", "Give the table itself."
-        )
+    if table.titles[0] == "Status" and path.name.lower().removesuffix(".gz").endswith(".summary"):
+        raise Unusable(NOT_A_MATRIX, "This is the summary that featureCounts writes beside its table.", "Give the table itself.")
     tool = tool_of(path, table)
     if tool:
         return _from_samples(read_files([path], tool, wanted))
-    return _from_matrix(understand(table, "gene", orientation, file_sample(path) if sample_from else None), table)
+    return _from_matrix(understand(table, "gene", orientation, file_sample(path) if wanted.sample_from else None), table)
 
 
 def _cells_of_10x() -> Unusable:
     return Unusable(
-        "not-a-matrix",
+        NOT_A_MATRIX,
         "This is 10x Genomics' format of single cells, which names no samples and no cell types.",
         "Read it with scanpy, add both as columns of obs, and give the h5ad as single_cell.",
     )
@@ -128,7 +133,7 @@ def _build(values: np.ndarray, samples: list[str], genes: list[str], symbols: li
     import anndata
 
     if not values.size:
-        raise Unusable("not-a-matrix", "The matrix has no row or no column of values.", "Give a table of genes x samples.")
+        raise Unusable(NOT_A_MATRIX, "The matrix has no row or no column of values.", "Give a table of genes x samples.")
     source = [gene.strip() for gene in genes]
     stable = gene_names.identifiers(source)
     if symbols is None:
@@ -170,7 +175,7 @@ def _from_anndata(path: Path, layer: str | None) -> AnnData:
         source = anndata.read_zarr(path) if path.is_dir() else _read_h5ad(path)
     except Exception as error:
         raise Unusable(
-            "truncated-file", f"The file cannot be read as AnnData ({type(error).__name__}).", "Write it again from its source."
+            TRUNCATED_FILE, f"The file cannot be read as AnnData ({type(error).__name__}).", "Write it again from its source."
         ) from None
     if layer == "raw" and "raw" not in source.layers:
         return _from_raw(source)
@@ -181,7 +186,7 @@ def _from_anndata(path: Path, layer: str | None) -> AnnData:
         )
     matrix: Any = source.X if chosen is None else source.layers[chosen]
     if matrix is None:
-        raise Unusable("not-a-matrix", "The AnnData has no X and no layer named counts.", "Name the layer that holds the counts.")
+        raise Unusable(NOT_A_MATRIX, "The AnnData has no X and no layer named counts.", "Name the layer that holds the counts.")
     values = np.asarray(matrix.toarray() if sparse.issparse(matrix) else matrix)
     symbol = next((c for c in source.var.columns if str(c).lower() in _SYMBOL_COLUMNS), None)
     symbols = None if symbol is None else [str(s) for s in source.var[symbol]]
@@ -243,14 +248,12 @@ def common_genes(indices: Sequence[pd.Index]) -> tuple[list[str], int]:
         Unusable: `no-common-gene`, `repeated-gene`.
     """
     if not all(index.is_unique for index in indices):
-        raise Unusable(
-            "repeated-gene", "A matrix lists a gene more than once.", "Merge its rows with genes.merge_repeated first."
-        )
+        raise Unusable(REPEATED_GENE, "A matrix lists a gene more than once.", "Merge its rows with genes.merge_repeated first.")
     genes = [set(map(str, index)) for index in indices]
     common = set.intersection(*genes)
     if not common:
         raise Unusable(
-            "no-common-gene", "The matrices share no gene identifier.", "Map them to Ensembl with genes.to_ensembl first."
+            NO_COMMON_GENE, "The matrices share no gene identifier.", "Map them to Ensembl with genes.to_ensembl first."
         )
     return sorted(common), len(set.union(*genes)) - len(common)
 
@@ -264,7 +267,7 @@ def stack(matrices: list[AnnData]) -> AnnData:
 
     first = matrices[0]
     if any(not matrix.var_names.equals(first.var_names) for matrix in matrices):
-        raise Unusable("different-genes", "The matrices do not list the same genes in the same order.", "Use one model for all.")
+        raise Unusable(DIFFERENT_GENES, "The matrices do not list the same genes in the same order.", "Use one model for all.")
     obs = pd.concat([frame_of(matrix.obs) for matrix in matrices], join="inner")
     order = np.argsort(np.asarray(obs.index, dtype=str), kind="stable")
     layers = [

@@ -5,16 +5,19 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from unibase.groundwork.problems import Unusable, UserError
+from unibase.groundwork.reasons import NOT_A_NUMBER, TRUNCATED_FILE
 from unibase.omics.genes import NO_NAME, current_symbols, gene_table
 from unibase.omics.readers.consequences import class_of, severity
 from unibase.omics.readers.profiles import read_panel, read_profiled
 from unibase.omics.readers.tabular import content
 from unibase.omics.readers.variants import SCHEMA, MutationData
+from unibase.omics.reasons import MIXED_BUILDS, NOT_A_MAF, UNKNOWN_WORD
 from unibase.omics.recognise.names import plain
 
 _COLUMNS = {
@@ -93,34 +96,17 @@ def _rows(path: Path) -> tuple[pl.DataFrame, tuple[str, ...] | None]:
     """Return the cells that are needed, stripped, null where empty, and the samples that the file says were sequenced."""
     data, _ = content(path)
     data = data.replace(b"\r\n", b"\n")
-    skipped, sequenced = 0, None
-    header: list[str] = []
-    for line in io.BytesIO(data):
-        text = line.decode().rstrip("\n")
-        if text.strip() and not text.startswith("#"):
-            header = text.split("\t")
-            break
-        if re.match(r"#\s*sequenced_samples", text, re.IGNORECASE):
-            sequenced = tuple(text.partition(":")[2].split())
-        skipped += 1
-    if not header:
-        raise Unusable("not-a-maf", "The MAF has no header line.", "Give a file with MAF columns.")
-    titles = [plain(title) for title in header]
-    where = {name: next((titles.index(plain(t)) for t in known if plain(t) in titles), None) for name, known in _COLUMNS.items()}
-    missing = [_COLUMNS[name][0] for name in _REQUIRED if where[name] is None]
-    if missing:
-        raise Unusable(
-            "not-a-maf", f"The MAF lacks the column {', '.join(missing)}.", "Give a tab-separated file with MAF columns."
-        )
-    where |= {name: titles.index(plain(title)) if plain(title) in titles else None for name, title in _BESIDE.items()}
-    _check_widths(data, skipped, len(header), max(at for at in where.values() if at is not None))
+    head = _head(data)
+    where = _places(head.titles)
+    last = max(at for at in where.values() if at is not None)
+    _check_widths(data, head.skipped, len(head.titles), last)
     frame = pl.read_csv(
         io.BytesIO(data),
         has_header=False,
-        skip_lines=skipped + 1,
+        skip_lines=head.skipped + 1,
         separator="\t",
         quote_char=None,
-        schema={f"c{i}": pl.String() for i in range(len(header))},
+        schema={f"c{i}": pl.String() for i in range(len(head.titles))},
         columns=sorted({at for at in where.values() if at is not None}),
         truncate_ragged_lines=True,
     )
@@ -130,14 +116,46 @@ def _rows(path: Path) -> tuple[pl.DataFrame, tuple[str, ...] | None]:
     ]
     frame = frame.select(cells) if frame.height else pl.DataFrame(schema=dict.fromkeys(where, pl.String()))
     frame = frame.filter(~pl.all_horizontal(pl.all().is_null())).with_row_index("source_row", offset=1)
-    return _checked(frame.with_columns(pl.col("source_row").cast(pl.Int64()))), sequenced
+    return _checked(frame.with_columns(pl.col("source_row").cast(pl.Int64()))), head.sequenced
+
+
+@dataclass(frozen=True)
+class _Head:
+    """What stands above the rows: lines before the titles, the titles, and the samples of `#sequenced_samples`."""
+
+    skipped: int
+    titles: tuple[str, ...]
+    sequenced: tuple[str, ...] | None
+
+
+def _head(data: bytes) -> _Head:
+    sequenced = None
+    for skipped, line in enumerate(io.BytesIO(data)):
+        text = line.decode().rstrip("\n")
+        if text.strip() and not text.startswith("#"):
+            return _Head(skipped, tuple(text.split("\t")), sequenced)
+        if re.match(r"#\s*sequenced_samples", text, re.IGNORECASE):
+            sequenced = tuple(text.partition(":")[2].split())
+    raise Unusable(NOT_A_MAF, "The MAF has no header line.", "Give a file with MAF columns.")
+
+
+def _places(header: Sequence[str]) -> dict[str, int | None]:
+    """Return where each column that is needed stands; None where the file lacks it."""
+    titles = [plain(title) for title in header]
+    where = {name: next((titles.index(plain(t)) for t in known if plain(t) in titles), None) for name, known in _COLUMNS.items()}
+    missing = [_COLUMNS[name][0] for name in _REQUIRED if where[name] is None]
+    if missing:
+        raise Unusable(
+            NOT_A_MAF, f"The MAF lacks the column {', '.join(missing)}.", "Give a tab-separated file with MAF columns."
+        )
+    return where | {name: titles.index(plain(title)) if plain(title) in titles else None for name, title in _BESIDE.items()}
 
 
 def _check_widths(data: bytes, skipped: int, width: int, last: int) -> None:
     for number, line in enumerate(io.BytesIO(data)):
         if number > skipped and line.strip() and line.count(b"\t") < min(width - 1, last):
             raise Unusable(
-                "truncated-file", f"Row {number - skipped} of the MAF has fewer cells than the header.", "Copy it again."
+                TRUNCATED_FILE, f"Row {number - skipped} of the MAF has fewer cells than the header.", "Copy it again."
             )
 
 
@@ -145,26 +163,24 @@ def _checked(frame: pl.DataFrame) -> pl.DataFrame:
     """Return positions as numbers; refuse rows without a sample or a place, and positions of several genomes."""
     blank = frame.filter(pl.col("sample").is_null())
     if blank.height:
-        raise Unusable("not-a-maf", f"Row {blank['source_row'][0]} of the MAF names no sample.", "Fill in Tumor_Sample_Barcode.")
+        raise Unusable(NOT_A_MAF, f"Row {blank['source_row'][0]} of the MAF names no sample.", "Fill in Tumor_Sample_Barcode.")
     for name in ("start", "end"):
         found = frame[name].cast(pl.Float64(), strict=False)
         bad = frame.filter((pl.col(name).is_not_null() & found.is_null()) | (found.floor() != found))
         if bad.height or (name == "start" and frame[name].null_count()):
             row = bad["source_row"][0] if bad.height else frame.filter(pl.col("start").is_null())["source_row"][0]
-            raise Unusable(
-                "not-a-number", f"Row {row} of the MAF has no whole number as its {name} position.", "Correct the row."
-            )
+            raise Unusable(NOT_A_NUMBER, f"Row {row} of the MAF has no whole number as its {name} position.", "Correct the row.")
         frame = frame.with_columns(found.cast(pl.Int64()))
     builds = {_BUILDS.get(plain(word), plain(word)) for word in frame["build"].drop_nulls().unique().to_list()}
     if len(builds) > 1:
-        raise Unusable("mixed-builds", "The MAF has positions of several genomes (NCBI_Build).", "Split it, or lift one over.")
+        raise Unusable(MIXED_BUILDS, "The MAF has positions of several genomes (NCBI_Build).", "Split it, or lift one over.")
     return frame.with_columns(pl.col("chromosome").str.replace("(?i)^chr", ""))
 
 
 def _unknown(what: str, frame: pl.DataFrame, column: str, words: list[str]) -> Unusable:
     rows = frame.filter(pl.col(column).is_in(words))
     return Unusable(
-        "unknown-word",
+        UNKNOWN_WORD,
         f"Row {rows['source_row'][0]} of the MAF has a word in {what} that is in no dialect ({rows.height} such rows).",
         "Use the words of the MAF specification, of the Sequence Ontology or of ANNOVAR.",
     )
@@ -188,7 +204,7 @@ def _passed(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
     kept = frame.filter(good)
     if frame.height >= 20 and not kept.height:
         raise Unusable(
-            "unknown-word",
+            UNKNOWN_WORD,
             "No row of the MAF passed its FILTER.",
             "Look whether the column holds PASS; leave it out if it holds no filters.",
         )
@@ -234,7 +250,7 @@ def _classified(frame: pl.DataFrame) -> pl.DataFrame:
     words = frame["classification"].unique().to_list()
     if any(word is None for word in words):
         row = frame.filter(pl.col("classification").is_null())["source_row"][0]
-        raise Unusable("unknown-word", f"Row {row} of the MAF has no Variant_Classification.", "Annotate the variants again.")
+        raise Unusable(UNKNOWN_WORD, f"Row {row} of the MAF has no Variant_Classification.", "Annotate the variants again.")
     unclear = [word for word in words if class_of(word, "", "") is None]
     if unclear:
         raise _unknown("Variant_Classification", frame, "classification", unclear)

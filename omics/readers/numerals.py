@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from unibase.groundwork.problems import Unusable
+from unibase.groundwork.reasons import NOT_A_NUMBER
 
 MISSING = ("", "NA", "NaN", "nan", "N/A", "n/a", "#N/A", "#NUM!", "#DIV/0!", "null", "NULL", "None", "na")
 """Cells that say that a value is missing."""
@@ -109,7 +110,7 @@ def numeral_style(columns: Sequence[pl.Series]) -> Numerals:
     seen = numerals_of([cell for column in columns for cell in _telling(column)])
     if seen.unclear:
         raise Unusable(
-            "not-a-number",
+            NOT_A_NUMBER,
             "Of its commas or points nobody can tell whether they are decimal or separate thousands.",
             "Save the table with decimal points and without separators of thousands.",
         )

@@ -11,15 +11,20 @@ import numpy as np
 import pandas as pd
 
 from unibase.groundwork.problems import Unusable, UserError
+from unibase.groundwork.reasons import EMPTY_SAMPLE, REPEATED_SAMPLE, Reason
 from unibase.omics.assays.gates import GateReport, Kind, Refusal
 from unibase.omics.options import Orientation, SampleFrom, Unit
 from unibase.omics.readers.counts import frame_of
 from unibase.omics.readers.tabular import Table, read_table
+from unibase.omics.reasons import DUPLICATE_SAMPLE, REPEATED_GENE, REPEATED_PROBE, REPEATED_PROTEIN
 from unibase.omics.recognise.layout import bare_name, understand
 from unibase.omics.recognise.names import Feature
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+
+_REPEATED: Mapping[Feature, Reason] = {"gene": REPEATED_GENE, "probe": REPEATED_PROBE, "protein": REPEATED_PROTEIN}
 
 
 @dataclass(frozen=True)
@@ -62,9 +67,9 @@ def read_numeric(path: Path | str, feature: Feature, reading: Reading | None = N
     samples = [bare_name(name) for name in matrix.samples] if feature == "protein" else matrix.samples
     names = matrix.features
     if len(set(names)) < len(names):
-        raise Unusable(f"repeated-{feature}", f"A {feature} is listed twice.", f"Keep one row per {feature}.")
+        raise Unusable(_REPEATED[feature], f"A {feature} is listed twice.", f"Keep one row per {feature}.")
     if len(set(samples)) < len(samples):
-        raise Unusable("repeated-sample", "Two columns have one name.", "Give each sample a name of its own.")
+        raise Unusable(REPEATED_SAMPLE, "Two columns have one name.", "Give each sample a name of its own.")
     adata = anndata.AnnData(
         X=matrix.values,
         obs=pd.DataFrame({"sample": samples}, index=pd.Index(samples, dtype=object)),
@@ -94,12 +99,12 @@ def check_measured(adata: AnnData, kind: Kind, failed: Mapping[str, Refusal] | N
     seen: set[bytes] = set()
     for name, row in sorted(zip(map(str, adata.obs_names), values, strict=True), key=lambda item: item[0]):
         if not np.isfinite(row).any():
-            refused[name] = Refusal(name, "empty-sample", "The sample has no value at all.", "Measure it again.")
+            refused[name] = Refusal(name, EMPTY_SAMPLE, "The sample has no value at all.", "Measure it again.")
         elif failed and name in failed:
             refused[name] = failed[name]
         elif row.tobytes() in seen:
             refused[name] = Refusal(
-                name, "duplicate-sample", "Its values are the same as another sample's.", "Find out which of them is right."
+                name, DUPLICATE_SAMPLE, "Its values are the same as another sample's.", "Find out which of them is right."
             )
         else:
             seen.add(row.tobytes())

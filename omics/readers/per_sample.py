@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unibase.groundwork.problems import Unusable, UserError
+from unibase.groundwork.reasons import NOT_A_NUMBER
 from unibase.omics.options import SampleFrom, Strand
 from unibase.omics.readers.tabular import Table, read_table
+from unibase.omics.reasons import DIFFERENT_GENES, NO_SAMPLE_NAMES, NOT_A_MATRIX, NOT_COUNTS, UNKNOWN_TRANSCRIPTS
 from unibase.omics.recognise.names import SUMMARY_ROWS
 
 _GDC_COLUMNS: Mapping[Strand, str] = {"unstranded": "unstranded", "forward": "stranded_first", "reverse": "stranded_second"}
@@ -95,7 +97,7 @@ def tool_of(path: Path, table: Table) -> str:
     titles = set(table.titles)
     for known, said, remedy in _REFUSED:
         if known <= titles:
-            raise Unusable("not-counts", f"This is {said}: it holds no counts of genes.", remedy)
+            raise Unusable(NOT_COUNTS, f"This is {said}: it holds no counts of genes.", remedy)
     for tool in _TOOLS:
         if tool.titles and tool.titles <= titles:
             return tool.name
@@ -137,7 +139,7 @@ def read_files(files: list[Path], tool_name: str, wanted: Wanted, listed: Mappin
             raise Unusable(problem.reason, f"File {place} of {len(files)}, by name: {problem.message}", problem.remedy) from None
         if rows and column.keys() != set(genes):
             raise Unusable(
-                "different-genes",
+                DIFFERENT_GENES,
                 f"File {place} of {len(files)}, by name, lists {len(column)} genes, and not those of the first ({len(genes)}).",
                 "Copy it again if it is cut short, or count all samples with one annotation.",
             )
@@ -155,7 +157,7 @@ def _sample_name(path: Path, tool: _Tool, wanted: Wanted, listed: Mapping[str, s
         return path.parent.name
     if tool.name in ("gdc-star", "htseq") and wanted.sample_from is None and (tool.name == "gdc-star" or _is_uuid(stem)):
         raise Unusable(
-            "no-sample-names",
+            NO_SAMPLE_NAMES,
             "GDC's files do not say whose they are, and no gdc_sample_sheet.tsv beside them does.",
             "Put GDC's sample sheet into the folder of the files, or say sample_from: file name.",
         )
@@ -183,16 +185,16 @@ def _gdc_names(files: list[Path]) -> dict[str, str]:
 def _column(table: Table, tool: _Tool, strand: Strand, mapping: Mapping[str, str] | None) -> dict[str, float]:
     if tool.titles:
         if not tool.titles <= set(table.titles):
-            raise Unusable("not-a-matrix", f"The file is no table of {tool.name}.", "Give the tool's own table.")
+            raise Unusable(NOT_A_MATRIX, f"The file is no table of {tool.name}.", "Give the tool's own table.")
         gene = table.titles.index(tool.gene)
         value = table.titles.index(_GDC_COLUMNS[strand] if tool.name == "gdc-star" else tool.value)
     else:
         wanted = 2 if tool.name == "htseq" else 4
         if len(table.titles) != wanted:
-            raise Unusable("not-a-matrix", f"The file is no table of {tool.name}.", "Give the tool's own table.")
+            raise Unusable(NOT_A_MATRIX, f"The file is no table of {tool.name}.", "Give the tool's own table.")
         gene, value = 0, 1 if tool.name == "htseq" else _STAR_COLUMNS[strand]
     if not table.is_number(value):
-        raise Unusable("not-a-number", "A cell of its counts is no number.", "Copy it again.")
+        raise Unusable(NOT_A_NUMBER, "A cell of its counts is no number.", "Copy it again.")
     rows = dict(zip(table.texts(gene), table.values([value])[:, 0].tolist(), strict=True))
     if mapping is not None:
         return _to_genes(rows, mapping)
@@ -210,7 +212,7 @@ def _to_genes(rows: Mapping[str, float], mapping: Mapping[str, str]) -> dict[str
             total[gene] = total.get(gene, 0.0) + reads
     if not total or unknown > len(rows) // 2:
         raise Unusable(
-            "unknown-transcripts",
+            UNKNOWN_TRANSCRIPTS,
             f"{unknown} of {len(rows)} transcripts are not in the table.",
             "Give the table of the index that the tool used.",
         )

@@ -13,6 +13,7 @@ from unibase.groundwork.problems import Unusable, UserError
 from unibase.omics.assays.genome import ARMS, LENGTHS, Build
 from unibase.omics.readers.numeric_tables import Reading
 from unibase.omics.readers.tabular import Table, read_table
+from unibase.omics.reasons import NO_SAMPLE_NAMES, NOT_A_SEG, OTHER_BUILD
 from unibase.omics.recognise.expression_unit import Told
 from unibase.omics.recognise.names import plain
 from unibase.omics.recognise.scales import segment_unit
@@ -92,7 +93,7 @@ def read_segments(path: Path | str, build: Build | None = None, reading: Reading
     missing = [key for key, at in where.items() if at is None] + ([] if levels else ["the level"])
     if missing:
         raise Unusable(
-            "not-a-seg",
+            NOT_A_SEG,
             f"The file has no column for {', '.join(missing)}.",
             "Give a SEG file (sample, chromosome, start, end, mean) or the table of a caller of copy number.",
         )
@@ -103,7 +104,7 @@ def read_segments(path: Path | str, build: Build | None = None, reading: Reading
     said = [f"segments of {maker}", f"unit: {reading.unit or told.unit} ({'; '.join(told.evidence)})"]
     unknown = frame.filter(~pl.col("chromosome").is_in([*ARMS["hg38"], "Y", "MT", "M"])).height
     if unknown == frame.height:
-        raise Unusable("not-a-seg", "No segment lies on a human chromosome.", "Name chromosomes 1 to 22, X and Y.")
+        raise Unusable(NOT_A_SEG, "No segment lies on a human chromosome.", "Name chromosomes 1 to 22, X and Y.")
     if unknown:
         said.append(f"{unknown} segments of other contigs are in no arm")
     if build:
@@ -115,7 +116,7 @@ def _level(table: Table, titles: list[str], levels: tuple[str, ...], maker: str)
     columns = [titles.index(name) for name in levels]
     values = table.values([i for i in columns if table.is_number(i)])
     if values.shape[1] < len(columns):
-        raise Unusable("not-a-seg", "The level of a segment is no number.", "Correct it; missing values are written NA.")
+        raise Unusable(NOT_A_SEG, "The level of a segment is no number.", "Correct it; missing values are written NA.")
     return pl.Series("level", values.sum(axis=1) if maker == "ASCAT" else values[:, 0])
 
 
@@ -123,7 +124,7 @@ def _frame(table: Table, where: Mapping[str, int], level: pl.Series) -> pl.DataF
     positions = []
     for key in ("start", "end"):
         if not table.is_number(where[key]):
-            raise Unusable("not-a-seg", f"A cell of the {key} positions is no number.", "Correct it.")
+            raise Unusable(NOT_A_SEG, f"A cell of the {key} positions is no number.", "Correct it.")
         positions.append(pl.Series(key, table.values([where[key]])[:, 0]).fill_nan(None).cast(pl.Int64()))
     chromosome = pl.Series("chromosome", table.texts(where["chromosome"]))
     frame = pl.DataFrame([chromosome, *positions, level.alias("log2")]).with_row_index("source_row", offset=1)
@@ -140,7 +141,7 @@ def _samples(table: Table, titles: list[str], maker: str, path: Path, reading: R
         return pl.Series("sample", [path.name.split(".")[0]] * table.frame.height)
     if column is None:
         raise Unusable(
-            "no-sample-names",
+            NO_SAMPLE_NAMES,
             "The segments have no column of samples, and their maker is none that names the file by its sample.",
             "Add the column sample, or say sample_from: file name.",
         )
@@ -152,12 +153,12 @@ def _check_rows(frame: pl.DataFrame) -> None:
     bad = frame.filter(blank | (pl.col("end") < pl.col("start")))
     if bad.height:
         raise Unusable(
-            "not-a-seg",
+            NOT_A_SEG,
             f"Row {bad['source_row'][0]} has no sample or place, or ends before it starts ({bad.height} such rows).",
             "Correct them.",
         )
     if frame["log2"].null_count() == frame.height:
-        raise Unusable("not-a-seg", "No segment has a level.", "Give the table with its levels.")
+        raise Unusable(NOT_A_SEG, "No segment has a level.", "Give the table with its levels.")
 
 
 def _as_log2(frame: pl.DataFrame, said: str, titled: str) -> tuple[pl.DataFrame, Told]:
@@ -187,12 +188,12 @@ def _as_log2(frame: pl.DataFrame, said: str, titled: str) -> tuple[pl.DataFrame,
         titled == "absolute copies" and unit == "log2 ratio" and not said
     ):
         raise Unusable(
-            "not-a-seg",
+            NOT_A_SEG,
             f"The levels are {told.unit}: {'; '.join(told.evidence)}.",
             "Say unit: log2 ratio, absolute copies or ratio in the study file.",
         )
     if unit != "log2 ratio" and (values < 0).any():
-        raise Unusable("not-a-seg", "Copies or ratios lie below zero.", "Say the unit that they are of.")
+        raise Unusable(NOT_A_SEG, "Copies or ratios lie below zero.", "Say the unit that they are of.")
     if unit != "log2 ratio":
         normal = 2.0 if unit == "absolute copies" else 1.0
         frame = frame.with_columns(pl.Series("log2", np.log2(np.maximum(values, LOWEST_COPIES * normal / 2) / normal)))
@@ -213,7 +214,7 @@ def _check_build(frame: pl.DataFrame, build: Build) -> str:
     if past or len(exact) > 1:
         where = f"end past the end of chromosome {past[0]}" if past else f"end where chromosomes end in {other}"
         raise Unusable(
-            "other-build",
+            OTHER_BUILD,
             f"Segments {where}, and the study says {build}" + (f"; all fit into {other}." if fits else "."),
             f"Give segments of {build}, or say build: {other} if all centres have it; nothing here lifts positions over.",
         )

@@ -22,7 +22,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from unibase.groundwork.problems import Unusable
+from unibase.groundwork.reasons import NOT_A_NUMBER, TRUNCATED_FILE
 from unibase.omics.readers.numerals import MISSING, Numerals, numeral_style, numerals_of
+from unibase.omics.reasons import NOT_A_MATRIX
 
 _SNIFFED = 400
 """Lines from which separator, titles and kinds of columns are told."""
@@ -114,7 +116,7 @@ def content(path: Path) -> tuple[bytes, tuple[str, ...]]:
     if data[:3] == b"\xef\xbb\xbf":
         return data[3:], (*traits, "byte-order mark")
     if b"\0" in data[:8192]:
-        raise Unusable("not-a-matrix", "The file holds bytes that are no text.", "Give a text table, a spreadsheet or Parquet.")
+        raise Unusable(NOT_A_MATRIX, "The file holds bytes that are no text.", "Give a text table, a spreadsheet or Parquet.")
     try:
         data.decode()
     except UnicodeDecodeError:
@@ -126,7 +128,7 @@ def content(path: Path) -> tuple[bytes, tuple[str, ...]]:
 def truncated(error: Exception) -> Unusable:
     """Return what is said of a file that cannot be read to its end."""
     return Unusable(
-        "truncated-file", f"The file cannot be read to its end ({type(error).__name__}).", "Copy the file again from its source."
+        TRUNCATED_FILE, f"The file cannot be read to its end ({type(error).__name__}).", "Copy the file again from its source."
     )
 
 
@@ -159,14 +161,14 @@ def _spreadsheet(data: bytes, traits: tuple[str, ...]) -> Table:
         sheets = [book.get_sheet_by_name(name).to_python(skip_empty_area=True) for name in book.sheet_names]
     except Exception as error:  # the library raises classes of its own for each kind of damage
         raise Unusable(
-            "not-a-matrix",
+            NOT_A_MATRIX,
             f"The file is packed, and no workbook that can be read ({type(error).__name__}).",
             "Unpack it, and give the table itself.",
         ) from None
     filled = [rows for rows in sheets if rows]
     if len(filled) != 1:
         raise Unusable(
-            "not-a-matrix", f"The workbook has {len(filled)} sheets with content.", "Save the one sheet of the table by itself."
+            NOT_A_MATRIX, f"The workbook has {len(filled)} sheets with content.", "Save the one sheet of the table by itself."
         )
     lines = io.StringIO()
     writer = csv.writer(lines, delimiter="\t", lineterminator="\n")
@@ -244,9 +246,7 @@ def _lay_out(lines: list[str]) -> _Layout:
         (i, line) for i, line in filled if not line.startswith("#") and not re.fullmatch(r"sep=.", line.strip(), re.IGNORECASE)
     ]
     if not plain:
-        raise Unusable(
-            "not-a-matrix", "The first line has no tab, comma, semicolon or blank.", "Give a table with a header line."
-        )
+        raise Unusable(NOT_A_MATRIX, "The first line has no tab, comma, semicolon or blank.", "Give a table with a header line.")
     tail = [line for _, line in plain[len(plain) // 4 :]]
     separator, width = _separator(tail)
     gct = next((i for i, line in filled[:1] if line.startswith(("#1.2", "#1.3"))), None)
@@ -269,7 +269,7 @@ def _lay_out(lines: list[str]) -> _Layout:
     titles = _without_trailing(titles, width)
     if len(titles) != width:
         raise Unusable(
-            "truncated-file",
+            TRUNCATED_FILE,
             f"The table has {len(titles)} titles, and its rows have {width} cells.",
             "Copy the file again from its source, or mend its titles.",
         )
@@ -292,9 +292,7 @@ def _separator(lines: list[str]) -> tuple[str, int]:
         if width > 1 and share > best[0] + 0.1:
             best = (share, separator, width)
     if not best[1]:
-        raise Unusable(
-            "not-a-matrix", "The first line has no tab, comma, semicolon or blank.", "Give a table with a header line."
-        )
+        raise Unusable(NOT_A_MATRIX, "The first line has no tab, comma, semicolon or blank.", "Give a table with a header line.")
     return best[1], best[2]
 
 
@@ -372,7 +370,7 @@ def _columns(data: bytes, layout: _Layout) -> pl.DataFrame:
             raise truncated(error) from None
     frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
     if not frame.height:
-        raise Unusable("not-a-matrix", "The matrix has no row or no column of values.", "Give a table of genes x samples.")
+        raise Unusable(NOT_A_MATRIX, "The matrix has no row or no column of values.", "Give a table of genes x samples.")
     return frame
 
 
@@ -396,7 +394,7 @@ def _check_widths(data: bytes, layout: _Layout) -> None:
             continue
         if line.count(separator) + 1 < layout.width and line.strip():
             raise Unusable(
-                "truncated-file",
+                TRUNCATED_FILE,
                 f"Row {number - layout.start + 1} of the table has fewer cells than the others.",
                 "Copy the file again from its source.",
             )
@@ -464,7 +462,7 @@ def check_numbers(table: Table, column: int, place: int) -> None:
     bad = [i for i, cell in enumerate(cells.to_list()) if cell is not None and not style.is_number(cell)]
     if bad:
         raise Unusable(
-            "not-a-number",
+            NOT_A_NUMBER,
             f"Row {bad[0] + 1}, value column {place} of the matrix is not a number ({len(bad)} such cells in it).",
             "Correct the cell; missing values are written NA.",
         )

@@ -15,6 +15,7 @@ from unibase.omics.readers.annotations import Annotation, Fields, annotation_of
 from unibase.omics.readers.consequences import NONSYNONYMOUS
 from unibase.omics.readers.lines import text_lines
 from unibase.omics.readers.variants import SCHEMA, MutationData
+from unibase.omics.reasons import NO_GENE, NO_GENOTYPES, NO_TUMOUR, NOT_A_VCF, NOT_ANNOTATED, SEVERAL_SAMPLES, UNKNOWN_WORD
 
 _NORMAL_NAME = re.compile(
     r"^(normal|norm|germline|blood|control|ctrl|wbc|pbmc|n|nl|healthy|buffy.?coat|saliva)$|[-_.](n|normal|germline|blood|wbc|pbmc|control|nl)\d?$"
@@ -73,7 +74,7 @@ class _Header:
         if not places:
             places = [i for i, name in enumerate(self.columns) if name not in self.normals and not _NORMAL_NAME.search(name)]
         if self.columns and not places:
-            raise Unusable("no-tumour", "Every column of the VCF is a normal.", "Give the VCF of the tumour.")
+            raise Unusable(NO_TUMOUR, "Every column of the VCF is a normal.", "Give the VCF of the tumour.")
         return places
 
 
@@ -148,17 +149,17 @@ def _read_one(path: Path, named: str | None, found: _Found) -> set[str]:
         if not line.strip():
             continue
         if len(cells) < 8 or not started or not cells[1].isdigit() or len(cells) < 9 + len(header.columns) * bool(header.columns):
-            raise Unusable("not-a-vcf", "The file is no VCF, or a record is cut.", "Copy it again.")
+            raise Unusable(NOT_A_VCF, "The file is no VCF, or a record is cut.", "Copy it again.")
         found.records += 1
         if cells[6] in ("PASS", ".", ""):
             found.passed += 1
             _take_record(cells, header, tumours, found)
     if not started:
-        raise Unusable("not-a-vcf", "The file has no #CHROM line.", "Give a VCF.")
+        raise Unusable(NOT_A_VCF, "The file has no #CHROM line.", "Give a VCF.")
     if found.passed - before[1] and found.annotated == before[2]:
-        raise Unusable("not-annotated", "The VCF has neither CSQ nor ANN.", "Annotate it with VEP or SnpEff, or give a MAF.")
+        raise Unusable(NOT_ANNOTATED, "The VCF has neither CSQ nor ANN.", "Annotate it with VEP or SnpEff, or give a MAF.")
     if found.records - before[0] >= _FEWEST and found.passed == before[1]:
-        raise Unusable("unknown-word", "No record of the VCF passed its FILTER.", "Look whether the column holds PASS.")
+        raise Unusable(UNKNOWN_WORD, "No record of the VCF passed its FILTER.", "Look whether the column holds PASS.")
     return {name for _, name in tumours}
 
 
@@ -166,7 +167,7 @@ def _named_tumours(header: _Header, path: Path, named: str | None) -> list[tuple
     places = header.chosen()
     if named is not None and len(places) > 1:
         raise Unusable(
-            "several-samples", "The VCF holds several tumours; the file's name cannot name them all.", "Leave sample_from out."
+            SEVERAL_SAMPLES, "The VCF holds several tumours; the file's name cannot name them all.", "Leave sample_from out."
         )
     by_file = named or path.name.split(".")[0]
     if not header.columns:
@@ -216,7 +217,7 @@ def _take_variant(
     if not told.gene:
         if told.classification in NONSYNONYMOUS:
             raise Unusable(
-                "no-gene",
+                NO_GENE,
                 "A variant that changes a protein names no gene.",
                 "Annotate the VCF with gene names (VEP --symbol), or give a MAF.",
             )
@@ -238,7 +239,7 @@ def _carriers(cells: list[str], form: list[str], tumours: list[tuple[int, str]],
     if "GT" not in form:
         if len(tumours) > 1:
             raise Unusable(
-                "no-genotypes",
+                NO_GENOTYPES,
                 "The VCF holds several tumours and no genotypes (GT).",
                 "Call one file a tumour, or with genotypes.",
             )

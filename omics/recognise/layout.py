@@ -11,6 +11,7 @@ import numpy as np
 from unibase.groundwork.problems import Unusable
 from unibase.omics.options import Orientation
 from unibase.omics.readers.tabular import Table, check_numbers, mostly_numbers
+from unibase.omics.reasons import LONG_TABLE, NO_FEATURE_NAMES, NO_SAMPLE_NAMES, NOT_RECOGNISED, RESULTS_TABLE, SEVERAL_SAMPLES
 from unibase.omics.recognise import names as words
 from unibase.omics.recognise.matrix import Matrix, Side
 from unibase.omics.recognise.names import Feature
@@ -37,7 +38,7 @@ def understand(table: Table, feature: Feature, orientation: Orientation = "auto"
     titles = {words.plain(title) for title in table.titles}
     if len(titles & words.RESULT_TITLES) >= 2:
         raise Unusable(
-            "results-table",
+            RESULTS_TABLE,
             "The table holds results of a differential analysis, not values of samples.",
             "Give the matrix that the analysis began with.",
         )
@@ -70,7 +71,7 @@ def _side(table: Table, feature: Feature, orientation: Orientation) -> tuple[Sid
     if down >= _FEW and across < _FEW and first not in words.SAMPLE_TITLES:
         return "features-in-rows", said
     raise Unusable(
-        "not-recognised",
+        NOT_RECOGNISED,
         f"Nothing shows which side of the table names {feature}s: {said}.",
         f"Name them by an approved system, or say orientation: {feature}s-in-rows or samples-in-rows in the study file.",
     )
@@ -93,12 +94,12 @@ def _features_down(table: Table, feature: Feature, why: str, sample: str | None)
     features = table.texts(naming)
     if len(set(features)) < 0.5 * len(features):
         raise Unusable(
-            "long-table", "Most names of features come again in other rows.", "Give one row a feature and one column a sample."
+            LONG_TABLE, "Most names of features come again in other rows.", "Give one row a feature and one column a sample."
         )
     columns = [i for i in chosen.columns if i != naming and not _annotation(table, i)]
     if not columns:
         raise Unusable(
-            "not-recognised", "No column of the table holds values of a sample.", "Give features in rows and samples in columns."
+            NOT_RECOGNISED, "No column of the table holds values of a sample.", "Give features in rows and samples in columns."
         )
     for place, column in enumerate(columns, start=1):
         check_numbers(table, column, place)
@@ -150,7 +151,7 @@ def _naming_column(table: Table, feature: Feature, dropped: frozenset[int]) -> i
         return texts[0]
     if words.row_numbers(table.texts(0)):
         raise Unusable(
-            "not-recognised", "The first column holds row numbers, and no column names genes.", "Write the table with its names."
+            NOT_RECOGNISED, "The first column holds row numbers, and no column names genes.", "Write the table with its names."
         )
     return 0
 
@@ -177,13 +178,13 @@ def _sample_names(table: Table, columns: list[int], named: dict[int, str], sampl
     if sample is not None:
         if len(columns) > 1:
             raise Unusable(
-                "several-samples", "The file holds several samples; its name cannot name them all.", "Leave sample_from out."
+                SEVERAL_SAMPLES, "The file holds several samples; its name cannot name them all.", "Leave sample_from out."
             )
         return [sample]
     found = [named.get(i, table.titles[i]).strip() for i in columns]
     if not table.titled or not all(found):
         raise Unusable(
-            "no-sample-names",
+            NO_SAMPLE_NAMES,
             "The columns of the table have no titles: nobody can tell whose values they are.",
             "Add a first line with the names of the samples, or give files of one sample and say sample_from: file name.",
         )
@@ -228,7 +229,7 @@ def _without_rows_that_are_none(matrix: Matrix, feature: Feature) -> Matrix:
 def _features_across(table: Table, feature: Feature, why: str) -> Matrix:
     if not table.titled:
         raise Unusable(
-            "no-feature-names", "The columns of the table have no titles.", f"Add a first line with the names of the {feature}s."
+            NO_FEATURE_NAMES, "The columns of the table have no titles.", f"Add a first line with the names of the {feature}s."
         )
     numeric = [i for i in range(len(table.titles)) if _numeric(table, i)]
     whose = _whose_column(table, feature)
@@ -243,7 +244,7 @@ def _features_across(table: Table, feature: Feature, why: str) -> Matrix:
             continue
         (left if none or (feature == "gene" and words.SUMMARY_ROWS.match(title)) else columns).append(i)
     if not columns:
-        raise Unusable("not-recognised", "No column of the table holds values.", "Give samples in rows and features in columns.")
+        raise Unusable(NOT_RECOGNISED, "No column of the table holds values.", "Give samples in rows and features in columns.")
     for place, column in enumerate(columns, start=1):
         check_numbers(table, column, place)
     found = words.look([table.titles[i] for i in columns], feature)
@@ -262,7 +263,7 @@ def _features_across(table: Table, feature: Feature, why: str) -> Matrix:
         found.share,
     )
     if not all(matrix.samples):
-        raise Unusable("no-sample-names", "A row of the table has no name of a sample.", "Name each row, or remove it.")
+        raise Unusable(NO_SAMPLE_NAMES, "A row of the table has no name of a sample.", "Name each row, or remove it.")
     return _without_sums_of_samples(_without_rows_that_are_none(matrix, feature))
 
 
@@ -288,7 +289,7 @@ def _whose_column(table: Table, feature: Feature) -> int:
     if table.titles[0] == "":
         return 0
     raise Unusable(
-        "no-sample-names",
+        NO_SAMPLE_NAMES,
         "No column of the table names the samples.",
         "Write the table with the samples' names in its first column.",
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from unibase.groundwork.problems import Unusable
 from unibase.omics.readers.tabular import Table, mostly_numbers
+from unibase.omics.reasons import SEVERAL_QUANTITIES
 from unibase.omics.recognise.names import Feature
 
 _DETECTION = re.compile(r"detection|(^|[ ._-])p[ ._-]?val(ue)?s?$", re.IGNORECASE)
@@ -102,7 +103,7 @@ def _by_quantity(
     taken = [i for i, rank in ranks.items() if rank == best]
     if best[0] == 99 or len({parts[i][0] for i in taken}) < len(taken):
         raise Unusable(
-            "several-quantities",
+            SEVERAL_QUANTITIES,
             "The table has several columns a sample, and none is known to hold the values of the assay.",
             "Keep one column of values a sample.",
         )

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from unibase.groundwork.problems import Unusable
+from unibase.omics.reasons import STRANGE_COLUMN
 from unibase.omics.recognise.matrix import Matrix
 from unibase.omics.recognise.names import Feature
 
@@ -55,7 +56,7 @@ def _refuse_strange(matrix: Matrix) -> None:
     strange = np.flatnonzero(like < _STRANGE)
     if strange.size and np.nanmedian(like) >= _ALIKE:
         raise Unusable(
-            "strange-column",
+            STRANGE_COLUMN,
             f"Value column {strange[0] + 1} of the matrix follows no other sample ({strange.size} such columns): it is no sample, "
             "or its rows are in another order.",
             "Take it out of the table, or count the sample again.",

@@ -9,6 +9,7 @@ from unibase.groundwork.problems import Unusable, UserError
 from unibase.omics.options import AssayName
 from unibase.omics.readers.lines import text_lines
 from unibase.omics.readers.tabular import Table, read_table
+from unibase.omics.reasons import NOT_RECOGNISED
 from unibase.omics.recognise.names import Feature, look, plain
 
 _PLACE = (
@@ -46,7 +47,7 @@ def assay_of(path: Path) -> AssayName:
     if max(genes, proteins) >= 0.3 or titles & {"geneid", "gene", "hugosymbol", "genename"} or not table.titled:
         return "rna" if genes >= proteins else "proteomics"
     raise Unusable(
-        "not-recognised",
+        NOT_RECOGNISED,
         "Nothing shows of which assay the file is.",
         "Name it: --assay rna, mutations, methylation, copy_number, proteomics or single_cell.",
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from unibase.groundwork.problems import Unusable
+from unibase.omics.reasons import NOT_SOMALIER
 from unibase.omics.samples.sex import FINDINGS
 
 SAME = 0.7
@@ -85,13 +86,11 @@ def _read(path: Path | str, columns: tuple[str, ...], name: str) -> pl.DataFrame
     try:
         frame = pl.read_csv(path, separator="\t", infer_schema_length=0, quote_char=None)
     except (UnicodeDecodeError, OSError, pl.exceptions.PolarsError):
-        raise Unusable("not-somalier", "The table cannot be read.", f"Give the {name} that `somalier relate` writes.") from None
+        raise Unusable(NOT_SOMALIER, "The table cannot be read.", f"Give the {name} that `somalier relate` writes.") from None
     frame = frame.rename({title: title.lstrip("#") for title in frame.columns})
     missing = [column for column in columns if column not in frame.columns]
     if missing:
-        raise Unusable(
-            "not-somalier", f"The table lacks {', '.join(missing)}.", f"Give the {name} that `somalier relate` writes."
-        )
+        raise Unusable(NOT_SOMALIER, f"The table lacks {', '.join(missing)}.", f"Give the {name} that `somalier relate` writes.")
     return frame
 
 
@@ -103,6 +102,6 @@ def _number(text: str | None, row: int) -> float | None:
         value = float(text)
     except ValueError:
         raise Unusable(
-            "not-somalier", f"Row {row} has no number where one belongs.", "Give the pairs.tsv that `somalier relate` writes."
+            NOT_SOMALIER, f"Row {row} has no number where one belongs.", "Give the pairs.tsv that `somalier relate` writes."
         ) from None
     return value if math.isfinite(value) else None

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from unibase.groundwork.problems import Unusable
+from unibase.omics.reasons import SEX_DISCORDANT, SEX_MIXED, TOO_FEW_PROBES
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -115,7 +116,7 @@ def sex_from_methylation(adata: AnnData) -> pl.DataFrame:
     on_x = np.array([str(name).removeprefix("chr") == "X" for name in adata.var["chromosome"]])
     if on_x.sum() < MIN_X_PROBES:
         raise Unusable(
-            "too-few-probes",
+            TOO_FEW_PROBES,
             f"Only {int(on_x.sum())} probes lie on X; {MIN_X_PROBES} are needed.",
             "Give the whole array, its X probes not masked.",
         )
@@ -155,10 +156,10 @@ def sex_findings(calls: pl.DataFrame, declared: Mapping[str, str | None]) -> pl.
     for row in calls.iter_rows(named=True):
         expected = declared.get(row["sample"])
         if row["sex"] == "both":
-            rows.append(("sex", row["sample"], None, expected, "both", "sex-mixed", None))
+            rows.append(("sex", row["sample"], None, expected, "both", SEX_MIXED, None))
         elif expected in ("M", "F") and row["sex"] in ("M", "F") and row["sex"] != expected:
-            rows.append(("sex", row["sample"], None, expected, row["sex"], "sex-discordant", None))
-    wrong = [row for row in rows if row[5] == "sex-discordant"]
+            rows.append(("sex", row["sample"], None, expected, row["sex"], SEX_DISCORDANT, None))
+    wrong = [row for row in rows if row[5] == SEX_DISCORDANT]
     if len(wrong) == 2 and wrong[0][4] != wrong[1][4]:
         pairs = {wrong[0][1]: wrong[1][1], wrong[1][1]: wrong[0][1]}
         rows = [(*row[:2], pairs.get(row[1]), *row[3:]) for row in rows]

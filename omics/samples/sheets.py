@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ import polars as pl
 
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import EVENTS, QUARANTINE, SAMPLE_MAP, TIMESTAMP
+from unibase.omics.reasons import NOT_IN_MATRIX, NOT_ON_SHEET, UNKNOWN_PATIENT
 from unibase.privacy.dates import shift_interval
 from unibase.privacy.keys import Key
 from unibase.privacy.pseudonyms import token
@@ -40,10 +41,6 @@ SAMPLE_TYPES = {
 }  # fmt: skip
 _DATE = re.compile(r"^(\d{4})(?:-(\d{2})(?:-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2}))?)?)?)?$")
 
-NOT_IN_MATRIX = ("not-in-matrix", "The sample sheet lists a sample that the matrix lacks.", "Add its column, or remove the row.")
-NOT_ON_SHEET = ("not-on-sheet", "The matrix has a sample that the sample sheet lacks.", "Add it to the sheet with its patient.")
-"""Reason, message and remedy of samples that the sheet or the matrix lacks."""
-
 
 def read_samples(path: Path | str) -> pl.DataFrame:
     """Read a sample sheet (CSV, TSV or Parquet).
@@ -58,13 +55,7 @@ def read_samples(path: Path | str) -> pl.DataFrame:
     path = Path(path)
     if not path.exists():
         raise UserError(f"There is no sample sheet at {path}. Check the path in the study file.")
-    if path.suffix == ".parquet":
-        frame = pl.read_parquet(path)
-    else:
-        with gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else path.open(encoding="utf-8-sig") as file:
-            header = file.readline()
-        separator = max("\t,;", key=header.count)
-        frame = pl.read_csv(path, separator=separator, infer_schema_length=0, null_values=[""])
+    frame = _cells(path)
     missing = [name for name in ("sample", "patient") if name not in frame.columns]
     if missing:
         raise UserError(
@@ -78,6 +69,23 @@ def read_samples(path: Path | str) -> pl.DataFrame:
         ],
         pl.col("source_row").cast(pl.Int64()),
     )
+    _check_names(frame, path)
+    types = frame["sample_type"].str.to_lowercase().replace_strict(SAMPLE_TYPES, default=None, return_dtype=pl.String())
+    return frame.with_columns(types.alias("sample_type"))
+
+
+def _cells(path: Path) -> pl.DataFrame:
+    """Return the cells of a sheet, texts where it is no Parquet."""
+    if path.suffix == ".parquet":
+        return pl.read_parquet(path)
+    with gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else path.open(encoding="utf-8-sig") as file:
+        header = file.readline()
+    separator = max("\t,;", key=header.count)
+    return pl.read_csv(path, separator=separator, infer_schema_length=0, null_values=[""])
+
+
+def _check_names(frame: pl.DataFrame, path: Path) -> None:
+    """Refuse a sheet with a blank sample or patient, or a sample that comes twice."""
     blank = frame.filter(
         pl.col("sample").is_null() | pl.col("patient").is_null() | (pl.col("sample") == "") | (pl.col("patient") == "")
     )
@@ -86,8 +94,6 @@ def read_samples(path: Path | str) -> pl.DataFrame:
     twice = frame.filter(pl.col("sample").is_duplicated())
     if twice.height:
         raise UserError(f"Row {twice['source_row'][1]} of {path} lists a sample a second time. Keep one row per sample.")
-    types = frame["sample_type"].str.to_lowercase().replace_strict(SAMPLE_TYPES, default=None, return_dtype=pl.String())
-    return frame.with_columns(types.alias("sample_type"))
 
 
 def collection_interval(text: str | None) -> tuple[datetime, datetime] | None:
@@ -173,9 +179,8 @@ def unknown_samples(assay: str, samples: pl.DataFrame, centre: str, lookup: Subj
         # Of who objects nothing is told.
         and not lookup.objects(centre, PATIENT_SYSTEM, row["patient"])
     ]
-    message = "The patient of the sample is not in the identity ledger."
-    remedy = "Add the patient to the centre's people table, or correct the sample sheet."
-    return _quarantine(assay, centre, key, [(name, "unknown-patient", message, remedy) for name in names])
+    why = UNKNOWN_PATIENT
+    return _quarantine(assay, centre, key, [(name, why, why.meaning, why.remedy) for name in names])
 
 
 def sample_events(mapping: pl.DataFrame) -> pl.DataFrame:
@@ -243,10 +248,13 @@ def stage(
     sheet = {row["sample"] for row in samples.iter_rows(named=True)}
     present = [str(name) for name in adata.obs_names]
     problems = [(name, *what) for name, what in refused.items()]
-    problems += [(name, *NOT_ON_SHEET) for name in present if name not in sheet and name not in refused]
     absent = {name for name in sheet if name not in present and name not in refused}
-    problems += [(name, *NOT_IN_MATRIX) for name in sorted(absent)]
-    reasons = {name: what[0] for name, what in refused.items()} | dict.fromkeys(absent, NOT_IN_MATRIX[0])
+    for names, why in (
+        ([name for name in present if name not in sheet and name not in refused], NOT_ON_SHEET),
+        (sorted(absent), NOT_IN_MATRIX),
+    ):
+        problems += [(name, why, why.meaning, why.remedy) for name in names]
+    reasons = {name: what[0] for name, what in refused.items()} | dict.fromkeys(absent, NOT_IN_MATRIX)
     mapping = sample_map(assay, samples, centre, lookup, key, reasons)
     unknown = unknown_samples(assay, samples.filter(~pl.col("sample").is_in(list(reasons))), centre, lookup, key)
 
@@ -254,9 +262,14 @@ def stage(
     rows = sorted((column_name(key, assay, centre, name), i) for i, name in enumerate(present))
     used = [(name, i) for name, i in rows if name in by_colname and by_colname[name]["status"] == "used" and present[i] in sheet]
     staged = adata[[i for _, i in used]].copy()
-    entries = [by_colname[name] for name, _ in used]
+    staged.obs = _described(staged, [by_colname[name] for name, _ in used], keep_obs)
+    return Staged(staged, mapping, QUARANTINE.conform(pl.concat([_quarantine(assay, centre, key, problems), unknown])))
+
+
+def _described(staged: AnnData, entries: list[dict[str, Any]], keep_obs: Sequence[str]) -> pd.DataFrame:
+    """Return `obs` of staged samples from their rows of the sample map."""
     # The columns of the source are not taken over: nobody knows what they hold. What a reader of ours computed stays.
-    staged.obs = pd.DataFrame(
+    return pd.DataFrame(
         {
             "subject_id": np.array([entry["primary"] for entry in entries], dtype=np.int64),
             "centre": np.array([entry["centre"] for entry in entries], dtype=object),
@@ -266,9 +279,8 @@ def stage(
             "sample_type": np.array([entry["sample_type"] or "" for entry in entries], dtype=object),
             **{name: staged.obs[name].to_numpy() for name in keep_obs},
         },
-        index=pd.Index([name for name, _ in used], name="colname", dtype=object),
+        index=pd.Index([entry["colname"] for entry in entries], name="colname", dtype=object),
     )
-    return Staged(staged, mapping, QUARANTINE.conform(pl.concat([_quarantine(assay, centre, key, problems), unknown])))
 
 
 def _quarantine(assay: str, centre: str, key: Key, problems: list[tuple[str, str, str, str]]) -> pl.DataFrame:

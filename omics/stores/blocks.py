@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from unibase.groundwork.files import atomic_folder
 from unibase.groundwork.problems import Unusable
 from unibase.omics.readers.counts import frame_of
+from unibase.omics.reasons import DIFFERENT_GENES
 from unibase.omics.stores.chunks import CODEC_LEVEL
 from unibase.omics.stores.store import chunk_samples, plain_strings
 
@@ -192,7 +193,7 @@ def stack(paths: Sequence[Path], target: Path) -> tuple[int, int]:
     stored = [open_store(path) for path in paths]
     first = stored[0]
     if any(not other.var.index.equals(first.var.index) for other in stored):
-        raise Unusable("different-genes", "The matrices do not list the same genes in the same order.", "Use one model for all.")
+        raise Unusable(DIFFERENT_GENES, "The matrices do not list the same genes in the same order.", "Use one model for all.")
     obs = pd.concat([one.obs for one in stored], join="inner")
     order = np.argsort(np.asarray(obs.index, dtype=str), kind="stable")
     place = np.empty_like(order)

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unibase.groundwork.problems import Unusable, UserError
+from unibase.groundwork.reasons import TRUNCATED_FILE
+from unibase.omics.reasons import NOT_DENSE
 from unibase.omics.stores.store import chunk_samples
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ def open_x(store: Path | str) -> zarr.Array[Any]:
         raise UserError(f"There is no store at {path}. Check the path.")
     x = zarr.open_group(path, mode="r")["X"]
     if not isinstance(x, zarr.Array):
-        raise Unusable("not-dense", "X of the store is sparse.", "Write it as a dense array, whole samples in a chunk.")
+        raise Unusable(NOT_DENSE, "X of the store is sparse.", "Write it as a dense array, whole samples in a chunk.")
     return x
 
 
@@ -188,7 +190,7 @@ def read_chunk(chunk: Chunk) -> NDArray[Any]:
         values = np.frombuffer(content, plan.dtype).reshape(plan.rows, plan.genes)
     except (RuntimeError, ValueError):
         raise Unusable(
-            "truncated-file", f"Chunk {chunk.start // plan.rows} of the store cannot be read.", "Write the store again."
+            TRUNCATED_FILE, f"Chunk {chunk.start // plan.rows} of the store cannot be read.", "Write the store again."
         ) from None
     return values[: chunk.stop - chunk.start]
 

@@ -20,11 +20,13 @@ from numpy.typing import NDArray
 
 from unibase.groundwork.files import digest_of, write_json
 from unibase.groundwork.problems import Unusable, UserError
+from unibase.groundwork.reasons import EMPTY_SAMPLE, NO_COMMON_GENE, REPEATED_SAMPLE, ZERO_QUANTILE
 from unibase.methods import factors
 from unibase.methods.compiled.exact import FloatArray, exact_mean, geometric_mean
 from unibase.omics.compiled.log_counts import FIXED_POINT, fixed_moments, log1p_rows
 from unibase.omics.models import normalisation
 from unibase.omics.models.normalisation import NormalisationModel
+from unibase.omics.reasons import DIFFERENT_GENES
 from unibase.omics.stores.chunks import Chunk, chunks_of, create_store, map_chunks, names_of, open_x, read_chunk, write_rows
 
 if TYPE_CHECKING:
@@ -114,7 +116,7 @@ def fit(
     elif seen.logs is not None:
         log_means = seen.logs.positive_means() if method == "poscounts" else seen.logs.geometric_means()
         if not np.isfinite(log_means).any():
-            raise Unusable("no-common-gene", "Every gene has a zero in some sample.", "Use poscounts or tmmwsp.")
+            raise Unusable(NO_COMMON_GENE, "Every gene has a zero in some sample.", "Use poscounts or tmmwsp.")
         model = replace(model, log_means=log_means)
     return _centred(model, seen, client) if method in ("tmm", "tmmwsp", "upperquartile", "poscounts") else model
 
@@ -152,11 +154,11 @@ def _names(stores: Sequence[Path | str]) -> tuple[list[str], list[str]]:
     for store in stores:
         samples, own = names_of(store)
         if genes and own != genes:
-            raise Unusable("different-genes", "The stores do not list the same genes in the same order.", "Align them first.")
+            raise Unusable(DIFFERENT_GENES, "The stores do not list the same genes in the same order.", "Align them first.")
         genes = own
         names += samples
     if len(set(names)) < len(names):
-        raise Unusable("repeated-sample", "A sample name occurs twice in the cohort.", "Give each sample a name of its own.")
+        raise Unusable(REPEATED_SAMPLE, "A sample name occurs twice in the cohort.", "Give each sample a name of its own.")
     return names, genes
 
 
@@ -175,7 +177,7 @@ def _summarised(tasks: list[Chunk], genes: int, method: str, client: Client | No
     sizes = np.concatenate([summary.sizes for summary in done])
     empty = int((sizes == 0).sum())
     if empty:
-        raise Unusable("empty-sample", f"{empty} samples have no count at all.", "Leave them out of the stores.")
+        raise Unusable(EMPTY_SAMPLE, f"{empty} samples have no count at all.", "Leave them out of the stores.")
     return _Seen(tasks, done, sizes, expressed, logs)
 
 
@@ -184,7 +186,7 @@ def _reference(seen: _Seen, method: str, names: list[str]) -> int:
     if method == "tmm":
         quartiles = seen.quartiles()
         if np.median(quartiles) < 1e-20:
-            raise Unusable("zero-quantile", "Most upper quartiles are zero.", "Use the method tmmwsp.")
+            raise Unusable(ZERO_QUANTILE, "Most upper quartiles are zero.", "Use the method tmmwsp.")
         score = -np.abs(quartiles - exact_mean(quartiles))
     else:
         score = np.concatenate([part.root_sums for part in seen.parts])
@@ -201,7 +203,7 @@ def _centred(model: NormalisationModel, seen: _Seen, client: Client | None) -> N
             parts[position] = size_factor if model.method == "poscounts" else norm
         raw = np.concatenate(parts)
     if not (np.isfinite(raw) & (raw > 0)).all():
-        raise Unusable("zero-quantile", "A factor is zero or undefined in some sample.", "Use poscounts or tmmwsp.")
+        raise Unusable(ZERO_QUANTILE, "A factor is zero or undefined in some sample.", "Use poscounts or tmmwsp.")
     model = replace(model, centre=geometric_mean(raw))
     if model.method == "poscounts":
         return model
@@ -274,7 +276,7 @@ def transform(
     """
     samples, genes = names_of(store)
     if tuple(genes) != model.genes:
-        raise Unusable("different-genes", "The store's genes are not those of the model, in its order.", "Align them first.")
+        raise Unusable(DIFFERENT_GENES, "The store's genes are not those of the model, in its order.", "Align them first.")
     tasks, temporary = _prepare(store, target, samples, genes, rows)
     sizes, norms, size_factors = (np.zeros(len(samples)) for _ in range(3))
     moments: Moments | None = None
@@ -373,7 +375,7 @@ class Cohort:
         known = {name for part in self.parts() for name in names_of(part)[0]}
         again = len(known & set(samples))
         if again:
-            raise Unusable("repeated-sample", f"{again} samples are in the cohort already.", "Add new samples only.")
+            raise Unusable(REPEATED_SAMPLE, f"{again} samples are in the cohort already.", "Add new samples only.")
         name = f"part-{len(self._index['parts']):05d}.zarr"
         transform(store, self.folder / name, normalisation.load(self.folder / "model"), client=client)
         entry = {"name": name, "samples": len(samples), "samples_digest": digest_of(samples)}
