@@ -16,9 +16,10 @@ import polars as pl
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+from unibase.imaging.options import Choices
 from unibase.imaging.radiomics.robustness import RobustnessTask, extract_perturbed, robustness_table
 from unibase.imaging.radiomics.settings import make_settings
-from unibase.imaging.radiomics.task import Choices, FeatureTask
+from unibase.imaging.radiomics.task import FeatureTask
 
 
 def main() -> None:

@@ -5,10 +5,7 @@ The texts are the docstrings of the fields, so that a key is explained where it 
 
 from __future__ import annotations
 
-import ast
 import inspect
-import re
-import textwrap
 import types
 from datetime import date
 from pathlib import Path
@@ -19,7 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
 from unibase.flows.study.study_file import Study
-from unibase.groundwork.sections import Section
+from unibase.groundwork.sections import meanings
 from unibase.linking.options import SampleWindow
 
 PAGE = Path(__file__).with_name("study-file.md")
@@ -98,32 +95,13 @@ def _first_paragraph(model: type[BaseModel]) -> str:
 
 
 def _meanings(model: type[BaseModel]) -> dict[str, str]:
-    """Return the text of each field: the string below it, in the class that declares it last, else the class's Attributes."""
-    found: dict[str, str] = {}
-    for cls in reversed(model.__mro__):
-        if not issubclass(cls, BaseModel) or cls in (BaseModel, Section):
-            continue
-        found |= _attributes(inspect.getdoc(cls) or "")
-        body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
-        assert isinstance(body, ast.ClassDef)
-        for one, following in zip(body.body, body.body[1:], strict=False):
-            if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name):
-                match following:
-                    case ast.Expr(value=ast.Constant(value=str(text))):
-                        found[one.target.id] = " ".join(text.split())
-    for name, option in PS3_15.items():
-        if name in model.model_fields:
-            found[name] = f"{option} of DICOM PS3.15 Annex E; null leaves what the policy says."
-    return found
-
-
-def _attributes(doc: str) -> dict[str, str]:
-    """Return what the Attributes block of a Google-style docstring says of each name."""
-    block = re.search(r"^Attributes:\n((?:    .*\n?)+)", doc, re.MULTILINE)
-    found = {}
-    for names, text in re.findall(r"^    (\S[^:]*): ((?:.|\n(?!    \S))*)", block[1] if block else "", re.MULTILINE):
-        found |= dict.fromkeys((name.strip() for name in names.split(",")), " ".join(text.split()))
-    return found
+    """Return the text of each field; options of PS3.15 are said in the standard's words."""
+    standard = {
+        name: f"{option} of DICOM PS3.15 Annex E; null leaves what the policy says."
+        for name, option in PS3_15.items()
+        if name in model.model_fields
+    }
+    return meanings(model) | standard
 
 
 def _section_in(annotation: Any) -> tuple[type[BaseModel] | None, str]:

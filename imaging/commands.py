@@ -17,12 +17,12 @@ from unibase.groundwork.work import Job, Outcome, Output, Unit, WorkLedger, run_
 from unibase.imaging.dicom.inventory import volumes_frame
 from unibase.imaging.dicom.series import read_index
 from unibase.imaging.looks.unit import FOLDER, gather_looks
-from unibase.imaging.options import Regions
+from unibase.imaging.options import Choices, Regions
 from unibase.imaging.radiomics.features import collect, extract_series, ordered, stage_settings
 from unibase.imaging.radiomics.robustness import RobustnessTask, extract_perturbed, stability_table
 from unibase.imaging.radiomics.settings import FeatureSettings
 from unibase.imaging.radiomics.sources import LIST_ROW, Asked, Source, SourcePlan, nothing_left, plan_source
-from unibase.imaging.radiomics.task import Choices, FeatureTask
+from unibase.imaging.radiomics.task import FeatureTask
 from unibase.imaging.radiomics.told import REGION_LIST, list_regions
 from unibase.imaging.tables import STABILITY
 
@@ -100,8 +100,7 @@ def extract_plain(
         UserError: If the source holds no image, or no series could be used at all.
     """
     destination = Path(destination)
-    run.choices.check()
-    run = replace(run, choices=replace(run.choices, pictures=run.pictures is not None))
+    run = replace(run, choices=run.choices.model_copy(update={"pictures": run.pictures is not None}))
     work = destination.with_name(f"{destination.name}.work")
     work.mkdir(parents=True, exist_ok=True)
     try:

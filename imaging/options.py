@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.sections import Section, accepted
@@ -158,6 +158,89 @@ def check_habitats(count: int) -> None:
         raise UserError("habitats must be 0, for none, or from 2 to 9.")
 
 
+Engine = Literal["unibase", "pyradiomics"]
+Mode = Literal["pyradiomics", "ibsi"]
+Several = Literal["refuse", "each", "union"]
+"""What to do when several ROIs match one target: refuse the target, a row for each, or their union."""
+Gaps = Literal["keep", "fill", "refuse"]
+"""What to do with slices between contours that carry none: leave them empty, interpolate the shape, or refuse."""
+CutOff = Literal["keep", "refuse"]
+"""What to do with regions that the image cuts off: measure what is left, and say so, or refuse them."""
+
+
+def _shells_of(given: object) -> object:
+    """Return shells with those that were written as `FROM-TO` as pairs of distances."""
+    if not isinstance(given, list | tuple):
+        return given
+    pairs = [tuple(one.split("-", 1)) if isinstance(one, str) else one for one in given]
+    for one, pair in zip(given, pairs, strict=True):
+        if len(pair) != 2:
+            raise ValueError(f"{one!r} is no shell. Give FROM-TO in mm, such as 0-5")
+    return tuple(pairs)
+
+
+class Choices(Section):
+    """What is chosen about regions and features, beside the parameter file.
+
+    A field here is a key of `features` in the study file and an option of `unibase features`; it is named nowhere else but
+    where it acts.
+    """
+
+    engine: Engine = "unibase"
+    """Which engine computes: ours, or PyRadiomics, which it is tested against and which takes many times as long."""
+    mode: Mode = "pyradiomics"
+    """Which definitions hold: PyRadiomics' or IBSI's."""
+    several: Several = "refuse"
+    """When several ROIs of a series match one target, in one file or in several: refuse the target, a row for each (lesions;
+    `windows.imaging.lesions` says which enters the analysis), or their union."""
+    structure_sets: StructureSets = "all"
+    """Which structure sets of a series count: all, or of each target only the one that was approved last."""
+    cut_off: CutOff = "keep"
+    """Regions that the image cuts off at its edge or for want of slices: measure what is left, as the columns mask_coverage and
+    mask_notes say, or refuse them."""
+    components: bool = False
+    """Measure every connected part of a label of a label image as a region of its own."""
+    shells: Annotated[tuple[tuple[float, float], ...], BeforeValidator(_shells_of)] = ()
+    """Peritumoral shells beside every target, each from and to a distance in mm: `0-5`, `5-10`."""
+    habitats: int = 0
+    """Cut every target, beside itself, into this many parts of like intensity (2 to 9); 0 for none."""
+    gaps: Gaps = "keep"
+    """Slices between contours that carry none: keep them empty, as drawn, fill them in shape, or refuse the region."""
+    resample: bool = False
+    """Resample masks that lie on another grid than the image (nearest neighbour); otherwise they are refused.
+    `correctMask: true` in the parameter file asks for it too."""
+    threshold: float = Field(default=0.5, gt=0, le=1)
+    """Least fraction at which a voxel of a fractional SEG is inside."""
+    volumes: Literal["drawn", "all"] | tuple[str, ...] = "drawn"
+    """Of a series that holds several volumes (phases, b-values, echoes): measure each region on the volume it was `drawn`
+    on (on every one when its file does not say it), on `all`, or on those whose whole name matches a pattern:
+    `b=800`, `phase 2 of .*`. `unibase index` lists the names."""
+    pictures: bool = False
+    """Draw each region on its image, and write a contact sheet in the staging zone, the most suspect first."""
+
+    @field_validator("shells")
+    @classmethod
+    def _distances(cls, shells: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+        return accepted(shells, check_shells)
+
+    @field_validator("volumes")
+    @classmethod
+    def _names(cls, volumes: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        accepted(volume_choice(volumes), check_volumes)
+        return volumes[0] if volumes in (DRAWN, ALL) else volumes
+
+    @field_validator("habitats")
+    @classmethod
+    def _parts(cls, habitats: int) -> int:
+        return accepted(habitats, check_habitats)
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.mode == "ibsi" and self.engine != "unibase":
+            raise ValueError("PyRadiomics does not compute IBSI's definitions; give engine: unibase with mode: ibsi")
+        return self
+
+
 class Perturbation(BaseModel):
     """One way to perturb; zeros leave things as they are, and several kinds may be joined.
 
@@ -225,7 +308,7 @@ class Robustness(Section):
         return accepted(plan, check_perturbations)
 
 
-class Features(Section):
+class Features(Choices):
     """Radiomic features to extract."""
 
     settings: str
@@ -234,36 +317,6 @@ class Features(Section):
     """DICOM modalities of the images to measure."""
     regions: dict[str, list[str]]
     """Target name: patterns (regular expressions, whole name, case-blind) of the ROI names that mean it."""
-    engine: Literal["pyradiomics", "unibase"] = "pyradiomics"
-    """Which engine computes."""
-    mode: Literal["pyradiomics", "ibsi"] = "pyradiomics"
-    """Which definitions hold."""
-    several: Literal["refuse", "each", "union"] = "refuse"
-    """When several ROIs of a series match one target, in one file or in several: refuse the target, a row for each (lesions;
-    `windows.imaging.lesions` says which enters the analysis), or their union."""
-    structure_sets: StructureSets = "all"
-    """Which structure sets of a series count: all, or of each target only the one that was approved last."""
-    cut_off: Literal["keep", "refuse"] = "keep"
-    """Regions that the image cuts off at its edge or for want of slices: measure what is left, as the columns mask_coverage and
-    mask_notes say, or refuse them."""
-    components: bool = False
-    """Measure every connected part of a label of a label image as a region of its own."""
-    shells: list[tuple[float, float]] = Field(default=[])
-    """Peritumoral shells beside every target, each from and to a distance in mm: `[[0, 5], [5, 10]]`."""
-    habitats: int = 0
-    """Cut every target, beside itself, into this many parts of like intensity (2 to 9); 0 for none."""
-    gaps: Literal["keep", "fill", "refuse"] = "keep"
-    """Slices between contours that carry none: keep them empty, as drawn, fill them in shape, or refuse the region."""
-    resample: bool = False
-    """Resample masks that lie on another grid than the image (nearest neighbour); otherwise they are refused."""
-    threshold: float = Field(default=0.5, gt=0, le=1)
-    """Least fraction at which a voxel of a fractional SEG is inside."""
-    volumes: Literal["drawn", "all"] | list[str] = "drawn"
-    """Of a series that holds several volumes (phases, b-values, echoes): measure each region on the volume it was `drawn`
-    on (on every one when its file does not say it), on `all`, or on those whose whole name matches a pattern:
-    `['b=800', 'phase 2 of .*']`. `unibase index` lists the names."""
-    pictures: bool = False
-    """Draw each region on its image, and write a contact sheet in the staging zone, the most suspect first."""
     robustness: Robustness | None = None
     """Measure which features are stable; `{}` takes the defaults. Takes as long as the features, once for each perturbation."""
 
@@ -272,24 +325,7 @@ class Features(Section):
     def _patterns(cls, regions: dict[str, list[str]]) -> dict[str, list[str]]:
         return accepted(regions, check_regions)
 
-    @field_validator("shells")
-    @classmethod
-    def _distances(cls, shells: list[tuple[float, float]]) -> list[tuple[float, float]]:
-        return accepted(shells, check_shells)
-
-    @field_validator("volumes")
-    @classmethod
-    def _names(cls, volumes: str | list[str]) -> str | list[str]:
-        accepted(volume_choice(volumes), check_volumes)
-        return volumes
-
-    @field_validator("habitats")
-    @classmethod
-    def _parts(cls, habitats: int) -> int:
-        return accepted(habitats, check_habitats)
-
-    @model_validator(mode="after")
-    def _together(self) -> Features:
-        if self.mode == "ibsi" and self.engine != "unibase":
-            raise ValueError("PyRadiomics does not compute IBSI's definitions; give engine: unibase with mode: ibsi")
-        return self
+    @property
+    def choices(self) -> Choices:
+        """What is chosen about every region, apart from the targets."""
+        return Choices(**{name: getattr(self, name) for name in Choices.model_fields})

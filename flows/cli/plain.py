@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from unibase.flows.cli.app import app
+from unibase.flows.cli.declared import options_of, takes_options
 from unibase.groundwork.problems import UserError
-from unibase.imaging.options import StructureSets
+from unibase.imaging.options import Choices
 from unibase.omics.options import AssayName, Method
 
 
@@ -73,28 +74,19 @@ def index(source: Path, *, out: Path | None = None) -> None:
 
 
 @app.command
+@takes_options(Choices, several="each")
 def features(
     source: Path,
     out: Path,
     *,
     settings: Path | None = None,
     mask: Path | None = None,
-    engine: Literal["pyradiomics", "unibase"] = "pyradiomics",
-    mode: Literal["pyradiomics", "ibsi"] = "pyradiomics",
     region: list[str] | None = None,
-    several: Literal["refuse", "each", "union"] = "each",
-    shell: list[str] | None = None,
-    habitats: int = 0,
-    gaps: Literal["keep", "fill", "refuse"] = "keep",
-    resample: bool = False,
-    structure_sets: StructureSets = "all",
-    cut_off: Literal["keep", "refuse"] = "keep",
-    components: bool = False,
-    volume: list[str] | None = None,
     regions_csv: Path | None = None,
     robustness: Path | None = None,
     pictures: Path | None = None,
     workers: int = 1,
+    **chosen: object,
 ) -> None:
     """Extract radiomic features from DICOM with RTSTRUCT or SEG, or from NIfTI, NRRD or MetaImage files with masks.
 
@@ -112,32 +104,9 @@ def features(
         A PyRadiomics parameter file; PyRadiomics' defaults when absent.
     mask
         Mask of the one image.
-    engine
-        Which engine computes.
-    mode
-        PyRadiomics' definitions or IBSI's.
     region
         TARGET=PATTERN: the regions whose whole name matches, whatever the case; may be given several times. Without it every
         region is measured under its own name.
-    several
-        When several regions of a series match one target, in one file or in several: refuse it, a row for each, or their union.
-    shell
-        FROM-TO in mm: a peritumoral shell beside every region; may be given several times.
-    habitats
-        Cut every region, beside itself, into this many parts of like intensity (2 to 9).
-    gaps
-        Slices between contours that carry none: keep them empty, fill them in shape, or refuse the region.
-    resample
-        Resample masks that lie on another lattice; otherwise they are refused.
-    structure_sets
-        Which structure sets of a series count: all, or of each target only the one that was approved last.
-    cut_off
-        Regions that the image cuts off: measure what is left, as the columns mask_coverage and mask_notes say, or refuse them.
-    components
-        Measure every connected part of a label of a label image as a region of its own.
-    volume
-        Of a series of several volumes (phases, b-values): `drawn` measures each region on the volume it was drawn on, `all` on
-        every one; else a pattern of their names, such as b=800; may be given several times. `drawn` when not given.
     regions_csv
         CSV to write with every match and miss of names of regions. It holds names as the files have them.
     robustness
@@ -148,22 +117,9 @@ def features(
         Processes that measure; 1 measures in this one.
     """
     from unibase.flows.cli.plain_features import FeatureCommand, features_of
-    from unibase.flows.looks.matches import parse_regions, parse_shells
-    from unibase.imaging.radiomics.task import Choices
+    from unibase.flows.looks.matches import parse_regions
 
-    choices = Choices(
-        engine=engine,
-        mode=mode,
-        several=several,
-        structure_sets=structure_sets,
-        resample=resample,
-        shells=parse_shells(shell or []),
-        gaps=gaps,
-        habitats=habitats,
-        cut_off=cut_off,
-        components=components,
-        volumes=tuple(volume or ["drawn"]),
-    )
+    choices = options_of(Choices, chosen)
     regions = parse_regions(region) if region else None
     features_of(
         (source, mask) if mask else source,

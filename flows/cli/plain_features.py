@@ -11,10 +11,9 @@ from unibase.flows.looks.matches import in_words
 from unibase.flows.runs.progress import ProgressBoard
 from unibase.groundwork.cluster import dask_client
 from unibase.imaging.commands import PlainRun, extract_plain
-from unibase.imaging.options import Regions
+from unibase.imaging.options import Choices, Regions
 from unibase.imaging.radiomics.settings import default_settings, read_settings
 from unibase.imaging.radiomics.sources import Source
-from unibase.imaging.radiomics.task import Choices
 
 
 @dataclass(frozen=True)

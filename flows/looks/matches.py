@@ -9,7 +9,6 @@ from unibase.flows.study.study_file import Study
 from unibase.groundwork.problems import UserError
 
 PATTERN = "--region takes TARGET=PATTERN, such as --region GTV=gtv.*"
-SHELL = "--shell takes FROM-TO in mm, such as --shell 0-5"
 
 
 def parse_regions(given: list[str]) -> dict[str, list[str]]:
@@ -21,18 +20,6 @@ def parse_regions(given: list[str]) -> dict[str, list[str]]:
             raise UserError(f"{text!r} is no region. {PATTERN}")
         regions.setdefault(target.strip(), []).append(pattern)
     return regions
-
-
-def parse_shells(given: list[str]) -> tuple[tuple[float, float], ...]:
-    """Return (inner, outer) in mm of `FROM-TO` texts."""
-    shells = []
-    for text in given:
-        inner, _, outer = text.partition("-")
-        try:
-            shells.append((float(inner), float(outer)))
-        except ValueError:
-            raise UserError(f"{text!r} is no shell. {SHELL}") from None
-    return tuple(shells)
 
 
 def read_matches(study: Study) -> pl.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,7 @@ from unibase.flows.study.places import SERIES as SERIES_TABLE
 from unibase.groundwork.tables import FEATURES, QUARANTINE, SERIES, write_parquet
 from unibase.groundwork.work import Job, Outcome, Output, Unit
 from unibase.imaging.looks.unit import FOLDER, gather_looks
-from unibase.imaging.options import Features, volume_choice
 from unibase.imaging.radiomics.features import (
-    Choices,
     FeatureTask,
     collect,
     extract_series,
@@ -43,7 +41,7 @@ def extract_features(run: Run) -> list[Outcome]:
     settings = read_settings(run.study.path(options.settings))
     series = SERIES.read(run.place(SERIES_TABLE))
     regions = {target: list(patterns) for target, patterns in options.regions.items()}
-    choices = _chosen(options)
+    choices = options.choices
     for sentence in settings.told:
         run.say(f"features: {sentence}")
     folder, root = run.place(FEATURE_FILES), run.study.work.staging
@@ -92,13 +90,6 @@ def _left(folder: Path, pictures: bool, result: dict[str, Any]) -> list[Output]:
     looks = folder / FOLDER
     looked = [looks / f"{features.stem}.parquet", *sorted(looks.glob(f"{features.stem}-*.png"))] if pictures else []
     return [Output(path) for path in (features, *looked)]
-
-
-def _chosen(options: Features) -> Choices:
-    """Return what the study says of how regions are extracted."""
-    names = [field.name for field in fields(Choices) if field.name not in ("shells", "volumes")]
-    chosen = {name: getattr(options, name) for name in names}
-    return Choices(shells=tuple(options.shells), volumes=volume_choice(options.volumes), **chosen)
 
 
 def _stray(row: Row) -> Outcome:

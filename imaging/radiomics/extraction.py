@@ -11,16 +11,16 @@ from unibase.groundwork.problems import Unusable
 from unibase.imaging.boxed import Boxed
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Array
+from unibase.imaging.options import Engine, Mode
 from unibase.imaging.radiomics.reference import Features
 from unibase.imaging.radiomics.settings import FeatureSettings, for_a_plane
-from unibase.imaging.radiomics.task import Engine, Mode
 
 Extracted = tuple[Features, dict[str, str]]
 """Features by image type, and the image types that were asked for and cannot be made, with the reason."""
 
 
 def extract_region(
-    volume: Volume, mask: Array | Boxed, settings: FeatureSettings, engine: Engine = "pyradiomics", mode: Mode = "pyradiomics"
+    volume: Volume, mask: Array | Boxed, settings: FeatureSettings, engine: Engine = "unibase", mode: Mode = "pyradiomics"
 ) -> Extracted:
     """Extract one region.
 
@@ -49,7 +49,7 @@ def extract_regions(
     volume: Volume,
     masks: Sequence[Array | Boxed],
     settings: FeatureSettings,
-    engine: Engine = "pyradiomics",
+    engine: Engine = "unibase",
     mode: Mode = "pyradiomics",
 ) -> list[Extracted | Unusable]:
     """Extract several regions of one image: for each what `extract_region` returns, or the problem that it raises.

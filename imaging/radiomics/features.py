@@ -19,13 +19,14 @@ from unibase.groundwork.problems import Unusable
 from unibase.groundwork.tables import FEATURES, Table
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.looks.unit import look_at, write_looks
+from unibase.imaging.options import Choices, Engine, Mode, Several
 from unibase.imaging.radiomics.extraction import engine_name, extract_region, extract_regions
 from unibase.imaging.radiomics.feature_words import pyradiomics_columns
 from unibase.imaging.radiomics.plan import Plan, plan_units, stage_settings
 from unibase.imaging.radiomics.reference import Features
 from unibase.imaging.radiomics.selection import Region, Selection, entry, select
 from unibase.imaging.radiomics.settings import FeatureSettings
-from unibase.imaging.radiomics.task import Choices, Engine, FeatureTask, Mode, Several
+from unibase.imaging.radiomics.task import FeatureTask
 from unibase.imaging.radiomics.told import Told, list_regions
 from unibase.imaging.regions.mask import Mask
 
@@ -118,7 +119,7 @@ def extract_unit(_: object, task: FeatureTask) -> dict[str, Any]:
     return extract_series(task)
 
 
-def memory_bound(voxels: int, settings: FeatureSettings, engine: Engine = "pyradiomics", regions: int = 1) -> int:
+def memory_bound(voxels: int, settings: FeatureSettings, engine: Engine = "unibase", regions: int = 1) -> int:
     """Return how many bytes a worker needs at most for a unit, from the size of its image; known before any pixel is read.
 
     Measured by `benchmarks/radiomics_memory.py`: 0.45 GiB for the program and its libraries, 10 bytes a voxel for the

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,10 @@ import polars as pl
 from unibase.groundwork.files import digest_of
 from unibase.groundwork.work import Unit
 from unibase.imaging.dicom.series import NOT_IMAGES, read_header
-from unibase.imaging.options import Regions
+from unibase.imaging.options import Choices, Regions
 from unibase.imaging.radiomics.extraction import engine_name
 from unibase.imaging.radiomics.settings import FeatureSettings
-from unibase.imaging.radiomics.task import USUAL, Choices, FeatureTask
+from unibase.imaging.radiomics.task import USUAL, FeatureTask
 
 Row = Mapping[str, Any]
 """A row of a SERIES frame."""
@@ -138,7 +138,7 @@ def _files_of(root: Path, row: Row, shared: set[str]) -> list[Path]:
 
 def stage_settings(settings: FeatureSettings, regions: Regions | None, choices: Choices = USUAL) -> dict[str, Any]:
     """Return all that changes the result of a unit beside its input, as JSON: the `settings` of `run_units`."""
-    chosen = asdict(choices) | {"engine": engine_name(choices.engine), "shells": [list(pair) for pair in choices.shells]}
+    chosen = choices.model_dump(mode="json") | {"engine": engine_name(choices.engine)}
     return {
         "settings": settings.digest,
         "regions": None if regions is None else {target: list(patterns) for target, patterns in regions.items()},

@@ -13,7 +13,7 @@ from typing import Any
 from unibase.groundwork.files import digest_of, sha256_file
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.dicom.volume import Volume, open_files, open_folder
-from unibase.imaging.options import ALL, DRAWN
+from unibase.imaging.options import volume_choice
 from unibase.imaging.plain.image import read_image
 from unibase.imaging.radiomics.task import FeatureTask
 from unibase.imaging.regions.about import NOTHING, About, together
@@ -123,8 +123,8 @@ def _volumes(task: FeatureTask) -> list[tuple[str, Callable[[], Volume]]]:
     else:
         series = open_folder(task.image_folder, task.series_uid)
     wanted = list(series.volumes)
-    if task.choices.volumes not in (DRAWN, ALL) and len(series.stacks) > 1:
-        patterns = [re.compile(pattern, re.IGNORECASE) for pattern in task.choices.volumes]
+    if task.choices.volumes not in ("drawn", "all") and len(series.stacks) > 1:
+        patterns = [re.compile(pattern, re.IGNORECASE) for pattern in volume_choice(task.choices.volumes)]
         wanted = [stack for stack in series.stacks if not stack.name or any(p.fullmatch(stack.name) for p in patterns)]
     if not wanted:
         message = f"None of the {len(series.stacks)} volumes of the series has a name that the patterns ask for."
@@ -136,7 +136,7 @@ def _select_on(volume: Volume, task: FeatureTask) -> Selection:
     flat, refused = _opened(task, volume)
     if not flat:
         raise problem_of(refused[0], listed(refused, sorted(task.regions or ()), []))
-    if task.choices.volumes == DRAWN:
+    if task.choices.volumes == "drawn":
         flat = [found for found in flat if found.roi.drawn_here is not False]
         if not flat:
             message = "The regions are drawn on other images of the series."

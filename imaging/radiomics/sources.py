@@ -12,13 +12,13 @@ from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import FEATURES
 from unibase.groundwork.work import Unit
 from unibase.imaging.dicom.series import NOT_IMAGES, read_header, read_index
-from unibase.imaging.options import Regions
+from unibase.imaging.options import Choices, Regions
 from unibase.imaging.plain.layout import Layout, Unplaced, find_pairs, tells_no_case
 from unibase.imaging.plain.listing import Listed, is_listing, read_listing
 from unibase.imaging.plain.whole import suffix_of
 from unibase.imaging.radiomics.plan import Row, plan_units
 from unibase.imaging.radiomics.settings import FeatureSettings
-from unibase.imaging.radiomics.task import Choices, FeatureTask
+from unibase.imaging.radiomics.task import FeatureTask
 
 Source = Path | str | tuple[Path | str, Path | str]
 

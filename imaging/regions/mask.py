@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
 
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.boxed import Boxed
 from unibase.imaging.grid import Array
+from unibase.imaging.options import Gaps
 from unibase.imaging.regions.about import NOTHING, About
 from unibase.imaging.regions.lattice import REFUSING, GridRule
-
-Gaps = Literal["keep", "fill", "refuse"]
-"""What to do with slices between contours that carry none: leave them empty, interpolate the shape, or refuse."""
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,12 @@ from typing import Any
 
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.dicom.volume import Volume
+from unibase.imaging.options import Gaps
 from unibase.imaging.plain.whole import suffix_of
 from unibase.imaging.regions.about import check_complete
 from unibase.imaging.regions.labels import open_labels
 from unibase.imaging.regions.lattice import GridRule
-from unibase.imaging.regions.mask import AS_DRAWN, Gaps, Mask, MaskRules, Roi
+from unibase.imaging.regions.mask import AS_DRAWN, Mask, MaskRules, Roi
 from unibase.imaging.regions.rtstruct import open_rtstruct
 from unibase.imaging.regions.segmentation import open_segmentation
 

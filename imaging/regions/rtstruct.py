@@ -17,9 +17,10 @@ from unibase.groundwork.problems import Unusable
 from unibase.imaging.boxed import Boxed
 from unibase.imaging.dicom.volume import PlaneKey, Volume
 from unibase.imaging.grid import Array, Grid
+from unibase.imaging.options import Gaps
 from unibase.imaging.regions.about import About, about_structure_set, notes_of_reference
 from unibase.imaging.regions.drawn_on import drawn_here, named_planes, references_of_set
-from unibase.imaging.regions.mask import Gaps, Mask, Roi, checked
+from unibase.imaging.regions.mask import Mask, Roi, checked
 from unibase.imaging.regions.rasterise import fill
 
 PLANE_TOLERANCE = 0.25

@@ -87,7 +87,7 @@ def test_a_good_file_is_read_with_its_defaults(tmp_path: Path) -> None:
         ),
         (
             "index: {",
-            "features: {settings: p.yaml, regions: {GTV: [gtv]}, mode: ibsi}\nindex: {",
+            "features: {settings: p.yaml, regions: {GTV: [gtv]}, engine: pyradiomics, mode: ibsi}\nindex: {",
             "features: PyRadiomics does not compute IBSI's definitions; give engine: unibase",
         ),
         (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 import SimpleITK as sitk
+from pydantic import ValidationError
 
 from tests.imaging.dicom_maker import uid, write_rtstruct, write_series
 from unibase.groundwork.problems import Unusable, UserError
@@ -59,7 +59,7 @@ def unit(tmp_path: Path, regions: dict[str, list[str]] | None, **changes: Any) -
     if not (tmp_path / "ct").exists():
         write_series(tmp_path / "ct", IMAGE, spacing=(1, 1, 2))
         write_rtstruct(tmp_path / "rs/rs.dcm", ROIS)
-    named = {field.name for field in fields(Choices)}
+    named = set(Choices.model_fields)
     options: dict[str, Any] = {"subject_id": 1001, "centre": "A"} | {k: v for k, v in changes.items() if k not in named}
     chosen = Choices(**{key: value for key, value in changes.items() if key in named})
     return FeatureTask(
@@ -135,8 +135,8 @@ def test_what_cannot_run_ends_in_quarantine(tmp_path: Path) -> None:
 
 
 def test_wrong_tasks_stop_the_command(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="engine: unibase"):
-        extract_series(unit(tmp_path, None, mode="ibsi"))
+    with pytest.raises(ValidationError, match="engine: unibase"):
+        Choices(engine="pyradiomics", mode="ibsi")
     with pytest.raises(UserError, match="regular expression"):
         check_regions({"GTV": ["gtv("]})
     with pytest.raises(UserError, match="list of patterns"):

@@ -18,8 +18,8 @@ from unibase.imaging.grid import Array, Grid
 from unibase.imaging.looks.marks import marks_of
 from unibase.imaging.looks.picture import OUTLINE, SIDE, picture_of, window_of
 from unibase.imaging.looks.suspicion import suspected
+from unibase.imaging.options import Choices
 from unibase.imaging.radiomics.settings import make_settings
-from unibase.imaging.radiomics.task import Choices
 from unibase.imaging.regions.mask import Mask
 from unibase.imaging.tables import LOOKS
 

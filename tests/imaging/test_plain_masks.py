@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from itertools import permutations, product
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,12 @@ from unibase.imaging.boxed import Boxed
 from unibase.imaging.commands import PlainRun, extract_plain
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Array, Grid
+from unibase.imaging.options import Choices
 from unibase.imaging.plain.layout import find_pairs
 from unibase.imaging.plain.listing import read_listing
 from unibase.imaging.plain.names import label_names
 from unibase.imaging.radiomics.extraction import extract_region
 from unibase.imaging.radiomics.settings import for_a_plane, make_settings
-from unibase.imaging.radiomics.task import Choices
 from unibase.imaging.regions.lattice import GridRule, align, place
 from unibase.imaging.regions.mask import MaskRules
 from unibase.imaging.regions.masks import open_masks, read_masks
@@ -193,7 +192,9 @@ def test_components_are_regions_from_the_largest(tmp_path: Path) -> None:
     ]
     lines = make_settings({"featureClass": {"firstorder": ["Mean"]}, "setting": {"minimumROIDimensions": 1}})
     pair = write(IMAGE, tmp_path / "i.nrrd"), tmp_path / "mets.nrrd"
-    result = extract_plain(pair, tmp_path / "o.parquet", lines, PlainRun(replace(UNIBASE, components=True), {"METS": ["mets.*"]}))
+    result = extract_plain(
+        pair, tmp_path / "o.parquet", lines, PlainRun(UNIBASE.model_copy(update={"components": True}), {"METS": ["mets.*"]})
+    )
     # Parts of one target are told apart by their digest.
     assert result.rows == 3 and pl.read_parquet(tmp_path / "o.parquet")["source_digest"].n_unique() == 3
 
@@ -455,6 +456,6 @@ def test_what_an_engine_throws_is_the_reason_of_its_region(monkeypatch: pytest.M
         return real(image, region, settings)
 
     monkeypatch.setattr(reference, "extract", sometimes)
-    first, second = extract_regions(volume(), [LABELS == 1, LABELS == 2], FIRST)
+    first, second = extract_regions(volume(), [LABELS == 1, LABELS == 2], FIRST, "pyradiomics")
     assert isinstance(first, Unusable) and first.reason == reason and "patient" not in str(first)
     assert not isinstance(second, Unusable)

@@ -17,9 +17,9 @@ from unibase.groundwork.problems import Unusable, UserError
 from unibase.imaging.commands import PlainRun, extract_plain
 from unibase.imaging.dicom.series import read_index
 from unibase.imaging.dicom.volume import read_series
+from unibase.imaging.options import Choices
 from unibase.imaging.radiomics.plan import plan_units
 from unibase.imaging.radiomics.settings import make_settings
-from unibase.imaging.radiomics.task import Choices
 from unibase.imaging.regions.masks import open_masks
 
 IMAGE = np.random.default_rng(3).integers(-50, 250, (8, 20, 22)).astype(np.int16)
