@@ -17,6 +17,7 @@ from unibase.flows.study.places import FEATURES as FEATURES_TABLE
 from unibase.flows.study.places import SERIES as SERIES_TABLE
 from unibase.groundwork.tables import FEATURES, QUARANTINE, SERIES, write_parquet
 from unibase.groundwork.work import Job, Outcome, Output, Unit
+from unibase.imaging import reasons
 from unibase.imaging.looks.unit import FOLDER, gather_looks
 from unibase.imaging.radiomics.features import (
     FeatureTask,
@@ -96,7 +97,9 @@ def _stray(row: Row) -> Outcome:
     """Return how a structure set or segmentation stands in quarantine that goes with no image series."""
     message = "The structure set or segmentation was drawn on no image series of the study."
     remedy = "Send the series that it was drawn on, or leave it out."
-    return Outcome(f"{row['folder']}:{row['SeriesInstanceUID']}", "", "quarantined", None, "mask-without-image", message, remedy)
+    return Outcome(
+        f"{row['folder']}:{row['SeriesInstanceUID']}", "", "quarantined", None, reasons.MASK_WITHOUT_IMAGE, message, remedy
+    )
 
 
 def _extract(_: None, task: FeatureTask) -> dict[str, Any]:

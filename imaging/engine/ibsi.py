@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from unibase.groundwork.problems import Unusable
+from unibase.imaging import reasons
 from unibase.imaging.boxed import Boxed, bounding_box
 from unibase.imaging.engine import filters, intensity, mesh_table, morphology
 from unibase.imaging.engine.compiled import texture_counts
@@ -71,7 +72,7 @@ def prepare(
     """
     old = np.asarray(spacing, dtype=float)
     if mask.empty:
-        raise Unusable("empty-region", "The mask holds no voxel.", "Check the region name and the mask.")
+        raise Unusable(reasons.EMPTY_REGION, "The mask holds no voxel.", "Check the region name and the mask.")
     new = old if options.spacing is None else np.array(options.spacing, dtype=float)
     if options.by_slice:
         new = np.array([old[0], new[1], new[2]])
@@ -86,7 +87,7 @@ def prepare(
         first.append(max(0, low - extra))
         past.append(min(axis.size, high + extra))
     if any(a >= b for a, b in zip(starts, stops, strict=True)):
-        raise Unusable("region-lost", "No voxel of the new grid lies in the region.", "Choose a finer spacing.")
+        raise Unusable(reasons.REGION_LOST, "No voxel of the new grid lies in the region.", "Choose a finer spacing.")
     region = np.zeros(tuple(b - a for a, b in zip(first, past, strict=True)), dtype=bool)
     inner = tuple(slice(a - f, b - f) for a, b, f in zip(starts, stops, first, strict=True))
     unchanged = all(a.step == 1.0 and a.origin == 0.0 for a in axes)
@@ -102,7 +103,9 @@ def prepare(
         result = np.rint(result)
     if not region.any():
         raise Unusable(
-            "region-lost", "No voxel of the new grid lies in the region.", "Choose a finer spacing or a lower mask threshold."
+            reasons.REGION_LOST,
+            "No voxel of the new grid lies in the region.",
+            "Choose a finer spacing or a lower mask threshold.",
         )
     return Prepared(result, region, region, new)
 
@@ -140,7 +143,9 @@ def resegmented(prepared: Prepared, options: IbsiOptions) -> Prepared:
         keep &= (prepared.image >= centre - width) & (prepared.image <= centre + width)
     if not keep.any():
         raise Unusable(
-            "empty-after-resegmentation", "No voxel of the region lies in the intensity range.", "Check the range and the units."
+            reasons.EMPTY_AFTER_RESEGMENTATION,
+            "No voxel of the region lies in the intensity range.",
+            "Check the range and the units.",
         )
     return replace(prepared, intensities=keep)
 
@@ -173,7 +178,7 @@ def features(prepared: Prepared, options: IbsiOptions) -> dict[str, float]:
     if set(families) & {"glcm", "glrlm", "glszm", "gldzm", "ngtdm", "ngldm"}:
         if int(binned.max()) > MAX_LEVELS:
             raise Unusable(
-                "too-many-grey-levels",
+                reasons.TOO_MANY_GREY_LEVELS,
                 f"Discretisation gives more than {MAX_LEVELS} grey levels.",
                 "Choose wider bins or a fixed number of bins.",
             )
@@ -339,7 +344,7 @@ def extract_ibsi_regions(
                 results[number] = {"original": features(source, options)}
                 if options.filters and not np.isfinite(source.image).all():
                     raise Unusable(
-                        "not-finite-in-image",
+                        reasons.NOT_FINITE_IN_IMAGE,
                         "Missing values lie within the reach of a filter.",
                         "Fill them, or leave filters out.",
                     )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from unibase.groundwork.problems import Unusable
+from unibase.imaging import reasons
 
 MAX_LEVELS = 4096
 """More grey levels than this make co-occurrence matrices of more than 128 MB for each direction."""
@@ -36,7 +37,7 @@ def check_levels(values: np.ndarray, settings: Mapping[str, Any], textures: bool
         count = np.floor((high - low + low % width) / width) + 1 if np.isfinite(high - low) else 0
     if count is not None and count > most:
         raise Unusable(
-            "too-many-grey-levels",
+            reasons.TOO_MANY_GREY_LEVELS,
             f"The bins give more than {most} grey levels.",
             "Choose a larger binWidth, or binCount; PET is best measured in SUV.",
         )

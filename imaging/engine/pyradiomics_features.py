@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from unibase.groundwork.problems import Unusable
+from unibase.imaging import reasons
 from unibase.imaging.engine import intensity, texture
 from unibase.imaging.engine.compiled import texture_counts, voxels
 
@@ -73,7 +74,7 @@ def bin_edges(values: Array, settings: Mapping[str, Any]) -> Array:
         except ValueError:
             # Intensities that differ by rounding only, as a filter leaves them in a constant region; PyRadiomics stops too.
             raise Unusable(
-                "range-too-narrow-for-bins",
+                reasons.RANGE_TOO_NARROW_FOR_BINS,
                 "The intensities of an image type differ by rounding errors only, and binCount cannot divide their range.",
                 "Use binWidth, or leave that image type out.",
             ) from None

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from unibase.groundwork.problems import Unusable
+from unibase.imaging import reasons
 from unibase.imaging.boxed import Boxed
 from unibase.imaging.engine import pyradiomics_features as formulas
 from unibase.imaging.engine import texture
@@ -160,7 +161,7 @@ def _features(
     values = image.ravel()[places.inside]
     if not np.isfinite(values).all():
         raise Unusable(
-            "not-finite-in-region",
+            reasons.NOT_FINITE_IN_REGION,
             "The region holds missing or infinite intensities.",
             "Fill them, or leave this image type out.",
         )
@@ -230,7 +231,7 @@ def _shape_features(scene: Scene, setting: Mapping[str, Any], classes: Mapping[s
                 continue
             if mask.shape[axis] > 1:
                 raise Unusable(
-                    "region-not-planar", "shape2D needs a region in one slice.", "Leave shape2D out, or choose one slice."
+                    reasons.REGION_NOT_PLANAR, "shape2D needs a region in one slice.", "Leave shape2D out, or choose one slice."
                 )
             values = shape_2d(np.ascontiguousarray(mask.take(0, axis=axis)), np.delete(scene.spacing, axis))
         named = classes[family]

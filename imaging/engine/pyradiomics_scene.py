@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from unibase.groundwork.problems import Unusable
+from unibase.imaging import reasons
 from unibase.imaging.boxed import Boxed
 from unibase.imaging.engine.near import Box
 
@@ -47,11 +48,11 @@ def prepare(image: Array, region: Boxed, spacing: Array, setting: Mapping[str, A
         Unusable: `empty-region`, `region-too-small`, `empty-after-resegmentation`.
     """
     if region.empty:
-        raise Unusable("empty-region", "The mask holds no voxel.", "Check the region name and the mask.")
+        raise Unusable(reasons.EMPTY_REGION, "The mask holds no voxel.", "Check the region name and the mask.")
     if setting.get("interpolator", "sitkBSpline") is not None and setting.get("resampledPixelSpacing") is not None:
         image, region, spacing = _resampled(image, region, spacing, setting)
         if region.empty:
-            raise Unusable("empty-region", "No voxel of the region is left after resampling.", "Resample to a finer grid.")
+            raise Unusable(reasons.EMPTY_REGION, "No voxel of the region is left after resampling.", "Resample to a finer grid.")
     elif setting.get("preCrop", False):
         _check(region, setting)
         image, region = _cropped(image, region, int(setting.get("padDistance", 0)))
@@ -76,12 +77,12 @@ def _check(region: Boxed, setting: Mapping[str, Any]) -> None:
     larger = "Draw a larger region, or lower minimumROIDimensions or minimumROISize."
     dimensions = sum(n > 1 for n in region.array.shape)
     if dimensions == 0:
-        raise Unusable("region-too-small", "The region is one voxel.", larger)
+        raise Unusable(reasons.REGION_TOO_SMALL, "The region is one voxel.", larger)
     if dimensions < setting.get("minimumROIDimensions", 2):
-        raise Unusable("region-too-small", "The region extends over fewer dimensions than minimumROIDimensions.", larger)
+        raise Unusable(reasons.REGION_TOO_SMALL, "The region extends over fewer dimensions than minimumROIDimensions.", larger)
     size = setting.get("minimumROISize")
     if size is not None and region.voxels <= size:
-        raise Unusable("region-too-small", "The region has no more voxels than minimumROISize.", larger)
+        raise Unusable(reasons.REGION_TOO_SMALL, "The region has no more voxels than minimumROISize.", larger)
 
 
 def _resegmented(image: Array, region: Boxed, setting: Mapping[str, Any]) -> Boxed:
@@ -97,7 +98,7 @@ def _resegmented(image: Array, region: Boxed, setting: Mapping[str, Any]) -> Box
         keep &= values <= limits[1]
     if np.count_nonzero(keep) <= 1:
         raise Unusable(
-            "empty-after-resegmentation", "Re-segmentation leaves at most one voxel of the region.", "Widen resegmentRange."
+            reasons.EMPTY_AFTER_RESEGMENTATION, "Re-segmentation leaves at most one voxel of the region.", "Widen resegmentRange."
         )
     result = np.zeros_like(region.array)
     result[region.array] = keep

@@ -8,6 +8,8 @@ from functools import partial
 import numpy as np
 
 from unibase.groundwork.problems import Unusable
+from unibase.groundwork.work import OUT_OF_MEMORY
+from unibase.imaging import reasons
 from unibase.imaging.boxed import Boxed
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Array
@@ -64,7 +66,7 @@ def extract_regions(
             return [problem] * len(masks)
     elif len(settings.setting.get("resampledPixelSpacing") or (0, 0, 0)) != 3:
         message = "resampledPixelSpacing has two numbers, and the image three dimensions."
-        return [Unusable("wrong-dimensions", message, "Give three spacings (x, y, z in mm; 0 keeps one).")] * len(masks)
+        return [Unusable(reasons.WRONG_DIMENSIONS, message, "Give three spacings (x, y, z in mm; 0 keeps one).")] * len(masks)
     regions = [mask if isinstance(mask, Boxed) else Boxed.of(mask) for mask in masks]
     finite = np.dtype(volume.stored_type).kind in "iu" or bool(np.isfinite(volume.array).all())
     results: list[Extracted | Unusable | None] = []
@@ -94,18 +96,20 @@ def engine_name(engine: Engine) -> str:
 
 def _check_region(volume: Volume, region: Boxed, settings: FeatureSettings, finite: bool) -> None:
     if region.shape != volume.grid.shape:
-        raise Unusable("mask-geometry", "The mask has another size than the image.", "Draw the mask on this image.")
+        raise Unusable(reasons.MASK_GEOMETRY, "The mask has another size than the image.", "Draw the mask on this image.")
     if region.empty:
-        raise Unusable("empty-region", "No voxel centre lies inside the region.", "The region is smaller than a voxel, or empty.")
+        raise Unusable(
+            reasons.EMPTY_REGION, "No voxel centre lies inside the region.", "The region is smaller than a voxel, or empty."
+        )
     if finite:
         return
     if not np.isfinite(region.values(volume.array)).all():
         message = "The image holds values that are no number inside the region."
-        raise Unusable("not-finite-in-region", message, "Cut them out of the region, or repair the image.")
+        raise Unusable(reasons.NOT_FINITE_IN_REGION, message, "Cut them out of the region, or repair the image.")
     spreads = set(settings.image_types) != {"Original"} or settings.setting["normalize"]
     if spreads or settings.setting["resampledPixelSpacing"]:
         message = "The image holds values that are no number, which filters or resampling would spread into the region."
-        raise Unusable("not-finite-in-image", message, "Replace them, or use the original image type without resampling.")
+        raise Unusable(reasons.NOT_FINITE_IN_IMAGE, message, "Replace them, or use the original image type without resampling.")
 
 
 def _run(
@@ -143,10 +147,10 @@ def _guarded(work: Callable[[], list[Features | Unusable]]) -> list[Features | U
         return problem
     except MemoryError:
         message = "The features of the region need more memory than there is."
-        return Unusable("out-of-memory", message, "Widen the bins (binWidth), resample to a coarser grid, or give more memory.")
+        return Unusable(OUT_OF_MEMORY, message, "Widen the bins (binWidth), resample to a coarser grid, or give more memory.")
     except (RuntimeError, ArithmeticError, ValueError, AssertionError, IndexError, TypeError, KeyError) as error:
         message = f"The engine fails on the region ({type(error).__name__})."
-        return Unusable("engine-failed", message, "Try the other engine, and report it with the settings.")
+        return Unusable(reasons.ENGINE_FAILED, message, "Try the other engine, and report it with the settings.")
 
 
 def _left_out(features: Features, settings: FeatureSettings, mode: Mode) -> dict[str, str]:

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from unibase.groundwork.problems import Unusable
+from unibase.imaging import reasons
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Array, Grid
 from unibase.imaging.options import Perturbation
@@ -55,7 +56,9 @@ def perturb(volume: Volume, mask: Array, perturbation: Perturbation, seed: int, 
     if perturbation.contour:
         region = _redrawn(region, grid, perturbation.contour, perturbation.contour_length, random)
     if not region.any():
-        raise Unusable("empty-region", "No voxel of the region is left after the perturbation.", "Use weaker perturbations.")
+        raise Unusable(
+            reasons.EMPTY_REGION, "No voxel of the region is left after the perturbation.", "Use weaker perturbations."
+        )
     return replace(volume, array=np.ascontiguousarray(array, dtype=np.float64), grid=grid), region
 
 

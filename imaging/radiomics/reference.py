@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from unibase.groundwork.problems import Unusable
+from unibase.imaging import reasons
 from unibase.imaging.boxed import Box, Boxed
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.radiomics.settings import FeatureSettings
@@ -149,15 +150,15 @@ def _refusal(text: str) -> Unusable:
     larger = "Draw a larger region, or lower minimumROIDimensions or minimumROISize."
     if "Resegmentation excluded" in text:
         message = "Re-segmentation leaves at most one voxel of the region."
-        return Unusable("empty-after-resegmentation", message, "Widen resegmentRange.")
+        return Unusable(reasons.EMPTY_AFTER_RESEGMENTATION, message, "Widen resegmentRange.")
     if "single voxel" in text or "only contains 1 segmented voxel" in text:
-        return Unusable("region-too-small", "The region is one voxel.", larger)
+        return Unusable(reasons.REGION_TOO_SMALL, "The region is one voxel.", larger)
     if "too few dimensions" in text:
-        return Unusable("region-too-small", "The region extends over fewer dimensions than minimumROIDimensions.", larger)
+        return Unusable(reasons.REGION_TOO_SMALL, "The region extends over fewer dimensions than minimumROIDimensions.", larger)
     if "Size of the ROI is too small" in text:
-        return Unusable("region-too-small", "The region has no more voxels than minimumROISize.", larger)
+        return Unusable(reasons.REGION_TOO_SMALL, "The region has no more voxels than minimumROISize.", larger)
     if "No labels found" in text or "not present in mask" in text:
-        return Unusable("empty-region", "No voxel of the region is left after resampling.", "Resample to a finer grid.")
+        return Unusable(reasons.EMPTY_REGION, "No voxel of the region is left after resampling.", "Resample to a finer grid.")
     if "larger than image space" in text:
-        return Unusable("region-outside-image", "The region reaches beyond the image.", "Crop the region to the image.")
-    return Unusable("region-refused", "PyRadiomics refuses the region under these settings.", "Check the settings.")
+        return Unusable(reasons.REGION_OUTSIDE_IMAGE, "The region reaches beyond the image.", "Crop the region to the image.")
+    return Unusable(reasons.REGION_REFUSED, "PyRadiomics refuses the region under these settings.", "Check the settings.")

@@ -12,6 +12,7 @@ from typing import Any
 
 from unibase.groundwork.files import digest_of, sha256_file
 from unibase.groundwork.problems import Unusable
+from unibase.imaging import reasons
 from unibase.imaging.dicom.volume import Volume, open_files, open_folder
 from unibase.imaging.options import volume_choice
 from unibase.imaging.plain.image import read_image
@@ -104,7 +105,7 @@ def select(task: FeatureTask) -> Iterator[tuple[str, Selection | Unusable]]:
     if not task.mask_paths:
         message = "No RTSTRUCT, SEG or mask image belongs to this series."
         found = listed([], sorted(task.regions or ()), [])
-        raise Unusable("no-mask", message, "Segment it, or leave the series out.", found)
+        raise Unusable(reasons.NO_MASK, message, "Segment it, or leave the series out.", found)
     for name, read in _volumes(task):
         try:
             selection = _select_on(read(), task)
@@ -128,7 +129,7 @@ def _volumes(task: FeatureTask) -> list[tuple[str, Callable[[], Volume]]]:
         wanted = [stack for stack in series.stacks if not stack.name or any(p.fullmatch(stack.name) for p in patterns)]
     if not wanted:
         message = f"None of the {len(series.stacks)} volumes of the series has a name that the patterns ask for."
-        raise Unusable("no-volume-matched", message, "Compare their names (unibase index) with features.volumes.")
+        raise Unusable(reasons.NO_VOLUME_MATCHED, message, "Compare their names (unibase index) with features.volumes.")
     return [(stack.name, partial(series.read, stack)) for stack in wanted]
 
 
@@ -140,7 +141,7 @@ def _select_on(volume: Volume, task: FeatureTask) -> Selection:
         flat = [found for found in flat if found.roi.drawn_here is not False]
         if not flat:
             message = "The regions are drawn on other images of the series."
-            raise Unusable("drawn-elsewhere", message, "Say in features.volumes on which volumes they are to be measured.")
+            raise Unusable(reasons.DRAWN_ELSEWHERE, message, "Say in features.volumes on which volumes they are to be measured.")
     matches = match_regions([found.roi.roi_name for found in flat], task.regions)
     regions: list[Region] = []
     seen: dict[tuple[str, str], int] = {}
@@ -157,7 +158,7 @@ def _select_on(volume: Volume, task: FeatureTask) -> Selection:
     if not regions and not any(item["target"] for item in refused):
         message = "No region of the series has a name that the patterns ask for."
         remedy = "Compare its names (unibase regions STUDY) with the patterns of the study file."
-        raise Unusable("no-region-matched", message, remedy, listed(refused, matches.missing, unused))
+        raise Unusable(reasons.NO_REGION_MATCHED, message, remedy, listed(refused, matches.missing, unused))
     return Selection(volume, regions, refused, matches.missing, unused)
 
 
@@ -208,7 +209,7 @@ def _groups(target: str, found: list[_Found], task: FeatureTask) -> tuple[list[l
         files = len({one.file for one in found})
         where = "one file" if files == 1 else f"{files} files"
         remedy = "Narrow the patterns, or ask for each of them, for their union or for the newest approved structure set."
-        problem = Unusable("ambiguous-region", f"{len(found)} regions of {where} match the target {target}.", remedy)
+        problem = Unusable(reasons.AMBIGUOUS_REGION, f"{len(found)} regions of {where} match the target {target}.", remedy)
         return [], told + [entry(target, one.roi.roi_name, problem) for one in found]
     if task.choices.several == "union" and found:
         return [found], told
@@ -223,7 +224,7 @@ def _newest_approved(target: str, found: list[_Found]) -> tuple[list[_Found], li
     chosen = [one for one in approved if one.roi.about.time == newest]
     if len({one.file for one in chosen}) > 1:
         problem = Unusable(
-            "ambiguous-region",
+            reasons.AMBIGUOUS_REGION,
             f"Several structure sets with the target {target} were approved at one time.",
             "Reject all but one, or ask for all structure sets.",
         )
@@ -237,7 +238,9 @@ def _newest_approved(target: str, found: list[_Found]) -> tuple[list[_Found], li
                 if chosen
                 else "No approved structure set has this target."
             )
-            told.append(entry(target, one.roi.roi_name, Unusable("superseded" if chosen else "not-approved", why, remedy)))
+            told.append(
+                entry(target, one.roi.roi_name, Unusable(reasons.SUPERSEDED if chosen else reasons.NOT_APPROVED, why, remedy))
+            )
     return chosen, told
 
 
@@ -269,5 +272,5 @@ def _drawn(rois: Sequence[Roi], files: int, task: FeatureTask) -> Mask:
         mask = replace(mask, region=region, notes=tuple(sorted(notes)), coverage=min(one.coverage for one in masks))
     if task.choices.cut_off == "refuse" and CUT_NOTES & set(mask.notes):
         message = f"The image holds {mask.coverage:.0%} of the region: the rest lies beyond its edge or slices."
-        raise Unusable("cut-off-by-image", message, "Export the whole image, or ask to keep regions that are cut off.")
+        raise Unusable(reasons.CUT_OFF_BY_IMAGE, message, "Export the whole image, or ask to keep regions that are cut off.")
     return mask

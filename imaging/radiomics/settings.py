@@ -17,6 +17,7 @@ from typing import Any
 
 from unibase.groundwork.files import digest_of
 from unibase.groundwork.problems import Unusable, UserError
+from unibase.imaging import reasons
 from unibase.imaging.engine.options import FAMILIES
 
 DEFAULTS: Mapping[str, Any] = MappingProxyType(
@@ -211,7 +212,7 @@ def for_a_plane(settings: FeatureSettings) -> FeatureSettings:
         classes.setdefault("shape2D", None)
     if not classes:
         message = "The image is a plane, and only features of a volume are asked for."
-        raise Unusable("no-feature-left", message, "Ask for shape2D or for other classes.")
+        raise Unusable(reasons.NO_FEATURE_LEFT, message, "Ask for shape2D or for other classes.")
     spacing = settings.setting.get("resampledPixelSpacing")
     if spacing and len(spacing) == 2:
         spacing = [*spacing, 0]

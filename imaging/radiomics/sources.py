@@ -11,6 +11,7 @@ from unibase.groundwork.files import digest_of, sha256_file
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import FEATURES
 from unibase.groundwork.work import Unit
+from unibase.imaging import reasons
 from unibase.imaging.dicom.series import NOT_IMAGES, read_header, read_index
 from unibase.imaging.options import Choices, Regions
 from unibase.imaging.plain.layout import Layout, Unplaced, find_pairs, tells_no_case
@@ -97,7 +98,9 @@ def _of_list(source: Path, work: Path, asked: Asked) -> SourcePlan:
     for row in rows:
         name = f"row {row.row}: {_said(row.image, source)}"
         if row.problem:
-            plan.refused.append({"unit": name, "reason": "unreadable-row", "message": row.problem, "remedy": "Correct the row."})
+            plan.refused.append(
+                {"unit": name, "reason": reasons.UNREADABLE_ROW, "message": row.problem, "remedy": "Correct the row."}
+            )
             continue
         unit = _unit(name, row.image, (row.mask,), work, replace(asked, settings=_of_row(asked.settings, row)))
         task: FeatureTask = unit.arguments
@@ -174,7 +177,9 @@ def _broken(source: Path, not_dicom: Sequence[str]) -> list[Unplaced]:
         with path.open("rb") as stream:
             marked = stream.read(132)[128:] == b"DICM"
         if marked or path.suffix.lower() in (".dcm", ".dicom", ".ima"):
-            told.append(Unplaced(name, "The DICOM file cannot be read.", "Copy or export the file again.", "unreadable-dicom"))
+            told.append(
+                Unplaced(name, "The DICOM file cannot be read.", "Copy or export the file again.", reasons.UNREADABLE_DICOM)
+            )
     return told
 
 

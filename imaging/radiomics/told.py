@@ -9,9 +9,10 @@ from typing import Any
 import polars as pl
 
 from unibase.groundwork.problems import Unusable
+from unibase.imaging import reasons
 from unibase.imaging.radiomics.selection import Selection, entry, listed, problem_of
 
-ELSEWHERE = frozenset({"drawn-elsewhere", "no-region-matched"})
+ELSEWHERE = frozenset({reasons.DRAWN_ELSEWHERE, reasons.NO_REGION_MATCHED})
 """Reasons of a volume that tell nothing when another volume of its series has what was asked for."""
 
 

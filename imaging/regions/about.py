@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from unibase.groundwork.problems import Unusable
+from unibase.groundwork.reasons import TRUNCATED_FILE
+from unibase.imaging import reasons
 from unibase.imaging.dicom.volume import Volume
 
 
@@ -120,7 +122,7 @@ def check_complete(dataset: Any) -> None:
 
     for element in dataset._dict.values():
         if isinstance(element, RawDataElement) and element.length != 0xFFFFFFFF and len(element.value or b"") != element.length:
-            raise Unusable("truncated-file", "The mask file ends too early.", "Copy or export the file again.")
+            raise Unusable(TRUNCATED_FILE, "The mask file ends too early.", "Copy or export the file again.")
 
 
 def notes_of_reference(about: About, volume: Volume, frame: str) -> tuple[str, ...]:
@@ -149,7 +151,9 @@ def notes_of_reference(about: About, volume: Volume, frame: str) -> tuple[str, .
     if drawn and about.instances:
         return ("frame-of-reference-of-its-own",)
     message = "The region is drawn in another frame of reference than the image's."
-    raise Unusable("frame-of-reference", message, "Give the structure set or segmentation of this image, or register the two.")
+    raise Unusable(
+        reasons.FRAME_OF_REFERENCE, message, "Give the structure set or segmentation of this image, or register the two."
+    )
 
 
 def _text(item: Any, keyword: str) -> str:

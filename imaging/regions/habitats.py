@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from unibase.groundwork.problems import Unusable
+from unibase.imaging import reasons
 from unibase.imaging.boxed import Boxed
 from unibase.imaging.grid import Array
 
@@ -36,7 +37,7 @@ def habitat(array: Array, region: Boxed, number: int, count: int) -> Boxed:
     values = region.values(array)
     if not np.isfinite(values).all():
         message = "The image holds values that are no number inside the region."
-        raise Unusable("not-finite-in-region", message, "Cut them out of the region, or repair the image.")
+        raise Unusable(reasons.NOT_FINITE_IN_REGION, message, "Cut them out of the region, or repair the image.")
     cuts = thresholds(values, count)
     part = np.zeros(region.array.shape, dtype=bool)
     part[region.array] = np.searchsorted(cuts, values, side="right") == number - 1
@@ -60,7 +61,7 @@ def thresholds(values: Array, count: int) -> Array:
         starts, sums = levels, (levels - values.mean()) * sizes
     if len(starts) < count:
         message = f"The region has fewer different intensities than the {count} habitats asked for."
-        raise Unusable("too-few-intensities", message, "Ask for fewer habitats, or leave the region out.")
+        raise Unusable(reasons.TOO_FEW_INTENSITIES, message, "Ask for fewer habitats, or leave the region out.")
     # What is left of the spread when levels i to j make one part is a constant minus its squared sum over its size.
     total = np.concatenate([[0.0], np.cumsum(sums)])
     number = np.concatenate([[0.0], np.cumsum(sizes, dtype=np.float64)])

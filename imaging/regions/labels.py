@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from unibase.groundwork.problems import Unusable
+from unibase.imaging import reasons
 from unibase.imaging.boxed import Box, Boxed
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Array, Grid
@@ -44,7 +45,7 @@ def open_labels(path: Path, volume: Volume, rules: MaskRules) -> list[Roi]:
     if layers.ndim == 3:
         layers = layers[..., np.newaxis]
     if dimensions != volume.dimensions and dimensions == 2:
-        raise Unusable("mask-geometry", "The mask is a plane and the image is a volume.", "Draw the mask on this image.")
+        raise Unusable(reasons.MASK_GEOMETRY, "The mask is a plane and the image is a volume.", "Draw the mask on this image.")
     names = label_names(path, {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()})
     rois = []
     for layer in _chosen_layers(layers.shape[3], rules.label_channel):
@@ -57,8 +58,8 @@ def open_labels(path: Path, volume: Volume, rules: MaskRules) -> list[Roi]:
     if not rois:
         if rules.label is not None:
             message = f"The mask holds no voxel of label {rules.label}."
-            raise Unusable("label-absent", message, "Name a label that the mask has, or leave `label` out to take all.")
-        raise Unusable("empty-region", "The mask marks no voxel.", "Check that the right mask was written.")
+            raise Unusable(reasons.LABEL_ABSENT, message, "Name a label that the mask has, or leave `label` out to take all.")
+        raise Unusable(reasons.EMPTY_REGION, "The mask marks no voxel.", "Check that the right mask was written.")
     return rois
 
 
@@ -67,7 +68,7 @@ def _chosen_layers(count: int, channel: int | None) -> range:
         return range(count)
     if channel >= count:
         message = f"The mask has {count} layer{'s' if count > 1 else ''}, and label_channel asks for another (counted from 0)."
-        raise Unusable("label-absent", message, "Name a layer that the mask has, or leave `label_channel` out to take all.")
+        raise Unusable(reasons.LABEL_ABSENT, message, "Name a layer that the mask has, or leave `label_channel` out to take all.")
     return range(channel, channel + 1)
 
 
@@ -85,13 +86,13 @@ def _whole_numbers(labels: Array) -> tuple[Array, tuple[str, ...]]:
     remedy = "Write labels as whole numbers."
     if labels.dtype.kind == "f":
         if not np.isfinite(labels).all():
-            raise Unusable("unreadable-mask", "The mask holds values that are no number.", remedy)
+            raise Unusable(reasons.UNREADABLE_MASK, "The mask holds values that are no number.", remedy)
         whole = labels.astype(np.int32)
         if not np.array_equal(whole, labels):
-            raise Unusable("unreadable-mask", "The mask holds values that are no labels.", remedy)
+            raise Unusable(reasons.UNREADABLE_MASK, "The mask holds values that are no labels.", remedy)
         labels = whole
     if labels.size and int(labels.max()) > MOST_LABELS:
-        raise Unusable("unreadable-mask", f"The mask holds values above {MOST_LABELS}, which are no labels.", remedy)
+        raise Unusable(reasons.UNREADABLE_MASK, f"The mask holds values above {MOST_LABELS}, which are no labels.", remedy)
     negative = labels.dtype.kind == "i" and labels.size and int(labels.min()) < 0
     return labels, ("negative-values-are-background",) if negative else ()
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unibase.groundwork.problems import Unusable
+from unibase.imaging import reasons
 from unibase.imaging.boxed import Boxed
 from unibase.imaging.grid import Array, Grid
 
@@ -94,7 +95,7 @@ def place(region: Boxed, grid: Grid, target: Grid, rule: GridRule, sparse: bool 
     else:
         raise wrong_grid(target.difference(grid) or "position within the voxel")
     if region.voxels and not pasted.voxels:
-        raise Unusable("region-outside-image", "The region lies outside the image.", "Give the image it was drawn on.")
+        raise Unusable(reasons.REGION_OUTSIDE_IMAGE, "The region lies outside the image.", "Give the image it was drawn on.")
     if coverage < 1:
         notes.append("cut-off-at-edge")
     return Placed(pasted, tuple(notes), coverage)
@@ -103,7 +104,7 @@ def place(region: Boxed, grid: Grid, target: Grid, rule: GridRule, sparse: bool 
 def wrong_grid(what: str) -> Unusable:
     """Return the refusal of a mask whose grid differs from the image's in `what`."""
     message = f"The mask lies on another grid than the image: {what} differs."
-    return Unusable("mask-geometry", message, "Draw the mask on this image, or ask for resampling (correctMask: true).")
+    return Unusable(reasons.MASK_GEOMETRY, message, "Draw the mask on this image, or ask for resampling (correctMask: true).")
 
 
 def align(grid: Grid, target: Grid, drift: float = DRIFT, sparse: bool = False) -> Alignment | None:

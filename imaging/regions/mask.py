@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from unibase.groundwork.problems import Unusable
+from unibase.imaging import reasons
 from unibase.imaging.boxed import Boxed
 from unibase.imaging.grid import Array
 from unibase.imaging.options import Gaps
@@ -87,5 +88,7 @@ AS_DRAWN = MaskRules()
 def checked(mask: Mask) -> Mask:
     """Return the mask; refuse it when no voxel is inside."""
     if mask.region.empty:
-        raise Unusable("empty-region", "No voxel centre lies inside the region.", "The region is smaller than a voxel, or empty.")
+        raise Unusable(
+            reasons.EMPTY_REGION, "No voxel centre lies inside the region.", "The region is smaller than a voxel, or empty."
+        )
     return mask

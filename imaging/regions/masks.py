@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from unibase.groundwork.problems import Unusable
+from unibase.groundwork.reasons import TRUNCATED_FILE
+from unibase.imaging import reasons
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.options import Gaps
 from unibase.imaging.plain.whole import suffix_of
@@ -62,7 +64,7 @@ def open_masks(path: Path | str, volume: Volume, rules: MaskRules = AS_DRAWN) ->
         return open_rtstruct(dataset, volume, rules.gaps)
     if modality == "SEG":
         return open_segmentation(dataset, volume, rules)
-    raise Unusable("not-a-mask", "The DICOM file is neither RTSTRUCT nor SEG.", "Name the file that holds the regions.")
+    raise Unusable(reasons.NOT_A_MASK, "The DICOM file is neither RTSTRUCT nor SEG.", "Name the file that holds the regions.")
 
 
 def _read_dicom(path: Path) -> Any:
@@ -75,10 +77,10 @@ def _read_dicom(path: Path) -> Any:
     except InvalidDicomError:
         return None
     except OSError:
-        raise Unusable("unreadable-mask", "The mask file is absent or cannot be opened.", "Check the path.") from None
+        raise Unusable(reasons.UNREADABLE_MASK, "The mask file is absent or cannot be opened.", "Check the path.") from None
     except Exception:
-        raise Unusable("unreadable-mask", "The mask is DICOM that cannot be parsed.", "Export it again.") from None
+        raise Unusable(reasons.UNREADABLE_MASK, "The mask is DICOM that cannot be parsed.", "Export it again.") from None
     check_complete(dataset)
     if "Modality" not in dataset:
-        raise Unusable("truncated-file", "The mask file ends before it says what it is.", "Copy or export the file again.")
+        raise Unusable(TRUNCATED_FILE, "The mask file ends before it says what it is.", "Copy or export the file again.")
     return dataset

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from unibase.groundwork.problems import Unusable
+from unibase.groundwork.reasons import TRUNCATED_FILE
+from unibase.imaging import reasons
 from unibase.imaging.boxed import Boxed
 from unibase.imaging.dicom.volume import PlaneKey, Volume
 from unibase.imaging.grid import Array, Grid
@@ -44,7 +46,7 @@ def open_rtstruct(dataset: Any, volume: Volume, gaps: Gaps = "keep") -> list[Roi
     absent = "StructureSetROISequence" not in dataset
     if absent or (dataset.StructureSetROISequence and "ROIContourSequence" not in dataset):
         message = f"The structure set ends before {'its regions' if absent else 'the contours of its regions'}."
-        raise Unusable("truncated-file", message, "Copy or export the structure set again.")
+        raise Unusable(TRUNCATED_FILE, message, "Copy or export the structure set again.")
     contours = {int(item.ReferencedROINumber): item for item in dataset.get("ROIContourSequence") or []}
     about = about_structure_set(dataset)
     of_set = frozenset(references_of_set(dataset)) if volume.others else frozenset()
@@ -57,7 +59,9 @@ def open_rtstruct(dataset: Any, volume: Volume, gaps: Gaps = "keep") -> list[Roi
         here = contoured.drawn_here() if volume.others else None
         rois.append(Roi(name, number, contoured, about, drawn_here=here))
     if not rois:
-        raise Unusable("empty-region", "The structure set names no region.", "Check that the right structure set was exported.")
+        raise Unusable(
+            reasons.EMPTY_REGION, "The structure set names no region.", "Check that the right structure set was exported."
+        )
     return rois
 
 
@@ -79,7 +83,9 @@ def _points(item: Any) -> Array:
     except ValueError:
         values = np.array([np.nan])
     if len(values) % 3 or not np.isfinite(values).all():
-        raise Unusable("broken-contour", "Contour Data (3006,0050) is not made of points.", "Export the structure set again.")
+        raise Unusable(
+            reasons.BROKEN_CONTOUR, "Contour Data (3006,0050) is not made of points.", "Export the structure set again."
+        )
     return values.reshape(-1, 3)
 
 
@@ -128,19 +134,19 @@ class _Contoured:
                 continue
             outlines.append(points)
         if not outlines:
-            reason, message = ("no-closed-contour", "The region has no closed contour, only points or open lines.")
+            reason, message = (reasons.NO_CLOSED_CONTOUR, "The region has no closed contour, only points or open lines.")
             if not open_ones:
-                reason, message = ("empty-region", "The region has no contour.")
+                reason, message = (reasons.EMPTY_REGION, "The region has no contour.")
             raise Unusable(reason, message, "Contour it, or leave it out of the regions asked for.")
         drawn = rasterise(outlines, self.volume.grid)
         notes |= drawn.notes | ({"open-contour-ignored"} if open_ones else set())
         region = drawn.region
-        if "gap-between-contours" in notes and self.gaps != "keep":
+        if reasons.GAP_BETWEEN_CONTOURS in notes and self.gaps != "keep":
             if self.gaps == "refuse":
                 message = "Slices between the contours of the region carry none."
-                raise Unusable("gap-between-contours", message, "Contour every slice, or ask to fill gaps or to keep them.")
+                raise Unusable(reasons.GAP_BETWEEN_CONTOURS, message, "Contour every slice, or ask to fill gaps or to keep them.")
             region = fill_gaps(region, self.volume.grid)
-            notes = notes - {"gap-between-contours"} | {"gaps-filled"}
+            notes = notes - {reasons.GAP_BETWEEN_CONTOURS} | {"gaps-filled"}
         return checked(Mask(self.name, region, self.number, tuple(sorted(notes)), drawn.coverage))
 
 
@@ -186,7 +192,7 @@ def rasterise(outlines: list[Array], grid: Grid) -> Drawn:
     chosen, outside, notes = _slices_of(planes, grid.offsets(), distance)
     if not chosen:
         message = "All contours lie outside the slices of the image."
-        raise Unusable("region-outside-image", message, "Give the image it was drawn on.")
+        raise Unusable(reasons.REGION_OUTSIDE_IMAGE, message, "Give the image it was drawn on.")
     rows, columns = grid.size[1], grid.size[0]
     used = sorted(chosen)
     pieces, total = [], 0
@@ -205,7 +211,7 @@ def rasterise(outlines: list[Array], grid: Grid) -> Drawn:
         start, shape = plane.part((rows, columns))
         total += int(np.count_nonzero(fill(plane.outlines, shape, start)))
     if used[-1] - used[0] + 1 != len(used):
-        notes.add("gap-between-contours")
+        notes.add(reasons.GAP_BETWEEN_CONTOURS)
     region = _stacked(pieces, grid.shape)
     return Drawn(region, notes, region.voxels / total if total else 1.0)
 
@@ -215,7 +221,9 @@ def _planes(placed: list[Array], distance: float) -> list[_Plane]:
     for outline in placed:
         if np.ptp(outline[:, 2]) > PLANE_TOLERANCE * distance:
             message = "A contour does not lie in the plane of a slice."
-            raise Unusable("contour-not-in-slice-plane", message, "Draw the region on this series, or export it resampled to it.")
+            raise Unusable(
+                reasons.CONTOUR_NOT_IN_SLICE_PLANE, message, "Draw the region on this series, or export it resampled to it."
+            )
     heights = np.array([outline[:, 2].mean() for outline in placed])
     groups: list[list[int]] = []
     for index in np.argsort(heights, kind="stable"):

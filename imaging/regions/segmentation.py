@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from unibase.groundwork.problems import Unusable
+from unibase.groundwork.reasons import TRUNCATED_FILE
+from unibase.imaging import reasons
 from unibase.imaging.boxed import Boxed
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Array, Grid
@@ -32,7 +34,7 @@ def open_segmentation(dataset: Any, volume: Volume, rules: MaskRules) -> list[Ro
             # In a labelmap the number 0 describes the background.
             numbers = [int(number) for number in segmentation.segment_numbers if int(number) > 0]
         except Exception:
-            raise Unusable("unreadable-mask", "The SEG object is not as the standard asks.", "Write it again.") from None
+            raise Unusable(reasons.UNREADABLE_MASK, "The SEG object is not as the standard asks.", "Write it again.") from None
     rois = []
     here = drawn_here(references_of_segments(dataset), volume)
     for number in numbers:
@@ -48,7 +50,7 @@ def _check_pixels(dataset: Any) -> None:
     needed = (needed * int(dataset.get("BitsAllocated", 1)) + 7) // 8
     whole = "PixelData" in dataset and (syntax is None or syntax.is_compressed or len(dataset.PixelData) >= needed)
     if not whole:
-        raise Unusable("truncated-file", "The pixel data of the SEG object ends too early.", "Copy or export the file again.")
+        raise Unusable(TRUNCATED_FILE, "The pixel data of the SEG object ends too early.", "Copy or export the file again.")
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class _Segment:
                 )
             except Exception:
                 message = "The frames of the SEG object form no regular volume."
-                raise Unusable("mask-geometry", message, "Write the segmentation on the grid of the image.") from None
+                raise Unusable(reasons.MASK_GEOMETRY, message, "Write the segmentation on the grid of the image.") from None
         fraction, grid = _plain(stored)
         marked = fraction >= self.rules.threshold if fractional else fraction > 0
         region = Boxed.of(marked)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from unibase.groundwork.problems import Unusable
+from unibase.imaging import reasons
 from unibase.imaging.boxed import Boxed
 from unibase.imaging.grid import Grid
 
@@ -51,5 +52,5 @@ def shell(region: Boxed, grid: Grid, inner: float, outer: float, within: Boxed |
     if within is not None:
         result = result & within
     if result.empty:
-        raise Unusable("empty-region", "No voxel lies in the shell.", "Widen the shell, or check the region.")
+        raise Unusable(reasons.EMPTY_REGION, "No voxel lies in the shell.", "Widen the shell, or check the region.")
     return result, ("cut-off-at-edge",) if cut else ()
