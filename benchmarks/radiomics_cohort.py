@@ -58,14 +58,14 @@ def run(folder: Path, out: Path, workers: int, engine: str, reverse: bool, limit
     from unibase.groundwork.tables import SERIES
     from unibase.groundwork.work import Job, WorkLedger, run_units
     from unibase.imaging.dicom.series import index_folder
-    from unibase.imaging.radiomics.features import Choices, extract_unit, plan_units, stage_settings
+    from unibase.imaging.radiomics.features import Asked, Choices, extract_unit, plan_units, stage_settings
     from unibase.imaging.radiomics.settings import default_settings
 
     table = out.parent / "series.parquet"
     if not table.exists():
         SERIES.write(index_folder(folder, "A"), table)
     settings, regions = default_settings(), {"GTV": ["gtv"]}
-    units = plan_units(SERIES.read(table), folder, out / "features", settings, regions, choices=Choices(engine=engine)).units[
+    units = plan_units(SERIES.read(table), folder, out / "features", Asked(settings, regions, Choices(engine=engine))).units[
         :limit
     ]
     if reverse:
@@ -77,7 +77,7 @@ def run(folder: Path, out: Path, workers: int, engine: str, reverse: bool, limit
         memory = max((child.memory_info().rss for child in children), default=psutil.Process().memory_info().rss)
         peaks.append((finished, memory / 2**20))
 
-    job = Job("features", extract_unit, stage_settings(settings, regions, Choices(engine=engine)))
+    job = Job("features", extract_unit, stage_settings(Asked(settings, regions, Choices(engine=engine))))
     started = time.perf_counter()
     with WorkLedger(out / "ledger.sqlite") as ledger:
         if workers:

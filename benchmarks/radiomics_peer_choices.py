@@ -13,9 +13,9 @@ import numpy as np
 
 from unibase.imaging.boxed import Boxed
 from unibase.imaging.engine import ibsi, intensity, morphology
-from unibase.imaging.engine.compiled import voxels
-from unibase.imaging.engine.ibsi import Prepared
+from unibase.imaging.engine.compiled import value_sums, voxels
 from unibase.imaging.engine.options import IbsiOptions
+from unibase.imaging.engine.prepared import Prepared
 
 Array = np.ndarray
 Explained = dict[str, tuple[float, str]]
@@ -181,7 +181,7 @@ def nearest_rank(values: Array) -> dict[str, float]:
         "p90": p90,
         "iqr": p75 - p25,
         "qcod": (p75 - p25) / (p75 + p25),
-        "rmad": float(voxels.deviation_within(values, p10, p90)),
+        "rmad": float(value_sums.deviation_within(values, p10, p90)),
     }
 
 

@@ -21,8 +21,8 @@ from unibase.imaging.options import Choices, Regions
 from unibase.imaging.radiomics.features import collect, extract_series, ordered, stage_settings
 from unibase.imaging.radiomics.robustness import RobustnessTask, extract_perturbed, stability_table
 from unibase.imaging.radiomics.settings import FeatureSettings
-from unibase.imaging.radiomics.sources import LIST_ROW, Asked, Source, SourcePlan, nothing_left, plan_source
-from unibase.imaging.radiomics.task import FeatureTask
+from unibase.imaging.radiomics.sources import LIST_ROW, Source, SourcePlan, nothing_left, plan_source
+from unibase.imaging.radiomics.task import Asked, FeatureTask
 from unibase.imaging.radiomics.told import REGION_LIST, list_regions
 from unibase.imaging.tables import STABILITY
 
@@ -104,10 +104,11 @@ def extract_plain(
     work = destination.with_name(f"{destination.name}.work")
     work.mkdir(parents=True, exist_ok=True)
     try:
-        plan = plan_source(source, work, Asked(settings, run.regions, run.choices))
+        asked = Asked(settings, run.regions, run.choices)
+        plan = plan_source(source, work, asked)
         with WorkLedger(work / "work.sqlite") as ledger:
-            outcomes = _measured(plan.units, ledger, run, stage_settings(settings, run.regions, run.choices))
-            perturbed = _perturbed(plan.units, outcomes, ledger, run, settings) if run.robustness is not None else []
+            outcomes = _measured(plan.units, ledger, run, stage_settings(asked))
+            perturbed = _perturbed(plan.units, outcomes, ledger, run, asked) if run.robustness is not None else []
         result = _told(outcomes, plan, destination)
     except UserError:
         # There is nothing to go on with.
@@ -176,9 +177,7 @@ def _measured(units: list[Unit], ledger: WorkLedger, run: PlainRun, settings: An
     )
 
 
-def _perturbed(
-    units: list[Unit], outcomes: list[Outcome], ledger: WorkLedger, run: PlainRun, settings: FeatureSettings
-) -> list[Path]:
+def _perturbed(units: list[Unit], outcomes: list[Outcome], ledger: WorkLedger, run: PlainRun, asked: Asked) -> list[Path]:
     """Extract the perturbed copies of every series that has features; one whose copies cannot be had has no part in the table."""
     used = {outcome.key for outcome in outcomes if outcome.status == "done"}
     tasks = []
@@ -187,8 +186,7 @@ def _perturbed(
             task: FeatureTask = unit.arguments
             moved = replace(task, destination=task.destination.with_suffix(".perturbed.parquet"))
             tasks.append(Unit(unit.key, unit.input_digest, RobustnessTask(moved)))
-    chosen = stage_settings(settings, run.regions, run.choices)
-    ended = run_units(Job("robustness", _perturb, settings=chosen), tasks, ledger, client=run.client)
+    ended = run_units(Job("robustness", _perturb, settings=stage_settings(asked)), tasks, ledger, client=run.client)
     return [Path(outcome.result["path"]) for outcome in ended if outcome.status == "done"]
 
 

@@ -20,6 +20,7 @@ from unibase.groundwork.work import Job, Outcome, Output, Unit
 from unibase.imaging import reasons
 from unibase.imaging.looks.unit import FOLDER, gather_looks
 from unibase.imaging.radiomics.features import (
+    Asked,
     FeatureTask,
     collect,
     extract_series,
@@ -34,42 +35,47 @@ from unibase.imaging.tables import STABILITY
 
 
 def extract_features(run: Run) -> list[Outcome]:
-    """Extract the features of every region of every image series of the asked modalities."""
+    """Extract the features of every region of every image series of the asked modalities.
+
+    Args:
+        run: The run of the study.
+    """
     options = run.study.features
     if options is None:
         FEATURES.write(FEATURES.empty(), run.place(FEATURES_TABLE))
         return []
     settings = read_settings(run.study.path(options.settings))
-    series = SERIES.read(run.place(SERIES_TABLE))
-    regions = {target: list(patterns) for target, patterns in options.regions.items()}
-    choices = options.choices
     for sentence in settings.told:
         run.say(f"features: {sentence}")
-    folder, root = run.place(FEATURE_FILES), run.study.work.staging
-    plan = plan_units(series, root, folder, settings, regions, modalities=options.modalities, choices=choices)
-    units, chosen = plan.units, stage_settings(settings, regions, choices)
-    job = Job("features", _extract, settings=chosen, leaves=partial(_left, folder, options.pictures))
-    outcomes = run.units(job, units, code=("unibase.imaging.radiomics.features",))
+    asked = Asked(settings, {target: list(patterns) for target, patterns in options.regions.items()}, options.choices)
+    series = SERIES.read(run.place(SERIES_TABLE))
+    folder = run.place(FEATURE_FILES)
+    plan = plan_units(series, run.study.work.staging, folder, asked, options.modalities)
+    job = Job("features", _extract, settings=stage_settings(asked), leaves=partial(_left, folder, options.pictures))
+    outcomes = run.units(job, plan.units, code=("unibase.imaging.radiomics.features",))
     done = [folder / outcome.result["path"] for outcome in outcomes if outcome.status == "done"]
     _only(folder, done)
     collect(done, run.place(FEATURES_TABLE))
     matches = _matches(series, outcomes)
     write_parquet(matches, run.place(REGIONS))
     if options.pictures:
-        looked = [
-            folder / FOLDER / f"{Path(outcome.result['path']).stem}.parquet" for outcome in outcomes if outcome.status == "done"
-        ]
-        gather_looks(looked, run.place(LOOKS), run.place(CONTACT_SHEET), f"{folder.name}/{FOLDER}")
-        run.say(f"features: pictures of all masks, the most suspect first: {run.place(CONTACT_SHEET)}")
-    strays = [_stray(row) for row in plan.unplaced]
-    refused = _refused(run, series, "features", [*outcomes, *strays])
+        _gather_looks(run, done)
+    refused = _refused(run, series, "features", [*outcomes, *(_stray(row) for row in plan.unplaced)])
     run.say(summary("features", outcomes) + _in_words(matches))
     if options.robustness:
         used = {outcome.key for outcome in outcomes if outcome.status == "done"}
-        perturbed = _perturb(run, [unit for unit in units if unit.key in used], chosen)
+        perturbed = _perturb(run, [unit for unit in plan.units if unit.key in used], stage_settings(asked))
         refused += _refused(run, series, "robustness", perturbed)
     QUARANTINE.write(pl.concat([QUARANTINE.empty(), *refused]), run.quarantine_file("features"))
     return outcomes
+
+
+def _gather_looks(run: Run, done: list[Path]) -> None:
+    """Write the looks of all series as one table and one contact sheet."""
+    folder = run.place(FEATURE_FILES)
+    looked = [folder / FOLDER / f"{path.stem}.parquet" for path in done]
+    gather_looks(looked, run.place(LOOKS), run.place(CONTACT_SHEET), f"{folder.name}/{FOLDER}")
+    run.say(f"features: pictures of all masks, the most suspect first: {run.place(CONTACT_SHEET)}")
 
 
 def _only(folder: Path, kept: list[Path]) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from unibase.imaging.boxed import Boxed
-    from unibase.imaging.engine.options import EngineSettings
+    from unibase.imaging.engine.options import ByImageType, EngineSettings
 
 VERSION = "1.2"
 """Changes when a value of a feature can change."""
@@ -29,7 +29,7 @@ def extract(
     settings: EngineSettings,
     mode: Mode,
     stored_type: str | None = None,
-) -> dict[str, dict[str, float]]:
+) -> ByImageType:
     """Compute all features that the settings ask for.
 
     Args:
@@ -62,7 +62,7 @@ def extract_regions(
     settings: EngineSettings,
     mode: Mode,
     stored_type: str | None = None,
-) -> list[dict[str, dict[str, float]] | Unusable]:
+) -> list[ByImageType | Unusable]:
     """Compute all features of several regions of one image; each filter runs once for those close by, where that changes no byte.
 
     Args:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -18,146 +18,22 @@ from unibase.imaging.engine.compiled import texture_counts
 from unibase.imaging.engine.compiled import voxels as kernels
 from unibase.imaging.engine.enclosing import enclosing_axes
 from unibase.imaging.engine.ibsi_textures import textures
-from unibase.imaging.engine.interpolation import Axis, aligned_axis, interpolate, support
 from unibase.imaging.engine.levels import MAX_LEVELS
-from unibase.imaging.engine.near import neighbours, union, within
-from unibase.imaging.engine.options import IbsiOptions
+from unibase.imaging.engine.near import Box, neighbours, union, within
+from unibase.imaging.engine.options import ByImageType, IbsiOptions, Values
+from unibase.imaging.engine.prepared import PEAK_RADIUS, Prepared, prepare, resegmented
 
 Array = np.ndarray
 
-PEAK_RADIUS = float((3000 / (4 * np.pi)) ** (1 / 3))
-"""Radius in mm of a sphere of 1 cm3."""
 
-
-@dataclass(frozen=True)
-class Prepared:
-    """An image on its final grid, cropped to the region and a margin.
-
-    Attributes:
-        image: float64 (z, y, x), after interpolation and rounding.
-        region: bool, the morphological mask.
-        intensities: bool, the intensity mask (after re-segmentation).
-        spacing: Voxel spacing (z, y, x) in mm.
-    """
-
-    image: Array
-    region: Array
-    intensities: Array
-    spacing: Array
-
-    def cropped(self) -> Prepared:
-        """The same without margin: the bounding box of the region."""
-        box = bounding_box(self.region)
-        return replace(self, image=self.image[box], region=self.region[box], intensities=self.intensities[box])
-
-    def alone(self) -> Prepared:
-        """The same in arrays of its own, so that what surrounds it can be freed."""
-        return replace(self, image=self.image.copy(), region=self.region.copy(), intensities=self.intensities.copy())
-
-
-def prepare(
-    image: Array, mask: Boxed, spacing: tuple[float, ...], options: IbsiOptions, margin_mm: float = PEAK_RADIUS
-) -> Prepared:
-    """Interpolate image and mask, round; the intensity mask still equals the region (see `resegmented`).
-
-    Args:
-        image: float64 (z, y, x).
-        mask: The region.
-        spacing: (z, y, x) in mm.
-        options: Processing choices.
-        margin_mm: Keep this much of the image around the region.
-
-    Raises:
-        Unusable: The region is empty, or vanishes by interpolation.
-    """
-    old = np.asarray(spacing, dtype=float)
-    if mask.empty:
-        raise Unusable(reasons.EMPTY_REGION, "The mask holds no voxel.", "Check the region name and the mask.")
-    new = old if options.spacing is None else np.array(options.spacing, dtype=float)
-    if options.by_slice:
-        new = np.array([old[0], new[1], new[2]])
-    axes = tuple(aligned_axis(n, s, t) for n, s, t in zip(image.shape, old, new, strict=True))
-    starts, stops, first, past = [], [], [], []
-    for axis, part, step in zip(axes, mask.box, new, strict=True):
-        low = int(np.floor((part.start - 1 - axis.origin) / axis.step))
-        high = int(np.ceil((part.stop - axis.origin) / axis.step)) + 1
-        extra = int(np.ceil(margin_mm / step))
-        starts.append(max(0, low))
-        stops.append(min(axis.size, high))
-        first.append(max(0, low - extra))
-        past.append(min(axis.size, high + extra))
-    if any(a >= b for a, b in zip(starts, stops, strict=True)):
-        raise Unusable(reasons.REGION_LOST, "No voxel of the new grid lies in the region.", "Choose a finer spacing.")
-    region = np.zeros(tuple(b - a for a, b in zip(first, past, strict=True)), dtype=bool)
-    inner = tuple(slice(a - f, b - f) for a, b, f in zip(starts, stops, first, strict=True))
-    unchanged = all(a.step == 1.0 and a.origin == 0.0 for a in axes)
-    if unchanged:
-        region[inner] = mask.part(tuple(slice(a, b) for a, b in zip(starts, stops, strict=True)))
-        result = image[tuple(slice(a, b) for a, b in zip(first, past, strict=True))].astype(np.float64)
-    else:
-        weight = _part(mask, axes, tuple(starts), tuple(stops), options.mask_interpolation)
-        # Interpolated weights carry rounding errors of about 1e-16; a voxel at the threshold belongs to the region.
-        region[inner] = weight >= options.mask_threshold - 1e-9
-        result = _part(image, axes, tuple(first), tuple(past), options.interpolation)
-    if options.round_intensities:
-        result = np.rint(result)
-    if not region.any():
-        raise Unusable(
-            reasons.REGION_LOST,
-            "No voxel of the new grid lies in the region.",
-            "Choose a finer spacing or a lower mask threshold.",
-        )
-    return Prepared(result, region, region, new)
-
-
-def _part(array: Array | Boxed, axes: tuple[Axis, ...], start: tuple[int, ...], stop: tuple[int, ...], method: str) -> Array:
-    cut = support(axes, start, stop, array.shape, method)
-    moved = tuple(Axis(axis.origin - part.start, axis.step, axis.size) for axis, part in zip(axes, cut, strict=True))
-    kept = tuple(replace(m, origin=0.0) if m.step == 1.0 and m.origin == -p.start else m for m, p in zip(moved, cut, strict=True))
-    shift = [p.start if m.step == 1.0 and m.origin == -p.start else 0 for m, p in zip(moved, cut, strict=True)]
-    return interpolate(
-        array.part(cut) if isinstance(array, Boxed) else array[cut],
-        kept,
-        tuple(a - s for a, s in zip(start, shift, strict=True)),
-        tuple(b - s for b, s in zip(stop, shift, strict=True)),
-        method,
-    )
-
-
-def resegmented(prepared: Prepared, options: IbsiOptions) -> Prepared:
-    """Remove from the intensity mask what lies outside the range, then outliers, then missing values.
-
-    Raises:
-        Unusable: Nothing is left.
-    """
-    keep = prepared.region & np.isfinite(prepared.image)
-    if options.resegment_range is not None:
-        low, high = options.resegment_range
-        if low is not None:
-            keep &= prepared.image >= low
-        if high is not None:
-            keep &= prepared.image <= high
-    if options.resegment_sigma is not None and keep.any():
-        inside = prepared.image[keep]
-        centre, width = inside.mean(), options.resegment_sigma * inside.std()
-        keep &= (prepared.image >= centre - width) & (prepared.image <= centre + width)
-    if not keep.any():
-        raise Unusable(
-            reasons.EMPTY_AFTER_RESEGMENTATION,
-            "No voxel of the region lies in the intensity range.",
-            "Check the range and the units.",
-        )
-    return replace(prepared, intensities=keep)
-
-
-def features(prepared: Prepared, options: IbsiOptions) -> dict[str, float]:
+def features(prepared: Prepared, options: IbsiOptions) -> Values:
     """All features of the chosen families, by IBSI tag.
 
     Args:
         prepared: Image and masks, with the margin that local peaks need.
         options: Processing choices.
     """
-    result: dict[str, float] = {}
+    result: Values = {}
     families = options.families
     core = prepared.cropped()
     values = core.image[core.intensities]
@@ -188,7 +64,7 @@ def features(prepared: Prepared, options: IbsiOptions) -> dict[str, float]:
     return result
 
 
-def morphological(core: Prepared, values: Array) -> dict[str, float]:
+def morphological(core: Prepared, values: Array) -> Values:
     """Morphological features of a region cropped to its bounding box, but for spatial autocorrelation.
 
     Args:
@@ -241,7 +117,7 @@ def morphological(core: Prepared, values: Array) -> dict[str, float]:
     }
 
 
-def autocorrelation(core: Prepared) -> dict[str, float]:
+def autocorrelation(core: Prepared) -> Values:
     """Moran's I and Geary's C of a region cropped to its bounding box."""
     moran, geary = morphology.spatial_autocorrelation(core.image, core.intensities, core.spacing)
     return {"morph_moran_i": moran, "morph_geary_c": geary}
@@ -267,7 +143,7 @@ def minimum_box(hull: morphology.Hull) -> tuple[float, float]:
     return box_measures(kernels.smallest_box(hull.corners, hull.facets, hull.edges, hull.sides, hull.normals))
 
 
-def local_intensity(prepared: Prepared) -> dict[str, float]:
+def local_intensity(prepared: Prepared) -> Values:
     """Local and global intensity peak: means in a sphere of 1 cm3, which may reach beyond the region."""
     half = intensity.sphere_rows(prepared.spacing, PEAK_RADIUS)
     box = bounding_box(prepared.intensities)
@@ -287,7 +163,7 @@ def local_intensity(prepared: Prepared) -> dict[str, float]:
     return {"loc_peak_loc": float(means[values == values.max()].max()), "loc_peak_glob": float(means.max())}
 
 
-def volume_histogram(values: Array, options: IbsiOptions) -> dict[str, float]:
+def volume_histogram(values: Array, options: IbsiOptions) -> Values:
     """Intensity-volume histogram on the axis that the options give it."""
     low, high = options.resegment_range or (None, None)
     if options.ivh_discretisation == "fbn":
@@ -308,7 +184,7 @@ def volume_histogram(values: Array, options: IbsiOptions) -> dict[str, float]:
 
 def extract_ibsi_regions(
     image: Array, masks: Sequence[Boxed], spacing: tuple[float, ...], options: IbsiOptions
-) -> list[dict[str, dict[str, Any]] | Unusable]:
+) -> list[ByImageType | Unusable]:
     """Features of the image as it is, under the image type `original`, and of each filtered image under its name.
 
     The intensity mask is decided on the image as it is. Filtered images have arbitrary units: their bins start at the
@@ -330,19 +206,44 @@ def extract_ibsi_regions(
     boxes = {number: mask.box for number, mask in enumerate(masks) if shared and not mask.empty}
     groups = neighbours(boxes, [int(np.ceil(margin / step)) + 1 for step in grid])
     groups += [[number] for number in range(len(masks)) if number not in boxes]
-    results: dict[int, dict[str, dict[str, Any]] | Unusable] = {}
 
     def prepared_around(numbers: Sequence[int]) -> Prepared:
         mask = reduce(or_, (masks[number] for number in numbers))
         return prepare(image, mask, spacing, options, margin)
 
+    work = _Regions(options, boxes, shared, prepared_around)
     for group in groups:
+        work.describe(group)
+    return [work.results[number] for number in range(len(masks))]
+
+
+@dataclass
+class _Regions:
+    """Regions of one image on their way to features.
+
+    Attributes:
+        options: Processing choices.
+        boxes: Box of each region that may share responses.
+        shared: Names of the filters whose responses are shared.
+        prepared_around: Prepares the image around regions, given by their numbers.
+        results: Features by image type of each region, or why it has none; filled by `describe`.
+    """
+
+    options: IbsiOptions
+    boxes: Mapping[int, Box]
+    shared: set[str]
+    prepared_around: Callable[[Sequence[int]], Prepared]
+    results: dict[int, ByImageType | Unusable] = field(default_factory=dict)
+
+    def describe(self, group: Sequence[int]) -> None:
+        """Add the features of regions that lie near one another."""
         cores: dict[int, Prepared] = {}
+        source = None
         for number in group:
             try:
-                source = resegmented(prepared_around([number]), options)
-                results[number] = {"original": features(source, options)}
-                if options.filters and not np.isfinite(source.image).all():
+                source = resegmented(self.prepared_around([number]), self.options)
+                self.results[number] = {"original": features(source, self.options)}
+                if self.options.filters and not np.isfinite(source.image).all():
                     raise Unusable(
                         reasons.NOT_FINITE_IN_IMAGE,
                         "Missing values lie within the reach of a filter.",
@@ -350,23 +251,29 @@ def extract_ibsi_regions(
                     )
                 cores[number] = source.cropped() if len(group) == 1 else source.cropped().alone()
             except Unusable as problem:
-                results[number] = problem
-        for name, parameters in options.filters.items():
-            for members in [list(cores)] if name in shared else [[number] for number in cores]:
-                if not members:
-                    continue
-                around = source if len(group) == 1 else prepared_around(members)
-                box = bounding_box(around.region)
-                response = filters.apply(around.image, around.spacing, box, options.by_slice, parameters)
-                outer = union([boxes[number] for number in members]) if len(members) > 1 else box
-                for number in members:
-                    part = response if len(members) == 1 else response[within(boxes[number], outer)]
-                    _add_response(results, number, name, replace(cores[number], image=np.ascontiguousarray(part)), options)
-    return [results[number] for number in range(len(masks))]
+                self.results[number] = problem
+        # A region alone is already prepared.
+        around = source if len(group) == 1 else None
+        for name, parameters in self.options.filters.items():
+            for members in [list(cores)] if name in self.shared else [[number] for number in cores]:
+                if members:
+                    self._respond(name, parameters, {number: cores[number] for number in members}, around)
+
+    def _respond(self, name: str, parameters: Mapping[str, Any], cores: Mapping[int, Prepared], around: Prepared | None) -> None:
+        """Add the features of one filter's response around some regions."""
+        members = list(cores)
+        around = around or self.prepared_around(members)
+        box = bounding_box(around.region)
+        response = filters.apply(around.image, around.spacing, box, self.options.by_slice, parameters)
+        outer = union([self.boxes[number] for number in members]) if len(members) > 1 else box
+        for number in members:
+            part = response if len(members) == 1 else response[within(self.boxes[number], outer)]
+            core = replace(cores[number], image=np.ascontiguousarray(part))
+            _add_response(self.results, number, name, core, self.options)
 
 
 def _add_response(
-    results: dict[int, dict[str, dict[str, Any]] | Unusable], number: int, name: str, response: Prepared, options: IbsiOptions
+    results: dict[int, ByImageType | Unusable], number: int, name: str, response: Prepared, options: IbsiOptions
 ) -> None:
     """Add the features of a filtered image to those of its region, or put the reason why it cannot be described there."""
     result = results[number]

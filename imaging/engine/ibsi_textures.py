@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from unibase.imaging.engine import morphology, texture
-from unibase.imaging.engine.compiled import texture_counts
-from unibase.imaging.engine.options import IbsiOptions
+from unibase.imaging.engine.compiled import texture_counts, voxels
+from unibase.imaging.engine.options import IbsiOptions, Values
 
 Array = np.ndarray
 
 
-def textures(levels: Array, region: Array, options: IbsiOptions) -> dict[str, float]:
+def textures(levels: Array, region: Array, options: IbsiOptions) -> Values:
     """Features of all texture matrices in all aggregations asked for.
 
     Args:
@@ -21,7 +23,7 @@ def textures(levels: Array, region: Array, options: IbsiOptions) -> dict[str, fl
         region: bool, the morphological mask, to whose border zone distances are measured.
         options: Processing choices.
     """
-    result: dict[str, float] = {}
+    result: Values = {}
     wanted = options.texture_aggregations
     families = options.families
     flat, solid = any(a.startswith("2") for a in wanted), any(a.startswith("3") for a in wanted)
@@ -38,7 +40,7 @@ def textures(levels: Array, region: Array, options: IbsiOptions) -> dict[str, fl
     return result
 
 
-def _named(prefix: str, names: tuple[str, ...], values: Array, suffix: str) -> dict[str, float]:
+def _named(prefix: str, names: tuple[str, ...], values: Array, suffix: str) -> Values:
     return {f"{prefix}_{name}_{suffix}": float(value) for name, value in zip(names, values, strict=True)}
 
 
@@ -68,9 +70,27 @@ _DEPENDENCE = (
 )  # fmt: skip
 
 
-def _lines(levels: Array, wanted: tuple[str, ...], distance: int, families: tuple[str, ...]) -> dict[str, float]:
+@dataclass(frozen=True)
+class _Kind:
+    """A matrix that is counted by direction: its place among the counts, the tags of its features, and their formula."""
+
+    place: int
+    prefix: str
+    names: tuple[str, ...]
+    values: Callable[[Array, int], Array]
+
+    def each(self, counts: Array, voxels: int) -> list[Array]:
+        """Return the values of every direction."""
+        return [self.values(table, voxels) for table in counts]
+
+    def merged(self, counts: Array, voxels: int) -> Array:
+        """Return the values of the matrix over all directions."""
+        return self.values(counts.sum(axis=0), voxels * len(counts))
+
+
+def _lines(levels: Array, wanted: tuple[str, ...], distance: int, families: tuple[str, ...]) -> Values:
     """Features of co-occurrence and of runs: the two matrices that are counted by direction."""
-    result: dict[str, float] = {}
+    result: Values = {}
     n = int(levels.max())
 
     def occurrence(table: Array, voxels: int) -> Array:
@@ -79,47 +99,51 @@ def _lines(levels: Array, wanted: tuple[str, ...], distance: int, families: tupl
     def run(table: Array, voxels: int) -> Array:
         return texture.emphasis(*texture.nonzero_counts(table), voxels)
 
-    kinds = [
-        (k, prefix, names, of)
-        for k, family, prefix, names, of in (
-            (0, "glcm", "cm", texture.GLCM, occurrence),
-            (1, "glrlm", "rlm", _RUN, run),
-        )
-        if family in families
-    ]
+    kinds = {"glcm": _Kind(0, "cm", texture.GLCM, occurrence), "glrlm": _Kind(1, "rlm", _RUN, run)}
+    asked = [kind for family, kind in kinds.items() if family in families]
     if any(a.startswith("3D") for a in wanted):
         counts = _line_counts(levels, n, 3, distance)
         voxels = int(np.count_nonzero(levels))
-        for k, prefix, names, of in kinds:
-            if "3D_avg" in wanted:
-                result.update(_named(prefix, names, _mean_over([of(c, voxels) for c in counts[k]]), "3D_avg"))
-            if "3D_comb" in wanted:
-                merged = of(counts[k].sum(axis=0), voxels * len(counts[k]))
-                result.update(_named(prefix, names, merged, "3D_comb"))
+        for kind in asked:
+            result.update(_joined(kind, counts[kind.place], voxels, "3D", wanted))
     if any(a.startswith("2") for a in wanted):
-        single: dict[str, list[Array]] = {prefix: [] for _, prefix, _, _ in kinds}
-        joined: dict[str, list[Array]] = {prefix: [] for _, prefix, _, _ in kinds}
-        totals: list[Any] = [0, 0]
-        for z in range(levels.shape[0]):
-            counts = _line_counts(levels[z : z + 1], n, 2, distance)
-            voxels = int(np.count_nonzero(levels[z]))
-            for k, prefix, _, of in kinds:
-                if "2D_avg" in wanted:
-                    single[prefix].extend(of(c, voxels) for c in counts[k])
-                if "2D_comb" in wanted:
-                    joined[prefix].append(of(counts[k].sum(axis=0), voxels * len(counts[k])))
-                totals[k] = totals[k] + counts[k]
-        voxels = int(np.count_nonzero(levels))
-        for k, prefix, names, of in kinds:
+        result.update(_lines_by_slice(levels, wanted, distance, asked))
+    return result
+
+
+def _joined(kind: _Kind, counts: Array, voxels: int, dimensions: str, wanted: tuple[str, ...]) -> Values:
+    """Features of the directions of a volume, or of all slices together: the mean over directions, and of their sum."""
+    result: Values = {}
+    if f"{dimensions}_avg" in wanted:
+        result.update(_named(kind.prefix, kind.names, _mean_over(kind.each(counts, voxels)), f"{dimensions}_avg"))
+    if f"{dimensions}_comb" in wanted:
+        result.update(_named(kind.prefix, kind.names, kind.merged(counts, voxels), f"{dimensions}_comb"))
+    return result
+
+
+def _lines_by_slice(levels: Array, wanted: tuple[str, ...], distance: int, kinds: list[_Kind]) -> Values:
+    """Features of matrices that are counted within slices."""
+    result: Values = {}
+    n = int(levels.max())
+    single: dict[str, list[Array]] = {kind.prefix: [] for kind in kinds}
+    joined: dict[str, list[Array]] = {kind.prefix: [] for kind in kinds}
+    totals: list[Any] = [0, 0]
+    for z in range(levels.shape[0]):
+        counts = _line_counts(levels[z : z + 1], n, 2, distance)
+        voxels = int(np.count_nonzero(levels[z]))
+        for kind in kinds:
             if "2D_avg" in wanted:
-                result.update(_named(prefix, names, _mean_over(single[prefix]), "2D_avg"))
+                single[kind.prefix].extend(kind.each(counts[kind.place], voxels))
             if "2D_comb" in wanted:
-                result.update(_named(prefix, names, _mean_over(joined[prefix]), "2D_comb"))
-            if "2_5D_avg" in wanted:
-                result.update(_named(prefix, names, _mean_over([of(c, voxels) for c in totals[k]]), "2_5D_avg"))
-            if "2_5D_comb" in wanted:
-                merged = of(totals[k].sum(axis=0), voxels * len(totals[k]))
-                result.update(_named(prefix, names, merged, "2_5D_comb"))
+                joined[kind.prefix].append(kind.merged(counts[kind.place], voxels))
+            totals[kind.place] = totals[kind.place] + counts[kind.place]
+    voxels = int(np.count_nonzero(levels))
+    for kind in kinds:
+        if "2D_avg" in wanted:
+            result.update(_named(kind.prefix, kind.names, _mean_over(single[kind.prefix]), "2D_avg"))
+        if "2D_comb" in wanted:
+            result.update(_named(kind.prefix, kind.names, _mean_over(joined[kind.prefix]), "2D_comb"))
+        result.update(_joined(kind, totals[kind.place], voxels, "2_5D", wanted))
     return result
 
 
@@ -139,35 +163,33 @@ def _line_counts(levels: Array, n: int, dimensions: int, distance: int) -> tuple
     return occurrences, texture_counts.run_counts(runs, np.bincount(levels.ravel(), minlength=n + 1)[1:])
 
 
-def _zones(
-    padded: Array, extents: Array, region: Array, planar: bool, names: list[str], families: tuple[str, ...]
-) -> dict[str, float]:
-    result: dict[str, float] = {}
+def _zones(padded: Array, extents: Array, region: Array, planar: bool, names: list[str], families: tuple[str, ...]) -> Values:
+    result: Values = {}
     distance = None
     if "gldzm" in families:
-        distance = texture_counts.border_distance(morphology.padded_mask(region).view(np.bool_), planar)
+        distance = voxels.border_distance(morphology.padded_mask(region).view(np.bool_), planar)
     level, size, near, where = texture_counts.zones(padded, extents, planar, distance)
-    voxels = np.count_nonzero(padded[1:-1], axis=(1, 2))
+    filled = np.count_nonzero(padded[1:-1], axis=(1, 2))
     for family, prefix, tags, lengths in (("glszm", "szm", _SIZE, size), ("gldzm", "dzm", _DISTANCE, near)):
         if family not in families:
             continue
         for name in names:
             if name == "2D":
                 rows = [
-                    texture.emphasis(*texture.grouped_counts(level[where == z], lengths[where == z]), voxels[z])
-                    for z in np.nonzero(voxels)[0]
+                    texture.emphasis(*texture.grouped_counts(level[where == z], lengths[where == z]), filled[z])
+                    for z in np.nonzero(filled)[0]
                 ]
                 values = _mean_over(rows)
             else:
-                values = texture.emphasis(*texture.grouped_counts(level, lengths), voxels.sum())
+                values = texture.emphasis(*texture.grouped_counts(level, lengths), filled.sum())
             result.update(_named(prefix, tags, values, name))
     return result
 
 
 def _neighbourhood(
     padded: Array, extents: Array, n: int, planar: bool, names: list[str], families: tuple[str, ...], alpha: int
-) -> dict[str, float]:
-    result: dict[str, float] = {}
+) -> Values:
+    result: Values = {}
     half = texture.steps_between(2 if planar else 3)
     steps = np.concatenate([half, -half])
     voxels, differences, dependence = texture_counts.neighbourhoods(padded, extents, steps, 1, alpha, n, planar)

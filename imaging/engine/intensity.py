@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from unibase.imaging.engine.compiled import voxels
+from unibase.imaging.engine.compiled import value_sums
+from unibase.imaging.engine.options import Values
 
 Array = np.ndarray
 
@@ -45,19 +46,19 @@ def _order_statistics(values: Array, ranks: Array) -> Array:
         scale = float((_BUCKETS - 1) / np.float64(high - low))
     if len(values) <= _SORTED or not np.isfinite(scale):
         return np.asarray(np.sort(values)[ranks])
-    counts = voxels.bucket_counts(values, low, scale, _BUCKETS)
+    counts = value_sums.bucket_counts(values, low, scale, _BUCKETS)
     ends = np.cumsum(counts)
     bucket = np.searchsorted(ends, ranks, side="right")
     wanted = np.zeros(_BUCKETS, dtype=bool)
     wanted[bucket] = True
-    kept = np.sort(voxels.in_buckets(values, low, scale, wanted, int(counts[wanted].sum())))
+    kept = np.sort(value_sums.in_buckets(values, low, scale, wanted, int(counts[wanted].sum())))
     return np.asarray(kept[ranks - np.cumsum(np.where(wanted, 0, counts))[bucket]])
 
 
 _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 
-def statistics(values: Array) -> dict[str, float]:
+def statistics(values: Array) -> Values:
     """The eighteen statistics of `STATISTICS` of a vector with at least one value.
 
     Of one single intensity skewness and excess kurtosis are 0, as IBSI sets them; ratios to a zero are NaN.
@@ -65,16 +66,16 @@ def statistics(values: Array) -> dict[str, float]:
     n = len(values)
     mean = float(values.mean())
     levels = quantiles(values, _QUANTILES)
-    features = _described(n, mean, voxels.central_sums(values, mean), levels, float(values.min()), float(values.max()))
-    features["rmad"] = float(voxels.deviation_within(values, levels[0], levels[-1]))
-    features["medad"] = float(voxels.central_sums(values, levels[2])[0] / n)
+    features = _described(n, mean, value_sums.central_sums(values, mean), levels, float(values.min()), float(values.max()))
+    features["rmad"] = float(value_sums.deviation_within(values, levels[0], levels[-1]))
+    features["medad"] = float(value_sums.central_sums(values, levels[2])[0] / n)
     features["energy"] = float(values @ values)
     features["rms"] = float(np.sqrt(features["energy"] / n))
     return features
 
 
-def _described(n: int, mean: float, sums: Array, levels: Array, low: float, high: float) -> dict[str, float]:
-    """What follows from the mean, the central sums (see `kernels.central_sums`), the quantiles and the ends of n values."""
+def _described(n: int, mean: float, sums: Array, levels: Array, low: float, high: float) -> Values:
+    """What follows from the mean, the central sums (see `value_sums.central_sums`), the quantiles and the ends of n values."""
     absolute, second, third, fourth = sums
     variance = second / n
     p10, p25, median, p75, p90 = levels
@@ -98,7 +99,7 @@ def _described(n: int, mean: float, sums: Array, levels: Array, low: float, high
         }
 
 
-def _counted_statistics(counts: Array) -> dict[str, float]:
+def _counted_statistics(counts: Array) -> Values:
     """The statistics, but for energy and root mean square, of levels from 1 that occur so often."""
     level = np.nonzero(counts)[0] + 1.0
     number = counts[counts > 0]
@@ -118,7 +119,7 @@ def _counted_statistics(counts: Array) -> dict[str, float]:
     return features
 
 
-def histogram_features(levels: Array, n_levels: int) -> dict[str, float]:
+def histogram_features(levels: Array, n_levels: int) -> Values:
     """Features of the discretised intensities (whole numbers from 1 to `n_levels`)."""
     counts = np.bincount(levels, minlength=n_levels + 1)[1:].astype(float)
     p = counts[counts > 0] / len(levels)
@@ -136,7 +137,7 @@ def histogram_features(levels: Array, n_levels: int) -> dict[str, float]:
     return features
 
 
-def volume_histogram_features(intensities: Array, first: float, last: float, step: float) -> dict[str, float]:
+def volume_histogram_features(intensities: Array, first: float, last: float, step: float) -> Values:
     """Features of the intensity-volume histogram.
 
     Args:
@@ -151,7 +152,7 @@ def volume_histogram_features(intensities: Array, first: float, last: float, ste
     return volume_features_of_counts(np.bincount(reached + 1, minlength=n_steps + 2)[1:], len(intensities), first, step)
 
 
-def volume_features_of_counts(counts: Array, n: int, first: float, step: float) -> dict[str, float]:
+def volume_features_of_counts(counts: Array, n: int, first: float, step: float) -> Values:
     """The same from the number of voxels at each place of the axis (from `first` on, `step` apart), of n voxels in all."""
     axis = first + step * np.arange(len(counts))
     # Volume fraction with at least this intensity.
@@ -184,10 +185,10 @@ def discretise(values: Array, method: str, bins: int, bin_size: float, lower: fl
         low, high = values.min(), values.max()
         if low == high:
             return np.ones(len(values), dtype=np.int64), 1
-        return voxels.bin_levels(values, low, float(bins), high - low, bins), bins
+        return value_sums.bin_levels(values, low, float(bins), high - low, bins), bins
     if method == "fbs":
         low = values.min() if lower is None else lower
-        levels = voxels.bin_levels(values, float(low), 1.0, float(bin_size), np.iinfo(np.int64).max)
+        levels = value_sums.bin_levels(values, float(low), 1.0, float(bin_size), np.iinfo(np.int64).max)
         return levels, int(levels.max())
     levels = np.round(values).astype(np.int64)
     if not np.array_equal(levels, values):

@@ -233,8 +233,6 @@ def spatial_autocorrelation(image: Array, mask: Array, spacing: Array) -> tuple[
     Returns:
         (I, C); NaN for a region of one voxel or of one intensity.
     """
-    from scipy import fft
-
     n = int(mask.sum())
     if n < 2:
         return float("nan"), float("nan")
@@ -243,17 +241,25 @@ def spatial_autocorrelation(image: Array, mask: Array, spacing: Array) -> tuple[
     squares = float(((values - mean) ** 2).sum())
     if values.min() == values.max():
         return float("nan"), float("nan")
+    total, product, own = _sums_over_pairs(image - mean, mask, spacing)
+    moran = n / total * product / squares
+    geary = (n - 1) / (2 * total) * (2 * own - 2 * product) / squares
+    return float(moran), float(geary)
+
+
+def _sums_over_pairs(centred: Array, mask: Array, spacing: Array) -> Array:
+    """Sums over all pairs of voxels of a mask, weighted by inverse distance: of 1, of the product of values, of their squares.
+
+    Args:
+        centred: float64 (z, y, x).
+        mask: bool of the same shape.
+        spacing: Voxel spacing (z, y, x) in mm.
+    """
+    from scipy import fft
+
     nz, ny, nx = mask.shape
     length = tuple(_even_length(size) for size in mask.shape)
-    # Weights are even along each axis, so their transform is a cosine transform of one octant.
-    axes = [np.arange(s // 2 + 1) * d for s, d in zip(length, spacing, strict=True)]
-    squared = axes[0][:, None, None] ** 2 + axes[1][None, :, None] ** 2 + axes[2][None, None, :] ** 2
-    squared[0, 0, 0] = np.inf
-    spectrum = fft.dctn(1 / np.sqrt(squared), type=1, overwrite_x=True)
-    del squared
-    # A frequency along x stands for itself and its mirror image, but for the first and the last.
-    spectrum[:, :, 1:-1] *= 2
-    spectrum = np.ascontiguousarray(np.moveaxis(spectrum, 2, 0))
+    spectrum = _weight_spectrum(length, spacing)
     # Three fields: 1, x and x squared, in the region. Along x first, slice by slice; the rest for one frequency at a time:
     # what is worked on at once fits into the processor's cache.
     fields = np.empty((length[2] // 2 + 1, 3, nz, ny), dtype=np.complex128)
@@ -261,7 +267,7 @@ def spatial_autocorrelation(image: Array, mask: Array, spacing: Array) -> tuple[
     for z in range(nz):
         inside = mask[z]
         rows[0, :, :nx] = inside
-        rows[1, :, :nx] = np.where(inside, image[z] - mean, 0.0)
+        rows[1, :, :nx] = np.where(inside, centred[z], 0.0)
         rows[2] = rows[1] ** 2
         fields[:, :, z] = fft.rfft(rows, axis=2).transpose(2, 0, 1)
     across = np.empty((3, nz, length[1]), dtype=np.complex128)
@@ -273,10 +279,22 @@ def spatial_autocorrelation(image: Array, mask: Array, spacing: Array) -> tuple[
         plane[:, :nz] = fft.fft(across, axis=2, overwrite_x=True)
         plane[:, nz:] = 0
         sums += voxels.weighted_products(weights, fft.fft(plane, axis=1, overwrite_x=True))
-    total, product, own = sums / np.prod(length)
-    moran = n / total * product / squares
-    geary = (n - 1) / (2 * total) * (2 * own - 2 * product) / squares
-    return float(moran), float(geary)
+    found: Array = sums / np.prod(length)
+    return found
+
+
+def _weight_spectrum(length: tuple[int, ...], spacing: Array) -> Array:
+    """Transform of inverse distances on a grid of these lengths (z, y, x), its axis of frequencies along x first."""
+    from scipy import fft
+
+    # Weights are even along each axis, so their transform is a cosine transform of one octant.
+    axes = [np.arange(s // 2 + 1) * d for s, d in zip(length, spacing, strict=True)]
+    squared = axes[0][:, None, None] ** 2 + axes[1][None, :, None] ** 2 + axes[2][None, None, :] ** 2
+    squared[0, 0, 0] = np.inf
+    spectrum = fft.dctn(1 / np.sqrt(squared), type=1, overwrite_x=True)
+    # A frequency along x stands for itself and its mirror image, but for the first and the last.
+    spectrum[:, :, 1:-1] *= 2
+    return np.ascontiguousarray(np.moveaxis(spectrum, 2, 0))
 
 
 def _even_length(size: int) -> int:

@@ -6,6 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
+Values = dict[str, float]
+"""Features by name."""
+
+ByImageType = dict[str, Values]
+"""Features of a region by image type."""
+
 
 class EngineSettings(Protocol):
     """The part of `imaging.radiomics.settings` that the engine reads.

@@ -14,7 +14,8 @@ import numpy as np
 from unibase.groundwork.problems import Unusable
 from unibase.imaging import reasons
 from unibase.imaging.engine import intensity, texture
-from unibase.imaging.engine.compiled import texture_counts, voxels
+from unibase.imaging.engine.compiled import texture_counts, value_sums
+from unibase.imaging.engine.options import Values
 
 Array = np.ndarray
 EPSILON = float(np.spacing(1))
@@ -88,11 +89,11 @@ def bin_edges(values: Array, settings: Mapping[str, Any]) -> Array:
 def grey_levels(values: Array, settings: Mapping[str, Any]) -> tuple[Array, Array]:
     """Levels from 1 of the intensities of a region (uint16), and how often each level occurs (int64, from level 0)."""
     edges = bin_edges(values, settings)
-    levels, counts = voxels.digitise(values.astype(np.float64), edges.astype(np.float64))
+    levels, counts = value_sums.digitise(values.astype(np.float64), edges.astype(np.float64))
     return levels, counts
 
 
-def first_order(values: Array, occurrences: Array, spacing: Array, settings: Mapping[str, Any]) -> dict[str, float]:
+def first_order(values: Array, occurrences: Array, spacing: Array, settings: Mapping[str, Any]) -> Values:
     """First-order features of the intensities of a region; `occurrences` of levels give entropy and uniformity."""
     x = values.astype(np.float64)
     n = float(len(x))
@@ -103,7 +104,7 @@ def first_order(values: Array, occurrences: Array, spacing: Array, settings: Map
     low, high = x.min(), x.max()
     # NumPy's sum, whose rounding decides whether equal intensities differ from their mean.
     mean = np.sum(x) / n
-    absolute, m2, m3, m4 = voxels.central_sums(x, mean) / n
+    absolute, m2, m3, m4 = value_sums.central_sums(x, mean) / n
     flat = m2 == 0
     features = {
         "Energy": energy,
@@ -118,7 +119,7 @@ def first_order(values: Array, occurrences: Array, spacing: Array, settings: Map
         "InterquartileRange": p75 - p25,
         "Range": high - low,
         "MeanAbsoluteDeviation": absolute,
-        "RobustMeanAbsoluteDeviation": voxels.deviation_within(x, p10, p90),
+        "RobustMeanAbsoluteDeviation": value_sums.deviation_within(x, p10, p90),
         "RootMeanSquared": np.sqrt(energy / n),
         "StandardDeviation": np.sqrt(m2),
         "Skewness": 0.0 if flat else m3 / m2**1.5,
@@ -129,9 +130,7 @@ def first_order(values: Array, occurrences: Array, spacing: Array, settings: Map
     return {name: float(value) for name, value in features.items()}
 
 
-def grey_level_co_occurrence(
-    counts: Array, present: Array, steps: Array, spacing: Array, settings: Mapping[str, Any]
-) -> dict[str, float]:
+def grey_level_co_occurrence(counts: Array, present: Array, steps: Array, spacing: Array, settings: Mapping[str, Any]) -> Values:
     """GLCM features, the mean over directions that hold a pair.
 
     Args:
@@ -174,27 +173,21 @@ _GLCM = (
 )  # fmt: skip
 
 
-def _glcm_values(p: Array, present: Array) -> dict[str, float]:
+def _glcm_values(p: Array, present: Array) -> Values:
     """Features of matrices p (1, n, n, directions), each normalised to 1."""
     levels = int(present[-1])
     i = present.astype(float)[:, None]
     j = i.T
     directions = p.shape[3]
     flat = p[0].reshape(-1, directions)
-    difference = voxels.sum_by_group(np.abs(i - j).astype(np.int64).ravel(), flat, levels)
-    total = voxels.sum_by_group((i + j).astype(np.int64).ravel() - 2, flat, 2 * levels - 1)
+    difference = value_sums.sum_by_group(np.abs(i - j).astype(np.int64).ravel(), flat, levels)
+    total = value_sums.sum_by_group((i + j).astype(np.int64).ravel() - 2, flat, 2 * levels - 1)
     k = np.arange(levels, dtype=float)[:, None]
     s = np.arange(2, 2 * levels + 1, dtype=float)[:, None]
     px, py = p.sum(2, keepdims=True), p.sum(1, keepdims=True)
+    hxy, imc1, imc2 = _information(p, px, py)
     ux = np.sum(i[None, :, :, None] * p, (1, 2), keepdims=True)
     uy = np.sum(j[None, :, :, None] * p, (1, 2), keepdims=True)
-    hxy = -1 * np.sum(p * np.log2(p + EPSILON), (1, 2))
-    hx = -1 * np.sum(px * np.log2(px + EPSILON), (1, 2))
-    hy = -1 * np.sum(py * np.log2(py + EPSILON), (1, 2))
-    product = px * py
-    logarithm = np.log2(product + EPSILON)
-    hxy1 = -1 * np.sum(p * logarithm, (1, 2))
-    hxy2 = -1 * np.sum(product * logarithm, (1, 2))
     centred = (i + j)[None, :, :, None] - ux - uy
     squared = p * centred**2
     di, dj = i[None, :, :, None] - ux, j[None, :, :, None] - uy
@@ -202,12 +195,6 @@ def _glcm_values(p: Array, present: Array) -> dict[str, float]:
     sigma_y = np.sum(p * dj**2, (1, 2), keepdims=True) ** 0.5
     correlation = np.sum(p * di * dj, (1, 2), keepdims=True) / (sigma_x * sigma_y + EPSILON)
     correlation[sigma_x * sigma_y == 0] = 1
-    widest = np.fmax(hx, hy)
-    imc1 = hxy - hxy1
-    imc1[widest != 0] /= widest[widest != 0]
-    imc1[widest == 0] = 0
-    imc2 = (1 - np.e ** (-2 * (hxy2 - hxy))) ** 0.5
-    imc2[hxy2 == hxy] = 0
     difference_average = np.sum(k * difference, 0)
 
     values = {
@@ -237,6 +224,24 @@ def _glcm_values(p: Array, present: Array) -> dict[str, float]:
         "SumSquares": np.sum(p * di**2, (1, 2)),
     }
     return {name: _nan_mean(np.asarray(value)) for name, value in values.items()}
+
+
+def _information(p: Array, px: Array, py: Array) -> tuple[Array, Array, Array]:
+    """Joint entropy and both informational measures of correlation of matrices p (1, n, n, directions) with their margins."""
+    hxy = -1 * np.sum(p * np.log2(p + EPSILON), (1, 2))
+    hx = -1 * np.sum(px * np.log2(px + EPSILON), (1, 2))
+    hy = -1 * np.sum(py * np.log2(py + EPSILON), (1, 2))
+    product = px * py
+    logarithm = np.log2(product + EPSILON)
+    hxy1 = -1 * np.sum(p * logarithm, (1, 2))
+    hxy2 = -1 * np.sum(product * logarithm, (1, 2))
+    widest = np.fmax(hx, hy)
+    imc1 = hxy - hxy1
+    imc1[widest != 0] /= widest[widest != 0]
+    imc1[widest == 0] = 0
+    imc2 = (1 - np.e ** (-2 * (hxy2 - hxy))) ** 0.5
+    imc2[hxy2 == hxy] = 0
+    return hxy, imc1, imc2
 
 
 def _nan_mean(values: Array) -> float:
@@ -274,7 +279,7 @@ def grey_level_run_length(
     steps: Array,
     spacing: Array,
     settings: Mapping[str, Any],
-) -> dict[str, float]:
+) -> Values:
     """GLRLM features, the mean over directions; directions in which no line holds two voxels are left out.
 
     Args:
@@ -322,7 +327,7 @@ def _two_on_a_line(levels: Array, step: Array) -> bool:
     return len(np.unique(lines, axis=0)) < len(where)
 
 
-def grey_level_size_zone(levels: Array, extents: Array, present: Array, planar: bool) -> dict[str, float]:
+def grey_level_size_zone(levels: Array, extents: Array, present: Array, planar: bool) -> Values:
     """GLSZM features; `levels` uint16, padded by one, dense."""
     level, size, _, _ = texture_counts.zones(levels, extents, planar)
     i, j, counts = texture.grouped_counts(level, size)
@@ -331,9 +336,7 @@ def grey_level_size_zone(levels: Array, extents: Array, present: Array, planar: 
     return {name: float(value) for name, value in zip(_ZONE, values, strict=True)}
 
 
-def neighbourhood(
-    levels: Array, extents: Array, present: Array, steps: Array, alpha: int, reach: int
-) -> tuple[dict[str, float], dict[str, float]]:
+def neighbourhood(levels: Array, extents: Array, present: Array, steps: Array, alpha: int, reach: int) -> tuple[Values, Values]:
     """GLDM and NGTDM features, from one pass.
 
     Args:

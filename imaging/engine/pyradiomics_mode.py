@@ -21,7 +21,7 @@ from unibase.imaging.engine import texture
 from unibase.imaging.engine.compiled import recursive_gaussian, texture_counts
 from unibase.imaging.engine.levels import check_levels
 from unibase.imaging.engine.near import Box, neighbours, union, within
-from unibase.imaging.engine.options import EngineSettings
+from unibase.imaging.engine.options import ByImageType, EngineSettings, Values
 from unibase.imaging.engine.pyradiomics_images import image_types
 from unibase.imaging.engine.pyradiomics_scene import Scene, normalised, prepare
 from unibase.imaging.engine.pyradiomics_shape import shape, shape_2d
@@ -33,7 +33,7 @@ CLASSES = ("firstorder", "glcm", "gldm", "glrlm", "glszm", "ngtdm")
 
 def extract_pyradiomics(
     image: Array, regions: Sequence[Boxed], spacing: tuple[float, ...], settings: EngineSettings, stored_type: str | None = None
-) -> list[dict[str, dict[str, float]] | Unusable]:
+) -> list[ByImageType | Unusable]:
     """Features of each region by image type, named `class_Feature`; where PyRadiomics refuses a region, the reason.
 
     Regions that lie near one another share their filtered images.
@@ -50,7 +50,7 @@ def extract_pyradiomics(
     if setting.get("normalize", False):
         native = normalised(native, setting)
     classes = {name: tuple(features or ()) for name, features in settings.feature_classes.items()}
-    results: list[dict[str, dict[str, float]] | Unusable] = []
+    results: list[ByImageType | Unusable] = []
     subjects: list[_Subject] = []
     for number, region in enumerate(regions):
         try:
@@ -61,24 +61,33 @@ def extract_pyradiomics(
             continue
         results.append({"original": shapes} if shapes else {})
         subjects.append(_Subject(number, scene))
-    reach = _reach(settings, spacing)
-    for group in _groups(subjects, reach):
-        scene = replace(group[0].scene, box=union([subject.scene.box for subject in group]))
-        for name, own in settings.image_types.items():
-            merged = {**setting, **(own or {})}
-            for image_type, array in image_types(name, scene, merged):
-                for subject in group:
-                    result = results[subject.number]
-                    if isinstance(result, Unusable):
-                        continue
-                    part = np.ascontiguousarray(array[within(subject.scene.box, scene.box)])
-                    try:
-                        values = _features(part, subject.places(merged), merged, classes)
-                    except Unusable as problem:
-                        results[subject.number] = problem
-                    else:
-                        result.setdefault(image_type, {}).update(values)
+    for group in _groups(subjects, _reach(settings, spacing)):
+        _add_images(group, settings, classes, results)
     return results
+
+
+def _add_images(
+    group: Sequence[_Subject],
+    settings: EngineSettings,
+    classes: Mapping[str, tuple[str, ...]],
+    results: list[ByImageType | Unusable],
+) -> None:
+    """Add to the results the features of each image type of regions that share their images; or why one has none."""
+    scene = replace(group[0].scene, box=union([subject.scene.box for subject in group]))
+    for name, own in settings.image_types.items():
+        merged = {**settings.setting, **(own or {})}
+        for image_type, array in image_types(name, scene, merged):
+            for subject in group:
+                result = results[subject.number]
+                if isinstance(result, Unusable):
+                    continue
+                part = np.ascontiguousarray(array[within(subject.scene.box, scene.box)])
+                try:
+                    values = _features(part, subject.places(merged), merged, classes)
+                except Unusable as problem:
+                    results[subject.number] = problem
+                else:
+                    result.setdefault(image_type, {}).update(values)
 
 
 def _reach(settings: EngineSettings, spacing: tuple[float, ...]) -> list[int]:
@@ -151,9 +160,7 @@ class Places:
         return out
 
 
-def _features(
-    image: Array, places: Places, settings: Mapping[str, Any], classes: Mapping[str, tuple[str, ...]]
-) -> dict[str, float]:
+def _features(image: Array, places: Places, settings: Mapping[str, Any], classes: Mapping[str, tuple[str, ...]]) -> Values:
     """All enabled classes but shape of one image type, cropped to the bounding box of the region."""
     wanted = [name for name in CLASSES if name in classes]
     if not wanted:
@@ -167,55 +174,107 @@ def _features(
         )
     check_levels(values, settings, textures=set(wanted) != {"firstorder"})
     levels, occurrences = formulas.grey_levels(values, settings)
-    result: dict[str, float] = {}
-
-    def add(family: str, values: dict[str, float]) -> None:
-        named = classes[family]
-        hidden = formulas.DEPRECATED.get(family, ())
-        result.update({f"{family}_{k}": v for k, v in values.items() if (k in named if named else k not in hidden)})
-
+    result: Values = {}
     if "firstorder" in wanted:
-        add("firstorder", formulas.first_order(values, occurrences, places.volume, settings))
-    if set(wanted) == {"firstorder"}:
-        return result
-    present = np.nonzero(occurrences)[0]
-    distances = [int(d) for d in settings.get("distances", [1])]
-    reach = max(distances)
-    steps = formulas.angles(places.shape, distances, places.planar)
-    near = steps if distances == [1] else formulas.angles(places.shape, [1], places.planar)
-    # The k-th level present is k: matrices without empty rows.
-    rank = np.zeros(len(occurrences), dtype=np.uint16)
-    rank[present] = np.arange(1, len(present) + 1)
-    gaps = len(present) != present[-1]
-    dense = places.padded(rank[levels] if gaps else levels, 1)
-    if "glcm" in wanted or "glrlm" in wanted:
-        pairs, runs = texture_counts.pairs_and_runs(dense, places.extents, near, len(present), max(places.shape))
-        pairs = texture_counts.pair_counts(pairs)
-        if "glrlm" in wanted:
-            counts = texture_counts.run_counts(runs, occurrences[present])
-            add("glrlm", formulas.grey_level_run_length(counts, pairs, dense, present, near, places.spacing, settings))
-        if "glcm" in wanted:
-            if reach > 1:
-                wide = np.pad(dense, reach - 1)
-                extents = texture_counts.row_extents(wide)
-                pairs = texture_counts.co_occurrence(wide, extents, steps, len(present))[:, 1:, 1:]
-            add("glcm", formulas.grey_level_co_occurrence(pairs, present, steps, places.spacing, settings))
-    if "glszm" in wanted:
-        add("glszm", formulas.grey_level_size_zone(dense, places.extents, present, places.planar))
-    if "gldm" in wanted or "ngtdm" in wanted:
-        true_levels = dense if reach == 1 and not gaps else places.padded(levels, reach)
-        extents = places.extents if reach == 1 else texture_counts.row_extents(true_levels)
-        alpha = int(settings.get("gldm_a", 0))
-        dependent, tones = formulas.neighbourhood(true_levels, extents, present, steps, alpha, reach)
-        if "gldm" in wanted:
-            add("gldm", dependent)
-        if "ngtdm" in wanted:
-            add("ngtdm", tones)
+        result.update(_asked("firstorder", formulas.first_order(values, occurrences, places.volume, settings), classes))
+    if set(wanted) != {"firstorder"}:
+        grey = _Grey.of(levels, occurrences, places, settings)
+        for of in (_by_direction, _of_zones, _of_neighbours):
+            for family, found in of(grey, places, settings, wanted).items():
+                result.update(_asked(family, found, classes))
     return result
 
 
-def _shape_features(scene: Scene, setting: Mapping[str, Any], classes: Mapping[str, tuple[str, ...]]) -> dict[str, float]:
-    result: dict[str, float] = {}
+def _asked(family: str, values: Values, classes: Mapping[str, tuple[str, ...]]) -> Values:
+    """Features of a class under their columns: those named, else all that are not deprecated."""
+    named = classes[family]
+    hidden = formulas.DEPRECATED.get(family, ())
+    return {f"{family}_{k}": v for k, v in values.items() if (k in named if named else k not in hidden)}
+
+
+@dataclass(frozen=True)
+class _Grey:
+    """Grey levels of a region in one image type.
+
+    Attributes:
+        levels: Level of each voxel, in the order of `Places.inside`.
+        occurrences: How often each level occurs, from level 0.
+        present: Levels that occur, ascending.
+        dense: The region as an array (uint16) padded by one, the k-th level present being k.
+        distances: Distances of neighbours in voxels.
+        near: Directions of distance 1.
+    """
+
+    levels: Array
+    occurrences: Array
+    present: Array
+    dense: Array
+    distances: list[int]
+    near: Array
+
+    @classmethod
+    def of(cls, levels: Array, occurrences: Array, places: Places, settings: Mapping[str, Any]) -> _Grey:
+        """Return the grey levels of a region in its places."""
+        present = np.nonzero(occurrences)[0]
+        # The k-th level present is k: matrices without empty rows.
+        rank = np.zeros(len(occurrences), dtype=np.uint16)
+        rank[present] = np.arange(1, len(present) + 1)
+        dense = places.padded(rank[levels] if len(present) != present[-1] else levels, 1)
+        distances = [int(d) for d in settings.get("distances", [1])]
+        return cls(levels, occurrences, present, dense, distances, formulas.angles(places.shape, [1], places.planar))
+
+    def steps(self, places: Places) -> Array:
+        """Directions of all distances asked for."""
+        return self.near if self.distances == [1] else formulas.angles(places.shape, self.distances, places.planar)
+
+
+ByImageType = ByImageType
+
+
+def _by_direction(grey: _Grey, places: Places, settings: Mapping[str, Any], wanted: Sequence[str]) -> ByImageType:
+    """Classes whose matrices are counted by direction."""
+    found: ByImageType = {}
+    if not {"glcm", "glrlm"} & set(wanted):
+        return found
+    n = len(grey.present)
+    pairs, runs = texture_counts.pairs_and_runs(grey.dense, places.extents, grey.near, n, max(places.shape))
+    pairs = texture_counts.pair_counts(pairs)
+    if "glrlm" in wanted:
+        counts = texture_counts.run_counts(runs, grey.occurrences[grey.present])
+        found["glrlm"] = formulas.grey_level_run_length(
+            counts, pairs, grey.dense, grey.present, grey.near, places.spacing, settings
+        )
+    if "glcm" in wanted:
+        reach, steps = max(grey.distances), grey.steps(places)
+        if reach > 1:
+            wide = np.pad(grey.dense, reach - 1)
+            pairs = texture_counts.co_occurrence(wide, texture_counts.row_extents(wide), steps, n)[:, 1:, 1:]
+        found["glcm"] = formulas.grey_level_co_occurrence(pairs, grey.present, steps, places.spacing, settings)
+    return found
+
+
+def _of_zones(grey: _Grey, places: Places, settings: Mapping[str, Any], wanted: Sequence[str]) -> ByImageType:
+    """The class of zones of one level."""
+    if "glszm" not in wanted:
+        return {}
+    return {"glszm": formulas.grey_level_size_zone(grey.dense, places.extents, grey.present, places.planar)}
+
+
+def _of_neighbours(grey: _Grey, places: Places, settings: Mapping[str, Any], wanted: Sequence[str]) -> ByImageType:
+    """Classes that compare a voxel with its neighbours."""
+    if not {"gldm", "ngtdm"} & set(wanted):
+        return {}
+    reach = max(grey.distances)
+    gaps = len(grey.present) != grey.present[-1]
+    levels = grey.dense if reach == 1 and not gaps else places.padded(grey.levels, reach)
+    extents = places.extents if reach == 1 else texture_counts.row_extents(levels)
+    alpha = int(settings.get("gldm_a", 0))
+    dependent, tones = formulas.neighbourhood(levels, extents, grey.present, grey.steps(places), alpha, reach)
+    return {family: values for family, values in (("gldm", dependent), ("ngtdm", tones)) if family in wanted}
+
+
+def _shape_features(scene: Scene, setting: Mapping[str, Any], classes: Mapping[str, tuple[str, ...]]) -> Values:
+    result: Values = {}
     mask = scene.shape_region.part(scene.box)
     for family in ("shape", "shape2D"):
         if family not in classes:
@@ -234,7 +293,5 @@ def _shape_features(scene: Scene, setting: Mapping[str, Any], classes: Mapping[s
                     reasons.REGION_NOT_PLANAR, "shape2D needs a region in one slice.", "Leave shape2D out, or choose one slice."
                 )
             values = shape_2d(np.ascontiguousarray(mask.take(0, axis=axis)), np.delete(scene.spacing, axis))
-        named = classes[family]
-        hidden = formulas.DEPRECATED.get(family, ())
-        result.update({f"{family}_{k}": v for k, v in values.items() if (k in named if named else k not in hidden)})
+        result.update(_asked(family, values, classes))
     return result

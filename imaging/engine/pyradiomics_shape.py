@@ -6,11 +6,12 @@ import numpy as np
 
 from unibase.imaging.engine import mesh_table, morphology
 from unibase.imaging.engine.compiled import voxels
+from unibase.imaging.engine.options import Values
 
 Array = np.ndarray
 
 
-def shape(mask: Array, spacing: Array) -> dict[str, float]:
+def shape(mask: Array, spacing: Array) -> Values:
     """Shape features of a mask cropped to its bounding box; spacing (z, y, x) in mm."""
     closed = morphology.padded_mask(mask)
     volume, area = morphology.mesh_measures(closed, spacing, mesh_table.pyradiomics_triangles())
@@ -42,7 +43,7 @@ def shape(mask: Array, spacing: Array) -> dict[str, float]:
     return {name: float(value) for name, value in features.items()}
 
 
-def shape_2d(mask: Array, spacing: Array) -> dict[str, float]:
+def shape_2d(mask: Array, spacing: Array) -> Values:
     """Shape features of a region in one slice, cropped to its bounding box.
 
     Args:

@@ -26,11 +26,12 @@ from unibase.imaging.radiomics.plan import Plan, plan_units, stage_settings
 from unibase.imaging.radiomics.reference import Features
 from unibase.imaging.radiomics.selection import Region, Selection, entry, select
 from unibase.imaging.radiomics.settings import FeatureSettings
-from unibase.imaging.radiomics.task import FeatureTask
+from unibase.imaging.radiomics.task import Asked, FeatureTask
 from unibase.imaging.radiomics.told import Told, list_regions
 from unibase.imaging.regions.mask import Mask
 
 __all__ = [
+    "Asked",
     "Choices",
     "Engine",
     "FeatureTask",

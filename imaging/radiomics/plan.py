@@ -14,10 +14,8 @@ import polars as pl
 from unibase.groundwork.files import digest_of
 from unibase.groundwork.work import Unit
 from unibase.imaging.dicom.series import NOT_IMAGES, read_header
-from unibase.imaging.options import Choices, Regions
 from unibase.imaging.radiomics.extraction import engine_name
-from unibase.imaging.radiomics.settings import FeatureSettings
-from unibase.imaging.radiomics.task import USUAL, FeatureTask
+from unibase.imaging.radiomics.task import Asked, FeatureTask
 
 Row = Mapping[str, Any]
 """A row of a SERIES frame."""
@@ -40,11 +38,8 @@ def plan_units(
     series: pl.DataFrame,
     root: Path | str,
     destination: Path | str,
-    settings: FeatureSettings,
-    regions: Regions | None,
-    *,
+    asked: Asked,
     modalities: Sequence[str] | None = None,
-    choices: Choices = USUAL,
 ) -> Plan:
     """Return one unit per image series of a SERIES frame, with the masks that belong to it.
 
@@ -57,39 +52,53 @@ def plan_units(
         series: SERIES frame.
         root: What its `folder` column is relative to.
         destination: Folder of the FEATURES files, `<SeriesInstanceUID>.parquet` each.
-        settings: Extraction settings.
-        regions: Target to patterns; None makes every ROI its own target.
+        asked: What is asked of every unit.
         modalities: Which modalities to extract from; None takes all images.
-        choices: What is chosen beside the settings.
     """
     rows = series.to_dicts()
-    shared = _shared_folders(rows)
+    place = _Place(Path(root), Path(destination), _shared_folders(rows))
     images, masks = _parts_of_series(rows, images=True), _parts_of_series(rows, images=False)
     units, used = [], set()
     for parts in images:
-        row = parts[0]
-        own = _masks_of(row, masks)
+        own = _masks_of(parts[0], masks)
         used |= {_key(mask[0]) for mask in own}
-        if modalities is not None and row["Modality"] not in modalities:
-            continue
-        mask_parts = [part for mask in own for part in mask]
-        task = FeatureTask(
-            Path(root) / row["folder"],
-            tuple(path for part in mask_parts for path in _files_of(Path(root), part, shared)),
-            settings,
-            regions,
-            Path(destination) / f"{row['SeriesInstanceUID']}.parquet",
-            choices,
-            row["subject_id"],
-            row["centre"],
-            row["series_time"],
-            row["SeriesInstanceUID"],
-            tuple(path for part in parts for path in _files_of(Path(root), part, shared)) if len(parts) > 1 else (),
-        )
-        images_digest = row["input_digest"] if len(parts) == 1 else sorted(part["input_digest"] for part in parts)
-        digest = digest_of([images_digest, sorted(part["input_digest"] for part in mask_parts)])
-        units.append(Unit(f"{row['folder']}:{row['SeriesInstanceUID']}", digest, task))
+        if modalities is None or parts[0]["Modality"] in modalities:
+            units.append(_unit_of(parts, [part for mask in own for part in mask], place, asked))
     return Plan(units, [part for mask in masks if _key(mask[0]) not in used for part in mask])
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where series lie and tables go, and the folders that several series share."""
+
+    root: Path
+    destination: Path
+    shared: set[str]
+
+    def files(self, parts: Sequence[Row]) -> tuple[Path, ...]:
+        """Return the files of a series in all its folders."""
+        return tuple(path for part in parts for path in _files_of(self.root, part, self.shared))
+
+
+def _unit_of(parts: Sequence[Row], masks: Sequence[Row], place: _Place, asked: Asked) -> Unit:
+    """Return the unit of an image series, from its rows (one for each folder) and those of its masks."""
+    row = parts[0]
+    task = FeatureTask(
+        place.root / row["folder"],
+        place.files(masks),
+        asked.settings,
+        asked.regions,
+        place.destination / f"{row['SeriesInstanceUID']}.parquet",
+        asked.choices,
+        row["subject_id"],
+        row["centre"],
+        row["series_time"],
+        row["SeriesInstanceUID"],
+        place.files(parts) if len(parts) > 1 else (),
+    )
+    images = row["input_digest"] if len(parts) == 1 else sorted(part["input_digest"] for part in parts)
+    digest = digest_of([images, sorted(part["input_digest"] for part in masks)])
+    return Unit(f"{row['folder']}:{row['SeriesInstanceUID']}", digest, task)
 
 
 def _key(row: Row) -> tuple[Any, ...]:
@@ -136,12 +145,17 @@ def _files_of(root: Path, row: Row, shared: set[str]) -> list[Path]:
     ]
 
 
-def stage_settings(settings: FeatureSettings, regions: Regions | None, choices: Choices = USUAL) -> dict[str, Any]:
-    """Return all that changes the result of a unit beside its input, as JSON: the `settings` of `run_units`."""
-    chosen = choices.model_dump(mode="json") | {"engine": engine_name(choices.engine)}
+def stage_settings(asked: Asked) -> dict[str, Any]:
+    """Return all that changes the result of a unit beside its input, as JSON: the `settings` of `run_units`.
+
+    Args:
+        asked: What is asked of every unit.
+    """
+    regions, choices = asked.regions, asked.choices
     return {
-        "settings": settings.digest,
+        "settings": asked.settings.digest,
         "regions": None if regions is None else {target: list(patterns) for target, patterns in regions.items()},
-        **chosen,
+        **choices.model_dump(mode="json"),
+        "engine": engine_name(choices.engine),
         "code": version("unibase"),
     }

@@ -13,27 +13,17 @@ from unibase.groundwork.tables import FEATURES
 from unibase.groundwork.work import Unit
 from unibase.imaging import reasons
 from unibase.imaging.dicom.series import NOT_IMAGES, read_header, read_index
-from unibase.imaging.options import Choices, Regions
 from unibase.imaging.plain.layout import Layout, Unplaced, find_pairs, tells_no_case
 from unibase.imaging.plain.listing import Listed, is_listing, read_listing
 from unibase.imaging.plain.whole import suffix_of
 from unibase.imaging.radiomics.plan import Row, plan_units
 from unibase.imaging.radiomics.settings import FeatureSettings
-from unibase.imaging.radiomics.task import FeatureTask
+from unibase.imaging.radiomics.task import Asked, FeatureTask
 
 Source = Path | str | tuple[Path | str, Path | str]
 
 LIST_ROW = "list_row"
 """Column that tells the row of the list."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What is asked of every unit: extraction settings, targets, and what is chosen beside them."""
-
-    settings: FeatureSettings
-    regions: Regions | None
-    choices: Choices
 
 
 @dataclass(frozen=True)
@@ -133,7 +123,7 @@ def _of_folder(source: Path, work: Path, asked: Asked) -> SourcePlan:
     layout = find_pairs(source, asked.choices.resample)
     # Plain DICOM carries no pseudonym: one stand-in lets the index group it, and no row tells it.
     index = read_index(source, subject_of=lambda _: 1, parts=True)
-    planned = plan_units(index.series, source, work, asked.settings, asked.regions, choices=asked.choices)
+    planned = plan_units(index.series, source, work, asked)
     mixed = _Mixed(source, layout, index.series.to_dicts(), list(planned.unplaced))
     mixed.match()
     units = []

@@ -16,6 +16,21 @@ USUAL = Choices()
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What is asked of every unit.
+
+    Attributes:
+        settings: Extraction settings.
+        regions: Target to patterns of ROI names; None makes every ROI its own target.
+        choices: What is chosen beside the settings.
+    """
+
+    settings: FeatureSettings
+    regions: Regions | None = None
+    choices: Choices = USUAL
+
+
+@dataclass(frozen=True)
 class FeatureTask:
     """One unit: a series, the files that hold its regions, and how to extract.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,26 +35,15 @@ def open_labels(path: Path, volume: Volume, rules: MaskRules) -> list[Roi]:
     Raises:
         Unusable: `unreadable-mask`, `truncated-file`, `label-absent`, `empty-region`.
     """
-    import SimpleITK as sitk
-
-    try:
-        image, dimensions = read_sitk(path)
-    except Unusable as problem:
-        raise Unusable(problem.reason, f"The mask cannot be used. {problem.message}", problem.remedy) from None
-    grid = Grid.of(image)
-    layers = sitk.GetArrayFromImage(image)
-    if layers.ndim == 3:
-        layers = layers[..., np.newaxis]
-    if dimensions != volume.dimensions and dimensions == 2:
-        raise Unusable(reasons.MASK_GEOMETRY, "The mask is a plane and the image is a volume.", "Draw the mask on this image.")
-    names = label_names(path, {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()})
+    file = _read(path, volume)
+    count = file.layers.shape[3]
+    on = _On(file.grid, file.layers.shape[:3], volume, rules.grid)
     rois = []
-    for layer in _chosen_layers(layers.shape[3], rules.label_channel):
-        labels, notes = _whole_numbers(layers[..., layer])
+    for layer in _chosen_layers(count, rules.label_channel):
+        labels, notes = _whole_numbers(file.layers[..., layer])
         for number, box in _boxes(labels, rules.label).items():
-            name = names.get((layer, number)) or _fallback(path, layers.shape[3], layer, number)
+            name = file.names.get((layer, number)) or _fallback(path, count, layer, number)
             found = _Label(name, number, labels[box], tuple(part.start for part in box), notes)
-            on = _On(grid, labels.shape, volume, rules.grid)
             rois += _parts(found, on, layer) if rules.components else [Roi(name, number, _Read(found, on), layer=layer)]
     if not rois:
         if rules.label is not None:
@@ -61,6 +51,36 @@ def open_labels(path: Path, volume: Volume, rules: MaskRules) -> list[Roi]:
             raise Unusable(reasons.LABEL_ABSENT, message, "Name a label that the mask has, or leave `label` out to take all.")
         raise Unusable(reasons.EMPTY_REGION, "The mask marks no voxel.", "Check that the right mask was written.")
     return rois
+
+
+@dataclass(frozen=True)
+class _File:
+    """A label image: layers (z, y, x, layer), their grid, and the names of labels by layer and number."""
+
+    layers: Array
+    grid: Grid
+    names: Mapping[tuple[int, int], str]
+
+
+def _read(path: Path, volume: Volume) -> _File:
+    """Read a label image.
+
+    Raises:
+        Unusable: As `read_sitk`; `mask-geometry` when a plane is to go on a volume.
+    """
+    import SimpleITK as sitk
+
+    try:
+        image, dimensions = read_sitk(path)
+    except Unusable as problem:
+        raise Unusable(problem.reason, f"The mask cannot be used. {problem.message}", problem.remedy) from None
+    layers = sitk.GetArrayFromImage(image)
+    if layers.ndim == 3:
+        layers = layers[..., np.newaxis]
+    if dimensions != volume.dimensions and dimensions == 2:
+        message = "The mask is a plane and the image is a volume."
+        raise Unusable(reasons.MASK_GEOMETRY, message, "Draw the mask on this image.")
+    return _File(layers, Grid.of(image), label_names(path, {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}))
 
 
 def _chosen_layers(count: int, channel: int | None) -> range:

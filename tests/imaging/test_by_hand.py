@@ -26,6 +26,7 @@ from unibase.imaging.radiomics.features import (
     stage_settings,
 )
 from unibase.imaging.radiomics.settings import default_settings, make_settings
+from unibase.imaging.radiomics.task import Asked
 from unibase.imaging.regions.masks import read_masks
 
 MODALITIES = ("CT", "PET", "MR_T1")
@@ -170,10 +171,10 @@ def test_real_series_through_the_flow_in_any_order_give_the_same_bytes(real_data
     digests = set()
     for attempt, order in enumerate((1, -1)):
         out = tmp_path / str(attempt)
-        units = plan_units(series, source, out, settings, regions, modalities=["CT", "PT"]).units[::order]
+        units = plan_units(series, source, out, Asked(settings, regions), ["CT", "PT"]).units[::order]
         with WorkLedger(tmp_path / f"{attempt}.sqlite") as ledger:
-            outcomes = run_units(Job("features", extract_unit, stage_settings(settings, regions)), units, ledger)
-            again = run_units(Job("features", extract_unit, stage_settings(settings, regions)), units, ledger)
+            outcomes = run_units(Job("features", extract_unit, stage_settings(Asked(settings, regions))), units, ledger)
+            again = run_units(Job("features", extract_unit, stage_settings(Asked(settings, regions))), units, ledger)
         assert [outcome.status for outcome in outcomes] == ["done", "done"]
         assert [outcome.repeated for outcome in again] == [False, False]
         collect([outcome.result["path"] for outcome in outcomes], out / "all.parquet")

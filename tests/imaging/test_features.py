@@ -30,6 +30,7 @@ from unibase.imaging.radiomics.features import (
     plan_units,
 )
 from unibase.imaging.radiomics.settings import make_settings
+from unibase.imaging.radiomics.task import Asked
 from unibase.imaging.regions.masks import open_masks
 from unibase.imaging.regions.targets import match_regions
 
@@ -259,7 +260,7 @@ def test_plan_units(tmp_path: Path) -> None:
     write_series(tmp_path / "1/mr", IMAGE, number=3, spacing=(1, 1, 2), modality="MR", patient="1", frame=901)
     write_rtstruct(tmp_path / "1/rs/rs.dcm", ROIS[:1], series=1, patient="1")
     series = index_folder(tmp_path, "A")
-    units = plan_units(series, tmp_path, tmp_path / "out", FIRST, {"GTV": ["gtv.*"]}).units
+    units = plan_units(series, tmp_path, tmp_path / "out", Asked(FIRST, {"GTV": ["gtv.*"]})).units
     tasks = {unit.arguments.image_folder.name: unit.arguments for unit in units}
     assert set(tasks) == {"ct", "pt", "mr"}
     # The CT by reference, the PET by the shared frame of reference, the MR has none and will say so.
@@ -270,14 +271,12 @@ def test_plan_units(tmp_path: Path) -> None:
     frame = collect([result["path"] for result in results.values()], tmp_path / "all.parquet")
     assert frame["Modality"].to_list() == ["CT", "PT"]
     assert frame["subject_id"].to_list() == [1, 1]
-    assert [unit.key for unit in plan_units(series, tmp_path, tmp_path, FIRST, None, modalities=["PT"]).units] == [
-        f"1/pt:{uid(2)}"
-    ]
+    assert [unit.key for unit in plan_units(series, tmp_path, tmp_path, Asked(FIRST), ["PT"]).units] == [f"1/pt:{uid(2)}"]
     # The digest of a unit follows its masks.
     before = {unit.key: unit.input_digest for unit in units}
     write_rtstruct(tmp_path / "1/rs/rs.dcm", ROIS[:2], series=1, patient="1")
     after = {
-        unit.key: unit.input_digest for unit in plan_units(index_folder(tmp_path, "A"), tmp_path, tmp_path, FIRST, None).units
+        unit.key: unit.input_digest for unit in plan_units(index_folder(tmp_path, "A"), tmp_path, tmp_path, Asked(FIRST)).units
     }
     assert [key for key in before if before[key] == after[key]] == [f"1/mr:{uid(3)}"]
 

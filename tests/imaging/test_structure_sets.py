@@ -20,6 +20,7 @@ from unibase.imaging.dicom.volume import read_series
 from unibase.imaging.options import Choices
 from unibase.imaging.radiomics.plan import plan_units
 from unibase.imaging.radiomics.settings import make_settings
+from unibase.imaging.radiomics.task import Asked
 from unibase.imaging.regions.masks import open_masks
 
 IMAGE = np.random.default_rng(3).integers(-50, 250, (8, 20, 22)).astype(np.int16)
@@ -188,7 +189,7 @@ def test_a_structure_set_of_nothing_here_is_told_by_place(tmp_path: Path) -> Non
     rows, result = measured(tmp_path / "in")
     assert len(rows) == 1
     assert [(one["unit"], one["reason"]) for one in result.quarantined] == [("strange.dcm", "mask-without-image")]
-    plan = plan_units(read_index(tmp_path / "in", subject_of=lambda _: 1).series, tmp_path / "in", tmp_path, FIRST, None)
+    plan = plan_units(read_index(tmp_path / "in", subject_of=lambda _: 1).series, tmp_path / "in", tmp_path, Asked(FIRST))
     assert [row["SeriesInstanceUID"] for row in plan.unplaced] == [uid(43)]
 
 

@@ -317,34 +317,6 @@ def _root(parent: np.ndarray, i: int) -> int:
 
 
 @compiled
-def border_distance(mask: np.ndarray, planar: bool) -> np.ndarray:
-    """City-block distance of each voxel to the outside of the mask, 1 on its border; within slices when `planar`.
-
-    Args:
-        mask: bool (z, y, x), padded by one False: the edge of the image is a border too.
-        planar: Measure within slices (first axis) only.
-    """
-    nz, ny, nx = mask.shape
-    out = np.zeros((nz, ny, nx), dtype=np.int32)
-    for z in range(1, nz - 1):
-        for y in range(1, ny - 1):
-            inside = mask[z, y]
-            now, before, above = out[z, y], out[z, y - 1], out[z - 1, y]
-            for x in range(nx):
-                now[x] = (before[x] if planar else min(before[x], above[x])) + 1 if inside[x] else 0
-            for x in range(1, nx):
-                now[x] = min(now[x], now[x - 1] + 1)
-    for z in range(nz - 2, 0, -1):
-        for y in range(ny - 2, 0, -1):
-            now, after, below = out[z, y], out[z, y + 1], out[z + 1, y]
-            for x in range(nx):
-                now[x] = min(now[x], (after[x] if planar else min(after[x], below[x])) + 1)
-            for x in range(nx - 2, -1, -1):
-                now[x] = min(now[x], now[x + 1] + 1)
-    return out
-
-
-@compiled
 def neighbourhoods(
     levels: np.ndarray, extents: np.ndarray, steps: np.ndarray, pad: int, alpha: int, n_levels: int, by_slice: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Compiled loops over intensities, voxels of a mask and points of a surface; those that count textures are in `texture_kernels`.
+"""Compiled loops over voxels of a mask and points of a surface; `value_sums` holds those over intensities, `texture_counts` textures.
 
 Compiled once per machine and kept on disk; see `imaging.engine.compiled.machine_code`.
 """
@@ -300,115 +300,6 @@ def index_moments(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
 
 
 @compiled
-def digitise(values: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Number of edges not above each value, as `numpy.digitize`: a guess from the mean width, corrected at the edges.
-
-    Returns:
-        uint16 of the length of the values, and how often each number occurs (int64, one more than edges).
-    """
-    out = np.empty(len(values), dtype=np.uint16)
-    n = len(edges)
-    counts = np.zeros(n + 1, dtype=np.int64)
-    scale = (n - 1) / (edges[n - 1] - edges[0])
-    for k in range(len(values)):
-        v = values[k]
-        i = int((v - edges[0]) * scale)
-        i = min(max(i, 0), n - 1)
-        while i + 1 < n and edges[i + 1] <= v:
-            i += 1
-        while i >= 0 and edges[i] > v:
-            i -= 1
-        out[k] = i + 1
-        counts[i + 1] += 1
-    return out, counts
-
-
-@compiled
-def bin_levels(values: np.ndarray, low: float, factor: float, divisor: float, top: int) -> np.ndarray:
-    """Grey level (int64) of each value: 1 and the whole part of its distance to `low`, scaled, at least 1, at most `top`."""
-    out = np.empty(len(values), dtype=np.int64)
-    for k in range(len(values)):
-        level = int(np.floor(factor * (values[k] - low) / divisor)) + 1
-        out[k] = min(max(level, 1), top)
-    return out
-
-
-LANES = 512
-"""Sums over many values are kept in so many parts: one vector instruction adds to several, and rounding errors stay small."""
-
-
-@compiled
-def central_sums(values: np.ndarray, mean: float) -> np.ndarray:
-    """Sums over values of the absolute difference to `mean`, and of its second, third and fourth power."""
-    parts = np.zeros((4, LANES))
-    first, second, third, fourth = parts[0], parts[1], parts[2], parts[3]
-    for start in range(0, len(values), LANES):
-        row = values[start : start + LANES]
-        for k in range(len(row)):
-            d = row[k] - mean
-            square = d * d
-            first[k] += abs(d)
-            second[k] += square
-            third[k] += square * d
-            fourth[k] += square * square
-    found: np.ndarray = parts.sum(axis=1)
-    return found
-
-
-@compiled
-def deviation_within(values: np.ndarray, low: float, high: float) -> float:
-    """Mean absolute deviation from their mean of the values from `low` to `high`; NaN when there are none."""
-    sums, counts = np.zeros(LANES), np.zeros(LANES)
-    for start in range(0, len(values), LANES):
-        row = values[start : start + LANES]
-        for k in range(len(row)):
-            inside = low <= row[k] <= high
-            sums[k] += row[k] if inside else 0.0
-            counts[k] += 1.0 if inside else 0.0
-    number = counts.sum()
-    if number == 0:
-        return np.nan
-    mean = sums.sum() / number
-    sums[:] = 0
-    for start in range(0, len(values), LANES):
-        row = values[start : start + LANES]
-        for k in range(len(row)):
-            sums[k] += abs(row[k] - mean) if low <= row[k] <= high else 0.0
-    found: float = sums.sum() / number
-    return found
-
-
-@compiled
-def bucket_counts(values: np.ndarray, low: float, scale: float, n_buckets: int) -> np.ndarray:
-    """Number of values in each bucket; a value's bucket is its whole distance to `low`, times `scale`."""
-    counts = np.zeros(n_buckets, dtype=np.int64)
-    for k in range(len(values)):
-        counts[min(int((values[k] - low) * scale), n_buckets - 1)] += 1
-    return counts
-
-
-@compiled
-def in_buckets(values: np.ndarray, low: float, scale: float, wanted: np.ndarray, number: int) -> np.ndarray:
-    """The values, `number` of them, whose bucket (see `bucket_counts`) is wanted (bool)."""
-    out = np.empty(number + 1)
-    n = 0
-    for k in range(len(values)):
-        out[n] = values[k]
-        n += 1 if wanted[min(int((values[k] - low) * scale), len(wanted) - 1)] else 0
-    return out[:number]
-
-
-@compiled
-def sum_by_group(group: np.ndarray, rows: np.ndarray, n_groups: int) -> np.ndarray:
-    """Sum of the rows (n, d) of each group (n,), shape (n_groups, d)."""
-    out = np.zeros((n_groups, rows.shape[1]))
-    for r in range(rows.shape[0]):
-        for c in range(rows.shape[1]):
-            out[group[r], c] += rows[r, c]
-    return out
-
-
-@compiled
 def planar_hulls(points: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, float]:
     """Corners of the convex hull of each group of points (n, 2), and the largest squared distance within a group.
 
@@ -478,3 +369,31 @@ def weighted_products(weights: np.ndarray, fields: np.ndarray) -> np.ndarray:
             third[j] += w * (c[j].real * a[j].real + c[j].imag * a[j].imag)
     found: np.ndarray = lanes.sum(axis=1)
     return found
+
+
+@compiled
+def border_distance(mask: np.ndarray, planar: bool) -> np.ndarray:
+    """City-block distance of each voxel to the outside of the mask, 1 on its border; within slices when `planar`.
+
+    Args:
+        mask: bool (z, y, x), padded by one False: the edge of the image is a border too.
+        planar: Measure within slices (first axis) only.
+    """
+    nz, ny, nx = mask.shape
+    out = np.zeros((nz, ny, nx), dtype=np.int32)
+    for z in range(1, nz - 1):
+        for y in range(1, ny - 1):
+            inside = mask[z, y]
+            now, before, above = out[z, y], out[z, y - 1], out[z - 1, y]
+            for x in range(nx):
+                now[x] = (before[x] if planar else min(before[x], above[x])) + 1 if inside[x] else 0
+            for x in range(1, nx):
+                now[x] = min(now[x], now[x - 1] + 1)
+    for z in range(nz - 2, 0, -1):
+        for y in range(ny - 2, 0, -1):
+            now, after, below = out[z, y], out[z, y + 1], out[z + 1, y]
+            for x in range(nx):
+                now[x] = min(now[x], (after[x] if planar else min(after[x], below[x])) + 1)
+            for x in range(nx - 2, -1, -1):
+                now[x] = min(now[x], now[x + 1] + 1)
+    return out

@@ -1,0 +1,118 @@
+"""Compiled loops over the values of a region: bins, moments, buckets and sums by group.
+
+Compiled once per machine and kept on disk; see `imaging.engine.compiled.machine_code`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unibase.imaging.engine.compiled.machine_code import compiled
+
+LANES = 512
+"""Sums over many values are kept in so many parts: one vector instruction adds to several, and rounding errors stay small."""
+
+
+@compiled
+def digitise(values: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Number of edges not above each value, as `numpy.digitize`: a guess from the mean width, corrected at the edges.
+
+    Returns:
+        uint16 of the length of the values, and how often each number occurs (int64, one more than edges).
+    """
+    out = np.empty(len(values), dtype=np.uint16)
+    n = len(edges)
+    counts = np.zeros(n + 1, dtype=np.int64)
+    scale = (n - 1) / (edges[n - 1] - edges[0])
+    for k in range(len(values)):
+        v = values[k]
+        i = int((v - edges[0]) * scale)
+        i = min(max(i, 0), n - 1)
+        while i + 1 < n and edges[i + 1] <= v:
+            i += 1
+        while i >= 0 and edges[i] > v:
+            i -= 1
+        out[k] = i + 1
+        counts[i + 1] += 1
+    return out, counts
+
+
+@compiled
+def bin_levels(values: np.ndarray, low: float, factor: float, divisor: float, top: int) -> np.ndarray:
+    """Grey level (int64) of each value: 1 and the whole part of its distance to `low`, scaled, at least 1, at most `top`."""
+    out = np.empty(len(values), dtype=np.int64)
+    for k in range(len(values)):
+        level = int(np.floor(factor * (values[k] - low) / divisor)) + 1
+        out[k] = min(max(level, 1), top)
+    return out
+
+
+@compiled
+def central_sums(values: np.ndarray, mean: float) -> np.ndarray:
+    """Sums over values of the absolute difference to `mean`, and of its second, third and fourth power."""
+    parts = np.zeros((4, LANES))
+    first, second, third, fourth = parts[0], parts[1], parts[2], parts[3]
+    for start in range(0, len(values), LANES):
+        row = values[start : start + LANES]
+        for k in range(len(row)):
+            d = row[k] - mean
+            square = d * d
+            first[k] += abs(d)
+            second[k] += square
+            third[k] += square * d
+            fourth[k] += square * square
+    found: np.ndarray = parts.sum(axis=1)
+    return found
+
+
+@compiled
+def deviation_within(values: np.ndarray, low: float, high: float) -> float:
+    """Mean absolute deviation from their mean of the values from `low` to `high`; NaN when there are none."""
+    sums, counts = np.zeros(LANES), np.zeros(LANES)
+    for start in range(0, len(values), LANES):
+        row = values[start : start + LANES]
+        for k in range(len(row)):
+            inside = low <= row[k] <= high
+            sums[k] += row[k] if inside else 0.0
+            counts[k] += 1.0 if inside else 0.0
+    number = counts.sum()
+    if number == 0:
+        return np.nan
+    mean = sums.sum() / number
+    sums[:] = 0
+    for start in range(0, len(values), LANES):
+        row = values[start : start + LANES]
+        for k in range(len(row)):
+            sums[k] += abs(row[k] - mean) if low <= row[k] <= high else 0.0
+    found: float = sums.sum() / number
+    return found
+
+
+@compiled
+def bucket_counts(values: np.ndarray, low: float, scale: float, n_buckets: int) -> np.ndarray:
+    """Number of values in each bucket; a value's bucket is its whole distance to `low`, times `scale`."""
+    counts = np.zeros(n_buckets, dtype=np.int64)
+    for k in range(len(values)):
+        counts[min(int((values[k] - low) * scale), n_buckets - 1)] += 1
+    return counts
+
+
+@compiled
+def in_buckets(values: np.ndarray, low: float, scale: float, wanted: np.ndarray, number: int) -> np.ndarray:
+    """The values, `number` of them, whose bucket (see `bucket_counts`) is wanted (bool)."""
+    out = np.empty(number + 1)
+    n = 0
+    for k in range(len(values)):
+        out[n] = values[k]
+        n += 1 if wanted[min(int((values[k] - low) * scale), len(wanted) - 1)] else 0
+    return out[:number]
+
+
+@compiled
+def sum_by_group(group: np.ndarray, rows: np.ndarray, n_groups: int) -> np.ndarray:
+    """Sum of the rows (n, d) of each group (n,), shape (n_groups, d)."""
+    out = np.zeros((n_groups, rows.shape[1]))
+    for r in range(rows.shape[0]):
+        for c in range(rows.shape[1]):
+            out[group[r], c] += rows[r, c]
+    return out
