@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -15,8 +17,8 @@ from unibase.flows.study.places import DICOM
 from unibase.flows.study.places import SERIES as SERIES_TABLE
 from unibase.flows.study.places import VOLUMES as VOLUMES_TABLE
 from unibase.groundwork.files import digest_of, remove_file
-from unibase.groundwork.tables import QUARANTINE, SERIES, VOLUMES
-from unibase.groundwork.work import Job, Unit
+from unibase.groundwork.tables import QUARANTINE, SERIES, VOLUMES, Table
+from unibase.groundwork.work import Job, Outcome, Unit
 from unibase.imaging.dicom.inventory import volumes_frame
 from unibase.imaging.dicom.series import index_folder
 
@@ -28,39 +30,65 @@ def index_series(run: Run) -> pl.DataFrame:
     """
     folder, staging = run.place(DICOM), run.study.work.staging
     folder.mkdir(parents=True, exist_ok=True)
+    staged = _staged(run)
+    for file in files_below(folder):
+        if file.relative_to(folder).as_posix() not in staged.kept:
+            remove_file(file, folder)
+    job = Job("index", _index, shared=staging, batch_size=BATCH)
+    outcomes = run.units(job, _units(staged, folder), code=("unibase.imaging.dicom.series", "unibase.imaging.dicom.inventory"))
+    volumes = _gathered(outcomes, VOLUMES, "volumes", "volume_time", run.place(VOLUMES_TABLE))
+    series = _gathered(outcomes, SERIES, "series", "series_time", run.place(SERIES_TABLE))
+    refused = run.quarantine_rows("index", None, outcomes)
+    QUARANTINE.write(pl.concat([_conflicts(run, sorted(staged.conflicts)), refused]), run.quarantine_file("index"))
+    held = volumes.filter(pl.col("status") == "volume").height
+    run.say(f"index: {series.height} series of {series['subject_id'].n_unique()} subjects; {held} volumes")
+    return series
+
+
+@dataclass(frozen=True)
+class _Staged:
+    """The files that de-identification wrote, by their path below the staging folder.
+
+    Attributes:
+        kept: Digest of each file that is used.
+        conflicts: Files that two source files of different content claim.
+        centre_of: Centre of each folder.
+    """
+
+    kept: dict[str, str]
+    conflicts: frozenset[str]
+    centre_of: dict[str, str]
+
+
+def _staged(run: Run) -> _Staged:
     written: dict[str, set[str]] = defaultdict(set)
     centre_of: dict[str, str] = {}
     for name in run.study.centres:
         for path, digest in written_files(run, name):
             written[path].add(digest)
-            centre_of[Path(path).parent.as_posix()] = name
-    conflicts = {path for path, digests in written.items() if len(digests) > 1}
+            centre_of[PurePosixPath(path).parent.as_posix()] = name
+    conflicts = frozenset(path for path, digests in written.items() if len(digests) > 1)
+    kept = {path: min(digests) for path, digests in written.items() if path not in conflicts}
+    return _Staged(kept, conflicts, centre_of)
+
+
+def _units(staged: _Staged, folder: Path) -> list[Unit]:
+    """Return a unit for each folder of a series."""
     members: dict[str, dict[str, str]] = defaultdict(dict)
-    for path, digests in written.items():
-        if path not in conflicts:
-            place = PurePosixPath(path)
-            members[place.parent.as_posix()][place.name] = min(digests)
-    for file in files_below(folder):
-        relative = file.relative_to(folder).as_posix()
-        if relative not in written or relative in conflicts:
-            remove_file(file, folder)
-    units = [
-        Unit(place, digest_of([centre_of[place], sorted(files.items())]), (folder / place, centre_of[place], files))
+    for path, digest in staged.kept.items():
+        place = PurePosixPath(path)
+        members[place.parent.as_posix()][place.name] = digest
+    return [
+        Unit(place, digest_of([staged.centre_of[place], sorted(files.items())]), (folder / place, staged.centre_of[place], files))
         for place, files in members.items()
     ]
-    job = Job("index", _index, shared=staging, batch_size=BATCH)
-    outcomes = run.units(job, units, code=("unibase.imaging.dicom.series", "unibase.imaging.dicom.inventory"))
-    found = [row for outcome in outcomes if outcome.status == "done" for row in outcome.result["volumes"]]
-    table = pl.DataFrame(found, schema={**VOLUMES.schema(), "volume_time": pl.String})
-    volumes = VOLUMES.write(table.with_columns(pl.col("volume_time").str.to_datetime()), run.place(VOLUMES_TABLE))
-    rows = [row for outcome in outcomes if outcome.status == "done" for row in outcome.result["series"]]
-    frame = pl.DataFrame(rows, schema={**SERIES.schema(), "series_time": pl.String})
-    series = SERIES.write(frame.with_columns(pl.col("series_time").str.to_datetime()), run.place(SERIES_TABLE))
-    refused = run.quarantine_rows("index", None, outcomes)
-    QUARANTINE.write(pl.concat([_conflicts(run, sorted(conflicts)), refused]), run.quarantine_file("index"))
-    held = volumes.filter(pl.col("status") == "volume").height
-    run.say(f"index: {series.height} series of {series['subject_id'].n_unique()} subjects; {held} volumes")
-    return series
+
+
+def _gathered(outcomes: Sequence[Outcome], table: Table, name: str, time: str, path: Path) -> pl.DataFrame:
+    """Write the rows that the units found of a table, and return them; times travel as text."""
+    rows = [row for outcome in outcomes if outcome.status == "done" for row in outcome.result[name]]
+    frame = pl.DataFrame(rows, schema={**table.schema(), time: pl.String})
+    return table.write(frame.with_columns(pl.col(time).str.to_datetime()), path)
 
 
 def _index(staging: Path, work: tuple[Path, str, dict[str, str]]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -15,6 +15,7 @@ import polars as pl
 
 from unibase.groundwork.files import blake3_file, digest_of
 from unibase.groundwork.tables import EVENTS, SERIES
+from unibase.imaging.dicom.header import Header
 
 CentreOf = Callable[[str], str | None] | Mapping[str, str] | str | None
 """The centre of a series: by its folder (relative, POSIX) through a function or a mapping, or one name for all."""
@@ -106,52 +107,73 @@ def read_index(
     folder = Path(folder)
     base = Path(relative_to) if relative_to is not None else folder
     subject = subject_of or _pseudonym
-    known = digests or {}
-    series: dict[tuple[str, str], list[tuple[Any, Path]]] = {}
-    not_dicom, not_staged = [], []
+    found = _members(folder, subject)
+    rows = [
+        {
+            "subject_id": subject(str(_first(headers).get("PatientID"))),
+            "centre": _centre(centre_of, place),
+            **_said_of_series(headers),
+            "folder": (folder / place).relative_to(base).as_posix(),
+            "input_digest": _input_digest(folder, paths, digests or {}),
+        }
+        for (_, place), (headers, paths) in found.series.items()
+    ]
+    frame = pl.DataFrame(rows, schema=SERIES.schema()) if rows else SERIES.empty()
+    table = replace(SERIES, key=(*SERIES.key, "folder")) if parts else SERIES
+    return Index(table.conform(frame), found.not_dicom, found.not_staged)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The files of a folder: headers and paths of each series by UID and folder, and the files that are in none."""
+
+    series: dict[tuple[str, str], tuple[list[Header], list[Path]]] = field(default_factory=dict)
+    not_dicom: list[str] = field(default_factory=list)
+    not_staged: list[str] = field(default_factory=list)
+
+
+def _members(folder: Path, subject: Callable[[str], int | None]) -> _Found:
+    found = _Found()
     # Hidden names are half-written files of a killed run.
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")):
         name = path.relative_to(folder).as_posix()
         header = read_header(path)
         if header is None or not header.get("SeriesInstanceUID"):
-            not_dicom.append(name)
+            found.not_dicom.append(name)
         elif subject(str(header.get("PatientID", ""))) is None:
-            not_staged.append(name)
+            found.not_staged.append(name)
         else:
             place = PurePosixPath(name).parent.as_posix()
-            series.setdefault((str(header.SeriesInstanceUID), place), []).append((header, path))
-    rows = []
-    for (uid, place), members in series.items():
-        first = min(members, key=lambda member: str(member[0].get("SOPInstanceUID", "")))[0]
-        moments = [moment for header, _ in members if (moment := series_moment(header)) is not None]
-        rows.append(
-            {
-                "subject_id": subject(str(first.PatientID)),
-                "centre": _centre(centre_of, place),
-                "StudyInstanceUID": str(first.get("StudyInstanceUID", "")),
-                "SeriesInstanceUID": uid,
-                "Modality": _text(first, "Modality"),
-                "SOPClassUID": _text(first, "SOPClassUID"),
-                "FrameOfReferenceUID": frame_of_reference(first),
-                "series_time": min(moments, default=None),
-                "PatientSex": _text(first, "PatientSex"),
-                "PatientAge": age_in_years(str(first.get("PatientAge", "") or "")),
-                "PatientWeight": _positive(first, "PatientWeight"),
-                "Manufacturer": _text(first, "Manufacturer"),
-                "ManufacturerModelName": _text(first, "ManufacturerModelName"),
-                "BodyPartExamined": _text(first, "BodyPartExamined"),
-                "SeriesDescription": _text(first, "SeriesDescription"),
-                "ReferencedSeriesInstanceUID": referenced_series(first),
-                "instances": len(members),
-                "folder": (folder / place).relative_to(base).as_posix(),
-                "input_digest": digest_of(
-                    sorted(known.get(path.relative_to(folder).as_posix()) or blake3_file(path) for _, path in members)
-                ),
-            }
-        )
-    frame = pl.DataFrame(rows, schema=SERIES.schema()) if rows else SERIES.empty()
-    table = replace(SERIES, key=(*SERIES.key, "folder")) if parts else SERIES
-    return Index(table.conform(frame), not_dicom, not_staged)
+            headers, paths = found.series.setdefault((str(header.get("SeriesInstanceUID")), place), ([], []))
+            headers.append(header)
+            paths.append(path)
+    return found
+
+
+def _first(headers: Sequence[Header]) -> Header:
+    return min(headers, key=lambda header: str(header.get("SOPInstanceUID", "")))
+
+
+def _said_of_series(headers: Sequence[Header]) -> dict[str, Any]:
+    """Return what the instances of one series say of it: the columns of SERIES that stand in the header."""
+    first = _first(headers)
+    moments = [moment for header in headers if (moment := series_moment(header)) is not None]
+    texts = ("Modality", "SOPClassUID", "PatientSex", "Manufacturer", "ManufacturerModelName", "BodyPartExamined")
+    return {
+        "StudyInstanceUID": str(first.get("StudyInstanceUID", "")),
+        "SeriesInstanceUID": str(first.get("SeriesInstanceUID")),
+        **{keyword: _text(first, keyword) for keyword in (*texts, "SeriesDescription")},
+        "FrameOfReferenceUID": frame_of_reference(first),
+        "series_time": min(moments, default=None),
+        "PatientAge": age_in_years(str(first.get("PatientAge", "") or "")),
+        "PatientWeight": _positive(first, "PatientWeight"),
+        "ReferencedSeriesInstanceUID": referenced_series(first),
+        "instances": len(headers),
+    }
+
+
+def _input_digest(folder: Path, paths: Sequence[Path], known: Mapping[str, str]) -> str:
+    return digest_of(sorted(known.get(path.relative_to(folder).as_posix()) or blake3_file(path) for path in paths))
 
 
 def study_events(series: pl.DataFrame) -> pl.DataFrame:
