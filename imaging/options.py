@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.sections import Section, accepted
+from unibase.imaging.dicom.body import SuvKind
 from unibase.privacy.options import DEFAULT_MAX_SHIFT_DAYS
 
 PolicyName = Literal["strict", "longitudinal", "research"]
@@ -86,6 +87,12 @@ class Deidentification(DeidentifyOptions):
     max_shift_days: int = Field(default=DEFAULT_MAX_SHIFT_DAYS, ge=1)
     """Each subject's dates move 1 to this many days into the past."""
 
+
+Tilt = Literal["refuse", "resample"]
+"""What to do with slices that a tilted gantry shifts against one another: refuse the volume, or resample each in its plane."""
+
+MissingSlices = Literal["refuse", "fill"]
+"""What to do with single missing slices: refuse the volume, or interpolate them between their neighbours."""
 
 StructureSets = Literal["all", "newest-approved"]
 """Which mask files of a series count: all, or for each target only the structure set that was approved last."""
@@ -215,6 +222,15 @@ class Choices(Section):
     """Of a series that holds several volumes (phases, b-values, echoes): measure each region on the volume it was `drawn`
     on (on every one when its file does not say it), on `all`, or on those whose whole name matches a pattern:
     `b=800`, `phase 2 of .*`. `unibase index` lists the names."""
+    tilt: Tilt = "refuse"
+    """CT with a tilted gantry, whose slices are shifted against one another: refuse it, or resample each slice in its plane
+    (linear). The column image_notes says so."""
+    missing_slices: MissingSlices = "refuse"
+    """Up to three missing slices in a row, and no more than a fifth of all: refuse the volume, or interpolate them between
+    their neighbours (linear). The columns image_notes and mask_notes say so."""
+    suv: SuvKind = "bw"
+    """What the uptake of PET is divided by: body weight, lean body mass (Janmahasatian or James), body surface area or ideal
+    body weight. All but the first need PatientSize, and sex but for the surface. The column unit says it."""
     pictures: bool = False
     """Draw each region on its image, and write a contact sheet in the staging zone, the most suspect first."""
 
@@ -317,6 +333,10 @@ class Features(Choices):
     """DICOM modalities of the images to measure."""
     regions: dict[str, list[str]]
     """Target name: patterns (regular expressions, whole name, case-blind) of the ROI names that mean it."""
+    pet_table: str | None = None
+    """A CSV beside the study file with weight, dose and time of injection of PET whose header lacks them: a row names a centre
+    and a SeriesInstanceUID, a StudyInstanceUID or a PatientID as the hospital writes them. The column image_notes says what
+    was taken from it."""
     robustness: Robustness | None = None
     """Measure which features are stable; `{}` takes the defaults. Takes as long as the features, once for each perturbation."""
 

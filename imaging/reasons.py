@@ -97,13 +97,13 @@ DUPLICATE_SLICE = Reason(
 MISSING_SLICE = Reason(
     "missing-slice",
     "Slices are missing, or their distances are uneven.",
-    "Export the series again, complete, or ask for features.volume_gaps: fill.",
+    "Export the series again, complete, or ask to fill single slices (features.missing_slices: fill).",
     "Slices at 0, 3 and 9 mm.",
 )
 GANTRY_TILT = Reason(
     "gantry-tilt",
     "The slices are shifted against one another: the gantry was tilted.",
-    "Ask for features.tilt: resample, or resample the series to a right-angled grid.",
+    "Ask for it to be resampled (features.tilt: resample), or resample it to a right-angled grid.",
     "A CT of the head with a tilt of 15 degrees.",
 )
 MOSAIC = Reason(

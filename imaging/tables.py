@@ -81,5 +81,22 @@ STABILITY = Table(
     key=("kind", "Modality", "region", "image_type", "feature"),
 )
 
-TABLES = (SERIES, VOLUMES, FEATURES, LOOKS, PERTURBED, STABILITY)
+PET_FACTS = Table(
+    "pet_facts",
+    "What a study's own table says of one PET series whose header lacks it.",
+    (
+        Column("SeriesInstanceUID", pl.String(), "The series.", nullable=False),
+        Column("StudyInstanceUID", pl.String(), "Its study.", nullable=False),
+        Column("row", pl.Int64(), "Row of the study's table, header not counted, from 1.", nullable=False),
+        Column("weight", pl.Float64(), "Body weight.", "kg"),
+        Column("height", pl.Float64(), "Height.", "m"),
+        Column("sex", pl.String(), "M or F; empty when the table does not tell it.", nullable=False),
+        Column("dose", pl.Float64(), "Administered activity.", "Bq"),
+        Column("start", TIMESTAMP, "Shifted date and time of the injection."),
+        Column("nuclide", pl.String(), "Such as F-18; empty when the table does not tell it.", nullable=False),
+    ),
+    key=("SeriesInstanceUID",),
+)
+
+TABLES = (SERIES, VOLUMES, FEATURES, LOOKS, PERTURBED, STABILITY, PET_FACTS)
 """Every table of the room; those that other rooms read are declared in `groundwork.tables`."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -13,13 +14,16 @@ import polars as pl
 from unibase.flows.runs.run import Run, files_below
 from unibase.flows.runs.stage import Stage
 from unibase.flows.stages.deidentify import BATCH, written_files
-from unibase.flows.study.places import DICOM
+from unibase.flows.stages.index_pet import PetDoor, pet_door, write_facts
+from unibase.flows.study.places import DICOM, LEDGER, PET_FACTS
 from unibase.flows.study.places import SERIES as SERIES_TABLE
 from unibase.flows.study.places import VOLUMES as VOLUMES_TABLE
 from unibase.groundwork.files import digest_of, remove_file
 from unibase.groundwork.tables import QUARANTINE, SERIES, VOLUMES, Table
 from unibase.groundwork.work import Job, Outcome, Unit
 from unibase.imaging.dicom.inventory import volumes_frame
+from unibase.imaging.dicom.pet_table import Given
+from unibase.imaging.dicom.reading import PetFacts, Reading
 from unibase.imaging.dicom.series import index_folder
 
 
@@ -34,10 +38,13 @@ def index_series(run: Run) -> pl.DataFrame:
     for file in files_below(folder):
         if file.relative_to(folder).as_posix() not in staged.kept:
             remove_file(file, folder)
-    job = Job("index", _index, shared=staging, batch_size=BATCH)
+    reading, pet = _reading(run), pet_door(run)
+    asked = [asdict(reading), digest_of([repr(pet)]) if pet.rows else None]
+    job = Job("index", _index, shared=_Shared(staging, reading, pet), settings=asked, batch_size=BATCH)
     outcomes = run.units(job, _units(staged, folder), code=("unibase.imaging.dicom.series", "unibase.imaging.dicom.inventory"))
     volumes = _gathered(outcomes, VOLUMES, "volumes", "volume_time", run.place(VOLUMES_TABLE))
     series = _gathered(outcomes, SERIES, "series", "series_time", run.place(SERIES_TABLE))
+    write_facts(run, pet, [_given(one) for outcome in outcomes if outcome.status == "done" for one in outcome.result["pet"]])
     refused = run.quarantine_rows("index", None, outcomes)
     QUARANTINE.write(pl.concat([_conflicts(run, sorted(staged.conflicts)), refused]), run.quarantine_file("index"))
     held = volumes.filter(pl.col("status") == "volume").height
@@ -91,13 +98,44 @@ def _gathered(outcomes: Sequence[Outcome], table: Table, name: str, time: str, p
     return table.write(frame.with_columns(pl.col(time).str.to_datetime()), path)
 
 
-def _index(staging: Path, work: tuple[Path, str, dict[str, str]]) -> dict[str, Any]:
-    """Return the SERIES and VOLUMES rows of one folder as JSON."""
+@dataclass(frozen=True)
+class _Shared:
+    """What every worker needs: what folders are relative to, how volumes are read, and the study's table of PET."""
+
+    staging: Path
+    reading: Reading
+    pet: PetDoor
+
+
+def _reading(run: Run) -> Reading:
+    options = run.study.features
+    return Reading() if options is None else Reading(options.suv, options.tilt, options.missing_slices)
+
+
+def _index(shared: _Shared, work: tuple[Path, str, dict[str, str]]) -> dict[str, Any]:
+    """Return the SERIES and VOLUMES rows of one folder, and what its PET are given, as JSON."""
     folder, centre, digests = work
-    series = index_folder(folder, centre, relative_to=staging, digests=digests)
+    series = index_folder(folder, centre, relative_to=shared.staging, digests=digests)
     files = files_below(folder)
-    volumes = volumes_frame(series, dict.fromkeys(series["folder"], files))
-    return {"series": _as_json(series, "series_time"), "volumes": _as_json(volumes, "volume_time")}
+    found = {row["SeriesInstanceUID"]: shared.pet.given(row) for row in series.to_dicts()}
+
+    def reading_of(row: Mapping[str, Any]) -> Reading:
+        one = found[row["SeriesInstanceUID"]]
+        return shared.reading if one is None else replace(shared.reading, pet=one.facts)
+
+    volumes = volumes_frame(series, dict.fromkeys(series["folder"], files), reading_of)
+    told = [asdict(one) | {"facts": _facts_as_json(one.facts)} for one in found.values() if one is not None]
+    return {"series": _as_json(series, "series_time"), "volumes": _as_json(volumes, "volume_time"), "pet": told}
+
+
+def _facts_as_json(facts: PetFacts) -> dict[str, Any]:
+    return asdict(facts) | {"start": facts.start and facts.start.isoformat()}
+
+
+def _given(told: Mapping[str, Any]) -> Given:
+    facts = dict(told["facts"])
+    start = None if facts["start"] is None else datetime.fromisoformat(facts["start"])
+    return Given(told["series_uid"], told["study_uid"], tuple(told["rows"]), PetFacts(**{**facts, "start": start}))
 
 
 def _as_json(frame: pl.DataFrame, time: str) -> list[dict[str, Any]]:
@@ -120,5 +158,9 @@ def _conflicts(run: Run, paths: list[str]) -> pl.DataFrame:
 
 
 STAGE = Stage(
-    "index", "Index the series and their volumes", reads=(DICOM,), leaves=(SERIES_TABLE, VOLUMES_TABLE), run=index_series
+    "index",
+    "Index the series and their volumes",
+    reads=(DICOM,),
+    leaves=(SERIES_TABLE, VOLUMES_TABLE, PET_FACTS),
+    run=index_series,
 )

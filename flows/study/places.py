@@ -39,6 +39,7 @@ RECORDS = Place("staging/clinical/{centre}", "Clinical events of a centre, as a 
 DICOM = Place("staging/imaging/dicom", "De-identified DICOM")
 SERIES = Place("staging/imaging/series.parquet", "One row an image series")
 VOLUMES = Place("staging/imaging/volumes.parquet", "One row a volume of an image series, with what it is and its quality")
+PET_FACTS = Place("staging/imaging/pet_facts.parquet", "What the study's own table says of PET whose header lacks it")
 FEATURES = Place("staging/imaging/features.parquet", "Radiomic features, one row a region")
 FEATURE_FILES = Place("staging/imaging/features", "Features of each series")
 REGIONS = Place("staging/imaging/regions.parquet", "Every match and miss of names of regions")

@@ -11,6 +11,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 SuvKind = Literal["bw", "lbm-janmahasatian", "lbm-james", "bsa", "ibw"]
+"""What an uptake is divided by."""
+
+WEIGHT = (1.0, 400.0)
+"""Plausible body weight in kg."""
+
+HEIGHT = (0.3, 2.6)
+"""Plausible height in m."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,10 @@ class Body:
 
 
 def janmahasatian(body: Body) -> float:
-    """Return lean body mass in kg (Janmahasatian et al. 2005), by body mass index.
+    """Return lean body mass in kg by body mass index (Janmahasatian et al., Clin Pharmacokinet 2005;44:1051).
+
+    Args:
+        body: With height and sex.
 
     >>> round(janmahasatian(Body(70.0, 1.75, "M")), 2)
     55.86
@@ -41,7 +51,10 @@ def janmahasatian(body: Body) -> float:
 
 
 def james(body: Body) -> float:
-    """Return lean body mass in kg (James 1976, with 128 for men, as LBMJAMES128).
+    """Return lean body mass in kg (James, Research on Obesity, 1976, with 128 for men: LBMJAMES128).
+
+    Args:
+        body: With height and sex.
 
     >>> round(james(Body(70.0, 1.75, "M")), 2)
     56.52
@@ -52,7 +65,10 @@ def james(body: Body) -> float:
 
 
 def surface(body: Body) -> float:
-    """Return body surface area in m2 (DuBois and DuBois 1916).
+    """Return body surface area in m2 (DuBois and DuBois, Arch Intern Med 1916;17:863).
+
+    Args:
+        body: With height.
 
     >>> round(surface(Body(70.0, 1.75)), 3)
     1.848
@@ -62,7 +78,10 @@ def surface(body: Body) -> float:
 
 
 def ideal(body: Body) -> float:
-    """Return ideal body weight in kg (Zasadny and Wahl 1993).
+    """Return ideal body weight in kg (Zasadny and Wahl, Radiology 1993;189:847, after Devine).
+
+    Args:
+        body: With height and sex.
 
     >>> round(ideal(Body(70.0, 1.75, "M")), 2)
     72.38
@@ -79,20 +98,22 @@ class Divisor:
     Attributes:
         value: Its value for a person: kg, or for the surface area m2 times 10, so that a factor of 1000 gives g or cm2.
         unit: Unit as it stands in tables.
+        words: What it is, in words.
         needs_sex: Whether it differs between men and women.
     """
 
     value: Callable[[Body], float]
     unit: str
+    words: str
     needs_sex: bool = True
 
 
 DIVISORS: dict[SuvKind, Divisor] = {
-    "bw": Divisor(lambda body: body.weight, "SUVbw", False),
-    "lbm-janmahasatian": Divisor(janmahasatian, "SUVlbm (Janmahasatian)"),
-    "lbm-james": Divisor(james, "SUVlbm (James)"),
-    "bsa": Divisor(lambda body: 10 * surface(body), "SUVbsa", False),
-    "ibw": Divisor(ideal, "SUVibw"),
+    "bw": Divisor(lambda body: body.weight, "SUVbw", "body weight", False),
+    "lbm-janmahasatian": Divisor(janmahasatian, "SUVlbm (Janmahasatian)", "lean body mass"),
+    "lbm-james": Divisor(james, "SUVlbm (James)", "lean body mass"),
+    "bsa": Divisor(lambda body: 10 * surface(body), "SUVbsa", "body surface area", False),
+    "ibw": Divisor(ideal, "SUVibw", "ideal body weight"),
 }
 """What a study may ask for, by its word in the study file."""
 
@@ -107,11 +128,23 @@ DICOM_TYPES: dict[str, SuvKind] = {
 
 
 def over_weight(kind: SuvKind, body: Body) -> float | None:
-    """Return the factor from SUV by body weight to another SUV; None when height or sex is not known or out of range."""
+    """Return the factor from SUV by body weight to another SUV.
+
+    Args:
+        kind: The other SUV.
+        body: Size of the person.
+
+    Returns:
+        Its divisor over the body weight; None when height or sex, which it needs, is not known or out of range.
+
+    Example:
+        >>> round(over_weight("lbm-janmahasatian", Body(70.0, 1.75, "M")), 4), over_weight("bsa", Body(70.0))
+        (0.798, None)
+    """
     if kind == "bw":
         return 1.0
     divisor = DIVISORS[kind]
-    if body.height is None or not 0.3 <= body.height <= 2.6 or (divisor.needs_sex and body.sex not in ("M", "F")):
+    if body.height is None or not HEIGHT[0] <= body.height <= HEIGHT[1] or (divisor.needs_sex and body.sex not in ("M", "F")):
         return None
     value = divisor.value(body)
     return value / body.weight if math.isfinite(value) and value > 0 else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -12,13 +12,15 @@ import polars as pl
 
 from unibase.groundwork.problems import Unusable
 from unibase.groundwork.tables import EVENTS, VOLUMES
+from unibase.imaging.dicom.header import Header
 from unibase.imaging.dicom.planes import Plane
+from unibase.imaging.dicom.reading import USUAL, Reading
 from unibase.imaging.dicom.rescale import of_volume
 from unibase.imaging.dicom.series import NOT_IMAGES, series_moment
 from unibase.imaging.dicom.stacks import Stack
-from unibase.imaging.dicom.suv import suv_factors, uptake_of
+from unibase.imaging.dicom.suv import headers_of, suv_of, uptake_of
 from unibase.imaging.dicom.suv_times import parse
-from unibase.imaging.dicom.volume import grid_of, open_files
+from unibase.imaging.dicom.volume import open_files, place
 
 
 @dataclass(frozen=True)
@@ -47,28 +49,36 @@ class Described:
     RepetitionTime: float | None = None
     nuclide: str | None = None
     uptake: float | None = None
+    PatientWeight: float | None = None
+    RadionuclideTotalDose: float | None = None
+    filled_slices: int | None = None
+    notes: str | None = None
 
 
-def describe_series(paths: Iterable[Path], series_uid: str | None = None) -> list[Described]:
+def describe_series(paths: Iterable[Path], series_uid: str | None = None, reading: Reading = USUAL) -> list[Described]:
     """Return what volumes the image files of one series hold; a series that cannot be split is one refused entry.
 
     Args:
         paths: Files; those of other series are passed over when `series_uid` is given.
         series_uid: The SeriesInstanceUID.
+        reading: How its volumes are read.
     """
     try:
         series = open_files(paths, series_uid)
     except Unusable as problem:
         return [_refused(Described(), problem)]
-    return [_described(stack) for stack in series.stacks]
+    return [_described(stack, reading) for stack in series.stacks]
 
 
-def volumes_frame(series: pl.DataFrame, files: Mapping[str, list[Path]]) -> pl.DataFrame:
+def volumes_frame(
+    series: pl.DataFrame, files: Mapping[str, list[Path]], reading_of: Callable[[Mapping[str, Any]], Reading] = lambda _: USUAL
+) -> pl.DataFrame:
     """Return the VOLUMES frame of the image series of a SERIES frame.
 
     Args:
         series: SERIES frame.
         files: The files of each folder of it.
+        reading_of: How the volumes of a row of it are read.
     """
     rows: list[dict[str, Any]] = []
     for row in series.to_dicts():
@@ -76,7 +86,7 @@ def volumes_frame(series: pl.DataFrame, files: Mapping[str, list[Path]]) -> pl.D
             continue
         same = ("centre", "StudyInstanceUID", "SeriesInstanceUID", "Modality", "folder", "subject_id")
         identity = {name: row[name] for name in same}
-        found = describe_series(files[row["folder"]], row["SeriesInstanceUID"])
+        found = describe_series(files[row["folder"]], row["SeriesInstanceUID"], reading_of(row))
         rows += [{**identity, **asdict(one)} for one in found]
     return VOLUMES.conform(pl.DataFrame(rows, schema=VOLUMES.schema()) if rows else VOLUMES.empty())
 
@@ -99,10 +109,31 @@ def volume_events(volumes: pl.DataFrame) -> pl.DataFrame:
     return EVENTS.conform(events)
 
 
-def _described(stack: Stack) -> Described:
+def _described(stack: Stack, reading: Reading) -> Described:
+    planes = stack.planes
+    told = _told(stack)
+    try:
+        lies = place(planes, reading)
+        x, y, z = lies.grid.spacing
+        told = replace(told, spacing_x=x, spacing_y=y, spacing_z=z, coverage=z * lies.grid.size[2])
+        told = replace(told, unit=of_volume(planes, reading.suv) or None, filled_slices=len(lies.seen.filled))
+        told = replace(told, notes=", ".join(lies.seen.notes()) or None)
+        suv = suv_of(planes, reading)
+        if suv:
+            told = replace(_with_tracer(told, planes, reading), notes=", ".join((*lies.seen.notes(), *suv.notes)) or None)
+    except Unusable as problem:
+        return told if stack.aside else _refused(told, problem)
+    except (TypeError, ValueError):
+        # What is set aside may have no place at all.
+        return told
+    return told
+
+
+def _told(stack: Stack) -> Described:
+    """Return what the header of a volume tells without any look at its geometry."""
     planes = stack.planes
     first = planes[0]
-    told = Described(
+    return Described(
         stack.name,
         "aside" if stack.aside else "volume",
         volume_time=min((moment for plane in planes if (moment := plane_time(plane)) is not None), default=None),
@@ -116,22 +147,20 @@ def _described(stack: Stack) -> Described:
         EchoTime=_number(first, "EffectiveEchoTime") or _number(first, "EchoTime"),
         RepetitionTime=_number(first, "RepetitionTime"),
     )
-    try:
-        grid = grid_of(planes)
-        extent = grid.spacing[2] * len(planes)
-        x, y, z = grid.spacing
-        told = replace(told, spacing_x=x, spacing_y=y, spacing_z=z, coverage=extent, unit=of_volume(planes, True) or None)
-        if told.unit == "SUVbw":
-            headers = [plane.header for plane in planes]
-            suv_factors(headers)
-            nuclide, seconds = uptake_of(headers)
-            told = replace(told, nuclide=nuclide, uptake=None if seconds is None else seconds / 60)
-    except Unusable as problem:
-        return told if stack.aside else _refused(told, problem)
-    except (TypeError, ValueError):
-        # What is set aside may have no place at all.
-        return told
-    return told
+
+
+def _with_tracer(told: Described, planes: Sequence[Plane], reading: Reading) -> Described:
+    """Return a PET with what its SUV was computed from, wherever that came from."""
+    headers, _ = headers_of(planes, reading)
+    nuclide, seconds = uptake_of(headers)
+    items = headers[0].get("RadiopharmaceuticalInformationSequence") or ()
+    return replace(
+        told,
+        nuclide=nuclide,
+        uptake=None if seconds is None else seconds / 60,
+        PatientWeight=number_of(headers[0], "PatientWeight"),
+        RadionuclideTotalDose=number_of(items[0], "RadionuclideTotalDose") if items else None,
+    )
 
 
 def _refused(told: Described, problem: Unusable) -> Described:
@@ -149,7 +178,17 @@ def plane_time(plane: Plane) -> datetime | None:
 
 
 def _number(plane: Plane, keyword: str) -> float | None:
-    value = plane.header.get(keyword)
+    return number_of(plane.header, keyword)
+
+
+def number_of(header: Header, keyword: str) -> float | None:
+    """Return a value as a number; None when it is absent or none.
+
+    Args:
+        header: Any header.
+        keyword: Its DICOM keyword.
+    """
+    value = header.get(keyword)
     try:
         return float(value) if value not in (None, "") else None
     except (TypeError, ValueError):

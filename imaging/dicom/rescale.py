@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from unibase.groundwork.problems import Unusable
+from unibase.imaging.dicom.body import DIVISORS, SuvKind
 from unibase.imaging.dicom.header import Header
 from unibase.imaging.dicom.planes import Plane
 from unibase.imaging.reasons import INCONSISTENT_SERIES, UNSUPPORTED_IMAGE
@@ -55,7 +56,14 @@ class Rescale:
 
 
 def rescale_of(plane: Plane) -> Rescale:
-    """Return the rescale of a plane: that of its frame, the shared one, that of the file, else a real-world mapping."""
+    """Return the rescale of a plane: that of its frame, the shared one, that of the file, else a real-world mapping.
+
+    Args:
+        plane: One plane.
+
+    Raises:
+        Unusable: `unsupported-image` for a parametric map whose values stand in a table.
+    """
     header = plane.header
     slope, intercept = header.get("RescaleSlope"), header.get("RescaleIntercept")
     if slope is None and intercept is None:
@@ -67,19 +75,19 @@ def rescale_of(plane: Plane) -> Rescale:
     return Rescale(*line, _named(said) if said else "", slope is not None and intercept is not None)
 
 
-def of_volume(planes: Sequence[Plane], suv: bool) -> str:
+def of_volume(planes: Sequence[Plane], suv: SuvKind | None) -> str:
     """Return the unit of a volume with these planes.
 
     Args:
         planes: All planes of the volume.
-        suv: Whether PET becomes SUV by body weight.
+        suv: Which SUV a PET becomes; None keeps the unit of its header.
 
     Raises:
         Unusable: `inconsistent-series` when the planes differ in it.
     """
     modality = planes[0].text("Modality")
     if modality == "PT" and suv:
-        return "SUVbw"
+        return DIVISORS[suv].unit
     rescales = [rescale_of(plane) for plane in planes]
     if len({(rescale.unit, rescale.told) for rescale in rescales}) > 1:
         message = "RescaleType, or the rescale itself, differs between the slices of one series."

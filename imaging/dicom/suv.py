@@ -1,4 +1,4 @@
-"""From the stored units of a PET series to SUV by body weight (g/ml).
+"""From the stored units of a PET series to SUV: by body weight (g/ml), or what a study asks for instead.
 
 Follows the vendor-neutral computation published by QIBA (SUV pseudo-code, "Computation of SUV from DICOM"): units GML
 as they are, BQML with decay correction to START, ADMIN or none, CNTS with the scale factors in Philips' private block.
@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from unibase.groundwork.problems import Unusable
-from unibase.imaging.dicom.body import DICOM_TYPES, Body, over_weight
+from unibase.imaging.dicom.body import DICOM_TYPES, DIVISORS, HEIGHT, WEIGHT, Body, SuvKind, over_weight
 from unibase.imaging.dicom.header import Header
+from unibase.imaging.dicom.pet_facts import completed
+from unibase.imaging.dicom.planes import Plane
 from unibase.imaging.dicom.private import private_numbers, private_value
+from unibase.imaging.dicom.reading import Reading
 from unibase.imaging.dicom.suv_times import (
     acquisitions,
     average_time,
@@ -24,9 +28,6 @@ from unibase.imaging.dicom.suv_times import (
 )
 from unibase.imaging.dicom.tracers import Nuclide, check_dose, check_uptake, nuclide_of, refuse
 from unibase.imaging.grid import Array
-
-WEIGHT = (1.0, 400.0)
-"""Plausible body weight in kg."""
 
 ADULT_WEIGHT = 20.0
 """Least plausible weight of a person of 18 years or more in kg."""
@@ -39,6 +40,64 @@ BODY_MEAN = (0.02, 100.0)
 
 _PHILIPS = "Philips PET Private Group"
 _UNIT_WORDS = {"BQ/ML": "BQML", "BQML": "BQML", "G/ML": "GML", "GML": "GML", "{SUVBW}G/ML": "GML"}
+
+
+@dataclass(frozen=True)
+class Suv:
+    """How a PET becomes SUV.
+
+    Attributes:
+        factors: For each slice, what its rescaled values are multiplied with.
+        over_weight: Factor from SUV by body weight to the SUV that was asked for.
+        notes: What was taken from the study's table, as short codes.
+    """
+
+    factors: list[float]
+    over_weight: float = 1.0
+    notes: tuple[str, ...] = ()
+
+
+def suv_of(planes: Sequence[Plane], reading: Reading) -> Suv | None:
+    """Return how a volume becomes the SUV that is asked for.
+
+    Args:
+        planes: All planes of the volume.
+        reading: Which SUV, and what a study's table says of this PET.
+
+    Returns:
+        The factors; None when it is no PET, or its own unit is asked for.
+
+    Raises:
+        Unusable: `suv-not-computable`, naming the attribute that is missing, contradictory, implausible or not supported.
+    """
+    if planes[0].text("Modality") != "PT" or reading.suv is None:
+        return None
+    headers, notes = headers_of(planes, reading)
+    if reading.suv != "bw" and {_stored_as(header) for header in headers} == {reading.suv}:
+        # It is what is asked for: no height is needed to lead it there and back.
+        return Suv([1.0] * len(headers), 1.0, notes)
+    factors = suv_factors(headers)
+    if reading.suv == "bw":
+        return Suv(factors, 1.0, notes)
+    over = over_weight(reading.suv, body_of(headers))
+    if over is None:
+        what = "PatientSize (0010,1020)" + ("" if reading.suv == "bsa" else " or PatientSex (0010,0040)")
+        raise refuse(f"{what} is missing, and SUV by {DIVISORS[reading.suv].words} depends on it.")
+    return Suv([factor * over for factor in factors], over, notes)
+
+
+def headers_of(planes: Sequence[Plane], reading: Reading) -> tuple[list[Header], tuple[str, ...]]:
+    """Return the headers of a PET, completed by the study's table where it says something of it, and notes of what was.
+
+    Args:
+        planes: All planes of the volume.
+        reading: What the table says.
+
+    Raises:
+        Unusable: `suv-not-computable` when header and table contradict each other.
+    """
+    headers = [plane.header for plane in planes]
+    return (headers, ()) if reading.pet is None else completed(headers, reading.pet)
 
 
 def suv_factors(slices: Sequence[Header]) -> list[float]:
@@ -94,6 +153,12 @@ def _suv_type(header: Header) -> str:
     return str(header.get("SUVType") or "BW").upper()
 
 
+def _stored_as(header: Header) -> SuvKind | None:
+    """Return which SUV the stored values are; None when they are none, or do not say which."""
+    kind = DICOM_TYPES.get(_suv_type(header))
+    return kind if _units(header) == ("CM2ML" if kind == "bsa" else "GML") else None
+
+
 def _to_body_weight(slices: Sequence[Header]) -> float:
     """Return the factor from a stored SUV to that by body weight."""
     kinds = {_suv_type(header) for header in slices}
@@ -110,6 +175,9 @@ def _to_body_weight(slices: Sequence[Header]) -> float:
 
 def body_of(slices: Sequence[Header]) -> Body:
     """Return the size of the person, which all slices must tell alike.
+
+    Args:
+        slices: Headers of all slices of one volume.
 
     Raises:
         Unusable: `suv-not-computable` without a plausible weight.
@@ -135,14 +203,15 @@ def _height(header: Header) -> float | None:
         height = float(value) if value not in (None, "") else 0.0
     except (TypeError, ValueError):
         return None
-    return height if 0.3 <= height <= 2.6 else None
+    return height if HEIGHT[0] <= height <= HEIGHT[1] else None
 
 
-def check_values(values: Array) -> None:
+def check_values(values: Array, over_weight: float = 1.0) -> None:
     """Refuse SUV that no body has: a scale of the header is wrong by orders of magnitude.
 
     Args:
-        values: SUV of all voxels.
+        values: SUV of all voxels (z, y, x).
+        over_weight: Factor that led from SUV by body weight to them.
 
     Raises:
         Unusable: `suv-not-computable` when the mean over the voxels above half the mean of the positive ones is absurd.
@@ -150,7 +219,7 @@ def check_values(values: Array) -> None:
     positive = values[values > 0]
     if not positive.size:
         return
-    mean = float(positive[positive >= 0.5 * positive.mean()].mean())
+    mean = float(positive[positive >= 0.5 * positive.mean()].mean()) / over_weight
     if not BODY_MEAN[0] <= mean <= BODY_MEAN[1]:
         raise refuse(
             f"The mean SUV of the body is not within {BODY_MEAN[0]:g} to {BODY_MEAN[1]:g}, so a scale of the header is wrong."
@@ -180,7 +249,11 @@ def _from_activity(slices: Sequence[Header]) -> list[float]:
 
 
 def uptake_of(slices: Sequence[Header]) -> tuple[str | None, float | None]:
-    """Return the nuclide of a PET and the seconds from injection to scan, as far as its header tells them without contradiction."""
+    """Return the nuclide of a PET and the seconds from injection to scan, as far as its header tells them without contradiction.
+
+    Args:
+        slices: Headers of all slices of one volume.
+    """
     try:
         tracer = _tracer(slices)
         half_life = _positive(tracer, "RadionuclideHalfLife", "(0018,1075)")

@@ -54,6 +54,9 @@ NUCLIDES = (
 )
 """Nuclides whose SUV is computed; others are refused."""
 
+DOSES = (min(nuclide.dose[0] for nuclide in NUCLIDES), max(nuclide.dose[1] for nuclide in NUCLIDES))
+"""Least and largest plausible dose of any nuclide in Bq."""
+
 _BY_NAME = {nuclide.name: nuclide for nuclide in NUCLIDES}
 _CODES = {
     "C-111A1": "F-18",
@@ -110,8 +113,35 @@ def nuclide_of(tracer: Header, half_life: float) -> Nuclide:
     return near[0]
 
 
+def named(name: str) -> Nuclide:
+    """Return a nuclide by its name.
+
+    Args:
+        name: As it is written, such as `F-18`, or in another common way, such as `18F`.
+
+    Raises:
+        Unusable: `suv-not-computable` for a nuclide that is not known here.
+
+    Example:
+        >>> named("18F").half_life, named("Ga-68").name
+        (6586.2, 'Ga-68')
+    """
+    found = name if name in _BY_NAME else _in_text(name)
+    if found not in _BY_NAME:
+        raise refuse(f"The nuclide is none of {', '.join(_BY_NAME)}.")
+    return _BY_NAME[found]
+
+
 def check_dose(dose: float, nuclide: Nuclide) -> None:
-    """Refuse a dose that nobody is given: its unit is in doubt."""
+    """Refuse a dose that nobody is given: its unit is in doubt.
+
+    Args:
+        dose: Administered activity in Bq.
+        nuclide: What was given.
+
+    Raises:
+        Unusable: `suv-not-computable`.
+    """
     if not nuclide.dose[0] <= dose <= nuclide.dose[1]:
         low, high = (end / _MBQ for end in nuclide.dose)
         message = f"Radionuclide Total Dose (0018,1074) is not within {low:g} to {high:g} MBq of {nuclide.name}, so its unit is in doubt."
@@ -119,15 +149,27 @@ def check_dose(dose: float, nuclide: Nuclide) -> None:
 
 
 def check_uptake(seconds: float, nuclide: Nuclide) -> None:
-    """Refuse a time of uptake that is negative or longer than anybody waits: a clock or a date is in doubt."""
+    """Refuse a time of uptake that is negative or longer than anybody waits: a clock or a date is in doubt.
+
+    Args:
+        seconds: From injection to scan.
+        nuclide: What was given.
+
+    Raises:
+        Unusable: `suv-not-computable`.
+    """
     if not 0 <= seconds <= nuclide.uptake:
         longest = f"{nuclide.uptake / _HOUR:g} h"
         raise refuse(f"The injection is not within {longest} before the scan, the longest uptake of {nuclide.name}.")
 
 
 def refuse(message: str) -> Unusable:
-    """Return the refusal of a header that does not give SUV."""
-    return Unusable(SUV_NOT_COMPUTABLE, message, "Export the series as SUV by body weight, or complete its header.")
+    """Return the refusal of a header that does not give SUV.
+
+    Args:
+        message: What is wrong, naming the attribute.
+    """
+    return Unusable(SUV_NOT_COMPUTABLE, message)
 
 
 def _said(tracer: Header) -> str:

@@ -8,7 +8,7 @@ slice, a tilted gantry) is refused: features of a volume stretched in silence ar
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,10 +20,12 @@ from unibase.imaging.boxed import Boxed
 from unibase.imaging.dicom.header import Header
 from unibase.imaging.dicom.pixels import padding_of, read_pixels
 from unibase.imaging.dicom.planes import Plane, image_header, planes_of
+from unibase.imaging.dicom.reading import USUAL, Reading
+from unibase.imaging.dicom.resampled import WHOLE, Seen, Shear, shear_of, sheared_grid, straightened, with_filled
 from unibase.imaging.dicom.rescale import of_volume
-from unibase.imaging.dicom.spacing import common_axes, rounding, slice_distance
+from unibase.imaging.dicom.spacing import Placement, common_axes, place_slices, rounding
 from unibase.imaging.dicom.stacks import Stack, inconsistent, split
-from unibase.imaging.dicom.suv import check_values, suv_factors
+from unibase.imaging.dicom.suv import check_values, suv_of
 from unibase.imaging.grid import Array, Grid
 from unibase.imaging.reasons import DUPLICATE_SLICE, NO_IMAGE_SERIES, SEVERAL_SERIES, SEVERAL_VOLUMES
 
@@ -52,6 +54,8 @@ class Volume:
         dimensions: 2 for an image of one plane that has no thickness; the grid's third spacing is then a stand-in.
         name: Which volume of its series, such as `phase 2 of 3`; empty when the series holds one alone.
         members: The planes of the volume.
+        notes: What to know of the volume, as short codes: `tilt-resampled`, `slices-filled`, `weight-from-table`, ...
+        seen: What of a resampled volume was scanned.
         others: The planes of the series that are in no place of this volume.
     """
 
@@ -70,6 +74,16 @@ class Volume:
     name: str = ""
     members: frozenset[PlaneKey] = field(default=frozenset(), repr=False)
     others: frozenset[PlaneKey] = field(default=frozenset(), repr=False)
+    notes: tuple[str, ...] = ()
+    seen: Seen = field(default=WHOLE, repr=False)
+
+    def notes_of(self, region: Boxed) -> tuple[str, ...]:
+        """Return what of a region was not measured as it stands, as short codes for its row.
+
+        Args:
+            region: A region on the grid of the volume that is not empty.
+        """
+        return (*(("padding-in-region",) if self.padded(region) else ()), *self.seen.notes_of(region))
 
     def padded(self, region: Boxed) -> int:
         """Return how many voxels of a region hold padding and no measured value."""
@@ -98,15 +112,31 @@ class Series:
         """The volumes to measure."""
         return tuple(stack for stack in self.stacks if not stack.aside)
 
-    def read(self, stack: Stack, *, suv: bool = True, even: bool = True) -> Volume:
-        """Read one volume; arguments and refusals as `read_series`."""
+    def read(self, stack: Stack, reading: Reading = USUAL) -> Volume:
+        """Read one volume of the series.
+
+        Args:
+            stack: One of `stacks`.
+            reading: What is asked.
+
+        Raises:
+            Unusable: As `read_series`, for this volume.
+        """
         keys = frozenset(plane.key for plane in stack.planes)
         others = frozenset(plane.key for other in self.stacks for plane in other.planes) - keys
-        return _read(stack, others, suv=suv, even=even)
+        return replace(_read(stack.planes, reading), name=stack.name, members=keys, others=others)
 
 
 def open_folder(folder: Path | str, series_uid: str | None = None) -> Series:
-    """Open the image series in a folder and split it; arguments and refusals as `read_series`."""
+    """Open the image series in a folder and split it.
+
+    Args:
+        folder: Folder of the series; files of other kinds (RTSTRUCT, SEG, text) in it are passed over.
+        series_uid: Which SeriesInstanceUID, when the folder holds several image series.
+
+    Raises:
+        Unusable: As `open_files`.
+    """
     folder = Path(folder)
     # Hidden names are half-written files of a killed run.
     found = folder.iterdir() if folder.is_dir() else ()
@@ -114,7 +144,16 @@ def open_folder(folder: Path | str, series_uid: str | None = None) -> Series:
 
 
 def open_files(paths: Iterable[Path], series_uid: str | None = None) -> Series:
-    """Open the image series that some files hold and split it; as `open_folder`."""
+    """Open the image series that some files hold and split it.
+
+    Args:
+        paths: Files; those that are no image of a patient are passed over.
+        series_uid: Which SeriesInstanceUID, when they hold several image series.
+
+    Raises:
+        Unusable: `no-image-series`, `several-series`, `truncated-file`, `unsupported-image`, `inconsistent-series`,
+            `duplicate-slice`, `mosaic`.
+    """
     headers: list[tuple[Header, Path]] = []
     for path in paths:
         header = image_header(path)
@@ -127,85 +166,133 @@ def open_files(paths: Iterable[Path], series_uid: str | None = None) -> Series:
     return Series(tuple(split(planes_of(_without_copies(headers)))))
 
 
-def read_series(folder: Path | str, series_uid: str | None = None, *, suv: bool = True, even: bool = True) -> Volume:
+def read_series(folder: Path | str, series_uid: str | None = None, reading: Reading = USUAL) -> Volume:
     """Read the only volume of the image series in a folder.
 
     Args:
-        folder: Folder of the series; files of other kinds (RTSTRUCT, SEG, text) in it are passed over.
-        series_uid: Which SeriesInstanceUID, when the folder holds several image series.
-        suv: Turn PET into SUVbw; False leaves PET in the unit that its header names.
-        even: Refuse uneven slice distances; False returns them in `grid.slice_offsets` (for contours only).
+        folder: As `open_folder`.
+        series_uid: As `open_folder`.
+        reading: What is asked: of SUV, a tilt, missing slices.
 
     Raises:
         Unusable: `no-image-series`, `several-series`, `several-volumes`, `truncated-file`, `unreadable-pixels`,
             `inconsistent-series`, `missing-slice`, `duplicate-slice`, `gantry-tilt`, `mosaic`, `suv-not-computable`,
             `unsupported-image`.
     """
-    return _only(open_folder(folder, series_uid), suv=suv, even=even)
+    return _only(open_folder(folder, series_uid), reading)
 
 
-def read_files(paths: Iterable[Path], series_uid: str | None = None, *, suv: bool = True, even: bool = True) -> Volume:
-    """Read the only volume of the image series that some files hold; as `read_series`."""
-    return _only(open_files(paths, series_uid), suv=suv, even=even)
+def read_files(paths: Iterable[Path], series_uid: str | None = None, reading: Reading = USUAL) -> Volume:
+    """Read the only volume of the image series that some files hold.
+
+    Args:
+        paths: As `open_files`.
+        series_uid: As `open_files`.
+        reading: As `read_series`.
+
+    Raises:
+        Unusable: As `read_series`.
+    """
+    return _only(open_files(paths, series_uid), reading)
 
 
-def _only(series: Series, *, suv: bool, even: bool) -> Volume:
+def _only(series: Series, reading: Reading) -> Volume:
     volumes = series.volumes
     if len(volumes) > 1:
         names = ", ".join(stack.name for stack in volumes[:6]) + (", ..." if len(volumes) > 6 else "")
         message = f"The series holds {len(volumes)} volumes: {names}."
         raise Unusable(SEVERAL_VOLUMES, message, "Say which of them is meant.")
-    return series.read(volumes[0], suv=suv, even=even)
+    return series.read(volumes[0], reading)
 
 
-def _read(stack: Stack, others: frozenset[PlaneKey], *, suv: bool, even: bool) -> Volume:
-    planes = stack.planes
+def _read(planes: Sequence[Plane], reading: Reading) -> Volume:
     first = planes[0]
     for keyword in ("Rows", "Columns", "Modality", "FrameOfReferenceUID", "SamplesPerPixel"):
         if len({plane.shape if keyword in ("Rows", "Columns") else plane.text(keyword) for plane in planes}) > 1:
             raise inconsistent(keyword)
-    modality = first.text("Modality")
-    unit = of_volume(planes, suv)
-    grid = grid_of(planes, even=even)
-    factors = suv_factors([plane.header for plane in planes]) if modality == "PT" and suv else [1.0] * len(planes)
-    pixels = read_pixels(planes, factors)
-    if unit == "SUVbw":
-        check_values(pixels.array)
+    lies = place(planes, reading)
+    unit = of_volume(planes, reading.suv)
+    suv = suv_of(planes, reading)
+    pixels = read_pixels(planes, suv.factors if suv else [1.0] * len(planes))
+    if suv:
+        check_values(pixels.array, suv.over_weight)
+    changed = lies.seen is not WHOLE
     return Volume(
-        pixels.array,
-        grid,
-        modality,
+        lies.applied(pixels.array),
+        lies.grid,
+        first.text("Modality"),
         unit,
-        pixels.stored_type,
+        "float64" if changed else pixels.stored_type,
         first.text("StudyInstanceUID"),
         first.text("SeriesInstanceUID"),
         first.text("FrameOfReferenceUID"),
         tuple(dict.fromkeys(plane.sop_uid for plane in planes)),
         _digest(planes, pixels.digests),
-        padding_of(planes) if set(factors) == {1.0} else None,
-        name=stack.name,
-        members=frozenset(plane.key for plane in planes),
-        others=others,
+        None if suv and set(suv.factors) != {1.0} else padding_of(planes),
+        notes=(*lies.seen.notes(), *(suv.notes if suv else ())),
+        seen=lies.seen,
     )
 
 
-def grid_of(planes: Sequence[Plane], *, even: bool = True) -> Grid:
-    """Return the grid of the planes of one volume, which are in the order of their normal; refusals as `read_series`."""
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where a volume lies, and what brings its slices there.
+
+    Attributes:
+        grid: Where the voxel centres lie.
+        placement: Where its slices were scanned.
+        shear: How they are shifted by a tilt; None without one.
+        seen: What of the grid was scanned.
+    """
+
+    grid: Grid
+    placement: Placement
+    shear: Shear | None = None
+    seen: Seen = WHOLE
+
+    def applied(self, array: Array) -> Array:
+        """Return the slices on the grid.
+
+        Args:
+            array: Slices (n, y, x) as they were scanned.
+
+        Returns:
+            The array itself (z, y, x) when nothing is to be resampled.
+        """
+        if self.placement.missing:
+            array = with_filled(array, self.placement)
+        return array if self.shear is None else straightened(array, self.shear)
+
+
+def place(planes: Sequence[Plane], reading: Reading = USUAL) -> Place:
+    """Return where the planes of one volume lie.
+
+    Args:
+        planes: All planes of the volume, in the order of their normal.
+        reading: Whether a tilt, missing slices and uneven distances are taken.
+
+    Raises:
+        Unusable: `missing-slice`, `duplicate-slice`, `gantry-tilt`, `inconsistent-series`, `unsupported-image`.
+    """
     first = planes[0]
     row, column, normal = common_axes(np.array([plane.orientation for plane in planes]))
     positions = np.array([plane.position for plane in planes])
     thickness = float(first.header.get("SpacingBetweenSlices") or first.header.get("SliceThickness") or 0)
     rounded = 0.0 if first.tile else rounding([item for plane in planes for item in plane.header.get("ImagePositionPatient")])
-    distance, offsets = slice_distance(positions, row, column, normal, thickness, even=even, rounded=rounded)
+    placement = place_slices(positions, np.array([row, column, normal]), thickness, reading, rounded)
     # PixelSpacing is row spacing (along y), then column spacing (along x).
     spacing_y, spacing_x = (float(item) for item in first.spacing)
-    return Grid(
-        (first.shape[1], first.shape[0], len(planes)),
-        (spacing_x, spacing_y, distance),
+    grid = Grid(
+        (first.shape[1], first.shape[0], placement.count),
+        (spacing_x, spacing_y, placement.distance),
         (float(positions[0][0]), float(positions[0][1]), float(positions[0][2])),
         tuple(float(item) for item in np.column_stack([row, column, normal]).ravel()),
-        offsets,
+        placement.offsets,
     )
+    shear = shear_of(placement, first.shape, grid.spacing)
+    if shear is None:
+        return Place(grid, placement, None, Seen(filled=placement.missing) if placement.missing else WHOLE)
+    return Place(sheared_grid(grid, shear), placement, shear, Seen(shear.windows(), placement.missing))
 
 
 def _digest(planes: Sequence[Plane], digests: Sequence[str]) -> str:

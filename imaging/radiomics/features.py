@@ -82,7 +82,7 @@ def extract_series(task: FeatureTask) -> dict[str, Any]:
         "rows": frame.height,
         "engine": engine_name(task.choices.engine),
         "mode": task.choices.mode,
-        "settings_digest": task.settings.digest,
+        "settings_digest": task.settings_digest,
         **matches,
     }
 
@@ -106,7 +106,7 @@ def _extract_volume(
             told.append(entry(region.target, region.roi_name, result))
             continue
         features, left_out = result
-        notes = sorted({*mask.notes, *(["padding-in-region"] if volume.padded(mask.region) else [])})
+        notes = sorted({*mask.notes, *volume.notes_of(mask.region)})
         rows += region_rows(task, volume, region, features, replace(mask, notes=tuple(notes)))
         found = {"voxels": mask.region.voxels, "notes": notes, "refused_image_types": left_out}
         told.append({"target": region.target, "roi_name": region.roi_name, "status": "done", **found})
@@ -182,7 +182,8 @@ def region_rows(task: FeatureTask, volume: Volume, region: Region, features: Fea
         "roi_name": region.roi_name,
         "engine": engine_name(task.choices.engine),
         "mode": task.choices.mode,
-        "settings_digest": task.settings.digest,
+        "settings_digest": task.settings_digest,
+        "image_notes": ", ".join(volume.notes) or None,
         "mask_label": region.about.label or None,
         "mask_approval": region.about.approval or None,
         "mask_reader": region.about.reader or None,

@@ -130,7 +130,7 @@ def _volumes(task: FeatureTask) -> list[tuple[str, Callable[[], Volume]]]:
     if not wanted:
         message = f"None of the {len(series.stacks)} volumes of the series has a name that the patterns ask for."
         raise Unusable(reasons.NO_VOLUME_MATCHED, message, "Compare their names (unibase index) with features.volumes.")
-    return [(stack.name, partial(series.read, stack)) for stack in wanted]
+    return [(stack.name, partial(series.read, stack, task.reading)) for stack in wanted]
 
 
 def _select_on(volume: Volume, task: FeatureTask) -> Selection:

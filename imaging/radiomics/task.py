@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from unibase.groundwork.files import digest_of
+from unibase.imaging.dicom.reading import PetFacts, Reading
 from unibase.imaging.options import Choices, Regions, check_regions
 from unibase.imaging.radiomics.settings import FeatureSettings
 from unibase.imaging.regions.lattice import GridRule
@@ -44,6 +46,7 @@ class FeatureTask:
         subject_id, centre, series_time: What the row says of the subject; None on plain files.
         series_uid: The series to read, when the folder holds several.
         image_files: The files of the image, when they lie in several folders.
+        pet: What the study's table says of the image, when it is a PET.
     """
 
     image_folder: Path
@@ -57,6 +60,7 @@ class FeatureTask:
     series_time: datetime | None = None
     series_uid: str | None = None
     image_files: tuple[Path, ...] = ()
+    pet: PetFacts | None = None
 
     def check(self) -> None:
         """Check what the types cannot say.
@@ -66,6 +70,17 @@ class FeatureTask:
         """
         if self.regions is not None:
             check_regions(self.regions)
+
+    @property
+    def reading(self) -> Reading:
+        """How the image is read."""
+        return Reading(self.choices.suv, self.choices.tilt, self.choices.missing_slices, pet=self.pet)
+
+    @property
+    def settings_digest(self) -> str:
+        """Digest of the extraction settings, and of how the image is read where that is not the usual way."""
+        asked = replace(self.reading, pet=None)
+        return self.settings.digest if asked == Reading() else digest_of([self.settings.digest, asdict(asked)])
 
     @property
     def mask_rules(self) -> MaskRules:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.imaging.dicom_maker import write_rtstruct, write_series
 from unibase.groundwork.problems import Unusable
+from unibase.imaging.dicom.reading import Reading
 from unibase.imaging.dicom.volume import Volume, read_series
 from unibase.imaging.regions.masks import Mask, open_masks, read_masks
 from unibase.imaging.regions.rasterise import fill
@@ -71,7 +72,7 @@ def volume_of(folder: Path, **options: object) -> Volume:
     size = options.pop("size", SIZE)
     array = np.zeros((size[2], size[1], size[0]), dtype=np.int16)  # type: ignore[index]
     write_series(folder, array, **{"spacing": SPACING, **options})  # type: ignore[arg-type]
-    return read_series(folder, even="offsets" not in options)
+    return read_series(folder, reading=Reading(even="offsets" not in options))
 
 
 def mask_of(tmp_path: Path, volume: Volume, contours: list[object], **options: object) -> Mask:

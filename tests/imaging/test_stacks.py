@@ -21,6 +21,7 @@ from pydicom.dataset import Dataset
 
 from tests.imaging.odd_series import Maker, csa, item, pattern, save
 from unibase.groundwork.problems import Unusable
+from unibase.imaging.dicom.reading import Reading
 from unibase.imaging.dicom.volume import open_folder, read_series
 
 Build = Callable[[Maker], list[Dataset]]
@@ -420,7 +421,7 @@ def test_a_series_is_read_as_its_volumes(tmp_path: Path, name: str) -> None:
     assert {stack.name for stack in series.stacks if stack.aside} == case.aside
     for stack in series.volumes:
         number, slices, first, distance = case.volumes[stack.name]
-        volume = series.read(stack, suv=False)
+        volume = series.read(stack, Reading(suv=None))
         expected = np.stack([pattern(number, index, volume.grid.shape[1:]) for index in slices])
         assert np.array_equal(volume.array, expected)
         assert volume.grid.origin == pytest.approx((0.0, 0.0, first), abs=1e-9)

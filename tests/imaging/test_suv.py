@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 from tests.imaging.dicom_maker import write_series
 from tests.imaging.odd_series import Maker, pattern, save
 from unibase.groundwork.problems import Unusable
+from unibase.imaging.dicom.reading import Reading
 from unibase.imaging.dicom.volume import read_series
 
 ARRAY = np.arange(1, 28, dtype=np.int16).reshape(3, 3, 3)
@@ -149,7 +150,7 @@ def test_what_the_header_leaves_open_is_refused(tmp_path: Path, item: Dataset, c
         read_series(tmp_path)
     assert caught.value.reason == "suv-not-computable"
     assert words in caught.value.message
-    assert read_series(tmp_path, suv=False).array.shape == ARRAY.shape
+    assert read_series(tmp_path, reading=Reading(suv=None)).array.shape == ARRAY.shape
 
 
 def test_units_that_differ_between_slices_are_refused(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from tests.imaging.dicom_maker import write_series
 from unibase.groundwork.problems import Unusable
-from unibase.imaging.dicom.spacing import axes, slice_distance
+from unibase.imaging.dicom.reading import USUAL, Reading
+from unibase.imaging.dicom.spacing import axes, place_slices
 from unibase.imaging.dicom.volume import read_series
 from unibase.imaging.grid import Grid
 from unibase.imaging.plain.image import read_image
@@ -80,7 +81,7 @@ def test_a_missing_slice_is_refused(tmp_path: Path, lost: int) -> None:
 def test_uneven_distances_are_refused_or_told(tmp_path: Path) -> None:
     write_series(tmp_path, ARRAY, offsets=[0, 2, 4, 7, 9])
     assert refusal(tmp_path) == "missing-slice"
-    assert read_series(tmp_path, even=False).grid.slice_offsets == (0.0, 2.0, 4.0, 7.0, 9.0)
+    assert read_series(tmp_path, reading=Reading(even=False)).grid.slice_offsets == (0.0, 2.0, 4.0, 7.0, 9.0)
 
 
 def test_rounded_positions_are_one_even_grid(tmp_path: Path) -> None:
@@ -264,6 +265,6 @@ def test_slice_distance_is_found_in_any_order(order: list[int], distance: float,
     row, column, normal = axes(np.array([0.8, 0.6, 0.0, -0.36, 0.48, 0.8]))
     positions = np.array([np.array(origin) + index * distance * normal for index in order])
     positions = positions[np.argsort(positions @ normal)]
-    found, offsets = slice_distance(positions, row, column, normal, 0.0)
-    assert offsets == ()
-    assert found == pytest.approx(distance, rel=1e-9)
+    found = place_slices(positions, np.array([row, column, normal]), 0.0, USUAL)
+    assert (found.offsets, found.places, found.drift) == ((), tuple(range(6)), None)
+    assert found.distance == pytest.approx(distance, rel=1e-9)
