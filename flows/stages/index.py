@@ -15,7 +15,7 @@ from unibase.flows.runs.run import Run, files_below
 from unibase.flows.runs.stage import Stage
 from unibase.flows.stages.deidentify import BATCH, written_files
 from unibase.flows.stages.index_pet import PetDoor, pet_door, write_facts
-from unibase.flows.study.places import DICOM, LEDGER, PET_FACTS
+from unibase.flows.study.places import DICOM, PET_FACTS
 from unibase.flows.study.places import SERIES as SERIES_TABLE
 from unibase.flows.study.places import VOLUMES as VOLUMES_TABLE
 from unibase.groundwork.files import digest_of, remove_file
