@@ -25,7 +25,7 @@ def tilted(degrees: float, along: int = 1, count: int = 7) -> list[Dataset]:
     for number, dataset in enumerate(slices):
         position = [float(item) for item in dataset.ImagePositionPatient]
         position[along] += 3.0 * number * np.tan(np.radians(degrees))
-        dataset.ImagePositionPatient = [f"{item:.4f}" for item in position]
+        dataset.ImagePositionPatient = [f"{item:.10f}" for item in position]
         dataset.PixelData = noise[number].tobytes()
     return slices
 

@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 from tests.imaging.dicom_maker import write_series
 from tests.imaging.odd_series import Maker, pattern, save
 from unibase.groundwork.problems import Unusable
+from unibase.imaging.dicom.body import DIVISORS, Body, SuvKind
 from unibase.imaging.dicom.reading import Reading
 from unibase.imaging.dicom.volume import read_series
 
@@ -356,3 +357,50 @@ def test_enhanced_pet_by_its_time_of_decay_correction(tmp_path: Path) -> None:
     expected = np.stack([pattern(0, number) for number in range(3)]) * SLOPE * after(3600)
     assert volume.unit == "SUVbw"
     assert np.allclose(volume.array, expected, rtol=1e-12)
+
+
+OTHER_SUV: list[tuple[SuvKind, str, float]] = [
+    # By hand for 72 kg, 1.70 m, female.
+    ("lbm-janmahasatian", "SUVlbm (Janmahasatian)", 9270 / (8780 + 244 * 72 / 1.7**2)),
+    ("lbm-james", "SUVlbm (James)", (1.07 * 72 - 148 * (72 / 170) ** 2) / 72),
+    ("bsa", "SUVbsa", 10 * 0.007184 * 72**0.425 * 170**0.725 / 72),
+    ("ibw", "SUVibw", (45.5 + 0.91 * (170 - 152)) / 72),
+]
+
+
+@pytest.mark.parametrize(("kind", "unit", "over_weight"), OTHER_SUV)
+def test_another_suv_on_request(tmp_path: Path, kind: SuvKind, unit: str, over_weight: float) -> None:
+    pet(tmp_path, PatientSize=1.7, PatientSex="F")
+    volume = read_series(tmp_path, reading=Reading(suv=kind))
+    assert volume.unit == unit
+    assert np.allclose(volume.array, read_series(tmp_path).array * over_weight, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["lbm-janmahasatian", "bsa", "ibw"])
+def test_another_suv_without_height_is_refused(tmp_path: Path, kind: SuvKind) -> None:
+    pet(tmp_path, PatientSex="F")
+    with pytest.raises(Unusable, match=r"PatientSize \(0010,1020\)"):
+        read_series(tmp_path, reading=Reading(suv=kind))
+
+
+def test_a_stored_suv_that_is_asked_for_needs_no_height(tmp_path: Path) -> None:
+    pet(tmp_path, slope=0.1, Units="GML", SUVType="LBMJANMA")
+    volume = read_series(tmp_path, reading=Reading(suv="lbm-janmahasatian"))
+    assert np.allclose(volume.array, ARRAY * 0.1)
+    with pytest.raises(Unusable, match="height or sex"):
+        read_series(tmp_path)
+
+
+PEER = [
+    # What @cornerstonejs/calculate-suv expects of 75 kg and 1.85 m, in kg and in m2 times 10; its James of a man takes 120 in
+    # place of 128 and is left out.
+    ("lbm-janmahasatian", "M", 60.91533588651974),
+    ("lbm-janmahasatian", "F", 49.21437996837613),
+    ("lbm-james", "F", 55.92567567567568),
+    ("bsa", "", 19.813758427117767),
+]
+
+
+@pytest.mark.parametrize(("kind", "sex", "value"), PEER)
+def test_divisors_are_those_of_a_peer(kind: SuvKind, sex: str, value: float) -> None:
+    assert DIVISORS[kind].value(Body(75.0, 1.85, sex)) == pytest.approx(value, rel=1e-12)
