@@ -216,6 +216,9 @@ VOLUMES = Table(
         Column("MagneticFieldStrength", pl.Float64(), "Field strength of MR.", unit="T"),
         Column("EchoTime", pl.Float64(), "Echo time of MR.", unit="ms"),
         Column("RepetitionTime", pl.Float64(), "Repetition time of MR.", unit="ms"),
+        Column(
+            "motion", pl.String(), "What the header tells of motion: breath hold, respiratory gating, ...; null when nothing."
+        ),
         Column("nuclide", pl.String(), "Nuclide of PET, such as F-18."),
         Column("uptake", pl.Float64(), "Time from injection to scan of PET.", unit="min"),
         Column("PatientWeight", pl.Float64(), "Weight that the SUV of PET was computed with.", unit="kg"),

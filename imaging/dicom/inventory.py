@@ -13,6 +13,7 @@ import polars as pl
 from unibase.groundwork.problems import Unusable
 from unibase.groundwork.tables import EVENTS, VOLUMES
 from unibase.imaging.dicom.header import Header
+from unibase.imaging.dicom.motion import motion_of
 from unibase.imaging.dicom.planes import Plane
 from unibase.imaging.dicom.reading import USUAL, Reading
 from unibase.imaging.dicom.rescale import of_volume
@@ -47,6 +48,7 @@ class Described:
     MagneticFieldStrength: float | None = None
     EchoTime: float | None = None
     RepetitionTime: float | None = None
+    motion: str | None = None
     nuclide: str | None = None
     uptake: float | None = None
     PatientWeight: float | None = None
@@ -146,6 +148,7 @@ def _told(stack: Stack) -> Described:
         MagneticFieldStrength=_number(first, "MagneticFieldStrength"),
         EchoTime=_number(first, "EffectiveEchoTime") or _number(first, "EchoTime"),
         RepetitionTime=_number(first, "RepetitionTime"),
+        motion=motion_of(first.header),
     )
 
 
