@@ -21,6 +21,26 @@ from unibase.imaging.grid import Array
 from unibase.imaging.reasons import UNREADABLE_PIXELS, UNSUPPORTED_IMAGE
 
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+_NEEDED = [
+    *_PIXELS,
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "PlanarConfiguration",
+    "NumberOfFrames",
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "ExtendedOffsetTable",
+    "ExtendedOffsetTableLengths",
+    "ModalityLUTSequence",
+    "Modality",
+    "RescaleSlope",
+    "RescaleIntercept",
+]
+"""What decoding asks of a header: the rest of it was read before."""
 
 
 @dataclass(frozen=True)
@@ -59,23 +79,38 @@ def read_pixels(planes: Sequence[Plane], factors: Sequence[float]) -> Pixels:
         digests.append(hashlib.sha256(content).hexdigest())
         frames = _decoded(content, path, [planes[index] for index in members])
         for index in members:
-            plane, rescale = planes[index], rescale_of(planes[index])
-            stored = frames[plane.frame or 0]
-            if plane.tile:
-                (row, column), (rows, columns) = plane.tile.corner, plane.tile.shape
-                stored = stored[row : row + rows, column : column + columns]
-            if stored.shape != plane.shape:
-                raise Unusable(UNSUPPORTED_IMAGE, "The pixel data is no plane of grey values.", "Use a series of grey values.")
-            array[index] = stored
-            if rescale.slope != 1.0:
-                array[index] *= rescale.slope
-            if rescale.intercept:
-                array[index] += rescale.intercept
-            if factors[index] != 1.0:
-                array[index] *= factors[index]
-            whole = factors[index] == 1.0 and np.issubdtype(stored.dtype, np.integer)
-            types.append(rescaled_type(plane.header, rescale) if whole else "float64")
+            stored = _stored(frames, planes[index])
+            types.append(_rescaled(stored, planes[index], factors[index], array[index]))
     return Pixels(array, np.result_type(*types).name, tuple(digests))
+
+
+def _stored(frames: Array, plane: Plane) -> Array:
+    """Return the stored values (y, x) of a plane from those of its file (frames, y, x)."""
+    stored: Array = frames[plane.frame or 0]
+    if plane.tile:
+        (row, column), (rows, columns) = plane.tile.corner, plane.tile.shape
+        stored = stored[row : row + rows, column : column + columns]
+    if stored.shape != plane.shape:
+        raise Unusable(UNSUPPORTED_IMAGE, "The pixel data is no plane of grey values.", "Use a series of grey values.")
+    return stored
+
+
+def _rescaled(stored: Array, plane: Plane, factor: float, into: Array) -> str:
+    """Write the rescaled values of a plane `into` its slice (y, x), and return the type that holds them."""
+    rescale = rescale_of(plane)
+    # Stored values go to their place in one pass where one step is all that is to be done.
+    if rescale.slope != 1.0:
+        np.multiply(stored, rescale.slope, out=into, dtype=np.float64)
+        if rescale.intercept:
+            into += rescale.intercept
+    elif rescale.intercept:
+        np.add(stored, rescale.intercept, out=into, dtype=np.float64)
+    else:
+        into[...] = stored
+    if factor != 1.0:
+        into *= factor
+    whole = factor == 1.0 and np.issubdtype(stored.dtype, np.integer)
+    return rescaled_type(plane.header, rescale) if whole else "float64"
 
 
 def _content(path: Path) -> bytes:
@@ -93,7 +128,7 @@ def _decoded(content: bytes, path: Path, planes: Sequence[Plane]) -> Array:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            dataset = pydicom.dcmread(io.BytesIO(content))
+            dataset = pydicom.dcmread(io.BytesIO(content), specific_tags=_NEEDED)
         except Exception:
             raise Unusable(TRUNCATED_FILE, "A DICOM file of the series ends too early.", "Export the series again.") from None
         _check_whole(dataset)
