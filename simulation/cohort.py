@@ -17,7 +17,7 @@ from unibase.simulation.omics import (
 )
 from unibase.simulation.persons import Person, centre_names, make_person
 from unibase.simulation.planting import plant_misplaced, plant_wrong_links
-from unibase.simulation.study_file import write_study
+from unibase.simulation.study_file import ask_for_volumes, write_study
 from unibase.simulation.tree import Options, Tree
 from unibase.simulation.truth import ASSOCIATIONS
 
@@ -32,6 +32,7 @@ def simulate(
     genes: int = 2000,
     wrong_links: float = 0.0,
     misplaced: bool = False,
+    acquisitions: bool = False,
 ) -> None:
     """Write a simulated source tree, with its study file and its truth.
 
@@ -47,6 +48,8 @@ def simulate(
             and of the image series that bear another patient's number (`truth/wrong_series.parquet`).
         misplaced: Whether to write methylation arrays and genotypes as well, and plant samples that are not their person's
             (`truth/misplaced.parquet`).
+        acquisitions: Whether each person with images has series of several volumes as well: CT in three phases, diffusion,
+            dynamic MR and gated PET (`truth/volumes.parquet`).
 
     Raises:
         FileExistsError: If `out` holds files already.
@@ -58,9 +61,11 @@ def simulate(
     if out.exists() and any(out.iterdir()):
         raise FileExistsError(f"{out} is not empty; name a new folder")
     out.mkdir(parents=True, exist_ok=True)
-    options = Options(seed, persons, centres, genes, broken, imaging, wrong_links, misplaced)
+    options = Options(seed, persons, centres, genes, broken, imaging, wrong_links, misplaced, acquisitions)
     _fill(Tree(out, options))
     write_study(out, centre_names(centres), imaging, misplaced)
+    if imaging and acquisitions:
+        ask_for_volumes(out)
     (out / "truth" / "simulation.json").write_text(json.dumps({**asdict(options), "added": 0}, indent=2) + "\n", encoding="utf-8")
 
 

@@ -195,7 +195,14 @@ def save(ds: FileDataset, path: Path, implicit_vr: bool = False) -> None:
     ds.save_as(path, enforce_file_format=True)
 
 
-def _geometry(ds: Dataset, grid: Grid, k: int) -> None:
+def place_plane(ds: Dataset, grid: Grid, k: int) -> None:
+    """Say where slice `k` of a grid lies.
+
+    Args:
+        ds: Header to write to.
+        grid: The grid.
+        k: Number of the slice, from 0.
+    """
     x, y, z = grid.origin
     ds.ImagePositionPatient = [f"{x:.4f}", f"{y:.4f}", f"{z + k * grid.spacing[2]:.4f}"]
     ds.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
@@ -204,7 +211,13 @@ def _geometry(ds: Dataset, grid: Grid, k: int) -> None:
     ds.SliceLocation = f"{z + k * grid.spacing[2]:.4f}"
 
 
-def _pixels(ds: Dataset, plane: np.ndarray) -> None:
+def set_pixels(ds: Dataset, plane: np.ndarray) -> None:
+    """Store a plane as whole numbers of 16 bits.
+
+    Args:
+        ds: Header to write to.
+        plane: Stored values (y, x).
+    """
     ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
     ds.Rows, ds.Columns = plane.shape
     ds.BitsAllocated, ds.BitsStored, ds.HighBit = 16, 16, 15
@@ -232,8 +245,8 @@ def write_ct(study: Study, chest: Chest, hounsfield: np.ndarray, seen: Seen) -> 
         ds.InstanceNumber = number
         moment = study.when + timedelta(seconds=20, milliseconds=250 * number)
         ds.AcquisitionTime = ds.ContentTime = f"{moment:%H%M%S.%f}"
-        _geometry(ds, chest.ct, k)
-        _pixels(ds, plane.astype(np.int32) + 1024)
+        place_plane(ds, chest.ct, k)
+        set_pixels(ds, plane.astype(np.int32) + 1024)
         path = study.folder / "ct" / f"CT{number:05d}.dcm"
         save(ds, path, study.scanner.implicit_vr)
         datasets.append(ds)
@@ -248,25 +261,10 @@ def write_pet(study: Study, chest: Chest, suv: np.ndarray, seen: Seen) -> Series
     SUVbw = activity concentration x weight in g / dose decayed to the start of the series (QIBA's vendor-neutral
     pseudo-code for DecayCorrection START).
     """
-    rng = stream(study.seed, "injection", study.person.index, study.visit)
-    start = study.when + timedelta(seconds=90)
-    injected = study.when - timedelta(minutes=int(rng.integers(55, 75)), seconds=int(rng.integers(60)))
-    dose = round(3.5e6 * study.person.course.weight_kg * float(rng.uniform(0.95, 1.05)))
-    decayed = dose * 2.0 ** (-(start - injected).total_seconds() / FLUORINE_18_HALF_LIFE_S)
-    activity = suv * decayed / (study.person.course.weight_kg * 1000.0)
     base = base_dataset(study, PositronEmissionTomographyImageStorage, "PT", "pet", 3, 90)
-    base.ImageType = ["ORIGINAL", "PRIMARY"]
-    base.AcquisitionDate = base.SeriesDate
-    base.SeriesType, base.Units, base.CountsSource = ["WHOLE BODY", "IMAGE"], "BQML", "EMISSION"
+    start = study.when + timedelta(seconds=90)
+    activity = suv * describe_pet(base, study) / (study.person.course.weight_kg * 1000.0)
     base.NumberOfSlices = len(suv)
-    base.DecayCorrection, base.CollimatorType = "START", "NONE"
-    base.CorrectedImage = ["DECY", "ATTN", "SCAT", "DTIM", "RAN", "NORM"]
-    base.AttenuationCorrectionMethod, base.ReconstructionMethod = "measured,AC CT", "OSEM3D 3i24s"
-    base.ConvolutionKernel = "XYZ Gauss4.00"
-    base.FrameReferenceTime, base.ActualFrameDuration, base.DecayFactor = 0, 120_000, 1
-    base.RescaleIntercept = 0
-    base.RadiopharmaceuticalInformationSequence = Sequence([_tracer(injected, dose)])
-    _acquisition(base)
     count = len(suv)
     datasets, paths = [], []
     for k, plane in enumerate(activity):
@@ -275,10 +273,10 @@ def write_pet(study: Study, chest: Chest, suv: np.ndarray, seen: Seen) -> Series
         ds.SOPInstanceUID = study.uid("pet", k)
         ds.InstanceNumber, ds.ImageIndex = number, number
         ds.AcquisitionTime = f"{start:%H%M%S}.000000"
-        _geometry(ds, chest.pet, k)
+        place_plane(ds, chest.pet, k)
         # A slope of its own in every slice, as PET scanners do; 10 significant digits fit in a decimal string.
         ds.RescaleSlope = f"{max(float(plane.max()), 1.0) / 32_767:.10g}"
-        _pixels(ds, np.rint(plane / float(ds.RescaleSlope)).clip(0, 32_767))
+        set_pixels(ds, np.rint(plane / float(ds.RescaleSlope)).clip(0, 32_767))
         ds.WindowCenter, ds.WindowWidth = 16384, 32768
         path = study.folder / "pet" / f"PT{number:05d}.dcm"
         save(ds, path, study.scanner.implicit_vr)
@@ -286,6 +284,35 @@ def write_pet(study: Study, chest: Chest, suv: np.ndarray, seen: Seen) -> Series
         paths.append(path)
         seen(ds)
     return SeriesFiles(base.SeriesInstanceUID, "PT", datasets, paths)
+
+
+def describe_pet(base: Dataset, study: Study) -> float:
+    """Write what a PET in Bq/ml, decay-corrected to its start, says of the tracer and of its corrections.
+
+    Args:
+        base: Header to write to, of a series that starts 90 s after its study.
+        study: The examination.
+
+    Returns:
+        The dose decayed to the start of the series, in Bq.
+    """
+    rng = stream(study.seed, "injection", study.person.index, study.visit)
+    start = study.when + timedelta(seconds=90)
+    injected = study.when - timedelta(minutes=int(rng.integers(55, 75)), seconds=int(rng.integers(60)))
+    dose = round(3.5e6 * study.person.course.weight_kg * float(rng.uniform(0.95, 1.05)))
+    decayed = dose * 2.0 ** (-(start - injected).total_seconds() / FLUORINE_18_HALF_LIFE_S)
+    base.ImageType = ["ORIGINAL", "PRIMARY"]
+    base.AcquisitionDate = base.SeriesDate
+    base.SeriesType, base.Units, base.CountsSource = ["WHOLE BODY", "IMAGE"], "BQML", "EMISSION"
+    base.DecayCorrection, base.CollimatorType = "START", "NONE"
+    base.CorrectedImage = ["DECY", "ATTN", "SCAT", "DTIM", "RAN", "NORM"]
+    base.AttenuationCorrectionMethod, base.ReconstructionMethod = "measured,AC CT", "OSEM3D 3i24s"
+    base.ConvolutionKernel = "XYZ Gauss4.00"
+    base.FrameReferenceTime, base.ActualFrameDuration, base.DecayFactor = 0, 120_000, 1
+    base.RescaleIntercept = 0
+    base.RadiopharmaceuticalInformationSequence = Sequence([_tracer(injected, dose)])
+    _acquisition(base)
+    return decayed
 
 
 def _tracer(injected: datetime, dose: int) -> Dataset:

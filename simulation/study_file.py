@@ -104,3 +104,14 @@ def write_study(out: Path, centres: tuple[str, ...], imaging: bool, misplaced: b
         features = text[text.index("features:\n") : text.index("assays:\n")]
         text = text.replace(features, "").replace("  imaging: {from_days: -60, to_days: 0, choose: latest}\n", "")
     (out / "study.yaml").write_text(text, encoding="utf-8")
+
+
+def ask_for_volumes(out: Path) -> None:
+    """Make a written study file ask for MR too, and for each volume of a series that holds several.
+
+    Args:
+        out: The tree.
+    """
+    path = out / "study.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("modalities: [CT, PT]\n", "modalities: [CT, PT, MR]\n  volumes: all\n"), encoding="utf-8")

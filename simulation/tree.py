@@ -12,6 +12,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from unibase.simulation import fhir, omop, osiris_rwd
+from unibase.simulation.acquisitions import names_of, write_acquisitions
 from unibase.simulation.dicom import SeriesFiles, Study, study_start, write_ct, write_pet, write_rtstruct
 from unibase.simulation.omics import (
     SAMPLE_COLUMNS,
@@ -49,6 +50,7 @@ class Options:
     imaging: bool
     wrong_links: float = 0.0
     misplaced: bool = False
+    acquisitions: bool = False
 
 
 @dataclass
@@ -195,6 +197,8 @@ class Tree:
             first = first or study
             if self.options.imaging:
                 self._examination(study, with_pet, growth)
+                if self.options.acquisitions and visit == "baseline":
+                    self._acquisitions(person, registration, day)
         return first
 
     def _examination(self, study: Study, with_pet: bool, growth: float) -> None:
@@ -220,6 +224,20 @@ class Tree:
                 folder=series.paths[0].parent.relative_to(self.out).as_posix(), target_roi=target, tumour_voxels=inside.size,
                 tumour_mm3=inside.size * float(np.prod(grid.spacing)), tumour_mean=float(inside.mean()), tumour_sd=float(inside.std()),
                 tumour_max=float(inside.max()),
+            )  # fmt: skip
+
+    def _acquisitions(self, person: Person, registration: Registration, day: date) -> None:
+        """Write series that hold several volumes, each kind as a study of its own on one day."""
+        centre = self.centre(registration.centre)
+        chest = make_chest(self.options.seed, person, centre.scanner)
+        target, _ = ROI_NAMES[centre.format]
+        written = write_acquisitions(
+            lambda visit: self.study(person, registration, day, visit), chest, target, self.see(person, centre.name)
+        )
+        for one in written:
+            self.truth.add(
+                "volumes", person=person.name, centre=centre.name, kind=one.kind, modality=one.series.modality,
+                SeriesInstanceUID=one.series.uid, volume=names_of(one.kind)[one.number - 1], tumour_mean=one.tumour_mean,
             )  # fmt: skip
 
     def _sample(self, person: Person, registration: Registration) -> str | None:

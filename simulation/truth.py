@@ -40,6 +40,10 @@ SCHEMAS: dict[str, pa.Schema] = {
         ("target_roi", pa.string()), ("tumour_voxels", pa.int64()), ("tumour_mm3", pa.float64()), ("tumour_mean", pa.float64()),
         ("tumour_sd", pa.float64()), ("tumour_max", pa.float64()),
     ]),
+    "volumes": pa.schema([
+        ("person", pa.string()), ("centre", pa.string()), ("kind", pa.string()), ("modality", pa.string()),
+        ("SeriesInstanceUID", pa.string()), ("volume", pa.string()), ("tumour_mean", pa.float64()),
+    ]),
     "samples": pa.schema([
         ("sample", pa.string()), ("person", pa.string()), ("centre", pa.string()), ("sample_type", pa.string()), ("in_rna", pa.bool_()),
         ("in_mutations", pa.bool_()), ("collected", pa.string()), ("swapped_with", pa.string()),

@@ -135,6 +135,7 @@ def simulate(
     imaging: bool = True,
     wrong_links: float = 0.0,
     misplaced: bool = False,
+    acquisitions: bool = False,
     resume: bool = False,
 ) -> None:
     """Write simulated hospitals with known truth, and a study file ready to build.
@@ -160,6 +161,8 @@ def simulate(
         another patient's number.
     misplaced
         Write methylation arrays and somalier's tables as well, and plant samples that are not their person's.
+    acquisitions
+        Give each person with images series of several volumes as well: CT in three phases, diffusion, dynamic MR, gated PET.
     resume
         Leave an existing tree as it is.
     """
@@ -178,6 +181,7 @@ def simulate(
             imaging=imaging,
             wrong_links=wrong_links,
             misplaced=misplaced,
+            acquisitions=acquisitions,
         )
     except FileExistsError:
         raise UserError(f"{out} holds files already. Choose another folder, or give --resume.") from None

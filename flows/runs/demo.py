@@ -19,6 +19,7 @@ def write_demo(
     imaging: bool,
     wrong_links: float = 0.0,
     misplaced: bool = False,
+    acquisitions: bool = False,
 ) -> None:
     """Write a simulated tree and its key. The key follows from the seed, so that two demos give the same bytes.
 
@@ -34,6 +35,7 @@ def write_demo(
         imaging=imaging,
         wrong_links=wrong_links,
         misplaced=misplaced,
+        acquisitions=acquisitions,
     )
     secret = hashlib.sha256(f"unibase demo key, no secret: {seed}".encode()).digest()
     write_key_file(Key(secret), out / "vault.key")

@@ -24,6 +24,7 @@ from unibase.imaging.confidentiality.actions import CHARACTER_SET, TIME_ZONE, Jo
 from unibase.imaging.confidentiality.charsets import decode, encodings_of
 from unibase.imaging.confidentiality.fast import FastHeader, NotFast
 from unibase.imaging.confidentiality.gathering import Gatherer, knowledge_of
+from unibase.imaging.confidentiality.mosaics import mosaic_elements
 from unibase.imaging.confidentiality.policy import Policy, keyword_of, policy_of
 from unibase.imaging.confidentiality.slow import TreeHeader
 from unibase.imaging.confidentiality.source import (
@@ -128,6 +129,8 @@ def _deidentify(task: DeidentifyTask, source: Source) -> dict[str, Any]:
         found = verify.first_look(header, job)
         if found:
             verify.judge(header, source.encoding, job, found)
+    if "MOSAIC" in facts.get("ImageType", "").split("\\") and "private" in policy.enabled:
+        header += mosaic_elements(task.source, source.encoding)
     study, series, instance = (_identity(source.top, tag, policy, job) for tag in (STUDY, SERIES, INSTANCE))
     meta = meta_information(job.sop_class.encode(), instance, source.transfer_syntax.encode())
     names = (os.fspath(task.destination_root), job.subject_id.decode(), study.decode(), series.decode(), instance.decode())

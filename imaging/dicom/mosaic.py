@@ -19,6 +19,11 @@ from unibase.imaging.reasons import MOSAIC
 
 _SIEMENS_MR, _SIEMENS_CSA = "SIEMENS MR HEADER", "SIEMENS CSA HEADER"
 
+OWN_GROUP, OWN_CREATOR = 0x7FDF, "UNIBASE MOSAIC"
+"""Private group and creator of what de-identification keeps of a mosaic; the group comes after all others of a header."""
+
+_CREATOR, _COUNT, _NORMAL = 0x0010, 0x1001, 0x1002
+
 
 @dataclass(frozen=True, eq=False)
 class Tile:
@@ -41,24 +46,52 @@ def is_mosaic(header: Header) -> bool:
     return "MOSAIC" in [str(item).upper() for item in ([value] if isinstance(value, str) else value)]
 
 
+@dataclass(frozen=True, eq=False)
+class Stacked:
+    """How the slices of a mosaic follow one another.
+
+    Attributes:
+        count: Number of slices.
+        normal: Direction (3,) in which they follow one another.
+    """
+
+    count: int
+    normal: Array
+
+
+def stacked(header: Header) -> Stacked | None:
+    """Return how the slices of a mosaic follow one another; None when its header does not tell it.
+
+    Args:
+        header: Header of a mosaic, as Siemens writes it or as de-identification leaves it (`carried`).
+    """
+    numbers = _carried(header)
+    if numbers is not None:
+        return numbers
+    count, normal = _number_of_images(header), csa_numbers(header, "SliceNormalVector")
+    return Stacked(count, normal) if count and len(normal) == 3 else None
+
+
 def tiles_of(header: Header) -> list[Tile]:
     """Return the slices of a mosaic.
+
+    Args:
+        header: Its header.
 
     Raises:
         Unusable: `mosaic` when the header lacks the number of slices, their normal or their distance: a mosaic is
             never read as one large slice.
     """
-    count = _number_of_images(header)
-    normal = csa_numbers(header, "SliceNormalVector")
+    lies = stacked(header)
     distance = float(header.get("SpacingBetweenSlices") or 0)
-    side = math.ceil(math.sqrt(count)) if count else 0
+    side = math.ceil(math.sqrt(lies.count)) if lies else 0
     rows, columns = int(header.get("Rows") or 0), int(header.get("Columns") or 0)
-    if not count or len(normal) != 3 or not distance > 0 or not side or rows % side or columns % side:
+    if lies is None or not distance > 0 or rows % side or columns % side:
         message = "The series is a Siemens mosaic, and its header does not say how its slices lie."
         raise Unusable(MOSAIC, message, "Export it with Siemens' private header, or as one file a slice.")
     orientation = [float(item) for item in header.get("ImageOrientationPatient")]
     along_row, along_column = np.array(orientation[:3]), np.array(orientation[3:])
-    if abs(abs(float(np.cross(along_row, along_column) @ normal)) - 1) > 1e-3:
+    if abs(abs(float(np.cross(along_row, along_column) @ lies.normal)) - 1) > 1e-3:
         message = "The slices of the mosaic do not follow one another along their normal."
         raise Unusable(MOSAIC, message, "Export it as one file a slice.")
     spacing = [float(item) for item in header.get("PixelSpacing")]
@@ -67,9 +100,53 @@ def tiles_of(header: Header) -> list[Tile]:
     shift = along_row * spacing[1] * (columns - shape[1]) / 2 + along_column * spacing[0] * (rows - shape[0]) / 2
     first = np.array([float(item) for item in header.get("ImagePositionPatient")]) + shift
     return [
-        Tile(first + number * distance * normal, shape, (number // side * shape[0], number % side * shape[1]))
-        for number in range(count)
+        Tile(first + number * distance * lies.normal, shape, (number // side * shape[0], number % side * shape[1]))
+        for number in range(lies.count)
     ]
+
+
+def carried(header: Header, little: bool = True, implicit: bool = False) -> bytes:
+    """Return the elements that say without Siemens' header how a mosaic lies: a private block of ours, to end a header with.
+
+    Siemens' CSA header holds texts of the protocol and goes with de-identification; four numbers of it are kept here.
+
+    Args:
+        header: Header of a mosaic as the scanner wrote it.
+        little: Whether bytes are in little endian.
+        implicit: Whether elements go without their VR.
+
+    Returns:
+        The encoded elements; nothing when the header does not tell how its slices lie.
+    """
+    lies = stacked(header)
+    if lies is None:
+        return b""
+    order = "<" if little else ">"
+    values = (
+        (_CREATOR, b"LO", OWN_CREATOR.encode().ljust(14)),
+        (_COUNT, b"US", struct.pack(f"{order}H", lies.count)),
+        (_NORMAL, b"FD", struct.pack(f"{order}3d", *lies.normal)),
+    )
+    return b"".join(
+        struct.pack(f"{order}HH", OWN_GROUP, element)
+        + (struct.pack(f"{order}I", len(value)) if implicit else vr + struct.pack(f"{order}H", len(value)))
+        + value
+        for element, vr, value in values
+    )
+
+
+def _carried(header: Header) -> Stacked | None:
+    try:
+        block = header.private_block(OWN_GROUP, OWN_CREATOR)
+        count, normal = block[_COUNT & 0xFF].value, block[_NORMAL & 0xFF].value
+    except KeyError:
+        return None
+    # A file in implicit VR does not say what its private elements are.
+    if isinstance(count, bytes):
+        count = struct.unpack("<H", count)[0]
+    if isinstance(normal, bytes):
+        normal = struct.unpack("<3d", normal)
+    return Stacked(int(count), np.array([float(item) for item in normal]))
 
 
 def _number_of_images(header: Header) -> int:
