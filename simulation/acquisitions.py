@@ -19,13 +19,13 @@ from unibase.simulation.dicom import (
     SeriesFiles,
     Study,
     base_dataset,
-    describe_pet,
     instance_of,
     place_plane,
     save,
     set_pixels,
     write_rtstruct,
 )
+from unibase.simulation.dicom_pet import describe_pet
 from unibase.simulation.phantom import Chest, Grid, Region
 
 B_VALUES = (0, 400, 800)

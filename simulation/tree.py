@@ -13,7 +13,8 @@ from pydicom.dataset import Dataset
 
 from unibase.simulation import fhir, omop, osiris_rwd
 from unibase.simulation.acquisitions import names_of, write_acquisitions
-from unibase.simulation.dicom import SeriesFiles, Study, study_start, write_ct, write_pet, write_rtstruct
+from unibase.simulation.dicom import SeriesFiles, Study, study_start, write_ct, write_rtstruct
+from unibase.simulation.dicom_pet import write_pet
 from unibase.simulation.omics import (
     SAMPLE_COLUMNS,
     Genes,

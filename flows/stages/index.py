@@ -23,7 +23,7 @@ from unibase.groundwork.tables import QUARANTINE, SERIES, VOLUMES, Table
 from unibase.groundwork.work import Job, Outcome, Unit
 from unibase.imaging.dicom.inventory import volumes_frame
 from unibase.imaging.dicom.pet_table import Given
-from unibase.imaging.dicom.reading import PetFacts, Reading
+from unibase.imaging.dicom.read_as import PetFacts, Reading
 from unibase.imaging.dicom.series import index_folder
 
 

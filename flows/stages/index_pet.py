@@ -13,7 +13,7 @@ from unibase.flows.runs.run import Run
 from unibase.flows.study.places import PET_FACTS as PET_FACTS_TABLE
 from unibase.groundwork.problems import UserError
 from unibase.imaging.dicom.pet_table import Given, PetRow, check_given, given, read_pet_table
-from unibase.imaging.dicom.reading import PetFacts
+from unibase.imaging.dicom.read_as import PetFacts
 from unibase.imaging.options import DeidentifyOptions
 from unibase.imaging.tables import PET_FACTS
 from unibase.privacy.dates import shift

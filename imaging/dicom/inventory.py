@@ -15,7 +15,7 @@ from unibase.groundwork.tables import EVENTS, VOLUMES
 from unibase.imaging.dicom.header import Header
 from unibase.imaging.dicom.motion import motion_of
 from unibase.imaging.dicom.planes import Plane
-from unibase.imaging.dicom.reading import USUAL, Reading
+from unibase.imaging.dicom.read_as import USUAL, Reading
 from unibase.imaging.dicom.rescale import of_volume
 from unibase.imaging.dicom.series import NOT_IMAGES, series_moment
 from unibase.imaging.dicom.stacks import Stack

@@ -13,7 +13,7 @@ from typing import Any
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.dicom.body import HEIGHT, WEIGHT
 from unibase.imaging.dicom.header import Header
-from unibase.imaging.dicom.reading import PetFacts
+from unibase.imaging.dicom.read_as import PetFacts
 from unibase.imaging.dicom.suv_times import CLOCK_TOLERANCE, acquisitions, injection
 from unibase.imaging.dicom.tracers import DOSES, Nuclide, named, nuclide_of, refuse
 

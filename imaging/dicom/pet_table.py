@@ -11,7 +11,7 @@ from pathlib import Path
 
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.imaging.dicom.body import HEIGHT, WEIGHT
-from unibase.imaging.dicom.reading import PetFacts
+from unibase.imaging.dicom.read_as import PetFacts
 from unibase.imaging.dicom.suv_times import parse
 from unibase.imaging.dicom.tracers import DOSES, named
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from unibase.groundwork.problems import Unusable
-from unibase.imaging.dicom.reading import Reading
+from unibase.imaging.dicom.read_as import Reading
 from unibase.imaging.grid import Array
 from unibase.imaging.reasons import DUPLICATE_SLICE, GANTRY_TILT, INCONSISTENT_SERIES, MISSING_SLICE, UNSUPPORTED_IMAGE
 

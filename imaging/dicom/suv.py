@@ -18,7 +18,7 @@ from unibase.imaging.dicom.header import Header
 from unibase.imaging.dicom.pet_facts import completed
 from unibase.imaging.dicom.planes import Plane
 from unibase.imaging.dicom.private import private_numbers, private_value
-from unibase.imaging.dicom.reading import Reading
+from unibase.imaging.dicom.read_as import Reading
 from unibase.imaging.dicom.suv_times import (
     acquisitions,
     average_time,

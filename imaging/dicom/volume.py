@@ -20,7 +20,7 @@ from unibase.imaging.boxed import Boxed
 from unibase.imaging.dicom.header import Header
 from unibase.imaging.dicom.pixels import padding_of, read_pixels
 from unibase.imaging.dicom.planes import Plane, image_header, planes_of
-from unibase.imaging.dicom.reading import USUAL, Reading
+from unibase.imaging.dicom.read_as import USUAL, Reading
 from unibase.imaging.dicom.resampled import WHOLE, Seen, Shear, shear_of, sheared_grid, straightened, with_filled
 from unibase.imaging.dicom.rescale import of_volume
 from unibase.imaging.dicom.spacing import Placement, common_axes, place_slices, rounding

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from unibase.groundwork.files import digest_of
-from unibase.imaging.dicom.reading import PetFacts, Reading
+from unibase.imaging.dicom.read_as import PetFacts, Reading
 from unibase.imaging.options import Choices, Regions, check_regions
 from unibase.imaging.radiomics.settings import FeatureSettings
 from unibase.imaging.regions.lattice import GridRule

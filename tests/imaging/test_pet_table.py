@@ -12,7 +12,7 @@ from tests.imaging.test_suv import DOSE, WEIGHT, factor, pet, tracer
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.imaging.dicom.inventory import describe_series
 from unibase.imaging.dicom.pet_table import check_given, given, read_pet_table
-from unibase.imaging.dicom.reading import PetFacts, Reading
+from unibase.imaging.dicom.read_as import PetFacts, Reading
 from unibase.imaging.dicom.volume import read_series
 
 ALL = PetFacts(weight=WEIGHT, dose=DOSE, start=datetime(2020, 1, 2, 9, 20), nuclide="F-18")

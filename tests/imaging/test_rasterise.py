@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.imaging.dicom_maker import write_rtstruct, write_series
 from unibase.groundwork.problems import Unusable
-from unibase.imaging.dicom.reading import Reading
+from unibase.imaging.dicom.read_as import Reading
 from unibase.imaging.dicom.volume import Volume, read_series
 from unibase.imaging.regions.masks import Mask, open_masks, read_masks
 from unibase.imaging.regions.rasterise import fill

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from tests.imaging.odd_series import Maker, save
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.boxed import Boxed
-from unibase.imaging.dicom.reading import Reading
+from unibase.imaging.dicom.read_as import Reading
 from unibase.imaging.dicom.volume import Volume, read_series
 
 RESAMPLE, FILL = Reading(tilt="resample"), Reading(missing_slices="fill")

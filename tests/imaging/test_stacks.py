@@ -21,7 +21,7 @@ from pydicom.dataset import Dataset
 
 from tests.imaging.odd_series import Maker, csa, item, pattern, save
 from unibase.groundwork.problems import Unusable
-from unibase.imaging.dicom.reading import Reading
+from unibase.imaging.dicom.read_as import Reading
 from unibase.imaging.dicom.volume import open_folder, read_series
 
 Build = Callable[[Maker], list[Dataset]]

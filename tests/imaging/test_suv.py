@@ -15,7 +15,7 @@ from tests.imaging.dicom_maker import write_series
 from tests.imaging.odd_series import Maker, pattern, save
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.dicom.body import DIVISORS, Body, SuvKind
-from unibase.imaging.dicom.reading import Reading
+from unibase.imaging.dicom.read_as import Reading
 from unibase.imaging.dicom.volume import read_series
 
 ARRAY = np.arange(1, 28, dtype=np.int16).reshape(3, 3, 3)

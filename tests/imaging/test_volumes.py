@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.imaging.dicom_maker import write_series
 from unibase.groundwork.problems import Unusable
-from unibase.imaging.dicom.reading import USUAL, Reading
+from unibase.imaging.dicom.read_as import USUAL, Reading
 from unibase.imaging.dicom.spacing import axes, place_slices
 from unibase.imaging.dicom.volume import read_series
 from unibase.imaging.grid import Grid
