@@ -101,7 +101,11 @@ class Boxed:
         )
 
     def values(self, image: Array) -> Array:
-        """Return the intensities of the region, in the order of its voxels."""
+        """Return the intensities of the region, in the order of its voxels.
+
+        Args:
+            image: The image (z, y, x) that the region lies in.
+        """
         inside: Array = image[self.box][self.array]
         return inside
 

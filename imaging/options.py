@@ -104,6 +104,9 @@ Regions = Mapping[str, Sequence[str]]
 def check_regions(regions: Regions) -> None:
     """Check the patterns of a study file.
 
+    Args:
+        regions: Target to its patterns.
+
     Raises:
         UserError: If a target has no pattern, or a pattern is no regular expression.
     """
@@ -157,6 +160,9 @@ def check_shells(shells: tuple[tuple[float, float], ...]) -> None:
 
 def check_habitats(count: int) -> None:
     """Check a number of habitats; 0 asks for none.
+
+    Args:
+        count: Number of parts.
 
     Raises:
         UserError: If it is negative, one, or more than 9.
@@ -298,6 +304,9 @@ DEFAULT_PERTURBATIONS: tuple[Perturbation, ...] = (
 
 def check_perturbations(perturbations: Sequence[Perturbation]) -> None:
     """Check a plan.
+
+    Args:
+        perturbations: The plan.
 
     Raises:
         UserError: If there are fewer than two, or two are equal.

@@ -21,6 +21,12 @@ def write_pet(study: Study, chest: Chest, suv: np.ndarray, seen: Seen) -> Series
 
     SUVbw = activity concentration x weight in g / dose decayed to the start of the series (QIBA's vendor-neutral
     pseudo-code for DecayCorrection START).
+
+    Args:
+        study: The examination.
+        chest: The anatomy, for the grid.
+        suv: SUVbw (z, y, x).
+        seen: Told of every header.
     """
     base = base_dataset(study, PositronEmissionTomographyImageStorage, "PT", "pet", 3, 90)
     start = study.when + timedelta(seconds=90)

@@ -54,6 +54,9 @@ class PetDoor:
 def pet_door(run: Run) -> PetDoor:
     """Return the rows of the study's table, each under the name that its PET has in staging.
 
+    Args:
+        run: The run of the study.
+
     Raises:
         UserError: If the table cannot be read, or a row does not name a centre of the study.
     """
@@ -87,6 +90,11 @@ def _staged_name(run: Run, row: PetRow, uids_kept: bool) -> str:
 def write_facts(run: Run, door: PetDoor, found: Sequence[Given]) -> None:
     """Write what each PET was given, and tell the rows of the table that are of none.
 
+    Args:
+        run: The run of the study.
+        door: The rows of the table.
+        found: What each PET series was given.
+
     Raises:
         UserError: If two rows are of one PET, or a row is of several studies of a person.
     """
@@ -102,7 +110,11 @@ def write_facts(run: Run, door: PetDoor, found: Sequence[Given]) -> None:
 
 
 def known_facts(run: Run) -> dict[str, PetFacts]:
-    """Return what the study's table says of each PET, by SeriesInstanceUID."""
+    """Return what the study's table says of each PET, by SeriesInstanceUID.
+
+    Args:
+        run: The run of the study.
+    """
     names = list(PetFacts.__dataclass_fields__)
     rows = PET_FACTS.read(run.place(PET_FACTS_TABLE)).to_dicts()
     return {row["SeriesInstanceUID"]: PetFacts(**{name: row[name] for name in names}) for row in rows}

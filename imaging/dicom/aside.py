@@ -46,6 +46,9 @@ def aside_name(planes: Sequence[Plane]) -> list[str]:
 
     A series that consists of one kind alone is that kind's volume: nothing is set aside from it.
 
+    Args:
+        planes: All planes of one series.
+
     Raises:
         Unusable: `unsupported-image` when no plane is a grey image with a place, naming what is missing.
     """

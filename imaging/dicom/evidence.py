@@ -28,7 +28,11 @@ OVERLAP = 1.5
 
 
 def time_clusters(groups: dict[Value, list[int]]) -> dict[Value, list[int]]:
-    """Return planes by time, grouped where no pause lies between them."""
+    """Return planes by time, grouped where no pause lies between them.
+
+    Args:
+        groups: Indices of planes by the time at which they were taken, in seconds.
+    """
     times = sorted(value for value in groups if isinstance(value, (int, float)))
     if len(times) < len(groups) or len(times) < 2:
         return {None: [index for members in groups.values() for index in members]}

@@ -41,7 +41,11 @@ class Tile:
 
 
 def is_mosaic(header: Header) -> bool:
-    """Whether a classic instance says that it is a mosaic."""
+    """Whether a classic instance says that it is a mosaic.
+
+    Args:
+        header: Its header.
+    """
     value = header.get("ImageType") or ()
     return "MOSAIC" in [str(item).upper() for item in ([value] if isinstance(value, str) else value)]
 

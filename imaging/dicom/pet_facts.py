@@ -36,7 +36,12 @@ class Completed:
     values: Mapping[str, Any]
 
     def get(self, key: str, default: Any = None, /) -> Any:
-        """Return a value by keyword: the completed one, else that of the header."""
+        """Return a value by keyword: the completed one, else that of the header.
+
+        Args:
+            key: DICOM keyword.
+            default: What stands in when it is absent.
+        """
         if key in self.values:
             return self.values[key]
         return default if self.header is None else self.header.get(key, default)
@@ -45,7 +50,12 @@ class Completed:
         return name in self.values or (self.header is not None and name in self.header)
 
     def private_block(self, group: int, private_creator: str, /) -> Any:
-        """Return a private block of the header; KeyError without one."""
+        """Return a private block of the header; KeyError without one.
+
+        Args:
+            group: Number of the group.
+            private_creator: Creator of the block.
+        """
         if self.header is None:
             raise KeyError(private_creator)
         return self.header.private_block(group, private_creator)

@@ -203,7 +203,12 @@ def _decoded_by_simpleitk(path: Path, dataset: Any) -> Array:
 
 
 def rescaled_type(header: Header, rescale: Rescale) -> str:
-    """Return the NumPy type that holds all rescaled values: whole numbers stay whole when slope and intercept are."""
+    """Return the NumPy type that holds all rescaled values: whole numbers stay whole when slope and intercept are.
+
+    Args:
+        header: Header of a plane.
+        rescale: Its rescale.
+    """
     slope, intercept = rescale.slope, rescale.intercept
     signed = int(header.get("PixelRepresentation") or 0) == 1
     bits, allocated = int(header.get("BitsStored") or 16), int(header.get("BitsAllocated") or 16)
@@ -220,7 +225,11 @@ def rescaled_type(header: Header, rescale: Rescale) -> str:
 
 
 def padding_of(planes: Sequence[Plane]) -> tuple[float, float] | None:
-    """Return the rescaled padding range that all slices declare (PS3.3 C.7.5.1.1.2), or None when they declare none in common."""
+    """Return the rescaled padding range that all slices declare (PS3.3 C.7.5.1.1.2), or None when they declare none in common.
+
+    Args:
+        planes: All planes of one volume.
+    """
     found = set()
     for plane in planes:
         value = plane.header.get("PixelPaddingValue")

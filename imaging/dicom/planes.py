@@ -47,7 +47,12 @@ class FrameHeader:
         self.dataset, self.own, self.shared = dataset, own, shared
 
     def get(self, keyword: str, default: Any = None) -> Any:
-        """Return a value by keyword."""
+        """Return a value by keyword.
+
+        Args:
+            keyword: DICOM keyword.
+            default: What stands in when it is absent.
+        """
         for groups in (self.own, self.shared):
             if keyword in groups:
                 return groups[keyword]
@@ -57,7 +62,12 @@ class FrameHeader:
         return keyword in self.own or keyword in self.shared or keyword in self.dataset
 
     def private_block(self, group: int, creator: str) -> Any:
-        """Return a private block of the file; KeyError without one."""
+        """Return a private block of the file; KeyError without one.
+
+        Args:
+            group: Number of the group.
+            creator: Creator of the block.
+        """
         return self.dataset.private_block(group, creator)
 
 
@@ -113,11 +123,19 @@ class Plane:
         return next((keyword for keyword in placed if not self.header.get(keyword)), "")
 
     def floats(self, keyword: str) -> Array:
-        """Return a value of several numbers."""
+        """Return a value of several numbers.
+
+        Args:
+            keyword: DICOM keyword.
+        """
         return np.array([float(item) for item in self.header.get(keyword)])
 
     def text(self, keyword: str) -> str:
-        """Return a value as one text; empty when it is absent."""
+        """Return a value as one text; empty when it is absent.
+
+        Args:
+            keyword: DICOM keyword.
+        """
         value = self.header.get(keyword)
         return "" if value is None else str(value).strip()
 
@@ -133,6 +151,9 @@ class Plane:
 
 def image_header(path: Path) -> Header | None:
     """Return the header of an image instance; None for any other file.
+
+    Args:
+        path: Any file.
 
     Raises:
         Unusable: `truncated-file` when it is DICOM that cannot be parsed.

@@ -27,7 +27,14 @@ _COMPLEX = {0: "M", 1: "P", 2: "R", 3: "I"}
 
 
 def private_value(header: Header, group: int, creator: str, element: int) -> Any:
-    """Return a private value below its creator, or None."""
+    """Return a private value below its creator, or None.
+
+    Args:
+        header: Header of a plane or file.
+        group: Number of the group.
+        creator: Creator of the block.
+        element: Last two digits of the element, from 0x00 to 0xFF.
+    """
     # pydicom looks through all 240 places of a creator; makers use the first few, and most files have none at all.
     if not any((group, place) in header for place in _CREATORS):
         return None
@@ -57,7 +64,11 @@ def private_numbers(value: Any) -> list[float]:
 
 
 def b_value(header: Header) -> float | None:
-    """Return the diffusion weighting in s/mm2: the standard attribute, else the maker's own; None when there is none."""
+    """Return the diffusion weighting in s/mm2: the standard attribute, else the maker's own; None when there is none.
+
+    Args:
+        header: Header of a plane.
+    """
     if header.get("Modality") != "MR":
         return None
     standard = header.get("DiffusionBValue")
@@ -74,7 +85,11 @@ def b_value(header: Header) -> float | None:
 
 
 def gradient(header: Header) -> tuple[float, ...] | None:
-    """Return the direction of the diffusion gradient; None without one (b = 0, or a trace over all directions)."""
+    """Return the direction of the diffusion gradient; None without one (b = 0, or a trace over all directions).
+
+    Args:
+        header: Header of a plane.
+    """
     if header.get("Modality") != "MR":
         return None
     value = header.get("DiffusionGradientOrientation")
@@ -91,7 +106,11 @@ def gradient(header: Header) -> tuple[float, ...] | None:
 
 
 def complex_part(header: Header) -> str:
-    """Return M, P, R or I (magnitude, phase, real, imaginary) where GE says so, else an empty text."""
+    """Return M, P, R or I (magnitude, phase, real, imaginary) where GE says so, else an empty text.
+
+    Args:
+        header: Header of a plane.
+    """
     numbers = private_numbers(private_value(header, 0x0043, "GEMS_PARM_01", 0x2F))
     return _COMPLEX.get(int(numbers[0]), "") if numbers else ""
 

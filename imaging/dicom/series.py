@@ -200,7 +200,11 @@ def study_events(series: pl.DataFrame) -> pl.DataFrame:
 
 
 def read_header(path: Path) -> Any:
-    """Return the header fields of a DICOM file that an index needs, or None when the file is not DICOM."""
+    """Return the header fields of a DICOM file that an index needs, or None when the file is not DICOM.
+
+    Args:
+        path: Any file.
+    """
     import pydicom
 
     with warnings.catch_warnings():
@@ -219,6 +223,9 @@ def series_moment(header: Any) -> datetime | None:
     """Return when the series was taken: series date and time, else those of the study, else of the acquisition.
 
     A date without a time is the start of that day, as in the rest of DICOM's study-level times.
+
+    Args:
+        header: Header of an instance.
     """
     for level in ("Series", "Study", "Acquisition"):
         day = str(header.get(f"{level}Date", "") or "").strip()
@@ -238,7 +245,11 @@ def series_moment(header: Any) -> datetime | None:
 
 
 def referenced_series(header: Any) -> str | None:
-    """Return the image series that a SEG or RTSTRUCT marks; the first by name when there are several."""
+    """Return the image series that a SEG or RTSTRUCT marks; the first by name when there are several.
+
+    Args:
+        header: Header of a SEG or RTSTRUCT.
+    """
     found = {str(item.get("SeriesInstanceUID", "")) for item in header.get("ReferencedSeriesSequence") or []}
     for frame in header.get("ReferencedFrameOfReferenceSequence") or []:
         for study in frame.get("RTReferencedStudySequence") or []:
@@ -247,7 +258,11 @@ def referenced_series(header: Any) -> str | None:
 
 
 def frame_of_reference(header: Any) -> str | None:
-    """Return the frame of reference of an object; that of its first reference for an RTSTRUCT."""
+    """Return the frame of reference of an object; that of its first reference for an RTSTRUCT.
+
+    Args:
+        header: Header of an instance.
+    """
     own = _text(header, "FrameOfReferenceUID")
     if own:
         return own
@@ -260,7 +275,11 @@ def _text(header: Any, keyword: str) -> str | None:
 
 
 def age_in_years(text: str) -> float | None:
-    """Return a DICOM age string (034Y, 018M, 006W, 010D) in years; None when it is none."""
+    """Return a DICOM age string (034Y, 018M, 006W, 010D) in years; None when it is none.
+
+    Args:
+        text: PatientAge as it stands in the header.
+    """
     found = re.fullmatch(r"(\d{1,3})([YMWD])", text.strip())
     if found is None:
         return None

@@ -38,6 +38,9 @@ SHOWN_GAPS = 5
 def axes(orientation: Array) -> tuple[Array, Array, Array]:
     """Return the directions (3,) of rows, columns and normal of ImageOrientationPatient (6,).
 
+    Args:
+        orientation: Six direction cosines: of the rows, then of the columns.
+
     Raises:
         Unusable: `inconsistent-series` when it is no pair of right-angled unit vectors.
     """

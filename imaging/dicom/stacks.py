@@ -130,7 +130,11 @@ def _clusters(planes: Sequence[Plane], aside: dict[str, list[Plane]]) -> list[_P
 
 
 def inconsistent(keyword: str) -> Unusable:
-    """Return the refusal of planes that differ in an attribute of the volume and form none of their own."""
+    """Return the refusal of planes that differ in an attribute of the volume and form none of their own.
+
+    Args:
+        keyword: The attribute, by its DICOM keyword.
+    """
     message = f"{keyword} differs between the slices of one series."
     return Unusable(INCONSISTENT_SERIES, message, "Split the series into volumes.")
 

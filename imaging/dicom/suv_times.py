@@ -37,6 +37,10 @@ class Moment:
 def scan_start(slices: Sequence[Header], half_life: float) -> datetime:
     """Return the moment to which decay is corrected (Decay Correction START).
 
+    Args:
+        slices: Headers of all slices of one volume.
+        half_life: Of the nuclide, in seconds.
+
     Raises:
         Unusable: `suv-not-computable` when it is not known, or the header tells two moments.
     """
@@ -63,7 +67,11 @@ def scan_start(slices: Sequence[Header], half_life: float) -> datetime:
 
 
 def acquisitions(slices: Sequence[Header]) -> list[datetime]:
-    """Return when each slice was acquired; refuse when one does not say it."""
+    """Return when each slice was acquired; refuse when one does not say it.
+
+    Args:
+        slices: Headers of all slices of one volume.
+    """
     known = []
     for header in slices:
         exact = parse(header.get("FrameAcquisitionDateTime") or header.get("AcquisitionDateTime"))
@@ -75,7 +83,13 @@ def acquisitions(slices: Sequence[Header]) -> list[datetime]:
 
 
 def starts_by_frame(slices: Sequence[Header], known: Sequence[datetime], half_life: float) -> list[datetime]:
-    """Return the start of the scan that each slice tells by Frame Reference Time, earliest first; none without it."""
+    """Return the start of the scan that each slice tells by Frame Reference Time, earliest first; none without it.
+
+    Args:
+        slices: Headers of all slices of one volume.
+        known: When each slice was acquired.
+        half_life: Of the nuclide, in seconds.
+    """
     starts = []
     for header, moment in zip(slices, known, strict=True):
         frame_ms, reference_ms = header.get("ActualFrameDuration"), header.get("FrameReferenceTime")
@@ -87,7 +101,12 @@ def starts_by_frame(slices: Sequence[Header], known: Sequence[datetime], half_li
 
 
 def average_time(seconds: float, half_life: float) -> float:
-    """Return when, in seconds from its start, the activity of a frame equals its mean over the frame."""
+    """Return when, in seconds from its start, the activity of a frame equals its mean over the frame.
+
+    Args:
+        seconds: Duration of the frame.
+        half_life: Of the nuclide, in seconds.
+    """
     rate = math.log(2) / half_life
     within = rate * seconds
     return math.log(within / -math.expm1(-within)) / rate
@@ -130,7 +149,11 @@ def injection(header: Header, tracer: Header, scan: datetime, nuclide: Nuclide) 
 
 
 def zone_of(header: Header) -> timedelta | None:
-    """Return the offset from UTC of the times of a file; None when it does not say it."""
+    """Return the offset from UTC of the times of a file; None when it does not say it.
+
+    Args:
+        header: Header of a slice.
+    """
     text = str(header.get("TimezoneOffsetFromUTC") or "").strip()
     own = _offset(text)
     if own is not None:
@@ -150,7 +173,11 @@ def parse(value: object) -> Moment | None:
 
 
 def decay_corrected_to(header: Header) -> datetime | None:
-    """Return Decay Correction DateTime (0018,9701) of enhanced PET."""
+    """Return Decay Correction DateTime (0018,9701) of enhanced PET.
+
+    Args:
+        header: Header of a slice.
+    """
     moment = parse(header.get("DecayCorrectionDateTime"))
     if moment is None:
         return None

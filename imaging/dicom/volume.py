@@ -93,7 +93,11 @@ class Volume:
         return int(((inside >= self.padding[0]) & (inside <= self.padding[1])).sum())
 
     def to_sitk(self, stored_type: bool = False) -> SimpleITK.Image:
-        """Return the volume as a SimpleITK image, float64 or in the type its files are read in by SimpleITK."""
+        """Return the volume as a SimpleITK image, float64 or in the type its files are read in by SimpleITK.
+
+        Args:
+            stored_type: Give values in the type in which SimpleITK reads the files.
+        """
         return self.grid.to_sitk(self.array.astype(self.stored_type) if stored_type else self.array)
 
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 def read_image(path: Path | str) -> Volume:
     """Read a plain image; one of two dimensions is a volume of one slice that says so (`dimensions`).
 
+    Args:
+        path: File in NIfTI, NRRD or MetaImage.
+
     Raises:
         Unusable: `truncated-file`, `unreadable-image` when SimpleITK cannot read it, `unsupported-image` when it has not one
             value per voxel of a grid of two or three dimensions.
@@ -43,6 +46,9 @@ def read_image(path: Path | str) -> Volume:
 
 def read_sitk(path: Path) -> tuple[SimpleITK.Image, int]:
     """Read any image file with SimpleITK; return it with three dimensions, and how many it has in the file.
+
+    Args:
+        path: File in NIfTI, NRRD or MetaImage.
 
     Raises:
         Unusable: As `read_image`.
@@ -75,7 +81,11 @@ def three_dimensional(image: SimpleITK.Image) -> tuple[SimpleITK.Image, int]:
 
 
 def read_grid(path: Path) -> Grid | None:
-    """Return the grid of a plain image from its header alone; None when the header cannot be read."""
+    """Return the grid of a plain image from its header alone; None when the header cannot be read.
+
+    Args:
+        path: File in NIfTI, NRRD or MetaImage.
+    """
     import SimpleITK as sitk
 
     sitk.ProcessObject.SetGlobalWarningDisplay(False)

@@ -46,6 +46,9 @@ def read_listing(path: Path) -> list[Listed]:
 
     Separated by commas, semicolons or tabs, UTF-8 (with or without a byte order mark) or else Latin-1.
 
+    Args:
+        path: The list.
+
     Raises:
         UserError: If there is no column Image or Mask, a column stands twice, or no row follows.
     """

@@ -43,7 +43,11 @@ _META_BYTES = {
 
 
 def suffix_of(path: Path) -> str:
-    """Return the suffix that names an image format, such as `.nii.gz`, in lower case; empty for other files."""
+    """Return the suffix that names an image format, such as `.nii.gz`, in lower case; empty for other files.
+
+    Args:
+        path: Any file.
+    """
     name = path.name.lower()
     return max((suffix for suffix in IMAGE_SUFFIXES if name.endswith(suffix)), key=len, default="")
 
@@ -52,6 +56,9 @@ def check_whole(path: Path) -> None:
     """Check that an image file, and the data file that it names, hold all bytes that the header declares.
 
     A header of a kind that is not known here is left to the library that reads the file.
+
+    Args:
+        path: File in NIfTI, NRRD or MetaImage.
 
     Raises:
         Unusable: `truncated-file` when bytes are missing, or a compressed stream does not end or fails its CRC.
