@@ -12,7 +12,8 @@ import polars as pl
 
 from unibase.flows.runs.run import Run, summary
 from unibase.flows.runs.stage import Stage
-from unibase.flows.study.places import CONTACT_SHEET, DICOM, FEATURE_FILES, LOOKS, PERTURBED, REGIONS
+from unibase.flows.stages.index_pet import with_facts
+from unibase.flows.study.places import CONTACT_SHEET, DICOM, FEATURE_FILES, LOOKS, PERTURBED, PET_FACTS, REGIONS
 from unibase.flows.study.places import FEATURES as FEATURES_TABLE
 from unibase.flows.study.places import SERIES as SERIES_TABLE
 from unibase.groundwork.tables import FEATURES, QUARANTINE, SERIES, write_parquet
@@ -51,6 +52,7 @@ def extract_features(run: Run) -> list[Outcome]:
     series = SERIES.read(run.place(SERIES_TABLE))
     folder = run.place(FEATURE_FILES)
     plan = plan_units(series, run.study.work.staging, folder, asked, options.modalities)
+    plan = replace(plan, units=with_facts(run, plan.units))
     job = Job("features", _extract, settings=stage_settings(asked), leaves=partial(_left, folder, options.pictures))
     outcomes = run.units(job, plan.units, code=("unibase.imaging.radiomics.features",))
     done = [folder / outcome.result["path"] for outcome in outcomes if outcome.status == "done"]
@@ -194,7 +196,7 @@ def _why(region: dict[str, Any]) -> tuple[str, str, str]:
 STAGE = Stage(
     "features",
     "Extract radiomic features",
-    reads=(DICOM, SERIES_TABLE),
+    reads=(DICOM, SERIES_TABLE, PET_FACTS),
     leaves=(FEATURES_TABLE, FEATURE_FILES, REGIONS, LOOKS, CONTACT_SHEET, PERTURBED),
     run=extract_features,
 )

@@ -11,7 +11,9 @@ import polars as pl
 
 from unibase.flows.runs.run import Run
 from unibase.flows.study.places import PET_FACTS as PET_FACTS_TABLE
+from unibase.groundwork.files import digest_of
 from unibase.groundwork.problems import UserError
+from unibase.groundwork.work import Unit
 from unibase.imaging.dicom.pet_table import Given, PetRow, check_given, given, read_pet_table
 from unibase.imaging.dicom.read_as import PetFacts
 from unibase.imaging.options import DeidentifyOptions
@@ -109,12 +111,25 @@ def write_facts(run: Run, door: PetDoor, found: Sequence[Given]) -> None:
         run.say(f"index: the study's table tells of {len(found)} PET series{told}")
 
 
-def known_facts(run: Run) -> dict[str, PetFacts]:
-    """Return what the study's table says of each PET, by SeriesInstanceUID.
+def with_facts(run: Run, units: Sequence[Unit]) -> list[Unit]:
+    """Return the units of features, each PET with what the study's table says of it; a change of that makes it run again.
 
     Args:
         run: The run of the study.
+        units: Units whose arguments are `FeatureTask`.
     """
+    known = _known_facts(run)
+    told = []
+    for unit in units:
+        facts = known.get(unit.arguments.series_uid or "")
+        if facts is not None:
+            digest = digest_of([unit.input_digest, repr(facts)])
+            unit = replace(unit, input_digest=digest, arguments=replace(unit.arguments, pet=facts))
+        told.append(unit)
+    return told
+
+
+def _known_facts(run: Run) -> dict[str, PetFacts]:
     names = list(PetFacts.__dataclass_fields__)
     rows = PET_FACTS.read(run.place(PET_FACTS_TABLE)).to_dicts()
     return {row["SeriesInstanceUID"]: PetFacts(**{name: row[name] for name in names}) for row in rows}

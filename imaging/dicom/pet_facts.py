@@ -85,7 +85,7 @@ def completed(slices: Sequence[Header], facts: PetFacts) -> tuple[list[Header], 
     if facts.sex and _says_no_sex(first, facts.sex):
         person["PatientSex"] = facts.sex
         notes.append("sex-from-table")
-    items = first.get(_TRACER) or ()
+    items: Sequence[Header] = first.get(_TRACER) or []
     tracer = _tracer_values(slices, items[0] if len(items) == 1 else None, facts)
     names = {"RadionuclideTotalDose": "dose", "RadiopharmaceuticalStartDateTime": "injection", "Radiopharmaceutical": "nuclide"}
     notes += [f"{name}-from-table" for keyword, name in names.items() if keyword in tracer]
@@ -95,7 +95,7 @@ def completed(slices: Sequence[Header], facts: PetFacts) -> tuple[list[Header], 
 
 
 def _with_tracer(header: Header, values: Mapping[str, Any]) -> dict[str, Any]:
-    items = header.get(_TRACER) or (None,)
+    items: Sequence[Header | None] = header.get(_TRACER) or [None]
     return {_TRACER: [Completed(item, values) for item in items]} if values else {}
 
 
