@@ -205,7 +205,8 @@ def _stored(kind: Kind, value: float, mask: np.ndarray) -> np.ndarray:
     ripple = 1 + 0.04 * np.cos(x * 0.9)[np.newaxis, np.newaxis, :]
     values = np.where(mask, value, kind.background) * ripple
     offset = 1024 if kind.modality == "CT" else 0
-    return np.rint(values / _slope(kind) + offset).astype(np.int32)
+    stored: np.ndarray = np.rint(values / _slope(kind) + offset).astype(np.int32)
+    return stored
 
 
 def names_of(kind: str) -> tuple[str, ...]:

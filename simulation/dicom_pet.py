@@ -79,7 +79,7 @@ def describe_pet(base: Dataset, study: Study) -> float:
     base.RescaleIntercept = 0
     base.RadiopharmaceuticalInformationSequence = Sequence([_tracer(injected, dose)])
     _acquisition(base)
-    return decayed
+    return float(decayed)
 
 
 def _tracer(injected: datetime, dose: int) -> Dataset:
