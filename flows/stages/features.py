@@ -15,10 +15,13 @@ from unibase.flows.runs.stage import Stage
 from unibase.flows.stages.index_pet import with_facts
 from unibase.flows.study.places import CONTACT_SHEET, DICOM, FEATURE_FILES, LOOKS, PERTURBED, PET_FACTS, REGIONS
 from unibase.flows.study.places import FEATURES as FEATURES_TABLE
+from unibase.flows.study.places import IMAGES as IMAGES_TABLE
 from unibase.flows.study.places import SERIES as SERIES_TABLE
-from unibase.groundwork.tables import FEATURES, QUARANTINE, SERIES, write_parquet
+from unibase.flows.study.places import VOLUMES as VOLUMES_TABLE
+from unibase.groundwork.tables import FEATURES, QUARANTINE, SERIES, VOLUMES, write_parquet
 from unibase.groundwork.work import Job, Outcome, Output, Unit
 from unibase.imaging import reasons
+from unibase.imaging.dicom.inventory import images_frame
 from unibase.imaging.looks.unit import FOLDER, gather_looks
 from unibase.imaging.radiomics.features import (
     Asked,
@@ -32,7 +35,7 @@ from unibase.imaging.radiomics.features import (
 from unibase.imaging.radiomics.plan import Row
 from unibase.imaging.radiomics.robustness import RobustnessTask, extract_perturbed, stability_table
 from unibase.imaging.radiomics.settings import read_settings
-from unibase.imaging.tables import STABILITY
+from unibase.imaging.tables import IMAGES, STABILITY
 
 
 def extract_features(run: Run) -> list[Outcome]:
@@ -44,6 +47,7 @@ def extract_features(run: Run) -> list[Outcome]:
     options = run.study.features
     if options is None:
         FEATURES.write(FEATURES.empty(), run.place(FEATURES_TABLE))
+        _write_images(run, [])
         return []
     settings = read_settings(run.study.path(options.settings))
     for sentence in settings.told:
@@ -58,6 +62,7 @@ def extract_features(run: Run) -> list[Outcome]:
     done = [folder / outcome.result["path"] for outcome in outcomes if outcome.status == "done"]
     _only(folder, done)
     collect(done, run.place(FEATURES_TABLE))
+    _write_images(run, outcomes)
     matches = _matches(series, outcomes)
     write_parquet(matches, run.place(REGIONS))
     if options.pictures:
@@ -70,6 +75,17 @@ def extract_features(run: Run) -> list[Outcome]:
         refused += _refused(run, series, "robustness", perturbed)
     QUARANTINE.write(pl.concat([QUARANTINE.empty(), *refused]), run.quarantine_file("features"))
     return outcomes
+
+
+def _write_images(run: Run, outcomes: list[Outcome]) -> None:
+    """Write what every volume is and how good, with noise and truncation of those that were measured."""
+    measured = [
+        {"SeriesInstanceUID": outcome.key.rpartition(":")[2], **volume}
+        for outcome in outcomes
+        if outcome.status == "done"
+        for volume in outcome.result["volumes"]
+    ]
+    IMAGES.write(images_frame(VOLUMES.read(run.place(VOLUMES_TABLE)), measured), run.place(IMAGES_TABLE))
 
 
 def _gather_looks(run: Run, done: list[Path]) -> None:
@@ -196,7 +212,7 @@ def _why(region: dict[str, Any]) -> tuple[str, str, str]:
 STAGE = Stage(
     "features",
     "Extract radiomic features",
-    reads=(DICOM, SERIES_TABLE, PET_FACTS),
-    leaves=(FEATURES_TABLE, FEATURE_FILES, REGIONS, LOOKS, CONTACT_SHEET, PERTURBED),
+    reads=(DICOM, SERIES_TABLE, VOLUMES_TABLE, PET_FACTS),
+    leaves=(FEATURES_TABLE, IMAGES_TABLE, FEATURE_FILES, REGIONS, LOOKS, CONTACT_SHEET, PERTURBED),
     run=extract_features,
 )

@@ -22,6 +22,7 @@ from unibase.imaging.dicom.stacks import Stack
 from unibase.imaging.dicom.suv import headers_of, suv_of, uptake_of
 from unibase.imaging.dicom.suv_times import parse
 from unibase.imaging.dicom.volume import open_files, place
+from unibase.imaging.tables import IMAGES
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,20 @@ def volumes_frame(
         found = describe_series(files[row["folder"]], row["SeriesInstanceUID"], reading_of(row))
         rows += [{**identity, **asdict(one)} for one in found]
     return VOLUMES.conform(pl.DataFrame(rows, schema=VOLUMES.schema()) if rows else VOLUMES.empty())
+
+
+def images_frame(volumes: pl.DataFrame, measured: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
+    """Return the IMAGES frame: the volumes that can be used, with what the pixels of the measured ones tell.
+
+    Args:
+        volumes: VOLUMES frame.
+        measured: `SeriesInstanceUID`, `volume`, `noise` and `truncation` of each volume that was measured.
+    """
+    schema = {"SeriesInstanceUID": pl.String, "volume": pl.String, "noise": pl.Float64, "truncation": pl.Float64}
+    pixels = pl.DataFrame(list(measured), schema=schema)
+    used = volumes.filter(pl.col("status") == "volume")
+    joined = used.join(pixels, on=["SeriesInstanceUID", "volume"], how="left", maintain_order="left")
+    return IMAGES.conform(joined.select(column.name for column in IMAGES.columns))
 
 
 def volume_events(volumes: pl.DataFrame) -> pl.DataFrame:

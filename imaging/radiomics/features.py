@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import polars as pl
 from unibase.groundwork.files import sha256_file
 from unibase.groundwork.problems import Unusable
 from unibase.groundwork.tables import FEATURES, Table
+from unibase.imaging.dicom.pixel_quality import pixel_quality
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.looks.unit import look_at, write_looks
 from unibase.imaging.options import Choices, Engine, Mode, Several
@@ -54,7 +55,8 @@ def extract_series(task: FeatureTask) -> dict[str, Any]:
     """Extract the features of one series, write them, and return what was found.
 
     Returns:
-        A small JSON value: `path`, `sha256`, `rows`, `engine`, `mode`, `settings_digest`, `regions` (for every target
+        A small JSON value: `path`, `sha256`, `rows`, `engine`, `mode`, `settings_digest`, `volumes` (noise and truncation of
+        each), `regions` (for every target
         and ROI that met: `target`, `roi_name`, `status`, and `reason`, `message`, `notes`, `refused_image_types`),
         `missing_targets`, `unused_rois`. Names of regions are those of the (cleaned) files.
 
@@ -65,11 +67,13 @@ def extract_series(task: FeatureTask) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     looks: list[dict[str, Any]] = []
     told = Told()
+    measured: list[dict[str, Any]] = []
     for name, selection in select(task):
         if isinstance(selection, Unusable):
             told.problems.append((name, selection))
         else:
             rows += _extract_volume(task, selection, told.on(name, selection), looks)
+            measured.append({"volume": name, **asdict(pixel_quality(selection.volume.array, selection.volume.unit))})
     if task.choices.pictures:
         write_looks(task, looks)
     matches = told.listed()
@@ -83,6 +87,7 @@ def extract_series(task: FeatureTask) -> dict[str, Any]:
         "engine": engine_name(task.choices.engine),
         "mode": task.choices.mode,
         "settings_digest": task.settings_digest,
+        "volumes": measured,
         **matches,
     }
 

@@ -22,6 +22,7 @@ from unibase.flows.stages.people import resolve_people
 from unibase.flows.study.reading import read_study
 from unibase.groundwork.tables import FEATURES, VOLUMES
 from unibase.imaging.dicom.body import Body, over_weight
+from unibase.imaging.tables import IMAGES
 from unibase.privacy.keys import new_key, write_key_file
 
 STUDY = """\
@@ -134,3 +135,11 @@ def test_the_settings_digest_tells_the_way_of_reading(run: Run) -> None:
     usual = read_settings(run.study.path("params.yaml")).digest
     digests = {row["settings_digest"] for row in rows(run).values()}
     assert len(digests) == 1 and usual not in digests
+
+
+def test_images_tell_what_their_pixels_do(run: Run) -> None:
+    images = IMAGES.read(run.study.work.staging / "imaging/images.parquet")
+    assert images.height == 3 and set(images["notes"]) == set(rows(run))
+    # A pattern without air: tissue lies all along the border of the field.
+    assert images.filter(pl.col("Modality") == "CT")["truncation"].to_list() == [1.0, 1.0]
+    assert images.filter(pl.col("Modality") == "PT")["truncation"].to_list() == [None]
