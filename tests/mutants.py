@@ -25,7 +25,7 @@ from pathlib import Path
 from types import ModuleType
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-MOST = 12
+MOST = 24
 SECONDS = 60
 """Processor time after which a mutant counts as seen: it does not end."""
 
