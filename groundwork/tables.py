@@ -274,6 +274,43 @@ FEATURES = Table(
     open=True,
 )
 
+IMAGES = Table(
+    "images",
+    "One store of voxels (OME-Zarr 0.5): a volume, or the box around a region, with its label maps.",
+    (
+        SUBJECT,
+        CENTRE,
+        Column("StudyInstanceUID", pl.String(), "Study of the image."),
+        Column("SeriesInstanceUID", pl.String(), "Series of the image.", nullable=False),
+        Column("Modality", pl.String(), "DICOM Modality."),
+        Column(
+            "volume",
+            pl.String(),
+            "Which volume of a series that holds several, such as `phase 2 of 3`; else empty.",
+            nullable=False,
+        ),
+        Column("region", pl.String(), "The region that the box was cut around; empty for a whole volume.", nullable=False),
+        Column("regions", pl.String(), "Names of all regions that its label maps hold, joined by `, `."),
+        Column("path", pl.String(), "Folder of the store, below the folder of all stores.", nullable=False),
+        Column("digest", pl.String(), "SHA-256 over the names and contents of its files.", nullable=False),
+        Column("series_time", TIMESTAMP, "Shifted date and time of the image."),
+        Column("unit", pl.String(), "Unit of the values, such as HU or SUVbw."),
+        Column("data_type", pl.String(), "NumPy type of the values."),
+        Column("size_x", pl.Int64(), "Voxels towards the patient's left."),
+        Column("size_y", pl.Int64(), "Voxels towards the patient's back."),
+        Column("size_z", pl.Int64(), "Voxels towards the patient's head."),
+        Column("spacing_x", pl.Float64(), "Distance of neighbouring voxels along x.", "mm"),
+        Column("spacing_y", pl.Float64(), "Distance of neighbouring voxels along y.", "mm"),
+        Column("spacing_z", pl.Float64(), "Distance of neighbouring voxels along z.", "mm"),
+        Column("oblique", pl.Boolean(), "Whether the axes are not the patient's; the store tells their direction."),
+        Column("BodyPartExamined", pl.String(), "DICOM BodyPartExamined."),
+        Column("Manufacturer", pl.String(), "Maker of the scanner."),
+        Column("ManufacturerModelName", pl.String(), "Model of the scanner."),
+    ),
+    key=("subject_id", "SeriesInstanceUID", "path"),
+    open=True,
+)
+
 SAMPLE_MAP = Table(
     "sample_map",
     "One sample of one assay and the subject it comes from, as in MultiAssayExperiment.",

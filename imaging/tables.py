@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from unibase.groundwork.tables import FEATURES, SERIES, TIMESTAMP, VOLUMES, Column, Table
+from unibase.groundwork.tables import FEATURES, SERIES, TIMESTAMP, VOLUMES, VOXELS, Column, Table
 from unibase.methods.agreement import COLUMNS
 
 LOOKS = Table(
@@ -118,5 +118,5 @@ IMAGES = Table(
     key=("subject_id", "SeriesInstanceUID", "volume"),
 )
 
-TABLES = (SERIES, VOLUMES, FEATURES, LOOKS, PERTURBED, STABILITY, PET_FACTS, IMAGES)
+TABLES = (SERIES, VOLUMES, FEATURES, LOOKS, PERTURBED, STABILITY, PET_FACTS, IMAGES, VOXELS)
 """Every table of the room; those that other rooms read are declared in `groundwork.tables`."""

@@ -41,4 +41,14 @@ class Release(Section):
     lanes: bool = False
     """Draw single subjects' timelines on the page, in whole weeks: only where the page stays with those who may see the tables.
     Otherwise it draws how many subjects have images, samples and treatments, over time."""
+    images: Literal["none", "regions", "volumes"] = "none"
+    """Voxels to release as OME-Zarr: none, the box around each region of `features.regions`, or whole volumes. Of the modalities
+    and volumes that `features` names."""
+    image_margin: float = Field(default=20, ge=0)
+    """What a box keeps around its region on each side, in mm."""
+    image_copies: tuple[Literal["nifti", "nnunet"], ...] = ()
+    """Further copies of the voxels: NIfTI files beside the stores, and a folder that nnU-Net v2 trains on."""
+    head_images: str = ""
+    """Why images that may show a face may be released, such as the approval that allows it; empty keeps them out. An image
+    may show a face unless its BodyPartExamined rules that out and it is shorter than 800 mm."""
     disclosure: Disclosure = Disclosure()

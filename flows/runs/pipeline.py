@@ -8,6 +8,7 @@ from unibase.flows.stages import (
     deidentify,
     features,
     identity,
+    images,
     index,
     link,
     normalise,
@@ -17,7 +18,7 @@ from unibase.flows.stages import (
     timeline,
 )
 
-_BY_ROOM = (people, clinical, deidentify, index, features, omics, identity, normalise, timeline, link, release)
+_BY_ROOM = (people, clinical, deidentify, index, features, images, omics, identity, normalise, timeline, link, release)
 
 ALL = in_order([module.STAGE for module in _BY_ROOM])
 """All stages, the release last."""

@@ -28,6 +28,7 @@ from unibase.flows.study.places import (
     HARMONISATION,
     HARMONISED,
     IDENTITY,
+    IMAGE_STORES,
     LEDGER,
     LINKED,
     MATRICES,
@@ -39,8 +40,9 @@ from unibase.flows.study.places import (
     TIMELINE,
 )
 from unibase.flows.study.places import FEATURES as FEATURES_TABLE
+from unibase.flows.study.places import IMAGES as IMAGES_TABLE
 from unibase.groundwork.files import digest_of, sha256_file, sha256_folder
-from unibase.groundwork.tables import FEATURES, QUARANTINE, SAMPLE_MAP
+from unibase.groundwork.tables import FEATURES, IMAGES, QUARANTINE, SAMPLE_MAP
 from unibase.omics.options import AssayName
 from unibase.privacy.dates import shift
 from unibase.releases.catalogue.site import published, version_key
@@ -48,6 +50,7 @@ from unibase.releases.content import manifest
 from unibase.releases.content.publish import Following, ReleaseInputs, publish_release
 from unibase.releases.content.wide_tables import Source, columns
 from unibase.releases.disclosure.policy import DisclosurePolicy
+from unibase.releases.images.shipped import Voxels
 
 EVIDENCE = ("quality", "concordance")
 """Tables of the link stage that only the page is drawn from; a section asks for them by these names."""
@@ -94,6 +97,7 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
         splits=splits if splits.height else None,
         harmonisation=read_records(run.place(HARMONISATION)),
         previous=_previous(run, version),
+        voxels=_voxels(run),
         lanes=study.release.lanes,
         subject_codes=_subject_codes(run),
         policy=DisclosurePolicy(**study.release.disclosure.model_dump()),
@@ -126,6 +130,15 @@ def _true_years(run: Run, linked: Linked) -> pl.DataFrame:
     days = {subject.subject_id: subject.shift_days for subject in run.lookup.by_identifier.values()}
     years = [shift(time, -days[subject]).year for subject, time in index.iter_rows()]
     return index.select("subject_id", pl.Series("year", years, dtype=pl.Int64))
+
+
+def _voxels(run: Run) -> Voxels | None:
+    """Return the stores of voxels that the release holds; None where it asks for none."""
+    wanted, features = run.study.release, run.study.features
+    if wanted.images == "none" or features is None:
+        return None
+    table = IMAGES.read(run.place(IMAGES_TABLE))
+    return Voxels(table, run.place(IMAGE_STORES), wanted.image_copies, tuple(features.regions))
 
 
 def _features(run: Run) -> Source:
@@ -235,6 +248,8 @@ STAGE = Stage(
         RECORDS,
         DICOM,
         FEATURES_TABLE,
+        IMAGES_TABLE,
+        IMAGE_STORES,
         MATRICES,
         IDENTITY,
         MODELS,

@@ -106,17 +106,24 @@ def select(task: FeatureTask) -> Iterator[tuple[str, Selection | Unusable]]:
         message = "No RTSTRUCT, SEG or mask image belongs to this series."
         found = listed([], sorted(task.regions or ()), [])
         raise Unusable(reasons.NO_MASK, message, "Segment it, or leave the series out.", found)
-    for name, read in _volumes(task):
+    for name, read in volumes_of(task):
         try:
-            selection = _select_on(read(), task)
+            selection = select_on(read(), task)
         except Unusable as problem:
             yield name, problem
         else:
             yield name, selection
 
 
-def _volumes(task: FeatureTask) -> list[tuple[str, Callable[[], Volume]]]:
-    """Return names and what reads each volume that the task asks for; patterns choose among several, and what is set aside."""
+def volumes_of(task: FeatureTask) -> list[tuple[str, Callable[[], Volume]]]:
+    """Return names and what reads each volume that the task asks for; patterns choose among several, and what is set aside.
+
+    Args:
+        task: The unit.
+
+    Raises:
+        Unusable: As `dicom.volume.open_folder`, and `no-volume-matched`.
+    """
     if not task.image_files and not task.image_folder.is_dir():
         return [("", partial(read_image, task.image_folder))]
     if task.image_files:
@@ -133,7 +140,16 @@ def _volumes(task: FeatureTask) -> list[tuple[str, Callable[[], Volume]]]:
     return [(stack.name, partial(series.read, stack, task.reading)) for stack in wanted]
 
 
-def _select_on(volume: Volume, task: FeatureTask) -> Selection:
+def select_on(volume: Volume, task: FeatureTask) -> Selection:
+    """Return the regions of a volume that the targets of its unit ask for.
+
+    Args:
+        volume: One of the volumes of the unit's image.
+        task: The unit.
+
+    Raises:
+        Unusable: When no region can be used: the reason of the first file, `drawn-elsewhere` or `no-region-matched`.
+    """
     flat, refused = _opened(task, volume)
     if not flat:
         raise problem_of(refused[0], listed(refused, sorted(task.regions or ()), []))

@@ -27,6 +27,10 @@ _HOUSE = {
     "analysis": (tables.SUBJECT, tables.CENTRE),
     "timeline": tables.EVENTS.columns,
     "features": tables.FEATURES.columns,
+    "images": (
+        *tables.IMAGES.columns,
+        tables.Column("days_from_index", pl.Int64(), "Whole days from the subject's index to the image.", "d"),
+    ),
     "sample_map": (
         *tables.SAMPLE_MAP.columns,
         tables.Column("chosen", pl.Boolean(), "Whether the sample is the row of its subject in the cohort file."),

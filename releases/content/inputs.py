@@ -14,6 +14,7 @@ from unibase.groundwork.problems import UserError
 from unibase.releases.content.missingness import REASONS
 from unibase.releases.content.wide_tables import Source, scan
 from unibase.releases.disclosure.policy import DisclosurePolicy
+from unibase.releases.images.shipped import Voxels
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 HARMONISED = "combat_"
@@ -64,6 +65,7 @@ class ReleaseInputs:
         previous: Folder of the release this one follows; the page says what changed since.
         subject_codes: Column of `subjects` to the codes of the events that it is read from; a code may end in `*`.
         lanes: Whether the page draws single subjects' timelines, which only who may see the tables may see.
+        voxels: The stores of voxels that staging holds, or None where no image is released.
         robustness: How stable each radiomic feature is, by `kind` (perturbation, retest), `Modality`, `region`, `image_type`
             and `feature`: `persons`, `icc_2_1`, `icc_2_1_low`, `stable` and further columns; None when it was not measured.
     """
@@ -101,6 +103,7 @@ class ReleaseInputs:
     harmonisation: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     previous: Path | None = None
     robustness: pl.DataFrame | None = None
+    voxels: Voxels | None = None
     lanes: bool = False
     subject_codes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 

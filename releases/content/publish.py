@@ -28,6 +28,7 @@ from unibase.releases.content.timeline import write_description, write_timeline
 from unibase.releases.content.wide_tables import CELLS, columns, scan, slices, subject_blocks, write_blocks
 from unibase.releases.disclosure import cohort_counts, decisions, harmonised_counts, policy
 from unibase.releases.exports.define_xml import define_xml
+from unibase.releases.images import nifti, nnunet, shipped
 from unibase.releases.read.difference import compare
 
 __all__ = ["Following", "ReleaseInputs", "publish_release"]
@@ -37,6 +38,7 @@ CSV_CELLS = 20_000_000
 """Larger tables are not written as CSV (gigabytes that few can open); Parquet and `cohort.h5mu` hold them."""
 
 LOAD_SCRIPT = Path(__file__).parent.parent / "read" / "load_release.R"
+PATCHES_SCRIPT = Path(__file__).parent.parent / "images" / "patch_dataset.py"
 
 
 class VersionTaken(UserError):
@@ -164,7 +166,12 @@ def _write_content(inputs: ReleaseInputs, folder: Path) -> _Content:
     subjects = policy.coarsen(in_one_vocabulary(inputs.subjects.sort("subject_id")), inputs.policy)
     measured = policy.measure(subjects, inputs.policy)
     policy.enforce(measured)
+    images = None if inputs.voxels is None else shipped.released(inputs.voxels, subjects)
     counted = _write_tables(inputs, subjects, folder)
+    if inputs.voxels is not None and images is not None:
+        counted["images"] = _write_table("images", [images], dictionary.Tally(), folder)
+        shipped.ship(inputs.voxels, images, folder)
+        _write_copies(inputs.voxels, images, inputs.splits, folder)
     samples = cohort_file.samples_of(inputs, subjects)
     modalities = cohort_file.make_modalities(inputs, subjects, samples, folder)
     stable = stability_words.of_columns(inputs.robustness)
@@ -187,7 +194,8 @@ def _write_content(inputs: ReleaseInputs, folder: Path) -> _Content:
         },
         stable,
     )
-    multimodal.write_cohort(modalities, subjects, {"sample_map": sample_map}, folder)
+    beside = {"sample_map": sample_map} if images is None else {"sample_map": sample_map, "images": images}
+    multimodal.write_cohort(modalities, subjects, beside, folder)
     for group, made in inputs.harmonisation.items():
         write_json(
             folder / "harmonisation" / f"{group}.json",
@@ -196,6 +204,16 @@ def _write_content(inputs: ReleaseInputs, folder: Path) -> _Content:
     shutil.copyfile(LOAD_SCRIPT, folder / "load_release.R")
     rows = {m.name: (m.shape, m.obs.index.to_list()) for m in modalities}
     return _Content(rows, described, measured)
+
+
+def _write_copies(voxels: shipped.Voxels, images: pl.DataFrame, splits: pl.DataFrame | None, folder: Path) -> None:
+    """Write what reads the stores of voxels, and the further copies that are asked for."""
+    shutil.copyfile(PATCHES_SCRIPT, folder / "dataset.py")
+    if "nifti" in voxels.copies:
+        for path in images["path"]:
+            nifti.write_beside(folder / path)
+    if "nnunet" in voxels.copies:
+        nnunet.write_datasets(folder, images, splits, voxels.targets)
 
 
 def _write_version(inputs: ReleaseInputs, content: _Content, folder: Path) -> None:
@@ -299,6 +317,7 @@ TABLES = (
     "missing",
     "sample_map",
     "quarantine",
+    "images",
     "splits",
     "timeline",
 )

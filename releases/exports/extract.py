@@ -42,6 +42,8 @@ FORBIDDEN = frozenset(
         "source_row",
         "SRCSEQ",
         "source_digest",
+        "digest",
+        "path",
         "unit_token",
     }
 )

@@ -1,0 +1,105 @@
+"""Stage `images`: the voxels that a release holds, as stores that load at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from unibase.flows.runs.run import Run, summary
+from unibase.flows.runs.stage import Stage
+from unibase.flows.stages.features import choices_of
+from unibase.flows.study.places import DICOM, IMAGE_STORES
+from unibase.flows.study.places import IMAGES as IMAGES_TABLE
+from unibase.flows.study.places import SERIES as SERIES_TABLE
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import IMAGES, QUARANTINE, SERIES
+from unibase.groundwork.work import Outcome, Unit
+from unibase.imaging.radiomics.plan import plan_units
+from unibase.imaging.radiomics.settings import read_settings
+from unibase.imaging.voxels.stored_series import Kind, VoxelTask, keep_only, store_series
+
+
+def store_images(run: Run) -> list[Outcome]:
+    """Write the voxels of every series that the release asks for, or remove what an earlier study file asked for.
+
+    Args:
+        run: The run.
+
+    Raises:
+        UserError: If the study asks for images and says nothing of features: their regions and modalities are meant.
+    """
+    wanted, folder = run.study.release, run.place(IMAGE_STORES)
+    if wanted.images == "none":
+        keep_only(folder, [])
+        IMAGES.write(IMAGES.empty(), run.place(IMAGES_TABLE))
+        QUARANTINE.write(QUARANTINE.empty(), run.quarantine_file("images"))
+        return []
+    units = _plan(run, folder, wanted.images)
+    outcomes = run.units(
+        "images",
+        _store,
+        units,
+        settings={
+            "images": wanted.images,
+            "margin": wanted.image_margin,
+            "heads": bool(wanted.head_images),
+            "features": run.study.features and run.study.features.model_dump(mode="json"),
+        },
+        code=("unibase.imaging.voxels.stored_series",),
+        still_there=lambda result: all((folder / row["path"]).exists() for row in result["stores"]),
+    )
+    done = [outcome for outcome in outcomes if outcome.status == "done"]
+    rows = [row for outcome in done for row in outcome.result["stores"]]
+    keep_only(folder, sorted({Path(row["path"]).parts[0] for row in rows}))
+    frame = pl.DataFrame(rows, schema={**IMAGES.schema(), "series_time": pl.String})
+    IMAGES.write(frame.with_columns(pl.col("series_time").str.to_datetime()), run.place(IMAGES_TABLE))
+    _quarantine(run, outcomes)
+    run.say(f"{summary('images', outcomes)}; {len(rows)} stores of voxels")
+    return outcomes
+
+
+def _plan(run: Run, folder: Path, kind: Kind) -> list[Unit]:
+    options = run.study.features
+    if options is None:
+        raise UserError("release.images takes the regions of `features`, which the study file does not have. Add that section.")
+    series = SERIES.read(run.place(SERIES_TABLE))
+    rows = {f"{row['folder']}:{row['SeriesInstanceUID']}": row for row in series.to_dicts()}
+    settings = read_settings(run.study.path(options.settings))
+    regions = {target: list(patterns) for target, patterns in options.regions.items()}
+    root, wanted = run.study.work.staging, run.study.release
+    plan = plan_units(series, root, folder, settings, regions, modalities=options.modalities, choices=choices_of(options))
+    units = []
+    for unit in plan.units:
+        row = {**rows[unit.key], "subject_id": int(rows[unit.key]["subject_id"])}
+        if kind == "regions" and not unit.arguments.mask_paths:
+            continue
+        task = VoxelTask(unit.arguments, row, folder, kind, wanted.image_margin, bool(wanted.head_images))
+        units.append(Unit(unit.key, unit.input_digest, task))
+    return units
+
+
+def _store(_: None, task: VoxelTask) -> dict[str, Any]:
+    return store_series(task)
+
+
+def _quarantine(run: Run, outcomes: list[Outcome]) -> None:
+    """Write what was left out: whole series, and single volumes of series that were done."""
+    parts = [
+        Outcome(f"{outcome.key}:{one['volume']}", "", "quarantined", None, one["reason"], one["message"], one["remedy"])
+        for outcome in outcomes
+        if outcome.status == "done"
+        for one in outcome.result["left_out"]
+    ]
+    rows = run.quarantine_rows("images", None, [*outcomes, *parts])
+    QUARANTINE.write(pl.concat([QUARANTINE.empty(), rows]), run.quarantine_file("images"))
+
+
+STAGE = Stage(
+    "images",
+    "Store the voxels that are released",
+    reads=(DICOM, SERIES_TABLE),
+    leaves=(IMAGES_TABLE, IMAGE_STORES),
+    run=store_images,
+)

@@ -1,0 +1,126 @@
+"""One volume and its label maps as an OME-Zarr 0.5 store (https://ngff.openmicroscopy.org/0.5).
+
+The image is one array in chunks of `CHUNK` voxels, all in one shard: a patch costs the chunks that it meets, and a store
+is a handful of files. Values are those of the volume, in the smallest type that holds each of them exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unibase.imaging.grid import Array, Grid
+from unibase.imaging.voxels.layers import Layer
+
+if TYPE_CHECKING:
+    import zarr
+
+CHUNK = 64
+"""Voxels of a chunk along each axis: 27 of them hold any patch of 96 x 96 x 96."""
+LEVEL = 5
+"""Effort of zstd."""
+ABOUT = "unibase"
+"""The attribute of a store that tells whose and what it is, beside `ome`."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What one store holds.
+
+    Attributes:
+        array: The image, (z, y, x).
+        grid: Where its voxel centres lie.
+        unit: Unit of its values.
+        layers: Its label maps, on the same grid.
+        facts: What else a reader should know: JSON values by the names of the IMAGES table.
+    """
+
+    array: Array
+    grid: Grid
+    unit: str
+    layers: Sequence[Layer]
+    facts: Mapping[str, Any]
+
+
+def exact(array: Array) -> Array:
+    """Return an array in the smallest type that holds each of its values exactly.
+
+    Args:
+        array: Numbers, (z, y, x); of finite values.
+
+    Example:
+        >>> exact(np.array([[[-1024.0, 3071.0]]])).dtype, exact(np.array([[[0.5]]])).dtype, exact(np.array([[[0.1]]])).dtype
+        (dtype('int16'), dtype('float32'), dtype('float64'))
+    """
+    for kind in (np.uint8, np.int16, np.int32):
+        bounds = np.iinfo(kind)
+        if array.min() >= bounds.min and array.max() <= bounds.max and np.array_equal(array, np.rint(array)):
+            return array.astype(kind)
+    single = array.astype(np.float32)
+    return single if np.array_equal(single, array) else array
+
+
+def write_store(stored: Stored, folder: Path) -> None:
+    """Write a store into a folder that does not exist yet; equal contents give equal bytes.
+
+    Args:
+        stored: What it holds.
+        folder: The folder, as a rule named `*.ome.zarr`.
+    """
+    import zarr
+
+    root = zarr.create_group(folder, zarr_format=3)
+    _write_array(root, "0", stored.array)
+    root.attrs.update({"ome": {"version": "0.5", "multiscales": [_multiscale("image", stored.grid)]}, ABOUT: _about(stored)})
+    if not stored.layers:
+        return
+    labels = root.create_group("labels")
+    names = [f"regions-{place}" if place > 1 else "regions" for place in range(1, len(stored.layers) + 1)]
+    labels.attrs.update({"ome": {"version": "0.5", "labels": names}})
+    for name, layer in zip(names, stored.layers, strict=True):
+        group = labels.create_group(name)
+        _write_array(group, "0", layer.array)
+        named = zip(layer.regions, layer.boxes(), strict=True)
+        values = [
+            {"label-value": value, "name": one.name, "roi_name": one.roi_name, "box": box}
+            for value, (one, box) in enumerate(named, 1)
+        ]
+        label: dict[str, Any] = {"properties": values, "source": {"image": "../../"}}
+        group.attrs.update({"ome": {"version": "0.5", "multiscales": [_multiscale(name, stored.grid)], "image-label": label}})
+
+
+def _write_array(group: zarr.Group, name: str, array: Array) -> None:
+    from zarr.codecs import BloscCodec
+
+    whole = tuple(-(-n // CHUNK) * CHUNK for n in array.shape)
+    made = group.create_array(
+        name,
+        shape=array.shape,
+        dtype=array.dtype,
+        chunks=(CHUNK,) * 3,
+        shards=whole,
+        compressors=[BloscCodec(cname="zstd", clevel=LEVEL, shuffle="bitshuffle", typesize=array.dtype.itemsize)],
+        fill_value=0,
+        dimension_names=("z", "y", "x"),
+    )
+    made[...] = array
+
+
+def _multiscale(name: str, grid: Grid) -> dict[str, Any]:
+    axes = [{"name": axis, "type": "space", "unit": "millimeter"} for axis in "zyx"]
+    moves = [
+        {"type": "scale", "scale": list(reversed(grid.spacing))},
+        {"type": "translation", "translation": list(reversed(grid.origin))},
+    ]
+    return {"name": name, "axes": axes, "datasets": [{"path": "0", "coordinateTransformations": moves}]}
+
+
+def _about(stored: Stored) -> dict[str, Any]:
+    """Return what OME-Zarr has no word for: the direction of oblique axes, the unit of the values, and the facts."""
+    grid = stored.grid
+    place = {"size": grid.size, "spacing": grid.spacing, "origin": grid.origin, "direction": grid.direction}
+    return {**stored.facts, **{key: list(value) for key, value in place.items()}, "coordinates": "LPS", "unit": stored.unit}

@@ -1,0 +1,186 @@
+"""One series to its stores of voxels: the unit of work of images for training."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from unibase.groundwork.files import atomic_folder, sha256_folder
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.boxed import Box
+from unibase.imaging.dicom.volume import Volume
+from unibase.imaging.grid import Grid
+from unibase.imaging.radiomics.selection import select_on, volumes_of
+from unibase.imaging.radiomics.task import FeatureTask
+from unibase.imaging.reasons import MAY_SHOW_A_FACE
+from unibase.imaging.voxels.canonical import Turn, turn_of
+from unibase.imaging.voxels.faces import may_show_a_face
+from unibase.imaging.voxels.layers import NamedRegion, layers_of
+from unibase.imaging.voxels.ome_zarr import Stored, exact, write_store
+
+Kind = Literal["regions", "volumes"]
+"""What is stored: the box around each region, or whole volumes."""
+
+
+@dataclass(frozen=True)
+class VoxelTask:
+    """One unit: a series, the regions that are asked for, and what is stored of it.
+
+    Attributes:
+        series: The series and how its regions are read.
+        row: Its row of the SERIES table.
+        folder: Where stores of all series go.
+        kind: What is stored.
+        margin: What is kept around a region, in mm.
+        heads: Whether images that may show a face are stored.
+    """
+
+    series: FeatureTask
+    row: dict[str, Any]
+    folder: Path
+    kind: Kind
+    margin: float
+    heads: bool
+
+
+@dataclass(frozen=True)
+class _Turned:
+    """A volume in the orientation of the patient, with its regions."""
+
+    volume: Volume
+    turn: Turn
+    regions: list[NamedRegion]
+
+
+def store_series(task: VoxelTask) -> dict[str, Any]:
+    """Write the stores of a series, and return what they hold.
+
+    Args:
+        task: The unit.
+
+    Returns:
+        A JSON value: `stores`, a list of rows of the IMAGES table; `left_out`, what was not stored: `volume`, `reason`, `message`,
+        `remedy`.
+
+    Raises:
+        Unusable: When nothing can be stored: as `radiomics.selection.volumes_of`, and the reason of the first volume left out.
+    """
+    place = task.folder / str(task.row["SeriesInstanceUID"])
+    rows: list[dict[str, Any]] = []
+    problems: list[tuple[str, Unusable]] = []
+    with atomic_folder(place) as made:
+        for name, read in volumes_of(task.series):
+            try:
+                rows += [_write(task, stored, made / file) for file, stored in _stores(task, _turned(task, read()))]
+            except Unusable as problem:
+                problems.append((name, problem))
+        if not rows:
+            raise problems[0][1]
+    left_out = [{"volume": name, "reason": one.reason, "message": one.message, "remedy": one.remedy} for name, one in problems]
+    return {"stores": rows, "left_out": left_out}
+
+
+def _turned(task: VoxelTask, volume: Volume) -> _Turned:
+    """Return a volume turned, with the regions that its targets ask for; of whole volumes it may have none."""
+    turn = turn_of(volume.grid)
+    height = turn.grid.size[2] * turn.grid.spacing[2]
+    if not task.heads and may_show_a_face(task.row["BodyPartExamined"], height):
+        raise Unusable(MAY_SHOW_A_FACE)
+    try:
+        regions = [(one, one.read(volume)) for one in select_on(volume, task.series).regions] if task.series.mask_paths else []
+    except Unusable:
+        if task.kind == "regions":
+            raise
+        regions = []
+    count: Counter[str] = Counter()
+    named = []
+    for region, mask in regions:
+        count[region.target] += 1
+        number = count[region.target]
+        name = region.target if number == 1 else f"{region.target}-{number}"
+        named.append(NamedRegion(name, region.roi_name, turn.region(mask.region)))
+    return _Turned(volume, turn, named)
+
+
+def _stores(task: VoxelTask, found: _Turned) -> Iterator[tuple[str, Stored]]:
+    """Yield the stores of one volume, with the names of their folders."""
+    stem = _file_name(found.volume.name) or "volume"
+    array = exact(found.turn.array(found.volume.array))
+    if task.kind == "volumes":
+        whole = tuple(slice(0, n) for n in array.shape)
+        yield f"{stem}.ome.zarr", _stored(task, found, array, whole, "")
+        return
+    margin = [int(np.ceil(task.margin / distance)) for distance in reversed(found.turn.grid.spacing)]
+    for one in found.regions:
+        box = one.region.grown(margin)
+        yield f"{stem}-{_file_name(one.name)}.ome.zarr", _stored(task, found, array, box, one.name)
+
+
+def _stored(task: VoxelTask, found: _Turned, array: np.ndarray, box: Box, region: str) -> Stored:
+    grid = _cut(found.turn.grid, box)
+    layers = layers_of(found.regions, box)
+    facts = {
+        "subject_id": task.row["subject_id"],
+        "SeriesInstanceUID": task.row["SeriesInstanceUID"],
+        "Modality": found.volume.modality,
+        "volume": found.volume.name,
+        "region": region,
+        "regions": [one.name for layer in layers for one in layer.regions],
+    }
+    return Stored(np.ascontiguousarray(array[box]), grid, found.volume.unit, layers, facts)
+
+
+def _cut(grid: Grid, box: Box) -> Grid:
+    """Return the grid of a box of a volume."""
+    first = np.array([part.start for part in reversed(box)], dtype=np.float64)
+    origin = np.array(grid.origin) + grid.matrix @ (np.array(grid.spacing) * first)
+    size = [part.stop - part.start for part in reversed(box)]
+    place = float(origin[0]), float(origin[1]), float(origin[2])
+    return Grid((size[0], size[1], size[2]), grid.spacing, place, grid.direction)
+
+
+def _write(task: VoxelTask, stored: Stored, folder: Path) -> dict[str, Any]:
+    """Write a store and return its row of the IMAGES table."""
+    write_store(stored, folder)
+    row, grid = task.row, stored.grid
+    said = {name: row[name] for name in ("subject_id", "centre", "StudyInstanceUID", "SeriesInstanceUID", "Modality")}
+    about = {name: row[name] for name in ("BodyPartExamined", "Manufacturer", "ManufacturerModelName")}
+    time = row["series_time"]
+    return {
+        **said,
+        "volume": stored.facts["volume"],
+        "region": stored.facts["region"],
+        "regions": ", ".join(stored.facts["regions"]) or None,
+        "path": f"{row['SeriesInstanceUID']}/{folder.name}",
+        "digest": sha256_folder(folder),
+        "series_time": time and time.isoformat(),
+        "unit": stored.unit or None,
+        "data_type": stored.array.dtype.name,
+        **{f"size_{axis}": n for axis, n in zip("xyz", grid.size, strict=True)},
+        **{f"spacing_{axis}": distance for axis, distance in zip("xyz", grid.spacing, strict=True)},
+        "oblique": not np.array_equal(np.abs(grid.matrix), np.eye(3)),
+        **about,
+    }
+
+
+def _file_name(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")
+
+
+def keep_only(folder: Path, series: Sequence[str]) -> None:
+    """Remove the stores of series that are no more.
+
+    Args:
+        folder: Where stores of all series are.
+        series: The SeriesInstanceUIDs that stay.
+    """
+    for path in sorted(folder.iterdir()) if folder.exists() else ():
+        if path.name not in series:
+            shutil.rmtree(path)

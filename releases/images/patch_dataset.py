@@ -1,0 +1,241 @@
+"""Patches, volumes and masks of this release, with what is known of each subject: NumPy and zarr are all it needs.
+
+    from dataset import Patches
+    data = Patches(".", modality="CT", around="GTV", size=(96, 96, 96), split=("folds", "0", "train"))
+    item = data[0]      # image (1, z, y, x) float32, mask (regions, z, y, x) uint8, subject_id, time, event, ...
+
+It is a map-style dataset: PyTorch's `DataLoader` takes it as it is, with workers, and makes tensors of the arrays; a
+dictionary of arrays with the channel first is what MONAI's transforms take. A patch reads the chunks that it meets and
+no more. The same seed, epoch and place give the same patch, whatever the number of workers.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import zarr
+
+Array = npt.NDArray[Any]
+
+
+class Patches:
+    """Patches of one modality, some of each image; an item is a dictionary of arrays and numbers.
+
+    Attributes:
+        images: The rows of the table `images` that patches are drawn from.
+        regions: Names of the regions, in the order of the first axis of `mask`.
+        variables: Names of the variables of each matrix of `matrices`.
+    """
+
+    def __init__(
+        self,
+        folder: Path | str = ".",
+        modality: str = "CT",
+        size: tuple[int, int, int] = (96, 96, 96),
+        around: str = "",
+        split: tuple[str, str, str] | None = None,
+        each: int = 1,
+        seed: int = 0,
+        outside: float | None = None,
+        endpoint: str = "OS",
+        matrices: Sequence[str] = (),
+    ) -> None:
+        """Open a release.
+
+        Args:
+            folder: The release.
+            modality: DICOM Modality of the images.
+            size: Voxels of a patch (z, y, x).
+            around: Draw the middle of each patch from the box of this region; empty draws it from the whole image.
+            split: Scheme, held_out and part of the table `splits`, such as ("folds", "0", "train"); None takes all subjects.
+            each: Patches of each image in an epoch.
+            seed: Where patches lie follows from it.
+            outside: Value of voxels beyond the image; the smallest of its type's use by default: -1024 for CT, else 0.
+            endpoint: PARAMCD of `time` and `event`; empty for none. Subjects without it have NaN and False.
+            matrices: Modalities of `cohort.zarr` that go along: radiomics, clinical, rna, ...
+
+        Raises:
+            ValueError: If the release holds no such image, part, region or matrix; the text says what it holds.
+        """
+        self.folder, self.size, self.around, self.each, self.seed = Path(folder), size, around, each, seed
+        self.outside = float(-1024 if modality == "CT" else 0) if outside is None else float(outside)
+        self.epoch = 0
+        rows = self._rows("images")
+        wanted = {row["subject_id"] for row in rows} if split is None else self._part(*split)
+        self.images = [row for row in rows if row["Modality"] == modality and row["subject_id"] in wanted]
+        if around:
+            self.images = [row for row in self.images if around in row["regions"].split(", ")]
+        if not self.images:
+            held = sorted({row["Modality"] for row in rows})
+            raise ValueError(f"no image of {modality} with what is asked; the release has images of {', '.join(held) or 'none'}")
+        names = [name for row in self.images for name in row["regions"].split(", ") if name]
+        self.regions = sorted(set(names))
+        self._outcome = {
+            row["subject_id"]: (float(row["AVAL"] or "nan"), row["CNSR"] == "0")
+            for row in (self._rows("adtte") if endpoint else ())
+            if row["PARAMCD"] == endpoint
+        }
+        self.matrices = tuple(matrices)
+        self._places = {name: self._subjects(name) for name in self.matrices}
+        self.variables = {name: _names(self._matrix(name)["var"]) for name in self.matrices}
+        self._open: dict[str, Any] = {}
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw other patches than before; the same epoch draws the same ones again.
+
+        Args:
+            epoch: Number of the epoch, from 0.
+        """
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.images) * self.each
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Each worker of a loader opens the stores itself.
+        return {**self.__dict__, "_open": {}}
+
+    def __getitem__(self, place: int) -> dict[str, Any]:
+        """Return a patch and what is known of its subject.
+
+        Args:
+            place: From 0 to `len(self) - 1`.
+
+        Returns:
+            `image` (1, z, y, x) float32; `mask` (regions, z, y, x) uint8; `start`, the patch's first voxel (z, y, x) in its
+            image; `subject_id`; `days_from_index`; `time` and `event`; for each matrix its values (0 where unknown) and
+            `<name>_known`.
+        """
+        if not 0 <= place < len(self):
+            raise IndexError(place)
+        row = self.images[place // self.each]
+        store = self._store(row["path"])
+        random = np.random.default_rng([self.seed, self.epoch, place])
+        start = self._start(store, random)
+        return {**self._read(store, start, self.size), "start": np.array(start), **self.known(row)}
+
+    def whole(self, place: int) -> dict[str, Any]:
+        """Return a whole image with its masks, as an item whose size is that of the image.
+
+        Args:
+            place: From 0 to `len(self.images) - 1`.
+        """
+        row = self.images[place]
+        store = self._store(row["path"])
+        return {**self._read(store, (0, 0, 0), store["0"].shape), "start": np.zeros(3, dtype=np.int64), **self.known(row)}
+
+    def known(self, row: Mapping[str, str]) -> dict[str, Any]:
+        """Return what is known of the subject of an image.
+
+        Args:
+            row: A row of `images`.
+        """
+        subject = row["subject_id"]
+        time, event = self._outcome.get(subject, (float("nan"), False))
+        days = row["days_from_index"]
+        item: dict[str, Any] = {"subject_id": int(subject), "days_from_index": np.float32(days or "nan")}
+        item |= {"time": np.float32(time), "event": np.bool_(event)} if self._outcome else {}
+        for name in self.matrices:
+            values = self._values(name, subject)
+            item[f"{name}_known"] = ~np.isnan(values)
+            item[name] = np.nan_to_num(values)
+        return item
+
+    def _start(self, store: Any, random: np.random.Generator) -> tuple[int, ...]:
+        """Return the first voxel of a patch: around a voxel of the region's box, else anywhere inside the image."""
+        shape = store["0"].shape
+        box = [(0, n) for n in shape]
+        if self.around:
+            box = next(one for name, one in _boxes(store) if name == self.around)
+            middle = [int(random.integers(low, high)) for low, high in box]
+            return tuple(at - n // 2 for at, n in zip(middle, self.size, strict=True))
+        return tuple(int(random.integers(0, max(n - want, 0) + 1)) for n, want in zip(shape, self.size, strict=True))
+
+    def _read(self, store: Any, start: Sequence[int], size: Sequence[int]) -> dict[str, Array]:
+        image = np.full((1, *size), self.outside, dtype=np.float32)
+        mask = np.zeros((len(self.regions), *size), dtype=np.uint8)
+        shape = store["0"].shape
+        inside = [(max(0, at), min(n, at + want)) for at, want, n in zip(start, size, shape, strict=True)]
+        if all(low < high for low, high in inside):
+            there = tuple(slice(low, high) for low, high in inside)
+            here = tuple(slice(low - at, high - at) for (low, high), at in zip(inside, start, strict=True))
+            image[0][here] = store["0"][there]
+            for name, values in _label_maps(store):
+                labels = store[f"labels/{name}/0"][there]
+                for value, region in values.items():
+                    if region in self.regions:
+                        mask[self.regions.index(region)][here] = labels == value
+        return {"image": image, "mask": mask}
+
+    def _store(self, path: str) -> Any:
+        if path not in self._open:
+            self._open[path] = zarr.open_group(self.folder / path, mode="r")
+        return self._open[path]
+
+    def _rows(self, table: str) -> list[dict[str, str]]:
+        path = self.folder / "csv" / f"{table}.csv"
+        if not path.exists():
+            raise ValueError(f"the release has no table {table}")
+        with path.open(encoding="utf-8", newline="") as stream:
+            return list(csv.DictReader(stream))
+
+    def _part(self, scheme: str, held_out: str, part: str) -> set[str]:
+        rows = self._rows("splits")
+        found = {r["subject_id"] for r in rows if (r["scheme"], r["held_out"], r["part"]) == (scheme, held_out, part)}
+        if not found:
+            held = sorted({(r["scheme"], r["held_out"], r["part"]) for r in rows})
+            raise ValueError(f"no subject is in {(scheme, held_out, part)}; the release has {held}")
+        return found
+
+    def _matrix(self, name: str) -> Any:
+        groups = zarr.open_group(self.folder / "cohort.zarr" / "mod", mode="r")
+        if name not in groups:
+            raise ValueError(f"the release has no matrix {name}; it has {', '.join(sorted(groups.group_keys()))}")
+        return groups[name]
+
+    def _subjects(self, name: str) -> dict[str, int]:
+        return {subject: place for place, subject in enumerate(_names(self._matrix(name)["obs"]))}
+
+    def _values(self, name: str, subject: str) -> Array:
+        """Return the row of a subject in a matrix, NaN where it has none."""
+        values = np.full(len(self.variables[name]), np.nan, dtype=np.float32)
+        place = self._places[name].get(subject)
+        if place is None:
+            return values
+        if name not in self._open:
+            self._open[name] = self._matrix(name)["X"]
+        matrix = self._open[name]
+        if isinstance(matrix, zarr.Array):
+            values[:] = np.asarray(matrix[place])
+            return values
+        first, last = np.asarray(matrix["indptr"][place : place + 2])
+        values[:] = 0
+        values[np.asarray(matrix["indices"][first:last])] = matrix["data"][first:last]
+        return values
+
+
+def _names(group: Any) -> list[str]:
+    return [str(name) for name in group[group.attrs["_index"]][:]]
+
+
+def _label_maps(store: Any) -> list[tuple[str, dict[int, str]]]:
+    """Return the label maps of a store: each with the names of its regions by their values."""
+    found = []
+    for name in store["labels"].attrs["ome"]["labels"] if "labels" in store else ():
+        properties = store[f"labels/{name}"].attrs["ome"]["image-label"]["properties"]
+        found.append((str(name), {int(one["label-value"]): str(one["name"]) for one in properties}))
+    return found
+
+
+def _boxes(store: Any) -> list[tuple[str, list[tuple[int, int]]]]:
+    """Return each region of a store with its box: first and last voxel but one along z, y, x."""
+    found = []
+    for name in store["labels"].attrs["ome"]["labels"]:
+        for one in store[f"labels/{name}"].attrs["ome"]["image-label"]["properties"]:
+            found.append((str(one["name"]), [(int(low), int(high)) for low, high in one["box"]]))
+    return found
