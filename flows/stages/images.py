@@ -15,7 +15,7 @@ from unibase.flows.study.places import IMAGES as IMAGES_TABLE
 from unibase.flows.study.places import SERIES as SERIES_TABLE
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import IMAGES, QUARANTINE, SERIES
-from unibase.groundwork.work import Outcome, Unit
+from unibase.groundwork.work import Job, Outcome, Output, Unit
 from unibase.imaging.radiomics.plan import plan_units
 from unibase.imaging.radiomics.settings import read_settings
 from unibase.imaging.voxels.stored_series import Kind, VoxelTask, keep_only, store_series
@@ -37,19 +37,18 @@ def store_images(run: Run) -> list[Outcome]:
         QUARANTINE.write(QUARANTINE.empty(), run.quarantine_file("images"))
         return []
     units = _plan(run, folder, wanted.images)
-    outcomes = run.units(
+    job = Job(
         "images",
         _store,
-        units,
         settings={
             "images": wanted.images,
             "margin": wanted.image_margin,
             "heads": bool(wanted.head_images),
             "features": run.study.features and run.study.features.model_dump(mode="json"),
         },
-        code=("unibase.imaging.voxels.stored_series",),
-        still_there=lambda result: all((folder / row["path"]).exists() for row in result["stores"]),
+        leaves=lambda result: [Output(folder / path) for path in sorted({row["path"] for row in result["stores"]})],
     )
+    outcomes = run.units(job, units, code=("unibase.imaging.voxels.stored_series",))
     done = [outcome for outcome in outcomes if outcome.status == "done"]
     rows = [row for outcome in done for row in outcome.result["stores"]]
     keep_only(folder, sorted({Path(row["path"]).parts[0] for row in rows}))
