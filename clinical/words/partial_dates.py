@@ -106,7 +106,7 @@ def add_dates(frame: pl.DataFrame, text: pl.Expr | str, order: Order = "ymd", pr
     frame = frame.with_columns(day.alias("_day"), moment.alias("_moment"))
     frame = frame.with_columns(pl.coalesce("_day", "_moment").alias(prefix + "time"))
     plain = pl.col(prefix + "time").is_not_null() & pl.col(prefix + "time").dt.year().is_between(FIRST_YEAR + 1, LAST_YEAR - 1)
-    plain = plain & pl.col("_text").str.len_bytes().is_in([10, 19])
+    plain = plain & pl.col("_text").str.len_bytes().is_in([10, 19]) & ~pl.col("_text").str.ends_with(":60")
     frame = frame.with_columns(pl.when(plain).then(prefix + "time").alias(prefix + "time"))
     frame = frame.with_columns(
         pl.col(prefix + "time").alias(prefix + "time_min"),

@@ -60,7 +60,8 @@ def exact(array: Array) -> Array:
         bounds = np.iinfo(kind)
         if array.min() >= bounds.min and array.max() <= bounds.max and np.array_equal(array, np.rint(array)):
             return array.astype(kind)
-    single = array.astype(np.float32)
+    with np.errstate(over="ignore"):
+        single = array.astype(np.float32)
     return single if np.array_equal(single, array) else array
 
 

@@ -17,6 +17,8 @@ from unibase.clinical.words.partial_dates import (
     PartialDate,
     add_dates,
     add_parts,
+    iso_date,
+    parse_parts,
     render_parts,
     shift_bounds,
 )
@@ -171,3 +173,57 @@ def _exists(year: int, month: int, day: int) -> bool:
     except ValueError:
         return False
     return True
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high"),
+    [
+        ("1679-01-01", datetime(1679, 1, 1), datetime(1679, 1, 1, 23, 59, 59, 999_999)),
+        ("2260-12-31", datetime(2260, 12, 31), datetime(2260, 12, 31, 23, 59, 59, 999_999)),
+        ("UN-05-UN", datetime(1678, 5, 1), datetime(2261, 5, 31, 23, 59, 59, 999_999)),
+        ("2021-03-04 05:06:07.25", datetime(2021, 3, 4, 5, 6, 7, 250_000), datetime(2021, 3, 4, 5, 6, 7, 250_000)),
+        ("2021-03-04T05:06", datetime(2021, 3, 4, 5, 6), datetime(2021, 3, 4, 5, 6)),
+        ("2021-03-04 23:59:59", datetime(2021, 3, 4, 23, 59, 59), datetime(2021, 3, 4, 23, 59, 59)),
+    ],
+)
+def test_the_ends_of_what_can_be_read(text: str, low: datetime, high: datetime) -> None:
+    frame = add_dates(pl.DataFrame({"d": [text]}), "d")
+    assert frame.select("problem", "time_min", "time_max").row(0) == (None, low, high)
+
+
+@pytest.mark.parametrize("text", ["1678-12-31", "2261-01-01", "2021-01-01 23:60", "2021-01-01 23:59:60"])
+def test_what_lies_beyond_is_refused(text: str) -> None:
+    assert add_dates(pl.DataFrame({"d": [text]}), "d")["problem"].item() is not None
+
+
+@pytest.mark.parametrize(
+    ("clock", "time"),
+    [
+        ("12:59", datetime(2021, 3, 4, 12, 59)),
+        ("07h05", datetime(2021, 3, 4, 7, 5)),
+        ("00:01", datetime(2021, 3, 4, 0, 1)),
+        ("23-59", datetime(2021, 3, 4, 23, 59)),
+        ("00:00", datetime(2021, 3, 4)),
+        ("12:60", datetime(2021, 3, 4)),
+        ("24:00", datetime(2021, 3, 4)),
+    ],
+)
+def test_a_clock_in_a_column_of_its_own(clock: str, time: datetime) -> None:
+    frame = pl.DataFrame({"y": ["2021"], "m": ["3"], "d": ["4"], "c": [clock]})
+    found = frame.select(parse_parts("y", "m", "d", clock="c"))
+    assert found["time"].item() == time
+    known = time.hour or time.minute
+    assert found["time_max"].item() == (time if known else datetime(2021, 3, 4, 23, 59, 59, 999_999))
+
+
+def test_what_lies_before_a_last_day_is_told_to_its_year_end() -> None:
+    schema = {"time": TIMESTAMP, "time_min": TIMESTAMP, "time_max": TIMESTAMP, "shift_days": pl.Int64()}
+    last = datetime(2021, 3, 4, 23, 59, 59, 999_999)
+    frame = shift_bounds(pl.DataFrame([(None, UNKNOWN_MIN, last, -100)], schema=schema, orient="row"))
+    assert frame.row(0)[1:3] == (UNKNOWN_MIN, datetime(2020, 12, 31, 23, 59, 59, 999_999))
+
+
+def test_a_date_is_cut_to_what_is_known_only_where_both_bounds_are() -> None:
+    assert iso_date(datetime(2021, 3, 1), datetime(2021, 3, 31, 23, 59, 59, 999_999)) == "2021-03"
+    assert iso_date(datetime(2021, 3, 1), None) is None
+    assert iso_date(None, datetime(2021, 3, 1)) is None

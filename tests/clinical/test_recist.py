@@ -80,6 +80,8 @@ def course(start: float, *sizes: float | None, node: bool = False) -> list[str]:
         (100, [0, 0], ["CR", "CR"]),
         (100, [None, 60], ["NE", "PR"]),  # a missed assessment does not move the nadir
         (10.3, [12.36], ["SD"]),
+        (41, [49.2], ["PD"]),  # exactly 20 %, whose product is a hair above it in binary
+        (100, [0, 0.001], ["CR", "PD"]),
         (0.1 * 3 * 100, [36.0], ["PD"]),  # 30.000000000000004: binary dust does not decide
     ],
 )
@@ -202,6 +204,9 @@ def one(size: float | None, **more: object) -> Visit:
         ([one(100, non_target="PD"), one(100, non_target="PD", non_target_worse=True)], ["iUPD", "iCPD"]),
         ([one(100, non_target="PD"), one(100, non_target="PD")], ["iUPD", "iUPD"]),
         ([one(100, non_target="PD"), one(100, non_target="NON-CR/NON-PD")], ["iUPD", "iSD"]),
+        # A new lesion and no size: what confirms is counted from the last iUPD at which sizes were known.
+        ([one(130), one(None, new_lesion=True, new_lesion_count=1)], ["iUPD", "iCPD"]),
+        ([one(100, non_target="PD"), one(None, non_target="PD"), one(120)], ["iUPD", "iUPD", "iCPD"]),
         # A missed visit neither confirms nor takes back.
         ([one(130), one(None), one(135)], ["iUPD", "NE", "iCPD"]),
         # Once confirmed, it stays.

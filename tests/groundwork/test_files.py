@@ -4,11 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from unibase.groundwork import files
 from unibase.groundwork.files import (
     atomic_file,
     atomic_folder,
     blake3_file,
     digest_of,
+    private_folder,
+    remove_file,
     remove_temporaries,
     sha256_folder,
     write_json,
@@ -72,3 +75,40 @@ def test_json_refuses_not_a_number(tmp_path: Path) -> None:
     with pytest.raises(ValueError):
         write_json(tmp_path / "a.json", {"a": float("nan")})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_json_is_written_in_one_way_whatever_the_order_of_keys(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"b": "été", "a": [1]})
+    assert (tmp_path / "a.json").read_text(encoding="utf-8") == '{\n  "a": [\n    1\n  ],\n  "b": "été"\n}\n'
+
+
+def test_folders_above_a_file_are_made_and_may_stand_already(tmp_path: Path) -> None:
+    for content in ("one", "two"):
+        write_json(tmp_path / "deep" / "er" / "a.json", content)
+        with atomic_folder(tmp_path / "deep" / "out") as folder, private_folder(tmp_path / "other" / "x") as private:
+            assert private.stat().st_mode & 0o777 == 0o700
+            (folder / "a").write_text(content)
+    assert not list((tmp_path / "other").iterdir())
+
+
+def test_every_file_of_a_folder_is_on_the_disk_before_it_appears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[str] = []
+    monkeypatch.setattr(files, "_flush", lambda path: flushed.append(path.name))
+    with atomic_folder(tmp_path / "out") as folder:
+        (folder / "sub").mkdir()
+        (folder / "sub" / "a").write_text("a")
+    assert flushed == ["a", tmp_path.name]
+
+
+def test_a_file_is_removed_with_the_folders_that_it_leaves_empty(tmp_path: Path) -> None:
+    for name in ("a/b/one", "a/two"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    remove_file(tmp_path / "a/b/one", tmp_path)
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["a", "two"]
+    remove_file(tmp_path / "a/two", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_temporary_that_goes_while_it_is_removed_is_no_error(tmp_path: Path) -> None:
+    assert remove_temporaries(tmp_path / "none") == 0

@@ -4,9 +4,25 @@ from datetime import datetime
 from pathlib import Path
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 
-from unibase.groundwork.tables import EVENTS, PEOPLE, SAMPLE_MAP, Column, Table
+from unibase.groundwork import tables
+from unibase.groundwork.tables import EVENTS, PEOPLE, SAMPLE_MAP, Column, Table, write_parquet
+
+NEVER_NULL = {
+    "people": {"centre", "person_key", "system", "identifier"},
+    "events": {"subject_id", "code"},
+    "series": {"subject_id", "StudyInstanceUID", "SeriesInstanceUID", "folder", "input_digest"},
+    "volumes": {"SeriesInstanceUID", "volume", "status", "reason", "message", "remedy", "folder"},
+    "features": {"region", "image_type", "engine", "mode", "settings_digest", "source_digest"},
+    "images": {"subject_id", "SeriesInstanceUID", "volume", "region", "path", "digest"},
+    "sample_map": {"assay", "primary", "colname", "status", "reason"},
+    "quarantine": {"stage", "unit", "reason", "message"},
+}
+"""What no row of a table that rooms hand to one another may lack."""
+OPEN = {"features", "images"}
+CONTRACTS = {table.name: table for table in vars(tables).values() if isinstance(table, Table)}
 
 SMALL = Table("small", "One row.", (Column("a", pl.Int64(), "A.", nullable=False), Column("b", pl.String(), "B.")), key=("a",))
 
@@ -46,3 +62,22 @@ def test_an_absent_file_is_an_empty_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize("table", [EVENTS, PEOPLE, SAMPLE_MAP])
 def test_every_column_is_explained(table: Table) -> None:
     assert all(column.text.endswith(".") for column in table.columns)
+
+
+def test_what_no_row_may_lack_is_what_rooms_rely_on() -> None:
+    assert {name: {c.name for c in table.columns if not c.nullable} for name, table in CONTRACTS.items()} == NEVER_NULL
+    assert {name for name, table in CONTRACTS.items() if table.open} == OPEN
+
+
+def test_rows_with_an_equal_beginning_of_the_key_keep_their_order_and_nulls_come_first() -> None:
+    loose = Table("loose", "One row.", (Column("a", pl.Int64(), "A."), Column("b", pl.String(), "B.")), key=("a",))
+    frame = loose.conform(pl.DataFrame({"a": [2, None, 1], "b": ["x", "y", "z"]}))
+    assert frame.rows() == [(None, "y"), (1, "z"), (2, "x")]
+
+
+def test_a_wide_table_has_small_groups_of_rows_and_a_narrow_one_large_ones(tmp_path: Path) -> None:
+    narrow = pl.DataFrame({"a": range(140_000)})
+    wide = pl.DataFrame({f"c{n}": [1.0] * 1100 for n in range(4000)})
+    for name, frame, rows in (("narrow", narrow, 131_072), ("wide", wide, 1024)):
+        write_parquet(frame, tmp_path / name)
+        assert pq.ParquetFile(tmp_path / name).metadata.row_group(0).num_rows == rows

@@ -15,7 +15,7 @@ from unibase.linking import splits
 from unibase.linking.cohort import Cohort, build_cohort
 from unibase.linking.concordance import check_concordance, of_samples
 from unibase.linking.index import index_events
-from unibase.linking.options import CohortRules, IndexRule
+from unibase.linking.options import CohortRules, IndexRule, SplitRules
 from unibase.privacy.keys import Key
 
 CONCEPTS = {"start": ["TX"], "cancer": ["ICD10//C"], "pregnancy": ["ICD10//Z33"]}
@@ -192,6 +192,49 @@ def test_a_split_by_time_is_by_true_time() -> None:
     assert split.rows() == [(1, "train"), (2, "test")]
     with pytest.raises(UserError, match="1 subjects have no known date shift"):
         splits.split_by_time(index, {1: -10}, datetime(2019, 1, 1))
+
+
+def test_a_part_of_no_share_takes_nobody_and_a_draw_on_a_bound_goes_to_the_next_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    three = pl.DataFrame({"subject_id": [1, 2, 3]})
+    monkeypatch.setattr(splits, "_draw", lambda key, name, subject: {1: 0.0, 2: 0.5, 3: 0.75}[subject])
+    found = splits.split_by_subject(three, KEY, {"none": 0.0, "train": 0.5, "test": 0.5})
+    assert found.rows() == [(1, "train"), (2, "test"), (3, "test")]
+    with pytest.raises(UserError, match="add up to 1"):
+        splits.split_by_subject(three, KEY, {"train": 1.5, "test": -0.5})
+
+
+def test_who_arrived_first_is_dealt_first_and_ties_are_broken_by_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(splits, "_draw", lambda key, name, subject: 0.99 if name.endswith("/tie") else subject / 100)
+    four = pl.DataFrame({"subject_id": [1, 2, 3, 4]})
+    # 3 came first; 4 is in no revision, so it comes after all others, 1 and 2 of revision 2 included.
+    dealing = splits.Dealing(arrival={1: 2, 2: 2, 3: 1})
+    dealt = dict(splits.folds_by_subject(four, KEY, 4, dealing).iter_rows())
+    # The key points at fold 3; whoever finds it taken goes on to the next.
+    assert dealt == {3: 3, 1: 0, 2: 1, 4: 2}
+
+
+def test_a_study_gets_the_splits_that_it_asks_for_and_no_others() -> None:
+    subjects = pl.DataFrame({"subject_id": [1, 2, 3, 4], "centres": ["lyon", "lyon;CHU-été", "CHU-été", "CHU-été"]})
+    index = subjects.select("subject_id", pl.lit(datetime(2020, 1, 1)).alias("index_time"))
+    shifts = dict.fromkeys([1, 2, 3, 4], 0)
+    asked: dict[str, Any] = {"parts": SHARES, "folds": 2, "by_centre": True, "by_time": "2020-06-01"}
+    schemes = {"parts": {""}, "folds": {"0", "1"}, "by_centre": {"lyon", "CHU-été"}, "by_time": {""}}
+    for key, value in asked.items():
+        found = splits.make_splits(subjects, index, SplitRules.model_validate({"folds": None, key: value}), KEY, shifts)
+        assert found["scheme"].unique().to_list() == [key.removeprefix("by_")]
+        assert set(found["held_out"]) == schemes[key]
+    folds = splits.make_splits(subjects, index, SplitRules(folds=2), KEY, shifts)
+    tested = folds.filter(pl.col("part") == "test")
+    assert sorted(tested["subject_id"]) == [1, 2, 3, 4]
+    assert folds.filter(pl.col("held_out") == "0")["part"].to_list().count("test") == 2
+    both = splits.make_splits(subjects, index, SplitRules(folds=2, parts=SHARES), KEY, shifts)
+    named = splits.with_split(subjects, both)
+    assert (
+        named.select("subject_id", "fold").sort("subject_id").rows()
+        == tested.select("subject_id", pl.col("held_out").cast(pl.Int64)).sort("subject_id").rows()
+    )
+    assert named["split"].to_list() == splits.split_by_subject(subjects, KEY, SHARES)["split"].to_list()
+    assert splits.with_split(subjects, both.clear()).equals(subjects)
 
 
 def checks(*args: Any, **kwargs: Any) -> set[tuple[int, str]]:

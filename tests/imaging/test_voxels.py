@@ -1,0 +1,152 @@
+"""Voxels for training: turned as ITK turns them, stored to the bit, masks to the voxel, the same bytes each time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import permutations, product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import zarr
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unibase.groundwork.files import sha256_folder
+from unibase.imaging.boxed import Boxed
+from unibase.imaging.grid import Grid
+from unibase.imaging.voxels.canonical import turn_of
+from unibase.imaging.voxels.faces import may_show_a_face
+from unibase.imaging.voxels.layers import NamedRegion, layers_of
+from unibase.imaging.voxels.ome_zarr import Stored, exact, write_store
+
+ORIENTATIONS = [
+    np.array(rows)[list(order)] * np.array(signs)[:, None]
+    for rows in [np.eye(3)]
+    for order in permutations(range(3))
+    for signs in product((1, -1), repeat=3)
+]
+"""All 48 ways in which axes can lie along the patient's."""
+
+
+def grid_of(direction: np.ndarray) -> Grid:
+    return Grid((4, 5, 6), (0.7, 1.1, 2.5), (-12.0, 30.0, 7.0), tuple(float(value) for value in direction.ravel()))
+
+
+@pytest.mark.parametrize("direction", ORIENTATIONS, ids=range(len(ORIENTATIONS)))
+def test_a_volume_is_turned_as_itk_turns_it(direction: np.ndarray) -> None:
+    grid = grid_of(direction)
+    array = np.random.default_rng(1).integers(-1000, 1000, grid.shape).astype(np.float64)
+    turn = turn_of(grid)
+    if np.linalg.det(direction) < 0:  # ITK's filter takes no left-handed axes; ours keeps every voxel where it was
+        turned = turn.grid
+        assert np.allclose(turned.matrix, np.eye(3))
+        corner = np.array(turned.origin) + np.array(turned.spacing) * (np.array(turned.size) - 1)
+        ends = [grid._centres(np.array([[0, 0, 0], [3, 4, 5]]))]
+        assert np.allclose(np.sort(np.array([turned.origin, corner]), axis=0), np.sort(ends[0], axis=0))
+        return
+    image = sitk.DICOMOrient(grid.to_sitk(array), "LPS")
+    assert np.array_equal(turn.array(array), sitk.GetArrayFromImage(image))
+    assert turn.grid.size == image.GetSize()
+    assert np.allclose(turn.grid.spacing, image.GetSpacing())
+    assert np.allclose(turn.grid.origin, image.GetOrigin())
+    assert np.allclose(turn.grid.direction, image.GetDirection())
+
+
+def test_an_oblique_volume_stays_oblique_and_every_voxel_stays_where_it_was() -> None:
+    angle = np.deg2rad(20)
+    tilted = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+    grid = grid_of(tilted @ ORIENTATIONS[13])
+    array = np.arange(4 * 5 * 6, dtype=np.float64).reshape(grid.shape)
+    turn = turn_of(grid)
+    turned = turn.array(array)
+    for value in (0, 17, 119):
+        before = np.argwhere(array == value)[0][::-1]
+        after = np.argwhere(turned == value)[0][::-1]
+        assert np.allclose(grid._centres(before[None].astype(float)), turn.grid._centres(after[None].astype(float)))
+
+
+@given(st.integers(0, 47), st.integers(0, 2**32 - 1))
+def test_a_region_is_turned_with_its_volume(which: int, seed: int) -> None:
+    turn = turn_of(grid_of(ORIENTATIONS[which]))
+    mask = np.random.default_rng(seed).random((6, 5, 4)) > 0.9
+    if mask.any():
+        assert np.array_equal(turn.region(Boxed.of(mask)).full(), turn.array(mask))
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_label_maps_hold_every_voxel_of_every_region(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    masks = [random.random((3, 4, 5)) > 0.6 for _ in range(4)]
+    regions = [NamedRegion(f"R{n}", f"r{n}", Boxed.of(mask)) for n, mask in enumerate(masks) if mask.any()]
+    layers = layers_of(regions, (slice(0, 3), slice(0, 4), slice(0, 5)))
+    found = {one.name: layer.array == value for layer in layers for value, one in enumerate(layer.regions, 1)}
+    assert sorted(found) == sorted(one.name for one in regions)
+    assert all(np.array_equal(found[f"R{n}"], mask) for n, mask in enumerate(masks) if mask.any())
+    boxes = {one.name: box for layer in layers for one, box in zip(layer.regions, layer.boxes(), strict=True)}
+    for name, ((z, z_end), (y, y_end), (x, x_end)) in boxes.items():
+        assert found[name][z:z_end, y:y_end, x:x_end].sum() == found[name].sum()
+
+
+@pytest.mark.parametrize("value", [0.0, 255.0, -1024.0, 40000.0, 2.0**40, 0.5, 0.1, 1e300])
+def test_a_value_is_stored_exactly(value: float) -> None:
+    array = np.array([[[0.0, value]]])
+    assert np.array_equal(exact(array).astype(np.float64), array)
+
+
+def stored(shape: tuple[int, int, int]) -> Stored:
+    array = np.random.default_rng(7).integers(-1024, 3000, shape).astype(np.int16)
+    mask = np.zeros(shape, dtype=bool)
+    mask[2:5, 10:20, 30:50] = True
+    grid = replace(grid_of(np.eye(3)), size=(shape[2], shape[1], shape[0]))
+    layers = layers_of([NamedRegion("GTV", "Tumeur", Boxed.of(mask))], tuple(slice(0, n) for n in shape))
+    return Stored(array, grid, "HU", layers, {"Modality": "CT"})
+
+
+def test_a_store_reads_back_to_the_bit_in_few_files_and_is_written_alike(tmp_path: Path) -> None:
+    one = stored((70, 65, 130))
+    write_store(one, tmp_path / "a.ome.zarr")
+    write_store(one, tmp_path / "b.ome.zarr")
+    assert sha256_folder(tmp_path / "a.ome.zarr") == sha256_folder(tmp_path / "b.ome.zarr")
+    root: Any = zarr.open_group(tmp_path / "a.ome.zarr", mode="r")
+    assert np.array_equal(root["0"][...], one.array)
+    assert np.array_equal(root["labels/regions/0"][...], one.layers[0].array)
+    files = [path for path in (tmp_path / "a.ome.zarr").rglob("*") if path.is_file()]
+    assert len(files) == 7  # a text and a shard for image and labels, and the texts of three groups
+
+
+def test_a_store_says_where_its_voxels_lie_as_ome_zarr_asks(tmp_path: Path) -> None:
+    write_store(stored((8, 25, 60)), tmp_path / "a.ome.zarr")
+    root: Any = zarr.open_group(tmp_path / "a.ome.zarr", mode="r")
+    ome = root.attrs["ome"]
+    (image,) = ome["multiscales"]
+    assert ome["version"] == "0.5"
+    assert [axis["name"] for axis in image["axes"]] == ["z", "y", "x"]
+    assert image["datasets"][0]["coordinateTransformations"] == [
+        {"type": "scale", "scale": [2.5, 1.1, 0.7]},
+        {"type": "translation", "translation": [7.0, 30.0, -12.0]},
+    ]
+    assert root["labels"].attrs["ome"]["labels"] == ["regions"]
+    label = root["labels/regions"].attrs["ome"]["image-label"]
+    assert label["properties"] == [{"label-value": 1, "name": "GTV", "roi_name": "Tumeur", "box": [[2, 5], [10, 20], [30, 50]]}]
+    assert root.attrs["unibase"]["unit"] == "HU"
+
+
+@pytest.mark.parametrize(
+    ("body_part", "height", "shown"),
+    [
+        ("CHEST", 400, False),
+        ("Abdomen Pelvis", 500, False),
+        ("PROSTATE", 90, False),
+        ("HEADNECK", 250, True),
+        ("WHOLEBODY", 1100, True),
+        ("CHEST", 1100, True),
+        ("", 300, True),
+        (None, 300, True),
+        ("TEST", 300, True),
+    ],
+)
+def test_what_may_show_a_face(body_part: str | None, height: float, shown: bool) -> None:
+    assert may_show_a_face(body_part, height) is shown

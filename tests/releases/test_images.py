@@ -1,0 +1,203 @@
+"""Images in a release: the stores of its subjects and no other's, the copies, and the program that loads them."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import runpy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import SimpleITK as sitk
+import zarr
+
+from tests.releases.examples import make_inputs
+from unibase.groundwork.files import sha256_folder
+from unibase.groundwork.tables import IMAGES
+from unibase.releases.content.publish import publish_release
+from unibase.releases.images.shipped import Voxels, released
+
+SHAPE = (20, 70, 66)
+MODALITIES = ("CT", "PT")
+
+
+def write_store(folder: Path, subject: int, place: int) -> np.ndarray:
+    """Write a store as staging does: an image, a tumour, and a lymph node that overlaps it."""
+    array = np.random.default_rng([subject, place]).integers(-1000, 1500, SHAPE).astype(np.int16)
+    root: Any = zarr.create_group(folder, zarr_format=3)
+    moved = {"origin": [1.0, 2.0, 3.0], "spacing": [0.5, 0.5, 2.0], "direction": [1, 0, 0, 0, 1, 0, 0, 0, 1]}
+    root.attrs.update({"ome": {"version": "0.5"}, "unibase": moved})
+    root.create_array("0", shape=SHAPE, dtype="int16", chunks=(64,) * 3, shards=(64, 128, 128))[...] = array
+    labels = root.create_group("labels")
+    labels.attrs["ome"] = {"labels": ["regions", "regions-2"]}
+    for name, region, box in (("regions", "GTV", (5, 10, 20)), ("regions-2", "NODE", (6, 12, 30))):
+        group = labels.create_group(name)
+        map_of = np.zeros(SHAPE, dtype=np.uint8)
+        ends = [(start, start + 8) for start in box]
+        map_of[tuple(slice(*end) for end in ends)] = 1
+        group.create_array("0", shape=SHAPE, dtype="uint8", chunks=(64,) * 3)[...] = map_of
+        one = {"label-value": 1, "name": region, "roi_name": region.lower(), "box": ends}
+        group.attrs["ome"] = {"image-label": {"properties": [one]}}
+    return array
+
+
+def staged(folder: Path, subjects: list[int]) -> tuple[Voxels, dict[str, np.ndarray]]:
+    """Return stores of each subject, a CT and a PET, and their arrays by path."""
+    rows, arrays = [], {}
+    for subject in subjects:
+        for place, modality in enumerate(MODALITIES):
+            path = f"2.25.{subject}{place}/volume.ome.zarr"
+            arrays[path] = write_store(folder / path, subject, place)
+            row: dict[str, Any] = {column.name: None for column in IMAGES.columns}
+            row |= {"subject_id": subject, "centre": "CHU-été", "SeriesInstanceUID": f"2.25.{subject}{place}", "path": path}
+            row |= {
+                "Modality": modality,
+                "volume": "",
+                "region": "",
+                "regions": "GTV, NODE",
+                "digest": sha256_folder(folder / path),
+            }
+            rows.append(row)
+    frame = IMAGES.conform(pl.DataFrame(rows, schema=IMAGES.schema()))
+    return Voxels(frame, folder, ("nifti", "nnunet"), ("GTV", "NODE")), arrays
+
+
+def splits_of(subjects: list[int]) -> pl.DataFrame:
+    rows = [
+        *((s, "folds", str(fold), "test" if n % 2 == fold else "train") for n, s in enumerate(subjects) for fold in (0, 1)),
+        *((s, "parts", "", "test" if n == 0 else "train") for n, s in enumerate(subjects)),
+    ]
+    return pl.DataFrame(rows, schema=["subject_id", "scheme", "held_out", "part"], orient="row").with_columns(
+        pl.col("subject_id").cast(pl.Int64)
+    )
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Mapping[str, np.ndarray], list[int]]:
+    """A release with images of six of its subjects, and of one who is in no cohort."""
+    folder = tmp_path_factory.mktemp("images")
+    inputs = make_inputs(folder / "in", subjects=40)
+    with_outcome = set(inputs.adtte.filter(pl.col("PARAMCD") == "OS")["subject_id"])
+    subjects = [s for s in inputs.subjects["subject_id"].sort().to_list() if s in with_outcome][:6]
+    voxels, arrays = staged(folder / "stores", [*subjects, 12345])
+    made = make_inputs(folder / "again", subjects=40, voxels=voxels, splits=splits_of(subjects))
+    return publish_release(made, folder / "out"), arrays, subjects
+
+
+def test_a_release_holds_the_stores_of_its_subjects_and_no_other(release: Any) -> None:
+    folder, arrays, subjects = release
+    table = pl.read_parquet(folder / "tables" / "images.parquet")
+    assert table["subject_id"].unique().sort().to_list() == subjects
+    assert not (folder / "images" / "12345").exists()
+    for path, digest in table.select("path", "digest").iter_rows():
+        assert sha256_folder(folder / path) == digest
+        store: Any = zarr.open_group(folder / path, mode="r")
+        assert np.array_equal(store["0"][...], arrays[path.split("/", 2)[2]])
+    described = pl.read_parquet(folder / "dictionary" / "dictionary.parquet").filter(pl.col("table") == "images")
+    assert set(described["column"]) == set(table.columns)
+
+
+def test_the_day_of_an_image_is_counted_from_the_index() -> None:
+    row: dict[str, Any] = {column.name: None for column in IMAGES.columns}
+    row |= {"subject_id": 1, "SeriesInstanceUID": "1", "volume": "", "region": "", "path": "1/v", "digest": "d"}
+    late = pl.Series("series_time", ["2020-03-01T23:50:00"]).str.to_datetime("%Y-%m-%dT%H:%M:%S")
+    frame = IMAGES.conform(pl.DataFrame([row], schema=IMAGES.schema()).with_columns(late))
+    subjects = pl.DataFrame({"subject_id": [1], "INDEXDT": ["2020-03-04"]}).with_columns(pl.col("INDEXDT").str.to_date())
+    table = released(Voxels(frame, Path()), subjects)
+    assert table["days_from_index"].to_list() == [-3]
+    assert table["path"].to_list() == ["images/1/1/v"]
+    assert released(Voxels(frame, Path()), subjects.drop("INDEXDT"))["days_from_index"].to_list() == [None]
+
+
+def test_nnunet_gets_one_label_a_voxel_and_the_folds_of_the_release(release: Any) -> None:
+    folder, _, subjects = release
+    home = folder / "nnunet" / "Dataset001_CT"
+    about = json.loads((home / "dataset.json").read_text())
+    assert about["labels"] == {"background": 0, "GTV": 1, "NODE": 2}
+    assert about["channel_names"] == {"0": "CT"}
+    assert about["numTraining"] == 5
+    cases = sorted(path.name.removesuffix("_0000.nii.gz") for path in (home / "imagesTr").iterdir())
+    assert cases == sorted(path.name.removesuffix(".nii.gz") for path in (home / "labelsTr").iterdir())
+    assert [path.name for path in (home / "imagesTs").iterdir()] == [f"s{subjects[0]}_01_0000.nii.gz"]
+    for fold in json.loads((home / "splits_final.json").read_text()):
+        assert sorted(fold["train"] + fold["val"]) == cases
+        assert not set(fold["train"]) & set(fold["val"])
+    label = sitk.GetArrayFromImage(sitk.ReadImage(str(home / "labelsTr" / f"{cases[0]}.nii.gz")))
+    gtv, node = np.zeros(SHAPE, dtype=bool), np.zeros(SHAPE, dtype=bool)
+    gtv[5:13, 10:18, 20:28] = True
+    node[6:14, 12:20, 30:38] = True
+    assert np.array_equal(label == 1, gtv)
+    assert np.array_equal(label == 2, node & ~gtv)
+
+
+def test_a_nifti_copy_holds_the_values_and_lies_where_the_store_lies(release: Any) -> None:
+    folder, arrays, _ = release
+    (path,) = pl.read_parquet(folder / "tables" / "images.parquet")["path"][:1].to_list()
+    image = sitk.ReadImage(str(folder / path.replace(".ome.zarr", ".nii.gz")))
+    assert np.array_equal(sitk.GetArrayFromImage(image), arrays[path.split("/", 2)[2]])
+    assert image.GetOrigin() == (1.0, 2.0, 3.0)
+    assert image.GetSpacing() == (0.5, 0.5, 2.0)
+    mask = sitk.ReadImage(str(folder / path.replace(".ome.zarr", "-regions-2.nii.gz")))
+    assert sitk.GetArrayFromImage(mask).sum() == 8**3
+
+
+def patches(folder: Path, *arguments: Any, **options: Any) -> Any:
+    return runpy.run_path(str(folder / "dataset.py"))["Patches"](folder, *arguments, **options)
+
+
+def test_a_patch_is_the_image_at_its_place(release: Any) -> None:
+    folder, arrays, _ = release
+    data = patches(folder, "CT", size=(16, 32, 32), each=2)
+    assert len(data) == 12
+    assert data.regions == ["GTV", "NODE"]
+    for place in range(len(data)):
+        item = data[place]
+        z, y, x = item["start"]
+        whole = arrays[data.images[place // 2]["path"].split("/", 2)[2]]
+        assert np.array_equal(item["image"][0], whole[z : z + 16, y : y + 32, x : x + 32])
+    assert data.whole(0)["mask"].sum(axis=(1, 2, 3)).tolist() == [512, 512]
+
+
+def test_a_patch_around_a_region_meets_it_and_is_filled_beyond_the_image(release: Any) -> None:
+    folder, _, _ = release
+    data = patches(folder, "CT", size=(40, 32, 32), around="NODE", matrices=("radiomics", "rna"))
+    for place in range(len(data)):
+        item = data[place]
+        assert item["mask"][1].any()
+        assert (item["image"] == -1024).any()
+        assert np.isfinite(item["radiomics"]).all()
+    assert data[0]["rna"].shape == (len(data.variables["rna"]),)
+    assert {"time", "event", "rna_known", "days_from_index"} <= set(data[0])
+
+
+def test_the_same_seed_and_epoch_draw_the_same_patch_in_every_worker(release: Any) -> None:
+    folder, _, _ = release
+    import sys
+
+    sys.path.insert(0, str(folder))
+    try:
+        from dataset import Patches  # type: ignore[import-not-found]
+
+        data = Patches(folder, "PT", size=(8, 8, 8), seed=3)
+        first = data[4]
+        again = pickle.loads(pickle.dumps(data))[4]
+        assert all(np.array_equal(first[key], again[key], equal_nan=True) for key in first)
+        data.set_epoch(1)
+        assert not np.array_equal(first["start"], data[4]["start"])
+    finally:
+        sys.path.remove(str(folder))
+        sys.modules.pop("dataset", None)
+
+
+def test_a_split_gives_its_subjects_and_a_wrong_one_says_which_there_are(release: Any) -> None:
+    folder, _, subjects = release
+    trained = patches(folder, "CT", split=("folds", "0", "train"))
+    assert {int(row["subject_id"]) for row in trained.images} == set(subjects[1::2])
+    with pytest.raises(ValueError, match="folds"):
+        patches(folder, "CT", split=("folds", "9", "train"))
+    with pytest.raises(ValueError, match="CT, PT"):
+        patches(folder, "MR")
