@@ -33,7 +33,7 @@ study: uniriv-demo
 title: PET/CT radiomics before treatment, linked to biology and outcome
 workspace: work
 releases: releases
-release: {version: 1.0.0, min_cell: 1, true_years: true}   # simulated persons: nobody to protect; the default is 11
+release: {version: 1.0.0, min_cell: 1, true_years: true, images: regions}   # simulated persons: nobody to protect; the default is 11
 key: {file: vault.key}
 centres:
 CENTRES
