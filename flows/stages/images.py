@@ -9,7 +9,6 @@ import polars as pl
 
 from unibase.flows.runs.run import Run, summary
 from unibase.flows.runs.stage import Stage
-from unibase.flows.stages.features import choices_of
 from unibase.flows.study.places import DICOM, IMAGE_STORES
 from unibase.flows.study.places import IMAGES as IMAGES_TABLE
 from unibase.flows.study.places import SERIES as SERIES_TABLE
@@ -18,6 +17,7 @@ from unibase.groundwork.tables import IMAGES, QUARANTINE, SERIES
 from unibase.groundwork.work import Job, Outcome, Output, Unit
 from unibase.imaging.radiomics.plan import plan_units
 from unibase.imaging.radiomics.settings import read_settings
+from unibase.imaging.radiomics.task import Asked
 from unibase.imaging.voxels.stored_series import Kind, VoxelTask, keep_only, store_series
 
 
@@ -65,10 +65,10 @@ def _plan(run: Run, folder: Path, kind: Kind) -> list[Unit]:
         raise UserError("release.images takes the regions of `features`, which the study file does not have. Add that section.")
     series = SERIES.read(run.place(SERIES_TABLE))
     rows = {f"{row['folder']}:{row['SeriesInstanceUID']}": row for row in series.to_dicts()}
-    settings = read_settings(run.study.path(options.settings))
     regions = {target: list(patterns) for target, patterns in options.regions.items()}
-    root, wanted = run.study.work.staging, run.study.release
-    plan = plan_units(series, root, folder, settings, regions, modalities=options.modalities, choices=choices_of(options))
+    asked = Asked(read_settings(run.study.path(options.settings)), regions, options.choices)
+    wanted = run.study.release
+    plan = plan_units(series, run.study.work.staging, folder, asked, options.modalities)
     units = []
     for unit in plan.units:
         row = {**rows[unit.key], "subject_id": int(rows[unit.key]["subject_id"])}
