@@ -274,8 +274,8 @@ FEATURES = Table(
     open=True,
 )
 
-IMAGES = Table(
-    "images",
+VOXELS = Table(
+    "voxels",
     "One store of voxels (OME-Zarr 0.5): a volume, or the box around a region, with its label maps.",
     (
         SUBJECT,

@@ -9,11 +9,11 @@ import polars as pl
 
 from unibase.flows.runs.run import Run, summary
 from unibase.flows.runs.stage import Stage
-from unibase.flows.study.places import DICOM, IMAGE_STORES
-from unibase.flows.study.places import IMAGES as IMAGES_TABLE
+from unibase.flows.study.places import DICOM, VOXEL_STORES
 from unibase.flows.study.places import SERIES as SERIES_TABLE
+from unibase.flows.study.places import VOXELS as VOXELS_TABLE
 from unibase.groundwork.problems import UserError
-from unibase.groundwork.tables import IMAGES, QUARANTINE, SERIES
+from unibase.groundwork.tables import QUARANTINE, SERIES, VOXELS
 from unibase.groundwork.work import Job, Outcome, Output, Unit
 from unibase.imaging.radiomics.plan import plan_units
 from unibase.imaging.radiomics.settings import read_settings
@@ -30,10 +30,10 @@ def store_images(run: Run) -> list[Outcome]:
     Raises:
         UserError: If the study asks for images and says nothing of features: their regions and modalities are meant.
     """
-    wanted, folder = run.study.release, run.place(IMAGE_STORES)
+    wanted, folder = run.study.release, run.place(VOXEL_STORES)
     if wanted.images == "none":
         keep_only(folder, [])
-        IMAGES.write(IMAGES.empty(), run.place(IMAGES_TABLE))
+        VOXELS.write(VOXELS.empty(), run.place(VOXELS_TABLE))
         QUARANTINE.write(QUARANTINE.empty(), run.quarantine_file("images"))
         return []
     units = _plan(run, folder, wanted.images)
@@ -52,8 +52,8 @@ def store_images(run: Run) -> list[Outcome]:
     done = [outcome for outcome in outcomes if outcome.status == "done"]
     rows = [row for outcome in done for row in outcome.result["stores"]]
     keep_only(folder, sorted({Path(row["path"]).parts[0] for row in rows}))
-    frame = pl.DataFrame(rows, schema={**IMAGES.schema(), "series_time": pl.String})
-    IMAGES.write(frame.with_columns(pl.col("series_time").str.to_datetime()), run.place(IMAGES_TABLE))
+    frame = pl.DataFrame(rows, schema={**VOXELS.schema(), "series_time": pl.String})
+    VOXELS.write(frame.with_columns(pl.col("series_time").str.to_datetime()), run.place(VOXELS_TABLE))
     _quarantine(run, outcomes)
     run.say(f"{summary('images', outcomes)}; {len(rows)} stores of voxels")
     return outcomes
@@ -99,6 +99,6 @@ STAGE = Stage(
     "images",
     "Store the voxels that are released",
     reads=(DICOM, SERIES_TABLE),
-    leaves=(IMAGES_TABLE, IMAGE_STORES),
+    leaves=(VOXELS_TABLE, VOXEL_STORES),
     run=store_images,
 )

@@ -28,7 +28,6 @@ from unibase.flows.study.places import (
     HARMONISATION,
     HARMONISED,
     IDENTITY,
-    IMAGE_STORES,
     LEDGER,
     LINKED,
     MATRICES,
@@ -38,11 +37,12 @@ from unibase.flows.study.places import (
     RELEASE,
     SAMPLES,
     TIMELINE,
+    VOXEL_STORES,
 )
 from unibase.flows.study.places import FEATURES as FEATURES_TABLE
-from unibase.flows.study.places import IMAGES as IMAGES_TABLE
+from unibase.flows.study.places import VOXELS as VOXELS_TABLE
 from unibase.groundwork.files import digest_of, sha256_file, sha256_folder
-from unibase.groundwork.tables import FEATURES, IMAGES, QUARANTINE, SAMPLE_MAP
+from unibase.groundwork.tables import FEATURES, QUARANTINE, SAMPLE_MAP, VOXELS
 from unibase.omics.options import AssayName
 from unibase.privacy.dates import shift
 from unibase.releases.catalogue.site import published, version_key
@@ -137,8 +137,8 @@ def _voxels(run: Run) -> Voxels | None:
     wanted, features = run.study.release, run.study.features
     if wanted.images == "none" or features is None:
         return None
-    table = IMAGES.read(run.place(IMAGES_TABLE))
-    return Voxels(table, run.place(IMAGE_STORES), wanted.image_copies, tuple(features.regions))
+    table = VOXELS.read(run.place(VOXELS_TABLE))
+    return Voxels(table, run.place(VOXEL_STORES), wanted.image_copies, tuple(features.regions))
 
 
 def _features(run: Run) -> Source:
@@ -248,8 +248,8 @@ STAGE = Stage(
         RECORDS,
         DICOM,
         FEATURES_TABLE,
-        IMAGES_TABLE,
-        IMAGE_STORES,
+        VOXELS_TABLE,
+        VOXEL_STORES,
         MATRICES,
         IDENTITY,
         MODELS,

@@ -36,7 +36,7 @@ class Stored:
         grid: Where its voxel centres lie.
         unit: Unit of its values.
         layers: Its label maps, on the same grid.
-        facts: What else a reader should know: JSON values by the names of the IMAGES table.
+        facts: What else a reader should know: JSON values by the names of the VOXELS table.
     """
 
     array: Array

@@ -66,7 +66,7 @@ def store_series(task: VoxelTask) -> dict[str, Any]:
         task: The unit.
 
     Returns:
-        A JSON value: `stores`, a list of rows of the IMAGES table; `left_out`, what was not stored: `volume`, `reason`, `message`,
+        A JSON value: `stores`, a list of rows of the VOXELS table; `left_out`, what was not stored: `volume`, `reason`, `message`,
         `remedy`.
 
     Raises:
@@ -147,7 +147,7 @@ def _cut(grid: Grid, box: Box) -> Grid:
 
 
 def _write(task: VoxelTask, stored: Stored, folder: Path) -> dict[str, Any]:
-    """Write a store and return its row of the IMAGES table."""
+    """Write a store and return its row of the VOXELS table."""
     write_store(stored, folder)
     row, grid = task.row, stored.grid
     said = {name: row[name] for name in ("subject_id", "centre", "StudyInstanceUID", "SeriesInstanceUID", "Modality")}

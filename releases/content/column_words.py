@@ -28,7 +28,7 @@ _HOUSE = {
     "timeline": tables.EVENTS.columns,
     "features": tables.FEATURES.columns,
     "images": (
-        *tables.IMAGES.columns,
+        *tables.VOXELS.columns,
         tables.Column("days_from_index", pl.Int64(), "Whole days from the subject's index to the image.", "d"),
     ),
     "sample_map": (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from unibase.groundwork.tables import IMAGES
+from unibase.groundwork.tables import VOXELS
 
 FOLDER = "images"
 """Folder of the stores in a release."""
@@ -20,7 +20,7 @@ class Voxels:
     """The stores that staging holds.
 
     Attributes:
-        table: IMAGES frame.
+        table: VOXELS frame.
         folder: What its paths are relative to.
         copies: Which further copies are asked for: `nifti`, `nnunet`.
         targets: Names of the regions that the study asks for, in its order.
@@ -40,13 +40,13 @@ def released(voxels: Voxels, subjects: pl.DataFrame) -> pl.DataFrame:
         subjects: Subjects of the release: `subject_id`, and `INDEXDT` where they have an index.
 
     Returns:
-        An IMAGES frame with `days_from_index` (whole days; null without index), sorted by its key.
+        An VOXELS frame with `days_from_index` (whole days; null without index), sorted by its key.
     """
     index = subjects.select("subject_id", pl.col("INDEXDT").cast(pl.Date) if "INDEXDT" in subjects.columns else _no_date())
     path = pl.concat_str(pl.lit(f"{FOLDER}/"), "subject_id", pl.lit("/"), "path").alias("path")
     days = (pl.col("series_time").dt.date() - pl.col("INDEXDT")).dt.total_days().cast(DAYS).alias("days_from_index")
     mine = voxels.table.join(index, on="subject_id", how="inner").with_columns(days, path).drop("INDEXDT")
-    return IMAGES.conform(mine)
+    return VOXELS.conform(mine)
 
 
 def ship(voxels: Voxels, table: pl.DataFrame, release: Path) -> None:

@@ -16,12 +16,12 @@ NEVER_NULL = {
     "series": {"subject_id", "StudyInstanceUID", "SeriesInstanceUID", "folder", "input_digest"},
     "volumes": {"SeriesInstanceUID", "volume", "status", "reason", "message", "remedy", "folder"},
     "features": {"region", "image_type", "engine", "mode", "settings_digest", "source_digest"},
-    "images": {"subject_id", "SeriesInstanceUID", "volume", "region", "path", "digest"},
+    "voxels": {"subject_id", "SeriesInstanceUID", "volume", "region", "path", "digest"},
     "sample_map": {"assay", "primary", "colname", "status", "reason"},
     "quarantine": {"stage", "unit", "reason", "message"},
 }
 """What no row of a table that rooms hand to one another may lack."""
-OPEN = {"features", "images"}
+OPEN = {"features", "voxels"}
 CONTRACTS = {table.name: table for table in vars(tables).values() if isinstance(table, Table)}
 
 SMALL = Table("small", "One row.", (Column("a", pl.Int64(), "A.", nullable=False), Column("b", pl.String(), "B.")), key=("a",))

@@ -17,7 +17,7 @@ import zarr
 
 from tests.releases.examples import make_inputs
 from unibase.groundwork.files import sha256_folder
-from unibase.groundwork.tables import IMAGES
+from unibase.groundwork.tables import VOXELS
 from unibase.releases.content.publish import publish_release
 from unibase.releases.images.shipped import Voxels, released
 
@@ -52,7 +52,7 @@ def staged(folder: Path, subjects: list[int]) -> tuple[Voxels, dict[str, np.ndar
         for place, modality in enumerate(MODALITIES):
             path = f"2.25.{subject}{place}/volume.ome.zarr"
             arrays[path] = write_store(folder / path, subject, place)
-            row: dict[str, Any] = {column.name: None for column in IMAGES.columns}
+            row: dict[str, Any] = {column.name: None for column in VOXELS.columns}
             row |= {"subject_id": subject, "centre": "CHU-été", "SeriesInstanceUID": f"2.25.{subject}{place}", "path": path}
             row |= {
                 "Modality": modality,
@@ -62,7 +62,7 @@ def staged(folder: Path, subjects: list[int]) -> tuple[Voxels, dict[str, np.ndar
                 "digest": sha256_folder(folder / path),
             }
             rows.append(row)
-    frame = IMAGES.conform(pl.DataFrame(rows, schema=IMAGES.schema()))
+    frame = VOXELS.conform(pl.DataFrame(rows, schema=VOXELS.schema()))
     return Voxels(frame, folder, ("nifti", "nnunet"), ("GTV", "NODE")), arrays
 
 
@@ -102,10 +102,10 @@ def test_a_release_holds_the_stores_of_its_subjects_and_no_other(release: Any) -
 
 
 def test_the_day_of_an_image_is_counted_from_the_index() -> None:
-    row: dict[str, Any] = {column.name: None for column in IMAGES.columns}
+    row: dict[str, Any] = {column.name: None for column in VOXELS.columns}
     row |= {"subject_id": 1, "SeriesInstanceUID": "1", "volume": "", "region": "", "path": "1/v", "digest": "d"}
     late = pl.Series("series_time", ["2020-03-01T23:50:00"]).str.to_datetime("%Y-%m-%dT%H:%M:%S")
-    frame = IMAGES.conform(pl.DataFrame([row], schema=IMAGES.schema()).with_columns(late))
+    frame = VOXELS.conform(pl.DataFrame([row], schema=VOXELS.schema()).with_columns(late))
     subjects = pl.DataFrame({"subject_id": [1], "INDEXDT": ["2020-03-04"]}).with_columns(pl.col("INDEXDT").str.to_date())
     table = released(Voxels(frame, Path()), subjects)
     assert table["days_from_index"].to_list() == [-3]
