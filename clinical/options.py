@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from unibase.clinical.formats.format_names import format_names
 from unibase.groundwork.sections import Section
 
 CYCLE_DAYS = 28
 """Molecules that start within so many days of a regimen's first day belong to it."""
 
 
-PeopleFormat = Literal["people", "omop", "fhir", "osiris", "osiris-rwd"]
+if TYPE_CHECKING:
+    Format = str
+    PeopleFormat = str
+else:
+    # Those that are declared; what type checkers cannot count, pydantic and the command line can.
+    Format = Literal[format_names()]
+    PeopleFormat = Literal[("people", *format_names())]
 """What a centre's people are read from: a people file, or clinical records that hold identities."""
 
 
@@ -35,7 +42,7 @@ class ObjectionColumn(Section):
 class ClinicalSource(Section):
     """Clinical records of a centre."""
 
-    format: Literal["omop", "fhir", "osiris", "osiris-rwd", "csv"]
+    format: Format
     """Format of the records."""
     path: str
     """Folder (or file) of the records, relative to the study file. For `omop` also a DuckDB file, or a PostgreSQL server

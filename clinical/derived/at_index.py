@@ -85,28 +85,27 @@ def charlson(
     """
     rules = _charlson()
     frame = index_bounds(index).select("subject_id", pl.col("start_min").dt.date().alias("day"))
-    own = events.filter(pl.col("code").str.contains(r"^ICD10(?:CM|GM)?//") & pl.col("time_max").is_not_null()).join(
-        frame, on="subject_id"
-    )
-    own = own.filter(pl.col("time_max").dt.date() <= pl.col("day"))
-    if look_back_days is not None:
-        own = own.filter(pl.col("time_max").dt.date() >= pl.col("day") - pl.duration(days=look_back_days))
-    icd = own.select(
-        "subject_id", pl.col("code").str.replace(r"^.*//", "").str.replace(".", "", literal=True).alias("icd")
-    ).unique()
+    icd = _diagnoses(events, frame, look_back_days)
     for name, rule in rules["conditions"].items():
-        has = (
-            icd.filter(pl.any_horizontal(pl.col("icd").str.starts_with(code) for code in rule["codes"]))
-            .select("subject_id")
-            .unique()
-        )
-        frame = frame.join(has.with_columns(pl.lit(1, dtype=pl.Int64).alias(name)), on="subject_id", how="left")
+        own = icd.filter(pl.any_horizontal(pl.col("icd").str.starts_with(code) for code in rule["codes"]))
+        has = own.select("subject_id").unique().with_columns(pl.lit(1, dtype=pl.Int64).alias(name))
+        frame = frame.join(has, on="subject_id", how="left")
     frame = frame.with_columns(pl.col(name).fill_null(0) for name in rules["conditions"])
     for mild, severe in rules["hierarchy"].items():
         frame = frame.with_columns(pl.when(pl.col(severe) == 1).then(0).otherwise(pl.col(mild)).alias(mild))
     counted = {name: rule[weights] for name, rule in rules["conditions"].items() if name not in without}
     score = pl.sum_horizontal(pl.col(name) * weight for name, weight in counted.items()).cast(pl.Int64)
     return frame.select("subject_id", score.alias("CHARLSON"), *rules["conditions"]).sort("subject_id")
+
+
+def _diagnoses(events: pl.DataFrame, days: pl.DataFrame, look_back_days: int | None) -> pl.DataFrame:
+    """Return `subject_id, icd`, without points, of the ICD-10 diagnoses up to each subject's `day`."""
+    coded = events.filter(pl.col("code").str.contains(r"^ICD10(?:CM|GM)?//") & pl.col("time_max").is_not_null())
+    own = coded.join(days, on="subject_id").filter(pl.col("time_max").dt.date() <= pl.col("day"))
+    if look_back_days is not None:
+        own = own.filter(pl.col("time_max").dt.date() >= pl.col("day") - pl.duration(days=look_back_days))
+    bare = pl.col("code").str.replace(r"^.*//", "").str.replace(".", "", literal=True)
+    return own.select("subject_id", bare.alias("icd")).unique()
 
 
 def state_at_index(events: pl.DataFrame, index: pl.DataFrame, concepts: Concepts) -> pl.DataFrame:

@@ -41,6 +41,20 @@ def code_table(datasets: Mapping[str, Path], concepts: Concepts) -> pl.DataFrame
         datasets: Folder of the MEDS dataset of each centre.
         concepts: Concepts of the study.
     """
+    table = _counted(datasets)
+    said = [name for name in concepts.names() if name not in _UMBRELLAS]
+    taken = table.select("code").unique().with_columns(_takes(concepts, name).alias(name) for name in said)
+    named = pl.concat_list(pl.when(name).then(pl.lit(name)) for name in said).list.drop_nulls().list.join(", ")
+    explained = taken.select("code", named.alias("concepts"))
+    near = {code: _nearest(code, concepts, said) for code in explained.filter(pl.col("concepts") == "")["code"]}
+    nearest = pl.col("code").replace_strict(near, default=None, return_dtype=pl.String).fill_null("")
+    table = table.join(explained.with_columns(nearest.alias("nearest")), on="code", how="left")
+    ordered = table.sort("persons", "events", "code", "centre", descending=[True, True, False, False])
+    return ordered.select(pl.col(name).cast(dtype) for name, dtype in CODES.items())
+
+
+def _counted(datasets: Mapping[str, Path]) -> pl.DataFrame:
+    """Return `code, centre, events, persons` of the datasets; one shard is in memory at a time."""
     counted = [pl.DataFrame(schema={"code": pl.String, "centre": pl.String, "events": pl.Int64, "persons": pl.Int64})]
     for centre, folder in datasets.items():
         parts = []
@@ -51,17 +65,7 @@ def code_table(datasets: Mapping[str, Path], concepts: Concepts) -> pl.DataFrame
             # A subject is in one shard.
             total = pl.concat(parts).group_by("code").agg(pl.col("events", "persons").sum())
             counted.append(total.select("code", pl.lit(centre).alias("centre"), "events", "persons"))
-    table = pl.concat(counted)
-    distinct = table.select("code").unique()
-    said = [name for name in concepts.names() if name not in _UMBRELLAS]
-    taken = distinct.with_columns(_takes(concepts, name).alias(name) for name in said)
-    named = pl.concat_list(pl.when(name).then(pl.lit(name)) for name in said).list.drop_nulls().list.join(", ")
-    explained = taken.select("code", named.alias("concepts"))
-    near = {code: _nearest(code, concepts, said) for code in explained.filter(pl.col("concepts") == "")["code"]}
-    nearest = pl.col("code").replace_strict(near, default=None, return_dtype=pl.String).fill_null("")
-    table = table.join(explained.with_columns(nearest.alias("nearest")), on="code", how="left")
-    ordered = table.sort("persons", "events", "code", "centre", descending=[True, True, False, False])
-    return ordered.select(pl.col(name).cast(dtype) for name, dtype in CODES.items())
+    return pl.concat(counted)
 
 
 def coverage(datasets: Mapping[str, Path], concepts: Concepts, names: Sequence[str]) -> pl.DataFrame:

@@ -179,45 +179,59 @@ def stop_if_poor(checks: pl.DataFrame) -> None:
 
 
 _Check = tuple[str, pl.DataFrame, pl.Expr, bool]
+"""Name, rows that are looked at, which of them violate it, and whether it is told by year."""
 
 
 def _event_checks(frame: pl.DataFrame, rules: QualityRules) -> list[_Check]:
-    dated = frame.filter(pl.col("time_min").is_not_null())
+    return [*_form_checks(frame), *_time_checks(frame), *_value_checks(frame, rules)]
+
+
+def _form_checks(frame: pl.DataFrame) -> list[_Check]:
+    """Return the checks of what each row holds."""
     moving = frame.filter(~pl.col("code").str.contains(r"^(SEX|RACE|ETHNICITY)//|^MEDS_BIRTH$|FAMILY|//3\.1//|^OSIRIS_RWD//5"))
+    dated = pl.col("time_min").is_not_null()
+    ended = frame.filter(pl.col("end_time").is_not_null())
+    keys = ["subject_id", "code", "time", "numeric_value", "text_value", "source"]
+    again = ~pl.struct(keys).is_first_distinct()
+    return [
+        ("conformance/end-before-start", ended, pl.col("end_time") < pl.col("time_min"), True),
+        ("conformance/code-unmapped", frame, pl.col("code").str.contains("UNMAPPED$|//UNKNOWN$"), True),
+        ("completeness/date", moving, pl.col("time_min").is_null(), False),
+        ("completeness/day-known", moving.filter(dated), pl.col("time").is_null(), True),
+        ("plausibility/duplicate", frame.filter(dated), again, True),
+    ]
+
+
+def _time_checks(frame: pl.DataFrame) -> list[_Check]:
+    """Return the checks of births, deaths and what lies between them."""
+    dated = frame.filter(pl.col("time_min").is_not_null())
     born = _one(frame, "MEDS_BIRTH", "time_min", "born")
     died = _one(frame, "MEDS_DEATH", "time_max", "died")
     living = dated.filter(pl.col("code") != "MEDS_BIRTH").join(born, on="subject_id")
     mortal = dated.filter(pl.col("code") != "MEDS_DEATH").join(died, on="subject_id")
-    deaths = pl.col("code").is_in(["MEDS_DEATH", REFUTED])
-    days = pl.duration(days=_AFTER_DEATH_DAYS)
+    deaths = frame.filter(pl.col("code").is_in(["MEDS_DEATH", REFUTED]))
     years = pl.col("time_min").dt.year() - pl.col("born").dt.year()
+    days = pl.duration(days=_AFTER_DEATH_DAYS)
+    return [
+        ("plausibility/before-birth", living, pl.col("time_max") < pl.col("born"), True),
+        ("plausibility/refuted-death", deaths, pl.col("code") == REFUTED, False),
+        ("plausibility/after-death", mortal, pl.col("time_min") > pl.col("died") + days, True),
+        ("plausibility/age-over-120", living, years > _OLDEST, True),
+    ]
+
+
+def _value_checks(frame: pl.DataFrame, rules: QualityRules) -> list[_Check]:
+    """Return the checks of measured values."""
     measured = frame.filter(pl.col("numeric_value").is_not_null() & pl.col("code").str.starts_with("LOINC//"))
     ranged = measured.filter(pl.col("code").is_in(list(rules.ranges)))
     low = pl.col("code").replace_strict({c: r.low for c, r in rules.ranges.items()}, default=None, return_dtype=pl.Float64)
     high = pl.col("code").replace_strict({c: r.high for c, r in rules.ranges.items()}, default=None, return_dtype=pl.Float64)
     unit = pl.col("code").replace_strict({c: r.unit for c, r in rules.ranges.items()}, default=None, return_dtype=pl.String)
     same_unit = pl.col("unit").fill_null("") == unit
-    keys = ["subject_id", "code", "time", "numeric_value", "text_value", "source"]
-    again = ~pl.struct(keys).is_first_distinct()
-    checks: list[_Check] = [
-        (
-            "conformance/end-before-start",
-            frame.filter(pl.col("end_time").is_not_null()),
-            pl.col("end_time") < pl.col("time_min"),
-            True,
-        ),
+    return [
         ("conformance/unit-missing", measured.filter(unit.fill_null("x") != ""), pl.col("unit").is_null(), True),
-        ("conformance/code-unmapped", frame, pl.col("code").str.contains("UNMAPPED$|//UNKNOWN$"), True),
-        ("completeness/date", moving, pl.col("time_min").is_null(), False),
-        ("completeness/day-known", moving.filter(pl.col("time_min").is_not_null()), pl.col("time").is_null(), True),
-        ("plausibility/before-birth", living, pl.col("time_max") < pl.col("born"), True),
-        ("plausibility/refuted-death", frame.filter(deaths), pl.col("code") == REFUTED, False),
-        ("plausibility/after-death", mortal, pl.col("time_min") > pl.col("died") + days, True),
-        ("plausibility/age-over-120", living, years > _OLDEST, True),
         ("plausibility/value-range", ranged, ~same_unit | ~pl.col("numeric_value").is_between(low, high), True),
-        ("plausibility/duplicate", dated, again, True),
     ]
-    return checks
 
 
 def _one(frame: pl.DataFrame, code: str, column: str, name: str) -> pl.DataFrame:

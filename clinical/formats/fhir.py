@@ -265,17 +265,28 @@ def read_resources(
     return TableEvents(name, rows, _frame(raw, context, texts), context.problems, context.tally)
 
 
-def _frame(raw: list[tuple[int, Raw]], context: Context, texts: frozenset[str]) -> pl.DataFrame:
-    schema = {
+_RAW = pl.Schema(
+    {
         "source_row": pl.Int64, "person": pl.String, "code": pl.String, "start": pl.String, "end": pl.String, "recorded": pl.String,
         "numeric_value": pl.Float64, "text_value": pl.String, "unit": pl.String, "coded": pl.Boolean,
-    }  # fmt: skip
-    frame = pl.DataFrame([(row, *values) for row, values in raw], schema=schema, orient="row")
+    }
+)  # fmt: skip
+
+
+def _frame(raw: list[tuple[int, Raw]], context: Context, texts: frozenset[str]) -> pl.DataFrame:
+    frame = pl.DataFrame([(row, *values) for row, values in raw], schema=_RAW, orient="row")
     # The offset from UTC is dropped here: times are local times of the subject.
     for column, prefix in (("start", ""), ("end", "end_"), ("recorded", "recorded_")):
         local = pl.col(column).str.replace(r"(T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(?:Z|[+-]\d{2}:\d{2})$", "${1}")
         frame = partial_dates.add_dates(frame, local, prefix=prefix)
-    # Whose death has no date that can be is dead all the same.
+    frame = _ended(_possible(frame, context), context)
+    frame = _texts(frame, context, texts)
+    frame = convert_expressions(frame, context.problems)
+    return frame.select(pl.col(name).cast(dtype) for name, dtype in SOURCE_EVENTS.items())
+
+
+def _possible(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
+    """Return the events whose date can be; whose death has no date that can be is dead all the same."""
     dead = (pl.col("code") == "MEDS_DEATH") & pl.col("problem").is_not_null()
     for row, problem in frame.filter(dead).select("source_row", "problem").iter_rows():
         context.problems.append(RowProblem(row, problem, "The date of death is none that can be.", "date", refused=False))
@@ -284,21 +295,25 @@ def _frame(raw: list[tuple[int, Raw]], context: Context, texts: frozenset[str]) 
     for row, problem in bad.select("source_row", "problem").iter_rows():
         message = "There is no such date." if problem == "impossible-date" else "The text is not a date."
         context.problems.append(RowProblem(row, problem, message, "date"))
-    frame = frame.filter(pl.col("problem").is_null())
+    return frame.filter(pl.col("problem").is_null())
+
+
+def _ended(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
+    """Return events with the ends that can be; the others are told."""
     early = (pl.col("end_time_max") < pl.col("time_min")).fill_null(False)
     for row in frame.filter(early)["source_row"].unique(maintain_order=True):
         context.problems.append(RowProblem(row, "end-before-start", "The interval ends before it starts.", "end", refused=False))
     for row in frame.filter(pl.col("end_problem").is_not_null())["source_row"]:
         context.problems.append(RowProblem(row, "impossible-date", "The end is not a date.", "end", refused=False))
+    return frame.with_columns(pl.when(~early).then(pl.col("end_time")).alias("end_time"))
+
+
+def _texts(frame: pl.DataFrame, context: Context, texts: frozenset[str]) -> pl.DataFrame:
+    """Return events with the texts that may travel; the others are told."""
     allowed = pl.col("coded") | is_controlled(pl.col("text_value"), texts)
     for row in frame.filter(pl.col("text_value").is_not_null() & ~allowed)["source_row"].unique(maintain_order=True):
         context.problems.append(RowProblem(row, "text-withheld", "The text is not a controlled one.", "value", refused=False))
-    frame = frame.with_columns(
-        pl.when(~early).then(pl.col("end_time")).alias("end_time"),
-        pl.when(allowed).then(pl.col("text_value")).alias("text_value"),
-    )
-    frame = convert_expressions(frame, context.problems)
-    return frame.select(pl.col(name).cast(dtype) for name, dtype in SOURCE_EVENTS.items())
+    return frame.with_columns(pl.when(allowed).then(pl.col("text_value")).alias("text_value"))
 
 
 def resource_files(paths: Sequence[Path], kind: str) -> Iterator[tuple[Path, int, Resource]]:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from unibase.clinical.formats import mapping, mapping_rules
+from unibase.clinical.formats import mapping, mapping_absent, mapping_rows, mapping_rules
+from unibase.clinical.formats.declaration import Asked
 from unibase.clinical.formats.mapping_rules import TableMapping, TableRule
-from unibase.clinical.sources.events import SOURCE_EVENTS, Plan, TableEvents, birth_years
+from unibase.clinical.sources.events import SOURCE_EVENTS, Opener, Plan, TableEvents, birth_years
 from unibase.clinical.sources.stretches import Part, Table, index_tables, offsets_of, parts_of
+from unibase.clinical.sources.workbooks import open_tables
 from unibase.groundwork.cluster import each
 
 if TYPE_CHECKING:
@@ -39,18 +42,31 @@ class _Reader:
     def __call__(self, part: Part) -> Iterator[TableEvents]:
         for rows in self.tables[part.table].read(part, offset=self.offsets[part.number]):
             for before, rules in self.of_table.get(part.table, {}).values():
-                own = mapping.moved(rows, before)
+                own = mapping_rows.moved(rows, before)
                 yield _joined([mapping.map_table(self.rules, rule, own) for rule in rules])
 
 
-def open_mapped(rules: TableMapping, found: Mapping[str, Sequence[Path]], folder: Path, client: Client | None) -> Plan:
+def open_declared(asked: Asked, rules: TableMapping) -> Opener:
+    """Return what opens a source of declared tables, those of workbooks and of SAS and SPSS among them.
+
+    Args:
+        asked: The source.
+        rules: The declaration.
+
+    Raises:
+        UserError: If there is no table.
+    """
+    return open_tables(asked.folder, partial(open_mapped, rules=rules))
+
+
+def open_mapped(found: Mapping[str, Sequence[Path]], folder: Path, client: Client | None, rules: TableMapping) -> Plan:
     """Open a source of declared tables.
 
     Args:
-        rules: The declaration.
         found: Files of each table, by the name of the table in lower case.
         folder: Not needed.
         client: A Dask client; None works in this process.
+        rules: The declaration.
 
     Raises:
         UserError: If a table cannot be read, or has no column for the person.
@@ -59,28 +75,21 @@ def open_mapped(rules: TableMapping, found: Mapping[str, Sequence[Path]], folder
     tables = index_tables({name: found[name] for name in names}, client)
     parts = parts_of(tables)
     pairs = mapping_rules.rules_of(rules, names)
-    listing = {name: [rule for rule, own in pairs if own == name and mapping_rules.names_persons(rules, rule)] for name in names}
-    births = {name: [born for rule, own in pairs if own == name for born in mapping_rules.births_alone(rule)] for name in names}
-    persons: set[str] = set()
-    rows: list[int] = []
-    years: Counter[int] = Counter()
-    for looked in each(client, _look, _Sought(rules, tables, listing, births), parts):
-        rows.append(looked.rows)
-        persons |= looked.persons
-        years += looked.birth_years
+    looked = _look_at_all(_sought(rules, tables, pairs), parts, client)
     total = dict.fromkeys(names, 0)
-    for part, count in zip(parts, rows, strict=True):
+    for part, count in zip(parts, looked.rows, strict=True):
         total[part.table] += count
-    read = _Reader(rules, tables, _before(pairs, total), offsets_of(parts, rows))
-    absent_tables = mapping.absent_tables(rules, names)
-    unread = [replace(told, rows=total[name]) for name, told in mapping.unmapped_tables(rules, names).items()]
+    read = _Reader(rules, tables, _before(pairs, total), offsets_of(parts, looked.rows))
+    absent_tables = mapping_absent.absent_tables(rules, names)
+    unread = [replace(told, rows=total[name]) for name, told in mapping_absent.unmapped_tables(rules, names).items()]
     # Tables without rows have an account, too.
     ready = []
     for rule, name in pairs:
-        absent = mapping.absent_columns(rules, rule, name, tables[name].schema)
+        absent = mapping_absent.absent_columns(rules, rule, name, tables[name].schema)
         ready.append(TableEvents(rule.name, 0, pl.DataFrame(schema=SOURCE_EVENTS), [*absent, *tables[name].problems()]))
     mapped = [part for part in parts if part.table in read.of_table]
-    return Plan(mapping_rules.identifiers(rules, persons), mapped, read, [*ready, *unread, *absent_tables], years)
+    persons = mapping_rules.identifiers(rules, looked.persons)
+    return Plan(persons, mapped, read, [*ready, *unread, *absent_tables], looked.birth_years)
 
 
 def _before(
@@ -108,23 +117,43 @@ class _Sought:
     births: Mapping[str, Sequence[TableRule]]
 
 
+def _sought(rules: TableMapping, tables: Mapping[str, Table], pairs: Sequence[tuple[TableRule, str]]) -> _Sought:
+    listing: dict[str, list[TableRule]] = {name: [] for name in tables}
+    births: dict[str, list[TableRule]] = {name: [] for name in tables}
+    for rule, name in pairs:
+        listing[name] += [rule] if mapping_rules.names_persons(rules, rule) else []
+        births[name] += mapping_rules.births_alone(rule)
+    return _Sought(rules, tables, listing, births)
+
+
 @dataclass(frozen=True)
 class _Looked:
-    """What a first look at a part found: rows, the persons they are about, births by year."""
+    """What a first look at parts found: rows of each, the persons they are about, births by year."""
 
-    rows: int
+    rows: list[int]
     persons: set[str]
     birth_years: Counter[int]
+
+
+def _look_at_all(sought: _Sought, parts: Sequence[Part], client: Client | None) -> _Looked:
+    rows: list[int] = []
+    persons: set[str] = set()
+    years: Counter[int] = Counter()
+    for looked in each(client, _look, sought, parts):
+        rows += looked.rows
+        persons |= looked.persons
+        years += looked.birth_years
+    return _Looked(rows, persons, years)
 
 
 def _look(sought: _Sought, part: Part) -> _Looked:
     count, persons, years = 0, set[str](), Counter[int]()
     for rows in sought.tables[part.table].read(part):
         count += rows.rows
-        persons = persons.union(*(mapping.persons_in(sought.rules, rule, rows) for rule in sought.listing[part.table]))
+        persons = persons.union(*(mapping_rows.persons_in(sought.rules, rule, rows) for rule in sought.listing[part.table]))
         for rule in sought.births[part.table]:
             years.update(birth_years(mapping.map_table(sought.rules, rule, rows).events))
-    return _Looked(count, persons, years)
+    return _Looked([count], persons, years)
 
 
 def _joined(tables: Sequence[TableEvents]) -> TableEvents:

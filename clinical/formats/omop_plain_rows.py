@@ -8,148 +8,29 @@ place in the list of subjects, a date a whole number that the person's shift is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from unibase.clinical.formats import omop
+from unibase.clinical.formats import omop, omop_tables
+from unibase.clinical.formats.omop_codebook import DAY, NO_UNIT, NOWHERE, STRANGE_UNIT, Codebook, Persons
+from unibase.clinical.formats.parquet_columns import Source
 from unibase.clinical.timelines.pieces import Numbers
 from unibase.clinical.words.acts import OMOP_CONDITION_STATUS
-from unibase.clinical.words.units import TARGET_UNIT, ucum
-from unibase.groundwork.arrow import to_arrow, to_numpy
+from unibase.groundwork.arrow import to_numpy
 from unibase.groundwork.tables import TIMESTAMP
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-DAY = 86_400_000_000
-"""Microseconds of a day."""
 
 HAS_NUMBER, HAS_END = 1, 2
 """Bits of `flags`: there is a number; there is an end."""
-
-_SPARSE = 16
-_NO_UNIT, _STRANGE_UNIT = -1, -2
-_NOWHERE = -1
-
-
-@dataclass(frozen=True)
-class Codebook:
-    """What every concept in use means, as places in `names` and `units`.
-
-    Attributes:
-        concept_id: The concepts in use, ascending.
-        code: By prefix of the table: place in `names` of the concept's code, or -1 when the vocabulary does not hold it.
-        answer: Place in `names` of the concept as a value; -1 for 0.
-        unit: Place in `units` of the concept as a unit, -1 when it is none, -2 when it is not known as UCUM.
-        names: Codes and coded values.
-        units: UCUM codes.
-        target: For each name the place of the unit its values are kept in, or -1.
-    """
-
-    concept_id: Numbers
-    code: Mapping[str, Numbers]
-    answer: Numbers
-    unit: Numbers
-    names: tuple[str, ...]
-    units: tuple[str, ...]
-    target: Numbers
-
-    @cached_property
-    def place(self) -> dict[str, int]:
-        """Place of each of the names."""
-        return {name: number for number, name in enumerate(self.names)}
-
-    @cached_property
-    def listed(self) -> pl.Series:
-        """The names as a column."""
-        return pl.Series(self.names, dtype=pl.String)
-
-
-def codebook(used: Sequence[int], concepts: pl.DataFrame, prefixes: Sequence[str]) -> Codebook:
-    """Return the codebook of the concepts in use.
-
-    Args:
-        used: Every concept number in the tables.
-        concepts: `concept_id, vocabulary_id, concept_code` of those in the vocabulary.
-        prefixes: What the tables write before a code.
-    """
-    units: dict[str, int] = {}
-    ids = sorted({*used} - {0})
-    known = omop.codes_of(concepts)
-    unit_of = omop.units_of(concepts)
-    answers = [known.get(one, f"OMOP//{one}") for one in ids]
-    coded = {prefix: [prefix + known[one] if one in known else None for one in ids] for prefix in sorted(set(prefixes))}
-    # In order, and with those of every person, so that a shard need not sort the names it uses.
-    names = sorted({*answers, *omop.PERSON_CODES} | {name for codes in coded.values() for name in codes if name is not None})
-    place = {name: number for number, name in enumerate(names)} | {None: _NOWHERE}
-
-    def unit(one: int) -> int:
-        written = unit_of.get(one)
-        if written is None:
-            return _NO_UNIT
-        spelled = ucum(written)
-        return _STRANGE_UNIT if spelled is None else units.setdefault(spelled, len(units))
-
-    unit_places = np.array([unit(one) for one in ids], dtype=np.int32)
-    target = np.array(
-        [units.setdefault(TARGET_UNIT[name], len(units)) if name in TARGET_UNIT else _NO_UNIT for name in names], dtype=np.int32
-    )
-    return Codebook(
-        np.array(ids, dtype=np.int64),
-        {prefix: np.array([place[code] for code in codes], dtype=np.int32) for prefix, codes in coded.items()},
-        np.array([place[answer] for answer in answers], dtype=np.int32),
-        unit_places,
-        tuple(names),
-        tuple(units),
-        target,
-    )
-
-
-@dataclass(frozen=True)
-class Persons:
-    """The persons of a source by their number: `rank` is the place of their subject among all, `shift` microseconds."""
-
-    person_id: Numbers
-    rank: Numbers
-    shift: Numbers
-
-    @classmethod
-    def of(cls, known: pl.DataFrame, subjects: pl.Series) -> Persons:
-        """Return the persons whose key is a number, of a frame `person, subject_id, shift_days`."""
-        number = pl.col("person").cast(pl.Int64, strict=False)
-        frame = known.with_columns(number.alias("number")).filter(pl.col("number").cast(pl.String) == pl.col("person"))
-        frame = frame.sort("number")
-        rank = subjects.search_sorted(frame["subject_id"]).to_numpy().astype(np.uint32)
-        return cls(frame["number"].to_numpy(), rank, frame["shift_days"].to_numpy() * DAY)
-
-    @cached_property
-    def _direct(self) -> Numbers | None:
-        """A table from number to place where the numbers lie close together, else nothing."""
-        if not len(self.person_id) or int(self.person_id[-1] - self.person_id[0]) > _SPARSE * len(self.person_id):
-            return None
-        table = np.full(int(self.person_id[-1] - self.person_id[0]) + 1, _NOWHERE, dtype=np.int32)
-        table[self.person_id - self.person_id[0]] = np.arange(len(self.person_id), dtype=np.int32)
-        return table
-
-    def places(self, numbers: pa.Array) -> Numbers:
-        """Return the place of each person number, -1 where it is not known or null."""
-        import pyarrow.compute as pc
-
-        if self._direct is not None and not numbers.null_count:
-            offset = to_numpy(numbers) - self.person_id[0]
-            if not len(offset) or (offset.min() >= 0 and offset.max() < len(self._direct)):
-                result: Numbers = self._direct.take(offset)
-                return result
-        found = pc.index_in(numbers, value_set=to_arrow(pl.Series(self.person_id), numbers.type), skip_nulls=True)
-        return to_numpy(pc.fill_null(found, _NOWHERE))
 
 
 @dataclass(frozen=True)
@@ -167,70 +48,6 @@ class PlainRows:
     others: Numbers
 
 
-@dataclass(frozen=True)
-class Source:
-    """Some row groups of a Parquet file, from which columns are read one by one, and only when they tell something."""
-
-    file: pq.ParquetFile
-    row_groups: tuple[int, ...]
-
-    @cached_property
-    def schema(self) -> pa.Schema:
-        """The columns as Arrow reads them."""
-        return self.file.schema_arrow
-
-    @cached_property
-    def columns(self) -> dict[str, str]:
-        """Names of the columns by their lower case."""
-        return {name.strip().lower(): name for name in self.schema.names}
-
-    @cached_property
-    def rows(self) -> int:
-        """Rows in the row groups."""
-        return sum(self.file.metadata.row_group(group).num_rows for group in self.row_groups)
-
-    def type_of(self, name: str) -> pa.DataType | None:
-        """Return the Arrow type of a column, None when there is none, or it is empty throughout."""
-        import pyarrow as pa
-
-        if name not in self.columns:
-            return None
-        dtype = self.schema.field(self.columns[name]).type
-        return None if pa.types.is_null(dtype) or self.is_empty(name) else dtype
-
-    def read(self, name: str) -> pa.Array:
-        """Return a column."""
-        import pyarrow as pa
-
-        table = self.file.read_row_groups(list(self.row_groups), columns=[self.columns[name]], use_threads=False)
-        chunks = table.column(0)
-        return chunks.chunk(0) if chunks.num_chunks == 1 else pa.concat_arrays(chunks.chunks)
-
-    def is_empty(self, name: str) -> bool:
-        """Tell whether the file says that a column is null throughout."""
-        return all(one is not None and one.has_null_count and one.null_count == rows for one, rows in self._statistics(name))
-
-    def constant(self, name: str) -> int | None:
-        """Return the one integer that fills a column, or None when the file does not say so."""
-        values = set()
-        for one, _ in self._statistics(name):
-            if one is None or not one.has_min_max or not one.has_null_count or one.null_count or one.min != one.max:
-                return None
-            values.add(one.min)
-        value = values.pop() if len(values) == 1 else None
-        return value if isinstance(value, int) else None
-
-    def _statistics(self, name: str) -> list[tuple[Any, int]]:
-        place = self._places[self.columns[name]]
-        groups = [self.file.metadata.row_group(group) for group in self.row_groups]
-        return [(group.column(place).statistics, group.num_rows) for group in groups]
-
-    @cached_property
-    def _places(self) -> dict[str, int]:
-        schema = self.file.metadata.schema
-        return {schema.column(place).path: place for place in range(len(schema))}
-
-
 def used_concepts(table: str, paths: Sequence[Path]) -> set[int]:
     """Return the concepts that the events of a CDM table in Parquet use; 0 and null are none."""
     import pyarrow.compute as pc
@@ -241,7 +58,7 @@ def used_concepts(table: str, paths: Sequence[Path]) -> set[int]:
         file = pq.ParquetFile(path)
         for group in range(file.metadata.num_row_groups):
             source = Source(file, (group,))
-            for name in omop.columns_of(table):
+            for name in omop_tables.columns_of(table):
                 if not name.endswith("concept_id") or source.type_of(name) is None:
                     continue
                 constant = source.constant(name)
@@ -260,17 +77,16 @@ def plain_rows(source: Source, table: str, book: Codebook, persons: Persons, unt
         persons: Who is known.
         until: The last instant that counts: rows after it need a second look.
     """
-    rule = omop.EVENT_TABLES[table]
+    rule = omop_tables.EVENT_TABLES[table]
     if not _typed(source, rule) or (rule.object and source.type_of(rule.object) is not None):
         return None
+    latest = np.iinfo(np.int64).max if until is None else int(pl.Series([until], dtype=TIMESTAMP).to_physical().item())
     place = persons.places(_integers(source, "person_id"))
-    plain = place >= 0
     code = _code(source, rule, book)
-    plain &= code >= 0
+    plain = (place >= 0) & (code >= 0)
     time, dated = _moments(source, rule.date, rule.datetime)
     if dated is not None:
         plain &= dated
-    latest = np.iinfo(np.int64).max if until is None else int(pl.Series([until], dtype=TIMESTAMP).to_physical().item())
     if len(time) and time.max() > latest:
         plain &= time <= latest
     if (unsure := _unsure(source, rule)) is not None:
@@ -281,18 +97,30 @@ def plain_rows(source: Source, table: str, book: Codebook, persons: Persons, unt
     if rule.end and (source.type_of(rule.end) or source.type_of(rule.end_datetime)):
         if columns:
             return None
-        end, ended = _moments(source, rule.end, rule.end_datetime)
-        early = end < time if ended is None else ended & (end < time)
-        if early.any():
-            # A day ends with its last microsecond.
-            plain &= ~(early & (end + is_day(end) * (DAY - 1) < time))
-        if len(end) and end.max() > latest:
-            plain &= end <= latest
-        columns["length"] = end - time if ended is None else np.where(ended, end - time, 0)
-        columns["flags"] = _flag(ended, HAS_END, len(time))
+        columns, sound = _ends(source, rule, time, latest)
+        plain &= sound
     if "number" in columns:
         columns["flags"] = _flag(columns.pop("has_number"), HAS_NUMBER, len(time))
     columns |= {"time": time, "code": code, "row": np.arange(source.rows, dtype=np.uint32)}
+    return _kept(plain, place, columns, persons)
+
+
+def _ends(source: Source, rule: omop_tables.EventTable, time: Numbers, latest: int) -> tuple[dict[str, Numbers], Numbers]:
+    """Return the lengths of intervals, and which rows end neither before they begin nor after the last instant that counts."""
+    sound = np.ones(len(time), dtype=bool)
+    end, ended = _moments(source, rule.end, rule.end_datetime)
+    early = end < time if ended is None else ended & (end < time)
+    if early.any():
+        # A day ends with its last microsecond.
+        sound &= ~(early & (end + is_day(end) * (DAY - 1) < time))
+    if len(end) and end.max() > latest:
+        sound &= end <= latest
+    length = end - time if ended is None else np.where(ended, end - time, 0)
+    return {"length": length, "flags": _flag(ended, HAS_END, len(time))}, sound
+
+
+def _kept(plain: Numbers, place: Numbers, columns: dict[str, Numbers], persons: Persons) -> PlainRows:
+    """Return the rows that are plain, with shifted times, and the places of the others."""
     others = np.empty(0, dtype=np.int64)
     if not plain.all():
         kept, others = np.flatnonzero(plain), np.flatnonzero(~plain)
@@ -302,7 +130,7 @@ def plain_rows(source: Source, table: str, book: Codebook, persons: Persons, unt
     return PlainRows(columns, persons.rank.take(place), others)
 
 
-def _unsure(source: Source, rule: omop.EventTable) -> Numbers | None:
+def _unsure(source: Source, rule: omop_tables.EventTable) -> Numbers | None:
     """Return which rows have a status that says no confirmed diagnosis; None for none."""
     if not rule.status or source.type_of(rule.status) is None:
         return None
@@ -317,7 +145,7 @@ def is_day(time: Numbers) -> Numbers:
     return np.asarray(time // DAY * DAY == time)
 
 
-def _typed(source: Source, rule: omop.EventTable) -> bool:
+def _typed(source: Source, rule: omop_tables.EventTable) -> bool:
     """Tell whether columns have the types of the CDM: whole numbers, dates, numbers."""
     import pyarrow as pa
 
@@ -358,23 +186,23 @@ def _through(source: Source, name: str, book: Codebook, table: Numbers) -> Numbe
         coded, values = None, np.array([constant], dtype=np.int64)
     at = np.minimum(np.searchsorted(book.concept_id, values), max(len(book.concept_id) - 1, 0))
     found = book.concept_id[at] == values if len(book.concept_id) else np.zeros(len(values), dtype=bool)
-    said = np.where(found, table[at], _NOWHERE).astype(np.int32) if len(table) else np.full(len(values), _NOWHERE, dtype=np.int32)
-    if (said == _NOWHERE).all():
+    said = np.where(found, table[at], NOWHERE).astype(np.int32) if len(table) else np.full(len(values), NOWHERE, dtype=np.int32)
+    if (said == NOWHERE).all():
         return None
     if coded is None:
         return np.full(source.rows, said[0], dtype=np.int32)
     if coded.null_count:
-        said = np.append(said, np.int32(_NOWHERE))
+        said = np.append(said, np.int32(NOWHERE))
         return said.take(to_numpy(coded.indices.fill_null(len(said) - 1)))
     return said.take(to_numpy(coded.indices))
 
 
-def _code(source: Source, rule: omop.EventTable, book: Codebook) -> Numbers:
+def _code(source: Source, rule: omop_tables.EventTable, book: Codebook) -> Numbers:
     table = book.code[rule.prefix]
     found = [_through(source, name, book, table) for name in (rule.source_concept, rule.concept) if name]
     said = [one for one in found if one is not None]
     if not said:
-        return np.full(source.rows, _NOWHERE, dtype=np.int32)
+        return np.full(source.rows, NOWHERE, dtype=np.int32)
     return said[0] if len(said) == 1 else np.where(said[0] >= 0, said[0], said[1])
 
 
@@ -431,13 +259,13 @@ def _values(source: Source, book: Codebook, code: Numbers) -> tuple[dict[str, Nu
     written_unit = source.type_of("unit_source_value") is not None
     if unit is not None:
         out["unit"] = unit
-        simple.append(unit != _STRANGE_UNIT)
+        simple.append(unit != STRANGE_UNIT)
         if (book.target >= 0).any():
-            target = np.where(code >= 0, book.target[code], _NO_UNIT)
+            target = np.where(code >= 0, book.target[code], NO_UNIT)
             simple.append((target < 0) | (unit < 0) | (unit == target))
-    if written_unit and (unit is None or bool((unit == _NO_UNIT).any())):
+    if written_unit and (unit is None or bool((unit == NO_UNIT).any())):
         spelled = _valid(source.read("unit_source_value"))
-        simple.append(~spelled if unit is None else ~spelled | (unit != _NO_UNIT))
+        simple.append(~spelled if unit is None else ~spelled | (unit != NO_UNIT))
     return out, np.logical_and.reduce(simple) if simple else None
 
 

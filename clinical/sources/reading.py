@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from unibase.clinical.sources.records import LONGEST, Stretch, cut, first_record, is_gzip, open_binary
 from unibase.groundwork.problems import UserError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 TABLE_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".parquet")
 DELIMITERS = ",;\t|"
@@ -193,31 +196,10 @@ def parse_csv(file: Any, path: Path, dialect: Dialect, block_size: int, columns:
         UserError: If it cannot be read as a table.
     """
     import pyarrow as pa
-    from pyarrow import csv
 
     problems: list[RowProblem] = []
-
-    def refuse(row: csv.InvalidRow) -> str:
-        kind = "comment-line" if row.actual_columns == 1 else "wrong-column-count"
-        what = f"has {row.actual_columns} fields where the header has {row.expected_columns}"
-        # The header is row 1 of the file.
-        problems.append(RowProblem((row.number or 0) - 1, kind, f"The row {what}."))
-        return "skip"
-
     try:
-        table = csv.read_csv(
-            file,
-            # Row numbers are known only to a single thread.
-            read_options=csv.ReadOptions(use_threads=False, encoding=dialect.encoding, block_size=block_size),
-            parse_options=csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=True, invalid_row_handler=refuse),
-            convert_options=csv.ConvertOptions(
-                column_types={column: pa.string() for column in dialect.names},
-                null_values=[""],
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=True,
-                include_columns=columns,
-            ),
-        )
+        table = _parsed(file, dialect, block_size, columns, problems)
     except (UnicodeDecodeError, pa.ArrowInvalid):
         raise UserError(f"{path} cannot be read as a table with the header it has. Check that it is CSV.") from None
     frame = pl.from_arrow(table)
@@ -228,6 +210,33 @@ def parse_csv(file: Any, path: Path, dialect: Dialect, block_size: int, columns:
     if problems:
         kept = kept.filter(~kept.is_in([problem.row for problem in problems]))
     return SourceTable(table_name(path), frame.insert_column(0, kept), rows, problems)
+
+
+def _parsed(file: Any, dialect: Dialect, block_size: int, columns: Sequence[str] | None, problems: list[RowProblem]) -> pa.Table:
+    """Return the rows of a CSV file that have as many fields as its header; the others are told."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    def refuse(row: csv.InvalidRow) -> str:
+        kind = "comment-line" if row.actual_columns == 1 else "wrong-column-count"
+        what = f"has {row.actual_columns} fields where the header has {row.expected_columns}"
+        # The header is row 1 of the file.
+        problems.append(RowProblem((row.number or 0) - 1, kind, f"The row {what}."))
+        return "skip"
+
+    return csv.read_csv(
+        file,
+        # Row numbers are known only to a single thread.
+        read_options=csv.ReadOptions(use_threads=False, encoding=dialect.encoding, block_size=block_size),
+        parse_options=csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=True, invalid_row_handler=refuse),
+        convert_options=csv.ConvertOptions(
+            column_types={column: pa.string() for column in dialect.names},
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=True,
+            include_columns=columns,
+        ),
+    )
 
 
 def _read_csv(path: Path, name: str) -> SourceTable:

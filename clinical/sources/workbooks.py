@@ -6,15 +6,21 @@ typed. A workbook with one sheet that holds anything is the table of its file's 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from unibase.clinical.sources.events import Opener, Plan
 from unibase.clinical.sources.reading import find_tables, table_name
+from unibase.groundwork.problems import UserError
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 SHEETS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 STATISTICS = (".sas7bdat", ".xpt", ".sav", ".zsav")
@@ -71,6 +77,43 @@ def all_tables(source: Path, folder: Path) -> dict[str, list[Path]]:
     for name, paths in unpack(packed, folder).tables.items():
         found.setdefault(name, []).extend(paths)
     return found
+
+
+TableOpener = Callable[[Mapping[str, Sequence[Path]], Path, "Client | None"], Plan]
+"""Opens tables, by name; given a folder for what it keeps and a Dask client."""
+
+
+def open_tables(source: Path, opener: TableOpener) -> Opener:
+    """Return what opens the tables of a source; those that workbooks and the like hold are set down first.
+
+    Args:
+        source: File or folder.
+        opener: Opens the tables when they are there.
+
+    Raises:
+        UserError: If there is no table.
+    """
+    packed = find_packed(source)
+    alone = {} if packed else {table_name(source): [source]}
+    found = find_tables(source) if source.is_dir() else alone
+    if not found and not packed:
+        raise UserError(f"There is no table in {source}. Expected are files in CSV, Parquet, Excel, SAS or SPSS.")
+    return partial(_unpack_and_open, found, packed, opener)
+
+
+def _unpack_and_open(
+    found: Mapping[str, Sequence[Path]], packed: Sequence[Path], opener: TableOpener, folder: Path, client: Client | None
+) -> Plan:
+    tables = {name: [*paths] for name, paths in found.items()}
+    for name, paths in unpack(packed, folder).tables.items():
+        tables.setdefault(name, []).extend(paths)
+    return opener(tables, folder, client)
+
+
+def table_files(folder: Path, *, packed: bool = True) -> set[Path]:
+    """Return the files of a `folder` that are read as tables; with `packed` those of workbooks and the like, too."""
+    read = {path for paths in find_tables(folder).values() for path in paths}
+    return read | {path for path in find_packed(folder) if is_readable(path)} if packed else read
 
 
 def is_readable(path: Path) -> bool:

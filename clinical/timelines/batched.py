@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from unibase.clinical.sources.events import Opener, TableEvents, Tally, told_tally
+from unibase.clinical.sources.events import Opener, Plan, TableEvents, Tally, told_tally
 from unibase.clinical.timelines import door, meds
 from unibase.clinical.timelines.cells import read_piece, write_piece
-from unibase.clinical.timelines.cutoff import CutOff, Wanted, latest_of
-from unibase.clinical.timelines.door import ACCOUNT, Door
+from unibase.clinical.timelines.cutoff import CutOff, latest_of
+from unibase.clinical.timelines.door import ACCOUNT
 from unibase.clinical.timelines.plausibility import refuted_deaths, refuted_problem, settle
-from unibase.clinical.timelines.sharded import BuildReport
+from unibase.clinical.timelines.target import BuildReport, Target
 from unibase.groundwork.cluster import each
 from unibase.groundwork.files import atomic_folder
 from unibase.groundwork.tables import EVENTS, QUARANTINE, write_parquet
@@ -40,8 +40,7 @@ class _Way:
     unresolved: door.Unresolved
     until: CutOff | None
     firsts: list[int]
-    centre: str
-    format: str
+    target: Target
     work: Path
     read: Callable[[Any], Iterable[TableEvents]]
 
@@ -70,71 +69,59 @@ class _Shards:
     out: Path
 
 
-def build_batched(
-    opener: Opener,
-    folder: Path,
-    centre: str,
-    format: str,
-    way: Door,
-    *,
-    client: Client | None = None,
-    subjects_per_shard: int = meds.SUBJECTS_PER_SHARD,
-    notes: Mapping[str, Any] | None = None,
-    wanted: Wanted | None = None,
-) -> BuildReport:
+def build_batched(opener: Opener, target: Target, client: Client | None = None) -> BuildReport:
     """Write the MEDS dataset of a source.
 
     Args:
         opener: Opens it.
-        folder: The dataset; replaced when it exists.
-        centre: Name of the centre.
-        format: Name of the source format, middle part of `source`.
-        way: The door that gives subjects.
+        target: Where the dataset goes, and under which terms.
         client: A Dask client, whose workers see the source and the folder; None works in this process.
-        subjects_per_shard: Subjects in one shard.
-        notes: Further facts for `dataset.json`.
-        wanted: What decides on the data cut-off; none by default.
 
     Raises:
         UserError: If the source cannot be used at all.
     """
-    with atomic_folder(folder) as out:
+    per_shard = target.subjects_per_shard or meds.SUBJECTS_PER_SHARD
+    with atomic_folder(target.folder) as out:
         work = out / ".pieces"
         work.mkdir(mode=0o700)
         (out / "data").mkdir()
         plan = opener(work, client)
-        known, unresolved = door.resolve(plan.persons, way, centre)
-        firsts = known["subject_id"].unique().sort().gather_every(subjects_per_shard).to_list() or [0]
-        until = wanted.cut_off(plan.birth_years) if wanted else None
-        through = _Way(known, unresolved, until, firsts, centre, format, work, plan.read)
-        passed = _Passed()
-        for number, table in enumerate(plan.ready):
-            _pass(table, through, f"ready-{number:05d}", passed)
-        for more in each(client, _run_part, through, list(enumerate(plan.parts))):
-            _add(passed, more)
-        _tell(passed, centre)
-        starts = pl.Series(passed.subjects).gather_every(subjects_per_shard).to_list() or [0]
+        known, unresolved = door.resolve(plan.persons, target.way, target.centre)
+        firsts = known["subject_id"].unique().sort().gather_every(per_shard).to_list() or [0]
+        until = target.wanted.cut_off(plan.birth_years) if target.wanted else None
+        passed = _all_passed(plan, _Way(known, unresolved, until, firsts, target, work, plan.read), client)
+        starts = pl.Series(passed.subjects).gather_every(per_shard).to_list() or [0]
         # Tables by name, as they pass the door when they are whole; parts and blocks of a table are in order.
         pieces = sorted(passed.pieces, key=lambda piece: piece[1])
-        shards = list(
-            each(
-                client,
-                _run_shard,
-                _Shards(pieces, firsts, starts, latest_of(known, until), centre, out / "data"),
-                range(len(starts)),
-            )
-        )
-        codes = set().union(*(shard["codes"] for shard in shards))
-        meds.write_metadata(out, sorted(codes), name=centre, notes=notes)
-        problems = pl.concat([QUARANTINE.empty(), *passed.problems, *(shard["problems"] for shard in shards)])
-        # Of a file of several parts the last word counts, as when it is read whole.
-        refused = QUARANTINE.conform(problems.unique(QUARANTINE.key, keep="last", maintain_order=True))
-        account = _account(passed.rows, shards)
-        write_parquet(refused, out / "metadata" / "problems.parquet")
-        write_parquet(account, out / "metadata" / "account.parquet")
+        task = _Shards(pieces, firsts, starts, latest_of(known, until), target.centre, out / "data")
+        report = _written(out, passed, list(each(client, _run_shard, task, range(len(starts)))), target)
         shutil.rmtree(work)
-    events = sum(shard["events"] for shard in shards)
-    return BuildReport(account, events, len(passed.subjects), refused.height, len(starts))
+    return report
+
+
+def _all_passed(plan: Plan, way: _Way, client: Client | None) -> _Passed:
+    """Pass all rows of a source through the door."""
+    passed = _Passed()
+    for number, table in enumerate(plan.ready):
+        _pass(table, way, f"ready-{number:05d}", passed)
+    for more in each(client, _run_part, way, list(enumerate(plan.parts))):
+        _add(passed, more)
+    _tell(passed, way.target)
+    return passed
+
+
+def _written(out: Path, passed: _Passed, shards: Sequence[_Shard], target: Target) -> BuildReport:
+    """Write what stands beside the shards: codes, problems and the account."""
+    codes = set[str]().union(*(shard.codes for shard in shards))
+    meds.write_metadata(out, sorted(codes), name=target.centre, notes=target.notes)
+    problems = pl.concat([QUARANTINE.empty(), *passed.problems, *(shard.problems for shard in shards)])
+    # Of a file of several parts the last word counts, as when it is read whole.
+    refused = QUARANTINE.conform(problems.unique(QUARANTINE.key, keep="last", maintain_order=True))
+    account = _account(passed.rows, shards)
+    write_parquet(refused, out / "metadata" / "problems.parquet")
+    write_parquet(account, out / "metadata" / "account.parquet")
+    events = sum(shard.events for shard in shards)
+    return BuildReport(account, events, len(passed.subjects), refused.height, len(shards))
 
 
 def _run_part(way: _Way, part: tuple[int, Any]) -> _Passed:
@@ -146,7 +133,7 @@ def _run_part(way: _Way, part: tuple[int, Any]) -> _Passed:
 
 def _pass(table: TableEvents, way: _Way, name: str, passed: _Passed) -> None:
     """Pass some rows of a table through the door, and set down what comes out."""
-    source = f"{way.centre}/{way.format}/{table.table}"
+    source = way.target.source(table.table)
     through = door.pass_table(table.events, way.known, way.unresolved, source, way.until)
     events, problems = through.events, [*table.problems, *through.problems]
     used = events["source_row"].unique()
@@ -155,7 +142,7 @@ def _pass(table: TableEvents, way: _Way, name: str, passed: _Passed) -> None:
         path = way.work / f"{name}.cells"
         write_piece(events, path, way.firsts)
         passed.pieces.append((path, source))
-    passed.problems += [door.problem_frame(problems, way.centre, source)] if problems else []
+    passed.problems += [door.problem_frame(problems, way.target.centre, source)] if problems else []
     _count(passed.rows, source, (table.rows, len(used), len(refused) + through.gone))
     passed.tallies[source] = _sum(_sum(passed.tallies.get(source, {}), table.tally), through.tally)
     passed.subjects = np.union1d(passed.subjects, events["subject_id"].unique().to_numpy())
@@ -184,14 +171,24 @@ def _sum(tally: Tally, more: Tally) -> Tally:
     return found
 
 
-def _tell(passed: _Passed, centre: str) -> None:
+def _tell(passed: _Passed, target: Target) -> None:
     for source, tally in passed.tallies.items():
         if tally:
             problems = [told_tally(key, row, count) for key, (row, count) in tally.items()]
-            passed.problems.append(door.problem_frame(problems, centre, source))
+            passed.problems.append(door.problem_frame(problems, target.centre, source))
 
 
-def _run_shard(shared: _Shards, shard: int) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Shard:
+    """What was written of a shard."""
+
+    events: int
+    codes: set[str]
+    by_source: dict[str, int]
+    problems: pl.DataFrame
+
+
+def _run_shard(shared: _Shards, shard: int) -> _Shard:
     first = shared.starts[shard]
     up_to = shared.starts[shard + 1] if shard + 1 < len(shared.starts) else None
     last = len(shared.firsts) if up_to is None else int(np.searchsorted(shared.firsts, up_to, side="left"))
@@ -209,17 +206,13 @@ def _run_shard(shared: _Shards, shard: int) -> dict[str, Any]:
     ]
     events = door.sort_events(events)
     meds.write_shard(events, shared.out / f"{shard}.parquet")
-    return {
-        "events": events.height,
-        "codes": set(events["code"].unique()),
-        "by_source": dict(events["source"].value_counts().iter_rows()),
-        "problems": pl.concat([QUARANTINE.empty(), *problems]),
-    }
+    by_source = dict(events["source"].value_counts().iter_rows())
+    return _Shard(events.height, set(events["code"].unique()), by_source, pl.concat([QUARANTINE.empty(), *problems]))
 
 
-def _account(rows: Mapping[str, tuple[int, int, int]], shards: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+def _account(rows: Mapping[str, tuple[int, int, int]], shards: Sequence[_Shard]) -> pl.DataFrame:
     out = []
     for source, (count, used, refused) in sorted(rows.items()):
-        events = sum(shard["by_source"].get(source, 0) for shard in shards)
+        events = sum(shard.by_source.get(source, 0) for shard in shards)
         out.append((source, count, used, refused, count - used - refused, events))
     return pl.DataFrame(out, schema=ACCOUNT, orient="row")

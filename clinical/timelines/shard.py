@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from unibase.clinical.formats.omop_plain_rows import DAY, HAS_END, HAS_NUMBER, Codebook, is_day
+from unibase.clinical.formats.omop_codebook import DAY, Codebook
+from unibase.clinical.formats.omop_plain_rows import HAS_END, HAS_NUMBER, is_day
 from unibase.clinical.timelines.door import sort_events
 from unibase.clinical.timelines.pieces import SECOND, Numbers, ShardRows, whole_seconds
 from unibase.clinical.timelines.plausibility import GRACE, refuted_deaths

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -18,16 +18,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from unibase.clinical.formats import omop
-from unibase.clinical.formats.omop_plain_rows import Codebook, Persons, PlainRows, Source, codebook, plain_rows, used_concepts
+from unibase.clinical.formats import omop, omop_concepts, omop_persons, omop_tables
+from unibase.clinical.formats.omop_codebook import Codebook, Persons, codebook
+from unibase.clinical.formats.omop_plain_rows import PlainRows, plain_rows, used_concepts
+from unibase.clinical.formats.parquet_columns import Source
 from unibase.clinical.sources import reading
 from unibase.clinical.sources.events import TableEvents, birth_years, told_tally
 from unibase.clinical.timelines import door, meds
-from unibase.clinical.timelines.cutoff import CutOff, Wanted, latest_of
-from unibase.clinical.timelines.door import ACCOUNT, Door
+from unibase.clinical.timelines.cutoff import CutOff, latest_of
+from unibase.clinical.timelines.door import ACCOUNT
 from unibase.clinical.timelines.pieces import PieceFile, ShardRows, read_shard, write_pieces
 from unibase.clinical.timelines.plausibility import refuted_problem, settle
 from unibase.clinical.timelines.shard import Piece, Rows
+from unibase.clinical.timelines.target import BuildReport, Target
 from unibase.groundwork.cluster import each
 from unibase.groundwork.files import atomic_folder
 from unibase.groundwork.problems import UserError
@@ -41,8 +44,6 @@ ROWS_PER_BATCH = 500_000
 ROWS_PER_SHARD = 250_000
 MOST_SUBJECTS = 1 << 16
 """Subjects in one shard: their places are written in two bytes."""
-
-_FORMAT = "omop"
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class _Shared:
     persons: Persons
     concepts: pl.DataFrame
     book: Codebook
-    centre: str
+    target: Target
     work: Path
     out: Path
     subjects: pl.Series
@@ -81,17 +82,6 @@ class _Shared:
         return self.subjects.gather_every(self.subjects_per_shard).to_list() or [0]
 
 
-@dataclass(frozen=True)
-class BuildReport:
-    """The account of the tables; how many events, subjects, problems and shards were written."""
-
-    account: pl.DataFrame
-    events: int
-    subjects: int
-    problems: int
-    shards: int
-
-
 def is_parquet(source: Path) -> bool:
     """Return whether a folder holds tables that `build_dataset` reads: Parquet, a PERSON among them."""
     tables = reading.find_tables(source) if source.is_dir() else {}
@@ -102,39 +92,77 @@ def is_parquet(source: Path) -> bool:
 
 def build_dataset(
     source: Path,
-    folder: Path,
-    centre: str,
-    way: Door,
-    *,
+    target: Target,
     client: Client | None = None,
-    subjects_per_shard: int | None = None,
+    *,
     rows_per_batch: int = ROWS_PER_BATCH,
     texts: frozenset[str] = frozenset(),
-    notes: Mapping[str, Any] | None = None,
-    wanted: Wanted | None = None,
     told: Sequence[TableEvents] = (),
 ) -> BuildReport:
     """Write the MEDS dataset of an OMOP folder of Parquet files; the same rows as `clinical.timelines.batched.build_batched` gives.
 
     Args:
         source: Folder with `person.parquet`, `measurement.parquet`, ... or a folder of parts per table.
-        folder: The dataset; replaced when it exists.
-        centre: Name of the centre.
-        way: The door that gives subjects.
+        target: Where the dataset goes; by default a shard holds so many subjects that they have about `ROWS_PER_SHARD` rows.
         client: A Dask client; None works in this process.
-        subjects_per_shard: Subjects in one shard; by default so many that it holds about `ROWS_PER_SHARD` rows.
         rows_per_batch: About so many rows of a table are in memory at once.
         texts: Further texts that count as controlled.
-        notes: Further facts for `dataset.json`.
-        wanted: What decides on the data cut-off; none by default.
         told: What is to be told of the source as a whole.
 
     Raises:
         UserError: If a table is not Parquet, or there is no PERSON.
     """
-    tables = {name.removeprefix("2b_"): paths for name, paths in reading.find_tables(source).items()}
-    if subjects_per_shard is not None and subjects_per_shard > MOST_SUBJECTS:
-        raise UserError(f"A shard holds at most {MOST_SUBJECTS} subjects, not {subjects_per_shard}. Ask for smaller shards.")
+    tables = _tables(source, target)
+    person_events, persons = omop_persons.read_person(reading.read_tables(tables["person"], "person"))
+    names = [name for name in (*omop_tables.EVENT_TABLES, "death") if name in tables]
+    batches = [batch for name in names for batch in _batches(name, tables[name], rows_per_batch)]
+    with atomic_folder(target.folder) as out:
+        work = out / ".pieces"
+        work.mkdir()
+        (out / "data").mkdir()
+        known, unresolved = door.resolve(persons, target.way, target.centre)
+        until = target.wanted.cut_off(birth_years(person_events.events)) if target.wanted else None
+        subjects = known["subject_id"].unique().sort()
+        used = set[int]().union(*_map(client, _used, None, [(name, tables[name]) for name in names]))
+        concepts = omop_concepts.find_concepts(tables.get("concept", []), used)
+        prefixes = [omop_tables.EVENT_TABLES[name].prefix for name in names if name in omop_tables.EVENT_TABLES]
+        shared = _Shared(
+            known,
+            unresolved,
+            Persons.of(known, subjects),
+            concepts,
+            codebook(sorted(used), concepts, prefixes),
+            target,
+            work,
+            out / "data",
+            subjects,
+            target.subjects_per_shard or _subjects_per_shard(len(subjects), batches),
+            texts,
+            until,
+            latest_of(known, until),
+        )
+        first = _set_down(person_events, shared, "person", 0)
+        # Tables without rows have an account, too; those that nothing reads are told.
+        done = [first, *(_Done(target.source(name)) for name in names)]
+        done += [_set_down(table, shared, table.table, 0) for table in (*omop_tables.unread_tables(tables), *told)]
+        done += _map(client, _run_batch, shared, batches)
+        shards = _map(client, _run_shard, shared, list(range(len(shared.starts))))
+        report = _written(out, shared, done, shards)
+        _plain_files.cache_clear()
+        shutil.rmtree(work)
+    return report
+
+
+def _tables(source: Path, target: Target) -> dict[str, list[Path]]:
+    """Return the files of each table.
+
+    Raises:
+        UserError: If the shards are to be too large, a table is not Parquet, or there is no PERSON.
+    """
+    tables = {omop_tables.plain_name(name): paths for name, paths in reading.find_tables(source).items()}
+    asked = target.subjects_per_shard
+    if asked is not None and asked > MOST_SUBJECTS:
+        raise UserError(f"A shard holds at most {MOST_SUBJECTS} subjects, not {asked}. Ask for smaller shards.")
     if "person" not in tables:
         raise UserError(f"There is no PERSON table in {source}. Name the folder that holds person.parquet.")
     others = [path.name for paths in tables.values() for path in paths if path.suffix != ".parquet"]
@@ -142,55 +170,47 @@ def build_dataset(
         raise UserError(
             f"{source} holds tables that are not Parquet ({others[0]}). Convert them first; `unibase timeline` reads CSV as it is."
         )
-    person = reading.read_tables(tables["person"], "person")
-    person_events, persons = omop.read_person(person)
-    known, unresolved = door.resolve(persons, way, centre)
-    until = wanted.cut_off(birth_years(person_events.events)) if wanted else None
-    subjects = known["subject_id"].unique().sort()
-    names = [name for name in (*omop.EVENT_TABLES, "death") if name in tables]
-    batches = [batch for name in names for batch in _batches(name, tables[name], rows_per_batch)]
-    if subjects_per_shard is None:
-        rows = sum(batch.rows for batch in batches)
-        subjects_per_shard = min(max(len(subjects) * ROWS_PER_SHARD // max(rows, 1), 1), MOST_SUBJECTS)
-    used = set[int]().union(*_map(client, _used, None, [(name, tables[name]) for name in names]))
-    concepts = omop.find_concepts(tables.get("concept", []), used)
-    prefixes = [omop.EVENT_TABLES[name].prefix for name in names if name in omop.EVENT_TABLES]
-    with atomic_folder(folder) as out:
-        work = out / ".pieces"
-        work.mkdir()
-        (out / "data").mkdir()
-        shared = _Shared(
-            known,
-            unresolved,
-            Persons.of(known, subjects),
-            concepts,
-            codebook(sorted(used), concepts, prefixes),
-            centre,
-            work,
-            out / "data",
-            subjects,
-            subjects_per_shard,
-            texts,
-            until,
-            latest_of(known, until),
-        )
-        first = _set_down(person_events, shared, "person", 0)
-        # Tables without rows have an account, too; those that nothing reads are told.
-        accounts = [{"source": f"{centre}/{_FORMAT}/{name}", "rows": 0, "used": 0, "refused": 0} for name in names]
-        accounts += [_set_down(table, shared, table.table, 0) for table in (*omop.unread_tables(tables), *told)]
-        done = [first, *accounts, *_map(client, _run_batch, shared, batches)]
-        shards = _map(client, _run_shard, shared, list(range(len(shared.starts))))
-        account = _total(done, shards)
-        problems = [pl.read_parquet(path) for path in sorted(work.glob("problems-*.parquet"))]
-        problems += _tallied(done, centre)
-        codes = pl.concat([shard["codes"] for shard in shards]).unique().to_list()
-        meds.write_metadata(out, codes, name=centre, notes={"source_format": _FORMAT, **(notes or {})})
-        refused = QUARANTINE.conform(pl.concat([QUARANTINE.empty(), *problems]))
-        write_parquet(refused, out / "metadata" / "problems.parquet")
-        write_parquet(account, out / "metadata" / "account.parquet")
-        _plain_files.cache_clear()
-        shutil.rmtree(work)
-    return BuildReport(account, sum(shard["events"] for shard in shards), len(subjects), refused.height, len(shared.starts))
+    return tables
+
+
+def _subjects_per_shard(subjects: int, batches: Sequence[Batch]) -> int:
+    rows = sum(batch.rows for batch in batches)
+    return min(max(subjects * ROWS_PER_SHARD // max(rows, 1), 1), MOST_SUBJECTS)
+
+
+def _written(out: Path, shared: _Shared, done: Sequence[_Done], shards: Sequence[_Shard]) -> BuildReport:
+    """Write what stands beside the shards: codes, problems and the account."""
+    target = shared.target
+    account = _total(done, shards)
+    problems = [pl.read_parquet(path) for path in sorted(shared.work.glob("problems-*.parquet"))]
+    problems += _tallied(done, target.centre)
+    codes = pl.concat([shard.codes for shard in shards]).unique().to_list()
+    meds.write_metadata(out, codes, name=target.centre, notes={"source_format": target.format, **target.notes})
+    refused = QUARANTINE.conform(pl.concat([QUARANTINE.empty(), *problems]))
+    write_parquet(refused, out / "metadata" / "problems.parquet")
+    write_parquet(account, out / "metadata" / "account.parquet")
+    events = sum(shard.events for shard in shards)
+    return BuildReport(account, events, len(shared.subjects), refused.height, len(shards))
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What became of a batch: rows of its source, those used and refused, and what is told once."""
+
+    source: str
+    rows: int = 0
+    used: int = 0
+    refused: int = 0
+    tally: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Shard:
+    """What was written of a shard."""
+
+    events: int
+    codes: pl.Series
+    by_source: Mapping[str, int]
 
 
 def _used(_: None, table: tuple[str, Sequence[Path]]) -> set[int]:
@@ -231,19 +251,18 @@ def _keep_freed_memory() -> None:
     np.empty((32 << 20) - (1 << 16), dtype=np.uint8)
 
 
-def _run_batch(shared: _Shared, batch: Batch) -> dict[str, Any]:
+def _run_batch(shared: _Shared, batch: Batch) -> _Done:
     import pyarrow.parquet as pq
 
     _keep_freed_memory()
     source = Source(pq.ParquetFile(batch.path), batch.row_groups)
     plain = None
-    if batch.table in omop.EVENT_TABLES:
+    if batch.table in omop_tables.EVENT_TABLES:
         plain = plain_rows(source, batch.table, shared.book, shared.persons, shared.until.moment if shared.until else None)
     done = 0 if plain is None else _set_down_plain(plain, shared, batch)
     if plain is not None and not len(plain.others):
-        name = f"{shared.centre}/{_FORMAT}/{batch.table}"
-        return {"source": name, "rows": source.rows, "used": done, "refused": 0}
-    names = [name for lower, name in source.columns.items() if lower in omop.columns_of(batch.table)]
+        return _Done(shared.target.source(batch.table), source.rows, done)
+    names = [name for lower, name in source.columns.items() if lower in omop_tables.columns_of(batch.table)]
     frame = pl.from_arrow(source.file.read_row_groups(list(batch.row_groups), columns=names, use_threads=False))
     assert isinstance(frame, pl.DataFrame)
     frame = reading.lower_columns(frame, batch.path)
@@ -252,8 +271,8 @@ def _run_batch(shared: _Shared, batch: Batch) -> dict[str, Any]:
         frame = frame[plain.others]
     table = reading.SourceTable(batch.table, frame, source.rows)
     events = omop.read_event_table(batch.table, table, shared.concepts, shared.texts)
-    account = _set_down(events, shared, batch.table, batch.number)
-    return {**account, "used": account["used"] + done}
+    further = _set_down(events, shared, batch.table, batch.number)
+    return replace(further, used=further.used + done)
 
 
 def _set_down_plain(plain: PlainRows, shared: _Shared, batch: Batch) -> int:
@@ -267,13 +286,13 @@ def _set_down_plain(plain: PlainRows, shared: _Shared, batch: Batch) -> int:
     return len(plain.rank)
 
 
-def _set_down(table: TableEvents, shared: _Shared, name: str, number: int) -> dict[str, Any]:
+def _set_down(table: TableEvents, shared: _Shared, name: str, number: int) -> _Done:
     """Pass a batch through the door and leave its rows in one piece per shard."""
-    source = f"{shared.centre}/{_FORMAT}/{name}"
+    source = shared.target.source(name)
     passed = door.pass_table(table.events, shared.known, shared.unresolved, source, shared.until)
     events, problems = passed.events, [*table.problems, *passed.problems]
     if problems:
-        frame = door.problem_frame(problems, shared.centre, source)
+        frame = door.problem_frame(problems, shared.target.centre, source)
         write_parquet(frame, shared.work / f"problems-{name}-{number:05d}.parquet")
     used = set() if not problems else set(events["source_row"].unique())
     refused = {problem.row for problem in problems if problem.refused and problem.row} - used
@@ -286,10 +305,10 @@ def _set_down(table: TableEvents, shared: _Shared, name: str, number: int) -> di
             piece.parent.mkdir(exist_ok=True)
             events.slice(low, high - low).write_ipc(piece)
     rows = len(used) if problems else events["source_row"].n_unique()
-    return {"source": source, "rows": table.rows, "used": rows, "refused": len(refused) + passed.gone, "tally": passed.tally}
+    return _Done(source, table.rows, rows, len(refused) + passed.gone, passed.tally)
 
 
-def _run_shard(shared: _Shared, shard: int) -> dict[str, Any]:
+def _run_shard(shared: _Shared, shard: int) -> _Shard:
     _keep_freed_memory()
     files = sorted(_further_folder(shared.work, shard).glob("*.arrow"))
     further = pl.concat([EVENTS.empty(), *(pl.read_ipc(piece) for piece in files)])
@@ -299,18 +318,15 @@ def _run_shard(shared: _Shared, shard: int) -> dict[str, Any]:
     refuted = rows.refuted()
     if refuted.height:
         found = [refuted_problem(*row) for row in refuted.select("source_row", "unborn").iter_rows()]
-        frame = door.problem_frame(found, shared.centre, f"{shared.centre}/{_FORMAT}/death")
+        frame = door.problem_frame(found, shared.target.centre, shared.target.source("death"))
         write_parquet(frame, shared.work / f"problems-refuted-{shard:06d}.parquet")
         further = settle(further, refuted, shared.latest)
         rows = Rows(*_plain_of(shared, shard, further.height), further, subjects, shared.book)
     order = rows.order()
     table = rows.table(order)
     meds.write_shard(table, shared.out / f"{shard}.parquet")
-    return {
-        "events": len(order),
-        "codes": pl.Series(table["code"].chunk(0).dictionary if len(order) else [], dtype=pl.String),
-        "by_source": rows.by_source(order),
-    }
+    codes = pl.Series(table["code"].chunk(0).dictionary if len(order) else [], dtype=pl.String)
+    return _Shard(len(order), codes, rows.by_source(order))
 
 
 def _further_folder(work: Path, shard: int) -> Path:
@@ -321,7 +337,7 @@ def _further_folder(work: Path, shard: int) -> Path:
 def _plain_of(shared: _Shared, shard: int, room: int) -> tuple[list[Piece], ShardRows]:
     """Return where the plain rows of one shard come from, in the order of table and row, and they before `room` more."""
     files = [file for file in _plain_files(shared.work) if file.rows(shard)]
-    pieces = [Piece(f"{shared.centre}/{_FORMAT}/{file.table}", file.offset, file.rows(shard)) for file in files]
+    pieces = [Piece(shared.target.source(file.table), file.offset, file.rows(shard)) for file in files]
     return pieces, read_shard(files, shard, room)
 
 
@@ -334,24 +350,24 @@ def _plain_files(work: Path) -> list[PieceFile]:
     return sorted(files, key=lambda file: (file.table, file.path))
 
 
-def _tallied(batches: Sequence[dict[str, Any]], centre: str) -> list[pl.DataFrame]:
+def _tallied(batches: Sequence[_Done], centre: str) -> list[pl.DataFrame]:
     """Return what is told once of each table."""
     met: dict[tuple[str, str], tuple[int, int]] = {}
     for batch in batches:
-        for key, (row, count) in batch.get("tally", {}).items():
-            first, before = met.get((batch["source"], key), (row, 0))
-            met[batch["source"], key] = (first, before + count)
+        for key, (row, count) in batch.tally.items():
+            first, before = met.get((batch.source, key), (row, 0))
+            met[batch.source, key] = (first, before + count)
     return [door.problem_frame([told_tally(key, *told)], centre, source) for (source, key), told in met.items()]
 
 
-def _total(batches: Sequence[dict[str, Any]], shards: Sequence[dict[str, Any]]) -> pl.DataFrame:
+def _total(batches: Sequence[_Done], shards: Sequence[_Shard]) -> pl.DataFrame:
     rows: dict[str, list[int]] = {}
     for batch in batches:
-        total = rows.setdefault(batch["source"], [0, 0, 0, 0])
-        for place, name in enumerate(("rows", "used", "refused")):
-            total[place] += batch[name]
+        total = rows.setdefault(batch.source, [0, 0, 0, 0])
+        for place, count in enumerate((batch.rows, batch.used, batch.refused)):
+            total[place] += count
     for shard in shards:
-        for source, count in shard["by_source"].items():
+        for source, count in shard.by_source.items():
             rows[source][3] += count
     account = [
         (source, n, used, refused, n - used - refused, events) for source, (n, used, refused, events) in sorted(rows.items())

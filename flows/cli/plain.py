@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from unibase.clinical.options import Format
 from unibase.flows.cli.app import app
 from unibase.flows.cli.declared import options_of, takes_options
 from unibase.groundwork.problems import UserError
@@ -197,7 +198,7 @@ def timeline(
     source: str,
     out: Path,
     *,
-    from_: Annotated[Literal["omop", "fhir", "osiris", "osiris-rwd", "csv"], Parameter(name="--from")],
+    from_: Annotated[Format, Parameter(name="--from")],
     mapping: Path | None = None,
     key_file: Path | None = None,
     centre: str = "centre",

@@ -21,7 +21,7 @@ from unibase.clinical.timelines import meds
 from unibase.clinical.timelines.batched import build_batched
 from unibase.clinical.timelines.centre import TimelineTask, opener
 from unibase.clinical.timelines.door import Door, LocalDoor, VaultDoor
-from unibase.clinical.timelines.sharded import BuildReport
+from unibase.clinical.timelines.target import BuildReport, Target
 from unibase.flows.stages.clinical import stage_records
 from unibase.groundwork.cluster import dask_client
 from unibase.groundwork.problems import UserError
@@ -37,8 +37,8 @@ def same(task: TimelineTask, way: Door, again: Door | None = None, client: Any =
 
         def build(name: str, way: Door, client: Any) -> BuildReport:
             out = folder / name
-            options = {"client": client, "subjects_per_shard": SUBJECTS, "notes": notes}
-            return build_batched(opener(task), out, task.centre, task.format, way, **options)
+            target = Target(out, task.centre, task.format, way, notes, subjects_per_shard=SUBJECTS)
+            return build_batched(opener(task), target, client)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(records, "BLOCK", 8 << 20)
@@ -334,7 +334,7 @@ def test_a_column_that_is_not_there_is_told_once_and_an_empty_file_is_refused(tm
     with pytest.raises(UserError, match="Table acts has no column ipp"):
         same(task, LocalDoor())
     with pytest.raises(UserError, match="Table acts has no column ipp"):
-        build_batched(opener(task), tmp_path / "out", "A", "csv", LocalDoor())
+        build_batched(opener(task), Target(tmp_path / "out", "A", "csv", LocalDoor()))
 
 
 def test_a_line_nested_without_end_is_one_malformed_line(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.clinical.test_derivations import events, index
 from unibase.clinical.derived.endpoints import derive
 from unibase.clinical.derived.recist import overall_response
-from unibase.clinical.formats import omop
+from unibase.clinical.formats import omop, omop_concepts
 from unibase.clinical.formats.fhir import read_resources
 from unibase.clinical.formats.fhir_fields import Context
 from unibase.clinical.formats.mapping import map_table
@@ -95,7 +95,7 @@ def test_condition_status_of_omop(concept: str, becomes: str) -> None:
          "condition_status_concept_id": [concept]}
     )  # fmt: skip
     table = omop.read_event_table(
-        "condition_occurrence", SourceTable("condition_occurrence", frame, 1), omop.no_concepts(), frozenset()
+        "condition_occurrence", SourceTable("condition_occurrence", frame, 1), omop_concepts.no_concepts(), frozenset()
     )
     assert table.events["code"].to_list() == [(becomes.strip("`") if becomes != "event" else "") + "ICD10//C34.1"]
 
@@ -136,7 +136,7 @@ def test_death_and_its_day_where_a_record_says_dead(form: str, said: str, death:
     written = {"no date": "", "before the birth": "1900-01-01", "after the day of the export": "2099-05-05"}.get(written, written)
     if form == "omop":
         frame = pl.DataFrame({"source_row": [1], "person_id": ["7"], "death_date": [written]})
-        table = omop.read_event_table("death", SourceTable("death", frame, 1), omop.no_concepts(), frozenset())
+        table = omop.read_event_table("death", SourceTable("death", frame, 1), omop_concepts.no_concepts(), frozenset())
     else:
         patient = {"resourceType": "Patient", "id": "7", "gender": "male", "deceasedBoolean": True}
         patient |= {"deceasedDateTime": written} if written else {}

@@ -14,13 +14,16 @@ from polars.testing import assert_frame_equal
 
 from tests.clinical.conftest import lookup_of
 from tests.clinical.whole import read_rows
-from unibase.clinical.formats.omop_plain_rows import Persons, Source, codebook, plain_rows
+from unibase.clinical.formats.omop_codebook import Persons, codebook
+from unibase.clinical.formats.omop_plain_rows import plain_rows
+from unibase.clinical.formats.parquet_columns import Source
 from unibase.clinical.formats.people import read_people
 from unibase.clinical.sources.reading import find_tables, read_tables
 from unibase.clinical.timelines import meds
 from unibase.clinical.timelines.centre import TimelineTask
 from unibase.clinical.timelines.door import VaultDoor
 from unibase.clinical.timelines.sharded import build_dataset
+from unibase.clinical.timelines.target import Target
 from unibase.groundwork.cluster import dask_client
 from unibase.groundwork.problems import UserError
 
@@ -46,7 +49,9 @@ def parquet(simulated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_same_as_whole_tables(parquet: Path, tmp_path: Path) -> None:
     lookup = lookup_of(read_people("omop", parquet, "A"))
     whole = read_rows(TimelineTask("omop", parquet, "A", lookup), VaultDoor(lookup))
-    report = build_dataset(parquet, tmp_path / "one", "A", VaultDoor(lookup), subjects_per_shard=5, rows_per_batch=60)
+    report = build_dataset(
+        parquet, Target(tmp_path / "one", "A", "omop", VaultDoor(lookup), subjects_per_shard=5), rows_per_batch=60
+    )
     assert report.shards == 5
     assert report.account.equals(whole.account)
     assert meds.validate_dataset(tmp_path / "one") == []
@@ -54,7 +59,7 @@ def test_the_same_as_whole_tables(parquet: Path, tmp_path: Path) -> None:
     problems = pl.read_parquet(tmp_path / "one" / "metadata" / "problems.parquet")
     assert problems.equals(whole.problems)
     # Other batches, same bytes.
-    build_dataset(parquet, tmp_path / "two", "A", VaultDoor(lookup), subjects_per_shard=5, rows_per_batch=1000)
+    build_dataset(parquet, Target(tmp_path / "two", "A", "omop", VaultDoor(lookup), subjects_per_shard=5), rows_per_batch=1000)
     for file in sorted((tmp_path / "one").rglob("*.parquet")):
         assert file.read_bytes() == (tmp_path / "two" / file.relative_to(tmp_path / "one")).read_bytes()
 
@@ -66,7 +71,7 @@ def test_tables_without_rows_and_unknown_ones_are_told(parquet: Path, tmp_path: 
     pl.DataFrame({"a": [1]}).write_parquet(source / "famille_dupont.parquet")
     lookup = lookup_of(read_people("omop", source, "A"))
     whole = read_rows(TimelineTask("omop", source, "A", lookup), VaultDoor(lookup))
-    report = build_dataset(source, tmp_path / "out", "A", VaultDoor(lookup))
+    report = build_dataset(source, Target(tmp_path / "out", "A", "omop", VaultDoor(lookup)))
     assert_frame_equal(report.account, whole.account)
     problems = pl.read_parquet(tmp_path / "out" / "metadata" / "problems.parquet")
     assert_frame_equal(problems, whole.problems)
@@ -76,9 +81,11 @@ def test_tables_without_rows_and_unknown_ones_are_told(parquet: Path, tmp_path: 
 @pytest.mark.slow
 def test_on_dask(parquet: Path, tmp_path: Path) -> None:
     lookup = lookup_of(read_people("omop", parquet, "A"))
-    build_dataset(parquet, tmp_path / "here", "A", VaultDoor(lookup), subjects_per_shard=5, rows_per_batch=60)
+    build_dataset(parquet, Target(tmp_path / "here", "A", "omop", VaultDoor(lookup), subjects_per_shard=5), rows_per_batch=60)
     with dask_client(workers=1) as client:
-        build_dataset(parquet, tmp_path / "there", "A", VaultDoor(lookup), client=client, subjects_per_shard=5, rows_per_batch=60)
+        build_dataset(
+            parquet, Target(tmp_path / "there", "A", "omop", VaultDoor(lookup), subjects_per_shard=5), client, rows_per_batch=60
+        )
     for file in sorted((tmp_path / "here").rglob("*.parquet")):
         assert file.read_bytes() == (tmp_path / "there" / file.relative_to(tmp_path / "here")).read_bytes()
 
@@ -86,7 +93,7 @@ def test_on_dask(parquet: Path, tmp_path: Path) -> None:
 def test_csv_is_refused_with_what_to_do(simulated: Path, tmp_path: Path) -> None:
     folder = simulated / "centre_a" / "omop"
     with pytest.raises(UserError, match="not Parquet"):
-        build_dataset(folder, tmp_path / "x", "A", VaultDoor(lookup_of(read_people("omop", folder, "A"))))
+        build_dataset(folder, Target(tmp_path / "x", "A", "omop", VaultDoor(lookup_of(read_people("omop", folder, "A")))))
     assert not (tmp_path / "x").exists()
 
 
@@ -180,7 +187,9 @@ def test_plain_rows_give_what_the_general_way_gives(seed: int, tmp_path: Path) -
     _typed(seed, 600, source)
     lookup = lookup_of(read_people("omop", source, "A"))
     whole = read_rows(TimelineTask("omop", source, "A", lookup), VaultDoor(lookup))
-    report = build_dataset(source, tmp_path / "out", "A", VaultDoor(lookup), subjects_per_shard=7, rows_per_batch=200)
+    report = build_dataset(
+        source, Target(tmp_path / "out", "A", "omop", VaultDoor(lookup), subjects_per_shard=7), rows_per_batch=200
+    )
     assert meds.validate_dataset(tmp_path / "out") == []
     assert_frame_equal(meds.read_dataset(tmp_path / "out"), whole.events)
     assert_frame_equal(report.account, whole.account)

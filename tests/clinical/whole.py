@@ -12,6 +12,7 @@ from unibase.clinical.timelines import meds
 from unibase.clinical.timelines.batched import build_batched
 from unibase.clinical.timelines.centre import TimelineTask, opener, write_events
 from unibase.clinical.timelines.door import Door
+from unibase.clinical.timelines.target import Target
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def read_rows(task: TimelineTask, way: Door) -> Told:
     """Read a source row by row as text, whatever quicker way there is for it."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "out"
-        account = build_batched(opener(task), folder, task.centre, task.format, way).account
+        account = build_batched(opener(task), Target(folder, task.centre, task.format, way)).account
         return _told(folder, account)
 
 

@@ -1,0 +1,1 @@
+"""One module a format of clinical records; see `clinical.formats.declaration`."""

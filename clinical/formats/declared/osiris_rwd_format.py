@@ -1,0 +1,7 @@
+"""OSIRIS-RWD 2025-2, by the packaged mapping or a centre's own."""
+
+from __future__ import annotations
+
+from unibase.clinical.formats.packaged_format import format_of_mapping
+
+FORMAT = format_of_mapping("osiris-rwd", "OSIRIS-RWD 2025-2")

@@ -1,0 +1,20 @@
+"""The names of the clinical formats: those of the modules that declare them. Light, for the study file and the command line."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+_END = "_format.py"
+
+
+@cache
+def format_names() -> tuple[str, ...]:
+    """Return the names of all formats, in order.
+
+    Example:
+        >>> {"omop", "fhir", "osiris-rwd"} <= set(format_names())
+        True
+    """
+    folder = Path(__file__).with_name("declared")
+    return tuple(sorted(path.name.removesuffix(_END).replace("_", "-") for path in folder.glob(f"*{_END}")))

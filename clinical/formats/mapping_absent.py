@@ -1,0 +1,72 @@
+"""What a mapping names and the source lacks, and what the source has and no rule reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from unibase.clinical.formats.mapping_rows import renamed
+from unibase.clinical.formats.mapping_rules import BRACES, DATE_FIELDS, TableMapping, TableRule, rules_of
+from unibase.clinical.sources.events import SOURCE_EVENTS, TableEvents
+from unibase.clinical.sources.reading import RowProblem
+from unibase.groundwork.problems import UserError
+
+
+def absent_columns(mapping: TableMapping, rule: TableRule, table: str, columns: Iterable[str]) -> list[RowProblem]:
+    """Return what is to be told of columns that a rule needs and its table does not have: a column that was renamed in the
+    hospital takes its events with it. Nothing where the mapping is not `complete`: its columns are then optional.
+
+    Raises:
+        UserError: If there is no column for the person.
+    """
+    have = set(renamed(pl.DataFrame(schema=dict.fromkeys(columns, pl.String)), rule).columns)
+    if rule.person.lower() not in have:
+        raise UserError(f"Table {table} has no column {rule.person}, which its mapping names as the person.")
+    if not mapping.complete:
+        return []
+    absent: dict[str, None] = {}
+    for event in rule.events:
+        plain = [
+            *BRACES.findall(event.code),
+            event.number,
+            event.text,
+            event.clock,
+            *BRACES.findall(event.unit or ""),
+            *event.when,
+        ]
+        absent |= {name: None for name in plain if name and name.lower() not in have}
+        dates_ = (event.date, event.end, event.recorded)
+        absent |= {name: None for name in dates_ if name and not _date_columns(name) & have}
+    told = "The table has no column {}, which its mapping names: what needs it is not there."
+    return [RowProblem(0, "missing-column", told.format(name), name, refused=False) for name in absent]
+
+
+def absent_tables(mapping: TableMapping, names: Iterable[str]) -> list[TableEvents]:
+    """Return what is to be told of tables that a mapping reads and the source does not have, where the mapping is `complete`."""
+    found = {rule.name for rule, _ in rules_of(mapping, names)}
+    told = RowProblem(0, "missing-table", "The source has no file for this table of the mapping.", refused=False)
+    absent = dict.fromkeys(rule.name for rule in mapping.tables if mapping.complete and rule.name not in found)
+    return [TableEvents(name, 0, pl.DataFrame(schema=SOURCE_EVENTS), [told]) for name in absent]
+
+
+def _date_columns(name: str) -> set[str]:
+    """Return the columns that a date may stand in: one, or one for its year."""
+    return {name.lower(), *(name.lower() + parts[0] for parts in DATE_FIELDS)}
+
+
+def unmapped_tables(mapping: TableMapping, names: Iterable[str]) -> dict[str, TableEvents]:
+    """Return what is to be told of each table that no rule reads; its rows are not counted here."""
+    others = {name.lower(): reason for name, reason in mapping.other_tables.items()}
+    out: dict[str, TableEvents] = {}
+    for number, name in enumerate(sorted(set(names) - {name for _, name in rules_of(mapping, names)}), start=1):
+        reason = others.get(name)
+        problem = (
+            RowProblem(0, "not-clinical", f"The table is not read: {reason}.", refused=False)
+            if reason
+            else RowProblem(0, "unknown-table", "No rule of the mapping reads this table.", refused=False)
+        )
+        # The name of a file that no rule names may tell a person, so it is counted instead.
+        told = name if reason else f"unread-{number}"
+        out[name] = TableEvents(told, 0, pl.DataFrame(schema=SOURCE_EVENTS), [problem])
+    return out

@@ -1,0 +1,130 @@
+"""Dates of declared tables: of one column or three, of deaths, and of ends."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from unibase.clinical.formats.mapping_rules import DATE_FIELDS, EventRule, TableMapping, says_dead
+from unibase.clinical.sources.events import SOURCE_EVENTS
+from unibase.clinical.sources.reading import RowProblem
+from unibase.clinical.words import partial_dates
+from unibase.clinical.words.acts import REFUTED
+from unibase.groundwork.problems import UserError
+
+
+def dated(
+    mapping: TableMapping, rule: EventRule, frame: pl.DataFrame, has_data: bool, problems: list[RowProblem]
+) -> pl.DataFrame:
+    """Return rows with the times of an event; rows whose date cannot be are told and left out.
+
+    Args:
+        mapping: The mapping file, which says the order of dates.
+        rule: The event that is made of each row.
+        frame: Rows as text.
+        has_data: Whether the event has a code or value of the row: then it stands without a date, too.
+        problems: Where to tell.
+
+    Raises:
+        UserError: If the rule names no date and is not `static`.
+    """
+    nothing = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in SOURCE_EVENTS.items() if "time" in name]
+    frame = frame.with_columns(nothing)
+    if rule.static:
+        return frame
+    if rule.date is None:
+        raise UserError(f"Mapping {mapping.name}: the rule for {rule.code} needs `date`, or `static: true`.")
+    dated = _with_date(mapping, rule.date, rule.clock, frame.drop("time", "time_min", "time_max"), "")
+    if dated is None:
+        return frame if has_data else frame.head(0)
+    frame = _deaths(rule, dated, problems) if rule.code == DEATH else dated
+    for row, problem in frame.filter(pl.col("problem").is_not_null()).select("source_row", "problem").iter_rows():
+        problems.append(RowProblem(row, problem, _DATE_MESSAGES[problem], rule.date.lower()))
+    frame = frame.filter(pl.col("problem").is_null()).drop("problem")
+    undated = pl.col("time_min").is_null()
+    if has_data and rule.undated:
+        pass
+    elif has_data:
+        for row in frame.filter(undated)["source_row"]:
+            problems.append(RowProblem(row, "missing-date", "The event has no date.", rule.date.lower(), refused=False))
+    else:
+        frame = frame.filter(~undated)
+    for name, column in (("end_time", rule.end), ("recorded_time", rule.recorded)):
+        if column is not None:
+            frame = _second_date(mapping, frame, name, column, problems)
+    return frame
+
+
+DEATH = "MEDS_DEATH"
+
+
+_SENTINEL = r"9999|^99[-/.]99"
+
+
+def _deaths(rule: EventRule, frame: pl.DataFrame, problems: list[RowProblem]) -> pl.DataFrame:
+    """Return the rows in which the dead have a date, if one of which nothing is known.
+
+    A row says that the person died by its status, or by a date that cannot be. A date that stands for none (9999-12-31), or a text
+    in its place, says neither that the person died nor that it lives: the row gets a sign by which endpoints tell of it.
+    """
+    assert rule.date is not None
+    dead = pl.lit(says_dead(rule))
+    for name, values in rule.happened.items():
+        if name.lower() in frame.columns:
+            dead = dead | pl.col(name.lower()).str.to_lowercase().is_in([value.lower() for value in values]).fill_null(False)
+    written = pl.col(rule.date.lower()) if rule.date.lower() in frame.columns else pl.lit(None, dtype=pl.String)
+    unusable, missing = pl.col("problem").is_not_null(), pl.col("problem").is_null() & pl.col("time_min").is_null()
+    unclear = unusable & ~dead & ((pl.col("problem") == "unreadable-date") | written.str.contains(_SENTINEL).fill_null(True))
+    frame = frame.with_columns((unusable & ~unclear | missing & dead).alias("_unknown"), unclear.alias("_unclear"))
+    for row, why in frame.filter(pl.col("_unknown") | pl.col("_unclear")).select("source_row", "problem").iter_rows():
+        message = _DATE_MESSAGES.get(why) or "The person died, and no date says when."
+        problems.append(RowProblem(row, why or "missing-date", message, rule.date.lower(), refused=False))
+    frame = partial_dates.unknown_where(frame, pl.col("_unknown") | pl.col("_unclear"))
+    return frame.with_columns(pl.when("_unclear").then(pl.lit(REFUTED)).alias("_code")).drop("_unknown", "_unclear")
+
+
+_DATE_MESSAGES = {
+    "impossible-date": "There is no such date.",
+    "unreadable-date": "The text is not a date.",
+}
+
+
+def _second_date(mapping: TableMapping, frame: pl.DataFrame, name: str, column: str, problems: list[RowProblem]) -> pl.DataFrame:
+    dated = _with_date(mapping, column, None, frame, "second_")
+    if dated is None:
+        return frame
+    frame = dated
+    partial = pl.col("second_time").is_null() & pl.col("second_time_min").is_not_null()
+    early = (pl.col("second_time_max") < pl.col("time_min")).fill_null(False) & (name == "end_time")
+    reason = (
+        pl.when(pl.col("second_problem").is_not_null())
+        .then(pl.col("second_problem"))
+        .when(early)
+        .then(pl.lit("end-before-start"))
+        .when(partial)
+        .then(pl.lit("partial-end"))
+    )
+    frame = frame.with_columns(reason.alias("second_reason"))
+    for row, why in frame.filter(pl.col("second_reason").is_not_null()).select("source_row", "second_reason").iter_rows():
+        message = _DATE_MESSAGES.get(why) or (
+            "The interval ends before it starts." if why == "end-before-start" else "The second date is known in part only."
+        )
+        problems.append(RowProblem(row, why, message, column.lower(), refused=False))
+    frame = frame.with_columns(pl.when(~early).then(pl.col("second_time")).cast(SOURCE_EVENTS[name]).alias(name))
+    return frame.drop(column for column in frame.columns if column.startswith("second_"))
+
+
+def _with_date(mapping: TableMapping, base: str, clock: str | None, frame: pl.DataFrame, prefix: str) -> pl.DataFrame | None:
+    """Add the date columns of a declared date, or return None when the source has no such column."""
+    name, columns = base.lower(), frame.columns
+    clock_column = clock.lower() if clock and clock.lower() in columns else None
+    for suffixes in DATE_FIELDS:
+        fields = [name + suffix for suffix in suffixes]
+        if all(one in columns for one in fields):
+            return partial_dates.add_parts(frame, fields[0], fields[1], fields[2], clock_column, prefix)
+    if name not in columns:
+        return None
+    text = pl.col(name)
+    if clock_column is not None:
+        hour = pl.col(clock_column).str.replace(r"^\s*(\d{1,2})\s*[-:hH]\s*(\d{2})\s*$", "${1}:${2}")
+        text = pl.concat_str(name, hour, separator=" ", ignore_nulls=True)
+    return partial_dates.add_dates(frame, text, mapping.date_order, prefix)

@@ -1,0 +1,106 @@
+"""Rows of declared tables before rules read them: under the declared names, and only those that are about someone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import polars as pl
+
+from unibase.clinical.formats.mapping_rules import DATE_FIELDS, TableMapping, TableRule
+from unibase.clinical.sources.reading import RowProblem, SourceTable
+from unibase.groundwork.problems import UserError
+
+
+def moved(table: SourceTable, offset: int) -> SourceTable:
+    """Return a table whose rows follow `offset` rows of other files of its rule."""
+    if not offset:
+        return table
+    problems = [replace(problem, row=problem.row + offset if problem.row else 0) for problem in table.problems]
+    return replace(table, frame=table.frame.with_columns(pl.col("source_row") + offset), problems=problems)
+
+
+def persons_in(mapping: TableMapping, rule: TableRule, table: SourceTable) -> set[str]:
+    """Return the persons that some rows of a table are about."""
+    return set(cleaned(mapping, rule, table, [])[rule.person.lower()].unique())
+
+
+def cleaned(mapping: TableMapping, rule: TableRule, table: SourceTable, problems: list[RowProblem]) -> pl.DataFrame:
+    """Return the rows that are about someone, as text under the declared names, null where they say nothing."""
+    frame = table.frame.with_columns(
+        pl.col(name).cast(pl.String).str.strip_chars() for name in table.frame.columns if name != "source_row"
+    )
+    frame = renamed(frame, rule)
+    columns = [name for name in frame.columns if name != "source_row"]
+    person = rule.person.lower()
+    if person not in columns:
+        raise UserError(f"Table {table.name} has no column {rule.person}, which its mapping names as the person.")
+    empty = ["", *mapping.nulls]
+    frame = frame.with_columns(pl.when(~pl.col(name).is_in(empty)).then(pl.col(name)).alias(name) for name in columns)
+    frame = _without_empty(frame, columns, person, problems)
+    frame = _without_not_done(rule, frame, columns, problems)
+    return _without_missing(frame, mapping.missing, columns, person, problems)
+
+
+_NOT_DONE = (re.compile(r"^[a-z]{2}stat$"), "NOT DONE"), (re.compile(r"^[a-z]{2}occur$"), "N")
+"""Columns of SDTM, and the word with which they say that something was not done."""
+
+
+def _without_not_done(rule: TableRule, frame: pl.DataFrame, columns: list[str], problems: list[RowProblem]) -> pl.DataFrame:
+    looked_at = {name.lower() for event in rule.events for name in (*event.when, *event.unless, *event.values, event.text or "")}
+    for pattern, word in _NOT_DONE:
+        for name in (name for name in columns if pattern.match(name) and name not in looked_at):
+            undone = (pl.col(name).str.to_uppercase() == word).fill_null(False)
+            for row in frame.filter(undone)["source_row"]:
+                problems.append(RowProblem(row, "not-done", "The row says that it was not done.", name))
+            frame = frame.filter(~undone)
+    return frame
+
+
+def renamed(frame: pl.DataFrame, rule: TableRule) -> pl.DataFrame:
+    """Return `frame` with other spellings of columns, also before Year, Month and Day, under their declared names."""
+    names: dict[str, str] = {}
+    for other, name in rule.columns.items():
+        for suffix in ("", *(part for parts in DATE_FIELDS for part in parts)):
+            spelled, declared = other.lower() + suffix, name.lower() + suffix
+            if spelled in frame.columns and declared not in frame.columns:
+                names.setdefault(spelled, declared)
+    return frame.rename(names)
+
+
+def _without_empty(frame: pl.DataFrame, columns: list[str], person: str, problems: list[RowProblem]) -> pl.DataFrame:
+    filled = pl.sum_horizontal(pl.col(name).is_not_null().cast(pl.Int32) for name in columns)
+    kind = (
+        pl.when(filled == 0)
+        .then(pl.lit("empty-row"))
+        .when((filled == 1) & (len(columns) > 2) & pl.any_horizontal(pl.col(c).str.contains(r"\s\S+\s") for c in columns))
+        .then(pl.lit("comment-line"))
+        .when(pl.col(person).is_null())
+        .then(pl.lit("missing-person"))
+    )
+    frame = frame.with_columns(kind.alias("_kind"))
+    messages = {
+        "empty-row": "The row is empty.",
+        "comment-line": "The row holds one field of prose.",
+        "missing-person": "The row does not say whom it is about.",
+    }
+    for row, reason in frame.filter(pl.col("_kind").is_not_null()).select("source_row", "_kind").iter_rows():
+        problems.append(RowProblem(row, reason, messages[reason]))
+    return frame.filter(pl.col("_kind").is_null()).drop("_kind")
+
+
+def _without_missing(
+    frame: pl.DataFrame, missing: Sequence[str], columns: list[str], person: str, problems: list[RowProblem]
+) -> pl.DataFrame:
+    if not missing:
+        return frame
+    words = [word.lower() for word in missing]
+    for name in columns:
+        if name == person:
+            continue
+        said = pl.col(name).str.to_lowercase().is_in(words)
+        for row in frame.filter(said)["source_row"]:
+            problems.append(RowProblem(row, "not-collected", "The field says that there is no value.", name, refused=False))
+        frame = frame.with_columns(pl.when(~said.fill_null(False)).then(pl.col(name)).alias(name))
+    return frame
