@@ -9,7 +9,8 @@ from typing import Any, Literal
 import polars as pl
 from ruamel.yaml import YAML
 
-from unibase.clinical.derived.endpoints import index_bounds, last_of
+from unibase.clinical.derived.endpoints import index_bounds
+from unibase.clinical.derived.ends import last_of
 from unibase.clinical.words.concepts import Concepts
 
 Weights = Literal["charlson", "quan2011"]

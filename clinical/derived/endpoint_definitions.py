@@ -15,8 +15,13 @@ from unibase.clinical.derived.adrs import BestOf, VisitResponse
 from unibase.groundwork.problems import UserError
 
 
-class EventOf(BaseModel):
-    """A concept that ends the time, and what EVNTDESC says of it."""
+class Named(BaseModel):
+    """A concept, and what the table says of it.
+
+    Attributes:
+        concept: Name of the concept.
+        text: Words for EVNTDESC or CNSDTDSC.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -24,7 +29,19 @@ class EventOf(BaseModel):
     text: str
 
 
-class CensorOf(EventOf):
+class EventOf(Named):
+    """A concept that ends the time.
+
+    Attributes:
+        competing: It ends the time without being what is waited for (CNSR 2).
+        after: Only its events after the first one of this concept count.
+    """
+
+    competing: bool = False
+    after: str | None = None
+
+
+class CensorOf(Named):
     """The concept whose latest event censors.
 
     Attributes:
@@ -35,15 +52,29 @@ class CensorOf(EventOf):
 
 
 class Definition(BaseModel):
-    """One endpoint; see `endpoints.yaml`."""
+    """One endpoint; see `endpoints.yaml`.
+
+    Attributes:
+        version: Of the definition; a change makes a new one.
+        text: PARAM.
+        origin: `index`, or the concept whose first event begins the time.
+        origin_before: An origin counts only up to the first event of this concept.
+        events: What ends the time; of one day the first named counts.
+        censor: What censors it.
+        stop_at: Nothing counts after the first event of these concepts.
+        missed_days: An event so many days after the last sign of `censor` before it does not count: visits were missed.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     version: str
     text: str
     origin: str = "index"
+    origin_before: str | None = None
     events: list[EventOf] = Field(min_length=1)
     censor: CensorOf
+    stop_at: list[Named] = Field(default_factory=list)
+    missed_days: int | None = Field(default=None, ge=1)
 
 
 class _File(BaseModel):

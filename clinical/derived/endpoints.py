@@ -18,7 +18,8 @@ from datetime import timedelta
 import polars as pl
 
 from unibase.clinical.derived.adrs import ADRS, best_overall, overall_responses
-from unibase.clinical.derived.endpoint_definitions import Definition, Endpoints, EventOf
+from unibase.clinical.derived.endpoint_definitions import Definition, Endpoints
+from unibase.clinical.derived.ends import Reached, first_after, last_of
 from unibase.clinical.derived.vital import death_of, narrowed, refuted_of
 from unibase.clinical.words.concepts import Concepts
 from unibase.groundwork.problems import UserError
@@ -47,7 +48,11 @@ ADTTE = pl.Schema(
         "problem": pl.String(),
     }
 )
-"""One row per subject and endpoint. CNSR is 0 for an event, 1 for censoring (ADaM); `problem` says what contradicts it."""
+"""One row per subject and endpoint. CNSR is 0 for an event, 1 for censoring, 2 for a competing event (ADaM asks for 0 and more than 0);
+`problem` says what contradicts it."""
+
+EVENT, CENSORED, COMPETING = 0, 1, 2
+"""Values of CNSR."""
 
 _DAY = timedelta(days=1)
 _FOUND = ("response", "progression", "recurrence")
@@ -82,38 +87,48 @@ def derive(
     Returns:
         ADTTE. `problem` is null or: `event-before-start` (AVAL is null; no negative time is ever given),
         `event-may-precede-start` (a partial date overlaps the start), `two-death-dates`, `alive-after-death` (kept as a death),
-        `death-refuted` (by acts that only the living have: no event), `death-undated` (an event between the last day seen alive and
-        the data cut-off).
+        `death-refuted` (by acts that only the living have: no event), `order-unknown` (a partial date leaves open whether the event
+        or a competing one came first), `death-undated` (an event between the last day seen alive and the data cut-off).
+
+    Raises:
+        UserError: If there is no definition, or no concept, of a name.
     """
     concepts = concepts or Concepts.default()
     definition = (endpoints or Endpoints.default()).definition(code)
-    start = _origin(events, index_bounds(index), definition.origin, concepts)
+    start = _origin(events, index_bounds(index), definition.origin, concepts, definition.origin_before)
     alive = last_of(concepts.select(events, "living_act"), concepts).select("subject_id", pl.col("low").alias("alive"))
     seen = last_of(concepts.select(events, "contradicts_death"), concepts).select("subject_id", pl.col("low").alias("seen"))
     death = narrowed(death_of(concepts.select(events, "death")), alive)
-    ends = pl.concat([_candidates(events, start, event, concepts, death) for event in definition.events])
-    signs = last_of(_censoring(events, definition, concepts), concepts)
-    frame = (
-        start.join(_first(ends), on="subject_id", how="left")
-        .join(signs, on="subject_id", how="left")
-        .join(death, on="subject_id", how="left")
-        .join(seen, on="subject_id", how="left")
-        .join(refuted_of(events), on="subject_id", how="left")
-    )
+    reached = Reached(events, start, definition, concepts, death)
+    frame = start.join(reached.ends(), on="subject_id", how="left").join(reached.signs(), on="subject_id", how="left")
+    for known in (death, seen, refuted_of(events)):
+        frame = frame.join(known, on="subject_id", how="left")
+    return _adtte(_described(frame, definition), code, definition.text)
+
+
+def _described(frame: pl.DataFrame, definition: Definition) -> pl.DataFrame:
+    """Return subjects with the bounds of their event or censoring, its words and source, and what contradicts it."""
     happened = pl.col("event_min").is_not_null()
     # The start itself is a sign of life, and the last one where there is none after it.
     from_start = pl.col("low").is_null() | (pl.col("low") < pl.col("start_min"))
     origin_text = "INDEX DATE" if definition.origin == "index" else definition.origin.replace("_", " ").upper()
-    frame = frame.with_columns(
+    censored = pl.when(from_start).then(pl.lit(origin_text)).otherwise(pl.lit(definition.censor.text))
+    stopped = pl.when(pl.col("stop_text").is_not_null()).then(censored + " BEFORE " + pl.col("stop_text")).otherwise(censored)
+    return frame.with_columns(
         pl.when(happened).then("event_min").otherwise(pl.max_horizontal("low", "start_min")).alias("adt_min"),
         pl.when(happened).then("event_max").otherwise(pl.max_horizontal("high", "start_max")).alias("adt_max"),
-        (1 - happened.cast(pl.Int64)).alias("CNSR"),
+        pl.when(happened & pl.col("competing")).then(COMPETING).when(happened).then(EVENT).otherwise(CENSORED).alias("CNSR"),
         pl.when(happened).then("event_text").alias("EVNTDESC"),
-        pl.when(~happened)
-        .then(pl.when(from_start).then(pl.lit(origin_text)).otherwise(pl.lit(definition.censor.text)))
-        .alias("CNSDTDSC"),
+        pl.when(~happened).then(stopped).alias("CNSDTDSC"),
         pl.when(happened).then("event_source").when(~from_start).then("source").alias("SRCDOM"),
         pl.when(happened).then("event_row").when(~from_start).then("source_row").alias("SRCSEQ"),
+        _problem(happened).alias("problem"),
+    )
+
+
+def _problem(happened: pl.Expr) -> pl.Expr:
+    """Return what contradicts an event or censoring; null for nothing."""
+    return (
         pl.when(happened & (pl.col("event_max").dt.date() < pl.col("start_min").dt.date()))
         .then(pl.lit("event-before-start"))
         .when(pl.col("death_conflict"))
@@ -122,13 +137,13 @@ def derive(
         .then(pl.lit("alive-after-death"))
         .when(pl.col("death_refuted") & pl.col("death_min").is_null())
         .then(pl.lit("death-refuted"))
+        .when(happened & pl.col("order_unknown"))
+        .then(pl.lit("order-unknown"))
         .when(happened & (pl.col("event_min").dt.date() < pl.col("start_max").dt.date()))
         .then(pl.lit("event-may-precede-start"))
         .when(pl.col("death_undated"))
         .then(pl.lit("death-undated"))
-        .alias("problem"),
     )
-    return _adtte(frame, code, definition.text)
 
 
 def derive_responses(
@@ -202,58 +217,23 @@ def index_bounds(index: pl.DataFrame) -> pl.DataFrame:
     ).unique("subject_id", keep="first", maintain_order=True)
 
 
-def _origin(events: pl.DataFrame, start: pl.DataFrame, origin: str, concepts: Concepts) -> pl.DataFrame:
+def _origin(
+    events: pl.DataFrame, start: pl.DataFrame, origin: str, concepts: Concepts, before: str | None = None
+) -> pl.DataFrame:
+    """Return `subject_id, start_min, start_max`: the index, or the first event of the origin, up to the first one of `before`."""
     if origin == "index":
         return start
     own = concepts.select(events, origin).filter(pl.col("time_min").is_not_null()).join(start, on="subject_id")
     day, index_day = pl.col("time_max").dt.date(), pl.col("start_min").dt.date()
     own = own.filter(day > index_day if origin in _FOUND else day >= index_day)
+    if before is not None:
+        # What is found after the next treatment began is its result.
+        first_stop = first_after(events, start, before, concepts)
+        own = own.join(first_stop, on="subject_id", how="left").filter(
+            pl.col("after_min").is_null() | (day <= pl.col("after_min").dt.date())
+        )
     first = own.sort("subject_id", "time_min", "time_max").group_by("subject_id", maintain_order=True)
     return first.agg(pl.col("time_min").first().alias("start_min"), pl.col("time_max").min().alias("start_max"))
-
-
-_CANDIDATES = {
-    "subject_id": pl.Int64(),
-    "event_min": TIMESTAMP,
-    "event_max": TIMESTAMP,
-    "event_text": pl.String(),
-    "event_source": pl.String(),
-    "event_row": pl.Int64(),
-}
-
-
-def _candidates(
-    events: pl.DataFrame, start: pl.DataFrame, event: EventOf, concepts: Concepts, death: pl.DataFrame
-) -> pl.DataFrame:
-    """Return the events of one concept that can end the time: after the day of the start, or a death at any time."""
-    if event.concept == "death":
-        found = death.join(start, on="subject_id", how="semi").rename(
-            {"death_min": "event_min", "death_max": "event_max", "death_source": "event_source", "death_row": "event_row"}
-        )
-    else:
-        own = concepts.select(events, event.concept).filter(pl.col("time_min").is_not_null()).join(start, on="subject_id")
-        after = pl.col("time_max").dt.date() > pl.col("start_min").dt.date()
-        if event.concept in {"treatment_change", "new_line"}:
-            after = pl.col("time_min").dt.date() > pl.col("start_max").dt.date()
-        found = own.filter(after).rename(
-            {"time_min": "event_min", "time_max": "event_max", "source": "event_source", "source_row": "event_row"}
-        )
-    found = found.with_columns(pl.lit(event.text).alias("event_text"))
-    return found.select(pl.col(name).cast(dtype) for name, dtype in _CANDIDATES.items())
-
-
-def _first(ends: pl.DataFrame) -> pl.DataFrame:
-    """Return the bounds of the earliest candidate of each subject: between the earliest of all bounds on either side."""
-    order = ["subject_id", "event_max", "event_min", "event_text", "event_source", "event_row"]
-    return (
-        ends.sort(order)
-        .group_by("subject_id", maintain_order=True)
-        .agg(
-            pl.col("event_min").min(),
-            pl.col("event_max").first(),
-            pl.col("event_text", "event_source", "event_row").first(),
-        )
-    )
 
 
 def _adtte(frame: pl.DataFrame, code: str, text: str) -> pl.DataFrame:
@@ -285,29 +265,3 @@ def _adtte(frame: pl.DataFrame, code: str, text: str) -> pl.DataFrame:
 
 def _length(start: str, end: str) -> pl.Expr:
     return (pl.col(end) - pl.col(start)).dt.total_days() + 1
-
-
-def _censoring(events: pl.DataFrame, definition: Definition, concepts: Concepts) -> pl.DataFrame:
-    """Return the events that can censor: those of the concept, and of the one in its place for subjects without any response."""
-    own = concepts.select(events, definition.censor.concept)
-    if definition.censor.otherwise is None:
-        return own
-    reported = concepts.select(events, "reported_response").select("subject_id").unique()
-    others = concepts.select(events, definition.censor.otherwise).join(reported, on="subject_id", how="anti")
-    return pl.concat([own, others])
-
-
-def last_of(signs: pl.DataFrame, concepts: Concepts) -> pl.DataFrame:
-    """Return `subject_id, low, high, source, source_row` of the latest event of each subject: at least the latest earliest instant.
-
-    Of a stay (concept `stay`) the end counts; of other intervals, such as a drug's supply, the end may be a plan.
-    """
-    end = pl.when(concepts.matches("stay")).then("end_time")
-    ends = signs.filter(pl.col("time_min").is_not_null()).with_columns(
-        pl.max_horizontal("time_min", end).alias("low"), pl.max_horizontal("time_max", end).alias("high")
-    )
-    return (
-        ends.sort("subject_id", "low", "high", "source", "source_row")
-        .group_by("subject_id", maintain_order=True)
-        .agg(pl.col("low").last(), pl.col("high").max(), pl.col("source", "source_row").last())
-    )

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from unibase.clinical.reasons import FUTURE_DATE, UNKNOWN_CODE
 from unibase.clinical.words.acts import REFUTED
 from unibase.groundwork.problems import UserError
 
@@ -280,7 +281,7 @@ def _source_checks(problems: pl.DataFrame, account: pl.DataFrame, rules: Quality
     parts = pl.col("source").str.split("/").list
     tables = account.with_columns(parts.first().alias("centre"), parts.slice(2).list.join("/").alias("table"))
     place = problems.with_columns(pl.col("unit").str.split("#").list.first().alias("source"))
-    for reason, column in (("unknown-code", "unknown"), ("future-date", "future")):
+    for reason, column in ((UNKNOWN_CODE, "unknown"), (FUTURE_DATE, "future")):
         told = place.filter(pl.col("reason") == reason).group_by("source").agg(pl.len().cast(pl.Int64).alias(column))
         tables = tables.join(told, on="source", how="left").with_columns(pl.col(column).fill_null(0))
     return [

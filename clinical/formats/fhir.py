@@ -24,6 +24,7 @@ from unibase.clinical.formats.fhir_resources import (
     encounter_id,
     events_of,
 )
+from unibase.clinical.reasons import END_BEFORE_START, IMPOSSIBLE_DATE, MALFORMED_JSON, MALFORMED_RESOURCE, TEXT_WITHHELD
 from unibase.clinical.sources.events import SOURCE_EVENTS, Identifier, TableEvents
 from unibase.clinical.sources.reading import RowProblem
 from unibase.clinical.sources.records import open_binary
@@ -253,7 +254,7 @@ def read_resources(
         rows += 1
         context.row = number
         if resources is None:
-            context.report("malformed-json", "The line is not a FHIR resource in JSON.")
+            context.report(MALFORMED_JSON, "The line is not a FHIR resource in JSON.")
             continue
         for resource in resources:
             before = len(context.problems)
@@ -261,7 +262,7 @@ def read_resources(
                 raw += [(number, one) for one in events_of(resource, context)]
             except _MALFORMED:
                 del context.problems[before:]
-                context.report("malformed-resource", "A field of the resource is not shaped as FHIR R4 says.")
+                context.report(MALFORMED_RESOURCE, "A field of the resource is not shaped as FHIR R4 says.")
     return TableEvents(name, rows, _frame(raw, context, texts), context.problems, context.tally)
 
 
@@ -293,7 +294,7 @@ def _possible(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
     frame = partial_dates.unknown_where(frame, dead)
     bad = frame.filter(pl.col("problem").is_not_null())
     for row, problem in bad.select("source_row", "problem").iter_rows():
-        message = "There is no such date." if problem == "impossible-date" else "The text is not a date."
+        message = "There is no such date." if problem == IMPOSSIBLE_DATE else "The text is not a date."
         context.problems.append(RowProblem(row, problem, message, "date"))
     return frame.filter(pl.col("problem").is_null())
 
@@ -302,9 +303,9 @@ def _ended(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
     """Return events with the ends that can be; the others are told."""
     early = (pl.col("end_time_max") < pl.col("time_min")).fill_null(False)
     for row in frame.filter(early)["source_row"].unique(maintain_order=True):
-        context.problems.append(RowProblem(row, "end-before-start", "The interval ends before it starts.", "end", refused=False))
+        context.problems.append(RowProblem(row, END_BEFORE_START, "The interval ends before it starts.", "end", refused=False))
     for row in frame.filter(pl.col("end_problem").is_not_null())["source_row"]:
-        context.problems.append(RowProblem(row, "impossible-date", "The end is not a date.", "end", refused=False))
+        context.problems.append(RowProblem(row, IMPOSSIBLE_DATE, "The end is not a date.", "end", refused=False))
     return frame.with_columns(pl.when(~early).then(pl.col("end_time")).alias("end_time"))
 
 
@@ -312,7 +313,7 @@ def _texts(frame: pl.DataFrame, context: Context, texts: frozenset[str]) -> pl.D
     """Return events with the texts that may travel; the others are told."""
     allowed = pl.col("coded") | is_controlled(pl.col("text_value"), texts)
     for row in frame.filter(pl.col("text_value").is_not_null() & ~allowed)["source_row"].unique(maintain_order=True):
-        context.problems.append(RowProblem(row, "text-withheld", "The text is not a controlled one.", "value", refused=False))
+        context.problems.append(RowProblem(row, TEXT_WITHHELD, "The text is not a controlled one.", "value", refused=False))
     return frame.with_columns(pl.when(allowed).then(pl.col("text_value")).alias("text_value"))
 
 

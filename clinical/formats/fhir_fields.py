@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from unibase.clinical.reasons import NOT_COLLECTED, SECOND_CODING, UNKNOWN_CODE_SYSTEM, UNREAD_VALUE
 from unibase.clinical.sources.events import tally_key
 from unibase.clinical.sources.reading import RowProblem
 from unibase.clinical.words.tnm import of_display
@@ -88,11 +89,11 @@ def codings(concept: Resource | None, context: Context | None = None) -> list[st
         if vocabulary not in out:
             out[vocabulary] = f"{vocabulary}//{str(one['code']).strip()}"
         elif context is not None:
-            context.count("second-coding", vocabulary)
+            context.count(SECOND_CODING, vocabulary)
     if context is not None:
         for one in found:
             if one.get("system") and not is_known(one.get("system")):
-                context.count("unknown-code-system", vocabulary_name(one["system"]) + " (" + slug(one["system"]) + ")")
+                context.count(UNKNOWN_CODE_SYSTEM, vocabulary_name(one["system"]) + " (" + slug(one["system"]) + ")")
     return list(out.values())
 
 
@@ -159,9 +160,9 @@ def value_of(resource: Resource, context: Context) -> tuple[float | None, str | 
         except ValueError:
             return None, text or None, None, False
     for kind in _unread(resource):
-        context.report("unread-value", f"A value of type {kind} is not read.", f"value{kind}", refused=False)
+        context.report(UNREAD_VALUE, f"A value of type {kind} is not read.", f"value{kind}", refused=False)
     if resource.get("dataAbsentReason"):
-        context.report("not-collected", "The resource says that there is no value.", "dataAbsentReason", refused=False)
+        context.report(NOT_COLLECTED, "The resource says that there is no value.", "dataAbsentReason", refused=False)
     return None, None, None, False
 
 

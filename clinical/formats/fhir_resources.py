@@ -24,6 +24,19 @@ from unibase.clinical.formats.fhir_fields import (
     when,
     words_of,
 )
+from unibase.clinical.reasons import (
+    ENTERED_IN_ERROR,
+    MISSING_CODE,
+    MISSING_DATE,
+    MISSING_PERSON,
+    NOT_A_CANCER,
+    NOT_DONE,
+    UNKNOWN_EXTENSION,
+    UNKNOWN_REFERENCE,
+    UNKNOWN_RESOURCE,
+    UNKNOWN_STATUS,
+    UNKNOWN_VALUE,
+)
 from unibase.clinical.words.acts import FHIR_INTENT, FHIR_STATUS, FHIR_VERIFICATION, PREFIX, Modality, fhir_status, least
 from unibase.clinical.words.cancers import is_cancer
 
@@ -73,17 +86,17 @@ def events_of(resource: Resource, context: Context) -> list[Raw]:
     reader = READERS.get(kind)
     if reader is None:
         if kind not in NOT_EVENTS:
-            context.report("unknown-resource", f"Resources of type {slug(kind)} are not read.")
+            context.report(UNKNOWN_RESOURCE, f"Resources of type {slug(kind)} are not read.")
         return []
     said = modality(resource)
     status = resource.get("status")
     if kind in FHIR_STATUS and status is not None and status not in FHIR_STATUS[kind]:
-        context.count("unknown-status", slug(status))
+        context.count(UNKNOWN_STATUS, slug(status))
     if said == "withdrawn":
-        context.report("entered-in-error", "The resource is marked as withdrawn.", "status")
+        context.report(ENTERED_IN_ERROR, "The resource is marked as withdrawn.", "status")
         return []
     if said == "not-done":
-        context.report("not-done", "The resource is marked as not done, or refuted.", "status")
+        context.report(NOT_DONE, "The resource is marked as not done, or refuted.", "status")
         return []
     found = list(reader(resource, context))
     if said != "done":
@@ -92,10 +105,10 @@ def events_of(resource: Resource, context: Context) -> list[Raw]:
         for field in (one.person, one.code, one.start, one.end, one.recorded, one.text, one.unit):
             check_text(field)
     if found and kind != "Patient" and found[0].start is None:
-        context.report("missing-date", "The resource has no date.", "date", refused=False)
+        context.report(MISSING_DATE, "The resource has no date.", "date", refused=False)
     for extension in resource.get("extension") or []:
         if (named := extension_name(extension)) not in _READ_EXTENSIONS:
-            context.count("unknown-extension", named)
+            context.count(UNKNOWN_EXTENSION, named)
     return found
 
 
@@ -123,7 +136,7 @@ def drug_codes(resource: Resource, context: Context) -> list[str]:
     elif reference in context.medications:
         found = [context.medications[reference]]
     if not found:
-        context.report("unknown-reference", "The Medication that is referred to is not in the export.", refused=False)
+        context.report(UNKNOWN_REFERENCE, "The Medication that is referred to is not in the export.", refused=False)
     return found
 
 
@@ -154,21 +167,21 @@ def _encounter(resource: Resource, context: Context) -> tuple[str | None, str | 
 def _subject(resource: Resource, context: Context) -> str | None:
     person = reference_id(resource.get("subject") or resource.get("patient"))
     if person is None:
-        context.report("missing-person", "The resource does not say whom it is about.", "subject")
+        context.report(MISSING_PERSON, "The resource does not say whom it is about.", "subject")
     return person
 
 
 def _coded(resource: Resource, context: Context, field: str = "code") -> list[str]:
     found = codings(resource.get(field), context)
     if not found:
-        context.report("missing-code", "The resource has no coding.", "code")
+        context.report(MISSING_CODE, "The resource has no coding.", "code")
     return found
 
 
 def _patient(resource: Resource, context: Context) -> Iterator[Raw]:
     person = resource.get("id")
     if not person:
-        context.report("missing-person", "The Patient has no id.")
+        context.report(MISSING_PERSON, "The Patient has no id.")
         return
     if resource.get("birthDate"):
         yield Raw(person, "MEDS_BIRTH", resource["birthDate"])
@@ -176,11 +189,11 @@ def _patient(resource: Resource, context: Context) -> Iterator[Raw]:
     if sex:
         yield Raw(person, f"SEX//{sex}")
     else:
-        context.report("unknown-value", "Sex is neither male nor female.", "gender", refused=False)
+        context.report(UNKNOWN_VALUE, "Sex is neither male nor female.", "gender", refused=False)
     if resource.get("deceasedDateTime"):
         yield Raw(person, "MEDS_DEATH", resource["deceasedDateTime"])
     elif resource.get("deceasedBoolean"):
-        context.report("missing-date", "The person died, and no date says when.", "deceased", refused=False)
+        context.report(MISSING_DATE, "The person died, and no date says when.", "deceased", refused=False)
         yield Raw(person, "MEDS_DEATH", DEAD_UNKNOWN)
 
 
@@ -213,9 +226,7 @@ def _condition(resource: Resource, context: Context) -> Iterator[Raw]:
         if is_cancer(codes) or histologies or profiled or any(code.startswith(_STAGING) or "//" not in text for code in said):
             yield Raw(person, "LOINC//21908-9", start or recorded, text=text, coded=True)
         else:
-            context.report(
-                "not-a-cancer", "The stage is one of a condition that no code says is a cancer.", "stage", refused=False
-            )
+            context.report(NOT_A_CANCER, "The stage is one of a condition that no code says is a cancer.", "stage", refused=False)
 
 
 def _observation(resource: Resource, context: Context) -> Iterator[Raw]:
@@ -253,7 +264,7 @@ def _medication(resource: Resource, context: Context) -> Iterator[Raw]:
     person = _subject(resource, context)
     codes = drug_codes(resource, context)
     if not codes:
-        context.report("missing-code", "The resource has no coding.", "code")
+        context.report(MISSING_CODE, "The resource has no coding.", "code")
     if person is None or not codes:
         return
     start, end = when(resource, "effective")

@@ -17,10 +17,12 @@ from unibase.clinical.formats.mapping_rules import (
     TableMapping,
     TableRule,
 )
+from unibase.clinical.reasons import TEXT_WITHHELD, UNKNOWN_CODE, UNKNOWN_VALUE
 from unibase.clinical.sources.events import SOURCE_EVENTS, TableEvents
 from unibase.clinical.sources.reading import RowProblem, SourceTable
 from unibase.clinical.words.controlled import is_controlled
 from unibase.clinical.words.units import convert_expressions
+from unibase.groundwork.reasons import NOT_A_NUMBER
 
 
 def map_table(mapping: TableMapping, rule: TableRule, table: SourceTable) -> TableEvents:
@@ -82,7 +84,7 @@ def _recoded(rule: EventRule, frame: pl.DataFrame, problems: list[RowProblem]) -
         if column in frame.columns:
             frame = frame.with_columns(_recode(column, recoded))
             for row in frame.filter(pl.col(column) == "\0")["source_row"]:
-                problems.append(RowProblem(row, "unknown-value", "The value is not one that is declared.", column))
+                problems.append(RowProblem(row, UNKNOWN_VALUE, "The value is not one that is declared.", column))
             frame = frame.with_columns(pl.when(pl.col(column) != "\0").then(pl.col(column)).alias(column))
     return frame
 
@@ -93,7 +95,7 @@ def _shaped_codes(rule: EventRule, frame: pl.DataFrame, columns: list[str], prob
     for column in columns:
         bad = pl.col(column).is_not_null() & ~pl.col(column).str.contains(CODE_SHAPES.get(vocabulary, ANY_CODE))
         for row in frame.filter(bad)["source_row"]:
-            problems.append(RowProblem(row, "unknown-code", f"The field holds no code of {vocabulary}.", column))
+            problems.append(RowProblem(row, UNKNOWN_CODE, f"The field holds no code of {vocabulary}.", column))
         frame = frame.filter(~bad.fill_null(False))
     return frame
 
@@ -118,12 +120,12 @@ def _valued(mapping: TableMapping, rule: EventRule, frame: pl.DataFrame, person:
         column = rule.number.lower()
         number = pl.col(column).str.replace(",", ".").cast(pl.Float64, strict=False)
         for row in frame.filter(pl.col(column).is_not_null() & number.is_null())["source_row"]:
-            problems.append(RowProblem(row, "not-a-number", "The value is not a number.", column, refused=False))
+            problems.append(RowProblem(row, NOT_A_NUMBER, "The value is not a number.", column, refused=False))
     if rule.text:
         column = rule.text.lower()
         allowed = is_controlled(pl.col(column), frozenset(mapping.texts))
         for row in frame.filter(pl.col(column).is_not_null() & ~allowed)["source_row"]:
-            problems.append(RowProblem(row, "text-withheld", "The text is not a controlled one.", column, refused=False))
+            problems.append(RowProblem(row, TEXT_WITHHELD, "The text is not a controlled one.", column, refused=False))
         text = pl.when(allowed).then(pl.col(column))
     unit: pl.Expr = pl.lit(None, dtype=pl.String)
     if rule.unit:

@@ -8,9 +8,11 @@ import polars as pl
 
 from unibase.clinical.formats.mapping_rows import renamed
 from unibase.clinical.formats.mapping_rules import BRACES, DATE_FIELDS, TableMapping, TableRule, rules_of
+from unibase.clinical.reasons import MISSING_TABLE, NOT_CLINICAL, UNKNOWN_TABLE
 from unibase.clinical.sources.events import SOURCE_EVENTS, TableEvents
 from unibase.clinical.sources.reading import RowProblem
 from unibase.groundwork.problems import UserError
+from unibase.groundwork.reasons import MISSING_COLUMN
 
 
 def absent_columns(mapping: TableMapping, rule: TableRule, table: str, columns: Iterable[str]) -> list[RowProblem]:
@@ -39,13 +41,13 @@ def absent_columns(mapping: TableMapping, rule: TableRule, table: str, columns: 
         dates_ = (event.date, event.end, event.recorded)
         absent |= {name: None for name in dates_ if name and not _date_columns(name) & have}
     told = "The table has no column {}, which its mapping names: what needs it is not there."
-    return [RowProblem(0, "missing-column", told.format(name), name, refused=False) for name in absent]
+    return [RowProblem(0, MISSING_COLUMN, told.format(name), name, refused=False) for name in absent]
 
 
 def absent_tables(mapping: TableMapping, names: Iterable[str]) -> list[TableEvents]:
     """Return what is to be told of tables that a mapping reads and the source does not have, where the mapping is `complete`."""
     found = {rule.name for rule, _ in rules_of(mapping, names)}
-    told = RowProblem(0, "missing-table", "The source has no file for this table of the mapping.", refused=False)
+    told = RowProblem(0, MISSING_TABLE, "The source has no file for this table of the mapping.", refused=False)
     absent = dict.fromkeys(rule.name for rule in mapping.tables if mapping.complete and rule.name not in found)
     return [TableEvents(name, 0, pl.DataFrame(schema=SOURCE_EVENTS), [told]) for name in absent]
 
@@ -62,9 +64,9 @@ def unmapped_tables(mapping: TableMapping, names: Iterable[str]) -> dict[str, Ta
     for number, name in enumerate(sorted(set(names) - {name for _, name in rules_of(mapping, names)}), start=1):
         reason = others.get(name)
         problem = (
-            RowProblem(0, "not-clinical", f"The table is not read: {reason}.", refused=False)
+            RowProblem(0, NOT_CLINICAL, f"The table is not read: {reason}.", refused=False)
             if reason
-            else RowProblem(0, "unknown-table", "No rule of the mapping reads this table.", refused=False)
+            else RowProblem(0, UNKNOWN_TABLE, "No rule of the mapping reads this table.", refused=False)
         )
         # The name of a file that no rule names may tell a person, so it is counted instead.
         told = name if reason else f"unread-{number}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from unibase.clinical.formats.mapping_rules import DATE_FIELDS, EventRule, TableMapping, says_dead
+from unibase.clinical.reasons import END_BEFORE_START, IMPOSSIBLE_DATE, MISSING_DATE, PARTIAL_END, UNREADABLE_DATE
 from unibase.clinical.sources.events import SOURCE_EVENTS
 from unibase.clinical.sources.reading import RowProblem
 from unibase.clinical.words import partial_dates
@@ -33,24 +34,29 @@ def dated(
         return frame
     if rule.date is None:
         raise UserError(f"Mapping {mapping.name}: the rule for {rule.code} needs `date`, or `static: true`.")
-    dated = _with_date(mapping, rule.date, rule.clock, frame.drop("time", "time_min", "time_max"), "")
-    if dated is None:
+    found = _with_date(mapping, rule.date, rule.clock, frame.drop("time", "time_min", "time_max"), "")
+    if found is None:
         return frame if has_data else frame.head(0)
-    frame = _deaths(rule, dated, problems) if rule.code == DEATH else dated
+    frame = _deaths(rule, found, problems) if rule.code == DEATH else found
     for row, problem in frame.filter(pl.col("problem").is_not_null()).select("source_row", "problem").iter_rows():
         problems.append(RowProblem(row, problem, _DATE_MESSAGES[problem], rule.date.lower()))
     frame = frame.filter(pl.col("problem").is_null()).drop("problem")
-    undated = pl.col("time_min").is_null()
-    if has_data and rule.undated:
-        pass
-    elif has_data:
-        for row in frame.filter(undated)["source_row"]:
-            problems.append(RowProblem(row, "missing-date", "The event has no date.", rule.date.lower(), refused=False))
-    else:
-        frame = frame.filter(~undated)
+    frame = _undated(rule, frame, has_data, problems)
     for name, column in (("end_time", rule.end), ("recorded_time", rule.recorded)):
         if column is not None:
             frame = _second_date(mapping, frame, name, column, problems)
+    return frame
+
+
+def _undated(rule: EventRule, frame: pl.DataFrame, has_data: bool, problems: list[RowProblem]) -> pl.DataFrame:
+    """Return the rows that stand: without a date only those that say something else, and these are told."""
+    assert rule.date is not None
+    undated = pl.col("time_min").is_null()
+    if not has_data:
+        return frame.filter(~undated)
+    if not rule.undated:
+        for row in frame.filter(undated)["source_row"]:
+            problems.append(RowProblem(row, MISSING_DATE, "The event has no date.", rule.date.lower(), refused=False))
     return frame
 
 
@@ -73,18 +79,18 @@ def _deaths(rule: EventRule, frame: pl.DataFrame, problems: list[RowProblem]) ->
             dead = dead | pl.col(name.lower()).str.to_lowercase().is_in([value.lower() for value in values]).fill_null(False)
     written = pl.col(rule.date.lower()) if rule.date.lower() in frame.columns else pl.lit(None, dtype=pl.String)
     unusable, missing = pl.col("problem").is_not_null(), pl.col("problem").is_null() & pl.col("time_min").is_null()
-    unclear = unusable & ~dead & ((pl.col("problem") == "unreadable-date") | written.str.contains(_SENTINEL).fill_null(True))
+    unclear = unusable & ~dead & ((pl.col("problem") == UNREADABLE_DATE) | written.str.contains(_SENTINEL).fill_null(True))
     frame = frame.with_columns((unusable & ~unclear | missing & dead).alias("_unknown"), unclear.alias("_unclear"))
     for row, why in frame.filter(pl.col("_unknown") | pl.col("_unclear")).select("source_row", "problem").iter_rows():
         message = _DATE_MESSAGES.get(why) or "The person died, and no date says when."
-        problems.append(RowProblem(row, why or "missing-date", message, rule.date.lower(), refused=False))
+        problems.append(RowProblem(row, why or MISSING_DATE, message, rule.date.lower(), refused=False))
     frame = partial_dates.unknown_where(frame, pl.col("_unknown") | pl.col("_unclear"))
     return frame.with_columns(pl.when("_unclear").then(pl.lit(REFUTED)).alias("_code")).drop("_unknown", "_unclear")
 
 
 _DATE_MESSAGES = {
-    "impossible-date": "There is no such date.",
-    "unreadable-date": "The text is not a date.",
+    IMPOSSIBLE_DATE: "There is no such date.",
+    UNREADABLE_DATE: "The text is not a date.",
 }
 
 
@@ -99,14 +105,14 @@ def _second_date(mapping: TableMapping, frame: pl.DataFrame, name: str, column: 
         pl.when(pl.col("second_problem").is_not_null())
         .then(pl.col("second_problem"))
         .when(early)
-        .then(pl.lit("end-before-start"))
+        .then(pl.lit(END_BEFORE_START))
         .when(partial)
-        .then(pl.lit("partial-end"))
+        .then(pl.lit(PARTIAL_END))
     )
     frame = frame.with_columns(reason.alias("second_reason"))
     for row, why in frame.filter(pl.col("second_reason").is_not_null()).select("source_row", "second_reason").iter_rows():
         message = _DATE_MESSAGES.get(why) or (
-            "The interval ends before it starts." if why == "end-before-start" else "The second date is known in part only."
+            "The interval ends before it starts." if why == END_BEFORE_START else "The second date is known in part only."
         )
         problems.append(RowProblem(row, why, message, column.lower(), refused=False))
     frame = frame.with_columns(pl.when(~early).then(pl.col("second_time")).cast(SOURCE_EVENTS[name]).alias(name))

@@ -9,6 +9,7 @@ from dataclasses import replace
 import polars as pl
 
 from unibase.clinical.formats.mapping_rules import DATE_FIELDS, TableMapping, TableRule
+from unibase.clinical.reasons import COMMENT_LINE, EMPTY_ROW, MISSING_PERSON, NOT_COLLECTED, NOT_DONE
 from unibase.clinical.sources.reading import RowProblem, SourceTable
 from unibase.groundwork.problems import UserError
 
@@ -53,7 +54,7 @@ def _without_not_done(rule: TableRule, frame: pl.DataFrame, columns: list[str], 
         for name in (name for name in columns if pattern.match(name) and name not in looked_at):
             undone = (pl.col(name).str.to_uppercase() == word).fill_null(False)
             for row in frame.filter(undone)["source_row"]:
-                problems.append(RowProblem(row, "not-done", "The row says that it was not done.", name))
+                problems.append(RowProblem(row, NOT_DONE, "The row says that it was not done.", name))
             frame = frame.filter(~undone)
     return frame
 
@@ -73,17 +74,17 @@ def _without_empty(frame: pl.DataFrame, columns: list[str], person: str, problem
     filled = pl.sum_horizontal(pl.col(name).is_not_null().cast(pl.Int32) for name in columns)
     kind = (
         pl.when(filled == 0)
-        .then(pl.lit("empty-row"))
+        .then(pl.lit(EMPTY_ROW))
         .when((filled == 1) & (len(columns) > 2) & pl.any_horizontal(pl.col(c).str.contains(r"\s\S+\s") for c in columns))
-        .then(pl.lit("comment-line"))
+        .then(pl.lit(COMMENT_LINE))
         .when(pl.col(person).is_null())
-        .then(pl.lit("missing-person"))
+        .then(pl.lit(MISSING_PERSON))
     )
     frame = frame.with_columns(kind.alias("_kind"))
     messages = {
-        "empty-row": "The row is empty.",
-        "comment-line": "The row holds one field of prose.",
-        "missing-person": "The row does not say whom it is about.",
+        EMPTY_ROW: "The row is empty.",
+        COMMENT_LINE: "The row holds one field of prose.",
+        MISSING_PERSON: "The row does not say whom it is about.",
     }
     for row, reason in frame.filter(pl.col("_kind").is_not_null()).select("source_row", "_kind").iter_rows():
         problems.append(RowProblem(row, reason, messages[reason]))
@@ -101,6 +102,6 @@ def _without_missing(
             continue
         said = pl.col(name).str.to_lowercase().is_in(words)
         for row in frame.filter(said)["source_row"]:
-            problems.append(RowProblem(row, "not-collected", "The field says that there is no value.", name, refused=False))
+            problems.append(RowProblem(row, NOT_COLLECTED, "The field says that there is no value.", name, refused=False))
         frame = frame.with_columns(pl.when(~said.fill_null(False)).then(pl.col(name)).alias(name))
     return frame

@@ -17,12 +17,14 @@ import polars as pl
 from unibase.clinical.formats.omop_columns import add_moments, complete, text_of, with_columns
 from unibase.clinical.formats.omop_concepts import codes_of, units_of
 from unibase.clinical.formats.omop_tables import DEATH_COLUMNS, EVENT_TABLES, EventTable, columns_of
+from unibase.clinical.reasons import END_BEFORE_START, IMPOSSIBLE_DATE, MISSING_DATE, MISSING_PERSON, TEXT_WITHHELD, UNKNOWN_CODE
 from unibase.clinical.sources.events import SOURCE_EVENTS, TableEvents
 from unibase.clinical.sources.reading import RowProblem, SourceTable
 from unibase.clinical.words import partial_dates
 from unibase.clinical.words.acts import OMOP_CONDITION_STATUS, PREFIX
 from unibase.clinical.words.controlled import is_controlled
 from unibase.clinical.words.units import convert_expressions
+from unibase.groundwork.reasons import NOT_A_NUMBER
 
 _CODED = r"^[A-Z][A-Za-z0-9_]{1,19}(?:/{2}|:)\S{1,32}$"
 
@@ -47,7 +49,7 @@ def _read_death(table: SourceTable, concepts: pl.DataFrame) -> TableEvents:
     # A row says that the person is dead; the day may be missing, or none that can be.
     for row, problem in frame.filter(pl.col("time_min").is_null()).select("source_row", "problem").iter_rows():
         message = "The date of death is none that can be." if problem else "The person died, and no date says when."
-        problems.append(RowProblem(row, problem or "missing-date", message, "death_date", refused=False))
+        problems.append(RowProblem(row, problem or MISSING_DATE, message, "death_date", refused=False))
     frame = partial_dates.unknown_where(frame, pl.col("time_min").is_null())
     cause = _coded(frame, ("cause_source_concept_id", "cause_concept_id"), concepts)
     frame = frame.with_columns(cause.alias("text_value"))
@@ -103,7 +105,7 @@ def _with_code(frame: pl.DataFrame, rule: EventTable, concepts: pl.DataFrame, pr
     frame = frame.with_columns(pl.coalesce(choices).alias("code"))
     for row in frame.filter(pl.col("code").is_null())["source_row"]:
         problems.append(
-            RowProblem(row, "unknown-code", "The row has neither a concept nor a known code.", rule.concept, refused=False)
+            RowProblem(row, UNKNOWN_CODE, "The row has neither a concept nor a known code.", rule.concept, refused=False)
         )
     unmapped = pl.lit("UNKNOWN" if rule.prefix else f"OMOP_{rule.domain}//UNMAPPED")
     return frame.with_columns((pl.lit(rule.prefix) + pl.coalesce("code", unmapped)).alias("code"))
@@ -114,7 +116,7 @@ def _with_value(frame: pl.DataFrame, concepts: pl.DataFrame, texts: frozenset[st
     if "value_as_number" in frame.columns:
         number = pl.col("value_as_number").cast(pl.Float64, strict=False)
         for row in frame.filter(pl.col("value_as_number").is_not_null() & number.is_null())["source_row"]:
-            problems.append(RowProblem(row, "not-a-number", "The value is not a number.", "value_as_number", refused=False))
+            problems.append(RowProblem(row, NOT_A_NUMBER, "The value is not a number.", "value_as_number", refused=False))
     frame = frame.with_columns(
         number.alias("numeric_value"),
         _first_of(_answers(frame, number, concepts, texts, problems)).alias("text_value"),
@@ -140,9 +142,7 @@ def _answers(
         allowed = is_controlled(text, texts)
         choices.append(pl.when(allowed).then(text))
         for row in frame.filter(text.is_not_null() & ~allowed)["source_row"]:
-            problems.append(
-                RowProblem(row, "text-withheld", "The text is not a controlled one.", "value_as_string", refused=False)
-            )
+            problems.append(RowProblem(row, TEXT_WITHHELD, "The text is not a controlled one.", "value_as_string", refused=False))
     if "value_source_value" in have:
         # Often a copy of the number, and never needed then; a category such as cT2 is kept.
         text = text_of("value_source_value")
@@ -167,11 +167,11 @@ def _units(frame: pl.DataFrame, concepts: pl.DataFrame) -> list[pl.Expr]:
 def _timed(frame: pl.DataFrame, day: str, moment: str, problems: list[RowProblem]) -> pl.DataFrame:
     frame = add_moments(frame, day, moment)
     for row, problem in frame.filter(pl.col("problem").is_not_null()).select("source_row", "problem").iter_rows():
-        message = "There is no such date." if problem == "impossible-date" else "The text is not a date."
+        message = "There is no such date." if problem == IMPOSSIBLE_DATE else "The text is not a date."
         problems.append(RowProblem(row, problem, message, day))
     frame = frame.filter(pl.col("problem").is_null())
     for row in frame.filter(pl.col("time_min").is_null())["source_row"]:
-        problems.append(RowProblem(row, "missing-date", "The row has no date.", day, refused=False))
+        problems.append(RowProblem(row, MISSING_DATE, "The row has no date.", day, refused=False))
     return frame
 
 
@@ -181,7 +181,7 @@ def _ended(frame: pl.DataFrame, rule: EventTable, problems: list[RowProblem]) ->
     frame = add_moments(frame, rule.end, rule.end_datetime, "end_")
     early = (pl.col("end_time_max") < pl.col("time_min")).fill_null(False)
     for row in frame.filter(early)["source_row"]:
-        problems.append(RowProblem(row, "end-before-start", "The interval ends before it starts.", rule.end, refused=False))
+        problems.append(RowProblem(row, END_BEFORE_START, "The interval ends before it starts.", rule.end, refused=False))
     for row, problem in frame.filter(pl.col("end_problem").is_not_null()).select("source_row", "end_problem").iter_rows():
         problems.append(RowProblem(row, problem, "The end is not a date.", rule.end, refused=False))
     return frame.with_columns(pl.when(~early).then(pl.col("end_time")).alias("end_time"))
@@ -189,7 +189,7 @@ def _ended(frame: pl.DataFrame, rule: EventTable, problems: list[RowProblem]) ->
 
 def _about_someone(frame: pl.DataFrame, problems: list[RowProblem]) -> pl.DataFrame:
     for row in frame.filter(pl.col("person").is_null())["source_row"]:
-        problems.append(RowProblem(row, "missing-person", "The row has no person_id."))
+        problems.append(RowProblem(row, MISSING_PERSON, "The row has no person_id."))
     return frame.filter(pl.col("person").is_not_null())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from unibase.clinical.formats.omop_columns import add_moments, complete, text_of, with_columns
+from unibase.clinical.reasons import MISSING_PERSON, UNKNOWN_VALUE
 from unibase.clinical.sources.events import Identifier, TableEvents
 from unibase.clinical.sources.reading import RowProblem, SourceTable
 from unibase.clinical.words import partial_dates
@@ -42,7 +43,7 @@ def read_person(table: SourceTable) -> tuple[TableEvents, dict[str, list[Identif
     problems = list(table.problems)
     frame = omop_persons(table)
     for row in frame.filter(pl.col("person").is_null())["source_row"]:
-        problems.append(RowProblem(row, "missing-person", "The row has no person_id."))
+        problems.append(RowProblem(row, MISSING_PERSON, "The row has no person_id."))
     frame = _born(frame.filter(pl.col("person").is_not_null()))
     for row, problem in frame.filter(pl.col("problem").is_not_null()).select("source_row", "problem").iter_rows():
         problems.append(RowProblem(row, problem, "The date of birth is not a date.", "year_of_birth", refused=False))
@@ -50,7 +51,7 @@ def read_person(table: SourceTable) -> tuple[TableEvents, dict[str, list[Identif
     nothing = [pl.lit(None, dtype=TIMESTAMP).alias(name) for name in ("time", "time_min", "time_max")]
     sex = frame.filter(pl.col("sex").is_not_null()).with_columns(pl.format("SEX//{}", "sex").alias("code"), *nothing)
     for row in frame.filter(pl.col("sex").is_null())["source_row"]:
-        problems.append(RowProblem(row, "unknown-value", "Sex is neither M nor F.", "gender_concept_id", refused=False))
+        problems.append(RowProblem(row, UNKNOWN_VALUE, "Sex is neither M nor F.", "gender_concept_id", refused=False))
     events = pl.concat([complete(birth), complete(sex)])
     return TableEvents("person", table.rows, events, problems), _identifiers(frame)
 

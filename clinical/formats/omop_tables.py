@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from unibase.clinical.reasons import UNKNOWN_TABLE
 from unibase.clinical.sources.events import SOURCE_EVENTS, TableEvents
 from unibase.clinical.sources.reading import RowProblem
 
@@ -103,7 +104,7 @@ NOT_EVENTS: dict[str, str] = {
 def unread_tables(names: Iterable[str]) -> list[TableEvents]:
     """Return what is to be told of the tables that CDM 5.4 does not have."""
     unread = set(names) - set(EVENT_TABLES) - set(NOT_EVENTS) - {"person", "death"}
-    problem = RowProblem(0, "unknown-table", "This is no table of OMOP CDM 5.4 that holds events.", refused=False)
+    problem = RowProblem(0, UNKNOWN_TABLE, "This is no table of OMOP CDM 5.4 that holds events.", refused=False)
     # The name of an unknown file may tell a person, so it is counted instead.
     return [TableEvents(f"unread-{n}", 0, pl.DataFrame(schema=SOURCE_EVENTS), [problem]) for n in range(1, len(unread) + 1)]
 

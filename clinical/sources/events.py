@@ -9,6 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
+from unibase.clinical.reasons import (
+    AFTER_CUTOFF,
+    END_AFTER_CUTOFF,
+    SECOND_CODING,
+    UNKNOWN_CODE_SYSTEM,
+    UNKNOWN_EXTENSION,
+    UNKNOWN_STATUS,
+)
 from unibase.clinical.sources.reading import RowProblem
 from unibase.groundwork.tables import TIMESTAMP
 
@@ -45,15 +53,15 @@ class Tallied:
 
 
 _TOLD = (
-    Tallied("unknown-extension", "The extension {name} is not read; {count} resources of the file carry it."),
+    Tallied(UNKNOWN_EXTENSION, "The extension {name} is not read; {count} resources of the file carry it."),
     Tallied(
-        "unknown-code-system",
+        UNKNOWN_CODE_SYSTEM,
         "The code system {name} is not known; {count} codings of the file name it. Its codes keep that name.",
     ),
-    Tallied("unknown-status", "The status {name} is none of FHIR R4 for the resource; {count} resources of the file have it."),
-    Tallied("second-coding", "{count} codings of the file are further codes of {name} for the same thing, and are left out."),
-    Tallied("after-cutoff", "{count} rows lie after the data cut-off and do not count."),
-    Tallied("end-after-cutoff", "{count} rows end after the data cut-off; their end is left out."),
+    Tallied(UNKNOWN_STATUS, "The status {name} is none of FHIR R4 for the resource; {count} resources of the file have it."),
+    Tallied(SECOND_CODING, "{count} codings of the file are further codes of {name} for the same thing, and are left out."),
+    Tallied(AFTER_CUTOFF, "{count} rows lie after the data cut-off and do not count."),
+    Tallied(END_AFTER_CUTOFF, "{count} rows end after the data cut-off; their end is left out."),
 )
 """Of those after the cut-off the rows are gone; other rows are kept."""
 _MESSAGES = {one.reason: one.message for one in _TOLD}
@@ -67,7 +75,7 @@ def tally_key(reason: str, name: str = "") -> str:
 def told_tally(key: str, row: int, count: int) -> RowProblem:
     """Return the problem that a tally is: exports carry the same few things in every row."""
     reason, name = key.split("\t", 1)
-    return RowProblem(row, reason, _MESSAGES[reason].format(name=name, count=count), name, refused=reason == "after-cutoff")
+    return RowProblem(row, reason, _MESSAGES[reason].format(name=name, count=count), name, refused=reason == AFTER_CUTOFF)
 
 
 class Identifier(NamedTuple):

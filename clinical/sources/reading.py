@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from unibase.clinical.reasons import COMMENT_LINE, NOT_UTF_8, WRONG_COLUMN_COUNT
 from unibase.clinical.sources.records import LONGEST, Stretch, cut, first_record, is_gzip, open_binary
 from unibase.groundwork.problems import UserError
 
@@ -145,7 +146,7 @@ class Dialect:
         """Return what had to be guessed of the file."""
         if self.encoding == ENCODINGS[0]:
             return []
-        return [RowProblem(0, "not-utf-8", f"The file is not UTF-8; it was read as {self.encoding}.", refused=False)]
+        return [RowProblem(0, NOT_UTF_8, f"The file is not UTF-8; it was read as {self.encoding}.", refused=False)]
 
 
 def scan_csv(path: Path) -> tuple[Dialect | None, list[Stretch]]:
@@ -218,7 +219,7 @@ def _parsed(file: Any, dialect: Dialect, block_size: int, columns: Sequence[str]
     from pyarrow import csv
 
     def refuse(row: csv.InvalidRow) -> str:
-        kind = "comment-line" if row.actual_columns == 1 else "wrong-column-count"
+        kind = COMMENT_LINE if row.actual_columns == 1 else WRONG_COLUMN_COUNT
         what = f"has {row.actual_columns} fields where the header has {row.expected_columns}"
         # The header is row 1 of the file.
         problems.append(RowProblem((row.number or 0) - 1, kind, f"The row {what}."))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import polars as pl
 
 from unibase.clinical.formats.declaration import Asked, declared_format
+from unibase.clinical.reasons import UNREAD_FILE
 from unibase.clinical.sources import databases
 from unibase.clinical.sources.events import SOURCE_EVENTS, Opener, Plan, TableEvents
 from unibase.clinical.sources.reading import RowProblem
@@ -140,7 +141,7 @@ def _unread(files: Sequence[str]) -> list[TableEvents]:
         return []
     suffixes = Counter(Path(name).suffix.lower() for name in files)
     listed = ", ".join(f"{count} {suffix or 'without a suffix'}" for suffix, count in sorted(suffixes.items()))
-    told = RowProblem(0, "unread-file", f"{len(files)} files of the source are not read: {listed}.", refused=False)
+    told = RowProblem(0, UNREAD_FILE, f"{len(files)} files of the source are not read: {listed}.", refused=False)
     return [TableEvents("unread-files", 0, pl.DataFrame(schema=SOURCE_EVENTS), [told])]
 
 

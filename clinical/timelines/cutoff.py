@@ -15,6 +15,7 @@ from typing import Literal
 
 import polars as pl
 
+from unibase.clinical.reasons import AFTER_CUTOFF, END_AFTER_CUTOFF, FUTURE_DATE
 from unibase.clinical.sources.events import tally_key
 from unibase.clinical.sources.reading import RowProblem
 from unibase.clinical.words.acts import PLANNED
@@ -108,11 +109,11 @@ def keep_until(events: pl.DataFrame, until: CutOff | None) -> Kept:
     stays = late & (pl.col("code") == DEATH) if not until.set_by_study else pl.lit(False)
     lost = events.filter(late & ~stays)["source_row"]
     if until.set_by_study:
-        _count(tally, "after-cutoff", lost)
+        _count(tally, AFTER_CUTOFF, lost)
     else:
         told = events.filter(late)["source_row"].unique(maintain_order=True)
-        problems += [RowProblem(row, "future-date", "The date lies after the day of the export.", "date") for row in told]
-    _count(tally, "end-after-cutoff", events.filter(ends_late & ~late)["source_row"])
+        problems += [RowProblem(row, FUTURE_DATE, "The date lies after the day of the export.", "date") for row in told]
+    _count(tally, END_AFTER_CUTOFF, events.filter(ends_late & ~late)["source_row"])
     events = events.with_columns(stays.alias("_stays")).filter(~late | pl.col("_stays"))
     events = unknown_where(events.with_columns(pl.lit(None, dtype=pl.String).alias("problem")), pl.col("_stays")).drop(
         "problem", "_stays"

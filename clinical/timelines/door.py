@@ -12,10 +12,12 @@ from typing import Protocol
 
 import polars as pl
 
+from unibase.clinical.reasons import UNKNOWN_PERSON, remedy_of
 from unibase.clinical.sources.events import Identifier
 from unibase.clinical.sources.reading import RowProblem
 from unibase.clinical.timelines.cutoff import CutOff, keep_until
 from unibase.clinical.words.partial_dates import shift_bounds
+from unibase.groundwork.reasons import IDENTITY_CONFLICT
 from unibase.groundwork.tables import EVENTS, QUARANTINE
 from unibase.privacy import dates, pseudonyms
 from unibase.privacy.keys import Key
@@ -147,9 +149,9 @@ def pass_table(
             if why == "objects":
                 continue
             if why:
-                problems.append(RowProblem(row, "identity-conflict", "Two identifiers of the person lead to two subjects."))
+                problems.append(RowProblem(row, IDENTITY_CONFLICT, "Two identifiers of the person lead to two subjects."))
             else:
-                problems.append(RowProblem(row, "unknown-person", "The row's person is not in the identity ledger."))
+                problems.append(RowProblem(row, UNKNOWN_PERSON, "The row's person is not in the identity ledger."))
     events = shift_bounds(events).with_columns(
         pl.col("end_time") + pl.duration(days="shift_days"), pl.col("recorded_time") + pl.duration(days="shift_days")
     )
@@ -190,7 +192,7 @@ def resolve(persons: dict[str, list[Identifier]], door: Door, centre: str) -> tu
         try:
             subject = door.subject(centre, identifiers)
         except Conflict:
-            unresolved[person] = "identity-conflict"
+            unresolved[person] = IDENTITY_CONFLICT
             continue
         except Objects:
             unresolved[person] = "objects"
@@ -211,48 +213,5 @@ def problem_frame(problems: Sequence[RowProblem], centre: str, source: str) -> p
     for problem in problems:
         place = source + (f"#{problem.row}" if problem.row else "") + (f"/{problem.column}" if problem.column else "")
         message = problem.message + ("" if problem.refused else " The row is kept.")
-        rows[(place, problem.reason)] = (STAGE, centre, place, problem.reason, message, REMEDIES.get(problem.reason, ""))
+        rows[(place, problem.reason)] = (STAGE, centre, place, problem.reason, message, remedy_of(problem.reason))
     return pl.DataFrame(list(rows.values()), schema=QUARANTINE.schema(), orient="row")
-
-
-REMEDIES = {
-    "impossible-date": "Correct the date in the source, or write its unknown parts as unknown.",
-    "unreadable-date": "Write dates as YYYY-MM-DD, or declare their order in the mapping.",
-    "unknown-person": "Add the person to the people of the centre and run again.",
-    "identity-conflict": "Let the custodian of the vault decide which identifier is right.",
-    "comment-line": "Nothing, when it is a comment.",
-    "wrong-column-count": "Quote the field that holds the delimiter, or complete the row.",
-    "not-utf-8": "Save the file as UTF-8.",
-    "not-clinical": "Nothing; the reason is said.",
-    "unknown-table": "Add the table to the mapping when it holds events.",
-    "empty-row": "Nothing.",
-    "unknown-code": "Map the code in the vocabulary tables of the source, or in the mapping.",
-    "missing-code": "Complete the code in the source.",
-    "missing-person": "Complete the person in the source.",
-    "missing-date": "Complete the date in the source, or write it as unknown.",
-    "unknown-unit": "Declare the unit's UCUM code in the mapping.",
-    "not-a-number": "Correct the number in the source.",
-    "end-before-start": "Correct the dates in the source.",
-    "partial-end": "Nothing; the end of the interval is not known to the day.",
-    "text-withheld": "Declare the texts that are controlled in the mapping.",
-    "malformed-json": "Export the file again.",
-    "malformed-resource": "Correct the resource in the source; FHIR R4 says how its fields are shaped.",
-    "unknown-resource": "Nothing, when the resource is not clinical.",
-    "unknown-extension": "Nothing, when the study does not need it.",
-    "unknown-reference": "Export the resource that is referred to as well.",
-    "not-collected": "Nothing; the source says it was not collected.",
-    "unknown-value": "Correct the value in the source, or declare it in the mapping.",
-    "entered-in-error": "Nothing; the source withdrew it.",
-    "not-done": "Nothing; the source says that it was not done.",
-    "future-date": "Correct the date in the source, or set `cutoff` of the centre.",
-    "after-cutoff": "Nothing; the study's data end before.",
-    "end-after-cutoff": "Nothing; the study's data end before.",
-    "unread-value": "Nothing, when the study does not need it.",
-    "unknown-code-system": "Name the codes in the study's concepts as they are, or export a known code system.",
-    "unknown-status": "Nothing, when the act took place; else correct the status in the source.",
-    "second-coding": "Nothing; the first coding of each code system counts.",
-    "not-a-cancer": "Nothing, when the condition is no cancer; else add its code to the concept `cancer_diagnosis`.",
-    "missing-table": "Put the file there, or take the table out of the mapping.",
-    "unread-file": "Convert the file to a format that is read, or move it elsewhere.",
-}
-"""What can be done about each reason."""

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import polars as pl
 
+from unibase.clinical.reasons import IMPOSSIBLE_DATE
 from unibase.clinical.sources.reading import RowProblem
 from unibase.clinical.words.acts import REFUTED
 from unibase.clinical.words.concepts import Concepts
@@ -68,6 +69,6 @@ def refuted_problem(row: int, unborn: bool) -> RowProblem:
     """Return what is told of a death that cannot be true."""
     if unborn:
         message = "The date of death lies before the birth: the day of death is not known."
-        return RowProblem(row, "impossible-date", message, "death", refused=False)
+        return RowProblem(row, IMPOSSIBLE_DATE, message, "death", refused=False)
     message = "The person was seen alive on later days: the death does not count."
-    return RowProblem(row, "impossible-date", message, "death", refused=False)
+    return RowProblem(row, IMPOSSIBLE_DATE, message, "death", refused=False)

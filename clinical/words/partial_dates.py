@@ -28,6 +28,7 @@ from typing import Literal, NamedTuple
 
 import polars as pl
 
+from unibase.clinical.reasons import IMPOSSIBLE_DATE, UNREADABLE_DATE
 from unibase.groundwork.tables import TIMESTAMP
 from unibase.privacy.dates import shift_interval
 
@@ -314,9 +315,9 @@ def _known(
         .cast(TIMESTAMP)
         .alias(prefix + "time_max"),
         pl.when(present & ~readable)
-        .then(pl.lit("unreadable-date"))
+        .then(pl.lit(UNREADABLE_DATE))
         .when(present & ~in_range)
-        .then(pl.lit("impossible-date"))
+        .then(pl.lit(IMPOSSIBLE_DATE))
         .alias(prefix + "problem"),
     ]
 

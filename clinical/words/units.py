@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from unibase.clinical.sources.reading import RowProblem
+from unibase.groundwork.reasons import UNKNOWN_UNIT
 
 UCUM_SPELLINGS: dict[str, str] = {
     **{
@@ -88,7 +89,7 @@ def convert_expressions(frame: pl.DataFrame, problems: list[RowProblem]) -> pl.D
     if unknown:
         for row in frame.filter(pl.col("unit").is_in(unknown))["source_row"]:
             message = "The unit is not known as a UCUM code and was left out."
-            problems.append(RowProblem(row, "unknown-unit", message, "unit", refused=False))
+            problems.append(RowProblem(row, UNKNOWN_UNIT, message, "unit", refused=False))
     frame = frame.with_columns(pl.col("unit").replace_strict(list(codes), list(codes.values()), return_dtype=pl.String))
     target = pl.col("code").replace_strict(list(TARGET_UNIT), list(TARGET_UNIT.values()), default=None, return_dtype=pl.String)
     frame = frame.with_columns(target.alias("_target"))

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from unibase.clinical.reasons import UNUSABLE_CLINICAL_SOURCE
 from unibase.clinical.timelines.centre import TimelineTask, write_events
 from unibase.flows.runs import sources
 from unibase.flows.runs.run import Run
@@ -27,7 +28,7 @@ def stage_records(_: None, work: tuple[TimelineTask, Path]) -> dict[str, Any]:
         with client_of_worker() as client:
             written = write_events(task, destination, client)
     except UserError as problem:
-        raise Unusable("unusable-clinical-source", without_folders(str(problem))) from None
+        raise Unusable(UNUSABLE_CLINICAL_SOURCE, without_folders(str(problem))) from None
     return {"events": written.events, "problems": written.problems, "unread": len(written.unread)}
 
 

@@ -16,7 +16,7 @@ from tests.clinical.whole import read_events
 from unibase.clinical.derived.endpoints import derive, with_entry
 from unibase.clinical.formats.people import read_people
 from unibase.clinical.sources.reading import find_tables, read_tables
-from unibase.clinical.timelines.centre import Format, TimelineTask
+from unibase.clinical.timelines.centre import TimelineTask
 from unibase.clinical.words.acts import REFUTED
 from unibase.groundwork.tables import EVENTS
 from unibase.privacy.subjects import Subject, SubjectLookup
@@ -167,7 +167,7 @@ TIMES = ("time", "end_time", "recorded_time")
 
 @pytest.mark.parametrize(("centre", "format", "folder"), [("A", "omop", "centre_a/omop"), ("A", "omop", "parquet"), ("B", "fhir", "centre_b/fhir"), ("C", "osiris-rwd", "centre_c/osiris_rwd")])  # fmt: skip
 def test_every_time_of_every_event_moves_by_the_shift_of_its_subject(
-    simulated: Path, tmp_path: Path, centre: str, format: Format, folder: str
+    simulated: Path, tmp_path: Path, centre: str, format: str, folder: str
 ) -> None:
     source = next(
         (path for path in (simulated / folder, simulated / folder.replace("_rwd", "-rwd")) if path.exists()), tmp_path / "parquet"

@@ -1,0 +1,238 @@
+"""Why a row, a field or a file of clinical records is not used: each code once, with its meaning, its way out and an example."""
+
+from __future__ import annotations
+
+import sys
+
+from unibase.groundwork import reasons as shared
+from unibase.groundwork.reasons import Reason, declared
+
+IMPOSSIBLE_DATE = Reason(
+    "impossible-date",
+    "The date is none that can be.",
+    "Correct the date in the source, or write its unknown parts as unknown.",
+    "30 February, or a death before the birth.",
+)
+UNREADABLE_DATE = Reason(
+    "unreadable-date",
+    "The text is not a date.",
+    "Write dates as YYYY-MM-DD, or declare their order in the mapping.",
+    "`soon` in a column of dates.",
+)
+UNKNOWN_PERSON = Reason(
+    "unknown-person",
+    "The row's person is not in the identity ledger.",
+    "Add the person to the people of the centre and run again.",
+    "A laboratory result of a number that no people file has.",
+)
+COMMENT_LINE = Reason(
+    "comment-line",
+    "The row holds one field of prose, or one field only.",
+    "Nothing, when it is a comment.",
+    "A line of explanation below the header of an OSIRIS file.",
+)
+WRONG_COLUMN_COUNT = Reason(
+    "wrong-column-count",
+    "The row has another number of fields than the header.",
+    "Quote the field that holds the delimiter, or complete the row.",
+    "A comment with a comma in a CSV without quotes.",
+)
+NOT_UTF_8 = Reason(
+    "not-utf-8",
+    "The file is not UTF-8; it was read in another encoding.",
+    "Save the file as UTF-8.",
+    "A CSV saved by a spreadsheet in Windows-1252.",
+)
+NOT_CLINICAL = Reason(
+    "not-clinical",
+    "The table is not read, for the reason that the message gives.",
+    "Nothing; the reason is said.",
+    "A table of billing.",
+)
+UNKNOWN_TABLE = Reason(
+    "unknown-table",
+    "Nothing reads this table.",
+    "Add the table to the mapping when it holds events.",
+    "A file beside those of the mapping.",
+)
+EMPTY_ROW = Reason(
+    "empty-row",
+    "The row is empty.",
+    "Nothing.",
+    "A line of delimiters at the end of a file.",
+)
+UNKNOWN_CODE = Reason(
+    "unknown-code",
+    "The row holds no code of the vocabulary that is expected.",
+    "Map the code in the vocabulary tables of the source, or in the mapping.",
+    "`see letter` in a column of ICD-10 codes.",
+)
+MISSING_CODE = Reason(
+    "missing-code",
+    "The row or resource has no coding.",
+    "Complete the code in the source.",
+    "A FHIR Condition with a text alone.",
+)
+MISSING_PERSON = Reason(
+    "missing-person",
+    "The row does not say whom it is about.",
+    "Complete the person in the source.",
+    "A row without a patient number.",
+)
+MISSING_DATE = Reason(
+    "missing-date",
+    "What happened has no date.",
+    "Complete the date in the source, or write it as unknown.",
+    "A death without a day.",
+)
+END_BEFORE_START = Reason(
+    "end-before-start",
+    "An interval ends before it starts.",
+    "Correct the dates in the source.",
+    "A stay that ends the day before its admission.",
+)
+PARTIAL_END = Reason(
+    "partial-end",
+    "The end of an interval, or the day of the record, is known in part only.",
+    "Nothing; the end of the interval is not known to the day.",
+    "A treatment that ended in 2021.",
+)
+TEXT_WITHHELD = Reason(
+    "text-withheld",
+    "A text is not one of the closed lists that may travel.",
+    "Declare the texts that are controlled in the mapping.",
+    "A sentence in a column of results.",
+)
+MALFORMED_JSON = Reason(
+    "malformed-json",
+    "A line or file is not a FHIR resource in JSON.",
+    "Export the file again.",
+    "A line that was cut short.",
+)
+MALFORMED_RESOURCE = Reason(
+    "malformed-resource",
+    "A field of a resource is not shaped as FHIR R4 says.",
+    "Correct the resource in the source; FHIR R4 says how its fields are shaped.",
+    "A text where an object is due.",
+)
+UNKNOWN_RESOURCE = Reason(
+    "unknown-resource",
+    "Resources of this type are not read.",
+    "Nothing, when the resource is not clinical.",
+    "An Appointment.",
+)
+UNKNOWN_EXTENSION = Reason(
+    "unknown-extension",
+    "An extension is not read.",
+    "Nothing, when the study does not need it.",
+    "An extension of a hospital's own.",
+)
+UNKNOWN_REFERENCE = Reason(
+    "unknown-reference",
+    "What a resource refers to is not in the export.",
+    "Export the resource that is referred to as well.",
+    "A MedicationRequest whose Medication was not exported.",
+)
+NOT_COLLECTED = Reason(
+    "not-collected",
+    "The source says that there is no value.",
+    "Nothing; the source says it was not collected.",
+    "`Not Collected` in a field of OSIRIS-RWD.",
+)
+UNKNOWN_VALUE = Reason(
+    "unknown-value",
+    "A value is none of those that are declared.",
+    "Correct the value in the source, or declare it in the mapping.",
+    "A sex that is neither M nor F.",
+)
+ENTERED_IN_ERROR = Reason(
+    "entered-in-error",
+    "The source withdrew the record.",
+    "Nothing; the source withdrew it.",
+    "An Observation with the status `entered-in-error`.",
+)
+NOT_DONE = Reason(
+    "not-done",
+    "The source says that the act was not done, or the diagnosis refuted.",
+    "Nothing; the source says that it was not done.",
+    "A Procedure with the status `not-done`.",
+)
+FUTURE_DATE = Reason(
+    "future-date",
+    "The date lies after the day of the export.",
+    "Correct the date in the source, or set `cutoff` of the centre.",
+    "A visit in 2099.",
+)
+AFTER_CUTOFF = Reason(
+    "after-cutoff",
+    "The row lies after the data cut-off of the study.",
+    "Nothing; the study's data end before.",
+    "A visit in July of a study that ends in June.",
+)
+END_AFTER_CUTOFF = Reason(
+    "end-after-cutoff",
+    "The row ends after the data cut-off of the study; its end is left out.",
+    "Nothing; the study's data end before.",
+    "A stay that goes on beyond the cut-off.",
+)
+UNREAD_VALUE = Reason(
+    "unread-value",
+    "A value is of a type that no column of an event holds.",
+    "Nothing, when the study does not need it.",
+    "An Observation with a `valueRatio`.",
+)
+UNKNOWN_CODE_SYSTEM = Reason(
+    "unknown-code-system",
+    "The code system is not known; its codes keep its name.",
+    "Name the codes in the study's concepts as they are, or export a known code system.",
+    "An address of a hospital's own.",
+)
+UNKNOWN_STATUS = Reason(
+    "unknown-status",
+    "A status is none of FHIR R4 for the resource.",
+    "Nothing, when the act took place; else correct the status in the source.",
+    "A word of another version of FHIR.",
+)
+SECOND_CODING = Reason(
+    "second-coding",
+    "Further codes of one code system for the same thing are left out.",
+    "Nothing; the first coding of each code system counts.",
+    "A Condition with two codes of ICD-10.",
+)
+NOT_A_CANCER = Reason(
+    "not-a-cancer",
+    "A stage is one of a condition that no code says is a cancer.",
+    "Nothing, when the condition is no cancer; else add its code to the concept `cancer_diagnosis`.",
+    "The stage of a hypertension.",
+)
+MISSING_TABLE = Reason(
+    "missing-table",
+    "The source has no file for a table of the mapping.",
+    "Put the file there, or take the table out of the mapping.",
+    "An export that broke off.",
+)
+UNREAD_FILE = Reason(
+    "unread-file",
+    "Files of the source are not read.",
+    "Convert the file to a format that is read, or move it elsewhere.",
+    "A PDF beside CSV files.",
+)
+UNUSABLE_CLINICAL_SOURCE = Reason(
+    "unusable-clinical-source",
+    "The clinical source of a centre cannot be used at all.",
+    "Correct what the message names, and start the same command again.",
+    "A folder without a table of persons.",
+)
+
+
+def remedy_of(code: str) -> str:
+    """Return what can be done about a `code` of this room or of several; nothing for one that nobody declares.
+
+    Example:
+        >>> remedy_of("not-utf-8")
+        'Save the file as UTF-8.'
+    """
+    return _REMEDIES.get(code, "")
+
+
+_REMEDIES = {str(reason): reason.remedy for module in (shared, sys.modules[__name__]) for reason in declared(module).values()}
