@@ -12,30 +12,14 @@ from typing import Literal, NamedTuple
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
+from unibase.clinical import tables
 from unibase.clinical.derived.lesions import Course, course, measurements
 from unibase.clinical.derived.recist import irecist, recist
 from unibase.clinical.derived.response import AVAL, VALUES, Rules, best_responses
 from unibase.clinical.words.concepts import Concepts
 from unibase.groundwork.tables import EVENTS
 
-ADRS = pl.Schema(
-    {
-        "subject_id": pl.Int64(),
-        "PARAMCD": pl.String(),
-        "PARAM": pl.String(),
-        "STARTDT": pl.Date(),
-        "ADT": pl.Date(),
-        "AVALC": pl.String(),
-        "AVAL": pl.Int64(),
-        "TRGRESP": pl.String(),
-        "NTRGRESP": pl.String(),
-        "NEWLPROG": pl.String(),
-        "SUMDIAM": pl.Float64(),
-        "SRCDOM": pl.String(),
-        "SRCSEQ": pl.Int64(),
-        "problem": pl.String(),
-    }
-)
+ADRS = tables.ADRS.schema()
 """One row per subject and visit for overall responses, one per subject for best responses. SUMDIAM is in mm."""
 
 DERIVED = "DERIVED//"

@@ -7,22 +7,14 @@ from pathlib import Path
 
 import polars as pl
 
+from unibase.clinical import tables
 from unibase.clinical.words.concepts import Concepts, code_matches
 
-CODES = pl.Schema(
-    {
-        "code": pl.String(),
-        "centre": pl.String(),
-        "events": pl.Int64(),
-        "persons": pl.Int64(),
-        "concepts": pl.String(),
-        "nearest": pl.String(),
-    }
-)
+CODES = tables.CODES.schema()
 """One row a code and centre. `concepts` are those that take it, with some value or with any; `nearest` is one that would with a few
 letters less, where none takes it."""
 
-COVERAGE = pl.Schema({"concept": pl.String(), "centre": pl.String(), "events": pl.Int64(), "persons": pl.Int64()})
+COVERAGE = tables.COVERAGE.schema()
 """One row a concept and centre; 0 where a centre has none."""
 
 _UMBRELLAS = ("last_contact", "living_act", "contradicts_death", "stay")

@@ -17,6 +17,7 @@ from datetime import timedelta
 
 import polars as pl
 
+from unibase.clinical import tables
 from unibase.clinical.derived.adrs import ADRS, best_overall, overall_responses
 from unibase.clinical.derived.endpoint_definitions import Definition, Endpoints
 from unibase.clinical.derived.ends import Reached, first_after, last_of
@@ -25,29 +26,7 @@ from unibase.clinical.words.concepts import Concepts
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import TIMESTAMP
 
-ADTTE = pl.Schema(
-    {
-        "subject_id": pl.Int64(),
-        "PARAMCD": pl.String(),
-        "PARAM": pl.String(),
-        "STARTDT": pl.Date(),
-        "STARTDT_MIN": pl.Date(),
-        "STARTDT_MAX": pl.Date(),
-        "ADT": pl.Date(),
-        "ADT_MIN": pl.Date(),
-        "ADT_MAX": pl.Date(),
-        "AVAL": pl.Int64(),
-        "AVAL_MIN": pl.Int64(),
-        "AVAL_MAX": pl.Int64(),
-        "AVALU": pl.String(),
-        "CNSR": pl.Int64(),
-        "EVNTDESC": pl.String(),
-        "CNSDTDSC": pl.String(),
-        "SRCDOM": pl.String(),
-        "SRCSEQ": pl.Int64(),
-        "problem": pl.String(),
-    }
-)
+ADTTE = tables.ADTTE.schema()
 """One row per subject and endpoint. CNSR is 0 for an event, 1 for censoring, 2 for a competing event (ADaM asks for 0 and more than 0);
 `problem` says what contradicts it."""
 

@@ -18,26 +18,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from unibase.clinical import tables
 from unibase.clinical.reasons import FUTURE_DATE, UNKNOWN_CODE
 from unibase.clinical.words.acts import REFUTED
 from unibase.groundwork.problems import UserError
 
-CHECKS = pl.Schema(
-    {
-        "category": pl.String(),
-        "check": pl.String(),
-        "centre": pl.String(),
-        "table": pl.String(),
-        "field": pl.String(),
-        "year": pl.Int64(),
-        "rows": pl.Int64(),
-        "violations": pl.Int64(),
-        "share": pl.Float64(),
-        "threshold": pl.Float64(),
-        "passed": pl.Boolean(),
-        "stops_release": pl.Boolean(),
-    }
-)
+CHECKS = tables.CHECKS.schema()
 """One row per check, centre, table, field and year; `share` and `threshold` in percent; `year` is null for all years."""
 
 _WHOLE = ["centre", "table"]

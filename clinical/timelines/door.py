@@ -12,6 +12,7 @@ from typing import Protocol
 
 import polars as pl
 
+from unibase.clinical import tables
 from unibase.clinical.reasons import UNKNOWN_PERSON, remedy_of
 from unibase.clinical.sources.events import Identifier
 from unibase.clinical.sources.reading import RowProblem
@@ -103,9 +104,7 @@ class LocalDoor:
         return None if number is None else Subject(number, 0)
 
 
-ACCOUNT = pl.Schema(
-    {"source": pl.String, "rows": pl.Int64, "used": pl.Int64, "refused": pl.Int64, "silent": pl.Int64, "events": pl.Int64}
-)
+ACCOUNT = tables.ACCOUNT.schema()
 """One row per source table: `rows = used + refused + silent`; a silent row holds nothing that is an event."""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from unibase.clinical.options import ClinicalSource
 from unibase.clinical.reasons import UNUSABLE_CLINICAL_SOURCE
 from unibase.clinical.timelines.centre import TimelineTask, write_events
 from unibase.flows.runs import sources
@@ -35,39 +36,53 @@ def stage_records(_: None, work: tuple[TimelineTask, Path]) -> dict[str, Any]:
 def stage_clinical(run: Run, name: str) -> list[Outcome]:
     """Stage the clinical records of one centre.
 
+    Args:
+        run: The run.
+        name: Name of the centre.
+
     Raises:
         UserError: If they cannot be read, or give nothing any more (see `sources`).
     """
     source = run.study.centres[name].clinical
     if source is None:
         return []
+    destination = run.place(RECORDS, centre=name)
+    job = Job(f"clinical-{name}", stage_records, leaves=lambda result: [Output(destination)])
+    outcomes = run.units(job, [_unit(run, name, source, destination)], code=("unibase.clinical",))
+    rows = [run.quarantine_rows("clinical", name, outcomes)]
+    rows += [QUARANTINE.read(destination / "metadata" / "problems.parquet") for o in outcomes if o.status == "done"]
+    QUARANTINE.write(pl.concat(rows), run.quarantine_file("clinical", name))
+    for outcome in outcomes:
+        _say(run, name, outcome)
+    return outcomes
+
+
+def _unit(run: Run, name: str, source: ClinicalSource, destination: Path) -> Unit:
+    """Return the records of a centre as a unit of work, known by all that decides what they give."""
     path = run.study.records(source)
     mapping = run.study.path(source.mapping) if source.mapping else None
     mine = run.lookup.within(name)
     task = TimelineTask(source.format, path, name, mine, mapping, cutoff=source.cutoff or run.study.cutoff)
     ledger = digest_of(sorted([*k, *v] for k, v in mine.by_identifier.items()))
-    destination = run.place(RECORDS, centre=name)
-    unit = Unit(
+    declared = run.content("clinical", [mapping] if mapping else [])
+    return Unit(
         f"{name}/{source.format}",
-        digest_of([_state(run, name, path), run.content("clinical", [mapping] if mapping else []), ledger, str(task.cutoff)]),
+        digest_of([_state(run, name, path), declared, ledger, str(task.cutoff)]),
         (task, destination),
     )
-    job = Job(f"clinical-{name}", stage_records, leaves=lambda result: [Output(destination)])
-    outcomes = run.units(job, [unit], code=("unibase.clinical",))
-    rows = [run.quarantine_rows("clinical", name, outcomes)]
-    rows += [QUARANTINE.read(destination / "metadata" / "problems.parquet") for o in outcomes if o.status == "done"]
-    QUARANTINE.write(pl.concat(rows), run.quarantine_file("clinical", name))
-    for outcome in outcomes:
-        if outcome.status == "quarantined":
-            run.say(f"clinical: {outcome.key}: quarantined, {outcome.reason}. {outcome.message}")
-            sources.check(run, f"{name}.clinical", 0, f"{outcome.message} {outcome.remedy}".strip())
-        else:
-            events, problems = outcome.result["events"], outcome.result["problems"]
-            run.say(f"clinical: {outcome.key}: {events} events, {problems} rows or fields set aside")
-            if unread := outcome.result.get("unread"):
-                run.say(f"clinical: {outcome.key}: {unread} files of the source are not read; `unibase timeline` names them")
-            sources.check(run, f"{name}.clinical", events)
-    return outcomes
+
+
+def _say(run: Run, name: str, outcome: Outcome) -> None:
+    """Say what a centre's records gave; stop the run where they gave something before and give nothing now."""
+    if outcome.status == "quarantined":
+        run.say(f"clinical: {outcome.key}: quarantined, {outcome.reason}. {outcome.message}")
+        sources.check(run, f"{name}.clinical", 0, f"{outcome.message} {outcome.remedy}".strip())
+        return
+    events, problems = outcome.result["events"], outcome.result["problems"]
+    run.say(f"clinical: {outcome.key}: {events} events, {problems} rows or fields set aside")
+    if unread := outcome.result.get("unread"):
+        run.say(f"clinical: {outcome.key}: {unread} files of the source are not read; `unibase timeline` names them")
+    sources.check(run, f"{name}.clinical", events)
 
 
 def _state(run: Run, name: str, source: Path | str) -> str:
