@@ -157,6 +157,24 @@ NOT_DONE = Reason(
     "Nothing; the source says that it was not done.",
     "A Procedure with the status `not-done`.",
 )
+AMBIGUOUS_NUMBER = Reason(
+    "ambiguous-number",
+    "A comma in a number may part thousands or decimals.",
+    'Say `decimal: ","` or `decimal: "."` in the mapping.',
+    "`1,234` in a column of values.",
+)
+AMBIGUOUS_KEY = Reason(
+    "ambiguous-key",
+    "Rows of a table that others refer to have one key and differ.",
+    "Keep one row for each key in the source, or join by more columns.",
+    "Two patients of one stay number.",
+)
+UNKNOWN_KEY = Reason(
+    "unknown-key",
+    "A row refers to a row of another table that is not there.",
+    "Export the other table whole.",
+    "A laboratory result of a stay that was not exported.",
+)
 FUTURE_DATE = Reason(
     "future-date",
     "The date lies after the day of the export.",

@@ -13,7 +13,8 @@ import polars as pl
 
 from unibase.clinical.formats import mapping, mapping_absent, mapping_rows, mapping_rules
 from unibase.clinical.formats.declaration import Asked
-from unibase.clinical.formats.mapping_rules import TableMapping, TableRule
+from unibase.clinical.formats.mapping_joins import Lookups, look_up
+from unibase.clinical.formats.mapping_rules import Reading, TableMapping, TableRule
 from unibase.clinical.sources.events import SOURCE_EVENTS, Opener, Plan, TableEvents, birth_years
 from unibase.clinical.sources.stretches import Part, Table, index_tables, offsets_of, parts_of
 from unibase.clinical.sources.workbooks import open_tables
@@ -32,18 +33,20 @@ class _Reader:
         tables: The tables.
         of_table: The rules that read each table, by their name, with the rows of other tables of the rule before it.
         offsets: Rows of its table before each part.
+        lookups: Tables that others refer to.
     """
 
     rules: TableMapping
     tables: Mapping[str, Table]
     of_table: Mapping[str, Mapping[str, tuple[int, Sequence[TableRule]]]]
     offsets: Sequence[int]
+    lookups: Lookups
 
     def __call__(self, part: Part) -> Iterator[TableEvents]:
         for rows in self.tables[part.table].read(part, offset=self.offsets[part.number]):
             for before, rules in self.of_table.get(part.table, {}).values():
                 own = mapping_rows.moved(rows, before)
-                yield _joined([mapping.map_table(self.rules, rule, own) for rule in rules])
+                yield _together([mapping.map_table(self.rules, rule, self.lookups.joined(rule, own)) for rule in rules])
 
 
 def open_declared(asked: Asked, rules: TableMapping) -> Opener:
@@ -64,7 +67,7 @@ def open_mapped(found: Mapping[str, Sequence[Path]], folder: Path, client: Clien
 
     Args:
         found: Files of each table, by the name of the table in lower case.
-        folder: Not needed.
+        folder: Where tables are kept that others refer to.
         client: A Dask client; None works in this process.
         rules: The declaration.
 
@@ -75,21 +78,33 @@ def open_mapped(found: Mapping[str, Sequence[Path]], folder: Path, client: Clien
     tables = index_tables({name: found[name] for name in names}, client)
     parts = parts_of(tables)
     pairs = mapping_rules.rules_of(rules, names)
-    looked = _look_at_all(_sought(rules, tables, pairs), parts, client)
+    lookups = look_up(rules, tables, folder)
+    looked = _look_at_all(_sought(rules, tables, pairs, lookups), parts, client)
     total = dict.fromkeys(names, 0)
     for part, count in zip(parts, looked.rows, strict=True):
         total[part.table] += count
-    read = _Reader(rules, tables, _before(pairs, total), offsets_of(parts, looked.rows))
+    read = _Reader(rules, tables, _before(pairs, total), offsets_of(parts, looked.rows), lookups)
     absent_tables = mapping_absent.absent_tables(rules, names)
     unread = [replace(told, rows=total[name]) for name, told in mapping_absent.unmapped_tables(rules, names).items()]
     # Tables without rows have an account, too.
     ready = []
     for rule, name in pairs:
-        absent = mapping_absent.absent_columns(rules, rule, name, tables[name].schema)
-        ready.append(TableEvents(rule.name, 0, pl.DataFrame(schema=SOURCE_EVENTS), [*absent, *tables[name].problems()]))
+        absent = mapping_absent.absent_columns(rules, rule, name, _columns(rule, tables[name], tables))
+        told = [*absent, *tables[name].problems(), *lookups.problems.get(name, [])]
+        ready.append(TableEvents(rule.name, 0, pl.DataFrame(schema=SOURCE_EVENTS), told))
+    read_by_none = set(lookups.problems) - set(read.of_table)
+    ready += [
+        TableEvents(name, total[name], pl.DataFrame(schema=SOURCE_EVENTS), lookups.problems[name]) for name in sorted(read_by_none)
+    ]
     mapped = [part for part in parts if part.table in read.of_table]
     persons = mapping_rules.identifiers(rules, looked.persons)
     return Plan(persons, mapped, read, [*ready, *unread, *absent_tables], looked.birth_years)
+
+
+def _columns(rule: TableRule, table: Table, tables: Mapping[str, Table]) -> list[str]:
+    """Return the columns that a rule finds in its table, those that its joins bring among them."""
+    brought = [name for join in rule.joins for name in tables[join.table.lower()].schema]
+    return [*table.schema, *brought]
 
 
 def _before(
@@ -115,15 +130,18 @@ class _Sought:
     tables: Mapping[str, Table]
     listing: Mapping[str, Sequence[TableRule]]
     births: Mapping[str, Sequence[TableRule]]
+    lookups: Lookups
 
 
-def _sought(rules: TableMapping, tables: Mapping[str, Table], pairs: Sequence[tuple[TableRule, str]]) -> _Sought:
+def _sought(
+    rules: TableMapping, tables: Mapping[str, Table], pairs: Sequence[tuple[TableRule, str]], lookups: Lookups
+) -> _Sought:
     listing: dict[str, list[TableRule]] = {name: [] for name in tables}
     births: dict[str, list[TableRule]] = {name: [] for name in tables}
     for rule, name in pairs:
         listing[name] += [rule] if mapping_rules.names_persons(rules, rule) else []
         births[name] += mapping_rules.births_alone(rule)
-    return _Sought(rules, tables, listing, births)
+    return _Sought(rules, tables, listing, births, lookups)
 
 
 @dataclass(frozen=True)
@@ -150,13 +168,14 @@ def _look(sought: _Sought, part: Part) -> _Looked:
     count, persons, years = 0, set[str](), Counter[int]()
     for rows in sought.tables[part.table].read(part):
         count += rows.rows
-        persons = persons.union(*(mapping_rows.persons_in(sought.rules, rule, rows) for rule in sought.listing[part.table]))
+        for rule in sought.listing[part.table]:
+            persons |= mapping_rows.persons_in(Reading(sought.rules, rule), sought.lookups.joined(rule, rows))
         for rule in sought.births[part.table]:
-            years.update(birth_years(mapping.map_table(sought.rules, rule, rows).events))
+            years.update(birth_years(mapping.map_table(sought.rules, rule, sought.lookups.joined(rule, rows)).events))
     return _Looked([count], persons, years)
 
 
-def _joined(tables: Sequence[TableEvents]) -> TableEvents:
+def _together(tables: Sequence[TableEvents]) -> TableEvents:
     """Return what rules of one name made of the same rows as one."""
     first = tables[0]
     if len(tables) == 1:

@@ -14,10 +14,11 @@ from unibase.clinical.formats.mapping_rules import (
     BRACES,
     CODE_SHAPES,
     EventRule,
+    Reading,
     TableMapping,
     TableRule,
 )
-from unibase.clinical.reasons import TEXT_WITHHELD, UNKNOWN_CODE, UNKNOWN_VALUE
+from unibase.clinical.reasons import AMBIGUOUS_NUMBER, TEXT_WITHHELD, UNKNOWN_CODE, UNKNOWN_VALUE
 from unibase.clinical.sources.events import SOURCE_EVENTS, TableEvents
 from unibase.clinical.sources.reading import RowProblem, SourceTable
 from unibase.clinical.words.controlled import is_controlled
@@ -26,44 +27,49 @@ from unibase.groundwork.reasons import NOT_A_NUMBER
 
 
 def map_table(mapping: TableMapping, rule: TableRule, table: SourceTable) -> TableEvents:
-    """Return the source events that a rule makes of a table, or of some rows of it."""
+    """Return the source events that a rule makes of a table, or of some rows of it.
+
+    Args:
+        mapping: The mapping file.
+        rule: Its rule for the table.
+        table: The rows.
+
+    Raises:
+        UserError: If there is no column for the person.
+    """
+    reading = Reading(mapping, rule)
     problems = list(table.problems)
-    frame = cleaned(mapping, rule, table, problems)
-    person = rule.person.lower()
+    frame = cleaned(reading, table, problems)
     events: list[pl.DataFrame] = []
     carried: dict[str, set[int]] = {}
     for event in rule.events:
-        made = _apply(mapping, event, frame, person, problems)
+        made = _apply(reading, event, frame, problems)
         if made is not None:
             events.append(made)
             if event.date:
                 carried.setdefault(event.date, set()).update(made["source_row"])
-    events += _lonely_dates(mapping, rule, frame, person, carried)
+    events += _lonely_dates(reading, frame, carried)
     result = pl.concat(events) if events else pl.DataFrame(schema=SOURCE_EVENTS)
     return TableEvents(rule.name, table.rows, result, problems)
 
 
-def _lonely_dates(
-    mapping: TableMapping, rule: TableRule, frame: pl.DataFrame, person: str, carried: Mapping[str, set[int]]
-) -> list[pl.DataFrame]:
+def _lonely_dates(reading: Reading, frame: pl.DataFrame, carried: Mapping[str, set[int]]) -> list[pl.DataFrame]:
     """Return events without a value for dates that stand alone in their row, so that no date is lost."""
     out: list[pl.DataFrame] = []
     for date, rows in carried.items():
-        bearer = next((e for e in rule.events if e.date == date and not BRACES.search(e.code) and not e.when), None)
+        bearer = next((e for e in reading.table.events if e.date == date and not BRACES.search(e.code) and not e.when), None)
         if bearer is None:
             continue
         alone = frame.filter(~pl.col("source_row").is_in(sorted(rows)))
         bare = bearer.model_copy(update={"number": None, "text": None, "unit": None})
         # Problems of the date itself have been told when the rows were read for their values.
-        made = _apply(mapping, bare, alone, person, [])
+        made = _apply(reading, bare, alone, [])
         if made is not None and made.height:
             out.append(made)
     return out
 
 
-def _apply(
-    mapping: TableMapping, rule: EventRule, frame: pl.DataFrame, person: str, problems: list[RowProblem]
-) -> pl.DataFrame | None:
+def _apply(reading: Reading, rule: EventRule, frame: pl.DataFrame, problems: list[RowProblem]) -> pl.DataFrame | None:
     """Return the events of one rule; None where the table lacks a column of its code, value or condition."""
     have = set(frame.columns)
     code_columns = [name.lower() for name in BRACES.findall(rule.code)]
@@ -73,8 +79,8 @@ def _apply(
     frame = _recoded(rule, frame, problems)
     frame = _shaped_codes(rule, frame, code_columns, problems)
     frame = frame.filter(_wanted(rule, code_columns, data, set(frame.columns)))
-    frame = dated(mapping, rule, frame, bool(code_columns or data), problems)
-    return _valued(mapping, rule, frame, person, problems)
+    frame = dated(reading, rule, frame, bool(code_columns or data), problems)
+    return _valued(reading, rule, frame, problems)
 
 
 def _recoded(rule: EventRule, frame: pl.DataFrame, problems: list[RowProblem]) -> pl.DataFrame:
@@ -113,38 +119,65 @@ def _wanted(rule: EventRule, code_columns: list[str], data: list[str], have: set
     return reduce(lambda a, b: a & b, keep, pl.lit(True))
 
 
-def _valued(mapping: TableMapping, rule: EventRule, frame: pl.DataFrame, person: str, problems: list[RowProblem]) -> pl.DataFrame:
-    number: pl.Expr = pl.lit(None, dtype=pl.Float64)
-    text: pl.Expr = pl.lit(None, dtype=pl.String)
-    if rule.number:
-        column = rule.number.lower()
-        number = pl.col(column).str.replace(",", ".").cast(pl.Float64, strict=False)
-        for row in frame.filter(pl.col(column).is_not_null() & number.is_null())["source_row"]:
-            problems.append(RowProblem(row, NOT_A_NUMBER, "The value is not a number.", column, refused=False))
+def _valued(reading: Reading, rule: EventRule, frame: pl.DataFrame, problems: list[RowProblem]) -> pl.DataFrame:
+    number, text = _number(reading, rule, frame, problems)
     if rule.text:
         column = rule.text.lower()
-        allowed = is_controlled(pl.col(column), frozenset(mapping.texts))
+        allowed = is_controlled(pl.col(column), frozenset(reading.mapping.texts))
         for row in frame.filter(pl.col(column).is_not_null() & ~allowed)["source_row"]:
             problems.append(RowProblem(row, TEXT_WITHHELD, "The text is not a controlled one.", column, refused=False))
         text = pl.when(allowed).then(pl.col(column))
-    unit: pl.Expr = pl.lit(None, dtype=pl.String)
-    if rule.unit:
-        reference = BRACES.fullmatch(rule.unit)
-        if reference is None:
-            unit = pl.lit(rule.unit)
-        elif reference.group(1).lower() in frame.columns:
-            unit = pl.col(reference.group(1).lower())
     template = BRACES.sub("{}", rule.code)
     parts = [pl.col(name.lower()) for name in BRACES.findall(rule.code)]
     frame = frame.with_columns(
-        pl.col(person).alias("person"),
+        pl.col(reading.person).alias("person"),
         _code(frame, pl.format(template, *parts) if parts else pl.lit(rule.code)).alias("code"),
         number.alias("numeric_value"),
         text.alias("text_value"),
-        unit.alias("unit"),
+        _unit(rule, frame).alias("unit"),
     )
     frame = convert_expressions(frame, problems)
     return frame.select(pl.col(name).cast(dtype) for name, dtype in SOURCE_EVENTS.items())
+
+
+def _unit(rule: EventRule, frame: pl.DataFrame) -> pl.Expr:
+    reference = BRACES.fullmatch(rule.unit or "")
+    if reference is None:
+        return pl.lit(rule.unit, dtype=pl.String)
+    column = reference.group(1).lower()
+    return pl.col(column) if column in frame.columns else pl.lit(None, dtype=pl.String)
+
+
+_BOUND = r"^(<=|>=|<|>|\u2264|\u2265)\s*"
+"""A sign before a number: the value lies below or above it. It goes into the text, as OMOP's operators and FHIR's comparators do."""
+
+
+def _number(reading: Reading, rule: EventRule, frame: pl.DataFrame, problems: list[RowProblem]) -> tuple[pl.Expr, pl.Expr]:
+    """Return the number of each row, and the sign before it.
+
+    `1,234` may be a little more than one, or more than a thousand: it is no number unless the mapping says what a comma is.
+    """
+    if not rule.number:
+        return pl.lit(None, dtype=pl.Float64), pl.lit(None, dtype=pl.String)
+    column, decimal = rule.number.lower(), reading.mapping.decimal
+    sign = pl.col(column).str.extract(_BOUND, 1).replace({"\u2264": "<=", "\u2265": ">="})
+    # Thin and hard blanks part thousands, too.
+    bare = pl.col(column).str.replace(_BOUND, "").str.replace_all(r"(\d)[ \u00a0\u202f](\d{3})", "${1}${2}")
+    doubtful = pl.lit(False)
+    if decimal == ".":
+        bare = bare.str.replace_all(",", "", literal=True)
+    elif decimal == ",":
+        bare = bare.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
+    else:
+        doubtful = bare.str.contains(r"^[+-]?[1-9]\d{0,2},\d{3}$")
+        bare = bare.str.replace(",", ".", literal=True)
+    number = pl.when(~doubtful).then(bare.cast(pl.Float64, strict=False))
+    for row in frame.filter(pl.col(column).is_not_null() & doubtful)["source_row"]:
+        message = "The comma may part thousands or decimals. Say `decimal` in the mapping."
+        problems.append(RowProblem(row, AMBIGUOUS_NUMBER, message, column, refused=False))
+    for row in frame.filter(pl.col(column).is_not_null() & ~doubtful & number.is_null())["source_row"]:
+        problems.append(RowProblem(row, NOT_A_NUMBER, "The value is not a number.", column, refused=False))
+    return number, pl.when(number.is_not_null()).then(sign)
 
 
 def _code(frame: pl.DataFrame, code: pl.Expr) -> pl.Expr:

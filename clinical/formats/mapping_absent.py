@@ -61,7 +61,8 @@ def unmapped_tables(mapping: TableMapping, names: Iterable[str]) -> dict[str, Ta
     """Return what is to be told of each table that no rule reads; its rows are not counted here."""
     others = {name.lower(): reason for name, reason in mapping.other_tables.items()}
     out: dict[str, TableEvents] = {}
-    for number, name in enumerate(sorted(set(names) - {name for _, name in rules_of(mapping, names)}), start=1):
+    joined = {join.table.lower() for rule in mapping.tables for join in rule.joins}
+    for number, name in enumerate(sorted(set(names) - {name for _, name in rules_of(mapping, names)} - joined), start=1):
         reason = others.get(name)
         problem = (
             RowProblem(0, NOT_CLINICAL, f"The table is not read: {reason}.", refused=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from unibase.clinical.formats.mapping_rules import DATE_FIELDS, EventRule, TableMapping, says_dead
+from unibase.clinical.formats.mapping_rules import DATE_FIELDS, EventRule, Reading, says_dead
 from unibase.clinical.reasons import END_BEFORE_START, IMPOSSIBLE_DATE, MISSING_DATE, PARTIAL_END, UNREADABLE_DATE
 from unibase.clinical.sources.events import SOURCE_EVENTS
 from unibase.clinical.sources.reading import RowProblem
@@ -13,13 +13,11 @@ from unibase.clinical.words.acts import REFUTED
 from unibase.groundwork.problems import UserError
 
 
-def dated(
-    mapping: TableMapping, rule: EventRule, frame: pl.DataFrame, has_data: bool, problems: list[RowProblem]
-) -> pl.DataFrame:
+def dated(reading: Reading, rule: EventRule, frame: pl.DataFrame, has_data: bool, problems: list[RowProblem]) -> pl.DataFrame:
     """Return rows with the times of an event; rows whose date cannot be are told and left out.
 
     Args:
-        mapping: The mapping file, which says the order of dates.
+        reading: Mapping and table, which say how dates are written.
         rule: The event that is made of each row.
         frame: Rows as text.
         has_data: Whether the event has a code or value of the row: then it stands without a date, too.
@@ -33,8 +31,8 @@ def dated(
     if rule.static:
         return frame
     if rule.date is None:
-        raise UserError(f"Mapping {mapping.name}: the rule for {rule.code} needs `date`, or `static: true`.")
-    found = _with_date(mapping, rule.date, rule.clock, frame.drop("time", "time_min", "time_max"), "")
+        raise UserError(f"Mapping {reading.mapping.name}: the rule for {rule.code} needs `date`, or `static: true`.")
+    found = _with_date(reading, rule.date, rule.clock, frame.drop("time", "time_min", "time_max"), "")
     if found is None:
         return frame if has_data else frame.head(0)
     frame = _deaths(rule, found, problems) if rule.code == DEATH else found
@@ -44,7 +42,7 @@ def dated(
     frame = _undated(rule, frame, has_data, problems)
     for name, column in (("end_time", rule.end), ("recorded_time", rule.recorded)):
         if column is not None:
-            frame = _second_date(mapping, frame, name, column, problems)
+            frame = _second_date(reading, frame, name, column, problems)
     return frame
 
 
@@ -94,8 +92,8 @@ _DATE_MESSAGES = {
 }
 
 
-def _second_date(mapping: TableMapping, frame: pl.DataFrame, name: str, column: str, problems: list[RowProblem]) -> pl.DataFrame:
-    dated = _with_date(mapping, column, None, frame, "second_")
+def _second_date(reading: Reading, frame: pl.DataFrame, name: str, column: str, problems: list[RowProblem]) -> pl.DataFrame:
+    dated = _with_date(reading, column, None, frame, "second_")
     if dated is None:
         return frame
     frame = dated
@@ -119,7 +117,7 @@ def _second_date(mapping: TableMapping, frame: pl.DataFrame, name: str, column: 
     return frame.drop(column for column in frame.columns if column.startswith("second_"))
 
 
-def _with_date(mapping: TableMapping, base: str, clock: str | None, frame: pl.DataFrame, prefix: str) -> pl.DataFrame | None:
+def _with_date(reading: Reading, base: str, clock: str | None, frame: pl.DataFrame, prefix: str) -> pl.DataFrame | None:
     """Add the date columns of a declared date, or return None when the source has no such column."""
     name, columns = base.lower(), frame.columns
     clock_column = clock.lower() if clock and clock.lower() in columns else None
@@ -133,4 +131,4 @@ def _with_date(mapping: TableMapping, base: str, clock: str | None, frame: pl.Da
     if clock_column is not None:
         hour = pl.col(clock_column).str.replace(r"^\s*(\d{1,2})\s*[-:hH]\s*(\d{2})\s*$", "${1}:${2}")
         text = pl.concat_str(name, hour, separator=" ", ignore_nulls=True)
-    return partial_dates.add_dates(frame, text, mapping.date_order, prefix)
+    return partial_dates.add_dates(frame, text, reading.order_of(name), prefix, reading.mapping.two_digit_years)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from unibase.clinical.formats.mapping_rules import DATE_FIELDS, TableMapping, TableRule
+from unibase.clinical.formats.mapping_rules import DATE_FIELDS, Reading, TableRule
 from unibase.clinical.reasons import COMMENT_LINE, EMPTY_ROW, MISSING_PERSON, NOT_COLLECTED, NOT_DONE
 from unibase.clinical.sources.reading import RowProblem, SourceTable
 from unibase.groundwork.problems import UserError
@@ -22,26 +22,51 @@ def moved(table: SourceTable, offset: int) -> SourceTable:
     return replace(table, frame=table.frame.with_columns(pl.col("source_row") + offset), problems=problems)
 
 
-def persons_in(mapping: TableMapping, rule: TableRule, table: SourceTable) -> set[str]:
-    """Return the persons that some rows of a table are about."""
-    return set(cleaned(mapping, rule, table, [])[rule.person.lower()].unique())
+def persons_in(reading: Reading, table: SourceTable) -> set[str]:
+    """Return the persons that the rows of a `table` are about, as the rule of a `reading` names them."""
+    return set(cleaned(reading, table, [])[reading.person].unique())
 
 
-def cleaned(mapping: TableMapping, rule: TableRule, table: SourceTable, problems: list[RowProblem]) -> pl.DataFrame:
-    """Return the rows that are about someone, as text under the declared names, null where they say nothing."""
-    frame = table.frame.with_columns(
-        pl.col(name).cast(pl.String).str.strip_chars() for name in table.frame.columns if name != "source_row"
-    )
-    frame = renamed(frame, rule)
+def cleaned(reading: Reading, table: SourceTable, problems: list[RowProblem]) -> pl.DataFrame:
+    """Return the rows that are about someone, as text under the declared names, null where they say nothing.
+
+    Args:
+        reading: Mapping and rule.
+        table: Rows of a table.
+        problems: Where to tell of rows and fields that are left out.
+
+    Raises:
+        UserError: If there is no column for the person.
+    """
+    rule, person = reading.table, reading.person
+    frame = renamed(table.frame.with_columns(_texts(table.frame)), rule)
     columns = [name for name in frame.columns if name != "source_row"]
-    person = rule.person.lower()
     if person not in columns:
         raise UserError(f"Table {table.name} has no column {rule.person}, which its mapping names as the person.")
-    empty = ["", *mapping.nulls]
-    frame = frame.with_columns(pl.when(~pl.col(name).is_in(empty)).then(pl.col(name)).alias(name) for name in columns)
+    frame = frame.with_columns(
+        pl.when(~pl.col(name).is_in(reading.nulls_of(name))).then(pl.col(name)).alias(name) for name in columns
+    )
     frame = _without_empty(frame, columns, person, problems)
     frame = _without_not_done(rule, frame, columns, problems)
-    return _without_missing(frame, mapping.missing, columns, person, problems)
+    return _without_missing(frame, reading.mapping.missing, columns, person, problems)
+
+
+_LARGEST = 2**53
+"""Whole numbers up to here are exact as floating-point numbers."""
+
+
+def _texts(frame: pl.DataFrame) -> list[pl.Expr]:
+    """Return all columns as texts; whole numbers without a point, which a patient number has none of."""
+    out: list[pl.Expr] = []
+    for name, dtype in frame.schema.items():
+        if name == "source_row":
+            continue
+        text = pl.col(name).cast(pl.String)
+        if dtype.is_float():
+            whole = (pl.col(name) == pl.col(name).floor()) & (pl.col(name).abs() < _LARGEST)
+            text = pl.when(whole).then(pl.col(name).cast(pl.Int64, strict=False).cast(pl.String)).otherwise(text)
+        out.append(text.str.strip_chars().alias(name))
+    return out
 
 
 _NOT_DONE = (re.compile(r"^[a-z]{2}stat$"), "NOT DONE"), (re.compile(r"^[a-z]{2}occur$"), "N")

@@ -7,7 +7,9 @@ not other code.
 mapping: 1
 name: our-registry
 systems: [ipp]                      # kinds of identifier to look persons up by
-date_order: dmy                     # how dates are written: ymd, dmy or mdy
+date_order: dmy                     # how dates are written: ymd, dmy, mdy, or excel for serial days
+two_digit_years: 30                 # years 00 to 30 are of the 2000s; without it years of two digits are refused
+decimal: ","                        # 1,234 is a little more than one; without it such numbers are refused
 complete: true                      # every table has every column named here; one that lacks a column is told
 nulls: ["NA"]                       # texts that stand for an empty field
 missing: ["Not Collected"]          # texts that say there is no value; each is reported
@@ -15,6 +17,10 @@ tables:
   - name: tumours
     files: [tumours, tumeurs]       # file names without suffix
     person: patient                 # column with the identifier
+    joins:                          # further columns of each row, here the person, from another table of the source
+      - {table: stays, on: {stay: number}, columns: [patient]}
+    date_orders: {born: ymd}        # columns whose dates are written otherwise
+    nulls: {pack_years: ["99"]}     # texts that stand for an empty field in one column
     events:
       - code: "ICD10//{icd}"        # columns in braces
         date: diagnosis_date        # one column, or the three fields diagnosis_dateYear, ...Month, ...Day
@@ -43,6 +49,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -53,7 +60,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from unibase.clinical.sources.events import Identifier
-from unibase.clinical.words import partial_dates
+from unibase.clinical.words.date_forms import Order
 from unibase.groundwork.problems import UserError
 
 BRACES = re.compile(r"\{([^{}]+)\}")
@@ -94,6 +101,22 @@ class ObjectionRule(BaseModel):
     date: str | None = None
 
 
+class JoinRule(BaseModel):
+    """Another table of the source that says more of each row, such as the person of a stay.
+
+    Attributes:
+        table: Name of the other table.
+        on: Columns of this table, and the columns of the other that hold the same.
+        columns: Columns to take; all by default.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    table: str
+    on: dict[str, str] = Field(min_length=1)
+    columns: list[str] | None = None
+
+
 class TableRule(BaseModel):
     """Which events one table holds."""
 
@@ -107,6 +130,9 @@ class TableRule(BaseModel):
     events: list[EventRule] = Field(default_factory=list)
     objection: ObjectionRule | None = None
     not_mapped: dict[str, str] = Field(default_factory=dict)
+    joins: list[JoinRule] = Field(default_factory=list)
+    date_orders: dict[str, Order] = Field(default_factory=dict)
+    nulls: dict[str, list[str]] = Field(default_factory=dict)
 
 
 class TableMapping(BaseModel):
@@ -117,13 +143,38 @@ class TableMapping(BaseModel):
     mapping: Literal[1]
     name: str
     systems: list[str] = Field(min_length=1)
-    date_order: partial_dates.Order = "ymd"
+    date_order: Order = "ymd"
+    two_digit_years: int | None = Field(default=None, ge=0, le=99)
+    decimal: Literal[".", ","] | None = None
     nulls: list[str] = Field(default_factory=list)
     missing: list[str] = Field(default_factory=list)
     texts: list[str] = Field(default_factory=list)
     complete: bool = True
     tables: list[TableRule]
     other_tables: dict[str, str] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A table that is read by a rule of a mapping."""
+
+    mapping: TableMapping
+    table: TableRule
+
+    @property
+    def person(self) -> str:
+        """Column of the person, as tables name it."""
+        return self.table.person.lower()
+
+    def order_of(self, column: str) -> Order:
+        """Return how the dates of a `column` are written."""
+        own = {name.lower(): order for name, order in self.table.date_orders.items()}
+        return own.get(column.lower(), self.mapping.date_order)
+
+    def nulls_of(self, column: str) -> list[str]:
+        """Return the texts that stand for an empty field of a `column`."""
+        own = {name.lower(): texts for name, texts in self.table.nulls.items()}
+        return ["", *self.mapping.nulls, *own.get(column.lower(), [])]
 
 
 CODE_SHAPES: dict[str, str] = {

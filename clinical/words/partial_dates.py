@@ -24,11 +24,12 @@ from __future__ import annotations
 
 import calendar
 from datetime import date, datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
 
 from unibase.clinical.reasons import IMPOSSIBLE_DATE, UNREADABLE_DATE
+from unibase.clinical.words.date_forms import PART, YEAR, Order, in_iso_order
 from unibase.groundwork.tables import TIMESTAMP
 from unibase.privacy.dates import shift_interval
 
@@ -37,21 +38,12 @@ LAST_YEAR = 2261
 UNKNOWN_MIN = datetime(FIRST_YEAR, 1, 1)
 UNKNOWN_MAX = datetime(LAST_YEAR, 12, 31, 23, 59, 59, 999_999)
 
-Order = Literal["ymd", "dmy", "mdy"]
-
 _ALMOST_DAY = timedelta(days=1) - timedelta(microseconds=1)
-_PART = r"(\d{1,2}|UNK?|\?\?|XX)"
-_YEAR = r"(\d{4}|UNK?|\?{4}|XXXX)"
 _CLOCK = r"(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?)?(?:\s*(?:Z|[+-]\d{2}:?\d{2}))?"
 _MIDNIGHT = r"[T ]\s*0{1,2}:00(?::00(?:[.,]0+)?)?(?:\s*(?:Z|[+-]\d{2}:?\d{2}))?\s*$"
 """A clock at midnight. Every reader takes it for a day: systems write it where no time of day is known."""
 
-_PATTERN: dict[Order, str] = {
-    "ymd": rf"^\s*{_YEAR}(?:[-/.]{_PART}(?:[-/.]{_PART}{_CLOCK})?)?\s*$",
-    "dmy": rf"^\s*(?:(?:{_PART}[-/.])?{_PART}[-/.])?{_YEAR}{_CLOCK}\s*$",
-    "mdy": rf"^\s*(?:{_PART}[-/.](?:{_PART}[-/.])?)?{_YEAR}{_CLOCK}\s*$",
-}
-_GROUPS: dict[Order, tuple[int, int, int]] = {"ymd": (1, 2, 3), "dmy": (3, 2, 1), "mdy": (3, 1, 2)}
+_PATTERN = rf"^\s*({YEAR})(?:[-/.]({PART})(?:[-/.]({PART}){_CLOCK})?)?\s*$"
 
 
 class PartialDate(NamedTuple):
@@ -93,10 +85,19 @@ class PartialDate(NamedTuple):
         return guess if (bounds[0].date(), bounds[1].date()) == (first, last) else None
 
 
-def add_dates(frame: pl.DataFrame, text: pl.Expr | str, order: Order = "ymd", prefix: str = "") -> pl.DataFrame:
+def add_dates(
+    frame: pl.DataFrame, text: pl.Expr | str, order: Order = "ymd", prefix: str = "", pivot: int | None = None
+) -> pl.DataFrame:
     """Return `frame` with the columns of `parse_text`, each distinct text parsed once and plain ISO texts quickly.
 
     A date with a clock at midnight is a day.
+
+    Args:
+        frame: Any rows.
+        text: Column or expression of the dates.
+        order: How they are written; see `clinical.words.date_forms`.
+        prefix: Put before the names of the four columns.
+        pivot: As in `date_forms.in_iso_order`.
     """
     written = (pl.col(text) if isinstance(text, str) else text).cast(pl.String).str.replace(_MIDNIGHT, "")
     frame = frame.with_columns(written.alias("_text"))
@@ -120,22 +121,29 @@ def add_dates(frame: pl.DataFrame, text: pl.Expr | str, order: Order = "ymd", pr
     names = [prefix + name for name in ("time", "time_min", "time_max")]
     if rest.is_empty():
         return frame.drop("_text").with_columns(pl.lit(None, dtype=pl.String).alias(prefix + "problem"))
-    parsed = rest.with_columns(parse_text("_text", order, "_"))
+    parsed = rest.with_columns(parse_text("_text", order, "_", pivot))
     frame = frame.join(parsed, on="_text", how="left", maintain_order="left")
     frame = frame.with_columns(pl.coalesce(name, "_" + name.removeprefix(prefix)).alias(name) for name in names)
     return frame.rename({"_problem": prefix + "problem"}).drop("_text", "_time", "_time_min", "_time_max")
 
 
-def parse_text(column: pl.Expr | str, order: Order = "ymd", prefix: str = "") -> list[pl.Expr]:
+def parse_text(column: pl.Expr | str, order: Order = "ymd", prefix: str = "", pivot: int | None = None) -> list[pl.Expr]:
     """Return the expressions `time`, `time_min`, `time_max`, `problem` (each behind `prefix`) for a column of text.
 
     Read are years, months and days divided by `-`, `/` or `.`, cut after the year or the month or with `UN` (also
-    `UNK`, `??`, `XX`) for an unknown part, and times of day after a `T` or a blank. An offset from UTC is dropped:
-    times are local times of the subject. `problem` is null, `impossible-date` (30 February) or `unreadable-date`.
+    `UNK`, `??`, `XX`) for an unknown part, times of day after a `T` or a blank, and the forms of `clinical.words.date_forms`.
+    An offset from UTC is dropped: times are local times of the subject. `problem` is null, `impossible-date` (30 February) or
+    `unreadable-date`.
+
+    Args:
+        column: The texts.
+        order: How they are written.
+        prefix: Put before the names of the four expressions.
+        pivot: As in `date_forms.in_iso_order`.
     """
-    text = (pl.col(column) if isinstance(column, str) else column).cast(pl.String)
-    year, month, day = _GROUPS[order]
-    groups = text.str.to_uppercase().str.extract_groups(_PATTERN[order]).struct
+    text = in_iso_order((pl.col(column) if isinstance(column, str) else column).cast(pl.String), order, pivot)
+    year, month, day = 1, 2, 3
+    groups = text.str.extract_groups(_PATTERN).struct
     number = {name: groups.field(str(index)).cast(pl.Int32, strict=False) for name, index in _clock_groups(year, month, day)}
     readable = groups.field(str(year)).is_not_null()
     fraction = groups.field("7").str.pad_end(6, "0").str.slice(0, 6).cast(pl.Int64, strict=False).fill_null(0)
@@ -182,14 +190,14 @@ def parse_parts(year: str, month: str, day: str, clock: str | None = None, prefi
 
 
 def add_parts(frame: pl.DataFrame, year: str, month: str, day: str, clock: str | None = None, prefix: str = "") -> pl.DataFrame:
-    """Return `frame` with the columns of `parse_parts`, each distinct date parsed once."""
+    """Return `frame` with the columns of `parse_parts` (of `year`, `month`, `day`, `clock`, behind `prefix`), each date parsed once."""
     fields = [name for name in (year, month, day, clock) if name]
     parsed = frame.select(fields).unique().with_columns(parse_parts(year, month, day, clock, prefix))
     return frame.join(parsed, on=fields, how="left", nulls_equal=True, maintain_order="left")
 
 
 def unknown_where(frame: pl.DataFrame, which: pl.Expr) -> pl.DataFrame:
-    """Return `frame` with the date of some rows as one of which nothing is known, and without its problem."""
+    """Return `frame` with the date of the rows for `which` it holds as one of which nothing is known, without its problem."""
     return frame.with_columns(
         pl.when(~which).then("time").alias("time"),
         pl.when(which).then(pl.lit(UNKNOWN_MIN, dtype=TIMESTAMP)).otherwise("time_min").alias("time_min"),

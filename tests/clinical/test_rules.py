@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import polars as pl
 import pytest
@@ -24,7 +24,8 @@ from unibase.clinical.timelines.cutoff import CutOff, keep_until
 from unibase.clinical.timelines.door import pass_table
 from unibase.clinical.timelines.plausibility import refuted_deaths, settle
 from unibase.clinical.words.acts import FHIR_INTENT, FHIR_STATUS, FHIR_VERIFICATION, REFUTED
-from unibase.clinical.words.partial_dates import UNKNOWN_MIN, Order, add_dates
+from unibase.clinical.words.date_forms import Order
+from unibase.clinical.words.partial_dates import UNKNOWN_MIN, add_dates
 from unibase.clinical.words.tnm import Kind, category
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "clinical-rules.md"
@@ -169,10 +170,27 @@ def check_death(events: pl.DataFrame, reasons: list[str], death: str, day: str, 
 
 
 @pytest.mark.parametrize(("order", "text", "low", "high", "problem"), rows("| order | text | time_min | time_max | problem |"))
-def test_dates(order: Order, text: str, low: str, high: str, problem: str) -> None:
-    found = add_dates(pl.DataFrame({"d": [text]}), "d", order).row(0, named=True)
+def test_dates(order: str, text: str, low: str, high: str, problem: str) -> None:
+    written, _, pivot = order.partition(", two_digit_years ")
+    assert written in get_args(Order)
+    found = add_dates(pl.DataFrame({"d": [text]}), "d", cast(Order, written), pivot=int(pivot) if pivot else None).row(
+        0, named=True
+    )
     seconds = [str(found[name].replace(microsecond=0)) if found[name] else "" for name in ("time_min", "time_max")]
     assert (seconds, found["problem"] or "") == ([low, high], problem)
+
+
+@pytest.mark.parametrize(("decimal", "text", "number", "sign", "problem"), rows("| decimal | text | number | sign | problem |"))
+def test_numbers(decimal: str, text: str, number: str, sign: str, problem: str) -> None:
+    frame = pl.DataFrame({"source_row": [1], "usubjid": ["7"], "day": ["2020-01-01"], "hb": [text]})
+    table = {"name": "t", "person": "usubjid", "events": [{"code": "LOINC//1-8", "date": "day", "number": "hb"}]}
+    mapping = TableMapping.model_validate(
+        {"mapping": 1, "name": "m", "systems": ["ipp"], "tables": [table], "decimal": decimal or None}
+    )
+    found = map_table(mapping, mapping.tables[0], SourceTable("t", frame, 1))
+    row = found.events.row(0, named=True)
+    assert row["numeric_value"] == (pytest.approx(float(number)) if number else None)
+    assert (row["text_value"] or "", [one.reason for one in found.problems]) == (sign, [problem] if problem else [])
 
 
 @pytest.mark.parametrize(("column", "days", "before", "after"), rows("| column | days | before | after |"))
