@@ -19,6 +19,9 @@ from unibase.groundwork.tables import TIMESTAMP
 _BEGINNINGS = ("treatment_change", "new_line")
 """Concepts that may begin on the last day of a start known in part: they count from the day after it."""
 
+_DEATHS = ("death", "cancer_death")
+"""Concepts of deaths: their day is that of `clinical.derived.vital`."""
+
 _CANDIDATES = pl.Schema(
     {
         "subject_id": pl.Int64(),
@@ -128,14 +131,16 @@ class Reached:
     def _of(self, event: EventOf, rank: int) -> pl.DataFrame:
         """Return the events of one concept that can end the time: after the day of the start, or a death at any time."""
         names = {"time_min": "event_min", "time_max": "event_max", "source": "event_source", "source_row": "event_row"}
-        if event.concept == "death":
+        if event.concept in _DEATHS:
             deaths = {
                 "death_min": "event_min",
                 "death_max": "event_max",
                 "death_source": "event_source",
                 "death_row": "event_row",
             }
-            found = self.death.join(self.start, on="subject_id", how="semi").rename(deaths)
+            of_cause = self.concepts.select(self.events, event.concept).select("subject_id").unique()
+            mine = self.death.join(of_cause, on="subject_id", how="semi", maintain_order="left")
+            found = mine.join(self.start, on="subject_id", how="semi", maintain_order="left").rename(deaths)
         else:
             own = self.concepts.select(self.events, event.concept).filter(pl.col("time_min").is_not_null())
             own = own.join(self.start, on="subject_id")

@@ -31,6 +31,9 @@ ATC_OF_RXNORM = {f"RxNorm//{number}": f"ATC//{atc}" for number, atc in (
 )}  # fmt: skip
 """Ingredients of RxNorm that the concept `anticancer_drug` names, and their ATC code of 2024 (WHO Collaborating Centre)."""
 LINE = "DERIVED//LINE"
+STOP = "DERIVED//TREATMENT_STOP"
+STOP_DAYS = 120
+"""A line has ended when the person was on record so many days after its last administration (Friends of Cancer Research, 2018)."""
 
 
 @dataclass(frozen=True)
@@ -128,24 +131,45 @@ def _atc_class(code: str) -> str:
 
 
 def treatment_events(events: pl.DataFrame, rule: LineRule | None = None, concepts: Concepts | None = None) -> pl.DataFrame:
-    """Return derived EVENTS: one `DERIVED//TREATMENT_CHANGE` per change and one `DERIVED//LINE` per line.
+    """Return derived EVENTS: one `DERIVED//TREATMENT_CHANGE` per change, one `DERIVED//LINE` per line, one stop per line that ended.
 
     `numeric_value` is the number of the change or line, `end_time` the last administration of the regimen or line.
     Molecules are those of the concept `anticancer_drug`; an ingredient of RxNorm counts as its ATC code where `ATC_OF_RXNORM` knows
-    it, so that two centres that code one drug differently make no change. Administrations whose day is not known do not count. Add
-    the result to the timeline before deriving TNT.
+    it, so that two centres that code one drug differently make no change. Administrations whose day is not known do not count. A line
+    has ended where another follows, or where the person is on record `STOP_DAYS` after it; `DERIVED//TREATMENT_STOP` is the day of its
+    last administration. Add the result to the timeline before deriving TNT or TTD.
+
+    Args:
+        events: EVENTS of any number of subjects, whole.
+        rule: What the analysis decides.
+        concepts: What an `anticancer_drug` and a `last_contact` are.
     """
     concepts = concepts or Concepts.default()
     given = (pl.col("code").str.starts_with("ATC//") | concepts.matches("anticancer_drug")) & pl.col("time").is_not_null()
     molecule = pl.col("code").replace(ATC_OF_RXNORM).str.strip_prefix("ATC//")
     drugs = events.filter(given).select("subject_id", pl.col("time").dt.date().alias("day"), molecule.alias("atc"))
-    rows = []
+    on_record = dict(_last_days(events, concepts, drugs).iter_rows())
+    rows: list[tuple[int, date, str, int, date]] = []
     for (subject,), own in drugs.sort("subject_id", "day", "atc").group_by("subject_id", maintain_order=True):
         found = regimens(list(own.select("day", "atc").iter_rows()), rule)
         rows += [(subject, one.start, CHANGE, one.change, one.last) for one in found if one.change]
-        for line in sorted({one.line for one in found}):
-            parts = [one for one in found if one.line == line]
-            rows.append((subject, parts[0].start, LINE, line, parts[-1].last))
+        lines = [[one for one in found if one.line == line] for line in sorted({one.line for one in found})]
+        for number, parts in enumerate(lines, start=1):
+            last = max(one.last for one in parts)
+            rows.append((subject, parts[0].start, LINE, parts[0].line, parts[-1].last))
+            if number < len(lines) or on_record[subject] - last > timedelta(days=STOP_DAYS):
+                rows.append((subject, last, STOP, parts[0].line, last))
+    return _as_events(rows)
+
+
+def _last_days(events: pl.DataFrame, concepts: Concepts, drugs: pl.DataFrame) -> pl.DataFrame:
+    """Return `subject_id, day`: the last day on which each person who was given a drug was seen alive."""
+    seen = concepts.select(events.join(drugs.select("subject_id").unique(), on="subject_id", how="semi"), "last_contact")
+    days = seen.filter(pl.col("time_min").is_not_null()).select("subject_id", pl.col("time_min").dt.date().alias("day"))
+    return pl.concat([days, drugs.select("subject_id", "day")]).group_by("subject_id").agg(pl.col("day").max())
+
+
+def _as_events(rows: Sequence[tuple[int, date, str, int, date]]) -> pl.DataFrame:
     schema = {"subject_id": pl.Int64, "day": pl.Date, "code": pl.String, "numeric_value": pl.Float32, "last": pl.Date}
     frame = pl.DataFrame(rows, schema=schema, orient="row")
     day = pl.col("day").cast(pl.Datetime("us"))

@@ -94,7 +94,8 @@ def open_mapped(found: Mapping[str, Sequence[Path]], folder: Path, client: Clien
         ready.append(TableEvents(rule.name, 0, pl.DataFrame(schema=SOURCE_EVENTS), told))
     read_by_none = set(lookups.problems) - set(read.of_table)
     ready += [
-        TableEvents(name, total[name], pl.DataFrame(schema=SOURCE_EVENTS), lookups.problems[name]) for name in sorted(read_by_none)
+        TableEvents(name, total[name], pl.DataFrame(schema=SOURCE_EVENTS), lookups.problems[name])
+        for name in sorted(read_by_none)
     ]
     mapped = [part for part in parts if part.table in read.of_table]
     persons = mapping_rules.identifiers(rules, looked.persons)

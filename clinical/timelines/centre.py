@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import polars as pl
 
 from unibase.clinical.formats.declaration import Asked, declared_format
-from unibase.clinical.reasons import UNREAD_FILE
+from unibase.clinical.reasons import UNREAD_FILE, UNUSABLE_CLINICAL_SOURCE
 from unibase.clinical.sources import databases
 from unibase.clinical.sources.events import SOURCE_EVENTS, Opener, Plan, TableEvents
 from unibase.clinical.sources.reading import RowProblem
@@ -21,7 +21,7 @@ from unibase.clinical.timelines.batched import build_batched
 from unibase.clinical.timelines.cutoff import Wanted
 from unibase.clinical.timelines.door import Door, KeyDoor, LocalDoor, VaultDoor
 from unibase.clinical.timelines.target import Target
-from unibase.groundwork.problems import UserError
+from unibase.groundwork.problems import Unusable, UserError, without_folders
 from unibase.privacy.keys import Key
 from unibase.privacy.subjects import SubjectLookup
 
@@ -82,12 +82,29 @@ def write_events(task: TimelineTask, folder: Path, client: Client | None = None)
 
     A source is read a batch at a time, so that memory does not grow with it.
 
+    Args:
+        task: The source, with the lookup of the vault.
+        folder: The dataset; replaced when it exists.
+        client: A Dask client; None works in this process.
+
     Raises:
         UserError: If the source, or its mapping, cannot be used at all.
     """
     if task.lookup is None:
         raise UserError("Reading events into a study needs the lookup of its identity ledger.")
     return _write(task, VaultDoor(task.lookup), folder, {"source_format": task.format}, client)
+
+
+def write_unit(task: TimelineTask, folder: Path, client: Client | None = None) -> Written:
+    """Write the source of a `task` to a `folder` as `write_events` does, on a Dask `client` or here, as a unit that can fail alone.
+
+    Raises:
+        Unusable: If the source, or its mapping, cannot be used at all.
+    """
+    try:
+        return write_events(task, folder, client)
+    except UserError as problem:
+        raise Unusable(UNUSABLE_CLINICAL_SOURCE, without_folders(str(problem))) from None
 
 
 def convert(task: TimelineTask, folder: Path, key: Key | None = None) -> Written:

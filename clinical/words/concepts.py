@@ -17,15 +17,21 @@ from ruamel.yaml.error import YAMLError
 from unibase.groundwork.problems import UserError
 
 
-def code_matches(codes: list[str]) -> pl.Expr:
-    """Return the expression that is true for events with one of some codes; a `*` stands for any letters."""
-    exact = [code for code in codes if "*" not in code]
-    tests = [pl.col("code").is_in(exact)] if exact else []
+def code_matches(codes: list[str], column: pl.Expr | None = None) -> pl.Expr:
+    """Return the expression that is true for events with one of some codes; a `*` stands for any letters.
+
+    Args:
+        codes: Codes, or texts.
+        column: Where they are looked for; the codes of events by default.
+    """
+    column = pl.col("code") if column is None else column
+    exact = sorted({code for code in codes if "*" not in code})
+    tests = [column.is_in(exact)] if exact else []
     for code in (code for code in codes if "*" in code):
         if code.index("*") == len(code) - 1:
-            tests.append(pl.col("code").str.starts_with(code[:-1]))
+            tests.append(column.str.starts_with(code[:-1]))
         else:
-            tests.append(pl.col("code").str.contains("^" + ".*".join(re.escape(part) for part in code.split("*")) + "$"))
+            tests.append(column.str.contains("^" + ".*".join(re.escape(part) for part in code.split("*")) + "$"))
     return reduce(lambda a, b: a | b, tests, pl.lit(False)).fill_null(False)
 
 
@@ -49,7 +55,7 @@ class CodedValue(BaseModel):
         """Return the expression that is true for events with this code and value."""
         test = code_matches([self.code])
         if self.text:
-            test = test & pl.col("text_value").str.to_lowercase().is_in(sorted({text.lower() for text in self.text}))
+            test = test & code_matches([text.lower() for text in self.text], pl.col("text_value").str.to_lowercase())
         if self.number_from is not None:
             test = test & (pl.col("numeric_value") >= self.number_from)
         if self.number_to is not None:

@@ -9,15 +9,13 @@ from typing import Any
 import polars as pl
 
 from unibase.clinical.options import ClinicalSource
-from unibase.clinical.reasons import UNUSABLE_CLINICAL_SOURCE
-from unibase.clinical.timelines.centre import TimelineTask, write_events
+from unibase.clinical.timelines.centre import TimelineTask, write_unit
 from unibase.flows.runs import sources
 from unibase.flows.runs.run import Run
 from unibase.flows.runs.stage import Stage
 from unibase.flows.study.places import LEDGER, RECORDS
 from unibase.groundwork.cluster import client_of_worker
 from unibase.groundwork.files import digest_of
-from unibase.groundwork.problems import Unusable, UserError, without_folders
 from unibase.groundwork.tables import QUARANTINE
 from unibase.groundwork.work import Job, Outcome, Output, Unit
 
@@ -25,11 +23,8 @@ from unibase.groundwork.work import Job, Outcome, Output, Unit
 def stage_records(_: None, work: tuple[TimelineTask, Path]) -> dict[str, Any]:
     """Write one clinical source as a MEDS dataset, problems and account beside it; on Dask all workers read it together."""
     task, destination = work
-    try:
-        with client_of_worker() as client:
-            written = write_events(task, destination, client)
-    except UserError as problem:
-        raise Unusable(UNUSABLE_CLINICAL_SOURCE, without_folders(str(problem))) from None
+    with client_of_worker() as client:
+        written = write_unit(task, destination, client)
     return {"events": written.events, "problems": written.problems, "unread": len(written.unread)}
 
 

@@ -237,6 +237,28 @@ def test_progression_and_censoring(found: str, endpoint: str, days: str, happene
     assert (row["AVAL"], row["CNSR"]) == (int(days), 0 if happened == "yes" else 1)
 
 
+WORDS = {"CHANGE": "DERIVED//TREATMENT_CHANGE", "LINE": "DERIVED//LINE", "STOP": "DERIVED//TREATMENT_STOP"}
+
+
+@pytest.mark.parametrize(("record", "endpoint", "days", "cnsr", "words"), rows("| on record | endpoint | days | CNSR | words |"))
+def test_new_therapies_missed_visits_and_competing_events(record: str, endpoint: str, days: str, cnsr: str, words: str) -> None:
+    made = []
+    for one in record.split(", "):
+        word, *cause, day = one.split(" ")
+        if word == "DEATH":
+            made.append((1, "MEDS_DEATH", day, *cause))
+        else:
+            made.append((1, WORDS[word], day) if word in WORDS else (1, "RECIST//OVRLRESP", day, word))
+    row = derive(events(*made), index((1, "2021-01-10")), endpoint).row(0, named=True)
+    assert (row["AVAL"], row["CNSR"], row["EVNTDESC"] or row["CNSDTDSC"]) == (int(days), int(cnsr), words)
+
+
+def test_a_partial_date_may_leave_open_which_event_came_first() -> None:
+    made = events((1, "RECIST//OVRLRESP", "2021-04", "PD"), (1, "MEDS_DEATH", "2021-04-20"))
+    row = derive(made, index((1, "2021-01-10")), "TTP").row(0, named=True)
+    assert (row["CNSR"], row["problem"]) == (2, "order-unknown")
+
+
 @pytest.mark.parametrize(("kind", "written", "value", "prefix"), rows("| of | written | value | prefix |"))
 def test_stage_and_tnm(kind: Kind, written: str, value: str, prefix: str) -> None:
     found = category(kind, written)
