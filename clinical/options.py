@@ -49,6 +49,8 @@ class ClinicalSource(Section):
     (`postgresql://user@host/database?schema=cdm`; the password by PGPASSFILE), which is read at every build."""
     mapping: str | None = None
     """For `csv`: the YAML file that says which column means what."""
+    texts: list[str] = Field(default=[])
+    """Further texts that may travel, beside codes and the words of closed lists; whatever else is withheld, for it may name a person."""
     cutoff: date | Literal["none"] | None = None
     """The last day that counts in this centre (`2024-06-30`); `none` for no end. By default that of the study, else the day of the
     export, which the files' last change tells: what lies after it is told and set aside. De-identified sources whose calendar was

@@ -202,6 +202,12 @@ def read_mapping(path: Path) -> TableMapping:
     return _validated(content, str(path))
 
 
+def packaged_names() -> list[str]:
+    """Return the names of the mappings that come with the package."""
+    folder = files("unibase.clinical.formats").joinpath("mappings")
+    return sorted(path.name.removesuffix(".yaml") for path in folder.iterdir() if path.name.endswith(".yaml"))
+
+
 def packaged_mapping(name: str) -> TableMapping:
     """Return a mapping that comes with the package: `osiris` or `osiris-rwd`."""
     text = files("unibase.clinical.formats").joinpath("mappings").joinpath(f"{name}.yaml").read_text(encoding="utf-8")

@@ -26,10 +26,10 @@ def records_fields(mapping: str, out: Path) -> None:
     out
         The CSV.
     """
-    from unibase.clinical.formats.mapping_rules import field_table, packaged_mapping, read_mapping
+    from unibase.clinical.formats.mapping_rules import field_table, packaged_mapping, packaged_names, read_mapping
     from unibase.groundwork.files import atomic_file
 
-    packaged = mapping in {"osiris", "osiris-rwd"}
+    packaged = mapping in packaged_names()
     table = field_table(packaged_mapping(mapping) if packaged else read_mapping(Path(mapping)))
     with atomic_file(out) as temporary:
         table.write_csv(temporary)

@@ -57,12 +57,13 @@ def _unit(run: Run, name: str, source: ClinicalSource, destination: Path) -> Uni
     path = run.study.records(source)
     mapping = run.study.path(source.mapping) if source.mapping else None
     mine = run.lookup.within(name)
-    task = TimelineTask(source.format, path, name, mine, mapping, cutoff=source.cutoff or run.study.cutoff)
+    cutoff = source.cutoff or run.study.cutoff
+    task = TimelineTask(source.format, path, name, mine, mapping, tuple(source.texts), cutoff)
     ledger = digest_of(sorted([*k, *v] for k, v in mine.by_identifier.items()))
     declared = run.content("clinical", [mapping] if mapping else [])
     return Unit(
         f"{name}/{source.format}",
-        digest_of([_state(run, name, path), declared, ledger, str(task.cutoff)]),
+        digest_of([_state(run, name, path), declared, ledger, str(task.cutoff), *task.texts]),
         (task, destination),
     )
 
