@@ -121,27 +121,26 @@ def add_dates(
     names = [prefix + name for name in ("time", "time_min", "time_max")]
     if rest.is_empty():
         return frame.drop("_text").with_columns(pl.lit(None, dtype=pl.String).alias(prefix + "problem"))
-    parsed = rest.with_columns(parse_text("_text", order, "_", pivot))
+    iso = in_iso_order(rest["_text"], order, pivot).alias("_iso")
+    parsed = rest.with_columns(iso).with_columns(parse_text("_iso", "_")).drop("_iso")
     frame = frame.join(parsed, on="_text", how="left", maintain_order="left")
     frame = frame.with_columns(pl.coalesce(name, "_" + name.removeprefix(prefix)).alias(name) for name in names)
     return frame.rename({"_problem": prefix + "problem"}).drop("_text", "_time", "_time_min", "_time_max")
 
 
-def parse_text(column: pl.Expr | str, order: Order = "ymd", prefix: str = "", pivot: int | None = None) -> list[pl.Expr]:
+def parse_text(column: str, prefix: str = "") -> list[pl.Expr]:
     """Return the expressions `time`, `time_min`, `time_max`, `problem` (each behind `prefix`) for a column of text.
 
     Read are years, months and days divided by `-`, `/` or `.`, cut after the year or the month or with `UN` (also
-    `UNK`, `??`, `XX`) for an unknown part, times of day after a `T` or a blank, and the forms of `clinical.words.date_forms`.
+    `UNK`, `??`, `XX`) for an unknown part, and times of day after a `T` or a blank.
     An offset from UTC is dropped: times are local times of the subject. `problem` is null, `impossible-date` (30 February) or
     `unreadable-date`.
 
     Args:
-        column: The texts.
-        order: How they are written.
+        column: Column of the texts, in the order of `clinical.words.date_forms.in_iso_order`.
         prefix: Put before the names of the four expressions.
-        pivot: As in `date_forms.in_iso_order`.
     """
-    text = in_iso_order((pl.col(column) if isinstance(column, str) else column).cast(pl.String), order, pivot)
+    text = pl.col(column)
     year, month, day = 1, 2, 3
     groups = text.str.extract_groups(_PATTERN).struct
     number = {name: groups.field(str(index)).cast(pl.Int32, strict=False) for name, index in _clock_groups(year, month, day)}
