@@ -76,6 +76,12 @@ class Definition(BaseModel):
     stop_at: list[Named] = Field(default_factory=list)
     missed_days: int | None = Field(default=None, ge=1)
 
+    def concepts(self) -> list[str]:
+        """Return the concepts that the endpoint looks for, each once."""
+        named = [event.concept for event in (*self.events, self.censor, *self.stop_at)]
+        further = [event.after for event in self.events] + [self.origin_before, None if self.origin == "index" else self.origin]
+        return list(dict.fromkeys([*named, *(name for name in further if name)]))
+
 
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid")

@@ -146,7 +146,7 @@ def treatment_events(events: pl.DataFrame, rule: LineRule | None = None, concept
     """
     concepts = concepts or Concepts.default()
     given = (pl.col("code").str.starts_with("ATC//") | concepts.matches("anticancer_drug")) & pl.col("time").is_not_null()
-    molecule = pl.col("code").replace(ATC_OF_RXNORM).str.strip_prefix("ATC//")
+    molecule = pl.col("code").replace({**concepts.molecules, **ATC_OF_RXNORM}).str.strip_prefix("ATC//")
     drugs = events.filter(given).select("subject_id", pl.col("time").dt.date().alias("day"), molecule.alias("atc"))
     on_record = dict(_last_days(events, concepts, drugs).iter_rows())
     rows: list[tuple[int, date, str, int, date]] = []

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache, reduce
 from importlib.resources import files
 from pathlib import Path
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from unibase.clinical.words.vocabulary import Vocabulary
 from unibase.groundwork.problems import UserError
 
 
@@ -72,6 +74,8 @@ class Concept(BaseModel):
         include: Other concepts whose events are events of this one.
         unless: Codes whose events are none of this concept, whatever else holds.
         unless_values: The same for codes with some values.
+        ancestors: Codes whose descendants say it, by the vocabulary folder of the study.
+        unless_ancestors: Codes whose descendants say it not.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -81,6 +85,18 @@ class Concept(BaseModel):
     include: list[str] = Field(default_factory=list)
     unless: list[str] = Field(default_factory=list)
     unless_values: list[CodedValue] = Field(default_factory=list)
+    ancestors: list[str] = Field(default_factory=list)
+    unless_ancestors: list[str] = Field(default_factory=list)
+
+    def with_descendants(self, vocabulary: Vocabulary, all_known: bool) -> Concept:
+        """Return the concept with the codes that a `vocabulary` has below its ancestors; `all_known` refuses those it does not hold."""
+        if not self.ancestors and not self.unless_ancestors:
+            return self
+        below = [vocabulary.descendants(named, all_known=all_known) for named in (self.ancestors, self.unless_ancestors) if named]
+        codes = below.pop(0) if self.ancestors else []
+        unless = below.pop() if below else []
+        further = {"codes": [*self.codes, *codes], "unless": [*self.unless, *unless], "ancestors": [], "unless_ancestors": []}
+        return self.model_copy(update=further)
 
 
 class _File(BaseModel):
@@ -99,10 +115,34 @@ def _packaged() -> _File:
 
 @dataclass(frozen=True)
 class Concepts:
-    """Concepts by name, with the version of each file they come from."""
+    """Concepts by name, with the version of each file they come from.
+
+    Attributes:
+        by_name: The concepts.
+        versions: Each file and its version.
+        molecules: Codes of drugs and the code of ATC of their molecule, where a vocabulary says it.
+    """
 
     by_name: dict[str, Concept] = field(default_factory=dict)
     versions: tuple[str, ...] = ()
+    molecules: Mapping[str, str] = field(default_factory=dict)
+
+    def with_vocabulary(self, vocabulary: Vocabulary | None) -> Concepts:
+        """Return the concepts with the codes below their ancestors, as a `vocabulary` has them.
+
+        Raises:
+            UserError: If a study's own concept names ancestors, and there is no vocabulary; or one that it does not hold.
+        """
+        packaged = _packaged().concept
+        own = {name for name, one in self.by_name.items() if one != packaged.get(name)}
+        if vocabulary is None:
+            needing = [name for name in own if self.by_name[name].ancestors or self.by_name[name].unless_ancestors]
+            if needing:
+                told = "Say in the study file where the vocabulary is: `vocabulary: folder`."
+                raise UserError(f"The concept {min(needing)} names ancestors. {told}")
+            return self
+        by_name = {name: one.with_descendants(vocabulary, name in own) for name, one in self.by_name.items()}
+        return replace(self, by_name=by_name, molecules=vocabulary.molecules())
 
     @classmethod
     def default(cls) -> Self:
@@ -115,6 +155,10 @@ class Concepts:
     @classmethod
     def read(cls, path: Path | str, base: Concepts | None = None) -> Self:
         """Read a study's concepts over those of `base`, by default the packaged ones.
+
+        Args:
+            path: YAML of concepts.
+            base: What it adds to.
 
         Raises:
             UserError: Naming the key that is wrong.

@@ -76,7 +76,7 @@ def _asked(study: Study, concepts: Concepts) -> Iterator[tuple[str, str]]:
     definitions = read_endpoints(study)
     for code in study.endpoints:
         definition = definitions.definition(code)
-        for event in (*definition.events, definition.censor):
+        for concept in definition.concepts():
             # Made while the timeline is built, not read from records.
-            if not all(one.startswith("DERIVED//") for one in concepts.by_name[event.concept].codes or [""]):
-                yield event.concept, code
+            if not all(one.startswith("DERIVED//") for one in concepts.by_name[concept].codes or [""]):
+                yield concept, code

@@ -5,12 +5,14 @@ from __future__ import annotations
 from unibase.clinical.derived.endpoint_definitions import Endpoints
 from unibase.clinical.derived.quality import QualityRules
 from unibase.clinical.words.concepts import Concepts
+from unibase.clinical.words.vocabulary import Vocabulary
 from unibase.flows.study.study_file import Study
 
 
 def read_concepts(study: Study) -> Concepts:
-    """Return the study's concepts over the packaged ones."""
-    return Concepts.read(study.path(study.concepts)) if study.concepts else Concepts.default()
+    """Return the study's concepts over the packaged ones, with what its vocabulary has below their ancestors."""
+    concepts = Concepts.read(study.path(study.concepts)) if study.concepts else Concepts.default()
+    return concepts.with_vocabulary(Vocabulary.open(study.path(study.vocabulary)) if study.vocabulary else None)
 
 
 def read_endpoints(study: Study) -> Endpoints:

@@ -26,7 +26,7 @@ def missing_sources(study: Study) -> list[str]:
         named.append((f"harmonise.{key}.parameters", (rule.parameters if rule else None) or ""))
     if study.custodians:
         named += [("custodians.tokens", study.custodians.tokens), ("custodians.subjects", study.custodians.subjects)]
-    named += [(key, getattr(study, key) or "") for key in ("links", "concepts", "quality", "definitions")]
+    named += [(key, getattr(study, key) or "") for key in ("links", "concepts", "vocabulary", "quality", "definitions")]
     named += [("key.file", study.key.file or "")]
     return [
         f"{key}: nothing at {study.path(value)}"

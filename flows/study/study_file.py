@@ -94,6 +94,9 @@ class Study(Section):
     after it is no event, and no sign of life."""
     concepts: str | None = None
     """YAML of concepts that adds to the packaged one."""
+    vocabulary: str | None = None
+    """Folder of OMOP vocabularies from athena.ohdsi.org (CONCEPT, CONCEPT_ANCESTOR, CONCEPT_RELATIONSHIP). Concepts may then name
+    `ancestors` and `unless_ancestors`, and drugs of RxNorm are known by their molecule of ATC."""
     quality: str | None = None
     """YAML of data-quality thresholds over the packaged `clinical/derived/quality.yaml`. When it is named, a failed check marked
     `stop: true` stops the release; without it the table is made and shown, and stops nothing."""
@@ -104,8 +107,8 @@ class Study(Section):
     windows: Windows = Windows.model_validate({})
     cohort: CohortRules = CohortRules()
     endpoints: list[str] = Field(default=["OS"])
-    """Time-to-event endpoints from the index: OS, PFS, PFS_CONTACT, DFS, RFS, TNT or DOR, as `clinical/derived/endpoints.yaml` defines
-    them, or those of `definitions`."""
+    """Time-to-event endpoints from the index: OS, PFS, PFS_CONTACT, PFS_NT, PFS2, TTP, EFS, DFS, RFS, CSS, TNT, TTD or DOR, as
+    `clinical/derived/endpoints.yaml` defines them, or those of `definitions`."""
     responses: list[str] = Field(default=[])
     """Best tumour responses: BOR and CBOR (confirmed) by RECIST 1.1, IBOR and ICBOR by iRECIST, from lesion measurements; BORREP
     and CBORREP as the centre reports them; or those of `definitions`. The table `adrs` holds them, with the response at every visit."""
