@@ -1,6 +1,7 @@
 """OMOP CDM 5.4 (and 5.3) to source events.
 
-One row makes one event, except in PERSON, which holds birth, sex and further static facts. The code of an event is, in
+One row makes one event, except in PERSON, which holds birth, sex and further static facts, and where the source concept and
+the standard one are two codes: then each makes an event, and windows count the row once. The code of an event is, in
 this order: the source concept, the standard concept (both through the CONCEPT table), a source value that has the shape
 of a code of its domain (ICD-10, CCAM, ATC, LOINC), the concept number (`OMOP//201820`). A row without any of them keeps
 its place in time under `OMOP_<DOMAIN>//UNMAPPED` and is reported as `unknown-code`.
@@ -65,7 +66,7 @@ def _read_events(rule: EventTable, name: str, table: SourceTable, concepts: pl.D
     frame = _timed(frame, rule.date, rule.datetime, problems)
     frame = _ended(frame, rule, problems)
     frame = _with_code(frame, rule, concepts, problems)
-    frame = _with_modality(frame, rule)
+    frame = _with_modality(pl.concat([frame, _standard(frame, rule, concepts)]), rule)
     frame = _with_value(frame, concepts, texts, problems)
     return TableEvents(name, table.rows, pl.concat([complete(frame), _objects(frame, rule, concepts)]), problems)
 
@@ -109,6 +110,15 @@ def _with_code(frame: pl.DataFrame, rule: EventTable, concepts: pl.DataFrame, pr
         )
     unmapped = pl.lit("UNKNOWN" if rule.prefix else f"OMOP_{rule.domain}//UNMAPPED")
     return frame.with_columns((pl.lit(rule.prefix) + pl.coalesce("code", unmapped)).alias("code"))
+
+
+def _standard(frame: pl.DataFrame, rule: EventTable, concepts: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows whose standard concept is another code than that of the source concept, under the standard one."""
+    if not rule.source_concept:
+        return frame.head(0)
+    standard = pl.lit(rule.prefix) + _coded(frame, [rule.concept], concepts)
+    both = _coded(frame, [rule.source_concept], concepts).is_not_null() & (standard != pl.col("code"))
+    return frame.filter(both.fill_null(False)).with_columns(standard.alias("code"))
 
 
 def _with_value(frame: pl.DataFrame, concepts: pl.DataFrame, texts: frozenset[str], problems: list[RowProblem]) -> pl.DataFrame:

@@ -41,11 +41,13 @@ class PlainRows:
         columns: Those columns of `pieces.PLAIN` that the table has, but not `rank`.
         rank: Place of each row's subject among all subjects.
         others: Places in the batch of the rows that are not plain.
+        used: How many rows of the source they are; one that has two codes stands twice.
     """
 
     columns: dict[str, Numbers]
     rank: Numbers
     others: Numbers
+    used: int
 
 
 def used_concepts(table: str, paths: Sequence[Path]) -> set[int]:
@@ -82,7 +84,7 @@ def plain_rows(source: Source, table: str, book: Codebook, persons: Persons, unt
         return None
     latest = np.iinfo(np.int64).max if until is None else int(pl.Series([until], dtype=TIMESTAMP).to_physical().item())
     place = persons.places(_integers(source, "person_id"))
-    code = _code(source, rule, book)
+    code, standard = _codes(source, rule, book)
     plain = (place >= 0) & (code >= 0)
     time, dated = _moments(source, rule.date, rule.datetime)
     if dated is not None:
@@ -91,7 +93,7 @@ def plain_rows(source: Source, table: str, book: Codebook, persons: Persons, unt
         plain &= time <= latest
     if (unsure := _unsure(source, rule)) is not None:
         plain &= ~unsure
-    columns, simple = _values(source, book, code)
+    columns, simple = _values(source, book, code, standard)
     if simple is not None:
         plain &= simple
     if rule.end and (source.type_of(rule.end) or source.type_of(rule.end_datetime)):
@@ -102,7 +104,7 @@ def plain_rows(source: Source, table: str, book: Codebook, persons: Persons, unt
     if "number" in columns:
         columns["flags"] = _flag(columns.pop("has_number"), HAS_NUMBER, len(time))
     columns |= {"time": time, "code": code, "row": np.arange(source.rows, dtype=np.uint32)}
-    return _kept(plain, place, columns, persons)
+    return _kept(plain, place, _Columns(columns, standard), persons)
 
 
 def _ends(source: Source, rule: omop_tables.EventTable, time: Numbers, latest: int) -> tuple[dict[str, Numbers], Numbers]:
@@ -119,15 +121,32 @@ def _ends(source: Source, rule: omop_tables.EventTable, time: Numbers, latest: i
     return {"length": length, "flags": _flag(ended, HAS_END, len(time))}, sound
 
 
-def _kept(plain: Numbers, place: Numbers, columns: dict[str, Numbers], persons: Persons) -> PlainRows:
+@dataclass(frozen=True)
+class _Columns:
+    """Columns of rows, and the standard code of those that have a further one; None where none has."""
+
+    columns: dict[str, Numbers]
+    standard: Numbers | None
+
+
+def _kept(plain: Numbers, place: Numbers, rows: _Columns, persons: Persons) -> PlainRows:
     """Return the rows that are plain, with shifted times, and the places of the others."""
-    others = np.empty(0, dtype=np.int64)
+    columns, standard, others = rows.columns, rows.standard, np.empty(0, dtype=np.int64)
     if not plain.all():
         kept, others = np.flatnonzero(plain), np.flatnonzero(~plain)
         place = place.take(kept)
         columns = {name: column.take(kept) for name, column in columns.items()}
+        standard = None if standard is None else standard.take(kept)
+    used = len(place)
+    if standard is not None and (twice := np.flatnonzero(standard >= 0)).size:
+        at = np.sort(np.concatenate([np.arange(used), twice]))
+        again = np.flatnonzero(at[1:] == at[:-1]) + 1
+        columns, place = {name: column.take(at) for name, column in columns.items()}, place.take(at)
+        # Of the codes of one row the first in order comes first.
+        two = np.sort(np.stack([columns["code"][again], standard[twice]]), axis=0)
+        columns["code"][again - 1], columns["code"][again] = two
     columns["time"] = columns["time"] + persons.shift.take(place)
-    return PlainRows(columns, persons.rank.take(place), others)
+    return PlainRows(columns, persons.rank.take(place), others, used)
 
 
 def _unsure(source: Source, rule: omop_tables.EventTable) -> Numbers | None:
@@ -197,13 +216,18 @@ def _through(source: Source, name: str, book: Codebook, table: Numbers) -> Numbe
     return said.take(to_numpy(coded.indices))
 
 
-def _code(source: Source, rule: omop_tables.EventTable, book: Codebook) -> Numbers:
+def _codes(source: Source, rule: omop_tables.EventTable, book: Codebook) -> tuple[Numbers, Numbers | None]:
+    """Return the code of each row, and the standard one where it is another; None for nowhere."""
     table = book.code[rule.prefix]
     found = [_through(source, name, book, table) for name in (rule.source_concept, rule.concept) if name]
     said = [one for one in found if one is not None]
     if not said:
-        return np.full(source.rows, NOWHERE, dtype=np.int32)
-    return said[0] if len(said) == 1 else np.where(said[0] >= 0, said[0], said[1])
+        return np.full(source.rows, NOWHERE, dtype=np.int32), None
+    if len(said) == 1:
+        return said[0], None
+    first, standard = said
+    further = np.where((first >= 0) & (standard >= 0) & (first != standard), standard, NOWHERE)
+    return np.where(first >= 0, first, standard), further if (further >= 0).any() else None
 
 
 def _moments(source: Source, day: str, moment: str) -> tuple[Numbers, Numbers | None]:
@@ -230,7 +254,7 @@ def _flag(known: Numbers | None, bit: int, rows: int) -> Numbers:
     return np.full(rows, bit, dtype=np.uint8) if known is None else known.astype(np.uint8) * np.uint8(bit)
 
 
-def _values(source: Source, book: Codebook, code: Numbers) -> tuple[dict[str, Numbers], Numbers | None]:
+def _values(source: Source, book: Codebook, code: Numbers, standard: Numbers | None) -> tuple[dict[str, Numbers], Numbers | None]:
     """Return number, unit and coded value of each row, and which rows are simple; None for all."""
     out: dict[str, Numbers] = {}
     simple: list[Numbers] = []
@@ -261,8 +285,9 @@ def _values(source: Source, book: Codebook, code: Numbers) -> tuple[dict[str, Nu
         out["unit"] = unit
         simple.append(unit != STRANGE_UNIT)
         if (book.target >= 0).any():
-            target = np.where(code >= 0, book.target[code], NO_UNIT)
-            simple.append((target < 0) | (unit < 0) | (unit == target))
+            for one in (code,) if standard is None else (code, standard):
+                target = np.where(one >= 0, book.target[one], NO_UNIT)
+                simple.append((target < 0) | (unit < 0) | (unit == target))
     if written_unit and (unit is None or bool((unit == NO_UNIT).any())):
         spelled = _valid(source.read("unit_source_value"))
         simple.append(~spelled if unit is None else ~spelled | (unit != NO_UNIT))

@@ -276,14 +276,14 @@ def _run_batch(shared: _Shared, batch: Batch) -> _Done:
 
 
 def _set_down_plain(plain: PlainRows, shared: _Shared, batch: Batch) -> int:
-    """Leave the plain rows of a batch in one file, in the order of their shards; return how many there are."""
+    """Leave the plain rows of a batch in one file, in the order of their shards; return how many rows of the source they are."""
     if not len(plain.rank):
         return 0
     shard = plain.rank // np.uint32(shared.subjects_per_shard)
     columns = plain.columns | {"rank": plain.rank - shard * np.uint32(shared.subjects_per_shard)}
     path = shared.work / f"plain-{batch.table}-{batch.number:05d}.rows"
     write_pieces(path, columns, shard, len(shared.starts), batch.offset)
-    return len(plain.rank)
+    return plain.used
 
 
 def _set_down(table: TableEvents, shared: _Shared, name: str, number: int) -> _Done:

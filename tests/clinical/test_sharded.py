@@ -113,6 +113,7 @@ def _typed(seed: int, rows: int, folder: Path) -> None:
     ).write_parquet(folder / "person.parquet")
     concepts = [(3000963, "LOINC", "718-7"), (3016407, "LOINC", "14804-9"), (201826, "SNOMED", "44054006"), (9201, "Visit", "IP")]
     concepts += [(8713, "UCUM", "g/dL"), (8636, "UCUM", "g/L"), (9999, "UCUM", "furlong"), (4181412, "SNOMED", "10828004")]
+    concepts += [(45533022, "ICD10", "E11.9"), (2000000001, "MIMIC lab", "50912")]
     pl.DataFrame(concepts, schema=["concept_id", "vocabulary_id", "concept_code"], orient="row").write_parquet(
         folder / "concept.parquet"
     )
@@ -141,6 +142,7 @@ def _typed(seed: int, rows: int, folder: Path) -> None:
         {
             "person_id": person,
             "measurement_concept_id": some(3000963, 3000963, 3016407, 0, 555, None),
+            "measurement_source_concept_id": some(0, 2000000001, 3000963, None),
             "measurement_date": some(None, *[date(2015, 2, day) for day in range(1, 28)]),
             "measurement_datetime": pl.Series(
                 [one if h else None for one, h in zip(start, rng.integers(0, 9, rows), strict=True)], dtype=stamp
@@ -158,7 +160,7 @@ def _typed(seed: int, rows: int, folder: Path) -> None:
         {
             "person_id": person,
             "condition_concept_id": some(201826, 201826, 0),
-            "condition_source_concept_id": some(0, 0, 201826),
+            "condition_source_concept_id": some(0, 45533022, 201826),
             "condition_start_date": [one.date() for one in start],
             "condition_start_datetime": pl.Series(start, dtype=stamp),
             "condition_end_date": [None if one is None else one.date() for one in end],
@@ -198,6 +200,9 @@ def test_plain_rows_give_what_the_general_way_gives(seed: int, tmp_path: Path) -
     assert dict(counts.iter_rows()) == dict(whole.events["code"].value_counts().iter_rows())
     reasons = set(whole.problems["reason"])
     assert {"unknown-person", "missing-person", "unknown-unit", "end-before-start", "unknown-code", "impossible-date"} <= reasons
+    # Where source and standard concept are two codes, each makes an event of the row.
+    twice = whole.events.filter(pl.struct("source", "source_row").is_duplicated() & pl.col("source").str.ends_with("occurrence"))
+    assert {"ICD10//E11.9", "SNOMED//44054006"} <= set(twice["code"])
     # The plain way was taken, too: most rows of the third table need no second look.
     book = codebook(
         [9201],
