@@ -237,6 +237,9 @@ class Choices(Section):
     suv: SuvKind = "bw"
     """What the uptake of PET is divided by: body weight, lean body mass (Janmahasatian or James), body surface area or ideal
     body weight. All but the first need PatientSize, and sex but for the surface. The column unit says it."""
+    changes: bool = False
+    """Beside each later volume of a series that holds several, give its features less those of the first: phase 2 less phase 1,
+    b=800 less b=0. The rows name both volumes; shape is left out."""
     pictures: bool = False
     """Draw each region on its image, and write a contact sheet in the staging zone, the most suspect first."""
 

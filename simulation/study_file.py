@@ -114,4 +114,6 @@ def ask_for_volumes(out: Path) -> None:
     """
     path = out / "study.yaml"
     text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace("modalities: [CT, PT]\n", "modalities: [CT, PT, MR]\n  volumes: all\n"), encoding="utf-8")
+    path.write_text(
+        text.replace("modalities: [CT, PT]\n", "modalities: [CT, PT, MR]\n  volumes: all\n  changes: true\n"), encoding="utf-8"
+    )

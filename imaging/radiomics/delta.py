@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 import polars as pl
 
 from unibase.groundwork.problems import UserError
-from unibase.imaging.radiomics.features import region_name
+from unibase.imaging.radiomics.changes import natural
+from unibase.imaging.radiomics.task import region_name
 from unibase.methods.agreement import feature_columns
 
 WHO = ("subject_id", "Modality", "region", "image_type", "engine", "mode", "settings_digest")
@@ -92,7 +91,7 @@ def delta_volumes(features: pl.DataFrame) -> pl.DataFrame:
     targets = [region.removesuffix(region_name("", volume)) for region, volume in frame.select("region", "volume").iter_rows()]
     frame = frame.with_columns(
         pl.Series("region", targets, dtype=pl.String),
-        pl.Series("order", [_natural(volume) for volume in frame["volume"]], dtype=pl.String),
+        pl.Series("order", [natural(volume) for volume in frame["volume"]], dtype=pl.String),
     )
     if frame.select(*SAME_SERIES, "volume").is_duplicated().any():
         raise UserError("Some region has several rows of one volume. Keep one structure set of them.")
@@ -107,11 +106,6 @@ def delta_volumes(features: pl.DataFrame) -> pl.DataFrame:
     later = frame.join(before, on=SAME_SERIES, nulls_equal=True).filter(pl.col("order") > pl.col("first_order"))
     changed = later.select(*SAME_SERIES, "order", "first_volume", pl.col("volume").alias("later_volume"), *_changes(names))
     return changed.sort(*SAME_SERIES, "order").drop("order")
-
-
-def _natural(volume: str) -> str:
-    """Return a name whose numbers sort by their size: b=50 before b=800."""
-    return re.sub(r"\d+", lambda found: found[0].zfill(8), volume)
 
 
 def _changes(names: list[str]) -> list[pl.Expr]:

@@ -6,7 +6,6 @@ bad region does not take the others with it. The result lists every match, miss 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -21,13 +20,14 @@ from unibase.imaging.dicom.pixel_quality import pixel_quality
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.looks.unit import look_at, write_looks
 from unibase.imaging.options import Choices, Engine, Mode, Several
+from unibase.imaging.radiomics.changes import change_rows
 from unibase.imaging.radiomics.extraction import engine_name, extract_region, extract_regions
 from unibase.imaging.radiomics.feature_words import pyradiomics_columns
 from unibase.imaging.radiomics.plan import Plan, plan_units, stage_settings
 from unibase.imaging.radiomics.reference import Features
 from unibase.imaging.radiomics.selection import Region, Selection, entry, select
 from unibase.imaging.radiomics.settings import FeatureSettings
-from unibase.imaging.radiomics.task import Asked, FeatureTask
+from unibase.imaging.radiomics.task import Asked, FeatureTask, region_name
 from unibase.imaging.radiomics.told import Told, list_regions
 from unibase.imaging.regions.mask import Mask
 
@@ -74,6 +74,10 @@ def extract_series(task: FeatureTask) -> dict[str, Any]:
         else:
             rows += _extract_volume(task, selection, told.on(name, selection), looks)
             measured.append({"volume": name, **asdict(pixel_quality(selection.volume.array, selection.volume.unit))})
+    if task.choices.changes:
+        changed, unclear = change_rows(rows)
+        rows += changed
+        told.of_all += [entry(target, roi_name, problem) for target, roi_name, problem in unclear]
     if task.choices.pictures:
         write_looks(task, looks)
     matches = told.listed()
@@ -159,17 +163,6 @@ def ordered(frame: pl.DataFrame, table: Table = FEATURES) -> pl.DataFrame:
     return frame.select(
         *[name for name in identity if name in frame.columns], *[pl.col(name).cast(pl.Float64) for name in features]
     )
-
-
-def region_name(target: str, volume: str) -> str:
-    """Return what a target is called on a volume of a series that holds several: phases are never one column.
-
-    Example:
-        >>> region_name("GTV", "phase 2 of 3"), region_name("GTV", "b=800"), region_name("GTV", "")
-        ('GTV_phase_2_of_3', 'GTV_b800', 'GTV')
-    """
-    words = re.sub(r"[^A-Za-z0-9.*-]+", "_", volume.replace("=", "")).strip("_")
-    return f"{target}_{words}" if words else target
 
 
 def region_rows(task: FeatureTask, volume: Volume, region: Region, features: Features, mask: Mask) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -94,3 +95,18 @@ class FeatureTask:
             setting.get("label_channel"),
             self.choices.components,
         )
+
+
+def region_name(target: str, volume: str) -> str:
+    """Return what a target is called on a volume of a series that holds several: phases are never one column.
+
+    Args:
+        target: Name of the target.
+        volume: Name of the volume; empty when the series holds one alone.
+
+    Example:
+        >>> region_name("GTV", "phase 2 of 3"), region_name("GTV", "b=800"), region_name("GTV", "")
+        ('GTV_phase_2_of_3', 'GTV_b800', 'GTV')
+    """
+    words = re.sub(r"[^A-Za-z0-9.*-]+", "_", volume.replace("=", "")).strip("_")
+    return f"{target}_{words}" if words else target

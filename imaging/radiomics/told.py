@@ -22,9 +22,11 @@ class Told:
 
     Attributes:
         problems: Volumes that could not be used: name and problem.
+        of_all: What is told of regions over all volumes.
     """
 
     problems: list[tuple[str, Unusable]] = field(default_factory=list)
+    of_all: list[dict[str, Any]] = field(default_factory=list)
     _volumes: list[tuple[str, list[dict[str, Any]], Selection]] = field(default_factory=list)
 
     def on(self, name: str, selection: Selection) -> list[dict[str, Any]]:
@@ -39,6 +41,7 @@ class Told:
         for name, problem in self.problems:
             if self._volumes and problem.reason not in ELSEWHERE:
                 regions.append({"volume": name, **entry("", "", problem)})
+        regions += self.of_all
         selections = [selection for *_, selection in self._volumes]
         missing = set.intersection(*(set(one.missing_targets) for one in selections)) if selections else set()
         unused = set.intersection(*(set(one.unused_rois) for one in selections)) if selections else set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +101,37 @@ def test_delta_features_across_the_volumes_of_a_series(tmp_path: Path) -> None:
     assert delta["firstorder_Mean_relative"].to_list() == [1000 / INSIDE, 2000 / INSIDE]
     with pytest.raises(UserError, match="several rows of one volume"):
         delta_volumes(pl.concat([features, features.head(1)]))
+
+
+def test_changes_over_the_volumes_are_rows_beside_them(tmp_path: Path) -> None:
+    make = Maker()
+    stacks = [make.stack(n, modality="MR", DiffusionBValue=float(b)) for n, b in enumerate((0, 50, 800))]
+    save(tmp_path / "dicom", [dataset for stack in stacks for dataset in stack])
+    asked = task(tmp_path, structures(tmp_path / "rs.dcm", [stacks[0]]), ("all",))
+    extract_series(replace(asked, choices=asked.choices.model_copy(update={"changes": True})))
+    found = means(tmp_path)
+    assert {name for name in found if "less" not in name} == {"GTV_b0", "GTV_b50", "GTV_b800"}
+    assert {name: value for name, value in found.items() if "less" in name} == {
+        "GTV_b50_less_b0": 1000.0,
+        "GTV_b800_less_b0": 2000.0,
+    }
+    # The twin: the frame of differences that a user computes from the table.
+    features = pl.read_parquet(tmp_path / "out.parquet")
+    delta = delta_volumes(features.filter(~pl.col("volume").str.contains(" less ")))
+    mine = features.filter(pl.col("volume").str.contains(" less ")).sort("volume")
+    assert mine["firstorder_Minimum"].to_list() == delta["firstorder_Minimum_difference"].to_list()
+
+
+def test_a_change_of_two_regions_of_one_name_is_not_told(tmp_path: Path) -> None:
+    make = Maker()
+    stacks = [make.stack(n, modality="MR", DiffusionBValue=float(b)) for n, b in enumerate((0, 50))]
+    save(tmp_path / "dicom", [dataset for stack in stacks for dataset in stack])
+    asked = task(tmp_path, structures(tmp_path / "rs.dcm", [stacks[0], stacks[0]], ("GTV", "GTV")), ("all",))
+    choices = asked.choices.model_copy(update={"changes": True, "several": "each"})
+    result = extract_series(replace(asked, choices=choices))
+    assert not [name for name in means(tmp_path) if "less" in name]
+    refused = [region for region in result["regions"] if region["status"] == "refused"]
+    assert [region["reason"] for region in refused] == ["ambiguous-region"]
 
 
 def test_what_is_set_aside_is_measured_when_it_is_named(tmp_path: Path) -> None:
