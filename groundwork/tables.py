@@ -230,6 +230,27 @@ VOLUMES = Table(
     key=("subject_id", "StudyInstanceUID", "SeriesInstanceUID", "volume", "folder"),
 )
 
+_NOT_OF_IMAGES = ("status", "reason", "message", "remedy", "folder", "PatientWeight", "RadionuclideTotalDose")
+"""What is no word on an image, and what tells more of a person than a release has to."""
+
+IMAGES = Table(
+    "images",
+    "One image volume that is used: what it is, and how good.",
+    (
+        *(column for column in VOLUMES.columns if column.name not in _NOT_OF_IMAGES),
+        Column(
+            "noise", pl.Float64(), "Standard deviation of the noise inside the body, in the unit of the image; of a measured one."
+        ),
+        Column(
+            "truncation",
+            pl.Float64(),
+            "Of a measured CT: share of the border of the field of view at which tissue lies; 0 when it holds the whole body.",
+            "1",
+        ),
+    ),
+    key=("subject_id", "SeriesInstanceUID", "volume"),
+)
+
 FEATURES = Table(
     "features",
     "Radiomic features of one region of one series under one image type; a Float64 column per feature follows.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from unibase.groundwork.tables import FEATURES, SERIES, TIMESTAMP, VOLUMES, VOXELS, Column, Table
+from unibase.groundwork.tables import FEATURES, IMAGES, SERIES, TIMESTAMP, VOLUMES, VOXELS, Column, Table
 from unibase.methods.agreement import COLUMNS
 
 LOOKS = Table(
@@ -96,26 +96,6 @@ PET_FACTS = Table(
         Column("nuclide", pl.String(), "Such as F-18; empty when the table does not tell it.", nullable=False),
     ),
     key=("SeriesInstanceUID",),
-)
-
-_NOT_OF_IMAGES = ("status", "reason", "message", "remedy", "folder")
-
-IMAGES = Table(
-    "images",
-    "One image volume that is used: what it is, and how good.",
-    (
-        *(column for column in VOLUMES.columns if column.name not in _NOT_OF_IMAGES),
-        Column(
-            "noise", pl.Float64(), "Standard deviation of the noise inside the body, in the unit of the image; of a measured one."
-        ),
-        Column(
-            "truncation",
-            pl.Float64(),
-            "Of a measured CT: share of the border of the field of view at which tissue lies; 0 when it holds the whole body.",
-            "1",
-        ),
-    ),
-    key=("subject_id", "SeriesInstanceUID", "volume"),
 )
 
 TABLES = (SERIES, VOLUMES, FEATURES, LOOKS, PERTURBED, STABILITY, PET_FACTS, IMAGES, VOXELS)

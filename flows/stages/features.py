@@ -18,7 +18,7 @@ from unibase.flows.study.places import FEATURES as FEATURES_TABLE
 from unibase.flows.study.places import IMAGES as IMAGES_TABLE
 from unibase.flows.study.places import SERIES as SERIES_TABLE
 from unibase.flows.study.places import VOLUMES as VOLUMES_TABLE
-from unibase.groundwork.tables import FEATURES, QUARANTINE, SERIES, VOLUMES, write_parquet
+from unibase.groundwork.tables import FEATURES, IMAGES, QUARANTINE, SERIES, VOLUMES, write_parquet
 from unibase.groundwork.work import Job, Outcome, Output, Unit
 from unibase.imaging import reasons
 from unibase.imaging.dicom.inventory import images_frame
@@ -35,7 +35,7 @@ from unibase.imaging.radiomics.features import (
 from unibase.imaging.radiomics.plan import Row
 from unibase.imaging.radiomics.robustness import RobustnessTask, extract_perturbed, stability_table
 from unibase.imaging.radiomics.settings import read_settings
-from unibase.imaging.tables import IMAGES, STABILITY
+from unibase.imaging.tables import STABILITY
 
 
 def extract_features(run: Run) -> list[Outcome]:

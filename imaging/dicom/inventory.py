@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from unibase.groundwork.problems import Unusable
-from unibase.groundwork.tables import EVENTS, VOLUMES
+from unibase.groundwork.tables import EVENTS, IMAGES, VOLUMES
 from unibase.imaging.dicom.header import Header
 from unibase.imaging.dicom.motion import motion_of
 from unibase.imaging.dicom.planes import Plane
@@ -22,7 +22,6 @@ from unibase.imaging.dicom.stacks import Stack
 from unibase.imaging.dicom.suv import headers_of, suv_of, uptake_of
 from unibase.imaging.dicom.suv_times import parse
 from unibase.imaging.dicom.volume import open_files, place
-from unibase.imaging.tables import IMAGES
 
 
 @dataclass(frozen=True)

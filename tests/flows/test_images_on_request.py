@@ -20,9 +20,8 @@ from unibase.flows.stages.features import extract_features
 from unibase.flows.stages.index import index_series
 from unibase.flows.stages.people import resolve_people
 from unibase.flows.study.reading import read_study
-from unibase.groundwork.tables import FEATURES, VOLUMES
+from unibase.groundwork.tables import FEATURES, IMAGES, VOLUMES
 from unibase.imaging.dicom.body import Body, over_weight
-from unibase.imaging.tables import IMAGES
 from unibase.privacy.keys import new_key, write_key_file
 
 STUDY = """\
