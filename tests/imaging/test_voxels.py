@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import SimpleITK as sitk
 import zarr
@@ -15,12 +16,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unibase.groundwork.files import sha256_folder
+from unibase.groundwork.problems import Unusable
 from unibase.imaging.boxed import Boxed
+from unibase.imaging.dicom.series import read_index
+from unibase.imaging.dicom.volume import read_series
 from unibase.imaging.grid import Grid
+from unibase.imaging.radiomics.plan import plan_units
+from unibase.imaging.radiomics.settings import FeatureSettings, read_settings
+from unibase.imaging.radiomics.task import Asked
+from unibase.imaging.regions.masks import open_masks
 from unibase.imaging.voxels.canonical import turn_of
 from unibase.imaging.voxels.faces import may_show_a_face
 from unibase.imaging.voxels.layers import NamedRegion, layers_of
 from unibase.imaging.voxels.ome_zarr import Stored, exact, write_store
+from unibase.imaging.voxels.stored_series import VoxelTask, store_series
 
 ORIENTATIONS = [
     np.array(rows)[list(order)] * np.array(signs)[:, None]
@@ -150,3 +159,70 @@ def test_a_store_says_where_its_voxels_lie_as_ome_zarr_asks(tmp_path: Path) -> N
 )
 def test_what_may_show_a_face(body_part: str | None, height: float, shown: bool) -> None:
     assert may_show_a_face(body_part, height) is shown
+
+
+@pytest.fixture(scope="module")
+def sarcoma(real_data: Path) -> tuple[Path, pl.DataFrame]:
+    """The folder of the sarcoma patients, and its series."""
+    folder = real_data / "dicom" / "sts"
+    return folder, read_index(folder, subject_of=lambda _: 7, parts=True).series
+
+
+def plain_settings(folder: Path) -> FeatureSettings:
+    (folder / "params.yaml").write_text("imageType: {Original: {}}\n")
+    return read_settings(folder / "params.yaml")
+
+
+def test_real_series_are_stored_to_the_bit_and_their_masks_to_the_voxel(
+    sarcoma: tuple[Path, pl.DataFrame], tmp_path: Path
+) -> None:
+    """Six patients, CT, PET and MR; ITK turns the values that our reader gives, plain NumPy compares."""
+    folder, series = sarcoma
+    plan = plan_units(series, folder, tmp_path, Asked(plain_settings(tmp_path), {"GTV": ["gtv.*"]}))
+    rows = {f"{row['folder']}:{row['SeriesInstanceUID']}": row for row in series.to_dicts()}
+    units = [unit for unit in plan.units if unit.arguments.mask_paths]
+    assert len(units) == 18
+    for unit in units[::5]:
+        task = VoxelTask(unit.arguments, {**rows[unit.key], "subject_id": 7}, tmp_path, "volumes", 20, True)
+        (row,) = store_series(task)["stores"]
+        root: Any = zarr.open_group(tmp_path / row["path"], mode="r")
+        volume = read_series(unit.arguments.image_folder, unit.arguments.series_uid)
+        image = sitk.DICOMOrient(volume.to_sitk(), "LPS")
+        assert np.array_equal(root["0"][...].astype(np.float64), sitk.GetArrayFromImage(image))
+        assert np.allclose(root.attrs["unibase"]["origin"], image.GetOrigin())
+        (mask,) = [one.read() for one in open_masks(unit.arguments.mask_paths[0], volume, unit.arguments.mask_rules)]
+        drawn = sitk.DICOMOrient(volume.grid.to_sitk(mask.array.astype(np.uint8)), "LPS")
+        assert np.array_equal(root["labels/regions/0"][...], sitk.GetArrayFromImage(drawn))
+        assert row["unit"] == volume.unit and row["regions"] == "GTV"
+
+
+def test_boxes_of_regions_are_the_parts_of_the_volume_around_them(sarcoma: tuple[Path, pl.DataFrame], tmp_path: Path) -> None:
+    folder, series = sarcoma
+    unit = next(u for u in plan_units(series, folder, tmp_path, Asked(plain_settings(tmp_path))).units if u.arguments.mask_paths)
+    row = next(r for r in series.to_dicts() if unit.key == f"{r['folder']}:{r['SeriesInstanceUID']}")
+    found = {}
+    for kind in ("volumes", "regions"):
+        task = VoxelTask(unit.arguments, {**row, "subject_id": 7}, tmp_path / kind, kind, 8.0, True)
+        (store,) = store_series(task)["stores"]
+        found[kind] = zarr.open_group(tmp_path / kind / store["path"], mode="r")
+    whole: Any = found["volumes"]
+    part: Any = found["regions"]
+    apart = np.array(part.attrs["unibase"]["origin"]) - np.array(whole.attrs["unibase"]["origin"])
+    start = np.rint(apart / np.array(whole.attrs["unibase"]["spacing"])).astype(int)[::-1]
+    place = tuple(slice(at, at + n) for at, n in zip(start, part["0"].shape, strict=True))
+    assert np.array_equal(part["0"][...], whole["0"][place])
+    assert np.array_equal(part["labels/regions/0"][...], whole["labels/regions/0"][place])
+    assert part["labels/regions/0"][...].sum() == whole["labels/regions/0"][...].sum()
+
+
+def test_a_series_whose_images_may_show_a_face_is_left_out_unless_the_study_says_why(
+    sarcoma: tuple[Path, pl.DataFrame], tmp_path: Path
+) -> None:
+    folder, series = sarcoma
+    unit = plan_units(series, folder, tmp_path, Asked(plain_settings(tmp_path))).units[0]
+    row = next(r for r in series.to_dicts() if unit.key == f"{r['folder']}:{r['SeriesInstanceUID']}")
+    head = {**row, "subject_id": 7, "BodyPartExamined": "HEAD"}
+    with pytest.raises(Unusable, match="may-show-a-face"):
+        store_series(VoxelTask(unit.arguments, head, tmp_path / "out", "volumes", 20, False))
+    assert not list((tmp_path / "out").glob("*"))
+    assert store_series(VoxelTask(unit.arguments, head, tmp_path / "out", "volumes", 20, True))["stores"]
