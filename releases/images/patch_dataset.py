@@ -65,25 +65,28 @@ class Patches:
         self.folder, self.size, self.around, self.each, self.seed = Path(folder), size, around, each, seed
         self.outside = float(-1024 if modality == "CT" else 0) if outside is None else float(outside)
         self.epoch = 0
-        rows = self._rows("images")
-        wanted = {row["subject_id"] for row in rows} if split is None else self._part(*split)
-        self.images = [row for row in rows if row["Modality"] == modality and row["subject_id"] in wanted]
-        if around:
-            self.images = [row for row in self.images if around in row["regions"].split(", ")]
-        if not self.images:
-            held = sorted({row["Modality"] for row in rows})
-            raise ValueError(f"no image of {modality} with what is asked; the release has images of {', '.join(held) or 'none'}")
-        names = [name for row in self.images for name in row["regions"].split(", ") if name]
-        self.regions = sorted(set(names))
-        self._outcome = {
-            row["subject_id"]: (float(row["AVAL"] or "nan"), row["CNSR"] == "0")
-            for row in (self._rows("adtte") if endpoint else ())
-            if row["PARAMCD"] == endpoint
-        }
+        self.images = self._images(modality, split)
+        self.regions = sorted({name for row in self.images for name in row["regions"].split(", ") if name})
+        self._outcome = self._outcomes(endpoint) if endpoint else {}
         self.matrices = tuple(matrices)
         self._places = {name: self._subjects(name) for name in self.matrices}
         self.variables = {name: _names(self._matrix(name)["var"]) for name in self.matrices}
         self._open: dict[str, Any] = {}
+
+    def _images(self, modality: str, split: tuple[str, str, str] | None) -> list[dict[str, str]]:
+        rows = self._rows("images")
+        wanted = {row["subject_id"] for row in rows} if split is None else self._part(*split)
+        found = [row for row in rows if row["Modality"] == modality and row["subject_id"] in wanted]
+        if self.around:
+            found = [row for row in found if self.around in row["regions"].split(", ")]
+        if not found:
+            held = sorted({row["Modality"] for row in rows})
+            raise ValueError(f"no image of {modality} with what is asked; the release has images of {', '.join(held) or 'none'}")
+        return found
+
+    def _outcomes(self, endpoint: str) -> dict[str, tuple[float, bool]]:
+        rows = [row for row in self._rows("adtte") if row["PARAMCD"] == endpoint]
+        return {row["subject_id"]: (float(row["AVAL"] or "nan"), row["CNSR"] == "0") for row in rows}
 
     def set_epoch(self, epoch: int) -> None:
         """Draw other patches than before; the same epoch draws the same ones again.
