@@ -86,7 +86,7 @@ def _store(_: None, task: VoxelTask) -> dict[str, Any]:
 def _quarantine(run: Run, outcomes: list[Outcome]) -> None:
     """Write what was left out: whole series, and single volumes of series that were done."""
     parts = [
-        Outcome(f"{outcome.key}:{one['volume']}", "", "quarantined", None, one["reason"], one["message"], one["remedy"])
+        Outcome(f"{outcome.key}:{one['part']}", "", "quarantined", None, one["reason"], one["message"], one["remedy"])
         for outcome in outcomes
         if outcome.status == "done"
         for one in outcome.result["left_out"]

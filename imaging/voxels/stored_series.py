@@ -17,7 +17,7 @@ from unibase.groundwork.problems import Unusable
 from unibase.imaging.boxed import Box
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Grid
-from unibase.imaging.radiomics.selection import select_on, volumes_of
+from unibase.imaging.radiomics.selection import Region, problem_of, select_on, volumes_of
 from unibase.imaging.radiomics.task import FeatureTask
 from unibase.imaging.reasons import MAY_SHOW_A_FACE
 from unibase.imaging.voxels.canonical import Turn, turn_of
@@ -51,12 +51,25 @@ class VoxelTask:
 
 
 @dataclass(frozen=True)
+class _LeftOut:
+    """A volume, or a region of one, that is not stored, and why."""
+
+    part: str
+    problem: Unusable
+
+    def as_json(self) -> dict[str, str]:
+        problem = self.problem
+        return {"part": self.part, "reason": problem.reason, "message": problem.message, "remedy": problem.remedy}
+
+
+@dataclass(frozen=True)
 class _Turned:
-    """A volume in the orientation of the patient, with its regions."""
+    """A volume in the orientation of the patient, with its regions, and those that cannot be read."""
 
     volume: Volume
     turn: Turn
     regions: list[NamedRegion]
+    left_out: list[_LeftOut]
 
 
 def store_series(task: VoxelTask) -> dict[str, Any]:
@@ -66,61 +79,90 @@ def store_series(task: VoxelTask) -> dict[str, Any]:
         task: The unit.
 
     Returns:
-        A JSON value: `stores`, a list of rows of the VOXELS table; `left_out`, what was not stored: `volume`, `reason`, `message`,
-        `remedy`.
+        A JSON value: `stores`, a list of rows of the VOXELS table; `left_out`, volumes and regions that are not stored: `part`,
+        `reason`, `message`, `remedy`.
 
     Raises:
-        Unusable: When nothing can be stored: as `radiomics.selection.volumes_of`, and the reason of the first volume left out.
+        Unusable: When nothing can be stored: as `radiomics.selection.volumes_of`, and the reason of what was left out first.
     """
     place = task.folder / str(task.row["SeriesInstanceUID"])
     rows: list[dict[str, Any]] = []
-    problems: list[tuple[str, Unusable]] = []
+    left_out: list[_LeftOut] = []
     with atomic_folder(place) as made:
         for name, read in volumes_of(task.series):
             try:
-                rows += [_write(task, stored, made / file) for file, stored in _stores(task, _turned(task, read()))]
+                found = _turned(task, read())
             except Unusable as problem:
-                problems.append((name, problem))
+                left_out.append(_LeftOut(name, problem))
+                continue
+            left_out += found.left_out
+            for file, stored in _stores(task, found):
+                rows.append(_write(task, stored, _free(made, file)))
         if not rows:
-            raise problems[0][1]
-    left_out = [{"volume": name, "reason": one.reason, "message": one.message, "remedy": one.remedy} for name, one in problems]
-    return {"stores": rows, "left_out": left_out}
+            raise left_out[0].problem
+    return {"stores": rows, "left_out": [one.as_json() for one in left_out]}
+
+
+def _free(folder: Path, stem: str) -> Path:
+    """Return a folder that is not there yet: names that differ in more than letters and digits may share a stem."""
+    names = [f"{stem}.ome.zarr", *(f"{stem}-{number}.ome.zarr" for number in range(2, 1000))]
+    return next(folder / name for name in names if not (folder / name).exists())
 
 
 def _turned(task: VoxelTask, volume: Volume) -> _Turned:
-    """Return a volume turned, with the regions that its targets ask for; of whole volumes it may have none."""
+    """Return a volume turned, with the regions that its targets ask for.
+
+    Raises:
+        Unusable: If it may show a face, or boxes are asked for and no region can be used.
+    """
     turn = turn_of(volume.grid)
     height = turn.grid.size[2] * turn.grid.spacing[2]
     if not task.heads and may_show_a_face(task.row["BodyPartExamined"], height):
         raise Unusable(MAY_SHOW_A_FACE)
-    try:
-        regions = [(one, one.read(volume)) for one in select_on(volume, task.series).regions] if task.series.mask_paths else []
-    except Unusable:
-        if task.kind == "regions":
-            raise
-        regions = []
+    left_out: list[_LeftOut] = []
+    named: list[NamedRegion] = []
     count: Counter[str] = Counter()
-    named = []
-    for region, mask in regions:
+    for region in _regions(task, volume, left_out):
+        try:
+            mask = region.read(volume)
+        except Unusable as problem:
+            left_out.append(_LeftOut(f"{volume.name} {region.roi_name}".strip(), problem))
+            continue
         count[region.target] += 1
         number = count[region.target]
         name = region.target if number == 1 else f"{region.target}-{number}"
         named.append(NamedRegion(name, region.roi_name, turn.region(mask.region)))
-    return _Turned(volume, turn, named)
+    if task.kind == "regions" and not named:
+        raise left_out[0].problem
+    return _Turned(volume, turn, named, left_out)
+
+
+def _regions(task: VoxelTask, volume: Volume, left_out: list[_LeftOut]) -> list[Region]:
+    """Return the regions that the targets ask for on a volume; add to `left_out` why there are none, and what is ambiguous."""
+    if not task.series.mask_paths:
+        return []
+    try:
+        selection = select_on(volume, task.series)
+    except Unusable as problem:
+        left_out.append(_LeftOut(volume.name, problem))
+        return []
+    for one in selection.refused:
+        left_out.append(_LeftOut(f"{volume.name} {one['roi_name']}".strip(), problem_of(one)))
+    return selection.regions
 
 
 def _stores(task: VoxelTask, found: _Turned) -> Iterator[tuple[str, Stored]]:
-    """Yield the stores of one volume, with the names of their folders."""
+    """Yield the stores of one volume, with the beginnings of their names."""
     stem = _file_name(found.volume.name) or "volume"
     array = exact(found.turn.array(found.volume.array))
     if task.kind == "volumes":
         whole = tuple(slice(0, n) for n in array.shape)
-        yield f"{stem}.ome.zarr", _stored(task, found, array, whole, "")
+        yield stem, _stored(task, found, array, whole, "")
         return
     margin = [int(np.ceil(task.margin / distance)) for distance in reversed(found.turn.grid.spacing)]
     for one in found.regions:
         box = one.region.grown(margin)
-        yield f"{stem}-{_file_name(one.name)}.ome.zarr", _stored(task, found, array, box, one.name)
+        yield f"{stem}-{_file_name(one.name)}", _stored(task, found, array, box, one.name)
 
 
 def _stored(task: VoxelTask, found: _Turned, array: np.ndarray, box: Box, region: str) -> Stored:

@@ -22,6 +22,7 @@ from unibase.imaging.dicom.series import read_index
 from unibase.imaging.dicom.volume import read_series
 from unibase.imaging.grid import Grid
 from unibase.imaging.radiomics.plan import plan_units
+from unibase.imaging.radiomics.selection import Region
 from unibase.imaging.radiomics.settings import FeatureSettings, read_settings
 from unibase.imaging.radiomics.task import Asked
 from unibase.imaging.regions.masks import open_masks
@@ -226,3 +227,21 @@ def test_a_series_whose_images_may_show_a_face_is_left_out_unless_the_study_says
         store_series(VoxelTask(unit.arguments, head, tmp_path / "out", "volumes", 20, False))
     assert not list((tmp_path / "out").glob("*"))
     assert store_series(VoxelTask(unit.arguments, head, tmp_path / "out", "volumes", 20, True))["stores"]
+
+
+def test_a_region_that_cannot_be_read_is_told_and_its_volume_is_stored(
+    sarcoma: tuple[Path, pl.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, series = sarcoma
+    unit = next(u for u in plan_units(series, folder, tmp_path, Asked(plain_settings(tmp_path))).units if u.arguments.mask_paths)
+    row = next(r for r in series.to_dicts() if unit.key == f"{r['folder']}:{r['SeriesInstanceUID']}")
+
+    def broken(region: Any, volume: Any) -> None:
+        raise Unusable("broken-contour", "Contour Data (3006,0050) is not made of points.", "Export it again.")
+
+    monkeypatch.setattr(Region, "read", broken)
+    made = store_series(VoxelTask(unit.arguments, {**row, "subject_id": 7}, tmp_path / "out", "volumes", 20, True))
+    assert [store["regions"] for store in made["stores"]] == [None]
+    assert [one["reason"] for one in made["left_out"]] == ["broken-contour"]
+    with pytest.raises(Unusable, match="broken-contour"):
+        store_series(VoxelTask(unit.arguments, {**row, "subject_id": 7}, tmp_path / "out", "regions", 20, True))
