@@ -87,7 +87,7 @@ class Study(Section):
     """CSV of records known to be one person, or not: left_centre, left_key, right_centre, right_key, relation. Without clear text it
     comes from `unibase encoded answer`."""
     deidentification: Deidentification = Deidentification()
-    features: Features | None = None
+    features: Features | None = Field(default=None, validate_default=True)
     assays: Assays = Assays()
     cutoff: date | None = None
     """The data cut-off: the last day that counts, in all centres that set none of their own, and for images and samples. What lies
@@ -129,6 +129,14 @@ class Study(Section):
             if code not in known:
                 raise ValueError(f"{code!r} is not allowed; allowed: {', '.join(sorted(known))}")
         return codes
+
+    @field_validator("features")
+    @classmethod
+    def _images_have_regions(cls, features: Features | None, info: ValidationInfo) -> Features | None:
+        release = info.data.get("release")
+        if features is None and release is not None and release.images != "none":
+            raise ValueError("release.images takes the modalities and regions that `features` names; add that section")
+        return features
 
     @field_validator("windows")
     @classmethod
