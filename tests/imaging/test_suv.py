@@ -15,7 +15,9 @@ from tests.imaging.dicom_maker import write_series
 from tests.imaging.odd_series import Maker, pattern, save
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.dicom.body import DIVISORS, Body, SuvKind
+from unibase.imaging.dicom.planes import image_header
 from unibase.imaging.dicom.read_as import Reading
+from unibase.imaging.dicom.suv import check_values, uptake_of
 from unibase.imaging.dicom.volume import read_series
 
 ARRAY = np.arange(1, 28, dtype=np.int16).reshape(3, 3, 3)
@@ -404,3 +406,28 @@ PEER = [
 @pytest.mark.parametrize(("kind", "sex", "value"), PEER)
 def test_divisors_are_those_of_a_peer(kind: SuvKind, sex: str, value: float) -> None:
     assert DIVISORS[kind].value(Body(75.0, 1.85, sex)) == pytest.approx(value, rel=1e-12)
+
+
+def test_the_uptake_is_the_time_from_injection_to_scan(tmp_path: Path) -> None:
+    folder = pet(tmp_path)
+    headers = [header for path in sorted(folder.iterdir()) if (header := image_header(path)) is not None]
+    nuclide, seconds = uptake_of(headers)
+    assert (nuclide, seconds) == ("F-18", 3660.0)  # injected at 09:20, first acquisition at 10:21
+
+
+def test_a_pet_without_an_intercept_has_none(tmp_path: Path) -> None:
+    folder = pet(tmp_path / "a")
+    want = factor(folder)
+    for path in folder.iterdir():
+        file = pydicom.dcmread(path)
+        del file.RescaleIntercept
+        file.save_as(path)
+    assert factor(folder) == want
+
+
+def test_the_mean_of_the_body_is_that_of_its_bright_half() -> None:
+    # The mean of all would be 85: within the bounds, and not the body's.
+    with pytest.raises(Unusable, match="suv-not-computable"):
+        check_values(np.array([150.0] * 50 + [20.0] * 50))
+    check_values(np.array([90.0] * 50 + [20.0] * 50))
+    check_values(np.array([0.001] * 5000 + [0.5] * 40))
