@@ -2,20 +2,80 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unibase.groundwork.files import sha256_file
+from unibase.groundwork.files import digest_of, sha256_file
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Grid
-from unibase.imaging.plain.whole import check_whole
+from unibase.imaging.plain.whole import PICTURE_SUFFIXES, check_whole, suffix_of
 from unibase.imaging.reasons import UNREADABLE_IMAGE, UNSUPPORTED_IMAGE
 
 if TYPE_CHECKING:
     import SimpleITK
+
+
+def plain_volumes(path: Path | str) -> list[tuple[str, Callable[[], Volume]]]:
+    """Return the volumes of a plain image, each with its name and what reads it; one of four dimensions holds several.
+
+    Args:
+        path: The file. Volumes are named by their order along the fourth axis, such as `volume 2 of 5`.
+    """
+    path = Path(path)
+    count = _fourth(path)
+    if count < 2:
+        return [("", partial(read_image, path))]
+    names = [f"volume {number} of {count}" for number in range(1, count + 1)]
+    return [(name, partial(_read_one, path, number, name)) for number, name in enumerate(names)]
+
+
+def _fourth(path: Path) -> int:
+    """Return the length of the fourth axis; 1 when there is none, or the header cannot be read."""
+    reader = _reader(path)
+    return int(reader.GetSize()[3]) if reader is not None and reader.GetDimension() == 4 else 1
+
+
+def _reader(path: Path) -> SimpleITK.ImageFileReader | None:
+    """Return a reader that knows the header of an image; None when it cannot be read."""
+    import SimpleITK as sitk
+
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:
+        return None
+    return reader
+
+
+def _read_one(path: Path, number: int, name: str) -> Volume:
+    """Read one volume of an image of four dimensions, counted from 0."""
+    import SimpleITK as sitk
+
+    check_whole(path)
+    reader = _reader(path)
+    if reader is None:
+        raise _unreadable()
+    try:
+        reader.SetExtractSize([*reader.GetSize()[:3], 0])
+        reader.SetExtractIndex([0, 0, 0, number])
+        image = reader.Execute()
+    except RuntimeError:
+        raise _unreadable() from None
+    array = sitk.GetArrayFromImage(image)
+    digest = digest_of([sha256_file(path), number])
+    values = np.ascontiguousarray(array, dtype=np.float64)
+    return Volume(values, Grid.of(image), stored_type=str(array.dtype), digest=digest, name=name)
+
+
+def _unreadable() -> Unusable:
+    return Unusable(UNREADABLE_IMAGE, "SimpleITK cannot read the image file.", "Write it again as NIfTI or NRRD.")
 
 
 def read_image(path: Path | str) -> Volume:
@@ -62,8 +122,21 @@ def read_sitk(path: Path) -> tuple[SimpleITK.Image, int]:
     try:
         image = sitk.ReadImage(str(path))
     except RuntimeError:
-        raise Unusable(UNREADABLE_IMAGE, "SimpleITK cannot read the image file.", "Write it again as NIfTI or NRRD.") from None
+        raise _unreadable() from None
+    if suffix_of(path) in PICTURE_SUFFIXES:
+        image = _grey(image)
     return three_dimensional(image)
+
+
+def _grey(image: SimpleITK.Image) -> SimpleITK.Image:
+    """Return a picture as one value a pixel, where its colours are equal; its pixels have no size in mm."""
+    import SimpleITK as sitk
+
+    array = sitk.GetArrayFromImage(image)
+    if array.ndim == 3 and array.shape[2] >= 3 and (array[..., 1:3] == array[..., :1]).all():
+        image = sitk.GetImageFromArray(np.ascontiguousarray(array[..., 0]))
+    image.SetSpacing((1.0, 1.0))
+    return image
 
 
 def three_dimensional(image: SimpleITK.Image) -> tuple[SimpleITK.Image, int]:
@@ -84,20 +157,12 @@ def read_grid(path: Path) -> Grid | None:
     """Return the grid of a plain image from its header alone; None when the header cannot be read.
 
     Args:
-        path: File in NIfTI, NRRD or MetaImage.
+        path: File in NIfTI, NRRD, MetaImage or PNG.
     """
-    import SimpleITK as sitk
-
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-    except RuntimeError:
+    reader = _reader(path)
+    if reader is None or reader.GetDimension() not in (2, 3, 4):
         return None
     count = reader.GetDimension()
-    if (count == 4 and reader.GetSize()[3] > 1) or count not in (2, 3, 4):
-        return None
     size, spacing, origin = (list(values)[:3] for values in (reader.GetSize(), reader.GetSpacing(), reader.GetOrigin()))
     direction = np.eye(3)
     own = np.array(reader.GetDirection()).reshape(count, count)

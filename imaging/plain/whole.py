@@ -22,7 +22,10 @@ from unibase.imaging.reasons import UNREADABLE_IMAGE
 NIFTI_SUFFIXES = (".nii", ".nii.gz", ".hdr")
 NRRD_SUFFIXES = (".nrrd", ".nhdr")
 META_SUFFIXES = (".mha", ".mhd")
-IMAGE_SUFFIXES = (*NIFTI_SUFFIXES, *NRRD_SUFFIXES, *META_SUFFIXES)
+PICTURE_SUFFIXES = (".png",)
+"""Pictures: planes of grey values whose pixels have no size in mm."""
+
+IMAGE_SUFFIXES = (*NIFTI_SUFFIXES, *NRRD_SUFFIXES, *META_SUFFIXES, *PICTURE_SUFFIXES)
 
 _CHUNK = 1 << 20
 _NRRD_BYTES = {
@@ -71,12 +74,30 @@ def check_whole(path: Path) -> None:
             _check_nrrd(path)
         elif suffix in META_SUFFIXES:
             _check_meta(path)
+        elif suffix in PICTURE_SUFFIXES:
+            _check_picture(path)
     except (EOFError, gzip.BadGzipFile, zlib.error):
         message = "The compressed data ends too early, or its checksum does not hold."
         raise Unusable(TRUNCATED_FILE, message, "Copy or export the file again.") from None
     except FileNotFoundError:
         message = "The data file that the header names is absent."
         raise Unusable(TRUNCATED_FILE, message, "Copy the header and its data file together.") from None
+
+
+def _check_picture(path: Path) -> None:
+    """Walk the chunks of a PNG to its end, each with its CRC (PNG specification, 5.3)."""
+    with path.open("rb") as stream:
+        if stream.read(8) != b"\x89PNG\r\n\x1a\n":
+            return
+        while True:
+            head = stream.read(8)
+            if len(head) < 8:
+                raise _short("The picture")
+            content = head[4:] + stream.read(int.from_bytes(head[:4]))
+            if stream.read(4) != zlib.crc32(content).to_bytes(4):
+                raise _short("The picture")
+            if head[4:] == b"IEND":
+                return
 
 
 def _short(what: str) -> Unusable:

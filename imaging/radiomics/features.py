@@ -20,6 +20,7 @@ from unibase.imaging.dicom.pixel_quality import pixel_quality
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.looks.unit import look_at, write_looks
 from unibase.imaging.options import Choices, Engine, Mode, Several
+from unibase.imaging.plain.whole import PICTURE_SUFFIXES, suffix_of
 from unibase.imaging.radiomics.changes import change_rows
 from unibase.imaging.radiomics.extraction import engine_name, extract_region, extract_regions
 from unibase.imaging.radiomics.feature_words import pyradiomics_columns
@@ -115,7 +116,8 @@ def _extract_volume(
             told.append(entry(region.target, region.roi_name, result))
             continue
         features, left_out = result
-        notes = sorted({*mask.notes, *volume.notes_of(mask.region)})
+        own = {"pixels-without-size"} if suffix_of(task.image_folder) in PICTURE_SUFFIXES else set()
+        notes = sorted({*mask.notes, *volume.notes_of(mask.region), *own})
         rows += region_rows(task, volume, region, features, replace(mask, notes=tuple(notes)))
         found = {"voxels": mask.region.voxels, "notes": notes, "refused_image_types": left_out}
         told.append({"target": region.target, "roi_name": region.roi_name, "status": "done", **found})

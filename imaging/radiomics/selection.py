@@ -13,9 +13,10 @@ from typing import Any
 from unibase.groundwork.files import digest_of, sha256_file
 from unibase.groundwork.problems import Unusable
 from unibase.imaging import reasons
-from unibase.imaging.dicom.volume import Volume, open_files, open_folder
+from unibase.imaging.dicom.projections import projections_of
+from unibase.imaging.dicom.volume import Volume, open_files
 from unibase.imaging.options import volume_choice
-from unibase.imaging.plain.image import read_image
+from unibase.imaging.plain.image import plain_volumes
 from unibase.imaging.radiomics.task import FeatureTask
 from unibase.imaging.regions.about import NOTHING, About, together
 from unibase.imaging.regions.habitats import habitat, habitat_name
@@ -115,7 +116,11 @@ def select(task: FeatureTask) -> Iterator[tuple[str, Selection | Unusable]]:
             yield name, selection
 
 
-def volumes_of(task: FeatureTask) -> list[tuple[str, Callable[[], Volume]]]:
+Named = tuple[str, Callable[[], Volume]]
+"""Name of a volume of a series, and what reads it."""
+
+
+def volumes_of(task: FeatureTask) -> list[Named]:
     """Return names and what reads each volume that the task asks for; patterns choose among several, and what is set aside.
 
     Args:
@@ -125,19 +130,27 @@ def volumes_of(task: FeatureTask) -> list[tuple[str, Callable[[], Volume]]]:
         Unusable: As `dicom.volume.open_folder`, and `no-volume-matched`.
     """
     if not task.image_files and not task.image_folder.is_dir():
-        return [("", partial(read_image, task.image_folder))]
-    if task.image_files:
-        series = open_files(task.image_files, task.series_uid)
-    else:
-        series = open_folder(task.image_folder, task.series_uid)
-    wanted = list(series.volumes)
-    if task.choices.volumes not in ("drawn", "all") and len(series.stacks) > 1:
-        patterns = [re.compile(pattern, re.IGNORECASE) for pattern in volume_choice(task.choices.volumes)]
-        wanted = [stack for stack in series.stacks if not stack.name or any(p.fullmatch(stack.name) for p in patterns)]
+        return _asked_for(plain_volumes(task.image_folder), task)
+    files = task.image_files or sorted(path for path in task.image_folder.iterdir() if path.is_file() and path.name[0] != ".")
+    planes = projections_of(files, task.series_uid)
+    if planes:
+        return _asked_for(planes, task)
+    series = open_files(files, task.series_uid)
+    if task.choices.volumes in ("drawn", "all"):
+        return [(stack.name, partial(series.read, stack, task.reading)) for stack in series.volumes]
+    return _asked_for([(stack.name, partial(series.read, stack, task.reading)) for stack in series.stacks], task)
+
+
+def _asked_for(volumes: list[Named], task: FeatureTask) -> list[Named]:
+    """Return the volumes whose names the task asks for; one that has none is always asked for."""
+    if task.choices.volumes in ("drawn", "all") or len(volumes) == 1:
+        return volumes
+    patterns = [re.compile(pattern, re.IGNORECASE) for pattern in volume_choice(task.choices.volumes)]
+    wanted = [(name, read) for name, read in volumes if not name or any(one.fullmatch(name) for one in patterns)]
     if not wanted:
-        message = f"None of the {len(series.stacks)} volumes of the series has a name that the patterns ask for."
+        message = f"None of the {len(volumes)} volumes of the series has a name that the patterns ask for."
         raise Unusable(reasons.NO_VOLUME_MATCHED, message, "Compare their names (unibase index) with features.volumes.")
-    return [(stack.name, partial(series.read, stack, task.reading)) for stack in wanted]
+    return wanted
 
 
 def select_on(volume: Volume, task: FeatureTask) -> Selection:

@@ -15,6 +15,7 @@ from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Array, Grid
 from unibase.imaging.plain.image import read_sitk
 from unibase.imaging.plain.names import label_names
+from unibase.imaging.plain.whole import PICTURE_SUFFIXES, suffix_of
 from unibase.imaging.regions.lattice import GridRule, place
 from unibase.imaging.regions.mask import Mask, MaskRules, Roi, checked
 
@@ -80,7 +81,10 @@ def _read(path: Path, volume: Volume) -> _File:
     if dimensions != volume.dimensions and dimensions == 2:
         message = "The mask is a plane and the image is a volume."
         raise Unusable(reasons.MASK_GEOMETRY, message, "Draw the mask on this image.")
-    return _File(layers, Grid.of(image), label_names(path, {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}))
+    grid = Grid.of(image)
+    if suffix_of(path) in PICTURE_SUFFIXES and grid.size == volume.grid.size and volume.dimensions == 2:
+        grid = volume.grid  # The pixels of a picture have no size of their own.
+    return _File(layers, grid, label_names(path, {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}))
 
 
 def _chosen_layers(count: int, channel: int | None) -> range:
