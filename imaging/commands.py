@@ -12,7 +12,7 @@ import polars as pl
 
 from unibase.groundwork.files import sha256_file
 from unibase.groundwork.problems import UserError
-from unibase.groundwork.tables import FEATURES, VOLUMES, Column, Table
+from unibase.groundwork.tables import FEATURES, VOLUMES, Column, Table, write_parquet
 from unibase.groundwork.work import Job, Outcome, Output, Unit, WorkLedger, run_units
 from unibase.imaging.dicom.inventory import volumes_frame
 from unibase.imaging.dicom.series import read_index
@@ -24,6 +24,8 @@ from unibase.imaging.radiomics.settings import FeatureSettings
 from unibase.imaging.radiomics.sources import LIST_ROW, Source, SourcePlan, nothing_left, plan_source
 from unibase.imaging.radiomics.task import Asked, FeatureTask
 from unibase.imaging.radiomics.told import REGION_LIST, list_regions
+from unibase.imaging.radiomics.verdicts import Verdict, judged, read_verdicts
+from unibase.imaging.reasons import VERDICT_WITHOUT_REGION
 from unibase.imaging.tables import STABILITY
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ class PlainRun:
         regions: Target to patterns of ROI names; None makes every ROI its own region.
         pictures: Draw each region into this folder, with a contact sheet, the most suspect first.
         robustness: Perturb every region too, and write the table of how stable each feature is to this Parquet file.
+        verdicts: CSV of what a reviewer decided of masks (`radiomics.verdicts`).
         progress: Told after each series.
         client: Dask client that maps the series; None measures them here, one after the other.
     """
@@ -54,6 +57,7 @@ class PlainRun:
     regions: Regions | None = None
     pictures: Path | None = None
     robustness: Path | str | None = None
+    verdicts: Path | None = None
     progress: Progress | None = None
     client: Client | None = None
 
@@ -109,21 +113,22 @@ def extract_plain(
         with WorkLedger(work / "work.sqlite") as ledger:
             outcomes = _measured(plan.units, ledger, run, stage_settings(asked))
             perturbed = _perturbed(plan.units, outcomes, ledger, run, asked) if run.robustness is not None else []
-        result = _told(outcomes, plan, destination)
+        verdicts = read_verdicts(run.verdicts) if run.verdicts is not None else []
+        result = _told(outcomes, plan, destination, verdicts)
     except UserError:
         # There is nothing to go on with.
         shutil.rmtree(work, ignore_errors=True)
         raise
     done = [outcome.result["path"] for outcome in outcomes if outcome.status == "done"]
     if run.pictures is not None:
-        _pictured([Path(path) for path in done], run.pictures)
+        _pictured([Path(path) for path in done], run.pictures, verdicts)
     if run.robustness is not None:
         STABILITY.write(stability_table(perturbed, pl.read_parquet(destination)), run.robustness)
     shutil.rmtree(work, ignore_errors=True)
     return result
 
 
-def _told(outcomes: Sequence[Outcome], plan: SourcePlan, destination: Path) -> PlainResult:
+def _told(outcomes: Sequence[Outcome], plan: SourcePlan, destination: Path, verdicts: Sequence[Verdict]) -> PlainResult:
     """Write the table of all units, and return what became of each.
 
     Raises:
@@ -137,16 +142,35 @@ def _told(outcomes: Sequence[Outcome], plan: SourcePlan, destination: Path) -> P
     done = [{"unit": outcome.key, **outcome.result} for outcome in outcomes if outcome.status == "done"]
     if not done:
         raise nothing_left(refused)
-    rows = _collected(done, destination, plan).height
+    table = _collected(done, destination, plan)
+    left = judged(table, verdicts)
+    if verdicts:
+        write_parquet(left.features, destination)
+    refused += [
+        {"unit": f"{one.series}: {one.region}", "reason": why.reason, "message": why.message, "remedy": why.remedy}
+        for one, why in left.refused
+    ]
+    refused += [_unmatched(row) for row in left.unmatched]
     matches = list_regions({outcome.key: outcome.result for outcome in outcomes if outcome.result})
     aside = pl.DataFrame([{**one, "status": "refused"} for one in refused], schema=REGION_LIST)
     listed = pl.concat([matches, aside]).unique(maintain_order=True)
     listed = listed.sort("unit", "status", "target", "roi_name", maintain_order=True)
     series = [{key: value for key, value in result.items() if key != "path"} for result in done]
-    return PlainResult(rows, sha256_file(destination), series, refused, listed)
+    return PlainResult(left.features.height, sha256_file(destination), series, refused, listed)
 
 
-def _pictured(done: Sequence[Path], folder: Path) -> None:
+def _unmatched(row: int) -> dict[str, str]:
+    """Return how a verdict stands among what was not used that falls on no region."""
+    message = "The verdict names a region that is not here: its mask or image was changed, or left out."
+    return {
+        "unit": f"verdict {row}",
+        "reason": VERDICT_WITHOUT_REGION,
+        "message": message,
+        "remedy": VERDICT_WITHOUT_REGION.remedy,
+    }
+
+
+def _pictured(done: Sequence[Path], folder: Path, verdicts: Sequence[Verdict]) -> None:
     """Move the pictures of all series into a folder, and write their table and contact sheet there."""
     folder.mkdir(parents=True, exist_ok=True)
     files = []
@@ -155,7 +179,7 @@ def _pictured(done: Sequence[Path], folder: Path) -> None:
         files.append(looks / path.name)
         for picture in sorted(looks.glob(f"{path.stem}-*.png")):
             shutil.move(picture, folder / picture.name)
-    gather_looks(files, folder / "looks.parquet", folder / "contact-sheet.html", ".")
+    gather_looks(files, folder / "looks.parquet", folder / "contact-sheet.html", ".", verdicts)
 
 
 def _measure(_: object, task: FeatureTask) -> dict[str, Any]:

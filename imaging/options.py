@@ -177,6 +177,8 @@ Several = Literal["refuse", "each", "union"]
 """What to do when several ROIs match one target: refuse the target, a row for each, or their union."""
 Gaps = Literal["keep", "fill", "refuse"]
 """What to do with slices between contours that carry none: leave them empty, interpolate the shape, or refuse."""
+VerdictWord = Literal["keep", "refuse", "wrong-side"]
+"""What a reviewer decides of a mask."""
 CutOff = Literal["keep", "refuse"]
 """What to do with regions that the image cuts off: measure what is left, and say so, or refuse them."""
 
@@ -349,6 +351,9 @@ class Features(Choices):
     """A CSV beside the study file with weight, dose and time of injection of PET whose header lacks them: a row names a centre
     and a SeriesInstanceUID, a StudyInstanceUID or a PatientID as the hospital writes them. The column image_notes says what
     was taken from it."""
+    verdicts: str | None = None
+    """A CSV of what a reviewer decided of masks, relative to the study file: `source_digest` (of the contact sheet) and `verdict`:
+    keep, refuse or wrong-side. What is refused leaves the features; nothing is measured again."""
     robustness: Robustness | None = None
     """Measure which features are stable; `{}` takes the defaults. Takes as long as the features, once for each perturbation."""
 

@@ -334,3 +334,21 @@ MAY_SHOW_A_FACE = Reason(
     "Say in release.head_images why such images may leave, remove the faces before, or leave the images out.",
     "A PET/CT from head to thigh, or a CT without BodyPartExamined.",
 )
+REFUSED_BY_REVIEWER = Reason(
+    "refused-by-reviewer",
+    "A reviewer refused the mask.",
+    "Draw it anew; a new mask has no verdict.",
+    "A contour that runs through air.",
+)
+WRONG_SIDE = Reason(
+    "wrong-side",
+    "A reviewer says that the mask lies on the wrong side of the body.",
+    "Draw it anew on the right side, or correct its name.",
+    "A left kidney that is named right.",
+)
+VERDICT_WITHOUT_REGION = Reason(
+    "verdict-without-region",
+    "A verdict names a region that is not there.",
+    "Look at the new mask and decide again, or take the verdict out.",
+    "A verdict on a mask that was drawn anew.",
+)

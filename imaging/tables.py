@@ -38,6 +38,7 @@ LOOKS = Table(
         Column("coverage", pl.Float64(), "Share of what was drawn that the image holds.", "1"),
         Column("suspicion", pl.Float64(), "How suspect it is; 0 is not at all.", nullable=False),
         Column("why", pl.String(), "What makes it suspect, the weightiest first."),
+        Column("verdict", pl.String(), "What a reviewer decided: keep, refuse, wrong-side; null before."),
     ),
     key=("SeriesInstanceUID", "region", "source_digest"),
 )

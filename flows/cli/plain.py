@@ -86,6 +86,7 @@ def features(
     regions_csv: Path | None = None,
     robustness: Path | None = None,
     pictures: Path | None = None,
+    verdicts: Path | None = None,
     workers: int = 1,
     **chosen: object,
 ) -> None:
@@ -114,6 +115,8 @@ def features(
         Measure on perturbed copies how stable each feature is, and write the table to this Parquet file.
     pictures
         Folder for a picture of each region on its image and a contact sheet, the most suspect first.
+    verdicts
+        CSV of what a reviewer decided of masks: source_digest (of the contact sheet) and verdict (keep, refuse, wrong-side).
     workers
         Processes that measure; 1 measures in this one.
     """
@@ -124,7 +127,7 @@ def features(
     regions = parse_regions(region) if region else None
     features_of(
         (source, mask) if mask else source,
-        FeatureCommand(out, settings, choices, regions, regions_csv, robustness, pictures, workers),
+        FeatureCommand(out, settings, choices, regions, regions_csv, robustness, pictures, verdicts, workers),
     )
 
 

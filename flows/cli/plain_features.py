@@ -28,6 +28,7 @@ class FeatureCommand:
         regions_csv: CSV of every match and miss, or None.
         robustness: Parquet file of how stable features are, or None.
         pictures: Folder of pictures and contact sheet, or None.
+        verdicts: CSV of what a reviewer decided, or None.
         workers: Processes that measure.
     """
 
@@ -38,6 +39,7 @@ class FeatureCommand:
     regions_csv: Path | None
     robustness: Path | None
     pictures: Path | None
+    verdicts: Path | None
     workers: int
 
 
@@ -47,7 +49,9 @@ def features_of(source: Source, command: FeatureCommand) -> None:
     for sentence in options.told:
         print(f"note: {sentence}", file=sys.stderr)
     with ProgressBoard() as board, dask_client(workers=command.workers) if command.workers > 1 else nullcontext() as client:
-        run = PlainRun(command.choices, command.regions, command.pictures, command.robustness, board.of("features"), client)
+        run = PlainRun(
+            command.choices, command.regions, command.pictures, command.robustness, command.verdicts, board.of("features"), client
+        )
         result = extract_plain(source, command.out, options, run)
     for refused in result.quarantined:
         print(f"quarantined: {refused['unit']}: {refused['reason']}. {refused['message']} {refused['remedy']}", file=sys.stderr)

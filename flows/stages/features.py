@@ -35,6 +35,7 @@ from unibase.imaging.radiomics.features import (
 from unibase.imaging.radiomics.plan import Row
 from unibase.imaging.radiomics.robustness import RobustnessTask, extract_perturbed, stability_table
 from unibase.imaging.radiomics.settings import read_settings
+from unibase.imaging.radiomics.verdicts import Judged, Verdict, judged, read_verdicts
 from unibase.imaging.tables import STABILITY
 
 
@@ -61,13 +62,18 @@ def extract_features(run: Run) -> list[Outcome]:
     outcomes = run.units(job, plan.units, code=("unibase.imaging.radiomics.features",))
     done = [folder / outcome.result["path"] for outcome in outcomes if outcome.status == "done"]
     _only(folder, done)
-    collect(done, run.place(FEATURES_TABLE))
+    left = judged(collect(done, run.place(FEATURES_TABLE)), _verdicts(run))
+    FEATURES.write(left.features, run.place(FEATURES_TABLE))
     _write_images(run, outcomes)
-    matches = _matches(series, outcomes)
+    matches = _decided(_matches(series, outcomes), left)
     write_parquet(matches, run.place(REGIONS))
     if options.pictures:
         _gather_looks(run, done)
-    refused = _refused(run, series, "features", [*outcomes, *(_stray(row) for row in plan.unplaced)])
+    aside = [*(_stray(row) for row in plan.unplaced), *_overruled(series, left)]
+    refused = _refused(run, series, "features", [*outcomes, *aside])
+    if left.unmatched:
+        rows = ", ".join(str(row) for row in left.unmatched)
+        run.say(f"features: verdicts that name no region (its mask was changed, or it is not here): rows {rows}")
     run.say(summary("features", outcomes) + _in_words(matches))
     if options.robustness:
         used = {outcome.key for outcome in outcomes if outcome.status == "done"}
@@ -88,11 +94,48 @@ def _write_images(run: Run, outcomes: list[Outcome]) -> None:
     IMAGES.write(images_frame(VOLUMES.read(run.place(VOLUMES_TABLE)), measured), run.place(IMAGES_TABLE))
 
 
+def _verdicts(run: Run) -> list[Verdict]:
+    """Return what a reviewer decided of the masks of the study."""
+    options = run.study.features
+    return [] if options is None or options.verdicts is None else read_verdicts(run.study.path(options.verdicts))
+
+
+def _overruled(series: pl.DataFrame, left: Judged) -> list[Outcome]:
+    """Return how the regions stand in quarantine that a reviewer refused."""
+    folders = {row["SeriesInstanceUID"]: row["folder"] for row in series.iter_rows(named=True)}
+    return [
+        Outcome(
+            f"{folders.get(one.series, '')}:{one.series}:{one.region}:{one.roi_name}",
+            "",
+            "quarantined",
+            None,
+            why.reason,
+            why.message,
+            why.remedy,
+        )
+        for one, why in left.refused
+    ]
+
+
+def _decided(matches: pl.DataFrame, left: Judged) -> pl.DataFrame:
+    """Return the list of matches with those as refused that a reviewer refused."""
+    told = pl.DataFrame(
+        [(one.series, one.region, one.roi_name, str(why.reason), why.message, why.remedy) for one, why in left.refused],
+        schema={name: pl.String for name in ("SeriesInstanceUID", "target", "roi_name", "_reason", "_message", "_remedy")},
+        orient="row",
+    )
+    joined = matches.join(told, on=["SeriesInstanceUID", "target", "roi_name"], how="left", maintain_order="left")
+    return joined.with_columns(
+        status=pl.when(pl.col("_reason").is_not_null()).then(pl.lit("refused")).otherwise(pl.col("status")),
+        **{name: pl.coalesce(f"_{name}", name) for name in ("reason", "message", "remedy")},
+    ).drop("_reason", "_message", "_remedy")
+
+
 def _gather_looks(run: Run, done: list[Path]) -> None:
     """Write the looks of all series as one table and one contact sheet."""
     folder = run.place(FEATURE_FILES)
     looked = [folder / FOLDER / f"{path.stem}.parquet" for path in done]
-    gather_looks(looked, run.place(LOOKS), run.place(CONTACT_SHEET), f"{folder.name}/{FOLDER}")
+    gather_looks(looked, run.place(LOOKS), run.place(CONTACT_SHEET), f"{folder.name}/{FOLDER}", _verdicts(run))
     run.say(f"features: pictures of all masks, the most suspect first: {run.place(CONTACT_SHEET)}")
 
 
@@ -193,10 +236,9 @@ def _refused(run: Run, series: pl.DataFrame, stage: str, outcomes: list[Outcome]
         if region["status"] == "refused"
     ]
     by_centre: dict[str | None, list[Outcome]] = defaultdict(list)
-    for outcome in outcomes:
-        by_centre[centre_of.get(outcome.key)].append(outcome)
-    for region in regions:
-        by_centre[centre_of.get(region.key.rsplit(":", 2)[0])].append(region)
+    for outcome in [*outcomes, *regions]:
+        # The key begins with folder and series; names of regions may hold colons.
+        by_centre[centre_of.get(":".join(outcome.key.split(":", 2)[:2]))].append(outcome)
     return [run.quarantine_rows(stage, centre, mine) for centre, mine in by_centre.items()]
 
 

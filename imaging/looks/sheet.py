@@ -46,8 +46,9 @@ def _item(row: dict[str, object], pictures: str) -> str:
     numbers = f"{row['volume_ml']:.2f} mL, median {row['median']:.4g}, contrast {row['contrast']:.2f}, edge {row['edge']:.2f}"
     why = f'<p class="why">{said["why"]}</p>' if "why" in said else ""
     notes = f"<p>{said['mask_notes']}</p>" if "mask_notes" in said else ""
+    verdict = f"<p>verdict: {said['verdict']}</p>" if "verdict" in said else ""
     image = f'<img loading="lazy" alt="{title}" src="{html.escape(pictures)}/{said["picture"]}">' if "picture" in said else ""
     return (
         f"<li><h2>{title}</h2>{image}{why}<p>suspicion {row['suspicion']:.1f}: {numbers}</p>{notes}"
-        f"<p><small>{said['SeriesInstanceUID']}</small></p></li>\n"
+        f"{verdict}<p><small>{said['SeriesInstanceUID']}<br>source_digest {said['source_digest'][:16]}</small></p></li>\n"
     )

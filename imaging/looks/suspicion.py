@@ -82,7 +82,7 @@ def suspected(frame: pl.DataFrame) -> pl.DataFrame:
         },
         schema={"suspicion": pl.Float64, "why": pl.String},
     )
-    whole = LOOKS.conform(pl.concat([frame, told], how="horizontal"))
+    whole = LOOKS.conform(pl.concat([frame, told], how="horizontal").with_columns(verdict=pl.lit(None, pl.String)))
     return whole.sort("suspicion", *LOOKS.key, descending=[True, *[False] * len(LOOKS.key)])
 
 

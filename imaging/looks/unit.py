@@ -19,6 +19,7 @@ from unibase.imaging.looks.sheet import write_sheet
 from unibase.imaging.looks.suspicion import suspected
 from unibase.imaging.radiomics.selection import Region
 from unibase.imaging.radiomics.task import FeatureTask
+from unibase.imaging.radiomics.verdicts import Verdict, words_of
 from unibase.imaging.regions.mask import Mask
 from unibase.imaging.tables import LOOKS
 
@@ -65,13 +66,15 @@ def look_at(task: FeatureTask, volume: Volume, regions: Sequence[tuple[Region, M
 def write_looks(task: FeatureTask, rows: Sequence[dict[str, Any]]) -> str:
     """Write the marks of all regions of a series; return their file."""
     folder, stem = task.destination.parent / FOLDER, task.destination.stem
-    schema = {column.name: column.dtype for column in LOOKS.columns if column.name not in ("suspicion", "why")}
+    schema = {column.name: column.dtype for column in LOOKS.columns if column.name not in ("suspicion", "why", "verdict")}
     path = folder / f"{stem}.parquet"
     write_parquet(pl.DataFrame(rows, schema=schema), path)
     return f"{FOLDER}/{path.name}"
 
 
-def gather_looks(files: Iterable[Path], table: Path, sheet: Path, pictures: str) -> pl.DataFrame:
+def gather_looks(
+    files: Iterable[Path], table: Path, sheet: Path, pictures: str, verdicts: Sequence[Verdict] = ()
+) -> pl.DataFrame:
     """Write the looks of many series as one table and one contact sheet, the most suspect first, and return the table.
 
     Args:
@@ -79,9 +82,12 @@ def gather_looks(files: Iterable[Path], table: Path, sheet: Path, pictures: str)
         table: The Parquet file to write.
         sheet: The HTML file to write.
         pictures: Folder of the pictures, relative to the sheet.
+        verdicts: What a reviewer decided; those regions stand behind the others.
     """
     frames = [pl.read_parquet(path) for path in sorted(files)]
     looks = suspected(pl.concat(frames).sort(LOOKS.key)) if frames else LOOKS.empty()
+    decided = pl.Series("verdict", words_of(looks["source_digest"], verdicts), dtype=pl.String)
+    looks = looks.with_columns(decided).sort(pl.col("verdict").is_not_null(), maintain_order=True)
     write_parquet(looks, table)
     write_sheet(looks, sheet, pictures)
     return looks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -126,3 +127,21 @@ def test_columns_of_ibsi_mode_are_described(run: Run, tmp_path: Path) -> None:
     told = dict(words.filter(pl.col("table") == "analysis").select("column", "codes").iter_rows())
     assert told["CT_GTV_original_cm_joint_entr_3D_avg"] == "IBSI TU9B"
     assert told["CT_GTV_original_shape_MeshVolume"] == "IBSI RNU0"
+
+
+def test_what_a_reviewer_refuses_leaves_the_features_and_nothing_is_measured_again(run: Run) -> None:
+    before = FEATURES.read(run.study.work.staging / "imaging/features.parquet")
+    digest = before.filter(pl.col("roi_name") == "GTV left")["source_digest"][0]
+    (run.study.file.parent / "verdicts.csv").write_text(f"source_digest,verdict\n{digest},refuse\n{'f' * 20},keep\n")
+    assert run.study.features is not None
+    decided = run.study.model_copy(update={"features": run.study.features.model_copy(update={"verdicts": "verdicts.csv"})})
+    said: list[str] = []
+    outcomes = extract_features(replace(run, study=decided, say=said.append))
+    assert not any(outcome.repeated for outcome in outcomes)
+    after = FEATURES.read(run.study.work.staging / "imaging/features.parquet")
+    assert after.equals(before.filter(pl.col("source_digest") != digest)) and before.height - after.height == 2
+    aside = pl.read_parquet(run.quarantine_file("features")).filter(pl.col("reason") == "refused-by-reviewer")
+    assert aside["centre"].to_list() == ["A", "A"]
+    assert read_matches(run.study).filter(pl.col("reason") == "refused-by-reviewer")["status"].to_list() == ["refused"] * 2
+    assert any("verdicts that name no region" in line and "rows 2" in line for line in said)
+    extract_features(run)
