@@ -71,7 +71,7 @@ def read(plane: Plane, name: str = "") -> Volume:
         pixels.array,
         Grid((columns, rows, 1), (spacing_x, spacing_y, 1.0), (0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)),
         plane.text("Modality"),
-        " ".join(word for word in (of_volume([plane], suv=False), inverted) if word),
+        " ".join(word for word in (of_volume([plane], suv=None), inverted) if word),
         pixels.stored_type,
         plane.text("StudyInstanceUID"),
         plane.text("SeriesInstanceUID"),
