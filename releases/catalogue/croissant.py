@@ -8,6 +8,7 @@ import polars as pl
 
 from unibase.releases.catalogue.described_release import Offered, Release, distributions, identifier
 from unibase.releases.catalogue.description import Description
+from unibase.releases.images.shipped import FOLDER
 
 CROISSANT_TYPES = {
     "integer": "sc:Integer",
@@ -70,6 +71,22 @@ def _file(release: Release, offered: Offered) -> dict[str, Any]:
         "contentSize": f"{offered.size} B",
         "sha256": release.files[offered.name]["sha256"],
     }
+
+
+def _stores(release: Release) -> list[dict[str, Any]]:
+    """Return the stores of voxels as one set of files, where the release has any."""
+    if not any(name.startswith(f"{FOLDER}/") for name in release.files):
+        return []
+    return [
+        {
+            "@type": "cr:FileSet",
+            "@id": "voxels",
+            "name": "voxels",
+            "description": "Images and label maps as OME-Zarr 0.5; the table `images` has a row for each store.",
+            "encodingFormat": "application/vnd.zarr",
+            "includes": f"{FOLDER}/**",
+        }
+    ]
 
 
 def _field(table: str, row: dict[str, Any]) -> dict[str, Any]:
@@ -147,7 +164,7 @@ def croissant(release: Release, description: Description) -> dict[str, Any]:
         "citeAs": f"{description.publisher.name}. {description.title.en}, version {release.about['version']}. {identifier(release, description)}",
         "keywords": list(description.keywords),
         "rai:personalSensitiveInformation": "Pseudonymised health data, not anonymous.",
-        "distribution": [_file(release, offered) for offered in distributions(release)],
+        "distribution": [*(_file(release, offered) for offered in distributions(release)), *_stores(release)],
         "recordSet": [*_parts(release), *_tables(release)],
     }
 

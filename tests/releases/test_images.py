@@ -15,9 +15,13 @@ import pytest
 import SimpleITK as sitk
 import zarr
 
+from tests.releases.describe_example import DESCRIPTION
 from tests.releases.examples import make_inputs
 from unibase.groundwork.files import sha256_folder
 from unibase.groundwork.tables import VOXELS
+from unibase.releases.catalogue.croissant import croissant
+from unibase.releases.catalogue.described_release import open_release
+from unibase.releases.catalogue.description import read_description
 from unibase.releases.content.publish import publish_release
 from unibase.releases.images.shipped import Voxels, released
 
@@ -201,3 +205,14 @@ def test_a_split_gives_its_subjects_and_a_wrong_one_says_which_there_are(release
         patches(folder, "CT", split=("folds", "9", "train"))
     with pytest.raises(ValueError, match="CT, PT"):
         patches(folder, "MR")
+
+
+def test_croissant_names_the_stores_as_one_set_of_files(release: Any, tmp_path: Path) -> None:
+    import mlcroissant
+
+    (tmp_path / "description.yaml").write_text(DESCRIPTION)
+    record = croissant(open_release(release[0]), read_description(tmp_path / "description.yaml"))
+    (tmp_path / "croissant.json").write_text(json.dumps(record), encoding="utf-8")
+    assert not mlcroissant.Dataset(tmp_path / "croissant.json").metadata.ctx.issues.errors
+    (stores,) = [one for one in record["distribution"] if one["@type"] == "cr:FileSet"]
+    assert stores["includes"] == "images/**"
