@@ -51,9 +51,7 @@ from unibase.releases.content.publish import Following, ReleaseInputs, publish_r
 from unibase.releases.content.wide_tables import Source, columns
 from unibase.releases.disclosure.policy import DisclosurePolicy
 from unibase.releases.images.shipped import Voxels
-
-EVIDENCE = ("quality", "concordance")
-"""Tables of the link stage that only the page is drawn from; a section asks for them by these names."""
+from unibase.releases.report.section import evidence_names
 
 
 def release_inputs(run: Run, version: str) -> ReleaseInputs:
@@ -120,7 +118,7 @@ def _subject_codes(run: Run) -> dict[str, list[str]]:
 
 def _evidence(run: Run, linked: Linked) -> dict[str, pl.DataFrame]:
     """Return what the page is drawn from and no table holds."""
-    found = {name: linked.table(name) for name in EVIDENCE}
+    found = {name: linked.table(name) for name in evidence_names()}
     return {**found, "years": _true_years(run, linked)} if run.study.release.true_years else found
 
 

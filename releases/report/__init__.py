@@ -4,9 +4,9 @@ It shows aggregates in which no count of fewer than `min_cell` persons can be re
 (`releases.content.weighing`), and no time of one person unless the study asks for single timelines. It opens offline, on a
 phone and in print, in French and in English.
 
-A section is one module here that names its `SECTION`, one template of the same name in `templates/report/`, and one
-line in `page.SECTIONS`. Its module turns `ReportData` into what the template shows; tables that a section needs and
-that are not part of the release itself come as `ReleaseInputs.evidence`.
+A section is one module in `sections/` that names its `SECTION`, with its template beside it; nothing else lists it. Its
+module turns `ReportData` into what the template shows, says after which section it stands, and names the linked tables that
+it needs and that are not part of the release.
 """
 
 from unibase.releases.report.data import ReportData

@@ -7,51 +7,15 @@ from typing import TYPE_CHECKING
 
 from unibase.releases.disclosure.cohort_counts import Cell
 from unibase.releases.disclosure.small_counts import MASK_TEXT
-from unibase.releases.report import (
-    anonymity,
-    changes,
-    characteristics,
-    concordance,
-    dictionary,
-    features,
-    flow,
-    harmonisation,
-    modalities,
-    opening,
-    quality,
-    quarantine,
-    responses,
-    stability,
-    survival,
-    timelines,
-)
 from unibase.releases.report.charts import both
 from unibase.releases.report.data import ReportData, centre_count, text
-
-SECTIONS = (
-    flow.SECTION,
-    characteristics.SECTION,
-    modalities.SECTION,
-    timelines.SECTION,
-    survival.SECTION,
-    responses.SECTION,
-    features.SECTION,
-    stability.SECTION,
-    harmonisation.SECTION,
-    quality.SECTION,
-    concordance.SECTION,
-    quarantine.SECTION,
-    changes.SECTION,
-    anonymity.SECTION,
-    dictionary.SECTION,
-    opening.SECTION,
-)
-"""The sections of the page in the order a reader meets them. Add yours here."""
+from unibase.releases.report.section import known_sections
+from unibase.releases.report.sections.dictionary import dictionary_rows
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = [Path(__file__).parent / "templates", Path(__file__).parent / "sections"]
 
 
 def render(data: ReportData) -> str:
@@ -60,7 +24,7 @@ def render(data: ReportData) -> str:
 
     environment = _environment(data)
     drawn = []
-    for section in SECTIONS:
+    for section in known_sections():
         contents = section.contents(data)
         if contents is not None:
             html = environment.get_template(f"{section.name}.html.j2").render(contents)
@@ -74,7 +38,7 @@ def render(data: ReportData) -> str:
 
 def render_dictionary(data: ReportData) -> str:
     """Return the page of the dictionary as HTML text; it stands in a folder beside the page of the release."""
-    return _environment(data).get_template("words.html.j2").render(rows=dictionary.dictionary_rows(data))
+    return _environment(data).get_template("words.html.j2").render(rows=dictionary_rows(data))
 
 
 def _environment(data: ReportData) -> Environment:

@@ -10,9 +10,9 @@ from unibase.linking.concordance import FINDINGS
 from unibase.releases.content.weighing import Weighed
 from unibase.releases.disclosure.cohort_counts import CohortCounts, People
 from unibase.releases.disclosure.small_counts import MASK_TEXT
-from unibase.releases.report import page
-from unibase.releases.report.concordance import SECTION
 from unibase.releases.report.data import ReportData
+from unibase.releases.report.section import known_sections
+from unibase.releases.report.sections.concordance import SECTION
 
 
 def data(findings: pl.DataFrame | None, min_cell: int) -> ReportData:
@@ -37,4 +37,4 @@ def test_subjects_are_counted_once_by_check_and_few_are_masked() -> None:
 def test_no_finding_is_said_and_no_check_is_no_section() -> None:
     assert SECTION.contents(data(None, 1)) is None
     assert SECTION.contents(data(pl.DataFrame(schema=FINDINGS), 1)) == {"findings": [], "subjects": "0"}
-    assert SECTION in page.SECTIONS
+    assert SECTION in known_sections()

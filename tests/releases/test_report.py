@@ -16,8 +16,8 @@ from unibase.releases.content.publish import publish_release
 from unibase.releases.disclosure.flow_counts import weigh
 from unibase.releases.disclosure.small_counts import MASK_TEXT
 from unibase.releases.report.data import DAYS_PER_MONTH
-from unibase.releases.report.flow import flow_steps
-from unibase.releases.report.survival import _curve
+from unibase.releases.report.sections.flow import flow_steps
+from unibase.releases.report.sections.survival import _curve
 
 VOID = {"meta", "link", "br", "input", "img", "hr"}
 

@@ -9,7 +9,7 @@ import pytest
 
 from unibase.releases.disclosure.response_counts import weigh
 from unibase.releases.disclosure.small_counts import MASK_TEXT
-from unibase.releases.report.responses import drawn
+from unibase.releases.report.sections.responses import drawn
 
 
 def found_of(best: dict[str, list[str | None]], min_cell: int) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ import polars as pl
 from tests.releases.examples import FEATURE_NAMES, make_inputs
 from unibase.releases.content.publish import publish_release
 from unibase.releases.content.stability_words import of_columns
-from unibase.releases.report.stability import summary
+from unibase.releases.report.sections.stability import summary
 
 COLUMNS = ("kind", "Modality", "region", "image_type", "feature", "persons", "icc_2_1", "icc_2_1_low", "stable")
 WORDS = pl.DataFrame(

@@ -13,4 +13,4 @@ def contents(data: ReportData) -> dict[str, Any]:
     return {"software": sorted(dict(data.about.get("software", {})).items())}
 
 
-SECTION = Section("open", ("Ouvrir ces données", "Open these data"), ("Ouvrir", "Open"), contents)
+SECTION = Section("open", ("Ouvrir ces données", "Open these data"), ("Ouvrir", "Open"), contents, after="dictionary")

@@ -57,4 +57,10 @@ def contents(data: ReportData) -> dict[str, Any]:
     return {"overlap": overlap(found), "completeness": completeness(found)}
 
 
-SECTION = Section("modalities", ("Modalités et complétude", "Modalities and completeness"), ("Modalités", "Modalities"), contents)
+SECTION = Section(
+    "modalities",
+    ("Modalités et complétude", "Modalities and completeness"),
+    ("Modalités", "Modalities"),
+    contents,
+    after="characteristics",
+)

@@ -36,4 +36,4 @@ def contents(data: ReportData) -> dict[str, Any] | None:
     return {"responses": found, "none": NONE} if found else None
 
 
-SECTION = Section("responses", ("Réponse tumorale", "Tumour response"), ("Réponse", "Response"), contents)
+SECTION = Section("responses", ("Réponse tumorale", "Tumour response"), ("Réponse", "Response"), contents, after="survival")

@@ -41,4 +41,6 @@ def contents(data: ReportData) -> dict[str, Any]:
     return {"total": data.dictionary.height}
 
 
-SECTION = Section("dictionary", ("Dictionnaire des données", "Data dictionary"), ("Dictionnaire", "Dictionary"), contents)
+SECTION = Section(
+    "dictionary", ("Dictionnaire des données", "Data dictionary"), ("Dictionnaire", "Dictionary"), contents, after="anonymity"
+)

@@ -41,5 +41,9 @@ def contents(data: ReportData) -> dict[str, Any]:
 
 
 SECTION = Section(
-    "quarantine", ("Ce qui a été mis en quarantaine", "What was quarantined"), ("Quarantaine", "Quarantine"), contents
+    "quarantine",
+    ("Ce qui a été mis en quarantaine", "What was quarantined"),
+    ("Quarantaine", "Quarantine"),
+    contents,
+    after="concordance",
 )

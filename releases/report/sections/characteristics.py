@@ -91,5 +91,9 @@ def contents(data: ReportData) -> dict[str, object] | None:
 
 
 SECTION = Section(
-    "characteristics", ("Caractéristiques des sujets", "Characteristics of the subjects"), ("Sujets", "Subjects"), contents
+    "characteristics",
+    ("Caractéristiques des sujets", "Characteristics of the subjects"),
+    ("Sujets", "Subjects"),
+    contents,
+    after="flow",
 )

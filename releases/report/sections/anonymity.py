@@ -19,4 +19,5 @@ SECTION = Section(
     ("Maîtrise du risque de réidentification", "Disclosure control"),
     ("Confidentialité", "Disclosure"),
     contents,
+    after="changes",
 )

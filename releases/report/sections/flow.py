@@ -7,7 +7,7 @@ from typing import Any
 
 from unibase.releases.disclosure.flow_counts import FlowStep
 from unibase.releases.report.data import ReportData, text
-from unibase.releases.report.section import Section
+from unibase.releases.report.section import FIRST, Section
 
 
 def flow_steps(steps: Sequence[FlowStep]) -> list[dict[str, Any]]:
@@ -36,4 +36,4 @@ def contents(data: ReportData) -> dict[str, Any]:
     return {"flow": flow_steps(data.weighed.flow)}
 
 
-SECTION = Section("flow", ("Qui est dans la cohorte", "Who is in the cohort"), ("Cohorte", "Cohort"), contents)
+SECTION = Section("flow", ("Qui est dans la cohorte", "Who is in the cohort"), ("Cohorte", "Cohort"), contents, after=FIRST)

@@ -128,4 +128,4 @@ def contents(data: ReportData) -> dict[str, Any]:
     return {"survival": survival(data)}
 
 
-SECTION = Section("survival", ("Survie", "Survival"), ("Survie", "Survival"), contents)
+SECTION = Section("survival", ("Survie", "Survival"), ("Survie", "Survival"), contents, after="timelines")

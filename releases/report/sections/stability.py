@@ -64,4 +64,5 @@ SECTION = Section(
     ("Stabilité des caractéristiques d'image", "Stability of image features"),
     ("Stabilité", "Stability"),
     contents,
+    after="features",
 )

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import polars as pl
+from unibase.releases.report.features import PREFERRED_FEATURES
 
 from unibase.releases.content.inputs import HARMONISED
 from unibase.releases.disclosure.decisions import EITHER_SIDE
 from unibase.releases.disclosure.quantiles import BOX_WHY, Quantiles, quantiles
 from unibase.releases.report import charts
 from unibase.releases.report.data import ReportData, text
-from unibase.releases.report.features import PREFERRED_FEATURES
 from unibase.releases.report.section import Section
 
 SHOWN_PER_GROUP = 2
@@ -84,4 +84,5 @@ SECTION = Section(
     ("Harmonisation entre centres", "Harmonisation across centres"),
     ("Harmonisation", "Harmonisation"),
     contents,
+    after="stability",
 )

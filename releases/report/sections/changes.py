@@ -44,4 +44,5 @@ SECTION = Section(
     ("Ce qui a changé depuis la version précédente", "What changed since the previous version"),
     ("Changements", "Changes"),
     contents,
+    after="quarantine",
 )

@@ -47,4 +47,11 @@ def contents(data: ReportData) -> dict[str, Any] | None:
     return {"failed": failed, "passed": [row for row in rows if row["passed"]], "total": len(rows)}
 
 
-SECTION = Section("quality", ("Qualité des données", "Data quality"), ("Qualité", "Quality"), contents)
+SECTION = Section(
+    "quality",
+    ("Qualité des données", "Data quality"),
+    ("Qualité", "Quality"),
+    contents,
+    after="harmonisation",
+    evidence=("quality",),
+)

@@ -57,5 +57,10 @@ def contents(data: ReportData) -> dict[str, Any] | None:
 
 
 SECTION = Section(
-    "concordance", ("Concordance entre modalités", "Concordance of modalities"), ("Concordance", "Concordance"), contents
+    "concordance",
+    ("Concordance entre modalités", "Concordance of modalities"),
+    ("Concordance", "Concordance"),
+    contents,
+    after="quality",
+    evidence=("concordance",),
 )

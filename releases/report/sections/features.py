@@ -72,4 +72,5 @@ SECTION = Section(
     ("Caractéristiques d'image par centre", "Image features by centre"),
     ("Caractéristiques", "Features"),
     contents,
+    after="responses",
 )

@@ -183,4 +183,4 @@ def contents(data: ReportData) -> dict[str, Any]:
     return {"lanes": lanes, "marks": marks, "density": aggregate(data)}
 
 
-SECTION = Section("timelines", ("Parcours", "Timelines"), ("Parcours", "Timelines"), contents)
+SECTION = Section("timelines", ("Parcours", "Timelines"), ("Parcours", "Timelines"), contents, after="modalities")
