@@ -124,14 +124,17 @@ def _ibsi(row: dict[str, Any]) -> str:
 
 
 def _analysis(run: Run, analysis: list[str]) -> Iterator[dict[str, str]]:
-    windows = run.study.windows
+    index = run.study.index
+    yield _row("index_time", "Index", f"Time of the index event: {index.which} {index.concept}.", table="analysis")
+    yield from _clinical_variables(run)
+    for assay, window in run.study.windows.assays.items():
+        yield from _assay_variables(run, assay, window)
+    yield from _image_variables(run, analysis)
+
+
+def _clinical_variables(run: Run) -> Iterator[dict[str, str]]:
     units = _units(run)
-    known: set[str] = {"subject_id", "centre"}
-    yield _row(
-        "index_time", "Index", f"Time of the index event: {run.study.index.which} {run.study.index.concept}.", table="analysis"
-    )
-    for name, window in windows.clinical.items():
-        known.add(name)
+    for name, window in run.study.windows.clinical.items():
         slope = window.choose == "slope"
         yield _row(
             name,
@@ -141,26 +144,33 @@ def _analysis(run: Run, analysis: list[str]) -> Iterator[dict[str, str]]:
             unit=_with_day(window.unit or units.get(name, ""), slope),
             source="events",
         )
-    for assay, sample_window in windows.assays.items():
-        known.add(f"{assay}_sample")
-        yield _row(f"{assay}_sample", f"Chosen sample of {assay}", _sample(sample_window), table="analysis", source="sample_map")
-        yield _row(f"{assay}_*", f"Value of {assay} in the chosen sample", _value(run, assay), table="analysis", source=assay)
-        for name, label, derivation, unit in PER_SAMPLE.get(assay, ()):
-            yield _row(name, label, derivation, table="analysis", unit=unit)
-        if assay == "rna" and run.study.harmonise.rna is not None:
-            yield _row(
-                f"{PREFIX}{assay}_*",
-                f"Harmonised value of {assay} in the chosen sample",
-                f"{_value(run, assay)} {_combat(run.study.harmonise.rna)}",
-                table="analysis",
-                source=assay,
-            )
+
+
+def _assay_variables(run: Run, assay: str, window: SampleWindow) -> Iterator[dict[str, str]]:
+    yield _row(f"{assay}_sample", f"Chosen sample of {assay}", _sample(window), table="analysis", source="sample_map")
+    yield _row(f"{assay}_*", f"Value of {assay} in the chosen sample", _value(run, assay), table="analysis", source=assay)
+    for name, label, derivation, unit in PER_SAMPLE.get(assay, ()):
+        yield _row(name, label, derivation, table="analysis", unit=unit)
+    if assay == "rna" and run.study.harmonise.rna is not None:
+        yield _row(
+            f"{PREFIX}{assay}_*",
+            f"Harmonised value of {assay} in the chosen sample",
+            f"{_value(run, assay)} {_combat(run.study.harmonise.rna)}",
+            table="analysis",
+            source=assay,
+        )
+
+
+def _image_variables(run: Run, analysis: list[str]) -> Iterator[dict[str, str]]:
+    """Yield the words of the radiomic columns; a name that another window took keeps the words of that."""
+    windows = run.study.windows
     if windows.imaging is None:
         return
+    taken = {"subject_id", "centre", *windows.clinical, *(f"{assay}_sample" for assay in windows.assays)}
     described = {row["column"]: row for row in _feature_rows(run)}
     for column in analysis:
         prefix, name = _parted(column, described)
-        if name and column not in known:
+        if name and column not in taken:
             row = described[name]
             derivation = f"{_derivation(row)} {_imaging(windows.imaging)}"
             if column.startswith(PREFIX) and run.study.harmonise.imaging is not None:

@@ -5,53 +5,76 @@ from __future__ import annotations
 from unibase.releases.catalogue.described_release import Release
 from unibase.releases.catalogue.description import Description
 
+SHEET = """# {title}
 
-def datasheet(release: Release, description: Description) -> str:
-    """Return a datasheet (after Gebru et al., Commun ACM 2021;64:86), in English."""
-    about = release.about
-    individuals = "fewer than the smallest count shown" if release.individuals is None else str(release.individuals)
-    modalities = "\n".join(f"- {name}: {shape['variables']} variables" for name, shape in dict(about["modalities"]).items())
-    software = (
-        ", ".join(f"{name} {version}" for name, version in sorted(dict(about.get("software", {})).items())) or "not recorded"
-    )
-    methods = (release.folder / "methods.txt").read_text(encoding="utf-8") if (release.folder / "methods.txt").exists() else ""
-    return f"""# {description.title.en}
-
-Datasheet of {about["study"]} {about["version"]}.
+Datasheet of {study} {version}.
 
 ## Motivation
 
-{description.description.en}
+{description}
 
-Published by {description.publisher.name}. {description.publisher.note.en}
+Published by {publisher}. {publisher_note}
 
 ## Composition
 
-Subjects: {individuals}. {description.population_coverage.en if description.population_coverage else ""}
+Subjects: {individuals}. {coverage}
 
 {modalities}
 
-The data are {about["status"]}. Dates are shifted by one number of days per subject; intervals are exact.
+The data are {status}. Dates are shifted by one number of days per subject; intervals are exact.
 
 ## Collection
 
-{description.provenance.en}
+{provenance}
 
 ## Preprocessing
 
-{methods.strip()}
+{methods}
 
-Software: {software}. Settings: SHA-256 {about["settings_digest"]}.
+Software: {software}. Settings: SHA-256 {settings}.
 
 ## Uses
 
-{", ".join(str(p).rsplit("#", 1)[-1] for p in description.purpose)}. Attempts to identify a person are forbidden.
+{purposes}. Attempts to identify a person are forbidden.
 
 ## Distribution
 
-{description.rights.en} {description.request_access.en}
+{rights} {access}
 
 ## Maintenance
 
-Releases never change; a correction is a new version. Contact: {description.contact.name}, {description.contact.email}.
+Releases never change; a correction is a new version. Contact: {contact}, {email}.
 """
+
+
+def datasheet(release: Release, description: Description) -> str:
+    """Return a datasheet (after Gebru et al., Commun ACM 2021;64:86), in English.
+
+    Args:
+        release: The release; counts below its smallest one are not told.
+        description: What people say of the study.
+    """
+    about = release.about
+    software = ", ".join(f"{name} {version}" for name, version in sorted(dict(about.get("software", {})).items()))
+    methods = release.folder / "methods.txt"
+    return SHEET.format(
+        title=description.title.en,
+        study=about["study"],
+        version=about["version"],
+        description=description.description.en,
+        publisher=description.publisher.name,
+        publisher_note=description.publisher.note.en,
+        individuals="fewer than the smallest count shown" if release.individuals is None else release.individuals,
+        coverage=description.population_coverage.en if description.population_coverage else "",
+        modalities="\n".join(f"- {name}: {shape['variables']} variables" for name, shape in dict(about["modalities"]).items()),
+        status=about["status"],
+        provenance=description.provenance.en,
+        methods=methods.read_text(encoding="utf-8").strip() if methods.exists() else "",
+        software=software or "not recorded",
+        settings=about["settings_digest"],
+        purposes=", ".join(str(purpose).rsplit("#", 1)[-1] for purpose in description.purpose),
+        rights=description.rights.en,
+        access=description.request_access.en,
+        contact=description.contact.name,
+        email=description.contact.email,
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import fnmatch
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +58,24 @@ class ModalityNames:
     annotations: Iterable[str]
     measured: bool = False
     symbols: Mapping[str, str] = field(default_factory=dict)
+
+
+Text = dict[str, str]
+"""The words of one column, by `TEXT_FIELDS`."""
+Row = dict[str, Any]
+"""A row of the dictionary, by `SCHEMA`."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the pieces say: `(table, column)` to words, and `(table, pattern, words)` in order; no table stands for all."""
+
+    exact: Mapping[tuple[str, str], Text]
+    patterns: Sequence[tuple[str, str, Text]]
+
+    def pattern(self, table: str, column: str) -> Text | None:
+        """Return the words of the first pattern of a table that a column fits, or None."""
+        return next((text for where, p, text in self.patterns if where == table and fnmatch.fnmatchcase(column, p)), None)
 
 
 class Tally:
@@ -116,55 +134,67 @@ def build(
     Raises:
         UserError: If a column has no description; the text names table and columns.
     """
-    exact, patterns = _index(pieces)
-    rows: list[dict[str, Any]] = []
+    words = _index(pieces)
     undescribed: list[str] = []
-    for table, found in counted.items():
-        for column, dtype in found.schema.items():
-            text = _describe(table, column, exact, patterns)
-            if text is None:
-                undescribed.append(f"{table}.{column}")
-                continue
-            text["type"] = text["type"] or _type_name(dtype)
-            rows.append({"table": table, "column": column, **text, "rows": found.rows, "missing": found.missing[column]})
-            reasons = found.reasons.get(column)
-            rows[-1]["missing_by_reason"] = json.dumps(reasons, sort_keys=True) if reasons else ""
-            rows[-1]["completeness_by_centre"] = ""
-    known = {row["column"]: {name: row[name] for name in TEXT_FIELDS} for row in reversed(rows)}
+    rows = [row for table, found in counted.items() for row in _of_table(table, found, words, undescribed)]
+    known: dict[str, Text] = {row["column"]: {name: row[name] for name in TEXT_FIELDS} for row in reversed(rows)}
     for modality, names in (modalities or {}).items():
-        variables = dict.fromkeys(str(name) for name in names.variables)
-        for column in dict.fromkeys([*variables, *(str(name) for name in names.annotations)]):
-            text = _describe(modality, column, exact, patterns) or known.get(column)
-            if text is None:
-                text = of_value(modality, column) if names.measured and column in variables else of_annotation(column)
-            if text is None:
-                undescribed.append(f"{modality}.{column}")
-                continue
-            if column in variables and column in names.symbols:
-                text = {**text, "label": names.symbols[column]}
-            rows.append(
-                {
-                    "table": modality,
-                    "column": column,
-                    **text,
-                    "rows": None,
-                    "missing": None,
-                    "missing_by_reason": "",
-                    "completeness_by_centre": "",
-                }
-            )
+        rows += _of_modality(modality, names, words, known, undescribed)
     if undescribed:
         some = ", ".join(undescribed[:20]) + (f" and {len(undescribed) - 20} more" if len(undescribed) > 20 else "")
         raise UserError(
             f"The data dictionary says nothing of {len(undescribed)} columns: {some}. Describe them in a dictionary piece."
         )
-    symbols = {f"{m}_{v}": symbol for m, names in (modalities or {}).items() for v, symbol in names.symbols.items()}
-    for row in rows:
-        if row["table"] == "analysis" and row["column"].removeprefix(HARMONISED) in symbols:
-            row["label"] = f"{row['label']}: {symbols[row['column'].removeprefix(HARMONISED)]}"
-        if row["table"] in ("analysis", "radiomics") and row["column"] in (stability or {}):
-            row["icc_2_1"], row["icc_2_1_low"], _ = (stability or {})[row["column"]]
+    _add_symbols(rows, modalities or {})
+    _add_stability(rows, stability or {})
     return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def _of_table(table: str, found: Tally, words: Words, undescribed: list[str]) -> Iterator[Row]:
+    """Yield a row for each column of a table; one that nothing describes goes to `undescribed`."""
+    for column, dtype in found.schema.items():
+        text = _describe(table, column, words)
+        if text is None:
+            undescribed.append(f"{table}.{column}")
+            continue
+        text["type"] = text["type"] or _type_name(dtype)
+        reasons = found.reasons.get(column)
+        counts = {"rows": found.rows, "missing": found.missing[column]}
+        why = json.dumps(reasons, sort_keys=True) if reasons else ""
+        yield {"table": table, "column": column, **text, **counts, "missing_by_reason": why, "completeness_by_centre": ""}
+
+
+def _of_modality(
+    modality: str, names: ModalityNames, words: Words, known: Mapping[str, Text], undescribed: list[str]
+) -> Iterator[Row]:
+    """Yield a row for each variable and annotation of a modality; one that a table has keeps the words `known` of it there."""
+    variables = dict.fromkeys(str(name) for name in names.variables)
+    uncounted = {"rows": None, "missing": None, "missing_by_reason": "", "completeness_by_centre": ""}
+    for column in dict.fromkeys([*variables, *(str(name) for name in names.annotations)]):
+        text = _describe(modality, column, words) or known.get(column)
+        if text is None:
+            text = of_value(modality, column) if names.measured and column in variables else of_annotation(column)
+        if text is None:
+            undescribed.append(f"{modality}.{column}")
+            continue
+        if column in variables and column in names.symbols:
+            text = {**text, "label": names.symbols[column]}
+        yield {"table": modality, "column": column, **text, **uncounted}
+
+
+def _add_symbols(rows: Iterable[Row], modalities: Mapping[str, ModalityNames]) -> None:
+    """Put the symbol of a gene into the label of its column of the analysis table."""
+    symbols = {f"{m}_{v}": symbol for m, names in modalities.items() for v, symbol in names.symbols.items()}
+    for row in rows:
+        column = row["column"].removeprefix(HARMONISED)
+        if row["table"] == "analysis" and column in symbols:
+            row["label"] = f"{row['label']}: {symbols[column]}"
+
+
+def _add_stability(rows: Iterable[Row], stability: Stability) -> None:
+    for row in rows:
+        if row["table"] in ("analysis", "radiomics") and row["column"] in stability:
+            row["icc_2_1"], row["icc_2_1_low"], _ = stability[row["column"]]
 
 
 def to_json(dictionary: pl.DataFrame) -> list[dict[str, Any]]:
@@ -176,9 +206,9 @@ def to_json(dictionary: pl.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def _index(pieces: Sequence[pl.DataFrame]) -> tuple[dict[tuple[str, str], dict[str, str]], list[tuple[str, str, dict[str, str]]]]:
-    exact: dict[tuple[str, str], dict[str, str]] = {}
-    patterns: list[tuple[str, str, dict[str, str]]] = []
+def _index(pieces: Sequence[pl.DataFrame]) -> Words:
+    exact: dict[tuple[str, str], Text] = {}
+    patterns: list[tuple[str, str, Text]] = []
     for piece in pieces:
         for row in piece.to_dicts():
             text = {name: str(row.get(name) or "") for name in TEXT_FIELDS}
@@ -187,19 +217,13 @@ def _index(pieces: Sequence[pl.DataFrame]) -> tuple[dict[tuple[str, str], dict[s
                 patterns.append((table, column, text))
             else:
                 exact.setdefault((table, column), text)
-    return exact, patterns
+    return Words(exact, patterns)
 
 
-def _describe(
-    table: str, column: str, exact: Mapping[tuple[str, str], dict[str, str]], patterns: Sequence[tuple[str, str, dict[str, str]]]
-) -> dict[str, str] | None:
-    own = exact.get((table, column))
+def _describe(table: str, column: str, words: Words) -> Text | None:
+    own = words.exact.get((table, column)) or words.pattern(table, column)
     if own is None:
-        own = next((t for where, p, t in patterns if where == table and fnmatch.fnmatchcase(column, p)), None)
-    if own is None:
-        own = house(table).get(column) or exact.get(("", column))
-    if own is None:
-        own = next((t for where, p, t in patterns if not where and fnmatch.fnmatchcase(column, p)), None)
+        own = house(table).get(column) or words.exact.get(("", column)) or words.pattern("", column)
     return dict(own) if own is not None else None
 
 

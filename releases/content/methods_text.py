@@ -46,46 +46,63 @@ def methods_paragraph(about: Mapping[str, Any], tables: Mapping[str, pl.LazyFram
     """
     software = {str(k).lower(): str(v) for k, v in dict(about.get("software", {})).items()}
     settings = dict(about.get("settings", {}))
-    sentences = [f"Data are version {about['version']} of {about['title']} ({about['study']})."]
-    if "unibase" in software:
-        sentences.append(f"They were prepared with unibase {software['unibase']}.")
-    sentences.append("Identifiers were replaced by keyed pseudonyms and dates shifted by one number of days per subject.")
-    found = _distinct(tables.get("features"), "engine")
-    if found:
-        engines = ", ".join(found)
-        modalities = ", ".join(_distinct(tables.get("features"), "Modality")) or "images"
-        cited = CITATIONS["pyradiomics"] if "pyradiomics" in engines.lower() else CITATIONS["ibsi"]
-        sentences.append(f"Radiomic features of {modalities} were extracted with {engines} ({cited}).")
-    for assay, shape in dict(about.get("modalities", {})).items():
-        method = (
-            dict(dict(settings.get("assays", {})).get(assay) or {}).get("method")
-            if assay not in ("radiomics", "clinical")
-            else None
-        )
+    version = f" {software['mudata']}" if "mudata" in software else ""
+    return " ".join(
+        [
+            f"Data are version {about['version']} of {about['title']} ({about['study']}).",
+            *([f"They were prepared with unibase {software['unibase']}."] if "unibase" in software else []),
+            "Identifiers were replaced by keyed pseudonyms and dates shifted by one number of days per subject.",
+            *_radiomics(tables.get("features")),
+            *_assays(dict(about.get("modalities", {})), settings),
+            *(_harmonised(group, record) for group, record in dict(about.get("harmonisation", {})).items()),
+            *_index(settings.get("index")),
+            *_endpoints(tables.get("adtte")),
+            *_responses(tables.get("adrs")),
+            f"The data are stored as MuData{version} ({CITATIONS['mudata']}), Parquet and a MEDS 0.4.1 timeline.",
+        ]
+    )
+
+
+def _radiomics(features: pl.LazyFrame | None) -> list[str]:
+    engines = ", ".join(_distinct(features, "engine"))
+    if not engines:
+        return []
+    modalities = ", ".join(_distinct(features, "Modality")) or "images"
+    cited = CITATIONS["pyradiomics"] if "pyradiomics" in engines.lower() else CITATIONS["ibsi"]
+    return [f"Radiomic features of {modalities} were extracted with {engines} ({cited})."]
+
+
+def _assays(modalities: Mapping[str, Any], settings: Mapping[str, Any]) -> list[str]:
+    """Return how each assay was normalised, where the settings say a method."""
+    sentences = []
+    for assay, shape in modalities.items():
+        if assay in ("radiomics", "clinical"):
+            continue
+        method = dict(dict(settings.get("assays", {})).get(assay) or {}).get("method")
         if method:
             cited = f" ({CITATIONS[method]})" if method in CITATIONS else ""
             sentences.append(f"The assay {assay} ({shape['variables']} variables) was normalised by {method}{cited}.")
             sentences += _model_sentences(dict(dict(settings.get("models", {})).get(assay) or {}))
-    sentences += [_harmonised(group, record) for group, record in dict(about.get("harmonisation", {})).items()]
-    index = settings.get("index")
-    if isinstance(index, Mapping) and index.get("concept"):
-        sentences.append(
-            f"The index date is the {index.get('which', 'first')} {index['concept']}; no value known only after it is used as a predictor."
-        )
-    endpoints = _distinct(tables.get("adtte"), "PARAMCD")
-    if endpoints:
-        codes = ", ".join(endpoints)
-        sentences.append(
-            f"Survival ({codes}) was estimated by Kaplan-Meier ({CITATIONS['kaplan-meier']}), with log-log confidence limits."
-        )
-        if _distinct(tables.get("adtte"), "ENTRY"):
-            sentences.append(
-                f"Subjects count from the image or sample that the cohort asks for (left truncation; {CITATIONS['left-truncation']})."
-            )
-    sentences += _responses(tables.get("adrs"))
-    version = f" {software['mudata']}" if "mudata" in software else ""
-    sentences.append(f"The data are stored as MuData{version} ({CITATIONS['mudata']}), Parquet and a MEDS 0.4.1 timeline.")
-    return " ".join(sentences)
+    return sentences
+
+
+def _index(index: object) -> list[str]:
+    if not isinstance(index, Mapping) or not index.get("concept"):
+        return []
+    which = f"{index.get('which', 'first')} {index['concept']}"
+    return [f"The index date is the {which}; no value known only after it is used as a predictor."]
+
+
+def _endpoints(adtte: pl.LazyFrame | None) -> list[str]:
+    codes = ", ".join(_distinct(adtte, "PARAMCD"))
+    if not codes:
+        return []
+    cited = CITATIONS["kaplan-meier"]
+    sentences = [f"Survival ({codes}) was estimated by Kaplan-Meier ({cited}), with log-log confidence limits."]
+    if _distinct(adtte, "ENTRY"):
+        cited = CITATIONS["left-truncation"]
+        sentences.append(f"Subjects count from the image or sample that the cohort asks for (left truncation; {cited}).")
+    return sentences
 
 
 def _responses(adrs: pl.LazyFrame | None) -> list[str]:

@@ -156,14 +156,20 @@ def choose_samples(sample_map: pl.DataFrame, analysis: pl.DataFrame) -> pl.DataF
         on=["subject_id", "assay", "colname"],
         how="semi",
     )
+    rest = _first_by_rule(used.filter(~pl.col("assay").is_in(told)), analysis)
+    names = ["assay", "subject_id", "colname", "centre", "sample_time", "sample_type"]
+    return pl.concat([joined.select(names), rest.select(names)]).sort("assay", "subject_id")
+
+
+def _first_by_rule(used: pl.DataFrame, analysis: pl.DataFrame) -> pl.DataFrame:
+    """Return the first sample of each subject in each assay: of tumour, by the index, the latest, by name."""
     index = (
         analysis.select("subject_id", pl.col("index_time").cast(pl.Datetime("us")))
         if "index_time" in analysis.columns
         else pl.DataFrame(schema={"subject_id": pl.Int64, "index_time": pl.Datetime("us")})
     )
-    rest = (
-        used.filter(~pl.col("assay").is_in(told))
-        .join(index, on="subject_id", how="left")
+    return (
+        used.join(index, on="subject_id", how="left")
         .with_columns(
             (pl.col("sample_type").fill_null("") != "tumour").alias("not_tumour"),
             (pl.col("sample_time") > pl.col("index_time")).fill_null(False).alias("late"),
@@ -175,8 +181,6 @@ def choose_samples(sample_map: pl.DataFrame, analysis: pl.DataFrame) -> pl.DataF
         )
         .unique(["assay", "subject_id"], keep="first", maintain_order=True)
     )
-    names = ["assay", "subject_id", "colname", "centre", "sample_time", "sample_type"]
-    return pl.concat([joined.select(names), rest.select(names)]).sort("assay", "subject_id")
 
 
 def assay_modality(name: str, folder: Path, chosen: pl.DataFrame) -> Modality:

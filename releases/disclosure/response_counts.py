@@ -52,14 +52,7 @@ def weigh(adrs: pl.DataFrame, codes: Sequence[str], min_cell: int) -> list[Respo
     counts = groups["len"].to_list()
     asked = [(code, values) for code in codes for values in _categories(groups[code])]
     places = [tuple(n for n, value in enumerate(groups[code]) if value in values) for code, values in asked]
-    statistics = [Statistic(place, priority=int(len(values) > 1)) for place, (_, values) in zip(places, asked, strict=True)]
-    everybody = range(len(counts))
-    # The size of the cohort is shown elsewhere, so a rate tells of those without an objective response, too; and two
-    # parameters tell of those whose responses differ.
-    rates = [set(place) for place, (_, values) in zip(places, asked, strict=True) if len(values) > 1]
-    unshown = [tuple(sorted(set(everybody) - rate)) for rate in rates] + [(n,) for n in everybody]
-    statistics += [Statistic(place, shown=False) for place in unshown]
-    visible = protect(counts, [*statistics, Statistic(tuple(everybody), fixed=True)], min_cell)
+    visible = protect(counts, _statistics([values for _, values in asked], places, len(counts)), min_cell)
     found = [
         (code, values, sum(counts[n] for n in place) if show else None)
         for (code, values), place, show in zip(asked, places, visible, strict=False)
@@ -74,6 +67,19 @@ def weigh(adrs: pl.DataFrame, codes: Sequence[str], min_cell: int) -> list[Respo
         )
         for code in codes
     ]
+
+
+def _statistics(asked: Sequence[tuple[str, ...]], places: Sequence[tuple[int, ...]], groups: int) -> list[Statistic]:
+    """Return what is drawn, and what must not be computable from it.
+
+    The size of the cohort is shown elsewhere, so a rate tells of those without an objective response, too; and two
+    parameters tell of those whose responses differ.
+    """
+    everybody = range(groups)
+    drawn = [Statistic(place, priority=int(len(values) > 1)) for place, values in zip(places, asked, strict=True)]
+    rates = [set(place) for place, values in zip(places, asked, strict=True) if len(values) > 1]
+    unshown = [tuple(sorted(set(everybody) - rate)) for rate in rates] + [(n,) for n in everybody]
+    return [*drawn, *(Statistic(place, shown=False) for place in unshown), Statistic(tuple(everybody), fixed=True)]
 
 
 def _categories(found: pl.Series) -> list[tuple[str, ...]]:

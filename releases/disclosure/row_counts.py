@@ -56,31 +56,38 @@ def weigh(rows: pl.DataFrame, why: pl.DataFrame, keys: Sequence[str], asked: Seq
     wide = pl.concat([rows.select(keys), why.rename({c: REASON + c for c in columns})], how="horizontal")
     groups = wide.group_by([*keys, *(REASON + c for c in columns)]).len().sort(pl.all())
     sizes = groups["len"].to_list()
-    places = [_places(groups, one.where) for one in asked]
-    statistics = [_statistic(one, place) for one, place in zip(asked, places, strict=True)]
-    named: list[tuple[str, str | None]] = []
-    for column in columns:
-        cell = pl.col(REASON + column)
-        for reason in groups[REASON + column].drop_nulls().unique().sort():
-            named.append((column, reason))
-            statistics.append(Statistic(_places(groups, cell == reason), priority=1))
-        named.append((column, None))
-        statistics.append(Statistic(_places(groups, cell.is_not_null()), priority=1))
-    hidden = [_places(groups, pl.col(REASON + column).is_null()) for column in columns]
-    hidden += [
-        _places(groups, (pl.col(keys[0]) == value) & ~one.where) for one in asked for value in _parameter(groups, one, keys[0])
+    empty = _empty_cells(groups, columns)
+    statistics = [
+        *(_statistic(one, _places(groups, one.where)) for one in asked),
+        *(Statistic(_places(groups, where), priority=1) for _, where in empty),
+        *(Statistic(_places(groups, where), shown=False) for where in _never_shown(groups, keys[0], columns, asked)),
+        *(Statistic(_places(groups, pl.col(keys[0]) == value), known=True) for value in groups[keys[0]].unique().sort()),
     ]
-    statistics += [Statistic(place, shown=False) for place in hidden]
-    statistics += [Statistic(_places(groups, pl.col(keys[0]) == value), known=True) for value in groups[keys[0]].unique().sort()]
     shown = protect(sizes, statistics, min_cell)
     totals = [sum(sizes[i] for i in statistic.members) for statistic in statistics]
     found = [total if show else None for total, show in zip(totals, shown, strict=True)]
-    cells = dict(zip(named, found[len(asked) :], strict=False))
+    cells = dict(zip((name for name, _ in empty), found[len(asked) :], strict=False))
     return RowCounts(
         {one.name: count for one, count in zip(asked, found, strict=False)},
         {c: tuple((r, n) for (column, r), n in cells.items() if column == c and r is not None) for c in columns},
         {c: cells[(c, None)] for c in columns},
     )
+
+
+def _empty_cells(groups: pl.DataFrame, columns: Sequence[str]) -> list[tuple[tuple[str, str | None], pl.Expr]]:
+    """Return the counts that a dictionary draws of each column: its empty cells by reason, and all of them (no reason)."""
+    found: list[tuple[tuple[str, str | None], pl.Expr]] = []
+    for column in columns:
+        cell = pl.col(REASON + column)
+        found += [((column, reason), cell == reason) for reason in groups[REASON + column].drop_nulls().unique().sort()]
+        found.append(((column, None), cell.is_not_null()))
+    return found
+
+
+def _never_shown(groups: pl.DataFrame, parameter: str, columns: Sequence[str], asked: Sequence[Count]) -> list[pl.Expr]:
+    """Return what is drawn nowhere and must not be computable: the filled cells, and who is not in a count of a parameter."""
+    filled = [pl.col(REASON + column).is_null() for column in columns]
+    return filled + [(pl.col(parameter) == value) & ~one.where for one in asked for value in _parameter(groups, one, parameter)]
 
 
 def _places(groups: pl.DataFrame, where: pl.Expr) -> tuple[int, ...]:

@@ -63,44 +63,83 @@ def protect(groups: Sequence[int], statistics: Sequence[Statistic], min_cell: in
         For each statistic whether it may be shown. For each small one, the values that agree with all that is shown
         span at least `min_cell`.
     """
-    counts = np.asarray(groups, dtype=np.int64)
-    matrix = np.zeros((len(statistics), len(counts)))
-    for row, statistic in enumerate(statistics):
-        matrix[row, list(statistic.members)] = 1.0
-    totals = matrix @ counts
-    small = [not s.known and is_small(int(total), min_cell) for s, total in zip(statistics, totals, strict=True)]
-    shown = np.array([s.known or (s.shown and not hide) for s, hide in zip(statistics, small, strict=True)], dtype=bool)
-    sensitive = [row for row, hide in enumerate(small) if hide]
-    may_hide = np.array([not (s.fixed or s.known) for s in statistics], dtype=bool)
-    dropped: list[int] = []
-
-    def leaning(row: int, visible: np.ndarray) -> np.ndarray | None:
-        """Return the shown rows that a derivation of a hidden one leans on; None where it stays uncertain enough."""
-        low, high, binding = feasible_range(matrix[row], matrix[visible], totals[visible])
-        return np.flatnonzero(visible)[binding] if high - low < min_cell - 1e-6 else None
-
-    def worth(row: int) -> tuple[int, float, int]:
-        return statistics[row].priority, float(totals[row]), row
-
-    for row in sensitive:
-        while (leaned := leaning(row, shown)) is not None:
-            # Only what the derivation leans on is worth hiding; where none of it may be hidden, anything else is.
-            candidates = [int(r) for r in leaned if may_hide[r]] or [int(r) for r in np.flatnonzero(shown & may_hide)]
+    program = _Program.of(groups, statistics, min_cell)
+    shown, dropped = program.shown.copy(), list[int]()
+    for row in program.sensitive:
+        while (leaned := program.leaning(row, shown)) is not None:
+            candidates = program.candidates(leaned, shown)
             if not candidates:
                 break
-            # What is worth more stays for as long as something of less worth can go.
-            least = min(statistics[r].priority for r in candidates)
-            candidates = sorted((r for r in candidates if statistics[r].priority == least), key=worth)
-            choice = next((r for r in candidates if leaning(row, _without(shown, r)) is None), candidates[0])
+            choice = next((r for r in candidates if program.leaning(row, _without(shown, r)) is None), candidates[0])
             shown[choice] = False
             dropped.append(choice)
     # What was hidden on the way may have become harmless.
-    for row in sorted(dropped, key=worth, reverse=True):
+    for row in sorted(dropped, key=program.worth, reverse=True):
         trial = shown.copy()
         trial[row] = True
-        if all(leaning(hidden, trial) is None for hidden in sensitive):
+        if all(program.leaning(hidden, trial) is None for hidden in program.sensitive):
             shown = trial
     return [bool(s) for s in shown]
+
+
+@dataclass(frozen=True, eq=False)
+class _Program:
+    """The statistics as rows of a linear program over the base groups.
+
+    Attributes:
+        matrix: Which groups each statistic adds up, shape (statistics, groups).
+        totals: Their sums, shape (statistics,).
+        shown: Which are shown before anything is hidden beside the small ones, shape (statistics,).
+        may_hide: Which may be hidden, shape (statistics,).
+        sensitive: The small ones.
+        priority: What each is worth.
+        min_cell: Smallest count that may be shown.
+    """
+
+    matrix: np.ndarray
+    totals: np.ndarray
+    shown: np.ndarray
+    may_hide: np.ndarray
+    sensitive: tuple[int, ...]
+    priority: tuple[int, ...]
+    min_cell: int
+
+    @classmethod
+    def of(cls, groups: Sequence[int], statistics: Sequence[Statistic], min_cell: int) -> _Program:
+        counts = np.asarray(groups, dtype=np.int64)
+        matrix = np.zeros((len(statistics), len(counts)))
+        for row, statistic in enumerate(statistics):
+            matrix[row, list(statistic.members)] = 1.0
+        totals = matrix @ counts
+        small = [not s.known and is_small(int(total), min_cell) for s, total in zip(statistics, totals, strict=True)]
+        return cls(
+            matrix,
+            totals,
+            np.array([s.known or (s.shown and not hide) for s, hide in zip(statistics, small, strict=True)], dtype=bool),
+            np.array([not (s.fixed or s.known) for s in statistics], dtype=bool),
+            tuple(row for row, hide in enumerate(small) if hide),
+            tuple(s.priority for s in statistics),
+            min_cell,
+        )
+
+    def leaning(self, row: int, visible: np.ndarray) -> np.ndarray | None:
+        """Return the shown rows that a derivation of a hidden one leans on; None where it stays uncertain enough."""
+        low, high, binding = feasible_range(self.matrix[row], self.matrix[visible], self.totals[visible])
+        return np.flatnonzero(visible)[binding] if high - low < self.min_cell - 1e-6 else None
+
+    def worth(self, row: int) -> tuple[int, float, int]:
+        """Return what a statistic is worth, for ordering."""
+        return self.priority[row], float(self.totals[row]), row
+
+    def candidates(self, leaned: np.ndarray, shown: np.ndarray) -> list[int]:
+        """Return what may be hidden next, the least worth first.
+
+        Only what the derivation leans on is worth hiding; where none of it may be hidden, anything else is. What is worth more
+        stays for as long as something of less worth can go.
+        """
+        found = [int(r) for r in leaned if self.may_hide[r]] or [int(r) for r in np.flatnonzero(shown & self.may_hide)]
+        least = min((self.priority[r] for r in found), default=0)
+        return sorted((r for r in found if self.priority[r] == least), key=self.worth)
 
 
 def feasible_range(goal: np.ndarray, rows: np.ndarray, totals: np.ndarray) -> tuple[float, float, np.ndarray]:

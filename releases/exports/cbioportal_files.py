@@ -104,20 +104,12 @@ def write_clinical(folder: Path, study: str, release: Path, subjects: pl.DataFra
     """
     dates = [name for name, dtype in subjects.schema.items() if dtype.is_temporal()]
     patients = subjects.drop(dates).join(survival(release), on="subject_id", how="left").sort("subject_id")
-    schema = pl.read_parquet_schema(release / "tables" / "analysis.parquet")
-    features = set(words.filter(pl.col("table") == "radiomics")["column"])
-    wanted = [
-        n
-        for n, t in schema.items()
-        if n not in features and n not in ("subject_id", "centre") and not t.is_temporal() and not n.endswith("_sample")
-    ]
-    samples = pl.read_parquet(release / "tables" / "analysis.parquet", columns=["subject_id", *wanted]).sort("subject_id")
     described = {
         (table, column): (label, text)
         for table, column, label, text in words.select("table", "column", "label", "derivation").iter_rows()
     }
     names, labels = {"PATIENT_ID", "SAMPLE_ID"}, {"Patient", "Sample"}
-    for level, frame, table in (("patient", patients, "subjects"), ("sample", samples, "analysis")):
+    for level, frame, table in (("patient", patients, "subjects"), ("sample", _at_index(release, words), "analysis")):
         columns = attribute_names(frame.columns[1:], names)
         attributes = []
         for column, name in columns.items():
@@ -132,6 +124,15 @@ def write_clinical(folder: Path, study: str, release: Path, subjects: pl.DataFra
             datatype=f"{level.upper()}_ATTRIBUTES",
             data_filename=f"data_clinical_{level}.txt",
         )
+
+
+def _at_index(release: Path, words: pl.DataFrame) -> pl.DataFrame:
+    """Return the columns of the analysis table that the sample file has: no radiomic feature, date, centre or name of a sample."""
+    path = release / "tables" / "analysis.parquet"
+    apart = {*words.filter(pl.col("table") == "radiomics")["column"], "subject_id", "centre"}
+    schema = pl.read_parquet_schema(path)
+    wanted = [n for n, t in schema.items() if n not in apart and not t.is_temporal() and not n.endswith("_sample")]
+    return pl.read_parquet(path, columns=["subject_id", *wanted]).sort("subject_id")
 
 
 def _write_table(path: Path, frame: pl.DataFrame, attributes: Sequence[Attribute], with_sample: bool) -> None:

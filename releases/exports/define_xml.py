@@ -47,29 +47,11 @@ def define_xml(dictionary: pl.DataFrame, about: Mapping[str, Any]) -> bytes:
     """
     ET.register_namespace("", ODM)
     ET.register_namespace("def", DEFINE)
-    name = f"{about['study']}.{about['version']}"
-    root = ET.Element(
-        _odm("ODM"),
-        {
-            "FileType": "Snapshot",
-            "FileOID": name,
-            "CreationDateTime": CREATED,
-            "ODMVersion": "1.3.2",
-            _define("Context"): "Other",
-        },
-    )
-    study = ET.SubElement(root, _odm("Study"), {"OID": str(about["study"])})
-    names = ET.SubElement(study, _odm("GlobalVariables"))
-    for tag, text in (("StudyName", about["study"]), ("StudyDescription", about["title"]), ("ProtocolName", about["study"])):
-        ET.SubElement(names, _odm(tag)).text = str(text)
-    version = ET.SubElement(
-        study,
-        _odm("MetaDataVersion"),
-        {"OID": f"MDV.{name}", "Name": f"{about['title']} {about['version']}", _define("DefineVersion"): "2.1.0"},
-    )
+    root, version = _frame(about)
     parts = {*about["modalities"]}
     tables = [rows for _, rows in dictionary.filter(~pl.col("table").is_in(parts)).group_by("table", maintain_order=True)]
     columns = [row for rows in tables for row in rows.to_dicts()]
+    # The schema asks for this order: tables, columns, code lists, methods.
     for rows in tables:
         _table(version, rows)
     for row in columns:
@@ -78,15 +60,28 @@ def define_xml(dictionary: pl.DataFrame, about: Mapping[str, Any]) -> bytes:
         _code_list(version, text, oid)
     for row in columns:
         if row["derivation"]:
-            method = ET.SubElement(
-                version,
-                _odm("MethodDef"),
-                {"OID": _oid("MT", row), "Name": f"Derivation of {row['column']}", "Type": "Computation"},
-            )
-            _description(method, row["derivation"])
+            _method(version, row)
     ET.indent(root)
     found: bytes = ET.tostring(root, encoding="UTF-8", xml_declaration=True) + b"\n"
     return found
+
+
+def _frame(about: Mapping[str, Any]) -> tuple[ET.Element, ET.Element]:
+    """Return the document's root, and the element that tables, columns, code lists and methods go into."""
+    name = f"{about['study']}.{about['version']}"
+    document = {"FileType": "Snapshot", "FileOID": name, "CreationDateTime": CREATED, "ODMVersion": "1.3.2"}
+    root = ET.Element(_odm("ODM"), {**document, _define("Context"): "Other"})
+    study = ET.SubElement(root, _odm("Study"), {"OID": str(about["study"])})
+    names = ET.SubElement(study, _odm("GlobalVariables"))
+    for tag, text in (("StudyName", about["study"]), ("StudyDescription", about["title"]), ("ProtocolName", about["study"])):
+        ET.SubElement(names, _odm(tag)).text = str(text)
+    attributes = {"OID": f"MDV.{name}", "Name": f"{about['title']} {about['version']}", _define("DefineVersion"): "2.1.0"}
+    return root, ET.SubElement(study, _odm("MetaDataVersion"), attributes)
+
+
+def _method(version: ET.Element, row: Mapping[str, Any]) -> None:
+    attributes = {"OID": _oid("MT", row), "Name": f"Derivation of {row['column']}", "Type": "Computation"}
+    _description(ET.SubElement(version, _odm("MethodDef"), attributes), row["derivation"])
 
 
 def _odm(tag: str) -> str:

@@ -91,23 +91,24 @@ def extract(
         content = _tar(Path(folder))
     write_bytes(destination, _encrypt(content, request.recipients), mode=0o600)
     if audit is not None:
-        audit.append(
-            actor,
-            "extract",
-            pseudonyms.height,
-            {
-                "project": request.project,
-                "version": request.version,
-                "request": request.digest,
-                **_conditions(request),
-                "approval": request.approval,
-                "expires": request.expires.isoformat(),
-                "release": f"{about['study']} {about['version']}",
-                "manifest": sha256_file(release / manifest.MANIFEST),
-                "extract": sha256_file(destination),
-            },
-        )
+        named = f"{about['study']} {about['version']}"
+        audit.append(actor, "extract", pseudonyms.height, _logged(request, named, release, destination))
     return destination
+
+
+def _logged(request: Request, named: str, release: Path, written: Path) -> dict[str, Any]:
+    """Return what the audit log holds of an extract."""
+    return {
+        "project": request.project,
+        "version": request.version,
+        "request": request.digest,
+        **_conditions(request),
+        "approval": request.approval,
+        "expires": request.expires.isoformat(),
+        "release": named,
+        "manifest": sha256_file(release / manifest.MANIFEST),
+        "extract": sha256_file(written),
+    }
 
 
 def _pseudonyms(subjects: pl.Series, request: Request, key: Key) -> pl.DataFrame:

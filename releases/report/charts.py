@@ -84,40 +84,72 @@ class SurvivalPicture:
     risk: Sequence[tuple[float, str]]
 
 
+@dataclass(frozen=True)
+class _Frame:
+    """Where a survival picture stands, and how time and level are drawn in it."""
+
+    end: float
+    left: float = 44.0
+    right: float = WIDTH - 14.0
+    top: float = 12.0
+    bottom: float = 232.0
+
+    def x(self, time: float) -> float:
+        return self.left + (self.right - self.left) * time / self.end
+
+    def y(self, level: float) -> float:
+        return self.bottom - (self.bottom - self.top) * level
+
+    def stairs(self, months: Sequence[float], levels: Sequence[float]) -> list[str]:
+        """Return the corners of a line that holds each level from its month to the next one."""
+        spans = zip(months, months[1:], levels, strict=False)
+        return [f"{self.x(month):.1f},{self.y(level):.1f}" for start, end, level in spans for month in (start, end)]
+
+
 def survival(picture: SurvivalPicture) -> str:
-    """Draw a curve with its band and the numbers at risk."""
-    left, right, top, bottom = 44.0, WIDTH - 14.0, 12.0, 232.0
-    curve = picture.curve
+    """Draw a curve with its band and the numbers at risk.
 
-    def x(time: float) -> float:
-        return left + (right - left) * time / curve.end
+    Args:
+        picture: What is drawn.
+    """
+    frame = _Frame(picture.curve.end)
+    body = [*_levels(frame), *_steps(frame, picture.curve), *_risk_table(frame, picture.risk)]
+    title = (f"{picture.name} : courbe de survie par paliers", f"{picture.name}: survival curve in steps")
+    return svg(picture.identity, frame.bottom + 80, title, body)
 
-    def y(level: float) -> float:
-        return bottom - (bottom - top) * level
 
+def _levels(frame: _Frame) -> list[str]:
     body = []
     for level in (0.0, 0.25, 0.5, 0.75, 1.0):
-        body.append(f'<line class="grid" x1="{left}" x2="{right}" y1="{y(level):.1f}" y2="{y(level):.1f}"/>')
-        body.append(text(left - 6, y(level) + 4, f"{level * 100:.0f} %", f"{level * 100:.0f}%", "end"))
+        y = frame.y(level)
+        body.append(f'<line class="grid" x1="{frame.left}" x2="{frame.right}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        body.append(text(frame.left - 6, y + 4, f"{level * 100:.0f} %", f"{level * 100:.0f}%", "end"))
+    return body
+
+
+def _steps(frame: _Frame, curve: SteppedCurve) -> list[str]:
+    """Return the band and the curve; where the upper limit is not known, the band holds the one before."""
     months = [curve.start, *(step.month for step in curve.steps), curve.end]
     upper = [1.0]
     for step in curve.steps:
         upper.append(step.upper if math.isfinite(step.upper) else upper[-1])
+    lower, level = ([1.0, *(getattr(step, name) for step in curve.steps)] for name in ("lower", "survival"))
+    band = [*frame.stairs(months, upper), *reversed(frame.stairs(months, lower))]
+    return [
+        f'<polygon class="band" points="{" ".join(band)}"/>',
+        f'<polyline class="curve" points="{" ".join(frame.stairs(months, level))}"/>',
+    ]
 
-    def stairs(levels: Sequence[float]) -> list[str]:
-        spans = zip(months, months[1:], levels, strict=False)
-        return [f"{x(month):.1f},{y(level):.1f}" for start, end, level in spans for month in (start, end)]
 
-    band = [*stairs(upper), *reversed(stairs([1.0, *(step.lower for step in curve.steps)]))]
-    body.append(f'<polygon class="band" points="{" ".join(band)}"/>')
-    body.append(f'<polyline class="curve" points="{" ".join(stairs([1.0, *(step.survival for step in curve.steps)]))}"/>')
-    for time, count in picture.risk:
-        body.append(text(x(time), bottom + 16, f"{time:.0f}", anchor="middle"))
-        body.append(text(x(time), bottom + 70, count, anchor="middle", kind="strong"))
-    body.append(text((left + right) / 2, bottom + 33, "mois depuis l'index", "months since index", "middle", "muted"))
-    body.append(text(8, bottom + 54, "Sujets à risque, arrondis", "Subjects at risk, rounded", kind="muted"))
-    title = (f"{picture.name} : courbe de survie par paliers", f"{picture.name}: survival curve in steps")
-    return svg(picture.identity, bottom + 80, title, body)
+def _risk_table(frame: _Frame, risk: Sequence[tuple[float, str]]) -> list[str]:
+    body = []
+    for time, count in risk:
+        body.append(text(frame.x(time), frame.bottom + 16, f"{time:.0f}", anchor="middle"))
+        body.append(text(frame.x(time), frame.bottom + 70, count, anchor="middle", kind="strong"))
+    middle = (frame.left + frame.right) / 2
+    body.append(text(middle, frame.bottom + 33, "mois depuis l'index", "months since index", "middle", "muted"))
+    body.append(text(8, frame.bottom + 54, "Sujets à risque, arrondis", "Subjects at risk, rounded", kind="muted"))
+    return body
 
 
 MARKS = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import polars as pl
-from unibase.releases.report.features import PREFERRED_FEATURES
 
 from unibase.releases.content.inputs import HARMONISED
 from unibase.releases.disclosure.decisions import EITHER_SIDE
@@ -13,6 +12,7 @@ from unibase.releases.disclosure.quantiles import BOX_WHY, Quantiles, quantiles
 from unibase.releases.report import charts
 from unibase.releases.report.data import ReportData, text
 from unibase.releases.report.section import Section
+from unibase.releases.report.sections.features import PREFERRED_FEATURES
 
 SHOWN_PER_GROUP = 2
 
