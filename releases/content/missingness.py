@@ -12,9 +12,11 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-REASONS = ("not done", "not known", "not applicable", "not yet", "withheld")
+from unibase.releases.reasons import NOT_APPLICABLE, NOT_DONE, NOT_KNOWN, NOT_YET, WITHHELD
 
-NOT_APPLICABLE: Mapping[str, pl.Expr] = {
+REASONS = (NOT_DONE, NOT_KNOWN, NOT_APPLICABLE, NOT_YET, WITHHELD)
+
+LEFT_EMPTY: Mapping[str, pl.Expr] = {
     "EVNTDESC": pl.col("CNSR") != 0,
     "CNSDTDSC": pl.col("CNSR") == 0,
     "CHG": pl.col("BASE").is_null() | pl.col("AVAL").is_null() | pl.col("ABLFL").is_not_null() | (pl.col("ADY") < 1),
@@ -42,7 +44,7 @@ class Reasons:
         if table in ("adtte", "adrs", "bds"):
             return _by_rule(block)
         if table == "subjects":
-            return {c: {"not known": n} for c, n in zip(block.columns, block.null_count().row(0), strict=True) if n}
+            return {c: {NOT_KNOWN: n} for c, n in zip(block.columns, block.null_count().row(0), strict=True) if n}
         return self._of_analysis(block) if table == "analysis" else {}
 
     def _of_analysis(self, block: pl.DataFrame) -> dict[str, dict[str, int]]:
@@ -61,9 +63,9 @@ class Reasons:
 
     def _codes(self, subjects: pl.Series, told: str, traced: str) -> np.ndarray:
         """Return the place in `REASONS` for each subject, shape (rows,)."""
-        codes = np.full(len(subjects), REASONS.index("not done"))
+        codes = np.full(len(subjects), REASONS.index(NOT_DONE))
         if traced:
-            codes[subjects.is_in(self._traced[traced].implode()).to_numpy()] = REASONS.index("not known")
+            codes[subjects.is_in(self._traced[traced].implode()).to_numpy()] = REASONS.index(NOT_KNOWN)
         if told:
             rows = subjects.to_frame("subject_id").join(
                 self._told[told].unique("subject_id", keep="first", maintain_order=True),
@@ -91,10 +93,10 @@ def row_reasons(block: pl.DataFrame) -> pl.DataFrame:
     for column, empty in zip(block.columns, block.null_count().row(0), strict=True):
         if not empty:
             continue
-        rule = NOT_APPLICABLE.get(column)
+        rule = LEFT_EMPTY.get(column)
         known = rule is not None and set(rule.meta.root_names()) <= set(block.columns)
         apart = rule.fill_null(False) if rule is not None and known else pl.lit(False)
-        reason = pl.when(apart).then(pl.lit("not applicable")).otherwise(pl.lit("not known"))
+        reason = pl.when(apart).then(pl.lit(str(NOT_APPLICABLE))).otherwise(pl.lit(str(NOT_KNOWN)))
         found.append(pl.when(pl.col(column).is_null()).then(reason).alias(column))
     return block.select(found) if found else pl.DataFrame()
 

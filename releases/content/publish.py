@@ -30,6 +30,7 @@ from unibase.releases.disclosure import cohort_counts, decisions, harmonised_cou
 from unibase.releases.exports.define_xml import define_xml
 from unibase.releases.images import nifti, nnunet, shipped
 from unibase.releases.read.difference import compare
+from unibase.releases.tables import ROBUSTNESS, TABLES
 
 __all__ = ["Following", "ReleaseInputs", "publish_release"]
 
@@ -181,7 +182,7 @@ def _write_content(inputs: ReleaseInputs, folder: Path) -> _Content:
     counted["timeline"] = dictionary.Tally()
     write_timeline(inputs.events, subjects["subject_id"], folder / "timeline", counted["timeline"].add)
     described = dictionary.build(
-        {name: counted[name] for name in TABLES if name in counted},
+        {table.name: counted[table.name] for table in TABLES if table.name in counted},
         inputs.dictionary,
         {
             m.name: dictionary.ModalityNames(
@@ -305,24 +306,6 @@ def _about(inputs: ReleaseInputs, content: _Content, weighed: weighing.Weighed) 
 METHODS_OF = ("features", "adtte", "adrs")
 """The tables that the paragraph on methods is written from."""
 
-TABLES = (
-    "subjects",
-    "analysis",
-    "adtte",
-    "adrs",
-    "bds",
-    "features",
-    "robustness",
-    "trace",
-    "missing",
-    "sample_map",
-    "quarantine",
-    "images",
-    "splits",
-    "timeline",
-)
-"""The tables of a release, in the order of its dictionary."""
-
 
 def _write_tables(inputs: ReleaseInputs, subjects: pl.DataFrame, folder: Path) -> dict[str, dictionary.Tally]:
     """Write the tables that depend on nothing else: subjects of the cohort only, in a stated order of rows."""
@@ -339,7 +322,7 @@ def _write_tables(inputs: ReleaseInputs, subjects: pl.DataFrame, folder: Path) -
         **(
             {}
             if inputs.robustness is None or inputs.robustness.is_empty()
-            else {"robustness": [inputs.robustness.sort(stability_words.KEY)]}
+            else {"robustness": [inputs.robustness.sort(ROBUSTNESS.key)]}
         ),
         "missing": subject_blocks(inputs.missing, ids, ["variable"]),
         "quarantine": [tables.QUARANTINE.conform(inputs.quarantine)],

@@ -10,9 +10,6 @@ import polars as pl
 if TYPE_CHECKING:
     import pandas as pd
 
-KEY = ["kind", "Modality", "region", "image_type", "feature"]
-"""What names a row of the robustness table."""
-
 Stability = Mapping[str, tuple[float | None, float | None, bool]]
 """Column of the analysis table to ICC(2,1) over perturbed copies, its lower limit, and whether that is enough."""
 

@@ -14,6 +14,8 @@ from xml.etree import ElementTree as ET
 
 import polars as pl
 
+from unibase.releases.tables import BY_NAME
+
 ODM = "http://www.cdisc.org/ns/odm/v1.3"
 DEFINE = "http://www.cdisc.org/ns/def/v2.1"
 XML = "http://www.w3.org/XML/1998/namespace"
@@ -25,13 +27,6 @@ ROWS = {
     "adtte": ("One row per subject and endpoint", "BASIC DATA STRUCTURE"),
     "adrs": ("One row per subject, parameter and date", "BASIC DATA STRUCTURE"),
     "bds": ("One row per subject, parameter and date", "BASIC DATA STRUCTURE"),
-}
-KEYS: Mapping[str, tuple[str, ...]] = {
-    "subjects": ("subject_id",),
-    "analysis": ("subject_id",),
-    "adtte": ("subject_id", "PARAMCD"),
-    "adrs": ("subject_id", "PARAMCD", "ADT"),
-    "bds": ("subject_id", "PARAMCD", "ADT"),
 }
 
 
@@ -104,20 +99,20 @@ def _description(parent: ET.Element, text: str) -> None:
 def _table(version: ET.Element, rows: pl.DataFrame) -> None:
     table = str(rows["table"][0])
     structure, kind = ROWS.get(table, ("", ""))
+    keys = BY_NAME[table].key if table in BY_NAME else ()
     group = ET.SubElement(
         version,
         _odm("ItemGroupDef"),
         {
             "OID": f"IG.{table}",
             "Name": table,
-            "Repeating": "No" if KEYS.get(table) == ("subject_id",) else "Yes",
+            "Repeating": "No" if keys == ("subject_id",) else "Yes",
             "IsReferenceData": "No",
             _define("Structure"): structure or f"Table {table}",
             _define("ArchiveLocationID"): f"LF.{table}",
         },
     )
     _description(group, f"Table {table} of the release")
-    keys = KEYS.get(table, ())
     for place, row in enumerate(rows.to_dicts(), 1):
         attributes = {"ItemOID": _oid("IT", row), "OrderNumber": str(place), "Mandatory": "No" if row["missing"] else "Yes"}
         if row["column"] in keys:

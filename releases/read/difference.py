@@ -10,22 +10,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from unibase.groundwork import tables
 from unibase.groundwork.problems import UserError
-from unibase.releases.content import dictionary, manifest, stability_words
+from unibase.releases.content import dictionary, manifest
 from unibase.releases.content.timeline import read_timeline
+from unibase.releases.tables import BY_NAME
 
 KEYS: Mapping[str, tuple[str, ...]] = {
-    "subjects": ("subject_id",),
-    "analysis": ("subject_id",),
-    "adtte": ("subject_id", "PARAMCD"),
-    "adrs": ("subject_id", "PARAMCD", "ADT"),
-    "bds": ("subject_id", "PARAMCD", "ADT", "SRCDOM", "SRCSEQ"),
+    **{name: table.key for name, table in BY_NAME.items() if table.key and name != "timeline"},
     "features": ("subject_id", "StudyInstanceUID", "SeriesInstanceUID", "region", "image_type", "roi_name"),
-    "missing": ("subject_id", "variable"),
-    "robustness": tuple(stability_words.KEY),
-    "sample_map": tables.SAMPLE_MAP.key,
-    "quarantine": tables.QUARANTINE.key,
     "dictionary": ("table", "column"),
 }
 """What names a row of each table; tables without a key (trace, timeline) are compared as bags of rows."""

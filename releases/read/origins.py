@@ -8,7 +8,9 @@ from typing import Any
 
 import polars as pl
 
+from unibase.releases.content.missingness import REASONS
 from unibase.releases.content.timeline import read_timeline
+from unibase.releases.reasons import NOT_DONE, NOT_KNOWN
 
 BIRTH = "MEDS_BIRTH"
 ALL_OF = ("CHARLSON",)
@@ -90,17 +92,12 @@ def why_empty(folder: Path, table: str, column: str, subject_id: int, row: Mappi
         return f"It is empty: the source writes {written!r}, which is no category of this vocabulary."
     if table == "subjects":
         return "It is empty (not known): no record up to the index says it, or its date leaves several values possible."
-    reason = _told(folder, column, subject_id) or ("not known" if _is_traced(folder, column, subject_id) else "not done")
+    reason = _told(folder, column, subject_id) or (NOT_KNOWN if _is_traced(folder, column, subject_id) else NOT_DONE)
     return f"It is empty ({reason}): {MEANINGS[reason]}."
 
 
-MEANINGS = {
-    "withheld": "a sample of the subject exists and was refused by a gate",
-    "not known": "a record lies in the window, or may by its partial date, and gives no value",
-    "not yet": "it was recorded only after the index",
-    "not applicable": "the row cannot have it",
-    "not done": "no record says anything of it",
-}
+MEANINGS = {str(one): one.meaning[0].lower() + one.meaning[1:].rstrip(".") for one in REASONS}
+"""What each reason means, as the end of a sentence."""
 
 
 def _matches(column: str) -> pl.Expr:

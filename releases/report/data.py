@@ -15,6 +15,8 @@ from unibase.releases.disclosure.small_counts import MASK_TEXT, is_small
 from unibase.releases.read.difference import Difference
 
 DAYS_PER_MONTH = 30.4375
+Contents = Mapping[str, Any]
+"""What a template is given, by the names that it uses."""
 
 
 @dataclass(frozen=True)

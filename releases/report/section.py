@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
 
 from unibase.releases.report import sections
-from unibase.releases.report.data import ReportData
+from unibase.releases.report.data import Contents, ReportData
 
 FIRST = ""
 """What the first section of the page comes after."""
@@ -32,7 +31,7 @@ class Section:
     name: str
     title: tuple[str, str]
     menu: tuple[str, str]
-    contents: Callable[[ReportData], Mapping[str, Any] | None]
+    contents: Callable[[ReportData], Contents | None]
     after: str
     evidence: tuple[str, ...] = ()
 

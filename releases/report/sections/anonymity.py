@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from unibase.releases.report.data import ReportData
+from unibase.releases.report.data import Contents, ReportData
 from unibase.releases.report.section import Section
 
 
-def contents(data: ReportData) -> dict[str, Any] | None:
-    """Return what the template shows; nothing without quasi-identifiers."""
+def contents(data: ReportData) -> Contents | None:
+    """Return what the template shows; nothing without quasi-identifiers.
+
+    Args:
+        data: The data of the page.
+    """
     measured = data.about.get("disclosure")
     return {"disclosure": measured} if measured else None
 

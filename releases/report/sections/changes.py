@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from unibase.releases.report.data import ReportData, shown, text
+from unibase.releases.report.data import Contents, ReportData, shown, text
 from unibase.releases.report.section import Section
 
 
@@ -33,8 +33,12 @@ def changes(data: ReportData) -> dict[str, Any] | None:
     }
 
 
-def contents(data: ReportData) -> dict[str, Any] | None:
-    """Return what the template shows; nothing for a first release."""
+def contents(data: ReportData) -> Contents | None:
+    """Return what the template shows; nothing for a first release.
+
+    Args:
+        data: The data of the page.
+    """
     found = changes(data)
     return None if found is None else {"changes": found}
 

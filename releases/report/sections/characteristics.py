@@ -12,7 +12,7 @@ from unibase.releases.disclosure.level_counts import EVERYWHERE, MISSING
 from unibase.releases.disclosure.quantiles import BOX_WHY, quantiles
 from unibase.releases.disclosure.small_counts import MASK_TEXT
 from unibase.releases.report.charts import number
-from unibase.releases.report.data import ReportData, text
+from unibase.releases.report.data import Contents, ReportData, text
 from unibase.releases.report.section import Section
 
 
@@ -62,8 +62,12 @@ def _medians(one: Characteristic, values: pl.DataFrame, data: ReportData, groups
     return tuple(cells)
 
 
-def contents(data: ReportData) -> dict[str, object] | None:
-    """Return what the template shows; nothing where no column describes the subjects."""
+def contents(data: ReportData) -> Contents | None:
+    """Return what the template shows; nothing where no column describes the subjects.
+
+    Args:
+        data: The data of the page.
+    """
     found = data.weighed.characteristics
     if not found:
         return None

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 import polars as pl
 
 from unibase.releases.disclosure.small_counts import Statistic, protect
-from unibase.releases.report.data import ReportData, text
+from unibase.releases.report.data import Contents, ReportData, text
 from unibase.releases.report.section import Section
 
 _CHECKS = {
@@ -42,8 +41,12 @@ def weigh(frame: pl.DataFrame, min_cell: int) -> list[int | None]:
     return [sum(sizes[i] for i in row.members) if show else None for row, show in zip(rows, shown, strict=True)]
 
 
-def contents(data: ReportData) -> dict[str, Any] | None:
-    """Return what the template shows: subjects by check, modality and message, small counts masked; None where nobody looked."""
+def contents(data: ReportData) -> Contents | None:
+    """Return what the template shows: subjects by check, modality and message, small counts masked; None where nobody looked.
+
+    Args:
+        data: The data of the page.
+    """
     frame = data.evidence.get("concordance")
     if frame is None:
         return None

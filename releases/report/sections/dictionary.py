@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 import polars as pl
 
-from unibase.releases.report.data import ReportData, text
+from unibase.releases.reasons import NOT_APPLICABLE, NOT_DONE, NOT_KNOWN, NOT_YET, WITHHELD
+from unibase.releases.report.data import Contents, ReportData, text
 from unibase.releases.report.section import Section
 
-FRENCH = {
-    "not done": "non fait",
-    "not known": "non connu",
-    "not applicable": "sans objet",
-    "not yet": "pas encore",
-    "withheld": "retenu",
+FRENCH: Mapping[str, str] = {
+    NOT_DONE: "non fait",
+    NOT_KNOWN: "non connu",
+    NOT_APPLICABLE: "sans objet",
+    NOT_YET: "pas encore",
+    WITHHELD: "retenu",
 }
 MOST = 1500
 """Variables on the page; the dictionary files have all."""
@@ -36,8 +38,12 @@ def missing_words(counts: str) -> list[tuple[str, str, str]]:
     return [(text(count), FRENCH[reason], reason) for reason, count in found.items()]
 
 
-def contents(data: ReportData) -> dict[str, Any]:
-    """Return what the template shows."""
+def contents(data: ReportData) -> Contents:
+    """Return what the template shows.
+
+    Args:
+        data: The data of the page.
+    """
     return {"total": data.dictionary.height}
 
 

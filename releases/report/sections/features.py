@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import polars as pl
 
 from unibase.releases.disclosure.decisions import EITHER_SIDE
 from unibase.releases.disclosure.quantiles import BOX_WHY, quantiles
 from unibase.releases.report import charts
-from unibase.releases.report.data import ReportData
+from unibase.releases.report.data import Contents, ReportData
 from unibase.releases.report.section import Section
 
 FEATURES_SHOWN = 6
@@ -62,8 +61,12 @@ def _features_to_show(data: ReportData) -> list[str]:
     return [*preferred, *rest][:FEATURES_SHOWN]
 
 
-def contents(data: ReportData) -> dict[str, Any]:
-    """Return what the template shows."""
+def contents(data: ReportData) -> Contents:
+    """Return what the template shows.
+
+    Args:
+        data: The data of the page.
+    """
     return {"distributions": distributions(data)}
 
 

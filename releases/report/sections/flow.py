@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from unibase.releases.disclosure.flow_counts import FlowStep
-from unibase.releases.report.data import ReportData, text
+from unibase.releases.report.data import Contents, ReportData, text
 from unibase.releases.report.section import FIRST, Section
 
 
@@ -27,8 +27,12 @@ def flow_steps(steps: Sequence[FlowStep]) -> list[dict[str, Any]]:
     return rows if steps[1].excludes else rows[1:]
 
 
-def contents(data: ReportData) -> dict[str, Any]:
-    """Return what the template shows."""
+def contents(data: ReportData) -> Contents:
+    """Return what the template shows.
+
+    Args:
+        data: The data of the page.
+    """
     for step in data.weighed.flow:
         data.told("flow", step.step or "known persons", step.kept)
         if step.step is not None:

@@ -10,7 +10,7 @@ from unibase.releases.content.inputs import HARMONISED
 from unibase.releases.disclosure.decisions import EITHER_SIDE
 from unibase.releases.disclosure.quantiles import BOX_WHY, Quantiles, quantiles
 from unibase.releases.report import charts
-from unibase.releases.report.data import ReportData, text
+from unibase.releases.report.data import Contents, ReportData, text
 from unibase.releases.report.section import Section
 from unibase.releases.report.sections.features import PREFERRED_FEATURES
 
@@ -73,8 +73,12 @@ def _pairs(data: ReportData, group: str, place: int) -> list[dict[str, str]]:
     return drawn
 
 
-def contents(data: ReportData) -> dict[str, Any] | None:
-    """Return what the template shows, or None when nothing was harmonised."""
+def contents(data: ReportData) -> Contents | None:
+    """Return what the template shows, or None when nothing was harmonised.
+
+    Args:
+        data: The data of the page.
+    """
     found = groups(data)
     return {"groups": found} if found else None
 

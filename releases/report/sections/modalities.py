@@ -7,7 +7,7 @@ from typing import Any
 
 from unibase.releases.disclosure.cohort_counts import Cell, CohortCounts
 from unibase.releases.disclosure.small_counts import MASK_TEXT
-from unibase.releases.report.data import ReportData
+from unibase.releases.report.data import Contents, ReportData
 from unibase.releases.report.section import Section
 
 
@@ -51,8 +51,12 @@ def _text(count: int | None) -> str:
     return MASK_TEXT if count is None else str(count)
 
 
-def contents(data: ReportData) -> dict[str, Any]:
-    """Return what the template shows."""
+def contents(data: ReportData) -> Contents:
+    """Return what the template shows.
+
+    Args:
+        data: The data of the page.
+    """
     found = data.weighed.cohort
     return {"overlap": overlap(found), "completeness": completeness(found)}
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from unibase.releases.report.data import ReportData
+from unibase.releases.report.data import Contents, ReportData
 from unibase.releases.report.section import Section
 
 
-def contents(data: ReportData) -> dict[str, Any]:
-    """Return what the template shows."""
+def contents(data: ReportData) -> Contents:
+    """Return what the template shows.
+
+    Args:
+        data: The data of the page.
+    """
     return {"software": sorted(dict(data.about.get("software", {})).items())}
 
 

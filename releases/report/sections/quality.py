@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from unibase.releases.disclosure.small_counts import MASK_TEXT, is_small
-from unibase.releases.report.data import ReportData
+from unibase.releases.report.data import Contents, ReportData
 from unibase.releases.report.section import Section
 
 
@@ -38,8 +38,12 @@ def _tells(row: dict[str, Any], min_cell: int) -> bool:
     return any(is_small(count, min_cell) for count in (row["rows"], row["violations"], row["rows"] - row["violations"]))
 
 
-def contents(data: ReportData) -> dict[str, Any] | None:
-    """Return what the template shows; nothing where no check was made."""
+def contents(data: ReportData) -> Contents | None:
+    """Return what the template shows; nothing where no check was made.
+
+    Args:
+        data: The data of the page.
+    """
     rows = checks(data)
     if not rows:
         return None

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from unibase.releases.disclosure.small_counts import MASK_TEXT, suppress
-from unibase.releases.report.data import ReportData
+from unibase.releases.report.data import Contents, ReportData
 from unibase.releases.report.section import Section
 
 
@@ -35,8 +35,12 @@ def quarantine(data: ReportData) -> list[dict[str, Any]]:
     ]
 
 
-def contents(data: ReportData) -> dict[str, Any]:
-    """Return what the template shows."""
+def contents(data: ReportData) -> Contents:
+    """Return what the template shows.
+
+    Args:
+        data: The data of the page.
+    """
     return {"quarantine": quarantine(data)}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from unibase.releases.disclosure.response_counts import NONE, ResponseCounts
-from unibase.releases.report.data import ReportData, text
+from unibase.releases.report.data import Contents, ReportData, text
 from unibase.releases.report.section import Section
 
 
@@ -27,8 +27,12 @@ def _rate(count: int | None, total: int) -> str | None:
     return f"{count / total:.1%} ({limits.low:.1%}, {limits.high:.1%})".replace("%", " %")
 
 
-def contents(data: ReportData) -> dict[str, Any] | None:
-    """Return what the template shows; nothing where no response was asked for."""
+def contents(data: ReportData) -> Contents | None:
+    """Return what the template shows; nothing where no response was asked for.
+
+    Args:
+        data: The data of the page.
+    """
     for one in data.weighed.responses:
         for value, count in (*one.values, ("objective", one.objective)):
             data.told("responses", f"{one.code} {value}", count)

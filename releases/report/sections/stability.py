@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from unibase.releases.disclosure.small_counts import is_small
-from unibase.releases.report.data import ReportData
+from unibase.releases.report.data import Contents, ReportData
 from unibase.releases.report.section import Section
 
 
@@ -53,8 +53,12 @@ def _family(name: str, rows: pl.DataFrame) -> dict[str, Any]:
     }
 
 
-def contents(data: ReportData) -> dict[str, Any] | None:
-    """Return what the template shows; nothing where stability was not measured."""
+def contents(data: ReportData) -> Contents | None:
+    """Return what the template shows; nothing where stability was not measured.
+
+    Args:
+        data: The data of the page.
+    """
     groups = summary(data.table("robustness") if data.has("robustness") else None, data.min_cell)
     return {"stability": groups} if groups else None
 

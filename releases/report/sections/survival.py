@@ -14,7 +14,7 @@ from unibase.releases.disclosure.decisions import ROUNDED
 from unibase.releases.disclosure.small_counts import MASK_TEXT
 from unibase.releases.disclosure.steps import SteppedCurve, rounded, stepped
 from unibase.releases.report import charts
-from unibase.releases.report.data import DAYS_PER_MONTH, ReportData, text
+from unibase.releases.report.data import DAYS_PER_MONTH, Contents, ReportData, text
 from unibase.releases.report.section import Section
 
 WHY = "Whole months, steps of at least the smallest count of events, all numbers from counts rounded to multiples of it."
@@ -123,8 +123,12 @@ def _days_per_unit(rows: pl.DataFrame) -> float:
     return {"D": 1.0, "W": 7.0, "M": DAYS_PER_MONTH, "Y": 365.25}.get(unit.strip().upper()[:1], 1.0)
 
 
-def contents(data: ReportData) -> dict[str, Any]:
-    """Return what the template shows."""
+def contents(data: ReportData) -> Contents:
+    """Return what the template shows.
+
+    Args:
+        data: The data of the page.
+    """
     return {"survival": survival(data)}
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
 from unibase.releases.content.timeline import read_timeline
 from unibase.releases.disclosure.decisions import NOBODY_ALONE
 from unibase.releases.report import charts
-from unibase.releases.report.data import DAYS_PER_MONTH, ReportData
+from unibase.releases.report.data import DAYS_PER_MONTH, Contents, ReportData
 from unibase.releases.report.section import Section
 
 LANES = 12
@@ -173,8 +172,12 @@ def _lane(own: pl.DataFrame, place: int, concepts: Mapping[str, Sequence[str]]) 
     return charts.Lane((str(place), str(place)), low, high, treatments, list(dict.fromkeys(marks)))
 
 
-def contents(data: ReportData) -> dict[str, Any]:
-    """Return what the template shows: an aggregate, and single lanes only where the study asks for them."""
+def contents(data: ReportData) -> Contents:
+    """Return what the template shows: an aggregate, and single lanes only where the study asks for them.
+
+    Args:
+        data: The data of the page.
+    """
     lanes = timelines(data) if data.lanes else None
     data.ruled(
         "timelines", "single lanes", NOBODY_ALONE, lanes is not None, "Only where the study file says so (`release: lanes`)."
