@@ -25,10 +25,11 @@ from unibase.releases.disclosure import (
     response_counts,
     row_counts,
 )
-from unibase.releases.disclosure.cohort_counts import Before, CohortCounts, People
+from unibase.releases.disclosure.cohort_counts import Before, Cell, CohortCounts, People
 from unibase.releases.disclosure.column_counts import Filled, ShownColumn
 from unibase.releases.disclosure.decisions import Decision, decide
-from unibase.releases.disclosure.level_counts import EVERYWHERE, MISSING, LevelCounts
+from unibase.releases.disclosure.level_counts import EVERYWHERE, MISSING, LevelCounts, LevelsBefore
+from unibase.releases.disclosure.row_counts import Rows, RowsBefore
 
 OF_SUBJECTS = ("subjects", "analysis")
 """Tables with a row for each subject: their rows are persons."""
@@ -101,12 +102,12 @@ def weigh(of: Subject) -> Weighed:
     """Weigh all numbers of a release."""
     subjects = pl.read_parquet(of.folder / "tables" / "subjects.parquet")
     counts = cohort_counts.weigh(cohort_counts.people_of(subjects, of.modalities, of.years), of.min_cell, _before(of.previous))
-    characteristics = _characteristics(subjects, counts, of.min_cell)
+    characteristics = _characteristics(subjects, counts, of)
     shown = _columns(of, counts)
     for one in characteristics:
         shown[f"subjects.{one.column}"] = _as_levels(shown[f"subjects.{one.column}"], one.counts, counts)
     best = response_counts.weigh(_adrs(of.folder), of.best_responses, of.min_cell) if of.best_responses else []
-    endpoints, rows = _endpoints(of.folder, of.min_cell)
+    endpoints, rows = _endpoints(of, counts)
     of_rows = {"adtte": rows, "adrs": _response_rows(of.folder, best, of.min_cell) if best else None}
     dictionary = _masked(of.dictionary, shown, of_rows)
     decided = [
@@ -171,10 +172,11 @@ def _columns_before(previous: Path) -> dict[str, ShownColumn]:
     }
 
 
-def _characteristics(subjects: pl.DataFrame, counts: CohortCounts, min_cell: int) -> list[Characteristic]:
+def _characteristics(subjects: pl.DataFrame, counts: CohortCounts, of: Subject) -> list[Characteristic]:
     """Return the columns of `subjects` that describe persons: few levels, or a number."""
     found = []
     ordered = subjects.sort("subject_id")
+    old = None if of.previous is None else pl.read_parquet(of.previous / "tables" / "subjects.parquet")
     for name, dtype in subjects.schema.items():
         numeric = dtype.is_numeric()
         if (
@@ -186,10 +188,39 @@ def _characteristics(subjects: pl.DataFrame, counts: CohortCounts, min_cell: int
             continue
         if not numeric and not 0 < ordered[name].drop_nulls().n_unique() <= MOST_LEVELS:
             continue
-        values = ordered[name]
-        level_of = [MISSING if value is None else ("known" if numeric else str(value)) for value in values.to_list()]
-        found.append(Characteristic(name, numeric, level_counts.weigh(level_of, counts, min_cell)))
+        before = _levels_before(of.previous, old, name) if of.previous is not None and old is not None else None
+        found.append(Characteristic(name, numeric, level_counts.weigh(_levels(ordered[name]), counts, of.min_cell, before)))
     return found
+
+
+def _levels(values: pl.Series) -> list[str]:
+    """Return the level of each value: of a number, whether it is known."""
+    numeric = values.dtype.is_numeric()
+    return [MISSING if value is None else ("known" if numeric else str(value)) for value in values.to_list()]
+
+
+def _levels_before(previous: Path, subjects: pl.DataFrame, column: str) -> LevelsBefore | None:
+    """Return what the version before tells of a characteristic; None where it has no such column."""
+    if column not in subjects.columns:
+        return None
+    centres = subjects["centre"].fill_null("?").to_list() if "centre" in subjects.columns else [""] * subjects.height
+    kinds = zip(centres, _levels(subjects[column]), strict=True)
+    known = dict(zip(subjects["subject_id"].to_list(), kinds, strict=True))
+    kept = decisions.read(previous)
+    if kept is None:
+        return LevelsBefore(known)
+    shown = {(output, number) for output, number in kept.filter("shown").select("output", "number").iter_rows()}
+    every = {kind for centre, level in known.values() for kind in ((EVERYWHERE, level), (centre, level))}
+    return LevelsBefore(
+        known,
+        frozenset(kind for kind in every if ("characteristics", _number(column, *kind)) in shown),
+        frozenset(c for c in centres if (cohort_counts.OUTPUT, Cell(centre=c).text(())) in shown),
+    )
+
+
+def _number(column: str, centre: str, level: str) -> str:
+    """Return how the record names a count of a characteristic."""
+    return f"{column} {level or 'missing'}" + (f"; centre {centre}" if centre else "")
 
 
 def _as_levels(shown: ShownColumn, counts: LevelCounts, of: CohortCounts) -> ShownColumn:
@@ -203,15 +234,33 @@ def _as_levels(shown: ShownColumn, counts: LevelCounts, of: CohortCounts) -> Sho
         return ShownColumn(None, tuple((reason, None) for reason, _ in shown.reasons), tuple((c, None) for c in of.centres))
     pairs: list[tuple[str, tuple[int, int] | None]] = []
     for centre in of.centres:
-        size, lacking = of.counts[cohort_counts.Cell(centre=centre)], empty(centre if len(of.centres) > 1 else EVERYWHERE)
+        size, lacking = of.counts[Cell(centre=centre)], empty(centre if len(of.centres) > 1 else EVERYWHERE)
         pairs.append((centre, None if size is None or lacking is None else (size - lacking, size)))
     return replace(shown, missing=missing, by_centre=tuple(pairs))
 
 
-def _endpoints(folder: Path, min_cell: int) -> tuple[dict[str, EndpointCounts], row_counts.RowCounts | None]:
+def _endpoints(of: Subject, counts: CohortCounts) -> tuple[dict[str, EndpointCounts], row_counts.RowCounts | None]:
+    rows = _endpoint_rows(of.folder)
+    if rows is None:
+        return {}, None
+    codes = rows.frame["PARAMCD"].unique().sort().to_list()
+    found = row_counts.weigh(rows, _asked(codes), of.min_cell, _endpoints_before(of.previous, counts))
+    return {
+        code: EndpointCounts(
+            found.counts[f"{code} followed"],
+            found.counts[f"{code} events"],
+            found.counts[f"{code} unassessed"],
+            not rows.frame.filter((pl.col("PARAMCD") == code) & pl.col("unassessed")).is_empty(),
+        )
+        for code in codes
+    }, found
+
+
+def _endpoint_rows(folder: Path) -> Rows | None:
+    """Return the rows of the endpoints of a release; None where it has none."""
     adtte = pl.read_parquet(folder / "tables" / "adtte.parquet")
     if not adtte.height:
-        return {}, None
+        return None
     timed = pl.col("AVAL").is_not_null() & (pl.col("AVAL") >= 0)
     entered = pl.col("ENTRY") < pl.col("AVAL") if "ENTRY" in adtte.columns else pl.lit(True)
     rows = adtte.with_columns(
@@ -219,19 +268,33 @@ def _endpoints(folder: Path, min_cell: int) -> tuple[dict[str, EndpointCounts], 
         (pl.col("CNSR") == 0).fill_null(False).alias("event"),
         (timed & (pl.col("CNSR") != 0) & (pl.col("AVAL") <= 1)).fill_null(False).alias("unassessed"),
     )
-    codes = adtte["PARAMCD"].unique().sort().to_list()
-    asked = [count for code in codes for count in _asked_of(code)]
-    why = row_reasons(adtte)
-    found = row_counts.weigh(rows, why, ["PARAMCD", "followed", "event", "unassessed"], asked, min_cell)
-    return {
-        code: EndpointCounts(
-            found.counts[f"{code} followed"],
-            found.counts[f"{code} events"],
-            found.counts[f"{code} unassessed"],
-            not rows.filter((pl.col("PARAMCD") == code) & pl.col("unassessed")).is_empty(),
-        )
-        for code in codes
-    }, found
+    return Rows(rows, row_reasons(adtte), ["PARAMCD", "followed", "event", "unassessed"])
+
+
+def _endpoints_before(previous: Path | None, counts: CohortCounts) -> RowsBefore | None:
+    """Return the endpoints of the version before, and which of their numbers it shows."""
+    rows = None if previous is None else _endpoint_rows(previous)
+    kept = None if previous is None else decisions.read(previous)
+    if previous is None or rows is None or kept is None:
+        return None
+    asked = _asked(rows.frame["PARAMCD"].unique().sort().to_list())
+    shown = kept.filter(pl.col("shown") & (pl.col("output") == "endpoints"))["number"].to_list()
+    known = frozenset([*shown, *_empty_cells_before(previous, "adtte")])
+    return RowsBefore(rows, asked, known, counts.added, counts.removed)
+
+
+def _empty_cells_before(previous: Path, table: str) -> list[tuple[str, str | None]]:
+    """Return the empty cells, by column and reason, that the dictionary of the version before shows of a table."""
+    words = pl.read_parquet(previous / "dictionary" / "dictionary.parquet").filter(pl.col("table") == table)
+    found: list[tuple[str, str | None]] = []
+    for column, missing, reasons in words.select("column", "missing", "missing_by_reason").iter_rows():
+        found += [(column, None)] if missing is not None else []
+        found += [(column, reason) for reason, count in json.loads(reasons or "{}").items() if count is not None]
+    return found
+
+
+def _asked(codes: Sequence[str]) -> list[row_counts.Count]:
+    return [count for code in codes for count in _asked_of(code)]
 
 
 def _asked_of(code: str) -> list[row_counts.Count]:
@@ -259,7 +322,7 @@ def _response_rows(folder: Path, best: Sequence[response_counts.ResponseCounts],
         for one in best
         for value, count in one.values
     ]
-    return row_counts.weigh(rows, row_reasons(adrs), ["PARAMCD", "AVALC"], asked, min_cell)
+    return row_counts.weigh(Rows(rows, row_reasons(adrs), ["PARAMCD", "AVALC"]), asked, min_cell)
 
 
 def _masked(
@@ -294,9 +357,7 @@ def _texts(missing: int | None, reasons: Mapping[str, int | None], centres: Mapp
 
 def _of_levels(one: Characteristic, min_cell: int) -> list[Decision]:
     return [
-        decide(
-            "characteristics", f"{one.column} {level or 'missing'}" + (f"; centre {centre}" if centre else ""), count, min_cell
-        )
+        decide("characteristics", _number(one.column, centre, level), count, min_cell)
         for (centre, level), count in one.counts.counts.items()
     ]
 

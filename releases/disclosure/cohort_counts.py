@@ -15,6 +15,7 @@ import polars as pl
 
 from unibase.releases.disclosure.decisions import Decision, decide
 from unibase.releases.disclosure.small_counts import Statistic, is_small, protect
+from unibase.releases.disclosure.two_versions import pairs
 
 OUTPUT = "cohort"
 MOST_BANDS = 6
@@ -158,7 +159,7 @@ def weigh(people: People, min_cell: int, before: Before | None = None) -> Cohort
         min_cell: Smallest count of persons that may be shown.
         before: The version before, or None.
     """
-    groups = _groups(people, before)
+    groups = pairs(people.of, before.people.of if before else None)
     sizes = list(groups.values())
     now, then = ([atom[place] for atom in groups] for place in (1, 0))
 
@@ -186,20 +187,6 @@ MOVED = ("added", "removed")
 
 def _members(cell: Cell, people: People, atoms: Sequence[Person | None]) -> tuple[int, ...]:
     return tuple(i for i, person in enumerate(atoms) if person is not None and cell.holds(person, people.modalities))
-
-
-Atom = tuple[Person | None, Person | None]
-
-
-def _groups(people: People, before: Before | None) -> dict[Atom, int]:
-    """Return how many persons are alike in the version before and in this one; kinds that could be but are not count 0."""
-    if before is None:
-        return {(None, person): n for person, n in Counter(people.of.values()).items()}
-    found = Counter((before.people.of.get(i), people.of.get(i)) for i in {**before.people.of, **people.of})
-    possible: dict[Atom, int] = dict.fromkeys(
-        (*((p, None) for p in before.people.of.values()), *((None, p) for p in people.of.values())), 0
-    )
-    return {**possible, **found}
 
 
 def _rows_before(before: Before, atoms: Sequence[Person | None], min_cell: int) -> list[Statistic]:

@@ -19,7 +19,7 @@ from tests.releases.examples import make_inputs
 from unibase.methods.survival import kaplan_meier
 from unibase.releases.content.publish import publish_release
 from unibase.releases.content.weighing import read_people
-from unibase.releases.disclosure import cohort_counts, column_counts, level_counts
+from unibase.releases.disclosure import cohort_counts, column_counts, level_counts, row_counts
 from unibase.releases.disclosure.cohort_counts import Before, Cell, CohortCounts, People, Person
 from unibase.releases.disclosure.column_counts import Filled, ground_of, pack
 from unibase.releases.disclosure.small_counts import is_small
@@ -167,6 +167,106 @@ def test_a_table_of_characteristics_holds_against_all_tables(seed: int) -> None:
         if is_small(int(goal @ np.array([truth[g] for g in groups])), min_cell):
             low, high = bounds(rows, values, goal)
             assert high - low >= min_cell - 1
+
+
+def levels_of_two_versions_recovered(seed: int) -> tuple[int, int]:
+    """Attack a characteristic of two versions of a random study: how many hidden small counts there are, and are found out."""
+    rng = random.Random(seed)
+    min_cell, first = rng.randint(5, 20), random_people(rng, rng.randint(60, 200))
+    second = later(rng, first)
+    level = {i: rng.choices(["I", "II", "III", ""], [6, 3, 1, 0.3])[0] for i in {**first.of, **second.of}}
+    corrected = {**level, **{i: "II" for i in rng.sample(sorted(level), rng.choice([0, 2, 4]))}}
+    then, now = ({i: (p.centre, of[i]) for i, p in people.of.items()} for people, of in ((first, level), (second, corrected)))
+    sizes = cohort_counts.weigh(first, min_cell)
+    shown = {cell.text(first.modalities): n for cell, n in sizes.counts.items() if n is not None}
+    later_sizes = cohort_counts.weigh(second, min_cell, Before(first, shown))
+    old = level_counts.weigh([then[i][1] for i in sorted(then)], sizes, min_cell)
+    seen = frozenset(kind for kind, n in old.counts.items() if n is not None)
+    centres = frozenset(c for c in sizes.centres if sizes.counts[Cell(centre=c)] is not None)
+    before = level_counts.LevelsBefore(then, seen, centres)
+    new = level_counts.weigh([now[i][1] for i in sorted(now)], later_sizes, min_cell, before)
+    kinds = sorted({*then.values(), *now.values()})
+    rows, values, attacked = [], [], []
+    if all(now.get(i, kind) == kind for i, kind in then.items()):
+        # The table of changes names no column of the subjects: who is in both versions is as before.
+        for part, moved in ((2, later_sizes.added), (1, later_sizes.removed)):
+            if moved is not None:
+                rows.append(np.repeat(np.eye(3)[part], len(kinds)))
+                values.append(moved)
+    for of, counts, cohort, parts in ((then, old, sizes, (1, 1, 0)), (now, new, later_sizes, (1, 0, 1))):
+        known = [((c, None), cohort.counts[Cell(centre=c)]) for c in cohort.centres]
+        for (centre, named), value in [(("", None), len(of)), *known, *counts.counts.items()]:
+            inside = np.array([centre in ("", c) and named in (None, v) for c, v in kinds], dtype=float)
+            row = np.concatenate([part * inside for part in parts])
+            truth = sum(centre in ("", c) and named in (None, v) for c, v in of.values())
+            if value is not None:
+                rows.append(row)
+                values.append(value)
+            elif is_small(truth, min_cell):
+                attacked.append(row)
+    found = [bounds(rows, values, row) for row in attacked]
+    return len(found), sum(high - low < min_cell - 1 for low, high in found)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_hidden_characteristic_of_two_versions_is_recovered(seed: int) -> None:
+    assert levels_of_two_versions_recovered(seed)[1] == 0
+
+
+def endpoints_of_two_versions_recovered(seed: int) -> tuple[int, int]:
+    """Attack the events of an endpoint in two versions: how many hidden small counts there are, and are found out."""
+    rng = random.Random(seed)
+    min_cell, size = rng.randint(5, 20), rng.randint(20, 120)
+    then = {i: (True, rng.random() < 0.3) for i in range(size)}
+    now = {**then, **{i: (True, True) for i in rng.sample(range(size), rng.choice([0, 1, 3]))}}
+    now |= {size + i: (True, rng.random() < 0.5) for i in range(rng.choice([0, 0, 2, 12]))}
+    asked = [
+        row_counts.Count("followed", pl.col("followed"), 5),
+        row_counts.Count("events", pl.col("followed") & pl.col("event"), 4),
+        row_counts.Count("censored", pl.col("followed") & ~pl.col("event"), drawn=False),
+    ]
+
+    def rows_of(of: dict[int, tuple[bool, bool]]) -> row_counts.Rows:
+        rows = [(i, "OS", followed, event, None if event else "x") for i, (followed, event) in of.items()]
+        frame = pl.DataFrame(rows, ["subject_id", "PARAMCD", "followed", "event", "CNSDTDSC"], orient="row")
+        why = frame.select(pl.when(pl.col("CNSDTDSC").is_null()).then(pl.lit("not applicable")).alias("CNSDTDSC"))
+        return row_counts.Rows(frame, why, ["PARAMCD", "followed", "event"])
+
+    first = row_counts.weigh(rows_of(then), asked, min_cell)
+    cells = [("CNSDTDSC", None), *(("CNSDTDSC", reason) for reason, n in first.reasons["CNSDTDSC"] if n is not None)]
+    shown = [name for name, n in first.counts.items() if n is not None] + (
+        cells if first.missing["CNSDTDSC"] is not None else cells[1:]
+    )
+    added = None if is_small(len(now) - size, min_cell) else len(now) - size
+    before = row_counts.RowsBefore(rows_of(then), asked, frozenset(shown), added, 0)
+    second = row_counts.weigh(rows_of(now), asked, min_cell, before)
+    # Unknown: events and censored, who stayed alike, left or changed, came or changed.
+    known: list[np.ndarray] = []
+    values, attacked = [], []
+    if all(now[i] == kind for i, kind in then.items()):
+        known, values = [np.repeat([0.0, 1.0, 0.0], 2)], [0]
+    for of, counts, parts in ((then, first, (1, 1, 0)), (now, second, (1, 0, 1))):
+        events = sum(event for _, event in of.values())
+        empty = counts.missing["CNSDTDSC"]
+        for inside, truth, value in (
+            ((1, 1), len(of), len(of)),
+            ((1, 0), events, counts.counts["events"]),
+            ((1, 0), events, empty),
+            ((0, 1), len(of) - events, None),
+        ):
+            row = np.concatenate([part * np.array(inside, dtype=float) for part in parts])
+            if value is not None:
+                known.append(row)
+                values.append(value)
+            elif is_small(truth, min_cell):
+                attacked.append(row)
+    found = [bounds(known, values, row) for row in attacked]
+    return len(found), sum(high - low < min_cell - 1 for low, high in found)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_hidden_event_of_two_versions_is_recovered(seed: int) -> None:
+    assert endpoints_of_two_versions_recovered(seed)[1] == 0
 
 
 @pytest.mark.parametrize("seed", range(6))
