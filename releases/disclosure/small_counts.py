@@ -10,8 +10,9 @@ Source of the method: Hundepool et al., Statistical Disclosure Control, Wiley 20
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -61,12 +62,15 @@ def protect(groups: Sequence[int], statistics: Sequence[Statistic], min_cell: in
 
     Returns:
         For each statistic whether it may be shown. For each small one, the values that agree with all that is shown
-        span at least `min_cell`.
+        span at least `min_cell`, or as many as what is known anyway leaves open.
     """
     program = _Program.of(groups, statistics, min_cell)
     shown, dropped = program.shown.copy(), list[int]()
     for row in program.sensitive:
         while (leaned := program.leaning(row, shown)) is not None:
+            if row not in program.widest:
+                program.widest[row] = program.width(row, ~program.may_hide & shown)
+                continue
             candidates = program.candidates(leaned, shown)
             if not candidates:
                 break
@@ -94,6 +98,7 @@ class _Program:
         sensitive: The small ones.
         priority: What each is worth.
         min_cell: Smallest count that may be shown.
+        widest: How uncertain a small one stays when all that may be hidden is; noted where the rest narrows it.
     """
 
     matrix: np.ndarray
@@ -103,6 +108,7 @@ class _Program:
     sensitive: tuple[int, ...]
     priority: tuple[int, ...]
     min_cell: int
+    widest: dict[int, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, groups: Sequence[int], statistics: Sequence[Statistic], min_cell: int) -> _Program:
@@ -125,7 +131,14 @@ class _Program:
     def leaning(self, row: int, visible: np.ndarray) -> np.ndarray | None:
         """Return the shown rows that a derivation of a hidden one leans on; None where it stays uncertain enough."""
         low, high, binding = feasible_range(self.matrix[row], self.matrix[visible], self.totals[visible])
-        return np.flatnonzero(visible)[binding] if high - low < self.min_cell - 1e-6 else None
+        # More than what is known anyway leaves uncertain cannot be had: hiding on would only take numbers from readers.
+        enough = min(float(self.min_cell), self.widest.get(row, math.inf))
+        return np.flatnonzero(visible)[binding] if high - low < enough - 1e-6 else None
+
+    def width(self, row: int, visible: np.ndarray) -> float:
+        """Return over how many values a statistic can range beside those that are shown."""
+        low, high, _ = feasible_range(self.matrix[row], self.matrix[visible], self.totals[visible])
+        return high - low
 
     def worth(self, row: int) -> tuple[int, float, int]:
         """Return what a statistic is worth, for ordering."""

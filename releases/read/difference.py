@@ -53,7 +53,7 @@ class Difference:
         rows: Rows that only one release has, of subjects that both have.
         columns: `(table, column, "added" or "removed" or "type")`.
         matrices: Modality to changed values, variables and subjects of the cohort file.
-        causes: What differs in what the releases were made from: source data, settings, software, key, dictionary.
+        causes: What differs in what the releases were made from: source data, settings, software, revision of the ledger.
     """
 
     added: list[int]
@@ -100,7 +100,12 @@ def diff(old: Path | str, new: Path | str) -> Difference:
     """Compare two releases, table by table and cell by cell.
 
     The cause of a change is found in what the manifests say went in. Source data is a candidate for a subject whose
-    centre's sources changed; settings and software are candidates for every cell. Several candidates are all named.
+    centre's sources changed; settings, software and the identity ledger are candidates for every cell. Several candidates
+    are all named.
+
+    Args:
+        old: Folder of the earlier release.
+        new: Folder of the later one.
 
     Raises:
         UserError: If a folder is no release, or the releases have different keys: their pseudonyms cannot be compared.
@@ -109,7 +114,17 @@ def diff(old: Path | str, new: Path | str) -> Difference:
 
 
 def compare(old: Path, new: Path, about_old: Mapping[str, Any], about_new: Mapping[str, Any]) -> Difference:
-    """Compare two folders of release tables, given what their manifests say; see `diff`."""
+    """Compare two folders of release tables, given what their manifests say; see `diff`.
+
+    Args:
+        old: Folder of the earlier release.
+        new: Folder of the later one.
+        about_old: What the manifest of the earlier one says.
+        about_new: What the manifest of the later one says, or will say.
+
+    Raises:
+        UserError: If the releases have different keys.
+    """
     if about_old.get("key_fingerprint") != about_new.get("key_fingerprint"):
         raise UserError(
             "The releases were made under different keys, so their subjects cannot be matched. Compare releases of one key."
@@ -158,8 +173,14 @@ def _causes(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, list[st
         "Sources": _differing(old.get("source_digests", {}), new.get("source_digests", {})),
         "Settings": _differing(_flat(old.get("settings", {})), _flat(new.get("settings", {}))),
         "Software": _differing(old.get("software", {}), new.get("software", {})),
+        "Ledger": _revised(old.get("ledger_revision"), new.get("ledger_revision")),
     }
     return {kind: names for kind, names in found.items() if names}
+
+
+def _revised(old: int | None, new: int | None) -> list[str]:
+    """Return how the revision of the identity ledger, which says whose each record is, moved; nothing where it stands."""
+    return [] if old == new else [f"revision {'none' if old is None else old} to {'none' if new is None else new}"]
 
 
 def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -312,6 +333,7 @@ def _with_causes(frame: pl.DataFrame, causes: dict[str, list[str]], centre_of: p
         sources.setdefault(name.split("/")[0], []).append(name)
     general = [f"new settings {', '.join(causes['Settings'][:3])}"] if "Settings" in causes else []
     general += [f"new software {', '.join(causes['Software'][:3])}"] if "Software" in causes else []
+    general += [f"who is who in the identity ledger, {causes['Ledger'][0]}"] if "Ledger" in causes else []
     memory: dict[str | None, str] = {}
 
     def cause(centre: str | None) -> str:

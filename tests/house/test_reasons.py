@@ -35,7 +35,7 @@ def test_every_reason_is_told_in_full_and_used(room: str) -> None:
     module = f"unibase.{room}.reasons"
     reasons = declared(importlib.import_module(module))
     assert all(one.meaning.endswith(".") and one.remedy.endswith(".") and one.example for one in reasons.values())
-    assert all(name == str(one).upper().replace("-", "_") for name, one in reasons.items())
+    assert all(name == str(one).upper().replace("-", "_").replace(" ", "_") for name, one in reasons.items())
     assert [code for code, times in Counter(reasons.values()).items() if times > 1] == []
     assert set(reasons) - _names(room) == set()
 

@@ -1,0 +1,135 @@
+"""Section: how the hazard of an endpoint differs with age, sex and stage, one characteristic at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from unibase.methods.cox import CoxFit, cox
+from unibase.methods.survival import NORMAL_975
+from unibase.releases.content.staging_words import ORDER, rank
+from unibase.releases.disclosure.decisions import EITHER_SIDE
+from unibase.releases.disclosure.small_counts import MASK_TEXT
+from unibase.releases.report.data import Contents, ReportData
+from unibase.releases.report.section import Section
+
+DESCRIBED = ("AGE", "SEX", "STAGE", "T", "N", "M", "CHARLSON")
+"""Characteristics at the index that a ratio is told of, where the subjects have them."""
+PER = {"AGE": 10.0, "CHARLSON": 1.0}
+"""How much of a number the ratio is for."""
+WHY = "Cox's model of one characteristic; every group has at least the smallest count of events and of others."
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """One hazard ratio as it may be shown.
+
+    Attributes:
+        name: The characteristic.
+        level: The group, or how much of a number the ratio is for.
+        reference: The group it is beside; empty for a number.
+        ratio: To two digits, or the mask.
+        limits: The 95 % limits; empty where the ratio is hidden.
+        changes: Whether the check says that the ratio changes with time (p < 0.05).
+    """
+
+    name: str
+    level: str
+    reference: str
+    ratio: str
+    limits: str = ""
+    changes: bool = False
+
+
+def ratios(subjects: pl.DataFrame, adtte: pl.DataFrame, names: Sequence[str], min_cell: int) -> list[Ratio]:
+    """Return the hazard ratios of one endpoint, a characteristic at a time; nothing where there are too few events.
+
+    A group counts where at least `min_cell` of it have the event and as many have not, and all groups that do not are left
+    out of the model. An estimate of so many persons gives nobody away (SDC Handbook of the ONS and UKDS: regression
+    coefficients with ten degrees of freedom and more).
+
+    Args:
+        subjects: `subject_id` and the characteristics.
+        adtte: Rows of one endpoint.
+        names: Characteristics.
+        min_cell: Fewest persons with the event, and without it, on either side.
+    """
+    known = pl.col("AVAL").is_not_null() & (pl.col("AVAL") >= 0)
+    entry = pl.col("ENTRY").cast(pl.Float64) if "ENTRY" in adtte.columns else pl.lit(-math.inf)
+    rows = adtte.filter(known).with_columns(entry.fill_null(-math.inf).alias("_entry"), (pl.col("CNSR") == 0).alias("_event"))
+    rows = rows.filter(pl.col("_entry") < pl.col("AVAL")).select("subject_id", "AVAL", "_entry", "_event")
+    if not _enough(rows, min_cell):
+        return []
+    found = []
+    for name in names:
+        if name in subjects.columns:
+            mine = rows.join(subjects.select("subject_id", pl.col(name).alias("_value")).drop_nulls(), on="subject_id")
+            found += _of_number(name, mine, min_cell) if mine["_value"].dtype.is_numeric() else _of_groups(name, mine, min_cell)
+    return found
+
+
+def _enough(rows: pl.DataFrame, min_cell: int) -> bool:
+    events = int(rows["_event"].sum())
+    return events >= min_cell and rows.height - events >= min_cell
+
+
+def _fit(rows: pl.DataFrame, covariates: np.ndarray) -> CoxFit:
+    return cox(rows["AVAL"].to_numpy(), rows["_event"].to_numpy(), covariates, rows["_entry"].to_numpy())
+
+
+def _of_number(name: str, rows: pl.DataFrame, min_cell: int) -> list[Ratio]:
+    per = PER.get(name, 1.0)
+    if not _enough(rows, min_cell) or rows["_value"].n_unique() < 2:
+        return [Ratio(name, f"+{per:g}", "", MASK_TEXT)]
+    fit = _fit(rows, rows["_value"].cast(pl.Float64).to_numpy()[:, None] / per)
+    return [_told(name, f"+{per:g}", "", fit, 0)]
+
+
+def _of_groups(name: str, rows: pl.DataFrame, min_cell: int) -> list[Ratio]:
+    """Return the ratio of each group to the first that is large enough; T, N, M and stage in their order."""
+    levels = sorted(rows["_value"].unique().to_list(), key=lambda v: (rank(name, v), v) if name in ORDER else (0, v))
+    large = [level for level in levels if _enough(rows.filter(pl.col("_value") == level), min_cell)]
+    if len(levels) < 2:
+        return []
+    if len(large) < 2:
+        return [Ratio(name, level, levels[0], MASK_TEXT) for level in levels[1:]]
+    kept = rows.filter(pl.col("_value").is_in(large))
+    fit = _fit(kept, np.column_stack([(kept["_value"] == level).to_numpy() for level in large[1:]]).astype(float))
+    told = {level: _told(name, level, large[0], fit, place) for place, level in enumerate(large[1:])}
+    return [told.get(level, Ratio(name, level, large[0], MASK_TEXT)) for level in levels if level != large[0]]
+
+
+def _told(name: str, level: str, reference: str, fit: CoxFit, place: int) -> Ratio:
+    if not fit.converged:
+        return Ratio(name, level, reference, MASK_TEXT)
+    middle, error = float(fit.log_ratio[place]), float(fit.error[place])
+    low, high = (math.exp(middle + sign * NORMAL_975 * error) for sign in (-1, 1))
+    changes = bool(fit.proportionality()[place] < 0.05)
+    return Ratio(name, level, reference, f"{math.exp(middle):.2g}", f"{low:.2g}–{high:.2g}", changes)
+
+
+def contents(data: ReportData) -> Contents | None:
+    """Return what the template shows; nothing where no endpoint has enough events.
+
+    Args:
+        data: The data of the page.
+    """
+    adtte = data.table("adtte")
+    subjects = data.table("subjects", "subject_id", *(name for name in DESCRIBED if name in data.columns("subjects")))
+    found = {}
+    for code in sorted(data.weighed.endpoints, key=lambda code: (code != "OS", code)):
+        rows = ratios(subjects, adtte.filter(pl.col("PARAMCD") == code), DESCRIBED, data.min_cell)
+        for one in rows:
+            data.ruled("hazards", f"{code}: {one.name} {one.level}", EITHER_SIDE, one.ratio != MASK_TEXT, WHY)
+        if any(one.ratio != MASK_TEXT for one in rows):
+            found[code] = rows
+    return {"endpoints": found} if found else None
+
+
+SECTION = Section(
+    "hazards", ("Rapports de risques instantanés", "Hazard ratios"), ("Risques", "Hazards"), contents, after="survival"
+)

@@ -1,0 +1,70 @@
+"""Hazard ratios: Cox's model as lifelines fits it, and what the page shows of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from lifelines import CoxPHFitter
+from lifelines.statistics import proportional_hazard_test
+
+from unibase.methods.cox import cox
+from unibase.releases.report.sections.hazards import MASK_TEXT, ratios
+
+
+def _subjects(seed: int, size: int = 160, late: bool = False) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    x, group = rng.normal(size=size), rng.integers(0, 2, size)
+    time = np.ceil(rng.exponential(40 * np.exp(-0.5 * x - 0.7 * group)))  # Whole months: many ties.
+    followed = rng.integers(5, 80, size)
+    frame = pd.DataFrame({"time": np.minimum(time, followed), "event": time <= followed, "x": x, "group": group})
+    frame["entry"] = np.floor(frame["time"] * rng.uniform(0, 0.5, size)) if late else 0.0
+    return frame[frame["entry"] < frame["time"]]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_estimates_are_those_of_lifelines(late: bool) -> None:
+    frame = _subjects(3, late=late)
+    peer = CoxPHFitter().fit(frame, "time", "event", entry_col="entry")
+    fit = cox(frame["time"], frame["event"], frame[["x", "group"]], frame["entry"] if late else None)
+    assert fit.converged
+    np.testing.assert_allclose(fit.log_ratio, peer.params_[["x", "group"]], rtol=1e-5)
+    np.testing.assert_allclose(fit.error, peer.standard_errors_[["x", "group"]], rtol=1e-5)
+
+
+def test_the_check_of_proportionality_is_that_of_lifelines() -> None:
+    frame = _subjects(4).drop(columns="entry")
+    frame["time"] += np.linspace(0, 0.4, len(frame))  # Peers rank ties each in a way of their own.
+    peer = proportional_hazard_test(CoxPHFitter().fit(frame, "time", "event"), frame, time_transform="rank")
+    fit = cox(frame["time"], frame["event"], frame[["x", "group"]])
+    np.testing.assert_allclose(fit.proportionality(), peer.summary.loc[["x", "group"], "p"], rtol=1e-4)
+
+
+def test_a_group_without_an_event_does_not_give_a_ratio() -> None:
+    assert not cox([1, 2, 3, 4, 5, 6], [1, 1, 1, 0, 0, 0], [[1], [1], [1], [0], [0], [0]]).converged
+
+
+def _study(subjects: int, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    frame = _subjects(seed, subjects)
+    ids = range(1, len(frame) + 1)
+    adtte = pl.DataFrame({"subject_id": ids, "PARAMCD": "OS", "AVAL": frame["time"].to_numpy(), "CNSR": 1 - frame["event"]})
+    people = pl.DataFrame({"subject_id": ids, "AGE": 60 + 10 * frame["x"].to_numpy(), "SEX": ["FM"[g] for g in frame["group"]]})
+    return people, adtte
+
+
+def test_the_page_tells_ratios_of_groups_with_enough_events_and_no_other() -> None:
+    people, adtte = _study(200, 5)
+    age, sex = ratios(people, adtte, ("AGE", "SEX"), 11)
+    assert age.name == "AGE" and age.ratio is not None and 1.3 < float(age.ratio) < 2.1
+    assert (sex.level, sex.reference) == ("M", "F") and sex.ratio is not None and float(sex.ratio) > 1.3
+    few = people.with_columns(pl.when(pl.col("subject_id") <= 8).then(pl.lit("X")).otherwise("SEX").alias("SEX"))
+    found = {one.level: one.ratio for one in ratios(few, adtte, ("SEX",), 11)}
+    assert found["X"] == MASK_TEXT and found["M"] != MASK_TEXT
+
+
+def test_a_page_has_the_section(tmp_path: Path) -> None:
+    people, adtte = _study(60, 6)
+    assert ratios(people, adtte.with_columns(CNSR=pl.lit(1)), ("AGE",), 11) == []
