@@ -50,7 +50,7 @@ class CoxFit:
         return np.asarray(chi2.sf((centred @ scaled) ** 2 / spread, 1))
 
 
-def cox(time: ArrayLike, event: ArrayLike, covariates: ArrayLike, entry: ArrayLike | None = None) -> CoxFit:
+def cox(time: ArrayLike, event: ArrayLike, covariates: ArrayLike, entry: ArrayLike | None = None, ridge: float = 0.0) -> CoxFit:
     """Fit Cox's model by Newton's steps.
 
     Args:
@@ -58,6 +58,7 @@ def cox(time: ArrayLike, event: ArrayLike, covariates: ArrayLike, entry: ArrayLi
         event: Whether it is the event, shape (subjects,).
         covariates: Shape (subjects, covariates).
         entry: When each came under observation, shape (subjects,); from the start where it is None.
+        ridge: Penalty: half of it times the sum of squared log ratios is taken off the log likelihood.
 
     Raises:
         ValueError: If there is no event.
@@ -74,7 +75,7 @@ def cox(time: ArrayLike, event: ArrayLike, covariates: ArrayLike, entry: ArrayLi
         raise ValueError("no event")
     x = x - x.mean(axis=0)
     beta, before, converged = np.zeros(x.shape[1]), -math.inf, False
-    data = _Data(ends, happened, start, x)
+    data = _Data(ends, happened, start, x, ridge)
     found = data.partial(beta)
     for _ in range(MOST_STEPS):
         if found.likelihood - before < FLAT:
@@ -87,7 +88,7 @@ def cox(time: ArrayLike, event: ArrayLike, covariates: ArrayLike, entry: ArrayLi
             step = step / 2
             found = data.partial(beta + step)
         beta = beta + step
-    covariance = np.linalg.pinv(found.information)
+    covariance = np.asarray(np.linalg.pinv(found.information), dtype=np.float64)
     steady = converged and bool((np.abs(beta) < 15).all())
     return CoxFit(beta, np.sqrt(np.diag(covariance)), covariance, found.residuals, np.sort(ends[happened]), steady)
 
@@ -105,8 +106,8 @@ class _Partial:
 class _Data:
     """The subjects, and the event times with what is at risk at each: sums over risk sets are differences of running sums."""
 
-    def __init__(self, ends: Floats, event: NDArray[np.bool_], start: Floats, x: Floats) -> None:
-        self.x, self.ends, self.event = x, ends, event
+    def __init__(self, ends: Floats, event: NDArray[np.bool_], start: Floats, x: Floats, ridge: float) -> None:
+        self.x, self.ends, self.event, self.ridge = x, ends, event, ridge
         self.by_end, self.by_start = np.argsort(ends, kind="stable"), np.argsort(start, kind="stable")
         self.times, self.ties = np.unique(ends[event], return_counts=True)
         self.left = np.searchsorted(ends[self.by_end], self.times, side="left")
@@ -148,5 +149,6 @@ class _Data:
         order = np.argsort(self.ends[self.event], kind="stable")
         failed = self.x[self.event][order]
         residuals = failed - (expected / self.ties[:, None])[self.of_event[order]]
-        value = float((failed @ beta).sum() - np.log(total).sum())
-        return _Partial(value, failed.sum(axis=0) - mean.sum(axis=0), square.sum(axis=0), residuals)
+        value = float((failed @ beta).sum() - np.log(total).sum() - self.ridge / 2 * beta @ beta)
+        score = failed.sum(axis=0) - mean.sum(axis=0) - self.ridge * beta
+        return _Partial(value, score, square.sum(axis=0) + self.ridge * np.eye(len(beta)), residuals)

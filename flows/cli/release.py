@@ -183,3 +183,31 @@ def explain(release: Path, subject: int, variable: str) -> None:
     from unibase.releases.read.explain import explain as say
 
     print(say(release, subject, variable))
+
+
+@app.command
+def baseline(release: Path, *, endpoint: str = "OS") -> None:
+    """Learn survival on all centres but one, and say how well it holds in that one: the result to beat.
+
+    Cox's model and a forest, for each modality and for all together; C with its 95 % limits, and C of shuffled outcomes,
+    which is about one half unless something leaks.
+
+    Example: `unibase baseline releases/uniriv-demo/1.0.0 --endpoint OS`
+
+    Parameters
+    ----------
+    release
+        Folder of the release.
+    endpoint
+        Endpoint (PARAMCD).
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from unibase.releases.baseline.held_out import baseline as scores_of
+
+    table = Table("model", "modality", "held out", "subjects", "events", "C", "95 % limits", "shuffled")
+    for one in scores_of(release, endpoint):
+        numbers = (f"{one.c:.2f}", f"{one.low:.2f} to {one.high:.2f}", f"{one.permuted:.2f}")
+        table.add_row(one.model, one.modality, one.centre, str(one.subjects), str(one.events), *numbers)
+    Console().print(table)

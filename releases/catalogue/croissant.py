@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from unibase.releases.catalogue.caveats import MISUSES, USES, biases, traps
 from unibase.releases.catalogue.described_release import Offered, Release, distributions, identifier
 from unibase.releases.catalogue.description import Description
 from unibase.releases.images.shipped import FOLDER
@@ -154,7 +155,7 @@ def croissant(release: Release, description: Description) -> dict[str, Any]:
         "@type": "sc:Dataset",
         "name": f"{release.about['study']}-{release.about['version']}",
         "description": description.description.en,
-        "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "conformsTo": ["http://mlcommons.org/croissant/1.0", "http://mlcommons.org/croissant/RAI/1.0"],
         "url": identifier(release, description),
         "version": _three_parts(str(release.about["version"])),
         "datePublished": description.issued.isoformat(),
@@ -163,9 +164,23 @@ def croissant(release: Release, description: Description) -> dict[str, Any]:
         "publisher": {"@type": "sc:Organization", "name": description.publisher.name, "url": str(description.publisher.homepage)},
         "citeAs": f"{description.publisher.name}. {description.title.en}, version {release.about['version']}. {identifier(release, description)}",
         "keywords": list(description.keywords),
-        "rai:personalSensitiveInformation": "Pseudonymised health data, not anonymous.",
+        **_responsible(release, description),
         "distribution": [*(_file(release, offered) for offered in distributions(release)), *_stores(release)],
         "recordSet": [*_parts(release), *_tables(release)],
+    }
+
+
+def _responsible(release: Release, description: Description) -> dict[str, Any]:
+    """Return the fields of Croissant's vocabulary of responsible AI (RAI 1.0)."""
+    methods = release.folder / "methods.txt"
+    return {
+        "rai:dataCollection": description.provenance.en,
+        "rai:dataPreprocessingProtocol": methods.read_text(encoding="utf-8").strip() if methods.exists() else "",
+        "rai:dataBiases": biases(release),
+        "rai:dataLimitations": traps(release),
+        "rai:dataUseCases": f"{USES} {MISUSES}",
+        "rai:dataReleaseMaintenancePlan": "A release never changes; a correction is a new version.",
+        "rai:personalSensitiveInformation": "Pseudonymised health data, not anonymous.",
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from unibase.releases.catalogue.caveats import MISUSES, USES, biases, traps
 from unibase.releases.catalogue.described_release import Release
 from unibase.releases.catalogue.description import Description
 
@@ -35,7 +36,13 @@ Software: {software}. Settings: SHA-256 {settings}.
 
 ## Uses
 
-{purposes}. Attempts to identify a person are forbidden.
+Intended: {uses} {misuses}
+
+Purposes: {purposes}. Attempts to identify a person are forbidden.
+
+## Bias and known traps
+
+{caveats}
 
 ## Distribution
 
@@ -72,6 +79,9 @@ def datasheet(release: Release, description: Description) -> str:
         methods=methods.read_text(encoding="utf-8").strip() if methods.exists() else "",
         software=software or "not recorded",
         settings=about["settings_digest"],
+        uses=USES,
+        misuses=MISUSES,
+        caveats="\n".join(f"- {one}" for one in (*biases(release), *traps(release))),
         purposes=", ".join(str(purpose).rsplit("#", 1)[-1] for purpose in description.purpose),
         rights=description.rights.en,
         access=description.request_access.en,

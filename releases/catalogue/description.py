@@ -77,6 +77,7 @@ class Description(_Strict):
     population_coverage: Text | None = None
     axes: list[Axis] = []
     cancer_site: str = ""
+    doi: str = Field(default="", pattern=r"^(10\.\d{4,9}/\S+)?$")
 
 
 def read_description(path: Path | str) -> Description:

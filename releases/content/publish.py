@@ -24,7 +24,7 @@ from unibase.releases.content.inputs import ReleaseInputs
 from unibase.releases.content.methods_text import methods_paragraph
 from unibase.releases.content.missingness import Reasons
 from unibase.releases.content.staging_words import in_one_vocabulary
-from unibase.releases.content.timeline import write_description, write_timeline
+from unibase.releases.content.timeline import write_description, write_subject_splits, write_timeline
 from unibase.releases.content.wide_tables import CELLS, columns, scan, slices, subject_blocks, write_blocks
 from unibase.releases.disclosure import cohort_counts, decisions, harmonised_counts, policy
 from unibase.releases.exports.define_xml import define_xml
@@ -181,6 +181,8 @@ def _write_content(inputs: ReleaseInputs, folder: Path) -> _Content:
     counted["sample_map"] = _write_table("sample_map", [sample_map], dictionary.Tally(), folder)
     counted["timeline"] = dictionary.Tally()
     write_timeline(inputs.events, subjects["subject_id"], folder / "timeline", counted["timeline"].add)
+    if inputs.splits is not None:
+        write_subject_splits(folder / "timeline", pl.read_parquet(folder / "tables" / "splits.parquet"))
     described = dictionary.build(
         {table.name: counted[table.name] for table in TABLES if table.name in counted},
         inputs.dictionary,

@@ -68,6 +68,24 @@ def write_description(folder: Path, dataset: str, version: str) -> None:
     write_json(folder / "metadata" / "dataset.json", about)
 
 
+MEDS_SPLITS = {"validation": "tuning", "test": "held_out"}
+"""Parts of the table `splits` to what MEDS calls them; train is train, and parts of other names keep them."""
+
+
+def write_subject_splits(folder: Path, splits: pl.DataFrame) -> None:
+    """Write which part each subject is in, where the study splits its subjects into parts, as tools of MEDS read it.
+
+    Args:
+        folder: Folder of the timeline.
+        splits: The released table `splits`.
+    """
+    from meds import SubjectSplitSchema, subject_splits_filepath
+
+    parts = splits.filter(pl.col("scheme") == "parts").select("subject_id", pl.col("part").replace(MEDS_SPLITS).alias("split"))
+    if parts.height:
+        write_meds(parts.sort("subject_id"), folder / subject_splits_filepath, SubjectSplitSchema)
+
+
 def write_meds(frame: pl.DataFrame, path: Path, schema: Any) -> None:
     """Write Parquet whose MEDS columns have exactly the Arrow types of `schema` (`meds.DataSchema`, ...)."""
     import pyarrow as pa

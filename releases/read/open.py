@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import polars.selectors as cs
+from numpy.typing import NDArray
 
 from unibase.groundwork.problems import UserError
 from unibase.releases.content import manifest
@@ -87,6 +89,28 @@ def read_variables(folder: Path | str, modality: str, variables: list[str]) -> p
     frame = pl.DataFrame({"subject_id": [int(s) for s in _names(group["obs"])]}, schema={"subject_id": pl.Int64})
     columns = [pl.Series(name, values[:, i]) for i, name in enumerate(variables)]
     return frame.with_columns(columns).with_columns(cs.float().fill_nan(None))
+
+
+def read_matrix(folder: Path | str, modality: str, subjects: Sequence[int]) -> NDArray[np.float64]:
+    """Read all variables of some subjects in one modality, shape (subjects, variables); NaN where missing or not in it.
+
+    Args:
+        folder: Folder of the release.
+        modality: Name of the modality.
+        subjects: `subject_id` in the order of the rows.
+
+    Raises:
+        UserError: If the release has no such modality.
+    """
+    group = _modality(folder, modality)
+    place = {name: row for row, name in enumerate(_names(group["obs"]))}
+    have = [(row, place[str(subject)]) for row, subject in enumerate(subjects) if str(subject) in place]
+    values = np.full((len(subjects), group["X"].shape[1]), np.nan)
+    if have and values.shape[1]:
+        rows, stored = (np.array(side) for side in zip(*have, strict=True))
+        order = np.argsort(stored)
+        values[rows[order]] = group["X"].oindex[stored[order], slice(None)]
+    return values
 
 
 def read_subject(folder: Path | str, modality: str, subject_id: int) -> pl.DataFrame:
