@@ -8,7 +8,7 @@ standard deviations of its training subjects. C is Harrell's; its limits are of 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -157,7 +157,8 @@ def _cox(seen: Floats, outcome: Outcome, train: Places) -> Callable[[Floats], Fl
 
 
 def _forest(seen: Floats, outcome: Outcome, train: Places) -> Callable[[Floats], Floats]:
-    from sklearn.ensemble import RandomForestRegressor  # Heavy, and only a baseline learns.
+    # Heavy, and only a baseline learns. It has no type hints.
+    from sklearn.ensemble import RandomForestRegressor  # type: ignore[import-untyped]
 
     residuals = martingale_residuals(outcome.time[train], outcome.event[train], outcome.entry[train])
     forest = RandomForestRegressor(TREES, min_samples_leaf=5, max_features="sqrt", random_state=SEED, n_jobs=1).fit(
@@ -182,11 +183,9 @@ def martingale_residuals(time: Floats, event: NDArray[np.bool_], entry: Floats) 
 
 def _shuffled(outcome: Outcome, train: Places) -> Outcome:
     """Return the outcome with those of the training subjects dealt anew among them."""
-    order = np.random.default_rng(SEED).permutation(train)
-    columns = [column.copy() for column in (outcome.time, outcome.event, outcome.entry)]
-    for column in columns:
-        column[train] = column[order]
-    return Outcome(outcome.subjects, columns[0], columns[1], columns[2], outcome.centres)
+    places = np.arange(len(outcome.subjects))
+    places[train] = np.random.default_rng(SEED).permutation(train)
+    return replace(outcome, time=outcome.time[places], event=outcome.event[places], entry=outcome.entry[places])
 
 
 def _concordance(risk: Floats, outcome: Outcome, test: Places) -> float:
