@@ -75,7 +75,7 @@ def run_one(home: Path, name: str) -> None:
 
     study = read_study(home / "study.yaml")
     study.work.create()
-    with open_run(study, local=True, say=lambda line: None) as run:
+    with open_run(study, say=lambda line: None) as run:
         stage(name)(run)
 
 

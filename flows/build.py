@@ -9,48 +9,65 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger, runtime, task
 from prefect.states import Completed, Failed, State
 
 import unibase.flows  # noqa: F401  # silences telemetry before Prefect is imported
-from unibase.flows.runs.guard import explain
+from unibase.flows.runs.guard import explained, kind
 from unibase.flows.runs.pipeline import STAGES, stage
 from unibase.flows.runs.progress import ProgressBoard
-from unibase.flows.runs.run import open_run
+from unibase.flows.runs.run import open_run, workforce
 from unibase.flows.runs.stage import Stage
 from unibase.flows.runs.versions import publish_next
 from unibase.flows.stages.release import publish
 from unibase.flows.study.reading import read_study
 from unibase.flows.study.sources import check_sources
 from unibase.flows.study.study_file import Study
-from unibase.groundwork.cluster import dask_client
+from unibase.groundwork.cluster import Workforce
 from unibase.groundwork.problems import UserError
 from unibase.privacy.audit import AuditLog
 
 
 @task(name="stage", task_run_name="{name} {centre}", persist_result=False)
 def stage_task(study_file: str, name: str, centre: str, scheduler: str | None) -> State[Any]:
-    """Run one stage, for one centre when it works by centre."""
+    """Run one stage, for one centre when it works by centre.
+
+    Args:
+        study_file: Path of the study file.
+        name: Name of the stage.
+        centre: Name of the centre; empty for all.
+        scheduler: Address of a Dask scheduler, or None.
+    """
     study = read_study(study_file)
     try:
-        with _board() as board, open_run(study, address=scheduler, progress=board, say=board.say) as run:
+        with (
+            _board() as board,
+            _team(study, scheduler) as workers,
+            open_run(study, workers=workers, progress=board, say=board.say) as run,
+        ):
             stage(name)(run, centre or None)
     except Exception as error:
-        return Failed(message=explain(error, study.work.vault / "errors.log"))
+        return _failed(error, study.work.vault / "errors.log")
     return Completed(message="done")
 
 
 @task(name="release", task_run_name="release {version}", persist_result=False)
 def release_task(study_file: str, version: str) -> State[Any]:
-    """Publish the release under a version, or as the next one when `version` is `next`; the state's message is its folder."""
+    """Publish the release; the state's message is its folder.
+
+    Args:
+        study_file: Path of the study file.
+        version: The version, or `next`.
+    """
     study = read_study(study_file)
     try:
-        with _board() as board, open_run(study, local=True, progress=board, say=board.say) as run:
+        with _board() as board, open_run(study, progress=board, say=board.say) as run:
             folder = publish_next(run) if version == "next" else publish(run, version)
     except Exception as error:
-        return Failed(message=explain(error, study.work.vault / "errors.log"))
+        return _failed(error, study.work.vault / "errors.log")
     return Completed(message=str(folder))
 
 
@@ -90,6 +107,27 @@ def stage_flow(study: str = "study.yaml", name: str = "index", scheduler: str | 
     return _run(study, scheduler, [stage(name)], version=None)
 
 
+_TEAMS: dict[str, Workforce] = {}
+"""Workers of the flow runs of this process, by study file: all stages of a run share them."""
+
+
+@contextmanager
+def _team(study: Study, scheduler: str | None) -> Iterator[Workforce]:
+    """Yield the workers of the flow that this task belongs to, or its own where it runs alone."""
+    shared = _TEAMS.get(str(study.file))
+    if shared is not None:
+        yield shared
+        return
+    with workforce(study, scheduler) as own:
+        yield own
+
+
+def _failed(error: Exception, log: Path | None) -> State[Any]:
+    """Return the state of a run that an error ended: its name tells the kind."""
+    told = explained(error, log)
+    return Failed(name=kind(told), message=str(told))
+
+
 def _run(study_file: str, scheduler: str | None, stages: list[Stage], version: str | None) -> State[Any]:
     try:
         study = read_study(study_file)
@@ -97,28 +135,34 @@ def _run(study_file: str, scheduler: str | None, stages: list[Stage], version: s
         with study.work.owned():
             return _run_stages(study, scheduler, stages, version)
     except UserError as error:
-        return Failed(message=str(error))
+        return _failed(error, None)
 
 
 def _run_stages(study: Study, scheduler: str | None, stages: list[Stage], version: str | None) -> State[Any]:
     file = str(study.file)
     audit = AuditLog(study.work.audit_log)
-    with dask_client(scheduler or study.dask.address, study.dask.workers) as client:
-        address = str(client.scheduler_info()["address"])
-        for one in stages:
-            for centre in list(study.centres) if one.run_centre else [""]:
-                started = time.monotonic()
-                ended = stage_task(file, one.name, centre, address, return_state=True)
-                if not ended.is_completed():
-                    return Failed(message=ended.message)
-                audit.append(
-                    "unibase", "stage", 0, {"stage": one.name, "centre": centre, "seconds": round(time.monotonic() - started, 1)}
-                )
+    with workforce(study, scheduler) as workers:
+        _TEAMS[file] = workers
+        try:
+            for one in stages:
+                for centre in list(study.centres) if one.run_centre else [""]:
+                    started = time.monotonic()
+                    ended = stage_task(file, one.name, centre, scheduler, return_state=True)
+                    if not ended.is_completed():
+                        return Failed(name=ended.name, message=ended.message)
+                    audit.append(
+                        "unibase",
+                        "stage",
+                        0,
+                        {"stage": one.name, "centre": centre, "seconds": round(time.monotonic() - started, 1)},
+                    )
+        finally:
+            del _TEAMS[file]
     if version is None:
         return Completed(message="done")
     ended = release_task(file, version or study.release.version, return_state=True)
     if not ended.is_completed():
-        return Failed(message=ended.message)
+        return Failed(name=ended.name, message=ended.message)
     audit.append("unibase", "release", 0, {"release": ended.message})
     return Completed(message=ended.message)
 

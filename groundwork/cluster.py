@@ -6,8 +6,8 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from distributed import Client, Security
@@ -61,6 +61,38 @@ def dask_client(address: str | None = None, workers: int | None = None, memory_l
             del _STARTED_HERE[cluster.scheduler_address]
 
 
+class Workforce:
+    """Workers that are there when there is work: a cluster starts, or is asked for, at the first unit, and not for none.
+
+    Args:
+        address: Of an existing scheduler; None starts a local cluster.
+        workers: Processes of the local cluster; the number of cores by default.
+        look: Called once with the client of an existing scheduler, before its first work; raises when they must not work.
+    """
+
+    def __init__(
+        self, address: str | None = None, workers: int | None = None, look: Callable[[Client], None] | None = None
+    ) -> None:
+        self._address, self._workers, self._look = address, workers, look
+        self._opened = ExitStack()
+        self._client: Client | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+
+    def __call__(self) -> Client:
+        """Return the client of the workers."""
+        if self._client is None:
+            client = self._opened.enter_context(dask_client(self._address, self._workers))
+            if self._address and self._look:
+                self._look(client)
+            self._client = client
+        return self._client
+
+
 @contextmanager
 def client_of_worker() -> Iterator[Client | None]:
     """Yield a client of the cluster on one of whose workers this runs, so that a task can share its work out; None elsewhere.
@@ -81,7 +113,18 @@ def client_of_worker() -> Iterator[Client | None]:
 def each[Item, Result](
     client: Client | None, function: Callable[[Any, Item], Result], shared: Any, items: Iterable[Item]
 ) -> Iterator[Result]:
-    """Yield `function(shared, item)` of every item, in their order; the workers of a client work ahead."""
+    """Yield `function(shared, item)` of every item, in their order; the workers of a client work ahead.
+
+    Args:
+        client: Dask client, or None to work here.
+        function: What is done to each item.
+        shared: What all calls need; sent once.
+        items: The items.
+
+    Example:
+        >>> list(each(None, pow, 2, [1, 2, 3]))
+        [2, 4, 8]
+    """
     if client is None:
         yield from (function(shared, item) for item in items)
         return

@@ -43,3 +43,19 @@ class UserError(Exception):
 
     The text ends with the next step the user can take.
     """
+
+
+class SourceAway(UserError):
+    """A source that the study names is not there or cannot be read: a share that is not mounted, an export that broke off."""
+
+
+class MachineFault(UserError):
+    """The machine, not the data, kept the command from its end: a disk, a share, a worker."""
+
+
+class Busy(UserError):
+    """Another run holds what the command needs."""
+
+
+class RefusedByPolicy(UserError):
+    """A rule of the study or of the house forbids what was asked."""

@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from unibase.groundwork.batches import OUT_OF_MEMORY, Call, map_batches
 from unibase.groundwork.files import digest_of
 from unibase.groundwork.outcomes import Outcome, Status, Unit
 from unibase.groundwork.seals import Output, still_sealed
+from unibase.groundwork.unit_batches import OUT_OF_MEMORY, Call, map_batches
 from unibase.groundwork.work_ledger import WorkLedger
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ __all__ = [
     "Status",
     "Unit",
     "WorkLedger",
+    "Workers",
     "run_units",
 ]
 

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+from blake3 import blake3
+
 from unibase.groundwork.contents import Contents
 from unibase.groundwork.outcomes import Outcome
 from unibase.groundwork.problems import UserError
@@ -69,6 +71,7 @@ class WorkLedger:
                 "PRIMARY KEY (stage, key))"
             )
             self._bring_up_to_date()
+            self._connection.execute("CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT, crc INTEGER)")
             self.contents = Contents(self._connection)
 
     def _bring_up_to_date(self) -> None:
@@ -138,6 +141,41 @@ class WorkLedger:
                 row = (*self._connection.execute(question, (stage, key)).fetchone()[:-2], json.dumps(outcome.seals))
                 change = "UPDATE units SET outputs = ?, crc = ? WHERE stage = ? AND key = ?"
                 self._connection.execute(change, (row[-1], _crc(row), stage, key))
+
+    def digest(self, stage: str) -> str:
+        """Return a digest of how all units of a stage ended, and of what they returned.
+
+        Args:
+            stage: Name of the stage.
+        """
+        found = blake3()
+        with _whole(self._path):
+            question = "SELECT key, status, result, reason FROM units WHERE stage = ? ORDER BY key"
+            for row in self._connection.execute(question, (stage,)):
+                found.update("\x1f".join(row).encode() + b"\x1e")
+        return found.hexdigest()
+
+    def remember(self, name: str, value: Any) -> None:
+        """Keep a JSON value under a name.
+
+        Args:
+            name: The name; an earlier value is replaced.
+            value: The value.
+        """
+        row = (name, json.dumps(value))
+        with _whole(self._path), self._connection:
+            self._connection.execute("BEGIN")
+            self._connection.execute("INSERT OR REPLACE INTO notes VALUES (?,?,?)", (*row, _crc(row)))
+
+    def remembered(self, name: str) -> Any:
+        """Return the value kept under a name; None where there is none, or a disk changed it.
+
+        Args:
+            name: The name.
+        """
+        with _whole(self._path):
+            row = self._connection.execute("SELECT name, value, crc FROM notes WHERE name = ?", (name,)).fetchone()
+        return json.loads(row[1]) if row and _intact(row) else None
 
     def forget_others(self, stage: str, keys: Iterable[str]) -> int:
         """Forget the units of a stage whose source is gone; return how many those are.

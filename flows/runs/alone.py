@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from unibase.flows.runs.guard import explain
+from unibase.flows.runs.guard import explained
 from unibase.flows.runs.pipeline import STAGES, stage
 from unibase.flows.runs.progress import ProgressBoard
-from unibase.flows.runs.run import Run, open_run
+from unibase.flows.runs.run import Run, open_run, workforce
 from unibase.flows.runs.versions import publish_next
 from unibase.flows.stages.link import link
 from unibase.flows.stages.release import publish
@@ -26,16 +26,25 @@ def _owned_run(study_file: Path, scheduler: str | None, local: bool = False) -> 
     check_sources(study)
     with study.work.owned(), ProgressBoard() as board:
         try:
-            with open_run(study, address=scheduler, local=local, progress=board, say=board.say) as run:
+            with (
+                workforce(study, scheduler) as workers,
+                open_run(study, workers=None if local else workers, progress=board, say=board.say) as run,
+            ):
                 yield run
         except UserError:
             raise
         except Exception as error:
-            raise UserError(explain(error, study.work.vault / "errors.log")) from None
+            raise explained(error, study.work.vault / "errors.log") from None
 
 
 def build_alone(study_file: Path, scheduler: str | None, nightly: bool) -> Path:
-    """Build a study without Prefect; return the release's folder."""
+    """Build a study without Prefect; return the release's folder.
+
+    Args:
+        study_file: The study file.
+        scheduler: Address of a Dask scheduler, or None.
+        nightly: Publish as the next patch version when anything changed.
+    """
     with _owned_run(study_file, scheduler) as run:
         for one in STAGES:
             one(run)
@@ -43,7 +52,11 @@ def build_alone(study_file: Path, scheduler: str | None, nightly: bool) -> Path:
 
 
 def forget_contents(study_file: Path) -> None:
-    """Have the next run read the content of every source image, whatever its size and times say."""
+    """Have the next run read the content of every source and every staged file, whatever its size and times say.
+
+    Args:
+        study_file: The study file.
+    """
     study = read_study(study_file)
     with study.work.owned(), WorkLedger(study.work.work_ledger) as ledger:
         ledger.contents.forget()
@@ -51,6 +64,12 @@ def forget_contents(study_file: Path) -> None:
 
 def run_alone(study_file: Path, name: str, centre: str | None, scheduler: str | None) -> None:
     """Run one stage.
+
+    Args:
+        study_file: The study file.
+        name: Name of the stage, or `release`.
+        centre: Only this centre, for stages that work by centre.
+        scheduler: Address of a Dask scheduler, or None.
 
     Raises:
         UserError: If there is no such stage or centre.
@@ -70,7 +89,12 @@ def run_alone(study_file: Path, name: str, centre: str | None, scheduler: str | 
 
 
 def join_alone(study_file: Path, out: Path) -> str:
-    """Join at the index and copy the tables to `out`; return what was written, in words."""
+    """Join at the index and copy the tables to a folder; return what was written, in words.
+
+    Args:
+        study_file: The study file.
+        out: The folder.
+    """
     with _owned_run(study_file, None, local=True) as run:
         linked = link(run)
         for name in ("analysis", "trace", "index", "flow", "cohort", "adtte", "adrs"):

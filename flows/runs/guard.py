@@ -7,7 +7,42 @@ import traceback
 from pathlib import Path
 
 from unibase.groundwork.faults import fault_of
-from unibase.groundwork.problems import Unusable, UserError
+from unibase.groundwork.problems import Busy, MachineFault, RefusedByPolicy, SourceAway, Unusable, UserError
+
+KINDS: dict[type[UserError], str] = {
+    SourceAway: "Source away",
+    MachineFault: "Machine fault",
+    Busy: "Busy",
+    RefusedByPolicy: "Refused by policy",
+    UserError: "Failed",
+}
+"""Kinds of errors, and how Prefect names the state of a run that ended so."""
+
+
+def kind(error: BaseException) -> str:
+    """Return the kind of an error, as `KINDS` names it.
+
+    Args:
+        error: What ended a run.
+
+    Example:
+        >>> kind(MachineFault("the disk is full")), kind(ValueError("no such thing"))
+        ('Machine fault', 'Failed')
+    """
+    return next((name for one, name in KINDS.items() if isinstance(error, one)), "Failed")
+
+
+def explained(error: Exception, log: Path | None) -> UserError:
+    """Return what a run may end with: the user's error as it is, all others without their text.
+
+    Args:
+        error: What ended the run.
+        log: File of the vault that takes the whole text of what nobody expected; None keeps it nowhere.
+    """
+    if isinstance(error, UserError):
+        return error
+    told = explain(error, log)
+    return MachineFault(told) if fault_of(error) is not None else UserError(told)
 
 
 def explain(error: BaseException, log: Path | None) -> str:
@@ -15,6 +50,10 @@ def explain(error: BaseException, log: Path | None) -> str:
 
     The text of an unexpected error can hold a patient's value, so only its type and place are given; the whole goes to
     `log` in the vault, mode 0600. What the machine did is no unexpected error: it is named with what to do.
+
+    Args:
+        error: The error.
+        log: File of the vault, or None.
     """
     if isinstance(error, UserError | Unusable):
         return str(error)
@@ -26,7 +65,11 @@ def explain(error: BaseException, log: Path | None) -> str:
     said = f"Unexpected {type(error).__name__}{place}."
     if log is None:
         return f"{said} Report it with this place."
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding="utf-8") as file:
-        file.write("".join(traceback.format_exception(error)) + "\n")
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding="utf-8") as file:
+            file.write("".join(traceback.format_exception(error)) + "\n")
+    except OSError as problem:
+        why = fault_of(problem)
+        return f"{said} Its details could not be written to the vault: {why.message if why else problem.strerror}"
     return f"{said} The details, which may name patients, are in the vault: {log}"

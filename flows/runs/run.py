@@ -7,31 +7,28 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import polars as pl
 
 from unibase.flows.runs.code import code_digest
+from unibase.flows.runs.worker_check import refuse_unlike
 from unibase.flows.study.places import OBJECTIONS, Place
 from unibase.flows.study.study_file import Study
-from unibase.groundwork.cluster import dask_client
+from unibase.groundwork.cluster import Workforce
 from unibase.groundwork.faults import fault_of
 from unibase.groundwork.files import digest_of
-from unibase.groundwork.problems import UserError
+from unibase.groundwork.problems import MachineFault, SourceAway, UserError
 from unibase.groundwork.tables import QUARANTINE
-from unibase.groundwork.work import Job, Outcome, Progress, Unit, WorkLedger, run_units
+from unibase.groundwork.work import Job, Outcome, Progress, Unit, Workers, WorkLedger, run_units
 from unibase.privacy.custody.custodians import assemble, read_subjects, read_tokens
 from unibase.privacy.custody.objections import identifiers, read_register
 from unibase.privacy.keys import Key
 from unibase.privacy.ledger.persons import open_lookup, revisions
 from unibase.privacy.pseudonyms import token
 from unibase.privacy.subjects import SubjectLookup
-
-if TYPE_CHECKING:
-    from distributed import Client
 
 SOFTWARE = (
     "unibase",
@@ -57,7 +54,7 @@ class Run:
     study: Study
     key: Key
     ledger: WorkLedger
-    client: Client | None = None
+    client: Workers = None
     progress: Progress | None = None
     say: Callable[[str], object] = field(default=lambda line: None)
     _declared: tuple[Place, ...] | None = None
@@ -185,8 +182,7 @@ class Run:
 def open_run(
     study: Study,
     *,
-    address: str | None = None,
-    local: bool = False,
+    workers: Workers = None,
     progress: Progress | None = None,
     say: Callable[[str], object] | None = None,
 ) -> Iterator[Run]:
@@ -194,18 +190,23 @@ def open_run(
 
     Args:
         study: The study.
-        address: A Dask scheduler; overrides the study's.
-        local: No Dask at all: units run here, one after the other.
+        workers: Who works; None runs all units here, one after the other.
         progress: Told of progress.
         say: Told of what a stage did, line by line.
     """
     key = study.read_key()
     with WorkLedger(study.work.work_ledger) as ledger:
-        if local:
-            yield Run(study, key, ledger, None, progress, say or (lambda line: None))
-            return
-        with dask_client(address or study.dask.address, study.dask.workers) as client:
-            yield Run(study, key, ledger, client, progress, say or (lambda line: None))
+        yield Run(study, key, ledger, workers, progress, say or (lambda line: None))
+
+
+def workforce(study: Study, address: str | None = None) -> Workforce:
+    """Return the workers of a study, which start when there is work.
+
+    Args:
+        study: The study.
+        address: A Dask scheduler; overrides the study's.
+    """
+    return Workforce(address or study.dask.address, study.dask.workers, partial(refuse_unlike, study=study))
 
 
 def software_versions() -> dict[str, str]:
@@ -217,7 +218,7 @@ def stop_if_failed(stage: str, outcomes: Iterable[Outcome]) -> None:
     """Stop the run when the machine made units fail, whatever their data are: each fault once, with what to do.
 
     Raises:
-        UserError: With the faults, how many units each took, and the next step.
+        MachineFault: With the faults, how many units each took, and the next step.
     """
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     if not failed:
@@ -226,20 +227,20 @@ def stop_if_failed(stage: str, outcomes: Iterable[Outcome]) -> None:
     lines = [
         f"{stage}: {count} failed, {reason}: {message} {remedy}" for (reason, message, remedy), count in faults.most_common()
     ]
-    raise UserError("\n".join([*lines, "Nothing is published, the last release stays; what was done is kept."]))
+    raise MachineFault("\n".join([*lines, "Nothing is published, the last release stays; what was done is kept."]))
 
 
 def files_below(folder: Path) -> list[Path]:
     """Return all files below a folder, sorted by path, links to folders not followed.
 
     Raises:
-        UserError: If a folder cannot be listed: its files would look as if the hospital had taken them back.
+        SourceAway: If a folder cannot be listed: its files would look as if the hospital had taken them back.
     """
 
     def stop(error: OSError) -> None:
         fault = fault_of(error)
         said = f"{fault.message} {fault.remedy}" if fault else f"{type(error).__name__}."
-        raise UserError(f"A source cannot be listed: {said} Nothing is published, the last release stays.") from None
+        raise SourceAway(f"A source cannot be listed: {said} Nothing is published, the last release stays.") from None
 
     found = [Path(root) / name for root, _, names in os.walk(folder, onerror=stop) for name in names]
     return sorted(found)

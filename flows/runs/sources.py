@@ -20,7 +20,7 @@ import polars as pl
 from unibase.flows.runs.run import Run
 from unibase.flows.study.places import MATRICES, RECORDS
 from unibase.flows.study.study_file import Study
-from unibase.groundwork.problems import UserError, without_folders
+from unibase.groundwork.problems import SourceAway, UserError, without_folders
 from unibase.groundwork.work import Outcome
 
 STAGE = "sources"
@@ -33,7 +33,11 @@ _REMEDY = (
 
 
 def names(study: Study) -> Iterator[str]:
-    """Yield the sources that hospitals give, by their keys below `centres` in the study file."""
+    """Yield the sources that hospitals give, by their keys below `centres` in the study file.
+
+    Args:
+        study: The study.
+    """
     for name, centre in study.centres.items():
         given = {"people": centre.people, "dicom": centre.dicom, "clinical": centre.clinical}
         yield from (f"{name}.{key}" for key, value in given.items() if value)
@@ -50,7 +54,7 @@ def check(run: Run, source: str, given: int, problem: str = "") -> None:
         problem: What is wrong when nothing of it can be read.
 
     Raises:
-        UserError: When the run must not go on without the source, with the next step.
+        SourceAway: When the run must not go on without the source, with the next step.
     """
     _, known = run.ledger.known(STAGE).get(source, ("", None))
     before = known.result["given"] if known else 0
@@ -61,7 +65,7 @@ def check(run: Run, source: str, given: int, problem: str = "") -> None:
     message = without_folders(problem) if problem else "It gives nothing, and gave something before."
     _record(run, known, Outcome(source, "", "quarantined", {"given": before}, reason, message, _REMEDY))
     if before:
-        raise UserError(_stopped([(source, message)]))
+        raise SourceAway(_stopped([(source, message)]))
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,15 @@ class Unread:
 def readable[**P, R](run: Run, source: str, read: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | Unread:
     """Return what `read` reads of a source; stop the run when it cannot be read and gave something before.
 
+    Args:
+        run: The run.
+        source: The source, as `names` has it.
+        read: Reads it.
+        args: Arguments of `read`.
+        kwargs: Further arguments of `read`.
+
     Raises:
-        UserError: As `check`.
+        SourceAway: As `check`.
     """
     try:
         return read(*args, **kwargs)
@@ -91,18 +102,25 @@ def readable[**P, R](run: Run, source: str, read: Callable[P, R], *args: P.args,
 def refuse_stopped(run: Run) -> None:
     """Refuse to publish while a source stops the study: staging holds a part of this night and a part of an earlier one.
 
+    Args:
+        run: The run.
+
     Raises:
-        UserError: With the sources and the next step.
+        SourceAway: With the sources and the next step.
     """
     known = run.ledger.known(STAGE)
     ends = {name: known[name][1] for name in names(run.study) if name in known}
     stopped = [(name, end.message) for name, end in ends.items() if end.status == "quarantined" and end.result["given"]]
     if stopped:
-        raise UserError(_stopped(stopped))
+        raise SourceAway(_stopped(stopped))
 
 
 def forget_unnamed(run: Run) -> None:
-    """Remove from staging what was made of sources that the study file names no more."""
+    """Remove from staging what was made of sources that the study file names no more.
+
+    Args:
+        run: The run.
+    """
     study, staging, root = run.study, run.study.work.staging, run.study.work.root
     run.ledger.forget_others(STAGE, names(study))
     kept = {

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
+from unibase.flows.runs import kept
 from unibase.flows.runs.run import Run
 from unibase.flows.runs.stopping import check
 from unibase.flows.study.places import Place
@@ -22,6 +23,8 @@ class Stage:
         leaves: Places that it leaves.
         run: Runs it once, or None where it works by centre.
         run_centre: Runs it for one centre, or None where it runs once.
+        derived: Whether all it needs stands in the places it reads, in the study file and in the vault's ledger of persons:
+            it is not run again while none of these changed and what it left is as it left it.
     """
 
     name: str
@@ -30,10 +33,24 @@ class Stage:
     leaves: tuple[Place, ...] = ()
     run: Callable[[Run], object] | None = None
     run_centre: Callable[[Run, str], object] | None = None
+    derived: bool = False
 
     def __call__(self, run: Run, centre: str | None = None) -> None:
-        """Run the stage: for one centre, or for all where it works by centre. It reaches no place that it did not declare."""
+        """Run the stage: for one centre, or for all where it works by centre. It reaches no place that it did not declare.
+
+        Args:
+            run: The run.
+            centre: The centre, or None for all.
+
+        Raises:
+            UserError: If a place that it reads is not as the stage before left it.
+        """
         check()
+        kept.refuse_harmed(run, self.reads)
+        inputs = kept.inputs(run, self.name, self.reads) if self.derived else ""
+        if self.derived and kept.stands(run, self.name, self.leaves, inputs):
+            run.say(f"{self.name}: nothing new; what it left stands")
+            return
         with run.within((*self.reads, *self.leaves)):
             if self.run is not None:
                 self.run(run)
@@ -41,6 +58,7 @@ class Stage:
                 for name in [centre] if centre else run.study.centres:
                     self.run_centre(run, name)
                     check()
+        kept.write_down(run, self.name, self.leaves, inputs)
         check()
 
 

@@ -257,4 +257,5 @@ STAGE = Stage(
     reads=(DICOM, SERIES_TABLE, VOLUMES_TABLE, PET_FACTS),
     leaves=(FEATURES_TABLE, IMAGES_TABLE, FEATURE_FILES, REGIONS, LOOKS, CONTACT_SHEET, PERTURBED),
     run=extract_features,
+    derived=True,
 )

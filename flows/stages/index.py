@@ -163,4 +163,5 @@ STAGE = Stage(
     reads=(DICOM,),
     leaves=(SERIES_TABLE, VOLUMES_TABLE, PET_FACTS),
     run=index_series,
+    derived=True,
 )

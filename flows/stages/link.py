@@ -291,4 +291,5 @@ STAGE = Stage(
     ),
     leaves=(LINKED, HARMONISATION, HARMONISED),
     run=link,
+    derived=True,
 )

@@ -180,4 +180,5 @@ STAGE = Stage(
     reads=(MATRICES, RECORDS),
     leaves=(MODELS, NORMALISED, ASSAYS, SAMPLES),
     run=normalise_assays,
+    derived=True,
 )

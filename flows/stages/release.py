@@ -9,7 +9,7 @@ from typing import get_args
 import polars as pl
 
 from unibase.clinical.derived.quality import stop_if_poor
-from unibase.flows.runs import sources
+from unibase.flows.runs import kept, sources
 from unibase.flows.runs.quarantine_table import read_quarantine
 from unibase.flows.runs.run import Run, software_versions
 from unibase.flows.runs.stage import Stage
@@ -42,6 +42,7 @@ from unibase.flows.study.places import (
 from unibase.flows.study.places import FEATURES as FEATURES_TABLE
 from unibase.flows.study.places import VOXELS as VOXELS_TABLE
 from unibase.groundwork.files import digest_of, sha256_file, sha256_folder
+from unibase.groundwork.seals import Output, sealed, still_sealed
 from unibase.groundwork.tables import FEATURES, QUARANTINE, SAMPLE_MAP, VOXELS
 from unibase.omics.options import AssayName
 from unibase.privacy.dates import shift
@@ -224,17 +225,44 @@ def publish(run: Run, version: str | None = None, following: str | None = None) 
 def _publish(run: Run, version: str | None, following: str | None) -> Path:
     check()
     sources.refuse_stopped(run)
-    if run.study.quality:
-        stop_if_poor(Linked(run.place(LINKED)).table("quality"))
-    inputs = release_inputs(run, version or run.study.release.version)
+    kept.refuse_harmed(run, STAGE.reads)
     releases = run.study.path(run.study.releases)
     stood = set(published(releases))
+    version, content = version or run.study.release.version, _depends_on(run)
+    if last := _stands(run, content, version, releases):
+        run.say(f"release: {last.parent.name} {last.name} stands as it was published: nothing changed")
+        return last
+    if run.study.quality:
+        stop_if_poor(Linked(run.place(LINKED)).table("quality"))
+    inputs = release_inputs(run, version)
     other = Following(following, _previous(run, following)) if following else None
     check()
     folder = publish_release(inputs, releases, needles(run), other)
+    asked = digest_of([content, _versions(releases)])
+    seals = sealed([Output(folder)])
+    run.ledger.remember("release", {"asked": asked, "folder": folder.relative_to(releases).as_posix(), "seals": seals})
     said = "stands as it was published: nothing changed" if folder in stood else "is published"
     run.say(f"release: {folder.parent.name} {folder.name} {said}")
     return folder
+
+
+def _depends_on(run: Run) -> str:
+    """Return a digest of all that the content of a release depends on, the releases before it apart."""
+    return digest_of([kept.inputs(run, "release", STAGE.reads), run.content("quarantine", [run.quarantine_file("x").parent])])
+
+
+def _stands(run: Run, content: str, version: str, releases: Path) -> Path | None:
+    """Return the release of a version when it was published of the same content and is still as it was published."""
+    last = run.ledger.remembered("release")
+    if not last or last["asked"] != digest_of([content, _versions(releases)]):
+        return None
+    folder = releases / last["folder"]
+    seals = tuple((stamp, digest) for stamp, digest in last["seals"])
+    return folder if folder.name == version and still_sealed([Output(folder)], seals) is not None else None
+
+
+def _versions(releases: Path) -> list[str]:
+    return sorted(path.relative_to(releases).as_posix() for path in published(releases))
 
 
 STAGE = Stage(

@@ -73,4 +73,5 @@ STAGE = Stage(
     reads=(RECORDS, SERIES_TABLE, VOLUMES_TABLE, SAMPLES),
     leaves=(TIMELINE,),
     run=build_timeline,
+    derived=True,
 )

@@ -2,60 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import get_args
 
 from unibase.clinical.derived.endpoint_definitions import Endpoints
 from unibase.clinical.derived.quality import QualityRules
-from unibase.flows.study.study_file import Centre, Study
-from unibase.groundwork.problems import UserError
+from unibase.flows.study.named_files import missing_sources
+from unibase.flows.study.study_file import Study
+from unibase.groundwork.problems import SourceAway, UserError
 from unibase.omics.options import AssayName
-
-_ASSAY_FILES = ("matrix", "samples", "profiled", "panel", "detection", "masked", "probes", "channels", "transcripts")
-"""Keys of an assay that name files."""
-
-
-def missing_sources(study: Study) -> list[str]:
-    """Return one line for each source that the study names and that is not there."""
-    named = [pair for name, centre in study.centres.items() for pair in _of_centre(study, name, centre)]
-    named += [("assays.mutations.hotspots", study.assays.mutations.hotspots or "")]
-    named += [("assays.copy_number.genes", study.assays.copy_number.genes or "")]
-    named += [("features.settings", study.features.settings if study.features else "")]
-    for key, rule in (("imaging", study.harmonise.imaging), ("rna", study.harmonise.rna)):
-        named.append((f"harmonise.{key}.parameters", (rule.parameters if rule else None) or ""))
-    if study.custodians:
-        named += [("custodians.tokens", study.custodians.tokens), ("custodians.subjects", study.custodians.subjects)]
-    named += [(key, getattr(study, key) or "") for key in ("links", "concepts", "vocabulary", "quality", "definitions")]
-    named += [("key.file", study.key.file or "")]
-    return [
-        f"{key}: nothing at {study.path(value)}"
-        for key, value in named
-        if value and not any(path.exists() for path in study.paths(value))
-    ]
-
-
-def _of_centre(study: Study, name: str, centre: Centre) -> Iterator[tuple[str, str]]:
-    """Yield key and value of each file that a centre names."""
-    here = f"centres.{name}"
-    yield from ((f"{here}.people", centre.people or ""), (f"{here}.dicom", centre.dicom or ""))
-    if centre.clinical:
-        if isinstance(study.records(centre.clinical), Path):
-            yield f"{here}.clinical.path", centre.clinical.path
-        yield f"{here}.clinical.mapping", centre.clinical.mapping or ""
-    for assay, source in centre.omics.items():
-        yield from ((f"{here}.omics.{assay}.{key}", getattr(source, key) or "") for key in _ASSAY_FILES)
-    if centre.genotypes:
-        yield from ((f"{here}.genotypes.{key}", getattr(centre.genotypes, key) or "") for key in ("pairs", "samples", "sexes"))
 
 
 def check_sources(study: Study) -> None:
-    """Raise a UserError that lists every source that is not there, every concept or endpoint that is not known, or what is
-    wrong in a file of parameters: what would else stop a build at its end."""
+    """Look for what would else stop a build at its end.
+
+    Args:
+        study: The study.
+
+    Raises:
+        SourceAway: If a source is not there; lists all that are missing.
+        UserError: If a concept or endpoint is not known, or a file of parameters is wrong.
+    """
     missing = missing_sources(study)
     if missing:
         said = f"{len(missing)} sources are missing: nothing is published, a last release stays."
-        raise UserError("\n".join([*missing, f"{said} Look whether the share is mounted, or mend the paths in {study.file}"]))
+        raise SourceAway("\n".join([*missing, f"{said} Look whether the share is mounted, or mend the paths in {study.file}"]))
     if study.features:
         from unibase.imaging.radiomics.settings import read_settings
 

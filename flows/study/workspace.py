@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from unibase.groundwork.files import remove_temporaries
-from unibase.groundwork.problems import UserError
+from unibase.groundwork.problems import Busy
 
 TRIES, PAUSE = 20, 0.05
 """How often, and how many seconds apart, a run tries to take the workspace."""
@@ -75,12 +75,12 @@ class Workspace:
         """Hold the workspace for this run, and clear away what a killed run left half-written.
 
         Raises:
-            UserError: If another run holds it.
+            Busy: If another run holds it.
         """
         self.create()
         with open(self.vault / "lock", "w", encoding="utf-8") as lock:
             if not _locked(lock):
-                raise UserError(f"Another run is working in {self.root}. Wait for it, or stop it, then start again.")
+                raise Busy(f"Another run is working in {self.root}. Wait for it, or stop it, then start again.")
             for folder in (self.staging, self.linked):
                 remove_temporaries(folder)
             yield

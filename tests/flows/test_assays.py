@@ -119,7 +119,7 @@ def staged_counts(home: Path) -> dict[str, np.ndarray]:
     """Stage persons and omics; return the counts of each sample of centre A."""
     study = read_study(home / "study.yaml")
     study.work.create()
-    with open_run(study, local=True, say=lambda line: None) as run:
+    with open_run(study, say=lambda line: None) as run:
         for name in ("people", "omics"):
             stage(name)(run)
     stores = (home / "work" / "staging" / "omics" / "rna" / "A").glob("*/matrix.zarr")
@@ -142,7 +142,7 @@ def test_files_of_one_patient_each_are_not_named_in_what_a_run_says(tmp_path: Pa
     said: list[str] = []
     study = read_study(home / "study.yaml")
     study.work.create()
-    with open_run(study, local=True, say=said.append) as run:
+    with open_run(study, say=said.append) as run:
         for name in ("people", "omics"):
             stage(name)(run)
     of_a = [line for line in said if line.startswith("omics: A/rna/")]
@@ -203,7 +203,7 @@ def test_panels_views_and_genes_stand_in_the_study(tmp_path: Path) -> None:
         yaml.dump(study, file)
     content = read_study(home / "study.yaml")
     content.work.create()
-    with open_run(content, local=True, say=lambda line: None) as run:
+    with open_run(content, say=lambda line: None) as run:
         for name in ("people", "omics", "clinical", "normalise"):
             stage(name)(run)
     levels = anndata.read_zarr(home / "work" / "staging" / "omics" / "copy_number" / "all.zarr").to_df()

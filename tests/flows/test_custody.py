@@ -51,12 +51,12 @@ def people(file: Path) -> None:
 
     content = read_study(file)
     content.work.create()
-    with open_run(content, local=True) as run:
+    with open_run(content) as run:
         resolve_people(run)
 
 
 def lookup(file: Path) -> SubjectLookup:
-    with open_run(read_study(file), local=True) as run:
+    with open_run(read_study(file)) as run:
         return run.lookup
 
 
@@ -167,7 +167,7 @@ def test_an_image_follows_the_study_custodians_shift(tmp_path: Path) -> None:
     # The same key gives the same pseudonyms; only the shifts differ.
     for most in (1826, 300):
         custody.subjects(tmp_path / "sent.csv", tmp_path / "second.key", tmp_path / "subjects.csv", most)
-        with open_run(read_study(file), local=True) as run:
+        with open_run(read_study(file)) as run:
             for name in ("clinical", "deidentify"):
                 stage(name)(run)
             shifts = {subject.subject_id: subject.shift_days for subject in run.lookup.by_identifier.values()}

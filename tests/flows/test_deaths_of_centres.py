@@ -59,7 +59,7 @@ def built(home: Path, death_in_b: str) -> Path:
         (home / centre / "acts.csv").write_text("\n".join(["ipp,day,act", *rows]) + "\n", encoding="utf-8")
     study = read_study(home / "study.yaml")
     study.work.create()
-    with open_run(study, local=True) as run:
+    with open_run(study) as run:
         for one in STAGES:
             one(run)
         return publish(run)

@@ -303,7 +303,7 @@ def test_the_linked_tables_do_not_hang_on_the_blocks_of_subjects(
     for stage in (link_quality, link):
         monkeypatch.setattr(stage, "read_blocks", lambda folder, rows=0: small(folder))
     study = read_study(home / "study.yaml")
-    with open_run(study, local=True) as run:
+    with open_run(study) as run:
         timeline.build_timeline(run)
         assert len(list(small(TIMELINE.of(study.work.root)))) > 5
         link.link(run)

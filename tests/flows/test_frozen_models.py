@@ -34,7 +34,7 @@ def build(home: Path) -> list[str]:
     said: list[str] = []
     study = read_study(home / "study.yaml")
     study.work.create()
-    with open_run(study, local=True, say=said.append) as run:
+    with open_run(study, say=said.append) as run:
         for name in ("people", "omics", "clinical", "normalise"):
             stage(name)(run)
     return [line for line in said if line.startswith("normalise: rna")]

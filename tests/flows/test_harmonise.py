@@ -97,7 +97,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def linked(home: Path, text: str) -> Linked:
     (home / "study.yaml").write_text(text, encoding="utf-8")
-    with open_run(read_study(home / "study.yaml"), local=True) as run:
+    with open_run(read_study(home / "study.yaml")) as run:
         return link(run)
 
 
@@ -131,7 +131,7 @@ def test_columns_stand_beside_the_raw_ones_fitted_on_training_subjects_only(home
 
 def test_the_release_holds_layers_parameters_splits_and_what_was_done(home: Path, tmp_path: Path) -> None:
     tables = linked(home, STUDY + HARMONISE)
-    with open_run(read_study(home / "study.yaml"), local=True) as run:
+    with open_run(read_study(home / "study.yaml")) as run:
         folder = publish_release(release_inputs(run, "1.0.0"), tmp_path)
     cohort = mudata.read_h5mu(folder / "cohort.h5mu")
     analysis = tables.table("analysis")

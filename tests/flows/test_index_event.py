@@ -25,7 +25,7 @@ def stages(home: Path, *names: str) -> tuple[dict[str, float | None], set[str]]:
     """Run stages; return the offset that each source file's copy says, and which files were worked on in the last stage."""
     study = read_study(home / "study.yaml")
     study.work.create()
-    with open_run(study, local=True) as run:
+    with open_run(study) as run:
         for name in names:
             stage(name)(run)
         outcomes = deidentify_centre(run, "A")
@@ -90,7 +90,7 @@ def test_the_kind_of_event_is_a_code_string() -> None:
 def test_a_workspace_of_an_earlier_version_is_refused_with_the_remedy(home: Path) -> None:
     stages(home, "people", "clinical")
     study = read_study(home / "study.yaml")
-    with open_run(study, local=True) as run:
+    with open_run(study) as run:
         rows = run.ledger.known("deidentify-A")
         for _, outcome in rows.values():
             outcome.result["sha256"] = outcome.result.pop("blake3", "")

@@ -21,7 +21,7 @@ def night(home: Path) -> tuple[dict[str, int], list[str]]:
     """Run the stages of one night; return the subject of each number known, and what was said."""
     study, said = read_study(home / "study.yaml"), []
     study.work.create()
-    with open_run(study, local=True, say=said.append) as run:
+    with open_run(study, say=said.append) as run:
         for name in STAGES:
             stage(name)(run)
         known = {identifier: subject.subject_id for (_, _, identifier), subject in run.lookup.by_identifier.items()}

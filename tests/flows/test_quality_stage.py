@@ -26,7 +26,7 @@ def test_a_missed_threshold_stops_the_release_and_a_met_one_is_shown(tmp_path: P
         (home / "quality.yaml").write_text(rules, encoding="utf-8")
         read = read_study(home / "study.yaml")
         read.work.create()
-        with open_run(read, local=True) as run:
+        with open_run(read) as run:
             for name in ("people", "clinical", "timeline", "link"):
                 stage(name)(run)
             checks = Linked(read.work.linked).table("quality").filter(pl.col("check") == "birth")

@@ -22,7 +22,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = write_study(tmp_path_factory.mktemp("study"))
     study = read_study(folder / "study.yaml")
     study.work.create()
-    with open_run(study, local=True) as run:
+    with open_run(study) as run:
         for name in ("people", "clinical", "deidentify"):
             stage(name)(run)
     return folder

@@ -61,7 +61,7 @@ def test_responses_from_lesions_reach_the_release(home: Path) -> None:
     read = read_study(home / "study.yaml")
     check_sources(read)
     read.work.create()
-    with open_run(read, local=True) as run:
+    with open_run(read) as run:
         for name in ("people", "clinical", "timeline", "link"):
             stage(name)(run)
         release = publish(run)

@@ -31,7 +31,7 @@ def night(home: Path) -> tuple[Path, list[str]]:
     study = read_study(home / "study.yaml")
     study.work.create()
     check_sources(study)
-    with open_run(study, local=True, say=said.append) as run:
+    with open_run(study, say=said.append) as run:
         for one in STAGES:
             one(run)
         return publish_next(run), said
@@ -98,7 +98,7 @@ def test_a_source_that_gives_nothing_stops_the_night(tmp_path: Path, harm: Calla
     if harm is not no_records:
         study = read_study(home / "study.yaml")
         # Nor can what is left in staging be published alone.
-        with open_run(study, local=True) as run, pytest.raises(UserError, match=said):
+        with open_run(study) as run, pytest.raises(UserError, match=said):
             publish(run)
         assert "sources" in status_text(study)
     for name in ("records", "dicom", "people.csv"):
@@ -162,7 +162,7 @@ def test_a_people_file_is_always_needed(tmp_path: Path) -> None:
 def stage_to_omics(home: Path) -> None:
     study = read_study(home / "study.yaml")
     study.work.create()
-    with open_run(study, local=True) as run:
+    with open_run(study) as run:
         for name in ("people", "omics", "clinical", "normalise"):
             stage(name)(run)
 

@@ -1,0 +1,68 @@
+"""The files that a study file names: what must be there, and what a result depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from unibase.flows.study.study_file import Centre, Study
+
+_ASSAY_FILES = ("matrix", "samples", "profiled", "panel", "detection", "masked", "probes", "channels", "transcripts")
+"""Keys of an assay that name files."""
+
+
+def missing_sources(study: Study) -> list[str]:
+    """Return one line for each source that the study names and that is not there.
+
+    Args:
+        study: The study.
+    """
+    named = [pair for name, centre in study.centres.items() for pair in _of_centre(study, name, centre)]
+    named += [*shared_files(study), ("key.file", study.key.file or "")]
+    return [
+        f"{key}: nothing at {study.path(value)}"
+        for key, value in named
+        if value and not any(path.exists() for path in study.paths(value))
+    ]
+
+
+def source_paths(study: Study) -> list[tuple[str, Path]]:
+    """Return key and path of each file or folder that the study names and that is there.
+
+    Args:
+        study: The study.
+    """
+    named = [pair for name, centre in study.centres.items() for pair in _of_centre(study, name, centre)]
+    named += [*shared_files(study), ("key.file", study.key.file or "")]
+    return [(key, path) for key, value in named if value for path in study.paths(value) if path.exists()]
+
+
+def shared_files(study: Study) -> list[tuple[str, str]]:
+    """Return key and value of each file that the study names for all centres together.
+
+    Args:
+        study: The study.
+    """
+    named = [("assays.mutations.hotspots", study.assays.mutations.hotspots or "")]
+    named += [("assays.copy_number.genes", study.assays.copy_number.genes or "")]
+    named += [("features.settings", study.features.settings if study.features else "")]
+    for key, rule in (("imaging", study.harmonise.imaging), ("rna", study.harmonise.rna)):
+        named.append((f"harmonise.{key}.parameters", (rule.parameters if rule else None) or ""))
+    if study.custodians:
+        named += [("custodians.tokens", study.custodians.tokens), ("custodians.subjects", study.custodians.subjects)]
+    named += [(key, getattr(study, key) or "") for key in ("links", "concepts", "vocabulary", "quality", "definitions")]
+    return [(key, value) for key, value in named if value]
+
+
+def _of_centre(study: Study, name: str, centre: Centre) -> Iterator[tuple[str, str]]:
+    """Yield key and value of each file that a centre names."""
+    here = f"centres.{name}"
+    yield from ((f"{here}.people", centre.people or ""), (f"{here}.dicom", centre.dicom or ""))
+    if centre.clinical:
+        if isinstance(study.records(centre.clinical), Path):
+            yield f"{here}.clinical.path", centre.clinical.path
+        yield f"{here}.clinical.mapping", centre.clinical.mapping or ""
+    for assay, source in centre.omics.items():
+        yield from ((f"{here}.omics.{assay}.{key}", getattr(source, key) or "") for key in _ASSAY_FILES)
+    if centre.genotypes:
+        yield from ((f"{here}.genotypes.{key}", getattr(centre.genotypes, key) or "") for key in ("pairs", "samples", "sexes"))
