@@ -6,6 +6,7 @@ Only paths and names travel as parameters: Prefect's database keeps them in clea
 
 from __future__ import annotations
 
+import getpass
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -163,7 +164,7 @@ def _run_stages(study: Study, scheduler: str | None, stages: list[Stage], versio
     ended = release_task(file, version or study.release.version, return_state=True)
     if not ended.is_completed():
         return Failed(name=ended.name, message=ended.message)
-    audit.append("unibase", "release", 0, {"release": ended.message})
+    audit.append(getpass.getuser(), "release", 0, {"release": ended.message})
     return Completed(message=ended.message)
 
 

@@ -67,6 +67,30 @@ class Contents:
             self._connection.executemany("INSERT OR REPLACE INTO contents VALUES (?,?,?,?)", read)
         return found
 
+    def stamps(self, source: str) -> dict[str, str]:
+        """Return what is remembered of the files of a source: name to stamp.
+
+        Args:
+            source: The source, as for `digests`.
+        """
+        rows = self._connection.execute("SELECT name, stamp FROM contents WHERE source = ?", (source,))
+        return dict(rows.fetchall())
+
+    @staticmethod
+    def stamps_of(files: Mapping[str, Path]) -> dict[str, str]:
+        """Return the stamps of files now, nothing for one that cannot be looked at.
+
+        Args:
+            files: Name to file.
+        """
+        found = {}
+        for name, file in files.items():
+            try:
+                found[name] = stamp_of(file)
+            except OSError:
+                found[name] = ""
+        return found
+
     def forget(self) -> None:
         """Know nothing of any file: the next `digests` reads all of them, whatever their times say."""
         with self._connection:

@@ -65,6 +65,27 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+CLOSED = 0o027
+"""Mask of new files: 0640, and of new folders: 0750; what holds data of persons stands below a folder of mode 0700."""
+
+
+@contextmanager
+def closed_by_default() -> Iterator[None]:
+    """Have this process make files that others cannot read, whatever the umask it was started with.
+
+    Example:
+        >>> with closed_by_default():
+        ...     write_text(getfixture("tmp_path") / "a.txt", "content")
+        >>> oct((getfixture("tmp_path") / "a.txt").stat().st_mode & 0o777)
+        '0o640'
+    """
+    before = os.umask(CLOSED)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
 @contextmanager
 def private_folder(beside: Path | str) -> Iterator[Path]:
     """Yield a folder beside a path that only this user can open, and remove it in the end.
@@ -81,23 +102,52 @@ def private_folder(beside: Path | str) -> Iterator[Path]:
 
 
 def write_bytes(path: Path | str, content: bytes, mode: int | None = None) -> None:
-    """Write `content` to `path` atomically."""
+    """Write bytes to a file atomically.
+
+    Args:
+        path: The file.
+        content: The bytes.
+        mode: Permission bits, or None to leave the umask's.
+    """
     with atomic_file(path, mode) as temporary:
         temporary.write_bytes(content)
 
 
 def write_text(path: Path | str, content: str, mode: int | None = None) -> None:
-    """Write `content` to `path` atomically, as UTF-8 with newlines as they are."""
+    """Write text to a file atomically, as UTF-8 with newlines as they are.
+
+    Args:
+        path: The file.
+        content: The text.
+        mode: Permission bits, or None to leave the umask's.
+    """
     write_bytes(path, content.encode(), mode)
 
 
 def write_json(path: Path | str, value: Any, mode: int | None = None) -> None:
-    """Write `value` as indented JSON with sorted keys, atomically: equal values give equal bytes."""
+    """Write a value as indented JSON with sorted keys, atomically: equal values give equal bytes.
+
+    Args:
+        path: The file.
+        value: The JSON value.
+        mode: Permission bits, or None to leave the umask's.
+    """
     write_text(path, json_text(value), mode)
 
 
 def json_text(value: Any) -> str:
-    """Return `value` as the text that `write_json` writes."""
+    """Return `value` as the text that `write_json` writes.
+
+    Args:
+        value: The JSON value.
+
+    Example:
+        >>> print(json_text({"b": 1, "a": None}), end="")
+        {
+          "a": null,
+          "b": 1
+        }
+    """
     return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -122,13 +172,21 @@ def sha256_bytes(content: bytes) -> str:
 
 
 def sha256_file(path: Path | str) -> str:
-    """Hexadecimal SHA-256 of a file's content, read in blocks."""
+    """Hexadecimal SHA-256 of a file's content, read in blocks.
+
+    Args:
+        path: The file.
+    """
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def blake3_file(path: Path | str) -> str:
-    """Hexadecimal BLAKE3 of a file's content, read in blocks: for what is read by the thousands, where SHA-256 would be most of the work."""
+    """Hexadecimal BLAKE3 of a file's content, read in blocks: for what is read by the thousands, where SHA-256 would be most of the work.
+
+    Args:
+        path: The file.
+    """
     with open(path, "rb") as file:
         return hashlib.file_digest(file, blake3).hexdigest()  # type: ignore[arg-type]
 
@@ -141,7 +199,15 @@ def sha256_folder(path: Path | str) -> str:
 
 
 def digest_of(value: Any) -> str:
-    """SHA-256 of `value` as canonical JSON: the digest of settings, independent of key order."""
+    """SHA-256 of `value` as canonical JSON: the digest of settings, independent of key order.
+
+    Args:
+        value: A JSON value; what is none counts as its text.
+
+    Example:
+        >>> digest_of({"a": 1, "b": 2}) == digest_of({"b": 2, "a": 1})
+        True
+    """
     return sha256_bytes(json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str).encode())
 
 
@@ -155,6 +221,10 @@ def _flush(path: Path) -> None:
 
 def remove_file(path: Path, root: Path) -> None:
     """Remove a file, and the folders above it up to `root` that are empty then: the name of a folder may be a pseudonym.
+
+    Args:
+        path: The file.
+        root: Folder that stays.
 
     Example:
         >>> root = getfixture("tmp_path")

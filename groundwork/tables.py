@@ -84,13 +84,25 @@ class Table:
         return frame
 
     def write(self, frame: pl.DataFrame, path: Path | str) -> pl.DataFrame:
-        """Conform `frame`, write it as Parquet, and return what was written."""
+        """Conform a frame, write it as Parquet, and return what was written.
+
+        Args:
+            frame: The frame.
+            path: The file.
+
+        Raises:
+            ValueError: As `conform`.
+        """
         frame = self.conform(frame)
         write_parquet(frame, path)
         return frame
 
     def read(self, path: Path | str) -> pl.DataFrame:
-        """Read the table from Parquet; an absent file is an empty table."""
+        """Read the table from Parquet; an absent file is an empty table.
+
+        Args:
+            path: The file.
+        """
         return pl.read_parquet(path) if Path(path).exists() else self.empty()
 
 
@@ -98,6 +110,10 @@ def write_parquet(frame: pl.DataFrame, path: Path | str) -> None:
     """Write `frame` as Parquet atomically: equal frames give equal bytes, strings in the plain Arrow type.
 
     A row group holds at most `CELLS_PER_GROUP` cells, so that a wide table can be read a part at a time.
+
+    Args:
+        frame: The frame.
+        path: The file.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -107,6 +123,39 @@ def write_parquet(frame: pl.DataFrame, path: Path | str) -> None:
     rows = max(1024, min(131_072, CELLS_PER_GROUP // max(1, frame.width)))
     with atomic_file(path) as temporary:
         pq.write_table(arrow.cast(pa.schema(fields)), temporary, compression="zstd", row_group_size=rows)
+
+
+_FORMULA = r"^\s*[=+\-@\t\r]"
+_NUMBER = r"^\s*[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?\s*$"
+
+
+def no_formulas(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a table in which no text is a formula to a spreadsheet: an apostrophe stands before what would be one.
+
+    Args:
+        frame: The table.
+
+    Example:
+        >>> no_formulas(pl.DataFrame({"message": ["=HYPERLINK(1)", "-1.5", "fine"]}))["message"].to_list()
+        ["'=HYPERLINK(1)", '-1.5', 'fine']
+    """
+    texts = [name for name, dtype in frame.schema.items() if dtype == pl.String]
+    formula = {name: pl.col(name).str.contains(_FORMULA) & ~pl.col(name).str.contains(_NUMBER) for name in texts}
+    return frame.with_columns(
+        pl.when(formula[name]).then(pl.concat_str(pl.lit("'"), name)).otherwise(pl.col(name)).alias(name) for name in texts
+    )
+
+
+def write_plain_csv(frame: pl.DataFrame, path: Path | str, mode: int | None = None) -> None:
+    """Write a table as CSV atomically, without formulas.
+
+    Args:
+        frame: The table.
+        path: The file.
+        mode: Permission bits, or None to leave the umask's.
+    """
+    with atomic_file(path, mode) as temporary:
+        no_formulas(frame).write_csv(temporary)
 
 
 TIMESTAMP = pl.Datetime("us")

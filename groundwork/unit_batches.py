@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unibase.groundwork.faults import Fault, fault_of
+from unibase.groundwork.files import closed_by_default
 from unibase.groundwork.outcomes import Outcome, Unit, quarantined
 from unibase.groundwork.problems import Unusable, UserError, without_folders
 from unibase.groundwork.seals import Output, sealed
@@ -87,7 +88,7 @@ def _keep(value: Any) -> Any:
 
 def _run_batch(call: Call, shared: Any, batch: list[Unit]) -> list[Outcome]:
     # Warnings of libraries may quote values of a patient, so none leaves a worker.
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), closed_by_default():
         warnings.simplefilter("ignore")
         return [_run_one(call, shared, unit) for unit in batch]
 

@@ -13,6 +13,7 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -141,6 +142,28 @@ class WorkLedger:
                 row = (*self._connection.execute(question, (stage, key)).fetchone()[:-2], json.dumps(outcome.seals))
                 change = "UPDATE units SET outputs = ?, crc = ? WHERE stage = ? AND key = ?"
                 self._connection.execute(change, (row[-1], _crc(row), stage, key))
+
+    def distrust(self) -> None:
+        """Take no stamp for granted any more: the content of every source and of every output is read when it is next met."""
+        self.contents.forget()
+        stages = [row[0] for row in self._connection.execute("SELECT DISTINCT stage FROM units ORDER BY stage")]
+        for stage in stages:
+            sealed = {key: outcome for key, (_, outcome) in self.known(stage).items() if outcome.seals}
+            blind = {key: replace(one, seals=tuple(("", digest) for _, digest in one.seals)) for key, one in sealed.items()}
+            self.restamp(stage, blind)
+
+    def check(self) -> None:
+        """Read the whole file and look at every row.
+
+        Raises:
+            UserError: If the file is damaged, or a row is not as it was written.
+        """
+        with _whole(self._path):
+            told = self._connection.execute("PRAGMA quick_check").fetchone()[0]
+            rows = self._connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM units").fetchall()
+        wrong = sum(not _intact(row) for row in rows)
+        if told != "ok" or wrong:
+            raise UserError(f"{self._path}: {wrong} rows are not as they were written. The next run does their units again.")
 
     def digest(self, stage: str) -> str:
         """Return a digest of how all units of a stage ended, and of what they returned.

@@ -1,8 +1,8 @@
 """The audit log of the vault: who did what to how many persons, when; append-only, each line sealed to the one before.
 
 Every line carries the SHA-256 of the line before it and of itself, so a line that was changed, removed or put in
-between shows. (Lines cut off at the end do not show from the file alone: note the last `seal` elsewhere, as releases
-do in their manifests.)
+between shows. A file beside it names the last entry, so that lines cut off at the end show too. (Who changes both leaves
+no trace here: note the last `seal` elsewhere, as releases do in their manifests.)
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from unibase.groundwork.files import digest_of
+from unibase.groundwork.files import digest_of, write_json
 from unibase.groundwork.problems import UserError
 
 _FIRST = "0" * 64
@@ -42,47 +42,101 @@ class AuditLog:
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(descriptor, "r+", encoding="utf-8") as file:
+        with os.fdopen(descriptor, "r+", encoding="utf-8", errors="replace") as file:
             # The lock makes reading the last seal and adding a line one step.
             fcntl.flock(file, fcntl.LOCK_EX)
-            last = _last_line(file.read())
+            text = file.read()
+            torn = _torn(text)
+            if torn:
+                # The machine stopped while the line was written: what it says never counted.
+                os.ftruncate(descriptor, len(text[: len(text) - len(torn)].encode()))
+                text = text[: len(text) - len(torn)]
+            last = self._last(text)
             entry: dict[str, Any] = {
                 "number": last["number"] + 1 if last else 1,
                 "time": datetime.now(UTC).isoformat(timespec="seconds"),
                 "actor": actor,
                 "action": action,
                 "subject_count": subject_count,
-                "details": dict(details or {}),
+                "details": {**(details or {}), **({"torn_line_removed": len(torn.encode())} if torn else {})},
                 "previous": last["seal"] if last else _FIRST,
             }
             entry["seal"] = digest_of(entry)
             file.write(json.dumps(entry, sort_keys=True) + "\n")
             file.flush()
             os.fsync(file.fileno())
+            write_json(self.head, {"number": entry["number"], "seal": entry["seal"]}, mode=0o600)
         return str(entry["seal"])
 
+    @property
+    def head(self) -> Path:
+        """File beside the log that names its last entry: lines that were cut off at the end show by it."""
+        return self.path.with_name(f"{self.path.name}.head")
+
+    def _refuse_cut(self, entries: list[dict[str, Any]]) -> None:
+        """Refuse a log that ends before the entry that its head names.
+
+        Raises:
+            UserError: If lines are missing at the end.
+        """
+        try:
+            head = json.loads(self.head.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return  # of a log that an earlier version wrote
+        except ValueError:
+            raise UserError(f"{self.head} was changed after it was written. Restore a backup of it and of {self.path}.") from None
+        if len(entries) < head["number"]:
+            raise UserError(
+                f"{self.path} ends at line {len(entries)}, and {head['number']} entries were written: the end was cut off. "
+                "Restore a backup."
+            )
+
+    def _last(self, text: str) -> dict[str, Any] | None:
+        lines = text.splitlines()
+        if not lines:
+            return None
+        try:
+            return dict(json.loads(lines[-1]))
+        except ValueError:
+            raise self._changed(len(lines)) from None
+
+    def _changed(self, number: int) -> UserError:
+        return UserError(f"{self.path}, line {number}: the audit log was changed after it was written. Restore a backup.")
+
     def entries(self) -> list[dict[str, Any]]:
-        """Return all entries, oldest first."""
+        """Return all entries, oldest first; a torn last line, which the next entry mends, is none.
+
+        Raises:
+            UserError: If a line inside the log is none that this class wrote.
+        """
         if not self.path.exists():
             return []
-        return [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines()]
+        text = self.path.read_bytes().decode("utf-8", "replace")
+        found = []
+        for number, line in enumerate(text[: len(text) - len(_torn(text))].splitlines(), start=1):
+            try:
+                found.append(dict(json.loads(line)))
+            except (ValueError, TypeError):
+                raise self._changed(number) from None
+        return found
 
     def verify(self) -> int:
         """Return how many entries there are, after checking that each follows from the one before.
 
         Raises:
-            UserError: If a line was changed, removed or inserted; names the first such line.
+            UserError: If a line was changed, removed or inserted, or the end was cut off; names the first such line.
         """
         previous = _FIRST
         entries = self.entries()
         for number, entry in enumerate(entries, start=1):
             seal = entry.pop("seal", "")
             if entry.get("number") != number or entry.get("previous") != previous or digest_of(entry) != seal:
-                raise UserError(f"{self.path}, line {number}: the audit log was changed after it was written. Restore a backup.")
+                raise self._changed(number)
             previous = seal
+        self._refuse_cut(entries)
         return len(entries)
 
 
-def _last_line(text: str) -> dict[str, Any] | None:
-    lines = text.splitlines()
-    return json.loads(lines[-1]) if lines else None
+def _torn(text: str) -> str:
+    """Return the beginning of a line that a machine stopped writing: a whole one ends with a newline."""
+    return text[text.rfind("\n") + 1 :]

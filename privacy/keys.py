@@ -76,7 +76,8 @@ def read_key_file(path: Path | str) -> Key:
         raise UserError(f"No key at {path}. Make one: unibase key new {path}")
     if path.stat().st_mode & 0o077:
         raise UserError(f"Others can read the key {path}. Close it: chmod 600 {path}")
-    return _parse(path.read_text(encoding="utf-8"), f"the file {path}")
+    # Of whatever bytes: a binary file is no key, and no reason for more than to say so.
+    return _parse(path.read_bytes().decode("utf-8", "replace"), f"the file {path}")
 
 
 def read_key_environment(variable: str) -> Key:

@@ -4,31 +4,42 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 
-from unibase.flows.cli import plain, release, study, vault  # noqa: F401  # each puts its commands on `app`
-from unibase.flows.cli.app import app
-from unibase.flows.cli.custody import custodian_app, ledger_app
-from unibase.flows.cli.encoded import encoded_app
-from unibase.flows.cli.records import records_app
+from cyclopts import App, CycloptsError
+
 from unibase.flows.runs.guard import explained
 from unibase.flows.runs.stopping import exit_code, stoppable
 from unibase.groundwork.problems import Busy, MachineFault, RefusedByPolicy, SourceAway, Unusable
 
-app.command(ledger_app)
-app.command(custodian_app)
-app.command(encoded_app)
-app.command(records_app)
-
-
 EXIT_CODES: dict[type[Exception], int] = {SourceAway: 3, MachineFault: 4, Busy: 5, RefusedByPolicy: 6}
 """Exit code by kind of error; what else the user can mend is 1, an argument that is wrong 2, a signal 130 or 143."""
+
+OF_A_STUDY = frozenset({"check", "build", "run", "simulate", "status", "doctor", "codes", "regions", "refit", "join"})
+"""Commands that need no more than the module of the study: they start without the options of all rooms."""
+
+
+def command_line(words: list[str]) -> App:
+    """Return the command line with at least the command that the words ask for: others need not be imported.
+
+    Args:
+        words: What stands after `unibase`.
+    """
+    if words and words[0] in OF_A_STUDY:
+        import_module("unibase.flows.cli.study")
+        app: App = import_module("unibase.flows.cli.app").app
+        return app
+    whole: App = import_module("unibase.flows.cli.everything").app
+    return whole
 
 
 def main() -> None:
     """Run the command line; what the user can mend is shown without a traceback."""
     try:
         with stoppable():
-            app()
+            command_line(sys.argv[1:])(exit_on_error=False)
+    except CycloptsError:
+        sys.exit(2)  # it was printed
     except BrokenPipeError:
         # Who reads our output has seen enough (`| head`). Python would complain once more when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -10,6 +10,7 @@ from pathlib import Path
 from unibase.flows.looks.matches import in_words
 from unibase.flows.runs.progress import ProgressBoard
 from unibase.groundwork.cluster import dask_client
+from unibase.groundwork.tables import write_plain_csv
 from unibase.imaging.commands import PlainRun, extract_plain
 from unibase.imaging.options import Choices, Regions
 from unibase.imaging.radiomics.settings import default_settings, read_settings
@@ -59,7 +60,7 @@ def features_of(source: Source, command: FeatureCommand) -> None:
     # Names of plain files may tell a person: they go to a file that is asked for, never to the screen.
     print(in_words(result.regions, names=False))
     if command.regions_csv:
-        result.regions.write_csv(command.regions_csv)
+        write_plain_csv(result.regions, command.regions_csv)
         print(f"{command.regions_csv}: every match and miss")
     if command.pictures:
         print(f"{command.pictures / 'contact-sheet.html'}: every region on its image, the most suspect first")

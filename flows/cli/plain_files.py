@@ -15,7 +15,7 @@ from unibase.flows.runs.run import files_below, stop_if_failed
 from unibase.flows.stages.deidentify import BATCH, copies_of, deidentify_to
 from unibase.groundwork.cluster import dask_client
 from unibase.groundwork.problems import UserError
-from unibase.groundwork.tables import PEOPLE, QUARANTINE
+from unibase.groundwork.tables import PEOPLE, QUARANTINE, write_plain_csv
 from unibase.groundwork.work import Job, Outcome, Unit, WorkLedger, run_units
 from unibase.imaging.confidentiality.deidentify import DeidentifyTask
 from unibase.imaging.options import DeidentifyOptions
@@ -161,7 +161,7 @@ def _write_quarantine(vault: Path, key: Key, refused: list[Outcome]) -> None:
     QUARANTINE.write(pl.DataFrame(rows, schema=QUARANTINE.schema()), vault / "quarantine.parquet")
     names = pl.DataFrame([{"file": o.key, "reason": o.reason, "message": o.message, "remedy": o.remedy} for o in refused])
     if names.height:
-        names.write_csv(vault / "quarantine.csv")
+        write_plain_csv(names, vault / "quarantine.csv", 0o600)
     else:
         (vault / "quarantine.csv").unlink(missing_ok=True)
 

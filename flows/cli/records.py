@@ -27,12 +27,11 @@ def records_fields(mapping: str, out: Path) -> None:
         The CSV.
     """
     from unibase.clinical.formats.mapping_rules import field_table, packaged_mapping, packaged_names, read_mapping
-    from unibase.groundwork.files import atomic_file
+    from unibase.groundwork.tables import write_plain_csv
 
     packaged = mapping in packaged_names()
     table = field_table(packaged_mapping(mapping) if packaged else read_mapping(Path(mapping)))
-    with atomic_file(out) as temporary:
-        table.write_csv(temporary)
+    write_plain_csv(table, out)
     print(f"{out}: {table.height} fields of {table['table'].n_unique()} tables")
 
 

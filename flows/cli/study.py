@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from unibase.flows.cli.app import app
-from unibase.groundwork.problems import UserError
+from unibase.groundwork.problems import MachineFault, UserError
 
 
 @app.command
-def check(study: Path, *, recognise: bool = False) -> None:
-    """Check a study file and that its sources are there.
+def check(study: Path, *, recognise: bool = False, json: bool = False) -> None:
+    """Check a study file, that its sources are there, and that its key can be read and its workspace written.
 
     Example: `unibase check study.yaml`
 
@@ -24,20 +24,29 @@ def check(study: Path, *, recognise: bool = False) -> None:
         The study file.
     recognise
         Read every matrix of every assay as well, and tell what it is and by what evidence.
+    json
+        As JSON, for programs.
     """
-    from unibase.flows.looks.codes import coverage_text, datasets
+    from unibase.flows.cli.printing import print_json
     from unibase.flows.study.reading import read_study
     from unibase.flows.study.sources import check_sources
+    from unibase.flows.study.surroundings import check_surroundings
 
     content = read_study(study)
     check_sources(content)
+    check_surroundings(content)
+    if json:
+        print_json({"study": content.study, "version": content.release.version, "centres": list(content.centres)})
+        return
     if recognise:
         from unibase.flows.looks.recognised import recognised
 
         for line in recognised(content):
             print(line)
     print(f"{study} is right: {content.study} {content.release.version}, centres {', '.join(content.centres)}.")
-    if datasets(content):
+    if any(content.work.staging.glob("clinical/*/data")):
+        from unibase.flows.looks.codes import coverage_text  # reads events: polars
+
         print(f"Events of each concept, in the records that were read last:\n{coverage_text(content)}")
     print(f"Next: unibase build {study}")
 
@@ -50,6 +59,9 @@ def build(
     prefect: bool = True,
     nightly: bool = False,
     verify_sources: bool = False,
+    dry_run: bool = False,
+    quiet: bool = False,
+    json: bool = False,
 ) -> None:
     """Build a study from its sources to its release; started again, it goes on where it stopped.
 
@@ -67,17 +79,39 @@ def build(
     nightly
         Publish as the next patch version when anything changed.
     verify_sources
-        Read the content of every source image again, whatever its size and times say; once a week is often enough.
+        Read the content of every source and of all that is staged again, whatever sizes and times say; once a week is often
+        enough.
+    dry_run
+        Say what would run and why, how long and how much disk it takes, and do nothing.
+    quiet
+        Say nothing on the way.
+    json
+        Print where the release is, or with --dry-run the plan, as JSON.
     """
+    from unibase.flows.cli.printing import print_json
+
+    if dry_run:
+        from unibase.flows.looks.dry_run import in_words, plan_build
+        from unibase.flows.study.reading import read_study
+
+        plan = plan_build(read_study(study))
+        print_json(plan) if json else print(in_words(plan))
+        return
+    if quiet:
+        os.environ["UNIBASE_QUIET"] = "1"
     if verify_sources:
         from unibase.flows.runs.alone import forget_contents
 
         forget_contents(study)
     release = _build_with_prefect(study, scheduler, nightly) if prefect else _build_alone(study, scheduler, nightly)
+    if json:
+        print_json({"release": str(release), "page": str(release / "report.html"), "version": release.name})
+        return
     print(f"release: {release}\npage:    {release / 'report.html'}")
 
 
 def _build_with_prefect(study: Path, scheduler: str | None, nightly: bool) -> Path:
+    from unibase.flows.runs.guard import of_kind
     from unibase.flows.runs.server import prefect_api
     from unibase.flows.study.reading import read_study
 
@@ -86,13 +120,14 @@ def _build_with_prefect(study: Path, scheduler: str | None, nightly: bool) -> Pa
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
     content.work.create()
-    print("Starting Prefect ...", file=sys.stderr)
+    if not os.environ.get("UNIBASE_QUIET"):
+        print("Starting Prefect ...", file=sys.stderr)
     with prefect_api(content.work.root / "prefect"):
         from unibase.flows.build import build_flow, nightly_flow
 
         state: Any = (nightly_flow if nightly else build_flow)(str(content.file), scheduler, return_state=True)
     if not state.is_completed():
-        raise UserError(state.message or "The flow did not complete.")
+        raise of_kind(state.name, state.message or "The flow did not complete.")
     return Path(state.message)
 
 
@@ -189,7 +224,7 @@ def simulate(
 
 
 @app.command
-def status(study: Path, *, files: Path | None = None) -> None:
+def status(study: Path, *, files: Path | None = None, json: bool = False) -> None:
     """Show what every stage took in, finished and refused, and the last release; also while a run goes on.
 
     Example: `unibase status study.yaml --files files.csv`
@@ -200,31 +235,51 @@ def status(study: Path, *, files: Path | None = None) -> None:
         The study file.
     files
         Also write what happened to every file to this CSV; it holds source names and belongs to the custodian.
+    json
+        As JSON.
     """
-    from unibase.flows.looks.status import status_text, write_files
+    from unibase.flows.cli.printing import print_json
+    from unibase.flows.looks.status import status_of, status_text, write_files
     from unibase.flows.study.reading import read_study
 
     content = read_study(study)
-    print(status_text(content))
-    if files:
+    print_json(status_of(content)) if json else print(status_text(content))
+    if files and json:
+        write_files(content, files)
+    elif files:
         print(f"{files}: {write_files(content, files)} rows. It names source files: keep it in the vault.")
 
 
 @app.command
-def quarantine(study: Path) -> None:
-    """Show the custodian which source files were not used, and why; names come from the vault.
+def doctor(study: Path, *, scheduler: str | None = None, json: bool = False) -> None:
+    """Look at all that a build needs: software, sources, key, workspace, room, modes, ledgers, lock, workers, Prefect.
 
-    Example: `unibase quarantine study.yaml`
+    Ends with status 4 when something is wrong.
+
+    Example: `unibase doctor study.yaml`
 
     Parameters
     ----------
     study
         The study file.
+    scheduler
+        Address of a Dask scheduler whose workers are looked at as well.
+    json
+        As JSON.
     """
-    from unibase.flows.looks.quarantine import quarantine_text
+    from unibase.flows.cli.printing import print_json
+    from unibase.flows.looks.doctor import examine
     from unibase.flows.study.reading import read_study
 
-    print(quarantine_text(read_study(study)))
+    found = examine(read_study(study), scheduler)
+    if json:
+        print_json(found)
+    else:
+        for one in found:
+            print(f"{one.status:<8} {one.what}: {one.said}")
+    wrong = [one for one in found if one.status == "wrong"]
+    if wrong:
+        raise MachineFault(f"{len(wrong)} wrong: mend them before the next build.")
 
 
 @app.command
@@ -242,12 +297,11 @@ def codes(study: Path, *, csv: Path | None = None) -> None:
     """
     from unibase.flows.looks.codes import codes_of, codes_text
     from unibase.flows.study.reading import read_study
-    from unibase.groundwork.files import atomic_file
+    from unibase.groundwork.tables import write_plain_csv
 
     table = codes_of(read_study(study))
     if csv is not None:
-        with atomic_file(csv) as temporary:
-            table.write_csv(temporary)
+        write_plain_csv(table, csv)
     print(codes_text(table))
 
 
@@ -266,10 +320,11 @@ def regions(study: Path, *, csv: Path | None = None) -> None:
     """
     from unibase.flows.looks.matches import in_words, read_matches
     from unibase.flows.study.reading import read_study
+    from unibase.groundwork.tables import write_plain_csv
 
     matches = read_matches(read_study(study))
     if csv:
-        matches.write_csv(csv)
+        write_plain_csv(matches, csv)
     print(in_words(matches) + (f"\n{csv}: region by region" if csv else ""))
 
 
@@ -289,9 +344,11 @@ def refit(study: Path, *, assay: Literal["rna"] = "rna") -> None:
     assay
         The assay to fit again.
     """
+    from unibase.flows.runs.kept import accept
     from unibase.flows.stages.normalise_models import ask_for_refit
     from unibase.flows.study.places import MODELS
     from unibase.flows.study.reading import read_study
+    from unibase.groundwork.work import WorkLedger
     from unibase.privacy.audit import AuditLog
 
     content = read_study(study)
@@ -299,6 +356,9 @@ def refit(study: Path, *, assay: Literal["rna"] = "rna") -> None:
         if not ask_for_refit(MODELS.of(content.work.root), assay):
             print(f"There is no model of {assay} yet: the first build fits one.")
             return
+        with WorkLedger(content.work.work_ledger) as ledger:
+            accept(ledger, content.work.root, MODELS)
+            ledger.remember("stage normalise", "")
         AuditLog(content.work.audit_log).append(getpass.getuser(), "refit-asked", 0, {"assay": assay})
     print(f"The next build fits the model of {assay} again; all its values will change. Next: unibase build {study}")
 

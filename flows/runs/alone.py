@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from unibase.flows.study.sources import check_sources
 from unibase.groundwork.files import write_bytes
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.work import WorkLedger
+from unibase.privacy.audit import AuditLog
 
 
 @contextmanager
@@ -48,7 +50,9 @@ def build_alone(study_file: Path, scheduler: str | None, nightly: bool) -> Path:
     with _owned_run(study_file, scheduler) as run:
         for one in STAGES:
             one(run)
-        return publish_next(run) if nightly else publish(run)
+        folder = publish_next(run) if nightly else publish(run)
+        AuditLog(run.study.work.audit_log).append(getpass.getuser(), "release", 0, {"release": folder.name})
+        return folder
 
 
 def forget_contents(study_file: Path) -> None:
@@ -59,7 +63,7 @@ def forget_contents(study_file: Path) -> None:
     """
     study = read_study(study_file)
     with study.work.owned(), WorkLedger(study.work.work_ledger) as ledger:
-        ledger.contents.forget()
+        ledger.distrust()
 
 
 def run_alone(study_file: Path, name: str, centre: str | None, scheduler: str | None) -> None:
@@ -82,6 +86,7 @@ def run_alone(study_file: Path, name: str, centre: str | None, scheduler: str | 
     with _owned_run(study_file, scheduler) as run:
         if centre is not None and centre not in run.study.centres:
             raise UserError(f"The study has no centre {centre}. It has {', '.join(run.study.centres)}.")
+        AuditLog(run.study.work.audit_log).append(getpass.getuser(), "stage", 0, {"stage": name, "centre": centre or ""})
         if name == "release":
             publish(run)
         else:

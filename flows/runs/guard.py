@@ -32,6 +32,20 @@ def kind(error: BaseException) -> str:
     return next((name for one, name in KINDS.items() if isinstance(error, one)), "Failed")
 
 
+def of_kind(name: str | None, message: str) -> UserError:
+    """Return the error whose kind Prefect's state names: what ended a flow, for the command that waits for it.
+
+    Args:
+        name: Name of the state.
+        message: Its message.
+
+    Example:
+        >>> type(of_kind("Busy", "Another run is working.")).__name__
+        'Busy'
+    """
+    return next((one for one, known in KINDS.items() if known == name), UserError)(message)
+
+
 def explained(error: Exception, log: Path | None) -> UserError:
     """Return what a run may end with: the user's error as it is, all others without their text.
 

@@ -48,7 +48,7 @@ class ProgressBoard:
     def __init__(self, say: Callable[[str], object] | None = None) -> None:
         self._console = Console(stderr=True)
         self._bars: Progress | None = None
-        if say is None and self._console.is_terminal:
+        if say is None and self._console.is_terminal and not os.environ.get("UNIBASE_QUIET"):
             self._bars = Progress(
                 TextColumn("{task.description:<24}"),
                 BarColumn(bar_width=30),
@@ -58,7 +58,7 @@ class ProgressBoard:
                 TimeRemainingColumn(),
                 console=self._console,
             )
-        self._say = say or self._print
+        self._say = say or (_nothing if os.environ.get("UNIBASE_QUIET") else self._print)
         self._tasks: dict[str, TaskID] = {}
         self._said: dict[str, _Said] = {}
 
@@ -102,3 +102,7 @@ class ProgressBoard:
             self._bars.console.print(line, highlight=False, markup=False)
         else:
             print(line, file=sys.stderr, flush=True)
+
+
+def _nothing(line: str) -> None:
+    """Say nothing: a quiet run speaks by its end alone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -51,6 +52,7 @@ class Stage:
         if self.derived and kept.stands(run, self.name, self.leaves, inputs):
             run.say(f"{self.name}: nothing new; what it left stands")
             return
+        started = time.monotonic()
         with run.within((*self.reads, *self.leaves)):
             if self.run is not None:
                 self.run(run)
@@ -59,6 +61,7 @@ class Stage:
                     self.run_centre(run, name)
                     check()
         kept.write_down(run, self.name, self.leaves, inputs)
+        run.ledger.remember(f"seconds {self.name}", round(time.monotonic() - started, 1))
         check()
 
 

@@ -6,20 +6,18 @@ from pathlib import Path
 
 from unibase.flows.runs.run import Run
 from unibase.flows.stages.release import publish
-
-
-def published_versions(folder: Path) -> list[tuple[int, int, int]]:
-    """Return the versions below a study's folder of releases, ascending."""
-    found = []
-    for path in folder.glob("*"):
-        parts = path.name.split(".")
-        if len(parts) == 3 and all(part.isdigit() for part in parts):
-            found.append((int(parts[0]), int(parts[1]), int(parts[2])))
-    return sorted(found)
+from unibase.flows.study.released import published_versions
 
 
 def publish_next(run: Run) -> Path:
-    """Publish as the last version of the study's major.minor when the bytes are the same, else as the next patch."""
+    """Publish as the last version of the study's major.minor when the bytes are the same, else as the next patch.
+
+    Args:
+        run: The run.
+
+    Raises:
+        UserError: As `flows.stages.release.publish`.
+    """
     first = tuple(int(part) for part in run.study.release.version.split("."))
     folder = run.study.path(run.study.releases) / run.study.study
     mine = [version for version in published_versions(folder) if version[:2] == first[:2]]

@@ -23,6 +23,7 @@ from unibase.privacy.keys import Key, read_key_environment, read_key_file
 from unibase.privacy.options import Custodians, KeySource
 from unibase.releases.options import Release
 
+_CENTRE = re.compile(r"^\w[\w .'-]{0,63}$")
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
@@ -115,6 +116,16 @@ class Study(Section):
     splits: SplitRules = SplitRules()
     harmonise: Harmonise = Harmonise()
     dask: Dask = Dask()
+
+    @field_validator("centres")
+    @classmethod
+    def _names_of_folders(cls, centres: dict[str, Centre]) -> dict[str, Centre]:
+        for name in centres:
+            if not _CENTRE.match(name) or not name.strip():
+                raise ValueError(
+                    f"{name!r} is no name of a centre: letters, digits, spaces, hyphens and dots inside, for it becomes the name of a folder"
+                )
+        return centres
 
     @field_validator("endpoints", "responses")
     @classmethod

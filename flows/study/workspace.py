@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from unibase.groundwork.files import remove_temporaries
-from unibase.groundwork.problems import Busy
+from unibase.groundwork.faults import fault_of
+from unibase.groundwork.files import closed_by_default, remove_temporaries
+from unibase.groundwork.problems import Busy, MachineFault
 
 TRIES, PAUSE = 20, 0.05
 """How often, and how many seconds apart, a run tries to take the workspace."""
@@ -54,10 +55,20 @@ class Workspace:
         return self.vault / "audit.jsonl"
 
     def create(self) -> None:
-        """Make the folders; the vault is closed to others."""
-        for folder in (self.vault, self.staging, self.linked):
-            folder.mkdir(parents=True, exist_ok=True)
-        self.vault.chmod(0o700)
+        """Make the folders, closed to others whatever the umask.
+
+        Raises:
+            MachineFault: If they cannot be made here.
+        """
+        try:
+            for folder in (self.root, self.vault, self.staging, self.linked):
+                folder.mkdir(parents=True, exist_ok=True)
+                folder.chmod(0o700)
+        except OSError as error:
+            fault = fault_of(error)
+            raise MachineFault(
+                f"The workspace {self.root} cannot be made: {f'{fault.message} {fault.remedy}' if fault else error.strerror}"
+            ) from None
 
     def busy(self) -> bool:
         """Return whether a run holds the workspace now."""
@@ -83,7 +94,8 @@ class Workspace:
                 raise Busy(f"Another run is working in {self.root}. Wait for it, or stop it, then start again.")
             for folder in (self.staging, self.linked):
                 remove_temporaries(folder)
-            yield
+            with closed_by_default():
+                yield
 
 
 def _locked(lock: IO[str]) -> bool:

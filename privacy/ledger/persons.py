@@ -20,7 +20,6 @@ Rotating the key therefore changes every pseudonym and no link.
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -44,6 +43,7 @@ from unibase.privacy.ledger.revisions import (
     Change,
     Revision,
     State,
+    about_revision,
     merge_rows,
     revision_folders,
     rows_not_in,
@@ -300,7 +300,7 @@ def _known_persons(state: State, subjects: Mapping[str, Subject]) -> dict[int, P
 
 def revisions(folder: Path | str) -> list[dict[str, Any]]:
     """Return the content of every `revision.json` of a ledger, oldest first."""
-    return [json.loads((path / "revision.json").read_text(encoding="utf-8")) for path in revision_folders(Path(folder))]
+    return [about_revision(path) for path in revision_folders(Path(folder))]
 
 
 def persons(folder: Path | str, *, revision: int | None = None) -> pl.DataFrame:

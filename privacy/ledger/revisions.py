@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from unibase.groundwork.files import atomic_folder, sha256_file, write_json
+from unibase.groundwork.files import atomic_folder, digest_of, json_text, sha256_file, write_json
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import PEOPLE, write_parquet
 from unibase.privacy.ledger.comparable import RecordKey
@@ -116,7 +116,7 @@ class State:
         return state
 
     def _follow(self, path: Path, folder: Path) -> None:
-        about = json.loads((path / "revision.json").read_text(encoding="utf-8"))
+        about = about_revision(path)
         self.revision += 1
         if about["revision"] != self.revision or about["previous"] != self.digest:
             raise UserError(f"The ledger {folder} is not whole: {path.name} does not follow the one before. Restore a backup.")
@@ -130,6 +130,26 @@ class State:
 def revision_folders(folder: Path) -> list[Path]:
     """Return the folders of the revisions of a ledger, oldest first."""
     return sorted(path for path in folder.glob("revision-[0-9]*") if path.is_dir())
+
+
+def about_revision(folder: Path) -> dict[str, Any]:
+    """Return the content of the `revision.json` of a revision.
+
+    Args:
+        folder: Folder of the revision.
+
+    Raises:
+        UserError: If it is not as it was written; ledgers of earlier versions carry no seal.
+    """
+    file = folder / "revision.json"
+    try:
+        about = dict(json.loads(file.read_bytes()))
+    except ValueError:
+        about = {"seal": ""}
+    seal = about.pop("seal", None)
+    if seal is not None and seal != digest_of(about):
+        raise UserError(f"{file} was changed after it was written. Restore a backup of the ledger.")
+    return about
 
 
 def merge_rows(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
@@ -161,7 +181,7 @@ def write_revision(folder: Path, state: State, new: Revision) -> None:
             "counts": new.counts,
             "files": files,
         }
-        write_json(temporary / "revision.json", about)
+        write_json(temporary / "revision.json", {**about, "seal": digest_of(json.loads(json_text(about)))})
         for path in temporary.iterdir():
             path.chmod(0o600)
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import polars as pl
 
+from unibase.groundwork.tables import no_formulas
+
 
 def write_csv(frame: pl.DataFrame, path: Path) -> None:
     """Write `frame` as CSV that R and others read: ISO dates, empty for missing, shortest exact decimals."""
@@ -19,7 +21,9 @@ def write_csv_blocks(blocks: Iterable[pl.DataFrame], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         for place, block in enumerate(blocks):
-            _for_csv(block).write_csv(file, include_header=not place, datetime_format="%Y-%m-%dT%H:%M:%S", float_scientific=None)
+            no_formulas(_for_csv(block)).write_csv(
+                file, include_header=not place, datetime_format="%Y-%m-%dT%H:%M:%S", float_scientific=None
+            )
 
 
 def _for_csv(frame: pl.DataFrame) -> pl.DataFrame:

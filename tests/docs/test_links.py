@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import CHECKOUT
 from tests.docs.blocks import pages
-from unibase.flows.cli.main import app
+from unibase.flows.cli.everything import app
 
 PAGES = pages()
 _FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)

@@ -11,7 +11,7 @@ from cyclopts import App
 
 from tests.flows.demo import unibase
 from tests.imaging.dicom_maker import write_rtstruct, write_series
-from unibase.flows.cli.main import app
+from unibase.flows.cli.everything import app
 from unibase.groundwork.tables import FEATURES
 
 

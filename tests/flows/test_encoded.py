@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import CHECKOUT
 from tests.flows.demo import unibase
 from tests.flows.test_custody import lookup, people
-from unibase.flows.cli.main import app
+from unibase.flows.cli.everything import app
 from unibase.flows.runs.demo import write_demo
 from unibase.flows.vault import encoded
 from unibase.groundwork.problems import UserError

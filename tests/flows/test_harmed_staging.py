@@ -59,7 +59,9 @@ def test_every_harmed_file_of_staging_is_made_again(home: Path) -> None:
     assert "changed since the stage left it" in "\n".join(said) or "is made again" in "\n".join(said)
 
 
-@pytest.mark.parametrize("name", ["vault/work.sqlite", "vault/people.parquet", "vault/identity/*/people.parquet", "vault/identity/*/revision.json"])
+@pytest.mark.parametrize(
+    "name", ["vault/work.sqlite", "vault/people.parquet", "vault/identity/*/people.parquet", "vault/identity/*/revision.json"]
+)
 def test_a_harmed_file_of_the_vault_is_made_again_or_named(home: Path, name: str) -> None:
     release = digests(next((home / "releases" / "trial").iterdir()))
     (path,) = home.glob(f"work/{name}")

@@ -1,0 +1,55 @@
+"""Commands over the audit log of a study: `unibase audit ...`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cyclopts import App
+
+audit_app = App(name="audit", help="The audit log of a study: who did what, when, to how many persons; whether it is whole.")
+
+
+@audit_app.command(name="verify")
+def audit_verify(study: Path) -> None:
+    """Check that no line of the audit log was changed, removed, inserted or cut off.
+
+    Example: `unibase audit verify study.yaml`
+
+    Parameters
+    ----------
+    study
+        The study file.
+    """
+    from unibase.flows.study.reading import read_study
+    from unibase.privacy.audit import AuditLog
+
+    log = AuditLog(read_study(study).work.audit_log)
+    print(f"{log.path}: {log.verify()} entries, each follows from the one before.")
+
+
+@audit_app.command(name="show")
+def audit_show(study: Path, *, last: int = 20, json: bool = False) -> None:
+    """Show the last entries of the audit log: when, who, what, how many persons, details.
+
+    Example: `unibase audit show study.yaml --last 5`
+
+    Parameters
+    ----------
+    study
+        The study file.
+    last
+        How many entries.
+    json
+        As JSON.
+    """
+    from unibase.flows.cli.printing import print_json
+    from unibase.flows.study.reading import read_study
+    from unibase.privacy.audit import AuditLog
+
+    entries = AuditLog(read_study(study).work.audit_log).entries()[-last:]
+    if json:
+        print_json(entries)
+        return
+    for one in entries:
+        details = ", ".join(f"{name} {value}" for name, value in one["details"].items())
+        print(f"{one['time']}  {one['actor']}  {one['action']}  {one['subject_count']} persons  {details}".rstrip())

@@ -1,0 +1,46 @@
+"""What stands around a study and would stop its build: the key, the workspace, folders that lie in one another."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from unibase.flows.study.named_files import source_paths
+from unibase.flows.study.study_file import Study
+from unibase.groundwork.problems import MachineFault, UserError
+
+
+def check_surroundings(study: Study) -> None:
+    """Look for what a build would refuse beside the study file itself.
+
+    Args:
+        study: The study.
+
+    Raises:
+        UserError: If the key cannot be read or others can read it, or a source and the workspace lie in one another.
+        MachineFault: If this user cannot write the workspace.
+    """
+    study.read_key()
+    nested = list(nested_sources(study))
+    if nested:
+        raise UserError("\n".join(nested))
+    root = study.work.root
+    there = next(folder for folder in (root, *root.parents) if folder.exists())
+    if not there.is_dir():
+        raise UserError(f"{there} is a file, and the workspace should be a folder there. Name another workspace.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise MachineFault(f"This user cannot write to {there}. Give it the right to, or name another workspace.")
+
+
+def nested_sources(study: Study) -> Iterator[str]:
+    """Yield a sentence for each source and workspace of which one lies in the other: a build would read what it wrote.
+
+    Args:
+        study: The study.
+    """
+    for key, path in source_paths(study):
+        for name, folder in (("workspace", study.work.root), ("releases", study.path(study.releases))):
+            if path.is_dir() and (folder == path or path in folder.parents):
+                yield f"{name} lies inside {key}: a build would read what it wrote. Name another folder for it."
+            elif key.startswith("centres.") and folder in path.parents:
+                yield f"{key} lies inside the {name}. Keep sources elsewhere."
