@@ -22,5 +22,10 @@ def to_numpy(array: pa.Array) -> np.ndarray[Any, np.dtype[Any]]:
 
 
 def to_arrow(values: pl.Series | Iterable[Any], dtype: pa.DataType) -> pa.Array:
-    """Return values as an Arrow array of a type."""
+    """Return values as an Arrow array of a type.
+
+    Args:
+        values: The values.
+        dtype: Arrow type.
+    """
     return pl.Series(values).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(dtype)

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from unibase.groundwork.reasons import MACHINE_IMPORT
+
 REMEDIES = {
     errno.EIO: "Look at the disk or the share (dmesg), then start the same command again.",
     errno.ESTALE: "The share was mounted anew while it was read. Start the same command again.",
@@ -73,7 +75,7 @@ def fault_of(error: BaseException) -> Fault | None:
     if isinstance(error, ImportError):
         host = socket.gethostname()
         remedy = "Install the same versions of unibase and its libraries on every worker, then start the same command again."
-        return Fault("machine-import", f"{error.name or 'A module'} cannot be imported on {host}.", remedy)
+        return Fault(MACHINE_IMPORT, f"{error.name or 'A module'} cannot be imported on {host}.", remedy)
     for cause in _chain(error):
         number = _number(cause)
         if number in REMEDIES:

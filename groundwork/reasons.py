@@ -118,3 +118,33 @@ CHANGED_MODEL = Reason(
     "Use the file as it was written, or learn the model again.",
     "A model edited by hand, whose digest no longer fits.",
 )
+UNEXPECTED_ERROR = Reason(
+    "unexpected-error",
+    "A unit ended in an error that nobody foresaw; its text is not told, for it may hold a patient's value.",
+    "Report the place that the message names; the next run tries again.",
+    "A file whose reader meets a structure that no test of ours has.",
+)
+UNUSABLE_INPUT = Reason(
+    "unusable-input",
+    "A unit cannot be used for what its input says, as the message tells.",
+    "Mend what the message names, then start the same command again.",
+    "A sample sheet with a row that names no sample.",
+)
+WORKER_DIED = Reason(
+    "worker-died",
+    "The worker that ran a unit died over and over, also when the unit ran alone.",
+    "Give workers more memory if it persists; the next run tries again.",
+    "A compressed image that unpacks to more than the worker's memory.",
+)
+OUT_OF_MEMORY = Reason(
+    "out-of-memory",
+    "A unit asks for more memory than a worker has, again and again and alone.",
+    "Give workers more memory if it persists; the next run tries again.",
+    "A matrix of 60,000 samples on a worker of 1 GB.",
+)
+MACHINE_IMPORT = Reason(
+    "machine-import",
+    "A worker cannot import a module that this process can.",
+    "Install the same versions of unibase and its libraries on every worker.",
+    "A worker of a cluster in an environment of last year.",
+)

@@ -13,12 +13,11 @@ from unibase.groundwork.faults import Fault, fault_of
 from unibase.groundwork.files import closed_by_default
 from unibase.groundwork.outcomes import Outcome, Unit, quarantined
 from unibase.groundwork.problems import Unusable, UserError, without_folders
+from unibase.groundwork.reasons import OUT_OF_MEMORY, UNEXPECTED_ERROR, UNUSABLE_INPUT, WORKER_DIED
 from unibase.groundwork.seals import Output, sealed
 
 if TYPE_CHECKING:
     from distributed import Client, Future
-
-OUT_OF_MEMORY = "out-of-memory"
 
 
 @dataclass(frozen=True)
@@ -110,11 +109,11 @@ def _refused(unit: Unit, error: Exception) -> Outcome:
     if isinstance(error, Unusable):
         return quarantined(unit, error.reason, error.message, error.remedy, error.found)
     if isinstance(error, UserError):
-        return quarantined(unit, "unusable-input", without_folders(str(error)), "")
+        return quarantined(unit, UNUSABLE_INPUT, without_folders(str(error)), "")
     frame = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(frame.filename).name}:{frame.lineno}"
     message = f"{type(error).__name__} in {frame.name} ({place})."
-    return quarantined(unit, "unexpected-error", message, "Report it with this place; the next run tries again.")
+    return quarantined(unit, UNEXPECTED_ERROR, message, "Report it with this place; the next run tries again.")
 
 
 def _failed(unit: Unit, fault: Fault) -> Outcome:
@@ -135,4 +134,4 @@ def _worker() -> str:
 
 def _died(unit: Unit) -> Outcome:
     remedy = "The next run tries again; give workers more memory if it persists."
-    return quarantined(unit, "worker-died", "The worker that ran this unit died.", remedy)
+    return quarantined(unit, WORKER_DIED, "The worker that ran this unit died.", remedy)

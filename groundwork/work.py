@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 from unibase.groundwork.files import digest_of
 from unibase.groundwork.outcomes import Outcome, Status, Unit
+from unibase.groundwork.reasons import IDENTITY_CONFLICT, OUT_OF_MEMORY, UNEXPECTED_ERROR, WORKER_DIED
 from unibase.groundwork.seals import Output, still_sealed
-from unibase.groundwork.unit_batches import OUT_OF_MEMORY, Call, map_batches
+from unibase.groundwork.unit_batches import Call, map_batches
 from unibase.groundwork.work_ledger import WorkLedger
 
 if TYPE_CHECKING:
     from distributed import Client
 
 __all__ = [
-    "OUT_OF_MEMORY",
     "TRANSIENT_REASONS",
     "Job",
     "Outcome",
@@ -43,7 +43,7 @@ Progress = Callable[[str, int, int, int], None]
 """Called as `progress(stage, finished, total, quarantined)` whenever units finish."""
 
 TRANSIENT_REASONS = frozenset(
-    {"unexpected-error", "worker-died", "unknown-patient", "unknown-person", "identity-conflict", OUT_OF_MEMORY}
+    {UNEXPECTED_ERROR, WORKER_DIED, "unknown-patient", "unknown-person", IDENTITY_CONFLICT, OUT_OF_MEMORY}
 )
 """Reasons that may not hold a second time, for the machine or the identity ledger changed: the next run tries again."""
 

@@ -21,7 +21,12 @@ NOT_IN_BASE = ("BodyPartExamined", "PositionReferenceIndicator", "FrameOfReferen
 
 
 def write_truncated_topogram(study: Study, seen: Seen) -> Path:
-    """Write a CT localizer whose file ends in the middle of its pixels, as after a broken transfer."""
+    """Write a CT localizer whose file ends in the middle of its pixels, as after a broken transfer.
+
+    Args:
+        study: The examination that the file belongs to.
+        seen: Notes the identifiers of the header that is written.
+    """
     ds = base_dataset(study, CTImageStorage, "CT", "topogram", 1, 5)
     ds.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
     ds.AcquisitionNumber, ds.KVP, ds.InstanceNumber = 1, 120, 1
@@ -39,7 +44,12 @@ def write_truncated_topogram(study: Study, seen: Seen) -> Path:
 
 
 def write_phantom(study: Study, seen: Seen) -> Path:
-    """Write one slice of a quality-control phantom, which archives hold among patients: nobody's."""
+    """Write one slice of a quality-control phantom, which archives hold among patients: nobody's.
+
+    Args:
+        study: The examination that the file belongs to.
+        seen: Notes the identifiers of the header that is written.
+    """
     ds = base_dataset(study, CTImageStorage, "CT", "phantom", 1, 5)
     number = f"QC-FANTOME-{study.registration.centre}"
     ds.PatientName, ds.PatientID = "CONTROLE QUALITE^QUOTIDIEN", number
@@ -67,7 +77,12 @@ def write_phantom(study: Study, seen: Seen) -> Path:
 
 
 def write_dose_screen(study: Study, seen: Seen) -> Path:
-    """Write the scanner's dose screen, stored as a CT image: the name and number in its pixels, and said so in the header."""
+    """Write the scanner's dose screen, stored as a CT image: the name and number in its pixels, and said so in the header.
+
+    Args:
+        study: The examination that the file belongs to.
+        seen: Notes the identifiers of the header that is written.
+    """
     ds = base_dataset(study, CTImageStorage, "CT", "dose", 99, 300)
     ds.ImageType = ["DERIVED", "SECONDARY", "OTHER"]
     ds.AcquisitionNumber, ds.KVP, ds.InstanceNumber, ds.BurnedInAnnotation = 1, 120, 1, "YES"
@@ -83,7 +98,12 @@ def write_dose_screen(study: Study, seen: Seen) -> Path:
 
 
 def write_secondary_capture(study: Study, seen: Seen) -> Path:
-    """Write a screenshot as Secondary Capture, the name and number in its pixels."""
+    """Write a screenshot as Secondary Capture, the name and number in its pixels.
+
+    Args:
+        study: The examination that the file belongs to.
+        seen: Notes the identifiers of the header that is written.
+    """
     ds = base_dataset(study, SecondaryCaptureImageStorage, "OT", "capture", 90, 600)
     _drop(ds)
     ds.ImageType = ["DERIVED", "SECONDARY"]
@@ -98,7 +118,12 @@ def write_secondary_capture(study: Study, seen: Seen) -> Path:
 
 
 def write_ultrasound(study: Study, seen: Seen) -> Path:
-    """Write an ultrasound image, whose banner names the patient, with no word of it in the header."""
+    """Write an ultrasound image, whose banner names the patient, with no word of it in the header.
+
+    Args:
+        study: The examination that the file belongs to.
+        seen: Notes the identifiers of the header that is written.
+    """
     ds = base_dataset(study, UltrasoundImageStorage, "US", "echo", 91, 900)
     _drop(ds)
     ds.ImageType = ["ORIGINAL", "PRIMARY"]
@@ -114,7 +139,12 @@ def write_ultrasound(study: Study, seen: Seen) -> Path:
 
 
 def write_text_report(study: Study, seen: Seen) -> Path:
-    """Write a Basic Text SR: a report in free text that names the patient."""
+    """Write a Basic Text SR: a report in free text that names the patient.
+
+    Args:
+        study: The examination that the file belongs to.
+        seen: Notes the identifiers of the header that is written.
+    """
     ds = base_dataset(study, BasicTextSRStorage, "SR", "report", 92, 7200)
     _drop(ds)
     for keyword in ("ProtocolName", "RequestAttributesSequence"):

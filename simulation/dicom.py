@@ -75,7 +75,13 @@ class SeriesFiles:
 
 
 def physician(seed: int, centre: str, role: str) -> str:
-    """Return the name of a physician of a centre, in DICOM's form."""
+    """Return the name of a physician of a centre, in DICOM's form.
+
+    Args:
+        seed: Seed of the tree.
+        centre: Name of the centre.
+        role: Role, which with seed and centre decides who it is.
+    """
     from unibase.simulation.identity import FAMILY_NAMES, GIVEN_FEMALE
 
     rng = stream(seed, "physician", centre, role)
@@ -89,7 +95,16 @@ def person_name(registration: Registration) -> str:
 
 
 def base_dataset(study: Study, sop_class: UID, modality: str, series: str, number: int, seconds: int) -> FileDataset:
-    """Return the header that the instances of a series share: patient, study, series, equipment, private elements."""
+    """Return the header that the instances of a series share: patient, study, series, equipment, private elements.
+
+    Args:
+        study: The examination that the file belongs to.
+        sop_class: SOP Class UID.
+        modality: DICOM Modality.
+        series: What names the series inside its study.
+        number: Series Number.
+        seconds: Seconds after the start of the examination.
+    """
     identity, centre = study.registration.identity, study.registration.centre
     when = study.when + timedelta(seconds=seconds)
     ds = FileDataset("", {}, file_meta=FileMetaDataset(), preamble=b"\0" * 128)
@@ -182,7 +197,13 @@ def instance_of(base: FileDataset) -> FileDataset:
 
 
 def save(ds: FileDataset, path: Path, implicit_vr: bool = False) -> None:
-    """Write one instance in little endian, explicit VR unless the archive says otherwise, with file meta information."""
+    """Write one instance in little endian, explicit VR unless the archive says otherwise, with file meta information.
+
+    Args:
+        ds: The DICOM header.
+        path: The file.
+        implicit_vr: Whether to write implicit VR.
+    """
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = ds.SOPClassUID, ds.SOPInstanceUID
     meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit_vr else ExplicitVRLittleEndian
@@ -224,7 +245,14 @@ def set_pixels(ds: Dataset, plane: np.ndarray) -> None:
 
 
 def write_ct(study: Study, chest: Chest, hounsfield: np.ndarray, seen: Seen) -> SeriesFiles:
-    """Write a CT series, one file a slice."""
+    """Write a CT series, one file a slice.
+
+    Args:
+        study: The examination that the file belongs to.
+        chest: The person's anatomy.
+        hounsfield: Hounsfield units, shape (z, y, x).
+        seen: Notes the identifiers of the header that is written.
+    """
     base = base_dataset(study, CTImageStorage, "CT", "ct", 2, 20)
     base.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
     base.AcquisitionDate, base.AcquisitionNumber = base.SeriesDate, 1
@@ -254,7 +282,15 @@ def write_ct(study: Study, chest: Chest, hounsfield: np.ndarray, seen: Seen) -> 
 
 
 def write_rtstruct(study: Study, series: SeriesFiles, regions: dict[str, Region], grid: Grid, seen: Seen) -> Path:
-    """Write the outlines of regions as an RTSTRUCT that refers to every slice of `series`."""
+    """Write the outlines of regions as an RTSTRUCT that refers to every slice of `series`.
+
+    Args:
+        study: The examination that the file belongs to.
+        series: Files of the series that was drawn on.
+        regions: Regions by their names.
+        grid: Grid of the image.
+        seen: Notes the identifiers of the header that is written.
+    """
     name = f"rtstruct-{series.modality.lower()}"
     ds = base_dataset(study, RTStructureSetStorage, "RTSTRUCT", name, 10 if series.modality == "CT" else 11, 86_400)
     del ds.BodyPartExamined
@@ -325,6 +361,13 @@ def _reference(image: Dataset) -> Dataset:
 
 
 def study_start(seed: int, person: Person, day: date, visit: str) -> datetime:
-    """Return when an examination of a day starts."""
+    """Return when an examination of a day starts.
+
+    Args:
+        seed: Seed of the tree.
+        person: The simulated person.
+        day: The day.
+        visit: Name of the visit: baseline or progression.
+    """
     rng = stream(seed, "study-time", person.index, visit)
     return datetime(day.year, day.month, day.day, int(rng.integers(8, 17)), int(rng.integers(60)), int(rng.integers(60)))

@@ -14,7 +14,15 @@ from unibase.simulation.phantom import Grid, Region
 
 
 def write_seg(study: Study, series: SeriesFiles, regions: dict[str, Region], grid: Grid, seen: Seen) -> Path:
-    """Write the voxels of regions as a binary, multi-segment SEG that refers to `series`."""
+    """Write the voxels of regions as a binary, multi-segment SEG that refers to `series`.
+
+    Args:
+        study: The examination that the file belongs to.
+        series: Files of the series that was drawn on.
+        regions: Regions by their names.
+        grid: Grid of the image.
+        seen: Notes the identifiers of the header that is written.
+    """
     import highdicom as hd  # takes seconds
 
     name = f"seg-{series.modality.lower()}"

@@ -33,7 +33,12 @@ LOINC_NAMES = {
 
 
 def zoned(day: date, time: str = "08:00:00") -> str:
-    """Return an instant of Metropolitan France, with its offset: +02:00 in summer time (last Sundays of March and October)."""
+    """Return an instant of Metropolitan France, with its offset: +02:00 in summer time (last Sundays of March and October).
+
+    Args:
+        day: The day.
+        time: Time of day, HH:MM:SS, or of the whole instant.
+    """
     start = _last_sunday(day.year, 3)
     end = _last_sunday(day.year, 10)
     return f"{day}T{time}{'+02:00' if start <= day < end else '+01:00'}"
@@ -76,7 +81,16 @@ class _Record:
 def person_rows(
     seed: int, person: Person, registration: Registration, sample: str | None, study_uid: str | None, accession: str | None
 ) -> Iterator[Row]:
-    """Yield every resource of one person in one centre, the Patient first."""
+    """Yield every resource of one person in one centre, the Patient first.
+
+    Args:
+        seed: Seed of the tree.
+        person: The simulated person.
+        registration: The person's registration in the centre.
+        sample: Name of the sample, or None without one.
+        study_uid: Study Instance UID of the image, or None.
+        accession: Accession number of the image, or None.
+    """
     record, course = _Record(seed, person, registration), person.course
     yield "Patient", _patient(record.new("Patient"), person, registration)
     yield from _encounters(record)
@@ -181,7 +195,17 @@ def _biopsy(record: _Record, day: date, sample: str) -> Iterator[Row]:
 def lab_resource(
     seed: int, person: Person, registration: Registration, loinc: str, time: str, value: float, unit: str
 ) -> dict[str, Any]:
-    """Return a laboratory Observation dated `time`, however wrong that is."""
+    """Return a laboratory Observation dated `time`, however wrong that is.
+
+    Args:
+        seed: Seed of the tree.
+        person: The simulated person.
+        registration: The person's registration in the centre.
+        loinc: LOINC code.
+        time: Instant of the result, as it is written.
+        value: The value.
+        unit: UCUM unit.
+    """
     patient = source_uuid(seed, "fhir", registration.centre, person.index, "Patient")
     identifier = source_uuid(seed, "fhir", registration.centre, person.index, "Observation", loinc, time)
     return _observation(identifier, {"reference": f"Patient/{patient}"}, loinc, time, "laboratory", value, unit)

@@ -100,7 +100,11 @@ class Identity:
 
 
 def ins_key(body: str) -> str:
-    """Return the two-digit key of the 13 characters of a NIR."""
+    """Return the two-digit key of the 13 characters of a NIR.
+
+    Args:
+        body: The first 13 characters.
+    """
     digits = body.upper().replace("2A", "19").replace("2B", "18") if body[5:7].upper() in ("2A", "2B") else body
     return f"{97 - int(digits) % 97:02d}"
 
@@ -109,6 +113,12 @@ def make_ins(sex: str, birth_date: str, birth_place_code: str, order: int) -> st
     """Return the matricule INS with key: `birth_date` in ISO, `order` from 1 to 999.
 
     Births in Corsica before 1976 keep the former département 20 in the number.
+
+    Args:
+        sex: M or F.
+        birth_date: Day of birth, ISO 8601.
+        birth_place_code: INSEE code of the place of birth.
+        order: Number in the register of births, 1 to 999.
     """
     place = birth_place_code
     if place[:2] in ("2A", "2B") and birth_date < "1976":
@@ -124,7 +134,12 @@ def without_accents(text: str) -> str:
 
 
 def with_typo(text: str, rng: np.random.Generator) -> str:
-    """Return `text` with one slip of a typist: two letters exchanged, one dropped, one doubled or one replaced."""
+    """Return `text` with one slip of a typist: two letters exchanged, one dropped, one doubled or one replaced.
+
+    Args:
+        text: The text.
+        rng: Generator that decides.
+    """
     if len(text) < 4:
         return text + text[-1]
     at = int(rng.integers(1, len(text) - 2))
@@ -156,7 +171,11 @@ def as_twin(own: Identity, other: Identity) -> Identity:
 
 
 def draw_identity(rng: np.random.Generator) -> Identity:
-    """Draw one adult's identity, with a valid INS."""
+    """Draw one adult's identity, with a valid INS.
+
+    Args:
+        rng: Generator that decides.
+    """
     sex = "F" if rng.random() < 0.5 else "M"
     year, month, day = int(rng.integers(1938, 1985)), int(rng.integers(1, 13)), int(rng.integers(1, 29))
     birth_date = f"{year:04d}-{month:02d}-{day:02d}"

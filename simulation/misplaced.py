@@ -50,7 +50,13 @@ class Donor:
 
 
 def sequenced_again(library: np.ndarray, under: Donor, seed: int) -> np.ndarray:
-    """Return the counts of a second sequencing of a library, to stand under another's name."""
+    """Return the counts of a second sequencing of a library, to stand under another's name.
+
+    Args:
+        library: Counts of the library, shape (genes,).
+        under: Whose name it gets.
+        seed: Seed of the tree.
+    """
     return stream(seed, "duplicate", under.sample).binomial(library, REREAD).astype(np.int32)
 
 
@@ -67,7 +73,13 @@ def same_sex(donors: Sequence[Donor]) -> Iterator[tuple[Donor, Donor]]:
 
 def write_methylation(folder: Path, donors: Sequence[Donor], seed: int) -> list[Planted]:
     """Write `methylation.csv.gz` (beta values) and `probes.csv`; two arrays of opposite sexes are exchanged, one is a second array
-    of another's sample."""
+    of another's sample.
+
+    Args:
+        folder: The folder.
+        donors: Who gave the samples.
+        seed: Seed of the tree.
+    """
     betas = {donor.sample: _betas(donor, seed) for donor in donors}
     planted = []
     woman = next((donor for donor in donors if donor.sex == "F"), None)
@@ -110,7 +122,14 @@ def _betas(donor: Donor, seed: int) -> np.ndarray:
 
 def write_genotypes(folder: Path, donors: Sequence[Donor], twins: set[frozenset[str]], seed: int) -> list[Planted]:
     """Write what `somalier relate` writes of tumour and normal DNA (`somalier.pairs.tsv`, `somalier.samples.tsv`) and their sheet
-    (`genotypes.csv`); the tumours of two patients of one sex are exchanged."""
+    (`genotypes.csv`); the tumours of two patients of one sex are exchanged.
+
+    Args:
+        folder: The folder.
+        donors: Who gave the samples.
+        twins: Pairs of identifiers that are identical twins.
+        seed: Seed of the tree.
+    """
     chosen = list(donors[:MOST_GENOTYPED])
     is_of = {f"{donor.sample}{kind}": donor for donor in chosen for kind in ("-T", "-N")}
     planted = []

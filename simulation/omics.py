@@ -85,7 +85,12 @@ class Genes:
 
 
 def make_genes(seed: int, count: int) -> Genes:
-    """Return `count` genes: the known ones first, the rest invented beyond the range Ensembl uses today."""
+    """Return `count` genes: the known ones first, the rest invented beyond the range Ensembl uses today.
+
+    Args:
+        seed: Seed of the tree.
+        count: How many genes.
+    """
     rng = stream(seed, "genes")
     known = GENES_KNOWN[:count]
     rest = max(0, count - len(known))
@@ -101,7 +106,14 @@ def make_genes(seed: int, count: int) -> Genes:
 
 
 def counts_of(genes: Genes, person: Person, centre_effect: np.ndarray, visit: str = "baseline") -> np.ndarray:
-    """Return the counts of one sample of a person, int32 per gene; at progression heterogeneity has grown."""
+    """Return the counts of one sample of a person, int32 per gene; at progression heterogeneity has grown.
+
+    Args:
+        genes: The genes.
+        person: The simulated person.
+        centre_effect: Logarithm of the factor of the centre on each gene, shape (genes,).
+        visit: Name of the visit: baseline or progression.
+    """
     rng = stream(genes.base_seed, "rna", person.index, visit)
     latents = person.latents if visit == "baseline" else replace(person.latents, heterogeneity=person.latents.heterogeneity + 2.0)
     library = float(np.exp(rng.normal(0.0, 0.35)))
@@ -118,13 +130,26 @@ def counts_of(genes: Genes, person: Person, centre_effect: np.ndarray, visit: st
 
 
 def sample_name(person: Person, centre: str, collected: date) -> str:
-    """Return the laboratory's number of a sample: year of collection and a serial, as on the tube."""
+    """Return the laboratory's number of a sample: year of collection and a serial, as on the tube.
+
+    Args:
+        person: The simulated person.
+        centre: Name of the centre.
+        collected: Day of collection.
+    """
     serial = (person.index * 613 + 20_011 + (50_000 if collected != person.course.sample else 0)) % 99_991
     return f"{centre}{collected:%y}-{serial:05d}"
 
 
 def mutation_rows(seed: int, person: Person, centre: str, sample: str) -> list[dict[str, object]]:
-    """Return the MAF rows of one profiled sample; a sample may have none."""
+    """Return the MAF rows of one profiled sample; a sample may have none.
+
+    Args:
+        seed: Seed of the tree.
+        person: The simulated person.
+        centre: Name of the centre.
+        sample: Name of the sample.
+    """
     rng = stream(seed, "maf", person.index)
     rows: list[dict[str, object]] = []
     for symbol, entrez, chromosome, position, ref, alt, protein, kind, probability, latent, slope in MUTATIONS:
@@ -143,7 +168,14 @@ def mutation_rows(seed: int, person: Person, centre: str, sample: str) -> list[d
 
 
 def write_counts(path: Path, genes: Genes, samples: list[str], columns: list[np.ndarray]) -> None:
-    """Write genes x samples as gzipped TSV: gene_id, gene_name, one column a sample; rows go out in blocks."""
+    """Write genes x samples as gzipped TSV: gene_id, gene_name, one column a sample; rows go out in blocks.
+
+    Args:
+        path: The file.
+        genes: The genes.
+        samples: Names of the samples.
+        columns: Counts of each sample, shape (genes,) each.
+    """
     matrix = np.column_stack(columns) if columns else np.zeros((len(genes.ids), 0), dtype=np.int32)
     with _gzip_text(path) as file:
         file.write("\t".join(("gene_id", "gene_name", *samples)) + "\n")
@@ -152,7 +184,12 @@ def write_counts(path: Path, genes: Genes, samples: list[str], columns: list[np.
 
 
 def write_maf(path: Path, rows: list[dict[str, object]]) -> None:
-    """Write a gzipped MAF with its version line."""
+    """Write a gzipped MAF with its version line.
+
+    Args:
+        path: The file.
+        rows: The rows.
+    """
     with _gzip_text(path) as file:
         file.write("#version 2.4\n")
         writer = csv.DictWriter(file, MAF_COLUMNS, delimiter="\t", lineterminator="\n")

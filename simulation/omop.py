@@ -121,12 +121,21 @@ def person_id(person: Person) -> int:
 
 
 def row_id(person: Person, number: int) -> int:
-    """Return the identifier of a person's row: a thousand for each person, so that a night never renumbers."""
+    """Return the identifier of a person's row: a thousand for each person, so that a night never renumbers.
+
+    Args:
+        person: The simulated person.
+        number: Number of the row inside its person.
+    """
     return 1000 * (person.index + 1) + number
 
 
 def concept_rows(centre: str) -> Iterator[Row]:
-    """Yield the rows that do not depend on persons: concepts and the source."""
+    """Yield the rows that do not depend on persons: concepts and the source.
+
+    Args:
+        centre: Name of the centre.
+    """
     for code, (identifier, name, domain, vocabulary, kind, standard) in CONCEPTS.items():
         # Code "No matching concept" aside, a standard drug's code is its RxNorm number, not its name.
         yield "concept", {
@@ -155,7 +164,13 @@ def _code_of(key: str, vocabulary: str) -> str:
 
 
 def person_rows(person: Person, registration: Registration, sample: str | None) -> Iterator[Row]:
-    """Yield every row of one person in one centre; the second centre of a person knows only visits, labs and what ended."""
+    """Yield every row of one person in one centre; the second centre of a person knows only visits, labs and what ended.
+
+    Args:
+        person: The simulated person.
+        registration: The person's registration in the centre.
+        sample: Name of the sample, or None without one.
+    """
     course, who = person.course, person_id(person)
     numbers = iter(range(row_id(person, 0 if registration.primary else 500), row_id(person, 990)))
     yield _person(who, registration)
@@ -268,7 +283,18 @@ def _note(who: int, number: int, written: date, identity: Identity) -> Row:
 def measurement_row(
     number: int, who: int, loinc: str, day: date | str, time: str, value: float | None, unit: str, text: str
 ) -> dict[str, object]:
-    """Return a row of MEASUREMENT: a result with its unit, or a text such as a stage."""
+    """Return a row of MEASUREMENT: a result with its unit, or a text such as a stage.
+
+    Args:
+        number: Identifier of the row.
+        who: Identifier of the person.
+        loinc: LOINC code.
+        day: The day.
+        time: Time of day, HH:MM:SS, or of the whole instant.
+        value: The number, or None for a text.
+        unit: UCUM unit.
+        text: The text, empty for a number.
+    """
     return {
         "measurement_id": number, "person_id": who, "measurement_concept_id": CONCEPTS[loinc][0], "measurement_date": day,
         "measurement_datetime": time, "measurement_type_concept_id": EHR, "value_as_number": "" if value is None else value,

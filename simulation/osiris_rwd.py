@@ -44,7 +44,12 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 
 
 def written(day: date, precision: str) -> str:
-    """Return a date as the data set writes it, cut to what is known: day, month, year, or month with an unknown day."""
+    """Return a date as the data set writes it, cut to what is known: day, month, year, or month with an unknown day.
+
+    Args:
+        day: The day.
+        precision: How much is known: day, month, year, or month with an unknown day.
+    """
     match precision:
         case "day":
             return f"{day:%Y/%m/%d}"
@@ -58,7 +63,12 @@ def written(day: date, precision: str) -> str:
 
 
 def precision_of(person: Person, event: str) -> str:
-    """Return how precisely the centre knows an event's date; which persons are vague is fixed by their number."""
+    """Return how precisely the centre knows an event's date; which persons are vague is fixed by their number.
+
+    Args:
+        person: The simulated person.
+        event: Name of the event.
+    """
     vague: dict[tuple[int, str], str] = {
         (2, "diagnosis"): "month", (8, "diagnosis"): "year", (11, "diagnosis"): "month-un", (14, "treatment"): "month-un",
         (17, "progression"): "month", (5, "last_contact"): "month", (2, "lab"): "month",
@@ -69,7 +79,15 @@ def precision_of(person: Person, event: str) -> str:
 def person_rows(
     person: Person, registration: Registration, sample: str | None, finess: str, study_uid: str | None
 ) -> Iterator[Row]:
-    """Yield every row of one person in one centre."""
+    """Yield every row of one person in one centre.
+
+    Args:
+        person: The simulated person.
+        registration: The person's registration in the centre.
+        sample: Name of the sample, or None without one.
+        finess: FINESS number of the hospital.
+        study_uid: Study Instance UID of the image, or None.
+    """
     course, who = person.course, {"numero_patient": registration.ipp}
     birth = registration.identity.birth_date.replace("-", "/")
     yield "01_identification", {**who, "finess": finess, "date_naissance": birth, "sexe": registration.identity.sex}

@@ -156,7 +156,12 @@ def centre_format(centre: str) -> str:
 
 
 def hospital_number(centre: str, index: int) -> str:
-    """Return the hospital number of a person in a centre, each format of centre with its own habits (leading zeros too)."""
+    """Return the hospital number of a person in a centre, each format of centre with its own habits (leading zeros too).
+
+    Args:
+        centre: Name of the centre.
+        index: Number of the person in the centre.
+    """
     serial = (index * 7919 + 104_729 + 31 * sum(ord(c) for c in centre)) % 9_999_991
     match centre_format(centre):
         case "omop":
@@ -308,7 +313,11 @@ def _draw_series(rng: np.random.Generator, latents: Latents, treatment: date, cy
 
 
 def tumour_radius_mm(latents: Latents) -> float:
-    """Return the radius of the tumour, in mm: log-linear in the burden."""
+    """Return the radius of the tumour, in mm: log-linear in the burden.
+
+    Args:
+        latents: What the person is made of.
+    """
     return float(np.clip(16.0 * np.exp(0.25 * latents.burden), 9.0, 27.5))
 
 

@@ -25,7 +25,11 @@ class Grid:
     origin: tuple[float, float, float]
 
     def axis(self, which: int) -> np.ndarray:
-        """Return the voxel centres along x (0), y (1) or z (2), in mm."""
+        """Return the voxel centres along x (0), y (1) or z (2), in mm.
+
+        Args:
+            which: 0 for x, 1 for y, 2 for z.
+        """
         return self.origin[which] + self.spacing[which] * np.arange(self.shape[2 - which])
 
 
@@ -64,7 +68,11 @@ class Region:
         return np.column_stack([self.centre[0] + radius * np.cos(angle), self.centre[1] + radius * np.sin(angle)])
 
     def mask(self, grid: Grid) -> np.ndarray:
-        """Return the voxels (z, y, x) whose centres lie inside."""
+        """Return the voxels (z, y, x) whose centres lie inside.
+
+        Args:
+            grid: Grid of the image, shape (z, y, x).
+        """
         dx = grid.axis(0)[None, :] - self.centre[0]
         dy = grid.axis(1)[:, None] - self.centre[1]
         angle, distance = np.arctan2(dy, dx), np.hypot(dx, dy)
@@ -108,7 +116,14 @@ class Chest:
 
 
 def make_chest(seed: int, person: Person, scanner: Scanner, growth: float = 1.0) -> Chest:
-    """Return the anatomy of a person; `growth` scales the tumour for a later examination."""
+    """Return the anatomy of a person; `growth` scales the tumour for a later examination.
+
+    Args:
+        seed: Seed of the tree.
+        person: The simulated person.
+        scanner: The scanner of the centre.
+        growth: Factor on the radius of the tumour.
+    """
     rng = stream(seed, "chest", person.index)
     middle = (float(rng.uniform(-8, 8)), float(rng.uniform(-195, -165)), float(rng.uniform(-420, -180)))
     size = 96
@@ -141,7 +156,15 @@ def make_chest(seed: int, person: Person, scanner: Scanner, growth: float = 1.0)
 
 
 def render_ct(seed: int, person: Person, scanner: Scanner, chest: Chest, visit: str) -> np.ndarray:
-    """Return Hounsfield units, int16 (z, y, x)."""
+    """Return Hounsfield units, int16 (z, y, x).
+
+    Args:
+        seed: Seed of the tree.
+        person: The simulated person.
+        scanner: The scanner of the centre.
+        chest: The person's anatomy.
+        visit: Name of the visit: baseline or progression.
+    """
     grid = chest.ct
     rng = stream(seed, "ct", person.index, visit)
     body = np.full(grid.shape, -1000.0)
@@ -160,7 +183,14 @@ def render_ct(seed: int, person: Person, scanner: Scanner, chest: Chest, visit: 
 
 
 def render_pet(seed: int, person: Person, chest: Chest, visit: str) -> np.ndarray:
-    """Return standardised uptake values (body weight), float64 (z, y, x)."""
+    """Return standardised uptake values (body weight), float64 (z, y, x).
+
+    Args:
+        seed: Seed of the tree.
+        person: The simulated person.
+        chest: The person's anatomy.
+        visit: Name of the visit: baseline or progression.
+    """
     grid = chest.pet
     rng = stream(seed, "pet", person.index, visit)
     uptake = np.full(grid.shape, 0.02)

@@ -12,7 +12,11 @@ from unibase.simulation.wrong_links import exchange_patients, exchange_series
 
 
 def plant_wrong_links(tree: Tree) -> None:
-    """Give a share of the samples and series of each centre to another patient; the truth lists them."""
+    """Give a share of the samples and series of each centre to another patient; the truth lists them.
+
+    Args:
+        tree: The tree that is being written.
+    """
     person_of = {row["sample"]: row["person"] for row in tree.truth.rows["samples"]}
     for number, name in enumerate(tree.names):
         generator = np.random.default_rng([tree.options.seed, 7, number])
@@ -25,7 +29,11 @@ def plant_wrong_links(tree: Tree) -> None:
 
 
 def plant_misplaced(tree: Tree) -> None:
-    """Plant, in each centre, a library under two names, exchanged arrays and exchanged tumours; and a library under names of two centres."""
+    """Plant, in each centre, a library under two names, exchanged arrays and exchanged tumours; and a library under names of two centres.
+
+    Args:
+        tree: The tree that is being written.
+    """
     seed, truth = tree.options.seed, tree.truth.rows
     persons = {row["person"]: row for row in truth["persons"]}
     twins = {frozenset((name, row["twin_of"])) for name, row in persons.items() if row["twin_of"]}

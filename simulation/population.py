@@ -89,7 +89,12 @@ def synthetic_people(n: int, centres: int = 3, seed: int = 2026, rates: Rates | 
 
 
 def family_name_pool(size: int, seed: int) -> list[str]:
-    """Return distinct family names, commonest first: the known ones, then names put together from syllables."""
+    """Return distinct family names, commonest first: the known ones, then names put together from syllables.
+
+    Args:
+        size: How many names.
+        seed: Seed of the tree.
+    """
     rng = stream(seed, "family-names")
     starts = "Ba Bar Be Ber Bo Bou Bra Ca Car Cha Che Co Cor Da De Del Du Fa Fer Fo Fra Ga Gar Ge Gi Gou Gra Ha Hé Jo La Le Lé Li Lo Ma Mar Mé Mi Mo Mon Na Né Pa Pé Pi Po Ra Ré Ri Ro Sa Sé Si Ta Té Tho Va Ve Vi".split()  # noqa: SIM905
     middles = "ba bi bon ca cha co dé di do fa gno guè la le li lle lo ma mi mo na ne no pe pi que ra re ri ro rra sa se si ta te ti to va vi".split()  # noqa: SIM905

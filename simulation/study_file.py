@@ -92,7 +92,14 @@ def _centre(centre: str, imaging: bool, misplaced: bool) -> str:
 
 
 def write_study(out: Path, centres: tuple[str, ...], imaging: bool, misplaced: bool = False) -> None:
-    """Write `study.yaml` and `params.yaml`; with `misplaced` methylation arrays and genotypes are sources as well."""
+    """Write `study.yaml` and `params.yaml`; with `misplaced` methylation arrays and genotypes are sources as well.
+
+    Args:
+        out: Folder or file to write to.
+        centres: Names of the centres.
+        imaging: Whether images are written.
+        misplaced: Whether methylation arrays and genotypes are written.
+    """
     (out / "params.yaml").write_text(PARAMETERS, encoding="utf-8")
     blocks = [_centre(centre, imaging, misplaced) for centre in centres]
     text = STUDY.replace("CENTRES", "\n".join(blocks))

@@ -111,13 +111,21 @@ class Tree:
         self._centres: dict[str, Centre] = {}
 
     def centre(self, name: str) -> Centre:
-        """Return a centre, opened when first asked for."""
+        """Return a centre, opened when first asked for.
+
+        Args:
+            name: The name.
+        """
         if name not in self._centres:
             self._centres[name] = Centre(self.out, name, self.genes)
         return self._centres[name]
 
     def close(self, suffix: str = "") -> None:
-        """Write all that is pending, in the order of the centres' names."""
+        """Write all that is pending, in the order of the centres' names.
+
+        Args:
+            suffix: Put after the names of the files.
+        """
         for name in sorted(self._centres):
             self._centres[name].close(suffix)
         self.truth.write()
@@ -143,14 +151,26 @@ class Tree:
         self._timeline(person)
 
     def study(self, person: Person, registration: Registration, day: date, visit: str) -> Study:
-        """Return an examination of a person in a centre, in a folder as an archive exports it."""
+        """Return an examination of a person in a centre, in a folder as an archive exports it.
+
+        Args:
+            person: The simulated person.
+            registration: The person's registration in the centre.
+            day: The day.
+            visit: Name of the visit: baseline or progression.
+        """
         when = study_start(self.options.seed, person, day, visit)
         centre = self.centre(registration.centre)
         folder = centre.folder / "dicom" / registration.ipp / f"{when:%Y%m%d}_{visit}"
         return Study(self.options.seed, person, registration, centre.scanner, when, visit, folder)
 
     def see(self, person: Person | None, centre: str) -> Any:
-        """Return what notes the identifiers of a written DICOM header of a person."""
+        """Return what notes the identifiers of a written DICOM header of a person.
+
+        Args:
+            person: The simulated person; None for nobody.
+            centre: Name of the centre.
+        """
 
         def seen(ds: Dataset) -> None:
             self.truth.dicom(person, centre, ds)

@@ -120,13 +120,27 @@ class Truth:
         self.rows[table].append(values)
 
     def identifier(self, person: Person | None, centre: str, kind: str, value: object, source: str) -> None:
-        """Note one identifier as a source writes it, once for each person, centre and kind."""
+        """Note one identifier as a source writes it, once for each person, centre and kind.
+
+        Args:
+            person: The simulated person; None for nobody.
+            centre: Name of the centre.
+            kind: Kind of the identifier.
+            value: The identifier as the source writes it.
+            source: Where it stands.
+        """
         text = str(value).strip()
         if text:
             self._seen.setdefault((person.name if person else "", centre, kind, text), source)
 
     def registration(self, person: Person, registration: Registration, keys: dict[str, str]) -> None:
-        """Note how a centre knows a person: every spelling of the name and number, and the keys of its systems."""
+        """Note how a centre knows a person: every spelling of the name and number, and the keys of its systems.
+
+        Args:
+            person: The simulated person.
+            registration: The person's registration in the centre.
+            keys: Keys of the person by system of the centre.
+        """
         identity, centre = registration.identity, registration.centre
         for system, identifier in keys.items():
             self.add("links", person=person.name, centre=centre, person_key=registration.ipp, system=system, identifier=identifier,
@@ -142,7 +156,13 @@ class Truth:
         self.identifier(person, centre, "phone", identity.phone, "people")
 
     def clinical(self, person: Person, centre: str, row: Row) -> Row:
-        """Note the dates, identifiers and free text of a clinical row, and hand the row on."""
+        """Note the dates, identifiers and free text of a clinical row, and hand the row on.
+
+        Args:
+            person: The simulated person.
+            centre: Name of the centre.
+            row: The row.
+        """
         table, values = row
         leaves = _leaves(values)
         for found in DATE_TEXT.finditer("\x1f".join(text for _, text in leaves)):
@@ -158,7 +178,13 @@ class Truth:
         return row
 
     def dicom(self, person: Person | None, centre: str, ds: Dataset) -> None:
-        """Note every identifier of a DICOM header: names, numbers, texts, dates and UIDs."""
+        """Note every identifier of a DICOM header: names, numbers, texts, dates and UIDs.
+
+        Args:
+            person: The simulated person; None for nobody.
+            centre: Name of the centre.
+            ds: The DICOM header.
+        """
         modality = str(ds.get("Modality", "DICOM"))
         for element in ds.iterall():
             values = element.value if element.VM > 1 and not isinstance(element.value, str) else [element.value]
@@ -233,6 +259,10 @@ def distinctive(kind: str, value: str) -> bool:
 
     Short names occur in words and in random bytes. A day of one person may be the shifted day of another: it is a leak
     only in that person's own rows.
+
+    Args:
+        kind: Kind of the identifier.
+        value: The value.
     """
     if kind in ("date", "date:birth"):
         return False

@@ -45,7 +45,12 @@ class FeatureCommand:
 
 
 def features_of(source: Source, command: FeatureCommand) -> None:
-    """Extract the features of plain files, and say what became of each series and region."""
+    """Extract the features of plain files, and say what became of each series and region.
+
+    Args:
+        source: The files.
+        command: What was asked on the command line.
+    """
     options = read_settings(command.settings) if command.settings else default_settings()
     for sentence in options.told:
         print(f"note: {sentence}", file=sys.stderr)

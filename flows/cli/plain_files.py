@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from unibase.flows.reasons import CONFLICTING_DUPLICATE
 from unibase.flows.runs.progress import ProgressBoard
 from unibase.flows.runs.run import files_below, stop_if_failed
 from unibase.flows.stages.deidentify import BATCH, copies_of, deidentify_to
@@ -136,9 +137,9 @@ def _apart(outcomes: list[Outcome], destination: Path) -> list[Outcome]:
         replace(
             outcome,
             status="quarantined",
-            reason="conflicting-duplicate",
+            reason=CONFLICTING_DUPLICATE,
             message="Another source file has the same SOP Instance UID and different content; neither is used.",
-            remedy="Keep the right one in the source folder and run again.",
+            remedy=CONFLICTING_DUPLICATE.remedy,
         )
         if outcome.status == "done" and outcome.result["path"] in conflicting
         else outcome

@@ -19,7 +19,11 @@ SHOWN = 40
 
 
 def datasets(study: Study) -> dict[str, Path]:
-    """Return the datasets of the centres whose records have been read."""
+    """Return the datasets of the centres whose records have been read.
+
+    Args:
+        study: The study.
+    """
     folders = {name: RECORDS.of(study.work.root, centre=name) for name in study.centres}
     return {name: folder for name, folder in folders.items() if (folder / "data").is_dir()}
 
@@ -37,7 +41,11 @@ def codes_of(study: Study) -> pl.DataFrame:
 
 
 def codes_text(table: pl.DataFrame) -> str:
-    """Return how much of the records a concept takes, and the most common codes that none takes."""
+    """Return how much of the records a concept takes, and the most common codes that none takes.
+
+    Args:
+        table: What `codes_of` returned.
+    """
     events = int(table["events"].sum())
     free = table.filter(pl.col("concepts") == "")
     share = 100 * (1 - int(free["events"].sum()) / events) if events else 0.0

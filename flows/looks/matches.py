@@ -25,6 +25,9 @@ def parse_regions(given: list[str]) -> dict[str, list[str]]:
 def read_matches(study: Study) -> pl.DataFrame:
     """Return the list that the stage `features` left.
 
+    Args:
+        study: The study.
+
     Raises:
         UserError: If that stage has not run.
     """

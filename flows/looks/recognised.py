@@ -10,7 +10,11 @@ from unibase.omics.commands import recognise_file
 
 
 def recognised(study: Study) -> Iterator[str]:
-    """Yield lines for each matrix of each assay of each centre; files are named by their place, for a name may be a patient's."""
+    """Yield lines for each matrix of each assay of each centre; files are named by their place, for a name may be a patient's.
+
+    Args:
+        study: The study.
+    """
     for name, centre in study.centres.items():
         for assay, source in sorted(centre.omics.items()):
             paths = study.paths(source.matrix)

@@ -23,6 +23,16 @@ def write_demo(
 ) -> None:
     """Write a simulated tree and its key. The key follows from the seed, so that two demos give the same bytes.
 
+    Args:
+        out: Folder or file to write to.
+        persons: How many persons.
+        seed: Seed of the tree.
+        centres: How many centres.
+        broken: Whether some inputs are broken on purpose.
+        imaging: Whether images are written.
+        wrong_links: Share of wrong links, 0 to 1.
+        misplaced: Whether samples are planted that are not their person's.
+
     Raises:
         FileExistsError: If `out` holds files already.
     """

@@ -154,7 +154,13 @@ class Run:
         return digest_of(sorted(self.ledger.contents.digests(source, files).items()))
 
     def quarantine_rows(self, stage: str, centre: str | None, outcomes: Iterable[Outcome]) -> pl.DataFrame:
-        """Return QUARANTINE rows of the outcomes that were refused; the unit is a keyed token of its name."""
+        """Return QUARANTINE rows of the outcomes that were refused; the unit is a keyed token of its name.
+
+        Args:
+            stage: Name of the stage.
+            centre: Name of the centre, or None for all.
+            outcomes: How the units ended.
+        """
         rows = [
             {
                 "stage": stage,
@@ -170,11 +176,21 @@ class Run:
         return QUARANTINE.conform(pl.DataFrame(rows, schema=QUARANTINE.schema()))
 
     def token(self, stage: str, name: str) -> str:
-        """Return the token that stands for a unit in tables that leave the vault."""
+        """Return the token that stands for a unit in tables that leave the vault.
+
+        Args:
+            stage: Name of the stage.
+            name: Name of the unit in the ledger.
+        """
         return token(self.key, f"unit/{stage}", name)
 
     def quarantine_file(self, stage: str, centre: str | None = None) -> Path:
-        """Return where a stage keeps its quarantine rows."""
+        """Return where a stage keeps its quarantine rows.
+
+        Args:
+            stage: Name of the stage.
+            centre: Name of the centre, or None for a stage that runs once.
+        """
         return self.study.work.staging / "quarantine" / f"{stage}{'-' + centre if centre else ''}.parquet"
 
 
@@ -217,6 +233,10 @@ def software_versions() -> dict[str, str]:
 def stop_if_failed(stage: str, outcomes: Iterable[Outcome]) -> None:
     """Stop the run when the machine made units fail, whatever their data are: each fault once, with what to do.
 
+    Args:
+        stage: Name of the stage.
+        outcomes: How the units ended.
+
     Raises:
         MachineFault: With the faults, how many units each took, and the next step.
     """
@@ -247,7 +267,12 @@ def files_below(folder: Path) -> list[Path]:
 
 
 def summary(stage: str, outcomes: list[Outcome]) -> str:
-    """Return how the units of a stage ended, in one line."""
+    """Return how the units of a stage ended, in one line.
+
+    Args:
+        stage: Name of the stage.
+        outcomes: How the units ended.
+    """
     quarantined = sum(outcome.status == "quarantined" for outcome in outcomes)
     new = sum(outcome.repeated for outcome in outcomes)
     return f"{stage}: {len(outcomes)} in = {len(outcomes) - quarantined} done + {quarantined} quarantined; {new} processed now"

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from unibase.flows.reasons import SOURCE_GIVES_NOTHING, UNREADABLE_SOURCE
 from unibase.flows.runs.run import Run
 from unibase.flows.study.places import MATRICES, RECORDS
 from unibase.flows.study.study_file import Study
@@ -61,7 +62,7 @@ def check(run: Run, source: str, given: int, problem: str = "") -> None:
     if not problem and (given or not before):
         _record(run, known, Outcome(source, "", "done", {"given": given}))
         return
-    reason = "unreadable-source" if problem else "source-gives-nothing"
+    reason = UNREADABLE_SOURCE if problem else SOURCE_GIVES_NOTHING
     message = without_folders(problem) if problem else "It gives nothing, and gave something before."
     _record(run, known, Outcome(source, "", "quarantined", {"given": before}, reason, message, _REMEDY))
     if before:

@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from unibase.flows.reasons import CONFLICTING_DUPLICATE
 from unibase.flows.runs.run import Run, files_below
 from unibase.flows.runs.stage import Stage
 from unibase.flows.stages.deidentify import BATCH, written_files
@@ -148,9 +149,9 @@ def _conflicts(run: Run, paths: list[str]) -> pl.DataFrame:
             "stage": "index",
             "centre": None,
             "unit": run.token("index", path),
-            "reason": "conflicting-duplicate",
-            "message": "Two source files have one SOP Instance UID and different content; neither is used.",
-            "remedy": "Keep the right one in the source folder.",
+            "reason": CONFLICTING_DUPLICATE,
+            "message": CONFLICTING_DUPLICATE.meaning,
+            "remedy": CONFLICTING_DUPLICATE.remedy,
         }
         for path in paths
     ]

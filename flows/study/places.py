@@ -25,6 +25,10 @@ class Place:
     def of(self, root: Path, **names: str) -> Path:
         """Return the place in a workspace.
 
+        Args:
+            root: The workspace.
+            names: What stands in the path: `centre`, `assay`.
+
         Example:
             >>> Place("staging/clinical/{centre}", "Records").of(Path("work"), centre="lyon").as_posix()
             'work/staging/clinical/lyon'

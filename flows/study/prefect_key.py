@@ -9,6 +9,9 @@ from unibase.privacy.keys import Key
 def read_key_secret(name: str) -> Key:
     """Return the key, in hexadecimal, of a Prefect Secret block.
 
+    Args:
+        name: Name of the block.
+
     Raises:
         UserError: If there is no such block, or it holds no key.
     """

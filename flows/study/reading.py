@@ -18,6 +18,9 @@ from unibase.groundwork.problems import UserError
 def read_study(path: Path | str) -> Study:
     """Read and check a study file.
 
+    Args:
+        path: The study file.
+
     Raises:
         UserError: If the file is absent, no YAML, or breaks a rule; one line per fault with file, line, key, what is
             wrong and what is allowed.

@@ -204,11 +204,19 @@ class Study(Section):
         return self.file.parent
 
     def path(self, relative: str) -> Path:
-        """Return a path of the study file as an absolute one; `${NAME}` and `${NAME:-default}` are filled in."""
+        """Return a path of the study file as an absolute one; `${NAME}` and `${NAME:-default}` are filled in.
+
+        Args:
+            relative: The path, as the study file writes it.
+        """
         return (self.home / _VARIABLE.sub(_variable, relative)).resolve()
 
     def records(self, source: ClinicalSource) -> Path | str:
-        """Return where clinical records are: an absolute path, or the address of a server."""
+        """Return where clinical records are: an absolute path, or the address of a server.
+
+        Args:
+            source: The clinical source of a centre.
+        """
         from unibase.clinical.sources.databases import is_server
 
         return _VARIABLE.sub(_variable, source.path) if is_server(source.path) else self.path(source.path)

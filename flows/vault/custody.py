@@ -27,7 +27,11 @@ from unibase.privacy.ledger.people_file import read_links
 
 
 def history(study_file: Path) -> str:
-    """Return the revisions of the ledger in words, oldest first."""
+    """Return the revisions of the ledger in words, oldest first.
+
+    Args:
+        study_file: The study file.
+    """
     study = _with_ledger(study_file)
     lines = ["revision  records  persons  merges  splits  review  links made"]
     for about in persons.revisions(study.work.identity):
@@ -43,7 +47,11 @@ def history(study_file: Path) -> str:
 
 
 def review(study_file: Path) -> str:
-    """Write the page of open pairs into the vault; return where it is and what to do with it."""
+    """Write the page of open pairs into the vault; return where it is and what to do with it.
+
+    Args:
+        study_file: The study file.
+    """
     study = _with_ledger(study_file)
     page = study.work.vault / "review.html"
     count = review_page.write_review_page(study.work.identity, page)
@@ -55,6 +63,10 @@ def review(study_file: Path) -> str:
 
 def decide(study_file: Path, decisions: Path) -> str:
     """Take decisions on pairs into a new revision of the ledger; return what changed.
+
+    Args:
+        study_file: The study file.
+        decisions: CSV of decided pairs.
 
     Raises:
         UserError: If the table cannot be used, or names a record that is not in the ledger.
@@ -86,6 +98,10 @@ def decide(study_file: Path, decisions: Path) -> str:
 def rotate(study_file: Path, key_file: Path) -> str:
     """Make a new key and write, in the vault, which pseudonym becomes which; links are not touched.
 
+    Args:
+        study_file: The study file.
+        key_file: File of the new key, made here.
+
     Raises:
         UserError: If the key file exists, or the pseudonyms do not depend on the study's key.
     """
@@ -111,7 +127,13 @@ def rotate(study_file: Path, key_file: Path) -> str:
 
 
 def tokens(study_file: Path, key_file: Path, out: Path) -> str:
-    """Identity custodian: write a token per record for staging (vault only), and the tokens alone for the study custodian."""
+    """Identity custodian: write a token per record for staging (vault only), and the tokens alone for the study custodian.
+
+    Args:
+        study_file: The study file.
+        key_file: Key of the custodian.
+        out: Folder or file to write to.
+    """
     study = _with_ledger(study_file)
     made = custodians.person_tokens(study.work.identity, read_key_file(key_file), revision=study.ledger_revision)
     kept = study.work.vault / "tokens.csv"
@@ -125,6 +147,12 @@ def tokens(study_file: Path, key_file: Path, out: Path) -> str:
 def subjects(token_file: Path, key_file: Path, out: Path, max_shift_days: int) -> str:
     """Study custodian: write pseudonym and shift of every token.
 
+    Args:
+        token_file: CSV of tokens.
+        key_file: Key of the custodian.
+        out: Folder or file to write to.
+        max_shift_days: Longest shift, in days.
+
     Raises:
         UserError: If the file has no column `token`.
     """
@@ -135,6 +163,12 @@ def subjects(token_file: Path, key_file: Path, out: Path, max_shift_days: int) -
 
 def reveal(subject_file: Path, out: Path, pseudonyms: Sequence[int], reason: Reason) -> str:
     """Study custodian: write token, pseudonym and shift of single pseudonyms; the audit log beside the file says so first.
+
+    Args:
+        subject_file: Table of tokens, pseudonyms and shifts.
+        out: Folder or file to write to.
+        pseudonyms: The pseudonyms asked for.
+        reason: Why, which the audit log keeps.
 
     Raises:
         UserError: If a pseudonym is not in the file, or none is named.

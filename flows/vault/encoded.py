@@ -17,7 +17,15 @@ from unibase.privacy.ledger.people_file import read_people as read_people_file
 
 
 def encode(people: Path, out: Path, centre: str, key_file: Path, source: PeopleFormat) -> str:
-    """Centre: encode its people for the linkage unit."""
+    """Centre: encode its people for the linkage unit.
+
+    Args:
+        people: People file.
+        out: Folder or file to write to.
+        centre: Name of the centre.
+        key_file: The linkage key that the centres share.
+        source: Format of the people.
+    """
     key = read_key_file(key_file)
     encoded = exchange.write_encoded(_people(people, centre, source), key, out)
     persons = encoded.records["person"].n_unique()
@@ -28,7 +36,15 @@ def encode(people: Path, out: Path, centre: str, key_file: Path, source: PeopleF
 
 
 def keys(people: Path, out: Path, centre: str, key_file: Path, source: PeopleFormat) -> str:
-    """Centre: tell the study which of its records the tokens stand for."""
+    """Centre: tell the study which of its records the tokens stand for.
+
+    Args:
+        people: People file.
+        out: Folder or file to write to.
+        centre: Name of the centre.
+        key_file: The linkage key that the centres share.
+        source: Format of the people.
+    """
     count = exchange.write_keys(_people(people, centre, source), read_key_file(key_file), out)
     return (
         f"{out}: tokens and numbers of {count} records of {centre}, no name, date, sex or place. For the study alone, never for the "
@@ -37,7 +53,12 @@ def keys(people: Path, out: Path, centre: str, key_file: Path, source: PeopleFor
 
 
 def link(files: Sequence[Path], out: Path) -> str:
-    """Linkage unit: link the encoded files of all centres."""
+    """Linkage unit: link the encoded files of all centres.
+
+    Args:
+        files: Encoded files of the centres.
+        out: Folder or file to write to.
+    """
     found = exchange.link_files(files, out)
     return (
         f"{out}: {found.links.height} links between records of {len(files)} centres, {found.review.height} pairs that a person should "
@@ -46,7 +67,13 @@ def link(files: Sequence[Path], out: Path) -> str:
 
 
 def answer(links: Path, key_folders: Sequence[Path], out: Path) -> str:
-    """Study: bring the answer of the linkage unit back to the records of its centres."""
+    """Study: bring the answer of the linkage unit back to the records of its centres.
+
+    Args:
+        links: Answer of the linkage unit.
+        key_folders: What each centre told the study.
+        out: Folder or file to write to.
+    """
     found = exchange.read_answer(links, key_folders)
     exchange.write_answer(found, out)
     return (

@@ -75,7 +75,13 @@ def vault_of_study(file: Path, subjects: Path | None = None) -> Vault:
 
 
 def vault_of_folder(folder: Path, key_file: Path | None, source: Path | None) -> Vault:
-    """Return the vault that `unibase deidentify` left beside its destination."""
+    """Return the vault that `unibase deidentify` left beside its destination.
+
+    Args:
+        folder: Folder of the copies.
+        key_file: The secret key, or None.
+        source: Folder of the sources, or None.
+    """
     if key_file is None:
         raise UserError("Without the key nobody can go back. Name the key that de-identified this folder: --key-file FILE")
     return Vault(folder, read_key_file(key_file), {"deidentify": source} if source else {})

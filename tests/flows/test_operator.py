@@ -1,0 +1,199 @@
+"""What an operator types beside `build`: each command on one small study, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.flows.demo import UNIBASE, environment
+from tests.flows.small_study import STUDIES, write_study
+from unibase.flows.cli import main as command_line
+from unibase.flows.runs.alone import build_alone
+from unibase.privacy.audit import AuditLog
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study that was built once, with a file that is no DICOM, under an umask that would let everybody in."""
+    home = write_study(tmp_path_factory.mktemp("operator") / "study")
+    (home / "dicom" / "broken.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"nothing that follows")
+    before = os.umask(0)
+    try:
+        build_alone(home / "study.yaml", None, nightly=False)
+    finally:
+        os.umask(before)
+    return home
+
+
+@pytest.fixture
+def home(built: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(built, tmp_path / "study")
+
+
+class Said:
+    """What a command printed, and its exit code."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    def call(*words: object) -> Said:
+        monkeypatch.setattr("sys.argv", ["unibase", *map(str, words)])
+        code: int | str | None = 0
+        try:
+            command_line.main()
+        except SystemExit as ended:
+            code = ended.code
+        told = capfd.readouterr()
+        return Said(int(code or 0), told.out, told.err)
+
+    return call
+
+
+@pytest.mark.slow
+def test_nothing_that_a_build_leaves_is_open_to_others(built: Path) -> None:
+    opened = [path for path in (built / "work").rglob("*") if path.stat().st_mode & 0o007]
+    assert not opened, opened[:5]
+    assert (built / "work").stat().st_mode & 0o777 == 0o700
+    assert not [path for path in (built / "releases").rglob("*") if path.stat().st_mode & 0o007]
+
+
+@pytest.mark.slow
+def test_status_and_quarantine_speak_json_and_agree(run: Any, home: Path) -> None:
+    status = run("status", home / "study.yaml", "--json").json
+    assert status["release"] == "1.0.0" and status["running"] is False
+    aside = run("quarantine", "list", home / "study.yaml", "--json").json
+    assert sum(stage["quarantined"] for stage in status["stages"]) == len(aside) >= 1
+    listed = run("quarantine", home / "study.yaml").out
+    assert "broken.dcm" in listed
+    reason = next(one["reason"] for one in aside if one["unit"].endswith("broken.dcm"))
+    assert reason in run("quarantine", "show", home / "study.yaml", reason).out
+    assert run("quarantine", "show", home / "study.yaml", "no-such-thing").code == 1
+
+
+@pytest.mark.slow
+def test_quarantine_is_tried_again_or_accepted_on_request(run: Any, home: Path) -> None:
+    study = home / "study.yaml"
+    assert "1 units are tried again" in run("quarantine", "retry", study, "broken.dcm").out
+    assert all(not one["unit"].endswith("broken.dcm") for one in run("quarantine", "list", study, "--json").json)
+    build_alone(study, None, nightly=True)
+    assert run("quarantine", "accept", study, "broken.dcm", "--why", " ").code == 1
+    assert run("quarantine", "accept", study, "broken.dcm", "--why", "a phantom").code == 0
+    (one,) = [one for one in run("quarantine", "list", study, "--json").json if one["unit"].endswith("broken.dcm")]
+    assert one["accepted"].endswith(": a phantom")
+    assert run("audit", "show", study, "--json").json[-1]["action"] == "quarantine-accepted"
+
+
+@pytest.mark.slow
+def test_any_byte_of_the_audit_log_that_changes_is_found(run: Any, home: Path) -> None:
+    log = home / "work" / "vault" / "audit.jsonl"
+    for number in range(3):
+        AuditLog(log).append("operator", "look", number)
+    whole = log.read_bytes()
+    assert "each follows from the one before" in run("audit", "verify", home / "study.yaml").out
+    for place in range(0, len(whole), 7):
+        changed = bytearray(whole)
+        changed[place] ^= 1
+        log.write_bytes(changed)
+        assert run("audit", "verify", home / "study.yaml").code == 1, place
+    log.write_bytes(b"".join(whole.splitlines(keepends=True)[:-1]))
+    assert "cut off" in run("audit", "verify", home / "study.yaml").err
+    log.write_bytes(whole[:-9])
+    AuditLog(log).append("operator", "look", 0)
+    assert AuditLog(log).entries()[-1]["details"]["torn_line_removed"] > 0
+
+
+@pytest.mark.slow
+def test_a_dry_run_says_what_would_run_and_does_nothing(run: Any, home: Path, built: Path) -> None:
+    before = {path: path.read_bytes() for path in (home / "releases").rglob("*") if path.is_file()}
+    (home / "dicom" / f"{next(iter(STUDIES))}-20190312.dcm").unlink()
+    plan = run("build", home / "study.yaml", "--dry-run", "--json").json
+    (change,) = [one for one in plan["changes"] if one["source"] == "deidentify-A" and one["gone"]]
+    assert change["gone"] == 1 and change["new"] == 0
+    assert plan["stages"]["deidentify"] == "its sources changed" and plan["stages"]["link"] == "what it reads changes"
+    assert {path: path.read_bytes() for path in before} == before
+    quiet = run("build", built / "study.yaml", "--dry-run").out
+    assert "would stand link" in quiet and "would stand timeline" in quiet
+
+
+@pytest.mark.slow
+def test_doctor_finds_what_would_stop_a_build(run: Any, home: Path) -> None:
+    study = home / "study.yaml"
+    well = run("doctor", study, "--json")
+    assert well.code == 0 and {one["status"] for one in well.json} <= {"right", "warning"}
+    (home / "work").chmod(0o755)
+    (home / "vault.key").chmod(0o644)
+    ill = run("doctor", study)
+    assert ill.code == 4 and "chmod 600" in ill.out and "chmod 700" in ill.out
+
+
+MISTAKES = {
+    "a key that others can read": (lambda home: (home / "vault.key").chmod(0o644), "chmod 600", 1),
+    "a binary key": (lambda home: (home / "vault.key").write_bytes(bytes(range(256))), "no hexadecimal key", 1),
+    "an empty key": (lambda home: (home / "vault.key").write_bytes(b""), "unibase key new", 1),
+    "a source that is away": (lambda home: shutil.rmtree(home / "dicom"), "mounted", 3),
+    "a centre that leaves its folder": (lambda home: change(home, "  A:", "  ../A:"), "no name of a centre", 1),
+    "a workspace inside a source": (
+        lambda home: change(home, "index:", "workspace: dicom/work\nindex:"),
+        "read what it wrote",
+        1,
+    ),
+    "a workspace that is a file": (lambda home: change(home, "index:", "workspace: people.csv\nindex:"), "is a file", 1),
+    "a key from nowhere": (lambda home: change(home, "{file: vault.key}", "{env: UNIBASE_NO_SUCH_KEY}"), "is not set", 1),
+}
+
+
+def change(home: Path, old: str, new: str) -> None:
+    file = home / "study.yaml"
+    file.write_text(file.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_check_refuses_what_a_build_would(run: Any, tmp_path: Path, mistake: str) -> None:
+    home = write_study(tmp_path / "study")
+    harm, said, code = MISTAKES[mistake]
+    harm(home)
+    ended = run("check", home / "study.yaml")
+    assert ended.code == code, ended.err
+    assert said in ended.err and "Unexpected" not in ended.err
+
+
+def test_exit_codes_tell_kinds(run: Any, tmp_path: Path) -> None:
+    home = write_study(tmp_path / "study")
+    assert run("chek", home / "study.yaml").code == 2
+    assert run("check").code == 2
+    assert run("check", home / "study.yaml", "--json").json["study"] == "trial"
+    from unibase.flows.study.reading import read_study
+
+    with read_study(home / "study.yaml").work.owned():
+        assert run("build", home / "study.yaml", "--no-prefect").code == 5
+
+
+def test_commands_of_a_study_load_no_other_rooms() -> None:
+    from unibase.flows.cli import study
+
+    names = {name.removesuffix("_") for name, one in vars(study).items() if getattr(one, "__module__", "") == study.__name__}
+    assert {name for name in names if not name.startswith("_")} - {"Path"} == command_line.OF_A_STUDY
+
+
+def test_a_reader_that_has_seen_enough_ends_nothing_badly() -> None:
+    ended = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {UNIBASE} --help | head -1"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode in (0, 141) and "Traceback" not in ended.stderr and "Broken" not in ended.stderr
