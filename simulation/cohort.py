@@ -7,8 +7,9 @@ The story is that of UNIRIV: PET/CT before the first treatment of lung cancer, l
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from unibase.simulation import omop
 from unibase.simulation.breaking import Breaker
@@ -18,53 +19,37 @@ from unibase.simulation.omics import (
 from unibase.simulation.persons import Person, centre_names, make_person
 from unibase.simulation.planting import plant_misplaced, plant_wrong_links
 from unibase.simulation.study_file import ask_for_volumes, write_study
-from unibase.simulation.tree import Options, Tree
+from unibase.simulation.tree import DEFAULT, Options, Tree
 from unibase.simulation.truth import ASSOCIATIONS
 
 
-def simulate(
-    out: Path,
-    persons: int = 20,
-    seed: int = 2026,
-    broken: bool = True,
-    imaging: bool = True,
-    centres: int = 3,
-    genes: int = 2000,
-    wrong_links: float = 0.0,
-    misplaced: bool = False,
-    acquisitions: bool = False,
-) -> None:
+def simulate(out: Path, options: Options = DEFAULT, **changes: Any) -> None:
     """Write a simulated source tree, with its study file and its truth.
 
     Args:
         out: Folder to make; it must not exist, or be empty.
-        persons: How many persons.
-        seed: Same seed and options, same bytes in every file.
-        broken: Whether some inputs are broken on purpose (`truth/broken.parquet` lists them).
-        imaging: Whether to write DICOM; without it thousands of persons take seconds.
-        centres: How many centres; formats OMOP, FHIR and OSIRIS-RWD take turns.
-        genes: Genes of the count matrices.
-        wrong_links: Share of the samples that each centre's sheet gives to another patient (`truth/wrong_links.parquet`),
-            and of the image series that bear another patient's number (`truth/wrong_series.parquet`).
-        misplaced: Whether to write methylation arrays and genotypes as well, and plant samples that are not their person's
-            (`truth/misplaced.parquet`).
-        acquisitions: Whether each person with images has series of several volumes as well: CT in three phases, diffusion,
-            dynamic MR and gated PET (`truth/volumes.parquet`).
+        options: What the tree holds.
+        changes: Fields of `Options`, by name, that are other than in `options`.
 
     Raises:
         FileExistsError: If `out` holds files already.
         ValueError: If an option is out of range.
+
+    Example:
+        >>> simulate(getfixture("tmp_path") / "tree", persons=2, genes=20, imaging=False, broken=False)
+        >>> (getfixture("tmp_path") / "tree" / "study.yaml").exists()
+        True
     """
-    if persons < 1 or not 1 <= centres <= 702 or genes < 1 or not 0 <= wrong_links <= 1:
+    options = replace(options, **changes)
+    if options.persons < 1 or not 1 <= options.centres <= 702 or options.genes < 1 or not 0 <= options.wrong_links <= 1:
         raise ValueError("persons and genes are at least 1, centres from 1 to 702, wrong links from 0 to 1")
     out = Path(out)
     if out.exists() and any(out.iterdir()):
         raise FileExistsError(f"{out} is not empty; name a new folder")
     out.mkdir(parents=True, exist_ok=True)
-    options = Options(seed, persons, centres, genes, broken, imaging, wrong_links, misplaced, acquisitions)
     _fill(Tree(out, options))
-    write_study(out, centre_names(centres), imaging, misplaced)
-    if imaging and acquisitions:
+    write_study(out, centre_names(options.centres), options.imaging, options.misplaced)
+    if options.imaging and options.acquisitions:
         ask_for_volumes(out)
     (out / "truth" / "simulation.json").write_text(json.dumps({**asdict(options), "added": 0}, indent=2) + "\n", encoding="utf-8")
 

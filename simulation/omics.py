@@ -111,7 +111,7 @@ def counts_of(genes: Genes, person: Person, centre_effect: np.ndarray, visit: st
     Args:
         genes: The genes.
         person: The simulated person.
-        centre_effect: Logarithm of the factor of the centre on each gene, shape (genes,).
+        centre_effect: Factor of the centre on each gene, shape (genes,).
         visit: Name of the visit: baseline or progression.
     """
     rng = stream(genes.base_seed, "rna", person.index, visit)

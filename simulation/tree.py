@@ -41,17 +41,35 @@ ROI_NAMES = {"omop": ("GTV_1", "Lung_L"), "fhir": ("GTV primary", "Lung_L"), "os
 
 @dataclass(frozen=True)
 class Options:
-    """What a tree was made with; written beside the truth, so that a night can add to it."""
+    """What a tree was made with; written beside the truth, so that a night can add to it.
 
-    seed: int
-    persons: int
-    centres: int
-    genes: int
-    broken: bool
-    imaging: bool
+    Attributes:
+        seed: Same seed and options, same bytes in every file.
+        persons: How many persons.
+        centres: How many centres; formats OMOP, FHIR and OSIRIS-RWD take turns.
+        genes: Genes of the count matrices.
+        broken: Whether some inputs are broken on purpose (`truth/broken.parquet` lists them).
+        imaging: Whether to write DICOM; without it thousands of persons take seconds.
+        wrong_links: Share of the samples that each centre's sheet gives to another patient (`truth/wrong_links.parquet`),
+            and of the image series that bear another patient's number (`truth/wrong_series.parquet`).
+        misplaced: Whether to write methylation arrays and genotypes as well, and plant samples that are not their person's
+            (`truth/misplaced.parquet`).
+        acquisitions: Whether each person with images has series of several volumes as well: CT in three phases, diffusion,
+            dynamic MR and gated PET (`truth/volumes.parquet`).
+    """
+
+    seed: int = 2026
+    persons: int = 20
+    centres: int = 3
+    genes: int = 2000
+    broken: bool = True
+    imaging: bool = True
     wrong_links: float = 0.0
     misplaced: bool = False
     acquisitions: bool = False
+
+
+DEFAULT = Options()
 
 
 @dataclass

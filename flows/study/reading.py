@@ -14,6 +14,9 @@ from ruamel.yaml.error import MarkedYAMLError
 from unibase.flows.study.study_file import Study
 from unibase.groundwork.problems import UserError
 
+MOST_NODES = 100_000
+"""Values of a study file; one that holds more was made to fill memory."""
+
 
 def read_study(path: Path | str) -> Study:
     """Read and check a study file.
@@ -33,6 +36,8 @@ def read_study(path: Path | str) -> Study:
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise UserError(f"{path}:{line}: this is no valid YAML ({error.problem}). Mend that line.") from None
+    if _unfolded(content) > MOST_NODES:
+        raise UserError(f"{path}: it unfolds to more than {MOST_NODES} values by its aliases (*name). Write it without them.")
     if not isinstance(content, CommentedMap):
         raise UserError(f"{path}:1: a study file is a mapping of keys. See docs/study-file.md")
     if "file" in content:
@@ -42,6 +47,19 @@ def read_study(path: Path | str) -> Study:
     except ValidationError as error:
         faults = [_fault(path, content, detail) for detail in _merged(error)]
         raise UserError("\n".join([*faults, f"{len(faults)} to mend. Every key is explained in docs/study-file.md"])) from None
+
+
+def _unfolded(content: Any) -> int:
+    """Return how many values a file holds with each alias written out; counting ends above `MOST_NODES`."""
+    todo, count = [content], 0
+    while todo and count <= MOST_NODES:
+        one = todo.pop()
+        count += 1
+        if isinstance(one, CommentedMap):
+            todo += one.values()
+        elif isinstance(one, CommentedSeq):
+            todo += one
+    return count
 
 
 def _merged(error: ValidationError) -> list[Any]:

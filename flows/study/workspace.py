@@ -88,13 +88,13 @@ class Workspace:
         Raises:
             Busy: If another run holds it.
         """
-        self.create()
-        with open(self.vault / "lock", "w", encoding="utf-8") as lock:
-            if not _locked(lock):
-                raise Busy(f"Another run is working in {self.root}. Wait for it, or stop it, then start again.")
-            for folder in (self.staging, self.linked):
-                remove_temporaries(folder)
-            with closed_by_default():
+        with closed_by_default():
+            self.create()
+            with open(self.vault / "lock", "w", encoding="utf-8") as lock:
+                if not _locked(lock):
+                    raise Busy(f"Another run is working in {self.root}. Wait for it, or stop it, then start again.")
+                for folder in (self.staging, self.linked):
+                    remove_temporaries(folder)
                 yield
 
 

@@ -20,6 +20,7 @@ from unibase.groundwork.problems import UserError
 from unibase.privacy.keys import new_key, write_key_file
 from unibase.privacy.leaks.leak_scan import Needle, scan
 from unibase.privacy.ledger import persons
+from unibase.simulation.tree import Options
 
 CENTRES = {
     "A": ("centre_a/people.csv", "people"),
@@ -78,7 +79,7 @@ def steps_of_the_page() -> list[list[str]]:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Simulated hospitals, over which all was done that the page says."""
     home = tmp_path_factory.mktemp("encoded") / "home"
-    write_demo(home, persons=150, seed=7, centres=3, broken=False, imaging=False)
+    write_demo(home, Options(seed=7, persons=150, broken=False, imaging=False))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
         for words in steps_of_the_page():
