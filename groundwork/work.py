@@ -117,12 +117,7 @@ def run_units(
     todo = [unit for unit in sorted(units, key=lambda unit: unit.key) if unit.key not in running.finished]
     running.report()
     running.work([todo[start : start + job.batch_size] for start in range(0, len(todo), job.batch_size)])
-    for pause in PAUSES:
-        failed = [unit for unit in todo if running.finished[unit.key].status == "failed"]
-        if not failed:
-            break
-        time.sleep(pause)
-        running.work([[unit] for unit in failed])
+    running.try_again(todo)
     running.refuse_greedy()
     return [running.finished[key] for key in sorted(running.finished)]
 
@@ -179,6 +174,15 @@ class _Running:
         for outcomes in map_batches(Call(self.job.function, self.job.leaves), self.job.shared, batches, client, avoid):
             self._write_down(outcomes)
             self.report()
+
+    def try_again(self, todo: Sequence[Unit]) -> None:
+        """Run what the machine made fail again, alone, after a pause that grows."""
+        for pause in PAUSES:
+            failed = [unit for unit in todo if self.finished[unit.key].status == "failed"]
+            if not failed:
+                return
+            time.sleep(pause)
+            self.work([[unit] for unit in failed])
 
     def refuse_greedy(self) -> None:
         """Refuse what asked for too much memory again and again, alone: then it is the unit, and it holds up nobody."""

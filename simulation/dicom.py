@@ -306,22 +306,30 @@ def write_rtstruct(study: Study, series: SeriesFiles, regions: dict[str, Region]
     ds.ReferencedFrameOfReferenceSequence = Sequence([_referenced_frame(study, series, images)])
     rois, contours, observations = [], [], []
     for number, (roi_name, region) in enumerate(regions.items(), start=1):
-        roi = Dataset()
-        roi.ROINumber, roi.ReferencedFrameOfReferenceUID = number, study.uid("frame")
-        roi.ROIName, roi.ROIGenerationAlgorithm = roi_name, "MANUAL"
-        rois.append(roi)
+        rois.append(_roi(study, number, roi_name))
         contours.append(_contours(number, region, series, images))
-        observation = Dataset()
-        observation.ObservationNumber = observation.ReferencedROINumber = number
-        observation.RTROIInterpretedType = "GTV" if number == 1 else "ORGAN"
-        observation.ROIInterpreter = physician(study.seed, study.registration.centre, "reading")
-        observations.append(observation)
+        observations.append(_roi_observation(study, number))
     ds.StructureSetROISequence, ds.ROIContourSequence = Sequence(rois), Sequence(contours)
     ds.RTROIObservationsSequence = Sequence(observations)
     path = study.folder / name / f"RS{series.modality}.dcm"
     save(ds, path)
     seen(ds)
     return path
+
+
+def _roi(study: Study, number: int, name: str) -> Dataset:
+    roi = Dataset()
+    roi.ROINumber, roi.ReferencedFrameOfReferenceUID = number, study.uid("frame")
+    roi.ROIName, roi.ROIGenerationAlgorithm = name, "MANUAL"
+    return roi
+
+
+def _roi_observation(study: Study, number: int) -> Dataset:
+    observation = Dataset()
+    observation.ObservationNumber = observation.ReferencedROINumber = number
+    observation.RTROIInterpretedType = "GTV" if number == 1 else "ORGAN"
+    observation.ROIInterpreter = physician(study.seed, study.registration.centre, "reading")
+    return observation
 
 
 def _referenced_frame(study: Study, series: SeriesFiles, images: list[Dataset]) -> Dataset:

@@ -94,6 +94,12 @@ def write_methylation(folder: Path, donors: Sequence[Donor], seed: int) -> list[
         noise = stream(seed, "array", under.sample).normal(0, ARRAY_NOISE, PROBES)
         betas[under.sample] = np.clip(betas[of.sample] + noise, 0.001, 0.999)
         planted.append(Planted("methylation-duplicate", under.sample, under.person, of.sample, of.person))
+    _write_arrays(folder, betas)
+    return planted
+
+
+def _write_arrays(folder: Path, betas: dict[str, np.ndarray]) -> None:
+    """Write beta values, shape (probes,) a sample, and where each probe lies."""
     names = list(betas)
     with gzip.GzipFile(folder / "methylation.csv.gz", "wb", compresslevel=4, mtime=0) as file:
         file.write(("probe," + ",".join(names) + "\n").encode())
@@ -103,7 +109,6 @@ def write_methylation(folder: Path, donors: Sequence[Donor], seed: int) -> list[
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("IlmnID", "CHR"))
         writer.writerows((f"cg{probe:08d}", "X" if probe < X_PROBES else str(probe % 22 + 1)) for probe in range(PROBES))
-    return planted
 
 
 def _betas(donor: Donor, seed: int) -> np.ndarray:

@@ -114,6 +114,12 @@ def person_rows(
     yield from _treatments(person, who)
     if course.progression:
         yield from _progression(person, who, course.progression)
+    yield from _image_and_sample(person, who, sample, study_uid)
+
+
+def _image_and_sample(person: Person, who: dict[str, str], sample: str | None, study_uid: str | None) -> Iterator[Row]:
+    """Yield the examination and the sample before treatment, where the person has them."""
+    course = person.course
     if course.imaging and study_uid:
         for modality in ("CT", "PT") if course.has_pet else ("CT",):
             yield "15_imagerie", {

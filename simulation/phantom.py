@@ -126,6 +126,21 @@ def make_chest(seed: int, person: Person, scanner: Scanner, growth: float = 1.0)
     """
     rng = stream(seed, "chest", person.index)
     middle = (float(rng.uniform(-8, 8)), float(rng.uniform(-195, -165)), float(rng.uniform(-420, -180)))
+    ct, pet = _grids(scanner, middle)
+    side = -1.0 if person.course.laterality == "R" else 1.0
+    radius = tumour_radius_mm(person.latents) * growth
+    waves = tuple(
+        (order, float(rng.uniform(0.02, high)), float(rng.uniform(0, 2 * np.pi)))
+        for order, high in ((2, 0.1), (3, 0.08), (5, 0.04))
+    )
+    offset = (side * 42.0 + float(rng.uniform(-5, 5)), float(rng.uniform(-12, 12)), float(rng.uniform(-6, 6)))
+    centre = (middle[0] + offset[0], middle[1] + offset[1], middle[2] + offset[2])
+    left, right = (Region((middle[0] + side, middle[1], middle[2]), 140.0, (36.0, 55.0)) for side in (42.0, -42.0))
+    return Chest(Region(centre, radius, (radius, radius), waves), left, right, ct, pet)
+
+
+def _grids(scanner: Scanner, middle: tuple[float, float, float]) -> tuple[Grid, Grid]:
+    """Return the grids of CT and PET around a point (x, y, z) in mm."""
     size = 96
     height = scanner.slice_mm * (scanner.slices - 1)
     ct = Grid(
@@ -143,16 +158,7 @@ def make_chest(seed: int, person: Person, scanner: Scanner, growth: float = 1.0)
         (pixel, pixel, 4.0),
         tuple(round(v, 3) for v in (middle[0] - pixel * 23.5, middle[1] - pixel * 23.5, middle[2] - 2.0 * (slices - 1))),  # type: ignore[arg-type]
     )
-    side = -1.0 if person.course.laterality == "R" else 1.0
-    radius = tumour_radius_mm(person.latents) * growth
-    waves = tuple(
-        (order, float(rng.uniform(0.02, high)), float(rng.uniform(0, 2 * np.pi)))
-        for order, high in ((2, 0.1), (3, 0.08), (5, 0.04))
-    )
-    offset = (side * 42.0 + float(rng.uniform(-5, 5)), float(rng.uniform(-12, 12)), float(rng.uniform(-6, 6)))
-    centre = (middle[0] + offset[0], middle[1] + offset[1], middle[2] + offset[2])
-    left, right = (Region((middle[0] + side, middle[1], middle[2]), 140.0, (36.0, 55.0)) for side in (42.0, -42.0))
-    return Chest(Region(centre, radius, (radius, radius), waves), left, right, ct, pet)
+    return ct, pet
 
 
 def render_ct(seed: int, person: Person, scanner: Scanner, chest: Chest, visit: str) -> np.ndarray:

@@ -94,23 +94,27 @@ def build(
     from unibase.flows.cli.printing import print_json
 
     if dry_run:
-        from unibase.flows.looks.dry_run import in_words, plan_build
-        from unibase.flows.study.reading import read_study
-
-        plan = plan_build(read_study(study))
-        print_json(plan) if json else print(in_words(plan))
+        _print_plan(study, json)
         return
     if quiet:
         os.environ["UNIBASE_QUIET"] = "1"
     if verify_sources:
-        from unibase.flows.runs.alone import forget_contents
+        from unibase.flows.runs.alone import forget_contents  # imports every room
 
         forget_contents(study)
     release = _build_with_prefect(study, scheduler, nightly) if prefect else _build_alone(study, scheduler, nightly)
-    if json:
-        print_json({"release": str(release), "page": str(release / "report.html"), "version": release.name})
-        return
-    print(f"release: {release}\npage:    {release / 'report.html'}")
+    said = {"release": str(release), "page": str(release / "report.html")}
+    print_json({**said, "version": release.name}) if json else print("release: {release}\npage:    {page}".format(**said))
+
+
+def _print_plan(study: Path, json: bool) -> None:
+    """Say what a build would do."""
+    from unibase.flows.cli.printing import print_json
+    from unibase.flows.looks.dry_run import in_words, plan_build
+    from unibase.flows.study.reading import read_study
+
+    plan = plan_build(read_study(study))
+    print_json(plan) if json else print(in_words(plan))
 
 
 def _build_with_prefect(study: Path, scheduler: str | None, nightly: bool) -> Path:

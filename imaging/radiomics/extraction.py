@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from unibase.groundwork.problems import Unusable
-from unibase.groundwork.work import OUT_OF_MEMORY
+from unibase.groundwork.reasons import OUT_OF_MEMORY
 from unibase.imaging import reasons
 from unibase.imaging.boxed import Boxed
 from unibase.imaging.dicom.volume import Volume
