@@ -12,7 +12,7 @@ RUN := $(UV) run --locked --no-sync
 DEMO ?= demo
 JOBS ?= 2
 
-.PHONY: help setup demo real test check figures format types lint docs pages nightly server clean
+.PHONY: help setup demo real test check figures format types lint docs pages nightly server sbom clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ pages: setup  ## Write the generated pages of the manual
 format: setup  ## Format and sort imports
 	@$(RUN) ruff check --fix --quiet .
 	@$(RUN) ruff format --quiet .
+
+sbom: setup  ## Write the bill of materials of what is installed at run time (CycloneDX) to sbom.json
+	@$(UV) export --locked --no-dev --format cyclonedx1.5 --quiet --output-file sbom.json
 
 server: setup  ## Start a Prefect server on loopback, telemetry off
 	@DO_NOT_TRACK=1 PREFECT_SERVER_ANALYTICS_ENABLED=false $(RUN) prefect server start --host 127.0.0.1

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger, runtime, task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.states import Completed, Failed, State
 
 import unibase.flows  # noqa: F401  # silences telemetry before Prefect is imported
+from unibase.flows.runs.artifacts import artifacts_of
 from unibase.flows.runs.guard import explained, kind
 from unibase.flows.runs.pipeline import STAGES, stage
 from unibase.flows.runs.progress import ProgressBoard
@@ -30,6 +32,13 @@ from unibase.flows.study.study_file import Study
 from unibase.groundwork.cluster import Workforce
 from unibase.groundwork.problems import UserError
 from unibase.privacy.audit import AuditLog
+
+
+def _named() -> str:
+    """Return the name of this flow run: what runs, and over which study file, without the folders above its own."""
+    given = runtime.flow_run.parameters
+    file = Path(given.get("study", "study.yaml"))
+    return f"{given.get('name') or runtime.flow_run.flow_name} {file.resolve().parent.name}/{file.name}"
 
 
 @task(name="stage", task_run_name="{name} {centre}", persist_result=False)
@@ -72,7 +81,7 @@ def release_task(study_file: str, version: str) -> State[Any]:
     return Completed(message=str(folder))
 
 
-@flow(name="build", flow_run_name="build {study}", persist_result=False, log_prints=False)
+@flow(name="build", flow_run_name=_named, persist_result=False, log_prints=False)
 def build_flow(study: str = "study.yaml", scheduler: str | None = None) -> State[Any]:
     """Build a study from its sources to its release.
 
@@ -83,7 +92,7 @@ def build_flow(study: str = "study.yaml", scheduler: str | None = None) -> State
     return _run(study, scheduler, list(STAGES), version="")
 
 
-@flow(name="nightly", flow_run_name="nightly {study}", persist_result=False, log_prints=False)
+@flow(name="nightly", flow_run_name=_named, persist_result=False, log_prints=False)
 def nightly_flow(study: str = "study.yaml", scheduler: str | None = None) -> State[Any]:
     """Take up what is new since the last run; publish the next version when anything changed.
 
@@ -94,7 +103,7 @@ def nightly_flow(study: str = "study.yaml", scheduler: str | None = None) -> Sta
     return _run(study, scheduler, list(STAGES), version="next")
 
 
-@flow(name="stage", flow_run_name="{name} {study}", persist_result=False, log_prints=False)
+@flow(name="stage", flow_run_name=_named, persist_result=False, log_prints=False)
 def stage_flow(study: str = "study.yaml", name: str = "index", scheduler: str | None = None) -> State[Any]:
     """Run one stage of a build over what the stages before it left.
 
@@ -134,9 +143,24 @@ def _run(study_file: str, scheduler: str | None, stages: list[Stage], version: s
         study = read_study(study_file)
         check_sources(study)
         with study.work.owned():
-            return _run_stages(study, scheduler, stages, version)
+            ended = _run_stages(study, scheduler, stages, version)
+            _show(study, ended)
+            return ended
     except UserError as error:
         return _failed(error, None)
+
+
+def _show(study: Study, ended: State[Any]) -> None:
+    """Leave the artifacts of a run on its page; a server that takes none keeps no run from its end."""
+    if not study.work.work_ledger.exists():
+        return
+    shown = artifacts_of(study, ended.message or "", ended.is_completed())
+    try:
+        create_table_artifact(shown.stages, key=f"{study.study}-stages", description="What each stage took in and how it ended")
+        create_table_artifact(shown.quarantine, key=f"{study.study}-quarantine", description="Quarantine by reason")
+        create_markdown_artifact(shown.end, key=f"{study.study}-end", description="Green or red, and why")
+    except Exception as error:  # whatever the server says: the work is done
+        get_run_logger().warning(f"The artifacts of this run were not kept ({type(error).__name__}).")
 
 
 def _run_stages(study: Study, scheduler: str | None, stages: list[Stage], version: str | None) -> State[Any]:

@@ -223,3 +223,19 @@ def test_a_study_file_that_unfolds_without_end_is_refused(run: Any, tmp_path: Pa
     (tmp_path / "study.yaml").write_text("\n".join([*levels, "study: trial"]), encoding="utf-8")
     ended = run("check", tmp_path / "study.yaml")
     assert ended.code == 1 and "unfolds" in ended.err
+
+
+@pytest.mark.slow
+def test_the_morning_look_counts_what_changed_and_names_nobody(home: Path) -> None:
+    from unibase.flows.runs.artifacts import artifacts_of
+    from unibase.flows.study.reading import read_study
+
+    study = read_study(home / "study.yaml")
+    first = artifacts_of(study, str(home / "releases" / "trial" / "1.0.0"), True)
+    assert {row["since the last run"] for row in first.quarantine} == {1}
+    second = artifacts_of(study, f"centres.A.dicom: It gives nothing. {home}/dicom", False)
+    assert {row["since the last run"] for row in second.quarantine} == {0}
+    assert second.end.startswith("# Red") and "1.0.0, stays" in second.end and first.end.startswith("# Green")
+    assert all(row["in"] == row["done"] + row["quarantined"] + row["failed"] for row in first.stages)
+    shown = json.dumps([first.stages, first.quarantine, first.end, second.end])
+    assert "IPP" not in shown and str(home) not in shown
