@@ -85,7 +85,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     write_key_file(new_key(), home / "vault.key")
     study = read_study(home / "study.yaml")
     study.work.create()
-    with open_run(study, local=True) as opened:
+    with open_run(study) as opened:
         resolve_people(opened)
         deidentify_centre(opened, "lyon")
         index_series(opened)
