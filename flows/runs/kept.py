@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unibase.flows.runs.code import ROOMS, ROOT
-from unibase.flows.study.named_files import shared_files
+from unibase.flows.study.named_files import files_of_settings
 from unibase.flows.study.places import DICOM, LEDGER, OBJECTIONS, RELEASE, Place
 from unibase.groundwork.files import digest_of, sha256_file
 from unibase.groundwork.problems import MachineFault
@@ -43,7 +43,8 @@ def inputs(run: Run, stage: str, reads: Iterable[Place]) -> str:
     known = set(reads)
     copies = [run.ledger.digest(f"deidentify-{name}") for name in study.centres] if DICOM in known else []
     persons = run.content("persons", [path for place in (LEDGER, OBJECTIONS) if (path := place.of(study.work.root)).exists()])
-    files = run.content("study", [study.path(value) for _, value in shared_files(study)])
+    shared = {key: value for key, value in settings.items() if key != "centres"}
+    files = run.content("study", files_of_settings(shared, study))
     found = [
         sorted(found_in(run.ledger, run.study.work.root, place).items())
         for place in sorted(known - _LOOKED_AFTER, key=lambda place: place.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +47,7 @@ def shared_files(study: Study) -> list[tuple[str, str]]:
     named = [("assays.mutations.hotspots", study.assays.mutations.hotspots or "")]
     named += [("assays.copy_number.genes", study.assays.copy_number.genes or "")]
     named += [("features.settings", study.features.settings if study.features else "")]
+    named += [("features.pet_table", (study.features.pet_table or "") if study.features else "")]
     for key, rule in (("imaging", study.harmonise.imaging), ("rna", study.harmonise.rna)):
         named.append((f"harmonise.{key}.parameters", (rule.parameters if rule else None) or ""))
     if study.custodians:
@@ -66,3 +68,26 @@ def _of_centre(study: Study, name: str, centre: Centre) -> Iterator[tuple[str, s
         yield from ((f"{here}.omics.{assay}.{key}", getattr(source, key) or "") for key in _ASSAY_FILES)
     if centre.genotypes:
         yield from ((f"{here}.genotypes.{key}", getattr(centre.genotypes, key) or "") for key in ("pairs", "samples", "sexes"))
+
+
+def files_of_settings(settings: object, study: Study) -> list[Path]:
+    """Return every file or folder that a text somewhere in settings names, sorted: also of an option that was added yesterday.
+
+    Args:
+        settings: A JSON value of the study file.
+        study: The study, whose folder relative paths start from.
+    """
+    found: set[Path] = set()
+    todo = [settings]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, dict):
+            todo += one.values()
+        elif isinstance(one, list | tuple):
+            todo += one
+        elif isinstance(one, str) and one and len(one) < 4096 and "\0" not in one:
+            path = study.path(one)
+            # Unlike Path.exists it takes a text that is too long for a name, or has no place here, for what is not there.
+            if os.path.exists(path) and path != study.home:
+                found.add(path)
+    return sorted(found)
