@@ -88,6 +88,6 @@ def files_of_settings(settings: object, study: Study) -> list[Path]:
         elif isinstance(one, str) and one and len(one) < 4096 and "\0" not in one:
             path = study.path(one)
             # Unlike Path.exists it takes a text that is too long for a name, or has no place here, for what is not there.
-            if os.path.exists(path) and path != study.home:
+            if os.path.exists(path) and path != study.home:  # noqa: PTH110
                 found.add(path)
     return sorted(found)
