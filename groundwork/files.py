@@ -75,9 +75,9 @@ def closed_by_default() -> Iterator[None]:
 
     Example:
         >>> with closed_by_default():
-        ...     write_text(getfixture("tmp_path") / "a.txt", "content")
-        >>> oct((getfixture("tmp_path") / "a.txt").stat().st_mode & 0o777)
-        '0o640'
+        ...     mask = os.umask(CLOSED)
+        >>> oct(0o666 & ~mask), oct(0o777 & ~mask)
+        ('0o640', '0o750')
     """
     before = os.umask(CLOSED)
     try:
