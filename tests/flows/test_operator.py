@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import pytest
@@ -184,8 +185,8 @@ def test_exit_codes_tell_kinds(run: Any, tmp_path: Path) -> None:
 def test_commands_of_a_study_load_no_other_rooms() -> None:
     from unibase.flows.cli import study
 
-    names = {name.removesuffix("_") for name, one in vars(study).items() if getattr(one, "__module__", "") == study.__name__}
-    assert {name for name in names if not name.startswith("_")} - {"Path"} == command_line.OF_A_STUDY
+    names = {name for name, one in vars(study).items() if isinstance(one, FunctionType) and one.__module__ == study.__name__}
+    assert {name.removesuffix("_") for name in names if not name.startswith("_")} == command_line.OF_A_STUDY
 
 
 @pytest.mark.slow
