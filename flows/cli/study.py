@@ -191,7 +191,7 @@ def init(folder: Path, *, index: str = "treatment_start") -> None:
     if study.exists():
         raise UserError(f"{study} is there already. Look at it with: unibase check {study}")
     found = survey(folder)
-    if not found:
+    if not any(found):
         raise UserError(
             f"{folder} holds no DICOM, no records, no people file and no matrix that can be told. Name another folder."
         )
@@ -202,7 +202,7 @@ def init(folder: Path, *, index: str = "treatment_start") -> None:
         for text in one.unknown:
             print(f"{one.name}: {text}")
     print(
-        f"{study} and {folder / 'study.key'} are written for {', '.join(one.name for one in found)}. Next: unibase check {study}"
+        f"{study} and {folder / 'study.key'} are written for {', '.join(one.name for one in found if one)}. Next: unibase check {study}"
     )
 
 

@@ -49,7 +49,7 @@ class Found:
 
 
 def survey(folder: Path) -> list[Found]:
-    """Look at a folder; return what each centre of it holds.
+    """Look at a folder; return what each centre of it holds, and what is false as a centre and has something unknown.
 
     Each subfolder that holds sources is a centre; where none does by itself, the whole folder is one.
 
@@ -58,12 +58,13 @@ def survey(folder: Path) -> list[Found]:
     """
     below = [_look(one) for one in sorted(folder.iterdir()) if one.is_dir() and one.name not in ("work", "releases", "truth")]
     whole = _look(folder)
-    kinds = {kind for one in below for kind in _kinds(one)}
     alone = [one for one in below if one]
-    # Subfolders of one kind each (dicom/, omop/) belong to one hospital; two that hold the same kind are two.
-    if whole and (len(alone) < 2 or len(kinds) == sum(len(_kinds(one)) for one in below)):
-        return [whole]
-    return alone
+    kinds = [_kinds(one) for one in alone]
+    # Subfolders of one kind each, and no kind twice (dicom/, omop/, omics/), are one hospital; all others are one each.
+    one_hospital = all(len(mine) == 1 for mine in kinds) and len({mine[0] for mine in kinds}) == len(kinds)
+    if not alone or one_hospital:
+        return [whole] if whole else []
+    return [one for one in below if one or one.unknown]
 
 
 def _kinds(found: Found) -> list[str]:
@@ -184,12 +185,15 @@ def study_text(folder: Path, found: list[Found], concept: str) -> str:
         found: What `survey` returned.
         concept: Concept of the index event.
     """
+    found = [one for one in found if one]
+    several = len(found) > 1 or found[0].name != folder.name
+    told = "each is a folder here" if several else "all of this folder is one hospital"
     lines = [
         f"# Made by `unibase init {folder}`: look at every line that ends in a comment. All keys: docs/study-file.md",
         f"study: {re.sub(r'[^a-z0-9-]+', '-', folder.resolve().name.lower()).strip('-') or 'study'}",
         "release: {version: 1.0.0}",
         "key: {file: study.key}   # keep a copy elsewhere: without it no pseudonym can be made again",
-        "centres:",
+        f"centres:   # {told}: mend it where that is wrong",
     ]
     for one in found:
         lines += [f"  {_name(one.name)}:", *(f"    {line}" for line in _centre(folder, one))]
