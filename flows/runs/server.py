@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from unibase.groundwork.files import closed_by_default
 from unibase.groundwork.problems import UserError
 
 START_SECONDS = 120
@@ -41,7 +42,8 @@ def prefect_api(home: Path) -> Iterator[str]:
     if url:
         yield url
         return
-    home.mkdir(parents=True, exist_ok=True)
+    with closed_by_default():
+        home.mkdir(parents=True, exist_ok=True)
     port = _free_port()
     url = f"http://127.0.0.1:{port}/api"
     environment = {
@@ -53,7 +55,8 @@ def prefect_api(home: Path) -> Iterator[str]:
         "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home / 'prefect.db'}",
     }
     log_path = home / "server.log"
-    with open(log_path, "wb") as log:
+    # The child makes its database under the same mask.
+    with closed_by_default(), open(log_path, "wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "unibase.flows.runs.server", str(port), str(os.getpid())],
             env=environment,
