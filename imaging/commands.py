@@ -15,10 +15,12 @@ from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import FEATURES, VOLUMES, Column, Table, write_parquet
 from unibase.groundwork.work import Job, Outcome, Output, Unit, WorkLedger, run_units
 from unibase.imaging.dicom.inventory import volumes_frame
+from unibase.imaging.dicom.pet_table import read_pet_table
 from unibase.imaging.dicom.series import read_index
 from unibase.imaging.looks.unit import FOLDER, gather_looks
 from unibase.imaging.options import Choices, Regions
 from unibase.imaging.radiomics.features import collect, extract_series, ordered, stage_settings
+from unibase.imaging.radiomics.pet_of_files import with_pet_table
 from unibase.imaging.radiomics.robustness import RobustnessTask, extract_perturbed, stability_table
 from unibase.imaging.radiomics.settings import FeatureSettings
 from unibase.imaging.radiomics.sources import LIST_ROW, Source, SourcePlan, nothing_left, plan_source
@@ -50,6 +52,7 @@ class PlainRun:
         robustness: Perturb every region too, and write the table of how stable each feature is to this Parquet file.
         verdicts: CSV of what a reviewer decided of masks (`radiomics.verdicts`).
         progress: Told after each series.
+        pet_table: CSV with weight, dose and injection of PET whose header lacks them.
         client: Dask client that maps the series; None measures them here, one after the other.
     """
 
@@ -60,6 +63,7 @@ class PlainRun:
     verdicts: Path | None = None
     progress: Progress | None = None
     client: Client | None = None
+    pet_table: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,8 @@ def extract_plain(
     try:
         asked = Asked(settings, run.regions, run.choices)
         plan = plan_source(source, work, asked)
+        if run.pet_table is not None:
+            plan = replace(plan, units=with_pet_table(plan.units, read_pet_table(run.pet_table)))
         with WorkLedger(work / "work.sqlite") as ledger:
             outcomes = _measured(plan.units, ledger, run, stage_settings(asked))
             perturbed = _perturbed(plan.units, outcomes, ledger, run, asked) if run.robustness is not None else []

@@ -87,6 +87,7 @@ def features(
     robustness: Path | None = None,
     pictures: Path | None = None,
     verdicts: Path | None = None,
+    pet_table: Path | None = None,
     workers: int = 1,
     **chosen: object,
 ) -> None:
@@ -117,6 +118,9 @@ def features(
         Folder for a picture of each region on its image and a contact sheet, the most suspect first.
     verdicts
         CSV of what a reviewer decided of masks: source_digest (of the contact sheet) and verdict (keep, refuse, wrong-side).
+    pet_table
+        CSV with weight, dose and time of injection of PET whose header lacks them; a row names a SeriesInstanceUID, a
+        StudyInstanceUID or a PatientID (docs/imaging.md).
     workers
         Processes that measure; 1 measures in this one.
     """
@@ -127,7 +131,7 @@ def features(
     regions = parse_regions(region) if region else None
     features_of(
         (source, mask) if mask else source,
-        FeatureCommand(out, settings, choices, regions, regions_csv, robustness, pictures, verdicts, workers),
+        FeatureCommand(out, settings, choices, regions, regions_csv, robustness, pictures, verdicts, workers, pet_table),
     )
 
 

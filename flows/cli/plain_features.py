@@ -31,6 +31,7 @@ class FeatureCommand:
         pictures: Folder of pictures and contact sheet, or None.
         verdicts: CSV of what a reviewer decided, or None.
         workers: Processes that measure.
+        pet_table: CSV of what is known of PET whose header lacks it, or None.
     """
 
     out: Path
@@ -42,6 +43,7 @@ class FeatureCommand:
     pictures: Path | None
     verdicts: Path | None
     workers: int
+    pet_table: Path | None = None
 
 
 def features_of(source: Source, command: FeatureCommand) -> None:
@@ -56,7 +58,14 @@ def features_of(source: Source, command: FeatureCommand) -> None:
         print(f"note: {sentence}", file=sys.stderr)
     with ProgressBoard() as board, dask_client(workers=command.workers) if command.workers > 1 else nullcontext() as client:
         run = PlainRun(
-            command.choices, command.regions, command.pictures, command.robustness, command.verdicts, board.of("features"), client
+            command.choices,
+            command.regions,
+            command.pictures,
+            command.robustness,
+            command.verdicts,
+            board.of("features"),
+            client,
+            command.pet_table,
         )
         result = extract_plain(source, command.out, options, run)
     for refused in result.quarantined:

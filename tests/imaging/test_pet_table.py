@@ -6,14 +6,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import polars as pl
 import pytest
+from pydicom import dcmread
 
+from tests.imaging.dicom_maker import write_rtstruct
 from tests.imaging.test_suv import DOSE, WEIGHT, factor, pet, tracer
 from unibase.groundwork.problems import Unusable, UserError
+from unibase.imaging.commands import PlainRun, extract_plain
 from unibase.imaging.dicom.inventory import describe_series
 from unibase.imaging.dicom.pet_table import check_given, given, read_pet_table
 from unibase.imaging.dicom.read_as import PetFacts, Reading
 from unibase.imaging.dicom.volume import read_series
+from unibase.imaging.radiomics.settings import read_settings
 
 ALL = PetFacts(weight=WEIGHT, dose=DOSE, start=datetime(2020, 1, 2, 9, 20), nuclide="F-18")
 LACKING: dict[str, tuple[dict[str, Any], str]] = {
@@ -121,3 +127,23 @@ def test_a_row_is_of_one_pet(tmp_path: Path) -> None:
         check_given([first, other], rows)
     assert check_given([first], rows) == [2, 3]
     assert given(rows[2:], {**names, "PatientID": "8"}, "20200103") is None
+
+
+def test_plain_files_with_a_table(tmp_path: Path) -> None:
+    scans = tmp_path / "scans"
+    pet(scans / "pet", PatientWeight=None)
+    uid = str(dcmread(next((scans / "pet").iterdir())).SeriesInstanceUID)
+    write_rtstruct(scans / "rs.dcm", [("GTV", [np.array([[-0.5, -0.5, z], [2.5, -0.5, z], [2.5, 2.5, z]]) for z in range(3)])])
+    table = tmp_path / "pet.csv"
+    table.write_text(f"SeriesInstanceUID,PatientWeight\n{uid},72\n", encoding="utf-8")
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("featureClass: {firstorder: [Mean]}\nsetting: {minimumROIDimensions: 1}\n", encoding="utf-8")
+    asked = read_settings(settings)
+    with pytest.raises(UserError):
+        extract_plain(scans, tmp_path / "without.parquet", asked, PlainRun())
+    extract_plain(scans, tmp_path / "out.parquet", asked, PlainRun(pet_table=table))
+    row = pl.read_parquet(tmp_path / "out.parquet").row(0, named=True)
+    assert (row["unit"], row["image_notes"]) == ("SUVbw", "weight-from-table")
+    table.write_text("PatientID,PatientWeight\nnobody,72\n", encoding="utf-8")
+    with pytest.raises(UserError, match="no PET series of the source: 1"):
+        extract_plain(scans, tmp_path / "stray.parquet", asked, PlainRun(pet_table=table))
