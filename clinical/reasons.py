@@ -217,6 +217,12 @@ SECOND_CODING = Reason(
     "Nothing; the first coding of each code system counts.",
     "A Condition with two codes of ICD-10.",
 )
+OLDER_VERSION = Reason(
+    "older-version",
+    "The export holds a newer version of the resource.",
+    "Nothing; the newest version counts.",
+    "An Observation that was corrected between two exports of one folder.",
+)
 NOT_A_CANCER = Reason(
     "not-a-cancer",
     "A stage is one of a condition that no code says is a cancer.",

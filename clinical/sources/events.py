@@ -12,6 +12,7 @@ import polars as pl
 from unibase.clinical.reasons import (
     AFTER_CUTOFF,
     END_AFTER_CUTOFF,
+    OLDER_VERSION,
     SECOND_CODING,
     UNKNOWN_CODE_SYSTEM,
     UNKNOWN_EXTENSION,
@@ -60,10 +61,12 @@ _TOLD = (
     ),
     Tallied(UNKNOWN_STATUS, "The status {name} is none of FHIR R4 for the resource; {count} resources of the file have it."),
     Tallied(SECOND_CODING, "{count} codings of the file are further codes of {name} for the same thing, and are left out."),
+    Tallied(OLDER_VERSION, "{count} resources of the file are older versions of others, and do not count."),
     Tallied(AFTER_CUTOFF, "{count} rows lie after the data cut-off and do not count."),
     Tallied(END_AFTER_CUTOFF, "{count} rows end after the data cut-off; their end is left out."),
 )
-"""Of those after the cut-off the rows are gone; other rows are kept."""
+"""Of those after the cut-off and of older versions the rows are gone; other rows are kept."""
+_GONE = (AFTER_CUTOFF, OLDER_VERSION)
 _MESSAGES = {one.reason: one.message for one in _TOLD}
 
 
@@ -75,7 +78,7 @@ def tally_key(reason: str, name: str = "") -> str:
 def told_tally(key: str, row: int, count: int) -> RowProblem:
     """Return the problem that a tally is: exports carry the same few things in every row."""
     reason, name = key.split("\t", 1)
-    return RowProblem(row, reason, _MESSAGES[reason].format(name=name, count=count), name, refused=reason == AFTER_CUTOFF)
+    return RowProblem(row, reason, _MESSAGES[reason].format(name=name, count=count), name, refused=reason in _GONE)
 
 
 class Identifier(NamedTuple):

@@ -12,12 +12,12 @@ import polars as pl
 import pytest
 
 from tests.clinical.test_derivations import events
-from tests.clinical.whole import read_events
+from tests.clinical.whole import read_events, read_rows
 from unibase.clinical.formats.mapping_rules import read_mapping
 from unibase.clinical.formats.people import read_people
 from unibase.clinical.timelines import meds
 from unibase.clinical.timelines.centre import TimelineTask, convert
-from unibase.clinical.timelines.door import Identifier, KeyDoor
+from unibase.clinical.timelines.door import Identifier, KeyDoor, LocalDoor
 from unibase.clinical.words.concepts import Concepts
 from unibase.clinical.words.controlled import is_controlled
 from unibase.groundwork.problems import UserError
@@ -356,3 +356,26 @@ def test_synthea(real_data: Path, tmp_path: Path) -> None:
     assert coded < 0.1 * result.events.height
     meds.write_dataset(result.events, tmp_path / "out")
     assert meds.validate_dataset(tmp_path / "out") == []
+
+
+def haemoglobin(value: float, changed: str | None, identifier: str = "o1") -> str:
+    resource: dict[str, Any] = {"resourceType": "Observation", "id": identifier, "subject": {"reference": "Patient/p"}}
+    resource |= {"code": {"coding": [{"system": "http://loinc.org", "code": "718-7"}]}, "effectiveDateTime": "2021-03-04"}
+    resource |= {"status": "final", "valueQuantity": {"value": value, "code": "g/dL"}}
+    return json.dumps(resource | ({"meta": {"lastUpdated": changed}} if changed else {}))
+
+
+def test_of_two_versions_of_a_resource_the_newest_counts(tmp_path: Path) -> None:
+    patient = {"resourceType": "Patient", "id": "p", "gender": "female", "birthDate": "1950-01-01"}
+    first = [haemoglobin(12.1, "2021-03-06T10:00:00Z"), haemoglobin(9.9, None, "o2"), haemoglobin(9.8, None, "o2")]
+    second = [json.dumps(patient), haemoglobin(12.5, "2021-03-05T10:00:00Z"), haemoglobin(7.5, None, "o3")]
+    (tmp_path / "a.ndjson").write_text("\n".join(first) + "\n")
+    (tmp_path / "b.ndjson").write_text("\n".join(second) + "\n")
+    (tmp_path / "c.json").write_text(haemoglobin(7.7, "2020-01-01T00:00:00Z", "o3"))
+    told = read_rows(TimelineTask("fhir", tmp_path, "CHU-été", cutoff="none"), LocalDoor())
+    values = told.events.filter(pl.col("code") == "LOINC//718-7")["numeric_value"].to_list()
+    # o1: changed last, though it stands first; o2: the last of two that say nothing; o3: the one that says when.
+    assert sorted(round(value, 2) for value in values) == [7.7, 9.8, 12.1]
+    gone = told.problems.filter(pl.col("reason") == "older-version")
+    assert gone["message"].str.extract(r"^(\d+)").cast(pl.Int64).sum() == 3
+    assert told.account["rows"].sum() == 7
