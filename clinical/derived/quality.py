@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from unibase.clinical import tables
+from unibase.clinical.derived.contradictions import Check, contradiction_checks
 from unibase.clinical.reasons import FUTURE_DATE, UNKNOWN_CODE
 from unibase.clinical.words.acts import REFUTED
 from unibase.groundwork.problems import UserError
@@ -165,15 +166,11 @@ def stop_if_poor(checks: pl.DataFrame) -> None:
         )
 
 
-_Check = tuple[str, pl.DataFrame, pl.Expr, bool]
-"""Name, rows that are looked at, which of them violate it, and whether it is told by year."""
+def _event_checks(frame: pl.DataFrame, rules: QualityRules) -> list[Check]:
+    return [*_form_checks(frame), *_time_checks(frame), *_value_checks(frame, rules), *contradiction_checks(frame)]
 
 
-def _event_checks(frame: pl.DataFrame, rules: QualityRules) -> list[_Check]:
-    return [*_form_checks(frame), *_time_checks(frame), *_value_checks(frame, rules)]
-
-
-def _form_checks(frame: pl.DataFrame) -> list[_Check]:
+def _form_checks(frame: pl.DataFrame) -> list[Check]:
     """Return the checks of what each row holds."""
     moving = frame.filter(~pl.col("code").str.contains(r"^(SEX|RACE|ETHNICITY)//|^MEDS_BIRTH$|FAMILY|//3\.1//|^OSIRIS_RWD//5"))
     dated = pl.col("time_min").is_not_null()
@@ -189,7 +186,7 @@ def _form_checks(frame: pl.DataFrame) -> list[_Check]:
     ]
 
 
-def _time_checks(frame: pl.DataFrame) -> list[_Check]:
+def _time_checks(frame: pl.DataFrame) -> list[Check]:
     """Return the checks of births, deaths and what lies between them."""
     dated = frame.filter(pl.col("time_min").is_not_null())
     born = _one(frame, "MEDS_BIRTH", "time_min", "born")
@@ -207,7 +204,7 @@ def _time_checks(frame: pl.DataFrame) -> list[_Check]:
     ]
 
 
-def _value_checks(frame: pl.DataFrame, rules: QualityRules) -> list[_Check]:
+def _value_checks(frame: pl.DataFrame, rules: QualityRules) -> list[Check]:
     """Return the checks of measured values."""
     measured = frame.filter(pl.col("numeric_value").is_not_null() & pl.col("code").str.starts_with("LOINC//"))
     ranged = measured.filter(pl.col("code").is_in(list(rules.ranges)))

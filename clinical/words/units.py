@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import polars as pl
 
 from unibase.clinical.sources.reading import RowProblem
+from unibase.clinical.words.ucum_units import factor, is_ucum
 from unibase.groundwork.reasons import UNKNOWN_UNIT
 
 UCUM_SPELLINGS: dict[str, str] = {
@@ -64,22 +67,56 @@ TARGET_UNIT: dict[str, str] = {
     "LOINC//6690-2": "10*9/L",
     "LOINC//751-8": "10*9/L",
     **{f"LOINC//{code}": "U/L" for code in _ENZYMES},
+    "LOINC//2160-0": "mg/dL",
+    "LOINC//14682-9": "umol/L",
+    "LOINC//2345-7": "mg/dL",
+    "LOINC//14749-6": "mmol/L",
+    "LOINC//1975-2": "mg/dL",
+    "LOINC//14631-6": "umol/L",
+    "LOINC//17861-6": "mg/dL",
+    "LOINC//2000-8": "mmol/L",
+    "LOINC//2857-1": "ng/mL",
+    "LOINC//2039-6": "ng/mL",
 }
-"""The unit in which an analyte is kept; a value in another unit is converted when `SAME_UNIT` knows how, else left."""
+"""The unit in which an analyte is kept; a value in another unit is converted where UCUM, or the molar mass, says how, else left."""
+
+MOLAR_MASS: dict[str, float] = {
+    "LOINC//718-7": 16_114.5,  # haemoglobin, by monomer with one iron, as laboratories report mmol/L (IFCC)
+    "LOINC//1751-7": 66_438.0,  # albumin
+    **dict.fromkeys(("LOINC//2160-0", "LOINC//14682-9"), 113.12),  # creatinine
+    **dict.fromkeys(("LOINC//2345-7", "LOINC//14749-6"), 180.156),  # glucose
+    **dict.fromkeys(("LOINC//1975-2", "LOINC//14631-6"), 584.66),  # bilirubin
+    **dict.fromkeys(("LOINC//17861-6", "LOINC//2000-8"), 40.078),  # calcium
+}
+"""Molar mass of an analyte in g/mol: what a source reports in moles is known in grams, and the other way round."""
 
 
 def ucum(text: str) -> str | None:
-    """Return the UCUM code that a unit certainly means, or None."""
+    """Return the UCUM code that a unit certainly means: of a spelling that is known, or a `text` that is one; else None.
+
+    Example:
+        >>> ucum("G/DL"), ucum("10*6/mL"), ucum("furlong")
+        ('g/dL', '10*6/mL', None)
+    """
     # The micro sign and the Greek letter look the same.
     written = text.strip().replace("\u03bc", "\u00b5")
-    return UCUM_SPELLINGS.get(written) or UCUM_SPELLINGS.get(written.lower())
+    known = UCUM_SPELLINGS.get(written) or UCUM_SPELLINGS.get(written.lower())
+    return known or (written if is_ucum(written) else None)
+
+
+@cache
+def _factor(code: str, unit: str, target: str) -> float | None:
+    """Return what one of a unit is in the unit that an analyte is kept in."""
+    known = (SAME_UNIT | _SAME_FOR_ENZYMES) if code.removeprefix("LOINC//") in _ENZYMES else SAME_UNIT
+    return known.get((unit, target)) or factor(unit, target, MOLAR_MASS.get(code))
 
 
 def convert_expressions(frame: pl.DataFrame, problems: list[RowProblem]) -> pl.DataFrame:
     """Return `frame` with `unit` as UCUM and `numeric_value` in the analyte's unit where the conversion is certain.
 
-    A unit that is not known as UCUM is kept as it is written when it has a unit's shape, else dropped; the row says so
-    in `problems`.
+    Args:
+        frame: Rows with `source_row`, `code`, `numeric_value` and `unit`.
+        problems: Where to tell of units that are not known as UCUM; they are left out.
     """
     if frame["unit"].null_count() == frame.height:
         return frame
@@ -96,10 +133,13 @@ def convert_expressions(frame: pl.DataFrame, problems: list[RowProblem]) -> pl.D
     other = (pl.col("unit") != pl.col("_target")).fill_null(False)
     if not frame.select(other.any()).item():
         return frame.drop("_target")
-    factors = {f"{old}>{new}": factor for (old, new), factor in (SAME_UNIT | _SAME_FOR_ENZYMES).items()}
-    pairs = pl.when(other).then(pl.col("unit") + ">" + pl.col("_target"))
-    factor = pairs.replace_strict(list(factors), list(factors.values()), default=None, return_dtype=pl.Float64)
+    pairs = frame.filter(other).select("code", "unit", "_target").unique(maintain_order=True)
+    factors = pl.Series([_factor(*pair) for pair in pairs.iter_rows()], dtype=pl.Float64)
+    frame = frame.join(
+        pairs.with_columns(factors.alias("_factor")), on=["code", "unit", "_target"], how="left", maintain_order="left"
+    )
+    known = pl.col("_factor").is_not_null()
     return frame.with_columns(
-        pl.when(factor.is_not_null()).then(pl.col("numeric_value") * factor).otherwise("numeric_value").alias("numeric_value"),
-        pl.when(factor.is_not_null()).then("_target").otherwise("unit").alias("unit"),
-    ).drop("_target")
+        pl.when(known).then(pl.col("numeric_value") * pl.col("_factor")).otherwise("numeric_value").alias("numeric_value"),
+        pl.when(known).then("_target").otherwise("unit").alias("unit"),
+    ).drop("_target", "_factor")

@@ -59,6 +59,45 @@ def test_a_planted_fault_is_found(row: tuple[int, str, str], check: str) -> None
     assert check not in failed(GOOD)
 
 
+def many(code: str, value: float, count: int = 40) -> pl.DataFrame:
+    days = [f"2020-{1 + n // 28 % 12:02d}-{1 + n % 28:02d}" for n in range(count)]
+    return events(*((1, code, day) for day in days)).with_columns(
+        numeric_value=pl.lit(value, dtype=pl.Float32), unit=pl.lit("g/dL")
+    )
+
+
+@pytest.mark.parametrize(
+    ("made", "check"),
+    [
+        (events((2, "ICD10//C56", "2020-01-05")), "plausibility/sex-against-site"),
+        (events((1, "ICD10CM//C61", "2020-01-05")), "plausibility/sex-against-site"),
+        (
+            events((2, "ATC//L01XA01", "2019-01-05"), (2, "ICD10//C34.1", "2020-01-05")),
+            "plausibility/treatment-before-diagnosis",
+        ),
+        (events((2, "LOINC//21905-5", "2020-01-05", "T9")), "plausibility/impossible-tnm"),
+        (
+            events((2, "LOINC//21907-1", "2020-01-05", "M1a"), (2, "LOINC//21908-9", "2020-01-05", "IIB")),
+            "plausibility/stage-against-tnm",
+        ),
+        (pl.concat([many("LOINC//718-7", 12.0), many("LOINC//718-7", 999.0, 1)]), "plausibility/sentinel-value"),
+        (pl.concat([many("LOINC//718-7", 12.0), many("LOINC//718-7", 12_000.0, 1)]), "plausibility/far-from-others"),
+        (events(*((2, "VISIT//IP", f"20{year}-{month:02d}-01") for year in (18, 19) for month in range(1, 13))), "plausibility/first-of-month"),
+    ],
+)  # fmt: skip
+def test_rows_that_contradict_one_another_are_found(made: pl.DataFrame, check: str) -> None:
+    assert check in failed(pl.concat([GOOD, made]))
+    assert check not in failed(pl.concat([GOOD, many("LOINC//718-7", 12.0)]))
+
+
+def test_right_rows_are_no_contradiction() -> None:
+    right = events(
+        (1, "ICD10//C56", "2020-01-05"), (2, "ICD10//C61", "2020-01-05"), (2, "ATC//L01XA01", "2020-02-05"),
+        (2, "LOINC//21905-5", "2020-01-05", "T2a"), (2, "LOINC//21907-1", "2020-01-05", "M1a"), (2, "LOINC//21908-9", "2020-01-05", "IVA"),
+    )  # fmt: skip
+    assert failed(pl.concat([GOOD, right])) == set()
+
+
 def test_a_row_dated_after_its_export_stops_a_release() -> None:
     told = [("clinical", "lyon", "lyon/csv/suivi#4/date", "future-date", "The date lies after the day of the export.", "")]
     problems = pl.DataFrame(told, schema=QUARANTINE.schema(), orient="row")

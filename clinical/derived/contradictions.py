@@ -1,0 +1,102 @@
+"""Checks of what rows say together: sex against site, treatment before diagnosis, stage against TNM, values that stand for none."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from unibase.clinical.words.concepts import Concepts
+from unibase.clinical.words.tnm import Kind, category
+
+Check = tuple[str, pl.DataFrame, pl.Expr, bool]
+"""Name, rows that are looked at, which of them violate it, and whether it is told by year."""
+
+SENTINELS = (-1.0, -9.0, -99.0, -999.0, -9999.0, 999.0, 9999.0, 99999.0, 999999.0)
+"""Numbers that forms write where there is no value (SEER, REDCap and SAS exports)."""
+
+_OF_WOMEN, _OF_MEN = r"^ICD10(?:CM|GM)?//C5[1-8]", r"^ICD10(?:CM|GM)?//C6[0-3]"
+"""Cancers of the female and of the male genital organs (ICD-10)."""
+_BEFORE_DIAGNOSIS_DAYS = 180
+"""Anticancer drugs so long before the first diagnosis of a cancer on record."""
+_FAR = 100.0
+"""A value so many times larger or smaller than the middle one of its code, unit and table: a unit or a decimal point is another."""
+_ENOUGH = 20
+"""Fewer values tell no middle."""
+
+
+def contradiction_checks(frame: pl.DataFrame) -> list[Check]:
+    """Return the checks of a block of whole subjects.
+
+    Args:
+        frame: EVENTS with `centre`, `table` and `year`.
+    """
+    return [*_of_persons(frame), *_of_staging(frame), *_of_values(frame), _heaped(frame)]
+
+
+def _of_persons(frame: pl.DataFrame) -> list[Check]:
+    concepts = Concepts.default()
+    sex = (
+        frame.filter(pl.col("code").str.starts_with("SEX//"))
+        .group_by("subject_id")
+        .agg(pl.when(pl.col("code").n_unique() == 1).then(pl.col("code").first()).alias("sex"))
+    )
+    women, men = pl.col("code").str.contains(_OF_WOMEN), pl.col("code").str.contains(_OF_MEN)
+    sited = frame.filter(women | men).join(sex, on="subject_id")
+    wrong = (women & (pl.col("sex") == "SEX//M")) | (men & (pl.col("sex") == "SEX//F"))
+    diagnosed = concepts.select(frame, "cancer_diagnosis").filter(pl.col("time_max").is_not_null())
+    first = diagnosed.group_by("subject_id").agg(pl.col("time_max").min().alias("diagnosed"))
+    drugs = concepts.select(frame, "anticancer_drug").filter(pl.col("time_min").is_not_null()).join(first, on="subject_id")
+    early = pl.col("time_max") < pl.col("diagnosed") - pl.duration(days=_BEFORE_DIAGNOSIS_DAYS)
+    return [
+        ("plausibility/sex-against-site", sited, wrong, False),
+        ("plausibility/treatment-before-diagnosis", drugs, early, True),
+    ]
+
+
+def _of_staging(frame: pl.DataFrame) -> list[Check]:
+    """Return the checks of T, N, M and stage: values that are no category, and M1 beside a stage below IV on one day."""
+    concepts = Concepts.default()
+    kinds: tuple[tuple[str, Kind], ...] = (("tnm_t", "T"), ("tnm_n", "N"), ("tnm_m", "M"))
+    found = [_strange(concepts.select(frame, name), kind) for name, kind in kinds]
+    far = concepts.select(frame, "tnm_m").filter(pl.col("text_value").str.contains(r"^[a-z]*M1"))
+    spread = far.filter(pl.col("time").is_not_null()).select("subject_id", pl.col("time").dt.date().alias("day")).unique()
+    staged = concepts.select(frame, "stage").filter(pl.col("text_value").is_not_null() & pl.col("time").is_not_null())
+    same_day = staged.with_columns(pl.col("time").dt.date().alias("day")).join(spread, on=["subject_id", "day"])
+    below = pl.col("text_value").str.contains(r"^(?:0|I{1,3})[ABC]?\d?$")
+    return [
+        ("plausibility/impossible-tnm", pl.concat(found), pl.col("strange"), False),
+        ("plausibility/stage-against-tnm", same_day, below, False),
+    ]
+
+
+def _strange(events: pl.DataFrame, kind: Kind) -> pl.DataFrame:
+    """Return the events with a text, and whether it is no category."""
+    events = events.filter(pl.col("text_value").is_not_null())
+    none = [text for text in events["text_value"].unique() if category(kind, text) is None]
+    return events.with_columns(pl.col("text_value").is_in(none).alias("strange"))
+
+
+def _of_values(frame: pl.DataFrame) -> list[Check]:
+    numbers = frame.filter(pl.col("numeric_value").is_not_null() & (pl.col("centre") != "derived"))
+    group = ["code", "unit", "table"]
+    positive = numbers.filter(pl.col("numeric_value") > 0)
+    middle = positive.group_by(group).agg(pl.col("numeric_value").median().alias("middle"), pl.len().alias("size"))
+    compared = positive.join(middle.filter(pl.col("size") >= _ENOUGH), on=group, nulls_equal=True)
+    times = pl.col("numeric_value") / pl.col("middle")
+    far = (times > _FAR) | (times < 1 / _FAR)
+    return [
+        ("plausibility/sentinel-value", numbers, pl.col("numeric_value").is_in(SENTINELS), False),
+        ("plausibility/far-from-others", compared, far, False),
+    ]
+
+
+def _heaped(frame: pl.DataFrame) -> Check:
+    """Return the check of days on the first of a month: about 3 % lie there by chance; more are days that somebody made up.
+
+    What is on record of a person counts, and deaths: the day of an enquiry is chosen, and shared by many.
+    """
+    concepts = Concepts.default()
+    lived = frame.filter(concepts.matches("last_contact") | concepts.matches("death"))
+    whole = (pl.col("time").dt.truncate("1d") == pl.col("time")).fill_null(False)
+    days = lived.filter(whole & (pl.col("centre") != "derived"))
+    days = days.filter(pl.len().over("centre", "table") >= _ENOUGH)
+    return ("plausibility/first-of-month", days, pl.col("time").dt.day() == 1, False)
