@@ -6,11 +6,45 @@ from pathlib import Path
 
 from cyclopts import App
 
+from unibase.flows.cli.app import app
 from unibase.groundwork.problems import UserError
 
 records_app = App(
     name="records", help="Clinical records: what becomes of each field, whether a dataset is valid, the way back to OSIRIS-RWD."
 )
+
+
+@app.command(name="map")
+def map_tables(source: Path, out: Path) -> None:
+    """Draft the mapping of tables that nobody has declared yet, and say what is sure of it and what you must decide.
+
+    Example: `unibase map registry/ mapping.yaml`
+
+    Parameters
+    ----------
+    source
+        Folder or file: CSV, Parquet, Excel, OpenDocument, SAS or SPSS.
+    out
+        The mapping file; one that is there already is not written over.
+    """
+    import tempfile
+
+    from unibase.clinical.formats.mapping_draft import draft_mapping
+    from unibase.clinical.sources.workbooks import all_tables
+    from unibase.groundwork.files import atomic_file
+
+    if out.exists():
+        raise UserError(f"{out} is there already. Name another file, or take it away.")
+    if not source.exists():
+        raise UserError(f"There is nothing at {source}. Name a folder or a file of tables.")
+    with tempfile.TemporaryDirectory() as scratch:
+        draft = draft_mapping(all_tables(source, Path(scratch)), out.stem)
+    with atomic_file(out) as temporary:
+        Path(temporary).write_text(draft.mapping, encoding="utf-8")
+    for title, lines in (("Sure", draft.sure), ("For you to decide", draft.asked)):
+        print(f"{title}: {len(lines)}")
+        for line in lines:
+            print(f"  {line}")
 
 
 @records_app.command(name="fields")
