@@ -7,7 +7,19 @@ from dataclasses import replace
 
 import polars as pl
 
-from unibase.groundwork.tables import CENTRE, EVENTS, FEATURES, QUARANTINE, SAMPLE_MAP, SUBJECT, TIMESTAMP, VOXELS, Column, Table
+from unibase.groundwork.tables import (
+    CENTRE,
+    EVENTS,
+    FEATURES,
+    IMAGES,
+    QUARANTINE,
+    SAMPLE_MAP,
+    SUBJECT,
+    TIMESTAMP,
+    VOXELS,
+    Column,
+    Table,
+)
 
 SUBJECTS = Table(
     "subjects",
@@ -190,6 +202,7 @@ RELEASED_IMAGES = Table(
     ),
     key=VOXELS.key,
 )
+RELEASED_VOLUMES = replace(IMAGES, name="volumes")
 RELEASED_EVENTS = replace(EVENTS, name="timeline")
 
 TABLES = (
@@ -200,6 +213,7 @@ TABLES = (
     BDS,
     FEATURES,
     ROBUSTNESS,
+    RELEASED_VOLUMES,
     TRACE,
     MISSING,
     RELEASED_SAMPLES,

@@ -40,10 +40,11 @@ from unibase.flows.study.places import (
     VOXEL_STORES,
 )
 from unibase.flows.study.places import FEATURES as FEATURES_TABLE
+from unibase.flows.study.places import IMAGES as IMAGES_TABLE
 from unibase.flows.study.places import VOXELS as VOXELS_TABLE
 from unibase.groundwork.files import digest_of, sha256_file, sha256_folder
 from unibase.groundwork.seals import Output, sealed, still_sealed
-from unibase.groundwork.tables import FEATURES, QUARANTINE, SAMPLE_MAP, VOXELS
+from unibase.groundwork.tables import FEATURES, IMAGES, QUARANTINE, SAMPLE_MAP, VOXELS
 from unibase.omics.options import AssayName
 from unibase.privacy.dates import shift
 from unibase.releases.catalogue.site import published, version_key
@@ -76,6 +77,7 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
         bds=linked.folder / "bds.parquet",
         missing=linked.table("missing"),
         robustness=linked.table("robustness"),
+        volumes=IMAGES.read(run.place(IMAGES_TABLE)),
         adtte=linked.table("adtte"),
         adrs=linked.table("adrs") if study.responses else None,
         sample_map=SAMPLE_MAP.read(run.place(SAMPLES)),
@@ -274,6 +276,7 @@ STAGE = Stage(
         RECORDS,
         DICOM,
         FEATURES_TABLE,
+        IMAGES_TABLE,
         VOXELS_TABLE,
         VOXEL_STORES,
         MATRICES,

@@ -66,6 +66,7 @@ class ReleaseInputs:
         subject_codes: Column of `subjects` to the codes of the events that it is read from; a code may end in `*`.
         lanes: Whether the page draws single subjects' timelines, which only who may see the tables may see.
         voxels: The stores of voxels that staging holds, or None where no image is released.
+        volumes: What each image volume is, and how good, as `IMAGES`; None where there are no images.
         robustness: How stable each radiomic feature is, by `kind` (perturbation, retest), `Modality`, `region`, `image_type`
             and `feature`: `persons`, `icc_2_1`, `icc_2_1_low`, `stable` and further columns; None when it was not measured.
     """
@@ -103,6 +104,7 @@ class ReleaseInputs:
     harmonisation: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     previous: Path | None = None
     robustness: pl.DataFrame | None = None
+    volumes: pl.DataFrame | None = None
     voxels: Voxels | None = None
     lanes: bool = False
     subject_codes: Mapping[str, Sequence[str]] = field(default_factory=dict)

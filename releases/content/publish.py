@@ -326,6 +326,11 @@ def _write_tables(inputs: ReleaseInputs, subjects: pl.DataFrame, folder: Path) -
             if inputs.robustness is None or inputs.robustness.is_empty()
             else {"robustness": [inputs.robustness.sort(ROBUSTNESS.key)]}
         ),
+        **(
+            {}
+            if inputs.volumes is None or inputs.volumes.is_empty()
+            else {"volumes": subject_blocks(inputs.volumes, ids, tables.IMAGES.key)}
+        ),
         "missing": subject_blocks(inputs.missing, ids, ["variable"]),
         "quarantine": [tables.QUARANTINE.conform(inputs.quarantine)],
         **({"splits": subject_blocks(inputs.splits, ids, ["scheme", "held_out"])} if inputs.splits is not None else {}),

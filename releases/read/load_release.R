@@ -30,7 +30,7 @@ load_release <- function(folder = ".") {
     dimnames(X) <- list(as.vector(rhdf5::h5read(file, paste0(group, "/var/_index"))), if (is.null(obs$sample)) rownames(obs) else obs$sample)
     list(X = X, obs = obs)
   }
-  tables <- c("subjects", "analysis", "adtte", "adrs", "bds", "features", "robustness", "trace", "missing", "sample_map", "splits", "quarantine")
+  tables <- c("subjects", "analysis", "adtte", "adrs", "bds", "features", "robustness", "volumes", "trace", "missing", "sample_map", "splits", "quarantine")
   release <- setNames(lapply(tables, table_of), tables)
   for (name in as.vector(rhdf5::h5readAttributes(file, "mod")[["mod-order"]])) release[[name]] <- modality_of(name)
   endpoints <- split(release$adtte, release$adtte$PARAMCD)   # one Surv per endpoint, named by subject
