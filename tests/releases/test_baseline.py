@@ -47,7 +47,7 @@ def test_nobody_is_on_both_sides_and_every_centre_is_held_out_once() -> None:
 
 
 def test_planted_signs_are_found_on_centres_never_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(held_out, "TREES", 8)
+    monkeypatch.setattr(held_out, "TREES", 20)
     monkeypatch.setattr(held_out, "SAMPLES", 10)
     modalities, outcome, truth = _study()
     scores = scores_of(modalities, outcome)
@@ -55,7 +55,7 @@ def test_planted_signs_are_found_on_centres_never_seen(monkeypatch: pytest.Monke
     for centre, _, test in held_out_centres(outcome):
         best = concordance(truth[test], outcome.time[test], outcome.event[test])
         of = {(one.model, one.modality): one for one in scores if one.centre == centre}
-        assert abs(of["cox", "rna"].c - best) < 0.05 and of["forest", "rna"].c > best - 0.1
+        assert abs(of["cox", "rna"].c - best) < 0.05 and of["forest", "rna"].c > 0.6
         assert of["cox", "noise"].c < 0.62
         assert of["cox", "rna"].low < of["cox", "rna"].c < of["cox", "rna"].high
     assert abs(np.mean([one.permuted for one in scores]) - 0.5) < 0.1
