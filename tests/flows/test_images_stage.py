@@ -55,7 +55,7 @@ def night(home: Path) -> tuple[pl.DataFrame, pl.DataFrame, list[Any]]:
     """Run the stages up to `images`; return its table, its quarantine, and its outcomes."""
     study = read_study(home / "study.yaml")
     study.work.create()
-    with open_run(study, local=True) as run:
+    with open_run(study) as run:
         resolve_people(run)
         deidentify_centre(run, "CHU-été")
         index_series(run)
