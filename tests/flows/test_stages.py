@@ -13,6 +13,8 @@ from unibase.flows.runs.pipeline import ALL, STAGES
 from unibase.flows.runs.run import Run
 from unibase.flows.runs.stage import Stage, in_order
 from unibase.flows.study.places import DICOM, SERIES, Place
+from unibase.flows.study.workspace import Workspace
+from unibase.groundwork.work import WorkLedger
 
 A, B, C = Place("a", "a"), Place("b", "b"), Place("c", "c")
 
@@ -45,15 +47,16 @@ def test_what_cannot_be_ordered_is_said(stages: list[Stage], said: str) -> None:
         in_order(stages)
 
 
-def test_a_stage_reaches_no_place_that_it_did_not_declare() -> None:
-    study: Any = SimpleNamespace(work=SimpleNamespace(root=Path("work")), centres={})
-    run = Run(study, None, None)  # type: ignore[arg-type]
-    reached: list[Path] = []
-    Stage("good", "", reads=(SERIES,), run=lambda run: reached.append(run.place(SERIES)))(run)
-    assert reached == [Path("work/staging/imaging/series.parquet")]
-    with pytest.raises(LookupError, match="did not declare staging/imaging/dicom"):
-        Stage("bad", "", reads=(SERIES,), run=lambda run: run.place(DICOM))(run)
-    assert run.place(DICOM)  # outside a stage everything may be looked at
+def test_a_stage_reaches_no_place_that_it_did_not_declare(tmp_path: Path) -> None:
+    study: Any = SimpleNamespace(work=Workspace(tmp_path), centres={})
+    with WorkLedger(tmp_path / "work.sqlite") as ledger:
+        run = Run(study, None, ledger)  # type: ignore[arg-type]
+        reached: list[Path] = []
+        Stage("good", "", reads=(SERIES,), run=lambda run: reached.append(run.place(SERIES)))(run)
+        assert reached == [tmp_path / "staging/imaging/series.parquet"]
+        with pytest.raises(LookupError, match="did not declare staging/imaging/dicom"):
+            Stage("bad", "", reads=(SERIES,), run=lambda run: run.place(DICOM))(run)
+        assert run.place(DICOM)  # outside a stage everything may be looked at
 
 
 def test_the_page_is_what_the_stages_declare() -> None:
