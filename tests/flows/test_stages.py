@@ -20,7 +20,19 @@ A, B, C = Place("a", "a"), Place("b", "b"), Place("c", "c")
 
 
 def test_the_build_runs_in_this_order() -> None:
-    names = ["people", "clinical", "deidentify", "index", "features", "omics", "identity", "normalise", "timeline", "link"]
+    names = [
+        "people",
+        "clinical",
+        "deidentify",
+        "index",
+        "features",
+        "images",
+        "omics",
+        "identity",
+        "normalise",
+        "timeline",
+        "link",
+    ]
     assert [stage.name for stage in STAGES] == names
     assert [stage.name for stage in ALL] == [*names, "release"]
 
