@@ -12,7 +12,7 @@ from typing import Any
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.confidentiality import objects
 from unibase.imaging.confidentiality.actions import CHARACTER_SET, STATEMENT_TAGS, TIME_ZONE
-from unibase.imaging.confidentiality.fast import FastHeader, NotFast
+from unibase.imaging.confidentiality.fast import FastHeader, NotFast, Purpose
 from unibase.imaging.confidentiality.pixels import PixelElement, incomplete
 from unibase.imaging.confidentiality.policy import Policy
 from unibase.imaging.confidentiality.slow import TreeHeader
@@ -91,7 +91,7 @@ class Source:
 
     def fast_header(self, policy: Policy) -> FastHeader:
         """Walk the header with the compiled policy; raises `NotFast` for what only the complete path treats."""
-        header = FastHeader(self.buffer, self._start, self.encoding, policy, self._sop_class, _NOTED, STATEMENT_TAGS)
+        header = FastHeader(self.buffer, self._start, self.encoding, Purpose(policy, self._sop_class, _NOTED, STATEMENT_TAGS))
         if header.top.get(objects.SOP_CLASS, b"").strip(b" \0") != self._sop_class.encode():
             raise NotFast
         return header
