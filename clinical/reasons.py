@@ -31,12 +31,6 @@ COMMENT_LINE = Reason(
     "Nothing, when it is a comment.",
     "A line of explanation below the header of an OSIRIS file.",
 )
-WRONG_COLUMN_COUNT = Reason(
-    "wrong-column-count",
-    "The row has another number of fields than the header.",
-    "Quote the field that holds the delimiter, or complete the row.",
-    "A comment with a comma in a CSV without quotes.",
-)
 NOT_UTF_8 = Reason(
     "not-utf-8",
     "The file is not UTF-8; it was read in another encoding.",

@@ -148,3 +148,9 @@ MACHINE_IMPORT = Reason(
     "Install the same versions of unibase and its libraries on every worker.",
     "A worker of a cluster in an environment of last year.",
 )
+WRONG_COLUMN_COUNT = Reason(
+    "wrong-column-count",
+    "The row has another number of fields than the header.",
+    "Quote the field that holds the delimiter, or complete the row.",
+    "A comment with a comma in a CSV without quotes.",
+)

@@ -10,7 +10,9 @@ from pathlib import Path
 import polars as pl
 
 from unibase.groundwork.problems import UserError
+from unibase.groundwork.reasons import WRONG_COLUMN_COUNT
 from unibase.groundwork.tables import PEOPLE
+from unibase.privacy import reasons
 from unibase.privacy.ledger.written_dates import iso_dates
 
 _SEXES = {
@@ -93,10 +95,10 @@ def read_people(path: Path | str, centre: str) -> PeopleFile:
         raise UserError(f"{path}: there is no column `identifier` (the hospital number). Add it.")
     frame = _with_defaults(_known_columns(frame, problems), path, centre)
     frame = _set_aside(
-        frame, pl.col("identifier").is_null(), problems, "identifier", "no-identifier", "Give the hospital number."
+        frame, pl.col("identifier").is_null(), problems, "identifier", reasons.NO_IDENTIFIER, "Give the hospital number."
     )
     other = "Put each centre's people in a file of its own."
-    frame = _set_aside(frame, pl.col("centre") != centre, problems, "centre", "other-centre", other)
+    frame = _set_aside(frame, pl.col("centre") != centre, problems, "centre", reasons.OTHER_CENTRE, other)
     frame = _read_dates(_read_sexes(frame, problems), problems)
     frame = _once(frame, problems)
     return PeopleFile(PEOPLE.conform(frame), tuple(sorted(problems, key=lambda one: (one.row, one.column, one.reason))))
@@ -108,7 +110,9 @@ def _known_columns(frame: pl.DataFrame, problems: list[PeopleProblem]) -> pl.Dat
     for name in frame.columns:
         if name not in known and name != "source_row":
             message = "This column is none of a people file and is not read."
-            problems.append(PeopleProblem(0, name, "unknown-column", message, f"Columns: {', '.join(sorted(known))}.", kept=True))
+            problems.append(
+                PeopleProblem(0, name, reasons.UNKNOWN_COLUMN, message, f"Columns: {', '.join(sorted(known))}.", kept=True)
+            )
     return frame.select([name for name in frame.columns if name in known or name == "source_row"])
 
 
@@ -200,7 +204,7 @@ def _read_sexes(frame: pl.DataFrame, problems: list[PeopleProblem]) -> pl.DataFr
     )
     for row in folded.filter(~pl.col("sex").is_in(list(_SEXES)))["source_row"].to_list():
         message = "The sex is not understood and is left out."
-        problems.append(PeopleProblem(row, "sex", "unknown-sex", message, "Write M, F or leave it empty.", kept=True))
+        problems.append(PeopleProblem(row, "sex", reasons.UNKNOWN_SEX, message, "Write M, F or leave it empty.", kept=True))
     return folded.with_columns(pl.col("sex").replace_strict(_SEXES, default=None, return_dtype=pl.String()))
 
 
@@ -211,7 +215,7 @@ def _read_dates(frame: pl.DataFrame, problems: list[PeopleProblem]) -> pl.DataFr
     for row, one in zip(frame["source_row"].to_list(), read, strict=True):
         if one.problem:
             remedy = "Write YYYY-MM-DD, or YYYY-MM or YYYY when no more is known."
-            problems.append(PeopleProblem(row, "birth_date", "uncertain-date", one.problem, remedy, kept=True))
+            problems.append(PeopleProblem(row, "birth_date", reasons.UNCERTAIN_DATE, one.problem, remedy, kept=True))
     return frame.with_columns(pl.Series("birth_date", [one.iso for one in read], dtype=pl.String))
 
 
@@ -223,7 +227,7 @@ def _once(frame: pl.DataFrame, problems: list[PeopleProblem]) -> pl.DataFrame:
     message = "The identifier stands in an earlier row with other content; that row counts, and this one is set aside."
     for row in distinct.join(once, on="source_row", how="anti", maintain_order="left")["source_row"].to_list():
         remedy = "Keep the row that is right."
-        problems.append(PeopleProblem(row, "identifier", "repeated-identifier", message, remedy, kept=False))
+        problems.append(PeopleProblem(row, "identifier", reasons.REPEATED_IDENTIFIER, message, remedy, kept=False))
     return once
 
 
@@ -258,7 +262,7 @@ def _read_csv(path: Path) -> tuple[pl.DataFrame, list[PeopleProblem]]:
             continue
         if len(row) != len(header):
             message = f"has {len(row)} fields where the header has {len(header)}."
-            problems.append(PeopleProblem(number, "", "wrong-column-count", message, "Correct the row.", kept=False))
+            problems.append(PeopleProblem(number, "", WRONG_COLUMN_COUNT, message, "Correct the row.", kept=False))
             continue
         numbers.append(number)
         for column, value in zip(columns, row, strict=True):

@@ -17,31 +17,14 @@ from unibase.groundwork.tables import PEOPLE, write_parquet
 from unibase.privacy.ledger.comparable import RecordKey
 from unibase.privacy.ledger.matching import Edge
 from unibase.privacy.ledger.people_file import DECISIONS
+from unibase.privacy.tables import CHANGES, EDGES
 
 UNDONE = "undone"
 """Rule of a row of edges that takes an earlier link back: what it rested on was changed."""
 REPLACED = "replaced"
 """Action of a record whose number the centre gave to another person."""
 
-_EDGES = pl.Schema(
-    {
-        "left_centre": pl.String(),
-        "left_key": pl.String(),
-        "right_centre": pl.String(),
-        "right_key": pl.String(),
-        "rule": pl.String(),
-        "score": pl.Float64(),
-    }
-)
-_CHANGES = pl.Schema(
-    {
-        "centre": pl.String(),
-        "person_key": pl.String(),
-        "person": pl.String(),
-        "previous": pl.String(),
-        "action": pl.String(),
-    }
-)
+_EDGES, _CHANGES = EDGES.schema(), CHANGES.schema()
 _CONTENT = [column.name for column in PEOPLE.columns if column.name not in {"source", "source_row"}]
 
 

@@ -1,0 +1,42 @@
+"""Why a row of a people file, or a value in it, is not used: each code once, with its meaning, its way out and an example."""
+
+from __future__ import annotations
+
+from unibase.groundwork.reasons import Reason
+
+NO_IDENTIFIER = Reason(
+    "no-identifier",
+    "A row of people has no hospital number.",
+    "Give the hospital number.",
+    "A row with a name and an empty `identifier`.",
+)
+OTHER_CENTRE = Reason(
+    "other-centre",
+    "A row of people is of another centre than its file.",
+    "Put each centre's people in a file of its own.",
+    "A row of `lyon` in the file of `paris`.",
+)
+UNKNOWN_SEX = Reason(
+    "unknown-sex",
+    "The sex of a row of people is not understood; the row is used without it.",
+    "Write M, F or leave it empty.",
+    "`9` in the column `sex`.",
+)
+UNCERTAIN_DATE = Reason(
+    "uncertain-date",
+    "A birth date can be read in more than one way, or in none; the row is used without it.",
+    "Write YYYY-MM-DD, or YYYY-MM or YYYY when no more is known.",
+    "`03/04/56`.",
+)
+UNKNOWN_COLUMN = Reason(
+    "unknown-column",
+    "A column of a people file is none that is read.",
+    "Rename it to the column that it stands for, or leave it out.",
+    "A column `surname2`.",
+)
+REPEATED_IDENTIFIER = Reason(
+    "repeated-identifier",
+    "An identifier stands in an earlier row with other content; that row counts.",
+    "Keep the row that is right.",
+    "One number with two birth dates.",
+)
