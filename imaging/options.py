@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.sections import Section, accepted
+from unibase.imaging.confidentiality.study_rules import Rule
 from unibase.imaging.dicom.body import SuvKind
 from unibase.privacy.options import DEFAULT_MAX_SHIFT_DAYS
 
@@ -35,6 +36,11 @@ class DeidentifyOptions(BaseModel):
         retain_safe_private, retain_uids, retain_device_identity, retain_institution_identity,
         retain_patient_characteristics, retain_full_dates, modify_dates, clean_descriptors, clean_structured_content,
         clean_graphics: The options by name; None leaves what the policy says.
+        words: Words that texts may hold beside the vocabulary, such as those of the study's protocols. A name that the header
+            or the ledger tells still goes. `unibase words` lists what the archive shows to name nobody.
+        rules: Rules of the study's own, each with its reason.
+        pixels: The decisions of `unibase pixels`: a `pixels.csv`, relative to the study file. Images that it decides are
+            blanked and released, or refused; others at risk wait in quarantine.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -51,6 +57,9 @@ class DeidentifyOptions(BaseModel):
     clean_descriptors: bool | None = None
     clean_structured_content: bool | None = None
     clean_graphics: bool | None = None
+    words: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    pixels: str | None = None
 
     @model_validator(mode="after")
     def _dates_one_way(self) -> Self:

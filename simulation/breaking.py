@@ -86,10 +86,10 @@ class Breaker:
 
     def _foreign_objects(self) -> None:
         for kind, write, name, reason in (
-            ("omop", broken_inputs.write_secondary_capture, "secondary-capture", "unsupported-object"),
+            ("omop", broken_inputs.write_secondary_capture, "secondary-capture", "burned-in-annotation"),
             ("fhir", broken_inputs.write_dose_screen, "dose-screen", "burned-in-annotation"),
-            ("fhir", broken_inputs.write_ultrasound, "ultrasound", "unsupported-object"),
-            ("osiris-rwd", broken_inputs.write_text_report, "structured-report", "unsupported-object"),
+            ("fhir", broken_inputs.write_ultrasound, "ultrasound", "burned-in-annotation"),
+            ("osiris-rwd", broken_inputs.write_pdf_report, "pdf-report", "unsupported-object"),
         ):
             if chosen := self._pick(kind, imaging=True):
                 person, registration = chosen

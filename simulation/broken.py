@@ -9,8 +9,8 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import (
-    BasicTextSRStorage,
     CTImageStorage,
+    EncapsulatedPDFStorage,
     SecondaryCaptureImageStorage,
     UltrasoundImageStorage,
 )
@@ -138,31 +138,27 @@ def write_ultrasound(study: Study, seen: Seen) -> Path:
     return path
 
 
-def write_text_report(study: Study, seen: Seen) -> Path:
-    """Write a Basic Text SR: a report in free text that names the patient.
+def write_pdf_report(study: Study, seen: Seen) -> Path:
+    """Write a report as Encapsulated PDF: a page that names the patient.
 
     Args:
         study: The examination that the file belongs to.
         seen: Notes the identifiers of the header that is written.
     """
-    ds = base_dataset(study, BasicTextSRStorage, "SR", "report", 92, 7200)
+    ds = base_dataset(study, EncapsulatedPDFStorage, "DOC", "report", 92, 7200)
     _drop(ds)
     for keyword in ("ProtocolName", "RequestAttributesSequence"):
         delattr(ds, keyword)
     ds.SOPInstanceUID, ds.InstanceNumber = study.uid("report", 0), 1
-    ds.ReferencedPerformedProcedureStepSequence, ds.PerformedProcedureCodeSequence = Sequence(), Sequence()
-    ds.CompletionFlag, ds.VerificationFlag = "COMPLETE", "UNVERIFIED"
-    ds.ValueType, ds.ContinuityOfContent = "CONTAINER", "SEPARATE"
+    ds.ConversionType, ds.BurnedInAnnotation = "SYN", "YES"
     ds.ConceptNameCodeSequence = Sequence([_code("18748-4", "LN", "Diagnostic imaging report")])
-    identity = study.registration.identity
-    text = Dataset()
-    text.RelationshipType, text.ValueType = "CONTAINS", "TEXT"
-    text.ConceptNameCodeSequence = Sequence([_code("121071", "DCM", "Finding")])
-    text.TextValue = (
-        f"{identity.used_family_name} {identity.first_name}, IPP {study.registration.ipp} : masse pulmonaire hypermétabolique."
+    ds.DocumentTitle, ds.MIMETypeOfEncapsulatedDocument = "Compte rendu", "application/pdf"
+    page = f"BT /F1 12 Tf 72 720 Td ({', '.join(_banner(study))}) Tj ET".encode("latin-1", "replace")
+    content = (
+        b"%PDF-1.4\n1 0 obj\n<< /Length " + str(len(page)).encode() + b" >>\nstream\n" + page + b"\nendstream\nendobj\n%%EOF\n"
     )
-    ds.ContentSequence = Sequence([text])
-    path = study.folder / "report" / "SR00001.dcm"
+    ds.EncapsulatedDocument = content + b"\0" * (len(content) % 2)
+    path = study.folder / "report" / "PDF00001.dcm"
     save(ds, path)
     seen(ds)
     return path

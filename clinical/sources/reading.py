@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from unibase.clinical.reasons import COMMENT_LINE, NOT_UTF_8
-from unibase.groundwork.reasons import WRONG_COLUMN_COUNT
 from unibase.clinical.sources.records import LONGEST, Stretch, cut, first_record, is_gzip, open_binary
 from unibase.groundwork.problems import UserError
+from unibase.groundwork.reasons import WRONG_COLUMN_COUNT
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -24,6 +24,8 @@ def deidentify(
     key_file: Path,
     people: Path | None = None,
     policy: Literal["strict", "research", "longitudinal"] = "research",
+    rules: Path | None = None,
+    pixels: Path | None = None,
     workers: int | None = None,
 ) -> None:
     """De-identify a folder of DICOM, without a study.
@@ -44,12 +46,60 @@ def deidentify(
         CSV of people, where one person has several PatientIDs.
     policy
         Named policy.
+    rules
+        YAML with keys of the study file's block `deidentification`, such as `words` and `rules`.
+    pixels
+        The decisions that `unibase pixels` asked for (REVIEW/pixels.csv): images at risk are blanked and written.
     workers
-        Processes; the number of cores by default.
+        Processes; the number of cores by default. Up to 64 files are done without any.
     """
     from unibase.flows.cli.plain_files import PlainDeidentification, deidentify_folder
 
-    print(deidentify_folder(PlainDeidentification(source, destination, key_file, people, policy, workers)))
+    print(deidentify_folder(PlainDeidentification(source, destination, key_file, people, policy, workers, rules, pixels)))
+
+
+@app.command
+def pixels(source: Path, review: Path, *, read: bool = True) -> None:
+    """Look at the pixels of every image at risk, and make the pages on which a person decides what is blanked.
+
+    The review folder shows patients: keep it in the vault. What was decided before stays decided.
+
+    Example: `unibase pixels hospital/dicom vault/review`
+
+    Parameters
+    ----------
+    source
+        Folder with DICOM files at any depth.
+    review
+        Folder to write: pixels.csv and pages.
+    read
+        Seek texts with the extra `ocr`; `--no-read` proposes only what headers tell, and a person draws the rest.
+    """
+    from unibase.flows.looks.burned_in import look_at_folder
+
+    print(look_at_folder(source, review, read))
+
+
+@app.command
+def words(source: Path, *, people: Path | None = None, least: int = 10, out: Path | None = None) -> None:
+    """List words of a folder of DICOM that stand with many persons and name nobody, for the custodian to allow.
+
+    Example: `unibase words hospital/dicom --people people.csv --least 10`
+
+    Parameters
+    ----------
+    source
+        Folder with DICOM files at any depth.
+    people
+        CSV of people: their names are never listed.
+    least
+        Persons with whom a word must stand.
+    out
+        CSV to write with all words and their numbers of persons.
+    """
+    from unibase.flows.looks.words import words_of_archive
+
+    print(words_of_archive(source, people, least, out))
 
 
 @app.command

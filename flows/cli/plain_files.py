@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from unibase.flows.reasons import CONFLICTING_DUPLICATE
 from unibase.flows.runs.progress import ProgressBoard
 from unibase.flows.runs.run import files_below, stop_if_failed
 from unibase.flows.stages.deidentify import BATCH, copies_of, deidentify_to
-from unibase.groundwork.cluster import dask_client
+from unibase.groundwork.files import sha256_file
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import PEOPLE, QUARANTINE, write_plain_csv
 from unibase.groundwork.work import Job, Outcome, Unit, WorkLedger, run_units
 from unibase.imaging.confidentiality.deidentify import DeidentifyTask
 from unibase.imaging.options import DeidentifyOptions
+from unibase.imaging.pixel_text.pixel_decisions import Decision, read_decisions
 from unibase.privacy.keys import Key, read_key_file
 from unibase.privacy.ledger import persons
 from unibase.privacy.ledger.people_file import in_words, read_links, read_people
 from unibase.privacy.pseudonyms import token
 from unibase.privacy.subjects import SubjectLookup
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 CENTRE = "centre"
 
@@ -37,10 +46,17 @@ class _Door:
     options: DeidentifyOptions
     key: Key
     lookup: SubjectLookup
+    decisions: Mapping[str, Decision]
 
 
 def _deidentify(door: _Door, source: Path) -> dict[str, Any]:
-    return deidentify_to(DeidentifyTask(source, door.destination, CENTRE, door.options, door.key, door.lookup))
+    return deidentify_to(
+        DeidentifyTask(source, door.destination, CENTRE, door.options, door.key, door.lookup, decisions=door.decisions)
+    )
+
+
+IN_PROCESS = 64
+"""Up to this many files are de-identified here: workers would take longer to start than the work."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +70,8 @@ class PlainDeidentification:
         people: People file, where one person has several PatientIDs; None takes every PatientID for one person.
         policy: Name of the policy.
         workers: Processes; None takes the number of cores.
+        rules: YAML with the keys of the study file's block `deidentification`, or None.
+        pixels: The decisions of `unibase pixels`, or None.
     """
 
     source: Path
@@ -62,6 +80,8 @@ class PlainDeidentification:
     people: Path | None = None
     policy: str = "research"
     workers: int | None = None
+    rules: Path | None = None
+    pixels: Path | None = None
 
     @property
     def vault(self) -> Path:
@@ -98,7 +118,7 @@ def _door(asked: PlainDeidentification, key: Key) -> _Door:
     frame = read_people(asked.people, CENTRE).people if asked.people else patients_of(asked.source)
     persons.update_ledger(asked.vault / "identity", frame, key)
     lookup = persons.open_lookup(asked.vault / "identity", key)
-    return _Door(asked.destination, DeidentifyOptions.model_validate({"policy": asked.policy}), key, lookup)
+    return _Door(asked.destination, _options(asked), key, lookup, read_decisions(asked.pixels) if asked.pixels else {})
 
 
 def _copied(asked: PlainDeidentification, door: _Door) -> list[Outcome]:
@@ -107,7 +127,11 @@ def _copied(asked: PlainDeidentification, door: _Door) -> list[Outcome]:
     job = Job(
         "deidentify",
         _deidentify,
-        settings=[door.options.model_dump(mode="json"), door.key.fingerprint],
+        settings=[
+            door.options.model_dump(mode="json"),
+            door.key.fingerprint,
+            sha256_file(asked.pixels) if asked.pixels else "",
+        ],
         shared=door,
         batch_size=BATCH,
         leaves=partial(copies_of, asked.destination),
@@ -115,13 +139,40 @@ def _copied(asked: PlainDeidentification, door: _Door) -> list[Outcome]:
     with (
         WorkLedger(asked.vault / "work.sqlite") as ledger,
         ProgressBoard() as board,
-        dask_client(workers=asked.workers) as client,
+        _client(len(files), asked.workers) as client,
     ):
         digests = ledger.contents.digests("deidentify", files)
         units = [Unit(name, digests[name], path) for name, path in files.items()]
         outcomes = run_units(job, units, ledger, client=client, progress=board)
     stop_if_failed("deidentify", outcomes)
     return outcomes
+
+
+def _options(asked: PlainDeidentification) -> DeidentifyOptions:
+    said: dict[str, Any] = {}
+    if asked.rules is not None:
+        try:
+            said = YAML(typ="safe").load(asked.rules.read_text(encoding="utf-8")) or {}
+            said = said.get("deidentification", said)
+        except (OSError, YAMLError, AttributeError) as error:
+            raise UserError(f"{asked.rules} cannot be read ({type(error).__name__}). It is YAML with words and rules.") from None
+    try:
+        return DeidentifyOptions.model_validate({"policy": asked.policy, **said})
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise UserError(f"{asked.rules}: {place}: {first['msg']}. docs/study-file.md says what is allowed.") from None
+
+
+@contextmanager
+def _client(files: int, workers: int | None) -> Iterator[Client | None]:
+    if files <= IN_PROCESS or workers == 1:
+        yield None
+        return
+    from unibase.groundwork.cluster import dask_client  # Half a second, which a few files need not wait for.
+
+    with dask_client(workers=workers) as client:
+        yield client
 
 
 def _apart(outcomes: list[Outcome], destination: Path) -> list[Outcome]:

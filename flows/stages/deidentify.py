@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,15 @@ from unibase.flows.runs.run import Run, files_below, summary
 from unibase.flows.runs.stage import Stage
 from unibase.flows.stages.deidentify_index_event import index_of_subjects
 from unibase.flows.study.places import DICOM, LEDGER, RECORDS
+from unibase.groundwork.files import sha256_file
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import QUARANTINE
 from unibase.groundwork.work import Job, Outcome, Output, Unit
 from unibase.imaging.confidentiality.deidentify import DeidentifyTask, IndexEvent, deidentify_file
 from unibase.imaging.options import DeidentifyOptions
+from unibase.imaging.pixel_text.boxes import written
+from unibase.imaging.pixel_text.pixel_decisions import Decision, read_decisions
+from unibase.privacy.audit import AuditLog
 from unibase.privacy.keys import Key
 from unibase.privacy.subjects import SubjectLookup
 
@@ -36,6 +41,7 @@ class _Door:
     lookup: SubjectLookup
     index: dict[int, IndexEvent]
     shifts: dict[int, int]
+    decisions: Mapping[str, Decision]
 
     def said_of(self, subject_id: int) -> dict[str, Any]:
         """Return what a copy depends on beside its source: when any of it changes, the subject's files are written again."""
@@ -49,13 +55,19 @@ class _Door:
 
 
 def _deidentify(door: _Door, source: Path) -> dict[str, Any]:
-    task = DeidentifyTask(source, door.destination, door.centre, door.options, door.key, door.lookup, door.index)
+    task = DeidentifyTask(
+        source, door.destination, door.centre, door.options, door.key, door.lookup, door.index, decisions=door.decisions
+    )
     result = deidentify_to(task)
     return {**result, **door.said_of(result["subject_id"])}
 
 
 def deidentify_to(task: DeidentifyTask) -> dict[str, Any]:
-    """De-identify one instance; the returned path is relative to its root, so that a workspace can move."""
+    """De-identify one instance; the returned path is relative to its root, so that a workspace can move.
+
+    Args:
+        task: The instance, and what is known of its person.
+    """
     result = deidentify_file(task)
     return {**result, "path": Path(result["path"]).relative_to(task.destination_root).as_posix()}
 
@@ -73,21 +85,35 @@ def copies_of(destination: Path, result: dict[str, Any]) -> list[Output]:
 def deidentify_centre(run: Run, name: str) -> list[Outcome]:
     """De-identify every file below a centre's DICOM folder; return how each ended.
 
+    Args:
+        run: What a stage is given.
+        name: The centre, as in the study file.
+
     Raises:
         UserError: If the folder gives nothing any more (see `sources`).
     """
     stage = f"deidentify-{name}"
     source = run.study.centres[name].dicom
-    units = _files(run, stage, run.study.path(source)) if source else []
+    decisions = _decisions(run)
+    allowed = run.study.deidentification
+    if allowed.rules or allowed.words:
+        rules = [one.model_dump(mode="json", exclude_defaults=True) for one in allowed.rules]
+        _say_once(run, "unibase", "deidentification-rules", {"rules": rules, "words": sorted(allowed.words)})
+    units = _files(run, stage, run.study.path(source), decisions) if source else []
     if source and not units:
         # Before the ledger forgets the files: when the share is mounted again, none of them is processed again.
         sources.check(run, f"{name}.dicom", 0)
-    door = _door(run, name, index_of_subjects(run) if units else {})
+    door = replace(_door(run, name, index_of_subjects(run) if units else {}), decisions=decisions)
     job = Job(
         stage,
         _deidentify,
         shared=door,
-        settings=[door.options.model_dump(mode="json"), run.study.deidentification.max_shift_days, run.splits],
+        # What a person decided of one image counts for that image alone: see `_files`.
+        settings=[
+            door.options.model_dump(mode="json", exclude={"pixels"}),
+            run.study.deidentification.max_shift_days,
+            run.splits,
+        ],
         batch_size=BATCH,
         leaves=partial(copies_of, door.destination),
         still_there=lambda result: door.said_of(result["subject_id"]).items() <= result.items(),
@@ -100,11 +126,36 @@ def deidentify_centre(run: Run, name: str) -> list[Outcome]:
     return outcomes
 
 
-def _files(run: Run, stage: str, root: Path) -> list[Unit]:
-    """Return a unit for every file below a folder, known by its content."""
+def _decisions(run: Run) -> Mapping[str, Decision]:
+    """Return what a person decided of pixels; whose decisions are read stands in the audit log once for each file of them."""
+    named = run.study.deidentification.pixels
+    if named is None:
+        return {}
+    file = run.study.path(named)
+    decisions = read_decisions(file)
+    counts = Counter(one.verdict or "open" for one in decisions.values())
+    who = ", ".join(sorted({one.by for one in decisions.values() if one.by}))
+    _say_once(run, who or "nobody", "pixels-decided", {"sha256": sha256_file(file), **dict(sorted(counts.items()))})
+    return decisions
+
+
+def _say_once(run: Run, actor: str, action: str, details: dict[str, Any]) -> None:
+    """Write into the audit log what the study allows, unless it stands there in the same words."""
+    log = AuditLog(run.study.work.audit_log)
+    if not any(entry["action"] == action and entry["details"] == details for entry in log.entries()):
+        log.append(actor, action, 0, details)
+
+
+def _files(run: Run, stage: str, root: Path, decisions: Mapping[str, Decision]) -> list[Unit]:
+    """Return a unit for every file below a folder, known by its content and by what was decided of its pixels."""
     files = {path.relative_to(root).as_posix(): path for path in files_below(root)}
     digests = run.ledger.contents.digests(stage, files)
-    return [Unit(name, digests[name], path) for name, path in files.items()]
+
+    def known(digest: str) -> str:
+        one = decisions.get(digest)
+        return f"{digest} {one.verdict} {written(one.boxes)}" if one is not None and one.verdict else digest
+
+    return [Unit(name, known(digests[name]), path) for name, path in files.items()]
 
 
 def _door(run: Run, name: str, events: Mapping[int, IndexEvent]) -> _Door:
@@ -113,11 +164,15 @@ def _door(run: Run, name: str, events: Mapping[int, IndexEvent]) -> _Door:
     shifts = {subject.subject_id: subject.shift_days for subject in mine.by_identifier.values()}
     options = DeidentifyOptions(**run.study.deidentification.model_dump(include=set(DeidentifyOptions.model_fields)))
     index = {subject: event for subject, event in events.items() if subject in shifts}
-    return _Door(run.place(DICOM), name, options, run.key, mine, index, shifts)
+    return _Door(run.place(DICOM), name, options, run.key, mine, index, shifts, {})
 
 
 def written_files(run: Run, centre: str) -> list[tuple[str, str]]:
     """Return path below `places.DICOM` and BLAKE3 of every de-identified file of a centre, sorted.
+
+    Args:
+        run: What a stage is given.
+        centre: The centre, as in the study file.
 
     Raises:
         UserError: If the workspace was filled by a version of unibase that kept another digest of them.

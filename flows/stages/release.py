@@ -180,6 +180,8 @@ def released_settings(run: Run) -> dict[str, object]:
     for name in ("concepts", "quality", "definitions"):
         if path := getattr(study, name):
             settings[name] = sha256_file(study.path(path))
+    if study.deidentification.pixels:
+        settings["deidentification"]["pixels"] = sha256_file(study.path(study.deidentification.pixels))
     return settings
 
 

@@ -16,6 +16,7 @@ from unibase.imaging.confidentiality.values import UidMap, pad
 
 CHARACTER_SET = 0x00080005
 TIME_ZONE = 0x00080201
+_CLEAN_PIXELS = ("113101", "Clean Pixel Data Option")
 STATEMENT_TAGS = (0x00120052, 0x00120053, 0x00120062, 0x00120063, 0x00120064, 0x00280303)
 """Attributes that say what was done, in order; those of the source are replaced."""
 
@@ -33,6 +34,7 @@ class Job:
         uids: Keyed pseudonyms of UIDs.
         identifiers: What identifies the subject.
         local_zone: Time zone of the file, `+0100`, or empty.
+        blanked: Whether texts in the pixels were made black.
         offset: Days from the subject's index event to the study, and the kind of the event; or None.
         source_uids: Values of UIDs that were replaced, for the verifier.
         written_dates: Values that the shift wrote.
@@ -47,13 +49,21 @@ class Job:
     uids: UidMap
     identifiers: Identifiers
     local_zone: bytes = b""
+    blanked: bool = False
     offset: tuple[int, str] | None = None
     source_uids: set[bytes] = field(default_factory=set)
     written_dates: set[bytes] = field(default_factory=set)
     tally: list[tuple[str, int]] = field(default_factory=list)
 
     def value(self, action: Action, vr: str, raw: bytes, encodings: tuple[str, ...]) -> bytes:
-        """Return the bytes that `action` (neither `remove` nor `recurse`) makes of a value."""
+        """Return the bytes that `action` (neither `remove` nor `recurse`) makes of a value.
+
+        Args:
+            action: What is done; neither `remove` nor `recurse`.
+            vr: VR of the value.
+            raw: The value as the file holds it.
+            encodings: Python encodings of the Specific Character Set in force.
+        """
         if action == "keep":
             return raw
         if action == "text" or action == "term" or action == "retained":
@@ -111,11 +121,17 @@ class Job:
 
     def statements(self) -> tuple[tuple[int, bytes], ...]:
         """Return the elements that say what was done, encoded, by tag and in order."""
-        return _statements(self.policy, self.encoding, self.offset)
+        return _statements(self.policy, self.encoding, self.offset, self.blanked)
 
 
 def stand_in(tag: int, written_vr: str, inner: Encoding) -> Element:
-    """Return a sequence of `STAND_INS` with one valid item that says that its content was removed."""
+    """Return a sequence of `STAND_INS` with one valid item that says that its content was removed.
+
+    Args:
+        tag: The sequence, one of `STAND_INS`.
+        written_vr: Its VR as the file writes it; empty in an implicit one.
+        inner: Encoding of its items.
+    """
 
     def text(tag: int, vr: str, value: bytes) -> Element:
         return Element(tag, "" if inner.implicit else vr, vr, pad(value, vr))
@@ -139,7 +155,9 @@ def stand_in(tag: int, written_vr: str, inner: Encoding) -> Element:
 
 
 @lru_cache(maxsize=256)
-def _statements(policy: Policy, encoding: Encoding, offset: tuple[int, str] | None) -> tuple[tuple[int, bytes], ...]:
+def _statements(
+    policy: Policy, encoding: Encoding, offset: tuple[int, str] | None, blanked: bool
+) -> tuple[tuple[int, bytes], ...]:
     explicit = not encoding.implicit
 
     def text(tag: int, vr: str, value: str) -> Element:
@@ -147,7 +165,7 @@ def _statements(policy: Policy, encoding: Encoding, offset: tuple[int, str] | No
 
     codes = [
         Item([text(0x00080100, "SH", code), text(0x00080102, "SH", "DCM"), text(0x00080104, "LO", meaning)], False)
-        for code, meaning in policy.methods
+        for code, meaning in [*policy.methods[:1], *sorted([*policy.methods[1:], *([_CLEAN_PIXELS] if blanked else [])])]
     ]
     result = []
     if offset is not None:
@@ -165,7 +183,13 @@ def _statements(policy: Policy, encoding: Encoding, offset: tuple[int, str] | No
 
 
 def meta_information(sop_class: bytes, instance: bytes, transfer_syntax: bytes) -> bytes:
-    """Return preamble, prefix and file meta information, written anew: nothing of the source's stays."""
+    """Return preamble, prefix and file meta information, written anew: nothing of the source's stays.
+
+    Args:
+        sop_class: SOP class of the copy.
+        instance: SOP Instance UID of the copy.
+        transfer_syntax: Its transfer syntax.
+    """
     before, after = _meta_around(sop_class, transfer_syntax)
     media = prefix(0x00020003, "UI", len(instance) + len(instance) % 2, _EXPLICIT) + pad(instance, "UI")
     size = (len(before) + len(media) + len(after)).to_bytes(4, "little")

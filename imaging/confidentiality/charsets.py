@@ -7,7 +7,11 @@ from functools import lru_cache
 
 @lru_cache(maxsize=1024)
 def encodings_of(charset: bytes) -> tuple[str, ...]:
-    """Return the Python encodings of a Specific Character Set value; an unknown one is read as Latin-1."""
+    """Return the Python encodings of a Specific Character Set value; an unknown one is read as Latin-1.
+
+    Args:
+        charset: Value of (0008,0005), several terms separated by backslashes.
+    """
     from pydicom.charset import convert_encodings
 
     terms = charset.decode("latin-1").rstrip(" \0").split("\\")
@@ -18,7 +22,13 @@ def encodings_of(charset: bytes) -> tuple[str, ...]:
 
 
 def decode(raw: bytes, vr: str, encodings: tuple[str, ...]) -> str | None:
-    """Return the text of a value, or None when its bytes are not of its character set."""
+    """Return the text of a value, or None when its bytes are not of its character set.
+
+    Args:
+        raw: The value as the file holds it.
+        vr: Its VR.
+        encodings: Python encodings in force.
+    """
     from pydicom.charset import decode_bytes
     from pydicom.valuerep import TEXT_VR_DELIMS
 
@@ -31,7 +41,12 @@ def decode(raw: bytes, vr: str, encodings: tuple[str, ...]) -> str | None:
 
 
 def encode(text: str, encodings: tuple[str, ...]) -> bytes | None:
-    """Return the bytes of a text in a character set, or None when it cannot hold it."""
+    """Return the bytes of a text in a character set, or None when it cannot hold it.
+
+    Args:
+        text: The text.
+        encodings: Python encodings in force.
+    """
     from pydicom.charset import encode_string
 
     if text.isascii():

@@ -18,7 +18,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from blake3 import blake3
+
 from unibase.groundwork.problems import Unusable
+from unibase.imaging import reasons
 from unibase.imaging.confidentiality import objects, verify, whose
 from unibase.imaging.confidentiality.actions import CHARACTER_SET, TIME_ZONE, Job, meta_information
 from unibase.imaging.confidentiality.charsets import decode, encodings_of
@@ -43,6 +46,9 @@ from unibase.imaging.confidentiality.texts.known import Knowledge
 from unibase.imaging.confidentiality.values import UidMap, is_zone, shift_date
 from unibase.imaging.confidentiality.writing import write_copy
 from unibase.imaging.options import DeidentifyOptions
+from unibase.imaging.pixel_text.blanking import blanked
+from unibase.imaging.pixel_text.boxes import Box
+from unibase.imaging.pixel_text.pixel_decisions import Decision
 from unibase.privacy.keys import Key
 from unibase.privacy.subjects import Subject, SubjectLookup
 
@@ -82,6 +88,7 @@ class DeidentifyTask:
         lookup: The door to the identity ledger.
         index: The index event by subject_id, to write the days from it to the study (0012,0052).
         identifiers: Further identifiers of the subject (names, numbers) that the header may not hold.
+        decisions: What a person decided of the pixels of images at risk, by the BLAKE3 of the source file.
     """
 
     source: Path | str
@@ -92,6 +99,7 @@ class DeidentifyTask:
     lookup: SubjectLookup
     index: Mapping[int, IndexEvent] = field(default_factory=dict, repr=False)
     identifiers: tuple[str, ...] = field(default=(), repr=False)
+    decisions: Mapping[str, Decision] = field(default_factory=dict, repr=False)
 
 
 def deidentify_file(task: DeidentifyTask) -> dict[str, Any]:
@@ -99,6 +107,9 @@ def deidentify_file(task: DeidentifyTask) -> dict[str, Any]:
 
     The copy stands at `<destination_root>/<subject_id>/<StudyInstanceUID>/<SeriesInstanceUID>/<SOPInstanceUID>.dcm`,
     all pseudonyms. The same input, key and options give the same bytes.
+
+    Args:
+        task: The instance, where its copy goes, and what is known of its person.
 
     Returns:
         `path`, `subject_id`, `blake3` of the copy, `StudyInstanceUID`, `SeriesInstanceUID`, `SOPInstanceUID` (pseudonyms),
@@ -110,10 +121,38 @@ def deidentify_file(task: DeidentifyTask) -> dict[str, Any]:
     """
     try:
         with Source(task.source) as source:
+            try:
+                return _deidentify(task, source)
+            except Unusable as problem:
+                treated = _treated(task, source) if problem.reason == reasons.BURNED_IN_ANNOTATION else None
+                if treated is None:
+                    raise
+        with treated as source:
             return _deidentify(task, source)
     except (ValueError, LookupError, OverflowError, RecursionError, zlib.error) as error:
         # The text of such an error may quote a value; its kind cannot.
         raise malformed(f"The file could not be understood ({type(error).__name__}).") from None
+
+
+def _treated(task: DeidentifyTask, source: Source) -> Source | None:
+    """Return the file with its pixels as a person or a rule of the study decided, or None where nobody did.
+
+    Raises:
+        Unusable: `burned-in-annotation`, when the image was looked at and is to be left out.
+    """
+    content = Path(task.source).read_bytes()
+    decision = task.decisions.get(blake3(content).hexdigest()) if task.decisions else None
+    if decision is not None and decision.verdict == "reject":
+        raise Unusable(
+            reasons.BURNED_IN_ANNOTATION, "Who looked at the pixels decided to leave the image out.", "Nothing; it is left out."
+        )
+    if decision is not None and decision.verdict == "accept":
+        return Source(task.source, content, "accepted")
+    boxes = decision.boxes if decision is not None and decision.verdict == "blank" else ()
+    if not boxes:
+        rule = objects.rule_for(source.facts(), policy_of(task.options).image_rules)
+        boxes = tuple(Box(*one) for one in rule.boxes) if rule is not None else ()
+    return Source(task.source, blanked(content, boxes), "blanked") if boxes else None
 
 
 def _deidentify(task: DeidentifyTask, source: Source) -> dict[str, Any]:
@@ -157,7 +196,9 @@ def _clean(
     charset = top.get(CHARACTER_SET, b"")
     encodings = encodings_of(charset) if charset else ("iso8859",)
     facts = source.facts()
-    objects.refuse_unsupported(facts, "structured" in policy.enabled)
+    objects.refuse_unsupported(
+        facts, objects.Permits("structured" in policy.enabled, policy.image_rules, source.pixels != "copied")
+    )
     source.settle_pixels(facts)
     if isinstance(header, TreeHeader):  # The fast path takes no overlays.
         _refuse_embedded_overlay(top, source.encoding)
@@ -166,7 +207,7 @@ def _clean(
     if person is not None:
         name, birth_date, sex = (decode(top.get(tag, b""), "PN", encodings) or "" for tag in (PATIENT_NAME, BIRTH_DATE, SEX))
         whose.refuse_another(whose.Header(name.strip(" \0"), birth_date, sex), person)
-    gatherer = Gatherer(policy.enabled)
+    gatherer = Gatherer(policy.enabled, policy.words)
     header.gather(gatherer)
     zone = top.get(TIME_ZONE, b"")
     job = Job(
@@ -178,6 +219,7 @@ def _clean(
         uids=_uid_map(task.key),
         identifiers=gatherer.identifiers(encodings, _known(task, subject)),
         local_zone=zone.strip(b" \0") if is_zone(zone) else b"",
+        blanked=source.pixels == "blanked",
         offset=_offset(task.index.get(subject.subject_id), top.get(STUDY_DATE, b""), subject.shift_days, policy),
     )
     return header.clean(job, encodings), job, facts
@@ -185,6 +227,9 @@ def _clean(
 
 def source_elements(path: Path | str) -> list[Element]:
     """Return the header of a source file as a tree, in every encoding that `deidentify_file` reads.
+
+    Args:
+        path: The source file.
 
     Raises:
         Unusable: `not-dicom`, `truncated-file`, `malformed-file`, `unsupported-object`.
@@ -228,12 +273,12 @@ def _subject(task: DeidentifyTask, patient_id: bytes, encodings: tuple[str, ...]
     text = decode(patient_id, "LO", encodings)
     subject = task.lookup.find(task.centre, "ipp", text.strip(" \0")) if text else None
     if text and task.lookup.objects(task.centre, "ipp", text.strip(" \0")):
-        raise Unusable("objects", "The person objects to the use of their records.", "Nothing; the file is left out.")
+        raise Unusable(reasons.OBJECTS, reasons.OBJECTS.meaning, reasons.OBJECTS.remedy)
     if subject is None:
         raise Unusable(
-            "unknown-patient",
+            reasons.UNKNOWN_PATIENT,
             "PatientID (0010,0020) is empty or not an `ipp` of this centre in the identity ledger.",
-            "Add the person to the centre's list of people and run again.",
+            reasons.UNKNOWN_PATIENT.remedy,
         )
     return subject
 
@@ -289,7 +334,7 @@ def _refuse_embedded_overlay(top: Mapping[int, bytes], encoding: Encoding) -> No
     for group in range(0x6000, 0x6100, 2):
         if int.from_bytes(top.get(group << 16 | 0x0102, b"")[:2], order):  # type: ignore[arg-type]
             raise Unusable(
-                "burned-in-annotation",
+                reasons.BURNED_IN_ANNOTATION,
                 "An overlay is drawn in unused bits of the pixels.",
                 "Export the images with overlays removed.",
             )

@@ -55,12 +55,20 @@ class FastHeader:
         self.top = {tag: self._header[value:end] for tag, value, end in layout.top}
 
     def gather(self, gatherer: Gatherer) -> None:
-        """Give the identifying values of the header to `gatherer`."""
+        """Give the identifying values of the header to `gatherer`.
+
+        Args:
+            gatherer: Collects them.
+        """
         for tag, vr, value, end in self._layout.gathered:
             gatherer.add(tag, vr, self._header[value:end])
 
     def clean(self, job: Job, encodings: tuple[str, ...]) -> bytes:
         """Return the bytes of the de-identified header.
+
+        Args:
+            job: What is known of the file.
+            encodings: Python encodings of its Specific Character Set.
 
         Raises:
             NotFast: When a new value does not fit the element's length field.

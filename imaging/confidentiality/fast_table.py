@@ -86,11 +86,22 @@ class Table(dict[bytes, Entry]):
 
 @lru_cache(maxsize=64)
 def tables(policy: Policy, sop_class: str, noted: frozenset[int]) -> tuple[Table, Table]:
-    """Return the tables of the top level and of what is nested, for a policy, a SOP class and the tags noted at the top."""
+    """Return the tables of the top level and of what is nested, for a policy, a SOP class and the tags noted at the top.
+
+    Args:
+        policy: The policy.
+        sop_class: SOP class of the object.
+        noted: Tags of the top level whose values are needed.
+    """
     return Table(policy, sop_class, False, noted), Table(policy, sop_class, True, frozenset())
 
 
 @lru_cache(maxsize=16384)
 def private_meaning(tag: int, creator: str) -> str:
-    """Return the VR of a private element by its tag and the name of its creator, where the dictionary knows it."""
+    """Return the VR of a private element by its tag and the name of its creator, where the dictionary knows it.
+
+    Args:
+        tag: The element.
+        creator: Name of its block.
+    """
     return private_vr(tag, creator)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 from unibase.groundwork.problems import Unusable
+from unibase.imaging import reasons
 from unibase.imaging.confidentiality.structure import malformed
 
 Span = tuple[int, int]
@@ -52,7 +53,7 @@ def hidden(frame: bytes, syntax: str, pixels: int) -> list[Span]:
             spans = []  # A bare codestream has no place for a text.
         else:
             raise Unusable(
-                "unsupported-object",
+                reasons.UNSUPPORTED_OBJECT,
                 "The frames are compressed in a way that cannot be looked through for texts.",
                 "Export the images in a transfer syntax of JPEG, JPEG-LS, JPEG 2000 or RLE, or uncompressed.",
             )

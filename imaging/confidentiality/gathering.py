@@ -59,7 +59,12 @@ _UNKNOWN_BIRTHS = frozenset({"19000101", "18000101", "11111111", "00000000", "99
 
 @lru_cache(maxsize=8192)
 def wants(tag: int, vr: str) -> bool:
-    """Return whether a value of this attribute may identify a person, or is a day of the file."""
+    """Return whether a value of this attribute may identify a person, or is a day of the file.
+
+    Args:
+        tag: The attribute.
+        vr: Its VR in the file.
+    """
     return vr == "PN" or tag in _IDENTITY or (vr in _DAYS and tag not in DEVICE_AND_VOCABULARY_DATES)
 
 
@@ -78,7 +83,13 @@ class Gatherer:
         self._days: set[bytes] = set()
 
     def add(self, tag: int, vr: str, raw: bytes) -> None:
-        """Take one value of the source."""
+        """Take one value of the source.
+
+        Args:
+            tag: The attribute.
+            vr: Its VR in the file.
+            raw: The value as the file holds it.
+        """
         if vr in _DAYS and tag != BIRTH_DATE:
             if "full_dates" in self._retained:
                 return
@@ -91,7 +102,12 @@ class Gatherer:
             self._values.add((tag, vr, raw))
 
     def identifiers(self, encodings: tuple[str, ...], known: tuple[Knowledge, ...] = ()) -> Identifiers:
-        """Return the identifiers of what was added and of `known`, which the ledger and the task say."""
+        """Return the identifiers of what was added and of `known`, which the ledger and the task say.
+
+        Args:
+            encodings: Python encodings of the Specific Character Set.
+            known: What the ledger and the task say.
+        """
         return _identifiers(frozenset(self._values), frozenset(self._days), encodings, known, self._retained, self._extra)
 
 
@@ -137,7 +153,11 @@ def _said(
 
 
 def knowledge_of(lookup: SubjectLookup) -> dict[int, Knowledge]:
-    """Return what the ledger knows of each subject, as it is sought in texts."""
+    """Return what the ledger knows of each subject, as it is sought in texts.
+
+    Args:
+        lookup: The door to the identity ledger.
+    """
     numbers: dict[int, set[str]] = {}
     for (_, _, identifier), subject in lookup.by_identifier.items():
         numbers.setdefault(subject.subject_id, set()).add(identifier)

@@ -60,11 +60,20 @@ class Identifiers:
         """Values already treated, by what they depend on beside the identifiers: for the fast path."""
 
     def spans(self, text: str) -> list[tuple[int, int]]:
-        """Return where what is known stands in `text`, not merged."""
+        """Return where what is known stands in `text`, not merged.
+
+        Args:
+            text: One decoded value.
+        """
         return self._cleaner.spans(text)
 
     def clean(self, text: str, kind: Kind = "text") -> str:
-        """Return one value without what names a person; the rest keeps its words, order and separators."""
+        """Return one value without what names a person; the rest keeps its words, order and separators.
+
+        Args:
+            text: One decoded value.
+            kind: Who writes it.
+        """
         return self._cleaner.clean(text, kind)
 
     def clean_value(self, raw: bytes, vr: str, encodings: tuple[str, ...], kind: Kind = "text") -> bytes:
@@ -113,7 +122,12 @@ class Identifiers:
         return other not in (text, repair(text)) and self.clean(other) != other
 
     def clean_code(self, raw: bytes, encodings: tuple[str, ...]) -> bytes:
-        """Return a code string (CS) as it is, unless one of its values is or holds an identifier or a name."""
+        """Return a code string (CS) as it is, unless one of its values is or holds an identifier or a name.
+
+        Args:
+            raw: The value as the file holds it.
+            encodings: Python encodings in force.
+        """
         if not raw.strip(b" \0"):
             return raw
         return self._remembered((raw, "CS", encodings), lambda: self._clean_code(raw))
@@ -177,11 +191,19 @@ class Identifiers:
         return list(self._needles)
 
     def occurs(self, content: bytes) -> bool:
-        """Return whether any needle stands anywhere in the bytes of an output header, and not only in texts."""
+        """Return whether any needle stands anywhere in the bytes of an output header, and not only in texts.
+
+        Args:
+            content: Bytes of a header.
+        """
         return bool(self._needles) and bool(self._first.find_matches_as_indexes(content.lower()))
 
     def search(self, content: bytes) -> list[Hit]:
-        """Return every place where a needle stands, overlapping ones too."""
+        """Return every place where a needle stands, overlapping ones too.
+
+        Args:
+            content: Bytes of a header.
+        """
         if not self.occurs(content):
             return []
         kinds = list(self._needles.values())
@@ -229,7 +251,11 @@ class Identifiers:
         return any(not any(0x20 <= byte < 0x7F for byte in one[place::2]) for one in long for place in (0, 1))
 
     def in_pixels(self, content: bytes | memoryview) -> bool:
-        """Return whether a needle of eight bytes or more, a joined name or a day in digits stands in pixel bytes."""
+        """Return whether a needle of eight bytes or more, a joined name or a day in digits stands in pixel bytes.
+
+        Args:
+            content: Bytes of pixels.
+        """
         return self._in_pixels is not None and bool(self._in_pixels.find_matches_as_indexes(bytes(content).lower()))
 
     def in_binary(self, content: bytes) -> bool:
@@ -237,6 +263,9 @@ class Identifiers:
 
         Of needles those of five bytes and more count: in 64 KiB of random bytes one of a hundred of them occurs once in
         100,000 values. Larger values are searched as pixels are.
+
+        Args:
+            content: A value of bytes.
         """
         if len(content) > _SMALL_BINARY:
             return self.in_pixels(content)

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from unibase.groundwork.problems import Unusable
+from unibase.imaging import reasons
+from unibase.imaging.confidentiality.study_rules import FrozenRule
 from unibase.imaging.confidentiality.texts.folding import fold
 
 _BASE = "1.2.840.10008.5.1.4.1.1."
@@ -46,19 +48,71 @@ SUPPORTED = {
         "481.2": "RT Dose",
         "481.3": "RT Structure Set",
         "481.5": "RT Plan",
+        "481.1": "RT Image",
+        "481.4": "RT Beams Treatment Record",
+        "481.6": "RT Brachy Treatment Record",
+        "481.7": "RT Treatment Summary Record",
+        "481.8": "RT Ion Plan",
+        "481.9": "RT Ion Beams Treatment Record",
+        "11.1": "Grayscale Presentation State",
+        "11.2": "Color Presentation State",
+        "88.11": "Basic Text SR",
         "88.22": "Enhanced SR",
         "88.33": "Comprehensive SR",
         "88.34": "Comprehensive 3D SR",
         "88.35": "Extensible SR",
+        "88.50": "Mammography CAD SR",
+        "88.65": "Chest CAD SR",
         "88.59": "Key Object Selection",
         "88.67": "X-Ray Radiation Dose SR",
         "88.68": "Radiopharmaceutical Radiation Dose SR",
     }.items()
 }
-_PROJECTION = frozenset({_BASE + suffix for suffix in ("1", "1.1", "1.1.1", "1.2", "1.2.1", "13.1.3")})
+"""What passes when its header gives no cause for doubt."""
+AT_RISK = {
+    _BASE + suffix: name
+    for suffix, name in {
+        "3.1": "Ultrasound, several frames",
+        "6.1": "Ultrasound",
+        "6.2": "Enhanced Ultrasound Volume",
+        "7": "Secondary Capture",
+        "7.1": "Secondary Capture, bitonal",
+        "7.2": "Secondary Capture, grey 8 bits",
+        "7.3": "Secondary Capture, grey",
+        "7.4": "Secondary Capture, colour",
+        "12.1": "X-Ray Angiography",
+        "12.1.1": "Enhanced X-Ray Angiography",
+        "12.2": "X-Ray Fluoroscopy",
+        "12.2.1": "Enhanced X-Ray Fluoroscopy",
+        "13.1.1": "X-Ray 3D Angiography",
+        "1.3": "Intra-oral X-Ray, for presentation",
+        "1.3.1": "Intra-oral X-Ray, for processing",
+        "77.1.1": "Endoscopy",
+        "77.1.2": "Microscopy",
+        "77.1.4": "Photography",
+        "77.1.5.1": "Ophthalmic Photography",
+        "77.1.5.4": "Ophthalmic Tomography",
+    }.items()
+}
+"""Images that usually show texts: released when a person decided of their pixels, or a rule of the study accepts the device."""
+DOCUMENTS = {
+    _BASE + suffix: name
+    for suffix, name in {
+        "104.1": "Encapsulated PDF",
+        "104.2": "Encapsulated CDA",
+        "104.3": "Encapsulated STL",
+        "9.1.1": "12-lead ECG",
+        "9.1.2": "General ECG",
+        "88.40": "Procedure Log",
+    }.items()
+}
+"""Documents that name persons in a form that no rule reads."""
+_PROJECTION = frozenset({_BASE + suffix for suffix in ("1", "1.1", "1.1.1", "1.2", "1.2.1", "13.1.3", "481.1")})
 _CROSS_SECTIONAL = frozenset({_BASE + suffix for suffix in ("2", "2.1", "2.2", "4", "4.1", "4.4", "20", "128", "130", "128.1")})
 _SLIDES = _BASE + "77.1.6"
-_STRUCTURED = frozenset({_BASE + suffix for suffix in ("88.22", "88.33", "88.34", "88.35", "88.59", "88.67", "88.68")})
+_STRUCTURED = frozenset(
+    {_BASE + suffix for suffix in ("88.11", "88.22", "88.33", "88.34", "88.35", "88.50", "88.59", "88.65", "88.67", "88.68")}
+)
 _GROUPS = {
     "all": frozenset(SUPPORTED),
     "images": _PROJECTION | _CROSS_SECTIONAL,
@@ -81,6 +135,7 @@ FACTS = {
     0x00280100: "BitsAllocated",
     0x0008001A: "RelatedGeneralSOPClassUID",
     0x00080064: "ConversionType",
+    0x00080070: "Manufacturer",
     0x0008103E: "SeriesDescription",
     0x00081090: "ManufacturerModelName",
     0x00082111: "DerivationDescription",
@@ -100,50 +155,120 @@ BINARY_FACTS = frozenset({0x00280002, 0x00280010, 0x00280011, 0x00280100, 0x0028
 """Those of VR US; the others are texts."""
 
 
-def refuse_unsupported(facts: Mapping[str, str], structured: bool) -> None:
+class Permits(NamedTuple):
+    """What lets an object pass beside its own header.
+
+    Attributes:
+        structured: Whether the policy cleans structured content.
+        rules: The study's rules for images, in order.
+        decided: Whether a person or a rule decided of the pixels, and they were treated so.
+    """
+
+    structured: bool
+    rules: tuple[FrozenRule, ...] = ()
+    decided: bool = False
+
+
+def name_of(sop_class: str) -> str:
+    """Return the name of a SOP class, or `unknown SOP class`.
+
+    Args:
+        sop_class: Its UID.
+
+    Example:
+        >>> name_of("1.2.840.10008.5.1.4.1.1.6.1")
+        'Ultrasound'
+    """
+    return SUPPORTED.get(sop_class) or AT_RISK.get(sop_class) or DOCUMENTS.get(sop_class) or "unknown SOP class"
+
+
+def refuse_unsupported(facts: Mapping[str, str], permits: Permits) -> None:
     """Raise when an object cannot be cleaned with certainty.
 
     Args:
         facts: Values of `FACTS` as texts.
-        structured: Whether the policy cleans structured content.
+        permits: What lets it pass beside its own header.
 
     Raises:
         Unusable: `unsupported-object` or `burned-in-annotation`.
     """
-    problem = _problem(tuple(sorted(facts.items())), structured)
+    problem = _problem(tuple(sorted(facts.items())), permits)
     if problem is not None:
         raise Unusable(*problem)
 
 
 @lru_cache(maxsize=1024)
-def _problem(facts: tuple[tuple[str, str], ...], structured: bool) -> tuple[str, str, str] | None:
+def _problem(facts: tuple[tuple[str, str], ...], permits: Permits) -> tuple[str, str, str] | None:
     # Files of a series say the same: the rules are asked once.
     try:
-        _refuse(dict(facts), structured)
+        _refuse(dict(facts), permits)
     except Unusable as problem:
         return problem.reason, problem.message, problem.remedy
     return None
 
 
-def _refuse(facts: Mapping[str, str], structured: bool) -> None:
+def rule_for(facts: Mapping[str, str], rules: tuple[FrozenRule, ...]) -> FrozenRule | None:
+    """Return the first rule of the study that is for an image.
+
+    Args:
+        facts: Values of `FACTS` as texts.
+        rules: The study's rules for images, in order.
+    """
+    if not rules:
+        return None
+    said = {**facts, "SOPClass": name_of(facts.get("SOPClassUID", ""))}
+    return next((rule for rule in rules if rule.matches(said)), None)
+
+
+def _refuse(facts: Mapping[str, str], permits: Permits) -> None:
     sop_class = facts.get("SOPClassUID", "")
-    if sop_class not in SUPPORTED:
+    if sop_class not in SUPPORTED and sop_class not in AT_RISK:
+        raise _unsupported(sop_class)
+    if sop_class in _STRUCTURED and not permits.structured:
         raise Unusable(
-            "unsupported-object",
-            "Objects of this SOP class may show or hold identities that no rule can find.",
-            "Leave them out, or have a person review them.",
+            reasons.UNSUPPORTED_OBJECT,
+            f"The policy does not clean structured content, and this is a structured report ({name_of(sop_class)}).",
+            "Set deidentification.clean_structured_content: true (the policy `research` has it), or leave reports out.",
         )
-    if sop_class in _STRUCTURED and not structured:
-        raise Unusable(
-            "unsupported-object",
-            "The policy does not clean structured content, and this is a structured report.",
-            "Set clean_structured_content, or leave reports out.",
-        )
+    if permits.decided:
+        return
+    rule = rule_for(facts, permits.rules)
+    if rule is not None and rule.action == "accept":
+        return
+    risk = "A rule of the study blanks images of this device." if rule is not None else at_risk(facts)
+    if risk is not None:
+        raise _burned(f"{risk} ({name_of(sop_class)}, {facts.get('Columns', '?')} x {facts.get('Rows', '?')} pixels)", sop_class)
+
+
+def at_risk(facts: Mapping[str, str]) -> str | None:
+    """Return why the pixels of an image may show who the person is, or None.
+
+    Args:
+        facts: Values of `FACTS` as texts.
+    """
+    sop_class = facts.get("SOPClassUID", "")
+    if sop_class in AT_RISK:
+        return "Images of this kind usually show the patient's name."
     for rule in catalogue():
         if sop_class in rule.objects and rule.pattern.fullmatch(fold(facts.get(rule.attribute, "")).plain):
-            raise _burned(rule.why)
+            return rule.why
     if sop_class in _PROJECTION and facts.get("BurnedInAnnotation", "").upper() != "NO":
-        raise _burned("A projection image that does not say BurnedInAnnotation NO may show the patient's name.")
+        return "A projection image that does not say BurnedInAnnotation NO may show the patient's name."
+    return None
+
+
+def _unsupported(sop_class: str) -> Unusable:
+    if sop_class in DOCUMENTS:
+        return Unusable(
+            reasons.UNSUPPORTED_OBJECT,
+            f"It is a document ({DOCUMENTS[sop_class]}) that names persons in a form that no rule reads.",
+            "Leave it out. What the study needs of it can come as a table of the centre, in `clinical`.",
+        )
+    return Unusable(
+        reasons.UNSUPPORTED_OBJECT,
+        "Objects of this SOP class may show or hold identities that no rule can find.",
+        "Leave them out; images can be exported as a class that is known, such as Secondary Capture, and then be reviewed.",
+    )
 
 
 class PageRule(NamedTuple):
@@ -180,12 +305,22 @@ def catalogue() -> tuple[PageRule, ...]:
         )
 
 
-def _burned(what: str) -> Unusable:
-    return Unusable("burned-in-annotation", what, "Clean the pixels with a tool for it and review them, or leave the image out.")
+def _burned(what: str, sop_class: str) -> Unusable:
+    device = "SOPClass: " + name_of(sop_class) + ", ManufacturerModelName: ..."
+    return Unusable(
+        reasons.BURNED_IN_ANNOTATION,
+        what,
+        "Decide of the pixels: `unibase pixels SOURCE REVIEW`, then deidentification.pixels: REVIEW/pixels.csv. Or, for a device that is "
+        f"known to show nobody, deidentification.rules: [{{images: {{{device}}}, action: accept, reason: ...}}].",
+    )
 
 
 def pixel_bytes(facts: Mapping[str, str]) -> int | None:
-    """Return how many bytes native pixels must have at least, or None when the header does not say."""
+    """Return how many bytes native pixels must have at least, or None when the header does not say.
+
+    Args:
+        facts: Values of `FACTS` as texts.
+    """
     try:
         bits = int(facts["BitsAllocated"]) * int(facts["Rows"]) * int(facts["Columns"]) * int(facts["SamplesPerPixel"])
         return -(-bits * max(1, int(facts.get("NumberOfFrames") or 1)) // 8)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from unibase.groundwork.problems import Unusable
+from unibase.groundwork.reasons import TRUNCATED_FILE
 from unibase.imaging.confidentiality import frames, objects
 from unibase.imaging.confidentiality.structure import UNDEFINED, Encoding, Reader, malformed, prefix
 
@@ -167,5 +168,9 @@ def _blanked(block: bytes, place: int, blanks: list[frames.Span]) -> bytes:
 
 
 def incomplete(what: str) -> Unusable:
-    """Return the problem of a file of which a part is missing."""
-    return Unusable("truncated-file", what, "Copy or export the file again: a part of it is missing.")
+    """Return the problem of a file of which a part is missing.
+
+    Args:
+        what: What is missing, in one sentence.
+    """
+    return Unusable(TRUNCATED_FILE, what, "Copy or export the file again: a part of it is missing.")

@@ -14,6 +14,8 @@ Rules that settle what the table leaves open:
 * Of values of bytes only those named in `attributes` are kept, and searched; a colour profile is replaced by one that says
   nothing of its maker, where an object must have one.
 * Names of regions are cleaned and kept under every policy but `strict`.
+* A rule of the study goes before all of these. What it keeps is still cleaned of what is known of the persons, and dates are
+  shifted as all dates are.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ from typing import Literal
 from pydicom.datadict import dictionary_has_tag, dictionary_keyword, dictionary_VR
 
 from unibase.imaging.confidentiality import attributes, standard
+from unibase.imaging.confidentiality.study_rules import FrozenRule, PrivateName, RuleAction, private_name, tag_of
+from unibase.imaging.confidentiality.texts.folding import fold
 from unibase.imaging.options import DeidentifyOptions
 
 Action = Literal[
@@ -71,6 +75,8 @@ class Policy:
     Attributes:
         enabled: Names of the options in force.
         methods: `(code, meaning)` of CID 7050 for what is done.
+        words: Folded words that the study allows in texts.
+        image_rules: The study's rules for images, in order.
     """
 
     def __init__(self, options: DeidentifyOptions) -> None:
@@ -78,6 +84,12 @@ class Policy:
         self._regions = options.policy != "strict"
         self.methods = [("113100", "Basic Application Confidentiality Profile")]
         self.methods += sorted(_METHODS[name] for name in self.enabled)
+        rules = [one.frozen for one in options.rules]
+        self.words = frozenset(fold(one).plain for text in options.words for one in text.split())
+        self.image_rules: tuple[FrozenRule, ...] = tuple(one for one in rules if one.images)
+        named = [(one.attribute, one.action) for one in rules if one.attribute]
+        self._ruled = {tag_of(name): action for name, action in named if private_name(name) is None}
+        self._ruled_private = {private: action for name, action in named if (private := private_name(name)) is not None}
         self._table = standard.table()
         self._cache: dict[tuple[str, int, str, bool], Action] = {}
 
@@ -104,6 +116,8 @@ class Policy:
         return known
 
     def _decide(self, sop_class: str, tag: int, vr: str, nested: bool) -> Action:
+        if tag in self._ruled:
+            return self._by_rule(self._ruled[tag], vr)
         group = tag >> 16
         if tag & 0xFFFF == 0 or tag in attributes.REPLACED or group < 8 or group >= 0xFFFA:
             return "remove"
@@ -124,6 +138,21 @@ class Policy:
         if tag == attributes.ICC_PROFILE:
             return "profile" if nested else "remove"
         return self._unlisted(tag, vr)
+
+    def _by_rule(self, wanted: RuleAction, vr: str) -> Action:
+        """Return what a study's rule does to an attribute: what it keeps may still not name or date the person."""
+        if wanted == "remove" or vr in ("PN", "AE", "UN"):
+            return "remove"
+        if vr == "SQ":
+            return "recurse"
+        if vr in TEXT_VRS:
+            return "retained" if wanted == "keep" else "text"
+        if vr in attributes.BYTE_VRS:
+            return "bytes"
+        if vr in ("DA", "DT") and "full_dates" not in self.enabled:
+            return "date" if "modified_dates" in self.enabled else "empty"
+        # A UID is replaced, whatever the rule.
+        return {"CS": "code", "AS": "age", "DA": "check", "DT": "check", "TM": "check", "UI": "uid"}.get(vr, "keep")  # type: ignore[return-value]
 
     def _listed(self, row: standard.Row, sop_class: str, tag: int, vr: str, nested: bool) -> Action:
         letters = {name: letter for name, letter in row.options.items() if name in self.enabled}
@@ -195,11 +224,26 @@ class Policy:
         return {"CS": "code", "AS": "age", "PN": "empty", "AE": "empty"}.get(vr, "keep")  # type: ignore[return-value]
 
     def keeps_private(self, creator: str, group: int, low: int) -> bool:
-        """Return whether a private attribute, by creator and relocated element, is safe and kept."""
+        """Return whether a private attribute is safe, or allowed by the study, and kept.
+
+        Args:
+            creator: Name of its block.
+            group: Its group.
+            low: Low byte of its element: blocks may stand anywhere.
+        """
+        if self._ruled_private:
+            exact = self._ruled_private.get(PrivateName(creator, group, low))
+            ruled = exact or self._ruled_private.get(PrivateName(creator, group, None))
+            if ruled:
+                return ruled != "remove"
         return "private" in self.enabled and (creator, group, low) in standard.safe_private()
 
     def private_action(self, vr: str) -> Action:
-        """Return what is done to a safe private attribute of a VR."""
+        """Return what is done to a safe private attribute of a VR.
+
+        Args:
+            vr: VR of the value, empty when nobody knows it.
+        """
         if vr in ("", "UN", "PN", "AE"):
             return "remove"
         if vr in TEXT_VRS:
@@ -230,13 +274,21 @@ def _resolve(letter: str, sop_class: str, tag: int, nested: bool) -> str:
 
 @lru_cache(maxsize=16)
 def policy_of(options: DeidentifyOptions) -> Policy:
-    """Return the policy of `options`, resolved once per process."""
+    """Return the policy of `options`, resolved once per process.
+
+    Args:
+        options: The options of a study.
+    """
     return Policy(options)
 
 
 @lru_cache(maxsize=8192)
 def dictionary_vr(tag: int) -> str:
-    """Return the VR of a standard attribute, the first one where several are possible, or an empty string."""
+    """Return the VR of a standard attribute, the first one where several are possible, or an empty string.
+
+    Args:
+        tag: The attribute.
+    """
     if not dictionary_has_tag(tag):
         row = standard.table().get(tag)
         return row.vr if row else ""
@@ -244,7 +296,11 @@ def dictionary_vr(tag: int) -> str:
 
 
 def keyword_of(tag: int) -> str:
-    """Return the DICOM keyword of an attribute, or its number in hexadecimal."""
+    """Return the DICOM keyword of an attribute, or its number in hexadecimal.
+
+    Args:
+        tag: The attribute.
+    """
     if dictionary_has_tag(tag):
         return dictionary_keyword(tag) or f"{tag:08X}"
     return f"{tag:08X}"

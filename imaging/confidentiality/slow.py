@@ -32,13 +32,22 @@ class TreeHeader:
         self.top = {one.tag: one.value for one in self.elements if one.value is not None}
 
     def gather(self, gatherer: Gatherer) -> None:
-        """Give the identifying values of the header to `gatherer`."""
+        """Give the identifying values of the header to `gatherer`.
+
+        Args:
+            gatherer: Collects them.
+        """
         for element in walk(self.elements):
             if element.value is not None and wants(element.tag, element.vr):
                 gatherer.add(element.tag, element.vr, element.value)
 
     def clean(self, job: Job, encodings: tuple[str, ...]) -> bytes:
-        """Return the bytes of the de-identified header."""
+        """Return the bytes of the de-identified header.
+
+        Args:
+            job: What is known of the file.
+            encodings: Python encodings of its Specific Character Set.
+        """
         return clean_header(self.elements, job, encodings)
 
 

@@ -7,9 +7,11 @@ import os
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from unibase.groundwork.problems import Unusable
+from unibase.groundwork.reasons import TRUNCATED_FILE
+from unibase.imaging import reasons
 from unibase.imaging.confidentiality import objects
 from unibase.imaging.confidentiality.actions import CHARACTER_SET, STATEMENT_TAGS, TIME_ZONE
 from unibase.imaging.confidentiality.fast import FastHeader, NotFast, Purpose
@@ -38,15 +40,26 @@ _NOTED = frozenset(objects.FACTS) | {STUDY, SERIES, INSTANCE, PATIENT_ID, STUDY_
 _NOTED |= {PATIENT_NAME, BIRTH_DATE, SEX}
 
 
-class Source:
-    """A source file: its encoding, its header as a tree, and where its pixels are."""
+Treatment = Literal["copied", "accepted", "blanked"]
+"""What was done to pixels: nothing, nothing since a person accepted them, or boxes of them were made black."""
 
-    def __init__(self, path: Path | str) -> None:
-        self._path = path
+
+class Source:
+    """A source file: its encoding, its header as a tree, and where its pixels are.
+
+    Args:
+        path: The file.
+        content: What stands for its bytes when its pixels were treated before.
+        pixels: How they were.
+    """
+
+    def __init__(self, path: Path | str, content: bytes | None = None, pixels: Treatment = "copied") -> None:
+        self.path, self.pixels = path, pixels
+        self._content = content
 
     def __enter__(self) -> Source:
         # Without a buffer of its own: what is read is read at once.
-        self._file = open(self._path, "rb", buffering=0)
+        self._file = open(self.path, "rb", buffering=0)
         self._map: mmap.mmap | None = None
         try:
             self._open()
@@ -61,11 +74,13 @@ class Source:
         self._file.close()
 
     def _open(self) -> None:
-        size = os.fstat(self._file.fileno()).st_size
+        size = os.fstat(self._file.fileno()).st_size if self._content is None else len(self._content)
         if size < 132:
             raise _not_dicom()
         self.buffer: Any
-        if size <= _WHOLE:
+        if self._content is not None:
+            self.buffer = self._content
+        elif size <= _WHOLE:
             self.buffer = self._file.read(size)
             while len(self.buffer) < size:
                 more = self._file.read(size - len(self.buffer))
@@ -83,14 +98,21 @@ class Source:
             self.buffer = inflater.decompress(self.buffer[start:], _MAX_INFLATED)
             if not inflater.eof:
                 raise Unusable(
-                    "truncated-file", "The deflated data set ends early or is larger than 2 GB.", "Export the file again."
+                    TRUNCATED_FILE, "The deflated data set ends early or is larger than 2 GB.", "Export the file again."
                 )
             start = 0
         self._start = start
         self.encoding = _encoding(self.transfer_syntax)
 
     def fast_header(self, policy: Policy) -> FastHeader:
-        """Walk the header with the compiled policy; raises `NotFast` for what only the complete path treats."""
+        """Walk the header with the compiled policy.
+
+        Args:
+            policy: The study's policy.
+
+        Raises:
+            NotFast: For what only the complete path treats.
+        """
         header = FastHeader(self.buffer, self._start, self.encoding, Purpose(policy, self._sop_class, _NOTED, STATEMENT_TAGS))
         if header.top.get(objects.SOP_CLASS, b"").strip(b" \0") != self._sop_class.encode():
             raise NotFast
@@ -101,7 +123,11 @@ class Source:
         return TreeHeader(self.buffer, self._start, self.encoding)
 
     def take(self, header: FastHeader | TreeHeader) -> Mapping[int, bytes]:
-        """Use `header` as this file's; return the values of its top level."""
+        """Use `header` as this file's; return the values of its top level.
+
+        Args:
+            header: What either path read.
+        """
         self.top = header.top
         self._pixels = PixelElement(self.buffer, header.pixels, self.encoding)
         return self.top
@@ -120,7 +146,14 @@ class Source:
         return result
 
     def settle_pixels(self, facts: Mapping[str, str]) -> None:
-        """Find what is no pixel in the pixel element; raises `Unusable` when pixels are missing or too many."""
+        """Find what is no pixel in the pixel element.
+
+        Args:
+            facts: What the header says of the image.
+
+        Raises:
+            Unusable: `truncated-file` or `malformed-file`, when pixels are missing or too many.
+        """
         self._pixels.settle(facts, self.transfer_syntax, self._read)
 
     def sample_bits(self) -> int:
@@ -161,7 +194,7 @@ def _read_meta(buffer: Any) -> tuple[str, str, int]:
             length = head[6] | head[7] << 8
         position = start + length
         if position > end:
-            raise Unusable("truncated-file", "The file ends inside its meta information.", "Copy or export the file again.")
+            raise Unusable(TRUNCATED_FILE, "The file ends inside its meta information.", "Copy or export the file again.")
         if head[2:4] in found:
             found[head[2:4]] = bytes(buffer[start:position]).decode("latin-1").strip(" \0")
     if not found[b"\x10\0"]:
@@ -174,7 +207,7 @@ def _encoding(syntax: str) -> Encoding:
         return _NATIVE[syntax]
     if syntax.startswith(_STREAMED) or not (syntax.startswith(_ENCAPSULATED_PREFIXES) or syntax == _DEFLATED):
         raise Unusable(
-            "unsupported-object",
+            reasons.UNSUPPORTED_OBJECT,
             "The transfer syntax is a video, a reference to a server, or not of the standard.",
             "Export the images in a transfer syntax for still images.",
         )
@@ -182,4 +215,4 @@ def _encoding(syntax: str) -> Encoding:
 
 
 def _not_dicom() -> Unusable:
-    return Unusable("not-dicom", "The file has no DICOM prefix.", "Leave it out, or export it as a DICOM file (PS3.10).")
+    return Unusable(reasons.NOT_DICOM, "The file has no DICOM prefix.", "Leave it out, or export it as a DICOM file (PS3.10).")

@@ -70,12 +70,19 @@ def attribute_types(sop_class: str) -> dict[int, tuple[str, str]]:
     """Return `{tag: (type at the top level, strongest type inside sequences)}` of compound rows in an IOD.
 
     Types are `1`, `2`, `3` or `-` (not in the IOD there); conditional types count as their letter.
+
+    Args:
+        sop_class: The SOP class.
     """
     return {int(tag, 16): (types[0], types[1]) for tag, types in _types().get(sop_class, {}).items()}
 
 
 def knows_iod(sop_class: str) -> bool:
-    """Return whether the IOD of a SOP class is in the tables."""
+    """Return whether the IOD of a SOP class is in the tables.
+
+    Args:
+        sop_class: The SOP class.
+    """
     return sop_class in _types()
 
 

@@ -15,6 +15,8 @@ from typing import NamedTuple
 from pydicom.datadict import private_dictionary_VR
 
 from unibase.groundwork.problems import Unusable
+from unibase.groundwork.reasons import TRUNCATED_FILE
+from unibase.imaging import reasons
 from unibase.imaging.confidentiality.policy import dictionary_vr
 
 LONG_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"})
@@ -25,7 +27,6 @@ UNDEFINED = 0xFFFFFFFF
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 MAX_DEPTH = 48
-REMEDY = "Export the file again from its source; it is not well formed."
 
 
 class Encoding(NamedTuple):
@@ -76,8 +77,12 @@ class Element:
 
 
 def malformed(what: str) -> Unusable:
-    """Return the problem of a header that does not follow its encoding."""
-    return Unusable("malformed-file", what, REMEDY)
+    """Return the problem of a header that does not follow its encoding.
+
+    Args:
+        what: What is wrong, in one sentence.
+    """
+    return Unusable(reasons.MALFORMED_FILE, what, reasons.MALFORMED_FILE.remedy)
 
 
 class Reader:
@@ -226,7 +231,12 @@ class Reader:
 
 
 def private_vr(tag: int, creator: str) -> str:
-    """Return the VR that pydicom's private dictionary gives to a private element, or an empty string."""
+    """Return the VR that pydicom's private dictionary gives to a private element, or an empty string.
+
+    Args:
+        tag: The element.
+        creator: Name of its block.
+    """
     try:
         return private_dictionary_VR(tag, creator).split(" ")[0]
     except KeyError:
@@ -234,13 +244,15 @@ def private_vr(tag: int, creator: str) -> str:
 
 
 def _truncated() -> Unusable:
-    return Unusable(
-        "truncated-file", "The file ends inside an element.", "Copy or export the file again: a part of it is missing."
-    )
+    return Unusable(TRUNCATED_FILE, "The file ends inside an element.", "Copy or export the file again: a part of it is missing.")
 
 
 def walk(elements: list[Element]) -> Iterator[Element]:
-    """Yield every element at every depth."""
+    """Yield every element at every depth.
+
+    Args:
+        elements: Elements of one level.
+    """
     for element in elements:
         yield element
         for item in element.items:

@@ -52,14 +52,23 @@ _SIZES = {
 
 
 def pad(value: bytes, vr: str) -> bytes:
-    """Return `value` with an even length, as its VR pads."""
+    """Return `value` with an even length, as its VR pads.
+
+    Args:
+        value: The bytes of a value.
+        vr: Its VR.
+    """
     if len(value) % 2 == 0:
         return value
     return value + (b"\0" if vr in ("UI", "OB", "UN") else b" ")
 
 
 def dummy(vr: str) -> bytes:
-    """Return a value that says nothing, valid for `vr`."""
+    """Return a value that says nothing, valid for `vr`.
+
+    Args:
+        vr: The VR.
+    """
     if vr in _SIZES:
         return bytes(_SIZES[vr])
     if vr in ("OB", "UN"):
@@ -75,7 +84,11 @@ class UidMap:
         self._known: dict[bytes, bytes] = {}
 
     def one(self, source: bytes) -> bytes:
-        """Return the pseudonym of one UID (no padding); what is no UID becomes a pseudonym too."""
+        """Return the pseudonym of one UID (no padding); what is no UID becomes a pseudonym too.
+
+        Args:
+            source: The UID, without padding.
+        """
         known = self._known.get(source)
         if known is None:
             if len(self._known) > 200_000:
@@ -84,11 +97,19 @@ class UidMap:
         return known
 
     def replace(self, raw: bytes) -> bytes:
-        """Return the pseudonyms of all UIDs of a value, padded; empty stays empty."""
+        """Return the pseudonyms of all UIDs of a value, padded; empty stays empty.
+
+        Args:
+            raw: The value; backslashes separate UIDs.
+        """
         return pad(b"\\".join(self.one(one) if one else b"" for one in split_uids(raw)), "UI")
 
     def refer(self, raw: bytes) -> bytes:
-        """Return `raw` with every UID outside the standard's root replaced."""
+        """Return `raw` with every UID outside the standard's root replaced.
+
+        Args:
+            raw: The value; backslashes separate UIDs.
+        """
         parts = split_uids(raw)
         if all(not one or names_standard(one) for one in parts):
             return raw if raw.rstrip(b" \0") == b"\\".join(parts) else pad(b"\\".join(parts), "UI")
@@ -96,7 +117,11 @@ class UidMap:
 
 
 def split_uids(raw: bytes) -> list[bytes]:
-    """Return the UIDs of a value without padding."""
+    """Return the UIDs of a value without padding.
+
+    Args:
+        raw: The value; backslashes separate UIDs.
+    """
     return [one.strip(b" \0") for one in raw.split(b"\\")]
 
 
@@ -109,6 +134,10 @@ def shift_date(raw: bytes, days: int) -> bytes:
     """Return the dates of a DA value shifted; what is no date becomes empty.
 
     The form of the ACR-NEMA standard (1999.12.31) is understood and written as DICOM writes it.
+
+    Args:
+        raw: A DA value.
+        days: Days to move it by.
     """
     return pad(b"\\".join(_shift_date(one, days) for one in raw.rstrip(b" \0").split(b"\\")), "DA")
 
@@ -135,6 +164,11 @@ def shift_datetime(raw: bytes, days: int, local_zone: bytes = b"") -> bytes:
     A partial value (a month, a year) would tell the shift if it were moved as it is: it is cut to the part that is
     the same at both its ends after the move, or emptied. A zone equal to the file's own, `local_zone`, is left out,
     another one is converted to it, and without `local_zone` it stays: intervals are exact in every case.
+
+    Args:
+        raw: A DT value.
+        days: Days to move it by.
+        local_zone: Zone of the file, such as `+0100`, or empty.
     """
     return pad(b"\\".join(_shift_datetime(one, days, local_zone) for one in raw.rstrip(b" \0").split(b"\\")), "DT")
 
@@ -175,7 +209,11 @@ def _minutes(zone: bytes) -> int:
 
 
 def is_zone(raw: bytes) -> bool:
-    """Return whether a value is a time zone as (0008,0201) writes it."""
+    """Return whether a value is a time zone as (0008,0201) writes it.
+
+    Args:
+        raw: A value of (0008,0201).
+    """
     return re.fullmatch(rb"[+-][0-9]{4}", raw.strip(b" \0")) is not None
 
 
@@ -187,7 +225,11 @@ def check(raw: bytes, vr: str) -> bytes:
 
 
 def age(raw: bytes) -> bytes:
-    """Return an AS value with ages over 89 years as 090Y, and an empty value for what is no age."""
+    """Return an AS value with ages over 89 years as 090Y, and an empty value for what is no age.
+
+    Args:
+        raw: An AS value.
+    """
     parts = raw.rstrip(b" \0").split(b"\\")
     result = []
     for one in parts:

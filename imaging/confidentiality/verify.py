@@ -16,6 +16,7 @@ from functools import lru_cache
 import numpy as np
 
 from unibase.groundwork.problems import Unusable
+from unibase.imaging import reasons
 from unibase.imaging.confidentiality.actions import CHARACTER_SET, Job
 from unibase.imaging.confidentiality.charsets import decode, encodings_of
 from unibase.imaging.confidentiality.identifiers import Identifiers
@@ -32,7 +33,12 @@ _SAMPLES = {16: ("<i2", 0x2000), 32: ("<i4", 0x20000000)}
 
 
 def first_look(header: bytes, job: Job) -> list[tuple[str, int, int]]:
-    """Return `(kind, start, end)` of all needles in the raw bytes of an output header; empty for a clean file."""
+    """Return `(kind, start, end)` of all needles in the raw bytes of an output header; empty for a clean file.
+
+    Args:
+        header: Bytes of the output header.
+        job: What was known when it was cleaned.
+    """
     found = [(hit.kind, hit.start, hit.end) for hit in job.identifiers.search(header)]
     found += [("uid", start, end) for start, end in _uids(header, job.source_uids)]
     for day in _days(job.identifiers.known.days.days, frozenset(job.written_dates)):
@@ -123,7 +129,7 @@ def _values(header: bytes, encoding: Encoding) -> Iterator[tuple[int, Element, t
     reader = _PlacedReader(header, 0, encoding)
     elements, end = reader.header()
     if end != len(header):
-        raise Unusable("residual-identifier", "The output holds bytes after its header that were not understood.", "")
+        raise Unusable(reasons.RESIDUAL_IDENTIFIER, "The output holds bytes after its header that were not understood.", "")
     encodings = next((encodings_of(one.value) for one in elements if one.tag == CHARACTER_SET and one.value), ("iso8859",))
     for start, element in sorted(reader.placed, key=lambda pair: pair[0]):
         yield start, element, encodings

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 from rapidfuzz.distance import DamerauLevenshtein
 
 from unibase.groundwork.problems import Unusable
+from unibase.groundwork.reasons import IDENTITY_CONFLICT
 from unibase.imaging.confidentiality.texts.folding import fold, spellings
 from unibase.imaging.confidentiality.texts.vocabulary import vocabulary
 from unibase.privacy.subjects import Person
@@ -125,7 +126,7 @@ def refuse_another(header: Header, person: Person) -> None:
     rule = _conflict(header, person)
     if rule is not None:
         raise Unusable(
-            "identity-conflict",
+            IDENTITY_CONFLICT,
             f"PatientName, PatientBirthDate and PatientSex say another person than the ledger does for this PatientID: {rule.why}.",
             "Find out at the PACS whose images these are and correct the number, or correct the list of people; then run again.",
         )
@@ -142,7 +143,12 @@ def _conflict(header: Header, person: Person) -> Rule | None:
 
 
 def name_evidence(name: str, person: Person) -> tuple[Evidence, Evidence]:
-    """Return what the family name and the given name of a PN value say."""
+    """Return what the family name and the given name of a PN value say.
+
+    Args:
+        name: A PN value, decoded.
+        person: What the ledger knows.
+    """
     known_family = _words(" ".join(person.family_names))
     known_given = _words(" ".join(person.given_names))
     groups = [one for one in name.split("=") if one.strip("^ ")] or [""]
@@ -195,7 +201,12 @@ def _words(text: str) -> frozenset[str]:
 
 
 def birth_evidence(said: str, known: tuple[str, ...]) -> Evidence:
-    """Return what a birth date as YYYYMMDD says beside ISO dates, which may be cut to a month or year."""
+    """Return what a birth date as YYYYMMDD says beside ISO dates, which may be cut to a month or year.
+
+    Args:
+        said: The date of the header.
+        known: The dates of the ledger.
+    """
     digits = re.sub(r"\D", "", said)
     if len(digits) != 8 or digits in _DUMMY_BIRTHS or not known:
         return "silent"
@@ -216,7 +227,12 @@ def _birth(said: str, known: str) -> Evidence:
 
 
 def sex_evidence(said: str, known: tuple[str, ...]) -> Evidence:
-    """Return what a sex says; `O` and an empty one say nothing."""
+    """Return what a sex says; `O` and an empty one say nothing.
+
+    Args:
+        said: The sex of the header.
+        known: Those of the ledger.
+    """
     sex = fold(said).plain.strip().upper()
     if sex not in ("M", "F") or not known:
         return "silent"

@@ -23,6 +23,13 @@ def write_copy(path: str, meta: bytes, header: bytes, source: Source, identifier
     As `groundwork.files.atomic_file`, with the fewest calls to the system, for it runs once per instance. The folder is
     not flushed: should power fail in the seconds after, the name may be missing, never a part of the content, and the
     next run writes it again.
+
+    Args:
+        path: Where the copy stands.
+        meta: Preamble and meta information.
+        header: The cleaned header.
+        source: The source, whose pixels are copied.
+        identifiers: What may stand nowhere in it.
     """
     folder = os.path.dirname(path)  # noqa: PTH120
     temporary = f"{folder}/.tmp-{os.urandom(16).hex()}.dcm"

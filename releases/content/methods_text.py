@@ -52,6 +52,7 @@ def methods_paragraph(about: Mapping[str, Any], tables: Mapping[str, pl.LazyFram
             f"Data are version {about['version']} of {about['title']} ({about['study']}).",
             *([f"They were prepared with unibase {software['unibase']}."] if "unibase" in software else []),
             "Identifiers were replaced by keyed pseudonyms and dates shifted by one number of days per subject.",
+            *_own_rules(settings.get("deidentification")),
             *_radiomics(tables.get("features")),
             *_assays(dict(about.get("modalities", {})), settings),
             *(_harmonised(group, record) for group, record in dict(about.get("harmonisation", {})).items()),
@@ -102,6 +103,22 @@ def _endpoints(adtte: pl.LazyFrame | None) -> list[str]:
     if _distinct(adtte, "ENTRY"):
         cited = CITATIONS["left-truncation"]
         sentences.append(f"Subjects count from the image or sample that the cohort asks for (left truncation; {cited}).")
+    return sentences
+
+
+def _own_rules(settings: object) -> list[str]:
+    """Say which rules of the study's own changed what is done to DICOM, each with its reason."""
+    if not isinstance(settings, Mapping):
+        return []
+    said = []
+    for rule in settings.get("rules") or ():
+        of = rule.get("attribute") or "images with " + ", ".join(
+            f"{key} {value}" for key, value in (rule.get("images") or {}).items()
+        )
+        said.append(f"{rule['action']} {of} ({rule['reason']})")
+    sentences = [f"Beside the policy, these rules of the study changed what is done to DICOM: {'; '.join(said)}."] if said else []
+    if settings.get("pixels"):
+        sentences.append("Images that may show texts in their pixels were looked at by a person, and released as they decided.")
     return sentences
 
 

@@ -34,12 +34,21 @@ class Cleaner:
     extra: frozenset[str] = frozenset()
 
     def spans(self, text: str) -> list[Span]:
-        """Return where what is known stands in `text`, not merged; short forms of days do not count."""
+        """Return where what is known stands in `text`, not merged; short forms of days do not count.
+
+        Args:
+            text: One decoded value.
+        """
         folded = fold(text)
         return [folded.span(*span) for span in self.known.spans(folded.plain, technical=True)]
 
     def clean(self, text: str, kind: Kind = "text") -> str:
-        """Return one value without what names a person; the rest keeps its words, order and separators."""
+        """Return one value without what names a person; the rest keeps its words, order and separators.
+
+        Args:
+            text: One decoded value.
+            kind: Who writes it.
+        """
         repaired = repair(text)
         folded = fold(repaired)
         found = [folded.span(*span) for span in self.known.spans(folded.plain, technical=kind != "text")]

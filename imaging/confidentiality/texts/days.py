@@ -66,14 +66,22 @@ _GROUPS = re.compile(r"\d+(?:[\W_]{1,3}\d+)*")
 
 @lru_cache(maxsize=4096)
 def dates_in(plain: str) -> tuple[Span, ...]:
-    """Return where something in a folded text has the form of a date, a year or an age over 89; spans may overlap."""
+    """Return where something in a folded text has the form of a date, a year or an age over 89; spans may overlap.
+
+    Args:
+        plain: The folded text.
+    """
     if not _MAY.search(plain):
         return ()
     return tuple(match.span() for pattern in (*_FORMS, _YEARS, _AGES) for match in pattern.finditer(plain))
 
 
 def named_days(plain: str) -> list[tuple[Span, int, int]]:
-    """Return `(span, day, month)` of days whose month is written as a word in a folded text."""
+    """Return `(span, day, month)` of days whose month is written as a word in a folded text.
+
+    Args:
+        plain: The folded text.
+    """
     found = []
     for match in re.finditer(rf"(?<!\d)({_DAY}){_GAP}({_MONTH})(?![^\W\d_])(?:{_GAP}(?:{_YEAR}|\d\d)(?!\d))?", plain):
         found.append((match.span(), int(match[1]), _NUMBER_OF[match[2]]))

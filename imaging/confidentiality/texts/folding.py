@@ -41,7 +41,12 @@ class Folded:
     places: tuple[int, ...] | None
 
     def span(self, start: int, end: int) -> tuple[int, int]:
-        """Return the span of the text that a span of `plain` came from."""
+        """Return the span of the text that a span of `plain` came from.
+
+        Args:
+            start: First place in `plain`.
+            end: Place after the last.
+        """
         if self.places is None:
             return start, end
         return self.places[start], self.places[end - 1] + 1 if end > start else self.places[start]
@@ -49,7 +54,11 @@ class Folded:
 
 @lru_cache(maxsize=4096)
 def fold(text: str) -> Folded:
-    """Return `text` folded: lower case, without accents, full-width forms as narrow ones, ligatures taken apart."""
+    """Return `text` folded: lower case, without accents, full-width forms as narrow ones, ligatures taken apart.
+
+    Args:
+        text: The text.
+    """
     if text.isascii():
         return Folded(text.lower(), None)
     parts, places = [], []
@@ -68,7 +77,11 @@ def _fold_one(character: str) -> str:
 
 
 def spellings(word: str) -> frozenset[str]:
-    """Return the folded forms that people give to one word of a name: `Müller` is `muller` and `mueller`, and back."""
+    """Return the folded forms that people give to one word of a name: `Müller` is `muller` and `mueller`, and back.
+
+    Args:
+        word: One word of a name.
+    """
     lower = unicodedata.normalize("NFC", word).lower()
     forms = {fold(lower).plain, fold("".join(_UMLAUTS.get(one, one) for one in lower)).plain}
     for form in tuple(forms):
@@ -82,6 +95,9 @@ def repair(text: str) -> str:
 
     HTML entities are resolved (`&#45;`), letters that were decoded with another character set (`ZoÃ©`) decoded again,
     signs that nobody sees (soft hyphens, zero-width blanks) left out, letters and their accents joined.
+
+    Args:
+        text: The text.
     """
     for _ in range(_MOST_LAYERS):
         before = text

@@ -56,7 +56,11 @@ _MOST_LOOSE_DIGITS = 9
 
 
 def national(text: str) -> tuple[Span, ...]:
-    """Return where a French national identifier stands, with any separators between its digits."""
+    """Return where a French national identifier stands, with any separators between its digits.
+
+    Args:
+        text: The text as it is written.
+    """
     found = [(one.start, one.end) for one in french_identifiers.find(text) if one.kind != "ipp"]
     for match in _NIR.finditer(text):
         # Any thirteen digits have the form; the month, the department and the key say whether they are one.
@@ -67,7 +71,11 @@ def national(text: str) -> tuple[Span, ...]:
 
 @lru_cache(maxsize=4096)
 def formal(text: str) -> tuple[Span, ...]:
-    """Return where a free text has the form of an identifier; spans may overlap."""
+    """Return where a free text has the form of an identifier; spans may overlap.
+
+    Args:
+        text: The text as it is written.
+    """
     found = [match.span() for pattern in _PATTERNS[:-1] for match in pattern.finditer(text)]
     for match in _SPACED_NUMBERS.finditer(text):
         # Numbers one after another, as a card is read out; decimals and sizes of matrices have fewer digits or a point.
@@ -80,5 +88,9 @@ def formal(text: str) -> tuple[Span, ...]:
 
 @lru_cache(maxsize=4096)
 def formal_in_term(text: str) -> tuple[Span, ...]:
-    """Return where a technical text has the form of an identifier of a person."""
+    """Return where a technical text has the form of an identifier of a person.
+
+    Args:
+        text: The text as it is written.
+    """
     return (*(match.span() for pattern in _TERM_PATTERNS for match in pattern.finditer(text)), *national(text))

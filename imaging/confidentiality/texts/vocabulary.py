@@ -15,7 +15,7 @@ from pathlib import Path
 from unibase.imaging.confidentiality.texts.folding import fold
 
 _WORDS = Path(__file__).parent.parent / "data" / "words"
-_LISTS = ("anatomy", "imaging", "oncology", "clinical", "agents", "devices", "scripts", "standard")
+_LISTS = ("anatomy", "archive", "imaging", "oncology", "clinical", "agents", "devices", "scripts", "standard")
 _LEAST_REST = 5
 MOST_DIGITS = 4
 """A token with more digits may number a person."""

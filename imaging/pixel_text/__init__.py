@@ -1,0 +1,1 @@
+"""Texts in pixels: where they stand, what a person decides of them, and their blanking."""

@@ -1,0 +1,159 @@
+"""Boxes of an image made black: outside them not one stored value changes.
+
+A native image is changed where it stands. A compressed one is decoded and written in Explicit VR Little Endian: a lossless
+one keeps every value outside the boxes, a lossy one the values that its decoder gives, and what says that it was lossy.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from unibase.groundwork.problems import Unusable
+from unibase.imaging import reasons
+from unibase.imaging.grid import Array
+from unibase.imaging.pixel_text.boxes import Box
+
+if TYPE_CHECKING:
+    from pydicom.dataset import FileDataset
+
+_YBR = "YBR_FULL"
+_AFTER_DECODING = {"YBR_FULL_422": _YBR, "YBR_ICT": "RGB", "YBR_RCT": "RGB"}
+
+
+def blanked(content: bytes, boxes: Sequence[Box]) -> bytes:
+    """Return the file with boxes made black in every frame, and BurnedInAnnotation NO.
+
+    Args:
+        content: A DICOM file with pixels of 8, 16 or 32 bits.
+        boxes: The boxes, in pixels; what of them lies outside the image does not count.
+
+    Raises:
+        Unusable: `unreadable-pixels`, when the pixels cannot be decoded or are not of that kind.
+    """
+    import pydicom
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        dataset = pydicom.dcmread(io.BytesIO(content))
+        stored = stored_values(dataset)
+        colour = str(dataset.PhotometricInterpretation)
+        for box in boxes:
+            part = box.within(stored.shape[2], stored.shape[1])
+            if part is not None:
+                stored[:, part.y : part.y + part.height, part.x : part.x + part.width] = _black(stored, colour)
+        _write_native(dataset, stored)
+        dataset.BurnedInAnnotation = "NO"
+        out = io.BytesIO()
+        pydicom.dcmwrite(out, dataset, enforce_file_format=False)
+    return out.getvalue()
+
+
+def stored_values(dataset: FileDataset) -> Array:
+    """Return the stored values of an image, shape (frames, rows, columns, samples), and set its header to what they are.
+
+    Args:
+        dataset: The image; its PhotometricInterpretation and PlanarConfiguration become those of the values.
+
+    Raises:
+        Unusable: `unreadable-pixels`.
+    """
+    rows, columns, samples = int(dataset.Rows), int(dataset.Columns), int(dataset.get("SamplesPerPixel") or 1)
+    frames = max(1, int(dataset.get("NumberOfFrames") or 1))
+    colour = str(dataset.get("PhotometricInterpretation") or "")
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if not syntax.is_little_endian:
+        raise Unusable(
+            reasons.UNREADABLE_PIXELS,
+            "The file is in Explicit VR Big Endian, which is retired; its pixels are not changed.",
+            "Export the image in Explicit VR Little Endian.",
+        )
+    try:
+        if syntax.is_compressed or colour == "YBR_FULL_422":
+            values = _decoded(dataset)
+            dataset.PhotometricInterpretation = _AFTER_DECODING.get(colour, colour)
+        else:
+            bits = int(dataset.BitsAllocated)
+            kind = np.dtype(f"<u{bits // 8}")
+            whole = rows * columns * samples * frames
+            values = np.frombuffer(dataset.PixelData, kind, count=whole)
+            if samples > 1 and int(dataset.get("PlanarConfiguration") or 0) == 1:
+                values = values.reshape(frames, samples, rows, columns).transpose(0, 2, 3, 1)
+        # A copy: what comes from a buffer cannot be written.
+        values = np.array(values).reshape(frames, rows, columns, samples)
+        if 8 * values.dtype.itemsize != int(dataset.BitsAllocated) or values.dtype.kind not in "iu":
+            raise ValueError("decoded to another size")
+    except Exception:
+        raise Unusable(
+            reasons.UNREADABLE_PIXELS,
+            "The pixels cannot be decoded, so nothing in them can be blanked.",
+            "Export the image without compression.",
+        ) from None
+    if samples > 1:
+        dataset.PlanarConfiguration = 0
+    return values
+
+
+def _decoded(dataset: FileDataset) -> Array:
+    from pydicom.pixels import get_decoder
+
+    syntax = dataset.file_meta.TransferSyntaxUID
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError:
+        decoder = None
+    if decoder is not None and decoder.is_available:
+        values, _ = decoder.as_array(dataset, raw=True)
+        return np.asarray(values)
+    return _decoded_by_gdcm(dataset)
+
+
+def _decoded_by_gdcm(dataset: FileDataset) -> Array:
+    """Return stored values of what pydicom has no decoder for (JPEG Lossless), by the GDCM that SimpleITK brings."""
+    import tempfile
+    from pathlib import Path
+
+    import pydicom
+    import SimpleITK as sitk
+
+    bare = pydicom.Dataset()
+    for keyword in (
+        "SOPClassUID", "SOPInstanceUID", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames",
+        "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelData",
+    ):  # fmt: skip
+        # Without a rescale slope GDCM gives the values as they are stored.
+        if keyword in dataset:
+            bare[keyword] = dataset[keyword]
+    bare["PixelData"].is_undefined_length = True
+    bare.file_meta, bare.preamble = dataset.file_meta, bytes(128)
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "image.dcm"
+        pydicom.dcmwrite(path, bare, enforce_file_format=False)
+        return np.asarray(sitk.GetArrayFromImage(sitk.ReadImage(path.as_posix())))
+
+
+def _black(values: Array, colour: str) -> Array:
+    """Return what stands for black in every sample: the darkest stored value, or the lightest where it is shown dark."""
+    if values.shape[3] == 1:
+        return np.array([values.max() if colour == "MONOCHROME1" else values.min()], dtype=values.dtype)
+    middle = 1 << (8 * values.dtype.itemsize - 1)
+    return np.array([0, middle, middle] if colour == _YBR else [0] * values.shape[3], dtype=values.dtype)
+
+
+def _write_native(dataset: FileDataset, values: Array) -> None:
+    from pydicom.uid import ExplicitVRLittleEndian
+
+    if dataset.file_meta.TransferSyntaxUID.is_compressed:
+        dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
+            dataset.pop(keyword, None)
+    content = values.astype(values.dtype.newbyteorder("<")).tobytes()
+    dataset.PixelData = content + b"\0" * (len(content) % 2)
+    element = dataset["PixelData"]
+    element.VR = "OB" if values.dtype.itemsize == 1 and not dataset.file_meta.TransferSyntaxUID.is_implicit_VR else "OW"
+    element.is_undefined_length = False

@@ -1,0 +1,132 @@
+"""A look at the pixels of one image at risk: its frames, the boxes that rules and the reader propose, and two pictures."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from blake3 import blake3
+
+from unibase.groundwork.problems import Unusable
+from unibase.imaging import reasons
+from unibase.imaging.confidentiality import objects
+from unibase.imaging.grid import Array
+from unibase.imaging.pixel_text import finder
+from unibase.imaging.pixel_text.blanking import stored_values
+from unibase.imaging.pixel_text.boxes import Box, joined, outside_regions
+from unibase.imaging.pixel_text.pixel_decisions import Decision
+
+if TYPE_CHECKING:
+    from pydicom.dataset import FileDataset
+
+Finder = Callable[[Sequence[Array]], tuple[Box, ...]]
+_WIDEST = 640
+_SHOWN_MIDDLE = 128.0
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen of one image.
+
+    Attributes:
+        decision: The image and the boxes proposed, not yet decided.
+        before: Its middle frame as a PNG, at most 640 pixels wide.
+        after: The same with the boxes black.
+    """
+
+    decision: Decision
+    before: bytes
+    after: bytes
+
+
+def look_at(path: Path, name: str, find: Finder | None) -> Look | None:
+    """Look at a file; None where its header gives no cause to.
+
+    Args:
+        path: The file.
+        name: Its name below the source folder.
+        find: Finds texts in frames, such as `finder.to_blank`; without one only the header's regions give boxes.
+
+    Raises:
+        Unusable: `not-dicom`, `unreadable-pixels`.
+    """
+    import pydicom
+
+    content = path.read_bytes()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            dataset = pydicom.dcmread(io.BytesIO(content))
+            risk = objects.at_risk(_facts(dataset))
+        except Exception:
+            raise Unusable(reasons.NOT_DICOM, "The file is no DICOM image.", reasons.NOT_DICOM.remedy) from None
+        if risk is None or "PixelData" not in dataset:
+            return None
+        values = _as_seen(dataset, stored_values(dataset))
+    boxes = outside_regions(dataset)
+    if find is not None:
+        boxes = (
+            joined([*boxes, *find([*finder.looked_at(_blank(values, boxes))])]) if boxes else find([*finder.looked_at(values)])
+        )
+    size = (values.shape[2], values.shape[1], values.shape[0])
+    decision = Decision(blake3(content).hexdigest(), name, _device(dataset), size, boxes)
+    middle = values[len(values) // 2 : len(values) // 2 + 1]
+    return Look(decision, _png(middle[0]), _png(_blank(middle, boxes)[0]))
+
+
+def _as_seen(dataset: FileDataset, values: Array) -> Array:
+    """Return stored values in the colours that a person sees, for texts may be light on light as they are stored.
+
+    Shape (frames, rows, columns, samples), before and after; PS3.3 C.7.6.3.1.2.
+    """
+    colour = str(dataset.get("PhotometricInterpretation"))
+    if colour == "PALETTE COLOR":
+        from pydicom.pixels import apply_color_lut
+
+        seen = np.asarray(apply_color_lut(values[..., 0], dataset))
+        # Palettes of 16 bits are seen by their high byte.
+        return (seen >> 8).astype(np.uint8) if seen.dtype == np.uint16 else seen
+    if colour == "YBR_FULL" and values.dtype == np.uint8:
+        y, cb, cr = (values[..., number].astype(np.float32) for number in range(3))
+        cb, cr = cb - _SHOWN_MIDDLE, cr - _SHOWN_MIDDLE
+        return np.stack([y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb], -1).clip(0, 255).astype(np.uint8)
+    return np.asarray(values.max() - values if colour == "MONOCHROME1" else values)
+
+
+def _facts(dataset: FileDataset) -> dict[str, str]:
+    return {
+        keyword: "\\".join(map(str, value)) if isinstance(value, (list, tuple)) or hasattr(value, "append") else str(value)
+        for keyword in objects.FACTS.values()
+        if (value := dataset.get(keyword)) not in (None, "")
+    }
+
+
+def _device(dataset: FileDataset) -> str:
+    name = objects.name_of(str(dataset.get("SOPClassUID", "")))
+    said = [name, *(str(dataset.get(keyword, "")) for keyword in ("Manufacturer", "ManufacturerModelName"))]
+    return " / ".join(one.replace("\n", " ") for one in said if one)
+
+
+def _blank(values: Array, boxes: Sequence[Box]) -> Array:
+    shown = values.copy()
+    for box in boxes:
+        part = box.within(values.shape[2], values.shape[1])
+        if part is not None:
+            shown[:, part.y : part.y + part.height, part.x : part.x + part.width] = 0
+    return shown
+
+
+def _png(frame: Array) -> bytes:
+    from PIL import Image
+
+    picture = Image.fromarray(finder.as_shown(frame))
+    if picture.width > _WIDEST:
+        picture = picture.resize((_WIDEST, max(1, picture.height * _WIDEST // picture.width)))
+    out = io.BytesIO()
+    picture.save(out, "PNG", optimize=False)
+    return out.getvalue()
