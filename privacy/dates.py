@@ -15,12 +15,23 @@ from unibase.privacy.options import DEFAULT_MAX_SHIFT_DAYS
 
 
 def shift_days(key: Key, subject_id: int, max_days: int = DEFAULT_MAX_SHIFT_DAYS) -> int:
-    """Return the subject's shift in days: keyed, uniform over -max_days to -1, never 0."""
+    """Return the subject's shift in days: keyed, uniform over -max_days to -1, never 0.
+
+    Args:
+        key: Key of the study.
+        subject_id: Pseudonym of the person.
+        max_days: Largest shift, in days.
+    """
     return -1 - int.from_bytes(key.mac("date-shift", str(subject_id)), "big") % max_days
 
 
 def shift[DateOrTime: (date, datetime)](moment: DateOrTime, days: int) -> DateOrTime:
-    """Return `moment` moved by `days`; the time of day is kept."""
+    """Return `moment` moved by `days`; the time of day is kept.
+
+    Args:
+        moment: A date or time.
+        days: Days to move it by.
+    """
     return moment + timedelta(days=days)
 
 
@@ -31,6 +42,11 @@ def shift_interval(earliest: datetime, latest: datetime, days: int) -> tuple[dat
     is moved and then widened outward: to three whole calendar months when it spans at most 31 days, else to whole
     calendar years, one more than it spans. The width never depends on the shift: if a shifted month gave two
     calendar months, and one only when the shift is a whole number of months, its width would tell those few.
+
+    Args:
+        earliest: Begin of what is known.
+        latest: Its end.
+        days: Days to move it by.
     """
     first, last = shift(earliest, days), shift(latest, days)
     span = latest - earliest

@@ -35,11 +35,20 @@ class Key:
         return self.derive("fingerprint").hex()[:16]
 
     def derive(self, purpose: str) -> bytes:
-        """Return the 32-byte key for `purpose`; keys of two purposes tell nothing of each other."""
+        """Return the 32-byte key for `purpose`; keys of two purposes tell nothing of each other.
+
+        Args:
+            purpose: What the key is for.
+        """
         return _derived(self.secret, purpose)
 
     def mac(self, purpose: str, message: str) -> bytes:
-        """Return the HMAC-SHA-256 of `message` (UTF-8) under the key derived for `purpose`."""
+        """Return the HMAC-SHA-256 of `message` (UTF-8) under the key derived for `purpose`.
+
+        Args:
+            purpose: What the key is for.
+            message: The text.
+        """
         return hmac.digest(self.derive(purpose), message.encode(), "sha256")
 
 
@@ -57,6 +66,10 @@ def new_key() -> Key:
 def write_key_file(key: Key, path: Path | str) -> None:
     """Write `key` as hexadecimal text, mode 0600.
 
+    Args:
+        key: The key.
+        path: The file, which may not exist.
+
     Raises:
         UserError: If the file exists already; a key in use must never be overwritten.
     """
@@ -67,6 +80,9 @@ def write_key_file(key: Key, path: Path | str) -> None:
 
 def read_key_file(path: Path | str) -> Key:
     """Read a key that `write_key_file` wrote.
+
+    Args:
+        path: The file.
 
     Raises:
         UserError: If the file is absent, others can read it, or it holds no key.
@@ -82,6 +98,9 @@ def read_key_file(path: Path | str) -> Key:
 
 def read_key_environment(variable: str) -> Key:
     """Read a key, in hexadecimal, from an environment variable.
+
+    Args:
+        variable: Its name.
 
     Raises:
         UserError: If the variable is not set or holds no key.

@@ -58,7 +58,13 @@ class SubjectLookup:
         return self.by_identifier.get((centre, system, identifier.strip()))
 
     def objects(self, centre: str, system: str, identifier: str) -> bool:
-        """Return whether the person behind an identifier objects; arguments as of `find`."""
+        """Return whether the person behind an identifier objects; arguments as of `find`.
+
+        Args:
+            centre: Name of the centre.
+            system: Kind of identifier.
+            identifier: As the source writes it.
+        """
         return (centre, system, identifier.strip()) in self.objecting
 
     def without(self, identifiers: Collection[tuple[str, str, str]]) -> SubjectLookup:

@@ -166,10 +166,9 @@ def test_no_new_error_of_form(real_data: Path, tmp_path: Path, policy: Any) -> N
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("SC_rgb_rle.dcm", "unsupported-object"),
+        ("SC_rgb_rle.dcm", "burned-in-annotation"),
         ("waveform_ecg.dcm", "unsupported-object"),
-        ("examples_ybr_color.dcm", "unsupported-object"),
-        ("reportsi.dcm", "unsupported-object"),
+        ("examples_ybr_color.dcm", "burned-in-annotation"),
         ("MR_truncated.dcm", "truncated-file"),
         ("rtplan_truncated.dcm", "truncated-file"),
         ("no_meta.dcm", "not-dicom"),

@@ -1,0 +1,88 @@
+"""Documents: reports are cleaned item by item with their tree kept; what no rule reads is refused by name, with a way on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pydicom
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+
+from tests.imaging.deidentify_help import ANYONE, PYDICOM_FILES, ct, run, save
+from unibase.groundwork.problems import Unusable
+from unibase.imaging.confidentiality import objects
+from unibase.imaging.confidentiality.deidentify import DeidentifyOptions
+
+BASE = "1.2.840.10008.5.1.4.1.1."
+REPORTS = {"88.11": "Basic Text SR", "88.22": "Enhanced SR", "88.33": "Comprehensive SR", "88.50": "CAD", "88.65": "CAD"}
+OTHERS = ("481.4", "481.6", "481.7", "481.8", "481.9", "11.1", "11.2")
+
+
+def item(kind: str, meaning: str, **values: object) -> Dataset:
+    code = Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "121071", "DCM", meaning
+    one = Dataset()
+    one.ValueType, one.RelationshipType, one.ConceptNameCodeSequence = kind, "CONTAINS", Sequence([code])
+    for keyword, value in values.items():
+        setattr(one, keyword, value)
+    return one
+
+
+def report(suffix: str) -> Dataset:
+    ds = ct(SOPClassUID=BASE + suffix, Modality="SR", ValueType="CONTAINER", ContinuityOfContent="SEPARATE")
+    for keyword in ("Rows", "Columns", "PixelData", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"):
+        delattr(ds, keyword)
+    ds.ContentSequence = Sequence(
+        [
+            item("TEXT", "Finding", TextValue="Nodule 12 mm chez Mme Dupontel, vu le 12/03/2019 avec Kerbrat"),
+            item("CONTAINER", "Findings", ContentSequence=Sequence([item("TEXT", "Finding", TextValue="foie normal")])),
+            item("PNAME", "Person Observer Name", PersonName="Legrand^Aline"),
+            item("TEXT", "History", TextValue="antecedents de la patiente " * 20),
+        ]
+    )
+    return ds
+
+
+@pytest.mark.parametrize("suffix", REPORTS)
+def test_reports_keep_their_tree_and_lose_who_they_are_of(tmp_path: Path, suffix: str) -> None:
+    source = save(report(suffix), tmp_path / "a.dcm")
+    _, copy, content = run(source, tmp_path / "out")
+    assert [one.ValueType for one in copy.ContentSequence] == ["TEXT", "CONTAINER", "PNAME", "TEXT"]
+    assert copy.ContentSequence[0].TextValue.startswith("Nodule 12 mm")
+    assert copy.ContentSequence[1].ContentSequence[0].TextValue == "foie normal"
+    assert copy.ContentSequence[3].TextValue == "REMOVED", "a narrative: anyone may be named in it"
+    for secret in (b"upontel", b"erbrat", b"egrand", b"12/03/2019", b"20190312"):
+        assert secret not in content
+    with pytest.raises(Unusable, match=f"{objects.name_of(BASE + suffix)}.*clean_structured_content"):
+        run(source, tmp_path / "strict", options=DeidentifyOptions(policy="strict"))
+
+
+@pytest.mark.parametrize("suffix", OTHERS)
+def test_plans_records_and_presentation_states_pass(tmp_path: Path, suffix: str) -> None:
+    ds = report(suffix)
+    del ds.ContentSequence
+    ds.Modality = "PR" if suffix.startswith("11") else "RTRECORD"
+    ds.ContentLabel, ds.ContentCreatorName = "TUMEUR", "Legrand^Aline"
+    _, _, content = run(save(ds, tmp_path / "a.dcm"), tmp_path / "out")
+    assert b"upontel" not in content and b"egrand" not in content
+
+
+def test_a_report_of_another_project(tmp_path: Path) -> None:
+    """pydicom's Basic Text SR: as many items as before."""
+
+    def count(ds: Dataset) -> int:
+        return 1 + sum(count(one) for one in ds.get("ContentSequence", []))
+
+    source = pydicom.dcmread(PYDICOM_FILES / "reportsi.dcm")
+    source.PatientID = "IPP1"
+    _, copy, _ = run(save(source, tmp_path / "a.dcm", source.file_meta.TransferSyntaxUID), tmp_path / "out", ANYONE)
+    assert count(copy) == count(source) > 5
+
+
+@pytest.mark.parametrize("suffix", ["104.1", "104.2", "9.1.1", "88.40"])
+def test_what_no_rule_reads_is_refused_by_name(tmp_path: Path, suffix: str) -> None:
+    with pytest.raises(Unusable) as problem:
+        run(save(ct(SOPClassUID=BASE + suffix), tmp_path / "a.dcm"), tmp_path / "out")
+    assert problem.value.reason == "unsupported-object"
+    assert objects.DOCUMENTS[BASE + suffix] in problem.value.message and "table" in problem.value.remedy

@@ -1,0 +1,315 @@
+"""Texts in pixels: blanked without a change outside the boxes, decided by a person or a rule, and said in the header."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.encaps import encapsulate
+from pydicom.sequence import Sequence
+from pydicom.uid import UID
+
+from tests.imaging.deidentify_help import ct, run, save
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.imaging.confidentiality.deidentify import DeidentifyOptions
+from unibase.imaging.pixel_text import finder
+from unibase.imaging.pixel_text.blanking import blanked
+from unibase.imaging.pixel_text.boxes import Box, joined, outside_regions, parsed, written
+from unibase.imaging.pixel_text.finder import Line
+from unibase.imaging.pixel_text.look import look_at
+from unibase.imaging.pixel_text.pixel_decisions import Decision, read_decisions, write_decisions
+
+US = "1.2.840.10008.5.1.4.1.1.6.1"
+NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99")
+RLE, JPEG_LOSSLESS, JPEG_LS, JPEG_2000 = "1.2.840.10008.1.2.5", *(f"1.2.840.10008.1.2.4.{one}" for one in (70, 80, 90))
+BOXES = (Box(0, 0, 32, 6), Box(20, 40, 12, 8))
+
+
+def image(samples: int = 1, frames: int = 1, bits: int = 8, colour: str = "", **more: Any) -> FileDataset:
+    """An ultrasound image of random values, 32 columns and 48 rows."""
+    colour = colour or ("MONOCHROME2" if samples == 1 else "RGB")
+    ds = ct(SOPClassUID=US, Modality="US", Rows=48, Columns=32, SamplesPerPixel=samples, PhotometricInterpretation=colour)
+    ds.BitsAllocated = ds.BitsStored = bits
+    ds.HighBit = bits - 1
+    if samples > 1:
+        ds.PlanarConfiguration = 0
+    if frames > 1:
+        ds.NumberOfFrames = frames
+    shape = (frames, 48, 32, samples)
+    ds.PixelData = np.random.default_rng(3).integers(1, 2**bits - 1, shape, dtype=f"uint{bits}").tobytes()
+    for keyword, value in more.items():
+        setattr(ds, keyword, value)
+    return ds
+
+
+def values_of(content: bytes) -> np.ndarray:
+    ds = pydicom.dcmread(io.BytesIO(content))
+    array = pydicom.pixels.pixel_array(ds, raw=True)
+    return array.reshape(int(ds.get("NumberOfFrames") or 1), ds.Rows, ds.Columns, ds.SamplesPerPixel)
+
+
+def inside() -> np.ndarray:
+    mask = np.zeros((48, 32), dtype=bool)
+    for box in BOXES:
+        mask[box.y : box.y + box.height, box.x : box.x + box.width] = True
+    return mask
+
+
+def compressed(ds: FileDataset, syntax: str, folder: Path) -> bytes:
+    """The file in a lossless syntax, encoded by pydicom, pyjpegls or OpenJPEG (in pillow)."""
+    stored = np.frombuffer(ds.PixelData, f"u{ds.BitsAllocated // 8}").reshape(-1, ds.Rows, ds.Columns, ds.SamplesPerPixel)
+    if syntax in (RLE, JPEG_LS):
+        ds.compress(UID(syntax), generate_instance_uid=False)
+        return save(ds, folder / "a.dcm", syntax).read_bytes()
+    frames = []
+    for frame in stored:
+        out = io.BytesIO()
+        Image.fromarray(frame.squeeze()).save(out, "JPEG2000", irreversible=False, no_jp2=True)
+        frames.append(out.getvalue())
+    ds.PixelData = encapsulate(frames)
+    ds["PixelData"].is_undefined_length = True
+    return save(ds, folder / "a.dcm", syntax).read_bytes()
+
+
+@pytest.mark.parametrize("syntax", (*NATIVE, RLE, JPEG_LS, JPEG_2000))
+@pytest.mark.parametrize(("samples", "frames", "bits"), [(1, 1, 8), (3, 1, 8), (1, 3, 16), (3, 2, 8)])
+def test_outside_the_boxes_not_one_value_changes(tmp_path: Path, syntax: str, samples: int, frames: int, bits: int) -> None:
+    ds = image(samples, frames, bits)
+    before = compressed(ds, syntax, tmp_path) if syntax not in NATIVE else save(ds, tmp_path / "a.dcm", syntax).read_bytes()
+    after = blanked(before, BOXES)
+    old, new, mask = values_of(before), values_of(after), inside()
+    assert np.array_equal(old[:, ~mask], new[:, ~mask])
+    assert len(np.unique(new[:, mask])) == 1, "one value, of which no text can be read"
+    assert pydicom.dcmread(io.BytesIO(after)).BurnedInAnnotation == "NO"
+
+
+def test_jpeg_lossless_by_gdcm(tmp_path: Path) -> None:
+    """What pydicom has no decoder for: the values are those that SimpleITK encoded."""
+    import SimpleITK as sitk
+
+    values = np.random.default_rng(4).integers(0, 4095, (48, 32), dtype=np.uint16)
+    writer = sitk.ImageFileWriter()
+    writer.SetFileName((tmp_path / "made.dcm").as_posix())
+    writer.SetImageIO("GDCMImageIO")
+    writer.SetUseCompression(True)
+    writer.SetCompressor("JPEG")
+    writer.Execute(sitk.GetImageFromArray(values))
+    made = pydicom.dcmread(tmp_path / "made.dcm")
+    assert made.file_meta.TransferSyntaxUID == JPEG_LOSSLESS
+    shown = pydicom.dcmread(io.BytesIO(blanked((tmp_path / "made.dcm").read_bytes(), BOXES)))
+    assert np.array_equal(shown.pixel_array[~inside()], values[~inside()])
+    assert len(np.unique(shown.pixel_array[inside()])) == 1
+
+
+def test_big_endian_and_what_cannot_be_decoded_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(Unusable, match="Big Endian"):
+        blanked(save(image(), tmp_path / "a.dcm", "1.2.840.10008.1.2.2").read_bytes(), BOXES)
+    with pytest.raises(Unusable, match="cannot be decoded"):
+        blanked(save(image(PixelData=b"1234"), tmp_path / "b.dcm").read_bytes(), BOXES)
+
+
+def test_planes_of_colours_and_inverted_greys(tmp_path: Path) -> None:
+    ds = image(3, PlanarConfiguration=1)
+    planes = np.frombuffer(ds.PixelData, np.uint8).reshape(3, 48, 32)
+    after = pydicom.dcmread(io.BytesIO(blanked(save(ds, tmp_path / "a.dcm").read_bytes(), BOXES)))
+    assert after.PlanarConfiguration == 0
+    assert np.array_equal(after.pixel_array[~inside()], planes.transpose(1, 2, 0)[~inside()])
+    inverted = image(colour="MONOCHROME1")
+    shown = pydicom.dcmread(io.BytesIO(blanked(save(inverted, tmp_path / "b.dcm").read_bytes(), BOXES))).pixel_array
+    assert set(shown[inside()]) == {shown.max()}, "black, as MONOCHROME1 shows it"
+
+
+def test_a_decision_lets_the_image_out_and_the_header_says_so(tmp_path: Path) -> None:
+    from blake3 import blake3
+
+    source = save(image(), tmp_path / "a.dcm")
+    with pytest.raises(Unusable) as problem:
+        run(source, tmp_path / "out")
+    assert problem.value.reason == "burned-in-annotation"
+    assert "unibase pixels" in problem.value.remedy and "SOPClass: Ultrasound" in problem.value.remedy
+
+    name = blake3(source.read_bytes()).hexdigest()
+    for verdict, codes in (("blank", {"113100", "113101"}), ("accept", {"113100"})):
+        decision = Decision(name, "a.dcm", "", (32, 48, 1), BOXES, verdict, "someone")  # type: ignore[arg-type]
+        _, copy, content = run(source, tmp_path / verdict, decisions={name: decision})
+        assert codes == {item.CodeValue for item in copy.DeidentificationMethodCodeSequence} & {"113100", "113101"}
+        assert (copy.get("BurnedInAnnotation") == "NO") == (verdict == "blank")
+        assert b"Dupontel" not in content
+        expected = np.frombuffer(image().PixelData, np.uint8).reshape(48, 32).copy()
+        if verdict == "blank":
+            expected[inside()] = expected.min()
+        assert np.array_equal(copy.pixel_array, expected)
+    reject = Decision(name, "a.dcm", "", (32, 48, 1), (), "reject", "someone")
+    with pytest.raises(Unusable, match="decided to leave"):
+        run(source, tmp_path / "no", decisions={name: reject})
+    with pytest.raises(Unusable, match="usually show"):
+        run(source, tmp_path / "no", decisions={"0" * 64: reject})
+    assert not list((tmp_path / "no").rglob("*.dcm"))
+
+
+RULES = [
+    ({"Modality": "US", "Manufacturer": "siem.*"}, "accept", []),
+    ({"SOPClass": "Ultrasound", "Rows": "48", "Columns": "32"}, "blank", [tuple(box) for box in BOXES]),
+]
+
+
+@pytest.mark.parametrize(("images", "action", "boxes"), RULES)
+def test_a_rule_for_a_device(tmp_path: Path, images: dict[str, str], action: str, boxes: list[tuple[int, ...]]) -> None:
+    rule = {"images": images, "action": action, "boxes": boxes, "reason": "seen by the custodian"}
+    options = DeidentifyOptions.model_validate({"rules": [rule]})
+    _, copy, _ = run(save(image(), tmp_path / "a.dcm"), tmp_path / "out", options=options)
+    assert (copy.pixel_array[inside()].max() == copy.pixel_array.min()) == (action == "blank")
+    with pytest.raises(Unusable, match="usually show"):
+        run(save(image(Manufacturer="GE", Rows=47, NumberOfFrames=1), tmp_path / "b.dcm"), tmp_path / "out", options=options)
+
+
+def test_a_rule_blanks_what_no_header_hints_at(tmp_path: Path) -> None:
+    rule = {"images": {"Modality": "CT", "Rows": "8"}, "action": "blank", "boxes": [(0, 0, 8, 2)], "reason": "writes names"}
+    _, copy, _ = run(
+        save(ct(), tmp_path / "a.dcm"), tmp_path / "out", options=DeidentifyOptions.model_validate({"rules": [rule]})
+    )
+    assert len(np.unique(copy.pixel_array[:2])) == 1
+
+
+WRONG_RULES = [
+    {"attribute": "PatientName", "action": "keep"},
+    {"attribute": "StudyInstanceUID", "action": "keep"},
+    {"attribute": "NoSuchThing", "action": "keep"},
+    {"attribute": "StudyDescription", "action": "accept"},
+    {"attribute": "StudyDescription", "images": {"Modality": "US"}, "action": "keep"},
+    {"images": {"Rows": "8"}, "action": "accept"},
+    {"images": {"PatientID": ".*"}, "action": "accept"},
+    {"images": {"Modality": "("}, "action": "accept"},
+    {"images": {"Modality": "US"}, "action": "blank"},
+    {"images": {"Modality": "US"}, "action": "blank", "boxes": [(0, 0, 0, 5)]},
+]
+
+
+@pytest.mark.parametrize("rule", WRONG_RULES, ids=str)
+def test_a_rule_that_says_nothing_clear_is_refused(rule: dict[str, Any]) -> None:
+    with pytest.raises(ValueError):
+        DeidentifyOptions.model_validate({"rules": [{"reason": "because", **rule}]})
+    with pytest.raises(ValueError):
+        DeidentifyOptions.model_validate({"rules": [{"attribute": "StudyDescription", "action": "keep"}]})
+
+
+def test_rules_for_attributes(tmp_path: Path) -> None:
+    ds = ct(
+        SeriesDescription="ZQX07 thorax Dupontel", ProtocolName="thorax", ContrastBolusAgent="Xenetix", PatientComments="thorax"
+    )
+    ds.add_new(0x00190010, "LO", "SIEMENS MR HEADER")
+    ds.add_new(0x0019100C, "IS", "800")
+    ds.add_new(0x0019100D, "CS", "DIR")
+    rules = [
+        {"attribute": "SeriesDescription", "action": "keep"},
+        {"attribute": "(0018,1030)", "action": "remove"},
+        {"attribute": "PatientComments", "action": "clean"},
+        {"attribute": "SeriesDate", "action": "keep"},
+        {"attribute": "(0019,xx0D,SIEMENS MR HEADER)", "action": "keep"},
+    ]
+    options = DeidentifyOptions.model_validate({"rules": [{"reason": "wanted", **rule} for rule in rules], "words": ["ZQ07"]})
+    _, copy, _ = run(save(ds, tmp_path / "a.dcm"), tmp_path / "out", options=options)
+    assert copy.SeriesDescription == "ZQX07 thorax", "kept, and still without the patient's name"
+    assert "ProtocolName" not in copy and copy.PatientComments == "thorax"
+    assert copy.SeriesDate != "20190312", "a date is shifted whatever the rule"
+    assert (0x0019, 0x100D) in copy
+    _, plain, _ = run(save(ct(SeriesDescription="ZQ07 thorax"), tmp_path / "b.dcm"), tmp_path / "b", options=options)
+    assert plain.SeriesDescription == "ZQ07 thorax", "a word of the study"
+    _, without, _ = run(save(ct(SeriesDescription="ZQ07 thorax"), tmp_path / "c.dcm"), tmp_path / "c")
+    assert without.SeriesDescription == "thorax"
+
+
+def test_decisions_are_read_as_they_are_written(tmp_path: Path) -> None:
+    decisions = [
+        Decision("b" * 64, 'é;,".dcm', "Ultrasound / GE", (640, 480, 3), BOXES, "blank", "M. Custodian"),
+        Decision("a" * 64, "x.dcm", "", (8, 8, 1), ()),
+    ]
+    path = tmp_path / "pixels.csv"
+    write_decisions(decisions, path)
+    assert path.stat().st_mode & 0o077 == 0
+    assert read_decisions(path) == {one.image: one for one in decisions}
+
+
+WRONG_LINES = [
+    ('"a","","","","","","","maybe","x"', "blank, accept, reject"),
+    ('"a","","","","","","1,2,3","blank","x"', "x,y,width,height"),
+    ('"a","","","","","","","blank","x"', "no box"),
+    ('"a","","","","","","","accept",""', "who decided"),
+    ('"a","","","","","","","accept","x"\n"a","","","","","","","reject","x"', "line 3"),
+]
+
+
+@pytest.mark.parametrize(("line", "said"), WRONG_LINES)
+def test_a_line_that_decides_nothing_is_named(tmp_path: Path, line: str, said: str) -> None:
+    path = tmp_path / "pixels.csv"
+    path.write_text("image,source,device,columns,rows,frames,boxes,decision,by\n" + line + "\n", encoding="utf-8")
+    with pytest.raises(UserError, match=said):
+        read_decisions(path)
+
+
+def test_boxes_are_joined_written_and_cut() -> None:
+    assert parsed(written(BOXES)) == BOXES
+    assert joined([Box(0, 0, 4, 4), Box(10, 0, 4, 4), Box(2, 2, 10, 1)]) == (Box(0, 0, 14, 4),)
+    assert Box(-5, 30, 10, 90).within(32, 48) == Box(0, 30, 5, 18) and Box(40, 0, 2, 2).within(32, 48) is None
+
+
+def test_regions_of_an_ultrasound_image_leave_its_edges() -> None:
+    region = Dataset()
+    region.RegionLocationMinX0, region.RegionLocationMinY0, region.RegionLocationMaxX1, region.RegionLocationMaxY1 = 4, 6, 27, 47
+    ds = image(SequenceOfUltrasoundRegions=Sequence([region]))
+    covered = np.zeros((48, 32), dtype=int)
+    for box in outside_regions(ds):
+        covered[box.y : box.y + box.height, box.x : box.x + box.width] += 1
+    assert covered[6:48, 4:28].sum() == 0 and covered.max() == 1 and covered.sum() == 48 * 32 - 42 * 24
+    region.RegionLocationMaxX1 = 99
+    assert outside_regions(ds) == (), "a region that leaves the image says nothing"
+
+
+@pytest.mark.parametrize(
+    ("text", "stays"),
+    [
+        ("R", 1),
+        ("5 cm", 1),
+        ("10", 1),
+        ("7.5MHz", 1),
+        ("MLO", 1),
+        ("DUPONT", 0),
+        ("12/04/2019", 0),
+        ("42317", 0),
+        ("R DUPONT", 0),
+    ],
+)
+def test_what_stays_in_pixels(text: str, stays: int) -> None:
+    assert Line(Box(0, 0, 9, 9), text, 0.99).stays == bool(stays)
+    assert not Line(Box(0, 0, 9, 9), text, 0.6).stays, "what was read with doubt goes"
+
+
+def test_a_look_proposes_boxes_and_draws_them(tmp_path: Path) -> None:
+    look = look_at(save(image(3, 2), tmp_path / "a.dcm"), "a.dcm", lambda frames: (Box(3, 3, 9, 5),))
+    assert look is not None and look.decision.boxes == (Box(3, 3, 9, 5),) and look.decision.size == (32, 48, 2)
+    assert look.before.startswith(b"\x89PNG") and look.before != look.after
+    assert look_at(save(ct(), tmp_path / "ct.dcm"), "ct.dcm", None) is None, "nothing in its header gives cause"
+
+
+def test_reader_finds_and_leaves(tmp_path: Path) -> None:
+    if not finder.is_installed():
+        pytest.skip("needs the extra: uv sync --extra ocr")
+    from PIL import Image, ImageDraw, ImageFont
+
+    picture = Image.new("L", (320, 200), 30)
+    draw = ImageDraw.Draw(picture)
+    draw.text((10, 10), "DUPONT^ZOE 12/04/2019", fill=220, font=ImageFont.load_default(14))
+    draw.text((290, 90), "R", fill=220, font=ImageFont.load_default(20))
+    frame = np.asarray(picture)[:, :, None]
+    boxes = finder.to_blank([frame])
+    assert len(boxes) == 1 and boxes[0].within(320, 200) and boxes[0].x < 12 and boxes[0].x + boxes[0].width > 150
+    after = frame.copy()
+    box = boxes[0]
+    after[box.y : box.y + box.height, box.x : box.x + box.width] = 0
+    assert finder.to_blank([after]) == ()
