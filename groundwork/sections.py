@@ -7,7 +7,8 @@ import inspect
 import re
 import textwrap
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -18,6 +19,45 @@ class Section(BaseModel):
     """A part of the study file; a key it does not know is an error, not ignored."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def files(self) -> list[Path]:
+        """Return the files that the section's keys of `StudyFile` name, those of sections inside it too."""
+        found: list[Path] = []
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if isinstance(value, Section):
+                found += value.files()
+            elif value is not None and IS_FILE in field.metadata:
+                found.append(Path(value))
+        return found
+
+    def placed(self, place: Callable[[str], Path]) -> Self:
+        """Return the section with its files where they are.
+
+        Args:
+            place: Gives the absolute path of one that the study file names.
+        """
+        changed: dict[str, Any] = {}
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if isinstance(value, Section):
+                changed[name] = value.placed(place)
+            elif value is not None and IS_FILE in field.metadata:
+                changed[name] = str(place(value))
+        return self.model_copy(update=changed)
+
+    def told(self) -> dict[str, Any]:
+        """Return the values by name that are neither files nor marked `LATER`: beside the files, all that a reading depends on."""
+        fields = type(self).model_fields.items()
+        kept = {name: getattr(self, name) for name, field in fields if not {IS_FILE, LATER} & set(field.metadata)}
+        return {name: value.told() if isinstance(value, Section) else value for name, value in kept.items()}
+
+
+IS_FILE = "a file of the study"
+LATER = "asked for after sources were read"
+"""Mark of a key on which no reading of a source depends: a change of it reads no source again."""
+StudyFile = Annotated[str | None, IS_FILE]
+"""A key that names a file beside the study file, or none."""
 
 
 def accepted[T](value: T, check: Callable[[Any], None]) -> T:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from unibase.groundwork.sections import Section
+from unibase.groundwork.sections import LATER, Section, StudyFile
 
 Orientation = Literal["auto", "genes-in-rows", "features-in-rows", "samples-in-rows"]
 Unit = Literal[
@@ -63,32 +63,32 @@ Method = Literal[
 class AssaySource(Section):
     """One assay of a centre."""
 
-    matrix: str
+    matrix: Annotated[str, LATER]
     """The file; a pattern (`counts*.tsv.gz`, `*.vcf.gz`) names several, so that a night's batch is one more file. `rna`: counts, or a
     folder of files of one sample each; `mutations`: MAF or VCF; `methylation`: beta values, M-values or percent; `copy_number`:
     segments; `proteomics`: intensities or their logarithms; `single_cell`: cells with their raw counts, h5ad or zarr. What a table
     holds is told by evidence (docs/omics.md); `unibase recognise FILE` shows it."""
-    samples: str
+    samples: Annotated[str, LATER]
     """Sample sheet: sample, patient, collected, sample_type."""
     strand: Literal["unstranded", "forward", "reverse"] = "unstranded"
     """For `rna` from STAR's ReadsPerGene.out.tab (a file, or a folder of them): which of its columns holds the counts."""
-    transcripts: str | None = None
+    transcripts: StudyFile = None
     """For `rna` from salmon's quant.sf (a folder of samples' folders): two-column table of transcripts and their genes."""
-    profiled: str | None = None
+    profiled: Annotated[str | None, LATER] = None
     """For mutations: list of profiled samples, one a line; a sample not on it is missing, never wild type."""
-    panel: str | None = None
+    panel: StudyFile = None
     """For mutations: list of the genes that the assay covers, one a line; other genes are missing, never wild type. An exome or genome
     needs none."""
     megabases: float = Field(default=CAPTURE_MEGABASES, gt=0)
     """For mutations: size in megabases of the region in which a variant could have been found; the mutational burden is per megabase of it."""
-    detection: str | None = None
+    detection: StudyFile = None
     """For methylation: detection p-values, rows and columns as in the matrix; values above 0.01 become missing."""
-    masked: str | None = None
+    masked: StudyFile = None
     """For methylation: list of probes to leave out, one a line."""
-    probes: str | None = None
+    probes: StudyFile = None
     """For methylation: table of probes and their chromosomes (the array's manifest, Illumina's or Zhou's; CSV or TSV, gzip). From it the
     sex of each sample is told and compared with the records; without it the check is not made, and the build says so."""
-    channels: str | None = None
+    channels: StudyFile = None
     """For proteomics by isobaric labels (TMT): table sample, plex, reference (yes or no) of the matrix's columns. Values become
     ratios to the reference channels of their plex; a sample without one is quarantined."""
     sample_column: str = "sample"
@@ -124,9 +124,9 @@ class Genotypes(Section):
 class RnaOptions(Section):
     """How counts become values. What differs between centres stays in them; `harmonise: rna` takes it out, beside them."""
 
-    method: Method = "tmm"
+    method: Annotated[Method, LATER] = "tmm"
     """Normalisation method; factors of `tmm`, `tmmwsp`, `rle`, `upperquartile` are applied to log2 counts per million."""
-    model: Literal["frozen", "refit"] = "frozen"
+    model: Annotated[Literal["frozen", "refit"], LATER] = "frozen"
     """`frozen`: learned on the samples of the first build and kept, so that later samples change no earlier value; a new
     fit is asked for with `unibase refit`. `refit`: learned again in every build that has other samples, and all values change."""
 
@@ -134,12 +134,12 @@ class RnaOptions(Section):
 class MutationOptions(Section):
     """Which genes the mutation table holds, and what it tells of them."""
 
-    min_samples: int = Field(default=1, ge=1)
+    min_samples: Annotated[int, Field(ge=1), LATER] = 1
     """Genes mutated in fewer samples are left out of the analysis table (they stay in the assay)."""
     truncating: bool = False
     """Tell beside each gene, as `TP53:truncating`, whether a variant truncates the protein (frame shift, splice site, start lost, stop gained
     or lost)."""
-    hotspots: str | None = None
+    hotspots: StudyFile = None
     """Table with the columns gene and position (place in the protein): tell, as `KRAS:hotspot`, whether a variant lies at one of them."""
 
 
@@ -148,7 +148,7 @@ class CopyNumberOptions(Section):
 
     build: Literal["hg19", "hg38"] = "hg38"
     """The genome that the positions refer to, the same in all centres."""
-    genes: str | None = None
+    genes: StudyFile = None
     """Table of genes with the columns gene, chromosome, start, end (positions of that genome): the mean log2 ratio of each stands beside
     those of the arms."""
 
@@ -159,7 +159,7 @@ class Assays(Section):
     rna: RnaOptions = RnaOptions()
     mutations: MutationOptions = MutationOptions()
     copy_number: CopyNumberOptions = CopyNumberOptions()
-    genes: list[str] = Field(default=[])
+    genes: Annotated[list[str], Field(), LATER] = Field(default=[])
     """Features whose values enter the analysis table as columns, from every assay that has one of the name: symbols of genes
     (expression, and copy number where it has genes), probes (M-values), chromosome arms such as 1p (log2 ratio), proteins (log2, centred), genes of a cell type such as B_cell:CD19
     (log2). Mutations enter by `min_samples`."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -22,8 +22,7 @@ from unibase.groundwork.reasons import REPEATED_SAMPLE
 from unibase.groundwork.tables import QUARANTINE, SAMPLE_MAP, write_parquet
 from unibase.groundwork.work import Job, Outcome, Output, Unit
 from unibase.omics.assays.registry import AssayFiles, read, sample_names
-from unibase.omics.options import AssayName, AssaySource, CellColumns, View
-from unibase.omics.readers.numeric_tables import Reading
+from unibase.omics.options import AssayName, AssaySource
 from unibase.omics.reasons import UNREAD_MATRIX, UNUSABLE_PROFILED_LIST, UNUSABLE_SAMPLE_SHEET
 from unibase.omics.samples import sheets
 from unibase.omics.stores import store
@@ -114,64 +113,81 @@ def stage_matrix(_: None, task: AssayTask) -> dict[str, Any]:
 def stage_omics(run: Run, name: str) -> list[Outcome]:
     """Stage every matrix of every assay of one centre; what did not change is not read again.
 
+    Args:
+        run: The run.
+        name: Name of the centre.
+
     Raises:
         UserError: If a sample sheet cannot be read, or no matrix of an assay can be used (see `sources`).
     """
-    rows = []
+    rows: list[pl.DataFrame] = []
     unnamed: dict[AssayName, list[Outcome]] = {}
     units: list[Unit] = []
     for assay, source in sorted(run.study.centres[name].omics.items()):
-        sheet = sources.readable(run, f"{name}.omics.{assay}", sheets.read_samples, run.study.path(source.samples))
-        if isinstance(sheet, sources.Unread):
-            rows.append(_refused(run, name, assay, UNUSABLE_SAMPLE_SHEET, sheet))
+        lists = _lists(run, name, assay, source)
+        if isinstance(lists, pl.DataFrame):
+            rows.append(lists)
             continue
-        profiled = _profiled(run, name, assay, source)
-        if isinstance(profiled, sources.Unread):
-            rows.append(_refused(run, name, assay, UNUSABLE_PROFILED_LIST, profiled))
-            continue
-        paths = run.study.paths(source.matrix)
         files = assay_files(run.study, source)
-        named = run.units(
-            Job(f"omics-names-{name}-{assay}", read_names),
-            [Unit(path.name, _digest(run, path, files), (assay, replace(files, matrix=path))) for path in paths],
-            code=("unibase.omics",),
-        )
+        paths = run.study.paths(source.matrix)
+        named = _named(run, name, assay, files, paths)
         rows.append(run.quarantine_rows("omics", name, named))
         unnamed[assay] = [outcome for outcome in named if outcome.status == "quarantined"]
         held = {o.key: set(o.result["samples"]) for o in named if o.status == "done"}
-        units += _matrix_units(
-            run,
-            name,
-            assay,
-            source,
-            files,
-            sheet,
-            profiled,
-            {path: held[path.name] for path in paths if path.name in held},
-            unread=bool(unnamed[assay]),
-        )
-    homes = {assay: run.place(MATRICES, assay=assay, centre=name) for assay in get_args(AssayName)}
-    job = Job(f"omics-{name}", stage_matrix, leaves=lambda result: [Output(homes[result["assay"]] / result["folder"])])
-    outcomes = run.units(job, units, code=("unibase.omics",))
+        matrices = {path: held[path.name] for path in paths if path.name in held}
+        units += _matrix_units(run, _Assay(assay, name, files, *lists, matrices, bool(unnamed[assay])))
+    outcomes = _staged_matrices(run, name, units)
     tasks = {unit.key: unit.arguments for unit in units}
     done = [tasks[outcome.key].destination for outcome in outcomes if outcome.status == "done"]
     _remove_others(run, name, set(done))
     rows.append(run.quarantine_rows("omics", name, outcomes))
     rows += [QUARANTINE.read(folder / "quarantine.parquet") for folder in done]
     QUARANTINE.write(pl.concat([QUARANTINE.empty(), *rows]), run.quarantine_file("omics", name))
+    _say(run, outcomes, {key: task.said for key, task in tasks.items()})
+    for assay, refused in unnamed.items():
+        read = [o for o in outcomes if tasks[o.key].assay == assay and tasks[o.key].files.matrix is not None]
+        _check_matrices(run, f"{name}.omics.{assay}", [*refused, *read])
+    return outcomes
+
+
+def _lists(run: Run, name: str, assay: AssayName, source: AssaySource) -> tuple[pl.DataFrame, set[str] | None] | pl.DataFrame:
+    """Return the sample sheet and the profiled samples of an assay, or the quarantine row of what cannot be read."""
+    sheet = sources.readable(run, f"{name}.omics.{assay}", sheets.read_samples, run.study.path(source.samples))
+    if isinstance(sheet, sources.Unread):
+        return _refused(run, name, assay, UNUSABLE_SAMPLE_SHEET, sheet)
+    profiled = _profiled(run, name, assay, source)
+    if isinstance(profiled, sources.Unread):
+        return _refused(run, name, assay, UNUSABLE_PROFILED_LIST, profiled)
+    return sheet, profiled
+
+
+def _named(run: Run, name: str, assay: AssayName, files: AssayFiles, paths: list[Path]) -> list[Outcome]:
+    """Return which samples each matrix holds."""
+    each = {path: replace(files, matrix=path) for path in paths}
+    return run.units(
+        Job(f"omics-names-{name}-{assay}", read_names),
+        [Unit(path.name, _digest(run, assay, mine), (assay, mine)) for path, mine in each.items()],
+        code=("unibase.omics",),
+    )
+
+
+def _staged_matrices(run: Run, name: str, units: list[Unit]) -> list[Outcome]:
+    homes = {assay: run.place(MATRICES, assay=assay, centre=name) for assay in get_args(AssayName)}
+    job = Job(f"omics-{name}", stage_matrix, leaves=lambda result: [Output(homes[result["assay"]] / result["folder"])])
+    return run.units(job, units, code=("unibase.omics",))
+
+
+def _say(run: Run, outcomes: list[Outcome], names: Mapping[str, str]) -> None:
+    """Say what became of each matrix; of one that was read now, its notes too."""
     for outcome in outcomes:
-        said = f"omics: {tasks[outcome.key].said}{' (new)' if outcome.repeated else ''}: "
+        said = f"omics: {names[outcome.key]}{' (new)' if outcome.repeated else ''}: "
         if outcome.status == "quarantined":
             run.say(f"{said}quarantined, {outcome.reason}. {outcome.message} {outcome.remedy}")
         elif outcome.result["samples"] or outcome.result["quarantined"]:
             run.say(f"{said}{outcome.result['samples']} samples used, {outcome.result['quarantined']} quarantined")
         if outcome.repeated and outcome.status == "done":
             for note in outcome.result["notes"]:
-                run.say(f"omics: {tasks[outcome.key].said}: {note}")
-    for assay, refused in unnamed.items():
-        read = [o for o in outcomes if tasks[o.key].assay == assay and tasks[o.key].files.matrix is not None]
-        _check_matrices(run, f"{name}.omics.{assay}", [*refused, *read])
-    return outcomes
+                run.say(f"omics: {names[outcome.key]}: {note}")
 
 
 def _check_matrices(run: Run, source: str, outcomes: list[Outcome]) -> None:
@@ -185,49 +201,18 @@ def _check_matrices(run: Run, source: str, outcomes: list[Outcome]) -> None:
 
 
 def assay_files(study: Study, source: AssaySource) -> AssayFiles:
-    """Return what all matrices of a source share."""
+    """Return what all matrices of a source share: what the study file says, its files where they are.
 
-    def path(name: str | None) -> Path | None:
-        return study.path(name) if name else None
-
-    mutations = study.assays.mutations
-    views: list[View] = ["gene"]
-    views += ["truncating"] if mutations.truncating else []
-    views += ["hotspot"] if mutations.hotspots else []
-    return AssayFiles(
-        matrix=None,
-        strand=source.strand,
-        transcripts=path(source.transcripts),
-        layer=source.layer,
-        detection=path(source.detection),
-        masked=path(source.masked),
-        probes=path(source.probes),
-        build=study.assays.copy_number.build,
-        genes=path(study.assays.copy_number.genes),
-        panel=path(source.panel),
-        megabases=source.megabases,
-        views=tuple(views),
-        hotspots=path(mutations.hotspots),
-        channels=path(source.channels),
-        cells=CellColumns(source.sample_column, source.cell_type_column, source.layer, source.min_cells),
-        reading=Reading(source.orientation, source.unit, source.sample_from),
-    )
+    Args:
+        study: The study.
+        source: The section of one assay of one centre.
+    """
+    return AssayFiles(None, source.placed(study.path), study.assays.placed(study.path))
 
 
-def _digest(run: Run, path: Path | None, files: AssayFiles) -> str:
-    """Tell a matrix, and how it is read, from another; `files` are those that all matrices share."""
-    shared = (
-        files.transcripts,
-        files.detection,
-        files.masked,
-        files.probes,
-        files.channels,
-        files.panel,
-        files.hotspots,
-        files.genes,
-    )
-    settings = [files.strand, files.layer, files.build, asdict(files.cells), files.megabases, files.views, asdict(files.reading)]
-    return digest_of([run.content("omics", [file for file in (path, *shared) if file]), settings])
+def _digest(run: Run, assay: AssayName, files: AssayFiles) -> str:
+    """Tell a matrix, and how it is read, from another."""
+    return digest_of([run.content("omics", files.files(assay)), files.told(assay)])
 
 
 def _refused(run: Run, name: str, assay: AssayName, reason: str, unread: sources.Unread) -> pl.DataFrame:
@@ -246,52 +231,64 @@ def _profiled(run: Run, name: str, assay: AssayName, source: AssaySource) -> set
     return found if isinstance(found, sources.Unread) else set(found)
 
 
-def _matrix_units(
-    run: Run,
-    name: str,
-    assay: AssayName,
-    source: AssaySource,
-    common: AssayFiles,
-    sheet: pl.DataFrame,
-    profiled: set[str] | None,
-    held: dict[Path, set[str]],
-    *,
-    unread: bool,
-) -> list[Unit]:
-    """Return a unit per matrix, and one for what is named and in no matrix; `common` are the files that all matrices share.
+@dataclass(frozen=True)
+class _Assay:
+    """One assay of one centre: what is said of it, and what its files hold.
 
-    Where a matrix could not be read (`unread`), nobody knows what a profiled sample in no other has: it is missing, not wild type.
+    Attributes:
+        name: Name of the assay.
+        centre: Name of the centre.
+        files: What all matrices share.
+        sheet: The sample sheet.
+        profiled: Samples that were sequenced, or None where no list says it.
+        held: Samples of each matrix that could be read.
+        unread: Whether another could not: nobody knows what a profiled sample in no matrix has. It is missing, not wild type.
     """
-    counts = Counter(sample for names in held.values() for sample in names)
-    refused: _Refused = {sample: REPEATED for sample, count in counts.items() if count > 1}
-    work: list[tuple[str, Path | None, set[str]]] = [(path.name, path, names) for path, names in held.items()]
-    if profiled is not None:
-        # Of samples that were never sequenced nothing is missing: one sheet serves several assays.
-        work.append((NO_MATRIX, None, profiled - set(counts)))
-        refused |= dict.fromkeys(sorted(profiled - set(counts)), UNREAD) if unread else {}
-    elif assay == "rna":
-        work.append((NO_MATRIX, None, set(sheet["sample"]) - set(counts)))
+
+    name: AssayName
+    centre: str
+    files: AssayFiles
+    sheet: pl.DataFrame
+    profiled: set[str] | None
+    held: dict[Path, set[str]]
+    unread: bool
+
+    def work(self) -> list[tuple[str, Path | None, set[str]]]:
+        """Return label, file and samples of each matrix, and of what is named and in no matrix."""
+        found: list[tuple[str, Path | None, set[str]]] = [(path.name, path, names) for path, names in self.held.items()]
+        present = {sample for names in self.held.values() for sample in names}
+        if self.profiled is not None:
+            # Of samples that were never sequenced nothing is missing: one sheet serves several assays.
+            found.append((NO_MATRIX, None, self.profiled - present))
+        elif self.name == "rna":
+            found.append((NO_MATRIX, None, set(self.sheet["sample"]) - present))
+        return found
+
+    def refused(self) -> _Refused:
+        """Return the samples that cannot be used whatever their values are."""
+        counts = Counter(sample for names in self.held.values() for sample in names)
+        found = {sample: REPEATED for sample, count in counts.items() if count > 1}
+        if self.unread and self.profiled is not None:
+            found |= dict.fromkeys(sorted(self.profiled - set(counts)), UNREAD)
+        return found
+
+
+def _matrix_units(run: Run, one: _Assay) -> list[Unit]:
+    """Return a unit per matrix, and one for what is named and in no matrix."""
+    refused = one.refused()
     units = []
-    for label, path, names in work:
-        mine = sheet.filter(pl.col("sample").is_in(sorted(names)))
-        patients = set(mine["patient"])
-        lookup = run.lookup.within(name, patients)
-        destination = run.place(MATRICES, assay=assay, centre=name) / run.token("matrix", label)
+    for label, path, names in one.work():
+        mine = one.sheet.filter(pl.col("sample").is_in(sorted(names)))
+        lookup = run.lookup.within(one.centre, set(mine["patient"]))
+        destination = run.place(MATRICES, assay=one.name, centre=one.centre) / run.token("matrix", label)
         own = {sample: why for sample, why in refused.items() if sample in names}
-        listed = tuple(sorted(names)) if assay == "mutations" and (profiled is not None or path is None) else None
-        files = replace(common, matrix=path, profiled=listed)
-        said = f"{name}/{assay}/{label if path is None else _said(path, held)}"
-        task = AssayTask(assay, name, said, files, mine, own, destination, run.key, lookup)
-        digest = digest_of(
-            [
-                _digest(run, path, files),
-                mine.drop("source_row").rows(),
-                sorted([*k, *v] for k, v in lookup.by_identifier.items()),
-                listed,
-                sorted(own),
-            ]
-        )
-        units.append(Unit(f"{name}/{assay}/{label}", digest, task))
+        listed = tuple(sorted(names)) if one.name == "mutations" and (one.profiled is not None or path is None) else None
+        files = replace(one.files, matrix=path, profiled=listed)
+        said = f"{one.centre}/{one.name}/{label if path is None else _said(path, one.held)}"
+        task = AssayTask(one.name, one.centre, said, files, mine, own, destination, run.key, lookup)
+        known = sorted([*k, *v] for k, v in lookup.by_identifier.items())
+        digest = digest_of([_digest(run, one.name, files), mine.drop("source_row").rows(), known, listed, sorted(own)])
+        units.append(Unit(f"{one.centre}/{one.name}/{label}", digest, task))
     return units
 
 

@@ -17,9 +17,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from unibase.groundwork.problems import Unusable
+from unibase.groundwork.sections import Section
 from unibase.omics.assays import copy_number, methylation, proteomics, pseudobulk
-from unibase.omics.assays.genome import Build
-from unibase.omics.options import CAPTURE_MEGABASES, AssayName, CellColumns, Strand, View
+from unibase.omics.options import AssayName, Assays, AssaySource, CellColumns, View
 from unibase.omics.readers import numeric_tables
 from unibase.omics.readers.counts import file_sample
 from unibase.omics.readers.segments import read_segments
@@ -33,45 +33,71 @@ if TYPE_CHECKING:
 type Refused = Mapping[str, tuple[str, str, str]]
 
 
+def _nothing_said() -> AssaySource:
+    return AssaySource(matrix="", samples="")
+
+
 @dataclass(frozen=True)
 class AssayFiles:
-    """The files of one matrix, and what must be known to read them.
+    """The files of one matrix, and what is said of how to read them. An option of an assay is a key of one of the two sections.
 
     Attributes:
         matrix: The file, or None for samples that are in no file (`profiled` names them).
-        strand, transcripts, layer: RNA: as `counts.read_counts` takes them.
+        said: What the study file says of the centre's assay; its files are absolute paths.
+        study: What it says of the assays of all centres; likewise.
         profiled: Mutations: samples that were sequenced; None when the file's own samples are all.
-        panel: Mutations: list of the genes that the assay covers; None for an exome or genome.
-        megabases: Mutations: size of the region in which a variant could have been found.
-        views: Mutations: what is told of a gene.
-        hotspots: Mutations: table of places in proteins, for the view of that name.
-        detection: Methylation: table of detection p-values, probes and samples as in the matrix.
-        masked: Methylation: list of probes to leave out, one a line.
-        probes: Methylation: table of probes and their chromosomes, from which sex is told.
-        build: Copy number: the genome the positions refer to.
-        genes: Copy number: table of genes and their positions, whose levels stand beside those of the arms.
-        channels: Proteomics by isobaric labels: table of plexes and reference channels.
-        cells: Single cells: where sample, cell type and counts stand in the file.
-        reading: Orientation, unit and where the sample's name stands, where the study file says it.
     """
 
     matrix: Path | None
-    strand: Strand = "unstranded"
-    transcripts: Path | None = None
-    layer: str | None = None
+    said: AssaySource = field(default_factory=_nothing_said)
+    study: Assays = field(default_factory=Assays)
     profiled: tuple[str, ...] | None = None
-    panel: Path | None = None
-    megabases: float = CAPTURE_MEGABASES
-    views: tuple[View, ...] = ("gene",)
-    hotspots: Path | None = None
-    detection: Path | None = None
-    masked: Path | None = None
-    probes: Path | None = None
-    build: Build = "hg38"
-    genes: Path | None = None
-    channels: Path | None = None
-    cells: CellColumns = field(default_factory=CellColumns)
-    reading: numeric_tables.Reading = field(default_factory=numeric_tables.Reading)
+
+    @classmethod
+    def of(cls, matrix: Path | None, study: Assays | None = None, **said: Any) -> AssayFiles:
+        """Return the files of a matrix of which keys of the study file are given by name.
+
+        Args:
+            matrix: The file.
+            study: The section `assays`.
+            said: Keys of the centre's assay; paths are absolute.
+
+        >>> AssayFiles.of(Path("counts.tsv"), strand="reverse").said.strand
+        'reverse'
+        """
+        return cls(matrix, AssaySource(matrix="", samples="", **said), study or Assays())
+
+    @property
+    def reading(self) -> numeric_tables.Reading:
+        """What is said of a table, which else is recognised."""
+        return numeric_tables.Reading(self.said.orientation, self.said.unit, self.said.sample_from)
+
+    @property
+    def cells(self) -> CellColumns:
+        """Where a file of single cells says what is needed."""
+        return CellColumns(self.said.sample_column, self.said.cell_type_column, self.said.layer, self.said.min_cells)
+
+    def files(self, assay: AssayName) -> list[Path]:
+        """Return the files that `assay` is read from.
+
+        Args:
+            assay: Name of the assay.
+        """
+        general = self._general(assay)
+        return [*([self.matrix] if self.matrix else []), *self.said.files(), *(general.files() if general else [])]
+
+    def told(self, assay: AssayName) -> list[dict[str, Any]]:
+        """Return what beside the files the reading of `assay` depends on, as JSON values.
+
+        Args:
+            assay: Name of the assay.
+        """
+        general = self._general(assay)
+        return [self.said.told(), general.told() if general else {}]
+
+    def _general(self, assay: AssayName) -> Section | None:
+        found: Section | None = getattr(self.study, assay, None)
+        return found
 
 
 @dataclass(frozen=True)
@@ -95,13 +121,13 @@ def sample_names(assay: AssayName, files: AssayFiles) -> list[str]:
     """Return the names of the samples that a file holds; reference channels are none."""
     assert files.matrix is not None
     if assay == "mutations":
-        return list(_mutations(AssayFiles(files.matrix, reading=files.reading)).profiled)
+        return list(_mutations(replace(files, profiled=None, said=files.said.model_copy(update={"panel": None}))).profiled)
     if assay == "copy_number":
-        return sorted(read_segments(files.matrix, files.build, files.reading).frame["sample"].unique())
+        return sorted(read_segments(files.matrix, files.study.copy_number.build, files.reading).frame["sample"].unique())
     if assay == "single_cell":
         return pseudobulk.sample_names(files.matrix, files.cells)
     names = [str(name) for name in _MATRICES[assay](files).obs_names]
-    channels = proteomics.read_channels(files.channels) if files.channels else {}
+    channels = proteomics.read_channels(files.said.channels) if files.said.channels else {}
     return [name for name in names if not proteomics.is_reference(name, channels)]
 
 
@@ -148,9 +174,9 @@ def _read_counts(files: AssayFiles) -> AnnData:
 
     adata = read_counts(
         _matrix(files),
-        layer=files.layer,
-        strand=files.strand,
-        transcripts=files.transcripts,
+        layer=files.said.layer,
+        strand=files.said.strand,
+        transcripts=files.said.transcripts,
         orientation=files.reading.orientation,
         sample_from=files.reading.sample_from,
     )
@@ -191,7 +217,7 @@ def _mutations(files: AssayFiles) -> MutationData:
         data = read_vcf([files.matrix], [file_sample(files.matrix)] if files.reading.sample_from else None)
     else:
         data = read_maf(files.matrix, files.profiled)
-    return replace(data, panel=read_panel(files.panel)) if files.panel else data
+    return replace(data, panel=read_panel(files.said.panel)) if files.said.panel else data
 
 
 def is_vcf(path: Path) -> bool:
@@ -206,8 +232,10 @@ def _gene_table(files: AssayFiles, _: Mapping[str, str]) -> Gated:
     from unibase.omics.readers.profiles import read_hotspots
 
     data = _mutations(files)
-    hotspots = read_hotspots(files.hotspots) if files.hotspots else ()
-    table = view_table(data, files.views, hotspots, files.megabases)
+    options = files.study.mutations
+    hotspots = read_hotspots(options.hotspots) if options.hotspots else ()
+    views: list[View] = ["gene", *(["truncating"] if options.truncating else []), *(["hotspot"] if options.hotspots else [])]
+    table = view_table(data, views, hotspots, files.said.megabases)
     return Gated(table, {}, data.notes, ("profiled", "variants", "tmb"))
 
 
@@ -215,8 +243,8 @@ def _methylation(files: AssayFiles, _: Mapping[str, str]) -> Gated:
     assert files.matrix is not None
     adata = methylation.read_beta(files.matrix, files.reading)
     detection = None
-    if files.detection:
-        p_values = numeric_tables.read_numeric(files.detection, "probe")
+    if files.said.detection:
+        p_values = numeric_tables.read_numeric(files.said.detection, "probe")
         if set(adata.var_names) - set(p_values.var_names) or set(adata.obs_names) - set(p_values.obs_names):
             raise Unusable(
                 NO_DETECTION_P,
@@ -224,10 +252,10 @@ def _methylation(files: AssayFiles, _: Mapping[str, str]) -> Gated:
                 "Export both from the same arrays.",
             )
         detection = np.asarray(p_values[adata.obs_names][:, adata.var_names].X)
-    probes = files.masked.read_text(encoding="utf-8-sig").split() if files.masked else []
+    probes = Path(files.said.masked).read_text(encoding="utf-8-sig").split() if files.said.masked else []
     cleaned = methylation.mask(adata, detection=detection, probes=probes)
-    if files.probes:
-        chromosomes = methylation.read_chromosomes(files.probes)
+    if files.said.probes:
+        chromosomes = methylation.read_chromosomes(files.said.probes)
         cleaned.var["chromosome"] = np.array([chromosomes.get(str(name), "") for name in cleaned.var_names], dtype=object)
     report = methylation.check_beta(cleaned)
     counts = cleaned.uns["masked"]
@@ -237,11 +265,12 @@ def _methylation(files: AssayFiles, _: Mapping[str, str]) -> Gated:
 
 def _copy_number(files: AssayFiles, _: Mapping[str, str]) -> Gated:
     assert files.matrix is not None
-    read = read_segments(files.matrix, files.build, files.reading)
+    options = files.study.copy_number
+    read = read_segments(files.matrix, options.build, files.reading)
     segments = read.frame
-    adata = copy_number.arm_levels(segments, files.build)
-    if files.genes:
-        adata = copy_number.beside(adata, copy_number.gene_levels(segments, copy_number.read_genes(files.genes)))
+    adata = copy_number.arm_levels(segments, options.build)
+    if options.genes:
+        adata = copy_number.beside(adata, copy_number.gene_levels(segments, copy_number.read_genes(options.genes)))
     adata.var["symbol"] = adata.var_names.astype(object)
     altered = pd.DataFrame(copy_number.fraction_altered(segments).to_dict(as_series=False)).set_index("sample")
     for column in altered.columns:
@@ -252,7 +281,7 @@ def _copy_number(files: AssayFiles, _: Mapping[str, str]) -> Gated:
 def _proteomics(files: AssayFiles, _: Mapping[str, str]) -> Gated:
     assert files.matrix is not None
     adata = proteomics.read_intensities(files.matrix, files.reading)
-    channels = proteomics.read_channels(files.channels) if files.channels else None
+    channels = proteomics.read_channels(files.said.channels) if files.said.channels else None
     report = proteomics.check_intensities(adata, channels)
     references = [str(name) for name in adata.obs_names if channels and proteomics.is_reference(str(name), channels)]
     used = adata[[*report.kept, *references]].copy()

@@ -15,6 +15,7 @@ from unibase.groundwork.problems import Unusable
 from unibase.omics.assays import registry
 from unibase.omics.assays.methylation import m_values
 from unibase.omics.assays.registry import AssayFiles, chosen_values, read, sample_names, together
+from unibase.omics.options import Assays, CopyNumberOptions
 from unibase.omics.stores.store import open_zarr, write_zarr
 
 MAF = "Hugo_Symbol\tVariant_Classification\tVariant_Type\tTumor_Sample_Barcode\tChromosome\tStart_Position\tEnd_Position\tReference_Allele\tTumor_Seq_Allele2\n"
@@ -41,7 +42,7 @@ def test_methylation_is_masked_gated_and_turned_to_m_values(tmp_path: Path) -> N
         ["a", "b", "empty", "d"],
     )
     (tmp_path / "mask.txt").write_text("cg00000001\ncg00000002\n")
-    gated = read("methylation", AssayFiles(beta, detection=detection, masked=tmp_path / "mask.txt"))
+    gated = read("methylation", AssayFiles.of(beta, detection=str(detection), masked=str(tmp_path / "mask.txt")))
     assert {name: why[0] for name, why in gated.refused.items()} == {"empty": "empty-sample"}
     assert gated.notes[-2:] == ("1 values not detected", "2 probes left out")
     assert "unit: beta (all values from 0 to 1)" in gated.notes
@@ -58,7 +59,7 @@ def test_detection_p_values_of_other_arrays_are_refused(tmp_path: Path) -> None:
     beta = table(tmp_path / "beta.csv", {"cg1": [0.1, 0.2]}, ["a", "b"])
     other = table(tmp_path / "p.csv", {"cg1": [0.1]}, ["a"])
     with pytest.raises(Unusable) as problem:
-        read("methylation", AssayFiles(beta, detection=other))
+        read("methylation", AssayFiles.of(beta, detection=str(other)))
     assert problem.value.reason == "no-detection-p"
 
 
@@ -68,7 +69,7 @@ def test_copy_number_gives_arms_and_the_altered_fraction(tmp_path: Path) -> None
         "ID\tchrom\tloc.start\tloc.end\tnum.mark\tseg.mean\nt1\t1\t1\t100000000\t10\t-0.8\nt1\t2\t1\t50000000\t10\t0.0\n"
     )
     assert sample_names("copy_number", AssayFiles(path)) == ["t1"]
-    gated = read("copy_number", AssayFiles(path, build="hg38"))
+    gated = read("copy_number", AssayFiles(path))
     values = chosen_values("copy_number", together("copy_number", [gated.adata]), ["t1"], ["1p", "19q"], 1)
     assert values.row(0, named=True) == {
         "colname": "t1",
@@ -123,9 +124,9 @@ def test_a_cell_of_text_is_refused_without_its_value(tmp_path: Path) -> None:
 )
 def test_real_files_are_read_whole(real_data: Path, assay: str, name: str, samples: int) -> None:
     path = real_data / "omics" / name
-    found = sample_names(assay, AssayFiles(path, build="hg19"))  # type: ignore[arg-type]
+    found = sample_names(assay, AssayFiles.of(path, Assays(copy_number=CopyNumberOptions(build="hg19"))))  # type: ignore[arg-type]
     assert len(found) == samples
-    gated = read(assay, AssayFiles(path, build="hg19"))  # type: ignore[arg-type]
+    gated = read(assay, AssayFiles.of(path, Assays(copy_number=CopyNumberOptions(build="hg19"))))  # type: ignore[arg-type]
     assert set(map(str, gated.adata.obs_names)) | set(gated.refused) == set(found)
     # Reverse-phase arrays come as logarithms: that is seen, and said.
     assert any(note.startswith("unit: log2 ratio (") and "below zero" in note for note in gated.notes) == (assay == "proteomics")

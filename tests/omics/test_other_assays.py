@@ -16,7 +16,6 @@ from unibase.omics.assays.genome import ARMS
 from unibase.omics.assays.mutations import combine_tables, gene_table
 from unibase.omics.assays.pseudobulk import pseudobulk
 from unibase.omics.assays.registry import AssayFiles
-from unibase.omics.options import CellColumns
 from unibase.omics.readers import vcf
 from unibase.omics.readers.counts import read_counts
 from unibase.omics.readers.maf import read_maf
@@ -155,9 +154,9 @@ def test_cells_of_a_sample_side_by_side(tmp_path: Path) -> None:
     cells.layers["raw"] = sparse.csr_matrix(counts)
     cells.write_h5ad(tmp_path / "cells.h5ad")
     cells.write_zarr(tmp_path / "cells.zarr")
-    columns = CellColumns("who", "kind", "raw", 10)
+    columns = {"sample_column": "who", "cell_type_column": "kind", "layer": "raw", "min_cells": 10}
     for file in ("cells.h5ad", "cells.zarr"):
-        files = AssayFiles(tmp_path / file, cells=columns)
+        files = AssayFiles.of(tmp_path / file, None, **columns)
         assert registry.sample_names("single_cell", files) == ["s1", "s2", "s3"]
         gated = registry.read("single_cell", files)
         assert list(gated.adata.obs_names) == ["s1", "s2"] and list(gated.adata.obs["cells"]) == [90, 90]
@@ -171,10 +170,10 @@ def test_cells_of_a_sample_side_by_side(tmp_path: Path) -> None:
         total = mine.sum()
         expected = np.log2(np.array([mine[:, :2].sum(), mine[:, 2].sum(), mine[:, 3].sum()]) * 1e6 / total + 1)
         np.testing.assert_allclose(frame.loc["s2"].to_numpy()[3:], expected, rtol=1e-12)
-    for wrong, reason in ((CellColumns("who", "kind"), "no-raw-counts"), (CellColumns("who", "type"), "missing-column"),
-                          (CellColumns("who", "kind", "counts"), "no-raw-counts")):  # fmt: skip
+    for wrong, reason in (({"layer": None}, "no-raw-counts"), ({"cell_type_column": "type"}, "missing-column"),
+                          ({"layer": "counts"}, "no-raw-counts")):  # fmt: skip
         with pytest.raises(Unusable, match=reason):
-            registry.read("single_cell", AssayFiles(tmp_path / "cells.h5ad", cells=wrong))
+            registry.read("single_cell", AssayFiles.of(tmp_path / "cells.h5ad", None, **{**columns, **wrong}))
 
 
 def test_ratios_to_the_reference_channels_of_each_plex(tmp_path: Path) -> None:
@@ -187,7 +186,7 @@ def test_ratios_to_the_reference_channels_of_each_plex(tmp_path: Path) -> None:
     (tmp_path / "channels.csv").write_text(
         "sample,plex,reference\na1,A,no\na2,A,no\nrefA,A,yes\nb1,B,no\nb2,B,no\nrefB,B,yes\nc1,C,no\n"
     )
-    files = AssayFiles(tmp_path / "tmt.tsv", channels=tmp_path / "channels.csv")
+    files = AssayFiles.of(tmp_path / "tmt.tsv", channels=str(tmp_path / "channels.csv"))
     assert registry.sample_names("proteomics", files) == ["a1", "a2", "b1", "b2", "c1", "d1"]
     gated = registry.read("proteomics", files)
     assert list(gated.adata.obs_names) == ["a1", "a2", "b1", "b2"]
