@@ -15,7 +15,7 @@ from unibase.groundwork.problems import Unusable
 from unibase.omics.assays import registry
 from unibase.omics.assays.methylation import m_values
 from unibase.omics.assays.registry import AssayFiles, chosen_values, read, sample_names, together
-from unibase.omics.options import Assays, CopyNumberOptions
+from unibase.omics.options import Assays, AssaySource, CopyNumberOptions, MutationOptions
 from unibase.omics.stores.store import open_zarr, write_zarr
 
 MAF = "Hugo_Symbol\tVariant_Classification\tVariant_Type\tTumor_Sample_Barcode\tChromosome\tStart_Position\tEnd_Position\tReference_Allele\tTumor_Seq_Allele2\n"
@@ -166,3 +166,28 @@ def test_values_are_chosen_from_a_store_as_from_memory(
         places = mutated if assay == "mutations" else [2, 0]
         np.testing.assert_array_equal(values.select(columns).to_numpy(), expected[:, places])
         assert values[f"{assay}_tmb"].to_list() == whole.obs["tmb"].iloc[[9, 3, 29, 0, 9]].to_list()
+
+
+def test_an_option_needs_no_stage_its_section_is_the_digest(tmp_path: Path) -> None:
+    """Every key of the sections is told, is a file, or is marked as asked for later: a new one cannot be forgotten."""
+    whole = AssaySource(matrix="m.csv", samples="s.csv", masked="mask.txt", panel="${GENES}.txt", strand="reverse")
+    placed = AssayFiles(tmp_path / "m.csv", whole.placed(lambda name: tmp_path / name), Assays())
+    assert placed.files("methylation") == [tmp_path / "m.csv", tmp_path / "${GENES}.txt", tmp_path / "mask.txt"]
+    for assay, key in (("mutations", "truncating"), ("copy_number", "build")):
+        assert key in placed.told(assay)[1] and key not in placed.told("rna")[1]  # type: ignore[arg-type]
+    other = AssayFiles(tmp_path / "m.csv", whole.model_copy(update={"strand": "forward"}), Assays())
+    assert placed.told("rna") != other.told("rna")
+    later = Assays(genes=["TP53"], mutations=MutationOptions(min_samples=3))
+    assert AssayFiles(None, whole, later).told("mutations") == AssayFiles(None, whole, Assays()).told("mutations")
+    keys = set(placed.told("rna")[0]) | {
+        "matrix",
+        "samples",
+        "profiled",
+        "masked",
+        "panel",
+        "transcripts",
+        "detection",
+        "probes",
+        "channels",
+    }
+    assert keys == set(AssaySource.model_fields)
