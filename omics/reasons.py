@@ -82,6 +82,12 @@ NOT_COUNTS = Reason(
     "Give raw counts, or say `unit` if they are counts.",
     "TPM, FPKM, logarithms, or such values rounded to whole numbers.",
 )
+OTHER_UNIT = Reason(
+    "other-unit",
+    "The sample follows the others far less closely than they follow each other: it may be of another unit, or tissue.",
+    "Look what it holds; if it is counts of reads as the others are, say unit: counts in the study file.",
+    "A column of rounded FPKM among columns of counts.",
+)
 NOT_BETA = Reason(
     "not-beta",
     "The values are no beta values, M-values or percent.",

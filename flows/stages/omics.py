@@ -267,7 +267,7 @@ class _Assay:
     def refused(self) -> _Refused:
         """Return the samples that cannot be used whatever their values are."""
         counts = Counter(sample for names in self.held.values() for sample in names)
-        found = {sample: REPEATED for sample, count in counts.items() if count > 1}
+        found: _Refused = {sample: REPEATED for sample, count in counts.items() if count > 1}
         if self.unread and self.profiled is not None:
             found |= dict.fromkeys(sorted(self.profiled - set(counts)), UNREAD)
         return found

@@ -21,7 +21,8 @@ from unibase.groundwork.reasons import EMPTY_SAMPLE, MISSING_VALUES
 from unibase.omics.genes import ledger, merge_repeated
 from unibase.omics.options import Unit
 from unibase.omics.readers.counts import as_counts
-from unibase.omics.reasons import DUPLICATE_SAMPLE, FAILED_LIBRARY, NO_SAMPLE_LEFT, NOT_COUNTS
+from unibase.omics.reasons import DUPLICATE_SAMPLE, FAILED_LIBRARY, NO_SAMPLE_LEFT, NOT_COUNTS, OTHER_UNIT
+from unibase.omics.recognise.counting_noise import stray_samples
 from unibase.omics.recognise.expression_unit import Told, rna_unit
 from unibase.omics.recognise.names import look_at_genes
 
@@ -106,7 +107,7 @@ def check_counts(
         unit: What the values are, where the study file says it: `counts` or `expected counts`.
         named: Name of the file, which may say another unit than the values do.
 
-    Reasons of refused samples: `empty-sample`, `failed-library`, `duplicate-sample`, `missing-values`.
+    Reasons of refused samples: `empty-sample`, `other-unit`, `failed-library`, `duplicate-sample`, `missing-values`.
 
     Raises:
         Unusable: `not-counts` when the matrix as a whole holds no counts (the text says what it looks like).
@@ -131,9 +132,19 @@ def check_counts(
     _refuse_duplicates(values, names, sources, patients, refused)
     if compare_libraries:
         _refuse_failed(names, sizes, np.atleast_1d((values > 0).sum(axis=1)), refused)
+    if compare_libraries and unit is None:
+        _refuse_strays(values, names, refused)
     notes += _gene_notes(adata)
     kept = tuple(name for name in names if name not in refused)
     return GateReport(kind, kept, tuple(refused[name] for name in sorted(refused)), tuple(notes))
+
+
+def _refuse_strays(values: np.ndarray, names: list[str], refused: dict[str, Refusal]) -> None:
+    """Ask about a sample that may be of another unit than the others: nobody can tell that from another tissue."""
+    usable = [place for place, name in enumerate(names) if name not in refused]
+    for stray in stray_samples(np.asarray(values, dtype=np.float64)[usable]):
+        name = names[usable[stray]]
+        refused[name] = Refusal(name, OTHER_UNIT, OTHER_UNIT.meaning, OTHER_UNIT.remedy)
 
 
 def _refuse_failed(names: list[str], sizes: np.ndarray, detected: np.ndarray, refused: dict[str, Refusal]) -> None:

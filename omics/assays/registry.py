@@ -234,7 +234,11 @@ def _gene_table(files: AssayFiles, _: Mapping[str, str]) -> Gated:
     data = _mutations(files)
     options = files.study.mutations
     hotspots = read_hotspots(options.hotspots) if options.hotspots else ()
-    views: list[View] = ["gene", *(["truncating"] if options.truncating else []), *(["hotspot"] if options.hotspots else [])]
+    views: list[View] = ["gene"]
+    if options.truncating:
+        views.append("truncating")
+    if options.hotspots:
+        views.append("hotspot")
     table = view_table(data, views, hotspots, files.said.megabases)
     return Gated(table, {}, data.notes, ("profiled", "variants", "tmb"))
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtri
+
+from unibase.omics.recognise.counting_noise import combed, less_than_counting
 
 type Values = NDArray[np.float64]
 NOISE = 1e-3
@@ -92,7 +93,10 @@ def _whole_numbers(x: Values, known: Values) -> Told:
         )
     if _unit_size_factors(x, 1e-3):
         return Told("counts divided by size factors, rounded", "scaled", ("the size factor of every sample is 1",))
-    too_even = _less_than_poisson(x) or _no_single_reads(x)
+    comb = combed(x)
+    if comb:
+        return Told("counts divided or multiplied by a factor, rounded", "scaled", (comb,))
+    too_even = less_than_counting(x) or _no_single_reads(x)
     if too_even:
         return Told("FPKM, TPM or normalised values, rounded", "scaled", (too_even,))
     if len(sums) > 1:
@@ -116,27 +120,6 @@ def _gaps(x: Values) -> bool:
         if missing > expected + 6 * spread + 8:
             return True
     return False
-
-
-def _less_than_poisson(x: Values) -> str:
-    """Say so when genes of one to four vary less between samples than reads can: their variance is their mean at least.
-
-    Looked at are the genes that vary least. Of reads, even without any biology, the ratio of variance to mean follows chi-square.
-    """
-    if len(x) < 4:
-        return ""
-    depth = x.sum(axis=1)
-    if (depth <= 0).any():
-        return ""
-    scaled = x / (depth / depth.mean())[:, None]
-    mean = scaled.mean(axis=0)
-    low = (mean >= 1) & (mean <= 4)
-    if low.sum() < 300:
-        return ""
-    freedom = len(x) - 1
-    found = float(np.quantile(scaled[:, low].var(axis=0, ddof=1) / mean[low], 0.05))
-    too_even = found < 0.85 * float(chdtri(freedom, 0.95)) / freedom
-    return "genes of few reads vary less between samples than reads can" if too_even else ""
 
 
 def _no_single_reads(x: Values) -> str:

@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,6 +21,7 @@ from unibase.omics.genes import gene_table
 from unibase.omics.readers.counts import read_counts
 from unibase.omics.readers.numeric_tables import Reading
 from unibase.omics.readers.segments import read_segments
+from unibase.omics.recognise.counting_noise import combed, less_than_counting, stray_samples
 from unibase.omics.recognise.expression_unit import rna_unit
 
 GENES = [gene for gene in gene_table()._symbol.values() if gene.ensembl and gene.entrez][100:3600:5]
@@ -272,3 +274,41 @@ def test_what_is_shown_holds_no_name_of_a_sample(tmp_path: Path) -> None:
     assert not any(name in line for name in SAMPLES for line in found.lines)
     table(ENSEMBL, TPM.T).to_csv(tmp_path / "b.tsv", sep="\t", index=False)
     assert "Give raw counts" in recognise_file(tmp_path / "b.tsv").refused
+
+
+def reads(seed: int, samples: int = 8, genes: int = 9000, biology: float = 0.1) -> np.ndarray:
+    """Reads as a laboratory counts them: Poisson of gamma of a mean by gene and a depth by sample."""
+    rng = np.random.default_rng(seed)
+    level = rng.gamma(0.6, 400.0, genes) * rng.uniform(0.5, 2.0, samples)[:, None] * (rng.random(genes) > 0.3)
+    return rng.poisson(level * rng.gamma(1 / biology, biology, level.shape)).astype(float)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_reads_scatter_as_reads_whatever_was_filtered(seed: int) -> None:
+    x = reads(seed, biology=(0.01, 0.1, 0.4, 1.0)[seed])
+    for kept in (x, x[:, x.sum(axis=0) >= 10], x[:, (x >= 1).all(axis=0)], x[:4], x[:, :900]):
+        assert (combed(kept), less_than_counting(kept), stray_samples(kept)) == ("", "", [])
+
+
+@pytest.mark.parametrize(
+    ("factor", "told"), [(1.3, combed), (1.7, combed), (2, combed), (2.5, combed), (3, less_than_counting), (5, less_than_counting), (0.6, combed)]
+)  # fmt: skip
+def test_counts_divided_and_rounded_are_no_counts(factor: float, told: Callable[[np.ndarray], str]) -> None:
+    changed = np.rint(reads(5) / factor)
+    assert told(changed)
+    assert rna_unit(changed).kind == "scaled"
+
+
+def test_a_sample_of_another_unit_is_asked_about() -> None:
+    x = reads(6, genes=3000)
+    length = np.random.default_rng(6).lognormal(7.6, 0.8, x.shape[1])
+    x[2] = np.rint(x[2] / length / (x[2] / length).sum() * x[2].sum())
+    report = check_counts(matrix_of(x))
+    assert report.reasons() == {"s2": "other-unit"}
+    assert check_counts(matrix_of(x), unit="counts").reasons() == {}
+
+
+def matrix_of(x: np.ndarray) -> anndata.AnnData:
+    names = [f"s{i}" for i in range(len(x))]
+    genes = [f"ENSG{i:011d}" for i in range(x.shape[1])]
+    return anndata.AnnData(x.astype(np.int32), obs=pd.DataFrame({"sample": names}, index=names), var=pd.DataFrame(index=genes))

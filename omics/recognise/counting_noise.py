@@ -1,0 +1,115 @@
+"""What counting leaves in whole numbers, and what a factor, a length or a rounding takes from it.
+
+Reads of one library scatter at least as Poisson's law says, whatever biology adds; and how many genes have 5, 6, 7 ... reads
+changes smoothly. Values that were divided and rounded scatter less, or have combs. Two things leave no trace: division of all by
+an odd whole number, where biology scatters more than the division takes away, and factors that a user names counts.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+type Values = NDArray[np.float64]
+
+_WINDOWS = ((0.3, 1.0), (1.0, 4.0))
+"""Mean counts of the genes that are looked at: where counting scatters most beside biology."""
+_QUANTILES = (0.05, 0.1, 0.25)
+_FEWEST_GENES, _MOST_GENES, _MOST_SAMPLES = 100, 4000, 48
+_TWINS = 6
+"""Simulated matrices of pure counting noise that a matrix is compared with; seeded, so that the answer is one."""
+_HIGHEST = 40
+"""Largest value of the histogram that is looked at for combs."""
+
+
+def less_than_counting(x: Values) -> str:
+    """Say so when genes of few reads vary less between samples than reads can, else nothing.
+
+    Compared are low quantiles over genes of variance / mean with those of simulated reads of the same means and depths. A matrix
+    from which rare genes were filtered is not looked at: what is left of them varies less by the choice.
+
+    Args:
+        x: Samples x genes, whole numbers.
+    """
+    x = x[:: max(1, len(x) // _MOST_SAMPLES)]
+    depth = x.sum(axis=1)
+    if len(x) < 4 or (depth <= 0).any():
+        return ""
+    # Genes that one sample alone has: a filter would have taken them.
+    if ((x > 0).sum(axis=0) == 1).mean() < 0.002 and (x == 0).all(axis=0).mean() < 0.02:
+        return ""
+    size = depth / depth.mean()
+    scaled = x / size[:, None]
+    mean = scaled.mean(axis=0)
+    for low, high in _WINDOWS:
+        genes = np.flatnonzero((mean >= low) & (mean <= high))
+        genes = genes[:: max(1, len(genes) // _MOST_GENES)]
+        if len(genes) >= _FEWEST_GENES and _below_twins(scaled[:, genes], size, (low, high)):
+            return "genes of few reads vary less between samples than reads can"
+    return ""
+
+
+def _below_twins(scaled: Values, size: Values, window: tuple[float, float]) -> bool:
+    found = np.quantile(_ratios(scaled), _QUANTILES)
+    rng = np.random.default_rng(17)
+    mean = scaled.mean(axis=0)
+    twins = []
+    for _ in range(_TWINS):
+        twin = rng.poisson(mean * size[:, None]) / size[:, None]
+        level = twin.mean(axis=0)
+        inside = twin[:, (level >= window[0]) & (level <= window[1])]
+        if inside.shape[1] < _FEWEST_GENES // 2:
+            return False
+        twins.append(np.quantile(_ratios(inside), _QUANTILES))
+    expected, spread = np.mean(twins, axis=0), np.std(twins, axis=0, ddof=1)
+    return bool((found < expected * 0.95 - 5 * spread).any())
+
+
+def _ratios(scaled: Values) -> Values:
+    return np.asarray(scaled.var(axis=0, ddof=1) / scaled.mean(axis=0))
+
+
+def combed(x: Values) -> str:
+    """Say so when some small whole numbers come much more often than their neighbours: what rounding leaves after a division.
+
+    Each sample's histogram is compared with the geometric mean of what lies on both sides; over all, the excess follows chi-square.
+
+    Args:
+        x: Samples x genes, whole numbers.
+    """
+    total, freedom = 0.0, 0.0
+    for row in x:
+        counts = np.bincount(row[(row > 0) & (row <= _HIGHEST + 2)].astype(np.int64), minlength=_HIGHEST + 3).astype(float)
+        here, before, after = counts[3:_HIGHEST], counts[2 : _HIGHEST - 1], counts[4 : _HIGHEST + 1]
+        wide_before, wide_after = counts[1 : _HIGHEST - 2], counts[5 : _HIGHEST + 2]
+        # The curve through two neighbours on each side (weights of a cubic), which bends as a histogram does.
+        smooth = (4 * (before + after) - (wide_before + wide_after)) / 6
+        spread = here + (16 * (before + after) + (wide_before + wide_after)) / 36
+        enough = (spread > 0) & (here + before + after >= 15)
+        total += float(((here - smooth)[enough] ** 2 / spread[enough]).sum())
+        freedom += float(enough.sum())
+    if freedom < 20:
+        return ""
+    # Neighbouring terms share values: the sum scatters about twice as far as chi-square's.
+    excess = (total - freedom) / np.sqrt(2 * freedom) / 2
+    return "some small whole numbers come more often than their neighbours" if excess > 6 and total > 1.6 * freedom else ""
+
+
+def stray_samples(x: Values) -> list[int]:
+    """Return the samples that follow the others far less closely than those follow each other: they may be of another unit.
+
+    Args:
+        x: Samples x genes, whole numbers.
+    """
+    depth = x.sum(axis=1)
+    if len(x) < 5 or (depth <= 0).any():
+        return []
+    scaled = x / depth[:, None] * np.median(depth)
+    profile = np.median(scaled, axis=0)
+    genes = np.flatnonzero(profile >= 30)
+    if len(genes) < _FEWEST_GENES:
+        return []
+    logs = np.log(np.maximum(scaled[:, genes], 0.5)) - np.log(profile[genes])
+    spread = np.median(np.abs(logs - np.median(logs, axis=1, keepdims=True)), axis=1)
+    first, second = np.sort(spread)[::-1][:2]
+    return [int(np.argmax(spread))] if first > 1.3 * second and first > 1.45 * np.median(spread) else []
