@@ -223,6 +223,7 @@ def main() -> None:
 def add_one(folder: Path, samples: int, genes: int) -> None:
     from unibase.groundwork.files import sha256_folder
     from unibase.omics.stores import scale
+    from unibase.omics.stores.growing_cohort import Cohort
 
     big = folder / f"counts-{samples}x{genes}.zarr"
     make(big, samples, genes)
@@ -231,7 +232,7 @@ def add_one(folder: Path, samples: int, genes: int) -> None:
     place = folder / f"cohort-{samples}"
     shutil.rmtree(place, ignore_errors=True)
     began, cpu = time.perf_counter(), time.process_time()
-    cohort = scale.Cohort.start(place, scale.fit([big], "tmm"))
+    cohort = Cohort.start(place, scale.fit([big], "tmm"))
     print(
         json.dumps(
             {

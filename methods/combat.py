@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from unibase.groundwork.problems import UserError
-from unibase.methods.combat_design import Centres, Covariate, covariate_columns, refuse_confounded, refuse_outcomes
+from unibase.methods.combat_design import Centres, Covariate, Levels, covariate_columns, refuse_confounded, refuse_outcomes
 from unibase.methods.combat_estimates import Location, by_feature, estimates, look, shrink, shrink_means, standardise
 from unibase.methods.feature_blocks import Array, Room, Table, feature_blocks, in_memory
 
@@ -37,7 +37,7 @@ class ComBat:
 
     features: tuple[str, ...]
     centres: tuple[str, ...]
-    levels: dict[str, tuple[str, ...] | None]
+    levels: Levels
     reference: str | None
     adjusted: np.ndarray
     coefficients: Array
@@ -160,20 +160,12 @@ def fit_combat(
     covariates = dict(covariates or {})
     refuse_outcomes(covariates, () if outcome_as_covariate else outcomes)
     mean_only = mean_only or bool((centres.sizes == 1).any())
-    adjusted, missing = look(values, centres)
-    if adjusted.sum() < 2 and empirical_bayes:
-        raise UserError("Fewer than two features vary within every centre. Switch empirical_bayes off, or give more features.")
-    further, levels = covariate_columns(covariates, len(centre))
-    design = np.hstack([centres.columns(), further])
-    refuse_confounded(design, centres, mean_only)
-    location, standard = _standardised(values, design, centres, (adjusted, missing), room)
-    gamma, delta = estimates(standard, centres, mean_only)
-    if empirical_bayes:
-        _draw(gamma, delta, standard, centres, None if mean_only else room)
-    if centres.reference is not None:
-        gamma[centres.reference], delta[centres.reference] = 0.0, 1.0
+    looked = _looked(values, centres, 2 if empirical_bayes else 0)
+    design, levels = _design(centres, covariates, mean_only)
+    location, standard = _standardised(values, design, centres, looked, room)
+    gamma, delta = _effects(standard, centres, mean_only, room if empirical_bayes else None)
     learned = (location.effects.T, location.grand_mean, location.pooled_variance, gamma, delta)
-    return ComBat(tuple(features), centres.names, levels, reference, adjusted, *(_spread(part, adjusted) for part in learned))
+    return ComBat(tuple(features), centres.names, levels, reference, looked[0], *(_spread(part, looked[0]) for part in learned))
 
 
 def combat(values: Array, batch: Sequence[str], covariates: Mapping[str, Covariate] | None = None) -> Array:
@@ -198,6 +190,22 @@ def combat(values: Array, batch: Sequence[str], covariates: Mapping[str, Covaria
     )
 
 
+def _design(centres: Centres, covariates: Mapping[str, Covariate], mean_only: bool) -> tuple[Array, Levels]:
+    """Return the (subjects, columns) of centres and covariates, and the levels of those."""
+    further, levels = covariate_columns(covariates, len(centres.of_subject))
+    design = np.hstack([centres.columns(), further])
+    refuse_confounded(design, centres, mean_only)
+    return design, levels
+
+
+def _looked(values: Table, centres: Centres, least: int) -> tuple[np.ndarray, bool]:
+    """Return which features vary in every centre and whether one of them has gaps; refuse fewer than `least`."""
+    adjusted, missing = look(values, centres)
+    if adjusted.sum() < least:
+        raise UserError("Fewer than two features vary within every centre. Switch empirical_bayes off, or give more features.")
+    return adjusted, missing
+
+
 def _standardised(
     values: Table, design: Array, centres: Centres, looked: tuple[np.ndarray, bool], room: Room
 ) -> tuple[Location, Array]:
@@ -214,6 +222,16 @@ def _standardised(
         parts.append(part)
     joined = [np.concatenate([getattr(part, name) for part in parts]) for name in Location._fields]
     return Location(*joined), standard
+
+
+def _effects(standard: Array, centres: Centres, mean_only: bool, room: Room | None) -> tuple[Array, Array]:
+    """Return shift and squared scale of each centre, (centres, features); without `room` each stands alone."""
+    gamma, delta = estimates(standard, centres, mean_only)
+    if room is not None:
+        _draw(gamma, delta, standard, centres, None if mean_only else room)
+    if centres.reference is not None:
+        gamma[centres.reference], delta[centres.reference] = 0.0, 1.0
+    return gamma, delta
 
 
 def _draw(gamma: Array, delta: Array, standard: Array, centres: Centres, room: Room | None) -> None:

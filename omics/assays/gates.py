@@ -116,10 +116,7 @@ def check_counts(
     names = [str(name) for name in adata.obs_names]
     sources = [str(name) for name in adata.obs["sample"]] if "sample" in adata.obs else names
     refused: dict[str, Refusal] = {}
-    if np.issubdtype(values.dtype, np.floating):
-        holes = ~np.isfinite(values).all(axis=1)
-        for name in (n for n, hole in zip(names, holes, strict=True) if hole):
-            refused[name] = Refusal(name, MISSING_VALUES, "The sample lacks values for some genes.", "Count the sample again.")
+    _refuse_gaps(values, names, refused)
     told = rna_unit(values)
     kind = _usable_kind(told, values, unit, named)
     notes = [f"unit: {unit}, as the study file says" if unit else f"unit: {told.unit} ({'; '.join(told.evidence)})"]
@@ -137,6 +134,13 @@ def check_counts(
     notes += _gene_notes(adata)
     kept = tuple(name for name in names if name not in refused)
     return GateReport(kind, kept, tuple(refused[name] for name in sorted(refused)), tuple(notes))
+
+
+def _refuse_gaps(values: np.ndarray, names: list[str], refused: dict[str, Refusal]) -> None:
+    if np.issubdtype(values.dtype, np.floating):
+        holes = ~np.isfinite(values).all(axis=1)
+        for name in (n for n, hole in zip(names, holes, strict=True) if hole):
+            refused[name] = Refusal(name, MISSING_VALUES, "The sample lacks values for some genes.", "Count the sample again.")
 
 
 def _refuse_strays(values: np.ndarray, names: list[str], refused: dict[str, Refusal]) -> None:

@@ -87,6 +87,41 @@ def read_segments(path: Path | str, build: Build | None = None, reading: Reading
     if not path.exists():
         raise UserError(f"There is no segment file at {path}. Check the path in the study file.")
     table = read_table(path)
+    found = _columns_of(table)
+    frame = _frame(table, found.places, _level(table, found.titles, found.levels, found.maker))
+    frame = frame.with_columns(_samples(table, found.titles, found.maker, path, reading))
+    _check_rows(frame)
+    frame, told = _as_log2(frame, reading.unit or "", found.unit)
+    said = [f"segments of {found.maker}", f"unit: {reading.unit or told.unit} ({'; '.join(told.evidence)})"]
+    unknown = frame.filter(~pl.col("chromosome").is_in([*ARMS["hg38"], "Y", "MT", "M"])).height
+    if unknown == frame.height:
+        raise Unusable(NOT_A_SEG, "No segment lies on a human chromosome.", "Name chromosomes 1 to 22, X and Y.")
+    if unknown:
+        said.append(f"{unknown} segments of other contigs are in no arm")
+    if build:
+        said.append(_check_build(frame, build))
+    return Segments(frame, tuple(said))
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """What the titles of a table of segments say.
+
+    Attributes:
+        titles: Plain titles.
+        places: Where chromosome, start and end stand.
+        maker, unit: Who wrote it, and what its levels are by their title.
+        levels: Titles of the level.
+    """
+
+    titles: list[str]
+    places: Mapping[str, int]
+    maker: str
+    unit: str
+    levels: tuple[str, ...]
+
+
+def _columns_of(table: Table) -> _Columns:
     titles = [plain(title) for title in table.titles]
     where = {key: next((titles.index(name) for name in names if name in titles), None) for key, names in _PLACE.items()}
     maker, unit, levels = next(((m, u, names) for m, u, names in _LEVELS if set(names) <= set(titles)), ("", "", ()))
@@ -97,19 +132,7 @@ def read_segments(path: Path | str, build: Build | None = None, reading: Reading
             f"The file has no column for {', '.join(missing)}.",
             "Give a SEG file (sample, chromosome, start, end, mean) or the table of a caller of copy number.",
         )
-    frame = _frame(table, {key: at for key, at in where.items() if at is not None}, _level(table, titles, levels, maker))
-    frame = frame.with_columns(_samples(table, titles, maker, path, reading))
-    _check_rows(frame)
-    frame, told = _as_log2(frame, reading.unit or "", unit)
-    said = [f"segments of {maker}", f"unit: {reading.unit or told.unit} ({'; '.join(told.evidence)})"]
-    unknown = frame.filter(~pl.col("chromosome").is_in([*ARMS["hg38"], "Y", "MT", "M"])).height
-    if unknown == frame.height:
-        raise Unusable(NOT_A_SEG, "No segment lies on a human chromosome.", "Name chromosomes 1 to 22, X and Y.")
-    if unknown:
-        said.append(f"{unknown} segments of other contigs are in no arm")
-    if build:
-        said.append(_check_build(frame, build))
-    return Segments(frame, tuple(said))
+    return _Columns(titles, {key: at for key, at in where.items() if at is not None}, maker, unit, levels)
 
 
 def _level(table: Table, titles: list[str], levels: tuple[str, ...], maker: str) -> pl.Series:

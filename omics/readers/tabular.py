@@ -24,12 +24,10 @@ from numpy.typing import NDArray
 from unibase.groundwork.problems import Unusable
 from unibase.groundwork.reasons import NOT_A_NUMBER, TRUNCATED_FILE
 from unibase.omics.readers.numerals import MISSING, Numerals, numeral_style, numerals_of
+from unibase.omics.readers.table_heads import NUMBER, Layout, cells_of, head_lines, lay_out
 from unibase.omics.reasons import NOT_A_MATRIX
 
-_SNIFFED = 400
-"""Lines from which separator, titles and kinds of columns are told."""
 _GZIP, _ZIP, _OLE = b"\x1f\x8b", b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
-_SEPARATORS = ("\t", ";", ",", "|", " ")
 _NAMED = {"\t": "tabs", ";": "semicolons", ",": "commas", "|": "bars", " ": "blanks"}
 
 
@@ -186,19 +184,6 @@ def _number_text(value: float | None) -> str:
     return str(int(value)) if float(value).is_integer() and abs(value) < 2**53 else repr(value)
 
 
-@dataclass(frozen=True)
-class _Layout:
-    """Where the body of a text starts, and what its first lines say."""
-
-    separator: str
-    above: tuple[str, ...]
-    titles: tuple[str, ...]
-    titled: bool
-    start: int
-    """Lines above the body."""
-    width: int
-
-
 def _text_table(data: bytes, traits: tuple[str, ...]) -> Table:
     geo = data.find(b"!series_matrix_table_begin")
     above_geo: tuple[str, ...] = ()
@@ -209,8 +194,8 @@ def _text_table(data: bytes, traits: tuple[str, ...]) -> Table:
         data = data[first : end if end > 0 else len(data)]
         traits = (*traits, "GEO series matrix")
     data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data
-    head = _head_lines(data)
-    layout = _lay_out(head)
+    head = head_lines(data)
+    layout = lay_out(head)
     if layout.separator == " ":
         data = b"\n".join(re.sub(rb" +", b" ", line.strip()) for line in data.split(b"\n"))
     columns = _columns(data, layout)
@@ -218,125 +203,7 @@ def _text_table(data: bytes, traits: tuple[str, ...]) -> Table:
     return _with_numbers(_without_second_titles(table))
 
 
-def _head_lines(data: bytes) -> list[str]:
-    lines: list[str] = []
-    at = 0
-    while len(lines) < _SNIFFED and at < len(data):
-        end = data.find(b"\n", at)
-        end = len(data) if end < 0 else end
-        lines.append(data[at:end].decode(errors="replace"))
-        at = end + 1
-    return lines
-
-
-def _cells(line: str, separator: str) -> list[str]:
-    if separator == " ":
-        line = re.sub(" +", " ", line.strip())
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=separator), [])]
-
-
-def _lay_out(lines: list[str]) -> _Layout:
-    """Tell separator, titles and where the body starts from the first lines.
-
-    Raises:
-        Unusable: `not-a-matrix`.
-    """
-    filled = [(i, line) for i, line in enumerate(lines) if line.strip()]
-    plain = [
-        (i, line) for i, line in filled if not line.startswith("#") and not re.fullmatch(r"sep=.", line.strip(), re.IGNORECASE)
-    ]
-    if not plain:
-        raise Unusable(NOT_A_MATRIX, "The first line has no tab, comma, semicolon or blank.", "Give a table with a header line.")
-    tail = [line for _, line in plain[len(plain) // 4 :]]
-    separator, width = _separator(tail)
-    gct = next((i for i, line in filled[:1] if line.startswith(("#1.2", "#1.3"))), None)
-    if gct is not None:
-        return _gct_layout(lines, gct)
-    first = next(n for n, (_, line) in enumerate(plain) if len(_cells(line, separator)) >= width - 1)
-    place, line = plain[first]
-    cells = _cells(line, separator)
-    above = [text for i, text in filled if i < place]
-    commented = above[-1].lstrip("#").strip(" ") if above and above[-1].startswith("#") else ""
-    body = [_cells(text, separator) for _, text in plain[first + 1 : first + 60]]
-    if commented and len(_cells(commented, separator)) in (width, width - 1) and _is_body(cells, body):
-        titles, titled, start, above = _cells(commented, separator), True, place, above[:-1]
-    elif body and len(cells) == width and _is_body(cells, body):
-        titles, titled, start = [""] * width, False, place
-    else:
-        titles, titled, start = cells, True, place + 1
-    if len(titles) == width - 1:  # as R writes a table: no name above the row names
-        titles = ["", *titles]
-    titles = _without_trailing(titles, width)
-    if len(titles) != width:
-        raise Unusable(
-            TRUNCATED_FILE,
-            f"The table has {len(titles)} titles, and its rows have {width} cells.",
-            "Copy the file again from its source, or mend its titles.",
-        )
-    return _Layout(separator, tuple(above), tuple(titles), titled, start, width)
-
-
-def _without_trailing(titles: list[str], width: int) -> list[str]:
-    while len(titles) > width and not titles[-1]:
-        titles = titles[:-1]
-    return titles
-
-
-def _separator(lines: list[str]) -> tuple[str, int]:
-    """Return what separates cells and how many there are in a row: what most lines agree on."""
-    best: tuple[float, str, int] = (0.0, "", 0)
-    for separator in _SEPARATORS:
-        widths = Counter(len(_cells(line, separator)) for line in lines)
-        width, times = widths.most_common(1)[0]
-        share = times / len(lines)
-        if width > 1 and share > best[0] + 0.1:
-            best = (share, separator, width)
-    if not best[1]:
-        raise Unusable(NOT_A_MATRIX, "The first line has no tab, comma, semicolon or blank.", "Give a table with a header line.")
-    return best[1], best[2]
-
-
-def _gct_layout(lines: list[str], at: int) -> _Layout:
-    sizes = [int(cell) for cell in lines[at + 1].split("\t") if cell.strip().isdigit()]
-    titles = _cells(lines[at + 2], "\t")
-    described = sizes[3] if len(sizes) > 3 else 0
-    start = at + 3 + described
-    return _Layout("\t", tuple(lines[: at + 2]), tuple(titles), True, start, len(titles))
-
-
-_NUMBER = re.compile(r"^[+-]?(\d[\d.,' \u00a0\u202f]*|\.\d+)([eE][+-]?\d+)?$")
-
-
-def _is_body(cells: list[str], body: list[list[str]]) -> bool:
-    """Whether a first line is a row like the others: numbers where they have numbers, and a name of their form before them."""
-    like = [row for row in body if len(row) == len(cells)]
-    if not like:
-        return False
-    numeric = [
-        i
-        for i in range(1, len(cells))
-        if sum(_NUMBER.match(r[i]) is not None or r[i] in MISSING for r in like) >= 0.9 * len(like)
-    ]
-    if not numeric or not all(_NUMBER.match(cells[i]) or cells[i] in MISSING for i in numeric):
-        return False
-    if all(_NUMBER.match(r[0]) for r in like):
-        return bool(_NUMBER.match(cells[0]))
-    forms = Counter(_form(r[0]) for r in like)
-    return bool(cells[0]) and (forms[_form(cells[0])] >= 0.5 * len(like) or _first_is_name(cells[0]))
-
-
-def _form(text: str) -> str:
-    return re.sub(r"[a-zà-ÿ]+", "a", re.sub(r"[A-ZÀ-Þ]+", "A", re.sub(r"\d+", "9", text)))
-
-
-def _first_is_name(text: str) -> bool:
-    from unibase.omics.genes import gene_table
-
-    counted = re.match(r"^(N_(unmapped|multimapping|noFeature|ambiguous)|__\w+)$", text)
-    return gene_table().match(text).gene is not None or bool(counted or re.match(r"^(ENS|cg)\w*\d{6,}", text))
-
-
-def _columns(data: bytes, layout: _Layout) -> pl.DataFrame:
+def _columns(data: bytes, layout: Layout) -> pl.DataFrame:
     """Read the body, texts first where a column is no plain number.
 
     Raises:
@@ -359,7 +226,7 @@ def _columns(data: bytes, layout: _Layout) -> pl.DataFrame:
         )
 
     texts = [pl.String()] * width
-    sample = _cells_by_column(_head_lines(data)[layout.start :], layout)
+    sample = _cells_by_column(head_lines(data)[layout.start :], layout)
     types: list[pl.DataType] = [pl.Float64() if plain_numbers(column) else pl.String() for column in sample]
     try:
         frame = read(types)
@@ -374,8 +241,8 @@ def _columns(data: bytes, layout: _Layout) -> pl.DataFrame:
     return frame
 
 
-def _cells_by_column(lines: list[str], layout: _Layout) -> list[list[str]]:
-    rows = [_cells(line, layout.separator) for line in lines if line.strip()]
+def _cells_by_column(lines: list[str], layout: Layout) -> list[list[str]]:
+    rows = [cells_of(line, layout.separator) for line in lines if line.strip()]
     return [[row[i] for row in rows if i < len(row)] for i in range(layout.width)]
 
 
@@ -387,7 +254,7 @@ def plain_numbers(cells: list[str]) -> bool:
     return all(re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", cell) for cell in known) and not numerals_of(known).unclear
 
 
-def _check_widths(data: bytes, layout: _Layout) -> None:
+def _check_widths(data: bytes, layout: Layout) -> None:
     separator = layout.separator.encode()
     for number, line in enumerate(io.BytesIO(data)):
         if number < layout.start or not line.strip():
@@ -405,12 +272,12 @@ def _without_second_titles(table: Table) -> Table:
     if table.frame.height < 3:
         return table
     first = [(table.frame.get_column(c)[0]) for c in table.frame.columns]
-    words = [isinstance(cell, str) and not _NUMBER.match(cell.strip()) for cell in first]
+    words = [isinstance(cell, str) and not NUMBER.match(cell.strip()) for cell in first]
     if len(words) < 2 or not all(words[1:]):
         return table
     rest = table.frame[1:21]
     numeric = [
-        sum(isinstance(cell, str) and bool(_NUMBER.match(cell.strip())) for cell in rest.get_column(c).to_list())
+        sum(isinstance(cell, str) and bool(NUMBER.match(cell.strip())) for cell in rest.get_column(c).to_list())
         >= 0.8 * rest.height
         for c in table.frame.columns
     ]
@@ -441,7 +308,7 @@ def mostly_numbers(column: pl.Series) -> bool:
     sample = known.head(50).to_list() + known.tail(50).to_list()
     if not sample or any(len(c.strip()) > 1 and c.strip()[0] == "0" and c.strip().isdigit() for c in sample):
         return False
-    return sum(bool(_NUMBER.match(cell.strip())) for cell in sample) >= 0.5 * len(sample)
+    return sum(bool(NUMBER.match(cell.strip())) for cell in sample) >= 0.5 * len(sample)
 
 
 def check_numbers(table: Table, column: int, place: int) -> None:

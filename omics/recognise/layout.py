@@ -231,20 +231,8 @@ def _features_across(table: Table, feature: Feature, why: str) -> Matrix:
         raise Unusable(
             NO_FEATURE_NAMES, "The columns of the table have no titles.", f"Add a first line with the names of the {feature}s."
         )
-    numeric = [i for i in range(len(table.titles)) if _numeric(table, i)]
     whose = _whose_column(table, feature)
-    known = {i: words.look([table.titles[i]], feature).share > 0 for i in numeric}
-    leading = next((n for n, i in enumerate(numeric) if known[i]), 0)
-    columns: list[int] = []
-    left: list[int] = []
-    for n, i in enumerate(numeric):
-        title = table.titles[i]
-        none = not known[i] and i != whose and (words.like_an_annotation(title) or (n < leading and feature != "protein"))
-        if i == whose:
-            continue
-        (left if none or (feature == "gene" and words.SUMMARY_ROWS.match(title)) else columns).append(i)
-    if not columns:
-        raise Unusable(NOT_RECOGNISED, "No column of the table holds values.", "Give samples in rows and features in columns.")
+    columns = _columns_across(table, feature, whose)
     for place, column in enumerate(columns, start=1):
         check_numbers(table, column, place)
     found = words.look([table.titles[i] for i in columns], feature)
@@ -265,6 +253,23 @@ def _features_across(table: Table, feature: Feature, why: str) -> Matrix:
     if not all(matrix.samples):
         raise Unusable(NO_SAMPLE_NAMES, "A row of the table has no name of a sample.", "Name each row, or remove it.")
     return _without_sums_of_samples(_without_rows_that_are_none(matrix, feature))
+
+
+def _columns_across(table: Table, feature: Feature, whose: int) -> list[int]:
+    """Return the columns that are features, where samples are rows and `whose` names them."""
+    numeric = [i for i in range(len(table.titles)) if _numeric(table, i)]
+    known = {i: words.look([table.titles[i]], feature).share > 0 for i in numeric}
+    leading = next((n for n, i in enumerate(numeric) if known[i]), 0)
+    columns: list[int] = []
+    for n, i in enumerate(numeric):
+        title = table.titles[i]
+        none = not known[i] and i != whose and (words.like_an_annotation(title) or (n < leading and feature != "protein"))
+        summary = feature == "gene" and words.SUMMARY_ROWS.match(title)
+        if i != whose and not none and not summary:
+            columns.append(i)
+    if not columns:
+        raise Unusable(NOT_RECOGNISED, "No column of the table holds values.", "Give samples in rows and features in columns.")
+    return columns
 
 
 def _without_sums_of_samples(matrix: Matrix) -> Matrix:

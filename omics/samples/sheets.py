@@ -244,26 +244,31 @@ def stage(
         refused: `{source name: (reason, message, remedy)}` from the gates (`GateReport.staging_reasons`).
         keep_obs: Columns of `obs` that hold computed values, such as `tmb`, and go along.
     """
-    refused = dict(refused or {})
-    sheet = {row["sample"] for row in samples.iter_rows(named=True)}
+    sheet = set(samples["sample"])
     present = [str(name) for name in adata.obs_names]
-    problems = [(name, *what) for name, what in refused.items()]
-    absent = {name for name in sheet if name not in present and name not in refused}
-    for names, why in (
-        ([name for name in present if name not in sheet and name not in refused], NOT_ON_SHEET),
-        (sorted(absent), NOT_IN_MATRIX),
-    ):
-        problems += [(name, why, why.meaning, why.remedy) for name in names]
-    reasons = {name: what[0] for name, what in refused.items()} | dict.fromkeys(absent, NOT_IN_MATRIX)
+    problems = _problems(present, sheet, refused or {})
+    # Of a sample that the sheet lacks nobody knows the person: it has a quarantine row alone.
+    reasons = {name: reason for name, reason, _, _ in problems if reason != NOT_ON_SHEET}
     mapping = sample_map(assay, samples, centre, lookup, key, reasons)
     unknown = unknown_samples(assay, samples.filter(~pl.col("sample").is_in(list(reasons))), centre, lookup, key)
-
     by_colname = {row["colname"]: row for row in mapping.iter_rows(named=True)}
     rows = sorted((column_name(key, assay, centre, name), i) for i, name in enumerate(present))
     used = [(name, i) for name, i in rows if name in by_colname and by_colname[name]["status"] == "used" and present[i] in sheet]
     staged = adata[[i for _, i in used]].copy()
     staged.obs = _described(staged, [by_colname[name] for name, _ in used], keep_obs)
     return Staged(staged, mapping, QUARANTINE.conform(pl.concat([_quarantine(assay, centre, key, problems), unknown])))
+
+
+def _problems(
+    present: list[str], sheet: set[str], refused: Mapping[str, tuple[str, str, str]]
+) -> list[tuple[str, str, str, str]]:
+    """Return name, reason, message and remedy of the samples that are not used, but for those of unknown persons."""
+    found = [(name, *what) for name, what in refused.items()]
+    strange = [name for name in present if name not in sheet and name not in refused]
+    absent = sorted(name for name in sheet if name not in present and name not in refused)
+    for names, why in ((strange, NOT_ON_SHEET), (absent, NOT_IN_MATRIX)):
+        found += [(name, why, why.meaning, why.remedy) for name in names]
+    return found
 
 
 def _described(staged: AnnData, entries: list[dict[str, Any]], keep_obs: Sequence[str]) -> pd.DataFrame:

@@ -9,7 +9,6 @@ sample.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,12 +17,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from unibase.groundwork.files import digest_of, write_json
+from unibase.groundwork.files import digest_of
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.groundwork.reasons import EMPTY_SAMPLE, NO_COMMON_GENE, REPEATED_SAMPLE, ZERO_QUANTILE
 from unibase.methods import factors
 from unibase.methods.compiled.exact import FloatArray, exact_mean, geometric_mean
-from unibase.omics.compiled.log_counts import FIXED_POINT, fixed_moments, log1p_rows
+from unibase.methods.quantile import RankSums
+from unibase.omics.compiled.log_counts import FIXED_POINT, fixed_moments, log1p_rows, log2_ratio
 from unibase.omics.models import normalisation
 from unibase.omics.models.normalisation import NormalisationModel
 from unibase.omics.reasons import DIFFERENT_GENES
@@ -32,7 +32,10 @@ from unibase.omics.stores.chunks import Chunk, chunks_of, create_store, map_chun
 if TYPE_CHECKING:
     from distributed import Client
 
-OUT_OF_CORE_METHODS = ("tmm", "tmmwsp", "upperquartile", "median-of-ratios", "poscounts", "logcpm", "cpm", "none")
+OUT_OF_CORE_METHODS = (
+    "tmm", "tmmwsp", "rle", "upperquartile", "median-of-ratios", "poscounts", "quantile", "logcpm", "cpm", "none"
+)  # fmt: skip
+_WITH_LOGS = ("rle", "median-of-ratios", "poscounts")
 
 
 class Summary(NamedTuple):
@@ -44,6 +47,7 @@ class Summary(NamedTuple):
     silent: int
     root_sums: FloatArray
     logs: factors.LogSums | None
+    ranks: RankSums | None
 
 
 @dataclass(frozen=True)
@@ -60,10 +64,15 @@ class _Summarise:
         )
         roots = factors.root_sums(counts) if self.method == "tmmwsp" else np.empty(0)
         logs = None
-        if self.method in ("median-of-ratios", "poscounts"):
+        if self.method in _WITH_LOGS:
             logs = factors.LogSums(counts.shape[1])
             logs.add(counts)
-        return Summary(sizes, expressed, windows.astype(np.float32) if (windows < 2**24).all() else windows, silent, roots, logs)
+        ranks = None
+        if self.method == "quantile":
+            ranks = RankSums(counts.shape[1])
+            ranks.add(log2_ratio(np.ascontiguousarray(counts), np.ones(len(counts))))
+        small = windows.astype(np.float32) if (windows < 2**24).all() else windows
+        return Summary(sizes, expressed, small, silent, roots, logs, ranks)
 
 
 @dataclass(frozen=True)
@@ -109,16 +118,24 @@ def fit(
         mean_size=exact_mean(seen.sizes),
         input_digest=digest_of([[(names[i], float(seen.sizes[i])) for i in order], genes]),
     )
+    return _learned(model, seen, names, client)
+
+
+def _learned(model: NormalisationModel, seen: _Seen, names: list[str], client: Client | None) -> NormalisationModel:
+    """Return the model with what its method learns."""
+    method = model.method
     if method in ("tmm", "tmmwsp"):
         best = _reference(seen, method, names)
         reference = _row(seen.tasks, best).astype(np.float64)
         model = replace(model, reference_counts=reference, reference_size=float(seen.sizes[best]))
+    elif seen.ranks is not None:
+        model = replace(model, quantiles=seen.ranks.target())
     elif seen.logs is not None:
         log_means = seen.logs.positive_means() if method == "poscounts" else seen.logs.geometric_means()
         if not np.isfinite(log_means).any():
             raise Unusable(NO_COMMON_GENE, "Every gene has a zero in some sample.", "Use poscounts or tmmwsp.")
         model = replace(model, log_means=log_means)
-    return _centred(model, seen, client) if method in ("tmm", "tmmwsp", "upperquartile", "poscounts") else model
+    return _centred(model, seen, client) if method in ("tmm", "tmmwsp", "rle", "upperquartile", "poscounts") else model
 
 
 @dataclass(frozen=True)
@@ -131,6 +148,7 @@ class _Seen:
         sizes: Total of each sample.
         expressed: Which genes any sample expresses.
         logs: Sums of logs by gene, where the method needs them.
+        ranks: Sums of values by rank, likewise.
     """
 
     tasks: list[Chunk]
@@ -138,6 +156,7 @@ class _Seen:
     sizes: FloatArray
     expressed: NDArray[np.bool_]
     logs: factors.LogSums | None
+    ranks: RankSums | None
 
     def quartiles(self) -> FloatArray:
         """Upper quartile of each sample, divided by its total."""
@@ -166,19 +185,23 @@ def _summarised(tasks: list[Chunk], genes: int, method: str, client: Client | No
     """Go over all chunks once."""
     summaries: list[Summary | None] = [None] * len(tasks)
     expressed = np.zeros(genes, dtype=bool)
-    logs = factors.LogSums(genes) if method in ("median-of-ratios", "poscounts") else None
+    logs = factors.LogSums(genes) if method in _WITH_LOGS else None
+    ranks = RankSums(genes) if method == "quantile" else None
     for position, summary in map_chunks(_Summarise(method), tasks, client):
         expressed |= summary.expressed
         if logs is not None and summary.logs is not None:
             logs.merge(summary.logs)
             summary = summary._replace(logs=None)
+        if ranks is not None and summary.ranks is not None:
+            ranks.merge(summary.ranks)
+            summary = summary._replace(ranks=None)
         summaries[position] = summary._replace(expressed=expressed[:0])
     done = [summary for summary in summaries if summary is not None]
     sizes = np.concatenate([summary.sizes for summary in done])
     empty = int((sizes == 0).sum())
     if empty:
         raise Unusable(EMPTY_SAMPLE, f"{empty} samples have no count at all.", "Leave them out of the stores.")
-    return _Seen(tasks, done, sizes, expressed, logs)
+    return _Seen(tasks, done, sizes, expressed, logs, ranks)
 
 
 def _reference(seen: _Seen, method: str, names: list[str]) -> int:
@@ -337,54 +360,3 @@ def _finish(temporary: Path, target: Path | str, samples: list[str], columns: di
         anndata.io.write_elem(group, "obs", pd.DataFrame(columns, index=pd.Index(samples, dtype=object)))
     zarr.consolidate_metadata(temporary)
     temporary.rename(target)
-
-
-class Cohort:
-    """A growing cohort on disk: a frozen model, and one transformed store per batch of samples that came in.
-
-    `index.json` lists the parts in the order they came, with their samples' digest. A part is never touched again.
-    """
-
-    def __init__(self, folder: Path | str) -> None:
-        self.folder = Path(folder)
-        path = self.folder / "index.json"
-        if not path.exists():
-            raise UserError(f"There is no cohort at {folder}. Start one with Cohort.start.")
-        self._index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-
-    @classmethod
-    def start(cls, folder: Path | str, model: NormalisationModel) -> Cohort:
-        """Make an empty cohort around a model."""
-        folder = Path(folder)
-        folder.mkdir(parents=True)
-        model.save(folder / "model")
-        write_json(folder / "index.json", {"model": model.digest, "parts": []})
-        return cls(folder)
-
-    def parts(self) -> list[Path]:
-        """Return the stores, in the order they came."""
-        return [self.folder / part["name"] for part in self._index["parts"]]
-
-    def add(self, store: Path | str, *, client: Client | None = None) -> Path:
-        """Transform the samples of a store with the frozen model and add them as a new part.
-
-        Raises:
-            Unusable: `repeated-sample` when a sample is in the cohort already.
-        """
-        samples, _ = names_of(store)
-        known = {name for part in self.parts() for name in names_of(part)[0]}
-        again = len(known & set(samples))
-        if again:
-            raise Unusable(REPEATED_SAMPLE, f"{again} samples are in the cohort already.", "Add new samples only.")
-        name = f"part-{len(self._index['parts']):05d}.zarr"
-        transform(store, self.folder / name, normalisation.load(self.folder / "model"), client=client)
-        entry = {"name": name, "samples": len(samples), "samples_digest": digest_of(samples)}
-        self._index["parts"].append(entry)
-        write_json(self.folder / "index.json", self._index)
-        return self.folder / name
-
-    def to_dask(self) -> Any:
-        """Return X of all parts as one Dask array, rows in the order of the parts."""
-        import dask.array as da
-
-        return da.concatenate([da.from_zarr(open_x(part)) for part in self.parts()])

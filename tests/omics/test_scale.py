@@ -10,6 +10,7 @@ from tests.omics.conftest import random_counts
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.omics.models.normalise import fit_model, normalise
 from unibase.omics.stores import chunks, scale
+from unibase.omics.stores.growing_cohort import Cohort
 
 
 def stores(folder: Path, counts: np.ndarray, cuts: list[int], rows: int, order: np.ndarray | None = None) -> list[Path]:
@@ -84,12 +85,12 @@ def test_adding_samples_touches_nothing_that_is_there(tmp_path: Path) -> None:
     counts = counts_of()
     first, second = stores(tmp_path / "in", counts, [30], 8)
     model = scale.fit([first], "tmm")
-    cohort = scale.Cohort.start(tmp_path / "cohort", model)
+    cohort = Cohort.start(tmp_path / "cohort", model)
     cohort.add(first)
     before = {p: p.read_bytes() for p in (tmp_path / "cohort" / "part-00000.zarr").rglob("*") if p.is_file()}
     cohort.add(second)
     assert {p: p.read_bytes() for p in before} == before
-    again = scale.Cohort(tmp_path / "cohort")
+    again = Cohort(tmp_path / "cohort")
     assert again.to_dask().shape == counts.shape
     data = anndata.read_zarr(first)
     np.testing.assert_array_equal(again.to_dask()[:30].compute(), normalise(data, "tmm").X.astype(np.float32))
