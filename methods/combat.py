@@ -155,7 +155,7 @@ def fit_combat(
         UserError: If centres, covariates or the reference cannot be used; says which and what to do.
     """
     if values.shape != (len(centre), len(features)):
-        raise ValueError(f"values must be (subjects, features) = ({len(centre)}, {len(features)})")
+        raise ValueError(f"values must be ({len(centre)}, {len(features)}): subjects and features")
     centres = Centres.of(centre, reference, least_per_centre)
     covariates = dict(covariates or {})
     refuse_outcomes(covariates, () if outcome_as_covariate else outcomes)
@@ -165,7 +165,8 @@ def fit_combat(
     location, standard = _standardised(values, design, centres, looked, room)
     gamma, delta = _effects(standard, centres, mean_only, room if empirical_bayes else None)
     learned = (location.effects.T, location.grand_mean, location.pooled_variance, gamma, delta)
-    return ComBat(tuple(features), centres.names, levels, reference, looked[0], *(_spread(part, looked[0]) for part in learned))
+    whole = (_spread(part, looked[0]) for part in learned)
+    return ComBat(tuple(features), centres.names, levels, reference, looked[0], *whole)
 
 
 def combat(values: Array, batch: Sequence[str], covariates: Mapping[str, Covariate] | None = None) -> Array:

@@ -161,5 +161,5 @@ class Assays(Section):
     copy_number: CopyNumberOptions = CopyNumberOptions()
     genes: Annotated[list[str], Field(), LATER] = Field(default=[])
     """Features whose values enter the analysis table as columns, from every assay that has one of the name: symbols of genes
-    (expression, and copy number where it has genes), probes (M-values), chromosome arms such as 1p (log2 ratio), proteins (log2, centred), genes of a cell type such as B_cell:CD19
+    (expression, and copy number where it has genes), probes (M-values), chromosome arms such as 1p (log2 ratio), proteins (log2, centred; NPX as they are), genes of a cell type such as B_cell:CD19
     (log2). Mutations enter by `min_samples`."""

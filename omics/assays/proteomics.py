@@ -19,6 +19,7 @@ from unibase.methods.compiled.exact import FloatArray
 from unibase.omics.assays.gates import GateReport, Refusal
 from unibase.omics.readers.numeric_tables import Reading, check_measured, read_numeric
 from unibase.omics.reasons import NEGATIVE_INTENSITY, NO_PLEX, NO_REFERENCE
+from unibase.omics.recognise.expression_unit import Told
 from unibase.omics.recognise.scales import protein_unit
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def read_intensities(path: Path | str, reading: Reading | None = None) -> AnnDat
     """Read a table of protein abundances.
 
     Returns:
-        AnnData, samples x proteins; `uns["unit"]` is `intensities` or, for logarithms already, `log2`.
+        AnnData, samples x proteins; `uns["unit"]` is `intensities` or, for logarithms already, `log2`; `uns["plate_normalised"]`
+        whether they are NPX, which Olink has brought to one scale.
 
     Raises:
         Unusable: `unknown-unit` when nobody can tell whether the values are logarithms.
@@ -38,6 +40,8 @@ def read_intensities(path: Path | str, reading: Reading | None = None) -> AnnDat
     reading = reading or Reading()
     adata = read_numeric(path, "protein", reading)
     told = protein_unit(np.asarray(adata.X, dtype=np.float64), Path(path).name)
+    if adata.uns.get("titled") == "NPX":
+        told = Told("NPX", "log2", ("the title of the values says NPX",))
     unit = reading.unit or told.unit
     if unit not in ("intensities", "log2 intensities", "log2 ratio", "NPX"):
         raise Unusable(
@@ -46,6 +50,7 @@ def read_intensities(path: Path | str, reading: Reading | None = None) -> AnnDat
             "Say unit: intensities, log2 intensities, log2 ratio or NPX in the study file.",
         )
     adata.uns["unit"] = "intensities" if unit == "intensities" else "log2"
+    adata.uns["plate_normalised"] = unit == "NPX"
     said = "as the study file says" if reading.unit else "; ".join(told.evidence)
     adata.uns["evidence"] = [*adata.uns["evidence"], f"unit: {unit} ({said})"]
     return adata

@@ -299,7 +299,8 @@ def _proteomics(files: AssayFiles, _: Mapping[str, str]) -> Gated:
         values = proteomics.to_reference(values, [c.plex for c in mine], [c.reference for c in mine])
         notes.append(f"ratios to {len(references)} reference channels of {len({c.plex for c in mine})} plexes")
     kept = used[list(report.kept)].copy()
-    kept.X = proteomics.median_centre(values[: kept.n_obs])
+    # NPX are what they are: controls of the plate have normalised them, and a panel's median is no constant of a sample.
+    kept.X = values[: kept.n_obs] if adata.uns["plate_normalised"] else proteomics.median_centre(values[: kept.n_obs])
     return Gated(kept, report.staging_reasons(), tuple(notes))
 
 

@@ -15,9 +15,11 @@ from unibase.groundwork.reasons import EMPTY_SAMPLE, REPEATED_SAMPLE, Reason
 from unibase.omics.assays.gates import GateReport, Kind, Refusal
 from unibase.omics.options import Orientation, SampleFrom, Unit
 from unibase.omics.readers.counts import frame_of
+from unibase.omics.readers.olink import is_long_npx, matrix_of_npx
 from unibase.omics.readers.tabular import Table, read_table
 from unibase.omics.reasons import DUPLICATE_SAMPLE, REPEATED_GENE, REPEATED_PROBE, REPEATED_PROTEIN
 from unibase.omics.recognise.layout import bare_name, understand
+from unibase.omics.recognise.matrix import Matrix
 from unibase.omics.recognise.names import Feature
 
 if TYPE_CHECKING:
@@ -51,33 +53,46 @@ def read_numeric(path: Path | str, feature: Feature, reading: Reading | None = N
         reading: What the study file says of it.
 
     Returns:
-        AnnData, samples x features, float64; missing values are NaN. `uns["evidence"]` says how the table was understood.
+        AnnData, samples x features, float64; missing values are NaN. `uns["evidence"]` says how the table was understood, `uns["titled"]`
+        the unit where a title says it.
 
     Raises:
         Unusable: `truncated-file`; `not-a-number` when a cell is text; `repeated-<feature>`; `repeated-sample`; as `layout.understand`.
         UserError: If there is nothing at `path`.
     """
-    import anndata
-
     path, reading = Path(path), reading or Reading()
     if not path.exists():
         raise UserError(f"There is no matrix at {path}. Check the path in the study file.")
     table = _without_marked(read_table(path))
-    matrix = understand(table, feature, reading.orientation, path.name.split(".")[0] if reading.sample_from else None)
+    npx = feature == "protein" and is_long_npx(table)
+    matrix = (
+        matrix_of_npx(table)
+        if npx
+        else understand(table, feature, reading.orientation, path.name.split(".")[0] if reading.sample_from else None)
+    )
     samples = [bare_name(name) for name in matrix.samples] if feature == "protein" else matrix.samples
+    adata = _built(samples, matrix, feature)
+    written = [f"table written with {', '.join(table.traits)}"] if table.traits else []
+    adata.uns["evidence"] = [*written, *matrix.evidence]
+    if npx:
+        adata.uns["titled"] = "NPX"
+    return adata
+
+
+def _built(samples: list[str], matrix: Matrix, feature: Feature) -> AnnData:
+    """Return a matrix whose samples and features have names of their own."""
+    import anndata
+
     names = matrix.features
     if len(set(names)) < len(names):
         raise Unusable(_REPEATED[feature], f"A {feature} is listed twice.", f"Keep one row per {feature}.")
     if len(set(samples)) < len(samples):
         raise Unusable(REPEATED_SAMPLE, "Two columns have one name.", "Give each sample a name of its own.")
-    adata = anndata.AnnData(
+    return anndata.AnnData(
         X=matrix.values,
         obs=pd.DataFrame({"sample": samples}, index=pd.Index(samples, dtype=object)),
         var=pd.DataFrame({"symbol": names}, index=pd.Index(names, name=feature, dtype=object)),
     )
-    written = [f"table written with {', '.join(table.traits)}"] if table.traits else []
-    adata.uns["evidence"] = [*written, *matrix.evidence]
-    return adata
 
 
 def _without_marked(table: Table) -> Table:

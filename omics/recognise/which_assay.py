@@ -8,6 +8,7 @@ from pathlib import Path
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.omics.options import AssayName
 from unibase.omics.readers.lines import text_lines
+from unibase.omics.readers.olink import is_long_npx
 from unibase.omics.readers.tabular import Table, read_table
 from unibase.omics.reasons import NOT_RECOGNISED
 from unibase.omics.recognise.names import Feature, look, plain
@@ -39,6 +40,8 @@ def assay_of(path: Path) -> AssayName:
         return "mutations"
     if all(titles & names for names in _PLACE) and "geneid" not in titles:
         return "copy_number"
+    if is_long_npx(table):
+        return "proteomics"
     if _share(table, "probe") >= 0.3:
         return "methylation"
     if _PROTEOMICS.search(path.name):

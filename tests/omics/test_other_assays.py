@@ -16,6 +16,7 @@ from unibase.omics.assays.genome import ARMS
 from unibase.omics.assays.mutations import combine_tables, gene_table
 from unibase.omics.assays.pseudobulk import pseudobulk
 from unibase.omics.assays.registry import AssayFiles
+from unibase.omics.commands import recognise_file
 from unibase.omics.readers import vcf
 from unibase.omics.readers.counts import read_counts
 from unibase.omics.readers.maf import read_maf
@@ -280,3 +281,45 @@ def test_positions_of_genes_are_read_and_faults_are_said_with_their_row(tmp_path
             copy_number.read_genes(path)
     with pytest.raises(UserError, match="There is no table of genes"):
         copy_number.read_genes(tmp_path / "none.csv")
+
+
+def npx_rows() -> pl.DataFrame:
+    """Olink's export as OlinkAnalyze documents its columns: two samples of CHU-été, a control, an assay on two panels."""
+    rows = []
+    for sample, shift in (("CHU-été-1", 0.0), ("lyon 2", 1.0), ("CONTROL_SAMPLE_AS 1", 9.0)):
+        for number, (assay, oid) in enumerate(
+            (("IL6", "OID20101"), ("IL6", "OID20563"), ("CXCL8", "OID20153"), ("TP53", "OID20999"))
+        ):
+            warning = (
+                "Warn" if (sample, assay) == ("lyon 2", "TP53") else "FAIL" if (sample, assay) == ("lyon 2", "CXCL8") else "Pass"
+            )
+            rows.append(
+                (sample, str(number), oid, "P05231", assay, "Inflammation", "plate 1", warning, "0,9", f"{number - 1.25 + shift}")
+            )
+    titles = ["SampleID", "Index", "OlinkID", "UniProt", "Assay", "Panel", "PlateID", "QC_Warning", "LOD", "NPX"]
+    return pl.DataFrame(rows, schema=titles, orient="row")
+
+
+def test_npx_in_olinks_long_form_stay_what_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "export.csv"
+    npx_rows().write_csv(path, separator=";")
+    assert recognise_file(path).assay == "proteomics"
+    files = AssayFiles(path)
+    assert registry.sample_names("proteomics", files) == ["CHU-été-1", "lyon 2"]
+    gated = registry.read("proteomics", files)
+    assert gated.adata.var_names.tolist() == ["CXCL8", "IL6:OID20101", "IL6:OID20563", "TP53"]
+    np.testing.assert_array_equal(gated.adata.X, [[0.75, -1.25, -0.25, 1.75], [np.nan, -0.25, 0.75, 2.75]])
+    said = " | ".join(gated.notes)
+    for words in (
+        "unit: NPX",
+        "4 rows of control samples",
+        "1 values missing: their QC failed",
+        "1 values kept that have a QC warning",
+    ):
+        assert words in said
+    pl.concat([npx_rows(), npx_rows()[:1]]).write_csv(path, separator=";")
+    with pytest.raises(Unusable, match="repeated-sample"):
+        registry.read("proteomics", files)
+    npx_rows().with_columns(NPX=pl.lit("n.d.")).write_csv(path, separator=";")
+    with pytest.raises(Unusable, match="not-a-number: 8 cells"):
+        registry.read("proteomics", files)
