@@ -71,7 +71,7 @@ class _Summarise:
         if self.method == "quantile":
             ranks = RankSums(counts.shape[1])
             ranks.add(log2_ratio(np.ascontiguousarray(counts), np.ones(len(counts))))
-        small = windows.astype(np.float32) if (windows < 2**24).all() else windows
+        small: NDArray[Any] = windows.astype(np.float32) if (windows < 2**24).all() else windows
         return Summary(sizes, expressed, small, silent, roots, logs, ranks)
 
 
