@@ -117,6 +117,11 @@ def add_dates(
         .otherwise(pl.col(prefix + "time") + _ALMOST_DAY)
         .alias(prefix + "time_max"),
     ).drop("_day", "_moment")
+    return _with_the_rest(frame, order, prefix, pivot)
+
+
+def _with_the_rest(frame: pl.DataFrame, order: Order, prefix: str, pivot: int | None) -> pl.DataFrame:
+    """Return `frame` with the dates that are no plain ISO texts, each distinct text of `_text` parsed once."""
     rest = frame.filter(pl.col(prefix + "time").is_null() & pl.col("_text").is_not_null()).select("_text").unique()
     names = [prefix + name for name in ("time", "time_min", "time_max")]
     if rest.is_empty():
