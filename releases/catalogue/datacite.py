@@ -21,7 +21,6 @@ def datacite(release: Release, description: Description) -> Record:
     about = release.about
     address = identifier(release, description)
     publisher = description.publisher
-    previous = about.get("previous")
     organisation = {"name": publisher.name, "nameType": "Organizational"}
     record: Record = {
         "creators": [organisation],
@@ -39,16 +38,16 @@ def datacite(release: Release, description: Description) -> Record:
             {"rights": description.rights.en, **({"rightsUri": str(description.licence)} if description.licence else {})}
         ],
         "descriptions": [{"description": description.description.en, "descriptionType": "Abstract", "lang": "en"}],
-        "relatedIdentifiers": [
-            {
-                "relatedIdentifier": address.rsplit("/", 1)[0] + f"/{previous}",
-                "relatedIdentifierType": "URL",
-                "relationType": "IsNewVersionOf",
-            }
-        ]
-        if previous
-        else [],
+        "relatedIdentifiers": _version_before(address, about.get("previous")),
         "url": address,
         "schemaVersion": "http://datacite.org/schema/kernel-4",
     }
     return {"doi": description.doi, **record} if description.doi else record
+
+
+def _version_before(address: str, previous: str | None) -> list[Record]:
+    """Return the relation to the version before, where there is one."""
+    if not previous:
+        return []
+    before = f"{address.rsplit('/', 1)[0]}/{previous}"
+    return [{"relatedIdentifier": before, "relatedIdentifierType": "URL", "relationType": "IsNewVersionOf"}]

@@ -186,15 +186,7 @@ def _write_content(inputs: ReleaseInputs, folder: Path) -> _Content:
     described = dictionary.build(
         {table.name: counted[table.name] for table in TABLES if table.name in counted},
         inputs.dictionary,
-        {
-            m.name: dictionary.ModalityNames(
-                m.var.index,
-                [*m.obs.columns, *m.var.columns, *(f"layers/{layer}" for layer in m.layers)],
-                m.source is not None,
-                cohort_file.symbols_of(m.var),
-            )
-            for m in modalities
-        },
+        {modality.name: _names_of(modality) for modality in modalities},
         stable,
     )
     beside = {"sample_map": sample_map} if images is None else {"sample_map": sample_map, "images": images}
@@ -217,6 +209,13 @@ def _write_copies(voxels: shipped.Voxels, images: pl.DataFrame, splits: pl.DataF
             nifti.write_beside(folder / path)
     if "nnunet" in voxels.copies:
         nnunet.write_datasets(folder, images, splits, voxels.targets)
+
+
+def _names_of(modality: multimodal.Modality) -> dictionary.ModalityNames:
+    """Return the names that the dictionary describes of a modality."""
+    annotations = [*modality.obs.columns, *modality.var.columns, *(f"layers/{layer}" for layer in modality.layers)]
+    symbols = cohort_file.symbols_of(modality.var)
+    return dictionary.ModalityNames(modality.var.index, annotations, modality.source is not None, symbols)
 
 
 def _write_version(inputs: ReleaseInputs, content: _Content, folder: Path) -> None:
