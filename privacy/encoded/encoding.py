@@ -13,11 +13,13 @@ from unibase.privacy.ledger.comparable import TRAITS, RecordKey, joined
 from unibase.privacy.ledger.given_names import given_names, skeleton, squeezed
 from unibase.privacy.ledger.traits import (
     FOREIGN,
+    all_names,
     bag_of_names,
     department,
     family_names,
     given_tokens,
     ins_stem,
+    is_compound,
     is_provisional,
     is_vague,
     name_tokens,
@@ -39,7 +41,7 @@ PARAMETERS = {
     "bits_summed": _SUMMED,
     "names_per_kind": MOST_NAMES,
     "token_bytes": TOKEN_BYTES,
-    "traits": 2,
+    "traits": 3,
 }
 """What two centres must have in common, beside the key, for their tokens to be comparable. `traits` is the version of
 `ledger.traits`: raise it when a name, date or place is brought to another form than before."""
@@ -56,6 +58,8 @@ RECORDS = pl.Schema(
         "given": TOKENS,
         "given_joined": TOKENS,
         "bag": pl.Binary(),
+        "words": pl.Binary(),
+        "compound": pl.Boolean(),
         "birth": TOKENS,
         "vague": pl.Boolean(),
         "sex": pl.String(),
@@ -65,7 +69,7 @@ RECORDS = pl.Schema(
     }
 )
 """What leaves a centre of each record: tokens of 12 bytes; as they are the sex, and whether the INS is one of waiting, the day
-of birth one that stands for none, the place a country abroad. `birth` is year, month and day, empty where not known."""
+of birth one that stands for none, the place a country abroad, the first given name a compound. `birth` is year, month and day, empty where not known."""
 
 NAMES = pl.Schema(
     {
@@ -112,10 +116,10 @@ def encode_people(people: pl.DataFrame, linkage_key: Key) -> Encoded:
     rows = rows.with_columns(pl.Series("person", persons, dtype=pl.Binary)).drop("person_key")
     # Each writing is encoded once, however many persons bear it.
     for columns, encode, new in (
-        (["birth_family_name", "given_names"], encoder.bag, ["bag"]),
+        (["birth_family_name", "given_names"], encoder.bag, ["bag", "words"]),
         (["birth_date", "birth_place_code"], encoder.vague, ["vague"]),
         (["birth_family_name", "used_family_name"], encoder.families, ["family"]),
-        (["given_names"], encoder.given, ["given", "given_joined"]),
+        (["given_names"], encoder.given, ["given", "given_joined", "compound"]),
         (["birth_date"], encoder.birth, ["birth"]),
         (["birth_place_code"], encoder.place, ["place", "department", "abroad"]),
         (["ins"], encoder.ins, ["ins", "stem", "provisional"]),
@@ -202,7 +206,8 @@ class _Encoder:
         """Return the tokens of the given names, and of what they may be written as."""
         given = given_tokens(text)[:MOST_NAMES]
         self._given |= set(given)
-        return [self.token("given", name) for name in given], sorted(self.token("joined", name) for name in joined(given))
+        written = sorted(self.token("joined", name) for name in joined(given))
+        return [self.token("given", name) for name in given], written, is_compound(text)
 
     def birth(self, text: str | None) -> tuple[object, ...]:
         """Return the tokens of year, month and day of birth."""
@@ -221,9 +226,10 @@ class _Encoder:
         return (is_vague(parse_date(birth), place_code(place)),)
 
     def bag(self, family: str | None, given: str | None) -> tuple[object, ...]:
-        """Return the token of all names in order of the alphabet; few share it, so nothing is gained by keeping it."""
-        bag = bag_of_names(family, given)
-        return (self._key.mac("linkage/bag", bag)[:TOKEN_BYTES] if bag else None,)
+        """Return the tokens of the first names in order of the alphabet, and of all; few share them, so they are not kept."""
+        joined = bag_of_names(family, given), all_names(family, given)
+        kinds = zip(("bag", "words"), joined, strict=True)
+        return tuple(self._key.mac(f"linkage/{kind}", text)[:TOKEN_BYTES] if text else None for kind, text in kinds)
 
     def ins(self, text: str | None) -> tuple[object, ...]:
         """Return the tokens of a valid INS and of its stem. They are one person's, so nothing is gained by keeping them."""

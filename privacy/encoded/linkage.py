@@ -121,6 +121,8 @@ def _read_traits(encoded: Sequence[Encoded]) -> Traits:
         stem=_numbers(records.select("stem")),
         provisional=records["provisional"].fill_null(value=False).to_numpy(),
         bag=_numbers(records.select("bag")),
+        words=_numbers(records.select("words")),
+        compound=records["compound"].fill_null(value=False).to_numpy(),
         initials=initials,
         short=short,
         long=long,

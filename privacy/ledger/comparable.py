@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -11,11 +12,13 @@ import polars as pl
 from unibase.privacy.ledger.given_names import given_names, skeleton, squeezed
 from unibase.privacy.ledger.traits import (
     FOREIGN,
+    all_names,
     bag_of_names,
     department,
     family_names,
     given_tokens,
     ins_stem,
+    is_compound,
     is_provisional,
     is_vague,
     parse_date,
@@ -77,9 +80,10 @@ class Traits(NamedTuple):
     `record` numbers `keys`; `families` and `given` (rows, 3) hold numbers of names, -1 for none; `birth` (rows, 3) year, month
     and day, 0 for unknown; `vague` whether that day is one given to those who do not know theirs; `sex` 1 male, 2 female;
     `place`, `department` (by place), `ins` and `stem` (the INS without its sex) numbers, -1 for none; `country` the number of
-    a foreign country of birth, 0 for France, -1 for unknown; `provisional` whether the INS is one of waiting; `bag` the words
-    of all names in order of the alphabet. `initials`, `short` and `long` number the initial of each given name and the first
-    4 and 5 letters of each family name.
+    a foreign country of birth, 0 for France, -1 for unknown; `provisional` whether the INS is one of waiting; `bag` the first
+    words of family and given names in order of the alphabet, `words` all of them; `compound` whether the first given name is
+    written with a hyphen. `initials`, `short` and `long` number the initial of each given name and the first 4 and 5 letters of
+    each family name.
     """
 
     keys: list[RecordKey]
@@ -96,6 +100,8 @@ class Traits(NamedTuple):
     stem: np.ndarray
     provisional: np.ndarray
     bag: np.ndarray
+    words: np.ndarray
+    compound: np.ndarray
     initials: np.ndarray
     short: np.ndarray
     long: np.ndarray
@@ -115,7 +121,8 @@ def read_traits(people: pl.DataFrame) -> Traits:
     place, places = _number(rows["birth_place_code"], place_code)
     ins, matricules = _number(rows["ins"], valid_ins)
     birth, vague = _births(rows.select("birth_date", "birth_place_code"))
-    bag, _ = _number_words(rows.select("birth_family_name", "given_names"), _bag, 1)
+    both = rows.select("birth_family_name", "given_names")
+    bag, words = (_number_words(both, partial(_one_word, joined), 1)[0][:, 0] for joined in (bag_of_names, all_names))
     return Traits(
         keys=list(records.select("centre", "person_key").iter_rows()),
         record=record.astype(np.int64),
@@ -130,7 +137,9 @@ def read_traits(people: pl.DataFrame) -> Traits:
         ins=ins,
         stem=_by_number(ins, numbered([ins_stem(one) for one in matricules]), -1),
         provisional=_by_number(ins, np.array([is_provisional(one) for one in matricules], dtype=np.bool_), default=False),
-        bag=bag[:, 0],
+        bag=bag,
+        words=words,
+        compound=rows["given_names"].map_elements(is_compound, pl.Boolean, skip_nulls=True).fill_null(value=False).to_numpy(),
         initials=numbered([word[:1] for word in given_words] or [""]),
         short=numbered([word[:4] for word in family_words] or [""]),
         long=numbered([word[:5] for word in family_words] or [""]),
@@ -208,9 +217,9 @@ def _given_table(words: list[str]) -> GivenTable:
     )
 
 
-def _bag(row: tuple[Any, ...]) -> tuple[str, ...]:
-    bag = bag_of_names(*row)
-    return () if bag is None else (bag,)
+def _one_word(joined: Callable[[str | None, str | None], str | None], row: tuple[Any, ...]) -> tuple[str, ...]:
+    word = joined(*row)
+    return () if word is None else (word,)
 
 
 def _births(rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:

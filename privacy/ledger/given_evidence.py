@@ -18,6 +18,8 @@ from unibase.privacy.ledger.weights import Weights
 
 _RARER = 50
 """A given name borne 50 times less often than a similar one is taken for a slip of the pen."""
+_HARDLY_BORNE, _NO_SHORTER = 2, 4
+"""Bearers of what is no name but a slip, in a file that shows which names there are; and letters it has at least."""
 _SECOND_DIFFERS = -4.0
 _SHORT = 6
 """Given names of fewer letters than this are a letter apart by chance."""
@@ -37,6 +39,9 @@ class Doubt(IntEnum):
     NO_BIRTH = 8
     YEARS_APART = 9
     TWO_INS = 10
+    HALF_NAME = 11
+    OTHER_FAMILY_NAME = 12
+    NAME_AND_DATE = 13
 
     @property
     def rule(self) -> str:
@@ -92,6 +97,18 @@ def second_names(traits: Traits, left: np.ndarray, right: np.ndarray, weights: W
     common = np.minimum(weights.second[left], weights.second[right])
     bits = np.select([contradict, shared], [_SECOND_DIFFERS, common], 0.0)
     return GivenEvidence(bits, np.where(contradict, Doubt.SECOND_NAMES, Doubt.NONE).astype(np.int8))
+
+
+def half_of_compound(traits: Traits, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return whether one record has a compound given name, and the other a single one: JEAN may be the twin of JEAN-NOËL.
+
+    Args:
+        traits: All traits.
+        left, right: (pairs,) rows.
+    """
+    single = (traits.given[:, 0] >= 0) & (traits.given[:, 1] < 0)
+    one: np.ndarray = (traits.compound[left] & single[right]) | (traits.compound[right] & single[left])
+    return one
 
 
 def _distinct(traits: Traits, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -184,6 +201,9 @@ class _Judge:
         one_exists = of.exists[first] != of.exists[second]
         if not (one_exists or well_known):
             return False
+        if well_known and few <= _HARDLY_BORNE and shortest >= _NO_SHORTER and not (of.exists[first] and of.exists[second]):
+            # Of a large file: a name that hardly anybody bears beside one that is borne by very many.
+            return self._names.same_initial(first, second)
         rarer = first if of.exists[second] or self._bearers[first] < self._bearers[second] else second
         # The first letter is seldom written wrongly. Else what cannot be a name is a slip, and what could be one where it is long.
         return self._names.same_initial(first, second) and (not of.likely[rarer] or shortest >= _SHORT)

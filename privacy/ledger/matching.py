@@ -12,6 +12,7 @@ The tests compare it, pair by pair, with a plain version in `tests/privacy/ident
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -21,11 +22,14 @@ import polars as pl
 from unibase.privacy.compiled.candidate_pairs import VETO, parts_of_pairs
 from unibase.privacy.ledger.blocks import MOST_FUZZY, candidates, compared, pairs_of_ins
 from unibase.privacy.ledger.comparable import FAMILIES, RecordKey, Traits, read_traits
-from unibase.privacy.ledger.given_evidence import Doubt, first_names_differ, second_names
+from unibase.privacy.ledger.given_evidence import Doubt, first_names_differ, half_of_compound, second_names
 from unibase.privacy.ledger.weights import MOST_SECOND, Weights, weights_of, without_default_dates
 
-ACCEPT_BITS = 12.0
-"""Score from which two records are one person: odds of 4,096 to 1 after the prior of the pair is taken off."""
+ACCEPT_BITS = 9.0
+"""Score from which two records are one person: odds of 512 to 1 after the prior of the pair is taken off."""
+
+CAUTION_BITS = 2.0
+"""Bits more that are asked for where values are common among few: a birth abroad, or a date of birth that differs."""
 
 REVIEW_BITS = 0.0
 """Score from which a pair is shown to a person for a decision."""
@@ -49,9 +53,10 @@ class Edge:
 
 @dataclass(frozen=True)
 class _Scored:
-    """Per pair of rows: bits, whether all traits are equal, whether one INS may be believed, and the doubt (`Doubt`)."""
+    """Per pair of rows: bits, bits of caution, whether all traits are equal, whether one INS may be believed, and the doubt."""
 
     bits: np.ndarray
+    caution: np.ndarray
     exact: np.ndarray
     plausible: np.ndarray
     doubt: np.ndarray
@@ -64,6 +69,7 @@ class _Pair:
     left: RecordKey
     right: RecordKey
     bits: float
+    caution: float
     exact: bool
     doubt: Doubt
 
@@ -101,13 +107,34 @@ def edges_of(
     for pair in _best(traits, possible, scored.bits - prior, scored, accept=accept, cap=True):
         if pair.doubt and pair.bits >= review:
             doubtful.append(Edge(1_000.0 - pair.bits, pair.left, pair.right, pair.doubt.rule, pair.bits))
-        elif pair.bits >= accept and pair.exact:
+        elif pair.bits >= accept + pair.caution and pair.exact:
             links.append(Edge(1.0, pair.left, pair.right, "same-traits", pair.bits))
-        elif pair.bits >= accept:
+        elif pair.bits >= accept + pair.caution:
             links.append(Edge(1_000.0 - pair.bits, pair.left, pair.right, "scored", pair.bits))
         elif pair.bits >= review:
             doubtful.append(Edge(1_000.0 - pair.bits, pair.left, pair.right, "scored", pair.bits))
-    return sorted(links), sorted(doubtful)
+    links, doubted = _beside_doubt(links, doubtful)
+    return sorted(links), sorted([*doubtful, *doubted])
+
+
+def _beside_doubt(links: list[Edge], doubtful: list[Edge]) -> tuple[list[Edge], list[Edge]]:
+    """Return (links, pairs to review), where a link has come to the doubt of a better one.
+
+    JEAN may be the twin of JEAN-NOËL. So he is not linked to another record of JEAN-NOËL either, which lost its hyphen.
+    """
+    linked: dict[RecordKey, dict[RecordKey, float]] = defaultdict(dict)
+    for edge in links:
+        linked[edge.left][edge.right] = linked[edge.right][edge.left] = edge.score
+    doubted: dict[tuple[RecordKey, RecordKey], Edge] = {}
+    for edge in doubtful:
+        if edge.rule != Doubt.HALF_NAME.rule:
+            continue
+        for one, two in ((edge.left, edge.right), (edge.right, edge.left)):
+            for between, score in linked[one].items():
+                pair = (min(between, two), max(between, two))
+                if linked[between].get(two, np.inf) <= score:
+                    doubted[pair] = Edge(1_000.0 - linked[between][two], *pair, edge.rule, linked[between][two])
+    return [edge for edge in links if (edge.left, edge.right) not in doubted], list(doubted.values())
 
 
 def _score(traits: Traits, pairs: np.ndarray, weights: Weights) -> _Scored:
@@ -123,14 +150,18 @@ def _score(traits: Traits, pairs: np.ndarray, weights: Weights) -> _Scored:
     family[exchanged], given[exchanged] = MOST_FUZZY, MOST_FUZZY
     unlike = np.flatnonzero(family == VETO)
     family[unlike] = _family_by_letters(traits, left[unlike], right[unlike])
-    doubt = np.zeros(len(left), dtype=np.int8)
+    # Where further names are missing on one side, twins may stand behind an exchange as well.
+    doubt = np.where(exchanged & (traits.words[left] != traits.words[right]), Doubt.OTHER_NAME, Doubt.NONE).astype(np.int8)
+    doubt[unlike] = np.where(family[unlike] < MOST_FUZZY, Doubt.OTHER_FAMILY_NAME, Doubt.NONE)
     unlike = np.flatnonzero(given == VETO)
     found = first_names_differ(traits, left[unlike], right[unlike], weights.bearers)
-    given[unlike], doubt[unlike] = found.bits, found.doubt
+    given[unlike], doubt[unlike] = found.bits, np.where(found.doubt > 0, found.doubt, doubt[unlike])
     alike = np.flatnonzero(same_given)
     found = second_names(traits, left[alike], right[alike], weights)
     given[alike] += found.bits
-    doubt[alike] = found.doubt
+    doubt[alike] = np.where(found.doubt > 0, found.doubt, doubt[alike])
+    one_writing = (given == MOST_FUZZY) & ~same_given
+    doubt = np.where((doubt == 0) & ~one_writing & half_of_compound(traits, left, right), np.int8(Doubt.HALF_NAME), doubt)
     birth = traits.birth
     doubt = _further_doubt(traits, left, right, doubt)
     one_place = (traits.place[left] >= 0) & (traits.place[left] == traits.place[right]) & (traits.country[left] == 0)
@@ -142,7 +173,14 @@ def _score(traits: Traits, pairs: np.ndarray, weights: Weights) -> _Scored:
     # a spouse's or a twin's INS stands where the patient's should.
     nothing = (birth[left, 0] == 0) | (birth[right, 0] == 0) | ~families
     plausible = (nothing | (dates > 0) | shared_name | (family > 0)) & (given > VETO)
-    return _Scored(bits, exact, plausible, doubt)
+    abroad = (traits.country[left] > 0) | (traits.country[right] > 0)
+    caution = np.where(abroad | _two_dates(birth, left, right), CAUTION_BITS, 0.0)
+    return _Scored(bits, caution, exact, plausible, doubt)
+
+
+def _two_dates(birth: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    full = (birth[left, 2] > 0) & (birth[right, 2] > 0)
+    return np.asarray(full & (birth[left] != birth[right]).any(axis=1))
 
 
 def _further_doubt(traits: Traits, left: np.ndarray, right: np.ndarray, doubt: np.ndarray) -> np.ndarray:
@@ -150,6 +188,7 @@ def _further_doubt(traits: Traits, left: np.ndarray, right: np.ndarray, doubt: n
     birth = traits.birth
     one_day = (birth[left, 1:] == birth[right, 1:]).all(axis=1) & (birth[left, 1] > 0)
     apart = (np.abs(birth[left, 0] - birth[right, 0]) >= _GENERATION) & (birth[left, 0] > 0) & (birth[right, 0] > 0)
+    slip = _two_dates(birth, left, right)
     conditions = (
         ((traits.ins[left] >= 0) & (traits.ins[right] >= 0) & (traits.ins[left] != traits.ins[right]), Doubt.TWO_INS),
         (doubt > 0, doubt),
@@ -157,6 +196,7 @@ def _further_doubt(traits: Traits, left: np.ndarray, right: np.ndarray, doubt: n
         ((traits.families[left, 0] < 0) | (traits.families[right, 0] < 0), Doubt.NO_FAMILY_NAME),
         ((birth[left, 0] == 0) | (birth[right, 0] == 0), Doubt.NO_BIRTH),
         (one_day & apart, Doubt.YEARS_APART),
+        (slip & (traits.families[left] != traits.families[right]).any(axis=1), Doubt.NAME_AND_DATE),
     )
     return np.select([when for when, _ in conditions], [what for _, what in conditions], Doubt.NONE).astype(np.int8)
 
@@ -185,14 +225,21 @@ def _best(traits: Traits, pairs: np.ndarray, bits: np.ndarray, scored: _Scored, 
     records = np.sort(traits.record[pairs], axis=0)
     joint = records[0] * len(traits.keys) + records[1]
     doubt = scored.doubt if cap else np.zeros_like(scored.doubt)
-    linkable = (doubt == 0) & (bits >= accept)
+    caution = scored.caution if cap else np.zeros_like(bits)
+    linkable = (doubt == 0) & (bits >= accept + caution)
     order = np.lexsort((-bits, ~scored.exact, ~linkable, joint))
     first = order[np.concatenate([[True], np.diff(joint[order]) != 0])]
     first = first[np.isfinite(bits[first])]
     keys = traits.keys
     return [
-        _Pair(keys[i], keys[j], float(score), bool(same), Doubt(what))
-        for i, j, score, same, what in zip(
-            records[0][first], records[1][first], bits[first], scored.exact[first], doubt[first].tolist(), strict=True
+        _Pair(keys[i], keys[j], float(score), float(more), bool(same), Doubt(what))
+        for i, j, score, more, same, what in zip(
+            records[0][first],
+            records[1][first],
+            bits[first],
+            caution[first],
+            scored.exact[first],
+            doubt[first].tolist(),
+            strict=True,
         )
     ]

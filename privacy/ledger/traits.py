@@ -82,6 +82,7 @@ _NO_GIVEN = frozenset(
 )
 _LEAST_FAMILY = 2
 _NO_DATES = frozenset({(1900, 1, 1), (1901, 1, 1), (1899, 12, 30), (1899, 12, 31), (1900, 1, 0), (1900, 0, 0), (1901, 0, 0)})
+_COMPOUND = re.compile(r"[^\W\d_]+\s?[-\u2010\u2011\u2013]\s?[^\W\d_]")
 FOREIGN = "99"
 """First two characters of the code of a country of birth."""
 
@@ -134,14 +135,48 @@ def given_tokens(text: str | None) -> tuple[str, ...]:
 
 
 def bag_of_names(family: str | None, given: str | None) -> str | None:
-    """Return the words of family and given names in order of the alphabet: alike when the two fields were exchanged.
+    """Return the first words of family and given names in order of the alphabet: alike when the two fields were exchanged.
+
+    Only the first, for further given names are often left out.
+
+    Args:
+        family: Name at birth.
+        given: Given names.
 
     Example:
-        >>> bag_of_names("NGUYEN", "Van Thanh") == bag_of_names("VAN THANH", "Nguyen")
+        >>> bag_of_names("NGUYEN", "Van Thanh") == bag_of_names("VAN", "Nguyen")
+        True
+    """
+    one, two = name_tokens(family), given_tokens(given)
+    return " ".join(sorted([one[0], two[0]])) if one and two else None
+
+
+def all_names(family: str | None, given: str | None) -> str | None:
+    """Return all words of family and given names in order of the alphabet: equal where two fields were exchanged whole.
+
+    Args:
+        family: Name at birth.
+        given: Given names.
+
+    Example:
+        >>> all_names("NGUYEN", "Van Thanh") == all_names("VAN THANH", "Nguyen")
         True
     """
     one, two = name_tokens(family), given_tokens(given)
     return " ".join(sorted([*one, *two])) if one and two else None
+
+
+def is_compound(given: str | None) -> bool:
+    """Return whether the first given name is written as a compound, with a hyphen: JEAN-NOËL is not JEAN.
+
+    Args:
+        given: Given names as written.
+
+    Example:
+        >>> is_compound("Jean-Noël Paul"), is_compound("Jean Noël"), is_compound("Paul Jean-Noël")
+        (True, False, False)
+    """
+    return bool(given and _COMPOUND.match(given.strip()))
 
 
 def parse_date(text: str | None) -> PartialDate | None:

@@ -12,11 +12,13 @@ from rapidfuzz.distance import OSA, JaroWinkler
 
 from unibase.privacy.ledger.given_names import given_names, skeleton, squeezed
 from unibase.privacy.ledger.traits import (
+    all_names,
     bag_of_names,
     department,
     family_names,
     given_tokens,
     ins_stem,
+    is_compound,
     is_provisional,
     is_vague,
     parse_date,
@@ -36,6 +38,8 @@ class Traits(NamedTuple):
     place: str | None
     ins: str | None
     bag: str | None
+    words: str | None
+    compound: bool
 
     @property
     def country(self) -> str:
@@ -46,6 +50,7 @@ class Traits(NamedTuple):
 class Score(NamedTuple):
     bits: float
     doubt: bool
+    caution: float
 
 
 def traits_of(row: dict[str, str | None]) -> Traits:
@@ -59,6 +64,8 @@ def traits_of(row: dict[str, str | None]) -> Traits:
         place,
         valid_ins(row["ins"]),
         bag_of_names(row["birth_family_name"], row["given_names"]),
+        all_names(row["birth_family_name"], row["given_names"]),
+        is_compound(row["given_names"]),
     )
 
 
@@ -146,22 +153,30 @@ def scores(rows: Sequence[dict[str, str | None]]) -> dict[tuple[int, int], Score
             continue
         names = family(one, two, file), given(one, two, file)
         if names == (None, None) and one.bag is not None and one.bag == two.bag:
-            family_bits, given_bits, doubt = 6.0, 6.0, False
+            family_bits, given_bits, doubt = 6.0, 6.0, one.words != two.words
         else:
             family_bits = fuzzy_family(one, two) if names[0] is None else names[0]
             said = fuzzy_given(one, two, file) if names[1] is None else names[1]
             if said is None:
                 continue
             given_bits, doubt = said
+            written_together = names[1] is None and given_bits == 6.0
+            half = (one.compound and len(two.given) == 1) or (two.compound and len(one.given) == 1)
+            doubt |= half and not written_together
+            doubt |= names[0] is None and family_bits < 6.0
         dates = birth(one, two, file)
         if dates is None:
             continue
         doubt |= two_ins or not (one.given and two.given and one.families and two.families and one.birth and two.birth)
         if one.birth and two.birth and one.birth[1] and one.birth[1:] == two.birth[1:]:
             doubt |= abs(one.birth[0] - two.birth[0]) >= 12
+        full = one.birth and two.birth and one.birth[2] and two.birth[2]
+        slip = bool(full) and one.birth != two.birth
+        doubt |= slip and one.families != two.families
+        abroad = "99" in ((one.place or "")[:2], (two.place or "")[:2])
         sex = 0.0 if not one.sex or not two.sex else (1.0 if one.sex == two.sex else -9.0)
         total = family_bits + given_bits + dates + sex + place(one, two, file)
-        found[(i, j)] = Score(total - math.log2(max(file.count, 10_000)), doubt)
+        found[(i, j)] = Score(total - math.log2(max(file.count, 10_000)), doubt, 2.0 if slip or abroad else 0.0)
     return found
 
 
@@ -263,6 +278,9 @@ def is_slip(a: str, b: str, file: File) -> bool:
     common = max(file.bearers[a], file.bearers[b]) >= 50 * max(1, min(file.bearers[a], file.bearers[b]))
     if not common and TABLE.exists(a) == TABLE.exists(b):
         return False
+    few = min(file.bearers[a], file.bearers[b])
+    if common and few <= 2 and min(len(a), len(b)) >= 4 and not (TABLE.exists(a) and TABLE.exists(b)):
+        return a[0] == b[0]
     rarer = a if TABLE.exists(b) or file.bearers[a] < file.bearers[b] else b
     return a[0] == b[0] and (not TABLE.likely(rarer) or min(len(a), len(b)) >= 6)
 

@@ -98,9 +98,9 @@ def compare(people: pl.DataFrame) -> int:
     linked = {(edge.left, edge.right) for edge in links}
     for pair, edge in got.items():
         assert pair in expected, pair
-        bits, doubt = expected[pair]
+        bits, doubt, caution = expected[pair]
         assert np.isclose(edge.score, bits, atol=1e-9), (pair, edge, bits)
-        assert (pair in linked) == (bits >= matching.ACCEPT_BITS and not doubt), (pair, edge, doubt)
+        assert (pair in linked) == (bits >= matching.ACCEPT_BITS + caution and not doubt), (pair, edge, doubt)
     blocks = {key: oracle.blocks(oracle.traits_of(row)) for key, row in zip(keys, rows, strict=True)}
     likely = [pair for pair, score in expected.items() if score.bits >= matching.REVIEW_BITS]
     missed = [pair for pair in likely if pair not in got and blocks[pair[0]] & blocks[pair[1]]]
