@@ -29,7 +29,11 @@ ACCEPT_BITS = 9.0
 """Score from which two records are one person: odds of 512 to 1 after the prior of the pair is taken off."""
 
 CAUTION_BITS = 2.0
-"""Bits more that are asked for where values are common among few: a birth abroad, or a date of birth that differs."""
+"""Bits more that are asked for where the day of birth differs or stands for none, or the family names are not the same ones."""
+
+ALIKE_BITS = 3.0
+"""Bits less that are asked for where day of birth, family names and first given name are equal and no place speaks against
+it: what is then missing is a place of birth, or what makes a name rare."""
 
 REVIEW_BITS = 0.0
 """Score from which a pair is shown to a person for a decision."""
@@ -173,8 +177,11 @@ def _score(traits: Traits, pairs: np.ndarray, weights: Weights) -> _Scored:
     # a spouse's or a twin's INS stands where the patient's should.
     nothing = (birth[left, 0] == 0) | (birth[right, 0] == 0) | ~families
     plausible = (nothing | (dates > 0) | shared_name | (family > 0)) & (given > VETO)
-    abroad = (traits.country[left] > 0) | (traits.country[right] > 0)
-    caution = np.where(abroad | _two_dates(birth, left, right), CAUTION_BITS, 0.0)
+    vague = traits.vague[left] | traits.vague[right]
+    other_names = (traits.families[left] != traits.families[right]).any(axis=1)
+    two_places = (traits.place[left] >= 0) & (traits.place[right] >= 0) & (traits.place[left] != traits.place[right])
+    alike_all = one_birth & same_given & families & ~two_places
+    caution = np.where(vague | other_names | _two_dates(birth, left, right), CAUTION_BITS, np.where(alike_all, -ALIKE_BITS, 0.0))
     return _Scored(bits, caution, exact, plausible, doubt)
 
 

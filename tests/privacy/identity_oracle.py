@@ -173,10 +173,14 @@ def scores(rows: Sequence[dict[str, str | None]]) -> dict[tuple[int, int], Score
         full = one.birth and two.birth and one.birth[2] and two.birth[2]
         slip = bool(full) and one.birth != two.birth
         doubt |= slip and one.families != two.families
-        abroad = "99" in ((one.place or "")[:2], (two.place or "")[:2])
+        caution = 0.0
+        if slip or one.vague or two.vague or one.families != two.families:
+            caution = 2.0
+        elif full and one.birth == two.birth and one.families and names[1] is not None and one.given and two.given:
+            caution = 0.0 if one.place and two.place and one.place != two.place else -3.0
         sex = 0.0 if not one.sex or not two.sex else (1.0 if one.sex == two.sex else -9.0)
         total = family_bits + given_bits + dates + sex + place(one, two, file)
-        found[(i, j)] = Score(total - math.log2(max(file.count, 10_000)), doubt, 2.0 if slip or abroad else 0.0)
+        found[(i, j)] = Score(total - math.log2(max(file.count, 10_000)), doubt, caution)
     return found
 
 
