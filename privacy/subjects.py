@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
+
+from unibase.privacy.ledger.erased_numbers import Erased
 
 
 class Subject(NamedTuple):
@@ -39,12 +41,14 @@ class SubjectLookup:
     Attributes:
         by_identifier: `{(centre, system, identifier): Subject}`, for the identifiers in the ledger.
         objecting: Identifiers of persons who object: they have no subject, and a room says nothing of them.
+        erased: Whether a number is one of a person who was erased, of whom a room says nothing either.
         persons: What the ledger knows of each subject, by `subject_id`; what must be found in texts to be removed.
     """
 
     by_identifier: Mapping[tuple[str, str, str], Subject] = field(repr=False)
     objecting: frozenset[tuple[str, str, str]] = field(default=frozenset(), repr=False)
     persons: Mapping[int, Person] = field(default_factory=dict, repr=False)
+    erased: Erased = field(default=Erased(), repr=False)
 
     def find(self, centre: str, system: str, identifier: str) -> Subject | None:
         """Return the subject behind an identifier, or None when the ledger does not know it.
@@ -58,14 +62,14 @@ class SubjectLookup:
         return self.by_identifier.get((centre, system, identifier.strip()))
 
     def objects(self, centre: str, system: str, identifier: str) -> bool:
-        """Return whether the person behind an identifier objects; arguments as of `find`.
+        """Return whether the person behind an identifier objects, or was erased; arguments as of `find`.
 
         Args:
             centre: Name of the centre.
             system: Kind of identifier.
             identifier: As the source writes it.
         """
-        return (centre, system, identifier.strip()) in self.objecting
+        return (centre, system, identifier.strip()) in self.objecting or self.erased.knows(centre, system, identifier)
 
     def without(self, identifiers: Collection[tuple[str, str, str]]) -> SubjectLookup:
         """Return the lookup without the persons behind some identifiers, whatever other identifiers they have.
@@ -78,10 +82,10 @@ class SubjectLookup:
         """
         gone = {self.by_identifier[one] for one in identifiers if one in self.by_identifier}
         if not gone:
-            return SubjectLookup(self.by_identifier, self.objecting | frozenset(identifiers), self.persons)
+            return replace(self, objecting=self.objecting | frozenset(identifiers))
         kept = {one: subject for one, subject in self.by_identifier.items() if subject not in gone}
         objecting = self.objecting | frozenset(identifiers) | frozenset(self.by_identifier.keys() - kept.keys())
-        return SubjectLookup(kept, objecting, self._persons_of(kept))
+        return SubjectLookup(kept, objecting, self._persons_of(kept), self.erased)
 
     def within(self, centre: str, identifiers: Collection[str] | None = None) -> SubjectLookup:
         """Return the lookup for one centre, and of it for some identifiers; with what all centres know of these persons."""
@@ -90,7 +94,8 @@ class SubjectLookup:
             return one[0] == centre and (identifiers is None or one[2] in identifiers)
 
         known = {one: subject for one, subject in self.by_identifier.items() if mine(one)}
-        return SubjectLookup(known, frozenset(one for one in self.objecting if mine(one)), self._persons_of(known))
+        objecting = frozenset(one for one in self.objecting if mine(one))
+        return SubjectLookup(known, objecting, self._persons_of(known), self.erased)
 
     def _persons_of(self, known: Mapping[tuple[str, str, str], Subject]) -> dict[int, Person]:
         numbers = {subject.subject_id for subject in known.values()}

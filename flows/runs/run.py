@@ -15,7 +15,7 @@ import polars as pl
 
 from unibase.flows.runs.code import code_digest
 from unibase.flows.runs.worker_check import refuse_unlike
-from unibase.flows.study.places import OBJECTIONS, Place
+from unibase.flows.study.places import ERASED, OBJECTIONS, Place
 from unibase.flows.study.study_file import Study
 from unibase.groundwork.cluster import Workforce
 from unibase.groundwork.faults import fault_of
@@ -26,6 +26,7 @@ from unibase.groundwork.work import Job, Outcome, Progress, Unit, Workers, WorkL
 from unibase.privacy.custody.custodians import assemble, read_subjects, read_tokens
 from unibase.privacy.custody.objections import identifiers, read_register
 from unibase.privacy.keys import Key
+from unibase.privacy.ledger.erased_numbers import read_erased
 from unibase.privacy.ledger.persons import open_lookup, revisions
 from unibase.privacy.pseudonyms import token
 from unibase.privacy.subjects import SubjectLookup
@@ -86,7 +87,8 @@ class Run:
     def lookup(self) -> SubjectLookup:
         """The way from identifiers to subjects, as the ledger is or, where the study says so, was; without those who object."""
         register = OBJECTIONS.of(self.study.work.root)
-        return self._everybody().without(identifiers(read_register(register)))
+        known = self._everybody().without(identifiers(read_register(register)))
+        return replace(known, erased=read_erased(ERASED.of(self.study.work.root)))
 
     def _everybody(self) -> SubjectLookup:
         """Return the lookup with those who object."""

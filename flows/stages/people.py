@@ -12,7 +12,7 @@ from unibase.clinical.formats.people import read_people as read_clinical_people
 from unibase.flows.runs import sources
 from unibase.flows.runs.run import Run
 from unibase.flows.runs.stage import Stage
-from unibase.flows.study.places import LEDGER, OBJECTIONS
+from unibase.flows.study.places import ERASED, LEDGER, OBJECTIONS
 from unibase.flows.study.places import PEOPLE as PEOPLE_TABLE
 from unibase.flows.study.study_file import Centre
 from unibase.groundwork.problems import UserError
@@ -20,6 +20,7 @@ from unibase.groundwork.tables import PEOPLE, QUARANTINE
 from unibase.privacy.custody.objections import REGISTER, add_to_register, identifiers
 from unibase.privacy.leaks.leak_scan import Needle
 from unibase.privacy.ledger import persons
+from unibase.privacy.ledger.erased_numbers import read_erased
 from unibase.privacy.ledger.people_file import PeopleFile, read_links, read_people
 from unibase.privacy.ledger.traits import parse_date
 
@@ -33,7 +34,8 @@ def resolve_people(run: Run) -> persons.LinkReport:
     sources.forget_unnamed(run)
     files = {name: people_file(run, name, centre) for name, centre in run.study.centres.items()}
     frames = [people_of(run, name, centre, files[name]) for name, centre in run.study.centres.items()]
-    people = PEOPLE.write(pl.concat([PEOPLE.empty(), *frames]), run.place(PEOPLE_TABLE))
+    listed = read_erased(run.place(ERASED)).without(pl.concat([PEOPLE.empty(), *frames]))
+    people = PEOPLE.write(listed, run.place(PEOPLE_TABLE))
     run.place(PEOPLE_TABLE).chmod(0o600)
     _tell_problems(run, files)
     links = read_links(run.study.path(run.study.links)) if run.study.links else None
@@ -168,5 +170,8 @@ def needles(run: Run) -> list[Needle]:
 
 
 STAGE = Stage(
-    "people", "Resolve who is who across sources and centres", leaves=(PEOPLE_TABLE, LEDGER, OBJECTIONS), run=resolve_people
+    "people",
+    "Resolve who is who across sources and centres",
+    leaves=(PEOPLE_TABLE, LEDGER, OBJECTIONS, ERASED),
+    run=resolve_people,
 )

@@ -38,6 +38,7 @@ class Place:
 
 PEOPLE = Place("vault/people.parquet", "Who the sources name, in clear")
 OBJECTIONS = Place("vault/objections.parquet", "Who objects to the use of their records, in clear")
+ERASED = Place("vault/erased.json", "Keyed digests of the numbers of persons who were erased")
 LEDGER = Place("vault/identity", "The identity ledger: who is who")
 RECORDS = Place("staging/clinical/{centre}", "Clinical events of a centre, as a MEDS dataset, with problems and account")
 DICOM = Place("staging/imaging/dicom", "De-identified DICOM")

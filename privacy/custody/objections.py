@@ -6,6 +6,7 @@ person who comes back under another number, or in another hospital, stays out as
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import polars as pl
@@ -34,6 +35,25 @@ def add_to_register(path: Path, found: pl.DataFrame) -> pl.DataFrame:
         write_parquet(after, path)
         path.chmod(0o600)
     return after
+
+
+def remove_from_register(path: Path, numbers: Collection[tuple[str, str, str]], channel: str | None) -> list[str]:
+    """Take numbers out of the register; return the other channels that still hold one of them.
+
+    Args:
+        path: The register.
+        numbers: Centre, system and identifier of each.
+        channel: Whose rows go; None for all.
+    """
+    before = read_register(path)
+    mine = pl.Series(
+        [one in set(numbers) for one in before.select("centre", "system", "identifier").iter_rows()], dtype=pl.Boolean
+    )
+    goes = mine & (before["channel"] == channel) if channel is not None else mine
+    if goes.any():
+        write_parquet(before.filter(~goes), path)
+        path.chmod(0o600)
+    return sorted(before.filter(mine & ~goes)["channel"].unique())
 
 
 def identifiers(register: pl.DataFrame) -> frozenset[tuple[str, str, str]]:

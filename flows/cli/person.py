@@ -1,0 +1,122 @@
+"""The commands of the rights desk: `unibase person ...`."""
+
+from __future__ import annotations
+
+import getpass
+from dataclasses import dataclass
+from pathlib import Path
+
+from cyclopts import App, Parameter
+
+person_app = App(name="person", help="The rights desk: find a person, let them leave, erase them, tell who holds their data.")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Named:
+    """Whom the desk is asked about.
+
+    Attributes:
+        number: Hospital number, another number of a source, or the INS; asked for, unseen, where it is left out.
+        centre: The hospital whose number it is, where several have it.
+    """
+
+    number: str | None = None
+    centre: str | None = None
+
+    def told(self) -> str:
+        """Return the number; ask for it where it should not stand in the history of a shell."""
+        return self.number if self.number is not None else getpass.getpass("Number of the person (not shown): ")
+
+
+_NOBODY = Named()
+
+
+@person_app.command(name="find")
+def person_find(study: Path, *, named: Named = _NOBODY) -> None:
+    """Show who has a number: all their records, the pseudonym, and whether they object. Audited.
+
+    Example: `unibase person find study.yaml --centre lyon`
+
+    Parameters
+    ----------
+    study
+        The study file.
+    """
+    from unibase.flows.vault.rights_desk import find
+
+    print(find(study, named.told(), named.centre))
+
+
+@person_app.command(name="exclude")
+def person_exclude(study: Path, *, named: Named = _NOBODY) -> None:
+    """Write down that a person objects, or withdraws a consent: they leave on the next night and stay out.
+
+    Example: `unibase person exclude study.yaml --centre lyon`
+
+    Parameters
+    ----------
+    study
+        The study file.
+    """
+    from unibase.flows.vault.rights_desk import exclude
+
+    print(exclude(study, named.told(), named.centre))
+
+
+@person_app.command(name="readmit")
+def person_readmit(study: Path, *, named: Named = _NOBODY) -> None:
+    """Take an objection that this desk wrote down back; what a hospital's source says stays.
+
+    Example: `unibase person readmit study.yaml --centre lyon`
+
+    Parameters
+    ----------
+    study
+        The study file.
+    """
+    from unibase.flows.vault.rights_desk import readmit
+
+    print(readmit(study, named.told(), named.centre))
+
+
+@person_app.command(name="register")
+def person_register(study: Path, *, named: Named = _NOBODY, key_file: tuple[Path, ...] = (), notice: Path | None = None) -> None:
+    """Show which releases and extracts hold a person, and write the notice to their recipients.
+
+    Example: `unibase person register study.yaml --centre lyon --notice notice.txt`
+
+    Parameters
+    ----------
+    study
+        The study file.
+    key_file
+        Earlier keys, under which older releases were made.
+    notice
+        Text file for the recipients: which subject to delete, and nothing of the person.
+    """
+    from unibase.flows.vault.rights_desk import register, write_notice
+    from unibase.privacy.keys import read_key_file
+
+    number = named.told()
+    print(register(study, number, named.centre, [read_key_file(file) for file in key_file]))
+    if notice is not None:
+        print(write_notice(study, number, named.centre, notice))
+
+
+@person_app.command(name="erase")
+def person_erase(study: Path, *, named: Named = _NOBODY) -> None:
+    """Erase a person from the vault, in every revision of the ledger; a number of theirs that comes back stays out.
+
+    Releases and extracts that hold them are named; they are not changed.
+
+    Example: `unibase person erase study.yaml --centre lyon`
+
+    Parameters
+    ----------
+    study
+        The study file.
+    """
+    from unibase.flows.vault.rights_desk import erase
+
+    print(erase(study, named.told(), named.centre))

@@ -1,0 +1,87 @@
+"""Erase a person from the identity ledger: from every revision, with the chain still verifying.
+
+The person's rows leave every revision, and the chain of digests is made anew, so that it goes on verifying. `erasures.json`
+keeps the seal of the ledger before and after, for who noted it elsewhere. What stays is a keyed digest of each number
+(`erased_numbers`): who holds the vault cannot read one off, but can still try numbers one by one.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from unibase.groundwork.files import sha256_file, write_json
+from unibase.groundwork.tables import PEOPLE, write_parquet
+from unibase.privacy.ledger.comparable import RecordKey
+from unibase.privacy.ledger.revisions import State, revision_folders
+
+ERASURES = "erasures.json"
+"""File of the ledger: how often persons were erased from it, with the seal of its newest revision before and after."""
+_PAIRS = ("edges", "decisions", "review")
+
+
+def erase_records(folder: Path, records: Collection[RecordKey]) -> int:
+    """Take all rows of some records out of every revision of a ledger; return how many rows of people that were.
+
+    Args:
+        folder: The ledger.
+        records: All records of a person: `(centre, person_key)`.
+
+    Raises:
+        UserError: If the ledger was changed by hand before.
+    """
+    before = State.load(folder)
+    anew, old = (folder.with_name(f"{folder.name}.{word}") for word in ("erasing", "erased"))
+    for path in (anew, old):
+        shutil.rmtree(path, ignore_errors=True)
+    anew.mkdir(mode=0o700)
+    removed, seal = 0, ""
+    for revision in revision_folders(folder):
+        rows, seal = _without(revision, anew / revision.name, set(records), seal)
+        removed += rows
+    known = folder / ERASURES
+    done: list[dict[str, Any]] = json.loads(known.read_text(encoding="utf-8")) if known.exists() else []
+    entry = {"revision": before.revision, "records": len(records), "seal_before": before.digest, "seal_after": seal}
+    write_json(anew / ERASURES, [*done, entry], mode=0o600)
+    # Renamed, so that a ledger is whole at any moment; a crash between the two leaves both beside one another.
+    folder.rename(old)
+    anew.rename(folder)
+    shutil.rmtree(old)
+    return removed
+
+
+def _without(revision: Path, target: Path, gone: set[RecordKey], previous: str) -> tuple[int, str]:
+    """Write one revision without the records; return how many rows of people were left out, and its seal."""
+    target.mkdir(mode=0o700)
+    people = pl.read_parquet(revision / "people.parquet")
+    kept = _keep(people, gone, "centre", "person_key")
+    write_parquet(kept.select(column.name for column in PEOPLE.columns), target / "people.parquet")
+    names = {"/".join(record) for record in gone}
+    changes = _keep(pl.read_parquet(revision / "changes.parquet"), gone, "centre", "person_key")
+    # The name of a person begins with one of its records.
+    of_gone = pl.col("previous").str.split("\t").list.first().is_in(sorted(names))
+    write_parquet(
+        changes.with_columns(pl.when(of_gone).then(None).otherwise("previous").alias("previous")), target / "changes.parquet"
+    )
+    for name in _PAIRS:
+        pairs = pl.read_parquet(revision / f"{name}.parquet")
+        for side in ("left", "right"):
+            pairs = _keep(pairs, gone, f"{side}_centre", f"{side}_key")
+        write_parquet(pairs, target / f"{name}.parquet")
+    about = json.loads((revision / "revision.json").read_text(encoding="utf-8"))
+    about["previous"] = previous
+    about["files"] = {path.name: sha256_file(path) for path in sorted(target.glob("*.parquet"))}
+    write_json(target / "revision.json", about)
+    for path in target.iterdir():
+        path.chmod(0o600)
+    return people.height - kept.height, sha256_file(target / "revision.json")
+
+
+def _keep(frame: pl.DataFrame, gone: set[RecordKey], centre: str, key: str) -> pl.DataFrame:
+    keep = [record not in gone for record in frame.select(centre, key).iter_rows()]
+    return frame.filter(pl.Series(keep, dtype=pl.Boolean))
