@@ -1,0 +1,46 @@
+"""The command `unibase attack`: what an outsider can tell of single subjects of a release."""
+
+from __future__ import annotations
+
+import sys
+from itertools import combinations
+from pathlib import Path
+
+from unibase.flows.cli.app import app
+from unibase.groundwork.problems import UserError
+
+
+@app.command(name="attack")
+def attack_releases(release: Path, *others: Path, limit: float | None = None) -> None:
+    """Attack releases as a hostile outsider would, and show how many subjects each attack singles out.
+
+    Example: `unibase attack demo/releases/uniriv-demo/1.0.0`
+
+    Parameters
+    ----------
+    release
+        Folder of a release.
+    others
+        Further releases: later versions, or releases of the same persons under another key.
+    limit
+        Share of subjects, 0 to 1, that no attack may exceed; over it the command ends with exit code 1.
+    """
+    from unibase.releases.attack.attackers import attack
+    from unibase.releases.attack.between import attack_pair
+    from unibase.releases.content import manifest
+
+    if limit is not None and not 0 <= limit <= 1:
+        raise UserError("--limit is a share between 0 and 1, such as 0.05.")
+    folders = (release, *others)
+    least = {folder: int(manifest.read(folder).get("min_cell", 1)) for folder in folders}
+    found = [(folder.name, one) for folder in folders for one in attack(folder)]
+    for first, second in combinations(folders, 2):
+        both = max(least[first], least[second])
+        found += [(f"{first.name} and {second.name}", one) for one in attack_pair(first, second, both)]
+    print(f"{'attack':<18}{'singled out':>12}  {'of':>6}  {'share':>6}  the attacker holds the release and")
+    for name, one in found:
+        print(f"{one.name:<18}{one.singled_out:>12}  {one.of:>6}  {one.share:>6.1%}  {one.with_what} ({name})")
+    over = [one for _, one in found if limit is not None and one.share > limit]
+    if over:
+        print(f"Over the limit of {limit:.1%}: {', '.join(dict.fromkeys(one.name for one in over))}.", file=sys.stderr)
+        sys.exit(1)
