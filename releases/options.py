@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from unibase.groundwork.sections import Section
+
+AttackName = Literal["life-span", "rare-codes", "order-of-export"]
+"""An attack on a single release (`unibase attack`)."""
 
 
 class Disclosure(Section):
@@ -52,3 +55,10 @@ class Release(Section):
     """Why images that may show a face may be released, such as the approval that allows it; empty keeps them out. An image
     may show a face unless its BodyPartExamined rules that out and it is shorter than 800 mm."""
     disclosure: Disclosure = Disclosure()
+    provenance: Literal["rows", "keyed"] = "rows"
+    """What is told of the rows of sources: their numbers, or pseudonyms of them that no export and no other key shares."""
+    birth: Literal["day", "month", "year"] = "day"
+    """What the timeline tells of dates of birth. Days lived, from birth to death, are true days: a list of deaths knows them."""
+    attack_limits: dict[AttackName, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
+    """Attack to the share of subjects that it may single out, such as `life-span: 0.05`; a release over one is not published. `unibase
+    attack RELEASE` shows the shares."""

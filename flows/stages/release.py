@@ -49,6 +49,7 @@ from unibase.omics.options import AssayName
 from unibase.privacy.dates import shift
 from unibase.releases.catalogue.site import published, version_key
 from unibase.releases.content import manifest
+from unibase.releases.content.leaving import Leaving
 from unibase.releases.content.publish import Following, ReleaseInputs, publish_release
 from unibase.releases.content.wide_tables import Source, columns
 from unibase.releases.disclosure.policy import DisclosurePolicy
@@ -101,9 +102,16 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
         voxels=_voxels(run),
         lanes=study.release.lanes,
         subject_codes=_subject_codes(run),
+        leaving=Leaving(_rows_key(run), study.release.birth),
+        attack_limits=study.release.attack_limits,
         policy=DisclosurePolicy(**study.release.disclosure.model_dump()),
         description=" ".join(text for text in (study.notice, study.description) if text),
     )
+
+
+def _rows_key(run: Run) -> bytes | None:
+    """Return the secret under which numbers of source rows leave, or None where they leave as they are."""
+    return run.key.derive("release/source-rows") if run.study.release.provenance == "keyed" else None
 
 
 def _told_outside(quarantine: pl.DataFrame) -> pl.DataFrame:

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from unibase.groundwork.problems import UserError
+from unibase.releases.content.leaving import AS_THEY_ARE, Leaving
 from unibase.releases.content.missingness import REASONS
 from unibase.releases.content.wide_tables import Source, scan
 from unibase.releases.disclosure.policy import DisclosurePolicy
@@ -64,6 +65,8 @@ class ReleaseInputs:
             further subjects; each becomes a file of the release.
         previous: Folder of the release this one follows; the page says what changed since.
         subject_codes: Column of `subjects` to the codes of the events that it is read from; a code may end in `*`.
+        leaving: What is made of numbers of source rows and of births before they leave.
+        attack_limits: Attack to the share of subjects, 0 to 1, that it may single out; a release over one is not published.
         lanes: Whether the page draws single subjects' timelines, which only who may see the tables may see.
         voxels: The stores of voxels that staging holds, or None where no image is released.
         volumes: What each image volume is, and how good, as `IMAGES`; None where there are no images.
@@ -108,6 +111,8 @@ class ReleaseInputs:
     voxels: Voxels | None = None
     lanes: bool = False
     subject_codes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    leaving: Leaving = AS_THEY_ARE
+    attack_limits: Mapping[str, float] = field(default_factory=dict)
 
     def check(self) -> None:
         """Check what every later step leans on.

@@ -18,6 +18,7 @@ from unibase.groundwork.problems import UserError
 from unibase.privacy.leaks import leak_scan
 from unibase.privacy.leaks.leak_scan import Needle
 from unibase.releases import report
+from unibase.releases.attack.attackers import attack
 from unibase.releases.content import cohort_file, dictionary, manifest, multimodal, stability_words, weighing
 from unibase.releases.content.csv_files import write_csv, write_csv_blocks
 from unibase.releases.content.inputs import ReleaseInputs
@@ -84,6 +85,7 @@ def publish_release(
         inputs = _write_as(inputs, content, building, target, following)
         target = target.with_name(inputs.version)
         _refuse_leaks(building, needles)
+        _refuse_attacks(building, inputs.attack_limits)
         if target.exists():
             _same_or_refuse(building, target)
             return target
@@ -140,6 +142,23 @@ def _refuse_leaks(building: Path, needles: Iterable[Needle]) -> None:
         )
 
 
+def _refuse_attacks(building: Path, limits: Mapping[str, float]) -> None:
+    """Refuse a release that an outsider could tell more of than the study allows.
+
+    Raises:
+        UserError: If an attack singles out a larger share of subjects than its limit.
+    """
+    if not limits:
+        return
+    over = [one for one in attack(building) if one.share > limits.get(one.name, 1.0)]
+    if over:
+        told = "; ".join(f"{one.name}: {one.singled_out} of {one.of} subjects, {limits[one.name]:.1%} allowed" for one in over)
+        raise UserError(
+            f"The release is not published: attacks single out more subjects than `release.attack_limits` allows ({told}). "
+            "Tell births to the year (`release.birth`), key the source rows (`release.provenance`), or raise the limit."
+        )
+
+
 def _same_or_refuse(building: Path, target: Path) -> None:
     if _are_same(building, target):
         return
@@ -180,7 +199,7 @@ def _write_content(inputs: ReleaseInputs, folder: Path) -> _Content:
     sample_map = cohort_file.mark_chosen(samples, modalities)
     counted["sample_map"] = _write_table("sample_map", [sample_map], dictionary.Tally(), folder)
     counted["timeline"] = dictionary.Tally()
-    write_timeline(inputs.events, subjects["subject_id"], folder / "timeline", counted["timeline"].add)
+    write_timeline(inputs.events, subjects["subject_id"], folder / "timeline", counted["timeline"].add, inputs.leaving)
     if inputs.splits is not None:
         write_subject_splits(folder / "timeline", pl.read_parquet(folder / "tables" / "splits.parquet"))
     described = dictionary.build(
@@ -337,7 +356,8 @@ def _write_tables(inputs: ReleaseInputs, subjects: pl.DataFrame, folder: Path) -
     traced = scan(inputs.trace).select("subject_id", "variable").unique().collect()
     reasons = Reasons(inputs.missing, traced)
     return {
-        name: _write_table(name, found, dictionary.Tally(partial(reasons.count, name)), folder) for name, found in blocks.items()
+        name: _write_table(name, map(inputs.leaving.apply, found), dictionary.Tally(partial(reasons.count, name)), folder)
+        for name, found in blocks.items()
     }
 
 

@@ -15,6 +15,7 @@ import polars as pl
 from unibase.groundwork.files import atomic_file, write_json
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import EVENTS
+from unibase.releases.content.leaving import AS_THEY_ARE, Leaving
 
 SUBJECTS_PER_SHARD = 1000
 
@@ -24,10 +25,12 @@ def write_timeline(
     subject_ids: pl.Series,
     folder: Path,
     seen: Callable[[pl.DataFrame], None] = lambda _: None,
+    leaving: Leaving = AS_THEY_ARE,
 ) -> pl.DataFrame:
     """Write the events of `subject_ids` below `folder` as a MEDS dataset; `write_description` completes it.
 
-    A MEDS folder is read one shard at a time and keeps its shards. `seen` is called with each shard that is written.
+    A MEDS folder is read one shard at a time and keeps its shards. `seen` is called with each shard that is written;
+    `leaving` says what is made of its rows before.
 
     Returns:
         One row per code: `code`, `description`, `events`, `subjects`.
@@ -46,6 +49,7 @@ def write_timeline(
         if name.endswith("#frame"):
             name = name.removesuffix("#frame")
             kept = kept.sort(["subject_id", "time"], nulls_last=False, maintain_order=True)
+        kept = leaving.apply(kept)
         write_meds(kept, folder / "data" / name, DataSchema)
         seen(kept)
         counts.append(kept.group_by("code").agg(pl.len().alias("events"), pl.col("subject_id").n_unique().alias("subjects")))

@@ -1,0 +1,125 @@
+"""What a release says of its sources' rows and of births: as they are, or so that they name nothing outside of it.
+
+The number of a row in a hospital's export is the same under any key, and in an export in order of date it tells the shift
+of a subject. Keyed, it is a pseudonym of the row: equal within a release, another one under another key. SipHash-2-4
+(Aumasson and Bernstein 2012) makes it, under a key for each source, so that millions of rows cost little.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+Birth = Literal["day", "month", "year"]
+"""What is told of a date of birth."""
+_ROWS = (("source", "source_row"), ("SRCDOM", "SRCSEQ"))
+"""Columns that name a table of a source, and a row of it."""
+_EVERY = {"month": "1mo", "year": "1y"}
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """What is made of rows before they leave.
+
+    Attributes:
+        rows_key: Secret under which numbers of source rows are replaced; None leaves them.
+        birth: What is told of dates of birth in the timeline.
+    """
+
+    rows_key: bytes | None = field(default=None, repr=False)
+    birth: Birth = "day"
+
+    def apply(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return a block of a table as it leaves.
+
+        Args:
+            frame: Rows of any table of a release.
+        """
+        frame = (
+            _coarser_births(frame, self.birth) if self.birth != "day" and {"code", "time_max"} <= set(frame.columns) else frame
+        )
+        for source, row in _ROWS:
+            if self.rows_key is not None and {source, row} <= set(frame.columns):
+                frame = frame.with_columns(keyed_rows(frame[source], frame[row], self.rows_key))
+        return frame
+
+
+AS_THEY_ARE = Leaving()
+"""Rows leave with their numbers, and births to the day."""
+
+
+def keyed_rows(source: pl.Series, row: pl.Series, key: bytes) -> pl.Series:
+    """Return pseudonyms of source rows: positive, equal for equal rows, null where there is none.
+
+    Args:
+        source: The table each row is of.
+        row: Its number; null for what we derived ourselves.
+        key: The secret.
+
+    Example:
+        >>> rows = pl.Series("source_row", [7, 7, 8, None])
+        >>> keyed = keyed_rows(pl.Series(["lyon/a", "lyon/a", "lyon/a", "lyon/a"]), rows, b"secret")
+        >>> keyed[0] == keyed[1], keyed[0] == keyed[2], keyed[3]
+        (True, False, None)
+    """
+    found = np.zeros(len(row), dtype=np.int64)
+    numbers = row.cast(pl.Int64).fill_null(0).to_numpy().astype(np.uint64)
+    names = source.cast(pl.String).fill_null("")
+    for name in names.unique().to_list():
+        mine = (names == name).to_numpy()
+        found[mine] = (siphash(numbers[mine], hmac.new(key, name.encode(), sha256).digest()[:16]) >> np.uint64(1)).astype(
+            np.int64
+        )
+    return pl.select(pl.when(row.is_not_null()).then(pl.Series(row.name, found))).to_series().alias(row.name)
+
+
+def siphash(words: np.ndarray, key: bytes) -> np.ndarray:
+    """Return SipHash-2-4 of each word of 8 bytes, little-endian.
+
+    Args:
+        words: (n,) uint64.
+        key: 16 bytes.
+    """
+    k0, k1 = (np.uint64(int.from_bytes(part, "little")) for part in (key[:8], key[8:]))
+    start = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
+    v = [np.full(len(words), np.uint64(word) ^ k) for word, k in zip(start, (k0, k1, k0, k1), strict=True)]
+    for word in (words.astype(np.uint64), np.uint64(8 << 56)):
+        v[3] = v[3] ^ word
+        v = _rounds(v, 2)
+        v[0] = v[0] ^ word
+    v[2] = v[2] ^ np.uint64(0xFF)
+    v = _rounds(v, 4)
+    return np.asarray(v[0] ^ v[1] ^ v[2] ^ v[3])
+
+
+def _rounds(v: list[np.ndarray], count: int) -> list[np.ndarray]:
+    a, b, c, d = v
+    for _ in range(count):
+        a, c = a + b, c + d
+        b, d = _left(b, 13) ^ a, _left(d, 16) ^ c
+        a = _left(a, 32)
+        c, a = c + b, a + d
+        b, d = _left(b, 17) ^ c, _left(d, 21) ^ a
+        c = _left(c, 32)
+    return [a, b, c, d]
+
+
+def _left(word: np.ndarray, bits: int) -> np.ndarray:
+    return (word << np.uint64(bits)) | (word >> np.uint64(64 - bits))
+
+
+def _coarser_births(frame: pl.DataFrame, birth: Birth) -> pl.DataFrame:
+    """Return events with births known to the month or the year: the first instant, and all that it can mean."""
+    born = (pl.col("code").cast(pl.String) == "MEDS_BIRTH") & pl.coalesce("time", "time_min").is_not_null()
+    begins = pl.coalesce("time_min", "time").dt.truncate(_EVERY[birth])
+    ends = pl.coalesce("time_max", "time").dt.truncate(_EVERY[birth]).dt.offset_by(_EVERY[birth]).dt.offset_by("-1us")
+    new = {"time": begins, "time_min": begins, "time_max": ends}
+    types = frame.schema
+    return frame.with_columns(
+        pl.when(born).then(value).otherwise(name).cast(types[name]).alias(name) for name, value in new.items()
+    )

@@ -1,0 +1,139 @@
+"""Attacks on a release, tried on simulated subjects whose truth is known, and what is done against them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tests.releases.examples import make_inputs
+from unibase.groundwork.files import write_json
+from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import EVENTS, write_parquet
+from unibase.releases.attack.attackers import Attack, life_span, order_of_export, rare_codes
+from unibase.releases.attack.between import attack_pair
+from unibase.releases.content.leaving import AS_THEY_ARE, Leaving, siphash
+from unibase.releases.content.publish import publish_release
+
+DAY = datetime(2020, 1, 1)
+
+
+def lives(subjects: int, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return births and deaths of persons of about 70 years, shifted, and their sexes."""
+    rng = np.random.default_rng(seed)
+    born = rng.integers(-30_000, -20_000, subjects)
+    died = born + rng.normal(25_500, 1_200, subjects).astype(int)
+    shift = -rng.integers(1, 366, subjects)
+    rows = [
+        {
+            "subject_id": n + 1,
+            "code": code,
+            "time": DAY + timedelta(days=int(day + shift[n])),
+            "source": "lyon/a",
+            "source_row": n + 1,
+        }
+        for code, days in (("MEDS_BIRTH", born), ("MEDS_DEATH", died))
+        for n, day in enumerate(days)
+    ]
+    sexes = pl.DataFrame({"subject_id": range(1, subjects + 1), "SEX": rng.choice(["M", "F"], subjects)})
+    return EVENTS.conform(pl.DataFrame(rows)), sexes
+
+
+def test_days_lived_single_out_most_of_the_dead_and_births_to_the_year_almost_none() -> None:
+    events, sexes = lives(2_000, 7)
+    said = life_span(events, sexes)
+    # By hand: the days from birth to death that occur once in a sex.
+    days = events.filter(pl.col("code") == "MEDS_DEATH").join(
+        events.filter(pl.col("code") == "MEDS_BIRTH"), on="subject_id", suffix="_birth"
+    )
+    lived = days.join(sexes, on="subject_id").select("SEX", (pl.col("time") - pl.col("time_birth")).dt.total_days().alias("days"))
+    # Days that are known to a day leave a day open on both sides.
+    alone = sum(((lived["SEX"] == sex) & ((lived["days"] - day).abs() <= 2)).sum() == 1 for sex, day in lived.iter_rows())
+    assert said == Attack("life-span", alone, 2_000, said.with_what)
+    assert said.share > 0.1
+    assert life_span(Leaving(birth="year").apply(events), sexes).share <= 0.01
+
+
+def exported(order: str, seed: int = 3) -> tuple[pl.DataFrame, dict[int, int]]:
+    """Return visits of 120 subjects with the numbers of an export in the order of dates, or of patients."""
+    rng = np.random.default_rng(seed)
+    shift = {n: -int(rng.integers(1, 366)) for n in range(1, 121)}
+    visits = [(n, int(day)) for n in shift for day in np.sort(rng.integers(0, 1_500, 12))]
+    visits.sort(key=(lambda one: one[1]) if order == "date" else (lambda one: one[0]))
+    rows = [
+        {"subject_id": n, "code": "VISIT", "time": DAY + timedelta(days=day + shift[n]), "source": "CHU-été/v", "source_row": row}
+        for row, (n, day) in enumerate(visits, start=1)
+    ]
+    return EVENTS.conform(pl.DataFrame(rows)), shift
+
+
+def test_an_export_in_order_of_date_tells_shifts_and_keyed_rows_do_not() -> None:
+    in_order, _ = exported("date")
+    assert order_of_export(in_order).share >= 0.9
+    assert order_of_export(exported("patient")[0]).singled_out == 0
+    assert order_of_export(Leaving(rows_key=b"k").apply(in_order)).singled_out == 0
+
+
+def test_a_code_of_one_subject_alone_singles_it_out() -> None:
+    rows = [(1, "ICD10//C34"), (2, "ICD10//C34"), (2, "ICD10//C37"), (3, "ICD10//C34")]
+    events = EVENTS.conform(pl.DataFrame(rows, schema=["subject_id", "code"], orient="row"))
+    found = rare_codes(events, pl.DataFrame({"subject_id": [1, 2, 3]}))
+    assert (found.singled_out, found.of) == (1, 3)
+
+
+def test_the_keyed_rows_are_siphash() -> None:
+    # The authors' own vector for 8 bytes, 00 to 07, under the key 00 to 0f (SipHash reference, vectors.h).
+    word = np.array([int.from_bytes(bytes(range(8)), "little")], dtype=np.uint64)
+    assert siphash(word, bytes(range(16)))[0].tobytes() == bytes.fromhex("6224939a79f5f593")
+
+
+def standing(folder: Path, key: str, subjects: list[int], leaving: Leaving = AS_THEY_ARE) -> Path:
+    """Write what the attackers of two releases read: persons 1 to n under these numbers, with their rows and values."""
+    rng = np.random.default_rng(1)
+    rows = [(number, "LDH", "lyon/labs", 10 * person + n) for person, number in enumerate(subjects) for n in range(3)]
+    events = pl.DataFrame(rows, schema=["subject_id", "code", "source", "source_row"], orient="row")
+    write_parquet(leaving.apply(EVENTS.conform(events)), folder / "timeline" / "data" / "0.parquet")
+    values = {"subject_id": subjects, "ldh": rng.normal(300, 50, len(subjects)), "volume": rng.normal(40, 9, len(subjects))}
+    for table in ("subjects", "analysis"):
+        write_parquet(pl.DataFrame(values), folder / "tables" / f"{table}.parquet")
+    write_json(folder / "manifest.json", {"key_fingerprint": key, "files": {}})
+    return folder
+
+
+def test_two_keys_do_not_part_what_source_rows_and_values_join(tmp_path: Path) -> None:
+    first = standing(tmp_path / "first", "a", list(range(100, 140)))
+    second = standing(tmp_path / "second", "b", list(range(900, 940)))
+    found = {one.name: (one.singled_out, one.of) for one in attack_pair(first, second, 11)}
+    assert found == {"source-rows": (40, 40), "exact-values": (40, 40)}
+    keyed = standing(tmp_path / "keyed", "c", list(range(500, 540)), Leaving(rows_key=b"k"))
+    assert {one.name: one.singled_out for one in attack_pair(first, keyed, 11)}["source-rows"] == 0
+
+
+def test_two_versions_that_differ_by_a_few_tell_of_these(tmp_path: Path) -> None:
+    one = standing(tmp_path / "one", "a", list(range(100, 140)))
+    two = standing(tmp_path / "two", "a", list(range(100, 137)))
+    assert [(found.name, found.singled_out) for found in attack_pair(one, two, 11)] == [("difference", 3)]
+    assert attack_pair(one, two, 3)[0].singled_out == 0
+
+
+def test_all_tables_of_a_release_name_a_source_row_alike() -> None:
+    leaving = Leaving(rows_key=b"k")
+    rows = pl.DataFrame({"source": ["lyon/a", "lyon/b"], "source_row": [4, 4]})
+    timeline, bds = leaving.apply(rows), leaving.apply(rows.rename({"source": "SRCDOM", "source_row": "SRCSEQ"}))
+    assert timeline["source_row"].to_list() == bds["SRCSEQ"].to_list()
+    assert timeline["source_row"].n_unique() == 2 and timeline["source_row"].min() > 0  # type: ignore[operator]
+    assert Leaving(rows_key=b"other").apply(rows)["source_row"].to_list() != timeline["source_row"].to_list()
+
+
+def test_a_release_over_a_limit_is_not_published(tmp_path: Path) -> None:
+    inputs = make_inputs(tmp_path / "in", subjects=40, genes=3)
+    assert isinstance(inputs.events, pl.DataFrame)
+    rare = inputs.events.filter(pl.col("time").is_not_null()).head(1).with_columns(pl.lit("ICD10//C37").alias("code"))
+    inputs = replace(inputs, events=pl.concat([inputs.events, rare]), attack_limits={"rare-codes": 0.01})
+    with pytest.raises(UserError, match=r"attacks .*rare-codes: 1 of 40 subjects, 1\.0% allowed"):
+        publish_release(inputs, tmp_path / "out")
+    assert not list((tmp_path / "out").rglob("manifest.json"))
