@@ -7,13 +7,15 @@ the check, no value. A study sets which findings exclude (`CohortRules.exclude: 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
 
 from unibase.groundwork.numbers import as_written
 from unibase.linking.contradictions import contradictions
+from unibase.linking.reasons import AGE, BODY_PART, DATES, LATERALITY, SEX, WEIGHT
+from unibase.linking.series_checks import foreign_series
 
 FINDINGS = pl.Schema(
     {
@@ -42,6 +44,8 @@ _SITES: tuple[tuple[str, tuple[str, ...]], ...] = (
 """Parts of the body that an image of a tumour site (ICD-10) shows, as DICOM's Body Part Examined names them (PS3.16 L)."""
 
 _LATERALITY = r"laterality|^osiris_rwd//8\.10$"
+_SIDE_OF_CODE = r"^ICD10CM//(?:C34\.[0-9]|C50\.[0-9]1|C56\.|C57\.0|C62\.[019]|C64\.|C65\.|C66\.|C69\.[0-9]|C74\.[019])([12])$"
+"""Where ICD-10-CM tells the side of a paired organ by its last digit: 1 right, 2 left."""
 _WHOLE_BODY = ("WHOLEBODY", "WHOLE BODY", "WB", "CAP", "TAP", "BODY", "TRUNK")
 _LEFT, _RIGHT = (
     re.compile(r"(^|[^a-z])(left|gauche|lt|l)([^a-z]|$)", re.I),
@@ -57,6 +61,7 @@ def check_concordance(
     features: pl.DataFrame | None = None,
     sample_sex: Mapping[str, str] | None = None,
     further: pl.DataFrame | None = None,
+    centres: Sequence[str] = (),
 ) -> pl.DataFrame:
     """Return the findings of all checks that the tables allow, sorted by subject and check.
 
@@ -76,11 +81,12 @@ def check_concordance(
         features: FEATURES, for the names of regions.
         sample_sex: Sex by `colname`, where a sample tells one.
         further: FINDINGS of samples compared with one another.
+        centres: Names of the centres of the study, for stays in two of them at once.
     """
     told = _told_sexes(events)
     sex = told.filter(pl.col("subject_id").is_unique()).sort("subject_id")
     findings = [pl.DataFrame(schema=FINDINGS) if further is None else further]
-    findings.append(contradictions(events, told, samples, features))
+    findings.append(contradictions(events, told, samples, features, centres))
     known = pl.DataFrame(schema={"subject_id": pl.Int64, "sex": pl.String})
     if series is not None:
         dicom = _sexes_of_images(series)
@@ -101,7 +107,7 @@ def check_concordance(
 def _image_findings(events: pl.DataFrame, series: pl.DataFrame, sex: pl.DataFrame, dicom: pl.DataFrame) -> list[pl.DataFrame]:
     """Return what the headers of images say against the records, as far as the series table has them."""
     found = [_sex_findings(sex, dicom, "clinical records")]
-    found += [_date_findings(events, _image_times(series)), _body_part_findings(events, series)]
+    found += [_date_findings(events, _image_times(series)), _body_part_findings(events, series), foreign_series(series)]
     found += [_age_findings(events, series)] if "PatientAge" in series.columns else []
     return found + ([_weight_findings(events, series)] if "PatientWeight" in series.columns else [])
 
@@ -153,7 +159,7 @@ def of_samples(pairs: pl.DataFrame, subjects: Mapping[str, int], modality: str) 
 def _finding(frame: pl.DataFrame, check: str, score: pl.Expr, message: pl.Expr) -> pl.DataFrame:
     return frame.select(
         "subject_id",
-        pl.lit(check).alias("check"),
+        pl.lit(str(check)).alias("check"),
         score.cast(pl.Float64).alias("score"),
         pl.col("modality").cast(pl.String),
         pl.col("item").cast(pl.String),
@@ -172,7 +178,7 @@ def _told_sexes(events: pl.DataFrame) -> pl.DataFrame:
 def _sex_findings(sex: pl.DataFrame, other: pl.DataFrame, against: str) -> pl.DataFrame:
     wrong = other.join(sex, on="subject_id").filter(pl.col("other") != pl.col("sex"))
     return _finding(
-        wrong, "sex", pl.lit(1.0), pl.concat_str(pl.lit("sex in "), pl.col("modality"), pl.lit(f" is not that of {against}"))
+        wrong, SEX, pl.lit(1.0), pl.concat_str(pl.lit("sex in "), pl.col("modality"), pl.lit(f" is not that of {against}"))
     )
 
 
@@ -213,8 +219,8 @@ def _date_findings(events: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
     after = items.join(deaths, on="subject_id").filter(pl.col("earliest") > pl.col("last") + pl.duration(days=2))
     return pl.concat(
         [
-            _finding(before, "dates", pl.lit(1.0), pl.concat_str(pl.col("modality"), pl.lit(" before birth"))),
-            _finding(after, "dates", pl.lit(1.0), pl.concat_str(pl.col("modality"), pl.lit(" after death"))),
+            _finding(before, DATES, pl.lit(1.0), pl.concat_str(pl.col("modality"), pl.lit(" before birth"))),
+            _finding(after, DATES, pl.lit(1.0), pl.concat_str(pl.col("modality"), pl.lit(" after death"))),
         ]
     )
 
@@ -246,7 +252,7 @@ def _body_part_findings(events: pl.DataFrame, series: pl.DataFrame) -> pl.DataFr
         }
         seen = group["part"].to_list()
         if wanted and not any(word in part for part in seen for word in (*wanted, *_WHOLE_BODY)):
-            rows.append((subject, "body-part", 0.5, "imaging", min(group["item"]), "no image shows the site of the tumour"))
+            rows.append((subject, str(BODY_PART), 0.5, "imaging", min(group["item"]), "no image shows the site of the tumour"))
     return pl.DataFrame(rows, schema=FINDINGS, orient="row")
 
 
@@ -261,7 +267,7 @@ def _age_findings(events: pl.DataFrame, series: pl.DataFrame) -> pl.DataFrame:
     wrong = rows.with_columns(
         gap.alias("gap"), pl.col("SeriesInstanceUID").alias("item"), pl.lit("imaging").alias("modality")
     ).filter(pl.col("gap") > 1)
-    return _finding(wrong, "age", (pl.col("gap") / 5).clip(0.2, 1), pl.lit("age in imaging does not fit the date of birth"))
+    return _finding(wrong, AGE, (pl.col("gap") / 5).clip(0.2, 1), pl.lit("age in imaging does not fit the date of birth"))
 
 
 def _weight_findings(events: pl.DataFrame, series: pl.DataFrame) -> pl.DataFrame:
@@ -283,7 +289,7 @@ def _weight_findings(events: pl.DataFrame, series: pl.DataFrame) -> pl.DataFrame
         .with_columns(pl.lit("imaging").alias("modality"))
     )
     return _finding(
-        wrong, "weight", (pl.col("apart") / np.log(2)).clip(0.2, 0.9), pl.lit("weight in imaging does not fit the record")
+        wrong, WEIGHT, (pl.col("apart") / np.log(2)).clip(0.2, 0.9), pl.lit("weight in imaging does not fit the record")
     )
 
 
@@ -295,6 +301,9 @@ def _laterality_findings(events: pl.DataFrame, features: pl.DataFrame) -> pl.Dat
         .alias("said"),
     ).drop_nulls()
     sides: dict[int, set[str]] = {}
+    coded = events.select("subject_id", pl.col("code").cast(pl.String).str.extract(_SIDE_OF_CODE).alias("digit")).drop_nulls()
+    for subject, digit in coded.unique().iter_rows():
+        sides.setdefault(subject, set()).add("R" if digit == "1" else "L")
     for subject, text in said.iter_rows():
         side = _side(text.rpartition("//")[2])
         if side:
@@ -303,7 +312,7 @@ def _laterality_findings(events: pl.DataFrame, features: pl.DataFrame) -> pl.Dat
     for subject, name, item in features.select("subject_id", "roi_name", "SeriesInstanceUID").unique().sort(pl.all()).iter_rows():
         side = _side(name or "")
         if side and len(sides.get(subject, ())) == 1 and side not in sides[subject]:
-            rows.append((subject, "laterality", 0.7, "imaging", item, "the region's name has the other side than the record"))
+            rows.append((subject, str(LATERALITY), 0.7, "imaging", item, "the region's name has the other side than the record"))
     return pl.DataFrame(rows, schema=FINDINGS, orient="row")
 
 

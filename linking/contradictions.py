@@ -5,7 +5,12 @@ Where several hospitals, or several files of one, are taken for one person, such
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
+
+from unibase.linking.reasons import AFTER_DEATH, BIRTHS, DEATHS, ORGAN, SAMPLE_DATE, SEX, TWO_PLACES
+from unibase.linking.subjects import with_centre
 
 RECORDS = "clinical records"
 """Modality of these findings."""
@@ -20,6 +25,8 @@ _LATE_DAYS = 7
 """Results come in some days after death; later ones are another person's."""
 _EARLY_DAYS = 730
 """A tumour sample this long before the first diagnosis of a cancer is of another person, or of another disease."""
+_BOTH_DAYS = 2
+"""Days in two hospitals at once that a transfer, or a visit during a stay elsewhere, does not explain."""
 _FEMALE_SITES = r"^ICD(?:10|10CM|10GM|O3)//C5[1-8]"
 _MALE_SITES = r"^ICD(?:10|10CM|10GM|O3)//C6[0-3]"
 _CANCER = r"^ICD(?:10|10CM|10GM|O3)//C\d\d"
@@ -28,7 +35,11 @@ _MALE_ORGANS = r"(?i)prostat|seminal|testic|testis|penis|penile_bulb|bulbe_penie
 
 
 def contradictions(
-    events: pl.DataFrame, sex: pl.DataFrame, samples: pl.DataFrame | None, features: pl.DataFrame | None
+    events: pl.DataFrame,
+    sex: pl.DataFrame,
+    samples: pl.DataFrame | None,
+    features: pl.DataFrame | None,
+    centres: Sequence[str] = (),
 ) -> pl.DataFrame:
     """Return the findings of all these checks, in the columns of `CONTRADICTIONS`.
 
@@ -37,10 +48,12 @@ def contradictions(
         sex: `subject_id, sex` (M, F): a row per subject and sex recorded.
         samples: SAMPLE_MAP.
         features: FEATURES, for the names of regions.
+        centres: Names of the centres, for stays in two of them at once; without them stays are not compared.
     """
     one = sex.filter(pl.col("subject_id").is_unique())
-    found = [_two_sexes(sex), _two_dates(events, "MEDS_BIRTH", "births"), _two_dates(events, "MEDS_DEATH", "deaths")]
+    found = [_two_sexes(sex), _two_dates(events, "MEDS_BIRTH", BIRTHS), _two_dates(events, "MEDS_DEATH", DEATHS)]
     found += [_after_death(events), _organs(one, _sites(events), RECORDS)]
+    found.append(_two_places(events, centres))
     if features is not None:
         regions = features.select("subject_id", pl.col("roi_name").alias("said"), pl.col("SeriesInstanceUID").alias("item"))
         found.append(_organs(one, _of_organs(regions, _FEMALE_ORGANS, _MALE_ORGANS), "imaging"))
@@ -52,14 +65,14 @@ def contradictions(
 def _rows(frame: pl.DataFrame, check: str, score: pl.Expr, message: str, modality: str = RECORDS) -> pl.DataFrame:
     item = pl.col("item") if "item" in frame.columns else pl.lit(None, pl.String)
     return frame.select(
-        "subject_id", pl.lit(check).alias("check"), score.cast(pl.Float64).alias("score"), pl.lit(modality).alias("modality"),
+        "subject_id", pl.lit(str(check)).alias("check"), score.cast(pl.Float64).alias("score"), pl.lit(modality).alias("modality"),
         item.cast(pl.String).alias("item"), pl.lit(message).alias("message"),
     )  # fmt: skip
 
 
 def _two_sexes(sex: pl.DataFrame) -> pl.DataFrame:
     both = sex.group_by("subject_id").agg(pl.col("sex").n_unique().alias("sexes")).filter(pl.col("sexes") > 1)
-    return _rows(both, "sex", pl.lit(1.0), "the records tell two sexes")
+    return _rows(both, SEX, pl.lit(1.0), "the records tell two sexes")
 
 
 def _bounds(events: pl.DataFrame, code: str) -> pl.DataFrame:
@@ -74,7 +87,7 @@ def _bounds(events: pl.DataFrame, code: str) -> pl.DataFrame:
 def _two_dates(events: pl.DataFrame, code: str, check: str) -> pl.DataFrame:
     spread = _bounds(events, code).group_by("subject_id").agg(pl.col("first").max(), pl.col("last").min())
     days = (pl.col("first") - pl.col("last")).dt.total_days()
-    word = "birth" if check == "births" else "death"
+    word = "birth" if check == BIRTHS else "death"
     wrong = spread.filter(days > _SLACK_DAYS)
     return _rows(wrong, check, (days / 365.25).clip(0.2, 1.0), f"the records tell two dates of {word}")
 
@@ -90,7 +103,22 @@ def _after_death(events: pl.DataFrame) -> pl.DataFrame:
         .select("subject_id")
         .unique()
     )
-    return _rows(late, "after-death", pl.lit(0.9), "results are dated after death")
+    return _rows(late, AFTER_DEATH, pl.lit(0.9), "results are dated after death")
+
+
+def _two_places(events: pl.DataFrame, centres: Sequence[str]) -> pl.DataFrame:
+    """Return who stayed in two hospitals on the same days; the day of a transfer is one of both."""
+    stays = events.filter(pl.col("code").cast(pl.String).str.starts_with("VISIT//"), pl.col("end_time") > pl.col("time"))
+    stays = with_centre(stays, centres).select("subject_id", "centre", "time", "end_time").drop_nulls().unique()
+    pairs = stays.join(stays, on="subject_id", suffix="_other").filter(pl.col("centre") < pl.col("centre_other"))
+    both = pl.min_horizontal("end_time", "end_time_other") - pl.max_horizontal("time", "time_other")
+    days = pairs.group_by("subject_id").agg((both.clip(lower_bound=pl.duration()).sum()).alias("both"))
+    return _rows(
+        days.filter(pl.col("both") >= pl.duration(days=_BOTH_DAYS)),
+        TWO_PLACES,
+        pl.lit(0.6),
+        "stays in two hospitals on the same days",
+    )
 
 
 def _sites(events: pl.DataFrame) -> pl.DataFrame:
@@ -106,7 +134,7 @@ def _of_organs(said: pl.DataFrame, female: str, male: str) -> pl.DataFrame:
 
 def _organs(sex: pl.DataFrame, organs: pl.DataFrame, modality: str) -> pl.DataFrame:
     wrong = organs.join(sex, on="subject_id").filter(pl.col("of") != pl.col("sex"))
-    return _rows(wrong, "organ", pl.lit(0.9), "an organ of the other sex is named", modality)
+    return _rows(wrong, ORGAN, pl.lit(0.9), "an organ of the other sex is named", modality)
 
 
 def _early_samples(events: pl.DataFrame, samples: pl.DataFrame) -> pl.DataFrame:
@@ -119,4 +147,4 @@ def _early_samples(events: pl.DataFrame, samples: pl.DataFrame) -> pl.DataFrame:
         pl.col("colname").alias("item"),
     )
     early = taken.join(first, on="subject_id").filter(pl.col("taken") + pl.duration(days=_EARLY_DAYS) < pl.col("diagnosed"))
-    return _rows(early, "sample-date", pl.lit(0.5), "a tumour sample was taken years before the first diagnosis", "samples")
+    return _rows(early, SAMPLE_DATE, pl.lit(0.5), "a tumour sample was taken years before the first diagnosis", "samples")

@@ -7,16 +7,16 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from unibase.groundwork.reasons import declared
+from unibase.linking import reasons
+
 Choice = Literal["latest", "first", "closest"]
 Aggregate = Literal["count", "mean", "min", "max", "slope", "any"]
 NOT_PREDICTORS = ("death", "last_contact", "vital_status")
 """Concepts that tell the outcome or how long someone was followed, whatever their date says; never predictors."""
 
 
-CHECKS = (
-    "age", "body-part", "dates", "duplicate", "genotype", "laterality", "sex", "weight", "births", "deaths", "after-death",
-    "organ", "sample-date",
-)  # fmt: skip
+CHECKS = tuple(sorted(str(check) for check in declared(reasons).values()))
 """Checks across modalities whose findings a cohort may ask for, as `discordant:sex`."""
 
 
@@ -127,7 +127,8 @@ class CohortRules(_Options):
     include: tuple[str, ...] = ("index",)
     """What a subject must have: `index`; `imaging` or `imaging:CT` (a series); `features` or `features:CT`; the name
     of an assay (a usable sample); `discordant` or `discordant:sex` (a finding of a check of concordance: age, body-part, dates, duplicate,
-    genotype, laterality, sex, weight, births, deaths, after-death, organ, sample-date); or the name of a concept (an event that can have happened by the end of the index day)."""
+    genotype, laterality, sex, weight, births, deaths, after-death, organ, sample-date, foreign-series, shared-series,
+    two-places); or the name of a concept (an event that can have happened by the end of the index day)."""
     exclude: tuple[str, ...] = ()
     """What a subject must not have, in the same words."""
     min_age: Annotated[float, Field(ge=0)] | None = None

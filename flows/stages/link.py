@@ -38,12 +38,13 @@ from unibase.flows.study.places import SERIES as SERIES_TABLE
 from unibase.groundwork.tables import FEATURES, SAMPLE_MAP, SERIES, write_parquet
 from unibase.linking.asof.join import join
 from unibase.linking.cohort import build_cohort
-from unibase.linking.concordance import check_concordance
+from unibase.linking.concordance import ORDER, check_concordance
 from unibase.linking.entry import entries
 from unibase.linking.index import index_events
 from unibase.linking.missing import why_missing
 from unibase.linking.repeated import repeated_measures
 from unibase.linking.sample_values import with_sample_values
+from unibase.linking.series_checks import shared_series
 from unibase.linking.splits import Dealing, make_splits, with_split
 from unibase.linking.subjects import describe_subjects
 from unibase.omics.assays.registry import chosen_values
@@ -206,7 +207,7 @@ def _findings(run: Run, staged: _Staged) -> pl.DataFrame:
     """Return the findings of concordance of all subjects."""
     told, pairs = _sample_sex(run), findings_of_samples(run)
     everything = pl.concat([staged.samples, genotyped_samples(run)])
-    found = []
+    found = [shared_series(staged.series)]
     for block in read_blocks(run.place(TIMELINE)):
         mine = block.of(everything, "primary") if everything.height else None
         found.append(
@@ -217,9 +218,10 @@ def _findings(run: Run, staged: _Staged) -> pl.DataFrame:
                 features=block.of(staged.features),
                 sample_sex=told,
                 further=block.of(pairs),
+                centres=list(run.study.centres),
             )
         )
-    findings = pl.concat(found)
+    findings = pl.concat(found).sort(ORDER)
     if findings.height:
         checks = [f"{check} {count}" for check, count in findings.group_by("check").len().sort("check").iter_rows()]
         run.say(f"link: findings of concordance on {findings['subject_id'].n_unique()} subjects ({', '.join(checks)})")

@@ -128,7 +128,7 @@ SHARES = {"train": 0.7, "validation": 0.1, "test": 0.2}
 
 
 def test_a_check_that_nobody_makes_is_refused() -> None:
-    with pytest.raises(ValueError, match="there is no check 'sexx'; discordant:CHECK takes age, body-part, dates"):
+    with pytest.raises(ValueError, match="there is no check 'sexx'; discordant:CHECK takes after-death, age, births"):
         CohortRules.model_validate({"exclude": ["discordant:sexx"]})
 
 

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 import polars as pl
 import pytest
 
-from unibase.groundwork.tables import EVENTS, FEATURES, SAMPLE_MAP
+from unibase.groundwork.tables import EVENTS, FEATURES, SAMPLE_MAP, SERIES
 from unibase.linking.concordance import check_concordance
 from unibase.linking.options import CHECKS
+from unibase.linking.series_checks import foreign_series, shared_series
 
 DAY = datetime(2015, 3, 2)
 type Fact = tuple[str, datetime | None, float | None]
@@ -94,3 +95,95 @@ def test_samples(days: int, kind: str, found: set[str]) -> None:
     row = {"assay": "rna", "primary": 7, "colname": "a", "centre": "lyon", "sample_type": kind, "status": "used", "reason": ""}
     sample = SAMPLE_MAP.conform(pl.DataFrame([row | {"sample_time": taken, "sample_time_min": taken, "sample_time_max": taken}]))
     assert checks(records(fact("ICD10//C34.1", 0)), samples=sample) == found
+
+
+def stays(*spans: tuple[str, int, int]) -> pl.DataFrame:
+    rows = [
+        {
+            "subject_id": 7,
+            "code": "VISIT//IP",
+            "time": DAY + timedelta(days=a),
+            "end_time": DAY + timedelta(days=b),
+            "source": f"{centre}/x",
+        }
+        for centre, a, b in spans
+    ]
+    return EVENTS.conform(pl.DataFrame(rows))
+
+
+@pytest.mark.parametrize(
+    ("spans", "found"),
+    [
+        ((("lyon", 0, 7), ("CHU-été", 2, 6)), {"two-places"}),
+        ((("lyon", 0, 7), ("CHU-été", 7, 9)), set()),  # a transfer
+        ((("lyon", 0, 7), ("lyon", 2, 6)), set()),  # two wards of one hospital
+        ((("lyon", 0, 7), ("CHU-été", 3, 4)), set()),  # a day elsewhere
+    ],
+)
+def test_stays_in_two_hospitals(spans: tuple[tuple[str, int, int], ...], found: set[str]) -> None:
+    said = check_concordance(stays(*spans), centres=["lyon", "CHU-été"])
+    assert set(said["check"]) == found <= set(CHECKS)
+
+
+def series(*headers: tuple[str | None, float | None]) -> pl.DataFrame:
+    rows = [
+        {
+            "subject_id": 7,
+            "SeriesInstanceUID": f"2.25.{n}",
+            "PatientSex": sex,
+            "PatientAge": age,
+            "series_time": DAY,
+            "Modality": "CT",
+        }
+        for n, (sex, age) in enumerate(headers)
+    ]
+    types = {**SERIES.schema(), "PatientAge": pl.Float64()}
+    table = pl.DataFrame(rows, schema_overrides={name: dtype for name, dtype in types.items() if name in rows[0]})
+    return table.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in types.items() if name not in rows[0])
+
+
+@pytest.mark.parametrize(
+    ("headers", "item"),
+    [
+        ([("M", 60.0), ("M", 60.0), ("F", 60.0)], "2.25.2"),
+        ([(None, 60.0), (None, 61.0), (None, 33.0)], "2.25.2"),
+        ([("M", 60.0), ("F", 60.0)], None),  # which of two is foreign?
+        ([(None, 60.0), (None, 47.0), (None, 33.0)], None),
+        ([("M", 60.0), ("M", 61.0), (None, None)], None),
+    ],
+)
+def test_one_foreign_series_among_right_ones(headers: list[tuple[str | None, float | None]], item: str | None) -> None:
+    found = foreign_series(series(*headers))
+    assert found["item"].to_list() == ([item] if item else [])
+    assert set(found["check"]) <= set(CHECKS)
+
+
+def test_one_series_under_two_persons_is_told_of_both() -> None:
+    table = series(("M", 60.0), ("M", 60.0))
+    both = pl.concat([table, table.head(1).with_columns(pl.lit(8, pl.Int64).alias("subject_id"))])
+    assert shared_series(both).select("subject_id", "item").rows() == [(7, "2.25.0"), (8, "2.25.0")]
+    assert shared_series(table).is_empty()
+
+
+@pytest.mark.parametrize(
+    ("code", "region", "found"),
+    [
+        ("ICD10CM//C34.11", "Lung_L", {"laterality"}),
+        ("ICD10CM//C34.12", "Lung_L", set()),
+        ("ICD10CM//C50.411", "sein gauche", {"laterality"}),
+        ("ICD10//C34.1", "Lung_L", set()),  # this vocabulary tells no side
+    ],
+)
+def test_the_side_of_a_diagnosis_against_that_of_a_region(code: str, region: str, found: set[str]) -> None:
+    row = {
+        "subject_id": 7,
+        "region": "GTV",
+        "image_type": "original",
+        "roi_name": region,
+        "SeriesInstanceUID": "2.25.1",
+        "engine": "x",
+    }
+    features = pl.DataFrame([row]).with_columns(
+        pl.lit(None, dtype).alias(name) for name, dtype in FEATURES.schema().items() if name not in row
+    )
+    assert checks(records(fact(code, 0)), features=features) == found

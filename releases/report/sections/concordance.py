@@ -23,6 +23,9 @@ _CHECKS = {
     "deaths": ("deux décès", "two deaths"),
     "after-death": ("résultats après le décès", "results after death"),
     "organ": ("organe de l'autre sexe", "organ of the other sex"),
+    "foreign-series": ("série d'une autre personne", "one series of another person"),
+    "shared-series": ("une série sous deux personnes", "one series under two persons"),
+    "two-places": ("deux hôpitaux les mêmes jours", "two hospitals on the same days"),
     "sample-date": ("échantillon trop ancien", "sample years before diagnosis"),
 }
 KEYS = ["check", "modality", "message"]
