@@ -121,8 +121,7 @@ def read_traits(people: pl.DataFrame) -> Traits:
     place, places = _number(rows["birth_place_code"], place_code)
     ins, matricules = _number(rows["ins"], valid_ins)
     birth, vague = _births(rows.select("birth_date", "birth_place_code"))
-    both = rows.select("birth_family_name", "given_names")
-    bag, words = (_number_words(both, partial(_one_word, joined), 1)[0][:, 0] for joined in (bag_of_names, all_names))
+    bag, words = (_joined_words(rows, joined) for joined in (bag_of_names, all_names))
     return Traits(
         keys=list(records.select("centre", "person_key").iter_rows()),
         record=record.astype(np.int64),
@@ -130,7 +129,7 @@ def read_traits(people: pl.DataFrame) -> Traits:
         given=given,
         birth=birth,
         vague=vague,
-        sex=rows["sex"].replace_strict({"M": 1, "F": 2}, default=0, return_dtype=pl.Int8).fill_null(0).to_numpy(),
+        sex=_sexes(rows["sex"]),
         place=place,
         department=numbered([department(code) for code in places] or [""]),
         country=_by_number(place, numbered(["", *(code if code.startswith(FOREIGN) else "" for code in places)])[1:], -1),
@@ -139,7 +138,7 @@ def read_traits(people: pl.DataFrame) -> Traits:
         provisional=_by_number(ins, np.array([is_provisional(one) for one in matricules], dtype=np.bool_), default=False),
         bag=bag,
         words=words,
-        compound=rows["given_names"].map_elements(is_compound, pl.Boolean, skip_nulls=True).fill_null(value=False).to_numpy(),
+        compound=_compound(rows["given_names"]),
         initials=numbered([word[:1] for word in given_words] or [""]),
         short=numbered([word[:4] for word in family_words] or [""]),
         long=numbered([word[:5] for word in family_words] or [""]),
@@ -215,6 +214,21 @@ def _given_table(words: list[str]) -> GivenTable:
         sound=numbered([skeleton(word) for word in some]),
         share=np.array([known.share(word) for word in some]),
     )
+
+
+def _compound(given: pl.Series) -> np.ndarray:
+    """Return whether the first given name of each row is written as a compound."""
+    return given.map_elements(is_compound, pl.Boolean, skip_nulls=True).fill_null(value=False).to_numpy()
+
+
+def _sexes(sex: pl.Series) -> np.ndarray:
+    return sex.replace_strict({"M": 1, "F": 2}, default=0, return_dtype=pl.Int8).fill_null(0).to_numpy()
+
+
+def _joined_words(rows: pl.DataFrame, joined: Callable[[str | None, str | None], str | None]) -> np.ndarray:
+    """Return the number of what is made of all names of each row, -1 where there is none."""
+    both = rows.select("birth_family_name", "given_names")
+    return _number_words(both, partial(_one_word, joined), 1)[0][:, 0]
 
 
 def _one_word(joined: Callable[[str | None, str | None], str | None], row: tuple[Any, ...]) -> tuple[str, ...]:

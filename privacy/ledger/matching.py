@@ -146,9 +146,45 @@ def _score(traits: Traits, pairs: np.ndarray, weights: Weights) -> _Scored:
     parts_of_pairs(pairs, compared(traits, weights), parts)
     plain, family, given, dates = parts
     left, right = pairs
+    birth = traits.birth
+    names = _name_evidence(traits, pairs, weights, family, given)
+    one_place = (traits.place[left] >= 0) & (traits.place[left] == traits.place[right]) & (traits.country[left] == 0)
+    one_sex = traits.sex[left] == traits.sex[right]
+    one_birth = (birth[left] == birth[right]).all(axis=1) & (birth[left, 2] > 0)
+    exact = names.shared_family & names.same_given & one_place & one_sex & one_birth
+    bits = np.where((plain <= VETO) | (names.given <= VETO), -np.inf, plain + names.family + names.given)
+    # One INS says one person, unless birth and family name both speak against it, or the given name does: a parent's,
+    # a spouse's or a twin's INS stands where the patient's should.
     families = (traits.families[left, 0] >= 0) & (traits.families[right, 0] >= 0)
-    givens = (traits.given[left, 0] >= 0) & (traits.given[right, 0] >= 0)
-    shared_name, same_given = (family != VETO) & families, (given != VETO) & givens
+    nothing = (birth[left, 0] == 0) | (birth[right, 0] == 0) | ~families
+    plausible = (nothing | (dates > 0) | names.shared_family | (names.family > 0)) & (names.given > VETO)
+    caution = _caution(traits, left, right, alike=one_birth & names.same_given & families)
+    return _Scored(bits, caution, exact, plausible, _further_doubt(traits, left, right, names.doubt))
+
+
+@dataclass(frozen=True)
+class _NameEvidence:
+    """Per pair of rows: bits of the family and of the given names, their doubt, and whether one of each is equal."""
+
+    family: np.ndarray
+    given: np.ndarray
+    doubt: np.ndarray
+    shared_family: np.ndarray
+    same_given: np.ndarray
+
+
+def _name_evidence(traits: Traits, pairs: np.ndarray, weights: Weights, family: np.ndarray, given: np.ndarray) -> _NameEvidence:
+    """Return the evidence of all names: of equal ones as it came, of others by their letters.
+
+    Args:
+        traits: All traits.
+        pairs: (2, pairs) rows.
+        weights: What their values weigh.
+        family, given: (pairs,) bits of equal names, VETO where none is equal.
+    """
+    left, right = pairs
+    shared = (family != VETO) & (traits.families[left, 0] >= 0) & (traits.families[right, 0] >= 0)
+    same_given = (given != VETO) & (traits.given[left, 0] >= 0) & (traits.given[right, 0] >= 0)
     # Family and given names exchanged: one bag of words in both.
     exchanged = (family == VETO) & (given == VETO) & (traits.bag[left] >= 0) & (traits.bag[left] == traits.bag[right])
     family[exchanged], given[exchanged] = MOST_FUZZY, MOST_FUZZY
@@ -165,24 +201,17 @@ def _score(traits: Traits, pairs: np.ndarray, weights: Weights) -> _Scored:
     given[alike] += found.bits
     doubt[alike] = np.where(found.doubt > 0, found.doubt, doubt[alike])
     one_writing = (given == MOST_FUZZY) & ~same_given
-    doubt = np.where((doubt == 0) & ~one_writing & half_of_compound(traits, left, right), np.int8(Doubt.HALF_NAME), doubt)
-    birth = traits.birth
-    doubt = _further_doubt(traits, left, right, doubt)
-    one_place = (traits.place[left] >= 0) & (traits.place[left] == traits.place[right]) & (traits.country[left] == 0)
-    one_sex = traits.sex[left] == traits.sex[right]
-    one_birth = (birth[left] == birth[right]).all(axis=1) & (birth[left, 2] > 0)
-    exact = shared_name & same_given & one_place & one_sex & one_birth
-    bits = np.where((plain <= VETO) | (given <= VETO), -np.inf, plain + family + given)
-    # One INS says one person, unless birth and family name both speak against it, or the given name does: a parent's,
-    # a spouse's or a twin's INS stands where the patient's should.
-    nothing = (birth[left, 0] == 0) | (birth[right, 0] == 0) | ~families
-    plausible = (nothing | (dates > 0) | shared_name | (family > 0)) & (given > VETO)
+    half = (doubt == 0) & ~one_writing & half_of_compound(traits, left, right)
+    return _NameEvidence(family, given, np.where(half, np.int8(Doubt.HALF_NAME), doubt), shared, same_given)
+
+
+def _caution(traits: Traits, left: np.ndarray, right: np.ndarray, alike: np.ndarray) -> np.ndarray:
+    """Return how many bits more (or less) than usual each pair needs; `alike` where day and all names are equal."""
     vague = traits.vague[left] | traits.vague[right]
     other_names = (traits.families[left] != traits.families[right]).any(axis=1)
     two_places = (traits.place[left] >= 0) & (traits.place[right] >= 0) & (traits.place[left] != traits.place[right])
-    alike_all = one_birth & same_given & families & ~two_places
-    caution = np.where(vague | other_names | _two_dates(birth, left, right), CAUTION_BITS, np.where(alike_all, -ALIKE_BITS, 0.0))
-    return _Scored(bits, caution, exact, plausible, doubt)
+    less = np.where(alike & ~two_places, -ALIKE_BITS, 0.0)
+    return np.where(vague | other_names | _two_dates(traits.birth, left, right), CAUTION_BITS, less)
 
 
 def _two_dates(birth: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
