@@ -193,16 +193,22 @@ def _name_evidence(traits: Traits, pairs: np.ndarray, weights: Weights, family: 
     # Where further names are missing on one side, twins may stand behind an exchange as well.
     doubt = np.where(exchanged & (traits.words[left] != traits.words[right]), Doubt.OTHER_NAME, Doubt.NONE).astype(np.int8)
     doubt[unlike] = np.where(family[unlike] < MOST_FUZZY, Doubt.OTHER_FAMILY_NAME, Doubt.NONE)
-    unlike = np.flatnonzero(given == VETO)
-    found = first_names_differ(traits, left[unlike], right[unlike], weights.bearers)
-    given[unlike], doubt[unlike] = found.bits, np.where(found.doubt > 0, found.doubt, doubt[unlike])
-    alike = np.flatnonzero(same_given)
+    _weigh_given(traits, pairs, weights, given, doubt, np.flatnonzero(same_given))
+    half = (doubt == 0) & (same_given | (given != MOST_FUZZY)) & half_of_compound(traits, left, right)
+    return _NameEvidence(family, given, np.where(half, np.int8(Doubt.HALF_NAME), doubt), shared, same_given)
+
+
+def _weigh_given(
+    traits: Traits, pairs: np.ndarray, weights: Weights, given: np.ndarray, doubt: np.ndarray, alike: np.ndarray
+) -> None:
+    """Weigh first given names that differ by their letters, and further names of the pairs `alike`, in place."""
+    left, right = pairs
+    other = np.flatnonzero(given == VETO)
+    found = first_names_differ(traits, left[other], right[other], weights.bearers)
+    given[other], doubt[other] = found.bits, np.where(found.doubt > 0, found.doubt, doubt[other])
     found = second_names(traits, left[alike], right[alike], weights)
     given[alike] += found.bits
     doubt[alike] = np.where(found.doubt > 0, found.doubt, doubt[alike])
-    one_writing = (given == MOST_FUZZY) & ~same_given
-    half = (doubt == 0) & ~one_writing & half_of_compound(traits, left, right)
-    return _NameEvidence(family, given, np.where(half, np.int8(Doubt.HALF_NAME), doubt), shared, same_given)
 
 
 def _caution(traits: Traits, left: np.ndarray, right: np.ndarray, alike: np.ndarray) -> np.ndarray:

@@ -1,0 +1,84 @@
+"""The rule of time by cases: the table of docs/linking.md is the test, and the test is the manual."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from unibase.groundwork.tables import EVENTS
+from unibase.linking.asof.join import join
+from unibase.linking.index import index_events
+from unibase.linking.options import IndexRule, Windows
+
+PAGE = Path(__file__).parents[2] / "docs" / "linking.md"
+CASES = [
+    tuple(cell.strip() for cell in line.strip("|").split("|"))
+    for line in PAGE.read_text(encoding="utf-8").splitlines()
+    if re.match(r"\| 2020-\d\d", line)
+]
+WINDOWS = Windows.model_validate({"clinical": {"ldh": {"concept": "ldh", "from_days": -30}}})
+CONCEPTS = {"start": ["START"], "ldh": ["LDH"]}
+DAY = datetime(2020, 6, 15)
+INDEX = {
+    "index at 10:00": (DAY + timedelta(hours=10), "exclude"),
+    "index to the day": (DAY, "exclude"),
+    "same_day: include": (DAY + timedelta(hours=10), "include"),
+}
+MICROSECOND = timedelta(microseconds=1)
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def row(said: str) -> dict[str, object]:
+    """Return the columns of an event that says this of its time."""
+    what, _, further = said.partition(", ")
+    found: dict[str, object] = {}
+    if len(what) == 7:
+        first = moment(f"{what}-01")
+        found |= {"time_min": first, "time_max": (first + timedelta(days=31)).replace(day=1) - MICROSECOND}
+    elif len(what) == 10:
+        found |= {"time": moment(what), "time_min": moment(what), "time_max": moment(what) + timedelta(days=1) - MICROSECOND}
+    else:
+        found |= {"time": moment(what), "time_min": moment(what), "time_max": moment(what)}
+    for word, column in (("recorded ", "recorded_time"), ("ended ", "end_time")):
+        if further.startswith(word):
+            found[column] = moment(further.removeprefix(word))
+    return found
+
+
+def used(said: str, index: str) -> bool:
+    """Return whether the join uses the value of a row, with one index."""
+    at, same_day = INDEX[index]
+    whole = timedelta(days=1) - MICROSECOND if at == DAY else timedelta()
+    rows = [
+        {
+            "subject_id": 1,
+            "code": "START",
+            "time": at,
+            "time_min": at,
+            "time_max": at + whole,
+            "source": "lyon/a",
+            "source_row": 1,
+        },
+        {"subject_id": 1, "code": "LDH", "numeric_value": 7.0, "source": "lyon/b", "source_row": 2} | row(said),
+    ]
+    types = {name: EVENTS.schema()[name] for one in rows for name in one}
+    events = EVENTS.conform(pl.DataFrame(rows, schema=types))
+    found = index_events(events, CONCEPTS, IndexRule.model_validate({"concept": "start", "same_day": same_day}))
+    return join(events, None, None, found, WINDOWS, CONCEPTS).analysis["ldh"].to_list() == [7.0]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case[0])
+def test_the_rule_of_time_by_cases(case: tuple[str, ...]) -> None:
+    said, *expected = case
+    assert [("used" if used(said, index) else "-") for index in INDEX] == expected
+
+
+def test_the_table_is_there() -> None:
+    assert len(CASES) >= 18
