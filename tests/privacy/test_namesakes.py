@@ -38,6 +38,8 @@ APART = {
     "one sound": (("Hassan", "M"), ("Hussein", "M")),
     "one the beginning of the other": (("Alex", "M"), ("Alexandre", "M")),
     "each bears the other's name as well": (("Paul Louis", "M"), ("Louis Paul", "M")),
+    "half of a compound name": (("Jean", "M"), ("Jean-Noël", "M")),
+    "half of a compound name with a slip": (("P1erre", "M"), ("Pierre-Yves", "M")),
     "an initial": (("P", "M"), ("Pierre", "M")),
     "no given name": (("BEBE", "F"), ("BEBE", "F")),
 }
@@ -127,6 +129,31 @@ def test_one_name_written_in_two_ways_is_linked(name: str) -> None:
 )
 def test_values_that_stand_for_nothing_and_numbers_that_were_replaced(one: Row, two: Row, right: str) -> None:
     assert told(one, two) == right
+
+
+def test_a_twin_is_not_linked_to_a_record_that_lost_its_hyphen_either() -> None:
+    family, day, place = A_DAY
+    given = {"lyon": "Marie", "CHU-été": "Marie-Thérèse", "nantes": "Marie Thérèse"}
+    rows = [
+        person(family, name, day, "F", place) | {"centre": centre, "person_key": "1", "system": "ipp", "identifier": "1"}
+        for centre, name in given.items()
+    ]
+    people = PEOPLE.conform(pl.DataFrame(rows, infer_schema_length=None))
+    links, review = edges_between(people, [(centre, "1") for centre in given])
+    assert [{edge.left[0], edge.right[0]} for edge in links] == [{"CHU-été", "nantes"}]
+    assert {edge.rule for edge in review} == {"half-name"} and len(review) == 2
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        (person("FERNANDES", "Paula", "1969-06-01", "F", "14118"), person("MARQUES", "Paula", "1969-06-01", "F", "14118")),
+        (person("ROUALLARD", "Jean René", "1956-05-04", "M", "01004"), person("JEAN", "Rouallard", "1956-05-04", "M", "01004")),
+    ],
+    ids=["no family name in common", "exchanged, and a name missing"],
+)
+def test_what_namesakes_and_exchanged_twins_show_waits_for_a_person(one: Row, two: Row) -> None:
+    assert told(one, two) == "review"
 
 
 def test_a_date_that_a_file_has_far_too_often_says_little() -> None:
