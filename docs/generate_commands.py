@@ -46,7 +46,8 @@ def commands(above: App, prefix: str = "unibase") -> Iterator[tuple[str, App]]:
 
 def _section(name: str, command: App) -> str:
     text = inspect.cleandoc(command.help or "").split("\nParameters\n")[0].strip()
-    arguments = list(command.assemble_argument_collection(parse_docstring=True))
+    # Options that several commands share stand in one class: each of its fields is an option, the class is none.
+    arguments = [one for one in command.assemble_argument_collection(parse_docstring=True) if not one.children]
     given = [_words(one) for one in arguments if _by_place(one)]
     lines = [f"## `{name}`", "", text, "", f"Form: `{' '.join([name, *given])}`", ""]
     lines += ["| argument | type | default | meaning |", "|---|---|---|---|"]
@@ -56,7 +57,11 @@ def _section(name: str, command: App) -> str:
 
 def _by_place(argument: Argument) -> bool:
     kind = argument.field_info.kind
-    return kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    return not argument.keys and kind in (
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        inspect.Parameter.VAR_POSITIONAL,
+    )
 
 
 def _words(argument: Argument) -> str:
