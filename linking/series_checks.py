@@ -66,4 +66,4 @@ def _rows(frame: pl.DataFrame, check: str, score: float, message: str) -> pl.Dat
     return frame.select(
         "subject_id", pl.lit(str(check)).alias("check"), pl.lit(score).alias("score"), pl.lit("imaging").alias("modality"),
         pl.col("SeriesInstanceUID").alias("item"), pl.lit(message).alias("message"),
-    ).cast(CONTRADICTIONS)  # type: ignore[arg-type]  # fmt: skip
+    ).cast(CONTRADICTIONS)  # fmt: skip

@@ -15,7 +15,7 @@ from typing import Any
 
 import polars as pl
 
-from unibase.groundwork.files import sha256_file, write_json
+from unibase.groundwork.files import digest_of, json_text, sha256_file, write_json
 from unibase.groundwork.tables import PEOPLE, write_parquet
 from unibase.privacy.ledger.comparable import RecordKey
 from unibase.privacy.ledger.revisions import State, revision_folders
@@ -74,9 +74,11 @@ def _without(revision: Path, target: Path, gone: set[RecordKey], previous: str) 
             pairs = _keep(pairs, gone, f"{side}_centre", f"{side}_key")
         write_parquet(pairs, target / f"{name}.parquet")
     about = json.loads((revision / "revision.json").read_text(encoding="utf-8"))
+    sealed = about.pop("seal", None) is not None
     about["previous"] = previous
     about["files"] = {path.name: sha256_file(path) for path in sorted(target.glob("*.parquet"))}
-    write_json(target / "revision.json", about)
+    seal = {"seal": digest_of(json.loads(json_text(about)))} if sealed else {}
+    write_json(target / "revision.json", {**about, **seal})
     for path in target.iterdir():
         path.chmod(0o600)
     return people.height - kept.height, sha256_file(target / "revision.json")
