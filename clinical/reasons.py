@@ -241,6 +241,24 @@ UNUSABLE_CLINICAL_SOURCE = Reason(
     "Correct what the message names, and start the same command again.",
     "A folder without a table of persons.",
 )
+UNMEASURABLE_TARGET = Reason(
+    "unmeasurable-target",
+    "A target lesion is below what RECIST 1.1 calls measurable: nodes 15 mm, others 10 mm.",
+    "Record it as a non-target lesion.",
+    "A target node of 12 mm.",
+)
+TOO_MANY_TARGETS = Reason(
+    "too-many-targets",
+    "RECIST 1.1 follows at most five target lesions.",
+    "Choose five of them.",
+    "A baseline with seven target lesions.",
+)
+UNKNOWN_RESPONSE = Reason(
+    "unknown-response",
+    "A response is none of RECIST 1.1, nor iUPD.",
+    "Write CR, PR, SD, NON-CR/NON-PD, PD or NE.",
+    "A response `MR`.",
+)
 
 
 def remedy_of(code: str) -> str:

@@ -154,3 +154,9 @@ WRONG_COLUMN_COUNT = Reason(
     "Quote the field that holds the delimiter, or complete the row.",
     "A comment with a comma in a CSV without quotes.",
 )
+UNKNOWN_PATIENT = Reason(
+    "unknown-patient",
+    "The person is not in the identity ledger, or nothing says who it is.",
+    "Add the person to the centre's list of people and run again.",
+    "Images, or a sample, of a person who is in no list of people; a DICOM file with an empty PatientID.",
+)

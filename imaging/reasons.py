@@ -40,12 +40,6 @@ RESIDUAL_IDENTIFIER = Reason(
     "The custodian can look at it in the source and report the attribute.",
     "A patient's number inside a private element.",
 )
-UNKNOWN_PATIENT = Reason(
-    "unknown-patient",
-    "PatientID is empty, or not known in the identity ledger.",
-    "Add the person to the centre's list of people and run again.",
-    "Images of a person who is in no list of people.",
-)
 OBJECTS = Reason(
     "objects",
     "The person objects to the use of their records.",

@@ -298,12 +298,6 @@ UNREAD_MATRIX = Reason(
     "Mend the file in quarantine: until then the sample is missing, not wild type.",
     "A MAF with one broken row beside a list of 34 profiled samples.",
 )
-UNKNOWN_PATIENT = Reason(
-    "unknown-patient",
-    "The patient of a sample is not in the identity ledger.",
-    "Add the patient to the centre's people table, or correct the sample sheet.",
-    "A typing error in a hospital number.",
-)
 UNUSABLE_SAMPLE_SHEET = Reason(
     "unusable-sample-sheet",
     "A sample sheet cannot be read.",
@@ -333,4 +327,10 @@ SWAPPED_SAMPLES = Reason(
     "Two samples of one centre each tell the sex of the other's subject.",
     "Compare the sample sheet with the laboratory's list.",
     "Two tubes that changed places.",
+)
+ALL_ALIKE = Reason(
+    "all-alike",
+    "So many pairs of samples of two persons are alike that the comparison tells nothing.",
+    "Look whether the matrices hold one sample many times.",
+    "A matrix that was filled up with copies of one column.",
 )

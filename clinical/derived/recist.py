@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from unibase.clinical import reasons
 from unibase.groundwork.problems import Unusable
 
 Target = Literal["CR", "PR", "SD", "PD", "NE"]
@@ -86,9 +87,9 @@ def check_baseline(lesions: Sequence[Lesion]) -> None:
     small = [one for one in lesions if one.diameter < (TARGET_NODE_MM if one.node else TARGET_LESION_MM)]
     if small:
         message = f"{len(small)} target lesions are below what RECIST 1.1 calls measurable (nodes 15 mm, others 10 mm)."
-        raise Unusable("unmeasurable-target", message, "Record them as non-target lesions.")
+        raise Unusable(reasons.UNMEASURABLE_TARGET, message, "Record them as non-target lesions.")
     if len(lesions) > 5:
-        raise Unusable("too-many-targets", "RECIST 1.1 follows at most five target lesions.", "Choose five of them.")
+        raise Unusable(reasons.TOO_MANY_TARGETS)
 
 
 def target_response(lesions: Sequence[Lesion], visit: Visit, nadir: float) -> tuple[Target | Literal["NA"], float | None]:

@@ -14,6 +14,7 @@ from datetime import date, timedelta
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
+from unibase.clinical import reasons
 from unibase.groundwork.problems import Unusable
 
 VALUES = ("CR", "PR", "SD", "NON-CR/NON-PD", "PD", "iUPD", "NE", "ND", "MISSING")
@@ -65,7 +66,9 @@ def best_response(assessments: Sequence[tuple[date, str]], reference: date, rule
     days: dict[date, str] = {}
     for day, value in assessments:
         if value not in _WORST_OF_DAY:
-            raise Unusable("unknown-response", "A response is none of RECIST 1.1.", f"Allowed are {', '.join(VALUES[:-1])}.")
+            raise Unusable(
+                reasons.UNKNOWN_RESPONSE, "A response is none of RECIST 1.1.", f"Allowed are {', '.join(VALUES[:-1])}."
+            )
         if day >= reference:
             days[day] = max(days.get(day, value), value, key=_WORST_OF_DAY.index)
     course = sorted(days.items())

@@ -23,7 +23,7 @@ from unibase.clinical.formats.omop_codebook import Codebook, Persons, codebook
 from unibase.clinical.formats.omop_plain_rows import PlainRows, plain_rows, used_concepts
 from unibase.clinical.formats.parquet_columns import Source
 from unibase.clinical.sources import reading
-from unibase.clinical.sources.events import TableEvents, birth_years, told_tally
+from unibase.clinical.sources.events import Identifier, TableEvents, birth_years, told_tally
 from unibase.clinical.timelines import door, meds
 from unibase.clinical.timelines.cutoff import CutOff, latest_of
 from unibase.clinical.timelines.door import ACCOUNT
@@ -120,27 +120,9 @@ def build_dataset(
         work = out / ".pieces"
         work.mkdir()
         (out / "data").mkdir()
-        known, unresolved = door.resolve(persons, target.way, target.centre)
-        until = target.wanted.cut_off(birth_years(person_events.events)) if target.wanted else None
-        subjects = known["subject_id"].unique().sort()
         used = set[int]().union(*_map(client, _used, None, [(name, tables[name]) for name in names]))
-        concepts = omop_concepts.find_concepts(tables.get("concept", []), used)
-        prefixes = [omop_tables.EVENT_TABLES[name].prefix for name in names if name in omop_tables.EVENT_TABLES]
-        shared = _Shared(
-            known,
-            unresolved,
-            Persons.of(known, subjects),
-            concepts,
-            codebook(sorted(used), concepts, prefixes),
-            target,
-            work,
-            out / "data",
-            subjects,
-            target.subjects_per_shard or _subjects_per_shard(len(subjects), batches),
-            texts,
-            until,
-            latest_of(known, until),
-        )
+        read = _Read(tables, batches, birth_years(person_events.events), persons, used)
+        shared = _shared(read, target, out, texts)
         first = _set_down(person_events, shared, "person", 0)
         # Tables without rows have an account, too; those that nothing reads are told.
         done = [first, *(_Done(target.source(name)) for name in names)]
@@ -151,6 +133,49 @@ def build_dataset(
         _plain_files.cache_clear()
         shutil.rmtree(work)
     return report
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What is known of a source before its rows are read.
+
+    Attributes:
+        tables: Files of each table.
+        batches: The parts of its tables of events.
+        births: Birth year of each person, by row of PERSON.
+        persons: The identifiers of each person.
+        used: Concepts that its tables use.
+    """
+
+    tables: dict[str, list[Path]]
+    batches: Sequence[Batch]
+    births: Mapping[int, int]
+    persons: dict[str, list[Identifier]]
+    used: set[int]
+
+
+def _shared(read: _Read, target: Target, out: Path, texts: frozenset[str]) -> _Shared:
+    """Return what every batch and shard needs to know."""
+    known, unresolved = door.resolve(read.persons, target.way, target.centre)
+    until = target.wanted.cut_off(read.births) if target.wanted else None
+    subjects = known["subject_id"].unique().sort()
+    concepts = omop_concepts.find_concepts(read.tables.get("concept", []), read.used)
+    prefixes = [table.prefix for name, table in omop_tables.EVENT_TABLES.items() if name in read.tables]
+    return _Shared(
+        known,
+        unresolved,
+        Persons.of(known, subjects),
+        concepts,
+        codebook(sorted(read.used), concepts, prefixes),
+        target,
+        out / ".pieces",
+        out / "data",
+        subjects,
+        target.subjects_per_shard or _subjects_per_shard(len(subjects), read.batches),
+        texts,
+        until,
+        latest_of(known, until),
+    )
 
 
 def _tables(source: Path, target: Target) -> dict[str, list[Path]]:

@@ -16,7 +16,7 @@ EXIT_CODES: dict[type[Exception], int] = {SourceAway: 3, MachineFault: 4, Busy: 
 """Exit code by kind of error; what else the user can mend is 1, an argument that is wrong 2, a signal 130 or 143."""
 
 OF_A_STUDY = frozenset({"check", "init", "build", "run", "simulate", "status", "doctor", "codes", "regions", "refit", "join"})
-"""Commands that need no more than the module of the study: they start without the options of all rooms."""
+"""Commands that need no more than the two modules of a study: they start without the options of all rooms."""
 
 
 def command_line(words: list[str]) -> App:
@@ -26,6 +26,7 @@ def command_line(words: list[str]) -> App:
         words: What stands after `unibase`.
     """
     if words and words[0] in OF_A_STUDY:
+        import_module("unibase.flows.cli.begin")
         import_module("unibase.flows.cli.study")
         app: App = import_module("unibase.flows.cli.app").app
         return app

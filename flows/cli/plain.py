@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -143,8 +144,6 @@ def features(
 ) -> None:
     """Extract radiomic features from DICOM with RTSTRUCT or SEG, or from NIfTI, NRRD or MetaImage files with masks.
 
-    A run that was killed goes on where it stopped: `<out>.work` holds what is done until the table is whole.
-
     Example: `unibase features scans/ features.parquet --settings params.yaml --region "GTV=gtv.*" --shell 0-5`
 
     Parameters
@@ -152,14 +151,13 @@ def features(
     source
         Folder of files; a list (CSV with the columns Image and Mask, and Label; others are kept); or one image when --mask is given.
     out
-        Parquet table to write.
+        Parquet table to write. A run that was killed goes on where it stopped, from what `<out>.work` holds.
     settings
         A PyRadiomics parameter file; PyRadiomics' defaults when absent.
     mask
         Mask of the one image.
     region
-        TARGET=PATTERN: the regions whose whole name matches, whatever the case; may be given several times. Without it every
-        region is measured under its own name.
+        TARGET=PATTERN: regions whose whole name matches, whatever the case; several times. Without it each has its own name.
     regions_csv
         CSV to write with every match and miss of names of regions. It holds names as the files have them.
     robustness
@@ -169,20 +167,16 @@ def features(
     verdicts
         CSV of what a reviewer decided of masks: source_digest (of the contact sheet) and verdict (keep, refuse, wrong-side).
     pet_table
-        CSV with weight, dose and time of injection of PET whose header lacks them; a row names a SeriesInstanceUID, a
-        StudyInstanceUID or a PatientID (docs/imaging.md).
+        CSV with weight, dose and time of injection of PET whose header lacks them (docs/imaging.md).
     workers
         Processes that measure; 1 measures in this one.
     """
     from unibase.flows.cli.plain_features import FeatureCommand, features_of
-    from unibase.flows.looks.matches import parse_regions
 
-    choices = options_of(Choices, chosen)
-    regions = parse_regions(region) if region else None
-    features_of(
-        (source, mask) if mask else source,
-        FeatureCommand(out, settings, choices, regions, regions_csv, robustness, pictures, verdicts, workers, pet_table),
+    asked = FeatureCommand(
+        out, settings, options_of(Choices, chosen), region, regions_csv, robustness, pictures, verdicts, workers
     )
+    features_of((source, mask) if mask else source, replace(asked, pet_table=pet_table))
 
 
 @app.command

@@ -7,12 +7,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from unibase.flows.looks.matches import in_words
+from unibase.flows.looks.matches import in_words, parse_regions
 from unibase.flows.runs.progress import ProgressBoard
 from unibase.groundwork.cluster import dask_client
-from unibase.groundwork.tables import write_plain_csv
+from unibase.groundwork.plain_csv import write_plain_csv
 from unibase.imaging.commands import PlainRun, extract_plain
-from unibase.imaging.options import Choices, Regions
+from unibase.imaging.options import Choices
 from unibase.imaging.radiomics.settings import default_settings, read_settings
 from unibase.imaging.radiomics.sources import Source
 
@@ -25,7 +25,7 @@ class FeatureCommand:
         out: Parquet table to write.
         settings: A PyRadiomics parameter file, or None for its defaults.
         choices: What is chosen about regions and features.
-        regions: Target to patterns, or None.
+        regions: TARGET=PATTERN each, or None.
         regions_csv: CSV of every match and miss, or None.
         robustness: Parquet file of how stable features are, or None.
         pictures: Folder of pictures and contact sheet, or None.
@@ -37,7 +37,7 @@ class FeatureCommand:
     out: Path
     settings: Path | None
     choices: Choices
-    regions: Regions | None
+    regions: list[str] | None
     regions_csv: Path | None
     robustness: Path | None
     pictures: Path | None
@@ -59,7 +59,7 @@ def features_of(source: Source, command: FeatureCommand) -> None:
     with ProgressBoard() as board, dask_client(workers=command.workers) if command.workers > 1 else nullcontext() as client:
         run = PlainRun(
             command.choices,
-            command.regions,
+            parse_regions(command.regions) if command.regions else None,
             command.pictures,
             command.robustness,
             command.verdicts,

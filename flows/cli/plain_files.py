@@ -20,8 +20,9 @@ from unibase.flows.runs.progress import ProgressBoard
 from unibase.flows.runs.run import files_below, stop_if_failed
 from unibase.flows.stages.deidentify import BATCH, copies_of, deidentify_to
 from unibase.groundwork.files import sha256_file
+from unibase.groundwork.plain_csv import write_plain_csv
 from unibase.groundwork.problems import UserError
-from unibase.groundwork.tables import PEOPLE, QUARANTINE, write_plain_csv
+from unibase.groundwork.tables import PEOPLE, QUARANTINE
 from unibase.groundwork.work import Job, Outcome, Unit, WorkLedger, run_units
 from unibase.imaging.confidentiality.deidentify import DeidentifyTask
 from unibase.imaging.options import DeidentifyOptions

@@ -61,7 +61,7 @@ def records_fields(mapping: str, out: Path) -> None:
         The CSV.
     """
     from unibase.clinical.formats.mapping_rules import field_table, packaged_mapping, packaged_names, read_mapping
-    from unibase.groundwork.tables import write_plain_csv
+    from unibase.groundwork.plain_csv import write_plain_csv
 
     packaged = mapping in packaged_names()
     table = field_table(packaged_mapping(mapping) if packaged else read_mapping(Path(mapping)))

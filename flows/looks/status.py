@@ -11,8 +11,8 @@ import polars as pl
 
 from unibase.flows.study.released import published_versions
 from unibase.flows.study.study_file import Study
+from unibase.groundwork.plain_csv import write_plain_csv
 from unibase.groundwork.problems import UserError
-from unibase.groundwork.tables import write_plain_csv
 from unibase.groundwork.work import Outcome, WorkLedger
 
 

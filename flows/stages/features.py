@@ -71,9 +71,7 @@ def extract_features(run: Run) -> list[Outcome]:
         _gather_looks(run, done)
     aside = [*(_stray(row) for row in plan.unplaced), *_overruled(series, left)]
     refused = _refused(run, series, "features", [*outcomes, *aside])
-    if left.unmatched:
-        rows = ", ".join(str(row) for row in left.unmatched)
-        run.say(f"features: verdicts that name no region (its mask was changed, or it is not here): rows {rows}")
+    _say_unmatched(run, left)
     run.say(summary("features", outcomes) + _in_words(matches))
     if options.robustness:
         used = {outcome.key for outcome in outcomes if outcome.status == "done"}
@@ -81,6 +79,12 @@ def extract_features(run: Run) -> list[Outcome]:
         refused += _refused(run, series, "robustness", perturbed)
     QUARANTINE.write(pl.concat([QUARANTINE.empty(), *refused]), run.quarantine_file("features"))
     return outcomes
+
+
+def _say_unmatched(run: Run, left: Judged) -> None:
+    if left.unmatched:
+        rows = ", ".join(str(row) for row in left.unmatched)
+        run.say(f"features: verdicts that name no region (its mask was changed, or it is not here): rows {rows}")
 
 
 def _write_images(run: Run, outcomes: list[Outcome]) -> None:

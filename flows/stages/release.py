@@ -84,10 +84,7 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
         sample_map=SAMPLE_MAP.read(run.place(SAMPLES)),
         assays=assays,
         quarantine=QUARANTINE.write(_told_outside(read_quarantine(staging)), staging / "quarantine.parquet"),
-        flow=[
-            {"step": row["rule"], "kept": row["after"], "excluded": row["removed"], "reason": row["reason"]}
-            for row in linked.table("flow").to_dicts()
-        ],
+        flow=_flow(linked),
         dictionary=describe_columns(run, columns(linked.folder / "analysis.parquet")),
         settings=released_settings(run),
         source_digests=source_digests(run),
@@ -103,10 +100,18 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
         lanes=study.release.lanes,
         subject_codes=_subject_codes(run),
         leaving=Leaving(_rows_key(run), study.release.birth),
-        attack_limits=study.release.attack_limits,
+        attack_limits={str(name): limit for name, limit in study.release.attack_limits.items()},
         policy=DisclosurePolicy(**study.release.disclosure.model_dump()),
         description=" ".join(text for text in (study.notice, study.description) if text),
     )
+
+
+def _flow(linked: Linked) -> list[dict[str, object]]:
+    """Return the steps from all known subjects to the cohort."""
+    return [
+        {"step": row["rule"], "kept": row["after"], "excluded": row["removed"], "reason": row["reason"]}
+        for row in linked.table("flow").to_dicts()
+    ]
 
 
 def _rows_key(run: Run) -> bytes | None:

@@ -21,6 +21,7 @@ from typing import Any
 from blake3 import blake3
 
 from unibase.groundwork.problems import Unusable
+from unibase.groundwork.reasons import UNKNOWN_PATIENT
 from unibase.imaging import reasons
 from unibase.imaging.confidentiality import objects, verify, whose
 from unibase.imaging.confidentiality.actions import CHARACTER_SET, TIME_ZONE, Job, meta_information
@@ -276,9 +277,9 @@ def _subject(task: DeidentifyTask, patient_id: bytes, encodings: tuple[str, ...]
         raise Unusable(reasons.OBJECTS, reasons.OBJECTS.meaning, reasons.OBJECTS.remedy)
     if subject is None:
         raise Unusable(
-            reasons.UNKNOWN_PATIENT,
+            UNKNOWN_PATIENT,
             "PatientID (0010,0020) is empty or not an `ipp` of this centre in the identity ledger.",
-            reasons.UNKNOWN_PATIENT.remedy,
+            UNKNOWN_PATIENT.remedy,
         )
     return subject
 

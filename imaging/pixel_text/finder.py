@@ -60,13 +60,14 @@ def lines_in(values: Array) -> list[Line]:
     Raises:
         UserError: If the extra is not installed.
     """
+    reader = _reader()
     import cv2  # Comes with the extra.
 
     picture = as_shown(values)
     longest = max(picture.shape[:2])
     factor = min(max(2, round(_LARGE / longest)), 4) if longest <= _MOST_LARGE else 1
     large = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC) if factor > 1 else picture
-    found = _reader()(np.repeat(large[:, :, None], 3, axis=2) if large.ndim == 2 else large, use_cls=False)
+    found = reader(np.repeat(large[:, :, None], 3, axis=2) if large.ndim == 2 else large, use_cls=False)
     if found.boxes is None:
         return []
     read = zip(found.boxes, found.txts or (), found.scores or (), strict=True)

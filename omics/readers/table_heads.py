@@ -53,7 +53,7 @@ def cells_of(line: str, separator: str) -> list[str]:
         line: The line.
         separator: What stands between cells.
 
-    >>> cells_of('TP53, "1,5" ,2', ",")
+    >>> cells_of('TP53,"1,5", 2', ",")
     ['TP53', '1,5', '2']
     """
     if separator == " ":

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from unibase.groundwork.problems import Unusable
 from unibase.methods.compiled.exact import FloatArray
 from unibase.omics.compiled.log_counts import FIXED_POINT, log1p_rows
+from unibase.omics.reasons import ALL_ALIKE
 from unibase.omics.samples.sex import FINDINGS
 from unibase.omics.stores.chunks import chunks_of, names_of, open_x
 
@@ -214,9 +215,8 @@ def _candidates(rows: _Rows, persons: NDArray[np.int64], block: int) -> NDArray[
             count += len(pairs)
             if count > MOST_PAIRS:
                 raise Unusable(
-                    "all-alike",
+                    ALL_ALIKE,
                     f"More than {MOST_PAIRS:,} pairs of samples of two persons are alike: the comparison tells nothing.",
-                    "Look whether the matrices hold one sample many times.",
                 )
             found.append(pairs)
     return np.concatenate(found)

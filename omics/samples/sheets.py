@@ -16,8 +16,9 @@ import pandas as pd
 import polars as pl
 
 from unibase.groundwork.problems import UserError
+from unibase.groundwork.reasons import UNKNOWN_PATIENT
 from unibase.groundwork.tables import EVENTS, QUARANTINE, SAMPLE_MAP, TIMESTAMP
-from unibase.omics.reasons import NOT_IN_MATRIX, NOT_ON_SHEET, UNKNOWN_PATIENT
+from unibase.omics.reasons import NOT_IN_MATRIX, NOT_ON_SHEET
 from unibase.privacy.dates import shift_interval
 from unibase.privacy.keys import Key
 from unibase.privacy.pseudonyms import token

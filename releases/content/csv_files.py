@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from unibase.groundwork.tables import no_formulas
+from unibase.groundwork.plain_csv import no_formulas
 
 
 def write_csv(frame: pl.DataFrame, path: Path) -> None:

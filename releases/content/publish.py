@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import polars as pl
 
@@ -339,16 +339,8 @@ def _write_tables(inputs: ReleaseInputs, subjects: pl.DataFrame, folder: Path) -
         **({"bds": subject_blocks(inputs.bds, ids, ["PARAMCD", "ADT", "SRCDOM", "SRCSEQ"])} if inputs.bds is not None else {}),
         "features": subject_blocks(inputs.features, ids, tables.FEATURES.key),
         "trace": subject_blocks(inputs.trace, ids, columns(inputs.trace)),
-        **(
-            {}
-            if inputs.robustness is None or inputs.robustness.is_empty()
-            else {"robustness": [inputs.robustness.sort(ROBUSTNESS.key)]}
-        ),
-        **(
-            {}
-            if inputs.volumes is None or inputs.volumes.is_empty()
-            else {"volumes": subject_blocks(inputs.volumes, ids, tables.IMAGES.key)}
-        ),
+        **({"robustness": [inputs.robustness.sort(ROBUSTNESS.key)]} if _holds_rows(inputs.robustness) else {}),
+        **({"volumes": subject_blocks(inputs.volumes, ids, tables.IMAGES.key)} if _holds_rows(inputs.volumes) else {}),
         "missing": subject_blocks(inputs.missing, ids, ["variable"]),
         "quarantine": [tables.QUARANTINE.conform(inputs.quarantine)],
         **({"splits": subject_blocks(inputs.splits, ids, ["scheme", "held_out"])} if inputs.splits is not None else {}),
@@ -359,6 +351,10 @@ def _write_tables(inputs: ReleaseInputs, subjects: pl.DataFrame, folder: Path) -
         name: _write_table(name, map(inputs.leaving.apply, found), dictionary.Tally(partial(reasons.count, name)), folder)
         for name, found in blocks.items()
     }
+
+
+def _holds_rows(frame: pl.DataFrame | None) -> TypeGuard[pl.DataFrame]:
+    return frame is not None and not frame.is_empty()
 
 
 def _write_table(name: str, blocks: Iterable[pl.DataFrame], counted: dictionary.Tally, folder: Path) -> dictionary.Tally:

@@ -56,14 +56,16 @@ def write_timeline(
     if not counts:
         write_meds(EVENTS.empty(), folder / "data" / "0.parquet", DataSchema)
         seen(EVENTS.empty())
-    codes = pl.concat(counts) if counts else pl.DataFrame(schema={"code": pl.String, "events": pl.UInt32, "subjects": pl.UInt32})
-    codes = (
-        codes.group_by("code").agg(pl.col("events").sum().cast(pl.Int64), pl.col("subjects").sum().cast(pl.Int64)).sort("code")
-    )
-    codes = codes.join(_descriptions(events), on="code", how="left").sort("code")
+    codes = _counted(counts).join(_descriptions(events), on="code", how="left").sort("code")
     described = codes.select("code", "description", "parent_codes")
     write_meds(described, folder / "metadata" / "codes.parquet", CodeMetadataSchema)
     return codes.select("code", "description", "events", "subjects")
+
+
+def _counted(counts: list[pl.DataFrame]) -> pl.DataFrame:
+    """Return the events and subjects of each code, added up over shards."""
+    codes = pl.concat(counts) if counts else pl.DataFrame(schema={"code": pl.String, "events": pl.UInt32, "subjects": pl.UInt32})
+    return codes.group_by("code").agg(pl.col("events", "subjects").sum().cast(pl.Int64)).sort("code")
 
 
 def write_description(folder: Path, dataset: str, version: str) -> None:
