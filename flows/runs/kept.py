@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from unibase.flows.runs.code import ROOMS, ROOT
 from unibase.flows.study.named_files import files_of_settings
-from unibase.flows.study.places import DICOM, LEDGER, OBJECTIONS, RELEASE, Place
+from unibase.flows.study.places import DICOM, EVERY, LEDGER, OBJECTIONS, RELEASE, Place
 from unibase.groundwork.files import digest_of, sha256_file
 from unibase.groundwork.problems import MachineFault
 
@@ -124,10 +124,21 @@ def found_in(ledger: WorkLedger, root: Path, place: Place) -> dict[str, str]:
         place: The place; of one by centre or assay, all of them.
     """
     files: dict[str, Path] = {}
-    for path in root.glob(place.of(Path(), centre="*", assay="*").as_posix()):
+    for path in root.glob(_pattern(place)):
+        if any(path.relative_to(root).match(_pattern(other)) for other in _within(place)):
+            continue  # `all.zarr` stands beside the folders of centres, and is no centre
         found = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
         files |= {file.relative_to(root).as_posix(): file for file in found}
     return ledger.contents.digests(f"place {place.path}", dict(sorted(files.items())))
+
+
+def _pattern(place: Place) -> str:
+    return place.of(Path(), centre="*", assay="*").as_posix()
+
+
+def _within(place: Place) -> list[Place]:
+    """Return the places whose paths a pattern covers as well, though they are named more closely."""
+    return [other for other in EVERY if other.path.count("{") < place.path.count("{")]
 
 
 @lru_cache

@@ -65,3 +65,6 @@ LINKED = Place("linked", "Cohort, index, analysis table, its trace, endpoints, s
 HARMONISATION = Place("linked/harmonisation", "Parameters of each harmonisation, and what is said of it")
 HARMONISED = Place("linked/harmonised", "Stores of the chosen samples with a harmonised layer")
 RELEASE = Place("releases", "The published folder")
+
+EVERY = tuple(value for value in vars().values() if isinstance(value, Place))
+"""All places."""
