@@ -150,7 +150,7 @@ def write_pdf_report(study: Study, seen: Seen) -> Path:
     for keyword in ("ProtocolName", "RequestAttributesSequence"):
         delattr(ds, keyword)
     ds.SOPInstanceUID, ds.InstanceNumber = study.uid("report", 0), 1
-    ds.ConversionType, ds.BurnedInAnnotation = "SYN", "YES"
+    ds.ConversionType, ds.BurnedInAnnotation, ds.AcquisitionDateTime = "SYN", "YES", ""
     ds.ConceptNameCodeSequence = Sequence([_code("18748-4", "LN", "Diagnostic imaging report")])
     ds.DocumentTitle, ds.MIMETypeOfEncapsulatedDocument = "Compte rendu", "application/pdf"
     page = f"BT /F1 12 Tf 72 720 Td ({', '.join(_banner(study))}) Tj ET".encode("latin-1", "replace")

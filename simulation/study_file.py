@@ -110,6 +110,7 @@ def write_study(out: Path, centres: tuple[str, ...], imaging: bool, misplaced: b
     if not imaging:
         features = text[text.index("features:\n") : text.index("assays:\n")]
         text = text.replace(features, "").replace("  imaging: {from_days: -60, to_days: 0, choose: latest}\n", "")
+        text = text.replace(", images: regions", "")
     (out / "study.yaml").write_text(text, encoding="utf-8")
 
 

@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 from unibase.flows.cli.declared import option_word, options_of, takes_options
-from unibase.flows.cli.main import app
+from unibase.flows.cli.everything import app
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.sections import meanings
 from unibase.imaging.options import Choices, Features

@@ -15,6 +15,7 @@ NEVER_NULL = {
     "events": {"subject_id", "code"},
     "series": {"subject_id", "StudyInstanceUID", "SeriesInstanceUID", "folder", "input_digest"},
     "volumes": {"SeriesInstanceUID", "volume", "status", "reason", "message", "remedy", "folder"},
+    "images": {"SeriesInstanceUID", "volume"},
     "features": {"region", "image_type", "engine", "mode", "settings_digest", "source_digest"},
     "voxels": {"subject_id", "SeriesInstanceUID", "volume", "region", "path", "digest"},
     "sample_map": {"assay", "primary", "colname", "status", "reason"},

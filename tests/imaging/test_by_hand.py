@@ -62,7 +62,10 @@ def by_unibase(table: Path) -> dict[str, float]:
 def same(ours: dict[str, float], theirs: dict[str, float]) -> None:
     assert set(ours) == set(theirs)
     different = {
-        name: (ours[name], theirs[name]) for name in theirs if not np.isclose(ours[name], theirs[name], rtol=1e-12, atol=0)
+        # A median of a wavelet is a small difference of intensities of hundreds: their last bit is 1e-13.
+        name: (ours[name], theirs[name])
+        for name in theirs
+        if not np.isclose(ours[name], theirs[name], rtol=1e-12, atol=1e-13 if name.endswith("_Median") else 0)
     }
     assert not different
 

@@ -134,7 +134,11 @@ def test_same_bytes_on_generated_files(
     except (ValueError, OverflowError, TypeError):
         return  # pydicom will not write it
     fast_path._LAYOUTS.clear()
-    fast, slow = both_paths(source, ANYONE, options)
+    try:
+        fast, slow = both_paths(source, ANYONE, options)
+    except Unusable as refused:
+        assert refused.reason == "burned-in-annotation"  # such as a date of secondary capture: no bytes to compare
+        return
     assert fast is not None, "a well-formed little-endian file is for the fast path"
     assert fast == slow
     again, _ = both_paths(source, ANYONE, options)

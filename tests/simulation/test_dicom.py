@@ -209,7 +209,7 @@ def test_dciodvfy_finds_no_error(tree: Path) -> None:
         for pattern in (
             "centre_a/**/CT00003.dcm", "centre_b/**/CT00003.dcm", "centre_c/**/CT00003.dcm", "centre_a/**/PT00003.dcm",
             "centre_b/**/PT00003.dcm", "centre_a/**/RSCT.dcm", "centre_c/**/RSPT.dcm", "centre_b/**/SEGCT.dcm", "centre_b/**/SEGPT.dcm",
-            "**/QC*/*/*.dcm", "**/dose/CT*.dcm", "**/SC*.dcm", "**/US*.dcm", "**/SR*.dcm",
+            "**/QC*/*/*.dcm", "**/dose/CT*.dcm", "**/SC*.dcm", "**/US*.dcm", "**/PDF*.dcm",
         )
     ]  # fmt: skip
     for path in chosen:
