@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from unibase.clinical import tables
-from unibase.clinical.derived.contradictions import Check, contradiction_checks
+from unibase.clinical.derived.contradictions import FEWEST_ROWS, Check, contradiction_checks
 from unibase.clinical.reasons import FUTURE_DATE, UNKNOWN_CODE
 from unibase.clinical.words.acts import REFUTED
 from unibase.groundwork.problems import UserError
@@ -120,7 +120,7 @@ def check_quality(
     for block in blocks:
         for name, counts in _counts_of_events(block, rules):
             counted.setdefault(name, []).append(counts)
-    results = [_judged(_added_up(parts), name, rules) for name, parts in counted.items()]
+    results = [_judged(_added_up(parts, FEWEST_ROWS.get(name, 0)), name, rules) for name, parts in counted.items()]
     if problems is not None and account is not None:
         results += _source_checks(problems, account, rules)
     found = pl.concat([pl.DataFrame(schema=CHECKS), *[one for one in results if one.height]])
@@ -138,8 +138,9 @@ def _counts_of_events(events: pl.DataFrame, rules: QualityRules) -> Iterator[tup
     yield from _person_checks(frame)
 
 
-def _added_up(parts: list[pl.DataFrame]) -> pl.DataFrame:
-    return pl.concat(parts).group_by(*_WHOLE, "field", "year").agg(pl.col("rows", "violations").sum())
+def _added_up(parts: list[pl.DataFrame], fewest: int) -> pl.DataFrame:
+    whole = pl.concat(parts).group_by(*_WHOLE, "field", "year").agg(pl.col("rows", "violations").sum())
+    return whole.filter(pl.col("rows") >= fewest)
 
 
 def failures(checks: pl.DataFrame) -> pl.DataFrame:

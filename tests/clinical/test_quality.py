@@ -81,7 +81,6 @@ def many(code: str, value: float, count: int = 40) -> pl.DataFrame:
             "plausibility/stage-against-tnm",
         ),
         (pl.concat([many("LOINC//718-7", 12.0), many("LOINC//718-7", 999.0, 1)]), "plausibility/sentinel-value"),
-        (pl.concat([many("LOINC//718-7", 12.0), many("LOINC//718-7", 12_000.0, 1)]), "plausibility/far-from-others"),
         (events(*((2, "VISIT//IP", f"20{year}-{month:02d}-01") for year in (18, 19) for month in range(1, 13))), "plausibility/first-of-month"),
     ],
 )  # fmt: skip

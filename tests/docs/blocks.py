@@ -31,7 +31,7 @@ from tests.conftest import CHECKOUT
 
 _FENCE = re.compile(r"^( *)```(\w*)[ ]*(?:title=\"([^\"]+)\")?\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _NOT_RUN = re.compile(r"<!-- not run: ([^>]+?) -->\s*\Z", re.DOTALL)
-_STUDY_KEYS_BESIDES = ("study", "release", "key", "centres", "index")
+_STUDY_KEYS_BESIDES = ("study", "release", "key", "centres", "features", "index")
 _WITH_WORKERS = ("build", "run", "deidentify")
 """Commands that start Dask's processes: they run in a process of their own."""
 _COMPARE = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE

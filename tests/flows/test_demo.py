@@ -122,7 +122,8 @@ def test_images_say_their_days_from_the_index(built: Built) -> None:
 def test_every_broken_input_is_in_quarantine_under_its_reason(built: Built) -> None:
     quarantine = pl.read_parquet(built.home / "work" / "staging" / "quarantine.parquet")
     wanted = truth(built, "broken").group_by("centre", "reason").len().to_dicts()
-    found = dict(quarantine.group_by("reason").len().iter_rows())
+    # A series without a slice can neither be measured nor stored: each stage tells it.
+    found = dict(quarantine.filter(pl.col("stage") != "images").group_by("reason").len().iter_rows())
     for row in wanted:
         in_centre = quarantine.filter((pl.col("reason") == row["reason"]) & (pl.col("centre") == row["centre"])).height
         assert in_centre >= row["len"], (row, found)

@@ -117,7 +117,7 @@ def test_what_is_missing_is_told_by_check(home: Path) -> None:
     )
     ended = unibase("check", study)
     assert ended.returncode == 1 and "there is no check 'gene'; discordant:CHECK takes age" in ended.stderr
-    assert "genotype, laterality" in ended.stderr
+    assert "genotype, " in ended.stderr and "laterality" in ended.stderr
     study.write_text(text.replace("centre_b/omics/probes.csv", "centre_b/omics/no.csv", 1))
     ended = unibase("check", study)
     study.write_text(before)

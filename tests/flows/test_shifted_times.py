@@ -33,7 +33,7 @@ def test_every_time_of_every_event_moves_by_its_subjects_shift(tmp_path: Path) -
     (home / "records" / "acts.csv").write_text("\n".join(["ipp,day,until,entered,number", *rows]) + "\n", encoding="utf-8")
     study = read_study(home / "study.yaml")
     study.work.create()
-    with open_run(study, local=True, say=lambda _: None) as run:
+    with open_run(study, say=lambda _: None) as run:
         for name in STAGES:
             stage(name)(run)
         subjects = {ipp: run.lookup.by_identifier[("A", "ipp", ipp)] for ipp, *_ in STAYS}
