@@ -112,4 +112,4 @@ def stray_samples(x: Values) -> list[int]:
     logs = np.log(np.maximum(scaled[:, genes], 0.5)) - np.log(profile[genes])
     spread = np.median(np.abs(logs - np.median(logs, axis=1, keepdims=True)), axis=1)
     first, second = np.sort(spread)[::-1][:2]
-    return [int(np.argmax(spread))] if first > 1.3 * second and first > 1.45 * np.median(spread) else []
+    return [int(np.argmax(spread))] if first > 1.7 * second and first > 2 * np.median(spread) else []
