@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from unibase.clinical.words.vocabulary import Vocabulary
+from unibase.clinical.words.athena import Vocabulary
 from unibase.groundwork.problems import UserError
 
 

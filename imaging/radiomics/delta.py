@@ -5,8 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from unibase.groundwork.problems import UserError
-from unibase.imaging.radiomics.changes import natural
 from unibase.imaging.radiomics.task import region_name
+from unibase.imaging.radiomics.volume_changes import natural
 from unibase.methods.agreement import feature_columns
 
 WHO = ("subject_id", "Modality", "region", "image_type", "engine", "mode", "settings_digest")

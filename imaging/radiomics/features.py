@@ -21,7 +21,6 @@ from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.looks.unit import look_at, write_looks
 from unibase.imaging.options import Choices, Engine, Mode, Several
 from unibase.imaging.plain.whole import PICTURE_SUFFIXES, suffix_of
-from unibase.imaging.radiomics.changes import change_rows
 from unibase.imaging.radiomics.extraction import engine_name, extract_region, extract_regions
 from unibase.imaging.radiomics.feature_words import pyradiomics_columns
 from unibase.imaging.radiomics.plan import Plan, plan_units, stage_settings
@@ -30,6 +29,7 @@ from unibase.imaging.radiomics.selection import Region, Selection, entry, select
 from unibase.imaging.radiomics.settings import FeatureSettings
 from unibase.imaging.radiomics.task import Asked, FeatureTask, region_name
 from unibase.imaging.radiomics.told import Told, list_regions
+from unibase.imaging.radiomics.volume_changes import change_rows
 from unibase.imaging.regions.mask import Mask
 
 __all__ = [

@@ -345,8 +345,7 @@ def _write_tables(inputs: ReleaseInputs, subjects: pl.DataFrame, folder: Path) -
         "quarantine": [tables.QUARANTINE.conform(inputs.quarantine)],
         **({"splits": subject_blocks(inputs.splits, ids, ["scheme", "held_out"])} if inputs.splits is not None else {}),
     }
-    traced = scan(inputs.trace).select("subject_id", "variable").unique().collect()
-    reasons = Reasons(inputs.missing, traced)
+    reasons = Reasons(inputs.missing, scan(inputs.trace).select("subject_id", "variable").unique().collect())
     return {
         name: _write_table(name, map(inputs.leaving.apply, found), dictionary.Tally(partial(reasons.count, name)), folder)
         for name, found in blocks.items()

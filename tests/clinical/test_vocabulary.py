@@ -11,8 +11,8 @@ import pytest
 
 from tests.clinical.test_derivations import events
 from unibase.clinical.derived.treatments import CHANGE, treatment_events
+from unibase.clinical.words.athena import Vocabulary
 from unibase.clinical.words.concepts import Concepts
-from unibase.clinical.words.vocabulary import Vocabulary
 from unibase.groundwork.problems import UserError
 
 SQL = """
