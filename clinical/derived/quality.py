@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from unibase.clinical import tables
-from unibase.clinical.derived.contradictions import FEWEST_ROWS, Check, contradiction_checks
+from unibase.clinical.derived.row_contradictions import FEWEST_ROWS, Check, contradiction_checks
 from unibase.clinical.reasons import FUTURE_DATE, UNKNOWN_CODE
 from unibase.clinical.words.acts import REFUTED
 from unibase.groundwork.problems import UserError

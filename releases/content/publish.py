@@ -329,9 +329,18 @@ METHODS_OF = ("features", "adtte", "adrs")
 
 def _write_tables(inputs: ReleaseInputs, subjects: pl.DataFrame, folder: Path) -> dict[str, dictionary.Tally]:
     """Write the tables that depend on nothing else: subjects of the cohort only, in a stated order of rows."""
+    reasons = Reasons(inputs.missing, scan(inputs.trace).select("subject_id", "variable").unique().collect())
+    return {
+        name: _write_table(name, map(inputs.leaving.apply, found), dictionary.Tally(partial(reasons.count, name)), folder)
+        for name, found in _blocks(inputs, subjects).items()
+    }
+
+
+def _blocks(inputs: ReleaseInputs, subjects: pl.DataFrame) -> dict[str, Iterable[pl.DataFrame]]:
+    """Return the blocks of subjects of each table; an optional table without rows is not there."""
     ids = subjects["subject_id"]
     rare = policy.rare_values(scan(inputs.analysis).filter(pl.col("subject_id").is_in(ids.implode())), inputs.policy)
-    blocks: dict[str, Iterable[pl.DataFrame]] = {
+    return {
         "subjects": [subjects],
         "analysis": (policy.coarsen(block, inputs.policy, rare) for block in subject_blocks(inputs.analysis, ids)),
         "adtte": subject_blocks(inputs.adtte, ids, ["PARAMCD"]),
@@ -344,11 +353,6 @@ def _write_tables(inputs: ReleaseInputs, subjects: pl.DataFrame, folder: Path) -
         "missing": subject_blocks(inputs.missing, ids, ["variable"]),
         "quarantine": [tables.QUARANTINE.conform(inputs.quarantine)],
         **({"splits": subject_blocks(inputs.splits, ids, ["scheme", "held_out"])} if inputs.splits is not None else {}),
-    }
-    reasons = Reasons(inputs.missing, scan(inputs.trace).select("subject_id", "variable").unique().collect())
-    return {
-        name: _write_table(name, map(inputs.leaving.apply, found), dictionary.Tally(partial(reasons.count, name)), folder)
-        for name, found in blocks.items()
     }
 
 
