@@ -116,7 +116,7 @@ def test_what_is_missing_is_told_by_check(home: Path) -> None:
         text.replace("centre_b/omics/probes.csv", "centre_b/omics/no.csv", 1).replace("discordant:genotype", "discordant:gene")
     )
     ended = unibase("check", study)
-    assert ended.returncode == 1 and "there is no check 'gene'; discordant:CHECK takes age" in ended.stderr
+    assert ended.returncode == 1 and "there is no check 'gene'; discordant:CHECK takes after-death, age" in ended.stderr
     assert "genotype, " in ended.stderr and "laterality" in ended.stderr
     study.write_text(text.replace("centre_b/omics/probes.csv", "centre_b/omics/no.csv", 1))
     ended = unibase("check", study)
