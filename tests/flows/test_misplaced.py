@@ -121,5 +121,5 @@ def test_what_is_missing_is_told_by_check(home: Path) -> None:
     study.write_text(text.replace("centre_b/omics/probes.csv", "centre_b/omics/no.csv", 1))
     ended = unibase("check", study)
     study.write_text(before)
-    assert ended.returncode == 1 and "centres.A.genotypes.pairs: nothing at " in ended.stderr
+    assert ended.returncode == 3 and "centres.A.genotypes.pairs: nothing at " in ended.stderr
     assert "centres.B.omics.methylation.probes: nothing at " in ended.stderr
