@@ -183,9 +183,14 @@ def test_exit_codes_tell_kinds(run: Any, tmp_path: Path) -> None:
 
 
 def test_commands_of_a_study_load_no_other_rooms() -> None:
-    from unibase.flows.cli import study
+    from unibase.flows.cli import begin, study
 
-    names = {name for name, one in vars(study).items() if isinstance(one, FunctionType) and one.__module__ == study.__name__}
+    names = {
+        name
+        for module in (begin, study)
+        for name, one in vars(module).items()
+        if isinstance(one, FunctionType) and one.__module__ == module.__name__
+    }
     assert {name.removesuffix("_") for name in names if not name.startswith("_")} == command_line.OF_A_STUDY
 
 
