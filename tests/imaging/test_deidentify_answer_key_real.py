@@ -327,4 +327,4 @@ def test_answer_key_over_real_headers(real_data: Path, tmp_path: Path) -> None:
     assert released > 100
     for action in REMOVALS | RETENTIONS:
         missed = [one for one in key.missed if one.startswith(action)]
-        assert key.held[action] >= (1 if action in REMOVALS else 0.998) * key.asked[action] > 0, missed[:20]
+        assert key.held[action] >= (1 if action in REMOVALS else 0.999) * key.asked[action] > 0, missed[:20]
