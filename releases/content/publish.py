@@ -186,7 +186,7 @@ def _write_content(inputs: ReleaseInputs, folder: Path) -> _Content:
     subjects = policy.coarsen(in_one_vocabulary(inputs.subjects.sort("subject_id")), inputs.policy)
     measured = policy.measure(subjects, inputs.policy)
     policy.enforce(measured)
-    images = None if inputs.voxels is None else shipped.released(inputs.voxels, subjects)
+    images = None if inputs.voxels is None else shipped.released(inputs.voxels, inputs.subjects.sort("subject_id"))
     counted = _write_tables(inputs, subjects, folder)
     if inputs.voxels is not None and images is not None:
         counted["images"] = _write_table("images", [images], dictionary.Tally(), folder)

@@ -6,6 +6,8 @@ import json
 import pickle
 import runpy
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from unibase.releases.catalogue.croissant import croissant
 from unibase.releases.catalogue.described_release import open_release
 from unibase.releases.catalogue.description import read_description
 from unibase.releases.content.publish import publish_release
+from unibase.releases.disclosure.policy import DisclosurePolicy
 from unibase.releases.images.shipped import Voxels, released
 
 SHAPE = (20, 70, 66)
@@ -115,6 +118,21 @@ def test_the_day_of_an_image_is_counted_from_the_index() -> None:
     assert table["days_from_index"].to_list() == [-3]
     assert table["path"].to_list() == ["images/1/1/v"]
     assert released(Voxels(frame, Path()), subjects.drop("INDEXDT"))["days_from_index"].to_list() == [None]
+
+
+def test_the_day_is_counted_from_the_index_and_not_from_what_a_policy_makes_of_it(tmp_path: Path) -> None:
+    plain = make_inputs(tmp_path / "in", subjects=40)
+    dated = plain.subjects.with_columns(pl.col("index_time").dt.date().alias("INDEXDT"))
+    subject, index = dated.sort("subject_id").select("subject_id", "INDEXDT").row(0)
+    voxels, _ = staged(tmp_path / "stores", [subject])
+    later = pl.lit(datetime.combine(index, time(9)) + timedelta(days=12)).cast(pl.Datetime("us"))
+    voxels = replace(voxels, table=voxels.table.with_columns(later.alias("series_time")), copies=())
+    coarse = DisclosurePolicy(dates={"INDEXDT": "year"})
+    said = {"column": "INDEXDT", "label": "Index", "type": "date", "unit": "", "derivation": "", "source": "linking"}
+    words = [*plain.dictionary, pl.DataFrame([said])]
+    made = replace(plain, subjects=dated, voxels=voxels, policy=coarse, dictionary=words)
+    folder = publish_release(made, tmp_path / "out")
+    assert pl.read_parquet(folder / "tables" / "images.parquet")["days_from_index"].unique().to_list() == [12]
 
 
 def test_nnunet_gets_one_label_a_voxel_and_the_folds_of_the_release(release: Any) -> None:
