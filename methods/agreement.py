@@ -157,7 +157,7 @@ def agreement_table(frame: pl.DataFrame, repetition: str, by: Sequence[str]) -> 
     """
     if frame.height == 0:
         raise UserError("There is no feature to compare. Extract features first.")
-    one_of_a_kind(frame)
+    _one_of_a_kind(frame)
     key = [*by, "image_type", repetition]
     if frame.select(key).is_duplicated().any():
         raise UserError(f"Several rows have the same {', '.join(key)}. Name what tells them apart.")
@@ -171,12 +171,12 @@ def agreement_table(frame: pl.DataFrame, repetition: str, by: Sequence[str]) -> 
         for feature in feature_columns(part):
             if part[feature].is_finite().any():
                 values = whole[feature].fill_null(float("nan")).to_numpy().reshape(-1, len(repetitions))
-                rows.append({"image_type": image_type, "feature": feature, **agreement(values)})
+                rows.append({"image_type": image_type, "feature": feature, **_agreement(values)})
     schema = {name: pl.String if name in ("image_type", "feature") else pl.Float64 for name in COLUMNS}
     return pl.DataFrame(rows, schema=schema | {"subjects": pl.Int64, "repetitions": pl.Int64})
 
 
-def agreement(values: Array) -> dict[str, float | int | None]:
+def _agreement(values: Array) -> dict[str, float | int | None]:
     """Return the numbers of one row of an agreement table from values (regions, repetitions); NaN marks a gap."""
     complete = values[np.isfinite(values).all(axis=1)]
     n, k = len(complete), values.shape[1]
@@ -260,7 +260,7 @@ def feature_columns(frame: pl.DataFrame) -> list[str]:
     return [name for name, dtype in frame.schema.items() if name not in declared and dtype == pl.Float64]
 
 
-def one_of_a_kind(frame: pl.DataFrame) -> None:
+def _one_of_a_kind(frame: pl.DataFrame) -> None:
     """Refuse a frame that mixes engines, modes or settings: their values are not the same quantity.
 
     Raises:

@@ -42,7 +42,7 @@ def expressed_enough(
     if group is not None:
         smallest = float(min(np.unique(np.asarray(group, dtype=str), return_counts=True)[1]))
     elif design is not None:
-        smallest = 1.0 / float(leverages(np.asarray(design, dtype=np.float64)).max())
+        smallest = 1.0 / float(_leverages(np.asarray(design, dtype=np.float64)).max())
     else:
         smallest = float(counts.shape[0])
     if smallest > large_n:
@@ -53,7 +53,7 @@ def expressed_enough(
     return np.asarray((reached >= smallest - 1e-14) & (counts.sum(axis=0, dtype=np.float64) >= min_total_count - 1e-14))
 
 
-def leverages(design: FloatArray) -> FloatArray:
+def _leverages(design: FloatArray) -> FloatArray:
     """Leverage of each sample: diagonal of the projection on the columns of `design` and a constant, which may depend on each other."""
     columns = np.column_stack([np.ones(len(design)), design])
     left, singular, _ = np.linalg.svd(columns, full_matrices=False)

@@ -20,7 +20,7 @@ GRID = np.linspace(-6.0, 6.0, 11)
 """Powers of two around the common dispersion at which the likelihood of a gene is looked at."""
 
 
-def fit(counts: FloatArray, design: FloatArray, offset: FloatArray, dispersion: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _fit(counts: FloatArray, design: FloatArray, offset: FloatArray, dispersion: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Maximum likelihood coefficients (natural log) and fitted means.
 
     Args:
@@ -52,16 +52,18 @@ def fit_with_prior(
     counts: FloatArray, design: FloatArray, offset: FloatArray, dispersion: FloatArray, prior_count: float
 ) -> tuple[FloatArray, FloatArray]:
     """Coefficients shrunk by a prior count in proportion to the library, and the fitted means without it."""
-    _, mean = fit(counts, design, offset, dispersion)
+    _, mean = _fit(counts, design, offset, dispersion)
     library = np.exp(np.broadcast_to(offset, counts.shape))
     prior = prior_count * library / library.mean(axis=1, keepdims=True)
-    coefficients, _ = fit(counts + prior, design, np.log(library + 2 * prior), dispersion)
+    coefficients, _ = _fit(counts + prior, design, np.log(library + 2 * prior), dispersion)
     return coefficients, mean
 
 
-def adjusted_profile_likelihood(counts: FloatArray, design: FloatArray, offset: FloatArray, dispersion: FloatArray) -> FloatArray:
+def _adjusted_profile_likelihood(
+    counts: FloatArray, design: FloatArray, offset: FloatArray, dispersion: FloatArray
+) -> FloatArray:
     """Cox-Reid adjusted profile log likelihood per gene, at one dispersion per gene."""
-    _, mean = fit(counts, design, offset, dispersion)
+    _, mean = _fit(counts, design, offset, dispersion)
     return np.asarray(
         adjusted_likelihoods(np.ascontiguousarray(counts, dtype=np.float64), mean, np.asarray(design, np.float64), dispersion)
     )
@@ -77,7 +79,7 @@ def common_dispersion(counts: FloatArray, design: FloatArray) -> float:
         raise Unusable(TOO_FEW_COUNTS, f"No gene has {MIN_ROW_SUM} counts in a batch.", "Leave that batch out.")
 
     def loss(root: float) -> float:
-        return -float(adjusted_profile_likelihood(y, design, offset, np.full(len(y), root**4)).sum())
+        return -float(_adjusted_profile_likelihood(y, design, offset, np.full(len(y), root**4)).sum())
 
     found = minimize_scalar(loss, bounds=(0.0, 4.0**0.25), method="bounded", options={"xatol": 1e-5})
     return float(found.x**4)
@@ -91,7 +93,7 @@ def genewise_dispersion(counts: FloatArray, design: FloatArray, common: float) -
     y = counts[enough]
     if len(y):
         likelihood = np.column_stack(
-            [adjusted_profile_likelihood(y, design, offset, np.full(len(y), common * 2.0**power)) for power in GRID]
+            [_adjusted_profile_likelihood(y, design, offset, np.full(len(y), common * 2.0**power)) for power in GRID]
         )
         out[enough] = common * 2.0 ** maxima_of_splines(GRID, likelihood)
     return out

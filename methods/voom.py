@@ -63,7 +63,7 @@ def voom(counts: AnyArray, library_size: FloatArray, design: FloatArray | None =
     x, root = level[seen], np.sqrt(sigma[seen])
     order = np.argsort(x, kind="stable")
     x, root = x[order], root[order]
-    smooth = lowess(x, root, span)
+    smooth = _lowess(x, root, span)
     knots, first = np.unique(x, return_index=True)
     heights = np.add.reduceat(smooth, first) / np.diff(np.append(first, x.size))
     return Voom(y, precision_weights(fitted, library_size, (knots, heights)), (knots, heights))
@@ -75,7 +75,7 @@ def precision_weights(fitted: FloatArray, library_size: FloatArray, trend: tuple
     return np.asarray(1.0 / np.interp(np.log2(fitted_count), *trend) ** 4)
 
 
-def lowess(x: FloatArray, y: FloatArray, span: float, iterations: int = 3) -> FloatArray:
+def _lowess(x: FloatArray, y: FloatArray, span: float, iterations: int = 3) -> FloatArray:
     """Cleveland's robust local linear smoother at the points of `x`, which is sorted.
 
     As his program does, the fit is computed at points at least a hundredth of the range apart and interpolated

@@ -153,7 +153,7 @@ def fit_trend(
     normalised = np.asarray(counts, dtype=np.float64) / size_factors[:, None]
     # Extended precision, rounded once: genes with the same counts in other samples have equal means, as they have in R.
     means = normalised.mean(axis=0, dtype=np.longdouble).astype(np.float64)
-    genes = fast_genes(means, subset) if fast else np.flatnonzero(means > 0)
+    genes = _fast_genes(means, subset) if fast else np.flatnonzero(means > 0)
     dispersions = gene_dispersions(np.ascontiguousarray(counts[:, genes].T, dtype=np.float64), size_factors)
     used = dispersions > 100 * MIN_DISPERSION
     if not used.any():
@@ -163,12 +163,12 @@ def fit_trend(
             "Use tmm or median-of-ratios.",
         )
     if trend == "parametric":
-        found = parametric_trend(means[genes][used], dispersions[used])
+        found = _parametric_trend(means[genes][used], dispersions[used])
         if found is not None:
             return found
     if trend == "mean":
         return MeanTrend(_trimmed_mean(dispersions[dispersions > 10 * MIN_DISPERSION]))
-    return local_trend(means[genes][used], dispersions[used], normalised, size_factors)
+    return _local_trend(means[genes][used], dispersions[used], normalised, size_factors)
 
 
 def _trimmed_mean(values: FloatArray, trim: float = 0.001) -> float:
@@ -176,7 +176,7 @@ def _trimmed_mean(values: FloatArray, trim: float = 0.001) -> float:
     return float(np.sort(values)[cut : values.size - cut].mean())
 
 
-def fast_genes(means: FloatArray, subset: int = FAST_GENES) -> NDArray[np.int64]:
+def _fast_genes(means: FloatArray, subset: int = FAST_GENES) -> NDArray[np.int64]:
     """Indices of the genes that the fast fit looks at: spread evenly over the ranks of the means above 5."""
     above = np.flatnonzero(means > FAST_MEAN)
     if above.size < subset:
@@ -200,7 +200,7 @@ def gene_dispersions(counts: FloatArray, size_factors: FloatArray) -> FloatArray
     return np.asarray(dispersion_of_genes(counts, size_factors, float(np.mean(1.0 / size_factors))))
 
 
-def parametric_trend(means: FloatArray, dispersions: FloatArray) -> ParametricTrend | None:
+def _parametric_trend(means: FloatArray, dispersions: FloatArray) -> ParametricTrend | None:
     """Fit dispersion = a + e / mean by a gamma regression with identity link, leaving out far residuals.
 
     Returns:
@@ -222,7 +222,7 @@ def parametric_trend(means: FloatArray, dispersions: FloatArray) -> ParametricTr
     return None
 
 
-def local_trend(means: FloatArray, dispersions: FloatArray, normalised: FloatArray, size_factors: FloatArray) -> LocalTrend:
+def _local_trend(means: FloatArray, dispersions: FloatArray, normalised: FloatArray, size_factors: FloatArray) -> LocalTrend:
     """Fit log dispersion over log mean locally, and integrate the inverse standard deviation it implies.
 
     Args:

@@ -88,7 +88,7 @@ def physician(seed: int, centre: str, role: str) -> str:
     return f"{FAMILY_NAMES[int(rng.integers(len(FAMILY_NAMES)))]}^{GIVEN_FEMALE[int(rng.integers(len(GIVEN_FEMALE)))]}^^Dr"
 
 
-def person_name(registration: Registration) -> str:
+def _person_name(registration: Registration) -> str:
     """Return the PatientName of a registration."""
     identity = registration.identity
     return f"{identity.used_family_name}^{identity.first_name}"
@@ -155,7 +155,7 @@ def _equipment(ds: Dataset, study: Study) -> None:
 
 def _patient(ds: Dataset, study: Study) -> None:
     identity, centre = study.registration.identity, study.registration.centre
-    ds.PatientName = person_name(study.registration)
+    ds.PatientName = _person_name(study.registration)
     ds.PatientID = study.registration.ipp
     ds.IssuerOfPatientID = f"HOPITAL-{centre}"
     ds.PatientBirthDate = identity.birth_date.replace("-", "")

@@ -43,7 +43,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-def written(day: date, precision: str) -> str:
+def _written(day: date, precision: str) -> str:
     """Return a date as the data set writes it, cut to what is known: day, month, year, or month with an unknown day.
 
     Args:
@@ -93,19 +93,19 @@ def person_rows(
     yield "01_identification", {**who, "finess": finess, "date_naissance": birth, "sexe": registration.identity.sex}
     first = course.diagnosis if registration.primary else course.late_labs[0].day
     yield "02_information_non_opposition", {
-        **who, "information_patient": "OUI", "date_information": written(first, "day"), "non_opposition": "OUI",
+        **who, "information_patient": "OUI", "date_information": _written(first, "day"), "non_opposition": "OUI",
     }  # fmt: skip
-    last = written(course.last_contact, precision_of(person, "last_contact"))
+    last = _written(course.last_contact, precision_of(person, "last_contact"))
     yield "04_statut_vital", {
         **who, "statut_vital": 1 if course.death else 0, "source_statut_vital": "INSEE" if course.death else "établissement",
         "date_mise_a_jour": "2025/07/01", "date_derniere_venue": last, "date_dernier_contact": last,
-        "date_deces": written(course.death, "day") if course.death else "",
+        "date_deces": _written(course.death, "day") if course.death else "",
     }  # fmt: skip
     for k, lab in enumerate(course.labs if registration.primary else course.late_labs):
         # Only one early result is vague: the values before the index stay dated to the day.
         precision = precision_of(person, "lab") if k == 5 else "day"
         yield "19_mesure", {
-            **who, "type_mesure": lab.loinc, "nomenclature": "LOINC", "unite": lab.unit, "date_mesure": written(lab.day, precision),
+            **who, "type_mesure": lab.loinc, "nomenclature": "LOINC", "unite": lab.unit, "date_mesure": _written(lab.day, precision),
             "valeur": lab.value, "source_information": "Structuré",
         }  # fmt: skip
     if not registration.primary:
@@ -123,13 +123,13 @@ def _image_and_sample(person: Person, who: dict[str, str], sample: str | None, s
     if course.imaging and study_uid:
         for modality in ("CT", "PT") if course.has_pet else ("CT",):
             yield "15_imagerie", {
-                **who, "date_examen": written(course.imaging, "day"), "heure_examen": "10 - 15", "modalite": modality, "topographie": "C34",
+                **who, "date_examen": _written(course.imaging, "day"), "heure_examen": "10 - 15", "modalite": modality, "topographie": "C34",
                 "lieu": "in", "source_information": "Structuré", "lien_dicom": study_uid,
             }  # fmt: skip
     if course.sample and sample:
         yield "16_prelevement", {
             **who, "identifiant_prelevement": sample, "lieu_conservation": "Dans l'établissement",
-            "date_prelevement": written(course.sample, "day"), "type_prelevement": "Biopsie", "nature_prelevement": "Tissu tumoral",
+            "date_prelevement": _written(course.sample, "day"), "type_prelevement": "Biopsie", "nature_prelevement": "Tissu tumoral",
             "topographie": course.icd10,
         }  # fmt: skip
 
@@ -138,16 +138,16 @@ def _tumour(person: Person, who: dict[str, str]) -> Iterator[Row]:
     """Yield the primary tumour and the general state at its treatment."""
     course = person.course
     t, n, m = (part[1:] for part in course.tnm)
-    diagnosed = written(course.diagnosis, precision_of(person, "diagnosis"))
+    diagnosed = _written(course.diagnosis, precision_of(person, "diagnosis"))
     yield "08_tumeur_primitive", {
         **who, "occurrence_cancer": 1, "prise_en_charge": "OUI", "date_diagnostic": diagnosed,
         "methode_diagnostic": 7, "lieu_diagnostic": "in", "code_cim10": course.icd10, "code_topographique": course.icd10,
         "code_morphologique": course.morphology, "lateralite": "Droit" if course.laterality == "R" else "Gauche",
-        "taille_mm": course.tumour_mm, "date_taille": written(course.imaging, "day") if course.imaging else "",
+        "taille_mm": course.tumour_mm, "date_taille": _written(course.imaging, "day") if course.imaging else "",
         "methode_taille": "imagerie" if course.imaging else "", "t": t, "n": n, "m": 1 if m.startswith("M1") else 0, "type_tnm": "c",
         "type_stade": "TNM", "stade": course.stage,
     }  # fmt: skip
-    weighed = written(course.labs[0].day, "day")
+    weighed = _written(course.labs[0].day, "day")
     yield "10_etat_general", {**who, "type_mesure": "Poids", "valeur": f"{course.weight_kg:.1f}", "date_mesure": weighed}
     yield "10_etat_general", {**who, "type_mesure": "Taille", "valeur": f"{course.height_cm:.0f}", "date_mesure": weighed}
     yield (
@@ -160,7 +160,7 @@ def _treatments(person: Person, who: dict[str, str]) -> Iterator[Row]:
     course = person.course
     for k, cycle in enumerate(course.cycles):
         for atc in course.drugs:
-            given = written(cycle, precision_of(person, "treatment") if k == 0 else "day")
+            given = _written(cycle, precision_of(person, "treatment") if k == 0 else "day")
             yield "12_traitement_medical", {
                 **who, "code_atc": atc, "nom_molecule": DRUGS[atc], "lieu_administration": "in", "source_information": "Structuré",
                 "date_administration": given, "essai_clinique": "NON", "acces_precoce": "NON",
@@ -169,7 +169,7 @@ def _treatments(person: Person, who: dict[str, str]) -> Iterator[Row]:
 
 def _progression(person: Person, who: dict[str, str], day: date) -> Iterator[Row]:
     course = person.course
-    seen = written(day, precision_of(person, "progression"))
+    seen = _written(day, precision_of(person, "progression"))
     yield "09_evenement_tumoral", {
         **who, "type_evenement": "Métastase", "date_evocation": seen, "date_diagnostic": seen,
         "code_morphologique": course.morphology[:-1] + "6", "code_topographique_metastase": "C22.0", "date_metastase": seen,

@@ -155,7 +155,7 @@ def centre_format(centre: str) -> str:
     return FORMATS[position % len(FORMATS)]
 
 
-def hospital_number(centre: str, index: int) -> str:
+def _hospital_number(centre: str, index: int) -> str:
     """Return the hospital number of a person in a centre, each format of centre with its own habits (leading zeros too).
 
     Args:
@@ -191,11 +191,11 @@ def make_person(seed: int, index: int, centres: tuple[str, ...], home: str | Non
     latents = Latents(*(float(value) for value in rng.standard_normal(4).clip(-2.5, 2.5)))
     course = _draw_course(rng, role, latents)
     centre = home or centres[index % len(centres)]
-    registrations = [Registration(centre, hospital_number(centre, index), identity, True, "")]
+    registrations = [Registration(centre, _hospital_number(centre, index), identity, True, "")]
     if len(centres) > 1 and home is None and role in (3, 7, 11):
         other = centres[(centres.index(centre) + 1) % len(centres)]
         variant = {3: "same-ins", 7: "used-name-no-ins", 11: "typo-no-ins"}[role]
-        registrations.append(Registration(other, hospital_number(other, index), _spell(identity, variant, rng), False, variant))
+        registrations.append(Registration(other, _hospital_number(other, index), _spell(identity, variant, rng), False, variant))
     return Person(index, twin, identity, latents, course, tuple(registrations))
 
 

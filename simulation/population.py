@@ -88,7 +88,7 @@ def synthetic_people(n: int, centres: int = 3, seed: int = 2026, rates: Rates | 
     return people, truth
 
 
-def family_name_pool(size: int, seed: int) -> list[str]:
+def _family_name_pool(size: int, seed: int) -> list[str]:
     """Return distinct family names, commonest first: the known ones, then names put together from syllables.
 
     Args:
@@ -139,7 +139,7 @@ def _given_names(rng: np.random.Generator, sex: np.ndarray) -> list[np.ndarray]:
 
 def _true_persons(n: int, seed: int, rates: Rates) -> pl.DataFrame:
     rng = stream(seed, "people", n)
-    pool = np.array(family_name_pool(max(len(FAMILY_NAMES), min(60_000, 2_000 + n // 20)), seed))
+    pool = np.array(_family_name_pool(max(len(FAMILY_NAMES), min(60_000, 2_000 + n // 20)), seed))
     sex = np.where(rng.random(n) < 0.52, "F", "M")
     family = pool[_zipf(rng, len(pool), n)]
     double = rng.random(n) < rates.hyphenated_name

@@ -326,7 +326,7 @@ class Tree:
             case "fhir":
                 rows = fhir.person_rows(self.options.seed, person, registration, sample, uid, study.accession if study else None)
             case _:
-                rows = osiris_rwd.person_rows(person, registration, sample, finess(centre.name), uid)
+                rows = osiris_rwd.person_rows(person, registration, sample, _finess(centre.name), uid)
         centre.clinical.write(self.truth.clinical(person, centre.name, row) for row in rows)
 
     def _timeline(self, person: Person) -> None:
@@ -349,6 +349,6 @@ class Tree:
             )  # fmt: skip
 
 
-def finess(centre: str) -> str:
+def _finess(centre: str) -> str:
     """Return the invented FINESS number of a centre."""
     return f"35{sum(ord(c) for c in centre) * 7919 % 9_999_999:07d}"

@@ -239,7 +239,7 @@ class Truth:
                 "kind": kind,
                 "value": value,
                 "source": source,
-                "distinctive": distinctive(kind, value),
+                "distinctive": _distinctive(kind, value),
             }
             for (person, centre, kind, value), source in seen.items()
         ]
@@ -254,7 +254,7 @@ class Truth:
         self._writer.write_table(table)
 
 
-def distinctive(kind: str, value: str) -> bool:
+def _distinctive(kind: str, value: str) -> bool:
     """Return whether a value found in a release must have leaked: long, and no day that a shifted date may hit by chance.
 
     Short names occur in words and in random bytes. A day of one person may be the shifted day of another: it is a leak

@@ -92,7 +92,7 @@ def check_baseline(lesions: Sequence[Lesion]) -> None:
         raise Unusable(reasons.TOO_MANY_TARGETS)
 
 
-def target_response(lesions: Sequence[Lesion], visit: Visit, nadir: float) -> tuple[Target | Literal["NA"], float | None]:
+def _target_response(lesions: Sequence[Lesion], visit: Visit, nadir: float) -> tuple[Target | Literal["NA"], float | None]:
     """Return the response of the target lesions and their sum.
 
     Args:
@@ -158,7 +158,7 @@ def recist(lesions: Sequence[Lesion], visits: Sequence[Visit]) -> list[Response]
     cleared = False
     out: list[Response] = []
     for visit in visits:
-        target, total = target_response(lesions, visit, nadir)
+        target, total = _target_response(lesions, visit, nadir)
         if cleared and target in {"PR", "SD"}:
             target = "PD"
         out.append(
@@ -198,7 +198,7 @@ def irecist(lesions: Sequence[Lesion], visits: Sequence[Visit]) -> list[Immune]:
     confirmed = False
     out: list[Immune] = []
     for visit in visits:
-        target, total = target_response(lesions, visit, nadir)
+        target, total = _target_response(lesions, visit, nadir)
         new = visit.new_lesion
         progressed = target == "PD" or visit.non_target == "PD" or new
         if confirmed:

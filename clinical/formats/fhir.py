@@ -63,20 +63,6 @@ def is_whole(path: Path) -> bool:
     return path.name.lower().endswith(WHOLE_SUFFIXES)
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, list[Resource] | None]]:
-    """Yield the number (from 1) of every line that is not blank, and its resources; None for a malformed one.
-
-    Of a JSON document every entry of a Bundle counts as a line.
-    """
-    if is_whole(path):
-        yield from enumerate(documents(path), start=1)
-        return
-    with open_binary(path) as file:
-        for number, line in enumerate(file, start=1):
-            if line.strip():
-                yield number, parse_line(line)
-
-
 def documents(path: Path) -> list[list[Resource] | None]:
     """Return the resources of a JSON document, each as a line of its own; None for one that is malformed.
 

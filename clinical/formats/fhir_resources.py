@@ -124,7 +124,7 @@ def modality(resource: Resource) -> Modality:
     return least(*said)
 
 
-def drug_codes(resource: Resource, context: Context) -> list[str]:
+def _drug_codes(resource: Resource, context: Context) -> list[str]:
     """Return the codes of a drug: its own, those of the Medication it contains, or of the one it refers to."""
     found = codings(resource.get("medicationCodeableConcept"), context)
     reference = reference_id(resource.get("medicationReference"))
@@ -262,7 +262,7 @@ def _procedure(resource: Resource, context: Context) -> Iterator[Raw]:
 
 def _medication(resource: Resource, context: Context) -> Iterator[Raw]:
     person = _subject(resource, context)
-    codes = drug_codes(resource, context)
+    codes = _drug_codes(resource, context)
     if not codes:
         context.report(MISSING_CODE, "The resource has no coding.", "code")
     if person is None or not codes:

@@ -20,7 +20,7 @@ _TYPE = re.compile(rb'"resourceType"\s*:\s*"([A-Za-z]+)"')
 _ID = re.compile(rb'"id"\s*:\s*"([A-Za-z0-9.\-]{1,64})"')
 
 
-def hash_of(kind: str | bytes, identifier: str | bytes) -> int:
+def _hash_of(kind: str | bytes, identifier: str | bytes) -> int:
     """Return a number for the type (`kind`) and the `identifier` of a resource: equal ones have the same."""
     name = b"/".join(one.encode() if isinstance(one, str) else one for one in (kind, identifier))
     return int.from_bytes(blake2b(name, digest_size=8).digest())
@@ -29,13 +29,13 @@ def hash_of(kind: str | bytes, identifier: str | bytes) -> int:
 def hash_of_line(line: bytes) -> int:
     """Return the hash of the resource in a `line` of JSON, 0 for none: that of its first type and id, which is not always its own."""
     kind, identifier = _TYPE.search(line), _ID.search(line)
-    return hash_of(kind[1], identifier[1]) if kind and identifier else 0
+    return _hash_of(kind[1], identifier[1]) if kind and identifier else 0
 
 
 def hash_of_resource(resource: Resource) -> int:
     """Return the hash of a `resource`, 0 where it has no id."""
     identifier = resource.get("id")
-    return hash_of(resource["resourceType"], identifier) if isinstance(identifier, str) and identifier else 0
+    return _hash_of(resource["resourceType"], identifier) if isinstance(identifier, str) and identifier else 0
 
 
 def met_twice(hashes: Sequence[Hashes]) -> frozenset[int]:

@@ -15,11 +15,11 @@ from unibase.clinical.sources.workbooks import all_tables
 NO_STATEMENT = frozenset({"", "na", "un", "nr", "nc", "non renseigne", "information manquante", "not collected", "inconnu"})
 
 
-def objects(word: str | None, stays: Iterable[str]) -> bool:
+def _objects(word: str | None, stays: Iterable[str]) -> bool:
     """Return whether a `word` in a column says that the person objects: any but those of `stays`, or none.
 
     Example:
-        >>> [objects(word, ["OUI"]) for word in ("NON", "oui", "", None, "refus")]
+        >>> [_objects(word, ["OUI"]) for word in ("NON", "oui", "", None, "refus")]
         [True, False, False, False, True]
     """
     said = plain(word)
@@ -56,5 +56,5 @@ def objecting_by_mapping(asked: Asked, rules: mapping_rules.TableMapping) -> Ite
             said = row.get(column)
             # A date of objection beside no word says that there was one.
             alone = plain(said) in NO_STATEMENT and any(plain(row.get(one)) not in NO_STATEMENT for one in dated)
-            if row.get(person) and (alone or objects(said, rule.objection.stays)):
+            if row.get(person) and (alone or _objects(said, rule.objection.stays)):
                 yield from (Objecting(system, str(row[person]), rules.name) for system in rules.systems)

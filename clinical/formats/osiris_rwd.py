@@ -31,11 +31,11 @@ def write_osiris_rwd(events: pl.DataFrame, folder: Path | str, mapping: TableMap
         for rule in rules.tables:
             own = events.filter(pl.col("source").str.ends_with(f"/{rule.name}"))
             if own.height:
-                table_of(own, rule).write_csv(temporary / f"{rule.name}.csv")
+                _table_of(own, rule).write_csv(temporary / f"{rule.name}.csv")
     return Path(folder)
 
 
-def table_of(events: pl.DataFrame, rule: TableRule) -> pl.DataFrame:
+def _table_of(events: pl.DataFrame, rule: TableRule) -> pl.DataFrame:
     """Return the table that a rule would read as these events: its columns as text, one row per source row."""
     rows = events.select(_KEYS).unique().sort(_KEYS)
     columns: list[str] = [rule.person]

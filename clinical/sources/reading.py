@@ -80,7 +80,7 @@ def find_tables(folder: Path) -> dict[str, list[Path]]:
     return found
 
 
-def read_table(path: Path, name: str | None = None) -> SourceTable:
+def _read_table(path: Path, name: str | None = None) -> SourceTable:
     """Read one file as a table.
 
     Raises:
@@ -95,7 +95,7 @@ def read_table(path: Path, name: str | None = None) -> SourceTable:
 
 def read_tables(paths: Sequence[Path], name: str) -> SourceTable:
     """Read the parts of one table as one; rows are numbered on from part to part."""
-    parts = [read_table(path, name) for path in paths]
+    parts = [_read_table(path, name) for path in paths]
     if len(parts) == 1:
         return parts[0]
     frames, problems, rows = [], [], 0
@@ -171,10 +171,10 @@ def scan_csv(path: Path) -> tuple[Dialect | None, list[Stretch]]:
             at += len(block)
     if is_gzip(path) and found:
         found = [Stretch(len(header), at)]
-    return dialect_of(header, delimiter, allowed[0]), found
+    return _dialect_of(header, delimiter, allowed[0]), found
 
 
-def dialect_of(header: bytes, delimiter: str, encoding: str) -> Dialect:
+def _dialect_of(header: bytes, delimiter: str, encoding: str) -> Dialect:
     """Return the dialect of a file with this header."""
     import pyarrow as pa
     from pyarrow import csv

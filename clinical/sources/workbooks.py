@@ -113,10 +113,10 @@ def _unpack_and_open(
 def table_files(folder: Path, *, packed: bool = True) -> set[Path]:
     """Return the files of a `folder` that are read as tables; with `packed` those of workbooks and the like, too."""
     read = {path for paths in find_tables(folder).values() for path in paths}
-    return read | {path for path in find_packed(folder) if is_readable(path)} if packed else read
+    return read | {path for path in find_packed(folder) if _is_readable(path)} if packed else read
 
 
-def is_readable(path: Path) -> bool:
+def _is_readable(path: Path) -> bool:
     """Tell whether a file of `find_packed` can be opened."""
     try:
         if path.name.lower().endswith(SHEETS):

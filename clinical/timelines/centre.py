@@ -128,7 +128,7 @@ def convert(task: TimelineTask, folder: Path, key: Key | None = None) -> Written
 
 def _write(task: TimelineTask, way: Door, folder: Path, notes: Mapping[str, Any], client: Client | None = None) -> Written:
     target = Target(folder, task.centre, task.format, way, notes, task.wanted)
-    declared, unread = declared_format(task.format), unread_files(task)
+    declared, unread = declared_format(task.format), _unread_files(task)
     quick = declared.quick(task.asked) if declared.quick else None
     if quick is not None:
         report = quick(target, client, _unread(unread))
@@ -137,7 +137,7 @@ def _write(task: TimelineTask, way: Door, folder: Path, notes: Mapping[str, Any]
     return Written(report.events, report.subjects, report.problems, report.account, unread)
 
 
-def unread_files(task: TimelineTask) -> tuple[str, ...]:
+def _unread_files(task: TimelineTask) -> tuple[str, ...]:
     """Return the files in the folder of the source of a `task` that its format does not read, by their path in it."""
     folder = Path(task.path)
     if databases.is_database(task.path) or not folder.is_dir():

@@ -62,14 +62,14 @@ class Wanted:
             return None
         if isinstance(self.said, date):
             return CutOff(self.said, True)
-        day = export_day(self.source)
+        day = _export_day(self.source)
         later = sum(count for year, count in birth_years.items() if year > day.year)
         if day < _FIRST_LIKELY or 2 * later > sum(birth_years.values()):
             return None
         return CutOff(day, False)
 
 
-def export_day(source: Path | str) -> date:
+def _export_day(source: Path | str) -> date:
     """Return the day after the last change of a source's files, which holds everywhere on Earth; of a server the day after today."""
     if isinstance(source, Path):
         files = [source] if source.is_file() else [path for path in source.rglob("*") if path.is_file()]

@@ -88,7 +88,7 @@ class PartialDate(NamedTuple):
 def add_dates(
     frame: pl.DataFrame, text: pl.Expr | str, order: Order = "ymd", prefix: str = "", pivot: int | None = None
 ) -> pl.DataFrame:
-    """Return `frame` with the columns of `parse_text`, each distinct text parsed once and plain ISO texts quickly.
+    """Return `frame` with the columns of `_parse_text`, each distinct text parsed once and plain ISO texts quickly.
 
     A date with a clock at midnight is a day.
 
@@ -127,13 +127,13 @@ def _with_the_rest(frame: pl.DataFrame, order: Order, prefix: str, pivot: int | 
     if rest.is_empty():
         return frame.drop("_text").with_columns(pl.lit(None, dtype=pl.String).alias(prefix + "problem"))
     iso = in_iso_order(rest["_text"], order, pivot).alias("_iso")
-    parsed = rest.with_columns(iso).with_columns(parse_text("_iso", "_")).drop("_iso")
+    parsed = rest.with_columns(iso).with_columns(_parse_text("_iso", "_")).drop("_iso")
     frame = frame.join(parsed, on="_text", how="left", maintain_order="left")
     frame = frame.with_columns(pl.coalesce(name, "_" + name.removeprefix(prefix)).alias(name) for name in names)
     return frame.rename({"_problem": prefix + "problem"}).drop("_text", "_time", "_time_min", "_time_max")
 
 
-def parse_text(column: str, prefix: str = "") -> list[pl.Expr]:
+def _parse_text(column: str, prefix: str = "") -> list[pl.Expr]:
     """Return the expressions `time`, `time_min`, `time_max`, `problem` (each behind `prefix`) for a column of text.
 
     Read are years, months and days divided by `-`, `/` or `.`, cut after the year or the month or with `UN` (also
@@ -170,7 +170,7 @@ def parse_text(column: str, prefix: str = "") -> list[pl.Expr]:
 
 
 def parse_parts(year: str, month: str, day: str, clock: str | None = None, prefix: str = "") -> list[pl.Expr]:
-    """Return the expressions of `parse_text` for a date in three fields, as OSIRIS-RWD writes it.
+    """Return the expressions of `_parse_text` for a date in three fields, as OSIRIS-RWD writes it.
 
     Args:
         year: Column with the year, or `UN`.
@@ -211,7 +211,7 @@ def unknown_where(frame: pl.DataFrame, which: pl.Expr) -> pl.DataFrame:
 
 
 def from_days(column: str, clock: str | None = None, prefix: str = "") -> list[pl.Expr]:
-    """Return the expressions of `parse_text` for columns that hold dates (and date-times) already.
+    """Return the expressions of `_parse_text` for columns that hold dates (and date-times) already.
 
     A date-time at midnight counts as a day, which is how OMOP writes a day whose time is not known.
     """

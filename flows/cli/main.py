@@ -19,7 +19,7 @@ OF_A_STUDY = frozenset({"check", "init", "build", "run", "simulate", "status", "
 """Commands that need no more than the two modules of a study: they start without the options of all rooms."""
 
 
-def command_line(words: list[str]) -> App:
+def _command_line(words: list[str]) -> App:
     """Return the command line with at least the command that the words ask for: others need not be imported.
 
     Args:
@@ -38,7 +38,7 @@ def main() -> None:
     """Run the command line; what the user can mend is shown without a traceback."""
     try:
         with stoppable():
-            command_line(sys.argv[1:])(exit_on_error=False)
+            _command_line(sys.argv[1:])(exit_on_error=False)
             sys.stdout.flush()
     except CycloptsError:
         sys.exit(2)  # it was printed

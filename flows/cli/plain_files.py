@@ -116,7 +116,7 @@ def deidentify_folder(asked: PlainDeidentification) -> str:
 
 def _door(asked: PlainDeidentification, key: Key) -> _Door:
     """Bring the persons of the folder into its identity ledger, and return what the workers need."""
-    frame = read_people(asked.people, CENTRE).people if asked.people else patients_of(asked.source)
+    frame = read_people(asked.people, CENTRE).people if asked.people else _patients_of(asked.source)
     persons.update_ledger(asked.vault / "identity", frame, key)
     lookup = persons.open_lookup(asked.vault / "identity", key)
     return _Door(asked.destination, _options(asked), key, lookup, read_decisions(asked.pixels) if asked.pixels else {})
@@ -219,7 +219,7 @@ def _write_quarantine(vault: Path, key: Key, refused: list[Outcome]) -> None:
         (vault / "quarantine.csv").unlink(missing_ok=True)
 
 
-def patients_of(folder: Path) -> pl.DataFrame:
+def _patients_of(folder: Path) -> pl.DataFrame:
     """Return PEOPLE of the PatientIDs below a folder: each is taken for one person.
 
     Args:

@@ -18,7 +18,7 @@ SHOWN = 40
 """Codes in the text; the table has all."""
 
 
-def datasets(study: Study) -> dict[str, Path]:
+def _datasets(study: Study) -> dict[str, Path]:
     """Return the datasets of the centres whose records have been read.
 
     Args:
@@ -34,7 +34,7 @@ def codes_of(study: Study) -> pl.DataFrame:
     Raises:
         UserError: When no records have been read yet.
     """
-    found = datasets(study)
+    found = _datasets(study)
     if not found:
         raise UserError(f"No records of this study have been read. First: unibase run clinical {study.file}")
     return code_table(found, read_concepts(study))
@@ -63,7 +63,7 @@ def codes_text(table: pl.DataFrame) -> str:
 def coverage_text(study: Study) -> str:
     """Return a line for each concept that the study asks for and some centre has no event of; empty when there is none, or no
     records have been read yet."""
-    found, concepts = datasets(study), read_concepts(study)
+    found, concepts = _datasets(study), read_concepts(study)
     asked: dict[str, list[str]] = {}
     for concept, place in _asked(study, concepts):
         asked.setdefault(concept, []).append(place)

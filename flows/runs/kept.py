@@ -46,10 +46,10 @@ def inputs(run: Run, stage: str, reads: Iterable[Place]) -> str:
     shared = {key: value for key, value in settings.items() if key != "centres"}
     files = run.content("study", files_of_settings(shared, study))
     found = [
-        sorted(found_in(run.ledger, run.study.work.root, place).items())
+        sorted(_found_in(run.ledger, run.study.work.root, place).items())
         for place in sorted(known - _LOOKED_AFTER, key=lambda place: place.path)
     ]
-    return digest_of([stage, code(), run.key.fingerprint, settings, files, persons, copies, found])
+    return digest_of([stage, _code(), run.key.fingerprint, settings, files, persons, copies, found])
 
 
 def stands(run: Run, stage: str, leaves: Iterable[Place], asked: str) -> bool:
@@ -112,10 +112,10 @@ def accept(ledger: WorkLedger, root: Path, place: Place) -> None:
         root: The workspace.
         place: The place.
     """
-    ledger.remember(f"place {place.path}", found_in(ledger, root, place))
+    ledger.remember(f"place {place.path}", _found_in(ledger, root, place))
 
 
-def found_in(ledger: WorkLedger, root: Path, place: Place) -> dict[str, str]:
+def _found_in(ledger: WorkLedger, root: Path, place: Place) -> dict[str, str]:
     """Return the digest of each file of a place, by its path below the workspace; what did not change is not read.
 
     Args:
@@ -142,7 +142,7 @@ def _within(place: Place) -> list[Place]:
 
 
 @lru_cache
-def code() -> str:
+def _code() -> str:
     """Return a digest of our code and of the versions of all that is installed beside it."""
     files = sorted(file for room in (*ROOMS, "flows") for file in (ROOT / room).rglob("*") if _counts(file))
     ours = [(file.relative_to(ROOT).as_posix(), sha256_file(file)) for file in files]
@@ -157,7 +157,7 @@ def _counts(file: Path) -> bool:
 def _differences(run: Run, place: Place) -> list[str]:
     """Return the files of a place that are not as the stage left them; none where nothing was written down."""
     left = None if place in _LOOKED_AFTER else run.ledger.remembered(f"place {place.path}")
-    return [] if left is None else _unlike(left, found_in(run.ledger, run.study.work.root, place))
+    return [] if left is None else _unlike(left, _found_in(run.ledger, run.study.work.root, place))
 
 
 def _unlike(left: Mapping[str, str], found: Mapping[str, str]) -> list[str]:

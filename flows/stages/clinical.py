@@ -28,7 +28,7 @@ def stage_records(_: None, work: tuple[TimelineTask, Path]) -> dict[str, Any]:
     return {"events": written.events, "problems": written.problems, "unread": len(written.unread)}
 
 
-def stage_clinical(run: Run, name: str) -> list[Outcome]:
+def _stage_clinical(run: Run, name: str) -> list[Outcome]:
     """Stage the clinical records of one centre.
 
     Args:
@@ -93,4 +93,4 @@ def scan_records(run: Run, name: str) -> pl.LazyFrame | None:
     return pl.scan_parquet(sorted(data.glob("*.parquet"))) if data.exists() else None
 
 
-STAGE = Stage("clinical", "Read clinical records to events", reads=(LEDGER,), leaves=(RECORDS,), run_centre=stage_clinical)
+STAGE = Stage("clinical", "Read clinical records to events", reads=(LEDGER,), leaves=(RECORDS,), run_centre=_stage_clinical)

@@ -32,7 +32,7 @@ COMPARED = {"rna": "genes", "methylation": "probes"}
 GENOTYPES = "genotypes"
 
 
-def find_misplaced(run: Run) -> pl.DataFrame:
+def _find_misplaced(run: Run) -> pl.DataFrame:
     """Compare the samples of all centres, read what their genotypes say, and leave the findings in staging."""
     home = run.place(IDENTITY)
     refused = [QUARANTINE.empty()]
@@ -76,7 +76,7 @@ def _alike(run: Run, home: Path) -> tuple[list[pl.DataFrame], list[pl.DataFrame]
         persons[assay] = subjects
         digest = digest_of([run.content("identity", stores), sorted(subjects.items())])
         units.append(Unit(assay, digest, (assay, stores, subjects, home / f"duplicates-{assay}.parquet")))
-    job = Job("identity-duplicates", compare_samples, leaves=lambda result: [Output(home / result["file"])])
+    job = Job("identity-duplicates", _compare_samples, leaves=lambda result: [Output(home / result["file"])])
     outcomes = run.units(job, units, code=("unibase.omics.samples.duplicates",))
     found = []
     for outcome in outcomes:
@@ -99,7 +99,7 @@ def _in_words(outcome: Outcome) -> str:
 type _CompareWork = tuple[str, list[Path], dict[str, int], Path]
 
 
-def compare_samples(_: None, work: _CompareWork) -> dict[str, Any]:
+def _compare_samples(_: None, work: _CompareWork) -> dict[str, Any]:
     """Compare the samples of one assay pair by pair; write the findings."""
     from unibase.omics.samples.duplicates import find_duplicates
 
@@ -131,7 +131,7 @@ class GenotypeTask:
     lookup: SubjectLookup
 
 
-def read_genotypes(_: None, task: GenotypeTask) -> dict[str, Any]:
+def _read_genotypes(_: None, task: GenotypeTask) -> dict[str, Any]:
     """Read somalier's tables of a centre and leave, under pseudonyms, what does not fit and which sex they tell.
 
     Returns:
@@ -165,7 +165,7 @@ def read_genotypes(_: None, task: GenotypeTask) -> dict[str, Any]:
 def _genotyped(run: Run, home: Path) -> tuple[list[pl.DataFrame], list[pl.DataFrame]]:
     """Return findings and quarantine rows of the genotypes of each centre."""
     units, rows = _genotype_units(run, home)
-    job = Job(f"identity-{GENOTYPES}", read_genotypes, leaves=lambda result: [Output(home / GENOTYPES / result["centre"])])
+    job = Job(f"identity-{GENOTYPES}", _read_genotypes, leaves=lambda result: [Output(home / GENOTYPES / result["centre"])])
     outcomes = run.units(job, units, code=("unibase.omics.samples.genotypes", "unibase.omics.samples.sheets"))
     done = {outcome.key for outcome in outcomes if outcome.status == "done"}
     for folder in (home / GENOTYPES).glob("*"):
@@ -225,5 +225,5 @@ def _unit(run: Run, name: str, source: Genotypes, destination: Path) -> Unit:
 
 
 STAGE = Stage(
-    "identity", "Look for samples that are not their person's", reads=(LEDGER, MATRICES), leaves=(IDENTITY,), run=find_misplaced
+    "identity", "Look for samples that are not their person's", reads=(LEDGER, MATRICES), leaves=(IDENTITY,), run=_find_misplaced
 )

@@ -120,7 +120,7 @@ def link(run: Run) -> Linked:
     splits = _splits(run, index, by_block)
     subjects = with_split(by_block["subjects"], splits)
     material = Material(subjects, staged.series, staged.features, staged.samples, by_block["adtte"], splits)
-    analysis, trace = harmonise(run, *add_assay_values(run, joined.analysis, joined.trace), material)
+    analysis, trace = harmonise(run, *_add_assay_values(run, joined.analysis, joined.trace), material)
     tables = {
         **by_block,
         "robustness": stability(run, included.select("subject_id")),
@@ -259,7 +259,7 @@ def _sample_sex(run: Run) -> dict[str, str]:
     return found
 
 
-def add_assay_values(run: Run, analysis: pl.DataFrame, trace: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _add_assay_values(run: Run, analysis: pl.DataFrame, trace: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Add the values of each subject's chosen sample (`omics.assays.registry.chosen_values`).
 
     The column is `<assay>_<symbol>`. Its trace row is that of the sample it was taken from.

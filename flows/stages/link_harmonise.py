@@ -83,7 +83,7 @@ def read_records(folder: Path) -> dict[str, dict[str, Any]]:
     return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
 
 
-def read_parameters(path: Path, group: str) -> ComBat:
+def _read_parameters(path: Path, group: str) -> ComBat:
     """Read the parameters of one group from a file, or from `<group>.json` in a folder of them.
 
     Raises:
@@ -105,7 +105,7 @@ def _harmonise(
     batch: Mapping[int, str], rule: HarmoniseRule, material: Material, room: Room = in_memory,
 ) -> Harmonised:  # fmt: skip
     subjects = analysis["subject_id"].to_list()
-    stored = read_parameters(run.study.path(rule.parameters), group) if rule.parameters else None
+    stored = _read_parameters(run.study.path(rule.parameters), group) if rule.parameters else None
     sample = Sample(
         [batch.get(subject) for subject in subjects],
         training_subjects(analysis, material.splits, rule),

@@ -44,7 +44,7 @@ class _Assay:
     refused: list[pl.DataFrame]
 
 
-def normalise_assays(run: Run) -> dict[str, Path]:
+def _normalise_assays(run: Run) -> dict[str, Path]:
     """Bring each assay of all centres together: counts on one scale, mutations in one table.
 
     Samples whose expression or methylation says another sex than their subject's records are set aside first.
@@ -112,7 +112,7 @@ def _in_words(outcome: Outcome, excluded: int) -> str:
 
 def _together(run: Run, assay: AssayName, stores: list[Path], excluded: frozenset[str], inputs: str) -> Outcome:
     destination = run.place(ASSAYS, assay=assay)
-    job = Job(f"together-{assay}", put_together, leaves=lambda result: [Output(destination)])
+    job = Job(f"together-{assay}", _put_together, leaves=lambda result: [Output(destination)])
     (outcome,) = run.units(job, [Unit(assay, inputs, (assay, stores, excluded, destination))], code=("unibase.omics",))
     return outcome
 
@@ -120,7 +120,7 @@ def _together(run: Run, assay: AssayName, stores: list[Path], excluded: frozense
 type _TogetherWork = tuple[AssayName, list[Path], frozenset[str], Path]
 
 
-def put_together(_: None, work: _TogetherWork) -> dict[str, Any]:
+def _put_together(_: None, work: _TogetherWork) -> dict[str, Any]:
     """Write all samples of an assay into one store; no value is changed. Expression goes through a block at a time."""
     from unibase.omics.assays.registry import together
     from unibase.omics.stores import blocks
@@ -179,6 +179,6 @@ STAGE = Stage(
     "Check whose samples they are, and normalise assays over all centres",
     reads=(MATRICES, RECORDS),
     leaves=(MODELS, NORMALISED, ASSAYS, SAMPLES),
-    run=normalise_assays,
+    run=_normalise_assays,
     derived=True,
 )

@@ -91,7 +91,7 @@ def keep_model(run: Run, stores: list[Path], excluded: frozenset[str], inputs: s
         unit = Unit("rna", digest_of([inputs, reason, before]), (stores, excluded, options, model.folder, reason, inputs))
         job = Job(
             "fit-rna",
-            fit_model,
+            _fit_model,
             settings=options.model_dump(mode="json"),
             still_there=lambda result: (model.record() or {}).get("digest") == result["digest"],
         )
@@ -140,7 +140,7 @@ def _fit_is_due(model: FrozenModel, record: dict[str, Any] | None, options: RnaO
 type _FitWork = tuple[list[Path], frozenset[str], RnaOptions, Path, str, str]
 
 
-def fit_model(_: None, work: _FitWork) -> dict[str, Any]:
+def _fit_model(_: None, work: _FitWork) -> dict[str, Any]:
     """Learn the model of all matrices together, and keep it with the list of the fits before it."""
     from unibase.omics.models import frozen
 

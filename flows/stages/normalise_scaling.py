@@ -44,7 +44,7 @@ def scale_matrices(run: Run, stores: list[Path], excluded: frozenset[str]) -> Sc
     _remove_others(home, {unit.arguments[3] for unit in units})
     job = Job(
         "normalise-rna",
-        transform_matrix,
+        _transform_matrix,
         leaves=lambda result: [Output(home / result["store"])] if result["samples"] else [],
     )
     outcomes = run.units(job, units, code=("unibase.omics",))
@@ -84,7 +84,7 @@ def _tell_of_gone(run: Run, model: FrozenModel, used: set[str]) -> None:
 type _TransformWork = tuple[Path, frozenset[str], Path, Path]
 
 
-def transform_matrix(_: None, work: _TransformWork) -> dict[str, Any]:
+def _transform_matrix(_: None, work: _TransformWork) -> dict[str, Any]:
     """Transform the samples of one staged matrix with the frozen model."""
     from unibase.omics.models import frozen
 

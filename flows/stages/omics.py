@@ -64,12 +64,12 @@ class AssayTask:
     lookup: SubjectLookup
 
 
-def read_names(_: None, source: tuple[AssayName, AssayFiles]) -> dict[str, Any]:
+def _read_names(_: None, source: tuple[AssayName, AssayFiles]) -> dict[str, Any]:
     """Return the names of the samples that a matrix holds; they stay in the vault's ledger."""
     return {"samples": sample_names(*source)}
 
 
-def stage_matrix(_: None, task: AssayTask) -> dict[str, Any]:
+def _stage_matrix(_: None, task: AssayTask) -> dict[str, Any]:
     """Read one matrix, gate it, and leave it in staging under pseudonyms.
 
     Returns:
@@ -110,7 +110,7 @@ def stage_matrix(_: None, task: AssayTask) -> dict[str, Any]:
     }
 
 
-def stage_omics(run: Run, name: str) -> list[Outcome]:
+def _stage_omics(run: Run, name: str) -> list[Outcome]:
     """Stage every matrix of every assay of one centre; what did not change is not read again.
 
     Args:
@@ -165,7 +165,7 @@ def _named(run: Run, name: str, assay: AssayName, files: AssayFiles, paths: list
     """Return which samples each matrix holds."""
     each = {path: replace(files, matrix=path) for path in paths}
     return run.units(
-        Job(f"omics-names-{name}-{assay}", read_names),
+        Job(f"omics-names-{name}-{assay}", _read_names),
         [Unit(path.name, _digest(run, assay, mine), (assay, mine)) for path, mine in each.items()],
         code=("unibase.omics",),
     )
@@ -173,7 +173,7 @@ def _named(run: Run, name: str, assay: AssayName, files: AssayFiles, paths: list
 
 def _staged_matrices(run: Run, name: str, units: list[Unit]) -> list[Outcome]:
     homes = {assay: run.place(MATRICES, assay=assay, centre=name) for assay in get_args(AssayName)}
-    job = Job(f"omics-{name}", stage_matrix, leaves=lambda result: [Output(homes[result["assay"]] / result["folder"])])
+    job = Job(f"omics-{name}", _stage_matrix, leaves=lambda result: [Output(homes[result["assay"]] / result["folder"])])
     return run.units(job, units, code=("unibase.omics",))
 
 
@@ -313,4 +313,4 @@ def _remove_others(run: Run, name: str, kept: set[Path]) -> None:
             shutil.rmtree(entry)
 
 
-STAGE = Stage("omics", "Read and gate omics matrices", reads=(LEDGER,), leaves=(MATRICES,), run_centre=stage_omics)
+STAGE = Stage("omics", "Read and gate omics matrices", reads=(LEDGER,), leaves=(MATRICES,), run_centre=_stage_omics)

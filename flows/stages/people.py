@@ -33,7 +33,7 @@ def resolve_people(run: Run) -> persons.LinkReport:
     """
     sources.forget_unnamed(run)
     files = {name: people_file(run, name, centre) for name, centre in run.study.centres.items()}
-    frames = [people_of(run, name, centre, files[name]) for name, centre in run.study.centres.items()]
+    frames = [_people_of(run, name, centre, files[name]) for name, centre in run.study.centres.items()]
     listed = read_erased(run.place(ERASED)).without(pl.concat([PEOPLE.empty(), *frames]))
     people = PEOPLE.write(listed, run.place(PEOPLE_TABLE))
     run.place(PEOPLE_TABLE).chmod(0o600)
@@ -117,7 +117,7 @@ def _tell_problems(run: Run, files: Mapping[str, PeopleFile | None]) -> None:
     QUARANTINE.write(frame, run.quarantine_file("people"))
 
 
-def people_of(run: Run, name: str, centre: Centre, listed: PeopleFile | None) -> pl.DataFrame:
+def _people_of(run: Run, name: str, centre: Centre, listed: PeopleFile | None) -> pl.DataFrame:
     """Return the PEOPLE rows of one centre: its people file first, then what its clinical records say.
 
     A record of the clinical source that shares an identifier with the people file is the same person there.

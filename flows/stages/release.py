@@ -86,8 +86,8 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
         quarantine=QUARANTINE.write(_told_outside(read_quarantine(staging)), staging / "quarantine.parquet"),
         flow=_flow(linked),
         dictionary=describe_columns(run, columns(linked.folder / "analysis.parquet")),
-        settings=released_settings(run),
-        source_digests=source_digests(run),
+        settings=_released_settings(run),
+        source_digests=_source_digests(run),
         software=software_versions(),
         key_fingerprint=run.key.fingerprint,
         ledger_revision=run.ledger_revision,
@@ -171,7 +171,7 @@ def _previous(run: Run, version: str) -> Path | None:
     return last if manifest.read(last).get("key_fingerprint") == run.key.fingerprint else None
 
 
-def released_settings(run: Run) -> dict[str, object]:
+def _released_settings(run: Run) -> dict[str, object]:
     """Return the settings of the study without paths, and the frozen models: what changes numbers, and nothing of this machine."""
     study = run.study
     settings = study.settings()
@@ -208,7 +208,7 @@ def _recognised(run: Run) -> dict[str, list[str]]:
     return {key: sorted(lines) for key, lines in sorted(found.items()) if lines}
 
 
-def source_digests(run: Run) -> dict[str, str]:
+def _source_digests(run: Run) -> dict[str, str]:
     """Return what was read, by keyed name: the content each stage's units started from."""
     digests: dict[str, str] = {}
     for name in run.study.centres:

@@ -19,7 +19,7 @@ def missing_sources(study: Study) -> list[str]:
         study: The study.
     """
     named = [pair for name, centre in study.centres.items() for pair in _of_centre(study, name, centre)]
-    named += [*shared_files(study), ("key.file", study.key.file or "")]
+    named += [*_shared_files(study), ("key.file", study.key.file or "")]
     return [
         f"{key}: nothing at {study.path(value)}"
         for key, value in named
@@ -34,11 +34,11 @@ def source_paths(study: Study) -> list[tuple[str, Path]]:
         study: The study.
     """
     named = [pair for name, centre in study.centres.items() for pair in _of_centre(study, name, centre)]
-    named += [*shared_files(study), ("key.file", study.key.file or "")]
+    named += [*_shared_files(study), ("key.file", study.key.file or "")]
     return [(key, path) for key, value in named if value for path in study.paths(value) if path.exists()]
 
 
-def shared_files(study: Study) -> list[tuple[str, str]]:
+def _shared_files(study: Study) -> list[tuple[str, str]]:
     """Return key and value of each file that the study names for all centres together.
 
     Args:

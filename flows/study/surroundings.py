@@ -21,7 +21,7 @@ def check_surroundings(study: Study) -> None:
         MachineFault: If this user cannot write the workspace.
     """
     study.read_key()
-    nested = list(nested_sources(study))
+    nested = list(_nested_sources(study))
     if nested:
         raise UserError("\n".join(nested))
     root = study.work.root
@@ -32,7 +32,7 @@ def check_surroundings(study: Study) -> None:
         raise MachineFault(f"This user cannot write to {there}. Give it the right to, or name another workspace.")
 
 
-def nested_sources(study: Study) -> Iterator[str]:
+def _nested_sources(study: Study) -> Iterator[str]:
     """Yield a sentence for each source and workspace of which one lies in the other: a build would read what it wrote.
 
     Args:

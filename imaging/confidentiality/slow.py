@@ -48,10 +48,10 @@ class TreeHeader:
             job: What is known of the file.
             encodings: Python encodings of its Specific Character Set.
         """
-        return clean_header(self.elements, job, encodings)
+        return _clean_header(self.elements, job, encodings)
 
 
-def clean_header(elements: list[Element], job: Job, encodings: tuple[str, ...]) -> bytes:
+def _clean_header(elements: list[Element], job: Job, encodings: tuple[str, ...]) -> bytes:
     """Return the bytes of a de-identified header.
 
     Args:

@@ -44,12 +44,6 @@ def table() -> dict[int, Row]:
     return {int(tag, 16): row for tag, row in _rows().items() if "x" not in tag and tag != "private"}
 
 
-@cache
-def repeating() -> dict[str, Row]:
-    """Return the rows of repeating groups: `50xxxxxx`, `60xx3000`, `60xx4000`."""
-    return {tag: row for tag, row in _rows().items() if "x" in tag}
-
-
 def _rows() -> dict[str, Row]:
     with open(_DATA / "table_e1_1.csv", encoding="utf-8", newline="") as file:
         return {

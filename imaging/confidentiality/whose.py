@@ -134,15 +134,15 @@ def refuse_another(header: Header, person: Person) -> None:
 
 @lru_cache(maxsize=1024)
 def _conflict(header: Header, person: Person) -> Rule | None:
-    family, given = name_evidence(header.name, person)
-    birth, sex = birth_evidence(header.birth_date, person.birth_dates), sex_evidence(header.sex, person.sexes)
+    family, given = _name_evidence(header.name, person)
+    birth, sex = _birth_evidence(header.birth_date, person.birth_dates), _sex_evidence(header.sex, person.sexes)
     for rule in RULES:
         if family in rule.family and given in rule.given and birth in rule.birth and sex in rule.sex:
             return rule
     return None
 
 
-def name_evidence(name: str, person: Person) -> tuple[Evidence, Evidence]:
+def _name_evidence(name: str, person: Person) -> tuple[Evidence, Evidence]:
     """Return what the family name and the given name of a PN value say.
 
     Args:
@@ -200,7 +200,7 @@ def _words(text: str) -> frozenset[str]:
     }
 
 
-def birth_evidence(said: str, known: tuple[str, ...]) -> Evidence:
+def _birth_evidence(said: str, known: tuple[str, ...]) -> Evidence:
     """Return what a birth date as YYYYMMDD says beside ISO dates, which may be cut to a month or year.
 
     Args:
@@ -226,7 +226,7 @@ def _birth(said: str, known: str) -> Evidence:
     return "near" if wrong == 1 or exchanged or slip else "contradicts"
 
 
-def sex_evidence(said: str, known: tuple[str, ...]) -> Evidence:
+def _sex_evidence(said: str, known: tuple[str, ...]) -> Evidence:
     """Return what a sex says; `O` and an empty one say nothing.
 
     Args:

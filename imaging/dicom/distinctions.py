@@ -169,7 +169,7 @@ def _time_slot(plane: Plane) -> Value:
     return (index - 1) // slices + 1
 
 
-def moment(plane: Plane, *keywords: str) -> float | None:
+def _moment(plane: Plane, *keywords: str) -> float | None:
     """Return the first of some times of a plane, in seconds of its own clock; with its day where the date is known."""
     for keyword in keywords:
         text = plane.text(keyword)
@@ -184,7 +184,7 @@ def moment(plane: Plane, *keywords: str) -> float | None:
 
 def acquired(plane: Plane) -> float | None:
     """Return when a plane was acquired, in seconds of an arbitrary clock."""
-    return moment(plane, "FrameAcquisitionDateTime", "AcquisitionDateTime", "AcquisitionTime")
+    return _moment(plane, "FrameAcquisitionDateTime", "AcquisitionDateTime", "AcquisitionTime")
 
 
 def _shown(value: Value, form: str, absent: str) -> str:
@@ -231,7 +231,7 @@ ATTRIBUTES = (
     Attribute("TriggerTime", _number("NominalCardiacTriggerDelayTime", "TriggerTime"), None, "order", "gate"),
     Attribute("FrameReferenceTime", _number("FrameReferenceTime"), None, "order", "frame"),
     Attribute("AcquisitionTime", acquired, None, "order", "phase"),
-    Attribute("ContentTime", lambda plane: moment(plane, "ContentTime"), None, "order", "phase"),
+    Attribute("ContentTime", lambda plane: _moment(plane, "ContentTime"), None, "order", "phase"),
     Attribute("InstanceNumber", _number("InstanceNumber"), None, "order", "run"),
 )
 """What tells the volumes of one series apart, in the order in which it is asked."""

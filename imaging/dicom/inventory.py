@@ -152,7 +152,7 @@ def _told(stack: Stack) -> Described:
     return Described(
         stack.name,
         "aside" if stack.aside else "volume",
-        volume_time=min((moment for plane in planes if (moment := plane_time(plane)) is not None), default=None),
+        volume_time=min((moment for plane in planes if (moment := _plane_time(plane)) is not None), default=None),
         slices=len(planes),
         Rows=first.shape[0],
         Columns=first.shape[1],
@@ -175,8 +175,8 @@ def _with_tracer(told: Described, planes: Sequence[Plane], reading: Reading) -> 
         told,
         nuclide=nuclide,
         uptake=None if seconds is None else seconds / 60,
-        PatientWeight=number_of(headers[0], "PatientWeight"),
-        RadionuclideTotalDose=number_of(items[0], "RadionuclideTotalDose") if items else None,
+        PatientWeight=_number_of(headers[0], "PatientWeight"),
+        RadionuclideTotalDose=_number_of(items[0], "RadionuclideTotalDose") if items else None,
     )
 
 
@@ -184,7 +184,7 @@ def _refused(told: Described, problem: Unusable) -> Described:
     return replace(told, status="refused", reason=problem.reason, message=problem.message, remedy=problem.remedy, unit=None)
 
 
-def plane_time(plane: Plane) -> datetime | None:
+def _plane_time(plane: Plane) -> datetime | None:
     """Return when a plane was acquired, on its own clock; else when its series was."""
     exact = parse(plane.header.get("FrameAcquisitionDateTime") or plane.header.get("AcquisitionDateTime"))
     if exact is not None:
@@ -195,10 +195,10 @@ def plane_time(plane: Plane) -> datetime | None:
 
 
 def _number(plane: Plane, keyword: str) -> float | None:
-    return number_of(plane.header, keyword)
+    return _number_of(plane.header, keyword)
 
 
-def number_of(header: Header, keyword: str) -> float | None:
+def _number_of(header: Header, keyword: str) -> float | None:
     """Return a value as a number; None when it is absent or none.
 
     Args:

@@ -63,7 +63,7 @@ class Stacked:
     normal: Array
 
 
-def stacked(header: Header) -> Stacked | None:
+def _stacked(header: Header) -> Stacked | None:
     """Return how the slices of a mosaic follow one another; None when its header does not tell it.
 
     Args:
@@ -72,7 +72,7 @@ def stacked(header: Header) -> Stacked | None:
     numbers = _carried(header)
     if numbers is not None:
         return numbers
-    count, normal = _number_of_images(header), csa_numbers(header, "SliceNormalVector")
+    count, normal = _number_of_images(header), _csa_numbers(header, "SliceNormalVector")
     return Stacked(count, normal) if count and len(normal) == 3 else None
 
 
@@ -86,7 +86,7 @@ def tiles_of(header: Header) -> list[Tile]:
         Unusable: `mosaic` when the header lacks the number of slices, their normal or their distance: a mosaic is
             never read as one large slice.
     """
-    lies = stacked(header)
+    lies = _stacked(header)
     distance = float(header.get("SpacingBetweenSlices") or 0)
     side = math.ceil(math.sqrt(lies.count)) if lies else 0
     rows, columns = int(header.get("Rows") or 0), int(header.get("Columns") or 0)
@@ -122,7 +122,7 @@ def carried(header: Header, little: bool = True, implicit: bool = False) -> byte
     Returns:
         The encoded elements; nothing when the header does not tell how its slices lie.
     """
-    lies = stacked(header)
+    lies = _stacked(header)
     if lies is None:
         return b""
     order = "<" if little else ">"
@@ -157,11 +157,11 @@ def _number_of_images(header: Header) -> int:
     try:
         return int(header.private_block(0x0019, _SIEMENS_MR)[0x0A].value)
     except (KeyError, TypeError, ValueError):
-        numbers = csa_numbers(header, "NumberOfImagesInMosaic")
+        numbers = _csa_numbers(header, "NumberOfImagesInMosaic")
         return int(numbers[0]) if len(numbers) else 0
 
 
-def csa_numbers(header: Header, name: str) -> Array:
+def _csa_numbers(header: Header, name: str) -> Array:
     """Return the numbers of one tag of Siemens' CSA image header (0029,xx10); empty when it is absent.
 
     The header is `SV10`, four bytes, the number of tags, 77; then each tag: name (64 bytes), multiplicity, VR (4

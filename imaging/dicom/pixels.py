@@ -110,7 +110,7 @@ def _rescaled(stored: Array, plane: Plane, factor: float, into: Array) -> str:
     if factor != 1.0:
         into *= factor
     whole = factor == 1.0 and np.issubdtype(stored.dtype, np.integer)
-    return rescaled_type(plane.header, rescale) if whole else "float64"
+    return _rescaled_type(plane.header, rescale) if whole else "float64"
 
 
 def _content(path: Path) -> bytes:
@@ -202,7 +202,7 @@ def _decoded_by_simpleitk(path: Path, dataset: Any) -> Array:
     return restored.astype(np.int64) if np.array_equal(restored, np.round(restored)) else restored
 
 
-def rescaled_type(header: Header, rescale: Rescale) -> str:
+def _rescaled_type(header: Header, rescale: Rescale) -> str:
     """Return the NumPy type that holds all rescaled values: whole numbers stay whole when slope and intercept are.
 
     Args:

@@ -163,11 +163,11 @@ def _said_of_series(headers: Sequence[Header]) -> dict[str, Any]:
         "StudyInstanceUID": str(first.get("StudyInstanceUID", "")),
         "SeriesInstanceUID": str(first.get("SeriesInstanceUID")),
         **{keyword: _text(first, keyword) for keyword in (*texts, "SeriesDescription")},
-        "FrameOfReferenceUID": frame_of_reference(first),
+        "FrameOfReferenceUID": _frame_of_reference(first),
         "series_time": min(moments, default=None),
-        "PatientAge": age_in_years(str(first.get("PatientAge", "") or "")),
+        "PatientAge": _age_in_years(str(first.get("PatientAge", "") or "")),
         "PatientWeight": _positive(first, "PatientWeight"),
-        "ReferencedSeriesInstanceUID": referenced_series(first),
+        "ReferencedSeriesInstanceUID": _referenced_series(first),
         "instances": len(headers),
     }
 
@@ -244,7 +244,7 @@ def series_moment(header: Any) -> datetime | None:
     return None
 
 
-def referenced_series(header: Any) -> str | None:
+def _referenced_series(header: Any) -> str | None:
     """Return the image series that a SEG or RTSTRUCT marks; the first by name when there are several.
 
     Args:
@@ -257,7 +257,7 @@ def referenced_series(header: Any) -> str | None:
     return min(found - {""}, default=None)
 
 
-def frame_of_reference(header: Any) -> str | None:
+def _frame_of_reference(header: Any) -> str | None:
     """Return the frame of reference of an object; that of its first reference for an RTSTRUCT.
 
     Args:
@@ -274,7 +274,7 @@ def _text(header: Any, keyword: str) -> str | None:
     return str(header.get(keyword, "") or "").strip() or None
 
 
-def age_in_years(text: str) -> float | None:
+def _age_in_years(text: str) -> float | None:
     """Return a DICOM age string (034Y, 018M, 006W, 010D) in years; None when it is none.
 
     Args:

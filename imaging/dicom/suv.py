@@ -76,10 +76,10 @@ def suv_of(planes: Sequence[Plane], reading: Reading) -> Suv | None:
     if reading.suv != "bw" and {_stored_as(header) for header in headers} == {reading.suv}:
         # It is what is asked for: no height is needed to lead it there and back.
         return Suv([1.0] * len(headers), 1.0, notes)
-    factors = suv_factors(headers)
+    factors = _suv_factors(headers)
     if reading.suv == "bw":
         return Suv(factors, 1.0, notes)
-    over = over_weight(reading.suv, body_of(headers))
+    over = over_weight(reading.suv, _body_of(headers))
     if over is None:
         what = "PatientSize (0010,1020)" + ("" if reading.suv == "bsa" else " or PatientSex (0010,0040)")
         raise refuse(f"{what} is missing, and SUV by {DIVISORS[reading.suv].words} depends on it.")
@@ -100,7 +100,7 @@ def headers_of(planes: Sequence[Plane], reading: Reading) -> tuple[list[Header],
     return (headers, ()) if reading.pet is None else completed(headers, reading.pet)
 
 
-def suv_factors(slices: Sequence[Header]) -> list[float]:
+def _suv_factors(slices: Sequence[Header]) -> list[float]:
     """Return, for each slice, what its rescaled values are multiplied with to become SUVbw.
 
     Args:
@@ -167,13 +167,13 @@ def _to_body_weight(slices: Sequence[Header]) -> float:
         raise refuse("SUV Type (0054,1006) is not body weight, and does not say by which formula it is another one.")
     if kind == "bw":
         return 1.0
-    factor = over_weight(kind, body_of(slices))
+    factor = over_weight(kind, _body_of(slices))
     if factor is None:
         raise refuse("SUV Type (0054,1006) is not body weight, and height or sex, which lead back to it, are missing.")
     return 1 / factor
 
 
-def body_of(slices: Sequence[Header]) -> Body:
+def _body_of(slices: Sequence[Header]) -> Body:
     """Return the size of the person, which all slices must tell alike.
 
     Args:
@@ -229,7 +229,7 @@ def check_values(values: Array, over_weight: float = 1.0) -> None:
 def _from_activity(slices: Sequence[Header]) -> list[float]:
     first = slices[0]
     decay = _decay_correction(slices)
-    weight = body_of(slices).weight
+    weight = _body_of(slices).weight
     tracer = _tracer(slices)
     dose = _positive(tracer, "RadionuclideTotalDose", "(0018,1074)")
     half_life = _positive(tracer, "RadionuclideHalfLife", "(0018,1075)")

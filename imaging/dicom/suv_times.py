@@ -49,7 +49,7 @@ def scan_start(slices: Sequence[Header], half_life: float) -> datetime:
     known = acquisitions(slices)
     explicit = _explicit(first)
     if series is not None and series <= min(known):
-        others = [explicit] if explicit is not None else starts_by_frame(slices, known, half_life)[:1]
+        others = [explicit] if explicit is not None else _starts_by_frame(slices, known, half_life)[:1]
         if any(_changes(series - other, half_life) for other in others):
             raise refuse(
                 "Series Time and the time of decay correction or Frame Reference Time tell different starts of the scan."
@@ -58,7 +58,7 @@ def scan_start(slices: Sequence[Header], half_life: float) -> datetime:
     # The series was written after the scan (reconstructed again): its own time is not the time of decay correction.
     if explicit is not None:
         return explicit
-    starts = starts_by_frame(slices, known, half_life)
+    starts = _starts_by_frame(slices, known, half_life)
     if len(starts) < len(slices):
         raise refuse("Series Time is after Acquisition Time, and Frame Reference Time or Actual Frame Duration is missing.")
     if max(starts) - min(starts) > timedelta(seconds=60):
@@ -82,7 +82,7 @@ def acquisitions(slices: Sequence[Header]) -> list[datetime]:
     return known
 
 
-def starts_by_frame(slices: Sequence[Header], known: Sequence[datetime], half_life: float) -> list[datetime]:
+def _starts_by_frame(slices: Sequence[Header], known: Sequence[datetime], half_life: float) -> list[datetime]:
     """Return the start of the scan that each slice tells by Frame Reference Time, earliest first; none without it.
 
     Args:
@@ -132,7 +132,7 @@ def injection(header: Header, tracer: Header, scan: datetime, nuclide: Nuclide) 
             raise refuse("Radiopharmaceutical Start DateTime (0018,1078) is missing, and the uptake may take days.")
         moment = datetime.combine(scan.date(), datetime.min.time()) + clock
         return moment if moment <= scan else moment - timedelta(days=1)
-    zone = zone_of(header)
+    zone = _zone_of(header)
     if exact.offset is None:
         local = exact.clock
     elif zone is not None:
@@ -148,7 +148,7 @@ def injection(header: Header, tracer: Header, scan: datetime, nuclide: Nuclide) 
     return local
 
 
-def zone_of(header: Header) -> timedelta | None:
+def _zone_of(header: Header) -> timedelta | None:
     """Return the offset from UTC of the times of a file; None when it does not say it.
 
     Args:
@@ -181,7 +181,7 @@ def decay_corrected_to(header: Header) -> datetime | None:
     moment = parse(header.get("DecayCorrectionDateTime"))
     if moment is None:
         return None
-    zone = zone_of(header)
+    zone = _zone_of(header)
     return moment.clock if moment.offset is None or zone is None else moment.clock - moment.offset + zone
 
 

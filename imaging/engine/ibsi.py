@@ -40,9 +40,9 @@ def features(prepared: Prepared, options: IbsiOptions) -> Values:
     if "morphology" in families:
         result.update(morphological(core, values))
         if options.spatial_autocorrelation:
-            result.update(autocorrelation(core))
+            result.update(_autocorrelation(core))
     if "local_intensity" in families:
-        result.update(local_intensity(prepared))
+        result.update(_local_intensity(prepared))
     if "intensity_statistics" in families:
         result.update({f"stat_{name}": value for name, value in intensity.statistics(values).items()})
     lower = options.resegment_range[0] if options.resegment_range is not None else None
@@ -50,7 +50,7 @@ def features(prepared: Prepared, options: IbsiOptions) -> Values:
     if "intensity_histogram" in families:
         result.update({f"ih_{name}": value for name, value in intensity.histogram_features(binned, n_levels).items()})
     if "intensity_volume_histogram" in families:
-        result.update({f"ivh_{name}": value for name, value in volume_histogram(values, options).items()})
+        result.update({f"ivh_{name}": value for name, value in _volume_histogram(values, options).items()})
     if set(families) & {"glcm", "glrlm", "glszm", "gldzm", "ngtdm", "ngldm"}:
         if int(binned.max()) > MAX_LEVELS:
             raise Unusable(
@@ -117,7 +117,7 @@ def morphological(core: Prepared, values: Array) -> Values:
     }
 
 
-def autocorrelation(core: Prepared) -> Values:
+def _autocorrelation(core: Prepared) -> Values:
     """Moran's I and Geary's C of a region cropped to its bounding box."""
     moran, geary = morphology.spatial_autocorrelation(core.image, core.intensities, core.spacing)
     return {"morph_moran_i": moran, "morph_geary_c": geary}
@@ -143,7 +143,7 @@ def minimum_box(hull: morphology.Hull) -> tuple[float, float]:
     return box_measures(kernels.smallest_box(hull.corners, hull.facets, hull.edges, hull.sides, hull.normals))
 
 
-def local_intensity(prepared: Prepared) -> Values:
+def _local_intensity(prepared: Prepared) -> Values:
     """Local and global intensity peak: means in a sphere of 1 cm3, which may reach beyond the region."""
     half = intensity.sphere_rows(prepared.spacing, PEAK_RADIUS)
     box = bounding_box(prepared.intensities)
@@ -163,7 +163,7 @@ def local_intensity(prepared: Prepared) -> Values:
     return {"loc_peak_loc": float(means[values == values.max()].max()), "loc_peak_glob": float(means.max())}
 
 
-def volume_histogram(values: Array, options: IbsiOptions) -> Values:
+def _volume_histogram(values: Array, options: IbsiOptions) -> Values:
     """Intensity-volume histogram on the axis that the options give it."""
     low, high = options.resegment_range or (None, None)
     if options.ivh_discretisation == "fbn":

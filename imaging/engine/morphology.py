@@ -42,7 +42,7 @@ def mesh_measures(mask: Array, spacing: Array, triangles: tuple[Array, Array, Ar
     return volume, float((number * area).sum())
 
 
-def hull_vertices(points: Array) -> Array:
+def _hull_vertices(points: Array) -> Array:
     """Those of the points (n, d) that are corners of their convex hull; all of them where the hull is flat."""
     from scipy.spatial import ConvexHull, QhullError
 
@@ -57,7 +57,7 @@ def hull_vertices(points: Array) -> Array:
 
 def largest_diameter(points: Array) -> float:
     """Largest distance between two of the points."""
-    return float(np.sqrt(voxels.largest_distance(np.ascontiguousarray(hull_vertices(points)))))
+    return float(np.sqrt(voxels.largest_distance(np.ascontiguousarray(_hull_vertices(points)))))
 
 
 def planar_corners(points: Array, axis: int, spacing: Array) -> tuple[Array, float]:

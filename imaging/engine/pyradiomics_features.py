@@ -66,7 +66,7 @@ def angles(shape: tuple[int, ...], distances: list[int], planar: bool) -> Array:
     return np.array(steps, dtype=np.int64).reshape(-1, 3)
 
 
-def bin_edges(values: Array, settings: Mapping[str, Any]) -> Array:
+def _bin_edges(values: Array, settings: Mapping[str, Any]) -> Array:
     """Edges of the bins, in the number type of the values, as PyRadiomics has it."""
     width, count = settings.get("binWidth", 25), settings.get("binCount")
     if count is not None:
@@ -88,7 +88,7 @@ def bin_edges(values: Array, settings: Mapping[str, Any]) -> Array:
 
 def grey_levels(values: Array, settings: Mapping[str, Any]) -> tuple[Array, Array]:
     """Levels from 1 of the intensities of a region (uint16), and how often each level occurs (int64, from level 0)."""
-    edges = bin_edges(values, settings)
+    edges = _bin_edges(values, settings)
     levels, counts = value_sums.digitise(values.astype(np.float64), edges.astype(np.float64))
     return levels, counts
 

@@ -51,7 +51,7 @@ def is_installed() -> bool:
     return all(importlib.util.find_spec(name) for name in ("rapidocr", "onnxruntime"))
 
 
-def lines_in(values: Array) -> list[Line]:
+def _lines_in(values: Array) -> list[Line]:
     """Return the lines of text in one frame.
 
     Args:
@@ -88,7 +88,7 @@ def to_blank(frames: Sequence[Array]) -> tuple[Box, ...]:
     Raises:
         UserError: If the extra is not installed.
     """
-    return joined([line.box.grown(_MARGIN) for frame in frames for line in lines_in(frame) if not line.stays])
+    return joined([line.box.grown(_MARGIN) for frame in frames for line in _lines_in(frame) if not line.stays])
 
 
 def looked_at(values: Array) -> Iterator[Array]:

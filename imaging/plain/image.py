@@ -125,7 +125,7 @@ def read_sitk(path: Path) -> tuple[SimpleITK.Image, int]:
         raise _unreadable() from None
     if suffix_of(path) in PICTURE_SUFFIXES:
         image = _grey(image)
-    return three_dimensional(image)
+    return _three_dimensional(image)
 
 
 def _grey(image: SimpleITK.Image) -> SimpleITK.Image:
@@ -139,7 +139,7 @@ def _grey(image: SimpleITK.Image) -> SimpleITK.Image:
     return image
 
 
-def three_dimensional(image: SimpleITK.Image) -> tuple[SimpleITK.Image, int]:
+def _three_dimensional(image: SimpleITK.Image) -> tuple[SimpleITK.Image, int]:
     """Return an image with three dimensions, and how many it had; a plane becomes one slice."""
     import SimpleITK as sitk
 

@@ -87,13 +87,13 @@ def place(region: Boxed, grid: Grid, target: Grid, rule: GridRule, sparse: bool 
         return Placed(region, ("within-geometry-tolerance",) if target.difference(grid) else (), 1.0)
     aligned = align(grid, target, DRIFT if rule.tolerance is None else min(rule.tolerance, 0.49), sparse)
     if aligned is not None:
-        pasted = paste(region, aligned, target)
+        pasted = _paste(region, aligned, target)
         notes = ["grid-drift"] if aligned.drift > TOLD_DRIFT else []
         coverage = pasted.voxels / region.voxels if region.voxels else 1.0
     elif rule.resample:
         pasted, coverage, notes = _resampled(region, grid, target), 1.0, ["resampled"]
     else:
-        raise wrong_grid(target.difference(grid) or "position within the voxel")
+        raise _wrong_grid(target.difference(grid) or "position within the voxel")
     if region.voxels and not pasted.voxels:
         raise Unusable(reasons.REGION_OUTSIDE_IMAGE, "The region lies outside the image.", "Give the image it was drawn on.")
     if coverage < 1:
@@ -101,7 +101,7 @@ def place(region: Boxed, grid: Grid, target: Grid, rule: GridRule, sparse: bool 
     return Placed(pasted, tuple(notes), coverage)
 
 
-def wrong_grid(what: str) -> Unusable:
+def _wrong_grid(what: str) -> Unusable:
     """Return the refusal of a mask whose grid differs from the image's in `what`."""
     message = f"The mask lies on another grid than the image: {what} differs."
     return Unusable(reasons.MASK_GEOMETRY, message, "Draw the mask on this image, or ask for resampling (correctMask: true).")
@@ -132,7 +132,7 @@ def align(grid: Grid, target: Grid, drift: float = DRIFT, sparse: bool = False) 
     return Alignment(whole.astype(int), first.astype(int), away)
 
 
-def paste(region: Boxed, aligned: Alignment, target: Grid) -> Boxed:
+def _paste(region: Boxed, aligned: Alignment, target: Grid) -> Boxed:
     """Return the voxels of a region at their places in the image; those beyond its edge are left out."""
     if region.empty:
         return Boxed(region.array, region.start, target.shape)

@@ -138,14 +138,14 @@ class _Contoured:
             if not open_ones:
                 reason, message = (reasons.EMPTY_REGION, "The region has no contour.")
             raise Unusable(reason, message, "Contour it, or leave it out of the regions asked for.")
-        drawn = rasterise(outlines, self.volume.grid)
+        drawn = _rasterise(outlines, self.volume.grid)
         notes |= drawn.notes | ({"open-contour-ignored"} if open_ones else set())
         region = drawn.region
         if reasons.GAP_BETWEEN_CONTOURS in notes and self.gaps != "keep":
             if self.gaps == "refuse":
                 message = "Slices between the contours of the region carry none."
                 raise Unusable(reasons.GAP_BETWEEN_CONTOURS, message, "Contour every slice, or ask to fill gaps or to keep them.")
-            region = fill_gaps(region, self.volume.grid)
+            region = _fill_gaps(region, self.volume.grid)
             notes = notes - {reasons.GAP_BETWEEN_CONTOURS} | {"gaps-filled"}
         return checked(Mask(self.name, region, self.number, tuple(sorted(notes)), drawn.coverage))
 
@@ -181,7 +181,7 @@ class _Plane:
         return (int(low[0]), int(low[1])), (int(high[0] - low[0]), int(high[1] - low[1]))
 
 
-def rasterise(outlines: list[Array], grid: Grid) -> Drawn:
+def _rasterise(outlines: list[Array], grid: Grid) -> Drawn:
     """Return the voxels of closed outlines given in mm.
 
     Raises:
@@ -301,7 +301,7 @@ def _stacked(pieces: list[tuple[int, int, int, Array]], shape: tuple[int, int, i
     return Boxed.of(array, first, shape)
 
 
-def fill_gaps(region: Boxed, grid: Grid) -> Boxed:
+def _fill_gaps(region: Boxed, grid: Grid) -> Boxed:
     """Return a region with empty slices between filled ones interpolated by shape.
 
     The signed distance to the outline within each contoured slice is interpolated linearly along the normal (Raya and

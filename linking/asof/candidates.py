@@ -219,10 +219,10 @@ def _floats(column: Any) -> np.ndarray:
     import pyarrow as pa
 
     column = column.cast(pa.float32())
-    numbers = plain(column.fill_null(0) if column.null_count else column)
+    numbers = _plain(column.fill_null(0) if column.null_count else column)
     if column.null_count:
         numbers = numbers.copy()
-        numbers[plain(column.is_null())] = _MISSING.view(np.float32)
+        numbers[_plain(column.is_null())] = _MISSING.view(np.float32)
     return numbers
 
 
@@ -247,10 +247,10 @@ def integers(batch: Any, name: str) -> np.ndarray:
     column = column.cast(pa.int64())
     if column.null_count:
         column = column.fill_null(int(NULL))
-    return plain(column)
+    return _plain(column)
 
 
-def plain(column: Any) -> np.ndarray:
+def _plain(column: Any) -> np.ndarray:
     """Return an Arrow array without nulls as numpy, by way of Polars: pyarrow would load pandas for it, of 40 MB."""
     return pl.Series(column).to_numpy()
 
@@ -270,7 +270,7 @@ def dictionary(column: Any) -> tuple[np.ndarray, Any]:
     indices = column.indices
     if indices.null_count:
         indices = indices.fill_null(len(column.dictionary))
-    return plain(indices), column.dictionary
+    return _plain(indices), column.dictionary
 
 
 def listed(values: Any) -> list[str | None]:

@@ -67,7 +67,7 @@ def read_beta(path: Path | str, reading: Reading | None = None) -> AnnData:
         adata.X = values / 100 if unit == "percent" else 1 / (1 + np.exp2(-values))
     said = "as the study file says" if reading.unit else "; ".join(told.evidence)
     adata.uns["evidence"] = [*adata.uns["evidence"], f"unit: {unit} ({said})"]
-    return fold_replicates(adata)
+    return _fold_replicates(adata)
 
 
 def _can_be(values: FloatArray, unit: str) -> bool:
@@ -78,7 +78,7 @@ def _can_be(values: FloatArray, unit: str) -> bool:
 _EPIC2 = re.compile(r"^(cg\d+|ch\.[\dX]+\.\d+[FR]?|rs\d+|nv-[\w-]+)_[TB][CO]\d+$")
 
 
-def fold_replicates(adata: AnnData) -> AnnData:
+def _fold_replicates(adata: AnnData) -> AnnData:
     """Return probes named without EPIC v2's suffixes; several of one name become their mean, missing left aside."""
     import anndata
 

@@ -213,14 +213,14 @@ def _mutations(files: AssayFiles) -> MutationData:
 
     if files.matrix is None:
         data = without_variants(files.profiled or ())
-    elif is_vcf(files.matrix):
+    elif _is_vcf(files.matrix):
         data = read_vcf([files.matrix], [file_sample(files.matrix)] if files.reading.sample_from else None)
     else:
         data = read_maf(files.matrix, files.profiled)
     return replace(data, panel=read_panel(files.said.panel)) if files.said.panel else data
 
 
-def is_vcf(path: Path) -> bool:
+def _is_vcf(path: Path) -> bool:
     """Whether a file is a VCF: by its first line, whatever its name."""
     from unibase.omics.readers.lines import text_lines
 

@@ -7,7 +7,6 @@ classes as vcf2maf maps them; ANNOVAR's words. `CLASS_OF` is the specification: 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from unibase.omics.recognise.names import plain
 
@@ -93,8 +92,3 @@ def class_of(words: str, reference: str, allele: str) -> str | None:
 def severity(name: str) -> int:
     """Return the rank of a MAF class, 0 the worst."""
     return _RANK.get(name, len(_RANK))
-
-
-def unknown_words(words: Iterable[str]) -> list[str]:
-    """Return the words that stand for no class."""
-    return sorted(word for word in set(words) if class_of(word, "", "") is None)

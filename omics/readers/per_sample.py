@@ -128,7 +128,7 @@ def read_files(files: list[Path], tool_name: str, wanted: Wanted, listed: Mappin
         listed: Sample of each file by GDC's sample sheet.
     """
     tool = next(tool for tool in _TOOLS if tool.name == tool_name)
-    mapping = transcript_table(wanted.transcripts) if tool.by_transcript else None
+    mapping = _transcript_table(wanted.transcripts) if tool.by_transcript else None
     names = [_sample_name(path, tool, wanted, listed or {}) for path in files]
     genes: list[str] = []
     rows: list[NDArray[np.float64]] = []
@@ -219,7 +219,7 @@ def _to_genes(rows: Mapping[str, float], mapping: Mapping[str, str]) -> dict[str
     return total
 
 
-def transcript_table(path: Path | str | None) -> dict[str, str]:
+def _transcript_table(path: Path | str | None) -> dict[str, str]:
     """Read which gene a transcript is of; a line of titles does no harm, for no transcript has such a name."""
     if path is None:
         raise UserError(

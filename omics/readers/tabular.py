@@ -85,7 +85,7 @@ def read_table(path: Path) -> Table:
             is no table; `not-a-number` when its numerals can be read in two ways.
     """
     if path.name.lower().removesuffix(".gz").endswith(".parquet"):
-        return of_frame(_parquet(path))
+        return _of_frame(_parquet(path))
     data, traits = content(path)
     if data[:4] in (_ZIP, _OLE):
         return _spreadsheet(data, traits)
@@ -130,7 +130,7 @@ def truncated(error: Exception) -> Unusable:
     )
 
 
-def of_frame(frame: pl.DataFrame) -> Table:
+def _of_frame(frame: pl.DataFrame) -> Table:
     """Return a frame as a table: columns of numbers become Float64, all others texts."""
     columns = [
         pl.col(name).cast(pl.Float64() if frame.schema[name].is_numeric() else pl.String()).alias(f"c{i}")
@@ -227,7 +227,7 @@ def _columns(data: bytes, layout: Layout) -> pl.DataFrame:
 
     texts = [pl.String()] * width
     sample = _cells_by_column(head_lines(data)[layout.start :], layout)
-    types: list[pl.DataType] = [pl.Float64() if plain_numbers(column) else pl.String() for column in sample]
+    types: list[pl.DataType] = [pl.Float64() if _plain_numbers(column) else pl.String() for column in sample]
     try:
         frame = read(types)
     except (pl.exceptions.PolarsError, OSError):
@@ -246,7 +246,7 @@ def _cells_by_column(lines: list[str], layout: Layout) -> list[list[str]]:
     return [[row[i] for row in rows if i < len(row)] for i in range(layout.width)]
 
 
-def plain_numbers(cells: list[str]) -> bool:
+def _plain_numbers(cells: list[str]) -> bool:
     """Whether cells are numbers as a computer writes them, without separators of thousands or decimal commas."""
     known = [cell for cell in cells if cell not in MISSING]
     if not known or any(len(cell) > 1 and cell[0] == "0" and cell.isdigit() for cell in known):

@@ -280,8 +280,3 @@ def _logarithms(x: Values, known: Values) -> Told | None:
     if known.max() < 40:
         return Told("log2(FPKM + 1), or other logarithms", "log", ("no value exceeds 40",))
     return None
-
-
-def counts_of_logarithms(values: Values) -> Values:
-    """Return the counts behind log2(count + 1)."""
-    return np.asarray(np.rint(2.0**values - 1))

@@ -43,7 +43,7 @@ class Compared(NamedTuple):
 
 
 @njit(cache=True)
-def birth_bits(i: int, j: int, birth: np.ndarray, vague: np.ndarray, bits: np.ndarray) -> float:
+def _birth_bits(i: int, j: int, birth: np.ndarray, vague: np.ndarray, bits: np.ndarray) -> float:
     """Return the evidence of two dates of birth (year 0: unknown; month or day 0: not known; vague: a day that says nothing)."""
     y1, m1, d1 = birth[i, 0], birth[i, 1], birth[i, 2]
     y2, m2, d2 = birth[j, 0], birth[j, 1], birth[j, 2]
@@ -94,9 +94,9 @@ def _place_bits(one: int, two: int, department: np.ndarray, bits: float) -> floa
 
 
 @njit(cache=True)
-def plain_bits(i: int, j: int, of: Compared) -> float:
+def _plain_bits(i: int, j: int, of: Compared) -> float:
     """Return the evidence of birth, sex and place, or VETO."""
-    bits = birth_bits(i, j, of.birth, of.vague, of.day_weight)
+    bits = _birth_bits(i, j, of.birth, of.vague, of.day_weight)
     if bits == VETO:
         return VETO
     if of.sex[i] and of.sex[j]:
@@ -105,7 +105,7 @@ def plain_bits(i: int, j: int, of: Compared) -> float:
 
 
 @njit(cache=True)
-def shared_family(i: int, j: int, families: np.ndarray, weight: np.ndarray) -> float:
+def _shared_family(i: int, j: int, families: np.ndarray, weight: np.ndarray) -> float:
     """Return the bits of the rarest family name both bear, and of a second one in part; 0 when one has none; VETO without one.
 
     The names at birth and in use of a married woman are two, and nearly independent.
@@ -127,7 +127,7 @@ def shared_family(i: int, j: int, families: np.ndarray, weight: np.ndarray) -> f
 
 
 @njit(cache=True)
-def shared_given(i: int, j: int, given: np.ndarray, writing: np.ndarray, weight: np.ndarray) -> float:
+def _shared_given(i: int, j: int, given: np.ndarray, writing: np.ndarray, weight: np.ndarray) -> float:
     """Return the bits of an equal first given name, in any of its writings; 0 when one has none; VETO when the first ones differ."""
     if given[i, 0] < 0 or given[j, 0] < 0:
         return 0.0
@@ -179,12 +179,12 @@ def pairs_of_blocks(
                 replaced = ins[i] != ins[j] and (stem[i] == stem[j] or provisional[i] != provisional[j])
                 if ins[i] >= 0 and ins[j] >= 0 and not replaced:
                     continue
-                bits = plain_bits(i, j, of)
+                bits = _plain_bits(i, j, of)
                 if bits == VETO:
                     continue
-                one = shared_given(i, j, of.given, of.writing, of.given_weight)
+                one = _shared_given(i, j, of.given, of.writing, of.given_weight)
                 bits += most_fuzzy if one == VETO else one
-                two = shared_family(i, j, of.families, of.family_weight)
+                two = _shared_family(i, j, of.families, of.family_weight)
                 bits += most_fuzzy if two == VETO else two
                 if bits < least:
                     continue
@@ -205,7 +205,7 @@ def parts_of_pairs(pairs: np.ndarray, of: Compared, out: np.ndarray) -> None:
     """
     for n in range(pairs.shape[1]):
         i, j = pairs[0, n], pairs[1, n]
-        out[0, n] = plain_bits(i, j, of)
-        out[1, n] = shared_family(i, j, of.families, of.family_weight)
-        out[2, n] = shared_given(i, j, of.given, of.writing, of.given_weight)
-        out[3, n] = birth_bits(i, j, of.birth, of.vague, of.day_weight)
+        out[0, n] = _plain_bits(i, j, of)
+        out[1, n] = _shared_family(i, j, of.families, of.family_weight)
+        out[2, n] = _shared_given(i, j, of.given, of.writing, of.given_weight)
+        out[3, n] = _birth_bits(i, j, of.birth, of.vague, of.day_weight)

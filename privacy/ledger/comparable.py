@@ -131,17 +131,17 @@ def read_traits(people: pl.DataFrame) -> Traits:
         vague=vague,
         sex=_sexes(rows["sex"]),
         place=place,
-        department=numbered([department(code) for code in places] or [""]),
-        country=_by_number(place, numbered(["", *(code if code.startswith(FOREIGN) else "" for code in places)])[1:], -1),
+        department=_numbered([department(code) for code in places] or [""]),
+        country=_by_number(place, _numbered(["", *(code if code.startswith(FOREIGN) else "" for code in places)])[1:], -1),
         ins=ins,
-        stem=_by_number(ins, numbered([ins_stem(one) for one in matricules]), -1),
+        stem=_by_number(ins, _numbered([ins_stem(one) for one in matricules]), -1),
         provisional=_by_number(ins, np.array([is_provisional(one) for one in matricules], dtype=np.bool_), default=False),
         bag=bag,
         words=words,
         compound=_compound(rows["given_names"]),
-        initials=numbered([word[:1] for word in given_words] or [""]),
-        short=numbered([word[:4] for word in family_words] or [""]),
-        long=numbered([word[:5] for word in family_words] or [""]),
+        initials=_numbered([word[:1] for word in given_words] or [""]),
+        short=_numbered([word[:4] for word in family_words] or [""]),
+        long=_numbered([word[:5] for word in family_words] or [""]),
         of_given=_given_table(given_words),
         names=ClearNames(family_words, given_words),
     )
@@ -196,7 +196,7 @@ def joined(names: Sequence[str]) -> set[str]:
     return {"".join(names[:count]) for count in range(1, len(names) + 1)}
 
 
-def numbered(words: Sequence[str]) -> np.ndarray:
+def _numbered(words: Sequence[str]) -> np.ndarray:
     """Return the place of each word among the distinct words in order."""
     if not words:
         return np.empty(0, dtype=np.int64)
@@ -209,9 +209,9 @@ def _given_table(words: list[str]) -> GivenTable:
     return GivenTable(
         exists=np.array([known.exists(word) for word in some], dtype=np.bool_),
         likely=np.array([known.likely(word) for word in some], dtype=np.bool_),
-        writing=numbered([known.one_writing(word) for word in some]),
-        squeezed=numbered([squeezed(word) for word in some]),
-        sound=numbered([skeleton(word) for word in some]),
+        writing=_numbered([known.one_writing(word) for word in some]),
+        squeezed=_numbered([squeezed(word) for word in some]),
+        sound=_numbered([skeleton(word) for word in some]),
         share=np.array([known.share(word) for word in some]),
     )
 

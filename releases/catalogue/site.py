@@ -30,7 +30,7 @@ def write_site(releases_folder: Path | str, descriptions: Mapping[str, Descripti
         for release in releases:
             place = building / str(release.about["study"]) / str(release.about["version"])
             write_records(release.folder, descriptions[release.about["study"]], place)
-        write_text(building / "index.html", render_site([(r, descriptions[r.about["study"]]) for r in releases]))
+        write_text(building / "index.html", _render_site([(r, descriptions[r.about["study"]]) for r in releases]))
     return Path(target)
 
 
@@ -48,7 +48,7 @@ def version_key(version: str) -> tuple[tuple[int, int, str], ...]:
     return tuple((0, int(p), "") if p.isdigit() else (1, 0, p) for p in parts)
 
 
-def card(release: Release, description: Description) -> dict[str, Any]:
+def _card(release: Release, description: Description) -> dict[str, Any]:
     """Return what the page shows of one release; counts below the release's `min_cell` are masked."""
     about = release.about
     min_cell = int(about["min_cell"])
@@ -79,7 +79,7 @@ def card(release: Release, description: Description) -> dict[str, Any]:
     }
 
 
-def render_site(releases: list[tuple[Release, Description]]) -> str:
+def _render_site(releases: list[tuple[Release, Description]]) -> str:
     """Return the page as HTML text."""
     from jinja2 import Environment, FileSystemLoader, select_autoescape
     from markupsafe import Markup
@@ -94,7 +94,7 @@ def render_site(releases: list[tuple[Release, Description]]) -> str:
         keep_trailing_newline=True,
     )
     environment.globals["both"] = lambda fr, en: Markup(both(fr, en))
-    cards = [card(release, description) for release, description in releases]
+    cards = [_card(release, description) for release, description in releases]
     facets = {
         "axis": [(name, *AXES[name]) for name in AXES if any(name in c["axes"] for c in cards)],
         "site": [(name, name, name) for name in sorted({c["site"] for c in cards if c["site"]})],

@@ -24,7 +24,7 @@ def make_modalities(
     """Return the modalities of the cohort: radiomics, the assays, clinical."""
     analysis = folder / "tables" / "analysis.parquet"
     schema = pl.read_parquet_schema(analysis)
-    radiomic = feature_columns(schema, pl.read_parquet_schema(folder / "tables" / "features.parquet"))
+    radiomic = _feature_columns(schema, pl.read_parquet_schema(folder / "tables" / "features.parquet"))
     names = [c for c in schema if c in ("subject_id", "index_time") or c.endswith("_sample")]
     narrow = pl.read_parquet(analysis, columns=names)
     centre = subjects.select("subject_id", *(["centre"] if "centre" in subjects.columns else []))
@@ -42,10 +42,10 @@ def make_modalities(
     imaging = {*radiomic, *harmonised}
     numeric = [c for c, dtype in schema.items() if dtype.is_numeric() and c != "subject_id"]
     clinical = [c for c in numeric if c not in imaging and not c.startswith(prefixes)]
-    endpoints = wide_endpoints(pl.read_parquet(folder / "tables" / "adtte.parquet"))
+    endpoints = _wide_endpoints(pl.read_parquet(folder / "tables" / "adtte.parquet"))
     obs = subjects.join(endpoints, on="subject_id", how="left")
     if inputs.adrs is not None:
-        obs = obs.join(wide_responses(inputs.adrs, inputs.settings["responses"]), on="subject_id", how="left")
+        obs = obs.join(_wide_responses(inputs.adrs, inputs.settings["responses"]), on="subject_id", how="left")
     modalities.append(multimodal.table_modality("clinical", analysis, np.arange(narrow.height), clinical, obs))
     return modalities
 
@@ -64,14 +64,14 @@ def _known(table: Path, names: list[str], rows: int) -> np.ndarray:
     return known
 
 
-def feature_columns(analysis: Mapping[str, pl.DataType], features: Mapping[str, pl.DataType]) -> list[str]:
+def _feature_columns(analysis: Mapping[str, pl.DataType], features: Mapping[str, pl.DataType]) -> list[str]:
     """Return the columns of the analysis table that hold radiomic features: those that end with the name of one."""
     declared = {column.name for column in tables.FEATURES.columns}
     names = tuple(name for name, dtype in features.items() if name not in declared and dtype.is_numeric())
     return [c for c, dtype in analysis.items() if names and c.endswith(names) and dtype.is_numeric()]
 
 
-def wide_endpoints(adtte: pl.DataFrame) -> pl.DataFrame:
+def _wide_endpoints(adtte: pl.DataFrame) -> pl.DataFrame:
     """Return one row per subject with `<PARAMCD>_AVAL`, `<PARAMCD>_CNSR` and, where subjects enter late, `<PARAMCD>_ENTRY`."""
     wide = (
         adtte.select("subject_id").unique().sort("subject_id") if adtte.height else pl.DataFrame(schema={"subject_id": pl.Int64})
@@ -86,7 +86,7 @@ def wide_endpoints(adtte: pl.DataFrame) -> pl.DataFrame:
     return wide
 
 
-def wide_responses(adrs: pl.DataFrame, codes: Sequence[str]) -> pl.DataFrame:
+def _wide_responses(adrs: pl.DataFrame, codes: Sequence[str]) -> pl.DataFrame:
     """Return one row per subject with `<PARAMCD>_AVALC` of each best response."""
     best = adrs.filter(pl.col("PARAMCD").is_in(codes)).with_columns(pl.concat_str("PARAMCD", pl.lit("_AVALC")).alias("PARAMCD"))
     return best.pivot("PARAMCD", index="subject_id", values="AVALC").sort("subject_id")

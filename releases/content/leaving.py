@@ -45,7 +45,7 @@ class Leaving:
         )
         for source, row in _ROWS:
             if self.rows_key is not None and {source, row} <= set(frame.columns):
-                frame = frame.with_columns(keyed_rows(frame[source], frame[row], self.rows_key))
+                frame = frame.with_columns(_keyed_rows(frame[source], frame[row], self.rows_key))
         return frame
 
 
@@ -53,7 +53,7 @@ AS_THEY_ARE = Leaving()
 """Rows leave with their numbers, and births to the day."""
 
 
-def keyed_rows(source: pl.Series, row: pl.Series, key: bytes) -> pl.Series:
+def _keyed_rows(source: pl.Series, row: pl.Series, key: bytes) -> pl.Series:
     """Return pseudonyms of source rows: positive, equal for equal rows, null where there is none.
 
     Args:
@@ -63,7 +63,7 @@ def keyed_rows(source: pl.Series, row: pl.Series, key: bytes) -> pl.Series:
 
     Example:
         >>> rows = pl.Series("source_row", [7, 7, 8, None])
-        >>> keyed = keyed_rows(pl.Series(["lyon/a", "lyon/a", "lyon/a", "lyon/a"]), rows, b"secret")
+        >>> keyed = _keyed_rows(pl.Series(["lyon/a", "lyon/a", "lyon/a", "lyon/a"]), rows, b"secret")
         >>> keyed[0] == keyed[1], keyed[0] == keyed[2], keyed[3]
         (True, False, None)
     """

@@ -19,7 +19,7 @@ OUTSIDE = frozenset({MANIFEST, SIGNATURE})
 """Files the manifest cannot list: itself and the signature over it."""
 
 
-def list_files(folder: Path | str) -> dict[str, dict[str, Any]]:
+def _list_files(folder: Path | str) -> dict[str, dict[str, Any]]:
     """Return `{relative name: {"sha256", "bytes"}}` of all files below `folder`, in order of name."""
     folder = Path(folder)
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
@@ -36,7 +36,7 @@ def write(folder: Path | str, about: dict[str, Any]) -> dict[str, Any]:
     `manifest_sha256` is the digest of the manifest without it, so that damage to the manifest is found as well. Who
     changes it on purpose can compute it again: against that, sign.
     """
-    manifest = {**about, "files": list_files(folder)}
+    manifest = {**about, "files": _list_files(folder)}
     manifest[OWN] = sha256_bytes(json_text(manifest).encode())
     write_json(Path(folder) / MANIFEST, manifest)
     return manifest
@@ -68,7 +68,7 @@ def verify(folder: Path | str) -> list[str]:
     manifest = read(folder)
     problems = [] if _is_whole(manifest, Path(folder) / MANIFEST) else [f"{MANIFEST}: differs from its own digest"]
     listed = dict(manifest.get("files", {}))
-    present = list_files(folder)
+    present = _list_files(folder)
     problems += [f"{name}: missing" for name in sorted(set(listed) - set(present))]
     problems += [f"{name}: not in the manifest" for name in sorted(set(present) - set(listed))]
     problems += [

@@ -50,15 +50,15 @@ def write_timeline(
             name = name.removesuffix("#frame")
             kept = kept.sort(["subject_id", "time"], nulls_last=False, maintain_order=True)
         kept = leaving.apply(kept)
-        write_meds(kept, folder / "data" / name, DataSchema)
+        _write_meds(kept, folder / "data" / name, DataSchema)
         seen(kept)
         counts.append(kept.group_by("code").agg(pl.len().alias("events"), pl.col("subject_id").n_unique().alias("subjects")))
     if not counts:
-        write_meds(EVENTS.empty(), folder / "data" / "0.parquet", DataSchema)
+        _write_meds(EVENTS.empty(), folder / "data" / "0.parquet", DataSchema)
         seen(EVENTS.empty())
     codes = _counted(counts).join(_descriptions(events), on="code", how="left").sort("code")
     described = codes.select("code", "description", "parent_codes")
-    write_meds(described, folder / "metadata" / "codes.parquet", CodeMetadataSchema)
+    _write_meds(described, folder / "metadata" / "codes.parquet", CodeMetadataSchema)
     return codes.select("code", "description", "events", "subjects")
 
 
@@ -89,10 +89,10 @@ def write_subject_splits(folder: Path, splits: pl.DataFrame) -> None:
 
     parts = splits.filter(pl.col("scheme") == "parts").select("subject_id", pl.col("part").replace(MEDS_SPLITS).alias("split"))
     if parts.height:
-        write_meds(parts.sort("subject_id"), folder / subject_splits_filepath, SubjectSplitSchema)
+        _write_meds(parts.sort("subject_id"), folder / subject_splits_filepath, SubjectSplitSchema)
 
 
-def write_meds(frame: pl.DataFrame, path: Path, schema: Any) -> None:
+def _write_meds(frame: pl.DataFrame, path: Path, schema: Any) -> None:
     """Write Parquet whose MEDS columns have exactly the Arrow types of `schema` (`meds.DataSchema`, ...)."""
     import pyarrow as pa
     import pyarrow.parquet as pq

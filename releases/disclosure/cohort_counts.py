@@ -118,7 +118,7 @@ def patterns(people: People) -> list[tuple[bool, ...]]:
     return sorted(totals, key=lambda p: (-totals[p], [not on for on in p]))
 
 
-def cells(people: People) -> list[tuple[Cell, int]]:
+def _cells(people: People) -> list[tuple[Cell, int]]:
     """Return the cells that are drawn, with what each is worth: totals, which stand at most places, are hidden last."""
     modalities = people.modalities
     centres = sorted({person.centre for person in people.of.values()})
@@ -133,7 +133,7 @@ def cells(people: People) -> list[tuple[Cell, int]]:
     ]
 
 
-def complements(people: People) -> list[Cell]:
+def _complements(people: People) -> list[Cell]:
     """Return the cells that are never drawn, but must not be computable: who lack a modality, by centre and years."""
     centres = sorted({person.centre for person in people.of.values()})
     years = sorted({person.years for person in people.of.values()})
@@ -166,12 +166,12 @@ def weigh(people: People, min_cell: int, before: Before | None = None) -> Cohort
     def of(cell: Cell) -> tuple[int, ...]:
         return _members(cell, people, now)
 
-    drawn = cells(people)
+    drawn = _cells(people)
     named = [*(cell for cell, _ in drawn), Cell()]
     rows = [*(Statistic(of(cell), worth) for cell, worth in drawn), Statistic(of(Cell()), fixed=True)]
     moved = [Statistic(tuple(i for i, person in enumerate(side) if person is None)) for side in (then, now)]
     rows += moved if before else []
-    rows += [Statistic(of(cell), shown=False) for cell in complements(people)]
+    rows += [Statistic(of(cell), shown=False) for cell in _complements(people)]
     rows += _rows_before(before, then, min_cell) if before else []
     allowed = protect(sizes, rows, min_cell)
     totals = [sum(sizes[i] for i in row.members) for row in rows]
@@ -194,7 +194,7 @@ def _rows_before(before: Before, atoms: Sequence[Person | None], min_cell: int) 
     of = before.people
     tally = Counter(of.of.values())
     rows = []
-    for cell in [*(cell for cell, _ in cells(of)), Cell(), *complements(of)]:
+    for cell in [*(cell for cell, _ in _cells(of)), Cell(), *_complements(of)]:
         if cell.years is not None:
             continue  # The true years of the version before are not in its tables.
         count = sum(n for person, n in tally.items() if cell.holds(person, of.modalities))

@@ -88,12 +88,12 @@ def ground_of(cohort: CohortCounts, min_cell: int) -> Ground:
     )
 
 
-def count(bits: Bits) -> int:
+def _count(bits: Bits) -> int:
     """Return how many bits are set."""
     return int(np.bitwise_count(np.frombuffer(bits, dtype=np.uint8)).sum())
 
 
-def common(one: Bits, other: Bits) -> int:
+def _common(one: Bits, other: Bits) -> int:
     """Return how many persons are in both."""
     both = np.frombuffer(one, dtype=np.uint8) & np.frombuffer(other, dtype=np.uint8)
     return int(np.bitwise_count(both).sum())
@@ -119,7 +119,7 @@ def weigh(
 
 
 def _weigh_one(one: Filled, ground: Ground) -> ShownColumn:
-    present, everybody = count(one.present), ground.subjects
+    present, everybody = _count(one.present), ground.subjects
     if ground.cohort.counts[Cell()] is None:
         return _hidden(one, ground)
     if present in (0, everybody):
@@ -130,7 +130,7 @@ def _weigh_one(one: Filled, ground: Ground) -> ShownColumn:
         return _as_modality(one, around, ground)
     if around is not None and ground.cohort.counts[Cell(has=around)] is None:
         return _hidden(one, ground)
-    within = everybody if around is None else count(ground.modalities[around])
+    within = everybody if around is None else _count(ground.modalities[around])
     missing, reasons = _totals(present, within, everybody, one.reasons, ground.min_cell)
     return ShownColumn(missing, reasons, _by_centre(one, around, ground) if missing is not None else _no_centre(ground))
 
@@ -153,9 +153,9 @@ def _hidden(one: Filled, ground: Ground) -> ShownColumn:
 
 def _modality_around(one: Filled, ground: Ground) -> str | None:
     """Return the smallest modality that all who have a value have; None where there is none."""
-    inside = [name for name, bits in ground.modalities.items() if common(one.present, bits) == count(one.present)]
-    smaller = [name for name in inside if count(ground.modalities[name]) < ground.subjects]
-    return min(smaller, key=lambda name: (count(ground.modalities[name]), name), default=None)
+    inside = [name for name, bits in ground.modalities.items() if _common(one.present, bits) == _count(one.present)]
+    smaller = [name for name in inside if _count(ground.modalities[name]) < ground.subjects]
+    return min(smaller, key=lambda name: (_count(ground.modalities[name]), name), default=None)
 
 
 def _as_modality(one: Filled, name: str, ground: Ground) -> ShownColumn:
@@ -212,8 +212,8 @@ def _by_centre(
 ) -> tuple[tuple[str, tuple[int, int] | None], ...]:
     """Return the counts by centre; those of a centre or a modality that is hidden itself are hidden as well."""
     names, sizes = list(ground.centres), _centre_sizes(ground)
-    present = [common(one.present, ground.centres[c]) for c in names]
-    could = [count(b) if around is None else common(b, ground.modalities[around]) for b in ground.centres.values()]
+    present = [_common(one.present, ground.centres[c]) for c in names]
+    could = [_count(b) if around is None else _common(b, ground.modalities[around]) for b in ground.centres.values()]
     parent = [sizes[c] if around is None else ground.cohort.counts[Cell(centre=c, has=around)] for c in names]
     hide = {i for i, c in enumerate(names) if sizes[c] is None or parent[i] is None or c in unknown}
     pairs = shares(present, could, ground.min_cell, hide)
@@ -227,7 +227,7 @@ def _too_near(columns: Mapping[str, Filled], ground: Ground) -> set[Filled]:
     for one in columns.values():
         uses.setdefault(one.present, []).append(one)
         worth[one.present] = worth.get(one.present, 0) + 1
-    sizes = {bits: count(bits) for bits in uses}
+    sizes = {bits: _count(bits) for bits in uses}
     taken = {*ground.modalities.values()}
     order = sorted(uses, key=lambda bits: (sizes[bits], bits))
     hidden: set[Bits] = set()
@@ -236,7 +236,7 @@ def _too_near(columns: Mapping[str, Filled], ground: Ground) -> set[Filled]:
             if sizes[large] - sizes[small] >= ground.min_cell:
                 break
             both_shown = small not in hidden and large not in hidden and sizes[large] < ground.subjects and sizes[small]
-            if both_shown and sizes[large] > sizes[small] and common(small, large) == sizes[small]:
+            if both_shown and sizes[large] > sizes[small] and _common(small, large) == sizes[small]:
                 # Of two modalities the cohort's own counts have decided.
                 free = [bits for bits in (small, large) if bits not in taken]
                 hidden.update(sorted(free, key=lambda bits: (worth[bits], bits))[:1])

@@ -130,14 +130,14 @@ class _Program:
 
     def leaning(self, row: int, visible: np.ndarray) -> np.ndarray | None:
         """Return the shown rows that a derivation of a hidden one leans on; None where it stays uncertain enough."""
-        low, high, binding = feasible_range(self.matrix[row], self.matrix[visible], self.totals[visible])
+        low, high, binding = _feasible_range(self.matrix[row], self.matrix[visible], self.totals[visible])
         # More than what is known anyway leaves uncertain cannot be had: hiding on would only take numbers from readers.
         enough = min(float(self.min_cell), self.widest.get(row, math.inf))
         return np.flatnonzero(visible)[binding] if high - low < enough - 1e-6 else None
 
     def width(self, row: int, visible: np.ndarray) -> float:
         """Return over how many values a statistic can range beside those that are shown."""
-        low, high, _ = feasible_range(self.matrix[row], self.matrix[visible], self.totals[visible])
+        low, high, _ = _feasible_range(self.matrix[row], self.matrix[visible], self.totals[visible])
         return high - low
 
     def worth(self, row: int) -> tuple[int, float, int]:
@@ -155,7 +155,7 @@ class _Program:
         return sorted((r for r in found if self.priority[r] == least), key=self.worth)
 
 
-def feasible_range(goal: np.ndarray, rows: np.ndarray, totals: np.ndarray) -> tuple[float, float, np.ndarray]:
+def _feasible_range(goal: np.ndarray, rows: np.ndarray, totals: np.ndarray) -> tuple[float, float, np.ndarray]:
     """Return the least and greatest value of `goal @ x` over all `x >= 0` with `rows @ x = totals`, and which rows bind it."""
     from scipy.optimize import linprog  # Heavy, and many commands draw no page.
 

@@ -44,7 +44,7 @@ def write_study(release: Path | str, target: Path | str, cancer_type: str = "mix
             cancer_study_identifier=study,
             name=f"{about['title']} ({about['version']})",
             description=f"Release {about['study']} {about['version']}; {about['status']}.",
-            reference_genome=genome(about),
+            reference_genome=_genome(about),
             add_global_case_list="true",
         )
         write_clinical(folder, study, release, subjects, words)
@@ -54,7 +54,7 @@ def write_study(release: Path | str, target: Path | str, cancer_type: str = "mix
     return Path(target)
 
 
-def genome(about: Mapping[str, Any]) -> str:
+def _genome(about: Mapping[str, Any]) -> str:
     """Return the reference genome of the positions in a release, as the study's settings name it; GRCh38 by default."""
     rules = dict(dict(about.get("settings", {})).get("assays") or {}).get("copy_number")
     return str(dict(rules or {}).get("build") or "hg38")

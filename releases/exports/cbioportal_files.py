@@ -57,7 +57,7 @@ def sample_name(subject: object) -> str:
     return f"{subject}-01"
 
 
-def as_text(value: object) -> str:
+def _as_text(value: object) -> str:
     """Return a value as one cell: tabs, line ends and quotes would break the row, and the portal takes NA for missing."""
     if value is None or (isinstance(value, float) and not np.isfinite(value)):
         return MISSING
@@ -66,7 +66,7 @@ def as_text(value: object) -> str:
     return " ".join(str(value).replace('"', "'").split()) or MISSING
 
 
-def attribute_names(columns: Sequence[str], taken: set[str]) -> dict[str, str]:
+def _attribute_names(columns: Sequence[str], taken: set[str]) -> dict[str, str]:
     """Return the name of each column as the portal takes it: capitals, digits and underscores, none twice or in `taken`.
 
     Args:
@@ -85,7 +85,7 @@ def attribute_names(columns: Sequence[str], taken: set[str]) -> dict[str, str]:
     return found
 
 
-def distinct_label(label: str, name: str, taken: set[str]) -> str:
+def _distinct_label(label: str, name: str, taken: set[str]) -> str:
     """Return a label that no other attribute of the study has: with the attribute's name where it must be told apart."""
     found = label if label not in taken else f"{label} ({name})"
     taken.add(found)
@@ -103,19 +103,19 @@ def write_clinical(folder: Path, study: str, release: Path, subjects: pl.DataFra
         words: Its dictionary.
     """
     dates = [name for name, dtype in subjects.schema.items() if dtype.is_temporal()]
-    patients = subjects.drop(dates).join(survival(release), on="subject_id", how="left").sort("subject_id")
+    patients = subjects.drop(dates).join(_survival(release), on="subject_id", how="left").sort("subject_id")
     described = {
         (table, column): (label, text)
         for table, column, label, text in words.select("table", "column", "label", "derivation").iter_rows()
     }
     names, labels = {"PATIENT_ID", "SAMPLE_ID"}, {"Patient", "Sample"}
     for level, frame, table in (("patient", patients, "subjects"), ("sample", _at_index(release, words), "analysis")):
-        columns = attribute_names(frame.columns[1:], names)
+        columns = _attribute_names(frame.columns[1:], names)
         attributes = []
         for column, name in columns.items():
             label, text = described.get((table, column), (column, column))
-            label = distinct_label(as_text(label or column), name, labels)
-            attributes.append(Attribute(name, label, as_text(text or label), frame.schema[column].is_numeric()))
+            label = _distinct_label(_as_text(label or column), name, labels)
+            attributes.append(Attribute(name, label, _as_text(text or label), frame.schema[column].is_numeric()))
         _write_table(folder / f"data_clinical_{level}.txt", frame, attributes, with_sample=level == "sample")
         write_meta(
             folder / f"meta_clinical_{level}.txt",
@@ -148,11 +148,11 @@ def _write_table(path: Path, frame: pl.DataFrame, attributes: Sequence[Attribute
     ]
     for subject, *values in frame.iter_rows():
         keys = [str(subject), *([sample_name(subject)] if with_sample else [])]
-        lines.append("\t".join([*keys, *(as_text(value) for value in values)]))
+        lines.append("\t".join([*keys, *(_as_text(value) for value in values)]))
     write_text(path, "\n".join(lines) + "\n")
 
 
-def survival(release: Path) -> pl.DataFrame:
+def _survival(release: Path) -> pl.DataFrame:
     """Return `subject_id`, and `<PARAMCD>_STATUS` and `<PARAMCD>_MONTHS` as the portal's survival tab reads them."""
     adtte = pl.read_parquet(release / "tables" / "adtte.parquet")
     found = pl.read_parquet(release / "tables" / "subjects.parquet", columns=["subject_id"])

@@ -224,7 +224,7 @@ def _extracted(row: Mapping[str, Any]) -> str:
     )
 
 
-def trace_rows(folder: Path | str, subject_id: int, column: str) -> pl.DataFrame:
+def _trace_rows(folder: Path | str, subject_id: int, column: str) -> pl.DataFrame:
     """Return the trace rows of one cell of the analysis table; a variable that ends in `*` stands for all that begin so."""
     trace = pl.scan_parquet(Path(folder) / "tables" / "trace.parquet")
     names = trace.collect_schema().names()
@@ -245,7 +245,7 @@ def _sources(folder: Path, about: Mapping[str, Any], cells: Cells, subject_id: i
         return why + subject_sources(folder, about, subject_id, cells.column, row)
     if cells.table == "adtte":
         return [_end_of_follow_up(cells.rows[0])] if cells.rows else []
-    found = trace_rows(folder, subject_id, _traced(cells))
+    found = _trace_rows(folder, subject_id, _traced(cells))
     lines = why + ([_source(row) for row in found.to_dicts()] or ["The trace names no source row for it."])
     return lines + _extractions(folder, found) if cells.table == "analysis" else lines
 
@@ -287,7 +287,7 @@ def _own_digests(folder: Path, cells: Cells, subject_id: int, digests: dict[str,
     elif cells.table == "features":
         named = [f"{row['centre']}/dicom" for row in cells.rows]
     else:
-        found = trace_rows(folder, subject_id, _traced(cells)) if cells.table != "subjects" else pl.DataFrame()
+        found = _trace_rows(folder, subject_id, _traced(cells)) if cells.table != "subjects" else pl.DataFrame()
         named = found["source"].drop_nulls().to_list() if "source" in found.columns else []
     own = {name: digests[name] for source in named if (name := _staged(source, digests))}
     centres = {name.split("/")[0] for name in named}

@@ -19,7 +19,7 @@ FIRST_OF = ("SEX", "AGE")
 """Columns of which the first source counts; of others the last event up to the index does."""
 
 
-def base_column(column: str) -> str:
+def _base_column(column: str) -> str:
     """Return the column that a prefix or a text stands beside: T of `T_prefix` and `T_text`."""
     return column.removesuffix("_prefix").removesuffix("_text")
 
@@ -34,11 +34,11 @@ def subject_sources(folder: Path, about: Mapping[str, Any], subject_id: int, col
         column: The column.
         row: The row of the subject.
     """
-    codes = dict(about.get("subject_codes", {})).get(base_column(column))
+    codes = dict(about.get("subject_codes", {})).get(_base_column(column))
     if not codes:
         return []
     found = _events(folder, subject_id, codes, _index(folder, subject_id))
-    written = row.get(f"{base_column(column)}_text")
+    written = row.get(f"{_base_column(column)}_text")
     if written is not None:
         found = found.filter(pl.col("text_value") == written)
     if not found.height:
@@ -85,8 +85,8 @@ def why_empty(folder: Path, table: str, column: str, subject_id: int, row: Mappi
         subject_id: The subject.
         row: The row of the subject.
     """
-    written = row.get(f"{base_column(column)}_text")
-    if table == "subjects" and column.endswith("_prefix") and row.get(base_column(column)) is not None:
+    written = row.get(f"{_base_column(column)}_text")
+    if table == "subjects" and column.endswith("_prefix") and row.get(_base_column(column)) is not None:
         return "It is empty: the source writes the category without a prefix."
     if written is not None:
         return f"It is empty: the source writes {written!r}, which is no category of this vocabulary."

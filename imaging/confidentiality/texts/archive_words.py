@@ -80,7 +80,7 @@ class ArchiveWords:
         if element.vr == "PN":
             self.know([text])
         elif not element.private and _POLICY.action(sop_class, element.tag, element.vr, True) == "text":
-            for token in strange_tokens(text):
+            for token in _strange_tokens(text):
                 self.persons[token].add(person)
 
     def found(self, least: int = LEAST) -> list[tuple[str, int]]:
@@ -97,14 +97,14 @@ class ArchiveWords:
 _POLICY = policy_of(DeidentifyOptions())
 
 
-def strange_tokens(text: str) -> set[str]:
+def _strange_tokens(text: str) -> set[str]:
     """Return the tokens of a text that the vocabulary does not know and that may be words, folded.
 
     Args:
         text: The text as it is written.
 
     Example:
-        >>> sorted(strange_tokens("thorax zqvibe 12AVR19 A4711"))
+        >>> sorted(_strange_tokens("thorax zqvibe 12AVR19 A4711"))
         ['zqvibe']
     """
     repaired = repair(text)

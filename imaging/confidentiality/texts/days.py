@@ -76,7 +76,7 @@ def dates_in(plain: str) -> tuple[Span, ...]:
     return tuple(match.span() for pattern in (*_FORMS, _YEARS, _AGES) for match in pattern.finditer(plain))
 
 
-def named_days(plain: str) -> list[tuple[Span, int, int]]:
+def _named_days(plain: str) -> list[tuple[Span, int, int]]:
     """Return `(span, day, month)` of days whose month is written as a word in a folded text.
 
     Args:
@@ -140,7 +140,7 @@ class KnownDays:
         found: list[Span] = []
         for match in _GROUPS.finditer(plain):
             found += self._in_digits(match, technical)
-        for span, day, month in named_days(plain):
+        for span, day, month in _named_days(plain):
             if any(one.day == day and one.month == month for one in self.days):
                 found.append(span)
         return found

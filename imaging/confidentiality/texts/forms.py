@@ -55,7 +55,7 @@ _TERM_PATTERNS = tuple(
 _MOST_LOOSE_DIGITS = 9
 
 
-def national(text: str) -> tuple[Span, ...]:
+def _national(text: str) -> tuple[Span, ...]:
     """Return where a French national identifier stands, with any separators between its digits.
 
     Args:
@@ -83,7 +83,7 @@ def formal(text: str) -> tuple[Span, ...]:
         if apart and "." not in match[0] and sum(map(str.isdigit, match[0])) >= _MOST_LOOSE_DIGITS:
             found.append(match.span())
     labelled = [(one.start, one.end) for one in french_identifiers.find(text) if one.kind == "ipp"]
-    return (*found, *labelled, *national(text))
+    return (*found, *labelled, *_national(text))
 
 
 @lru_cache(maxsize=4096)
@@ -93,4 +93,4 @@ def formal_in_term(text: str) -> tuple[Span, ...]:
     Args:
         text: The text as it is written.
     """
-    return (*(match.span() for pattern in _TERM_PATTERNS for match in pattern.finditer(text)), *national(text))
+    return (*(match.span() for pattern in _TERM_PATTERNS for match in pattern.finditer(text)), *_national(text))

@@ -65,9 +65,11 @@ class Known:
     def words(self) -> frozenset[str]:
         """Folded words of names that name a person wherever they stand alone."""
         core = vocabulary().core
-        patients = {word for name in self.knowledge.patient_names for word in name_words(name)}
+        patients = {word for name in self.knowledge.patient_names for word in _name_words(name)}
         # Of others only longer words, and none of the vocabulary: a physician named Coeur is met in too many texts.
-        others = {word for name in self.knowledge.staff_names for word in name_words(name) if len(word) >= 4 and word not in core}
+        others = {
+            word for name in self.knowledge.staff_names for word in _name_words(name) if len(word) >= 4 and word not in core
+        }
         staff = {word for word in others if not is_word(word) or word in vocabulary().makers}
         return frozenset({word for word in patients if (len(word) >= 3 or not word.isascii()) and word not in core} | staff)
 
@@ -76,7 +78,7 @@ class Known:
         """Two words of the patient's name without what stands between them."""
         found = set()
         for name in self.knowledge.patient_names:
-            words = name_words(name)
+            words = _name_words(name)
             found |= {a + b for a in words for b in words if a != b and len(a + b) >= _LEAST_PART}
         return frozenset(found)
 
@@ -181,7 +183,7 @@ class Known:
         return found
 
 
-def name_words(name: str) -> frozenset[str]:
+def _name_words(name: str) -> frozenset[str]:
     """Return the folded words of a name, in all their spellings, without particles, placeholders and numbers."""
     found = {form for token in SEPARATORS.split(repair(name.replace("\0", " "))) for form in spellings(token)}
     return frozenset(one for one in found if one and one not in vocabulary().placeholders and not one.isdigit())

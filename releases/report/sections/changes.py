@@ -10,7 +10,7 @@ from unibase.releases.report.data import Contents, ReportData, shown, text
 from unibase.releases.report.section import Section
 
 
-def changes(data: ReportData) -> dict[str, Any] | None:
+def _changes(data: ReportData) -> dict[str, Any] | None:
     """Return what changed since the previous release, by table and column, small counts masked."""
     found = data.changes
     if found is None:
@@ -39,7 +39,7 @@ def contents(data: ReportData) -> Contents | None:
     Args:
         data: The data of the page.
     """
-    found = changes(data)
+    found = _changes(data)
     return None if found is None else {"changes": found}
 
 

@@ -25,7 +25,7 @@ class Row:
     cells: tuple[str, ...]
 
 
-def rows_of(one: Characteristic, label: str, values: pl.DataFrame, data: ReportData, groups: list[str]) -> list[Row]:
+def _rows_of(one: Characteristic, label: str, values: pl.DataFrame, data: ReportData, groups: list[str]) -> list[Row]:
     """Return the rows of one characteristic: its levels, or median and quartiles of a number, and who has no value.
 
     Args:
@@ -83,7 +83,7 @@ def contents(data: ReportData) -> Contents | None:
     rows = [
         row
         for one in found
-        for row in rows_of(
+        for row in _rows_of(
             one,
             labels.get(one.column, one.column),
             pl.DataFrame({"centre": centre_of, "value": subjects[one.column]}),

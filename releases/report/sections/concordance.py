@@ -31,7 +31,7 @@ _CHECKS = {
 KEYS = ["check", "modality", "message"]
 
 
-def weigh(frame: pl.DataFrame, min_cell: int) -> list[int | None]:
+def _weigh(frame: pl.DataFrame, min_cell: int) -> list[int | None]:
     """Return how many subjects each finding concerns, in order of `KEYS`, and last how many any of them does; None is hidden."""
     findings = frame.select(KEYS).unique().sort(KEYS).with_row_index("place")
     of = frame.join(findings, on=KEYS).group_by("subject_id").agg(pl.col("place").unique().sort())
@@ -53,7 +53,7 @@ def contents(data: ReportData) -> Contents | None:
     frame = data.evidence.get("concordance")
     if frame is None:
         return None
-    *counts, concerned = weigh(frame, data.min_cell)
+    *counts, concerned = _weigh(frame, data.min_cell)
     findings = []
     for row, count in zip(frame.select(KEYS).unique().sort(KEYS).iter_rows(named=True), counts, strict=True):
         data.told("concordance", f"{row['check']}, {row['modality']}: {row['message']}", count)

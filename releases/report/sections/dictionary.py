@@ -28,11 +28,11 @@ def dictionary_rows(data: ReportData) -> list[dict[str, Any]]:
     """Return the rows the page can search: columns of tables, not the variables of large matrices."""
     tables = {path.stem for path in (data.folder / "tables").glob("*.parquet")} | {"timeline"}
     rows = data.dictionary.filter(pl.col("table").is_in(sorted(tables))).head(MOST).to_dicts()
-    return [{**row, "missing_words": missing_words(row["missing_by_reason"])} for row in rows]
+    return [{**row, "missing_words": _missing_words(row["missing_by_reason"])} for row in rows]
 
 
 @cache
-def missing_words(counts: str) -> list[tuple[str, str, str]]:
+def _missing_words(counts: str) -> list[tuple[str, str, str]]:
     """Return `(count, reason in French, reason in English)` of a variable's empty cells, the mask where it is hidden."""
     found = dict(json.loads(counts)) if counts else {}
     return [(text(count), FRENCH[reason], reason) for reason, count in found.items()]

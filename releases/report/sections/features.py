@@ -23,7 +23,7 @@ PREFERRED_FEATURES = (
 )
 
 
-def distributions(data: ReportData) -> list[dict[str, str]]:
+def _distributions(data: ReportData) -> list[dict[str, str]]:
     """Draw some features by centre: those quantiles alone that at least `min_cell` subjects stand on either side of."""
     if "centre" not in data.columns("subjects"):
         return []
@@ -39,11 +39,11 @@ def distributions(data: ReportData) -> list[dict[str, str]]:
             shown = quantiles(values, data.min_cell)
             data.ruled("features", f"{name}, {centre}", EITHER_SIDE, shown is not None, BOX_WHY)
             rows.append(charts.Box(centre, shown))
-        found.append({"name": name, "label": heading(name), "svg": charts.boxes(f"box-{place}", name, rows)})
+        found.append({"name": name, "label": _heading(name), "svg": charts.boxes(f"box-{place}", name, rows)})
     return found
 
 
-def heading(name: str) -> str:
+def _heading(name: str) -> str:
     """Return a feature's name as words: `CT_GTV_original_shape_MeshVolume` is Mesh volume (CT GTV)."""
     *before, feature = name.split("_")
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", feature).capitalize()
@@ -67,7 +67,7 @@ def contents(data: ReportData) -> Contents:
     Args:
         data: The data of the page.
     """
-    return {"distributions": distributions(data)}
+    return {"distributions": _distributions(data)}
 
 
 SECTION = Section(

@@ -17,7 +17,7 @@ from unibase.releases.report.sections.features import PREFERRED_FEATURES
 SHOWN_PER_GROUP = 2
 
 
-def groups(data: ReportData) -> list[dict[str, Any]]:
+def _groups(data: ReportData) -> list[dict[str, Any]]:
     """Return per group of values what was done, the centre's share of the variance, and some variables before and after."""
     found = []
     for place, (name, record) in enumerate(dict(data.about.get("harmonisation", {})).items()):
@@ -79,7 +79,7 @@ def contents(data: ReportData) -> Contents | None:
     Args:
         data: The data of the page.
     """
-    found = groups(data)
+    found = _groups(data)
     return {"groups": found} if found else None
 
 

@@ -34,7 +34,7 @@ NAMES = {
 NAME_WHY = "A name is listed where enough persons have it."
 
 
-def drawn(data: ReportData) -> list[dict[str, object]]:
+def _drawn(data: ReportData) -> list[dict[str, object]]:
     """Return for every modality its measures as boxes by centre, and the names that enough persons have.
 
     Args:
@@ -87,7 +87,7 @@ def contents(data: ReportData) -> Contents | None:
     Args:
         data: The data of the page.
     """
-    found = drawn(data) if data.has("volumes") else []
+    found = _drawn(data) if data.has("volumes") else []
     return {"modalities": found} if found else None
 
 

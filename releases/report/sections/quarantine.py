@@ -11,7 +11,7 @@ from unibase.releases.report.data import Contents, ReportData
 from unibase.releases.report.section import Section
 
 
-def quarantine(data: ReportData) -> list[dict[str, Any]]:
+def _quarantine(data: ReportData) -> list[dict[str, Any]]:
     """Return units not used, by stage and reason, small counts masked; the message of a reason says what to do."""
     frame = data.table("quarantine")
     if not frame.height:
@@ -41,7 +41,7 @@ def contents(data: ReportData) -> Contents:
     Args:
         data: The data of the page.
     """
-    return {"quarantine": quarantine(data)}
+    return {"quarantine": _quarantine(data)}
 
 
 SECTION = Section(

@@ -30,7 +30,7 @@ CONCEPT_CODES: Mapping[str, Sequence[str]] = {
 """Which codes the timelines draw, by beginning, where the study does not say."""
 
 
-def index_times(data: ReportData) -> pl.DataFrame:
+def _index_times(data: ReportData) -> pl.DataFrame:
     """Return `subject_id`, `index_time` from the first table that has it."""
     for name, column in (("analysis", "index_time"), ("subjects", "index_time"), ("adtte", "STARTDT")):
         if column not in data.columns(name):
@@ -53,7 +53,7 @@ class Density:
     counts: Mapping[str, Sequence[int]]
 
 
-def densities(events: pl.DataFrame, kinds: Mapping[str, Sequence[str]], min_cell: int) -> Density | None:
+def _densities(events: pl.DataFrame, kinds: Mapping[str, Sequence[str]], min_cell: int) -> Density | None:
     """Count subjects with an event in each span of weeks, down to a multiple of `min_cell`; None where nothing is left.
 
     A span is as short as half of the events allow that stand in spans of at least `min_cell` subjects.
@@ -84,9 +84,9 @@ def densities(events: pl.DataFrame, kinds: Mapping[str, Sequence[str]], min_cell
     return Density(weeks, {kind: [found.get((kind, place), 0) for place in range(size)] for kind in kinds})
 
 
-def aggregate(data: ReportData) -> str | None:
+def _aggregate(data: ReportData) -> str | None:
     """Draw when subjects have events, with nobody to be told apart; deaths are left to the survival curves."""
-    index = index_times(data)
+    index = _index_times(data)
     kinds = {kind: begins for kind, begins in (data.concepts or CONCEPT_CODES).items() if kind in AGGREGATED}
     if index.height < data.min_cell or not kinds:
         return None
@@ -99,7 +99,7 @@ def aggregate(data: ReportData) -> str | None:
         .select("subject_id", "code", days.floordiv(7).alias("week"))
         .collect()
     )
-    found = densities(events, kinds, data.min_cell)
+    found = _densities(events, kinds, data.min_cell)
     data.ruled(
         "timelines",
         "events over time",
@@ -118,9 +118,9 @@ def aggregate(data: ReportData) -> str | None:
     return charts.density(bands, FIRST_WEEK, found.weeks)
 
 
-def timelines(data: ReportData) -> tuple[str, str] | None:
+def _timelines(data: ReportData) -> tuple[str, str] | None:
     """Draw a few subjects who have much to show: no pseudonym, whole weeks from the index; none in a small cohort."""
-    index = index_times(data)
+    index = _index_times(data)
     if index.height < data.min_cell:
         return None
     people = data.weighed.cohort.people.of
@@ -178,12 +178,12 @@ def contents(data: ReportData) -> Contents:
     Args:
         data: The data of the page.
     """
-    lanes = timelines(data) if data.lanes else None
+    lanes = _timelines(data) if data.lanes else None
     data.ruled(
         "timelines", "single lanes", NOBODY_ALONE, lanes is not None, "Only where the study file says so (`release: lanes`)."
     )
     marks = [(charts.mark(kind, 8, 8), *names) for kind, names in charts.MARKS.items()]
-    return {"lanes": lanes, "marks": marks, "density": aggregate(data)}
+    return {"lanes": lanes, "marks": marks, "density": _aggregate(data)}
 
 
 SECTION = Section("timelines", ("Parcours", "Timelines"), ("Parcours", "Timelines"), contents, after="modalities")
