@@ -33,8 +33,8 @@ from unibase.flows.runs.guard import explained
 from unibase.flows.runs.pipeline import STAGES
 from unibase.flows.runs.run import open_run
 from unibase.flows.runs.versions import publish_next
-from unibase.flows.study.reading import read_study
-from unibase.flows.study.sources import check_sources
+from unibase.flows.study.named_sources import check_sources
+from unibase.flows.study.validation import read_study
 from unibase.groundwork import work
 
 ERRNOS = (errno.EIO, errno.ESTALE, errno.ENOSPC, errno.EACCES, errno.EROFS)

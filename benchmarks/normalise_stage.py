@@ -71,7 +71,7 @@ def run_one(home: Path, name: str) -> None:
     """Run one stage of the study."""
     from unibase.flows.runs.pipeline import stage
     from unibase.flows.runs.run import open_run
-    from unibase.flows.study.reading import read_study
+    from unibase.flows.study.validation import read_study
 
     study = read_study(home / "study.yaml")
     study.work.create()

@@ -25,7 +25,7 @@ from scipy.stats import binomtest
 
 from unibase.groundwork.tables import PEOPLE
 from unibase.simulation.french_persons import french_persons
-from unibase.simulation.persons import centre_names
+from unibase.simulation.invented_persons import centre_names
 from unibase.simulation.population import synthetic_people
 
 

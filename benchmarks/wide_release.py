@@ -158,7 +158,7 @@ def measure_open(folder: Path, repeats: int = 5) -> None:
     genes = [(release, "rna", [f"ENSG{g:011d}"]) for g in rng.integers(0, GENES, repeats)]
     persons = [(release, "rna", int(ids[int(i)])) for i in rng.integers(0, len(ids), repeats)]
     columns = [(release, f"CT_GTV_original_family{f // 100}_Feature{f}") for f in rng.integers(0, FEATURES, repeats)]
-    from unibase.releases.content.timeline import read_timeline
+    from unibase.releases.content.released_timeline import read_timeline
 
     print(
         json.dumps(

@@ -26,9 +26,9 @@ from unibase.flows.runs.run import open_run, workforce
 from unibase.flows.runs.stage import Stage
 from unibase.flows.runs.versions import publish_next
 from unibase.flows.stages.release import publish
-from unibase.flows.study.reading import read_study
-from unibase.flows.study.sources import check_sources
+from unibase.flows.study.named_sources import check_sources
 from unibase.flows.study.study_file import Study
+from unibase.flows.study.validation import read_study
 from unibase.groundwork.cluster import Workforce
 from unibase.groundwork.problems import UserError
 from unibase.privacy.audit import AuditLog

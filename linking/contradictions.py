@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from unibase.linking.reasons import AFTER_DEATH, BIRTHS, DEATHS, ORGAN, SAMPLE_DATE, SEX, TWO_PLACES
-from unibase.linking.subjects import with_centre
+from unibase.linking.subject_table import with_centre
 
 RECORDS = "clinical records"
 """Modality of these findings."""

@@ -11,7 +11,7 @@ import polars as pl
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import TIMESTAMP
 from unibase.linking.conditions import ConceptCodes, concept_names, is_concept
-from unibase.linking.index import scan_table
+from unibase.linking.index_event import scan_table
 from unibase.linking.options import CohortRules
 from unibase.linking.windows import earliest
 

@@ -19,7 +19,7 @@ from typing import TextIO
 
 import numpy as np
 
-from unibase.simulation.persons import Person
+from unibase.simulation.invented_persons import Person
 from unibase.simulation.seeds import stream
 
 GENES_KNOWN = (

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from unibase.simulation import broken as broken_inputs
-from unibase.simulation import fhir, omop
-from unibase.simulation.dicom import Study
-from unibase.simulation.omics import (
+from unibase.simulation import fhir_export, omop_export
+from unibase.simulation.assay_files import (
     sample_name,
 )
-from unibase.simulation.persons import Person, Registration, centre_format
+from unibase.simulation.dicom import Study
+from unibase.simulation.invented_persons import Person, Registration, centre_format
 from unibase.simulation.phantom import make_chest
 from unibase.simulation.tables import Row
 from unibase.simulation.tree import Tree
@@ -139,8 +139,10 @@ class Breaker:
     def _impossible_dates(self) -> None:
         if chosen := self._pick("omop"):
             person, registration = chosen
-            who = omop.person_id(person)
-            row = omop.measurement_row(omop.row_id(person, 990), who, "14804-9", IMPOSSIBLE_DAY, "", 240.0, "U/L", "")
+            who = omop_export.person_id(person)
+            row = omop_export.measurement_row(
+                omop_export.row_id(person, 990), who, "14804-9", IMPOSSIBLE_DAY, "", 240.0, "U/L", ""
+            )
             self._row(person, registration, ("measurement", row), "impossible-day")
         alive = next(
             (
@@ -152,12 +154,14 @@ class Breaker:
         )
         if alive:
             day = alive.course.diagnosis - timedelta(days=400)
-            row = {"person_id": omop.person_id(alive), "death_date": day, "death_datetime": f"{day} 00:00:00",
-                   "death_type_concept_id": omop.EHR, "cause_concept_id": 0, "cause_source_value": ""}  # fmt: skip
+            row = {"person_id": omop_export.person_id(alive), "death_date": day, "death_datetime": f"{day} 00:00:00",
+                   "death_type_concept_id": omop_export.EHR, "cause_concept_id": 0, "cause_source_value": ""}  # fmt: skip
             self._row(alive, alive.registrations[0], ("death", row), "death-before-diagnosis")
         if chosen := self._pick("fhir"):
             person, registration = chosen
-            resource = fhir.lab_resource(self.tree.options.seed, person, registration, "14804-9", IMPOSSIBLE_DAY, 240.0, "U/L")
+            resource = fhir_export.lab_resource(
+                self.tree.options.seed, person, registration, "14804-9", IMPOSSIBLE_DAY, 240.0, "U/L"
+            )
             self._row(person, registration, ("Observation", resource), "impossible-day")
         if chosen := self._pick("osiris-rwd"):
             person, registration = chosen

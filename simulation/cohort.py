@@ -1,7 +1,7 @@
 """The simulated source tree: hospitals of a multi-centre study, and the truth about them.
 
 The story is that of UNIRIV: PET/CT before the first treatment of lung cancer, linked to biology and outcome. See
-`docs/simulation.md` for the tree and `simulation.persons` for what is planted.
+`docs/simulation.md` for the tree and `simulation.invented_persons` for what is planted.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from unibase.simulation import omop
-from unibase.simulation.breaking import Breaker
-from unibase.simulation.omics import (
+from unibase.simulation import omop_export
+from unibase.simulation.assay_files import (
     make_genes,
 )
-from unibase.simulation.persons import Person, centre_names, make_person
+from unibase.simulation.breaking import Breaker
+from unibase.simulation.invented_persons import Person, centre_names, make_person
 from unibase.simulation.planting import plant_misplaced, plant_wrong_links
-from unibase.simulation.study_file import ask_for_volumes, write_study
 from unibase.simulation.tree import DEFAULT, Options, Tree
 from unibase.simulation.truth import ASSOCIATIONS
+from unibase.simulation.written_study import ask_for_volumes, write_study
 
 
 def simulate(out: Path, options: Options = DEFAULT, **changes: Any) -> None:
@@ -60,7 +60,7 @@ def _fill(tree: Tree) -> None:
     for name in tree.names:
         centre = tree.centre(name)
         if centre.format == "omop":
-            centre.clinical.write(omop.concept_rows(name))
+            centre.clinical.write(omop_export.concept_rows(name))
     # A person is a function of seed and number, so none needs to stay in memory but those that get broken inputs.
     early: list[Person] = []
     for index in range(options.persons):

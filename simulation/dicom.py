@@ -22,7 +22,7 @@ from pydicom.uid import (
     RTStructureSetStorage,
 )
 
-from unibase.simulation.persons import Person, Registration
+from unibase.simulation.invented_persons import Person, Registration
 from unibase.simulation.phantom import Chest, Grid, Region, Scanner
 from unibase.simulation.seeds import source_uid, stream
 
@@ -82,7 +82,7 @@ def physician(seed: int, centre: str, role: str) -> str:
         centre: Name of the centre.
         role: Role, which with seed and centre decides who it is.
     """
-    from unibase.simulation.identity import FAMILY_NAMES, GIVEN_FEMALE
+    from unibase.simulation.invented_identities import FAMILY_NAMES, GIVEN_FEMALE
 
     rng = stream(seed, "physician", centre, role)
     return f"{FAMILY_NAMES[int(rng.integers(len(FAMILY_NAMES)))]}^{GIVEN_FEMALE[int(rng.integers(len(GIVEN_FEMALE)))]}^^Dr"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from unibase.simulation.persons import DRUGS, LABS, Person, Registration
+from unibase.simulation.invented_persons import DRUGS, LABS, Person, Registration
 from unibase.simulation.seeds import source_uuid
 from unibase.simulation.tables import Row
 

@@ -15,7 +15,15 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from unibase.simulation.identity import COMMUNES, FAMILY_NAMES, GIVEN_FEMALE, GIVEN_MALE, make_ins, with_typo, without_accents
+from unibase.simulation.invented_identities import (
+    COMMUNES,
+    FAMILY_NAMES,
+    GIVEN_FEMALE,
+    GIVEN_MALE,
+    make_ins,
+    with_typo,
+    without_accents,
+)
 from unibase.simulation.seeds import stream
 
 _FIRST_DAY, _DAYS = date(1930, 1, 1), 27_000

@@ -16,7 +16,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from unibase.simulation.identity import FAMILY_NAMES, Identity, as_twin, draw_identity, with_typo, without_accents
+from unibase.simulation.invented_identities import FAMILY_NAMES, Identity, as_twin, draw_identity, with_typo, without_accents
 from unibase.simulation.seeds import stream
 
 STUDY_END = date(2025, 6, 30)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import date
 
-from unibase.simulation.identity import Identity
-from unibase.simulation.persons import DRUGS, Person, Registration
+from unibase.simulation.invented_identities import Identity
+from unibase.simulation.invented_persons import DRUGS, Person, Registration
 from unibase.simulation.tables import Row
 
 CONCEPTS: dict[str, tuple[int, str, str, str, str, str]] = {

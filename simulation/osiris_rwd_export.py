@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 
-from unibase.simulation.persons import DRUGS, Person, Registration
+from unibase.simulation.invented_persons import DRUGS, Person, Registration
 from unibase.simulation.tables import Row
 
 COLUMNS: dict[str, tuple[str, ...]] = {

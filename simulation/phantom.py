@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unibase.simulation.persons import Person, tumour_radius_mm
+from unibase.simulation.invented_persons import Person, tumour_radius_mm
 from unibase.simulation.seeds import stream
 
 TEXTURE_CORRELATION_MM = 4.0

@@ -14,8 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from unibase.simulation.identity import COMMUNES, COUNTRIES, FAMILY_NAMES, GIVEN_FEMALE, GIVEN_MALE, with_typo, without_accents
-from unibase.simulation.persons import centre_names
+from unibase.simulation.invented_identities import (
+    COMMUNES,
+    COUNTRIES,
+    FAMILY_NAMES,
+    GIVEN_FEMALE,
+    GIVEN_MALE,
+    with_typo,
+    without_accents,
+)
+from unibase.simulation.invented_persons import centre_names
 from unibase.simulation.seeds import stream
 
 FIRST_BIRTH_YEAR, LAST_BIRTH_YEAR = 1925, 2004

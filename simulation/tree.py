@@ -11,11 +11,9 @@ from typing import Any
 import numpy as np
 from pydicom.dataset import Dataset
 
-from unibase.simulation import fhir, omop, osiris_rwd
+from unibase.simulation import fhir_export, omop_export, osiris_rwd_export
 from unibase.simulation.acquisitions import names_of, write_acquisitions
-from unibase.simulation.dicom import SeriesFiles, Study, study_start, write_ct, write_rtstruct
-from unibase.simulation.dicom_pet import write_pet
-from unibase.simulation.omics import (
+from unibase.simulation.assay_files import (
     SAMPLE_COLUMNS,
     Genes,
     counts_of,
@@ -25,12 +23,14 @@ from unibase.simulation.omics import (
     write_counts,
     write_maf,
 )
-from unibase.simulation.persons import Person, Registration, centre_format, centre_names
+from unibase.simulation.dicom import SeriesFiles, Study, study_start, write_ct, write_rtstruct
+from unibase.simulation.dicom_pet import write_pet
+from unibase.simulation.invented_persons import Person, Registration, centre_format, centre_names
 from unibase.simulation.phantom import SCANNERS, Scanner, make_chest, render_ct, render_pet
 from unibase.simulation.seeds import source_uuid
-from unibase.simulation.study_file import CLINICAL_FOLDERS, centre_folder
 from unibase.simulation.tables import TableFiles
 from unibase.simulation.truth import Truth
+from unibase.simulation.written_study import CLINICAL_FOLDERS, centre_folder
 
 PEOPLE_COLUMNS = (
     "person_key", "system", "identifier", "ins", "birth_family_name", "used_family_name", "given_names", "birth_date", "sex",
@@ -90,7 +90,7 @@ class Centre:
         self.name = name
         self.format = centre_format(name)
         self.folder = out / centre_folder(name)
-        columns = {"omop": omop.COLUMNS, "fhir": None, "osiris-rwd": osiris_rwd.COLUMNS}[self.format]
+        columns = {"omop": omop_export.COLUMNS, "fhir": None, "osiris-rwd": osiris_rwd_export.COLUMNS}[self.format]
         self.clinical = TableFiles(self.folder / CLINICAL_FOLDERS[self.format], columns)
         self.people = TableFiles(self.folder, {"people": PEOPLE_COLUMNS}) if self.format != "fhir" else None
         self.scanner: Scanner = SCANNERS[("omop", "fhir", "osiris-rwd").index(self.format)]
@@ -199,7 +199,7 @@ class Tree:
         centre, identity = self.centre(registration.centre), registration.identity
         keys = {"ipp": registration.ipp}
         if centre.format == "omop":
-            keys["omop"] = str(omop.person_id(person))
+            keys["omop"] = str(omop_export.person_id(person))
         elif centre.format == "osiris-rwd":
             keys["osiris"] = registration.ipp
         if centre.people:
@@ -322,11 +322,13 @@ class Tree:
         rows: Any
         match centre.format:
             case "omop":
-                rows = omop.person_rows(person, registration, sample)
+                rows = omop_export.person_rows(person, registration, sample)
             case "fhir":
-                rows = fhir.person_rows(self.options.seed, person, registration, sample, uid, study.accession if study else None)
+                rows = fhir_export.person_rows(
+                    self.options.seed, person, registration, sample, uid, study.accession if study else None
+                )
             case _:
-                rows = osiris_rwd.person_rows(person, registration, sample, _finess(centre.name), uid)
+                rows = osiris_rwd_export.person_rows(person, registration, sample, _finess(centre.name), uid)
         centre.clinical.write(self.truth.clinical(person, centre.name, row) for row in rows)
 
     def _timeline(self, person: Person) -> None:
@@ -340,7 +342,7 @@ class Tree:
         for event, code, day in events:
             if day is None:
                 continue
-            precision = osiris_rwd.precision_of(person, event) if centre_format(centre) == "osiris-rwd" else "day"
+            precision = osiris_rwd_export.precision_of(person, event) if centre_format(centre) == "osiris-rwd" else "day"
             if event == "sample" and person.index % 20 == 17:
                 precision = "month"
             self.truth.add(

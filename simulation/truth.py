@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from pydicom.dataset import Dataset
 from pydicom.valuerep import PersonName
 
-from unibase.simulation.persons import Person, Registration
+from unibase.simulation.invented_persons import Person, Registration
 from unibase.simulation.tables import Row
 
 SCHEMAS: dict[str, pa.Schema] = {

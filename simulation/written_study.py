@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unibase.simulation.persons import centre_format
+from unibase.simulation.invented_persons import centre_format
 
 CLINICAL_FOLDERS = {"omop": "omop", "fhir": "fhir", "osiris-rwd": "osiris_rwd"}
 

@@ -114,7 +114,7 @@ def state_at_index(events: pl.DataFrame, index: pl.DataFrame, concepts: Concepts
 
     Args:
         events: EVENTS frame.
-        index: `subject_id, index_time` and bounds, from `linking.index`.
+        index: `subject_id, index_time` and bounds, from `linking.index_event`.
         concepts: Concepts of the study.
 
     Returns:

@@ -27,7 +27,7 @@ from unibase.clinical.formats.fhir_resources import (
 from unibase.clinical.reasons import END_BEFORE_START, IMPOSSIBLE_DATE, MALFORMED_JSON, MALFORMED_RESOURCE, TEXT_WITHHELD
 from unibase.clinical.sources.events import SOURCE_EVENTS, Identifier, TableEvents
 from unibase.clinical.sources.reading import RowProblem
-from unibase.clinical.sources.records import open_binary
+from unibase.clinical.sources.record_bounds import open_binary
 from unibase.clinical.words import partial_dates
 from unibase.clinical.words.controlled import is_controlled
 from unibase.clinical.words.units import convert_expressions

@@ -17,9 +17,9 @@ from unibase.clinical.formats import fhir, fhir_versions
 from unibase.clinical.formats.fhir_fields import Context, Resource
 from unibase.clinical.formats.fhir_versions import Hashes, Version, met_twice, older
 from unibase.clinical.reasons import OLDER_VERSION
-from unibase.clinical.sources import records
+from unibase.clinical.sources import record_bounds
 from unibase.clinical.sources.events import Identifier, Plan, TableEvents, tally_key
-from unibase.clinical.sources.records import Stretch
+from unibase.clinical.sources.record_bounds import Stretch
 from unibase.clinical.sources.references import References
 from unibase.groundwork.cluster import each
 
@@ -69,7 +69,7 @@ class _Reader:
             whole = list(enumerate(fhir.documents(part.path), start=1))
             yield self._read(part, 1, whole)
             return
-        for block in records.blocks(part.path, part.stretch, None):
+        for block in record_bounds.blocks(part.path, part.stretch, None):
             lines = block.split(b"\n")
             resources = [(number, fhir.parse_line(line)) for number, line in enumerate(lines, start=at + 1) if line.strip()]
             at += block.count(b"\n")
@@ -176,7 +176,7 @@ def _lines(part: _Part, twice: frozenset[int]) -> Iterator[tuple[int, list[Resou
         yield from enumerate(fhir.documents(part.path))
         return
     at = 0
-    for block in records.blocks(part.path, part.stretch, None):
+    for block in record_bounds.blocks(part.path, part.stretch, None):
         for number, line in enumerate(block.split(b"\n"), start=at):
             if line.strip() and fhir_versions.hash_of_line(line) in twice:
                 yield number, fhir.parse_line(line)
@@ -189,7 +189,7 @@ def _all(lines: Sequence[tuple[int, list[Resource] | None]]) -> list[Resource]:
 
 def _stretches(path: Path) -> list[Stretch]:
     """Return the stretches of a file; a JSON document is one."""
-    return [Stretch(0, path.stat().st_size)] if fhir.is_whole(path) else records.line_stretches(path)
+    return [Stretch(0, path.stat().st_size)] if fhir.is_whole(path) else record_bounds.line_stretches(path)
 
 
 def _look(references: References, part: _Part) -> _Looked:
@@ -203,7 +203,7 @@ def _look(references: References, part: _Part) -> _Looked:
         return _Looked(len(whole), found.kind, found.persons, found.birth_years, np.array(known, dtype=np.uint64))
     at = 0
     hashes: list[int] = []
-    for block_number, block in enumerate(records.blocks(part.path, part.stretch, None)):
+    for block_number, block in enumerate(record_bounds.blocks(part.path, part.stretch, None)):
         for number, line in enumerate(block.split(b"\n"), start=at):
             if not line.strip():
                 continue

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from unibase.clinical.reasons import COMMENT_LINE, NOT_UTF_8
-from unibase.clinical.sources.records import LONGEST, Stretch, cut, first_record, is_gzip, open_binary
+from unibase.clinical.sources.record_bounds import LONGEST, Stretch, cut, first_record, is_gzip, open_binary
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.reasons import WRONG_COLUMN_COUNT
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from unibase.clinical.sources import records
+from unibase.clinical.sources import record_bounds
 from unibase.clinical.sources.reading import Dialect, RowProblem, SourceTable, lower_columns, parse_csv, scan_csv
-from unibase.clinical.sources.records import Stretch
+from unibase.clinical.sources.record_bounds import Stretch
 from unibase.groundwork.cluster import each
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _csv(path: Path, dialect: Dialect, stretch: Stretch | None, columns: Sequenc
 
     written = [name for name, lower in dialect.lower.items() if columns is None or lower in columns]
     header = dialect.header.rstrip(b"\r\n") + b"\n"
-    for block in records.blocks(path, stretch, dialect.delimiter) if stretch else [b""]:
+    for block in record_bounds.blocks(path, stretch, dialect.delimiter) if stretch else [b""]:
         text = header + block
         # All in one block, in UTF-8 of up to three bytes a character. No column at all would mean every one to Arrow; rows are
         # counted by the first.

@@ -20,7 +20,7 @@ def audit_verify(study: Path) -> None:
     study
         The study file.
     """
-    from unibase.flows.study.reading import read_study
+    from unibase.flows.study.validation import read_study
     from unibase.privacy.audit import AuditLog
 
     log = AuditLog(read_study(study).work.audit_log)
@@ -43,7 +43,7 @@ def audit_show(study: Path, *, last: int = 20, json: bool = False) -> None:
         As JSON.
     """
     from unibase.flows.cli.printing import print_json
-    from unibase.flows.study.reading import read_study
+    from unibase.flows.study.validation import read_study
     from unibase.privacy.audit import AuditLog
 
     entries = AuditLog(read_study(study).work.audit_log).entries()[-last:]

@@ -24,7 +24,7 @@ def ledger_history(study: Path) -> None:
     study
         The study file.
     """
-    from unibase.flows.vault.custody import history
+    from unibase.flows.vault.custodian import history
 
     print(history(study))
 
@@ -40,7 +40,7 @@ def ledger_review(study: Path) -> None:
     study
         The study file.
     """
-    from unibase.flows.vault.custody import review
+    from unibase.flows.vault.custodian import review
 
     print(review(study))
 
@@ -58,7 +58,7 @@ def ledger_decide(study: Path, decisions: Path) -> None:
     decisions
         CSV that the review page saved: left_centre, left_key, right_centre, right_key, relation (same or different).
     """
-    from unibase.flows.vault.custody import decide
+    from unibase.flows.vault.custodian import decide
 
     print(decide(study, decisions))
 
@@ -78,7 +78,7 @@ def custodian_tokens(study: Path, out: Path, *, key_file: Path) -> None:
     key_file
         The identity custodian's key.
     """
-    from unibase.flows.vault.custody import tokens
+    from unibase.flows.vault.custodian import tokens
 
     print(tokens(study, key_file, out))
 
@@ -100,7 +100,7 @@ def custodian_subjects(tokens: Path, out: Path, *, key_file: Path, max_shift_day
     max_shift_days
         Each subject's dates move 1 to this many days into the past.
     """
-    from unibase.flows.vault.custody import subjects
+    from unibase.flows.vault.custodian import subjects
 
     print(subjects(tokens, key_file, out, max_shift_days))
 
@@ -125,6 +125,6 @@ def custodian_reveal(
         care: a finding concerns their care. rights: they use a right. correction: a source is to be corrected.
         check: a check of the pipeline.
     """
-    from unibase.flows.vault.custody import reveal
+    from unibase.flows.vault.custodian import reveal
 
     print(reveal(subjects, out, pseudonyms, reason))

@@ -45,7 +45,7 @@ def encoded_people(people: Path, out: Path, *, sender: Sender) -> None:
     out
         File for the linkage unit.
     """
-    from unibase.flows.vault.encoded import encode
+    from unibase.flows.vault.encoded_linkage import encode
 
     print(encode(people, out, sender.centre, sender.key_file, sender.from_))
 
@@ -63,7 +63,7 @@ def encoded_keys(people: Path, out: Path, *, sender: Sender) -> None:
     out
         Folder for the study: numbers and tokens of records, no trait of a person.
     """
-    from unibase.flows.vault.encoded import keys
+    from unibase.flows.vault.encoded_linkage import keys
 
     print(keys(people, out, sender.centre, sender.key_file, sender.from_))
 
@@ -79,7 +79,7 @@ def encoded_link(*paths: Path) -> None:
     paths
         Encoded files, one a centre, then the folder for the study: pairs of tokens with rule and score.
     """
-    from unibase.flows.vault.encoded import link
+    from unibase.flows.vault.encoded_linkage import link
 
     if len(paths) < 2:
         raise UserError("Name the encoded files, then the folder to write: unibase encoded link ENCODED... OUT")
@@ -99,7 +99,7 @@ def encoded_answer(links: Path, *paths: Path) -> None:
     paths
         Folders of the centres, then the folder to write, in the vault.
     """
-    from unibase.flows.vault.encoded import answer
+    from unibase.flows.vault.encoded_linkage import answer
 
     if len(paths) < 2:
         raise UserError("Name the centres' folders, then the folder to write: unibase encoded answer LINKS KEYS... OUT")

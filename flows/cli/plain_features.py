@@ -13,8 +13,8 @@ from unibase.groundwork.cluster import dask_client
 from unibase.groundwork.plain_csv import write_plain_csv
 from unibase.imaging.commands import PlainRun, extract_plain
 from unibase.imaging.options import Choices
+from unibase.imaging.radiomics.plain_units import Source
 from unibase.imaging.radiomics.settings import default_settings, read_settings
-from unibase.imaging.radiomics.sources import Source
 
 
 @dataclass(frozen=True)

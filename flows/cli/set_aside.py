@@ -28,7 +28,7 @@ def quarantine_list(study: Path, *, json: bool = False) -> None:
     """
     from unibase.flows.cli.printing import print_json
     from unibase.flows.looks.quarantine import quarantine_text, set_aside
-    from unibase.flows.study.reading import read_study
+    from unibase.flows.study.validation import read_study
 
     content = read_study(study)
     if json:
@@ -51,7 +51,7 @@ def quarantine_show(study: Path, what: str) -> None:
         Code of a reason, or a part of the name of a unit.
     """
     from unibase.flows.looks.quarantine import told_of
-    from unibase.flows.study.reading import read_study
+    from unibase.flows.study.validation import read_study
 
     print(told_of(read_study(study), what))
 
@@ -70,7 +70,7 @@ def quarantine_retry(study: Path, what: str) -> None:
         Code of a reason, or a part of the name of a unit.
     """
     from unibase.flows.looks.quarantine import retry
-    from unibase.flows.study.reading import read_study
+    from unibase.flows.study.validation import read_study
 
     print(f"{retry(read_study(study), what)} units are tried again. Next: unibase build {study}")
 
@@ -91,6 +91,6 @@ def quarantine_accept(study: Path, what: str, *, why: str) -> None:
         The grounds, without a value of a patient.
     """
     from unibase.flows.looks.quarantine import accept
-    from unibase.flows.study.reading import read_study
+    from unibase.flows.study.validation import read_study
 
     print(f"{accept(read_study(study), what, getpass.getuser(), why)} units stay out; the audit log says who accepted it.")

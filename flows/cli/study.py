@@ -28,9 +28,9 @@ def check(study: Path, *, recognise: bool = False, json: bool = False) -> None:
         As JSON, for programs.
     """
     from unibase.flows.cli.printing import print_json
-    from unibase.flows.study.reading import read_study
-    from unibase.flows.study.sources import check_sources
+    from unibase.flows.study.named_sources import check_sources
     from unibase.flows.study.surroundings import check_surroundings
+    from unibase.flows.study.validation import read_study
 
     content = read_study(study)
     check_sources(content)
@@ -108,7 +108,7 @@ def _print_plan(study: Path, json: bool) -> None:
     """Say what a build would do."""
     from unibase.flows.cli.printing import print_json
     from unibase.flows.looks.dry_run import in_words, plan_build
-    from unibase.flows.study.reading import read_study
+    from unibase.flows.study.validation import read_study
 
     plan = plan_build(read_study(study))
     print_json(plan) if json else print(in_words(plan))
@@ -117,7 +117,7 @@ def _print_plan(study: Path, json: bool) -> None:
 def _build_with_prefect(study: Path, scheduler: str | None, nightly: bool) -> Path:
     from unibase.flows.runs.guard import of_kind
     from unibase.flows.runs.server import prefect_api
-    from unibase.flows.study.reading import read_study
+    from unibase.flows.study.validation import read_study
 
     content = read_study(study)
     # Our own lines say what happens; Prefect's would say it twice.
@@ -180,7 +180,7 @@ def status(study: Path, *, files: Path | None = None, json: bool = False) -> Non
     """
     from unibase.flows.cli.printing import print_json
     from unibase.flows.looks.status import status_of, status_text, write_files
-    from unibase.flows.study.reading import read_study
+    from unibase.flows.study.validation import read_study
 
     content = read_study(study)
     print_json(status_of(content)) if json else print(status_text(content))
@@ -209,7 +209,7 @@ def doctor(study: Path, *, scheduler: str | None = None, json: bool = False) -> 
     """
     from unibase.flows.cli.printing import print_json
     from unibase.flows.looks.doctor import examine
-    from unibase.flows.study.reading import read_study
+    from unibase.flows.study.validation import read_study
 
     found = examine(read_study(study), scheduler)
     if json:
@@ -236,7 +236,7 @@ def codes(study: Path, *, csv: Path | None = None) -> None:
         Also write all of it as CSV.
     """
     from unibase.flows.looks.codes import codes_of, codes_text
-    from unibase.flows.study.reading import read_study
+    from unibase.flows.study.validation import read_study
     from unibase.groundwork.plain_csv import write_plain_csv
 
     table = codes_of(read_study(study))
@@ -259,7 +259,7 @@ def regions(study: Path, *, csv: Path | None = None) -> None:
         Write the list, region by region, to this file.
     """
     from unibase.flows.looks.matches import in_words, read_matches
-    from unibase.flows.study.reading import read_study
+    from unibase.flows.study.validation import read_study
     from unibase.groundwork.plain_csv import write_plain_csv
 
     matches = read_matches(read_study(study))
@@ -287,7 +287,7 @@ def refit(study: Path, *, assay: Literal["rna"] = "rna") -> None:
     from unibase.flows.runs.kept import accept
     from unibase.flows.stages.normalise_models import ask_for_refit
     from unibase.flows.study.places import MODELS
-    from unibase.flows.study.reading import read_study
+    from unibase.flows.study.validation import read_study
     from unibase.groundwork.work import WorkLedger
     from unibase.privacy.audit import AuditLog
 

@@ -78,7 +78,7 @@ def key_rotate(study: Path, file: Path) -> None:
     file
         The key file to write; it must not exist.
     """
-    from unibase.flows.vault.custody import rotate
+    from unibase.flows.vault.custodian import rotate
 
     print(rotate(study, file))
 

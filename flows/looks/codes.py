@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from unibase.clinical.derived.codes import code_table, coverage
+from unibase.clinical.derived.code_counts import code_table, coverage
 from unibase.clinical.words.concepts import Concepts
 from unibase.flows.study.definitions import read_concepts, read_endpoints
 from unibase.flows.study.places import RECORDS
@@ -29,7 +29,7 @@ def _datasets(study: Study) -> dict[str, Path]:
 
 
 def codes_of(study: Study) -> pl.DataFrame:
-    """Return every code that the records of a study hold (`clinical.derived.codes.CODES`).
+    """Return every code that the records of a study hold (`clinical.derived.code_counts.CODES`).
 
     Raises:
         UserError: When no records have been read yet.

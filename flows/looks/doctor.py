@@ -13,7 +13,7 @@ from typing import Literal
 
 from unibase.flows.runs.worker_check import LIBRARIES, refuse_unlike
 from unibase.flows.study.named_files import source_paths
-from unibase.flows.study.sources import check_sources
+from unibase.flows.study.named_sources import check_sources
 from unibase.flows.study.study_file import Study
 from unibase.flows.study.surroundings import check_surroundings
 from unibase.groundwork.faults import fault_of

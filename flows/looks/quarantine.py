@@ -11,7 +11,7 @@ import polars as pl
 
 from unibase.flows.looks.status import read_ledger
 from unibase.flows.runs.quarantine_table import read_quarantine
-from unibase.flows.runs.sources import UNREADABLE
+from unibase.flows.runs.unreadable_sources import UNREADABLE
 from unibase.flows.study.study_file import Study
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.reasons import Reason, declared

@@ -14,8 +14,8 @@ from unibase.flows.runs.run import Run, open_run, workforce
 from unibase.flows.runs.versions import publish_next
 from unibase.flows.stages.link import link
 from unibase.flows.stages.release import publish
-from unibase.flows.study.reading import read_study
-from unibase.flows.study.sources import check_sources
+from unibase.flows.study.named_sources import check_sources
+from unibase.flows.study.validation import read_study
 from unibase.groundwork.files import write_bytes
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.work import WorkLedger

@@ -10,7 +10,7 @@ import polars as pl
 
 from unibase.clinical.options import ClinicalSource
 from unibase.clinical.timelines.centre import TimelineTask, write_unit
-from unibase.flows.runs import sources
+from unibase.flows.runs import unreadable_sources
 from unibase.flows.runs.run import Run
 from unibase.flows.runs.stage import Stage
 from unibase.flows.study.places import LEDGER, RECORDS
@@ -72,13 +72,13 @@ def _say(run: Run, name: str, outcome: Outcome) -> None:
     """Say what a centre's records gave; stop the run where they gave something before and give nothing now."""
     if outcome.status == "quarantined":
         run.say(f"clinical: {outcome.key}: quarantined, {outcome.reason}. {outcome.message}")
-        sources.check(run, f"{name}.clinical", 0, f"{outcome.message} {outcome.remedy}".strip())
+        unreadable_sources.check(run, f"{name}.clinical", 0, f"{outcome.message} {outcome.remedy}".strip())
         return
     events, problems = outcome.result["events"], outcome.result["problems"]
     run.say(f"clinical: {outcome.key}: {events} events, {problems} rows or fields set aside")
     if unread := outcome.result.get("unread"):
         run.say(f"clinical: {outcome.key}: {unread} files of the source are not read; `unibase timeline` names them")
-    sources.check(run, f"{name}.clinical", events)
+    unreadable_sources.check(run, f"{name}.clinical", events)
 
 
 def _state(run: Run, name: str, source: Path | str) -> str:

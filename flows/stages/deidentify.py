@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from unibase.flows.runs import sources
+from unibase.flows.runs import unreadable_sources
 from unibase.flows.runs.run import Run, files_below, summary
 from unibase.flows.runs.stage import Stage
 from unibase.flows.stages.deidentify_index_event import index_of_subjects
@@ -102,7 +102,7 @@ def deidentify_centre(run: Run, name: str) -> list[Outcome]:
     units = _files(run, stage, run.study.path(source), decisions) if source else []
     if source and not units:
         # Before the ledger forgets the files: when the share is mounted again, none of them is processed again.
-        sources.check(run, f"{name}.dicom", 0)
+        unreadable_sources.check(run, f"{name}.dicom", 0)
     door = replace(_door(run, name, index_of_subjects(run) if units else {}), decisions=decisions)
     job = Job(
         stage,
@@ -122,7 +122,7 @@ def deidentify_centre(run: Run, name: str) -> list[Outcome]:
     QUARANTINE.write(run.quarantine_rows(stage, name, outcomes), run.quarantine_file("deidentify", name))
     if source:
         run.say(summary(stage, outcomes))
-        sources.check(run, f"{name}.dicom", sum(outcome.status == "done" for outcome in outcomes))
+        unreadable_sources.check(run, f"{name}.dicom", sum(outcome.status == "done" for outcome in outcomes))
     return outcomes
 
 

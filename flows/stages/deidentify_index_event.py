@@ -13,7 +13,7 @@ from unibase.flows.study.definitions import read_concepts
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import EVENTS
 from unibase.imaging.confidentiality.deidentify import IndexEvent
-from unibase.linking.index import index_events
+from unibase.linking.index_event import index_events
 
 _NOT_CLINICAL = ("IMAGING//", "SAMPLE//")
 """Codes of the events that the timeline takes from images and samples."""

@@ -37,16 +37,16 @@ from unibase.flows.study.places import FEATURES as FEATURES_TABLE
 from unibase.flows.study.places import SERIES as SERIES_TABLE
 from unibase.groundwork.tables import FEATURES, SAMPLE_MAP, SERIES, write_parquet
 from unibase.linking.asof.join import join
-from unibase.linking.cohort import build_cohort
 from unibase.linking.concordance import ORDER, check_concordance
 from unibase.linking.entry import entries
-from unibase.linking.index import index_events
+from unibase.linking.inclusion import build_cohort
+from unibase.linking.index_event import index_events
 from unibase.linking.missing import why_missing
 from unibase.linking.repeated import repeated_measures
 from unibase.linking.sample_values import with_sample_values
 from unibase.linking.series_checks import shared_series
 from unibase.linking.splits import Dealing, make_splits, with_split
-from unibase.linking.subjects import describe_subjects
+from unibase.linking.subject_table import describe_subjects
 from unibase.omics.assays.registry import chosen_values
 from unibase.omics.options import AssayName
 from unibase.omics.stores.store import open_zarr

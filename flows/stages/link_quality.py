@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from unibase.clinical.derived.quality import check_quality
+from unibase.clinical.derived.quality_checks import check_quality
 from unibase.clinical.timelines.meds import read_blocks
 from unibase.flows.runs.run import Run
 from unibase.flows.study.definitions import read_quality

@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 import polars as pl
 
-from unibase.flows.runs import sources
+from unibase.flows.runs import unreadable_sources
 from unibase.flows.runs.run import Run
 from unibase.flows.runs.stage import Stage
 from unibase.flows.study.places import LEDGER, MATRICES
@@ -152,11 +152,11 @@ def _stage_omics(run: Run, name: str) -> list[Outcome]:
 
 def _lists(run: Run, name: str, assay: AssayName, source: AssaySource) -> tuple[pl.DataFrame, set[str] | None] | pl.DataFrame:
     """Return the sample sheet and the profiled samples of an assay, or the quarantine row of what cannot be read."""
-    sheet = sources.readable(run, f"{name}.omics.{assay}", sheets.read_samples, run.study.path(source.samples))
-    if isinstance(sheet, sources.Unread):
+    sheet = unreadable_sources.readable(run, f"{name}.omics.{assay}", sheets.read_samples, run.study.path(source.samples))
+    if isinstance(sheet, unreadable_sources.Unread):
         return _refused(run, name, assay, UNUSABLE_SAMPLE_SHEET, sheet)
     profiled = _profiled(run, name, assay, source)
-    if isinstance(profiled, sources.Unread):
+    if isinstance(profiled, unreadable_sources.Unread):
         return _refused(run, name, assay, UNUSABLE_PROFILED_LIST, profiled)
     return sheet, profiled
 
@@ -197,7 +197,7 @@ def _check_matrices(run: Run, source: str, outcomes: list[Outcome]) -> None:
     if refused and len(refused) == len(outcomes):
         why = f"{refused[0].reason}. {refused[0].message} {refused[0].remedy}".strip()
         problem = f"None of its matrices ({len(outcomes)}) can be used: {why}"
-    sources.check(run, source, len(outcomes) - len(refused), problem)
+    unreadable_sources.check(run, source, len(outcomes) - len(refused), problem)
 
 
 def assay_files(study: Study, source: AssaySource) -> AssayFiles:
@@ -215,20 +215,20 @@ def _digest(run: Run, assay: AssayName, files: AssayFiles) -> str:
     return digest_of([run.content("omics", files.files(assay)), files.told(assay)])
 
 
-def _refused(run: Run, name: str, assay: AssayName, reason: str, unread: sources.Unread) -> pl.DataFrame:
+def _refused(run: Run, name: str, assay: AssayName, reason: str, unread: unreadable_sources.Unread) -> pl.DataFrame:
     """Say that an assay of a centre is left out, and return its quarantine row."""
     run.say(f"omics: {name}/{assay}: quarantined, {reason}. {unread.problem}")
     return run.quarantine_rows("omics", name, [Outcome(f"{name}/{assay}", "", "quarantined", None, reason, unread.problem)])
 
 
-def _profiled(run: Run, name: str, assay: AssayName, source: AssaySource) -> set[str] | sources.Unread | None:
+def _profiled(run: Run, name: str, assay: AssayName, source: AssaySource) -> set[str] | unreadable_sources.Unread | None:
     """Return the samples that were sequenced, or None where no list says it."""
     if assay != "mutations" or not source.profiled:
         return None
     from unibase.omics.readers.profiles import read_profiled
 
-    found = sources.readable(run, f"{name}.omics.{assay}", read_profiled, run.study.path(source.profiled))
-    return found if isinstance(found, sources.Unread) else set(found)
+    found = unreadable_sources.readable(run, f"{name}.omics.{assay}", read_profiled, run.study.path(source.profiled))
+    return found if isinstance(found, unreadable_sources.Unread) else set(found)
 
 
 @dataclass(frozen=True)

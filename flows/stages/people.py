@@ -7,9 +7,9 @@ from datetime import date
 
 import polars as pl
 
-from unibase.clinical.formats.objections import read_objections
-from unibase.clinical.formats.people import read_people as read_clinical_people
-from unibase.flows.runs import sources
+from unibase.clinical.formats.registrations import read_people as read_clinical_people
+from unibase.clinical.formats.stated_objections import read_objections
+from unibase.flows.runs import unreadable_sources
 from unibase.flows.runs.run import Run
 from unibase.flows.runs.stage import Stage
 from unibase.flows.study.places import ERASED, LEDGER, OBJECTIONS
@@ -31,7 +31,7 @@ def resolve_people(run: Run) -> persons.LinkReport:
     Raises:
         UserError: If a people file or a clinical source cannot be read, or a people file gives nobody any more (see `sources`).
     """
-    sources.forget_unnamed(run)
+    unreadable_sources.forget_unnamed(run)
     files = {name: people_file(run, name, centre) for name, centre in run.study.centres.items()}
     frames = [_people_of(run, name, centre, files[name]) for name, centre in run.study.centres.items()]
     listed = read_erased(run.place(ERASED)).without(pl.concat([PEOPLE.empty(), *frames]))
@@ -71,8 +71,8 @@ def _obey_objections(run: Run) -> None:
         if centre.clinical:
             mapped = run.study.path(centre.clinical.mapping) if centre.clinical.mapping else None
             records = run.study.records(centre.clinical)
-            said = sources.readable(run, f"{name}.clinical", read_objections, centre.clinical, records, name, mapped)
-            if not isinstance(said, sources.Unread):
+            said = unreadable_sources.readable(run, f"{name}.clinical", read_objections, centre.clinical, records, name, mapped)
+            if not isinstance(said, unreadable_sources.Unread):
                 found.append(said)
             elif centre.clinical.objection:
                 raise UserError(f"centres.{name}.clinical: {said.problem}")
@@ -95,10 +95,10 @@ def people_file(run: Run, name: str, centre: Centre) -> PeopleFile | None:
     """
     if not centre.people:
         return None
-    listed = sources.readable(run, f"{name}.people", read_people, run.study.path(centre.people), name)
-    if isinstance(listed, sources.Unread):
+    listed = unreadable_sources.readable(run, f"{name}.people", read_people, run.study.path(centre.people), name)
+    if isinstance(listed, unreadable_sources.Unread):
         raise UserError(f"centres.{name}.people: {listed.problem}")
-    sources.check(run, f"{name}.people", listed.people.height)
+    unreadable_sources.check(run, f"{name}.people", listed.people.height)
     return listed
 
 
@@ -125,8 +125,8 @@ def _people_of(run: Run, name: str, centre: Centre, listed: PeopleFile | None) -
     frames = [] if listed is None else [listed.people]
     if centre.clinical and centre.clinical.format != "csv":
         records = run.study.records(centre.clinical)
-        found = sources.readable(run, f"{name}.clinical", read_clinical_people, centre.clinical.format, records, name)
-        if not isinstance(found, sources.Unread):  # else the clinical stage says of it what there is to say
+        found = unreadable_sources.readable(run, f"{name}.clinical", read_clinical_people, centre.clinical.format, records, name)
+        if not isinstance(found, unreadable_sources.Unread):  # else the clinical stage says of it what there is to say
             frames.append(found)
     if not frames:
         return PEOPLE.empty()

@@ -8,8 +8,8 @@ from typing import get_args
 
 import polars as pl
 
-from unibase.clinical.derived.quality import stop_if_poor
-from unibase.flows.runs import kept, sources
+from unibase.clinical.derived.quality_checks import stop_if_poor
+from unibase.flows.runs import kept, unreadable_sources
 from unibase.flows.runs.quarantine_table import read_quarantine
 from unibase.flows.runs.run import Run, software_versions
 from unibase.flows.runs.stage import Stage
@@ -52,7 +52,7 @@ from unibase.releases.content import manifest
 from unibase.releases.content.leaving import Leaving
 from unibase.releases.content.publish import Following, ReleaseInputs, publish_release
 from unibase.releases.content.wide_tables import Source, columns
-from unibase.releases.disclosure.policy import DisclosurePolicy
+from unibase.releases.disclosure.disclosure_policy import DisclosurePolicy
 from unibase.releases.images.shipped import Voxels
 from unibase.releases.report.section import evidence_names
 
@@ -241,7 +241,7 @@ def publish(run: Run, version: str | None = None, following: str | None = None) 
 
 def _publish(run: Run, version: str | None, following: str | None) -> Path:
     check()
-    sources.refuse_stopped(run)
+    unreadable_sources.refuse_stopped(run)
     kept.refuse_harmed(run, STAGE.reads)
     releases = run.study.path(run.study.releases)
     stood = set(published(releases))

@@ -12,8 +12,8 @@ from pathlib import Path
 import polars as pl
 
 from unibase.flows.study.places import PEOPLE as PEOPLE_TABLE
-from unibase.flows.study.reading import read_study
 from unibase.flows.study.study_file import Study
+from unibase.flows.study.validation import read_study
 from unibase.flows.vault.reidentify import Reason
 from unibase.groundwork.files import write_text
 from unibase.groundwork.problems import UserError

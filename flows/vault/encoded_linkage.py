@@ -85,6 +85,6 @@ def answer(links: Path, key_folders: Sequence[Path], out: Path) -> str:
 def _people(path: Path, centre: str, source: PeopleFormat) -> pl.DataFrame:
     if source == "people":
         return read_people_file(path, centre).people
-    from unibase.clinical.formats.people import read_people
+    from unibase.clinical.formats.registrations import read_people
 
     return read_people(source, path, centre)

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 from unibase.flows.cli.plain_files import CENTRE
-from unibase.flows.study.reading import read_study
 from unibase.flows.study.study_file import Study
+from unibase.flows.study.validation import read_study
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.work import WorkLedger
 from unibase.imaging.confidentiality.source_uids import source_uids

@@ -15,8 +15,8 @@ import polars as pl
 
 from unibase.flows.study.places import ERASED, OBJECTIONS
 from unibase.flows.study.places import PEOPLE as PEOPLE_TABLE
-from unibase.flows.study.reading import read_study
 from unibase.flows.study.study_file import Study
+from unibase.flows.study.validation import read_study
 from unibase.groundwork.files import write_text
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import PEOPLE

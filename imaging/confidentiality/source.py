@@ -15,7 +15,7 @@ from unibase.imaging import reasons
 from unibase.imaging.confidentiality import objects
 from unibase.imaging.confidentiality.actions import CHARACTER_SET, STATEMENT_TAGS, TIME_ZONE
 from unibase.imaging.confidentiality.fast import FastHeader, NotFast, Purpose
-from unibase.imaging.confidentiality.pixels import PixelElement, incomplete
+from unibase.imaging.confidentiality.pixel_element import PixelElement, incomplete
 from unibase.imaging.confidentiality.policy import Policy
 from unibase.imaging.confidentiality.slow import TreeHeader
 from unibase.imaging.confidentiality.structure import Encoding, malformed

@@ -13,8 +13,8 @@ from unibase.groundwork.tables import FEATURES
 from unibase.groundwork.work import Unit
 from unibase.imaging import reasons
 from unibase.imaging.dicom.series import NOT_IMAGES, read_header, read_index
-from unibase.imaging.plain.layout import Layout, Unplaced, find_pairs, tells_no_case
 from unibase.imaging.plain.listing import Listed, is_listing, read_listing
+from unibase.imaging.plain.paired_by_name import Layout, Unplaced, find_pairs, tells_no_case
 from unibase.imaging.plain.whole import suffix_of
 from unibase.imaging.radiomics.plan import Row, plan_units
 from unibase.imaging.radiomics.settings import FeatureSettings

@@ -14,7 +14,7 @@ from unibase.imaging.boxed import Box, Boxed
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Array, Grid
 from unibase.imaging.plain.image import read_sitk
-from unibase.imaging.plain.names import label_names
+from unibase.imaging.plain.label_names import label_names
 from unibase.imaging.plain.whole import PICTURE_SUFFIXES, suffix_of
 from unibase.imaging.regions.lattice import GridRule, place
 from unibase.imaging.regions.mask import Mask, MaskRules, Roi, checked

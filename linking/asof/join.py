@@ -20,7 +20,7 @@ from unibase.linking.asof.imaging_values import imaging_cells
 from unibase.linking.asof.reader import Eligible, eligible_rows
 from unibase.linking.asof.tracing import TRACE, conform_trace, trace_columns
 from unibase.linking.conditions import ConceptCodes
-from unibase.linking.index import scan_table
+from unibase.linking.index_event import scan_table
 from unibase.linking.options import ClinicalWindow, Windows
 from unibase.linking.windows import within_gap
 

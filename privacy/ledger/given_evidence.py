@@ -12,8 +12,8 @@ from enum import IntEnum
 import numpy as np
 
 from unibase.privacy.compiled.candidate_pairs import VETO
-from unibase.privacy.ledger.blocks import MOST_FUZZY
 from unibase.privacy.ledger.comparable import GIVEN, Traits
+from unibase.privacy.ledger.comparable_pairs import MOST_FUZZY
 from unibase.privacy.ledger.weights import Weights
 
 _RARER = 50

@@ -20,8 +20,8 @@ import numpy as np
 import polars as pl
 
 from unibase.privacy.compiled.candidate_pairs import VETO, parts_of_pairs
-from unibase.privacy.ledger.blocks import MOST_FUZZY, candidates, compared, pairs_of_ins
 from unibase.privacy.ledger.comparable import FAMILIES, RecordKey, Traits, read_traits
+from unibase.privacy.ledger.comparable_pairs import MOST_FUZZY, candidates, compared, pairs_of_ins
 from unibase.privacy.ledger.given_evidence import Doubt, first_names_differ, half_of_compound, second_names
 from unibase.privacy.ledger.weights import MOST_SECOND, Weights, weights_of, without_default_dates
 

@@ -9,9 +9,9 @@ from typing import Any
 import polars as pl
 
 from unibase.groundwork.files import atomic_folder, write_text
+from unibase.releases.catalogue.catalogue_records import write_records
 from unibase.releases.catalogue.described_release import Release, open_release
 from unibase.releases.catalogue.description import AXES, Description
-from unibase.releases.catalogue.records import write_records
 from unibase.releases.content import manifest
 from unibase.releases.disclosure.small_counts import MASK_TEXT, is_small
 

@@ -14,7 +14,7 @@ from unibase.groundwork.problems import UserError
 from unibase.releases.content.leaving import AS_THEY_ARE, Leaving
 from unibase.releases.content.missingness import REASONS
 from unibase.releases.content.wide_tables import Source, scan
-from unibase.releases.disclosure.policy import DisclosurePolicy
+from unibase.releases.disclosure.disclosure_policy import DisclosurePolicy
 from unibase.releases.images.shipped import Voxels
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")

@@ -24,10 +24,10 @@ from unibase.releases.content.csv_files import write_csv, write_csv_blocks
 from unibase.releases.content.inputs import ReleaseInputs
 from unibase.releases.content.methods_text import methods_paragraph
 from unibase.releases.content.missingness import Reasons
+from unibase.releases.content.released_timeline import write_description, write_subject_splits, write_timeline
 from unibase.releases.content.staging_words import in_one_vocabulary
-from unibase.releases.content.timeline import write_description, write_subject_splits, write_timeline
 from unibase.releases.content.wide_tables import CELLS, columns, scan, slices, subject_blocks, write_blocks
-from unibase.releases.disclosure import cohort_counts, decisions, harmonised_counts, policy
+from unibase.releases.disclosure import cohort_counts, decisions, disclosure_policy, harmonised_counts
 from unibase.releases.exports.define_xml import define_xml
 from unibase.releases.images import nifti, nnunet, shipped
 from unibase.releases.read.difference import compare
@@ -183,9 +183,9 @@ class _Content:
 
 def _write_content(inputs: ReleaseInputs, folder: Path) -> _Content:
     """Write all files that do not depend on the version of the release, nor on the release before it."""
-    subjects = policy.coarsen(in_one_vocabulary(inputs.subjects.sort("subject_id")), inputs.policy)
-    measured = policy.measure(subjects, inputs.policy)
-    policy.enforce(measured)
+    subjects = disclosure_policy.coarsen(in_one_vocabulary(inputs.subjects.sort("subject_id")), inputs.policy)
+    measured = disclosure_policy.measure(subjects, inputs.policy)
+    disclosure_policy.enforce(measured)
     images = None if inputs.voxels is None else shipped.released(inputs.voxels, inputs.subjects.sort("subject_id"))
     counted = _write_tables(inputs, subjects, folder)
     if inputs.voxels is not None and images is not None:
@@ -339,10 +339,10 @@ def _write_tables(inputs: ReleaseInputs, subjects: pl.DataFrame, folder: Path) -
 def _blocks(inputs: ReleaseInputs, subjects: pl.DataFrame) -> dict[str, Iterable[pl.DataFrame]]:
     """Return the blocks of subjects of each table; an optional table without rows is not there."""
     ids = subjects["subject_id"]
-    rare = policy.rare_values(scan(inputs.analysis).filter(pl.col("subject_id").is_in(ids.implode())), inputs.policy)
+    rare = disclosure_policy.rare_values(scan(inputs.analysis).filter(pl.col("subject_id").is_in(ids.implode())), inputs.policy)
     return {
         "subjects": [subjects],
-        "analysis": (policy.coarsen(block, inputs.policy, rare) for block in subject_blocks(inputs.analysis, ids)),
+        "analysis": (disclosure_policy.coarsen(block, inputs.policy, rare) for block in subject_blocks(inputs.analysis, ids)),
         "adtte": subject_blocks(inputs.adtte, ids, ["PARAMCD"]),
         **({"adrs": subject_blocks(inputs.adrs, ids, ["PARAMCD", "ADT"])} if inputs.adrs is not None else {}),
         **({"bds": subject_blocks(inputs.bds, ids, ["PARAMCD", "ADT", "SRCDOM", "SRCSEQ"])} if inputs.bds is not None else {}),

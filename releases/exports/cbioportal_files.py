@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from unibase.groundwork.files import write_text
-from unibase.releases.content.timeline import read_timeline
+from unibase.releases.content.released_timeline import read_timeline
 
 DAYS_PER_MONTH = 30.4375
 MISSING = "NA"

@@ -12,7 +12,7 @@ import polars as pl
 
 from unibase.groundwork.problems import UserError
 from unibase.releases.content import dictionary, manifest
-from unibase.releases.content.timeline import read_timeline
+from unibase.releases.content.released_timeline import read_timeline
 from unibase.releases.tables import BY_NAME
 
 KEYS: Mapping[str, tuple[str, ...]] = {

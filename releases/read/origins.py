@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from unibase.releases.content.missingness import REASONS
-from unibase.releases.content.timeline import read_timeline
+from unibase.releases.content.released_timeline import read_timeline
 from unibase.releases.reasons import NOT_DONE, NOT_KNOWN
 
 BIRTH = "MEDS_BIRTH"

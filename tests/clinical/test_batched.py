@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from tests.clinical.conftest import lookup_of
-from unibase.clinical.formats.people import read_people
-from unibase.clinical.sources import records
+from unibase.clinical.formats.registrations import read_people
+from unibase.clinical.sources import record_bounds
 from unibase.clinical.timelines import meds
 from unibase.clinical.timelines.batched import build_batched
 from unibase.clinical.timelines.centre import TimelineTask, opener
@@ -41,7 +41,7 @@ def same(task: TimelineTask, way: Door, again: Door | None = None, client: Any =
             return build_batched(opener(task), target, client)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(records, "BLOCK", 8 << 20)
+            patch.setattr(record_bounds, "BLOCK", 8 << 20)
             whole = build("whole", way, None)
         report = build("parts", again or way, client)
         assert_frame_equal(report.account, whole.account)
@@ -64,7 +64,7 @@ def same(task: TimelineTask, way: Door, again: Door | None = None, client: Any =
 def small_blocks() -> Any:
     """Cut files every 700 bytes."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(records, "BLOCK", 700)
+        patch.setattr(record_bounds, "BLOCK", 700)
         yield
 
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from tests.clinical.test_derivations import events
-from unibase.clinical.derived.codes import code_table, coverage
+from unibase.clinical.derived.code_counts import code_table, coverage
 from unibase.clinical.timelines import meds
 from unibase.clinical.words.concepts import Concepts
 from unibase.flows.looks.codes import codes_text

@@ -16,7 +16,7 @@ import pytest
 
 from tests.clinical.conftest import lookup_of
 from tests.clinical.whole import read_events
-from unibase.clinical.formats.people import read_people
+from unibase.clinical.formats.registrations import read_people
 from unibase.clinical.sources import databases
 from unibase.clinical.sources.reading import find_tables, read_tables
 from unibase.clinical.timelines.centre import TimelineTask, write_events

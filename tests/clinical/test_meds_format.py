@@ -10,7 +10,7 @@ import pytest
 
 from tests.clinical.conftest import lookup_of
 from tests.clinical.whole import read_events
-from unibase.clinical.formats.people import read_people
+from unibase.clinical.formats.registrations import read_people
 from unibase.clinical.options import ClinicalSource
 from unibase.clinical.timelines.centre import TimelineTask, convert
 from unibase.groundwork.problems import UserError

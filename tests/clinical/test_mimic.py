@@ -16,7 +16,7 @@ import pytest
 
 from tests.clinical.compare import difference_table
 from tests.clinical.whole import Told, read_events
-from unibase.clinical.formats.people import read_people
+from unibase.clinical.formats.registrations import read_people
 from unibase.clinical.timelines.centre import TimelineTask
 from unibase.privacy.subjects import Subject, SubjectLookup
 

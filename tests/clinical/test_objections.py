@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from tests.clinical.whole import read_events
-from unibase.clinical.formats.objections import read_objections
+from unibase.clinical.formats.stated_objections import read_objections
 from unibase.clinical.options import ClinicalSource
 from unibase.clinical.timelines.centre import TimelineTask
 from unibase.privacy.subjects import Subject, SubjectLookup

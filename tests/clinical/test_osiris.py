@@ -15,7 +15,7 @@ from tests.clinical.conftest import lookup_of
 from tests.clinical.whole import read_events
 from unibase.clinical.formats.mapping_rules import EventRule, TableRule, field_table, packaged_mapping
 from unibase.clinical.formats.osiris_rwd import write_osiris_rwd
-from unibase.clinical.formats.people import read_people
+from unibase.clinical.formats.registrations import read_people
 from unibase.clinical.timelines.centre import TimelineTask
 from unibase.privacy.subjects import Subject, SubjectLookup
 

@@ -14,7 +14,7 @@ from tests.clinical.conftest import lookup_of
 from tests.clinical.test_derivations import index
 from tests.clinical.whole import read_events
 from unibase.clinical.derived.endpoints import derive, with_entry
-from unibase.clinical.formats.people import read_people
+from unibase.clinical.formats.registrations import read_people
 from unibase.clinical.sources.reading import find_tables, read_tables
 from unibase.clinical.timelines.centre import TimelineTask
 from unibase.clinical.words.acts import REFUTED

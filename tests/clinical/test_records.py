@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unibase.clinical.sources import records
+from unibase.clinical.sources import record_bounds
 from unibase.groundwork.problems import UserError
 
 
@@ -35,7 +35,7 @@ def last_end_by_character(text: str) -> int:
 
 @given(st.text(alphabet='ab,""\n\r', max_size=30))
 def test_the_last_end_of_a_record(text: str) -> None:
-    assert records.last_end(text.encode(), ",") == last_end_by_character(text)
+    assert record_bounds.last_end(text.encode(), ",") == last_end_by_character(text)
 
 
 @given(st.lists(st.text(alphabet='ab,"\n\r', max_size=12), max_size=12), st.integers(1, 20), st.booleans())
@@ -44,19 +44,19 @@ def test_blocks_are_the_file(tmp_path_factory: pytest.TempPathFactory, parts: li
     path = tmp_path_factory.mktemp("cut") / ("a.csv.gz" if compressed else "a.csv")
     path.write_bytes(gzip.compress(content) if compressed else content)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(records, "BLOCK", size)
-        with records.open_binary(path) as file:
-            found = list(records.cut(file, path, ","))
+        patch.setattr(record_bounds, "BLOCK", size)
+        with record_bounds.open_binary(path) as file:
+            found = list(record_bounds.cut(file, path, ","))
         assert b"".join(found) == content
-        lines = [block for stretch in records.line_stretches(path) for block in records.blocks(path, stretch, None)]
+        lines = [block for stretch in record_bounds.line_stretches(path) for block in record_bounds.blocks(path, stretch, None)]
         assert b"".join(lines) == content
         assert all(block.endswith(b"\n") for block in lines[:-1])
 
 
 def test_a_quote_that_stays_open_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "LONGEST", 100)
-    monkeypatch.setattr(records, "BLOCK", 50)
+    monkeypatch.setattr(record_bounds, "LONGEST", 100)
+    monkeypatch.setattr(record_bounds, "BLOCK", 50)
     path = tmp_path / "a.csv"
     path.write_text('a,b\n1,"2\n' + "3,4\n" * 100, encoding="utf-8")
     with path.open("rb") as file, pytest.raises(UserError, match="quote may be open"):
-        list(records.cut(file, path, ","))
+        list(record_bounds.cut(file, path, ","))

@@ -17,7 +17,7 @@ from tests.clinical.whole import read_rows
 from unibase.clinical.formats.omop_codebook import Persons, codebook
 from unibase.clinical.formats.omop_plain_rows import plain_rows
 from unibase.clinical.formats.parquet_columns import Source
-from unibase.clinical.formats.people import read_people
+from unibase.clinical.formats.registrations import read_people
 from unibase.clinical.sources.reading import find_tables, read_tables
 from unibase.clinical.timelines import meds
 from unibase.clinical.timelines.centre import TimelineTask

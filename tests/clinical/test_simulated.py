@@ -12,7 +12,7 @@ import pytest
 from tests.clinical.conftest import lookup_of
 from tests.clinical.whole import Told, read_events
 from unibase.clinical.derived.endpoints import overall_survival
-from unibase.clinical.formats.people import read_people
+from unibase.clinical.formats.registrations import read_people
 from unibase.clinical.timelines import meds
 from unibase.clinical.timelines.centre import TimelineTask
 from unibase.clinical.words.concepts import Concepts

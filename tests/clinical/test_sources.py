@@ -14,7 +14,7 @@ import pytest
 from tests.clinical.test_derivations import events
 from tests.clinical.whole import read_events, read_rows
 from unibase.clinical.formats.mapping_rules import read_mapping
-from unibase.clinical.formats.people import read_people
+from unibase.clinical.formats.registrations import read_people
 from unibase.clinical.timelines import meds
 from unibase.clinical.timelines.centre import TimelineTask, convert
 from unibase.clinical.timelines.door import Identifier, KeyDoor, LocalDoor

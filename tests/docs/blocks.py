@@ -230,7 +230,7 @@ def compare(wanted: str, got: str, block: Block) -> None:
 
 def check_study(block: Block, home: Path) -> None:
     """Check a study file, or a part of one put into the demo's place of its keys, by the model that checks them all."""
-    from unibase.flows.study.reading import read_study  # heavy, as above
+    from unibase.flows.study.validation import read_study  # heavy, as above
 
     written = YAML(typ="safe").load(block.text)
     least = YAML(typ="safe").load((home / "demo" / "study.yaml").read_text(encoding="utf-8"))

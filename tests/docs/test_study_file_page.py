@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import CHECKOUT
-from unibase.flows.study.reading import read_study
+from unibase.flows.study.validation import read_study
 
 GENERATOR = CHECKOUT / "docs" / "generate_study_file.py"
 PAGE = CHECKOUT / "docs" / "study-file.md"

@@ -16,7 +16,7 @@ from scipy import sparse
 from tests.flows import demo
 from unibase.flows.runs.pipeline import stage
 from unibase.flows.runs.run import open_run
-from unibase.flows.study.reading import read_study
+from unibase.flows.study.validation import read_study
 from unibase.omics.samples.sheets import read_samples
 from unibase.privacy.keys import new_key, write_key_file
 from unibase.simulation.cohort import simulate

@@ -14,8 +14,8 @@ from tests.flows.demo import unibase
 from tests.flows.small_study import STUDIES, write_study
 from unibase.flows.runs.pipeline import stage
 from unibase.flows.runs.run import open_run
-from unibase.flows.study.reading import read_study
-from unibase.flows.vault import custody
+from unibase.flows.study.validation import read_study
+from unibase.flows.vault import custodian
 from unibase.flows.vault.reidentify import vault_of_study
 from unibase.groundwork.problems import UserError
 from unibase.privacy.audit import AuditLog
@@ -69,20 +69,20 @@ def subject(file: Path, centre: str, number: str) -> int:
 def test_a_decision_joins_two_records_and_the_past_can_be_opened_again(study: Path) -> None:
     before = subject(study, "A", "A1"), subject(study, "B", "B1"), subject(study, "B", "B2")
     assert before[0] != before[1]
-    assert "pairs to decide: 1." in custody.review(study)
+    assert "pairs to decide: 1." in custodian.review(study)
     page = study.parent / "work" / "vault" / "review.html"
     assert "Lefevre" in page.read_text(encoding="utf-8") and page.stat().st_mode & 0o077 == 0
     links = study.parent / "links.csv"
     links.write_text("left_centre,left_key,right_centre,right_key,relation\nA,A1,B,B1,same\n", encoding="utf-8")
-    assert "revision 2: 1 persons merged into another, 0 split off; pairs to decide: 0." in custody.decide(study, links)
+    assert "revision 2: 1 persons merged into another, 0 split off; pairs to decide: 0." in custodian.decide(study, links)
     after = subject(study, "A", "A1"), subject(study, "B", "B1"), subject(study, "B", "B2")
     assert after == (before[0], before[0], before[2])
-    assert custody.decide(study, links).startswith("Nothing new: the ledger stays at revision 2")
+    assert custodian.decide(study, links).startswith("Nothing new: the ledger stays at revision 2")
     # The next night finds the decision in the ledger, without the file.
     links.unlink()
     people(study)
     assert subject(study, "B", "B1") == before[0]
-    assert [line.split()[:3] for line in custody.history(study).splitlines()[1:3]] == [["1", "4", "4"], ["2", "4", "3"]]
+    assert [line.split()[:3] for line in custodian.history(study).splitlines()[1:3]] == [["1", "4", "4"], ["2", "4", "3"]]
     study.write_text(STUDY + "ledger_revision: 1\n", encoding="utf-8")
     people(study)
     assert (subject(study, "A", "A1"), subject(study, "B", "B1"), subject(study, "B", "B2")) == before
@@ -90,7 +90,7 @@ def test_a_decision_joins_two_records_and_the_past_can_be_opened_again(study: Pa
 
 def test_a_new_key_changes_every_pseudonym_and_no_link(study: Path) -> None:
     old = lookup(study).by_identifier
-    said = custody.rotate(study, study.parent / "new.key")
+    said = custodian.rotate(study, study.parent / "new.key")
     assert "4 pseudonyms old and new" in said
     (table,) = (study.parent / "work" / "vault").glob("pseudonyms-*.csv")
     assert table.stat().st_mode & 0o077 == 0
@@ -100,16 +100,16 @@ def test_a_new_key_changes_every_pseudonym_and_no_link(study: Path) -> None:
     assert {key: pairs[subject.subject_id] for key, subject in old.items()} == {key: s.subject_id for key, s in new.items()}
     assert not set(pairs) & set(pairs.values())
     with pytest.raises(UserError, match="exists and is not overwritten"):
-        custody.rotate(study, study.parent / "new.key")
+        custodian.rotate(study, study.parent / "new.key")
 
 
 def test_two_custodians_stage_together_and_neither_holds_both_ends(study: Path, tmp_path: Path) -> None:
     for name in ("first.key", "second.key"):
         write_key_file(new_key(), tmp_path / name)
     sent, answer = tmp_path / "sent.csv", tmp_path / "subjects.csv"
-    custody.tokens(study, tmp_path / "first.key", sent)
+    custodian.tokens(study, tmp_path / "first.key", sent)
     assert sent.read_text(encoding="utf-8").splitlines()[0] == "token"
-    custody.subjects(sent, tmp_path / "second.key", answer, 1826)
+    custodian.subjects(sent, tmp_path / "second.key", answer, 1826)
     own = subject(study, "A", "A1")
     study.write_text(STUDY + f"custodians: {{tokens: work/vault/tokens.csv, subjects: {answer}}}\n", encoding="utf-8")
     with_both = lookup(study).by_identifier
@@ -161,12 +161,12 @@ def test_an_image_follows_the_study_custodians_shift(tmp_path: Path) -> None:
     people(file)
     for name in ("first.key", "second.key"):
         write_key_file(new_key(), tmp_path / name)
-    custody.tokens(file, tmp_path / "first.key", tmp_path / "sent.csv")
+    custodian.tokens(file, tmp_path / "first.key", tmp_path / "sent.csv")
     file.write_text(file.read_text() + "custodians: {tokens: work/vault/tokens.csv, subjects: subjects.csv}\n")
     seen = []
     # The same key gives the same pseudonyms; only the shifts differ.
     for most in (1826, 300):
-        custody.subjects(tmp_path / "sent.csv", tmp_path / "second.key", tmp_path / "subjects.csv", most)
+        custodian.subjects(tmp_path / "sent.csv", tmp_path / "second.key", tmp_path / "subjects.csv", most)
         with open_run(read_study(file)) as run:
             for name in ("clinical", "deidentify"):
                 stage(name)(run)
@@ -176,7 +176,7 @@ def test_an_image_follows_the_study_custodians_shift(tmp_path: Path) -> None:
             true = datetime.strptime(str(copy.StudyDate), "%Y%m%d") - timedelta(days=shifts[int(str(copy.PatientID))])
             assert f"{true:%Y%m%d}" in {day for days in STUDIES.values() for day in days}
     assert seen[0].keys() == seen[1].keys() and seen[0] != seen[1]
-    custody.subjects(tmp_path / "sent.csv", tmp_path / "second.key", tmp_path / "subjects.csv", 5_000)
+    custodian.subjects(tmp_path / "sent.csv", tmp_path / "second.key", tmp_path / "subjects.csv", 5_000)
     with pytest.raises(UserError, match="other than 1 to 1826 days"):
         lookup(file)
 
@@ -185,8 +185,8 @@ def test_both_custodians_together_go_back_to_one_person(study: Path, tmp_path: P
     for name in ("first.key", "second.key"):
         write_key_file(new_key(), tmp_path / name)
     sent, kept, one = tmp_path / "sent.csv", tmp_path / "kept.csv", tmp_path / "one.csv"
-    custody.tokens(study, tmp_path / "first.key", sent)
-    custody.subjects(sent, tmp_path / "second.key", kept, 1826)
+    custodian.tokens(study, tmp_path / "first.key", sent)
+    custodian.subjects(sent, tmp_path / "second.key", kept, 1826)
     study.write_text(STUDY + "custodians: {tokens: work/vault/tokens.csv, subjects: kept.csv}\n", encoding="utf-8")
     asked = str(subject(study, "A", "A2"))
     other = str(subject(study, "B", "B2"))
@@ -202,11 +202,11 @@ def test_both_custodians_together_go_back_to_one_person(study: Path, tmp_path: P
     assert "A: ipp A2, Durand Paul" in ended.stdout
     assert f"{other}: not found among those revealed." in ended.stdout and "Nguyen" not in ended.stdout
     with pytest.raises(UserError, match="no pseudonyms of"):
-        custody.reveal(one, tmp_path / "two.csv", [int(other)], "care")
+        custodian.reveal(one, tmp_path / "two.csv", [int(other)], "care")
     with pytest.raises(UserError, match="Name at least one"):
-        custody.reveal(one, tmp_path / "two.csv", [], "care")
+        custodian.reveal(one, tmp_path / "two.csv", [], "care")
     with pytest.raises(UserError, match="two custodians, on whose keys"):
-        custody.rotate(study, tmp_path / "new.key")
+        custodian.rotate(study, tmp_path / "new.key")
     study.write_text(STUDY, encoding="utf-8")
     with pytest.raises(UserError, match="has no custodians"):
         vault_of_study(study, one)
@@ -215,14 +215,14 @@ def test_both_custodians_together_go_back_to_one_person(study: Path, tmp_path: P
 def test_a_new_second_key_changes_every_pseudonym_and_no_link(study: Path, tmp_path: Path) -> None:
     links = tmp_path / "links.csv"
     links.write_text("left_centre,left_key,right_centre,right_key,relation\nA,A1,B,B1,same\n", encoding="utf-8")
-    custody.decide(study, links)
+    custodian.decide(study, links)
     found = []
     for name in ("first.key", "second.key", "third.key"):
         write_key_file(new_key(), tmp_path / name)
-    custody.tokens(study, tmp_path / "first.key", tmp_path / "sent.csv")
+    custodian.tokens(study, tmp_path / "first.key", tmp_path / "sent.csv")
     study.write_text(STUDY + "custodians: {tokens: work/vault/tokens.csv, subjects: subjects.csv}\n", encoding="utf-8")
     for name in ("second.key", "third.key"):
-        custody.subjects(tmp_path / "sent.csv", tmp_path / name, tmp_path / "subjects.csv", 1826)
+        custodian.subjects(tmp_path / "sent.csv", tmp_path / name, tmp_path / "subjects.csv", 1826)
         found.append({where: one.subject_id for where, one in lookup(study).by_identifier.items()})
     old, new = found
     assert not set(old.values()) & set(new.values())

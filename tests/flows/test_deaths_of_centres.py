@@ -11,7 +11,7 @@ from tests.flows.small_study import MAPPING
 from unibase.flows.runs.pipeline import STAGES
 from unibase.flows.runs.run import open_run
 from unibase.flows.stages.release import publish
-from unibase.flows.study.reading import read_study
+from unibase.flows.study.validation import read_study
 from unibase.privacy.keys import new_key, write_key_file
 from unibase.releases.read.explain import explain
 

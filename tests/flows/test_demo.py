@@ -19,7 +19,7 @@ from unibase.clinical.timelines.meds import read_blocks, read_dataset, write_dat
 from unibase.flows.runs.run import open_run
 from unibase.flows.stages import link, link_quality, timeline
 from unibase.flows.study.places import TIMELINE
-from unibase.flows.study.reading import read_study
+from unibase.flows.study.validation import read_study
 from unibase.privacy.keys import read_key_file
 from unibase.privacy.leaks.leak_scan import Needle, scan
 from unibase.privacy.ledger.persons import open_lookup

@@ -15,7 +15,7 @@ from tests.flows.demo import unibase
 from tests.flows.test_custody import lookup, people
 from unibase.flows.cli.everything import app
 from unibase.flows.runs.demo import write_demo
-from unibase.flows.vault import encoded
+from unibase.flows.vault import encoded_linkage
 from unibase.groundwork.problems import UserError
 from unibase.privacy.keys import new_key, write_key_file
 from unibase.privacy.leaks.leak_scan import Needle, scan
@@ -142,8 +142,8 @@ def test_nothing_that_is_exchanged_names_a_person(home: Path, tmp_path: Path) ->
 
 
 def test_the_links_are_the_same_bytes_whatever_the_order_of_files(home: Path, tmp_path: Path) -> None:
-    encoded.link([home / f"{centre}.encoded" for centre in "CAB"], tmp_path / "links")
-    encoded.answer(tmp_path / "links", [home / f"{centre}.keys" for centre in "BCA"], tmp_path / "answer")
+    encoded_linkage.link([home / f"{centre}.encoded" for centre in "CAB"], tmp_path / "links")
+    encoded_linkage.answer(tmp_path / "links", [home / f"{centre}.keys" for centre in "BCA"], tmp_path / "answer")
     for one in ("links/links.csv", "links/review.csv", "links/about.json", "answer/links.csv", "answer/review.csv"):
         assert (tmp_path / one).read_bytes() == (home / one).read_bytes(), one
 
@@ -152,7 +152,7 @@ def test_mistakes_of_the_exchange_are_told(home: Path, tmp_path: Path) -> None:
     assert "Name the encoded files" in said("encoded", "link", home / "A.encoded", code=1)
     assert "Name the centres' folders" in said("encoded", "answer", home / "links", home / "A.keys", code=1)
     write_key_file(new_key(), tmp_path / "other.key")
-    encoded.encode(home / "centre_a/people.csv", tmp_path / "A.encoded", "A", tmp_path / "other.key", "people")
+    encoded_linkage.encode(home / "centre_a/people.csv", tmp_path / "A.encoded", "A", tmp_path / "other.key", "people")
     with pytest.raises(UserError, match="different linkage keys"):
-        encoded.link([tmp_path / "A.encoded", home / "B.encoded"], tmp_path / "links")
+        encoded_linkage.link([tmp_path / "A.encoded", home / "B.encoded"], tmp_path / "links")
     assert not (tmp_path / "links").exists()

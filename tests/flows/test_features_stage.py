@@ -18,7 +18,7 @@ from unibase.flows.stages.features import extract_features, stability
 from unibase.flows.stages.index import index_series
 from unibase.flows.stages.people import resolve_people
 from unibase.flows.stages.release_words import describe_columns
-from unibase.flows.study.reading import read_study
+from unibase.flows.study.validation import read_study
 from unibase.groundwork.tables import FEATURES
 from unibase.imaging.tables import STABILITY
 from unibase.privacy.keys import new_key, write_key_file

@@ -13,7 +13,7 @@ import pytest
 from unibase.flows.runs.pipeline import stage
 from unibase.flows.runs.run import open_run
 from unibase.flows.stages.normalise_models import ask_for_refit, released_models
-from unibase.flows.study.reading import read_study
+from unibase.flows.study.validation import read_study
 from unibase.groundwork.files import sha256_folder
 from unibase.groundwork.problems import UserError
 from unibase.privacy.keys import new_key, write_key_file

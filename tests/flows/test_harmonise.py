@@ -19,7 +19,7 @@ from unibase.flows.runs.run import open_run
 from unibase.flows.stages.link import Linked, link
 from unibase.flows.stages.link_harmonise import read_records
 from unibase.flows.stages.release import release_inputs
-from unibase.flows.study.reading import read_study
+from unibase.flows.study.validation import read_study
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import EVENTS, FEATURES, SAMPLE_MAP, SERIES
 from unibase.methods.combat import ComBat, fit_combat
@@ -196,7 +196,7 @@ def test_scanners_may_be_what_is_harmonised(home: Path) -> None:
     ],
 )
 def test_what_the_study_file_may_not_say(home: Path, text: str, said: str) -> None:
-    from unibase.flows.study.sources import check_sources
+    from unibase.flows.study.named_sources import check_sources
 
     (home / "study.yaml").write_text(STUDY + text, encoding="utf-8")
     with pytest.raises(UserError, match=said):

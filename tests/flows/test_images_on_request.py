@@ -19,7 +19,7 @@ from unibase.flows.stages.deidentify import deidentify_centre
 from unibase.flows.stages.features import extract_features
 from unibase.flows.stages.index import index_series
 from unibase.flows.stages.people import resolve_people
-from unibase.flows.study.reading import read_study
+from unibase.flows.study.validation import read_study
 from unibase.groundwork.tables import FEATURES, IMAGES, VOLUMES
 from unibase.imaging.dicom.body import Body, over_weight
 from unibase.privacy.keys import new_key, write_key_file

@@ -16,7 +16,7 @@ from unibase.flows.stages.deidentify import deidentify_centre
 from unibase.flows.stages.images import store_images
 from unibase.flows.stages.index import index_series
 from unibase.flows.stages.people import resolve_people
-from unibase.flows.study.reading import read_study
+from unibase.flows.study.validation import read_study
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import QUARANTINE, VOXELS
 from unibase.privacy.keys import new_key, write_key_file

@@ -12,7 +12,7 @@ from unibase.flows.runs.pipeline import stage
 from unibase.flows.runs.run import Run, open_run
 from unibase.flows.stages.deidentify import deidentify_centre
 from unibase.flows.stages.deidentify_index_event import event_kind
-from unibase.flows.study.reading import read_study
+from unibase.flows.study.validation import read_study
 from unibase.groundwork.problems import UserError
 
 

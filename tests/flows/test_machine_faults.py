@@ -16,7 +16,7 @@ import pytest
 from tests.flows.small_study import write_study
 from tests.flows.test_sources import night
 from unibase.flows.looks.status import status_text
-from unibase.flows.study.reading import read_study
+from unibase.flows.study.validation import read_study
 from unibase.groundwork import work
 from unibase.groundwork.problems import UserError
 

@@ -11,7 +11,7 @@ from tests.flows.small_study import MAPPING, write_study
 from unibase.flows.runs.pipeline import stage
 from unibase.flows.runs.quarantine_table import read_quarantine
 from unibase.flows.runs.run import open_run
-from unibase.flows.study.reading import read_study
+from unibase.flows.study.validation import read_study
 from unibase.groundwork.problems import UserError
 
 STAGES = ("people", "clinical", "deidentify", "index", "timeline")

@@ -176,7 +176,7 @@ def test_exit_codes_tell_kinds(run: Any, tmp_path: Path) -> None:
     assert run("chek", home / "study.yaml").code == 2
     assert run("check").code == 2
     assert run("check", home / "study.yaml", "--json").json["study"] == "trial"
-    from unibase.flows.study.reading import read_study
+    from unibase.flows.study.validation import read_study
 
     with read_study(home / "study.yaml").work.owned():
         assert run("build", home / "study.yaml", "--no-prefect").code == 5
@@ -234,7 +234,7 @@ def test_a_study_file_that_unfolds_without_end_is_refused(run: Any, tmp_path: Pa
 @pytest.mark.slow
 def test_the_morning_look_counts_what_changed_and_names_nobody(home: Path) -> None:
     from unibase.flows.runs.artifacts import artifacts_of
-    from unibase.flows.study.reading import read_study
+    from unibase.flows.study.validation import read_study
 
     study = read_study(home / "study.yaml")
     first = artifacts_of(study, str(home / "releases" / "trial" / "1.0.0"), True)

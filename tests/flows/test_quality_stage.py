@@ -12,7 +12,7 @@ from unibase.flows.runs.pipeline import stage
 from unibase.flows.runs.run import open_run
 from unibase.flows.stages.link import Linked
 from unibase.flows.stages.release import publish
-from unibase.flows.study.reading import read_study
+from unibase.flows.study.validation import read_study
 from unibase.groundwork.problems import UserError
 
 

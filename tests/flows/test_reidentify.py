@@ -11,7 +11,7 @@ from tests.flows.demo import unibase
 from tests.flows.small_study import write_study
 from unibase.flows.runs.pipeline import stage
 from unibase.flows.runs.run import open_run
-from unibase.flows.study.reading import read_study
+from unibase.flows.study.validation import read_study
 from unibase.flows.vault.reidentify import Vault, reidentify, vault_of_folder, vault_of_study
 from unibase.groundwork.problems import UserError
 from unibase.privacy.keys import Key

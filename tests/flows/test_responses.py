@@ -12,8 +12,8 @@ from tests.flows.small_study import MAPPING, STUDY, write_study
 from unibase.flows.runs.pipeline import stage
 from unibase.flows.runs.run import open_run
 from unibase.flows.stages.release import publish
-from unibase.flows.study.reading import read_study
-from unibase.flows.study.sources import check_sources
+from unibase.flows.study.named_sources import check_sources
+from unibase.flows.study.validation import read_study
 from unibase.groundwork.problems import UserError
 from unibase.releases.read.explain import explain
 from unibase.releases.read.open import read_annotation

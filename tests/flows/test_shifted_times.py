@@ -11,8 +11,8 @@ from tests.flows.small_study import MAPPING, write_study
 from tests.flows.test_objections import STAGES
 from unibase.flows.runs.pipeline import stage
 from unibase.flows.runs.run import open_run
-from unibase.flows.study.reading import read_study
-from unibase.releases.content.timeline import write_timeline
+from unibase.flows.study.validation import read_study
+from unibase.releases.content.released_timeline import write_timeline
 
 EVENT = '{code: "ACT//{act}", date: day}'
 TIMES = {"day": "time", "until": "end_time", "entered": "recorded_time"}

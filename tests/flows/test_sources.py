@@ -16,8 +16,8 @@ from unibase.flows.runs.pipeline import STAGES, stage
 from unibase.flows.runs.run import open_run
 from unibase.flows.runs.versions import publish_next
 from unibase.flows.stages.release import publish
-from unibase.flows.study.reading import read_study
-from unibase.flows.study.sources import check_sources
+from unibase.flows.study.named_sources import check_sources
+from unibase.flows.study.validation import read_study
 from unibase.groundwork.problems import UserError
 from unibase.privacy.keys import new_key, write_key_file
 from unibase.simulation.cohort import simulate

@@ -13,7 +13,7 @@ import pytest
 
 from tests.flows.small_study import write_study
 from unibase.flows.runs import stopping
-from unibase.flows.study.reading import read_study
+from unibase.flows.study.validation import read_study
 from unibase.flows.study.workspace import Workspace
 from unibase.groundwork.problems import UserError
 

@@ -7,8 +7,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from unibase.clinical.options import ClinicalSource
-from unibase.flows.study.reading import read_study
-from unibase.flows.study.sources import check_sources, missing_sources
+from unibase.flows.study.named_sources import check_sources, missing_sources
+from unibase.flows.study.validation import read_study
 from unibase.groundwork.problems import UserError
 from unibase.privacy.keys import new_key, write_key_file
 

@@ -18,7 +18,7 @@ from unibase.imaging.dicom.series import index_folder
 from unibase.imaging.dicom.volume import Volume, read_series
 from unibase.imaging.grid import Grid
 from unibase.imaging.options import check_regions
-from unibase.imaging.plain.layout import find_pairs
+from unibase.imaging.plain.paired_by_name import find_pairs
 from unibase.imaging.radiomics.feature_words import feature_dictionary
 from unibase.imaging.radiomics.features import (
     Choices,

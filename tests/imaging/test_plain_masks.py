@@ -18,9 +18,9 @@ from unibase.imaging.commands import PlainRun, extract_plain
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Array, Grid
 from unibase.imaging.options import Choices
-from unibase.imaging.plain.layout import find_pairs
+from unibase.imaging.plain.label_names import label_names
 from unibase.imaging.plain.listing import read_listing
-from unibase.imaging.plain.names import label_names
+from unibase.imaging.plain.paired_by_name import find_pairs
 from unibase.imaging.radiomics.extraction import extract_region
 from unibase.imaging.radiomics.settings import for_a_plane, make_settings
 from unibase.imaging.regions.lattice import GridRule, align, place

@@ -12,9 +12,9 @@ import pytest
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import EVENTS, SAMPLE_MAP, SERIES
 from unibase.linking import splits
-from unibase.linking.cohort import Cohort, build_cohort
 from unibase.linking.concordance import check_concordance, of_samples
-from unibase.linking.index import index_events
+from unibase.linking.inclusion import Cohort, build_cohort
+from unibase.linking.index_event import index_events
 from unibase.linking.options import CohortRules, IndexRule, SplitRules
 from unibase.privacy.keys import Key
 

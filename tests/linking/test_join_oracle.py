@@ -19,7 +19,7 @@ import pytest
 from tests.linking import oracle
 from unibase.groundwork.tables import EVENTS
 from unibase.linking.asof.join import Joined, join
-from unibase.linking.index import index_events
+from unibase.linking.index_event import index_events
 from unibase.linking.options import IndexRule, Windows
 
 CONCEPTS = {"start": ["TX"], "lab": ["LAB"], "any_code": [""]}

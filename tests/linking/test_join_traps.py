@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import EVENTS, FEATURES, SAMPLE_MAP
 from unibase.linking.asof.join import Joined, join, trace_of
-from unibase.linking.index import index_events
+from unibase.linking.index_event import index_events
 from unibase.linking.options import IndexRule, Windows
 
 CONCEPTS = {"start": ["TX"], "lab": ["LAB"], "sex": ["SEX//"], "vital": ["VITAL"], "death": ["MEDS_DEATH"], "all": [""]}

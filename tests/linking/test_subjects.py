@@ -12,7 +12,7 @@ from unibase.groundwork.tables import EVENTS, SAMPLE_MAP, SERIES
 from unibase.linking.entry import entries
 from unibase.linking.options import SplitRules
 from unibase.linking.splits import make_splits, with_split
-from unibase.linking.subjects import describe_subjects
+from unibase.linking.subject_table import describe_subjects
 from unibase.privacy.keys import Key
 
 KEY = Key(b"k" * 32)

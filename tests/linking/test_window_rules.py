@@ -11,7 +11,7 @@ import pytest
 
 from unibase.groundwork.tables import EVENTS
 from unibase.linking.asof.join import join
-from unibase.linking.index import index_events
+from unibase.linking.index_event import index_events
 from unibase.linking.options import IndexRule, Windows
 
 PAGE = Path(__file__).parents[2] / "docs" / "linking.md"

@@ -19,7 +19,7 @@ from unibase.privacy.ledger import persons
 from unibase.privacy.ledger.people_file import in_words, read_links, read_people
 from unibase.privacy.ledger.traits import family_names, given_tokens, name_tokens, parse_date, valid_ins
 from unibase.privacy.ledger.written_dates import iso_dates
-from unibase.simulation.persons import make_person
+from unibase.simulation.invented_persons import make_person
 
 KEY, OTHER_KEY = Key(b"k" * 32), Key(b"o" * 32)
 INS_ONE, INS_TWO, INS_WRONG = "161047511200178", "161047511200277", "161047511200179"

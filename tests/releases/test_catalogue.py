@@ -14,11 +14,11 @@ from tests.releases.examples import make_inputs
 from tests.releases.test_report import Page
 from unibase.groundwork.files import sha256_folder
 from unibase.groundwork.problems import UserError
+from unibase.releases.catalogue.catalogue_records import write_records
 from unibase.releases.catalogue.croissant import croissant
 from unibase.releases.catalogue.described_release import open_release
 from unibase.releases.catalogue.description import Description, read_description
 from unibase.releases.catalogue.healthdcat import health_dcat
-from unibase.releases.catalogue.records import write_records
 from unibase.releases.catalogue.site import version_key, write_site
 from unibase.releases.content.publish import publish_release
 

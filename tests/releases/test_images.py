@@ -25,7 +25,7 @@ from unibase.releases.catalogue.croissant import croissant
 from unibase.releases.catalogue.described_release import open_release
 from unibase.releases.catalogue.description import read_description
 from unibase.releases.content.publish import publish_release
-from unibase.releases.disclosure.policy import DisclosurePolicy
+from unibase.releases.disclosure.disclosure_policy import DisclosurePolicy
 from unibase.releases.images.shipped import Voxels, released
 
 SHAPE = (20, 70, 66)

@@ -16,7 +16,7 @@ from tests.releases.examples import make_inputs
 from unibase.releases.catalogue.description import read_description
 from unibase.releases.catalogue.site import write_site
 from unibase.releases.content.publish import publish_release
-from unibase.releases.disclosure.policy import DisclosurePolicy
+from unibase.releases.disclosure.disclosure_policy import DisclosurePolicy
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,7 @@ from unibase.groundwork.problems import UserError
 from unibase.privacy.leaks.leak_scan import Needle
 from unibase.releases.content import manifest
 from unibase.releases.content.publish import publish_release
-from unibase.releases.disclosure.policy import DisclosurePolicy, coarsen, enforce, measure
+from unibase.releases.disclosure.disclosure_policy import DisclosurePolicy, coarsen, enforce, measure
 
 ROWS = st.lists(
     st.tuples(st.sampled_from(["F", "M", None]), st.integers(60, 63), st.sampled_from(["x", "y", "z"])), min_size=1, max_size=30

@@ -11,8 +11,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from unibase.simulation.fhir import zoned
-from unibase.simulation.omop import COLUMNS, CONCEPTS
+from unibase.simulation.fhir_export import zoned
+from unibase.simulation.omop_export import COLUMNS, CONCEPTS
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

@@ -12,7 +12,7 @@ import polars as pl
 import pydicom
 import pytest
 
-from unibase.simulation.persons import make_person
+from unibase.simulation.invented_persons import make_person
 from unibase.simulation.phantom import SCANNERS, Region, make_chest
 
 

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unibase.simulation.identity import COMMUNES, COUNTRIES, draw_identity, ins_key, make_ins, with_typo, without_accents
+from unibase.simulation.invented_identities import (
+    COMMUNES,
+    COUNTRIES,
+    draw_identity,
+    ins_key,
+    make_ins,
+    with_typo,
+    without_accents,
+)
 
 PLACES = [code for code, _ in (*COMMUNES, *COUNTRIES)]
 

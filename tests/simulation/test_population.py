@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from unibase.simulation.identity import ins_key
+from unibase.simulation.invented_identities import ins_key
 from unibase.simulation.population import Rates, synthetic_people
 
 QUIET = Rates(**dict.fromkeys(Rates.__dataclass_fields__, 0.0))  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from unibase.simulation.cohort import add_person, simulate
-from unibase.simulation.persons import ROLES, make_person
+from unibase.simulation.invented_persons import ROLES, make_person
 from unibase.simulation.truth import SCHEMAS
 
 

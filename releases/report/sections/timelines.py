@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from unibase.releases.content.timeline import read_timeline
+from unibase.releases.content.released_timeline import read_timeline
 from unibase.releases.disclosure.decisions import NOBODY_ALONE
 from unibase.releases.report import charts
 from unibase.releases.report.data import DAYS_PER_MONTH, Contents, ReportData
