@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 
 def to_numpy(array: pa.Array) -> np.ndarray[Any, np.dtype[Any]]:
-    """Return an array without nulls as numpy has it; numbers are not copied."""
+    """Return an `array` without nulls as numpy has it, shape (length,); numbers are not copied.
+
+    >>> import pyarrow as pa
+    >>> to_numpy(pa.array([1, 2])).tolist()
+    [1, 2]
+    """
     return pl.Series(array).to_numpy()
 
 
@@ -27,5 +32,9 @@ def to_arrow(values: pl.Series | Iterable[Any], dtype: pa.DataType) -> pa.Array:
     Args:
         values: The values.
         dtype: Arrow type.
+
+    >>> import pyarrow as pa
+    >>> to_arrow(["lyon", None], pa.large_string()).to_pylist()
+    ['lyon', None]
     """
     return pl.Series(values).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(dtype)

@@ -25,6 +25,11 @@ def atomic_file(path: Path | str, mode: int | None = None) -> Iterator[Path]:
     Args:
         path: The file to write; parent folders are made.
         mode: Permission bits given before the rename (0o600 for keys), or None to leave the umask's.
+
+    >>> with atomic_file(getfixture("tmp_path") / "whole.txt") as temporary:
+    ...     _ = temporary.write_text("all of it")
+    >>> (getfixture("tmp_path") / "whole.txt").read_text()
+    'all of it'
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +48,13 @@ def atomic_file(path: Path | str, mode: int | None = None) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`; on success rename it to `path`, replacing what stood there."""
+    """Yield a temporary folder beside `path`; on success rename it to `path`, replacing what stood there.
+
+    >>> with atomic_folder(getfixture("tmp_path") / "parts") as temporary:
+    ...     _ = (temporary / "one.txt").write_text("1")
+    >>> [path.name for path in (getfixture("tmp_path") / "parts").iterdir()]
+    ['one.txt']
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".tmp-{uuid.uuid4().hex}{path.suffix}")
@@ -114,12 +125,16 @@ def write_bytes(path: Path | str, content: bytes, mode: int | None = None) -> No
 
 
 def write_text(path: Path | str, content: str, mode: int | None = None) -> None:
-    """Write text to a file atomically, as UTF-8 with newlines as they are.
+    r"""Write text to a file atomically, as UTF-8 with newlines as they are.
 
     Args:
         path: The file.
         content: The text.
         mode: Permission bits, or None to leave the umask's.
+
+    >>> write_text(getfixture("tmp_path") / "note.txt", "été\n")
+    >>> (getfixture("tmp_path") / "note.txt").read_bytes()
+    b'\xc3\xa9t\xc3\xa9\n'
     """
     write_bytes(path, content.encode(), mode)
 
@@ -131,6 +146,13 @@ def write_json(path: Path | str, value: Any, mode: int | None = None) -> None:
         path: The file.
         value: The JSON value.
         mode: Permission bits, or None to leave the umask's.
+
+    >>> write_json(getfixture("tmp_path") / "a.json", {"b": 1, "a": 2})
+    >>> print((getfixture("tmp_path") / "a.json").read_text())
+    {
+      "a": 2,
+      "b": 1
+    }
     """
     write_text(path, json_text(value), mode)
 
@@ -167,7 +189,11 @@ def remove_temporaries(folder: Path | str) -> int:
 
 
 def sha256_bytes(content: bytes) -> str:
-    """Hexadecimal SHA-256 of `content`."""
+    """Hexadecimal SHA-256 of `content`.
+
+    >>> sha256_bytes(b"")[:12]
+    'e3b0c44298fc'
+    """
     return hashlib.sha256(content).hexdigest()
 
 

@@ -54,5 +54,8 @@ def quarantined(unit: Unit, reason: str, message: str, remedy: str, found: Any =
         message: What is wrong, without a value of a patient.
         remedy: What the operator can do.
         found: What was found before the unit was refused; a small JSON value.
+
+    >>> quarantined(Unit("a.dcm", "1f"), "no-pixels", "There are no pixels.", "Export it again.").status
+    'quarantined'
     """
     return Outcome(unit.key, unit.input_digest, "quarantined", found, reason, message, remedy, repeated=True)

@@ -34,7 +34,11 @@ class Unusable(Exception):
 
 
 def without_folders(text: str) -> str:
-    """Return a text with its paths cut to their last part: where the files of a hospital stand is nobody else's business."""
+    """Return a text with its paths cut to their last part: where the files of a hospital stand is nobody else's business.
+
+    >>> without_folders("There is no file /data/lyon/scans/a.dcm.")
+    'There is no file a.dcm.'
+    """
     return re.sub(r"(?<![\w/])/(?:[^\s/]+/)+", "", text)
 
 

@@ -22,6 +22,9 @@ def promise(package: str, names: Mapping[str, str]) -> tuple[Callable[[str], Any
     Returns:
         The two functions, to be bound to these names in the package's `__init__`.
 
+    Raises:
+        AttributeError: By what is returned, for a name that the package does not promise.
+
     Example:
         >>> load, known = promise("unibase.privacy", {"Key": "keys"})
         >>> known()

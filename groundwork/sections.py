@@ -61,7 +61,11 @@ StudyFile = Annotated[str | None, IS_FILE]
 
 
 def accepted[T](value: T, check: Callable[[Any], None]) -> T:
-    """Return a value that a room's own check accepts; what it says is a fault of the study file."""
+    """Return a value that a room's own check accepts; what it says is a fault of the study file.
+
+    Raises:
+        ValueError: With the words of a `UserError` that the check raises, as pydantic wants it.
+    """
     try:
         check(value)
     except UserError as error:

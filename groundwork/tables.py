@@ -47,7 +47,11 @@ class Table:
         return pl.Schema({column.name: column.dtype for column in self.columns})
 
     def empty(self) -> pl.DataFrame:
-        """Return a frame with the declared columns and no row."""
+        """Return a frame with the declared columns and no row.
+
+        >>> Table("VISITS", "One row a visit.", (Column("day", pl.Date, "Its day."),)).empty().schema
+        Schema({'day': Date})
+        """
         return pl.DataFrame(schema=self.schema())
 
     def conform(self, frame: pl.DataFrame) -> pl.DataFrame:

@@ -46,6 +46,9 @@ class Centres:
 
         Raises:
             UserError: With fewer than two centres, one of too few subjects, or without the reference among them.
+
+        >>> Centres.of(["lyon", "lyon", "CHU-été", "CHU-été"], None, 2).names
+        ('CHU-été', 'lyon')
         """
         names, of_subject, sizes = np.unique(
             np.asarray(list(labels), dtype=object).astype(str), return_inverse=True, return_counts=True

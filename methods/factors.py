@@ -48,14 +48,22 @@ class TmmReference:
 
 
 def library_sizes(counts: AnyArray) -> FloatArray:
-    """Total count per sample; integers are summed exactly."""
+    """Total count per sample of samples x genes `counts`; integers are summed exactly.
+
+    >>> library_sizes(np.array([[1, 2, 3], [0, 4, 4]])).tolist()
+    [6.0, 8.0]
+    """
     if np.issubdtype(counts.dtype, np.integer):
         return np.asarray(counts.sum(axis=1, dtype=np.int64), dtype=np.float64)
     return np.array([math.fsum(row) for row in counts], dtype=np.float64)
 
 
 def expressed_genes(counts: AnyArray) -> NDArray[np.bool_]:
-    """Genes with a positive count in any sample."""
+    """Genes with a positive count in any sample of samples x genes `counts`.
+
+    >>> expressed_genes(np.array([[1, 0, 3], [0, 0, 4]])).tolist()
+    [True, False, True]
+    """
     return np.asarray(np.greater(counts, 0).any(axis=0))
 
 
@@ -129,7 +137,13 @@ def _raw_rle(x: AnyArray, sizes: FloatArray) -> FloatArray:
 
 
 def tmm_reference(counts: AnyArray, method: FactorMethod, sizes: FloatArray, names: Sequence[str] | None = None) -> TmmReference:
-    """Choose the reference library: the upper quartile closest to the mean for TMM, the largest sum of square roots for TMMwsp."""
+    """Choose the reference: the upper quartile closest to the mean for TMM, the largest sum of square roots for TMMwsp.
+
+    Args:
+        counts, sizes: Samples x genes, and the library size of each sample.
+        method: `tmm` or `tmmwsp`.
+        names: Names of the samples, the first of which wins a tie; their order without them.
+    """
     score: FloatArray
     if method == "tmm":
         quartiles = upper_quartiles(counts) / sizes
@@ -153,7 +167,12 @@ def tmm_raw(
     sum_trim: float = SUM_TRIM,
     weighted: bool = True,
 ) -> FloatArray:
-    """Factor of each sample against `reference`, before the geometric mean is brought to 1; options as in `norm_factors`."""
+    """Factor of each sample against `reference`, before the geometric mean is brought to 1; options as in `norm_factors`.
+
+    Args:
+        counts, sizes: Samples x genes, and the library size of each sample.
+        method, log_ratio_trim, sum_trim, weighted: As `norm_factors` takes them.
+    """
     if method == "tmmwsp":
         return np.array(
             [
@@ -165,10 +184,15 @@ def tmm_raw(
 
 
 def median_of_ratios(counts: AnyArray) -> FloatArray:
-    """Size factors by the median of ratios to the geometric means, over genes positive in every sample.
+    """Size factors of samples x genes `counts` by the median of ratios, over genes positive in every sample.
+
+    Anders and Huber, Genome Biology 2010.
 
     Raises:
         Unusable: `no-common-gene` when no gene is expressed in every sample.
+
+    >>> median_of_ratios(np.array([[10, 20, 30], [20, 40, 60]])).round(4).tolist()
+    [0.7071, 1.4142]
     """
     log_means = log_geometric_means(counts)
     if not np.isfinite(log_means).any():
@@ -179,7 +203,11 @@ def median_of_ratios(counts: AnyArray) -> FloatArray:
 
 
 def median_of_ratios_against(counts: AnyArray, log_geometric_means: FloatArray) -> FloatArray:
-    """Size factors against log geometric means (natural log; -inf for genes that do not count)."""
+    """Size factors of samples x genes `counts` against `log_geometric_means` (natural; -inf: the gene does not count).
+
+    Raises:
+        Unusable: `empty-sample` when a sample has no positive count among the reference genes.
+    """
     factors = _median_ratios(counts, log_geometric_means, positive_only=True)
     if not np.isfinite(factors).all():
         raise Unusable(EMPTY_SAMPLE, "A sample has no positive count among the reference genes.", "Remove that sample.")
@@ -187,7 +215,7 @@ def median_of_ratios_against(counts: AnyArray, log_geometric_means: FloatArray) 
 
 
 def ratio_medians(counts: AnyArray, log_geometric_means: FloatArray) -> FloatArray:
-    """Median ratio to geometric means over genes that have one, zeros included (relative log expression)."""
+    """Median ratio of samples x genes `counts` to the means of `log_geometric_means`, zeros too (relative log expression)."""
     return _median_ratios(counts, log_geometric_means, positive_only=False)
 
 
@@ -205,12 +233,16 @@ def log_positive_means(counts: AnyArray) -> FloatArray:
 
 
 def upper_quartiles(counts: AnyArray) -> FloatArray:
-    """The 75 % quantile of each row (Hyndman and Fan's definition 7)."""
+    """The 75 % quantile of each row of samples x genes `counts` (Hyndman and Fan's definition 7).
+
+    >>> upper_quartiles(np.array([[0, 1, 2, 3, 10]])).tolist()
+    [3.0]
+    """
     return quartiles_of_windows(quartile_windows(counts, 0), counts.shape[1], 0)
 
 
 def quartile_windows(counts: AnyArray, silent: int) -> FloatArray:
-    """Order statistics of each row from the upper quartile on, enough to leave out up to `silent` zeros later.
+    """Order statistics of each row of `counts` from the upper quartile on: up to `silent` zeros can be left out later.
 
     The upper quartile over the genes that the whole cohort expresses is known only when all samples were seen. Leaving
     out genes that are zero in a sample moves its quartile up by a quarter of their number, so these few order
@@ -222,7 +254,11 @@ def quartile_windows(counts: AnyArray, silent: int) -> FloatArray:
 
 
 def quartiles_of_windows(windows: FloatArray, genes: int, silent: int) -> FloatArray:
-    """Upper quartile of each row over `genes - silent` genes, where the `silent` ones are zero in all rows."""
+    """Upper quartile of each row of `windows` over `genes - silent` genes, where the `silent` ones are zero in all rows.
+
+    >>> quartiles_of_windows(quartile_windows(np.array([[0, 1, 2, 3, 10]]), 1), 5, 1).tolist()
+    [4.75]
+    """
     left = genes - silent
     index = (left - 1) * 0.75
     low = math.floor(index)
@@ -248,7 +284,11 @@ def root_sums(counts: AnyArray) -> FloatArray:
 
 
 def log_geometric_means(counts: AnyArray) -> FloatArray:
-    """Natural log of the geometric mean of each gene; -inf for genes with a zero."""
+    """Natural log of the geometric mean of each gene of samples x genes `counts`; -inf for genes with a zero.
+
+    >>> log_geometric_means(np.array([[1, 0, 2], [4, 5, 2]])).round(4).tolist()
+    [0.6931, -inf, 0.6931]
+    """
     sums = LogSums(counts.shape[1])
     sums.add(counts)
     return sums.geometric_means()
@@ -272,7 +312,7 @@ class LogSums:
         add_log_counts(np.ascontiguousarray(counts), self._high, self._low, self._positive)
 
     def merge(self, other: LogSums) -> None:
-        """Take in what another chunk summed up."""
+        """Take in what another chunk summed up: `other` of the same genes."""
         self.samples += other.samples
         self._high += other._high
         self._low += other._low

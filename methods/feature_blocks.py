@@ -30,7 +30,7 @@ class Table(Protocol):
 
 
 def in_memory(shape: tuple[int, int]) -> Array:
-    """Make an array in memory."""
+    """Make an array of a `shape` (subjects, features) in memory, its values not set."""
     return np.empty(shape)
 
 
@@ -50,13 +50,21 @@ class OnDisk:
 
 
 def feature_blocks(count: int) -> Iterator[slice]:
-    """Yield the features in blocks."""
+    """Yield `count` features in blocks of `BLOCK`.
+
+    >>> [(block.start, block.stop) for block in feature_blocks(BLOCK + 5)] == [(0, BLOCK), (BLOCK, BLOCK + 5)]
+    True
+    """
     for start in range(0, count, BLOCK):
         yield slice(start, min(start + BLOCK, count))
 
 
 def row_blocks(table: Table) -> Iterator[tuple[slice, Array]]:
-    """Yield whole rows in blocks, as numbers."""
+    """Yield whole rows of a `table` (subjects x features) in blocks, as numbers.
+
+    >>> [(rows.start, rows.stop, block.tolist()) for rows, block in row_blocks(np.array([[1, 2], [3, 4]]))]
+    [(0, 2, [[1.0, 2.0], [3.0, 4.0]])]
+    """
     rows, columns = table.shape
     size = max(1, _CELLS // max(1, columns))
     for start in range(0, rows, size):

@@ -54,10 +54,14 @@ class LocalRegression:
 
 
 def fit(x: FloatArray, y: FloatArray, weights: FloatArray) -> LocalRegression:
-    """Fit y over x.
+    """Fit y over x, both of shape (points,), each point with its own of the `weights`.
 
     Raises:
         Unusable: `too-few-genes` with fewer than six points, or all at one place.
+
+    >>> line = np.arange(8.0)
+    >>> fit(line, 2 * line + 1, np.ones(8)).at(np.array([2.5])).round(6).tolist()
+    [6.0]
     """
     if x.size < FEWEST or x.min() == x.max():
         raise Unusable(TOO_FEW_GENES, f"A local regression needs {FEWEST} different points.", "Give more genes.")

@@ -51,7 +51,13 @@ def _fit(counts: FloatArray, design: FloatArray, offset: FloatArray, dispersion:
 def fit_with_prior(
     counts: FloatArray, design: FloatArray, offset: FloatArray, dispersion: FloatArray, prior_count: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Coefficients shrunk by a prior count in proportion to the library, and the fitted means without it."""
+    """Coefficients shrunk by a prior count in proportion to the library, and the fitted means without it.
+
+    Args:
+        counts, offset, dispersion: Genes x samples; `offset` is the log of the library.
+        design: Samples x coefficients.
+        prior_count: Added to each count, on average over the samples.
+    """
     _, mean = _fit(counts, design, offset, dispersion)
     library = np.exp(np.broadcast_to(offset, counts.shape))
     prior = prior_count * library / library.mean(axis=1, keepdims=True)
@@ -70,7 +76,13 @@ def _adjusted_profile_likelihood(
 
 
 def common_dispersion(counts: FloatArray, design: FloatArray) -> float:
-    """The one dispersion that makes the sum of the adjusted likelihoods largest, between 0 and 4 (Brent's method)."""
+    """The one dispersion of genes x samples `counts` under a `design` with the largest sum of adjusted likelihoods.
+
+    It is looked for between 0 and 4 (Brent), over genes of `MIN_ROW_SUM` counts or more.
+
+    Raises:
+        Unusable: `too-few-counts` when no gene has so many.
+    """
     from scipy.optimize import minimize_scalar
 
     offset = np.log(counts.sum(axis=0))
@@ -86,7 +98,10 @@ def common_dispersion(counts: FloatArray, design: FloatArray) -> float:
 
 
 def genewise_dispersion(counts: FloatArray, design: FloatArray, common: float) -> FloatArray:
-    """Dispersion of each gene: the maximum of a spline through its likelihood on `GRID`; the common one below 5 counts."""
+    """Dispersion of each gene of `counts` (genes x samples): the maximum of a spline through its likelihood on `GRID`.
+
+    `design` is samples x coefficients. Below 5 counts it is the `common` one.
+    """
     offset = np.log(counts.sum(axis=0))
     out = np.full(len(counts), common)
     enough = counts.sum(axis=1) >= MIN_ROW_SUM

@@ -23,6 +23,9 @@ def target_quantiles(values: FloatArray) -> FloatArray:
 
     Raises:
         Unusable: `missing-values` when a sample has fewer than two values.
+
+    >>> target_quantiles(np.array([[5.0, 2.0, 3.0], [4.0, 1.0, 9.0]])).tolist()
+    [1.5, 3.5, 7.0]
     """
     present = (~np.isnan(values)).sum(axis=1)
     if np.isinf(values).any() or (present < min(2, values.shape[1])).any():
@@ -45,12 +48,19 @@ def map_to_quantiles(values: FloatArray, target: FloatArray) -> FloatArray:
     """Give each sample the target's value at the average rank of each of its values; a gap (NaN) stays one.
 
     A sample is mapped from its own ranks alone, so later samples change no earlier row.
+
+    >>> map_to_quantiles(np.array([[7.0, np.nan, 1.0]]), np.array([1.5, 3.5, 7.0])).tolist()
+    [[7.0, nan, 1.5]]
     """
     return np.asarray(map_ranks(np.ascontiguousarray(values, dtype=np.float64), target))
 
 
 def quantile_normalise(values: FloatArray) -> FloatArray:
-    """Quantile-normalise samples x features."""
+    """Quantile-normalise `values`, samples x features (Bolstad et al. 2003).
+
+    >>> quantile_normalise(np.array([[5.0, 2.0, 3.0], [4.0, 1.0, 9.0]])).tolist()
+    [[7.0, 1.5, 3.5], [3.5, 1.5, 7.0]]
+    """
     return map_to_quantiles(values, target_quantiles(values))
 
 

@@ -47,7 +47,7 @@ def coefficients(x, y, b, c, d):  # type: ignore[no-untyped-def]
 
 
 def curve(x: FloatArray, y: FloatArray) -> FloatArray:
-    """Return knots, values and coefficients as one array of 5 x knots, to keep and to evaluate."""
+    """Return knots `x`, values `y` and coefficients of their spline as an array of shape (5, knots), for `evaluate`."""
     out = np.zeros((5, x.size))
     out[0], out[1] = x, y
     coefficients(out[0], out[1], out[2], out[3], out[4])
@@ -55,7 +55,12 @@ def curve(x: FloatArray, y: FloatArray) -> FloatArray:
 
 
 def evaluate(spline: FloatArray, at: FloatArray) -> FloatArray:
-    """Value of a `curve`; beyond its knots the outer cubic goes on."""
+    """Return a `spline`, which `curve` made, where `at` says; beyond its knots the outer cubic goes on.
+
+    >>> knots = np.array([0.0, 1.0, 2.0, 3.0])
+    >>> evaluate(curve(knots, knots**3), np.array([0.5, 4.0])).round(6).tolist()
+    [0.125, 64.0]
+    """
     place = np.clip(np.searchsorted(spline[0], at, side="right") - 1, 0, spline.shape[1] - 1)
     knot, value, b, c, d = spline[:, place]
     t = at - knot

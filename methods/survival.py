@@ -44,11 +44,20 @@ class Curve:
     exits: NDArray[np.float64]
 
     def number_at_risk(self, time: float) -> int:
-        """Return how many subjects were followed just before `time`."""
+        """Return how many subjects were followed just before `time`.
+
+        >>> kaplan_meier([2.0, 3.0, 5.0], [1, 0, 1]).number_at_risk(3.0)
+        2
+        """
         return int(_at_risk(self.entries, self.exits, time))
 
     def at(self, time: float) -> float:
-        """Return the estimate just after `time`."""
+        """Return the estimate just after `time`.
+
+        >>> curve = kaplan_meier([2.0, 3.0, 5.0], [1, 0, 1])
+        >>> round(curve.at(2.0), 4), curve.at(5.0)
+        (0.6667, 0.0)
+        """
         place = int(np.searchsorted(self.time, time, side="right")) - 1
         return float(self.survival[place]) if place >= 0 else 1.0
 

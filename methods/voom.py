@@ -29,7 +29,13 @@ class Voom:
 
 
 def voom_expression(counts: AnyArray, library_size: FloatArray) -> FloatArray:
-    """log2((count + 0.5) / (library size + 1) * 1e6)."""
+    """log2((count + 0.5) / (library size + 1) * 1e6) of samples x genes `counts`;
+
+    `library_size` has one value for each sample.
+
+    >>> voom_expression(np.array([[0, 999_999]]), np.array([999_999.0])).round(4).tolist()
+    [[-1.0, 19.9316]]
+    """
     return np.asarray(np.log2((np.asarray(counts, dtype=np.float64) + 0.5) / (library_size[:, None] + 1.0) * 1e6))
 
 
@@ -70,7 +76,11 @@ def voom(counts: AnyArray, library_size: FloatArray, design: FloatArray | None =
 
 
 def precision_weights(fitted: FloatArray, library_size: FloatArray, trend: tuple[FloatArray, FloatArray]) -> FloatArray:
-    """Weights of samples x genes from fitted log2 CPM (one row for all samples will do), effective libraries and the curve."""
+    """Weights of samples x genes from `fitted` log2 CPM (one row for all samples will do), effective libraries and the
+    curve.
+
+    `library_size` has one value for each sample, `trend` the places and values of the curve (Law et al. 2014).
+    """
     fitted_count = 1e-6 * 2.0**fitted * (library_size[:, None] + 1.0)
     return np.asarray(1.0 / np.interp(np.log2(fitted_count), *trend) ** 4)
 

@@ -40,7 +40,7 @@ class ParametricTrend:
         return {"trend": "parametric", "asymptotic_dispersion": self.asymptotic, "extra_poisson": self.extra_poisson}
 
     def transform(self, normalised: FloatArray) -> FloatArray:
-        """log2-like values of counts divided by size factors, in closed form."""
+        """log2-like values of samples x genes counts divided by size factors, `normalised`, in closed form."""
         a, e = self.asymptotic, self.extra_poisson
         root = np.sqrt(a * normalised * (1 + e + a * normalised))
         return np.asarray(np.log((1 + e + 2 * a * normalised + 2 * root) / (4 * a)) / _LOG2)
@@ -57,7 +57,11 @@ class MeanTrend:
         return {"trend": "mean", "dispersion": self.dispersion}
 
     def transform(self, normalised: FloatArray) -> FloatArray:
-        """log2-like values of counts divided by size factors, in closed form."""
+        """log2-like values of samples x genes counts divided by size factors, `normalised`, in closed form.
+
+        >>> MeanTrend(0.1).transform(np.array([[0.0, 10.0, 1000.0]])).round(3).tolist()
+        [[1.322, 3.865, 9.973]]
+        """
         a = self.dispersion
         return np.asarray((2 * np.arcsinh(np.sqrt(a * normalised)) - math.log(a) - math.log(4)) / _LOG2)
 
@@ -82,7 +86,7 @@ class LocalTrend:
         return {"trend": "local", "scale": self.scale, "offset": self.offset, "largest_count": self.top}
 
     def transform(self, normalised: FloatArray) -> FloatArray:
-        """log2-like values of counts divided by size factors."""
+        """log2-like values of samples x genes counts divided by size factors, `normalised`."""
         at, end = np.arcsinh(normalised), math.asinh(self.top)
         inside = splines.evaluate(self.spline, np.minimum(at, end))
         t = end - self.spline[0, -1]

@@ -19,13 +19,21 @@ AnyArray = NDArray[Any]
 
 
 def exact_mean(values: Iterable[float]) -> float:
-    """Arithmetic mean whose sum is correctly rounded (Shewchuk), so the order of the values does not matter."""
+    """Arithmetic mean whose sum is correctly rounded (Shewchuk), so the order of the values does not matter.
+
+    >>> exact_mean([1e16, 1.0, -1e16])
+    0.3333333333333333
+    """
     listed = [float(value) for value in values]
     return math.fsum(listed) / len(listed)
 
 
 def geometric_mean(values: Iterable[float]) -> float:
-    """Geometric mean of positive values; the order of the values does not matter."""
+    """Geometric mean of positive values; the order of the values does not matter.
+
+    >>> round(geometric_mean([1.0, 10.0, 100.0]), 9)
+    10.0
+    """
     return math.exp(exact_mean(math.log(value) for value in values))
 
 

@@ -16,7 +16,7 @@ _BINS = 2048
 
 @njit(cache=True, nogil=True)
 def add_log_counts(counts, high, low, positive):  # type: ignore[no-untyped-def]
-    """Add the logs of each sample's counts, gene by gene, in double-double arithmetic."""
+    """Add the logs of samples x genes `counts` to each gene's `high` and `low`, and the `positive` ones' number, in place."""
     for i in range(counts.shape[0]):
         for g in range(counts.shape[1]):
             if counts[i, g] > 0:
@@ -29,7 +29,7 @@ def add_log_counts(counts, high, low, positive):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def median_ratio_of_rows(counts, log_means, positive_only):  # type: ignore[no-untyped-def]
-    """Return the median ratio of each sample to the geometric means."""
+    """Return each sample's median ratio of `counts` to the means of `log_means`; `positive_only` leaves zeros out."""
     n, genes = counts.shape
     out = np.empty(n)
     buffer = np.empty(genes)
@@ -51,7 +51,7 @@ def median_ratio_of_rows(counts, log_means, positive_only):  # type: ignore[no-u
 
 @njit(cache=True, nogil=True)
 def ordered_windows(counts, first, width):  # type: ignore[no-untyped-def]
-    """Return the order statistics of each sample around a quantile."""
+    """Return the order statistics `first` to `first + width - 1` (from 0) of each row of `counts`, shape (samples, width)."""
     """Order statistics `first` to `first + width - 1` (from 0) of each row of whole or fractional counts."""
     n, genes = counts.shape
     out = np.empty((n, width))
@@ -144,7 +144,14 @@ def _order_statistic(values, n, rank, tally, place, scratch):  # type: ignore[no
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def tmm_of_rows(counts, sizes, reference, reference_size, log_ratio_trim, sum_trim, precise):  # type: ignore[no-untyped-def]
-    """Return the trimmed mean of M-values of each sample against a reference, before scaling."""
+    """Return the trimmed mean of M-values of each sample against a `reference`, before scaling (Robinson and Oshlack 2010).
+
+    Args:
+        counts, sizes: Samples x genes, and the library size of each sample.
+        reference, reference_size: Counts of the reference library, one per gene, and their total.
+        log_ratio_trim, sum_trim, precise: Shares trimmed of M and A at both ends; whether M values are weighted by
+            precision.
+    """
     n, genes = counts.shape
     out = np.ones(n)
     seen = 0

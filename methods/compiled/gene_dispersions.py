@@ -104,7 +104,13 @@ def _search_grid(y, mean, highest):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def dispersion_of_genes(counts, size_factors, mean_inverse):  # type: ignore[no-untyped-def]
-    """Return the dispersion of each gene by line search on its adjusted profile likelihood, on a grid where that fails."""
+    """Return the dispersion of each gene by line search on its adjusted profile likelihood, on a grid where that fails.
+
+    Args:
+        counts: Genes x samples.
+        size_factors: One for each sample.
+        mean_inverse: Mean of the inverse size factors.
+    """
     genes, n = counts.shape
     out = np.empty(genes)
     highest = max(10.0, float(n))

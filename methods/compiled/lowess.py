@@ -54,7 +54,12 @@ def _local_fit(x, y, at, left, right, robustness, robust, weight):  # type: igno
 
 @njit(cache=True, nogil=True)
 def lowess_at(x, y, span, iterations, delta):  # type: ignore[no-untyped-def]
-    """Return the robust local linear fit at each x, as R's lowess does it."""
+    """Return the robust local linear fit of `y` at each `x`, ascending, as R's lowess does it (Cleveland 1979).
+
+    Args:
+        span: Share of the points that a local fit uses.
+        iterations, delta: Passes that down-weight outliers; distance within which fits are interpolated.
+    """
     n = x.size
     fit = y.copy()
     if n < 2:

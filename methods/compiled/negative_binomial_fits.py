@@ -19,7 +19,12 @@ NEGLIGIBLE = 1e-13
 
 @njit(cache=True, nogil=True)
 def fit_each_group(y, level, groups, offset, phi):  # type: ignore[no-untyped-def]
-    """Fit the mean of each group of each gene, where the design is one of groups."""
+    """Fit the mean of each of the `groups` of each gene of `y` (genes x samples), where the design is one of groups.
+
+    Args:
+        level: Group of each sample, from 0.
+        offset, phi: Log offsets and dispersions, both genes x samples.
+    """
     genes, n = y.shape
     out = np.empty((genes, groups))
     mean = np.empty((genes, n))
@@ -106,7 +111,12 @@ def _solve(matrix, vector, damping):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def fit_each_gene(y, x, offset, phi):  # type: ignore[no-untyped-def]
-    """Fit each gene by Levenberg-Marquardt steps; return coefficients and fitted means."""
+    """Fit each gene of `y` (genes x samples) by Levenberg-Marquardt steps; return coefficients and fitted means.
+
+    Args:
+        x: Design, samples x coefficients.
+        offset, phi: Log offsets and dispersions, both genes x samples.
+    """
     genes, n = y.shape
     p = x.shape[1]
     out = np.empty((genes, p))
@@ -205,7 +215,12 @@ def fit_each_gene(y, x, offset, phi):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def adjusted_likelihoods(y, mean, design, phi):  # type: ignore[no-untyped-def]
-    """Return the adjusted profile likelihood of each gene at one dispersion."""
+    """Return the Cox-Reid adjusted profile likelihood of each gene of `y` around `mean` (both genes x samples).
+
+    Args:
+        design: Samples x coefficients.
+        phi: Dispersion of each gene.
+    """
     genes, n = y.shape
     p = design.shape[1]
     out = np.empty(genes)
@@ -256,7 +271,7 @@ def adjusted_likelihoods(y, mean, design, phi):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def maxima_of_splines(x, values):  # type: ignore[no-untyped-def]
-    """Return where the cubic spline through each row of values is largest."""
+    """Return where the cubic spline through each row of `values` over the knots `x` is largest, near its largest knot."""
     """Where the cubic spline through each row of `values` over `x` is largest, near its largest knot."""
     rows, n = values.shape
     out = np.empty(rows)

@@ -10,7 +10,7 @@ from numba import njit
 
 @njit(cache=True, nogil=True)
 def map_ranks(values, target):  # type: ignore[no-untyped-def]
-    """Give each value the target of its rank in its row; ties get the mean of theirs."""
+    """Give each of `values` (samples x features) the `target` of its rank in its row; ties get the mean of theirs."""
     n, features = values.shape
     out = np.empty_like(values)
     for i in range(n):

@@ -9,7 +9,11 @@ from numba import njit
 
 @njit(cache=True, nogil=True)
 def digamma(x: float) -> float:
-    """Derivative of the logarithm of the gamma function, for x > 0 (recurrence and the asymptotic series)."""
+    """Derivative of the logarithm of the gamma function, for x > 0 (recurrence and the asymptotic series).
+
+    >>> round(digamma(1.0), 6)
+    -0.577216
+    """
     shift = 0.0
     while x < 10.0:
         shift -= 1.0 / x
