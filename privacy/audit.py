@@ -39,6 +39,11 @@ class AuditLog:
             action: What was done, in kebab case (`link`, `release`, `re-identify`).
             subject_count: How many persons it concerned.
             details: Counts, digests and fingerprints; never a value of a patient.
+
+        >>> log = AuditLog(getfixture("tmp_path") / "audit.log")
+        >>> _ = log.append("mc", "reidentify", 1, {"why": "a relapse"})
+        >>> log.verify(), log.entries()[0]["action"]
+        (1, 'reidentify')
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)

@@ -21,6 +21,9 @@ def shift_days(key: Key, subject_id: int, max_days: int = DEFAULT_MAX_SHIFT_DAYS
         key: Key of the study.
         subject_id: Pseudonym of the person.
         max_days: Largest shift, in days.
+
+    >>> -30 <= shift_days(Key(bytes(32)), 7, max_days=30) <= -1
+    True
     """
     return -1 - int.from_bytes(key.mac("date-shift", str(subject_id)), "big") % max_days
 
@@ -31,6 +34,9 @@ def shift[DateOrTime: (date, datetime)](moment: DateOrTime, days: int) -> DateOr
     Args:
         moment: A date or time.
         days: Days to move it by.
+
+    >>> shift(datetime(2024, 3, 1, 8, 30), -2)
+    datetime.datetime(2024, 2, 28, 8, 30)
     """
     return moment + timedelta(days=days)
 
@@ -47,6 +53,9 @@ def shift_interval(earliest: datetime, latest: datetime, days: int) -> tuple[dat
         earliest: Begin of what is known.
         latest: Its end.
         days: Days to move it by.
+
+    >>> shift_interval(datetime(2024, 3, 1), datetime(2024, 3, 31, 23, 59, 59, 999_999), -40)
+    (datetime.datetime(2024, 1, 1, 0, 0), datetime.datetime(2024, 3, 31, 23, 59, 59, 999999))
     """
     first, last = shift(earliest, days), shift(latest, days)
     span = latest - earliest

@@ -44,7 +44,11 @@ _LABEL = re.compile(
 
 
 def nir_key(thirteen: str) -> int | None:
-    """Return the check key of the 13 characters of a NIR, or None when they are not of its form."""
+    """Return the check key of the first `thirteen` characters of a NIR, or None when they are not of its form.
+
+    >>> nir_key("1560369123456"), nir_key("2A")
+    (72, None)
+    """
     if not re.fullmatch(r"[1-478][0-9]{4}(?:[0-9]{2}|2[ABab])[0-9]{6}", thirteen):
         return None
     department = thirteen[5:7].upper()
@@ -53,7 +57,11 @@ def nir_key(thirteen: str) -> int | None:
 
 
 def is_nir(text: str) -> bool:
-    """Return whether `text`, blanks aside, is a NIR of 15 characters whose key is right."""
+    """Return whether `text`, blanks aside, is a NIR of 15 characters whose key is right.
+
+    >>> is_nir("1 56 03 69 123 456 72"), is_nir("156036912345600")
+    (True, False)
+    """
     compact = re.sub(r"[ .\-\u00a0\u202f]", "", text)
     key = nir_key(compact[:13])
     return key is not None and len(compact) == 15 and compact[13:] == f"{key:02d}"

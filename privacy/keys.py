@@ -31,7 +31,11 @@ class Key:
 
     @property
     def fingerprint(self) -> str:
-        """First 16 hexadecimal digits of a one-way derivation: names the key without telling it."""
+        """First 16 hexadecimal digits of a one-way derivation: names the key without telling it.
+
+        >>> Key(bytes(32)).fingerprint
+        '311c9df38c2e3bbf'
+        """
         return self.derive("fingerprint").hex()[:16]
 
     def derive(self, purpose: str) -> bytes:
@@ -39,6 +43,9 @@ class Key:
 
         Args:
             purpose: What the key is for.
+
+        >>> Key(bytes(32)).derive("dates") != Key(bytes(32)).derive("names")
+        True
         """
         return _derived(self.secret, purpose)
 
@@ -59,7 +66,11 @@ def _derived(secret: bytes, purpose: str) -> bytes:
 
 
 def new_key() -> Key:
-    """Return a fresh random key."""
+    """Return a fresh random key.
+
+    >>> len(new_key().secret)
+    32
+    """
     return Key(secrets.token_bytes(KEY_BYTES))
 
 
@@ -72,6 +83,10 @@ def write_key_file(key: Key, path: Path | str) -> None:
 
     Raises:
         UserError: If the file exists already; a key in use must never be overwritten.
+
+    >>> write_key_file(Key(bytes(32)), getfixture("tmp_path") / "study.key")
+    >>> read_key_file(getfixture("tmp_path") / "study.key") == Key(bytes(32))
+    True
     """
     if Path(path).exists():
         raise UserError(f"{path} exists and is not overwritten. Choose another name, or use that key.")

@@ -15,6 +15,9 @@ def subject_id(key: Key, person: str) -> int:
     Args:
         key: Key of the study.
         person: The person, as the ledger names them.
+
+    >>> subject_id(Key(bytes(32)), "P1") == subject_id(Key(bytes(32)), "P1") > 0
+    True
     """
     number = int.from_bytes(key.mac("subject", person)[:8], "big") & 0x7FFF_FFFF_FFFF_FFFF
     return number or 1
@@ -28,6 +31,9 @@ def uid(key: Key, source_uid: str) -> str:
     Args:
         key: Key of the study.
         source_uid: The UID of the source; padding does not count.
+
+    >>> uid(Key(bytes(32)), "1.2.840.1").startswith("2.25.")
+    True
     """
     number = int.from_bytes(key.mac("uid", source_uid.strip(" \0"))[:16], "big")
     number = number & ~(0xF << 76) | (0x8 << 76)
@@ -42,5 +48,8 @@ def token(key: Key, purpose: str, text: str) -> str:
         key: Key of the study.
         purpose: Kind of thing.
         text: Its name.
+
+    >>> token(Key(bytes(32)), "sample", "A-1") != token(Key(bytes(32)), "file", "A-1")
+    True
     """
     return key.mac(f"token/{purpose}", text)[:8].hex()

@@ -27,7 +27,12 @@ from unibase.privacy.subjects import Subject, SubjectLookup
 
 
 def person_tokens(folder: Path | str, first_key: Key, *, revision: int | None = None) -> dict[tuple[str, str], str]:
-    """Identity custodian: return the token of every record `(centre, person_key)` of the ledger."""
+    """Identity custodian: return the token of every record `(centre, person_key)` of the ledger in `folder`.
+
+    Args:
+        folder, revision: The ledger, and its revision; the newest by default.
+        first_key: The identity custodian's key, of which tokens are made.
+    """
     frame = persons.persons(folder, revision=revision)
     return {(centre, person_key): _token(first_key, person) for centre, person_key, person in frame.iter_rows()}
 
@@ -35,7 +40,15 @@ def person_tokens(folder: Path | str, first_key: Key, *, revision: int | None = 
 def subjects_of_tokens(
     tokens: Iterable[str], second_key: Key, max_shift_days: int = DEFAULT_MAX_SHIFT_DAYS
 ) -> dict[str, Subject]:
-    """Study custodian: return pseudonym and date shift of every token; it sees nothing else."""
+    """Study custodian: return pseudonym and date shift of each of the `tokens`; it sees nothing else.
+
+    Args:
+        second_key: The study custodian's key.
+        max_shift_days: Dates move back by 1 to this many days.
+
+    >>> sorted(subjects_of_tokens(["a1", "b2", "a1"], Key(bytes(32))))
+    ['a1', 'b2']
+    """
     subjects = {}
     for token in sorted(set(tokens)):
         number = pseudonyms.subject_id(second_key, token)
@@ -47,6 +60,10 @@ def assemble(
     folder: Path | str, tokens: Mapping[tuple[str, str], str], subjects: Mapping[str, Subject], *, revision: int | None = None
 ) -> SubjectLookup:
     """Staging: return the lookup from identifiers to subjects, out of the answers of both custodians.
+
+    Args:
+        folder, revision: The ledger, and its revision; the newest by default.
+        tokens, subjects: What the identity custodian and what the study custodian answered.
 
     Raises:
         UserError: If the study custodian's answer lacks a token: the ledger has grown since.
@@ -65,12 +82,20 @@ def assemble(
 
 
 def revealed(folder: Path | str, tokens: Mapping[tuple[str, str], str], subjects: Mapping[str, Subject]) -> SubjectLookup:
-    """Both together, on the way back: return the lookup of those persons alone whom the study custodian gave, perhaps one."""
+    """Both together, on the way back: return the lookup of those `subjects` alone that the study custodian gave.
+
+    Args:
+        folder, tokens: The ledger, and the token of each of its records.
+    """
     return _lookup(persons.ledger_people(folder).filter(~persons.is_same_as()), tokens, subjects)
 
 
 def only(subjects: Mapping[str, Subject], asked: Collection[int]) -> dict[str, Subject]:
-    """Study custodian: return token, pseudonym and shift of the pseudonyms asked for; those it does not have are left out."""
+    """Study custodian: return the `subjects`, by token, whose pseudonym is `asked` for; those it lacks are left out.
+
+    >>> only({"a1": Subject(7, -3), "b2": Subject(8, -5)}, {8, 9})
+    {'b2': Subject(subject_id=8, shift_days=-5)}
+    """
     return {token: subject for token, subject in subjects.items() if subject.subject_id in asked}
 
 
@@ -84,13 +109,17 @@ def _lookup(people: pl.DataFrame, tokens: Mapping[tuple[str, str], str], subject
 
 
 def read_tokens(path: Path) -> dict[tuple[str, str], str]:
-    """Read the tokens of records that `write_tokens` wrote: `centre, person_key, token`."""
+    """Read the tokens of records from `path`, where `write_tokens` wrote them: `centre, person_key, token`."""
     rows = _read(path, "centre", "person_key", "token").iter_rows()
     return {(centre, person_key): token for centre, person_key, token in rows}
 
 
 def read_subjects(path: Path) -> dict[str, Subject]:
-    """Read the study custodian's answer that `write_subjects` wrote: `token, subject_id, shift_days`."""
+    """Read the study custodian's answer from `path`, where `write_subjects` wrote it: `token, subject_id, shift_days`.
+
+    Raises:
+        UserError: If a row is none; names file and row.
+    """
     frame = _read(path, "token", "subject_id", "shift_days")
     numbers = frame.select("token", pl.col("subject_id", "shift_days").cast(pl.Int64, strict=False))
     wrong = numbers.with_row_index("row", 1).filter(pl.any_horizontal(pl.all().is_null()))
@@ -102,23 +131,39 @@ def read_subjects(path: Path) -> dict[str, Subject]:
 
 
 def write_tokens(tokens: Mapping[tuple[str, str], str], path: Path) -> None:
-    """Write the tokens of records, mode 0600: vault only."""
+    """Write the `tokens` of records to `path`, mode 0600: vault only.
+
+    >>> path = getfixture("tmp_path") / "tokens.csv"
+    >>> write_tokens({("lyon", "12"): "a1"}, path)
+    >>> read_tokens(path)
+    {('lyon', '12'): 'a1'}
+    """
     rows = [(*record, token) for record, token in sorted(tokens.items())]
     _write(path, ("centre", "person_key", "token"), rows)
 
 
 def write_subjects(subjects: Mapping[str, Subject], path: Path) -> None:
-    """Write pseudonym and shift of every token, mode 0600."""
+    """Write pseudonym and shift of every token in `subjects` to `path`, mode 0600.
+
+    >>> write_subjects({"a1": Subject(7, -3)}, getfixture("tmp_path") / "subjects.csv")
+    >>> read_subjects(getfixture("tmp_path") / "subjects.csv")
+    {'a1': Subject(subject_id=7, shift_days=-3)}
+    """
     _write(path, ("token", "subject_id", "shift_days"), [(token, *subject) for token, subject in sorted(subjects.items())])
 
 
 def read_token_list(path: Path) -> list[str]:
-    """Read the tokens that the identity custodian handed on: a column `token`."""
+    """Read the tokens that the identity custodian handed on: the column `token` of the table at `path`."""
     return _read(path, "token")["token"].to_list()
 
 
 def write_token_list(tokens: Iterable[str], path: Path) -> None:
-    """Write distinct tokens without any identity, sorted, so that their order tells nothing."""
+    """Write distinct `tokens` to `path` without any identity, sorted, so that their order tells nothing.
+
+    >>> write_token_list(["b2", "a1", "b2"], getfixture("tmp_path") / "list.csv")
+    >>> read_token_list(getfixture("tmp_path") / "list.csv")
+    ['a1', 'b2']
+    """
     _write(path, ("token",), [(token,) for token in sorted(set(tokens))])
 
 

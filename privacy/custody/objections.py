@@ -18,7 +18,7 @@ REGISTER = pl.Schema({"centre": pl.String(), "system": pl.String(), "identifier"
 
 
 def read_register(path: Path) -> pl.DataFrame:
-    """Return the register; empty where there is none yet."""
+    """Return the register at `path`; empty where there is none yet."""
     return pl.read_parquet(path) if path.exists() else pl.DataFrame(schema=REGISTER)
 
 

@@ -66,7 +66,7 @@ class Linked(NamedTuple):
 
 
 def write_encoded(people: pl.DataFrame, linkage_key: Key, path: Path | str) -> Encoded:
-    """Encode the PEOPLE of one centre into a file for the linkage unit; return what was written."""
+    """Encode the PEOPLE rows `people` of one centre by the `linkage_key` into a file, `path`; return what was written."""
     encoded = encode_people(people, linkage_key)
     about = _about(_ENCODED, linkage_key.fingerprint, centre=_one_centre(people), parameters=PARAMETERS)
     members = {
@@ -88,6 +88,8 @@ def write_keys(people: pl.DataFrame, linkage_key: Key, folder: Path | str) -> in
 
     The folder holds `people.csv` (`system, identifier, person_key`: a people file without any trait of a person) and `keys.csv`
     (`person_key, token`).
+
+    `people` are PEOPLE rows; the tokens are those that `write_encoded` makes of them under the same `linkage_key`.
 
     Raises:
         UserError: If a person_key is an INS, or a record has no other number than its INS: that tells sex and birth.
@@ -118,6 +120,10 @@ def link_files(paths: Sequence[Path], folder: Path | str) -> Linked:
 
     The folder holds `links.csv` and `review.csv`: `left_centre, left_token, right_centre, right_token, rule, score`. A link that
     would put two INS into one person is for review.
+
+    Args:
+        paths: The encoded files, one of each centre.
+        folder: Where to write; replaced if it stands.
 
     Raises:
         UserError: If a file cannot be read, two are of one centre, or they differ in linkage key or encoding.

@@ -29,7 +29,7 @@ _CSV_ROWS = 50_000
 
 
 def scan(folder: Path | str, needles: Iterable[Needle]) -> list[Finding]:
-    """Search a folder (or file) for values; return the findings, sorted by path.
+    r"""Search a folder (or file) for values; return the findings, sorted by path.
 
     Values shorter than 8 characters (14 when all digits, leading zeros not counted) count only as words of their own,
     since they occur by chance inside others: a hospital's number of 10 digits stands somewhere in 100,000 UIDs. Digits
@@ -43,6 +43,12 @@ def scan(folder: Path | str, needles: Iterable[Needle]) -> list[Finding]:
 
     Raises:
         ValueError: If a value is empty.
+
+    >>> folder = getfixture("tmp_path") / "release"
+    >>> folder.mkdir()
+    >>> _ = (folder / "table.csv").write_text("subject_id,name\n7,ZQVIBE\n")
+    >>> [(finding.path, finding.place) for finding in scan(folder, [Needle("ZQVIBE", "name")])]
+    [('table.csv', 'bytes')]
     """
     root = Path(folder)
     searcher = Searcher(list(needles))

@@ -69,12 +69,20 @@ def day_of(value: date) -> date:
 
     Args:
         value: The date, or a time of it.
+
+    >>> from datetime import datetime
+    >>> day_of(datetime(2024, 3, 1, 23, 59))
+    datetime.date(2024, 3, 1)
     """
     return value.date() if isinstance(value, datetime) else value
 
 
 def forms(value: str | int | date) -> list[str]:
-    """Return the ways a value may be written."""
+    """Return the ways a value may be written.
+
+    >>> forms("Zqvibe")
+    ['ZQVIBE', 'Zqvibe', 'zqvibe']
+    """
     if isinstance(value, date):
         day = day_of(value)
         return [
@@ -91,7 +99,11 @@ def forms(value: str | int | date) -> list[str]:
 
 
 def encodings(text: str) -> Iterator[tuple[bytes, int]]:
-    """Yield `(bytes, bytes per character)` of the ways to store a text; UTF-16 of Latin-1 text is found as Latin-1."""
+    """Yield `(bytes, bytes per character)` of the ways to store a text; UTF-16 of Latin-1 text is found as Latin-1.
+
+    >>> [(bytes(content), size) for content, size in encodings("12")]
+    [(b'12', 1)]
+    """
     seen = set()
     beyond_latin_1 = any(ord(sign) > 255 for sign in text)
     for encoding, step in (("utf-8", 1), ("cp1252", 1), *((("utf-16-le", 2), ("utf-16-be", 2)) if beyond_latin_1 else ())):
@@ -103,7 +115,10 @@ def encodings(text: str) -> Iterator[tuple[bytes, int]]:
 
 
 def counts(content: bytes, begin: int, end: int, pattern: Pattern) -> bool:
-    """Whether a hit is a finding: short values must stand alone, and digits must not be part of a computed word."""
+    """Whether a hit of `pattern` in `content` is a finding: short values stand alone, digits are no part of a digest.
+
+    The hit is from `begin` to `end`.
+    """
     if pattern.whole and not _stands_alone(content, begin, end, pattern):
         return False
     return not (pattern.digits and pattern.step == 1 and _is_computed(content, begin, end))

@@ -16,10 +16,13 @@ _LONGEST_INNER = 1 << 31
 
 
 def is_container(head: bytes) -> bool:
-    """Return whether something may be packed inside a file.
+    r"""Return whether something may be packed inside a file.
 
     Args:
         head: Its first 4,096 bytes.
+
+    >>> is_container(b"PK\x03\x04"), is_container(b"plain text")
+    (True, False)
     """
     start = head.lstrip()[:256].lower()
     is_html = start.startswith((b"<!doctype html", b"<html", b"<svg", b"<?xml"))
@@ -31,6 +34,10 @@ def unpack(content: bytes) -> Iterator[tuple[str, bytes]]:
 
     Args:
         content: The bytes of a file, or of what was packed in one.
+
+    >>> import gzip
+    >>> list(unpack(gzip.compress(b"inside", mtime=0)))
+    [('gzip', b'inside')]
     """
     if content.startswith(b"\x1f\x8b"):
         with contextlib.suppress(OSError, EOFError, zlib.error):

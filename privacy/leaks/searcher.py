@@ -124,6 +124,8 @@ class Searcher:
     def numbers(self, path: str, place: str, values: np.ndarray, rows: Rows | None = None) -> None:
         """Search whole numbers.
 
+        The values are an array of shape (values,).
+
         Args:
             path: The file, as findings name it.
             place: Where in it they stand.
@@ -134,6 +136,8 @@ class Searcher:
 
     def dates(self, path: str, place: str, values: np.ndarray, rows: Rows | None = None) -> None:
         """Search days.
+
+        The values are an array of shape (values,).
 
         Args:
             path: The file, as findings name it.

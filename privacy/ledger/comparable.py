@@ -40,19 +40,22 @@ class Names(Protocol):
     """What can be said of names that are not equal, known by their numbers; in clear text or encoded."""
 
     def alike(self, one: np.ndarray, two: np.ndarray) -> np.ndarray:
-        """Return how alike family names are, 0 to 1 on the scale of Jaro and Winkler; 1 for a half of a compound name."""
+        """Return how alike the family names numbered `one` and `two` are, both of shape (pairs,).
+
+        It is 0 to 1 on the scale of Jaro and Winkler; 1 for a half of a compound name.
+        """
 
     def one_writing(self, one: list[int], two: list[int]) -> bool:
         """Return whether two lists of given names are one compound name, written together or apart."""
 
     def slips(self, one: int, two: int) -> int:
-        """Return how many slips of the pen lie between two given names, at most 3."""
+        """Return how many slips of the pen lie between the given names numbered `one` and `two`, at most 3."""
 
     def length(self, name: int) -> int:
         """Return the letters of a given name."""
 
     def begins(self, one: int, two: int) -> bool:
-        """Return whether one given name is the beginning of the other."""
+        """Return whether one of the given names numbered `one` and `two` is the beginning of the other."""
 
     def same_initial(self, one: int, two: int) -> bool:
         """Return whether two given names begin with one letter."""
@@ -110,7 +113,7 @@ class Traits(NamedTuple):
 
 
 def read_traits(people: pl.DataFrame) -> Traits:
-    """Return the traits of PEOPLE rows in the form that is compared, records in order."""
+    """Return the traits of PEOPLE rows, `people`, in the form that is compared, records in order."""
     rows = people.select("centre", "person_key", *TRAITS).unique().sort(pl.all())
     records = rows.select("centre", "person_key").unique().sort("centre", "person_key").with_row_index("_record")
     record = rows.join(records, on=["centre", "person_key"], how="left", maintain_order="left")["_record"].to_numpy()
@@ -154,7 +157,7 @@ class ClearNames:
         self._families, self._given = families, given
 
     def alike(self, one: np.ndarray, two: np.ndarray) -> np.ndarray:
-        """See `Names`."""
+        """Compare family names `one` and `two`, shape (pairs,), by letters; see `Names`."""
         # Only where names are compared: an encoded route needs no library of letters.
         from rapidfuzz import process
         from rapidfuzz.distance import JaroWinkler
@@ -168,31 +171,35 @@ class ClearNames:
         return np.where(halves, 1.0, near)
 
     def one_writing(self, one: list[int], two: list[int]) -> bool:
-        """See `Names`."""
+        """Compare given names `one` and `two` by letters; see `Names`."""
         return bool(joined([self._given[n] for n in one]) & joined([self._given[n] for n in two]))
 
     def slips(self, one: int, two: int) -> int:
-        """See `Names`: optimal string alignment."""
+        """Compare given names `one` and `two` by optimal string alignment; see `Names`."""
         from rapidfuzz.distance import OSA
 
         return OSA.distance(self._given[one], self._given[two], score_cutoff=2)
 
     def length(self, name: int) -> int:
-        """See `Names`."""
+        """Count the letters of the given name numbered `name`; see `Names`."""
         return len(self._given[name])
 
     def begins(self, one: int, two: int) -> bool:
-        """See `Names`."""
+        """Compare given names `one` and `two` by letters; see `Names`."""
         first, second = self._given[one], self._given[two]
         return first.startswith(second) or second.startswith(first)
 
     def same_initial(self, one: int, two: int) -> bool:
-        """See `Names`."""
+        """Compare the first letters of given names `one` and `two`; see `Names`."""
         return self._given[one][0] == self._given[two][0]
 
 
 def joined(names: Sequence[str]) -> set[str]:
-    """Return what a compound name may be written as: JEAN PIERRE MARIE is also JEANPIERRE and JEANPIERREMARIE."""
+    """Return what a compound of `names` may be written as: JEAN PIERRE MARIE is also JEANPIERRE and JEANPIERREMARIE.
+
+    >>> sorted(joined(["JEAN", "PIERRE", "MARIE"]))
+    ['JEAN', 'JEANPIERRE', 'JEANPIERREMARIE']
+    """
     return {"".join(names[:count]) for count in range(1, len(names) + 1)}
 
 

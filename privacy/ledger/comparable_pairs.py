@@ -16,7 +16,7 @@ _BLOCK_LIMIT = 1_000
 
 
 def pairs_of_ins(traits: Traits, fresh: np.ndarray) -> np.ndarray:
-    """Return (2, pairs) rows of two records with one INS, of which one is fresh."""
+    """Return the (2, pairs) rows of `traits` of two records with one INS, of which one is `fresh` (a boolean for each row)."""
     rows = np.flatnonzero(traits.ins >= 0)
     rows = rows[np.argsort(traits.ins[rows], kind="stable")]
     pairs = []
@@ -31,7 +31,13 @@ def pairs_of_ins(traits: Traits, fresh: np.ndarray) -> np.ndarray:
 
 
 def candidates(traits: Traits, fresh: np.ndarray, weights: Weights, least: float) -> np.ndarray:
-    """Return (2, pairs) rows of two records that share a block and can still reach `least` bits, of which one is fresh."""
+    """Return (2, pairs) rows of two records that share a block and can still reach `least` bits, of which one is fresh.
+
+    Args:
+        traits, weights: All traits, and what they weigh.
+        fresh: A boolean for each row.
+        least: Bits of evidence.
+    """
     found = [np.empty((2, 0), dtype=np.int64)]
     of = compared(traits, weights)
     for rows, block in _blocks(traits):

@@ -60,6 +60,8 @@ class GivenEvidence:
 def first_names_differ(traits: Traits, left: np.ndarray, right: np.ndarray, bearers: np.ndarray) -> GivenEvidence:
     """Return the evidence of pairs whose first given names differ.
 
+    The evidence has one value for each pair, shape (pairs,).
+
     Args:
         traits: All traits.
         left, right: Rows of the pairs.
@@ -78,6 +80,10 @@ def second_names(traits: Traits, left: np.ndarray, right: np.ndarray, weights: W
 
     Further names contradict where both have some and none may be one of the other's. A name in common adds nothing to a
     day of birth that stands for none.
+
+    Args:
+        traits, weights: All traits, and what they weigh.
+        left, right: Rows of the pairs, shape (pairs,).
     """
     writing = np.append(traits.of_given.writing, -1)
     one, two = (writing[traits.given[rows, 1:]] for rows in (left, right))

@@ -56,7 +56,7 @@ class Groups:
         return problem
 
     def join_known(self, records: Sequence[RecordKey]) -> None:
-        """Make one what an earlier revision held to be one person."""
+        """Make one the `records` that an earlier revision held to be one person."""
         for other in records[1:]:
             left, right = sorted((self.root(records[0]), self.root(other)))
             if left != right:

@@ -84,6 +84,10 @@ def edges_between(
     """Return (links, pairs to review) among the records of `people`, for pairs with at least one record in `fresh`.
 
     Links are sorted with the strongest first, so that whoever joins them in that order is right most often.
+
+    Args:
+        accept, review: Bits of evidence from which two records are linked, and from which a pair is shown to a
+            person.
     """
     return edges_of(read_traits(people), fresh, accept=accept, review=review)
 
@@ -91,7 +95,7 @@ def edges_between(
 def edges_of(
     traits: Traits, fresh: Collection[RecordKey], *, accept: float = ACCEPT_BITS, review: float = REVIEW_BITS
 ) -> tuple[list[Edge], list[Edge]]:
-    """Return what `edges_between` does, from traits that were read already."""
+    """Return what `edges_between` does, from `traits` that were read already; `fresh`, `accept` and `review` as there."""
     wanted = set(fresh)
     is_fresh = (
         np.array([key in wanted for key in traits.keys], dtype=np.bool_)[traits.record] if traits.keys else np.empty(0, np.bool_)

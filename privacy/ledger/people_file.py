@@ -75,6 +75,8 @@ def read_people(path: Path | str, centre: str) -> PeopleFile:
     commas, semicolons or tabs, and UTF-8, UTF-16 with its mark, or Windows-1252. Dates may be ISO or French, cut to what is
     known. A row that cannot be used is set aside, a value that is not certain left out; both are told by row and column.
 
+    `path` is the file, `centre` the centre whose persons it lists.
+
     Raises:
         UserError: If the file is absent, is no table, or has no column `identifier`.
 
@@ -132,7 +134,7 @@ def in_words(file: PeopleFile, most: int = 20) -> list[str]:
 
 
 def read_links(path: Path | str) -> pl.DataFrame:
-    """Read decisions on pairs of records from CSV, in the columns of `DECISIONS`; `relation` may be left out and is `same` then.
+    """Read decisions on pairs of records from CSV at `path`, in the columns of `DECISIONS`; without `relation` it is `same`.
 
     Raises:
         UserError: If a column is missing, a cell empty or a row of another length; names file, row and column.

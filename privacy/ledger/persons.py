@@ -266,6 +266,10 @@ def _report(state: State, judged: _Judged, changes: list[Change], counts: dict[s
 def open_lookup(folder: Path | str, key: Key, *, revision: int | None = None) -> SubjectLookup:
     """Return the way from identifiers to pseudonyms and date shifts, as of a revision of the ledger (the newest by default).
 
+    Args:
+        folder, revision: The ledger, and the revision to look at.
+        key: The study's key, of which pseudonyms and shifts are made.
+
     Raises:
         UserError: If there is no ledger, no such revision, or a file of it was changed by hand.
     """
@@ -299,24 +303,28 @@ def _known_persons(state: State, subjects: Mapping[str, Subject]) -> dict[int, P
 
 
 def revisions(folder: Path | str) -> list[dict[str, Any]]:
-    """Return the content of every `revision.json` of a ledger, oldest first."""
+    """Return the content of every `revision.json` of the ledger in `folder`, oldest first.
+
+    >>> revisions(getfixture("tmp_path") / "no-ledger")
+    []
+    """
     return [about_revision(path) for path in revision_folders(Path(folder))]
 
 
 def persons(folder: Path | str, *, revision: int | None = None) -> pl.DataFrame:
-    """Return `centre, person_key, person` of all records as of a revision; vault only."""
+    """Return `centre, person_key, person` of all records of the ledger in `folder` as of a `revision`; vault only."""
     state = State.load(Path(folder), revision)
     rows = [(centre, person_key, person) for (centre, person_key), person in sorted(state.assignment.items())]
     return pl.DataFrame(rows, schema={"centre": pl.String, "person_key": pl.String, "person": pl.String}, orient="row")
 
 
 def ledger_people(folder: Path | str, *, revision: int | None = None) -> pl.DataFrame:
-    """Return the PEOPLE rows of a ledger as of a revision; vault only."""
+    """Return the PEOPLE rows of the ledger in `folder` as of a `revision`; vault only."""
     return State.load(Path(folder), revision).people
 
 
 def first_seen(folder: Path | str) -> pl.DataFrame:
-    """Return `centre, system, identifier, revision`: the revision of the ledger that first knew each identifier; vault only."""
+    """Return `centre, system, identifier, revision`: which revision of the ledger in `folder` first knew each; vault only."""
     key = ["centre", "system", "identifier"]
     parts = [
         pl.read_parquet(path / "people.parquet", columns=key).with_columns(pl.lit(number, pl.Int64).alias("revision"))

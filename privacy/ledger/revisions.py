@@ -70,7 +70,7 @@ class State:
 
     @classmethod
     def load(cls, folder: Path, revision: int | None = None) -> State:
-        """Read a ledger, and check on the way that it is whole.
+        """Read the ledger in `folder` up to a `revision` (all by default), and check on the way that it is whole.
 
         Raises:
             UserError: If a revision is missing or was changed by hand, or there is none of that number.
@@ -111,7 +111,7 @@ class State:
 
 
 def revision_folders(folder: Path) -> list[Path]:
-    """Return the folders of the revisions of a ledger, oldest first."""
+    """Return the folders of the revisions of the ledger in `folder`, oldest first."""
     return sorted(path for path in folder.glob("revision-[0-9]*") if path.is_dir())
 
 
@@ -136,17 +136,17 @@ def about_revision(folder: Path) -> dict[str, Any]:
 
 
 def merge_rows(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
-    """Return the PEOPLE rows with the newest content of each identifier."""
+    """Return the PEOPLE rows `old` and `new` with the newest content of each identifier."""
     return pl.concat([old, new]).unique(list(PEOPLE.key), keep="last", maintain_order=True).sort(PEOPLE.key)
 
 
 def rows_not_in(people: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """Return the PEOPLE rows that are not known with this content; where a row stands in its file does not count."""
+    """Return the PEOPLE rows of `people` that are not `known` with this content; their place in a file does not count."""
     return people.join(known.select(_CONTENT), on=_CONTENT, how="anti", nulls_equal=True).sort(PEOPLE.key)
 
 
 def write_revision(folder: Path, state: State, new: Revision) -> None:
-    """Write one further revision: whole or not at all, closed to others."""
+    """Write one further revision into `folder`, which holds what `state` says: `new`, whole or not at all, closed to others."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     number = state.revision + 1
     with atomic_folder(folder / f"revision-{number:06d}") as temporary:

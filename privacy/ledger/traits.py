@@ -96,7 +96,11 @@ class PartialDate(NamedTuple):
 
 
 def name_tokens(text: str | None) -> tuple[str, ...]:
-    """Return the words of a name in capitals without accents: `de Saint-Exupéry` is (DE, SAINT, EXUPERY)."""
+    """Return the words of a name, `text`, in capitals without accents.
+
+    >>> name_tokens("de Saint-Exupéry")
+    ('DE', 'SAINT', 'EXUPERY')
+    """
     if not text:
         return ()
     plain = unicodedata.normalize("NFKD", text.translate(_LIGATURES)).upper()
@@ -128,7 +132,11 @@ def family_names(*texts: str | None) -> tuple[str, ...]:
 
 
 def given_tokens(text: str | None) -> tuple[str, ...]:
-    """Return the given names in order, without titles and words for no name: `Jean-Pierre Marie` is (JEAN, PIERRE, MARIE)."""
+    """Return the given names in `text` in order, without titles and words for no name.
+
+    >>> given_tokens("Jean-Pierre Marie"), given_tokens("Sans prénom")
+    (('JEAN', 'PIERRE', 'MARIE'), ())
+    """
     words = tuple(word for word in name_tokens(text) if word not in _TITLES)
     # Some of these words are names beside another (Anne NE is none): only where nothing else stands do they say nothing.
     return () if all(word in _NO_GIVEN or set(word) == {"X"} for word in words) else words
@@ -180,10 +188,13 @@ def is_compound(given: str | None) -> bool:
 
 
 def parse_date(text: str | None) -> PartialDate | None:
-    """Return the parts of an ISO date cut to what is known, or None when there is none or it is not a date.
+    """Return the parts of an ISO date, `text`, cut to what is known, or None when there is none or it is not a date.
 
     1900-01-01, 1901-01-01 and the first days of spreadsheets stand for no date. A month that has no such day (`1956-02-31`,
     a date of another calendar) leaves the year.
+
+    >>> parse_date("1956-03"), parse_date("1956-02-31"), parse_date("1900-01-01")
+    (PartialDate(year=1956, month=3, day=0), PartialDate(year=1956, month=0, day=0), None)
     """
     if not text:
         return None
@@ -202,6 +213,9 @@ def is_vague(birth: PartialDate | None, place: str | None) -> bool:
     """Return whether a day is one that is given to those who do not know theirs: 1 January, and abroad 31 December.
 
     Only where the place of birth is a country or not known: within France registers know the day.
+
+    >>> is_vague(PartialDate(1956, 1, 1), None), is_vague(PartialDate(1956, 1, 1), "69123")
+    (True, False)
     """
     if birth is None or (place is not None and not place.startswith(FOREIGN)):
         return False
@@ -209,7 +223,11 @@ def is_vague(birth: PartialDate | None, place: str | None) -> bool:
 
 
 def place_code(text: str | None) -> str | None:
-    """Return an INSEE code of birth place in capitals, or None when it says nothing."""
+    """Return an INSEE code of birth place, `text`, in capitals, or None when it says nothing.
+
+    >>> place_code("2a004 "), place_code("")
+    ('2A004', None)
+    """
     code = (text or "").strip().upper()
     return None if code in _UNKNOWN_PLACES else code
 
@@ -227,19 +245,30 @@ def department(place: str) -> str:
 
 
 def valid_ins(text: str | None) -> str | None:
-    """Return the 15 characters of a matricule INS whose check key is right, or None.
+    """Return the 15 characters of a matricule INS, `text`, whose check key is right, or None.
 
     A matricule whose key is wrong holds a typing error and must neither link nor separate persons.
+
+    >>> valid_ins("1 56 03 69 123 456 72"), valid_ins("156036912345645")
+    ('156036912345672', None)
     """
     compact = re.sub(r"\s", "", text or "").upper()
     return compact if len(compact) == 15 and is_nir(compact) else None
 
 
 def ins_stem(ins: str) -> str:
-    """Return a matricule without its sex and key: what stays when the sex of a person is corrected."""
+    """Return a matricule, `ins`, without its sex and key: what stays when the sex of a person is corrected.
+
+    >>> ins_stem("156036912345644")
+    '560369123456'
+    """
     return ins[1:13]
 
 
 def is_provisional(ins: str) -> bool:
-    """Return whether a matricule is one of waiting (NIA, first digit 3, 4, 7 or 8), which a NIR replaces later."""
+    """Return whether a matricule, `ins`, is one of waiting (NIA, first digit 3, 4, 7 or 8), which a NIR replaces later.
+
+    >>> is_provisional("356036912345644"), is_provisional("156036912345644")
+    (True, False)
+    """
     return ins[0] in "3478"

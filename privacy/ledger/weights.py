@@ -61,7 +61,7 @@ def without_default_dates(traits: Traits) -> Traits:
 
 
 def weights_of(traits: Traits) -> Weights:
-    """Return what the values of each row weigh in this file."""
+    """Return what the values of each row of `traits` weigh in this file."""
     abroad = traits.country > 0
     families = np.column_stack([_family_bits(traits, column, abroad) for column in traits.families.T])
     writing = np.where(traits.given[:, 0] >= 0, traits.of_given.writing[traits.given[:, 0]], -1)

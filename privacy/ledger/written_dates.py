@@ -23,7 +23,7 @@ class WrittenDate:
 
 
 def iso_dates(texts: Sequence[str | None]) -> list[WrittenDate]:
-    """Read the dates of one column.
+    """Read the dates of one column, its `texts`.
 
     Read are ISO (with or without time of day), and the French order day, month, year with `/`, `.`, `-` or blanks. A part
     that is 0 or no part of a calendar (`1956-00-00`, `1956-02-31`) is left out with all after it. Where the column has dates
