@@ -76,8 +76,7 @@ def voom(counts: AnyArray, library_size: FloatArray, design: FloatArray | None =
 
 
 def precision_weights(fitted: FloatArray, library_size: FloatArray, trend: tuple[FloatArray, FloatArray]) -> FloatArray:
-    """Weights of samples x genes from `fitted` log2 CPM (one row for all samples will do), effective libraries and the
-    curve.
+    """Weights of samples x genes from `fitted` log2 CPM (one row for all samples will do), effective libraries and the curve.
 
     `library_size` has one value for each sample, `trend` the places and values of the curve (Law et al. 2014).
     """

@@ -193,7 +193,11 @@ def _one_name(table: GeneTable, name: str, numbers: bool) -> Match:
 
 
 def identifiers(names: Iterable[str]) -> list[str]:
-    """Ensembl gene of each name, without version; names that stand for no one Ensembl gene stay as they are."""
+    """Ensembl gene of each name, without version; names that stand for no one Ensembl gene stay as they are.
+
+    >>> identifiers(["TP53", "ENSG00000141510.18", "no gene"])
+    ['ENSG00000141510', 'ENSG00000141510', 'no gene']
+    """
     out = []
     for match in understood(names):
         name = match.source.strip()
@@ -210,7 +214,11 @@ def identifiers(names: Iterable[str]) -> list[str]:
 
 
 def symbols(names: Iterable[str]) -> list[str]:
-    """Approved symbol of each name; empty for Ensembl genes without one, the name itself for other unknown names."""
+    """Approved symbol of each name; empty for Ensembl genes without one, the name itself for other unknown names.
+
+    >>> symbols(["ENSG00000141510", "HER2", "no gene"])
+    ['TP53', 'ERBB2', 'no gene']
+    """
     return [
         match.gene.symbol if match.gene else "" if match.how == "ensembl" else match.source.strip() for match in understood(names)
     ]
@@ -227,7 +235,11 @@ def ledger(names: Iterable[str]) -> pl.DataFrame:
 
 
 def current_symbols(names: Iterable[str]) -> dict[str, str]:
-    """Map names that are previous or alias symbols to the approved symbol; approved and unknown names are left out."""
+    """Map names that are previous or alias symbols to the approved symbol; approved and unknown names are left out.
+
+    >>> current_symbols(["HER2", "TP53", "no gene"])
+    {'HER2': 'ERBB2'}
+    """
     return {
         match.source: match.gene.symbol
         for match in understood(set(names))
@@ -236,7 +248,7 @@ def current_symbols(names: Iterable[str]) -> dict[str, str]:
 
 
 def to_ensembl(adata: AnnData) -> AnnData:
-    """Name features by Ensembl gene where the table knows one, and fill `var["symbol"]`; rows are not merged."""
+    """Name the features of `adata` by Ensembl gene where the table knows one, and fill `var["symbol"]`; rows are not merged."""
     out = adata.copy()
     source = [str(name) for name in adata.var_names]
     out.var["symbol"] = symbols(source)
@@ -247,7 +259,7 @@ def to_ensembl(adata: AnnData) -> AnnData:
 
 
 def merge_repeated(adata: AnnData) -> AnnData:
-    """Add up the counts of genes listed more than once; the first row's annotation stays."""
+    """Add up the counts of genes that `adata` lists more than once; the first row's annotation stays."""
     if adata.var_names.is_unique:
         return adata
     first = ~adata.var_names.duplicated()

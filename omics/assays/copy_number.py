@@ -29,7 +29,12 @@ _ACROCENTRIC = {"13", "14", "15", "21", "22"}
 
 
 def arm_levels(segments: pl.DataFrame, build: Build = "hg19") -> AnnData:
-    """Samples x arms: mean log2 ratio; NaN where segments cover less than half. Short arms of acrocentrics are left out."""
+    """Samples x arms: mean log2 ratio; NaN where segments cover less than half. Short arms of acrocentrics are left out.
+
+    Args:
+        segments: Rows of `SEGMENTS`: sample, chromosome, start, end, level (log2 ratio).
+        build: Which genome the positions are of.
+    """
     rows = []
     for chromosome, (middle, length) in ARMS[build].items():
         if chromosome not in _ACROCENTRIC:
@@ -87,7 +92,7 @@ def read_genes(path: Path | str) -> pl.DataFrame:
 
 
 def beside(arms: AnnData, genes: AnnData) -> AnnData:
-    """Return both levels of the same samples as the features of one matrix."""
+    """Return both levels of the same samples, `arms` and `genes`, as the features of one matrix."""
     import anndata
 
     joined = anndata.concat([arms, genes], axis="var")

@@ -74,7 +74,7 @@ class GateReport:
         return {refusal.sample: (refusal.reason, refusal.message, refusal.remedy) for refusal in self.refused}
 
     def apply(self, adata: AnnData) -> AnnData:
-        """Return the kept samples with whole counts; genes listed twice are added up."""
+        """Return the kept samples of `adata`, the matrix that was checked, with whole counts; genes listed twice are added up."""
         kept = adata[list(self.kept)].copy()
         values = np.asarray(kept.X)
         if self.kind in ("noisy-counts", "estimated-counts"):
@@ -84,7 +84,11 @@ class GateReport:
 
 
 def kind_of(values: np.ndarray) -> Kind:
-    """Tell what a samples x genes matrix holds from its values alone (`recognise.expression_unit` says by what evidence)."""
+    """Tell what a samples x genes matrix holds from its values alone (`recognise.expression_unit` says by what evidence).
+
+    >>> kind_of(np.array([[0, 5, 120], [3, 9, 80]]))
+    'counts'
+    """
     return rna_unit(values).kind
 
 
@@ -207,7 +211,7 @@ _NAMES = re.compile(r"(?i)(fpkm|rpkm|tpm|cpm|normali[sz]ed|(?<![a-z])norm(?![a-z
 
 
 def counts_as_said(adata: AnnData, unit: Unit | None) -> AnnData:
-    """Return log2(count + 1) turned back into counts, where the study file says `unit: log2 counts`; else the matrix as it is.
+    """Return `adata` with log2(count + 1) turned back into counts, where the study says the `unit` `log2 counts`; else as it is.
 
     Raises:
         Unusable: `not-counts` when 2^value - 1 is not whole.
@@ -285,5 +289,9 @@ def _refuse_duplicates(
 
 
 def no_sample_left() -> Unusable:
-    """Return what is said when every sample of an assay was refused."""
+    """Return what is said when every sample of an assay was refused.
+
+    >>> no_sample_left().reason
+    'no-sample-left'
+    """
     return Unusable(NO_SAMPLE_LEFT, "No centre has a sample of this assay that can be used.", "Look at the quarantine.")

@@ -45,6 +45,10 @@ def read_beta(path: Path | str, reading: Reading | None = None) -> AnnData:
     Suffixes of EPIC v2's probes (`cg00000029_TC21`) are folded: replicates of a probe become their mean, as sesame's
     `betasCollapseToPfx` makes them.
 
+    Args:
+        path: The table, probes on either side.
+        reading: What the study file says of it; else it is recognised.
+
     Returns:
         AnnData, samples x probes, float64; missing values are NaN.
 
@@ -164,6 +168,11 @@ def mask(
     """Make values missing whose detection p-value is above `threshold`, and leave out `probes`.
 
     `uns["masked"]` counts both.
+
+    Args:
+        adata: Beta values, samples x probes.
+        detection: p-values, samples x probes.
+        probes, threshold: Probes to leave out; the largest p-value of what is detected.
     """
     out = adata.copy()
     values = np.array(out.X, dtype=np.float64)
@@ -181,7 +190,7 @@ def mask(
 
 
 def check_beta(adata: AnnData) -> GateReport:
-    """Refuse samples of which too much is missing, or whose column repeats another's.
+    """Refuse samples of `adata` (beta, samples x probes) of which too much is missing, or whose column repeats another's.
 
     Reasons: `empty-sample`, `failed-array` (more than a tenth of the probes missing), `duplicate-sample`.
     """
@@ -198,13 +207,19 @@ def check_beta(adata: AnnData) -> GateReport:
 
 
 def m_values(beta: FloatArray) -> FloatArray:
-    """log2(beta / (1 - beta)); 0 and 1 are moved in by `OFFSET`."""
+    """log2(beta / (1 - beta)); 0 and 1 are moved in by `OFFSET`.
+
+    >>> m_values(np.array([0.5, 0.8])).tolist()
+    [0.0, 2.0000000000000004]
+    """
     inside = np.clip(np.asarray(beta, dtype=np.float64), OFFSET, 1 - OFFSET)
     return np.asarray(np.log2(inside / (1 - inside)))
 
 
 def to_m_values(adata: AnnData) -> AnnData:
-    """Return M-values in X and beta in `layers["beta"]`; probes missing in more than a fifth of the samples are left out.
+    """Return M-values of `adata` (beta) in X and beta in `layers["beta"]`.
+
+    Probes missing in more than a fifth of the samples are left out.
 
     Raises:
         Unusable: `no-common-probe` when no probe is left of the arrays that were put together.

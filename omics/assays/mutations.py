@@ -45,6 +45,7 @@ def gene_table(
 
     `obs` holds `profiled`, `variants` (protein-changing) and `tmb` (protein-changing variants per megabase; NaN
     when not profiled).
+        data: Variants, and the samples that were sequenced.
     """
     import anndata
 
@@ -112,7 +113,13 @@ def _chosen(data: MutationData, view: View, hotspots: Iterable[tuple[str, int]])
 
 
 def view_table(data: MutationData, views: Sequence[View], hotspots: Iterable[tuple[str, int]], megabases: float) -> AnnData:
-    """Return the gene table, and beside each gene what the further views say of it, as features named `TP53:truncating`."""
+    """Return the gene table, and beside each gene what the further views say of it, as features named `TP53:truncating`.
+
+    Args:
+        data, hotspots: As in `gene_table`.
+        views: Further views.
+        megabases: Size of the region in which a variant could have been found.
+    """
     import anndata
 
     table = gene_table(data, callable_megabases=megabases)

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 def read_intensities(path: Path | str, reading: Reading | None = None) -> AnnData:
     """Read a table of protein abundances.
 
+    Args:
+        path: The table, proteins on either side.
+        reading: What the study file says of it; else it is recognised.
+
     Returns:
         AnnData, samples x proteins; `uns["unit"]` is `intensities` or, for logarithms already, `log2`; `uns["plate_normalised"]`
         whether they are NPX, which Olink has brought to one scale.
@@ -95,7 +99,7 @@ def read_channels(path: Path | str) -> dict[str, Channel]:
 
 
 def check_intensities(adata: AnnData, channels: Mapping[str, Channel] | None = None) -> GateReport:
-    """Refuse samples in which no protein was quantified (`empty-sample`) or that repeat another (`duplicate-sample`).
+    """Refuse samples of `adata` without a quantified protein (`empty-sample`) or that repeat another (`duplicate-sample`).
 
     With `channels`, samples that are in no plex (`no-plex`), or whose plex has no reference with a value (`no-reference`), are
     refused too. Reference channels are no samples: they are neither kept nor refused.
@@ -121,7 +125,11 @@ def check_intensities(adata: AnnData, channels: Mapping[str, Channel] | None = N
 
 
 def is_reference(name: str, channels: Mapping[str, Channel]) -> bool:
-    """Whether a column of the matrix is a reference channel."""
+    """Whether a column of the matrix, `name`, is a reference channel by the table of `channels`.
+
+    >>> is_reference("126", {"126": Channel("plex-1", True)}), is_reference("127N", {})
+    (True, False)
+    """
     return name in channels and channels[name].reference
 
 
@@ -130,6 +138,9 @@ def log_intensities(intensities: FloatArray) -> FloatArray:
 
     Raises:
         Unusable: `negative-intensity` when values lie below zero: they are logarithms already, or background corrected.
+
+    >>> log_intensities(np.array([[8.0, 0.0]])).tolist()
+    [[3.0, nan]]
     """
     values = np.asarray(intensities, dtype=np.float64)
     below = int((values < 0).sum())
@@ -141,8 +152,15 @@ def log_intensities(intensities: FloatArray) -> FloatArray:
 def to_reference(values: FloatArray, plex: Sequence[str], is_reference: Sequence[bool]) -> FloatArray:
     """Subtract, within each plex, the mean of its reference channels (log values); references are kept in the result.
 
+    Args:
+        values: Logarithms, samples x proteins.
+        plex, is_reference: Of each sample: its plex, and whether it is a reference channel.
+
     Raises:
         Unusable: `no-reference` when a plex has none.
+
+    >>> to_reference(np.array([[3.0], [5.0], [4.0]]), ["a", "a", "a"], [True, False, True]).tolist()
+    [[-0.5], [1.5], [0.5]]
     """
     x = np.asarray(values, dtype=np.float64)
     out = np.full_like(x, np.nan)
@@ -160,12 +178,15 @@ def to_reference(values: FloatArray, plex: Sequence[str], is_reference: Sequence
 
 
 def median_centre(values: FloatArray, target: float | None = None) -> FloatArray:
-    """Move each sample so that its median is `target`; without one, zero.
+    """Move each sample of `values` (log, samples x proteins) so that its median is `target`; without one, zero.
 
     Each sample is moved by its own median: later samples change no earlier row.
 
     Raises:
         Unusable: `empty-sample` when a sample has no value.
+
+    >>> median_centre(np.array([[1.0, 2.0, 9.0]])).tolist()
+    [[-1.0, 0.0, 7.0]]
     """
     x = np.asarray(values, dtype=np.float64)
     empty = int((~np.isfinite(x).any(axis=1)).sum())

@@ -107,7 +107,9 @@ def _sums(cells: AnnData, matrix: Any, patient: str, cell_type: str) -> _Sums:
 
 
 def sample_names(path: Path, columns: CellColumns) -> list[str]:
-    """Return the names of the samples that a file of single cells holds; its values are not read.
+    """Return the names of the samples that a file of single cells at `path` holds; its values are not read.
+
+    `columns` says which column names a cell's sample.
 
     Raises:
         UserError, Unusable: As `read` says.
@@ -129,6 +131,8 @@ def read(path: Path, columns: CellColumns) -> AnnData:
 
     Cell types are compared without the blanks around them; blanks inside become `_`. Genes are named by Ensembl, and those
     listed more than once added up.
+
+    `columns` says which columns name a cell's sample and type, and in which layer its counts stand.
 
     Returns:
         Groups x genes as `pseudobulk` gives them, and `uns["samples"]`, the names of all samples of the file.
@@ -153,7 +157,7 @@ def read(path: Path, columns: CellColumns) -> AnnData:
 
 
 def totals(bulk: AnnData) -> AnnData:
-    """Return the sum over the cell types of each sample, zero where none of its cells has a type."""
+    """Return the sum over the cell types of each sample of `bulk` (`read` gave it), zero where none of its cells has a type."""
     import anndata
 
     names = list(bulk.uns["samples"])

@@ -118,7 +118,7 @@ class Gated:
 
 
 def sample_names(assay: AssayName, files: AssayFiles) -> list[str]:
-    """Return the names of the samples that a file holds; reference channels are none."""
+    """Return the names of the samples that the `files` of an `assay` hold; reference channels are none."""
     assert files.matrix is not None
     if assay == "mutations":
         return list(_mutations(replace(files, profiled=None, said=files.said.model_copy(update={"panel": None}))).profiled)
@@ -148,7 +148,7 @@ def read(assay: AssayName, files: AssayFiles, patients: Mapping[str, str] | None
 
 
 def together(assay: AssayName, parts: Sequence[AnnData]) -> AnnData:
-    """Return the samples of all centres as one matrix, ordered by name.
+    """Return the samples of all centres, `parts` of one `assay`, as one matrix, ordered by name.
 
     Mutations: genes of all. Methylation: M-values of the probes that all arrays have, beta in `layers["beta"]`.
     Copy number, proteomics and single cells: regions, proteins and genes of cell types of all, missing where a centre lacks

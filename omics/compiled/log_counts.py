@@ -13,7 +13,7 @@ FIXED_POINT = 2.0**32
 
 @njit(cache=True, nogil=True)
 def fixed_moments(values):  # type: ignore[no-untyped-def]
-    """Return the sum and the sum of squares of each gene, in units of 1 / FIXED_POINT."""
+    """Return the sum and the sum of squares of each gene of `values` (samples x genes), in units of 1 / FIXED_POINT."""
     n, genes = values.shape
     sums = np.zeros(genes, np.int64)
     squares = np.zeros(genes, np.int64)
@@ -38,6 +38,8 @@ def log1p_rows(counts, target_sum):  # type: ignore[no-untyped-def]
 
     The logarithm splits off the binary exponent and sums the series of atanh up to its 13th power: relative error below
     3e-12 before rounding to float32, no branch and no call, so that the compiler makes vector code of it.
+
+    `counts` are samples x genes.
     """
     n, genes = counts.shape
     out = np.empty((n, genes), np.float32)
@@ -86,7 +88,7 @@ def log1p_rows(counts, target_sum):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def log_cpm_rows(counts, effective, prior):  # type: ignore[no-untyped-def]
-    """log2((count + prior) / (effective + 2 * prior) * 1e6), row by row."""
+    """log2((count + prior) / (effective + 2 * prior) * 1e6) of `counts` (samples x genes), row by row."""
     n, genes = counts.shape
     out = np.empty((n, genes))
     for i in range(n):
@@ -98,7 +100,7 @@ def log_cpm_rows(counts, effective, prior):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def log2_ratio(counts, size_factor):  # type: ignore[no-untyped-def]
-    """log2(count / size factor + 1), row by row."""
+    """log2(count / size factor + 1) of `counts` (samples x genes), row by row, `size_factor` one for each."""
     n, genes = counts.shape
     out = np.empty((n, genes))
     for i in range(n):

@@ -54,7 +54,7 @@ class FrozenAssay:
         return digest_of([self.scale.digest, list(self.samples), _columns(self.genes)])
 
     def transform(self, adata: AnnData) -> AnnData:
-        """Transform samples, each from itself alone.
+        """Transform the samples of `adata` (whole counts), each from itself alone.
 
         Returns:
             As `normalise.normalise` gives it, and `obs["in_fit"]`.
@@ -69,7 +69,8 @@ class FrozenAssay:
         return out
 
     def transform_store(self, path: Path, excluded: Collection[str], target: Path) -> int:
-        """Transform the samples of a store that are not excluded, a block at a time; the values are those of `transform`.
+        """Transform the samples of the store at `path` that are not `excluded` into `target`, by blocks; values as of
+        `transform`.
 
         Returns:
             How many there are; without any, nothing is written.
@@ -116,7 +117,7 @@ class FrozenAssay:
         return np.array([str(name) in known for name in names], dtype=bool)
 
     def save(self, folder: Path | str, further: Mapping[str, Any]) -> None:
-        """Write all of it in one step, with `further` JSON values beside the digests in `frozen.json`."""
+        """Write all of it to `folder` in one step, with `further` JSON values beside the digests in `frozen.json`."""
         with atomic_folder(folder) as temporary:
             self.scale.save(temporary / "scale")
             write_text(temporary / _LINES, "".join(f"{name}\n" for name in self.samples))
@@ -125,7 +126,7 @@ class FrozenAssay:
 
 
 def fit(adata: AnnData, method: Method) -> FrozenAssay:
-    """Learn the scale on the samples of `adata` (whole counts).
+    """Learn the scale on the samples of `adata` (whole counts), by a `method` of normalisation.
 
     Raises:
         Unusable: As `normalise.fit_model` says.
@@ -174,7 +175,7 @@ def fit_stores(stores: Sequence[Path], excluded: Collection[str], method: Method
 
 
 def load(folder: Path | str, record: Mapping[str, Any]) -> FrozenAssay:
-    """Read what `save` wrote; `record` is its `frozen.json`.
+    """Read what `save` wrote to `folder`; `record` is its `frozen.json`.
 
     Raises:
         UserError: If there is none.

@@ -86,7 +86,12 @@ class NormalisationModel:
     input_digest: str = ""
 
     def factors(self, counts: AnyArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return (total, factor, size factor) of samples x genes counts, each sample from itself alone."""
+        """Return (total, factor, size factor) of samples x genes `counts`, each of shape (samples,), each sample from
+        itself alone.
+
+        Raises:
+            Unusable: `empty-sample` when a sample has no count at all.
+        """
         sizes = factors.library_sizes(counts)
         if (sizes == 0).any():
             raise Unusable(
@@ -188,7 +193,7 @@ class NormalisationModel:
         return [where[gene] for gene in self.genes]
 
     def transform(self, adata: AnnData) -> AnnData:
-        """Transform samples, each from itself alone; layout as `normalise.normalise` gives it."""
+        """Transform the samples of `adata`, each from itself alone; layout as `normalise.normalise` gives it."""
         counts = self.align(adata)
         names = {str(gene) for gene in adata.var_names}
         out = adata.copy() if names == set(self.genes) and counts is np.asarray(adata.X) else adata[:, list(self.genes)].copy()
@@ -204,7 +209,7 @@ class NormalisationModel:
         return out
 
     def weights(self, result: Transformed) -> FloatArray:
-        """Return voom's precision weights of transformed samples, samples x genes; only a model of voom has them."""
+        """Return voom's precision weights, samples x genes, of the samples of `result`; only a model of voom has them."""
         from unibase.methods.voom import precision_weights
 
         assert self.levels is not None and self.curve is not None
@@ -261,7 +266,7 @@ class NormalisationModel:
         return digest_of(self._record())
 
     def save(self, folder: Path | str) -> None:
-        """Write the model; equal models give equal bytes."""
+        """Write the model to `folder`; equal models give equal bytes."""
         with atomic_folder(folder) as temporary:
             for name, value in self._arrays().items():
                 np.save(temporary / f"{name}.npy", np.ascontiguousarray(value), allow_pickle=False)
@@ -275,7 +280,7 @@ def other_format() -> Unusable:
 
 
 def load(folder: Path | str) -> NormalisationModel:
-    """Read a model that `save` wrote, and check every digest.
+    """Read a model that `save` wrote to `folder`, and check every digest.
 
     Raises:
         UserError: If there is none.

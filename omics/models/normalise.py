@@ -32,6 +32,9 @@ def log_cpm(counts: AnyArray, effective_size: FloatArray, prior_count: float = P
         counts: Samples x genes.
         effective_size: Library size times factor, per sample.
         prior_count: Added to a library of mean size.
+
+    >>> log_cpm(np.array([[0, 1_000_000]]), np.array([1e6]), prior_count=2.0).round(4).tolist()
+    [[1.0, 19.9316]]
     """
     prior = effective_size / exact_mean(effective_size) * prior_count
     return np.asarray(log_cpm_rows(np.ascontiguousarray(counts), effective_size, prior))
@@ -70,7 +73,14 @@ def normalise(
 
 
 def fit_model(adata: AnnData, method: Method = "tmm", *, prior_count: float = PRIOR_COUNT) -> NormalisationModel:
-    """Learn what `method` needs from the samples of `adata`; see `models` for how to keep and use it."""
+    """Learn what `method` needs from the samples of `adata`; see `models` for how to keep and use it.
+
+    `prior_count` is what the logarithms of counts per million add, in proportion to the library.
+
+    Raises:
+        UserError: If there is no such method.
+        Unusable: `not-counts` when values are not whole, `not-a-matrix` when no sample or gene is left.
+    """
     if method not in METHODS:
         raise UserError(f"There is no normalisation {method!r}. Choose one of: {', '.join(METHODS)}.")
     if not np.issubdtype(np.asarray(adata.X).dtype, np.integer):

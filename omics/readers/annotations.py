@@ -37,7 +37,7 @@ class Fields:
             self.by_key[key] = tuple(_SNPEFF.get(name.lower(), name) if key == "ANN" else name for name in names)
 
     def key(self, info: Mapping[str, str]) -> str | None:
-        """Return which annotation a record bears."""
+        """Return which annotation a record bears, by the keys of its `info`."""
         return next((key for key in ("CSQ", "vep", "ANN") if key in info and key in self.by_key), None)
 
 

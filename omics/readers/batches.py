@@ -26,6 +26,10 @@ NO_LOGARITHMS: tuple[Method, ...] = ("cpm", "tpm")
 def read_labels(path: Path | str, column: str) -> dict[str, str]:
     """Read a table (CSV, TSV) with the columns `sample` and `column`.
 
+    Args:
+        path: The table.
+        column: What is read beside `sample`: `batch`, `group`.
+
     Returns:
         Label by sample.
 
@@ -56,10 +60,13 @@ def read_labels(path: Path | str, column: str) -> dict[str, str]:
 
 
 def labels_of(samples: Sequence[str], labels: Mapping[str, str], column: str) -> list[str]:
-    """Return the label of each sample; the table may know further samples.
+    """Return the label of each of the `samples` by `labels`, which may know further samples; `column` names it in messages.
 
     Raises:
         UserError: If a sample has none; names the first.
+
+    >>> labels_of(["s2", "s1"], {"s1": "a", "s2": "b", "s3": "b"}, "batch")
+    ['b', 'a']
     """
     without = [name for name in samples if name not in labels]
     if without:
@@ -71,7 +78,7 @@ def labels_of(samples: Sequence[str], labels: Mapping[str, str], column: str) ->
 
 
 def correct_counts(adata: AnnData, batch: Sequence[str], group: Sequence[str] | None) -> AnnData:
-    """Return samples x genes with whole counts corrected by ComBat-seq; the effect of `group` is kept.
+    """Return `adata`, whole counts, corrected by ComBat-seq for the `batch` of each sample; the effect of `group` is kept.
 
     Raises:
         UserError: When a batch has one sample; names it.
@@ -86,7 +93,7 @@ def correct_counts(adata: AnnData, batch: Sequence[str], group: Sequence[str] | 
 
 
 def correct_values(adata: AnnData, method: Method, batch: Sequence[str], group: Sequence[str] | None) -> AnnData:
-    """Return samples x genes with values on a log scale corrected by ComBat; the effect of `group` is kept.
+    """Return `adata`, on a log scale, corrected by ComBat for the `batch` of each sample; the effect of `group` is kept.
 
     Raises:
         UserError: When a batch has one sample, or `method` gives no logarithms, and as `combat.fit_combat` says.

@@ -90,5 +90,9 @@ def class_of(words: str, reference: str, allele: str) -> str | None:
 
 
 def severity(name: str) -> int:
-    """Return the rank of a MAF class, 0 the worst."""
+    """Return the rank of a MAF class, `name`, 0 the worst.
+
+    >>> severity("Nonsense_Mutation") < severity("Silent")
+    True
+    """
     return _RANK.get(name, len(_RANK))

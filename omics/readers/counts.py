@@ -102,7 +102,11 @@ def _cells_of_10x() -> Unusable:
 
 
 def file_sample(path: Path) -> str:
-    """Return the name of a file up to its first dot, which names the only sample in it."""
+    """Return the name of the file at `path` up to its first dot, which names the only sample in it.
+
+    >>> file_sample(Path("S12.genes.results.gz"))
+    'S12'
+    """
     return path.name.split(".")[0]
 
 
@@ -148,7 +152,11 @@ def _build(values: np.ndarray, samples: list[str], genes: list[str], symbols: li
 
 
 def as_counts(values: np.ndarray) -> np.ndarray:
-    """Return whole non-negative values as the smallest of int32 and int64, all others as float64 as they are."""
+    """Return whole non-negative values, of any shape, as the smallest of int32 and int64, all others as float64 as they are.
+
+    >>> as_counts(np.array([[3.0, 0.0]])).dtype, as_counts(np.array([[3.5]])).dtype
+    (dtype('int32'), dtype('float64'))
+    """
     if np.issubdtype(values.dtype, np.integer):
         return values
     finite = np.isfinite(values)
@@ -242,10 +250,13 @@ def combine(matrices: list[AnnData]) -> AnnData:
 
 
 def common_genes(indices: Sequence[pd.Index]) -> tuple[list[str], int]:
-    """Return the genes that all matrices measured, sorted, and how many others there are.
+    """Return the genes that all matrices measured, by the `indices` of their genes, sorted, and how many others there are.
 
     Raises:
         Unusable: `no-common-gene`, `repeated-gene`.
+
+    >>> common_genes([pd.Index(["b", "a", "c"]), pd.Index(["a", "b"])])
+    (['a', 'b'], 1)
     """
     if not all(index.is_unique for index in indices):
         raise Unusable(REPEATED_GENE, "A matrix lists a gene more than once.", "Merge its rows with genes.merge_repeated first.")
@@ -262,6 +273,9 @@ def stack(matrices: list[AnnData]) -> AnnData:
     """Put transformed matrices of the same genes one below the other, samples ordered by name; no value is changed.
 
     Layers and columns of `obs` that not all of them have are left out.
+
+    Raises:
+        Unusable: `different-genes`.
     """
     import anndata
 
@@ -284,7 +298,11 @@ def stack(matrices: list[AnnData]) -> AnnData:
 
 
 def frame_of(table: Any) -> pd.DataFrame:
-    """Copy `obs` or `var` of an AnnData in memory."""
+    """Copy `obs` or `var` of an AnnData in memory, `table`.
+
+    Raises:
+        TypeError: If the AnnData is not in memory.
+    """
     if not isinstance(table, pd.DataFrame):
         raise TypeError("the AnnData is not in memory")
     return table.copy()

@@ -12,10 +12,17 @@ from unibase.omics.readers.tabular import is_gzip, truncated
 
 
 def text_lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a file without their ends; gzip and bgzip by content, UTF-8 with or without byte-order mark, else Windows-1252.
+    r"""Yield the lines of the file at `path` without their ends.
+
+    gzip and bgzip are known by content; UTF-8 with or without byte-order mark, else Windows-1252.
 
     Raises:
         Unusable: `truncated-file`.
+
+    >>> path = getfixture("tmp_path") / "list.txt"
+    >>> _ = path.write_bytes("sample\r\nété\n".encode("cp1252"))
+    >>> list(text_lines(path))
+    ['sample', 'été']
     """
     try:
         with gzip.open(path, "rb") if is_gzip(path) else path.open("rb") as file:

@@ -33,7 +33,7 @@ class Numerals:
     thousands: str = ""
 
     def plain(self, column: pl.Series) -> pl.Series:
-        """Return texts of numbers as a computer writes them."""
+        """Return the texts of numbers in `column` as a computer writes them."""
         texts = (
             column.str.strip_chars()
             .str.replace_all(rf"(\d)[{_BLANKS}](\d)", "$1$2")
@@ -44,7 +44,11 @@ class Numerals:
         return texts.str.replace(",", ".", literal=True) if self.decimal_comma else texts
 
     def numbers(self, column: pl.Series) -> pl.Series | None:
-        """Return a column of texts as numbers; None when a cell is none."""
+        """Return a column of texts as numbers; None when a cell is none.
+
+        >>> numeral_style([pl.Series(["1 234,5", "2,25"])]).numbers(pl.Series(["1 234,5", "NA"])).to_list()
+        [1234.5, None]
+        """
         texts = self.plain(column)
         found = texts.cast(pl.Float64(), strict=False)
         bad = texts.is_not_null() & ~texts.is_in(list(MISSING)) & found.is_null()
@@ -81,6 +85,9 @@ def numerals_of(cells: Sequence[str]) -> Seen:
 
     Groups of three digits separate thousands when a number has two of them, or a point behind them; or when every number of one
     to three digits stands bare, none of four does, and none begins with `0` before the separator.
+
+    >>> numerals_of(["1.234,5", "2,25"])
+    Seen(decimal_comma=True, thousands='.', unclear=False)
     """
     comma = [cell for cell in cells if "," in cell]
     dots = [cell for cell in cells if "." in cell and "e" not in cell.lower()]
@@ -106,6 +113,9 @@ def numeral_style(columns: Sequence[pl.Series]) -> Numerals:
 
     Raises:
         Unusable: `not-a-number` when two styles fit, or cells contradict each other.
+
+    >>> numeral_style([pl.Series(["1 234,5", "2,25"])]).decimal_comma
+    True
     """
     seen = numerals_of([cell for column in columns for cell in _telling(column)])
     if seen.unclear:

@@ -108,6 +108,10 @@ def check_measured(adata: AnnData, kind: Kind, failed: Mapping[str, Refusal] | N
     """Refuse samples without any value (`empty-sample`), those in `failed`, and those that repeat another (`duplicate-sample`).
 
     Of two equal samples the one that is first by name stays.
+
+    Args:
+        adata, kind: Samples x features, and what they are, for the report.
+        failed: Samples that are refused for another reason.
     """
     values = np.asarray(adata.X, dtype=np.float64)
     refused: dict[str, Refusal] = {}

@@ -89,7 +89,7 @@ _REFUSED = (
 
 
 def tool_of(path: Path, table: Table) -> str:
-    """Return which tool wrote a table of one sample; empty when none is known.
+    """Return which tool wrote the `table` of one sample at `path`; empty when none is known.
 
     Raises:
         Unusable: `not-counts`, `not-a-matrix` when it is a table of a tool that holds no counts of genes.
@@ -106,7 +106,11 @@ def tool_of(path: Path, table: Table) -> str:
 
 
 def read_folder(folder: Path, wanted: Wanted) -> PerSample:
-    """Read all files of one tool below a folder; arguments and errors as `counts.read_counts` says."""
+    """Read all files of one tool below a folder; `wanted` and errors as `counts.read_counts` says.
+
+    Raises:
+        UserError: If no file there is of a known tool.
+    """
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     for tool in _TOOLS:
         mine = [path for path in files if tool.files.match(path.name)]
@@ -126,6 +130,10 @@ def read_files(files: list[Path], tool_name: str, wanted: Wanted, listed: Mappin
         tool_name: Who wrote them.
         wanted: What is needed to read them.
         listed: Sample of each file by GDC's sample sheet.
+
+    Raises:
+        Unusable: `different-genes` when the files do not list the same genes, and as a file cannot be read; names its
+            place.
     """
     tool = next(tool for tool in _TOOLS if tool.name == tool_name)
     mapping = _transcript_table(wanted.transcripts) if tool.by_transcript else None

@@ -10,7 +10,16 @@ from unibase.omics.genes import current_symbols
 
 
 def read_profiled(path: Path | str) -> tuple[str, ...]:
-    """Read the list of sequenced samples: one per line, or the column `sample` of a table."""
+    r"""Read the list of sequenced samples at `path`: one per line, or the column `sample` of a table.
+
+    Raises:
+        UserError: If there is nothing at `path`.
+
+    >>> path = getfixture("tmp_path") / "profiled.txt"
+    >>> _ = path.write_text("sample\nS2\nS1\n")
+    >>> read_profiled(path)
+    ('S1', 'S2')
+    """
     path = Path(path)
     if not path.exists():
         raise UserError(f"There is no list of profiled samples at {path}. Check the path in the study file.")
@@ -25,10 +34,15 @@ def read_profiled(path: Path | str) -> tuple[str, ...]:
 
 
 def read_panel(path: Path | str, *, rename_aliases: bool = True) -> frozenset[str]:
-    """Read the genes that an assay covers, one a line; outdated symbols become approved ones.
+    r"""Read the genes that an assay covers from `path`, one a line; with `rename_aliases` outdated symbols become approved ones.
 
     Raises:
         UserError: If there is nothing at `path`, or no gene in it.
+
+    >>> path = getfixture("tmp_path") / "panel.txt"
+    >>> _ = path.write_text("TP53\nHER2\n")
+    >>> sorted(read_panel(path))
+    ['ERBB2', 'TP53']
     """
     path = Path(path)
     if not path.exists():
@@ -41,10 +55,15 @@ def read_panel(path: Path | str, *, rename_aliases: bool = True) -> frozenset[st
 
 
 def read_hotspots(path: Path | str) -> frozenset[tuple[str, int]]:
-    """Read hotspots: a table (CSV, TSV) with the columns `gene` and `position`, the place in the protein.
+    r"""Read hotspots: a table (CSV, TSV) with the columns `gene` and `position`, the place in the protein.
 
     Raises:
         UserError: If there is nothing at `path`, a column is missing, or a position is no whole number; names the row.
+
+    >>> path = getfixture("tmp_path") / "hotspots.csv"
+    >>> _ = path.write_text("gene,position\nBRAF,600\n")
+    >>> read_hotspots(path)
+    frozenset({('BRAF', 600)})
     """
     path = Path(path)
     if not path.exists():

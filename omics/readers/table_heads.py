@@ -31,10 +31,13 @@ class Layout:
 
 
 def head_lines(data: bytes) -> list[str]:
-    """Return the first lines of a text.
+    r"""Return the first lines of a text.
 
     Args:
         data: Its bytes, UTF-8.
+
+    >>> head_lines(b"gene\tS1\nTP53\t5\n")
+    ['gene\tS1', 'TP53\t5']
     """
     lines: list[str] = []
     at = 0

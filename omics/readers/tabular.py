@@ -73,16 +73,21 @@ class Table:
         return np.asarray(chosen.to_numpy(), dtype=np.float64).reshape(len(self.frame), len(columns))
 
     def without(self, rows: NDArray[np.bool_]) -> Table:
-        """Return the table without the rows marked."""
+        """Return the table without the rows marked, of shape (rows,)."""
         return replace(self, frame=self.frame.filter(pl.Series(~rows)))
 
 
 def read_table(path: Path) -> Table:
-    """Read a file as a table.
+    r"""Read the file at `path` as a table.
 
     Raises:
         Unusable: `truncated-file` when it cannot be read to its end or a row is shorter than the others; `not-a-matrix` when it
             is no table; `not-a-number` when its numerals can be read in two ways.
+
+    >>> path = getfixture("tmp_path") / "counts.csv"
+    >>> _ = path.write_text("gene;S1;S2\nTP53;5;7\n")
+    >>> read_table(path).titles
+    ('gene', 'S1', 'S2')
     """
     if path.name.lower().removesuffix(".gz").endswith(".parquet"):
         return _of_frame(_parquet(path))
@@ -93,10 +98,15 @@ def read_table(path: Path) -> Table:
 
 
 def content(path: Path) -> tuple[bytes, tuple[str, ...]]:
-    """Return the bytes of a file, unpacked, as UTF-8 without byte-order mark, and how it was written.
+    r"""Return the bytes of the file at `path`, unpacked, as UTF-8 without byte-order mark, and how it was written.
 
     Raises:
         Unusable: `truncated-file`.
+
+    >>> path = getfixture("tmp_path") / "marked.csv"
+    >>> _ = path.write_bytes(b"\xef\xbb\xbfgene,S1")
+    >>> content(path)
+    (b'gene,S1', ('byte-order mark',))
     """
     traits: list[str] = []
     try:
@@ -124,7 +134,11 @@ def content(path: Path) -> tuple[bytes, tuple[str, ...]]:
 
 
 def truncated(error: Exception) -> Unusable:
-    """Return what is said of a file that cannot be read to its end."""
+    """Return what is said of a file that cannot be read to its end, by the `error` of its reader.
+
+    >>> truncated(EOFError()).reason
+    'truncated-file'
+    """
     return Unusable(
         TRUNCATED_FILE, f"The file cannot be read to its end ({type(error).__name__}).", "Copy the file again from its source."
     )
@@ -303,7 +317,11 @@ def _with_numbers(table: Table) -> Table:
 
 
 def mostly_numbers(column: pl.Series) -> bool:
-    """Whether at least half of the cells of a column of texts are numbers."""
+    """Whether at least half of the cells of a column of texts are numbers.
+
+    >>> mostly_numbers(pl.Series(["1", "2.5", "x"])), mostly_numbers(pl.Series(["a", "b", "1"]))
+    (True, False)
+    """
     known = column.drop_nulls()
     sample = known.head(50).to_list() + known.tail(50).to_list()
     if not sample or any(len(c.strip()) > 1 and c.strip()[0] == "0" and c.strip().isdigit() for c in sample):
@@ -336,7 +354,11 @@ def check_numbers(table: Table, column: int, place: int) -> None:
 
 
 def unique(names: list[str]) -> list[str]:
-    """Give names that come again a suffix: `#2`, `#3`, ..."""
+    """Give names that come again a suffix: `#2`, `#3`, ...
+
+    >>> unique(["S1", "S2", "S1"])
+    ['S1', 'S2', 'S1#2']
+    """
     seen: Counter[str] = Counter()
     out = []
     for name in names:
@@ -346,6 +368,6 @@ def unique(names: list[str]) -> list[str]:
 
 
 def is_gzip(path: Path) -> bool:
-    """Whether a file is packed by gzip, whatever its name."""
+    """Whether the file at `path` is packed by gzip, whatever its name."""
     with path.open("rb") as file:
         return file.read(2) == _GZIP

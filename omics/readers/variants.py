@@ -48,5 +48,9 @@ class MutationData:
 
 
 def without_variants(profiled: Sequence[str]) -> MutationData:
-    """Return the data of samples that were sequenced and have no variant in any file."""
+    """Return the data of the samples `profiled`, which were sequenced and have no variant in any file.
+
+    >>> without_variants(["S2", "S1"]).profiled
+    ('S1', 'S2')
+    """
     return MutationData(pl.DataFrame(schema=SCHEMA), tuple(sorted(profiled)))

@@ -301,5 +301,9 @@ def _whose_column(table: Table, feature: Feature) -> int:
 
 
 def bare_name(title: str) -> str:
-    """Return a sample's name without the folders and endings of the file that it was made from."""
+    r"""Return a sample's name, `title`, without the folders and endings of the file that it was made from.
+
+    >>> bare_name(r"D:\runs\S1.raw")
+    'S1'
+    """
     return re.sub(r"\.(raw|mzml|d|wiff|dia|htrms)$", "", re.split(r"[\\/]", title)[-1], flags=re.IGNORECASE)

@@ -23,7 +23,11 @@ _SIMPLE_PROTEIN = re.compile(r"^(P\d+|OID\d{5}|[A-Z0-9]+_HUMAN|ENSP\d{11}(\.\d+)
 
 
 def plain(title: str) -> str:
-    """Return a title without case, blanks and punctuation, so that its spellings compare equal."""
+    """Return a title without case, blanks and punctuation, so that its spellings compare equal.
+
+    >>> plain("Gene Name"), plain("gene_name")
+    ('genename', 'genename')
+    """
     return re.sub(r"[^a-z0-9]+", "", title.lower())
 
 
@@ -97,7 +101,11 @@ def some_of(names: Sequence[str]) -> list[str]:
 
 
 def look(names: Sequence[str], feature: Feature) -> Names:
-    """Tell how many of the names are features, and of which system."""
+    """Tell how many of the `names` are of a `feature`, and of which system.
+
+    >>> look(["TP53", "EGFR", "KRAS"], "gene")
+    Names(share=1.0, system='symbols')
+    """
     seen = some_of(names)
     if not seen:
         return Names(0.0, "")
@@ -111,7 +119,11 @@ def look(names: Sequence[str], feature: Feature) -> Names:
 
 
 def look_at_genes(seen: Sequence[str]) -> Names:
-    """Tell how many of the names are genes, and of which system."""
+    """Tell how many of the names `seen` are genes, and of which system.
+
+    >>> look_at_genes(["ENSG00000141510", "ENSG00000146648.12"])
+    Names(share=1.0, system='Ensembl')
+    """
     counts = dict.fromkeys(("Ensembl", "symbols", "compound ids", "NCBI (Entrez) numbers", "mouse", "transcripts", "numbered"), 0)
     for name in seen:
         system = _system(name)
@@ -150,7 +162,11 @@ def _system(name: str) -> str:
 
 
 def row_numbers(names: Sequence[str]) -> bool:
-    """Whether names are the numbers of the rows, in whatever order: 0 or 1 to as many as there are."""
+    """Whether names are the numbers of the rows, in whatever order: 0 or 1 to as many as there are.
+
+    >>> row_numbers(["1", "2", "3"]), row_numbers(["7157", "1956"])
+    (True, False)
+    """
     if not names or not all(name.isdigit() for name in names):
         return False
     numbers = sorted(int(name) for name in names)
@@ -159,7 +175,11 @@ def row_numbers(names: Sequence[str]) -> bool:
 
 
 def like_an_annotation(title: str) -> bool:
-    """Whether a title, between names of genes, is a word for something else: known, or written in small letters with blanks or `_`."""
+    """Whether a title, between names of genes, is a word for something else: known, or written in small letters with blanks or `_`.
+
+    >>> like_an_annotation("gene_length"), like_an_annotation("TP53")
+    (True, False)
+    """
     if plain(title) in ANNOTATION_TITLES or not title.strip():
         return True
     text = re.sub(r"(?i)c\d+orf\d+", "", title)

@@ -49,7 +49,7 @@ class Chosen:
 
 
 def chosen_columns(table: Table, feature: Feature) -> Chosen:
-    """Return the columns of numbers of one quantity; of several, that which an assay is measured by.
+    """Return the columns of numbers of `table` of one quantity; of several, that which a `feature` is measured by.
 
     Raises:
         Unusable: `several-quantities` when a table has several and none is the one that is needed.

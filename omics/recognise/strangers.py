@@ -17,7 +17,9 @@ _FEATURES = 5000
 
 
 def strangers(matrix: Matrix, feature: Feature) -> Matrix:
-    """Leave out columns that are the sum or the mean of all others; refuse a table with one that follows no sample's profile.
+    """Leave out columns of a `matrix` that are the sum or the mean of all others.
+
+    One with a sample whose profile no other follows is refused, where the `feature` is a gene.
 
     Raises:
         Unusable: `strange-column`, with its place.

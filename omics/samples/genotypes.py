@@ -27,7 +27,7 @@ SEXES = {"1": "M", "2": "F"}
 
 
 def read_pairs(path: Path | str) -> pl.DataFrame:
-    """Read somalier's `*.pairs.tsv`.
+    """Read somalier's `*.pairs.tsv` at `path`.
 
     Returns:
         sample_a, sample_b, relatedness, concordance (null where the table has no `hom_concordance`); pairs without a number,
@@ -72,7 +72,7 @@ def pair_findings(pairs: pl.DataFrame, persons: Mapping[str, object]) -> pl.Data
 
 
 def read_sexes(path: Path | str) -> pl.DataFrame:
-    """Read the sexes that somalier tells in `*.samples.tsv`: sample, sex (`M`, `F`, or `indeterminate`).
+    """Read the sexes that somalier tells in `*.samples.tsv` at `path`: sample, sex (`M`, `F`, or `indeterminate`).
 
     Raises:
         Unusable: `not-somalier` when columns are missing.

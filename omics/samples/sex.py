@@ -132,7 +132,7 @@ def sex_from_methylation(adata: AnnData) -> pl.DataFrame:
 
 
 def told_sex(assay: str, adata: AnnData) -> tuple[pl.DataFrame | None, str]:
-    """Return the sex that each sample of an assay tells (`sample`, `sex`, ...), or None and, where one could expect it, why not."""
+    """Return the sex that each sample of `adata`, of an `assay`, tells (`sample`, `sex`, ...), or None and why not."""
     if assay == "rna":
         return sex_from_expression(adata), ""
     if assay != "methylation":
@@ -146,11 +146,15 @@ def told_sex(assay: str, adata: AnnData) -> tuple[pl.DataFrame | None, str]:
 
 
 def sex_findings(calls: pl.DataFrame, declared: Mapping[str, str | None]) -> pl.DataFrame:
-    """Compare called with declared sex (`M`, `F` or None); return the samples that do not fit.
+    """Compare `calls` of sex (columns sample, sex) with `declared` (`M`, `F` or None); return the samples that do not fit.
 
     A sample called the other sex is `sex-discordant`; one with signs of both is `sex-mixed` (two persons' material, or
     more than two sex chromosomes). When exactly two samples are discordant, one of each sex, each names the other as
     what it may have been swapped with.
+
+    >>> calls = pl.DataFrame({"sample": ["S1", "S2"], "sex": ["F", "M"]})
+    >>> sex_findings(calls, {"S1": "F", "S2": "F"}).select("sample", "finding").rows()
+    [('S2', 'sex-discordant')]
     """
     rows = []
     for row in calls.iter_rows(named=True):

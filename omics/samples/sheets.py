@@ -44,7 +44,7 @@ _DATE = re.compile(r"^(\d{4})(?:-(\d{2})(?:-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d
 
 
 def read_samples(path: Path | str) -> pl.DataFrame:
-    """Read a sample sheet (CSV, TSV or Parquet).
+    r"""Read the sample sheet at `path` (CSV, TSV or Parquet).
 
     Returns:
         Columns sample, patient (hospital number), collected (ISO date, may be partial or null), sample_type
@@ -52,6 +52,11 @@ def read_samples(path: Path | str) -> pl.DataFrame:
 
     Raises:
         UserError: If a column is missing, a sample or patient is blank, or a sample is listed twice.
+
+    >>> path = getfixture("tmp_path") / "samples.csv"
+    >>> _ = path.write_text("sample,patient,collected\nS1,12,2024-03\n")
+    >>> read_samples(path).select("sample", "patient", "collected").rows()
+    [('S1', '12', '2024-03')]
     """
     path = Path(path)
     if not path.exists():
@@ -98,7 +103,11 @@ def _check_names(frame: pl.DataFrame, path: Path) -> None:
 
 
 def collection_interval(text: str | None) -> tuple[datetime, datetime] | None:
-    """Earliest and latest instant of an ISO date that may be partial; None when absent or not a date."""
+    """Earliest and latest instant of an ISO date, `text`, that may be partial; None when absent or not a date.
+
+    >>> [str(moment) for moment in collection_interval("2024-02")]
+    ['2024-02-01 00:00:00', '2024-02-29 23:59:59.999999']
+    """
     match = _DATE.match(text.strip()) if text else None
     if match is None:
         return None
@@ -117,7 +126,7 @@ def collection_interval(text: str | None) -> tuple[datetime, datetime] | None:
 
 
 def column_name(key: Key, assay: str, centre: str, sample: str) -> str:
-    """Keyed pseudonym of a sample: what stands for it in every table after staging."""
+    """Keyed pseudonym of a `sample` of an `assay` of a `centre` under the `key`: stands for it in every table after staging."""
     return token(key, f"sample/{assay}", f"{centre}/{sample}")
 
 
@@ -172,7 +181,13 @@ def sample_map(
 
 
 def unknown_samples(assay: str, samples: pl.DataFrame, centre: str, lookup: SubjectLookup, key: Key) -> pl.DataFrame:
-    """Return QUARANTINE rows of samples whose patient the identity ledger does not know."""
+    """Return QUARANTINE rows of samples whose patient the identity ledger does not know.
+
+    Args:
+        assay, centre: Of the samples.
+        samples: What `read_samples` gave.
+        lookup, key: The ledger, and the key of the samples' names in the rows.
+    """
     names = [
         row["sample"]
         for row in samples.iter_rows(named=True)
@@ -185,7 +200,7 @@ def unknown_samples(assay: str, samples: pl.DataFrame, centre: str, lookup: Subj
 
 
 def sample_events(mapping: pl.DataFrame) -> pl.DataFrame:
-    """Return one EVENTS row per sample that is used, coded `SAMPLE//<assay>`, on the shifted date of collection."""
+    """Return one EVENTS row per sample of a SAMPLE_MAP, `mapping`, that is used, coded `SAMPLE//<assay>`, on its shifted date."""
     used = mapping.filter(pl.col("status") == "used")
     events = used.select(
         pl.col("primary").alias("subject_id"),
@@ -305,7 +320,11 @@ def _quarantine(assay: str, centre: str, key: Key, problems: list[tuple[str, str
 
 
 def overlaps(mapping: pl.DataFrame) -> pl.DataFrame:
-    """Count subjects by the set of assays they have a used sample in: columns assays (names joined by `&`) and subjects."""
+    """Count subjects of a SAMPLE_MAP, `mapping`, by the set of assays of their used samples: assays (joined by `&`), subjects.
+
+    >>> overlaps(pl.DataFrame({"primary": [1, 1, 2], "assay": ["rna", "methylation", "rna"]})).rows()
+    [('methylation&rna', 1), ('rna', 1)]
+    """
     used = mapping.filter(pl.col("status") == "used") if "status" in mapping.columns else mapping
     per_subject = used.group_by("primary").agg(pl.col("assay").unique().sort().str.join("&").alias("assays"))
     return per_subject.group_by("assays").agg(pl.len().alias("subjects")).sort("subjects", "assays", descending=[True, False])

@@ -46,14 +46,14 @@ class Stored:
         return np.flatnonzero([wanted(str(name)) for name in self.obs.index]).astype(np.int64)
 
     def read(self, rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-        """Read rows, which ascend, of every array."""
+        """Read rows, which ascend, of every array: for each its shape is (rows, genes)."""
         whole = len(rows) and rows[-1] - rows[0] + 1 == len(rows)
         wanted: Any = slice(rows[0], rows[-1] + 1) if whole else rows
         return {name: np.asarray(array.oindex[wanted, slice(None)]) for name, array in self.arrays.items()}
 
 
 def open_store(path: Path | str) -> Stored:
-    """Open a store that `store.write_zarr` or `new_store` wrote."""
+    """Open the store at `path` that `store.write_zarr` or `new_store` wrote."""
     import zarr
     from anndata.io import read_elem
 
@@ -66,7 +66,7 @@ def open_store(path: Path | str) -> Stored:
 
 
 def take_samples(path: Path | str, samples: Sequence[str], folder: Path) -> Stored:
-    """Return samples of a store, in the order asked for, their arrays in files of `folder`; the store is read once.
+    """Return samples of the store at `path`, in the order asked for; it is read once, its arrays go to files of `folder`.
 
     Raises:
         KeyError: If the store lacks a sample.
@@ -87,7 +87,7 @@ def take_samples(path: Path | str, samples: Sequence[str], folder: Path) -> Stor
 
 
 def write_store(path: Path | str, stored: Stored) -> None:
-    """Write a store whose arrays may be files, some samples at a time."""
+    """Write to `path` a store, `stored`, whose arrays may be files, some samples at a time."""
     dtypes = {name: array.dtype for name, array in stored.arrays.items()}
     with new_store(path, stored.obs.index, stored.var, dtypes) as store:
         for rows in parts(np.arange(len(stored.obs)), len(stored.var)):
@@ -97,7 +97,11 @@ def write_store(path: Path | str, stored: Stored) -> None:
 
 
 def parts(rows: NDArray[np.int64], genes: int) -> Iterator[NDArray[np.int64]]:
-    """Yield rows a block at a time, as many as a chunk of a new store has."""
+    """Yield `rows`, of shape (samples,), a block at a time, as many as a chunk of a new store of so many `genes` has.
+
+    >>> [len(block) for block in parts(np.arange(150), 20_000)]
+    [104, 46]
+    """
     step = chunk_samples(genes, 8)
     for start in range(0, len(rows), step):
         yield rows[start : start + step]
@@ -112,6 +116,9 @@ def new_store(path: Path | str, samples: pd.Index, var: pd.DataFrame, dtypes: Ma
         samples: Names of the samples, in the order of the rows.
         var: Genes.
         dtypes: Types of the arrays to come, by name.
+
+    Raises:
+        ValueError: If another number of samples was written than `samples` has.
     """
     import anndata
     import zarr
@@ -150,14 +157,14 @@ class NewStore:
         """How many samples have their values."""
 
     def append(self, block: Block) -> None:
-        """Write the next samples: the same rows of every array."""
+        """Write the next samples, a `block`: the same rows of every array, (samples, genes) each."""
         stop = self.written + len(block[X])
         for name, values in block.items():
             self._arrays[name][self.written : stop] = values
         self.written = stop
 
     def describe(self, obs: pd.DataFrame, uns: Mapping[str, Any]) -> None:
-        """Write what is known of the samples and of the whole."""
+        """Write what is known of the samples, `obs`, and of the whole, `uns`."""
         import anndata
         from anndata.io import write_elem
 
@@ -168,7 +175,12 @@ class NewStore:
 
 
 def align(path: Path, samples: NDArray[np.int64], genes: Sequence[str], target: Path) -> None:
-    """Write samples of a store of counts with `genes`, in this order, as a store of its own; layers are left out."""
+    """Write samples of a store of counts with `genes`, in this order, as a store of its own; layers are left out.
+
+    Args:
+        path, target: The store, and where to write.
+        samples: Rows of the samples, ascending, of shape (samples,).
+    """
     source = open_store(path)
     columns = source.var.index.get_indexer(pd.Index(list(genes)))
     counts = source.arrays[X]
@@ -179,7 +191,7 @@ def align(path: Path, samples: NDArray[np.int64], genes: Sequence[str], target: 
 
 
 def stack(paths: Sequence[Path], target: Path) -> tuple[int, int]:
-    """Put stores of the same genes one below the other, samples ordered by name; no value is changed.
+    """Put stores of the same genes at `paths` one below the other at `target`, samples ordered by name; no value is changed.
 
     Layers and columns of `obs` that not all of them have are left out, as in `counts.stack`. The rows of each array go
     through a file beside the target, for their order is not that of any store.

@@ -34,7 +34,12 @@ class Chunk(NamedTuple):
 
 
 def open_x(store: Path | str) -> zarr.Array[Any]:
-    """Open X of a store."""
+    """Open X of a store: samples x genes.
+
+    Raises:
+        UserError: If there is none.
+        Unusable: `not-dense` when X is sparse.
+    """
     import zarr
 
     path = Path(store)
@@ -75,6 +80,9 @@ def create_store(
         dtype: Of X.
         obs: Columns of the samples.
         rows: Samples in a chunk; as many as fill 16 MiB by default.
+
+    Raises:
+        UserError: If something stands at `path`.
     """
     import anndata
     import pandas as pd
@@ -108,7 +116,14 @@ def create_store(
 def write_counts(
     path: Path | str, samples: Sequence[str], genes: Sequence[str], blocks: Iterable[NDArray[Any]], *, rows: int | None = None
 ) -> None:
-    """Write a store of int32 counts from blocks of whole samples, in order, without holding them together."""
+    """Write a store of int32 counts from blocks of whole samples, in order, without holding them together.
+
+    Args:
+        path: Must not exist.
+        samples, genes: Names.
+        blocks: Counts, each of shape (some samples, genes).
+        rows: Samples in a chunk; as many as fill 16 MiB by default.
+    """
     x = create_store(path, samples, genes, "int32", rows=rows)
     pending: list[NDArray[Any]] = []
     held = start = 0
@@ -126,7 +141,7 @@ def write_counts(
 
 
 def chunks_of(stores: Sequence[Path | str]) -> list[Chunk]:
-    """List the chunks of a cohort, store by store."""
+    """List the chunks of a cohort of `stores`, store by store."""
     out = []
     for store in stores:
         x = open_x(store)
@@ -136,7 +151,13 @@ def chunks_of(stores: Sequence[Path | str]) -> list[Chunk]:
 
 
 def map_chunks[T, R](function: Callable[[T], R], tasks: Sequence[T], client: Client | None) -> Iterator[tuple[int, R]]:
-    """Yield `(position, result)` of every task, in whatever order they end; a few are in flight at a time."""
+    """Yield `(position, result)` of a `function` of each of the `tasks`, in whatever order they end.
+
+    A few are in flight at a time on the workers of the `client`; without one, they are done here.
+
+    >>> sorted(map_chunks(abs, [-1, -2], None))
+    [(0, 1), (1, 2)]
+    """
     if client is None:
         yield from enumerate(map(function, tasks))
         return
@@ -175,7 +196,11 @@ def _reuse_freed_memory() -> None:
 
 
 def read_chunk(chunk: Chunk) -> NDArray[Any]:
-    """Read the samples of a chunk; a whole stored chunk is decoded straight from its file, four times as fast."""
+    """Read the samples of a chunk; a whole stored chunk is decoded straight from its file, four times as fast.
+
+    Raises:
+        Unusable: `truncated-file` when it cannot be decoded.
+    """
     from numcodecs import blosc  # type: ignore[import-untyped]
 
     _reuse_freed_memory()
@@ -196,7 +221,10 @@ def read_chunk(chunk: Chunk) -> NDArray[Any]:
 
 
 def write_rows(store: str, start: int, values: NDArray[Any]) -> None:
-    """Write whole samples from `start` on into X; whole stored chunks are encoded straight to their file."""
+    """Write whole samples, `values` of shape (samples, genes), into X of a `store` from `start` on.
+
+    Whole stored chunks are encoded straight to their file.
+    """
     import zarr
     from numcodecs import blosc
 

@@ -33,7 +33,7 @@ class Cohort:
 
     @classmethod
     def start(cls, folder: Path | str, model: NormalisationModel) -> Cohort:
-        """Make an empty cohort around a model."""
+        """Make an empty cohort in `folder`, which must not exist, around a model."""
         folder = Path(folder)
         folder.mkdir(parents=True)
         model.save(folder / "model")
@@ -46,6 +46,8 @@ class Cohort:
 
     def add(self, store: Path | str, *, client: Client | None = None) -> Path:
         """Transform the samples of a store with the frozen model and add them as a new part.
+
+        With a `client` its workers transform; else it is done here.
 
         Raises:
             Unusable: `repeated-sample` when a sample is in the cohort already.

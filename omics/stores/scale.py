@@ -250,7 +250,7 @@ class Moments:
     squares: NDArray[np.int64]
 
     def merge(self, other: Moments) -> Moments:
-        """Return the moments of both sets of samples."""
+        """Return the moments of both sets of samples, `other` of the same genes."""
         return Moments(self.samples + other.samples, self.sums + other.sums, self.squares + other.squares)
 
     def mean(self) -> FloatArray:
@@ -296,6 +296,11 @@ def transform(
     """Transform a store of counts with a frozen model into a new float32 store; return its gene moments.
 
     `obs` of the new store has library_size, norm_factor and size_factor; the target appears whole or not at all.
+
+    Blocks are done by the workers of the `client`, or here; `rows` is the samples in a chunk of the new store.
+
+    Raises:
+        Unusable: `different-genes` when the store's genes are not the model's, in its order.
     """
     samples, genes = names_of(store)
     if tuple(genes) != model.genes:
@@ -320,6 +325,9 @@ def log_normalise(
     """log(1 + count * target_sum / library size) of a store, in one pass; return the gene moments.
 
     The natural logarithm, as scanpy's `normalize_total` and `log1p` give it.
+
+    Arguments are as of `transform`: `store`, `target`, `client`, `rows`; each sample adds up to `target_sum` before
+    the log.
     """
     samples, genes = names_of(store)
     tasks, temporary = _prepare(store, target, samples, genes, rows)

@@ -19,7 +19,11 @@ CHUNK_BYTES = 16 * 2**20
 
 
 def chunk_samples(genes: int, itemsize: int) -> int:
-    """How many whole samples go into one chunk."""
+    """How many whole samples of `genes` values of `itemsize` bytes go into one chunk.
+
+    >>> chunk_samples(20_000, 8), CHUNK_BYTES // (20_000 * 8)
+    (104, 104)
+    """
     return max(1, CHUNK_BYTES // max(1, genes * itemsize))
 
 
@@ -37,7 +41,11 @@ def write_zarr(adata: AnnData, path: Path | str) -> None:
 
 
 def read_zarr(path: Path | str) -> AnnData:
-    """Read a store that `write_zarr` wrote, into memory."""
+    """Read the store at `path` that `write_zarr` wrote, into memory.
+
+    Raises:
+        UserError: If there is none.
+    """
     import anndata
 
     if not Path(path).exists():
@@ -46,7 +54,7 @@ def read_zarr(path: Path | str) -> AnnData:
 
 
 def open_zarr(path: Path | str) -> AnnData:
-    """Open a store that `write_zarr` wrote: `obs` and `var` in memory, `X` on disk, without layers.
+    """Open the store at `path` that `write_zarr` wrote: `obs` and `var` in memory, `X` on disk, without layers.
 
     Raises:
         UserError: If there is no store.
@@ -64,7 +72,11 @@ def open_zarr(path: Path | str) -> AnnData:
 
 
 def write(adata: AnnData, path: Path | str) -> None:
-    """Write by the suffix of `path`: .h5ad, .zarr, .parquet, .tsv, .csv (tables are genes x samples, first column gene_id)."""
+    """Write `adata` by the suffix of `path`: .h5ad, .zarr, .parquet, .tsv, .csv (tables: genes x samples, first gene_id).
+
+    Raises:
+        UserError: If the suffix is another.
+    """
     path = Path(path)
     if path.suffix == ".zarr":
         write_zarr(adata, path)
@@ -88,7 +100,7 @@ def write(adata: AnnData, path: Path | str) -> None:
 
 
 def plain_strings(adata: AnnData) -> AnnData:
-    """Return a copy whose names and texts are Python strings, which every version of AnnData reads."""
+    """Return a copy of `adata` whose names and texts are Python strings, which every version of AnnData reads."""
     copy = adata.copy()
     for frame in (copy.obs, copy.var):
         frame.index = frame.index.astype(object)
