@@ -197,7 +197,7 @@ def _adrs(frame: pl.DataFrame, start: pl.DataFrame) -> pl.DataFrame:
 
 
 def response_events(adrs: pl.DataFrame) -> pl.DataFrame:
-    """Return overall responses as derived EVENTS (`DERIVED//<PARAMCD>`), for endpoints that end with a progression.
+    """Return overall responses of ADRS, `adrs`, as derived EVENTS (`DERIVED//<PARAMCD>`): endpoints may end with one.
 
     `text_value` is the response, `numeric_value` the sum of diameters in mm, the source that of the visit's first row.
     """

@@ -20,6 +20,8 @@ def age(events: pl.DataFrame, index: pl.DataFrame) -> pl.DataFrame:
     """Return `subject_id, AGE, AGE_MIN, AGE_MAX` at the index: completed years; AGE is null when the bounds differ.
 
     Birth is the MEDS_BIRTH event; of several, the narrowest. A birth known to the year leaves two ages possible.
+
+    `events` are EVENTS, `index` one row a subject with its bounds.
     """
     births = events.filter((pl.col("code") == "MEDS_BIRTH") & pl.col("time_min").is_not_null())
     births = births.with_columns((pl.col("time_max") - pl.col("time_min")).alias("width")).sort("subject_id", "width", "time_min")

@@ -102,13 +102,17 @@ class Endpoints:
 
     @classmethod
     def default(cls) -> Self:
-        """Return the definitions that come with the package: OS, PFS, DFS, ...; responses OVR, IOVR; BOR, CBOR, IBOR, ..."""
+        """Return the definitions that come with the package: OS, PFS, DFS, ...; responses OVR, IOVR; BOR, CBOR, IBOR, ...
+
+        >>> "OS" in Endpoints.default().by_code
+        True
+        """
         text = files("unibase.clinical.derived").joinpath("endpoints.yaml").read_text(encoding="utf-8")
         return cls()._with(YAML(typ="safe").load(text), "unibase")
 
     @classmethod
     def read(cls, path: Path | str) -> Self:
-        """Read a study's definitions over the packaged ones.
+        """Read a study's definitions, the YAML file at `path`, over the packaged ones.
 
         Raises:
             UserError: Naming the key that is wrong.
@@ -134,7 +138,7 @@ class Endpoints:
         return merged
 
     def definition(self, code: str) -> Definition:
-        """Return a definition.
+        """Return the definition of an endpoint by its `code`: `OS`, `PFS`.
 
         Raises:
             UserError: If there is none of this name.

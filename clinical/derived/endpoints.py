@@ -39,9 +39,11 @@ _FOUND = ("response", "progression", "recurrence")
 
 
 def overall_survival(events: pl.DataFrame, index: pl.DataFrame, concepts: Concepts | None = None) -> pl.DataFrame:
-    """Return overall survival from the index: death of any cause, else the last day known to be alive.
+    """Return overall survival of EVENTS from the `index`: death of any cause, else the last day known to be alive.
 
     `derive` with the packaged definition of OS.
+
+    It is `derive` with the packaged definition of OS, and the packaged concepts where no `concepts` are given.
     """
     return derive(events, index, "OS", concepts)
 

@@ -74,7 +74,7 @@ class Course:
 
 
 def measurements(events: pl.DataFrame) -> tuple[dict[int, list[Measurement]], dict[int, set[str]]]:
-    """Return the measurements of each subject, in order of day and source row, and the names of its nodes.
+    """Return the measurements of each subject of EVENTS, `events`, in order of day and source row, and the names of its nodes.
 
     A day known in part counts as its latest, and is marked. What has no day, or a size in a unit that is no length, is no
     measurement.

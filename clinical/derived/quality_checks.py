@@ -75,7 +75,7 @@ class QualityRules:
 
     @classmethod
     def read(cls, path: Path | str) -> Self:
-        """Read a study's rules over the packaged ones.
+        """Read a study's rules, the YAML file at `path`, over the packaged ones.
 
         Raises:
             UserError: Naming the key that is wrong, or a check that does not exist.

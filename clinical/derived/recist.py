@@ -129,10 +129,13 @@ def _progressed(total: float, nadir: float) -> bool:
 
 
 def overall_response(target: Target | Literal["NA"], non_target: NonTarget, new_lesion: bool) -> Overall:
-    """Return the overall response of a visit: Tables 1 and 2 of RECIST 1.1.
+    """Return the overall response of a visit from `target`, `non_target` and `new_lesion`: Tables 1 and 2 of RECIST 1.1.
 
     `NA` stands for no such lesions at baseline. Without any lesion at baseline and without a new one, the visit says
     nothing of response: `ND`.
+
+    >>> overall_response("PR", "NON-CR/NON-PD", False), overall_response("PR", "NON-CR/NON-PD", True)
+    ('PR', 'PD')
     """
     if new_lesion or target == "PD" or non_target == "PD":
         return "PD"
@@ -148,10 +151,14 @@ def overall_response(target: Target | Literal["NA"], non_target: NonTarget, new_
 
 
 def recist(lesions: Sequence[Lesion], visits: Sequence[Visit]) -> list[Response]:
-    """Return the RECIST 1.1 response of every visit, in the order given.
+    """Return the RECIST 1.1 response of each of the `visits`, in the order given, to target `lesions` at baseline.
 
     The nadir is the smallest complete sum so far, baseline included. Once all targets were gone (CR), a lesion that comes
     back is progression, be the sum of normal nodes what it may.
+
+    >>> lesions = [Lesion("liver", 40.0)]
+    >>> [one.overall for one in recist(lesions, [Visit({"liver": 20.0}), Visit({"liver": 26.0})])]
+    ['PR', 'PD']
     """
     check_baseline(lesions)
     nadir = sum(one.diameter for one in lesions)
@@ -185,12 +192,15 @@ class _Unconfirmed:
 
 
 def irecist(lesions: Sequence[Lesion], visits: Sequence[Visit]) -> list[Immune]:
-    """Return the iRECIST response of every visit.
+    """Return the iRECIST response of each of the `visits` (Seymour et al., Lancet Oncology 2017).
 
     Progression by RECIST 1.1 is first unconfirmed (iUPD). At the next visit it is confirmed (iCPD) by a further increase
     of the target sum of at least 5 mm, by non-target or new lesions that grew or became more, or by progression of
     another kind; it is taken back when what had progressed has receded; else it remains iUPD. Visits after iCPD are
     still evaluated and remain iCPD.
+
+    >>> irecist([Lesion("liver", 40.0)], [Visit({"liver": 50.0}), Visit({"liver": 56.0})])
+    ['iUPD', 'iCPD']
     """
     check_baseline(lesions)
     nadir = sum(one.diameter for one in lesions)

@@ -59,8 +59,13 @@ def best_response(assessments: Sequence[tuple[date, str]], reference: date, rule
 
     Assessments before `reference` and after the first PD do not count; of several on one day the worst does.
 
+    `assessments` are days and responses, in any order; `rules` say what confirms one, RECIST 1.1's by default.
+
     Raises:
         Unusable: `unknown-response`, when a response is none of RECIST 1.1, nor `iUPD`.
+
+    >>> best_response([(date(2024, 3, 1), "PR"), (date(2024, 6, 1), "PD")], date(2024, 1, 1))
+    BestResponse(value='PR', day=datetime.date(2024, 3, 1))
     """
     rules = rules or Rules()
     days: dict[date, str] = {}

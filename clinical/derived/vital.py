@@ -10,7 +10,10 @@ from unibase.groundwork.tables import TIMESTAMP
 
 
 def death_of(deaths: pl.DataFrame) -> pl.DataFrame:
-    """Return the bounds of each subject's date of death, its source, whether two dates exclude one another, and whether none is known."""
+    """Return the bounds of each subject's date of death out of its `deaths` (EVENTS), its source, and what is doubtful of it.
+
+    `death_conflict`: two dates exclude one another; `death_undated`: none is known.
+    """
     narrow = (pl.col("time_max") - pl.col("time_min")).alias("width")
     ordered = deaths.filter(pl.col("time_min").is_not_null()).with_columns(narrow)
     # All dates can be one when the latest earliest instant is not after the earliest latest instant, by day.
@@ -45,5 +48,5 @@ def narrowed(death: pl.DataFrame, alive: pl.DataFrame) -> pl.DataFrame:
 
 
 def refuted_of(events: pl.DataFrame) -> pl.DataFrame:
-    """Return `subject_id, death_refuted` of the subjects whose death later acts outvoted."""
+    """Return `subject_id, death_refuted` of the subjects of `events` whose death later acts outvoted."""
     return events.filter(pl.col("code") == REFUTED).select("subject_id", pl.lit(True).alias("death_refuted")).unique()

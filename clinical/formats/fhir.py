@@ -59,12 +59,16 @@ def find_files(folder: Path) -> list[Path]:
 
 
 def is_whole(path: Path) -> bool:
-    """Tell whether a file is one JSON document rather than lines of resources."""
+    """Tell whether the file at `path` is one JSON document rather than lines of resources.
+
+    >>> is_whole(Path("Bundle.json")), is_whole(Path("Patient.ndjson"))
+    (True, False)
+    """
     return path.name.lower().endswith(WHOLE_SUFFIXES)
 
 
 def documents(path: Path) -> list[list[Resource] | None]:
-    """Return the resources of a JSON document, each as a line of its own; None for one that is malformed.
+    """Return the resources of the JSON document at `path`, each as a line of its own; None for one that is malformed.
 
     Raises:
         UserError: If the file is larger than `MOST_BYTES`.
@@ -85,7 +89,11 @@ def documents(path: Path) -> list[list[Resource] | None]:
 
 
 def parse_line(line: bytes) -> list[Resource] | None:
-    """Return the resources of a line, None for a malformed one."""
+    """Return the resources of a line, None for a malformed one.
+
+    >>> [one["id"] for one in parse_line(b'{"resourceType": "Patient", "id": "p1"}')]
+    ['p1']
+    """
     try:
         return _resources(json.loads(line))
     except (ValueError, RecursionError):  # the latter for a line nested without end
@@ -124,7 +132,13 @@ def _renamed(content: Any, names: dict[str, str]) -> Any:
 
 
 def table_names(kinds: Iterable[str | None]) -> list[str]:
-    """Return a name per file from the type of its first resource, numbered from the second file on (file names may tell a person)."""
+    """Return a name per file from the type (`kinds`) of its first resource; the file's own name may tell a person.
+
+    Further files of one type are numbered from the second on.
+
+    >>> table_names(["Patient", "Condition", "Condition", None])
+    ['Patient', 'Condition', 'Condition-2', 'unread']
+    """
     seen: dict[str, int] = {}
     out: list[str] = []
     for found in kinds:
@@ -135,10 +149,13 @@ def table_names(kinds: Iterable[str | None]) -> list[str]:
 
 
 def patient_identifiers(patient: Resource) -> list[Identifier]:
-    """Return the identifiers of a Patient: its id (`fhir`), hospital numbers (`ipp`), INS (`ins`); others are left out.
+    """Return the identifiers of a `patient`: its id (`fhir`), hospital numbers (`ipp`), INS (`ins`); others are left out.
 
     INS is told by its OID (1.2.250.1.213.1.4.8 for NIR, .9 for NIA; .10 and .11 in tests); of the rest, an identifier
     typed `PI` or `MR`, or without a type, is a hospital number.
+
+    >>> patient_identifiers({"resourceType": "Patient", "id": "p1", "identifier": [{"value": "12"}]})
+    [Identifier(system='fhir', value='p1'), Identifier(system='ipp', value='12')]
     """
     out = [Identifier("fhir", str(patient.get("id", "")).strip())] if patient.get("id") else []
     for one in patient.get("identifier") or []:
@@ -186,7 +203,7 @@ class Drug(NamedTuple):
 
 
 def referred(resource: Resource) -> Person | Period | Drug | None:
-    """Return what other resources may ask of this one by its id."""
+    """Return what other resources may ask of a `resource` by its id."""
     kind, identifier = resource["resourceType"], resource.get("id")
     if not identifier or not isinstance(identifier, str):
         return None
@@ -304,7 +321,7 @@ def _texts(frame: pl.DataFrame, context: Context, texts: frozenset[str]) -> pl.D
 
 
 def resource_files(paths: Sequence[Path], kind: str) -> Iterator[tuple[Path, int, Resource]]:
-    """Yield file, line number and resource of every resource of one type."""
+    """Yield file, line number and resource of every resource of one type, `kind`, in the files at `paths`."""
     wanted = lines_of(kind)
     for path in paths:
         if is_whole(path):
@@ -323,6 +340,10 @@ def _of_kind(path: Path, lines: Iterable[tuple[int, list[Resource] | None]], kin
 
 
 def lines_of(*kinds: str) -> re.Pattern[bytes]:
-    """Return what every line has that holds a resource of some types, so that others need not be parsed."""
+    """Return what every line has that holds a resource of some types, so that others need not be parsed.
+
+    >>> bool(lines_of("Patient").search(b'{"resourceType":"Patient"}'))
+    True
+    """
     # A character that is written as an escape may be a letter of these words.
     return re.compile(rb'"resourceType"\s*:\s*"(?:Bundle|' + "|".join(kinds).encode() + rb')"|\\u00[0-7]')

@@ -37,40 +37,65 @@ class Context:
     tally: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def report(self, reason: str, message: str, column: str = "", refused: bool = True) -> None:
-        """Keep a problem of the row that is being read."""
+        """Keep a problem of the row that is being read.
+
+        Args:
+            reason, message, column: Code and words of the problem, and the field it is of.
+            refused: Whether the row makes no event because of it.
+        """
         self.problems.append(RowProblem(self.row, reason, message, column, refused))
 
     def count(self, reason: str, name: str) -> None:
-        """Count something that is told once in a file."""
+        """Count something that is told once in a file, by its `reason` and `name`."""
         key = tally_key(reason, name)
         first, count = self.tally.get(key, (self.row, 0))
         self.tally[key] = (first, count + 1)
 
 
 def slug(text: Any) -> str:
-    """Return a text as a word that can stand in a code."""
+    """Return a text as a word that can stand in a code.
+
+    >>> slug("Dose (mg/j)")
+    'Dose__mg_j_'
+    """
     return "".join(c if c.isalnum() or c in "._-" else "_" for c in str(text).strip())[:64]
 
 
 def check_text(value: Any) -> None:
-    """Raise where a field is no text that a table can hold; half of a surrogate pair is none."""
+    """Raise where a field's `value` is no text that a table can hold; half of a surrogate pair is none.
+
+    Raises:
+        TypeError, UnicodeEncodeError: Where it is none.
+    """
     if value is not None and not (isinstance(value, str) and (value.isascii() or value.encode())):
         raise TypeError("not a text")
 
 
 def text_or_none(value: Any) -> str | None:
-    """Return a text, None for anything else."""
+    """Return a `value` that is a text, None for anything else.
+
+    >>> text_or_none("T2"), text_or_none(2)
+    ('T2', None)
+    """
     return value if isinstance(value, str) else None
 
 
 def reference_id(reference: Resource | None) -> str | None:
-    """Return the id that a reference names; that of a contained resource with its `#`."""
+    """Return the id that a reference names; that of a contained resource with its `#`.
+
+    >>> reference_id({"reference": "Patient/p1"})
+    'p1'
+    """
     text = (reference or {}).get("reference")
     return str(text).rsplit("/", 1)[-1].removeprefix("urn:uuid:") if text else None
 
 
 def extension_name(extension: Resource) -> str:
-    """Return the last part of an extension's address: the name of its definition."""
+    """Return the last part of an extension's address: the name of its definition.
+
+    >>> extension_name({"url": "http://hl7.org/fhir/StructureDefinition/patient-birthPlace"})
+    'patient-birthPlace'
+    """
     return slug(str(extension.get("url", "")).rstrip("/").rsplit("/", 1)[-1])
 
 
@@ -80,6 +105,9 @@ def codings(concept: Resource | None, context: Context | None = None) -> list[st
     Args:
         concept: A CodeableConcept.
         context: Told of code systems that are not known, and of further codes of one vocabulary, which are left out.
+
+    >>> codings({"coding": [{"system": "http://loinc.org", "code": "718-7"}]})
+    ['LOINC//718-7']
     """
     found = [one for one in (concept or {}).get("coding") or [] if one.get("code")]
     known = [one for one in found if is_known(one.get("system"))]
@@ -98,17 +126,21 @@ def codings(concept: Resource | None, context: Context | None = None) -> list[st
 
 
 def code_of(concept: Resource | None) -> str | None:
-    """Return the first of `codings`."""
+    """Return the first of the `codings` of a `concept`."""
     return next(iter(codings(concept)), None)
 
 
 def words_of(concept: Any) -> set[str]:
-    """Return the bare codes of a CodeableConcept."""
+    """Return the bare codes of a CodeableConcept, `concept`.
+
+    >>> words_of({"coding": [{"code": "final"}]})
+    {'final'}
+    """
     return {one.get("code", "") for one in concept.get("coding") or []} if isinstance(concept, dict) else set()
 
 
 def answer_of(concept: Resource | None) -> str | None:
-    """Return a coded answer: the bare code for answers of staging systems, else `VOCABULARY//code`.
+    """Return a coded answer, `concept`: the bare code for answers of staging systems, else `VOCABULARY//code`.
 
     A category of TNM that SNOMED codes is read by its standard term where one is given.
     """
@@ -123,7 +155,11 @@ def answer_of(concept: Resource | None) -> str | None:
 
 
 def when(resource: Resource, stem: str) -> tuple[str | None, str | None]:
-    """Return start and end of `stemDateTime`, `stemDate`, `stemInstant` or `stemPeriod`."""
+    """Return start and end of `stemDateTime`, `stemDate`, `stemInstant` or `stemPeriod` of a `resource`, for a `stem`.
+
+    >>> when({"onsetPeriod": {"start": "2024-03", "end": "2024-05"}}, "onset")
+    ('2024-03', '2024-05')
+    """
     for suffix in ("DateTime", "Date", "Instant"):
         if resource.get(stem + suffix):
             return resource[stem + suffix], None
@@ -132,7 +168,11 @@ def when(resource: Resource, stem: str) -> tuple[str | None, str | None]:
 
 
 def number_of(value: Any) -> float | None:
-    """Return a number, None for what is none."""
+    """Return a `value` as a number, None for what is none.
+
+    >>> number_of("1.5"), number_of("n/a")
+    (1.5, None)
+    """
     try:
         return None if value is None else float(value)
     except (TypeError, ValueError):
@@ -140,7 +180,10 @@ def number_of(value: Any) -> float | None:
 
 
 def value_of(resource: Resource, context: Context) -> tuple[float | None, str | None, str | None, bool]:
-    """Return number, text, unit and whether the text is a coding, of an Observation or a component of one."""
+    """Return number, text, unit and whether the text is a coding, of a `resource`: an Observation or a component of one.
+
+    What is not read of it is told to the `context`.
+    """
     quantity = resource.get("valueQuantity")
     if quantity:
         return number_of(quantity.get("value")), quantity.get("comparator"), quantity.get("code") or quantity.get("unit"), True

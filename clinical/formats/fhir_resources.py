@@ -141,7 +141,11 @@ def _drug_codes(resource: Resource, context: Context) -> list[str]:
 
 
 def condition_date(resource: Resource) -> Any:
-    """Return the date that a Condition itself says."""
+    """Return the date that a Condition, `resource`, itself says.
+
+    >>> condition_date({"resourceType": "Condition", "onsetDateTime": "2024-03-01"})
+    '2024-03-01'
+    """
     return resource["resourceType"] == "Condition" and (when(resource, "onset")[0] or resource.get("recordedDate"))
 
 

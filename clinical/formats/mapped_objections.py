@@ -27,7 +27,11 @@ def _objects(word: str | None, stays: Iterable[str]) -> bool:
 
 
 def plain(word: str | None) -> str:
-    """Return a `word` in small letters, without accents and blanks around it."""
+    """Return a `word` in small letters, without accents and blanks around it.
+
+    >>> plain(" Opposé ")
+    'oppose'
+    """
     letters = unicodedata.normalize("NFKD", str(word or "").strip().casefold())
     return "".join(letter for letter in letters if not unicodedata.combining(letter))
 

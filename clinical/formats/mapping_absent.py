@@ -45,7 +45,7 @@ def absent_columns(mapping: TableMapping, rule: TableRule, table: str, columns: 
 
 
 def absent_tables(mapping: TableMapping, names: Iterable[str]) -> list[TableEvents]:
-    """Return what is to be told of tables that a mapping reads and the source does not have, where the mapping is `complete`."""
+    """Return what is to be told of tables that a `complete` mapping reads and the source, which has `names`, does not have."""
     found = {rule.name for rule, _ in rules_of(mapping, names)}
     told = RowProblem(0, MISSING_TABLE, "The source has no file for this table of the mapping.", refused=False)
     absent = dict.fromkeys(rule.name for rule in mapping.tables if mapping.complete and rule.name not in found)
@@ -58,7 +58,10 @@ def _date_columns(name: str) -> set[str]:
 
 
 def unmapped_tables(mapping: TableMapping, names: Iterable[str]) -> dict[str, TableEvents]:
-    """Return what is to be told of each table that no rule reads; its rows are not counted here."""
+    """Return what is to be told of each table, of the source's `names`, that no rule of the `mapping` reads.
+
+    Its rows are not counted here.
+    """
     others = {name.lower(): reason for name, reason in mapping.other_tables.items()}
     out: dict[str, TableEvents] = {}
     joined = {join.table.lower() for rule in mapping.tables for join in rule.joins}

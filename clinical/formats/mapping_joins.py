@@ -31,6 +31,9 @@ class Lookups:
         """Return the rows of a `table` with the columns that the joins of its `rule` bring; rows without a partner are told.
 
         Columns that the table has itself stay as they are.
+
+        Raises:
+            UserError: If the table lacks a column that its mapping joins on.
         """
         problems = list(table.problems)
         frame = table.frame

@@ -85,7 +85,7 @@ def _without_not_done(rule: TableRule, frame: pl.DataFrame, columns: list[str], 
 
 
 def renamed(frame: pl.DataFrame, rule: TableRule) -> pl.DataFrame:
-    """Return `frame` with other spellings of columns, also before Year, Month and Day, under their declared names."""
+    """Return `frame` with other spellings of columns, also before Year, Month and Day, under the names its `rule` declares."""
     names: dict[str, str] = {}
     for other, name in rule.columns.items():
         for suffix in ("", *(part for parts in DATE_FIELDS for part in parts)):

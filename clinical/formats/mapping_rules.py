@@ -190,7 +190,7 @@ ANY_CODE = r"^[A-Za-z0-9][A-Za-z0-9.+/_:^-]{0,63}$"
 
 
 def read_mapping(path: Path) -> TableMapping:
-    """Read and check a mapping file.
+    """Read and check the mapping file at `path`.
 
     Raises:
         UserError: Naming the key that is wrong, and what is allowed.
@@ -203,13 +203,17 @@ def read_mapping(path: Path) -> TableMapping:
 
 
 def packaged_names() -> list[str]:
-    """Return the names of the mappings that come with the package."""
+    """Return the names of the mappings that come with the package.
+
+    >>> packaged_names()
+    ['osiris', 'osiris-rwd']
+    """
     folder = files("unibase.clinical.formats").joinpath("mappings")
     return sorted(path.name.removesuffix(".yaml") for path in folder.iterdir() if path.name.endswith(".yaml"))
 
 
 def packaged_mapping(name: str) -> TableMapping:
-    """Return a mapping that comes with the package: `osiris` or `osiris-rwd`."""
+    """Return the mapping of a `name` that comes with the package: `osiris` or `osiris-rwd`."""
     text = files("unibase.clinical.formats").joinpath("mappings").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
     return _validated(YAML(typ="safe").load(text), name)
 
@@ -223,13 +227,19 @@ def _validated(content: Any, place: str) -> TableMapping:
 
 
 def rules_of(mapping: TableMapping, names: Iterable[str]) -> list[tuple[TableRule, str]]:
-    """Return the rules that read a table of the source, and the table; a rule may read several, and a table have several rules."""
+    """Return the rules of a `mapping` that read a table of the source, which has `names`, and the table.
+
+    A rule may read several tables, and a table have several rules.
+    """
     wanted = [(rule, {name.lower() for name in (rule.files or [rule.name])}) for rule in mapping.tables]
     return [(rule, name) for rule, files in wanted for name in names if name in files]
 
 
 def names_persons(mapping: TableMapping, rule: TableRule) -> bool:
-    """Tell whether the persons of the source are those that this table names: of all tables, where none is said to list them."""
+    """Tell whether the persons of a source are those that the table of a `rule` names.
+
+    That is every table, where none of the `mapping` is said to list them.
+    """
     return rule.persons or not any(one.persons for one in mapping.tables)
 
 
@@ -243,12 +253,12 @@ _DEATH_WORDS = re.compile(r"d[eé]c[eé]d|d[eé]c[eè]s|dead|death|died|mort|ver
 
 
 def says_dead(event: EventRule) -> bool:
-    """Tell whether the rows that `when` chooses are those of the dead: its columns or values name death."""
+    """Tell whether the rows that `when` of an `event` chooses are those of the dead: its columns or values name death."""
     return any(_DEATH_WORDS.search(word) for column, values in event.when.items() for word in (column, *values))
 
 
 def identifiers(mapping: TableMapping, persons: Iterable[str]) -> dict[str, list[Identifier]]:
-    """Return the identifiers of persons."""
+    """Return the identifiers of `persons` in the systems of a `mapping`."""
     return {person: [Identifier(system, person) for system in mapping.systems] for person in sorted(persons)}
 
 

@@ -117,7 +117,10 @@ class Persons:
 
     @classmethod
     def of(cls, known: pl.DataFrame, subjects: pl.Series) -> Persons:
-        """Return the persons whose key is a number, of a frame `person, subject_id, shift_days`."""
+        """Return the persons whose key is a number, of a frame `known` of `person, subject_id, shift_days`.
+
+        `subjects` are all pseudonyms, ascending: a person is known by its place among them.
+        """
         number = pl.col("person").cast(pl.Int64, strict=False)
         frame = known.with_columns(number.alias("number")).filter(pl.col("number").cast(pl.String) == pl.col("person"))
         frame = frame.sort("number")
@@ -134,7 +137,7 @@ class Persons:
         return table
 
     def places(self, numbers: pa.Array) -> Numbers:
-        """Return the place of each person number, -1 where it is not known or null."""
+        """Return the place of each person number of `numbers`, shape (rows,), -1 where it is not known or null."""
         import pyarrow.compute as pc
 
         if self._direct is not None and not numbers.null_count:

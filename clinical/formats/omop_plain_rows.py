@@ -51,7 +51,7 @@ class PlainRows:
 
 
 def used_concepts(table: str, paths: Sequence[Path]) -> set[int]:
-    """Return the concepts that the events of a CDM table in Parquet use; 0 and null are none."""
+    """Return the concepts that the events of a CDM table, Parquet files at `paths`, use; 0 and null are none."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 

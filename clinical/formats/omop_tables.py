@@ -102,7 +102,7 @@ NOT_EVENTS: dict[str, str] = {
 
 
 def unread_tables(names: Iterable[str]) -> list[TableEvents]:
-    """Return what is to be told of the tables that CDM 5.4 does not have."""
+    """Return what is to be told of the tables, of a source's `names`, that CDM 5.4 does not have."""
     unread = set(names) - set(EVENT_TABLES) - set(NOT_EVENTS) - {"person", "death"}
     problem = RowProblem(0, UNKNOWN_TABLE, "This is no table of OMOP CDM 5.4 that holds events.", refused=False)
     # The name of an unknown file may tell a person, so it is counted instead.
@@ -119,7 +119,11 @@ DEATH_COLUMNS = ("person_id", "death_date", "death_datetime", "cause_concept_id"
 
 
 def columns_of(name: str) -> tuple[str, ...]:
-    """Return the columns of a CDM table that its events are made of."""
+    """Return the columns of the CDM table `name` that its events are made of.
+
+    >>> columns_of("measurement")[:3]
+    ('person_id', 'measurement_concept_id', 'measurement_date')
+    """
     if name == "death":
         return DEATH_COLUMNS
     rule = EVENT_TABLES[name]
@@ -138,5 +142,9 @@ def columns_of(name: str) -> tuple[str, ...]:
 
 
 def plain_name(name: str) -> str:
-    """Return the name of a CDM table without the prefix that some exports put before it."""
+    """Return the name of a CDM table without the prefix that some exports put before it.
+
+    >>> plain_name("2b_measurement")
+    'measurement'
+    """
     return name.removeprefix("2b_")

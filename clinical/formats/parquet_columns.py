@@ -34,7 +34,7 @@ class Source:
         return sum(self.file.metadata.row_group(group).num_rows for group in self.row_groups)
 
     def type_of(self, name: str) -> pa.DataType | None:
-        """Return the Arrow type of a column, None when there is none, or it is empty throughout."""
+        """Return the Arrow type of the column `name`, None when there is none, or it is empty throughout."""
         import pyarrow as pa
 
         if name not in self.columns:
@@ -43,7 +43,7 @@ class Source:
         return None if pa.types.is_null(dtype) or self.is_empty(name) else dtype
 
     def read(self, name: str) -> pa.Array:
-        """Return a column."""
+        """Return the column `name`, by its lower case."""
         import pyarrow as pa
 
         table = self.file.read_row_groups(list(self.row_groups), columns=[self.columns[name]], use_threads=False)
@@ -51,11 +51,11 @@ class Source:
         return chunks.chunk(0) if chunks.num_chunks == 1 else pa.concat_arrays(chunks.chunks)
 
     def is_empty(self, name: str) -> bool:
-        """Tell whether the file says that a column is null throughout."""
+        """Tell whether the file says that the column `name` is null throughout."""
         return all(one is not None and one.has_null_count and one.null_count == rows for one, rows in self._statistics(name))
 
     def constant(self, name: str) -> int | None:
-        """Return the one integer that fills a column, or None when the file does not say so."""
+        """Return the one integer that fills the column `name`, or None when the file does not say so."""
         values = set()
         for one, _ in self._statistics(name):
             if one is None or not one.has_min_max or not one.has_null_count or one.null_count or one.min != one.max:

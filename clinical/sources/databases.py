@@ -24,12 +24,20 @@ _NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 
 
 def is_server(path: Path | str) -> bool:
-    """Tell whether a path is the address of a PostgreSQL server."""
+    """Tell whether a path is the address of a PostgreSQL server.
+
+    >>> is_server("postgresql://records@db.lyon.example/cdm"), is_server("records.duckdb")
+    (True, False)
+    """
     return str(path).startswith(("postgresql:", "postgres:"))
 
 
 def is_database(path: Path | str) -> bool:
-    """Tell whether a path is the address of a PostgreSQL server or a DuckDB file."""
+    """Tell whether a path is the address of a PostgreSQL server or a DuckDB file.
+
+    >>> is_database("records.duckdb"), is_database("records")
+    (True, False)
+    """
     return is_server(path) or Path(str(path)).suffix in {".duckdb", ".ddb"}
 
 

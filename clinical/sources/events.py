@@ -71,12 +71,12 @@ _MESSAGES = {one.reason: one.message for one in _TOLD}
 
 
 def tally_key(reason: str, name: str = "") -> str:
-    """Return the key of a tally."""
+    """Return the key of a tally: its `reason`, and the `name` of what is counted."""
     return f"{reason}\t{name}"
 
 
 def told_tally(key: str, row: int, count: int) -> RowProblem:
-    """Return the problem that a tally is: exports carry the same few things in every row."""
+    """Return the problem that the tally of `key` is: of `count` rows, `row` the first; exports carry the same in every row."""
     reason, name = key.split("\t", 1)
     return RowProblem(row, reason, _MESSAGES[reason].format(name=name, count=count), name, refused=reason in _GONE)
 
@@ -131,6 +131,6 @@ Opener = Callable[[Path, "Client | None"], Plan]
 
 
 def birth_years(events: pl.DataFrame) -> dict[int, int]:
-    """Return how many births there are of each year, of those whose year is known."""
+    """Return how many births there are of each year in `events`, of those whose year is known."""
     born = events.filter((pl.col("code") == "MEDS_BIRTH") & (pl.col("time_max") - pl.col("time_min") < pl.duration(days=367)))
     return dict(born["time_min"].dt.year().cast(pl.Int64).value_counts().iter_rows())

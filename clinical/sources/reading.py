@@ -59,7 +59,11 @@ class SourceTable:
 
 
 def table_name(path: Path) -> str:
-    """Return the name of a file without its suffixes, lower case."""
+    """Return the name of the file at `path` without its suffixes, lower case.
+
+    >>> table_name(Path("PERSON.csv.gz"))
+    'person'
+    """
     name = path.name.lower()
     for suffix in sorted(TABLE_SUFFIXES, key=len, reverse=True):
         if name.endswith(suffix):
@@ -68,7 +72,12 @@ def table_name(path: Path) -> str:
 
 
 def find_tables(folder: Path) -> dict[str, list[Path]]:
-    """Return `{table name: files}` of a folder; a sub-folder of Parquet files counts as one table."""
+    r"""Return `{table name: files}` of a folder; a sub-folder of Parquet files counts as one table.
+
+    >>> _ = (getfixture("tmp_path") / "Person.csv").write_text("person_id\n1\n")
+    >>> sorted(find_tables(getfixture("tmp_path")))
+    ['person']
+    """
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
         if path.is_file() and path.name.lower().endswith(TABLE_SUFFIXES):
@@ -94,7 +103,13 @@ def _read_table(path: Path, name: str | None = None) -> SourceTable:
 
 
 def read_tables(paths: Sequence[Path], name: str) -> SourceTable:
-    """Read the parts of one table as one; rows are numbered on from part to part."""
+    r"""Read the parts at `paths` of the table `name` as one; rows are numbered on from part to part.
+
+    >>> path = getfixture("tmp_path") / "visits.csv"
+    >>> _ = path.write_text("Patient;Date\n12;2024-03-01\n")
+    >>> read_tables([path], "visits").frame.rows()
+    [(1, '12', '2024-03-01')]
+    """
     parts = [_read_table(path, name) for path in paths]
     if len(parts) == 1:
         return parts[0]
@@ -109,8 +124,13 @@ def read_tables(paths: Sequence[Path], name: str) -> SourceTable:
 def lower_columns(frame: pl.DataFrame, place: object) -> pl.DataFrame:
     """Return `frame` with column names stripped and in lower case.
 
+    `place` names the source in messages.
+
     Raises:
         UserError: If two columns then have one name.
+
+    >>> lower_columns(pl.DataFrame({" Patient ": ["12"]}), "visits.csv").columns
+    ['patient']
     """
     names = [column.strip().lower() for column in frame.columns]
     if len(set(names)) != len(names):
@@ -151,7 +171,9 @@ class Dialect:
 
 
 def scan_csv(path: Path) -> tuple[Dialect | None, list[Stretch]]:
-    """Return how a CSV file is written, and the stretches of its rows; None where it holds nothing. Reads its bytes once.
+    """Return how the CSV file at `path` is written, and the stretches of its rows; None where it holds nothing.
+
+    Its bytes are read once.
 
     Raises:
         UserError: If it is UTF-16, or holds a record that is too long.

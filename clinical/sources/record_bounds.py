@@ -39,12 +39,16 @@ class Stretch:
 
 
 def is_gzip(path: Path) -> bool:
-    """Tell whether a file is compressed, by its name."""
+    """Tell whether the file at `path` is compressed, by its name.
+
+    >>> is_gzip(Path("person.csv.GZ"))
+    True
+    """
     return path.name.lower().endswith(".gz")
 
 
 def open_binary(path: Path) -> IO[bytes]:
-    """Open a file, plain or gzip, to read its bytes."""
+    """Open the file at `path`, plain or gzip, to read its bytes."""
     return gzip.open(path, "rb") if is_gzip(path) else path.open("rb")  # type: ignore[return-value]
 
 
@@ -78,14 +82,20 @@ def cut(file: IO[bytes], path: Path, delimiter: str | None, rest: int = -1) -> I
 
 
 def blocks(path: Path, stretch: Stretch, delimiter: str | None) -> Iterator[bytes]:
-    """Yield the blocks of one stretch of a file; see `cut`."""
+    """Yield the blocks of one `stretch` of the file at `path`, cut between records that a `delimiter` divides; see `cut`."""
     with open_binary(path) as file:
         file.seek(stretch.start)
         yield from cut(file, path, delimiter, rest=-1 if is_gzip(path) else stretch.end - stretch.start)
 
 
 def line_stretches(path: Path) -> list[Stretch]:
-    """Return the stretches of a file of lines; of a plain file nothing but the places of the cuts is read."""
+    r"""Return the stretches of the file of lines at `path`; of a plain file nothing but the places of the cuts is read.
+
+    >>> path = getfixture("tmp_path") / "a.ndjson"
+    >>> _ = path.write_bytes(b"{}\n{}\n")
+    >>> line_stretches(path)
+    [Stretch(start=0, end=6)]
+    """
     length = path.stat().st_size
     if is_gzip(path):
         return [Stretch(0, length)] if length else []
@@ -101,7 +111,11 @@ def line_stretches(path: Path) -> list[Stretch]:
 
 
 def last_end(block: bytes, delimiter: str) -> int:
-    """Return the place behind the last record that ends in a block of CSV; 0 when none does."""
+    r"""Return the place behind the last record that ends in a `block` of CSV with this `delimiter`; 0 when none does.
+
+    >>> last_end(b'1;"a\nb"\n2;c', ";")
+    8
+    """
     if b'"' not in block:
         return _last_line_end(block, len(block))
     opened, closed = _quoted(block, delimiter)
@@ -115,7 +129,13 @@ def last_end(block: bytes, delimiter: str) -> int:
 
 
 def first_record(block: bytes, delimiter: str) -> bytes:
-    """Return the first record of a block that is not blank, with the line ends around it; all where it has no end."""
+    r"""Return the first record of a `block` of CSV with this `delimiter` that is not blank; all where it has no end.
+
+    It has the line ends around it.
+
+    >>> first_record(b'\n1;"a\nb"\n2;c', ";")
+    b'\n1;"a\nb"\n'
+    """
     begin = len(block) - len(block.lstrip(_LINE_ENDS))
     opened, closed = _quoted(block, delimiter) if b'"' in block else (np.empty(0, np.int64), np.empty(0, np.int64))
     for match in re.compile(rb"\r\n|\r|\n").finditer(block, begin):

@@ -39,7 +39,7 @@ class References:
             frame.write_parquet(self.folder / f"{kind}-{name}.parquet", compression="lz4", statistics=False)
 
     def find(self, kind: Kind, wanted: Iterable[str]) -> dict[str, tuple[str | None, str | None]]:
-        """Return the values of those resources that are known."""
+        """Return the values of those resources of a `kind` with `wanted` ids that are known."""
         ids = {self._digest(one): one for one in wanted}
         files = sorted(self.folder.glob(f"{kind}-*.parquet")) if ids else []
         if not files:

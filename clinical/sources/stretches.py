@@ -102,7 +102,7 @@ def index_file(path: Path) -> TableFile:
 
 
 def index_tables(files: Mapping[str, Sequence[Path]], client: Client | None) -> dict[str, Table]:
-    """Return the tables of some files, by name."""
+    """Return the tables of some files, by name; the workers of the `client` look at them, or this process."""
     names = [name for name, paths in files.items() for _ in paths]
     found: dict[str, list[TableFile]] = {name: [] for name in files}
     for name, file in zip(
@@ -128,7 +128,7 @@ def parts_of(tables: Mapping[str, Table]) -> list[Part]:
 
 
 def offsets_of(parts: Sequence[Part], rows: Sequence[int]) -> list[int]:
-    """Return how many rows of its table come before each part."""
+    """Return how many `rows` of its table come before each of the `parts`."""
     before: dict[str, int] = {}
     out: list[int] = []
     for part, count in zip(parts, rows, strict=True):

@@ -45,7 +45,7 @@ def write_piece(events: pl.DataFrame, path: Path, firsts: list[int]) -> None:
 
 
 def read_piece(path: Path, cells: range, source: str) -> pl.DataFrame:
-    """Return the events of a run of cells of a file, as EVENTS of `source`."""
+    """Return the events of a run of `cells` of the file at `path`, as EVENTS of `source`."""
     import pyarrow as pa
 
     found: list[pl.DataFrame] = [EVENTS.empty().select(_COLUMNS)]

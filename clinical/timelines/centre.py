@@ -114,6 +114,8 @@ def convert(task: TimelineTask, folder: Path, key: Key | None = None) -> Written
     not pseudonymised: subjects are local numbers (a positive OMOP person_id, else a count in the order of identifiers)
     and dates are as in the source; `metadata/dataset.json` says so.
 
+    `task` names source and format; the dataset goes to `folder`.
+
     Raises:
         UserError: If the source, or its mapping, cannot be used at all.
     """

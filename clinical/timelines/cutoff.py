@@ -91,7 +91,7 @@ class Kept:
 
 
 def keep_until(events: pl.DataFrame, until: CutOff | None) -> Kept:
-    """Return the source events that count.
+    """Return the source `events` that count, of those up to the cut-off `until`; all, where there is none.
 
     An event that begins later is set aside; plans stay, which count nowhere. Of a death after the day of the export the date is
     refused, and the death stays. An end that lies later is left out. A death without any date lies before the cut-off.

@@ -32,7 +32,7 @@ class Door(Protocol):
     """Gives the subject behind the identifiers of one person, or None for a person it does not know."""
 
     def subject(self, centre: str, identifiers: Sequence[Identifier]) -> Subject | None:
-        """Return the subject; raise `Conflict` when two identifiers lead to two subjects."""
+        """Return the subject of a person of a `centre`; raise `Conflict` when two `identifiers` lead to two subjects."""
 
 
 class Conflict(Exception):
@@ -54,7 +54,12 @@ class VaultDoor:
     lookup: SubjectLookup
 
     def subject(self, centre: str, identifiers: Sequence[Identifier]) -> Subject | None:
-        """Return the subject that the ledger holds for any of the identifiers."""
+        """Return the subject that the ledger holds for any of the `identifiers` at a `centre`.
+
+        Raises:
+            Conflict: When two lead to two subjects.
+            Objects: When the person objects.
+        """
         if any(self.lookup.objects(centre, system, value) for system, value in identifiers):
             raise Objects
         found = {self.lookup.find(centre, system, value) for system, value in identifiers} - {None}
@@ -71,7 +76,7 @@ class KeyDoor:
     max_shift_days: int = DEFAULT_MAX_SHIFT_DAYS
 
     def subject(self, centre: str, identifiers: Sequence[Identifier]) -> Subject | None:
-        """Return the subject computed from the hospital number, or from the first identifier where there is none."""
+        """Return the subject computed of `centre` and hospital number, or the first of the `identifiers` where there is none."""
         if not identifiers:
             return None
         system, value = next((one for one in identifiers if one.system == "ipp"), identifiers[0])
@@ -99,7 +104,7 @@ class LocalDoor:
             self.numbers = {name: number for number, name in enumerate(names, start=1)}
 
     def subject(self, centre: str, identifiers: Sequence[Identifier]) -> Subject | None:
-        """Return the local number of the person, with a shift of 0."""
+        """Return the local number of the person, by the first of the `identifiers`, with a shift of 0, whatever the `centre`."""
         number = self.numbers.get(identifiers[0].value.strip()) if identifiers else None
         return None if number is None else Subject(number, 0)
 
@@ -182,7 +187,10 @@ def sort_events(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def resolve(persons: dict[str, list[Identifier]], door: Door, centre: str) -> tuple[pl.DataFrame, Unresolved]:
-    """Return `person, subject_id, shift_days` of the persons the door knows, and why others have no subject."""
+    """Return `person, subject_id, shift_days` of the persons the door knows, and why others have no subject.
+
+    The `door` is asked for each of the `persons` of a `centre`.
+    """
     if isinstance(door, LocalDoor):
         door.announce(persons)
     found: dict[str, Subject] = {}
@@ -207,7 +215,7 @@ def resolve(persons: dict[str, list[Identifier]], door: Door, centre: str) -> tu
 
 
 def problem_frame(problems: Sequence[RowProblem], centre: str, source: str) -> pl.DataFrame:
-    """Return problems of one table in QUARANTINE columns; `unit` is `source#row/column`."""
+    """Return the `problems` of a table, `source`, of a `centre` in QUARANTINE columns; `unit` is `source#row/column`."""
     rows = {}
     for problem in problems:
         place = source + (f"#{problem.row}" if problem.row else "") + (f"/{problem.column}" if problem.column else "")

@@ -147,7 +147,12 @@ def write_metadata(
     descriptions: Mapping[str, str] | None = None,
     notes: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write `metadata/codes.parquet` and `metadata/dataset.json` of a dataset."""
+    """Write `metadata/codes.parquet` and `metadata/dataset.json` of a dataset.
+
+    Args:
+        folder, codes: The dataset, and every code in it.
+        name, descriptions, notes: Of the dataset; words for its codes; what `dataset.json` says beside the rest.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -177,7 +182,7 @@ def write_metadata(
 
 
 def count_codes(folder: Path | str) -> pl.DataFrame:
-    """Return `code, events` of a MEDS dataset, ascending by code, one shard in memory at a time.
+    """Return `code, events` of the MEDS dataset in `folder`, ascending by code, one shard in memory at a time.
 
     Raises:
         UserError: If there is no dataset.
@@ -206,7 +211,7 @@ def _shards(folder: Path) -> list[Path]:
 
 
 def read_dataset(folder: Path | str) -> pl.DataFrame:
-    """Read a MEDS dataset as EVENTS; columns of ours that it does not have are null.
+    """Read the MEDS dataset in `folder` as EVENTS; columns of ours that it does not have are null.
 
     Raises:
         UserError: If there is no dataset.
@@ -224,12 +229,12 @@ class Block(NamedTuple):
     up_to: int
 
     def of(self, frame: pl.DataFrame, subject: str = "subject_id") -> pl.DataFrame:
-        """Return the rows of another table that are of these subjects."""
+        """Return the rows of another table, `frame`, that are of these subjects, by its column `subject`."""
         return frame.filter((pl.col(subject) > self.above) & (pl.col(subject) <= self.up_to))
 
 
 def read_blocks(folder: Path | str, rows: int = ROWS_PER_BLOCK) -> Iterator[Block]:
-    """Yield a dataset that `write_dataset` wrote, as EVENTS, by blocks of whole shards with about `rows` rows.
+    """Yield the dataset in `folder`, as EVENTS, by blocks of whole shards with about `rows` rows.
 
     The ranges of the blocks follow one another and reach from the least to the greatest subject number there can be, so
     that every row of any table is in one of them.
@@ -258,7 +263,7 @@ def read_blocks(folder: Path | str, rows: int = ROWS_PER_BLOCK) -> Iterator[Bloc
 
 
 def validate_dataset(folder: Path | str) -> list[str]:
-    """Return what is wrong with a dataset; an empty list means it is valid.
+    """Return what is wrong with the dataset in `folder`; an empty list means it is valid.
 
     Beside the schemas of the `meds` package this checks what they do not: order of time inside a subject, subjects
     contiguous and in one shard only, every code declared, bounds in order.

@@ -57,7 +57,7 @@ class Column:
         return np.dtype(self.dtype).itemsize if self.dtype != _CONSTANT else 0
 
     def unpack(self, packed: Numbers, into: Numbers) -> None:
-        """Write the values of packed numbers to an array of the same length."""
+        """Write the values of `packed` numbers, shape (rows,), to an array `into` of the same length."""
         if self.dtype == _CONSTANT:
             into.fill(self.base)
             return
@@ -69,13 +69,21 @@ class Column:
 
 
 def whole_seconds(micros: Numbers) -> Numbers | None:
-    """Return microseconds as seconds, or None when not all are whole."""
+    """Return microseconds, `micros` of shape (rows,), as seconds, or None when not all are whole.
+
+    >>> whole_seconds(np.array([2_000_000])), whole_seconds(np.array([1]))
+    (array([2]), None)
+    """
     seconds = micros // SECOND
     return seconds if np.array_equal(seconds * SECOND, micros) else None
 
 
 def pack(name: str, values: Numbers) -> tuple[Column, Numbers]:
-    """Return how a column that is not empty is kept, and its numbers; those of a constant are none."""
+    """Return how the column `name`, `values` of shape (rows,), is kept, and its numbers; those of a constant are none.
+
+    >>> pack("x", np.array([100, 103]))
+    (Column(name='x', dtype='|u1', base=0, step=1), array([100, 103], dtype=uint8))
+    """
     if values.dtype.kind == "f":
         return Column(name, values.dtype.str), values
     low, high = int(values.min()), int(values.max())
@@ -132,7 +140,7 @@ class PieceFile:
 
     @classmethod
     def of(cls, path: Path, table: str) -> PieceFile:
-        """Read what comes before the rows in a file that `write_pieces` wrote."""
+        """Read what comes before the rows in the file at `path` that `write_pieces` wrote of a `table`."""
         with path.open("rb") as file:
             head = json.loads(file.readline())
             cuts = np.frombuffer(file.read((head["shards"] + 1) * _CUT.itemsize), dtype=_CUT)
@@ -144,7 +152,7 @@ class PieceFile:
         return int(self.cuts[shard + 1] - self.cuts[shard])
 
     def read(self, shard: int, into: Mapping[str, Numbers]) -> None:
-        """Write the rows of a shard to columns of their length."""
+        """Write the rows of a `shard` to columns of their length, `into`."""
         rows = self.rows(shard)
         width = sum(column.width for column in self.columns)
         data = np.empty(rows * width, dtype=np.uint8)
@@ -180,7 +188,7 @@ class ShardRows:
     fixed: Mapping[str, Numbers]
 
     def take(self, name: str, rows: Numbers, piece: Numbers) -> Numbers:
-        """Return a column of some rows, which are of the files `piece`."""
+        """Return the column `name` of some `rows`, which are of the files `piece`; both of shape (rows,)."""
         return self.varying[name].take(rows) if name in self.varying else self.fixed[name].take(piece)
 
 

@@ -28,6 +28,8 @@ def refuted_deaths(events: pl.DataFrame, concepts: Concepts | None = None) -> pl
     The rule: a date of death is refused when it lies before the birth (`unborn`); the death then stays, of an unknown day. A death is
     refuted when the person did what only the living do (concept `living_act`: visits, drugs given, examinations) on at least two
     different days more than 30 days after it. Results, letters and codes that come late outvote no death.
+
+    `events` are EVENTS; `concepts` say what a living act is, the packaged ones by default.
     """
     deaths = events.filter((pl.col("code") == "MEDS_DEATH") & pl.col("time_max").is_not_null())
     if deaths.is_empty():
@@ -66,7 +68,11 @@ def settle(events: pl.DataFrame, refuted: pl.DataFrame, latest: pl.DataFrame) ->
 
 
 def refuted_problem(row: int, unborn: bool) -> RowProblem:
-    """Return what is told of a death that cannot be true."""
+    """Return what is told of a death in a `row` that cannot be true, and whether as it lies before the birth (`unborn`).
+
+    >>> refuted_problem(3, unborn=True).reason
+    'impossible-date'
+    """
     if unborn:
         message = "The date of death lies before the birth: the day of death is not known."
         return RowProblem(row, IMPOSSIBLE_DATE, message, "death", refused=False)

@@ -159,7 +159,7 @@ class Rows:
         return EVENTS.conform(frame)
 
     def by_source(self, order: Order) -> dict[str, int]:
-        """Return how many of some rows, all plain ones among them, are of each source."""
+        """Return how many of the rows in `order`, all plain ones among them, are of each source."""
         counts = np.zeros(len(self.sources), dtype=np.int64)
         np.add.at(counts, self.columns.fixed["source"][:-1], [piece.rows for piece in self.pieces])
         np.add.at(counts, self.texts["source"][1][order.rows[order.rows >= self.plain] - self.plain], 1)

@@ -83,7 +83,7 @@ class _Shared:
 
 
 def is_parquet(source: Path) -> bool:
-    """Return whether a folder holds tables that `build_dataset` reads: Parquet, a PERSON among them."""
+    """Return whether the folder `source` holds tables that `build_dataset` reads: Parquet, a PERSON among them."""
     tables = reading.find_tables(source) if source.is_dir() else {}
     files = [path for paths in tables.values() for path in paths]
     names = {name.removeprefix("2b_") for name in tables}

@@ -60,7 +60,11 @@ _ELSEWHERE: Mapping[str, Modality] = {
 
 
 def fhir_status(resource: str, word: str) -> Modality:
-    """Return what a status says of the act of a resource."""
+    """Return what a status, `word`, says of the act of a `resource`, named by its type.
+
+    >>> fhir_status("Observation", "entered-in-error"), fhir_status("Observation", "final")
+    ('withdrawn', 'done')
+    """
     return FHIR_STATUS.get(resource, {}).get(word) or _ELSEWHERE.get(word, "done")
 
 
@@ -83,5 +87,9 @@ _WORST: tuple[Modality, ...] = ("withdrawn", "not-done", "suspected", "planned",
 
 
 def least(*said: Modality) -> Modality:
-    """Return the word that counts when several are said of one act: the one that leaves least of it."""
+    """Return the word that counts when several are said of one act: the one that leaves least of it.
+
+    >>> least("done", "planned")
+    'planned'
+    """
     return min(said, key=_WORST.index, default="done")

@@ -146,7 +146,11 @@ class Concepts:
 
     @classmethod
     def default(cls) -> Self:
-        """Return the concepts that come with the package."""
+        """Return the concepts that come with the package.
+
+        >>> "death" in Concepts.default().names()
+        True
+        """
         packaged = _packaged()
         return cls(
             {name: concept.model_copy(deep=True) for name, concept in packaged.concept.items()}, (f"unibase {packaged.version}",)
@@ -216,12 +220,16 @@ class Concepts:
         return test
 
     def codes(self, name: str) -> list[str]:
-        """Return the codes of a concept, in order; one that ends in `*` stands for all that begin so."""
+        """Return the codes of the concept `name`, in order; one that ends in `*` stands for all that begin so.
+
+        >>> Concepts.default().codes("death")
+        ['MEDS_DEATH']
+        """
         concept = self.by_name[name]
         return list(dict.fromkeys([*concept.codes, *(one.code for one in concept.coded_values)]))
 
     def may_match(self, name: str, prefix: str) -> bool:
-        """Return whether an event whose code begins with `prefix` can belong to a concept; see `matches`."""
+        """Return whether an event whose code begins with `prefix` can belong to the concept `name`; see `matches`."""
         concept = self.by_name[name]
         if any(code.endswith("*") and prefix.startswith(code[:-1]) for code in concept.unless):
             return False
@@ -232,5 +240,5 @@ class Concepts:
         return any(self.may_match(included, prefix) for included in concept.include)
 
     def select(self, events: pl.DataFrame, name: str) -> pl.DataFrame:
-        """Return the events of a concept, in their order."""
+        """Return those of the `events` (EVENTS) that are of the concept `name`, in their order."""
         return events.filter(self.matches(name))

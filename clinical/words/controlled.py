@@ -176,7 +176,11 @@ PATTERN = (
 
 
 def is_controlled(text: pl.Expr, further: frozenset[str] = frozenset()) -> pl.Expr:
-    """Return whether a text is a word of the lists or has the shape of a coded value."""
+    """Return whether a `text` is a word of the lists, or of `further` ones, or has the shape of a coded value.
+
+    >>> pl.DataFrame({"a": ["positive", "M. Zqvibe"]}).select(is_controlled(pl.col("a")))["a"].to_list()
+    [True, False]
+    """
     word = text.str.strip_chars().str.to_lowercase().str.replace_all(r"\s+", "-")
     return word.is_in(
         sorted(WORDS | {entry.lower().replace(" ", "-") for entry in further})

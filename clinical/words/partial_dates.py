@@ -58,6 +58,9 @@ class PartialDate(NamedTuple):
 
         Raises:
             ValueError: If no such date exists, such as 30 February.
+
+        >>> [str(moment) for moment in PartialDate(2024, 2, None).bounds()]
+        ['2024-02-01 00:00:00', '2024-02-29 23:59:59.999999']
         """
         first_year = FIRST_YEAR if self.year is None else self.year
         last_year = LAST_YEAR if self.year is None else self.year
@@ -72,7 +75,7 @@ class PartialDate(NamedTuple):
 
     @classmethod
     def from_bounds(cls, time_min: datetime, time_max: datetime) -> PartialDate | None:
-        """Return the partial date that has these bounds, or None when they are an interval of another kind."""
+        """Return the partial date whose bounds `time_min` and `time_max` are, or None when they are another interval."""
         first, last = time_min.date(), time_max.date()
         year = first.year if first.year == last.year else None
         month = first.month if first.month == last.month else None
@@ -214,6 +217,8 @@ def from_days(column: str, clock: str | None = None, prefix: str = "") -> list[p
     """Return the expressions of `_parse_text` for columns that hold dates (and date-times) already.
 
     A date-time at midnight counts as a day, which is how OMOP writes a day whose time is not known.
+
+    `column` holds days, `clock` the date-times; the results stand behind `prefix`.
     """
     day = pl.col(column).cast(pl.Date).cast(TIMESTAMP)
     time = day if clock is None else pl.coalesce(pl.col(clock).cast(TIMESTAMP), day)
@@ -227,7 +232,7 @@ def from_days(column: str, clock: str | None = None, prefix: str = "") -> list[p
 
 
 def render_parts(time_min: str = "time_min", time_max: str = "time_max", prefix: str = "") -> list[pl.Expr]:
-    """Return the texts `year`, `month`, `day` (behind `prefix`) of what is known, `UN` for a part that is not.
+    """Return the texts `year`, `month`, `day` (behind `prefix`) of what `time_min` and `time_max` tell; `UN`: not known.
 
     The inverse of `parse_parts`; all three are null where the bounds are null.
     """
@@ -247,7 +252,7 @@ def render_parts(time_min: str = "time_min", time_max: str = "time_max", prefix:
 
 
 def shift_bounds(frame: pl.DataFrame, days: str = "shift_days") -> pl.DataFrame:
-    """Move `time`, `time_min`, `time_max` by the days in column `days`, as `privacy.dates.shift_interval` says.
+    """Move `time`, `time_min`, `time_max` of `frame` by the days in column `days`, as `privacy.dates.shift_interval` says.
 
     Rows whose bounds lie within one day move exactly. Wider intervals are widened outward to whole months or years,
     so that they do not tell the shift; a date whose year is unknown becomes wholly unknown, up to the end of a year where a last
@@ -272,7 +277,11 @@ def shift_bounds(frame: pl.DataFrame, days: str = "shift_days") -> pl.DataFrame:
 
 
 def iso_date(time_min: datetime | None, time_max: datetime | None) -> str | None:
-    """Return a date cut to what is known (1961, 1961-04, 1961-04-02), or None."""
+    """Return the date between `time_min` and `time_max` cut to what is known (1961, 1961-04, 1961-04-02), or None.
+
+    >>> iso_date(*PartialDate(1961, 4, None).bounds())
+    '1961-04'
+    """
     known = PartialDate.from_bounds(time_min, time_max) if time_min and time_max else None
     if known is None or known.year is None:
         return None

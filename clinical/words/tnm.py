@@ -55,7 +55,7 @@ class Category(NamedTuple):
 
 
 def of_display(display: str) -> str | None:
-    """Return the category that a standard term of SNOMED CT says: `cT3` of `American Joint Committee on Cancer cT3 (qualifier value)`.
+    """Return the category that a standard term of SNOMED CT, `display`, says.
 
     Example:
         >>> of_display("American Joint Committee on Cancer cT3 (qualifier value)")
@@ -66,7 +66,7 @@ def of_display(display: str) -> str | None:
 
 
 def category(kind: Kind, text: str) -> Category | None:
-    """Return a value of a centre in the common vocabulary, or None when it is no such value.
+    """Return a value of a centre, `text`, in the common vocabulary of its `kind`, or None when it is no such value.
 
     Example:
         >>> category("T", "ypT2a")

@@ -79,12 +79,20 @@ def _address(system: str) -> str:
 
 
 def is_known(system: str | None) -> bool:
-    """Tell whether a code system is one of those above."""
+    """Tell whether a code system is one of those above.
+
+    >>> is_known("http://loinc.org"), is_known(None)
+    (True, False)
+    """
     return _address(system or "") in SYSTEMS
 
 
 def vocabulary_name(system: str | None) -> str:
-    """Return the short name of a code system; an unknown one gets the last part of its address, in capitals."""
+    """Return the short name of a code system; an unknown one gets the last part of its address, in capitals.
+
+    >>> vocabulary_name("http://loinc.org"), vocabulary_name("http://chu.example/local")
+    ('LOINC', 'LOCAL')
+    """
     if not system:
         return "LOCAL"
     address = _address(system)

@@ -86,12 +86,7 @@ class NormalisationModel:
     input_digest: str = ""
 
     def factors(self, counts: AnyArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return (total, factor, size factor) of samples x genes `counts`, each of shape (samples,), each sample from
-        itself alone.
-
-        Raises:
-            Unusable: `empty-sample` when a sample has no count at all.
-        """
+        """Return (total, factor, size factor), (samples,) each, of samples x genes `counts`. Raises: Unusable, `empty-sample`."""
         sizes = factors.library_sizes(counts)
         if (sizes == 0).any():
             raise Unusable(
