@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from unibase.groundwork import analysis_tables
+from unibase.groundwork.analysis_tables import ADRS
 from unibase.groundwork.tables import EVENTS, Column, Table
 
 ACCOUNT = Table(
@@ -20,55 +22,32 @@ ACCOUNT = Table(
     key=("source",),
 )
 
-ADTTE = Table(
-    "adtte",
-    "One time to an event of one subject (ADaM's ADTTE), with the bounds that partial dates leave.",
-    (
-        Column("subject_id", pl.Int64(), "Keyed pseudonym of the person; positive.", nullable=False),
-        Column("PARAMCD", pl.String(), "Endpoint: OS, PFS, ...", nullable=False),
-        Column("PARAM", pl.String(), "Endpoint in words."),
-        Column("STARTDT", pl.Date(), "Index date of the subject, shifted."),
-        Column("STARTDT_MIN", pl.Date(), "Earliest day the index can be."),
-        Column("STARTDT_MAX", pl.Date(), "Latest day the index can be."),
-        Column("ADT", pl.Date(), "Date of event or censoring, shifted."),
-        Column("ADT_MIN", pl.Date(), "Earliest day of event or censoring."),
-        Column("ADT_MAX", pl.Date(), "Latest day of event or censoring."),
-        Column("AVAL", pl.Int64(), "Time from STARTDT to ADT.", "d"),
-        Column("AVAL_MIN", pl.Int64(), "Shortest time that the known dates allow.", "d"),
-        Column("AVAL_MAX", pl.Int64(), "Longest time that the known dates allow.", "d"),
-        Column("AVALU", pl.String(), "Unit of AVAL."),
-        Column(
-            "CNSR", pl.Int64(), "0 when the event was observed, 1 when the time is censored, 2 when a competing event ended it."
-        ),
-        Column("EVNTDESC", pl.String(), "What ended the follow-up."),
-        Column("CNSDTDSC", pl.String(), "What the censoring date is."),
-        Column("SRCDOM", pl.String(), "Table the analysis date was read from."),
-        Column("SRCSEQ", pl.Int64(), "Row the analysis date was read from."),
-        Column("problem", pl.String(), "Code of what contradicts the row; empty when nothing does."),
-    ),
+
+ADTTE = analysis_tables.ADTTE.of(
+    [
+        "subject_id",
+        "PARAMCD",
+        "PARAM",
+        "STARTDT",
+        "STARTDT_MIN",
+        "STARTDT_MAX",
+        "ADT",
+        "ADT_MIN",
+        "ADT_MAX",
+        "AVAL",
+        "AVAL_MIN",
+        "AVAL_MAX",
+        "AVALU",
+        "CNSR",
+        "EVNTDESC",
+        "CNSDTDSC",
+        "SRCDOM",
+        "SRCSEQ",
+        "problem",
+    ],
     key=("PARAMCD", "subject_id"),
 )
-
-ADRS = Table(
-    "adrs",
-    "One response of one subject: at a visit, or the best of them (ADaM's ADRS).",
-    (
-        Column("subject_id", pl.Int64(), "Keyed pseudonym of the person; positive.", nullable=False),
-        Column("PARAMCD", pl.String(), "OVR: overall response at a visit; BOR, CBOR, ...: the best of them.", nullable=False),
-        Column("PARAM", pl.String(), "Response in words."),
-        Column("STARTDT", pl.Date(), "Day from which responses count, shifted; empty when known in part."),
-        Column("ADT", pl.Date(), "Day of the response, shifted: for progression the first of its visit, else the last."),
-        Column("AVALC", pl.String(), "Response; MISSING without an assessment, empty where none can be given."),
-        Column("AVAL", pl.Int64(), "Number of the response from 1 (CR) to 7 (MISSING), as admiralonco has it."),
-        Column("TRGRESP", pl.String(), "Response of the target lesions by RECIST 1.1."),
-        Column("NTRGRESP", pl.String(), "Response of the non-target lesions by RECIST 1.1."),
-        Column("NEWLPROG", pl.String(), "Y when an unequivocal new lesion was seen."),
-        Column("SUMDIAM", pl.Float64(), "Longest diameters of the target lesions, short axes of nodes.", "mm"),
-        Column("SRCDOM", pl.String(), "Table the first row of the visit was read from."),
-        Column("SRCSEQ", pl.Int64(), "First row of the visit in that table."),
-        Column("problem", pl.String(), "Code of what stands against the row; empty when nothing does."),
-    ),
-)
+"""What the clinical room works out of it; the release adds study, centre and entry."""
 
 CHECKS = Table(
     "quality",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,11 @@ class Table:
     def schema(self) -> pl.Schema:
         """Return the Polars schema of the declared columns."""
         return pl.Schema({column.name: column.dtype for column in self.columns})
+
+    def of(self, names: Sequence[str], key: tuple[str, ...]) -> Table:
+        """Return the table with some of its columns, in the order of `names`, sorted by `key`."""
+        known = {column.name: column for column in self.columns}
+        return Table(self.name, self.text, tuple(known[name] for name in names), key, self.open)
 
     def empty(self) -> pl.DataFrame:
         """Return a frame with the declared columns and no row.

@@ -16,18 +16,8 @@ from unibase.groundwork.numbers import as_written
 from unibase.linking.contradictions import contradictions
 from unibase.linking.reasons import AGE, BODY_PART, DATES, LATERALITY, SEX, WEIGHT
 from unibase.linking.series_checks import foreign_series
+from unibase.linking.tables import FINDINGS
 
-FINDINGS = pl.Schema(
-    {
-        "subject_id": pl.Int64(),
-        "check": pl.String(),
-        "score": pl.Float64(),
-        "modality": pl.String(),
-        "item": pl.String(),
-        "message": pl.String(),
-    }
-)
-"""`item`: pseudonym of the series or sample that disagrees."""
 ORDER = ("subject_id", "check", "modality", "item", "message", "score")
 """One sample may have several findings of a check: the message and score decide, so that equal findings give equal bytes."""
 
@@ -85,7 +75,7 @@ def check_concordance(
     """
     told = _told_sexes(events)
     sex = told.filter(pl.col("subject_id").is_unique()).sort("subject_id")
-    findings = [pl.DataFrame(schema=FINDINGS) if further is None else further]
+    findings = [pl.DataFrame(schema=FINDINGS.schema()) if further is None else further]
     findings.append(contradictions(events, told, samples, features, centres))
     known = pl.DataFrame(schema={"subject_id": pl.Int64, "sex": pl.String})
     if series is not None:
@@ -141,7 +131,7 @@ def of_samples(pairs: pl.DataFrame, subjects: Mapping[str, int], modality: str) 
 
     Args:
         pairs: `check`, `sample`, `other`, `finding` (`duplicate-suspected`: of two persons and alike; `swap-suspected`: of one
-            person and not alike), `value` (how alike, 0 to 1), as `omics.samples.sex.FINDINGS`.
+            person and not alike), `value` (how alike, 0 to 1), as `omics.tables.SAMPLE_FINDINGS`.
         subjects: Subject of each sample.
         modality: Assay of the samples.
 
@@ -153,7 +143,7 @@ def of_samples(pairs: pl.DataFrame, subjects: Mapping[str, int], modality: str) 
         alike = min(max(pair["value"], 0.0), 1.0)
         score = 1.0 - alike if pair["finding"] == "swap-suspected" else alike
         rows += [(subjects[pair[which]], pair["check"], score, modality, pair[which], message) for which in ("sample", "other")]
-    return pl.DataFrame(rows, schema=FINDINGS, orient="row").unique().sort(ORDER)
+    return pl.DataFrame(rows, schema=FINDINGS.schema(), orient="row").unique().sort(ORDER)
 
 
 def _finding(frame: pl.DataFrame, check: str, score: pl.Expr, message: pl.Expr) -> pl.DataFrame:
@@ -253,7 +243,7 @@ def _body_part_findings(events: pl.DataFrame, series: pl.DataFrame) -> pl.DataFr
         seen = group["part"].to_list()
         if wanted and not any(word in part for part in seen for word in (*wanted, *_WHOLE_BODY)):
             rows.append((subject, str(BODY_PART), 0.5, "imaging", min(group["item"]), "no image shows the site of the tumour"))
-    return pl.DataFrame(rows, schema=FINDINGS, orient="row")
+    return pl.DataFrame(rows, schema=FINDINGS.schema(), orient="row")
 
 
 def _age_findings(events: pl.DataFrame, series: pl.DataFrame) -> pl.DataFrame:
@@ -313,7 +303,7 @@ def _laterality_findings(events: pl.DataFrame, features: pl.DataFrame) -> pl.Dat
         side = _side(name or "")
         if side and len(sides.get(subject, ())) == 1 and side not in sides[subject]:
             rows.append((subject, str(LATERALITY), 0.7, "imaging", item, "the region's name has the other side than the record"))
-    return pl.DataFrame(rows, schema=FINDINGS, orient="row")
+    return pl.DataFrame(rows, schema=FINDINGS.schema(), orient="row")
 
 
 def _side(text: str) -> str | None:

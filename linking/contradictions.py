@@ -11,13 +11,11 @@ import polars as pl
 
 from unibase.linking.reasons import AFTER_DEATH, BIRTHS, DEATHS, ORGAN, SAMPLE_DATE, SEX, TWO_PLACES
 from unibase.linking.subject_table import with_centre
+from unibase.linking.tables import FINDINGS
 
 RECORDS = "clinical records"
 """Modality of these findings."""
 
-CONTRADICTIONS = pl.Schema(
-    {"subject_id": pl.Int64(), "check": pl.String(), "score": pl.Float64(), "modality": pl.String(), "item": pl.String(), "message": pl.String()}
-)  # fmt: skip
 
 _SLACK_DAYS = 31
 """Two dates of birth or death further apart than this, beyond what either can mean, are two dates."""
@@ -41,7 +39,7 @@ def contradictions(
     features: pl.DataFrame | None,
     centres: Sequence[str] = (),
 ) -> pl.DataFrame:
-    """Return the findings of all these checks, in the columns of `CONTRADICTIONS`.
+    """Return the findings of all these checks, in the columns of `tables.FINDINGS`.
 
     Args:
         events: EVENTS of the subjects.
@@ -59,7 +57,7 @@ def contradictions(
         found.append(_organs(one, _of_organs(regions, _FEMALE_ORGANS, _MALE_ORGANS), "imaging"))
     if samples is not None:
         found.append(_early_samples(events, samples))
-    return pl.concat([pl.DataFrame(schema=CONTRADICTIONS), *found]).unique()
+    return pl.concat([FINDINGS.empty(), *found]).unique()
 
 
 def _rows(frame: pl.DataFrame, check: str, score: pl.Expr, message: str, modality: str = RECORDS) -> pl.DataFrame:

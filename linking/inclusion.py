@@ -13,18 +13,8 @@ from unibase.groundwork.tables import TIMESTAMP
 from unibase.linking.conditions import ConceptCodes, concept_names, is_concept
 from unibase.linking.index_event import scan_table
 from unibase.linking.options import CohortRules
+from unibase.linking.tables import FLOW
 from unibase.linking.windows import earliest
-
-_FLOW_SCHEMA = pl.Schema(
-    {
-        "step": pl.Int64(),
-        "rule": pl.String(),
-        "reason": pl.String(),
-        "before": pl.Int64(),
-        "removed": pl.Int64(),
-        "after": pl.Int64(),
-    }
-)
 
 
 class Cohort(NamedTuple):
@@ -78,7 +68,7 @@ def build_cohort(
     table = subjects.join(last, on="subject_id", how="left", maintain_order="left").select(
         "subject_id", alive.alias("included"), reason.alias("reason"), "index_time", "age", entry
     )
-    return Cohort(table, pl.DataFrame(flow, schema=_FLOW_SCHEMA, orient="row"))
+    return Cohort(table, pl.DataFrame(flow, schema=FLOW.schema(), orient="row"))
 
 
 @dataclass(frozen=True)

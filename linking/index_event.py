@@ -8,20 +8,8 @@ import polars as pl
 
 from unibase.linking.conditions import ConceptCodes, is_concept
 from unibase.linking.options import IndexRule
+from unibase.linking.tables import INDEX
 from unibase.linking.windows import ORDER, earliest, latest
-
-INDEX_SCHEMA = pl.Schema(
-    {
-        "subject_id": pl.Int64(),
-        "index_time": pl.Datetime("us"),
-        "lower": pl.Datetime("us"),
-        "upper": pl.Datetime("us"),
-        "code": pl.String(),
-        "source": pl.String(),
-        "source_row": pl.Int64(),
-    }
-)
-"""`lower` and `upper`: the instants from which the windows' first and last days are counted."""
 
 
 def index_events(events: pl.DataFrame | pl.LazyFrame | Path | str, concepts: ConceptCodes, rule: IndexRule) -> pl.DataFrame:
@@ -37,7 +25,7 @@ def index_events(events: pl.DataFrame | pl.LazyFrame | Path | str, concepts: Con
         rule: Which event is the index.
 
     Returns:
-        Columns of `INDEX_SCHEMA`.
+        Columns of `tables.INDEX`.
 
     Raises:
         UserError: If the concept is unknown.
@@ -57,7 +45,7 @@ def index_events(events: pl.DataFrame | pl.LazyFrame | Path | str, concepts: Con
         lower = upper = pl.col("time_min")
     return (
         index.with_columns(lower.alias("lower"), upper.alias("upper"), pl.col("time").alias("index_time"))
-        .select([pl.col(name).cast(dtype) for name, dtype in INDEX_SCHEMA.items()])
+        .select([pl.col(name).cast(dtype) for name, dtype in INDEX.schema().items()])
         .sort("subject_id")
     )
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import polars as pl
 
+from unibase.groundwork.analysis_tables import MISSING
 from unibase.linking.conditions import ConceptCodes, is_concept
 from unibase.linking.options import Window, Windows
 from unibase.linking.windows import earliest, latest
-
-REASONS = pl.Schema({"subject_id": pl.Int64(), "variable": pl.String(), "reason": pl.String()})
 
 
 def why_missing(
@@ -37,7 +36,7 @@ def why_missing(
     Returns:
         `subject_id`, `variable` (a name that ends in `*` stands for all columns that begin so), `reason`; one row each.
     """
-    found = [pl.DataFrame(schema=REASONS)]
+    found = [MISSING.empty()]
     for name, clinical in windows.clinical.items():
         rows = events.filter(is_concept(concepts, clinical.concept, f"windows.clinical.{name}"))
         found.append(_by_time(_spans(rows), index, clinical, name))

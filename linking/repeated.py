@@ -8,28 +8,11 @@ from __future__ import annotations
 
 import polars as pl
 
+from unibase.groundwork.analysis_tables import BDS
 from unibase.groundwork.numbers import as_written
 from unibase.linking.conditions import ConceptCodes, is_concept
 from unibase.linking.options import Windows
 from unibase.linking.windows import one_vocabulary
-
-BDS = pl.Schema(
-    {
-        "subject_id": pl.Int64(),
-        "PARAMCD": pl.String(),
-        "PARAM": pl.String(),
-        "AVAL": pl.Float64(),
-        "AVALC": pl.String(),
-        "AVALU": pl.String(),
-        "ADT": pl.Date(),
-        "ADY": pl.Int64(),
-        "ABLFL": pl.String(),
-        "BASE": pl.Float64(),
-        "CHG": pl.Float64(),
-        "SRCDOM": pl.String(),
-        "SRCSEQ": pl.Int64(),
-    }
-)
 
 
 def repeated_measures(
@@ -49,7 +32,7 @@ def repeated_measures(
         before it day -1. CHG is null before the baseline.
     """
     codes = parameter_codes(list(windows.clinical))
-    parts = [pl.DataFrame(schema=BDS)]
+    parts = [BDS.empty()]
     for name, window in windows.clinical.items():
         mine = is_concept(concepts, window.concept, f"windows.clinical.{name}")
         rows = one_vocabulary(events.filter(mine & pl.col("time").is_not_null()))
@@ -91,7 +74,7 @@ def _in_columns(rows: pl.DataFrame, code: str, label: str) -> pl.DataFrame:
         pl.when(pl.col("ADY") > pl.col("day")).then(pl.col("AVAL") - pl.col("BASE")).alias("CHG"),
         pl.col("source").alias("SRCDOM"),
         pl.col("source_row").cast(pl.Int64).alias("SRCSEQ"),
-    ).cast(BDS)
+    ).cast(BDS.schema())
 
 
 def parameter_codes(names: list[str]) -> dict[str, str]:

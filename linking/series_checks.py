@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from unibase.linking.contradictions import CONTRADICTIONS
 from unibase.linking.reasons import FOREIGN_SERIES, SHARED_SERIES
+from unibase.linking.tables import FINDINGS
 
 _LEAST_OTHERS = 2
 """Further series that must agree with one another, before one that does not is called foreign."""
@@ -66,4 +66,4 @@ def _rows(frame: pl.DataFrame, check: str, score: float, message: str) -> pl.Dat
     return frame.select(
         "subject_id", pl.lit(str(check)).alias("check"), pl.lit(score).alias("score"), pl.lit("imaging").alias("modality"),
         pl.col("SeriesInstanceUID").alias("item"), pl.lit(message).alias("message"),
-    ).cast(CONTRADICTIONS)  # fmt: skip
+    ).cast(FINDINGS.schema())  # fmt: skip

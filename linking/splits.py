@@ -14,13 +14,13 @@ from datetime import datetime
 
 import polars as pl
 
+from unibase.groundwork.analysis_tables import SPLITS
 from unibase.groundwork.problems import UserError
 from unibase.linking.options import SplitRules
 from unibase.privacy.keys import Key
 
 _SCALE = float(2**64)
 
-SPLITS = pl.Schema({"subject_id": pl.Int64(), "scheme": pl.String(), "held_out": pl.String(), "part": pl.String()})
 """A row per subject and split: `scheme` is parts, folds, centre or time; `held_out` the fold or centre that is tested on."""
 
 
@@ -174,7 +174,7 @@ def make_splits(
     Raises:
         UserError: If the shares do not add up to 1, or a shift is not known.
     """
-    found = [pl.DataFrame(schema=SPLITS)]
+    found = [SPLITS.empty()]
 
     def add(scheme: str, held_out: str | pl.Expr, table: pl.DataFrame) -> None:
         held = pl.lit(held_out) if isinstance(held_out, str) else held_out

@@ -12,14 +12,14 @@ from typing import Literal, NamedTuple
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
-from unibase.clinical import tables
 from unibase.clinical.derived.lesions import Course, course, measurements
 from unibase.clinical.derived.recist import irecist, recist
 from unibase.clinical.derived.response import AVAL, VALUES, Rules, best_responses
 from unibase.clinical.words.concepts import Concepts
+from unibase.groundwork import analysis_tables
 from unibase.groundwork.tables import EVENTS
 
-ADRS = tables.ADRS.schema()
+ADRS = analysis_tables.ADRS.schema()
 """One row per subject and visit for overall responses, one per subject for best responses. SUMDIAM is in mm."""
 
 DERIVED = "DERIVED//"

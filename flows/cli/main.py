@@ -25,10 +25,12 @@ def _command_line(words: list[str]) -> App:
     Args:
         words: What stands after `unibase`.
     """
+    app: App = import_module("unibase.flows.cli.app").app
+    if words == ["--version"]:
+        return app
     if words and words[0] in OF_A_STUDY:
         import_module("unibase.flows.cli.begin")
         import_module("unibase.flows.cli.study")
-        app: App = import_module("unibase.flows.cli.app").app
         return app
     whole: App = import_module("unibase.flows.cli.everything").app
     return whole

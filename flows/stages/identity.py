@@ -1,6 +1,6 @@
 """Stage `identity`: samples that are not their person's: one sample under two names, and what genotypes say.
 
-Findings change no data. They stand in staging as `linking.concordance.FINDINGS`, beside which the link stage makes its
+Findings change no data. They stand in staging as `linking.tables.FINDINGS`, beside which the link stage makes its
 own, and a study says which of them exclude.
 """
 
@@ -20,7 +20,8 @@ from unibase.groundwork.files import atomic_folder, digest_of
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import QUARANTINE, SAMPLE_MAP, write_parquet
 from unibase.groundwork.work import Job, Outcome, Output, Unit
-from unibase.linking.concordance import FINDINGS, ORDER, of_samples
+from unibase.linking.concordance import ORDER, of_samples
+from unibase.linking.tables import FINDINGS
 from unibase.omics.options import Genotypes
 from unibase.omics.reasons import UNUSABLE_SAMPLE_SHEET
 from unibase.omics.samples import sheets
@@ -36,7 +37,7 @@ def _find_misplaced(run: Run) -> pl.DataFrame:
     """Compare the samples of all centres, read what their genotypes say, and leave the findings in staging."""
     home = run.place(IDENTITY)
     refused = [QUARANTINE.empty()]
-    findings = [pl.DataFrame(schema=FINDINGS)]
+    findings = [pl.DataFrame(schema=FINDINGS.schema())]
     for part, rows in (_alike(run, home), _genotyped(run, home)):
         findings += part
         refused += rows
@@ -49,7 +50,7 @@ def _find_misplaced(run: Run) -> pl.DataFrame:
 def findings_of_samples(run: Run) -> pl.DataFrame:
     """Return what this stage found; nothing where it never ran."""
     path = run.place(IDENTITY) / "findings.parquet"
-    return pl.read_parquet(path) if path.exists() else pl.DataFrame(schema=FINDINGS)
+    return pl.read_parquet(path) if path.exists() else pl.DataFrame(schema=FINDINGS.schema())
 
 
 def genotyped_samples(run: Run) -> pl.DataFrame:
@@ -136,7 +137,7 @@ def _read_genotypes(_: None, task: GenotypeTask) -> dict[str, Any]:
 
     Returns:
         Counts of samples, of names that the sheet lacks, and of findings. The folder has `findings.parquet`
-        (`omics.samples.sex.FINDINGS`), `sample_map.parquet`, `quarantine.parquet` and, with sexes, `sex.parquet`.
+        (`omics.tables.SAMPLE_FINDINGS`), `sample_map.parquet`, `quarantine.parquet` and, with sexes, `sex.parquet`.
     """
     from unibase.omics.samples.genotypes import pair_findings, read_pairs, read_sexes
 

@@ -13,12 +13,13 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from unibase.groundwork.analysis_tables import TRACE
 from unibase.groundwork.numbers import as_written
 from unibase.linking.asof.aggregates import aggregated_cells, one_unit
 from unibase.linking.asof.chosen_samples import sample_cells
 from unibase.linking.asof.imaging_values import imaging_cells
 from unibase.linking.asof.reader import Eligible, eligible_rows
-from unibase.linking.asof.tracing import TRACE, conform_trace, trace_columns
+from unibase.linking.asof.tracing import conform_trace, trace_columns
 from unibase.linking.conditions import ConceptCodes
 from unibase.linking.index_event import scan_table
 from unibase.linking.options import ClinicalWindow, Windows
@@ -76,7 +77,7 @@ def join(
     for cells, trace in further:
         analysis = analysis.join(cells, on="subject_id", how="left", maintain_order="left")
         traces.append(conform_trace(trace))
-    traces = [trace for trace in traces if trace.height] or [pl.DataFrame(schema=TRACE)]
+    traces = [trace for trace in traces if trace.height] or [pl.DataFrame(schema=TRACE.schema())]
     # What is the same in a whole column stays held once when there is nothing to put below it.
     return Joined(analysis, traces[0] if len(traces) == 1 else pl.concat(traces))
 

@@ -4,26 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-TRACE = pl.Schema(
-    {
-        "subject_id": pl.Int64(),
-        "variable": pl.String(),
-        "kind": pl.String(),
-        "source": pl.String(),
-        "source_row": pl.Int64(),
-        "code": pl.String(),
-        "StudyInstanceUID": pl.String(),
-        "SeriesInstanceUID": pl.String(),
-        "roi_name": pl.String(),
-        "sample": pl.String(),
-        "time": pl.Datetime("us"),
-        "time_min": pl.Datetime("us"),
-        "time_max": pl.Datetime("us"),
-        "recorded_time": pl.Datetime("us"),
-        "days_from_index": pl.Float64(),
-    }
-)
-"""A row per cell of the analysis table and source row behind it; times are shifted, `days_from_index` is in days."""
+from unibase.groundwork.analysis_tables import TRACE
+
 _ORDER = [
     "variable",
     "subject_id",
@@ -58,6 +40,7 @@ def trace_columns(trace: pl.DataFrame) -> pl.DataFrame:
         trace = trace.with_columns(days.alias("days_from_index"))
     have = set(trace.columns)
     columns = [
-        pl.col(name).cast(dtype) if name in have else pl.lit(None, dtype=dtype).alias(name) for name, dtype in TRACE.items()
+        pl.col(name).cast(dtype) if name in have else pl.lit(None, dtype=dtype).alias(name)
+        for name, dtype in TRACE.schema().items()
     ]
     return trace.select(columns)

@@ -27,8 +27,8 @@ from unibase.groundwork.problems import Unusable
 from unibase.methods.compiled.exact import FloatArray
 from unibase.omics.compiled.log_counts import FIXED_POINT, log1p_rows
 from unibase.omics.reasons import ALL_ALIKE
-from unibase.omics.samples.sex import FINDINGS
 from unibase.omics.stores.chunks import chunks_of, names_of, open_x
+from unibase.omics.tables import SAMPLE_FINDINGS
 
 CORRELATION = 0.985
 """Of the values. Different persons of TCGA's lung adenocarcinomas reach 0.955; one library at a fiftieth of its reads 0.997."""
@@ -56,7 +56,7 @@ _CELLS = 1_000_000
 
 @dataclass(frozen=True)
 class Alike:
-    """What a search found: `FINDINGS`, over how many samples and features, and why nothing was compared, if so."""
+    """What a search found: `SAMPLE_FINDINGS`, over how many samples and features, and why nothing was compared, if so."""
 
     findings: pl.DataFrame
     samples: int
@@ -108,7 +108,9 @@ def find_duplicates(
 def _nothing(samples: int, features: int) -> Alike:
     few = f"{samples} samples" if samples < MIN_SAMPLES else f"{features} features that all have and that differ"
     needed = MIN_SAMPLES if samples < MIN_SAMPLES else MIN_FEATURES
-    return Alike(pl.DataFrame(schema=FINDINGS), samples, features, f"not compared: {few}, and {needed} are needed")
+    return Alike(
+        pl.DataFrame(schema=SAMPLE_FINDINGS.schema()), samples, features, f"not compared: {few}, and {needed} are needed"
+    )
 
 
 def _common(stores: Sequence[Path]) -> tuple[list[str], list[str]]:
@@ -232,4 +234,4 @@ def _decided(pairs: NDArray[np.int64], rows: _Rows, names: Sequence[str]) -> pl.
         if centred >= CENTRED_CORRELATION and plain >= CORRELATION:
             a, b = sorted((names[i], names[j]))
             out.append(("duplicate", a, b, "two persons", "one sample", "duplicate-suspected", min(centred, plain)))
-    return pl.DataFrame(sorted(out), schema=FINDINGS, orient="row")
+    return pl.DataFrame(sorted(out), schema=SAMPLE_FINDINGS.schema(), orient="row")

@@ -15,7 +15,7 @@ import polars as pl
 
 from unibase.groundwork.problems import Unusable
 from unibase.omics.reasons import NOT_SOMALIER
-from unibase.omics.samples.sex import FINDINGS
+from unibase.omics.tables import SAMPLE_FINDINGS
 
 SAME = 0.7
 """Relatedness of one person's samples, and of nobody else's but identical twins': siblings reach 0.6."""
@@ -55,7 +55,7 @@ def pair_findings(pairs: pl.DataFrame, persons: Mapping[str, object]) -> pl.Data
         persons: Person of each sample; pairs with an unlisted sample are left aside.
 
     Returns:
-        `FINDINGS`: `swap-suspected` for two samples of one person that are not related as one person's are,
+        `SAMPLE_FINDINGS`: `swap-suspected` for two samples of one person that are not related as one person's are,
         `duplicate-suspected` for those of two persons that are; `value` is the relatedness.
     """
     rows = []
@@ -68,7 +68,7 @@ def pair_findings(pairs: pl.DataFrame, persons: Mapping[str, object]) -> pl.Data
                 rows.append(("genotype", first, second, "two persons", "one person", "duplicate-suspected", relatedness))
         elif relatedness < SAME and (concordance is None or concordance < CONCORDANT):
             rows.append(("genotype", first, second, "one person", "two persons", "swap-suspected", relatedness))
-    return pl.DataFrame(sorted(rows), schema=FINDINGS, orient="row").unique(maintain_order=True)
+    return pl.DataFrame(sorted(rows), schema=SAMPLE_FINDINGS.schema(), orient="row").unique(maintain_order=True)
 
 
 def read_sexes(path: Path | str) -> pl.DataFrame:

@@ -16,6 +16,7 @@ import polars as pl
 
 from unibase.groundwork.problems import Unusable
 from unibase.omics.reasons import SEX_DISCORDANT, SEX_MIXED, TOO_FEW_PROBES
+from unibase.omics.tables import SAMPLE_FINDINGS
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -41,16 +42,6 @@ DOMINANCE = 32.0
 """When XIST and the mean Y gene differ this many times, the smaller is spill-over, however many of its reads there are: on a
 panel of few genes, counts per million of a trace exceed any fixed bound."""
 MIN_X_PROBES = 100
-
-FINDINGS = {
-    "check": pl.String(),
-    "sample": pl.String(),
-    "other": pl.String(),
-    "expected": pl.String(),
-    "observed": pl.String(),
-    "finding": pl.String(),
-    "value": pl.Float64(),
-}
 
 
 def sex_from_expression(adata: AnnData) -> pl.DataFrame:
@@ -167,4 +158,4 @@ def sex_findings(calls: pl.DataFrame, declared: Mapping[str, str | None]) -> pl.
     if len(wrong) == 2 and wrong[0][4] != wrong[1][4]:
         pairs = {wrong[0][1]: wrong[1][1], wrong[1][1]: wrong[0][1]}
         rows = [(*row[:2], pairs.get(row[1]), *row[3:]) for row in rows]
-    return pl.DataFrame(sorted(rows, key=lambda row: str(row[1])), schema=FINDINGS, orient="row")
+    return pl.DataFrame(sorted(rows, key=lambda row: str(row[1])), schema=SAMPLE_FINDINGS.schema(), orient="row")

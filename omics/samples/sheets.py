@@ -19,6 +19,7 @@ from unibase.groundwork.problems import UserError
 from unibase.groundwork.reasons import UNKNOWN_PATIENT
 from unibase.groundwork.tables import EVENTS, QUARANTINE, SAMPLE_MAP, TIMESTAMP
 from unibase.omics.reasons import NOT_IN_MATRIX, NOT_ON_SHEET
+from unibase.omics.tables import SHEET
 from unibase.privacy.dates import shift_interval
 from unibase.privacy.keys import Key
 from unibase.privacy.pseudonyms import token
@@ -28,13 +29,6 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 PATIENT_SYSTEM = "ipp"
-SHEET_SCHEMA = {
-    "sample": pl.String(),
-    "patient": pl.String(),
-    "collected": pl.String(),
-    "sample_type": pl.String(),
-    "source_row": pl.Int64(),
-}
 SAMPLE_TYPES = {
     "tumour": "tumour", "tumor": "tumour", "primary": "tumour", "primary tumour": "tumour", "primary tumor": "tumour", "t": "tumour",
     "normal": "normal", "n": "normal", "adjacent normal": "normal", "germline": "normal", "blood": "normal",
@@ -77,7 +71,7 @@ def read_samples(path: Path | str) -> pl.DataFrame:
     )
     _check_names(frame, path)
     types = frame["sample_type"].str.to_lowercase().replace_strict(SAMPLE_TYPES, default=None, return_dtype=pl.String())
-    return frame.with_columns(types.alias("sample_type"))
+    return SHEET.conform(frame.with_columns(types.alias("sample_type")))
 
 
 def _cells(path: Path) -> pl.DataFrame:

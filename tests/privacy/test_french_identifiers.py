@@ -60,3 +60,30 @@ def test_found_wherever_it_stands(thirteen: str, gap: str, around: str) -> None:
 )
 def test_kinds(text: str, kinds: set[str]) -> None:
     assert {one.kind for one in french.find(text)} == kinds
+
+
+@pytest.mark.parametrize(
+    ("month", "is_one"),
+    [
+        ("00", False), ("01", True), ("12", True), ("13", False), ("19", False),
+        # The codes of INSEE for a month of birth that is not known.
+        ("20", True), ("42", True), ("43", False), ("49", False), ("50", True), ("99", True),
+    ],
+)  # fmt: skip
+def test_a_number_without_key_is_one_by_its_month(month: str, is_one: bool) -> None:
+    assert {one.kind for one in french.find(f"n° 255{month}14168025.")} == ({"nir"} if is_one else set())
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("n° 2550814168025", True),
+        ("n° 2550800168025", False),  # no department 00
+        ("n° 2550814000025", False),  # no commune 000
+        ("n° 2550010168025", False),  # no month 00, with a department and a commune that may be
+        ("n° 255081416802538", True),
+        ("n° 255081416802539", False),  # a key that is not its own: another number of fifteen digits
+    ],
+)
+def test_what_makes_a_number_one(text: str, is_one: bool) -> None:
+    assert bool(french.find(text)) == is_one

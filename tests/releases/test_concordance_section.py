@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from unibase.linking.concordance import FINDINGS
+from unibase.linking.tables import FINDINGS
 from unibase.releases.content.weighing import Weighed
 from unibase.releases.disclosure.cohort_counts import CohortCounts, People
 from unibase.releases.disclosure.small_counts import MASK_TEXT
@@ -25,7 +25,7 @@ def data(findings: pl.DataFrame | None, min_cell: int) -> ReportData:
 def test_subjects_are_counted_once_by_check_and_few_are_masked() -> None:
     rows = [(subject, "duplicate", 0.99, "rna", f"s{subject}-{n}", "like another's") for subject in range(12) for n in range(2)]
     rows += [(subject, "sex", 1.0, "methylation", "x", "not that of the records") for subject in range(3)]
-    findings = pl.DataFrame(rows, schema=FINDINGS, orient="row")
+    findings = pl.DataFrame(rows, schema=FINDINGS.schema(), orient="row")
     found = SECTION.contents(data(findings, 11))
     assert found is not None and found["subjects"] == "12"
     assert [(row["check"][1], row["modality"], row["subjects"]) for row in found["findings"]] == [
@@ -36,5 +36,5 @@ def test_subjects_are_counted_once_by_check_and_few_are_masked() -> None:
 
 def test_no_finding_is_said_and_no_check_is_no_section() -> None:
     assert SECTION.contents(data(None, 1)) is None
-    assert SECTION.contents(data(pl.DataFrame(schema=FINDINGS), 1)) == {"findings": [], "subjects": "0"}
+    assert SECTION.contents(data(pl.DataFrame(schema=FINDINGS.schema()), 1)) == {"findings": [], "subjects": "0"}
     assert SECTION in known_sections()
