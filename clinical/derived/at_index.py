@@ -11,7 +11,11 @@ from ruamel.yaml import YAML
 
 from unibase.clinical.derived.endpoints import index_bounds
 from unibase.clinical.derived.ends import last_of
+from unibase.clinical.derived.staging import PREFIX_EVENT
 from unibase.clinical.words.concepts import Concepts
+
+_ROW = ("source", "source_row", "time_max")
+"""What a prefix shares with the category that it stood before."""
 
 Weights = Literal["charlson", "quan2011"]
 
@@ -42,7 +46,7 @@ def _years(birth: str, day: str) -> pl.Expr:
 
 
 def staging(events: pl.DataFrame, index: pl.DataFrame, concepts: Concepts | None = None, grace_days: int = 0) -> pl.DataFrame:
-    """Return `subject_id, T, N, M, STAGE` as last known at the index.
+    """Return `subject_id, T, N, M, STAGE` as last known at the index, and `T_prefix` (N, M): c, p, y, ... of that very row.
 
     Args:
         events: EVENTS.
@@ -59,8 +63,18 @@ def staging(events: pl.DataFrame, index: pl.DataFrame, concepts: Concepts | None
         own = own.join(frame, on="subject_id")
         own = own.filter(pl.col("time_max").dt.date() <= pl.col("day") + pl.duration(days=grace_days))
         last = own.sort("subject_id", "time_max", "time_min", "source", "source_row").group_by("subject_id", maintain_order=True)
-        frame = frame.join(last.agg(pl.col("text_value").last().alias(name)), on="subject_id", how="left")
+        chosen = last.agg(pl.col("text_value").last().alias(name), pl.col(_ROW).last())
+        chosen = chosen if name == "STAGE" else _with_prefix(chosen, events, name)
+        frame = frame.join(chosen.drop(_ROW), on="subject_id", how="left")
     return frame.drop("day").sort("subject_id")
+
+
+def _with_prefix(chosen: pl.DataFrame, events: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Return the chosen categories with the prefix that `derived.staging` took from the same row of the source."""
+    told = events.filter(pl.col("code") == PREFIX_EVENT.format(name))
+    told = told.select("subject_id", *_ROW, pl.col("text_value").alias(f"{name}_prefix"))
+    told = told.unique(["subject_id", *_ROW], keep="first", maintain_order=True)
+    return chosen.join(told, on=["subject_id", *_ROW], how="left", nulls_equal=True, maintain_order="left")
 
 
 @cache
@@ -120,7 +134,7 @@ def state_at_index(events: pl.DataFrame, index: pl.DataFrame, concepts: Concepts
         concepts: Concepts of the study.
 
     Returns:
-        `subject_id`, `T`, `N`, `M`, `STAGE`, `CHARLSON` (without the cancer itself) and `LSTALVDT`; sorted by subject.
+        `subject_id`, `T`, `N`, `M` with `T_prefix`, ..., `STAGE`, `CHARLSON` (without the cancer itself) and `LSTALVDT`; sorted by subject.
     """
     last = last_of(concepts.select(events, "last_contact"), concepts)
     alive = last.select("subject_id", pl.col("low").dt.date().alias("LSTALVDT"))

@@ -10,6 +10,9 @@ from unibase.groundwork.tables import EVENTS
 
 _CONCEPTS: dict[str, Kind] = {"tnm_t": "T", "tnm_n": "N", "tnm_m": "M", "stage": "STAGE"}
 
+PREFIX_EVENT = "DERIVED//TNM_{}_PREFIX"
+"""Code of the event that holds the prefix of a category: T, N or M."""
+
 
 def one_vocabulary(events: pl.DataFrame, concepts: Concepts) -> pl.DataFrame:
     """Return EVENTS in which categories and stages are written alike, and an event `DERIVED//TNM_T_PREFIX` (N, M) for each prefix.
@@ -35,7 +38,7 @@ def one_vocabulary(events: pl.DataFrame, concepts: Concepts) -> pl.DataFrame:
             by_code = pl.col("code").replace_strict(PREFIX_OF_CODE, default=None, return_dtype=pl.String)
             known = pl.col("text_value").is_in(list(values))
             prefixed = own.filter(known).with_columns(
-                pl.coalesce(said, by_code).alias("text_value"), pl.lit(f"DERIVED//TNM_{kind}_PREFIX").alias("code")
+                pl.coalesce(said, by_code).alias("text_value"), pl.lit(PREFIX_EVENT.format(kind)).alias("code")
             )
             further.append(prefixed.filter(pl.col("text_value").is_not_null()))
         events = events.with_columns(

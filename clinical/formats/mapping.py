@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import reduce
 
 import polars as pl
@@ -76,9 +76,12 @@ def _apply(reading: Reading, rule: EventRule, frame: pl.DataFrame, problems: lis
     data = [name.lower() for name in (rule.number, rule.text) if name]
     if not set(code_columns + data + [name.lower() for name in rule.when]) <= have:
         return None
+    # Rows of other rules are no concern of this one: a cell of theirs is no bad code or value of its.
+    frame = frame.filter(_conditions(rule, have - {name.lower() for name in rule.values}))
     frame = _recoded(rule, frame, problems)
+    frame = frame.filter(_conditions(rule, have))
     frame = _shaped_codes(rule, frame, code_columns, problems)
-    frame = frame.filter(_wanted(rule, code_columns, data, set(frame.columns)))
+    frame = frame.filter(_said(code_columns, data))
     frame = dated(reading, rule, frame, bool(code_columns or data), problems)
     return _valued(reading, rule, frame, problems)
 
@@ -106,16 +109,22 @@ def _shaped_codes(rule: EventRule, frame: pl.DataFrame, columns: list[str], prob
     return frame
 
 
-def _wanted(rule: EventRule, code_columns: list[str], data: list[str], have: set[str]) -> pl.Expr:
-    """Return which rows a rule makes events of: by its conditions, and where there is a code or a value."""
-    keep = [pl.col(name.lower()).str.to_lowercase().is_in([v.lower() for v in values]) for name, values in rule.when.items()]
-    keep += [pl.col(name).is_not_null() for name in code_columns]
+def _conditions(rule: EventRule, columns: set[str]) -> pl.Expr:
+    """Return which rows meet the conditions of a rule on these columns."""
+
+    def among(name: str, values: Sequence[str]) -> pl.Expr:
+        return pl.col(name.lower()).str.to_lowercase().is_in([v.lower() for v in values])
+
+    keep = [among(name, values) for name, values in rule.when.items() if name.lower() in columns]
+    keep += [~among(name, values).fill_null(False) for name, values in rule.unless.items() if name.lower() in columns]
+    return reduce(lambda a, b: a & b, keep, pl.lit(True))
+
+
+def _said(code_columns: list[str], data: list[str]) -> pl.Expr:
+    """Return which rows hold the codes that the event is named by or, where it has none, a value."""
+    keep = [pl.col(name).is_not_null() for name in code_columns]
     if data and not code_columns:
         keep.append(pl.any_horizontal(pl.col(name).is_not_null() for name in data))
-    for name, values in rule.unless.items():
-        if name.lower() in have:
-            said = pl.col(name.lower()).str.to_lowercase().is_in([v.lower() for v in values])
-            keep.append(~said.fill_null(False))
     return reduce(lambda a, b: a & b, keep, pl.lit(True))
 
 

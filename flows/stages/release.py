@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import polars as pl
 
@@ -260,7 +261,16 @@ def _publish(run: Run, version: str | None, following: str | None) -> Path:
     run.ledger.remember("release", {"asked": asked, "folder": folder.relative_to(releases).as_posix(), "seals": seals})
     said = "stands as it was published: nothing changed" if folder in stood else "is published"
     run.say(f"release: {folder.parent.name} {folder.name} {said}")
+    _say_told(run, manifest.read(folder))
     return folder
+
+
+def _say_told(run: Run, about: Mapping[str, Any]) -> None:
+    """Say which columns the disclosure policy made coarser while another file tells the value before."""
+    for column, places in about["told_elsewhere"].items():
+        if places:
+            some = ", ".join(places[:4]) + (f" and {len(places) - 4} more" if len(places) > 4 else "")
+            run.say(f"release: {column} leaves as {about['coarsened'][column]}, but its value before stands in {some}")
 
 
 def _depends_on(run: Run) -> str:

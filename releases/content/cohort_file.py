@@ -45,7 +45,11 @@ def make_modalities(
     endpoints = _wide_endpoints(pl.read_parquet(folder / "tables" / "adtte.parquet"))
     obs = subjects.join(endpoints, on="subject_id", how="left")
     if inputs.adrs is not None:
-        obs = obs.join(_wide_responses(inputs.adrs, inputs.settings["responses"]), on="subject_id", how="left")
+        obs = obs.join(
+            _wide_responses(pl.read_parquet(folder / "tables" / "adrs.parquet"), inputs.settings["responses"]),
+            on="subject_id",
+            how="left",
+        )
     modalities.append(multimodal.table_modality("clinical", analysis, np.arange(narrow.height), clinical, obs))
     return modalities
 

@@ -20,14 +20,14 @@ from unibase.privacy.leaks.leak_scan import Needle
 from unibase.releases import report
 from unibase.releases.attack.attackers import attack
 from unibase.releases.content import cohort_file, dictionary, manifest, multimodal, stability_words, weighing
+from unibase.releases.content.coarser import Coarser, coarser
 from unibase.releases.content.csv_files import write_csv, write_csv_blocks
 from unibase.releases.content.inputs import ReleaseInputs
 from unibase.releases.content.methods_text import methods_paragraph
 from unibase.releases.content.missingness import Reasons
 from unibase.releases.content.released_timeline import write_description, write_subject_splits, write_timeline
-from unibase.releases.content.staging_words import in_one_vocabulary
 from unibase.releases.content.wide_tables import CELLS, columns, scan, slices, subject_blocks, write_blocks
-from unibase.releases.disclosure import cohort_counts, decisions, disclosure_policy, harmonised_counts
+from unibase.releases.disclosure import cohort_counts, decisions, disclosure_policy, harmonised_counts, told_elsewhere
 from unibase.releases.exports.define_xml import define_xml
 from unibase.releases.images import nifti, nnunet, shipped
 from unibase.releases.read.difference import compare
@@ -179,15 +179,18 @@ class _Content:
     """Shape, and names of the rows."""
     described: pl.DataFrame
     measured: Mapping[str, Any]
+    told_elsewhere: Mapping[str, list[str]]
+    """Column that the policy made coarser to where the value before still stands."""
 
 
 def _write_content(inputs: ReleaseInputs, folder: Path) -> _Content:
     """Write all files that do not depend on the version of the release, nor on the release before it."""
-    subjects = disclosure_policy.coarsen(in_one_vocabulary(inputs.subjects.sort("subject_id")), inputs.policy)
+    coarse = coarser(inputs)
+    before, subjects = coarse.before, coarse.subjects
     measured = disclosure_policy.measure(subjects, inputs.policy)
     disclosure_policy.enforce(measured)
-    images = None if inputs.voxels is None else shipped.released(inputs.voxels, inputs.subjects.sort("subject_id"))
-    counted = _write_tables(inputs, subjects, folder)
+    images = None if inputs.voxels is None else shipped.released(inputs.voxels, before)
+    counted = _write_tables(inputs, coarse, folder)
     if inputs.voxels is not None and images is not None:
         counted["images"] = _write_table("images", [images], dictionary.Tally(), folder)
         shipped.ship(inputs.voxels, images, folder)
@@ -216,8 +219,9 @@ def _write_content(inputs: ReleaseInputs, folder: Path) -> _Content:
             {**made, "record": harmonised_counts.masked(made["record"], inputs.min_cell)},
         )
     shutil.copyfile(LOAD_SCRIPT, folder / "load_release.R")
+    told = told_elsewhere.told_elsewhere(inputs.policy, before, subjects, folder)
     rows = {m.name: (m.shape, m.obs.index.to_list()) for m in modalities}
-    return _Content(rows, described, measured)
+    return _Content(rows, described, measured, told)
 
 
 def _write_copies(voxels: shipped.Voxels, images: pl.DataFrame, splits: pl.DataFrame | None, folder: Path) -> None:
@@ -277,7 +281,9 @@ def _write_version(inputs: ReleaseInputs, content: _Content, folder: Path) -> No
     )
     write_text(folder / "report.html", report.render(page))
     write_text(folder / "dictionary" / "dictionary.html", report.render_dictionary(page))
-    tables.write_parquet(decisions.frame([*weighed.decisions, *page.record]), folder / decisions.FILE)
+    kept = told_elsewhere.decisions(inputs.policy.coarser(), content.told_elsewhere)
+    record = [*kept, *weighed.decisions, *page.record]
+    tables.write_parquet(decisions.frame(record), folder / decisions.FILE)
     used = {name: scan(path) for name in METHODS_OF if (path := folder / "tables" / f"{name}.parquet").exists()}
     write_text(folder / "methods.txt", methods_paragraph(about, used) + "\n")
     manifest.write(folder, about)
@@ -311,6 +317,8 @@ def _about(inputs: ReleaseInputs, content: _Content, weighed: weighing.Weighed) 
         "ledger_revision": inputs.ledger_revision,
         "min_cell": inputs.min_cell,
         "disclosure": content.measured,
+        "coarsened": inputs.policy.coarser(),
+        "told_elsewhere": dict(content.told_elsewhere),
         "flow": [
             {"step": step.step, "kept": step.kept, "excluded": step.excluded, "reason": step.reason}
             for step in weighed.flow
@@ -327,22 +335,21 @@ METHODS_OF = ("features", "adtte", "adrs")
 """The tables that the paragraph on methods is written from."""
 
 
-def _write_tables(inputs: ReleaseInputs, subjects: pl.DataFrame, folder: Path) -> dict[str, dictionary.Tally]:
+def _write_tables(inputs: ReleaseInputs, coarse: Coarser, folder: Path) -> dict[str, dictionary.Tally]:
     """Write the tables that depend on nothing else: subjects of the cohort only, in a stated order of rows."""
     reasons = Reasons(inputs.missing, scan(inputs.trace).select("subject_id", "variable").unique().collect())
     return {
-        name: _write_table(name, map(inputs.leaving.apply, found), dictionary.Tally(partial(reasons.count, name)), folder)
-        for name, found in _blocks(inputs, subjects).items()
+        name: _write_table(name, map(coarse.leaving, found), dictionary.Tally(partial(reasons.count, name)), folder)
+        for name, found in _blocks(inputs, coarse.subjects).items()
     }
 
 
 def _blocks(inputs: ReleaseInputs, subjects: pl.DataFrame) -> dict[str, Iterable[pl.DataFrame]]:
     """Return the blocks of subjects of each table; an optional table without rows is not there."""
     ids = subjects["subject_id"]
-    rare = disclosure_policy.rare_values(scan(inputs.analysis).filter(pl.col("subject_id").is_in(ids.implode())), inputs.policy)
     return {
         "subjects": [subjects],
-        "analysis": (disclosure_policy.coarsen(block, inputs.policy, rare) for block in subject_blocks(inputs.analysis, ids)),
+        "analysis": subject_blocks(inputs.analysis, ids),
         "adtte": subject_blocks(inputs.adtte, ids, ["PARAMCD"]),
         **({"adrs": subject_blocks(inputs.adrs, ids, ["PARAMCD", "ADT"])} if inputs.adrs is not None else {}),
         **({"bds": subject_blocks(inputs.bds, ids, ["PARAMCD", "ADT", "SRCDOM", "SRCSEQ"])} if inputs.bds is not None else {}),

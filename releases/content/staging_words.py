@@ -82,16 +82,21 @@ def in_one_vocabulary(subjects: pl.DataFrame) -> pl.DataFrame:
     """Return the subjects with T, N, M and STAGE as categories, and beside each its text; T, N and M have a prefix, too.
 
     `T` becomes `T`, `T_prefix` and `T_text`; a table without these columns, or with the texts already,
-    stays as it is.
+    stays as it is. A `T_prefix` that is there already, read from the source before, counts where the text holds none.
     """
     columns: list[pl.Series] = []
+    given = {f"{name}_prefix": name for name in ORDER if f"{name}_text" not in subjects.columns}
     for column in subjects.columns:
+        if given.get(column) in subjects.columns:
+            continue
         if column not in ORDER or subjects.schema[column] != pl.String or f"{column}_text" in subjects.columns:
             columns.append(subjects[column])
             continue
         found = [read_category(column, text) for text in subjects[column].to_list()]
         columns.append(pl.Series(column, [one.level for one in found], dtype=pl.String))
         if column != "STAGE":
-            columns.append(pl.Series(f"{column}_prefix", [one.prefix for one in found], dtype=pl.String))
+            told = subjects[name].to_list() if (name := f"{column}_prefix") in subjects.columns else [None] * subjects.height
+            prefixes = [one.prefix or before for one, before in zip(found, told, strict=True)]
+            columns.append(pl.Series(name, prefixes, dtype=pl.String))
         columns.append(subjects[column].alias(f"{column}_text"))
     return pl.DataFrame(columns)

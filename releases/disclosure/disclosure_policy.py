@@ -15,8 +15,17 @@ import polars as pl
 
 from unibase.groundwork.problems import UserError
 
+ROUNDING, DIGITS = 1e-9, 9
+"""0.3 is of the band that begins with 0.3, though 0.3 / 0.1 is a little less than 3 in binary."""
 OTHER = "OTHER"
 """What rare codes are rolled up to."""
+NAMES_OF_ROWS = frozenset({"subject_id", "PARAMCD"})
+FOR = {
+    "bands": "Bands are of numbers: take `dates` for a date, `rare` for a text.",
+    "dates": "A date is cut to its month or year: take `bands` for a number, `rare` for a text.",
+    "rare": "Rare texts are rolled up: take `bands` for a number, `dates` for a date.",
+}
+"""What each rule is for."""
 
 
 @dataclass(frozen=True)
@@ -41,21 +50,74 @@ class DisclosurePolicy:
     dates: Mapping[str, Literal["month", "year"]] = field(default_factory=dict)
     rare: Mapping[str, int] = field(default_factory=dict)
 
+    def coarser(self) -> dict[str, str]:
+        """Return each column that is made coarser, and what is kept of it.
+
+        Example:
+            >>> DisclosurePolicy(bands={"AGE": 10}, dates={"INDEXDT": "year"}).coarser()
+            {'AGE': 'bands of 10', 'INDEXDT': 'year'}
+        """
+        bands = {name: f"bands of {width:g}" for name, width in self.bands.items()}
+        rare = {name: f"values of at least {least} subjects" for name, least in self.rare.items()}
+        return {**bands, **self.dates, **rare}
+
+
+def check_columns(policy: DisclosurePolicy, schemas: Mapping[str, pl.Schema]) -> None:
+    """Refuse a policy that a release cannot keep to: a name that no table has would make nothing coarser, unseen.
+
+    Args:
+        policy: The policy.
+        schemas: Name of each table of the release to its columns.
+
+    Raises:
+        UserError: If a column is in no table, is not of the type that the rule is for, or names rows.
+    """
+    for rule, wanted, fits in (
+        ("bands", policy.bands, lambda dtype: dtype.is_numeric()),
+        ("dates", policy.dates, lambda dtype: dtype.is_temporal()),
+        ("rare", policy.rare, lambda dtype: dtype == pl.String),
+    ):
+        for name in wanted:
+            types = [schema[name] for schema in schemas.values() if name in schema]
+            if not types or name in NAMES_OF_ROWS:
+                raise UserError(
+                    f"release.disclosure.{rule} names {name}, which {'names the rows' if types else 'no table of the release has'}. "
+                    f"Columns of subjects: {', '.join(schemas['subjects'])}."
+                )
+            if not all(map(fits, types)):
+                raise UserError(f"release.disclosure.{rule}: {name} is of type {types[0]}. {FOR[rule]}")
+    narrow = [name for name, width in policy.bands.items() if not width > 0]
+    if narrow:
+        raise UserError(f"release.disclosure.bands: the width of {', '.join(narrow)} is not above 0. Give one, such as 10.")
+
 
 def rare_values(rows: pl.LazyFrame, policy: DisclosurePolicy) -> dict[str, list[str]]:
-    """Return, for each column the policy rolls up, the values that too few rows of the whole table have."""
-    names = rows.collect_schema().names()
+    """Return, for each column the policy rolls up, the values that too few subjects of the whole table have.
+
+    Rolled up, they must be of enough subjects themselves: else the next rarest values go along.
+
+    Args:
+        rows: The table, with `subject_id` where a subject has several rows.
+        policy: What is made coarser.
+    """
+    schema = rows.collect_schema()
+    who = pl.col("subject_id").n_unique() if "subject_id" in schema else pl.len()
     return {
-        name: rows.filter(pl.col(name).is_not_null())
-        .group_by(name)
-        .len()
-        .filter(pl.col("len") < least)
-        .select(pl.col(name).sort())
-        .collect()[name]
-        .to_list()
+        name: _rare(rows.filter(pl.col(name).is_not_null()).group_by(name).agg(who.alias("__of")).collect(), name, least)
         for name, least in policy.rare.items()
-        if name in names
+        if name in schema
     }
+
+
+def _rare(counted: pl.DataFrame, name: str, least: int) -> list[str]:
+    """Return the values of fewer subjects than `least`, and as many of the next as make `least` together."""
+    ordered = counted.sort("__of", name)
+    small = ordered.filter(pl.col("__of") < least)
+    if small.is_empty():
+        return []
+    together = ordered.with_columns((pl.col("__of").cum_sum() - pl.col("__of")).alias("__before"))
+    chosen = together.filter((pl.col("__of") < least) | (pl.col("__before") < least))
+    return chosen[name].sort().to_list()
 
 
 def coarsen(frame: pl.DataFrame, policy: DisclosurePolicy, rare: Mapping[str, Sequence[str]] | None = None) -> pl.DataFrame:
@@ -70,12 +132,15 @@ def coarsen(frame: pl.DataFrame, policy: DisclosurePolicy, rare: Mapping[str, Se
     changes: list[pl.Expr] = []
     for name, width in policy.bands.items():
         if name in frame.columns:
-            changes.append(((pl.col(name) / width).floor() * width).cast(frame.schema[name]).alias(name))
+            lower = ((pl.col(name) / width + ROUNDING).floor() * width).round(DIGITS)
+            changes.append(lower.cast(frame.schema[name]).alias(name))
     for name, unit in policy.dates.items():
         if name in frame.columns:
             changes.append(pl.col(name).dt.truncate("1mo" if unit == "month" else "1y"))
     for name, values in rare.items():
-        changes.append(pl.when(pl.col(name).is_in(list(values))).then(pl.lit(OTHER)).otherwise(pl.col(name)).alias(name))
+        told = [beside for beside in (name, f"{name}_text") if name in frame.columns and beside in frame.columns]
+        rolled_up = pl.col(name).is_in(list(values)) if name in frame.columns else pl.lit(False)
+        changes += [pl.when(rolled_up).then(pl.lit(OTHER)).otherwise(pl.col(beside)).alias(beside) for beside in told]
     return frame.with_columns(changes)
 
 

@@ -15,7 +15,9 @@ import numpy as np
 import polars as pl
 
 from unibase.groundwork.files import write_text
+from unibase.releases.content import manifest
 from unibase.releases.content.released_timeline import read_timeline
+from unibase.releases.read.index_day import INDEX, days_from_index, index_days
 
 DAYS_PER_MONTH = 30.4375
 MISSING = "NA"
@@ -170,15 +172,16 @@ def _survival(release: Path) -> pl.DataFrame:
 def write_timelines(folder: Path, study: str, release: Path, subjects: pl.DataFrame) -> None:
     """Write dated events as a file for each track, in days from the index; agents and tests are named.
 
+    None is written of a release that does not tell the index to the day.
+
     Args:
         folder: Folder of the study.
         study: Its identifier.
         release: Folder of the release.
         subjects: Its subjects table.
     """
-    if "index_time" not in pl.read_parquet_schema(release / "tables" / "analysis.parquet"):
-        return
-    rows = _events(release, subjects)
+    index = index_days(release, manifest.read(release))
+    rows = _events(release, subjects.join(index, on="subject_id"))
     for (track,), part in sorted(rows.group_by("EVENT_TYPE", maintain_order=True), key=lambda pair: str(pair[0])):
         name = f"timeline_{str(track).lower()}"
         told = {"TREATMENT": {"CODE": "AGENT"}, "LAB_TEST": {"CODE": "TEST", "VALUE": "RESULT"}}.get(str(track), {})
@@ -194,7 +197,6 @@ def write_timelines(folder: Path, study: str, release: Path, subjects: pl.DataFr
 
 
 def _events(release: Path, subjects: pl.DataFrame) -> pl.DataFrame:
-    index = pl.read_parquet(release / "tables" / "analysis.parquet", columns=["subject_id", "index_time"]).drop_nulls()
     tested = pl.when(pl.col("numeric_value").is_not_null()).then(pl.lit("LAB_TEST"))
     tracks = [
         pl.when(pl.any_horizontal(*(pl.col("code").str.starts_with(begin) for begin in begins))).then(pl.lit(name))
@@ -202,19 +204,16 @@ def _events(release: Path, subjects: pl.DataFrame) -> pl.DataFrame:
     ]
     head = pl.col("code").str.split("//").list.first().str.to_uppercase().str.replace_all(r"[^A-Z0-9]+", "_")
 
-    def days(column: str) -> pl.Expr:
-        return (pl.col(column) - pl.col("index_time")).dt.total_days()
-
     return (
         read_timeline(release / "timeline")
-        .filter(
-            pl.col("time").is_not_null()
-            & (pl.col("code") != BIRTH)
-            & pl.col("subject_id").is_in(subjects["subject_id"].implode())
+        .filter(pl.col("time").is_not_null() & (pl.col("code") != BIRTH))
+        .select("subject_id", "time", "end_time", "code", "numeric_value", "text_value", "unit")
+        .join(subjects.select("subject_id", INDEX).lazy(), on="subject_id")
+        .with_columns(
+            START_DATE=days_from_index("time"),
+            STOP_DATE=days_from_index("end_time"),
+            EVENT_TYPE=pl.coalesce(tested, *tracks, head),
         )
-        .select("subject_id", "time", "end_time", "code", "numeric_value", "unit")
-        .join(index.lazy(), on="subject_id")
-        .with_columns(START_DATE=days("time"), STOP_DATE=days("end_time"), EVENT_TYPE=pl.coalesce(tested, *tracks, head))
         .sort("subject_id", "START_DATE", "code", maintain_order=True)
         .select(
             pl.col("subject_id").cast(pl.String).alias("PATIENT_ID"),
@@ -222,7 +221,7 @@ def _events(release: Path, subjects: pl.DataFrame) -> pl.DataFrame:
             "STOP_DATE",
             "EVENT_TYPE",
             pl.col("code").alias("CODE"),
-            pl.col("numeric_value").alias("VALUE"),
+            pl.coalesce(pl.col("numeric_value").cast(pl.String), "text_value").alias("VALUE"),
             pl.col("unit").alias("UNIT"),
         )
         .collect()

@@ -27,6 +27,7 @@ from unibase.releases.content import manifest
 from unibase.releases.content.csv_files import write_csv
 from unibase.releases.disclosure.small_counts import is_small
 from unibase.releases.exports.extract_request import Condition, DateRule, Request, read_request, subjects_of
+from unibase.releases.read.index_day import INDEX, days_from_index, index_days
 
 __all__ = ["Request", "extract", "read_request"]
 
@@ -209,7 +210,7 @@ def _table(release: Path, table: str, columns: list[str], request: Request, pseu
     if table == "adtte" and request.endpoints:
         rows = rows.filter(pl.col("PARAMCD").is_in(request.endpoints))
     frame = rows.select(list(dict.fromkeys(["subject_id", *columns]))).collect()
-    return _minimise(_rename(frame, pseudonyms), pseudonyms, _index(release), request.dates)
+    return _minimise(_rename(frame, pseudonyms), pseudonyms, index_days(release, manifest.read(release)), request.dates)
 
 
 def _dictionary(release: Path, frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
@@ -232,26 +233,20 @@ def _rename(frame: pl.DataFrame, pseudonyms: pl.DataFrame) -> pl.DataFrame:
     return joined.drop("subject_id").rename({"pseudonym": "subject_id"})
 
 
-def _index(release: Path) -> pl.DataFrame:
-    for table, column in (("analysis", "index_time"), ("adtte", "STARTDT"), ("subjects", "INDEXDT")):
-        path = release / "tables" / f"{table}.parquet"
-        schema = pl.scan_parquet(path).collect_schema()
-        if column in schema and schema[column].is_temporal():
-            found = pl.read_parquet(path, columns=["subject_id", column]).drop_nulls()
-            found = found.select("subject_id", pl.col(column).cast(pl.Datetime("us")).alias("__index"))
-            return found.unique("subject_id", keep="first", maintain_order=True)
-    return pl.DataFrame(schema={"subject_id": pl.Int64, "__index": pl.Datetime("us")})
-
-
 def _minimise(frame: pl.DataFrame, pseudonyms: pl.DataFrame, index: pl.DataFrame, rule: DateRule) -> pl.DataFrame:
     dates = [name for name, dtype in frame.schema.items() if dtype.is_temporal()]
     if rule == "none" or not dates:
         return frame.drop(dates)
     if rule in ("month", "year"):
         return frame.with_columns(pl.col(dates).dt.truncate("1mo" if rule == "month" else "1y"))
+    if index.is_empty():
+        raise UserError(
+            f"The dates {', '.join(dates)} cannot be told in days from the index: the release does not tell it to the day. "
+            "Ask for `dates: month`, `year` or `none`."
+        )
     frame = frame.join(_rename(index, pseudonyms), on="subject_id", how="left", maintain_order="left")
-    days = [(pl.col(n).cast(pl.Datetime("us")) - pl.col("__index")).dt.total_days().alias(f"{n}{DAYS}") for n in dates]
-    return frame.with_columns(days).drop("__index", *dates)
+    days = [days_from_index(name).alias(f"{name}{DAYS}") for name in dates]
+    return frame.with_columns(days).drop(INDEX, *dates)
 
 
 def _matrix(release: Path, modality: str, variables: list[str]) -> pl.DataFrame:

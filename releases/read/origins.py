@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import polars as pl
 
 from unibase.releases.content.missingness import REASONS
 from unibase.releases.content.released_timeline import read_timeline
+from unibase.releases.read.index_day import INDEX, days_from_index, index_days
 from unibase.releases.reasons import NOT_DONE, NOT_KNOWN
 
 BIRTH = "MEDS_BIRTH"
@@ -37,7 +39,7 @@ def subject_sources(folder: Path, about: Mapping[str, Any], subject_id: int, col
     codes = dict(about.get("subject_codes", {})).get(_base_column(column))
     if not codes:
         return []
-    found = _events(folder, subject_id, codes, _index(folder, subject_id))
+    found = _events(folder, subject_id, codes, _index(folder, about, subject_id))
     written = row.get(f"{_base_column(column)}_text")
     if written is not None:
         found = found.filter(pl.col("text_value") == written)
@@ -48,29 +50,26 @@ def subject_sources(folder: Path, about: Mapping[str, Any], subject_id: int, col
     return [_said(event) for event in (found if column in ALL_OF else found.tail(1)).iter_rows(named=True)]
 
 
-def _index(folder: Path, subject_id: int) -> Any:
-    path = folder / "tables" / "analysis.parquet"
-    if "index_time" not in pl.read_parquet_schema(path):
-        return None
-    return pl.scan_parquet(path).filter(pl.col("subject_id") == subject_id).select("index_time").collect().item()
+def _index(folder: Path, about: Mapping[str, Any], subject_id: int) -> date | None:
+    found = index_days(folder, about).filter(pl.col("subject_id") == subject_id)[INDEX].to_list()
+    return found[0] if found else None
 
 
-def _events(folder: Path, subject_id: int, codes: Sequence[str], index: Any) -> pl.DataFrame:
+def _events(folder: Path, subject_id: int, codes: Sequence[str], index: date | None) -> pl.DataFrame:
     named = [pl.col("code") == code for code in codes if not code.endswith("*")]
     begin = [pl.col("code").str.starts_with(code[:-1]) for code in codes if code.endswith("*")]
     rows = read_timeline(folder / "timeline").filter((pl.col("subject_id") == subject_id) & pl.any_horizontal(*named, *begin))
     found = rows.collect()
     if index is not None:
-        found = found.filter(pl.col("time").is_null() | (pl.col("time").dt.date() <= index.date()))
-        days = ((pl.col("time") - index).dt.total_seconds() / 86_400).alias("days_from_index")
-        found = found.with_columns(days)
+        found = found.filter(pl.col("time").is_null() | (pl.col("time").dt.date() <= index))
+        found = found.with_columns(pl.lit(index).alias(INDEX)).with_columns(days_from_index("time").alias("days_from_index"))
     return found.sort("time", "source", "source_row", nulls_last=False)
 
 
 def _said(event: Mapping[str, Any]) -> str:
     days = event.get("days_from_index")
     # Days of a birth would tell the age to the day, and no reader asks for them.
-    when = f", {days:g} days from the index" if days is not None and event["code"] != BIRTH else ""
+    when = f", {days} days from the index" if days is not None and event["code"] != BIRTH else ""
     text = f", written {event['text_value']}" if event.get("text_value") else ""
     return f"Read from: source {event['source']}, source_row {event['source_row']}, code {event['code']}{text}{when}."
 

@@ -337,6 +337,20 @@ def test_a_column_that_is_not_there_is_told_once_and_an_empty_file_is_refused(tm
         build_batched(opener(task), Target(tmp_path / "out", "A", "csv", LocalDoor()))
 
 
+def test_a_cell_is_no_bad_code_of_a_rule_that_is_not_for_its_row(tmp_path: Path) -> None:
+    declared = (
+        "mapping: 1\nname: ours\nsystems: [ipp]\ntables:\n  - name: suivi\n    person: ipp\n    events:\n"
+        '      - {code: "ICD10//{code}", date: day, when: {kind: [diagnosis]}}\n'
+        '      - {code: "ATC//{code}", date: day, when: {kind: [drug]}}\n'
+    )
+    (tmp_path / "mapping.yaml").write_text(declared, encoding="utf-8")
+    (tmp_path / "in").mkdir()
+    rows = "1,2020-01-02,diagnosis,C34.1\n1,2020-01-03,drug,L01XA01\n1,2020-01-04,drug,cisplatine\n1,2020-01-05,stage,pT2\n"
+    (tmp_path / "in" / "suivi.csv").write_text(f"ipp,day,kind,code\n{rows}", encoding="utf-8")
+    found = same(TimelineTask("csv", tmp_path / "in", "A", None, tmp_path / "mapping.yaml"), LocalDoor())
+    assert found.filter(pl.col("reason") == "unknown-code")["unit"].to_list() == ["A/csv/suivi#3/code"]
+
+
 def test_a_line_nested_without_end_is_one_malformed_line(tmp_path: Path) -> None:
     (tmp_path / "Patient.ndjson").write_text('{"resourceType": "Patient", "id": "1"}\n', encoding="utf-8")
     deep = '{"resourceType": "Observation", "x": ' + "[" * 200_000 + "]" * 200_000 + "}"

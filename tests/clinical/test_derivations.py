@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from unibase.clinical.derived.at_index import age, charlson, staging
 from unibase.clinical.derived.endpoint_definitions import Endpoints
 from unibase.clinical.derived.endpoints import derive, overall_survival, with_entry
+from unibase.clinical.derived.staging import one_vocabulary
 from unibase.clinical.derived.treatments import LineRule, regimens, treatment_events
+from unibase.clinical.words.concepts import Concepts
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import EVENTS
 
@@ -247,3 +249,31 @@ def test_charlson() -> None:
     assert charlson(frame, at, "quan2011")["CHARLSON"].to_list() == [3, 8, 0]
     assert charlson(frame, at, without=("malignancy", "metastatic_tumour"))["CHARLSON"].to_list() == [3, 1, 0]
     assert charlson(frame, at, look_back_days=365)["CHARLSON"].to_list() == [2, 6, 0]
+
+
+def test_the_prefix_is_that_of_the_row_which_the_category_is_of() -> None:
+    # pT2 was written after cT3: the last category up to the index counts, with its own prefix; an N without one has none.
+    rows = [
+        {"code": "LOINC//21905-5", "text_value": "cT3", "source_row": 1, "day": 1},
+        {"code": "LOINC//21905-5", "text_value": "pT2", "source_row": 2, "day": 9},
+        {"code": "OSIRIS//N", "text_value": "N1", "source_row": 3, "day": 9},
+    ]
+    events = EVENTS.conform(
+        pl.DataFrame(
+            {
+                "subject_id": 1,
+                "time": (when := datetime(2020, 1, row["day"])),
+                "time_min": when,
+                "time_max": when,
+                "code": row["code"],
+                "text_value": row["text_value"],
+                "source": "lyon/csv/suivi",
+                "source_row": row["source_row"],
+            }
+            for row in rows
+        )
+    )
+    concepts = Concepts.default()
+    index = pl.DataFrame({"subject_id": [1], "index_time": [datetime(2020, 2, 1)]})
+    found = staging(one_vocabulary(events, concepts), index, concepts).row(0, named=True)
+    assert [found[name] for name in ("T", "T_prefix", "N", "N_prefix", "M", "M_prefix")] == ["T2", "p", "N1", None, None, None]

@@ -10,6 +10,7 @@ import polars as pl
 
 from unibase.releases.content.released_timeline import read_timeline
 from unibase.releases.disclosure.decisions import NOBODY_ALONE
+from unibase.releases.read.index_day import days_from_index, index_days
 from unibase.releases.report import charts
 from unibase.releases.report.data import DAYS_PER_MONTH, Contents, ReportData
 from unibase.releases.report.section import Section
@@ -28,21 +29,6 @@ CONCEPT_CODES: Mapping[str, Sequence[str]] = {
     "progression": ("OSIRIS_RWD//9.1", "OSIRIS_RWD//14.1", "SNOMED//419835002", "UMLS//C0242656", "PROGRESSION//"),
 }
 """Which codes the timelines draw, by beginning, where the study does not say."""
-
-
-def _index_times(data: ReportData) -> pl.DataFrame:
-    """Return `subject_id`, `index_time` from the first table that has it."""
-    for name, column in (("analysis", "index_time"), ("subjects", "index_time"), ("adtte", "STARTDT")):
-        if column not in data.columns(name):
-            continue
-        frame = data.table(name, "subject_id", column)
-        if frame[column].dtype.is_temporal():
-            return (
-                frame.select("subject_id", pl.col(column).cast(pl.Datetime("us")).alias("index_time"))
-                .drop_nulls()
-                .unique("subject_id", keep="first", maintain_order=True)
-            )
-    return pl.DataFrame(schema={"subject_id": pl.Int64, "index_time": pl.Datetime("us")})
 
 
 @dataclass(frozen=True)
@@ -86,17 +72,16 @@ def _densities(events: pl.DataFrame, kinds: Mapping[str, Sequence[str]], min_cel
 
 def _aggregate(data: ReportData) -> str | None:
     """Draw when subjects have events, with nobody to be told apart; deaths are left to the survival curves."""
-    index = _index_times(data)
+    index = index_days(data.folder, data.about)
     kinds = {kind: begins for kind, begins in (data.concepts or CONCEPT_CODES).items() if kind in AGGREGATED}
     if index.height < data.min_cell or not kinds:
         return None
-    days = (pl.col("time") - pl.col("index_time")).dt.total_days()
     events = (
         read_timeline(data.folder / "timeline")
         .filter(pl.col("time").is_not_null())
         .select("subject_id", "time", "code")
         .join(index.lazy(), on="subject_id")
-        .select("subject_id", "code", days.floordiv(7).alias("week"))
+        .select("subject_id", "code", days_from_index("time").floordiv(7).alias("week"))
         .collect()
     )
     found = _densities(events, kinds, data.min_cell)
@@ -120,7 +105,7 @@ def _aggregate(data: ReportData) -> str | None:
 
 def _timelines(data: ReportData) -> tuple[str, str] | None:
     """Draw a few subjects who have much to show: no pseudonym, whole weeks from the index; none in a small cohort."""
-    index = _index_times(data)
+    index = index_days(data.folder, data.about)
     if index.height < data.min_cell:
         return None
     people = data.weighed.cohort.people.of
@@ -150,7 +135,7 @@ def _timelines(data: ReportData) -> tuple[str, str] | None:
 
 def _lane(own: pl.DataFrame, place: int, concepts: Mapping[str, Sequence[str]]) -> charts.Lane:
     def months(column: str) -> list[float | None]:
-        days = (own[column] - own["index_time"]).dt.total_days()
+        days = own.select(days_from_index(column)).to_series()
         return [None if d is None else round(d / 7) * 7 / DAYS_PER_MONTH for d in days]
 
     starts, ends = months("time"), months("end_time")
