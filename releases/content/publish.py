@@ -25,6 +25,7 @@ from unibase.releases.content.csv_files import write_csv, write_csv_blocks
 from unibase.releases.content.inputs import ReleaseInputs
 from unibase.releases.content.methods_text import methods_paragraph
 from unibase.releases.content.missingness import Reasons
+from unibase.releases.content.preparation import write_preparation
 from unibase.releases.content.released_timeline import write_description, write_subject_splits, write_timeline
 from unibase.releases.content.wide_tables import CELLS, columns, scan, slices, subject_blocks, write_blocks
 from unibase.releases.disclosure import cohort_counts, decisions, disclosure_policy, harmonised_counts, told_elsewhere
@@ -39,7 +40,8 @@ FORMAT = 1
 CSV_CELLS = 20_000_000
 """Larger tables are not written as CSV (gigabytes that few can open); Parquet and `cohort.h5mu` hold them."""
 
-LOAD_SCRIPT = Path(__file__).parent.parent / "read" / "load_release.R"
+READERS = Path(__file__).parent.parent / "read"
+LOAD_SCRIPT = READERS / "load_release.R"
 PATCHES_SCRIPT = Path(__file__).parent.parent / "images" / "patch_dataset.py"
 
 
@@ -204,6 +206,7 @@ def _write_content(inputs: ReleaseInputs, folder: Path) -> _Content:
     counted["timeline"] = dictionary.Tally()
     write_timeline(inputs.events, subjects["subject_id"], folder / "timeline", counted["timeline"].add, inputs.leaving)
     if inputs.splits is not None:
+        write_preparation(folder)
         write_subject_splits(folder / "timeline", pl.read_parquet(folder / "tables" / "splits.parquet"))
     described = dictionary.build(
         {table.name: counted[table.name] for table in TABLES if table.name in counted},
@@ -218,7 +221,8 @@ def _write_content(inputs: ReleaseInputs, folder: Path) -> _Content:
             folder / "harmonisation" / f"{group}.json",
             {**made, "record": harmonised_counts.masked(made["record"], inputs.min_cell)},
         )
-    shutil.copyfile(LOAD_SCRIPT, folder / "load_release.R")
+    for name in ("load_release.R", "load_release.py", "baseline.ipynb"):
+        shutil.copyfile(READERS / name, folder / name)
     told = told_elsewhere.told_elsewhere(inputs.policy, before, subjects, folder)
     rows = {m.name: (m.shape, m.obs.index.to_list()) for m in modalities}
     return _Content(rows, described, measured, told)

@@ -1,17 +1,18 @@
 # Loads this release into plain R: source("load_release.R"); release <- load_release("."); release$rna$X[1:3, 1:3]
 # Needs rhdf5 (Bioconductor) for the matrices and survival (in every R) for the endpoints. Subjects are text, never numbers.
 load_release <- function(folder = ".") {
+  words <- read.csv(file.path(folder, "dictionary", "dictionary.csv"), colClasses = "character", check.names = FALSE)
   table_of <- function(name) {
     path <- file.path(folder, "csv", paste0(name, ".csv"))
     if (!file.exists(path)) return(NULL)                     # too large for CSV: see the modalities, or tables/*.parquet
     first <- names(read.csv(path, nrows = 1, check.names = FALSE))
-    text <- intersect(first, c("subject_id", "primary", "colname", "StudyInstanceUID", "SeriesInstanceUID"))
-    frame <- read.csv(path, check.names = FALSE, na.strings = "", colClasses = setNames(rep("character", length(text)), text))
-    for (column in setdiff(names(frame)[vapply(frame, is.character, NA)], text)) {  # dates are dates, times are times
-      known <- frame[[column]][!is.na(frame[[column]])]
-      if (length(known) && all(grepl("^\\d{4}-\\d\\d-\\d\\d$", known))) frame[[column]] <- as.Date(frame[[column]])
-      else if (length(known) && all(grepl("^\\d{4}-\\d\\d-\\d\\dT", known))) frame[[column]] <- as.POSIXct(frame[[column]], format = "%Y-%m-%dT%H:%M:%S", tz = "UTC")
-    }
+    mine <- words[words$table == name, ]                     # types as the dictionary says, never guessed: "F" is a sex, not FALSE
+    types <- setNames(mine$type[match(first, mine$column)], first)
+    types[first %in% c("subject_id", "primary", "colname", "StudyInstanceUID", "SeriesInstanceUID")] <- "string"
+    as_read <- c(string = "character", integer = "numeric", float = "numeric", boolean = "logical", date = "character", datetime = "character")
+    frame <- read.csv(path, check.names = FALSE, na.strings = "", colClasses = setNames(unname(as_read[types]), first))
+    for (column in first[types %in% "date"]) frame[[column]] <- as.Date(frame[[column]])
+    for (column in first[types %in% "datetime"]) frame[[column]] <- as.POSIXct(frame[[column]], format = "%Y-%m-%dT%H:%M:%S", tz = "UTC")
     if (name %in% c("subjects", "analysis")) rownames(frame) <- frame$subject_id
     frame
   }

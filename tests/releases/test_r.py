@@ -88,11 +88,12 @@ def test_r_counts_late_entries_as_the_page_does(tmp_path: Path) -> None:
     adtte = inputs.adtte.with_columns(ENTRYDT=pl.col("STARTDT") + pl.duration(days=30), ENTRY=late)
     # One who was never at risk: the entry is after the end.
     adtte = adtte.with_columns(pl.when(pl.int_range(pl.len()) == 3).then(9_999).otherwise("ENTRY").alias("ENTRY"))
-    folder = publish_release(replace(inputs, adtte=adtte), tmp_path / "out")
+    women = inputs.subjects.with_columns(sex=pl.lit("F"))  # alone, R would read FALSE
+    folder = publish_release(replace(inputs, adtte=adtte, subjects=women), tmp_path / "out")
     script = f"""
     source(file.path("{folder}", "load_release.R")); r <- load_release("{folder}")
     f <- survival::survfit(r$Surv$OS ~ 1, conf.type = "log-log")
-    out <- list(type = attr(r$Surv$OS, "type"), names = names(r$Surv$OS), n = sum(f$n.event), surv = f$surv, entered = class(r$adtte$ENTRYDT))
+    out <- list(type = attr(r$Surv$OS, "type"), names = names(r$Surv$OS), n = sum(f$n.event), surv = f$surv, entered = class(r$adtte$ENTRYDT), sex = unique(r$subjects$sex))
     writeLines(jsonlite::toJSON(out, digits = NA), "out.json")
     """
     done = subprocess.run([program, "-e", script], cwd=tmp_path, check=False, capture_output=True, text=True)
@@ -102,7 +103,7 @@ def test_r_counts_late_entries_as_the_page_does(tmp_path: Path) -> None:
     curve = kaplan_meier(rows["AVAL"].to_numpy(), (rows["CNSR"] == 0).to_numpy(), rows["ENTRY"].to_numpy())
     assert answer["type"] == ["counting"]
     assert answer["names"] == [str(s) for s in rows["subject_id"]]
-    assert answer["entered"] == ["Date"]
+    assert (answer["entered"], answer["sex"]) == (["Date"], ["F"])
     np.testing.assert_allclose(answer["surv"], curve.survival, rtol=1e-12)
     assert answer["n"] == [int(curve.events.sum())]
     obs = mudata.read_h5mu(folder / "cohort.h5mu")["clinical"].obs
