@@ -1,4 +1,4 @@
-"""This release in plain Python: pandas is all it needs, pyarrow or fastparquet beneath it.
+"""This release in plain Python: pandas is all it needs, with pyarrow or fastparquet.
 
     from load_release import Release
     release = Release(".")
@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 DESCRIBED = ("AGE", "SEX", "STAGE", "T", "N", "M", "CHARLSON")
@@ -115,7 +116,7 @@ class Release:
         learned = pd.DataFrame({"mean": values.mean(), "sd": values.std(), "known": values.notna().sum()})
         return learned[(learned["sd"] > 0) & (2 * learned["known"] >= len(train))]
 
-    def predictors(self, train: pd.Index, test: pd.Index) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def predictors(self, train: pd.Index, test: pd.Index, components: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return the variables of training and of test subjects, in standard deviations of the training subjects.
 
         What is missing becomes 0, the mean of the training subjects.
@@ -123,9 +124,16 @@ class Release:
         Args:
             train: The subjects to learn from.
             test: The subjects to be tested on.
+            components: So many principal components of the training subjects in place of the variables; 0 for the variables.
         """
         learned, values = self.preparation(train), self.values()
         scaled = ((values[learned.index] - learned["mean"]) / learned["sd"]).fillna(0.0)
+        if components:
+            _, _, axes = np.linalg.svd(scaled.reindex(train).to_numpy(), full_matrices=False)
+            # Which way an axis points is arbitrary: its largest weight is made positive, so that results repeat.
+            turned = [axis * np.sign(axis[np.abs(axis).argmax()]) for axis in axes[:components]]
+            names = [f"component {place + 1}" for place in range(len(turned))]
+            scaled = pd.DataFrame(scaled.to_numpy() @ np.array(turned).T, index=scaled.index, columns=names)
         return scaled.reindex(train), scaled.reindex(test)
 
 

@@ -12,7 +12,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from unibase.releases.baseline.predictors import prepare
+from unibase.releases.baseline.predictors import DESCRIBED, prepare
+from unibase.releases.content import staging_words
 from unibase.releases.content.preparation import write_preparation
 from unibase.releases.content.publish import READERS
 
@@ -87,6 +88,8 @@ def test_held_out_subjects_teach_nothing(release: Any, folder: Path) -> None:
     assert (twin.middle[0], twin.spread[0]) == pytest.approx((told["ldh"]["mean"], told["ldh"]["sd"]), rel=1e-12)
     x, unseen = release.predictors(train, test)
     assert x["ldh"].mean() == pytest.approx(0, abs=1e-9) and not x.isna().any().any() and not unseen.isna().any().any()
+    main, other = release.predictors(train, test, components=1)
+    assert main.columns.to_list() == ["component 1"] and other.shape == (len(test), 1)
     assert "SEX" not in x  # all are women: it does not vary
     assert sorted(release.values()["STAGE"].unique()) == [0.0, 1.0, 2.0]
 
@@ -104,7 +107,13 @@ def test_the_notebook_finds_the_planted_sign(folder: Path, monkeypatch: pytest.M
     said = dict(line.rsplit(" ", 1) for line in capsys.readouterr().out.splitlines())
     scores = [float(one) for one in said.values()]
     assert set(said) == set(CENTRES) and min(scores) > 0.55 and sum(scores) / 3 > 0.6
-    assert names["model"].params_["ldh"] > 0
+
+
+def test_the_program_alone_knows_the_words_of_the_release() -> None:
+    program = runpy.run_path(str(READERS / "load_release.py"))
+    assert program["ORDER"] == staging_words.ORDER and program["DESCRIBED"] == DESCRIBED
+    lines = (READERS / "load_release.py").read_text(encoding="utf-8").splitlines()
+    assert not any("unibase" in line for line in lines)
 
 
 def test_who_was_never_under_observation_is_no_outcome(release: Any) -> None:
