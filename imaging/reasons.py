@@ -3,6 +3,33 @@
 from __future__ import annotations
 
 from unibase.groundwork.reasons import Reason
+from unibase.imaging.fetching.reasons import (
+    ANOTHER_STUDY_SENT,
+    ARCHIVE_TOO_LARGE,
+    COUNT_DIFFERS,
+    ENCRYPTED_MEMBER,
+    MEDIUM_LACKS_FILE,
+    NOT_IN_ARCHIVE,
+    NOT_RETRIEVED,
+    STILL_ARRIVING,
+    UNREADABLE_ARCHIVE,
+    UNREADABLE_MEMBER,
+    UNSAFE_MEMBER,
+)
+
+__all__ = [  # those of the folder `fetching` are reasons of this room as well
+    "ANOTHER_STUDY_SENT",
+    "ARCHIVE_TOO_LARGE",
+    "COUNT_DIFFERS",
+    "ENCRYPTED_MEMBER",
+    "MEDIUM_LACKS_FILE",
+    "NOT_IN_ARCHIVE",
+    "NOT_RETRIEVED",
+    "STILL_ARRIVING",
+    "UNREADABLE_ARCHIVE",
+    "UNREADABLE_MEMBER",
+    "UNSAFE_MEMBER",
+]
 
 NOT_DICOM = Reason(
     "not-dicom",

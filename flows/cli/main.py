@@ -15,7 +15,9 @@ from unibase.groundwork.problems import Busy, MachineFault, RefusedByPolicy, Sou
 EXIT_CODES: dict[type[Exception], int] = {SourceAway: 3, MachineFault: 4, Busy: 5, RefusedByPolicy: 6}
 """Exit code by kind of error; what else the user can mend is 1, an argument that is wrong 2, a signal 130 or 143."""
 
-OF_A_STUDY = frozenset({"check", "init", "build", "run", "simulate", "status", "doctor", "codes", "regions", "refit", "join"})
+OF_A_STUDY = frozenset(
+    {"check", "init", "build", "fetch", "run", "simulate", "status", "doctor", "codes", "regions", "refit", "join"}
+)
 """Commands that need no more than the two modules of a study: they start without the options of all rooms."""
 
 

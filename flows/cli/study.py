@@ -150,7 +150,7 @@ def run(stage: str, study: Path, *, centre: str | None = None, scheduler: str | 
     Parameters
     ----------
     stage
-        people, clinical, deidentify, index, features, omics, identity, normalise, timeline, link or release.
+        people, clinical, fetch, deidentify, index, features, omics, identity, normalise, timeline, link or release.
     study
         The study file.
     centre
@@ -161,6 +161,28 @@ def run(stage: str, study: Path, *, centre: str | None = None, scheduler: str | 
     from unibase.flows.runs.alone import run_alone
 
     run_alone(study, stage, centre, scheduler)
+
+
+@app.command
+def fetch(study: Path, *, centre: str | None = None) -> None:
+    """Bring images from archives, stores and PACS to the vault of a study; started again, it goes on where it stopped.
+
+    `unibase build` does the same as one of its stages. Who is asked for comes from the identity ledger, which is brought up to
+    date first.
+
+    Example: `unibase fetch study.yaml --centre lyon`
+
+    Parameters
+    ----------
+    study
+        The study file.
+    centre
+        Only this centre.
+    """
+    from unibase.flows.runs.alone import run_alone
+
+    run_alone(study, "people", None, None)
+    run_alone(study, "fetch", centre, None)
 
 
 @app.command

@@ -103,8 +103,8 @@ def in_words(plan: Plan) -> str:
 def _sources(study: Study) -> Iterator[tuple[str, Path]]:
     """Yield the name under which the ledger remembers a source, and where it is."""
     for name, centre in study.centres.items():
-        if centre.dicom:
-            yield f"deidentify-{name}", study.path(centre.dicom)
+        if centre.dicom and centre.dicom.local is not None:
+            yield f"deidentify-{name}", study.path(centre.dicom.local)
         if centre.clinical and isinstance(path := study.records(centre.clinical), Path):
             yield f"clinical-{name}", path
         for source in centre.omics.values():

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from unibase.flows.runs.code import ROOMS, ROOT
 from unibase.flows.study.named_files import files_of_settings
-from unibase.flows.study.places import DICOM, EVERY, LEDGER, OBJECTIONS, RELEASE, Place
+from unibase.flows.study.places import DICOM, EVERY, FETCHED, LEDGER, OBJECTIONS, RELEASE, Place
 from unibase.groundwork.files import digest_of, sha256_file
 from unibase.groundwork.problems import MachineFault
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from unibase.flows.runs.run import Run
     from unibase.groundwork.work import WorkLedger
 
-_LOOKED_AFTER = frozenset({DICOM, LEDGER, OBJECTIONS, RELEASE})
-"""Places that see to themselves: copies are sealed one by one, the ledger of persons has digests of its own and is changed by
+_LOOKED_AFTER = frozenset({DICOM, FETCHED, LEDGER, OBJECTIONS, RELEASE})
+"""Places that see to themselves: copies are sealed one by one, what was fetched is proven by counts, the ledger of persons has digests of its own and is changed by
 custodians too, a release has its manifest."""
 _NO_INPUT = ("dask", "workspace", "releases", "key")
 """Keys of the study file that change no value."""

@@ -7,6 +7,7 @@ from unibase.flows.stages import (
     clinical,
     deidentify,
     features,
+    fetch,
     identity,
     images,
     index,
@@ -18,7 +19,7 @@ from unibase.flows.stages import (
     timeline,
 )
 
-_BY_ROOM = (people, clinical, deidentify, index, features, images, omics, identity, normalise, timeline, link, release)
+_BY_ROOM = (people, clinical, fetch, deidentify, index, features, images, omics, identity, normalise, timeline, link, release)
 
 ALL = in_order([module.STAGE for module in _BY_ROOM])
 """All stages, the release last."""

@@ -19,7 +19,7 @@ import polars as pl
 
 from unibase.flows.reasons import SOURCE_GIVES_NOTHING, UNREADABLE_SOURCE
 from unibase.flows.runs.run import Run
-from unibase.flows.study.places import MATRICES, RECORDS
+from unibase.flows.study.places import FETCHED, MATRICES, RECORDS
 from unibase.flows.study.study_file import Study
 from unibase.groundwork.problems import SourceAway, UserError, without_folders
 from unibase.groundwork.work import Outcome
@@ -128,12 +128,16 @@ def forget_unnamed(run: Run) -> None:
         *(MATRICES.of(root, assay=assay, centre=name) for name, centre in study.centres.items() for assay in centre.omics),
         *(RECORDS.of(root, centre=name) for name, centre in study.centres.items() if centre.clinical),
         *(run.quarantine_file("clinical", name) for name, centre in study.centres.items() if centre.clinical),
-        *(run.quarantine_file(stage, name) for name in study.centres for stage in ("deidentify", "omics")),
+        *(run.quarantine_file(stage, name) for name in study.centres for stage in ("fetch", "deidentify", "omics")),
     }
     assays = {assay for centre in study.centres.values() for assay in centre.omics}
     found = [path for path in (staging / "omics").glob("*/*") if path.name != "all.zarr" or path.parent.name not in assays]
     found += (staging / "clinical").glob("*")
-    found += [path for stage in ("clinical", "deidentify", "omics") for path in staging.glob(f"quarantine/{stage}-*.parquet")]
+    found += [
+        path for stage in ("clinical", "fetch", "deidentify", "omics") for path in staging.glob(f"quarantine/{stage}-*.parquet")
+    ]
+    fetched = {FETCHED.of(root, centre=name) for name, centre in study.centres.items() if centre.dicom}
+    found += [path for path in FETCHED.of(root, centre="none").parent.glob("*") if path not in fetched]
     for path in found:
         if path in kept:
             continue

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from unibase.flows.runs import unreadable_sources
-from unibase.flows.runs.run import Run, files_below, summary
+from unibase.flows.runs.dicom_files import Images, images_of
+from unibase.flows.runs.run import Run, summary
 from unibase.flows.runs.stage import Stage
 from unibase.flows.stages.deidentify_index_event import index_of_subjects
-from unibase.flows.study.places import DICOM, LEDGER, RECORDS
+from unibase.flows.study.places import DICOM, FETCHED, LEDGER, RECORDS
 from unibase.groundwork.files import sha256_file
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import QUARANTINE
@@ -93,13 +94,13 @@ def deidentify_centre(run: Run, name: str) -> list[Outcome]:
         UserError: If the folder gives nothing any more (see `sources`).
     """
     stage = f"deidentify-{name}"
-    source = run.study.centres[name].dicom
+    source = images_of(run.study, name)
     decisions = _decisions(run)
     allowed = run.study.deidentification
     if allowed.rules or allowed.words:
         rules = [one.model_dump(mode="json", exclude_defaults=True) for one in allowed.rules]
         _say_once(run, "unibase", "deidentification-rules", {"rules": rules, "words": sorted(allowed.words)})
-    units = _files(run, stage, run.study.path(source), decisions) if source else []
+    units = _files(run, stage, source, decisions) if source else []
     if source and not units:
         # Before the ledger forgets the files: when the share is mounted again, none of them is processed again.
         unreadable_sources.check(run, f"{name}.dicom", 0)
@@ -146,9 +147,9 @@ def _say_once(run: Run, actor: str, action: str, details: dict[str, Any]) -> Non
         log.append(actor, action, 0, details)
 
 
-def _files(run: Run, stage: str, root: Path, decisions: Mapping[str, Decision]) -> list[Unit]:
-    """Return a unit for every file below a folder, known by its content and by what was decided of its pixels."""
-    files = {path.relative_to(root).as_posix(): path for path in files_below(root)}
+def _files(run: Run, stage: str, source: Images, decisions: Mapping[str, Decision]) -> list[Unit]:
+    """Return a unit for every file of a source, known by its content and by what was decided of its pixels."""
+    files = source.files(run.ledger)
     digests = run.ledger.contents.digests(stage, files)
 
     def known(digest: str) -> str:
@@ -186,4 +187,4 @@ def written_files(run: Run, centre: str) -> list[tuple[str, str]]:
     return sorted((result["path"], result["blake3"]) for result in done)
 
 
-STAGE = Stage("deidentify", "De-identify DICOM", reads=(LEDGER, RECORDS), leaves=(DICOM,), run_centre=deidentify_centre)
+STAGE = Stage("deidentify", "De-identify DICOM", reads=(LEDGER, RECORDS, FETCHED), leaves=(DICOM,), run_centre=deidentify_centre)

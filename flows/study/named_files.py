@@ -59,7 +59,10 @@ def _shared_files(study: Study) -> list[tuple[str, str]]:
 def _of_centre(study: Study, name: str, centre: Centre) -> Iterator[tuple[str, str]]:
     """Yield key and value of each file that a centre names."""
     here = f"centres.{name}"
-    yield from ((f"{here}.people", centre.people or ""), (f"{here}.dicom", centre.dicom or ""))
+    yield f"{here}.people", centre.people or ""
+    if centre.dicom:
+        yield f"{here}.dicom", centre.dicom.local or ""
+        yield from ((f"{here}.dicom", str(file)) for file in centre.dicom.files())
     if centre.clinical:
         if isinstance(study.records(centre.clinical), Path):
             yield f"{here}.clinical.path", centre.clinical.path

@@ -16,6 +16,7 @@ from unibase.flows.study.workspace import Workspace
 from unibase.groundwork.files import digest_of
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.sections import Section
+from unibase.imaging.fetching.options import DicomSource
 from unibase.imaging.options import Deidentification, Features
 from unibase.linking.options import CohortRules, Harmonise, IndexRule, SplitRules, Windows
 from unibase.omics.options import AssayName, Assays, AssaySource, Genotypes
@@ -44,13 +45,19 @@ class Centre(Section):
     objections: list[str] = Field(default=[])
     """Hospital numbers (`ipp`) of persons who object to the use of their records, in quotes; each leaves staging and later
     releases, whatever else the sources say. Objections that clinical records hold are obeyed without this."""
-    dicom: str | None = None
-    """Folder with DICOM files at any depth."""
+    dicom: DicomSource | None = None
+    """Where images are: a folder with DICOM files at any depth, a zip or tar file, a DICOMDIR, or the address of a store, as one
+    text; or a section that names a PACS (`dicomweb`, `dimse`) and which of its studies are fetched."""
     clinical: ClinicalSource | None = None
     omics: dict[AssayName, AssaySource] = Field(default_factory=dict)
     """Assays by name: rna, mutations, methylation, copy_number, proteomics, single_cell."""
     genotypes: Genotypes | None = None
     """Relatedness of the centre's samples, where it has genotypes."""
+
+    @field_validator("dicom", mode="before")
+    @classmethod
+    def _one_text(cls, dicom: object) -> object:
+        return {"path": dicom} if isinstance(dicom, str) else dicom
 
 
 class Dask(Section):

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import getpass
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from unibase.flows.cli.plain_files import CENTRE
+from unibase.flows.runs.dicom_files import images_of
 from unibase.flows.study.study_file import Study
 from unibase.flows.study.validation import read_study
 from unibase.groundwork.problems import UserError
@@ -42,7 +43,7 @@ class Vault:
 
     folder: Path
     key: Key
-    sources: Mapping[str, Path]
+    sources: Mapping[str, Callable[[str], Path]]
     custodians: tuple[Path, Path] | None = None
 
     @property
@@ -66,7 +67,7 @@ def vault_of_study(file: Path, subjects: Path | None = None) -> Vault:
         subjects: What the study custodian revealed, where the study's own `custodians: subjects` is not there any more.
     """
     study: Study = read_study(file)
-    sources = {f"deidentify-{name}": study.path(centre.dicom) for name, centre in study.centres.items() if centre.dicom}
+    sources = {f"deidentify-{name}": images.path for name in study.centres if (images := images_of(study, name))}
     shared = study.custodians
     if subjects and not shared:
         raise UserError(f"{file} has no custodians: its pseudonyms depend on its key alone. Leave --subjects out.")
@@ -84,7 +85,7 @@ def vault_of_folder(folder: Path, key_file: Path | None, source: Path | None) ->
     """
     if key_file is None:
         raise UserError("Without the key nobody can go back. Name the key that de-identified this folder: --key-file FILE")
-    return Vault(folder, read_key_file(key_file), {"deidentify": source} if source else {})
+    return Vault(folder, read_key_file(key_file), {"deidentify": source.joinpath} if source else {})
 
 
 def reidentify(vault: Vault, asked: Sequence[str], reason: Reason) -> str:
@@ -167,8 +168,8 @@ def _find_files(vault: Vault, wanted: set[str]) -> dict[str, _Files]:
         return {}
     done = []
     with WorkLedger(vault.folder / "work.sqlite") as ledger:
-        for stage, root in vault.sources.items():
-            done += [(root / key, one.result) for key, (_, one) in sorted(ledger.known(stage).items()) if one.status == "done"]
+        for stage, place in vault.sources.items():
+            done += [(place(key), one.result) for key, (_, one) in sorted(ledger.known(stage).items()) if one.status == "done"]
     found: dict[str, _Files] = {}
     for level in _LEVELS:
         for uid in sorted(wanted - set(found)):

@@ -23,6 +23,7 @@ def test_the_build_runs_in_this_order() -> None:
     names = [
         "people",
         "clinical",
+        "fetch",
         "deidentify",
         "index",
         "features",

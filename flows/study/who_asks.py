@@ -1,0 +1,70 @@
+"""Who asks an archive: secrets from files, the environment and Prefect, and certificates; none is written anywhere."""
+
+from __future__ import annotations
+
+import base64
+import os
+import ssl
+from pathlib import Path
+
+from unibase.flows.study.study_file import Study
+from unibase.groundwork.problems import UserError
+from unibase.imaging.fetching.options import Credentials, Tls
+
+
+def headers_of(study: Study, who: Credentials) -> dict[str, str]:
+    """Return the headers that tell a web service who asks.
+
+    Args:
+        study: The study, which relative paths start from.
+        who: Where the secrets are.
+
+    Raises:
+        UserError: If one is not where the study file says.
+    """
+    token = _variable(who.token_env) if who.token_env else ""
+    if who.token_prefect_secret:
+        from unibase.flows.study.prefect_key import read_secret  # imports Prefect
+
+        token = read_secret(who.token_prefect_secret)
+    if token:
+        return {"Authorization": f"Bearer {token}"}
+    if not who.user_env:
+        return {}
+    password = _variable(who.password_env) if who.password_env else _first_line(study.path(who.password_file or ""))
+    pair = f"{_variable(who.user_env)}:{password}".encode()
+    return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+
+
+def _variable(name: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        raise UserError(f"The environment variable {name}, which `credentials` names, is not set. Set it and start again.")
+    return value
+
+
+def _first_line(path: Path) -> str:
+    if not path.is_file():
+        raise UserError(f"There is no password file {path}. Write the password into it, mode 0600.")
+    if path.stat().st_mode & 0o077:
+        raise UserError(f"{path} can be read by others. Run: chmod 600 {path}")
+    return path.read_text(encoding="utf-8").partition("\n")[0].strip("\r")
+
+
+def certificates(study: Study, tls: Tls) -> ssl.SSLContext:
+    """Return what an encrypted connection trusts and shows.
+
+    Args:
+        study: The study, which relative paths start from.
+        tls: The files.
+
+    Raises:
+        UserError: If one cannot be used.
+    """
+    try:
+        context = ssl.create_default_context(cafile=str(study.path(tls.ca)) if tls.ca else None)
+        if tls.certificate:
+            context.load_cert_chain(study.path(tls.certificate), study.path(tls.key) if tls.key else None)
+    except (ssl.SSLError, OSError) as error:
+        raise UserError(f"The files of `tls` cannot be used ({type(error).__name__}): PEM files are asked for.") from None
+    return context

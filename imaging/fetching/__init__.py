@@ -1,0 +1,1 @@
+"""Images from where a hospital keeps them: folders, archives, media, object stores, DICOMweb and DIMSE."""

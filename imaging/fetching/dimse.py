@@ -1,0 +1,309 @@
+"""A client of DIMSE: C-FIND to ask, C-GET or C-MOVE to retrieve (DICOM PS3.4, annex C), through pynetdicom."""
+
+from __future__ import annotations
+
+import queue
+import ssl
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from pydicom.dataset import Dataset
+from pydicom.uid import (
+    JPEG2000,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+)
+
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.imaging.fetching.answers import InstanceAnswer, Query, StudyAnswer
+from unibase.imaging.fetching.options import Dimse
+from unibase.imaging.fetching.parts import IN_MEMORY
+from unibase.imaging.fetching.polite import Again
+from unibase.imaging.fetching.reasons import NOT_RETRIEVED
+
+COMPRESSED = (
+    JPEG2000Lossless,
+    JPEGLSLossless,
+    JPEGLosslessSV1,
+    JPEGLossless,
+    RLELossless,
+    JPEG2000,
+    JPEGLSNearLossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+)
+"""Transfer syntaxes that we take as they are: each in a context of its own, so that the archive need not unpack what it holds."""
+PLAIN = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
+CLASSES_AT_ONCE = 12
+"""An association has at most 128 contexts: so many classes, each with all transfer syntaxes."""
+USUAL_CLASSES = (
+    "1.2.840.10008.5.1.4.1.1.2",
+    "1.2.840.10008.5.1.4.1.1.4",
+    "1.2.840.10008.5.1.4.1.1.128",
+    "1.2.840.10008.5.1.4.1.1.7",
+    "1.2.840.10008.5.1.4.1.1.481.3",
+    "1.2.840.10008.5.1.4.1.1.66.4",
+    "1.2.840.10008.5.1.4.1.1.2.1",
+    "1.2.840.10008.5.1.4.1.1.4.1",
+    "1.2.840.10008.5.1.4.1.1.88.33",
+    "1.2.840.10008.5.1.4.1.1.481.2",
+)
+"""Storage classes that are taken of an archive that does not tell the class of its instances: CT, MR, PET, SC, RTSTRUCT, SEG,
+enhanced CT and MR, SR, RTDOSE."""
+_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
+_MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
+_GET = "1.2.840.10008.5.1.4.1.2.2.3"
+_PENDING = (0xFF00, 0xFF01)
+
+
+@dataclass
+class Node:
+    """An archive that speaks DIMSE, with the study root.
+
+    Attributes:
+        node: What the study file says of it.
+        folder: Where what is on its way waits.
+        timeout: Seconds without an answer.
+        tls: Certificates, or None for a connection in clear.
+    """
+
+    node: Dimse
+    folder: Path
+    timeout: float
+    tls: ssl.SSLContext | None = None
+
+    def studies(self, query: Query) -> list[StudyAnswer]:
+        """Return the studies that answer a query.
+
+        Args:
+            query: What is asked for.
+        """
+        asked = {
+            "QueryRetrieveLevel": "STUDY",
+            "PatientID": query.patient,
+            "AccessionNumber": query.accession,
+            "ModalitiesInStudy": query.modality,
+            "StudyDate": query.days,
+            "StudyInstanceUID": "",
+            "NumberOfStudyRelatedInstances": "",
+        }
+        return [_study(row) for row in self._find([asked])]
+
+    def instances(self, study: str) -> list[InstanceAnswer]:
+        """Return the instances of a study, series by series over one association.
+
+        Args:
+            study: StudyInstanceUID.
+        """
+        series = {"QueryRetrieveLevel": "SERIES", "StudyInstanceUID": study, "SeriesInstanceUID": ""}
+        uids = sorted({str(row.SeriesInstanceUID) for row in self._find([series]) if row.get("SeriesInstanceUID")})
+        image = {"QueryRetrieveLevel": "IMAGE", "StudyInstanceUID": study, "SOPInstanceUID": "", "SOPClassUID": ""}
+        rows = self._find([{**image, "SeriesInstanceUID": uid} for uid in uids]) if uids else []
+        found = {
+            str(row.SOPInstanceUID): InstanceAnswer(
+                str(row.get("SeriesInstanceUID", "")), str(row.SOPInstanceUID), str(row.get("SOPClassUID", "") or "")
+            )
+            for row in rows
+            if row.get("SOPInstanceUID")
+        }
+        return list(found.values())
+
+    def _find(self, questions: Sequence[dict[str, str]]) -> list[Dataset]:
+        found: list[Dataset] = []
+        with self._associated([(_FIND, PLAIN)]) as association:
+            for question in questions:
+                for status, row in association.send_c_find(_identifier(question), _FIND):
+                    _refuse(status, "C-FIND")
+                    if row is not None and status.Status in _PENDING:
+                        found.append(row)
+        return found
+
+    def retrieve(self, study: str, wanted: Sequence[InstanceAnswer], whole: bool) -> Iterator[IO[bytes]]:
+        """Yield instances of one series as they come.
+
+        Args:
+            study: StudyInstanceUID.
+            wanted: The instances.
+            whole: They are all of the series, which is then asked for at once.
+
+        Raises:
+            Again: If the archive does not answer or the connection was cut.
+            Unusable: If it says that it cannot give them.
+        """
+        question = {"QueryRetrieveLevel": "SERIES", "StudyInstanceUID": study, "SeriesInstanceUID": wanted[0].series}
+        if not whole:
+            question |= {"QueryRetrieveLevel": "IMAGE", "SOPInstanceUID": "\\".join(one.sop for one in wanted)}
+        ways = self._by_move if self.node.retrieve == "move" else self._by_get
+        classes = sorted({one.sop_class for one in wanted if one.sop_class}) or list(USUAL_CLASSES)
+        for start in range(0, len(classes), CLASSES_AT_ONCE):
+            yield from ways(_identifier(question), classes[start : start + CLASSES_AT_ONCE])
+
+    def _by_get(self, identifier: Dataset, classes: Sequence[str]) -> Iterator[IO[bytes]]:
+        """Yield what comes over our own connection."""
+        import pynetdicom  # of the extra `pacs`
+
+        came: queue.SimpleQueue[IO[bytes]] = queue.SimpleQueue()
+        contexts = [(uid, (syntax,)) for uid in classes for syntax in COMPRESSED] + [(uid, PLAIN) for uid in classes]
+        roles = [pynetdicom.build_role(uid, scp_role=True) for uid in classes]
+        handlers = [(pynetdicom.evt.EVT_C_STORE, self._keeper(came))]
+        with self._associated([(_GET, PLAIN), *contexts], roles, handlers) as association:
+            for status, _ in association.send_c_get(identifier, _GET):
+                yield from _drained(came)
+                _refuse(status, "C-GET")
+        yield from _drained(came)
+
+    def _by_move(self, identifier: Dataset, classes: Sequence[str]) -> Iterator[IO[bytes]]:
+        """Yield what the archive sends over a connection that it opens to us."""
+        import pynetdicom  # of the extra `pacs`
+
+        came: queue.SimpleQueue[IO[bytes]] = queue.SimpleQueue()
+        ours = pynetdicom.AE(ae_title=self.node.calling)
+        ours.require_called_aet = True
+        for uid in classes:
+            ours.add_supported_context(uid, [*COMPRESSED, *PLAIN])
+        handlers = [(pynetdicom.evt.EVT_C_STORE, self._keeper(came))]
+        server = self._listening(ours, handlers)
+        try:
+            with self._associated([(_MOVE, PLAIN)]) as association:
+                for status, _ in association.send_c_move(identifier, self.node.calling, _MOVE):
+                    yield from _drained(came)
+                    _refuse(status, "C-MOVE")
+        finally:
+            server.shutdown()
+        yield from _drained(came)
+
+    def _listening(self, ours: Any, handlers: Any) -> Any:
+        place = (self.node.listen_host, self.node.listen_port)
+        try:
+            return ours.start_server(place, block=False, evt_handlers=handlers)
+        except OSError as error:
+            raise UserError(
+                f"The port {place[1]} cannot be listened on ({error.strerror}). Free it, or set dimse.listen_port."
+            ) from None
+
+    def _keeper(self, came: queue.SimpleQueue[IO[bytes]]) -> Callable[[Any], int]:
+        """Return what takes an instance that is sent to us, as it was encoded."""
+
+        def take(event: Any) -> int:
+            body = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(self.folder))  # noqa: SIM115  # closed where it is drained
+            body.write(event.encoded_dataset())
+            body.seek(0)
+            came.put(body)
+            return 0x0000
+
+        return take
+
+    @contextmanager
+    def _associated(
+        self, contexts: Sequence[tuple[str, Sequence[str]]], roles: Sequence[Any] = (), handlers: Sequence[Any] = ()
+    ) -> Iterator[Any]:
+        """Yield an association.
+
+        Raises:
+            Again: If nobody answers, or it was cut.
+            UserError: If the archive refuses us for good, with what to mend; or pynetdicom is not installed.
+        """
+        entity = _entity(self.node, self.timeout)
+        for uid, syntaxes in contexts:
+            entity.add_requested_context(uid, list(syntaxes))
+        host = self.node.host
+        association = entity.associate(
+            host,
+            self.node.port,
+            ae_title=self.node.called,
+            ext_neg=list(roles),
+            evt_handlers=list(handlers),
+            tls_args=(self.tls, host) if self.tls else None,
+        )
+        _refuse_association(association, self.node)
+        try:
+            yield association
+            if association.is_aborted or not association.is_established:
+                raise Again("cut the association")
+        finally:
+            if association.is_established:
+                association.release()
+
+
+def _entity(node: Dimse, timeout: float) -> Any:
+    """Return our application entity."""
+    try:
+        import pynetdicom  # of the extra `pacs`, and slow to import
+    except ImportError:
+        raise UserError("DIMSE needs pynetdicom. Install it: pip install 'unibase[pacs]'") from None
+    entity = pynetdicom.AE(ae_title=node.calling)
+    entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = entity.connection_timeout = timeout
+    return entity
+
+
+def _refuse_association(association: Any, node: Dimse) -> None:
+    """Raise why no association came to be."""
+    if association.is_established:
+        return
+    if association.is_rejected:
+        answer = association.acceptor.primitive
+        reasons = {3: f"it does not know our AE title {node.calling}", 7: f"it is not called {node.called}"}
+        if answer.result_source == 1 and answer.diagnostic in reasons:
+            raise UserError(
+                f"The archive refuses the association: {reasons[answer.diagnostic]}. Mend `dimse`, or have it entered there."
+            )
+        if answer.result == 2:
+            raise Again("refuses associations for the moment")
+        raise UserError("The archive refuses the association. Have its administrator look why: titles and addresses are usual.")
+    raise Again("does not answer an association, or cut it")
+
+
+def _identifier(asked: dict[str, str]) -> Dataset:
+    """Return a question; a value in UTF-8 says so."""
+    identifier = Dataset()
+    if not all(value.isascii() for value in asked.values()):
+        identifier.SpecificCharacterSet = "ISO_IR 192"
+    for keyword, value in asked.items():
+        setattr(identifier, keyword, value)
+    return identifier
+
+
+def _drained(came: queue.SimpleQueue[IO[bytes]]) -> Iterator[IO[bytes]]:
+    while not came.empty():
+        with came.get() as body:
+            yield body
+
+
+def _refuse(status: Dataset, service: str) -> None:
+    """Raise what a status other than success, pending or warning means."""
+    if "Status" not in status:
+        raise Again("does not answer in time, or cut the association; some do where they do not know our AE title")
+    code = status.Status
+    if code in (0x0000, *_PENDING) or 0xB000 <= code <= 0xBFFF:
+        # A warning says that some sub-operations failed: what did not come is asked for alone, and told.
+        return
+    if code == 0xA801:
+        raise UserError("The archive does not know where to send to: have our AE title, address and port entered there (0xA801).")
+    if 0xA700 <= code <= 0xA7FF:
+        raise Again(f"is out of resources ({service} 0x{code:04X})", of_the_study=True)
+    raise Unusable(NOT_RETRIEVED, f"The archive answers {service} with status 0x{code:04X}.")
+
+
+def _study(row: Dataset) -> StudyAnswer:
+    count = str(row.get("NumberOfStudyRelatedInstances", "") or "")
+    modalities = row.get("ModalitiesInStudy") or ()
+    return StudyAnswer(
+        str(row.get("StudyInstanceUID", "")),
+        str(row.get("PatientID", "") or ""),
+        str(row.get("AccessionNumber", "") or ""),
+        (modalities,) if isinstance(modalities, str) else tuple(map(str, modalities)),
+        str(row.get("StudyDate", "") or ""),
+        int(count) if count.isdigit() else None,
+    )

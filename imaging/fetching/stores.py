@@ -1,0 +1,119 @@
+"""Files of a store that fsspec opens (an object store, a web folder, SFTP), copied to a folder, each once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from unibase.groundwork.faults import fault_of
+from unibase.groundwork.files import atomic_file, digest_of
+from unibase.groundwork.outcomes import quarantined
+from unibase.groundwork.problems import Unusable, UserError
+from unibase.groundwork.work import Outcome, Unit
+from unibase.imaging.fetching.archives import safe_name
+from unibase.imaging.fetching.polite import Again, Asking
+from unibase.imaging.fetching.reasons import NOT_RETRIEVED
+
+_TOKENS = ("ETag", "etag", "checksum", "md5", "mtime", "LastModified", "last_modified", "modified", "created", "size")
+"""What stores say of a file that changes with its content."""
+_BLOCK = 2**20
+
+
+@dataclass(frozen=True)
+class Store:
+    """A store.
+
+    Attributes:
+        files: The opened file system.
+        root: The folder in it.
+        asking: How it is asked.
+    """
+
+    files: Any
+    root: str
+    asking: Asking
+
+    def listed(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return what the store says of each file below the root, by its name there, sorted.
+
+        Raises:
+            SourceAway: If it does not answer.
+        """
+        found = self.asking.ask(partial(self._asked, partial(self.files.find, self.root, detail=True)))
+        start = self.root.rstrip("/") + "/"
+        return {path.removeprefix(start): about for path, about in sorted(found.items())}
+
+    def copy(self, name: str, about: Mapping[str, Any], folder: Path, known: Outcome | None) -> Outcome:
+        """Copy a file that is not there as the store has it now; return how it ended.
+
+        Args:
+            name: Its name below the root.
+            about: What the store says of it.
+            folder: Where it goes.
+            known: How it ended in the run before, or None.
+
+        Raises:
+            SourceAway: If the store does not answer.
+        """
+        unit = Unit(name, digest_of({key: str(about[key]) for key in _TOKENS if key in about}))
+        try:
+            target = folder / safe_name(name)
+            there = target.is_file() and known is not None and known.status == "done"
+            if there and known is not None and known.input_digest == unit.input_digest:
+                return Outcome(name, unit.input_digest, "done", known.result)
+            size = self.asking.ask(partial(self._asked, partial(self._copied, name, target)))
+        except Unusable as problem:
+            return quarantined(unit, problem.reason, problem.message, problem.remedy)
+        if about.get("size") not in (None, size):
+            target.unlink()
+            return quarantined(unit, NOT_RETRIEVED, "It came with another size than the store says.", NOT_RETRIEVED.remedy)
+        return Outcome(name, unit.input_digest, "done", {"size": size}, repeated=True)
+
+    def _copied(self, name: str, target: Path) -> int:
+        size = 0
+        path = f"{self.root.rstrip('/')}/{name}"
+        with self.files.open(path, "rb") as source, atomic_file(target) as temporary, temporary.open("wb") as out:
+            while block := source.read(_BLOCK):
+                size += out.write(block)
+        return size
+
+    def _asked(self, request: Callable[[], Any]) -> Any:
+        """Make a request; tell what may pass from what is wrong of a file. Texts of libraries stay out: they hold addresses."""
+        try:
+            return request()
+        except FileNotFoundError:
+            raise Unusable(NOT_RETRIEVED, "It was listed and is gone.") from None
+        except PermissionError:
+            raise UserError(
+                f"{self.asking.archive} refuses us. Give this process the store's credentials as its client asks."
+            ) from None
+        except Exception as error:
+            if isinstance(error, OSError) and (fault := fault_of(error)) and "ENOSPC" in fault.reason:
+                raise
+            raise Again(f"fails ({type(error).__name__})", of_the_study=False) from None
+
+
+def open_store(address: str, asking: Asking) -> Store:
+    """Open a store.
+
+    Args:
+        address: Such as `s3://bucket/folder`.
+        asking: How it is asked.
+
+    Raises:
+        UserError: If no package here opens such an address.
+    """
+    import fsspec  # slow to import, and only where a study has a store
+
+    try:
+        files, root = fsspec.core.url_to_fs(address)
+    except (ImportError, ValueError):
+        scheme = address.partition("://")[0]
+        wants = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "https": "aiohttp", "http": "aiohttp", "sftp": "paramiko"}
+        raise UserError(
+            f"Addresses of {scheme}:// are opened by {wants.get(scheme, 'a package that is')}, not installed here. Install it beside unibase."
+        ) from None
+    return Store(files, root, asking)

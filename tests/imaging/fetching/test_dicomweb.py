@@ -1,0 +1,322 @@
+"""Fetching by DICOMweb: what an archive may do, and what must come of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.imaging.fetching.web_archive import NOON, Night, WebArchive, encoded, instance
+from unibase.groundwork.problems import SourceAway, UserError
+from unibase.imaging.fetching.answers import Query, StudyAnswer
+from unibase.imaging.fetching.options import DicomSource, Pace
+from unibase.imaging.fetching.parts import boundary_of, parts
+from unibase.imaging.fetching.polite import Again, Asking
+
+pytestmark = pytest.mark.usefixtures("no_flush")
+
+STUDIES = ["1.2.3.1", "1.2.3.2"]
+
+
+@pytest.fixture
+def archive() -> WebArchive:
+    """Two studies of two persons, each of two series with three instances."""
+    people = {"1.2.3.1": "IPP1", "1.2.3.2": "IPP2"}
+    return WebArchive([instance(uid, s, n, PatientID=people[uid]) for uid in STUDIES for s in (1, 2) for n in (1, 2, 3)])
+
+
+def held(archive: WebArchive) -> dict[str, bytes]:
+    return {ds.SOPInstanceUID: encoded(ds) for ds in archive.held}
+
+
+def test_everything_comes_byte_for_byte_and_nothing_is_asked_for_again(archive: WebArchive, tmp_path: Path) -> None:
+    night = Night(archive, tmp_path)
+    first = night.run()
+    assert [one.status for one in first.values()] == ["done", "done"] and night.files() == held(archive)
+    assert sum(path.count("/") == 3 and "series" in path for path in archive.asked) == 4
+    second = night.run(first)
+    assert archive.asked == ["studies", "studies"] and not any(one.repeated for one in second.values())
+    assert second == first
+
+
+def once(part: str, answer: Callable[[], httpx.Response | Exception]) -> Callable[[httpx.Request], httpx.Response | None]:
+    """Return a fault of the first request whose path holds a text."""
+
+    def fault(request: httpx.Request) -> httpx.Response | None:
+        if part not in request.url.path:
+            return None
+        told = answer()
+        if isinstance(told, Exception):
+            raise told
+        return told
+
+    return fault
+
+
+BUSY = {
+    "503": (lambda: httpx.Response(503), 0.8, 1.2),
+    "429 with seconds": (lambda: httpx.Response(429, headers={"retry-after": "7"}), 7, 7),
+    "429 with a date gone by": (lambda: httpx.Response(429, headers={"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}), 0, 0),
+    "429 with nonsense": (lambda: httpx.Response(429, headers={"retry-after": "soon"}), 0.8, 1.2),
+    "gateway": (lambda: httpx.Response(502), 0.8, 1.2),
+    "timeout": (lambda: httpx.ReadTimeout("no"), 0.8, 1.2),
+    "cut": (lambda: httpx.RemoteProtocolError("no"), 0.8, 1.2),
+    "refused": (lambda: httpx.ConnectError("no"), 0.8, 1.2),
+    "error": (lambda: httpx.Response(500), 0.8, 1.2),
+}
+
+
+@pytest.mark.parametrize("where", ["studies", "instances", "series"])
+@pytest.mark.parametrize("kind", BUSY)
+def test_a_busy_archive_is_asked_again_after_a_pause(archive: WebArchive, tmp_path: Path, where: str, kind: str) -> None:
+    answer, least, most = BUSY[kind]
+    archive.faults.append(once(where, answer))
+    night = Night(archive, tmp_path)
+    assert {one.status for one in night.run().values()} == {"done"} and night.files() == held(archive)
+    assert len(night.pauses) == 1 and least <= night.pauses[0] <= most
+
+
+def test_an_archive_that_stays_away_ends_the_run_and_keeps_what_came(archive: WebArchive, tmp_path: Path) -> None:
+    def down(request: httpx.Request) -> httpx.Response | None:
+        if "1.2.3.2" in request.url.path:
+            archive.faults.append(down)
+            return httpx.Response(503)
+        return None
+
+    archive.faults.append(down)
+    night = Night(archive, tmp_path, Pace(quiet_minutes=0, tries=3))
+    with pytest.raises(SourceAway, match=r"The PACS answers 503 Service Unavailable\. Nothing is published"):
+        night.run()
+    assert len(night.files()) == 6 and len(night.pauses) == 2 and night.pauses[1] > night.pauses[0]
+    archive.faults.clear()
+    night.run()
+    # Instances of the first study are there: no series of it is asked for again.
+    assert not [path for path in archive.asked if "1.2.3.1/series" in path] and night.files() == held(archive)
+
+
+def test_one_study_that_the_archive_cannot_give_holds_up_nobody(archive: WebArchive, tmp_path: Path) -> None:
+    def broken(request: httpx.Request) -> httpx.Response | None:
+        if "1.2.3.1/series" in request.url.path:
+            archive.faults.append(broken)
+            return httpx.Response(500)
+        return None
+
+    archive.faults.append(broken)
+    ends = Night(archive, tmp_path, Pace(quiet_minutes=0, tries=2)).run()
+    assert [(one.status, one.reason) for one in ends.values()] == [("quarantined", "not-retrieved"), ("done", "")]
+    assert ends["1.2.3.1"].message == "The archive answers 500 Internal Server Error, 2 times."
+
+
+def test_an_answer_that_breaks_off_leaves_no_half_file(archive: WebArchive, tmp_path: Path) -> None:
+    bodies = [encoded(ds) for ds in archive.held[:3]]
+    archive.faults.append(once("1.2.3.1/series", lambda: archive.sent(bodies, whole=False)))
+    night = Night(archive, tmp_path)
+    assert {one.status for one in night.run().values()} == {"done"} and night.files() == held(archive)
+    # Two came before it broke off: the third alone is asked for then.
+    assert [path for path in archive.asked if "1.2.3.1.1/instances" in path] == [
+        "studies/1.2.3.1/series/1.2.3.1.1/instances/1.2.3.1.1.3"
+    ]
+    assert not list(tmp_path.rglob(".tmp-*"))
+
+
+WRONG = {
+    "another study": (lambda a: a.sent([encoded(instance("9.9", 1, 1))]), "another-study-sent"),
+    "another instance": (lambda a: a.sent([encoded(instance("1.2.3.1", 1, 77))]), "another-study-sent"),
+    "no DICOM": (lambda a: a.sent([b"<html>log in</html>"]), "not-retrieved"),
+    "an empty part": (lambda a: a.sent([b""]), "not-retrieved"),
+    "a page": (lambda a: httpx.Response(200, headers={"content-type": "text/html"}, text="log in"), "not-retrieved"),
+    "gone": (lambda a: httpx.Response(404), "not-retrieved"),
+    "not acceptable": (lambda a: httpx.Response(406), "not-retrieved"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_what_was_not_asked_for_is_not_kept(archive: WebArchive, tmp_path: Path, kind: str) -> None:
+    make, reason = WRONG[kind]
+    archive.faults.append(once("1.2.3.1/series", lambda: make(archive)))
+    night = Night(archive, tmp_path)
+    first = night.run()
+    assert (first["1.2.3.1"].status, first["1.2.3.1"].reason) == ("quarantined", reason) and first["1.2.3.2"].status == "done"
+    assert night.files().keys() <= held(archive).keys() and all(
+        held(archive)[name] == body for name, body in night.files().items()
+    )
+    assert night.run(first)["1.2.3.1"].status == "done" and night.files() == held(archive)
+
+
+@pytest.mark.parametrize(("counted", "said"), [(7, "counts 7 instances and lists 6"), (5, "counts 5 instances and lists 6")])
+def test_a_count_that_is_not_proven_is_told(archive: WebArchive, tmp_path: Path, counted: int, said: str) -> None:
+    archive.counts["1.2.3.1"] = counted
+    end = Night(archive, tmp_path).run()["1.2.3.1"]
+    assert (end.status, end.reason) == ("quarantined", "count-differs") and said in end.message
+
+
+def test_a_series_that_lacks_an_instance_is_asked_for_it_alone(archive: WebArchive, tmp_path: Path) -> None:
+    archive.faults.append(once("1.2.3.1/series", lambda: archive.sent([encoded(ds) for ds in archive.held[:2]])))
+    night = Night(archive, tmp_path)
+    assert {one.status for one in night.run().values()} == {"done"} and night.files() == held(archive)
+
+
+@pytest.mark.parametrize("most", [1, 2, 5, 6, 7])
+def test_pages_of_any_size_are_read_to_the_end(archive: WebArchive, tmp_path: Path, most: int) -> None:
+    archive.most = most
+    night = Night(archive, tmp_path)
+    night.run()
+    assert night.files() == held(archive)
+
+
+def test_an_archive_that_passes_over_a_key_gives_nobody_elses_studies(archive: WebArchive, tmp_path: Path) -> None:
+    archive.ignores = ("PatientID", "AccessionNumber")
+    night = Night(archive, tmp_path, queries=[Query(patient="IPP2")])
+    assert list(night.run()) == ["1.2.3.2"] and night.others == 1
+    of_list = Night(archive, tmp_path, queries=[Query(accession="ACC7788991")], persons=frozenset({"IPP1"}))
+    assert list(of_list.run()) == ["1.2.3.1"] and of_list.others == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (httpx.Response(401), "refuses us (401 Unauthorized). Look at `credentials`"),
+        (httpx.Response(403), "refuses us (403 Forbidden)"),
+        (httpx.Response(302, headers={"location": "http://elsewhere"}), "says that it has moved"),
+        (httpx.Response(200, headers={"content-type": "text/html; x"}, text="<html>"), "answers with text/html, not DICOM JSON"),
+        (httpx.Response(200, text='{"error": 1}'), "not DICOM JSON"),
+        (httpx.Response(400), "cannot be asked for studies. The archive answers 400 Bad Request."),
+    ],
+)
+def test_what_the_operator_must_mend_ends_the_run_at_once(
+    archive: WebArchive, tmp_path: Path, answer: httpx.Response, said: str
+) -> None:
+    archive.faults.append(lambda request: answer)
+    night = Night(archive, tmp_path)
+    with pytest.raises(UserError) as told:
+        night.run()
+    assert said in str(told.value) and not night.pauses and "pacs/dicom-web/?" not in str(told.value)
+
+
+def test_the_next_night_sees_what_came_what_went_and_who_was_corrected(archive: WebArchive, tmp_path: Path) -> None:
+    night = Night(archive, tmp_path)
+    first = night.run()
+    archive.held.append(instance("1.2.3.1", 2, 4, PatientID="IPP1"))
+    archive.held = [ds for ds in archive.held if ds.SOPInstanceUID != "1.2.3.1.1.1"]
+    second = night.run(first)
+    # As many as before: the archive's count alone does not tell, and this archive tells no time of update.
+    assert second["1.2.3.1"] == first["1.2.3.1"]
+    archive.held.append(instance("1.2.3.1", 2, 5, PatientID="IPP1"))
+    third = night.run(second)
+    assert third["1.2.3.1"].repeated and night.files() == held(archive)
+    for ds in archive.held[:5]:
+        ds.PatientID = "IPP9" if ds.StudyInstanceUID == "1.2.3.1" else ds.PatientID
+    for ds in archive.held:
+        if ds.StudyInstanceUID == "1.2.3.1":
+            ds.PatientID = "IPP9"
+    night.run(third)
+    assert night.files() == held(archive)
+
+
+def test_a_study_waits_until_it_is_quiet_and_its_last_whole_state_is_used(archive: WebArchive, tmp_path: Path) -> None:
+    for ds in archive.held:
+        ds.StudyDate = "20240601"
+    night = Night(archive, tmp_path, Pace(quiet_minutes=60))
+    first = night.run()
+    assert {one.reason for one in first.values()} == {"still-arriving"} and not night.files()
+    night.now = NOON + timedelta(minutes=30)
+    again = night.run(first)
+    assert {one.reason for one in again.values()} == {"still-arriving"}
+    archive.held.append(instance("1.2.3.1", 1, 9, PatientID="IPP1", StudyDate="20240601"))
+    night.now = NOON + timedelta(minutes=61)
+    later = night.run(again)
+    assert [one.reason for one in later.values()] == ["still-arriving", ""]
+    night.now = NOON + timedelta(minutes=122)
+    whole = night.run(later)
+    assert {one.status for one in whole.values()} == {"done"} and night.files() == held(archive)
+    archive.held.append(instance("1.2.3.2", 1, 9, PatientID="IPP2", StudyDate="20240601"))
+    growing = night.run(whole)
+    assert growing["1.2.3.2"].status == "done" and growing["1.2.3.2"].result["instances"] == 6 and not growing["1.2.3.2"].repeated
+    night.now += timedelta(hours=2)
+    assert night.run(growing)["1.2.3.2"].result["instances"] == 7
+
+
+@pytest.mark.parametrize(
+    ("clock", "hours", "may"),
+    [
+        ("20:00", "20:00-06:00", True),
+        ("05:59", "20:00-06:00", True),
+        ("06:00", "20:00-06:00", False),
+        ("12:00", "08:00-18:00", True),
+        ("19:59", "20:00-06:00", False),
+    ],
+)
+def test_hours_are_kept(clock: str, hours: str, may: bool) -> None:
+    hour, minute = map(int, clock.split(":"))
+    asking = Asking(Pace(hours=hours), "The PACS", now=lambda: NOON.replace(hour=hour, minute=minute))
+    if may:
+        assert asking.ask(lambda: 1) == 1
+        return
+    with pytest.raises(SourceAway, match=r"may be asked from 20:00 to 06:00 only\. .* after 20:00"):
+        asking.ask(lambda: 1)
+
+
+def test_no_more_requests_than_allowed_and_no_pause_without_end() -> None:
+    pauses: list[float] = []
+    asking = Asking(Pace(requests_per_second=2), "The PACS", pauses.append)
+    for _ in range(3):
+        asking.ask(lambda: 1)
+    assert len(pauses) == 2 and all(0.4 < one <= 0.5 for one in pauses)
+
+    def long() -> int:
+        raise Again("answers 429", 86400)
+
+    with pytest.raises(SourceAway, match="asks to wait 86400 s"):
+        asking.ask(long)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 10_000])
+def test_parts_are_cut_wherever_chunks_end(tmp_path: Path, size: int) -> None:
+    bodies = [b"", b"\r\n", b"--mark", b"\r\n--mar", bytes(range(256)) * 3]
+    content = b"preamble\r\n" + b"".join(b"--mark\r\nA: b\r\n\r\n" + one + b"\r\n" for one in bodies) + b"--mark--\r\nepilogue"
+    chunks = [content[start : start + size] for start in range(0, len(content), size)]
+    assert [part.read() for part in parts(chunks, b"mark", tmp_path)] == bodies
+    with pytest.raises(Again):
+        list(parts([content[: content.index(b"--mark--") + 7]], b"mark", tmp_path))
+
+
+def test_boundaries_stand_in_quotes_or_not() -> None:
+    assert boundary_of("multipart/related; boundary=abc; type=x") == boundary_of('multipart/related;boundary="abc"') == b"abc"
+    assert boundary_of("text/html") == b""
+
+
+@pytest.mark.parametrize(
+    ("query", "day", "yes"),
+    [
+        ("2020-01-02/", "20200102", True),
+        ("2020-01-02/", "20200101", False),
+        ("/2020-01-02", "20200103", False),
+        ("/", "", True),
+        ("2020-01-02/", "", False),
+    ],
+)
+def test_days_are_looked_at_in_answers_too(query: str, day: str, yes: bool) -> None:
+    first, last = (date.fromisoformat(one) if one else None for one in query.split("/"))
+    assert Query(first_day=first, last_day=last).answers(StudyAnswer("1", day=day)) is yes
+
+
+@pytest.mark.parametrize(
+    ("said", "fault"),
+    [
+        ({"path": "a", "dicomweb": "https://b"}, "exactly one of"),
+        ({}, "exactly one of"),
+        ({"dicomweb": "https://me:secret@b"}, "no password"),
+        ({"dicomweb": "ftp://b"}, "begins with https"),
+        ({"dicomweb": "https://b", "studies": {"persons": "any"}}, "the whole archive"),
+        ({"dicomweb": "https://b", "pace": {"hours": "8-18"}}, "20:00-06:00"),
+        ({"dicomweb": "https://b", "credentials": {"user_env": "U"}}, "wants password_env"),
+        ({"dimse": {"host": "h", "port": 104, "called": "A" * 17}}, "1 to 16 characters"),
+        ({"dimse": {"host": "h", "port": 104, "called": "  "}}, "1 to 16 characters"),
+    ],
+)
+def test_a_source_that_contradicts_itself_is_refused_with_the_study_file(said: dict[str, object], fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        DicomSource.model_validate(said)
