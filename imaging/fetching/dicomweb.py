@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,10 @@ _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _STUDY_ID, _PATIENT, _ACCESSION, _DAY = "0020000D", "00100020", "00080050", "00080020"
 _MODALITIES, _INSTANCES, _UPDATED = "00080061", "00201208", "0008041F"
 _SERIES, _SOP, _CLASS = "0020000E", "00080018", "00080016"
+
+
+type _Row = dict[str, Any]
+"""An answer of DICOM JSON: what a tag holds, which is looked at before it is used."""
 
 
 @dataclass
@@ -65,9 +70,9 @@ class DicomWeb:
         rows = self._pages(f"studies/{study}/instances", {}, _SOP)
         return [InstanceAnswer(_text(row, _SERIES), _text(row, _SOP), _text(row, _CLASS)) for row in rows]
 
-    def _pages(self, path: str, asked: Mapping[str, str], key: str) -> list[dict[str, Any]]:
+    def _pages(self, path: str, asked: Mapping[str, str], key: str) -> list[_Row]:
         """Return all answers, page by page until one brings nothing new: an archive may give fewer than asked at once."""
-        found: dict[str, dict[str, Any]] = {}
+        found: dict[str, _Row] = {}
         while True:
             page = self._json(path, {**asked, "limit": str(PAGE), "offset": str(len(found))})
             new = {_text(row, key): row for row in page}
@@ -76,7 +81,7 @@ class DicomWeb:
                 return list(found.values())
             found |= new
 
-    def _json(self, path: str, asked: Mapping[str, str]) -> list[dict[str, Any]]:
+    def _json(self, path: str, asked: Mapping[str, str]) -> list[_Row]:
         with _passing():
             answer = self.http.get(path, params=dict(asked), headers={"Accept": JSON})
         if answer.status_code == 204:
@@ -176,7 +181,7 @@ def _seconds(header: str | None, now: datetime) -> float | None:
         return None
 
 
-def _study(row: Mapping[str, Any]) -> StudyAnswer:
+def _study(row: _Row) -> StudyAnswer:
     count = _text(row, _INSTANCES)
     return StudyAnswer(
         _text(row, _STUDY_ID),
@@ -189,23 +194,23 @@ def _study(row: Mapping[str, Any]) -> StudyAnswer:
     )
 
 
-def _values(row: Mapping[str, Any], tag: str) -> list[Any]:
+def _values(row: _Row, tag: str) -> list[object]:
     found = row.get(tag, {})
     values = found.get("Value", []) if isinstance(found, Mapping) else []
     return [one for one in values if one is not None]
 
 
-def _text(row: Mapping[str, Any], tag: str) -> str:
+def _text(row: _Row, tag: str) -> str:
     return next((str(one) for one in _values(row, tag)), "")
 
 
-def connect(root: str, folder: Path, certificates: Any, timeout: float, who: Mapping[str, str]) -> DicomWeb:
+def connect(root: str, folder: Path, certificates: ssl.SSLContext, timeout: float, who: Mapping[str, str]) -> DicomWeb:
     """Return a client of an archive.
 
     Args:
         root: Root of the service.
         folder: Where what is on its way waits.
-        certificates: An `ssl.SSLContext`.
+        certificates: What an encrypted connection trusts and shows.
         timeout: Seconds without an answer.
         who: Headers that say who asks.
     """

@@ -68,6 +68,10 @@ _GET = "1.2.840.10008.5.1.4.1.2.2.3"
 _PENDING = (0xFF00, 0xFF01)
 
 
+type _Untyped = Any
+"""What pynetdicom, which has no types, makes and takes: entities, associations, events."""
+
+
 @dataclass
 class Node:
     """An archive that speaks DIMSE, with the study root.
@@ -184,7 +188,7 @@ class Node:
             server.shutdown()
         yield from _drained(came)
 
-    def _listening(self, ours: Any, handlers: Any) -> Any:
+    def _listening(self, ours: _Untyped, handlers: _Untyped) -> _Untyped:
         place = (self.node.listen_host, self.node.listen_port)
         try:
             return ours.start_server(place, block=False, evt_handlers=handlers)
@@ -193,10 +197,10 @@ class Node:
                 f"The port {place[1]} cannot be listened on ({error.strerror}). Free it, or set dimse.listen_port."
             ) from None
 
-    def _keeper(self, came: queue.SimpleQueue[IO[bytes]]) -> Callable[[Any], int]:
+    def _keeper(self, came: queue.SimpleQueue[IO[bytes]]) -> Callable[[_Untyped], int]:
         """Return what takes an instance that is sent to us, as it was encoded."""
 
-        def take(event: Any) -> int:
+        def take(event: _Untyped) -> int:
             body = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(self.folder))  # noqa: SIM115  # closed where it is drained
             body.write(event.encoded_dataset())
             body.seek(0)
@@ -207,8 +211,8 @@ class Node:
 
     @contextmanager
     def _associated(
-        self, contexts: Sequence[tuple[str, Sequence[str]]], roles: Sequence[Any] = (), handlers: Sequence[Any] = ()
-    ) -> Iterator[Any]:
+        self, contexts: Sequence[tuple[str, Sequence[str]]], roles: Sequence[_Untyped] = (), handlers: Sequence[_Untyped] = ()
+    ) -> Iterator[_Untyped]:
         """Yield an association.
 
         Raises:
@@ -237,7 +241,7 @@ class Node:
                 association.release()
 
 
-def _entity(node: Dimse, timeout: float) -> Any:
+def _entity(node: Dimse, timeout: float) -> _Untyped:
     """Return our application entity."""
     try:
         import pynetdicom  # of the extra `pacs`, and slow to import
@@ -248,7 +252,7 @@ def _entity(node: Dimse, timeout: float) -> Any:
     return entity
 
 
-def _refuse_association(association: Any, node: Dimse) -> None:
+def _refuse_association(association: _Untyped, node: Dimse) -> None:
     """Raise why no association came to be."""
     if association.is_established:
         return

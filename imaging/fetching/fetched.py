@@ -31,6 +31,10 @@ _AT_REST = timedelta(days=2)
 """A study of an earlier day than this is taken to be at rest at first sight; its count is proven all the same."""
 
 
+type _Known = Mapping[str, Any]
+"""What the ledger remembers of a study: `instances`, `told`, and `pending`, a later state that waits to be quiet."""
+
+
 @dataclass(frozen=True)
 class Chosen:
     """The studies that answer what was asked.
@@ -113,10 +117,10 @@ class Fetching:
         told = {"instances": len(instances), "told": study.told, "pending": None}
         return Outcome(study.uid, study.told, "done", told, repeated=told != before)
 
-    def _whole(self, uid: str, before: Mapping[str, Any]) -> bool:
+    def _whole(self, uid: str, before: _Known) -> bool:
         return len(held(self.folder / file_name(uid))) == before.get("instances")
 
-    def _at_rest(self, study: StudyAnswer, before: Mapping[str, Any]) -> bool:
+    def _at_rest(self, study: StudyAnswer, before: _Known) -> bool:
         """Return whether the archive received nothing of a study for long enough, by the best evidence there is."""
         updated = _moment(study.updated, self.now)
         if updated is not None:
@@ -129,7 +133,7 @@ class Fetching:
         # It changed since it was last looked at, or it was never seen: of a day long past it is at rest, else it may still grow.
         return not before and bool(study.day) and study.day <= f"{self.now - _AT_REST:%Y%m%d}"
 
-    def _arriving(self, unit: Unit, before: Mapping[str, Any]) -> Outcome:
+    def _arriving(self, unit: Unit, before: _Known) -> Outcome:
         """Return that a study waits; what was whole of it before stays in use until then."""
         pending = before.get("pending")
         if not pending or pending["told"] != unit.input_digest:

@@ -36,7 +36,7 @@ class Store:
     root: str
     asking: Asking
 
-    def listed(self) -> Mapping[str, Mapping[str, Any]]:
+    def listed(self) -> Mapping[str, Mapping[str, object]]:
         """Return what the store says of each file below the root, by its name there, sorted.
 
         Raises:
@@ -46,7 +46,7 @@ class Store:
         start = self.root.rstrip("/") + "/"
         return {path.removeprefix(start): about for path, about in sorted(found.items())}
 
-    def copy(self, name: str, about: Mapping[str, Any], folder: Path, known: Outcome | None) -> Outcome:
+    def copy(self, name: str, about: Mapping[str, object], folder: Path, known: Outcome | None) -> Outcome:
         """Copy a file that is not there as the store has it now; return how it ended.
 
         Args:
