@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from unibase.flows.runs import sources
+from unibase.flows.runs import unreadable_sources
 from unibase.flows.runs.dicom_files import Images, images_of
 from unibase.flows.runs.run import Run, files_below, summary
 from unibase.flows.runs.stage import Stage
@@ -139,7 +139,7 @@ def _from_store(book: Book, source: DicomSource, images: Images) -> None:
     store = open_store(source.store or "", Asking(source.pace, f"The store of centre {book.centre}"))
     listed = store.listed()
     if not listed:
-        sources.check(book.run, f"{book.centre}.dicom", 0)
+        unreadable_sources.check(book.run, f"{book.centre}.dicom", 0)
     for name, about in listed.items():
         book.write(store.copy(name, about, images.root, book.before.get(name)), len(listed))
     kept = {name for name, one in book.now.items() if one.status == "done"}

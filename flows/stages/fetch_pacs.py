@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from unibase.flows.runs import sources
+from unibase.flows.runs import unreadable_sources
 from unibase.flows.runs.run import Run
 from unibase.flows.stages.fetch_book import Book
 from unibase.flows.study.who_asks import certificates, headers_of
@@ -43,7 +43,7 @@ def fetch_from_pacs(book: Book, source: DicomSource, place: Path) -> None:
     accessions = read_accessions(run.study.path(source.studies.accessions)) if source.studies.accessions else []
     chosen = choose(pacs, asking, queries(book.centre, source.studies, persons, accessions), persons)
     if not chosen.studies:
-        sources.check(run, f"{book.centre}.dicom", 0)
+        unreadable_sources.check(run, f"{book.centre}.dicom", 0)
     _say(book, chosen, forget_others(folder, chosen.studies))
     quiet = timedelta(minutes=source.pace.quiet_minutes)
     fetching = Fetching(pacs, asking, folder, quiet, datetime.now().astimezone())

@@ -21,8 +21,8 @@ from unibase.flows.runs.run import open_run
 from unibase.flows.stages.deidentify import deidentify_centre
 from unibase.flows.stages.fetch import fetch_centre
 from unibase.flows.stages.people import resolve_people
-from unibase.flows.study.reading import read_study
-from unibase.flows.study.sources import check_sources
+from unibase.flows.study.named_sources import check_sources
+from unibase.flows.study.validation import read_study
 from unibase.groundwork.problems import SourceAway, UserError
 from unibase.groundwork.tables import QUARANTINE
 from unibase.groundwork.work import Outcome
