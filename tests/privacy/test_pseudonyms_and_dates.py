@@ -7,6 +7,7 @@ import hmac
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import assume, given
@@ -142,3 +143,51 @@ def test_a_shifted_partial_date_tells_no_day_of_the_shift(day: date, shift: int,
     assert not whole_year or (low.month == 1 and high.month == 12)
     months = (high.year - low.year) * 12 + high.month - low.month + 1
     assert months == (24 if whole_year else 3)
+
+
+ONE_US = timedelta(microseconds=1)
+
+
+@pytest.mark.parametrize(
+    ("earliest", "latest", "shifted"),
+    [
+        # All of a day moves exactly; at 24 hours it is no day any more, and becomes three months.
+        (datetime(2024, 3, 1), datetime(2024, 3, 2) - ONE_US, (datetime(2024, 1, 21), datetime(2024, 1, 22) - ONE_US)),
+        (datetime(2024, 3, 1), datetime(2024, 3, 2), (datetime(2024, 1, 1), datetime(2024, 4, 1) - ONE_US)),
+        # Up to 31 days three months, beyond them years: one more than it spans.
+        (datetime(2024, 3, 1), datetime(2024, 4, 1), (datetime(2024, 1, 1), datetime(2024, 4, 1) - ONE_US)),
+        (datetime(2024, 3, 1), datetime(2024, 4, 1) + ONE_US, (datetime(2024, 1, 1), datetime(2026, 1, 1) - ONE_US)),
+        # A leap year spans one year, an instant more two.
+        (datetime(2024, 1, 1), datetime(2025, 1, 1), (datetime(2023, 1, 1), datetime(2025, 1, 1) - ONE_US)),
+        (datetime(2024, 1, 1), datetime(2025, 1, 1) + ONE_US, (datetime(2023, 1, 1), datetime(2026, 1, 1) - ONE_US)),
+    ],
+)
+def test_how_wide_a_shifted_interval_is(earliest: datetime, latest: datetime, shifted: tuple[datetime, datetime]) -> None:
+    assert dates.shift_interval(earliest, latest, -40) == shifted
+
+
+class _Constant:
+    """A key whose every code is the same bytes."""
+
+    def __init__(self, code: bytes) -> None:
+        self._code = code
+
+    def mac(self, purpose: str, text: str) -> bytes:
+        """Return the bytes, whatever is asked."""
+        return self._code
+
+
+@pytest.mark.parametrize(
+    ("code", "subject"),
+    [
+        (bytes(32), 1),  # 0 is no pseudonym
+        (bytes(7) + b"\x05" + bytes([255] * 24), 5),  # the first eight bytes count, and no further one
+        (bytes([255] * 32), 2**63 - 1),  # never negative
+    ],
+)
+def test_a_subject_id_is_the_first_63_bits_of_its_code(code: bytes, subject: int) -> None:
+    assert pseudonyms.subject_id(cast(Key, _Constant(code)), "P1") == subject
+
+
+def test_a_token_is_sixteen_digits_of_its_code() -> None:
+    assert pseudonyms.token(cast(Key, _Constant(bytes(range(32)))), "sample", "S1") == "0001020304050607"
