@@ -245,3 +245,10 @@ def test_the_morning_look_counts_what_changed_and_names_nobody(home: Path) -> No
     assert all(row["in"] == row["done"] + row["quarantined"] + row["failed"] for row in first.stages)
     shown = json.dumps([first.stages, first.quarantine, first.end, second.end])
     assert "IPP" not in shown and str(home) not in shown
+
+
+def test_a_quiet_build_speaks_by_its_end_alone(run: Any, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNIBASE_QUIET", "")  # what the command sets goes away with the test
+    said = run("build", home / "study.yaml", "--no-prefect", "--quiet")
+    assert said.err == ""
+    assert [line.split(":")[0] for line in said.out.splitlines()] == ["release", "page"]
