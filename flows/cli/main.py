@@ -16,7 +16,7 @@ EXIT_CODES: dict[type[Exception], int] = {SourceAway: 3, MachineFault: 4, Busy: 
 """Exit code by kind of error; what else the user can mend is 1, an argument that is wrong 2, a signal 130 or 143."""
 
 OF_A_STUDY = frozenset(
-    {"check", "init", "build", "fetch", "run", "simulate", "status", "doctor", "codes", "regions", "refit", "join"}
+    {"check", "init", "build", "fetch", "send", "run", "simulate", "status", "doctor", "codes", "regions", "refit", "join"}
 )
 """Commands that need no more than the two modules of a study: they start without the options of all rooms."""
 

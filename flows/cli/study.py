@@ -186,6 +186,23 @@ def fetch(study: Path, *, centre: str | None = None) -> None:
 
 
 @app.command
+def send(study: Path) -> None:
+    """Send de-identified images to the archive that the study names as `research_pacs`; each goes once.
+
+    Example: `unibase send study.yaml`
+
+    Parameters
+    ----------
+    study
+        The study file; `unibase build`, or its stage `deidentify`, has run.
+    """
+    from unibase.flows.study.validation import read_study
+    from unibase.flows.vault.sending import send_study
+
+    print(send_study(read_study(study)))
+
+
+@app.command
 def status(study: Path, *, files: Path | None = None, json: bool = False) -> None:
     """Show what every stage took in, finished and refused, and the last release; also while a run goes on.
 

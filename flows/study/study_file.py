@@ -16,7 +16,7 @@ from unibase.flows.study.workspace import Workspace
 from unibase.groundwork.files import digest_of
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.sections import Section
-from unibase.imaging.fetching.options import DicomSource
+from unibase.imaging.fetching.options import DicomSource, DicomTarget
 from unibase.imaging.options import Deidentification, Features
 from unibase.linking.options import CohortRules, Harmonise, IndexRule, SplitRules, Windows
 from unibase.omics.options import AssayName, Assays, AssaySource, Genotypes
@@ -91,6 +91,7 @@ class Study(Section):
     """Build with the identity ledger as of this revision, to make a past release again; null takes the newest. A release names
     its own in `manifest.json`."""
     custodians: Custodians | None = None
+    research_pacs: DicomTarget | None = None
     links: str | None = None
     """CSV of records known to be one person, or not: left_centre, left_key, right_centre, right_key, relation. Without clear text it
     comes from `unibase encoded answer`."""

@@ -82,11 +82,11 @@ class DicomWeb:
             found |= new
 
     def _json(self, path: str, asked: Mapping[str, str]) -> list[_Row]:
-        with _passing():
+        with as_passing():
             answer = self.http.get(path, params=dict(asked), headers={"Accept": JSON})
         if answer.status_code == 204:
             return []
-        _refuse(answer)
+        refuse(answer)
         try:
             content = answer.json()
         except ValueError:
@@ -116,10 +116,10 @@ class DicomWeb:
             yield from self._objects(path)
 
     def _objects(self, path: str) -> Iterator[IO[bytes]]:
-        with _passing(), self.http.stream("GET", path, headers={"Accept": _AS_STORED}) as answer:
+        with as_passing(), self.http.stream("GET", path, headers={"Accept": _AS_STORED}) as answer:
             if not answer.is_success:
                 answer.read()
-            _refuse(answer)
+            refuse(answer)
             kind = answer.headers.get("content-type", "")
             if kind.lower().startswith("application/dicom"):
                 yield from _alone(answer.iter_bytes(), self.folder)
@@ -139,7 +139,7 @@ def _alone(chunks: Iterator[bytes], folder: Path) -> Iterator[IO[bytes]]:
         yield body
 
 
-class _passing:
+class as_passing:
     """Says of what may pass in the network that it may be tried again; the text of the library, which holds addresses, stays out."""
 
     def __enter__(self) -> None:
@@ -154,8 +154,17 @@ class _passing:
             raise Again(f"cannot be reached, or cut the connection ({type(error).__name__})") from None
 
 
-def _refuse(answer: httpx.Response) -> None:
-    """Raise what an answer other than success means."""
+def refuse(answer: httpx.Response) -> None:
+    """Raise what an answer other than success means.
+
+    Args:
+        answer: The answer.
+
+    Raises:
+        Again: If it may pass.
+        UserError: If the operator must mend it.
+        Unusable: If the archive cannot do what was asked.
+    """
     code = answer.status_code
     if answer.is_success:
         return

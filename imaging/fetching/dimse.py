@@ -126,7 +126,7 @@ class Node:
 
     def _find(self, questions: Sequence[dict[str, str]]) -> list[Dataset]:
         found: list[Dataset] = []
-        with self._associated([(_FIND, PLAIN)]) as association:
+        with self.associated([(_FIND, PLAIN)]) as association:
             for question in questions:
                 for status, row in association.send_c_find(_identifier(question), _FIND):
                     _refuse(status, "C-FIND")
@@ -162,7 +162,7 @@ class Node:
         contexts = [(uid, (syntax,)) for uid in classes for syntax in COMPRESSED] + [(uid, PLAIN) for uid in classes]
         roles = [pynetdicom.build_role(uid, scp_role=True) for uid in classes]
         handlers = [(pynetdicom.evt.EVT_C_STORE, self._keeper(came))]
-        with self._associated([(_GET, PLAIN), *contexts], roles, handlers) as association:
+        with self.associated([(_GET, PLAIN), *contexts], roles, handlers) as association:
             for status, _ in association.send_c_get(identifier, _GET):
                 yield from _drained(came)
                 _refuse(status, "C-GET")
@@ -180,7 +180,7 @@ class Node:
         handlers = [(pynetdicom.evt.EVT_C_STORE, self._keeper(came))]
         server = self._listening(ours, handlers)
         try:
-            with self._associated([(_MOVE, PLAIN)]) as association:
+            with self.associated([(_MOVE, PLAIN)]) as association:
                 for status, _ in association.send_c_move(identifier, self.node.calling, _MOVE):
                     yield from _drained(came)
                     _refuse(status, "C-MOVE")
@@ -210,10 +210,15 @@ class Node:
         return take
 
     @contextmanager
-    def _associated(
+    def associated(
         self, contexts: Sequence[tuple[str, Sequence[str]]], roles: Sequence[_Untyped] = (), handlers: Sequence[_Untyped] = ()
     ) -> Iterator[_Untyped]:
         """Yield an association.
+
+        Args:
+            contexts: SOP class and transfer syntaxes of each presentation context.
+            roles: Roles that are negotiated.
+            handlers: What takes instances that are sent over it.
 
         Raises:
             Again: If nobody answers, or it was cut.

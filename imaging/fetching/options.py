@@ -179,3 +179,22 @@ class DicomSource(Section):
     def store(self) -> str | None:
         """The address of a store that fsspec opens, or None."""
         return self.path if self.path and is_url(self.path) else None
+
+
+class DicomTarget(Section):
+    """Where de-identified images go (`unibase send`): exactly one of dicomweb and dimse."""
+
+    dicomweb: str | None = None
+    """Root of a DICOMweb service that takes STOW-RS."""
+    dimse: Dimse | None = None
+    """A node that takes C-STORE; of its keys those of retrieving do not count."""
+    credentials: Credentials = Credentials()
+    tls: Tls = Tls()
+    pace: Pace = Pace()
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if bool(self.dicomweb) == bool(self.dimse):
+            raise ValueError("name exactly one of dicomweb, dimse")
+        without_password(self.dicomweb or "")
+        return self

@@ -70,3 +70,9 @@ NOT_IN_ARCHIVE = Reason(
     "Compare the number and its person with the archive; it may have been moved to another archive, or belong to somebody else.",
     "A request that was cancelled, or a number with a digit too few.",
 )
+NOT_TAKEN = Reason(
+    "not-taken",
+    "The archive for research did not take the instance.",
+    "Look whether it stores that SOP class and transfer syntax, and has room. The next run sends it again.",
+    "An RTSTRUCT, to an archive that takes images alone.",
+)

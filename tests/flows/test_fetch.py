@@ -67,8 +67,8 @@ def home(tmp_path: Path) -> Path:
 class Night:
     """One run of the stages that images go through."""
 
-    def __init__(self, home: Path, dicom: str) -> None:
-        (home / "study.yaml").write_text(STUDY % dicom, encoding="utf-8")
+    def __init__(self, home: Path, dicom: str, more: str = "") -> None:
+        (home / "study.yaml").write_text(STUDY % dicom + more, encoding="utf-8")
         self.study = read_study(home / "study.yaml")
         self.study.work.create()
         self.said: list[str] = []

@@ -1,0 +1,1 @@
+"""De-identified images and our own results, to an archive for research."""

@@ -1,0 +1,138 @@
+"""De-identified images to an archive for research: each once, in clear nobody, what is not taken is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pydicom
+import pytest
+
+from tests.flows import orthanc as real
+from tests.flows.test_fetch import CENTRE, PEOPLE, Night, instances
+from tests.imaging.deidentify_help import ct, save
+from unibase.flows.vault.sending import send_study
+from unibase.groundwork.problems import SourceAway, UserError
+from unibase.groundwork.work import Outcome
+from unibase.imaging.fetching.options import DicomTarget, Pace
+from unibase.imaging.fetching.polite import Asking
+from unibase.imaging.sending import batches
+from unibase.imaging.sending.batches import Leaving, send
+from unibase.imaging.sending.web_sender import WebSender
+from unibase.privacy.audit import AuditLog
+from unibase.privacy.keys import new_key, write_key_file
+
+
+@pytest.fixture(scope="module")
+def research(tmp_path_factory: pytest.TempPathFactory) -> Iterator[real.Orthanc]:
+    assert real.PROGRAM, "install Debian's orthanc and orthanc-dicomweb: tests want a real archive"
+    with real.orthanc(tmp_path_factory.mktemp("research"), title="RESEARCH") as one:
+        yield one
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    instances(tmp_path / "dicom")
+    (tmp_path / "people.csv").write_text("identifier\n" + "\n".join(PEOPLE) + "\n")
+    write_key_file(new_key(), tmp_path / "vault.key")
+    return tmp_path
+
+
+WAYS = {
+    "stow": "{{dicomweb: '{web}', pace: {{tries: 1}}}}",
+    "store": "{{dimse: {{host: 127.0.0.1, port: {dicom}, called: RESEARCH}}, pace: {{tries: 1}}}}",
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_de_identified_goes_to_orthanc_once_and_in_its_bytes(home: Path, research: real.Orthanc, way: str) -> None:
+    night = Night(home, "dicom", f"research_pacs: {WAYS[way].format(web=research.web, dicom=research.dicom)}\n")
+    night.run()
+    said = send_study(night.study)
+    assert said == "4 de-identified instances: 4 sent now, 0 were there, 0 not taken."
+    assert send_study(night.study) == "4 de-identified instances: 0 sent now, 4 were there, 0 not taken."
+    ours = {str(pydicom.dcmread(path).SOPInstanceUID): path.read_bytes() for path in night.study.work.staging.rglob("*.dcm")}
+    theirs = {}
+    for uid in research.get("/instances"):
+        content = httpx.get(f"http://127.0.0.1:{research.http}/instances/{uid}/file").content
+        theirs[research.get(f"/instances/{uid}/tags?simplify")["SOPInstanceUID"]] = content
+    assert ours.keys() <= theirs.keys() and not any(number.encode() in b"".join(theirs.values()) for number in PEOPLE)
+    if way == "stow":
+        assert all(theirs[uid] == content for uid, content in ours.items())
+    assert [entry["details"] for entry in AuditLog(night.study.work.audit_log).entries() if entry["action"] == "images-sent"] == [
+        {"sent": 4, "not_taken": 0}
+    ]
+    night = Night(
+        home, "dicom, objections: ['IPP2']", f"research_pacs: {WAYS[way].format(web=research.web, dicom=research.dicom)}\n"
+    )
+    night.run()
+    assert "2 that were sent before are no longer in staging" in send_study(night.study)
+
+
+def test_a_study_without_a_target_is_told(home: Path) -> None:
+    night = Night(home, "dicom")
+    with pytest.raises(UserError, match="names no research_pacs"):
+        send_study(night.study)
+    with pytest.raises(ValueError, match="exactly one of"):
+        DicomTarget.model_validate({})
+    assert night.study.centres[CENTRE].dicom is not None
+
+
+def leaving(folder: Path, count: int) -> list[Leaving]:
+    files = []
+    for number in range(count):
+        path = save(ct(SOPInstanceUID=f"1.{number}"), folder / f"{number}.dcm")
+        files.append(Leaving(path.name, "digest", f"9.{number % 2}", f"1.{number}", path))
+    return files
+
+
+def stored(answer: httpx.Response, folder: Path, count: int = 4) -> tuple[list[Outcome], list[httpx.Request]]:
+    """Send files to an archive that answers so."""
+    asked: list[httpx.Request] = []
+
+    def archive(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return answer
+
+    http = httpx.Client(base_url="http://pacs/", transport=httpx.MockTransport(archive))
+    ended: list[Outcome] = []
+    asking = Asking(Pace(tries=2), "The research PACS", lambda seconds: None)
+    send(WebSender(http), asking, leaving(folder, count), ended.extend)
+    return ended, asked
+
+
+FAILED = {"00081198": {"vr": "SQ", "Value": [{"00081155": {"vr": "UI", "Value": ["1.2"]}}]}}
+ANSWERS = {
+    "all": (httpx.Response(200), set()),
+    "all, in words": (httpx.Response(200, text=json.dumps({"00081190": {}})), set()),
+    "a part": (httpx.Response(202, text=json.dumps(FAILED)), {"2.dcm"}),
+    "a part, as a list": (httpx.Response(202, text=json.dumps([FAILED])), {"2.dcm"}),
+    "none": (httpx.Response(409), {"0.dcm", "1.dcm", "2.dcm", "3.dcm"}),
+    "not this type": (httpx.Response(415), {"0.dcm", "1.dcm", "2.dcm", "3.dcm"}),
+    "an answer that is none": (httpx.Response(200, text="ok"), set()),
+}
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_what_an_archive_does_not_take_is_told_one_by_one(tmp_path: Path, kind: str) -> None:
+    answer, refused = ANSWERS[kind]
+    ended, asked = stored(answer, tmp_path)
+    assert {one.key for one in ended if one.status == "quarantined"} == refused and len(ended) == 4
+    assert {one.reason for one in ended} <= {"", "not-taken"} and [one.url.path for one in asked] == [
+        "/studies/9.0",
+        "/studies/9.1",
+    ]
+
+
+def test_an_archive_that_is_away_ends_the_run(tmp_path: Path) -> None:
+    with pytest.raises(SourceAway, match="The research PACS answers 503"):
+        stored(httpx.Response(503), tmp_path)
+
+
+@pytest.mark.parametrize(("files", "size", "sizes"), [(2, 10**9, [2, 1, 2]), (64, 1, [1, 1, 1, 1, 1]), (64, 10**9, [3, 2])])
+def test_batches_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: int, size: int, sizes: list[int]) -> None:
+    monkeypatch.setattr(batches, "MOST_FILES", files)
+    monkeypatch.setattr(batches, "MOST_BYTES", size)
+    assert [len(one) for one in batches.batches(leaving(tmp_path, 5))] == sizes
