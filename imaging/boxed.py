@@ -13,7 +13,13 @@ Box = tuple[slice, ...]
 
 
 def bounding_box(mask: Array) -> Box:
-    """Return the smallest box that holds all voxels of a mask that is not empty."""
+    """Return the smallest box that holds all voxels of a mask that is not empty.
+
+    >>> mask = np.zeros((2, 3, 3), bool)
+    >>> mask[1, 1, 1:] = True
+    >>> bounding_box(mask)
+    (slice(1, 2, None), slice(1, 2, None), slice(1, 3, None))
+    """
     box = []
     part = mask
     for axis in range(mask.ndim):
@@ -105,6 +111,9 @@ class Boxed:
 
         Args:
             image: The image (z, y, x) that the region lies in.
+
+        >>> Boxed.of(np.array([[[True, False]]])).values(np.array([[[7.0, 8.0]]])).tolist()
+        [7.0]
         """
         inside: Array = image[self.box][self.array]
         return inside

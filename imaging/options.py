@@ -137,7 +137,11 @@ ALL = ("all",)
 
 
 def volume_choice(volumes: str | Sequence[str]) -> tuple[str, ...]:
-    """Return the volumes that a study asks for as a task names them: a word, or patterns."""
+    """Return the volumes that a study asks for as a task names them: a word, or patterns.
+
+    >>> volume_choice("all"), volume_choice(["arterial.*"])
+    (('all',), ('arterial.*',))
+    """
     return (volumes,) if isinstance(volumes, str) else tuple(volumes)
 
 

@@ -17,7 +17,7 @@ class ConceptRules(Protocol):
         """Return the names of all concepts."""
 
     def matches(self, name: str) -> pl.Expr:
-        """Return the condition over EVENTS."""
+        """Return the condition over EVENTS for the concept `name`."""
 
 
 type ConceptCodes = Mapping[str, Sequence[str]] | ConceptRules
@@ -32,6 +32,8 @@ def concept_names(concepts: ConceptCodes) -> list[str]:
 
 def is_concept(concepts: ConceptCodes, name: str, where: str) -> pl.Expr:
     """Return the condition that a row means the concept `name`; never null.
+
+    `concepts` say which codes it has; `where` names in the error what asked.
 
     Raises:
         UserError: If the concept is unknown; the text names it, the place that asked and what is known.

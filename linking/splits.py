@@ -34,6 +34,11 @@ def split_by_subject(subjects: pl.DataFrame, key: Key, shares: Mapping[str, floa
 
     Raises:
         UserError: If the shares do not add up to 1.
+
+    >>> shares = {"train": 0.8, "test": 0.2}
+    >>> parts = split_by_subject(pl.DataFrame({"subject_id": [1, 2, 3]}), Key(bytes(32)), shares)
+    >>> parts.columns
+    ['subject_id', 'split']
     """
     if abs(sum(shares.values()) - 1) > 1e-9 or min(shares.values(), default=0) < 0:
         raise UserError(
@@ -105,6 +110,9 @@ def leave_one_centre_out(subjects: pl.DataFrame) -> pl.DataFrame:
 
     Args:
         subjects: `subject_id, centre`, a row per subject and centre.
+
+    >>> leave_one_centre_out(pl.DataFrame({"subject_id": [1, 2], "centre": ["lyon", "CHU-été"]})).rows()
+    [('CHU-été', 1, 'train'), ('CHU-été', 2, 'test'), ('lyon', 1, 'test'), ('lyon', 2, 'train')]
     """
     pairs = subjects.select("subject_id", "centre").drop_nulls().unique().sort("centre", "subject_id")
     several = pairs.filter(pl.col("subject_id").is_duplicated())["subject_id"].unique()
@@ -140,6 +148,9 @@ def split_by_time(index: pl.DataFrame, shift_days: Mapping[int, int], cut: datet
         index: `subject_id, index_time`, shifted.
         shift_days: The shift of every subject (see `privacy.subjects.Subject`).
         cut: In true time.
+
+    Raises:
+        UserError: If a subject's shift is not known.
     """
     missing = set(index["subject_id"].to_list()) - set(shift_days)
     if missing:
@@ -199,7 +210,12 @@ def make_splits(
 
 
 def with_split(subjects: pl.DataFrame, splits: pl.DataFrame) -> pl.DataFrame:
-    """Return the subjects with their part (`split`) and the fold they are tested in (`fold`), where the study has such."""
+    """Return the subjects with their part (`split`) and the fold they are tested in (`fold`), where `splits` has such.
+
+    >>> splits = pl.DataFrame({"scheme": ["parts"], "held_out": [None], "subject_id": [7], "part": ["train"]})
+    >>> with_split(pl.DataFrame({"subject_id": [7]}), splits).rows()
+    [(7, 'train')]
+    """
     parts = splits.filter(pl.col("scheme") == "parts").select("subject_id", pl.col("part").alias("split"))
     folds = splits.filter((pl.col("scheme") == "folds") & (pl.col("part") == "test")).select(
         "subject_id", pl.col("held_out").cast(pl.Int64).alias("fold")

@@ -21,6 +21,10 @@ def one_vocabulary(rows: pl.DataFrame) -> pl.DataFrame:
     """Return rows of EVENTS without further codes of one act: what a row of a source says in several vocabularies counts once.
 
     Of each source row the codes of one vocabulary stay, the first by name. Rows without a place in a source stay as they are.
+
+    >>> row = {"subject_id": 7, "source": "lyon", "source_row": 1}
+    >>> one_vocabulary(pl.DataFrame([row | {"code": "ICD10//C34"}, row | {"code": "SNOMED//254637007"}]))["code"].to_list()
+    ['ICD10//C34']
     """
     vocabulary = pl.col("code").str.split("//").list.first()
     first = vocabulary.min().over("subject_id", "source", "source_row")
@@ -28,17 +32,23 @@ def one_vocabulary(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def earliest(time: str = "time", time_min: str = "time_min") -> pl.Expr:
-    """Return the earliest instant a row can have happened."""
+    """Return the earliest instant a row can have happened, by its columns `time` and `time_min`."""
     return pl.coalesce(time_min, time)
 
 
 def latest(time: str = "time", time_max: str = "time_max") -> pl.Expr:
-    """Return the latest instant a row can have happened; midnight without a `time_max` says a day, not an instant."""
+    """Return the latest instant a row can have happened; a midnight `time` without a `time_max` says a day, not an instant."""
     return pl.coalesce(pl.col(time_max), end_of_day(pl.col(time)))
 
 
 def end_of_day(moment: pl.Expr) -> pl.Expr:
-    """Return the last microsecond of the day for midnights, other instants as they are."""
+    """Return the last microsecond of the day for a `moment` at midnight, other instants as they are.
+
+    >>> from datetime import datetime
+    >>> days = pl.DataFrame({"time": [datetime(2024, 3, 1), datetime(2024, 3, 1, 8)]})
+    >>> [str(moment) for moment in days.select(end_of_day(pl.col("time")))["time"]]
+    ['2024-03-01 23:59:59.999999', '2024-03-01 08:00:00']
+    """
     midnight = moment.dt.truncate("1d") == moment
     return pl.when(midnight).then(moment + pl.duration(microseconds=_DAY_US - 1)).otherwise(moment)
 

@@ -63,6 +63,9 @@ class Job:
             vr: VR of the value.
             raw: The value as the file holds it.
             encodings: Python encodings of the Specific Character Set in force.
+
+        Raises:
+            AssertionError: If `action` is none on a value.
         """
         if action == "keep":
             return raw

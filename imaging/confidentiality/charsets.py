@@ -11,6 +11,9 @@ def encodings_of(charset: bytes) -> tuple[str, ...]:
 
     Args:
         charset: Value of (0008,0005), several terms separated by backslashes.
+
+    >>> encodings_of(b"ISO_IR 100"), encodings_of(b"ISO_IR 192")
+    (('latin_1',), ('UTF8',))
     """
     from pydicom.charset import convert_encodings
 
@@ -28,6 +31,9 @@ def decode(raw: bytes, vr: str, encodings: tuple[str, ...]) -> str | None:
         raw: The value as the file holds it.
         vr: Its VR.
         encodings: Python encodings in force.
+
+    >>> decode("MÜLLER".encode("latin-1"), "LO", encodings_of(b"ISO_IR 100"))
+    'MÜLLER'
     """
     from pydicom.charset import decode_bytes
     from pydicom.valuerep import TEXT_VR_DELIMS
@@ -41,11 +47,14 @@ def decode(raw: bytes, vr: str, encodings: tuple[str, ...]) -> str | None:
 
 
 def encode(text: str, encodings: tuple[str, ...]) -> bytes | None:
-    """Return the bytes of a text in a character set, or None when it cannot hold it.
+    r"""Return the bytes of a text in a character set, or None when it cannot hold it.
 
     Args:
         text: The text.
         encodings: Python encodings in force.
+
+    >>> encode("MÜLLER", encodings_of(b"ISO_IR 100"))
+    b'M\xdcLLER'
     """
     from pydicom.charset import encode_string
 

@@ -50,7 +50,7 @@ _NEW_LETTER = {
 
 
 def main(folder: Path) -> None:
-    """Write `table_e1_1.csv`, `safe_private.csv` and `attribute_types.json`."""
+    """Write `table_e1_1.csv`, `safe_private.csv` and `attribute_types.json` from the parts of the standard in `folder`."""
     rows = _table(folder)
     header = ["tag", "name", "vr", "basic", *OPTIONS]
     _write_csv("table_e1_1.csv", header, [[row[name] for name in header] for row in rows])

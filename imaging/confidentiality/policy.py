@@ -288,6 +288,9 @@ def dictionary_vr(tag: int) -> str:
 
     Args:
         tag: The attribute.
+
+    >>> dictionary_vr(0x00100010), dictionary_vr(0x00109999)
+    ('PN', '')
     """
     if not dictionary_has_tag(tag):
         row = standard.table().get(tag)
@@ -300,6 +303,9 @@ def keyword_of(tag: int) -> str:
 
     Args:
         tag: The attribute.
+
+    >>> keyword_of(0x00100010)
+    'PatientName'
     """
     if dictionary_has_tag(tag):
         return dictionary_keyword(tag) or f"{tag:08X}"

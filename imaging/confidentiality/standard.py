@@ -40,7 +40,11 @@ class Row(NamedTuple):
 
 @cache
 def table() -> dict[int, Row]:
-    """Return `{tag: row}` for the rows that name one attribute (repeating groups and private rows are rules in `policy`)."""
+    """Return `{tag: row}` for the rows that name one attribute (repeating groups and private rows are rules in `policy`).
+
+    >>> table()[0x00100010].name
+    "Patient's Name"
+    """
     return {int(tag, 16): row for tag, row in _rows().items() if "x" not in tag and tag != "private"}
 
 
@@ -76,6 +80,9 @@ def knows_iod(sop_class: str) -> bool:
 
     Args:
         sop_class: The SOP class.
+
+    >>> knows_iod("1.2.840.10008.5.1.4.1.1.2"), knows_iod("1.2.3")
+    (True, False)
     """
     return sop_class in _types()
 

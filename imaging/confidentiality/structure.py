@@ -105,11 +105,11 @@ class Reader:
         return elements, self.position
 
     def tag_at(self, position: int, end: int) -> int:
-        """Return the tag at a place."""
+        """Return the tag at a `position`, of bytes that go on to `end`."""
         return self._tag(position, end, self._encoding)
 
     def element_head(self, tag: int, end: int) -> tuple[str, int, int]:
-        """Return the written VR, the length and the place of the value of the element that begins at `position`."""
+        """Return the written VR, the length and the place of the value of the element `tag`, of bytes that go on to `end`."""
         return self._prefix(tag, end, self._encoding)
 
     def _elements(self, end: int, encoding: Encoding, depth: int, top: bool = False, delimited: bool = False) -> list[Element]:
@@ -260,7 +260,7 @@ def walk(elements: list[Element]) -> Iterator[Element]:
 
 
 def write(elements: list[Element], encoding: Encoding) -> bytes:
-    """Return the bytes of elements; sequences and items keep the form of length they had."""
+    """Return the bytes of elements in an `encoding`; sequences and items keep the form of length they had."""
     parts: list[bytes] = []
     for element in elements:
         if element.value is None:
@@ -274,7 +274,11 @@ def write(elements: list[Element], encoding: Encoding) -> bytes:
 
 
 def prefix(tag: int, vr: str, length: int, encoding: Encoding) -> bytes:
-    """Return tag, VR and length as the encoding writes them."""
+    """Return `tag`, `vr` and `length` as the `encoding` writes them.
+
+    Raises:
+        Unusable: If the length does not fit its VR.
+    """
     order = "little" if encoding.little else "big"
     start = (tag >> 16).to_bytes(2, order) + (tag & 0xFFFF).to_bytes(2, order)  # type: ignore[arg-type]
     if encoding.implicit:

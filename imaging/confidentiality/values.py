@@ -57,6 +57,9 @@ def pad(value: bytes, vr: str) -> bytes:
     Args:
         value: The bytes of a value.
         vr: Its VR.
+
+    >>> pad(b"ABC", "LO")
+    b'ABC '
     """
     if len(value) % 2 == 0:
         return value
@@ -117,16 +120,23 @@ class UidMap:
 
 
 def split_uids(raw: bytes) -> list[bytes]:
-    """Return the UIDs of a value without padding.
+    r"""Return the UIDs of a value without padding.
 
     Args:
         raw: The value; backslashes separate UIDs.
+
+    >>> split_uids(b"1.2.3\\1.2.4\0")
+    [b'1.2.3', b'1.2.4']
     """
     return [one.strip(b" \0") for one in raw.split(b"\\")]
 
 
 def names_standard(one: bytes) -> bool:
-    """Return whether a UID is one of the standard itself (a SOP class, a transfer syntax), not of an instance."""
+    """Return whether a UID is one of the standard itself (a SOP class, a transfer syntax), not of an instance.
+
+    >>> names_standard(b"1.2.840.10008.1.2"), names_standard(b"1.2.826.0.1")
+    (True, False)
+    """
     return one.startswith(STANDARD_ROOT) and _UID.fullmatch(one) is not None
 
 
@@ -138,6 +148,9 @@ def shift_date(raw: bytes, days: int) -> bytes:
     Args:
         raw: A DA value.
         days: Days to move it by.
+
+    >>> shift_date(b"20240301", -1), shift_date(b"soon", -1)
+    (b'20240229', b'')
     """
     return pad(b"\\".join(_shift_date(one, days) for one in raw.rstrip(b" \0").split(b"\\")), "DA")
 
@@ -169,6 +182,9 @@ def shift_datetime(raw: bytes, days: int, local_zone: bytes = b"") -> bytes:
         raw: A DT value.
         days: Days to move it by.
         local_zone: Zone of the file, such as `+0100`, or empty.
+
+    >>> shift_datetime(b"20240301083000", -1)
+    b'20240229083000'
     """
     return pad(b"\\".join(_shift_datetime(one, days, local_zone) for one in raw.rstrip(b" \0").split(b"\\")), "DT")
 
@@ -213,12 +229,19 @@ def is_zone(raw: bytes) -> bool:
 
     Args:
         raw: A value of (0008,0201).
+
+    >>> is_zone(b"+0200"), is_zone(b"Paris")
+    (True, False)
     """
     return re.fullmatch(rb"[+-][0-9]{4}", raw.strip(b" \0")) is not None
 
 
 def check(raw: bytes, vr: str) -> bytes:
-    """Return `raw` when every value in it is of the form of `vr` (DA, TM, DT), else an empty value."""
+    """Return `raw` when every value in it is of the form of `vr` (DA, TM, DT), else an empty value.
+
+    >>> check(b"20240301", "DA"), check(b"Smith", "DA")
+    (b'20240301', b'')
+    """
     form = {"DA": _DATE, "TM": _TIME, "DT": _DATETIME}[vr]
     parts = raw.rstrip(b" \0").split(b"\\")
     return raw if all(not one.strip() or form.fullmatch(one.strip(b" \0")) for one in parts) else b""
@@ -229,6 +252,9 @@ def age(raw: bytes) -> bytes:
 
     Args:
         raw: An AS value.
+
+    >>> age(b"093Y"), age(b"061Y"), age(b"old")
+    (b'090Y', b'061Y', b'')
     """
     parts = raw.rstrip(b" \0").split(b"\\")
     result = []

@@ -89,6 +89,10 @@ def _places(content: bytes, needle: bytes) -> Iterator[int]:
 def judge(header: bytes, encoding: Encoding, job: Job, found: Iterable[tuple[str, int, int]]) -> None:
     """Raise when a needle of the first look stands where it tells something.
 
+    Args:
+        header, encoding: Bytes of the de-identified header, and how it is encoded.
+        job, found: What was done; `(kind, start, end)` of the first look.
+
     Raises:
         Unusable: `residual-identifier`, naming the attribute and the kind of identifier.
     """

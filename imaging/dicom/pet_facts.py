@@ -55,6 +55,9 @@ class Completed:
         Args:
             group: Number of the group.
             private_creator: Creator of the block.
+
+        Raises:
+            KeyError: If there is no such block.
         """
         if self.header is None:
             raise KeyError(private_creator)

@@ -45,7 +45,11 @@ def private_value(header: Header, group: int, creator: str, element: int) -> Any
 
 
 def private_numbers(value: Any) -> list[float]:
-    """Return the numbers of a private value, whatever VR it was written with (UN of implicit files too)."""
+    """Return the numbers of a private value, whatever VR it was written with (UN of implicit files too).
+
+    >>> private_numbers([1, "2.5"])
+    [1.0, 2.5]
+    """
     if value is None:
         return []
     if isinstance(value, bytes):

@@ -73,6 +73,9 @@ def rounding(values: Sequence[Any]) -> float:
 
     Args:
         values: Texts of the numbers as the file writes them.
+
+    >>> rounding(["1.25", "2.5"]), rounding([3])
+    (0.01, 0.0)
     """
     decimals = 0
     for value in values:

@@ -71,6 +71,9 @@ def acquisitions(slices: Sequence[Header]) -> list[datetime]:
 
     Args:
         slices: Headers of all slices of one volume.
+
+    Raises:
+        Unusable: If one has no date or time of acquisition.
     """
     known = []
     for header in slices:
@@ -106,6 +109,9 @@ def average_time(seconds: float, half_life: float) -> float:
     Args:
         seconds: Duration of the frame.
         half_life: Of the nuclide, in seconds.
+
+    >>> round(average_time(600.0, 6586.2), 1)
+    298.4
     """
     rate = math.log(2) / half_life
     within = rate * seconds
@@ -163,7 +169,11 @@ def _zone_of(header: Header) -> timedelta | None:
 
 
 def parse(value: object) -> Moment | None:
-    """Return a DT value (PS3.5 6.2) to the second or better; None when it is absent, partial or none."""
+    """Return a DT value (PS3.5 6.2) to the second or better; None when it is absent, partial or none.
+
+    >>> parse("20240301083000.5").clock
+    datetime.datetime(2024, 3, 1, 8, 30, 0, 500000)
+    """
     found = re.fullmatch(r"(\d{8})(\d{4,6})(\.\d{1,6})?\s*([+-]\d{4})?", str(value or "").strip())
     if found is None:
         return None

@@ -45,24 +45,43 @@ class Source:
 
 
 def trim(array: Array, margin: tuple[int, ...]) -> Array:
-    """Return an array (z, y, x) without a margin on both sides of each axis."""
+    """Return an array (z, y, x) without a margin on both sides of each axis.
+
+    >>> trim(np.arange(27).reshape(3, 3, 3), (1, 1, 1)).tolist()
+    [[[13]]]
+    """
     return array[tuple(slice(m, n - m) for m, n in zip(margin, array.shape, strict=True))]
 
 
 def margin_of(axes: tuple[int, ...], width: int | Mapping[int, int]) -> tuple[int, ...]:
-    """Return a margin (z, y, x) of one width, or of one for each axis, along the filtered axes alone."""
+    """Return a margin (z, y, x) of one width, or of one for each axis, along the filtered axes alone.
+
+    >>> margin_of((1, 2), 3)
+    (0, 3, 3)
+    """
     return tuple((width if isinstance(width, int) else width[a]) if a in axes else 0 for a in range(3))
 
 
 def convolve(array: Array, kernel: Array, axis: int) -> Array:
-    """Convolution along one axis, zeros beyond; an even kernel has its centre at half its length."""
+    """Convolution of `array` (z, y, x) along one axis, zeros beyond; an even kernel has its centre at half its length.
+
+    >>> convolve(np.array([0.0, 1.0, 0.0]), np.array([1.0, 2.0, 1.0]), axis=0).tolist()
+    [1.0, 2.0, 1.0]
+    """
     from scipy.ndimage import convolve1d
 
     return np.asarray(convolve1d(array, kernel, axis=axis, mode="constant"))
 
 
 def pooled(responses: Callable[[], Any], pooling: str) -> Array:
-    """Maximum, mean or minimum over response maps, one at a time."""
+    """Maximum, mean or minimum over response maps, one at a time.
+
+    Raises:
+        ValueError: If the pooling is none of `max`, `mean`, `min`.
+
+    >>> pooled(lambda: iter([np.array([1.0, 4.0]), np.array([3.0, 2.0])]), "max").tolist()
+    [3.0, 4.0]
+    """
     total: Array | None = None
     number = 0
     combine = {"max": np.maximum, "min": np.minimum, "mean": np.add}.get(pooling)

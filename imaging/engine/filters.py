@@ -100,7 +100,10 @@ def apply(image: Array, spacing: Array, box: Box, by_slice: bool, parameters: Ma
 
 
 def reach_mm(parameters: Mapping[str, Any], spacing: Array) -> float:
-    """How far around a voxel, in mm, the image decides the response there (64 voxels for filters given by frequencies)."""
+    """How far around a voxel, in mm, the image decides the response of a filter: 64 voxels for one given by frequencies.
+
+    `parameters` are the filter's, `spacing` is (z, y, x) in mm.
+    """
     p = {**_DEFAULTS[parameters["filter"]], **parameters}
     widest = float(np.max(spacing))
     if p["filter"] == "mean":

@@ -32,6 +32,9 @@ def features(prepared: Prepared, options: IbsiOptions) -> Values:
     Args:
         prepared: Image and masks, with the margin that local peaks need.
         options: Processing choices.
+
+    Raises:
+        Unusable: `too-many-grey-levels`.
     """
     result: Values = {}
     families = options.families
@@ -66,6 +69,8 @@ def features(prepared: Prepared, options: IbsiOptions) -> Values:
 
 def morphological(core: Prepared, values: Array) -> Values:
     """Morphological features of a region cropped to its bounding box, but for spatial autocorrelation.
+
+    `values` has the shape (voxels,).
 
     Args:
         core: The region without margin.
@@ -128,13 +133,21 @@ def _ratio(a: float, b: float) -> float:
 
 
 def box_measures(edges: Array) -> tuple[float, float]:
-    """Volume and area of a box."""
+    """Volume and area of a box whose `edges`, shape (3,), are given in mm.
+
+    >>> box_measures(np.array([1.0, 2.0, 3.0]))
+    (6.0, 22.0)
+    """
     a, b, c = edges
     return float(a * b * c), float(2 * (a * b + b * c + a * c))
 
 
 def ellipsoid_volume(semi: Array) -> float:
-    """Volume of an ellipsoid with these semi-axes."""
+    """Volume of an ellipsoid with these semi-axes, shape (3,), in mm.
+
+    >>> round(ellipsoid_volume(np.array([1.0, 1.0, 1.0])), 4)
+    4.1888
+    """
     return float(4 / 3 * np.pi * semi.prod())
 
 

@@ -18,7 +18,7 @@ STATISTICS = (
 
 
 def quantiles(values: Array, fractions: tuple[float, ...]) -> Array:
-    """Quantiles of a vector of float64, between order statistics as NumPy's default (linear) takes them.
+    """Quantiles at `fractions` of a vector of float64, between order statistics as NumPy's default (linear) takes them.
 
     Only the values near them are sorted: a first pass counts values in buckets, a second keeps those of the few needed.
     """
@@ -59,7 +59,7 @@ _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 
 def statistics(values: Array) -> Values:
-    """The eighteen statistics of `STATISTICS` of a vector with at least one value.
+    """The eighteen statistics of `STATISTICS` of a vector, `values`, with at least one.
 
     Of one single intensity skewness and excess kurtosis are 0, as IBSI sets them; ratios to a zero are NaN.
     """
@@ -120,7 +120,11 @@ def _counted_statistics(counts: Array) -> Values:
 
 
 def histogram_features(levels: Array, n_levels: int) -> Values:
-    """Features of the discretised intensities (whole numbers from 1 to `n_levels`)."""
+    """Features of the discretised intensities, `levels` of shape (voxels,): whole numbers from 1 to `n_levels`.
+
+    >>> histogram_features(np.array([1, 1, 2, 3]), 3)["mode"]
+    1.0
+    """
     counts = np.bincount(levels, minlength=n_levels + 1)[1:].astype(float)
     p = counts[counts > 0] / len(levels)
     features = _counted_statistics(counts)
@@ -153,7 +157,7 @@ def volume_histogram_features(intensities: Array, first: float, last: float, ste
 
 
 def volume_features_of_counts(counts: Array, n: int, first: float, step: float) -> Values:
-    """The same from the number of voxels at each place of the axis (from `first` on, `step` apart), of n voxels in all."""
+    """The same from the `counts` of voxels at each place of the axis (from `first` on, `step` apart), of n voxels in all."""
     axis = first + step * np.arange(len(counts))
     # Volume fraction with at least this intensity.
     fraction = np.cumsum(counts[::-1])[::-1] / n
@@ -174,12 +178,21 @@ def volume_features_of_counts(counts: Array, n: int, first: float, step: float) 
 def discretise(values: Array, method: str, bins: int, bin_size: float, lower: float | None) -> tuple[Array, int]:
     """Grey levels from 1, and the highest level.
 
+    The values and the levels have the shape (voxels,).
+
     Args:
         values: Intensities in the region.
         method: `fbn`, `fbs` or `none`.
         bins: Number of bins for `fbn`; they span minimum to maximum.
         bin_size: Width for `fbs`.
         lower: Lower bound of the first bin for `fbs`; the minimum when None.
+
+    Raises:
+        ValueError: With `none`, if an intensity is not whole.
+
+    >>> levels, highest = discretise(np.array([0.0, 24.0, 25.0, 60.0]), "fbs", 0, 25.0, 0.0)
+    >>> levels.tolist(), highest
+    ([1, 1, 2, 3], 3)
     """
     if method == "fbn":
         low, high = values.min(), values.max()
@@ -199,7 +212,13 @@ def discretise(values: Array, method: str, bins: int, bin_size: float, lower: fl
 
 
 def sphere_rows(spacing: Array, radius: float) -> Array:
-    """Half width along x, in voxels, of a sphere for each offset (z, y); -1 where the sphere does not reach."""
+    """Half width along x, in voxels, of a sphere of `radius` mm for each offset (z, y); -1 where it does not reach.
+
+    `spacing` is (z, y, x) in mm.
+
+    >>> sphere_rows(np.array([1.0, 1.0, 1.0]), 1.0).tolist()
+    [[-1, 0, -1], [0, 1, 0], [-1, 0, -1]]
+    """
     reach = [int(np.floor(radius / s + 1e-9)) for s in spacing]
     z = np.arange(-reach[0], reach[0] + 1) * spacing[0]
     y = np.arange(-reach[1], reach[1] + 1) * spacing[1]

@@ -20,6 +20,8 @@ MAX_BINS = 65_534
 def check_levels(values: np.ndarray, settings: Mapping[str, Any], textures: bool = True) -> None:
     """Check that the bins of a region from its lowest to its highest intensity can be counted; one rule for both engines.
 
+    The intensities have the shape (voxels,).
+
     Args:
         values: Intensities of the region.
         settings: `binCount`, or `binWidth` (25 by default), as PyRadiomics takes them.

@@ -12,7 +12,11 @@ Array = np.ndarray
 
 
 def padded_mask(mask: Array) -> Array:
-    """Mask as uint8 with one 0 around it."""
+    """Return a `mask` (z, y, x) as uint8 with one 0 around it.
+
+    >>> padded_mask(np.ones((1, 1, 1), bool)).shape
+    (3, 3, 3)
+    """
     out = np.zeros(tuple(n + 2 for n in mask.shape), dtype=np.uint8)
     out[1:-1, 1:-1, 1:-1] = mask
     return out
@@ -56,7 +60,7 @@ def _hull_vertices(points: Array) -> Array:
 
 
 def largest_diameter(points: Array) -> float:
-    """Largest distance between two of the points."""
+    """Largest distance between two of the points (n, 3), in mm."""
     return float(np.sqrt(voxels.largest_distance(np.ascontiguousarray(_hull_vertices(points)))))
 
 
@@ -170,7 +174,7 @@ def principal_moments(mask: Array, spacing: Array) -> Array:
 
 
 def position_covariance(mask: Array, spacing: Array) -> Array:
-    """Covariance (divisor N) of the voxel centres in mm, from exact sums of indices."""
+    """Covariance (divisor N) of the voxel centres of a `mask` (z, y, x) in mm, from exact sums of indices; `spacing` in mm."""
     sums, products, n = voxels.index_moments(np.asarray(mask).view(np.uint8))
     # Whole numbers up to here: n * products - sums sums' is exact, no cancellation.
     exact = np.array(
@@ -181,7 +185,10 @@ def position_covariance(mask: Array, spacing: Array) -> Array:
 
 
 def centre_shift(mask: Array, weights: Array, spacing: Array) -> float:
-    """Distance in mm of the centre of the voxels of a mask to the centre of weights (z, y, x); NaN when these add up to 0."""
+    """Distance in mm of the centre of a `mask` to the centre of `weights` (z, y, x); NaN when these add up to 0.
+
+    `spacing` is (z, y, x) in mm.
+    """
     sums, _, n = voxels.index_moments(np.asarray(mask).view(np.uint8))
     across = weights.sum(axis=0)
     profiles = weights.sum(axis=(1, 2)), across.sum(axis=1), across.sum(axis=0)
@@ -196,6 +203,9 @@ def ellipsoid_area(a: float, b: float, c: float) -> float:
     """Surface of an ellipsoid with semi-axes a >= b >= c: series of Legendre polynomials of 20 terms, as IBSI gives it.
 
     The published values follow this series. It equals the true area for a sphere only (19 % less for axes 2:1:1).
+
+    >>> round(ellipsoid_area(1.0, 1.0, 1.0), 4)
+    12.5664
     """
     if a <= 0 or b <= 0 or c <= 0:
         return float("nan")

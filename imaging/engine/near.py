@@ -9,12 +9,20 @@ Box = tuple[slice, ...]
 
 
 def union(boxes: Sequence[Box]) -> Box:
-    """The smallest box around boxes."""
+    """The smallest box around boxes.
+
+    >>> union([(slice(0, 2),), (slice(1, 5),)])
+    (slice(0, 5, None),)
+    """
     return tuple(slice(min(b.start for b in parts), max(b.stop for b in parts)) for parts in zip(*boxes, strict=True))
 
 
 def within(box: Box, around: Box) -> Box:
-    """A box in the indices of one that holds it."""
+    """Return a `box` in the indices of one, `around`, that holds it.
+
+    >>> within((slice(3, 5),), (slice(2, 9),))
+    (slice(1, 3, None),)
+    """
     return tuple(slice(b.start - a.start, b.stop - a.start) for b, a in zip(box, around, strict=True))
 
 

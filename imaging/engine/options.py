@@ -131,7 +131,11 @@ class IbsiOptions:
 
     @classmethod
     def of(cls, value: IbsiOptions | Mapping[str, Any] | None) -> IbsiOptions:
-        """Return options from options, a mapping of the attribute names (lists allowed), or None (all defaults)."""
+        """Return options from a `value`: options, a mapping of the attribute names (lists allowed), or None (all defaults).
+
+        Raises:
+            ValueError: If a name is unknown.
+        """
         if isinstance(value, IbsiOptions):
             return value
         known = {f.name for f in fields(cls)}

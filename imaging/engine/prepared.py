@@ -140,7 +140,7 @@ def _part(array: Array | Boxed, axes: tuple[Axis, ...], start: tuple[int, ...], 
 
 
 def resegmented(prepared: Prepared, options: IbsiOptions) -> Prepared:
-    """Remove from the intensity mask what lies outside the range, then outliers, then missing values.
+    """Return `prepared` without what lies outside the range of the `options`, then outliers, then missing values.
 
     Raises:
         Unusable: Nothing is left.

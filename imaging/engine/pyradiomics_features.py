@@ -49,7 +49,13 @@ _TONE = ("Coarseness", "Contrast", "Busyness", "Complexity", "Strength")
 
 
 def angles(shape: tuple[int, ...], distances: list[int], planar: bool) -> Array:
-    """Steps (z, y, x) of PyRadiomics: one of each opposite pair, no longer than the bounding box; planar: none along axis 0."""
+    """Steps (z, y, x) of PyRadiomics at `distances`: one of each opposite pair, no longer than the box of this `shape`.
+
+    `planar`: none along axis 0.
+
+    >>> len(angles((5, 5, 5), [1], planar=False)), len(angles((5, 5, 5), [1], planar=True))
+    (13, 4)
+    """
     reach = max(distances)
     span = range(reach, -reach - 1, -1)
     steps = [
@@ -87,14 +93,17 @@ def _bin_edges(values: Array, settings: Mapping[str, Any]) -> Array:
 
 
 def grey_levels(values: Array, settings: Mapping[str, Any]) -> tuple[Array, Array]:
-    """Levels from 1 of the intensities of a region (uint16), and how often each level occurs (int64, from level 0)."""
+    """Levels from 1 (uint16) of `values` (voxels,), and how often each level occurs (int64, from level 0), by `settings`."""
     edges = _bin_edges(values, settings)
     levels, counts = value_sums.digitise(values.astype(np.float64), edges.astype(np.float64))
     return levels, counts
 
 
 def first_order(values: Array, occurrences: Array, spacing: Array, settings: Mapping[str, Any]) -> Values:
-    """First-order features of the intensities of a region; `occurrences` of levels give entropy and uniformity."""
+    """First-order features of `values` (voxels,); `occurrences` of levels give entropy and uniformity.
+
+    `spacing` is (z, y, x) in mm; `settings` are those in force for the image type.
+    """
     x = values.astype(np.float64)
     n = float(len(x))
     p = occurrences[occurrences > 0] / n
@@ -328,7 +337,10 @@ def _two_on_a_line(levels: Array, step: Array) -> bool:
 
 
 def grey_level_size_zone(levels: Array, extents: Array, present: Array, planar: bool) -> Values:
-    """GLSZM features; `levels` uint16, padded by one, dense."""
+    """GLSZM features; `levels` uint16 (z, y, x), padded by one, dense, with `extents` of its rows.
+
+    `present` are the grey levels that occur; `planar` counts zones slice by slice.
+    """
     level, size, _, _ = texture_counts.zones(levels, extents, planar)
     i, j, counts = texture.grouped_counts(level, size)
     i = present[i.astype(np.int64) - 1].astype(float)
@@ -338,6 +350,8 @@ def grey_level_size_zone(levels: Array, extents: Array, present: Array, planar: 
 
 def neighbourhood(levels: Array, extents: Array, present: Array, steps: Array, alpha: int, reach: int) -> tuple[Values, Values]:
     """GLDM and NGTDM features, from one pass.
+
+    Arrays of levels are (z, y, x), steps (n, 3).
 
     Args:
         levels: uint16, padded by `reach`: true grey levels, so that differences mean something.

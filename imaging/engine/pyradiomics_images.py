@@ -15,7 +15,13 @@ Array = np.ndarray
 
 
 def image_types(name: str, scene: Scene, settings: Mapping[str, Any]) -> Iterator[tuple[str, Array]]:
-    """Filtered images cropped to the bounding box of the region, one after the other, with their names."""
+    """Filtered images of the type `name` cropped to the box of the region, one after the other, with their names.
+
+    `scene` is the image around the region, `settings` those in force for the type.
+
+    Raises:
+        ValueError: If there is no such type.
+    """
     image, box = scene.image, scene.box
     if name == "Original":
         yield "original", np.ascontiguousarray(image[box])

@@ -143,7 +143,10 @@ class Places:
 
     @classmethod
     def of(cls, mask: Array, spacing: Array, across: int | None) -> Places:
-        """Return the places of a mask cropped to its bounding box; textures within slices across an axis, or in the volume."""
+        """Return the places of a `mask` cropped to its box; textures within slices `across` an axis, or in the volume.
+
+        `spacing` is (z, y, x) in mm.
+        """
         first = across or 0
         order = [first, *(axis for axis in range(3) if axis != first)]
         turned = mask.transpose(order)
@@ -153,7 +156,7 @@ class Places:
         return cls(inside, where, turned.shape, spacing[order], across is not None, extents, spacing)
 
     def padded(self, levels: Array, width: int) -> Array:
-        """Levels of the voxels, in the order of `inside`, as an array (uint16) with zeros around it."""
+        """Return `levels` of the voxels, in the order of `inside`, as uint16 with zeros, `width` of them, around."""
         out = np.zeros(tuple(n + 2 * width for n in self.shape), dtype=np.uint16)
         z, y, x = self.where.T
         out.ravel()[((z + width).astype(np.int64) * out.shape[1] + (y + width)) * out.shape[2] + (x + width)] = levels

@@ -120,7 +120,7 @@ def sitk_image(array: Array, spacing: Array) -> Any:
 
 
 def normalised(image: Array, setting: Mapping[str, Any]) -> Array:
-    """Return an image (z, y, x) with mean 0 and standard deviation `normalizeScale`, as PyRadiomics normalises it."""
+    """Return an image (z, y, x) with mean 0 and deviation `normalizeScale` of `setting`, as PyRadiomics normalises it."""
     import SimpleITK as sitk
 
     result = sitk.GetArrayFromImage(sitk.Normalize(sitk_image(image, np.ones(3))))

@@ -19,7 +19,11 @@ EMPHASIS = (
 
 
 def steps_between(dimensions: int, distance: int = 1) -> Array:
-    """Half of the steps (z, y, x) of one Chebyshev distance, one of each opposite pair: 13 in a volume, 4 in a slice."""
+    """Half of the steps (z, y, x) of one Chebyshev `distance`, one of each opposite pair: 13 in 3 `dimensions`, 4 in a slice.
+
+    >>> len(steps_between(3)), len(steps_between(2))
+    (13, 4)
+    """
     reach = range(-distance, distance + 1)
     steps = [
         (z, y, x)
@@ -32,14 +36,24 @@ def steps_between(dimensions: int, distance: int = 1) -> Array:
 
 
 def padded(levels: Array, width: int = 1) -> Array:
-    """Grey levels as uint16 with zeros around them."""
+    """Return grey levels (z, y, x) as uint16 with zeros, `width` of them, around them.
+
+    >>> padded(np.ones((1, 1, 1))).shape
+    (3, 3, 3)
+    """
     out = np.zeros(tuple(n + 2 * width for n in levels.shape), dtype=np.uint16)
     out[width:-width, width:-width, width:-width] = levels
     return out
 
 
 def nonzero_counts(table: Array, second: Array | None = None) -> tuple[Array, Array, Array]:
-    """Levels, lengths and counts of the non-zero entries of a table whose indices start from level 1 and length 1."""
+    """Levels, lengths and counts of the non-zero entries of a table whose indices start from level 1 and length 1.
+
+    `second` are the lengths of the columns, where they are not 1, 2, 3, ...
+
+    >>> [part.tolist() for part in nonzero_counts(np.array([[0, 2], [1, 0]]))]
+    [[1.0, 2.0], [2.0, 1.0], [2.0, 1.0]]
+    """
     i, j = np.nonzero(table)
     lengths = (j + 1.0) if second is None else second[j]
     return i + 1.0, lengths, table[i, j].astype(float)
@@ -52,6 +66,9 @@ def grouped_counts(i: Array, j: Array) -> tuple[Array, Array, Array]:
     """Distinct pairs (i, j) of integers from 0, in order, with their numbers of occurrence.
 
     Most zones are small: those are counted in a table, and only the others are sorted.
+
+    >>> [part.tolist() for part in grouped_counts(np.array([1, 1, 2]), np.array([0, 0, 3]))]
+    [[1.0, 2.0], [0.0, 3.0], [2.0, 1.0]]
     """
     base = max(int(j.max()) + 1, _SHORT)
     short = j < _SHORT

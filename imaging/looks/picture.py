@@ -29,14 +29,18 @@ class Window:
     inverted: bool = False
 
     def grey(self, values: Array) -> Array:
-        """Return intensities as grey values (uint8); what is no number is black."""
+        """Return intensities, of any shape, as grey values (uint8); what is no number is black.
+
+        >>> Window(0, 100).grey(np.array([0.0, 50.0, 100.0])).tolist()
+        [0, 128, 255]
+        """
         share = np.clip((np.nan_to_num(values, nan=self.low) - self.low) / max(self.high - self.low, 1e-9), 0, 1)
         grey: Array = np.round(255 * (1 - share if self.inverted else share)).astype(np.uint8)
         return grey
 
 
 def window_of(volume: Volume, region: Boxed) -> Window:
-    """Return the window in which a region is seen.
+    """Return the window in which a region of a `volume` is seen.
 
     CT: soft tissue (-160 to 240 HU), or lung (-1350 to 150 HU) where half of the region is below -300 HU. PET: from 0 to what
     99 % of the region stay below, at least 5, dark on white. Others: from the 1st to the 99th percentile of the surroundings.

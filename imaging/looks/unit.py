@@ -64,7 +64,7 @@ def look_at(task: FeatureTask, volume: Volume, regions: Sequence[tuple[Region, M
 
 
 def write_looks(task: FeatureTask, rows: Sequence[dict[str, Any]]) -> str:
-    """Write the marks of all regions of a series; return their file."""
+    """Write the marks of all regions of the series of a `task`, `rows` of LOOKS; return their file."""
     folder, stem = task.destination.parent / FOLDER, task.destination.stem
     schema = {column.name: column.dtype for column in LOOKS.columns if column.name not in ("suspicion", "why", "verdict")}
     path = folder / f"{stem}.parquet"

@@ -50,6 +50,9 @@ def suffix_of(path: Path) -> str:
 
     Args:
         path: Any file.
+
+    >>> suffix_of(Path("LUNG1-001.NII.GZ"))
+    '.nii.gz'
     """
     name = path.name.lower()
     return max((suffix for suffix in IMAGE_SUFFIXES if name.endswith(suffix)), key=len, default="")

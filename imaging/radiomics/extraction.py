@@ -58,6 +58,8 @@ def extract_regions(
 
     Our engine filters the image once for regions that lie close to one another. An image of two dimensions gets the
     settings of `for_a_plane`.
+
+    `masks` are boolean (z, y, x) or boxed, on the `volume`; `mode` and the rest are as of `extract_region`.
     """
     if volume.dimensions == 2:
         try:

@@ -51,7 +51,11 @@ def feature_dictionary(columns: Iterable[str]) -> pl.DataFrame:
 
 
 def feature_names(feature_class: str, deprecated: bool = True) -> list[str]:
-    """Return the features of one PyRadiomics class (`glcm`), with or without the deprecated ones."""
+    """Return the features of one PyRadiomics class, `feature_class`, with or without the `deprecated` ones.
+
+    >>> feature_names("ngtdm")
+    ['Coarseness', 'Contrast', 'Busyness', 'Complexity', 'Strength']
+    """
     rows = _pyradiomics().filter(pl.col("feature_class") == feature_class)
     if not deprecated:
         rows = rows.filter(~pl.col("deprecated"))

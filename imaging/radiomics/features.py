@@ -53,7 +53,7 @@ __all__ = [
 
 
 def extract_series(task: FeatureTask) -> dict[str, Any]:
-    """Extract the features of one series, write them, and return what was found.
+    """Extract the features of the series of a `task`, write them, and return what was found.
 
     Returns:
         A small JSON value: `path`, `sha256`, `rows`, `engine`, `mode`, `settings_digest`, `volumes` (noise and truncation of
@@ -127,7 +127,7 @@ def _extract_volume(
 
 
 def extract_unit(_: object, task: FeatureTask) -> dict[str, Any]:
-    """Run `extract_series` as a unit of `groundwork.work.run_units`; nothing is shared between units."""
+    """Run `extract_series` on a `task` as a unit of `groundwork.work.run_units`; `_`, what units share, is nothing."""
     return extract_series(task)
 
 
@@ -150,7 +150,7 @@ def memory_bound(voxels: int, settings: FeatureSettings, engine: Engine = "uniba
 
 
 def collect(paths: Iterable[Path | str], destination: Path | str) -> pl.DataFrame:
-    """Write the FEATURES files of many units as one table, rows by key, columns in one order, and return it."""
+    """Write the FEATURES files at `paths` as one table at `destination`, rows by key, columns in one order, and return it."""
     frames = [pl.read_parquet(path) for path in sorted(Path(path) for path in paths)]
     frame = ordered(pl.concat(frames, how="diagonal")) if frames else FEATURES.empty()
     return FEATURES.write(frame, destination)
@@ -168,7 +168,12 @@ def ordered(frame: pl.DataFrame, table: Table = FEATURES) -> pl.DataFrame:
 
 
 def region_rows(task: FeatureTask, volume: Volume, region: Region, features: Features, mask: Mask) -> list[dict[str, Any]]:
-    """Return the rows of one region: what names it and what is known of its mask, then its features, one row per image type."""
+    """Return the rows of one region: what names it and what is known of its mask, then its `features`, one row per image type.
+
+    Args:
+        task, volume: The unit, and the image.
+        region, mask: The region, and its mask on the image.
+    """
     identity = {
         "subject_id": task.subject_id,
         "centre": task.centre,

@@ -63,10 +63,12 @@ def perturb(volume: Volume, mask: Array, perturbation: Perturbation, seed: int, 
 
 
 def noise_level(array: Array, mask: Array) -> float:
-    """Return the standard deviation of an image's noise, from the finest wavelet coefficients of the region's slices.
+    """Return the standard deviation of the noise of `array`, from the finest wavelet coefficients of the slices of `mask`.
 
     The median absolute diagonal detail of coif1 over 0.6745 per slice, averaged over slices (Chang et al. 2000, as
     Zwanenburg et al. use it).
+
+    Both are (z, y, x).
     """
     import pywt
 
@@ -81,7 +83,7 @@ def noise_level(array: Array, mask: Array) -> float:
 
 
 def signed_distance(mask: Array, grid: Grid) -> Array:
-    """Return the distance of each voxel centre to the border of the region in mm, negative inside."""
+    """Return the distance of each voxel centre to the border of a `mask` (z, y, x) on its `grid` in mm, negative inside."""
     from scipy.ndimage import distance_transform_edt
 
     spacing = (grid.spacing[2], grid.spacing[1], grid.spacing[0])

@@ -90,7 +90,7 @@ def _extractor() -> Any:
 
 
 def reach(settings: FeatureSettings) -> int | None:
-    """Return how many voxels around the region can change a feature, or None when the whole image can.
+    """Return how many voxels around the region can change a feature under `settings`, or None when the whole image can.
 
     Wavelets see as far as their filters are long, once per level (PyRadiomics does not widen them from level to level).
     Recursive Gaussians, normalisation, resampling grids and scalings to the image's maximum see the whole image.

@@ -38,7 +38,7 @@ class RobustnessTask:
 
 
 def extract_perturbed(unit: RobustnessTask) -> dict[str, Any]:
-    """Extract all perturbed copies of all regions of one series.
+    """Extract all perturbed copies of all regions of the series of a `unit`.
 
     Returns:
         `path`, `sha256`, `rows`, `regions` (`target`, `roi_name`, `status`, and `reason` and `message` when refused).

@@ -52,7 +52,7 @@ class Region:
     habitat: tuple[int, int] | None = None
 
     def read(self, volume: Volume) -> Mask:
-        """Return the mask on its image, the shell or habitat made; raises `Unusable` when there is none."""
+        """Return the mask on its `volume`, the shell or habitat made; raises `Unusable` when there is none."""
         return self.of(self.drawn(), volume)
 
     def of(self, drawn: Mask, volume: Volume) -> Mask:
@@ -94,7 +94,7 @@ class _Found:
 
 
 def select(task: FeatureTask) -> Iterator[tuple[str, Selection | Unusable]]:
-    """Read the volumes of a unit one by one, open its mask files, and find the regions that its targets ask for.
+    """Read the volumes of a `task` one by one, open its mask files, and find the regions that its targets ask for.
 
     Each is given with its name. A volume that cannot be used is given as its problem: it does not take the others of
     its series with it.
@@ -192,7 +192,11 @@ def select_on(volume: Volume, task: FeatureTask) -> Selection:
 
 
 def listed(regions: list[dict[str, Any]], missing_targets: list[str], unused_rois: list[str]) -> dict[str, Any]:
-    """Return what is told of the regions of a series, whether it could be used or not: every match and every miss."""
+    """Return what is told of the regions of a series, whether it could be used or not: every match and every miss.
+
+    Args:
+        regions, missing_targets, unused_rois: The matches; targets that no ROI met; ROIs that no target asks for.
+    """
     return {
         "regions": sorted(regions, key=lambda item: (item["target"], item["roi_name"])),
         "missing_targets": missing_targets,
@@ -201,13 +205,13 @@ def listed(regions: list[dict[str, Any]], missing_targets: list[str], unused_roi
 
 
 def entry(target: str, roi_name: str, problem: Unusable) -> dict[str, Any]:
-    """Return how a refused region stands in the result of its unit."""
+    """Return how a refused region, of a `target` and `roi_name`, stands in the result of its unit, with its `problem`."""
     said = {"reason": problem.reason, "message": problem.message, "remedy": problem.remedy}
     return {"target": target, "roi_name": roi_name, "status": "refused", **said}
 
 
 def problem_of(refused: dict[str, Any], found: dict[str, Any] | None = None) -> Unusable:
-    """Return the problem that an entry tells of, with what else was found in its series."""
+    """Return the problem that an entry, `refused`, tells of, with what else was `found` in its series."""
     return Unusable(refused["reason"], refused["message"], refused["remedy"], found)
 
 

@@ -101,11 +101,15 @@ class FeatureSettings:
         return value
 
     def for_image_type(self, image_type: str) -> dict[str, Any]:
-        """Return the settings in force for one PyRadiomics image type: the global ones, its own over them."""
+        """Return the settings in force for one PyRadiomics `image_type`: the global ones, its own over them."""
         return {**self.setting, **self.image_types[image_type]}
 
     def wants(self, feature_class: str, feature: str, deprecated: bool = False) -> bool:
-        """Say whether a feature is asked for; deprecated ones only by their name."""
+        """Say whether a `feature` of a `feature_class` is asked for; `deprecated` ones only by their name.
+
+        >>> default_settings().wants("glcm", "Contrast"), default_settings().wants("shape2D", "Perimeter")
+        (True, False)
+        """
         if feature_class not in self.feature_classes:
             return False
         named = self.feature_classes[feature_class]
@@ -118,7 +122,7 @@ def default_settings() -> FeatureSettings:
 
 
 def read_settings(path: Path | str) -> FeatureSettings:
-    """Read a PyRadiomics parameter file (YAML, or JSON which YAML contains).
+    """Read the PyRadiomics parameter file at `path` (YAML, or JSON which YAML contains).
 
     Raises:
         UserError: If the file is absent, is no YAML, or holds a key or value that PyRadiomics refuses; the text names

@@ -30,7 +30,7 @@ class Told:
     _volumes: list[tuple[str, list[dict[str, Any]], Selection]] = field(default_factory=list)
 
     def on(self, name: str, selection: Selection) -> list[dict[str, Any]]:
-        """Begin with a volume; return the list to which its regions are added."""
+        """Begin with the volume `name` and what its `selection` found; return the list to which its regions are added."""
         entries = list(selection.refused)
         self._volumes.append((name, entries, selection))
         return entries

@@ -39,7 +39,7 @@ class About:
         return self.approval == "APPROVED"
 
     def drawn_on(self, volume: Volume) -> bool | None:
-        """Return whether the file says it was drawn on this image; None when it does not say, or the image has no UIDs."""
+        """Return whether the file says it was drawn on this `volume`; None when it does not say, or the image has no UIDs."""
         if not volume.series_uid:
             return None
         if self.instances and volume.instance_uids:
@@ -50,7 +50,10 @@ class About:
 
 
 def together(several: Sequence[About]) -> About:
-    """Return what the mask files of a union say of themselves: values that differ are joined by ` + `, times that differ are none."""
+    """Return what `several` mask files of a union say of themselves.
+
+    Values that differ are joined by ` + `, times that differ are none.
+    """
     distinct = list(dict.fromkeys(several))
     if len(distinct) == 1:
         return distinct[0]
@@ -66,7 +69,7 @@ NOTHING = About()
 
 
 def about_structure_set(dataset: Any) -> About:
-    """Return what an RTSTRUCT says of itself."""
+    """Return what an RTSTRUCT, `dataset`, says of itself."""
     series, instances = set(), set()
     for frame in dataset.get("ReferencedFrameOfReferenceSequence") or []:
         for study in frame.get("RTReferencedStudySequence") or []:
@@ -84,7 +87,7 @@ def about_structure_set(dataset: Any) -> About:
 
 
 def about_segmentation(dataset: Any) -> About:
-    """Return what a SEG says of itself."""
+    """Return what a SEG, `dataset`, says of itself."""
     series, instances = set(), set()
     for item in dataset.get("ReferencedSeriesSequence") or []:
         series.add(_text(item, "SeriesInstanceUID"))
@@ -113,7 +116,7 @@ def _sources_of_frames(dataset: Any) -> set[str]:
 
 
 def check_complete(dataset: Any) -> None:
-    """Check that every element of a DICOM file has the length that it declares; pydicom reads what is there without a word.
+    """Check that every element of a `dataset` has the length that it declares; pydicom reads what is there without a word.
 
     Raises:
         Unusable: `truncated-file`.

@@ -12,7 +12,11 @@ from unibase.imaging.dicom.volume import PlaneKey, Volume
 
 
 def named_planes(items: Iterable[Any]) -> set[PlaneKey]:
-    """Return the planes that image references name (PS3.3 10.3): whole files, and single frames of them."""
+    """Return the planes that image references, `items`, name (PS3.3 10.3): whole files, and single frames of them.
+
+    >>> named_planes([{"ReferencedSOPInstanceUID": "1.2.3", "ReferencedFrameNumber": [2]}])
+    {('1.2.3', 2)}
+    """
     found: set[PlaneKey] = set()
     for item in items:
         uid = str(item.get("ReferencedSOPInstanceUID", "") or "")
@@ -46,7 +50,7 @@ def _among(named: Set[PlaneKey], planes: frozenset[PlaneKey]) -> bool:
 
 
 def references_of_set(dataset: Any) -> set[PlaneKey]:
-    """Return the images that a structure set as a whole says it was drawn on."""
+    """Return the images that a structure set, `dataset`, as a whole says it was drawn on."""
     items = [
         image
         for frame in dataset.get("ReferencedFrameOfReferenceSequence") or []
@@ -58,7 +62,7 @@ def references_of_set(dataset: Any) -> set[PlaneKey]:
 
 
 def references_of_segments(dataset: Any) -> set[PlaneKey]:
-    """Return the images that a SEG as a whole says it was made from."""
+    """Return the images that a SEG, `dataset`, as a whole says it was made from."""
     items = [
         image
         for series in dataset.get("ReferencedSeriesSequence") or []

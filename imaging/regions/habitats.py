@@ -14,7 +14,11 @@ LEVELS = 1024
 
 
 def habitat_name(target: str, number: int, count: int) -> str:
-    """Return the name of a habitat's region, such as `GTV habitat 1 of 3`; 1 has the lowest intensities."""
+    """Return the name of the habitat `number` of `count` of a `target`; 1 has the lowest intensities.
+
+    >>> habitat_name("GTV", 1, 3)
+    'GTV habitat 1 of 3'
+    """
     return f"{target} habitat {number} of {count}"
 
 
@@ -45,7 +49,7 @@ def habitat(array: Array, region: Boxed, number: int, count: int) -> Boxed:
 
 
 def thresholds(values: Array, count: int) -> Array:
-    """Return the `count - 1` smallest intensities of all parts but the lowest, increasing.
+    """Return the `count - 1` smallest intensities of all parts of `values` (voxels,) but the lowest, increasing.
 
     Raises:
         Unusable: `too-few-intensities`.

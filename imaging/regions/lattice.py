@@ -108,9 +108,11 @@ def _wrong_grid(what: str) -> Unusable:
 
 
 def align(grid: Grid, target: Grid, drift: float = DRIFT, sparse: bool = False) -> Alignment | None:
-    """Return how the voxels of a mask fall on those of an image; None when the two are no one lattice.
+    """Return how the voxels of a mask on `grid` fall on those of `target`; None when the two are no one lattice.
 
     An axis of one voxel has no step of its own, so it takes the image's.
+
+    `drift` is the largest distance in mm that counts as none; `sparse` masks may lack slices.
     """
     if not (grid.even and target.even):
         return None if grid != target else Alignment(np.eye(3, dtype=int), np.zeros(3, dtype=int), 0.0)

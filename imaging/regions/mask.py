@@ -86,7 +86,11 @@ AS_DRAWN = MaskRules()
 
 
 def checked(mask: Mask) -> Mask:
-    """Return the mask; refuse it when no voxel is inside."""
+    """Return the mask; refuse it when no voxel is inside.
+
+    Raises:
+        Unusable: `empty-region`.
+    """
     if mask.region.empty:
         raise Unusable(
             reasons.EMPTY_REGION, "No voxel centre lies inside the region.", "The region is smaller than a voxel, or empty."

@@ -30,6 +30,10 @@ def fill(outlines: Sequence[Array], shape: tuple[int, int], start: tuple[int, in
 
     One pass over all edges: an edge flips every centre to its right in the rows it spans, and a running exclusive-or
     along each row then says how often each centre was flipped. The cost is the number of crossed rows, not of voxels.
+
+    >>> square = np.array([[0.5, 0.5], [2.5, 0.5], [2.5, 2.5], [0.5, 2.5]])
+    >>> fill([square], (4, 4)).astype(int).tolist()
+    [[0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 0]]
     """
     rows, columns = shape
     starts, ends = [], []

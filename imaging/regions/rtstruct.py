@@ -42,6 +42,9 @@ def open_rtstruct(dataset: Any, volume: Volume, gaps: Gaps = "keep") -> list[Roi
         dataset: The RTSTRUCT.
         volume: The image on whose slices the masks are made.
         gaps: What to do with slices between contours that carry none.
+
+    Raises:
+        Unusable: `truncated-file`, `empty-region`.
     """
     absent = "StructureSetROISequence" not in dataset
     if absent or (dataset.StructureSetROISequence and "ROIContourSequence" not in dataset):

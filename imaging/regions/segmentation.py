@@ -21,7 +21,11 @@ from unibase.imaging.regions.mask import Mask, MaskRules, Roi, checked
 
 
 def open_segmentation(dataset: Any, volume: Volume, rules: MaskRules) -> list[Roi]:
-    """Open the segments of a SEG object; arguments as `masks.open_masks`."""
+    """Open the segments of a SEG, `dataset`, on a `volume`; `rules` and the rest as of `masks.open_masks`.
+
+    Raises:
+        Unusable: `truncated-file`, `unreadable-mask`.
+    """
     import highdicom as hd
 
     _check_pixels(dataset)

@@ -11,7 +11,11 @@ from unibase.imaging.grid import Grid
 
 
 def shell_name(target: str, inner: float, outer: float) -> str:
-    """Return the name of a shell's region, such as `GTV shell 0-5 mm`."""
+    """Return the name of the shell of a `target` from `inner` to `outer` mm.
+
+    >>> shell_name("GTV", 0.0, 5.0)
+    'GTV shell 0-5 mm'
+    """
     return f"{target} shell {inner:g}-{outer:g} mm"
 
 

@@ -25,10 +25,13 @@ class Matches:
 
 
 def match_regions(names: Sequence[str], regions: Regions | None) -> Matches:
-    """Find the targets of ROI names; without patterns every name is its own target.
+    """Find the targets of ROI `names` by the patterns of `regions`; without any every name is its own target.
 
     A pattern has to match the whole name (blanks around it aside), whatever the case: `gtv` matches `GTV` and not
     `GTV minus bone`; write `gtv.*` for both. One name may serve several targets.
+
+    >>> match_regions(["GTV", "Heart"], {"tumour": ["gtv.*"]}).found
+    {'tumour': [0]}
     """
     if regions is None:
         found: dict[str, list[int]] = {}

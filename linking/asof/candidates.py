@@ -84,7 +84,7 @@ class Candidates:
         self._last: dict[str, tuple[Any, np.ndarray]] = {}
 
     def add(self, batch: Any, rows: np.ndarray, variables: np.ndarray, at: np.ndarray, keys: np.ndarray) -> None:
-        """Take up rows of a batch with the variables they may serve, their subjects and the (2, n) keys they are chosen by."""
+        """Take up `rows` of a `batch` with the `variables` they may serve, their subjects `at`, and `keys` (2, n) of choice."""
         columns = self._columns
         columns["cell"].extend(self._slot[variables] * len(self._ids) + at)
         columns["one"].extend(keys[0])
@@ -128,6 +128,8 @@ class Candidates:
 
     def choose(self, variables: np.ndarray, upper: np.ndarray, how: list[str]) -> pl.DataFrame:
         """Return the row of every cell, sorted by variable and subject.
+
+        The arrays have the shapes (variables,) and (subjects,).
 
         Args:
             variables: Per chosen variable in order of its slot, what stands in the column `variable`.
@@ -236,7 +238,12 @@ def _or_null(series: pl.Series, missing: np.ndarray) -> pl.Series:
 
 
 def integers(batch: Any, name: str) -> np.ndarray:
-    """Return a column of whole numbers or times (in microseconds) of an Arrow batch; `kernels.NULL` where missing."""
+    """Return the column `name` of whole numbers or times (in microseconds) of an Arrow batch; `kernels.NULL` where missing.
+
+    >>> import pyarrow as pa
+    >>> integers(pa.record_batch({"source_row": [3, 5]}), "source_row").tolist()
+    [3, 5]
+    """
     import pyarrow as pa
 
     column = batch.column(batch.schema.get_field_index(name))
@@ -262,7 +269,12 @@ def _nothing(rows: int) -> np.ndarray:
 
 
 def dictionary(column: Any) -> tuple[np.ndarray, Any]:
-    """Return (position of each row's value, the values as an Arrow array); nulls stand one past the last value."""
+    """Return (position of each row's value in `column`, the values as an Arrow array); nulls stand one past the last value.
+
+    >>> import pyarrow as pa
+    >>> dictionary(pa.array(["b", "a", "b"]))[0].tolist()
+    [0, 1, 0]
+    """
     import pyarrow as pa
 
     if not pa.types.is_dictionary(column.type):

@@ -51,7 +51,7 @@ def training_subjects(analysis: pl.DataFrame, splits: pl.DataFrame, rule: Harmon
 
 
 def covariate(name: str, analysis: pl.DataFrame, subjects: pl.DataFrame, adtte: pl.DataFrame) -> pl.Series:
-    """Return a covariate for each row of `analysis`: SEX or AGE of `subjects`, a column of it, or an endpoint of `adtte`."""
+    """Return the covariate `name` for each row of `analysis`: SEX or AGE of `subjects`, a column, or an endpoint of `adtte`."""
     ids = analysis.select("subject_id")
     if name in ("SEX", "AGE"):
         return ids.join(subjects.select("subject_id", name), on="subject_id", how="left", maintain_order="left")[name]
@@ -76,7 +76,10 @@ def imaging_groups(columns: Sequence[str], features: pl.DataFrame) -> dict[str, 
 
 
 def imaging_batch(trace: pl.DataFrame, prefixes: Sequence[str], series: pl.DataFrame, rule: HarmoniseRule) -> dict[int, str]:
-    """Return the centre or scanner of the series that each subject's values were taken from."""
+    """Return the centre or scanner of the series, by the `rule`, that each subject's values were taken from.
+
+    `trace` says which series that is, for the variables that begin with `prefixes`.
+    """
     used = (
         trace.filter(pl.col("variable").is_in([f"{prefix}*" for prefix in prefixes]))
         .select("subject_id", "SeriesInstanceUID")
@@ -92,14 +95,20 @@ def imaging_batch(trace: pl.DataFrame, prefixes: Sequence[str], series: pl.DataF
 
 
 def sample_batch(analysis: pl.DataFrame, samples: pl.DataFrame, assay: str) -> dict[int, str]:
-    """Return the centre of the sample of an assay that was chosen of each subject."""
+    """Return the centre of the sample of an assay, out of `samples`, that was chosen of each subject of `analysis`."""
     centres = dict(samples.filter(pl.col("assay") == assay).select("colname", "centre").iter_rows())
     chosen = analysis.select("subject_id", f"{assay}_sample").drop_nulls()
     return {subject: centres[sample] for subject, sample in chosen.iter_rows() if centres.get(sample)}
 
 
 def harmonised_values(rows: pl.DataFrame, assay: str, values: Mapping[str, np.ndarray]) -> pl.DataFrame:
-    """Return the harmonised columns of an assay: `subject_id` of `rows`, then one column per symbol of `values`."""
+    """Return the harmonised columns of an assay: `subject_id` of `rows`, then one column per symbol of `values`.
+
+    Each of the values has the shape (rows,).
+
+    >>> harmonised_values(pl.DataFrame({"subject_id": [7]}), "rna", {"TP53": np.array([1.5])}).rows()
+    [(7, 1.5)]
+    """
     columns = {f"{PREFIX}{assay}_{symbol}": np.array(numbers) for symbol, numbers in values.items()}
     return pl.DataFrame({"subject_id": rows["subject_id"]} | columns).with_columns(pl.selectors.float().fill_nan(None))
 

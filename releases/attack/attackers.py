@@ -121,6 +121,8 @@ def order_of_export(events: pl.DataFrame) -> Attack:
     Rows of one source lie on one calendar. A calendar that never goes back and one shift a subject are fitted in turn; the
     shift is told, up to a constant for all, where a subject's rows then lie within days of the calendar.
 
+    `events` are EVENTS of a release.
+
     Args:
         events: EVENTS of the release.
     """

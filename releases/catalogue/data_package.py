@@ -11,7 +11,7 @@ PACKAGE_TYPES = {"integer": "integer", "float": "number", "boolean": "boolean", 
 
 
 def data_package(release: Release, description: Description) -> dict[str, Any]:
-    """Return a Frictionless data package (v1, tabular) of the CSV tables."""
+    """Return a Frictionless data package (v1, tabular) of the CSV tables of a `release`, with the words of its `description`."""
     keys = {"subjects": ["subject_id"], "analysis": ["subject_id"], "adtte": ["subject_id", "PARAMCD"]}
     resources = []
     for table in release.in_csv():

@@ -75,7 +75,7 @@ def open_release(folder: Path | str) -> Release:
 
 
 def identifier(release: Release, description: Description) -> str:
-    """Return the IRI of the release."""
+    """Return the IRI of the `release` below the `base_url` of its `description`."""
     return f"{str(description.base_url).rstrip('/')}/{release.about['study']}/{release.about['version']}"
 
 
@@ -90,7 +90,7 @@ class Offered:
 
 
 def distributions(release: Release) -> list[Offered]:
-    """Return what a reader would ask for."""
+    """Return what a reader of the `release` would ask for."""
     wanted = [
         ("cohort.h5mu", "MuData, all modalities"),
         *((f"tables/{t}.parquet", f"Table {t}, Parquet") for t in release.tables()),

@@ -81,7 +81,7 @@ class Description(_Strict):
 
 
 def read_description(path: Path | str) -> Description:
-    """Read the YAML description of a study.
+    """Read the YAML description of a study at `path`.
 
     Raises:
         UserError: Naming each key that is missing or wrong, and what is allowed.

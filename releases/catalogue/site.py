@@ -35,7 +35,11 @@ def write_site(releases_folder: Path | str, descriptions: Mapping[str, Descripti
 
 
 def published(releases_folder: Path | str) -> list[Path]:
-    """Return the folders of all published releases, ordered by name and version."""
+    """Return the folders of all published releases in `releases_folder`, ordered by name and version.
+
+    >>> published(getfixture("tmp_path"))
+    []
+    """
     found = [
         path.parent for path in Path(releases_folder).glob(f"*/*/{manifest.MANIFEST}") if not path.parent.name.startswith(".")
     ]
@@ -43,7 +47,11 @@ def published(releases_folder: Path | str) -> list[Path]:
 
 
 def version_key(version: str) -> tuple[tuple[int, int, str], ...]:
-    """Return a key under which 1.10.0 comes after 1.9.0."""
+    """Return a key under which a `version` 1.10.0 comes after 1.9.0.
+
+    >>> sorted(["1.10.0", "1.9.0"], key=version_key)
+    ['1.9.0', '1.10.0']
+    """
     parts = version.replace("-", ".").replace("+", ".").split(".")
     return tuple((0, int(p), "") if p.isdigit() else (1, 0, p) for p in parts)
 

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 def make_modalities(
     inputs: ReleaseInputs, subjects: pl.DataFrame, samples: pl.DataFrame, folder: Path
 ) -> list[multimodal.Modality]:
-    """Return the modalities of the cohort: radiomics, the assays, clinical."""
+    """Return the modalities of the cohort: radiomics, the assays, clinical.
+
+    Args:
+        inputs, folder: What is released, and the folder of the release, its tables written.
+        subjects, samples: The released subjects, and their sample map.
+    """
     analysis = folder / "tables" / "analysis.parquet"
     schema = pl.read_parquet_schema(analysis)
     radiomic = _feature_columns(schema, pl.read_parquet_schema(folder / "tables" / "features.parquet"))
@@ -55,7 +60,7 @@ def make_modalities(
 
 
 def samples_of(inputs: ReleaseInputs, subjects: pl.DataFrame) -> pl.DataFrame:
-    """Return the sample map of the released subjects, in order."""
+    """Return the sample map of the released `subjects`, out of `inputs`, in order."""
     rows = tables.SAMPLE_MAP.conform(inputs.sample_map).filter(pl.col("primary").is_in(subjects["subject_id"].implode()))
     return rows.sort("assay", "primary", "colname", nulls_last=False, maintain_order=True)
 
@@ -97,7 +102,7 @@ def _wide_responses(adrs: pl.DataFrame, codes: Sequence[str]) -> pl.DataFrame:
 
 
 def mark_chosen(sample_map: pl.DataFrame, modalities: list[multimodal.Modality]) -> pl.DataFrame:
-    """Return the sample map with `chosen`: whether the sample is the row of its subject in the cohort file."""
+    """Return `sample_map` with `chosen`: whether the sample is the row of its subject in one of the `modalities`."""
     pairs = [(m.name, str(sample)) for m in modalities if "sample" in m.obs.columns for sample in m.obs["sample"]]
     chosen = pl.DataFrame(pairs, schema={"assay": pl.String, "colname": pl.String}, orient="row").with_columns(
         chosen=pl.lit(True)
@@ -108,7 +113,12 @@ def mark_chosen(sample_map: pl.DataFrame, modalities: list[multimodal.Modality])
 
 
 def symbols_of(var: pd.DataFrame) -> dict[str, str]:
-    """Return the symbols of the variables that are not named by theirs."""
+    """Return the symbols of the variables of `var` that are not named by theirs.
+
+    >>> import pandas as pd
+    >>> symbols_of(pd.DataFrame({"symbol": ["TP53", ""]}, index=["ENSG00000141510", "ENSG00000000001"]))
+    {'ENSG00000141510': 'TP53'}
+    """
     column = next((name for name in ("symbol", "gene_name") if name in var), None)
     if column is None:
         return {}

@@ -12,12 +12,18 @@ from unibase.groundwork.plain_csv import no_formulas
 
 
 def write_csv(frame: pl.DataFrame, path: Path) -> None:
-    """Write `frame` as CSV that R and others read: ISO dates, empty for missing, shortest exact decimals."""
+    """Write `frame` to `path` as CSV that R and others read: ISO dates, empty for missing, shortest exact decimals.
+
+    >>> write_csv(pl.DataFrame({"subject_id": [7], "AGE": [None]}), getfixture("tmp_path") / "subjects.csv")
+    >>> print((getfixture("tmp_path") / "subjects.csv").read_text())
+    subject_id,AGE
+    7,
+    """
     write_csv_blocks([frame], path)
 
 
 def write_csv_blocks(blocks: Iterable[pl.DataFrame], path: Path) -> None:
-    """Write the blocks of one table as one CSV file; see `write_csv`."""
+    """Write the `blocks` of one table to `path` as one CSV file; see `write_csv`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         for place, block in enumerate(blocks):

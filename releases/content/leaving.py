@@ -84,6 +84,9 @@ def siphash(words: np.ndarray, key: bytes) -> np.ndarray:
     Args:
         words: (n,) uint64.
         key: 16 bytes.
+
+    >>> siphash(np.array([1], np.uint64), bytes(16)).tolist()
+    [9224715256000962398]
     """
     k0, k1 = (np.uint64(int.from_bytes(part, "little")) for part in (key[:8], key[8:]))
     start = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)

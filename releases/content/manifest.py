@@ -60,10 +60,16 @@ def read(folder: Path | str) -> dict[str, Any]:
 
 
 def verify(folder: Path | str) -> list[str]:
-    """Compare every file with the manifest; return one sentence per difference, none when all is as published.
+    """Compare every file in `folder` with the manifest; return one sentence per difference, none when all is as published.
 
     Raises:
         UserError: If there is no readable manifest.
+
+    >>> folder = getfixture("tmp_path")
+    >>> _ = (folder / "a.csv").write_text("1")
+    >>> _ = write(folder, {"study": "demo"})
+    >>> verify(folder)
+    []
     """
     manifest = read(folder)
     problems = [] if _is_whole(manifest, Path(folder) / MANIFEST) else [f"{MANIFEST}: differs from its own digest"]

@@ -40,7 +40,7 @@ class Reasons:
         self._traced = {str(name): rows["subject_id"] for (name,), rows in traced.group_by("variable")}
 
     def count(self, table: str, block: pl.DataFrame) -> dict[str, dict[str, int]]:
-        """Return, for each column of a block that has empty cells, how many are empty for each reason."""
+        """Return, for each column of a `block` of a `table` that has empty cells, how many are empty for each reason."""
         if table in ("adtte", "adrs", "bds"):
             return _by_rule(block)
         if table == "subjects":
@@ -88,7 +88,7 @@ def _match(column: str, names: Mapping[str, object]) -> str:
 
 
 def row_reasons(block: pl.DataFrame) -> pl.DataFrame:
-    """Return, for each column of an ADaM table with empty cells, the reason of each, and null where there is a value."""
+    """Return, for each column of a `block` of an ADaM table with empty cells, the reason of each; null where there is a value."""
     found = []
     for column, empty in zip(block.columns, block.null_count().row(0), strict=True):
         if not empty:

@@ -55,7 +55,7 @@ class Modality:
     table_layers: dict[str, list[str | None]] = field(default_factory=dict)
 
     def add_layer(self, name: str, columns: list[str | None]) -> None:
-        """Add a matrix of `table`: for each variable the column that holds it, or None where there is none (NaN)."""
+        """Add the layer `name` of `table`: for each variable one of the `columns`, or None where there is none (NaN)."""
         self.table_layers[name] = columns
         self.layers = (*self.layers, name)
 
@@ -65,7 +65,7 @@ class Modality:
         return len(self.obs), len(self.var)
 
     def blocks(self, matrix: str = "X", size: int = ROWS_PER_BLOCK) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield `(first row, values)` of blocks of rows of `X` or `layers/<name>`."""
+        """Yield `(first row, values)` of blocks of `size` rows of a `matrix`: `X` or `layers/<name>`."""
         if self.table is not None:
             for start in range(0, len(self.obs), size):
                 yield start, self._columns(self.table, matrix, self.rows[start : start + size])
@@ -184,7 +184,9 @@ def _first_by_rule(used: pl.DataFrame, analysis: pl.DataFrame) -> pl.DataFrame:
 
 
 def assay_modality(name: str, folder: Path, chosen: pl.DataFrame) -> Modality:
-    """Return the modality of one assay: the chosen sample of each subject, in order of subject.
+    """Return the modality of the assay `name`: the `chosen` sample of each subject, in order of subject.
+
+    `folder` is the store of the assay.
 
     Raises:
         UserError: If a chosen sample has no row in the assay.
@@ -222,6 +224,8 @@ def assay_modality(name: str, folder: Path, chosen: pl.DataFrame) -> Modality:
 
 def table_modality(name: str, table: Path, rows: np.ndarray, variables: list[str], obs: pl.DataFrame) -> Modality:
     """Return a modality of float64 variables held in a Parquet file with one row per subject.
+
+    The row numbers have the shape (subjects,).
 
     Args:
         name: Name of the modality.

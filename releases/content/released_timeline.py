@@ -69,7 +69,7 @@ def _counted(counts: list[pl.DataFrame]) -> pl.DataFrame:
 
 
 def write_description(folder: Path, dataset: str, version: str) -> None:
-    """Write the name and version of a MEDS dataset."""
+    """Write the name, `dataset`, and the `version` of the MEDS dataset in `folder`."""
     about = {"dataset_name": dataset, "dataset_version": version, "meds_version": "0.4.1", "etl_name": "unibase"}
     write_json(folder / "metadata" / "dataset.json", about)
 
@@ -140,5 +140,5 @@ def _descriptions(events: pl.DataFrame | Path) -> pl.DataFrame:
 
 
 def read_timeline(folder: Path | str) -> pl.LazyFrame:
-    """Scan the events of a release, all shards."""
+    """Scan the events of the release in `folder`, all shards."""
     return pl.scan_parquet(sorted(Path(folder).joinpath("data").rglob("*.parquet")), hive_partitioning=False)

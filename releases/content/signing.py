@@ -40,7 +40,7 @@ def new_signing_key(path: Path | str) -> None:
 
 
 def sign(folder: Path | str, private_key: Path | str) -> Path:
-    """Sign the manifest of a release; equal manifests and keys give equal signatures.
+    """Sign the manifest of the release in `folder` with the `private_key` file; equal ones give equal signatures.
 
     Raises:
         UserError: If the release is not as its manifest says, or the file holds no Ed25519 private key.
@@ -59,7 +59,7 @@ def sign(folder: Path | str, private_key: Path | str) -> Path:
 
 
 def verify_signed(folder: Path | str, public_key: Path | str) -> list[str]:
-    """Check signature and files of a release; return one sentence per problem, none when all is well.
+    """Check signature, by the `public_key` file, and files of the release in `folder`; return one sentence per problem.
 
     Raises:
         UserError: If there is no manifest, or the file holds no Ed25519 public key.

@@ -15,7 +15,7 @@ Stability = Mapping[str, tuple[float | None, float | None, bool]]
 
 
 def of_columns(robustness: pl.DataFrame | None) -> Stability:
-    """Return what is known of each column of the analysis table; columns are named as `linking.asof.join` names them."""
+    """Return what `robustness` tells of each column of the analysis table, named as `linking.asof.join` names it."""
     if robustness is None:
         return {}
     found = {}
@@ -27,7 +27,7 @@ def of_columns(robustness: pl.DataFrame | None) -> Stability:
 
 
 def annotated(var: pd.DataFrame, stable: Stability) -> pd.DataFrame:
-    """Return the variables of a modality with `icc_2_1`, `icc_2_1_low` and `stable` beside them, when any is known."""
+    """Return the variables of a modality, `var`, with `icc_2_1`, `icc_2_1_low` and `stable` beside them, when any is known."""
     if not any(str(name) in stable for name in var.index):
         return var
     unknown = (None, None, False)

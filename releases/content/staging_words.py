@@ -72,7 +72,11 @@ def _stage(level: str) -> str:
 
 
 def rank(kind: str, level: str) -> tuple[int, str]:
-    """Return a key that orders the categories of a kind; unknown ones come last."""
+    """Return a key that orders the categories of a `kind` by `level`; unknown ones come last.
+
+    >>> sorted(["T3", "TX", "T1b", "T1"], key=lambda level: rank("T", level))
+    ['T1', 'T1b', 'T3', 'TX']
+    """
     known = ORDER[kind]
     base = max((name for name in known if level.startswith(name)), key=len, default="")
     return (known.index(base) if base else len(known), level)

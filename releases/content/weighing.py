@@ -120,7 +120,7 @@ def weigh(of: Subject) -> Weighed:
 
 
 def read_people(folder: Path) -> People:
-    """Return the persons of a published release."""
+    """Return the persons of the published release in `folder`."""
     import zarr  # Heavy, and only a release with one before it asks.
 
     subjects = pl.read_parquet(folder / "tables" / "subjects.parquet")

@@ -20,12 +20,16 @@ Source = pl.DataFrame | Path
 
 
 def scan(source: Source) -> pl.LazyFrame:
-    """Return a lazy view of a table."""
+    """Return a lazy view of a table, the frame or Parquet file `source`."""
     return source.lazy() if isinstance(source, pl.DataFrame) else pl.scan_parquet(source)
 
 
 def columns(source: Source) -> list[str]:
-    """Return the names of the columns of a table."""
+    """Return the names of the columns of a table, the frame or Parquet file `source`.
+
+    >>> columns(pl.DataFrame({"subject_id": [7]}))
+    ['subject_id']
+    """
     return source.columns if isinstance(source, pl.DataFrame) else list(pl.read_parquet_schema(source))
 
 
@@ -61,7 +65,7 @@ def subject_blocks(
 
 
 def write_blocks(blocks: Iterable[pl.DataFrame], path: Path | str) -> None:
-    """Write blocks of one table as Parquet, a row group each: equal blocks give equal bytes."""
+    """Write `blocks` of one table to `path` as Parquet, a row group each: equal blocks give equal bytes."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -78,6 +82,6 @@ def write_blocks(blocks: Iterable[pl.DataFrame], path: Path | str) -> None:
 
 
 def slices(path: Path, names: Sequence[str], rows: int, size: int) -> Iterator[tuple[int, pl.DataFrame]]:
-    """Yield `(first row, rows)` of some columns of a Parquet file of `rows` rows, `size` rows at a time."""
+    """Yield `(first row, rows)` of the columns `names` of the Parquet file at `path`, which has `rows` rows, `size` at a time."""
     for start in range(0, rows, size):
         yield start, pl.scan_parquet(path).select(names).slice(start, size).collect()

@@ -49,7 +49,7 @@ class Cell:
     only: tuple[bool, ...] | None = None
 
     def holds(self, person: Person, modalities: Sequence[str]) -> bool:
-        """Return whether the person is counted."""
+        """Return whether the `person` is counted; `modalities` are the names of what a person may have, in order."""
         return (
             self.centre in (None, person.centre)
             and self.years in (None, person.years)
@@ -59,7 +59,11 @@ class Cell:
         )
 
     def text(self, modalities: Sequence[str]) -> str:
-        """Return the cell in words."""
+        """Return the cell in words; `modalities` are the names of what a person may have, in order.
+
+        >>> Cell(centre="lyon", has="rna").text(["rna", "CT"])
+        'centre lyon; with rna'
+        """
         parts = [f"centre {self.centre}"] if self.centre is not None else []
         parts += [f"years {self.years}"] if self.years is not None else []
         parts += [f"with {self.has}"] if self.has is not None else []
@@ -113,7 +117,7 @@ class CohortCounts:
 
 
 def patterns(people: People) -> list[tuple[bool, ...]]:
-    """Return the combinations that occur, most frequent first."""
+    """Return the combinations that occur among `people`, most frequent first."""
     totals = Counter(person.has for person in people.of.values())
     return sorted(totals, key=lambda p: (-totals[p], [not on for on in p]))
 

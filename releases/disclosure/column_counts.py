@@ -68,17 +68,25 @@ class Ground:
 
 
 def pack(flags: Iterable[bool]) -> Bits:
-    """Return booleans, in order of subject, as packed bits."""
+    r"""Return booleans, `flags`, in order of subject, as packed bits.
+
+    >>> pack([True, False, True])
+    b'\xa0'
+    """
     return np.packbits(np.fromiter(flags, dtype=bool)).tobytes()
 
 
 def filled(frame: pl.DataFrame) -> dict[str, Bits]:
-    """Return who has a value in each column of a table with a row for each subject, in order of subject."""
+    r"""Return who has a value in each column of `frame`, a table with a row for each subject, in order of subject.
+
+    >>> filled(pl.DataFrame({"AGE": [61, None]}))
+    {'AGE': b'\x80'}
+    """
     return {name: np.packbits(frame[name].is_not_null().to_numpy()).tobytes() for name in frame.columns}
 
 
 def ground_of(cohort: CohortCounts, min_cell: int) -> Ground:
-    """Return the ground of the columns of a cohort."""
+    """Return the ground of the columns of a cohort; counts below `min_cell` are small."""
     people = [cohort.people.of[i] for i in sorted(cohort.people.of)]
     return Ground(
         cohort,

@@ -52,9 +52,12 @@ class Decision:
 
 
 def decide(output: str, number: str, count: int | None, min_cell: int) -> Decision:
-    """Return the decision on a count; None is hidden.
+    """Return the decision on a `count`, the `number` of an `output`; None is hidden. Counts below `min_cell` are small.
 
     Whether a hidden count is small itself or would give a small one away is not said: that would narrow it.
+
+    >>> decide("page", "subjects with rna", None, 10).shown
+    False
     """
     if count is None:
         return Decision(
@@ -64,11 +67,11 @@ def decide(output: str, number: str, count: int | None, min_cell: int) -> Decisi
 
 
 def frame(decisions: Iterable[Decision]) -> pl.DataFrame:
-    """Return the record as a table, in order of output as given and of number."""
+    """Return the record of `decisions` as a table, in order of output as given and of number."""
     return pl.DataFrame([asdict(one) for one in decisions], schema=SCHEMA)
 
 
 def read(folder: Path) -> pl.DataFrame | None:
-    """Return the record of a release; None where it has none."""
+    """Return the record of the release in `folder`; None where it has none."""
     path = folder / FILE
     return pl.read_parquet(path) if path.is_file() else None

@@ -174,7 +174,7 @@ def measure(subjects: pl.DataFrame, policy: DisclosurePolicy) -> dict[str, Any]:
 
 
 def enforce(measured: Mapping[str, Any]) -> None:
-    """Refuse a release that fails its policy.
+    """Refuse a release that fails its policy, by what `measure` found, `measured`.
 
     Raises:
         UserError: With how far it is from the policy, and what can be made coarser.

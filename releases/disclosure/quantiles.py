@@ -27,7 +27,13 @@ class Quantiles:
 
 
 def quantiles(values: np.ndarray, min_cell: int) -> Quantiles | None:
-    """Return the quantiles of finite values, shape (persons,); None where not even the median may be shown."""
+    """Return the quantiles of finite values, shape (persons,); None where not even the median may be shown.
+
+    At least `min_cell` persons stand beyond each that is shown.
+
+    >>> quantiles(np.arange(20.0), 5).known
+    [4.75, 9.5, 14.2]
+    """
     values = values[np.isfinite(values)]
     if len(values) < 2 * min_cell:
         return None

@@ -48,7 +48,11 @@ class Masked:
 
 
 def is_small(count: int, min_cell: int) -> bool:
-    """Whether a count must be hidden: from 1 to `min_cell - 1`."""
+    """Whether a count must be hidden: from 1 to `min_cell - 1`.
+
+    >>> is_small(0, 10), is_small(9, 10), is_small(10, 10)
+    (False, True, False)
+    """
     return 0 < count < min_cell
 
 
@@ -235,6 +239,9 @@ def chain(counts: Sequence[int], min_cell: int) -> list[int | None]:
     The last count is kept unless it is small itself; going back from it, a count is shown only when it differs from
     the nearest shown one by nothing or by at least `min_cell`. Used for flow diagrams and numbers at risk, where
     every difference is itself a count of persons.
+
+    >>> chain([100, 97, 60], 10)
+    [None, 97, 60]
     """
     shown: list[int | None] = [None] * len(counts)
     anchor: int | None = None

@@ -50,12 +50,21 @@ class Attribute:
 
 
 def write_meta(path: Path, **entries: str) -> None:
-    """Write a meta file."""
+    r"""Write a meta file to `path`, a line for each of the `entries`.
+
+    >>> write_meta(getfixture("tmp_path") / "meta_study.txt", cancer_study_identifier="demo")
+    >>> (getfixture("tmp_path") / "meta_study.txt").read_text()
+    'cancer_study_identifier: demo\n'
+    """
     write_text(path, "".join(f"{name}: {value}\n" for name, value in entries.items()))
 
 
 def sample_name(subject: object) -> str:
-    """Return the sample that stands for what the release joined of a subject."""
+    """Return the sample that stands for what the release joined of a subject.
+
+    >>> sample_name(7)
+    '7-01'
+    """
     return f"{subject}-01"
 
 

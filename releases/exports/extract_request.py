@@ -75,7 +75,7 @@ class Request(_Strict):
 
 
 def read_request(path: Path | str) -> Request:
-    """Read a request file.
+    """Read the request file at `path`.
 
     Raises:
         UserError: Naming each key that is missing or wrong.

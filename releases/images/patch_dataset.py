@@ -135,6 +135,8 @@ class Patches:
     def known(self, row: Mapping[str, str]) -> dict[str, Any]:
         """Return what is known of the subject of an image.
 
+        `row` is the image's row of the table `images`.
+
         Args:
             row: A row of `images`.
         """

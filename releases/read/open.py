@@ -72,6 +72,8 @@ def read_variables(folder: Path | str, modality: str, variables: list[str]) -> p
 
     Only the chunks that hold the variables are read, so one gene of a wide assay opens at once.
 
+    `folder` is the release, `modality` one of its names, `variables` names of what it measures.
+
     Raises:
         UserError: If the release has no such modality or variable.
     """
@@ -116,6 +118,8 @@ def read_matrix(folder: Path | str, modality: str, subjects: Sequence[int]) -> N
 def read_subject(folder: Path | str, modality: str, subject_id: int) -> pl.DataFrame:
     """Read all variables of one subject in one modality: `variable`, `value`.
 
+    `folder` is the release, `subject_id` a pseudonym in it.
+
     Raises:
         UserError: If the release has no such modality, or the subject is not in it.
     """
@@ -137,6 +141,8 @@ class Annotation:
 def read_annotation(folder: Path | str, modality: str, column: str, subject_id: int) -> Annotation | None:
     """Read one subject's value in a column of the `obs` of a modality; None where `obs` has no such column.
 
+    `folder` is the release, `subject_id` a pseudonym in it.
+
     Raises:
         UserError: If the release has no such modality.
     """
@@ -155,6 +161,8 @@ def read_annotation(folder: Path | str, modality: str, column: str, subject_id: 
 
 def read_layers(folder: Path | str, modality: str, variable: str, subject_id: int) -> dict[str, float | None]:
     """Read one cell in every layer of a modality, missing as None; empty where there is no layer or no such cell.
+
+    `folder` is the release; the cell is that of `variable` and `subject_id`.
 
     Raises:
         UserError: If the release has no such modality.

@@ -20,7 +20,11 @@ MONTH = 15.0
 
 
 def both(fr: str, en: str) -> str:
-    """Return HTML that holds a text in both languages; arguments are plain text."""
+    """Return HTML that holds a text in both languages, `fr` and `en`; arguments are plain text.
+
+    >>> both("Âge < 40", "Age < 40")
+    '<span class="fr" lang="fr">Âge &lt; 40</span><span class="en" lang="en">Age &lt; 40</span>'
+    """
     return f'<span class="fr" lang="fr">{escape(fr)}</span><span class="en" lang="en">{escape(en)}</span>'
 
 
@@ -57,13 +61,21 @@ def _ticks(low: float, high: float, count: int = 5) -> list[float]:
 
 
 def month_ticks(high: float) -> list[float]:
-    """Return tick positions of a time axis in months: every 3, 6, 12, ... months, at most 7."""
+    """Return tick positions of a time axis in months up to `high`: every 3, 6, 12, ... months, at most 7.
+
+    >>> month_ticks(30.0)
+    [0.0, 6.0, 12.0, 18.0, 24.0, 30.0]
+    """
     step = next((s for s in (1, 3, 6, 12, 24, 36, 60, 120, 240) if high / s <= 6), 480)
     return [float(k * step) for k in range(int(high // step) + 1)]
 
 
 def number(value: float) -> str:
-    """Return a number of three significant digits, without an exponent where it can be."""
+    """Return a `value` as a number of three significant digits, without an exponent where it can be.
+
+    >>> number(0.012345), number(1234.5), number(2.5e7)
+    ('0.0123', '1234', '2.5e7')
+    """
     if value == 0 or not math.isfinite(value):
         return "0" if value == 0 else "–"
     size = abs(value)
@@ -162,7 +174,11 @@ MARKS = {
 
 
 def mark(kind: str, x: float, y: float) -> str:
-    """Draw one mark of a timeline; shapes differ as well as colours."""
+    """Draw one mark of a timeline, of a `kind`, around `x` and `y` (pixels); shapes differ as well as colours.
+
+    >>> mark("sample", 10.0, 5.0)
+    '<circle class="m-sample" cx="10.0" cy="5.0" r="4.2"/>'
+    """
     if kind == "imaging":
         return f'<rect class="m-imaging" x="{x - 4:.1f}" y="{y - 4:.1f}" width="8" height="8"/>'
     if kind == "sample":
@@ -274,7 +290,10 @@ class Box:
 
 
 def boxes(identity: str, name: str, rows: Sequence[Box]) -> str:
-    """Draw 10-25-50-75-90 % quantiles of one feature, a row per centre; those that are not shown are left out."""
+    """Draw 10-25-50-75-90 % quantiles of one feature, a row per centre; those that are not shown are left out.
+
+    `identity` is the drawing's id, `name` the feature, `rows` label and quantiles of each centre.
+    """
     labels = [box.label if isinstance(box.label, tuple) else (box.label, box.label) for box in rows]
     wide = max((len(word) for pair in labels for word in pair), default=0)
     left, right, top, row = max(74.0, 12.0 + 6.8 * wide), WIDTH - 16.0, 8.0, 30.0

@@ -46,36 +46,49 @@ class ReportData:
         return self.weighed.dictionary
 
     def table(self, name: str, *columns: str) -> pl.DataFrame:
-        """Read a released table, or some columns of it: a wide one is never held whole for a page."""
+        """Read the released table `name`, or some `columns` of it: a wide one is never held whole for a page."""
         return pl.read_parquet(self.folder / "tables" / f"{name}.parquet", columns=list(columns) or None)
 
     def has(self, name: str) -> bool:
-        """Return whether the release has a table."""
+        """Return whether the release has the table `name`."""
         return (self.folder / "tables" / f"{name}.parquet").is_file()
 
     def columns(self, name: str) -> list[str]:
-        """Return the names of the columns of a released table."""
+        """Return the names of the columns of the released table `name`."""
         return list(pl.read_parquet_schema(self.folder / "tables" / f"{name}.parquet"))
 
     def told(self, output: str, number: str, count: int | None) -> None:
-        """Note in the record that a section shows a number, or hides it."""
+        """Note in the record that a section, `output`, shows a number with this `count`, or hides it (None)."""
         self.record.append(decide(output, number, count, self.min_cell))
 
     def ruled(self, output: str, number: str, rule: str, shown: bool, why: str) -> None:
-        """Note in the record what a rule decided of a picture or another thing that is no count."""
+        """Note in the record what a rule decided of a picture or another thing that is no count.
+
+        Args:
+            output, number, rule: The section, what of it, and the rule.
+            shown, why: What was decided, and the reason in words.
+        """
         self.record.append(Decision(output, number, rule, shown, why))
 
 
 def text(count: int | None) -> str:
-    """Return a count as text, or the mask."""
+    """Return a count as text, or the mask.
+
+    >>> text(20), text(None)
+    ('20', '•')
+    """
     return MASK_TEXT if count is None else f"{count:,}".replace(",", "\u202f")
 
 
 def shown(count: int, min_cell: int) -> str:
-    """Return a count as text, or the mask where it is small."""
+    """Return a count as text, or the mask where it is small: below `min_cell`.
+
+    >>> shown(20, 10), shown(3, 10)
+    ('20', '•')
+    """
     return text(None if is_small(count, min_cell) else count)
 
 
 def centre_count(data: ReportData) -> int:
-    """Return how many centres have subjects."""
+    """Return how many centres have subjects in the `data` of the page."""
     return len([centre for centre in data.weighed.cohort.centres if centre not in ("", "?")])

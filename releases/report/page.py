@@ -19,7 +19,7 @@ TEMPLATES = [Path(__file__).parent / "templates", Path(__file__).parent / "secti
 
 
 def render(data: ReportData) -> str:
-    """Return the page as HTML text."""
+    """Return the page over `data` as HTML text."""
     from markupsafe import Markup
 
     environment = _environment(data)
@@ -37,7 +37,7 @@ def render(data: ReportData) -> str:
 
 
 def render_dictionary(data: ReportData) -> str:
-    """Return the page of the dictionary as HTML text; it stands in a folder beside the page of the release."""
+    """Return the page of the dictionary of `data` as HTML text; it stands in a folder beside the page of the release."""
     return _environment(data).get_template("words.html.j2").render(rows=dictionary_rows(data))
 
 

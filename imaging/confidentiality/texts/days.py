@@ -70,6 +70,9 @@ def dates_in(plain: str) -> tuple[Span, ...]:
 
     Args:
         plain: The folded text.
+
+    >>> dates_in("vu le 12.03.1956")
+    ((6, 16),)
     """
     if not _MAY.search(plain):
         return ()

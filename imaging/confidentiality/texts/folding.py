@@ -58,6 +58,9 @@ def fold(text: str) -> Folded:
 
     Args:
         text: The text.
+
+    >>> fold("Müller").plain
+    'muller'
     """
     if text.isascii():
         return Folded(text.lower(), None)
@@ -81,6 +84,9 @@ def spellings(word: str) -> frozenset[str]:
 
     Args:
         word: One word of a name.
+
+    >>> sorted(spellings("Müller"))
+    ['mueller', 'muller']
     """
     lower = unicodedata.normalize("NFC", word).lower()
     forms = {fold(lower).plain, fold("".join(_UMLAUTS.get(one, one) for one in lower)).plain}

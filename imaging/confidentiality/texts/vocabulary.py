@@ -95,7 +95,11 @@ def _read(name: str) -> frozenset[str]:
 
 @lru_cache(maxsize=65536)
 def is_word(word: str) -> bool:
-    """Return whether a folded word without digits is of the vocabulary, in one of its forms, or ends as only terms do."""
+    """Return whether a folded word without digits is of the vocabulary, in one of its forms, or ends as only terms do.
+
+    >>> is_word("thorax"), is_word("zqvibe")
+    (True, False)
+    """
     known = vocabulary()
     if word in known.words:
         return True
@@ -154,6 +158,9 @@ def allowed(token: str, technical: bool = False, extra: frozenset[str] = frozens
         technical: Whether it stands in a text that machines write (a model, a kernel, a code): there up to three letters
             pass without being a word, and numbers of any length.
         extra: Folded words that the study allows.
+
+    >>> allowed("thorax"), allowed("zqvibe")
+    (True, False)
     """
     return _allowed(token, technical) or (bool(extra) and fold(token).plain in extra)
 

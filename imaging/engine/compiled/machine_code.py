@@ -23,7 +23,7 @@ class PrecompiledLocator(InTreeCacheLocator):
 
     @classmethod
     def from_function(cls, py_func: Any, py_file: str) -> PrecompiledLocator | None:
-        """Return a locator, or None to let numba look elsewhere."""
+        """Return a locator of `py_func`, which stands in `py_file`, or None to let numba look elsewhere."""
         self = cls(py_func, py_file)
         folder = Path(self.get_cache_path())  # type: ignore[no-untyped-call]
         if not folder.is_dir() or os.access(folder, os.W_OK):

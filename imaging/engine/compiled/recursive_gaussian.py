@@ -67,6 +67,9 @@ def coefficients(width: float, second: bool, factor: float = 1.0) -> Array:
     Returns:
         Rows: causal weights of a voxel and the three before it; anticausal weights of the four after it; feedback of the
         four results before; the same where the line begins, and where it ends (it goes on with its last value).
+
+    >>> coefficients(2.0, second=True).shape
+    (5, 4)
     """
     d, (sd, dd, ed) = _poles(width)
     n, (sn, dn, en) = _zeros(width, _SMOOTH)

@@ -15,9 +15,12 @@ Array = np.ndarray
 
 
 def decomposition_filters(wavelet: str, kind: np.dtype) -> Array:
-    """Filters (2, n) of the low and the high band as PyWavelets has them in a number type.
+    """Filters (2, n) of the low and the high band of a `wavelet` as PyWavelets has them in a number type, `kind`.
 
     Its 32-bit filters are not always its 64-bit ones rounded; the answer to an impulse shows them.
+
+    >>> decomposition_filters("haar", np.dtype(np.float64)).round(4).tolist()
+    [[0.7071, 0.7071], [-0.7071, 0.7071]]
     """
     import pywt
 

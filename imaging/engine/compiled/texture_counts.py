@@ -34,7 +34,7 @@ EARLIER = np.array(
 
 @compiled
 def row_extents(levels: np.ndarray) -> np.ndarray:
-    """First place and one past the last place that is not 0 in each row: int64 (nz, ny, 2); both alike in an empty row."""
+    """First and one past the last place that is not 0 in each row of `levels`: int64 (nz, ny, 2); both alike in an empty row."""
     nz, ny, nx = levels.shape
     out = np.zeros((nz, ny, 2), dtype=np.int64)
     for z in range(nz):
@@ -146,7 +146,7 @@ def pairs_and_runs(
 
 
 def pair_counts(pairs: np.ndarray) -> np.ndarray:
-    """Pairs (k, level, level one step further), int64, from what `pairs_and_runs` counted."""
+    """Pairs (k, level, level one step further), int64, from `pairs`, shape (k, levels, levels), of `pairs_and_runs`."""
     return np.ascontiguousarray(pairs[:, 1:, 1:].transpose(0, 2, 1)).astype(np.int64)
 
 

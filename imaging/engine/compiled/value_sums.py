@@ -39,7 +39,10 @@ def digitise(values: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 @compiled
 def bin_levels(values: np.ndarray, low: float, factor: float, divisor: float, top: int) -> np.ndarray:
-    """Grey level (int64) of each value: 1 and the whole part of its distance to `low`, scaled, at least 1, at most `top`."""
+    """Grey level (int64) of `values` (n,): 1 and the whole part of `factor` times the distance to `low` over `divisor`.
+
+    It is at least 1, at most `top`.
+    """
     out = np.empty(len(values), dtype=np.int64)
     for k in range(len(values)):
         level = int(np.floor(factor * (values[k] - low) / divisor)) + 1
@@ -49,7 +52,7 @@ def bin_levels(values: np.ndarray, low: float, factor: float, divisor: float, to
 
 @compiled
 def central_sums(values: np.ndarray, mean: float) -> np.ndarray:
-    """Sums over values of the absolute difference to `mean`, and of its second, third and fourth power."""
+    """Sums over `values` (n,) of the absolute difference to `mean`, and of its second, third and fourth power."""
     parts = np.zeros((4, LANES))
     first, second, third, fourth = parts[0], parts[1], parts[2], parts[3]
     for start in range(0, len(values), LANES):
@@ -67,7 +70,7 @@ def central_sums(values: np.ndarray, mean: float) -> np.ndarray:
 
 @compiled
 def deviation_within(values: np.ndarray, low: float, high: float) -> float:
-    """Mean absolute deviation from their mean of the values from `low` to `high`; NaN when there are none."""
+    """Mean absolute deviation from their mean of the `values` (n,) from `low` to `high`; NaN when there are none."""
     sums, counts = np.zeros(LANES), np.zeros(LANES)
     for start in range(0, len(values), LANES):
         row = values[start : start + LANES]
@@ -90,7 +93,7 @@ def deviation_within(values: np.ndarray, low: float, high: float) -> float:
 
 @compiled
 def bucket_counts(values: np.ndarray, low: float, scale: float, n_buckets: int) -> np.ndarray:
-    """Number of values in each bucket; a value's bucket is its whole distance to `low`, times `scale`."""
+    """Number of `values` (n,) in each of `n_buckets`; a value's bucket is its whole distance to `low`, times `scale`."""
     counts = np.zeros(n_buckets, dtype=np.int64)
     for k in range(len(values)):
         counts[min(int((values[k] - low) * scale), n_buckets - 1)] += 1
@@ -99,7 +102,7 @@ def bucket_counts(values: np.ndarray, low: float, scale: float, n_buckets: int) 
 
 @compiled
 def in_buckets(values: np.ndarray, low: float, scale: float, wanted: np.ndarray, number: int) -> np.ndarray:
-    """The values, `number` of them, whose bucket (see `bucket_counts`) is wanted (bool)."""
+    """The `values` (n,), `number` of them, whose bucket (by `low` and `scale`, see `bucket_counts`) is `wanted` (bool)."""
     out = np.empty(number + 1)
     n = 0
     for k in range(len(values)):

@@ -268,7 +268,7 @@ def _farthest(outline: np.ndarray, n: int, start: int, p: float, q: float) -> in
 
 @compiled
 def index_moments(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """Sums and sums of products of the indices (z, y, x) of all voxels set, and their number; whole numbers throughout."""
+    """Sums and sums of products of the indices (z, y, x) of all voxels set in `mask`, and their number; all whole numbers."""
     sums = np.zeros(3, dtype=np.int64)
     products = np.zeros((3, 3), dtype=np.int64)
     n = 0

@@ -25,7 +25,7 @@ MOST = 1500
 
 
 def dictionary_rows(data: ReportData) -> list[dict[str, Any]]:
-    """Return the rows the page can search: columns of tables, not the variables of large matrices."""
+    """Return the rows of `data` the page can search: columns of tables, not the variables of large matrices."""
     tables = {path.stem for path in (data.folder / "tables").glob("*.parquet")} | {"timeline"}
     rows = data.dictionary.filter(pl.col("table").is_in(sorted(tables))).head(MOST).to_dicts()
     return [{**row, "missing_words": _missing_words(row["missing_by_reason"])} for row in rows]

@@ -10,7 +10,7 @@ from unibase.releases.report.section import Section
 
 
 def drawn(one: ResponseCounts) -> dict[str, Any]:
-    """Return the counts of each best response, and the share of complete and partial ones with its exact 95 % limits.
+    """Return the counts of each best response in `one`, and the share of CR and PR with its exact 95 % limits.
 
     The limits are those of Clopper and Pearson (Biometrika 1934;26:404).
     """
