@@ -78,11 +78,7 @@ class Contents:
 
     @staticmethod
     def stamps_of(files: Mapping[str, Path]) -> dict[str, str]:
-        """Return the stamps of files now, nothing for one that cannot be looked at.
-
-        Args:
-            files: Name to file.
-        """
+        """Return the stamps of files now, nothing for one that cannot be looked at. `files`: name to file."""
         found = {}
         for name, file in files.items():
             try:

@@ -32,11 +32,7 @@ class Section(BaseModel):
         return found
 
     def placed(self, place: Callable[[str], Path]) -> Self:
-        """Return the section with its files where they are.
-
-        Args:
-            place: Gives the absolute path of one that the study file names.
-        """
+        """Return the section with its files where they are. `place`: gives the absolute path of one that the study file names."""
         changed: dict[str, Any] = {}
         for name, field in type(self).model_fields.items():
             value = getattr(self, name)

@@ -52,11 +52,7 @@ def _finding(frame: pl.DataFrame, what: str) -> pl.DataFrame:
 
 
 def shared_series(series: pl.DataFrame) -> pl.DataFrame:
-    """Return findings of series that stand under two subjects, one for each of them.
-
-    Args:
-        series: SERIES of all subjects.
-    """
+    """Return findings of series that stand under two subjects, one for each of them. `series`: SERIES of all subjects."""
     known = series.select("subject_id", "SeriesInstanceUID").drop_nulls().unique().sort(pl.all())
     shared = known.filter(pl.len().over("SeriesInstanceUID") > 1)
     return _rows(shared, SHARED_SERIES, 1.0, "one series stands under two persons")

@@ -38,6 +38,9 @@ def zoned(day: date, time: str = "08:00:00") -> str:
     Args:
         day: The day.
         time: Time of day, HH:MM:SS, or of the whole instant.
+
+    >>> zoned(date(2024, 7, 1)), zoned(date(2024, 1, 1))
+    ('2024-07-01T08:00:00+02:00', '2024-01-01T08:00:00+01:00')
     """
     start = _last_sunday(day.year, 3)
     end = _last_sunday(day.year, 10)

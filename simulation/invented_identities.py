@@ -104,6 +104,9 @@ def ins_key(body: str) -> str:
 
     Args:
         body: The first 13 characters.
+
+    >>> ins_key("1560369123456")
+    '72'
     """
     digits = body.upper().replace("2A", "19").replace("2B", "18") if body[5:7].upper() in ("2A", "2B") else body
     return f"{97 - int(digits) % 97:02d}"
@@ -119,6 +122,9 @@ def make_ins(sex: str, birth_date: str, birth_place_code: str, order: int) -> st
         birth_date: Day of birth, ISO 8601.
         birth_place_code: INSEE code of the place of birth.
         order: Number in the register of births, 1 to 999.
+
+    >>> make_ins("F", "1956-03-12", "69123", 456)
+    '256036912345622'
     """
     place = birth_place_code
     if place[:2] in ("2A", "2B") and birth_date < "1976":
@@ -128,7 +134,11 @@ def make_ins(sex: str, birth_date: str, birth_place_code: str, order: int) -> st
 
 
 def without_accents(text: str) -> str:
-    """Return `text` as an old system writes it: no accents, no ligatures."""
+    """Return `text` as an old system writes it: no accents, no ligatures.
+
+    >>> without_accents("Élodie Lecœur")
+    'Elodie Lecoeur'
+    """
     plain = text.replace("Œ", "OE").replace("œ", "oe")
     return "".join(c for c in unicodedata.normalize("NFD", plain) if not unicodedata.combining(c))
 

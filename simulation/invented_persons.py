@@ -143,13 +143,21 @@ STAGES = {
 
 
 def centre_names(count: int) -> tuple[str, ...]:
-    """Return A, B, ..., Z, AA, AB, ... for `count` centres."""
+    """Return A, B, ..., Z, AA, AB, ... for `count` centres.
+
+    >>> centre_names(28)[-3:]
+    ('Z', 'AA', 'AB')
+    """
     letters = [chr(ord("A") + k) for k in range(26)]
     return tuple((letters + [a + b for a in letters for b in letters])[:count])
 
 
 def centre_format(centre: str) -> str:
-    """Return the clinical format of a centre: the three formats in turn."""
+    """Return the clinical format of a centre: the three formats in turn.
+
+    >>> [centre_format(centre) for centre in ("A", "B", "C")]
+    ['omop', 'fhir', 'osiris-rwd']
+    """
     letters = [ord(letter) - ord("A") for letter in centre]
     position = letters[0] if len(letters) == 1 else 26 + 26 * letters[0] + letters[1]
     return FORMATS[position % len(FORMATS)]

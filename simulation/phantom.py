@@ -29,6 +29,9 @@ class Grid:
 
         Args:
             which: 0 for x, 1 for y, 2 for z.
+
+        >>> Grid((3, 2, 2), (1.0, 1.0, 3.0), (0.0, 0.0, -3.0)).axis(2).tolist()
+        [-3.0, 0.0, 3.0]
         """
         return self.origin[which] + self.spacing[which] * np.arange(self.shape[2 - which])
 
@@ -50,7 +53,7 @@ class Region:
     waves: tuple[tuple[int, float, float], ...] = ()
 
     def radius(self, angle: np.ndarray, z: float) -> np.ndarray:
-        """Return the distance of the outline from the centre at `angle` in the plane `z`; zeros outside its height."""
+        """Return the distance of the outline from the centre at `angle` (any shape) in the plane `z`; 0 outside its height."""
         relative = (z - self.centre[2]) / self.half_height
         if abs(relative) >= 1.0:
             return np.zeros_like(angle)

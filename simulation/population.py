@@ -71,6 +71,10 @@ def synthetic_people(n: int, centres: int = 3, seed: int = 2026, rates: Rates | 
             `birth_place_code`, `source`, `source_row`; rows come shuffled.
         truth: For each row, in the same order, `centre`, `identifier`, `person` (int64), `twin_of` (the other twin's
             `person`, or null) and `variants` (what differs from the true identity, names separated by blanks).
+
+    >>> people, truth = synthetic_people(20, centres=2)
+    >>> people["centre"].n_unique()
+    2
     """
     rates = rates or Rates()
     persons = _true_persons(n, seed, rates)

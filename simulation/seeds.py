@@ -14,6 +14,9 @@ def stream(seed: int, *purpose: str | int) -> np.random.Generator:
     Args:
         seed: Seed of the tree.
         purpose: Words and numbers that name the purpose.
+
+    >>> bool(stream(1, "dates").integers(100) == stream(1, "dates").integers(100))
+    True
     """
     text = "/".join(str(part) for part in (seed, *purpose))
     return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big"))
@@ -25,6 +28,9 @@ def source_uid(seed: int, *purpose: str | int) -> UID:
     Args:
         seed: Seed of the tree.
         purpose: Words and numbers that name the purpose.
+
+    >>> source_uid(1, "study") == source_uid(1, "study")
+    True
     """
     text = "/".join(str(part) for part in (seed, *purpose))
     number = int.from_bytes(hashlib.sha256(b"uid/" + text.encode()).digest()[:15], "big")
@@ -37,6 +43,9 @@ def source_uuid(seed: int, *purpose: str | int) -> str:
     Args:
         seed: Seed of the tree.
         purpose: Words and numbers that name the purpose.
+
+    >>> source_uuid(1, "patient") == source_uuid(1, "patient") != source_uuid(2, "patient")
+    True
     """
     text = "/".join(str(part) for part in (seed, *purpose))
     digits = hashlib.sha256(b"uuid/" + text.encode()).hexdigest()

@@ -39,7 +39,11 @@ class TableFiles:
         return self.folder / f"{table}.{'csv' if self.columns else 'ndjson'}"
 
     def write(self, rows: Iterable[Row]) -> None:
-        """Add rows; they reach the disk from time to time and on `close`."""
+        """Add rows; they reach the disk from time to time and on `close`.
+
+        Raises:
+            ValueError: If a row has a column that its table does not have.
+        """
         for table, values in rows:
             buffer = self._buffer(table)
             if self.columns:

@@ -65,7 +65,11 @@ dask: {address: null, workers: 2}
 
 
 def centre_folder(centre: str) -> str:
-    """Return the folder of a centre in the tree."""
+    """Return the folder of a centre in the tree.
+
+    >>> centre_folder("A")
+    'centre_a'
+    """
     return f"centre_{centre.lower()}"
 
 
@@ -115,11 +119,7 @@ def write_study(out: Path, centres: tuple[str, ...], imaging: bool, misplaced: b
 
 
 def ask_for_volumes(out: Path) -> None:
-    """Make a written study file ask for MR too, and for each volume of a series that holds several.
-
-    Args:
-        out: The tree.
-    """
+    """Make a written study file ask for MR too, and for each volume of a series that holds several. `out`: the tree."""
     path = out / "study.yaml"
     text = path.read_text(encoding="utf-8")
     path.write_text(

@@ -39,7 +39,7 @@ _FOUND = ("response", "progression", "recurrence")
 
 
 def overall_survival(events: pl.DataFrame, index: pl.DataFrame, concepts: Concepts | None = None) -> pl.DataFrame:
-    """Return overall survival of EVENTS from the `index`: death of any cause, else the last day known to be alive.
+    """Return overall survival of `events` (EVENTS) from the `index`: death of any cause, else the last day known to be alive.
 
     `derive` with the packaged definition of OS.
 

@@ -71,8 +71,7 @@ class Version:
 def older(versions: Iterable[tuple[int, Version]]) -> frozenset[tuple[int, int]]:
     """Return part and line of every version that is not the newest of its resource; of equal ones the last counts.
 
-    Args:
-        versions: Hash of the resource, and the version.
+    `versions`: hash of the resource, and the version.
     """
     newest: dict[int, Version] = {}
     found: set[tuple[int, int]] = set()

@@ -55,8 +55,7 @@ class Wanted:
     def cut_off(self, birth_years: Mapping[int, int]) -> CutOff | None:
         """Return the cut-off; None where there is none, or no day of the export can be told.
 
-        Args:
-            birth_years: Births by year in the source.
+        `birth_years`: births by year in the source.
         """
         if self.said == "none":
             return None

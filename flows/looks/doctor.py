@@ -175,6 +175,10 @@ def disk_of(folder: Path) -> int:
 
     Args:
         folder: The folder, or a file.
+
+    >>> _ = (getfixture("tmp_path") / "a.txt").write_text("12345")
+    >>> disk_of(getfixture("tmp_path"))
+    5
     """
     if not folder.is_dir():
         return folder.stat().st_size if folder.exists() else 0

@@ -12,7 +12,14 @@ PATTERN = "--region takes TARGET=PATTERN, such as --region GTV=gtv.*"
 
 
 def parse_regions(given: list[str]) -> dict[str, list[str]]:
-    """Return target to patterns of `TARGET=PATTERN` texts; a target given again has several patterns."""
+    """Return target to patterns of `TARGET=PATTERN` texts; a target given again has several patterns.
+
+    Raises:
+        UserError: If a text is none.
+
+    >>> parse_regions(["tumour=gtv.*", "tumour=ptv"])
+    {'tumour': ['gtv.*', 'ptv']}
+    """
     regions: dict[str, list[str]] = {}
     for text in given:
         target, sign, pattern = text.partition("=")

@@ -23,6 +23,9 @@ def code_digest(*modules: str) -> str:
 
     Args:
         modules: Dotted names, such as `unibase.imaging.confidentiality.deidentify` or `unibase.omics`.
+
+    >>> code_digest("unibase.privacy.dates") == code_digest("unibase.privacy.dates")
+    True
     """
     files = sources(*modules)
     ours = [(file.relative_to(ROOT).as_posix(), sha256_file(file)) for file in files]
@@ -49,6 +52,9 @@ def sources(*modules: str) -> list[Path]:
 
     Raises:
         ValueError: If a module is none of ours.
+
+    >>> sorted(path.name for path in sources("unibase.methods.compiled.special_functions"))
+    ['__init__.py', '__init__.py', 'py.typed', 'special_functions.py']
     """
     todo = [file for name in modules for file in _module_files(name)]
     if not todo:

@@ -68,6 +68,9 @@ def explain(error: BaseException, log: Path | None) -> str:
     Args:
         error: The error.
         log: File of the vault, or None.
+
+    >>> explain(UserError("There is no study file at study.yaml."), None)
+    'There is no study file at study.yaml.'
     """
     if isinstance(error, UserError | Unusable):
         return str(error)

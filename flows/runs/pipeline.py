@@ -29,7 +29,14 @@ STAGES = tuple(one for one in ALL if one is not release.STAGE)
 
 
 def stage(name: str) -> Stage:
-    """Return the stage of a name; raises KeyError with the known names."""
+    """Return the stage of a `name`.
+
+    Raises:
+        KeyError: If there is none; with the known names.
+
+    >>> stage("index").name
+    'index'
+    """
     for one in STAGES:
         if one.name == name:
             return one

@@ -228,7 +228,11 @@ def workforce(study: Study, address: str | None = None) -> Workforce:
 
 
 def software_versions() -> dict[str, str]:
-    """Return the versions of the packages that make a release's numbers."""
+    """Return the versions of the packages that make a release's numbers.
+
+    >>> "polars" in software_versions()
+    True
+    """
     return {name: metadata.version(name) for name in SOFTWARE}
 
 
@@ -257,6 +261,10 @@ def files_below(folder: Path) -> list[Path]:
 
     Raises:
         SourceAway: If a folder cannot be listed: its files would look as if the hospital had taken them back.
+
+    >>> _ = (getfixture("tmp_path") / "b.dcm").write_text("1")
+    >>> [path.name for path in files_below(getfixture("tmp_path"))]
+    ['b.dcm']
     """
 
     def stop(error: OSError) -> None:
@@ -274,6 +282,10 @@ def summary(stage: str, outcomes: list[Outcome]) -> str:
     Args:
         stage: Name of the stage.
         outcomes: How the units ended.
+
+    >>> from unibase.groundwork.outcomes import Outcome
+    >>> summary("index", [Outcome("a", "1f", "done"), Outcome("b", "2f", "quarantined", reason="no-pixels")])
+    'index: 2 in = 1 done + 1 quarantined; 0 processed now'
     """
     quarantined = sum(outcome.status == "quarantined" for outcome in outcomes)
     new = sum(outcome.repeated for outcome in outcomes)

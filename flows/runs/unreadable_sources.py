@@ -34,11 +34,7 @@ _REMEDY = (
 
 
 def names(study: Study) -> Iterator[str]:
-    """Yield the sources that hospitals give, by their keys below `centres` in the study file.
-
-    Args:
-        study: The study.
-    """
+    """Yield the sources that hospitals give, by their keys below `centres` in the study file. `study`: the study."""
     for name, centre in study.centres.items():
         given = {"people": centre.people, "dicom": centre.dicom, "clinical": centre.clinical}
         yield from (f"{name}.{key}" for key, value in given.items() if value)

@@ -21,7 +21,10 @@ from unibase.groundwork.work import Job, Outcome, Output, Unit
 
 
 def stage_records(_: None, work: tuple[TimelineTask, Path]) -> dict[str, Any]:
-    """Write one clinical source as a MEDS dataset, problems and account beside it; on Dask all workers read it together."""
+    """Write the source of `work` (task, folder) as a MEDS dataset, problems and account beside it, on all workers together.
+
+    `_`, what units share, is nothing.
+    """
     task, destination = work
     with client_of_worker() as client:
         written = write_unit(task, destination, client)
@@ -87,7 +90,7 @@ def _state(run: Run, name: str, source: Path | str) -> str:
 
 
 def scan_records(run: Run, name: str) -> pl.LazyFrame | None:
-    """Return the EVENTS of a centre's clinical records, or None where it has none staged."""
+    """Return the EVENTS of the clinical records of a centre, `name`, in the staging of `run`, or None where it has none."""
     data = run.place(RECORDS, centre=name) / "data"
     # In order of name, for the same rows in the same order on every machine.
     return pl.scan_parquet(sorted(data.glob("*.parquet"))) if data.exists() else None

@@ -20,7 +20,7 @@ _NOT_CLINICAL = ("IMAGING//", "SAMPLE//")
 
 
 def index_of_subjects(run: Run) -> dict[int, IndexEvent]:
-    """Return the index event of every subject that has one, dates shifted.
+    """Return the index event of every subject of the study of `run` that has one, dates shifted.
 
     It is the event that the stage `link` will find, for that depends on clinical records alone. Where the study's index
     can be an image or a sample, it is not known before the images are read: then there is none for anyone.
@@ -54,6 +54,10 @@ def _needs_more(concepts: Concepts, name: str) -> bool:
 
 
 def event_kind(concept: str) -> str:
-    """Return the name of a concept as a code string of DICOM, or `INDEX` where it does not fit."""
+    """Return the name of a concept as a code string of DICOM, or `INDEX` where it does not fit.
+
+    >>> event_kind("treatment_start")
+    'TREATMENT_START'
+    """
     kind = re.sub(r"[^A-Z0-9]+", "_", concept.upper())
     return kind if len(kind) <= 16 else "INDEX"

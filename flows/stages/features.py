@@ -202,7 +202,7 @@ def _perturb(run: Run, units: list[Unit], settings: dict[str, Any]) -> list[Outc
 
 
 def stability(run: Run, members: pl.DataFrame) -> pl.DataFrame:
-    """Return how stable every feature is over the perturbed copies and repeated scans of the cohort's subjects."""
+    """Return how stable every feature of `run` is over the perturbed copies and repeated scans of the subjects in `members`."""
     options = run.study.features.robustness if run.study.features else None
     if options is None:
         return STABILITY.empty()

@@ -48,13 +48,13 @@ def _find_misplaced(run: Run) -> pl.DataFrame:
 
 
 def findings_of_samples(run: Run) -> pl.DataFrame:
-    """Return what this stage found; nothing where it never ran."""
+    """Return what this stage found in `run`; nothing where it never ran."""
     path = run.place(IDENTITY) / "findings.parquet"
     return pl.read_parquet(path) if path.exists() else pl.DataFrame(schema=FINDINGS.schema())
 
 
 def genotyped_samples(run: Run) -> pl.DataFrame:
-    """Return SAMPLE_MAP of the samples with genotypes, of all centres."""
+    """Return SAMPLE_MAP of the samples of `run` with genotypes, of all centres."""
     paths = sorted((run.place(IDENTITY) / GENOTYPES).glob("*/sample_map.parquet"))
     return pl.concat([SAMPLE_MAP.empty(), *(SAMPLE_MAP.read(path) for path in paths)])
 

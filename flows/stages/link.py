@@ -60,7 +60,7 @@ class Linked:
     folder: Path
 
     def table(self, name: str) -> pl.DataFrame:
-        """Read one of cohort, flow, index, analysis, trace, adtte, adrs, subjects, robustness."""
+        """Read the table `name`: one of cohort, flow, index, analysis, trace, adtte, adrs, subjects, robustness."""
         return pl.read_parquet(self.folder / f"{name}.parquet")
 
 
@@ -94,7 +94,7 @@ class _Staged:
 
 
 def link(run: Run) -> Linked:
-    """Join everything at the index and write cohort, flow, index, analysis, trace, adtte, adrs and subjects.
+    """Join all that `run` staged at the index; write cohort, flow, index, analysis, trace, adtte, adrs and subjects.
 
     What looks at events goes through them by blocks of subjects, or asks for those of a concept alone: they are never all
     in memory.

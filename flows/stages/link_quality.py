@@ -16,7 +16,7 @@ EVENTS_PER_CHECK = 250_000
 
 
 def quality_table(run: Run) -> pl.DataFrame:
-    """Return the checks of data quality over the timeline, and over the rows of the sources that never entered it."""
+    """Return the checks of data quality over the timeline of `run`, and over the rows of the sources that never entered it."""
     folders = [run.place(RECORDS, centre=name) / "metadata" for name in run.study.centres]
     accounts = [pl.read_parquet(path) for folder in folders if (path := folder / "account.parquet").exists()]
     problems = pl.concat([QUARANTINE.empty(), *(QUARANTINE.read(folder / "problems.parquet") for folder in folders)])

@@ -33,7 +33,7 @@ class FrozenModel:
 
     @classmethod
     def of(cls, models: Path, assay: str) -> FrozenModel:
-        """Return the model of an assay among those of a study (`places.MODELS`)."""
+        """Return the model of an `assay` among the `models` of a study (`places.MODELS`)."""
         return cls(models / assay)
 
     @property
@@ -49,7 +49,7 @@ class FrozenModel:
 
 
 def ask_for_refit(models: Path, assay: str) -> bool:
-    """Make the next build fit the model of an assay again; return whether there is a model that this will replace."""
+    """Make the next build fit the model of an `assay` in `models` again; return whether there is one that this will replace."""
     model = FrozenModel.of(models, assay)
     record = model.record()
     if record is None:
@@ -59,7 +59,7 @@ def ask_for_refit(models: Path, assay: str) -> bool:
 
 
 def released_models(models: Path) -> dict[str, Any]:
-    """Return what a release says of each frozen model: digest, method, samples of the fit, and every fit before it."""
+    """Return what a release says of each of the frozen `models`: digest, method, samples of the fit, every fit before it."""
     out = {}
     for path in sorted(models.glob("*/frozen.json")):
         record = FrozenModel(path.parent).record() or {}

@@ -48,7 +48,7 @@ def sex_conflicts(matrices: list[Path], recorded: dict[int, str]) -> dict[str, s
 
 
 def recorded_sex(run: Run) -> dict[int, str]:
-    """Return the sex (M or F) of each subject from the clinical records; subjects whose records disagree are left out."""
+    """Return the sex (M or F) of each subject of `run` from the clinical records; who has two there is left out."""
     frames = [EVENTS.empty().lazy(), *(frame for name in run.study.centres if (frame := scan_records(run, name)) is not None)]
     said = pl.concat(frames).filter(pl.col("code").str.starts_with("SEX//")).collect()
     sexes = said.select("subject_id", pl.col("code").str.split("//").list.last().alias("sex"))

@@ -150,7 +150,7 @@ _LEAST_IDENTIFIER = 6
 
 
 def needles(run: Run) -> list[Needle]:
-    """Return what must not be found in a release: identifiers, whole names and birth dates of all persons of the study."""
+    """Return what must not be found in a release of `run`: identifiers, whole names and birth dates of all persons."""
     people = PEOPLE.read(run.place(PEOPLE_TABLE))
     found: set[Needle] = set()
     for row in people.to_dicts():

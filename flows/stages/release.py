@@ -59,7 +59,7 @@ from unibase.releases.report.section import evidence_names
 
 
 def release_inputs(run: Run, version: str) -> ReleaseInputs:
-    """Return all that goes into the release."""
+    """Return all of `run` that goes into the release of a `version`."""
     study, staging = run.study, run.study.work.staging
     linked = Linked(run.place(LINKED))
     stores = {assay: run.place(ASSAYS, assay=assay) for assay in sorted(get_args(AssayName))}

@@ -75,7 +75,7 @@ PER_SAMPLE = {
 
 
 def describe_columns(run: Run, analysis: list[str]) -> list[pl.DataFrame]:
-    """Return dictionary pieces for subjects, features and the columns of the analysis table."""
+    """Return dictionary pieces for subjects, features and the columns of the `analysis` table of `run`."""
     rows = [
         _row(name, label, derivation, table="subjects", codes=codes, unit=unit)
         for name, label, derivation, codes, unit in SUBJECTS

@@ -27,7 +27,7 @@ SUBJECTS_PER_BLOCK = 8 * SUBJECTS_PER_SHARD
 
 
 def build_timeline(run: Run) -> Path:
-    """Merge records, images and samples of all centres into one MEDS dataset: the spine that all depends on.
+    """Merge records, images and samples of all centres of `run` into one MEDS dataset: the spine that all depends on.
 
     Subjects are merged a block at a time, so that memory does not grow with their number.
     """

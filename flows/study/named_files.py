@@ -13,11 +13,7 @@ _ASSAY_FILES = ("matrix", "samples", "profiled", "panel", "detection", "masked",
 
 
 def missing_sources(study: Study) -> list[str]:
-    """Return one line for each source that the study names and that is not there.
-
-    Args:
-        study: The study.
-    """
+    """Return one line for each source that the study names and that is not there. `study`: the study."""
     named = [pair for name, centre in study.centres.items() for pair in _of_centre(study, name, centre)]
     named += [*_shared_files(study), ("key.file", study.key.file or "")]
     return [

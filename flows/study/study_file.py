@@ -222,8 +222,7 @@ class Study(Section):
     def records(self, source: ClinicalSource) -> Path | str:
         """Return where clinical records are: an absolute path, or the address of a server.
 
-        Args:
-            source: The clinical source of a centre.
+        `source`: the clinical source of a centre.
         """
         from unibase.clinical.sources.databases import is_server
 

@@ -35,8 +35,7 @@ def check_surroundings(study: Study) -> None:
 def _nested_sources(study: Study) -> Iterator[str]:
     """Yield a sentence for each source and workspace of which one lies in the other: a build would read what it wrote.
 
-    Args:
-        study: The study.
+    `study`: the study.
     """
     for key, path in source_paths(study):
         for name, folder in (("workspace", study.work.root), ("releases", study.path(study.releases))):

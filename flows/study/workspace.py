@@ -26,7 +26,11 @@ class Workspace:
 
     @property
     def vault(self) -> Path:
-        """Keys, identity ledger, work ledger, audit log: mode 0700."""
+        """Keys, identity ledger, work ledger, audit log: mode 0700.
+
+        >>> Workspace(Path("work")).vault.name, Workspace(Path("work")).staging.name
+        ('vault', 'staging')
+        """
         return self.root / "vault"
 
     @property

@@ -47,11 +47,7 @@ def history(study_file: Path) -> str:
 
 
 def review(study_file: Path) -> str:
-    """Write the page of open pairs into the vault; return where it is and what to do with it.
-
-    Args:
-        study_file: The study file.
-    """
+    """Write the page of open pairs into the vault; return where it is and what to do with it. `study_file`: the study file."""
     study = _with_ledger(study_file)
     page = study.work.vault / "review.html"
     count = review_page.write_review_page(study.work.identity, page)

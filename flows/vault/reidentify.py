@@ -65,6 +65,9 @@ def vault_of_study(file: Path, subjects: Path | None = None) -> Vault:
     Args:
         file: The study file.
         subjects: What the study custodian revealed, where the study's own `custodians: subjects` is not there any more.
+
+    Raises:
+        UserError: If the key cannot be read, or `subjects` is given and the study has no custodians.
     """
     study: Study = read_study(file)
     sources = {f"deidentify-{name}": images.path for name in study.centres if (images := images_of(study, name))}
@@ -82,6 +85,9 @@ def vault_of_folder(folder: Path, key_file: Path | None, source: Path | None) ->
         folder: Folder of the copies.
         key_file: The secret key, or None.
         source: Folder of the sources, or None.
+
+    Raises:
+        UserError: If no key is named.
     """
     if key_file is None:
         raise UserError("Without the key nobody can go back. Name the key that de-identified this folder: --key-file FILE")

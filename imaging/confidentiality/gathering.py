@@ -153,11 +153,7 @@ def _said(
 
 
 def knowledge_of(lookup: SubjectLookup) -> dict[int, Knowledge]:
-    """Return what the ledger knows of each subject, as it is sought in texts.
-
-    Args:
-        lookup: The door to the identity ledger.
-    """
+    """Return what the ledger knows of each subject, as it is sought in texts. `lookup`: the door to the identity ledger."""
     numbers: dict[int, set[str]] = {}
     for (_, _, identifier), subject in lookup.by_identifier.items():
         numbers.setdefault(subject.subject_id, set()).add(identifier)

@@ -199,11 +199,7 @@ class Identifiers:
         return bool(self._needles) and bool(self._first.find_matches_as_indexes(content.lower()))
 
     def search(self, content: bytes) -> list[Hit]:
-        """Return every place where a needle stands, overlapping ones too.
-
-        Args:
-            content: Bytes of a header.
-        """
+        """Return every place where a needle stands, overlapping ones too. `content`: bytes of a header."""
         if not self.occurs(content):
             return []
         kinds = list(self._needles.values())

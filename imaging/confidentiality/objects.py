@@ -241,11 +241,7 @@ def _refuse(facts: Mapping[str, str], permits: Permits) -> None:
 
 
 def at_risk(facts: Mapping[str, str]) -> str | None:
-    """Return why the pixels of an image may show who the person is, or None.
-
-    Args:
-        facts: Values of `FACTS` as texts.
-    """
+    """Return why the pixels of an image may show who the person is, or None. `facts`: values of `FACTS` as texts."""
     sop_class = facts.get("SOPClassUID", "")
     if sop_class in AT_RISK:
         return "Images of this kind usually show the patient's name."
@@ -318,8 +314,7 @@ def _burned(what: str, sop_class: str) -> Unusable:
 def pixel_bytes(facts: Mapping[str, str]) -> int | None:
     """Return how many bytes native pixels must have at least, or None when the header does not say.
 
-    Args:
-        facts: Values of `FACTS` as texts.
+    `facts`: values of `FACTS` as texts.
     """
     try:
         bits = int(facts["BitsAllocated"]) * int(facts["Rows"]) * int(facts["Columns"]) * int(facts["SamplesPerPixel"])

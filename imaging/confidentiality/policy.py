@@ -239,11 +239,7 @@ class Policy:
         return "private" in self.enabled and (creator, group, low) in standard.safe_private()
 
     def private_action(self, vr: str) -> Action:
-        """Return what is done to a safe private attribute of a VR.
-
-        Args:
-            vr: VR of the value, empty when nobody knows it.
-        """
+        """Return what is done to a safe private attribute of a VR. `vr`: VR of the value, empty when nobody knows it."""
         if vr in ("", "UN", "PN", "AE"):
             return "remove"
         if vr in TEXT_VRS:

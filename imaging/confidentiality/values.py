@@ -89,8 +89,7 @@ class UidMap:
     def one(self, source: bytes) -> bytes:
         """Return the pseudonym of one UID (no padding); what is no UID becomes a pseudonym too.
 
-        Args:
-            source: The UID, without padding.
+        `source`: the UID, without padding.
         """
         known = self._known.get(source)
         if known is None:

@@ -247,8 +247,7 @@ def series_moment(header: Any) -> datetime | None:
 def _referenced_series(header: Any) -> str | None:
     """Return the image series that a SEG or RTSTRUCT marks; the first by name when there are several.
 
-    Args:
-        header: Header of a SEG or RTSTRUCT.
+    `header`: header of a SEG or RTSTRUCT.
     """
     found = {str(item.get("SeriesInstanceUID", "")) for item in header.get("ReferencedSeriesSequence") or []}
     for frame in header.get("ReferencedFrameOfReferenceSequence") or []:
@@ -260,8 +259,7 @@ def _referenced_series(header: Any) -> str | None:
 def _frame_of_reference(header: Any) -> str | None:
     """Return the frame of reference of an object; that of its first reference for an RTSTRUCT.
 
-    Args:
-        header: Header of an instance.
+    `header`: header of an instance.
     """
     own = _text(header, "FrameOfReferenceUID")
     if own:

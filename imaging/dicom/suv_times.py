@@ -155,11 +155,7 @@ def injection(header: Header, tracer: Header, scan: datetime, nuclide: Nuclide) 
 
 
 def _zone_of(header: Header) -> timedelta | None:
-    """Return the offset from UTC of the times of a file; None when it does not say it.
-
-    Args:
-        header: Header of a slice.
-    """
+    """Return the offset from UTC of the times of a file; None when it does not say it. `header`: header of a slice."""
     text = str(header.get("TimezoneOffsetFromUTC") or "").strip()
     own = _offset(text)
     if own is not None:
@@ -183,11 +179,7 @@ def parse(value: object) -> Moment | None:
 
 
 def decay_corrected_to(header: Header) -> datetime | None:
-    """Return Decay Correction DateTime (0018,9701) of enhanced PET.
-
-    Args:
-        header: Header of a slice.
-    """
+    """Return Decay Correction DateTime (0018,9701) of enhanced PET. `header`: header of a slice."""
     moment = parse(header.get("DecayCorrectionDateTime"))
     if moment is None:
         return None

@@ -74,7 +74,7 @@ def convolve(array: Array, kernel: Array, axis: int) -> Array:
 
 
 def pooled(responses: Callable[[], Any], pooling: str) -> Array:
-    """Maximum, mean or minimum over response maps, one at a time.
+    """Maximum, mean or minimum (`pooling`) over response maps, one at a time; `responses` gives them.
 
     Raises:
         ValueError: If the pooling is none of `max`, `mean`, `min`.

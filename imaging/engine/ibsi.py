@@ -70,11 +70,9 @@ def features(prepared: Prepared, options: IbsiOptions) -> Values:
 def morphological(core: Prepared, values: Array) -> Values:
     """Morphological features of a region cropped to its bounding box, but for spatial autocorrelation.
 
-    `values` has the shape (voxels,).
-
     Args:
         core: The region without margin.
-        values: Its intensities.
+        values: Its intensities, shape (voxels,).
     """
     mask = morphology.padded_mask(core.region)
     volume, area = morphology.mesh_measures(mask, core.spacing, mesh_table.symmetric_triangles())

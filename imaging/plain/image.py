@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 def plain_volumes(path: Path | str) -> list[tuple[str, Callable[[], Volume]]]:
     """Return the volumes of a plain image, each with its name and what reads it; one of four dimensions holds several.
 
-    Args:
-        path: The file. Volumes are named by their order along the fourth axis, such as `volume 2 of 5`.
+    `path`: the file. Volumes are named by their order along the fourth axis, such as `volume 2 of 5`.
     """
     path = Path(path)
     count = _fourth(path)

@@ -148,8 +148,7 @@ def _files_of(root: Path, row: Row, shared: set[str]) -> list[Path]:
 def stage_settings(asked: Asked) -> dict[str, Any]:
     """Return all that changes the result of a unit beside its input, as JSON: the `settings` of `run_units`.
 
-    Args:
-        asked: What is asked of every unit.
+    `asked`: what is asked of every unit.
     """
     regions, choices = asked.regions, asked.choices
     return {

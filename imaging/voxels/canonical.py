@@ -36,11 +36,7 @@ class Turn:
         return np.ascontiguousarray(turned)
 
     def region(self, region: Boxed) -> Boxed:
-        """Return a region of the volume, turned.
-
-        Args:
-            region: Before the turn.
-        """
+        """Return a region of the volume, turned. `region`: before the turn."""
         shape = tuple(region.shape[axis] for axis in self.axes)
         start = [region.start[axis] for axis in self.axes]
         array = self.array(region.array)

@@ -131,8 +131,7 @@ def encode_people(people: pl.DataFrame, linkage_key: Key) -> Encoded:
 def records_in_order(records: pl.DataFrame) -> pl.DataFrame:
     """Return distinct records by their tokens alone: their order tells nothing, and is the same whatever it was before.
 
-    Args:
-        records: Columns of `RECORDS`.
+    `records`: columns of `RECORDS`.
     """
     tokens = [pl.col(name).list.get(at, null_on_oob=True) for name in ("family", "given", "birth") for at in range(MOST_NAMES)]
     return records.unique().sort("centre", "person", "ins", "sex", "place", *tokens, nulls_last=True)

@@ -91,8 +91,7 @@ class Tally:
     def __init__(self, why: Callable[[pl.DataFrame], Mapping[str, Mapping[str, int]]] = lambda _: {}) -> None:
         """Start at nothing.
 
-        Args:
-            why: Gives, for a block, the reasons of the empty cells of its columns; see `missingness.Reasons`.
+        `why`: gives, for a block, the reasons of the empty cells of its columns; see `missingness.Reasons`.
         """
         self._why = why
         self.reasons: dict[str, Counter[str]] = {}

@@ -35,11 +35,7 @@ class Leaving:
     birth: Birth = "day"
 
     def apply(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Return a block of a table as it leaves.
-
-        Args:
-            frame: Rows of any table of a release.
-        """
+        """Return a block of a table as it leaves. `frame`: rows of any table of a release."""
         frame = (
             _coarser_births(frame, self.birth) if self.birth != "day" and {"code", "time_max"} <= set(frame.columns) else frame
         )

@@ -82,8 +82,7 @@ def write_nifti(array: Array, about: Mapping[str, Any], path: Path) -> None:
 def write_beside(store: Path) -> None:
     """Write the image and the label maps of a store as NIfTI beside it: `volume.nii.gz`, `volume-regions.nii.gz`, ...
 
-    Args:
-        store: An `*.ome.zarr` folder of a release.
+    `store`: an `*.ome.zarr` folder of a release.
     """
     opened = open_store(store)
     stem = store.name.removesuffix(".ome.zarr")

@@ -125,8 +125,7 @@ class Patches:
     def whole(self, place: int) -> dict[str, Any]:
         """Return a whole image with its masks, as an item whose size is that of the image.
 
-        Args:
-            place: From 0 to `len(self.images) - 1`.
+        `place`: from 0 to `len(self.images) - 1`.
         """
         row = self.images[place]
         store = self._store(row["path"])

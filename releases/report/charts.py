@@ -119,11 +119,7 @@ class _Frame:
 
 
 def survival(picture: SurvivalPicture) -> str:
-    """Draw a curve with its band and the numbers at risk.
-
-    Args:
-        picture: What is drawn.
-    """
+    """Draw a curve with its band and the numbers at risk. `picture`: what is drawn."""
     frame = _Frame(picture.curve.end)
     body = [*_levels(frame), *_steps(frame, picture.curve), *_risk_table(frame, picture.risk)]
     title = (f"{picture.name} : courbe de survie par paliers", f"{picture.name}: survival curve in steps")

@@ -45,11 +45,7 @@ class ArchiveWords:
     persons: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set), repr=False)
 
     def know(self, names: Iterable[str]) -> None:
-        """Take names of persons, whose words are never listed.
-
-        Args:
-            names: As a list of people or a header writes them.
-        """
+        """Take names of persons, whose words are never listed. `names`: as a list of people or a header writes them."""
         self.names |= {form for name in names for word in SEPARATORS.split(name) if word for form in spellings(word)}
 
     def read(self, path: Path) -> None:
@@ -86,8 +82,7 @@ class ArchiveWords:
     def found(self, least: int = LEAST) -> list[tuple[str, int]]:
         """Return the words that name nobody, with their numbers of persons, the most frequent first.
 
-        Args:
-            least: Persons with whom a word must stand.
+        `least`: persons with whom a word must stand.
         """
         names = self.names | vocabulary().names
         counts = [(token, len(persons)) for token, persons in self.persons.items() if token not in names]

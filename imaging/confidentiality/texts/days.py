@@ -80,11 +80,7 @@ def dates_in(plain: str) -> tuple[Span, ...]:
 
 
 def _named_days(plain: str) -> list[tuple[Span, int, int]]:
-    """Return `(span, day, month)` of days whose month is written as a word in a folded text.
-
-    Args:
-        plain: The folded text.
-    """
+    """Return `(span, day, month)` of days whose month is written as a word in a folded text. `plain`: the folded text."""
     found = []
     for match in re.finditer(rf"(?<!\d)({_DAY}){_GAP}({_MONTH})(?![^\W\d_])(?:{_GAP}(?:{_YEAR}|\d\d)(?!\d))?", plain):
         found.append((match.span(), int(match[1]), _NUMBER_OF[match[2]]))

@@ -88,9 +88,5 @@ def formal(text: str) -> tuple[Span, ...]:
 
 @lru_cache(maxsize=4096)
 def formal_in_term(text: str) -> tuple[Span, ...]:
-    """Return where a technical text has the form of an identifier of a person.
-
-    Args:
-        text: The text as it is written.
-    """
+    """Return where a technical text has the form of an identifier of a person. `text`: the text as it is written."""
     return (*(match.span() for pattern in _TERM_PATTERNS for match in pattern.finditer(text)), *_national(text))

@@ -39,11 +39,7 @@ def _tells(row: dict[str, Any], min_cell: int) -> bool:
 
 
 def contents(data: ReportData) -> Contents | None:
-    """Return what the template shows; nothing where no check was made.
-
-    Args:
-        data: The data of the page.
-    """
+    """Return what the template shows; nothing where no check was made. `data`: the data of the page."""
     rows = _checks(data)
     if not rows:
         return None

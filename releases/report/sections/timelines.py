@@ -160,8 +160,7 @@ def _lane(own: pl.DataFrame, place: int, concepts: Mapping[str, Sequence[str]]) 
 def contents(data: ReportData) -> Contents:
     """Return what the template shows: an aggregate, and single lanes only where the study asks for them.
 
-    Args:
-        data: The data of the page.
+    `data`: the data of the page.
     """
     lanes = _timelines(data) if data.lanes else None
     data.ruled(
