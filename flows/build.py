@@ -68,9 +68,7 @@ def stage_task(study_file: str, name: str, centre: str, scheduler: str | None) -
 def release_task(study_file: str, version: str) -> State[Any]:
     """Publish the release; the state's message is its folder.
 
-    Args:
-        study_file: Path of the study file.
-        version: The version, or `next`.
+    `study_file`: path of the study file; `version`: the version, or `next`.
     """
     study = read_study(study_file)
     try:

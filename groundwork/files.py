@@ -202,6 +202,10 @@ def sha256_file(path: Path | str) -> str:
 
     Args:
         path: The file.
+
+    >>> _ = (getfixture("tmp_path") / "a").write_bytes(b"")
+    >>> sha256_file(getfixture("tmp_path") / "a") == sha256_bytes(b"")
+    True
     """
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

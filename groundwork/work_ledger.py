@@ -203,9 +203,7 @@ class WorkLedger:
     def forget_others(self, stage: str, keys: Iterable[str]) -> int:
         """Forget the units of a stage whose source is gone; return how many those are.
 
-        Args:
-            stage: Name of the stage.
-            keys: The units that the source still has.
+        `stage`: name of the stage; `keys`: the units that the source still has.
         """
         gone = sorted(self.known(stage).keys() - set(keys))
         with _whole(self._path), self._connection:

@@ -70,17 +70,29 @@ class Boxed:
 
     @property
     def box(self) -> Box:
-        """The box in indices of the image."""
+        """The box in indices of the image.
+
+        >>> Boxed.of(np.array([[[False, True, False]]])).box
+        (slice(0, 1, None), slice(0, 1, None), slice(1, 2, None))
+        """
         return tuple(slice(begin, begin + n) for begin, n in zip(self.start, self.array.shape, strict=True))
 
     @property
     def voxels(self) -> int:
-        """How many voxels belong to the region."""
+        """How many voxels belong to the region.
+
+        >>> Boxed.of(np.array([[[True, False, True]]])).voxels
+        2
+        """
         return int(np.count_nonzero(self.array))
 
     @property
     def empty(self) -> bool:
-        """Whether no voxel belongs to the region."""
+        """Whether no voxel belongs to the region.
+
+        >>> Boxed.of(np.zeros((1, 2, 2), bool)).empty
+        True
+        """
         return self.array.size == 0
 
     def full(self) -> Array:
@@ -100,7 +112,11 @@ class Boxed:
         return mask
 
     def grown(self, margin: Sequence[int]) -> Box:
-        """Return the box widened by a margin (z, y, x) as far as the image reaches."""
+        """Return the box widened by a margin (z, y, x) as far as the image reaches.
+
+        >>> Boxed.of(np.array([[[False, True, False]]])).grown((0, 0, 1))
+        (slice(0, 1, None), slice(0, 1, None), slice(0, 3, None))
+        """
         return tuple(
             slice(max(0, own.start - more), min(n, own.stop + more))
             for own, more, n in zip(self.box, margin, self.shape, strict=True)

@@ -107,7 +107,11 @@ class Windows(_Options):
 
     @property
     def assays(self) -> dict[str, SampleWindow]:
-        """Windows of the assays by name, in order of name."""
+        """Windows of the assays by name, in order of name.
+
+        >>> sorted(Windows(methylation={}, rna={}).assays)
+        ['methylation', 'rna']
+        """
         return dict(sorted((self.__pydantic_extra__ or {}).items()))
 
     @model_validator(mode="after")

@@ -67,7 +67,11 @@ class Centres:
         return cls(tuple(str(name) for name in names), of_subject, sizes, place)
 
     def columns(self) -> Array:
-        """Return the (subjects, centres) columns of the centres; that of the reference is one for all."""
+        """Return the (subjects, centres) columns of the centres; that of the reference is one for all.
+
+        >>> Centres.of(["a", "a", "b", "b"], None, 2).columns().tolist()
+        [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]
+        """
         columns: Array = np.eye(len(self.names))[self.of_subject]
         if self.reference is not None:
             columns[:, self.reference] = 1.0

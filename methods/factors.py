@@ -220,7 +220,11 @@ def ratio_medians(counts: AnyArray, log_geometric_means: FloatArray) -> FloatArr
 
 
 def poscounts(counts: AnyArray) -> FloatArray:
-    """Size factors by the median of ratios to geometric means over positive counts; their geometric mean is 1."""
+    """Size factors by the median of ratios to geometric means over positive counts; their geometric mean is 1.
+
+    >>> poscounts(np.array([[10, 20], [20, 40]])).round(4).tolist()
+    [0.7071, 1.4142]
+    """
     factors = median_of_ratios_against(counts, log_positive_means(counts))
     return np.asarray(factors / geometric_mean(factors))
 
@@ -279,7 +283,11 @@ def _refuse_empty(sizes: FloatArray) -> None:
 
 
 def root_sums(counts: AnyArray) -> FloatArray:
-    """Sum of the square roots of the counts per sample, correctly rounded."""
+    """Sum of the square roots of the counts per sample, correctly rounded.
+
+    >>> root_sums(np.array([[1, 4, 9]])).tolist()
+    [6.0]
+    """
     return np.array([math.fsum(np.sqrt(np.asarray(row, dtype=np.float64))) for row in counts])
 
 

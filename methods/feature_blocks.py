@@ -30,7 +30,11 @@ class Table(Protocol):
 
 
 def in_memory(shape: tuple[int, int]) -> Array:
-    """Make an array of a `shape` (subjects, features) in memory, its values not set."""
+    """Make an array of a `shape` (subjects, features) in memory, its values not set.
+
+    >>> in_memory((2, 3)).shape
+    (2, 3)
+    """
     return np.empty(shape)
 
 

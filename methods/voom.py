@@ -29,9 +29,7 @@ class Voom:
 
 
 def voom_expression(counts: AnyArray, library_size: FloatArray) -> FloatArray:
-    """log2((count + 0.5) / (library size + 1) * 1e6) of samples x genes `counts`;
-
-    `library_size` has one value for each sample.
+    """log2((count + 0.5) / (library size + 1) * 1e6) of samples x genes `counts`; `library_size` has one value for each sample.
 
     >>> voom_expression(np.array([[0, 999_999]]), np.array([999_999.0])).round(4).tolist()
     [[-1.0, 19.9316]]

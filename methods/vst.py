@@ -53,7 +53,11 @@ class MeanTrend:
     dispersion: float
 
     def describe(self) -> dict[str, Any]:
-        """Return the dispersion as a JSON value."""
+        """Return the dispersion as a JSON value.
+
+        >>> MeanTrend(0.1).describe()
+        {'trend': 'mean', 'dispersion': 0.1}
+        """
         return {"trend": "mean", "dispersion": self.dispersion}
 
     def transform(self, normalised: FloatArray) -> FloatArray:

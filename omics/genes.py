@@ -128,7 +128,11 @@ class GeneTable:
 
 @cache
 def gene_table() -> GeneTable:
-    """Read the pinned table once."""
+    """Read the pinned table once.
+
+    >>> gene_table() is gene_table()
+    True
+    """
     return GeneTable()
 
 

@@ -75,7 +75,11 @@ class AuditLog:
 
     @property
     def head(self) -> Path:
-        """File beside the log that names its last entry: lines that were cut off at the end show by it."""
+        """File beside the log that names its last entry: lines that were cut off at the end show by it.
+
+        >>> AuditLog("vault/audit.log").head.parent.name
+        'vault'
+        """
         return self.path.with_name(f"{self.path.name}.head")
 
     def _refuse_cut(self, entries: list[dict[str, Any]]) -> None:

@@ -55,6 +55,9 @@ class Key:
         Args:
             purpose: What the key is for.
             message: The text.
+
+        >>> len(Key(bytes(32)).mac("dates", "a message"))
+        32
         """
         return hmac.digest(self.derive(purpose), message.encode(), "sha256")
 

@@ -166,9 +166,7 @@ def centre_format(centre: str) -> str:
 def _hospital_number(centre: str, index: int) -> str:
     """Return the hospital number of a person in a centre, each format of centre with its own habits (leading zeros too).
 
-    Args:
-        centre: Name of the centre.
-        index: Number of the person in the centre.
+    `centre`: name of the centre; `index`: number of the person in the centre.
     """
     serial = (index * 7919 + 104_729 + 31 * sum(ord(c) for c in centre)) % 9_999_991
     match centre_format(centre):
@@ -325,6 +323,9 @@ def tumour_radius_mm(latents: Latents) -> float:
 
     Args:
         latents: What the person is made of.
+
+    >>> tumour_radius_mm(Latents(0.0, 0.0, 0.0, 0.0)) > 0
+    True
     """
     return float(np.clip(16.0 * np.exp(0.25 * latents.burden), 9.0, 27.5))
 

@@ -126,7 +126,11 @@ def codings(concept: Resource | None, context: Context | None = None) -> list[st
 
 
 def code_of(concept: Resource | None) -> str | None:
-    """Return the first of the `codings` of a `concept`."""
+    """Return the first of the `codings` of a `concept`.
+
+    >>> code_of({"coding": [{"system": "http://loinc.org", "code": "718-7"}]})
+    'LOINC//718-7'
+    """
     return next(iter(codings(concept)), None)
 
 

@@ -155,7 +155,11 @@ def drug_date(resource: Resource) -> Any:
 
 
 def encounter_id(resource: Resource) -> str | None:
-    """Return the id of the Encounter that a resource belongs to."""
+    """Return the id of the Encounter that a resource belongs to.
+
+    >>> encounter_id({"encounter": {"reference": "Encounter/e1"}})
+    'e1'
+    """
     return reference_id(resource.get("encounter") or resource.get("context"))
 
 

@@ -27,13 +27,21 @@ def _hash_of(kind: str | bytes, identifier: str | bytes) -> int:
 
 
 def hash_of_line(line: bytes) -> int:
-    """Return the hash of the resource in a `line` of JSON, 0 for none: that of its first type and id, which is not always its own."""
+    """Return the hash of the resource in a `line` of JSON, 0 for none: that of its first type and id, which is not always its own.
+
+    >>> hash_of_line(b'{"resourceType":"Patient","id":"p1"}') == hash_of_resource({"resourceType": "Patient", "id": "p1"})
+    True
+    """
     kind, identifier = _TYPE.search(line), _ID.search(line)
     return _hash_of(kind[1], identifier[1]) if kind and identifier else 0
 
 
 def hash_of_resource(resource: Resource) -> int:
-    """Return the hash of a `resource`, 0 where it has no id."""
+    """Return the hash of a `resource`, 0 where it has no id.
+
+    >>> hash_of_resource({"resourceType": "Patient"})
+    0
+    """
     identifier = resource.get("id")
     return _hash_of(resource["resourceType"], identifier) if isinstance(identifier, str) and identifier else 0
 

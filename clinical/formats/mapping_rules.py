@@ -205,8 +205,8 @@ def read_mapping(path: Path) -> TableMapping:
 def packaged_names() -> list[str]:
     """Return the names of the mappings that come with the package.
 
-    >>> packaged_names()
-    ['osiris', 'osiris-rwd']
+    >>> "osiris-rwd" in packaged_names()
+    True
     """
     folder = files("unibase.clinical.formats").joinpath("mappings")
     return sorted(path.name.removesuffix(".yaml") for path in folder.iterdir() if path.name.endswith(".yaml"))

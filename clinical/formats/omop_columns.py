@@ -45,7 +45,11 @@ def with_columns(frame: pl.DataFrame, wanted: Sequence[str], needed: Sequence[st
 
 
 def text_of(column: str) -> pl.Expr:
-    """Return a `column` as text without blanks around it, null where nothing is left."""
+    """Return a `column` as text without blanks around it, null where nothing is left.
+
+    >>> pl.DataFrame({"a": [" 12 ", " "]}).select(text_of("a"))["a"].to_list()
+    ['12', None]
+    """
     text = pl.col(column).cast(pl.String).str.strip_chars()
     return pl.when(text != "").then(text).alias(column)
 

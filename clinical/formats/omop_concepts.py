@@ -36,7 +36,11 @@ def find_concepts(concept: Sequence[Path], used: set[int]) -> pl.DataFrame:
 
 
 def codes_of(concepts: pl.DataFrame) -> dict[int, str]:
-    """Return the code, `VOCABULARY//code`, of each of the `concepts`, by its number."""
+    """Return the code, `VOCABULARY//code`, of each of the `concepts`, by its number.
+
+    >>> codes_of(pl.DataFrame({"concept_id": [1], "vocabulary_id": ["LOINC"], "concept_code": ["718-7"]}))
+    {1: 'LOINC//718-7'}
+    """
     return {number: f"{vocabulary.replace(' ', '_')}//{code}" for number, vocabulary, code in concepts.iter_rows()}
 
 

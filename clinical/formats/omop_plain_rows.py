@@ -160,7 +160,11 @@ def _unsure(source: Source, rule: omop_tables.EventTable) -> Numbers | None:
 
 
 def is_day(time: Numbers) -> Numbers:
-    """Tell which microseconds stand for a day without a clock (CDM 5.4: midnight, when no time is known)."""
+    """Tell which microseconds stand for a day without a clock (CDM 5.4: midnight, when no time is known).
+
+    >>> is_day(np.array([0, 1])).tolist()
+    [True, False]
+    """
     return np.asarray(time // DAY * DAY == time)
 
 

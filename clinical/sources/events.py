@@ -71,7 +71,11 @@ _MESSAGES = {one.reason: one.message for one in _TOLD}
 
 
 def tally_key(reason: str, name: str = "") -> str:
-    """Return the key of a tally: its `reason`, and the `name` of what is counted."""
+    r"""Return the key of a tally: its `reason`, and the `name` of what is counted.
+
+    >>> tally_key("unknown-column", "Poids")
+    'unknown-column\tPoids'
+    """
     return f"{reason}\t{name}"
 
 

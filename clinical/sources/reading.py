@@ -122,9 +122,7 @@ def read_tables(paths: Sequence[Path], name: str) -> SourceTable:
 
 
 def lower_columns(frame: pl.DataFrame, place: object) -> pl.DataFrame:
-    """Return `frame` with column names stripped and in lower case.
-
-    `place` names the source in messages.
+    """Return `frame` with column names stripped and in lower case. `place` names the source in messages.
 
     Raises:
         UserError: If two columns then have one name.

@@ -48,7 +48,13 @@ def is_gzip(path: Path) -> bool:
 
 
 def open_binary(path: Path) -> IO[bytes]:
-    """Open the file at `path`, plain or gzip, to read its bytes."""
+    """Open the file at `path`, plain or gzip, to read its bytes.
+
+    >>> _ = (getfixture("tmp_path") / "a.csv").write_text("a")
+    >>> with open_binary(getfixture("tmp_path") / "a.csv") as file:
+    ...     file.read()
+    b'a'
+    """
     return gzip.open(path, "rb") if is_gzip(path) else path.open("rb")  # type: ignore[return-value]
 
 

@@ -196,7 +196,11 @@ class Concepts:
         return cls(parsed.concept, (f"{place} {parsed.version}",))
 
     def names(self) -> list[str]:
-        """Return the names of all concepts."""
+        """Return the names of all concepts.
+
+        >>> "living_act" in Concepts.default().names()
+        True
+        """
         return sorted(self.by_name)
 
     def matches(self, name: str) -> pl.Expr:

@@ -39,9 +39,7 @@ class Look:
 def look(paths: Sequence[str], writable: str) -> Look:
     """Return what this process sees.
 
-    Args:
-        paths: What it must be able to read.
-        writable: A folder that it must be able to write to.
+    `paths`: what it must be able to read; `writable`: a folder that it must be able to write to.
     """
     blind = [number for number, path in enumerate(paths) if not os.access(path, os.R_OK)]
     return Look(

@@ -81,6 +81,9 @@ def malformed(what: str) -> Unusable:
 
     Args:
         what: What is wrong, in one sentence.
+
+    >>> malformed("It ends too early.").reason
+    'malformed-file'
     """
     return Unusable(reasons.MALFORMED_FILE, what, reasons.MALFORMED_FILE.remedy)
 

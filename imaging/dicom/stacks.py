@@ -134,6 +134,9 @@ def inconsistent(keyword: str) -> Unusable:
 
     Args:
         keyword: The attribute, by its DICOM keyword.
+
+    >>> inconsistent("PixelSpacing").reason
+    'inconsistent-series'
     """
     message = f"{keyword} differs between the slices of one series."
     return Unusable(INCONSISTENT_SERIES, message, "Split the series into volumes.")

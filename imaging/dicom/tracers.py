@@ -168,6 +168,9 @@ def refuse(message: str) -> Unusable:
 
     Args:
         message: What is wrong, naming the attribute.
+
+    >>> refuse("The dose is missing.").reason
+    'suv-not-computable'
     """
     return Unusable(SUV_NOT_COMPUTABLE, message)
 

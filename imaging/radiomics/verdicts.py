@@ -137,9 +137,7 @@ def judged(features: pl.DataFrame, verdicts: Sequence[Verdict]) -> Judged:
 def words_of(digests: pl.Series, verdicts: Sequence[Verdict]) -> list[str | None]:
     """Return the word of the verdict on each region, None where there is none.
 
-    Args:
-        digests: `source_digest` of each region.
-        verdicts: What was decided.
+    `digests`: `source_digest` of each region; `verdicts`: what was decided.
     """
     known = {digest: next((one.word for one in verdicts if digest.startswith(one.digest)), None) for digest in digests.unique()}
     return [known[digest] for digest in digests]

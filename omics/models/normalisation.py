@@ -270,7 +270,11 @@ class NormalisationModel:
 
 
 def other_format() -> Unusable:
-    """Return what is said of a model that another version of unibase wrote."""
+    """Return what is said of a model that another version of unibase wrote.
+
+    >>> other_format().reason
+    'other-format'
+    """
     return Unusable(OTHER_FORMAT, "Another version of unibase wrote the model.", "Go on with that version, or fit again.")
 
 

@@ -55,7 +55,11 @@ class Numerals:
         return None if bad.any() else found
 
     def is_number(self, cell: str) -> bool:
-        """Whether one cell is a number in this style, or missing."""
+        """Whether one cell is a number in this style, or missing.
+
+        >>> numeral_style([pl.Series(["1,5", "2,25"])]).is_number("3,75")
+        True
+        """
         text = re.sub(rf"(?<=\d)[{_BLANKS}](?=\d)", "", cell.strip())
         return text in MISSING or bool(_PLAIN.match(text)) or bool(_DECIMAL_COMMA.match(text))
 

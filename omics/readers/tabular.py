@@ -368,6 +368,11 @@ def unique(names: list[str]) -> list[str]:
 
 
 def is_gzip(path: Path) -> bool:
-    """Whether the file at `path` is packed by gzip, whatever its name."""
+    """Whether the file at `path` is packed by gzip, whatever its name.
+
+    >>> _ = (getfixture("tmp_path") / "a.csv").write_bytes(b"gene,S1")
+    >>> is_gzip(getfixture("tmp_path") / "a.csv")
+    False
+    """
     with path.open("rb") as file:
         return file.read(2) == _GZIP

@@ -95,7 +95,11 @@ class Names:
 
 
 def some_of(names: Sequence[str]) -> list[str]:
-    """Return at most 2,000 names, spread over the list."""
+    """Return at most 2,000 names, spread over the list.
+
+    >>> len(some_of([f"G{number}" for number in range(10_000)]))
+    2000
+    """
     step = max(1, len(names) // _LOOKED_AT)
     return [name.strip() for name in names[::step]]
 

@@ -120,7 +120,12 @@ def collection_interval(text: str | None) -> tuple[datetime, datetime] | None:
 
 
 def column_name(key: Key, assay: str, centre: str, sample: str) -> str:
-    """Keyed pseudonym of a `sample` of an `assay` of a `centre` under the `key`: stands for it in every table after staging."""
+    """Keyed pseudonym of a `sample` of an `assay` of a `centre` under the `key`: stands for it in every table after staging.
+
+    >>> from unibase.privacy.keys import Key
+    >>> column_name(Key(bytes(32)), "rna", "lyon", "S1") != column_name(Key(bytes(32)), "rna", "CHU-été", "S1")
+    True
+    """
     return token(key, f"sample/{assay}", f"{centre}/{sample}")
 
 

@@ -250,7 +250,12 @@ class Moments:
     squares: NDArray[np.int64]
 
     def merge(self, other: Moments) -> Moments:
-        """Return the moments of both sets of samples, `other` of the same genes."""
+        """Return the moments of both sets of samples, `other` of the same genes.
+
+        >>> one = Moments(1, np.array([2]), np.array([4]))
+        >>> one.merge(one).samples
+        2
+        """
         return Moments(self.samples + other.samples, self.sums + other.sums, self.squares + other.squares)
 
     def mean(self) -> FloatArray:

@@ -28,10 +28,7 @@ def chunk_samples(genes: int, itemsize: int) -> int:
 
 
 def write_zarr(adata: AnnData, path: Path | str) -> None:
-    """Write `adata` as a zarr store (format 3), replacing what stood at `path` in one step.
-
-    Equal contents give equal bytes.
-    """
+    """Write `adata` as a zarr store (format 3), replacing what stood at `path` in one step. Equal contents give equal bytes."""
     import anndata
 
     rows = chunk_samples(adata.n_vars, 8)

@@ -18,7 +18,11 @@ REGISTER = pl.Schema({"centre": pl.String(), "system": pl.String(), "identifier"
 
 
 def read_register(path: Path) -> pl.DataFrame:
-    """Return the register at `path`; empty where there is none yet."""
+    """Return the register at `path`; empty where there is none yet.
+
+    >>> read_register(Path("no register")).height
+    0
+    """
     return pl.read_parquet(path) if path.exists() else pl.DataFrame(schema=REGISTER)
 
 

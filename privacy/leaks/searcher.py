@@ -122,9 +122,7 @@ class Searcher:
         self._record(path, place, found, rows)
 
     def numbers(self, path: str, place: str, values: np.ndarray, rows: Rows | None = None) -> None:
-        """Search whole numbers.
-
-        The values are an array of shape (values,).
+        """Search whole numbers. The values are an array of shape (values,).
 
         Args:
             path: The file, as findings name it.

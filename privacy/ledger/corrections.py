@@ -23,9 +23,7 @@ _ALIKE = 0.85
 def changed_records(before: pl.DataFrame, rows: pl.DataFrame) -> set[RecordKey]:
     """Return the records known before of which a row has other content now, or went to another record of its centre.
 
-    Args:
-        before: PEOPLE rows of the ledger.
-        rows: PEOPLE rows that are not in it with this content.
+    `before`: PEOPLE rows of the ledger; `rows`: PEOPLE rows that are not in it with this content.
     """
     known = set(before.select("centre", "person_key").iter_rows())
     moved = before.join(rows.select(PEOPLE.key), on=list(PEOPLE.key), how="semi")

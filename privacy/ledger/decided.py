@@ -97,8 +97,6 @@ def centre_merges(state: State, new_rows: pl.DataFrame) -> list[Edge]:
 def pairs_said(decisions: pl.DataFrame, relation: str) -> set[tuple[RecordKey, RecordKey]]:
     """Return the pairs that are said to be so.
 
-    Args:
-        decisions: Columns of `DECISIONS`.
-        relation: `same` or `different`.
+    `decisions`: columns of `DECISIONS`; `relation`: `same` or `different`.
     """
     return {((lc, lk), (rc, rk)) for lc, lk, rc, rk, what in decisions.iter_rows() if what == relation}

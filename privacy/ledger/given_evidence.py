@@ -45,7 +45,11 @@ class Doubt(IntEnum):
 
     @property
     def rule(self) -> str:
-        """The word for it in the ledger's tables."""
+        """The word for it in the ledger's tables.
+
+        >>> [doubt.rule for doubt in Doubt][:3]
+        ['none', 'second-names', 'letter-apart']
+        """
         return self.name.lower().replace("_", "-")
 
 

@@ -111,7 +111,12 @@ class State:
 
 
 def revision_folders(folder: Path) -> list[Path]:
-    """Return the folders of the revisions of the ledger in `folder`, oldest first."""
+    """Return the folders of the revisions of the ledger in `folder`, oldest first.
+
+    >>> (getfixture("tmp_path") / "revision-000001").mkdir()
+    >>> [path.name for path in revision_folders(getfixture("tmp_path"))]
+    ['revision-000001']
+    """
     return sorted(path for path in folder.glob("revision-[0-9]*") if path.is_dir())
 
 

@@ -106,9 +106,7 @@ def _bounds(events: pl.DataFrame, code: str) -> pl.DataFrame:
 def rare_codes(events: pl.DataFrame, subjects: pl.DataFrame) -> Attack:
     """With one fact from a patient's file: who has a code that nobody else has?
 
-    Args:
-        events: EVENTS of the release.
-        subjects: Table `subjects` of the release.
+    `events`: EVENTS of the release; `subjects`: table `subjects` of the release.
     """
     pairs = events.select("subject_id", "code").unique()
     alone = pairs.filter(pl.len().over("code") == 1)["subject_id"].n_unique()

@@ -20,7 +20,11 @@ Source = pl.DataFrame | Path
 
 
 def scan(source: Source) -> pl.LazyFrame:
-    """Return a lazy view of a table, the frame or Parquet file `source`."""
+    """Return a lazy view of a table, the frame or Parquet file `source`.
+
+    >>> scan(pl.DataFrame({"subject_id": [7]})).collect().height
+    1
+    """
     return source.lazy() if isinstance(source, pl.DataFrame) else pl.scan_parquet(source)
 
 
@@ -82,6 +86,11 @@ def write_blocks(blocks: Iterable[pl.DataFrame], path: Path | str) -> None:
 
 
 def slices(path: Path, names: Sequence[str], rows: int, size: int) -> Iterator[tuple[int, pl.DataFrame]]:
-    """Yield `(first row, rows)` of the columns `names` of the Parquet file at `path`, which has `rows` rows, `size` at a time."""
+    """Yield `(first row, rows)` of the columns `names` of the Parquet file at `path`, which has `rows` rows, `size` at a time.
+
+    >>> pl.DataFrame({"a": [1, 2, 3]}).write_parquet(getfixture("tmp_path") / "a.parquet")
+    >>> [(first, part.height) for first, part in slices(getfixture("tmp_path") / "a.parquet", ["a"], 3, 2)]
+    [(0, 2), (2, 1)]
+    """
     for start in range(0, rows, size):
         yield start, pl.scan_parquet(path).select(names).slice(start, size).collect()

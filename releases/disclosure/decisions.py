@@ -67,11 +67,19 @@ def decide(output: str, number: str, count: int | None, min_cell: int) -> Decisi
 
 
 def frame(decisions: Iterable[Decision]) -> pl.DataFrame:
-    """Return the record of `decisions` as a table, in order of output as given and of number."""
+    """Return the record of `decisions` as a table, in order of output as given and of number.
+
+    >>> frame([decide("page", "subjects with rna", 40, 10)]).height
+    1
+    """
     return pl.DataFrame([asdict(one) for one in decisions], schema=SCHEMA)
 
 
 def read(folder: Path) -> pl.DataFrame | None:
-    """Return the record of the release in `folder`; None where it has none."""
+    """Return the record of the release in `folder`; None where it has none.
+
+    >>> read(Path("no release")) is None
+    True
+    """
     path = folder / FILE
     return pl.read_parquet(path) if path.is_file() else None

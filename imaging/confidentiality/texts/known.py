@@ -190,7 +190,11 @@ def _name_words(name: str) -> frozenset[str]:
 
 
 def merged(parts: Iterable[Knowledge]) -> Knowledge:
-    """Return what several sources, `parts`, know together."""
+    """Return what several sources, `parts`, know together.
+
+    >>> merged([]) == Knowledge()
+    True
+    """
     every = list(parts)
 
     def together(name: str) -> tuple[str, ...]:

@@ -146,7 +146,11 @@ def pairs_and_runs(
 
 
 def pair_counts(pairs: np.ndarray) -> np.ndarray:
-    """Pairs (k, level, level one step further), int64, from `pairs`, shape (k, levels, levels), of `pairs_and_runs`."""
+    """Pairs (k, level, level one step further), int64, from `pairs`, shape (k, levels, levels), of `pairs_and_runs`.
+
+    >>> pair_counts(np.arange(9).reshape(1, 3, 3)).tolist()
+    [[[4, 7], [5, 8]]]
+    """
     return np.ascontiguousarray(pairs[:, 1:, 1:].transpose(0, 2, 1)).astype(np.int64)
 
 
