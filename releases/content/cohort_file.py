@@ -23,9 +23,7 @@ def make_modalities(
 ) -> list[multimodal.Modality]:
     """Return the modalities of the cohort: radiomics, the assays, clinical.
 
-    Args:
-        inputs, folder: What is released, and the folder of the release, its tables written.
-        subjects, samples: The released subjects, and their sample map.
+    `inputs`, `folder`: what is released, the release with its tables; `subjects`, `samples`: released, and their sample map.
     """
     analysis = folder / "tables" / "analysis.parquet"
     schema = pl.read_parquet_schema(analysis)
