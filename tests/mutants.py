@@ -36,7 +36,7 @@ MODULES = {
     "groundwork/tables.py": ["tests/groundwork/test_tables.py"],
     "imaging/dicom/suv.py": ["tests/imaging/test_suv.py"],
     "linking/splits.py": ["tests/linking/test_cohort_splits_concordance.py"],
-    "linking/windows.py": ["tests/linking/test_join_traps.py"],
+    "linking/windows.py": ["tests/linking/test_join_traps.py", "tests/linking/test_window_rules.py"],
     "privacy/audit.py": ["tests/privacy/test_audit.py"],
     "privacy/dates.py": ["tests/privacy/test_pseudonyms_and_dates.py"],
     "privacy/french_identifiers.py": ["tests/privacy/test_french_identifiers.py"],

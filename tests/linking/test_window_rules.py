@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from ruamel.yaml import YAML
 
 from unibase.groundwork.tables import EVENTS
 from unibase.linking.asof.join import join
@@ -19,6 +20,10 @@ CASES = [
     tuple(cell.strip() for cell in line.strip("|").split("|"))
     for line in PAGE.read_text(encoding="utf-8").splitlines()
     if re.match(r"\| 2020-\d\d", line)
+]
+BOUNDS = [
+    (match[1], match[2], match[3] == "yes")
+    for match in re.finditer(r"(?m)^\| `(\w+: [^`]*)` \| ([^|]*) \| (yes|no) \|$", PAGE.read_text(encoding="utf-8"))
 ]
 WINDOWS = Windows.model_validate({"clinical": {"ldh": {"concept": "ldh", "from_days": -30}}})
 CONCEPTS = {"start": ["START"], "ldh": ["LDH"]}
@@ -56,22 +61,18 @@ def used(said: str, index: str) -> bool:
     """Return whether the join uses the value of a row, with one index."""
     at, same_day = INDEX[index]
     whole = timedelta(days=1) - MICROSECOND if at == DAY else timedelta()
-    rows = [
-        {
-            "subject_id": 1,
-            "code": "START",
-            "time": at,
-            "time_min": at,
-            "time_max": at + whole,
-            "source": "lyon/a",
-            "source_row": 1,
-        },
-        {"subject_id": 1, "code": "LDH", "numeric_value": 7.0, "source": "lyon/b", "source_row": 2} | row(said),
-    ]
+    return joined(at, whole, same_day, row(said), WINDOWS)
+
+
+def joined(at: datetime, whole: timedelta, same_day: str, value: dict[str, object], windows: Windows) -> bool:
+    """Return whether the join uses a value, with an index at an instant or known to be within `whole` of it."""
+    start: dict[str, object] = {"code": "START", "time": at, "time_min": at, "time_max": at + whole, "source": "lyon/a"}
+    said: dict[str, object] = {"code": "LDH", "numeric_value": 7.0, "source": "lyon/b", "source_row": 2}
+    rows = [{"subject_id": 1, **one} for one in (start | {"source_row": 1}, said | value)]
     types = {name: EVENTS.schema()[name] for one in rows for name in one}
     events = EVENTS.conform(pl.DataFrame(rows, schema=types))
     found = index_events(events, CONCEPTS, IndexRule.model_validate({"concept": "start", "same_day": same_day}))
-    return join(events, None, None, found, WINDOWS, CONCEPTS).analysis["ldh"].to_list() == [7.0]
+    return join(events, None, None, found, windows, CONCEPTS).analysis["ldh"].to_list() == [7.0]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case[0])
@@ -80,5 +81,23 @@ def test_the_rule_of_time_by_cases(case: tuple[str, ...]) -> None:
     assert [("used" if used(said, index) else "-") for index in INDEX] == expected
 
 
-def test_the_table_is_there() -> None:
-    assert len(CASES) >= 18
+def distance(said: str) -> timedelta:
+    """Return what a sum of days, hours and microseconds says, such as `-30 +1us`."""
+    units = {"": timedelta(days=1), "h": timedelta(hours=1), "us": MICROSECOND}
+    return sum((int(n) * units[unit] for n, unit in re.findall(r"([+-]?\d+)(us|h|)", said)), timedelta())
+
+
+@pytest.mark.parametrize("choose", ["latest", "first", "closest"])
+@pytest.mark.parametrize(("window", "said", "is_used"), BOUNDS)
+def test_the_bounds_of_a_window_by_cases(window: str, said: str, is_used: bool, choose: str) -> None:
+    shape = {"concept": "ldh", "choose": choose, **YAML(typ="safe").load("{" + window + "}")}
+    windows = Windows.model_validate({"clinical": {"ldh": shape}})
+    at = DAY + timedelta(hours=10)
+    assert (
+        joined(at, timedelta(), "exclude", dict.fromkeys(("time", "time_min", "time_max"), at + distance(said)), windows)
+        == is_used
+    )
+
+
+def test_the_tables_are_there() -> None:
+    assert len(CASES) >= 18 and len(BOUNDS) >= 21
