@@ -208,6 +208,12 @@ UNKNOWN_WORD = Reason(
     "Use the words of the MAF specification, of the Sequence Ontology or of ANNOVAR.",
     "`Variant_Classification` in another language.",
 )
+OTHER_NAMES = Reason(
+    "other-names",
+    "A list of profiled samples names them otherwise than the file of variants does: listed samples would pass for wild type.",
+    "Name samples in the list as the file does.",
+    "TCGA-05-4244-01 on the list, TCGA-05-4244-01A-01D-1105-08 in the MAF.",
+)
 MIXED_BUILDS = Reason(
     "mixed-builds",
     "Positions of one file are of several genomes.",

@@ -32,7 +32,7 @@ def pseudobulk(cells: AnnData, *, patient: str, cell_type: str, layer: str | Non
         cells: Cells x genes.
         patient: Column of `obs` with the patient, or sample.
         cell_type: Column of `obs` with the type.
-        layer: Layer of the raw counts. Without it, a layer named `counts`, else X when it holds whole numbers.
+        layer: Layer of the raw counts. Without it, a layer named `counts`, `raw_counts` or `raw`, else X when it holds whole numbers.
         min_cells: Groups with fewer cells are left out; `uns["left_out"]` counts groups and cells.
 
     Returns:
@@ -67,11 +67,38 @@ def pseudobulk(cells: AnnData, *, patient: str, cell_type: str, layer: str | Non
     return out
 
 
+_COUNT_LAYERS = ("counts", "raw_counts", "raw")
+
+
+def with_raw(cells: AnnData, layer: str | None) -> AnnData:
+    """Return cells with what their `raw` holds, where that is asked for, or where X is no whole number and `raw` is.
+
+    CELLxGENE's files and scanpy keep the counts in `raw.X`, of more genes than X has.
+
+    Args:
+        cells: Cells x genes.
+        layer: Layer of the raw counts as the study file says it; `raw` without such a layer is `raw.X`.
+    """
+    if cells.raw is None or (layer or "raw") in cells.layers or layer not in (None, "raw"):
+        return cells
+    if layer is None and (any(name in cells.layers for name in _COUNT_LAYERS) or _whole(cells.X) or not _whole(cells.raw.X)):
+        return cells
+    counted = cells.raw.to_adata()
+    counted.obs = cells.obs
+    counted.layers["raw"] = counted.X
+    return counted
+
+
+def _whole(matrix: Any) -> bool:
+    values = matrix.data if hasattr(matrix, "nnz") else np.asarray(matrix)
+    return bool((values >= 0).all() and (values == np.rint(values)).all())
+
+
 def _raw_counts(cells: AnnData, layer: str | None) -> Any:
     """Return the layer of whole counts as a sparse matrix, cells x genes."""
     from scipy import sparse
 
-    chosen = layer or ("counts" if "counts" in cells.layers else None)
+    chosen = layer or next((name for name in _COUNT_LAYERS if name in cells.layers), None)
     if chosen is not None and chosen not in cells.layers:
         held = ", ".join(sorted(map(str, set(cells.layers.keys()) - {None}))) or "none"
         raise Unusable(NO_RAW_COUNTS, f"The cells have no layer {chosen}; layers: {held}.", "Name the layer of raw counts.")
@@ -147,6 +174,7 @@ def read(path: Path, columns: CellColumns) -> AnnData:
     for column in (columns.sample, columns.cell_type):
         if column not in cells.obs:
             raise _no_column(column)
+    cells = with_raw(cells, columns.layer)
     types = cells.obs[columns.cell_type].astype(object)
     known = types.notna()
     cells.obs[columns.cell_type] = types.where(~known, types.astype(str).str.split().str.join("_"))

@@ -113,7 +113,7 @@ def file_sample(path: Path) -> str:
 def _from_matrix(matrix: Matrix, table: Table) -> AnnData:
     titles = tuple(table.titles)
     kind = "featurecounts" if set(_FEATURE_COUNTS) <= set(titles) else "table"
-    samples = [_sample_of_alignment(name) if kind == "featurecounts" else name for name in matrix.samples]
+    samples = samples_of_alignments(matrix.samples) if kind == "featurecounts" else matrix.samples
     adata = _build(matrix.values, unique(samples), matrix.features, matrix.symbols, kind)
     if matrix.lengths is not None:
         adata.var["length"] = matrix.lengths
@@ -123,6 +123,22 @@ def _from_matrix(matrix: Matrix, table: Table) -> AnnData:
 
 def _written(table: Table) -> list[str]:
     return [f"table written with {', '.join(table.traits)}"] if table.traits else []
+
+
+def samples_of_alignments(files: Sequence[str]) -> list[str]:
+    """Return the samples of BAM files: by their names, or by their folders where all files bear one name.
+
+    Args:
+        files: Paths as featureCounts writes them above its columns.
+
+    >>> samples_of_alignments(["/bam/S1/Aligned.out.bam", "/bam/S2/Aligned.out.bam"])
+    ['S1', 'S2']
+    """
+    names = [_sample_of_alignment(file) for file in files]
+    if len(names) > 1 and len(set(names)) == 1:
+        folders = [Path(file).parent.name for file in files]
+        return folders if all(folders) and len(set(folders)) == len(folders) else names
+    return names
 
 
 def _sample_of_alignment(file: str) -> str:

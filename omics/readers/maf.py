@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import re
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from unibase.omics.readers.consequences import class_of, severity
 from unibase.omics.readers.profiles import read_panel, read_profiled
 from unibase.omics.readers.tabular import content
 from unibase.omics.readers.variants import SCHEMA, MutationData
-from unibase.omics.reasons import MIXED_BUILDS, NOT_A_MAF, UNKNOWN_WORD
+from unibase.omics.reasons import MIXED_BUILDS, NOT_A_MAF, OTHER_NAMES, UNKNOWN_WORD
 from unibase.omics.recognise.names import plain
 
 _COLUMNS = {
@@ -88,6 +89,8 @@ def read_maf(
         distinct = distinct.with_columns(pl.col("gene").replace(renamed))
         notes.append(f"{len(renamed)} outdated gene symbols replaced")
     names = _profiled(profiled, sequenced, carriers_of_all, notes)
+    if builds := frame["build"].drop_nulls().unique().to_list():
+        notes.append(f"genome {_BUILDS.get(plain(builds[0]), builds[0])}, as the MAF's own NCBI_Build says")
     genes = None if panel is None else read_panel(panel, rename_aliases=rename_aliases)
     return MutationData(distinct.select(list(SCHEMA)), tuple(sorted(names)), genes, tuple(notes), renamed)
 
@@ -95,7 +98,7 @@ def read_maf(
 def _rows(path: Path) -> tuple[pl.DataFrame, tuple[str, ...] | None]:
     """Return the cells that are needed, stripped, null where empty, and the samples that the file says were sequenced."""
     data, _ = content(path)
-    data = data.replace(b"\r\n", b"\n")
+    data = tabbed(data.replace(b"\r\n", b"\n"))
     head = _head(data)
     where = _places(head.titles)
     last = max(at for at in where.values() if at is not None)
@@ -117,6 +120,22 @@ def _rows(path: Path) -> tuple[pl.DataFrame, tuple[str, ...] | None]:
     frame = frame.select(cells) if frame.height else pl.DataFrame(schema=dict.fromkeys(where, pl.String()))
     frame = frame.filter(~pl.all_horizontal(pl.all().is_null())).with_row_index("source_row", offset=1)
     return _checked(frame.with_columns(pl.col("source_row").cast(pl.Int64()))), head.sequenced
+
+
+def tabbed(data: bytes) -> bytes:
+    """Return a MAF that a spreadsheet wrote (commas, semicolons, quotes) with tabs and without quotes; any other as it is.
+
+    Args:
+        data: Its bytes, UTF-8, lines ended by a line feed.
+    """
+    title = next((line for line in io.BytesIO(data) if line.strip() and not line.startswith(b"#")), b"")
+    separator = max((b"\t", b";", b","), key=title.count)
+    if separator == b"\t" and b'"' not in title:
+        return data
+    out = io.StringIO()
+    for cells in csv.reader(io.StringIO(data.decode()), delimiter=separator.decode()):
+        out.write("\t".join(cell.replace("\t", " ").replace("\n", " ") for cell in cells) + "\n")
+    return out.getvalue().encode()
 
 
 @dataclass(frozen=True)
@@ -166,6 +185,7 @@ def _checked(frame: pl.DataFrame) -> pl.DataFrame:
         raise Unusable(NOT_A_MAF, f"Row {blank['source_row'][0]} of the MAF names no sample.", "Fill in Tumor_Sample_Barcode.")
     for name in ("start", "end"):
         found = frame[name].cast(pl.Float64(), strict=False)
+        _refuse_rounded(frame, name)
         bad = frame.filter((pl.col(name).is_not_null() & found.is_null()) | (found.floor() != found))
         if bad.height or (name == "start" and frame[name].null_count()):
             row = bad["source_row"][0] if bad.height else frame.filter(pl.col("start").is_null())["source_row"][0]
@@ -175,6 +195,25 @@ def _checked(frame: pl.DataFrame) -> pl.DataFrame:
     if len(builds) > 1:
         raise Unusable(MIXED_BUILDS, "The MAF has positions of several genomes (NCBI_Build).", "Split it, or lift one over.")
     return frame.with_columns(pl.col("chromosome").str.replace("(?i)^chr", ""))
+
+
+_ROUNDED = r"^\d[.,]?\d*[eE]\+?\d+$"
+
+
+def _refuse_rounded(frame: pl.DataFrame, name: str) -> None:
+    """Refuse positions of which a spreadsheet kept the first digits: `7.68E+06` is another place, and merges variants.
+
+    Raises:
+        Unusable: `not-a-number`.
+    """
+    for row, cell in frame.filter(pl.col(name).str.contains(_ROUNDED)).select("source_row", name).iter_rows():
+        digits, _, power = cell.lower().partition("e")
+        if len(re.sub(r"\D", "", digits)) - 1 < int(power):
+            raise Unusable(
+                NOT_A_NUMBER,
+                f"Row {row} of the MAF has a {name} position of which a spreadsheet kept the first digits alone.",
+                "Export the file again from the caller, and do not save it from a spreadsheet.",
+            )
 
 
 def _unknown(what: str, frame: pl.DataFrame, column: str, words: list[str]) -> Unusable:
@@ -228,7 +267,13 @@ def _changed(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
 def _named_genes(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
     """Take the gene's name from its NCBI number where it is blank; leave out rows without either."""
     table = gene_table()
-    blank = pl.col("gene").is_null() | pl.col("gene").str.to_uppercase().is_in(sorted(NO_NAME))
+    dates = [name for name in frame["gene"].drop_nulls().unique().to_list() if table.match(name).how == "spreadsheet-date"]
+    of_dates = pl.col("gene").is_in(dates)
+    if dates:
+        notes.append(
+            f"{frame.filter(of_dates).height} rows name a date, as a spreadsheet writes a gene: their NCBI number is taken"
+        )
+    blank = pl.col("gene").is_null() | pl.col("gene").str.to_uppercase().is_in(sorted(NO_NAME)) | of_dates
     numbers = frame.filter(blank)["entrez"].drop_nulls().unique().to_list()
     known = {number: gene.symbol for number in numbers if number.isdigit() and (gene := table.match(number).gene)}
     by_number = (
@@ -289,6 +334,32 @@ def _profiled(
         notes.append(f"{len(listed)} samples sequenced, as the MAF's own line sequenced_samples says")
     else:
         listed = set(read_profiled(profiled) if isinstance(profiled, str | Path) else profiled)
+    if len(carriers) > 1 and not carriers & listed:
+        raise Unusable(
+            OTHER_NAMES,
+            f"None of the {len(carriers)} samples with variants is on the list of profiled samples.",
+            "Name samples in the list as the MAF does (Tumor_Sample_Barcode).",
+        )
+    _refuse_longer(carriers - listed, listed)
     if carriers - listed:
         notes.append(f"{len(carriers - listed)} samples with variants were not on the list of profiled samples")
     return listed | carriers
+
+
+def _refuse_longer(strange: set[str], listed: set[str]) -> None:
+    """Refuse samples that are listed by a shorter name: the listed one would pass for wild type.
+
+    Raises:
+        Unusable: `other-names`.
+    """
+    short = [
+        name
+        for name in strange
+        if any(name[:at] in listed for at in range(4, len(name)) if name[at] in "-._" or name[at].isalpha())
+    ]
+    if short:
+        raise Unusable(
+            OTHER_NAMES,
+            f"{len(short)} samples of the MAF are on the list of profiled samples by a shorter name.",
+            "Name samples in the list as the MAF does (Tumor_Sample_Barcode).",
+        )

@@ -11,7 +11,8 @@ import polars as pl
 from unibase.groundwork.problems import Unusable
 from unibase.groundwork.reasons import NOT_A_NUMBER
 
-MISSING = ("", "NA", "NaN", "nan", "N/A", "n/a", "#N/A", "#NUM!", "#DIV/0!", "null", "NULL", "None", "na")
+MISSING = ("", "NA", "NaN", "nan", "N/A", "n/a", "#N/A", "#NUM!", "#DIV/0!", "null", "NULL", "None", "na",
+           "NAN", "<NA>", "ND", "N.D.", "nd", "n.d.", "Filtered", "-", "--", ".")  # fmt: skip
 """Cells that say that a value is missing."""
 _BLANKS = " \u00a0\u202f'’"
 _PLAIN = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")

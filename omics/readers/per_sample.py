@@ -15,7 +15,7 @@ from unibase.groundwork.reasons import NOT_A_NUMBER
 from unibase.omics.options import SampleFrom, Strand
 from unibase.omics.readers.tabular import Table, read_table
 from unibase.omics.reasons import DIFFERENT_GENES, NO_SAMPLE_NAMES, NOT_A_MATRIX, NOT_COUNTS, UNKNOWN_TRANSCRIPTS
-from unibase.omics.recognise.names import SUMMARY_ROWS
+from unibase.omics.recognise.names import SUMMARY_ROWS, look
 
 _GDC_COLUMNS: Mapping[Strand, str] = {"unstranded": "unstranded", "forward": "stranded_first", "reverse": "stranded_second"}
 _STAR_COLUMNS: Mapping[Strand, int] = {"unstranded": 1, "forward": 2, "reverse": 3}
@@ -29,7 +29,8 @@ class PerSample:
         samples: Names, which may come again.
         genes: Those of every file, in the order of the first.
         values: Samples x genes.
-        source: The tool: `star`, `gdc-star`, `rsem`, `htseq`, `salmon` or `kallisto`.
+        source: The tool: `star`, `gdc-star`, `rsem`, `htseq`, `salmon`, `salmon-genes`, `kallisto`, `featurecounts`, or `genes and counts`
+            for tables of two columns.
     """
 
     samples: list[str]
@@ -72,6 +73,11 @@ class _Tool:
     by_transcript: bool = False
 
 
+_PLAIN_FILE = re.compile(r"^(?!MANIFEST|gdc_|md5|readme)([^.].*?)([._-](feature_?counts?|gene_?counts?|read_?counts?|counts?|htseq|genes?))*"
+                         r"\.(txt|tsv|csv|tab|counts?|out)(\.gz)?$", re.IGNORECASE)  # fmt: skip
+"""A table of any name; its sample is the name without what says that it holds counts."""
+_BY_CONTENT = ("featurecounts", "genes and counts")
+"""Tools that are told by a table's content, for their files bear any name."""
 _TOOLS = (
     _Tool("star", re.compile(r"^(.*?)[._-]*ReadsPerGene\.out\.tab(\.gz)?$"), frozenset(), "", ""),
     _Tool("gdc-star", re.compile(r"^(.+?)\.rna_seq\.augmented_star_gene_counts\.tsv(\.gz)?$"),
@@ -79,7 +85,10 @@ _TOOLS = (
     _Tool("rsem", re.compile(r"^(.+?)\.genes\.results(\.gz)?$"), frozenset({"gene_id", "expected_count"}), "gene_id", "expected_count"),
     _Tool("salmon", re.compile(r"^quant\.sf(\.gz)?$"), frozenset({"Name", "Length", "EffectiveLength", "TPM", "NumReads"}), "Name", "NumReads", True),
     _Tool("kallisto", re.compile(r"^abundance\.tsv(\.gz)?$"), frozenset({"target_id", "est_counts", "tpm"}), "target_id", "est_counts", True),
+    _Tool("salmon-genes", re.compile(r"^quant\.genes\.sf(\.gz)?$"), frozenset({"Name", "Length", "EffectiveLength", "TPM", "NumReads"}), "Name", "NumReads"),
     _Tool("htseq", re.compile(r"^(.+?)[._-](htseq[._-]counts?(\.txt|\.tsv)?|htseq(\.txt|\.tsv)?)(\.gz)?$"), frozenset(), "", ""),
+    _Tool("featurecounts", _PLAIN_FILE, frozenset({"Geneid", "Chr", "Start", "End", "Strand", "Length"}), "Geneid", ""),
+    _Tool("genes and counts", _PLAIN_FILE, frozenset(), "", ""),
 )  # fmt: skip
 _REFUSED = (
     (frozenset({"transcript_id", "gene_id", "IsoPct"}), "RSEM's table of transcripts", "Give its genes.results."),
@@ -99,9 +108,9 @@ def tool_of(path: Path, table: Table) -> str:
         if known <= titles:
             raise Unusable(NOT_COUNTS, f"This is {said}: it holds no counts of genes.", remedy)
     for tool in _TOOLS:
-        if tool.titles and tool.titles <= titles:
+        if tool.titles and tool.titles <= titles and tool.name not in _BY_CONTENT:
             return tool.name
-    by_name = next((tool.name for tool in _TOOLS if not tool.titles and tool.files.match(path.name)), "")
+    by_name = next((t.name for t in _TOOLS if not t.titles and t.name not in _BY_CONTENT and t.files.match(path.name)), "")
     return by_name if not table.titled and len(table.titles) in (2, 4) else ""
 
 
@@ -114,12 +123,29 @@ def read_folder(folder: Path, wanted: Wanted) -> PerSample:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     for tool in _TOOLS:
         mine = [path for path in files if tool.files.match(path.name)]
-        if mine:
+        if mine and (tool.name not in _BY_CONTENT or _all_of(tool, mine)):
             return read_files(mine, tool.name, wanted, _gdc_names(files))
     raise UserError(
         f"{folder} holds no files of one sample each that are known: STAR ReadsPerGene.out.tab, GDC augmented_star_gene_counts, RSEM "
-        "genes.results, htseq counts, salmon quant.sf or kallisto abundance.tsv. Give the matrix file itself."
+        "genes.results, htseq counts, featureCounts, salmon quant.sf, kallisto abundance.tsv, or tables of genes and counts. Give the "
+        "matrix file itself."
     )
+
+
+def _all_of(tool: _Tool, files: list[Path]) -> bool:
+    """Whether the first and the last of files are tables of a tool: those of two columns, of genes and their counts."""
+    for table in (read_table(path) for path in {files[0], files[-1]}):
+        if tool.titles:
+            if not tool.titles <= set(table.titles) or len(table.titles) != len(tool.titles) + 1:
+                return False
+        elif (
+            len(table.titles) not in (2, 3)
+            or not table.is_number(len(table.titles) - 1)
+            or table.is_number(0)
+            or look(table.texts(0), "gene").share < 0.3
+        ):
+            return False
+    return True
 
 
 def read_files(files: list[Path], tool_name: str, wanted: Wanted, listed: Mapping[str, str] | None = None) -> PerSample:
@@ -161,7 +187,7 @@ def _sample_name(path: Path, tool: _Tool, wanted: Wanted, listed: Mapping[str, s
         return listed[path.name]
     match = tool.files.match(path.name)
     stem = match[1] if match and match.groups() and match[1] else ""
-    if tool.by_transcript or (tool.name == "star" and not stem):
+    if tool.by_transcript or tool.name == "salmon-genes" or (tool.name == "star" and not stem):
         return path.parent.name
     if tool.name in ("gdc-star", "htseq") and wanted.sample_from is None and (tool.name == "gdc-star" or _is_uuid(stem)):
         raise Unusable(
@@ -169,6 +195,8 @@ def _sample_name(path: Path, tool: _Tool, wanted: Wanted, listed: Mapping[str, s
             "GDC's files do not say whose they are, and no gdc_sample_sheet.tsv beside them does.",
             "Put GDC's sample sheet into the folder of the files, or say sample_from: file name.",
         )
+    if tool.name == "featurecounts" and len(stem) < 2:
+        return path.parent.name
     return stem or path.name.split(".")[0]
 
 
@@ -195,18 +223,24 @@ def _column(table: Table, tool: _Tool, strand: Strand, mapping: Mapping[str, str
         if not tool.titles <= set(table.titles):
             raise Unusable(NOT_A_MATRIX, f"The file is no table of {tool.name}.", "Give the tool's own table.")
         gene = table.titles.index(tool.gene)
-        value = table.titles.index(_GDC_COLUMNS[strand] if tool.name == "gdc-star" else tool.value)
+        titled = _GDC_COLUMNS[strand] if tool.name == "gdc-star" else tool.value
+        value = table.titles.index(titled) if titled else len(table.titles) - 1
     else:
-        wanted = 2 if tool.name == "htseq" else 4
-        if len(table.titles) != wanted:
-            raise Unusable(NOT_A_MATRIX, f"The file is no table of {tool.name}.", "Give the tool's own table.")
-        gene, value = 0, 1 if tool.name == "htseq" else _STAR_COLUMNS[strand]
+        gene, value = 0, _place_of_counts(table, tool, strand)
     if not table.is_number(value):
         raise Unusable(NOT_A_NUMBER, "A cell of its counts is no number.", "Copy it again.")
     rows = dict(zip(table.texts(gene), table.values([value])[:, 0].tolist(), strict=True))
     if mapping is not None:
         return _to_genes(rows, mapping)
     return {name: count for name, count in rows.items() if name and not SUMMARY_ROWS.match(name)}
+
+
+def _place_of_counts(table: Table, tool: _Tool, strand: Strand) -> int:
+    """Return the column of counts of a table without titles; htseq may write names of genes before it."""
+    width = len(table.titles)
+    if width not in ((4,) if tool.name == "star" else (2, 3)):
+        raise Unusable(NOT_A_MATRIX, f"The file is no table of {tool.name}.", "Give the tool's own table.")
+    return _STAR_COLUMNS[strand] if tool.name == "star" else width - 1
 
 
 def _to_genes(rows: Mapping[str, float], mapping: Mapping[str, str]) -> dict[str, float]:

@@ -208,13 +208,39 @@ def _text_table(data: bytes, traits: tuple[str, ...]) -> Table:
         data = data[first : end if end > 0 else len(data)]
         traits = (*traits, "GEO series matrix")
     data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data
+    lossy = rounded_by_spreadsheets(data)
+    traits = (*traits, f"{lossy} numbers such as 1.23E+05, of which a spreadsheet kept the first digits") if lossy else traits
     head = head_lines(data)
     layout = lay_out(head)
     if layout.separator == " ":
         data = b"\n".join(re.sub(rb" +", b" ", line.strip()) for line in data.split(b"\n"))
     columns = _columns(data, layout)
     table = Table(layout.titles, columns, (*above_geo, *layout.above), (), layout.titled, (*traits, _NAMED[layout.separator]))
-    return _with_numbers(_without_second_titles(table))
+    return _with_numbers(_without_second_titles(_without_empty_end(table)))
+
+
+def _without_empty_end(table: Table) -> Table:
+    """Leave out columns without a title and without a cell at the end: separators that close each line."""
+    width = len(table.titles)
+    while width > 1 and not table.titles[width - 1] and table.frame.to_series(width - 1).is_null().all():
+        width -= 1
+    if width == len(table.titles):
+        return table
+    return replace(table, titles=table.titles[:width], frame=table.frame.select(table.frame.columns[:width]))
+
+
+_ROUNDED = re.compile(rb"\b\d[.,](\d{1,2})E\+(\d\d)\b")
+
+
+def rounded_by_spreadsheets(data: bytes) -> int:
+    """Count numbers such as `1.23E+05`: a spreadsheet kept fewer digits than the whole number had.
+
+    Args:
+        data: Text of a table.
+    """
+    if b"E+" not in data:
+        return 0
+    return sum(int(match[2]) > len(match[1]) for match in _ROUNDED.finditer(data))
 
 
 def _columns(data: bytes, layout: Layout) -> pl.DataFrame:

@@ -23,6 +23,7 @@ _NORMAL_NAME = re.compile(
     re.IGNORECASE,
 )
 _TUMOUR_NAME = re.compile(r"^(tumou?r|t|primary|cancer|sample\d*)$", re.IGNORECASE)
+_ROLE_BEFORE = re.compile(r"^(tumou?r|t|primary|met|normal|n|blood|germline|ctrl|control)[-_. ](.+)$", re.IGNORECASE)
 _FEWEST = 20
 """A file with so many records of which none passed has other words for it."""
 
@@ -72,10 +73,27 @@ class _Header:
         """
         places = [i for i, name in enumerate(self.columns) if name in self.tumours]
         if not places:
-            places = [i for i, name in enumerate(self.columns) if name not in self.normals and not _NORMAL_NAME.search(name)]
+            normals = self.normals | normals_of_pairs(self.columns)
+            places = [i for i, name in enumerate(self.columns) if name not in normals and not _NORMAL_NAME.search(name)]
         if self.columns and not places:
             raise Unusable(NO_TUMOUR, "Every column of the VCF is a normal.", "Give the VCF of the tumour.")
         return places
+
+
+def normals_of_pairs(names: Sequence[str]) -> set[str]:
+    """Return the names that say a normal before what names a tumour, too: `N_01` beside `T_01`.
+
+    Args:
+        names: Columns of a VCF.
+
+    >>> normals_of_pairs(["T_01", "N_01", "N_02"])
+    {'N_01'}
+    """
+    told = {
+        match[2]: name for name in names if (match := _ROLE_BEFORE.match(name)) and match[1].lower().startswith(("t", "p", "m"))
+    }
+    others = [(name, match[2]) for name in names if (match := _ROLE_BEFORE.match(name)) and name not in told.values()]
+    return {name for name, rest in others if rest in told}
 
 
 @dataclass
@@ -89,6 +107,7 @@ class _Found:
     annotated: int = 0
     structural: int = 0
     in_normal: int = 0
+    pairs: int = 0
 
 
 def read_vcf(paths: Sequence[Path | str], samples: Sequence[str] | None = None) -> MutationData:
@@ -120,6 +139,10 @@ def read_vcf(paths: Sequence[Path | str], samples: Sequence[str] | None = None) 
     for count, said in (
         (found.records - found.passed, "records left out: they did not pass their FILTER"),
         (found.in_normal, "variants left out: the normal has them, too"),
+        (
+            found.pairs,
+            "files of two columns without roles: the one with every variant is the tumour, the one without any its normal",
+        ),
         (found.structural, "structural or symbolic alleles left out"),
         (len(found.unknown), "genotypes missing in genes: missing in the table, not wild type"),
     ):
@@ -135,6 +158,7 @@ def _read_one(path: Path, named: str | None, found: _Found) -> set[str]:
     header = _Header()
     tumours: list[tuple[int, str]] = []
     before = (found.records, found.passed, found.annotated)
+    rows_before = len(found.rows)
     started = False
     for line in text_lines(path):
         if line.startswith("##"):
@@ -160,7 +184,27 @@ def _read_one(path: Path, named: str | None, found: _Found) -> set[str]:
         raise Unusable(NOT_ANNOTATED, "The VCF has neither CSQ nor ANN.", "Annotate it with VEP or SnpEff, or give a MAF.")
     if found.records - before[0] >= _FEWEST and found.passed == before[1]:
         raise Unusable(UNKNOWN_WORD, "No record of the VCF passed its FILTER.", "Look whether the column holds PASS.")
-    return {name for _, name in tumours}
+    return {name for _, name in tumours if name not in _silent_of_pair(header, tumours, found, rows_before)}
+
+
+_TELLING = 5
+"""Records from which a pair of columns without a role tells its normal."""
+
+
+def _silent_of_pair(header: _Header, tumours: list[tuple[int, str]], found: _Found, rows_before: int) -> set[str]:
+    """Return the normal of a pair of which nothing says the roles: the other has every variant of the file, and it has none.
+
+    Callers of somatic variants write such files; two tumours of one file never look so.
+    """
+    if len(header.columns) != 2 or len(tumours) != 2:
+        return set()
+    carried = {str(row[9]) for row in found.rows[rows_before:]}
+    if len(found.rows) - rows_before < _TELLING or len(carried) != 1:
+        return set()
+    silent = {name for _, name in tumours} - carried
+    found.unknown = [pair for pair in found.unknown if pair[0] not in silent]
+    found.pairs += 1
+    return silent
 
 
 def _named_tumours(header: _Header, path: Path, named: str | None) -> list[tuple[int, str]]:

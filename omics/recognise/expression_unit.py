@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unibase.omics.recognise.counting_noise import combed, less_than_counting
+from unibase.omics.recognise.counting_noise import combed, less_than_counting, parted_too_evenly
 
 type Values = NDArray[np.float64]
 NOISE = 1e-3
@@ -96,7 +96,7 @@ def _whole_numbers(x: Values, known: Values) -> Told:
     comb = combed(x)
     if comb:
         return Told("counts divided or multiplied by a factor, rounded", "scaled", (comb,))
-    too_even = less_than_counting(x) or _no_single_reads(x)
+    too_even = less_than_counting(x) or parted_too_evenly(x) or _no_single_reads(x)
     if too_even:
         return Told("FPKM, TPM or normalised values, rounded", "scaled", (too_even,))
     if len(sums) > 1:

@@ -306,4 +306,5 @@ def bare_name(title: str) -> str:
     >>> bare_name(r"D:\runs\S1.raw")
     'S1'
     """
-    return re.sub(r"\.(raw|mzml|d|wiff|dia|htrms)$", "", re.split(r"[\\/]", title)[-1], flags=re.IGNORECASE)
+    file = re.sub(r"^\[\d+\]\s*", "", re.split(r"[\\/]", title)[-1])  # Spectronaut numbers its runs
+    return re.sub(r"\.(raw|mzml|d|wiff|dia|htrms)$", "", file, flags=re.IGNORECASE)

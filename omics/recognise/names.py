@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -23,18 +24,22 @@ _SIMPLE_PROTEIN = re.compile(r"^(P\d+|OID\d{5}|[A-Z0-9]+_HUMAN|ENSP\d{11}(\.\d+)
 
 
 def plain(title: str) -> str:
-    """Return a title without case, blanks and punctuation, so that its spellings compare equal.
+    """Return a title without case, accents, blanks and punctuation, so that its spellings compare equal.
 
-    >>> plain("Gene Name"), plain("gene_name")
-    ('genename', 'genename')
+    Args:
+        title: The title.
+
+    >>> plain("Écart-type")
+    'ecarttype'
     """
-    return re.sub(r"[^a-z0-9]+", "", title.lower())
+    letters = title if title.isascii() else unicodedata.normalize("NFKD", title)
+    return re.sub(r"[^a-z0-9]+", "", letters.lower())
 
 
 GENE_TITLES = frozenset(
     map(plain, ("gene", "genes", "gene_id", "geneid", "gene id", "gene_name", "gene symbol", "symbol", "hugo_symbol", "ensembl_id", "ensembl",
                 "ensembl_gene_id", "gene_ids", "feature", "feature_id", "hgnc_symbol", "entrez", "entrez_gene_id", "entrezgene", "ncbi_gene_id",
-                "Hybridization REF", "external_gene_name", "tracking_id", "featureid", "Name", "Geneid", "sample_gene", "target_id"))
+                "Hybridization REF", "external_gene_name", "tracking_id", "featureid", "gène", "symbole", "gène symbole", "nom du gène", "Name", "Geneid", "sample_gene", "target_id"))
 )  # fmt: skip
 SYMBOL_TITLES = frozenset(
     map(
@@ -68,7 +73,9 @@ ANNOTATION_TITLES = frozenset(
                 "gene_version", "source", "feature_type", "id_ref", "protein", "protein_ids", "uniprot", "genesymbol", "position", "mapinfo", "cpg_chrm",
                 "age", "sex", "gender", "batch", "os", "os_time", "os_months", "os_status", "pfs", "pfs_time", "status", "stage", "grade", "weight", "height", "bmi", "purity",
                 "ploidy", "group", "condition", "tissue", "site", "library_size", "libsize", "lib_size", "n_genes", "ngenes", "percent_mito", "rin", "time", "event",
-                "age_at_diagnosis", "vital_status", "days_to_death", "treatment", "response", "tumor_purity", "rank"))
+                "age_at_diagnosis", "vital_status", "days_to_death", "treatment", "response", "tumor_purity", "rank", "moyenne",
+                "écart-type", "ecart type", "médiane", "variance", "somme", "longueur", "chromosome", "brin", "peptides", "unique peptides", "psms", "aas", "mw kda", "calc pi",
+                "coverage", "sum posterior error probability", "protein length", "combined total peptides", "sexe", "âge", "taille", "poids", "lot"))
 )  # fmt: skip
 RESULT_TITLES = frozenset(
     map(plain, ("logfc", "log2foldchange", "padj", "pvalue", "fdr", "basemean", "adj.P.Val", "qvalue", "P.Value"))

@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from unibase.groundwork.problems import Unusable
 from unibase.omics.readers.tabular import Table, mostly_numbers
 from unibase.omics.reasons import SEVERAL_QUANTITIES
-from unibase.omics.recognise.names import Feature
+from unibase.omics.recognise.names import ANNOTATION_TITLES, Feature, plain
 
 _DETECTION = re.compile(r"detection|(^|[ ._-])p[ ._-]?val(ue)?s?$", re.IGNORECASE)
 _SAID = {
     # Suffixes or second titles of one quantity each; the first that a table has is taken.
     "gene": (
-        ("raw_count", "raw_counts", "raw count", "rawcount", "count", "counts", "read_count", "readcount", "reads", "numreads", "unique_gene_reads"),
+        ("raw_count", "raw_counts", "raw count", "rawcount", "count", "counts", "read_count", "readcount", "read counts", "raw counts", "raw reads", "gene counts", "reads", "numreads", "unique_gene_reads"),
         ("expected_count", "est_counts", "estcounts"),
         ("normalized_count", "scaled_estimate", "tpm", "fpkm", "rpkm", "cpm", "fpkm_uq", "rpm", "raw_fpkm"),
     ),
     "probe": (("beta_value", "avg_beta", "beta"), ("m_value", "mvalue"), ("signal_a", "signal_b", "methylated signal", "unmethylated signal", "intensity")),
     "protein": (
         ("maxlfq intensity", "lfq intensity"),
-        ("intensity", "abundance", "area", "quantity", "pg.quantity", "pg.maxlfq"),
+        ("intensity", "abundances (normalized)", "abundances (scaled)", "abundances (grouped)", "abundances", "abundance", "area", "quantity", "pg.quantity", "pg.maxlfq"),
         ("spectral count", "total spectral count", "unique spectral count", "unique intensity", "total intensity"),
     ),
 }  # fmt: skip
@@ -66,7 +66,8 @@ def chosen_columns(table: Table, feature: Feature) -> Chosen:
         return _by_quantity(table, numeric, {i: (table.titles[i], table.subtitles[i]) for i in numeric}, feature, said)
     parts = {i: split for i in numeric if (split := _split(table.titles[i], feature))}
     kinds = {_rank(quantity, feature) for _, quantity in parts.values()}
-    if parts and (len(parts) == len(numeric) or (len(kinds) > 1 and len(parts) > 1)) and (len(kinds) > 1 or feature != "gene"):
+    measured = [i for i in numeric if plain(table.titles[i]) not in ANNOTATION_TITLES]
+    if parts and (len(parts) == len(measured) or (len(kinds) > 1 and len(parts) > 1)) and (len(kinds) > 1 or feature != "gene"):
         return _by_quantity(table, numeric, parts, feature, said)
     return Chosen(numeric, {}, frozenset(detection), said)
 
@@ -84,15 +85,15 @@ def _prefixed(table: Table, numeric: list[int]) -> Chosen | None:
 def _split(title: str, feature: Feature) -> tuple[str, str] | None:
     for group in _SAID[feature]:
         for quantity in sorted(group, key=len, reverse=True):
-            match = re.match(rf"^(.+?)[ ._:|-]+{re.escape(quantity)}$", title, re.IGNORECASE)
-            if match:
-                return match[1], quantity
+            words = re.escape(quantity)
+            for form in (rf"^(.+?)[ ._:|-]+{words}$", rf"^(.+?)\s*[(\[]{words}[)\]]$", rf"^{words}[ ._:|-]+(.+)$"):
+                if match := re.match(form, title, re.IGNORECASE):
+                    return match[1], quantity
     return None
 
 
 def _rank(quantity: str, feature: Feature) -> int:
-    plain = quantity.lower()
-    return next((rank for rank, group in enumerate(_SAID[feature]) if plain in group), 99)
+    return next((rank for rank, group in enumerate(_SAID[feature]) if quantity.lower() in group), 99)
 
 
 def _by_quantity(

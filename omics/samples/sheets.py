@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import calendar
-import gzip
+import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +15,13 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
-from unibase.groundwork.problems import UserError
+from unibase.groundwork.problems import Unusable, UserError
 from unibase.groundwork.reasons import UNKNOWN_PATIENT
 from unibase.groundwork.tables import EVENTS, QUARANTINE, SAMPLE_MAP, TIMESTAMP
+from unibase.omics.readers.tabular import content
 from unibase.omics.reasons import NOT_IN_MATRIX, NOT_ON_SHEET
 from unibase.omics.tables import SHEET
+from unibase.omics.recognise.names import plain
 from unibase.privacy.dates import shift_interval
 from unibase.privacy.keys import Key
 from unibase.privacy.pseudonyms import token
@@ -33,6 +35,10 @@ SAMPLE_TYPES = {
     "tumour": "tumour", "tumor": "tumour", "primary": "tumour", "primary tumour": "tumour", "primary tumor": "tumour", "t": "tumour",
     "normal": "normal", "n": "normal", "adjacent normal": "normal", "germline": "normal", "blood": "normal",
     "metastasis": "metastasis", "metastatic": "metastasis", "m": "metastasis",
+    "primary solid tumor": "tumour", "recurrent tumor": "tumour", "recurrent solid tumor": "tumour", "tumeur": "tumour", "tumorale": "tumour",
+    "tumoral": "tumour", "tumeur primitive": "tumour", "primitif": "tumour", "solid tissue normal": "normal", "blood derived normal": "normal",
+    "normal tissue": "normal", "sain": "normal", "tissu sain": "normal", "sang": "normal", "constitutionnel": "normal", "germinal": "normal",
+    "métastase": "metastasis", "metastase": "metastasis", "métastatique": "metastasis",
 }  # fmt: skip
 _DATE = re.compile(r"^(\d{4})(?:-(\d{2})(?:-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2}))?)?)?)?$")
 
@@ -70,18 +76,80 @@ def read_samples(path: Path | str) -> pl.DataFrame:
         pl.col("source_row").cast(pl.Int64()),
     )
     _check_names(frame, path)
+    frame = frame.with_columns(iso_dates(frame["collected"], path))
     types = frame["sample_type"].str.to_lowercase().replace_strict(SAMPLE_TYPES, default=None, return_dtype=pl.String())
     return SHEET.conform(frame.with_columns(types.alias("sample_type")))
+
+
+_DAY_AND_MONTH = re.compile(r"^(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})(?:[ T]+(\d{2}:\d{2}(?::\d{2})?))?$")
+
+
+def iso_dates(column: pl.Series, path: Path | str) -> pl.Series:
+    """Return dates of collection as ISO writes them.
+
+    `20/05/2021` and `20210520` are known; whether the day or the month comes first is told by all cells together.
+
+    Args:
+        column: Cells of the column `collected`.
+        path: The sheet, for messages.
+
+    Raises:
+        UserError: With the row, when a cell is no date, or no cell tells the day from the month.
+    """
+    cells = [(cell or "").strip() for cell in column.to_list()]
+    found = [_DAY_AND_MONTH.match(cell) for cell in cells]
+    firsts, seconds = ({int(match[place]) for match in found if match} for place in (1, 2))
+    day_first = max(firsts, default=0) > 12
+    if any(found) and day_first == (max(seconds, default=0) > 12):
+        row = next(number for number, match in enumerate(found, start=1) if match)
+        raise UserError(f"Row {row} of {path}: nothing tells the day of collection from the month. Write it as 2021-05-20.")
+    return pl.Series(
+        "collected", [_iso(*cell, day_first, path) for cell in zip(range(1, len(cells) + 1), cells, found, strict=True)]
+    )
+
+
+def _iso(row: int, cell: str, match: re.Match[str] | None, day_first: bool, path: Path | str) -> str | None:
+    if cell.lower() in _NO_DATE:
+        return None
+    if match:
+        day, month = (match[1], match[2]) if day_first else (match[2], match[1])
+        cell = f"{match[3]}-{int(month):02d}-{int(day):02d}" + (f"T{match[4]}" if match[4] else "")
+    elif re.fullmatch(r"(19|20)\d{6}", cell):
+        cell = f"{cell[:4]}-{cell[4:6]}-{cell[6:]}"
+    if collection_interval(cell) is None:
+        raise UserError(f"Row {row} of {path} has no date as its day of collection. Write it as 2021-05-20, or leave it empty.")
+    return cell
+
+
+_NO_DATE = frozenset(("", "na", "nan", "null", "none", "n/a", "nd", "unknown", "inconnu", "inconnue", "."))
 
 
 def _cells(path: Path) -> pl.DataFrame:
     """Return the cells of a sheet, texts where it is no Parquet."""
     if path.suffix == ".parquet":
         return pl.read_parquet(path)
-    with gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else path.open(encoding="utf-8-sig") as file:
-        header = file.readline()
-    separator = max("\t,;", key=header.count)
-    return pl.read_csv(path, separator=separator, infer_schema_length=0, null_values=[""])
+    try:
+        data, _ = content(path)
+    except Unusable as problem:
+        raise UserError(f"The sample sheet {path}: {problem.message} {problem.remedy}") from None
+    separator = max("\t,;", key=data.partition(b"\n")[0].decode().count)
+    frame = pl.read_csv(io.BytesIO(data), separator=separator, infer_schema_length=0, null_values=[""])
+    return frame.rename(_known_titles(frame.columns))
+
+
+_TITLES = {"sample": ("sample", "sampleid", "samplename", "echantillon"), "patient": ("patient", "patientid", "ipp"),
+           "collected": ("collected", "collectiondate", "collectedon", "dateprelevement", "datedeprelevement", "prelevele"),
+           "sample_type": ("sampletype", "typeechantillon", "typedechantillon", "tissuetype")}  # fmt: skip
+
+
+def _known_titles(titles: list[str]) -> dict[str, str]:
+    """Return the names of the columns that are written otherwise; a title as it should be is never taken for another."""
+    renamed: dict[str, str] = {}
+    for wanted, spellings in _TITLES.items():
+        other = [title for title in titles if plain(title) in spellings]
+        if wanted not in titles and len(other) == 1:
+            renamed[other[0]] = wanted
+    return renamed
 
 
 def _check_names(frame: pl.DataFrame, path: Path) -> None:

@@ -152,10 +152,10 @@ def test_cells_of_a_sample_side_by_side(tmp_path: Path) -> None:
     obs.loc[obs["who"] == "s3", "kind"] = None
     genes = ["ENSG00000000003.15", "TSPAN6", "CD19", "unheard-of"]
     cells = anndata.AnnData(X=np.log1p(counts), obs=obs, var=pd.DataFrame(index=genes))
-    cells.layers["raw"] = sparse.csr_matrix(counts)
+    cells.layers["umis"] = sparse.csr_matrix(counts)
     cells.write_h5ad(tmp_path / "cells.h5ad")
     cells.write_zarr(tmp_path / "cells.zarr")
-    columns = {"sample_column": "who", "cell_type_column": "kind", "layer": "raw", "min_cells": 10}
+    columns = {"sample_column": "who", "cell_type_column": "kind", "layer": "umis", "min_cells": 10}
     for file in ("cells.h5ad", "cells.zarr"):
         files = AssayFiles.of(tmp_path / file, None, **columns)
         assert registry.sample_names("single_cell", files) == ["s1", "s2", "s3"]
@@ -175,6 +175,45 @@ def test_cells_of_a_sample_side_by_side(tmp_path: Path) -> None:
                           ({"layer": "counts"}, "no-raw-counts")):  # fmt: skip
         with pytest.raises(Unusable, match=reason):
             registry.read("single_cell", AssayFiles.of(tmp_path / "cells.h5ad", None, **{**columns, **wrong}))
+
+
+@pytest.mark.parametrize(
+    ("place", "said"), [("counts", None), ("raw_counts", None), ("raw", None), ("raw.X", None), ("raw.X", "raw")]
+)
+def test_counts_of_cells_are_found_where_programs_keep_them(tmp_path: Path, place: str, said: str | None) -> None:
+    counts = np.random.default_rng(3).poisson(2.0, (40, 3)).astype(float)
+    obs = pd.DataFrame({"sample": ["s1", "s2"] * 20, "cell_type": "T"}, index=map(str, range(40)))
+    cells = anndata.AnnData(np.log1p(counts[:, :2]), obs=obs, var=pd.DataFrame(index=["TP53", "CD19"]))
+    if place == "raw.X":
+        cells.raw = anndata.AnnData(counts, obs=obs, var=pd.DataFrame(index=["TP53", "CD19", "KRAS"]))
+    else:
+        cells.layers[place] = counts[:, :2]
+    cells.write_h5ad(tmp_path / "cells.h5ad")
+    found = registry.read("single_cell", AssayFiles.of(tmp_path / "cells.h5ad", None, layer=said)).adata
+    expected = np.array([counts[half::2, : found.n_vars].sum(0) for half in (0, 1)])
+    np.testing.assert_array_equal(found.layers["counts"], expected)
+
+
+PROTEIN_TITLES = {
+    "Spectronaut": lambda s, i: f"[{i + 1}] {s}.raw.PG.Quantity",
+    "Proteome Discoverer": lambda s, i: f"Abundances (Grouped): {s}",
+    "DIA-NN": lambda s, i: rf"D:\\runs\\{s}.raw",
+    "FragPipe": lambda s, i: f"{s} MaxLFQ Intensity",
+    "R's names": lambda s, i: f"Intensity.{s}",
+}
+
+
+@pytest.mark.parametrize("maker", PROTEIN_TITLES)
+def test_samples_of_proteins_are_named_without_what_programs_add(tmp_path: Path, maker: str) -> None:
+    samples, values = ["lyon-1", "CHU-été-2"], 2 ** np.random.default_rng(2).normal(25, 2, (30, 2))
+    frame = pd.DataFrame(values, columns=[PROTEIN_TITLES[maker](s, i) for i, s in enumerate(samples)]).astype(object)
+    frame.iloc[3, 1] = "Filtered"
+    frame.insert(0, "# Peptides", 4)
+    frame.insert(0, "Accession", [f"P{10000 + i}" for i in range(30)])
+    frame.to_csv(tmp_path / "p.tsv", sep="\t", index=False)
+    found = proteomics.read_intensities(tmp_path / "p.tsv")
+    assert list(found.obs_names) == samples and found.n_vars == 30
+    assert np.isnan(found.X[1, 3]) and np.isfinite(found.X).sum() == 59
 
 
 def test_ratios_to_the_reference_channels_of_each_plex(tmp_path: Path) -> None:
@@ -320,6 +359,6 @@ def test_npx_in_olinks_long_form_stay_what_they_are(tmp_path: Path) -> None:
     pl.concat([npx_rows(), npx_rows()[:1]]).write_csv(path, separator=";")
     with pytest.raises(Unusable, match="repeated-sample"):
         registry.read("proteomics", files)
-    npx_rows().with_columns(NPX=pl.lit("n.d.")).write_csv(path, separator=";")
+    npx_rows().with_columns(NPX=pl.lit("low")).write_csv(path, separator=";")
     with pytest.raises(Unusable, match="not-a-number: 8 cells"):
         registry.read("proteomics", files)

@@ -194,3 +194,44 @@ def test_old_symbols_are_listed_and_never_added_to_another_row(tmp_path: Path) -
     np.testing.assert_array_equal(merged.X.T, values)
     assert report.notes[1].startswith("2 names that a spreadsheet turned into dates left as they are: 1-Mar, 2026-03-01")
     assert "MLL2" in report.notes[2]
+
+
+def per_sample(sample: str, counts: np.ndarray, form: str) -> tuple[str, str]:
+    """Return the path of a sample's file, and its text, as a tool writes it."""
+    lines = [f"{gene}\t{count}\n" for gene, count in zip(GENES, counts, strict=True)]
+    wide = [f"{gene}\t1;1\t1;9\t5;20\t+;+\t900\t{count}\n" for gene, count in zip(GENES, counts, strict=True)]
+    named = [f"{gene}\tX{i}\t{count}\n" for i, (gene, count) in enumerate(zip(GENES, counts, strict=True))]
+    salmon = [f"{gene}\t900\t850\t1.5\t{count}\n" for gene, count in zip(GENES, counts, strict=True)]
+    none = "__no_feature\t9\n__ambiguous\t3\n"
+    return {
+        "htseq under another name": (f"{sample}.counts.txt", "".join(lines) + none),
+        "htseq as text": (f"{sample}.txt", "".join(lines) + none),
+        "htseq with names": (f"{sample}_htseq_counts.txt", "".join(named) + none.replace("\t", "\t\t")),
+        "two titled columns": (f"{sample}_gene_counts.tsv", "gene_id\tcount\n" + "".join(lines)),
+        "featureCounts": (
+            f"{sample}.featureCounts.txt",
+            f"# featureCounts\nGeneid\tChr\tStart\tEnd\tStrand\tLength\t/bam/{sample}.bam\n" + "".join(wide),
+        ),
+        "salmon's genes": (f"{sample}/quant.genes.sf", "Name\tLength\tEffectiveLength\tTPM\tNumReads\n" + "".join(salmon)),
+    }[form]
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["htseq under another name", "htseq as text", "htseq with names", "two titled columns", "featureCounts", "salmon's genes"],
+)
+def test_folders_of_files_that_bear_any_name(tmp_path: Path, form: str) -> None:
+    for sample, counts in zip(SAMPLES, COUNTS, strict=True):
+        name, text = per_sample(sample, counts, form)
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+        if form == "featureCounts":
+            (tmp_path / f"{name}.summary").write_text("Status\tx\nAssigned\t9\n")
+    as_it_is(tmp_path)
+
+
+def test_alignments_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    head = "Geneid\tChr\tStart\tEnd\tStrand\tLength\t" + "\t".join(f"/bam/{s}/Aligned.sortedByCoord.out.bam" for s in SAMPLES)
+    body = [f"{gene}\t1\t1\t9\t+\t9\t" + "\t".join(map(str, COUNTS[:, i])) for i, gene in enumerate(GENES)]
+    (tmp_path / "x.txt").write_text("\n".join([head, *body]) + "\n")
+    as_it_is(tmp_path / "x.txt")

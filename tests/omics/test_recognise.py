@@ -21,7 +21,7 @@ from unibase.omics.genes import gene_table
 from unibase.omics.readers.counts import read_counts
 from unibase.omics.readers.numeric_tables import Reading
 from unibase.omics.readers.segments import read_segments
-from unibase.omics.recognise.counting_noise import combed, less_than_counting, stray_samples
+from unibase.omics.recognise.counting_noise import combed, less_than_counting, parted_too_evenly, stray_samples
 from unibase.omics.recognise.expression_unit import rna_unit
 
 GENES = [gene for gene in gene_table()._symbol.values() if gene.ensembl and gene.entrez][100:3600:5]
@@ -76,6 +76,15 @@ SHAPES: dict[str, Callable[[], bytes | str]] = {
     ),
     "counts beside tpm": lambda: pd.concat(
         [table(ENSEMBL).rename(columns={s: f"{s}_count" for s in SAMPLES}), pd.DataFrame(COUNTS.T / 7.3, columns=[f"{s}_tpm" for s in SAMPLES])], axis=1
+    ).to_csv(sep="\t", index=False),
+    "titles in French, means": lambda: table(SYMBOLS).rename(columns={"gene_id": "Gène"}).assign(moyenne=COUNTS.mean(0), **{"Écart-type": COUNTS.std(0)})
+    .to_csv(sep=";", decimal=",", index=False),
+    "tabs at the end": lambda: table(ENSEMBL).to_csv(sep="\t", index=False).replace("\n", "\t\n"),
+    "quantities before the names": lambda: pd.concat(
+        [table(ENSEMBL).rename(columns={s: f"Count_{s}" for s in SAMPLES}), pd.DataFrame(COUNTS.T / 7.3, columns=[f"FPKM_{s}" for s in SAMPLES])], axis=1
+    ).to_csv(sep="\t", index=False),
+    "quantities in brackets": lambda: pd.concat(
+        [table(ENSEMBL).rename(columns={s: f"{s} (raw counts)" for s in SAMPLES}), pd.DataFrame(COUNTS.T / 7.3, columns=[f"{s} (TPM)" for s in SAMPLES])], axis=1
     ).to_csv(sep="\t", index=False),
     "gct 1.3": lambda: f"#1.3\n{len(GENES)}\t6\t1\t1\n"
     + table(ENSEMBL, left={"pr_gene_symbol": list(SYMBOLS)}).to_csv(sep="\t", index=False).replace("\n", "\nsex\tna\t" + "\t".join("FMFMFM") + "\n", 1),
@@ -287,7 +296,17 @@ def reads(seed: int, samples: int = 8, genes: int = 9000, biology: float = 0.1) 
 def test_reads_scatter_as_reads_whatever_was_filtered(seed: int) -> None:
     x = reads(seed, biology=(0.01, 0.1, 0.4, 1.0)[seed])
     for kept in (x, x[:, x.sum(axis=0) >= 10], x[:, (x >= 1).all(axis=0)], x[:4], x[:, :900]):
-        assert (combed(kept), less_than_counting(kept), stray_samples(kept)) == ("", "", [])
+        assert (combed(kept), less_than_counting(kept), parted_too_evenly(kept), stray_samples(kept)) == ("", "", "", [])
+
+
+@pytest.mark.parametrize("factor", [1.5, 3, 7])
+def test_a_division_is_told_where_persons_differ_more_than_reads_scatter(factor: float) -> None:
+    """Only the most alike of persons tell it: two subtypes here, whose genes differ fourfold."""
+    x = reads(7, 8, 20000, 0.3)
+    x[::2, :12000] = np.random.default_rng(7).binomial(x[::2, :12000].astype(int), 0.25)
+    copies = np.vstack([x[:5], x[0], np.random.default_rng(8).binomial(x[1].astype(int), 0.5)])
+    assert not parted_too_evenly(x) and not parted_too_evenly(copies)
+    assert parted_too_evenly(np.rint(x / factor)) and rna_unit(np.rint(x / factor)).kind == "scaled"
 
 
 @pytest.mark.parametrize(
@@ -312,3 +331,17 @@ def matrix_of(x: np.ndarray) -> anndata.AnnData:
     names = [f"s{i}" for i in range(len(x))]
     genes = [f"ENSG{i:011d}" for i in range(x.shape[1])]
     return anndata.AnnData(x.astype(np.int32), obs=pd.DataFrame({"sample": names}, index=names), var=pd.DataFrame(index=genes))
+
+
+def test_a_sum_of_a_million_among_other_libraries_is_no_library() -> None:
+    x = reads(6, genes=9000)
+    by_length = x[2] / np.random.default_rng(6).lognormal(7.6, 0.2, x.shape[1])
+    x[2] = np.rint(by_length / by_length.sum() * 1e6)
+    assert check_counts(matrix_of(x)).reasons() == {"s2": "other-unit"}
+
+
+def test_numbers_that_a_spreadsheet_rounded_are_said(tmp_path: Path) -> None:
+    frame = table(ENSEMBL).astype(object)
+    frame.iloc[4, 2] = "1.23E+05"
+    frame.to_csv(tmp_path / "x.tsv", sep="\t", index=False)
+    assert "1 numbers such as 1.23E+05" in read_counts(tmp_path / "x.tsv").uns["evidence"][0]

@@ -86,3 +86,27 @@ def test_stage_accounts_for_everyone_and_leaves_no_source_name(tmp_path: Path) -
         assert needle not in text
     row = int(np.flatnonzero(staged.adata.obs_names == column_name(KEY, "rna", "A", "S2"))[0])
     np.testing.assert_array_equal(staged.adata.X[row], [2, 3])
+
+
+DATES = [
+    ("20/05/2021 3/4/2021", ["2021-05-20", "2021-04-03"]),
+    ("05/20/2021 3/4/2021", ["2021-05-20", "2021-03-04"]),
+    ("20.05.2021 20210520 2021-05 ND", ["2021-05-20", "2021-05-20", "2021-05", None]),
+    ("03/04/2021 05/06/2021", "Row 1 of .* tells the day"),
+    ("20/05/2021 05/20/2021", "Row 1 of .* tells the day"),
+    ("2021-05-20 soon", "Row 2 of .* has no date"),
+    ("2021-02-30", "Row 1 of .* has no date"),
+]
+
+
+@pytest.mark.parametrize(("cells", "told"), DATES)
+def test_days_of_collection_are_read_or_refused_never_lost(tmp_path: Path, cells: str, told: list[str | None] | str) -> None:
+    path = tmp_path / "CHU-été.csv"
+    rows = "".join(f"S{i};H{i};{cell};Métastase\r\n" for i, cell in enumerate(cells.split()))
+    path.write_bytes(("Échantillon;IPP;Date de prélèvement;Type échantillon\r\n" + rows).encode("cp1252"))
+    if isinstance(told, str):
+        with pytest.raises(UserError, match=told):
+            read_samples(path)
+    else:
+        assert read_samples(path)["collected"].to_list() == told
+        assert set(read_samples(path)["sample_type"]) == {"metastasis"}

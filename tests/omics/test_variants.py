@@ -194,3 +194,70 @@ def test_words_of_every_dialect_are_of_a_class() -> None:
     assert class_of("stop_gained&splice_region_variant", "C", "T") == "Nonsense_Mutation"
     assert class_of("intron_variant,missense_variant", "C", "T") in NONSYNONYMOUS
     assert class_of("who_knows", "C", "T") is None
+
+
+MAF_TITLES = [
+    "Hugo_Symbol",
+    "Entrez_Gene_Id",
+    "NCBI_Build",
+    "Chromosome",
+    "Start_Position",
+    "End_Position",
+    "Variant_Classification",
+    "Reference_Allele",
+    "Tumor_Seq_Allele2",
+    "Tumor_Sample_Barcode",
+]
+MAF_ROWS = [
+    ["TP53", "7157", "GRCh37", "17", "7577120", "7577120", "Missense_Mutation", "C", "T", "lyon-1"],
+    ["9-Sep", "10801", "GRCh37", "17", "75398300", "75398300", "Nonsense_Mutation", "C", "T", "lyon-2"],
+]
+WRITTEN = {
+    "tabs": lambda rows: "\n".join("\t".join(row) for row in rows),
+    "semicolons": lambda rows: "\r\n".join(";".join(row) for row in rows),
+    "commas and quotes": lambda rows: "\n".join(",".join(f'"{cell}"' for cell in row) for row in rows),
+    "tabs and quotes": lambda rows: "#version 2.4\n" + "\n".join("\t".join(f'"{cell}"' for cell in row) for row in rows),
+}
+
+
+@pytest.mark.parametrize("form", WRITTEN)
+def test_a_maf_that_a_spreadsheet_wrote(tmp_path: Path, form: str) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(WRITTEN[form]([MAF_TITLES, *MAF_ROWS]).encode("utf-8-sig"))
+    data = read_maf(path, ["lyon-1", "lyon-2", "lyon-3"])
+    assert data.variants.select("gene", "sample").rows() == [("TP53", "lyon-1"), ("SEPTIN9", "lyon-2")]
+    assert data.notes[-1].startswith("genome hg19")
+
+
+REFUSED_MAFS = {
+    "a position that lost its digits": (
+        [[*MAF_ROWS[0][:4], "7.58E+06", "7.58E+06", *MAF_ROWS[0][6:]]],
+        ["lyon-1"],
+        "not-a-number",
+    ),
+    "a list of shorter names": (
+        [[*MAF_ROWS[0][:-1], "TCGA-05-4244-01A-01D"]],
+        ["TCGA-05-4244-01", "TCGA-05-4245-01"],
+        "other-names",
+    ),
+    "a list of other names": (MAF_ROWS, ["A", "B", "C"], "other-names"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED_MAFS)
+def test_a_maf_is_refused_where_it_would_make_wild_types(tmp_path: Path, what: str) -> None:
+    rows, profiled, reason = REFUSED_MAFS[what]
+    (tmp_path / "x.maf").write_text(WRITTEN["tabs"]([MAF_TITLES, *rows]))
+    with pytest.raises(Unusable) as problem:
+        read_maf(tmp_path / "x.maf", profiled)
+    assert problem.value.reason == reason and problem.value.remedy
+
+
+def test_a_normal_is_told_by_its_pair(tmp_path: Path) -> None:
+    path = vcf(tmp_path / "x.vcf", "T_01\tN_01\tT_02\tN_03", f"{TP53}\tGT\t0/1\t0/0\t0/0\t0/1")
+    assert sorted(read_vcf([path]).profiled) == ["N_03", "T_01", "T_02"]
+    records = [f"{TP53}\tGT\t0/0\t0/1".replace("7675088", str(7675088 + i)) for i in range(6)]
+    pair = read_vcf([vcf(tmp_path / "y.vcf", "22H1\t22H2", *records)])
+    assert pair.profiled == ("22H2",) and "files of two columns" in pair.notes[0]
+    two = read_vcf([vcf(tmp_path / "z.vcf", "22H1\t22H2", *records, f"{TP53}\tGT\t1/1\t0/0")])
+    assert two.profiled == ("22H1", "22H2")
