@@ -79,6 +79,12 @@ class AssaySource(Section):
     panel: StudyFile = None
     """For mutations: list of the genes that the assay covers, one a line; other genes are missing, never wild type. An exome or genome
     needs none."""
+    panels: StudyFile = None
+    """For mutations whose samples were sequenced with several panels: table of samples and their panels (GENIE's `data_gene_matrix.txt`, or
+    sample, panel). A sample without one is missing; `WES` and `WGS` cover all genes. Needs `panel_genes`."""
+    panel_genes: StudyFile = None
+    """For mutations with `panels`: genes of each panel (GENIE's `genomic_information.txt`, cBioPortal's gene panel files, or panel, gene,
+    megabases). Genes off a sample's panel are missing in it, and neither in its burden; megabases are those of its panel."""
     megabases: float = Field(default=CAPTURE_MEGABASES, gt=0)
     """For mutations: size in megabases of the region in which a variant could have been found; the mutational burden is per megabase of it."""
     detection: StudyFile = None

@@ -223,10 +223,14 @@ def _refused(run: Run, name: str, assay: AssayName, reason: str, unread: unreada
 
 def _profiled(run: Run, name: str, assay: AssayName, source: AssaySource) -> set[str] | unreadable_sources.Unread | None:
     """Return the samples that were sequenced, or None where no list says it."""
-    if assay != "mutations" or not source.profiled:
+    if assay != "mutations" or not (source.profiled or source.panels):
         return None
+    from unibase.omics.readers.panels import read_sample_panels
     from unibase.omics.readers.profiles import read_profiled
 
+    if not source.profiled:
+        panels = unreadable_sources.readable(run, f"{name}.omics.{assay}", read_sample_panels, run.study.path(str(source.panels)))
+        return panels if isinstance(panels, unreadable_sources.Unread) else set(panels)
     found = unreadable_sources.readable(run, f"{name}.omics.{assay}", read_profiled, run.study.path(source.profiled))
     return found if isinstance(found, unreadable_sources.Unread) else set(found)
 

@@ -61,7 +61,17 @@ def gene_table(
     adata.uns["mutations"] = {"view": view, "min_samples": min_samples, "callable_megabases": callable_megabases}
     if data.panel is not None:
         adata.uns["mutations"]["panel"] = sorted(data.panel)
+    if data.panels is not None:
+        adata.obs["panel"] = np.array([data.panels.of.get(name, "") for name in names], dtype=object)
+        adata.uns["mutations"]["panels"] = [
+            f"{name}\t{gene}" for name in _used(data) for gene in sorted(data.panels.covered[name].genes)
+        ]
     return adata
+
+
+def _used(data: MutationData) -> list[str]:
+    """Return the panels that a sample has, in order of name."""
+    return sorted({name for name in data.panels.of.values() if name}) if data.panels else []
 
 
 def _told_genes(data: MutationData, pairs: pl.DataFrame, min_samples: int) -> list[str]:
@@ -83,6 +93,11 @@ def _zero_one(data: MutationData, pairs: pl.DataFrame, names: list[str], genes: 
     for sample, gene in data.unknown:
         if gene in column_of and sample in row_of:
             values[row_of[sample], column_of[gene]] = np.nan
+    for name in _used(data):
+        assert data.panels is not None
+        rows = [row_of[sample] for sample, panel in data.panels.of.items() if panel == name]
+        off = [column_of[gene] for gene in genes if gene not in data.panels.covered[name].genes]
+        values[np.ix_(rows, off)] = np.nan
     for sample, gene in pairs.iter_rows():
         if gene in column_of:
             values[row_of[sample], column_of[gene]] = 1
@@ -95,10 +110,29 @@ def _burdens(data: MutationData, names: list[str], megabases: float) -> pd.DataF
     counted = data.burden()
     number = np.array([counted.get(name, 0) if name in profiled else np.nan for name in names], dtype=np.float64)
     is_profiled = np.array([name in profiled for name in names], dtype=bool)
+    sizes = np.array([data.panels.megabases(name, megabases) if data.panels else megabases for name in names], dtype=np.float64)
     return pd.DataFrame(
-        {"sample": names, "profiled": is_profiled, "variants": number, "tmb": number / megabases},
+        {"sample": names, "profiled": is_profiled, "variants": number, "tmb": number / sizes},
         index=pd.Index(names, dtype=object),
     )
+
+
+def _off_panels(table: AnnData, genes: Sequence[str], block: np.ndarray) -> None:
+    """Make missing, in place, the genes that the panel of a sample does not cover.
+
+    Args:
+        table: A gene table, with the panel of each sample in `obs`.
+        genes: Names of the columns of `block`.
+        block: Samples x genes.
+    """
+    pairs = [str(pair).partition("\t") for pair in dict(table.uns.get("mutations", {})).get("panels", ())]
+    if "panel" not in table.obs:
+        return
+    of = table.obs["panel"].astype(str).to_numpy()
+    for name in sorted({name for name, _, _ in pairs}):
+        covered = {gene for panel, _, gene in pairs if panel == name}
+        off = [j for j, gene in enumerate(genes) if gene.partition(VIEW)[0] not in covered]
+        block[np.ix_(np.flatnonzero(of == name), off)] = np.nan
 
 
 def _chosen(data: MutationData, view: View, hotspots: Iterable[tuple[str, int]]) -> pl.DataFrame:
@@ -164,10 +198,13 @@ def combine_tables(tables: Sequence[AnnData]) -> AnnData:
         if panel is not None:
             covered = set(map(str, panel))
             block[:, [j for j, gene in enumerate(genes) if gene.partition(VIEW)[0] not in covered]] = np.nan
+        _off_panels(table, genes, block)
         block[:, [column_of[str(gene)] for gene in table.var_names]] = np.asarray(table.X, dtype=np.float32)
         blocks.append(block)
     values = np.concatenate(blocks)
     obs = pd.concat([frame_of(table.obs) for table in tables])
+    if "panel" in obs:
+        obs["panel"] = obs["panel"].astype(object).fillna("")
     var = pd.DataFrame({"symbol": genes}, index=pd.Index(genes, name="gene_id", dtype=object))
     combined = anndata.AnnData(X=values, obs=obs, var=var)
     return combined[np.argsort(np.asarray(obs.index, dtype=str), kind="stable")].copy()

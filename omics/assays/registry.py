@@ -16,7 +16,7 @@ import pandas as pd
 import polars as pl
 from numpy.typing import NDArray
 
-from unibase.groundwork.problems import Unusable
+from unibase.groundwork.problems import Unusable, UserError
 from unibase.groundwork.sections import Section
 from unibase.omics.assays import copy_number, methylation, proteomics, pseudobulk
 from unibase.omics.options import AssayName, Assays, AssaySource, CellColumns, View
@@ -121,7 +121,9 @@ def sample_names(assay: AssayName, files: AssayFiles) -> list[str]:
     """Return the names of the samples that the `files` of an `assay` hold; reference channels are none."""
     assert files.matrix is not None
     if assay == "mutations":
-        return list(_mutations(replace(files, profiled=None, said=files.said.model_copy(update={"panel": None}))).profiled)
+        return list(
+            _mutations(replace(files, profiled=None, said=files.said.model_copy(update={"panel": None, "panels": None}))).profiled
+        )
     if assay == "copy_number":
         return sorted(read_segments(files.matrix, files.study.copy_number.build, files.reading).frame["sample"].unique())
     if assay == "single_cell":
@@ -207,8 +209,9 @@ def _rna(files: AssayFiles, patients: Mapping[str, str]) -> Gated:
 
 def _mutations(files: AssayFiles) -> MutationData:
     from unibase.omics.readers.maf import read_maf
+    from unibase.omics.readers.panels import read_panels
     from unibase.omics.readers.profiles import read_panel
-    from unibase.omics.readers.variants import without_variants
+    from unibase.omics.readers.variants import on_panels, without_variants
     from unibase.omics.readers.vcf import read_vcf
 
     if files.matrix is None:
@@ -217,6 +220,10 @@ def _mutations(files: AssayFiles) -> MutationData:
         data = read_vcf([files.matrix], [file_sample(files.matrix)] if files.reading.sample_from else None)
     else:
         data = read_maf(files.matrix, files.profiled)
+    if files.said.panels:
+        if not files.said.panel_genes:
+            raise UserError("The key panels needs panel_genes: the genes that each panel covers. Add it to the study file.")
+        return on_panels(data, read_panels(files.said.panels, files.said.panel_genes))
     return replace(data, panel=read_panel(files.said.panel)) if files.said.panel else data
 
 
@@ -240,7 +247,7 @@ def _gene_table(files: AssayFiles, _: Mapping[str, str]) -> Gated:
     if options.hotspots:
         views.append("hotspot")
     table = view_table(data, views, hotspots, files.said.megabases)
-    return Gated(table, {}, data.notes, ("profiled", "variants", "tmb"))
+    return Gated(table, {}, data.notes, ("profiled", "variants", "tmb", *(("panel",) if data.panels else ())))
 
 
 def _methylation(files: AssayFiles, _: Mapping[str, str]) -> Gated:

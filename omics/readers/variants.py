@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
 from unibase.omics.readers.consequences import NONSYNONYMOUS
+from unibase.omics.readers.panels import Panels
 
 SCHEMA: dict[str, pl.DataType] = {
     "gene": pl.String(), "entrez": pl.String(), "chromosome": pl.String(), "start": pl.Int64(), "end": pl.Int64(), "reference": pl.String(),
@@ -26,6 +27,7 @@ class MutationData:
         panel: Genes the assay covers, or None for an exome or genome.
         notes: Ledger lines: what was left out and why, repeated variants merged, aliases renamed.
         renamed: Outdated symbols of the source and the approved symbols they became.
+        panels: Panel of each sample, where samples of one file were sequenced with several; None where `panel` says it of all.
         unknown: Pairs (sample, gene) of which a protein-changing variant may be there and may not: a genotype is missing.
     """
 
@@ -35,16 +37,55 @@ class MutationData:
     notes: tuple[str, ...] = field(default=())
     renamed: Mapping[str, str] = field(default_factory=dict)
     unknown: tuple[tuple[str, str], ...] = ()
+    panels: Panels | None = None
 
     def nonsynonymous(self) -> pl.DataFrame:
         """Return the variants that change a protein; with a panel, those of its genes."""
         changing = self.variants.filter(pl.col("classification").is_in(list(NONSYNONYMOUS)))
+        if self.panels is not None:
+            return self._on_panels(changing, self.panels)
         return changing if self.panel is None else changing.filter(pl.col("gene").is_in(sorted(self.panel)))
+
+    @staticmethod
+    def _on_panels(variants: pl.DataFrame, panels: Panels) -> pl.DataFrame:
+        """Return the variants of genes that the panel of their sample covers."""
+        pairs = [(name, gene) for name, panel in panels.covered.items() for gene in panel.genes]
+        covered = pl.DataFrame(pairs, schema={"panel": pl.String(), "gene": pl.String()}, orient="row")
+        told = variants.with_columns(
+            pl.col("sample").replace_strict(dict(panels.of), default=None, return_dtype=pl.String()).alias("panel")
+        )
+        whole = told.filter(pl.col("panel") == "")
+        on = told.filter(pl.col("panel") != "").join(covered, on=["panel", "gene"], how="semi")
+        return pl.concat([whole, on]).drop("panel").sort("source_row")
 
     def burden(self) -> dict[str, int]:
         """Return the number of protein-changing variants of each sample that has one; a variant in two genes is one."""
         places = self.nonsynonymous().select("sample", "chromosome", "start", "end", "reference", "allele").unique()
         return dict(places.group_by("sample").len().iter_rows())
+
+
+def on_panels(data: MutationData, panels: Panels) -> MutationData:
+    """Return the data of the samples that have a panel; what others have is missing, and said.
+
+    Args:
+        data: Variants of profiled samples.
+        panels: Panel of each sample, and what each covers.
+    """
+    kept = tuple(name for name in data.profiled if name in panels.of)
+    mine = Panels({name: panels.of[name] for name in kept}, panels.covered)
+    of_kept = data.variants.filter(pl.col("sample").is_in(kept))
+    whole = replace(data, variants=of_kept, profiled=kept, panels=mine)
+    changing = of_kept.filter(pl.col("classification").is_in(list(NONSYNONYMOUS))).height
+    used = sorted({name for name in mine.of.values() if name})
+    unsized = sum(panels.covered[name].megabases is None for name in used)
+    notes = [f"{len(used)} panels of {len(kept)} samples: genes off a sample's panel are missing in it"]
+    for count, said in (
+        (len(data.profiled) - len(kept), "samples without a panel are missing, not wild type"),
+        (changing - whole.nonsynonymous().height, "protein-changing variants off the panel of their sample left out"),
+        (unsized, "panels without a size: their samples have no burden"),
+    ):
+        notes += [f"{count} {said}"] if count else []
+    return replace(whole, notes=(*data.notes, *notes), unknown=tuple(pair for pair in data.unknown if pair[0] in mine.of))
 
 
 def without_variants(profiled: Sequence[str]) -> MutationData:

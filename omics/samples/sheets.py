@@ -20,8 +20,8 @@ from unibase.groundwork.reasons import UNKNOWN_PATIENT
 from unibase.groundwork.tables import EVENTS, QUARANTINE, SAMPLE_MAP, TIMESTAMP
 from unibase.omics.readers.tabular import content
 from unibase.omics.reasons import NOT_IN_MATRIX, NOT_ON_SHEET
-from unibase.omics.tables import SHEET
 from unibase.omics.recognise.names import plain
+from unibase.omics.tables import SHEET
 from unibase.privacy.dates import shift_interval
 from unibase.privacy.keys import Key
 from unibase.privacy.pseudonyms import token
