@@ -11,7 +11,7 @@ from unibase.groundwork.sections import LATER, Section, StudyFile
 
 Orientation = Literal["auto", "genes-in-rows", "features-in-rows", "samples-in-rows"]
 Unit = Literal[
-    "counts", "expected counts", "log2 counts", "beta", "M", "percent", "log2 ratio", "ratio", "absolute copies",
+    "counts", "expected counts", "log2 counts", "beta", "M", "percent", "log2 ratio", "ratio", "absolute copies", "calls",
     "intensities", "log2 intensities", "NPX",
 ]  # fmt: skip
 """What the numbers of a matrix may be said to be."""
@@ -66,7 +66,7 @@ class AssaySource(Section):
     matrix: Annotated[str, LATER]
     """The file; a pattern (`counts*.tsv.gz`, `*.vcf.gz`) names several, so that a night's batch is one more file. `rna`: counts, or a
     folder of files of one sample each; `mutations`: MAF or VCF; `methylation`: beta values, M-values or percent; `copy_number`:
-    segments; `proteomics`: intensities or their logarithms; `single_cell`: cells with their raw counts, h5ad or zarr. What a table
+    segments, or calls and ratios by gene; `proteomics`: intensities or their logarithms; `single_cell`: cells with their raw counts, h5ad or zarr. What a table
     holds is told by evidence (docs/omics.md); `unibase recognise FILE` shows it."""
     samples: Annotated[str, LATER]
     """Sample sheet: sample, patient, collected, sample_type."""
@@ -106,7 +106,7 @@ class AssaySource(Section):
     else X. Of cells anything but whole counts is refused."""
     unit: Unit | None = None
     """What the numbers are, where recognition does not tell it or is wrong. `rna`: `counts`, `expected counts` (rounded), `log2 counts`
-    (turned back); `methylation`: `beta`, `M`, `percent`; `copy_number`: `log2 ratio`, `absolute copies`, `ratio`; `proteomics`:
+    (turned back); `methylation`: `beta`, `M`, `percent`; `copy_number`: `log2 ratio`, `absolute copies`, `ratio`, `calls` (of genes); `proteomics`:
     `intensities`, `log2 intensities`, `log2 ratio`, `NPX`. `null` tells it from the values, and refuses what it cannot tell."""
     orientation: Orientation = "auto"
     """Which side of a table names its features: `features-in-rows` (or `genes-in-rows`) or `samples-in-rows`; `auto` looks for known names."""

@@ -246,7 +246,7 @@ def _value(run: Run, assay: str) -> str:
         "rna": f"Normalised expression (method {run.study.assays.rna.method}) of the gene.",
         "mutations": "1 when the gene has a protein-changing variant, 0 when it was sequenced and has none, null when it was not sequenced. After a colon: only truncating variants, or only those at a hotspot.",
         "methylation": "M-value, log2(beta / (1 - beta)), of the probe; null where it was masked or not detected.",
-        "copy_number": "Mean log2 ratio of tumour to normal over the chromosome arm or gene; null where no segment covers it, or less than half of the arm.",
+        "copy_number": "Mean log2 ratio of tumour to normal over the chromosome arm or gene; null where no segment covers it, or less than half of the arm. Before :call, the call of the gene from -2 (deep loss) to 2 (amplification).",
         "proteomics": "log2 abundance of the protein (of a plex with reference channels, their ratio) less the median of the sample; null when it was not quantified.",
         "single_cell": "log2(counts per million + 1) of the gene, summed over the cells of the type before the colon; null where the sample has too few of them.",
     }

@@ -97,7 +97,7 @@ def _zero_one(data: MutationData, pairs: pl.DataFrame, names: list[str], genes: 
         assert data.panels is not None
         rows = [row_of[sample] for sample, panel in data.panels.of.items() if panel == name]
         off = [column_of[gene] for gene in genes if gene not in data.panels.covered[name].genes]
-        values[np.ix_(rows, off)] = np.nan
+        values[np.ix_(np.array(rows, dtype=np.int64), np.array(off, dtype=np.int64))] = np.nan
     for sample, gene in pairs.iter_rows():
         if gene in column_of:
             values[row_of[sample], column_of[gene]] = 1
@@ -132,7 +132,7 @@ def _off_panels(table: AnnData, genes: Sequence[str], block: np.ndarray) -> None
     for name in sorted({name for name, _, _ in pairs}):
         covered = {gene for panel, _, gene in pairs if panel == name}
         off = [j for j, gene in enumerate(genes) if gene.partition(VIEW)[0] not in covered]
-        block[np.ix_(np.flatnonzero(of == name), off)] = np.nan
+        block[np.ix_(np.flatnonzero(of == name), np.array(off, dtype=np.int64))] = np.nan
 
 
 def _chosen(data: MutationData, view: View, hotspots: Iterable[tuple[str, int]]) -> pl.DataFrame:

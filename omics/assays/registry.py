@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.groundwork.sections import Section
-from unibase.omics.assays import copy_number, methylation, proteomics, pseudobulk
+from unibase.omics.assays import copy_number, gene_copies, methylation, proteomics, pseudobulk
 from unibase.omics.options import AssayName, Assays, AssaySource, CellColumns, View
 from unibase.omics.readers import numeric_tables
 from unibase.omics.readers.counts import file_sample
@@ -125,6 +125,9 @@ def sample_names(assay: AssayName, files: AssayFiles) -> list[str]:
             _mutations(replace(files, profiled=None, said=files.said.model_copy(update={"panel": None, "panels": None}))).profiled
         )
     if assay == "copy_number":
+        table = gene_copies.by_gene(files.matrix)
+        if table is not None:
+            return [str(name) for name in gene_copies.read_gene_copies(table, files.reading).obs_names]
         return sorted(read_segments(files.matrix, files.study.copy_number.build, files.reading).frame["sample"].unique())
     if assay == "single_cell":
         return pseudobulk.sample_names(files.matrix, files.cells)
@@ -276,6 +279,11 @@ def _methylation(files: AssayFiles, _: Mapping[str, str]) -> Gated:
 
 def _copy_number(files: AssayFiles, _: Mapping[str, str]) -> Gated:
     assert files.matrix is not None
+    table = gene_copies.by_gene(files.matrix)
+    if table is not None:
+        genes = gene_copies.read_gene_copies(table, files.reading)
+        report = numeric_tables.check_named(genes)
+        return Gated(genes[list(report.kept)].copy(), report.staging_reasons(), tuple(genes.uns["evidence"]))
     options = files.study.copy_number
     read = read_segments(files.matrix, options.build, files.reading)
     segments = read.frame

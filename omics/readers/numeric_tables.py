@@ -131,6 +131,26 @@ def check_measured(adata: AnnData, kind: Kind, failed: Mapping[str, Refusal] | N
     return GateReport(kind, kept, tuple(refused[name] for name in sorted(refused)))
 
 
+def check_named(adata: AnnData) -> GateReport:
+    """Refuse samples without any value, and those whose name comes twice: nobody can tell which is which.
+
+    Two samples may be equal: of a few genes most have no change.
+
+    Args:
+        adata: Samples x features.
+    """
+    names = [str(name) for name in adata.obs_names]
+    known = [bool(np.isfinite(row).any()) for row in np.asarray(adata.X, dtype=np.float64)]
+    refused = {
+        name: Refusal(name, EMPTY_SAMPLE, "The sample has no value at all.", "Measure it again.")
+        for name, some in zip(names, known, strict=True)
+        if not some
+    }
+    if len(set(names)) < len(names):
+        raise Unusable(REPEATED_SAMPLE, "Two columns have one name.", "Give each sample a name of its own.")
+    return GateReport("ratios", tuple(n for n in names if n not in refused), tuple(refused[name] for name in sorted(refused)))
+
+
 def together(parts: Sequence[AnnData], *, shared: bool) -> AnnData:
     """Put matrices of several centres one below the other, samples and features ordered by name; no value is changed.
 

@@ -65,7 +65,7 @@ SAMPLE_TITLES = frozenset(
 ANNOTATION_TITLES = frozenset(
     map(plain, ("chr", "chrom", "chromosome", "seqnames", "start", "end", "strand", "length", "gene_length", "width", "eff_length", "effective_length",
                 "effectivelength", "efflength", "gene_type", "gene_biotype", "biotype", "transcript_id(s)", "transcript_ids", "transcript_id", "description",
-                "entrez_gene_id", "entrez", "entrezgene", "entrezid", "entrez_id", "ncbi_gene_id", "hgnc_id", "hgnc", "cytoband", "locus", "exons", "n_exons", "exon_count", "gc",
+                "entrez_gene_id", "entrez", "entrezgene", "entrezid", "entrez_id", "ncbi_gene_id", "hgnc_id", "hgnc", "cytoband", "locus", "locus id", "exons", "n_exons", "exon_count", "gc",
                 "gc_content", "gccontent", "gene_name", "gene_symbol", "symbol", "hugo_symbol", "gene_id", "geneid", "ensembl_id", "ensembl", "ensembl_gene_id",
                 "total", "totals", "sum", "mean", "average", "avg", "median", "sd", "std", "var", "variance", "min", "max", "rowsum", "rowsums", "rowmean",
                 "total_counts", "sumcounts", "index", "row", "rowname", "rownames", "unnamed0", "level0", "no", "num", "probe_id", "start_position", "end_position",

@@ -18,6 +18,7 @@ _PLACE = (
     {"start", "locstart", "startpos", "startbp"},
     {"end", "locend", "endpos", "endbp"},
 )
+_COPIES = re.compile(r"(?i)data_(cna|log2_cna|linear_cna)|thresholded|gistic|by_genes")
 _PROTEOMICS = re.compile(r"(?i)npx|olink|lfq|rppa|protein|maxquant|diann|pg_matrix")
 
 
@@ -39,6 +40,8 @@ def assay_of(path: Path) -> AssayName:
     if {"variantclassification", "tumorsamplebarcode"} <= titles:
         return "mutations"
     if all(titles & names for names in _PLACE) and "geneid" not in titles:
+        return "copy_number"
+    if titles & {"cytoband", "chromosomearm"} or _COPIES.search(path.name):
         return "copy_number"
     if is_long_npx(table):
         return "proteomics"

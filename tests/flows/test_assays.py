@@ -17,6 +17,7 @@ from tests.flows import demo
 from unibase.flows.runs.pipeline import stage
 from unibase.flows.runs.run import open_run
 from unibase.flows.study.validation import read_study
+from unibase.omics.readers.profiles import read_profiled
 from unibase.omics.samples.sheets import read_samples
 from unibase.privacy.keys import new_key, write_key_file
 from unibase.simulation.cohort import simulate
@@ -196,6 +197,12 @@ def test_panels_views_and_genes_stand_in_the_study(tmp_path: Path) -> None:
     study = yaml.load((home / "study.yaml").read_text(encoding="utf-8"))
     source = study["centres"]["A"]["omics"]
     source["mutations"].update({"panel": "centre_a/omics/panel.txt", "megabases": 2.0})
+    of_b = study["centres"]["B"]["omics"]["mutations"]
+    sequenced = sorted(read_profiled(home / of_b.pop("profiled")))
+    panels = ["sample,panel", *(f"{sample},{'P' if i % 2 else 'WES'}" for i, sample in enumerate(sequenced))]
+    (home / "panels.csv").write_text("\n".join(panels) + "\n")
+    (home / "covered.csv").write_text("panel,gene,megabases\nP,KRAS,1.5\nP,TP53,1.5\n")
+    of_b.update({"panels": "panels.csv", "panel_genes": "covered.csv"})
     source["copy_number"] = {"matrix": "centre_a/omics/copy.seg", "samples": "centre_a/omics/samples.csv"}
     study["assays"]["mutations"].update({"truncating": True, "hotspots": "hotspots.csv"})
     study["assays"]["copy_number"] = {"genes": "genes.tsv"}
@@ -216,7 +223,11 @@ def test_panels_views_and_genes_stand_in_the_study(tmp_path: Path) -> None:
     assert values["RB1:truncating"].equals(values["RB1"].rename("RB1:truncating"))
     assert not {"KRAS:truncating", "TP53:hotspot", "TP53:truncating"} & set(values)
     # Outside of the panel of centre A nothing is known, and nothing is wild type.
-    assert values.loc[of_a, "STK11"].isna().all() and values.loc[~of_a, "STK11"].notna().all()
+    on_panel = (table.obs["panel"] == "P").to_numpy()
+    assert 0 < on_panel.sum() < (~of_a).sum() and set(table.obs.loc[on_panel, "centre"]) == {"B"}
+    assert values.loc[of_a | on_panel, "STK11"].isna().all() and values.loc[~of_a & ~on_panel, "STK11"].notna().all()
+    assert values.loc[on_panel, "KRAS"].notna().all()
     assert values.loc[of_a, "NF1:truncating"].isna().all() and values.loc[of_a, "KRAS"].notna().any()
     burden = table.obs["variants"] / table.obs["tmb"]
-    assert set(burden[of_a].dropna()) == {2.0} and set(burden[~of_a].dropna()) == {50.0}
+    assert set(burden[of_a].dropna()) == {2.0} and set(burden[~of_a & ~on_panel].dropna()) == {50.0}
+    np.testing.assert_allclose(burden[on_panel].dropna(), 1.5, rtol=1e-12)

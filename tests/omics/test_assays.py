@@ -185,6 +185,8 @@ def test_an_option_needs_no_stage_its_section_is_the_digest(tmp_path: Path) -> N
         "profiled",
         "masked",
         "panel",
+        "panels",
+        "panel_genes",
         "transcripts",
         "detection",
         "probes",

@@ -362,3 +362,38 @@ def test_npx_in_olinks_long_form_stay_what_they_are(tmp_path: Path) -> None:
     npx_rows().with_columns(NPX=pl.lit("low")).write_csv(path, separator=";")
     with pytest.raises(Unusable, match="not-a-number: 8 cells"):
         registry.read("proteomics", files)
+
+
+COPIES = {
+    "GISTIC's calls": ("Gene Symbol\tLocus ID\tCytoband\tlyon-1\tlyon-2", [[-2, 0], [2, 1], [0, -1]], "calls"),
+    "cBioPortal's calls": ("Hugo_Symbol\tEntrez_Gene_Id\tlyon-1\tlyon-2", [[-1.5, 0], [2, np.nan], [0, -1]], "calls"),
+    "log2 ratios": ("Gene Symbol\tLocus ID\tCytoband\tlyon-1\tlyon-2", [[-1.213, 0.01], [2.5, 0.2], [0.003, -0.4]], "log2 ratio"),
+    "copies": ("gene\tlyon-1\tlyon-2", [[1, 2], [8, 2], [2, 3]], "absolute copies"),
+}
+
+
+@pytest.mark.parametrize("form", COPIES)
+def test_copy_number_by_gene(tmp_path: Path, form: str) -> None:
+    titles, values, unit = COPIES[form]
+    beside = {3: [["7157", "17p13.1"], ["1956", "7p11.2"], ["8085", "12q13"]], 2: [["7157"], ["1956"], ["8085"]]}
+    left = beside.get(titles.count("\t") - 1, [[], [], []])
+    rows = [[name, *more, *map(str, row)] for name, more, row in zip(["TP53", "EGFR", "MLL2"], left, values, strict=True)]
+    path = tmp_path / "data.txt"
+    path.write_text("\n".join([titles, *("\t".join(row) for row in rows)]).replace("nan", "NA") + "\n")
+    files = AssayFiles(path)
+    assert registry.sample_names("copy_number", files) == ["lyon-1", "lyon-2"]
+    gated = registry.read("copy_number", files)
+    names = [f"{gene}:call" if unit == "calls" else gene for gene in ("TP53", "EGFR", "KMT2D")]
+    expected = np.array(values).T if unit != "absolute copies" else np.log2(np.array(values).T / 2)
+    assert list(gated.adata.var["symbol"]) == names and f"unit: {unit}" in gated.notes[-1]
+    np.testing.assert_array_equal(gated.adata.X, expected)
+    if "Cytoband" in titles:
+        assert recognise_file(path).assay == "copy_number"
+
+
+@pytest.mark.parametrize(("cells", "said"), [("0\t1\n2\t1", None), ("0\t3\n2\t1", "calls"), ("0.5\t1.2\n0.7\t0.9", None)])
+def test_copies_of_genes_that_nothing_tells_are_asked_about(tmp_path: Path, cells: str, said: str | None) -> None:
+    first, second = cells.split("\n")
+    (tmp_path / "x.txt").write_text(f"Hugo_Symbol\ta\tb\nTP53\t{first}\nEGFR\t{second}\n")
+    with pytest.raises(Unusable, match="not-a-seg"):
+        registry.read("copy_number", AssayFiles.of(tmp_path / "x.txt", None, unit=said))
