@@ -68,7 +68,19 @@ PER_SAMPLE = {
             "Fraction of the genome altered",
             "Share of the profiled autosomal bases in segments whose log2 ratio is 0.2 or more from zero.",
             "1",
-        )
+        ),
+        (
+            "copy_number_ploidy",
+            "Ploidy",
+            "Mean copies over the profiled autosomal bases; null where the segments are ratios.",
+            "1",
+        ),
+        (
+            "copy_number_loh",
+            "Fraction with loss of heterozygosity",
+            "Share of the profiled autosomal bases of which one allele alone is left; null where alleles are not told apart.",
+            "1",
+        ),
     ],
 }
 """Columns of the analysis table that an assay gives beside its features: column, label, derivation, unit."""
@@ -128,7 +140,7 @@ def _analysis(run: Run, analysis: list[str]) -> Iterator[dict[str, str]]:
     yield _row("index_time", "Index", f"Time of the index event: {index.which} {index.concept}.", table="analysis")
     yield from _clinical_variables(run)
     for assay, window in run.study.windows.assays.items():
-        yield from _assay_variables(run, assay, window)
+        yield from _assay_variables(run, assay, window, analysis)
     yield from _image_variables(run, analysis)
 
 
@@ -146,10 +158,10 @@ def _clinical_variables(run: Run) -> Iterator[dict[str, str]]:
         )
 
 
-def _assay_variables(run: Run, assay: str, window: SampleWindow) -> Iterator[dict[str, str]]:
+def _assay_variables(run: Run, assay: str, window: SampleWindow, analysis: list[str]) -> Iterator[dict[str, str]]:
     yield _row(f"{assay}_sample", f"Chosen sample of {assay}", _sample(window), table="analysis", source="sample_map")
     yield _row(f"{assay}_*", f"Value of {assay} in the chosen sample", _value(run, assay), table="analysis", source=assay)
-    for name, label, derivation, unit in PER_SAMPLE.get(assay, ()):
+    for name, label, derivation, unit in (words for words in PER_SAMPLE.get(assay, ()) if words[0] in analysis):
         yield _row(name, label, derivation, table="analysis", unit=unit)
     if assay == "rna" and run.study.harmonise.rna is not None:
         yield _row(

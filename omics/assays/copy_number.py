@@ -142,3 +142,27 @@ def fraction_altered(segments: pl.DataFrame, threshold: float = ALTERED) -> pl.D
         )
         .sort("sample")
     )
+
+
+def alleles(segments: pl.DataFrame) -> pl.DataFrame:
+    """Return what copies and alleles tell of each sample, over the autosomal bases that its segments cover.
+
+    Args:
+        segments: As `read_segments` gives them, with `total` copies and, where alleles are told apart, `minor`.
+
+    Returns:
+        sample, ploidy (mean copies, weighted by bases), and loh: the share of the bases of which one allele alone is left (no copy of
+        the other, and at least one of it). Both are missing where the segments do not say them.
+    """
+    if "total" not in segments.columns:
+        return pl.DataFrame(schema={"sample": pl.String()})
+    autosomes = segments.filter(~pl.col("chromosome").is_in(["X", "Y"])).with_columns(
+        (pl.col("end") - pl.col("start") + 1).alias("bases")
+    )
+    mean = (pl.col("total") * pl.col("bases")).sum() / pl.col("bases").sum()
+    told = [mean.alias("ploidy")]
+    if "minor" in segments.columns:
+        known = pl.col("bases").filter(pl.col("minor").is_not_null()).sum()
+        lost = pl.col("bases").filter((pl.col("minor") == 0) & (pl.col("total") > 0)).sum()
+        told.append(pl.when(known > 0).then(lost / known).alias("loh"))
+    return autosomes.group_by("sample").agg(told).sort("sample")

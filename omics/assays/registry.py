@@ -291,7 +291,8 @@ def _copy_number(files: AssayFiles, _: Mapping[str, str]) -> Gated:
     if options.genes:
         adata = copy_number.beside(adata, copy_number.gene_levels(segments, copy_number.read_genes(options.genes)))
     adata.var["symbol"] = adata.var_names.astype(object)
-    altered = pd.DataFrame(copy_number.fraction_altered(segments).to_dict(as_series=False)).set_index("sample")
+    told = copy_number.fraction_altered(segments).join(copy_number.alleles(segments), on="sample", how="left")
+    altered = pd.DataFrame(told.to_dict(as_series=False)).set_index("sample")
     for column in altered.columns:
         adata.obs[column] = altered[column].reindex(adata.obs_names).to_numpy()
     return Gated(adata, {}, read.evidence, tuple(altered.columns))
@@ -393,4 +394,4 @@ def _row_blocks(matrix: Any, places: NDArray[np.int64]) -> Iterator[tuple[NDArra
 _BLOCK_CELLS = 4_000_000
 """Values in memory at a time: 32 MB."""
 
-_PER_SAMPLE = ("tmb", "fraction_altered")
+_PER_SAMPLE = ("tmb", "fraction_altered", "ploidy", "loh")

@@ -53,6 +53,8 @@ _LEVELS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("a table of copies", "absolute copies", _titles("total_cn")),
     ("a table of copies", "absolute copies", _titles("cn")),
 )
+_MINOR = _titles("Minor_Copy_Number", "nMinor", "lcn.em", "minor_cn", "B")
+"""Copies of the rarer allele; Sequenza's B counts beside its CNt alone."""
 _BY_FILE = ("CNVkit", "FACETS", "Sequenza", "GATK")
 """Callers whose tables hold one sample, named by the file."""
 
@@ -62,7 +64,8 @@ class Segments:
     """Segments and how they were understood.
 
     Attributes:
-        frame: sample, chromosome (1 to 22, X, Y), start, end, log2, source_row.
+        frame: sample, chromosome (1 to 22, X, Y), start, end, log2, source_row; where the table has copies, total, and where it
+            tells alleles apart, minor.
         evidence: Sentences for a person.
     """
 
@@ -89,9 +92,11 @@ def read_segments(path: Path | str, build: Build | None = None, reading: Reading
     table = read_table(path)
     found = _columns_of(table)
     frame = _frame(table, found.places, _level(table, found.titles, found.levels, found.maker))
-    frame = frame.with_columns(_samples(table, found.titles, found.maker, path, reading))
+    frame = frame.with_columns(_samples(table, found.titles, found.maker, path, reading), *_minor(table, found.titles))
     _check_rows(frame)
-    frame, told = _as_log2(frame, reading.unit or "", found.unit)
+    frame, told = _as_log2(frame.with_columns(pl.col("log2").alias("total")), reading.unit or "", found.unit)
+    if (reading.unit or told.unit) != "absolute copies":
+        frame = frame.drop("total", "minor", strict=False)
     said = [f"segments of {found.maker}", f"unit: {reading.unit or told.unit} ({'; '.join(told.evidence)})"]
     unknown = frame.filter(~pl.col("chromosome").is_in([*ARMS["hg38"], "Y", "MT", "M"])).height
     if unknown == frame.height:
@@ -156,6 +161,14 @@ def _frame(table: Table, where: Mapping[str, int], level: pl.Series) -> pl.DataF
         pl.col("chromosome").str.replace("(?i)^chr", "").replace({"23": "X", "24": "Y", "x": "X", "y": "Y"}),
         pl.col("log2").fill_nan(None),
     )
+
+
+def _minor(table: Table, titles: list[str]) -> list[pl.Series]:
+    """Return the copies of the rarer allele, where the table has them."""
+    place = next((titles.index(name) for name in _MINOR if name in titles and (name != "b" or "cnt" in titles)), None)
+    if place is None or not table.is_number(place):
+        return []
+    return [pl.Series("minor", table.values([place])[:, 0]).fill_nan(None)]
 
 
 def _samples(table: Table, titles: list[str], maker: str, path: Path, reading: Reading) -> pl.Series:

@@ -26,6 +26,8 @@ _MODALITY = {
     "profiled": ("Profiled", "Whether the sample was sequenced."),
     "variants": ("Variants", "Number of variants counted for the mutational burden."),
     "tmb": ("Tumour mutational burden", "Variants per callable megabase."),
+    "ploidy": ("Ploidy", "Mean copies over the profiled autosomal bases."),
+    "loh": ("Fraction with loss of heterozygosity", "Share of the profiled autosomal bases of which one allele alone is left."),
     "fraction_altered": ("Fraction of the genome altered", "Share of the profiled autosomal bases in altered segments."),
     "segments": ("Segments", "Number of segments on the autosomes."),
     "symbol": ("Gene symbol", "Symbol of the gene, as the source names it."),

@@ -397,3 +397,30 @@ def test_copies_of_genes_that_nothing_tells_are_asked_about(tmp_path: Path, cell
     (tmp_path / "x.txt").write_text(f"Hugo_Symbol\ta\tb\nTP53\t{first}\nEGFR\t{second}\n")
     with pytest.raises(Unusable, match="not-a-seg"):
         registry.read("copy_number", AssayFiles.of(tmp_path / "x.txt", None, unit=said))
+
+
+ALLELES = {
+    "ASCAT": ("sample chr startpos endpos nMajor nMinor", "S1 {} {} {} {major} {minor}"),
+    "GDC": (
+        "GDC_Aliquot Chromosome Start End Copy_Number Major_Copy_Number Minor_Copy_Number",
+        "S1 chr{} {} {} {total} {major} {minor}",
+    ),
+    "FACETS": ("chrom start end cnlr.median tcn.em lcn.em", "{} {} {} 0.1 {total} {minor}"),
+    "Sequenza": ("chromosome start.pos end.pos depth.ratio CNt A B", "{} {} {} 1.0 {total} {major} {minor}"),
+}
+
+
+@pytest.mark.parametrize("maker", ALLELES)
+def test_ploidy_and_loss_of_heterozygosity(tmp_path: Path, maker: str) -> None:
+    """Bases by hand: 30 Mb of 2 + 1 copies, 20 Mb of 2 + 0, 10 Mb of 0 + 0, and X, which does not count."""
+    titles, row = ALLELES[maker]
+    pieces = [("1", 1, 30_000_000, 2, 1), ("2", 1, 20_000_000, 2, 0), ("3", 1, 10_000_000, 0, 0), ("X", 1, 10_000_000, 1, 0)]
+    rows = [row.format(c, a, b, major=x, minor=y, total=x + y).replace(" ", "\t") for c, a, b, x, y in pieces]
+    (tmp_path / "S1.txt").write_text("\n".join([titles.replace(" ", "\t"), *rows]) + "\n")
+    adata = registry.read("copy_number", AssayFiles(tmp_path / "S1.txt")).adata
+    np.testing.assert_allclose(adata.obs[["ploidy", "loh"]].to_numpy(), [[130 / 60, 20 / 60]], rtol=1e-12)
+
+
+def test_ratios_tell_no_ploidy(tmp_path: Path) -> None:
+    (tmp_path / "x.seg").write_text("ID\tchrom\tloc.start\tloc.end\tseg.mean\nS1\t1\t1\t9000000\t-0.5\n")
+    assert not {"ploidy", "loh"} & set(registry.read("copy_number", AssayFiles(tmp_path / "x.seg")).adata.obs)
