@@ -35,7 +35,7 @@ SUBJECTS = Table(
             )
             for kind in ("T", "N", "M")
         ),
-        *(Column(f"{kind}_text", pl.String(), f"{kind} as the source writes it.") for kind in ("T", "N", "M", "STAGE")),
+        *(Column(f"{kind}_text", pl.String(), f"{kind} as the timeline has it.") for kind in ("T", "N", "M", "STAGE")),
     ),
     key=("subject_id",),
     open=True,

@@ -53,7 +53,7 @@ from unibase.releases.content import manifest
 from unibase.releases.content.leaving import Leaving
 from unibase.releases.content.publish import Following, ReleaseInputs, publish_release
 from unibase.releases.content.wide_tables import Source, columns
-from unibase.releases.disclosure.disclosure_policy import DisclosurePolicy
+from unibase.releases.disclosure.disclosure_policy import DisclosurePolicy, measure
 from unibase.releases.images.shipped import Voxels
 from unibase.releases.report.section import evidence_names
 
@@ -262,6 +262,9 @@ def _publish(run: Run, version: str | None, following: str | None) -> Path:
     said = "stands as it was published: nothing changed" if folder in stood else "is published"
     run.say(f"release: {folder.parent.name} {folder.name} {said}")
     _say_told(run, manifest.read(folder))
+    subjects = pl.read_parquet(folder / "tables" / "subjects.parquet")
+    if measured := measure(subjects, inputs.policy):
+        run.say(f"release: the smallest group alike in {', '.join(measured['quasi_identifiers'])} is of {measured['k']}")
     return folder
 
 

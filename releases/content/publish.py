@@ -180,7 +180,6 @@ class _Content:
     modalities: Mapping[str, tuple[tuple[int, int], list[str]]]
     """Shape, and names of the rows."""
     described: pl.DataFrame
-    measured: Mapping[str, Any]
     told_elsewhere: Mapping[str, list[str]]
     """Column that the policy made coarser to where the value before still stands."""
 
@@ -189,8 +188,7 @@ def _write_content(inputs: ReleaseInputs, folder: Path) -> _Content:
     """Write all files that do not depend on the version of the release, nor on the release before it."""
     coarse = coarser(inputs)
     before, subjects = coarse.before, coarse.subjects
-    measured = disclosure_policy.measure(subjects, inputs.policy)
-    disclosure_policy.enforce(measured)
+    disclosure_policy.enforce(disclosure_policy.measure(subjects, inputs.policy))
     images = None if inputs.voxels is None else shipped.released(inputs.voxels, before)
     counted = _write_tables(inputs, coarse, folder)
     if inputs.voxels is not None and images is not None:
@@ -225,7 +223,7 @@ def _write_content(inputs: ReleaseInputs, folder: Path) -> _Content:
         shutil.copyfile(READERS / name, folder / name)
     told = told_elsewhere.told_elsewhere(inputs.policy, before, subjects, folder)
     rows = {m.name: (m.shape, m.obs.index.to_list()) for m in modalities}
-    return _Content(rows, described, measured, told)
+    return _Content(rows, described, told)
 
 
 def _write_copies(voxels: shipped.Voxels, images: pl.DataFrame, splits: pl.DataFrame | None, folder: Path) -> None:
@@ -320,7 +318,7 @@ def _about(inputs: ReleaseInputs, content: _Content, weighed: weighing.Weighed) 
         "key_fingerprint": inputs.key_fingerprint,
         "ledger_revision": inputs.ledger_revision,
         "min_cell": inputs.min_cell,
-        "disclosure": content.measured,
+        "disclosure": disclosure_policy.promised(inputs.policy),
         "coarsened": inputs.policy.coarser(),
         "told_elsewhere": dict(content.told_elsewhere),
         "flow": [

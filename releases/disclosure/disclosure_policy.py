@@ -173,6 +173,25 @@ def measure(subjects: pl.DataFrame, policy: DisclosurePolicy) -> dict[str, Any]:
     }
 
 
+def promised(policy: DisclosurePolicy) -> dict[str, Any]:
+    """Return what a release that was published keeps to, for its page and manifest; empty without quasi-identifiers.
+
+    The size of the smallest class is a count of persons like any other, often of a few: it is told to whoever publishes,
+    and never leaves.
+
+    Args:
+        policy: The policy.
+
+    Example:
+        >>> promised(DisclosurePolicy(["SEX", "AGE"], min_k=5))
+        {'quasi_identifiers': ['SEX', 'AGE'], 'min_k': 5, 'min_l': 1, 'sensitive': []}
+    """
+    if not policy.quasi_identifiers:
+        return {}
+    named = {"quasi_identifiers": list(policy.quasi_identifiers), "min_k": policy.min_k}
+    return {**named, "min_l": policy.min_l, "sensitive": list(policy.sensitive)}
+
+
 def enforce(measured: Mapping[str, Any]) -> None:
     """Refuse a release that fails its policy, by what `measure` found, `measured`.
 

@@ -9,22 +9,25 @@ from unibase.releases.disclosure.small_counts import is_small
 
 
 def masked(made: Mapping[str, Any], min_cell: int) -> dict[str, Any]:
-    """Return the record with None for counts of a few persons, and for those from which one follows.
+    """Return the record with its counts of persons down to multiples of `min_cell`; None for a count of a few.
 
-    Who was harmonised and who was left out are together those who have the modality, which is shown elsewhere.
+    Who was harmonised and who was left out are together those who have the modality, a count that may be hidden elsewhere;
+    and two counts may differ by a few. No program weighs these numbers with others, so none of them is exact.
 
     Args:
         made: What was done: `subjects`, `left_out`, `effect` and more.
         min_cell: Smallest count that may be shown.
+
+    Example:
+        >>> masked({"subjects": 43, "left_out": 4, "effect": {"fitted": {"subjects": 38}}}, 11)
+        {'subjects': 33, 'left_out': None, 'effect': {'fitted': {'subjects': 33}}}
     """
-    hide = is_small(int(made["left_out"]), min_cell) or is_small(int(made["subjects"]), min_cell)
     effect = {
-        kind: None if found is None else {**found, "subjects": None if hide else _shown(int(found["subjects"]), min_cell)}
+        kind: None if found is None else {**found, "subjects": _down(found["subjects"], min_cell)}
         for kind, found in dict(made.get("effect", {})).items()
     }
-    counts = {"subjects": None, "left_out": None} if hide else {}
-    return {**made, **counts, "effect": effect}
+    return {**made, **{name: _down(made[name], min_cell) for name in ("subjects", "left_out")}, "effect": effect}
 
 
-def _shown(count: int, min_cell: int) -> int | None:
-    return None if is_small(count, min_cell) else count
+def _down(count: int, min_cell: int) -> int | None:
+    return None if is_small(int(count), min_cell) else int(count) // min_cell * min_cell

@@ -11,7 +11,7 @@ import polars as pl
 
 from unibase.releases.content.weighing import Weighed
 from unibase.releases.disclosure.decisions import Decision, decide
-from unibase.releases.disclosure.small_counts import MASK_TEXT, is_small
+from unibase.releases.disclosure.small_counts import MASK_TEXT
 from unibase.releases.read.difference import Difference
 
 DAYS_PER_MONTH = 30.4375
@@ -80,13 +80,20 @@ def text(count: int | None) -> str:
     return MASK_TEXT if count is None else f"{count:,}".replace(",", "\u202f")
 
 
-def shown(count: int, min_cell: int) -> str:
-    """Return a count as text, or the mask where it is small: below `min_cell`.
+def at_least(count: int, min_cell: int) -> str:
+    """Return a count that no other number is weighed with: down to a multiple of the smallest count, or the mask.
 
-    >>> shown(20, 10), shown(3, 10)
-    ('20', '•')
+    Two such counts, and one beside the size of a group, leave at least `min_cell` values open.
+
+    Args:
+        count: How many.
+        min_cell: Smallest count that may be shown.
+
+    Example:
+        >>> at_least(83, 11), at_least(7, 11)
+        ('≥ 77', '•')
     """
-    return text(None if is_small(count, min_cell) else count)
+    return f"≥ {count // min_cell * min_cell}" if count >= min_cell else MASK_TEXT
 
 
 def centre_count(data: ReportData) -> int:

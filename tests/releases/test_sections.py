@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from unibase.releases.disclosure.harmonised_counts import masked
 from unibase.releases.report import sections
+from unibase.releases.report.data import at_least
 from unibase.releases.report.section import FIRST, Section, evidence_names, in_order, known_sections
+from unibase.releases.report.sections import quality
 
 
 def _section(name: str, after: str) -> Section:
@@ -42,3 +45,21 @@ def test_a_section_that_cannot_be_placed_stops_the_build_and_does_not_vanish(fou
 
 def test_sections_say_which_linked_tables_they_are_drawn_from() -> None:
     assert evidence_names() == ("concordance", "quality")
+
+
+def test_what_no_program_weighs_is_told_in_multiples_of_the_smallest_count() -> None:
+    # 12 of 38 persons without a sex, and 83 of 90 cells that changed: the exact numbers would say 12, and 7 that did not.
+    assert quality._share({"violations": 12, "rows": 38}, 11) == pytest.approx(100 * 11 / 38)
+    assert quality._share({"violations": 38, "rows": 38}, 11) == 100
+    assert quality._share({"violations": 0, "rows": 0}, 11) == 0
+    assert [at_least(n, 11) for n in (10, 11, 21, 22, 83)] == ["•", "≥ 11", "≥ 11", "≥ 22", "≥ 77"]
+
+
+def test_counts_of_a_harmonisation_do_not_differ_by_a_few() -> None:
+    # 43 harmonised and 12 left out; of the 43, the effect was measured on 38: the difference is of five persons.
+    record = {"subjects": 43, "left_out": 12, "effect": {"fitted": {"subjects": 38, "q50": 1.0}, "held_out": {"subjects": 26}}}
+    found = masked(record, 11)
+    assert (found["subjects"], found["left_out"]) == (33, 11)
+    assert found["effect"] == {"fitted": {"subjects": 33, "q50": 1.0}, "held_out": {"subjects": 22}}
+    assert masked({**record, "left_out": 4}, 11)["left_out"] is None
+    assert masked({**record, "left_out": 0}, 11)["left_out"] == 0

@@ -7,13 +7,13 @@ from unibase.releases.report.section import Section
 
 
 def contents(data: ReportData) -> Contents | None:
-    """Return what the template shows; nothing without quasi-identifiers.
+    """Return what the template shows; nothing where the policy asks for nothing.
 
     Args:
         data: The data of the page.
     """
-    measured = data.about.get("disclosure")
-    return {"disclosure": measured} if measured else None
+    promised = data.about.get("disclosure")
+    return {"disclosure": promised} if promised and promised["min_k"] > 1 else None
 
 
 SECTION = Section(

@@ -6,26 +6,27 @@ from typing import Any
 
 import polars as pl
 
-from unibase.releases.report.data import Contents, ReportData, shown, text
+from unibase.releases.report.data import Contents, ReportData, at_least, text
 from unibase.releases.report.section import Section
 
 
 def _changes(data: ReportData) -> dict[str, Any] | None:
-    """Return what changed since the previous release, by table and column, small counts masked."""
+    """Return what changed since the previous release, by table and column, in multiples of the smallest count."""
     found = data.changes
     if found is None:
         return None
     cells = found.cells.filter(pl.col("table") != "dictionary")
     grouped = cells.group_by("table", "column").agg(pl.len().alias("cells"), pl.col("cause").unique().sort().str.join("; "))
-    grouped = grouped.sort(["cells", "table", "column"], descending=[True, False, False])
+    # The order of exact counts would say which of two rounded ones is the larger.
+    grouped = grouped.sort(pl.col("cells") // data.min_cell, "table", "column", descending=[True, False, False])
     moved = found.rows.filter(pl.col("table") != "dictionary").group_by("table", "change").len().sort("table", "change")
     return {
         "version": data.about.get("previous", ""),
         "added": text(data.weighed.cohort.added),
         "removed": text(data.weighed.cohort.removed),
-        "rows": [(table, change, shown(count, data.min_cell)) for table, change, count in moved.iter_rows()],
+        "rows": [(table, change, at_least(count, data.min_cell)) for table, change, count in moved.iter_rows()],
         "cells": [
-            (f"{row['table']}.{row['column']}", shown(row["cells"], data.min_cell), row["cause"])
+            (f"{row['table']}.{row['column']}", at_least(row["cells"], data.min_cell), row["cause"])
             for row in grouped.head(30).to_dicts()
         ],
         "more": max(0, grouped.height - 30),

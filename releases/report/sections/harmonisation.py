@@ -25,13 +25,18 @@ def _groups(data: ReportData) -> list[dict[str, Any]]:
             {
                 "name": name,
                 "record": record,
-                "subjects": text(record["subjects"]),
-                "left_out": text(record["left_out"]),
+                "subjects": _told(record["subjects"]),
+                "left_out": _told(record["left_out"]),
                 "effects": _effects(f"effect-{place}", name, record, data.min_cell),
                 "pairs": _pairs(data, name, place),
             }
         )
     return found
+
+
+def _told(count: int | None) -> str:
+    """Return a count that the record has in multiples of the smallest count."""
+    return f"≥ {count}" if count else text(count)
 
 
 def _effects(identity: str, name: str, record: dict[str, Any], min_cell: int) -> str | None:

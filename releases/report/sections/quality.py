@@ -25,13 +25,22 @@ def _checks(data: ReportData) -> list[dict[str, Any]]:
             "category": row["category"],
             "check": row["check"].replace("-", " "),
             "place": " / ".join(part for part in (row["centre"], row["table"], row["field"]) if part),
-            "share": MASK_TEXT if _tells(row, data.min_cell) else f"{row['share']:.1f} %",
+            "share": MASK_TEXT if _tells(row, data.min_cell) else f"{_share(row, data.min_cell):.1f} %",
             "allowed": f"{row['threshold']:g} %",
             "passed": row["passed"],
             "stops": row["stops_release"],
         }
         for row in whole.iter_rows(named=True)
     ]
+
+
+def _share(row: dict[str, Any], min_cell: int) -> float:
+    """Return the percentage of rows that violate a check, these counted down to a multiple of `min_cell`.
+
+    Rows may be persons: an exact share beside the size of a centre would say how many, and no other number is weighed with it.
+    """
+    count = row["violations"] if row["violations"] == row["rows"] else row["violations"] // min_cell * min_cell
+    return float(100 * count / row["rows"]) if row["rows"] else 0.0
 
 
 def _tells(row: dict[str, Any], min_cell: int) -> bool:

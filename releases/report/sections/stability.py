@@ -7,8 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from unibase.releases.disclosure.small_counts import is_small
-from unibase.releases.report.data import Contents, ReportData
+from unibase.releases.report.data import Contents, ReportData, at_least
 from unibase.releases.report.section import Section
 
 
@@ -21,14 +20,15 @@ def summary(robustness: pl.DataFrame | None, min_cell: int) -> list[dict[str, An
     """
     found = []
     for part in [] if robustness is None else robustness.partition_by("kind", "Modality", "region", maintain_order=True):
-        persons = part["persons"].max()
-        hidden = not isinstance(persons, int) or is_small(persons, min_cell)
+        persons = part["persons"].cast(pl.Int64).to_list()
+        most = max((one for one in persons if one is not None), default=0)
+        hidden = most < max(1, min_cell)
         families = part.with_columns(family=pl.col("feature").str.split("_").list.first())
         found.append(
             {
                 "kind": part["kind"][0],
                 "name": f"{part['Modality'][0]} {part['region'][0]}",
-                "persons": None if hidden else persons,
+                "persons": None if hidden else at_least(most, min_cell),
                 "families": [] if hidden else [_family(name, rows) for name, rows in _groups(families)],
             }
         )
