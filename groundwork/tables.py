@@ -230,7 +230,12 @@ VOLUMES = Table(
         Column("SeriesInstanceUID", pl.String(), "The series.", nullable=False),
         Column("Modality", pl.String(), "DICOM Modality."),
         Column("volume", pl.String(), "Name of the volume in its series; empty when it holds one.", nullable=False),
-        Column("status", pl.String(), "volume, aside (no volume to measure), or refused.", nullable=False),
+        Column(
+            "status",
+            pl.String(),
+            "volume, image (one plane without a place, such as a radiograph), aside (no volume to measure), or refused.",
+            nullable=False,
+        ),
         Column("reason", pl.String(), "Why it is refused; empty otherwise.", nullable=False),
         Column("message", pl.String(), "What is wrong, without a value of a person; empty otherwise.", nullable=False),
         Column("remedy", pl.String(), "What can be done; empty otherwise.", nullable=False),

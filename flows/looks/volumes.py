@@ -17,10 +17,11 @@ def in_lines(volumes: pl.DataFrame) -> list[str]:
     Args:
         volumes: VOLUMES frame.
     """
-    count = {status: volumes.filter(pl.col("status") == status).height for status in ("volume", "aside", "refused")}
+    count = {status: volumes.filter(pl.col("status") == status).height for status in ("volume", "image", "aside", "refused")}
     series = volumes.select("folder", "SeriesInstanceUID").n_unique()
-    lines = [f"{series} series: {count['volume']} volumes, {count['aside']} set aside, {count['refused']} refused"]
-    order = pl.col("status").replace_strict({"refused": 0, "volume": 1, "aside": 2}, return_dtype=pl.Int8)
+    images = f"{count['image']} images of one plane, " if count["image"] else ""
+    lines = [f"{series} series: {count['volume']} volumes, {images}{count['aside']} set aside, {count['refused']} refused"]
+    order = pl.col("status").replace_strict({"refused": 0, "volume": 1, "image": 2, "aside": 3}, return_dtype=pl.Int8)
     rows = volumes.with_columns(order.alias("order")).sort("order", "folder", "SeriesInstanceUID", "volume").to_dicts()
     lines += [_line(row) for row in rows[:LINES]]
     if len(rows) > LINES:
@@ -32,8 +33,12 @@ def _line(row: Mapping[str, Any]) -> str:
     name = f"{row['folder']}: {row['Modality'] or 'image'}" + (f", {row['volume']}" if row["volume"] else "")
     if row["status"] == "refused":
         return f"  refused  {name}: {row['reason']}. {row['message']} {row['remedy']}".rstrip()
-    size = f"{row['Columns']} x {row['Rows']} x {row['slices']}"
+    size = f"{row['Columns']} x {row['Rows']}"
+    if row["status"] == "image":
+        return f"  image    {name}: {size}, {row['spacing_x']:.4g} x {row['spacing_y']:.4g} mm"
+    size += f" x {row['slices']}"
     if row["spacing_z"] is not None:
         size += f", {row['spacing_x']:.4g} x {row['spacing_y']:.4g} x {row['spacing_z']:.4g} mm"
     unit = f", {row['unit']}" if row["unit"] and row["status"] == "volume" else ""
-    return f"  {row['status']:8} {name}: {size}{unit}"
+    notes = f" ({row['notes']})" if row["notes"] else ""
+    return f"  {row['status']:8} {name}: {size}{unit}{notes}"

@@ -128,7 +128,12 @@ def _number(keyword: str, *others: str) -> Callable[[Plane], Value]:
 
 
 def _text(keyword: str) -> Callable[[Plane], Value]:
-    return lambda plane: plane.text(keyword) or None
+    def read(plane: Plane) -> Value:
+        value = plane.header.get(keyword)
+        several = not isinstance(value, str) and hasattr(value, "__iter__")
+        return (" ".join(str(item) for item in value) if several else plane.text(keyword)) or None
+
+    return read
 
 
 def _kind(plane: Plane) -> Value:
@@ -200,6 +205,8 @@ def _plain(value: Value) -> str:
 
 
 ATTRIBUTES = (
+    Attribute("PatientPosition", _text("PatientPosition"), _called("{}", "without position")),
+    Attribute("StackID", _text("StackID"), None, "blocks", "stack"),
     Attribute("ImageType", _kind, _plain),
     Attribute("DiffusionBValue", _rounded_b, _called("b={}", "without b-value")),
     Attribute("DiffusionGradientOrientation", lambda plane: gradient(plane.header), None, "shared", "direction"),
@@ -213,6 +220,7 @@ ATTRIBUTES = (
     ),
     Attribute("KVP", _number("KVP"), _called("{} kVp", "without kVp")),
     Attribute("ConvolutionKernel", _text("ConvolutionKernel"), _called("kernel {}", "without kernel")),
+    Attribute("FilterType", _text("FilterType"), _called("filter {}", "without filter"), "blocks"),
     Attribute("ReconstructionMethod", _text("ReconstructionMethod"), _plain, "shared"),
     Attribute("CorrectedImage", _corrected, lambda value: "corrected" if value else "not attenuation-corrected"),
     Attribute("ContrastBolusAgent", _contrast, _contrast_name),
@@ -220,14 +228,15 @@ ATTRIBUTES = (
     Attribute("ImageIndex", _time_slot, None, "shared", "frame"),
     Attribute("NominalPercentageOfCardiacPhase", _number("NominalPercentageOfCardiacPhase"), None, word="gate"),
     Attribute("NominalPercentageOfRespiratoryPhase", _number("NominalPercentageOfRespiratoryPhase"), None, word="gate"),
-    Attribute("SliceThickness", _number("SliceThickness"), _called("{} mm thick", "without thickness"), "shared"),
+    Attribute("SliceThickness", _number("SliceThickness"), _called("{} mm thick", "without thickness"), "blocks"),
     Attribute("AcquisitionNumber", _number("AcquisitionNumber"), None, "blocks", "acquisition"),
     Attribute("IrradiationEventUID", _text("IrradiationEventUID"), None, "blocks", "exposure"),
     Attribute("AcquisitionUID", _text("AcquisitionUID"), None, "blocks", "acquisition"),
-    Attribute("SequenceName", _text("SequenceName"), None, "shared", "sequence"),
+    Attribute("SequenceName", _text("SequenceName"), None, "blocks", "sequence"),
     Attribute("ScanOptions", _text("ScanOptions"), None, "shared", "scan"),
-    Attribute("ProtocolName", _text("ProtocolName"), None, "shared", "protocol"),
-    Attribute("SeriesDescription", _text("SeriesDescription"), None, "shared", "part"),
+    Attribute("ProtocolName", _text("ProtocolName"), None, "blocks", "protocol"),
+    Attribute("SeriesDescription", _text("SeriesDescription"), None, "blocks", "part"),
+    Attribute("TemporalPositionTimeOffset", _number("TemporalPositionTimeOffset"), None, "order", "phase"),
     Attribute("TriggerTime", _number("NominalCardiacTriggerDelayTime", "TriggerTime"), None, "order", "gate"),
     Attribute("FrameReferenceTime", _number("FrameReferenceTime"), None, "order", "frame"),
     Attribute("AcquisitionTime", acquired, None, "order", "phase"),

@@ -20,6 +20,9 @@ PAUSE = 20.0
 BED_PAUSE = 900.0
 """Seconds between two beds of a PET after which it is another scan."""
 
+HALF_A_DAY = 43200.0
+"""Seconds beyond which two times of one date are two sides of midnight."""
+
 STEPS = 4
 """From this many blocks of one size on, a scan went step by step (a rotation, a bed, a station each)."""
 
@@ -45,6 +48,22 @@ def time_clusters(groups: dict[Value, list[int]]) -> dict[Value, list[int]]:
             start = time
         clusters.setdefault(start, []).extend(groups[time])
     return clusters
+
+
+def across_midnight(times: Sequence[Value]) -> list[Value]:
+    """Return times of one scan, those after midnight on the next day where the date beside them was not changed.
+
+    Args:
+        times: In seconds, all of one date or with their days.
+
+    Example:
+        >>> across_midnight([86390.0, 70.0])
+        [86390.0, 86470.0]
+    """
+    known = [time for time in times if isinstance(time, (int, float))]
+    if len(known) < len(times) or not HALF_A_DAY < max(known) - min(known) < 2 * HALF_A_DAY:
+        return list(times)
+    return [time + 2 * HALF_A_DAY if max(known) - time > HALF_A_DAY else time for time in known]
 
 
 def follows_the_scanner(planes: Sequence[Plane], where: Sequence[int], groups: dict[Value, list[int]], keyword: str) -> bool:
@@ -86,15 +105,34 @@ def runs_by_number(planes: Sequence[Plane], where: Sequence[int]) -> dict[Value,
         where: The number of the place of each.
     """
     numbers = [plane.text("InstanceNumber") for plane in planes]
-    whole: dict[Value, list[int]] = {1: list(range(len(planes)))}
-    if len(planes) < 6 or not all(number.isdigit() for number in numbers) or len(set(numbers)) < len(numbers):
+    if not all(number.isdigit() for number in numbers) or len(set(numbers)) < len(numbers):
+        return {1: list(range(len(planes)))}
+    return _runs([float(number) for number in numbers], where)
+
+
+def runs_by_time(planes: Sequence[Plane], where: Sequence[int]) -> dict[Value, list[int]]:
+    """Return planes by the run that their time of acquisition makes over them; one group unless it goes through them twice or more.
+
+    Args:
+        planes: The planes, none of which share a place.
+        where: The number of the place of each.
+    """
+    times = [acquired(plane) for plane in planes]
+    known = [time for time in times if time is not None]
+    return _runs(known, where) if len(known) == len(planes) else {1: list(range(len(planes)))}
+
+
+def _runs(values: Sequence[float], where: Sequence[int]) -> dict[Value, list[int]]:
+    """Return indices by the run that some values make through the places; one group unless it goes through them twice or more."""
+    whole: dict[Value, list[int]] = {1: list(range(len(values)))}
+    if len(values) < 6:
         return whole
-    order = sorted(range(len(planes)), key=lambda index: int(numbers[index]))
+    order = sorted(range(len(values)), key=lambda index: (values[index], where[index]))
     steps = np.diff([where[index] for index in order])
     back = steps < 0 if (steps > 0).sum() >= (steps < 0).sum() else steps > 0
     runs = np.split(np.array(order), np.flatnonzero(back) + 1)
     extents = [np.ptp([where[int(index)] for index in run]) for run in runs]
-    if len(runs) > len(planes) // 3 or min(extents) < 0.5 * (len(planes) - 1):
+    if len(runs) > len(values) // 3 or min(extents) < 0.5 * (len(values) - 1):
         return whole
     return {number: [int(index) for index in run] for number, run in enumerate(runs, start=1)}
 

@@ -15,6 +15,7 @@ from unibase.groundwork.tables import EVENTS, IMAGES, VOLUMES
 from unibase.imaging.dicom.header import Header
 from unibase.imaging.dicom.motion import motion_of
 from unibase.imaging.dicom.planes import Plane
+from unibase.imaging.dicom.projections import projected, spacing_of
 from unibase.imaging.dicom.read_as import USUAL, Reading
 from unibase.imaging.dicom.rescale import of_volume
 from unibase.imaging.dicom.series import NOT_IMAGES, series_moment
@@ -22,6 +23,7 @@ from unibase.imaging.dicom.stacks import Stack
 from unibase.imaging.dicom.suv import headers_of, suv_of, uptake_of
 from unibase.imaging.dicom.suv_times import parse
 from unibase.imaging.dicom.volume import open_files, place
+from unibase.imaging.reasons import UNSUPPORTED_IMAGE
 
 
 @dataclass(frozen=True)
@@ -65,11 +67,25 @@ def describe_series(paths: Iterable[Path], series_uid: str | None = None, readin
         series_uid: The SeriesInstanceUID.
         reading: How its volumes are read.
     """
+    files = list(paths)
     try:
-        series = open_files(paths, series_uid)
+        images = projected(files, series_uid)
+        stacks = () if images else open_files(files, series_uid).stacks
     except Unusable as problem:
         return [_refused(Described(), problem)]
-    return [_described(stack, reading) for stack in series.stacks]
+    return [_projection(name, plane) for name, plane in images] or [_described(stack, reading) for stack in stacks]
+
+
+def _projection(name: str, plane: Plane) -> Described:
+    """Return an image of one plane that has no place in the patient: what it is, or why it cannot be measured."""
+    told = replace(_told(Stack(name, (plane,))), status="image")
+    try:
+        spacing_y, spacing_x = spacing_of(plane.header)
+        if int(plane.header.get("SamplesPerPixel") or 1) != 1:
+            raise Unusable(UNSUPPORTED_IMAGE, "The image is in colour.", "Use a series of grey values.")
+        return replace(told, spacing_x=spacing_x, spacing_y=spacing_y, unit=of_volume([plane], None) or None)
+    except Unusable as problem:
+        return _refused(told, problem)
 
 
 def volumes_frame(
@@ -133,10 +149,10 @@ def _described(stack: Stack, reading: Reading) -> Described:
         x, y, z = lies.grid.spacing
         told = replace(told, spacing_x=x, spacing_y=y, spacing_z=z, coverage=z * lies.grid.size[2])
         told = replace(told, unit=of_volume(planes, reading.suv) or None, filled_slices=len(lies.seen.filled))
-        told = replace(told, notes=", ".join(lies.seen.notes()) or None)
+        told = replace(told, notes=", ".join(lies.notes(planes)) or None)
         suv = suv_of(planes, reading)
         if suv:
-            told = replace(_with_tracer(told, planes, reading), notes=", ".join((*lies.seen.notes(), *suv.notes)) or None)
+            told = replace(_with_tracer(told, planes, reading), notes=", ".join((*lies.notes(planes), *suv.notes)) or None)
     except Unusable as problem:
         return told if stack.aside else _refused(told, problem)
     except (TypeError, ValueError):

@@ -14,8 +14,8 @@ from unibase.groundwork.problems import Unusable
 from unibase.imaging.dicom.body import HEIGHT, WEIGHT
 from unibase.imaging.dicom.header import Header
 from unibase.imaging.dicom.read_as import PetFacts
-from unibase.imaging.dicom.suv_times import CLOCK_TOLERANCE, acquisitions, injection
-from unibase.imaging.dicom.tracers import DOSES, Nuclide, named, nuclide_of, refuse
+from unibase.imaging.dicom.suv_times import CLOCK_TOLERANCE, acquisitions, injection, is_static
+from unibase.imaging.dicom.tracers import DOSES, Nuclide, named, nuclide_of, refuse, uptake_is_plausible
 
 AGREEMENT = 0.01
 """How far header and table may differ, as a fraction of the header's value."""
@@ -162,7 +162,8 @@ def _injection(slices: Sequence[Header], item: Header | None, nuclide: Nuclide |
         given = injection(slices[0], item, scan, nuclide)
     except Unusable:
         return None
-    return given if 0 <= (scan - given).total_seconds() <= nuclide.uptake else None
+    seconds = (scan - given).total_seconds()
+    return given if uptake_is_plausible(seconds, nuclide, is_static(slices[0])) else None
 
 
 def _contradicted(what: str) -> Unusable:

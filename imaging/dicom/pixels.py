@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import numpy as np
 from unibase.groundwork.problems import Unusable
 from unibase.groundwork.reasons import TRUNCATED_FILE
 from unibase.imaging.dicom.header import Header
+from unibase.imaging.dicom.opened import read_dataset
 from unibase.imaging.dicom.planes import Plane
 from unibase.imaging.dicom.rescale import Rescale, rescale_of
 from unibase.imaging.grid import Array
@@ -122,13 +122,11 @@ def _content(path: Path) -> bytes:
 
 def _decoded(content: bytes, path: Path, planes: Sequence[Plane]) -> Array:
     """Return the stored values of a file, one entry per frame; what is cut off is refused, not filled."""
-    import pydicom
-
     frames = 1 + max(plane.frame or 0 for plane in planes)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            dataset = pydicom.dcmread(io.BytesIO(content), specific_tags=_NEEDED)
+            dataset = read_dataset(content, _NEEDED, pixels=True)
         except Exception:
             raise Unusable(TRUNCATED_FILE, "A DICOM file of the series ends too early.", "Export the series again.") from None
         _check_whole(dataset)
@@ -141,11 +139,35 @@ def _decoded(content: bytes, path: Path, planes: Sequence[Plane]) -> Array:
                 message = "The pixel data cannot be decoded, or ends too early."
                 raise Unusable(UNREADABLE_PIXELS, message, "Export the series again, without compression.") from None
             stored = _decoded_by_simpleitk(path, dataset)
+        stored = _down_to_bit_0(stored, dataset)
     if stored.ndim == 2:
         stored = stored[np.newaxis]
     if stored.ndim != 3 or len(stored) < frames:
         raise Unusable(UNSUPPORTED_IMAGE, "The pixel data is no plane of grey values.", "Use a series of grey values.")
     return stored
+
+
+def _down_to_bit_0(stored: Array, dataset: Any) -> Array:
+    """Return stored values whose lowest bit is bit 0: PS3.5 8.1.1 lets older files keep them higher in their word.
+
+    Args:
+        stored: Values as they stand in their words.
+        dataset: The file: Bits Stored, High Bit.
+
+    Raises:
+        Unusable: `unsupported-image` for signed values, or a High Bit that leaves no room for them.
+    """
+    bits, high = dataset.get("BitsStored"), dataset.get("HighBit")
+    if bits is None or high is None or int(high) == int(bits) - 1 or stored.dtype.kind == "f":
+        return stored
+    shift = int(high) + 1 - int(bits)
+    if shift < 0 or int(dataset.get("PixelRepresentation") or 0) or dataset.file_meta.TransferSyntaxUID.is_compressed:
+        message = "High Bit (0028,0102) and Bits Stored (0028,0101) contradict each other."
+        raise Unusable(UNSUPPORTED_IMAGE, message, "Export the series again, without compression.")
+    order = "<" if dataset.file_meta.TransferSyntaxUID.is_little_endian else ">"
+    words = np.frombuffer(dataset.PixelData, stored.dtype.newbyteorder(order), stored.size).reshape(stored.shape)
+    lowered: Array = (words >> shift) & (2 ** int(bits) - 1)
+    return lowered
 
 
 def _check_whole(dataset: Any) -> None:

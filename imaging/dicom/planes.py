@@ -18,6 +18,7 @@ from unibase.groundwork.problems import Unusable
 from unibase.groundwork.reasons import TRUNCATED_FILE
 from unibase.imaging.dicom.header import Header
 from unibase.imaging.dicom.mosaic import Tile, is_mosaic, tiles_of
+from unibase.imaging.dicom.opened import check_not_cut, read_dataset
 from unibase.imaging.grid import Array
 from unibase.imaging.reasons import UNSUPPORTED_IMAGE
 
@@ -156,22 +157,20 @@ def image_header(path: Path) -> Header | None:
         path: Any file.
 
     Raises:
-        Unusable: `truncated-file` when it is DICOM that cannot be parsed.
+        Unusable: `truncated-file` when it is DICOM that cannot be parsed, or an image cut within its header.
     """
-    import pydicom
     from pydicom.errors import InvalidDicomError
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            header = pydicom.dcmread(path, stop_before_pixels=True)
-        except (InvalidDicomError, OSError):
-            return None
-        except Exception:
-            raise Unusable(TRUNCATED_FILE, "A DICOM file of the series cannot be parsed.", "Export the series again.") from None
-    if "Rows" not in header or "SeriesInstanceUID" not in header or str(header.get("Modality")) in NO_VOLUME:
+    try:
+        header: Header = read_dataset(path)
+    except (InvalidDicomError, OSError):
         return None
-    return header
+    except Exception:
+        raise Unusable(TRUNCATED_FILE, "A DICOM file of the series cannot be parsed.", "Export the series again.") from None
+    if "Rows" not in header or "SeriesInstanceUID" not in header:
+        check_not_cut(header)
+        return None
+    return None if str(header.get("Modality")) in NO_VOLUME else header
 
 
 def planes_of(headers: Sequence[tuple[Header, Path]]) -> list[Plane]:

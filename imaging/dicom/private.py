@@ -6,6 +6,7 @@ conformance statements; each is looked up below its private creator, never by it
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import Any
 
@@ -85,7 +86,9 @@ def b_value(header: Header) -> float | None:
         if numbers:
             # GE adds 10^9 to the b-value of a trace image.
             return numbers[0] % 1e6 if numbers[0] >= 1e6 else numbers[0]
-    return None
+    # Siemens writes it into the name of the sequence too: `*ep_b800t`, `ep_b1000#12`.
+    named = re.match(r"\*?ep\w*_b(\d+)", str(header.get("SequenceName") or ""))
+    return float(named[1]) if named else None
 
 
 def gradient(header: Header) -> tuple[float, ...] | None:

@@ -34,6 +34,16 @@ def projections_of(paths: Iterable[Path], series_uid: str | None = None) -> list
         paths: Files; those of other kinds are passed over.
         series_uid: Which SeriesInstanceUID; None takes all.
     """
+    return [(name, partial(read, plane, name)) for name, plane in projected(paths, series_uid)]
+
+
+def projected(paths: Iterable[Path], series_uid: str | None = None) -> list[tuple[str, Plane]]:
+    """Return the planes of a series of projections, each with its name; none when the series has a place in the patient.
+
+    Args:
+        paths: As `projections_of`.
+        series_uid: As `projections_of`.
+    """
     planes: list[Plane] = []
     for path in paths:
         header = image_header(path)
@@ -47,9 +57,7 @@ def projections_of(paths: Iterable[Path], series_uid: str | None = None) -> list
         planes += [Plane(header, path, number if frames > 1 else None) for number in range(frames)]
     planes.sort(key=lambda plane: (int(plane.header.get("InstanceNumber") or 0), plane.key))
     many = len(planes) > 1
-    return [
-        (name := f"image {k} of {len(planes)}" if many else "", partial(read, plane, name)) for k, plane in enumerate(planes, 1)
-    ]
+    return [(f"image {number} of {len(planes)}" if many else "", plane) for number, plane in enumerate(planes, 1)]
 
 
 def read(plane: Plane, name: str = "") -> Volume:

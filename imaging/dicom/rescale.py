@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from unibase.imaging.reasons import INCONSISTENT_SERIES, UNSUPPORTED_IMAGE
 
 TYPES = {
     "HU": "HU",
+    "HOUNSFIELD": "HU",
     "HU_MOD": "modified HU",
     "US": "unspecified",
     "UNSPECIFIED": "unspecified",
@@ -28,6 +30,16 @@ TYPES = {
     "EDW": "electron density over water",
 }
 """What values of RescaleType are called; others are told as they stand when they are a short word, else unspecified."""
+
+NO_ATTENUATION = frozenset(
+    {
+        *("LOCALIZER", "EFF_ATOMIC_NUM", "EFFECTIVE_Z", "Z_EFF", "ZEFF", "ELECTRON_DENSITY", "RHO", "MAT_SPECIFIC"),
+        *("MAT_FRACTIONAL", "MAT_VALUE_BASED", "IODINE", "IODINE_MAP", "IODINE MAP", "IODINE_DENSITY", "IODINE(WATER)"),
+        *("WATER(IODINE)", "URICACID", "URIC_ACID", "RHO_Z", "RHO/Z", "PERFUSION", "CBF", "CBV", "MTT", "TTP", "TMAX"),
+        *("BLOOD_FLOW", "BLOOD_VOLUME", "BLOOD FLOW", "BLOOD VOLUME", "PERMEABILITY", "LUNG_PERFUSION", "PBV"),
+    }
+)
+"""Values of ImageType of a CT that is no measurement of attenuation (PS3.3 C.8.2.1.1.2, C.8.15.2.1.1): it has no HU unless it says so."""
 
 NO_RESCALE = "stored values"
 """Unit of a CT whose header tells neither slope nor intercept."""
@@ -62,7 +74,7 @@ def rescale_of(plane: Plane) -> Rescale:
         plane: One plane.
 
     Raises:
-        Unusable: `unsupported-image` for a parametric map whose values stand in a table.
+        Unusable: `unsupported-image` for a parametric map whose values stand in a table, or a slope of 0.
     """
     header = plane.header
     slope, intercept = header.get("RescaleSlope"), header.get("RescaleIntercept")
@@ -71,7 +83,10 @@ def rescale_of(plane: Plane) -> Rescale:
         if mapped is not None:
             return mapped
     said = plane.text("RescaleType")
-    line = (float(slope or 1), float(intercept or 0))
+    line = (1.0 if slope in (None, "") else float(slope), 0.0 if intercept in (None, "") else float(intercept))
+    if not (math.isfinite(line[0]) and math.isfinite(line[1]) and line[0] != 0):
+        message = "Rescale Slope (0028,1053) is 0, or it or Rescale Intercept (0028,1052) is no number."
+        raise Unusable(UNSUPPORTED_IMAGE, message, "Export the series again, with its rescale.")
     return Rescale(*line, _named(said) if said else "", slope is not None and intercept is not None)
 
 
@@ -98,8 +113,7 @@ def of_volume(planes: Sequence[Plane], suv: SuvKind | None) -> str:
     if modality == "CT":
         if not rescale.told:
             return NO_RESCALE
-        # The localizer of a CT is no measurement of attenuation (PS3.3 C.8.2.1.1.2).
-        return "unspecified" if "LOCALIZER" in planes[0].kinds else "HU"
+        return "unspecified" if NO_ATTENUATION & set(planes[0].kinds) else "HU"
     if modality == "PT":
         return planes[0].text("Units")
     return ARBITRARY if modality == "MR" else "unspecified"

@@ -16,6 +16,7 @@ import polars as pl
 from unibase.groundwork.files import blake3_file, digest_of
 from unibase.groundwork.tables import EVENTS, SERIES
 from unibase.imaging.dicom.header import Header
+from unibase.imaging.dicom.opened import read_dataset
 
 CentreOf = Callable[[str], str | None] | Mapping[str, str] | str | None
 """The centre of a series: by its folder (relative, POSIX) through a function or a mapping, or one name for all."""
@@ -205,12 +206,10 @@ def read_header(path: Path) -> Any:
     Args:
         path: Any file.
     """
-    import pydicom
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS)
+            header = read_dataset(path, _TAGS)
             for element in header:
                 # Values are parsed when they are first read: a broken one must show here, not later.
                 element.value  # noqa: B018

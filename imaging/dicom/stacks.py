@@ -11,7 +11,7 @@ import numpy as np
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.dicom.aside import aside_name
 from unibase.imaging.dicom.distinctions import ATTRIBUTES, Attribute, Value, grouped
-from unibase.imaging.dicom.evidence import follows_the_scanner, runs_by_number, time_clusters
+from unibase.imaging.dicom.evidence import across_midnight, follows_the_scanner, runs_by_number, runs_by_time, time_clusters
 from unibase.imaging.dicom.planes import Plane
 from unibase.imaging.dicom.spacing import ORIENTATION_TOLERANCE, common_axes
 from unibase.imaging.grid import Array
@@ -52,6 +52,10 @@ def split(planes: Sequence[Plane]) -> list[Stack]:
         Unusable: `unsupported-image` without any placed grey image, `inconsistent-series` when single planes differ
             from all others in what makes a volume.
     """
+    for keyword in ("PatientID", "StudyInstanceUID"):
+        if len({plane.text(keyword) for plane in planes}) > 1:
+            message = f"{keyword} differs between the slices of one series: two exams bear one SeriesInstanceUID."
+            raise Unusable(INCONSISTENT_SERIES, message, "Give each exam a SeriesInstanceUID of its own.")
     kinds = aside_name(planes)
     kept = [plane for plane, name in zip(planes, kinds, strict=True) if not name]
     aside: dict[str, list[Plane]] = {}
@@ -178,7 +182,9 @@ def _divided(part: _Part, attribute: Attribute) -> list[_Part]:
     """Return the parts into which an attribute splits some planes; the planes themselves when it says nothing."""
     if len(part.planes) == 1:
         return [part]
-    values = [attribute.value(plane) for plane in part.planes]
+    values: Sequence[Value] = [attribute.value(plane) for plane in part.planes]
+    if attribute.name in ("AcquisitionTime", "ContentTime"):
+        values = across_midnight(values)
     groups = grouped(values, 0.0 if attribute.evidence == "order" else 0.005)
     if len(groups) == 1:
         return [part]
@@ -190,7 +196,9 @@ def _divided(part: _Part, attribute: Attribute) -> list[_Part]:
         # A number alone does not say which of two images at one place is which.
         return [part]
     elif shared:
-        chosen = _tidy(groups, where) or (_by_order(values, where) if attribute.evidence == "order" else None)
+        chosen = _tidy(groups, where)
+        if chosen is None and attribute.evidence == "order":
+            chosen = _by_order(values, where) or _tidy(time_clusters(groups), where)
     else:
         chosen = _apart(part.planes, where, groups, attribute)
     if chosen is None or len(chosen) == 1:
@@ -243,6 +251,8 @@ def _apart(
         return None
     if attribute.name in ("AcquisitionTime", "ContentTime"):
         groups = time_clusters(groups)
+    if len(groups) == 1 and attribute.name == "AcquisitionTime":
+        groups = runs_by_time(planes, where)
     if attribute.name == "InstanceNumber":
         groups = runs_by_number(planes, where)
     if len(groups) == 1 or follows_the_scanner(planes, where, groups, attribute.name):

@@ -22,8 +22,10 @@ from unibase.imaging.dicom.read_as import Reading
 from unibase.imaging.dicom.suv_times import (
     acquisitions,
     average_time,
+    check_clock_change,
     decay_corrected_to,
     injection,
+    is_static,
     scan_start,
 )
 from unibase.imaging.dicom.tracers import Nuclide, check_dose, check_uptake, nuclide_of, refuse
@@ -37,6 +39,9 @@ MASS_INDEX = (6.0, 120.0)
 
 BODY_MEAN = (0.02, 100.0)
 """Plausible mean SUV over the bright half of an image; that of a body is about 1."""
+
+PHILIPS_TOLERANCE = 0.1
+"""How far Philips' scale of SUV may be from what its scale of activity gives, as a fraction."""
 
 _PHILIPS = "Philips PET Private Group"
 _UNIT_WORDS = {"BQ/ML": "BQML", "BQML": "BQML", "G/ML": "GML", "GML": "GML", "{SUVBW}G/ML": "GML"}
@@ -123,14 +128,7 @@ def _suv_factors(slices: Sequence[Header]) -> list[float]:
     if unit == "BQML":
         return _from_activity(slices)
     if unit == "CNTS":
-        factors = [_philips(header, 0x00) for header in slices]
-        if all(factors):
-            return factors
-        activity = [_philips(header, 0x09) for header in slices]
-        if all(activity):
-            from_activity = _from_activity(slices)
-            return [factor * one for factor, one in zip(activity, from_activity, strict=True)]
-        raise refuse("Units are CNTS and Philips' scale factors (7053,xx00) and (7053,xx09) are missing or zero.")
+        return _from_counts(slices)
     place = "Units (0054,1001) is missing." if not unit else "Units (0054,1001) is none of BQML, GML, CNTS."
     raise refuse(place)
 
@@ -241,9 +239,10 @@ def _from_activity(slices: Sequence[Header]) -> list[float]:
     scans = _uncorrected(slices, half_life) if decay == "NONE" else [scan_start(slices, half_life)] * len(slices)
     given = injection(first, tracer, min(scans), nuclide)
     factors = []
+    check_clock_change(first, tracer, (given, min(scans)), half_life)
     for scan in scans:
         elapsed = (scan - given).total_seconds()
-        check_uptake(elapsed, nuclide)
+        check_uptake(elapsed, nuclide, is_static(first))
         factors.append(float(weight * 1000 / (dose * 2.0 ** (-elapsed / half_life))))
     return factors
 
@@ -316,7 +315,8 @@ def _check_admin(slices: Sequence[Header], tracer: Header, nuclide: Nuclide) -> 
     """Refuse times that nobody would believe, where the header has them: the activity does not depend on them."""
     if tracer.get("RadiopharmaceuticalStartDateTime") and slices[0].get("AcquisitionTime"):
         scan = min(acquisitions(slices))
-        check_uptake((scan - injection(slices[0], tracer, scan, nuclide)).total_seconds(), nuclide)
+        seconds = (scan - injection(slices[0], tracer, scan, nuclide)).total_seconds()
+        check_uptake(seconds, nuclide, is_static(slices[0]))
 
 
 def _uncorrected(slices: Sequence[Header], half_life: float) -> list[datetime]:
@@ -326,6 +326,25 @@ def _uncorrected(slices: Sequence[Header], half_life: float) -> list[datetime]:
         frame = _positive(header, "ActualFrameDuration", "(0018,1242)") / 1000
         moments.append(start + timedelta(seconds=average_time(frame, half_life)))
     return moments
+
+
+def _from_counts(slices: Sequence[Header]) -> list[float]:
+    """Return the factors by Philips' scale of SUV, else by its scale of activity; two that contradict each other are refused."""
+    factors = [_philips(header, 0x00) for header in slices]
+    activity = [_philips(header, 0x09) for header in slices]
+    if not all(factors) and not all(activity):
+        raise refuse("Units are CNTS and Philips' scale factors (7053,xx00) and (7053,xx09) are missing or zero.")
+    if not all(factors):
+        return [one * factor for one, factor in zip(activity, _from_activity(slices), strict=True)]
+    try:
+        computed = [one * factor for one, factor in zip(activity, _from_activity(slices), strict=True)]
+    except Unusable:
+        # The header does not tell enough to compute them: Philips' own scale of SUV needs no more.
+        return factors
+    apart = (abs(one / other - 1) for one, other in zip(computed, factors, strict=True) if one)
+    if max(apart, default=0.0) > PHILIPS_TOLERANCE:
+        raise refuse("Philips' scale of SUV (7053,xx00) and that of activity (7053,xx09) contradict each other.")
+    return factors
 
 
 def _philips(header: Header, element: int) -> float:

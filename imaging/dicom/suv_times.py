@@ -22,6 +22,14 @@ SUV_TOLERANCE = 0.02
 CLOCK_TOLERANCE = timedelta(seconds=120)
 """How far a date-time and the time beside it may be apart: clocks are read to the minute."""
 
+UNEXPLAINED = timedelta(minutes=15)
+"""How long a series may begin before its first slice where no Frame Reference Time tells why."""
+
+CLOCK_CHANGES = ((3, 2, 5), (4, 1, 1), (9, 4, 5), (10, 1, 5), (11, 1, 1))
+"""When the clock is changed in Europe, America and Australia, on a Sunday: month, first and last Sunday of it that may be it."""
+
+_NIGHT = (timedelta(hours=1), timedelta(hours=3))
+
 _EXPLICIT = (("SIEMENS MED PT", 0x0071, 0x22), ("GEMS_PETD_01", 0x0009, 0x0D))
 """Private date-times of the moment to which decay is corrected: Siemens' decay correction, GE's scan."""
 
@@ -50,6 +58,10 @@ def scan_start(slices: Sequence[Header], half_life: float) -> datetime:
     explicit = _explicit(first)
     if series is not None and series <= min(known):
         others = [explicit] if explicit is not None else _starts_by_frame(slices, known, half_life)[:1]
+        if not others and min(known) - series > UNEXPLAINED:
+            raise refuse(
+                "Series Time is long before Acquisition Time, and no Frame Reference Time tells to which of them decay is corrected."
+            )
         if any(_changes(series - other, half_life) for other in others):
             raise refuse(
                 "Series Time and the time of decay correction or Frame Reference Time tell different starts of the scan."
@@ -149,6 +161,10 @@ def injection(header: Header, tracer: Header, scan: datetime, nuclide: Nuclide) 
         return exact.clock - exact.offset + shift
     else:
         raise refuse("Radiopharmaceutical Start DateTime (0018,1078) has an offset from UTC, and the scan does not tell its own.")
+    changed = exact.offset is not None and abs(_apart(exact.clock, clock or timedelta())) <= CLOCK_TOLERANCE
+    if changed and abs(_apart(local, clock or timedelta())) <= timedelta(hours=1) + CLOCK_TOLERANCE and _changing(local, scan):
+        # The clock was changed after the injection: the time beside it is that of the wall at the time.
+        return local
     if clock is not None and abs(_apart(local, clock)) > CLOCK_TOLERANCE:
         raise refuse("Radiopharmaceutical Start DateTime (0018,1078) and Start Time (0018,1072) contradict each other.")
     return local
@@ -181,10 +197,7 @@ def parse(value: object) -> Moment | None:
 def decay_corrected_to(header: Header) -> datetime | None:
     """Return Decay Correction DateTime (0018,9701) of enhanced PET. `header`: header of a slice."""
     moment = parse(header.get("DecayCorrectionDateTime"))
-    if moment is None:
-        return None
-    zone = _zone_of(header)
-    return moment.clock if moment.offset is None or zone is None else moment.clock - moment.offset + zone
+    return None if moment is None else _on_the_wall(moment, header)
 
 
 def _explicit(header: Header) -> datetime | None:
@@ -195,8 +208,55 @@ def _explicit(header: Header) -> datetime | None:
         value = private_value(header, group, creator, element)
         moment = parse(value.decode("ascii", "replace").strip(" \0") if isinstance(value, bytes) else value)
         if moment is not None:
-            return moment.clock
+            return _on_the_wall(moment, header)
     return None
+
+
+def is_static(header: Header) -> bool:
+    """Whether a PET is neither dynamic nor gated.
+
+    Args:
+        header: Header of a slice.
+    """
+    return not {"DYNAMIC", "GATED"} & set(str(header.get("SeriesType") or "").upper().replace("'", " ").replace(",", " ").split())
+
+
+def check_clock_change(header: Header, tracer: Header, span: tuple[datetime, datetime], half_life: float) -> None:
+    """Refuse an injection and a scan between which the clock may have been changed, where no offset from UTC tells it.
+
+    Dates that were shifted tell no such night: what is read after that is not refused for it.
+
+    Args:
+        header: Header of a slice.
+        tracer: Item of the Radiopharmaceutical Information Sequence.
+        span: Injection and scan, on the clock of the wall.
+        half_life: Of the nuclide, in seconds.
+
+    Raises:
+        Unusable: `suv-not-computable`.
+    """
+    exact = parse(tracer.get("RadiopharmaceuticalStartDateTime"))
+    told = exact is not None and exact.offset is not None and _zone_of(header) is not None
+    if not told and _changes(timedelta(hours=1), half_life) and _changing(*span):
+        raise refuse("The clock may have been changed between injection and scan, and no offset from UTC tells it.")
+
+
+def _changing(start: datetime, end: datetime) -> bool:
+    """Whether the night of a Sunday on which clocks are changed, from 1 to 3 o'clock, touches a span of time of a day or less."""
+    nights = {start.date(), end.date()} if end - start <= timedelta(days=1) else set()
+    for day in nights:
+        sunday = (day.day - 1) // 7 + 1
+        if day.weekday() == 6 and any(month == day.month and first <= sunday <= last for month, first, last in CLOCK_CHANGES):
+            midnight = datetime.combine(day, datetime.min.time())
+            if start <= midnight + _NIGHT[1] and end >= midnight + _NIGHT[0]:
+                return True
+    return False
+
+
+def _on_the_wall(moment: Moment, header: Header) -> datetime:
+    """Return a moment on the clock of the file; as it stands where one of the two offsets is not told."""
+    zone = _zone_of(header)
+    return moment.clock if moment.offset is None or zone is None else moment.clock - moment.offset + zone
 
 
 def _changes(difference: timedelta, half_life: float) -> bool:

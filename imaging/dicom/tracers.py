@@ -54,6 +54,9 @@ NUCLIDES = (
 )
 """Nuclides whose SUV is computed; others are refused."""
 
+EARLIEST = 300.0
+"""Seconds after injection before which nobody takes a static image with a nuclide that lives for an hour or longer."""
+
 DOSES = (min(nuclide.dose[0] for nuclide in NUCLIDES), max(nuclide.dose[1] for nuclide in NUCLIDES))
 """Least and largest plausible dose of any nuclide in Bq."""
 
@@ -148,19 +151,42 @@ def check_dose(dose: float, nuclide: Nuclide) -> None:
         raise refuse(message)
 
 
-def check_uptake(seconds: float, nuclide: Nuclide) -> None:
-    """Refuse a time of uptake that is negative or longer than anybody waits: a clock or a date is in doubt.
+def uptake_is_plausible(seconds: float, nuclide: Nuclide, static: bool) -> bool:
+    """Whether anybody scans so long after the injection.
 
     Args:
         seconds: From injection to scan.
         nuclide: What was given.
+        static: Whether the image is a static one; a dynamic or gated scan may begin with the injection.
+
+    Example:
+        >>> [uptake_is_plausible(60.0, named("F-18"), static) for static in (True, False)]
+        [False, True]
+    """
+    least = EARLIEST if static and nuclide.half_life > _HOUR else 0.0
+    return least <= seconds <= nuclide.uptake
+
+
+def check_uptake(seconds: float, nuclide: Nuclide, static: bool) -> None:
+    """Refuse a time of uptake that is negative, too short or longer than anybody waits: a clock or a date is in doubt.
+
+    Args:
+        seconds: From injection to scan.
+        nuclide: What was given.
+        static: As `uptake_is_plausible`.
 
     Raises:
         Unusable: `suv-not-computable`.
     """
-    if not 0 <= seconds <= nuclide.uptake:
-        longest = f"{nuclide.uptake / _HOUR:g} h"
-        raise refuse(f"The injection is not within {longest} before the scan, the longest uptake of {nuclide.name}.")
+    if uptake_is_plausible(seconds, nuclide, static):
+        return
+    if 0 <= seconds < EARLIEST:
+        message = (
+            f"The injection is less than {EARLIEST / _MINUTE:g} min before a static scan, so one of the two times is in doubt."
+        )
+        raise refuse(message)
+    longest = f"{nuclide.uptake / _HOUR:g} h"
+    raise refuse(f"The injection is not within {longest} before the scan, the longest uptake of {nuclide.name}.")
 
 
 def refuse(message: str) -> Unusable:

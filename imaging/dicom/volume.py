@@ -17,6 +17,7 @@ import numpy as np
 from unibase.groundwork.files import digest_of, sha256_file
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.boxed import Boxed
+from unibase.imaging.dicom.cautions import cautions, check_parts, check_tilt
 from unibase.imaging.dicom.header import Header
 from unibase.imaging.dicom.pixels import padding_of, read_pixels
 from unibase.imaging.dicom.planes import Plane, image_header, planes_of
@@ -233,7 +234,7 @@ def _read(planes: Sequence[Plane], reading: Reading) -> Volume:
         tuple(dict.fromkeys(plane.sop_uid for plane in planes)),
         _digest(planes, pixels.digests),
         None if suv and set(suv.factors) != {1.0} else padding_of(planes),
-        notes=(*lies.seen.notes(), *(suv.notes if suv else ())),
+        notes=(*lies.notes(planes), *(suv.notes if suv else ())),
         seen=lies.seen,
     )
 
@@ -253,6 +254,14 @@ class Place:
     placement: Placement
     shear: Shear | None = None
     seen: Seen = WHOLE
+
+    def notes(self, planes: Sequence[Plane]) -> tuple[str, ...]:
+        """Return what is to be known of the volume, as short codes.
+
+        Args:
+            planes: All its planes.
+        """
+        return (*self.seen.notes(), *cautions(planes, self.placement.distance))
 
     def applied(self, array: Array) -> Array:
         """Return the slices on the grid.
@@ -279,11 +288,15 @@ def place(planes: Sequence[Plane], reading: Reading = USUAL) -> Place:
         Unusable: `missing-slice`, `duplicate-slice`, `gantry-tilt`, `inconsistent-series`, `unsupported-image`.
     """
     first = planes[0]
+    check_parts(planes)
     row, column, normal = common_axes(np.array([plane.orientation for plane in planes]))
     positions = np.array([plane.position for plane in planes])
-    thickness = float(first.header.get("SpacingBetweenSlices") or first.header.get("SliceThickness") or 0)
+    # A negative spacing is how some makers write that slices run downwards.
+    between = abs(float(first.header.get("SpacingBetweenSlices") or 0))
+    thickness = between or float(first.header.get("SliceThickness") or 0)
     rounded = 0.0 if first.tile else rounding([item for plane in planes for item in plane.header.get("ImagePositionPatient")])
     placement = place_slices(positions, np.array([row, column, normal]), thickness, reading, rounded)
+    check_tilt(planes, normal, placement.drift is not None)
     # PixelSpacing is row spacing (along y), then column spacing (along x).
     spacing_y, spacing_x = (float(item) for item in first.spacing)
     grid = Grid(

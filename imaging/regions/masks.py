@@ -12,6 +12,7 @@ from typing import Any
 from unibase.groundwork.problems import Unusable
 from unibase.groundwork.reasons import TRUNCATED_FILE
 from unibase.imaging import reasons
+from unibase.imaging.dicom.opened import read_dataset
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.options import Gaps
 from unibase.imaging.plain.whole import suffix_of
@@ -69,11 +70,10 @@ def open_masks(path: Path | str, volume: Volume, rules: MaskRules = AS_DRAWN) ->
 
 def _read_dicom(path: Path) -> Any:
     """Return the DICOM object of a file, or None when it is none."""
-    import pydicom
     from pydicom.errors import InvalidDicomError
 
     try:
-        dataset = pydicom.dcmread(path)
+        dataset = read_dataset(path, pixels=True)
     except InvalidDicomError:
         return None
     except OSError:

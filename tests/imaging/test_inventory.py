@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.imaging.odd_series import Maker, item, save
+from tests.imaging.odd_series import Maker, item, pattern, save
 from unibase.flows.looks.volumes import LINES, in_lines
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import VOLUMES
@@ -77,6 +77,29 @@ def test_one_screen(tmp_path: Path) -> None:
     many = pl.concat([frame] * 20)
     assert len(in_lines(many)) == LINES + 2
     assert in_lines(many)[-1] == "... and 60 more; --out FILE writes all of them as a table."
+
+
+def test_projections_are_images_or_refused_with_the_reason(tmp_path: Path) -> None:
+    no_place = {"ImagePositionPatient": None, "ImageOrientationPatient": None}
+    for number, modality in enumerate(("DX", "MG", "XA", "CR"), start=1):
+        header = {"PixelSpacing": None} if modality == "CR" else {}
+        save(tmp_path / modality, [Maker(number).plane("CT", pattern(0, 0), 0.0, Modality=modality, **no_place, **header)])
+    run = Maker(5).plane("CT", pattern(0, 0), 0.0, Modality="XA", NumberOfFrames=2, **no_place)
+    run.PixelData = run.PixelData * 2
+    save(tmp_path / "run", [run])
+    save(tmp_path / "tilt", Maker(6).stack(ImagePositionPatient=lambda n: [0.0, 0.8 * n, 3.0 * n]))
+    frame = index_plain(tmp_path)
+    told = {(row["folder"], row["volume"]): (row["status"], row["reason"]) for row in frame.to_dicts()}
+    assert told == {
+        **{(modality, ""): ("image", "") for modality in ("DX", "MG", "XA")},
+        **{("run", f"image {n} of 2"): ("image", "") for n in (1, 2)},
+        ("CR", ""): ("refused", "unsupported-image"),
+        ("tilt", ""): ("refused", "gantry-tilt"),
+    }
+    lines = in_lines(frame)
+    assert lines[0] == "6 series: 0 volumes, 5 images of one plane, 0 set aside, 2 refused"
+    assert "  image    DX: DX: 7 x 6, 1.5 x 1.5 mm" in lines
+    assert any(line.startswith("  refused  CR: CR: unsupported-image. The image says no spacing") for line in lines)
 
 
 def test_an_event_for_each_volume_of_a_series_that_holds_several(tmp_path: Path) -> None:

@@ -88,6 +88,15 @@ def enhanced_frames(make: Maker, keyword: str, sequence: str, values: list[Any])
     return [dataset]
 
 
+def two_stacks(make: Maker) -> list[Dataset]:
+    frames = [(volume, number) for volume in (0, 1) for number in WHOLE]
+    dataset = make.enhanced("MR", frames)
+    for groups, (volume, number) in zip(dataset.PerFrameFunctionalGroupsSequence, frames, strict=True):
+        groups.PlanePositionSequence = [item(ImagePositionPatient=[0, 0, 3 * number + 1.5 * volume])]
+        groups.FrameContentSequence = [item(StackID=str(volume + 1), InStackPositionNumber=number + 1)]
+    return [dataset]
+
+
 READ = {
     "plain": Read(lambda make: make.stack(), ONE),
     "one acquisition number a slice": Read(lambda make: make.stack(AcquisitionNumber=lambda n: n + 1), ONE),
@@ -135,6 +144,49 @@ READ = {
     "half a slice apart, told by the instance number alone": Read(
         lambda make: [*make.stack(0), *make.stack(1, start=1.5)],
         {"run 1 of 2": (0, WHOLE, 0.0, 3.0), "run 2 of 2": (1, WHOLE, 1.5, 3.0)},
+    ),
+    "half a slice apart, numbered by place, a time a slice": Read(
+        lambda make: [
+            *make.stack(0, AcquisitionTime=lambda n: f"1021{n:02d}", InstanceNumber=lambda n: 2 * n + 1),
+            *make.stack(1, start=1.5, AcquisitionTime=lambda n: f"1021{12 + n:02d}", InstanceNumber=lambda n: 2 * n + 2),
+        ],
+        {"phase 1 of 2": (0, WHOLE, 0.0, 3.0), "phase 2 of 2": (1, WHOLE, 1.5, 3.0)},
+    ),
+    "half a slice apart, told by the description alone": Read(
+        lambda make: [
+            *make.stack(0, SeriesDescription="art", InstanceNumber=lambda n: 2 * n + 1),
+            *make.stack(1, start=1.5, SeriesDescription="portal", InstanceNumber=lambda n: 2 * n + 2),
+        ],
+        {"part 1 of 2": (0, WHOLE, 0.0, 3.0), "part 2 of 2": (1, WHOLE, 1.5, 3.0)},
+    ),
+    "chest over abdomen by protocol": Read(
+        lambda make: make.stack(ProtocolName=lambda n: "Chest" if n < 4 else "Abdomen"),
+        {"protocol 1 of 2": (0, range(4, 8), 12.0, 3.0), "protocol 2 of 2": (0, range(4), 0.0, 3.0)},
+    ),
+    "thick below thin": Read(
+        lambda make: make.stack(SliceThickness=lambda n: 3.0 if n < 4 else 1.0),
+        {"1 mm thick": (0, range(4, 8), 12.0, 3.0), "3 mm thick": (0, range(4), 0.0, 3.0)},
+    ),
+    "supine over prone": Read(
+        lambda make: make.stack(PatientPosition=lambda n: "HFS" if n < 4 else "HFP"),
+        {"HFP": (0, range(4, 8), 12.0, 3.0), "HFS": (0, range(4), 0.0, 3.0)},
+    ),
+    "phases on two sides of midnight, of one date": Read(
+        lambda make: phases(make, 2, "MR", AcquisitionTime=lambda n: ["235950", "000110"][n]), named("phase {} of 2", 1, 2)
+    ),
+    "a later scan of half the places": Read(
+        lambda make: [
+            *make.stack(0, AcquisitionTime=lambda n: f"1021{n:02d}"),
+            *make.stack(1, count=4, start=6.0, AcquisitionTime=lambda n: f"1024{n:02d}"),
+        ],
+        {"phase 1 of 2": (0, WHOLE, 0.0, 3.0), "phase 2 of 2": (1, range(4), 6.0, 3.0)},
+    ),
+    "kernels of several values": Read(
+        lambda make: phases(make, 2, ConvolutionKernel=lambda n: [["Br38f", "3"], ["Br64f", "3"]][n]),
+        named("kernel {}", "Br38f 3", "Br64f 3"),
+    ),
+    "b-values by the name of the sequence": Read(
+        lambda make: phases(make, 2, "MR", SequenceName=lambda n: ["*ep_b50t", "*ep_b800t"][n]), named("b={}", 50, 800)
     ),
     "slices that overlap": Read(lambda make: make.stack(SliceThickness=6.0), ONE),
     "instance numbers from the top": Read(lambda make: make.stack(InstanceNumber=lambda n: 100 - n), ONE),
@@ -341,6 +393,14 @@ READ = {
     "enhanced, rescale at the top": Read(
         lambda make: [make.enhanced("CT", [(0, n) for n in WHOLE], RescaleSlope=1, RescaleIntercept=0, RescaleType="HU")], ONE
     ),
+    "enhanced, phases by their offset in time": Read(
+        lambda make: enhanced_frames(make, "TemporalPositionTimeOffset", "TemporalPositionSequence", [0.0, 10.0, 20.0]),
+        named("phase {} of 3", 1, 2, 3),
+    ),
+    "enhanced, two stacks half a slice apart": Read(
+        lambda make: two_stacks(make),
+        {"stack 1 of 2": (0, WHOLE, 0.0, 3.0), "stack 2 of 2": (1, WHOLE, 1.5, 3.0)},
+    ),
     "enhanced, a file a frame": Read(lambda make: [make.enhanced("MR", [(0, n)]) for n in WHOLE], ONE),
     "enhanced, concatenated": Read(
         lambda make: [
@@ -399,6 +459,31 @@ REFUSED: dict[str, tuple[Build, str, str]] = {
         "RescaleType",
     ),
     "nothing tells two slices apart": (lambda make: [*make.stack(0), *make.stack(1)], "duplicate-slice", "nothing in the header"),
+    "two persons": (
+        lambda make: [*make.stack(0), *make.stack(1, start=24.0, PatientID="1002")],
+        "inconsistent-series",
+        "PatientID differs",
+    ),
+    "two exams": (
+        lambda make: [*make.stack(0), *make.stack(1, start=24.0, StudyInstanceUID="1.2.3.4")],
+        "inconsistent-series",
+        "StudyInstanceUID differs",
+    ),
+    "a slope of 0": (lambda make: make.stack(RescaleSlope=lambda n: n % 2), "unsupported-image", "Rescale Slope"),
+    "a tilt that the places do not show": (lambda make: make.stack(GantryDetectorTilt=-15), "gantry-tilt", "tells a tilt"),
+    "a part of a concatenation": (
+        lambda make: [
+            make.enhanced(
+                "MR",
+                [(0, n) for n in range(4)],
+                ConcatenationUID="1.2.3",
+                InConcatenationNumber=1,
+                InConcatenationTotalNumber=2,
+            )
+        ],
+        "missing-slice",
+        "A part of the enhanced image",
+    ),
     "tilted": (
         lambda make: make.stack(ImagePositionPatient=lambda n: [0.0, 0.8 * n, 3.0 * n]),
         "gantry-tilt",
@@ -442,6 +527,55 @@ def test_what_is_no_volume_is_refused_by_name(tmp_path: Path, name: str) -> None
 def test_several_volumes_are_told_by_name(tmp_path: Path) -> None:
     save(tmp_path, READ["b-values, standard"].build(Maker()))
     with pytest.raises(Unusable, match="3 volumes: b=0, b=400, b=800"):
+        read_series(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["IODINE", "EFF_ATOMIC_NUM", "LOCALIZER"])
+def test_a_ct_that_is_no_attenuation_has_no_hounsfield_units(tmp_path: Path, kind: str) -> None:
+    save(tmp_path / "a", Maker().stack(ImageType=["DERIVED", "PRIMARY", "AXIAL", kind]))
+    assert read_series(tmp_path / "a").unit == "unspecified"
+    save(tmp_path / "b", Maker().stack(ImageType=["DERIVED", "PRIMARY", "AXIAL", kind], RescaleType="MGML"))
+    assert read_series(tmp_path / "b").unit == "mg/ml"
+
+
+@pytest.mark.parametrize(
+    ("header", "modality", "note"),
+    [
+        ({"LossyImageCompression": "01"}, "CT", "lossy-compressed"),
+        ({"SliceThickness": 1.0}, "CT", "gaps-between-slices"),
+        ({"NumberOfSlices": 12, "Units": "GML", "RescaleSlope": 0.01}, "PT", "fewer-slices-than-declared"),
+    ],
+)
+def test_what_a_header_says_against_its_volume_is_noted(tmp_path: Path, header: dict[str, Any], modality: str, note: str) -> None:
+    save(tmp_path, Maker().stack(modality=modality, **header))
+    assert read_series(tmp_path).notes == (note,)
+
+
+def test_files_without_a_preamble_are_read_and_cut_ones_refused(tmp_path: Path) -> None:
+    files = sorted(save(tmp_path, Maker().stack()).iterdir())
+    whole = read_series(tmp_path).array
+    for number, path in enumerate(files):
+        # As older archives write them: all of a file but its preamble, or the data set alone.
+        content = path.read_bytes()[132:]
+        length = 12 + int.from_bytes(content[8:12], "little")
+        path.write_bytes(content if number % 2 else content[length:])
+    assert np.array_equal(read_series(tmp_path).array, whole)
+    files[7].write_bytes(b"\0" * 128 + b"DICM" + content[:400])
+    with pytest.raises(Unusable, match="truncated-file"):
+        read_series(tmp_path)
+
+
+def test_values_that_stand_high_in_their_words(tmp_path: Path) -> None:
+    series = Maker().stack()
+    for number, dataset in enumerate(series):
+        dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 12, 15, 0
+        dataset.PixelData = (pattern(0, number).astype("<u2") << 4 | 5).tobytes()
+    save(tmp_path, series)
+    assert read_series(tmp_path).array[:, 0, 0].tolist() == [10.0 * number for number in WHOLE]
+    for dataset in series:
+        dataset.PixelRepresentation = 1
+    save(tmp_path, series)
+    with pytest.raises(Unusable, match="High Bit"):
         read_series(tmp_path)
 
 

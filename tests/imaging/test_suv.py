@@ -112,6 +112,27 @@ def test_philips_counts_with_both_scale_factors(tmp_path: Path) -> None:
         assert factor(folder) == pytest.approx(want, rel=1e-14)
 
 
+def test_philips_scales_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
+    pet(tmp_path, Units="CNTS")
+    for path in tmp_path.iterdir():
+        dataset = pydicom.dcmread(path)
+        block = dataset.private_block(0x7053, "Philips PET Private Group", create=True)
+        block.add_new(0x00, "DS", "0.002")
+        block.add_new(0x09, "DS", "3.25")
+        dataset.save_as(path)
+    with pytest.raises(Unusable, match="contradict each other"):
+        read_series(tmp_path)
+
+
+def test_a_private_time_in_another_zone_is_brought_to_the_clock_of_the_file(tmp_path: Path) -> None:
+    pet(tmp_path, SeriesTime="130000", TimezoneOffsetFromUTC="+0100")
+    for path in tmp_path.iterdir():
+        dataset = pydicom.dcmread(path)
+        dataset.private_block(0x0071, "SIEMENS MED PT", create=True).add_new(0x22, "DT", "20200102091500+0000")
+        dataset.save_as(path)
+    assert factor(tmp_path) == pytest.approx(WEIGHT * 1000 / (DOSE * 2 ** (-55 * 60 / HALF_LIFE)), rel=1e-14)
+
+
 def test_gml_is_suv_already(tmp_path: Path) -> None:
     assert factor(pet(tmp_path / "a", slope=0.1, Units="GML"), 0.1) == 1.0
     assert factor(pet(tmp_path / "b", slope=0.1, Units="GML", SUVType="BW"), 0.1) == 1.0
@@ -188,6 +209,8 @@ def coded(meaning: str, value: str = "X", **changes: Any) -> Dataset:
     return tracer(RadionuclideCodeSequence=[code], **changes)
 
 
+DAYS, CLOCKS = ("SeriesDate", "AcquisitionDate"), ("SeriesTime", "AcquisitionTime")
+
 READ: dict[str, tuple[Dataset, dict[str, Any], float]] = {
     "both in one zone": (
         tracer(RadiopharmaceuticalStartDateTime="20200102072000+0000"),
@@ -225,6 +248,21 @@ READ: dict[str, tuple[Dataset, dict[str, Any], float]] = {
         ),
         {},
         after(3 * 86400, 282280.0, 40e6),
+    ),
+    "the clock was set forward after the injection": (
+        tracer(RadiopharmaceuticalStartDateTime="20200329013000+0100"),
+        {**dict.fromkeys(DAYS, "20200329"), **dict.fromkeys(CLOCKS, "033000"), "TimezoneOffsetFromUTC": "+0200"},
+        after(3600),
+    ),
+    "set forward, with the time of the wall beside it": (
+        tracer(RadiopharmaceuticalStartDateTime="20200329013000+0100", RadiopharmaceuticalStartTime="013000"),
+        {**dict.fromkeys(DAYS, "20200329"), **dict.fromkeys(CLOCKS, "033000"), "TimezoneOffsetFromUTC": "+0200"},
+        after(3600),
+    ),
+    "a dynamic scan that begins with the injection": (
+        tracer(RadiopharmaceuticalStartDateTime="20200102101900"),
+        {"SeriesType": ["DYNAMIC", "IMAGE"]},
+        after(60),
     ),
     "half-life as GE rounds it": (tracer(Radiopharmaceutical="FDG", RadionuclideHalfLife=6588.0), {}, after(3600, 6588.0)),
     "Siemens' time of decay correction, after a new reconstruction": (tracer(), {"SeriesTime": "130000"}, after(55 * 60)),
@@ -271,6 +309,26 @@ REFUSED: dict[str, tuple[Dataset, dict[str, Any], str]] = {
         "contradict",
     ),
     "series time at planning": (tracer(), {"SeriesTime": "094000"}, "different starts"),
+    "a night on which the clock may have been changed": (
+        tracer(RadiopharmaceuticalStartDateTime="20200329013000"),
+        {**dict.fromkeys(DAYS, "20200329"), **dict.fromkeys(CLOCKS, "033000")},
+        "clock may have been changed",
+    ),
+    "the archive wrote its offset of summer to a scan of winter": (
+        tracer(RadiopharmaceuticalStartDateTime="20200102082000+0000"),
+        {"TimezoneOffsetFromUTC": "+0200"},
+        "less than 5 min",
+    ),
+    "the scan is said to be the injection": (
+        tracer(RadiopharmaceuticalStartDateTime="20200102102000"),
+        {"SeriesType": ["WHOLE BODY", "IMAGE"]},
+        "less than 5 min",
+    ),
+    "series long before its first slice, without a reference": (
+        tracer(RadiopharmaceuticalStartDateTime="20200102083000"),
+        {"SeriesTime": "092000", "FrameReferenceTime": 0},
+        "long before Acquisition Time",
+    ),
     "days of uptake without a date": (
         coded(
             "^89^Zr",
