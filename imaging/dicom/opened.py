@@ -48,6 +48,7 @@ def read_dataset(source: Path | bytes, keywords: Sequence[str] | None = None, *,
         InvalidDicomError: If it is no DICOM; whatever else pydicom raises for a broken file.
     """
     import pydicom
+    from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
     if isinstance(source, bytes):
         start = source[:132]
@@ -63,7 +64,7 @@ def read_dataset(source: Path | bytes, keywords: Sequence[str] | None = None, *,
     if bare and "TransferSyntaxUID" not in dataset.file_meta:
         # Files of this kind are older than Part 10: they hold what was sent, in one of the two plain encodings.
         implicit = dataset.original_encoding[0]
-        dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2" if implicit else "1.2.840.10008.1.2.1"
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
     return dataset
 
 

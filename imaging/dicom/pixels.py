@@ -164,9 +164,9 @@ def _down_to_bit_0(stored: Array, dataset: Any) -> Array:
     if shift < 0 or int(dataset.get("PixelRepresentation") or 0) or dataset.file_meta.TransferSyntaxUID.is_compressed:
         message = "High Bit (0028,0102) and Bits Stored (0028,0101) contradict each other."
         raise Unusable(UNSUPPORTED_IMAGE, message, "Export the series again, without compression.")
-    order = "<" if dataset.file_meta.TransferSyntaxUID.is_little_endian else ">"
-    words = np.frombuffer(dataset.PixelData, stored.dtype.newbyteorder(order), stored.size).reshape(stored.shape)
-    lowered: Array = (words >> shift) & (2 ** int(bits) - 1)
+    words = stored.dtype.newbyteorder("<" if dataset.file_meta.TransferSyntaxUID.is_little_endian else ">")
+    whole = np.frombuffer(dataset.PixelData, words, stored.size).reshape(stored.shape)
+    lowered: Array = (whole >> shift) & (2 ** int(bits) - 1)
     return lowered
 
 

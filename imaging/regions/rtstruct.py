@@ -7,6 +7,7 @@ taken whole: planes are never mixed by exclusive-or.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -89,7 +90,21 @@ def _points(item: Any) -> Array:
         raise Unusable(
             reasons.BROKEN_CONTOUR, "Contour Data (3006,0050) is not made of points.", "Export the structure set again."
         )
+    declared = item.get("NumberOfContourPoints")
+    if declared not in (None, "", 0) and int(declared) != len(values) // 3:
+        message = "A contour has more or fewer points than Number of Contour Points (3006,0046) declares."
+        raise Unusable(reasons.BROKEN_CONTOUR, message, "Export the structure set again.")
     return values.reshape(-1, 3)
+
+
+def _without_copies(outlines: Sequence[Array]) -> list[Array]:
+    """Return outlines (n, 3) without further copies of one, whatever point or way they begin with: even-odd would take both out."""
+    kept: dict[bytes, Array] = {}
+    for outline in outlines:
+        points = outline[:-1] if len(outline) > 3 and np.array_equal(outline[0], outline[-1]) else outline
+        ordered = points[np.lexsort(points.T)]
+        kept.setdefault(ordered.tobytes(), outline)
+    return list(kept.values())
 
 
 @dataclass(frozen=True)
@@ -141,7 +156,9 @@ class _Contoured:
             if not open_ones:
                 reason, message = (reasons.EMPTY_REGION, "The region has no contour.")
             raise Unusable(reason, message, "Contour it, or leave it out of the regions asked for.")
-        drawn = _rasterise(outlines, self.volume.grid)
+        alone = _without_copies(outlines)
+        notes |= {"copied-contour"} if len(alone) < len(outlines) else set()
+        drawn = _rasterise(alone, self.volume.grid)
         notes |= drawn.notes | ({"open-contour-ignored"} if open_ones else set())
         region = drawn.region
         if reasons.GAP_BETWEEN_CONTOURS in notes and self.gaps != "keep":

@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -143,6 +144,14 @@ def test_contours_that_overlap_in_part_are_said(tmp_path: Path) -> None:
     assert mask.notes == ("contours-overlap",)
 
 
+def test_a_copied_contour_counts_once(tmp_path: Path) -> None:
+    ring, other = disc(CENTRE, 7.03, 3.0), disc(CENTRE, 7.03, 6.0)
+    closed = np.concatenate([ring, ring[:1]])
+    mask = mask_of(tmp_path, volume_of(tmp_path / "ct"), [ring, np.roll(ring, 300, axis=0)[::-1], closed, other])
+    assert np.array_equal(mask.array, stack({k: distances(CENTRE) < 7.03 for k in (1, 2)}))
+    assert mask.notes == ("copied-contour",)
+
+
 def test_contours_off_the_slice_planes(tmp_path: Path) -> None:
     mask = mask_of(tmp_path, volume_of(tmp_path / "ct"), [disc(CENTRE, 15.01, 3.0 * k + 1.2) for k in (1, 2)])
     assert np.array_equal(mask.array, stack({k: distances(CENTRE) < 15.01 for k in (1, 2)}))
@@ -247,6 +256,17 @@ def test_refusals(tmp_path: Path) -> None:
     assert refusal(tmp_path, [("POINT", ring[:1])]) == "no-closed-contour"
     assert refusal(tmp_path, [("OPEN_PLANAR", ring)]) == "no-closed-contour"
     assert refusal(tmp_path, [ring], frame=901, series=2) == "frame-of-reference"
+
+
+def test_a_contour_of_other_than_its_declared_points_is_refused(tmp_path: Path) -> None:
+    path = write_rtstruct(tmp_path / "rs.dcm", [("GTV", [disc(CENTRE, 7.03, 3.0)])])
+    dataset = pydicom.dcmread(path)
+    contour = dataset.ROIContourSequence[0].ContourSequence[0]
+    contour.ContourData = list(contour.ContourData)[:-30]
+    dataset.save_as(path)
+    (roi,) = open_masks(path, volume_of(tmp_path / "ct"))
+    with pytest.raises(Unusable, match="broken-contour"):
+        roi.read()
 
 
 def test_open_contours_beside_closed_ones_are_ignored_and_said(tmp_path: Path) -> None:
