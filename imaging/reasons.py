@@ -375,3 +375,21 @@ VERDICT_WITHOUT_REGION = Reason(
     "Look at the new mask and decide again, or take the verdict out.",
     "A verdict on a mask that was drawn anew.",
 )
+UNSUPPORTED_DOSE = Reason(
+    "unsupported-dose",
+    "The dose is not in Gy, is the error of one, or does not say where its planes lie.",
+    "Export the physical or effective dose in Gy, as a grid.",
+    "An RTDOSE with Dose Units RELATIVE.",
+)
+NO_DOSE = Reason(
+    "no-dose",
+    "No dose has the frame of reference of the image on which the region lies.",
+    "Put the dose of this plan beside it, or register the two.",
+    "The dose of a plan that was made on another CT.",
+)
+OUTSIDE_DOSE = Reason(
+    "outside-dose",
+    "No voxel of the region lies in the grid of the dose.",
+    "Compute the dose on a grid that holds the region, or leave the region out.",
+    "A brain in the plan of a prostate.",
+)

@@ -99,5 +99,29 @@ PET_FACTS = Table(
     key=("SeriesInstanceUID",),
 )
 
-TABLES = (SERIES, VOLUMES, FEATURES, LOOKS, PERTURBED, STABILITY, PET_FACTS, IMAGES, VOXELS)
+DOSE_METRICS = Table(
+    "dose_metrics",
+    "One metric of the dose that one region of one image gets from one RTDOSE.",
+    (
+        Column("StudyInstanceUID", pl.String(), "Study of the image."),
+        Column("SeriesInstanceUID", pl.String(), "Series of the image.", nullable=False),
+        Column("DoseSOPInstanceUID", pl.String(), "The RTDOSE.", nullable=False),
+        Column("DoseSummationType", pl.String(), "What the dose sums: PLAN, FRACTION, BEAM, ..."),
+        Column("region", pl.String(), "Target, such as PTV.", nullable=False),
+        Column("roi_name", pl.String(), "Name of the region in its file.", nullable=False),
+        Column("source_digest", pl.String(), "Digest of image and mask files.", nullable=False),
+        Column("volume_cc", pl.Float64(), "Volume of the voxels of the region.", "cm3"),
+        Column(
+            "dose_coverage", pl.Float64(), "Share of its voxels that lie in the grid of the dose; the others do not count.", "1"
+        ),
+        Column("kind", pl.String(), "physical, or EQD2 (dose in 2 Gy fractions of the same effect).", nullable=False),
+        Column("metric", pl.String(), "Such as Dmean, D95 (percent of the volume), D2cc, V20Gy.", nullable=False),
+        Column("value", pl.Float64(), "Its value; NaN where the region is smaller than the volume of the metric."),
+        Column("unit", pl.String(), "Gy, or % of the volume.", nullable=False),
+        Column("mask_notes", pl.String(), "What to know of the mask, as short codes."),
+    ),
+    key=("SeriesInstanceUID", "DoseSOPInstanceUID", "source_digest", "metric"),
+)
+
+TABLES = (SERIES, VOLUMES, FEATURES, LOOKS, PERTURBED, STABILITY, PET_FACTS, IMAGES, VOXELS, DOSE_METRICS)
 """Every table of the room; those that other rooms read are declared in `groundwork.tables`."""

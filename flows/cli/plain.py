@@ -180,6 +180,37 @@ def features(
 
 
 @app.command
+def dose(
+    source: Path,
+    out: Path,
+    *,
+    region: list[str] | None = None,
+    metric: list[str] | None = None,
+    eqd2: tuple[int, float] | None = None,
+) -> None:
+    """Measure the dose of regions: DICOM with RTDOSE beside the image and its RTSTRUCT or SEG.
+
+    Example: `unibase dose plans/ doses.csv --region "PTV=ptv.*" --metric D95 --metric V20Gy`
+
+    Parameters
+    ----------
+    source
+        Folder of DICOM files.
+    out
+        Table to write, a row a region, dose and metric: Parquet, or CSV when the name ends in .csv.
+    region
+        TARGET=PATTERN, as of `features`.
+    metric
+        Dmean, Dmin, Dmax, D95 (percent of the volume), D2cc, V20Gy; several times. By default Dmin, Dmean, Dmax, D2, D50, D95, D98.
+    eqd2
+        Number of fractions and alpha over beta in Gy: metrics are those of the dose in 2 Gy fractions of the same effect.
+    """
+    from unibase.flows.cli.plain_features import doses_of
+
+    doses_of((source, out), region, metric, eqd2)
+
+
+@app.command
 def recognise(file: Path, *, assay: AssayName | None = None) -> None:
     """Tell what a file of an assay is (unit, orientation, names, genome) and by what evidence; refuse it as a build would.
 

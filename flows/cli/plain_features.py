@@ -11,7 +11,10 @@ from unibase.flows.looks.matches import in_words, parse_regions
 from unibase.flows.runs.progress import ProgressBoard
 from unibase.groundwork.cluster import dask_client
 from unibase.groundwork.plain_csv import write_plain_csv
+from unibase.groundwork.problems import UserError
 from unibase.imaging.commands import PlainRun, extract_plain
+from unibase.imaging.dose.histogram import USUAL_METRICS, Fractions
+from unibase.imaging.dose.measured import Wanted, measure_doses
 from unibase.imaging.options import Choices
 from unibase.imaging.radiomics.plain_units import Source
 from unibase.imaging.radiomics.settings import default_settings, read_settings
@@ -80,3 +83,27 @@ def features_of(source: Source, command: FeatureCommand) -> None:
         print(f"{command.pictures / 'contact-sheet.html'}: every region on its image, the most suspect first")
     if command.robustness:
         print(f"{command.robustness}: ICC of every feature over eleven perturbed copies of each region")
+
+
+def doses_of(
+    places: tuple[Path, Path], regions: list[str] | None, metrics: list[str] | None, eqd2: tuple[int, float] | None
+) -> None:
+    """Measure the dose of regions of plain files, and say what was not used.
+
+    Args:
+        places: The folder to read, and the table to write.
+        regions: TARGET=PATTERN each, or None.
+        metrics: Metrics, or None for the usual ones.
+        eqd2: Number of fractions and alpha over beta in Gy, or None.
+
+    Raises:
+        UserError: As `measure_doses`, and for fractions or alpha over beta that are not above 0.
+    """
+    if eqd2 is not None and not (eqd2[0] > 0 and eqd2[1] > 0):
+        raise UserError("--eqd2 takes the number of fractions and alpha over beta in Gy, both above 0, such as 20 10.")
+    wanted = Wanted(tuple(metrics or USUAL_METRICS), Fractions(*eqd2) if eqd2 else None)
+    frame, refused = measure_doses(*places, parse_regions(regions) if regions else None, wanted)
+    for place, problem in refused:
+        print(f"not measured: {place}: {problem.reason}. {problem.message} {problem.remedy}", file=sys.stderr)
+    measured = frame.select("SeriesInstanceUID", "source_digest", "DoseSOPInstanceUID").n_unique()
+    print(f"{places[1]}: {frame.height} metrics of {measured} regions and doses; {len(refused)} not measured")

@@ -32,6 +32,9 @@ PLANE_TOLERANCE = 0.25
 SAME_PLANE = 0.01
 """Contours nearer to one another than this fraction of the slice distance lie in one plane."""
 
+COPY = 0.9
+"""Two outlines that cross and share this part of their voxels are two versions of one."""
+
 _CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR", "INTERPOLATED_PLANAR", "")
 """Kinds of contour that enclose an area (PS3.3 C.8.8.6.3); a planar one that was interpolated between drawn ones does too."""
 
@@ -219,10 +222,10 @@ def _rasterise(outlines: list[Array], grid: Grid) -> Drawn:
     for index in used:
         plane = chosen[index]
         start, shape = plane.part((rows, columns))
-        inside = fill(plane.outlines, shape, start)
+        kept, said = _sorted_out(plane.outlines, shape, start)
+        notes |= said
+        inside = fill(kept, shape, start)
         total += int(np.count_nonzero(inside))
-        if _crossing(plane.outlines, shape, start):
-            notes.add("contours-overlap")
         points = np.concatenate(plane.outlines)
         if points.min() < -0.5 or points[:, 0].max() > columns - 0.5 or points[:, 1].max() > rows - 0.5:
             notes.add("cut-off-at-edge")
@@ -273,24 +276,49 @@ def _slices_of(planes: list[_Plane], offsets: Array, distance: float) -> tuple[d
             notes.add("finer-contours-than-slices")
             if away[number] < away[chosen[index]]:
                 chosen[index] = number
+    if any(away[number] > PLANE_TOLERANCE * distance for number in chosen.values()):
+        notes.add("contours-between-slices")
     return {index: planes[number] for index, number in chosen.items()}, outside, notes
 
 
-def _crossing(outlines: list[Array], shape: tuple[int, int], start: tuple[int, int]) -> bool:
-    """Whether two outlines of a plane overlap in part: then even-odd takes out what they share, which few have meant."""
+def _sorted_out(outlines: list[Array], shape: tuple[int, int], start: tuple[int, int]) -> tuple[list[Array], set[str]]:
+    """Return the outlines of a plane without further copies of one, and notes of what the others do to one another.
+
+    Even-odd takes out what two outlines share: right for a hole, and not what anybody means by two versions of one outline.
+    """
     boxes = [(outline.min(axis=0), outline.max(axis=0)) for outline in outlines]
     alone: dict[int, Array] = {}
+    copies: set[int] = set()
+    notes: set[str] = set()
     for one in range(len(outlines)):
         for other in range(one):
-            if (boxes[one][0] > boxes[other][1]).any() or (boxes[other][0] > boxes[one][1]).any():
+            apart = (boxes[one][0] > boxes[other][1]).any() or (boxes[other][0] > boxes[one][1]).any()
+            if apart or other in copies:
                 continue
             for index in (one, other):
                 if index not in alone:
                     alone[index] = fill([outlines[index]], shape, start)
             first, second = alone[one], alone[other]
-            if (first & second).any() and (first & ~second).any() and (second & ~first).any():
-                return True
-    return False
+            shared, either = int((first & second).sum()), int((first | second).sum())
+            if not shared:
+                continue
+            if shared == either or (shared >= COPY * either and _cross(outlines[one], outlines[other])):
+                copies.add(one)
+                notes.add("copied-contour")
+                break
+            notes.add("contours-overlap" if (first & ~second).any() and (second & ~first).any() else "contour-within-contour")
+    return [outline for index, outline in enumerate(outlines) if index not in copies], notes
+
+
+def _cross(one: Array, other: Array) -> bool:
+    """Whether an outline (n, 2) has points on both sides of another (m, 2): it is no hole in it."""
+    begin, end = other, np.roll(other, -1, axis=0)
+    x, y = one[:, 0][:, np.newaxis], one[:, 1][:, np.newaxis]
+    spans = (begin[:, 1] > y) != (end[:, 1] > y)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        crossing = begin[:, 0] + (y - begin[:, 1]) / (end[:, 1] - begin[:, 1]) * (end[:, 0] - begin[:, 0])
+    inside = (spans & (x < crossing)).sum(axis=1) % 2 == 1
+    return bool(inside.any() and not inside.all())
 
 
 def _clipped(

@@ -44,6 +44,8 @@ def open_segmentation(dataset: Any, volume: Volume, rules: MaskRules) -> list[Ro
     for number in numbers:
         name = str(segmentation.get_segment_description(number).segment_label).strip() or f"segment {number}"
         rois.append(Roi(name, number, _Segment(name, number, segmentation, about, volume, rules), about, drawn_here=here))
+    if not rois:
+        raise Unusable(reasons.EMPTY_REGION, "The SEG object describes no segment.", "Check that the right one was exported.")
     return rois
 
 
@@ -86,7 +88,8 @@ class _Segment:
         marked = fraction >= self.rules.threshold if fractional else fraction > 0
         region = Boxed.of(marked)
         placed = place(region, grid, self.volume.grid, self.rules.grid, sparse=True)
-        mask = Mask(self.name, placed.region, self.number, tuple(sorted({*notes, *placed.notes})), placed.coverage)
+        said = {*notes, *placed.notes} | ({"thresholded-fraction"} if fractional else set())
+        mask = Mask(self.name, placed.region, self.number, tuple(sorted(said)), placed.coverage)
         return checked(mask)
 
 

@@ -152,9 +152,25 @@ def test_a_copied_contour_counts_once(tmp_path: Path) -> None:
     assert mask.notes == ("copied-contour",)
 
 
+def test_a_second_version_of_a_contour_is_no_hole(tmp_path: Path) -> None:
+    ring = disc(CENTRE, 7.03, 3.0)
+    for other in (ring + np.array([1e-4, 0.0, 0.0]), np.round(ring, 1)):
+        mask = mask_of(tmp_path, volume_of(tmp_path / "ct"), [ring, other])
+        assert np.array_equal(mask.array, stack({1: distances(CENTRE) < 7.03}))
+        assert mask.notes == ("copied-contour",)
+
+
+def test_a_thin_wall_stays_a_wall(tmp_path: Path) -> None:
+    mask = mask_of(tmp_path, volume_of(tmp_path / "ct"), [disc(CENTRE, 15.51, 3.0), disc(CENTRE, 14.97, 3.0)])
+    away = distances(CENTRE)
+    assert np.array_equal(mask.array, stack({1: (away < 15.51) & ~(away < 14.97)}))
+    assert mask.notes == ("contour-within-contour",)
+
+
 def test_contours_off_the_slice_planes(tmp_path: Path) -> None:
     mask = mask_of(tmp_path, volume_of(tmp_path / "ct"), [disc(CENTRE, 15.01, 3.0 * k + 1.2) for k in (1, 2)])
     assert np.array_equal(mask.array, stack({k: distances(CENTRE) < 15.01 for k in (1, 2)}))
+    assert mask.notes == ("contours-between-slices",)
 
 
 def test_contours_on_a_finer_grid_take_the_nearest_plane_whole(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Dose of radiotherapy on the regions of its images."""
