@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from unibase.imaging.radiomics.sources import plan_source
 
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.imaging.dicom.series import read_header
@@ -18,7 +19,6 @@ from unibase.imaging.dose.rtdose import Dose, read_dose
 from unibase.imaging.options import Regions
 from unibase.imaging.radiomics.selection import Region, problem_of, select
 from unibase.imaging.radiomics.settings import default_settings
-from unibase.imaging.radiomics.sources import plan_source
 from unibase.imaging.radiomics.task import Asked
 from unibase.imaging.reasons import NO_DOSE, OUTSIDE_DOSE
 from unibase.imaging.tables import DOSE_METRICS
