@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from unibase.imaging.radiomics.sources import plan_source
 
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.imaging.dicom.series import read_header
@@ -17,6 +16,7 @@ from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.dose.histogram import USUAL_METRICS, Fractions, check_metric, dose_of, metrics_of
 from unibase.imaging.dose.rtdose import Dose, read_dose
 from unibase.imaging.options import Regions
+from unibase.imaging.radiomics.plain_units import plan_source
 from unibase.imaging.radiomics.selection import Region, problem_of, select
 from unibase.imaging.radiomics.settings import default_settings
 from unibase.imaging.radiomics.task import Asked
