@@ -74,8 +74,8 @@ def measure_doses(
         except Unusable as problem:
             refused.append((unit.key, problem))
     if not rows:
-        told = "\n".join(f"{place}: {problem.message} {problem.remedy}" for place, problem in refused)
-        raise UserError(f"No region has a dose.\n{told}")
+        why = "\n".join(f"{place}: {problem.message} {problem.remedy}" for place, problem in refused)
+        raise UserError(f"No region has a dose.\n{why}")
     frame = DOSE_METRICS.conform(pl.DataFrame(rows, schema=DOSE_METRICS.schema()))
     if destination.suffix.lower() == ".csv":
         frame.write_csv(destination)
