@@ -20,6 +20,9 @@ OF_A_STUDY = frozenset(
 )
 """Commands that need no more than the two modules of a study: they start without the options of all rooms."""
 
+OF_PLAIN_FILES = frozenset({"deidentify"})
+"""Commands on plain files that are often called for one file."""
+
 
 def _command_line(words: list[str]) -> App:
     """Return the command line with at least the command that the words ask for: others need not be imported.
@@ -34,6 +37,10 @@ def _command_line(words: list[str]) -> App:
         import_module("unibase.flows.cli.begin")
         import_module("unibase.flows.cli.study")
         return app
+    if words and words[0] in OF_PLAIN_FILES:
+        import_module("unibase.flows.cli.plain")
+        of_files: App = import_module("unibase.flows.cli.app").app
+        return of_files
     whole: App = import_module("unibase.flows.cli.everything").app
     return whole
 

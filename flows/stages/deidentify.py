@@ -13,7 +13,6 @@ from unibase.flows.runs import unreadable_sources
 from unibase.flows.runs.dicom_files import Images, images_of
 from unibase.flows.runs.run import Run, summary
 from unibase.flows.runs.stage import Stage
-from unibase.flows.stages.deidentify_index_event import index_of_subjects
 from unibase.flows.study.places import DICOM, FETCHED, LEDGER, RECORDS
 from unibase.groundwork.files import sha256_file
 from unibase.groundwork.problems import UserError
@@ -104,7 +103,7 @@ def deidentify_centre(run: Run, name: str) -> list[Outcome]:
     if source and not units:
         # Before the ledger forgets the files: when the share is mounted again, none of them is processed again.
         unreadable_sources.check(run, f"{name}.dicom", 0)
-    door = replace(_door(run, name, index_of_subjects(run) if units else {}), decisions=decisions)
+    door = replace(_door(run, name, _index(run) if units else {}), decisions=decisions)
     job = Job(
         stage,
         _deidentify,
@@ -125,6 +124,13 @@ def deidentify_centre(run: Run, name: str) -> list[Outcome]:
         run.say(summary(stage, outcomes))
         unreadable_sources.check(run, f"{name}.dicom", sum(outcome.status == "done" for outcome in outcomes))
     return outcomes
+
+
+def _index(run: Run) -> dict[int, IndexEvent]:
+    # Reads the records of the study, with all that takes: not for plain files.
+    from unibase.flows.stages.deidentify_index_event import index_of_subjects
+
+    return index_of_subjects(run)
 
 
 def _decisions(run: Run) -> Mapping[str, Decision]:

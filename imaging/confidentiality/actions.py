@@ -69,14 +69,18 @@ class Job:
         """
         if action == "keep":
             return raw
-        if action == "text" or action == "term" or action == "retained":
+        if action == "number":
+            return self.identifiers.clean_number(raw)
+        if action == "text" or action == "term" or action == "label" or action == "retained":
             return self.identifiers.clean_value(raw, vr, encodings, action)
         if action == "bytes":
             return self._bytes(raw)
         if action == "profile":
             return colour_profile.SRGB
-        if action == "code":
-            return self.identifiers.clean_code(raw, encodings)
+        if action == "code" or action == "free code":
+            return self.identifiers.clean_code(raw, encodings, action == "free code")
+        if action == "registered":
+            return self._registered(raw)
         if action == "uid":
             self.source_uids.add(raw)
             return self.uids.replace(raw)
@@ -96,6 +100,12 @@ class Job:
         if action == "dummy":
             return values.dummy(vr)
         raise AssertionError(f"{action} is not an action on a value")
+
+    def _registered(self, raw: bytes) -> bytes:
+        if not any(self.identifiers.number_tells(arc) for arc in raw.decode("latin-1").strip(" \0").split(".")):
+            return raw
+        self.source_uids.add(raw)
+        return self.uids.replace(raw)
 
     def _bytes(self, raw: bytes) -> bytes:
         if self.identifiers.in_binary(raw):

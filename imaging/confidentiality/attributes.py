@@ -32,6 +32,21 @@ TECHNICAL = _tags(
 )
 """Texts that machines write or that a coding scheme gives: names of things, not sentences of people."""
 
+LABELS = TECHNICAL - _tags(
+    "Manufacturer ManufacturerModelName ManufacturerRelatedModelGroup ManufacturerModelVersion SoftwareVersions "
+    "CodeValue ExtendedCodeValue LongCodeValue URNCodeValue CodingSchemeDesignator CodingSchemeVersion CodingSchemeName "
+    "CodingSchemeRegistry CodingSchemeURL CodingSchemeExternalID MappingResourceName PrivateCreatorReference "
+    "PrivateDataElementName PrivateDataElementKeyword DimensionIndexPrivateCreator FunctionalGroupPrivateCreator "
+    "DetectorManufacturerName DetectorManufacturerModelName ReceiveCoilManufacturerName TransmitCoilManufacturerName "
+    "ApplicationVersion ApplicationManufacturer AlgorithmVersion"
+)
+"""Those of them that a protocol, a program's user or a local code list can fill: there no number is more than a day's."""
+
+FREE_CODES = _tags(
+    "ImageType FrameType BodyPartExamined ContentLabel ScanOptions GraphicLayer FrameLaterality Laterality ImageLaterality"
+)
+"""Code strings that consoles, protocols and people fill with terms of their own."""
+
 REGION_NAMES = _tags("ROIName ROIObservationLabel StructureSetLabel SegmentLabel")
 """What names a region: without it a structure set is of no use. Cleaned and kept where dates are, under `longitudinal` too."""
 

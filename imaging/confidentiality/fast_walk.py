@@ -17,6 +17,8 @@ _KEEP, _NOTE, _SEQUENCE, _PRIVATE = fast_table.KEEP, fast_table.NOTE, fast_table
 _PIXELS, _REFUSE, _CHARSET = fast_table.PIXELS, fast_table.REFUSE, fast_table.CHARSET
 _NONE = 0xFFFFFFFF
 _MOST_ELEMENTS = 4000
+_LEAST_NUMBER = 5
+"""Bytes of a number in digits from which on it may be a day or a number of the person."""
 
 
 @dataclass(frozen=True)
@@ -215,7 +217,7 @@ class Walk:
 
     def _note(self, kind: int, wanted: int, event: Event) -> None:
         """Take an element that may change, and what its value is wanted for."""
-        _, value, after, _, tag, vr = event
+        _, value, after, action, tag, vr = event
         if kind == _CHARSET:
             if self._buffer[value:after] != self._charset:
                 # Only the complete path changes its character set inside a sequence.
@@ -228,7 +230,8 @@ class Walk:
         if wanted and tag == CHARACTER_SET:
             self._charset = self._buffer[value:after]
             self._structure.append((value, after))
-        self._events.append(event)
+        if action != "number" or after - value >= _LEAST_NUMBER:
+            self._events.append(event)
 
     def _sequence(self, element: _Element, level: _Level, action: Action) -> int:
         start, value, length, tag, _ = element
@@ -312,7 +315,7 @@ class Walk:
             raise NotFast
         if action != "remove":
             level.used.add(event.tag >> 8)
-        if action != "keep":
+        if action != "keep" and (action != "number" or event.end - event.value >= _LEAST_NUMBER):
             self._events.append(event._replace(action=action))
 
     def _close_creators(self, level: _Level) -> None:

@@ -31,6 +31,7 @@ _SMALL_BINARY = 65536
 _ENCODINGS = ("utf-8", "latin-1", "latin2", "utf-16-le")
 _LONG_TEXTS = ("LT", "ST", "UT")
 _CODE_STRING = re.compile(r"[A-Z0-9_ ]{0,16}")
+_LONG_NUMBER = re.compile(rb"(?<![\d.])\d{5,}")
 _SHORT_NUMBER = re.compile(r"[\d ]{1,3}")
 
 
@@ -121,23 +122,46 @@ class Identifiers:
             return False
         return other not in (text, repair(text)) and self.clean(other) != other
 
-    def clean_code(self, raw: bytes, encodings: tuple[str, ...]) -> bytes:
+    def clean_number(self, raw: bytes) -> bytes:
+        """Return numbers in digits (IS, DS) as they are, but 0 for one that is a day or a number of the person.
+
+        Args:
+            raw: The value as the file holds it.
+        """
+        if not _LONG_NUMBER.search(raw):
+            return raw
+        parts = raw.rstrip(b" \0").split(b"\\")
+        kept = [b"0" if self.number_tells(one.decode("latin-1").strip(" +-").partition(".")[0]) else one for one in parts]
+        return raw if kept == parts else pad(b"\\".join(kept), "IS")
+
+    def number_tells(self, digits: str) -> bool:
+        """Return whether a whole number is a day or a number of the person.
+
+        Args:
+            digits: The number, without sign and fraction.
+        """
+        if not digits.isdigit() or len(digits) < _LEAST_IN_BYTES:
+            return False
+        return self.known.days.tells(digits) or self.known.is_number(digits)
+
+    def clean_code(self, raw: bytes, encodings: tuple[str, ...], free: bool = False) -> bytes:
         """Return a code string (CS) as it is, unless one of its values is or holds an identifier or a name.
 
         Args:
             raw: The value as the file holds it.
             encodings: Python encodings in force.
+            free: Whether people and protocols fill it: then words and short codes alone pass.
         """
         if not raw.strip(b" \0"):
             return raw
-        return self._remembered((raw, "CS", encodings), lambda: self._clean_code(raw))
+        return self._remembered((raw, f"CS {free}", encodings), lambda: self._clean_code(raw, free))
 
-    def _clean_code(self, raw: bytes) -> bytes:
+    def _clean_code(self, raw: bytes, free: bool) -> bytes:
         parts = raw.rstrip(b" \0").split(b"\\")
-        kept = [REMOVED.encode() if self._names_person(one.decode("latin-1")) else one for one in parts]
+        kept = [REMOVED.encode() if self._names_person(one.decode("latin-1"), free) else one for one in parts]
         return raw if kept == parts else pad(b"\\".join(kept), "CS")
 
-    def _names_person(self, code: str) -> bool:
+    def _names_person(self, code: str, free: bool) -> bool:
         plain = fold(code).plain.strip()
         if not plain or _SHORT_NUMBER.fullmatch(plain):
             return False
@@ -147,6 +171,8 @@ class Identifiers:
         words = WORD.findall(plain)
         if not set(words) - vocabulary().core:
             return False
+        if free and self.clean(code, "label") != code:
+            return True
         return bool(self.spans(code)) or bool(formal_in_term(code)) or any(word in vocabulary().names for word in words)
 
     @cached_property

@@ -35,10 +35,14 @@ Action = Literal[
     "check",  # as they are when the value is of the form its VR asks for, else emptied
     "text",  # free text: what is known and what is no word goes
     "term",  # a text that machines write: likewise, with short codes and numbers left
+    "label",  # such a text that people can write too: likewise, without the days of the file in any form
     "retained",  # a text that an option keeps: what is known of the persons goes
     "bytes",  # numbers as bytes: as they are unless something known stands in them
     "profile",  # a colour profile: replaced by sRGB
+    "number",  # a number written in digits: as it is unless it is a day or a number of the person, which becomes 0
+    "registered",  # the UID of a vocabulary: as it is unless it is built from a day or a number of the person
     "code",  # a code string: as it is unless it holds an identifier
+    "free code",  # a code string that people and protocols fill: likewise, and what is no word or short code goes
     "remove",
     "empty",
     "dummy",
@@ -66,6 +70,7 @@ _METHODS = {
 }
 
 TEXT_VRS = frozenset({"LO", "SH", "ST", "LT", "UT", "UC", "UR"})
+_NUMBERS = {"IS": "number", "DS": "number"}
 _SUBJECT = frozenset({0x00100010, 0x00100020})
 
 
@@ -152,7 +157,8 @@ class Policy:
         if vr in ("DA", "DT") and "full_dates" not in self.enabled:
             return "date" if "modified_dates" in self.enabled else "empty"
         # A UID is replaced, whatever the rule.
-        return {"CS": "code", "AS": "age", "DA": "check", "DT": "check", "TM": "check", "UI": "uid"}.get(vr, "keep")  # type: ignore[return-value]
+        ruled = {"CS": "code", "AS": "age", "DA": "check", "DT": "check", "TM": "check", "UI": "uid", **_NUMBERS}
+        return ruled.get(vr, "keep")  # type: ignore[return-value]
 
     def _listed(self, row: standard.Row, sop_class: str, tag: int, vr: str, nested: bool) -> Action:
         letters = {name: letter for name, letter in row.options.items() if name in self.enabled}
@@ -180,7 +186,7 @@ class Policy:
             return None
         if vr in TEXT_VRS:
             return "text"
-        return "code" if vr == "CS" else None
+        return ("free code" if tag in attributes.FREE_CODES else "code") if vr == "CS" else None
 
     @staticmethod
     def _keep(vr: str, of_patient: bool) -> Action:
@@ -188,7 +194,8 @@ class Policy:
             return "recurse"
         if vr in TEXT_VRS:
             return "text" if of_patient else "retained"
-        return {"AS": "age", "CS": "code", "DA": "check", "DT": "check", "TM": "check"}.get(vr, "keep")  # type: ignore[return-value]
+        kept = {"AS": "age", "CS": "code", "DA": "check", "DT": "check", "TM": "check", **_NUMBERS}
+        return kept.get(vr, "keep")  # type: ignore[return-value]
 
     @staticmethod
     def _basic(letter: str, tag: int, vr: str) -> Action:
@@ -210,7 +217,7 @@ class Policy:
         if tag in attributes.BINARY or tag in attributes.PALETTES:
             return "bytes"
         if vr == "UI":
-            return "keep" if tag in attributes.WELL_KNOWN_UIDS or "uids" in self.enabled else "reference"
+            return "registered" if tag in attributes.WELL_KNOWN_UIDS else "keep" if "uids" in self.enabled else "reference"
         if vr in ("DA", "DT", "TM"):
             if "full_dates" in self.enabled:
                 return "check"
@@ -218,10 +225,12 @@ class Policy:
                 return "check" if vr == "TM" else "date"
             return "empty"
         if vr in TEXT_VRS:
-            return "term" if tag in attributes.TECHNICAL else "text"
+            return ("label" if tag in attributes.LABELS else "term") if tag in attributes.TECHNICAL else "text"
         if vr == "UN" or vr in attributes.BYTE_VRS:
             return "remove"
-        return {"CS": "code", "AS": "age", "PN": "empty", "AE": "empty"}.get(vr, "keep")  # type: ignore[return-value]
+        if vr == "CS":
+            return "free code" if tag in attributes.FREE_CODES or not tag else "code"
+        return {"AS": "age", "PN": "empty", "AE": "empty", **_NUMBERS}.get(vr, "keep")  # type: ignore[return-value]
 
     def keeps_private(self, creator: str, group: int, low: int) -> bool:
         """Return whether a private attribute is safe, or allowed by the study, and kept.

@@ -8,7 +8,7 @@ import polars as pl
 
 from unibase.groundwork.problems import UserError
 from unibase.privacy.ledger.comparable import RecordKey
-from unibase.privacy.ledger.matching import Edge
+from unibase.privacy.ledger.edges import Edge
 from unibase.privacy.ledger.people_file import DECISIONS
 from unibase.privacy.ledger.revisions import State
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from unibase.privacy.ledger.comparable import RecordKey
-from unibase.privacy.ledger.matching import Edge
+from unibase.privacy.ledger.edges import Edge
 
 _TIE_BITS = 6.0
 """A record that fits two persons fits one of them better only from this difference (64 to 1) on."""

@@ -22,11 +22,9 @@ import polars as pl
 from unibase.privacy.compiled.candidate_pairs import VETO, parts_of_pairs
 from unibase.privacy.ledger.comparable import FAMILIES, RecordKey, Traits, read_traits
 from unibase.privacy.ledger.comparable_pairs import MOST_FUZZY, candidates, compared, pairs_of_ins
+from unibase.privacy.ledger.edges import ACCEPT_BITS, Edge
 from unibase.privacy.ledger.given_evidence import Doubt, first_names_differ, half_of_compound, second_names
 from unibase.privacy.ledger.weights import MOST_SECOND, Weights, weights_of, without_default_dates
-
-ACCEPT_BITS = 9.0
-"""Score from which two records are one person: odds of 512 to 1 after the prior of the pair is taken off."""
 
 CAUTION_BITS = 2.0
 """Bits more that are asked for where the day of birth differs or stands for none, or the family names are not the same ones."""
@@ -42,17 +40,6 @@ _GENERATION = 12
 """Years between two births on one day of the year from which they are a parent and a child rather than a slip."""
 _LEAST_PERSONS = 10_000
 """Persons that a record could be, at least: a small file is a part of a larger world."""
-
-
-@dataclass(frozen=True, order=True)
-class Edge:
-    """Two records held to be one person (or, for review, that may be), by which rule and with what score."""
-
-    rank: float
-    left: RecordKey
-    right: RecordKey
-    rule: str
-    score: float
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,8 @@ from unibase.privacy.keys import Key
 from unibase.privacy.ledger.comparable import RecordKey
 from unibase.privacy.ledger.corrections import changed_records, other_persons, taken_back
 from unibase.privacy.ledger.decided import SAME_AS, centre_merges, new_decisions, pairs_said
+from unibase.privacy.ledger.edges import ACCEPT_BITS, Edge
 from unibase.privacy.ledger.groups import Groups, join_all
-from unibase.privacy.ledger.matching import ACCEPT_BITS, Edge, edges_between
 from unibase.privacy.ledger.naming import changes_between, name_persons
 from unibase.privacy.ledger.revisions import (
     UNDONE,
@@ -169,8 +169,7 @@ def _judge(state: State, update: _Update) -> _Judged:
     for record in before:
         # A record whose identifiers all moved to another one still names its person.
         records.setdefault(record, set())
-    fresh = {*update.rows.select("centre", "person_key").iter_rows(), *update.changed}
-    scored, review = edges_between(update.known, fresh, accept=update.accept_bits)
+    scored, review = _matched(update)
     same = pairs_said(update.decisions, "same")
     # The latest word of a person on a pair counts.
     apart = (pairs_said(update.decisions, "different") | pairs_said(state.decisions, "different")) - same
@@ -195,6 +194,21 @@ def _judge(state: State, update: _Update) -> _Judged:
         _still_open(asked, apart | again, assignment),
         joined.reasons,
     )
+
+
+_TRAITS = ("ins", "birth_family_name", "used_family_name", "given_names", "birth_date")
+
+
+def _matched(update: _Update) -> tuple[list[Edge], list[Edge]]:
+    """Return the links by evidence and the pairs to review; none where a source knows numbers alone."""
+    known = update.known
+    if not known["system"].eq("ins").any() and all(known[one].null_count() == known.height for one in _TRAITS):
+        return [], []
+    # Loads compiled code: half a second, for whoever has no traits to match.
+    from unibase.privacy.ledger.matching import edges_between
+
+    fresh = {*update.rows.select("centre", "person_key").iter_rows(), *update.changed}
+    return edges_between(known, fresh, accept=update.accept_bits)
 
 
 def _join_undisturbed(groups: Groups, before: Mapping[RecordKey, str], dissolved: set[str]) -> None:

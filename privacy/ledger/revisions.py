@@ -15,7 +15,7 @@ from unibase.groundwork.files import atomic_folder, digest_of, json_text, sha256
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import PEOPLE, write_parquet
 from unibase.privacy.ledger.comparable import RecordKey
-from unibase.privacy.ledger.matching import Edge
+from unibase.privacy.ledger.edges import Edge
 from unibase.privacy.ledger.people_file import DECISIONS
 from unibase.privacy.tables import CHANGES, EDGES
 

@@ -101,6 +101,114 @@ def test_days_of_the_file_go_from_technical_texts_and_other_numbers_stay() -> No
         assert KNOWN.clean(text, "term") == text
 
 
+ODD_DAYS = {
+    "TAP 9.III.2021": "TAP",
+    "TAP 09II21": "TAP",
+    "TAP 09-iii-21": "TAP",
+    "CT 3月9日": "CT",
+    "CT 2021年3月9日": "CT",
+    "CT 令和3年3月9日": "CT",
+    "TAP 2021-W10-2": "TAP",
+    "TAP S10 2021": "TAP",
+    "TAP semaine 10": "TAP",
+    "TAP semaine 3": "TAP semaine 3",
+    "TAP 2021-068": "TAP",
+    "TAP 3T2021": "TAP",
+    "TAP 9.3.": "TAP",
+    "TAP 9.3 mm": "TAP 9.3 mm",
+    "TAP 09.03 mm": "TAP 09.03 mm",
+    "TAP le 9 du 3": "TAP le",
+    "TAP nee en 55": "TAP",
+    "TAP 09%2F03%2F2021": "TAP",
+    "TAP ٠٩٠٣٢٠٢١": "TAP",
+    "TAP 09O32021": "TAP",
+    "TAP 10 x 20 mm": "TAP 10 x 20 mm",
+    "curage 12/15 ganglions": "curage 12/15 ganglions",
+}
+"""Days as weeks, quarters, days of the year, in Roman numbers, Chinese letters, Arabic digits, escapes: the day is 9 March 2021."""
+
+
+@pytest.mark.parametrize(("text", "expected"), ODD_DAYS.items())
+def test_no_day_is_left_in_a_rare_form(text: str, expected: str) -> None:
+    assert KNOWN.clean(text) == expected
+
+
+LABELS = {
+    # a text: as the meaning of a code or a kernel, as a version or a code
+    "B30f 0903": ("B30f", "B30f 0903"),
+    "B30f 09/03": ("B30f", "B30f"),
+    "B30f MAR21": ("B30f", "B30f"),
+    "B30f mars 9": ("B30f", "B30f"),
+    "B30f 1615248000": ("B30f", "B30f"),
+    "B30f 59282": ("B30f", "B30f"),
+    "B30f 2459283": ("B30f", "B30f"),
+    "B30f 44264": ("B30f", "B30f"),
+    "B30f 2021068": ("B30f", "B30f"),
+    "B30f 2021-W10": ("B30f", "B30f"),
+    "B30f 9III21": ("B30f", "B30f"),
+    "B30f 2021 03": ("B30f", "B30f 2021 03"),
+    "B30f 3 juin": ("B30f", "B30f 3 juin"),
+    "B30f MAR 3": ("B30f MAR 3", "B30f MAR 3"),
+    "2 55 08 14 168 025 99": ("", ""),
+}
+"""The oracle of the numbers: 9 March 2021 is day 68 of the year, MJD 59282, JD 2459282.5, 44264 in a spreadsheet."""
+
+
+@pytest.mark.parametrize(("text", "label", "term"), [(text, *expected) for text, expected in LABELS.items()])
+def test_days_of_the_file_go_from_texts_that_machines_write(text: str, label: str, term: str) -> None:
+    assert (KNOWN.clean(text, "label"), KNOWN.clean(text, "term")) == (label, term)
+
+
+@pytest.mark.parametrize(
+    "spoilt", ["Ma?lys", "Ma\ufffdlys", "Ma=EBlys", "Ma%C3%ABlys", "Ma\\'eblys", "MaÌlys", "Malys", "Maelys"]
+)
+def test_a_name_goes_whose_accents_another_system_spoilt(spoilt: str) -> None:
+    assert KNOWN.clean(f"TAP {spoilt} portal") == "TAP portal"
+
+
+@pytest.mark.parametrize(
+    "address", ["192.168.1.12", "10.4.3.2", "00:1B:44:11:3A:B7", "+33612345678", "FR76 3000 6000 0112 3456 7890 189", "AB-123-CD"]
+)
+def test_addresses_and_accounts_go_from_every_text(address: str) -> None:
+    for kind in ("text", "term"):
+        assert KNOWN.clean(f"foie {address} portal", kind) == "foie portal"
+
+
+NUMBERS = {
+    b"20210309": b"0 ",
+    b"090321": b"0 ",
+    b"1615248000": b"0 ",
+    b"20210309101112": b"0 ",
+    b"20210309.5 ": b"0 ",
+    b"71845 ": b"0 ",
+    b"0071845 ": b"0 ",
+    b"1000\\20210309\\0": b"1000\\0\\0",
+    b"-249.51171875\\20210311": b"-249.51171875\\20210311",
+    b"370000000 ": b"370000000 ",
+    b"85": b"85",
+}
+
+
+@pytest.mark.parametrize(("raw", "expected"), NUMBERS.items())
+def test_numbers_that_are_a_day_or_a_number_of_the_person_become_nought(raw: bytes, expected: bytes) -> None:
+    assert KNOWN.clean_number(raw) == expected
+
+
+def test_numbers_codes_and_uids_of_vocabularies_tell_no_day(tmp_path: Path) -> None:
+    ds = ct(SeriesNumber=20190312, AcquisitionNumber=120319, SliceLocation="20190312.5", BodyPartExamined="CHEST")
+    ds.ImageType = ["ORIGINAL", "PRIMARY", "LEFLOCH", "AXIAL"]
+    ds.ScanOptions, ds.ContentLabel = ["FS", "ZQ07XSERIES"], "KERVOAL"
+    scheme = Dataset()
+    scheme.CodingSchemeDesignator, scheme.CodingSchemeUID = "99LOCAL", "1.2.276.20190312.1"
+    ds.CodingSchemeIdentificationSequence = [scheme]
+    _, copy, content = run(save(ds, tmp_path / "a.dcm"), tmp_path / "out")
+    assert (copy.SeriesNumber, copy.AcquisitionNumber, float(copy.SliceLocation)) == (0, 0, 0.0)
+    assert list(copy.ImageType) == ["ORIGINAL", "PRIMARY", "REMOVED", "AXIAL"]
+    assert (list(copy.ScanOptions), copy.ContentLabel, copy.BodyPartExamined) == (["FS", "REMOVED"], "REMOVED", "CHEST")
+    assert b"20190312" not in content
+    assert b"120319" not in content
+
+
 NAMES = {
     "TAP LEBOEUF portal": "TAP portal",
     "TAP Le Bœuf portal": "TAP Le portal",

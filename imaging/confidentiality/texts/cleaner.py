@@ -14,7 +14,8 @@ from unibase.imaging.confidentiality.texts.vocabulary import UNSPACED, allowed, 
 
 Kind = Literal[
     "text",  # people write it: dates, long numbers and whatever is no word go
-    "term",  # machines write it (a model, a kernel, a code): there dates and numbers are of things, short codes pass
+    "term",  # machines write it (a model, a version, a code): there dates and numbers are of things, short codes pass
+    "label",  # likewise, but people can write it (a kernel, the meaning of a code): short forms of known days go too
     "retained",  # an option keeps it: what is known goes
 ]
 _LONGEST_YEAR = 4
@@ -51,16 +52,17 @@ class Cleaner:
         """
         repaired = repair(text)
         folded = fold(repaired)
-        found = [folded.span(*span) for span in self.known.spans(folded.plain, technical=kind != "text")]
+        found = [folded.span(*span) for span in self.known.spans(folded.plain, technical=kind not in ("text", "label"))]
         dates = [folded.span(*span) for span in dates_in(folded.plain)]
         if kind == "text":
             found += [*dates, *formal(repaired)]
         else:
             years = {f"{day.year:04d}" for day in self.known.days.days}
-            found += [(a, b) for a, b in dates if b - a > _LONGEST_YEAR and any(year in repaired[a:b] for year in years)]
+            dates = [(a, b) for a, b in dates if b - a > _LONGEST_YEAR]
+            found += [(a, b) for a, b in dates if kind == "label" or any(year in repaired[a:b] for year in years)]
             found += formal_in_term(repaired)
         if kind != "retained":
-            found += self._strange(repaired, folded, found, kind == "term")
+            found += self._strange(repaired, folded, found, kind in ("term", "label"))
         return _cut(repaired, found) if found else text
 
     def _strange(self, text: str, folded: Folded, found: list[Span], technical: bool) -> list[Span]:

@@ -3,9 +3,10 @@
 A true day beside a shifted one tells the shift, and with it every date of the person. Two searches:
 
 * `dates_in` finds whatever has the form of a date: day, month and year in any order with a separator, months by their names
-  (French, English, German, Spanish, Italian), months and years, `12/04`, and years that stand alone;
+  (French, English, German, Spanish, Italian), in Roman numbers or in Chinese letters, months and years, weeks and quarters
+  with their year (ISO 8601), `12/04`, and years that stand alone;
 * `KnownDays` finds the days of the file and of the ledger in forms that only knowledge tells from numbers: `120419`,
-  `190412`, `1204`, `4/12`.
+  `190412`, `1204`, `4/12`, and days that are counted (seconds since 1970, Julian days, the serial number of a spreadsheet).
 """
 
 from __future__ import annotations
@@ -50,7 +51,15 @@ _FORMS = tuple(
         rf"(?<![^\W\d_]){_MONTH}{_GAP}{_DAY}(?:st|nd|rd|th)?,?{_GAP}{_YEAR}(?!\d)",  # April 12, 2019
         rf"(?<![^\W\d_]){_MONTH}{_GAP}(?:{_YEAR}|\d\d)(?![\d.,]*\d)(?![^\W\d_])",  # avr 2019, AVR19
         rf"(?<![\d.]){_MON}{_SEPARATOR}{_YEAR}(?!\d)|(?<!\d){_YEAR}{_SEPARATOR}(?:0[1-9]|1[0-2])(?!\d)",  # 04/2019, 2019-04
-        r"(?<![\d.,/])(?:(?:0[1-9]|[12]\d|3[01])/(?:0[1-9]|1[0-2])|(?:0[1-9]|1[0-2])/(?:0[1-9]|[12]\d|3[01]))(?![\d.,/])",  # 12/04
+        rf"(?<!\d){_DAY}(?P<c>[.\-/]?)(?:ii|iii|iv|vi{{1,3}}|ix|xi{{1,2}})(?P=c)(?:{_YEAR}|\d\d)(?![\d.]|[^\W_])",  # 27.II.21
+        rf"(?<!\d){_DAY}[.\-/ ](?:i{{1,3}}|iv|vi{{0,3}}|ix|xi{{0,2}})[.\-/ ]{_YEAR}(?!\d)",  # 27 X 2021
+        r"(?<!\d)(?:(?:\d{4}|(?:令和|平成|昭和)\d{1,2}) ?年 ?)?\d{1,2} ?月 ?\d{1,2} ?日?|(?:令和|平成|昭和|\d\d)\d{1,2} ?年",
+        rf"(?<!\d){_YEAR}[\W_]?(?:w|s|kw|sem|week|semaine|q)[\W_]?\d{{1,2}}(?:-?[1-7])?(?![^\W_])|(?<!\d){_YEAR}t[1-4](?![^\W_])",
+        rf"(?<![^\W_])(?:w|s|kw|sem|week|semaine|q)[\W_]?\d{{1,2}}[\W_]{_YEAR}(?!\d)|(?<!\d)[1-4][qt]{_YEAR}(?!\d)",  # S08 2021
+        rf"(?<!\d){_YEAR}[\-_/]\d{{3}}(?!\d)|(?<!\d)\d{{3}}[\-_/]{_YEAR}(?!\d)",  # 2021-058, the day of the year
+        r"(?<![^\W_])(?:nee?|ne\(e\)|born|ddn|dob|naiss(?:ance)?|naissance)[\W_]{0,2}(?:en |le |in )?\d\d(?![\d.,]|[^\W_])",  # ne en 61
+        r"(?<![\d.,/])(?:(?:0[1-9]|[12]\d|3[01])/(?:0[1-9]|1[0-2])|(?:0[1-9]|1[0-2])/(?:0[1-9]|[12]\d|3[01]))(?![\d.,/])"
+        r"(?! ?(?:ganglions?|nodes?|adp|n\+|fractions?|seances?|cycles?|lesions?|coupes?|slices?|biopsies|carottes?|cores)\b)",  # 12/04, no 12/15 nodes
     )
 )
 # A year that stands alone, or glued to words; not a number with a unit, nor one that a parameter announces.
@@ -62,6 +71,18 @@ _YEARS = re.compile(
 _AGES = re.compile(r"(?<![\d.,/])(?:9\d|1[01]\d) ?(?:ans?|a|years?|yrs?|yo|y/o|y)\b")
 _MAY = re.compile(r"\d")
 _GROUPS = re.compile(r"\d+(?:[\W_]{1,3}\d+)*")
+_ZERO = re.compile(r"(?<=\d)o(?=\d)")
+_NEAR_MONTH = re.compile(
+    rf"(?<![^\W\d_])({_MONTH})[\W_]{{0,3}}(\d{{1,4}})(?!\d)|(?<!\d)(\d\d|\d{{4}})[\W_]{{0,3}}({_MONTH})(?![^\W\d_])"
+)
+_DAY_OF = re.compile(r"(?<![\d.,])(\d{1,2})(?: ?(?:du|of the|of) ?(\d{1,2})(?![\d.,]|[^\W_])|\. ?(\d{1,2})\.(?![\d]))")
+_ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii")
+_IN_ROMAN = re.compile(r"(?<!\d)(\d{1,2})[\W_]?([ivx]{1,4})[\W_]?(\d{4}|\d\d)(?!\d)")
+_WEEK = re.compile(r"(?<![^\W_])(?:sem|semaine|week|kw)[\W_]?(\d{1,2})(?!\d)")
+_UNIT = re.compile(r" ?(?:[mc]m|ml|cc|c?gy|[kmg]?bq|ms|kg|mg|g|hu|uh|s|%)(?![^\W_])")
+_EPOCH = date(1970, 1, 1).toordinal()
+_MODIFIED_JULIAN, _JULIAN, _SPREADSHEET = date(1858, 11, 17).toordinal(), 1721425, date(1899, 12, 30).toordinal()
+_SECONDS = 86400
 
 
 @lru_cache(maxsize=4096)
@@ -137,12 +158,65 @@ class KnownDays:
         if not self.days or not _MAY.search(plain):
             return []
         found: list[Span] = []
+        plain = _ZERO.sub("0", plain)
         for match in _GROUPS.finditer(plain):
             found += self._in_digits(match, technical)
         for span, day, month in _named_days(plain):
             if any(one.day == day and one.month == month for one in self.days):
                 found.append(span)
-        return found
+        found += [match.span() for match in _NEAR_MONTH.finditer(plain) if self._near_month(match)]
+        found += [match.span() for match in _IN_ROMAN.finditer(plain) if self._in_roman(match)]
+        return found if technical else found + self._in_words(plain)
+
+    def _in_words(self, plain: str) -> list[Span]:
+        """Return where a day stands as `27 du 2` or `27.2.`, or its week (ISO 8601) as `semaine 8`."""
+        pairs = {(day.day, day.month) for day in self.days}
+        weeks = {day.isocalendar().week for day in self.days}
+        found = [one.span() for one in _DAY_OF.finditer(plain) if (int(one[1]), int(one[2] or one[3])) in pairs]
+        return found + [one.span() for one in _WEEK.finditer(plain) if int(one[1]) in weeks]
+
+    def _in_roman(self, match: re.Match[str]) -> bool:
+        day, month, year = int(match[1]), match[2], int(match[3])
+        return any(one.day == day and _ROMAN[one.month - 1] == month and year in (one.year, one.year % 100) for one in self.days)
+
+    def _near_month(self, match: re.Match[str]) -> bool:
+        """Return whether a month by its name and a number beside it are those of a day: `AVR19`, `avr 2019`, `avr 12`."""
+        month, number = _NUMBER_OF[match[1] or match[4]], int(match[2] or match[3])
+        return any(day.month == month and number in (day.day, day.year % 100, day.year) for day in self.days)
+
+    def tells(self, digits: str) -> bool:
+        """Return whether a whole number is one of the days: `20190412`, `120419`, `20190412101112`, seconds since 1970.
+
+        Args:
+            digits: The number, without sign and fraction.
+
+        Example:
+            >>> known = KnownDays.of(["20190412"])
+            >>> [known.tells(one) for one in ("120419", "20190412101112", "1555027200", "120420")]
+            [True, True, True, False]
+        """
+        if len(digits) in (10, 12, 14) and digits[:8] in self._long:
+            return True
+        return digits in self._long or digits in self._ordinal or self._counted(digits)
+
+    @cached_property
+    def _ordinal(self) -> frozenset[str]:
+        """Year and day of the year."""
+        return frozenset(f"{day.year:04d}{day:%j}" for day in self.days)
+
+    @cached_property
+    def _serial(self) -> frozenset[str]:
+        """Numbers that count days: Julian, Modified Julian, of a spreadsheet."""
+        numbers = [day.toordinal() for day in self.days]
+        starts = (_MODIFIED_JULIAN, _SPREADSHEET, -_JULIAN + 1, -_JULIAN)
+        return frozenset(str(number - start) for number in numbers for start in starts)
+
+    def _counted(self, digits: str) -> bool:
+        """Return whether a number counts days, or seconds or milliseconds since 1970, to one of the days or beside it."""
+        if len(digits) in (10, 13):
+            number = int(digits[:10]) // _SECONDS + _EPOCH
+            return any(abs(day.toordinal() - number) <= 1 for day in self.days)
+        return digits in self._serial
 
     def _in_digits(self, match: re.Match[str], technical: bool) -> list[Span]:
         groups = [(one.start() + match.start(), one.end() + match.start()) for one in re.finditer(r"\d+", match[0])]
@@ -150,7 +224,7 @@ class KnownDays:
         text = match.string
         for number, (start, end) in enumerate(groups):
             digits = text[start:end]
-            if len(digits) > 6 and any(form in digits for form in self._long):
+            if (len(digits) > 6 and any(form in digits for form in self._long)) or self._counted(digits):
                 found.append((start, end))
                 continue
             for _, last in groups[number : number + 8]:
@@ -159,8 +233,7 @@ class KnownDays:
                     break
                 if joined in self._long or self._unpadded(text[start:last]):
                     found.append((start, last))
-            if not technical:
-                found += self._of_parts(text, groups, number)
+            found += self._of_parts(text, groups, number, technical)
         return found
 
     def _unpadded(self, piece: str) -> bool:
@@ -177,16 +250,19 @@ class KnownDays:
                 return True
         return False
 
-    def _of_parts(self, text: str, groups: list[Span], number: int) -> list[Span]:
+    def _of_parts(self, text: str, groups: list[Span], number: int, technical: bool) -> list[Span]:
         start, end = groups[number]
         found = []
-        if text[start:end] in self._short:
+        if text[start:end] in (self._ordinal if technical else self._short):
             found.append((start, end))
         if number + 1 < len(groups) and len(groups) <= 3:
             begin, last = groups[number + 1]
             between, first, second = text[end:begin], text[start:end], text[begin:last]
             padded = len(first) == 2 and len(second) == 2
-            if (int(first), int(second)) in self._pairs and (padded or between in ("/", "-")) and len(first) <= 2 >= len(second):
+            loose = (padded and not _UNIT.match(text, last)) or between in ("/", "-")
+            close = padded and between == "/" if technical else loose
+            month = not technical and len(first + second) == 6 and first + second in self._short
+            if month or (close and len(first) <= 2 >= len(second) and (int(first), int(second)) in self._pairs):
                 found.append((start, last))
         return found
 

@@ -24,6 +24,7 @@ _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
 )
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_ESCAPED = re.compile(r"(?<=\w)%(2[0-9A-Fa-f]|3[A-Fa-f]|5[Ff])(?=\w)")
 _FOREIGN = re.compile(r"[^\x00-\x7f]{2,}")
 _MOST_LAYERS = 3
 
@@ -75,6 +76,8 @@ def fold(text: str) -> Folded:
 
 @lru_cache(maxsize=4096)
 def _fold_one(character: str) -> str:
+    if character.isdecimal():
+        return str(unicodedata.decimal(character))
     base = "".join(one for one in unicodedata.normalize("NFKD", character) if not unicodedata.combining(one))
     return "".join(TABLE.get(one, one) for one in (base or " ").casefold()) if character not in TABLE else TABLE[character]
 
@@ -99,7 +102,7 @@ def spellings(word: str) -> frozenset[str]:
 def repair(text: str) -> str:
     """Return `text` with what systems spoil put right.
 
-    HTML entities are resolved (`&#45;`), letters that were decoded with another character set (`ZoÃ©`) decoded again,
+    HTML entities and escapes of addresses are resolved (`&#45;`, `%2F`), letters that were decoded with another character set (`ZoÃ©`) decoded again,
     signs that nobody sees (soft hyphens, zero-width blanks) left out, letters and their accents joined.
 
     Args:
@@ -109,6 +112,8 @@ def repair(text: str) -> str:
         before = text
         if "&" in text:
             text = _ENTITY.sub(lambda match: html.unescape(match[0]), text)
+        if "%" in text:
+            text = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text)
         if not text.isascii():
             text = _FOREIGN.sub(_decoded_again, text)
         if text == before:

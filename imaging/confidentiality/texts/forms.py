@@ -23,6 +23,14 @@ _NIR = re.compile(
     r"(?<![^\W_])[1-478](?:[\W_]{0,2}\d){4}[\W_]{0,2}(?:\d[\W_]{0,2}\d|2[\W_]{0,2}[ABab])(?:[\W_]{0,2}\d){6}(?:(?:[\W_]{0,2}\d){2})?(?![^\W_])"
 )
 _FRENCH_TELEPHONE = r"(?<![\d.])0[1-9](?P<gap>[\W_]{0,2})\d{2}(?:(?P=gap)\d{2}){3}(?![\d.])"
+_PRIVATE_ADDRESS = r"(?<![\d.])(?:10\.\d{1,3}|127\.\d{1,3}|192\.168|172\.(?:1[6-9]|2\d|3[01]))(?:\.\d{1,3}){2}(?![\d.])"
+_NETWORK = (
+    _PRIVATE_ADDRESS,
+    r"(?<![^\W_])(?:[0-9a-fA-F]{2}[:\-]){5}[0-9a-fA-F]{2}(?![^\W_])",  # the address of a network card
+    r"(?<![\d.])\+[1-9]\d{8,14}(?!\d)",
+    r"(?<![^\W_])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?(?![^\W_])",  # IBAN
+    r"(?<![^\W_])[A-Z]{2}-\d{3}-[A-Z]{2}(?![^\W_])",  # number plate
+)
 _PATTERNS = tuple(
     re.compile(pattern)
     for pattern in (
@@ -36,6 +44,7 @@ _PATTERNS = tuple(
         rf"(?<![^\W_])(?:{_TITLES})\.?[ _^]+{_PARTICLES}{_NAME}",
         rf"(?<![^\W_])(?:(?:M|Mr|MR|Dr|Pr|D[eo]c)\. ?|(?:Mr|Dr|Pr)[ _^]+){_PARTICLES}{_NAME}",
         rf"(?<![^\W_])(?:DR|PR|MR)[ _^]+[A-ZÀ-ÖØ-Þ]\.[ _]?{_NAME}",
+        *_NETWORK,
         r"(?<![^\W_])[^\W\d_](?:[ ._\-]{1,2}[^\W\d_](?![^\W_])){3,}",  # a word with its letters spaced out
         r"(?:\d{1,4}[\W_]){4,}\d{1,4}(?=[^\W\d_]|[\W_]|$)(?<=[\d])",
     )
@@ -49,6 +58,7 @@ _TERM_PATTERNS = tuple(
         r"[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+",
         r"(?<![\d.])(?:\+|00)[1-9]\d{0,2}[ \-]?(?:\(0\)[ \-]?)?\d(?:[ \-]\d{2,4}){3,5}(?!\d)",
         _FRENCH_TELEPHONE,
+        *_NETWORK,
         rf"(?<![^\W_])(?:Dr|Mme|MME|Mlle|MLLE|Mr|Mrs|Monsieur|Madame|Docteur|DOCTEUR)\.?[ _^]+{_PARTICLES}{_NAME}",
     )
 )

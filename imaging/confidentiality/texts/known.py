@@ -20,7 +20,7 @@ WORD = re.compile(r"[^\W_]+")
 _RUN = re.compile(r"[^\W\d_]+|\d+")
 SEPARATORS = re.compile(r"[\s^=,;./\\\-_'’()]+")
 _LETTERS = re.compile(r"(?<![^\W_])[^\W\d_](?:[\W_]{1,3}[^\W\d_](?![^\W_])){2,}")
-_LEAST_PREFIX, _LEAST_PART, _LEAST_CORE = 5, 5, 5
+_LEAST_PREFIX, _LEAST_PART, _LEAST_CORE, _LEAST_LEFT = 5, 5, 5, 4
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,14 @@ class Known:
         cores = {run.lstrip("0") for number in self.numbers for run in re.findall(r"\d+", number)}
         return tuple(sorted(core for core in cores if len(core) >= _LEAST_CORE))
 
+    def is_number(self, digits: str) -> bool:
+        """Return whether a whole number is one of the person's, with or without its letters and leading zeros.
+
+        Args:
+            digits: The number, of digits alone.
+        """
+        return digits in self.numbers or digits.lstrip("0") in self._cores
+
     @cached_property
     def days(self) -> KnownDays:
         """The birth dates and the other days."""
@@ -126,10 +134,22 @@ class Known:
     def _patterns(self) -> tuple[re.Pattern[str], ...]:
         spaced = [
             re.compile(r"(?<![^\W_])" + r"[\W_]{0,2}".join(map(re.escape, number)) + r"(?![^\W_])")
-            for number in sorted(self.numbers)
+            for number in sorted({*self.numbers, *self._cores})
         ]
         whole = [re.compile(r"(?<![^\W_])" + r"[\W_]+".join(map(re.escape, words)) + r"(?![^\W_])") for words in self.phrases]
-        return (*spaced, *whole)
+        births = [one for one in self.knowledge.birth_dates if len(one) == 8]
+        insured = [
+            re.compile(rf"(?<![^\W_])[12][\W_]?{one[2:4]}[\W_]?{one[4:6]}(?:[\W_]?[\dab]){{8,10}}(?![^\W_])") for one in births
+        ]
+        return (*spaced, *whole, *insured, *map(_spoilt, sorted(self._beyond_ascii)))
+
+    @cached_property
+    def _beyond_ascii(self) -> frozenset[str]:
+        """Words of the patient's names with letters that another character set spoils, in lower case."""
+        names = [repair(name).replace("?", "\ufffd") for name in self.knowledge.patient_names]
+        words = {word for name in names for word in SEPARATORS.split(name)}
+        core = vocabulary().core
+        return frozenset(word.lower() for word in words if _SPOILS.search(word) and fold(word).plain not in core)
 
     def spans(self, plain: str, technical: bool = False) -> list[Span]:
         """Return where what is known stands in a folded text; spans may overlap.
@@ -181,6 +201,19 @@ class Known:
                 if joined in self.words and len(joined) >= _LEAST_PART:
                     found.append((first.start(), last.end()))
         return found
+
+
+# What stands where a letter was: question marks, signs of another character set, an escape of the web, of mail or of RTF.
+_SPOILT = r"(?:(?:[%=]|\\'|'|x)[0-9a-f]{2}(?:[%=][0-9a-f]{2})?|[^a-z0-9\s]{1,3})"
+_SPOILS = re.compile(r"(?<=[a-zA-Z])[^\x00-\x7f]+(?=[a-zA-Z])|(?<=[a-zA-Z]{2})[^\x00-\x7f]+|[^\x00-\x7f]+(?=[a-zA-Z]{2})")
+
+
+def _spoilt(word: str) -> re.Pattern[str]:
+    """Return the pattern of a word of a name whose letters beyond ASCII may have become something else."""
+    parts = re.split(r"[^\x00-\x7f]+", word)
+    # Another letter may stand there too, where enough of the name is left to be told by.
+    between = rf"(?:{_SPOILT}|[a-z])" if sum(map(len, parts)) >= _LEAST_LEFT else _SPOILT
+    return re.compile(r"(?<![^\W_])" + between.join(map(re.escape, parts)) + r"(?![^\W_])")
 
 
 def _name_words(name: str) -> frozenset[str]:
