@@ -39,8 +39,8 @@ from unibase.privacy.encoded.linkage import link_encoded
 from unibase.privacy.keys import Key
 from unibase.privacy.ledger.comparable import RecordKey
 from unibase.privacy.ledger.decided import SAME_AS
+from unibase.privacy.ledger.edges import Edge
 from unibase.privacy.ledger.groups import links_that_hold
-from unibase.privacy.ledger.matching import Edge
 from unibase.privacy.ledger.traits import valid_ins
 
 VERSION = 1

@@ -28,7 +28,8 @@ import polars as pl
 
 from unibase.privacy.encoded.encoding import FILTER_BITS, MOST_NAMES, NAMES, RECORDS, Encoded, records_in_order
 from unibase.privacy.ledger.comparable import GivenTable, Traits
-from unibase.privacy.ledger.matching import ACCEPT_BITS, Edge, edges_of
+from unibase.privacy.ledger.edges import ACCEPT_BITS, Edge
+from unibase.privacy.ledger.matching import edges_of
 
 _ONE_SLIP, _TWO_SLIPS = 0.17, 0.24
 _NEAR, _FAR = 0.20, 0.25
