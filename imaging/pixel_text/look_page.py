@@ -24,13 +24,13 @@ h2{font-size:1rem;margin:.3rem 0}.pair{display:flex;gap:1rem;flex-wrap:wrap}figu
 .drawn{position:relative;display:inline-block;cursor:crosshair;line-height:0}.drawn img{display:block}
 .box{position:absolute;background:rgba(0,0,0,.75);outline:2px solid #d00000;cursor:pointer}
 fieldset{border:0;padding:.5rem 0}label{margin-right:1.5rem}button,input{font:inherit;padding:.3rem .8rem}
-</style></head><body><h1>Pixels to decide</h1>
+</style></head><body><main><h1>Pixels to decide</h1>
 <p>Images: COUNT. This page shows patients: it stays in the vault. Black boxes on the left picture are made black in every frame.
 Draw a box with the mouse; click a box to take it away. The right picture shows the boxes as they were proposed.</p>
 <p><label>Who decides <input id="by" autocomplete="off"></label>
 <button id="save">Save decisions (pixels.csv)</button> <span id="state" role="status"></span></p>
 SECTIONS
-<script>
+</main><script>
 const images = IMAGES;
 const sections = [...document.querySelectorAll("section")];
 function show(number) {
@@ -104,8 +104,8 @@ def write_look_page(looks: Sequence[Look], path: Path) -> None:
         )
         sections.append(
             f"<section><h2>{html.escape(one.source)}</h2><p>{html.escape(one.device)}; {columns} x {rows}, {frames} frames; "
-            f"{len(one.boxes)} boxes proposed</p><div class='pair'><figure class='drawn'>{_picture(look.before)}</figure>"
-            f"<figure>{_picture(look.after)}</figure></div><fieldset><legend>Decision</legend>{choices}</fieldset></section>"
+            f"{len(one.boxes)} boxes proposed</p><div class='pair'><figure class='drawn'>{_picture(look.before, 'before')}</figure>"
+            f"<figure>{_picture(look.after, 'with the proposed boxes')}</figure></div><fieldset><legend>Decision</legend>{choices}</fieldset></section>"
         )
     # Inside a script only `</` and `<!` could end it.
     script = json.dumps(images).replace("<", "\\u003c")
@@ -113,5 +113,5 @@ def write_look_page(looks: Sequence[Look], path: Path) -> None:
     write_text(path, page, mode=0o600)
 
 
-def _picture(png: bytes) -> str:
-    return f'<img alt="" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+def _picture(png: bytes, what: str) -> str:
+    return f'<img alt="the image {what}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
