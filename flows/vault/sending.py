@@ -16,7 +16,7 @@ from unibase.groundwork.work import Outcome
 from unibase.imaging.fetching.dicomweb import connect
 from unibase.imaging.fetching.options import DicomTarget
 from unibase.imaging.fetching.polite import Asking
-from unibase.imaging.sending.batches import Leaving, Sender, send
+from unibase.imaging.sending.archive_batches import Leaving, Sender, send
 from unibase.imaging.sending.node_sender import NodeSender
 from unibase.imaging.sending.web_sender import WebSender
 from unibase.privacy.audit import AuditLog

@@ -18,8 +18,8 @@ from unibase.groundwork.problems import SourceAway, UserError
 from unibase.groundwork.work import Outcome
 from unibase.imaging.fetching.options import DicomTarget, Pace
 from unibase.imaging.fetching.polite import Asking
-from unibase.imaging.sending import batches
-from unibase.imaging.sending.batches import Leaving, send
+from unibase.imaging.sending import archive_batches
+from unibase.imaging.sending.archive_batches import Leaving, send
 from unibase.imaging.sending.web_sender import WebSender
 from unibase.privacy.audit import AuditLog
 from unibase.privacy.keys import new_key, write_key_file
@@ -133,6 +133,6 @@ def test_an_archive_that_is_away_ends_the_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("files", "size", "sizes"), [(2, 10**9, [2, 1, 2]), (64, 1, [1, 1, 1, 1, 1]), (64, 10**9, [3, 2])])
 def test_batches_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: int, size: int, sizes: list[int]) -> None:
-    monkeypatch.setattr(batches, "MOST_FILES", files)
-    monkeypatch.setattr(batches, "MOST_BYTES", size)
-    assert [len(one) for one in batches.batches(leaving(tmp_path, 5))] == sizes
+    monkeypatch.setattr(archive_batches, "MOST_FILES", files)
+    monkeypatch.setattr(archive_batches, "MOST_BYTES", size)
+    assert [len(one) for one in archive_batches.batches(leaving(tmp_path, 5))] == sizes
