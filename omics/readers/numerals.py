@@ -136,3 +136,17 @@ def _telling(column: pl.Series) -> list[str]:
     """Return the distinct cells of a column that are numbers in any style."""
     texts = column.drop_nulls().str.strip_chars()
     return [str(cell) for cell in texts.filter(texts.str.contains(r"^[+-]?[\d.,]+$")).unique().to_list()]
+
+
+_ROUNDED = re.compile(rb"\b\d[.,](\d{1,2})E\+(\d\d)\b")
+
+
+def rounded_by_spreadsheets(data: bytes) -> int:
+    """Count numbers such as `1.23E+05`: a spreadsheet kept fewer digits than the whole number had.
+
+    Args:
+        data: Text of a table.
+    """
+    if b"E+" not in data:
+        return 0
+    return sum(int(match[2]) > len(match[1]) for match in _ROUNDED.finditer(data))

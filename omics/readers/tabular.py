@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from unibase.groundwork.problems import Unusable
 from unibase.groundwork.reasons import NOT_A_NUMBER, TRUNCATED_FILE
-from unibase.omics.readers.numerals import MISSING, Numerals, numeral_style, numerals_of
+from unibase.omics.readers.numerals import MISSING, Numerals, numeral_style, numerals_of, rounded_by_spreadsheets
 from unibase.omics.readers.table_heads import NUMBER, Layout, cells_of, head_lines, lay_out
 from unibase.omics.reasons import NOT_A_MATRIX
 
@@ -227,20 +227,6 @@ def _without_empty_end(table: Table) -> Table:
     if width == len(table.titles):
         return table
     return replace(table, titles=table.titles[:width], frame=table.frame.select(table.frame.columns[:width]))
-
-
-_ROUNDED = re.compile(rb"\b\d[.,](\d{1,2})E\+(\d\d)\b")
-
-
-def rounded_by_spreadsheets(data: bytes) -> int:
-    """Count numbers such as `1.23E+05`: a spreadsheet kept fewer digits than the whole number had.
-
-    Args:
-        data: Text of a table.
-    """
-    if b"E+" not in data:
-        return 0
-    return sum(int(match[2]) > len(match[1]) for match in _ROUNDED.finditer(data))
 
 
 def _columns(data: bytes, layout: Layout) -> pl.DataFrame:
