@@ -37,6 +37,24 @@ NOT_UTF_8 = Reason(
     "Save the file as UTF-8.",
     "A CSV saved by a spreadsheet in Windows-1252.",
 )
+TITLE_LINE = Reason(
+    "title-line",
+    "Lines above the header are not read.",
+    "Nothing, when they are titles; else take them out of the file.",
+    "`Export of 4 March` above the names of the columns.",
+)
+REPEATED_COLUMN = Reason(
+    "repeated-column",
+    "Several columns have one name; each is called by its place behind it.",
+    "Name the one that is meant in the mapping: the second column `Date` is `Date_2`.",
+    "Two columns `Date`, one of the sample and one of the result.",
+)
+STATUS_AGAINST_DATE = Reason(
+    "status-against-date",
+    "A date of death stands beside a status that says alive; the death counts.",
+    "Correct the status or the date in the source.",
+    "A status of the last visit that nobody changed.",
+)
 NOT_CLINICAL = Reason(
     "not-clinical",
     "The table is not read, for the reason that the message gives.",
@@ -222,6 +240,42 @@ NOT_A_CANCER = Reason(
     "A stage is one of a condition that no code says is a cancer.",
     "Nothing, when the condition is no cancer; else add its code to the concept `cancer_diagnosis`.",
     "The stage of a hypertension.",
+)
+UNKNOWN_MODIFIER = Reason(
+    "unknown-modifier",
+    "A `modifierExtension` changes what the resource means, and is not read: FHIR forbids to use such a resource.",
+    "Ask the source what the extension says, and export without it what may be used.",
+    "A result marked as not of this patient.",
+)
+ABOUT_ANOTHER = Reason(
+    "about-another",
+    "The resource is about a group, a device or a relative, not about its patient.",
+    "Nothing; the resource says nothing of the patient.",
+    "A blood group of the newborn in the record of the mother (`focus`).",
+)
+REPLACED_PERSON = Reason(
+    "replaced-person",
+    "A Patient was replaced by another one: the records of one person stand under two numbers.",
+    "Name both numbers as one person in the people of the centre.",
+    "A `link` of type `replaced-by` after two records were merged.",
+)
+DELETED = Reason(
+    "deleted",
+    "The history of the export says that the resource was deleted.",
+    "Nothing; a deleted resource does not count.",
+    "An entry `DELETE` of a Bundle of type history.",
+)
+MISSING_PAGE = Reason(
+    "missing-page",
+    "A Bundle names a next page that is not in the export.",
+    "Export all pages, and start the same command again.",
+    "A search of which the first page was saved.",
+)
+SERVER_ERROR = Reason(
+    "server-error",
+    "The server wrote into the export that something failed: what it could not give is missing.",
+    "Read the OperationOutcome in the file, and export again.",
+    "A time-out in the middle of an export.",
 )
 MISSING_TABLE = Reason(
     "missing-table",

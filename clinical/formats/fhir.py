@@ -16,17 +16,19 @@ import polars as pl
 
 from unibase.clinical.formats.fhir_fields import Context, Resource, check_text, code_of, reference_id, slug, text_or_none
 from unibase.clinical.formats.fhir_resources import (
+    BETWEEN,
     NOT_EVENTS,
     READERS,
     Raw,
     condition_date,
     drug_date,
+    drugs_of,
     encounter_id,
     events_of,
 )
 from unibase.clinical.reasons import END_BEFORE_START, IMPOSSIBLE_DATE, MALFORMED_JSON, MALFORMED_RESOURCE, TEXT_WITHHELD
 from unibase.clinical.sources.events import SOURCE_EVENTS, Identifier, TableEvents
-from unibase.clinical.sources.reading import RowProblem
+from unibase.clinical.sources.problem_rows import RowProblem
 from unibase.clinical.sources.record_bounds import open_binary
 from unibase.clinical.words import partial_dates
 from unibase.clinical.words.controlled import is_controlled
@@ -88,6 +90,38 @@ def documents(path: Path) -> list[list[Resource] | None]:
     return out
 
 
+_LINK = re.compile(
+    rb'"relation"\s*:\s*"(next|self)"\s*,\s*"url"\s*:\s*"([^"]+)"|"url"\s*:\s*"([^"]+)"\s*,\s*"relation"\s*:\s*"(next|self)"'
+)
+
+
+def lacking_pages(paths: Iterable[Path]) -> list[Path]:
+    """Return the JSON documents that name a next page which none of them is.
+
+    Pages are compared by the addresses that they give themselves; where they give none that the others name, a page is only known to
+    be lacking when no document is a last page.
+
+    Args:
+        paths: Files of an export; those of lines hold no pages.
+    """
+    nexts: dict[Path, bytes] = {}
+    selves: set[bytes] = set()
+    pages = 0
+    for path in (path for path in paths if is_whole(path)):
+        with open_binary(path) as file:
+            content = file.read(MOST_BYTES)
+        found = [(one[0] or one[3], one[1] or one[2]) for one in _LINK.findall(content)]
+        pages += b'"Bundle"' in content
+        selves |= {url for relation, url in found if relation == b"self"}
+        if address := dict(found).get(b"next"):
+            nexts[path] = address
+    open_ends = [path for path, url in nexts.items() if url not in selves]
+    comparable = len(open_ends) < len(nexts)
+    if comparable:
+        return open_ends
+    return open_ends[-1:] if len(nexts) == pages else []
+
+
 def parse_line(line: bytes) -> list[Resource] | None:
     """Return the resources of a line, None for a malformed one.
 
@@ -116,7 +150,20 @@ def _resources(loaded: Any) -> list[Resource] | None:
         if address.startswith("urn:uuid:") and resource.get("id") != local:
             names[address] = f"{resource.get('resourceType')}/{resource.get('id')}"
     inner = [resource for entry in entries for resource in _resources(_renamed(entry["resource"], names)) or []]
-    return inner
+    return [*inner, *_deletions(loaded)]
+
+
+def _deletions(bundle: Resource) -> list[Resource]:
+    """Return what stands for the resources that a history says were deleted: their newest version."""
+    out: list[Resource] = []
+    for entry in bundle.get("entry") or []:
+        request = entry.get("request") if isinstance(entry, dict) else None
+        if not isinstance(request, dict) or request.get("method") != "DELETE":
+            continue
+        kind, _, identifier = str(request.get("url") or "").strip("/").partition("/")
+        when = str((entry.get("response") or {}).get("lastModified") or "9999")
+        out.append({"resourceType": kind, "id": identifier, "meta": {"lastUpdated": when}, "deleted": True})
+    return out
 
 
 def _renamed(content: Any, names: dict[str, str]) -> Any:
@@ -196,7 +243,7 @@ class Period(NamedTuple):
 
 
 class Drug(NamedTuple):
-    """What a Medication is."""
+    """What a Medication is: its codes, `BETWEEN` them."""
 
     id: str
     code: str
@@ -216,11 +263,10 @@ def referred(resource: Resource) -> Person | Period | Drug | None:
             period = resource.get("period") or {}
             return Period(identifier, text_or_none(period.get("start")), text_or_none(period.get("end")))
         if kind == "Medication":
-            code = code_of(resource.get("code"))
-            if code is None:
-                values = [one.get("value") for one in resource.get("identifier") or []]
-                code = f"LOCAL//{slug(values[0])}" if values else None
-            return Drug(identifier, code) if code else None
+            codes = drugs_of(resource)
+            values = [one.get("value") for one in resource.get("identifier") or []]
+            codes = codes or [f"LOCAL//{slug(value)}" for value in values[:1]]
+            return Drug(identifier, BETWEEN.join(codes)) if codes else None
     except _MALFORMED:
         # Told when its own events are read.
         return None

@@ -16,9 +16,10 @@ import numpy as np
 from unibase.clinical.formats import fhir, fhir_versions
 from unibase.clinical.formats.fhir_fields import Context, Resource
 from unibase.clinical.formats.fhir_versions import Hashes, Version, met_twice, older
-from unibase.clinical.reasons import OLDER_VERSION
+from unibase.clinical.reasons import MISSING_PAGE, OLDER_VERSION
 from unibase.clinical.sources import record_bounds
 from unibase.clinical.sources.events import Identifier, Plan, TableEvents, tally_key
+from unibase.clinical.sources.problem_rows import RowProblem
 from unibase.clinical.sources.record_bounds import Stretch
 from unibase.clinical.sources.references import References
 from unibase.groundwork.cluster import each
@@ -126,6 +127,9 @@ def open_fhir(source: Path, texts: frozenset[str], folder: Path, client: Client 
     names = fhir.table_names(kinds)
     # Files without resources have an account, too.
     ready = [fhir.read_resources([], name, Context(), texts) for name in names]
+    told = RowProblem(0, MISSING_PAGE, "The Bundle names a next page that is not there.", refused=False)
+    for path in fhir.lacking_pages(paths):
+        ready[paths.index(path)].problems.append(told)
     read = _Reader(names, offsets, references, texts, older_lines)
     return Plan(persons, parts, read, ready, birth_years)
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from unibase.clinical.reasons import NOT_COLLECTED, SECOND_CODING, UNKNOWN_CODE_SYSTEM, UNREAD_VALUE
 from unibase.clinical.sources.events import tally_key
-from unibase.clinical.sources.reading import RowProblem
+from unibase.clinical.sources.problem_rows import RowProblem
 from unibase.clinical.words.tnm import of_display
-from unibase.clinical.words.vocabularies import is_known, vocabulary_name
+from unibase.clinical.words.vocabularies import is_known, spelled, vocabulary_name
 
 Resource = dict[str, Any]
 
@@ -87,7 +87,23 @@ def reference_id(reference: Resource | None) -> str | None:
     'p1'
     """
     text = (reference or {}).get("reference")
-    return str(text).rsplit("/", 1)[-1].removeprefix("urn:uuid:") if text else None
+    return str(text).split("/_history/", 1)[0].rsplit("/", 1)[-1].removeprefix("urn:uuid:") if text else None
+
+
+def is_about(reference: Resource | None, kinds: Container[str]) -> bool:
+    """Tell whether a reference names a resource of one of some types; one without a type may be any.
+
+    Args:
+        reference: A Reference.
+        kinds: Types of resources.
+
+    Example:
+        >>> is_about({"reference": "http://a/fhir/Group/1/_history/2"}, {"Patient"}), is_about({"reference": "urn:uuid:1"}, {"Patient"})
+        (False, True)
+    """
+    parts = str((reference or {}).get("reference") or "").split("/_history/", 1)[0].split("/")
+    said = parts[-2] if len(parts) > 1 else (reference or {}).get("type")
+    return said is None or said in kinds
 
 
 def extension_name(extension: Resource) -> str:
@@ -115,7 +131,7 @@ def codings(concept: Resource | None, context: Context | None = None) -> list[st
     for one in known or found[:1]:
         vocabulary = vocabulary_name(one.get("system"))
         if vocabulary not in out:
-            out[vocabulary] = f"{vocabulary}//{str(one['code']).strip()}"
+            out[vocabulary] = f"{vocabulary}//{spelled(vocabulary, str(one['code']))}"
         elif context is not None:
             context.count(SECOND_CODING, vocabulary)
     if context is not None:
@@ -135,12 +151,15 @@ def code_of(concept: Resource | None) -> str | None:
 
 
 def words_of(concept: Any) -> set[str]:
-    """Return the bare codes of a CodeableConcept, `concept`.
+    """Return the bare codes of a CodeableConcept, `concept`; of one without codes its text.
 
-    >>> words_of({"coding": [{"code": "final"}]})
-    {'final'}
+    >>> words_of({"coding": [{"code": "final"}]}), words_of({"text": "Refuted"})
+    ({'final'}, {'refuted'})
     """
-    return {one.get("code", "") for one in concept.get("coding") or []} if isinstance(concept, dict) else set()
+    if not isinstance(concept, dict):
+        return set()
+    found = {one.get("code", "") for one in concept.get("coding") or []}
+    return found or {str(concept.get("text") or "").strip().lower()}
 
 
 def answer_of(concept: Resource | None) -> str | None:

@@ -17,6 +17,7 @@ from unibase.clinical.formats.fhir_fields import (
     check_text,
     codings,
     extension_name,
+    is_about,
     number_of,
     reference_id,
     slug,
@@ -25,13 +26,18 @@ from unibase.clinical.formats.fhir_fields import (
     words_of,
 )
 from unibase.clinical.reasons import (
+    ABOUT_ANOTHER,
+    DELETED,
     ENTERED_IN_ERROR,
     MISSING_CODE,
     MISSING_DATE,
     MISSING_PERSON,
     NOT_A_CANCER,
     NOT_DONE,
+    REPLACED_PERSON,
+    SERVER_ERROR,
     UNKNOWN_EXTENSION,
+    UNKNOWN_MODIFIER,
     UNKNOWN_REFERENCE,
     UNKNOWN_RESOURCE,
     UNKNOWN_STATUS,
@@ -50,7 +56,7 @@ NOT_EVENTS: dict[str, str] = {
     "DocumentReference": "free text",
     "Provenance": "about records",
     "Group": "about records",
-    "OperationOutcome": "about the export",
+    "OperationOutcome": "about the export; errors are told",
 }
 """Resource types that hold no event of a person, and why."""
 
@@ -61,6 +67,12 @@ _READ_EXTENSIONS = {HISTOLOGY, "patient-birthPlace", "birthPlace", "data-absent-
 _STAGING = ("AJCC//", "UICC//")
 _CANCER_PROFILE = "mcode-(?:primary|secondary)-cancer-condition|mii-pr-onko-diagnose"
 _PREFIX = {"MedicationRequest": "PRESCRIBED//", "MedicationDispense": "DISPENSED//", "MedicationStatement": "STATED//"}
+
+BETWEEN = "\n"
+"""Between the codes of one Medication, where they are kept for the resources that refer to it."""
+_PERSONS = frozenset({"Patient"})
+_OTHERS = frozenset({"Patient", "RelatedPerson", "Group", "Device"})
+"""What a `focus` names when the resource is about someone else; mCODE's focus is a diagnosis or a specimen."""
 
 DEAD_UNKNOWN = "UN"
 """The date of a death of which none is known."""
@@ -85,8 +97,13 @@ def events_of(resource: Resource, context: Context) -> list[Raw]:
     kind = resource["resourceType"]
     reader = READERS.get(kind)
     if reader is None:
-        if kind not in NOT_EVENTS:
-            context.report(UNKNOWN_RESOURCE, f"Resources of type {slug(kind)} are not read.")
+        _tell_unread(resource, context)
+        return []
+    if resource.get("deleted"):
+        context.report(DELETED, "The resource was deleted.")
+        return []
+    if resource.get("modifierExtension"):
+        context.report(UNKNOWN_MODIFIER, "The resource has a modifierExtension, which is not read.", "modifierExtension")
         return []
     said = modality(resource)
     status = resource.get("status")
@@ -112,6 +129,14 @@ def events_of(resource: Resource, context: Context) -> list[Raw]:
     return found
 
 
+def _tell_unread(resource: Resource, context: Context) -> None:
+    kind = resource["resourceType"]
+    if kind == "OperationOutcome" and any(one.get("severity") in ("error", "fatal") for one in resource.get("issue") or []):
+        context.report(SERVER_ERROR, "The server says that something failed.", refused=False)
+    if kind not in NOT_EVENTS:
+        context.report(UNKNOWN_RESOURCE, f"Resources of type {slug(kind)} are not read.")
+
+
 def modality(resource: Resource) -> Modality:
     """Return what the status, the intent and the verification of a resource say of the act."""
     kind = resource["resourceType"]
@@ -132,12 +157,24 @@ def _drug_codes(resource: Resource, context: Context) -> list[str]:
         return found
     if reference.startswith("#"):
         inside = (one for one in resource.get("contained") or [] if f"#{one.get('id')}" == reference)
-        found = [code for one in inside for code in codings(one.get("code"), context)]
+        found = [code for one in inside for code in drugs_of(one, context)]
     elif reference in context.medications:
-        found = [context.medications[reference]]
+        found = context.medications[reference].split(BETWEEN)
     if not found:
         context.report(UNKNOWN_REFERENCE, "The Medication that is referred to is not in the export.", refused=False)
     return found
+
+
+def drugs_of(medication: Resource, context: Context | None = None) -> list[str]:
+    """Return the codes of a Medication; of one that has none those of its active ingredients.
+
+    Args:
+        medication: The resource.
+        context: As for `codings`.
+    """
+    inside = [one for one in medication.get("ingredient") or [] if one.get("isActive") is not False]
+    molecules = [code for one in inside for code in codings(one.get("itemCodeableConcept"), context)]
+    return codings(medication.get("code"), context) or list(dict.fromkeys(molecules))
 
 
 def condition_date(resource: Resource) -> Any:
@@ -173,10 +210,18 @@ def _encounter(resource: Resource, context: Context) -> tuple[str | None, str | 
 
 
 def _subject(resource: Resource, context: Context) -> str | None:
-    person = reference_id(resource.get("subject") or resource.get("patient"))
+    said = resource.get("subject") or resource.get("patient")
+    person = reference_id(said)
     if person is None:
         context.report(MISSING_PERSON, "The resource does not say whom it is about.", "subject")
+    elif not is_about(said, _PERSONS) or any(_is_other(one, person) for one in resource.get("focus") or []):
+        context.report(ABOUT_ANOTHER, "The resource is about something other than its patient.", "subject")
+        return None
     return person
+
+
+def _is_other(focus: Resource, person: str) -> bool:
+    return bool(focus.get("reference")) and is_about(focus, _OTHERS) and reference_id(focus) != person
 
 
 def _coded(resource: Resource, context: Context, field: str = "code") -> list[str]:
@@ -191,6 +236,8 @@ def _patient(resource: Resource, context: Context) -> Iterator[Raw]:
     if not person:
         context.report(MISSING_PERSON, "The Patient has no id.")
         return
+    if any(one.get("type") == "replaced-by" for one in resource.get("link") or []):
+        context.report(REPLACED_PERSON, "The Patient was replaced by another.", "link", refused=False)
     if resource.get("birthDate"):
         yield Raw(person, "MEDS_BIRTH", resource["birthDate"])
     sex = {"male": "M", "female": "F"}.get(str(resource.get("gender")))

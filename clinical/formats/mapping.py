@@ -20,9 +20,12 @@ from unibase.clinical.formats.mapping_rules import (
 )
 from unibase.clinical.reasons import AMBIGUOUS_NUMBER, TEXT_WITHHELD, UNKNOWN_CODE, UNKNOWN_VALUE
 from unibase.clinical.sources.events import SOURCE_EVENTS, TableEvents
-from unibase.clinical.sources.reading import RowProblem, SourceTable
+from unibase.clinical.sources.problem_rows import RowProblem
+from unibase.clinical.sources.reading import SourceTable
 from unibase.clinical.words.controlled import is_controlled
+from unibase.clinical.words.number_forms import plain_number
 from unibase.clinical.words.units import convert_expressions
+from unibase.clinical.words.vocabularies import spelled
 from unibase.groundwork.reasons import NOT_A_NUMBER
 
 
@@ -76,6 +79,7 @@ def _apply(reading: Reading, rule: EventRule, frame: pl.DataFrame, problems: lis
     data = [name.lower() for name in (rule.number, rule.text) if name]
     if not set(code_columns + data + [name.lower() for name in rule.when]) <= have:
         return None
+    _tell_other_yes(rule, frame, problems)
     # Rows of other rules are no concern of this one: a cell of theirs is no bad code or value of its.
     frame = frame.filter(_conditions(rule, have - {name.lower() for name in rule.values}))
     frame = _recoded(rule, frame, problems)
@@ -96,6 +100,22 @@ def _recoded(rule: EventRule, frame: pl.DataFrame, problems: list[RowProblem]) -
                 problems.append(RowProblem(row, UNKNOWN_VALUE, "The value is not one that is declared.", column))
             frame = frame.with_columns(pl.when(pl.col(column) != "\0").then(pl.col(column)).alias(column))
     return frame
+
+
+_YES = frozenset(["1", "y", "yes", "o", "oui", "j", "ja", "true", "vrai", "x"])
+_NO = frozenset(["0", "2", "n", "no", "non", "nein", "false", "faux", "-"])
+"""Words of columns that answer yes or no, in English, French and German."""
+
+
+def _tell_other_yes(rule: EventRule, frame: pl.DataFrame, problems: list[RowProblem]) -> None:
+    """Tell of rows that answer a question of yes or no in a word that the rule does not name, so that no event is lost unsaid."""
+    for name, values in rule.when.items():
+        declared = {value.lower() for value in values}
+        if declared <= _YES and name not in rule.values:
+            said = pl.col(name.lower()).str.to_lowercase()
+            for row in frame.filter(~said.is_in(sorted(declared | _NO)))["source_row"]:
+                message = f"The answer is neither one that `when` names nor a no: no {rule.code.split('//')[0]} is made."
+                problems.append(RowProblem(row, UNKNOWN_VALUE, message, name.lower(), refused=False))
 
 
 def _shaped_codes(rule: EventRule, frame: pl.DataFrame, columns: list[str], problems: list[RowProblem]) -> pl.DataFrame:
@@ -137,7 +157,8 @@ def _valued(reading: Reading, rule: EventRule, frame: pl.DataFrame, problems: li
             problems.append(RowProblem(row, TEXT_WITHHELD, "The text is not a controlled one.", column, refused=False))
         text = pl.when(allowed).then(pl.col(column))
     template = BRACES.sub("{}", rule.code)
-    parts = [pl.col(name.lower()) for name in BRACES.findall(rule.code)]
+    vocabulary = rule.code.split("//", 1)[0]
+    parts = [_spelled(frame, name.lower(), vocabulary) for name in BRACES.findall(rule.code)]
     frame = frame.with_columns(
         pl.col(reading.person).alias("person"),
         _code(frame, pl.format(template, *parts) if parts else pl.lit(rule.code)).alias("code"),
@@ -147,6 +168,11 @@ def _valued(reading: Reading, rule: EventRule, frame: pl.DataFrame, problems: li
     )
     frame = convert_expressions(frame, problems)
     return frame.select(pl.col(name).cast(dtype) for name, dtype in SOURCE_EVENTS.items())
+
+
+def _spelled(frame: pl.DataFrame, column: str, vocabulary: str) -> pl.Expr:
+    codes = frame[column].drop_nulls().unique().to_list()
+    return pl.col(column).replace(codes, [spelled(vocabulary, code) for code in codes])
 
 
 def _unit(rule: EventRule, frame: pl.DataFrame) -> pl.Expr:
@@ -164,22 +190,13 @@ _BOUND = r"^(<=|>=|<|>|\u2264|\u2265)\s*"
 def _number(reading: Reading, rule: EventRule, frame: pl.DataFrame, problems: list[RowProblem]) -> tuple[pl.Expr, pl.Expr]:
     """Return the number of each row, and the sign before it.
 
-    `1,234` may be a little more than one, or more than a thousand: it is no number unless the mapping says what a comma is.
+    What commas and points say is in `clinical.words.number_forms`.
     """
     if not rule.number:
         return pl.lit(None, dtype=pl.Float64), pl.lit(None, dtype=pl.String)
-    column, decimal = rule.number.lower(), reading.mapping.decimal
+    column = rule.number.lower()
     sign = pl.col(column).str.extract(_BOUND, 1).replace({"\u2264": "<=", "\u2265": ">="})
-    # Thin and hard blanks part thousands, too.
-    bare = pl.col(column).str.replace(_BOUND, "").str.replace_all(r"(\d)[ \u00a0\u202f](\d{3})", "${1}${2}")
-    doubtful = pl.lit(False)
-    if decimal == ".":
-        bare = bare.str.replace_all(",", "", literal=True)
-    elif decimal == ",":
-        bare = bare.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
-    else:
-        doubtful = bare.str.contains(r"^[+-]?[1-9]\d{0,2},\d{3}$")
-        bare = bare.str.replace(",", ".", literal=True)
+    bare, doubtful = plain_number(pl.col(column).str.replace(_BOUND, ""), reading.mapping.decimal)
     number = pl.when(~doubtful).then(bare.cast(pl.Float64, strict=False))
     for row in frame.filter(pl.col(column).is_not_null() & doubtful)["source_row"]:
         message = "The comma may part thousands or decimals. Say `decimal` in the mapping."

@@ -10,7 +10,7 @@ from unibase.clinical.formats.mapping_rows import renamed
 from unibase.clinical.formats.mapping_rules import BRACES, DATE_FIELDS, TableMapping, TableRule, rules_of
 from unibase.clinical.reasons import MISSING_TABLE, NOT_CLINICAL, UNKNOWN_TABLE
 from unibase.clinical.sources.events import SOURCE_EVENTS, TableEvents
-from unibase.clinical.sources.reading import RowProblem
+from unibase.clinical.sources.problem_rows import RowProblem
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.reasons import MISSING_COLUMN
 

@@ -5,9 +5,17 @@ from __future__ import annotations
 import polars as pl
 
 from unibase.clinical.formats.mapping_rules import DATE_FIELDS, EventRule, Reading, says_dead
-from unibase.clinical.reasons import END_BEFORE_START, IMPOSSIBLE_DATE, MISSING_DATE, PARTIAL_END, UNREADABLE_DATE
+from unibase.clinical.reasons import (
+    END_BEFORE_START,
+    IMPOSSIBLE_DATE,
+    MISSING_DATE,
+    PARTIAL_END,
+    STATUS_AGAINST_DATE,
+    UNKNOWN_VALUE,
+    UNREADABLE_DATE,
+)
 from unibase.clinical.sources.events import SOURCE_EVENTS
-from unibase.clinical.sources.reading import RowProblem
+from unibase.clinical.sources.problem_rows import RowProblem
 from unibase.clinical.words import partial_dates
 from unibase.clinical.words.acts import REFUTED
 from unibase.groundwork.problems import UserError
@@ -75,6 +83,7 @@ def _deaths(rule: EventRule, frame: pl.DataFrame, problems: list[RowProblem]) ->
     for name, values in rule.happened.items():
         if name.lower() in frame.columns:
             dead = dead | pl.col(name.lower()).str.to_lowercase().is_in([value.lower() for value in values]).fill_null(False)
+            _tell_status(frame, name.lower(), values, problems)
     written = pl.col(rule.date.lower()) if rule.date.lower() in frame.columns else pl.lit(None, dtype=pl.String)
     unusable, missing = pl.col("problem").is_not_null(), pl.col("problem").is_null() & pl.col("time_min").is_null()
     unclear = unusable & ~dead & ((pl.col("problem") == UNREADABLE_DATE) | written.str.contains(_SENTINEL).fill_null(True))
@@ -84,6 +93,39 @@ def _deaths(rule: EventRule, frame: pl.DataFrame, problems: list[RowProblem]) ->
         problems.append(RowProblem(row, why or MISSING_DATE, message, rule.date.lower(), refused=False))
     frame = partial_dates.unknown_where(frame, pl.col("_unknown") | pl.col("_unclear"))
     return frame.with_columns(pl.when("_unclear").then(pl.lit(REFUTED)).alias("_code")).drop("_unknown", "_unclear")
+
+
+_ALIVE = (
+    "n",
+    "no",
+    "non",
+    "nein",
+    "false",
+    "faux",
+    "alive",
+    "living",
+    "vivant",
+    "vivante",
+    "vivant(e)",
+    "en vie",
+    "lebend",
+    "lebt",
+)
+_DIGITS = ("0", "1", "2")
+"""Words that say that a person lives; of the digits those that are not declared as a death."""
+
+
+def _tell_status(frame: pl.DataFrame, column: str, values: list[str], problems: list[RowProblem]) -> None:
+    """Tell of words of a vital status that are neither declared nor known to say alive, and of the living who have a date of death."""
+    declared = [value.lower() for value in values]
+    alive = [*_ALIVE, *(digit for digit in _DIGITS if digit not in declared)]
+    said = pl.col(column).str.to_lowercase()
+    message = "The status is neither declared as a death nor a word for alive. Declare it under `happened`, or as null."
+    for row in frame.filter(~said.is_in([*declared, *alive]))["source_row"]:
+        problems.append(RowProblem(row, UNKNOWN_VALUE, message, column, refused=False))
+    for row in frame.filter(said.is_in(alive) & pl.col("time_min").is_not_null())["source_row"]:
+        told = "A date of death stands beside a status that says alive. The death counts."
+        problems.append(RowProblem(row, STATUS_AGAINST_DATE, told, column, refused=False))
 
 
 _DATE_MESSAGES = {

@@ -10,7 +10,8 @@ import polars as pl
 
 from unibase.clinical.formats.mapping_rules import JoinRule, TableMapping, TableRule
 from unibase.clinical.reasons import AMBIGUOUS_KEY, UNKNOWN_KEY
-from unibase.clinical.sources.reading import RowProblem, SourceTable
+from unibase.clinical.sources.problem_rows import RowProblem
+from unibase.clinical.sources.reading import SourceTable
 from unibase.clinical.sources.stretches import Table, parts_of
 from unibase.groundwork.problems import UserError
 

@@ -10,7 +10,8 @@ import polars as pl
 
 from unibase.clinical.formats.mapping_rules import DATE_FIELDS, Reading, TableRule
 from unibase.clinical.reasons import COMMENT_LINE, EMPTY_ROW, MISSING_PERSON, NOT_COLLECTED, NOT_DONE
-from unibase.clinical.sources.reading import RowProblem, SourceTable
+from unibase.clinical.sources.problem_rows import RowProblem
+from unibase.clinical.sources.reading import SourceTable
 from unibase.groundwork.problems import UserError
 
 

@@ -20,7 +20,8 @@ from unibase.clinical.formats.omop_concepts import codes_of, units_of
 from unibase.clinical.formats.omop_tables import DEATH_COLUMNS, EVENT_TABLES, EventTable, columns_of
 from unibase.clinical.reasons import END_BEFORE_START, IMPOSSIBLE_DATE, MISSING_DATE, MISSING_PERSON, TEXT_WITHHELD, UNKNOWN_CODE
 from unibase.clinical.sources.events import SOURCE_EVENTS, TableEvents
-from unibase.clinical.sources.reading import RowProblem, SourceTable
+from unibase.clinical.sources.problem_rows import RowProblem
+from unibase.clinical.sources.reading import SourceTable
 from unibase.clinical.words import partial_dates
 from unibase.clinical.words.acts import OMOP_CONDITION_STATUS, PREFIX
 from unibase.clinical.words.controlled import is_controlled
@@ -106,7 +107,9 @@ def _with_code(frame: pl.DataFrame, rule: EventTable, concepts: pl.DataFrame, pr
         value = text_of(rule.source_value)
         choices.append(pl.when(value.str.contains(_CODED)).then(value.str.replace(r"^(\w+)(?:/{2}|:)", "${1}//")))
         for vocabulary, shape in (rule.shapes or {}).items():
-            choices.append(pl.when(value.str.contains(shape)).then(pl.format(vocabulary + "//{}", value)))
+            # One spelling: `C341` is `C34.1` (`clinical.words.vocabularies.spelled`).
+            dotted = value.str.replace(r"^([A-Z]\d[0-9A-Z])([0-9A-Z])", "${1}.${2}") if vocabulary.startswith("ICD10") else value
+            choices.append(pl.when(value.str.contains(shape)).then(pl.format(vocabulary + "//{}", dotted)))
     number = pl.coalesce(*(_concept_number(column) for column in (rule.concept, rule.source_concept) if column))
     choices.append(pl.when(number.is_not_null()).then(pl.format("OMOP//{}", number)))
     frame = frame.with_columns(pl.coalesce(choices).alias("code"))

@@ -7,7 +7,8 @@ import polars as pl
 from unibase.clinical.formats.omop_columns import add_moments, complete, text_of, with_columns
 from unibase.clinical.reasons import MISSING_PERSON, UNKNOWN_VALUE
 from unibase.clinical.sources.events import Identifier, TableEvents
-from unibase.clinical.sources.reading import RowProblem, SourceTable
+from unibase.clinical.sources.problem_rows import RowProblem
+from unibase.clinical.sources.reading import SourceTable
 from unibase.clinical.words import partial_dates
 from unibase.groundwork.tables import TIMESTAMP
 

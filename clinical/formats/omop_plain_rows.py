@@ -270,6 +270,8 @@ def _values(source: Source, book: Codebook, code: Numbers, standard: Numbers | N
         with np.errstate(over="ignore"):
             out["number"] = to_numpy(numbers).astype(np.float64, copy=False).astype(np.float32)
         out["has_number"] = has_number
+        if not (finite := np.isfinite(out["number"])).all():
+            simple.append(finite)
     answer = _through(source, "value_as_concept_id", book, book.answer)
     if answer is not None:
         out["text"] = answer

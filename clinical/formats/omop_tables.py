@@ -9,7 +9,7 @@ import polars as pl
 
 from unibase.clinical.reasons import UNKNOWN_TABLE
 from unibase.clinical.sources.events import SOURCE_EVENTS, TableEvents
-from unibase.clinical.sources.reading import RowProblem
+from unibase.clinical.sources.problem_rows import RowProblem
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from unibase.clinical.reasons import (
     UNKNOWN_EXTENSION,
     UNKNOWN_STATUS,
 )
-from unibase.clinical.sources.reading import RowProblem
+from unibase.clinical.sources.problem_rows import RowProblem
 from unibase.groundwork.tables import TIMESTAMP
 
 if TYPE_CHECKING:

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from unibase.clinical.reasons import COMMENT_LINE, NOT_UTF_8
-from unibase.clinical.sources.record_bounds import LONGEST, Stretch, cut, first_record, is_gzip, open_binary
+from unibase.clinical.reasons import COMMENT_LINE
+from unibase.clinical.sources.csv_headers import ENCODINGS, Dialect, find_header
+from unibase.clinical.sources.problem_rows import RowProblem
+from unibase.clinical.sources.record_bounds import LONGEST, Stretch, cut, is_gzip, open_binary
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.reasons import WRONG_COLUMN_COUNT
 
@@ -22,23 +24,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TABLE_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".parquet")
-DELIMITERS = ",;\t|"
-ENCODINGS = ("utf8", "cp1252", "latin-1")
-"""Tried in this order. Every byte has a meaning in the last."""
-
-_MARK = b"\xef\xbb\xbf"
-"""What may stand at the start of UTF-8 files, and then is no part of the first column's name."""
-
-
-@dataclass(frozen=True)
-class RowProblem:
-    """One row, or one field of it, that was not understood. `row` counts from 1 without the header; 0 is the file."""
-
-    row: int
-    reason: str
-    message: str
-    column: str = ""
-    refused: bool = True
 
 
 @dataclass
@@ -140,34 +125,6 @@ def _numbered(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_row_index("source_row", offset=1).with_columns(pl.col("source_row").cast(pl.Int64))
 
 
-@dataclass(frozen=True)
-class Dialect:
-    """How a CSV file is written.
-
-    Attributes:
-        header: Its first record, with the line ends around it.
-        delimiter: What stands between fields.
-        encoding: `utf8`, `cp1252` or `latin-1`, the first in which all its bytes have a meaning.
-        names: Its columns as they are written.
-    """
-
-    header: bytes
-    delimiter: str
-    encoding: str
-    names: tuple[str, ...]
-
-    @property
-    def lower(self) -> dict[str, str]:
-        """The columns as they are written, and as they are called: in lower case, without the mark of UTF-8."""
-        return {name: name.removeprefix(_MARK.decode(ENCODINGS[1])).strip().lower() for name in self.names}
-
-    def problems(self) -> list[RowProblem]:
-        """Return what had to be guessed of the file."""
-        if self.encoding == ENCODINGS[0]:
-            return []
-        return [RowProblem(0, NOT_UTF_8, f"The file is not UTF-8; it was read as {self.encoding}.", refused=False)]
-
-
 def scan_csv(path: Path) -> tuple[Dialect | None, list[Stretch]]:
     """Return how the CSV file at `path` is written, and the stretches of its rows; None where it holds nothing.
 
@@ -177,31 +134,21 @@ def scan_csv(path: Path) -> tuple[Dialect | None, list[Stretch]]:
         UserError: If it is UTF-16, or holds a record that is too long.
     """
     with open_binary(path) as file:
-        header, delimiter = _header(file.read(LONGEST), path)
-    if not header.removeprefix(_MARK).strip():
+        header = find_header(file.read(LONGEST), path)
+    if header.is_blank:
         return None, []
-    allowed = [encoding for encoding in ENCODINGS if _means_something(header, encoding)]
+    allowed = [encoding for encoding in ENCODINGS if _means_something(header.text, encoding)]
     found: list[Stretch] = []
-    at = len(header)
+    at = header.end
     with open_binary(path) as file:
         file.seek(at)
-        for block in cut(file, path, delimiter):
+        for block in cut(file, path, header.delimiter):
             allowed = [encoding for encoding in allowed if _means_something(block, encoding)]
             found.append(Stretch(at, at + len(block)))
             at += len(block)
     if is_gzip(path) and found:
-        found = [Stretch(len(header), at)]
-    return _dialect_of(header, delimiter, allowed[0]), found
-
-
-def _dialect_of(header: bytes, delimiter: str, encoding: str) -> Dialect:
-    """Return the dialect of a file with this header."""
-    import pyarrow as pa
-    from pyarrow import csv
-
-    options = {"parse_options": csv.ParseOptions(delimiter=delimiter), "read_options": csv.ReadOptions(encoding=encoding)}
-    names = csv.read_csv(pa.BufferReader(header.rstrip(b"\r\n") + b"\n"), **options).column_names
-    return Dialect(header, delimiter, encoding, tuple(names))
+        found = [Stretch(header.end, at)]
+    return header.dialect(allowed[0]), found
 
 
 def parse_csv(file: Any, path: Path, dialect: Dialect, block_size: int, columns: Sequence[str] | None = None) -> SourceTable:
@@ -268,7 +215,11 @@ def _read_csv(path: Path, name: str) -> SourceTable:
     if dialect is None:
         return SourceTable(name, pl.DataFrame(schema={"source_row": pl.Int64}), 0)
     # A header alone must end in a line end for Arrow.
-    file = path if stretches else pa.BufferReader(dialect.header.rstrip(b"\r\n") + b"\n")
+    file = (
+        path
+        if stretches and dialect.as_written
+        else pa.BufferReader(dialect.header.rstrip(b"\r\n") + b"\n" + _rows(path, stretches))
+    )
     table = parse_csv(file, path, dialect, LONGEST)
     return replace(table, name=name, problems=[*table.problems, *dialect.problems()])
 
@@ -281,9 +232,10 @@ def _means_something(block: bytes, encoding: str) -> bool:
     return True
 
 
-def _header(start: bytes, path: Path) -> tuple[bytes, str]:
-    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise UserError(f"{path} is UTF-16. Save it as UTF-8.")
-    line = start.lstrip(b"\r\n").splitlines()[0] if start.strip(b"\r\n") else b""
-    delimiter = max(DELIMITERS, key=lambda one: line.count(one.encode()))
-    return first_record(start, delimiter), delimiter
+def _rows(path: Path, stretches: Sequence[Stretch]) -> bytes:
+    """Return the bytes of a file below its header."""
+    if not stretches:
+        return b""
+    with open_binary(path) as file:
+        file.seek(stretches[0].start)
+        return file.read()

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from unibase.clinical.sources import record_bounds
-from unibase.clinical.sources.reading import Dialect, RowProblem, SourceTable, lower_columns, parse_csv, scan_csv
+from unibase.clinical.sources.csv_headers import Dialect
+from unibase.clinical.sources.problem_rows import RowProblem
+from unibase.clinical.sources.reading import SourceTable, lower_columns, parse_csv, scan_csv
 from unibase.clinical.sources.record_bounds import Stretch
 from unibase.groundwork.cluster import each
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from unibase.clinical.sources.csv_headers import called
 from unibase.clinical.sources.events import Opener, Plan
 from unibase.clinical.sources.reading import find_tables, table_name
 from unibase.groundwork.problems import UserError
@@ -152,15 +153,24 @@ def _sheet(rows: list[list[Any]]) -> pl.DataFrame:
     start = next((number for number, row in enumerate(rows) if any(cell not in (None, "") for cell in row)), None)
     if start is None:
         return pl.DataFrame()
-    header = [_text(cell) for cell in rows[start]]
+    start = _below_titles(rows, start)
+    header, _ = called([_text(cell) or "" for cell in rows[start]])
     body = [[_text(cell) for cell in row] for row in rows[start + 1 :]]
     columns: dict[str, list[str | None]] = {}
     for place, name in enumerate(header):
         cells = [row[place] if place < len(row) else None for row in body]
-        if name or any(cells):
-            written = name or f"column_{place + 1}"
-            columns[written if written not in columns else f"{written}_{place + 1}"] = cells
+        if rows[start][place] not in (None, "") or any(cells):
+            columns[name] = cells
     return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
+
+
+def _below_titles(rows: Sequence[Sequence[Any]], start: int) -> int:
+    """Return the row of the header: the first one, or that below titles of one cell each, when it is full."""
+    for number, row in enumerate(rows[start:], start=start):
+        filled = [cell for cell in row if cell not in (None, "")]
+        if len(filled) > 1:
+            return number if len(filled) == len(row) and all(isinstance(cell, str) for cell in filled) else start
+    return start
 
 
 def _text(cell: Any) -> str | None:

@@ -16,7 +16,7 @@ from unibase.clinical.formats.declaration import Asked, declared_format
 from unibase.clinical.reasons import UNREAD_FILE, UNUSABLE_CLINICAL_SOURCE
 from unibase.clinical.sources import databases
 from unibase.clinical.sources.events import SOURCE_EVENTS, Opener, Plan, TableEvents
-from unibase.clinical.sources.reading import RowProblem
+from unibase.clinical.sources.problem_rows import RowProblem
 from unibase.clinical.timelines.batched import build_batched
 from unibase.clinical.timelines.cutoff import Wanted
 from unibase.clinical.timelines.door import Door, KeyDoor, LocalDoor, VaultDoor

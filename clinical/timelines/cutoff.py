@@ -17,7 +17,7 @@ import polars as pl
 
 from unibase.clinical.reasons import AFTER_CUTOFF, END_AFTER_CUTOFF, FUTURE_DATE
 from unibase.clinical.sources.events import tally_key
-from unibase.clinical.sources.reading import RowProblem
+from unibase.clinical.sources.problem_rows import RowProblem
 from unibase.clinical.words.acts import PLANNED
 from unibase.clinical.words.partial_dates import UNKNOWN_MAX, UNKNOWN_MIN, shift_bounds, unknown_where
 from unibase.groundwork.tables import TIMESTAMP

@@ -15,7 +15,7 @@ import polars as pl
 from unibase.clinical import tables
 from unibase.clinical.reasons import UNKNOWN_PERSON, remedy_of
 from unibase.clinical.sources.events import Identifier
-from unibase.clinical.sources.reading import RowProblem
+from unibase.clinical.sources.problem_rows import RowProblem
 from unibase.clinical.timelines.cutoff import CutOff, keep_until
 from unibase.clinical.words.partial_dates import shift_bounds
 from unibase.groundwork.reasons import IDENTITY_CONFLICT

@@ -7,7 +7,7 @@ from datetime import timedelta
 import polars as pl
 
 from unibase.clinical.reasons import IMPOSSIBLE_DATE
-from unibase.clinical.sources.reading import RowProblem
+from unibase.clinical.sources.problem_rows import RowProblem
 from unibase.clinical.words.acts import REFUTED
 from unibase.clinical.words.concepts import Concepts
 from unibase.clinical.words.partial_dates import UNKNOWN_MIN

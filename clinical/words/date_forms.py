@@ -18,7 +18,7 @@ PART = r"(?:[0-9]{1,2}|UNK?|\?\?|XX)"
 YEAR = r"(?:[0-9]{4}|UNK?|\?{4}|XXXX)"
 
 _IN_ORDER: dict[Order, tuple[tuple[str, str], ...]] = {
-    "ymd": (),
+    "ymd": ((rf"^\s*({PART})[-/.]({YEAR})\s*$", "${2}-${1}"),),
     "excel": (),
     "dmy": (
         (rf"^\s*({PART})[-/.]({PART})[-/.]({YEAR})([^0-9].*)?$", "${3}-${2}-${1}${4}"),
@@ -48,6 +48,12 @@ _MONTHS = (
 )
 """Names of months in English, French and German, cut or whole."""
 
+_WEEKDAYS = (
+    "LUNDI|MARDI|MERCREDI|JEUDI|VENDREDI|SAMEDI|DIMANCHE|(?:MON|TUES|WEDNES|THURS|FRI|SATUR|SUN)DAY|MON|TUE|WED|THU|FRI|SAT|SUN"
+)
+_TOGETHER = r"^((?:19|20)[0-9]{2})(0[1-9]|1[0-2])([0-3][0-9])([01][0-9]|2[0-3])([0-5][0-9])([0-5][0-9])$"
+"""A compact date with its time of day, as HL7 v2 and DICOM write it."""
+
 _FIRST_DAY = date(1899, 12, 30)
 """Day 0 of Excel's serial days from March 1900 on: its 29 February 1900 never was."""
 _SERIAL = r"^\s*([0-9]{1,5}(?:\.[0-9]+)?)\s*$"
@@ -69,6 +75,8 @@ def in_iso_order(written: pl.Series, order: Order = "ymd", pivot: int | None = N
     text = written.str.strip_chars().str.to_uppercase()
     if text.str.contains("[A-Z]").any():
         text = _months(_clock(text))
+    text = _unknown_parts(text)
+    text = text.str.replace(_TOGETHER, "${1}-${2}-${3} ${4}:${5}:${6}")
     # Compact dates: as day, month and year the last four digits would be a year before 1232.
     text = text.str.replace(r"^((?:1[89]|20|21)[0-9]{2})(0[1-9]|1[0-2])([0-3][0-9])(?:[T ]?([^0-9].*))?$", "${1}-${2}-${3}${4}")
     for pattern, iso in _IN_ORDER[order]:
@@ -79,14 +87,33 @@ def in_iso_order(written: pl.Series, order: Order = "ymd", pivot: int | None = N
 
 
 def _months(text: pl.Series) -> pl.Series:
+    """Return texts whose month has a name with its number in its place: `1er mars 2021`, `March 4, 2021`, `mars 2021`, SAS's `04MAR2021:10:15`."""
+    text = text.str.replace(rf"^(?:{_WEEKDAYS})\.?,?\s+", "")
     for number, name in enumerate(_MONTHS, start=1):
-        pattern = rf"^([0-9]{{1,2}})[ ./-]*(?:{name})\.?[ ./-]*([0-9]{{4}})([^0-9].*)?$"
-        text = text.str.replace(pattern, f"${{2}}-{number:02d}-${{1}}${{3}}")
-    return text
+        for pattern, order in (
+            (
+                rf"^([0-9]{{1,2}})(?:ER|ST|ND|RD|TH)?[ ./-]*(?:{name})\.?[ ./,-]*([0-9]{{4}})(?::([0-9].*)|([^0-9:].*))?$",
+                "${2}-@-${1} ${3}${4}",
+            ),
+            (rf"^(?:{name})\.?[ ]+([0-9]{{1,2}})(?:ST|ND|RD|TH)?,?[ ]+([0-9]{{4}})([^0-9].*)?$", "${2}-@-${1}${3}"),
+            (rf"^(?:{name})\.?[ ./-]*([0-9]{{4}})$", "${1}-@"),
+        ):
+            text = text.str.replace(pattern, order.replace("@", f"{number:02d}"))
+    return text.str.strip_chars()
+
+
+def _unknown_parts(text: pl.Series) -> pl.Series:
+    """Return texts in which a day or month of 00, which registries write for one that is not known, is unknown; a year never is."""
+    text = text.str.replace(r"^00([-/.])(?:00|UN)[-/.]([0-9]{4})$", "UN${1}UN${1}${2}").str.replace(
+        r"^00([-/.])([0-9]{1,2}[-/.][0-9]{4})$", "UN${1}${2}"
+    )
+    text = text.str.replace(r"^([1-9][0-9]{3})([-/.])00[-/.]00$", "${1}${2}UN${2}UN")
+    return text.str.replace(r"^([1-9][0-9]{3}[-/.][0-9]{1,2}[-/.])00$", "${1}UN")
 
 
 def _clock(text: pl.Series) -> pl.Series:
     """Return texts whose time of day is written with colons, in 24 hours."""
+    text = text.str.replace(r"([0-9])\s+(?:À|A|AT|UM)\s+([0-9]{1,2})", "${1} ${2}")
     text = text.str.replace(r"([0-9])\s+([0-9]{1,2})\s*H\s*([0-9]{2})$", "${1} ${2}:${3}")
     parts = text.str.extract_groups(r"^(.*[T ])([0-9]{1,2})(:[0-9]{2}(?::[0-9]{2})?)\s*([AP])\.?M\.?$").struct.unnest()
     hour = pl.col("2").cast(pl.Int64, strict=False)

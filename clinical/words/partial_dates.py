@@ -129,7 +129,7 @@ def _with_the_rest(frame: pl.DataFrame, order: Order, prefix: str, pivot: int | 
     names = [prefix + name for name in ("time", "time_min", "time_max")]
     if rest.is_empty():
         return frame.drop("_text").with_columns(pl.lit(None, dtype=pl.String).alias(prefix + "problem"))
-    iso = in_iso_order(rest["_text"], order, pivot).alias("_iso")
+    iso = in_iso_order(rest["_text"], order, pivot).str.replace(_MIDNIGHT, "").alias("_iso")
     parsed = rest.with_columns(iso).with_columns(_parse_text("_iso", "_")).drop("_iso")
     frame = frame.join(parsed, on="_text", how="left", maintain_order="left")
     frame = frame.with_columns(pl.coalesce(name, "_" + name.removeprefix(prefix)).alias(name) for name in names)

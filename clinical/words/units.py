@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 import polars as pl
 
-from unibase.clinical.sources.reading import RowProblem
+from unibase.clinical.sources.problem_rows import RowProblem
 from unibase.clinical.words.ucum_units import factor, is_ucum
-from unibase.groundwork.reasons import UNKNOWN_UNIT
+from unibase.groundwork.reasons import NOT_A_NUMBER, UNKNOWN_UNIT
 
 UCUM_SPELLINGS: dict[str, str] = {
     **{
@@ -26,6 +27,58 @@ UCUM_SPELLINGS: dict[str, str] = {
     "10^3/ul": "10*3/uL", "years": "a", "ans": "a", "jours": "d", "days": "d", "mm de hg": "mm[Hg]",
 }  # fmt: skip
 """Spellings met in sources and the UCUM code that each certainly means (compared as written, then in lower case)."""
+
+_REGULAR: dict[str, str] = {
+    "g%": "g/dL", "g/100ml": "g/dL", "mg/100ml": "mg/dL", "ug/dl": "ug/dL", "ug/l": "ug/L", "ug/ml": "ug/mL", "umol/l": "umol/L",
+    "10*3/ul": "10*3/uL", "k/ul": "10*3/uL", "10*6/ul": "10*6/uL", "10*9/l": "10*9/L", "10*12/l": "10*12/L", "/ul": "/uL",
+    "tera/l": "10*12/L", "m[iu]/ml": "m[IU]/mL", "u[iu]/ml": "u[IU]/mL", "[iu]/ml": "[IU]/mL", "[iu]/l": "[IU]/L",
+    "m[iu]/l": "m[IU]/L", "k[iu]/l": "k[IU]/L", "degc": "Cel", "degf": "[degF]", "lb": "[lb_av]", "lbs": "[lb_av]",
+    "pound": "[lb_av]", "pounds": "[lb_av]", "in": "[in_i]", "inch": "[in_i]", "inches": "[in_i]", "mois": "mo", "months": "mo",
+    "month": "mo", "semaines": "wk", "weeks": "wk", "year": "a", "an": "a", "day": "d", "jour": "d", "sec": "s", "secondes": "s",
+    "mg/24h": "mg/d", "g/24h": "g/d", "ml/24h": "mL/d", "ml/min/1.73m2": "mL/min/{1.73_m2}", "ml/mn/1.73m2": "mL/min/{1.73_m2}",
+    "ml/min/1,73m2": "mL/min/{1.73_m2}", "ml/mn/1,73m2": "mL/min/{1.73_m2}", "ml/mn": "mL/min", "ratio": "{ratio}",
+    "inr": "{INR}", "score": "{score}", "bpm": "/min", "batt/min": "/min", "kgs": "kg", "cms": "cm",
+}  # fmt: skip
+"""The same of spellings in their regular form (`_regular`)."""
+
+_NONE_SAID = frozenset(
+    [
+        "",
+        "-",
+        "?",
+        "na",
+        "n/a",
+        "nd",
+        "nc",
+        "ns",
+        "none",
+        "null",
+        "unk",
+        "unknown",
+        "inconnu",
+        "inconnue",
+        "sans",
+        "sans unite",
+        "sans unité",
+    ]
+)
+"""Words in the place of a unit that say that none is known."""
+
+_CASE_SAYS = {"G/L": ("10*9/L", "g/L"), "G/l": ("10*9/L", "g/L"), "T/L": ("10*12/L", None), "T/l": ("10*12/L", None)}
+"""Units of French laboratories, and what they are of a count, and of a mass: giga a litre is g/L only where capitals are all there is."""
+
+UNKNOWN = "{unknown}"
+"""The unit of a value whose unit nobody could read: it is not that of its analyte, and no table mixes the two."""
+
+
+def _regular(text: str) -> str:
+    """Return a spelling in one form: small letters, no blanks, `u` for micro, `[iu]` for international units, `10*9` for a power."""
+    folded = text.replace("\u00b5", "u").replace("\u00b3", "3").replace("\u00b2", "2").replace("\u2079", "9").lower()
+    folded = re.sub(r"\s+", "" if not re.match(r"^[x\u00d7]?\s*10\s+\d", folded) else "*", folded)
+    folded = re.sub(r"^[x\u00d7]?\*?10(?:e|\^|\*\*|\*)?(3|6|9|12)(?=/)", r"10*\1", folded)
+    folded = re.sub(r"(?:mm3|cmm|microl|microlitre)$", "ul", folded).replace("micro", "u").replace("mcg", "ug")
+    return re.sub(r"(?<![a-z])([mku]?)(?:ui|iu)(?=/)", r"\1[iu]", folded)
+
 
 SAME_UNIT: dict[tuple[str, str], float] = {
     ("g/dL", "g/L"): 10.0,
@@ -66,6 +119,9 @@ TARGET_UNIT: dict[str, str] = {
     "LOINC//777-3": "10*9/L",
     "LOINC//6690-2": "10*9/L",
     "LOINC//751-8": "10*9/L",
+    "LOINC//789-8": "10*12/L",
+    "LOINC//731-0": "10*9/L",
+    "LOINC//742-7": "10*9/L",
     **{f"LOINC//{code}": "U/L" for code in _ENZYMES},
     "LOINC//2160-0": "mg/dL",
     "LOINC//14682-9": "umol/L",
@@ -100,8 +156,26 @@ def ucum(text: str) -> str | None:
     """
     # The micro sign and the Greek letter look the same.
     written = text.strip().replace("\u03bc", "\u00b5")
-    known = UCUM_SPELLINGS.get(written) or UCUM_SPELLINGS.get(written.lower())
-    return known or (written if is_ucum(written) else None)
+    if written in _CASE_SAYS:
+        return None
+    known = UCUM_SPELLINGS.get(written) or UCUM_SPELLINGS.get(written.lower()) or _REGULAR.get(_regular(written))
+    plain = written.replace("\u00b5", "u").replace("\u00b2", "2").replace("\u00b3", "3")
+    return known or next((one for one in (written, plain) if is_ucum(one)), None)
+
+
+@cache
+def _meant(code: str, text: str) -> str | None:
+    """Return the unit that a spelling means for an analyte; None where it says none, `UNKNOWN` where nobody can read it."""
+    written = text.strip()
+    if written.lower() in _NONE_SAID:
+        return None
+    if written not in _CASE_SAYS:
+        return ucum(written) or UNKNOWN
+    count, mass = _CASE_SAYS[written]
+    target = TARGET_UNIT.get(code)
+    if target is None:
+        return count if mass is None else UNKNOWN
+    return count if target.startswith("10*") else mass or UNKNOWN
 
 
 @cache
@@ -111,23 +185,35 @@ def _factor(code: str, unit: str, target: str) -> float | None:
     return known.get((unit, target)) or factor(unit, target, MOLAR_MASS.get(code))
 
 
+def _finite(frame: pl.DataFrame, problems: list[RowProblem]) -> pl.DataFrame:
+    """Return `frame` without infinity and NaN, which programs write where there is no number; they are told."""
+    no_number = ~pl.col("numeric_value").cast(pl.Float64).is_finite().fill_null(True)
+    rows = frame.filter(no_number)["source_row"]
+    problems += [RowProblem(row, NOT_A_NUMBER, "The value is not a number.", "value", refused=False) for row in rows]
+    return frame.with_columns(pl.when(~no_number).then("numeric_value").alias("numeric_value")) if len(rows) else frame
+
+
+def _read_units(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return `frame` with `unit` as UCUM, each spelling of each analyte read once."""
+    said = frame.select("code", "unit").filter(pl.col("unit").is_not_null()).unique(maintain_order=True)
+    meant = said.with_columns(pl.Series("_meant", [_meant(*pair) for pair in said.iter_rows()], dtype=pl.String))
+    return frame.join(meant, on=["code", "unit"], how="left", maintain_order="left").with_columns(unit="_meant").drop("_meant")
+
+
 def convert_expressions(frame: pl.DataFrame, problems: list[RowProblem]) -> pl.DataFrame:
     """Return `frame` with `unit` as UCUM and `numeric_value` in the analyte's unit where the conversion is certain.
 
     Args:
         frame: Rows with `source_row`, `code`, `numeric_value` and `unit`.
-        problems: Where to tell of units that are not known as UCUM; they are left out.
+        problems: Where to tell of units that are not known as UCUM; their values get the unit `UNKNOWN`.
     """
+    frame = _finite(frame, problems)
     if frame["unit"].null_count() == frame.height:
         return frame
-    spelled = frame["unit"].drop_nulls().unique().to_list()
-    codes = {text: ucum(text) for text in spelled}
-    unknown = [text for text, code in codes.items() if code is None]
-    if unknown:
-        for row in frame.filter(pl.col("unit").is_in(unknown))["source_row"]:
-            message = "The unit is not known as a UCUM code and was left out."
-            problems.append(RowProblem(row, UNKNOWN_UNIT, message, "unit", refused=False))
-    frame = frame.with_columns(pl.col("unit").replace_strict(list(codes), list(codes.values()), return_dtype=pl.String))
+    frame = _read_units(frame)
+    for row in frame.filter(pl.col("unit") == UNKNOWN)["source_row"]:
+        message = f"The unit is not known as a UCUM code: the value is kept with the unit {UNKNOWN}."
+        problems.append(RowProblem(row, UNKNOWN_UNIT, message, "unit", refused=False))
     target = pl.col("code").replace_strict(list(TARGET_UNIT), list(TARGET_UNIT.values()), default=None, return_dtype=pl.String)
     frame = frame.with_columns(target.alias("_target"))
     other = (pl.col("unit") != pl.col("_target")).fill_null(False)

@@ -78,6 +78,30 @@ def _address(system: str) -> str:
     return system.strip().lower().rstrip("/").removeprefix("urn:oid:")
 
 
+_DOTTED = ("ICD10", "ICD10CM", "ICD10GM")
+"""Vocabularies whose codes hospitals write with and without the dot: `C341` is `C34.1`."""
+_CAPITALS = (*_DOTTED, "ICDO3", "ATC", "CCAM")
+"""Vocabularies whose codes have capital letters alone."""
+
+
+def spelled(vocabulary: str, code: str) -> str:
+    """Return a code in the one spelling of its vocabulary, that concepts and other centres use.
+
+    Args:
+        vocabulary: Its short name.
+        code: The code, as a source writes it.
+
+    Example:
+        >>> spelled("ICD10", "c341"), spelled("ICDO3", "8140/3"), spelled("LOCAL", "c341")
+        ('C34.1', '8140/3', 'c341')
+    """
+    written = code.strip()
+    if vocabulary not in _CAPITALS:
+        return written
+    written = written.upper()
+    return re.sub(r"^([A-Z]\d[0-9A-Z])([0-9A-Z])", r"\1.\2", written) if vocabulary in _DOTTED else written
+
+
 def is_known(system: str | None) -> bool:
     """Tell whether a code system is one of those above.
 

@@ -19,6 +19,7 @@ from unibase.clinical.formats.fhir_fields import Context
 from unibase.clinical.formats.mapping import map_table
 from unibase.clinical.formats.mapping_rules import TableMapping
 from unibase.clinical.sources.events import SOURCE_EVENTS
+from unibase.clinical.sources.problem_rows import RowProblem
 from unibase.clinical.sources.reading import SourceTable
 from unibase.clinical.timelines.cutoff import CutOff, keep_until
 from unibase.clinical.timelines.door import pass_table
@@ -27,6 +28,7 @@ from unibase.clinical.words.acts import FHIR_INTENT, FHIR_STATUS, FHIR_VERIFICAT
 from unibase.clinical.words.date_forms import Order
 from unibase.clinical.words.partial_dates import UNKNOWN_MIN, add_dates
 from unibase.clinical.words.tnm import Kind, category
+from unibase.clinical.words.units import convert_expressions
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "clinical-rules.md"
 
@@ -191,6 +193,18 @@ def test_numbers(decimal: str, text: str, number: str, sign: str, problem: str) 
     row = found.events.row(0, named=True)
     assert row["numeric_value"] == (pytest.approx(float(number)) if number else None)
     assert (row["text_value"] or "", [one.reason for one in found.problems]) == (sign, [problem] if problem else [])
+
+
+UNITS = rows("| code | unit of the source | number | kept | unit | problem |")
+
+
+@pytest.mark.parametrize(("code", "unit", "number", "kept", "kept_unit", "problem"), UNITS)
+def test_units(code: str, unit: str, number: str, kept: str, kept_unit: str, problem: str) -> None:
+    frame = pl.DataFrame({"source_row": [1], "code": [f"LOINC//{code}"], "numeric_value": [float(number)], "unit": [unit]})
+    told: list[RowProblem] = []
+    row = convert_expressions(frame, told).row(0, named=True)
+    assert (row["numeric_value"], row["unit"] or "") == (pytest.approx(float(kept), rel=1e-5), kept_unit)
+    assert [one.reason for one in told] == ([problem] if problem else [])
 
 
 @pytest.mark.parametrize(("column", "days", "before", "after"), rows("| column | days | before | after |"))

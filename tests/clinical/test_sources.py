@@ -104,7 +104,7 @@ def test_declared_csv(table: Callable[[str, str], Path], tmp_path: Path) -> None
     assert haemoglobin.select("source_row", "numeric_value", "unit").rows() == [
         (1, 13.0, "g/dL"),
         (2, 12.5, "g/dL"),
-        (6, None, None),
+        (6, None, "{unknown}"),
     ]
     assert haemoglobin["time"].to_list()[1] is None
     found = set(result.problems.select(pl.col("unit").str.replace("R/csv/tumours", ""), "reason").iter_rows())

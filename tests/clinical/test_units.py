@@ -5,9 +5,9 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from unibase.clinical.sources.reading import RowProblem
+from unibase.clinical.sources.problem_rows import RowProblem
 from unibase.clinical.words.ucum_units import factor
-from unibase.clinical.words.units import SAME_UNIT, convert_expressions
+from unibase.clinical.words.units import SAME_UNIT, UNKNOWN, convert_expressions
 
 
 @pytest.mark.parametrize(
@@ -45,5 +45,5 @@ def test_our_factors_are_those_of_ucum(pair: tuple[str, str], known: float) -> N
 def test_what_is_no_unit_is_told(unit: str) -> None:
     problems: list[RowProblem] = []
     frame = pl.DataFrame({"source_row": [4], "code": ["LOINC//1-8"], "numeric_value": [1.0], "unit": [unit]})
-    assert convert_expressions(frame, problems)["unit"].to_list() == [None]
+    assert convert_expressions(frame, problems)["unit"].to_list() == [UNKNOWN]
     assert [(one.row, one.reason) for one in problems] == [(4, "unknown-unit")]

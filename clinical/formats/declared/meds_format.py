@@ -15,7 +15,7 @@ from unibase.clinical.formats.declaration import Asked, ClinicalFormat
 from unibase.clinical.formats.people_rows import PersonRow, person_row
 from unibase.clinical.reasons import MISSING_CODE, MISSING_PERSON, TEXT_WITHHELD
 from unibase.clinical.sources.events import SOURCE_EVENTS, Identifier, Opener, Plan, TableEvents, birth_years
-from unibase.clinical.sources.reading import RowProblem
+from unibase.clinical.sources.problem_rows import RowProblem
 from unibase.clinical.words.controlled import is_controlled
 from unibase.clinical.words.partial_dates import from_days, iso_date
 from unibase.clinical.words.units import convert_expressions

@@ -1,0 +1,176 @@
+"""Sources as hospitals have them: titles above a header, columns of one name, words for dead and for yes, FHIR of servers that fail.
+
+The right values are written down by hand, from FHIR R4 (modifierExtension, focus, history) and from what each file says.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from tests.clinical.whole import read_rows
+from unibase.clinical.sources.reading import read_table
+from unibase.clinical.timelines.centre import TimelineTask
+from unibase.clinical.timelines.door import LocalDoor
+
+MAPPING = """mapping: 1
+name: odd
+systems: [ipp]
+tables:
+  - name: t
+    person: IPP
+    events: [{code: "ICD10//{Code}", date: Date}, DEATH]
+"""
+DEATH = "{code: MEDS_DEATH, date: Died, happened: {Status: ['1']}}"
+YES = "{code: TREATMENT//CHEMO, date: Date, when: {Chemo: [O]}}"
+
+
+def read(folder: Path, form: str, files: dict[str, str], mapping: str = "") -> tuple[list[str], list[tuple[str, str]]]:
+    """Return the codes that come out of some files, and the places and reasons of what is told."""
+    (folder / "source").mkdir()
+    for name, text in files.items():
+        (folder / "source" / name).write_text(text, encoding="utf-8")
+    (folder / "mapping.yaml").write_text(mapping, encoding="utf-8")
+    task = TimelineTask(form, folder / "source", "lyon", mapping=folder / "mapping.yaml" if mapping else None)
+    found = read_rows(task, LocalDoor())
+    told = (
+        found.problems.select(pl.col("unit").str.splitn("/", 3).struct[2].alias("place"), "reason").sort("place", "reason").rows()
+    )
+    return found.events["code"].to_list(), told
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "rows", "told"),
+    [
+        ("Export du 04/03/2021;;\n;;\nIPP;Date;Code\n1;2021;C34\n", ["ipp", "date", "code"], 1, ["title-line"]),
+        ("sep=;\nIPP;Date\n1;2021\n2;2022\n", ["ipp", "date"], 2, []),
+        ("IPP;Date;Date\n1;2021;2022\n", ["ipp", "date_2", "date_3"], 1, ["repeated-column"]),
+        (";IPP\n0;1\n", ["column_1", "ipp"], 1, []),
+        ("IPP\n1\n2\n", ["ipp"], 2, []),
+        ("Liste des patients\nDupont, Jean\n", ["liste des patients"], 1, ["wrong-column-count"]),
+        ("IPP,Note\n1,\"a\nb\"\n", ["ipp", "note"], 1, []),
+    ],
+)  # fmt: skip
+def test_headers_of_csv(tmp_path: Path, text: str, columns: list[str], rows: int, told: list[str]) -> None:
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+    table = read_table(tmp_path / "t.csv")
+    assert ([name for name in table.frame.columns if name != "source_row"], table.rows) == (columns, rows)
+    assert [problem.reason for problem in table.problems] == told
+
+
+def test_a_mapping_takes_none_of_two_columns_of_one_name(tmp_path: Path) -> None:
+    text = "IPP;Date;Code;Date\n1;2021-03-04;C341;2022-01-01\n"
+    codes, told = read(tmp_path, "csv", {"t.csv": text}, MAPPING.replace(", DEATH", ""))
+    assert codes == ["ICD10//C34.1"]
+    assert told == [("t/Date", "missing-column"), ("t/date", "repeated-column")]
+
+
+@pytest.mark.parametrize(
+    ("status", "died", "dead", "told"),
+    [
+        ("1", "2021-03-04", True, []),
+        ("1", "", True, ["missing-date"]),
+        ("0", "", False, []),
+        ("Vivant", "", False, []),
+        ("N", "2021-03-04", True, ["status-against-date"]),
+        ("dcd", "", False, ["unknown-value"]),
+        ("PDV", "", False, ["unknown-value"]),
+        ("9", "2021-03-04", True, ["unknown-value"]),
+    ],
+)  # fmt: skip
+def test_words_of_a_vital_status(tmp_path: Path, status: str, died: str, dead: bool, told: list[str]) -> None:
+    text = f"IPP;Date;Code;Status;Died\n1;2021-01-01;C34.1;{status};{died}\n"
+    codes, problems = read(tmp_path, "csv", {"t.csv": text}, MAPPING.replace("DEATH", DEATH, 1))
+    assert (("MEDS_DEATH" in codes), [reason for _, reason in problems]) == (dead, told)
+
+
+@pytest.mark.parametrize(("word", "made", "told"), [("O", 1, 0), ("o", 1, 0), ("N", 0, 0), ("", 0, 0), ("Oui", 0, 1), ("VRAI", 0, 1), ("9", 0, 1)])  # fmt: skip
+def test_another_word_for_yes_is_told(tmp_path: Path, word: str, made: int, told: int) -> None:
+    text = f"IPP;Date;Code;Chemo\n1;2021-01-01;C34.1;{word}\n"
+    codes, problems = read(tmp_path, "csv", {"t.csv": text}, MAPPING.replace("DEATH", YES, 1))
+    assert (codes.count("TREATMENT//CHEMO"), len(problems)) == (made, told)
+
+
+LUNG = {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "c341"}]}
+PATIENT = {"resourceType": "Patient", "id": "1", "gender": "male", "birthDate": "1950-01-01"}
+
+
+def condition(**further: Any) -> dict[str, Any]:
+    subject = {"reference": "Patient/1"}
+    return {"resourceType": "Condition", "id": "c", "subject": subject, "code": LUNG, "onsetDateTime": "2021-03-04", **further}
+
+
+@pytest.mark.parametrize(
+    ("further", "read_as", "told"),
+    [
+        ({}, "ICD10//C34.1", None),
+        ({"modifierExtension": [{"url": "http://a/no", "valueBoolean": True}]}, None, "unknown-modifier"),
+        ({"subject": {"reference": "Group/1"}}, None, "about-another"),
+        ({"subject": {"reference": "http://a/fhir/Patient/1/_history/2"}}, "ICD10//C34.1", None),
+        ({"focus": [{"reference": "RelatedPerson/2"}]}, None, "about-another"),
+        ({"focus": [{"reference": "Condition/2"}]}, "ICD10//C34.1", None),
+        ({"focus": [{"reference": "Patient/1"}]}, "ICD10//C34.1", None),
+        ({"verificationStatus": {"text": "Refuted"}}, None, "not-done"),
+    ],
+)  # fmt: skip
+def test_what_a_fhir_resource_is_about(tmp_path: Path, further: dict[str, Any], read_as: str | None, told: str | None) -> None:
+    lines = "\n".join(json.dumps(one) for one in (PATIENT, condition(**further)))
+    codes, problems = read(tmp_path, "fhir", {"a.ndjson": lines})
+    assert [code for code in codes if code.startswith("ICD10")] == ([read_as] if read_as else [])
+    assert [reason for _, reason in problems] == ([told] if told else [])
+
+
+def bundle(*resources: dict[str, Any], **further: Any) -> str:
+    entries = [{"resource": one} for one in resources]
+    return json.dumps({"resourceType": "Bundle", "type": "searchset", "entry": [*entries, *further.pop("more", [])], **further})
+
+
+def links(own: str, following: str | None) -> list[dict[str, str]]:
+    return [{"relation": "self", "url": own}, *([{"relation": "next", "url": following}] if following else [])]
+
+
+@pytest.mark.parametrize(
+    ("files", "diagnoses", "told"),
+    [
+        ({"1": bundle(PATIENT, condition(), link=links("p1", "p2"))}, 1, ["missing-page"]),
+        ({"1": bundle(PATIENT, link=links("p1", "p2")), "2": bundle(condition(), link=links("p2", None))}, 1, []),
+        ({"1": bundle(PATIENT, link=links("p1", "p2")), "2": bundle(condition(), link=links("p2", "p3"))}, 1, ["missing-page"]),
+        ({"1": bundle(PATIENT, link=links("p1", "x")), "2": bundle(condition(), link=links("y", None))}, 1, []),
+        ({"1": bundle(PATIENT, condition(), more=[{"request": {"method": "DELETE", "url": "Condition/c"}}])}, 0, ["deleted", "older-version"]),
+        ({"1": bundle(PATIENT, {"resourceType": "OperationOutcome", "issue": [{"severity": "error"}]})}, 0, ["server-error"]),
+        ({"1": bundle(PATIENT, {"resourceType": "OperationOutcome", "issue": [{"severity": "warning"}]})}, 0, []),
+        ({"1": bundle({**PATIENT, "link": [{"type": "replaced-by", "other": {"reference": "Patient/2"}}]})}, 0, ["replaced-person"]),
+    ],
+)  # fmt: skip
+def test_exports_of_servers(tmp_path: Path, files: dict[str, str], diagnoses: int, told: list[str]) -> None:
+    codes, problems = read(tmp_path, "fhir", {f"{name}.json": text for name, text in files.items()})
+    assert (codes.count("ICD10//C34.1"), sorted(reason for _, reason in problems)) == (diagnoses, told)
+
+
+def test_a_medication_of_ingredients_alone(tmp_path: Path) -> None:
+    drugs = [
+        {"itemCodeableConcept": {"coding": [{"system": "http://www.whocc.no/atc", "code": code}]}}
+        for code in ("L01XA01", "L01BC05")
+    ]
+    given = {"resourceType": "MedicationAdministration", "id": "g", "status": "completed", "subject": {"reference": "Patient/1"}}
+    given |= {"medicationReference": {"reference": "Medication/m"}, "effectiveDateTime": "2021-03-04"}
+    medication = {"resourceType": "Medication", "id": "m", "ingredient": drugs}
+    codes, problems = read(tmp_path, "fhir", {"a.ndjson": "\n".join(json.dumps(one) for one in (PATIENT, medication, given))})
+    assert (sorted(code for code in codes if code.startswith("ATC")), problems) == (["ATC//L01BC05", "ATC//L01XA01"], [])
+
+
+def test_no_number_is_no_value(tmp_path: Path) -> None:
+    person = "person_id,gender_concept_id,year_of_birth\n1,8507,1950\n"
+    head = "measurement_id,person_id,measurement_concept_id,measurement_date,value_as_number,measurement_source_value"
+    rows = "\n".join([head, "1,1,0,2021-03-04,NaN,718-7", "2,1,0,2021-03-05,12.1,718-7"])
+    (tmp_path / "source").mkdir()
+    for name, text in {"person": person, "measurement": rows}.items():
+        (tmp_path / "source" / f"{name}.csv").write_text(text, encoding="utf-8")
+    found = read_rows(TimelineTask("omop", tmp_path / "source", "CHU-été"), LocalDoor())
+    values = found.events.filter(pl.col("code") == "LOINC//718-7")["numeric_value"].to_list()
+    assert values == [None, pytest.approx(12.1)]
+    assert found.problems["reason"].to_list() == ["not-a-number"]
