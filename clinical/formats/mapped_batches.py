@@ -16,9 +16,12 @@ from unibase.clinical.formats.declaration import Asked
 from unibase.clinical.formats.mapping_joins import Lookups, look_up
 from unibase.clinical.formats.mapping_rules import Reading, TableMapping, TableRule
 from unibase.clinical.sources.events import SOURCE_EVENTS, Opener, Plan, TableEvents, birth_years
+from unibase.clinical.sources.fixed_widths import lay_out
+from unibase.clinical.sources.problem_rows import RowProblem
 from unibase.clinical.sources.stretches import Part, Table, index_tables, offsets_of, parts_of
 from unibase.clinical.sources.workbooks import open_tables
 from unibase.groundwork.cluster import each
+from unibase.groundwork.reasons import WRONG_COLUMN_COUNT
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -75,7 +78,8 @@ def open_mapped(found: Mapping[str, Sequence[Path]], folder: Path, client: Clien
         UserError: If a table cannot be read, or has no column for the person.
     """
     names = sorted(found)
-    tables = index_tables({name: found[name] for name in names}, client)
+    laid, short = _laid_out(found, rules, folder)
+    tables = index_tables({name: laid[name] for name in names}, client)
     parts = parts_of(tables)
     pairs = mapping_rules.rules_of(rules, names)
     lookups = look_up(rules, tables, folder)
@@ -87,19 +91,39 @@ def open_mapped(found: Mapping[str, Sequence[Path]], folder: Path, client: Clien
     absent_tables = mapping_absent.absent_tables(rules, names)
     unread = [replace(told, rows=total[name]) for name, told in mapping_absent.unmapped_tables(rules, names).items()]
     # Tables without rows have an account, too.
-    ready = []
-    for rule, name in pairs:
-        absent = mapping_absent.absent_columns(rules, rule, name, _columns(rule, tables[name], tables))
-        told = [*absent, *tables[name].problems(), *lookups.problems.get(name, [])]
-        ready.append(TableEvents(rule.name, 0, pl.DataFrame(schema=SOURCE_EVENTS), told))
-    read_by_none = set(lookups.problems) - set(read.of_table)
+    ready = [_account(rules, rule, tables, name, [*lookups.problems.get(name, []), *short.get(name, [])]) for rule, name in pairs]
     ready += [
         TableEvents(name, total[name], pl.DataFrame(schema=SOURCE_EVENTS), lookups.problems[name])
-        for name in sorted(read_by_none)
+        for name in sorted(set(lookups.problems) - set(read.of_table))
     ]
     mapped = [part for part in parts if part.table in read.of_table]
     persons = mapping_rules.identifiers(rules, looked.persons)
     return Plan(persons, mapped, read, [*ready, *unread, *absent_tables], looked.birth_years)
+
+
+def _account(
+    rules: TableMapping, rule: TableRule, tables: Mapping[str, Table], name: str, told: Sequence[RowProblem]
+) -> TableEvents:
+    """Return the account of a table that a rule reads, before its rows: what is told of the table as a whole."""
+    absent = mapping_absent.absent_columns(rules, rule, name, _columns(rule, tables[name], tables))
+    return TableEvents(rule.name, 0, pl.DataFrame(schema=SOURCE_EVENTS), [*absent, *tables[name].problems(), *told])
+
+
+def _laid_out(
+    found: Mapping[str, Sequence[Path]], rules: TableMapping, folder: Path
+) -> tuple[dict[str, list[Path]], dict[str, list[RowProblem]]]:
+    """Return the files of each table, those of fixed widths set down in a folder, and what is told of short lines."""
+    laid = {name: [*paths] for name, paths in found.items()}
+    told: dict[str, list[RowProblem]] = {}
+    places = {name: rule.widths for rule, name in mapping_rules.rules_of(rules, sorted(found)) if rule.widths}
+    for name, widths in places.items():
+        targets = [folder / f"widths-{name}-{number:03d}.parquet" for number, _ in enumerate(laid[name])]
+        short = sum(lay_out(path, widths, target) for path, target in zip(laid[name], targets, strict=True))
+        laid[name] = targets
+        if short:
+            message = f"{short} lines end before the last column that `widths` names: their last fields are empty."
+            told[name] = [RowProblem(0, WRONG_COLUMN_COUNT, message, refused=False)]
+    return laid, told
 
 
 def _columns(rule: TableRule, table: Table, tables: Mapping[str, Table]) -> list[str]:

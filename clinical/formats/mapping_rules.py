@@ -21,6 +21,7 @@ tables:
       - {table: stays, on: {stay: number}, columns: [patient]}
     date_orders: {born: ymd}        # columns whose dates are written otherwise
     nulls: {pack_years: ["99"]}     # texts that stand for an empty field in one column
+    widths: {patient: [1, 20], icd: [28, 35]}   # only for lines of fixed widths: first and last place of each column, from 1
     events:
       - code: "ICD10//{icd}"        # columns in braces
         date: diagnosis_date        # one column, or the three fields diagnosis_dateYear, ...Month, ...Day
@@ -55,7 +56,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -133,6 +134,15 @@ class TableRule(BaseModel):
     joins: list[JoinRule] = Field(default_factory=list)
     date_orders: dict[str, Order] = Field(default_factory=dict)
     nulls: dict[str, list[str]] = Field(default_factory=dict)
+    widths: dict[str, tuple[int, int]] = Field(default_factory=dict)
+
+    @field_validator("widths")
+    @classmethod
+    def _in_order(cls, widths: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+        for name, (first, last) in widths.items():
+            if not 1 <= first <= last:
+                raise ValueError(f"{name}: give the first and the last place, counted from 1")
+        return {name.lower(): places for name, places in widths.items()}
 
 
 class TableMapping(BaseModel):

@@ -177,6 +177,10 @@ def _place(records: Sequence[tuple[bytes, str]]) -> int:
     """Return which of some records is the header."""
     if not records:
         return 0
+    marked = next((number for number, (text, _) in enumerate(records) if not text.startswith(b"#")), 0)
+    if marked > 1:
+        # Lines of comment, as cBioPortal has four above its header; one alone may be a header whose first name begins so.
+        return marked
     first = _fields(*records[0])
     if sum(bool(cell) for cell in first) > 1:
         return 0

@@ -29,6 +29,11 @@ _IN_ORDER: dict[Order, tuple[tuple[str, str], ...]] = {
         (rf"^\s*({PART})[-/.]({YEAR})\s*$", "${2}-${1}"),
     ),
 }
+_COMPACT: dict[Order, tuple[str, str]] = {
+    "dmy": (r"^([0-3][0-9])(0[1-9]|1[0-2])((?:19|20)[0-9]{2})$", "${3}-${2}-${1}"),
+    "mdy": (r"^(0[1-9]|1[0-2])([0-3][0-9])((?:19|20)[0-9]{2})$", "${3}-${1}-${2}"),
+}
+"""Dates without separators that end in their year, as those of the PMSI."""
 _SHORT: dict[Order, tuple[int, int, int]] = {"ymd": (1, 2, 3), "dmy": (3, 2, 1), "mdy": (3, 1, 2), "excel": (1, 2, 3)}
 """Which of three numbers is the year, the month, the day."""
 
@@ -73,12 +78,15 @@ def in_iso_order(written: pl.Series, order: Order = "ymd", pivot: int | None = N
         ['2021-03-04', '2021-03-4 10:30', '2021-03-04', '2021-03-04']
     """
     text = written.str.strip_chars().str.to_uppercase()
-    if text.str.contains("[A-Z]").any():
+    if text.str.contains("[A-ZÀ-Ý]").any():
         text = _months(_clock(text))
     text = _unknown_parts(text)
     text = text.str.replace(_TOGETHER, "${1}-${2}-${3} ${4}:${5}:${6}")
     # Compact dates: as day, month and year the last four digits would be a year before 1232.
     text = text.str.replace(r"^((?:1[89]|20|21)[0-9]{2})(0[1-9]|1[0-2])([0-3][0-9])(?:[T ]?([^0-9].*))?$", "${1}-${2}-${3}${4}")
+    # With the day first there is no such doubt: no month is 19 or 20.
+    if order in _COMPACT:
+        text = text.str.replace(*_COMPACT[order])
     for pattern, iso in _IN_ORDER[order]:
         text = text.str.replace(pattern, iso)
     if pivot is not None:

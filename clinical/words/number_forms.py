@@ -41,7 +41,7 @@ def plain_number(text: pl.Expr, decimal: Literal[".", ","] | None = None) -> tup
         other = "," if decimal == "." else "."
         thousands[other] = thousands[other] | bare.str.contains(_DOUBTFUL[other])
     doubtful = bare.str.contains(_DOUBTFUL[","]) if decimal is None else pl.lit(False)
-    without = pl.when(thousands[","]).then(bare.str.replace_all(",", "", literal=True)).when(thousands["."])
-    without = without.then(bare.str.replace_all(".", "", literal=True)).otherwise(bare)
+    commas, points = (bare.str.replace_all(sign, "", literal=True) for sign in (",", "."))
+    without = pl.when(thousands[","]).then(commas).when(thousands["."]).then(points).otherwise(bare)
     pointed = without.str.replace(",", ".", literal=True)
     return pl.when(pointed.str.contains(_NUMBER)).then(pointed), doubtful

@@ -36,6 +36,11 @@ load_release <- function(folder = ".") {
   for (name in as.vector(rhdf5::h5readAttributes(file, "mod")[["mod-order"]])) release[[name]] <- modality_of(name)
   endpoints <- split(release$adtte, release$adtte$PARAMCD)   # one Surv per endpoint, named by subject
   surv_of <- function(e) {                                   # with ENTRY, left-truncated: NA for who was never at risk
+    part <- is.na(e$AVAL) & !is.na(e$AVAL_MIN)               # known in part: intervals, from which survfit estimates as Turnbull did
+    if (is.null(e$ENTRY) && any(part)) {
+      return(survival::Surv(e$AVAL_MIN, ifelse(e$CNSR == 0, e$AVAL_MAX, NA), type = "interval2"))
+    }
+    if (any(part)) warning(sum(part), " times known in part are left out: late entry and intervals have no estimate together")
     if (is.null(e$ENTRY)) return(survival::Surv(e$AVAL, e$CNSR == 0))
     suppressWarnings(survival::Surv(e$ENTRY, e$AVAL, e$CNSR == 0))
   }

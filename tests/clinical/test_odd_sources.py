@@ -51,6 +51,8 @@ def read(folder: Path, form: str, files: dict[str, str], mapping: str = "") -> t
         ("IPP;Date;Date\n1;2021;2022\n", ["ipp", "date_2", "date_3"], 1, ["repeated-column"]),
         (";IPP\n0;1\n", ["column_1", "ipp"], 1, []),
         ("IPP\n1\n2\n", ["ipp"], 2, []),
+        ("#Patient\tSex\n#Id\tSex\n#STRING\tSTRING\n#1\t1\nPATIENT_ID\tSEX\nP1\tMale\n", ["patient_id", "sex"], 1, ["title-line"]),
+        ("#IPP;Sex\n1;M\n", ["#ipp", "sex"], 1, []),
         ("Liste des patients\nDupont, Jean\n", ["liste des patients"], 1, ["wrong-column-count"]),
         ("IPP,Note\n1,\"a\nb\"\n", ["ipp", "note"], 1, []),
     ],
@@ -174,3 +176,23 @@ def test_no_number_is_no_value(tmp_path: Path) -> None:
     values = found.events.filter(pl.col("code") == "LOINC//718-7")["numeric_value"].to_list()
     assert values == [None, pytest.approx(12.1)]
     assert found.problems["reason"].to_list() == ["not-a-number"]
+
+
+WIDTHS = """mapping: 1
+name: rss
+systems: [ipp]
+date_order: dmy
+tables:
+  - name: rss
+    person: IPP
+    widths: {ipp: [1, 5], entree: [6, 13], dp: [14, 19], service: [20, 29]}
+    events: [{code: "ICD10//{dp}", date: entree}]
+"""
+
+
+def test_lines_of_fixed_widths(tmp_path: Path) -> None:
+    """As the PMSI writes them: places from 1, days without separators, codes without dots, accents that are one sign."""
+    lines = ["0012304032021C341  Pneumologi", "00124  032021C509  Été", "0012520012020I10"]
+    codes, told = read(tmp_path, "csv", {"rss.txt": "\r\n".join(lines) + "\r\n"}, WIDTHS)
+    assert sorted(codes) == ["ICD10//C34.1", "ICD10//I10"]
+    assert told == [("rss", "wrong-column-count"), ("rss#2/entree", "unreadable-date")]

@@ -1,0 +1,122 @@
+"""Times known in part, and competing events: against R's survival, and against the conditions that the estimate must meet."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tests.releases.r import rscript
+from unibase.methods.competing_risks import cumulative_incidence
+from unibase.methods.interval_censored import turnbull
+from unibase.methods.survival import kaplan_meier
+
+LOADER = Path(__file__).resolve().parents[2] / "releases" / "read" / "load_release.R"
+
+
+def in_r(folder: Path, frame: pl.DataFrame, script: str) -> dict[str, list[float]]:
+    """Return what R computes of a frame `d`."""
+    frame.write_csv(folder / "in.csv", null_value="NA")
+    whole = f'd <- read.csv("in.csv"); {script}; cat(paste0("[", paste(sprintf("%.12f", out), collapse = ","), "]"))'
+    done = subprocess.run([rscript("survival"), "-e", whole], cwd=folder, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def intervals(seed: int, subjects: int = 80) -> pl.DataFrame:
+    """Exact times, times known to a span, and censored ones, on few days so that they tie."""
+    draw = np.random.default_rng(seed)
+    day = draw.integers(1, 60, subjects)
+    kind = draw.integers(0, 3, subjects)
+    low = np.where(kind == 1, np.maximum(day - draw.integers(1, 15, subjects), 0), day)
+    high = np.where(kind == 1, day + draw.integers(1, 15, subjects), day).astype(float)
+    return pl.DataFrame({"low": low, "high": np.where(kind == 2, np.inf, high)})
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_turnbull_is_r(tmp_path: Path, seed: int) -> None:
+    frame = intervals(seed)
+    curve = turnbull(frame["low"].to_numpy(), frame["high"].to_numpy())
+    script = """library(survival); d$high[is.infinite(d$high)] <- NA
+    f <- survfit(Surv(low, high, type = "interval2") ~ 1, d); out <- summary(f, times = c(10, 20, 30, 40, 50) + .25, extend = TRUE)$surv"""
+    r = in_r(tmp_path, frame, script)
+    # R lets the curve fall in the middle of an interval, ours at its end; where no interval is open both say the same.
+    for time, theirs in zip((10.25, 20.25, 30.25, 40.25, 50.25), r, strict=True):
+        if not ((curve.left <= time) & (time < curve.right)).any():
+            assert curve.at(time) == pytest.approx(theirs, abs=2e-3)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_mass_could_be_better_placed(seed: int) -> None:
+    """Gentleman and Geyer: at the maximum, the mean over subjects of (held / chance) is at most 1, and 1 where there is mass."""
+    frame = intervals(seed, 40)
+    low, high = frame["low"].to_numpy().astype(float), frame["high"].to_numpy()
+    curve = turnbull(low, high)
+    held = np.array(
+        [[_holds(a, b, x, y) for x, y in zip(curve.left, curve.right, strict=True)] for a, b in zip(low, high, strict=True)]
+    )
+    gain = (held / (held @ curve.mass)[:, None]).mean(0)
+    assert curve.mass.sum() == pytest.approx(1)
+    np.testing.assert_allclose(gain, 1, atol=1e-4)
+
+
+def _holds(low: float, high: float, left: float, right: float) -> bool:
+    after = right > low if np.isinf(high) else left >= low
+    return after and right <= high
+
+
+def test_exact_times_give_the_curve_of_kaplan_and_meier() -> None:
+    draw = np.random.default_rng(4)
+    time, event = draw.integers(1, 50, 200).astype(float), draw.random(200) < 0.6
+    curve, known = turnbull(time, np.where(event, time, np.inf)), kaplan_meier(time, event)
+    for day in range(50):
+        assert curve.at(day) == pytest.approx(known.at(day), abs=1e-5)
+
+
+def test_deaths_known_to_the_month_do_not_move_the_median() -> None:
+    """30 % of deaths are known to the month: leaving them out makes the median longer, the interval keeps it within 3 %."""
+    draw = np.random.default_rng(8)
+    time = np.ceil(draw.exponential(400, 3000))
+    end = np.ceil(draw.uniform(300, 1500, 3000))
+    event, seen = time <= end, np.minimum(time, end)
+    part = event & (draw.random(3000) < 0.3)
+    start = seen - draw.integers(0, 30, 3000)
+    low, high = np.where(part, np.maximum(start, 1), seen), np.where(event, np.where(part, start + 30, seen), np.inf)
+    truth = kaplan_meier(seen, event).median()[0]
+    found = turnbull(low, high).median()
+    without = kaplan_meier(seen[~part], event[~part]).median()[0]
+    assert np.mean(found) == pytest.approx(truth, rel=0.03)
+    assert without > 1.05 * truth
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_cumulative_incidence_is_r(tmp_path: Path, late: bool) -> None:
+    draw = np.random.default_rng(11)
+    time, cause = draw.integers(5, 60, 150).astype(float), draw.integers(0, 3, 150)
+    entry = draw.integers(0, 4, 150).astype(float) if late else np.zeros(150)
+    frame = pl.DataFrame({"time": time, "cause": cause, "entry": entry})
+    surv = "Surv(entry, time, factor(cause))" if late else "Surv(time, factor(cause))"
+    script = f"library(survival); d$id <- seq_len(nrow(d)); f <- survfit({surv} ~ 1, d, id = id); out <- summary(f, times = 5:59)$pstate[, 2:3]"
+    r = np.array(in_r(tmp_path, frame, script)).reshape(2, -1)
+    for of in (1, 2):
+        ours = cumulative_incidence(time, cause, of, entry if late else None)
+        np.testing.assert_allclose([ours.at(day) for day in range(5, 60)], r[of - 1], atol=1e-9)
+
+
+def test_the_loader_for_r_keeps_deaths_known_in_part(tmp_path: Path) -> None:
+    """`load_release` gives R intervals where a time is known in part; a missing AVAL would be dropped unsaid."""
+    text = LOADER.read_text(encoding="utf-8")
+    function = text[text.index("surv_of <-") : text.index("release$Surv <-")]
+    adtte = pl.DataFrame(
+        {"AVAL": [10, None, 30, 40], "AVAL_MIN": [10, 15, 30, 40], "AVAL_MAX": [10, 25, 30, 40], "CNSR": [0, 0, 1, 0]}
+    )
+    out = in_r(
+        tmp_path,
+        adtte,
+        f"library(survival); {function}; f <- survfit(surv_of(d) ~ 1); out <- c(f$n, summary(f, times = c(12, 26))$surv)",
+    )
+    assert out == [4, pytest.approx(0.75), pytest.approx(0.5)]
