@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from unibase.clinical.sources.csv_headers import ENCODINGS
-from unibase.clinical.sources.records import cut, open_binary
+from unibase.clinical.sources.record_bounds import cut, open_binary
 
 Places = Mapping[str, tuple[int, int]]
 """First and last place of each column in a line, counted from 1, both included."""
