@@ -38,7 +38,8 @@ load_release <- function(folder = ".") {
   surv_of <- function(e) {                                   # with ENTRY, left-truncated: NA for who was never at risk
     part <- is.na(e$AVAL) & !is.na(e$AVAL_MIN)               # known in part: intervals, from which survfit estimates as Turnbull did
     if (is.null(e$ENTRY) && any(part)) {
-      return(survival::Surv(e$AVAL_MIN, ifelse(e$CNSR == 0, e$AVAL_MAX, NA), type = "interval2"))
+      low <- e$AVAL_MIN - ifelse(part & e$CNSR == 0, 0.5, 0)   # R leaves the first day of an interval out of it
+      return(survival::Surv(low, ifelse(e$CNSR == 0, e$AVAL_MAX, NA), type = "interval2"))
     }
     if (any(part)) warning(sum(part), " times known in part are left out: late entry and intervals have no estimate together")
     if (is.null(e$ENTRY)) return(survival::Surv(e$AVAL, e$CNSR == 0))

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from tests.clinical.whole import read_rows
-from unibase.clinical.sources.reading import read_table
+from unibase.clinical.sources.reading import read_tables
 from unibase.clinical.timelines.centre import TimelineTask
 from unibase.clinical.timelines.door import LocalDoor
 
@@ -59,7 +59,7 @@ def read(folder: Path, form: str, files: dict[str, str], mapping: str = "") -> t
 )  # fmt: skip
 def test_headers_of_csv(tmp_path: Path, text: str, columns: list[str], rows: int, told: list[str]) -> None:
     (tmp_path / "t.csv").write_text(text, encoding="utf-8")
-    table = read_table(tmp_path / "t.csv")
+    table = read_tables([tmp_path / "t.csv"], "t")
     assert ([name for name in table.frame.columns if name != "source_row"], table.rows) == (columns, rows)
     assert [problem.reason for problem in table.problems] == told
 
