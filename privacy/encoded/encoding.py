@@ -9,17 +9,17 @@ import numpy as np
 import polars as pl
 
 from unibase.privacy.keys import Key
-from unibase.privacy.ledger.comparable import TRAITS, RecordKey, joined
+from unibase.privacy.ledger.comparable import TRAITS, RecordKey, joined, with_what_ins_tells
 from unibase.privacy.ledger.given_names import given_names, skeleton, squeezed
 from unibase.privacy.ledger.traits import (
     FOREIGN,
     all_names,
     bag_of_names,
+    compound_of,
     department,
     family_names,
     given_tokens,
     ins_stem,
-    is_compound,
     is_provisional,
     is_vague,
     name_tokens,
@@ -41,7 +41,7 @@ PARAMETERS = {
     "bits_summed": _SUMMED,
     "names_per_kind": MOST_NAMES,
     "token_bytes": TOKEN_BYTES,
-    "traits": 3,
+    "traits": 4,
 }
 """What two centres must have in common, beside the key, for their tokens to be comparable. `traits` is the version of
 `ledger.traits`: raise it when a name, date or place is brought to another form than before."""
@@ -59,7 +59,7 @@ RECORDS = pl.Schema(
         "given_joined": TOKENS,
         "bag": pl.Binary(),
         "words": pl.Binary(),
-        "compound": pl.Boolean(),
+        "compound": pl.Int8(),
         "birth": TOKENS,
         "vague": pl.Boolean(),
         "sex": pl.String(),
@@ -69,7 +69,7 @@ RECORDS = pl.Schema(
     }
 )
 """What leaves a centre of each record: tokens of 12 bytes; as they are the sex, and whether the INS is one of waiting, the day
-of birth one that stands for none, the place a country abroad, the first given name a compound. `birth` is year, month and day, empty where not known."""
+of birth one that stands for none, the place a country abroad, and how the first given name is written (`traits.Compound`). `birth` is year, month and day, empty where not known."""
 
 NAMES = pl.Schema(
     {
@@ -83,6 +83,7 @@ NAMES = pl.Schema(
         "length": pl.Int64(),
         "exists": pl.Boolean(),
         "likely": pl.Boolean(),
+        "between": pl.Boolean(),
         "share": pl.Float64(),
         "writing": pl.Binary(),
         "squeezed": pl.Binary(),
@@ -111,7 +112,7 @@ def encode_people(people: pl.DataFrame, linkage_key: Key) -> Encoded:
         linkage_key: The key that the centres share and the linkage unit has not.
     """
     encoder = _Encoder(linkage_key)
-    rows = people.select("centre", "person_key", *TRAITS).unique()
+    rows = with_what_ins_tells(people.select("centre", "person_key", *TRAITS)).unique()
     persons = [encoder.person(*row) for row in rows.select("centre", "person_key").iter_rows()]
     rows = rows.with_columns(pl.Series("person", persons, dtype=pl.Binary)).drop("person_key")
     # Each writing is encoded once, however many persons bear it.
@@ -206,7 +207,7 @@ class _Encoder:
         given = given_tokens(text)[:MOST_NAMES]
         self._given |= set(given)
         written = sorted(self.token("joined", name) for name in joined(given))
-        return [self.token("given", name) for name in given], written, is_compound(text)
+        return [self.token("given", name) for name in given], written, compound_of(text)
 
     def birth(self, text: str | None) -> tuple[object, ...]:
         """Return the tokens of year, month and day of birth."""
@@ -244,14 +245,14 @@ class _Encoder:
         rows = [
             (
                 "family", token("family", name), self._filter("family", name), sorted(token("family", part) for part in parts),
-                token("short", name[:4]), token("long", name[:5]), *[None] * 8,
+                token("short", name[:4]), token("long", name[:5]), *[None] * 9,
             )
             for name, parts in self._parts.items()
         ] + [
             (
                 "given", token("given", name), self._filter("given", name), None, None, None, token("initial", name[0]),
-                len(name) if len(name) < 4 else 4 if len(name) < 6 else 6, known.exists(name), known.likely(name), known.share(name),
-                token("writing", known.one_writing(name)), token("squeezed", squeezed(name)), token("sound", skeleton(name)),
+                len(name) if len(name) < 4 else 4 if len(name) < 6 else 6, known.exists(name), known.likely(name), known.between(name),
+                known.share(name), token("writing", known.one_writing(name)), token("squeezed", squeezed(name)), token("sound", skeleton(name)),
             )
             for name in self._given
         ]  # fmt: skip

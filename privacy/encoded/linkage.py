@@ -123,7 +123,7 @@ def _read_traits(encoded: Sequence[Encoded]) -> Traits:
         provisional=records["provisional"].fill_null(value=False).to_numpy(),
         bag=_numbers(records.select("bag")),
         words=_numbers(records.select("words")),
-        compound=records["compound"].fill_null(value=False).to_numpy(),
+        compound=records["compound"].fill_null(0).to_numpy(),
         initials=initials,
         short=short,
         long=long,
@@ -141,10 +141,11 @@ def _countries(records: pl.DataFrame, place: np.ndarray) -> np.ndarray:
 def _given_table(given: pl.DataFrame) -> GivenTable:
     if not given.height:
         nothing, none = np.zeros(1, dtype=np.bool_), np.zeros(1, dtype=np.int64)
-        return GivenTable(nothing, nothing, none, none, none, np.zeros(1))
+        return GivenTable(nothing, nothing, nothing, none, none, none, np.zeros(1))
     return GivenTable(
         exists=given["exists"].fill_null(value=False).to_numpy(),
         likely=given["likely"].fill_null(value=False).to_numpy(),
+        between=given["between"].fill_null(value=False).to_numpy(),
         writing=_numbers(given.select("writing")),
         squeezed=_numbers(given.select("squeezed")),
         sound=_numbers(given.select("sound")),

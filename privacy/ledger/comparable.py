@@ -14,15 +14,17 @@ from unibase.privacy.ledger.traits import (
     FOREIGN,
     all_names,
     bag_of_names,
+    birth_of_ins,
+    compound_of,
     department,
     family_names,
     given_tokens,
     ins_stem,
-    is_compound,
     is_provisional,
     is_vague,
     parse_date,
     place_code,
+    place_of_ins,
     valid_ins,
 )
 
@@ -64,13 +66,15 @@ class Names(Protocol):
 class GivenTable(NamedTuple):
     """What is known of each given name, by its number.
 
-    `exists` and `likely` (bool): it is a name, or could be one (`given_names`); `writing`, `squeezed` and `sound` number what
+    `exists` and `likely` (bool): it is a name, or could be one (`given_names`); `between`: it is none, and may be a slip of
+    two names that are a letter apart; `writing`, `squeezed` and `sound` number what
     writings of one name share: their group, their letters without doubling, their consonants. `share` is the share of a
     sex that bears it, before the file is read.
     """
 
     exists: np.ndarray
     likely: np.ndarray
+    between: np.ndarray
     writing: np.ndarray
     squeezed: np.ndarray
     sound: np.ndarray
@@ -114,7 +118,7 @@ class Traits(NamedTuple):
 
 def read_traits(people: pl.DataFrame) -> Traits:
     """Return the traits of PEOPLE rows, `people`, in the form that is compared, records in order."""
-    rows = people.select("centre", "person_key", *TRAITS).unique().sort(pl.all())
+    rows = with_what_ins_tells(people.select("centre", "person_key", *TRAITS)).unique().sort(pl.all())
     records = rows.select("centre", "person_key").unique().sort("centre", "person_key").with_row_index("_record")
     record = rows.join(records, on=["centre", "person_key"], how="left", maintain_order="left")["_record"].to_numpy()
     families, family_words = _number_words(
@@ -148,6 +152,26 @@ def read_traits(people: pl.DataFrame) -> Traits:
         of_given=_given_table(given_words),
         names=ClearNames(family_words, given_words),
     )
+
+
+def with_what_ins_tells(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows with the place, year and month of birth that their INS tells, where they have none themselves.
+
+    Args:
+        rows: Columns of `TRAITS` and others.
+    """
+    told = [_birth_and_place(*row) for row in rows.select("birth_date", "birth_place_code", "ins").iter_rows()]
+    return rows.with_columns(
+        birth_date=pl.Series([born for born, _ in told], dtype=pl.String),
+        birth_place_code=pl.Series([place for _, place in told], dtype=pl.String),
+    )
+
+
+def _birth_and_place(born: str | None, place: str | None, ins: str | None) -> tuple[str | None, str | None]:
+    if ins is None:
+        return born, place
+    known = place_code(place) or place_of_ins(ins, born)
+    return (born if parse_date(born) else birth_of_ins(ins)), known
 
 
 class ClearNames:
@@ -216,6 +240,7 @@ def _given_table(words: list[str]) -> GivenTable:
     return GivenTable(
         exists=np.array([known.exists(word) for word in some], dtype=np.bool_),
         likely=np.array([known.likely(word) for word in some], dtype=np.bool_),
+        between=np.array([known.between(word) for word in some], dtype=np.bool_),
         writing=_numbered([known.one_writing(word) for word in some]),
         squeezed=_numbered([squeezed(word) for word in some]),
         sound=_numbered([skeleton(word) for word in some]),
@@ -224,8 +249,8 @@ def _given_table(words: list[str]) -> GivenTable:
 
 
 def _compound(given: pl.Series) -> np.ndarray:
-    """Return whether the first given name of each row is written as a compound."""
-    return given.map_elements(is_compound, pl.Boolean, skip_nulls=True).fill_null(value=False).to_numpy()
+    """Return how the first given name of each row is written (`traits.Compound`)."""
+    return given.map_elements(compound_of, pl.Int8, skip_nulls=True).fill_null(0).to_numpy()
 
 
 def _sexes(sex: pl.Series) -> np.ndarray:

@@ -14,6 +14,7 @@ import numpy as np
 from unibase.privacy.compiled.candidate_pairs import VETO
 from unibase.privacy.ledger.comparable import GIVEN, Traits
 from unibase.privacy.ledger.comparable_pairs import MOST_FUZZY
+from unibase.privacy.ledger.traits import Compound
 from unibase.privacy.ledger.weights import Weights
 
 _RARER = 50
@@ -21,6 +22,8 @@ _RARER = 50
 _HARDLY_BORNE, _NO_SHORTER = 2, 4
 """Bearers of what is no name but a slip, in a file that shows which names there are; and letters it has at least."""
 _SECOND_DIFFERS = -4.0
+_COMPOUND_PRIOR, _COMPOUND_STRENGTH, _COMPOUND_SHARE = (0.8, 0.2), 3.0, 0.55
+"""Share of two given names that are one, where the table says so and where it does not, and for how many records that stands."""
 _SHORT = 6
 """Given names of fewer letters than this are a letter apart by chance."""
 
@@ -42,6 +45,7 @@ class Doubt(IntEnum):
     HALF_NAME = 11
     OTHER_FAMILY_NAME = 12
     NAME_AND_DATE = 13
+    OTHER_USED_NAME = 14
 
     @property
     def rule(self) -> str:
@@ -117,8 +121,26 @@ def half_of_compound(traits: Traits, left: np.ndarray, right: np.ndarray) -> np.
         left, right: (pairs,) rows.
     """
     single = (traits.given[:, 0] >= 0) & (traits.given[:, 1] < 0)
-    one: np.ndarray = (traits.compound[left] & single[right]) | (traits.compound[right] & single[left])
+    compound = _compounds(traits)
+    one: np.ndarray = (compound[left] & single[right]) | (compound[right] & single[left])
     return one
+
+
+def _compounds(traits: Traits) -> np.ndarray:
+    """Return whether the first given name of each row is a compound: by its hyphen, or as its two words mostly have one.
+
+    JEAN FRANCOIS is one name where the file has JEAN-FRANÇOIS as often, and JEAN ADAM is two. While the file is small, the
+    table of names stands in.
+    """
+    first, second = traits.given[:, 0].astype(np.int64), traits.given[:, 1].astype(np.int64)
+    pair = np.where(second >= 0, first * (len(traits.of_given.writing) + 1) + second, -1)
+    _, at = np.unique(pair, return_inverse=True)
+    hyphens = np.bincount(at, traits.compound == Compound.HYPHEN)
+    known = np.bincount(at, traits.compound == Compound.TWO_WORDS) > 0
+    prior, strength = np.where(known, *_COMPOUND_PRIOR), _COMPOUND_STRENGTH
+    share = (hyphens + strength * prior) / (np.bincount(at) + strength)
+    found: np.ndarray = (traits.compound == Compound.HYPHEN) | ((second >= 0) & (share[at] >= _COMPOUND_SHARE))
+    return found
 
 
 def _distinct(traits: Traits, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -209,14 +231,18 @@ class _Judge:
         many, few = sorted((self._bearers[first], self._bearers[second]), reverse=True)
         well_known = bool(many >= _RARER * max(few, 1))
         one_exists = of.exists[first] != of.exists[second]
+        if of.between[first] or of.between[second]:
+            return False
         if not (one_exists or well_known):
             return False
         if well_known and few <= _HARDLY_BORNE and shortest >= _NO_SHORTER and not (of.exists[first] and of.exists[second]):
             # Of a large file: a name that hardly anybody bears beside one that is borne by very many.
             return self._names.same_initial(first, second)
         rarer = first if of.exists[second] or self._bearers[first] < self._bearers[second] else second
-        # The first letter is seldom written wrongly. Else what cannot be a name is a slip, and what could be one where it is long.
-        return self._names.same_initial(first, second) and (not of.likely[rarer] or shortest >= _SHORT)
+        # The first letter is seldom written wrongly, but by its sound (KLAUDE). Else what cannot be a name is a slip, and what
+        # could be one where it is long.
+        one_beginning = self._names.same_initial(first, second) or (bool(one_exists) and of.sound[first] == of.sound[second])
+        return one_beginning and (not of.likely[rarer] or shortest >= _SHORT)
 
     def _apart(self, first: int, second: int) -> int:
         if (first, second) not in self._slips:

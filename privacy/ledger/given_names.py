@@ -8,12 +8,18 @@ still be a name: it is `likely` when all its runs of three letters occur in name
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import combinations
 from pathlib import Path
+from string import ascii_uppercase
+
+from rapidfuzz.distance import OSA
 
 _TABLE = Path(__file__).with_name("given_names.txt")
 _SHARES = {"common": 0.015, "usual": 0.005, "known": 0.002}
+_FAR_RARER = 5
 UNKNOWN_SHARE = 0.01
 """Share of the persons of a sex who bear a name that is not in the table, before a file is read: nobody knows, so the
 cautious share that a common name has."""
@@ -33,11 +39,13 @@ class GivenNames:
         shares: Share of a sex that bears each name.
         writings: The first of its group, for each name that is written in several ways.
         runs: All runs of three letters of the names, with their beginnings and ends.
+        compounds: Both halves of names that are usually compound (JEAN-FRANCOIS).
     """
 
     shares: dict[str, float]
     writings: dict[str, str]
     runs: frozenset[str]
+    compounds: frozenset[tuple[str, str]]
 
     def exists(self, name: str) -> bool:
         """Return whether the table has the name.
@@ -65,6 +73,35 @@ class GivenNames:
         """
         return self.exists(name) or _runs(name) <= self.runs
 
+    def compound(self, words: Sequence[str]) -> bool:
+        """Return whether the first two given names usually are one.
+
+        Args:
+            words: Given names in order, in capitals without accents.
+
+        Example:
+            >>> given_names().compound(["JEAN", "FRANCOIS", "ADAM"]), given_names().compound(["ADAM", "JEAN"])
+            (True, False)
+        """
+        return tuple(words[:2]) in self.compounds
+
+    def between(self, name: str) -> bool:
+        """Return whether a word is no name, and a slip of either of two names a letter apart (LNA: LEA or LENA).
+
+        A name that is far rarer than the other does not count: JAAN is JEAN rather than JAN.
+
+        Example:
+            >>> given_names().between("LNA"), given_names().between("CHRSTOPHE")
+            (True, False)
+        """
+        if self.exists(name):
+            return False
+        near = sorted({self.one_writing(one) for one in _a_slip_away(name) if one in self.shares})
+        return any(OSA.distance(a, b) <= 1 and self._as_common(a, b) for a, b in combinations(near, 2))
+
+    def _as_common(self, one: str, two: str) -> bool:
+        return max(self.shares[one], self.shares[two]) <= _FAR_RARER * min(self.shares[one], self.shares[two])
+
     def one_writing(self, name: str) -> str:
         """Return what stands for all writings of a name.
 
@@ -80,21 +117,33 @@ def given_names() -> GivenNames:
     """Return the table, read once."""
     shares: dict[str, float] = {}
     writings: dict[str, str] = {}
+    compounds: set[tuple[str, str]] = set()
     for line in _TABLE.read_text(encoding="ascii").splitlines():
         kind, *names = line.replace("-", "").split()
-        if kind == "same":
+        if kind == "compound":
+            compounds.update((names[0], other) for other in names[1:])
+        elif kind == "same":
             for name in names:
                 writings.setdefault(name, writings.get(names[0], names[0]))
                 shares.setdefault(name, _SHARES["known"])
         elif kind in _SHARES:
             for name in names:
                 shares.setdefault(name, _SHARES[kind])
-    return GivenNames(shares, writings, frozenset(run for name in shares for run in _runs(name)))
+    return GivenNames(shares, writings, frozenset(run for name in shares for run in _runs(name)), frozenset(compounds))
 
 
 def _runs(name: str) -> frozenset[str]:
     padded = f"_{name}_"
     return frozenset(padded[at : at + 3] for at in range(len(padded) - 2))
+
+
+def _a_slip_away(name: str) -> set[str]:
+    """Return all words that are one letter more, less or other, or have two neighbours exchanged."""
+    cuts = [(name[:at], name[at:]) for at in range(len(name) + 1)]
+    fewer = {a + b[1:] for a, b in cuts if b}
+    turned = {a + b[1] + b[0] + b[2:] for a, b in cuts if len(b) > 1}
+    other = {a + letter + rest for a, b in cuts for letter in ascii_uppercase for rest in (b, b[1:])}
+    return fewer | turned | other
 
 
 def squeezed(name: str) -> str:

@@ -20,18 +20,19 @@ import numpy as np
 import polars as pl
 
 from unibase.privacy.compiled.candidate_pairs import VETO, parts_of_pairs
-from unibase.privacy.ledger.comparable import FAMILIES, RecordKey, Traits, read_traits
+from unibase.privacy.ledger.comparable import RecordKey, Traits, read_traits
 from unibase.privacy.ledger.comparable_pairs import MOST_FUZZY, candidates, compared, pairs_of_ins
 from unibase.privacy.ledger.edges import ACCEPT_BITS, Edge
+from unibase.privacy.ledger.family_evidence import family_by_letters, other_used_name
 from unibase.privacy.ledger.given_evidence import Doubt, first_names_differ, half_of_compound, second_names
 from unibase.privacy.ledger.weights import MOST_SECOND, Weights, weights_of, without_default_dates
 
 CAUTION_BITS = 2.0
-"""Bits more that are asked for where the day of birth differs or stands for none, or the family names are not the same ones."""
+"""Bits more that are asked for where the family names are not the same ones, or the day of birth stands for none."""
 
-ALIKE_BITS = 3.0
-"""Bits less that are asked for where day of birth, family names and first given name are equal and no place speaks against
-it: what is then missing is a place of birth, or what makes a name rare."""
+ALIKE_BITS = 6.0
+"""Bits less that are asked for where day of birth, family names and first given name are equal and a place is missing: of
+eight simulated populations, all such pairs were one person. The day of birth must be one that says something."""
 
 REVIEW_BITS = 0.0
 """Score from which a pair is shown to a person for a decision."""
@@ -180,11 +181,12 @@ def _name_evidence(traits: Traits, pairs: np.ndarray, weights: Weights, family: 
     exchanged = (family == VETO) & (given == VETO) & (traits.bag[left] >= 0) & (traits.bag[left] == traits.bag[right])
     family[exchanged], given[exchanged] = MOST_FUZZY, MOST_FUZZY
     unlike = np.flatnonzero(family == VETO)
-    family[unlike] = _family_by_letters(traits, left[unlike], right[unlike])
+    family[unlike] = family_by_letters(traits, left[unlike], right[unlike])
     # Where further names are missing on one side, twins may stand behind an exchange as well.
     doubt = np.where(exchanged & (traits.words[left] != traits.words[right]), Doubt.OTHER_NAME, Doubt.NONE).astype(np.int8)
     doubt[unlike] = np.where(family[unlike] < MOST_FUZZY, Doubt.OTHER_FAMILY_NAME, Doubt.NONE)
     _weigh_given(traits, pairs, weights, given, doubt, np.flatnonzero(same_given))
+    doubt = np.where((doubt == 0) & shared & other_used_name(traits, left, right), np.int8(Doubt.OTHER_USED_NAME), doubt)
     half = (doubt == 0) & (same_given | (given != MOST_FUZZY)) & half_of_compound(traits, left, right)
     return _NameEvidence(family, given, np.where(half, np.int8(Doubt.HALF_NAME), doubt), shared, same_given)
 
@@ -207,8 +209,9 @@ def _caution(traits: Traits, left: np.ndarray, right: np.ndarray, alike: np.ndar
     vague = traits.vague[left] | traits.vague[right]
     other_names = (traits.families[left] != traits.families[right]).any(axis=1)
     two_places = (traits.place[left] >= 0) & (traits.place[right] >= 0) & (traits.place[left] != traits.place[right])
-    less = np.where(alike & ~two_places, -ALIKE_BITS, 0.0)
-    return np.where(vague | other_names | _two_dates(traits.birth, left, right), CAUTION_BITS, less)
+    one_place = (traits.place[left] >= 0) & (traits.place[left] == traits.place[right])
+    less = np.where(alike & ~two_places & ~vague & ~one_place, -ALIKE_BITS, 0.0)
+    return np.where(other_names | vague, CAUTION_BITS, less)
 
 
 def _two_dates(birth: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -232,23 +235,6 @@ def _further_doubt(traits: Traits, left: np.ndarray, right: np.ndarray, doubt: n
         (slip & (traits.families[left] != traits.families[right]).any(axis=1), Doubt.NAME_AND_DATE),
     )
     return np.select([when for when, _ in conditions], [what for _, what in conditions], Doubt.NONE).astype(np.int8)
-
-
-def _family_by_letters(traits: Traits, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Return the evidence of family names of which none is equal: half of a compound name, a slip of the pen, or another."""
-    near = np.zeros(len(left))
-    size = len(traits.short)
-    for a in range(FAMILIES):
-        for b in range(FAMILIES):
-            one, two = traits.families[left, a].astype(np.int64), traits.families[right, b].astype(np.int64)
-            there = np.flatnonzero((one >= 0) & (two >= 0))
-            if not len(there):
-                continue
-            joint, inverse = np.unique(one[there] * size + two[there], return_inverse=True)
-            near[there] = np.maximum(near[there], traits.names.alike(joint // size, joint % size)[inverse])
-    # A woman known under her name of birth here and her married name there agrees on nothing but the rest.
-    female = (traits.sex[left] == 2) | (traits.sex[right] == 2)
-    return np.select([near >= 0.92, near >= 0.85, female], [MOST_FUZZY, 2.0, -4.0], -7.0)
 
 
 def _best(traits: Traits, pairs: np.ndarray, bits: np.ndarray, scored: _Scored, *, accept: float, cap: bool) -> list[_Pair]:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from calendar import monthrange
+from enum import IntEnum
 from typing import NamedTuple
 
 from unibase.privacy.french_identifiers import is_nir
+from unibase.privacy.ledger.given_names import given_names
 
 _LIGATURES = str.maketrans({"œ": "oe", "Œ": "OE", "æ": "ae", "Æ": "AE", "ß": "ss", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L"})
 _READ_AS_DIGITS = str.maketrans("01358", "OIESB")
@@ -81,6 +83,9 @@ _NO_GIVEN = frozenset(
     ]
 )
 _LEAST_FAMILY = 2
+_NUMBERED_ANEW = frozenset({"20", "75", "78", "91", "92", "93", "94", "95", "96"})
+_PARIS = "75056"
+_TWO_CENTURIES = "30"
 _NO_DATES = frozenset({(1900, 1, 1), (1901, 1, 1), (1899, 12, 30), (1899, 12, 31), (1900, 1, 0), (1900, 0, 0), (1901, 0, 0)})
 _COMPOUND = re.compile(r"[^\W\d_]+\s?[-\u2010\u2011\u2013]\s?[^\W\d_]")
 FOREIGN = "99"
@@ -174,17 +179,27 @@ def all_names(family: str | None, given: str | None) -> str | None:
     return " ".join(sorted([*one, *two])) if one and two else None
 
 
-def is_compound(given: str | None) -> bool:
-    """Return whether the first given name is written as a compound, with a hyphen: JEAN-NOËL is not JEAN.
+class Compound(IntEnum):
+    """How the first given name is written: with a hyphen, or as two words that often are one name."""
+
+    NO = 0
+    HYPHEN = 1
+    TWO_WORDS = 2
+
+
+def compound_of(given: str | None) -> Compound:
+    """Return whether the first given name is a compound: JEAN-NOËL is not JEAN, and JEAN NOËL may be JEAN-NOËL.
 
     Args:
         given: Given names as written.
 
     Example:
-        >>> is_compound("Jean-Noël Paul"), is_compound("Jean Noël"), is_compound("Paul Jean-Noël")
-        (True, False, False)
+        >>> [int(compound_of(name)) for name in ("Jean-Noël Paul", "Jean Noël", "Paul Jean-Noël", "Jean Adam")]
+        [1, 2, 0, 0]
     """
-    return bool(given and _COMPOUND.match(given.strip()))
+    if given and _COMPOUND.match(given.strip()):
+        return Compound.HYPHEN
+    return Compound.TWO_WORDS if given_names().compound(given_tokens(given)) else Compound.NO
 
 
 def parse_date(text: str | None) -> PartialDate | None:
@@ -230,6 +245,45 @@ def place_code(text: str | None) -> str | None:
     """
     code = (text or "").strip().upper()
     return None if code in _UNKNOWN_PLACES else code
+
+
+def place_of_ins(ins: str | None, birth: str | None) -> str | None:
+    """Return the INSEE code of the place of birth that a valid INS holds, or None where it tells none for certain.
+
+    None where its year of birth is another than that of the record (a parent's INS), and before 1968 where departments were
+    numbered otherwise (Corsica, Paris and its surroundings, Algeria): the record of another hospital has the code of today.
+
+    Args:
+        ins: Matricule INS.
+        birth: Date of birth as the record has it, in ISO.
+
+    Example:
+        >>> place_of_ins("160019934100229", "1960-01-01")
+        '99341'
+    """
+    number, born = valid_ins(ins), parse_date(birth)
+    if number is None or born is None or int(number[1:3]) != born.year % 100:
+        return None
+    code = number[5:10]
+    return None if born.year < 1968 and code[:2] in _NUMBERED_ANEW and code != _PARIS else place_code(code)
+
+
+def birth_of_ins(ins: str | None) -> str | None:
+    """Return year and month of birth that a valid INS holds, in ISO, or None where it tells none for certain.
+
+    An INS has two digits of the year: those below 30 fit two centuries. A month that was not known is 20 or more.
+
+    Args:
+        ins: Matricule INS.
+
+    Example:
+        >>> birth_of_ins("160019934100229")
+        '1960-01'
+    """
+    number = valid_ins(ins)
+    if number is None or number[1:3] < _TWO_CENTURIES:
+        return None
+    return f"19{number[1:3]}" + (f"-{number[3:5]}" if "01" <= number[3:5] <= "12" else "")
 
 
 def department(place: str) -> str:

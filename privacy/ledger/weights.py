@@ -21,6 +21,7 @@ _FAMILY = (0.001, 2_000.0)
 _FAMILY_ABROAD = (0.04, 50.0)
 _GIVEN_STRENGTH = 500.0
 _GIVEN_ABROAD = (0.06, 50.0)
+_COMMON_FAMILY, _OF_FAMILY_STRENGTH = 50, 50.0
 _SECOND = (0.02, 200.0)
 MOST_SECOND = 5.0
 """Bits that a further given name in common gives at most."""
@@ -71,12 +72,31 @@ def weights_of(traits: Traits) -> Weights:
     given = _bits(count, size, np.where(writing >= 0, share[writing], 0.01), _GIVEN_STRENGTH)
     within, of_country = _counts(traits, writing, traits.country)
     given = np.where(abroad, np.minimum(given, _bits(within, of_country, *_GIVEN_ABROAD)), given)
+    given = np.minimum(given, _given_of_family(traits, writing, given))
     bearers = np.zeros(max(len(traits.initials), 1))
     first = traits.given[:, 0]
     there = first >= 0
     pairs = np.unique(first[there].astype(np.int64) * max(len(traits.keys), 1) + traits.record[there])
     np.add.at(bearers, pairs // max(len(traits.keys), 1), 1)
     return Weights(families, given, _birth_bits(traits), _place_bits(traits, abroad), _second_bits(traits, abroad), bearers)
+
+
+def _given_of_family(traits: Traits, writing: np.ndarray, given: np.ndarray) -> np.ndarray:
+    """Return the bits of each first given name among those who bear the family name: ANTONIO says little of DOS SANTOS.
+
+    Args:
+        traits: All traits.
+        writing: What all writings of the first given name of each row have in common.
+        given: Bits of it in the file.
+    """
+    least = given
+    for column in traits.families.T:
+        count, size = _counts(traits, writing, column)
+        common = (column >= 0) & (size >= _COMMON_FAMILY)
+        # The record itself is no evidence that others bear the name.
+        within = _bits(np.maximum(count - 1.0, 0.0), size - 1.0, np.exp2(-given), _OF_FAMILY_STRENGTH)
+        least = np.where(common, np.minimum(least, within), least)
+    return least
 
 
 def _family_bits(traits: Traits, column: np.ndarray, abroad: np.ndarray) -> np.ndarray:

@@ -14,15 +14,17 @@ from unibase.privacy.ledger.given_names import given_names, skeleton, squeezed
 from unibase.privacy.ledger.traits import (
     all_names,
     bag_of_names,
+    birth_of_ins,
+    compound_of,
     department,
     family_names,
     given_tokens,
     ins_stem,
-    is_compound,
     is_provisional,
     is_vague,
     parse_date,
     place_code,
+    place_of_ins,
     valid_ins,
 )
 
@@ -39,7 +41,7 @@ class Traits(NamedTuple):
     ins: str | None
     bag: str | None
     words: str | None
-    compound: bool
+    compound: int
 
     @property
     def country(self) -> str:
@@ -54,7 +56,8 @@ class Score(NamedTuple):
 
 
 def traits_of(row: dict[str, str | None]) -> Traits:
-    birth, place = parse_date(row["birth_date"]), place_code(row["birth_place_code"])
+    birth = parse_date(row["birth_date"]) or parse_date(birth_of_ins(row["ins"]))
+    place = place_code(row["birth_place_code"]) or place_of_ins(row["ins"], row["birth_date"])
     return Traits(
         family_names(row["birth_family_name"], row["used_family_name"])[:3],
         given_tokens(row["given_names"])[:3],
@@ -65,7 +68,7 @@ def traits_of(row: dict[str, str | None]) -> Traits:
         valid_ins(row["ins"]),
         bag_of_names(row["birth_family_name"], row["given_names"]),
         all_names(row["birth_family_name"], row["given_names"]),
-        is_compound(row["given_names"]),
+        compound_of(row["given_names"]),
     )
 
 
@@ -100,11 +103,18 @@ class File:
 
     def given_bits(self, one: Traits) -> float:
         name = TABLE.one_writing(one.given[0])
-        everywhere = -math.log2((self.given[name] + 500 * self.share[name]) / (self.count + 500.0))
-        if one.country in ("", "FR"):
-            return everywhere
-        mine, of = self.among(one, lambda other: TABLE.one_writing(other.given[0]) if other.given else None)
-        return min(everywhere, -math.log2((mine + 3.0) / (of + 50.0)))
+        bits = -math.log2((self.given[name] + 500 * self.share[name]) / (self.count + 500.0))
+        if one.country not in ("", "FR"):
+            mine, of = self.among(one, lambda other: TABLE.one_writing(other.given[0]) if other.given else None)
+            bits = min(bits, -math.log2((mine + 3.0) / (of + 50.0)))
+        return min([bits, *(self.given_of_family(one, place, name, bits) for place in range(len(one.families)))])
+
+    def given_of_family(self, one: Traits, place: int, name: str, bits: float) -> float:
+        kin = [other for other in self.people if other.families[place : place + 1] == one.families[place : place + 1]]
+        if len(kin) < 50:
+            return bits
+        others = sum(bool(other.given) and TABLE.one_writing(other.given[0]) == name for other in kin) - 1
+        return -math.log2((others + 50.0 * 2.0**-bits) / (len(kin) - 1 + 50.0))
 
     def second_bits(self, one: Traits) -> float:
         def second(other: Traits) -> str:
@@ -134,6 +144,13 @@ class File:
             return 8.0
         return min(8.0, max(2.0, -math.log2((self.countries[one.country] + 10.0) / (self.count + 1_000.0))))
 
+    def is_compound(self, one: Traits) -> bool:
+        """Whether the first given name is a compound: by its hyphen, or because its two words mostly have one."""
+        if one.compound == 1 or len(one.given) < 2:
+            return one.compound == 1
+        alike = [other.compound for other in self.people if other.given[:2] == one.given[:2]]
+        return (alike.count(1) + 3 * (0.8 if 2 in alike else 0.2)) / (len(alike) + 3) >= 0.55
+
     def two_names(self, a: str, b: str) -> bool:
         both = TABLE.exists(a) and TABLE.exists(b)
         return both or min(self.bearers[a], self.bearers[b]) >= max(3, max(self.bearers[a], self.bearers[b]) / 50)
@@ -161,7 +178,8 @@ def scores(rows: Sequence[dict[str, str | None]]) -> dict[tuple[int, int], Score
                 continue
             given_bits, doubt = said
             written_together = names[1] is None and given_bits == 6.0
-            half = (one.compound and len(two.given) == 1) or (two.compound and len(one.given) == 1)
+            half = (len(two.given) == 1 and file.is_compound(one)) or (len(one.given) == 1 and file.is_compound(two))
+            doubt |= names[0] is not None and other_used_name(one, two)
             doubt |= half and not written_together
             doubt |= names[0] is None and family_bits < 6.0
         dates = birth(one, two, file)
@@ -174,10 +192,12 @@ def scores(rows: Sequence[dict[str, str | None]]) -> dict[tuple[int, int], Score
         slip = bool(full) and one.birth != two.birth
         doubt |= slip and one.families != two.families
         caution = 0.0
-        if slip or one.vague or two.vague or one.families != two.families:
+        vague = one.vague or two.vague
+        alike = full and one.birth == two.birth and one.families and names[1] is not None and one.given and two.given
+        if one.families != two.families or vague:
             caution = 2.0
-        elif full and one.birth == two.birth and one.families and names[1] is not None and one.given and two.given:
-            caution = 0.0 if one.place and two.place and one.place != two.place else -3.0
+        elif alike and not (one.place and two.place):
+            caution = -6.0
         sex = 0.0 if not one.sex or not two.sex else (1.0 if one.sex == two.sex else -9.0)
         total = family_bits + given_bits + dates + sex + place(one, two, file)
         found[(i, j)] = Score(total - math.log2(max(file.count, 10_000)), doubt, caution)
@@ -195,6 +215,17 @@ def family(one: Traits, two: Traits, file: File) -> float | None:
     shared = set(one.families) & set(two.families)
     bits = sorted((min(file.family_bits(one, name), file.family_bits(two, name)) for name in shared), reverse=True)
     return bits[0] + (min(5.0, 0.7 * bits[1]) if len(bits) > 1 else 0.0) if bits else None
+
+
+def other_used_name(one: Traits, two: Traits) -> bool:
+    """Whether each has a further family name that is none of the other's."""
+    left, right = set(one.families) - set(two.families), set(two.families) - set(one.families)
+    return bool(left and right) and all(near_family(a, b) < 0.85 for a in left for b in right)
+
+
+def near_family(a: str, b: str) -> float:
+    half = min(len(a), len(b)) >= 4 and (a.startswith(b) or b.startswith(a) or a.endswith(b) or b.endswith(a))
+    return 1.0 if half else JaroWinkler.similarity(a, b)
 
 
 def fuzzy_family(one: Traits, two: Traits) -> float:
@@ -279,6 +310,8 @@ def is_slip(a: str, b: str, file: File) -> bool:
     """Whether one of two names is surely the other with a slip of the pen."""
     if squeezed(a) == squeezed(b):
         return True
+    if TABLE.between(a) or TABLE.between(b):
+        return False
     common = max(file.bearers[a], file.bearers[b]) >= 50 * max(1, min(file.bearers[a], file.bearers[b]))
     if not common and TABLE.exists(a) == TABLE.exists(b):
         return False
@@ -286,7 +319,8 @@ def is_slip(a: str, b: str, file: File) -> bool:
     if common and few <= 2 and min(len(a), len(b)) >= 4 and not (TABLE.exists(a) and TABLE.exists(b)):
         return a[0] == b[0]
     rarer = a if TABLE.exists(b) or file.bearers[a] < file.bearers[b] else b
-    return a[0] == b[0] and (not TABLE.likely(rarer) or min(len(a), len(b)) >= 6)
+    beginning = a[0] == b[0] or (TABLE.exists(a) != TABLE.exists(b) and skeleton(a) == skeleton(b))
+    return beginning and (not TABLE.likely(rarer) or min(len(a), len(b)) >= 6)
 
 
 def birth(one: Traits, two: Traits, file: File) -> float | None:

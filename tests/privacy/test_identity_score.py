@@ -124,11 +124,14 @@ def test_precision_and_recall_of_ten_thousand_simulated_persons() -> None:
     who = {
         (centre, identifier): person for centre, identifier, person in truth.select("centre", "identifier", "person").iter_rows()
     }
-    links, _ = matching.edges_between(people, list(who))
+    links, review = matching.edges_between(people, list(who))
     assert sum(who[edge.left] == who[edge.right] for edge in links) / len(links) >= 0.999
     linked = {frozenset((edge.left, edge.right)) for edge in links}
     by_person: dict[int, list[tuple[str, str]]] = {}
     for key, person in who.items():
         by_person.setdefault(person, []).append(key)
     pairs = [frozenset(keys) for keys in by_person.values() if len(keys) == 2]
-    assert sum(pair in linked for pair in pairs) / len(pairs) >= 0.99
+    assert sum(pair in linked for pair in pairs) / len(pairs) >= 0.985
+    # Who may be a twin (Jean, and Jean François) is asked about.
+    asked = {frozenset((edge.left, edge.right)) for edge in review}
+    assert sum(pair in linked | asked for pair in pairs) / len(pairs) >= 0.998

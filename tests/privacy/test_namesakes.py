@@ -40,6 +40,8 @@ APART = {
     "each bears the other's name as well": (("Paul Louis", "M"), ("Louis Paul", "M")),
     "half of a compound name": (("Jean", "M"), ("Jean-Noël", "M")),
     "half of a compound name with a slip": (("P1erre", "M"), ("Pierre-Yves", "M")),
+    "half of a compound name without hyphen": (("Jean", "M"), ("JEAN FRANCOIS", "M")),
+    "a slip of either of two names": (("Léa", "F"), ("Lna", "F")),
     "an initial": (("P", "M"), ("Pierre", "M")),
     "no given name": (("BEBE", "F"), ("BEBE", "F")),
 }
@@ -50,6 +52,9 @@ ONE = {
     "second name left out": (("Paul Louis Marie", "M"), ("Paul Marie", "M")),
     "transliteration": (("Souleymane", "M"), ("Suleyman", "M")),
     "doubled letter": (("Isabelle", "F"), ("Isabele", "F")),
+    "middle name of Viet Nam as it is heard": (("Thi Hoa", "F"), ("TI HOA", "F")),
+    "first letter as it is heard": (("Claudine", "F"), ("KLAUDINE", "F")),
+    "another spelling": (("Sylvie", "F"), ("Silvie", "F")),
     "letters that no name has": (("Eléonore", "F"), ("Eleonre", "F")),
     "slip in a long name": (("Christophe", "M"), ("Chrictophe", "M")),
 }
@@ -124,6 +129,28 @@ def test_one_name_written_in_two_ways_is_linked(name: str) -> None:
             person("DIARRA", "Moussa", "1970-05-17", "M", "99335", ins("1700599335031")),
             person("DIARRA", "Moussa", "1970-05-17", "M", "99335", ins("1700599335077")),
             "apart",
+        ),
+        # The INS holds the place, and year and month of birth, where the record does not.
+        (
+            person("DIARRA", "Moussa", "1970-01-01", "M", "", ins("1700199335031")),
+            person("DIARRA", "Moussa", "1970-01-01", "M", "99326"),
+            "apart",
+        ),
+        (
+            person("OZANAM", "Luce", "1900-01-01", "F", "85191", ins("2470685191031")),
+            person("OZANAM", "Luce", "1947-06-12", "F", "85191"),
+            "linked",
+        ),
+        (
+            person("OZANAM", "Luce", "1900-01-01", "F", "85191", ins("2470685191031")),
+            person("OZANAM", "Luce", "1947-05-12", "F", "85191"),
+            "apart",
+        ),
+        # Two women of one name of birth who married two men.
+        (
+            person("LEFEBVRE", "Odile", "1947-06-12", "F", "85191") | {"used_family_name": "CARON"},
+            person("LEFEBVRE", "Odile", "1947-06-12", "F", "85191") | {"used_family_name": "GIRAUD"},
+            "review",
         ),
     ],
 )

@@ -1,0 +1,59 @@
+"""What family names that differ say of two records: half of a compound name, a slip of the pen, a name by marriage, or another."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unibase.privacy.ledger.comparable import FAMILIES, Traits
+from unibase.privacy.ledger.comparable_pairs import MOST_FUZZY
+
+_ONE_NAME, _NEAR = 0.92, 0.85
+"""Likeness (Jaro and Winkler) from which two family names are one written wrongly, or may be."""
+_NEAR_BITS, _FEMALE_BITS, _OTHER_BITS = 2.0, -4.0, -7.0
+
+
+def family_by_letters(traits: Traits, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return the bits of pairs of which no family name is equal: half of a compound name, a slip of the pen, or another.
+
+    Args:
+        traits: All traits.
+        left, right: (pairs,) rows.
+    """
+    near = np.zeros(len(left))
+    for a in range(FAMILIES):
+        for b in range(FAMILIES):
+            one, two = traits.families[left, a].astype(np.int64), traits.families[right, b].astype(np.int64)
+            there = np.flatnonzero((one >= 0) & (two >= 0))
+            near[there] = np.maximum(near[there], _alike(traits, one[there], two[there]))
+    # A woman known under her name of birth here and her married name there agrees on nothing but the rest.
+    female = (traits.sex[left] == 2) | (traits.sex[right] == 2)
+    return np.select([near >= _ONE_NAME, near >= _NEAR, female], [MOST_FUZZY, _NEAR_BITS, _FEMALE_BITS], _OTHER_BITS)
+
+
+def other_used_name(traits: Traits, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return whether two records share one of their family names, and each has a second one that is none of the other's.
+
+    So do two women of one name of birth who married two men; and one woman who married twice.
+
+    Args:
+        traits: All traits.
+        left, right: (pairs,) rows.
+    """
+    found = np.zeros(len(left), dtype=np.bool_)
+    two = (traits.families[left, 1] >= 0) & (traits.families[right, 1] >= 0)
+    for at in np.flatnonzero(two & (traits.families[left] != traits.families[right]).any(axis=1)).tolist():
+        one, other = set(traits.families[left[at]].tolist()) - {-1}, set(traits.families[right[at]].tolist()) - {-1}
+        only = [(a, b) for a in sorted(one - other) for b in sorted(other - one)]
+        if only and one & other:
+            found[at] = bool((_alike(traits, *np.array(only).T) < _NEAR).all())
+    return found
+
+
+def _alike(traits: Traits, one: np.ndarray, two: np.ndarray) -> np.ndarray:
+    """Return how alike pairs of family names are; each pair is compared once."""
+    if not len(one):
+        return np.empty(0)
+    size = len(traits.short)
+    joint, inverse = np.unique(one * size + two, return_inverse=True)
+    found: np.ndarray = traits.names.alike(joint // size, joint % size)[inverse]
+    return found
