@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from unibase.privacy.custody.objections import ANY_SYSTEM, plain_number
 from unibase.privacy.ledger.erased_numbers import Erased
+from unibase.privacy.ledger.traits import valid_ins
 
 
 class Subject(NamedTuple):
@@ -69,10 +72,59 @@ class SubjectLookup:
             system: Kind of identifier.
             identifier: As the source writes it.
         """
-        return (centre, system, identifier.strip()) in self.objecting or self.erased.knows(centre, system, identifier)
+        ways = {(centre, system, identifier.strip()), (centre, ANY_SYSTEM, plain_number(identifier))}
+        return not self.objecting.isdisjoint(ways) or self.erased.knows(centre, system, identifier)
+
+    def meant(self, identifiers: Collection[tuple[str, str, str]]) -> dict[tuple[str, str, str], frozenset[Subject]]:
+        """Return whom each entry of a register means; nobody where the ledger does not know the number.
+
+        A number of `ANY_SYSTEM` was written down by a person. It is sought among all numbers of the centre as it is
+        written, then without the zeros that a spreadsheet takes away; and as an INS, which is one person's everywhere.
+
+        Args:
+            identifiers: Centre, system and identifier of each entry.
+
+        Example:
+            >>> lookup = SubjectLookup({("lyon", "nip", "0801"): Subject(7, -3)})
+            >>> entry = ("lyon", ANY_SYSTEM, "801")
+            >>> lookup.meant([entry])[entry] == {Subject(7, -3)}
+            True
+        """
+        by_hand = any(system == ANY_SYSTEM for _, system, _ in identifiers)
+        exact, plain = (self._numbers(form) if by_hand else {} for form in (str.strip, plain_number))
+        of_ins = self._of_ins() if by_hand else {}
+        found: dict[tuple[str, str, str], frozenset[Subject]] = {}
+        for entry in identifiers:
+            centre, system, identifier = entry
+            if system == ANY_SYSTEM:
+                ways = (exact.get((centre, identifier.strip())), plain.get((centre, plain_number(identifier))))
+                found[entry] = frozenset(next((one for one in (*ways, of_ins.get(valid_ins(identifier) or "")) if one), set()))
+            else:
+                found[entry] = frozenset({self.by_identifier[entry]} if entry in self.by_identifier else ())
+        return found
+
+    def _numbers(self, form: Callable[[str], str]) -> dict[tuple[str, str], set[Subject]]:
+        """Return the subjects of each number of each centre, of whatever system, in some form."""
+        found: dict[tuple[str, str], set[Subject]] = defaultdict(set)
+        for (centre, _, identifier), subject in self.by_identifier.items():
+            found[(centre, form(identifier))].add(subject)
+        return found
+
+    def _of_ins(self) -> dict[str, set[Subject]]:
+        """Return the subjects of each INS."""
+        of_number = {subject.subject_id: subject for subject in self.by_identifier.values()}
+        found: dict[str, set[Subject]] = defaultdict(set)
+        for number, person in self.persons.items():
+            for one in person.numbers:
+                if number in of_number and (ins := valid_ins(one)):
+                    found[ins].add(of_number[number])
+        return found
 
     def without(self, identifiers: Collection[tuple[str, str, str]]) -> SubjectLookup:
         """Return the lookup without the persons behind some identifiers, whatever other identifiers they have.
+
+        Args:
+            identifiers: Centre, system and identifier of each; of `ANY_SYSTEM` where a person wrote it down.
 
         Example:
             >>> lookup = SubjectLookup({("lyon", "ipp", "1"): Subject(7, -3), ("Tours", "ipp", "9"): Subject(7, -3)})
@@ -80,18 +132,35 @@ class SubjectLookup:
             >>> less.find("Tours", "ipp", "9"), less.objects("Tours", "ipp", "9")
             (None, True)
         """
-        gone = {self.by_identifier[one] for one in identifiers if one in self.by_identifier}
-        if not gone:
-            return replace(self, objecting=self.objecting | frozenset(identifiers))
+        gone = frozenset().union(*self.meant(identifiers).values())
+        entries = {(one[0], ANY_SYSTEM, plain_number(one[2])) if one[1] == ANY_SYSTEM else one for one in identifiers}
         kept = {one: subject for one, subject in self.by_identifier.items() if subject not in gone}
-        objecting = self.objecting | frozenset(identifiers) | frozenset(self.by_identifier.keys() - kept.keys())
-        return SubjectLookup(kept, objecting, self._persons_of(kept), self.erased)
+        objecting = self.objecting | entries | (self.by_identifier.keys() - kept.keys())
+        return SubjectLookup(kept, objecting, self._persons_of(kept) if gone else self.persons, self.erased)
+
+    def unaware_of(self, numbers: Collection[tuple[str, str, str]]) -> SubjectLookup:
+        """Return the lookup without some numbers; a person who has others is still found by these.
+
+        Args:
+            numbers: Centre, system and identifier of each.
+
+        Example:
+            >>> lookup = SubjectLookup({("lyon", "ipp", "1"): Subject(7, -3), ("Tours", "ipp", "9"): Subject(7, -3)})
+            >>> less = lookup.unaware_of([("lyon", "ipp", "1")])
+            >>> less.find("lyon", "ipp", "1"), less.find("Tours", "ipp", "9")
+            (None, Subject(subject_id=7, shift_days=-3))
+        """
+        gone = set(numbers)
+        if gone.isdisjoint(self.by_identifier):
+            return self
+        kept = {one: subject for one, subject in self.by_identifier.items() if one not in gone}
+        return SubjectLookup(kept, self.objecting, self._persons_of(kept), self.erased)
 
     def within(self, centre: str, identifiers: Collection[str] | None = None) -> SubjectLookup:
         """Return the lookup for one centre, and of it for some identifiers; with what all centres know of these persons."""
 
         def mine(one: tuple[str, str, str]) -> bool:
-            return one[0] == centre and (identifiers is None or one[2] in identifiers)
+            return one[0] == centre and (identifiers is None or one[1] == ANY_SYSTEM or one[2] in identifiers)
 
         known = {one: subject for one, subject in self.by_identifier.items() if mine(one)}
         objecting = frozenset(one for one in self.objecting if mine(one))

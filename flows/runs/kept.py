@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from unibase.flows.runs.code import ROOMS, ROOT
 from unibase.flows.study.named_files import files_of_settings
-from unibase.flows.study.places import DICOM, EVERY, FETCHED, LEDGER, OBJECTIONS, RELEASE, Place
+from unibase.flows.study.places import DICOM, EVERY, FETCHED, LEDGER, OBJECTIONS, PEOPLE, RELEASE, Place
 from unibase.groundwork.files import digest_of, sha256_file
 from unibase.groundwork.problems import MachineFault
 
@@ -42,7 +42,9 @@ def inputs(run: Run, stage: str, reads: Iterable[Place]) -> str:
     settings = {key: value for key, value in study.settings().items() if key not in _NO_INPUT}
     known = set(reads)
     copies = [run.ledger.digest(f"deidentify-{name}") for name in study.centres] if DICOM in known else []
-    persons = run.content("persons", [path for place in (LEDGER, OBJECTIONS) if (path := place.of(study.work.root)).exists()])
+    persons = run.content(
+        "persons", [path for place in (LEDGER, OBJECTIONS, PEOPLE) if (path := place.of(study.work.root)).exists()]
+    )
     shared = {key: value for key, value in settings.items() if key != "centres"}
     files = run.content("study", files_of_settings(shared, study))
     found = [

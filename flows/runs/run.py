@@ -16,18 +16,19 @@ import polars as pl
 from unibase.flows.runs.code import code_digest
 from unibase.flows.runs.worker_check import refuse_unlike
 from unibase.flows.study.places import ERASED, OBJECTIONS, Place
+from unibase.flows.study.places import PEOPLE as PEOPLE_TABLE
 from unibase.flows.study.study_file import Study
 from unibase.groundwork.cluster import Workforce
 from unibase.groundwork.faults import fault_of
 from unibase.groundwork.files import digest_of
 from unibase.groundwork.problems import MachineFault, SourceAway, UserError
-from unibase.groundwork.tables import QUARANTINE
+from unibase.groundwork.tables import PEOPLE, QUARANTINE
 from unibase.groundwork.work import Job, Outcome, Progress, Unit, Workers, WorkLedger, run_units
 from unibase.privacy.custody.custodians import assemble, read_subjects, read_tokens
 from unibase.privacy.custody.objections import identifiers, read_register
 from unibase.privacy.keys import Key
 from unibase.privacy.ledger.erased_numbers import read_erased
-from unibase.privacy.ledger.persons import open_lookup, revisions
+from unibase.privacy.ledger.persons import open_lookup, revisions, unlisted
 from unibase.privacy.pseudonyms import token
 from unibase.privacy.subjects import SubjectLookup
 
@@ -85,10 +86,19 @@ class Run:
 
     @cached_property
     def lookup(self) -> SubjectLookup:
-        """The way from identifiers to subjects, as the ledger is or, where the study says so, was; without those who object."""
+        """The way from identifiers to subjects, as the ledger is or, where the study says so, was; without those who object,
+        and those whom their hospital lists no more."""
         register = OBJECTIONS.of(self.study.work.root)
-        known = self._everybody().without(identifiers(read_register(register)))
+        known = self._everybody().without(identifiers(read_register(register))).unaware_of(self.unlisted())
         return replace(known, erased=read_erased(ERASED.of(self.study.work.root)))
+
+    def unlisted(self) -> frozenset[tuple[str, str, str]]:
+        """Return the numbers of records that their hospital lists no more; none where the study says that it may, or was."""
+        listed = PEOPLE_TABLE.of(self.study.work.root)
+        if self.study.ledger_revision is not None or not listed.exists():
+            return frozenset()
+        whole = [name for name, centre in self.study.centres.items() if not centre.keep_unlisted]
+        return unlisted(self.study.work.identity, PEOPLE.read(listed), whole)
 
     def _everybody(self) -> SubjectLookup:
         """Return the lookup with those who object."""

@@ -17,12 +17,15 @@ from unibase.flows.study.places import PEOPLE as PEOPLE_TABLE
 from unibase.flows.study.study_file import Centre
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import PEOPLE, QUARANTINE
-from unibase.privacy.custody.objections import REGISTER, add_to_register, identifiers
+from unibase.privacy.custody.objections import ANY_SYSTEM, REGISTER, add_to_register, identifiers
 from unibase.privacy.leaks.leak_scan import Needle
 from unibase.privacy.ledger import persons
 from unibase.privacy.ledger.erased_numbers import read_erased
 from unibase.privacy.ledger.people_file import PeopleFile, read_links, read_people
 from unibase.privacy.ledger.traits import parse_date
+
+_MANY_GONE = 20
+"""Persons of a hospital, and half of all, that must be gone before a run stops for it."""
 
 
 def resolve_people(run: Run) -> persons.LinkReport:
@@ -35,6 +38,7 @@ def resolve_people(run: Run) -> persons.LinkReport:
     files = {name: people_file(run, name, centre) for name, centre in run.study.centres.items()}
     frames = [_people_of(run, name, centre, files[name]) for name, centre in run.study.centres.items()]
     listed = read_erased(run.place(ERASED)).without(pl.concat([PEOPLE.empty(), *frames]))
+    _check_whole(run, listed)
     people = PEOPLE.write(listed, run.place(PEOPLE_TABLE))
     run.place(PEOPLE_TABLE).chmod(0o600)
     _tell_problems(run, files)
@@ -48,6 +52,8 @@ def resolve_people(run: Run) -> persons.LinkReport:
     )
     run.__dict__.pop("lookup", None)
     _obey_objections(run)
+    if gone := run.unlisted():
+        run.say(f"people: {len(gone)} numbers are listed no more by their hospital; whoever has no other is left out")
     linked = f"{report.records} records are {report.persons} persons"
     told = {
         "links undone, for what they rested on was corrected": report.undone,
@@ -58,6 +64,28 @@ def resolve_people(run: Run) -> persons.LinkReport:
     return report
 
 
+def _check_whole(run: Run, listed: pl.DataFrame) -> None:
+    """Stop the run where most persons of a hospital are gone since the last night: an export that broke off looks like that.
+
+    Raises:
+        UserError: If so, with the centre and the ways on.
+    """
+    before = run.place(PEOPLE_TABLE)
+    if not before.exists():
+        return
+    record = ["centre", "person_key"]
+    known = PEOPLE.read(before).select(record).unique()
+    gone = known.join(listed, on=record, how="anti")
+    for name, centre in run.study.centres.items():
+        lost, of = (frame.filter(pl.col("centre") == name).height for frame in (gone, known))
+        if not centre.keep_unlisted and lost >= _MANY_GONE and lost > of / 2:
+            raise UserError(
+                f"centres.{name}: of {of} persons of the last night, {lost} are listed no more. Look whether the export is whole. "
+                "If the hospital sends only what is new, write `keep_unlisted: true` below the centre. If they are to leave, "
+                "list them below `objections`."
+            )
+
+
 def _obey_objections(run: Run) -> None:
     """Bring who objects into the register of the vault: the lookup knows them no more, on this night and on all that follow.
 
@@ -66,7 +94,7 @@ def _obey_objections(run: Run) -> None:
     """
     found = [pl.DataFrame(schema=REGISTER)]
     for name, centre in run.study.centres.items():
-        listed = [(name, "ipp", number.strip(), "study-file") for number in centre.objections]
+        listed = [(name, ANY_SYSTEM, number.strip(), "study-file") for number in centre.objections]
         found.append(pl.DataFrame(listed, schema=REGISTER, orient="row"))
         if centre.clinical:
             mapped = run.study.path(centre.clinical.mapping) if centre.clinical.mapping else None
@@ -79,10 +107,9 @@ def _obey_objections(run: Run) -> None:
     register = add_to_register(run.place(OBJECTIONS), pl.concat(found))
     run.__dict__.pop("lookup", None)
     if register.height:
-        known = identifiers(register)
-        everybody = persons.open_lookup(run.place(LEDGER), run.key, revision=run.study.ledger_revision).by_identifier
-        subjects = {everybody[where] for where in known if where in everybody}
-        nobody = sum(where not in everybody for where in known)
+        meant = persons.open_lookup(run.place(LEDGER), run.key, revision=run.study.ledger_revision).meant(identifiers(register))
+        subjects = frozenset().union(*meant.values())
+        nobody = sum(not whom for whom in meant.values())
         more = f"; {nobody} numbers in the register are nobody's in the ledger" if nobody else ""
         run.say(f"people: {len(subjects)} persons object and are left out{more}")
 

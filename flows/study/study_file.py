@@ -43,8 +43,10 @@ class Centre(Section):
     people: str | None = None
     """CSV or Parquet with columns of the people table; not needed where the clinical format holds identities."""
     objections: list[str] = Field(default=[])
-    """Hospital numbers (`ipp`) of persons who object to the use of their records, in quotes; each leaves staging and later
-    releases, whatever else the sources say. Objections that clinical records hold are obeyed without this."""
+    """Numbers of persons who object to the use of their records, in quotes: any number of the hospital's, or the INS. Each leaves
+    staging and later releases, whatever else the sources say. Objections that clinical records hold are obeyed without this."""
+    keep_unlisted: bool = False
+    """Persons whom the hospital lists no more stay: for one that sends only what is new. Else they leave on the next night."""
     dicom: DicomSource | None = None
     """Where images are: a folder with DICOM files at any depth, a zip or tar file, a DICOMDIR, or the address of a store, as one
     text; or a section that names a PACS (`dicomweb`, `dimse`) and which of its studies are fetched."""

@@ -22,7 +22,14 @@ from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import PEOPLE
 from unibase.privacy import pseudonyms
 from unibase.privacy.audit import AuditLog
-from unibase.privacy.custody.objections import REGISTER, add_to_register, read_register, remove_from_register
+from unibase.privacy.custody.objections import (
+    ANY_SYSTEM,
+    REGISTER,
+    add_to_register,
+    read_register,
+    remove_from_register,
+    stands_for,
+)
 from unibase.privacy.keys import Key
 from unibase.privacy.ledger import persons
 from unibase.privacy.ledger.comparable import RecordKey
@@ -84,7 +91,8 @@ def find(study_file: Path, number: str, centre: str | None) -> str:
     """
     asked = _person(study_file, number, centre)
     register = read_register(OBJECTIONS.of(asked.study.work.root))
-    objects = set(register.select("centre", "system", "identifier").iter_rows()) & set(asked.numbers)
+    entries = list(register.select("centre", "system", "identifier").iter_rows())
+    objects = any(stands_for(entry, number) for entry in entries for number in asked.numbers)
     _log(asked, "person-find")
     lines = [f"subject_id {asked.subject_id}; {len(asked.records)} records; {'objects' if objects else 'does not object'}"]
     for row in asked.people.filter(~persons.is_same_as()).sort("centre", "system", "identifier").iter_rows(named=True):
@@ -109,7 +117,7 @@ def exclude(study_file: Path, number: str, centre: str | None) -> str:
     known = _persons_with(study, number, centre)
     if not known:
         _check_centre(study, centre)
-        found = [(centre, "ipp", number.strip(), CHANNEL)]
+        found = [(centre, ANY_SYSTEM, number.strip(), CHANNEL)]
         with study.work.owned():
             add_to_register(OBJECTIONS.of(study.work.root), pl.DataFrame(found, schema=REGISTER, orient="row"))
         AuditLog(study.work.audit_log).append(getpass.getuser(), "person-exclude", 0)

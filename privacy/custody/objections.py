@@ -16,6 +16,39 @@ from unibase.groundwork.tables import write_parquet
 REGISTER = pl.Schema({"centre": pl.String(), "system": pl.String(), "identifier": pl.String(), "channel": pl.String()})
 """A row per identifier and channel: `study-file`, `column`, `osiris-rwd`, `fhir-consent`, `custodian`."""
 
+ANY_SYSTEM = ""
+"""System of a number that a person wrote down: any number of the centre's, of whatever system, or the INS."""
+
+
+def plain_number(identifier: str) -> str:
+    """Return a number as it is compared where a person wrote it down: no blanks, capitals, no zeros at its beginning.
+
+    Args:
+        identifier: As it was written.
+
+    Example:
+        >>> plain_number(" 00 80106a"), plain_number("000")
+        ('80106A', '0')
+    """
+    compact = "".join(identifier.split()).upper()
+    return compact.lstrip("0") or compact[:1]
+
+
+def stands_for(entry: tuple[str, str, str], number: tuple[str, str, str]) -> bool:
+    """Return whether an entry of the register means a number: the same one, or one of any system that a person wrote down.
+
+    Args:
+        entry: Centre, system and identifier in the register.
+        number: Centre, system and identifier of a record.
+
+    Example:
+        >>> stands_for(("lyon", ANY_SYSTEM, "0801"), ("lyon", "nip", "801")), stands_for(("lyon", "ipp", "1"), ("lyon", "nip", "1"))
+        (True, False)
+    """
+    if entry[1] != ANY_SYSTEM:
+        return entry == number
+    return entry[0] == number[0] and plain_number(entry[2]) == plain_number(number[2])
+
 
 def read_register(path: Path) -> pl.DataFrame:
     """Return the register at `path`; empty where there is none yet.
@@ -50,9 +83,8 @@ def remove_from_register(path: Path, numbers: Collection[tuple[str, str, str]], 
         channel: Whose rows go; None for all.
     """
     before = read_register(path)
-    mine = pl.Series(
-        [one in set(numbers) for one in before.select("centre", "system", "identifier").iter_rows()], dtype=pl.Boolean
-    )
+    entries = before.select("centre", "system", "identifier").iter_rows()
+    mine = pl.Series([any(stands_for(one, number) for number in numbers) for one in entries], dtype=pl.Boolean)
     goes = mine & (before["channel"] == channel) if channel is not None else mine
     if goes.any():
         write_parquet(before.filter(~goes), path)

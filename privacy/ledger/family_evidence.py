@@ -9,6 +9,8 @@ from unibase.privacy.ledger.comparable_pairs import MOST_FUZZY
 
 _ONE_NAME, _NEAR = 0.92, 0.85
 """Likeness (Jaro and Winkler) from which two family names are one written wrongly, or may be."""
+OTHER_USED_BITS = -5.0
+"""Bits of two women of one name of birth who bear two further names: one who married twice is rarer than two."""
 _NEAR_BITS, _FEMALE_BITS, _OTHER_BITS = 2.0, -4.0, -7.0
 
 

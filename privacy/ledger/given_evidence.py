@@ -45,7 +45,6 @@ class Doubt(IntEnum):
     HALF_NAME = 11
     OTHER_FAMILY_NAME = 12
     NAME_AND_DATE = 13
-    OTHER_USED_NAME = 14
 
     @property
     def rule(self) -> str:

@@ -23,7 +23,7 @@ from unibase.privacy.compiled.candidate_pairs import VETO, parts_of_pairs
 from unibase.privacy.ledger.comparable import RecordKey, Traits, read_traits
 from unibase.privacy.ledger.comparable_pairs import MOST_FUZZY, candidates, compared, pairs_of_ins
 from unibase.privacy.ledger.edges import ACCEPT_BITS, Edge
-from unibase.privacy.ledger.family_evidence import family_by_letters, other_used_name
+from unibase.privacy.ledger.family_evidence import OTHER_USED_BITS, family_by_letters, other_used_name
 from unibase.privacy.ledger.given_evidence import Doubt, first_names_differ, half_of_compound, second_names
 from unibase.privacy.ledger.weights import MOST_SECOND, Weights, weights_of, without_default_dates
 
@@ -186,7 +186,7 @@ def _name_evidence(traits: Traits, pairs: np.ndarray, weights: Weights, family: 
     doubt = np.where(exchanged & (traits.words[left] != traits.words[right]), Doubt.OTHER_NAME, Doubt.NONE).astype(np.int8)
     doubt[unlike] = np.where(family[unlike] < MOST_FUZZY, Doubt.OTHER_FAMILY_NAME, Doubt.NONE)
     _weigh_given(traits, pairs, weights, given, doubt, np.flatnonzero(same_given))
-    doubt = np.where((doubt == 0) & shared & other_used_name(traits, left, right), np.int8(Doubt.OTHER_USED_NAME), doubt)
+    family[shared & other_used_name(traits, left, right)] += OTHER_USED_BITS
     half = (doubt == 0) & (same_given | (given != MOST_FUZZY)) & half_of_compound(traits, left, right)
     return _NameEvidence(family, given, np.where(half, np.int8(Doubt.HALF_NAME), doubt), shared, same_given)
 

@@ -21,7 +21,7 @@ Rotating the key therefore changes every pseudonym and no link.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -335,6 +335,19 @@ def persons(folder: Path | str, *, revision: int | None = None) -> pl.DataFrame:
 def ledger_people(folder: Path | str, *, revision: int | None = None) -> pl.DataFrame:
     """Return the PEOPLE rows of the ledger in `folder` as of a `revision`; vault only."""
     return State.load(Path(folder), revision).people
+
+
+def unlisted(folder: Path | str, people: pl.DataFrame, centres: Collection[str]) -> frozenset[tuple[str, str, str]]:
+    """Return centre, system and identifier of the records in the ledger that their hospital lists no more; vault only.
+
+    Args:
+        folder: The ledger.
+        people: PEOPLE rows that the hospitals give now.
+        centres: Hospitals that list everybody, each time.
+    """
+    known = ledger_people(folder).filter(pl.col("centre").is_in(list(centres)), ~is_same_as())
+    gone = known.join(people, on=["centre", "person_key"], how="anti")
+    return frozenset(gone.select("centre", "system", "identifier").iter_rows())
 
 
 def first_seen(folder: Path | str) -> pl.DataFrame:

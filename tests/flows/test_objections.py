@@ -84,6 +84,58 @@ def test_the_person_stays_out_under_another_number(home: Path) -> None:
     assert set(known) == {"IPP003", "IPP004"}
 
 
+@pytest.mark.parametrize(
+    ("system", "listed", "written"),
+    [
+        ("nip", "IPP002", "IPP002"),
+        ("nip", "00123", "123"),
+        ("nip", "123", " 00123 "),
+        ("ipp", "IPP002", "2610475112042 84"),
+        ("ipp", "IPP002", "261047511204284"),
+    ],
+)
+def test_a_number_that_a_person_wrote_down_is_found_in_any_system(home: Path, system: str, listed: str, written: str) -> None:
+    ins = "261047511204284"
+    rows = [f"ipp,IPP00{n},IPP00{n},," for n in (1, 3, 4)] + [f"{system},{listed},IPP002,{ins},1961-04-02"]
+    (home / "people.csv").write_text("\n".join(["system,identifier,person_key,ins,birth_date", *rows]) + "\n")
+    change(home, ("    people: people.csv\n", f'    people: people.csv\n    objections: ["{written}"]\n'))
+    known, said = night(home)
+    assert set(known) == {"IPP001", "IPP003", "IPP004"}
+    assert "people: 1 persons object and are left out" in said
+
+
+def test_an_objection_that_comes_before_the_person(home: Path) -> None:
+    change(home, ("    people: people.csv\n", '    people: people.csv\n    objections: ["IPP777"]\n'))
+    _, said = night(home)
+    assert any("1 numbers in the register are nobody's" in line for line in said)
+    with (home / "people.csv").open("a") as file:
+        file.write("IPP777\n" if "," not in (home / "people.csv").read_text() else "IPP777" + "," * 20 + "\n")
+    known, _ = night(home)
+    assert "IPP777" not in known and "IPP001" in known
+
+
+def test_whom_the_hospital_lists_no_more_leaves(home: Path) -> None:
+    before, _ = night(home)
+    mine, other = before["IPP001"], before["IPP002"]
+    lines = (home / "people.csv").read_text().splitlines(keepends=True)
+    (home / "people.csv").write_text("".join(line for line in lines if "IPP001" not in line))
+    after, said = night(home)
+    assert "IPP001" not in after and traces(home, mine) == [] and traces(home, other)
+    assert "people: 1 numbers are listed no more by their hospital; whoever has no other is left out" in said
+    change(home, ("    people: people.csv\n", "    people: people.csv\n    keep_unlisted: true\n"))
+    assert night(home)[0]["IPP001"] == mine
+
+
+def test_an_export_of_persons_that_broke_off_stops_the_night(home: Path) -> None:
+    lines = (home / "people.csv").read_text().splitlines(keepends=True)
+    more = [line.replace("IPP001", f"IPP9{n:02d}") for line in lines if "IPP001" in line for n in range(40)]
+    (home / "people.csv").write_text("".join([*lines, *more]))
+    night(home)
+    (home / "people.csv").write_text("".join(lines))
+    with pytest.raises(UserError, match=r"of 44 persons of the last night, 40 are listed no more.*keep_unlisted"):
+        night(home)
+
+
 def test_a_column_of_a_mapped_table_says_who_objects(home: Path) -> None:
     (home / "mapping.yaml").write_text(
         MAPPING + "  - name: refusals\n    files: [refusals]\n    person: ipp\n    objection: {column: accord, stays: [oui]}\n"

@@ -179,7 +179,7 @@ def scores(rows: Sequence[dict[str, str | None]]) -> dict[tuple[int, int], Score
             given_bits, doubt = said
             written_together = names[1] is None and given_bits == 6.0
             half = (len(two.given) == 1 and file.is_compound(one)) or (len(one.given) == 1 and file.is_compound(two))
-            doubt |= names[0] is not None and other_used_name(one, two)
+            family_bits -= 5.0 if names[0] is not None and other_used_name(one, two) else 0.0
             doubt |= half and not written_together
             doubt |= names[0] is None and family_bits < 6.0
         dates = birth(one, two, file)

@@ -384,11 +384,12 @@ def test_the_simulated_persons_are_found(tmp_path: Path) -> None:
         by_person.setdefault(person, set()).add(truth[(centre, person_key)])
         by_truth.setdefault(truth[(centre, person_key)], set()).add(person)
     assert all(len(names) == 1 for names in by_person.values()), "two persons were made one"
-    # One name written as another one that exists (Martine, Marine) is what twins look like: a person decides.
+    # One name written as another one that exists (Martine, Marine), or half of one (Jean, Jean François), is what twins look
+    # like: a person decides.
     left = {name for name, names in by_truth.items() if len(names) > 1}
     asked = pl.read_parquet(tmp_path / "l" / "revision-000001" / "review.parquet")
     in_review = {truth[(centre, key)] for centre, key in asked.select("left_centre", "left_key").iter_rows()}
-    assert len(left) <= 5 and left <= in_review
+    assert len(left) <= 7 and left <= in_review
 
 
 def test_revisions_tell_counts_only(tmp_path: Path) -> None:
