@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 
 VETO = -1_000.0
+SAME_SEX, OTHER_SEX = 1.0, -9.0
 
 
 class Compared(NamedTuple):
@@ -100,7 +101,7 @@ def _plain_bits(i: int, j: int, of: Compared) -> float:
     if bits == VETO:
         return VETO
     if of.sex[i] and of.sex[j]:
-        bits += 1.0 if of.sex[i] == of.sex[j] else -9.0
+        bits += SAME_SEX if of.sex[i] == of.sex[j] else OTHER_SEX
     return bits + _place_bits(of.place[i], of.place[j], of.department, of.place_weight[i])
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from unibase.privacy.keys import Key
-from unibase.privacy.ledger.comparable import TRAITS, RecordKey, joined, with_what_ins_tells
+from unibase.privacy.ledger.comparable import RecordKey, joined, with_what_ins_tells
 from unibase.privacy.ledger.given_names import given_names, skeleton, squeezed
 from unibase.privacy.ledger.traits import (
     FOREIGN,
@@ -112,7 +112,7 @@ def encode_people(people: pl.DataFrame, linkage_key: Key) -> Encoded:
         linkage_key: The key that the centres share and the linkage unit has not.
     """
     encoder = _Encoder(linkage_key)
-    rows = with_what_ins_tells(people.select("centre", "person_key", *TRAITS)).unique()
+    rows = with_what_ins_tells(people).unique()
     persons = [encoder.person(*row) for row in rows.select("centre", "person_key").iter_rows()]
     rows = rows.with_columns(pl.Series("person", persons, dtype=pl.Binary)).drop("person_key")
     # Each writing is encoded once, however many persons bear it.

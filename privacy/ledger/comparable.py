@@ -118,7 +118,7 @@ class Traits(NamedTuple):
 
 def read_traits(people: pl.DataFrame) -> Traits:
     """Return the traits of PEOPLE rows, `people`, in the form that is compared, records in order."""
-    rows = with_what_ins_tells(people.select("centre", "person_key", *TRAITS)).unique().sort(pl.all())
+    rows = with_what_ins_tells(people).unique().sort(pl.all())
     records = rows.select("centre", "person_key").unique().sort("centre", "person_key").with_row_index("_record")
     record = rows.join(records, on=["centre", "person_key"], how="left", maintain_order="left")["_record"].to_numpy()
     families, family_words = _number_words(
@@ -154,12 +154,13 @@ def read_traits(people: pl.DataFrame) -> Traits:
     )
 
 
-def with_what_ins_tells(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows with the place, year and month of birth that their INS tells, where they have none themselves.
+def with_what_ins_tells(people: pl.DataFrame) -> pl.DataFrame:
+    """Return record and `TRAITS` of rows, with the place, year and month of birth that their INS tells where they have none.
 
     Args:
-        rows: Columns of `TRAITS` and others.
+        people: PEOPLE rows.
     """
+    rows = people.select("centre", "person_key", *TRAITS)
     told = [_birth_and_place(*row) for row in rows.select("birth_date", "birth_place_code", "ins").iter_rows()]
     return rows.with_columns(
         birth_date=pl.Series([born for born, _ in told], dtype=pl.String),

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from unibase.privacy.compiled.candidate_pairs import VETO, parts_of_pairs
+from unibase.privacy.compiled.candidate_pairs import OTHER_SEX, SAME_SEX, VETO, parts_of_pairs
 from unibase.privacy.ledger.comparable import RecordKey, Traits, read_traits
 from unibase.privacy.ledger.comparable_pairs import MOST_FUZZY, candidates, compared, pairs_of_ins
 from unibase.privacy.ledger.edges import ACCEPT_BITS, Edge
@@ -44,9 +44,19 @@ _LEAST_PERSONS = 10_000
 
 
 @dataclass(frozen=True)
-class _Scored:
-    """Per pair of rows: bits, bits of caution, whether all traits are equal, whether one INS may be believed, and the doubt."""
+class Scored:
+    """What is found of pairs of rows, (pairs,) each.
 
+    Attributes:
+        parts: Bits of family name, given name, birth, sex and place; minus infinity where one excludes.
+        bits: Their sum.
+        caution: Bits that are asked for beyond the usual.
+        exact: Whether all traits are equal.
+        plausible: Whether one INS may be believed.
+        doubt: Why the score does not link them (`Doubt`).
+    """
+
+    parts: tuple[np.ndarray, ...]
     bits: np.ndarray
     caution: np.ndarray
     exact: np.ndarray
@@ -90,10 +100,10 @@ def edges_of(
     )
     traits = without_default_dates(traits)
     weights = weights_of(traits)
-    prior = float(np.log2(max(len(traits.keys), _LEAST_PERSONS)))
+    prior = prior_bits(traits)
     same_ins = pairs_of_ins(traits, is_fresh)
     possible = candidates(traits, is_fresh, weights, review + prior - MOST_SECOND)
-    settled, scored = _score(traits, same_ins, weights), _score(traits, possible, weights)
+    settled, scored = score_rows(traits, same_ins, weights), score_rows(traits, possible, weights)
     links: list[Edge] = []
     doubtful: list[Edge] = []
     believed = np.where(settled.plausible, 1.0, 0.0)
@@ -133,10 +143,26 @@ def _beside_doubt(links: list[Edge], doubtful: list[Edge]) -> tuple[list[Edge], 
     return [edge for edge in links if (edge.left, edge.right) not in doubted], list(doubted.values())
 
 
-def _score(traits: Traits, pairs: np.ndarray, weights: Weights) -> _Scored:
-    parts = np.empty((4, pairs.shape[1]))
-    parts_of_pairs(pairs, compared(traits, weights), parts)
-    plain, family, given, dates = parts
+def prior_bits(traits: Traits) -> float:
+    """Return the bits that a pair must make up for, since a record could be as many persons as there are.
+
+    Args:
+        traits: All traits.
+    """
+    return float(np.log2(max(len(traits.keys), _LEAST_PERSONS)))
+
+
+def score_rows(traits: Traits, pairs: np.ndarray, weights: Weights) -> Scored:
+    """Return what is found of pairs of rows.
+
+    Args:
+        traits: All traits.
+        pairs: (2, pairs) rows.
+        weights: What their values weigh.
+    """
+    found = np.empty((4, pairs.shape[1]))
+    parts_of_pairs(pairs, compared(traits, weights), found)
+    plain, family, given, dates = found
     left, right = pairs
     birth = traits.birth
     names = _name_evidence(traits, pairs, weights, family, given)
@@ -151,7 +177,11 @@ def _score(traits: Traits, pairs: np.ndarray, weights: Weights) -> _Scored:
     nothing = (birth[left, 0] == 0) | (birth[right, 0] == 0) | ~families
     plausible = (nothing | (dates > 0) | names.shared_family | (names.family > 0)) & (names.given > VETO)
     caution = _caution(traits, left, right, alike=one_birth & names.same_given & families)
-    return _Scored(bits, caution, exact, plausible, _further_doubt(traits, left, right, names.doubt))
+    sex = np.where((traits.sex[left] == 0) | (traits.sex[right] == 0), 0.0, np.where(one_sex, SAME_SEX, OTHER_SEX))
+    vetoed = (dates <= VETO) | (plain <= VETO)
+    place = np.where(vetoed, 0.0, plain - dates - sex)
+    parts = (names.family, np.where(names.given <= VETO, -np.inf, names.given), np.where(vetoed, -np.inf, dates), sex, place)
+    return Scored(parts, bits, caution, exact, plausible, _further_doubt(traits, left, right, names.doubt))
 
 
 @dataclass(frozen=True)
@@ -237,7 +267,7 @@ def _further_doubt(traits: Traits, left: np.ndarray, right: np.ndarray, doubt: n
     return np.select([when for when, _ in conditions], [what for _, what in conditions], Doubt.NONE).astype(np.int8)
 
 
-def _best(traits: Traits, pairs: np.ndarray, bits: np.ndarray, scored: _Scored, *, accept: float, cap: bool) -> list[_Pair]:
+def _best(traits: Traits, pairs: np.ndarray, bits: np.ndarray, scored: Scored, *, accept: float, cap: bool) -> list[_Pair]:
     """Return, per pair of records, the best of their writings: one that may be linked before one that is in doubt."""
     if not pairs.shape[1]:
         return []

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from math import isinf
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ import polars as pl
 
 from unibase.groundwork.files import write_text
 from unibase.privacy.ledger.comparable import RecordKey
+from unibase.privacy.ledger.pair_weights import PairWeights, weigh_pairs
 from unibase.privacy.ledger.persons import ledger_people, persons
+from unibase.privacy.ledger.revisions import State
 
 _TRAITS = {
     "ins": "INS",
@@ -30,14 +33,37 @@ _TRAITS = {
 _REASONS = {
     "two-ins": "would join two INS",
     "ins-with-other-traits": "one INS, other traits",
-    "scored": "evidence between the thresholds",
+    "scored": "linked or asked by the weight of the evidence",
+    "same-traits": "all traits are equal",
+    "fits-two": "fits another person as well, who is not this one",
+    "said-to-be-different": "a person said that they are two",
+    "decision-on-other-rows": "a person decided it, and then the number was given to somebody else",
+    "second-names": "further given names contradict: twins?",
+    "letter-apart": "given names a letter apart: twins?",
+    "other-name": "one given name may be another: twins?",
+    "sounds-alike": "given names that sound alike",
+    "beginning": "one given name is the beginning of the other",
+    "no-given-name": "a given name is missing",
+    "no-family-name": "a family name is missing",
+    "no-birth": "a date of birth is missing, or stands for none",
+    "years-apart": "born on one day, years apart: parent and child?",
+    "half-name": "half of a compound given name: twins?",
+    "other-family-name": "other family names",
+    "name-and-date": "family name and date of birth both differ",
 }
+_WEIGHED = {
+    "family": "Family name", "given": "Given name", "birth": "Birth", "sex": "Sex", "place": "Place", "prior": "Before any trait",
+}  # fmt: skip
+_PAIR = ["left_centre", "left_key", "right_centre", "right_key"]
+_MOST_BITS = 20
+"""Bits that fill half of the chart."""
 _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
 <title>Identity review</title><style>
 body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color:#1b1b1b}
 section{border:1px solid #767676;border-radius:6px;margin:1rem 0;padding:.5rem 1rem}
 table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.15rem .6rem;vertical-align:top}
+.bits td:last-child{width:60%}.bits i{display:block;height:.8rem;background:#2b6cb0}.bits i.against{background:#b0492b}
 tr.differs td{background:#fff3c4}tr.differs th::after{content:" ≠"}
 fieldset{border:0;padding:.5rem 0}label{margin-right:1.5rem}button{font:inherit;padding:.4rem 1rem}
 </style></head><body><h1>Identity review</h1>
@@ -63,43 +89,63 @@ document.getElementById("save").addEventListener("click", () => {
 """
 
 
-def write_review_page(folder: Path | str, path: Path | str, *, most: int = 500) -> int:
+def write_review_page(folder: Path | str, path: Path | str, *, most: int = 500, links: int = 50) -> int:
     """Write the page of open pairs of a ledger, the likeliest first; return how many there are.
 
-    A pair is open when some revision asked for a decision and its records are still two persons.
+    A pair is open when some revision asked for a decision and its records are still two persons. After them come links that
+    were made by their score, the doubtful first: who says `two persons` undoes one. A chart says what each trait weighs.
 
     Args:
         folder: The ledger.
         path: The HTML file, written with mode 0600.
         most: Pairs on one page.
+        links: Links shown after them.
     """
     folder = Path(folder)
     open_pairs = _open_pairs(folder)
+    made = _made_links(folder).head(links)
+    people = ledger_people(folder)
+    shown = [*open_pairs.head(most).iter_rows(named=True), *made.iter_rows(named=True)]
+    ends = [((row["left_centre"], row["left_key"]), (row["right_centre"], row["right_key"])) for row in shown]
+    known = _known_traits(people, {record for pair in ends for record in pair})
+    charts = [_chart(weights) for weights in weigh_pairs(people, ends)]
+    sections = [_section(at, row, known, chart) for at, (row, chart) in enumerate(zip(shown, charts, strict=True))]
+    if made.height:
+        sections.insert(len(shown) - made.height, "<h2>Links made by their score, the doubtful first</h2>")
+    # Inside a script only `</` and `<!` could end it.
+    script = json.dumps([[*left, *right] for left, right in ends]).replace("<", "\\u003c")
+    page = _PAGE.replace("COUNT", str(open_pairs.height)).replace("PAIRS", script).replace("SECTIONS", "\n".join(sections))
+    # Nothing to decide is nothing to save.
+    page = page.replace("<p SAVE>", "<p>" if shown else "<p hidden>")
+    write_text(path, page, mode=0o600)
+    return open_pairs.height
+
+
+def _known_traits(people: pl.DataFrame, records: Collection[RecordKey]) -> dict[RecordKey, Mapping[str, list[str]]]:
+    """Return all that the rows of some records say of each trait."""
+    wanted = pl.DataFrame(sorted(records), schema={"centre": pl.String, "person_key": pl.String}, orient="row")
     traits = (
-        ledger_people(folder)
+        people.join(wanted, on=["centre", "person_key"], how="semi")
         .sort("source_row")
         .group_by("centre", "person_key", maintain_order=True)
         .agg(pl.col(list(_TRAITS)).drop_nulls().unique(maintain_order=True))
     )
-    known = {(row["centre"], row["person_key"]): row for row in traits.iter_rows(named=True)}
-    sections, keys = [], []
-    for number, row in enumerate(open_pairs.head(most).iter_rows(named=True)):
-        keys.append([row["left_centre"], row["left_key"], row["right_centre"], row["right_key"]])
-        sections.append(_section(number, row, known))
-    # Inside a script only `</` and `<!` could end it.
-    script = json.dumps(keys).replace("<", "\\u003c")
-    page = _PAGE.replace("COUNT", str(open_pairs.height)).replace("PAIRS", script).replace("SECTIONS", "\n".join(sections))
-    # Nothing to decide is nothing to save.
-    page = page.replace("<p SAVE>", "<p>" if open_pairs.height else "<p hidden>")
-    write_text(path, page, mode=0o600)
-    return open_pairs.height
+    return {(row["centre"], row["person_key"]): row for row in traits.iter_rows(named=True)}
+
+
+def _made_links(folder: Path) -> pl.DataFrame:
+    """Return the links that were made by their score and stand, the doubtful first."""
+    edges = State.load(folder).edges
+    rows = [(*edge.left, *edge.right, edge.rule, edge.score) for edge in edges if edge.rule in ("scored", "same-traits")]
+    schema = {**dict.fromkeys([*_PAIR, "rule"], pl.String), "score": pl.Float64}
+    return pl.DataFrame(rows, schema=schema, orient="row").sort("score", *_PAIR)
 
 
 def _open_pairs(folder: Path) -> pl.DataFrame:
     """Return the pairs that some revision asked for and that are undecided and still two persons, the likeliest first."""
     asked = pl.concat([pl.read_parquet(file) for file in sorted(folder.glob("revision-*/review.parquet"))])
     decided = pl.concat([pl.read_parquet(file) for file in sorted(folder.glob("revision-*/decisions.parquet"))])
-    pair = ["left_centre", "left_key", "right_centre", "right_key"]
+    pair = _PAIR
     who = persons(folder)
     for side in ("left", "right"):
         named = who.rename({"centre": f"{side}_centre", "person_key": f"{side}_key", "person": f"{side}_person"})
@@ -112,7 +158,20 @@ def _open_pairs(folder: Path) -> pl.DataFrame:
     )
 
 
-def _section(number: int, row: Mapping[str, Any], known: Mapping[RecordKey, Mapping[str, list[str]]]) -> str:
+def _chart(weights: PairWeights) -> str:
+    """Return what each trait weighs as rows with a bar, to the right of the middle where it speaks for one person."""
+    rows = []
+    for name, label in _WEIGHED.items():
+        bits = getattr(weights, name)
+        width = 50 * min(abs(bits), _MOST_BITS) / _MOST_BITS
+        side = f'class="against" style="width:{width:.1f}%;margin-left:{50 - width:.1f}%"'
+        bar = f'<i style="width:{width:.1f}%;margin-left:50%"></i>' if bits >= 0 else f"<i {side}></i>"
+        told = "excludes" if isinf(bits) else f"{bits:+.1f}"
+        rows.append(f"<tr><th>{label}</th><td>{told}</td><td>{bar}</td></tr>")
+    return f'<details><summary>What each trait weighs, in bits</summary><table class="bits">{"".join(rows)}</table></details>'
+
+
+def _section(number: int, row: Mapping[str, Any], known: Mapping[RecordKey, Mapping[str, list[str]]], chart: str) -> str:
     """Return one pair as HTML: both records line by line, why it is asked, and the choices."""
     left, right = (row["left_centre"], row["left_key"]), (row["right_centre"], row["right_key"])
     lines = "".join(_line(label, known[left][name], known[right][name]) for name, label in _TRAITS.items())
@@ -124,7 +183,7 @@ def _section(number: int, row: Mapping[str, Any], known: Mapping[RecordKey, Mapp
     return (
         f"<section><h2>Pair {number + 1}</h2><p>{reason}; {row['score']:.1f} bits of evidence</p><table>"
         f"<tr><th></th><th>{html.escape(left[0])}, {html.escape(left[1])}</th><th>{html.escape(right[0])}, {html.escape(right[1])}</th></tr>"
-        f"{lines}</table><fieldset><legend>Decision</legend>{choices}</fieldset></section>"
+        f"{lines}</table>{chart}<fieldset><legend>Decision</legend>{choices}</fieldset></section>"
     )
 
 

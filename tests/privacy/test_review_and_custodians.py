@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from tests.privacy.test_identity import INS_ONE, KEY, people, row
 from unibase.groundwork.problems import UserError
 from unibase.privacy.custody import custodians
 from unibase.privacy.keys import Key
-from unibase.privacy.ledger import persons
+from unibase.privacy.ledger import matching, persons
+from unibase.privacy.ledger.pair_weights import weigh_pairs
 from unibase.privacy.ledger.people_file import read_links
 from unibase.privacy.ledger.review_page import write_review_page
 
@@ -34,6 +36,20 @@ def test_open_pairs_are_shown_and_leave_when_they_are_decided(tmp_path: Path) ->
     (tmp_path / "links.csv").write_text('left_centre,left_key,right_centre,right_key,relation\n"A","1","B","2","different"\n')
     persons.update_ledger(ledger, rows, KEY, links=read_links(tmp_path / "links.csv"))
     assert write_review_page(ledger, page) == 0
+
+
+def test_the_weights_of_a_pair_are_those_of_its_score(tmp_path: Path) -> None:
+    rows = people(row("A", "1"), row("B", "2", birth_place_code=None), row("C", "3", given_names="Luc", sex="F"))
+    persons.update_ledger(tmp_path / "l", rows, KEY)
+    (edge,) = matching.edges_between(rows, [("A", "1"), ("B", "2")])[0]
+    one, other = weigh_pairs(rows, [(edge.left, edge.right), (("A", "1"), ("C", "3"))])
+    assert one.total == pytest.approx(edge.score)
+    assert one.place == 0 < one.birth and one.sex == 1 and one.prior < 0
+    assert other.given == -math.inf and other.sex == -9
+    # The page shows links that were made as well: who says that they are two undoes one.
+    assert write_review_page(tmp_path / "l", tmp_path / "page.html") == 0
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Links made by their score" in text and f"<td>{one.birth:+.1f}</td>" in text and "<p hidden>" not in text
 
 
 def test_two_custodians_make_one_pseudonym_that_neither_can_make_alone(tmp_path: Path) -> None:
