@@ -11,6 +11,7 @@ from unibase.flows.runs.stopping import check
 from unibase.flows.study.places import DICOM
 from unibase.flows.study.study_file import Study
 from unibase.flows.study.who_asks import certificates, headers_of
+from unibase.flows.vault.sending_results import results_of
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.work import Outcome
 from unibase.imaging.fetching.dicomweb import connect
@@ -39,6 +40,8 @@ def send_study(study: Study) -> str:
         raise UserError(f"{study.file} names no research_pacs. Add that section: where de-identified images go.")
     with study.work.owned(), open_run(study) as run:
         ready = {one.key: one for name in study.centres for one in _ready(run, name)}
+        if target.results:
+            ready |= {one.key: one for one in results_of(run)}
         known = {key: outcome for key, (_, outcome) in run.ledger.known(STAGE).items()}
         todo = [one for key, one in sorted(ready.items()) if not _went(known.get(key), one)]
         ended: list[Outcome] = []

@@ -188,6 +188,8 @@ class DicomTarget(Section):
     """Root of a DICOMweb service that takes STOW-RS."""
     dimse: Dimse | None = None
     """A node that takes C-STORE; of its keys those of retrieving do not count."""
+    results: bool = False
+    """Send the regions that `features` names as DICOM SEG, and their features as reports of template 1500, as well."""
     credentials: Credentials = Credentials()
     tls: Tls = Tls()
     pace: Pace = Pace()

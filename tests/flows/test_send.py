@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pydicom
 import pytest
 
 from tests.flows import orthanc as real
 from tests.flows.test_fetch import CENTRE, PEOPLE, Night, instances
 from tests.imaging.deidentify_help import ct, save
+from tests.imaging.dicom_maker import write_rtstruct, write_series
+from unibase.flows.runs.run import open_run
+from unibase.flows.stages import features
+from unibase.flows.stages.index import index_series
 from unibase.flows.vault.sending import send_study
 from unibase.groundwork.problems import SourceAway, UserError
 from unibase.groundwork.work import Outcome
@@ -136,3 +142,29 @@ def test_batches_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fi
     monkeypatch.setattr(archive_batches, "MOST_FILES", files)
     monkeypatch.setattr(archive_batches, "MOST_BYTES", size)
     assert [len(one) for one in archive_batches.batches(leaving(tmp_path, 5))] == sizes
+
+
+def test_regions_and_features_go_with_their_images(home: Path, research: real.Orthanc) -> None:
+    image = np.random.default_rng(1).integers(-100, 400, (10, 40, 40)).astype(np.int16)
+    shutil.rmtree(home / "dicom")
+    write_series(home / "dicom/ct", image, spacing=(1, 1, 2), patient="IPP1", study=700, number=701)
+    square = [np.array([[10.0, 12, 2 * z], [20, 12, 2 * z], [20, 22, 2 * z], [10, 22, 2 * z]]) for z in range(3, 7)]
+    write_rtstruct(home / "dicom/rs.dcm", [("GTV", square)], series=701, patient="IPP1", study=700, number=702)
+    (home / "params.yaml").write_text("imageType: {Original: {}}\nfeatureClass: {shape: [], firstorder: []}\n")
+    target = f"research_pacs: {{dicomweb: '{research.web}', results: true, pace: {{tries: 1}}}}\n"
+    night = Night(home, "dicom", target + "features: {settings: params.yaml, regions: {GTV: [gtv]}}\n")
+    night.run()
+    with pytest.raises(UserError, match="nothing was yet"):
+        send_study(night.study)
+    with open_run(night.study) as run:
+        index_series(run)
+        features.STAGE(run)
+    assert send_study(night.study) == "13 de-identified instances: 13 sent now, 0 were there, 0 not taken."
+    assert send_study(night.study) == "13 de-identified instances: 0 sent now, 13 were there, 0 not taken."
+    held = [research.get(f"/instances/{one}/tags?simplify") for one in research.get("/instances")]
+    (seg,), (report,) = ([one for one in held if one["Modality"] == modality] for modality in ("SEG", "SR"))
+    ours = [one for one in held if one["Modality"] == "CT" and one["StudyInstanceUID"] == seg["StudyInstanceUID"]]
+    assert len(ours) == 10 and {one["PatientID"] for one in (*ours, seg, report)} == {ours[0]["PatientID"]} != {"IPP1"}
+    assert seg["SegmentSequence"][0]["SegmentLabel"] == "GTV" and "IPP1" not in json.dumps([seg, report])
+    shown = json.dumps(report)
+    assert "shape_MeshVolume" in shown and seg["SOPInstanceUID"] in shown
