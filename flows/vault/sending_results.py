@@ -17,7 +17,7 @@ from unibase.groundwork.tables import FEATURES, SERIES
 from unibase.imaging.radiomics.plan import plan_units
 from unibase.imaging.radiomics.settings import read_settings
 from unibase.imaging.radiomics.task import Asked
-from unibase.imaging.sending.batches import Leaving
+from unibase.imaging.sending.archive_batches import Leaving
 from unibase.imaging.sending.series_results import write_results
 
 
