@@ -44,11 +44,7 @@ class Table:
     open: bool = False
 
     def schema(self) -> pl.Schema:
-        """Return the Polars schema of the declared columns.
-
-        >>> Table("VISITS", "One row a visit.", (Column("day", pl.Date(), "Its day."),)).schema()
-        Schema({'day': Date})
-        """
+        """Return the Polars schema of the declared columns."""
         return pl.Schema({column.name: column.dtype for column in self.columns})
 
     def of(self, names: Sequence[str], key: tuple[str, ...]) -> Table:
@@ -116,9 +112,6 @@ class Table:
 
         Args:
             path: The file.
-
-        >>> Table("VISITS", "One row a visit.", (Column("day", pl.Date(), "Its day."),)).read("no file").height
-        0
         """
         return pl.read_parquet(path) if Path(path).exists() else self.empty()
 

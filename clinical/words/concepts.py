@@ -146,11 +146,7 @@ class Concepts:
 
     @classmethod
     def default(cls) -> Self:
-        """Return the concepts that come with the package.
-
-        >>> "death" in Concepts.default().names()
-        True
-        """
+        """Return the concepts that come with the package."""
         packaged = _packaged()
         return cls(
             {name: concept.model_copy(deep=True) for name, concept in packaged.concept.items()}, (f"unibase {packaged.version}",)

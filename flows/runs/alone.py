@@ -96,9 +96,7 @@ def run_alone(study_file: Path, name: str, centre: str | None, scheduler: str | 
 def join_alone(study_file: Path, out: Path) -> str:
     """Join at the index and copy the tables to a folder; return what was written, in words.
 
-    Args:
-        study_file: The study file.
-        out: The folder.
+    `study_file`: the study file; `out`: the folder.
     """
     with _owned_run(study_file, None, local=True) as run:
         linked = link(run)

@@ -23,9 +23,6 @@ def code_digest(*modules: str) -> str:
 
     Args:
         modules: Dotted names, such as `unibase.imaging.confidentiality.deidentify` or `unibase.omics`.
-
-    >>> code_digest("unibase.privacy.dates") == code_digest("unibase.privacy.dates")
-    True
     """
     files = sources(*modules)
     ours = [(file.relative_to(ROOT).as_posix(), sha256_file(file)) for file in files]

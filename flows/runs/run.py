@@ -292,10 +292,6 @@ def summary(stage: str, outcomes: list[Outcome]) -> str:
     Args:
         stage: Name of the stage.
         outcomes: How the units ended.
-
-    >>> from unibase.groundwork.outcomes import Outcome
-    >>> summary("index", [Outcome("a", "1f", "done"), Outcome("b", "2f", "quarantined", reason="no-pixels")])
-    'index: 2 in = 1 done + 1 quarantined; 0 processed now'
     """
     quarantined = sum(outcome.status == "quarantined" for outcome in outcomes)
     new = sum(outcome.repeated for outcome in outcomes)

@@ -23,9 +23,7 @@ class Book:
     def write(self, outcome: Outcome, total: int) -> None:
         """Write down how one ended.
 
-        Args:
-            outcome: How.
-            total: How many there are, as far as is known.
+        `outcome`: how; `total`: how many there are, as far as is known.
         """
         self.now[outcome.key] = outcome
         if outcome != self.before.get(outcome.key):

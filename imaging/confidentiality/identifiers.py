@@ -125,8 +125,7 @@ class Identifiers:
     def clean_number(self, raw: bytes) -> bytes:
         """Return numbers in digits (IS, DS) as they are, but 0 for one that is a day or a number of the person.
 
-        Args:
-            raw: The value as the file holds it.
+        `raw`: the value as the file holds it.
         """
         if not _LONG_NUMBER.search(raw):
             return raw

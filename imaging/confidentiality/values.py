@@ -71,9 +71,6 @@ def dummy(vr: str) -> bytes:
 
     Args:
         vr: The VR.
-
-    >>> dummy("DA"), dummy("IS")
-    (b'19000101', b'0 ')
     """
     if vr in _SIZES:
         return bytes(_SIZES[vr])

@@ -113,9 +113,7 @@ def runs_by_number(planes: Sequence[Plane], where: Sequence[int]) -> dict[Value,
 def runs_by_time(planes: Sequence[Plane], where: Sequence[int]) -> dict[Value, list[int]]:
     """Return planes by the run that their time of acquisition makes over them; one group unless it goes through them twice or more.
 
-    Args:
-        planes: The planes, none of which share a place.
-        where: The number of the place of each.
+    `planes`: the planes, none of which share a place; `where`: the number of the place of each.
     """
     times = [acquired(plane) for plane in planes]
     known = [time for time in times if time is not None]

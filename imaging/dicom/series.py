@@ -201,11 +201,7 @@ def study_events(series: pl.DataFrame) -> pl.DataFrame:
 
 
 def read_header(path: Path) -> Any:
-    """Return the header fields of a DICOM file that an index needs, or None when the file is not DICOM.
-
-    Args:
-        path: Any file.
-    """
+    """Return the header fields of a DICOM file that an index needs, or None when the file is not DICOM. `path`: any file."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

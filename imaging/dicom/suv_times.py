@@ -213,11 +213,7 @@ def _explicit(header: Header) -> datetime | None:
 
 
 def is_static(header: Header) -> bool:
-    """Whether a PET is neither dynamic nor gated.
-
-    Args:
-        header: Header of a slice.
-    """
+    """Whether a PET is neither dynamic nor gated. `header`: header of a slice."""
     return not {"DYNAMIC", "GATED"} & set(str(header.get("SeriesType") or "").upper().replace("'", " ").replace(",", " ").split())
 
 

@@ -46,11 +46,7 @@ class DicomWeb:
     folder: Path
 
     def studies(self, query: Query) -> list[StudyAnswer]:
-        """Return the studies that answer a query.
-
-        Args:
-            query: What is asked for.
-        """
+        """Return the studies that answer a query. `query`: what is asked for."""
         asked = {
             "PatientID": query.patient,
             "AccessionNumber": query.accession,

@@ -89,11 +89,7 @@ class Node:
     tls: ssl.SSLContext | None = None
 
     def studies(self, query: Query) -> list[StudyAnswer]:
-        """Return the studies that answer a query.
-
-        Args:
-            query: What is asked for.
-        """
+        """Return the studies that answer a query. `query`: what is asked for."""
         asked = {
             "QueryRetrieveLevel": "STUDY",
             "PatientID": query.patient,

@@ -329,11 +329,7 @@ def _with_numbers(table: Table) -> Table:
 
 
 def mostly_numbers(column: pl.Series) -> bool:
-    """Whether at least half of the cells of a column of texts are numbers.
-
-    >>> mostly_numbers(pl.Series(["1", "2.5", "x"])), mostly_numbers(pl.Series(["a", "b", "1"]))
-    (True, False)
-    """
+    """Whether at least half of the cells of a column of texts are numbers."""
     known = column.drop_nulls()
     sample = known.head(50).to_list() + known.tail(50).to_list()
     if not sample or any(len(c.strip()) > 1 and c.strip()[0] == "0" and c.strip().isdigit() for c in sample):
@@ -380,11 +376,6 @@ def unique(names: list[str]) -> list[str]:
 
 
 def is_gzip(path: Path) -> bool:
-    """Whether the file at `path` is packed by gzip, whatever its name.
-
-    >>> _ = (getfixture("tmp_path") / "a.csv").write_bytes(b"gene,S1")
-    >>> is_gzip(getfixture("tmp_path") / "a.csv")
-    False
-    """
+    """Whether the file at `path` is packed by gzip, whatever its name."""
     with path.open("rb") as file:
         return file.read(2) == _GZIP
