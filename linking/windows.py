@@ -42,13 +42,7 @@ def latest(time: str = "time", time_max: str = "time_max") -> pl.Expr:
 
 
 def end_of_day(moment: pl.Expr) -> pl.Expr:
-    """Return the last microsecond of the day for a `moment` at midnight, other instants as they are.
-
-    >>> from datetime import datetime
-    >>> days = pl.DataFrame({"time": [datetime(2024, 3, 1), datetime(2024, 3, 1, 8)]})
-    >>> [str(moment) for moment in days.select(end_of_day(pl.col("time")))["time"]]
-    ['2024-03-01 23:59:59.999999', '2024-03-01 08:00:00']
-    """
+    """Return the last microsecond of the day for a `moment` at midnight, other instants as they are."""
     midnight = moment.dt.truncate("1d") == moment
     return pl.when(midnight).then(moment + pl.duration(microseconds=_DAY_US - 1)).otherwise(moment)
 

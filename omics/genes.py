@@ -218,11 +218,7 @@ def identifiers(names: Iterable[str]) -> list[str]:
 
 
 def symbols(names: Iterable[str]) -> list[str]:
-    """Approved symbol of each name; empty for Ensembl genes without one, the name itself for other unknown names.
-
-    >>> symbols(["ENSG00000141510", "HER2", "no gene"])
-    ['TP53', 'ERBB2', 'no gene']
-    """
+    """Approved symbol of each name; empty for Ensembl genes without one, the name itself for other unknown names."""
     return [
         match.gene.symbol if match.gene else "" if match.how == "ensembl" else match.source.strip() for match in understood(names)
     ]

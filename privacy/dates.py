@@ -21,9 +21,6 @@ def shift_days(key: Key, subject_id: int, max_days: int = DEFAULT_MAX_SHIFT_DAYS
         key: Key of the study.
         subject_id: Pseudonym of the person.
         max_days: Largest shift, in days.
-
-    >>> -30 <= shift_days(Key(bytes(32)), 7, max_days=30) <= -1
-    True
     """
     return -1 - int.from_bytes(key.mac("date-shift", str(subject_id)), "big") % max_days
 

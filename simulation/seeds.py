@@ -14,9 +14,6 @@ def stream(seed: int, *purpose: str | int) -> np.random.Generator:
     Args:
         seed: Seed of the tree.
         purpose: Words and numbers that name the purpose.
-
-    >>> bool(stream(1, "dates").integers(100) == stream(1, "dates").integers(100))
-    True
     """
     text = "/".join(str(part) for part in (seed, *purpose))
     return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big"))

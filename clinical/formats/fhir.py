@@ -182,9 +182,6 @@ def table_names(kinds: Iterable[str | None]) -> list[str]:
     """Return a name per file from the type (`kinds`) of its first resource; the file's own name may tell a person.
 
     Further files of one type are numbered from the second on.
-
-    >>> table_names(["Patient", "Condition", "Condition", None])
-    ['Patient', 'Condition', 'Condition-2', 'unread']
     """
     seen: dict[str, int] = {}
     out: list[str] = []

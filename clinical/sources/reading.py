@@ -111,9 +111,6 @@ def lower_columns(frame: pl.DataFrame, place: object) -> pl.DataFrame:
 
     Raises:
         UserError: If two columns then have one name.
-
-    >>> lower_columns(pl.DataFrame({" Patient ": ["12"]}), "visits.csv").columns
-    ['patient']
     """
     names = [column.strip().lower() for column in frame.columns]
     if len(set(names)) != len(names):

@@ -130,9 +130,6 @@ def samples_of_alignments(files: Sequence[str]) -> list[str]:
 
     Args:
         files: Paths as featureCounts writes them above its columns.
-
-    >>> samples_of_alignments(["/bam/S1/Aligned.out.bam", "/bam/S2/Aligned.out.bam"])
-    ['S1', 'S2']
     """
     names = [_sample_of_alignment(file) for file in files]
     if len(names) > 1 and len(set(names)) == 1:

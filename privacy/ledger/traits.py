@@ -101,11 +101,7 @@ class PartialDate(NamedTuple):
 
 
 def name_tokens(text: str | None) -> tuple[str, ...]:
-    """Return the words of a name, `text`, in capitals without accents.
-
-    >>> name_tokens("de Saint-Exupéry")
-    ('DE', 'SAINT', 'EXUPERY')
-    """
+    """Return the words of a name, `text`, in capitals without accents."""
     if not text:
         return ()
     plain = unicodedata.normalize("NFKD", text.translate(_LIGATURES)).upper()
