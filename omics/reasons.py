@@ -292,6 +292,18 @@ NOT_ON_SHEET = Reason(
     "Add it to the sheet with its patient.",
     "A column named by the laboratory's number.",
 )
+UNKNOWN_SAMPLE_TYPE = Reason(
+    "unknown-sample-type",
+    "The sample sheet has a word for the type of a sample that is not known: it may be normal tissue.",
+    "Write tumour, normal or metastasis; leave the cell empty when the type is not known.",
+    "A column sample_type with 01A, or with the name of a tissue.",
+)
+NO_COLLECTION_DATE = Reason(
+    "no-collection-date",
+    "The sample sheet has something that is no date as the day of collection of a sample.",
+    "Write it as 2021-05-20, 2021-05 or 2021; leave the cell empty when it is not known.",
+    "The number 43467 of a spreadsheet.",
+)
 NOT_IN_MATRIX = Reason(
     "not-in-matrix",
     "The sample sheet lists a sample that the matrix lacks.",

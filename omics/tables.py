@@ -15,6 +15,7 @@ SHEET = Table(
         Column("collected", pl.String(), "ISO date of collection; may be partial."),
         Column("sample_type", pl.String(), "tumour, normal, metastasis or null."),
         Column("source_row", pl.Int64(), "Row of the sheet, header not counted, from 1."),
+        Column("problem", pl.String(), "Code of what is not understood of it; empty when all is.", nullable=False),
     ),
 )
 

@@ -16,7 +16,8 @@ from unibase.flows.study.study_file import Study
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.reasons import Reason, declared
 from unibase.groundwork.work import Outcome, WorkLedger
-from unibase.omics.samples.sheets import column_name, read_samples
+from unibase.omics.samples.sheet_file import read_samples
+from unibase.omics.samples.sheets import column_name
 from unibase.privacy.audit import AuditLog
 from unibase.privacy.pseudonyms import token
 

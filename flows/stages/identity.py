@@ -25,6 +25,7 @@ from unibase.linking.tables import FINDINGS
 from unibase.omics.options import Genotypes
 from unibase.omics.reasons import UNUSABLE_SAMPLE_SHEET
 from unibase.omics.samples import sheets
+from unibase.omics.samples.sheet_file import read_samples
 from unibase.privacy.keys import Key
 from unibase.privacy.subjects import SubjectLookup
 
@@ -209,7 +210,7 @@ def _unit(run: Run, name: str, source: Genotypes, destination: Path) -> Unit:
     Raises:
         UserError: If its sample sheet cannot be used.
     """
-    sheet = sheets.read_samples(run.study.path(source.samples))
+    sheet = read_samples(run.study.path(source.samples))
     pairs = tuple(run.study.paths(source.pairs))
     sexes = tuple(run.study.paths(source.sexes)) if source.sexes else ()
     patients = set(sheet["patient"])

@@ -25,6 +25,7 @@ from unibase.omics.assays.registry import AssayFiles, read, sample_names
 from unibase.omics.options import AssayName, AssaySource
 from unibase.omics.reasons import UNREAD_MATRIX, UNUSABLE_PROFILED_LIST, UNUSABLE_SAMPLE_SHEET
 from unibase.omics.samples import sheets
+from unibase.omics.samples.sheet_file import read_samples
 from unibase.omics.stores import store
 from unibase.privacy.keys import Key
 from unibase.privacy.subjects import SubjectLookup
@@ -152,7 +153,7 @@ def _stage_omics(run: Run, name: str) -> list[Outcome]:
 
 def _lists(run: Run, name: str, assay: AssayName, source: AssaySource) -> tuple[pl.DataFrame, set[str] | None] | pl.DataFrame:
     """Return the sample sheet and the profiled samples of an assay, or the quarantine row of what cannot be read."""
-    sheet = unreadable_sources.readable(run, f"{name}.omics.{assay}", sheets.read_samples, run.study.path(source.samples))
+    sheet = unreadable_sources.readable(run, f"{name}.omics.{assay}", read_samples, run.study.path(source.samples))
     if isinstance(sheet, unreadable_sources.Unread):
         return _refused(run, name, assay, UNUSABLE_SAMPLE_SHEET, sheet)
     profiled = _profiled(run, name, assay, source)

@@ -18,7 +18,7 @@ from unibase.flows.runs.pipeline import stage
 from unibase.flows.runs.run import open_run
 from unibase.flows.study.validation import read_study
 from unibase.omics.readers.profiles import read_profiled
-from unibase.omics.samples.sheets import read_samples
+from unibase.omics.samples.sheet_file import read_samples
 from unibase.privacy.keys import new_key, write_key_file
 from unibase.simulation.cohort import simulate
 

@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from unibase.groundwork.problems import UserError
-from unibase.omics.samples.sheets import collection_interval, column_name, read_samples, sample_events, sample_map, stage
+from unibase.omics.samples.sheet_file import collection_interval, read_samples
+from unibase.omics.samples.sheets import column_name, sample_events, sample_map, stage
 from unibase.privacy.keys import Key
 from unibase.privacy.subjects import Subject, SubjectLookup
 
@@ -94,8 +95,6 @@ DATES = [
     ("20.05.2021 20210520 2021-05 ND", ["2021-05-20", "2021-05-20", "2021-05", None]),
     ("03/04/2021 05/06/2021", "Row 1 of .* tells the day"),
     ("20/05/2021 05/20/2021", "Row 1 of .* tells the day"),
-    ("2021-05-20 soon", "Row 2 of .* has no date"),
-    ("2021-02-30", "Row 1 of .* has no date"),
 ]
 
 
@@ -110,3 +109,42 @@ def test_days_of_collection_are_read_or_refused_never_lost(tmp_path: Path, cells
     else:
         assert read_samples(path)["collected"].to_list() == told
         assert set(read_samples(path)["sample_type"]) == {"metastasis"}
+
+
+TYPES = [
+    ("Tumeur", "tumour", ""),
+    ("Primary Tumor", "tumour", ""),
+    ("Solid Tissue Normal", "normal", ""),
+    ("tissu sain", "normal", ""),
+    ("MÉTASTASE", "metastasis", ""),
+    ("", None, ""),
+    ("NA", None, ""),
+    # Not known: it may be normal tissue, which no study takes for a tumour unless it says so.
+    ("01A", None, "unknown-sample-type"),
+    ("foie", None, "unknown-sample-type"),
+]
+
+
+@pytest.mark.parametrize(("word", "kind", "problem"), TYPES)
+def test_words_for_the_type_of_a_sample(tmp_path: Path, word: str, kind: str | None, problem: str) -> None:
+    path = tmp_path / "lyon.csv"
+    path.write_text(f"sample,patient,sample_type\nS1,H1,{word}\n", encoding="utf-8")
+    assert read_samples(path).select("sample_type", "problem").row(0) == (kind, problem)
+
+
+@pytest.mark.parametrize("cell", ["soon", "2021-02-30", "43467", "31/11/2021"])
+def test_a_sample_with_what_is_no_day_of_collection_is_set_aside_alone(tmp_path: Path, cell: str) -> None:
+    path = tmp_path / "lyon.csv"
+    path.write_text(
+        f"sample,patient,collected,sample_type\nS1,H1,{cell},normal\nS2,H2,20/05/2021,foie\nS3,H2,,\n", encoding="utf-8"
+    )
+    adata = anndata.AnnData(X=np.ones((3, 2)), obs=pd.DataFrame(index=["S1", "S2", "S3"]))
+    staged = stage(adata, read_samples(path), assay="rna", centre="A", lookup=LOOKUP, key=KEY)
+    assert list(staged.adata.obs_names) == [column_name(KEY, "rna", "A", "S3")]
+    why = dict(staged.quarantine.select("unit", "reason").iter_rows())
+    assert why == {
+        column_name(KEY, "rna", "A", "S1"): "no-collection-date",
+        column_name(KEY, "rna", "A", "S2"): "unknown-sample-type",
+    }
+    assert staged.sample_map.filter(pl.col("status") == "quarantined").height == 2
+    assert cell not in staged.quarantine.write_csv()
