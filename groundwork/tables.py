@@ -213,75 +213,6 @@ SERIES = Table(
     key=("subject_id", "StudyInstanceUID", "SeriesInstanceUID"),
 )
 
-VOLUMES = Table(
-    "volumes",
-    "One volume that a DICOM image series holds, or what is set aside in it.",
-    (
-        Column("subject_id", pl.Int64(), "Keyed pseudonym of the person; null when run on plain files."),
-        CENTRE,
-        Column("StudyInstanceUID", pl.String(), "Study of the series."),
-        Column("SeriesInstanceUID", pl.String(), "The series.", nullable=False),
-        Column("Modality", pl.String(), "DICOM Modality."),
-        Column("volume", pl.String(), "Name of the volume in its series; empty when it holds one.", nullable=False),
-        Column(
-            "status",
-            pl.String(),
-            "volume, image (one plane without a place, such as a radiograph), aside (no volume to measure), or refused.",
-            nullable=False,
-        ),
-        Column("reason", pl.String(), "Why it is refused; empty otherwise.", nullable=False),
-        Column("message", pl.String(), "What is wrong, without a value of a person; empty otherwise.", nullable=False),
-        Column("remedy", pl.String(), "What can be done; empty otherwise.", nullable=False),
-        Column("volume_time", TIMESTAMP, "Shifted date and time of its first plane."),
-        Column("unit", pl.String(), "Unit of the intensities, as the header tells it."),
-        Column("slices", pl.Int64(), "Number of slices."),
-        Column("Rows", pl.Int64(), "Rows of a slice."),
-        Column("Columns", pl.Int64(), "Columns of a slice."),
-        Column("spacing_x", pl.Float64(), "Distance of neighbouring columns.", unit="mm"),
-        Column("spacing_y", pl.Float64(), "Distance of neighbouring rows.", unit="mm"),
-        Column("spacing_z", pl.Float64(), "Distance of neighbouring slices.", unit="mm"),
-        Column("coverage", pl.Float64(), "Extent along the normal of the slices.", unit="mm"),
-        Column("SliceThickness", pl.Float64(), "Thickness of a slice, which may differ from their distance.", unit="mm"),
-        Column("ConvolutionKernel", pl.String(), "Reconstruction kernel of CT."),
-        Column("KVP", pl.Float64(), "Tube voltage.", unit="kV"),
-        Column("MagneticFieldStrength", pl.Float64(), "Field strength of MR.", unit="T"),
-        Column("EchoTime", pl.Float64(), "Echo time of MR.", unit="ms"),
-        Column("RepetitionTime", pl.Float64(), "Repetition time of MR.", unit="ms"),
-        Column(
-            "motion", pl.String(), "What the header tells of motion: breath hold, respiratory gating, ...; null when nothing."
-        ),
-        Column("nuclide", pl.String(), "Nuclide of PET, such as F-18."),
-        Column("uptake", pl.Float64(), "Time from injection to scan of PET.", unit="min"),
-        Column("PatientWeight", pl.Float64(), "Weight that the SUV of PET was computed with.", unit="kg"),
-        Column("RadionuclideTotalDose", pl.Float64(), "Activity that the SUV of PET was computed with.", unit="Bq"),
-        Column("filled_slices", pl.Int64(), "Missing slices that were interpolated, when the study asks for it."),
-        Column("notes", pl.String(), "What to know of the volume, as short codes: tilt-resampled, weight-from-table, ..."),
-        Column("folder", pl.String(), "Folder of the series relative to what was indexed.", nullable=False),
-    ),
-    key=("subject_id", "StudyInstanceUID", "SeriesInstanceUID", "volume", "folder"),
-)
-
-_NOT_OF_IMAGES = ("status", "reason", "message", "remedy", "folder", "PatientWeight", "RadionuclideTotalDose")
-"""What is no word on an image, and what tells more of a person than a release has to."""
-
-IMAGES = Table(
-    "images",
-    "One image volume that is used: what it is, and how good.",
-    (
-        *(column for column in VOLUMES.columns if column.name not in _NOT_OF_IMAGES),
-        Column(
-            "noise", pl.Float64(), "Standard deviation of the noise inside the body, in the unit of the image; of a measured one."
-        ),
-        Column(
-            "truncation",
-            pl.Float64(),
-            "Of a measured CT: share of the border of the field of view at which tissue lies; 0 when it holds the whole body.",
-            "1",
-        ),
-    ),
-    key=("subject_id", "SeriesInstanceUID", "volume"),
-)
-
 FEATURES = Table(
     "features",
     "Radiomic features of one region of one series under one image type; a Float64 column per feature follows.",
@@ -323,43 +254,6 @@ FEATURES = Table(
         Column("source_digest", pl.String(), "Digest of image and mask files.", nullable=False),
     ),
     key=("subject_id", "SeriesInstanceUID", "region", "image_type", "source_digest"),
-    open=True,
-)
-
-VOXELS = Table(
-    "voxels",
-    "One store of voxels (OME-Zarr 0.5): a volume, or the box around a region, with its label maps.",
-    (
-        SUBJECT,
-        CENTRE,
-        Column("StudyInstanceUID", pl.String(), "Study of the image."),
-        Column("SeriesInstanceUID", pl.String(), "Series of the image.", nullable=False),
-        Column("Modality", pl.String(), "DICOM Modality."),
-        Column(
-            "volume",
-            pl.String(),
-            "Which volume of a series that holds several, such as `phase 2 of 3`; else empty.",
-            nullable=False,
-        ),
-        Column("region", pl.String(), "The region that the box was cut around; empty for a whole volume.", nullable=False),
-        Column("regions", pl.String(), "Names of all regions that its label maps hold, joined by `, `."),
-        Column("path", pl.String(), "Folder of the store, below the folder of all stores.", nullable=False),
-        Column("digest", pl.String(), "SHA-256 over the names and contents of its files.", nullable=False),
-        Column("series_time", TIMESTAMP, "Shifted date and time of the image."),
-        Column("unit", pl.String(), "Unit of the values, such as HU or SUVbw."),
-        Column("data_type", pl.String(), "NumPy type of the values."),
-        Column("size_x", pl.Int64(), "Voxels towards the patient's left."),
-        Column("size_y", pl.Int64(), "Voxels towards the patient's back."),
-        Column("size_z", pl.Int64(), "Voxels towards the patient's head."),
-        Column("spacing_x", pl.Float64(), "Distance of neighbouring voxels along x.", "mm"),
-        Column("spacing_y", pl.Float64(), "Distance of neighbouring voxels along y.", "mm"),
-        Column("spacing_z", pl.Float64(), "Distance of neighbouring voxels along z.", "mm"),
-        Column("oblique", pl.Boolean(), "Whether the axes are not the patient's; the store tells their direction."),
-        Column("BodyPartExamined", pl.String(), "DICOM BodyPartExamined."),
-        Column("Manufacturer", pl.String(), "Maker of the scanner."),
-        Column("ManufacturerModelName", pl.String(), "Model of the scanner."),
-    ),
-    key=("subject_id", "SeriesInstanceUID", "path"),
     open=True,
 )
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from unibase.groundwork.files import sha256_file
+from unibase.groundwork.image_tables import VOLUMES
 from unibase.groundwork.problems import UserError
-from unibase.groundwork.tables import FEATURES, VOLUMES, Column, Table, write_parquet
+from unibase.groundwork.tables import FEATURES, Column, Table, write_parquet
 from unibase.groundwork.work import Job, Outcome, Output, Unit, WorkLedger, run_units
 from unibase.imaging.dicom.inventory import volumes_frame
 from unibase.imaging.dicom.pet_table import read_pet_table

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from unibase.groundwork.tables import FEATURES, IMAGES, SERIES, TIMESTAMP, VOLUMES, VOXELS, Column, Table
+from unibase.groundwork.image_tables import IMAGES, VOLUMES, VOXELS
+from unibase.groundwork.tables import FEATURES, SERIES, TIMESTAMP, Column, Table
 from unibase.methods.agreement import COLUMNS
 
 LOOKS = Table(

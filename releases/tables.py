@@ -8,18 +8,8 @@ from dataclasses import replace
 import polars as pl
 
 from unibase.groundwork.analysis_tables import ADRS, ADTTE, BDS, MISSING, SPLITS, TRACE
-from unibase.groundwork.tables import (
-    CENTRE,
-    EVENTS,
-    FEATURES,
-    IMAGES,
-    QUARANTINE,
-    SAMPLE_MAP,
-    SUBJECT,
-    VOXELS,
-    Column,
-    Table,
-)
+from unibase.groundwork.image_tables import IMAGES, VOXELS
+from unibase.groundwork.tables import CENTRE, EVENTS, FEATURES, QUARANTINE, SAMPLE_MAP, SUBJECT, Column, Table
 
 SUBJECTS = Table(
     "subjects",

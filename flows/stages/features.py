@@ -18,7 +18,8 @@ from unibase.flows.study.places import FEATURES as FEATURES_TABLE
 from unibase.flows.study.places import IMAGES as IMAGES_TABLE
 from unibase.flows.study.places import SERIES as SERIES_TABLE
 from unibase.flows.study.places import VOLUMES as VOLUMES_TABLE
-from unibase.groundwork.tables import FEATURES, IMAGES, QUARANTINE, SERIES, VOLUMES, write_parquet
+from unibase.groundwork.image_tables import IMAGES, VOLUMES
+from unibase.groundwork.tables import FEATURES, QUARANTINE, SERIES, write_parquet
 from unibase.groundwork.work import Job, Outcome, Output, Unit
 from unibase.imaging import reasons
 from unibase.imaging.dicom.inventory import images_frame

@@ -12,8 +12,9 @@ from unibase.flows.runs.stage import Stage
 from unibase.flows.study.places import DICOM, VOXEL_STORES
 from unibase.flows.study.places import SERIES as SERIES_TABLE
 from unibase.flows.study.places import VOXELS as VOXELS_TABLE
+from unibase.groundwork.image_tables import VOXELS
 from unibase.groundwork.problems import UserError
-from unibase.groundwork.tables import QUARANTINE, SERIES, VOXELS
+from unibase.groundwork.tables import QUARANTINE, SERIES
 from unibase.groundwork.work import Job, Outcome, Output, Unit
 from unibase.imaging.radiomics.plan import plan_units
 from unibase.imaging.radiomics.settings import read_settings

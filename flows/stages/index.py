@@ -20,7 +20,8 @@ from unibase.flows.study.places import DICOM, PET_FACTS
 from unibase.flows.study.places import SERIES as SERIES_TABLE
 from unibase.flows.study.places import VOLUMES as VOLUMES_TABLE
 from unibase.groundwork.files import digest_of, remove_file
-from unibase.groundwork.tables import QUARANTINE, SERIES, VOLUMES, Table
+from unibase.groundwork.image_tables import VOLUMES
+from unibase.groundwork.tables import QUARANTINE, SERIES, Table
 from unibase.groundwork.work import Job, Outcome, Unit
 from unibase.imaging.dicom.inventory import volumes_frame
 from unibase.imaging.dicom.pet_table import Given

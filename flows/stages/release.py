@@ -44,8 +44,9 @@ from unibase.flows.study.places import FEATURES as FEATURES_TABLE
 from unibase.flows.study.places import IMAGES as IMAGES_TABLE
 from unibase.flows.study.places import VOXELS as VOXELS_TABLE
 from unibase.groundwork.files import digest_of, sha256_file, sha256_folder
+from unibase.groundwork.image_tables import IMAGES, VOXELS
 from unibase.groundwork.seals import Output, sealed, still_sealed
-from unibase.groundwork.tables import FEATURES, IMAGES, QUARANTINE, SAMPLE_MAP, VOXELS
+from unibase.groundwork.tables import FEATURES, QUARANTINE, SAMPLE_MAP
 from unibase.omics.options import AssayName
 from unibase.privacy.dates import shift
 from unibase.releases.catalogue.site import published, version_key

@@ -17,7 +17,8 @@ from unibase.flows.study.definitions import read_concepts
 from unibase.flows.study.places import RECORDS, SAMPLES, TIMELINE
 from unibase.flows.study.places import SERIES as SERIES_TABLE
 from unibase.flows.study.places import VOLUMES as VOLUMES_TABLE
-from unibase.groundwork.tables import EVENTS, SAMPLE_MAP, SERIES, VOLUMES
+from unibase.groundwork.image_tables import VOLUMES
+from unibase.groundwork.tables import EVENTS, SAMPLE_MAP, SERIES
 from unibase.imaging.dicom.inventory import volume_events
 from unibase.imaging.dicom.series import study_events
 from unibase.omics.samples.sheets import sample_events

@@ -10,8 +10,9 @@ from typing import Any
 
 import polars as pl
 
+from unibase.groundwork.image_tables import IMAGES, VOLUMES
 from unibase.groundwork.problems import Unusable
-from unibase.groundwork.tables import EVENTS, IMAGES, VOLUMES
+from unibase.groundwork.tables import EVENTS
 from unibase.imaging.dicom.header import Header
 from unibase.imaging.dicom.motion import motion_of
 from unibase.imaging.dicom.planes import Plane

@@ -12,7 +12,7 @@ from typing import Any, TypeGuard
 
 import polars as pl
 
-from unibase.groundwork import tables
+from unibase.groundwork import image_tables, tables
 from unibase.groundwork.files import digest_of, sha256_file, write_bytes, write_json, write_text
 from unibase.groundwork.problems import UserError
 from unibase.privacy.leaks import leak_scan
@@ -358,7 +358,7 @@ def _blocks(inputs: ReleaseInputs, subjects: pl.DataFrame) -> dict[str, Iterable
         "features": subject_blocks(inputs.features, ids, tables.FEATURES.key),
         "trace": subject_blocks(inputs.trace, ids, columns(inputs.trace)),
         **({"robustness": [inputs.robustness.sort(ROBUSTNESS.key)]} if _holds_rows(inputs.robustness) else {}),
-        **({"volumes": subject_blocks(inputs.volumes, ids, tables.IMAGES.key)} if _holds_rows(inputs.volumes) else {}),
+        **({"volumes": subject_blocks(inputs.volumes, ids, image_tables.IMAGES.key)} if _holds_rows(inputs.volumes) else {}),
         "missing": subject_blocks(inputs.missing, ids, ["variable"]),
         "quarantine": [tables.QUARANTINE.conform(inputs.quarantine)],
         **({"splits": subject_blocks(inputs.splits, ids, ["scheme", "held_out"])} if inputs.splits is not None else {}),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from unibase.groundwork.tables import VOXELS
+from unibase.groundwork.image_tables import VOXELS
 
 FOLDER = "images"
 """Folder of the stores in a release."""

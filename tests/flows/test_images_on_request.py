@@ -20,7 +20,8 @@ from unibase.flows.stages.features import extract_features
 from unibase.flows.stages.index import index_series
 from unibase.flows.stages.people import resolve_people
 from unibase.flows.study.validation import read_study
-from unibase.groundwork.tables import FEATURES, IMAGES, VOLUMES
+from unibase.groundwork.image_tables import IMAGES, VOLUMES
+from unibase.groundwork.tables import FEATURES
 from unibase.imaging.dicom.body import Body, over_weight
 from unibase.privacy.keys import new_key, write_key_file
 

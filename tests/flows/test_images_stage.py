@@ -17,8 +17,9 @@ from unibase.flows.stages.images import store_images
 from unibase.flows.stages.index import index_series
 from unibase.flows.stages.people import resolve_people
 from unibase.flows.study.validation import read_study
+from unibase.groundwork.image_tables import VOXELS
 from unibase.groundwork.problems import UserError
-from unibase.groundwork.tables import QUARANTINE, VOXELS
+from unibase.groundwork.tables import QUARANTINE
 from unibase.privacy.keys import new_key, write_key_file
 
 STUDY = """\

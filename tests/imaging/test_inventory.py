@@ -10,8 +10,8 @@ import pytest
 
 from tests.imaging.odd_series import Maker, item, pattern, save
 from unibase.flows.looks.volumes import LINES, in_lines
+from unibase.groundwork.image_tables import VOLUMES
 from unibase.groundwork.problems import UserError
-from unibase.groundwork.tables import VOLUMES
 from unibase.imaging.commands import index_plain
 from unibase.imaging.dicom.inventory import volume_events, volumes_frame
 from unibase.imaging.dicom.series import index_folder

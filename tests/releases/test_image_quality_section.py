@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from tests.releases.examples import make_inputs
-from unibase.groundwork.tables import IMAGES
+from unibase.groundwork.image_tables import IMAGES
 from unibase.releases.content.publish import publish_release
 
 

@@ -20,7 +20,7 @@ import zarr
 from tests.releases.describe_example import DESCRIPTION
 from tests.releases.examples import make_inputs
 from unibase.groundwork.files import sha256_folder
-from unibase.groundwork.tables import VOXELS
+from unibase.groundwork.image_tables import VOXELS
 from unibase.releases.catalogue.croissant import croissant
 from unibase.releases.catalogue.described_release import open_release
 from unibase.releases.catalogue.description import read_description
