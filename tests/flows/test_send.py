@@ -33,7 +33,8 @@ from unibase.privacy.keys import new_key, write_key_file
 
 @pytest.fixture(scope="module")
 def research(tmp_path_factory: pytest.TempPathFactory) -> Iterator[real.Orthanc]:
-    assert real.PROGRAM, "install Debian's orthanc and orthanc-dicomweb: tests want a real archive"
+    if not real.PROGRAM:
+        pytest.skip("no Orthanc on this machine (Debian: orthanc, orthanc-dicomweb)")
     with real.orthanc(tmp_path_factory.mktemp("research"), title="RESEARCH") as one:
         yield one
 
