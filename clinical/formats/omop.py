@@ -1,7 +1,8 @@
 """OMOP CDM 5.4 (and 5.3) to source events.
 
-One row makes one event, except in PERSON, which holds birth, sex and further static facts, and where the source concept and
-the standard one are two codes: then each makes an event, and windows count the row once. The code of an event is, in
+One row makes one event, except in PERSON, which holds birth, sex and further static facts; where the source concept and
+the standard one are two codes: then each makes an event, and windows count the row once; and where a row outside DEATH says
+that its person died (`omop_deaths`). The code of an event is, in
 this order: the source concept, the standard concept (both through the CONCEPT table), a source value that has the shape
 of a code of its domain (ICD-10, CCAM, ATC, LOINC), the concept number (`OMOP//201820`). A row without any of them keeps
 its place in time under `OMOP_<DOMAIN>//UNMAPPED` and is reported as `unknown-code`.
@@ -17,6 +18,7 @@ import polars as pl
 
 from unibase.clinical.formats.omop_columns import add_moments, complete, text_of, with_columns
 from unibase.clinical.formats.omop_concepts import codes_of, units_of
+from unibase.clinical.formats.omop_deaths import deaths_in
 from unibase.clinical.formats.omop_tables import DEATH_COLUMNS, EVENT_TABLES, EventTable, columns_of
 from unibase.clinical.reasons import END_BEFORE_START, IMPOSSIBLE_DATE, MISSING_DATE, MISSING_PERSON, TEXT_WITHHELD, UNKNOWN_CODE
 from unibase.clinical.sources.events import SOURCE_EVENTS, TableEvents
@@ -74,8 +76,10 @@ def _read_events(rule: EventTable, name: str, table: SourceTable, concepts: pl.D
     frame = _ended(frame, rule, problems)
     frame = _with_code(frame, rule, concepts, problems)
     frame = _with_modality(pl.concat([frame, _standard(frame, rule, concepts)]), rule)
+    deaths = deaths_in(frame.unique("source_row", keep="first", maintain_order=True), rule)
     frame = _with_value(frame, concepts, texts, problems)
-    return TableEvents(name, table.rows, pl.concat([complete(frame), _objects(frame, rule, concepts)]), problems)
+    events = [complete(frame), _objects(frame, rule, concepts), complete(deaths)]
+    return TableEvents(name, table.rows, pl.concat(events), problems)
 
 
 def _with_modality(frame: pl.DataFrame, rule: EventTable) -> pl.DataFrame:

@@ -19,6 +19,8 @@ import polars as pl
 
 from unibase.clinical.formats import omop, omop_tables
 from unibase.clinical.formats.omop_codebook import DAY, NO_UNIT, NOWHERE, STRANGE_UNIT, Codebook, Persons
+from unibase.clinical.formats.omop_deaths import TELLING
+from unibase.clinical.formats.omop_tables import DEATH_CONCEPTS
 from unibase.clinical.formats.parquet_columns import Source
 from unibase.clinical.timelines.pieces import Numbers
 from unibase.clinical.words.acts import OMOP_CONDITION_STATUS
@@ -150,13 +152,17 @@ def _kept(plain: Numbers, place: Numbers, rows: _Columns, persons: Persons) -> P
 
 
 def _unsure(source: Source, rule: omop_tables.EventTable) -> Numbers | None:
-    """Return which rows have a status that says no confirmed diagnosis; None for none."""
-    if not rule.status or source.type_of(rule.status) is None:
-        return None
-    constant = source.constant(rule.status)
-    if constant is not None and constant not in OMOP_CONDITION_STATUS:
-        return None
-    return pl.Series(_integers(source, rule.status)).is_in(list(OMOP_CONDITION_STATUS)).fill_null(False).to_numpy()
+    """Return which rows have a status that says no confirmed diagnosis, or tell a death; None for none."""
+    looked = [(rule.status, tuple(OMOP_CONDITION_STATUS)), (rule.concept if rule.domain in TELLING else "", DEATH_CONCEPTS)]
+    looked += [(name, DEATH_CONCEPTS) for name in rule.discharge]
+    found: Numbers | None = None
+    for name, concepts in looked:
+        constant = source.constant(name) if name and source.type_of(name) is not None else None
+        if not name or source.type_of(name) is None or (constant is not None and constant not in concepts):
+            continue
+        mine = pl.Series(_integers(source, name)).is_in(list(concepts)).fill_null(False).to_numpy()
+        found = mine if found is None else found | mine
+    return found
 
 
 def is_day(time: Numbers) -> Numbers:
@@ -179,7 +185,15 @@ def _typed(source: Source, rule: omop_tables.EventTable) -> bool:
     def naive(dtype: pa.DataType) -> bool:
         return pa.types.is_date(dtype) or (pa.types.is_timestamp(dtype) and dtype.tz is None)
 
-    whole = (rule.concept, rule.source_concept, rule.status, "value_as_concept_id", "operator_concept_id", "unit_concept_id")
+    whole = (
+        rule.concept,
+        rule.source_concept,
+        rule.status,
+        *rule.discharge,
+        "value_as_concept_id",
+        "operator_concept_id",
+        "unit_concept_id",
+    )
     return (
         source.type_of("person_id") is not None
         and fits("person_id", pa.types.is_integer)

@@ -28,7 +28,13 @@ class EventTable:
     shapes: Mapping[str, str] | None = None
     status: str = ""
     object: str = ""
+    discharge: tuple[str, ...] = ()
 
+
+DEATH_CONCEPTS = (434489, 4216643, 4306655)
+"""Standard concepts by which a row says that its person died: Dead, Patient died, Death."""
+_DISCHARGE = ("discharged_to_concept_id", "discharge_to_concept_id")
+"""Where CDM 5.4 and 5.3 keep what a stay ended with."""
 
 _ICD10 = {"ICD10": r"^[A-Z]\d{2}(?:\.?\d{1,4})?$", "ICDO3": r"^\d{4}/\d(?:-C\d{2}(?:\.\d)?)?$"}
 
@@ -64,11 +70,11 @@ EVENT_TABLES: dict[str, EventTable] = {
     "specimen": EventTable("SPECIMEN", "specimen_concept_id", "specimen_date", "specimen_datetime", prefix="SPECIMEN//"),
     "visit_occurrence": EventTable(
         "VISIT", "visit_concept_id", "visit_start_date", "visit_start_datetime", "", "",
-        "visit_end_date", "visit_end_datetime", prefix="VISIT//",
+        "visit_end_date", "visit_end_datetime", prefix="VISIT//", discharge=_DISCHARGE,
     ),
     "visit_detail": EventTable(
         "VISIT_DETAIL", "visit_detail_concept_id", "visit_detail_start_date", "visit_detail_start_datetime", "", "",
-        "visit_detail_end_date", "visit_detail_end_datetime", prefix="VISIT_DETAIL//",
+        "visit_detail_end_date", "visit_detail_end_datetime", prefix="VISIT_DETAIL//", discharge=_DISCHARGE,
     ),
     "episode": EventTable(
         "EPISODE", "episode_concept_id", "episode_start_date", "episode_start_datetime", "episode_source_concept_id",
@@ -137,6 +143,7 @@ def columns_of(name: str) -> tuple[str, ...]:
         rule.end_datetime,
         rule.status,
         rule.object,
+        *rule.discharge,
     )
     return ("person_id", *(column for column in own if column), *_VALUE_COLUMNS)
 

@@ -342,8 +342,15 @@ def _run_shard(shared: _Shared, shard: int) -> _Shard:
     rows = Rows(*_plain_of(shared, shard, further.height), further, subjects, shared.book)
     refuted = rows.refuted()
     if refuted.height:
-        found = [refuted_problem(*row) for row in refuted.select("source_row", "unborn").iter_rows()]
-        frame = door.problem_frame(found, shared.target.centre, shared.target.source("death"))
+        told = [
+            door.problem_frame(
+                [refuted_problem(*row) for row in mine.select("source_row", "unborn").iter_rows()],
+                shared.target.centre,
+                str(source),
+            )
+            for (source,), mine in refuted.sort("source").group_by("source", maintain_order=True)
+        ]
+        frame = pl.concat([QUARANTINE.empty(), *told])
         write_parquet(frame, shared.work / f"problems-refuted-{shard:06d}.parquet")
         further = settle(further, refuted, shared.latest)
         rows = Rows(*_plain_of(shared, shard, further.height), further, subjects, shared.book)

@@ -176,6 +176,23 @@ def _typed(seed: int, rows: int, folder: Path) -> None:
             "visit_end_date": pl.Series([None] * rows, dtype=pl.Date),
         }
     ).write_parquet(folder / "visit_occurrence.parquet", row_group_size=97)
+    pl.DataFrame(
+        {
+            "person_id": person,
+            "visit_detail_concept_id": [9201] * rows,
+            "visit_detail_start_date": [one.date() for one in start],
+            "visit_detail_end_date": [None if one is None else one.date() for one in end],
+            "discharged_to_concept_id": some(*[0] * 40, None, 4216643),
+        }
+    ).write_parquet(folder / "visit_detail.parquet", row_group_size=97)
+    pl.DataFrame(
+        {
+            "person_id": person,
+            "observation_concept_id": some(*[201826] * 40, 4306655, 434489),
+            "observation_date": [one.date() for one in start],
+            "value_as_concept_id": some(0, 0, 4188540, None),
+        }
+    ).write_parquet(folder / "observation.parquet", row_group_size=97)
     dead = people[::3]
     pl.DataFrame(
         {"person_id": dead, "death_date": [date(2015, 1, 1) + timedelta(days=int(d)) for d in rng.integers(0, 260, len(dead))]}
@@ -203,6 +220,9 @@ def test_plain_rows_give_what_the_general_way_gives(seed: int, tmp_path: Path) -
     # Where source and standard concept are two codes, each makes an event of the row.
     twice = whole.events.filter(pl.struct("source", "source_row").is_duplicated() & pl.col("source").str.ends_with("occurrence"))
     assert {"ICD10//E11.9", "SNOMED//44054006"} <= set(twice["code"])
+    # Deaths that other tables tell are deaths.
+    deaths = whole.events.filter(pl.col("code") == "MEDS_DEATH")["source"].unique()
+    assert set(deaths) == {"A/omop/death", "A/omop/observation", "A/omop/visit_detail"}
     # The plain way was taken, too: most rows of the third table need no second look.
     book = codebook(
         [9201],

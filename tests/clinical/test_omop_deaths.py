@@ -1,0 +1,101 @@
+"""Deaths that OMOP tells outside its table DEATH: a person who died in a stay, or by an observation, is not alive.
+
+The right values are by hand: what CDM 5.4 says of each column, and days that lie within the stay.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from tests.clinical.whole import read_rows
+from unibase.clinical.derived.vital import death_of
+from unibase.clinical.timelines.centre import TimelineTask
+from unibase.clinical.timelines.door import LocalDoor
+from unibase.clinical.words.partial_dates import UNKNOWN_MAX, UNKNOWN_MIN
+
+END = {"hour": 23, "minute": 59, "second": 59, "microsecond": 999_999}
+DAY = date(2020, 3, 1)
+
+
+def stay(last: date | None, **ended: int) -> dict[str, Any]:
+    return {"visit_concept_id": 9201, "visit_start_date": DAY, "visit_end_date": last, **ended}
+
+
+def seen(**said: Any) -> dict[str, Any]:
+    return {"observation_date": DAY, **said}
+
+
+def ill(**said: Any) -> dict[str, Any]:
+    return {"condition_concept_id": 434489, "condition_start_date": DAY, **said}
+
+
+def on(first: datetime, last: date) -> list[tuple[datetime | None, datetime, datetime]]:
+    """Return the one death whose day is between two days; exact when they are one."""
+    return [(first if first.date() == last else None, first, datetime(last.year, last.month, last.day, **END))]
+
+
+FIRST = datetime(2020, 3, 1)
+OF_THE_DAY = on(FIRST, DAY)
+NOBODY: list[tuple[datetime | None, datetime, datetime]] = []
+UNKNOWN = [(None, UNKNOWN_MIN, UNKNOWN_MAX)]
+CASES = [
+    # a stay that ended with death: CDM 5.4, CDM 5.3, of one day, without an end, ended before it began, with another end
+    ("visit_occurrence", stay(date(2020, 3, 5), discharged_to_concept_id=4216643), on(FIRST, date(2020, 3, 5))),
+    ("visit_occurrence", stay(date(2020, 3, 5), discharge_to_concept_id=4216643), on(FIRST, date(2020, 3, 5))),
+    ("visit_occurrence", stay(DAY, discharged_to_concept_id=4216643), OF_THE_DAY),
+    ("visit_occurrence", stay(None, discharged_to_concept_id=4216643), UNKNOWN),
+    ("visit_occurrence", stay(date(2020, 2, 1), discharged_to_concept_id=4216643), UNKNOWN),
+    ("visit_occurrence", stay(date(2020, 3, 5), discharged_to_concept_id=8536), NOBODY),
+    ("visit_occurrence", stay(date(2020, 3, 5)), NOBODY),
+    # observations and conditions
+    ("observation", seen(observation_concept_id=4306655), OF_THE_DAY),
+    ("observation", seen(observation_concept_id=434489, value_as_concept_id=0), OF_THE_DAY),
+    ("observation", seen(observation_concept_id=4306655, value_as_concept_id=4188540), NOBODY),
+    ("observation", seen(observation_concept_id=4306655, value_as_number=0.0), NOBODY),
+    ("observation", seen(observation_concept_id=4275495), NOBODY),
+    ("condition_occurrence", ill(), OF_THE_DAY),
+    ("condition_occurrence", ill(condition_status_concept_id=32899), NOBODY),
+]
+
+
+def events(folder: Path, **tables: list[dict[str, Any]]) -> pl.DataFrame:
+    (folder / "omop").mkdir()
+    person = {"person_id": 1, "year_of_birth": 1950, "gender_concept_id": 8532}
+    for name, rows in {"person": [person], **tables}.items():
+        pl.DataFrame([{"person_id": 1} | one for one in rows]).write_csv(folder / "omop" / f"{name}.csv")
+    return read_rows(TimelineTask("omop", folder / "omop", "CHU-été"), LocalDoor()).events
+
+
+@pytest.mark.parametrize(("table", "row", "deaths"), CASES)
+def test_what_says_that_a_person_died(
+    table: str, row: dict[str, Any], deaths: list[tuple[datetime | None, datetime, datetime]], tmp_path: Path
+) -> None:
+    found = events(tmp_path, **{table: [row]})
+    dead = found.filter(pl.col("code") == "MEDS_DEATH")
+    assert dead.select("time", "time_min", "time_max").rows() == deaths
+    assert found.filter(pl.col("source").str.ends_with(table) & (pl.col("code") != "MEDS_DEATH")).height == 1  # the row itself
+
+
+def test_the_day_of_the_table_of_deaths_counts_within_the_stay(tmp_path: Path) -> None:
+    rows = {
+        "visit_occurrence": [stay(date(2020, 3, 5), discharged_to_concept_id=4216643)],
+        "death": [{"death_date": date(2020, 3, 4)}],
+    }
+    found = events(tmp_path, **rows)
+    known = death_of(found.filter(pl.col("code") == "MEDS_DEATH")).row(0, named=True)
+    assert (known["death_min"], known["death_conflict"]) == (datetime(2020, 3, 4), False)
+    assert known["death_source"] == "CHU-été/omop/death"
+
+
+def test_a_death_outside_the_stay_that_ended_with_it_is_told(tmp_path: Path) -> None:
+    rows = {
+        "visit_occurrence": [stay(date(2020, 3, 5), discharged_to_concept_id=4216643)],
+        "death": [{"death_date": date(2021, 3, 4)}],
+    }
+    found = events(tmp_path, **rows)
+    assert death_of(found.filter(pl.col("code") == "MEDS_DEATH"))["death_conflict"].to_list() == [True]
