@@ -34,7 +34,7 @@ class EventTable:
 DEATH_CONCEPTS = (434489, 4216643, 4306655)
 """Standard concepts by which a row says that its person died: Dead, Patient died, Death."""
 _DISCHARGE = ("discharged_to_concept_id", "discharge_to_concept_id")
-"""Where CDM 5.4 and 5.3 keep what a stay ended with."""
+"""Where CDM 5.4 and 5.3 keep what a stay ended with. A part of a stay may repeat it of the whole: VISIT_DETAIL is not asked."""
 
 _ICD10 = {"ICD10": r"^[A-Z]\d{2}(?:\.?\d{1,4})?$", "ICDO3": r"^\d{4}/\d(?:-C\d{2}(?:\.\d)?)?$"}
 
@@ -74,7 +74,7 @@ EVENT_TABLES: dict[str, EventTable] = {
     ),
     "visit_detail": EventTable(
         "VISIT_DETAIL", "visit_detail_concept_id", "visit_detail_start_date", "visit_detail_start_datetime", "", "",
-        "visit_detail_end_date", "visit_detail_end_datetime", prefix="VISIT_DETAIL//", discharge=_DISCHARGE,
+        "visit_detail_end_date", "visit_detail_end_datetime", prefix="VISIT_DETAIL//",
     ),
     "episode": EventTable(
         "EPISODE", "episode_concept_id", "episode_start_date", "episode_start_datetime", "episode_source_concept_id",

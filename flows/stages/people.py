@@ -74,7 +74,11 @@ def _check_whole(run: Run, listed: pl.DataFrame) -> None:
     if not before.exists():
         return
     record = ["centre", "person_key"]
-    known = PEOPLE.read(before).select(record).unique()
+    try:
+        known = PEOPLE.read(before).select(record).unique()
+    except pl.exceptions.PolarsError:
+        run.say(f"people: {before} cannot be read and is made again: nobody was compared with the persons of the last night")
+        return
     gone = known.join(listed, on=record, how="anti")
     for name, centre in run.study.centres.items():
         lost, of = (frame.filter(pl.col("centre") == name).height for frame in (gone, known))

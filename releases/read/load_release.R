@@ -37,13 +37,12 @@ load_release <- function(folder = ".") {
   endpoints <- split(release$adtte, release$adtte$PARAMCD)   # one Surv per endpoint, named by subject
   surv_of <- function(e) {                                   # with ENTRY, left-truncated: NA for who was never at risk
     part <- is.na(e$AVAL) & !is.na(e$AVAL_MIN)               # known in part: intervals, from which survfit estimates as Turnbull did
-    if (is.null(e$ENTRY) && any(part)) {
-      low <- e$AVAL_MIN - ifelse(part & e$CNSR == 0, 0.5, 0)   # R leaves the first day of an interval out of it
-      return(survival::Surv(low, ifelse(e$CNSR == 0, e$AVAL_MAX, NA), type = "interval2"))
-    }
-    if (any(part)) warning(sum(part), " times known in part are left out: late entry and intervals have no estimate together")
-    if (is.null(e$ENTRY)) return(survival::Surv(e$AVAL, e$CNSR == 0))
-    suppressWarnings(survival::Surv(e$ENTRY, e$AVAL, e$CNSR == 0))
+    late <- !is.null(e$ENTRY)
+    if (late && any(part)) warning(sum(part), " times known in part are left out: late entry and intervals have no estimate together")
+    if (late) return(suppressWarnings(survival::Surv(e$ENTRY, e$AVAL, e$CNSR == 0)))
+    if (!any(part)) return(survival::Surv(e$AVAL, e$CNSR == 0))
+    low <- e$AVAL_MIN - ifelse(part & e$CNSR == 0, 0.5, 0)   # R leaves the first day of an interval out of it
+    survival::Surv(low, ifelse(e$CNSR == 0, e$AVAL_MAX, NA), type = "interval2")
   }
   release$Surv <- lapply(endpoints, function(e) setNames(surv_of(e), e$subject_id))
   rhdf5::h5closeAll()

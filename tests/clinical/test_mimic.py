@@ -16,6 +16,7 @@ import pytest
 
 from tests.clinical.compare import difference_table
 from tests.clinical.whole import Told, read_events
+from unibase.clinical.derived.vital import death_of
 from unibase.clinical.formats.registrations import read_people
 from unibase.clinical.timelines.centre import TimelineTask
 from unibase.privacy.subjects import Subject, SubjectLookup
@@ -69,21 +70,29 @@ def test_no_row_is_lost(both: tuple[Told, Told]) -> None:
     assert fhir.account["refused"].sum() == 36
 
 
+def test_a_stay_that_ended_with_death_holds_the_day_of_it(both: tuple[Told, Told]) -> None:
+    deaths = both[0].events.filter(pl.col("code") == "MEDS_DEATH")
+    known = death_of(deaths)
+    assert known.height == deaths.filter(pl.col("source").str.ends_with("visit_occurrence"))["subject_id"].n_unique() == 15
+    assert not known["death_conflict"].any() and set(known["death_source"]) == {"O/omop/death"}
+
+
 def test_difference_table(both: tuple[Told, Told]) -> None:
     omop, fhir = both
     source = pl.col("source")
     # Admissions: OMOP adds a visit for every day with a laboratory result outside an admission (concept 38004207).
     lab_day = pl.col("code") == "VISIT//OMOP//38004207"
+    stay = (source == "O/omop/visit_occurrence") & (pl.col("code") != "MEDS_DEATH")
     counts = {
         "deaths": (pl.col("code") == "MEDS_DEATH",) * 2,
-        "visits": (source == "O/omop/visit_occurrence", source == "F/fhir/Encounter"),
-        "admissions": (source.str.ends_with("visit_occurrence") & ~lab_day, source == "F/fhir/Encounter"),
+        "visits": (stay, source == "F/fhir/Encounter"),
+        "admissions": (stay & ~lab_day, source == "F/fhir/Encounter"),
         "hospital diagnoses": (source == "O/omop/condition_occurrence", source == "F/fhir/Condition"),
     }
     found = difference_table(omop.events, fhir.events, counts)
     assert found.select("count", "left", "right").rows() == [
         ("subjects", 100, 100),
-        ("deaths", 15, 31),
+        ("deaths", 30, 31),
         ("visits", 852, 275),
         ("admissions", 270, 275),
         ("hospital diagnoses", 16441, 4506),

@@ -174,17 +174,9 @@ def _typed(seed: int, rows: int, folder: Path) -> None:
             "visit_concept_id": pl.Series([9201] * rows, dtype=pl.Int32),
             "visit_start_date": [one.date() for one in moments(clocks=False)],
             "visit_end_date": pl.Series([None] * rows, dtype=pl.Date),
+            "discharged_to_concept_id": pl.Series([0] * 97 + some(*[0] * 40, None, 4216643)[97:], dtype=pl.Int32),
         }
     ).write_parquet(folder / "visit_occurrence.parquet", row_group_size=97)
-    pl.DataFrame(
-        {
-            "person_id": person,
-            "visit_detail_concept_id": [9201] * rows,
-            "visit_detail_start_date": [one.date() for one in start],
-            "visit_detail_end_date": [None if one is None else one.date() for one in end],
-            "discharged_to_concept_id": some(*[0] * 40, None, 4216643),
-        }
-    ).write_parquet(folder / "visit_detail.parquet", row_group_size=97)
     pl.DataFrame(
         {
             "person_id": person,
@@ -222,7 +214,7 @@ def test_plain_rows_give_what_the_general_way_gives(seed: int, tmp_path: Path) -
     assert {"ICD10//E11.9", "SNOMED//44054006"} <= set(twice["code"])
     # Deaths that other tables tell are deaths.
     deaths = whole.events.filter(pl.col("code") == "MEDS_DEATH")["source"].unique()
-    assert set(deaths) == {"A/omop/death", "A/omop/observation", "A/omop/visit_detail"}
+    assert set(deaths) == {"A/omop/death", "A/omop/observation", "A/omop/visit_occurrence"}
     # The plain way was taken, too: most rows of the third table need no second look.
     book = codebook(
         [9201],

@@ -63,8 +63,8 @@ def test_a_good_file_is_read_with_its_defaults(tmp_path: Path) -> None:
             "matrix: ",
             "matirx: ",
             "centres.A.omics.rna.matirx: unknown key; allowed here: cell_type_column, channels, detection, layer, masked, "
-            "matrix, megabases, min_cells, orientation, panel, probes, profiled, sample_column, sample_from, samples, strand, transcripts, "
-            "unit. Did you mean matrix?",
+            "matrix, megabases, min_cells, orientation, panel, panel_genes, panels, probes, profiled, sample_column, sample_from, "
+            "samples, strand, transcripts, unit. Did you mean matrix?",
         ),
         (
             "{file: vault.key}",

@@ -7,7 +7,7 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from unibase.groundwork import tables
+from unibase.groundwork import image_tables, tables
 from unibase.groundwork.tables import EVENTS, PEOPLE, SAMPLE_MAP, Column, Table, write_parquet
 
 NEVER_NULL = {
@@ -23,7 +23,7 @@ NEVER_NULL = {
 }
 """What no row of a table that rooms hand to one another may lack."""
 OPEN = {"features", "voxels"}
-CONTRACTS = {table.name: table for table in vars(tables).values() if isinstance(table, Table)}
+CONTRACTS = {table.name: table for table in (vars(tables) | vars(image_tables)).values() if isinstance(table, Table)}
 
 SMALL = Table("small", "One row.", (Column("a", pl.Int64(), "A.", nullable=False), Column("b", pl.String(), "B.")), key=("a",))
 
