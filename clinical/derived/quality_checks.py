@@ -226,8 +226,10 @@ def _one(frame: pl.DataFrame, code: str, column: str, name: str) -> pl.DataFrame
     )
 
 
-def _of_death(column: str) -> pl.Expr:
-    return pl.when(pl.col("code") == "MEDS_DEATH").then(column)
+def _died_twice() -> pl.Expr:
+    """Whether two dates of death exclude one another: a day and the stay around it are one."""
+    first, last = (pl.when(pl.col("code") == "MEDS_DEATH").then(name) for name in ("time_min", "time_max"))
+    return (first.max().dt.date() > last.min().dt.date()).fill_null(False)
 
 
 def _person_checks(frame: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
@@ -241,8 +243,7 @@ def _person_checks(frame: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
             pl.col("code").str.starts_with("SEX//").sum().alias("sexes"),
             pl.when(pl.col("code") == "MEDS_BIRTH").then("time_min").n_unique().alias("birth_dates"),
             pl.when(pl.col("code") == "MEDS_DEATH").then("time_min").drop_nulls().n_unique().alias("death_dates"),
-            # Two dates that can be one, such as a day and the stay around it, are one.
-            (_of_death("time_min").max().dt.date() > _of_death("time_max").min().dt.date()).fill_null(False).alias("died_twice"),
+            _died_twice().alias("died_twice"),
             (~pl.col("code").str.contains("^(MEDS_BIRTH$|SEX//)")).sum().alias("others"),
         )
     )

@@ -22,7 +22,7 @@ from unibase.clinical.timelines import door, meds
 from unibase.clinical.timelines.cells import read_piece, write_piece
 from unibase.clinical.timelines.cutoff import CutOff, latest_of
 from unibase.clinical.timelines.door import ACCOUNT
-from unibase.clinical.timelines.plausibility import refuted_deaths, refuted_problem, settle
+from unibase.clinical.timelines.plausibility import refuted_deaths, settle
 from unibase.clinical.timelines.target import BuildReport, Target
 from unibase.groundwork.cluster import each
 from unibase.groundwork.files import atomic_folder
@@ -198,16 +198,11 @@ def _run_shard(shared: _Shards, shard: int) -> _Shard:
     events = events.filter(mine if up_to is None else mine & (pl.col("subject_id") < up_to))
     refuted = refuted_deaths(events)
     events = settle(events, refuted, shared.latest) if refuted.height else events
-    problems = [
-        door.problem_frame(
-            [refuted_problem(*row) for row in rows.select("source_row", "unborn").iter_rows()], shared.centre, str(source[0])
-        )
-        for source, rows in refuted.group_by("source")
-    ]
+    problems = door.refuted_frame(refuted, shared.centre)
     events = door.sort_events(events)
     meds.write_shard(events, shared.out / f"{shard}.parquet")
     by_source = dict(events["source"].value_counts().iter_rows())
-    return _Shard(events.height, set(events["code"].unique()), by_source, pl.concat([QUARANTINE.empty(), *problems]))
+    return _Shard(events.height, set(events["code"].unique()), by_source, problems)
 
 
 def _account(rows: Mapping[str, tuple[int, int, int]], shards: Sequence[_Shard]) -> pl.DataFrame:

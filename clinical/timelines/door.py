@@ -17,6 +17,7 @@ from unibase.clinical.reasons import UNKNOWN_PERSON, remedy_of
 from unibase.clinical.sources.events import Identifier
 from unibase.clinical.sources.problem_rows import RowProblem
 from unibase.clinical.timelines.cutoff import CutOff, keep_until
+from unibase.clinical.timelines.plausibility import refuted_problem
 from unibase.clinical.words.partial_dates import shift_bounds
 from unibase.groundwork.reasons import IDENTITY_CONFLICT
 from unibase.groundwork.tables import EVENTS, QUARANTINE
@@ -212,6 +213,20 @@ def resolve(persons: dict[str, list[Identifier]], door: Door, centre: str) -> tu
         "shift_days": pl.Series([subject.shift_days for subject in found.values()], dtype=pl.Int64),
     }
     return pl.DataFrame(known), unresolved
+
+
+def refuted_frame(refuted: pl.DataFrame, centre: str) -> pl.DataFrame:
+    """Return the QUARANTINE rows of deaths that cannot be true.
+
+    Args:
+        refuted: Of `plausibility.refuted_deaths`.
+        centre: Name of the centre.
+    """
+    told = [
+        problem_frame([refuted_problem(*row) for row in mine.select("source_row", "unborn").iter_rows()], centre, str(source))
+        for (source,), mine in refuted.sort("source").group_by("source", maintain_order=True)
+    ]
+    return pl.concat([QUARANTINE.empty(), *told])
 
 
 def problem_frame(problems: Sequence[RowProblem], centre: str, source: str) -> pl.DataFrame:

@@ -28,7 +28,7 @@ from unibase.clinical.timelines import door, meds
 from unibase.clinical.timelines.cutoff import CutOff, latest_of
 from unibase.clinical.timelines.door import ACCOUNT
 from unibase.clinical.timelines.pieces import PieceFile, ShardRows, read_shard, write_pieces
-from unibase.clinical.timelines.plausibility import refuted_problem, settle
+from unibase.clinical.timelines.plausibility import settle
 from unibase.clinical.timelines.shard import Piece, Rows
 from unibase.clinical.timelines.target import BuildReport, Target
 from unibase.groundwork.cluster import each
@@ -342,15 +342,7 @@ def _run_shard(shared: _Shared, shard: int) -> _Shard:
     rows = Rows(*_plain_of(shared, shard, further.height), further, subjects, shared.book)
     refuted = rows.refuted()
     if refuted.height:
-        told = [
-            door.problem_frame(
-                [refuted_problem(*row) for row in mine.select("source_row", "unborn").iter_rows()],
-                shared.target.centre,
-                str(source),
-            )
-            for (source,), mine in refuted.sort("source").group_by("source", maintain_order=True)
-        ]
-        frame = pl.concat([QUARANTINE.empty(), *told])
+        frame = door.refuted_frame(refuted, shared.target.centre)
         write_parquet(frame, shared.work / f"problems-refuted-{shard:06d}.parquet")
         further = settle(further, refuted, shared.latest)
         rows = Rows(*_plain_of(shared, shard, further.height), further, subjects, shared.book)
