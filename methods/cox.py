@@ -89,8 +89,12 @@ def cox(time: ArrayLike, event: ArrayLike, covariates: ArrayLike, entry: ArrayLi
             found = data.partial(beta + step)
         beta = beta + step
     covariance = np.asarray(np.linalg.pinv(found.information), dtype=np.float64)
-    steady = converged and bool((np.abs(beta) < 15).all())
-    return CoxFit(beta, np.sqrt(np.diag(covariance)), covariance, found.residuals, np.sort(ends[happened]), steady)
+    variance = np.diag(covariance)
+    # Where events tell nothing of a covariate, rounding leaves a variance of about 0, on either side of it.
+    steady = converged and bool((np.abs(beta) < 15).all() and (variance >= 0).all())
+    return CoxFit(
+        beta, np.sqrt(np.where(variance >= 0, variance, np.nan)), covariance, found.residuals, np.sort(ends[happened]), steady
+    )
 
 
 @dataclass(frozen=True)
