@@ -73,6 +73,7 @@ def read_samples(path: Path | str) -> pl.DataFrame:
     return SHEET.conform(frame.with_columns(found, types.alias("sample_type"), pl.Series("problem", problems, pl.String)))
 
 
+_CLOCK = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}(?::\d{2})?)(?:[.,]\d+)?\s*(?:Z|[+-]\d{2}:?\d{2})?")
 _DAY_AND_MONTH = re.compile(r"^(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})(?:[ T]+(\d{2}:\d{2}(?::\d{2})?))?$")
 
 
@@ -102,6 +103,9 @@ def _iso(cell: str, match: re.Match[str] | None, day_first: bool) -> str | None:
         cell = f"{match[3]}-{int(month):02d}-{int(day):02d}" + (f"T{match[4]}" if match[4] else "")
     elif re.fullmatch(r"(19|20)\d{6}", cell):
         cell = f"{cell[:4]}-{cell[4:6]}-{cell[6:]}"
+    if clock := _CLOCK.fullmatch(cell):
+        # Local time, as everywhere. A clock at midnight is that of a day whose time nobody knows.
+        cell = clock[1] if clock[2] in ("00:00", "00:00:00") else f"{clock[1]}T{clock[2]}"
     return cell if collection_interval(cell) else ""
 
 
@@ -118,13 +122,21 @@ def _cells(path: Path) -> pl.DataFrame:
         data, _ = content(path)
     except Unusable as problem:
         raise UserError(f"The sample sheet {path}: {problem.message} {problem.remedy}") from None
-    separator = max("\t,;", key=data.partition(b"\n")[0].decode().count)
-    frame = pl.read_csv(io.BytesIO(data), separator=separator, infer_schema_length=0, null_values=[""])
+    titles = data.partition(b"\n")[0].decode().strip()
+    separator = max("\t,;|", key=titles.count)
+    try:
+        frame = pl.read_csv(io.BytesIO(data), separator=separator, infer_schema_length=0, null_values=[""])
+    except pl.exceptions.PolarsError:  # its text quotes cells
+        raise UserError(
+            f"The sample sheet {path} is no table: a row is longer than the titles, or a quote stays open. Export it again."
+        ) from None
+    if any("_duplicated_" in name and name.partition("_duplicated_")[0] in _TITLES for name in frame.columns):
+        raise UserError(f"The sample sheet {path} has two columns of one title. Keep the one that counts.")
     return frame.rename(_known_titles(frame.columns))
 
 
 _TITLES = {"sample": ("sample", "sampleid", "samplename", "echantillon"), "patient": ("patient", "patientid", "ipp"),
-           "collected": ("collected", "collectiondate", "collectedon", "dateprelevement", "datedeprelevement", "prelevele"),
+           "collected": ("collected", "collectiondate", "collectedon", "datecollected", "dateofcollection", "samplingdate", "sampledate", "dateprelevement", "datedeprelevement", "prelevele"),
            "sample_type": ("sampletype", "typeechantillon", "typedechantillon", "tissuetype")}  # fmt: skip
 
 

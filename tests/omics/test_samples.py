@@ -148,3 +148,44 @@ def test_a_sample_with_what_is_no_day_of_collection_is_set_aside_alone(tmp_path:
     }
     assert staged.sample_map.filter(pl.col("status") == "quarantined").height == 2
     assert cell not in staged.quarantine.write_csv()
+
+
+@pytest.mark.parametrize(
+    ("cell", "told"),
+    [
+        ("2021-05-20 00:00:00", "2021-05-20"),  # midnight is a day whose clock nobody knows
+        ("2021-05-20 00:00:00.000000", "2021-05-20"),
+        ("20/05/2021 00:00", "2021-05-20"),
+        ("2021-05-20T10:30:00Z", "2021-05-20T10:30:00"),
+        ("2021-05-20 10:30:00.5+02:00", "2021-05-20T10:30:00"),
+        ("2021-05-20 10:30", "2021-05-20T10:30"),
+    ],
+)
+def test_clocks_of_a_day_of_collection(tmp_path: Path, cell: str, told: str) -> None:
+    path = tmp_path / "lyon.csv"
+    path.write_text(f"sample|patient|Sampling date\nS1|H1|{cell}\n", encoding="utf-8")
+    assert read_samples(path).select("collected", "problem").row(0) == (told, "")
+
+
+def test_a_sheet_in_parquet_keeps_its_days(tmp_path: Path) -> None:
+    days = [datetime(2021, 5, 20), datetime(2021, 5, 21, 9, 15)]
+    pl.DataFrame({"sample": ["S1", "S2"], "patient": [800123, 7], "collected": days}).write_parquet(tmp_path / "s.parquet")
+    found = read_samples(tmp_path / "s.parquet")
+    assert found["collected"].to_list() == ["2021-05-20", "2021-05-21T09:15:00"] and set(found["problem"]) == {""}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("sample,patient\nS1,800123,more\n", "is no table"),
+        ('sample,patient\n"S1,800123\nS2,800124\n', "is no table"),
+        ("", "is no table"),
+        ("sample,patient,patient\nS1,800123,800124\n", "two columns of one title"),
+    ],
+)
+def test_what_is_no_sheet_is_refused_without_a_value(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "lyon.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=said) as error:
+        read_samples(path)
+    assert "8001" not in str(error.value)
