@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.imaging.deidentify_help import ct, save
-from unibase.privacy.keys import new_key, write_key_file
+from tests.known_keys import known_key
+from unibase.privacy.keys import write_key_file
 
 STUDY = """\
 study: trial
@@ -43,7 +44,7 @@ STUDIES = {"IPP001": ["20190312", "20190402"], "IPP002": ["20190226"], "IPP003":
 
 def write_study(folder: Path) -> Path:
     """Write the study and its sources; return its folder."""
-    write_key_file(new_key(), folder / "vault.key")
+    write_key_file(known_key("vault.key"), folder / "vault.key")
     for name, text in (("study", STUDY), ("mapping", MAPPING), ("concepts", CONCEPTS)):
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
     (folder / "people.csv").write_text("identifier\n" + "\n".join(STUDIES) + "\n", encoding="utf-8")

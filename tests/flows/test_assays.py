@@ -14,12 +14,13 @@ from ruamel.yaml import YAML
 from scipy import sparse
 
 from tests.flows import demo
+from tests.known_keys import known_key
 from unibase.flows.runs.pipeline import stage
 from unibase.flows.runs.run import open_run
 from unibase.flows.study.validation import read_study
 from unibase.omics.readers.profiles import read_profiled
 from unibase.omics.samples.sheet_file import read_samples
-from unibase.privacy.keys import new_key, write_key_file
+from unibase.privacy.keys import write_key_file
 from unibase.simulation.cohort import simulate
 
 pytestmark = [pytest.mark.slow]
@@ -131,7 +132,7 @@ def staged_counts(home: Path) -> dict[str, np.ndarray]:
 def test_files_of_one_patient_each_are_not_named_in_what_a_run_says(tmp_path: Path) -> None:
     home = tmp_path / "files"
     simulate(home, persons=20, imaging=False)
-    write_key_file(new_key(), home / "vault.key")
+    write_key_file(known_key("vault.key"), home / "vault.key")
     omics = home / "centre_a" / "omics"
     counts = pd.read_csv(omics / "counts.tsv.gz", sep="\t", index_col="gene_id").drop(columns="gene_name")
     for place, sample in enumerate(counts.columns):
@@ -154,7 +155,7 @@ def test_files_of_one_patient_each_are_not_named_in_what_a_run_says(tmp_path: Pa
 def test_star_and_salmon_folders_stand_in_the_study(tmp_path: Path) -> None:
     home = tmp_path / "pipelines"
     simulate(home, persons=20, imaging=False)
-    write_key_file(new_key(), home / "vault.key")
+    write_key_file(known_key("vault.key"), home / "vault.key")
     expected = staged_counts(home)
     omics = home / "centre_a" / "omics"
     counts = pd.read_csv(omics / "counts.tsv.gz", sep="\t", index_col="gene_id").drop(columns="gene_name")
@@ -182,7 +183,7 @@ def test_star_and_salmon_folders_stand_in_the_study(tmp_path: Path) -> None:
 def test_panels_views_and_genes_stand_in_the_study(tmp_path: Path) -> None:
     home = tmp_path / "views"
     simulate(home, persons=24, imaging=False, broken=False)
-    write_key_file(new_key(), home / "vault.key")
+    write_key_file(known_key("vault.key"), home / "vault.key")
     omics = home / "centre_a" / "omics"
     (omics / "panel.txt").write_text("KRAS\nTP53\nRB1\n")
     (home / "hotspots.csv").write_text("gene,position\nKRAS,12\nTP53,1\n")

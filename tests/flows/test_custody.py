@@ -12,6 +12,7 @@ import pytest
 
 from tests.flows.demo import unibase
 from tests.flows.small_study import STUDIES, write_study
+from tests.known_keys import known_key
 from unibase.flows.runs.pipeline import stage
 from unibase.flows.runs.run import open_run
 from unibase.flows.study.validation import read_study
@@ -19,7 +20,7 @@ from unibase.flows.vault import custodian
 from unibase.flows.vault.reidentify import vault_of_study
 from unibase.groundwork.problems import UserError
 from unibase.privacy.audit import AuditLog
-from unibase.privacy.keys import new_key, read_key_file, write_key_file
+from unibase.privacy.keys import read_key_file, write_key_file
 from unibase.privacy.subjects import SubjectLookup
 
 STUDY = """\
@@ -39,7 +40,7 @@ B = HEAD + "B1,Lefevre,M,1961-04-02,F,\nB2,Nguyen,Linh,1971-11-30,F,69123\n"
 
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
-    write_key_file(new_key(), tmp_path / "vault.key")
+    write_key_file(known_key("vault.key"), tmp_path / "vault.key")
     for name, text in (("study.yaml", STUDY), ("a.csv", A), ("b.csv", B)):
         (tmp_path / name).write_text(text, encoding="utf-8")
     people(tmp_path / "study.yaml")
@@ -105,7 +106,7 @@ def test_a_new_key_changes_every_pseudonym_and_no_link(study: Path) -> None:
 
 def test_two_custodians_stage_together_and_neither_holds_both_ends(study: Path, tmp_path: Path) -> None:
     for name in ("first.key", "second.key"):
-        write_key_file(new_key(), tmp_path / name)
+        write_key_file(known_key(name), tmp_path / name)
     sent, answer = tmp_path / "sent.csv", tmp_path / "subjects.csv"
     custodian.tokens(study, tmp_path / "first.key", sent)
     assert sent.read_text(encoding="utf-8").splitlines()[0] == "token"
@@ -160,7 +161,7 @@ def test_an_image_follows_the_study_custodians_shift(tmp_path: Path) -> None:
     file = home / "study.yaml"
     people(file)
     for name in ("first.key", "second.key"):
-        write_key_file(new_key(), tmp_path / name)
+        write_key_file(known_key(name), tmp_path / name)
     custodian.tokens(file, tmp_path / "first.key", tmp_path / "sent.csv")
     file.write_text(file.read_text() + "custodians: {tokens: work/vault/tokens.csv, subjects: subjects.csv}\n")
     seen = []
@@ -183,7 +184,7 @@ def test_an_image_follows_the_study_custodians_shift(tmp_path: Path) -> None:
 
 def test_both_custodians_together_go_back_to_one_person(study: Path, tmp_path: Path) -> None:
     for name in ("first.key", "second.key"):
-        write_key_file(new_key(), tmp_path / name)
+        write_key_file(known_key(name), tmp_path / name)
     sent, kept, one = tmp_path / "sent.csv", tmp_path / "kept.csv", tmp_path / "one.csv"
     custodian.tokens(study, tmp_path / "first.key", sent)
     custodian.subjects(sent, tmp_path / "second.key", kept, 1826)
@@ -218,7 +219,7 @@ def test_a_new_second_key_changes_every_pseudonym_and_no_link(study: Path, tmp_p
     custodian.decide(study, links)
     found = []
     for name in ("first.key", "second.key", "third.key"):
-        write_key_file(new_key(), tmp_path / name)
+        write_key_file(known_key(name), tmp_path / name)
     custodian.tokens(study, tmp_path / "first.key", tmp_path / "sent.csv")
     study.write_text(STUDY + "custodians: {tokens: work/vault/tokens.csv, subjects: subjects.csv}\n", encoding="utf-8")
     for name in ("second.key", "third.key"):

@@ -8,11 +8,12 @@ import polars as pl
 import pytest
 
 from tests.flows.small_study import MAPPING
+from tests.known_keys import known_key
 from unibase.flows.runs.pipeline import STAGES
 from unibase.flows.runs.run import open_run
 from unibase.flows.stages.release import publish
 from unibase.flows.study.validation import read_study
-from unibase.privacy.keys import new_key, write_key_file
+from unibase.privacy.keys import write_key_file
 from unibase.releases.read.explain import explain
 
 STUDY = """\
@@ -43,7 +44,7 @@ INS = "161047511200178"
 def built(home: Path, death_in_b: str) -> Path:
     """Build a study of two persons; the first is a patient of both centres, who dies on 2020-03-02 by the records of A."""
     home.mkdir()
-    write_key_file(new_key(), home / "vault.key")
+    write_key_file(known_key("vault.key"), home / "vault.key")
     for name, text in (("study", STUDY), ("mapping", ACTS), ("concepts", CONCEPTS)):
         (home / f"{name}.yaml").write_text(text, encoding="utf-8")
     traits = "birth_family_name,given_names,birth_date,sex,ins"

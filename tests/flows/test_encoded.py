@@ -13,11 +13,12 @@ import pytest
 from tests.conftest import CHECKOUT
 from tests.flows.demo import unibase
 from tests.flows.test_custody import lookup, people
+from tests.known_keys import known_key
 from unibase.flows.cli.everything import app
 from unibase.flows.runs.demo import write_demo
 from unibase.flows.vault import encoded_linkage
 from unibase.groundwork.problems import UserError
-from unibase.privacy.keys import new_key, write_key_file
+from unibase.privacy.keys import write_key_file
 from unibase.privacy.leaks.leak_scan import Needle, scan
 from unibase.privacy.ledger import persons
 from unibase.simulation.tree import Options
@@ -151,7 +152,7 @@ def test_the_links_are_the_same_bytes_whatever_the_order_of_files(home: Path, tm
 def test_mistakes_of_the_exchange_are_told(home: Path, tmp_path: Path) -> None:
     assert "Name the encoded files" in said("encoded", "link", home / "A.encoded", code=1)
     assert "Name the centres' folders" in said("encoded", "answer", home / "links", home / "A.keys", code=1)
-    write_key_file(new_key(), tmp_path / "other.key")
+    write_key_file(known_key("other.key"), tmp_path / "other.key")
     encoded_linkage.encode(home / "centre_a/people.csv", tmp_path / "A.encoded", "A", tmp_path / "other.key", "people")
     with pytest.raises(UserError, match="different linkage keys"):
         encoded_linkage.link([tmp_path / "A.encoded", home / "B.encoded"], tmp_path / "links")

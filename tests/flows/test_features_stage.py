@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from tests.imaging.dicom_maker import write_rtstruct, write_series
+from tests.known_keys import known_key
 from unibase.flows.looks.matches import in_words, read_matches
 from unibase.flows.runs.run import Run, open_run
 from unibase.flows.stages.deidentify import deidentify_centre
@@ -21,7 +22,7 @@ from unibase.flows.stages.release_words import describe_columns
 from unibase.flows.study.validation import read_study
 from unibase.groundwork.tables import FEATURES
 from unibase.imaging.tables import STABILITY
-from unibase.privacy.keys import new_key, write_key_file
+from unibase.privacy.keys import write_key_file
 
 STUDY = """\
 study: regions
@@ -66,7 +67,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     (home / "people.csv").write_text("identifier\n" + "".join(f"IPP{person}\n" for person in range(1, 5)))
     (home / "params.yaml").write_text("featureClass: {firstorder: [Mean, Maximum], shape: [MeshVolume]}\n")
     (home / "study.yaml").write_text(STUDY)
-    write_key_file(new_key(), home / "vault.key")
+    write_key_file(known_key("vault.key"), home / "vault.key")
     study = read_study(home / "study.yaml")
     study.work.create()
     with open_run(study) as opened:

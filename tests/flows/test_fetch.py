@@ -16,6 +16,7 @@ from pydicom.fileset import FileSet
 
 from tests.flows import orthanc as real
 from tests.imaging.deidentify_help import ct, save
+from tests.known_keys import known_key
 from unibase.flows.runs.dicom_files import images_of
 from unibase.flows.runs.run import open_run
 from unibase.flows.stages.deidentify import deidentify_centre
@@ -26,7 +27,7 @@ from unibase.flows.study.validation import read_study
 from unibase.groundwork.problems import SourceAway, UserError
 from unibase.groundwork.tables import QUARANTINE
 from unibase.groundwork.work import Outcome
-from unibase.privacy.keys import new_key, write_key_file
+from unibase.privacy.keys import write_key_file
 
 CENTRE = "CHU-été"
 STUDY = """\
@@ -60,7 +61,7 @@ def instances(folder: Path) -> list[Path]:
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     (tmp_path / "people.csv").write_text("identifier\n" + "\n".join(PEOPLE) + "\n")
-    write_key_file(new_key(), tmp_path / "vault.key")
+    write_key_file(known_key("vault.key"), tmp_path / "vault.key")
     return tmp_path
 
 

@@ -10,13 +10,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tests.known_keys import known_key
 from unibase.flows.runs.pipeline import stage
 from unibase.flows.runs.run import open_run
 from unibase.flows.stages.normalise_models import ask_for_refit, released_models
 from unibase.flows.study.validation import read_study
 from unibase.groundwork.files import sha256_folder
 from unibase.groundwork.problems import UserError
-from unibase.privacy.keys import new_key, write_key_file
+from unibase.privacy.keys import write_key_file
 from unibase.releases.content.methods_text import methods_paragraph
 from unibase.simulation.cohort import add_person, simulate
 
@@ -25,7 +26,7 @@ from unibase.simulation.cohort import add_person, simulate
 def first(tmp_path: Path) -> Path:
     home = tmp_path / "hospitals"
     simulate(home, persons=40, imaging=False)
-    write_key_file(new_key(), home / "vault.key")
+    write_key_file(known_key("vault.key"), home / "vault.key")
     return home
 
 

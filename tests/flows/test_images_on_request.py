@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 
 from tests.imaging.dicom_maker import write_rtstruct
 from tests.imaging.odd_series import Maker, item, save
+from tests.known_keys import known_key
 from unibase.flows.runs.run import Run, open_run
 from unibase.flows.stages.deidentify import deidentify_centre
 from unibase.flows.stages.features import extract_features
@@ -23,7 +24,7 @@ from unibase.flows.study.validation import read_study
 from unibase.groundwork.image_tables import IMAGES, VOLUMES
 from unibase.groundwork.tables import FEATURES
 from unibase.imaging.dicom.body import Body, over_weight
-from unibase.privacy.keys import new_key, write_key_file
+from unibase.privacy.keys import write_key_file
 
 STUDY = """\
 study: asked
@@ -83,7 +84,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     (home / "params.yaml").write_text("featureClass: {firstorder: [Mean]}\n")
     (home / "pet.csv").write_text(TABLE)
     (home / "study.yaml").write_text(STUDY)
-    write_key_file(new_key(), home / "vault.key")
+    write_key_file(known_key("vault.key"), home / "vault.key")
     study = read_study(home / "study.yaml")
     study.work.create()
     with open_run(study) as opened:

@@ -11,6 +11,7 @@ import pytest
 import zarr
 
 from tests.imaging.dicom_maker import write_rtstruct, write_series
+from tests.known_keys import known_key
 from unibase.flows.runs.run import open_run
 from unibase.flows.stages.deidentify import deidentify_centre
 from unibase.flows.stages.images import store_images
@@ -20,7 +21,7 @@ from unibase.flows.study.validation import read_study
 from unibase.groundwork.image_tables import VOXELS
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import QUARANTINE
-from unibase.privacy.keys import new_key, write_key_file
+from unibase.privacy.keys import write_key_file
 
 STUDY = """\
 study: voxels
@@ -48,7 +49,7 @@ def home(tmp_path: Path) -> Path:
     (tmp_path / "people.csv").write_text("identifier\nIPP1\nIPP2\nIPP3\n")
     (tmp_path / "params.yaml").write_text("imageType: {Original: {}}\n")
     (tmp_path / "study.yaml").write_text(STUDY)
-    write_key_file(new_key(), tmp_path / "vault.key")
+    write_key_file(known_key("vault.key"), tmp_path / "vault.key")
     return tmp_path
 
 

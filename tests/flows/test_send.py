@@ -16,6 +16,7 @@ from tests.flows import orthanc as real
 from tests.flows.test_fetch import CENTRE, PEOPLE, Night, instances
 from tests.imaging.deidentify_help import ct, save
 from tests.imaging.dicom_maker import write_rtstruct, write_series
+from tests.known_keys import known_key
 from unibase.flows.runs.run import open_run
 from unibase.flows.stages import features
 from unibase.flows.stages.index import index_series
@@ -28,7 +29,7 @@ from unibase.imaging.sending import archive_batches
 from unibase.imaging.sending.archive_batches import Leaving, send
 from unibase.imaging.sending.web_sender import WebSender
 from unibase.privacy.audit import AuditLog
-from unibase.privacy.keys import new_key, write_key_file
+from unibase.privacy.keys import write_key_file
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def research(tmp_path_factory: pytest.TempPathFactory) -> Iterator[real.Orthanc]
 def home(tmp_path: Path) -> Path:
     instances(tmp_path / "dicom")
     (tmp_path / "people.csv").write_text("identifier\n" + "\n".join(PEOPLE) + "\n")
-    write_key_file(new_key(), tmp_path / "vault.key")
+    write_key_file(known_key("vault.key"), tmp_path / "vault.key")
     return tmp_path
 
 

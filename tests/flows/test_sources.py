@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from tests.flows.small_study import write_records, write_study
+from tests.known_keys import known_key
 from unibase.flows.looks.quarantine import quarantine_text
 from unibase.flows.looks.status import status_text
 from unibase.flows.runs.pipeline import STAGES, stage
@@ -19,7 +20,7 @@ from unibase.flows.stages.release import publish
 from unibase.flows.study.named_sources import check_sources
 from unibase.flows.study.validation import read_study
 from unibase.groundwork.problems import UserError
-from unibase.privacy.keys import new_key, write_key_file
+from unibase.privacy.keys import write_key_file
 from unibase.simulation.cohort import simulate
 
 pytestmark = [pytest.mark.slow]
@@ -170,7 +171,7 @@ def stage_to_omics(home: Path) -> None:
 def test_matrices_and_sample_sheets_follow_the_same_rule(tmp_path: Path) -> None:
     home = tmp_path / "hospitals"
     simulate(home, persons=20, imaging=False)
-    write_key_file(new_key(), home / "vault.key")
+    write_key_file(known_key("vault.key"), home / "vault.key")
     omics = home / "centre_a" / "omics"
     person = next((home / "centre_a" / "omop").rglob("person.*"))
     whole_person, whole_counts, whole_sheet = (

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from tests.known_keys import known_key
 from unibase.clinical.options import ClinicalSource
 from unibase.flows.study.named_sources import check_sources, missing_sources
 from unibase.flows.study.validation import read_study
 from unibase.groundwork.problems import UserError
-from unibase.privacy.keys import new_key, write_key_file
+from unibase.privacy.keys import write_key_file
 
 GOOD = """\
 study: trial
@@ -126,7 +127,7 @@ def test_missing_sources_are_all_named(tmp_path: Path) -> None:
         check_sources(study)
     for name in ("people.csv", "counts_2.tsv", "counts.tsv", "samples.csv"):
         (tmp_path / name).write_text("")
-    write_key_file(new_key(), tmp_path / "vault.key")
+    write_key_file(known_key("vault.key"), tmp_path / "vault.key")
     check_sources(study)
     (tmp_path / "params.yaml").write_text("setting: {binWidht: 25}\n")
     measured = write(tmp_path, GOOD + "features: {settings: params.yaml, regions: {GTV: [gtv]}}\n")
@@ -146,7 +147,7 @@ def test_missing_sources_are_all_named(tmp_path: Path) -> None:
 def test_a_concept_that_is_not_known_is_said_before_a_build(tmp_path: Path, old: str, new: str, said: str) -> None:
     for name in ("people.csv", "counts_1.tsv", "samples.csv"):
         (tmp_path / name).write_text("x")
-    write_key_file(new_key(), tmp_path / "vault.key")
+    write_key_file(known_key("vault.key"), tmp_path / "vault.key")
     rules = "cohort: {include: [index, rna, 'imaging:CT', cancer_diagnosis], exclude: ['discordant:sex']}\n"
     check_sources(read_study(write(tmp_path, GOOD + rules)))
     with pytest.raises(UserError) as caught:

@@ -10,11 +10,12 @@ import pytest
 
 from tests.imaging.deidentify_help import ct, save
 from tests.imaging.test_pixels import BOXES, image
+from tests.known_keys import known_key
 from unibase.flows.cli.plain_files import PlainDeidentification, deidentify_folder
 from unibase.flows.looks.burned_in import look_at_folder
 from unibase.groundwork.problems import UserError
 from unibase.imaging.pixel_text.boxes import written
-from unibase.privacy.keys import new_key, write_key_file
+from unibase.privacy.keys import write_key_file
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def hospital(tmp_path: Path) -> Path:
     save(ct(), tmp_path / "CHU-été" / "ct.dcm")
     save(image(SOPInstanceUID="1.2.3.4.55.6.7.2001"), tmp_path / "CHU-été" / "echo.dcm")
     save(image(SOPInstanceUID="1.2.3.4.55.6.7.2002", Modality="OT"), tmp_path / "CHU-été" / "other.dcm")
-    write_key_file(new_key(), tmp_path / "study.key")
+    write_key_file(known_key("study.key"), tmp_path / "study.key")
     return tmp_path / "CHU-été"
 
 
