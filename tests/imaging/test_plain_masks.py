@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 import SimpleITK as sitk
 
+from tests.imaging.rearranged_masks import image_of, oblique, rearranged
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.imaging.boxed import Boxed
 from unibase.imaging.commands import PlainRun, extract_plain
@@ -459,3 +460,21 @@ def test_what_an_engine_throws_is_the_reason_of_its_region(monkeypatch: pytest.M
     first, second = extract_regions(volume(), [LABELS == 1, LABELS == 2], FIRST, "pyradiomics")
     assert isinstance(first, Unusable) and first.reason == reason and "patient" not in str(first)
     assert not isinstance(second, Unusable)
+
+
+def test_a_rearranged_mask_is_the_same_mask_to_the_bit(tmp_path: Path) -> None:
+    """Sixty of the thousand that were run by hand: order, signs, crops, padding, RAS, bytes, types and formats."""
+    random = np.random.default_rng(2207)
+    for number in range(60):
+        spacing = tuple(float(item) for item in random.choice([0.9765625, 1.0, 1.17, 3.0], 3))
+        grid = image_of(IMAGE, spacing, tuple(random.normal(0, 200, 3).tolist()), oblique(random))
+        mask = sitk.GetImageFromArray((random.random(SHAPE) < 0.3).astype(np.uint8))
+        mask.CopyInformation(grid)
+        moved = rearranged(mask, tmp_path, number, random)
+        on = Volume(IMAGE.astype(np.float64), Grid.of(grid), stored_type="int16")
+        if moved.want.any():
+            (read,) = read_masks(moved.path, on)
+            assert np.array_equal(read.region.full(), moved.want), moved.how
+        else:
+            with pytest.raises(Unusable, match="marks no voxel"):
+                read_masks(moved.path, on)
