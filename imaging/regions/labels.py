@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,9 @@ from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Array, Grid
 from unibase.imaging.plain.image import read_sitk
 from unibase.imaging.plain.label_names import label_names
+from unibase.imaging.plain.paired_by_name import reader_of
 from unibase.imaging.plain.whole import PICTURE_SUFFIXES, suffix_of
+from unibase.imaging.regions.about import About
 from unibase.imaging.regions.lattice import GridRule, place
 from unibase.imaging.regions.mask import Mask, MaskRules, Roi, checked
 
@@ -51,7 +53,8 @@ def open_labels(path: Path, volume: Volume, rules: MaskRules) -> list[Roi]:
             message = f"The mask holds no voxel of label {rules.label}."
             raise Unusable(reasons.LABEL_ABSENT, message, "Name a label that the mask has, or leave `label` out to take all.")
         raise Unusable(reasons.EMPTY_REGION, "The mask marks no voxel.", "Check that the right mask was written.")
-    return rois
+    about = About(reader=reader_of(path))
+    return [replace(roi, about=about) for roi in rois]
 
 
 @dataclass(frozen=True)
