@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from unibase.imaging.boxed import Boxed
     from unibase.imaging.engine.options import ByImageType, EngineSettings
 
-VERSION = "1.2"
+VERSION = "1.3"
 """Changes when a value of a feature can change."""
 
 Mode = Literal["pyradiomics", "ibsi"]

@@ -88,6 +88,9 @@ def _bin_edges(values: Array, settings: Mapping[str, Any]) -> Array:
         edges[-1] += 1
         return edges
     low, high = values.min(), values.max()
+    if values.dtype.kind in "iu":
+        # PyRadiomics adds two bins in the number type of the image: under NumPy 2 an 8-bit image turns round at 255.
+        low, high = int(low), int(high)
     edges = np.arange(low - low % width, high + 2 * width, width)
     return np.array([edges[0] - 0.5, edges[0] + 0.5]) if len(edges) == 1 else edges
 

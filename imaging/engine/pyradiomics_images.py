@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from unibase.imaging.engine import local_patterns
 from unibase.imaging.engine.compiled import recursive_gaussian, stationary_wavelet
 from unibase.imaging.engine.near import Box, within
 from unibase.imaging.engine.pyradiomics_scene import Scene, grown, sitk_image
@@ -31,6 +32,10 @@ def image_types(name: str, scene: Scene, settings: Mapping[str, Any]) -> Iterato
         yield from _wavelets(scene, settings)
     elif name == "Gradient":
         yield "gradient", _gradient(scene, settings)
+    elif name == "LBP2D":
+        yield "lbp-2D", local_patterns.patterns_by_slice(scene, settings)
+    elif name == "LBP3D":
+        yield from local_patterns.patterns_on_sphere(scene, settings)
     else:
         values = image[box].astype(np.float64)
         # The scale comes from the whole image, as PyRadiomics takes it.

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import numpy as np
@@ -73,7 +75,8 @@ def _add_images(
     results: list[ByImageType | Unusable],
 ) -> None:
     """Add to the results the features of each image type of regions that share their images; or why one has none."""
-    scene = replace(group[0].scene, box=union([subject.scene.box for subject in group]))
+    box = union([subject.scene.box for subject in group])
+    scene = replace(group[0].scene, box=box, region=reduce(or_, [subject.scene.region for subject in group]))
     for name, own in settings.image_types.items():
         merged = {**settings.setting, **(own or {})}
         for image_type, array in image_types(name, scene, merged):

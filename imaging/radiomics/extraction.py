@@ -156,8 +156,14 @@ def _guarded(work: Callable[[], list[Features | Unusable]]) -> list[Features | U
 
 
 def _left_out(features: Features, settings: FeatureSettings, mode: Mode) -> dict[str, str]:
-    """Return image types that were asked for and are absent: PyRadiomics leaves a LoG out when the image is too small."""
-    if mode == "ibsi" or "LoG" not in settings.image_types or set(settings.feature_classes) <= {"shape", "shape2D"}:
+    """Return image types that were asked for and are absent, with the reason.
+
+    PyRadiomics leaves a LoG out when the image is too small, and local patterns when a library of theirs is absent or too new.
+    """
+    if mode == "ibsi" or set(settings.feature_classes) <= {"shape", "shape2D"}:
         return {}
-    names = [f"log-sigma-{str(sigma).replace('.', '-')}-mm-3D" for sigma in settings.for_image_type("LoG").get("sigma") or ()]
-    return {name: "image-too-small-for-filter" for name in names if name not in features}
+    sigmas = settings.for_image_type("LoG").get("sigma") or () if "LoG" in settings.image_types else ()
+    names = dict.fromkeys([f"log-sigma-{str(sigma).replace('.', '-')}-mm-3D" for sigma in sigmas], "image-too-small-for-filter")
+    patterns = {"LBP2D": "lbp-2D", "LBP3D": "lbp-3D-k"}
+    names |= {patterns[name]: "pyradiomics-lacks-a-library" for name in settings.image_types if name in patterns}
+    return {name: why for name, why in names.items() if name not in features}

@@ -17,6 +17,7 @@ from unibase.groundwork.problems import Unusable
 from unibase.imaging import reasons
 from unibase.imaging.boxed import Box, Boxed
 from unibase.imaging.dicom.volume import Volume
+from unibase.imaging.grid import Array
 from unibase.imaging.radiomics.settings import FeatureSettings
 
 Features = dict[str, dict[str, float]]
@@ -54,7 +55,7 @@ def extract(volume: Volume, region: Boxed, settings: FeatureSettings) -> Feature
     margin = reach(settings)
     box = tuple(slice(0, n) for n in region.shape) if margin is None else box_around(region, margin)
     # The grid's origin may stay: no feature depends on where in the room a region lies.
-    image = volume.grid.to_sitk(volume.array[box].astype(volume.stored_type))
+    image = volume.grid.to_sitk(_with_room(volume.array[box].astype(volume.stored_type), settings))
     mask = volume.grid.to_sitk(region.part(box).astype(np.uint8))
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
@@ -67,6 +68,16 @@ def extract(volume: Volume, region: Boxed, settings: FeatureSettings) -> Feature
         image_type, column = name.split("_", 1)
         features.setdefault(image_type, {})[column] = _number(value)
     return features
+
+
+def _with_room(image: Array, settings: FeatureSettings) -> Array:
+    """Return an image (z, y, x) in a number type that holds two bins more: PyRadiomics adds them to the highest intensity in it."""
+    if image.dtype.kind not in "iu" or image.dtype.itemsize > 2:
+        return image
+    if image.dtype.itemsize == 1:
+        return image.astype(np.int16)
+    above = int(image.max()) + 2 * float(settings.setting.get("binWidth", 25))
+    return image.astype(np.int32) if above > np.iinfo(image.dtype).max else image
 
 
 @cache

@@ -43,10 +43,19 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
 FEATURE_CLASSES = ("firstorder", "glcm", "gldm", "glrlm", "glszm", "ngtdm", "shape", "shape2D")
 """All feature classes of PyRadiomics, in the order in which it computes them."""
 
-IMAGE_TYPES = ("Original", "Wavelet", "LoG", "Square", "SquareRoot", "Logarithm", "Exponential", "Gradient")
-"""Image types that can be computed here."""
-
-UNSUPPORTED_IMAGE_TYPES = ("LBP2D", "LBP3D")
+IMAGE_TYPES = (
+    "Original",
+    "Wavelet",
+    "LoG",
+    "Square",
+    "SquareRoot",
+    "Logarithm",
+    "Exponential",
+    "Gradient",
+    "LBP2D",
+    "LBP3D",
+)
+"""All image types of PyRadiomics."""
 
 _INTERPOLATORS = (
     "sitkNearestNeighbor",
@@ -166,12 +175,10 @@ def make_settings(content: Any) -> FeatureSettings:
     setting = dict(DEFAULTS)
     given = _check_setting("setting", _mapping("setting", content.get("setting")))
     # additionalInfo only asks PyRadiomics for diagnostics: it changes no feature, so it must not change the digest.
-    told = _without_effect(given.pop("additionalInfo", None), given)
+    additional_info = given.pop("additionalInfo", None)
     setting.update(given)
     image_types = {}
     for name, own in _mapping("imageType", content.get("imageType")).items():
-        if name in UNSUPPORTED_IMAGE_TYPES:
-            raise UserError(f"imageType.{name} is not supported here. Allowed: {', '.join(IMAGE_TYPES)}.")
         if name not in IMAGE_TYPES:
             raise UserError(f"imageType.{name} is unknown. Allowed: {', '.join(IMAGE_TYPES)}.")
         image_types[name] = _check_setting(f"imageType.{name}", _mapping(f"imageType.{name}", own))
@@ -189,17 +196,19 @@ def make_settings(content: Any) -> FeatureSettings:
         setting,
         _check_ibsi(_mapping("ibsi", content.get("ibsi"))),
         given.get("label"),
-        told,
+        _without_effect(additional_info, given, image_types),
     )
 
 
-def _without_effect(additional_info: bool | None, given: Mapping[str, Any]) -> tuple[str, ...]:
+def _without_effect(additional_info: bool | None, given: Mapping[str, Any], image_types: Mapping[str, object]) -> tuple[str, ...]:
     """Return what a parameter file asks for that has no effect here, a sentence each."""
     told = []
     if additional_info:
         told.append("setting.additionalInfo: the table has no diagnostics_ columns; its digests and notes say what was measured.")
     for key in sorted(set(given) & _OF_LBP):
-        told.append(f"setting.{key} acts on LBP images alone, which are not made here.")
+        of = f"LBP{key[3:5]}"
+        if of not in image_types:
+            told.append(f"setting.{key} acts on {of} images alone, which the file does not ask for.")
     return tuple(told)
 
 

@@ -55,15 +55,20 @@ WALK: dict[str, tuple[Any, Any, dict[str, Any], dict[str, Any]]] = {
     "level": (1, 2, {}, {"Wavelet": {}}),
     "wavelet": ("haar", "coif1", {}, {"Wavelet": {}}),
     "gradientUseSpacing": (True, False, {}, {"Gradient": {}}),
+    "lbp2DRadius": (1, 2.5, {}, {"LBP2D": {}}),
+    "lbp2DSamples": (6, 9, {}, {"LBP2D": {}}),
+    "lbp2DMethod": ("uniform", "ror", {}, {"LBP2D": {}}),
 }
 OF_MASKS = {"label", "label_channel", "geometryTolerance", "correctMask"}
-TOLD = {"additionalInfo", *(key for key in _CHECKS if key.startswith("lbp"))}
+TOLD = {"additionalInfo"}
+OF_SPHERES = {"lbp3DLevels", "lbp3DIcosphereRadius", "lbp3DIcosphereSubdivision"}
+"""Walked in `engine/test_local_patterns.py`, with the libraries that PyRadiomics needs."""
 SAME_HERE = {"force2Ddimension", "minimumROIDimensions"}
 """Keys whose two values need another region to differ; they are walked for equality alone."""
 
 
 def test_the_walk_knows_every_key() -> None:
-    assert set(WALK) | OF_MASKS | TOLD == set(_CHECKS)
+    assert set(WALK) | OF_MASKS | OF_SPHERES | TOLD == set(_CHECKS)
 
 
 def ours(settings: Any, mask: Array) -> dict[str, float] | str:
@@ -142,7 +147,8 @@ def test_keys_without_effect_are_told_or_refused() -> None:
     assert make_settings({"setting": {"additionalInfo": True}}).told[0].startswith("setting.additionalInfo")
     assert make_settings({"setting": {"additionalInfo": False}}).told == ()
     assert "lbp2DRadius" in make_settings({"setting": {"lbp2DRadius": 2}}).told[0]
-    with pytest.raises(UserError, match="LBP2D is not supported"):
-        make_settings({"imageType": {"LBP2D": {}}})
+    assert make_settings({"setting": {"lbp2DRadius": 2}, "imageType": {"LBP2D": {}}}).told == ()
+    with pytest.raises(UserError, match="LBP4D is unknown"):
+        make_settings({"imageType": {"LBP4D": {}}})
     # The label that a file names is part of what it means; PyRadiomics' default is not.
     assert make_settings({}).digest != make_settings({"setting": {"label": 1}}).digest

@@ -126,7 +126,7 @@ def test_a_setting_is_refused_exactly_where_pyradiomics_refuses_it(key: str) -> 
     [
         ({"imageType": {"LoG": {}}}, "imageType.LoG needs sigma"),
         ({"imageType": {"Sobel": {}}}, "imageType.Sobel is unknown"),
-        ({"imageType": {"LBP2D": {}}}, "imageType.LBP2D is not supported"),
+        ({"imageType": {"LBP4D": {}}}, "imageType.LBP4D is unknown"),
         ({"featureClass": {"glcm": ["Contrasts"]}}, "featureClass.glcm: unknown Contrasts"),
         ({"featureClass": {"texture": None}}, "featureClass.texture is unknown"),
         ({"setting": {"binWidth": "wide"}}, "setting.binWidth must be a number above 0"),

@@ -174,7 +174,7 @@ RANDOM_REGIONS = int(os.environ.get("UNIBASE_RANDOM_REGIONS", "100"))
 """How many random regions; 1,000 take ten minutes and are run before a release, half of them with every image type."""
 
 
-@settings(max_examples=RANDOM_REGIONS, deadline=None)
+@settings(max_examples=RANDOM_REGIONS, deadline=None, derandomize="UNIBASE_RANDOM_REGIONS" not in os.environ)
 @given(_small_regions())
 def test_random_small_regions(case: tuple[np.ndarray, np.ndarray, tuple[float, ...], Settings]) -> None:
     image, mask, spacing, chosen = case
