@@ -7,14 +7,14 @@ iRECIST, or as the centre reports them. Best responses refer to one of these. Se
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field
 
 from unibase.clinical.derived.lesions import Course, course, measurements
 from unibase.clinical.derived.recist import irecist, recist
-from unibase.clinical.derived.response import AVAL, VALUES, Rules, best_responses
+from unibase.clinical.derived.response import AVAL, VALUES, best_responses
+from unibase.clinical.derived.response_rules import BestOf, Criteria, VisitResponse
 from unibase.clinical.words.concepts import Concepts
 from unibase.groundwork import analysis_tables
 from unibase.groundwork.tables import EVENTS
@@ -23,7 +23,6 @@ ADRS = analysis_tables.ADRS.schema()
 """One row per subject and visit for overall responses, one per subject for best responses. SUMDIAM is in mm."""
 
 DERIVED = "DERIVED//"
-Criteria = Literal["RECIST 1.1", "iRECIST", "reported"]
 
 _PLAIN = {
     "iCR": "CR", "iPR": "PR", "iSD": "SD", "NON-iCR/NON-iUPD": "NON-CR/NON-PD", "iCPD": "PD",
@@ -38,27 +37,6 @@ _REPORTED = {
     ) for word in words},
 }  # fmt: skip
 """RECIST's own words, written out too, and the answers of LOINC 88040-1; in lower case."""
-
-
-class VisitResponse(BaseModel):
-    """Overall responses at visits."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    version: str
-    text: str
-    criteria: Criteria
-    origin: str = "index"
-    baseline_days: int = Field(default=28, ge=0)
-    visit_days: int = Field(default=14, ge=0)
-
-
-class BestOf(Rules):
-    """A best response, and the overall responses it is the best of."""
-
-    version: str
-    text: str
-    of: str
 
 
 class _Row(NamedTuple):

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from unibase.clinical.derived.adrs import BestOf, VisitResponse
+from unibase.clinical.derived.response_rules import BestOf, VisitResponse
 from unibase.groundwork.problems import UserError
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field
 
 from unibase.clinical import reasons
+from unibase.clinical.derived.response_rules import Rules
 from unibase.groundwork.problems import Unusable
 
 VALUES = ("CR", "PR", "SD", "NON-CR/NON-PD", "PD", "iUPD", "NE", "ND", "MISSING")
@@ -32,26 +32,6 @@ class BestResponse:
 
     value: str
     day: date | None
-
-
-class Rules(BaseModel):
-    """What a protocol decides.
-
-    Attributes:
-        stable_days: Stable disease needs an assessment at least so many days after the reference date.
-        confirm_days: A response is confirmed by another at least so many days later; None asks for no confirmation.
-        max_not_evaluable: So many NE may lie between a response and its confirmation.
-        accept_stable: Whether one SD may lie between a PR and its confirmation.
-        missing_as_not_evaluable: Whether a subject without assessment is NE, not MISSING.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    stable_days: int = Field(default=42, ge=0)
-    confirm_days: int | None = Field(default=None, ge=1)
-    max_not_evaluable: int = Field(default=1, ge=0)
-    accept_stable: bool = False
-    missing_as_not_evaluable: bool = False
 
 
 def best_response(assessments: Sequence[tuple[date, str]], reference: date, rules: Rules | None = None) -> BestResponse:

@@ -8,15 +8,18 @@ from dataclasses import dataclass, field, replace
 from functools import cache, reduce
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from unibase.clinical.words.athena import Vocabulary
 from unibase.groundwork.problems import UserError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from unibase.clinical.words.athena import Vocabulary
 
 
 def code_matches(codes: list[str], column: pl.Expr | None = None) -> pl.Expr:
@@ -26,6 +29,8 @@ def code_matches(codes: list[str], column: pl.Expr | None = None) -> pl.Expr:
         codes: Codes, or texts.
         column: Where they are looked for; the codes of events by default.
     """
+    import polars as pl  # half a second; `unibase check` needs the names of concepts alone
+
     column = pl.col("code") if column is None else column
     exact = sorted({code for code in codes if "*" not in code})
     tests = [column.is_in(exact)] if exact else []
@@ -55,6 +60,8 @@ class CodedValue(BaseModel):
 
     def matches(self) -> pl.Expr:
         """Return the expression that is true for events with this code and value."""
+        import polars as pl  # half a second; `unibase check` needs the names of concepts alone
+
         test = code_matches([self.code])
         if self.text:
             test = test & code_matches([text.lower() for text in self.text], pl.col("text_value").str.to_lowercase())

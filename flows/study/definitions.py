@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unibase.clinical.derived.endpoint_definitions import Endpoints
-from unibase.clinical.derived.quality_checks import QualityRules
+from unibase.clinical.derived.quality_rules import QualityRules
 from unibase.clinical.words.athena import Vocabulary
 from unibase.clinical.words.concepts import Concepts
 from unibase.flows.study.study_file import Study

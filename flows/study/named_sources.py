@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from unibase.clinical.derived.endpoint_definitions import Endpoints
-from unibase.clinical.derived.quality_checks import QualityRules
+from unibase.clinical.derived.quality_rules import QualityRules
 from unibase.flows.study.named_files import missing_sources
 from unibase.flows.study.study_file import Study
 from unibase.groundwork.problems import SourceAway, UserError

@@ -11,7 +11,8 @@ from tests.clinical.conftest import lookup_of
 from tests.clinical.test_derivations import events, index
 from tests.clinical.whole import read_events
 from unibase.clinical.derived.endpoints import overall_survival
-from unibase.clinical.derived.quality_checks import QualityRules, check_quality, failures, stop_if_poor
+from unibase.clinical.derived.quality_checks import check_quality, failures, stop_if_poor
+from unibase.clinical.derived.quality_rules import QualityRules
 from unibase.clinical.formats.registrations import read_people
 from unibase.clinical.timelines.centre import TimelineTask
 from unibase.clinical.timelines.door import ACCOUNT

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unibase.clinical.derived.recist import Lesion, NonTarget, Visit, irecist, overall_response, recist
-from unibase.clinical.derived.response import VALUES, Rules, best_response
+from unibase.clinical.derived.response import VALUES, best_response
+from unibase.clinical.derived.response_rules import Rules
 from unibase.groundwork.problems import Unusable
 
 TABLE_1 = [

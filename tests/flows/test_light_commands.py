@@ -1,0 +1,41 @@
+"""A command that does little loads little: what each may not load, read from the interpreter that ran it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.flows.small_study import write_study
+
+HEAVY = {"polars", "pandas", "numpy", "scipy", "numba", "anndata", "SimpleITK", "dask", "distributed", "prefect", "pyarrow", "duckdb"}
+"""Each costs a tenth of a second to two seconds of CPU."""
+READS_THEM = (
+    "import atexit, sys; atexit.register(lambda: print('LOADED', *sorted({m.partition('.')[0] for m in sys.modules})));"
+    "from unibase.flows.cli.main import main; sys.argv = ['unibase', *sys.argv[1:]]; main()"
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "may_load"),
+    [
+        (["--version"], set()),
+        (["check", "study.yaml"], set()),
+        (["init", "new"], set()),
+        (["check", "--help"], set()),
+        (["build", "--help"], set()),
+    ],
+    ids=lambda one: " ".join(one) if isinstance(one, list) else "",
+)
+def test_a_command_that_speaks_loads_no_heavy_library(words: list[str], may_load: set[str], tmp_path: Path) -> None:
+    write_study(tmp_path)
+    (tmp_path / "study.yaml").write_text((tmp_path / "study.yaml").read_text() + "endpoints: [OS]\nquality: quality.yaml\n")
+    (tmp_path / "quality.yaml").write_text("quality: 1\n", encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run(
+        [sys.executable, "-c", READS_THEM, *words], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    loaded = set(ended.stdout.rpartition("LOADED")[2].split())
+    assert "cyclopts" in loaded, ended.stderr
+    assert loaded & HEAVY <= may_load
