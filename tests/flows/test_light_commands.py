@@ -9,7 +9,9 @@ import pytest
 
 from tests.flows.small_study import write_study
 
-HEAVY = frozenset(["polars", "pandas", "numpy", "scipy", "numba", "anndata", "SimpleITK", "dask", "distributed", "prefect", "pyarrow", "duckdb"])
+HEAVY = frozenset(
+    ["polars", "pandas", "numpy", "scipy", "numba", "anndata", "SimpleITK", "dask", "distributed", "prefect", "pyarrow", "duckdb"]
+)
 """Each costs a tenth of a second to two seconds of CPU."""
 READS_THEM = (
     "import atexit, sys; atexit.register(lambda: print('LOADED', *sorted({m.partition('.')[0] for m in sys.modules})));"
