@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from prefect import flow, get_run_logger, runtime, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
@@ -42,7 +41,7 @@ def _named() -> str:
 
 
 @task(name="stage", task_run_name="{name} {centre}", persist_result=False)
-def stage_task(study_file: str, name: str, centre: str, scheduler: str | None) -> State[Any]:
+def stage_task(study_file: str, name: str, centre: str, scheduler: str | None) -> State[object]:
     """Run one stage, for one centre when it works by centre.
 
     Args:
@@ -65,7 +64,7 @@ def stage_task(study_file: str, name: str, centre: str, scheduler: str | None) -
 
 
 @task(name="release", task_run_name="release {version}", persist_result=False)
-def release_task(study_file: str, version: str) -> State[Any]:
+def release_task(study_file: str, version: str) -> State[object]:
     """Publish the release; the state's message is its folder.
 
     `study_file`: path of the study file; `version`: the version, or `next`.
@@ -80,7 +79,7 @@ def release_task(study_file: str, version: str) -> State[Any]:
 
 
 @flow(name="build", flow_run_name=_named, persist_result=False, log_prints=False)
-def build_flow(study: str = "study.yaml", scheduler: str | None = None) -> State[Any]:
+def build_flow(study: str = "study.yaml", scheduler: str | None = None) -> State[object]:
     """Build a study from its sources to its release.
 
     Args:
@@ -91,7 +90,7 @@ def build_flow(study: str = "study.yaml", scheduler: str | None = None) -> State
 
 
 @flow(name="nightly", flow_run_name=_named, persist_result=False, log_prints=False)
-def nightly_flow(study: str = "study.yaml", scheduler: str | None = None) -> State[Any]:
+def nightly_flow(study: str = "study.yaml", scheduler: str | None = None) -> State[object]:
     """Take up what is new since the last run; publish the next version when anything changed.
 
     Args:
@@ -102,7 +101,7 @@ def nightly_flow(study: str = "study.yaml", scheduler: str | None = None) -> Sta
 
 
 @flow(name="stage", flow_run_name=_named, persist_result=False, log_prints=False)
-def stage_flow(study: str = "study.yaml", name: str = "index", scheduler: str | None = None) -> State[Any]:
+def stage_flow(study: str = "study.yaml", name: str = "index", scheduler: str | None = None) -> State[object]:
     """Run one stage of a build over what the stages before it left.
 
     Args:
@@ -130,13 +129,13 @@ def _team(study: Study, scheduler: str | None) -> Iterator[Workforce]:
         yield own
 
 
-def _failed(error: Exception, log: Path | None) -> State[Any]:
+def _failed(error: Exception, log: Path | None) -> State[object]:
     """Return the state of a run that an error ended: its name tells the kind."""
     told = explained(error, log)
     return Failed(name=kind(told), message=str(told))
 
 
-def _run(study_file: str, scheduler: str | None, stages: list[Stage], version: str | None) -> State[Any]:
+def _run(study_file: str, scheduler: str | None, stages: list[Stage], version: str | None) -> State[object]:
     try:
         study = read_study(study_file)
         check_sources(study)
@@ -148,7 +147,7 @@ def _run(study_file: str, scheduler: str | None, stages: list[Stage], version: s
         return _failed(error, None)
 
 
-def _show(study: Study, ended: State[Any]) -> None:
+def _show(study: Study, ended: State[object]) -> None:
     """Leave the artifacts of a run on its page; a server that takes none keeps no run from its end."""
     if not study.work.work_ledger.exists():
         return
@@ -161,7 +160,7 @@ def _show(study: Study, ended: State[Any]) -> None:
         get_run_logger().warning(f"The artifacts of this run were not kept ({type(error).__name__}).")
 
 
-def _run_stages(study: Study, scheduler: str | None, stages: list[Stage], version: str | None) -> State[Any]:
+def _run_stages(study: Study, scheduler: str | None, stages: list[Stage], version: str | None) -> State[object]:
     file = str(study.file)
     audit = AuditLog(study.work.audit_log)
     with workforce(study, scheduler) as workers:

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Any
 
 
-def promise(package: str, names: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+def promise(package: str, names: Mapping[str, str]) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     """Return `__getattr__` and `__dir__` of a package (PEP 562) that loads each name from its module when asked.
 
     Args:

@@ -29,12 +29,12 @@ class Call:
         leaves: Given that value, names what the unit left on disk, in a stable order.
     """
 
-    function: Callable[[Any, Any], Any]
+    function: Callable[[object, object], object]
     leaves: Callable[[Any], Iterable[Output]] | None = None
 
 
 def map_batches(
-    call: Call, shared: Any, batches: list[list[Unit]], client: Client | None, avoid: Mapping[str, str]
+    call: Call, shared: object, batches: list[list[Unit]], client: Client | None, avoid: Mapping[str, str]
 ) -> Iterable[list[Outcome]]:
     """Yield the outcomes of each batch; a unit that failed on the worker `avoid` names goes to another where there is one.
 
@@ -81,7 +81,7 @@ def map_batches(
         client.cancel(list(futures))
 
 
-def _keep(value: Any) -> Any:
+def _keep(value: object) -> object:
     return value
 
 
@@ -92,7 +92,7 @@ def _run_batch(call: Call, shared: Any, batch: list[Unit]) -> list[Outcome]:
         return [_run_one(call, shared, unit) for unit in batch]
 
 
-def _run_one(call: Call, shared: Any, unit: Unit) -> Outcome:
+def _run_one(call: Call, shared: object, unit: Unit) -> Outcome:
     try:
         result = call.function(shared, unit.arguments)
         seals = sealed(call.leaves(result)) if call.leaves else ()

@@ -25,7 +25,7 @@ class Table(Protocol):
     def shape(self) -> tuple[int, ...]:
         """(subjects, features)."""
 
-    def __getitem__(self, key: Any, /) -> Any:
+    def __getitem__(self, key: Any, /) -> object:
         """Return a part."""
 
 

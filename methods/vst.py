@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ class ParametricTrend:
     asymptotic: float
     extra_poisson: float
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """Return the coefficients as a JSON value."""
         return {"trend": "parametric", "asymptotic_dispersion": self.asymptotic, "extra_poisson": self.extra_poisson}
 
@@ -52,7 +52,7 @@ class MeanTrend:
 
     dispersion: float
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """Return the dispersion as a JSON value.
 
         >>> MeanTrend(0.1).describe()
@@ -85,7 +85,7 @@ class LocalTrend:
     top: float
     spline: FloatArray
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """Return the numbers as a JSON value."""
         return {"trend": "local", "scale": self.scale, "offset": self.offset, "largest_count": self.top}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
@@ -123,7 +123,7 @@ class Endpoints:
             raise UserError(f"The endpoints {path} cannot be read as YAML: {type(error).__name__}.") from None
         return cls.default()._with(content, Path(path).name)
 
-    def _with(self, content: Any, place: str) -> Self:
+    def _with(self, content: object, place: str) -> Self:
         """Return these definitions with those of a file over them; best responses refer to responses that there are."""
         own = _parsed(content, place)
         merged = type(self)(
@@ -150,7 +150,7 @@ class Endpoints:
         return self.by_code[code]
 
 
-def _parsed(content: Any, place: str) -> _File:
+def _parsed(content: object, place: str) -> _File:
     try:
         return _File.model_validate(content)
     except ValidationError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from unibase.clinical.formats import fhir
 from unibase.clinical.formats.declaration import Asked, Objecting
@@ -50,14 +49,14 @@ def _denies(consent: Resource) -> bool:
     )
 
 
-def _provision_denies(provision: Any) -> bool:
+def _provision_denies(provision: object) -> bool:
     if not isinstance(provision, dict):
         return False
     inner = any(_provision_denies(one) for one in _list(provision.get("provision")) if _of_research(one))
     return (provision.get("type") == "deny" and _of_research(provision)) or inner
 
 
-def _of_research(provision: Any) -> bool:
+def _of_research(provision: object) -> bool:
     """Return whether a provision is about research: by its purpose, or because it names none."""
     if not isinstance(provision, dict):
         return False
@@ -77,10 +76,10 @@ def _persons(consent: Resource) -> Iterator[Objecting]:
         yield Objecting("ipp", str(identifier["value"]), "fhir-consent")
 
 
-def _codes(concept: Any) -> set[str]:
+def _codes(concept: object) -> set[str]:
     coding = _list(concept.get("coding")) if isinstance(concept, dict) else []
     return {str(one.get("code")) for one in coding if isinstance(one, dict) and one.get("code")}
 
 
-def _list(value: Any) -> list[Any]:
+def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else [] if value is None else [value]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from unibase.clinical.formats import mapping_rules
 from unibase.clinical.formats.declaration import Asked
@@ -32,7 +31,7 @@ def people_of_mapping(asked: Asked, rules: mapping_rules.TableMapping) -> Iterat
         # The others need not be read for this.
         wanted = {name: found[name] for _, name in mapping_rules.rules_of(rules, found)}
         plan = open_mapped(wanted, Path(scratch), None, rules)
-        facts: dict[str, dict[str, Any]] = {}
+        facts: dict[str, dict[str, object]] = {}
         places: dict[str, tuple[str, int]] = {}
         for table in (table for part in plan.parts for table in plan.read(part)):
             for row in table.events.iter_rows(named=True):

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 from ruamel.yaml import YAML
@@ -75,7 +74,7 @@ def draft_mapping(tables: Mapping[str, Sequence[Path]], name: str) -> Draft:
     if order is None and dates:
         asked.append(f"date_order: the dates read as {' and as '.join(dates[0].orders)}; say which one it is.")
     rules = [_rule(table, columns, sure, asked) for table, columns in looked.items()]
-    content: dict[str, Any] = {
+    content: dict[str, object] = {
         "mapping": 1,
         "name": name,
         "systems": ["ipp"],
@@ -125,14 +124,14 @@ def _dated(cells: pl.Series, order: Order) -> float:
     return _share(found["time_min"].is_not_null() & found["time_min"].dt.year().is_between(1880, 2100))
 
 
-def _rule(table: str, columns: Sequence[_Column], sure: list[str], asked: list[str]) -> dict[str, Any] | None:
+def _rule(table: str, columns: Sequence[_Column], sure: list[str], asked: list[str]) -> dict[str, object] | None:
     person = next((one for word in _PERSON for one in columns if plain(one.name).startswith(word)), None)
     if person is None:
         asked.append(f"{table}: no column is called like a person; name it under `person`, or join the table that has it.")
         return None
     sure.append(f"{table}.{person.name}: the person, by its name.")
     dates = [one for one in columns if one.kind == "date"]
-    events: list[dict[str, Any]] = []
+    events: list[dict[str, object]] = []
     for one in dates:
         for words, code in ((_BIRTH, "MEDS_BIRTH"), (_DEATH, "MEDS_DEATH")):
             if any(word in plain(one.name) for word in words):

@@ -53,7 +53,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -228,7 +228,7 @@ def packaged_mapping(name: str) -> TableMapping:
     return _validated(YAML(typ="safe").load(text), name)
 
 
-def _validated(content: Any, place: str) -> TableMapping:
+def _validated(content: object, place: str) -> TableMapping:
     try:
         return TableMapping.model_validate(content)
     except ValidationError as error:

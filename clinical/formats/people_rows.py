@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from unibase.clinical.sources.events import Identifier
 from unibase.groundwork.tables import PEOPLE
 
-PersonRow = dict[str, Any]
+PersonRow = dict[str, object]
 """One row of PEOPLE, by column."""
 
 
-def person_row(centre: str, key: str, identifier: Identifier, place: tuple[str, int], **known: Any) -> PersonRow:
+def person_row(centre: str, key: str, identifier: Identifier, place: tuple[str, int], **known: object) -> PersonRow:
     """Return a row of PEOPLE.
 
     Args:

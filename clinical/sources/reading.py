@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -148,7 +148,7 @@ def scan_csv(path: Path) -> tuple[Dialect | None, list[Stretch]]:
     return header.dialect(allowed[0]), found
 
 
-def parse_csv(file: Any, path: Path, dialect: Dialect, block_size: int, columns: Sequence[str] | None = None) -> SourceTable:
+def parse_csv(file: object, path: Path, dialect: Dialect, block_size: int, columns: Sequence[str] | None = None) -> SourceTable:
     """Parse CSV that begins with the header of its dialect; rows are numbered from 1.
 
     Args:
@@ -178,7 +178,9 @@ def parse_csv(file: Any, path: Path, dialect: Dialect, block_size: int, columns:
     return SourceTable(table_name(path), frame.insert_column(0, kept), rows, problems)
 
 
-def _parsed(file: Any, dialect: Dialect, block_size: int, columns: Sequence[str] | None, problems: list[RowProblem]) -> pa.Table:
+def _parsed(
+    file: object, dialect: Dialect, block_size: int, columns: Sequence[str] | None, problems: list[RowProblem]
+) -> pa.Table:
     """Return the rows of a CSV file that have as many fields as its header; the others are told."""
     import pyarrow as pa
     from pyarrow import csv

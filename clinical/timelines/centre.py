@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
@@ -128,7 +128,7 @@ def convert(task: TimelineTask, folder: Path, key: Key | None = None) -> Written
     return _write(task, way, folder, notes)
 
 
-def _write(task: TimelineTask, way: Door, folder: Path, notes: Mapping[str, Any], client: Client | None = None) -> Written:
+def _write(task: TimelineTask, way: Door, folder: Path, notes: Mapping[str, object], client: Client | None = None) -> Written:
     target = Target(folder, task.centre, task.format, way, notes, task.wanted)
     declared, unread = declared_format(task.format), _unread_files(task)
     quick = declared.quick(task.asked) if declared.quick else None

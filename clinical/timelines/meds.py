@@ -16,7 +16,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -47,7 +47,7 @@ def write_dataset(
     name: str = "unibase",
     subjects_per_shard: int = SUBJECTS_PER_SHARD,
     descriptions: Mapping[str, str] | None = None,
-    notes: Mapping[str, Any] | None = None,
+    notes: Mapping[str, object] | None = None,
     problems: pl.DataFrame | None = None,
     account: pl.DataFrame | None = None,
 ) -> Path:
@@ -145,7 +145,7 @@ def write_metadata(
     *,
     name: str = "unibase",
     descriptions: Mapping[str, str] | None = None,
-    notes: Mapping[str, Any] | None = None,
+    notes: Mapping[str, object] | None = None,
 ) -> None:
     """Write `metadata/codes.parquet` and `metadata/dataset.json` of a dataset.
 

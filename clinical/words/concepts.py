@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, reduce
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
@@ -190,7 +190,7 @@ class Concepts:
             self._check_included(included, (*before, name), place)
 
     @classmethod
-    def _of(cls, content: Any, place: str) -> Self:
+    def _of(cls, content: object, place: str) -> Self:
         try:
             parsed = _File.model_validate(content)
         except ValidationError as error:

@@ -14,7 +14,7 @@ from unibase.groundwork.problems import UserError
 from unibase.groundwork.sections import meanings
 
 
-def takes_options[F: Callable[..., Any]](model: type[BaseModel], **defaults: object) -> Callable[[F], F]:
+def takes_options[F: Callable[..., object]](model: type[BaseModel], **defaults: object) -> Callable[[F], F]:
     """Return a decorator that gives a command an option for each field of a model that it has none for itself.
 
     The command takes them as `**chosen` and makes the model with `options_of`. A field of several values, such as
@@ -80,7 +80,7 @@ def option_word(name: str, several: bool) -> str:
     return (name.removesuffix("s") if several else name).replace("_", "-")
 
 
-def _several(annotation: Any) -> bool:
+def _several(annotation: object) -> bool:
     """Whether a field holds several values, as one of its kinds or all of it."""
     if get_origin(annotation) in (Union, UnionType):
         return any(_several(one) for one in get_args(annotation))

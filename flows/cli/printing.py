@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict, is_dataclass
-from typing import Any
 
 from unibase.groundwork.files import json_text
 
 
-def print_json(value: Any) -> None:
+def print_json(value: object) -> None:
     """Print a dataclass, or a list of them, as JSON with sorted keys.
 
     Args:

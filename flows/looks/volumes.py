@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import polars as pl
 
@@ -29,7 +28,7 @@ def in_lines(volumes: pl.DataFrame) -> list[str]:
     return lines
 
 
-def _line(row: Mapping[str, Any]) -> str:
+def _line(row: Mapping[str, object]) -> str:
     name = f"{row['folder']}: {row['Modality'] or 'image'}" + (f", {row['volume']}" if row["volume"] else "")
     if row["status"] == "refused":
         return f"  refused  {name}: {row['reason']}. {row['message']} {row['remedy']}".rstrip()

@@ -179,12 +179,12 @@ def _extract(_: None, task: FeatureTask) -> dict[str, Any]:
     return {**result, "path": Path(result["path"]).name}
 
 
-def _perturb_one(_: None, task: RobustnessTask) -> dict[str, Any]:
+def _perturb_one(_: None, task: RobustnessTask) -> dict[str, object]:
     result = extract_perturbed(task)
     return {**result, "path": Path(result["path"]).name}
 
 
-def _perturb(run: Run, units: list[Unit], settings: dict[str, Any]) -> list[Outcome]:
+def _perturb(run: Run, units: list[Unit], settings: dict[str, object]) -> list[Outcome]:
     """Extract perturbed copies of the regions of every series that has features."""
     assert run.study.features is not None and run.study.features.robustness is not None
     plan = tuple(run.study.features.robustness.perturbations)

@@ -130,7 +130,7 @@ def _index(shared: _Shared, work: tuple[Path, str, dict[str, str]]) -> dict[str,
     return {"series": _as_json(series, "series_time"), "volumes": _as_json(volumes, "volume_time"), "pet": told}
 
 
-def _facts_as_json(facts: PetFacts) -> dict[str, Any]:
+def _facts_as_json(facts: PetFacts) -> dict[str, object]:
     return asdict(facts) | {"start": facts.start and facts.start.isoformat()}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -120,7 +120,7 @@ def _together(run: Run, assay: AssayName, stores: list[Path], excluded: frozense
 type _TogetherWork = tuple[AssayName, list[Path], frozenset[str], Path]
 
 
-def _put_together(_: None, work: _TogetherWork) -> dict[str, Any]:
+def _put_together(_: None, work: _TogetherWork) -> dict[str, object]:
     """Write all samples of an assay into one store; no value is changed. Expression goes through a block at a time."""
     from unibase.omics.assays.registry import together
     from unibase.omics.stores import blocks

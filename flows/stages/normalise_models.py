@@ -126,7 +126,7 @@ def _check_model(model: FrozenModel, record: dict[str, Any]) -> None:
         ) from None
 
 
-def _fit_is_due(model: FrozenModel, record: dict[str, Any] | None, options: RnaOptions, inputs: str) -> str:
+def _fit_is_due(model: FrozenModel, record: dict[str, object] | None, options: RnaOptions, inputs: str) -> str:
     """Return why a fit is due; empty when the model stays."""
     if record is None:
         return FIRST

@@ -20,7 +20,7 @@ from unibase.imaging.confidentiality.structure import Encoding, write
 
 __all__ = ["FastHeader", "NotFast", "Purpose"]
 
-_LAYOUTS: OrderedDict[tuple[Any, ...], list[Layout]] = OrderedDict()
+_LAYOUTS: OrderedDict[tuple[object, ...], list[Layout]] = OrderedDict()
 _MOST_LAYOUTS, _MOST_ALIKE = 512, 8
 
 
@@ -139,12 +139,12 @@ class FastHeader:
         return b"".join(parts)
 
 
-def _place(edit: tuple[int, int, Any]) -> tuple[int, bool]:
+def _place(edit: tuple[int, int, object]) -> tuple[int, bool]:
     # An insertion stands before what is replaced at the same place; sorting keeps the order of insertions.
     return edit[0], edit[1] > edit[0]
 
 
-def _alike(key: tuple[Any, ...], buffer: bytes, start: int) -> Layout | None:
+def _alike(key: tuple[object, ...], buffer: bytes, start: int) -> Layout | None:
     import numpy as np
 
     known = _LAYOUTS.get(key)
@@ -158,7 +158,7 @@ def _alike(key: tuple[Any, ...], buffer: bytes, start: int) -> Layout | None:
     return None
 
 
-def _remember(key: tuple[Any, ...], layout: Layout) -> None:
+def _remember(key: tuple[object, ...], layout: Layout) -> None:
     known = _LAYOUTS.setdefault(key, [])
     known.insert(0, layout)
     del known[_MOST_ALIKE:]

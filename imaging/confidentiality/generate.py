@@ -19,7 +19,6 @@ import re
 import sys
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from unibase.groundwork.files import write_text
 
@@ -69,7 +68,7 @@ def _table(folder: Path) -> list[dict[str, str]]:
         for source in csv.DictReader(file):
             tag = _tag(source["Group"] + source["Element"])
             row = {"tag": tag, "name": source["Name"], "vr": source["VR"]}
-            known: dict[str, Any] | None = letters.get(tag)
+            known: dict[str, object] | None = letters.get(tag)
             if known is not None:
                 row["basic"] = known["basicProfile"]
                 row |= {option: known.get(key, "") for option, (key, _) in OPTIONS.items()}

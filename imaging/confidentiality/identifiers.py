@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from unibase.imaging.confidentiality.charsets import decode, encode
 from unibase.imaging.confidentiality.texts.cleaner import Cleaner, Kind
@@ -57,7 +57,7 @@ class Identifiers:
         self._cleaner = Cleaner(self.known, extra)
         self._raw = tuple(raw)
         self._cleaned: dict[tuple[bytes, str, tuple[str, ...]], bytes] = {}
-        self.memo: dict[Any, dict[tuple[str, str, bytes], bytes]] = {}
+        self.memo: dict[object, dict[tuple[str, str, bytes], bytes]] = {}
         """Values already treated, by what they depend on beside the identifiers: for the fast path."""
 
     def spans(self, text: str) -> list[tuple[int, int]]:

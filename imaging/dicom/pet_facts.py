@@ -46,7 +46,7 @@ class Completed:
             return self.values[key]
         return default if self.header is None else self.header.get(key, default)
 
-    def __contains__(self, name: Any, /) -> bool:
+    def __contains__(self, name: object, /) -> bool:
         return name in self.values or (self.header is not None and name in self.header)
 
     def private_block(self, group: int, private_creator: str, /) -> Any:
@@ -125,8 +125,8 @@ def _says_no_sex(header: Header, sex: str) -> bool:
     return own not in ("M", "F")
 
 
-def _tracer_values(slices: Sequence[Header], item: Header | None, facts: PetFacts) -> dict[str, Any]:
-    values: dict[str, Any] = {}
+def _tracer_values(slices: Sequence[Header], item: Header | None, facts: PetFacts) -> dict[str, object]:
+    values: dict[str, object] = {}
     nuclide = _nuclide(item)
     if facts.nuclide and nuclide is None:
         nuclide = named(facts.nuclide)

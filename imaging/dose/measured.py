@@ -101,13 +101,13 @@ def _doses(source: Path) -> tuple[list[Dose], list[tuple[str, Unusable]]]:
 
 def _of_region(
     region: Region, volume: Volume, doses: Sequence[Dose], wanted: Wanted, refused: list[tuple[str, Unusable]]
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """Return the rows of a region; what it has no dose of is added to what was refused."""
     place = f"{volume.series_uid}: {region.target}"
     mine = [dose for dose in doses if dose.frame_of_reference_uid == volume.frame_of_reference_uid]
     if not mine:
         refused.append((place, Unusable(NO_DOSE)))
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, object]] = []
     for dose in mine:
         try:
             rows += _rows(region, volume, dose, wanted)

@@ -32,7 +32,7 @@ LAWS = {
 }
 """Laws' kernels, each of unit norm."""
 
-_DEFAULTS: dict[str, dict[str, Any]] = {
+_DEFAULTS: dict[str, dict[str, object]] = {
     "mean": {"size": 5},
     "log": {"sigma": 1.5, "truncate": 4.0},
     "laws": {"kernel": "L5E5E5", "rotation_invariance": False, "pooling": "max", "energy_distance": 0},
@@ -132,7 +132,7 @@ def _mean(source: Source, spacing: Array, p: Mapping[str, Any]) -> Array:
     return trim(result, margin)
 
 
-def _log(source: Source, spacing: Array, p: Mapping[str, Any]) -> Array:
+def _log(source: Source, spacing: Array, p: Mapping[str, object]) -> Array:
     radii = _log_radii(source, spacing, p)
     margin = margin_of(source.axes, radii)
     return _laplacian(source.with_margin(margin), source.axes, spacing, p, radii)
@@ -142,7 +142,7 @@ def _log_radii(source: Source, spacing: Array, p: Mapping[str, Any]) -> dict[int
     return {axis: int(np.floor(p["truncate"] * p["sigma"] / spacing[axis] + 0.5)) for axis in source.axes}
 
 
-def _laplacian(array: Array, axes: tuple[int, ...], spacing: Array, p: Mapping[str, Any], radii: Mapping[int, int]) -> Array:
+def _laplacian(array: Array, axes: tuple[int, ...], spacing: Array, p: Mapping[str, object], radii: Mapping[int, int]) -> Array:
     """Sum over axes of the second derivative of the Gaussian on one and the Gaussian on the others, cut to a cube.
 
     Loses `radii` voxels on both sides of each axis. Two images go from axis to axis: smoothed on all axes so far, and
@@ -366,7 +366,7 @@ def _riesz_log(source: Source, spacing: Array, p: Mapping[str, Any]) -> Array:
 
 
 def _laplacian_periodic(
-    array: Array, axes: tuple[int, ...], spacing: Array, p: Mapping[str, Any], radii: Mapping[int, int]
+    array: Array, axes: tuple[int, ...], spacing: Array, p: Mapping[str, object], radii: Mapping[int, int]
 ) -> Array:
     margin = margin_of(axes, radii)
     box = tuple(slice(0, n) for n in array.shape)
@@ -381,7 +381,7 @@ def _riesz_simoncelli(source: Source, spacing: Array, p: Mapping[str, Any]) -> A
     return _spectral(array, source.axes, response)[inner]
 
 
-_FILTERS: dict[str, Callable[[Source, Array, Mapping[str, Any]], Array]] = {
+_FILTERS: dict[str, Callable[[Source, Array, Mapping[str, object]], Array]] = {
     "mean": _mean,
     "log": _log,
     "laws": _laws,

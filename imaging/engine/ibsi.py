@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import or_
-from typing import Any
 
 import numpy as np
 
@@ -270,7 +269,9 @@ class _Regions:
                 if members:
                     self._respond(name, parameters, {number: cores[number] for number in members}, around)
 
-    def _respond(self, name: str, parameters: Mapping[str, Any], cores: Mapping[int, Prepared], around: Prepared | None) -> None:
+    def _respond(
+        self, name: str, parameters: Mapping[str, object], cores: Mapping[int, Prepared], around: Prepared | None
+    ) -> None:
         """Add the features of one filter's response around some regions."""
         members = list(cores)
         around = around or self.prepared_around(members)
@@ -304,7 +305,7 @@ def _add_response(
         results[number] = problem
 
 
-def _one_for_all(parameters: Mapping[str, Any], spacing: tuple[float, ...], options: IbsiOptions) -> bool:
+def _one_for_all(parameters: Mapping[str, object], spacing: tuple[float, ...], options: IbsiOptions) -> bool:
     """Whether a response has the same bytes wherever the image is cut: sums over a few voxels on the image's own grid.
 
     Interpolation rounds by where the cut begins; Fourier transforms take in all that was cut out; and a periodic image

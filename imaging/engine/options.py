@@ -24,7 +24,7 @@ class EngineSettings(Protocol):
     """
 
     @property
-    def setting(self) -> Mapping[str, Any]:
+    def setting(self) -> Mapping[str, object]:
         """Global settings of PyRadiomics."""
         ...
 

@@ -65,7 +65,7 @@ def _laplacians(scene: Scene, settings: Mapping[str, Any]) -> Iterator[tuple[str
         yield f"log-sigma-{str(sigma).replace('.', '-')}-mm-3D", result
 
 
-def _gradient(scene: Scene, settings: Mapping[str, Any]) -> Array:
+def _gradient(scene: Scene, settings: Mapping[str, object]) -> Array:
     import SimpleITK as sitk
 
     crop = grown(scene.box, [2, 2, 2], scene.image.shape)

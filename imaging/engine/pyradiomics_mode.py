@@ -166,7 +166,7 @@ class Places:
         return out
 
 
-def _features(image: Array, places: Places, settings: Mapping[str, Any], classes: Mapping[str, tuple[str, ...]]) -> Values:
+def _features(image: Array, places: Places, settings: Mapping[str, object], classes: Mapping[str, tuple[str, ...]]) -> Values:
     """All enabled classes but shape of one image type, cropped to the bounding box of the region."""
     wanted = [name for name in CLASSES if name in classes]
     if not wanted:
@@ -259,7 +259,7 @@ def _by_direction(grey: _Grey, places: Places, settings: Mapping[str, Any], want
     return found
 
 
-def _of_zones(grey: _Grey, places: Places, settings: Mapping[str, Any], wanted: Sequence[str]) -> ByImageType:
+def _of_zones(grey: _Grey, places: Places, settings: Mapping[str, object], wanted: Sequence[str]) -> ByImageType:
     """The class of zones of one level."""
     if "glszm" not in wanted:
         return {}

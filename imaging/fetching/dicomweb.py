@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import httpx
 
@@ -29,7 +29,7 @@ _MODALITIES, _INSTANCES, _UPDATED = "00080061", "00201208", "0008041F"
 _SERIES, _SOP, _CLASS = "0020000E", "00080018", "00080016"
 
 
-type _Row = dict[str, Any]
+type _Row = dict[str, object]
 """An answer of DICOM JSON: what a tag holds, which is looked at before it is used."""
 
 

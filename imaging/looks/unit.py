@@ -27,7 +27,7 @@ FOLDER = "looks"
 """Where the looks of each series stand, beside its features."""
 
 
-def look_at(task: FeatureTask, volume: Volume, regions: Sequence[tuple[Region, Mask]], first: int = 0) -> list[dict[str, Any]]:
+def look_at(task: FeatureTask, volume: Volume, regions: Sequence[tuple[Region, Mask]], first: int = 0) -> list[dict[str, object]]:
     """Write a picture of each region of a volume as it was drawn; return their marks, rows of LOOKS.
 
     Args:

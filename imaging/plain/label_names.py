@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 Names = dict[tuple[int, int], str]
 """(layer, label) to name."""
@@ -54,7 +54,7 @@ def _dataset_names(path: Path) -> Names:
     return {}
 
 
-def _named(labels: Any) -> Names:
+def _named(labels: object) -> Names:
     """Return names of `labels` of a dataset.json: number to name (Decathlon), or name to number (nnU-Net 2).
 
     nnU-Net's regions are lists of labels, which overlap: only single labels have a name of their own.

@@ -98,7 +98,7 @@ def extract_series(task: FeatureTask) -> dict[str, Any]:
 
 
 def _extract_volume(
-    task: FeatureTask, selection: Selection, told: list[dict[str, Any]], looks: list[dict[str, Any]]
+    task: FeatureTask, selection: Selection, told: list[dict[str, object]], looks: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Return the rows of the regions of one volume; add to `told` how each ended, and to `looks` how it looks."""
     rows: list[dict[str, Any]] = []

@@ -134,7 +134,7 @@ def box_around(region: Boxed, margin: int) -> Box:
 
 
 @cache
-def _quiet_radiomics() -> Any:
+def _quiet_radiomics() -> object:
     """Import PyRadiomics without its handler on the standard error: it must neither print nor warn in a batch."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -148,7 +148,7 @@ def _quiet_radiomics() -> Any:
     return radiomics
 
 
-def _number(value: Any) -> float:
+def _number(value: object) -> float:
     item = np.asarray(value).reshape(-1)[0]
     if np.iscomplexobj(item):
         # Rounding can turn a vanishing eigenvalue negative and its root complex: then the feature is not defined.

@@ -85,7 +85,7 @@ class FeatureSettings:
         told: What the file asks for that has no effect here, a sentence each.
     """
 
-    image_types: Mapping[str, Mapping[str, Any]]
+    image_types: Mapping[str, Mapping[str, object]]
     feature_classes: Mapping[str, list[str] | None]
     setting: Mapping[str, Any]
     ibsi: Mapping[str, Any] = field(default_factory=dict)
@@ -235,7 +235,7 @@ def for_a_plane(settings: FeatureSettings) -> FeatureSettings:
     return replace(settings, feature_classes=classes, setting=setting, ibsi=ibsi)
 
 
-def _check_ibsi(content: dict[str, Any]) -> dict[str, Any]:
+def _check_ibsi(content: dict[str, object]) -> dict[str, Any]:
     from unibase.imaging.engine.options import IbsiOptions
 
     try:
@@ -317,7 +317,7 @@ def _list_of(check: Callable[[Any], bool], text: str) -> _Check:
     return lambda value: isinstance(value, list) and all(check(item) for item in value), f"a list of {text}"
 
 
-def _is_wavelet(value: Any) -> bool:
+def _is_wavelet(value: object) -> bool:
     import pywt
 
     return isinstance(value, str) and value in pywt.wavelist()

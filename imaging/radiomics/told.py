@@ -26,8 +26,8 @@ class Told:
     """
 
     problems: list[tuple[str, Unusable]] = field(default_factory=list)
-    of_all: list[dict[str, Any]] = field(default_factory=list)
-    _volumes: list[tuple[str, list[dict[str, Any]], Selection]] = field(default_factory=list)
+    of_all: list[dict[str, object]] = field(default_factory=list)
+    _volumes: list[tuple[str, list[dict[str, object]], Selection]] = field(default_factory=list)
 
     def on(self, name: str, selection: Selection) -> list[dict[str, Any]]:
         """Begin with the volume `name` and what its `selection` found; return the list to which its regions are added."""

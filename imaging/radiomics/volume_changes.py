@@ -64,7 +64,7 @@ def _target(row: Row) -> str:
     return target.removesuffix(region_name("", row["volume"]))
 
 
-def _change(target: str, first: Row, later: Row) -> dict[str, Any]:
+def _change(target: str, first: Row, later: Row) -> dict[str, object]:
     volume = f"{later['volume']} less {first['volume']}"
     names = [name for name in later if name not in _IDENTITY and not name.startswith(("shape_", "shape2D_"))]
     identity = {name: value for name, value in later.items() if name in _IDENTITY}

@@ -163,7 +163,7 @@ def _text(item: Any, keyword: str) -> str:
     return str(item.get(keyword, "") or "").strip()
 
 
-def _moment(dataset: Any, stem: str) -> datetime | None:
+def _moment(dataset: object, stem: str) -> datetime | None:
     day, clock = _text(dataset, f"{stem}Date"), _text(dataset, f"{stem}Time").partition(".")[0]
     for text, layout in ((day + clock.ljust(6, "0"), "%Y%m%d%H%M%S"), (day, "%Y%m%d")):
         try:

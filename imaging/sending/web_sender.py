@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 
@@ -58,7 +57,7 @@ def _mark(bodies: Iterable[bytes]) -> bytes:
 def _failed(answer: httpx.Response) -> set[str]:
     """Return the SOPInstanceUIDs that an answer says were not stored."""
     try:
-        content: Any = answer.json() if answer.content else {}
+        content: object = answer.json() if answer.content else {}
     except ValueError:
         return set()
     rows = content if isinstance(content, list) else [content]

@@ -72,7 +72,7 @@ class _Turned:
     left_out: list[_LeftOut]
 
 
-def store_series(task: VoxelTask) -> dict[str, Any]:
+def store_series(task: VoxelTask) -> dict[str, object]:
     """Write the stores of a series, and return what they hold.
 
     Args:
@@ -86,7 +86,7 @@ def store_series(task: VoxelTask) -> dict[str, Any]:
         Unusable: When nothing can be stored: as `radiomics.selection.volumes_of`, and the reason of what was left out first.
     """
     place = task.folder / str(task.row["SeriesInstanceUID"])
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, object]] = []
     left_out: list[_LeftOut] = []
     with atomic_folder(place) as made:
         for name, read in volumes_of(task.series):

@@ -81,7 +81,7 @@ class Candidates:
         self._filled = {"numeric_value"}
         self._rows = 0
         # The batches of a row group share their dictionaries: by column the last one, and the number of each of its values.
-        self._last: dict[str, tuple[Any, np.ndarray]] = {}
+        self._last: dict[str, tuple[object, np.ndarray]] = {}
 
     def add(self, batch: Any, rows: np.ndarray, variables: np.ndarray, at: np.ndarray, keys: np.ndarray) -> None:
         """Take up `rows` of a `batch` with the `variables` they may serve, their subjects `at`, and `keys` (2, n) of choice."""

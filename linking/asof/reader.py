@@ -151,7 +151,9 @@ class _Room:
             self.pairs, self.keys = np.empty((3, needed), dtype=np.int64), np.empty((2, needed), dtype=np.int64)
 
 
-def _take_up(batch: Any, room: _Room, found: int, every: np.ndarray, pieces: list[pl.DataFrame], candidates: Candidates) -> None:
+def _take_up(
+    batch: object, room: _Room, found: int, every: np.ndarray, pieces: list[pl.DataFrame], candidates: Candidates
+) -> None:
     """Keep the rows that a batch gave: whole for variables that take every row, as candidates for those that take one."""
     (rows, variables, at), keys = room.pairs[:, :found], room.keys[:, :found]
     whole = every[variables]
@@ -193,7 +195,7 @@ class _Codes:
         self.columns = ["code"] + (["text_value"] if by_value else []) + (["unit"] if by_unit else [])
         self._known: dict[tuple[str | None, ...], int] = {}
         self._lists: list[list[int]] = []
-        self._last: tuple[Any, np.ndarray] | None = None
+        self._last: tuple[object, np.ndarray] | None = None
         self._static: list[bool] = []
         self.start = np.zeros(1, dtype=np.int64)
         self.variables = np.empty(0, dtype=np.int64)
@@ -247,7 +249,7 @@ class _Codes:
         return [self._known[key] for key in keys]
 
 
-def _batches(events: pl.DataFrame | pl.LazyFrame | Path | str, columns: tuple[str, ...] | None) -> Iterator[Any]:
+def _batches(events: pl.DataFrame | pl.LazyFrame | Path | str, columns: tuple[str, ...] | None) -> Iterator[object]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -360,7 +360,7 @@ class _Shares:
             for part, shares in zip((before, after), self._found[name], strict=True):
                 shares.append(centre_effect(part[rows][:, varying], self._labels[rows].tolist()))
 
-    def quartiles(self) -> dict[str, Any]:
+    def quartiles(self) -> dict[str, object]:
         """Return, by group, how many subjects it has, and quantiles over features before and after."""
         said: dict[str, Any] = {}
         for name, rows in self._groups.items():

@@ -94,7 +94,7 @@ def _whole(matrix: Any) -> bool:
     return bool((values >= 0).all() and (values == np.rint(values)).all())
 
 
-def _raw_counts(cells: AnnData, layer: str | None) -> Any:
+def _raw_counts(cells: AnnData, layer: str | None) -> object:
     """Return the layer of whole counts as a sparse matrix, cells x genes."""
     from scipy import sparse
 

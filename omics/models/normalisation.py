@@ -211,7 +211,7 @@ class NormalisationModel:
         effective = result.library_size * result.norm_factor
         return precision_weights(self.levels[None, :], effective, (self.curve[0], self.curve[1]))
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """Return what was done, as a JSON value."""
         units = {
             "cpm": "counts per million",

@@ -163,7 +163,7 @@ class NewStore:
             self._arrays[name][self.written : stop] = values
         self.written = stop
 
-    def describe(self, obs: pd.DataFrame, uns: Mapping[str, Any]) -> None:
+    def describe(self, obs: pd.DataFrame, uns: Mapping[str, object]) -> None:
         """Write what is known of the samples, `obs`, and of the whole, `uns`."""
         import anndata
         from anndata.io import write_elem

@@ -53,7 +53,7 @@ def scan_parquet(searcher: Searcher, name: str, path: Path, inside: str = "") ->
             _scan_arrow(searcher, name, f"{inside}parquet column {column}", column, table.column(column), subjects)
 
 
-def _subject_numbers(values: Iterable[Any]) -> np.ndarray:
+def _subject_numbers(values: Iterable[object]) -> np.ndarray:
     return np.array([_integer(value) for value in values], dtype=np.int64)
 
 
@@ -93,7 +93,7 @@ def _scan_arrow(searcher: Searcher, name: str, place: str, field: str, column: A
         searcher.texts(name, place, sorted(strings))
 
 
-def _strings(value: Any) -> Iterator[str]:
+def _strings(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
@@ -166,7 +166,7 @@ def scan_hdf5(searcher: Searcher, name: str, path: Path, inside: str = "") -> No
         file.visititems(visit)
 
 
-def _has_subject(columns: dict[str, Any]) -> bool:
+def _has_subject(columns: dict[str, object]) -> bool:
     return any(column in columns for column in _SUBJECT_COLUMNS)
 
 

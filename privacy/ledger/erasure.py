@@ -11,7 +11,6 @@ import json
 import shutil
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -45,7 +44,7 @@ def erase_records(folder: Path, records: Collection[RecordKey]) -> int:
         rows, seal = _without(revision, anew / revision.name, set(records), seal)
         removed += rows
     known = folder / ERASURES
-    done: list[dict[str, Any]] = json.loads(known.read_text(encoding="utf-8")) if known.exists() else []
+    done: list[dict[str, object]] = json.loads(known.read_text(encoding="utf-8")) if known.exists() else []
     entry = {"revision": before.revision, "records": len(records), "seal_before": before.digest, "seal_after": seal}
     write_json(anew / ERASURES, [*done, entry], mode=0o600)
     # Renamed, so that a ledger is whole at any moment; a crash between the two leaves both beside one another.

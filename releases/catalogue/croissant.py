@@ -18,7 +18,7 @@ CROISSANT_TYPES = {
     "date": "sc:Date",
     "datetime": "sc:DateTime",
 }
-CROISSANT_CONTEXT: dict[str, Any] = {
+CROISSANT_CONTEXT: dict[str, object] = {
     "@language": "en",
     "@vocab": "https://schema.org/",
     "citeAs": "cr:citeAs",
@@ -62,7 +62,7 @@ SPLITS = {"train": "cr:TrainingSplit", "validation": "cr:ValidationSplit", "test
 """Parts of the table `splits` to what Croissant calls them."""
 
 
-def _file(release: Release, offered: Offered) -> dict[str, Any]:
+def _file(release: Release, offered: Offered) -> dict[str, object]:
     return {
         "@type": "cr:FileObject",
         "@id": offered.name,
@@ -74,7 +74,7 @@ def _file(release: Release, offered: Offered) -> dict[str, Any]:
     }
 
 
-def _stores(release: Release) -> list[dict[str, Any]]:
+def _stores(release: Release) -> list[dict[str, object]]:
     """Return the stores of voxels as one set of files, where the release has any."""
     if not any(name.startswith(f"{FOLDER}/") for name in release.files):
         return []
@@ -103,7 +103,7 @@ def _field(table: str, row: dict[str, Any]) -> dict[str, Any]:
     return {**field, "references": {"field": {"@id": "parts/name"}}} if name == "splits/part" else field
 
 
-def _parts(release: Release) -> list[dict[str, Any]]:
+def _parts(release: Release) -> list[dict[str, object]]:
     """Return the parts that the table `splits` names, as an enumeration with Croissant's own words for them."""
     if "splits" not in release.in_csv():
         return []
@@ -130,7 +130,7 @@ def _parts(release: Release) -> list[dict[str, Any]]:
     ]
 
 
-def _tables(release: Release) -> list[dict[str, Any]]:
+def _tables(release: Release) -> list[dict[str, object]]:
     return [
         {
             "@type": "cr:RecordSet",
@@ -143,7 +143,7 @@ def _tables(release: Release) -> list[dict[str, Any]]:
     ]
 
 
-def croissant(release: Release, description: Description) -> dict[str, Any]:
+def croissant(release: Release, description: Description) -> dict[str, object]:
     """Return the Croissant 1.0 record (MLCommons): files, a record set per table in CSV, and the parts of the splits.
 
     Args:
@@ -170,7 +170,7 @@ def croissant(release: Release, description: Description) -> dict[str, Any]:
     }
 
 
-def _responsible(release: Release, description: Description) -> dict[str, Any]:
+def _responsible(release: Release, description: Description) -> dict[str, object]:
     """Return the fields of Croissant's vocabulary of responsible AI (RAI 1.0)."""
     methods = release.folder / "methods.txt"
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError
 
@@ -93,7 +93,7 @@ def read_description(path: Path | str) -> Description:
     if not path.is_file():
         raise UserError(f"There is no description at {path}. docs/releases.md shows one to start from.")
     try:
-        content: Any = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        content: object = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
         return Description.model_validate(content)
     except YAMLError as error:
         raise UserError(f"{path} is not readable YAML: {error}") from None

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from unibase.releases.catalogue.described_release import Release, distributions, identifier
 from unibase.releases.catalogue.description import Description
 
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 
-Entity = dict[str, Any]
+Entity = dict[str, object]
 """One entity of the crate, as JSON-LD."""
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -44,7 +43,7 @@ def _for_csv(frame: pl.DataFrame) -> pl.DataFrame:
     return flat.with_columns(pl.col(name).map_elements(_json_text, return_dtype=pl.String) for name in nested)
 
 
-def _json_text(value: Any) -> str:
+def _json_text(value: object) -> str:
     import json
 
     return json.dumps(value.to_list() if isinstance(value, pl.Series) else value, default=str)

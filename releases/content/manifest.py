@@ -19,7 +19,7 @@ OUTSIDE = frozenset({MANIFEST, SIGNATURE})
 """Files the manifest cannot list: itself and the signature over it."""
 
 
-def _list_files(folder: Path | str) -> dict[str, dict[str, Any]]:
+def _list_files(folder: Path | str) -> dict[str, dict[str, object]]:
     """Return `{relative name: {"sha256", "bytes"}}` of all files below `folder`, in order of name."""
     folder = Path(folder)
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
@@ -85,7 +85,7 @@ def verify(folder: Path | str) -> list[str]:
     return problems
 
 
-def _is_whole(manifest: dict[str, Any], path: Path) -> bool:
+def _is_whole(manifest: dict[str, object], path: Path) -> bool:
     rest = {name: value for name, value in manifest.items() if name != OWN}
     same_text = json_text(manifest).encode() == path.read_bytes()
     return same_text and manifest.get(OWN) == sha256_bytes(json_text(rest).encode())

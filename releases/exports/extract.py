@@ -97,7 +97,7 @@ def extract(
     return destination
 
 
-def _logged(request: Request, named: str, release: Path, written: Path) -> dict[str, Any]:
+def _logged(request: Request, named: str, release: Path, written: Path) -> dict[str, object]:
     """Return what the audit log holds of an extract."""
     return {
         "project": request.project,
@@ -145,7 +145,7 @@ def _refuse_beside_others(release: Path, request: Request, subjects: pl.Series, 
             )
 
 
-def _conditions(request: Request) -> dict[str, Any]:
+def _conditions(request: Request) -> dict[str, object]:
     """Return the conditions for the audit log, which holds no pseudonym."""
     if any(one.column == "subject_id" for one in request.subjects):
         return {}

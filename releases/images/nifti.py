@@ -61,7 +61,7 @@ def open_store(folder: Path) -> Opened:
     return Opened(np.asarray(image[...]), dict(root.attrs["unibase"]), labels)
 
 
-def write_nifti(array: Array, about: Mapping[str, Any], path: Path) -> None:
+def write_nifti(array: Array, about: Mapping[str, object], path: Path) -> None:
     """Write an array on the grid of a store as NIfTI; equal arrays give equal bytes.
 
     Args:

@@ -99,11 +99,11 @@ class Patches:
     def __len__(self) -> int:
         return len(self.images) * self.each
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         # Each worker of a loader opens the stores itself.
         return {**self.__dict__, "_open": {}}
 
-    def __getitem__(self, place: int) -> dict[str, Any]:
+    def __getitem__(self, place: int) -> dict[str, object]:
         """Return a patch and what is known of its subject.
 
         Args:

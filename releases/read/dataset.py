@@ -80,14 +80,14 @@ class ReleaseDataset:
 
         return zarr.open_group(self.folder / "cohort.zarr", mode="r")[f"mod/{name}"]
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         # Each worker of a loader opens the store itself.
         return {**self.__dict__, "_open": {}}
 
     def __len__(self) -> int:
         return len(self.subject_ids)
 
-    def __getitem__(self, place: int) -> dict[str, Any]:
+    def __getitem__(self, place: int) -> dict[str, object]:
         return self.__getitems__([place])[0]
 
     def __getitems__(self, places: Sequence[int]) -> list[dict[str, Any]]:

@@ -113,7 +113,7 @@ def diff(old: Path | str, new: Path | str) -> Difference:
     return compare(Path(old), Path(new), manifest.read(old), manifest.read(new))
 
 
-def compare(old: Path, new: Path, about_old: Mapping[str, Any], about_new: Mapping[str, Any]) -> Difference:
+def compare(old: Path, new: Path, about_old: Mapping[str, object], about_new: Mapping[str, object]) -> Difference:
     """Compare two folders of release tables, given what their manifests say; see `diff`.
 
     Args:

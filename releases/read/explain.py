@@ -169,13 +169,13 @@ def _in_matrix(folder: Path, modality: str, subject_id: int, variable: str) -> C
     return None
 
 
-def _words(folder: Path, table: str, column: str) -> dict[str, Any]:
+def _words(folder: Path, table: str, column: str) -> dict[str, object]:
     scan = pl.scan_parquet(folder / "dictionary" / "dictionary.parquet")
     rows = scan.filter((pl.col("table") == table) & (pl.col("column") == column)).collect().to_dicts()
     return rows[0] if rows else {}
 
 
-def _said(cells: Cells, words: Mapping[str, Any], subject_id: int, release: str) -> list[str]:
+def _said(cells: Cells, words: Mapping[str, object], subject_id: int, release: str) -> list[str]:
     """Say the values: one sentence, or a line for each row of a table that has several."""
     if cells.table in SEVERAL:
         count = f"{len(cells.rows)} row{'s' if len(cells.rows) != 1 else ''}"
@@ -186,7 +186,7 @@ def _said(cells: Cells, words: Mapping[str, Any], subject_id: int, release: str)
     return [said, *(f"In its layer {layer} it is {value}." for layer, value in row.get("layers", {}).items())]
 
 
-def _value(cells: Cells, row: Mapping[str, Any], words: Mapping[str, Any]) -> str:
+def _value(cells: Cells, row: Mapping[str, object], words: Mapping[str, object]) -> str:
     value = row.get(cells.column)
     if value is None and cells.column == "AVAL" and row.get("AVALC") is not None:
         return str(row["AVALC"])
@@ -207,7 +207,7 @@ def _row(cells: Cells, row: Mapping[str, Any], words: Mapping[str, Any]) -> str:
     return f"{value}, {day}{baseline}. Read from: {row.get('SRCDOM')}, row {row.get('SRCSEQ')}."
 
 
-def _response(row: Mapping[str, Any]) -> str:
+def _response(row: Mapping[str, object]) -> str:
     """Say what a response was made of, and where its visit was read."""
     parts = {"target": "TRGRESP", "non-target": "NTRGRESP", "new lesion": "NEWLPROG", "sum of diameters in mm": "SUMDIAM"}
     said = "".join(f", {name} {row[column]}" for name, column in parts.items() if row.get(column) is not None)
@@ -234,7 +234,7 @@ def _trace_rows(folder: Path | str, subject_id: int, column: str) -> pl.DataFram
     return trace.filter((pl.col("subject_id") == subject_id) & ((pl.col("variable") == column) | starts)).collect()
 
 
-def _sources(folder: Path, about: Mapping[str, Any], cells: Cells, subject_id: int) -> list[str]:
+def _sources(folder: Path, about: Mapping[str, object], cells: Cells, subject_id: int) -> list[str]:
     """Say which rows of the sources the value was read from, or why there is none; rows of `SEVERAL` have said it themselves."""
     if cells.table in SEVERAL:
         return []
@@ -250,7 +250,7 @@ def _sources(folder: Path, about: Mapping[str, Any], cells: Cells, subject_id: i
     return lines + _extractions(folder, found) if cells.table == "analysis" else lines
 
 
-def _end_of_follow_up(row: Mapping[str, Any]) -> str:
+def _end_of_follow_up(row: Mapping[str, object]) -> str:
     place = f"{row['SRCDOM']}" if row.get("SRCDOM") else "the index itself"
     number = f", row {row['SRCSEQ']}" if row.get("SRCSEQ") is not None else ""
     ended = row.get("EVNTDESC") or row.get("CNSDTDSC") or "not said"
@@ -258,7 +258,7 @@ def _end_of_follow_up(row: Mapping[str, Any]) -> str:
     return f"Follow-up ended with: {ended}. Source: {place}{number}.{contradicted}"
 
 
-def _source(row: Mapping[str, Any]) -> str:
+def _source(row: Mapping[str, object]) -> str:
     parts = [f"{name} {row[name]}" for name in IDENTITY_OF_SOURCE if row.get(name) not in (None, "")]
     days = row.get("days_from_index")
     when = f", {days:g} days from the index" if days is not None else ""

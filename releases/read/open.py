@@ -135,7 +135,7 @@ class Annotation:
     """The value of one subject in a column of `obs`: whether the subject is in the modality, and the value, None when missing."""
 
     found: bool
-    value: Any
+    value: object
 
 
 def read_annotation(folder: Path | str, modality: str, column: str, subject_id: int) -> Annotation | None:

@@ -66,7 +66,7 @@ def _events(folder: Path, subject_id: int, codes: Sequence[str], index: date | N
     return found.sort("time", "source", "source_row", nulls_last=False)
 
 
-def _said(event: Mapping[str, Any]) -> str:
+def _said(event: Mapping[str, object]) -> str:
     days = event.get("days_from_index")
     # Days of a birth would tell the age to the day, and no reader asks for them.
     when = f", {days} days from the index" if days is not None and event["code"] != BIRTH else ""
@@ -74,7 +74,7 @@ def _said(event: Mapping[str, Any]) -> str:
     return f"Read from: source {event['source']}, source_row {event['source_row']}, code {event['code']}{text}{when}."
 
 
-def why_empty(folder: Path, table: str, column: str, subject_id: int, row: Mapping[str, Any]) -> str:
+def why_empty(folder: Path, table: str, column: str, subject_id: int, row: Mapping[str, object]) -> str:
     """Say why a cell is empty: the reason of the release, or what stands in its place.
 
     Args:

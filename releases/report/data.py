@@ -15,7 +15,7 @@ from unibase.releases.disclosure.small_counts import MASK_TEXT
 from unibase.releases.read.difference import Difference
 
 DAYS_PER_MONTH = 30.4375
-Contents = Mapping[str, Any]
+Contents = Mapping[str, object]
 """What a template is given, by the names that it uses."""
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import polars as pl
 
 from unibase.releases.report.data import Contents, ReportData, at_least, text
 from unibase.releases.report.section import Section
 
 
-def _changes(data: ReportData) -> dict[str, Any] | None:
+def _changes(data: ReportData) -> dict[str, object] | None:
     """Return what changed since the previous release, by table and column, in multiples of the smallest count."""
     found = data.changes
     if found is None:

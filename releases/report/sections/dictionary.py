@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
 
 import polars as pl
 
@@ -24,7 +23,7 @@ MOST = 1500
 """Variables on the page; the dictionary files have all."""
 
 
-def dictionary_rows(data: ReportData) -> list[dict[str, Any]]:
+def dictionary_rows(data: ReportData) -> list[dict[str, object]]:
     """Return the rows of `data` the page can search: columns of tables, not the variables of large matrices."""
     tables = {path.stem for path in (data.folder / "tables").glob("*.parquet")} | {"timeline"}
     rows = data.dictionary.filter(pl.col("table").is_in(sorted(tables))).head(MOST).to_dicts()

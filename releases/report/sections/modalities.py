@@ -11,7 +11,7 @@ from unibase.releases.report.data import Contents, ReportData
 from unibase.releases.report.section import Section
 
 
-def _overlap(found: CohortCounts) -> dict[str, Any]:
+def _overlap(found: CohortCounts) -> dict[str, object]:
     """Return which modalities subjects have together, most frequent first."""
     counted = [(pattern, found.counts[Cell(only=pattern)]) for pattern in found.patterns]
     rows = [(pattern, count) for pattern, count in counted if count is not None]
@@ -24,7 +24,7 @@ def _overlap(found: CohortCounts) -> dict[str, Any]:
     }
 
 
-def _completeness(found: CohortCounts) -> list[dict[str, Any]]:
+def _completeness(found: CohortCounts) -> list[dict[str, object]]:
     """Return, by centre and by years of the index, the share of subjects who have each modality; no table of one unnamed row."""
     parts: tuple[tuple[str, tuple[str, str], list[str], Callable[[str, str | None], Cell]], ...] = (
         ("centre", ("Centre", "Centre"), found.centres, lambda label, has: Cell(centre=label, has=has)),

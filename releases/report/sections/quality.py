@@ -11,7 +11,7 @@ from unibase.releases.report.data import Contents, ReportData
 from unibase.releases.report.section import Section
 
 
-def _checks(data: ReportData) -> list[dict[str, Any]]:
+def _checks(data: ReportData) -> list[dict[str, object]]:
     """Return the checks over all years: share of rows that violate each, what is allowed, and whether it passed.
 
     Numbers of rows are not shown: those of two checks can differ by a few persons. A share that stands for few rows is masked.

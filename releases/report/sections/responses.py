@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from unibase.releases.disclosure.response_counts import NONE, ResponseCounts
 from unibase.releases.report.data import Contents, ReportData, text
 from unibase.releases.report.section import Section
 
 
-def drawn(one: ResponseCounts) -> dict[str, Any]:
+def drawn(one: ResponseCounts) -> dict[str, object]:
     """Return the counts of each best response in `one`, and the share of CR and PR with its exact 95 % limits.
 
     The limits are those of Clopper and Pearson (Biometrika 1934;26:404).

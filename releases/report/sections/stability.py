@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from statistics import median
-from typing import Any
 
 import polars as pl
 
@@ -11,7 +10,7 @@ from unibase.releases.report.data import Contents, ReportData, at_least
 from unibase.releases.report.section import Section
 
 
-def summary(robustness: pl.DataFrame | None, min_cell: int) -> list[dict[str, Any]]:
+def summary(robustness: pl.DataFrame | None, min_cell: int) -> list[dict[str, object]]:
     """Return, by kind, modality and target, how many features are stable in each family; nothing of too few persons.
 
     Args:
@@ -41,7 +40,7 @@ def _groups(frame: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
     return [(" ".join(str(part[key][0]) for key in keys), part) for part in parts]
 
 
-def _family(name: str, rows: pl.DataFrame) -> dict[str, Any]:
+def _family(name: str, rows: pl.DataFrame) -> dict[str, object]:
     known = rows["icc_2_1"].drop_nulls().to_list()
     stable, total = int(rows["stable"].sum()), rows.height
     return {

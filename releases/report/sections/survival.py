@@ -20,7 +20,7 @@ from unibase.releases.report.section import Section
 WHY = "Whole months, steps of at least the smallest count of events, all numbers from counts rounded to multiples of it."
 
 
-def _survival(data: ReportData) -> list[dict[str, Any]]:
+def _survival(data: ReportData) -> list[dict[str, object]]:
     """Draw each endpoint in steps of at least `min_cell` events."""
     adtte = data.table("adtte")
     codes = sorted(data.weighed.endpoints, key=lambda c: (c != "OS", c))
