@@ -1,60 +1,22 @@
-"""Faults of the machine over nights of a small study: `python benchmarks/fault_campaign.py --faults 60 --seed 1`.
+"""Faults of the machine over nights of a small study: `python -m benchmarks.fault_campaign --faults 300 --seed 1`.
 
-Each fault is drawn from the seed, over a copy of one built study whose hospital sent something new: a file of the workspace
-flipped, cut or lost; an errno at a random call that opens a file; a build killed at a random moment. A fault is survived when
-the disturbed night ends in the bytes of the undisturbed release, or refuses by name; and when the night after it, undisturbed,
-has those bytes. Prints a line a kind, and each fault that was not survived.
+Each fault is drawn from the seed, over a copy of one built study whose hospital sent something new. Files of the workspace are
+flipped, cut or lost; calls of the C library fail; the clock stands elsewhere; builds, workers, schedulers and Prefect's server
+are killed; workers are blind or of another version; two builds start at once. A fault is survived when the disturbed night ends
+in the bytes of the undisturbed release, or refuses by name; and when the night after it, undisturbed, has those bytes. Prints a
+line a kind, and each fault that was not survived. Linux with a C compiler; blind workers need root.
 """
 
 from __future__ import annotations
 
 import argparse
-import builtins
-import errno
-import hashlib
-import io
-import os
 import random
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from unittest import mock
 
-from tests.flows.small_study import write_study
-from unibase.flows.runs.guard import explained
-from unibase.flows.runs.pipeline import STAGES
-from unibase.flows.runs.run import open_run
-from unibase.flows.runs.versions import publish_next
-from unibase.flows.study.named_sources import check_sources
-from unibase.flows.study.validation import read_study
-from unibase.groundwork import work
-
-ERRNOS = (errno.EIO, errno.ESTALE, errno.ENOSPC, errno.EACCES, errno.EROFS)
-KINDS = ("flip", "cut", "lost", "errno", "errno", "kill")
-
-
-def night(home: Path) -> dict[str, str]:
-    """Run one night in this process; return the digests of the release's files."""
-    study = read_study(home / "study.yaml")
-    check_sources(study)
-    with study.work.owned(), open_run(study) as run:
-        for one in STAGES:
-            one(run)
-        return digests(publish_next(run))
-
-
-def digests(folder: Path) -> dict[str, str]:
-    """Return the digest of each file of a folder."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+from benchmarks.campaign.preloaded import start_again_with_it
 
 
 def new_day(home: Path) -> None:
@@ -64,114 +26,74 @@ def new_day(home: Path) -> None:
     (home / "dicom" / "IPP001-20190402.dcm").unlink()
 
 
-@contextmanager
-def failing(home: Path, number: int, at: int) -> Iterator[list[int]]:
-    """Have the `at`-th opening of a file of the study fail, once."""
-    calls = [0]
+def wrong_with(home: Path, kind: str, draw: random.Random, right: dict[str, str]) -> str:
+    """Return an empty text when a fault is survived, else what went wrong. `home`: a copy of the built study."""
+    from benchmarks.campaign.disturbances import KINDS, Night, night
+    from unibase.flows.runs.guard import explained
 
-    def wrapped(original: Callable[..., Any]) -> Callable[..., Any]:
-        def opened(file: Any, *args: Any, **kwargs: Any) -> Any:
-            if isinstance(file, str | os.PathLike) and os.fspath(file).startswith(str(home)):
-                calls[0] += 1
-                if calls[0] == at:
-                    raise OSError(number, os.strerror(number), file)
-            return original(file, *args, **kwargs)
-
-        return opened
-
-    with (
-        mock.patch.object(builtins, "open", wrapped(builtins.open)),
-        mock.patch.object(io, "open", wrapped(io.open)),
-        mock.patch.object(os, "open", wrapped(os.open)),
-        mock.patch.object(work.time, "sleep", lambda seconds: None),
-    ):
-        yield calls
-
-
-def disturbed(home: Path, kind: str, draw: random.Random) -> tuple[str, dict[str, str] | str]:
-    """Run one disturbed night; return what was done, and the release's digests or how the night refused."""
-    if kind == "kill":
-        command = [Path(sys.executable).with_name("unibase"), "build", home / "study.yaml", "--no-prefect", "--nightly"]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        moment = draw.uniform(0.5, 15)
-        time.sleep(moment)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        return f"after {moment:.1f} s", "killed"
-    if kind == "errno":
-        number, at = draw.choice(ERRNOS), draw.randint(1, 400)
-        said = f"{errno.errorcode[number]} at call {at}"
-        try:
-            with failing(home, number, at):
-                return said, night(home)
-        except Exception as error:
-            return said, str(explained(error, None))
-    files = sorted(path for path in (home / "work").rglob("*") if path.is_file() and path.name != "lock" and path.stat().st_size)
-    path = draw.choice(files)
-    harm(path, kind, draw)
-    try:
-        return path.relative_to(home).as_posix(), night(home)
-    except Exception as error:
-        told = str(explained(error, None))
-        return path.relative_to(home).as_posix(), told if path.name in told else f"Unexpected: does not name {path.name}: {told}"
-
-
-def harm(path: Path, kind: str, draw: random.Random) -> None:
-    """Flip a bit of a file, cut it, or remove it."""
-    content = bytearray(path.read_bytes())
-    place = draw.randrange(len(content))
-    if kind == "lost":
-        path.unlink()
-    elif kind == "cut":
-        path.write_bytes(bytes(content[:place]))
-    else:
-        content[place] ^= 1 << draw.randrange(8)
-        path.write_bytes(bytes(content))
-
-
-def survives(built: Path, home: Path, kind: str, draw: random.Random, right: dict[str, str]) -> str:
-    """Return an empty text when a fault is survived, else what went wrong."""
-    shutil.copytree(built, home)
-    said, ended = disturbed(home, kind, draw)
-    if isinstance(ended, dict) and ended != right:
-        return f"{kind} {said}: published another release"
-    if isinstance(ended, str) and "Unexpected" in ended:
-        return f"{kind} {said}: {ended}"
-    mends = isinstance(ended, str) and ("Restore" in ended or "damaged" in ended)
-    if mends:
+    ended: Night = KINDS[kind][1](home, draw)
+    if ended.stuck:
+        return f"{ended.said}: stuck: {ended.told}"
+    if ended.release is not None and ended.release != right:
+        return f"{ended.said}: published another release"
+    if ended.release is None and ("Unexpected" in ended.told or "Traceback" in ended.told):
+        return f"{ended.said}: {ended.told}"
+    if ended.release is None and ended.named not in ended.told:
+        return f"{ended.said}: does not name {ended.named}: {ended.told}"
+    if "Restore" in ended.told or "damaged" in ended.told:
         return ""  # refused by name, with the command that mends it: that is for a person
     try:
         after = night(home)
     except Exception as error:
-        return f"{kind} {said}: the night after it: {explained(error, None)}"
-    return "" if after == right else f"{kind} {said}: the night after it has other bytes"
+        return f"{ended.said} ({ended.told}): the night after it: {explained(error, None)}"
+    return "" if after == right else f"{ended.said}: the night after it has other bytes"
+
+
+def campaign(faults: int, seed: int, only: str) -> None:
+    """Run the campaign.
+
+    Args:
+        faults: How many.
+        seed: What they are drawn from.
+        only: One kind alone; all where empty.
+    """
+    from benchmarks.campaign.disturbances import KINDS, night
+    from tests.flows.small_study import write_study
+
+    draw, counts, lost = random.Random(seed), Counter[str](), 0
+    kinds = draw.choices(list(KINDS), [share for share, _ in KINDS.values()], k=faults)
+    with tempfile.TemporaryDirectory() as scratch:
+        built = write_study(Path(scratch) / "built")
+        with (built / "study.yaml").open("a", encoding="utf-8") as file:
+            file.write("dask: {workers: 1}\n")
+        night(built)
+        new_day(built)
+        right = night(shutil.copytree(built, Path(scratch) / "undisturbed"))
+        for number, drawn in enumerate(kinds):
+            kind, home = only or drawn, Path(scratch) / f"fault-{number}"
+            shutil.copytree(built, home)
+            wrong = wrong_with(home, kind, random.Random(f"{seed} {number}"), right)
+            counts[f"{kind}: {'lost' if wrong else 'survived'}"] += 1
+            if wrong:
+                lost += 1
+                print(f"fault {number}, {kind}: {wrong}", flush=True)
+            shutil.rmtree(home)
+            if (number + 1) % 20 == 0:
+                print(f"... {number + 1 - lost} of {number + 1} survived", flush=True)
+    for key, count in sorted(counts.items()):
+        print(f"{key} {count}")
+    print(f"{faults - lost} of {faults} survived")
 
 
 def main() -> None:
-    """Run the campaign."""
+    """Read the arguments and run the campaign, with the library of failing calls loaded."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--faults", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", help="one kind alone")
     asked = parser.parse_args()
-    draw, counts, lost = random.Random(asked.seed), Counter[str](), []
-    with tempfile.TemporaryDirectory() as scratch:
-        built = write_study(Path(scratch) / "built")
-        night(built)
-        new_day(built)
-        undisturbed = shutil.copytree(built, Path(scratch) / "undisturbed")
-        right = night(undisturbed)
-        for number in range(asked.faults):
-            kind = draw.choice(KINDS)
-            home = Path(scratch) / f"fault-{number}"
-            wrong = survives(built, home, kind, draw, right)
-            counts[f"{kind}: {'lost' if wrong else 'survived'}"] += 1
-            if wrong:
-                lost.append(wrong)
-                print(wrong, flush=True)
-            shutil.rmtree(home)
-    for key, count in sorted(counts.items()):
-        print(f"{key} {count}")
-    print(f"{asked.faults - len(lost)} of {asked.faults} survived")
+    start_again_with_it()
+    campaign(asked.faults, asked.seed, asked.only)
 
 
 if __name__ == "__main__":

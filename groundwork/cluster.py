@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
+from unibase.groundwork.problems import MachineFault
+
 if TYPE_CHECKING:
-    from distributed import Client, Security
+    from distributed import Client, LocalCluster, Security
 
 _STARTED_HERE: dict[str, Security] = {}
 """Certificates of the clusters that this process started, by address of their scheduler; they stand in memory alone."""
@@ -27,7 +30,7 @@ def dask_client(address: str | None = None, workers: int | None = None, memory_l
         memory_limit: Memory per local worker, as Dask writes it ("4GiB", "auto").
     """
     import dask.config
-    from distributed import Client, LocalCluster, Security
+    from distributed import Client, Security
 
     _hush()
     if address:
@@ -40,17 +43,7 @@ def dask_client(address: str | None = None, workers: int | None = None, memory_l
         # A worker that died is started again by its nanny. On a busy machine that takes longer than the cluster waits before
         # it gives both up, and without workers the run would wait for ever.
         dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"}),
-        LocalCluster(
-            n_workers=workers or os.cpu_count() or 1,
-            threads_per_worker=1,
-            memory_limit=memory_limit,
-            host="127.0.0.1",
-            protocol="tls",
-            security=security,
-            # The scheduler always has an HTTP server; on loopback, on whatever port is free.
-            dashboard_address="127.0.0.1:0",
-            silence_logs=40,
-        ) as cluster,
+        _local_cluster(workers or os.cpu_count() or 1, memory_limit, security) as cluster,
         Client(cluster, security=security) as client,
     ):
         _hush()
@@ -59,6 +52,28 @@ def dask_client(address: str | None = None, workers: int | None = None, memory_l
             yield client
         finally:
             del _STARTED_HERE[cluster.scheduler_address]
+
+
+def _local_cluster(workers: int, memory_limit: str, security: Security) -> LocalCluster:
+    from distributed import LocalCluster
+
+    try:
+        return LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            memory_limit=memory_limit,
+            host="127.0.0.1",
+            protocol="tls",
+            security=security,
+            # The scheduler always has an HTTP server; on loopback, on whatever port is free.
+            dashboard_address="127.0.0.1:0",
+            silence_logs=40,
+        )
+    except (RuntimeError, TimeoutError):  # whatever kept one from starting: its nanny says no more
+        raise MachineFault(
+            f"A Dask worker died, or did not answer, while it started on {socket.gethostname()}. Look at memory and at what ends "
+            "processes (dmesg), then start the same command again."
+        ) from None
 
 
 class Workforce:

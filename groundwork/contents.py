@@ -15,6 +15,7 @@ from blake3 import blake3
 
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.seals import stamp_of
+from unibase.groundwork.sqlite_faults import whole
 
 UNREAD = "unread"
 """Stands for the digest of a file that cannot be read now; nothing of it is kept."""
@@ -28,10 +29,11 @@ class Contents:
 
     Args:
         connection: Of the ledger, in autocommit mode.
+        path: The ledger's file.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection, self._path = connection, path
         connection.execute(
             "CREATE TABLE IF NOT EXISTS contents (source TEXT, name TEXT, stamp TEXT, digest TEXT, PRIMARY KEY (source, name))"
         )
@@ -49,8 +51,7 @@ class Contents:
         Raises:
             UserError: If a file changes whenever it is read.
         """
-        rows = self._connection.execute("SELECT name, stamp, digest FROM contents WHERE source = ?", (source,))
-        known = {name: (stamp, digest) for name, stamp, digest in rows}
+        known = self._known(source)
         found: dict[str, str] = {}
         read: list[tuple[str, str, str, str]] = []
         for name, file in files.items():
@@ -62,10 +63,16 @@ class Contents:
             except OSError:
                 digest = UNREAD
             found[name] = digest
-        with self._connection:
-            self._connection.execute("BEGIN")
-            self._connection.executemany("INSERT OR REPLACE INTO contents VALUES (?,?,?,?)", read)
+        if read:
+            with whole(self._path), self._connection:
+                self._connection.execute("BEGIN")
+                self._connection.executemany("INSERT OR REPLACE INTO contents VALUES (?,?,?,?)", read)
         return found
+
+    def _known(self, source: str) -> dict[str, tuple[str, str]]:
+        with whole(self._path):
+            rows = self._connection.execute("SELECT name, stamp, digest FROM contents WHERE source = ?", (source,))
+            return {name: (stamp, digest) for name, stamp, digest in rows}
 
     def stamps(self, source: str) -> dict[str, str]:
         """Return what is remembered of the files of a source: name to stamp.
@@ -73,8 +80,7 @@ class Contents:
         Args:
             source: The source, as for `digests`.
         """
-        rows = self._connection.execute("SELECT name, stamp FROM contents WHERE source = ?", (source,))
-        return dict(rows.fetchall())
+        return {name: stamp for name, (stamp, _) in self._known(source).items()}
 
     @staticmethod
     def stamps_of(files: Mapping[str, Path]) -> dict[str, str]:
@@ -89,7 +95,7 @@ class Contents:
 
     def forget(self) -> None:
         """Know nothing of any file: the next `digests` reads all of them, whatever their times say."""
-        with self._connection:
+        with whole(self._path), self._connection:
             self._connection.execute("DELETE FROM contents")
 
 

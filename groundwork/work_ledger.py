@@ -5,14 +5,11 @@ A row carries a check sum of itself: what a disk changed in it counts as never w
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -22,6 +19,7 @@ from blake3 import blake3
 from unibase.groundwork.contents import Contents
 from unibase.groundwork.outcomes import Outcome
 from unibase.groundwork.problems import UserError
+from unibase.groundwork.sqlite_faults import whole
 
 _COLUMNS = (
     "stage",
@@ -37,13 +35,6 @@ _COLUMNS = (
     "outputs",
     "crc",
 )
-_MACHINE = {
-    sqlite3.SQLITE_FULL: errno.ENOSPC,
-    sqlite3.SQLITE_IOERR: errno.EIO,
-    sqlite3.SQLITE_READONLY: errno.EROFS,
-    sqlite3.SQLITE_CANTOPEN: errno.EACCES,
-}
-"""What SQLite says of the machine, as the `errno` it stands for."""
 
 
 class WorkLedger:
@@ -60,7 +51,7 @@ class WorkLedger:
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
-        with _whole(path):
+        with whole(path):
             path.touch(mode=0o600)
             self._connection = sqlite3.connect(path, isolation_level=None)
             # WAL with full sync: a row that was committed is on disk before the next unit counts as done.
@@ -73,7 +64,7 @@ class WorkLedger:
             )
             self._bring_up_to_date()
             self._connection.execute("CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT, crc INTEGER)")
-            self.contents = Contents(self._connection)
+            self.contents = Contents(self._connection, path)
 
     def _bring_up_to_date(self) -> None:
         """Give a ledger of an earlier version the columns that it lacks."""
@@ -90,7 +81,7 @@ class WorkLedger:
 
     def close(self) -> None:
         """Close the file; the ledger cannot be used afterwards."""
-        with _whole(self._path):
+        with whole(self._path):
             self._connection.close()
 
     def known(self, stage: str) -> dict[str, tuple[str, Outcome]]:
@@ -102,7 +93,7 @@ class WorkLedger:
         Raises:
             UserError: If the file is damaged; names it and what mends it.
         """
-        with _whole(self._path):
+        with whole(self._path):
             rows = self._connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM units WHERE stage = ?", (stage,)).fetchall()
         return dict(_outcome(row) for row in rows if _intact(row))
 
@@ -123,7 +114,7 @@ class WorkLedger:
             values.append((*row, _crc(row)))
         if not values:
             return
-        with _whole(self._path), self._connection:
+        with whole(self._path), self._connection:
             self._connection.execute("BEGIN")
             marks = ",".join("?" * len(_COLUMNS))
             self._connection.executemany(f"INSERT OR REPLACE INTO units ({', '.join(_COLUMNS)}) VALUES ({marks})", values)
@@ -135,7 +126,7 @@ class WorkLedger:
             stage: Name of the stage.
             outcomes: The units, by key.
         """
-        with _whole(self._path), self._connection:
+        with whole(self._path), self._connection:
             self._connection.execute("BEGIN")
             for key, outcome in outcomes.items():
                 question = f"SELECT {', '.join(_COLUMNS)} FROM units WHERE stage = ? AND key = ?"
@@ -146,8 +137,7 @@ class WorkLedger:
     def distrust(self) -> None:
         """Take no stamp for granted any more: the content of every source and of every output is read when it is next met."""
         self.contents.forget()
-        stages = [row[0] for row in self._connection.execute("SELECT DISTINCT stage FROM units ORDER BY stage")]
-        for stage in stages:
+        for stage in self._stages():
             sealed = {key: outcome for key, (_, outcome) in self.known(stage).items() if outcome.seals}
             blind = {key: replace(one, seals=tuple(("", digest) for _, digest in one.seals)) for key, one in sealed.items()}
             self.restamp(stage, blind)
@@ -158,7 +148,7 @@ class WorkLedger:
         Raises:
             UserError: If the file is damaged, or a row is not as it was written.
         """
-        with _whole(self._path):
+        with whole(self._path):
             told = self._connection.execute("PRAGMA quick_check").fetchone()[0]
             rows = self._connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM units").fetchall()
         wrong = sum(not _intact(row) for row in rows)
@@ -172,7 +162,7 @@ class WorkLedger:
             stage: Name of the stage.
         """
         found = blake3()
-        with _whole(self._path):
+        with whole(self._path):
             question = "SELECT key, status, result, reason FROM units WHERE stage = ? ORDER BY key"
             for row in self._connection.execute(question, (stage,)):
                 found.update("\x1f".join(row).encode() + b"\x1e")
@@ -186,7 +176,7 @@ class WorkLedger:
             value: The value.
         """
         row = (name, json.dumps(value))
-        with _whole(self._path), self._connection:
+        with whole(self._path), self._connection:
             self._connection.execute("BEGIN")
             self._connection.execute("INSERT OR REPLACE INTO notes VALUES (?,?,?)", (*row, _crc(row)))
 
@@ -196,7 +186,7 @@ class WorkLedger:
         Args:
             name: The name.
         """
-        with _whole(self._path):
+        with whole(self._path):
             row = self._connection.execute("SELECT name, value, crc FROM notes WHERE name = ?", (name,)).fetchone()
         return json.loads(row[1]) if row and _intact(row) else None
 
@@ -206,19 +196,23 @@ class WorkLedger:
         `stage`: name of the stage; `keys`: the units that the source still has.
         """
         gone = sorted(self.known(stage).keys() - set(keys))
-        with _whole(self._path), self._connection:
+        with whole(self._path), self._connection:
             self._connection.execute("BEGIN")
             self._connection.executemany("DELETE FROM units WHERE stage = ? AND key = ?", [(stage, key) for key in gone])
         return len(gone)
 
     def last_moments(self) -> dict[str, float]:
         """Return when the last unit of each stage ended, in seconds since 1970."""
-        return dict(self._connection.execute("SELECT stage, max(finished) FROM units GROUP BY stage ORDER BY stage"))
+        with whole(self._path):
+            return dict(self._connection.execute("SELECT stage, max(finished) FROM units GROUP BY stage ORDER BY stage"))
 
     def outcomes(self) -> list[tuple[str, Outcome]]:
         """Return all `(stage, outcome)` pairs, ordered by stage and key."""
-        stages = [row[0] for row in self._connection.execute("SELECT DISTINCT stage FROM units ORDER BY stage")]
-        return [(stage, outcome) for stage in stages for _, (_, outcome) in sorted(self.known(stage).items())]
+        return [(stage, outcome) for stage in self._stages() for _, (_, outcome) in sorted(self.known(stage).items())]
+
+    def _stages(self) -> list[str]:
+        with whole(self._path):
+            return [row[0] for row in self._connection.execute("SELECT DISTINCT stage FROM units ORDER BY stage")]
 
 
 def _outcome(row: tuple[Any, ...]) -> tuple[str, tuple[str, Outcome]]:
@@ -235,20 +229,3 @@ def _intact(row: tuple[Any, ...]) -> bool:
 
 def _crc(row: tuple[Any, ...]) -> int:
     return zlib.crc32("\x1f".join(map(repr, row)).encode())
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[None]:
-    """Say of an error of SQLite what it is: a damaged file, or a machine that does not read or write."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-        if code in _MACHINE:
-            raise OSError(_MACHINE[code], os.strerror(_MACHINE[code]), str(path)) from error
-        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            raise UserError(
-                f"{path} is damaged: it is no whole SQLite file. Put it aside (mv {path} {path}.damaged; rm -f {path}-wal {path}-shm), "
-                "then start the same command again: every unit is done again, and the release has the same bytes."
-            ) from None
-        raise

@@ -1,0 +1,54 @@
+"""What SQLite says of the machine, told as the machine's: a damaged file, a full disk, a lock that another process holds."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from unibase.groundwork.problems import Busy, UserError
+
+ERRNOS = {
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_IOERR: errno.EIO,
+    sqlite3.SQLITE_READONLY: errno.EROFS,
+    sqlite3.SQLITE_CANTOPEN: errno.EACCES,
+    sqlite3.SQLITE_PERM: errno.EACCES,
+    sqlite3.SQLITE_NOMEM: errno.ENOMEM,
+}
+"""What SQLite says of the machine, as the `errno` it stands for."""
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[None]:
+    """Say of an error of SQLite what it is: a damaged file, or a machine that does not read or write.
+
+    Args:
+        path: The file that is read or written inside.
+
+    Raises:
+        UserError: If the file is damaged; names it and what mends it.
+        Busy: If another process holds it for longer than SQLite waits.
+        OSError: With what the machine did.
+    """
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+        if code in ERRNOS:
+            raise OSError(ERRNOS[code], os.strerror(ERRNOS[code]), str(path)) from error
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise Busy(f"Another process holds {path}. Wait for it, or stop it, then start the same command again.") from None
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise UserError(_damaged(path)) from None
+        raise
+
+
+def _damaged(path: Path) -> str:
+    return (
+        f"{path} is damaged: it is no whole SQLite file. Put it aside (mv {path} {path}.damaged; rm -f {path}-wal {path}-shm), "
+        "then start the same command again: every unit is done again, and the release has the same bytes."
+    )
