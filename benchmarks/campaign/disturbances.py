@@ -259,7 +259,8 @@ def ended(build: subprocess.Popen[str], home: Path, said: str, named: str = "") 
         os.killpg(build.pid, signal.SIGKILL)
         return Night(said, told=build.communicate()[0][-500:], stuck=True)
     if build.returncode == 0:
-        folder = next(line.removeprefix("release:").strip() for line in told.splitlines() if line.startswith("release:"))
+        # The stage `release` says a line that begins so as well, before it.
+        folder = [line.removeprefix("release: ") for line in told.splitlines() if line.startswith("release: ")][-1]
         return Night(said, digests(Path(folder)))
     return Night(said, told=told, named=named)
 
