@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,12 +40,25 @@ def whole(path: Path) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
         if code in ERRNOS:
-            raise OSError(ERRNOS[code], os.strerror(ERRNOS[code]), str(path)) from error
+            number = _of_a_try(path) or ERRNOS[code]
+            raise OSError(number, os.strerror(number), str(path)) from error
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise Busy(f"Another process holds {path}. Wait for it, or stop it, then start the same command again.") from None
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             raise UserError(_damaged(path)) from None
         raise
+
+
+def _of_a_try(path: Path) -> int:
+    """Return the errno of a small write beside a file, 0 where it succeeds: SQLite keeps to itself what it was told."""
+    try:
+        with tempfile.TemporaryFile(dir=path.parent) as file:
+            file.write(bytes(4096))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return error.errno or 0
+    return 0
 
 
 def _damaged(path: Path) -> str:

@@ -33,6 +33,30 @@ class KeySource(Section):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
+class VaultAtRest(Section):
+    """The vault encrypted on disk (age), and where its identity comes from: exactly one of the four."""
+
+    file: str | None = None
+    """A file of mode 0600 (`unibase key vault FILE`), relative to the study file; best on a disk of its own."""
+    env: str | None = None
+    """Name of the environment variable that holds the identity."""
+    command: list[str] | None = None
+    """Words of a command that prints the identity, such as an agent or the tool of a hardware token."""
+    memory: str = "/dev/shm"
+    """Folder in memory where the vault stands in clear while a command uses it."""
+    prefect_secret: str | None = None
+    """Name of a Prefect Secret block that holds the identity."""
+
+    @field_validator("prefect_secret")
+    @classmethod
+    def _exactly_one(cls, value: str | None, info: Any) -> str | None:
+        if sum(bool(v) for v in (info.data.get("file"), info.data.get("env"), info.data.get("command"), value)) != 1:
+            raise ValueError("name exactly one of file, env, command, prefect_secret")
+        return value
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
 class Custodians(Section):
     """Two custodians: where pseudonyms and shifts come from instead of the study's own key, which then serves UIDs and splits."""
 

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest import mock
 
@@ -134,7 +134,9 @@ def failing(home: Path, draw: random.Random) -> Night:
         preloaded.failing_calls(home, number, CALLS[number], at, lasting),
         mock.patch.object(work.time, "sleep", lambda seconds: None),
     ):
-        return _tried(said, home, errno.errorcode[number])
+        ended = _tried(said, home, errno.errorcode[number])
+        # SQLite says of whatever keeps it from a file that reading or writing failed.
+        return replace(ended, named="EIO") if "machine-EIO" in ended.told else ended
 
 
 def other_clock(home: Path, draw: random.Random) -> Night:

@@ -65,6 +65,22 @@ def key_new(file: Path) -> None:
     print(f"{file}: fingerprint {key.fingerprint}. Keep it in the vault; without it nobody can build the same release again.")
 
 
+@key_app.command(name="vault")
+def key_vault(file: Path) -> None:
+    """Make an age identity that a vault is sealed with, mode 0600; `vault: {file: FILE}` in the study file names it.
+
+    Example: `unibase key vault vault.identity`
+
+    Parameters
+    ----------
+    file
+        The file to write; it must not exist.
+    """
+    from unibase.privacy.custody.sealed_folder import new_identity
+
+    print(f"{file}: {new_identity(file)}. Keep a copy elsewhere: without it nobody opens a vault that it sealed.")
+
+
 @key_app.command(name="rotate")
 def key_rotate(study: Path, file: Path) -> None:
     """Make a new key for a study and list, in the vault, which pseudonym becomes which; no link changes.

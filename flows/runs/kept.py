@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _LOOKED_AFTER = frozenset({DICOM, FETCHED, LEDGER, OBJECTIONS, RELEASE})
 """Places that see to themselves: copies are sealed one by one, what was fetched is proven by counts, the ledger of persons has digests of its own and is changed by
 custodians too, a release has its manifest."""
-_NO_INPUT = ("dask", "workspace", "releases", "key", "research_pacs")
+_NO_INPUT = ("dask", "workspace", "releases", "key", "vault", "research_pacs")
 """Keys of the study file that change no value."""
 
 

@@ -11,6 +11,7 @@ from unibase.flows.runs import kept
 from unibase.flows.runs.run import Run
 from unibase.flows.runs.stopping import check
 from unibase.flows.study.places import Place
+from unibase.flows.study.vault_at_rest import keep
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Stage:
                     check()
         kept.write_down(run, self.name, self.leaves, inputs)
         run.ledger.remember(f"seconds {self.name}", round(time.monotonic() - started, 1))
+        keep(run.study.work.root)
         check()
 
 

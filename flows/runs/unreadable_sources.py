@@ -21,6 +21,7 @@ from unibase.flows.reasons import SOURCE_GIVES_NOTHING, UNREADABLE_SOURCE
 from unibase.flows.runs.run import Run
 from unibase.flows.study.places import FETCHED, MATRICES, RECORDS
 from unibase.flows.study.study_file import Study
+from unibase.groundwork.faults import fault_of
 from unibase.groundwork.problems import SourceAway, UserError, without_folders
 from unibase.groundwork.work import Outcome
 
@@ -41,7 +42,7 @@ def names(study: Study) -> Iterator[str]:
         yield from (f"{name}.omics.{assay}" for assay in centre.omics)
 
 
-def check(run: Run, source: str, given: int, problem: str = "") -> None:
+def check(run: Run, source: str, given: int, problem: str = "", machine: str = "") -> None:
     """Write down what a source gave; stop the run when it gave something before, and now cannot be read or gives nothing.
 
     Args:
@@ -49,6 +50,7 @@ def check(run: Run, source: str, given: int, problem: str = "") -> None:
         source: The source, as `names` has it.
         given: How many files, persons or events of it this run can use.
         problem: What is wrong when nothing of it can be read.
+        machine: What the machine did: mount, errno, host. It is said, and not kept: room on a disk is another every night.
 
     Raises:
         SourceAway: When the run must not go on without the source, with the next step.
@@ -62,7 +64,7 @@ def check(run: Run, source: str, given: int, problem: str = "") -> None:
     message = without_folders(problem) if problem else "It gives nothing, and gave something before."
     _record(run, known, Outcome(source, "", "quarantined", {"given": before}, reason, message, _REMEDY))
     if before:
-        raise SourceAway(_stopped([(source, message)]))
+        raise SourceAway(_stopped([(source, f"{message} {machine}".rstrip())]))
 
 
 @dataclass(frozen=True)
@@ -88,11 +90,11 @@ def readable[**P, R](run: Run, source: str, read: Callable[P, R], *args: P.args,
     try:
         return read(*args, **kwargs)
     except UserError as error:
-        problem = str(error)
+        problem, fault = str(error), fault_of(error)
     except UNREADABLE as error:
         # Without its text: libraries quote what they cannot read.
-        problem = f"It cannot be read ({type(error).__name__})."
-    check(run, source, 0, problem)
+        problem, fault = f"It cannot be read ({type(error).__name__}).", fault_of(error)
+    check(run, source, 0, problem, fault.message if fault else "")
     return Unread(without_folders(problem))
 
 

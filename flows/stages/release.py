@@ -177,7 +177,7 @@ def _released_settings(run: Run) -> dict[str, object]:
     """Return the settings of the study without paths, and the frozen models: what changes numbers, and nothing of this machine."""
     study = run.study
     settings = study.settings()
-    for private in ("workspace", "releases", "key", "links", "custodians", "ledger_revision", "dask", "centres"):
+    for private in ("workspace", "releases", "key", "vault", "links", "custodians", "ledger_revision", "dask", "centres"):
         settings.pop(private, None)
     settings["centres"] = {
         name: {

@@ -21,7 +21,7 @@ from unibase.imaging.options import Deidentification, Features
 from unibase.linking.options import CohortRules, Harmonise, IndexRule, SplitRules, Windows
 from unibase.omics.options import AssayName, Assays, AssaySource, Genotypes
 from unibase.privacy.keys import Key, read_key_environment, read_key_file
-from unibase.privacy.options import Custodians, KeySource
+from unibase.privacy.options import Custodians, KeySource, VaultAtRest
 from unibase.releases.options import Release
 
 _CENTRE = re.compile(r"^\w[\w .'-]{0,63}$")
@@ -88,6 +88,7 @@ class Study(Section):
     """Folder of releases, relative to the study file."""
     release: Release
     key: KeySource
+    vault: VaultAtRest | None = None
     centres: dict[str, Centre] = Field(min_length=1)
     ledger_revision: int | None = Field(default=None, ge=1)
     """Build with the identity ledger as of this revision, to make a past release again; null takes the newest. A release names

@@ -12,6 +12,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError
 
 from unibase.flows.study.study_file import Study
+from unibase.flows.study.vault_at_rest import hold
 from unibase.groundwork.problems import UserError
 
 MOST_NODES = 100_000
@@ -19,7 +20,7 @@ MOST_NODES = 100_000
 
 
 def read_study(path: Path | str) -> Study:
-    """Read and check a study file.
+    """Read and check a study file; open its vault for this process where the study seals it.
 
     Args:
         path: The study file.
@@ -43,10 +44,12 @@ def read_study(path: Path | str) -> Study:
     if "file" in content:
         raise UserError(f"{path}:{content.lc.key('file')[0] + 1}: file: unknown key. Remove it.")
     try:
-        return Study.model_validate({**content, "file": path.resolve()})
+        study = Study.model_validate({**content, "file": path.resolve()})
     except ValidationError as error:
         faults = [_fault(path, content, detail) for detail in _merged(error)]
         raise UserError("\n".join([*faults, f"{len(faults)} to mend. Every key is explained in docs/study-file.md"])) from None
+    hold(study)
+    return study
 
 
 def _unfolded(content: Any) -> int:
