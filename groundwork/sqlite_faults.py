@@ -34,6 +34,15 @@ def whole(path: Path) -> Iterator[None]:
         UserError: If the file is damaged; names it and what mends it.
         Busy: If another process holds it for longer than SQLite waits.
         OSError: With what the machine did.
+
+    >>> full = sqlite3.OperationalError("database or disk is full")
+    >>> full.sqlite_errorcode = sqlite3.SQLITE_FULL
+    >>> try:
+    ...     with whole(getfixture("tmp_path") / "work.sqlite"):
+    ...         raise full
+    ... except OSError as error:
+    ...     print(error.strerror)
+    No space left on device
     """
     try:
         yield

@@ -90,7 +90,10 @@ def keep(root: Path) -> None:
 
 
 def let_go() -> None:
-    """Seal the vaults that this process has open, and remove what is in clear where it is the last to use them."""
+    """Seal the vaults that this process has open, and remove what is in clear where it is the last to use them.
+
+    >>> let_go()  # none is open: nothing happens
+    """
     for root in list(_HELD):
         held = _HELD.pop(root)
         try:

@@ -65,7 +65,11 @@ class SealedFolder:
             ) from None
 
     def exists(self) -> bool:
-        """Return whether something was sealed here."""
+        """Return whether something was sealed here.
+
+        >>> SealedFolder(getfixture("tmp_path") / "sealed", str(pyrage.x25519.Identity.generate())).exists()
+        False
+        """
         return (self.path / LIST).exists()
 
     def open(self, plain: Path) -> None:
@@ -89,6 +93,15 @@ class SealedFolder:
 
         Args:
             plain: The folder in clear.
+
+        >>> plain, sealed = getfixture("tmp_path") / "plain", getfixture("tmp_path") / "sealed"
+        >>> plain.mkdir()
+        >>> _ = (plain / "people.csv").write_text("Dupont")
+        >>> folder = SealedFolder(sealed, str(pyrage.x25519.Identity.generate()))
+        >>> folder.seal(plain), folder.seal(plain)
+        (1, 0)
+        >>> any(b"Dupont" in file.read_bytes() for file in sealed.iterdir())
+        False
         """
         found: dict[str, str] = {}
         written = 0
