@@ -31,6 +31,9 @@ _MANY_GONE = 20
 def resolve_people(run: Run) -> persons.LinkReport:
     """Bring the people of all centres into the identity ledger; first, forget the sources that the study names no more.
 
+    Args:
+        run: The run.
+
     Raises:
         UserError: If a people file or a clinical source cannot be read, or a people file gives nobody any more (see `sources`).
     """
@@ -120,6 +123,11 @@ def _obey_objections(run: Run) -> None:
 
 def people_file(run: Run, name: str, centre: Centre) -> PeopleFile | None:
     """Return the people file of a centre, or None where it has none.
+
+    Args:
+        run: The run.
+        name: Name of the centre.
+        centre: The centre, as the study file has it.
 
     Raises:
         UserError: If it cannot be read, or gives nobody any more.
