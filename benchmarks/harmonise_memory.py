@@ -33,7 +33,7 @@ def make(path: Path, samples: int, genes: int) -> None:
 
 
 def harmonise(home: Path, samples: int) -> None:
-    from unibase.linking.harmonised.beside_raw import Sample, harmonise_values
+    from unibase.linking.harmonised.beside_raw import Asked, Sample, harmonise_values
     from unibase.linking.options import HarmoniseRule
     from unibase.methods.feature_blocks import OnDisk
     from unibase.omics.stores.blocks import X, take_samples, write_store
@@ -44,7 +44,9 @@ def harmonise(home: Path, samples: int) -> None:
         stored = take_samples(home / "all.zarr", [f"s{n:05}" for n in order], home)
         centres, training = [f"c{n % 4}" for n in order], [n % 5 > 0 for n in order]
         names = [str(name) for name in stored.var.index]
-        found = harmonise_values("rna", stored.arrays[X], names, Sample(centres, training), HarmoniseRule(), room=OnDisk(home))
+        found = harmonise_values(
+            stored.arrays[X], names, Sample(centres, training), Asked("rna", HarmoniseRule(), room=OnDisk(home))
+        )
         write_store(home / "harmonised.zarr", replace(stored, arrays={**stored.arrays, "layers/combat": found.values}))
         used, took = cpu() - start, time.perf_counter() - wall
     print(f"matrix {samples * len(names) * 8 / 1e6:.0f} MB; {used:.1f} CPU-s, {took:.1f} s, {memory.peak - memory.before:.0f} MB")

@@ -15,6 +15,7 @@ from pydicom.dataset import FileDataset
 from pydicom.uid import UID, CTImageStorage, MRImageStorage, PositronEmissionTomographyImageStorage
 
 from unibase.simulation.dicom import (
+    NewSeries,
     Seen,
     SeriesFiles,
     Study,
@@ -164,7 +165,7 @@ def _grid(tumour: Region) -> Grid:
 
 
 def _write(kind: Kind, study: Study, grid: Grid, tumour: Region, seen: Seen) -> tuple[list[Written], SeriesFiles]:
-    base = base_dataset(study, kind.sop_class, kind.modality, kind.visit, 2, 90)
+    base = base_dataset(study, NewSeries(kind.sop_class, kind.modality, kind.visit, 2, 90))
     base.SeriesDescription = kind.visit
     # Bq/ml of a SUVbw of 1.
     scale = describe_pet(base, study) / (study.person.course.weight_kg * 1000.0) if kind.modality == "PT" else 1.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,14 @@ from unibase.simulation.tables import Row
 from unibase.simulation.tree import Tree
 
 IMPOSSIBLE_DAY = "2021-02-30"
+
+
+class Broken(NamedTuple):
+    """The unit that is broken, how, and the reason it should be quarantined under."""
+
+    unit: str
+    kind: str
+    reason: str
 
 
 class Breaker:
@@ -40,10 +49,12 @@ class Breaker:
         self._swap_samples()
         self._impossible_dates()
 
-    def _note(self, person: Person | None, centre: str, path: Path, unit: str, kind: str, reason: str) -> None:
+    def _note(self, person: Person | None, centre: str, path: Path, broken: Broken) -> None:
         name = person.name if person else ""
         where = path.relative_to(self.tree.out).as_posix()
-        self.tree.truth.add("broken", centre=centre, person=name, path=where, unit=unit, kind=kind, reason=reason)
+        self.tree.truth.add(
+            "broken", centre=centre, person=name, path=where, unit=broken.unit, kind=broken.kind, reason=broken.reason
+        )
 
     def _pick(self, kind: str, imaging: bool = False) -> tuple[Person, Registration] | None:
         for person in self.persons:
@@ -65,14 +76,14 @@ class Breaker:
             person, registration = chosen
             study = self._study(person, registration)
             path = broken_inputs.write_truncated_topogram(study, self.tree.see(person, registration.centre))
-            self._note(person, registration.centre, path, "instance", "truncated-dicom", "truncated-file")
+            self._note(person, registration.centre, path, Broken("instance", "truncated-dicom", "truncated-file"))
 
     def _phantom(self) -> None:
         if chosen := self._pick("omop", imaging=True):
             person, registration = chosen
             self.taken.discard(person.index)
             path = broken_inputs.write_phantom(self._study(person, registration), self.tree.see(None, registration.centre))
-            self._note(None, registration.centre, path, "instance", "quality-control-phantom", "unknown-patient")
+            self._note(None, registration.centre, path, Broken("instance", "quality-control-phantom", "unknown-patient"))
 
     def _remove_slice(self) -> None:
         if chosen := self._pick("osiris-rwd", imaging=True):
@@ -82,7 +93,9 @@ class Breaker:
             k = round((chest.tumour.centre[2] - chest.ct.origin[2]) / chest.ct.spacing[2])
             path = study.folder / "ct" / f"CT{k + 1:05d}.dcm"
             path.unlink()
-            self._note(person, registration.centre, path.parent, str(study.uid("series", "ct")), "missing-slice", "missing-slice")
+            self._note(
+                person, registration.centre, path.parent, Broken(str(study.uid("series", "ct")), "missing-slice", "missing-slice")
+            )
 
     def _foreign_objects(self) -> None:
         for kind, write, name, reason in (
@@ -94,7 +107,7 @@ class Breaker:
             if chosen := self._pick(kind, imaging=True):
                 person, registration = chosen
                 path = write(self._study(person, registration), self.tree.see(person, registration.centre))
-                self._note(person, registration.centre, path, "instance", name, reason)
+                self._note(person, registration.centre, path, Broken("instance", name, reason))
 
     def _empty_sample(self) -> None:
         person = self.persons[0]
@@ -113,7 +126,7 @@ class Breaker:
         truth.identifier(person, centre.name, "date", collected, "samples.csv")
         truth.add("samples", sample=name, person=person.name, centre=centre.name, sample_type="tumour", in_rna=True, in_mutations=False,
                   collected=collected, swapped_with="")  # fmt: skip
-        self._note(person, centre.name, centre.folder / "omics" / "counts.tsv.gz", name, "empty-sample", "empty-sample")
+        self._note(person, centre.name, centre.folder / "omics" / "counts.tsv.gz", Broken(name, "empty-sample", "empty-sample"))
 
     def _swap_samples(self) -> None:
         names = [name for name in self.tree.names if centre_format(name) == "fhir"] or list(self.tree.names)
@@ -133,16 +146,18 @@ class Breaker:
         for person, label, other in zip(pair, labels, reversed(labels), strict=True):
             rows[label]["swapped_with"] = other
             self._note(
-                person, centre.name, centre.folder / "omics" / "counts.tsv.gz", label, "swapped-samples", "swapped-samples"
+                person,
+                centre.name,
+                centre.folder / "omics" / "counts.tsv.gz",
+                Broken(label, "swapped-samples", "swapped-samples"),
             )
 
     def _impossible_dates(self) -> None:
         if chosen := self._pick("omop"):
             person, registration = chosen
             who = omop_export.person_id(person)
-            row = omop_export.measurement_row(
-                omop_export.row_id(person, 990), who, "14804-9", IMPOSSIBLE_DAY, "", 240.0, "U/L", ""
-            )
+            result = omop_export.Result("14804-9", IMPOSSIBLE_DAY, value=240.0, unit="U/L")
+            row = omop_export.measurement_row(omop_export.row_id(person, 990), who, result)
             self._row(person, registration, ("measurement", row), "impossible-day")
         alive = next(
             (
@@ -159,9 +174,8 @@ class Breaker:
             self._row(alive, alive.registrations[0], ("death", row), "death-before-diagnosis")
         if chosen := self._pick("fhir"):
             person, registration = chosen
-            resource = fhir_export.lab_resource(
-                self.tree.options.seed, person, registration, "14804-9", IMPOSSIBLE_DAY, 240.0, "U/L"
-            )
+            wrong = fhir_export.Result("14804-9", IMPOSSIBLE_DAY, 240.0, "U/L")
+            resource = fhir_export.lab_resource(self.tree.options.seed, person, registration, wrong)
             self._row(person, registration, ("Observation", resource), "impossible-day")
         if chosen := self._pick("osiris-rwd"):
             person, registration = chosen
@@ -174,4 +188,4 @@ class Breaker:
         centre.clinical.write([self.tree.truth.clinical(person, centre.name, row)])
         table = row[0]
         number = centre.clinical.rows[table]
-        self._note(person, centre.name, centre.clinical.path(table), f"{table} row {number}", kind, "impossible-date")
+        self._note(person, centre.name, centre.clinical.path(table), Broken(f"{table} row {number}", kind, "impossible-date"))

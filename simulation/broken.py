@@ -15,7 +15,7 @@ from pydicom.uid import (
     UltrasoundImageStorage,
 )
 
-from unibase.simulation.dicom import Seen, Study, base_dataset, save
+from unibase.simulation.dicom import NewSeries, Seen, Study, base_dataset, save
 
 NOT_IN_BASE = ("BodyPartExamined", "PositionReferenceIndicator", "FrameOfReferenceUID")
 
@@ -27,7 +27,7 @@ def write_truncated_topogram(study: Study, seen: Seen) -> Path:
         study: The examination that the file belongs to.
         seen: Notes the identifiers of the header that is written.
     """
-    ds = base_dataset(study, CTImageStorage, "CT", "topogram", 1, 5)
+    ds = base_dataset(study, NewSeries(CTImageStorage, "CT", "topogram", 1, 5))
     ds.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
     ds.AcquisitionNumber, ds.KVP, ds.InstanceNumber = 1, 120, 1
     ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType, ds.PatientPosition = -1024, 1, "HU", "HFS"
@@ -50,7 +50,7 @@ def write_phantom(study: Study, seen: Seen) -> Path:
         study: The examination that the file belongs to.
         seen: Notes the identifiers of the header that is written.
     """
-    ds = base_dataset(study, CTImageStorage, "CT", "phantom", 1, 5)
+    ds = base_dataset(study, NewSeries(CTImageStorage, "CT", "phantom", 1, 5))
     number = f"QC-FANTOME-{study.registration.centre}"
     ds.PatientName, ds.PatientID = "CONTROLE QUALITE^QUOTIDIEN", number
     ds.PatientBirthDate, ds.PatientSex, ds.PatientAge = "", "O", "000Y"
@@ -83,7 +83,7 @@ def write_dose_screen(study: Study, seen: Seen) -> Path:
         study: The examination that the file belongs to.
         seen: Notes the identifiers of the header that is written.
     """
-    ds = base_dataset(study, CTImageStorage, "CT", "dose", 99, 300)
+    ds = base_dataset(study, NewSeries(CTImageStorage, "CT", "dose", 99, 300))
     ds.ImageType = ["DERIVED", "SECONDARY", "OTHER"]
     ds.AcquisitionNumber, ds.KVP, ds.InstanceNumber, ds.BurnedInAnnotation = 1, 120, 1, "YES"
     ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType, ds.PatientPosition = 0, 1, "US", "HFS"
@@ -104,7 +104,7 @@ def write_secondary_capture(study: Study, seen: Seen) -> Path:
         study: The examination that the file belongs to.
         seen: Notes the identifiers of the header that is written.
     """
-    ds = base_dataset(study, SecondaryCaptureImageStorage, "OT", "capture", 90, 600)
+    ds = base_dataset(study, NewSeries(SecondaryCaptureImageStorage, "OT", "capture", 90, 600))
     _drop(ds)
     ds.ImageType = ["DERIVED", "SECONDARY"]
     ds.ConversionType, ds.BurnedInAnnotation, ds.InstanceNumber = "WSD", "YES", 1
@@ -124,7 +124,7 @@ def write_ultrasound(study: Study, seen: Seen) -> Path:
         study: The examination that the file belongs to.
         seen: Notes the identifiers of the header that is written.
     """
-    ds = base_dataset(study, UltrasoundImageStorage, "US", "echo", 91, 900)
+    ds = base_dataset(study, NewSeries(UltrasoundImageStorage, "US", "echo", 91, 900))
     _drop(ds)
     ds.ImageType = ["ORIGINAL", "PRIMARY"]
     ds.InstanceNumber = 1
@@ -145,7 +145,7 @@ def write_pdf_report(study: Study, seen: Seen) -> Path:
         study: The examination that the file belongs to.
         seen: Notes the identifiers of the header that is written.
     """
-    ds = base_dataset(study, EncapsulatedPDFStorage, "DOC", "report", 92, 7200)
+    ds = base_dataset(study, NewSeries(EncapsulatedPDFStorage, "DOC", "report", 92, 7200))
     _drop(ds)
     for keyword in ("ProtocolName", "RequestAttributesSequence"):
         delattr(ds, keyword)

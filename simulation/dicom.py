@@ -94,39 +94,54 @@ def _person_name(registration: Registration) -> str:
     return f"{identity.used_family_name}^{identity.first_name}"
 
 
-def base_dataset(study: Study, sop_class: UID, modality: str, series: str, number: int, seconds: int) -> FileDataset:
-    """Return the header that the instances of a series share: patient, study, series, equipment, private elements.
+@dataclass(frozen=True)
+class NewSeries:
+    """What a series is, before it has an image.
 
-    Args:
-        study: The examination that the file belongs to.
+    Attributes:
         sop_class: SOP Class UID.
         modality: DICOM Modality.
-        series: What names the series inside its study.
+        name: What names the series inside its study.
         number: Series Number.
         seconds: Seconds after the start of the examination.
     """
+
+    sop_class: UID
+    modality: str
+    name: str
+    number: int
+    seconds: int
+
+
+def base_dataset(study: Study, series: NewSeries) -> FileDataset:
+    """Return the header that the instances of a series share: patient, study, series, equipment, private elements.
+
+    Args:
+        study: The examination that the files belong to.
+        series: The series.
+    """
     identity, centre = study.registration.identity, study.registration.centre
-    when = study.when + timedelta(seconds=seconds)
+    when = study.when + timedelta(seconds=series.seconds)
     ds = FileDataset("", {}, file_meta=FileMetaDataset(), preamble=b"\0" * 128)
     ds.SpecificCharacterSet = study.scanner.character_set
     ds.InstanceCreationDate, ds.InstanceCreationTime = f"{when:%Y%m%d}", f"{when:%H%M%S}"
-    ds.SOPClassUID = sop_class
+    ds.SOPClassUID = series.sop_class
     ds.StudyDate, ds.StudyTime = f"{study.when:%Y%m%d}", f"{study.when:%H%M%S}.000000"
     ds.SeriesDate, ds.SeriesTime = f"{when:%Y%m%d}", f"{when:%H%M%S}.000000"
     ds.ContentDate, ds.ContentTime = ds.SeriesDate, ds.SeriesTime
     ds.AccessionNumber = study.accession
-    ds.Modality = modality
+    ds.Modality = series.modality
     _equipment(ds, study)
     _patient(ds, study)
     ds.BodyPartExamined = "CHEST"
     ds.DeviceSerialNumber = str(7_340_000 + 17 * sum(ord(c) for c in centre))
     ds.SoftwareVersions = "syngo CT 2012B" if study.scanner.manufacturer == "SIEMENS" else "V4.1"
-    ds.ProtocolName = f"{modality} thorax {identity.used_family_name}"[:64]
+    ds.ProtocolName = f"{series.modality} thorax {identity.used_family_name}"[:64]
     ds.StudyInstanceUID = study.uid("study")
-    ds.SeriesInstanceUID = study.uid("series", series)
+    ds.SeriesInstanceUID = study.uid("series", series.name)
     ds.StudyID = f"{(study.person.index * 1717 + 60_021_000) % 99_999_989}"
-    ds.SeriesNumber = number
-    ds.SeriesDescription = {"ct": "TDM 3.0 mm", "pet": "TEP AC"}.get(series, series)
+    ds.SeriesNumber = series.number
+    ds.SeriesDescription = {"ct": "TDM 3.0 mm", "pet": "TEP AC"}.get(series.name, series.name)
     ds.FrameOfReferenceUID = study.uid("frame")
     ds.PositionReferenceIndicator = ""
     ds.AdmissionID = f"S{(study.person.index * 9697 + 50_000_003) % 99_999_989:08d}"
@@ -134,7 +149,7 @@ def base_dataset(study: Study, sop_class: UID, modality: str, series: str, numbe
     request.RequestedProcedureID, request.ScheduledProcedureStepID = study.accession, f"{study.accession}-1"
     ds.RequestAttributesSequence = Sequence([request])
     ds.PerformedProcedureStepStartDate, ds.PerformedProcedureStepStartTime = ds.StudyDate, ds.StudyTime
-    _private(ds, study, series)
+    _private(ds, study, series.name)
     return ds
 
 
@@ -253,7 +268,7 @@ def write_ct(study: Study, chest: Chest, hounsfield: np.ndarray, seen: Seen) -> 
         hounsfield: Hounsfield units, shape (z, y, x).
         seen: Notes the identifiers of the header that is written.
     """
-    base = base_dataset(study, CTImageStorage, "CT", "ct", 2, 20)
+    base = base_dataset(study, NewSeries(CTImageStorage, "CT", "ct", 2, 20))
     base.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
     base.AcquisitionDate, base.AcquisitionNumber = base.SeriesDate, 1
     base.KVP, base.XRayTubeCurrent, base.ExposureTime, base.ConvolutionKernel = 120, 110, 500, study.scanner.kernel
@@ -292,7 +307,7 @@ def write_rtstruct(study: Study, series: SeriesFiles, regions: dict[str, Region]
         seen: Notes the identifiers of the header that is written.
     """
     name = f"rtstruct-{series.modality.lower()}"
-    ds = base_dataset(study, RTStructureSetStorage, "RTSTRUCT", name, 10 if series.modality == "CT" else 11, 86_400)
+    ds = base_dataset(study, NewSeries(RTStructureSetStorage, "RTSTRUCT", name, 10 if series.modality == "CT" else 11, 86_400))
     del ds.BodyPartExamined
     ds.SOPInstanceUID = study.uid(name)
     ds.SeriesDescription = f"Contours {series.modality}"

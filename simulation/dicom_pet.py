@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import PositronEmissionTomographyImageStorage
 
-from unibase.simulation.dicom import Seen, SeriesFiles, Study, base_dataset, instance_of, place_plane, save, set_pixels
+from unibase.simulation.dicom import NewSeries, Seen, SeriesFiles, Study, base_dataset, instance_of, place_plane, save, set_pixels
 from unibase.simulation.phantom import Chest
 from unibase.simulation.seeds import stream
 
@@ -28,7 +28,7 @@ def write_pet(study: Study, chest: Chest, suv: np.ndarray, seen: Seen) -> Series
         suv: SUVbw (z, y, x).
         seen: Told of every header.
     """
-    base = base_dataset(study, PositronEmissionTomographyImageStorage, "PT", "pet", 3, 90)
+    base = base_dataset(study, NewSeries(PositronEmissionTomographyImageStorage, "PT", "pet", 3, 90))
     start = study.when + timedelta(seconds=90)
     activity = suv * describe_pet(base, study) / (study.person.course.weight_kg * 1000.0)
     base.NumberOfSlices = len(suv)

@@ -9,7 +9,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.uid import SegmentationStorage
 
-from unibase.simulation.dicom import Seen, SeriesFiles, Study, base_dataset, physician, save
+from unibase.simulation.dicom import NewSeries, Seen, SeriesFiles, Study, base_dataset, physician, save
 from unibase.simulation.phantom import Grid, Region
 
 
@@ -26,7 +26,7 @@ def write_seg(study: Study, series: SeriesFiles, regions: dict[str, Region], gri
     import highdicom as hd  # takes seconds
 
     name = f"seg-{series.modality.lower()}"
-    shared = base_dataset(study, SegmentationStorage, "SEG", name, 20, 86_400)
+    shared = base_dataset(study, NewSeries(SegmentationStorage, "SEG", name, 20, 86_400))
     mask = np.stack([region.mask(grid) for region in regions.values()], axis=-1)
     segmentation: Any = hd.seg.Segmentation(
         source_images=series.datasets,

@@ -81,9 +81,37 @@ class _Record:
         return {"reference": f"Encounter/{self.new('Encounter', str(day))}"}
 
 
-def person_rows(
-    seed: int, person: Person, registration: Registration, sample: str | None, study_uid: str | None, accession: str | None
-) -> Iterator[Row]:
+@dataclass(frozen=True)
+class Result:
+    """A measured value.
+
+    Attributes:
+        loinc: LOINC code.
+        time: Instant of the result, as it is written.
+        value: The value.
+        unit: UCUM unit.
+    """
+
+    loinc: str
+    time: str
+    value: float
+    unit: str
+
+
+@dataclass(frozen=True)
+class Image:
+    """An examination that an ImagingStudy tells of.
+
+    Attributes:
+        study_uid: Study Instance UID.
+        accession: Accession number.
+    """
+
+    study_uid: str
+    accession: str
+
+
+def person_rows(seed: int, person: Person, registration: Registration, sample: str | None, image: Image | None) -> Iterator[Row]:
     """Yield every resource of one person in one centre, the Patient first.
 
     Args:
@@ -91,8 +119,7 @@ def person_rows(
         person: The simulated person.
         registration: The person's registration in the centre.
         sample: Name of the sample, or None without one.
-        study_uid: Study Instance UID of the image, or None.
-        accession: Accession number of the image, or None.
+        image: The image, or None without one.
     """
     record, course = _Record(seed, person, registration), person.course
     yield "Patient", _patient(record.new("Patient"), person, registration)
@@ -100,19 +127,21 @@ def person_rows(
     for lab in course.labs if registration.primary else course.late_labs:
         identifier = record.new("Observation", lab.loinc, str(lab.day))
         time = zoned(lab.day, "07:15:00")
-        yield "Observation", _observation(identifier, record.subject, lab.loinc, time, "laboratory", lab.value, lab.unit)
+        result = Result(lab.loinc, time, lab.value, lab.unit)
+        yield "Observation", _observation(identifier, record.subject, "laboratory", result)
     if not registration.primary:
         return
     yield from _tumour(record)
     weighed = zoned(course.labs[0].day, "09:00:00")
     for loinc, value, unit in (("29463-7", course.weight_kg, "kg"), ("8302-2", course.height_cm, "cm")):
         identifier = record.new("Observation", loinc)
-        yield "Observation", _observation(identifier, record.subject, loinc, weighed, "vital-signs", value, unit)
+        result = Result(loinc, weighed, value, unit)
+        yield "Observation", _observation(identifier, record.subject, "vital-signs", result)
     yield from _treatments(record)
     if course.progression:
         yield "Observation", _progression(record, course.progression)
-    if course.imaging and study_uid:
-        yield "ImagingStudy", _imaging(record, course.imaging, study_uid, accession)
+    if course.imaging and image:
+        yield "ImagingStudy", _imaging(record, course.imaging, image)
     if course.sample and sample:
         yield from _biopsy(record, course.sample, sample)
 
@@ -168,13 +197,13 @@ def _progression(record: _Record, day: date) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _imaging(record: _Record, day: date, study_uid: str, accession: str | None) -> dict[str, Any]:
+def _imaging(record: _Record, day: date, image: Image) -> dict[str, Any]:
     modalities = ("CT", "PT") if record.person.course.has_pet else ("CT",)
     return {
         "resourceType": "ImagingStudy", "id": record.new("ImagingStudy"),
         "identifier": [
-            {"system": "urn:dicom:uid", "value": f"urn:oid:{study_uid}"},
-            {"type": _concept("http://terminology.hl7.org/CodeSystem/v2-0203", "ACSN"), "value": accession},
+            {"system": "urn:dicom:uid", "value": f"urn:oid:{image.study_uid}"},
+            {"type": _concept("http://terminology.hl7.org/CodeSystem/v2-0203", "ACSN"), "value": image.accession},
         ],
         "status": "available", "subject": record.subject, "started": zoned(day, "10:15:00"),
         "modality": [{"system": "http://dicom.nema.org/resources/ontology/DCM", "code": m} for m in modalities],
@@ -195,23 +224,18 @@ def _biopsy(record: _Record, day: date, sample: str) -> Iterator[Row]:
     }  # fmt: skip
 
 
-def lab_resource(
-    seed: int, person: Person, registration: Registration, loinc: str, time: str, value: float, unit: str
-) -> dict[str, Any]:
-    """Return a laboratory Observation dated `time`, however wrong that is.
+def lab_resource(seed: int, person: Person, registration: Registration, result: Result) -> dict[str, Any]:
+    """Return a laboratory Observation dated as the result says, however wrong that is.
 
     Args:
         seed: Seed of the tree.
         person: The simulated person.
         registration: The person's registration in the centre.
-        loinc: LOINC code.
-        time: Instant of the result, as it is written.
-        value: The value.
-        unit: UCUM unit.
+        result: The result.
     """
     patient = source_uuid(seed, "fhir", registration.centre, person.index, "Patient")
-    identifier = source_uuid(seed, "fhir", registration.centre, person.index, "Observation", loinc, time)
-    return _observation(identifier, {"reference": f"Patient/{patient}"}, loinc, time, "laboratory", value, unit)
+    identifier = source_uuid(seed, "fhir", registration.centre, person.index, "Observation", result.loinc, result.time)
+    return _observation(identifier, {"reference": f"Patient/{patient}"}, "laboratory", result)
 
 
 def _patient(identifier: str, person: Person, registration: Registration) -> dict[str, Any]:
@@ -274,15 +298,14 @@ def _treatments(record: _Record) -> Iterator[Row]:
             }  # fmt: skip
 
 
-def _observation(
-    identifier: str, subject: dict[str, str], loinc: str, time: str, category: str, value: float, unit: str
-) -> dict[str, Any]:
+def _observation(identifier: str, subject: dict[str, str], category: str, result: Result) -> dict[str, Any]:
+    loinc = result.loinc
     return {
         "resourceType": "Observation", "id": identifier, "status": "final",
         "category": [_concept("http://terminology.hl7.org/CodeSystem/observation-category", category)],
         "code": _concept(LOINC, loinc, LOINC_NAMES[loinc]) | {"text": LABS[loinc][0] if loinc in LABS else LOINC_NAMES[loinc]},
-        "subject": subject, "effectiveDateTime": time, "issued": time,
-        "valueQuantity": {"value": value, "unit": unit, "system": UCUM, "code": unit},
+        "subject": subject, "effectiveDateTime": result.time, "issued": result.time,
+        "valueQuantity": {"value": result.value, "unit": result.unit, "system": UCUM, "code": result.unit},
     }  # fmt: skip
 
 

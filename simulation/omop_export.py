@@ -7,6 +7,7 @@ identifiers above two billion, the range that OMOP leaves to sites.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date
 
 from unibase.simulation.invented_identities import Identity
@@ -186,7 +187,7 @@ def person_rows(person: Person, registration: Registration, sample: str | None) 
         yield _visit(who, day, number, inpatient=registration.primary and day in course.cycles)
     for lab in course.labs if registration.primary else course.late_labs:
         time = f"{lab.day} 07:15:00"
-        yield "measurement", measurement_row(next(numbers), who, lab.loinc, lab.day, time, lab.value, lab.unit, "")
+        yield "measurement", measurement_row(next(numbers), who, Result(lab.loinc, lab.day, time, lab.value, lab.unit))
     if registration.primary:
         yield from _tumour(person, numbers, visits)
         if course.sample and sample:
@@ -233,10 +234,10 @@ def _tumour(person: Person, numbers: Iterator[int], visits: Mapping[date, int]) 
     }  # fmt: skip
     tnm = zip(("21905-5", "21906-3", "21907-1", "21908-9"), (*course.tnm, course.stage), strict=True)
     for loinc, text in tnm:
-        yield "measurement", measurement_row(next(numbers), who, loinc, course.diagnosis, "", None, "", text)
+        yield "measurement", measurement_row(next(numbers), who, Result(loinc, course.diagnosis, text=text))
     weighed = course.labs[0].day
-    yield "measurement", measurement_row(next(numbers), who, "29463-7", weighed, "", course.weight_kg, "kg", "")
-    yield "measurement", measurement_row(next(numbers), who, "8302-2", weighed, "", course.height_cm, "cm", "")
+    yield "measurement", measurement_row(next(numbers), who, Result("29463-7", weighed, value=course.weight_kg, unit="kg"))
+    yield "measurement", measurement_row(next(numbers), who, Result("8302-2", weighed, value=course.height_cm, unit="cm"))
     for cycle in course.cycles:
         for atc in course.drugs:
             yield "drug_exposure", {
@@ -280,14 +281,11 @@ def _note(who: int, number: int, written: date, identity: Identity) -> Row:
     }  # fmt: skip
 
 
-def measurement_row(
-    number: int, who: int, loinc: str, day: date | str, time: str, value: float | None, unit: str, text: str
-) -> dict[str, object]:
-    """Return a row of MEASUREMENT: a result with its unit, or a text such as a stage.
+@dataclass(frozen=True)
+class Result:
+    """A number with its unit, or a text such as a stage.
 
-    Args:
-        number: Identifier of the row.
-        who: Identifier of the person.
+    Attributes:
         loinc: LOINC code.
         day: The day.
         time: Time of day, HH:MM:SS, or of the whole instant.
@@ -295,10 +293,28 @@ def measurement_row(
         unit: UCUM unit.
         text: The text, empty for a number.
     """
+
+    loinc: str
+    day: date | str
+    time: str = ""
+    value: float | None = None
+    unit: str = ""
+    text: str = ""
+
+
+def measurement_row(number: int, who: int, result: Result) -> dict[str, object]:
+    """Return a row of MEASUREMENT.
+
+    Args:
+        number: Identifier of the row.
+        who: Identifier of the person.
+        result: What was found.
+    """
+    value, unit, loinc = "" if result.value is None else result.value, result.unit, result.loinc
     return {
-        "measurement_id": number, "person_id": who, "measurement_concept_id": CONCEPTS[loinc][0], "measurement_date": day,
-        "measurement_datetime": time, "measurement_type_concept_id": EHR, "value_as_number": "" if value is None else value,
+        "measurement_id": number, "person_id": who, "measurement_concept_id": CONCEPTS[loinc][0], "measurement_date": result.day,
+        "measurement_datetime": result.time, "measurement_type_concept_id": EHR, "value_as_number": value,
         "unit_concept_id": CONCEPTS[unit][0] if unit else "", "measurement_source_value": loinc,
         "measurement_source_concept_id": CONCEPTS[loinc][0], "unit_source_value": unit,
-        "value_source_value": text or ("" if value is None else value),
+        "value_source_value": result.text or value,
     }  # fmt: skip

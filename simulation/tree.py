@@ -324,9 +324,8 @@ class Tree:
             case "omop":
                 rows = omop_export.person_rows(person, registration, sample)
             case "fhir":
-                rows = fhir_export.person_rows(
-                    self.options.seed, person, registration, sample, uid, study.accession if study else None
-                )
+                image = fhir_export.Image(uid, study.accession) if study and uid else None
+                rows = fhir_export.person_rows(self.options.seed, person, registration, sample, image)
             case _:
                 rows = osiris_rwd_export.person_rows(person, registration, sample, _finess(centre.name), uid)
         centre.clinical.write(self.truth.clinical(person, centre.name, row) for row in rows)

@@ -161,15 +161,9 @@ def _parse_text(column: str, prefix: str = "") -> list[pl.Expr]:
         + fraction
     )
     bad_clock = (number["hour"] > 23) | (number["minute"] > 59) | (number["second"].fill_null(0) > 59)
-    return _known(
-        number["year"],
-        number["month"],
-        number["day"],
-        clock,
-        present=text.str.strip_chars().fill_null("") != "",
-        readable=readable & ~bad_clock.fill_null(False),
-        prefix=prefix,
-    )
+    present = text.str.strip_chars().fill_null("") != ""
+    told = _Told(number["year"], number["month"], number["day"], clock, present, readable & ~bad_clock.fill_null(False))
+    return _known(told, prefix)
 
 
 def parse_parts(year: str, month: str, day: str, clock: str | None = None, prefix: str = "") -> list[pl.Expr]:
@@ -193,7 +187,7 @@ def parse_parts(year: str, month: str, day: str, clock: str | None = None, prefi
         micros = pl.when((hour < 24) & (minute < 60) & (hour + minute > 0)).then(hour * 3_600_000_000 + minute * 60_000_000)
     present = pl.any_horizontal([text.fill_null("") != "" for text in texts])
     y, m, d = numbers
-    return _known(y, m, d, clock=micros, present=present, readable=readable, prefix=prefix)
+    return _known(_Told(y, m, d, micros, present, readable), prefix)
 
 
 def add_parts(frame: pl.DataFrame, year: str, month: str, day: str, clock: str | None = None, prefix: str = "") -> pl.DataFrame:
@@ -307,9 +301,19 @@ def _clock_groups(year: int, month: int, day: int) -> tuple[tuple[str, int], ...
     return (("year", year), ("month", month), ("day", day), ("hour", 4), ("minute", 5), ("second", 6))
 
 
-def _known(
-    year: pl.Expr, month: pl.Expr, day: pl.Expr, clock: pl.Expr, present: pl.Expr, readable: pl.Expr, prefix: str
-) -> list[pl.Expr]:
+class _Told(NamedTuple):
+    """What a date tells: its numbers, microseconds of its clock, whether anything stands there, and whether that is a date."""
+
+    year: pl.Expr
+    month: pl.Expr
+    day: pl.Expr
+    clock: pl.Expr
+    present: pl.Expr
+    readable: pl.Expr
+
+
+def _known(told: _Told, prefix: str) -> list[pl.Expr]:
+    year, month, day, clock, present, readable = told
     # 29 February of an unknown year: the first and last leap years of the range.
     leap_day = year.is_null() & (month == 2).fill_null(False) & (day == 29).fill_null(False)
     first_year = pl.when(leap_day).then(FIRST_YEAR + 2).otherwise(year.fill_null(FIRST_YEAR))

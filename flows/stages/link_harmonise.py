@@ -19,6 +19,7 @@ from unibase.groundwork.files import write_json
 from unibase.groundwork.problems import UserError
 from unibase.linking.harmonised.beside_raw import (
     PREFIX,
+    Asked,
     Harmonised,
     Sample,
     covariate,
@@ -66,7 +67,8 @@ def harmonise(run: Run, analysis: pl.DataFrame, trace: pl.DataFrame, material: M
             columns = [c for c in analysis.columns if c.startswith(prefixes)]
             batch = imaging_batch(trace, prefixes, material.series, rule)
             values = analysis.select(pl.col(columns).cast(pl.Float64).fill_null(np.nan)).to_numpy()
-            found = _harmonise(run, "imaging", name, values, columns, analysis, batch, rule, material)
+            sample = _sample(run, analysis, batch, rule, material)
+            found = _harmonise(run, values, columns, sample, _asked(run, "imaging", name, rule))
             analysis = analysis.with_columns(
                 [pl.Series(f"{PREFIX}{column}", found.values[:, columns.index(column)]).fill_nan(None) for column in found.fitted]
             )
@@ -74,7 +76,8 @@ def harmonise(run: Run, analysis: pl.DataFrame, trace: pl.DataFrame, material: M
             _keep(run, folder, name, found)
     rule = run.study.harmonise.rna
     if rule is not None:
-        analysis, trace = _harmonise_assay(run, "rna", analysis, trace, rule, material, folder, stores)
+        analysis, said = _harmonise_assay(run, "rna", analysis, rule, material)
+        trace = traced(trace, ["rna_*"]) if said else trace
     return analysis, trace
 
 
@@ -100,22 +103,26 @@ def _read_parameters(path: Path, group: str) -> ComBat:
         ) from None
 
 
-def _harmonise(
-    run: Run, key: str, group: str, values: Table, features: Sequence[str], analysis: pl.DataFrame,
-    batch: Mapping[int, str], rule: HarmoniseRule, material: Material, room: Room = in_memory,
-) -> Harmonised:  # fmt: skip
-    subjects = analysis["subject_id"].to_list()
-    stored = _read_parameters(run.study.path(rule.parameters), group) if rule.parameters else None
-    sample = Sample(
-        [batch.get(subject) for subject in subjects],
+def _sample(run: Run, analysis: pl.DataFrame, batch: Mapping[int, str], rule: HarmoniseRule, material: Material) -> Sample:
+    """Return batch, part and covariates of each row of `analysis`."""
+    return Sample(
+        [batch.get(subject) for subject in analysis["subject_id"].to_list()],
         training_subjects(analysis, material.splits, rule),
         {name: covariate(name, analysis, material.subjects, material.adtte) for name in rule.covariates},
         run.study.endpoints,
     )
-    found = harmonise_values(f"harmonise.{key} ({group})", values, features, sample, rule, stored=stored, room=room)
+
+
+def _asked(run: Run, key: str, group: str, rule: HarmoniseRule, room: Room = in_memory) -> Asked:
+    stored = _read_parameters(run.study.path(rule.parameters), group) if rule.parameters else None
+    return Asked(f"harmonise.{key} ({group})", rule, stored, room)
+
+
+def _harmonise(run: Run, values: Table, features: Sequence[str], sample: Sample, asked: Asked) -> Harmonised:
+    found = harmonise_values(values, features, sample, asked)
     record = found.record
     left = f", {record['left_out']} left out" if record["left_out"] else ""
-    run.say(f"link: {group} harmonised: {record['features']} features of {record['subjects']} subjects{left}")
+    run.say(f"link: {asked.where}: {record['features']} features of {record['subjects']} subjects{left}")
     return found
 
 
@@ -124,9 +131,14 @@ def _keep(run: Run, folder: Path, name: str, found: Harmonised) -> None:
 
 
 def _harmonise_assay(
-    run: Run, assay: str, analysis: pl.DataFrame, trace: pl.DataFrame, rule: HarmoniseRule, material: Material, folder: Path, stores: Path
-) -> tuple[pl.DataFrame, pl.DataFrame]:  # fmt: skip
-    """Harmonise the chosen samples of an assay, in files beside the store that is made: a matrix may be larger than memory."""
+    run: Run, assay: str, analysis: pl.DataFrame, rule: HarmoniseRule, material: Material
+) -> tuple[pl.DataFrame, bool]:
+    """Harmonise the chosen samples of an assay, in files beside the store that is made: a matrix may be larger than memory.
+
+    Returns:
+        The table, with the genes that it names beside the raw ones, and whether it names any.
+    """
+    stores = run.place(HARMONISED)
     column = f"{assay}_sample"
     store = run.place(ASSAYS, assay=assay)
     rows = analysis.filter(pl.col(column).is_not_null())
@@ -138,12 +150,12 @@ def _harmonise_assay(
         genes = [str(name) for name in stored.var.index]
         batch = sample_batch(rows, material.samples, assay)
         matrix: Any = stored.arrays[X]
-        found = _harmonise(run, assay, assay, matrix, genes, rows, batch, rule, material, OnDisk(Path(scratch)))
+        sample = _sample(run, rows, batch, rule, material)
+        found = _harmonise(run, matrix, genes, sample, _asked(run, assay, assay, rule, OnDisk(Path(scratch))))
         arrays: Any = {**stored.arrays, "layers/combat": found.values}
         write_store(stores / f"{assay}.zarr", replace(stored, arrays=arrays))
-        _keep(run, folder, assay, found)
+        _keep(run, run.place(HARMONISATION), assay, found)
         symbols = [str(symbol) or gene for symbol, gene in zip(stored.var["symbol"], genes, strict=True)]
         wanted = [gene for gene in run.study.assays.genes if gene in symbols]
         named = harmonised_values(rows, assay, {gene: found.values[:, symbols.index(gene)] for gene in wanted})
-    analysis = analysis.join(named, on="subject_id", how="left", maintain_order="left")
-    return analysis, traced(trace, [f"{assay}_*"]) if wanted else trace
+    return analysis.join(named, on="subject_id", how="left", maintain_order="left"), bool(wanted)

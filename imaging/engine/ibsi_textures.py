@@ -33,10 +33,11 @@ def textures(levels: Array, region: Array, options: IbsiOptions) -> Values:
     extents = texture_counts.row_extents(padded)
     for planar in [p for p, asked in ((True, flat), (False, solid)) if asked]:
         names = [n for n in (("2D", "2_5D") if planar else ("3D",)) if any(a.startswith(n + "_") for a in wanted)]
+        asked = _Asked(planar, names, families)
         if "glszm" in families or "gldzm" in families:
-            result.update(_zones(padded, extents, region, planar, names, families))
+            result.update(_zones(padded, extents, region, asked))
         if "ngtdm" in families or "ngldm" in families:
-            result.update(_neighbourhood(padded, extents, int(levels.max()), planar, names, families, options.ngldm_alpha))
+            result.update(_neighbourhood(padded, extents, int(levels.max()), asked, options.ngldm_alpha))
     return result
 
 
@@ -163,17 +164,26 @@ def _line_counts(levels: Array, n: int, dimensions: int, distance: int) -> tuple
     return occurrences, texture_counts.run_counts(runs, np.bincount(levels.ravel(), minlength=n + 1)[1:])
 
 
-def _zones(padded: Array, extents: Array, region: Array, planar: bool, names: list[str], families: tuple[str, ...]) -> Values:
+@dataclass(frozen=True)
+class _Asked:
+    """Whether voxels have neighbours in their slice alone, the ways of putting slices together, and the families."""
+
+    planar: bool
+    names: list[str]
+    families: tuple[str, ...]
+
+
+def _zones(padded: Array, extents: Array, region: Array, asked: _Asked) -> Values:
     result: Values = {}
     distance = None
-    if "gldzm" in families:
-        distance = voxels.border_distance(morphology.padded_mask(region).view(np.bool_), planar)
-    level, size, near, where = texture_counts.zones(padded, extents, planar, distance)
+    if "gldzm" in asked.families:
+        distance = voxels.border_distance(morphology.padded_mask(region).view(np.bool_), asked.planar)
+    level, size, near, where = texture_counts.zones(padded, extents, asked.planar, distance)
     filled = np.count_nonzero(padded[1:-1], axis=(1, 2))
     for family, prefix, tags, lengths in (("glszm", "szm", _SIZE, size), ("gldzm", "dzm", _DISTANCE, near)):
-        if family not in families:
+        if family not in asked.families:
             continue
-        for name in names:
+        for name in asked.names:
             if name == "2D":
                 rows = [
                     texture.emphasis(*texture.grouped_counts(level[where == z], lengths[where == z]), filled[z])
@@ -186,28 +196,26 @@ def _zones(padded: Array, extents: Array, region: Array, planar: bool, names: li
     return result
 
 
-def _neighbourhood(
-    padded: Array, extents: Array, n: int, planar: bool, names: list[str], families: tuple[str, ...], alpha: int
-) -> Values:
+def _neighbourhood(padded: Array, extents: Array, n: int, asked: _Asked, alpha: int) -> Values:
     result: Values = {}
-    half = texture.steps_between(2 if planar else 3)
+    half = texture.steps_between(2 if asked.planar else 3)
     steps = np.concatenate([half, -half])
-    voxels, differences, dependence = texture_counts.neighbourhoods(padded, extents, steps, 1, alpha, n, planar)
+    voxels, differences, dependence = texture_counts.neighbourhoods(padded, extents, steps, 1, alpha, n, asked.planar)
 
     def depend(table: Array) -> Array:
         i, j, counts = texture.nonzero_counts(table)
         values = texture.emphasis(i, j, counts, counts.sum())
         return np.append(values, ((counts / counts.sum()) ** 2).sum() if counts.sum() else np.nan)
 
-    for name in names:
+    for name in asked.names:
         slices = np.nonzero(dependence.sum(axis=(1, 2)))[0]
-        if "ngtdm" in families:
+        if "ngtdm" in asked.families:
             if name == "2D":
                 values = _mean_over([texture.ngtdm(voxels[s], differences[s]) for s in slices])
             else:
                 values = texture.ngtdm(voxels.sum(axis=0), differences.sum(axis=0))
             result.update(_named("ngt", texture.NGTDM, values, name))
-        if "ngldm" in families:
+        if "ngldm" in asked.families:
             values = _mean_over([depend(dependence[s]) for s in slices]) if name == "2D" else depend(dependence.sum(axis=0))
             result.update(_named("ngl", _DEPENDENCE, values, name))
     return result

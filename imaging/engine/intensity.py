@@ -66,7 +66,7 @@ def statistics(values: Array) -> Values:
     n = len(values)
     mean = float(values.mean())
     levels = quantiles(values, _QUANTILES)
-    features = _described(n, mean, value_sums.central_sums(values, mean), levels, float(values.min()), float(values.max()))
+    features = _described(n, mean, value_sums.central_sums(values, mean), levels, (float(values.min()), float(values.max())))
     features["rmad"] = float(value_sums.deviation_within(values, levels[0], levels[-1]))
     features["medad"] = float(value_sums.central_sums(values, levels[2])[0] / n)
     features["energy"] = float(values @ values)
@@ -74,11 +74,12 @@ def statistics(values: Array) -> Values:
     return features
 
 
-def _described(n: int, mean: float, sums: Array, levels: Array, low: float, high: float) -> Values:
+def _described(n: int, mean: float, sums: Array, levels: Array, ends: tuple[float, float]) -> Values:
     """What follows from the mean, the central sums (see `value_sums.central_sums`), the quantiles and the ends of n values."""
     absolute, second, third, fourth = sums
     variance = second / n
     p10, p25, median, p75, p90 = levels
+    low, high = ends
     flat = low == high
     with np.errstate(divide="ignore", invalid="ignore"):
         return {
@@ -109,7 +110,7 @@ def _counted_statistics(counts: Array) -> Values:
     sums = np.array([number @ power for power in (np.abs(distance), distance**2, distance**3, distance**4)])
     ends = np.cumsum(number)
     quantile = _between(n, _QUANTILES, lambda ranks: level[np.searchsorted(ends, ranks, side="right")])
-    features = _described(n, mean, sums, quantile, float(level[0]), float(level[-1]))
+    features = _described(n, mean, sums, quantile, (float(level[0]), float(level[-1])))
     inside = (level >= quantile[0]) & (level <= quantile[-1])
     kept, often = level[inside], number[inside]
     total = often.sum()

@@ -283,41 +283,51 @@ def _maximal_correlation(p: Array, px: Array, py: Array) -> Array:
     return root[~np.isnan(root)].real if np.iscomplexobj(root) else root
 
 
-def grey_level_run_length(
-    counts: Array,
-    pairs: Array,
-    levels: Array,
-    present: Array,
-    steps: Array,
-    spacing: Array,
-    settings: Mapping[str, Any],
-) -> Values:
-    """GLRLM features, the mean over directions; directions in which no line holds two voxels are left out.
+def without_short_lines(counts: Array, pairs: Array, levels: Array, steps: Array) -> Array:
+    """Return the runs without those of directions in which no line holds two voxels.
 
     Args:
         counts: Runs (directions, n, lengths) of the n grey levels present; changed.
         pairs: Pairs of neighbours (directions, n, n).
         levels: uint16, padded by one.
-        present: The grey levels present.
         steps: Directions of distance 1.
-        spacing: Voxel spacing in the order of the axes.
-        settings: Global settings.
     """
     for k in np.nonzero(~pairs.any(axis=(1, 2)))[0]:
         if not _two_on_a_line(levels, steps[k]):
             counts[k, :, 0] = 0
-    norm = settings.get("weightingNorm")
-    weights = np.ones(len(steps))
-    if norm is not None:
-        size = np.abs(steps) * spacing
-        weights = {
-            "infinity": size.max(axis=1, initial=0),
-            "euclidean": np.sqrt((size**2).sum(axis=1)),
-            "manhattan": size.sum(axis=1),
-        }.get(norm, weights)
-        tables = [np.einsum("k,kij->ij", weights, counts)]
-    else:
-        tables = [table for table in counts if table.any()]
+    return counts
+
+
+def line_weights(steps: Array, spacing: Array, norm: object) -> Array | None:
+    """Return what each direction weighs by `weightingNorm`, or None where directions are not weighed.
+
+    Args:
+        steps: Directions (n, 3) of distance 1.
+        spacing: Voxel spacing in the order of the axes.
+        norm: The setting: `infinity`, `euclidean`, `manhattan`; other words weigh all alike, as in PyRadiomics.
+    """
+    if norm is None:
+        return None
+    size: Array = np.abs(steps) * spacing
+    weights: Array = np.ones(len(steps))
+    if norm == "infinity":
+        weights = size.max(axis=1, initial=0)
+    elif norm == "euclidean":
+        weights = np.sqrt((size**2).sum(axis=1))
+    elif norm == "manhattan":
+        weights = size.sum(axis=1)
+    return weights
+
+
+def grey_level_run_length(counts: Array, present: Array, weights: Array | None) -> Values:
+    """GLRLM features, the mean over directions.
+
+    Args:
+        counts: Runs (directions, n, lengths) of the n grey levels present, see `without_short_lines`.
+        present: The grey levels present.
+        weights: Of each direction, see `line_weights`.
+    """
+    tables = [table for table in counts if table.any()] if weights is None else [np.einsum("k,kij->ij", weights, counts)]
     rows = []
     for table in tables:
         i, j, number = texture.nonzero_counts(table)

@@ -247,9 +247,9 @@ def _by_direction(grey: _Grey, places: Places, settings: Mapping[str, Any], want
     pairs = texture_counts.pair_counts(pairs)
     if "glrlm" in wanted:
         counts = texture_counts.run_counts(runs, grey.occurrences[grey.present])
-        found["glrlm"] = formulas.grey_level_run_length(
-            counts, pairs, grey.dense, grey.present, grey.near, places.spacing, settings
-        )
+        counts = formulas.without_short_lines(counts, pairs, grey.dense, grey.near)
+        weights = formulas.line_weights(grey.near, places.spacing, settings.get("weightingNorm"))
+        found["glrlm"] = formulas.grey_level_run_length(counts, grey.present, weights)
     if "glcm" in wanted:
         reach, steps = max(grey.distances), grey.steps(places)
         if reach > 1:

@@ -136,37 +136,43 @@ class Sample:
     outcomes: Sequence[str] = ()
 
 
-def harmonise_values(
-    where: str,
-    values: Table,
-    features: Sequence[str],
-    sample: Sample,
-    rule: HarmoniseRule,
-    *,
-    stored: ComBat | None = None,
-    room: Room = in_memory,
-) -> Harmonised:
-    """Fit on the training subjects, or take `stored`, and apply to all that can be harmonised, some features at a time.
+@dataclass(frozen=True)
+class Asked:
+    """What a study asks for.
+
+    Attributes:
+        where: Key of the study file, for messages.
+        rule: Of the study file.
+        stored: Parameters of an earlier fit, taken in place of a new one.
+        room: Makes the arrays as large as the values: in memory, or files for what is larger.
+    """
+
+    where: str
+    rule: HarmoniseRule
+    stored: ComBat | None = None
+    room: Room = in_memory
+
+
+def harmonise_values(values: Table, features: Sequence[str], sample: Sample, asked: Asked) -> Harmonised:
+    """Fit on the training subjects, or take an earlier fit, and apply to all that can be harmonised, some features at a time.
 
     Args:
-        where: Key of the study file, for messages.
         values: (subjects, features), read in blocks of subjects; missing values are NaN. Subjects without any value take no part.
         features: Names of the features.
         sample: Batch, part and covariates of each subject.
-        rule: Of the study file.
-        stored: Parameters of an earlier fit.
-        room: Makes the arrays as large as `values`: in memory, or files for what is larger.
+        asked: How.
 
     Raises:
         UserError: When the rule cannot be followed; says where, why and what to do.
     """
-    chosen, left_out = _who(where, values, sample, rule, stored)
-    held = _by_feature(values, chosen.rows, room)
+    stored = asked.stored
+    chosen, left_out = _who(values, sample, asked)
+    held = _by_feature(values, chosen.rows, asked.room)
     if stored is None:
-        model, names = _fitted(where, held, features, sample, chosen, rule, room)
+        model, names = _fitted(held, features, sample, chosen, asked)
     else:
-        model, names = stored, _of_earlier(where, stored, features, sample)
-    result = room((values.shape[0], values.shape[1]))
+        model, names = stored, _of_earlier(asked.where, stored, features, sample)
+    result = asked.room((values.shape[0], values.shape[1]))
     for part, _ in row_blocks(result):
         result[part] = np.nan
     place = _places(features, names)
@@ -175,11 +181,11 @@ def harmonise_values(
     shares = _Shares(labels, chosen.training[chosen.rows] if stored is None else None)
     for block in feature_blocks(len(names)):
         before = np.ascontiguousarray(held[place[block]].T)
-        with _said_where(where):
+        with _said_where(asked.where):
             after = model.of(block).apply(before, labels.tolist(), kept)
         result[np.ix_(chosen.rows, place[block])] = after
         shares.add(before, after)
-    about = _about(rule, sample, chosen, fitted_here=stored is None)
+    about = _about(asked.rule, sample, chosen, fitted_here=stored is None)
     counts = {
         "left_out": left_out,
         "features": len(names),
@@ -214,7 +220,18 @@ class _Chosen:
     labels: np.ndarray
 
 
-def _who(where: str, values: Table, sample: Sample, rule: HarmoniseRule, stored: ComBat | None) -> tuple[_Chosen, int]:
+@dataclass(frozen=True)
+class _Seen:
+    """Of all subjects: the batch, whether they have a value, whether they have all covariates too; and the batches that can be used."""
+
+    labels: np.ndarray
+    present: np.ndarray
+    complete: np.ndarray
+    sizes: Counter[str]
+    known: set[str]
+
+
+def _who(values: Table, sample: Sample, asked: Asked) -> tuple[_Chosen, int]:
     """Return who can be harmonised, and how many who have values cannot.
 
     Raises:
@@ -228,15 +245,16 @@ def _who(where: str, values: Table, sample: Sample, rule: HarmoniseRule, stored:
     complete = np.array(present)
     for series in sample.covariates.values():
         complete &= ~series.is_null().to_numpy()
+    stored, rule = asked.stored, asked.rule
     sizes = Counter(labels[complete & train])
     known = set(stored.centres) if stored is not None else {n for n, size in sizes.items() if n and size >= rule.least_per_centre}
     chosen = complete & np.isin(labels, sorted(known))
     out = int((present & ~chosen).sum())
     if out and rule.others == "refuse":
-        raise UserError(f"{where}: {_why(labels, present, complete, known, sizes, rule, stored)}")
+        raise UserError(f"{asked.where}: {_why(_Seen(labels, present, complete, sizes, known), asked)}")
     if not chosen.any():
         raise UserError(
-            f"{where}: no subject can be harmonised. Give more training subjects to each {rule.batch}, or remove the key."
+            f"{asked.where}: no subject can be harmonised. Give more training subjects to each {rule.batch}, or remove the key."
         )
     return _Chosen(chosen, train, labels), out
 
@@ -259,27 +277,26 @@ def _of_earlier(where: str, stored: ComBat, features: Sequence[str], sample: Sam
     return stored.features
 
 
-def _fitted(
-    where: str, held: Array, features: Sequence[str], sample: Sample, chosen: _Chosen, rule: HarmoniseRule, room: Room
-) -> tuple[ComBat, Sequence[str]]:
+def _fitted(held: Array, features: Sequence[str], sample: Sample, chosen: _Chosen, asked: Asked) -> tuple[ComBat, Sequence[str]]:
     """Return the parameters learned on the training subjects, and the features they are of.
 
     Raises:
         UserError: If no feature has enough values, or the fit is refused.
     """
+    rule = asked.rule
     fitted_on = np.flatnonzero(chosen.training[chosen.rows])
     rows = chosen.rows & chosen.training
     names = _enough(held, fitted_on, chosen.labels[rows], features, rule)
     if not names:
         raise UserError(
-            f"{where}: no feature has enough values in every {rule.batch}. Leave a {rule.batch} out, or remove the key."
+            f"{asked.where}: no feature has enough values in every {rule.batch}. Leave a {rule.batch} out, or remove the key."
         )
-    with _said_where(where):
+    with _said_where(asked.where):
         model = fit_combat(
             Transposed(held, fitted_on, _places(features, names)), chosen.labels[rows].tolist(), names,
             covariates={name: series.filter(pl.Series(rows)) for name, series in sample.covariates.items()},
             outcomes=sample.outcomes, outcome_as_covariate=rule.outcome_as_covariate, reference=rule.reference,
-            mean_only=rule.mean_only, empirical_bayes=rule.empirical_bayes, least_per_centre=rule.least_per_centre, room=room,
+            mean_only=rule.mean_only, empirical_bayes=rule.empirical_bayes, least_per_centre=rule.least_per_centre, room=asked.room,
         )  # fmt: skip
     return model, names
 
@@ -321,23 +338,23 @@ def _enough(held: Array, rows: np.ndarray, labels: np.ndarray, features: Sequenc
     return [name for name, there in zip(features, enough, strict=True) if there]
 
 
-def _why(
-    labels: np.ndarray, present: np.ndarray, complete: np.ndarray, known: set[str], sizes: Counter[str], rule: HarmoniseRule,
-    stored: ComBat | None,
-) -> str:  # fmt: skip
+def _why(seen: _Seen, asked: Asked) -> str:
+    """Return why some subjects cannot be harmonised, and what to do."""
+    rule, stored = asked.rule, asked.stored
     remedy = "Leave them out with `others: leave_out`"
-    strange = sorted(set(labels[complete]) - known - {""})
+    strange = sorted(set(seen.labels[seen.complete]) - seen.known - {""})
     if strange and stored is not None:
         return f"the {rule.batch} {strange[0]} was not among those of the earlier fit ({', '.join(stored.centres)}). {remedy}, or fit again."
     if strange:
-        few = ", ".join(f"{name} ({sizes[name]})" for name in strange)
+        few = ", ".join(f"{name} ({seen.sizes[name]})" for name in strange)
         return (
             f"too few training subjects of the {rule.batch} {few}; at least {rule.least_per_centre} are needed. "
             f"{remedy}, lower `least_per_centre`, or train on more."
         )
-    if bool((present & ~complete).any()):
-        return f"{int((present & ~complete).sum())} subjects lack a covariate. {remedy}, or leave the covariate out."
-    return f"{int((present & (labels == '')).sum())} subjects have no known {rule.batch}. {remedy}."
+    lacking = int((seen.present & ~seen.complete).sum())
+    if lacking:
+        return f"{lacking} subjects lack a covariate. {remedy}, or leave the covariate out."
+    return f"{int((seen.present & (seen.labels == '')).sum())} subjects have no known {rule.batch}. {remedy}."
 
 
 class _Shares:

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from unibase.linking.harmonised.beside_raw import Harmonised, Sample, harmonise_values
+from unibase.linking.harmonised.beside_raw import Asked, Harmonised, Sample, harmonise_values
 from unibase.linking.options import HarmoniseRule
 from unibase.methods import feature_blocks
 
@@ -21,7 +21,7 @@ def harmonised(values: np.ndarray, options: dict[str, Any], room: feature_blocks
     age = pl.Series([float(40 + 7 * n % 31) for n in range(SUBJECTS)])
     rule = HarmoniseRule.model_validate({"others": "leave_out", "covariates": ["AGE"]} | options)
     names, training = [f"f{n}" for n in range(FEATURES)], [n % 4 > 0 for n in range(SUBJECTS)]
-    return harmonise_values("rna", values, names, Sample(centre, training, {"AGE": age}), rule, room=room)
+    return harmonise_values(values, names, Sample(centre, training, {"AGE": age}), Asked("rna", rule, room=room))
 
 
 @pytest.mark.parametrize("options", [{}, {"reference": "c1"}, {"mean_only": True}, {"empirical_bayes": False}])
