@@ -19,20 +19,25 @@ LINE_SECONDS = float(os.environ.get("UNIBASE_PROGRESS_SECONDS", "10"))
 
 @dataclass
 class _Said:
-    """What was last said of a stage, and where this run began."""
+    """What was last said of a stage, and from where its pace counts: the first unit waits for workers and kernels to start."""
 
-    started: float
     at_start: int
     moment: float
+    paced_from: tuple[float, int] | None = None
     finished: int = -1
     lines: int = 0
 
+    def take(self, now: float, finished: int) -> None:
+        """Note the first units that end in this run."""
+        if self.paced_from is None and finished > self.at_start:
+            self.paced_from = now, finished
+
     def left(self, now: float, finished: int, total: int) -> str:
-        """Return how long the rest will take at the pace so far, in words; nothing when it cannot be told or is short."""
-        done = finished - self.at_start
-        if done <= 0 or finished >= total:
+        """Return how long the rest will take at the pace since the first unit, in words; nothing when it cannot be told or is short."""
+        since, before = self.paced_from or (now, finished)
+        if finished <= before or finished >= total:
             return ""
-        minutes = (now - self.started) / done * (total - finished) / 60
+        minutes = (now - since) / (finished - before) * (total - finished) / 60
         if minutes < 1:
             return ""
         return f"about {minutes:.0f} min left" if minutes < 90 else f"about {minutes / 60:.0f} h left"
@@ -81,7 +86,8 @@ class ProgressBoard:
             self._bars.update(task, completed=finished, total=total, note=note)
             return
         now = time.monotonic()
-        said = self._said.setdefault(stage, _Said(now, finished, now))
+        said = self._said.setdefault(stage, _Said(finished, now))
+        said.take(now, finished)
         # A short stage says what it did when it is done: that is line enough.
         due = now - said.moment >= LINE_SECONDS or (finished == total and said.lines)
         if due and finished != said.finished:
