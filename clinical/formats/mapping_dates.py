@@ -164,9 +164,9 @@ def _with_date(reading: Reading, base: str, clock: str | None, frame: pl.DataFra
     name, columns = base.lower(), frame.columns
     clock_column = clock.lower() if clock and clock.lower() in columns else None
     for suffixes in DATE_FIELDS:
-        fields = [name + suffix for suffix in suffixes]
-        if all(one in columns for one in fields):
-            return partial_dates.add_parts(frame, fields[0], fields[1], fields[2], clock_column, prefix)
+        year, month, day = (name + suffix for suffix in suffixes)
+        if {year, month, day} <= set(columns):
+            return partial_dates.add_parts(frame, (year, month, day), clock_column, prefix)
     if name not in columns:
         return None
     text = pl.col(name)

@@ -59,7 +59,7 @@ def read_person(table: SourceTable) -> tuple[TableEvents, dict[str, list[Identif
 
 def _born(frame: pl.DataFrame) -> pl.DataFrame:
     """Return persons with the bounds of their birth, of its parts or, where these do not say the day, of the date-time."""
-    frame = partial_dates.add_parts(frame, "year_of_birth", "month_of_birth", "day_of_birth")
+    frame = partial_dates.add_parts(frame, ("year_of_birth", "month_of_birth", "day_of_birth"))
     # The parts are optional in the CDM, and some sources fill only the date-time.
     timed = pl.col("day_of_birth").is_null() & pl.col("birth_datetime").is_not_null()
     born = frame.filter(timed)

@@ -190,10 +190,17 @@ def parse_parts(year: str, month: str, day: str, clock: str | None = None, prefi
     return _known(_Told(y, m, d, micros, present, readable), prefix)
 
 
-def add_parts(frame: pl.DataFrame, year: str, month: str, day: str, clock: str | None = None, prefix: str = "") -> pl.DataFrame:
-    """Return `frame` with the columns of `parse_parts` (of `year`, `month`, `day`, `clock`, behind `prefix`), each date parsed once."""
-    fields = [name for name in (year, month, day, clock) if name]
-    parsed = frame.select(fields).unique().with_columns(parse_parts(year, month, day, clock, prefix))
+def add_parts(frame: pl.DataFrame, parts: tuple[str, str, str], clock: str | None = None, prefix: str = "") -> pl.DataFrame:
+    """Return `frame` with the columns of `parse_parts` (of year, month, day, `clock`, behind `prefix`), each date parsed once.
+
+    Args:
+        frame: Rows with dates in parts.
+        parts: Columns of year, month and day.
+        clock: Column with the time of day, if there is one.
+        prefix: Put before the names of the four columns.
+    """
+    fields = [*parts, *([clock] if clock else [])]
+    parsed = frame.select(fields).unique().with_columns(parse_parts(*parts, clock, prefix))
     return frame.join(parsed, on=fields, how="left", nulls_equal=True, maintain_order="left")
 
 

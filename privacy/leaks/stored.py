@@ -7,7 +7,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -50,7 +50,7 @@ def scan_parquet(searcher: Searcher, name: str, path: Path, inside: str = "") ->
         field = next((column for column in _SUBJECT_COLUMNS if column in columns), None)
         subjects = _subject_numbers(table.column(field).to_pylist()) if field and searcher.bound_subjects else None
         for column in columns:
-            _scan_arrow(searcher, name, f"{inside}parquet column {column}", column, table.column(column), subjects)
+            _scan_arrow(searcher, _Column(name, f"{inside}parquet column {column}", column), table.column(column), subjects)
 
 
 def _subject_numbers(values: Iterable[object]) -> np.ndarray:
@@ -64,10 +64,19 @@ def _integer(value: Any) -> int:
         return -1
 
 
-def _scan_arrow(searcher: Searcher, name: str, place: str, field: str, column: Any, subjects: np.ndarray | None) -> None:
+class _Column(NamedTuple):
+    """A column by its file, its place in it, and its name."""
+
+    file: str
+    place: str
+    field: str
+
+
+def _scan_arrow(searcher: Searcher, where: _Column, column: Any, subjects: np.ndarray | None) -> None:
     """Search one Arrow column, whose rows are of `subjects` when they are told."""
     import pyarrow as pa
 
+    name, place, field = where
     kind = column.type
     if pa.types.is_dictionary(kind):
         column = column.cast(kind.value_type)

@@ -46,7 +46,7 @@ def written(known: PartialDate) -> tuple[str, str, str]:
 
 def parsed(rows: list[tuple[str, str, str]]) -> pl.DataFrame:
     frame = pl.DataFrame(rows, schema={"y": pl.String, "m": pl.String, "d": pl.String}, orient="row")
-    return add_parts(frame, "y", "m", "d")
+    return add_parts(frame, ("y", "m", "d"))
 
 
 def test_100_000_random_partial_dates_come_back_unchanged() -> None:
