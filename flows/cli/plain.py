@@ -31,7 +31,7 @@ def deidentify(
 ) -> None:
     """De-identify a folder of DICOM, without a study.
 
-    Without a people file every PatientID is one person.
+    Without a people file every PatientID is one person, and so is every exam whose files have none.
 
     Example: `unibase deidentify hospital/dicom clean --key-file study.key`
 

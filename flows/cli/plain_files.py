@@ -24,7 +24,7 @@ from unibase.groundwork.plain_csv import write_plain_csv
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import PEOPLE, QUARANTINE
 from unibase.groundwork.work import Job, Outcome, Unit, WorkLedger, run_units
-from unibase.imaging.confidentiality.deidentify import DeidentifyTask
+from unibase.imaging.confidentiality.deidentify import BY_STUDY, DeidentifyTask
 from unibase.imaging.options import DeidentifyOptions
 from unibase.imaging.pixel_text.pixel_decisions import Decision, read_decisions
 from unibase.privacy.keys import Key, read_key_file
@@ -68,7 +68,8 @@ class PlainDeidentification:
         source: Folder with DICOM files at any depth.
         destination: Where the copies go. Beside it stands `<destination>.vault`, mode 0700, with both ledgers.
         key_file: The secret key.
-        people: People file, where one person has several PatientIDs; None takes every PatientID for one person.
+        people: People file, where one person has several PatientIDs; None takes every PatientID for one person, and every
+            exam of files that have none.
         policy: Name of the policy.
         workers: Processes; None takes the number of cores.
         rules: YAML with the keys of the study file's block `deidentification`, or None.
@@ -220,7 +221,7 @@ def _write_quarantine(vault: Path, key: Key, refused: list[Outcome]) -> None:
 
 
 def _patients_of(folder: Path) -> pl.DataFrame:
-    """Return PEOPLE of the PatientIDs below a folder: each is taken for one person.
+    """Return PEOPLE of a folder: each PatientID is taken for one person, and each exam of files that have none.
 
     Args:
         folder: Folder with DICOM files at any depth.
@@ -230,11 +231,12 @@ def _patients_of(folder: Path) -> pl.DataFrame:
     found = set()
     for path in files_below(folder):
         header = read_header(path)
-        if header is not None and str(header.get("PatientID", "")).strip():
-            found.add(str(header.PatientID).strip())
+        number, study = (str(header.get(key) or "").strip() for key in ("PatientID", "StudyInstanceUID")) if header else ("", "")
+        if number or study:
+            found.add(("ipp", number) if number else (BY_STUDY, study))
     rows = [
-        {"centre": CENTRE, "person_key": number, "system": "ipp", "identifier": number, "source": "dicom", "source_row": row}
-        for row, number in enumerate(sorted(found), start=1)
+        {"centre": CENTRE, "person_key": key, "system": system, "identifier": key, "source": "dicom", "source_row": row}
+        for row, (system, key) in enumerate(sorted(found), start=1)
     ]
     return PEOPLE.conform(pl.DataFrame(rows, schema=PEOPLE.schema()))
 

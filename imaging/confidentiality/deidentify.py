@@ -73,6 +73,8 @@ class IndexEvent:
             raise ValueError("the kind of an index event is no code string (CS)")
 
 
+BY_STUDY = "study"
+"""System of the people file by which a person is found whose files have no PatientID: the identifier is a StudyInstanceUID."""
 _CODE_STRING = re.compile(r"[A-Z0-9_ ]{1,16}")
 
 
@@ -203,7 +205,7 @@ def _clean(
     source.settle_pixels(facts)
     if isinstance(header, TreeHeader):  # The fast path takes no overlays.
         _refuse_embedded_overlay(top, source.encoding)
-    subject = _subject(task, top.get(PATIENT_ID, b""), encodings)
+    subject = _subject(task, top, encodings)
     person = task.lookup.persons.get(subject.subject_id)
     if person is not None:
         name, birth_date, sex = (decode(top.get(tag, b""), "PN", encodings) or "" for tag in (PATIENT_NAME, BIRTH_DATE, SEX))
@@ -270,16 +272,24 @@ def batch_report(results: Iterable[Mapping[str, Any]], quarantined: Iterable[str
     }
 
 
-def _subject(task: DeidentifyTask, patient_id: bytes, encodings: tuple[str, ...]) -> Subject:
-    text = decode(patient_id, "LO", encodings)
-    subject = task.lookup.find(task.centre, "ipp", text.strip(" \0")) if text else None
-    if text and task.lookup.objects(task.centre, "ipp", text.strip(" \0")):
+def _subject(task: DeidentifyTask, top: Mapping[int, bytes], encodings: tuple[str, ...]) -> Subject:
+    """Return whose file it is: by its PatientID; where that is empty, by its exam, when the people file says whose that is."""
+    number = decode(top.get(PATIENT_ID, b""), "LO", encodings).strip(" \0")
+    system, identifier = ("ipp", number) if number else (BY_STUDY, top.get(STUDY, b"").decode("latin-1").strip(" \0"))
+    subject = task.lookup.find(task.centre, system, identifier) if identifier else None
+    if identifier and task.lookup.objects(task.centre, system, identifier):
         raise Unusable(reasons.OBJECTS, reasons.OBJECTS.meaning, reasons.OBJECTS.remedy)
+    if subject is None and number:
+        raise Unusable(
+            UNKNOWN_PATIENT,
+            "PatientID (0010,0020) is not an `ipp` of this centre in the identity ledger.",
+            UNKNOWN_PATIENT.remedy,
+        )
     if subject is None:
         raise Unusable(
             UNKNOWN_PATIENT,
-            "PatientID (0010,0020) is empty or not an `ipp` of this centre in the identity ledger.",
-            UNKNOWN_PATIENT.remedy,
+            "PatientID (0010,0020) is empty.",
+            f"Say whose exam it is: a row of the people file with system `{BY_STUDY}` and the StudyInstanceUID as identifier.",
         )
     return subject
 

@@ -73,6 +73,9 @@ AT_RISK = {
     _BASE + suffix: name
     for suffix, name in {
         "3.1": "Ultrasound, several frames",
+        "3": "Ultrasound, several frames, retired",
+        "6": "Ultrasound, retired",
+        "5": "Nuclear Medicine, retired",
         "6.1": "Ultrasound",
         "6.2": "Enhanced Ultrasound Volume",
         "7": "Secondary Capture",
@@ -103,18 +106,23 @@ DOCUMENTS = {
         "104.3": "Encapsulated STL",
         "9.1.1": "12-lead ECG",
         "9.1.2": "General ECG",
+        "9.2.1": "Hemodynamic Waveform",
         "88.40": "Procedure Log",
     }.items()
 }
 """Documents that name persons in a form that no rule reads."""
+OF_NO_EXAM = {"1.2.840.10008.1.3.10": "the directory of a medium", "1.2.840.10008.5.1.4.39.1": "a palette of colours"}
+"""Files that are of no exam: a study needs none of them."""
 _PROJECTION = frozenset({_BASE + suffix for suffix in ("1", "1.1", "1.1.1", "1.2", "1.2.1", "13.1.3", "481.1")})
 _CROSS_SECTIONAL = frozenset({_BASE + suffix for suffix in ("2", "2.1", "2.2", "4", "4.1", "4.4", "20", "128", "130", "128.1")})
 _SLIDES = _BASE + "77.1.6"
+_PARAMETRIC_MAP = _BASE + "30"
 _STRUCTURED = frozenset(
     {_BASE + suffix for suffix in ("88.11", "88.22", "88.33", "88.34", "88.35", "88.50", "88.59", "88.65", "88.67", "88.68")}
 )
 _GROUPS = {
     "all": frozenset(SUPPORTED),
+    "pictures": frozenset(SUPPORTED) - {_PARAMETRIC_MAP},
     "images": _PROJECTION | _CROSS_SECTIONAL,
     "cross": _CROSS_SECTIONAL,
     "ct": frozenset({_BASE + suffix for suffix in ("2", "2.1", "2.2")}),
@@ -222,6 +230,8 @@ def rule_for(facts: Mapping[str, str], rules: tuple[FrozenRule, ...]) -> FrozenR
 
 def _refuse(facts: Mapping[str, str], permits: Permits) -> None:
     sop_class = facts.get("SOPClassUID", "")
+    if not sop_class:
+        raise Unusable(reasons.MALFORMED_FILE, "SOPClassUID is absent.", reasons.MALFORMED_FILE.remedy)
     if sop_class not in SUPPORTED and sop_class not in AT_RISK:
         raise _unsupported(sop_class)
     if sop_class in _STRUCTURED and not permits.structured:
@@ -254,6 +264,12 @@ def at_risk(facts: Mapping[str, str]) -> str | None:
 
 
 def _unsupported(sop_class: str) -> Unusable:
+    if sop_class in OF_NO_EXAM:
+        return Unusable(
+            reasons.UNSUPPORTED_OBJECT,
+            f"It is {OF_NO_EXAM[sop_class]} (DICOM), which is of no exam.",
+            "Nothing: a study does not need it.",
+        )
     if sop_class in DOCUMENTS:
         return Unusable(
             reasons.UNSUPPORTED_OBJECT,

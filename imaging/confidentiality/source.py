@@ -19,16 +19,18 @@ from unibase.imaging.confidentiality.pixel_element import PixelElement, incomple
 from unibase.imaging.confidentiality.policy import Policy
 from unibase.imaging.confidentiality.slow import TreeHeader
 from unibase.imaging.confidentiality.structure import Encoding, malformed
+from unibase.imaging.dicom.opened import without_preamble
 
 _WHOLE = 64 * 2**20
 """Files up to this size are read whole; of larger ones only the header, and the pixels are copied in blocks."""
 _MAX_INFLATED = 2 * 2**30
 
 _IMPLICIT = "1.2.840.10008.1.2"
+_EXPLICIT = "1.2.840.10008.1.2.1"
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _NATIVE = {
     _IMPLICIT: Encoding(True, True),
-    "1.2.840.10008.1.2.1": Encoding(False, True),
+    _EXPLICIT: Encoding(False, True),
     "1.2.840.10008.1.2.2": Encoding(False, False),
 }
 _ENCAPSULATED_PREFIXES = ("1.2.840.10008.1.2.4.", "1.2.840.10008.1.2.5")
@@ -89,9 +91,7 @@ class Source:
                 self.buffer += more
         else:
             self.buffer = self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
-        if self.buffer[128:132] != b"DICM":
-            raise _not_dicom()
-        self.transfer_syntax, self._sop_class, start = _read_meta(self.buffer)
+        self.transfer_syntax, self._sop_class, start = _read_start(self.buffer)
         self.deflated = self.transfer_syntax == _DEFLATED
         if self.deflated:
             inflater = zlib.decompressobj(-15)
@@ -143,6 +143,8 @@ class Source:
                     result[keyword] = str(int.from_bytes(raw[:2], order))  # type: ignore[arg-type]
                 else:
                     result[keyword] = raw.decode("latin-1").strip(" \0")
+        if self._sop_class in objects.OF_NO_EXAM:  # A DICOMDIR says what it is in its meta information alone.
+            result.setdefault("SOPClassUID", self._sop_class)
         return result
 
     def settle_pixels(self, facts: Mapping[str, str]) -> None:
@@ -178,9 +180,25 @@ class Source:
         return content
 
 
-def _read_meta(buffer: Any) -> tuple[str, str, int]:
-    """Return the transfer syntax, the SOP class and where the data set begins."""
-    position, end = 132, len(buffer)
+def _read_start(buffer: Any) -> tuple[str, str, int]:
+    """Return the transfer syntax, the SOP class and where the data set begins, of files with and without a preamble.
+
+    What lacks both preamble and meta information is older than Part 10: it holds what was sent, in one of two plain
+    encodings (PS3.5 7.1), which the letters of the first VR tell apart. Its SOP class is read from the data set.
+    """
+    if buffer[128:132] == b"DICM":
+        return _read_meta(buffer, 132)
+    start = bytes(buffer[:132])
+    if not without_preamble(start):
+        raise _not_dicom()
+    if start[:2] == b"\x02\0":
+        return _read_meta(buffer, 0)
+    return _EXPLICIT if start[4:6].isalpha() else _IMPLICIT, "", 0
+
+
+def _read_meta(buffer: Any, position: int) -> tuple[str, str, int]:
+    """Return the transfer syntax, the SOP class and where the data set begins; the meta information is at `position`."""
+    end = len(buffer)
     found = {b"\x10\0": "", b"\x02\0": ""}
     while buffer[position : position + 2] == b"\x02\0":
         head = buffer[position : position + 12]
@@ -215,4 +233,4 @@ def _encoding(syntax: str) -> Encoding:
 
 
 def _not_dicom() -> Unusable:
-    return Unusable(reasons.NOT_DICOM, "The file has no DICOM prefix.", "Leave it out, or export it as a DICOM file (PS3.10).")
+    return Unusable(reasons.NOT_DICOM, "The file is not DICOM.", "Leave it out, or export it as a DICOM file (PS3.10).")

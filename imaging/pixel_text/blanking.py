@@ -15,6 +15,7 @@ import numpy as np
 
 from unibase.groundwork.problems import Unusable
 from unibase.imaging import reasons
+from unibase.imaging.dicom.opened import read_dataset
 from unibase.imaging.grid import Array
 from unibase.imaging.pixel_text.boxes import Box
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import FileDataset
 
 _YBR = "YBR_FULL"
+_BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _AFTER_DECODING = {"YBR_FULL_422": _YBR, "YBR_ICT": "RGB", "YBR_RCT": "RGB"}
 
 
@@ -35,21 +37,33 @@ def blanked(content: bytes, boxes: Sequence[Box]) -> bytes:
     Raises:
         Unusable: `unreadable-pixels`, when the pixels cannot be decoded or are not of that kind.
     """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _rewritten(read_dataset(content, pixels=True), boxes)
+    except Unusable:
+        raise
+    except Exception:  # Whatever a parser raises of an odd header: its text may hold a value.
+        raise Unusable(
+            reasons.UNREADABLE_PIXELS,
+            "The header cannot be written again, so nothing in the pixels can be blanked.",
+            "Export the image again from its source.",
+        ) from None
+
+
+def _rewritten(dataset: FileDataset, boxes: Sequence[Box]) -> bytes:
     import pydicom
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        dataset = pydicom.dcmread(io.BytesIO(content))
-        stored = stored_values(dataset)
-        colour = str(dataset.PhotometricInterpretation)
-        for box in boxes:
-            part = box.within(stored.shape[2], stored.shape[1])
-            if part is not None:
-                stored[:, part.y : part.y + part.height, part.x : part.x + part.width] = _black(stored, colour)
-        _write_native(dataset, stored)
-        dataset.BurnedInAnnotation = "NO"
-        out = io.BytesIO()
-        pydicom.dcmwrite(out, dataset, enforce_file_format=False)
+    stored = stored_values(dataset)
+    colour = str(dataset.PhotometricInterpretation)
+    for box in boxes:
+        part = box.within(stored.shape[2], stored.shape[1])
+        if part is not None:
+            stored[:, part.y : part.y + part.height, part.x : part.x + part.width] = _black(stored, colour)
+    _write_native(dataset, stored)
+    dataset.BurnedInAnnotation = "NO"
+    out = io.BytesIO()
+    pydicom.dcmwrite(out, dataset, enforce_file_format=False)
     return out.getvalue()
 
 
@@ -62,39 +76,42 @@ def stored_values(dataset: FileDataset) -> Array:
     Raises:
         Unusable: `unreadable-pixels`.
     """
-    rows, columns, samples = int(dataset.Rows), int(dataset.Columns), int(dataset.get("SamplesPerPixel") or 1)
-    frames = max(1, int(dataset.get("NumberOfFrames") or 1))
-    colour = str(dataset.get("PhotometricInterpretation") or "")
-    syntax = dataset.file_meta.TransferSyntaxUID
-    if not syntax.is_little_endian:
+    if str(dataset.file_meta.get("TransferSyntaxUID")) == _BIG_ENDIAN:
         raise Unusable(
             reasons.UNREADABLE_PIXELS,
             "The file is in Explicit VR Big Endian, which is retired; its pixels are not changed.",
             "Export the image in Explicit VR Little Endian.",
         )
     try:
-        if syntax.is_compressed or colour == "YBR_FULL_422":
-            values = _decoded(dataset)
-            dataset.PhotometricInterpretation = _AFTER_DECODING.get(colour, colour)
-        else:
-            bits = int(dataset.BitsAllocated)
-            kind = np.dtype(f"<u{bits // 8}")
-            whole = rows * columns * samples * frames
-            values = np.frombuffer(dataset.PixelData, kind, count=whole)
-            if samples > 1 and int(dataset.get("PlanarConfiguration") or 0) == 1:
-                values = values.reshape(frames, samples, rows, columns).transpose(0, 2, 3, 1)
-        # A copy: what comes from a buffer cannot be written.
-        values = np.array(values).reshape(frames, rows, columns, samples)
-        if 8 * values.dtype.itemsize != int(dataset.BitsAllocated) or values.dtype.kind not in "iu":
-            raise ValueError("decoded to another size")
+        values = _values(dataset)
     except Exception:
         raise Unusable(
             reasons.UNREADABLE_PIXELS,
             "The pixels cannot be decoded, so nothing in them can be blanked.",
             "Export the image without compression.",
         ) from None
-    if samples > 1:
+    if values.shape[3] > 1:
         dataset.PlanarConfiguration = 0
+    return values
+
+
+def _values(dataset: FileDataset) -> Array:
+    """Return the stored values, shape (frames, rows, columns, samples); raises what the decoders raise."""
+    rows, columns, samples = int(dataset.Rows), int(dataset.Columns), int(dataset.get("SamplesPerPixel") or 1)
+    frames = max(1, int(dataset.get("NumberOfFrames") or 1))
+    colour = str(dataset.get("PhotometricInterpretation") or "")
+    if dataset.file_meta.TransferSyntaxUID.is_compressed or colour == "YBR_FULL_422":
+        values = _decoded(dataset)
+        dataset.PhotometricInterpretation = _AFTER_DECODING.get(colour, colour)
+    else:
+        kind = np.dtype(f"<u{int(dataset.BitsAllocated) // 8}")
+        values = np.frombuffer(dataset.PixelData, kind, count=rows * columns * samples * frames)
+        if samples > 1 and int(dataset.get("PlanarConfiguration") or 0) == 1:
+            values = values.reshape(frames, samples, rows, columns).transpose(0, 2, 3, 1)
+    # A copy: what comes from a buffer cannot be written.
+    values = np.array(values).reshape(frames, rows, columns, samples)
+    if 8 * values.dtype.itemsize != int(dataset.BitsAllocated) or values.dtype.kind not in "iu":
+        raise ValueError("decoded to another size")
     return values
 
 
@@ -107,8 +124,10 @@ def _decoded(dataset: FileDataset) -> Array:
     except NotImplementedError:
         decoder = None
     if decoder is not None and decoder.is_available:
-        values, _ = decoder.as_array(dataset, raw=True)
-        return np.asarray(values)
+        try:
+            return np.asarray(decoder.as_array(dataset, raw=True)[0])
+        except RuntimeError:  # JPEG of 12 bits, say, which its plugins do not read.
+            pass
     return _decoded_by_gdcm(dataset)
 
 

@@ -15,6 +15,7 @@ from blake3 import blake3
 from unibase.groundwork.problems import Unusable
 from unibase.imaging import reasons
 from unibase.imaging.confidentiality import objects
+from unibase.imaging.dicom.opened import read_dataset
 from unibase.imaging.grid import Array
 from unibase.imaging.pixel_text import finder
 from unibase.imaging.pixel_text.blanking import stored_values
@@ -55,13 +56,11 @@ def look_at(path: Path, name: str, find: Finder | None) -> Look | None:
     Raises:
         Unusable: `not-dicom`, `unreadable-pixels`.
     """
-    import pydicom
-
     content = path.read_bytes()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            dataset = pydicom.dcmread(io.BytesIO(content))
+            dataset = read_dataset(content, pixels=True)
             risk = objects.at_risk(_facts(dataset))
         except Exception:
             raise Unusable(reasons.NOT_DICOM, "The file is no DICOM image.", reasons.NOT_DICOM.remedy) from None

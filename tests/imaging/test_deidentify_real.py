@@ -21,6 +21,7 @@ from pydicom.dataset import Dataset
 from tests.imaging.deidentify_help import ANYONE, KEY, PYDICOM_FILES, every_element, run
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.confidentiality.deidentify import DeidentifyTask, deidentify_file
+from unibase.imaging.dicom.opened import read_dataset
 from unibase.imaging.dicom.volume import read_series
 from unibase.imaging.options import DeidentifyOptions
 from unibase.imaging.regions.masks import read_masks
@@ -190,7 +191,7 @@ def test_every_pixel_is_bit_identical(real_data: Path, tmp_path: Path) -> None:
             _, clean, _ = run(file, tmp_path / str(number), ANYONE)
         except Unusable:
             continue
-        source = pydicom.dcmread(file)
+        source = read_dataset(file, pixels=True)
         for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData"):
             if keyword in source:
                 same = clean[keyword].value == source[keyword].value
