@@ -274,12 +274,14 @@ def batch_report(results: Iterable[Mapping[str, Any]], quarantined: Iterable[str
 
 def _subject(task: DeidentifyTask, top: Mapping[int, bytes], encodings: tuple[str, ...]) -> Subject:
     """Return whose file it is: by its PatientID; where that is empty, by its exam, when the people file says whose that is."""
-    number = decode(top.get(PATIENT_ID, b""), "LO", encodings).strip(" \0")
-    system, identifier = ("ipp", number) if number else (BY_STUDY, top.get(STUDY, b"").decode("latin-1").strip(" \0"))
+    written = top.get(PATIENT_ID, b"").strip(b" \0")
+    number = (decode(written, "LO", encodings) or "").strip(" \0")
+    # A number that cannot be decoded is not an empty one: no exam stands for it.
+    system, identifier = ("ipp", number) if written else (BY_STUDY, top.get(STUDY, b"").decode("latin-1").strip(" \0"))
     subject = task.lookup.find(task.centre, system, identifier) if identifier else None
     if identifier and task.lookup.objects(task.centre, system, identifier):
         raise Unusable(reasons.OBJECTS, reasons.OBJECTS.meaning, reasons.OBJECTS.remedy)
-    if subject is None and number:
+    if subject is None and written:
         raise Unusable(
             UNKNOWN_PATIENT,
             "PatientID (0010,0020) is not an `ipp` of this centre in the identity ledger.",
