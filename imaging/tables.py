@@ -124,5 +124,24 @@ DOSE_METRICS = Table(
     key=("SeriesInstanceUID", "DoseSOPInstanceUID", "source_digest", "metric"),
 )
 
-TABLES = (SERIES, VOLUMES, FEATURES, LOOKS, PERTURBED, STABILITY, PET_FACTS, IMAGES, VOXELS, DOSE_METRICS)
+MAPS = Table(
+    "maps",
+    "One map of one feature of one region of one image: at each voxel the feature of the kernel around it.",
+    (
+        Column("SeriesInstanceUID", pl.String(), "Series of the image, or the path of a plain image.", nullable=False),
+        Column("region", pl.String(), "Target, such as GTV.", nullable=False),
+        Column("roi_name", pl.String(), "Name of the region in its file.", nullable=False),
+        Column("source_digest", pl.String(), "Digest of image and mask files.", nullable=False),
+        Column("image_type", pl.String(), "original, wavelet-LLH, ...", nullable=False),
+        Column("feature", pl.String(), "Column of the FEATURES table.", nullable=False),
+        Column("file", pl.String(), "NRRD file, or OME-Zarr store, beside this table.", nullable=False),
+        Column("channel", pl.Int64(), "Channel of the store; null for a file of its own."),
+        Column("kernel_radius", pl.Int64(), "Voxels on each side of the kernel.", nullable=False),
+        Column("masked", pl.Boolean(), "Only voxels of the region count.", nullable=False),
+        Column("mask_notes", pl.String(), "What to know of the mask, as short codes."),
+        Column("settings_digest", pl.String(), "Digest of the extraction settings.", nullable=False),
+    ),
+    ("source_digest", "region", "image_type", "feature"),
+)
+TABLES = (SERIES, VOLUMES, FEATURES, LOOKS, PERTURBED, STABILITY, PET_FACTS, IMAGES, VOXELS, DOSE_METRICS, MAPS)
 """Every table of the room; those that other rooms read are declared in `groundwork.tables`."""

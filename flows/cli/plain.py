@@ -180,6 +180,40 @@ def features(
 
 
 @app.command
+def maps(
+    source: Path,
+    out: Path,
+    mask: Path | None = None,
+    *,
+    settings: Path | None = None,
+    region: list[str] | None = None,
+    form: Literal["nrrd", "ome-zarr"] = "nrrd",
+) -> None:
+    """Write maps of features: at each voxel of a region the features of the voxels around it, as PyRadiomics' voxel-based ones.
+
+    Example: `unibase maps scans/ maps --settings params.yaml --region "GTV=gtv.*"`
+
+    Parameters
+    ----------
+    source
+        Folder of DICOM or plain images, a list, or an image; as of `features`.
+    out
+        Folder to write to: the maps, and maps.parquet, which says what each file is.
+    mask
+        The mask of an image.
+    settings
+        A PyRadiomics parameter file; voxelSetting holds kernelRadius, maskedKernel and initValue.
+    region
+        TARGET=PATTERN, as of `features`.
+    form
+        nrrd: a file for each feature; ome-zarr: a store for each image type, with a channel for each feature.
+    """
+    from unibase.flows.cli.plain_features import maps_asked, maps_of
+
+    maps_of((source, mask) if mask else source, out, maps_asked(settings, region, form))
+
+
+@app.command
 def dose(
     source: Path,
     out: Path,

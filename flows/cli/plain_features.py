@@ -16,6 +16,7 @@ from unibase.imaging.commands import PlainRun, extract_plain
 from unibase.imaging.dose.histogram import USUAL_METRICS, Fractions
 from unibase.imaging.dose.measured import Wanted, measure_doses
 from unibase.imaging.options import Choices
+from unibase.imaging.radiomics.maps import MapFormat, MapRun, write_maps
 from unibase.imaging.radiomics.plain_units import Source
 from unibase.imaging.radiomics.settings import default_settings, read_settings
 
@@ -83,6 +84,33 @@ def features_of(source: Source, command: FeatureCommand) -> None:
         print(f"{command.pictures / 'contact-sheet.html'}: every region on its image, the most suspect first")
     if command.robustness:
         print(f"{command.robustness}: ICC of every feature over eleven perturbed copies of each region")
+
+
+def maps_asked(settings: Path | None, regions: list[str] | None, form: MapFormat) -> MapRun:
+    """Return how maps are made, from what the command line gives.
+
+    Args:
+        settings: A PyRadiomics parameter file, or None for its defaults.
+        regions: TARGET=PATTERN each, or None.
+        form: `nrrd` or `ome-zarr`.
+    """
+    options = read_settings(settings) if settings else default_settings()
+    return MapRun(options, parse_regions(regions) if regions else None, form)
+
+
+def maps_of(source: Source, folder: Path, run: MapRun) -> None:
+    """Write maps of features of plain files, and say what has none.
+
+    Args:
+        source: The files.
+        folder: Where the maps go.
+        run: How they are made.
+    """
+    frame, refused = write_maps(source, folder, run)
+    for place, problem in refused:
+        print(f"no maps: {place}: {problem.reason}. {problem.message} {problem.remedy}", file=sys.stderr)
+    regions = frame.select("source_digest", "region").n_unique()
+    print(f"{folder / 'maps.parquet'}: {frame.height} maps of {regions} regions; {len(refused)} refused")
 
 
 def doses_of(

@@ -103,6 +103,9 @@ def precompile() -> None:
 
     import numpy as np
 
+    from unibase.imaging.boxed import Boxed
+    from unibase.imaging.engine.kernel_maps import Kernel, feature_maps
+
     rng = np.random.default_rng(0)
     image = np.round(rng.normal(0, 60, (9, 10, 11)))
     mask = np.zeros(image.shape, dtype=bool)
@@ -111,10 +114,12 @@ def precompile() -> None:
     every = {"2D_avg", "2D_comb", "2_5D_avg", "2_5D_comb", "3D_avg", "3D_comb"}
     settings = SimpleNamespace(
         setting={"distances": [1, 2], "minimumROIDimensions": 2},
-        image_types={"Original": {}, "LoG": {"sigma": [1.0]}, "Wavelet": {}},
+        image_types={"Original": {}, "LoG": {"sigma": [1.0]}, "Wavelet": {}, "LBP2D": {"binWidth": 1}},
         feature_classes=classes,
         ibsi={"bins": 8, "aggregations": sorted(every)},
     )
     for stored in ("int16", "float32"):
         extract(image, mask, (1.0, 1.0, 1.0), settings, "pyradiomics", stored)
     extract(image, mask, (1.0, 1.0, 1.0), settings, "ibsi")
+    maps = SimpleNamespace(setting={}, image_types={"Original": {}}, feature_classes={"glcm": None}, ibsi=None)
+    list(feature_maps(image, Boxed.of(mask), (1.0, 1.0, 1.0), maps, Kernel()))

@@ -26,6 +26,7 @@ class Scene:
         region: The region that all other features describe: what re-segmentation leaves.
         box: Box of the image that filters have to fill: that of the region, or of several.
         spacing: (z, y, x) in mm.
+        start: Where its first voxel lies in the image that it was made of, as a continuous index (z, y, x).
     """
 
     image: Array
@@ -33,6 +34,7 @@ class Scene:
     region: Boxed
     box: Box
     spacing: Array
+    start: Array
 
 
 def prepare(image: Array, region: Boxed, spacing: Array, setting: Mapping[str, Any]) -> Scene:
@@ -49,13 +51,14 @@ def prepare(image: Array, region: Boxed, spacing: Array, setting: Mapping[str, A
     """
     if region.empty:
         raise Unusable(reasons.EMPTY_REGION, "The mask holds no voxel.", "Check the region name and the mask.")
+    start = np.zeros(3)
     if setting.get("interpolator", "sitkBSpline") is not None and setting.get("resampledPixelSpacing") is not None:
-        image, region, spacing = _resampled(image, region, spacing, setting)
+        image, region, spacing, start = _resampled(image, region, spacing, setting)
         if region.empty:
             raise Unusable(reasons.EMPTY_REGION, "No voxel of the region is left after resampling.", "Resample to a finer grid.")
     elif setting.get("preCrop", False):
         _check(region, setting)
-        image, region = _cropped(image, region, int(setting.get("padDistance", 0)))
+        image, region, start = _cropped(image, region, int(setting.get("padDistance", 0)))
     _check(region, setting)
     shape_region = region
     if setting.get("resegmentRange") is not None:
@@ -63,13 +66,13 @@ def prepare(image: Array, region: Boxed, spacing: Array, setting: Mapping[str, A
         _check(region, setting)
         if setting.get("resegmentShape", False):
             shape_region = region
-    return Scene(image, shape_region, region, region.box, spacing)
+    return Scene(image, shape_region, region, region.box, spacing, start)
 
 
-def _cropped(image: Array, region: Boxed, pad: int) -> tuple[Array, Boxed]:
-    """Return the image cropped to the region and a margin, and the region in it."""
+def _cropped(image: Array, region: Boxed, pad: int) -> tuple[Array, Boxed, Array]:
+    """Return the image cropped to the region and a margin, the region in it, and where its first voxel lay."""
     crop = region.grown([pad] * 3)
-    return image[crop], Boxed.of(region.part(crop))
+    return image[crop], Boxed.of(region.part(crop)), np.array([float(part.start) for part in crop])
 
 
 def _check(region: Boxed, setting: Mapping[str, Any]) -> None:
@@ -132,7 +135,7 @@ def normalised(image: Array, setting: Mapping[str, Any]) -> Array:
     return np.asarray(result * result.dtype.type(setting.get("normalizeScale", 1)))
 
 
-def _resampled(image: Array, region: Boxed, spacing: Array, setting: Mapping[str, Any]) -> tuple[Array, Boxed, Array]:
+def _resampled(image: Array, region: Boxed, spacing: Array, setting: Mapping[str, Any]) -> tuple[Array, Boxed, Array, Array]:
     """PyRadiomics' grid: aligned with the image's corner, cropped to the region and `padDistance`.
 
     SimpleITK interpolates, over the whole image when the interpolator is a spline whose filter runs over whole lines: only so
@@ -146,7 +149,8 @@ def _resampled(image: Array, region: Boxed, spacing: Array, setting: Mapping[str
     new = np.where(wanted == 0, spacing, wanted)
     new = np.where(size != 1, new, spacing)
     if np.allclose(spacing, new):
-        return *_cropped(image, region, pad), spacing
+        near, inside, first = _cropped(image, region, pad)
+        return near, inside, spacing, first
     ratio = spacing / new
     start = np.array(region.start)
     low = np.maximum(np.floor((start - 0.5) * ratio - pad), 0)
@@ -167,4 +171,4 @@ def _resampled(image: Array, region: Boxed, spacing: Array, setting: Mapping[str
     result = sitk.GetArrayFromImage(resampler.Execute(source))
     resampler.SetOutputPixelType(mask.GetPixelID())
     resampler.SetInterpolator(sitk.sitkNearestNeighbor)
-    return result, Boxed.of(sitk.GetArrayFromImage(resampler.Execute(mask)) > 0), new
+    return result, Boxed.of(sitk.GetArrayFromImage(resampler.Execute(mask)) > 0), new, index

@@ -44,17 +44,8 @@ FEATURE_CLASSES = ("firstorder", "glcm", "gldm", "glrlm", "glszm", "ngtdm", "sha
 """All feature classes of PyRadiomics, in the order in which it computes them."""
 
 IMAGE_TYPES = (
-    "Original",
-    "Wavelet",
-    "LoG",
-    "Square",
-    "SquareRoot",
-    "Logarithm",
-    "Exponential",
-    "Gradient",
-    "LBP2D",
-    "LBP3D",
-)
+    "Original", "Wavelet", "LoG", "Square", "SquareRoot", "Logarithm", "Exponential", "Gradient", "LBP2D", "LBP3D",
+)  # fmt: skip
 """All image types of PyRadiomics."""
 
 _INTERPOLATORS = (
@@ -83,6 +74,7 @@ class FeatureSettings:
         ibsi: Settings of our own engine in `ibsi` mode; PyRadiomics never sees them.
         label: The one label to measure, when the file names it; None measures every label of a mask, where PyRadiomics takes 1.
         told: What the file asks for that has no effect here, a sentence each.
+        voxel: The `voxelSetting` section: the kernel of maps. No feature of a region depends on it.
     """
 
     image_types: Mapping[str, Mapping[str, object]]
@@ -91,6 +83,7 @@ class FeatureSettings:
     ibsi: Mapping[str, Any] = field(default_factory=dict)
     label: int | None = None
     told: tuple[str, ...] = field(default=(), compare=False)
+    voxel: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @cached_property
     def digest(self) -> str:
@@ -170,8 +163,7 @@ def make_settings(content: Any) -> FeatureSettings:
     known = ("imageType", "featureClass", "setting", "voxelSetting", "ibsi")
     content = _mapping("the parameter file", content)
     _only(content, known, "the parameter file")
-    if content.get("voxelSetting"):
-        raise UserError("voxelSetting: maps of features per voxel are not made here. Remove voxelSetting.")
+    voxel = _check_setting("voxelSetting", _mapping("voxelSetting", content.get("voxelSetting")), _VOXEL_CHECKS)
     setting = dict(DEFAULTS)
     given = _check_setting("setting", _mapping("setting", content.get("setting")))
     # additionalInfo only asks PyRadiomics for diagnostics: it changes no feature, so it must not change the digest.
@@ -196,7 +188,9 @@ def make_settings(content: Any) -> FeatureSettings:
         setting,
         _check_ibsi(_mapping("ibsi", content.get("ibsi"))),
         given.get("label"),
-        _without_effect(additional_info, given, image_types),
+        _without_effect(additional_info, given, image_types)
+        + (("voxelSetting acts on maps alone (unibase maps).",) if voxel else ()),
+        voxel,
     )
 
 
@@ -275,11 +269,12 @@ def _only(content: Mapping[str, Any], known: tuple[str, ...], place: str) -> Non
         raise UserError(f"{place}: unknown key {', '.join(unknown)}. Allowed: {', '.join(known)}.")
 
 
-def _check_setting(place: str, content: dict[str, Any]) -> dict[str, Any]:
+def _check_setting(place: str, content: dict[str, Any], checks: Mapping[str, _Check] | None = None) -> dict[str, Any]:
+    checks = _CHECKS if checks is None else checks
     for key, value in content.items():
-        if key not in _CHECKS:
-            raise UserError(f"{place}.{key} is unknown. Allowed: {', '.join(sorted(_CHECKS))}.")
-        check, allowed = _CHECKS[key]
+        if key not in checks:
+            raise UserError(f"{place}.{key} is unknown. Allowed: {', '.join(sorted(checks))}.")
+        check, allowed = checks[key]
         if value is None:
             if key in _NEEDS_VALUE:
                 raise UserError(f"{place}.{key} is empty. Give it a value, {allowed}, or remove it to take the default.")
@@ -394,4 +389,10 @@ _CHECKS: dict[str, _Check] = {
     "symmetricalGLCM": _BOOL,
     "weightingNorm": _one_of("euclidean", "manhattan", "infinity", "no_weighting"),
     "gldm_a": _int(0),
+}
+_VOXEL_CHECKS: dict[str, _Check] = {
+    "kernelRadius": _int(1),
+    "maskedKernel": _BOOL,
+    "initValue": (_is_number, "a number"),
+    "voxelBatch": _int(1),
 }

@@ -94,6 +94,37 @@ def write_store(stored: Stored, folder: Path) -> None:
         group.attrs.update({"ome": {"version": "0.5", "multiscales": [_multiscale(name, stored.grid)], "image-label": label}})
 
 
+def write_channels(array: Array, names: Sequence[str], grid: Grid, folder: Path) -> None:
+    """Write several maps on one grid as a store with a channel for each; one that stands there is replaced.
+
+    Args:
+        array: The maps, float64 (channel, z, y, x).
+        names: Name of each channel.
+        grid: Where voxel centres lie.
+        folder: The folder, as a rule named `*.ome.zarr`.
+    """
+    import zarr
+
+    root = zarr.create_group(folder, zarr_format=3, overwrite=True)
+    made = root.create_array(
+        "0",
+        shape=array.shape,
+        dtype=array.dtype,
+        chunks=(1, *array.shape[1:]),
+        fill_value=0,
+        dimension_names=("c", "z", "y", "x"),
+    )
+    made[...] = array
+    scales = _multiscale("maps", grid)
+    scales["axes"] = [{"name": "c", "type": "channel"}, *scales["axes"]]
+    scale, move = scales["datasets"][0]["coordinateTransformations"]
+    scale["scale"], move["translation"] = [1.0, *scale["scale"]], [0.0, *move["translation"]]
+    place = {"spacing": list(grid.spacing), "origin": list(grid.origin), "direction": list(grid.direction)}
+    channels = [{"label": name, "active": False} for name in names]
+    about = {**place, "coordinates": "LPS", "channels": list(names)}
+    root.attrs.update({"ome": {"version": "0.5", "multiscales": [scales], "omero": {"channels": channels}}, ABOUT: about})
+
+
 def _write_array(group: zarr.Group, name: str, array: Array) -> None:
     from zarr.codecs import BloscCodec
 

@@ -132,7 +132,7 @@ def test_a_setting_is_refused_exactly_where_pyradiomics_refuses_it(key: str) -> 
         ({"setting": {"binWidth": "wide"}}, "setting.binWidth must be a number above 0"),
         ({"setting": {"binwidth": 25}}, "setting.binwidth is unknown"),
         ({"settings": {}}, "unknown key settings"),
-        ({"voxelSetting": {"kernelRadius": 2}}, "voxelSetting"),
+        ({"voxelSetting": {"kernelRadius": 0}}, "voxelSetting.kernelRadius must be a whole number of at least 1"),
         ({"setting": [1]}, "setting must be a mapping"),
         ([1], "must be a mapping"),
         ({"ibsi": {"bin": 3}}, "ibsi: unknown ibsi options bin"),
