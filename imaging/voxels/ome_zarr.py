@@ -121,8 +121,9 @@ def write_channels(array: Array, names: Sequence[str], grid: Grid, folder: Path)
     scale["scale"], move["translation"] = [1.0, *scale["scale"]], [0.0, *move["translation"]]
     place = {"spacing": list(grid.spacing), "origin": list(grid.origin), "direction": list(grid.direction)}
     channels = [{"label": name, "active": False} for name in names]
-    about = {**place, "coordinates": "LPS", "channels": list(names)}
-    root.attrs.update({"ome": {"version": "0.5", "multiscales": [scales], "omero": {"channels": channels}}, ABOUT: about})
+    about: dict[str, Any] = {**place, "coordinates": "LPS", "channels": list(names)}
+    ome: dict[str, Any] = {"version": "0.5", "multiscales": [scales], "omero": {"channels": channels}}
+    root.attrs.update({"ome": ome, ABOUT: {**about}})
 
 
 def _write_array(group: zarr.Group, name: str, array: Array) -> None:
