@@ -119,8 +119,7 @@ def _first_order(values: np.ndarray, ranks: np.ndarray, distinct: int, shift: fl
 @compiled
 def _co_occurrence(ranks: np.ndarray, present: np.ndarray, steps: np.ndarray, numbers: np.ndarray, out: np.ndarray) -> None:
     """The 24 GLCM features, the mean over the directions that hold a pair and give a value."""
-    sums, counted = np.zeros(24), np.zeros(24)
-    one = np.empty(24)
+    sums, counted, one = np.zeros(24), np.zeros(24), np.empty(24)
     for k in range(len(steps)):
         p = _pairs(ranks, steps[k], len(present))
         if numbers[4] == 1:
