@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -44,6 +44,11 @@ UNREAD = (
 )
 RECOGNISED = ("unit: ", "genome ", "segments of ", "names of genes: ")
 """How notes begin that say what a matrix is; a release keeps them, without the figures that show it."""
+DONE = (
+    "values rounded to whole counts", "rows of genes listed more than once", "names are no human gene", "outdated gene symbols replaced",
+    "repeated variants merged", "rows left out: ", "no list of profiled samples",
+)  # fmt: skip
+"""What notes hold that say what was done to the values; a release keeps them whole. They count genes and variants, never persons."""
 NO_MATRIX = "no-matrix"
 """Unit of what the sheet or the list of profiled samples names and no matrix holds."""
 
@@ -96,7 +101,7 @@ def _stage_matrix(_: None, task: AssayTask) -> dict[str, Any]:
             store.write_zarr(staged.adata, folder / "matrix.zarr")
         if sexes is not None:
             write_parquet(sexes, folder / "sex.parquet")
-        said = [note.partition(" (")[0] for note in gated.notes if note.startswith(RECOGNISED)]
+        said = _for_methods(gated.notes)
         (folder / "recognised.json").write_text(json.dumps(said), encoding="utf-8")
         SAMPLE_MAP.write(staged.sample_map, folder / "sample_map.parquet")
         QUARANTINE.write(staged.quarantine, folder / "quarantine.parquet")
@@ -109,6 +114,12 @@ def _stage_matrix(_: None, task: AssayTask) -> dict[str, Any]:
         "quarantined": staged.quarantine.height,
         "notes": notes,
     }
+
+
+def _for_methods(notes: Sequence[str]) -> list[str]:
+    """Return what a release says of a matrix: what it is, and what was done to its values."""
+    of_what = [note.partition(" (")[0] for note in notes if note.startswith(RECOGNISED)]
+    return of_what + [note for note in notes if any(part in note for part in DONE)]
 
 
 def _stage_omics(run: Run, name: str) -> list[Outcome]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import polars as pl
 
+from unibase.releases.content.assay_methods import assay_sources
+
 CITATIONS: Mapping[str, str] = {
     "pyradiomics": "van Griethuysen et al., Cancer Res 2017;77:e104",
     "ibsi": "Zwanenburg et al., Radiology 2020;295:328",
@@ -55,6 +57,7 @@ def methods_paragraph(about: Mapping[str, Any], tables: Mapping[str, pl.LazyFram
             *_own_rules(settings.get("deidentification")),
             *_radiomics(tables.get("features")),
             *_assays(dict(about.get("modalities", {})), settings),
+            *assay_sources(settings, [name for name in about.get("modalities", {}) if name not in ("radiomics", "clinical")]),
             *(_harmonised(group, record) for group, record in dict(about.get("harmonisation", {})).items()),
             *_index(settings.get("index")),
             *_endpoints(tables.get("adtte")),
