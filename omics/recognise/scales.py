@@ -24,6 +24,15 @@ def _span(lowest: float, highest: float) -> str:
     return f"all values {low}, some above 1000" if below is None else f"all values {low} to {below:g}"
 
 
+_M_SPAN = 9.0
+"""From the 1st to the 99th percentile of a sample: M-values of arrays reach over 10.6 to 12, natural logarithms over 8.3 at most."""
+
+
+def _span_of_most(samples: list[Values]) -> float:
+    low, high = np.median([np.quantile(row, (0.01, 0.99)) for row in samples], axis=0)
+    return float(high - low)
+
+
 def methylation_unit(values: Values) -> Told:
     """Tell whether samples x probes are beta values, M-values, percent, or something else.
 
@@ -52,7 +61,10 @@ def methylation_unit(values: Values) -> Told:
     if lowest < 0 and highest < 30 and lowest > -30:
         beyond = np.mean(np.abs(known) > 2)
         if beyond >= 0.25 and all(row.min() < 0 for row in per_sample):
-            return Told("M", "M", (said, f"{beyond:.0%} of them beyond 2 and -2"))
+            said_beyond = f"{beyond:.0%} of them beyond 2 and -2"
+            if known.size >= 100 and _span_of_most(per_sample) < _M_SPAN:
+                return Told("M-values, or natural logarithms", "other", (said, said_beyond, "narrower than log2 of an array"))
+            return Told("M", "M", (said, said_beyond))
         return Told("differences, z-scores or centred values", "other", (said, f"{beyond:.0%} of them beyond 2 and -2"))
     return Told("intensities, or no methylation", "other", (said,))
 

@@ -37,7 +37,8 @@ def read_samples(path: Path | str) -> pl.DataFrame:
         of which something is said that is not understood, else empty; in the order of the file.
 
     Raises:
-        UserError: If a column is missing, a sample or patient is blank, or a sample is listed twice.
+        UserError: If a column is missing, a sample or patient is blank, a sample is listed twice, or a column that is not read
+            may be the day of collection or the type of the samples.
 
     >>> path = getfixture("tmp_path") / "samples.csv"
     >>> _ = path.write_text("sample,patient,collected\nS1,12,2024-03\n")
@@ -53,6 +54,7 @@ def read_samples(path: Path | str) -> pl.DataFrame:
         raise UserError(
             f"The sample sheet {path} lacks the column {', '.join(missing)}. It needs sample, patient, collected, sample_type."
         )
+    _refuse_unread(frame, path)
     frame = frame.with_row_index("source_row", offset=1)
     frame = frame.select(
         *[
@@ -132,22 +134,67 @@ def _cells(path: Path) -> pl.DataFrame:
         ) from None
     if any("_duplicated_" in name and name.partition("_duplicated_")[0] in _TITLES for name in frame.columns):
         raise UserError(f"The sample sheet {path} has two columns of one title. Keep the one that counts.")
-    return frame.rename(_known_titles(frame.columns))
+    return frame.rename(_known_titles(frame.columns, path))
 
 
-_TITLES = {"sample": ("sample", "sampleid", "samplename", "echantillon"), "patient": ("patient", "patientid", "ipp"),
-           "collected": ("collected", "collectiondate", "collectedon", "datecollected", "dateofcollection", "samplingdate", "sampledate", "dateprelevement", "datedeprelevement", "prelevele"),
-           "sample_type": ("sampletype", "typeechantillon", "typedechantillon", "tissuetype")}  # fmt: skip
+_TITLES = {
+    "sample": ("sample", "sampleid", "samplename", "echantillon"),
+    "patient": ("patient", "patientid", "ipp"),
+    "collected": (
+        "collected", "collectiondate", "collectedon", "datecollected", "dateofcollection", "dateofsamplecollection", "samplecollectiondate",
+        "samplingdate", "dateofsampling", "datesampled", "sampledon", "sampledate", "dateofsample", "specimendate", "specimencollectiondate",
+        "collectionday", "dayofcollection", "biopsydate", "dateofbiopsy", "datebiopsie", "datedelabiopsie", "resectiondate", "dateofresection",
+        "dateprelevement", "datedeprelevement", "dateduprelevement", "prelevele", "preleve", "jourdeprelevement", "entnahmedatum", "fechatoma",
+    ),
+    "sample_type": ("sampletype", "typeechantillon", "typedechantillon", "tissuetype", "specimentype", "tumornormal", "tumournormal"),
+}  # fmt: skip
+_A_DAY = re.compile(r"date|^day|day$|^jour|datum|fecha")
+_OTHER_DAY = re.compile(
+    r"birth|naiss|dob|ddn|death|deces|seq|extra|recei|recep|arriv|ship|run|libr|report|rendu|diag|analy|updat|maj|scan|array|process|store|freez|creat"
+)
+"""Titles of columns that are days, and of those that tell another day than that of collection."""
 
 
-def _known_titles(titles: list[str]) -> dict[str, str]:
-    """Return the names of the columns that are written otherwise; a title as it should be is never taken for another."""
+def _known_titles(titles: list[str], path: Path) -> dict[str, str]:
+    """Return the names of the columns that are written otherwise; a title as it should be is never taken for another.
+
+    Raises:
+        UserError: If two columns may be the one that is needed.
+    """
     renamed: dict[str, str] = {}
     for wanted, spellings in _TITLES.items():
-        other = [title for title in titles if plain(title) in spellings]
-        if wanted not in titles and len(other) == 1:
+        other = [title for title in titles if plain(title) in spellings and title != wanted]
+        if wanted not in titles and len(other) > 1:
+            raise UserError(f"The sample sheet {path} has two columns that may be {wanted}: {', '.join(other)}. Title one {wanted}.")
+        if wanted not in titles and other:
             renamed[other[0]] = wanted
     return renamed
+
+
+def _refuse_unread(frame: pl.DataFrame, path: Path) -> None:
+    """Refuse a sheet of which a column may be the day of collection, or tell tumours from normals, and is not read.
+
+    Raises:
+        UserError: With the title of the column.
+    """
+    said = [title for title in frame.columns if frame.schema[title] != pl.Null and frame[title].null_count() < frame.height]
+    days = [title for title in said if _A_DAY.search(plain(title)) and not _OTHER_DAY.search(plain(title))]
+    if "collected" not in frame.columns and days:
+        raise UserError(
+            f"The sample sheet {path} has no column collected, and nobody can tell whether {days[0]} is the day of collection. "
+            "Title it collected if it is, and else what it is (such as sequencing_date)."
+        )
+    kinds = [title for title in said if _tells_tumours(frame[title])]
+    if "sample_type" not in frame.columns and kinds:
+        raise UserError(f"The sample sheet {path} has no column sample_type, and {kinds[0]} says it. Title that sample_type.")
+
+
+def _tells_tumours(column: pl.Series) -> bool:
+    """Whether all cells are words for tumour or normal; single letters, and `blood`, may mean something else."""
+    if column.dtype != pl.String:
+        return False
+    words = set(column.drop_nulls().str.strip_chars().str.to_lowercase().to_list()) - _NOTHING
+    return bool(words) and words <= SAMPLE_TYPES.keys() and any(len(word) > 1 and word not in ("blood", "sang") for word in words)
 
 
 def _check_names(frame: pl.DataFrame, path: Path) -> None:

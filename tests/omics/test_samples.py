@@ -189,3 +189,34 @@ def test_what_is_no_sheet_is_refused_without_a_value(tmp_path: Path, text: str, 
     with pytest.raises(UserError, match=said) as error:
         read_samples(path)
     assert "8001" not in str(error.value)
+
+
+COLUMNS = [
+    # Titles of a sheet beside sample and patient, a row, and what is read of it or said.
+    ("biopsy_date", "2021-05-20", ("2021-05-20", None)),
+    ("Specimen Date,sequencing_date", "2021-05-20,2021-07-01", ("2021-05-20", None)),
+    ("tumor_normal", "normal", (None, "normal")),
+    ("received_date,birth_date,status", "2021-05-20,1950-01-01,alive", (None, None)),
+    ("date,collected", "2021-07-01,2021-05-20", ("2021-05-20", None)),
+    ("date", "", (None, None)),
+    ("sex,stade", "M,N", (None, None)),
+    ("date", "2021-05-20", "whether date is the day of collection"),
+    ("Jour", "2021-05-20", "whether Jour is the day of collection"),
+    ("sample_dates", "2021-05-20", "whether sample_dates is"),
+    ("class", "Solid Tissue Normal", "class says it"),
+    ("sampling_date,date_of_biopsy", "2021-05-20,2021-05-21", "two columns that may be collected"),
+]
+
+
+@pytest.mark.parametrize(("titles", "cells", "told"), COLUMNS)
+def test_no_column_of_a_day_or_a_type_is_passed_over(
+    tmp_path: Path, titles: str, cells: str, told: tuple[str | None, str | None] | str
+) -> None:
+    path = tmp_path / "CHU-été.csv"
+    path.write_text(f"sample,patient,{titles}\nS1,H1,{cells}\n", encoding="utf-8")
+    if isinstance(told, str):
+        with pytest.raises(UserError, match=told) as error:
+            read_samples(path)
+        assert "2021" not in str(error.value)
+    else:
+        assert read_samples(path).select("collected", "sample_type").row(0) == told
