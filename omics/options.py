@@ -19,6 +19,7 @@ SampleFrom = Literal["file name"]
 Strand = Literal["unstranded", "forward", "reverse"]
 AssayName = Literal["rna", "mutations", "methylation", "copy_number", "proteomics", "single_cell"]
 View = Literal["gene", "truncating", "hotspot"]
+SetScore = Literal["ssgsea", "ulm"]
 
 CAPTURE_MEGABASES = 50.0
 """Callable size when a study gives none: what MAF summaries assume of an exome."""
@@ -135,6 +136,11 @@ class RnaOptions(Section):
     model: Annotated[Literal["frozen", "refit"], LATER] = "frozen"
     """`frozen`: learned on the samples of the first build and kept, so that later samples change no earlier value; a new
     fit is asked for with `unibase refit`. `refit`: learned again in every build that has other samples, and all values change."""
+    gene_sets: StudyFile = None
+    """Sets of genes (GMT, by symbol, Ensembl or NCBI) of which each chosen sample gets scores, as `rna_ssgsea_HYPOXIA`, from its own values
+    alone. Their licence is yours to look at: none are shipped."""
+    scores: Annotated[list[SetScore], Field(min_length=1), LATER] = Field(default=["ssgsea"])
+    """Which scores: `ssgsea` (GSVA's, over the number of genes in place of the cohort's range) and `ulm` (decoupleR's t values)."""
 
 
 class MutationOptions(Section):

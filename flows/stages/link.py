@@ -47,7 +47,8 @@ from unibase.linking.sample_values import with_sample_values
 from unibase.linking.series_checks import shared_series
 from unibase.linking.splits import Dealing, make_splits, with_split
 from unibase.linking.subject_table import describe_subjects
-from unibase.omics.assays.registry import chosen_values
+from unibase.omics.assays.chosen import chosen_values, set_values
+from unibase.omics.assays.set_scores import scored_sets
 from unibase.omics.options import AssayName
 from unibase.omics.stores.store import open_zarr
 from unibase.privacy.ledger.persons import first_seen
@@ -260,7 +261,7 @@ def _sample_sex(run: Run) -> dict[str, str]:
 
 
 def _add_assay_values(run: Run, analysis: pl.DataFrame, trace: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Add the values of each subject's chosen sample (`omics.assays.registry.chosen_values`).
+    """Add the values of each subject's chosen sample (`omics.assays.chosen`).
 
     The column is `<assay>_<symbol>`. Its trace row is that of the sample it was taken from.
     """
@@ -271,7 +272,12 @@ def _add_assay_values(run: Run, analysis: pl.DataFrame, trace: pl.DataFrame) -> 
         if not store.exists() or column not in analysis.columns:
             continue
         chosen = analysis.select(column).drop_nulls().to_series().to_list()
-        values = chosen_values(assay, open_zarr(store), chosen, options.genes, options.mutations.min_samples)
+        adata = open_zarr(store)
+        values = chosen_values(assay, adata, chosen, options.genes, options.mutations.min_samples)
+        if assay == "rna" and (sets := scored_sets(options.rna.placed(run.study.path), adata.var)):
+            values = values.join(set_values(adata, chosen, sets), on="colname", maintain_order="left")
+            for note in sets.notes:
+                run.say(f"link: rna: {note}")
         analysis, trace = with_sample_values(analysis, trace, assay, values)
     return analysis, trace.sort(["subject_id", "kind", "variable"], maintain_order=True)
 

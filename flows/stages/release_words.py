@@ -161,6 +161,8 @@ def _clinical_variables(run: Run) -> Iterator[dict[str, str]]:
 def _assay_variables(run: Run, assay: str, window: SampleWindow, analysis: list[str]) -> Iterator[dict[str, str]]:
     yield _row(f"{assay}_sample", f"Chosen sample of {assay}", _sample(window), table="analysis", source="sample_map")
     yield _row(f"{assay}_*", f"Value of {assay} in the chosen sample", _value(run, assay), table="analysis", source=assay)
+    if assay == "rna":
+        yield from _set_scores(run, analysis)
     for name, label, derivation, unit in (words for words in PER_SAMPLE.get(assay, ()) if words[0] in analysis):
         yield _row(name, label, derivation, table="analysis", unit=unit)
     if assay == "rna" and run.study.harmonise.rna is not None:
@@ -171,6 +173,28 @@ def _assay_variables(run: Run, assay: str, window: SampleWindow, analysis: list[
             table="analysis",
             source=assay,
         )
+
+
+SET_SCORES = {
+    "ssgsea": "Single-sample gene set enrichment (Barbie 2009) of the normalised expression: GSVA's score without its division by the "
+    "range of the cohort, over the number of genes.",
+    "ulm": "t value of the slope of the normalised expression of all genes on membership in the set (decoupleR's univariate linear "
+    "model, not centred).",
+}
+"""How a score of a set of genes is derived, by its name."""
+
+
+def _set_scores(run: Run, analysis: list[str]) -> Iterator[dict[str, str]]:
+    """Yield the words of the scores of sets of genes, each computed from the chosen sample alone."""
+    if not run.study.assays.rna.gene_sets:
+        return
+    file = Path(run.study.assays.rna.gene_sets).name
+    for score in run.study.assays.rna.scores:
+        start = f"rna_{score}_"
+        for column in (column for column in analysis if column.startswith(start)):
+            name = column.removeprefix(start)
+            derivation = f"{SET_SCORES[score]} Genes of the set {name} of {file} that the frozen model has."
+            yield _row(column, f"{score} of {name}", derivation, table="analysis", unit="1", source="rna")
 
 
 def _image_variables(run: Run, analysis: list[str]) -> Iterator[dict[str, str]]:

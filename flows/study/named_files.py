@@ -41,6 +41,7 @@ def _shared_files(study: Study) -> list[tuple[str, str]]:
         study: The study.
     """
     named = [("assays.mutations.hotspots", study.assays.mutations.hotspots or "")]
+    named.append(("assays.rna.gene_sets", study.assays.rna.gene_sets or ""))
     named += [("assays.copy_number.genes", study.assays.copy_number.genes or "")]
     named += [("features.settings", study.features.settings if study.features else "")]
     named += [("features.pet_table", (study.features.pet_table or "") if study.features else "")]

@@ -6,15 +6,13 @@ is the same whatever came later. Single cells are summed up per sample and cell 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import polars as pl
-from numpy.typing import NDArray
 
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.groundwork.sections import Section
@@ -346,52 +344,3 @@ _READERS: Mapping[str, Callable[[AssayFiles, Mapping[str, str]], Gated]] = {
     "proteomics": _proteomics,
     "single_cell": _single_cell,
 }
-
-
-def chosen_values(assay: str, adata: AnnData, samples: Sequence[str], features: Sequence[str], min_mutated: int) -> pl.DataFrame:
-    """Return the values of samples that enter an analysis table.
-
-    Args:
-        assay: Name of the assay.
-        adata: All samples, as `together` or `omics.models.frozen` leaves them; its matrix may stay on disk (`store.open_zarr`).
-        samples: The chosen samples.
-        features: Symbols (gene, probe, protein, arm) that are asked for; those that the assay lacks are left out.
-        min_mutated: Mutations: genes mutated in fewer of the chosen samples are left out; all others enter.
-
-    Returns:
-        `colname`, then `<assay>_<symbol>` per feature, then what was computed per sample: `mutations_tmb`,
-        `copy_number_fraction_altered`. Missing is null.
-    """
-    place_of = {str(name): place for place, name in enumerate(adata.obs_names)}
-    names = [name for name in samples if name in place_of]
-    places = np.array([place_of[name] for name in names], dtype=np.int64)
-    symbols = [str(symbol) or str(name) for symbol, name in zip(adata.var["symbol"], adata.var_names, strict=True)]
-    if assay == "mutations":
-        mutated = sum((values == 1).sum(axis=0) for _, values in _row_blocks(adata.X, places))
-        wanted = np.flatnonzero(np.broadcast_to(mutated, len(symbols)) >= min_mutated).tolist()
-    else:
-        wanted = [symbols.index(name) for name in features if name in symbols]
-    matrix = np.empty((len(places), len(wanted)))
-    for rows, values in _row_blocks(adata.X, places) if wanted else ():
-        matrix[rows] = values[:, wanted]
-    obs = adata.obs.iloc[places]
-    columns: dict[str, object] = {"colname": names}
-    columns |= {f"{assay}_{symbols[gene]}": matrix[:, i] for i, gene in enumerate(wanted)}
-    columns |= {f"{assay}_{name}": obs[name].to_numpy(dtype=float) for name in _PER_SAMPLE if name in obs}
-    frame = pl.DataFrame(columns, schema_overrides={"colname": pl.String})
-    return frame.with_columns(pl.selectors.float().fill_nan(None))
-
-
-def _row_blocks(matrix: Any, places: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-    """Yield which of `places` are read, and their rows, in the order of the matrix: each chunk of a store is read once."""
-    order = np.argsort(places, kind="stable")
-    size = max(1, _BLOCK_CELLS // max(1, matrix.shape[1]))
-    for start in range(0, len(order), size):
-        rows = order[start : start + size]
-        yield rows, np.asarray(matrix[places[rows], :], dtype=np.float64)
-
-
-_BLOCK_CELLS = 4_000_000
-"""Values in memory at a time: 32 MB."""
-
-_PER_SAMPLE = ("tmb", "fraction_altered", "ploidy", "loh")

@@ -165,7 +165,9 @@ def _known_titles(titles: list[str], path: Path) -> dict[str, str]:
     for wanted, spellings in _TITLES.items():
         other = [title for title in titles if plain(title) in spellings and title != wanted]
         if wanted not in titles and len(other) > 1:
-            raise UserError(f"The sample sheet {path} has two columns that may be {wanted}: {', '.join(other)}. Title one {wanted}.")
+            raise UserError(
+                f"The sample sheet {path} has two columns that may be {wanted}: {', '.join(other)}. Title one {wanted}."
+            )
         if wanted not in titles and other:
             renamed[other[0]] = wanted
     return renamed

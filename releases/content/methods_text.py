@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 
 import polars as pl
@@ -25,6 +26,8 @@ CITATIONS: Mapping[str, str] = {
     "left-truncation": "Tsai, Jewell and Wang, Biometrika 1987;74:883",
     "RECIST 1.1": "Eisenhauer et al., Eur J Cancer 2009;45:228",
     "iRECIST": "Seymour et al., Lancet Oncol 2017;18:e143",
+    "ssgsea": "Barbie et al., Nature 2009;462:108",
+    "ulm": "Badia-i-Mompel et al., Bioinform Adv 2022;2:vbac016",
     "kaplan-meier": "Kaplan and Meier, J Am Stat Assoc 1958;53:457",
 }
 
@@ -76,6 +79,14 @@ def _radiomics(features: pl.LazyFrame | None) -> list[str]:
     return [f"Radiomic features of {modalities} were extracted with {engines} ({cited})."]
 
 
+def _set_scores(options: Mapping[str, Any]) -> list[str]:
+    """Say which scores of sets of genes an assay's samples have."""
+    if not options.get("gene_sets"):
+        return []
+    named = " and ".join(f"{score} ({CITATIONS[score]})" for score in options["scores"])
+    return [f"Gene sets of {PurePath(options['gene_sets']).name} were scored by {named}, each sample from its own values alone."]
+
+
 def _assays(modalities: Mapping[str, Any], settings: Mapping[str, Any]) -> list[str]:
     """Return how each assay was normalised, where the settings say a method."""
     sentences = []
@@ -87,6 +98,7 @@ def _assays(modalities: Mapping[str, Any], settings: Mapping[str, Any]) -> list[
             cited = f" ({CITATIONS[method]})" if method in CITATIONS else ""
             sentences.append(f"The assay {assay} ({shape['variables']} variables) was normalised by {method}{cited}.")
             sentences += _model_sentences(dict(dict(settings.get("models", {})).get(assay) or {}))
+            sentences += _set_scores(dict(dict(settings.get("assays", {})).get(assay) or {}))
     return sentences
 
 

@@ -59,6 +59,9 @@ def write_assays(home: Path) -> dict[str, int]:
             source |= {"sample_column": "biopsy", "layer": "raw"} if name == "single_cell" else {}
             study["centres"][centre]["omics"][name] = source
     study["assays"]["genes"] = [*study["assays"].get("genes", []), "cg00000003", "7q", "P00002", "B_cell:CD19"]
+    # Genes of the simulated counts, and of a set that they lack.
+    (home / "sets.gmt").write_text("IMMUNE\tsimulated\tCD8A\tCD274\tCA9\tLDHA\tMKI67\nMOUSE\t\tTrp53\tKras\n")
+    study["assays"]["rna"] |= {"gene_sets": "sets.gmt", "scores": ["ssgsea", "ulm"]}
     for name in ASSAYS:
         study["windows"][name] = {"from_days": -365, "to_days": 0, "choose": "latest"}
     with open(home / "study.yaml", "w", encoding="utf-8") as file:
@@ -92,7 +95,18 @@ def test_every_assay_reaches_the_release(tmp_path: Path) -> None:
         assert name in cohort.mod
         assert mapping.filter(pl.col("assay") == name).height == counts[name], "every sample that enters is in the map"
         assert analysis[f"{name}_sample"].drop_nulls().len() >= 5
-    columns = ("methylation_cg00000003", "copy_number_7q", "proteomics_P00002", "copy_number_fraction_altered")
+    assert "1 gene sets scored; 5 of their 5 genes are measured" in said and ": MOUSE" in said
+    assert "Gene sets of sets.gmt were scored by ssgsea (Barbie" in (release / "report" / "methods.txt").read_text(
+        encoding="utf-8"
+    )
+    columns = (
+        "rna_ssgsea_IMMUNE",
+        "rna_ulm_IMMUNE",
+        "methylation_cg00000003",
+        "copy_number_7q",
+        "proteomics_P00002",
+        "copy_number_fraction_altered",
+    )
     for column in (*columns, "single_cell_B_cell:CD19"):
         assert analysis[column].drop_nulls().len() >= 5, column
         assert dictionary.filter((pl.col("table") == "analysis") & (pl.col("column") == column))["derivation"].item()

@@ -12,9 +12,10 @@ import polars as pl
 import pytest
 
 from unibase.groundwork.problems import Unusable
-from unibase.omics.assays import registry
+from unibase.omics.assays import chosen as chosen_module
+from unibase.omics.assays.chosen import chosen_values
 from unibase.omics.assays.methylation import m_values
-from unibase.omics.assays.registry import AssayFiles, chosen_values, read, sample_names, together
+from unibase.omics.assays.registry import AssayFiles, read, sample_names, together
 from unibase.omics.options import Assays, AssaySource, CopyNumberOptions, MutationOptions
 from unibase.omics.stores.store import open_zarr, write_zarr
 
@@ -152,7 +153,7 @@ def test_values_are_chosen_from_a_store_as_from_memory(
     write_zarr(whole, tmp_path / "all.zarr")
     chosen = ["s9", "s3", "gone", "s29", "s0", "s9"]
     expected = matrix[[9, 3, 29, 0, 9]].astype(float)
-    monkeypatch.setattr(registry, "_BLOCK_CELLS", cells)
+    monkeypatch.setattr(chosen_module, "_BLOCK_CELLS", cells)
     for adata in (whole, open_zarr(tmp_path / "all.zarr")):
         values = chosen_values(assay, adata, chosen, ["G2", "E0", "unknown"], 2)
         assert values["colname"].to_list() == ["s9", "s3", "s29", "s0", "s9"]
