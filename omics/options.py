@@ -160,6 +160,9 @@ class CopyNumberOptions(Section):
 
     build: Literal["hg19", "hg38"] = "hg38"
     """The genome that the positions refer to, the same in all centres."""
+    relative_to: Literal["diploid", "ploidy"] = "diploid"
+    """What log2 ratios of absolute copies are taken to: two copies, or the sample's own ploidy (mean autosomal copies), by which a doubled
+    genome is not altered all over. Levels that come as log2 ratios stay as their caller centred them."""
     genes: StudyFile = None
     """Table of genes with the columns gene, chromosome, start, end (positions of that genome): the mean log2 ratio of each stands beside
     those of the arms."""

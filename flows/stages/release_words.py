@@ -81,6 +81,30 @@ PER_SAMPLE = {
             "Share of the profiled autosomal bases of which one allele alone is left; null where alleles are not told apart.",
             "1",
         ),
+        (
+            "copy_number_hrd_loh",
+            "HRD-LOH",
+            "Regions of lost heterozygosity above 15 Mb, whole chromosomes left out (Abkevich 2012); null where alleles are not told apart.",
+            "1",
+        ),
+        (
+            "copy_number_hrd_tai",
+            "Telomeric allelic imbalances",
+            "Ends of chromosomes in allelic imbalance up to before the centromere (Birkbak 2012); null where alleles are not told apart.",
+            "1",
+        ),
+        (
+            "copy_number_hrd_lst",
+            "Large-scale transitions",
+            "Breaks between pieces of 10 Mb and more within an arm (Popova 2012), not corrected for ploidy; null where alleles are not told apart.",
+            "1",
+        ),
+        (
+            "copy_number_hrd_sum",
+            "HRD sum",
+            "HRD-LOH, telomeric allelic imbalances and large-scale transitions together, as scarHRD counts them.",
+            "1",
+        ),
     ],
 }
 """Columns of the analysis table that an assay gives beside its features: column, label, derivation, unit."""

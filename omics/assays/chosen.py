@@ -88,4 +88,4 @@ def _row_blocks(matrix: Any, places: NDArray[np.int64]) -> Iterator[tuple[NDArra
 _BLOCK_CELLS = 4_000_000
 """Values in memory at a time: 32 MB."""
 
-_PER_SAMPLE = ("tmb", "fraction_altered", "ploidy", "loh")
+_PER_SAMPLE = ("tmb", "fraction_altered", "ploidy", "loh", "hrd_loh", "hrd_tai", "hrd_lst", "hrd_sum")

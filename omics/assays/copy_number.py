@@ -7,7 +7,7 @@ cover, weighted by length; what no segment covers is missing, never zero.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ import polars as pl
 
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.omics.assays.genome import ARMS, Build
+from unibase.omics.readers.segments import LOWEST_COPIES
 from unibase.omics.readers.tabular import read_table
 
 if TYPE_CHECKING:
@@ -166,3 +167,34 @@ def alleles(segments: pl.DataFrame) -> pl.DataFrame:
         lost = pl.col("bases").filter((pl.col("minor") == 0) & (pl.col("total") > 0)).sum()
         told.append(pl.when(known > 0).then(lost / known).alias("loh"))
     return autosomes.group_by("sample").agg(told).sort("sample")
+
+
+def against_ploidy(segments: pl.DataFrame) -> pl.DataFrame:
+    """Return segments of absolute copies with log2 of their ratio to the sample's ploidy; others as they are.
+
+    Args:
+        segments: As `read_segments` gives them.
+    """
+    if "total" not in segments.columns:
+        return segments
+    ploidy = alleles(segments).select("sample", "ploidy")
+    copies = pl.max_horizontal(pl.col("total"), pl.lit(LOWEST_COPIES))
+    found = segments.join(ploidy, on="sample", how="left", maintain_order="left")
+    return found.with_columns((copies / pl.col("ploidy")).log(2).alias("log2")).drop("ploidy")
+
+
+def levels_are(segments: pl.DataFrame, relative_to: Literal["diploid", "ploidy"]) -> tuple[str, ...]:
+    """Return a sentence that says what the levels are ratios to, where the study asked for ploidy.
+
+    Args:
+        segments: As `read_segments` gives them.
+        relative_to: What the study says.
+    """
+    if relative_to == "diploid":
+        return ()
+    known = "total" in segments.columns
+    return (
+        ("unit: log2 of copies over each sample's ploidy",)
+        if known
+        else ("unit: log2 ratios as the caller centred them; no copies are given",)
+    )

@@ -17,6 +17,7 @@ import pandas as pd
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.groundwork.sections import Section
 from unibase.omics.assays import copy_number, gene_copies, methylation, proteomics, pseudobulk
+from unibase.omics.assays.scars import scar_scores
 from unibase.omics.options import AssayName, Assays, AssaySource, CellColumns, View
 from unibase.omics.readers import numeric_tables
 from unibase.omics.readers.counts import file_sample
@@ -284,16 +285,18 @@ def _copy_number(files: AssayFiles, _: Mapping[str, str]) -> Gated:
         return Gated(genes[list(report.kept)].copy(), report.staging_reasons(), tuple(genes.uns["evidence"]))
     options = files.study.copy_number
     read = read_segments(files.matrix, options.build, files.reading)
-    segments = read.frame
+    segments = copy_number.against_ploidy(read.frame) if options.relative_to == "ploidy" else read.frame
     adata = copy_number.arm_levels(segments, options.build)
     if options.genes:
         adata = copy_number.beside(adata, copy_number.gene_levels(segments, copy_number.read_genes(options.genes)))
     adata.var["symbol"] = adata.var_names.astype(object)
-    told = copy_number.fraction_altered(segments).join(copy_number.alleles(segments), on="sample", how="left")
+    told = copy_number.fraction_altered(segments)
+    for beside in (copy_number.alleles(segments), scar_scores(segments, options.build)):
+        told = told.join(beside, on="sample", how="left")
     altered = pd.DataFrame(told.to_dict(as_series=False)).set_index("sample")
     for column in altered.columns:
         adata.obs[column] = altered[column].reindex(adata.obs_names).to_numpy()
-    return Gated(adata, {}, read.evidence, tuple(altered.columns))
+    return Gated(adata, {}, (*read.evidence, *copy_number.levels_are(segments, options.relative_to)), tuple(altered.columns))
 
 
 def _proteomics(files: AssayFiles, _: Mapping[str, str]) -> Gated:

@@ -15,10 +15,12 @@ from unibase.methods.compiled.exact import FloatArray
 from unibase.methods.single_sample import ssgsea, ulm
 from unibase.omics.genes import gene_table, parts_of
 from unibase.omics.options import RnaOptions, SetScore
+from unibase.omics.readers.counts import frame_of
 from unibase.omics.readers.gene_sets import read_gene_sets
 
 if TYPE_CHECKING:
     import pandas as pd
+    from anndata import AnnData
 
 MIN_GENES = 5
 """A set of which fewer genes were measured has no score: decoupleR's own bound."""
@@ -55,12 +57,12 @@ class ScoredSets:
         return np.hstack([SCORES[score](values, self.members) for score in self.scores])
 
 
-def scored_sets(options: RnaOptions, var: pd.DataFrame) -> ScoredSets | None:
-    """Return what is computed of an assay whose genes are those of `var`; None where the study names no sets.
+def scored_sets(options: RnaOptions, adata: AnnData) -> ScoredSets | None:
+    """Return what is computed of an assay; None where the study names no sets.
 
     Args:
         options: Of the study; the path of the sets is absolute.
-        var: Genes of the assay, by Ensembl identifier or name, with `symbol`.
+        adata: The assay; its `var` names genes by Ensembl identifier or name, and has `symbol`.
 
     Raises:
         UserError: As `read_gene_sets`, or if fewer than five genes of every set were measured.
@@ -68,6 +70,7 @@ def scored_sets(options: RnaOptions, var: pd.DataFrame) -> ScoredSets | None:
     if not options.gene_sets:
         return None
     sets = read_gene_sets(options.gene_sets)
+    var = frame_of(adata.var)
     places = _places(var)
     rows = {name: sorted({place for gene in genes for place in _find(gene, places)}) for name, genes in sets.items()}
     kept = {name: mine for name, mine in rows.items() if MIN_GENES <= len(mine) < len(var)}

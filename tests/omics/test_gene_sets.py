@@ -84,7 +84,7 @@ def test_genes_are_found_by_any_name_and_a_new_patient_changes_no_score(tmp_path
     values, _ = expression(6, 40)
     adata = store(values)
     options = RnaOptions(gene_sets=str(path), scores=["ulm", "ssgsea"])
-    sets = scored_sets(options, adata.var)
+    sets = scored_sets(options, adata)
     assert sets is not None and sets.names == ("HYPOXIA", "weighted")
     assert [list(np.flatnonzero(row)) for row in sets.members] == [[0, 1, 2, 3, 9], [4, 5, 6, 7, 8]]
     assert sets.notes == (
@@ -94,7 +94,7 @@ def test_genes_are_found_by_any_name_and_a_new_patient_changes_no_score(tmp_path
     both = set_values(adata, ["s5", "gone", "s0"], sets)
     assert both.columns == ["colname", "rna_ulm_HYPOXIA", "rna_ulm_weighted", "rna_ssgsea_HYPOXIA", "rna_ssgsea_weighted"]
     assert both.filter(colname="s0").equals(set_values(store(values[:1]), ["s0"], sets))
-    assert scored_sets(RnaOptions(), adata.var) is None
+    assert scored_sets(RnaOptions(), adata) is None
 
 
 FILES = [
@@ -113,6 +113,6 @@ def test_what_is_no_set_of_human_genes_is_refused(tmp_path: Path, text: str, sai
     path = tmp_path / "CHU-été.gmt"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=said):
-        scored_sets(RnaOptions(gene_sets=str(path)), store(np.ones((2, 30))).var)
+        scored_sets(RnaOptions(gene_sets=str(path)), store(np.ones((2, 30))))
     with pytest.raises(UserError, match="no file of gene sets"):
         read_gene_sets(tmp_path / "gone.gmt")
