@@ -96,9 +96,7 @@ def test_every_assay_reaches_the_release(tmp_path: Path) -> None:
         assert mapping.filter(pl.col("assay") == name).height == counts[name], "every sample that enters is in the map"
         assert analysis[f"{name}_sample"].drop_nulls().len() >= 5
     assert "1 gene sets scored; 5 of their 5 genes are measured" in said and ": MOUSE" in said
-    assert "Gene sets of sets.gmt were scored by ssgsea (Barbie" in (release / "report" / "methods.txt").read_text(
-        encoding="utf-8"
-    )
+    assert "Gene sets of sets.gmt were scored by ssgsea (Barbie" in (release / "methods.txt").read_text(encoding="utf-8")
     columns = (
         "rna_ssgsea_IMMUNE",
         "rna_ulm_IMMUNE",
