@@ -177,10 +177,9 @@ def against_ploidy(segments: pl.DataFrame) -> pl.DataFrame:
     """
     if "total" not in segments.columns:
         return segments
-    ploidy = alleles(segments).select("sample", "ploidy")
-    copies = pl.max_horizontal(pl.col("total"), pl.lit(LOWEST_COPIES))
-    found = segments.join(ploidy, on="sample", how="left", maintain_order="left")
-    return found.with_columns((copies / pl.col("ploidy")).log(2).alias("log2")).drop("ploidy")
+    copies = pl.max_horizontal("total", pl.lit(LOWEST_COPIES))
+    found = segments.join(alleles(segments), on="sample", maintain_order="left")
+    return found.select(*segments.drop("log2").columns, (copies / pl.col("ploidy")).log(2).alias("log2"))
 
 
 def levels_are(segments: pl.DataFrame, relative_to: Literal["diploid", "ploidy"]) -> tuple[str, ...]:
@@ -190,11 +189,9 @@ def levels_are(segments: pl.DataFrame, relative_to: Literal["diploid", "ploidy"]
         segments: As `read_segments` gives them.
         relative_to: What the study says.
     """
-    if relative_to == "diploid":
-        return ()
-    known = "total" in segments.columns
-    return (
-        ("unit: log2 of copies over each sample's ploidy",)
-        if known
-        else ("unit: log2 ratios as the caller centred them; no copies are given",)
-    )
+    asked = relative_to == "ploidy"
+    return (_OF_COPIES if "total" in segments.columns else _OF_RATIOS,) if asked else ()
+
+
+_OF_COPIES = "unit: log2 of copies over each sample's ploidy"
+_OF_RATIOS = "unit: log2 ratios as the caller centred them; no copies are given"

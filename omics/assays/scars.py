@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import polars as pl
 
@@ -95,13 +95,11 @@ def merged(pieces: Iterable[Piece]) -> list[Piece]:
     >>> [(one.start, one.end) for one in merged([Piece(1, 5, 1, 1), Piece(9, 12, 1, 1), Piece(13, 20, 2, 1)])]
     [(1, 12), (13, 20)]
     """
-    out: list[Piece] = []
-    for piece in pieces:
-        if out and (out[-1].major, out[-1].minor) == (piece.major, piece.minor):
-            out[-1] = replace(out[-1], end=max(out[-1].end, piece.end))
-        else:
-            out.append(piece)
-    return out
+    return [_spanning(list(same)) for _, same in groupby(pieces, key=lambda one: (one.major, one.minor))]
+
+
+def _spanning(same: list[Piece]) -> Piece:
+    return replace(same[0], end=max(piece.end for piece in same))
 
 
 def count_loh(pieces: Sequence[Piece]) -> int:
@@ -113,10 +111,13 @@ def count_loh(pieces: Sequence[Piece]) -> int:
     >>> count_loh([Piece(1, 20_000_000, 2, 0), Piece(20_000_001, 90_000_000, 1, 1)])
     1
     """
-    if all(piece.minor == 0 for piece in pieces):
-        return 0
     regions = merged(replace(piece, major=min(piece.major, 1)) for piece in pieces)
-    return sum(one.minor == 0 and one.major > 0 and one.size > MIN_LOH for one in regions)
+    found = sum(_is_loh(one) for one in regions)
+    return found if any(piece.minor for piece in pieces) else 0
+
+
+def _is_loh(piece: Piece) -> bool:
+    return piece.minor == 0 and piece.major > 0 and piece.size > MIN_LOH
 
 
 def _long(pieces: Sequence[Piece]) -> list[Piece]:
