@@ -114,15 +114,24 @@ def client_of_worker() -> Iterator[Client | None]:
 
     The worker takes other tasks meanwhile.
     """
-    from distributed import get_worker, worker_client
+    from distributed import worker_client
 
-    try:
-        get_worker()
-    except ValueError:
+    # Not inside an `except`: what is raised there loses what it was raised from, and with it what the machine did.
+    if not _on_a_worker():
         yield None
         return
     with worker_client() as client:
         yield client
+
+
+def _on_a_worker() -> bool:
+    from distributed import get_worker
+
+    try:
+        get_worker()
+    except ValueError:
+        return False
+    return True
 
 
 def each[Item, Result](

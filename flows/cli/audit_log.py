@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter, validators
 
 audit_app = App(name="audit", help="The audit log of a study: who did what, when, to how many persons; whether it is whole.")
 
@@ -28,7 +29,9 @@ def audit_verify(study: Path) -> None:
 
 
 @audit_app.command(name="show")
-def audit_show(study: Path, *, last: int = 20, json: bool = False) -> None:
+def audit_show(
+    study: Path, *, last: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 20, json: bool = False
+) -> None:
     """Show the last entries of the audit log: when, who, what, how many persons, details.
 
     Example: `unibase audit show study.yaml --last 5`

@@ -30,10 +30,12 @@ def check(study: Path, *, recognise: bool = False, json: bool = False) -> None:
     from unibase.flows.cli.printing import print_json
     from unibase.flows.study.named_sources import check_sources
     from unibase.flows.study.surroundings import check_surroundings
+    from unibase.flows.study.unlike_named import check_contents
     from unibase.flows.study.validation import read_study
 
     content = read_study(study)
     check_sources(content)
+    check_contents(content)
     check_surroundings(content)
     if json:
         print_json({"study": content.study, "version": content.release.version, "centres": list(content.centres)})

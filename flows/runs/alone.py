@@ -15,6 +15,7 @@ from unibase.flows.runs.versions import publish_next
 from unibase.flows.stages.link import link
 from unibase.flows.stages.release import publish
 from unibase.flows.study.named_sources import check_sources
+from unibase.flows.study.places import TIMELINE
 from unibase.flows.study.validation import read_study
 from unibase.groundwork.files import write_bytes
 from unibase.groundwork.problems import UserError
@@ -97,8 +98,13 @@ def join_alone(study_file: Path, out: Path) -> str:
     """Join at the index and copy the tables to a folder; return what was written, in words.
 
     `study_file`: the study file; `out`: the folder.
+
+    Raises:
+        UserError: If there is no timeline yet.
     """
     with _owned_run(study_file, None, local=True) as run:
+        if not TIMELINE.of(run.study.work.root).exists():
+            raise UserError(f"There is no timeline to join yet. Build first: unibase build {study_file}")
         linked = link(run)
         for name in ("analysis", "trace", "index", "flow", "cohort", "adtte", "adrs"):
             write_bytes(out / f"{name}.parquet", (linked.folder / f"{name}.parquet").read_bytes())

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from unibase.flows.runs.code import ROOMS, ROOT
 from unibase.flows.study.named_files import files_of_settings
 from unibase.flows.study.places import DICOM, EVERY, FETCHED, LEDGER, OBJECTIONS, PEOPLE, RELEASE, Place
-from unibase.groundwork.files import digest_of, sha256_file
+from unibase.groundwork.contents import UNREAD
+from unibase.groundwork.files import blake3_file, digest_of, sha256_file
 from unibase.groundwork.problems import MachineFault
 
 if TYPE_CHECKING:
@@ -120,6 +121,8 @@ def accept(ledger: WorkLedger, root: Path, place: Place) -> None:
 def _found_in(ledger: WorkLedger, root: Path, place: Place) -> dict[str, str]:
     """Return the digest of each file of a place, by its path below the workspace; what did not change is not read.
 
+    A file that could not be read is tried once more: the error then says what the machine did.
+
     Args:
         ledger: Where digests are remembered.
         root: The workspace.
@@ -131,7 +134,8 @@ def _found_in(ledger: WorkLedger, root: Path, place: Place) -> dict[str, str]:
             continue  # `all.zarr` stands beside the folders of centres, and is no centre
         found = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
         files |= {file.relative_to(root).as_posix(): file for file in found}
-    return ledger.contents.digests(f"place {place.path}", dict(sorted(files.items())))
+    digests = ledger.contents.digests(f"place {place.path}", dict(sorted(files.items())))
+    return digests | {name: blake3_file(files[name]) for name, digest in digests.items() if digest == UNREAD}
 
 
 def _pattern(place: Place) -> str:

@@ -18,6 +18,7 @@ def missing_sources(study: Study) -> list[str]:
     named += [*_shared_files(study), ("key.file", study.key.file or "")]
     return [
         f"{key}: nothing at {study.path(value)}"
+        + (f" (unibase key new {study.path(value)} makes one)" if key == "key.file" else "")
         for key, value in named
         if value and not any(path.exists() for path in study.paths(value))
     ]

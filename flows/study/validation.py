@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 import difflib
+import re
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from unibase.flows.study.study_file import Study
 from unibase.flows.study.vault_at_rest import hold
 from unibase.groundwork.problems import UserError
 
+_SAID = {
+    "string_type": "must be a text. Put it in quotes ('1.0').",
+    "list_type": "must be a list. Put it in square brackets ([OS]).",
+    "date_from_datetime_parsing": "must be a day, written as 2020-12-31.",
+    "date_parsing": "must be a day, written as 2020-12-31.",
+    "date_type": "must be a day, written as 2020-12-31.",
+    "int_parsing": "must be a whole number.",
+    "int_type": "must be a whole number.",
+    "int_from_float": "must be a whole number.",
+    "float_parsing": "must be a number.",
+    "float_type": "must be a number.",
+    "bool_parsing": "must be true or false.",
+    "bool_type": "must be true or false.",
+    "too_short": "must name at least one. Add it.",
+}
+"""What is said of faults that pydantic tells in the words of its own types."""
 MOST_NODES = 100_000
 """Values of a study file; one that holds more was made to fill memory."""
 
@@ -32,11 +50,7 @@ def read_study(path: Path | str) -> Study:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"No study file at {path}. Make an example: unibase simulate FOLDER")
-    try:
-        content = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UserError(f"{path}:{line}: this is no valid YAML ({error.problem}). Mend that line.") from None
+    content = _content(path)
     if _unfolded(content) > MOST_NODES:
         raise UserError(f"{path}: it unfolds to more than {MOST_NODES} values by its aliases (*name). Write it without them.")
     if not isinstance(content, CommentedMap):
@@ -50,6 +64,36 @@ def read_study(path: Path | str) -> Study:
         raise UserError("\n".join([*faults, f"{len(faults)} to mend. Every key is explained in docs/study-file.md"])) from None
     hold(study)
     return study
+
+
+def _content(path: Path) -> Any:
+    """Return what a YAML file says."""
+    whole = path.read_bytes()
+    try:
+        text = whole.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = whole[: error.start].count(b"\n") + 1
+        raise UserError(f"{path}:{line}: this is no text in UTF-8. Save the file as UTF-8.") from None
+    try:
+        return YAML(typ="rt").load(text)
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UserError(f"{path}:{line}: this is no valid YAML ({error.problem}). Mend that line.") from None
+    except YAMLError:
+        raise UserError(f"{path}: it holds characters that no YAML may hold. Write it as plain text.") from None
+    except ValueError:  # of a day or a number that is none
+        line = next((number for number, one in enumerate(text.splitlines(), start=1) if _no_day(one)), 1)
+        raise UserError(f"{path}:{line}: there is no such day. Write days as 2020-12-31.") from None
+
+
+def _no_day(line: str) -> bool:
+    """Return whether a line holds what looks like a day and is none."""
+    for found in re.finditer(r"(\d{4})-(\d\d?)-(\d\d?)", line):
+        try:
+            date(*(int(part) for part in found.groups()))
+        except ValueError:
+            return True
+    return False
 
 
 def _unfolded(content: Any) -> int:
@@ -99,8 +143,18 @@ def _fault(path: Path, content: CommentedMap, detail: Any) -> str:
     elif kind == "string_pattern_mismatch":
         said = f"{detail['input']!r} is not allowed; it must match {context['pattern']}."
     else:
-        said = f"{detail['msg'].removeprefix('Value error, ')}."
+        said = _SAID.get(kind) or _section_said(kind, location) or f"{detail['msg'].removeprefix('Value error, ')}."
     return f"{path}:{line}: {key}: {said}"
+
+
+def _section_said(kind: str, location: list[Any]) -> str:
+    """Return what to say where a section of keys was expected; nothing for another fault."""
+    if kind not in ("model_type", "dict_type", "model_attributes_type"):
+        return ""
+    allowed = _allowed(location)
+    return (
+        f"must be a section of keys; allowed here: {', '.join(allowed)}." if allowed else "must be a section of keys and values."
+    )
 
 
 def _line(content: Any, location: list[Any]) -> int:
@@ -123,7 +177,8 @@ def _allowed(location: list[Any]) -> list[str]:
     for part in location:
         fields = getattr(model, "model_fields", {})
         model = _section_of(fields[part].annotation) if part in fields else model
-    return sorted(set(getattr(model, "model_fields", {})) - {"file"})
+    ours = {"file"} if model is Study else set()
+    return sorted(set(getattr(model, "model_fields", {})) - ours)
 
 
 def _section_of(annotation: Any) -> Any:

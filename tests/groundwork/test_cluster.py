@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
-from unibase.groundwork.cluster import dask_client
+from unibase.groundwork.cluster import client_of_worker, dask_client
+from unibase.groundwork.faults import fault_of
+from unibase.groundwork.problems import Unusable
 
 
 def test_a_stranger_on_the_machine_cannot_speak_to_scheduler_or_worker() -> None:
@@ -26,3 +30,16 @@ def test_the_process_that_started_a_cluster_joins_it_by_its_address() -> None:
         address = str(client.scheduler_info()["address"])
         with dask_client(address) as other:
             assert other.submit(int, "7").result() == 7
+
+
+def test_what_the_machine_did_stays_known_where_work_may_be_shared_out() -> None:
+    def read() -> None:
+        try:
+            raise OSError(errno.EMFILE, "Too many open files")
+        except OSError:
+            raise Unusable("unusable-clinical-source", "It cannot be read.") from None
+
+    with pytest.raises(Unusable) as told, client_of_worker():
+        read()
+    fault = fault_of(told.value)
+    assert fault is not None and fault.reason == "machine-EMFILE"

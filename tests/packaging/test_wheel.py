@@ -82,7 +82,7 @@ def test_every_file_of_the_rooms_is_inside_and_nothing_beside(installed: Install
         assert names == {f"unibase/{name}" for name in tracked}
         assert {f"unibase/{room}/py.typed" for room in ROOMS} <= names
         (meta,) = (name for name in archive.namelist() if name.endswith("entry_points.txt"))
-        assert "unibase = unibase.flows.cli.main:main" in archive.read(meta).decode()
+        assert "unibase = unibase.flows.cli.start:start" in archive.read(meta).decode()
 
 
 def test_every_module_is_imported_from_the_wheel(installed: Installed, tmp_path: Path) -> None:

@@ -1,0 +1,81 @@
+"""Files that the study names as what they are not: a table as images, a folder as a table, a study file as a mapping."""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from unibase.flows.study.study_file import Centre, Study
+from unibase.groundwork.problems import UserError
+
+
+def check_contents(study: Study) -> None:
+    """Look into the files that a study names, as far as tells whether each is what its key says.
+
+    Args:
+        study: The study.
+
+    Raises:
+        UserError: With each file that is something else.
+    """
+    wrong = [line for name, centre in study.centres.items() for line in _of_centre(study, name, centre)]
+    wrong += _of_revision(study)
+    if wrong:
+        raise UserError("\n".join([*wrong, f"{len(wrong)} to mend in {study.file}"]))
+
+
+def _of_centre(study: Study, name: str, centre: Centre) -> Iterator[str]:
+    here = f"centres.{name}"
+    if centre.dicom and centre.dicom.local is not None and not _may_hold_images(study.path(centre.dicom.local)):
+        yield f"{here}.dicom: {study.path(centre.dicom.local)} is no folder, archive, DICOMDIR or DICOM file. Name one."
+    if centre.people:
+        yield from _of_people(study.path(centre.people), here, name)
+    if centre.clinical and centre.clinical.format == "csv":
+        yield from _of_mapping(study, centre.clinical.mapping, here)
+
+
+def _of_people(path: Path, here: str, name: str) -> Iterator[str]:
+    from unibase.privacy.ledger.people_file import read_people  # imports polars
+
+    if path.is_dir():
+        yield f"{here}.people: {path} is a folder. Name the CSV or Parquet file in it."
+        return
+    try:
+        read_people(path, name)
+    except UserError as error:
+        yield f"{here}.people: {error}"
+
+
+def _of_mapping(study: Study, mapping: str | None, here: str) -> Iterator[str]:
+    from unibase.clinical.formats.mapping_rules import read_mapping  # imports polars
+
+    if mapping is None:
+        yield f"{here}.clinical.mapping: tables need a mapping. Draft one: unibase map FOLDER"
+        return
+    try:
+        read_mapping(study.path(mapping))
+    except UserError as error:
+        yield f"{here}.clinical.mapping: {error}"
+
+
+def _may_hold_images(path: Path) -> bool:
+    """Return whether a path is a folder, an archive, a DICOMDIR or a DICOM file; what is not there is said elsewhere."""
+    if not path.is_file() or path.name.upper() == "DICOMDIR":
+        return True
+    with path.open("rb") as file:
+        if file.read(132)[128:] == b"DICM":
+            return True
+    return zipfile.is_zipfile(path) or tarfile.is_tarfile(path)
+
+
+def _of_revision(study: Study) -> list[str]:
+    if study.ledger_revision is None:
+        return []
+    from unibase.privacy.ledger.persons import revisions  # imports polars
+
+    known = len(revisions(study.work.identity))
+    if study.ledger_revision <= known:
+        return []
+    return [f"ledger_revision: the ledger has {known} revisions, and no {study.ledger_revision}. Name one of these, or none."]
