@@ -80,6 +80,10 @@ class _EncodedNames:
         apart = (self._given_bits[one] ^ self._given_bits[two]).bit_count() / FILTER_BITS
         return 1 if apart <= _ONE_SLIP else 2 if apart <= _TWO_SLIPS else 3
 
+    def misread(self, one: int, two: int) -> bool:
+        """See `ledger.comparable.Names`: cannot be told."""
+        return False
+
     def length(self, name: int) -> int:
         """See `ledger.comparable.Names`: the class of the length."""
         return self._lengths[name]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import polars as pl
 
-from unibase.privacy.ledger.given_names import given_names, skeleton, squeezed
+from unibase.privacy.ledger.given_names import given_names, misread, skeleton, squeezed
 from unibase.privacy.ledger.traits import (
     FOREIGN,
     all_names,
@@ -52,6 +52,9 @@ class Names(Protocol):
 
     def slips(self, one: int, two: int) -> int:
         """Return how many slips of the pen lie between the given names numbered `one` and `two`, at most 3."""
+
+    def misread(self, one: int, two: int) -> bool:
+        """Return whether the given names numbered `one` and `two` are told apart as one that was written wrongly is."""
 
     def length(self, name: int) -> int:
         """Return the letters of a given name."""
@@ -204,6 +207,10 @@ class ClearNames:
         from rapidfuzz.distance import OSA
 
         return OSA.distance(self._given[one], self._given[two], score_cutoff=2)
+
+    def misread(self, one: int, two: int) -> bool:
+        """Compare given names `one` and `two` by letters; see `Names`."""
+        return misread(self._given[one], self._given[two])
 
     def length(self, name: int) -> int:
         """Count the letters of the given name numbered `name`; see `Names`."""

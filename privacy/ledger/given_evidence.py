@@ -230,6 +230,8 @@ class _Judge:
         many, few = sorted((self._bearers[first], self._bearers[second]), reverse=True)
         well_known = bool(many >= _RARER * max(few, 1))
         one_exists = of.exists[first] != of.exists[second]
+        if one_exists and shortest >= _NO_SHORTER and self._names.misread(first, second):
+            return True
         if of.between[first] or of.between[second]:
             return False
         if not (one_exists or well_known):

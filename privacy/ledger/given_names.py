@@ -29,6 +29,10 @@ _SOUNDS = (
     ("QU", "K"), ("CE", "SE"), ("CI", "SI"), ("CY", "SI"), ("CH", "@"), ("C", "K"), ("@", "CH"), ("W", "U"), ("Y", "I"),
     ("Z", "S"), ("X", "KS"), ("H", ""),
 )  # fmt: skip
+_ONE_FOR_ANOTHER = frozenset({"EF", "UV", "CK", "IY"})
+"""Two letters of one shape, or of one sound."""
+_NASAL = re.compile(r"N(?![AEIOUYN])")
+"""What follows A or E where both are heard alike."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +158,28 @@ def squeezed(name: str) -> str:
         'ISABELE'
     """
     return re.sub(r"(.)\1", r"\1", name)
+
+
+def misread(one: str, two: str) -> bool:
+    """Return whether one name is the other with two neighbours exchanged, or one letter read or heard as its like.
+
+    So nobody names twins: JAEN and JEAN, MARIF and MARIE, ENDRE and ANDRE are one name where only one of them exists.
+
+    Args:
+        one, two: Given names, in capitals without accents.
+
+    Example:
+        >>> misread("JAEN", "JEAN"), misread("MARIF", "MARIE"), misread("ENDRE", "ANDRE"), misread("LENA", "LANA")
+        (True, True, True, False)
+    """
+    places = [at for at, (a, b) in enumerate(zip(one, two, strict=False)) if a != b]
+    if len(one) != len(two) or not 1 <= len(places) <= 2:
+        return False
+    first, last = places[0], places[-1]
+    if first != last:
+        return last == first + 1 and one[first] == two[last] and one[last] == two[first]
+    pair = "".join(sorted(one[first] + two[first]))
+    return pair in _ONE_FOR_ANOTHER or (pair == "AE" and _NASAL.match(one[first + 1 :]) is not None)
 
 
 def skeleton(name: str) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
-from rapidfuzz.distance import OSA, JaroWinkler
+from rapidfuzz.distance import OSA, JaroWinkler, Levenshtein
 
 from unibase.privacy.ledger.given_names import given_names, skeleton, squeezed
 from unibase.privacy.ledger.traits import (
@@ -310,6 +311,8 @@ def is_slip(a: str, b: str, file: File) -> bool:
     """Whether one of two names is surely the other with a slip of the pen."""
     if squeezed(a) == squeezed(b):
         return True
+    if TABLE.exists(a) != TABLE.exists(b) and min(len(a), len(b)) >= 4 and misread(a, b):
+        return True
     if TABLE.between(a) or TABLE.between(b):
         return False
     common = max(file.bearers[a], file.bearers[b]) >= 50 * max(1, min(file.bearers[a], file.bearers[b]))
@@ -321,6 +324,14 @@ def is_slip(a: str, b: str, file: File) -> bool:
     rarer = a if TABLE.exists(b) or file.bearers[a] < file.bearers[b] else b
     beginning = a[0] == b[0] or (TABLE.exists(a) != TABLE.exists(b) and skeleton(a) == skeleton(b))
     return beginning and (not TABLE.likely(rarer) or min(len(a), len(b)) >= 6)
+
+
+def misread(a: str, b: str) -> bool:
+    """Whether two neighbours are exchanged, or one letter stands for one of its shape or sound."""
+    if OSA.distance(a, b) != 1 or len(a) != len(b):
+        return False
+    heard = [[re.sub("[AE]N(?![AEIOUYN])", "~N", name), *(name.replace(x, y) for x, y in ("EF", "UV", "CK", "IY"))] for name in (a, b)]
+    return Levenshtein.distance(a, b) == 2 or any(x == y for x, y in zip(*heard, strict=True))
 
 
 def birth(one: Traits, two: Traits, file: File) -> float | None:

@@ -42,6 +42,10 @@ APART = {
     "half of a compound name with a slip": (("P1erre", "M"), ("Pierre-Yves", "M")),
     "half of a compound name without hyphen": (("Jean", "M"), ("JEAN FRANCOIS", "M")),
     "a slip of either of two names": (("Léa", "F"), ("Lna", "F")),
+    "a letter exchanged in a short name": (("Léa", "F"), ("Lae", "F")),
+    "a vowel that is not heard alike": (("Lana", "F"), ("Lena", "F")),
+    "two names, one of them misread": (("Marie-Claire", "F"), ("MARIF LOUISE", "F")),
+    "half of a compound name, misread": (("JFAN", "M"), ("Jean-Paul", "M")),
     "an initial": (("P", "M"), ("Pierre", "M")),
     "no given name": (("BEBE", "F"), ("BEBE", "F")),
 }
@@ -56,6 +60,10 @@ ONE = {
     "first letter as it is heard": (("Claudine", "F"), ("KLAUDINE", "F")),
     "another spelling": (("Sylvie", "F"), ("Silvie", "F")),
     "letters that no name has": (("Eléonore", "F"), ("Eleonre", "F")),
+    "two letters exchanged": (("Marie", "F"), ("Maire", "F")),
+    "a letter read as one of its shape": (("Jean", "M"), ("JFAN", "M")),
+    "a vowel as it is heard": (("André", "M"), ("ENDRE", "M")),
+    "a first letter as it is heard": (("Yasmina", "F"), ("IASMINA", "F")),
     "slip in a long name": (("Christophe", "M"), ("Chrictophe", "M")),
 }
 A_DAY = ("CORDELLIER", "1987-05-20", "69123")
