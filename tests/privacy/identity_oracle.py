@@ -330,7 +330,9 @@ def misread(a: str, b: str) -> bool:
     """Whether two neighbours are exchanged, or one letter stands for one of its shape or sound."""
     if OSA.distance(a, b) != 1 or len(a) != len(b):
         return False
-    heard = [[re.sub("[AE]N(?![AEIOUYN])", "~N", name), *(name.replace(x, y) for x, y in ("EF", "UV", "CK", "IY"))] for name in (a, b)]
+    heard = [
+        [re.sub("[AE]N(?![AEIOUYN])", "~N", name), *(name.replace(x, y) for x, y in ("EF", "UV", "CK", "IY"))] for name in (a, b)
+    ]
     return Levenshtein.distance(a, b) == 2 or any(x == y for x, y in zip(*heard, strict=True))
 
 
