@@ -17,6 +17,7 @@ import polars as pl
 
 from unibase.groundwork.files import write_text
 from unibase.privacy.ledger.comparable import RecordKey
+from unibase.privacy.ledger.fairness import Fairness, Share, counted, decided_pairs, groups_of_records
 from unibase.privacy.ledger.pair_weights import PairWeights, weigh_pairs
 from unibase.privacy.ledger.persons import ledger_people, persons
 from unibase.privacy.ledger.revisions import State
@@ -69,6 +70,7 @@ fieldset{border:0;padding:.5rem 0}label{margin-right:1.5rem}button{font:inherit;
 </style></head><body><h1>Identity review</h1>
 <p>Pairs to decide: COUNT. This page holds identities: it stays in the vault. Lines with ≠ differ.</p>
 SECTIONS
+FAIRNESS
 <p SAVE><button id="save">Save decisions (links.csv)</button> <span id="state" role="status"></span></p>
 <script>
 const pairs = PAIRS;
@@ -115,6 +117,7 @@ def write_review_page(folder: Path | str, path: Path | str, *, most: int = 500, 
     # Inside a script only `</` and `<!` could end it.
     script = json.dumps([[*left, *right] for left, right in ends]).replace("<", "\\u003c")
     page = _PAGE.replace("COUNT", str(open_pairs.height)).replace("PAIRS", script).replace("SECTIONS", "\n".join(sections))
+    page = page.replace("FAIRNESS", _fairness(folder, people))
     # Nothing to decide is nothing to save.
     page = page.replace("<p SAVE>", "<p>" if shown else "<p hidden>")
     write_text(path, page, mode=0o600)
@@ -156,6 +159,36 @@ def _open_pairs(folder: Path) -> pl.DataFrame:
         .unique(pair, keep="last", maintain_order=True)
         .sort(["score", *pair], descending=[True, False, False, False, False])
     )
+
+
+def _fairness(folder: Path, people: pl.DataFrame) -> str:
+    """Return what the decisions say of false and missed links, group by group, as HTML."""
+    files = {name: sorted(folder.glob(f"revision-*/{name}.parquet")) for name in ("edges", "review")}
+    made, asked = (pl.concat([pl.read_parquet(file) for file in some]) for some in files.values())
+    by_rules = made.filter(pl.col("rule").is_in(["scored", "same-traits", "ins"]))
+    pairs = decided_pairs(by_rules, asked, State.load(folder).decisions)
+    title = "<h2>Whom the rules serve worse</h2>"
+    if not pairs.height:
+        return f"{title}<p>Nobody has decided a pair yet: decisions tell how often the rules are wrong, and for whom.</p>"
+    rows = "".join(_fairness_row(one) for one in counted(pairs, groups_of_records(people)))
+    return (
+        f"{title}<p>Of the pairs that persons have decided. They look at the doubtful first: the shares of all links are "
+        "lower. False: links that were said to be two persons. Missed: pairs of one person that were asked about.</p>"
+        '<table class="fairness"><tr><th>Trait</th><th>Group</th><th>False</th><th>95 %</th><th>Missed</th><th>95 %</th></tr>'
+        f"{rows}</table>"
+    )
+
+
+def _fairness_row(one: Fairness) -> str:
+    return f"<tr><td>{one.trait}</td><td>{one.value}</td>{_share(one.false)}{_share(one.missed)}</tr>"
+
+
+def _share(share: Share) -> str:
+    """Return a share and its interval as two cells."""
+    if not share.of:
+        return "<td>0 of 0</td><td></td>"
+    low, high = share.interval()
+    return f"<td>{share.hits} of {share.of}</td><td>{low * 100:.1f} to {high * 100:.1f} %</td>"
 
 
 def _chart(weights: PairWeights) -> str:
