@@ -69,11 +69,6 @@ def groups_of_records(people: pl.DataFrame) -> pl.DataFrame:
     Args:
         people: PEOPLE rows.
 
-    Example:
-        >>> from unibase.groundwork.tables import PEOPLE
-        >>> row = {"centre": "lyon", "person_key": "1", "sex": "F", "birth_place_code": "99352", "birth_family_name": "Sow"}
-        >>> groups_of_records(PEOPLE.conform(pl.DataFrame([row]))).row(0)
-        ('lyon', '1', 'female', 'abroad', '4 letters or fewer')
     """
     place = pl.col("birth_place_code").str.strip_chars()
     born = (
