@@ -166,13 +166,16 @@ def count_lst(pieces: Sequence[Piece], centromere: tuple[int, int]) -> int:
     >>> count_lst([Piece(1, 20_000_000, 2, 1), Piece(20_000_001, 60_000_000, 1, 1)], (40_000_000, 44_000_000))
     1
     """
-    if len(pieces) < 2:
-        return 0
+    arms = _arms(pieces, centromere) if len(pieces) > 1 else ()
+    return sum(_transitions(arm) for arm in arms)
+
+
+def _arms(pieces: Sequence[Piece], centromere: tuple[int, int]) -> tuple[list[Piece], list[Piece]]:
     short = merged(piece for piece in pieces if piece.start <= centromere[0])
     long = merged(piece for piece in pieces if piece.end >= centromere[1])
     short[-1:] = [replace(piece, end=centromere[0]) for piece in short[-1:]]
     long[:1] = [replace(piece, start=centromere[1]) for piece in long[:1]]
-    return _transitions(short) + _transitions(long)
+    return short, long
 
 
 def _transitions(arm: list[Piece]) -> int:
