@@ -27,8 +27,8 @@ class Incidence:
 
     time: NDArray[np.float64]
     incidence: NDArray[np.float64]
-    events: NDArray[np.int64]
-    at_risk: NDArray[np.int64]
+    events: NDArray[np.float64]
+    at_risk: NDArray[np.float64]
 
     def at(self, time: float) -> float:
         """Return the probability by a `time`, in the unit of the times."""
@@ -55,6 +55,6 @@ def cumulative_incidence(time: ArrayLike, cause: ArrayLike, of: int = 1, entry: 
     curve = kaplan_meier(times, causes != 0, entry)
     starts = np.full(len(times), -np.inf) if entry is None else np.asarray(entry, dtype=np.float64)
     mine = times[(causes == of) & (starts < times)]
-    events = np.bincount(np.searchsorted(curve.time, mine), minlength=len(curve.time)).astype(np.int64)
+    events = np.bincount(np.searchsorted(curve.time, mine), minlength=len(curve.time)).astype(np.float64)
     free = np.concatenate([[1.0], curve.survival[:-1]])
     return Incidence(curve.time, np.cumsum(free * events / curve.at_risk), events, curve.at_risk)

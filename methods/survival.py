@@ -7,7 +7,7 @@ R's `survfit(..., conf.type = "log-log")`. Tests compare every number with R's s
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,8 +23,8 @@ class Curve:
 
     Attributes:
         time: Distinct observed times (events and censorings).
-        at_risk: Subjects at risk just before each time.
-        events: Events at each time.
+        at_risk: Subjects at risk just before each time; the expected number where times are known in part.
+        events: Events at each time, or the expected number.
         censored: Censorings at each time.
         survival: Estimate just after each time.
         lower: Lower limit of the pointwise 95 % band; NaN where S = 0; 1 before the first event.
@@ -34,9 +34,9 @@ class Curve:
     """
 
     time: NDArray[np.float64]
-    at_risk: NDArray[np.int64]
-    events: NDArray[np.int64]
-    censored: NDArray[np.int64]
+    at_risk: NDArray[np.float64]
+    events: NDArray[np.float64]
+    censored: NDArray[np.float64]
     survival: NDArray[np.float64]
     lower: NDArray[np.float64]
     upper: NDArray[np.float64]
@@ -112,21 +112,30 @@ def kaplan_meier(time: ArrayLike, event: ArrayLike, entry: ArrayLike | None = No
     if not len(times):
         raise ValueError("survival needs at least one subject: all entered when they had left")
     distinct, place = np.unique(times, return_inverse=True)
-    events = np.bincount(place[observed], minlength=len(distinct)).astype(np.int64)
-    leaving = np.bincount(place, minlength=len(distinct)).astype(np.int64)
+    events = np.bincount(place[observed], minlength=len(distinct)).astype(np.float64)
+    leaving = np.bincount(place, minlength=len(distinct)).astype(np.float64)
     entries, exits = np.sort(starts), np.sort(times)
-    at_risk = _at_risk(entries, exits, distinct)
+    at_risk = _at_risk(entries, exits, distinct).astype(np.float64)
     survival = np.cumprod(1.0 - events / at_risk, dtype=np.float64)
-    lower, upper = _band(survival, events, at_risk)
-    return Curve(distinct, at_risk, events, leaving - events, survival, lower, upper, entries, exits)
+    return with_band(Curve(distinct, at_risk, events, leaving - events, survival, survival, survival, entries, exits))
+
+
+def with_band(curve: Curve) -> Curve:
+    """Return a curve with the limits of its band, from its numbers of events and at risk.
+
+    Args:
+        curve: The estimate; its `lower` and `upper` are not read.
+    """
+    lower, upper = _band(curve.survival, curve.events, curve.at_risk)
+    return replace(curve, lower=lower, upper=upper)
 
 
 def _band(
-    survival: NDArray[np.float64], events: NDArray[np.int64], at_risk: NDArray[np.int64]
+    survival: NDArray[np.float64], events: NDArray[np.float64], at_risk: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the limits of the band at each time."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        greenwood = np.cumsum(events / (at_risk * (at_risk - events).astype(np.float64)))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        greenwood = np.cumsum(events / (at_risk * (at_risk - events)))
         spread = NORMAL_975 * np.sqrt(greenwood) / np.log(survival)
         lower = survival ** np.exp(-spread)
         upper = survival ** np.exp(spread)

@@ -183,7 +183,7 @@ def with_entry(adtte: pl.DataFrame, entry: pl.DataFrame) -> pl.DataFrame:
     frame = adtte.join(when, on="subject_id", how="left", maintain_order="left").with_columns(
         pl.max_horizontal(days, pl.lit(0)).alias("ENTRY")
     )
-    late = pl.col("ENTRY") >= pl.col("AVAL")
+    late = pl.col("ENTRY") >= pl.coalesce("AVAL", "AVAL_MAX")
     return frame.with_columns(pl.when(late).then(pl.lit("entry-after-end")).otherwise("problem").alias("problem"))
 
 

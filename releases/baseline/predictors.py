@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from unibase.groundwork.problems import UserError
 from unibase.releases.content import manifest
 from unibase.releases.content.staging_words import ORDER, rank
+from unibase.releases.read.known_times import with_known_times
 from unibase.releases.read.open import read_matrix
 
 Floats = NDArray[np.float64]
@@ -88,7 +89,7 @@ def prepare(matrix: Floats, most_variables: int, most_components: int) -> Prepar
 
 
 def read_outcome(folder: Path, endpoint: str) -> Outcome:
-    """Read the subjects of an endpoint who have a known time after they came under observation.
+    """Read the subjects of an endpoint whose time ends after they came under observation; one known in part ends at its middle.
 
     Args:
         folder: Folder of the release.
@@ -101,19 +102,17 @@ def read_outcome(folder: Path, endpoint: str) -> Outcome:
     if endpoint not in adtte["PARAMCD"]:
         known = ", ".join(adtte["PARAMCD"].unique().sort()) or "none"
         raise UserError(f"The release has no endpoint {endpoint}. It has: {known}.")
-    entry = pl.col("ENTRY").cast(pl.Float64) if "ENTRY" in adtte.columns else pl.lit(None, pl.Float64)
-    rows = adtte.filter((pl.col("PARAMCD") == endpoint) & (pl.col("AVAL") >= 0)).with_columns(
-        entry.fill_null(-np.inf).alias("_entry")
-    )
-    rows = rows.filter(pl.col("_entry") < pl.col("AVAL")).unique("subject_id", keep="first", maintain_order=True)
+    middle = ((pl.col("_low") + pl.col("_high")) / 2).alias("_time")
+    rows = with_known_times(adtte.filter(pl.col("PARAMCD") == endpoint)).with_columns(middle, pl.col("_entry").fill_null(-np.inf))
+    rows = rows.filter(pl.col("_entry") < pl.col("_time")).unique("subject_id", keep="first", maintain_order=True)
     subjects = pl.read_parquet(folder / "tables" / "subjects.parquet")
     column = next((name for name in ("centres", "centre") if name in subjects.columns), None)
     centre = pl.col(column).fill_null("") if column else pl.lit("")
     rows = rows.join(subjects.select("subject_id", centre.alias("_centres")), on="subject_id").sort("subject_id")
     return Outcome(
         rows["subject_id"].to_numpy(),
-        rows["AVAL"].cast(pl.Float64).to_numpy(),
-        (rows["CNSR"] == 0).to_numpy(),
+        rows["_time"].to_numpy(),
+        rows["_event"].to_numpy(),
         rows["_entry"].to_numpy(),
         tuple(frozenset(name for name in text.split(";") if name) for text in rows["_centres"]),
     )

@@ -30,6 +30,7 @@ from unibase.releases.disclosure.column_counts import Filled, ShownColumn
 from unibase.releases.disclosure.decisions import Decision, decide
 from unibase.releases.disclosure.level_counts import EVERYWHERE, MISSING, LevelCounts, LevelsBefore
 from unibase.releases.disclosure.row_counts import Rows, RowsBefore
+from unibase.releases.read.known_times import with_known_times
 
 OF_SUBJECTS = ("subjects", "analysis")
 """Tables with a row for each subject: their rows are persons."""
@@ -59,7 +60,7 @@ class EndpointCounts:
     """Subjects of one endpoint; None is hidden.
 
     Attributes:
-        followed: With a known time after entry.
+        followed: With a time after entry that is known at least in part.
         events: Of those, with the event.
         unassessed: Censored at the index: nothing is known of them after it.
         lacks: Whether there is any of these, shown or not.
@@ -261,12 +262,13 @@ def _endpoint_rows(folder: Path) -> Rows | None:
     adtte = pl.read_parquet(folder / "tables" / "adtte.parquet")
     if not adtte.height:
         return None
-    timed = pl.col("AVAL").is_not_null() & (pl.col("AVAL") >= 0)
-    entered = pl.col("ENTRY") < pl.col("AVAL") if "ENTRY" in adtte.columns else pl.lit(True)
-    rows = adtte.with_columns(
-        (timed & entered).fill_null(False).alias("followed"),
+    placed = adtte.with_row_index("_row")
+    followed = with_known_times(placed)["_row"].implode()
+    first = pl.coalesce(name for name in ("AVAL", "AVAL_MIN") if name in adtte.columns)
+    rows = placed.with_columns(
+        pl.col("_row").is_in(followed).alias("followed"),
         (pl.col("CNSR") == 0).fill_null(False).alias("event"),
-        (timed & (pl.col("CNSR") != 0) & (pl.col("AVAL") <= 1)).fill_null(False).alias("unassessed"),
+        ((pl.col("CNSR") != 0) & (first >= 0) & (first <= 1)).fill_null(False).alias("unassessed"),
     )
     return Rows(rows, row_reasons(adtte), ["PARAMCD", "followed", "event", "unassessed"])
 

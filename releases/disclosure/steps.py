@@ -3,7 +3,8 @@
 Each step stands at the end of a whole month, so that no time of a person is on the page. Events since the beginning, and
 the effective number at risk over a step, are rounded to multiples of `min_cell`; curve, band, median and the numbers
 beneath are computed from these alone. The effective number at risk is the one for which events / number is the fall of
-the Kaplan-Meier estimate over the step, so that censoring and late entry weigh as they do there.
+the Kaplan-Meier estimate over the step, so that censoring and late entry weigh as they do there. Where times are known in
+part, the events are those that the estimate expects in a step: at least so many persons can have theirs in it.
 
 Sources: Kaplan and Meier (1958); Greenwood (1926) and Kalbfleisch and Prentice for the band; median by linear
 interpolation over a step, as in a life table (Lee and Wang, Statistical Methods for Survival Data Analysis, chapter 4).
@@ -17,6 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from unibase.methods.survival import NORMAL_975, Curve
+
+_ALMOST = 1e-6
+"""What a sum of expected events may miss of a whole number."""
 
 
 @dataclass(frozen=True)
@@ -65,15 +69,15 @@ def stepped(curve: Curve, start: int, min_cell: int) -> SteppedCurve | None:
         start: Whole month from which it is drawn.
         min_cell: Fewest events of a step.
     """
-    if len(curve.exits) < min_cell or 0 < int(curve.events.sum()) < min_cell:
+    if len(curve.exits) < min_cell or 0 < round(curve.events.sum()) < min_cell:
         return None
     months = _ends(curve, start, min_cell)
     steps: list[Step] = []
-    level, variance, happened = 1.0, 0.0, 0
+    level, variance, happened = 1.0, 0.0, 0.0
     before: float = start or -1  # A step from the beginning has the events of time 0, too.
     for month in months:
         until = happened + _events(curve, before, month)
-        events = rounded(until, min_cell) - rounded(happened, min_cell)
+        events = rounded(_whole(until), min_cell) - rounded(_whole(happened), min_cell)
         ratio = curve.at(month) / curve.at(before)
         effective = (until - happened) / (1.0 - ratio)
         at_risk = max(rounded(round(effective), min_cell), events)
@@ -82,25 +86,30 @@ def stepped(curve: Curve, start: int, min_cell: int) -> SteppedCurve | None:
         steps.append(Step(month, level, *_band(level, variance)))
         happened, before = until, month
     last = months[-1] if months else start
-    end = last if happened < int(curve.events.sum()) else max(last, _followed(curve, start, min_cell))
+    end = last if _whole(happened) < _whole(float(curve.events.sum())) else max(last, _followed(curve, start, min_cell))
     return SteppedCurve(start, end, tuple(steps)) if end > start else None
 
 
-def _events(curve: Curve, after: float, until: float) -> int:
-    return int(curve.events[(curve.time > after) & (curve.time <= until)].sum())
+def _whole(expected: float) -> int:
+    """Return an expected number of persons as the nearest whole one."""
+    return math.floor(expected + 0.5)
+
+
+def _events(curve: Curve, after: float, until: float) -> float:
+    return float(curve.events[(curve.time > after) & (curve.time <= until)].sum())
 
 
 def _ends(curve: Curve, start: int, min_cell: int) -> list[int]:
     """Return the whole months at which steps end; events after the last of them are too few for a step."""
     ends: list[int] = []
-    month, waiting = start, 0
-    by_month = np.bincount(np.ceil(curve.time).astype(np.int64), weights=curve.events).astype(np.int64)
+    month, waiting = start, 0.0
+    by_month = np.bincount(np.ceil(curve.time).astype(np.int64), weights=curve.events)
     by_month[1] += by_month[0] if len(by_month) > 1 else 0
     for month in range(start + 1, len(by_month)):
-        waiting += int(by_month[month])
-        if waiting >= min_cell:
+        waiting += float(by_month[month])
+        if waiting >= min_cell - _ALMOST:
             ends.append(month)
-            waiting = 0
+            waiting = 0.0
     return ends
 
 

@@ -37,9 +37,11 @@ load_release <- function(folder = ".") {
   endpoints <- split(release$adtte, release$adtte$PARAMCD)   # one Surv per endpoint, named by subject
   surv_of <- function(e) {                                   # with ENTRY, left-truncated: NA for who was never at risk
     part <- is.na(e$AVAL) & !is.na(e$AVAL_MIN)               # known in part: intervals, from which survfit estimates as Turnbull did
-    late <- !is.null(e$ENTRY)
-    if (late && any(part)) warning(sum(part), " times known in part are left out: late entry and intervals have no estimate together")
-    if (late) return(suppressWarnings(survival::Surv(e$ENTRY, e$AVAL, e$CNSR == 0)))
+    if (!is.null(e$ENTRY)) {                                 # late entry and intervals have no estimate together in survfit
+      if (any(part)) warning(sum(part), " times known in part count as their middle: AVAL_MIN and AVAL_MAX bound them")
+      ends <- ifelse(part, ifelse(e$CNSR == 0, (e$AVAL_MIN + e$AVAL_MAX) / 2, e$AVAL_MIN), e$AVAL)
+      return(suppressWarnings(survival::Surv(e$ENTRY, ends, e$CNSR == 0)))
+    }
     if (!any(part)) return(survival::Surv(e$AVAL, e$CNSR == 0))
     low <- e$AVAL_MIN - ifelse(part & e$CNSR == 0, 0.5, 0)   # R leaves the first day of an interval out of it
     survival::Surv(low, ifelse(e$CNSR == 0, e$AVAL_MAX, NA), type = "interval2")

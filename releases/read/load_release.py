@@ -4,7 +4,7 @@
     release = Release(".")
     for centre, train, test in release.held_out("centre"):
         x, unseen = release.predictors(train, test)     # imputed and scaled by the training subjects alone
-        y = release.outcome("OS")                       # time in days, event, entry
+        y = release.outcome("OS")                       # time in days, event, entry, earliest, latest
 
 Subjects are the index of every table; who stands in `train` never stands in `test`. Only what was known at the index is
 a predictor: the columns of `analysis` that are numbers, and of `subjects` what DESCRIBED names.
@@ -12,6 +12,7 @@ a predictor: the columns of `analysis` that are numbers, and of `subjects` what 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,9 +84,11 @@ class Release:
             yield centre, known.index[[centre not in names and names != [""] for names in known]], test
 
     def outcome(self, endpoint: str = "OS") -> pd.DataFrame:
-        """Return `time` in days, `event`, and `entry`: the day on which a subject came under observation, -1 from the start.
+        """Return `time` in days, `event`, `entry` (the day of coming under observation, -1 from the start), `earliest`, `latest`.
 
-        Subjects without a known time, and those who were never under observation, are left out.
+        A time known in part is the middle of what the known dates allow, from `earliest` to `latest`; who is censored counts
+        to the last day known to be without the event, and has no end (`inf`). The two are what lifelines' `fit_interval_censoring`
+        asks for. Subjects whose time is not known at all, and those who were never under observation, are left out.
 
         Args:
             endpoint: PARAMCD.
@@ -93,11 +96,18 @@ class Release:
         Raises:
             KeyError: If the release has no such endpoint.
         """
-        rows = self.adtte[(self.adtte["PARAMCD"] == endpoint) & self.adtte["AVAL"].notna()].set_index("subject_id")
-        if rows.empty:
+        mine = self.adtte[self.adtte["PARAMCD"] == endpoint].set_index("subject_id")
+        low, high = (_known(mine, bound) for bound in ("AVAL_MIN", "AVAL_MAX"))
+        if low.notna().sum() == 0:
             raise KeyError(f"no endpoint {endpoint}; the release has: {', '.join(sorted(set(self.adtte['PARAMCD']))) or 'none'}")
-        entry = rows["ENTRY"].astype(float).fillna(-1.0) if "ENTRY" in rows else -1.0
-        found = pd.DataFrame({"time": rows["AVAL"].astype(float), "event": rows["CNSR"] == 0, "entry": entry})
+        event = mine["CNSR"] == 0
+        entry = mine["ENTRY"].astype(float).fillna(-1.0) if "ENTRY" in mine else -1.0
+        last = high.where(event, low)
+        ends = {"time": (low + last) / 2, "event": event, "entry": entry, "earliest": low, "latest": high.where(event, np.inf)}
+        found = pd.DataFrame(ends)[last.notna()]
+        part = int((found["event"] & (found["earliest"] < found["latest"])).sum())
+        if part:
+            warnings.warn(f"{part} times of {endpoint} are known in part: `time` is their middle", stacklevel=2)
         return found[found["entry"] < found["time"]].sort_index()
 
     def values(self) -> pd.DataFrame:
@@ -135,6 +145,12 @@ class Release:
             names = [f"component {place + 1}" for place in range(len(turned))]
             scaled = pd.DataFrame(scaled.to_numpy() @ np.array(turned).T, index=scaled.index, columns=names)
         return scaled.reindex(train), scaled.reindex(test)
+
+
+def _known(rows: pd.DataFrame, bound: str) -> pd.Series:
+    """Return the times that are known, and of the others their bound."""
+    exact = rows["AVAL"].astype(float)
+    return exact.fillna(rows[bound].astype(float)) if bound in rows else exact
 
 
 def _as_numbers(column: pd.Series) -> pd.Series:

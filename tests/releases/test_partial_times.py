@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 from pathlib import Path
@@ -14,6 +15,11 @@ from tests.releases.r import rscript
 from unibase.methods.competing_risks import cumulative_incidence
 from unibase.methods.interval_censored import turnbull
 from unibase.methods.survival import kaplan_meier
+from unibase.releases.disclosure.steps import stepped
+from unibase.releases.read.known_times import with_known_times
+from unibase.releases.read.load_release import Release
+from unibase.releases.report.data import DAYS_PER_MONTH
+from unibase.releases.report.sections.survival import _curve
 
 LOADER = Path(__file__).resolve().parents[2] / "releases" / "read" / "load_release.R"
 
@@ -119,6 +125,54 @@ def test_the_loader_for_r_keeps_deaths_known_in_part(tmp_path: Path) -> None:
     out = in_r(
         tmp_path,
         adtte,
-        f"library(survival); {function}; f <- survfit(surv_of(d) ~ 1); out <- c(f$n, summary(f, times = c(12, 26))$surv)",
+        f"library(survival); {function}; f <- survfit(surv_of(d) ~ 1); out <- c(f$n, summary(f, times = c(12, 26))$surv); "
+        "d$ENTRY <- c(0, 0, 2, 50); s <- suppressWarnings(surv_of(d)); out <- c(out, s[1:3, 2], sum(is.na(s)))",
     )
-    assert out == [4, pytest.approx(0.75), pytest.approx(0.5)]
+    assert out == [4, pytest.approx(0.75), pytest.approx(0.5), 10, 20, 30, 1]
+
+
+def month_known(seed: int, late: bool, size: int = 3000) -> tuple[pl.DataFrame, float]:
+    """ADTTE of one endpoint in which 30 % of the deaths are known to the month, and the median in months of all true days."""
+    draw = np.random.default_rng(seed)
+    time, end = np.ceil(draw.exponential(900, size)), np.ceil(draw.uniform(600, 2500, size))
+    event, seen = time <= end, np.minimum(time, end).astype(int)
+    part = event & (draw.random(size) < 0.3)
+    first = np.maximum(seen - draw.integers(0, 30, size), 1)
+    exact, low, high = (pl.Series(of) for of in (seen, np.where(part, first, seen), np.where(part, first + 29, seen)))
+    known = pl.DataFrame({"AVAL": exact, "AVAL_MIN": low, "AVAL_MAX": high, "CNSR": (~event).astype(int), "part": part})
+    known = known.with_columns(pl.when(~pl.col("part")).then("AVAL").alias("AVAL")).drop("part")
+    if not late:
+        return known, kaplan_meier(seen, event).median()[0] / DAYS_PER_MONTH
+    # Every second subject is let in by an image of up to 300 days later; who died before it has none.
+    entry = np.arange(size) % 2 * np.arange(size) * 7 % 300
+    truth = kaplan_meier(seen, event, entry).median()[0] / DAYS_PER_MONTH
+    return known.with_columns(ENTRY=pl.Series(entry)).filter(pl.Series(entry < seen)), truth
+
+
+@pytest.mark.parametrize(("seed", "late"), [(1, False), (2, True)])
+def test_the_median_of_the_page_is_true_where_deaths_are_known_to_the_month(seed: int, late: bool) -> None:
+    adtte, truth = month_known(seed, late)
+    found = _curve(with_known_times(adtte), 11)
+    assert found is not None
+    drawn = stepped(*found, 11)
+    assert drawn is not None and found[0].median()[0] == pytest.approx(truth, rel=0.03)
+    assert drawn.median()[0] == pytest.approx(truth, rel=0.03)
+    ends = [0, *(step.month for step in drawn.steps)]
+    curve = found[0]
+    assert all(curve.events[(curve.time > a) & (curve.time <= b)].sum() >= 11 - 1e-6 for a, b in itertools.pairwise(ends))
+    exact = _curve(with_known_times(adtte.filter(pl.col("AVAL").is_not_null())), 11)
+    assert exact is not None and exact[0].median()[0] > 1.1 * truth
+
+
+def test_python_reads_the_bounds_of_times_known_in_part(tmp_path: Path) -> None:
+    (tmp_path / "tables").mkdir()
+    subjects = pl.DataFrame({"subject_id": [1, 2, 3, 4], "centre": ["lyon"] * 4})
+    for name in ("subjects", "analysis"):
+        subjects.write_parquet(tmp_path / "tables" / f"{name}.parquet")
+    times = {"AVAL": [10, None, None, None], "AVAL_MIN": [10, 15, 30, None], "AVAL_MAX": [10, 25, 40, None], "CNSR": [0, 0, 1, 0]}
+    adtte = subjects.select("subject_id", PARAMCD=pl.lit("OS")).with_columns(**{k: pl.Series(v) for k, v in times.items()})
+    adtte.write_parquet(tmp_path / "tables" / "adtte.parquet")
+    with pytest.warns(UserWarning, match="1 times of OS are known in part"):
+        found = Release(tmp_path).outcome("OS")
+    assert found[["time", "earliest", "latest"]].to_numpy().tolist() == [[10, 10, 10], [20, 15, 25], [30, 30, np.inf]]
+    assert found["event"].tolist() == [True, True, False]

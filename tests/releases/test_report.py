@@ -15,6 +15,7 @@ from tests.releases.examples import make_inputs
 from unibase.releases.content.publish import publish_release
 from unibase.releases.disclosure.flow_counts import weigh
 from unibase.releases.disclosure.small_counts import MASK_TEXT
+from unibase.releases.read.known_times import with_known_times
 from unibase.releases.report.data import DAYS_PER_MONTH
 from unibase.releases.report.sections.flow import flow_steps
 from unibase.releases.report.sections.survival import _curve
@@ -128,7 +129,7 @@ def test_the_curve_begins_where_enough_are_at_risk(tmp_path: Path) -> None:
     text = (publish_release(replace(inputs, adtte=adtte), tmp_path / "out") / "report.html").read_text(encoding="utf-8")
     assert re.search(r"Curve given survival to [\d.]+ months: before, too few are at risk", text)
     rows = adtte.filter(pl.col("ENTRY") < pl.col("AVAL"))
-    found = _curve(rows.with_columns(pl.col("ENTRY").cast(pl.Float64).alias("_entry")), inputs.min_cell)
+    found = _curve(with_known_times(rows), inputs.min_cell)
     assert found is not None
     curve, start = found
     times, entries = (rows[name].to_numpy() * (1.0 / DAYS_PER_MONTH) for name in ("AVAL", "ENTRY"))

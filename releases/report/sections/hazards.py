@@ -14,6 +14,7 @@ from unibase.methods.survival import NORMAL_975
 from unibase.releases.content.staging_words import ORDER, rank
 from unibase.releases.disclosure.decisions import EITHER_SIDE
 from unibase.releases.disclosure.small_counts import MASK_TEXT
+from unibase.releases.read.known_times import with_known_times
 from unibase.releases.report.data import Contents, ReportData
 from unibase.releases.report.section import Section
 
@@ -50,7 +51,7 @@ def ratios(subjects: pl.DataFrame, adtte: pl.DataFrame, names: Sequence[str], mi
 
     A group counts where at least `min_cell` of it have the event and as many have not, and all groups that do not are left
     out of the model. An estimate of so many persons gives nobody away (SDC Handbook of the ONS and UKDS: regression
-    coefficients with ten degrees of freedom and more).
+    coefficients with ten degrees of freedom and more). A time known in part counts as the middle of what is possible.
 
     Args:
         subjects: `subject_id` and the characteristics.
@@ -58,10 +59,10 @@ def ratios(subjects: pl.DataFrame, adtte: pl.DataFrame, names: Sequence[str], mi
         names: Characteristics.
         min_cell: Fewest persons with the event, and without it, on either side.
     """
-    known = pl.col("AVAL").is_not_null() & (pl.col("AVAL") >= 0)
-    entry = pl.col("ENTRY").cast(pl.Float64) if "ENTRY" in adtte.columns else pl.lit(-math.inf)
-    rows = adtte.filter(known).with_columns(entry.fill_null(-math.inf).alias("_entry"), (pl.col("CNSR") == 0).alias("_event"))
-    rows = rows.filter(pl.col("_entry") < pl.col("AVAL")).select("subject_id", "AVAL", "_entry", "_event")
+    known = with_known_times(adtte)
+    middle = ((pl.col("_low") + pl.col("_high")) / 2).alias("_time")
+    rows = known.with_columns(middle, pl.col("_entry").fill_null(-math.inf)).filter(pl.col("_entry") < pl.col("_time"))
+    rows = rows.select("subject_id", "_time", "_entry", "_event")
     if not _enough(rows, min_cell):
         return []
     found = []
@@ -78,7 +79,7 @@ def _enough(rows: pl.DataFrame, min_cell: int) -> bool:
 
 
 def _fit(rows: pl.DataFrame, covariates: np.ndarray) -> CoxFit:
-    return cox(rows["AVAL"].to_numpy(), rows["_event"].to_numpy(), covariates, rows["_entry"].to_numpy())
+    return cox(rows["_time"].to_numpy(), rows["_event"].to_numpy(), covariates, rows["_entry"].to_numpy())
 
 
 def _of_number(name: str, rows: pl.DataFrame, min_cell: int) -> list[Ratio]:

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from unibase.methods.survival import Curve, kaplan_meier
+from unibase.methods.expected_events import expected_curve
+from unibase.methods.survival import Curve
 from unibase.releases.content.weighing import EndpointCounts
 from unibase.releases.disclosure.decisions import ROUNDED
 from unibase.releases.disclosure.small_counts import MASK_TEXT
 from unibase.releases.disclosure.steps import SteppedCurve, rounded, stepped
+from unibase.releases.read.known_times import times_of, with_known_times
 from unibase.releases.report import charts
 from unibase.releases.report.data import DAYS_PER_MONTH, Contents, ReportData, text
 from unibase.releases.report.section import Section
@@ -27,14 +29,6 @@ def _survival(data: ReportData) -> list[dict[str, object]]:
     return [_picture(code, adtte.filter(pl.col("PARAMCD") == code), data) for code in codes]
 
 
-def _at_risk(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows that can be counted, with `_entry`: those whose time is known, and who entered before it ended."""
-    rows = rows.filter(pl.col("AVAL").is_not_null() & (pl.col("AVAL") >= 0))
-    if "ENTRY" not in rows.columns:
-        return rows.with_columns(pl.lit(None, dtype=pl.Float64).alias("_entry"))
-    return rows.filter(pl.col("ENTRY") < pl.col("AVAL")).with_columns(pl.col("ENTRY").cast(pl.Float64).alias("_entry"))
-
-
 def _curve(rows: pl.DataFrame, min_cell: int, reverse: bool = False) -> tuple[Curve, int] | None:
     """Return the curve in months, and the whole month from which it is drawn; None where nobody is followed from there.
 
@@ -43,27 +37,28 @@ def _curve(rows: pl.DataFrame, min_cell: int, reverse: bool = False) -> tuple[Cu
     at risk, as Tsai, Jewell and Wang (Biometrika 1987;74:883) condition the estimate of left-truncated times.
 
     Args:
-        rows: What `_at_risk` returns.
+        rows: What `with_known_times` returns.
         min_cell: Fewest persons at risk.
         reverse: Whether to estimate follow-up instead: censoring is then what is waited for (Schemper and Smith, Control
             Clin Trials 1996;17:343).
     """
+    if not rows.height:
+        return None
     scale = _days_per_unit(rows) / DAYS_PER_MONTH
-    time, event = rows["AVAL"].cast(pl.Float64).to_numpy() * scale, (rows["CNSR"] == 0).to_numpy() != reverse
-    if rows["_entry"].null_count() or not rows.height:
-        return (kaplan_meier(time, event), 0) if rows.height else None
-    entry = rows["_entry"].to_numpy() * scale
-    curve = kaplan_meier(time, event, entry)
+    times = times_of(rows).reversed().at_risk_some_time() if reverse else times_of(rows)
+    if not len(times.low):
+        return None
+    curve = expected_curve(times, scale)
     few = np.flatnonzero(curve.at_risk[: int(curve.at_risk.argmax())] < min_cell)
-    if not len(few):
+    if rows["_entry"].null_count() or not len(few):
         return curve, 0
     start = math.ceil(curve.time[few[-1]])
-    later = time > start
-    return (kaplan_meier(time[later], event[later], np.maximum(entry[later], start)), start) if later.any() else None
+    later = times.after(start / scale)
+    return (expected_curve(later, scale), start) if len(later.low) else None
 
 
 def _picture(code: str, every: pl.DataFrame, data: ReportData) -> dict[str, Any]:
-    counts, rows = data.weighed.endpoints[code], _at_risk(every)
+    counts, rows = data.weighed.endpoints[code], with_known_times(every)
     found = _curve(rows, data.min_cell)
     drawn = stepped(*found, data.min_cell) if found else None
     data.ruled("survival", code, ROUNDED, drawn is not None, WHY)
@@ -90,6 +85,7 @@ def _picture(code: str, every: pl.DataFrame, data: ReportData) -> dict[str, Any]
         "followed": _follow_up(rows, data.min_cell),
         "truncated": not rows["_entry"].null_count(),
         "start": str(start) if start else None,
+        "partial": not times_of(rows).exact,
     }
 
 
