@@ -7,6 +7,9 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
 from unibase.flows.study.study_file import Centre, Study
 from unibase.groundwork.problems import UserError
 
@@ -31,33 +34,33 @@ def _of_centre(study: Study, name: str, centre: Centre) -> Iterator[str]:
     if centre.dicom and centre.dicom.local is not None and not _may_hold_images(study.path(centre.dicom.local)):
         yield f"{here}.dicom: {study.path(centre.dicom.local)} is no folder, archive, DICOMDIR or DICOM file. Name one."
     if centre.people:
-        yield from _of_people(study.path(centre.people), here, name)
+        yield from _of_people(study.path(centre.people), here)
     if centre.clinical and centre.clinical.format == "csv":
         yield from _of_mapping(study, centre.clinical.mapping, here)
 
 
-def _of_people(path: Path, here: str, name: str) -> Iterator[str]:
-    from unibase.privacy.ledger.people_file import read_people  # imports polars
-
+def _of_people(path: Path, here: str) -> Iterator[str]:
+    """Yield what is wrong with a people file, told by its first bytes: a build reads the rest."""
     if path.is_dir():
         yield f"{here}.people: {path} is a folder. Name the CSV or Parquet file in it."
-        return
-    try:
-        read_people(path, name)
-    except UserError as error:
-        yield f"{here}.people: {error}"
+    elif path.is_file():
+        with path.open("rb") as file:
+            start = file.read(65536).replace(b"\0", b"").lower()  # of UTF-16 as well
+        if not start.startswith(b"par1") and b"identifier" not in start:
+            yield f"{here}.people: {path}: there is no column `identifier` (the hospital number). Add it."
 
 
 def _of_mapping(study: Study, mapping: str | None, here: str) -> Iterator[str]:
-    from unibase.clinical.formats.mapping_rules import read_mapping  # imports polars
-
     if mapping is None:
         yield f"{here}.clinical.mapping: tables need a mapping. Draft one: unibase map FOLDER"
         return
+    path = study.path(mapping)
     try:
-        read_mapping(study.path(mapping))
-    except UserError as error:
-        yield f"{here}.clinical.mapping: {error}"
+        content = YAML(typ="safe").load(path.read_bytes())
+    except (YAMLError, OSError, ValueError):
+        content = None
+    if not isinstance(content, dict) or not {"mapping", "tables"} <= content.keys():
+        yield f"{here}.clinical.mapping: The mapping {path} is not usable: it has no keys `mapping` and `tables`. Name another."
 
 
 def _may_hold_images(path: Path) -> bool:

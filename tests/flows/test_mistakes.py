@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.flows.small_study import STUDY, write_study
+from unibase.flows.cli import everything  # noqa: F401  # all commands, in the order that the manual shows
 from unibase.flows.cli import main as command_line
 
 MISTAKES = [
