@@ -233,8 +233,18 @@ def workforce(study: Study, address: str | None = None) -> Workforce:
     Args:
         study: The study.
         address: A Dask scheduler; overrides the study's.
+
+    Raises:
+        UserError: If workers elsewhere would look for fetched images through a vault that is in this machine's memory alone.
     """
-    return Workforce(address or study.dask.address, study.dask.workers, partial(refuse_unlike, study=study))
+    elsewhere = address or study.dask.address
+    fetched = [name for name, centre in study.centres.items() if centre.dicom and centre.dicom.local is None]
+    if elsewhere and study.vault and fetched:
+        raise UserError(
+            f"centres.{fetched[0]}.dicom comes over a network, and the vault is open in this machine's memory alone: workers of a "
+            "Dask scheduler do not find the images. Work without `dask.address` and `--scheduler`, or without `vault`."
+        )
+    return Workforce(elsewhere, study.dask.workers, partial(refuse_unlike, study=study))
 
 
 def software_versions() -> dict[str, str]:

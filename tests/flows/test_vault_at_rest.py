@@ -14,6 +14,7 @@ import pytest
 from tests.flows.small_study import write_study
 from tests.flows.test_machine_faults import digests
 from tests.flows.test_sources import night
+from unibase.flows.runs.run import workforce
 from unibase.flows.study import vault_at_rest
 from unibase.flows.study.validation import read_study
 from unibase.groundwork.problems import UserError
@@ -226,3 +227,16 @@ def test_only_what_changed_is_encrypted_again(tmp_path: Path) -> None:
     again = SealedFolder(tmp_path / "sealed", sealed.secret)
     again.open(tmp_path / "out")
     assert {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "out").iterdir()} == {"a": "a", "b": "other"}
+
+
+def test_workers_elsewhere_do_not_find_fetched_images_in_memory(tmp_path: Path) -> None:
+    home = write_study(tmp_path / "lyon")
+    file = home / "study.yaml"
+    file.write_text(
+        file.read_text().replace("dicom: dicom", "dicom: {dicomweb: 'https://pacs.example/dicom-web'}"), encoding="utf-8"
+    )
+    assert workforce(read_study(file), "tcp://127.0.0.1:8786") is not None
+    seal_study(home)
+    with pytest.raises(UserError, match=r"centres\.A\.dicom comes over a network"):
+        workforce(read_study(file), "tcp://127.0.0.1:8786")
+    assert workforce(read_study(file)) is not None
