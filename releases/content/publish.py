@@ -280,6 +280,7 @@ def _write_version(inputs: ReleaseInputs, content: _Content, folder: Path) -> No
         evidence=inputs.evidence,
         changes=changes,
         lanes=inputs.lanes,
+        previous=inputs.previous,
     )
     write_text(folder / "report.html", report.render(page))
     write_text(folder / "dictionary" / "dictionary.html", report.render_dictionary(page))

@@ -29,6 +29,7 @@ from unibase.releases.disclosure.cohort_counts import Before, Cell, CohortCounts
 from unibase.releases.disclosure.column_counts import Filled, ShownColumn
 from unibase.releases.disclosure.decisions import Decision, decide
 from unibase.releases.disclosure.level_counts import EVERYWHERE, MISSING, LevelCounts, LevelsBefore
+from unibase.releases.disclosure.response_counts import ResponsesBefore
 from unibase.releases.disclosure.row_counts import Rows, RowsBefore
 from unibase.releases.read.known_times import with_known_times
 
@@ -107,7 +108,8 @@ def weigh(of: Subject) -> Weighed:
     shown = _columns(of, counts)
     for one in characteristics:
         shown[f"subjects.{one.column}"] = _as_levels(shown[f"subjects.{one.column}"], one.counts, counts)
-    best = response_counts.weigh(_adrs(of.folder), of.best_responses, of.min_cell) if of.best_responses else []
+    earlier = _responses_before(of.previous, counts)
+    best = response_counts.weigh(_adrs(of.folder), of.best_responses, of.min_cell, earlier) if of.best_responses else []
     endpoints, rows = _endpoints(of, counts)
     of_rows = {"adtte": rows, "adrs": _response_rows(of.folder, best, of.min_cell) if best else None}
     dictionary = _masked(of.dictionary, shown, of_rows)
@@ -307,6 +309,16 @@ def _asked_of(code: str) -> list[row_counts.Count]:
         row_counts.Count(f"{code} censored", mine & pl.col("followed") & ~pl.col("event"), drawn=False),
         row_counts.Count(f"{code} unassessed", mine & pl.col("unassessed"), 3),
     ]
+
+
+def _responses_before(previous: Path | None, counts: CohortCounts) -> ResponsesBefore | None:
+    """Return the tumour responses of the version before, and which of their numbers it shows; None where it has none."""
+    kept = None if previous is None else decisions.read(previous)
+    if previous is None or kept is None or not (previous / "tables" / "adrs.parquet").is_file():
+        return None
+    told = kept.filter(pl.col("shown") & (pl.col("output") == "responses"))["number"]
+    shown = frozenset((code, value) for code, value in (number.split(" ", 1) for number in told))
+    return ResponsesBefore(_adrs(previous), shown, counts.added, counts.removed)
 
 
 def _adrs(folder: Path) -> pl.DataFrame:

@@ -277,6 +277,10 @@ def density(bands: Sequence[Band], first: float, width: float) -> str:
     return _svg("density", bottom + 42, ("Événements au cours du temps", "Events over time"), body)
 
 
+DIGIT_WIDTH = 8.0
+"""Of a digit of 13 px, in px."""
+
+
 @dataclass(frozen=True)
 class Box:
     """Quantiles of one centre; None when the centre has too few subjects to show. A label may be in French and in English."""
@@ -292,20 +296,21 @@ def boxes(identity: str, name: str, rows: Sequence[Box]) -> str:
     """
     labels = [box.label if isinstance(box.label, tuple) else (box.label, box.label) for box in rows]
     wide = max((len(word) for pair in labels for word in pair), default=0)
-    left, right, top, row = max(74.0, 12.0 + 6.8 * wide), WIDTH - 16.0, 8.0, 30.0
     shown = [q for box in rows if box.quantiles for q in box.quantiles.known]
     low, high = (min(shown), max(shown)) if shown else (0.0, 1.0)
     if high <= low:
         low, high = low - 0.5, high + 0.5
+    ticks = [(tick, number(tick)) for tick in _ticks(low, high, 4)] if shown else []
+    left, right, top, row = max(74.0, 12.0 + 6.8 * wide), WIDTH - _half_width(ticks), 8.0, 30.0
     bottom = top + row * len(rows)
 
     def x(value: float) -> float:
         return left + (right - left) * (value - low) / (high - low)
 
     body = []
-    for tick in _ticks(low, high, 4) if shown else ():
+    for tick, label in ticks:
         body.append(f'<line class="grid" x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{top}" y2="{bottom}"/>')
-        body.append(_text(x(tick), bottom + 15, number(tick), anchor="middle"))
+        body.append(_text(x(tick), bottom + 15, label, anchor="middle"))
     for place, box in enumerate(rows):
         y = top + row * (place + 0.5)
         body.append(_text(4, y + 4, *labels[place]))
@@ -315,6 +320,11 @@ def boxes(identity: str, name: str, rows: Sequence[Box]) -> str:
             else _box(box.quantiles, x, y)
         )
     return _svg(identity, bottom + 22, (f"{name} par centre", f"{name} by centre"), body)
+
+
+def _half_width(ticks: Sequence[tuple[float, str]]) -> float:
+    """Return the room that half of the widest label needs beside the last tick, at the size of type of a narrow screen."""
+    return max((DIGIT_WIDTH * len(label) / 2 for _, label in ticks), default=0.0) + 4.0
 
 
 def _box(found: Quantiles, x: Callable[[float], float], y: float) -> list[str]:

@@ -38,6 +38,7 @@ class ReportData:
     evidence: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     changes: Difference | None = None
     lanes: bool = False
+    previous: Path | None = None
     record: list[Decision] = field(default_factory=list)
 
     @property

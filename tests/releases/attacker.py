@@ -49,6 +49,7 @@ class Tables(HTMLParser):
             self._depth -= 1
         if tag == "tr":
             self.sections.setdefault(self._section, []).append(self._row)
+            self._row = []
 
     def handle_data(self, data: str) -> None:
         if not self._hidden and self._row:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unibase.releases.disclosure.response_counts import NONE, ResponseCounts
+from unibase.releases.disclosure.response_counts import NONE, OBJECTIVE_RATE, ResponseCounts
 from unibase.releases.report.data import Contents, ReportData, text
 from unibase.releases.report.section import Section
 
@@ -32,7 +32,7 @@ def contents(data: ReportData) -> Contents | None:
         data: The data of the page.
     """
     for one in data.weighed.responses:
-        for value, count in (*one.values, ("objective", one.objective)):
+        for value, count in (*one.values, (OBJECTIVE_RATE, one.objective)):
             data.told("responses", f"{one.code} {value}", count)
     found = [drawn(one) for one in data.weighed.responses]
     return {"responses": found, "none": NONE} if found else None

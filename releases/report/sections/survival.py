@@ -12,6 +12,7 @@ from unibase.methods.expected_events import expected_curve
 from unibase.methods.survival import Curve
 from unibase.releases.content.weighing import EndpointCounts
 from unibase.releases.disclosure.decisions import ROUNDED
+from unibase.releases.disclosure.earlier_curves import basis_of
 from unibase.releases.disclosure.small_counts import MASK_TEXT
 from unibase.releases.disclosure.steps import SteppedCurve, rounded, stepped
 from unibase.releases.read.known_times import times_of, with_known_times
@@ -58,7 +59,9 @@ def _curve(rows: pl.DataFrame, min_cell: int, reverse: bool = False) -> tuple[Cu
 
 
 def _picture(code: str, every: pl.DataFrame, data: ReportData) -> dict[str, Any]:
-    counts, rows = data.weighed.endpoints[code], with_known_times(every)
+    basis = basis_of(code, every, data.previous, data.min_cell)
+    data.record.append(basis.decision(code, data.version))
+    counts, rows = data.weighed.endpoints[code], with_known_times(basis.rows)
     found = _curve(rows, data.min_cell)
     drawn = stepped(*found, data.min_cell) if found else None
     data.ruled("survival", code, ROUNDED, drawn is not None, WHY)
@@ -68,6 +71,7 @@ def _picture(code: str, every: pl.DataFrame, data: ReportData) -> dict[str, Any]
         "events": text(counts.events),
         "subjects": text(counts.followed),
         "unassessed": _unassessed(counts),
+        "drawn_from": basis.version,
         "svg": "",
     }
     if found is None or drawn is None:

@@ -1,0 +1,369 @@
+"""An attacker who has pages, dictionaries and manifests of one or two versions, and nothing else, over many random cohorts.
+
+`python -m tests.releases.attack_cohorts --cohorts 1000` prints what it made of them. What is read: the HTML tables and
+sentences, the SVG curves, `dictionary.json`, `manifest.json`. The truth is asked only afterwards, to judge.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import random
+import re
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import Bounds, LinearConstraint, linprog, milp
+
+from tests.releases.attacker import MASK, Tables
+from tests.releases.cohort_pages import ASSAYS, Patient, Study, later, random_study, write
+
+Kind = tuple[object, ...]
+"""What an attacker tells persons apart by in one line of attack, such as centre and stage."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """One number that a version shows, or masks (None), of the persons for whom `of` holds."""
+
+    name: str
+    of: Callable[[Kind], bool]
+    value: int | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the outputs of one version say, read once."""
+
+    tables: Tables
+    text: str
+    words: list[dict[str, object]]
+    manifest: dict[str, object]
+
+    @classmethod
+    def read(cls, folder: Path) -> Page:
+        text = (folder / "report.html").read_text(encoding="utf-8")
+        words = json.loads((folder / "dictionary" / "dictionary.json").read_text(encoding="utf-8"))
+        return cls(Tables(text), text, words, json.loads((folder / "manifest.json").read_text(encoding="utf-8")))
+
+    def rows(self, section: str) -> list[list[str]]:
+        return self.tables.sections.get(section, [])
+
+    def word(self, table: str, column: str) -> dict[str, object]:
+        return next(row for row in self.words if (row["table"], row["column"]) == (table, column))
+
+    @property
+    def centres(self) -> dict[str, int | None]:
+        rows = self.rows("modalities")
+        start = next((i for i, row in enumerate(rows) if row[0] == "Centre"), len(rows))
+        return {row[0]: _number(row[1]) for row in rows[start + 1 :]}
+
+
+def _number(text: object) -> int | None:
+    return None if text in (MASK, None) else int(str(text).replace("\u202f", ""))
+
+
+def cohort_said(page: Page) -> list[Said]:
+    """The cohort's own counts; a kind is `(centre, rna, mutations, copy_number)`."""
+    names = page.rows("modalities")[0][:-1]
+    place = {name: 1 + ASSAYS.index(name) for name in names}
+    said = [Said("all", lambda k: True, page.manifest["subjects"])]  # type: ignore[arg-type]
+    for row in page.rows("modalities"):
+        if len(row) == len(names) + 1 and set(row[:-1]) <= {"x", "-"}:
+            pattern = [(place[n], cell == "x") for n, cell in zip(names, row, strict=False)]
+            said.append(Said(f"only {pattern}", lambda k, p=pattern: all(k[i] == on for i, on in p), _number(row[-1])))
+    shares = {row[0]: row[2:] for row in page.rows("modalities") if row[0] in page.centres and len(row) == len(names) + 2}
+    for name in names:
+        total = page.manifest["modalities"][name]["subjects"]  # type: ignore[index]
+        said.append(Said(name, lambda k, i=place[name]: bool(k[i]), total))
+        said += _column(page, "analysis", f"{name}_sample", lambda k, i=place[name]: bool(k[i]))
+    for centre, size in page.centres.items():
+        said.append(Said(centre, lambda k, c=centre: k[0] == c, size))
+        for name, cell in zip(names, shares.get(centre, []), strict=False):
+            said += _of_share(f"{centre} {name}", cell, size, lambda k, c=centre, i=place[name]: k[0] == c and bool(k[i]))
+    return said
+
+
+def _of_share(name: str, cell: str, size: int | None, of: Callable[[Kind], bool]) -> list[Said]:
+    """A rounded share says the count where one whole number alone fits."""
+    found = re.fullmatch(r"(\d+) %", cell)
+    if not found or size is None:
+        return [Said(name, of, None)] if cell == MASK else []
+    fits = [n for n in range(size + 1) if round(100 * n / size) == int(found[1])]
+    return [Said(name, of, fits[0])] if len(fits) == 1 else []
+
+
+def _column(page: Page, table: str, column: str, filled: Callable[[Kind], bool]) -> list[Said]:
+    """What the dictionary says of a column of subjects: empty cells, by reason, and by centre."""
+    word = page.word(table, column)
+    reasons: dict[str, int | None] = word["missing_by_reason"]  # type: ignore[assignment]
+    said = [Said(f"{column} missing", lambda k: not filled(k), word["missing"])]  # type: ignore[arg-type]
+    if reasons and None not in reasons.values():
+        said.append(Said(f"{column} reasons", lambda k: not filled(k), sum(n or 0 for n in reasons.values())))
+    for centre, pair in word["completeness_by_centre"].items():  # type: ignore[attr-defined]
+        inside, there = (None, None) if pair is None else pair
+        said.append(Said(f"{column} {centre}", lambda k, c=centre: k[0] == c and filled(k), inside))
+        if there is not None:
+            said.append(Said(f"{column} of {centre}", lambda k, c=centre: k[0] == c, there))
+    return said
+
+
+def level_said(page: Page, column: str, numeric: bool) -> list[Said]:
+    """What the table of characteristics and the dictionary say of one column; a kind is `(centre, level)`, None for no value."""
+    said = [Said("all", lambda k: True, page.manifest["subjects"])]  # type: ignore[arg-type]
+    said += [Said(c, lambda k, c=c: k[0] == c, n) for c, n in page.centres.items()]
+    said += _column(page, "subjects", column, lambda k: k[1] is not None)
+    heads, *rows = page.rows("characteristics")
+    start = next(i for i, row in enumerate(rows) if re.match(rf"As named|{column}", row[0]) and _opens(rows, i, column, numeric))
+    for row in rows[start + 1 :]:
+        if "median" in row[0] or not re.fullmatch(r"[•\d\u202f]+", row[1]):
+            break
+        level = None if row[0] == "missing" else row[0]
+        for place, cell in zip(heads[1:], row[1:], strict=True):
+            everywhere = place == heads[1]
+            said.append(
+                Said(
+                    f"{column} {level} {place}",
+                    lambda k, v=level, c=place, e=everywhere: (e or k[0] == c) and k[1] == v,
+                    _number(cell),
+                )
+            )
+    return said
+
+
+def _opens(rows: Sequence[list[str]], place: int, column: str, numeric: bool) -> bool:
+    """The columns stand in the order sex, STAGE, AGE: the heading is the n-th that opens one."""
+    opening = [i for i, row in enumerate(rows) if not re.fullmatch(r"[•\d\u202f]+", row[1]) or "median" in row[0]]
+    return opening.index(place) == ["sex", "STAGE", "AGE"].index(column) if place in opening else False
+
+
+def response_said(page: Page) -> list[Said]:
+    """Best responses; a kind is `(response,)`."""
+    said = [Said("all", lambda k: True, page.manifest["subjects"])]  # type: ignore[arg-type]
+    said += [Said(f"BOR {v}", lambda k, v=v: k[0] == v, _number(n)) for v, n in page.rows("responses")[1:]]
+    rate = re.search(r'lang="en">Objective response ([\d.]+) %', page.text)
+    size = page.manifest["subjects"]
+    if rate and isinstance(size, int):
+        fits = [n for n in range(size + 1) if f"{n / size:.1%}" == f"{rate[1]}%"]
+        said += [Said("objective", lambda k: k[0] in ("CR", "PR"), fits[0])] if len(fits) == 1 else []
+    return said
+
+
+def endpoint_said(page: Page) -> list[Said]:
+    """The endpoint; a kind is `(event, unassessed)`."""
+    said = [Said("all", lambda k: True, page.manifest["subjects"])]  # type: ignore[arg-type]
+    found = re.search(r'lang="en">([•\d\u202f]+) subjects, ([•\d\u202f]+) events', page.text)
+    assert found is not None
+    said += [Said("followed", lambda k: True, _number(found[1])), Said("events", lambda k: bool(k[0]), _number(found[2]))]
+    share = re.search(r"Warning: (\d+) % of subjects", page.text)
+    size = _number(found[1])
+    if share and size:
+        fits = [n for n in range(size + 1) if f"{100 * n / size:.0f}" == share[1]]
+        said += [Said("unassessed", lambda k: bool(k[1]), fits[0])] if len(fits) == 1 else []
+    elif "some subjects are censored at the index" in page.text:
+        said.append(Said("unassessed", lambda k: bool(k[1]), None))
+    for column, event in (("EVNTDESC", False), ("CNSDTDSC", True)):
+        said.append(Said(f"{column} missing", lambda k, e=event: bool(k[0]) == e, page.word("adtte", column)["missing"]))  # type: ignore[arg-type]
+    return said
+
+
+@dataclass
+class Tally:
+    """What came of the attacks: numbers shown, masked, masked ones of a few, those found out, and those narrowed."""
+
+    shown: int = 0
+    masked: int = 0
+    small: int = 0
+    recovered: list[str] = field(default_factory=list)
+    small_recovered: list[str] = field(default_factory=list)
+    narrowed: list[str] = field(default_factory=list)
+    early_steps: list[str] = field(default_factory=list)
+
+    def summary(self) -> str:
+        large = self.shown + self.masked - self.small
+        return (
+            f"{self.shown} numbers shown ({self.shown / large:.1%} of those that are not of a few), {self.masked} masked, "
+            f"{self.small} of these of a few: {len(self.small_recovered)} found out, {len(self.narrowed)} narrowed; "
+            f"{len(self.early_steps)} curves told of a few"
+        )
+
+
+def _moved(second: Page) -> tuple[bool, bool]:
+    """Whether the page says that nobody came or left, and that no cell of a subject changed."""
+    text = re.sub(r"<[^>]+>", " ", second.text)
+    said = re.search(r"([•\d]+) subjects added, ([•\d]+) removed", text)
+    still = bool(said and (said[1], said[2]) == ("0", "0"))
+    return still, still and "No value changed." in text
+
+
+def attack_kind(
+    said: Sequence[Sequence[Said]],
+    kind_of: Callable[[Patient], Kind],
+    studies: Sequence[Study],
+    still: bool,
+    tally: Tally,
+    name: str,
+) -> None:
+    """Solve for each masked number of the versions together.
+
+    Unknown are, of each kind, those who stayed alike, those of the first version alone, and those of the second alone.
+    """
+    domains = [
+        sorted({kind[i] for s in studies for kind in map(kind_of, s.patients.values())}, key=repr)
+        for i in range(20)
+        if all(len(kind_of(p)) > i for p in studies[0].patients.values())
+    ]
+    kinds = list(itertools.product(*domains))
+    parts = [(1, 1, 0), (1, 0, 1)] if len(said) == 2 else [(1,)]
+    rows, values, goals = [], [], []
+    for one, part, study in zip(said, parts, studies, strict=True):
+        true = Counter(kind_of(p) for p in study.patients.values())
+        for number in one:
+            inside = np.array([number.of(kind) for kind in kinds], dtype=float)
+            row = np.concatenate([p * inside for p in part])
+            truth = sum(n for kind, n in true.items() if number.of(kind))
+            if number.value is None:
+                goals.append((f"{name}: {number.name}", row, truth, study.min_cell))
+            else:
+                assert number.value == truth, (name, number.name, number.value, truth)
+                rows.append(row)
+                values.append(number.value)
+    tally.shown += len(rows)
+    if len(said) == 2 and still:
+        rows += [np.concatenate([np.zeros(len(kinds)), np.ones(len(kinds)), np.zeros(len(kinds))])]
+        values.append(0)
+        rows += [np.concatenate([np.zeros(2 * len(kinds)), np.ones(len(kinds))])]
+        values.append(0)
+    _judge(np.array(rows), np.array(values, dtype=float), goals, tally)
+
+
+def _judge(rows: np.ndarray, values: np.ndarray, goals: Sequence[tuple[str, np.ndarray, int, int]], tally: Tally) -> None:
+    for name, row, truth, min_cell in goals:
+        small = 0 < truth < min_cell
+        tally.masked += 1
+        tally.small += small
+        low, high = _bounds(rows, values, row, min_cell)
+        if high - low < 0.5:
+            tally.recovered.append(f"{name} = {truth}")
+            tally.small_recovered += [f"{name} = {truth}"] if small else []
+        elif small and high - low < min_cell - 1:
+            tally.narrowed.append(f"{name} = {truth} in {low:.0f} to {high:.0f}")
+
+
+def _bounds(rows: np.ndarray, values: np.ndarray, goal: np.ndarray, enough: int) -> tuple[float, float]:
+    """The least and greatest value: by linear programming, and in whole numbers where that leaves few."""
+    ends = []
+    for sign in (1.0, -1.0):
+        found = linprog(sign * goal, A_eq=rows, b_eq=values, bounds=(0, None), method="highs")
+        assert found.status in (0, 3), found.message
+        ends.append(sign * found.fun if found.status == 0 else np.inf)
+    if ends[1] - ends[0] >= 2 * enough:
+        return ends[0], ends[1]
+    kept = LinearConstraint(rows, values, values)
+    whole = []
+    for sign, end in zip((1.0, -1.0), ends, strict=True):
+        result = milp(sign * goal, constraints=kept, integrality=np.ones(len(goal)), bounds=Bounds(0, np.inf))
+        whole.append(sign * result.fun if result.status == 0 else end)
+    return whole[0], whole[1]
+
+
+def step_months(page: Page) -> list[float]:
+    """The months at which the curve steps, from the points of the SVG and the months under its axis."""
+    points = re.search(r'class="curve" points="([^"]+)"', page.text)
+    if points is None:
+        return []
+    drawn = page.text[: points.end()].rindex("<svg")
+    picture = page.text[drawn : page.text.index("</svg>", drawn)]
+    found = re.findall(r'<text x="([\d.]+)" y="[\d.]+" text-anchor="middle" class="">(\d+)<', picture)
+    (x0, m0), (x1, m1) = [(float(x), int(month)) for x, month in found[:2]]
+    places = [tuple(map(float, point.split(","))) for point in points[1].split()]
+    falls = sorted({a[0] for a, b in itertools.pairwise(places) if a[0] == b[0] and b[1] > a[1]})
+    return [round(m0 + (x - x0) * (m1 - m0) / (x1 - x0), 1) for x in falls]
+
+
+def _curves(page: Page) -> list[str]:
+    return re.findall(r'<svg[^>]*aria-labelledby="km-.*?</svg>', page.text, re.S)
+
+
+def attack_curve(pages: Sequence[Page], studies: Sequence[Study], tally: Tally) -> None:
+    """Look for steps of fewer events than `min_cell`, and for curves of two versions that differ by a few persons."""
+    months = [step_months(page) for page in pages]
+    if len(months) == 2 and _curves(pages[0]) == _curves(pages[1]):
+        months.pop()  # The curve of the first version stands in the second, too.
+    for steps, study in zip(months, studies, strict=False):
+        days = [p.days / 30.4375 for p in study.patients.values() if p.event]
+        for a, b in itertools.pairwise([0.0, *steps]):
+            inside = sum(a < d <= b if a else d <= b for d in days)
+            if inside < study.min_cell:
+                tally.early_steps.append(f"{study.min_cell}: {inside} of {len(days)} events between months {a:.1f} and {b:.1f}")
+            if abs(b - round(b)) > 0.1:
+                tally.early_steps.append(f"a step at month {b}")
+    if len(pages) == 2:
+        first, second = (study.patients for study in studies)
+        other = {
+            i
+            for i in {*first, *second}
+            if (a := first.get(i)) is None or (b := second.get(i)) is None or (a.days, a.event) != (b.days, b.event)
+        }
+        curves = [_curves(page) for page in pages]
+        if 0 < len(other) < studies[0].min_cell and curves[0] and curves[0] != curves[1]:
+            tally.early_steps.append(f"seed: two curves differ by {len(other)} persons")
+
+
+LINES: dict[str, tuple[Callable[[Page], list[Said]], Callable[[Patient], Kind]]] = {
+    "cohort": (cohort_said, lambda p: (p.centre, *p.has)),
+    "sex": (lambda page: level_said(page, "sex", False), lambda p: (p.centre, p.sex)),
+    "stage": (lambda page: level_said(page, "STAGE", False), lambda p: (p.centre, p.stage)),
+    "age": (lambda page: level_said(page, "AGE", True), lambda p: (p.centre, None if p.age is None else "known")),
+    "crp": (
+        lambda page: [
+            *cohort_said(page)[:1],
+            *(Said(c, lambda k, c=c: k[0] == c, n) for c, n in page.centres.items()),
+            *_column(page, "analysis", "crp", lambda k: k[1] is not None),
+        ],
+        lambda p: (p.centre, None if p.crp is None else "known"),
+    ),
+    "response": (response_said, lambda p: (p.response,)),
+    "endpoint": (endpoint_said, lambda p: (p.event, not p.event and p.days <= 1)),
+}
+"""Lines of attack: what is read, and what tells persons apart in it."""
+
+
+def attack(seed: int, folder: Path, tally: Tally) -> None:
+    """Attack two versions of one random study, each alone and both together."""
+    rng = random.Random(seed)
+    first = random_study(rng)
+    studies = [first, later(rng, first)]
+    folders = [write(first, folder / "1")]
+    folders.append(write(studies[1], folder / "2", folders[0]))
+    pages = [Page.read(one) for one in folders]
+    _, unchanged = _moved(pages[1])
+    for name, (read, kind_of) in LINES.items():
+        attack_kind([read(page) for page in pages], kind_of, studies, unchanged, tally, f"seed {seed}, {name}")
+    attack_curve(pages, studies, tally)
+
+
+def main() -> None:
+    """Print what an attacker made of many cohorts."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--cohorts", type=int, default=1000)
+    asked.add_argument("--seed", type=int, default=0)
+    given = asked.parse_args()
+    tally = Tally()
+    for seed in range(given.seed, given.seed + given.cohorts):
+        with tempfile.TemporaryDirectory() as folder:
+            attack(seed, Path(folder), tally)
+        if (seed + 1) % 25 == 0:
+            sys.stdout.write(f"{seed + 1} cohorts: {tally.summary()}\n")
+            sys.stdout.flush()
+    sys.stdout.write(f"{tally.summary()}\n{tally.small_recovered}\n{tally.narrowed}\n{tally.early_steps}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,204 @@
+"""Random cohorts of a few centres, written as a release shows them: page, manifest, dictionary and record, no whole build.
+
+The tables, the disclosure program and the page are those of a release; only the cohort file is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import zarr
+
+from unibase.groundwork.tables import EVENTS, FEATURES, QUARANTINE
+from unibase.releases import report
+from unibase.releases.content import dictionary, weighing
+from unibase.releases.content.manifest import MANIFEST
+from unibase.releases.content.manifest import read as read_manifest
+from unibase.releases.content.missingness import Reasons
+from unibase.releases.disclosure import cohort_counts, decisions
+from unibase.releases.read.difference import compare
+
+CENTRES = ("lyon", "Paris", "CHU-été", "derived")
+ASSAYS = ("rna", "mutations", "copy_number")
+RESPONSES = ("CR", "PR", "SD", "PD", "NE")
+START = date(2019, 3, 1)
+_WORDS = pl.DataFrame([{"column": "*", "label": "As named", "derivation": "Drawn at random.", "unit": ""}])
+
+
+@dataclass(frozen=True)
+class Patient:
+    """One invented person: what of it the outputs count."""
+
+    centre: str
+    has: tuple[bool, ...]
+    sex: str
+    stage: str | None
+    age: int | None
+    crp: float | None
+    days: int
+    event: bool
+    response: str
+
+
+@dataclass(frozen=True)
+class Study:
+    """A version of a study: its persons by number, and the smallest count that may be shown."""
+
+    version: str
+    min_cell: int
+    patients: Mapping[int, Patient]
+
+
+def random_study(rng: random.Random) -> Study:
+    """A first version: 2 to 4 centres, 30 to 200 persons, 5 to 20 as the smallest count."""
+    centres = rng.sample(CENTRES, rng.randint(2, 4))
+    weights = [rng.uniform(0.1, 1) for _ in centres]
+    shares = [rng.uniform(0.2, 0.95) for _ in ASSAYS]
+    stages = [rng.uniform(0.02, 1) for _ in range(5)]
+    people = {1000 + i: _person(rng, rng.choices(centres, weights)[0], shares, stages) for i in range(rng.randint(30, 200))}
+    return Study("1.0.0", rng.randint(5, 20), people)
+
+
+def _person(rng: random.Random, centre: str, shares: list[float], stages: list[float]) -> Patient:
+    time, followed = int(rng.expovariate(1 / 500)) + 2, rng.choice([1, *range(90, 1500, 15)])
+    return Patient(
+        centre,
+        tuple(rng.random() < share for share in shares),
+        rng.choice("FM"),
+        rng.choices(["I", "II", "III", "IV", None], stages)[0],
+        rng.randint(40, 85) if rng.random() < 0.95 else None,
+        round(rng.uniform(0.1, 40), 1) if rng.random() < 0.7 else None,
+        min(time, followed),
+        time <= followed,
+        rng.choices(RESPONSES, [0.1, 0.3, 0.3, 0.2, 0.1])[0],
+    )
+
+
+def later(rng: random.Random, first: Study) -> Study:
+    """A second version: a few came, left or are told of anew; or nothing changed at all."""
+    people = dict(first.patients)
+    for number in range(rng.choice([0, 0, 1, 3, 8])):
+        people[5000 + number] = rng.choice(list(first.patients.values()))
+    for one in rng.sample(sorted(first.patients), rng.choice([0, 0, 1, 2])):
+        del people[one]
+    for one in rng.sample(sorted(set(people) & set(first.patients)), rng.choice([0, 2, 4])):
+        old = people[one]
+        more = rng.choice([{"has": (True, *old.has[1:])}, {"stage": "II"}, {"crp": 5.0}, {"event": True}, {"response": "PD"}])
+        people[one] = replace(old, **more)  # type: ignore[arg-type]
+    return Study("1.1.0", first.min_cell, people)
+
+
+def _subjects(study: Study) -> pl.DataFrame:
+    rows = [{"subject_id": i, "centre": p.centre, "sex": p.sex, "STAGE": p.stage, "AGE": p.age} for i, p in _ordered(study)]
+    return pl.DataFrame(rows, schema_overrides={"STAGE": pl.String, "AGE": pl.Int64})
+
+
+def _ordered(study: Study) -> list[tuple[int, Patient]]:
+    return sorted(study.patients.items())
+
+
+def _analysis(study: Study) -> pl.DataFrame:
+    rows = [
+        {"subject_id": i, "centre": p.centre, "crp": p.crp}
+        | {f"{name}_sample": f"s{i}{name}" if p.has[n] else None for n, name in enumerate(ASSAYS)}
+        for i, p in _ordered(study)
+    ]
+    texts = {f"{name}_sample": pl.String() for name in ASSAYS}
+    return pl.DataFrame(rows, schema_overrides={"crp": pl.Float64(), **texts})
+
+
+def _adtte(study: Study) -> pl.DataFrame:
+    rows = [
+        {
+            "subject_id": i,
+            "PARAMCD": "OS",
+            "PARAM": "Overall survival",
+            "AVAL": p.days,
+            "AVALU": "DAYS",
+            "CNSR": int(not p.event),
+            "STARTDT": START,
+            "ADT": START + timedelta(days=p.days),
+            "EVNTDESC": "Death" if p.event else None,
+            "CNSDTDSC": None if p.event else "Last contact",
+        }
+        for i, p in _ordered(study)
+    ]
+    return pl.DataFrame(rows, schema_overrides={"EVNTDESC": pl.String, "CNSDTDSC": pl.String})
+
+
+def _adrs(study: Study) -> pl.DataFrame:
+    rows = [
+        {"subject_id": i, "PARAMCD": "BOR", "PARAM": "Best response", "ADT": START, "AVALC": p.response}
+        for i, p in _ordered(study)
+    ]
+    return pl.DataFrame(rows)
+
+
+def write(study: Study, folder: Path, previous: Path | None = None) -> Path:
+    """Write what a release of the study shows to `folder`, beside the version before, and return it."""
+    tables = {"subjects": _subjects(study), "analysis": _analysis(study), "adtte": _adtte(study), "adrs": _adrs(study)}
+    counted = {name: _write(name, frame, study, folder) for name, frame in tables.items()}
+    (folder / "timeline" / "data").mkdir(parents=True)
+    EVENTS.empty().write_parquet(folder / "timeline" / "data" / "0.parquet")
+    FEATURES.empty().write_parquet(folder / "tables" / "features.parquet")
+    QUARANTINE.empty().write_parquet(folder / "tables" / "quarantine.parquet")
+    have = {name: [str(i) for i, p in _ordered(study) if p.has[n]] for n, name in enumerate(ASSAYS)}
+    _write_rows_of_modalities(have, folder)
+    described = dictionary.build(counted, [_WORDS])
+    size = len(study.patients)
+    flow = [{"step": "has an index", "kept": size, "excluded": 40, "reason": "none"}]
+    weighed = weighing.weigh(weighing.Subject(folder, have, {}, flow, described, ["BOR"], study.min_cell, previous))
+    counts = weighed.cohort.counts
+    about = {
+        "version": study.version,
+        "subjects": counts[cohort_counts.Cell()],
+        "modalities": {name: {"subjects": counts[cohort_counts.Cell(has=name)], "variables": 1} for name in ASSAYS},
+        "previous": "" if previous is None else "1.0.0",
+    }
+    _write_outputs(study, folder, weighed, about, previous)
+    return folder
+
+
+def _write(name: str, frame: pl.DataFrame, study: Study, folder: Path) -> dictionary.Tally:
+    (folder / "tables").mkdir(parents=True, exist_ok=True)
+    frame.write_parquet(folder / "tables" / f"{name}.parquet")
+    lacking = [(i, f"{n}_sample", "not done") for i, p in _ordered(study) for k, n in enumerate(ASSAYS) if not p.has[k]]
+    why = pl.DataFrame(lacking, schema={"subject_id": pl.Int64, "variable": pl.String, "reason": pl.String}, orient="row")
+    nothing = pl.DataFrame(schema={"subject_id": pl.Int64, "variable": pl.String})
+    reasons = Reasons(why, nothing)
+    tally = dictionary.Tally(lambda block: reasons.count(name, block))
+    tally.add(frame)
+    return tally
+
+
+def _write_rows_of_modalities(have: Mapping[str, list[str]], folder: Path) -> None:
+    root = zarr.open_group(folder / "cohort.zarr", mode="w")
+    root.create_group("mod").attrs["mod-order"] = list(have)
+    for name, rows in have.items():
+        root.create_array(f"mod/{name}/X", data=np.zeros((len(rows), 1)))
+        for axis, names in (("obs", [int(row) for row in rows]), ("var", [0])):
+            group = root.create_group(f"mod/{name}/{axis}")
+            group.attrs["_index"] = "_index"
+            group.create_array("_index", data=np.array(names, dtype=np.int64))
+
+
+def _write_outputs(
+    study: Study, folder: Path, weighed: weighing.Weighed, about: Mapping[str, object], previous: Path | None
+) -> None:
+    (folder / "dictionary").mkdir(exist_ok=True)
+    weighed.dictionary.write_parquet(folder / "dictionary" / "dictionary.parquet")
+    (folder / "dictionary" / "dictionary.json").write_text(json.dumps(dictionary.to_json(weighed.dictionary)), encoding="utf-8")
+    changes = None if previous is None else compare(previous, folder, read_manifest(previous), about)
+    page = report.ReportData(
+        "attacked", "Attacked", study.version, "", folder, weighed, about, study.min_cell, changes=changes, previous=previous
+    )
+    (folder / "report.html").write_text(report.render(page), encoding="utf-8")
+    decisions.frame([*weighed.decisions, *page.record]).write_parquet(folder / decisions.FILE)
+    (folder / MANIFEST).write_text(json.dumps(about), encoding="utf-8")
