@@ -36,7 +36,7 @@ load_release <- function(folder = ".") {
   for (name in as.vector(rhdf5::h5readAttributes(file, "mod")[["mod-order"]])) release[[name]] <- modality_of(name)
   endpoints <- split(release$adtte, release$adtte$PARAMCD)   # one Surv per endpoint, named by subject
   surv_of <- function(e) {                                   # with ENTRY, left-truncated: NA for who was never at risk
-    part <- is.na(e$AVAL) & !is.na(e$AVAL_MIN)               # known in part: intervals, from which survfit estimates as Turnbull did
+    part <- is.na(e$AVAL) & !is.na(if (is.null(e$AVAL_MIN)) e$AVAL else e$AVAL_MIN)   # known in part: intervals
     if (!is.null(e$ENTRY)) {                                 # late entry and intervals have no estimate together in survfit
       if (any(part)) warning(sum(part), " times known in part count as their middle: AVAL_MIN and AVAL_MAX bound them")
       ends <- ifelse(part, ifelse(e$CNSR == 0, (e$AVAL_MIN + e$AVAL_MAX) / 2, e$AVAL_MIN), e$AVAL)

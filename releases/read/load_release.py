@@ -84,11 +84,28 @@ class Release:
             yield centre, known.index[[centre not in names and names != [""] for names in known]], test
 
     def outcome(self, endpoint: str = "OS") -> pd.DataFrame:
-        """Return `time` in days, `event`, `entry` (the day of coming under observation, -1 from the start), `earliest`, `latest`.
+        """Return `time` in days, `event` and `entry` (the day of coming under observation, -1 from the start).
 
-        A time known in part is the middle of what the known dates allow, from `earliest` to `latest`; who is censored counts
-        to the last day known to be without the event, and has no end (`inf`). The two are what lifelines' `fit_interval_censoring`
-        asks for. Subjects whose time is not known at all, and those who were never under observation, are left out.
+        A time known in part is the middle of what the known dates allow, see `bounds`. Subjects whose time is not known at
+        all, and those who were never under observation, are left out.
+
+        Args:
+            endpoint: PARAMCD.
+
+        Raises:
+            KeyError: If the release has no such endpoint.
+        """
+        found = self.bounds(endpoint)
+        part = int((found["event"] & (found["earliest"] < found["latest"])).sum())
+        if part:
+            warnings.warn(f"{part} times of {endpoint} are known in part: `time` is their middle", stacklevel=2)
+        return found[["time", "event", "entry"]]
+
+    def bounds(self, endpoint: str = "OS") -> pd.DataFrame:
+        """Return what `outcome` does, with `earliest` and `latest`, between which each time lies.
+
+        Who is censored counts to the last day known to be without the event, and has no end (`inf`). The two columns are what
+        lifelines' `fit_interval_censoring` asks for.
 
         Args:
             endpoint: PARAMCD.
@@ -105,9 +122,6 @@ class Release:
         last = high.where(event, low)
         ends = {"time": (low + last) / 2, "event": event, "entry": entry, "earliest": low, "latest": high.where(event, np.inf)}
         found = pd.DataFrame(ends)[last.notna()]
-        part = int((found["event"] & (found["earliest"] < found["latest"])).sum())
-        if part:
-            warnings.warn(f"{part} times of {endpoint} are known in part: `time` is their middle", stacklevel=2)
         return found[found["entry"] < found["time"]].sort_index()
 
     def values(self) -> pd.DataFrame:

@@ -173,6 +173,8 @@ def test_python_reads_the_bounds_of_times_known_in_part(tmp_path: Path) -> None:
     adtte = subjects.select("subject_id", PARAMCD=pl.lit("OS")).with_columns(**{k: pl.Series(v) for k, v in times.items()})
     adtte.write_parquet(tmp_path / "tables" / "adtte.parquet")
     with pytest.warns(UserWarning, match="1 times of OS are known in part"):
-        found = Release(tmp_path).outcome("OS")
+        outcome = Release(tmp_path).outcome("OS")
+    assert list(outcome) == ["time", "event", "entry"]  # what is joined to predictors: bounds would be predictors, too
+    found = Release(tmp_path).bounds("OS")
     assert found[["time", "earliest", "latest"]].to_numpy().tolist() == [[10, 10, 10], [20, 15, 25], [30, 30, np.inf]]
     assert found["event"].tolist() == [True, True, False]
