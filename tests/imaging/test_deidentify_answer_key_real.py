@@ -47,7 +47,20 @@ SECRETS = {
 COMMENTS_ON_THE_PERSON = {0x00102180, 0x001021B0, 0x00104000, 0x00321070, 0x00324000, 0x00380060, 0x00380062, 0x00384000, 0x00400280, 0x00400400, 0x00401400, 0x00402400, 0x4008010B, 0x40080115, 0x40080300, 0x40084000}  # fmt: skip
 # Accession, study, specimen and container numbers, institution and its address, station.
 # Words that stand for a name in test files, and a maker named as the institution.
-PLACEHOLDERS = {"toshiba", "test", "patient", "physician", "name", "here", "anonymous", "anonymized", "none", "unknown"}
+PLACEHOLDERS = {
+    "toshiba",
+    "test",
+    "patient",
+    "physician",
+    "name",
+    "here",
+    "anonymous",
+    "anonymized",
+    "none",
+    "unknown",
+    "enter",
+    "text",
+}
 IDENTITIES = {
     0x00080050,
     0x00100020,
