@@ -117,9 +117,11 @@ def check_regions(regions: Regions) -> None:
         regions: Target to its patterns.
 
     Raises:
-        UserError: If a target has no pattern, or a pattern is no regular expression.
+        UserError: If a name is empty or holds a comma, a target has no pattern, or a pattern is no regular expression.
     """
     for target, patterns in regions.items():
+        if "," in target or not target.strip():
+            raise UserError(f"regions: {target!r} is no name for a region. Write one without a comma.")
         if isinstance(patterns, str) or not patterns:
             raise UserError(f"regions.{target} must be a list of patterns, such as {target}: ['gtv.*'].")
         for pattern in patterns:

@@ -17,13 +17,14 @@ from unibase.flows.study.places import FETCHED, LEDGER
 from unibase.groundwork.files import remove_temporaries, write_text
 from unibase.groundwork.outcomes import quarantined
 from unibase.groundwork.problems import Unusable
+from unibase.groundwork.reasons import Reason
 from unibase.groundwork.tables import QUARANTINE
 from unibase.groundwork.work import Outcome, Unit
-from unibase.imaging.fetching.archives import is_archive, unpack
-from unibase.imaging.fetching.media import media_below, read_medium
+from unibase.imaging.fetching.archives import is_archive, safe_name, unpack
+from unibase.imaging.fetching.media import hidden_files, media_below, read_medium
 from unibase.imaging.fetching.options import DicomSource
 from unibase.imaging.fetching.polite import Asking
-from unibase.imaging.fetching.reasons import MEDIUM_LACKS_FILE
+from unibase.imaging.fetching.reasons import MEDIUM_HIDES_FILE, MEDIUM_LACKS_FILE
 from unibase.imaging.fetching.stores import open_store
 
 
@@ -130,8 +131,13 @@ def _lacking(dicomdir: Path, images: Images) -> Iterator[Outcome]:
             yield quarantined(Unit(name, ""), problem.reason, problem.message, problem.remedy)
         return
     for one in missing:
-        unit = Unit(f"{name}: {one}", "")
-        yield quarantined(unit, MEDIUM_LACKS_FILE, MEDIUM_LACKS_FILE.meaning, MEDIUM_LACKS_FILE.remedy)
+        yield _told(f"{name}: {one}", MEDIUM_LACKS_FILE)
+    for path in hidden_files(dicomdir) if dicomdir == images.one_file else ():
+        yield _told(path.relative_to(root).as_posix(), MEDIUM_HIDES_FILE)
+
+
+def _told(key: str, why: Reason) -> Outcome:
+    return quarantined(Unit(key, ""), why, why.meaning, why.remedy)
 
 
 def _from_store(book: Book, source: DicomSource, images: Images) -> None:
@@ -142,7 +148,7 @@ def _from_store(book: Book, source: DicomSource, images: Images) -> None:
         unreadable_sources.check(book.run, f"{book.centre}.dicom", 0)
     for name, about in listed.items():
         book.write(store.copy(name, about, images.root, book.before.get(name)), len(listed))
-    kept = {name for name, one in book.now.items() if one.status == "done"}
+    kept = {safe_name(name).as_posix() for name, one in book.now.items() if one.status == "done"}
     for path in _below(images.root):
         if path.relative_to(images.root).as_posix() not in kept:
             path.unlink()

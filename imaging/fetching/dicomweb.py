@@ -33,6 +33,28 @@ type _Row = dict[str, object]
 """An answer of DICOM JSON: what a tag holds, which is looked at before it is used."""
 
 
+@dataclass(frozen=True)
+class _Page:
+    """A page of answers: `more` where the archive warns that there are others (PS3.18, 8.3.4.4)."""
+
+    rows: list[_Row]
+    more: bool
+
+
+def _refuse_repeated(page: _Page, known: int) -> None:
+    """Refuse a list that an archive cuts off, where the page after it brings the same answers again.
+
+    Raises:
+        Unusable: If there is more than can be asked for.
+    """
+    if page.more or (page.rows and known == PAGE):
+        raise Unusable(
+            NOT_RETRIEVED,
+            f"The archive gives {known} answers at most, and the same ones again where it is asked for the next (`offset`).",
+            "Have paging switched on there, or ask for fewer at once: name modalities, days or accessions under `studies`.",
+        )
+
+
 @dataclass
 class DicomWeb:
     """A DICOMweb archive.
@@ -71,17 +93,19 @@ class DicomWeb:
         found: dict[str, _Row] = {}
         while True:
             page = self._json(path, {**asked, "limit": str(PAGE), "offset": str(len(found))})
-            new = {_text(row, key): row for row in page}
-            new = {uid: row for uid, row in new.items() if uid and uid not in found}
+            new = {_text(row, key): row for row in page.rows if _text(row, key) not in found}
+            if "" in new:
+                raise Unusable(NOT_RETRIEVED, "The archive answers without the UID of what it holds.")
             if not new:
+                _refuse_repeated(page, len(found))
                 return list(found.values())
             found |= new
 
-    def _json(self, path: str, asked: Mapping[str, str]) -> list[_Row]:
+    def _json(self, path: str, asked: Mapping[str, str]) -> _Page:
         with as_passing():
             answer = self.http.get(path, params=dict(asked), headers={"Accept": JSON})
         if answer.status_code == 204:
-            return []
+            return _Page([], False)
         refuse(answer)
         try:
             content = answer.json()
@@ -92,7 +116,8 @@ class DicomWeb:
             raise UserError(
                 f"{self.http.base_url} answers with {kind}, not DICOM JSON. Is this the root of the DICOMweb service?"
             )
-        return content
+        rows = [{str(tag).upper(): held for tag, held in row.items()} for row in content if isinstance(row, Mapping)]
+        return _Page(rows, "299" in answer.headers.get("warning", ""))
 
     def retrieve(self, study: str, wanted: Sequence[InstanceAnswer], whole: bool) -> Iterator[IO[bytes]]:
         """Yield instances of one series as they come.
@@ -187,13 +212,13 @@ def _seconds(header: str | None, now: datetime) -> float | None:
 
 
 def _study(row: _Row) -> StudyAnswer:
-    count = _text(row, _INSTANCES)
+    count = _text(row, _INSTANCES).strip().removesuffix(".0")
     return StudyAnswer(
         _text(row, _STUDY_ID),
         _text(row, _PATIENT),
         _text(row, _ACCESSION),
         tuple(str(one) for one in _values(row, _MODALITIES)),
-        _text(row, _DAY),
+        _text(row, _DAY).replace(".", ""),  # 2020.01.02, as before DICOM 3
         int(count) if count.isdigit() else None,
         _text(row, _UPDATED),
     )

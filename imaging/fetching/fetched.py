@@ -111,7 +111,7 @@ class Fetching:
         if not self._at_rest(study, before):
             return self._arriving(unit, before)
         try:
-            instances = self._all(study)
+            instances = self._all(study, bool(before.get("told")) and before["told"] != study.told)
         except Unusable as problem:
             return quarantined(unit, problem.reason, problem.message, problem.remedy)
         told = {"instances": len(instances), "told": study.told, "pending": None}
@@ -142,11 +142,14 @@ class Fetching:
             return Outcome(unit.key, before["told"], "done", {**before, "pending": pending})
         return quarantined(unit, STILL_ARRIVING, STILL_ARRIVING.meaning, STILL_ARRIVING.remedy, {"pending": pending})
 
-    def _all(self, study: StudyAnswer) -> set[str]:
-        """Bring the folder of a study to what the archive holds; return the SOPInstanceUIDs."""
+    def _all(self, study: StudyAnswer, changed: bool) -> set[str]:
+        """Bring the folder of a study, which `changed` since it was whole or did not, to what the archive holds; return the
+        SOPInstanceUIDs."""
         folder = self.folder / file_name(study.uid)
         _start(folder, study.owner)
         listed = self._listed(study)
+        if changed:
+            _forget_replaced(folder, study, {file_name(one.sop) for one in listed})
         self._bring(study, listed, folder)
         again = self._listed(study)
         if {one.sop for one in again} != {one.sop for one in listed}:
@@ -196,6 +199,24 @@ def _start(folder: Path, owner: str) -> None:
         shutil.rmtree(folder)
     if not folder.exists():
         write_text(mark, owner)
+
+
+def _forget_replaced(folder: Path, study: StudyAnswer, listed: set[str]) -> None:
+    """Forget what is there of a study that changed since it was whole, where an instance may have been replaced.
+
+    That is where the archive tells when it changed, or where it changed and holds the same instances. A mark tells a run that
+    goes on from one that begins.
+    """
+    mark = folder / ".replaced"
+    if mark.exists() and mark.read_text(encoding="utf-8") == study.told:
+        return
+    if study.updated or set(held(folder)) == listed:
+        gone = folder.with_name(f".tmp-{folder.name}")
+        shutil.rmtree(gone, ignore_errors=True)
+        folder.rename(gone)
+        shutil.rmtree(gone)
+        _start(folder, study.owner)
+    write_text(mark, study.told)
 
 
 def _missing(listed: Iterable[InstanceAnswer], folder: Path) -> list[InstanceAnswer]:

@@ -47,6 +47,24 @@ def read_medium(dicomdir: Path) -> Medium:
     return Medium(tuple(there), tuple("/".join(name) for name, path in found.items() if path is None))
 
 
+def hidden_files(dicomdir: Path) -> Iterator[Path]:
+    """Yield the DICOM files beside and below a DICOMDIR that it does not name.
+
+    Args:
+        dicomdir: One that can be read.
+    """
+    named = {*read_medium(dicomdir).there, dicomdir}
+    for path in sorted(dicomdir.parent.rglob("*")):
+        if path.is_file() and path not in named and has_mark(path):
+            yield path
+
+
+def has_mark(path: Path) -> bool:
+    """Return whether a file bears the mark of DICOM (PS3.10, 7.1). `path`: the file."""
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
 def _named(dicomdir: Path) -> Iterator[tuple[str, ...]]:
     """Yield the ReferencedFileID of every record."""
     for record in pydicom.dcmread(dicomdir).DirectoryRecordSequence:

@@ -64,6 +64,12 @@ MEDIUM_LACKS_FILE = Reason(
     "Copy the medium again, whole; the file may be on a second disc.",
     "A CD that was copied without its last folder.",
 )
+MEDIUM_HIDES_FILE = Reason(
+    "medium-hides-file",
+    "A DICOM file lies on a medium whose DICOMDIR does not name it; the study file asks for what the DICOMDIR names.",
+    "Name the folder of the medium in place of its DICOMDIR, if the file belongs to it.",
+    "A series that was copied to a stick after its DICOMDIR was written.",
+)
 NOT_IN_ARCHIVE = Reason(
     "not-in-archive",
     "An accession number of the list answers no study of a person of the ledger.",

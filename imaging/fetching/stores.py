@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from unibase.groundwork.faults import fault_of
@@ -15,7 +15,7 @@ from unibase.groundwork.problems import Unusable, UserError
 from unibase.groundwork.work import Outcome, Unit
 from unibase.imaging.fetching.archives import safe_name
 from unibase.imaging.fetching.polite import Again, Asking
-from unibase.imaging.fetching.reasons import NOT_RETRIEVED
+from unibase.imaging.fetching.reasons import NOT_RETRIEVED, UNSAFE_MEMBER
 
 _TOKENS = ("ETag", "etag", "checksum", "md5", "mtime", "LastModified", "last_modified", "modified", "created", "size")
 """What stores say of a file that changes with its content."""
@@ -30,11 +30,13 @@ class Store:
         files: The opened file system.
         root: The folder in it.
         asking: How it is asked.
+        taken: Names here, with the file of the store that has each.
     """
 
     files: Any
     root: str
     asking: Asking
+    taken: dict[PurePosixPath, str] = field(default_factory=dict, repr=False)
 
     def listed(self) -> Mapping[str, Mapping[str, object]]:
         """Return what the store says of each file below the root, by its name there, sorted.
@@ -44,7 +46,8 @@ class Store:
         """
         found = self.asking.ask(partial(self._asked, partial(self.files.find, self.root, detail=True)))
         start = self.root.rstrip("/") + "/"
-        return {path.removeprefix(start): about for path, about in sorted(found.items())}
+        # An object store's "folders" are empty objects whose names end in a slash.
+        return {path.removeprefix(start): about for path, about in sorted(found.items()) if not path.endswith("/")}
 
     def copy(self, name: str, about: Mapping[str, object], folder: Path, known: Outcome | None) -> Outcome:
         """Copy a file that is not there as the store has it now; return how it ended.
@@ -60,7 +63,7 @@ class Store:
         """
         unit = Unit(name, digest_of({key: str(about[key]) for key in _TOKENS if key in about}))
         try:
-            target = folder / safe_name(name)
+            target = folder / self._own_name(name)
             there = target.is_file() and known is not None and known.status == "done"
             if there and known is not None and known.input_digest == unit.input_digest:
                 return Outcome(name, unit.input_digest, "done", known.result)
@@ -71,6 +74,18 @@ class Store:
             target.unlink()
             return quarantined(unit, NOT_RETRIEVED, "It came with another size than the store says.", NOT_RETRIEVED.remedy)
         return Outcome(name, unit.input_digest, "done", {"size": size}, repeated=True)
+
+    def _own_name(self, name: str) -> PurePosixPath:
+        """Return the name of a file here.
+
+        Raises:
+            Unusable: If another file of the store has it as well, or lies in a folder of that name.
+        """
+        place = safe_name(name)
+        others = self.taken.setdefault(place, name), *(self.taken.get(one, name) for one in place.parents)
+        if any(one != name for one in others):
+            raise Unusable(UNSAFE_MEMBER, "Another file of the store has its name here, or is in place of its folder.")
+        return place
 
     def _copied(self, name: str, target: Path) -> int:
         size = 0

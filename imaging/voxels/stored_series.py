@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Literal
 
@@ -121,20 +121,23 @@ def _turned(task: VoxelTask, volume: Volume) -> _Turned:
         raise Unusable(MAY_SHOW_A_FACE)
     left_out: list[_LeftOut] = []
     named: list[NamedRegion] = []
-    count: Counter[str] = Counter()
     for region in _regions(task, volume, left_out):
         try:
             mask = region.read(volume)
         except Unusable as problem:
             left_out.append(_LeftOut(f"{volume.name} {region.roi_name}".strip(), problem))
             continue
-        count[region.target] += 1
-        number = count[region.target]
-        name = region.target if number == 1 else f"{region.target}-{number}"
+        name = _free_name(region.target, {one.name for one in named}, task.series.regions)
         named.append(NamedRegion(name, region.roi_name, turn.region(mask.region)))
     if task.kind == "regions" and not named:
         raise left_out[0].problem
     return _Turned(volume, turn, named, left_out)
+
+
+def _free_name(target: str, taken: Collection[str], targets: Collection[str]) -> str:
+    """Return the name of a region: its target, or, for further lesions, with a number that makes it no other target's name."""
+    numbered = (f"{target}-{number}" for number in count(2))
+    return next(one for one in chain([target], numbered) if one not in taken and (one == target or one not in targets))
 
 
 def _regions(task: VoxelTask, volume: Volume, left_out: list[_LeftOut]) -> list[Region]:

@@ -5,7 +5,8 @@ https://github.com/MIC-DKFZ/nnUNet/blob/master/documentation/dataset_format.md t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +30,7 @@ class _Case:
 
 
 def write_datasets(release: Path, table: pl.DataFrame, splits: pl.DataFrame | None, targets: Sequence[str]) -> None:
-    """Write a dataset for each modality: images, one label map each, `dataset.json` and `splits_final.json`.
+    """Write a dataset for each modality and unit: images, one label map each, `dataset.json` and `splits_final.json`.
 
     nnU-Net has one label for a voxel: where regions overlap, the one that stands first in `targets` has it. Images without a
     region are left out, for they say not whether there is none.
@@ -41,9 +42,8 @@ def write_datasets(release: Path, table: pl.DataFrame, splits: pl.DataFrame | No
         targets: Names of the regions, in the order of the study; their labels from 1.
     """
     held = table.filter(pl.col("regions").is_not_null()).sort("Modality", "subject_id", "path")
-    for number, modality in enumerate(held["Modality"].unique().sort().to_list(), 1):
-        rows = held.filter(pl.col("Modality") == modality)
-        folder = release / FOLDER / f"Dataset{number:03}_{modality}"
+    for number, (modality, name, rows) in enumerate(_kinds(held), 1):
+        folder = release / FOLDER / f"Dataset{number:03}_{name}"
         cases = list(_cases(rows))
         tested = _tested(splits)
         for case in cases:
@@ -57,6 +57,15 @@ def write_datasets(release: Path, table: pl.DataFrame, splits: pl.DataFrame | No
         write_json(folder / "dataset.json", about)
         if folds := _folds(splits, training):
             write_json(folder / "splits_final.json", folds)
+
+
+def _kinds(held: pl.DataFrame) -> Iterator[tuple[str, str, pl.DataFrame]]:
+    """Yield modality, name and rows of each dataset: what one network sees is of one modality and unit."""
+    for modality, mine in held.partition_by("Modality", as_dict=True).items():
+        units = mine["unit"].fill_null("").unique().sort().to_list()
+        for unit in units:
+            name = f"{modality[0]}_{re.sub('[^A-Za-z0-9]+', '', unit) or 'nounit'}" if len(units) > 1 else str(modality[0])
+            yield str(modality[0]), name, mine.filter(pl.col("unit").fill_null("") == unit)
 
 
 def _cases(rows: pl.DataFrame) -> list[_Case]:
@@ -74,7 +83,8 @@ def _one_map(opened: Opened, targets: Sequence[str]) -> Array:
     one = np.zeros(opened.array.shape, dtype=np.uint8 if len(targets) < 256 else np.uint16)
     for value, target in reversed(list(enumerate(targets, 1))):
         for labels in opened.labels:
-            mine = [n for n, name in labels.names.items() if name == target or _is_lesion_of(name, target)]
+            names = {n: name for n, name in labels.names.items() if name == target or name not in targets}
+            mine = [n for n, name in names.items() if name == target or _is_lesion_of(name, target)]
             one[np.isin(labels.array, mine)] = value
     return one
 

@@ -32,13 +32,22 @@ class Orthanc:
     user: str = ""
     password: str = ""
     ours: int = 1
+    host: str = "127.0.0.1"
+    within: tuple[str, ...] = ()
+    secure: Any = True
+    scheme: str = "http"
+    more: dict[str, Any] = field(default_factory=dict)
     http: int = field(default_factory=free_port)
     dicom: int = field(default_factory=free_port)
     process: Any = None
 
     @property
     def web(self) -> str:
-        return f"http://127.0.0.1:{self.http}/dicom-web"
+        return f"{self._root}/dicom-web"
+
+    @property
+    def _root(self) -> str:
+        return f"{self.scheme}://{self.host}:{self.http}"
 
     def start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -50,24 +59,26 @@ class Orthanc:
             "DicomPort": self.dicom,
             "DicomAet": self.title,
             "DicomCheckCalledAet": True,
-            "RemoteAccessAllowed": False,
+            "RemoteAccessAllowed": self.host != "127.0.0.1",
             "AuthenticationEnabled": bool(self.user),
             "RegisteredUsers": {self.user: self.password} if self.user else {},
             "Plugins": [str(PLUGIN)],
-            "DicomModalities": {"us": ["UNIBASE", "127.0.0.1", self.ours]},
+            "DicomModalities": {"us": ["UNIBASE", self.host, self.ours]},
             "ConcurrentJobs": 1,
             "HttpThreadsCount": 8,
             "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
+            **self.more,
         }
         (self.folder / "orthanc.json").write_text(json.dumps(asked))
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen([PROGRAM or "Orthanc", str(self.folder / "orthanc.json")], stdout=log, stderr=log)
+            command = [*self.within, PROGRAM or "Orthanc", str(self.folder / "orthanc.json")]
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
         self._wait()
 
     def _wait(self) -> None:
         for _ in range(400):
             with socket.socket() as one:
-                if one.connect_ex(("127.0.0.1", self.http)) == 0:
+                if one.connect_ex((self.host, self.http)) == 0:
                     return
             time.sleep(0.05)
         raise AssertionError((self.folder / "log").read_text()[-2000:])
@@ -78,11 +89,11 @@ class Orthanc:
 
     def put(self, content: bytes) -> None:
         auth = (self.user, self.password) if self.user else None
-        httpx.post(f"http://127.0.0.1:{self.http}/instances", content=content, auth=auth).raise_for_status()
+        httpx.post(f"{self._root}/instances", content=content, auth=auth, verify=self.secure).raise_for_status()
 
     def get(self, path: str) -> Any:
         auth = (self.user, self.password) if self.user else None
-        return httpx.get(f"http://127.0.0.1:{self.http}{path}", auth=auth).raise_for_status().json()
+        return httpx.get(f"{self._root}{path}", auth=auth, verify=self.secure).raise_for_status().json()
 
 
 @contextmanager

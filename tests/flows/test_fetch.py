@@ -162,6 +162,14 @@ def test_a_medium_gives_what_its_dicomdir_names_and_what_is_missing_is_told(home
         Night(home, "cd/DICOMDIR").run()
 
 
+def test_what_a_dicomdir_does_not_name_is_told(home: Path) -> None:
+    dicomdir = medium(home)
+    (dicomdir.parent / "READ.ME").write_text("no image")
+    shutil.copy(home / "all/IPP9/IM1", dicomdir.parent / "later")
+    assert Night(home, "cd/DICOMDIR").run().refused == [("later", "medium-hides-file")]
+    assert Night(home, "cd").run().refused == []
+
+
 @pytest.fixture
 def bucket() -> Iterator[Any]:
     files = fsspec.filesystem("memory")
@@ -184,6 +192,16 @@ def test_a_store_is_copied_once_and_followed(home: Path, bucket: Any) -> None:
     bucket.rm("/lyon/été/IM1")
     with pytest.raises(SourceAway, match="gives nothing, and gave something before"):
         night.run()
+
+
+def test_names_of_a_store_that_are_one_name_here_are_told(home: Path, bucket: Any) -> None:
+    one, other = (path.read_bytes() for path in instances(home / "all")[:2])
+    bucket.pipe({"/lyon/a/IM1": one, "/lyon/a//IM1": one, "/lyon/b\\IM2": other})
+    bucket.store["/lyon/a/IM1/below"] = bucket.store["/lyon/a/IM1"]
+    night = Night(home, "memory://lyon").run()
+    assert night.used == {"a/IM1": "done", "b/IM2": "done"}
+    assert night.refused == [("a/IM1", "unsafe-member"), ("a/IM1/below", "unsafe-member")]
+    assert not any(one.repeated for one in night.run().fetched if one.status == "done")
 
 
 def test_an_address_that_nothing_here_opens_is_told_with_what_opens_it(home: Path) -> None:

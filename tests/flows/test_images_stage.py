@@ -96,6 +96,18 @@ def test_a_study_that_says_why_gets_heads_and_one_that_asks_no_more_keeps_nothin
     assert not list((home / "work/staging/imaging/voxels").iterdir())
 
 
+def test_a_second_lesion_has_no_name_of_another_target(home: Path) -> None:
+    beside, behind = ([points + np.array(by) for points in SQUARE] for by in ([15.0, 0, 0], [0, 15.0, 0]))
+    drawn = [("GTV", SQUARE), ("gtv b", beside), ("node", behind)]
+    write_rtstruct(home / "dicom/1/rs.dcm", drawn, series=1, patient="IPP1", study=101, number=501)
+    text = STUDY.replace('{GTV: ["gtv"]}', '{GTV: ["gtv.*"], GTV-2: ["node"]}\n  several: each').replace(
+        "regions, im", "volumes, im"
+    )
+    (home / "study.yaml").write_text(text)
+    table, _, _ = night(home)
+    assert table["regions"].to_list()[0] == "GTV, GTV-3, GTV-2"
+
+
 def test_images_without_features_are_refused_when_the_study_file_is_read(home: Path) -> None:
     text = "\n".join(line for line in STUDY.splitlines() if not line.startswith(("features", "  settings", "  regions")))
     (home / "study.yaml").write_text(text)

@@ -26,6 +26,7 @@ from unibase.releases.catalogue.described_release import open_release
 from unibase.releases.catalogue.description import read_description
 from unibase.releases.content.publish import publish_release
 from unibase.releases.disclosure.disclosure_policy import DisclosurePolicy
+from unibase.releases.images import nnunet
 from unibase.releases.images.shipped import Voxels, released
 
 SHAPE = (20, 70, 66)
@@ -154,6 +155,21 @@ def test_nnunet_gets_one_label_a_voxel_and_the_folds_of_the_release(release: Any
     node[6:14, 12:20, 30:38] = True
     assert np.array_equal(label == 1, gtv)
     assert np.array_equal(label == 2, node & ~gtv)
+
+
+def test_one_dataset_has_one_unit_and_a_target_is_no_lesion_of_another(tmp_path: Path) -> None:
+    voxels, _ = staged(tmp_path, [1, 2])
+    units = pl.Series("unit", ["HU", "SUVbw", "HU", "BQML"])
+    labels: Any = zarr.open_group(tmp_path / voxels.table["path"][0], mode="a")["labels/regions-2"]
+    labels.attrs["ome"] = {"image-label": {"properties": [{"label-value": 1, "name": "GTV-2", "roi_name": "n", "box": []}]}}
+    nnunet.write_datasets(tmp_path, voxels.table.with_columns(units), None, ("GTV", "GTV-2"))
+    assert sorted(path.name for path in (tmp_path / "nnunet").iterdir()) == [
+        "Dataset001_CT",
+        "Dataset002_PT_BQML",
+        "Dataset003_PT_SUVbw",
+    ]
+    label = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "nnunet/Dataset001_CT/labelsTr/s1_01.nii.gz")))
+    assert np.bincount(label.ravel())[1:].tolist() == [512, 512 - 6 * 7 * 0]
 
 
 def test_a_nifti_copy_holds_the_values_and_lies_where_the_store_lies(release: Any) -> None:

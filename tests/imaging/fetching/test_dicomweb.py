@@ -320,3 +320,70 @@ def test_days_are_looked_at_in_answers_too(query: str, day: str, yes: bool) -> N
 def test_a_source_that_contradicts_itself_is_refused_with_the_study_file(said: dict[str, object], fault: str) -> None:
     with pytest.raises(ValueError, match=fault):
         DicomSource.model_validate(said)
+
+
+def told_by(status: int, rows: list[dict[str, object]] | None = None, **headers: str) -> Callable[[], httpx.Response]:
+    return lambda: httpx.Response(status, json=rows, headers={"content-type": "application/dicom+json", **headers})
+
+
+def test_an_instance_that_was_replaced_under_its_own_uid_comes_again(archive: WebArchive, tmp_path: Path) -> None:
+    night = Night(archive, tmp_path)
+    archive.updated = {STUDIES[0]: "20240101120000"}
+    first = night.run()
+    archive.held[0].PixelData = bytes(len(archive.held[0].PixelData))
+    archive.updated = {STUDIES[0]: "20240102120000"}
+    second = night.run(first)
+    assert night.files() == held(archive) and second[STUDIES[0]].status == "done"
+    assert sum("series" in path for path in archive.asked) == 2, "of the other study nothing is asked for"
+    third = night.run(second)
+    assert not any("series" in path for path in archive.asked) and third == second
+
+
+def test_a_run_killed_while_it_replaces_goes_on(archive: WebArchive, tmp_path: Path) -> None:
+    night = Night(archive, tmp_path, Pace(tries=1, quiet_minutes=0))
+    first = night.run()
+    archive.updated = {STUDIES[0]: "20240102120000"}
+    archive.faults.append(once("series/1.2.3.1.2", lambda: httpx.Response(503)))
+    with pytest.raises(SourceAway):
+        night.run(first)
+    assert night.run(first)[STUDIES[0]].status == "done" and night.files() == held(archive)
+    assert [path.rsplit("/", 1)[-1] for path in archive.asked if "series" in path] == ["1.2.3.1.2"]
+
+
+ROWS = [{"0020000D": {"vr": "UI", "Value": [f"1.2.9.{n}"]}} for n in range(500)]
+CUT_LISTS = {
+    "a page that is full, twice": [told_by(200, ROWS), told_by(200, ROWS)],
+    "a warning, and the same again": [
+        told_by(200, ROWS[:3], warning='299 x "more"'),
+        told_by(200, ROWS[:3], warning='299 x "m"'),
+    ],
+    "a row without a UID": [told_by(200, [{"00100020": {"vr": "LO", "Value": ["IPP1"]}}])],
+}
+
+
+@pytest.mark.parametrize("kind", CUT_LISTS)
+def test_a_list_of_studies_that_is_not_whole_ends_the_run(archive: WebArchive, tmp_path: Path, kind: str) -> None:
+    archive.faults += [once("studies", answer) for answer in CUT_LISTS[kind]]
+    with pytest.raises(UserError, match=r"cannot be asked for studies\. The archive (gives|answers)"):
+        Night(archive, tmp_path).run()
+
+
+ODD_ROWS = {
+    "tags in small letters": {"0020000d": ["1.2.3.1"], "00100020": ["IPP1"], "00201208": [6]},
+    "a count with a fraction": {"0020000D": ["1.2.3.1"], "00100020": ["IPP1"], "00201208": [6.0]},
+    "a count as a text": {"0020000D": ["1.2.3.1"], "00100020": ["IPP1"], "00201208": ["6 "]},
+    "a day as before DICOM 3": {"0020000D": ["1.2.3.1"], "00100020": ["IPP1"], "00080020": ["2019.03.12"]},
+    "nulls": {"0020000D": ["1.2.3.1"], "00100020": [None], "0008041F": [None]},
+}
+
+
+@pytest.mark.parametrize("kind", ODD_ROWS)
+def test_odd_answers_mean_what_they_say(archive: WebArchive, tmp_path: Path, kind: str) -> None:
+    row: dict[str, object] = {tag: {"vr": "XX", "Value": values} for tag, values in ODD_ROWS[kind].items()}
+    archive.faults.append(once("studies", told_by(200, [row])))
+    night = Night(archive, tmp_path, queries=[Query(first_day=date(2019, 3, 12))] if "day" in kind else [Query()])
+    assert night.run()["1.2.3.1"].status == "done"
+    if "00201208" in row:
+        archive.held.pop(0)
+        archive.faults.append(once("studies", told_by(200, [row])))
+        assert night.run()["1.2.3.1"].reason == "count-differs"

@@ -49,6 +49,7 @@ class WebArchive:
     asked: list[str] = field(default_factory=list)
     ignores: tuple[str, ...] = ()
     counts: dict[str, int] = field(default_factory=dict)
+    updated: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(request.url.path.removeprefix("/dicom-web/"))
@@ -100,7 +101,8 @@ class WebArchive:
             count = self.counts.get(ds.StudyInstanceUID, sum(one.StudyInstanceUID == ds.StudyInstanceUID for one in self.held))
             tagged = {f"{tag:08X}": {"vr": "UI", "Value": [value]} for tag, value in row.items()}
             key = str(ds.StudyInstanceUID if level == "study" else ds.SOPInstanceUID)
-            rows[key] = {**tagged, "00201208": {"vr": "IS", "Value": [count]}}
+            moment = {"0008041F": {"vr": "DT", "Value": [self.updated.get(ds.StudyInstanceUID)]}}
+            rows[key] = {**tagged, **moment, "00201208": {"vr": "IS", "Value": [count]}}
         first = int(about["offset"]) if mine else 0
         page = list(rows.values())[first : first + self.most]
         return httpx.Response(200, text=json.dumps(page)) if page else httpx.Response(204)
