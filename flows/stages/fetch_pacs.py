@@ -9,7 +9,7 @@ from pathlib import Path
 from unibase.flows.runs import unreadable_sources
 from unibase.flows.runs.run import Run
 from unibase.flows.stages.fetch_book import Book
-from unibase.flows.study.who_asks import certificates, headers_of
+from unibase.flows.study.who_asks import certificates, headers_of, listening
 from unibase.groundwork.outcomes import quarantined
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.work import Unit
@@ -76,7 +76,9 @@ def client(run: Run, source: DicomSource, place: Path) -> Pacs:
     """
     tls = certificates(run.study, source.tls)
     if source.dimse is not None:
-        return Node(source.dimse, place, source.pace.timeout, tls if source.dimse.encrypted else None)
+        encrypted, moves = source.dimse.encrypted, source.dimse.retrieve == "move"
+        ours = listening(run.study, source.tls) if encrypted and moves else None
+        return Node(source.dimse, place, source.pace.timeout, tls if encrypted else None, ours)
     return connect(source.dicomweb or "", place, tls, source.pace.timeout, headers_of(run.study, source.credentials))
 
 

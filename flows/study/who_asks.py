@@ -51,6 +51,27 @@ def _first_line(path: Path) -> str:
     return path.read_text(encoding="utf-8").partition("\n")[0].strip("\r")
 
 
+def listening(study: Study, tls: Tls) -> ssl.SSLContext:
+    """Return what we show and trust where an archive opens a connection to us.
+
+    Args:
+        study: The study, which relative paths start from.
+        tls: The files; with `ca`, the archive must show a certificate that it signed.
+
+    Raises:
+        UserError: If there is no certificate of ours, or a file cannot be used.
+    """
+    if not tls.certificate:
+        raise UserError(
+            "With dimse.retrieve: move and dimse.encrypted the archive opens an encrypted connection to us, and asks for our "
+            "certificate: name tls.certificate and tls.key, or use retrieve: get."
+        )
+    context = _context(study, tls, ssl.Purpose.CLIENT_AUTH)
+    if tls.ca:
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
 def certificates(study: Study, tls: Tls) -> ssl.SSLContext:
     """Return what an encrypted connection trusts and shows.
 
@@ -61,8 +82,12 @@ def certificates(study: Study, tls: Tls) -> ssl.SSLContext:
     Raises:
         UserError: If one cannot be used.
     """
+    return _context(study, tls, ssl.Purpose.SERVER_AUTH)
+
+
+def _context(study: Study, tls: Tls, purpose: ssl.Purpose) -> ssl.SSLContext:
     try:
-        context = ssl.create_default_context(cafile=str(study.path(tls.ca)) if tls.ca else None)
+        context = ssl.create_default_context(purpose, cafile=str(study.path(tls.ca)) if tls.ca else None)
         if tls.certificate:
             context.load_cert_chain(study.path(tls.certificate), study.path(tls.key) if tls.key else None)
     except (ssl.SSLError, OSError) as error:

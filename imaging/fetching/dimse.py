@@ -48,6 +48,8 @@ COMPRESSED = (
 PLAIN = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 CLASSES_AT_ONCE = 12
 """An association has at most 128 contexts: so many classes, each with all transfer syntaxes."""
+UIDS_AT_ONCE = 200
+"""Instances that one question lists: an element of type UI holds 64 KiB, and some archives less."""
 USUAL_CLASSES = (
     "1.2.840.10008.5.1.4.1.1.2",
     "1.2.840.10008.5.1.4.1.1.4",
@@ -81,12 +83,14 @@ class Node:
         folder: Where what is on its way waits.
         timeout: Seconds without an answer.
         tls: Certificates, or None for a connection in clear.
+        listening: Certificates of the connection that an archive opens to us (C-MOVE), or None for one in clear.
     """
 
     node: Dimse
     folder: Path
     timeout: float
     tls: ssl.SSLContext | None = None
+    listening: ssl.SSLContext | None = None
 
     def studies(self, query: Query) -> list[StudyAnswer]:
         """Return the studies that answer a query. `query`: what is asked for."""
@@ -111,22 +115,19 @@ class Node:
         uids = sorted({str(row.SeriesInstanceUID) for row in self._find([series]) if row.get("SeriesInstanceUID")})
         image = {"QueryRetrieveLevel": "IMAGE", "StudyInstanceUID": study, "SOPInstanceUID": "", "SOPClassUID": ""}
         rows = self._find([{**image, "SeriesInstanceUID": uid} for uid in uids]) if uids else []
-        found = {
-            str(row.SOPInstanceUID): InstanceAnswer(
-                str(row.get("SeriesInstanceUID", "")), str(row.SOPInstanceUID), str(row.get("SOPClassUID", "") or "")
-            )
-            for row in rows
-            if row.get("SOPInstanceUID")
-        }
+        found = {row.SOPInstanceUID: _instance(row) for row in rows if row.get("SOPInstanceUID")}
         return list(found.values())
 
     def _find(self, questions: Sequence[dict[str, str]]) -> list[Dataset]:
+        """Return the answers to questions; what a question fixes and an answer leaves out is taken from the question."""
         found: list[Dataset] = []
         with self.associated([(_FIND, PLAIN)]) as association:
             for question in questions:
                 for status, row in association.send_c_find(_identifier(question), _FIND):
                     _refuse(status, "C-FIND")
                     if row is not None and status.Status in _PENDING:
+                        if not row.get("SeriesInstanceUID"):
+                            row.SeriesInstanceUID = question.get("SeriesInstanceUID", "")
                         found.append(row)
         return found
 
@@ -142,13 +143,11 @@ class Node:
             Again: If the archive does not answer or the connection was cut.
             Unusable: If it says that it cannot give them.
         """
-        question = {"QueryRetrieveLevel": "SERIES", "StudyInstanceUID": study, "SeriesInstanceUID": wanted[0].series}
-        if not whole:
-            question |= {"QueryRetrieveLevel": "IMAGE", "SOPInstanceUID": "\\".join(one.sop for one in wanted)}
-        ways = self._by_move if self.node.retrieve == "move" else self._by_get
+        way = self._by_move if self.node.retrieve == "move" else self._by_get
         classes = sorted({one.sop_class for one in wanted if one.sop_class}) or list(USUAL_CLASSES)
-        for start in range(0, len(classes), CLASSES_AT_ONCE):
-            yield from ways(_identifier(question), classes[start : start + CLASSES_AT_ONCE])
+        for question in _questions(study, wanted, whole):
+            for start in range(0, len(classes), CLASSES_AT_ONCE):
+                yield from way(_identifier(question), classes[start : start + CLASSES_AT_ONCE])
 
     def _by_get(self, identifier: Dataset, classes: Sequence[str]) -> Iterator[IO[bytes]]:
         """Yield what comes over our own connection."""
@@ -187,7 +186,7 @@ class Node:
     def _listening(self, ours: _Untyped, handlers: _Untyped) -> _Untyped:
         place = (self.node.listen_host, self.node.listen_port)
         try:
-            return ours.start_server(place, block=False, evt_handlers=handlers)
+            return ours.start_server(place, block=False, evt_handlers=handlers, ssl_context=self.listening)
         except OSError as error:
             raise UserError(
                 f"The port {place[1]} cannot be listened on ({error.strerror}). Free it, or set dimse.listen_port."
@@ -270,6 +269,21 @@ def _refuse_association(association: _Untyped, node: Dimse) -> None:
     raise Again("does not answer an association, or cut it")
 
 
+def _questions(study: str, wanted: Sequence[InstanceAnswer], whole: bool) -> Iterator[dict[str, str]]:
+    """Yield what is asked for to have instances of one series: the series, or lists that an element of type UI can hold."""
+    series = {"QueryRetrieveLevel": "SERIES", "StudyInstanceUID": study, "SeriesInstanceUID": wanted[0].series}
+    if whole:
+        yield series
+        return
+    for start in range(0, len(wanted), UIDS_AT_ONCE):
+        uids = "\\".join(one.sop for one in wanted[start : start + UIDS_AT_ONCE])
+        yield {**series, "QueryRetrieveLevel": "IMAGE", "SOPInstanceUID": uids}
+
+
+def _instance(row: Dataset) -> InstanceAnswer:
+    return InstanceAnswer(str(row.SeriesInstanceUID), str(row.SOPInstanceUID), str(row.get("SOPClassUID", "") or ""))
+
+
 def _identifier(asked: dict[str, str]) -> Dataset:
     """Return a question; a value in UTF-8 says so."""
     identifier = Dataset()
@@ -302,13 +316,14 @@ def _refuse(status: Dataset, service: str) -> None:
 
 
 def _study(row: Dataset) -> StudyAnswer:
-    count = str(row.get("NumberOfStudyRelatedInstances", "") or "")
+    told = row.get("NumberOfStudyRelatedInstances")
+    count = "" if told is None else str(told)
     modalities = row.get("ModalitiesInStudy") or ()
     return StudyAnswer(
         str(row.get("StudyInstanceUID", "")),
         str(row.get("PatientID", "") or ""),
         str(row.get("AccessionNumber", "") or ""),
         (modalities,) if isinstance(modalities, str) else tuple(map(str, modalities)),
-        str(row.get("StudyDate", "") or ""),
+        str(row.get("StudyDate", "") or "").replace(".", ""),  # 2020.01.02, as before DICOM 3
         int(count) if count.isdigit() else None,
     )
