@@ -127,7 +127,7 @@ def _turned(task: VoxelTask, volume: Volume) -> _Turned:
         except Unusable as problem:
             left_out.append(_LeftOut(f"{volume.name} {region.roi_name}".strip(), problem))
             continue
-        name = _free_name(region.target, {one.name for one in named}, task.series.regions)
+        name = _free_name(region.target, {one.name for one in named}, task.series.regions or ())
         named.append(NamedRegion(name, region.roi_name, turn.region(mask.region)))
     if task.kind == "regions" and not named:
         raise left_out[0].problem

@@ -125,7 +125,7 @@ REFUSED = {
         "get",
         "ca: {folder}/ca.pem",
         "ca: {folder}/other.pem",
-        "certificate is not trusted",
+        "does not answer an association",
     ),
     "no certificate of ours": (
         "move",
