@@ -284,12 +284,16 @@ def _write_version(inputs: ReleaseInputs, content: _Content, folder: Path) -> No
     )
     write_text(folder / "report.html", report.render(page))
     write_text(folder / "dictionary" / "dictionary.html", report.render_dictionary(page))
-    kept = told_elsewhere.decisions(inputs.policy.coarser(), content.told_elsewhere)
-    record = [*kept, *weighed.decisions, *page.record]
-    tables.write_parquet(decisions.frame(record), folder / decisions.FILE)
+    _write_decisions(inputs, content, [*weighed.decisions, *page.record], folder)
     used = {name: scan(path) for name in METHODS_OF if (path := folder / "tables" / f"{name}.parquet").exists()}
     write_text(folder / "methods.txt", methods_paragraph(about, used) + "\n")
     manifest.write(folder, about)
+
+
+def _write_decisions(inputs: ReleaseInputs, content: _Content, made: list[decisions.Decision], folder: Path) -> None:
+    """Write what is shown and what is not, with what is told outside the tables first."""
+    kept = told_elsewhere.decisions(inputs.policy.coarser(), content.told_elsewhere)
+    tables.write_parquet(decisions.frame([*kept, *made]), folder / decisions.FILE)
 
 
 def _write_dictionary(described: pl.DataFrame, folder: Path) -> None:

@@ -58,8 +58,6 @@ PLACEHOLDERS = {
     "anonymized",
     "none",
     "unknown",
-    "enter",
-    "text",
 }
 IDENTITIES = {
     0x00080050,
@@ -318,6 +316,8 @@ def test_answer_key_over_real_headers(real_data: Path, tmp_path: Path) -> None:
         except Exception:  # pydicom cannot read it: nothing to judge by
             continue
         for kind in ("as it is", "planted"):
+            if kind == "as it is" and not original.get("PatientID"):
+                continue  # their words are kept less often; `test_bare_files.py` holds whose they are
             source, planted = copy.deepcopy(original), set()
             path = file
             if kind == "planted":
