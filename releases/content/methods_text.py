@@ -29,6 +29,7 @@ CITATIONS: Mapping[str, str] = {
     "ssgsea": "Barbie et al., Nature 2009;462:108",
     "ulm": "Badia-i-Mompel et al., Bioinform Adv 2022;2:vbac016",
     "kaplan-meier": "Kaplan and Meier, J Am Stat Assoc 1958;53:457",
+    "turnbull": "Turnbull, J R Stat Soc B 1976;38:290",
 }
 
 
@@ -115,10 +116,23 @@ def _endpoints(adtte: pl.LazyFrame | None) -> list[str]:
         return []
     cited = CITATIONS["kaplan-meier"]
     sentences = [f"Survival ({codes}) was estimated by Kaplan-Meier ({cited}), with log-log confidence limits."]
+    if parts := _known_in_part(adtte):
+        cited = CITATIONS["turnbull"]
+        sentences.append(
+            f"Events of {', '.join(parts)} that are known in part count as intervals in the page's curves ({cited})."
+        )
     if _distinct(adtte, "ENTRY"):
         cited = CITATIONS["left-truncation"]
         sentences.append(f"Subjects count from the image or sample that the cohort asks for (left truncation; {cited}).")
     return sentences
+
+
+def _known_in_part(adtte: pl.LazyFrame | None) -> list[str]:
+    """Return the endpoints with an event of which only an interval is known."""
+    if adtte is None or not {"AVAL", "AVAL_MIN", "CNSR"} <= set(adtte.collect_schema().names()):
+        return []
+    part = pl.col("AVAL").is_null() & pl.col("AVAL_MIN").is_not_null() & (pl.col("CNSR") == 0)
+    return _distinct(adtte.filter(part), "PARAMCD")
 
 
 def _own_rules(settings: object) -> list[str]:

@@ -34,19 +34,17 @@ load_release <- function(folder = ".") {
   tables <- c("subjects", "analysis", "adtte", "adrs", "bds", "features", "robustness", "volumes", "trace", "missing", "sample_map", "splits", "quarantine")
   release <- setNames(lapply(tables, table_of), tables)
   for (name in as.vector(rhdf5::h5readAttributes(file, "mod")[["mod-order"]])) release[[name]] <- modality_of(name)
-  endpoints <- split(release$adtte, release$adtte$PARAMCD)   # one Surv per endpoint, named by subject
-  surv_of <- function(e) {                                   # with ENTRY, left-truncated: NA for who was never at risk
+  surv_of <- function(e) {                                   # one Surv per endpoint, named by subject; NA for who was never at risk
     part <- is.na(e$AVAL) & !is.na(if (is.null(e$AVAL_MIN)) e$AVAL else e$AVAL_MIN)   # known in part: intervals
     if (!is.null(e$ENTRY)) {                                 # late entry and intervals have no estimate together in survfit
       if (any(part)) warning(sum(part), " times known in part count as their middle: AVAL_MIN and AVAL_MAX bound them")
-      ends <- ifelse(part, ifelse(e$CNSR == 0, (e$AVAL_MIN + e$AVAL_MAX) / 2, e$AVAL_MIN), e$AVAL)
-      return(suppressWarnings(survival::Surv(e$ENTRY, ends, e$CNSR == 0)))
+      if (any(part)) e$AVAL[part] <- ifelse(e$CNSR == 0, (e$AVAL_MIN + e$AVAL_MAX) / 2, e$AVAL_MIN)[part]
+      return(suppressWarnings(survival::Surv(e$ENTRY, e$AVAL, e$CNSR == 0)))
     }
-    if (!any(part)) return(survival::Surv(e$AVAL, e$CNSR == 0))
-    low <- e$AVAL_MIN - ifelse(part & e$CNSR == 0, 0.5, 0)   # R leaves the first day of an interval out of it
-    survival::Surv(low, ifelse(e$CNSR == 0, e$AVAL_MAX, NA), type = "interval2")
+    if (!any(part)) return(survival::Surv(e$AVAL, e$CNSR == 0))   # below: R leaves the first day of an interval out of it
+    survival::Surv(e$AVAL_MIN - ifelse(part & e$CNSR == 0, 0.5, 0), ifelse(e$CNSR == 0, e$AVAL_MAX, NA), type = "interval2")
   }
-  release$Surv <- lapply(endpoints, function(e) setNames(surv_of(e), e$subject_id))
+  release$Surv <- lapply(split(release$adtte, release$adtte$PARAMCD), function(e) setNames(surv_of(e), e$subject_id))
   rhdf5::h5closeAll()
   release
 }

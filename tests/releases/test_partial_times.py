@@ -15,6 +15,7 @@ from tests.releases.r import rscript
 from unibase.methods.competing_risks import cumulative_incidence
 from unibase.methods.interval_censored import turnbull
 from unibase.methods.survival import kaplan_meier
+from unibase.releases.content.methods_text import methods_paragraph
 from unibase.releases.disclosure.steps import stepped
 from unibase.releases.read.known_times import with_known_times
 from unibase.releases.read.load_release import Release
@@ -162,6 +163,13 @@ def test_the_median_of_the_page_is_true_where_deaths_are_known_to_the_month(seed
     assert all(curve.events[(curve.time > a) & (curve.time <= b)].sum() >= 11 - 1e-6 for a, b in itertools.pairwise(ends))
     exact = _curve(with_known_times(adtte.filter(pl.col("AVAL").is_not_null())), 11)
     assert exact is not None and exact[0].median()[0] > 1.1 * truth
+
+
+def test_the_methods_say_which_endpoints_are_known_in_part() -> None:
+    about = {"version": "1", "title": "t", "study": "s"}
+    adtte = pl.DataFrame({"PARAMCD": ["OS", "OS", "PFS"], "AVAL": [None, 9, 4], "AVAL_MIN": [3, 9, 4], "CNSR": [0, 0, 0]})
+    assert "Events of OS that are known in part count as intervals" in methods_paragraph(about, {"adtte": adtte.lazy()})
+    assert "in part" not in methods_paragraph(about, {"adtte": adtte.with_columns(CNSR=pl.lit(1)).lazy()})
 
 
 def test_python_reads_the_bounds_of_times_known_in_part(tmp_path: Path) -> None:

@@ -61,6 +61,6 @@ def differences(
         a, b = expected.get(image_type, {}), given.get(image_type, {})
         for feature in sorted(set(a) | set(b)):
             x, y = a.get(feature), b.get(feature)
-            if x is None or y is None or not np.isclose(x, y, rtol=tolerance, atol=1e-11, equal_nan=True):
+            if x is None or y is None or not np.isclose(x, y, rtol=tolerance, atol=1e-12, equal_nan=True):
                 off.append((image_type, feature, x, y))
     return off
