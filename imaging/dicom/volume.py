@@ -58,6 +58,7 @@ class Volume:
         notes: What to know of the volume, as short codes: `tilt-resampled`, `slices-filled`, `weight-from-table`, ...
         seen: What of a resampled volume was scanned.
         others: The planes of the series that are in no place of this volume.
+        patient: PatientID, to be compared and never shown; empty for plain images.
     """
 
     array: Array
@@ -77,6 +78,7 @@ class Volume:
     others: frozenset[PlaneKey] = field(default=frozenset(), repr=False)
     notes: tuple[str, ...] = ()
     seen: Seen = field(default=WHOLE, repr=False)
+    patient: str = field(default="", repr=False)
 
     def notes_of(self, region: Boxed) -> tuple[str, ...]:
         """Return what of a region was not measured as it stands, as short codes for its row.
@@ -236,6 +238,7 @@ def _read(planes: Sequence[Plane], reading: Reading) -> Volume:
         None if suv and set(suv.factors) != {1.0} else padding_of(planes),
         notes=(*lies.notes(planes), *(suv.notes if suv else ())),
         seen=lies.seen,
+        patient=first.text("PatientID"),
     )
 
 

@@ -13,6 +13,7 @@ from unibase.groundwork.files import digest_of, sha256_file
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Grid
+from unibase.imaging.plain.nifti_forms import notes_of_forms
 from unibase.imaging.plain.whole import PICTURE_SUFFIXES, check_whole, suffix_of
 from unibase.imaging.reasons import UNREADABLE_IMAGE, UNSUPPORTED_IMAGE
 
@@ -100,6 +101,7 @@ def read_image(path: Path | str) -> Volume:
         stored_type=str(array.dtype),
         digest=sha256_file(path),
         dimensions=dimensions,
+        notes=notes_of_forms(path),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,8 @@ def is_listing(path: Path) -> bool:
 def read_listing(path: Path) -> list[Listed]:
     """Read a list of images and masks; paths that are not absolute stand beside the list.
 
-    Separated by commas, semicolons or tabs, UTF-8 (with or without a byte order mark) or else Latin-1.
+    Separated by commas, semicolons or tabs, UTF-8 (with or without a byte order mark), UTF-16 with one (as Excel saves
+    Unicode text), or else Latin-1.
 
     Args:
         path: The list.
@@ -52,11 +54,7 @@ def read_listing(path: Path) -> list[Listed]:
     Raises:
         UserError: If there is no column Image or Mask, a column stands twice, or no row follows.
     """
-    raw = path.read_bytes()
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = raw.decode("latin-1")
+    text = _decoded(path.read_bytes())
     lines = text.splitlines()
     first = lines[0] if lines else ""
     separator = max(",;\t", key=first.count)
@@ -76,6 +74,15 @@ def read_listing(path: Path) -> list[Listed]:
     return [
         _listed(number, dict(zip(folded, cells, strict=False)), header, path.parent) for number, cells in enumerate(rows[1:], 1)
     ]
+
+
+def _decoded(raw: bytes) -> str:
+    if raw[:2] in (BOM_UTF16_LE, BOM_UTF16_BE):
+        return raw.decode("utf-16")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
 def _listed(number: int, cells: Mapping[str, str], header: list[str], beside: Path) -> Listed:

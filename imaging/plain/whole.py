@@ -300,8 +300,10 @@ def _check_meta_data(stream: BinaryIO, fields: Mapping[str, str], needed: int) -
         _count(stream, needed + max(int(fields.get("headersize", 0)), 0))
         return
     unpack = zlib.decompressobj(zlib.MAX_WBITS | 32)
-    total = 0
+    total = read = 0
     while chunk := stream.read(_CHUNK):
         total += len(unpack.decompress(chunk))
-    if total < needed or not unpack.eof:
+        read += len(chunk)
+    # Readers take as many bytes as the header says, and hand out what was in memory where those are too few.
+    if total < needed or not unpack.eof or int(fields.get("compresseddatasize", read)) < read - len(unpack.unused_data):
         raise _short("The image data")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ class About:
         time: Date and time of the structure set or of the content.
         series: SeriesInstanceUIDs that it says it was drawn on.
         instances: SOPInstanceUIDs that it says it was drawn on.
+        patient: PatientID, to be compared and never shown.
     """
 
     label: str = ""
@@ -32,6 +33,7 @@ class About:
     time: datetime | None = None
     series: frozenset[str] = frozenset()
     instances: frozenset[str] = frozenset()
+    patient: str = field(default="", repr=False)
 
     @property
     def approved(self) -> bool:
@@ -83,6 +85,7 @@ def about_structure_set(dataset: Any) -> About:
         _moment(dataset, "StructureSet"),
         frozenset(series - {""}),
         frozenset(instances - {""}),
+        _text(dataset, "PatientID"),
     )
 
 
@@ -101,6 +104,7 @@ def about_segmentation(dataset: Any) -> About:
         _moment(dataset, "Content"),
         frozenset(series - {""}),
         frozenset(instances - {""}),
+        _text(dataset, "PatientID"),
     )
 
 
@@ -140,6 +144,12 @@ def notes_of_reference(about: About, volume: Volume, frame: str) -> tuple[str, .
         Unusable: `frame-of-reference` when the region lies in another frame of reference and its references do not name
             this image.
     """
+    other = ("patient-id-differs",) if about.patient and volume.patient and about.patient != volume.patient else ()
+    return (*other, *_notes_of_frame(about, volume, frame))
+
+
+def _notes_of_frame(about: About, volume: Volume, frame: str) -> tuple[str, ...]:
+    """Return the notes on frame of reference, series and instances; arguments and errors are those of `notes_of_reference`."""
     drawn = about.drawn_on(volume)
     mine = volume.frame_of_reference_uid
     if not volume.series_uid and not mine:

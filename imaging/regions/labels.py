@@ -15,6 +15,7 @@ from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Array, Grid
 from unibase.imaging.plain.image import read_sitk
 from unibase.imaging.plain.label_names import label_names
+from unibase.imaging.plain.nifti_forms import notes_of_forms
 from unibase.imaging.plain.paired_by_name import reader_of
 from unibase.imaging.plain.whole import PICTURE_SUFFIXES, suffix_of
 from unibase.imaging.regions.about import About
@@ -44,6 +45,7 @@ def open_labels(path: Path, volume: Volume, rules: MaskRules) -> list[Roi]:
     rois = []
     for layer in _chosen_layers(count, rules.label_channel):
         labels, notes = _whole_numbers(file.layers[..., layer])
+        notes = (*notes, *file.notes)
         for number, box in _boxes(labels, rules.label).items():
             name = file.names.get((layer, number)) or _fallback(path, count, layer, number)
             found = _Label(name, number, labels[box], tuple(part.start for part in box), notes)
@@ -59,11 +61,12 @@ def open_labels(path: Path, volume: Volume, rules: MaskRules) -> list[Roi]:
 
 @dataclass(frozen=True)
 class _File:
-    """A label image: layers (z, y, x, layer), their grid, and the names of labels by layer and number."""
+    """A label image: layers (z, y, x, layer), their grid, the names of labels by layer and number, and notes."""
 
     layers: Array
     grid: Grid
     names: Mapping[tuple[int, int], str]
+    notes: tuple[str, ...]
 
 
 def _read(path: Path, volume: Volume) -> _File:
@@ -87,7 +90,8 @@ def _read(path: Path, volume: Volume) -> _File:
     grid = Grid.of(image)
     if suffix_of(path) in PICTURE_SUFFIXES and grid.size == volume.grid.size and volume.dimensions == 2:
         grid = volume.grid  # The pixels of a picture have no size of their own.
-    return _File(layers, grid, label_names(path, {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}))
+    names = label_names(path, {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()})
+    return _File(layers, grid, names, notes_of_forms(path))
 
 
 def _chosen_layers(count: int, channel: int | None) -> range:

@@ -7,8 +7,10 @@ taken whole: planes are never mixed by exclusive-or.
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -54,22 +56,38 @@ def open_rtstruct(dataset: Any, volume: Volume, gaps: Gaps = "keep") -> list[Roi
     if absent or (dataset.StructureSetROISequence and "ROIContourSequence" not in dataset):
         message = f"The structure set ends before {'its regions' if absent else 'the contours of its regions'}."
         raise Unusable(TRUNCATED_FILE, message, "Copy or export the structure set again.")
-    contours = {int(item.ReferencedROINumber): item for item in dataset.get("ROIContourSequence") or []}
+    listed = list(dataset.get("StructureSetROISequence") or [])
+    twice = {number for number, times in Counter(int(item.ROINumber) for item in listed).items() if times > 1}
+    contours = _contours_by_number(dataset)
     about = about_structure_set(dataset)
     of_set = frozenset(references_of_set(dataset)) if volume.others else frozenset()
     rois = []
-    for item in dataset.get("StructureSetROISequence") or []:
+    for item in listed:
         number = int(item.ROINumber)
         name = str(item.get("ROIName", "") or f"ROI {number}").strip()
         frame = str(item.get("ReferencedFrameOfReferenceUID", "") or _only_frame(dataset))
-        contoured = _Contoured(name, number, frame, contours.get(number), about, volume, gaps, of_set)
+        contoured = _Contoured(name, number, frame, contours[number], about, volume, gaps, of_set)
         here = contoured.drawn_here() if volume.others else None
-        rois.append(Roi(name, number, contoured, about, drawn_here=here))
+        rois.append(Roi(name, number, partial(_refuse_number, number) if number in twice else contoured, about, drawn_here=here))
     if not rois:
         raise Unusable(
             reasons.EMPTY_REGION, "The structure set names no region.", "Check that the right structure set was exported."
         )
     return rois
+
+
+def _contours_by_number(dataset: Any) -> dict[int, list[Any]]:
+    """Return the contours of each ROI number; some writers give a region several items of the ROI Contour Sequence."""
+    contours: dict[int, list[Any]] = defaultdict(list)
+    for item in dataset.get("ROIContourSequence") or []:
+        contours[int(item.ReferencedROINumber)] += item.get("ContourSequence") or []
+    return contours
+
+
+def _refuse_number(number: int) -> Mask:
+    """Refuse a region whose number another has too: nothing says whose the contours are (PS3.3 C.8.8.5: it is unique)."""
+    message = f"Several regions of the structure set have the ROI Number {number}, so nothing says whose its contours are."
+    raise Unusable(reasons.AMBIGUOUS_REGION, message, "Export the structure set again with a number for each region.")
 
 
 def _only_frame(dataset: Any) -> str:
@@ -115,7 +133,7 @@ class _Contoured:
     name: str
     number: int
     frame: str
-    contour: Any
+    contours: list[Any]
     about: About
     volume: Volume
     gaps: Gaps
@@ -123,11 +141,8 @@ class _Contoured:
 
     def drawn_here(self) -> bool | None:
         """Whether it was drawn on this volume of its series; None when the structure set does not say it."""
-        said = {self._item_here(item) for item in self._items()}
+        said = {self._item_here(item) for item in self.contours}
         return True if True in said else None if None in said else False if said else None
-
-    def _items(self) -> list[Any]:
-        return list((self.contour.get("ContourSequence") if self.contour is not None else None) or [])
 
     def _item_here(self, item: Any) -> bool | None:
         named = named_planes(item.get("ContourImageSequence") or [])
@@ -135,7 +150,7 @@ class _Contoured:
 
     def _of_this_volume(self) -> tuple[list[Any], set[str]]:
         """Return the contours of this volume: those drawn on it, else all, which is noted when they are another's."""
-        items = self._items()
+        items = self.contours
         if not self.volume.others:
             return items, set()
         said = [self._item_here(item) for item in items]
