@@ -7,12 +7,11 @@ taken whole: planes are never mixed by exclusive-or.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,9 +23,13 @@ from unibase.imaging.dicom.volume import PlaneKey, Volume
 from unibase.imaging.grid import Array, Grid
 from unibase.imaging.options import Gaps
 from unibase.imaging.regions.about import About, about_structure_set, notes_of_reference
+from unibase.imaging.regions.contour_items import contours_by_number, points_of, without_copies
 from unibase.imaging.regions.drawn_on import drawn_here, named_planes, references_of_set
 from unibase.imaging.regions.mask import Mask, Roi, checked
 from unibase.imaging.regions.rasterise import fill
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
 PLANE_TOLERANCE = 0.25
 """How far the points of one contour may leave its plane, as a fraction of the slice distance."""
@@ -58,7 +61,7 @@ def open_rtstruct(dataset: Any, volume: Volume, gaps: Gaps = "keep") -> list[Roi
         raise Unusable(TRUNCATED_FILE, message, "Copy or export the structure set again.")
     listed = list(dataset.get("StructureSetROISequence") or [])
     twice = {number for number, times in Counter(int(item.ROINumber) for item in listed).items() if times > 1}
-    contours = _contours_by_number(dataset)
+    contours = contours_by_number(dataset)
     about = about_structure_set(dataset)
     of_set = frozenset(references_of_set(dataset)) if volume.others else frozenset()
     rois = []
@@ -76,14 +79,6 @@ def open_rtstruct(dataset: Any, volume: Volume, gaps: Gaps = "keep") -> list[Roi
     return rois
 
 
-def _contours_by_number(dataset: Any) -> dict[int, list[Any]]:
-    """Return the contours of each ROI number; some writers give a region several items of the ROI Contour Sequence."""
-    contours: dict[int, list[Any]] = defaultdict(list)
-    for item in dataset.get("ROIContourSequence") or []:
-        contours[int(item.ReferencedROINumber)] += item.get("ContourSequence") or []
-    return contours
-
-
 def _refuse_number(number: int) -> Mask:
     """Refuse a region whose number another has too: nothing says whose the contours are (PS3.3 C.8.8.5: it is unique)."""
     message = f"Several regions of the structure set have the ROI Number {number}, so nothing says whose its contours are."
@@ -95,45 +90,12 @@ def _only_frame(dataset: Any) -> str:
     return frames.pop() if len(frames) == 1 else ""
 
 
-def _points(item: Any) -> Array:
-    """Return Contour Data as an array (n, 3) in mm."""
-    # The bytes as they are in the file: pydicom makes an object of every number, which is ten times slower. Beyond
-    # 64 KiB explicit transfer syntaxes cannot hold a DS at all and it is written as UN (PS3.5 6.2.2), with the same bytes.
-    element = item.get_item("ContourData")
-    data = element.value if element is not None else None
-    if isinstance(data, bytes):
-        data = data.decode("ascii", "replace").strip(" \0").split("\\")
-    try:
-        values = np.array(data if data not in (None, [""]) else [], dtype=np.float64)
-    except ValueError:
-        values = np.array([np.nan])
-    if len(values) % 3 or not np.isfinite(values).all():
-        raise Unusable(
-            reasons.BROKEN_CONTOUR, "Contour Data (3006,0050) is not made of points.", "Export the structure set again."
-        )
-    declared = item.get("NumberOfContourPoints")
-    if declared not in (None, "", 0) and int(declared) != len(values) // 3:
-        message = "A contour has more or fewer points than Number of Contour Points (3006,0046) declares."
-        raise Unusable(reasons.BROKEN_CONTOUR, message, "Export the structure set again.")
-    return values.reshape(-1, 3)
-
-
-def _without_copies(outlines: Sequence[Array]) -> list[Array]:
-    """Return outlines (n, 3) without further copies of one, whatever point or way they begin with: even-odd would take both out."""
-    kept: dict[bytes, Array] = {}
-    for outline in outlines:
-        points = outline[:-1] if len(outline) > 3 and np.array_equal(outline[0], outline[-1]) else outline
-        ordered = points[np.lexsort(points.T)]
-        kept.setdefault(ordered.tobytes(), outline)
-    return list(kept.values())
-
-
 @dataclass(frozen=True)
 class _Contoured:
     name: str
     number: int
     frame: str
-    contours: list[Any]
+    contours: list[Dataset]
     about: About
     volume: Volume
     gaps: Gaps
@@ -164,7 +126,7 @@ class _Contoured:
         notes |= set(notes_of_reference(self.about, self.volume, self.frame))
         open_ones = False
         for item in items:
-            points = _points(item)
+            points = points_of(item)
             if str(item.get("ContourGeometricType", "") or "") not in _CLOSED or len(points) < 3:
                 open_ones = True
                 continue
@@ -174,7 +136,7 @@ class _Contoured:
             if not open_ones:
                 reason, message = (reasons.EMPTY_REGION, "The region has no contour.")
             raise Unusable(reason, message, "Contour it, or leave it out of the regions asked for.")
-        alone = _without_copies(outlines)
+        alone = without_copies(outlines)
         notes |= {"copied-contour"} if len(alone) < len(outlines) else set()
         drawn = _rasterise(alone, self.volume.grid)
         notes |= drawn.notes | ({"open-contour-ignored"} if open_ones else set())
