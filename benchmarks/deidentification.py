@@ -66,7 +66,7 @@ def run_pydicom(source: Path, target: Path) -> None:
 
 
 def ours(source: Path, target: Path) -> Any:
-    from unibase.imaging.confidentiality.deidentify import DeidentifyTask, deidentify_file
+    from unibase.imaging.confidentiality.deidentified import DeidentifyTask, deidentify_file
     from unibase.imaging.options import DeidentifyOptions
     from unibase.privacy.keys import Key
     from unibase.privacy.subjects import Subject, SubjectLookup

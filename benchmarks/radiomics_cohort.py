@@ -58,7 +58,7 @@ def run(folder: Path, out: Path, workers: int, engine: str, reverse: bool, limit
     from unibase.groundwork.tables import SERIES
     from unibase.groundwork.work import Job, WorkLedger, run_units
     from unibase.imaging.dicom.series import index_folder
-    from unibase.imaging.radiomics.features import Asked, Choices, extract_unit, plan_units, stage_settings
+    from unibase.imaging.radiomics.series_features import Asked, Choices, extract_unit, plan_units, stage_settings
     from unibase.imaging.radiomics.settings import default_settings
 
     table = out.parent / "series.parquet"

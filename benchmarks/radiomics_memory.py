@@ -28,7 +28,7 @@ def inner(case: str, engine: str, slices: int) -> None:
 
     from unibase.imaging.dicom.volume import Volume
     from unibase.imaging.grid import Grid
-    from unibase.imaging.radiomics.features import extract_region, memory_bound
+    from unibase.imaging.radiomics.series_features import extract_region, memory_bound
     from unibase.imaging.radiomics.settings import make_settings
 
     shape = (slices, 512, 512)

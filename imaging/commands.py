@@ -20,10 +20,10 @@ from unibase.imaging.dicom.pet_table import read_pet_table
 from unibase.imaging.dicom.series import read_index
 from unibase.imaging.looks.unit import FOLDER, gather_looks
 from unibase.imaging.options import Choices, Regions
-from unibase.imaging.radiomics.features import collect, extract_series, ordered, stage_settings
 from unibase.imaging.radiomics.pet_of_files import with_pet_table
 from unibase.imaging.radiomics.plain_units import LIST_ROW, Source, SourcePlan, nothing_left, plan_source
 from unibase.imaging.radiomics.robustness import RobustnessTask, extract_perturbed, stability_table
+from unibase.imaging.radiomics.series_features import collect, extract_series, ordered, stage_settings
 from unibase.imaging.radiomics.settings import FeatureSettings
 from unibase.imaging.radiomics.task import Asked, FeatureTask
 from unibase.imaging.radiomics.told import REGION_LIST, list_regions

@@ -104,7 +104,7 @@ def normalise_file(matrix: Path | str, out: Path | str, method: Method = "tmm", 
         Unusable: As the gates, the method and the correction say.
     """
     from unibase.omics.assays.gates import check_counts
-    from unibase.omics.models.normalise import normalise
+    from unibase.omics.models.normalised import normalise
     from unibase.omics.readers.counts import read_counts
     from unibase.omics.stores.store import write
 

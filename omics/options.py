@@ -58,7 +58,7 @@ Method = Literal[
     "quantile",
     "none",
 ]
-"""As `omics.models.normalise.normalise` takes them; listed here because importing that module takes seconds."""
+"""As `omics.models.normalised.normalise` takes them; listed here because importing that module takes seconds."""
 
 
 class AssaySource(Section):

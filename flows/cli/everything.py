@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unibase.flows.cli import attack, begin, plain, release, study, vault  # noqa: F401  # each puts its commands on `app`
+from unibase.flows.cli import attack, begin, plain, releases, study, vault  # noqa: F401  # each puts its commands on `app`
 from unibase.flows.cli.app import app
 from unibase.flows.cli.audit_log import audit_app
 from unibase.flows.cli.custody import custodian_app, ledger_app

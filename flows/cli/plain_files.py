@@ -24,7 +24,7 @@ from unibase.groundwork.plain_csv import write_plain_csv
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import PEOPLE, QUARANTINE
 from unibase.groundwork.work import Job, Outcome, Unit, WorkLedger, run_units
-from unibase.imaging.confidentiality.deidentify import BY_STUDY, DeidentifyTask
+from unibase.imaging.confidentiality.deidentified import BY_STUDY, DeidentifyTask
 from unibase.imaging.options import DeidentifyOptions
 from unibase.imaging.pixel_text.pixel_decisions import Decision, read_decisions
 from unibase.privacy.keys import Key, read_key_file

@@ -22,7 +22,7 @@ def code_digest(*modules: str) -> str:
     Of our own modules the source counts, of others the version of their distribution.
 
     Args:
-        modules: Dotted names, such as `unibase.imaging.confidentiality.deidentify` or `unibase.omics`.
+        modules: Dotted names, such as `unibase.imaging.confidentiality.deidentified` or `unibase.omics`.
     """
     files = sources(*modules)
     ours = [(file.relative_to(ROOT).as_posix(), sha256_file(file)) for file in files]

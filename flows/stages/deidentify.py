@@ -18,7 +18,7 @@ from unibase.groundwork.files import sha256_file
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import QUARANTINE
 from unibase.groundwork.work import Job, Outcome, Output, Unit
-from unibase.imaging.confidentiality.deidentify import DeidentifyTask, IndexEvent, deidentify_file
+from unibase.imaging.confidentiality.deidentified import DeidentifyTask, IndexEvent, deidentify_file
 from unibase.imaging.options import DeidentifyOptions
 from unibase.imaging.pixel_text.boxes import written
 from unibase.imaging.pixel_text.pixel_decisions import Decision, read_decisions
@@ -118,7 +118,7 @@ def deidentify_centre(run: Run, name: str) -> list[Outcome]:
         leaves=partial(copies_of, door.destination),
         still_there=lambda result: door.said_of(result["subject_id"]).items() <= result.items(),
     )
-    outcomes = run.units(job, units, code=("unibase.imaging.confidentiality.deidentify",))
+    outcomes = run.units(job, units, code=("unibase.imaging.confidentiality.deidentified",))
     QUARANTINE.write(run.quarantine_rows(stage, name, outcomes), run.quarantine_file("deidentify", name))
     if source:
         run.say(summary(stage, outcomes))

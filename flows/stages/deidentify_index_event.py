@@ -12,7 +12,7 @@ from unibase.flows.stages.clinical import scan_records
 from unibase.flows.study.definitions import read_concepts
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import EVENTS
-from unibase.imaging.confidentiality.deidentify import IndexEvent
+from unibase.imaging.confidentiality.deidentified import IndexEvent
 from unibase.linking.index_event import index_events
 
 _NOT_CLINICAL = ("IMAGING//", "SAMPLE//")

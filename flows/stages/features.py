@@ -24,7 +24,10 @@ from unibase.groundwork.work import Job, Outcome, Output, Unit
 from unibase.imaging import reasons
 from unibase.imaging.dicom.inventory import images_frame
 from unibase.imaging.looks.unit import FOLDER, gather_looks
-from unibase.imaging.radiomics.features import (
+from unibase.imaging.options import Features
+from unibase.imaging.radiomics.plan import Row
+from unibase.imaging.radiomics.robustness import RobustnessTask, extract_perturbed, stability_table
+from unibase.imaging.radiomics.series_features import (
     Asked,
     FeatureTask,
     collect,
@@ -33,8 +36,6 @@ from unibase.imaging.radiomics.features import (
     plan_units,
     stage_settings,
 )
-from unibase.imaging.radiomics.plan import Row
-from unibase.imaging.radiomics.robustness import RobustnessTask, extract_perturbed, stability_table
 from unibase.imaging.radiomics.settings import read_settings
 from unibase.imaging.radiomics.verdicts import Judged, Verdict, judged, read_verdicts
 from unibase.imaging.tables import STABILITY
@@ -51,16 +52,13 @@ def extract_features(run: Run) -> list[Outcome]:
         FEATURES.write(FEATURES.empty(), run.place(FEATURES_TABLE))
         _write_images(run, [])
         return []
-    settings = read_settings(run.study.path(options.settings))
-    for sentence in settings.told:
-        run.say(f"features: {sentence}")
-    asked = Asked(settings, {target: list(patterns) for target, patterns in options.regions.items()}, options.choices)
+    asked = _asked(run, options)
     series = SERIES.read(run.place(SERIES_TABLE))
     folder = run.place(FEATURE_FILES)
     plan = plan_units(series, run.study.work.staging, folder, asked, options.modalities)
     plan = replace(plan, units=with_facts(run, plan.units))
     job = Job("features", _extract, settings=stage_settings(asked), leaves=partial(_left, folder, options.pictures))
-    outcomes = run.units(job, plan.units, code=("unibase.imaging.radiomics.features",))
+    outcomes = run.units(job, plan.units, code=("unibase.imaging.radiomics.series_features",))
     done = [folder / outcome.result["path"] for outcome in outcomes if outcome.status == "done"]
     _only(folder, done)
     left = judged(collect(done, run.place(FEATURES_TABLE)), _verdicts(run))
@@ -80,6 +78,13 @@ def extract_features(run: Run) -> list[Outcome]:
         refused += _refused(run, series, "robustness", perturbed)
     QUARANTINE.write(pl.concat([QUARANTINE.empty(), *refused]), run.quarantine_file("features"))
     return outcomes
+
+
+def _asked(run: Run, options: Features) -> Asked:
+    settings = read_settings(run.study.path(options.settings))
+    for sentence in settings.told:
+        run.say(f"features: {sentence}")
+    return Asked(settings, {target: list(patterns) for target, patterns in options.regions.items()}, options.choices)
 
 
 def _say_unmatched(run: Run, left: Judged) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from unibase.groundwork.problems import Unusable
-from unibase.imaging.confidentiality.deidentify import source_elements
+from unibase.imaging.confidentiality.deidentified import source_elements
 from unibase.imaging.confidentiality.policy import keyword_of
 from unibase.imaging.confidentiality.structure import walk
 from unibase.imaging.confidentiality.values import split_uids

@@ -16,9 +16,9 @@ from unibase.imaging.boxed import Boxed
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.options import DEFAULT_PERTURBATIONS, Perturbation, check_perturbations
 from unibase.imaging.radiomics.extraction import extract_region
-from unibase.imaging.radiomics.features import ordered, region_rows
 from unibase.imaging.radiomics.perturbations import MARGIN, perturb
 from unibase.imaging.radiomics.selection import Region, Selection, entry, select
+from unibase.imaging.radiomics.series_features import ordered, region_rows
 from unibase.imaging.radiomics.task import FeatureTask
 from unibase.imaging.radiomics.told import Told
 from unibase.imaging.regions.mask import Mask

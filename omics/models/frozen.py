@@ -21,7 +21,7 @@ from unibase.groundwork.problems import Unusable, UserError
 from unibase.groundwork.reasons import CHANGED_MODEL
 from unibase.omics.assays.gates import no_sample_left
 from unibase.omics.models import normalisation
-from unibase.omics.models.normalise import fit_model
+from unibase.omics.models.normalised import fit_model
 from unibase.omics.options import Method
 from unibase.omics.readers.counts import combine, common_genes, frame_of
 from unibase.omics.stores import blocks, scale

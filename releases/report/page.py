@@ -10,7 +10,7 @@ from unibase.releases.disclosure.small_counts import MASK_TEXT
 from unibase.releases.report.charts import both
 from unibase.releases.report.data import ReportData, centre_count, text
 from unibase.releases.report.section import known_sections
-from unibase.releases.report.sections.dictionary import dictionary_rows
+from unibase.releases.report.sections.dictionary_words import dictionary_rows
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -15,7 +15,7 @@ from unibase.flows.runs.code import ROOMS, ROOT, code_digest, libraries, sources
 @pytest.mark.parametrize(
     "name",
     [
-        "unibase.imaging.confidentiality.deidentify",
+        "unibase.imaging.confidentiality.deidentified",
         "unibase.imaging.dicom.series",
         "unibase.omics.readers.counts",
         "unibase.clinical.timelines.centre",
@@ -30,9 +30,9 @@ def test_all_that_python_loads_is_among_the_sources(name: str) -> None:
 
 
 def test_lazy_imports_and_data_count_and_strangers_do_not() -> None:
-    names = {file.relative_to(ROOT).as_posix() for file in sources("unibase.imaging.confidentiality.deidentify")}
+    names = {file.relative_to(ROOT).as_posix() for file in sources("unibase.imaging.confidentiality.deidentified")}
     assert {"imaging/confidentiality/data/table_e1_1.csv", "privacy/keys.py", "imaging/__init__.py"} <= names
-    assert not {"privacy/leaks/leak_scan.py", "privacy/ledger/persons.py", "imaging/radiomics/features.py"} & names
+    assert not {"privacy/leaks/leak_scan.py", "privacy/ledger/persons.py", "imaging/radiomics/series_features.py"} & names
     assert "omics/data/hgnc_2024-07-23.tsv.gz" in {file.relative_to(ROOT).as_posix() for file in sources("unibase.omics")}
     assert not [name for name in names if "__pycache__" in name or name.endswith((".nbi", ".nbc"))]
 

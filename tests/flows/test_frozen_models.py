@@ -63,7 +63,7 @@ def test_a_new_patient_changes_no_earlier_byte_until_a_fit_is_asked_for(first: P
     models = released_models(staging / "models")["rna"]
     assert before.obs["in_fit"].all() and models["samples"] == before.n_obs
     # What the frozen model gives to the samples of its fit is what a fit of that day gives.
-    from unibase.omics.models.normalise import normalise
+    from unibase.omics.models.normalised import normalise
 
     counts = before.copy()
     counts.X = before.layers["counts"]

@@ -8,7 +8,7 @@ from tests.imaging.deidentify_help import KEY, LOOKUP, ct, save
 from unibase.flows.cli.plain_files import _apart
 from unibase.flows.stages.deidentify import deidentify_to
 from unibase.groundwork.work import Outcome
-from unibase.imaging.confidentiality.deidentify import DeidentifyTask
+from unibase.imaging.confidentiality.deidentified import DeidentifyTask
 from unibase.imaging.options import DeidentifyOptions
 
 

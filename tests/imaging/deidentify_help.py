@@ -11,7 +11,7 @@ import pydicom
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from unibase.imaging.confidentiality.deidentify import DeidentifyTask, deidentify_file
+from unibase.imaging.confidentiality.deidentified import DeidentifyTask, deidentify_file
 from unibase.imaging.options import DeidentifyOptions
 from unibase.privacy.keys import Key
 from unibase.privacy.subjects import Subject, SubjectLookup
@@ -94,7 +94,7 @@ def run(
 
 def both_paths(source: Path, lookup: SubjectLookup, options: DeidentifyOptions) -> tuple[bytes | None, bytes]:
     """Return the header of the fast path (None when it declines) and of the complete path, before verification."""
-    from unibase.imaging.confidentiality import deidentify as room
+    from unibase.imaging.confidentiality import deidentified as room
     from unibase.imaging.confidentiality.fast import NotFast
     from unibase.imaging.confidentiality.policy import policy_of
 

@@ -9,7 +9,7 @@ import pytest
 from tests.imaging.deidentify_help import ct, run, save
 from unibase.flows.looks.words import words_of_archive
 from unibase.groundwork.problems import UserError
-from unibase.imaging.confidentiality.deidentify import DeidentifyOptions
+from unibase.imaging.confidentiality.deidentified import DeidentifyOptions
 
 
 def archive(folder: Path) -> Path:

@@ -18,7 +18,7 @@ from unibase.imaging.dicom.series import read_index
 from unibase.imaging.dicom.volume import read_series
 from unibase.imaging.options import Choices
 from unibase.imaging.plain.image import read_image
-from unibase.imaging.radiomics.features import (
+from unibase.imaging.radiomics.series_features import (
     FeatureTask,
     collect,
     extract_series,

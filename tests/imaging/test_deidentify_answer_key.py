@@ -18,7 +18,7 @@ from pydicom.dataset import Dataset
 
 from tests.imaging.deidentify_help import ANYONE, KEY, PYDICOM_FILES, SUBJECT, ct, run, save
 from unibase.groundwork.problems import Unusable
-from unibase.imaging.confidentiality.deidentify import DeidentifyTask, deidentify_file
+from unibase.imaging.confidentiality.deidentified import DeidentifyTask, deidentify_file
 from unibase.privacy import pseudonyms
 
 REMOVALS = {"text_removed", "date_shifted", "uid_changed", "uid_consistent", "patid_consistent", "pixels_hidden"}

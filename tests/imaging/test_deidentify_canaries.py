@@ -18,7 +18,7 @@ from pydicom.sequence import Sequence
 from tests.imaging.deidentify_help import LOOKUP, PATIENT_ID, SUBJECT, ct, run, save
 from unibase.groundwork.files import blake3_file
 from unibase.groundwork.problems import Unusable
-from unibase.imaging.confidentiality.deidentify import IndexEvent
+from unibase.imaging.confidentiality.deidentified import IndexEvent
 from unibase.imaging.options import DeidentifyOptions
 
 NIR = "248067512345629"

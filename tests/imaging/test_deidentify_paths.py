@@ -22,7 +22,7 @@ from tests.imaging.deidentify_help import ANYONE, KEY, PATIENT_ID, PYDICOM_FILES
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.confidentiality import fast as fast_path
 from unibase.imaging.confidentiality import standard
-from unibase.imaging.confidentiality.deidentify import DeidentifyTask, batch_report, deidentify_file
+from unibase.imaging.confidentiality.deidentified import DeidentifyTask, batch_report, deidentify_file
 from unibase.imaging.options import DeidentifyOptions
 
 POLICIES = [DeidentifyOptions(policy=name) for name in ("strict", "longitudinal", "research")]  # type: ignore[arg-type]

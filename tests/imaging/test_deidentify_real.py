@@ -20,7 +20,7 @@ from pydicom.dataset import Dataset
 
 from tests.imaging.deidentify_help import ANYONE, KEY, PYDICOM_FILES, every_element, run
 from unibase.groundwork.problems import Unusable
-from unibase.imaging.confidentiality.deidentify import DeidentifyTask, deidentify_file
+from unibase.imaging.confidentiality.deidentified import DeidentifyTask, deidentify_file
 from unibase.imaging.dicom.opened import read_dataset
 from unibase.imaging.dicom.volume import read_series
 from unibase.imaging.options import DeidentifyOptions
@@ -45,7 +45,7 @@ RUN_ONE = """
 import sys
 from pathlib import Path
 from tests.imaging.deidentify_help import ANYONE, KEY
-from imaging.confidentiality.deidentify import DeidentifyOptions, DeidentifyTask, deidentify_file
+from imaging.confidentiality.deidentified import DeidentifyOptions, DeidentifyTask, deidentify_file
 for name in sys.argv[2:]:
     deidentify_file(DeidentifyTask(Path(name), sys.argv[1], "A", DeidentifyOptions(), KEY, ANYONE))
 """

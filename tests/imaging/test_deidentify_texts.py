@@ -358,7 +358,7 @@ def ledger(tmp_path: Path, rows: str) -> SubjectLookup:
 
 
 def test_what_the_ledger_knows_is_sought(tmp_path: Path) -> None:
-    from unibase.imaging.confidentiality.deidentify import DeidentifyTask, deidentify_file
+    from unibase.imaging.confidentiality.deidentified import DeidentifyTask, deidentify_file
 
     lookup = ledger(tmp_path, "IPP0081234,KERVELLA,Dupontel,Éléonore Marie-Thérèse,1948-06-11,F\n")
     assert "KERVELLA" not in repr(lookup)
@@ -400,7 +400,7 @@ ANOTHER = {  # header's name, birth date, sex: whether they are of KERVELLA, in 
 
 @pytest.mark.parametrize("header", ANOTHER, ids=lambda one: "-".join(one) or "nothing")
 def test_a_file_of_another_person_waits(tmp_path: Path, header: tuple[str, str, str]) -> None:
-    from unibase.imaging.confidentiality.deidentify import DeidentifyTask, deidentify_file
+    from unibase.imaging.confidentiality.deidentified import DeidentifyTask, deidentify_file
 
     lookup = ledger(tmp_path, "IPP0081234,KERVELLA,Dupontel,Éléonore Marie-Thérèse,1948-06-11,F\n")
     name, birth_date, sex = header

@@ -12,7 +12,7 @@ from pydicom.sequence import Sequence
 from tests.imaging.deidentify_help import ANYONE, PYDICOM_FILES, ct, run, save
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.confidentiality import objects
-from unibase.imaging.confidentiality.deidentify import DeidentifyOptions
+from unibase.imaging.confidentiality.deidentified import DeidentifyOptions
 
 BASE = "1.2.840.10008.5.1.4.1.1."
 REPORTS = {"88.11": "Basic Text SR", "88.22": "Enhanced SR", "88.33": "Comprehensive SR", "88.50": "CAD", "88.65": "CAD"}

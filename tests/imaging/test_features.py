@@ -20,7 +20,7 @@ from unibase.imaging.grid import Grid
 from unibase.imaging.options import check_regions
 from unibase.imaging.plain.paired_by_name import find_pairs
 from unibase.imaging.radiomics.feature_words import feature_dictionary
-from unibase.imaging.radiomics.features import (
+from unibase.imaging.radiomics.series_features import (
     Choices,
     FeatureTask,
     collect,
@@ -145,7 +145,7 @@ def test_wrong_tasks_stop_the_command(tmp_path: Path) -> None:
 
 
 def test_memory_bound_follows_what_filters_see() -> None:
-    from unibase.imaging.radiomics.features import memory_bound
+    from unibase.imaging.radiomics.series_features import memory_bound
 
     log = make_settings({"imageType": {"LoG": {"sigma": [1.0]}}})
     voxels = 10**8

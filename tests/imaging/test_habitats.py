@@ -15,8 +15,8 @@ from tests.imaging.dicom_maker import write_rtstruct, write_series
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.imaging.boxed import Boxed
 from unibase.imaging.options import check_habitats
-from unibase.imaging.radiomics.features import Choices, FeatureTask, extract_series
 from unibase.imaging.radiomics.robustness import RobustnessTask, extract_perturbed
+from unibase.imaging.radiomics.series_features import Choices, FeatureTask, extract_series
 from unibase.imaging.radiomics.settings import make_settings
 from unibase.imaging.regions.habitats import LEVELS, habitat, thresholds
 

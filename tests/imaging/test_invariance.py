@@ -11,7 +11,7 @@ import pytest
 import SimpleITK as sitk
 
 from unibase.imaging.dicom.volume import read_series
-from unibase.imaging.radiomics.features import FeatureTask, extract_series
+from unibase.imaging.radiomics.series_features import FeatureTask, extract_series
 from unibase.imaging.radiomics.settings import make_settings
 from unibase.imaging.regions.masks import read_masks
 from unibase.methods.agreement import feature_columns

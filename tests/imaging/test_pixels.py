@@ -17,7 +17,7 @@ from pydicom.uid import UID
 
 from tests.imaging.deidentify_help import ct, run, save
 from unibase.groundwork.problems import Unusable, UserError
-from unibase.imaging.confidentiality.deidentify import DeidentifyOptions
+from unibase.imaging.confidentiality.deidentified import DeidentifyOptions
 from unibase.imaging.pixel_text import finder
 from unibase.imaging.pixel_text.blanking import blanked
 from unibase.imaging.pixel_text.boxes import Box, joined, outside_regions, parsed, written

@@ -15,9 +15,9 @@ from unibase.groundwork.problems import Unusable, UserError
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Grid
 from unibase.imaging.options import DEFAULT_PERTURBATIONS, Perturbation, check_perturbations
-from unibase.imaging.radiomics.features import FeatureTask
 from unibase.imaging.radiomics.perturbations import noise_level, perturb, signed_distance
 from unibase.imaging.radiomics.robustness import RobustnessTask, extract_perturbed, robustness_table
+from unibase.imaging.radiomics.series_features import FeatureTask
 from unibase.imaging.radiomics.settings import make_settings
 
 GRID = Grid((25, 25, 25), (1.0, 1.0, 1.0), (-5.0, 3.0, 7.0), (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0))

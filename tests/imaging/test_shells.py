@@ -15,7 +15,7 @@ from unibase.groundwork.problems import Unusable, UserError
 from unibase.imaging.boxed import Boxed
 from unibase.imaging.grid import Grid
 from unibase.imaging.options import check_shells
-from unibase.imaging.radiomics.features import Choices, FeatureTask, extract_series
+from unibase.imaging.radiomics.series_features import Choices, FeatureTask, extract_series
 from unibase.imaging.radiomics.settings import make_settings
 from unibase.imaging.regions.shells import shell
 

@@ -17,7 +17,7 @@ from unibase.groundwork.problems import Unusable, UserError
 from unibase.imaging.commands import PlainRun, extract_plain
 from unibase.imaging.options import check_volumes
 from unibase.imaging.radiomics.delta import delta_volumes
-from unibase.imaging.radiomics.features import Choices, FeatureTask, extract_series
+from unibase.imaging.radiomics.series_features import Choices, FeatureTask, extract_series
 from unibase.imaging.radiomics.settings import read_settings
 
 SQUARE = [(1.5, 1.5), (6.0, 1.5), (6.0, 4.5), (1.5, 4.5)]

@@ -13,7 +13,7 @@ import pytest
 from tests.omics.conftest import RANDOM_SEED, RunR, random_counts
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.methods import combat, combat_seq, expressed_genes, factors, quantile, voom, vst
-from unibase.omics.models import normalise, per_million
+from unibase.omics.models import normalised, per_million
 from unibase.omics.options import Method
 
 REAL = ["tcga_luad32", "airway"]
@@ -38,8 +38,8 @@ def test_stored_values(real_data: Path, name: str) -> None:
     sizes = factors.library_sizes(counts)
     effective = sizes * factors.norm_factors(counts, "tmm")
     for file, values in (
-        ("R_edgeR_logcpm_TMM", normalise.log_cpm(counts, effective)),
-        ("R_edgeR_logcpm_none", normalise.log_cpm(counts, sizes)),
+        ("R_edgeR_logcpm_TMM", normalised.log_cpm(counts, effective)),
+        ("R_edgeR_logcpm_none", normalised.log_cpm(counts, sizes)),
     ):
         expected, where = stored(file)
         np.testing.assert_allclose(values[:, where], expected, atol=STORED, rtol=0)
@@ -66,7 +66,7 @@ def test_stored_batch_corrections(real_data: Path) -> None:
     table = pd.read_csv(folder / "R_ComBat_on_logcpmTMM.csv.gz", index_col=0)
     where = genes.get_indexer(table.index)
     effective = factors.library_sizes(counts) * factors.norm_factors(counts, "tmm")
-    logs = normalise.log_cpm(counts, effective)[:, where]
+    logs = normalised.log_cpm(counts, effective)[:, where]
     np.testing.assert_allclose(combat.combat(logs, batch), table.to_numpy().T, atol=STORED, rtol=0)
     table = pd.read_csv(folder / "R_ComBat_seq.csv.gz", index_col=0)
     where = genes.get_indexer(table.index)
@@ -104,8 +104,8 @@ def test_live_edger_and_limma(run_r: RunR) -> None:
         sizes = factors.library_sizes(counts)
         effective = sizes * factors.norm_factors(counts, "tmm")
         group = np.arange(counts.shape[0]) % 2
-        np.testing.assert_allclose(normalise.log_cpm(counts, effective), r[f"tmm{name}"], atol=LIVE, rtol=0)
-        np.testing.assert_allclose(normalise.log_cpm(counts, effective, 5), r[f"wide{name}"], atol=LIVE, rtol=0)
+        np.testing.assert_allclose(normalised.log_cpm(counts, effective), r[f"tmm{name}"], atol=LIVE, rtol=0)
+        np.testing.assert_allclose(normalised.log_cpm(counts, effective, 5), r[f"wide{name}"], atol=LIVE, rtol=0)
         np.testing.assert_allclose(per_million.cpm(counts, effective), r[f"plain{name}"], rtol=1e-12)
         ours = [
             expressed_genes.expressed_enough(counts, library_size=effective),
@@ -172,7 +172,7 @@ def test_live_combat_and_combat_seq(run_r: RunR) -> None:
         matrices[name] = counts
         inputs |= {name: counts, f"b{name}": batch, f"g{name}": group}
         # R gets our logs: whether a silent gene is exactly constant depends on the last bit.
-        inputs[f"l{name}"] = normalise.log_cpm(counts, factors.library_sizes(counts))
+        inputs[f"l{name}"] = normalised.log_cpm(counts, factors.library_sizes(counts))
         code.append(f"""
         sink("/dev/null")
         seq{name} <- ComBat_seq({name}, b{name}); grp{name} <- ComBat_seq({name}, b{name}, group=g{name})

@@ -12,7 +12,7 @@ from tests.omics.conftest import random_counts
 from unibase import omics
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.omics.assays.gates import check_counts, kind_of
-from unibase.omics.models.normalise import normalise
+from unibase.omics.models.normalised import normalise
 from unibase.omics.readers.counts import combine, read_counts
 from unibase.omics.stores.store import read_zarr
 

@@ -10,7 +10,7 @@ import pytest
 from tests.omics.conftest import RANDOM_SEED, RunR, random_counts
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.methods import combat, combat_seq, expressed_genes, factors, quantile, voom, vst
-from unibase.omics.models import normalise
+from unibase.omics.models import normalised
 
 
 def hard_matrices() -> dict[str, np.ndarray]:
@@ -93,7 +93,7 @@ def test_factors_filters_and_voom(run_r: RunR) -> None:
         ]
         np.testing.assert_array_equal(np.array(kept), r[f"k{name}"] == 1, err_msg=name)
         other = voom.voom(x, sizes * (1 + third), design)
-        logs = [normalise.log_cpm(x, effective, 0.5), normalise.log_cpm(x, sizes), other.expression]
+        logs = [normalised.log_cpm(x, effective, 0.5), normalised.log_cpm(x, sizes), other.expression]
         np.testing.assert_allclose(np.vstack(logs), r[f"l{name}"], atol=1e-9, rtol=0, err_msg=name)
         weights = [voom.voom(x, effective, design).weights, other.weights, voom.voom(x, sizes, span=0.3).weights]
         np.testing.assert_allclose(np.vstack(weights), r[f"w{name}"], rtol=1e-7, err_msg=name)
@@ -195,7 +195,7 @@ def test_batches_with_groups_and_covariates(run_r: RunR) -> None:
         x = random_counts(rng, len(batch), 120, zeros=zeros, spread=0.6)
         x = rng.poisson(x / divisor * np.exp(rng.normal(0, 0.5, (3, 120)))[batch]).astype(np.int32)
         # Rounded: a silent gene is one value exactly, where R else scales up the rounding of its last bits.
-        logs = np.round(normalise.log_cpm(x, factors.library_sizes(x)), 12)
+        logs = np.round(normalised.log_cpm(x, factors.library_sizes(x)), 12)
         inputs |= {name: x, f"b{name}": batch, f"g{name}": group, f"c{name}": rng.normal(size=len(batch)), f"l{name}": logs}
         code.append(f"""
         s{name} <- cbind(ComBat_seq({name}, b{name}), ComBat_seq({name}, b{name}, group=g{name}),
@@ -239,7 +239,7 @@ def test_batches_of_random_designs(run_r: RunR) -> None:
         x = rng.poisson(x / rng.choice([1, 10, 60]) * np.exp(rng.normal(0, rng.choice([0.1, 0.7]), (sizes.size, genes)))[batch])
         x[np.ix_(batch == 0, np.arange(3))] = 0
         x[:, 3], x[:, 4] = 7, 0
-        logs = np.round(normalise.log_cpm(x, factors.library_sizes(x)), 12)
+        logs = np.round(normalised.log_cpm(x, factors.library_sizes(x)), 12)
         logs[:, 3] = 3.25
         names = [str(b) for b in batch]
         try:

@@ -9,7 +9,7 @@ import pytest
 
 from unibase.groundwork.problems import Unusable
 from unibase.omics.models import normalisation
-from unibase.omics.models.normalise import METHODS, fit_model, normalise
+from unibase.omics.models.normalised import METHODS, fit_model, normalise
 from unibase.omics.options import Method
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.omics.conftest import random_counts
 from unibase.groundwork.problems import Unusable, UserError
-from unibase.omics.models.normalise import fit_model, normalise
+from unibase.omics.models.normalised import fit_model, normalise
 from unibase.omics.stores import chunks, scale
 from unibase.omics.stores.growing_cohort import Cohort
 

@@ -12,7 +12,7 @@ from unibase.releases.disclosure.cohort_counts import CohortCounts, People
 from unibase.releases.disclosure.small_counts import MASK_TEXT
 from unibase.releases.report.data import ReportData
 from unibase.releases.report.section import known_sections
-from unibase.releases.report.sections.concordance import SECTION
+from unibase.releases.report.sections.discordance import SECTION
 
 
 def data(findings: pl.DataFrame | None, min_cell: int) -> ReportData:

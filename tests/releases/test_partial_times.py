@@ -20,7 +20,7 @@ from unibase.releases.disclosure.steps import stepped
 from unibase.releases.read.known_times import with_known_times
 from unibase.releases.read.load_release import Release
 from unibase.releases.report.data import DAYS_PER_MONTH
-from unibase.releases.report.sections.survival import _curve
+from unibase.releases.report.sections.survival_curves import _curve
 
 LOADER = Path(__file__).resolve().parents[2] / "releases" / "read" / "load_release.R"
 

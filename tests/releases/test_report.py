@@ -18,7 +18,7 @@ from unibase.releases.disclosure.small_counts import MASK_TEXT
 from unibase.releases.read.known_times import with_known_times
 from unibase.releases.report.data import DAYS_PER_MONTH
 from unibase.releases.report.sections.flow import flow_steps
-from unibase.releases.report.sections.survival import _curve
+from unibase.releases.report.sections.survival_curves import _curve
 
 VOID = {"meta", "link", "br", "input", "img", "hr"}
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.confidentiality.charsets import decode, encodings_of
-from unibase.imaging.confidentiality.deidentify import source_elements
+from unibase.imaging.confidentiality.deidentified import source_elements
 from unibase.imaging.confidentiality.policy import TEXT_VRS, policy_of
 from unibase.imaging.confidentiality.source import PATIENT_ID
 from unibase.imaging.confidentiality.structure import Element, walk

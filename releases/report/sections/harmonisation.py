@@ -12,7 +12,7 @@ from unibase.releases.disclosure.quantiles import BOX_WHY, Quantiles, quantiles
 from unibase.releases.report import charts
 from unibase.releases.report.data import Contents, ReportData, text
 from unibase.releases.report.section import Section
-from unibase.releases.report.sections.features import PREFERRED_FEATURES
+from unibase.releases.report.sections.radiomic_features import PREFERRED_FEATURES
 
 SHOWN_PER_GROUP = 2
 

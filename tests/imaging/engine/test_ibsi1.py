@@ -18,7 +18,7 @@ from tests.imaging.engine.phantoms import CONFIGURATIONS, load, options, three_d
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.engine.morphology import ellipsoid_area, spatial_autocorrelation
 from unibase.imaging.engine.options import AGGREGATIONS_2D, AGGREGATIONS_3D, IbsiOptions
-from unibase.imaging.radiomics.features import Choices, FeatureTask, extract_series
+from unibase.imaging.radiomics.series_features import Choices, FeatureTask, extract_series
 from unibase.imaging.radiomics.settings import make_settings
 
 COUNTS = {
