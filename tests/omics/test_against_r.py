@@ -202,7 +202,7 @@ def _adata(counts: np.ndarray, names: list[str]) -> anndata.AnnData:
     )
 
 
-@pytest.mark.parametrize("method", normalise.METHODS)
+@pytest.mark.parametrize("method", normalised.METHODS)
 def test_order_of_samples_changes_no_bit(method: Method) -> None:
     rng = np.random.default_rng(4)
     genes = 1600
@@ -211,8 +211,8 @@ def test_order_of_samples_changes_no_bit(method: Method) -> None:
     counts = rng.poisson(rng.gamma(size, np.outer(rng.uniform(0.5, 2, 9), mean) / size)).astype(np.int32)
     names = [f"s{i}" for i in range(9)]
     order = rng.permutation(9)
-    plain = normalise.normalise(_adata(counts, names), method)
-    mixed = normalise.normalise(_adata(counts[order], [names[i] for i in order]), method)
+    plain = normalised.normalise(_adata(counts, names), method)
+    mixed = normalised.normalise(_adata(counts[order], [names[i] for i in order]), method)
     assert np.isfinite(plain.X).all()
     np.testing.assert_array_equal(plain.X[order], mixed.X)
     np.testing.assert_array_equal(plain.obs["size_factor"].to_numpy()[order], mixed.obs["size_factor"])
