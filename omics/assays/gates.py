@@ -174,6 +174,11 @@ def _refuse_failed(names: list[str], sizes: np.ndarray, detected: np.ndarray, re
             )
 
 
+_NO_WAY_BACK = "Give raw counts, which cannot be had back from these values"
+_BACK = {"coverage": "Divide by the length of a read (recount3: transform_counts or compute_read_counts)"}
+"""What is said of values from which counts can be had back."""
+
+
 def _usable_kind(told: Told, values: np.ndarray, unit: Unit | None, named: str) -> Kind:
     """Return which counts the values are, by their evidence or by the user's word; what can be none is refused.
 
@@ -185,7 +190,7 @@ def _usable_kind(told: Told, values: np.ndarray, unit: Unit | None, named: str) 
             raise Unusable(
                 NOT_COUNTS,
                 f"The matrix holds {told.unit}, not counts: {'; '.join(told.evidence)}.",
-                "Give raw counts, which cannot be had back from these values; if they are counts, say unit: counts or expected counts.",
+                _BACK.get(told.kind, _NO_WAY_BACK) + "; if they are counts, say unit: counts or expected counts.",
             )
         other = _NAMES.search(named)
         if other and not re.search(r"(?i)count|raw", named):

@@ -49,13 +49,14 @@ _LEVELS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("a SEG file", "log2 ratio", _titles("log2_ratio")),
     ("a SEG file", "log2 ratio", _titles("log2ratio")),
     ("a SEG file", "log2 ratio", _titles("logR")),
+    ("PURPLE", "absolute copies", _titles("copyNumber", "minorAlleleCopyNumber")),
     ("a table of copies", "absolute copies", _titles("copy_number")),
     ("a table of copies", "absolute copies", _titles("total_cn")),
     ("a table of copies", "absolute copies", _titles("cn")),
 )
-_MINOR = _titles("Minor_Copy_Number", "nMinor", "lcn.em", "minor_cn", "B")
+_MINOR = _titles("Minor_Copy_Number", "nMinor", "lcn.em", "minor_cn", "minorAlleleCopyNumber", "B")
 """Copies of the rarer allele; Sequenza's B counts beside its CNt alone."""
-_BY_FILE = ("CNVkit", "FACETS", "Sequenza", "GATK")
+_BY_FILE = ("CNVkit", "FACETS", "Sequenza", "GATK", "PURPLE")
 """Callers whose tables hold one sample, named by the file."""
 
 

@@ -61,7 +61,17 @@ def cells_of(line: str, separator: str) -> list[str]:
     """
     if separator == " ":
         line = re.sub(" +", " ", line.strip())
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=separator), [])]
+    if '"' not in line:  # the module csv refuses cells of over 128 KiB, which a wide line split at another separator has
+        return [cell.strip() for cell in line.rstrip("\r\n").split(separator)]
+    return [cell.strip() for cell in _quoted_cells(line, separator)]
+
+
+def _quoted_cells(line: str, separator: str) -> list[str]:
+    limit = csv.field_size_limit(max(csv.field_size_limit(), len(line)))
+    try:
+        return next(csv.reader([line], delimiter=separator), [])
+    finally:
+        csv.field_size_limit(limit)
 
 
 def lay_out(lines: list[str]) -> Layout:

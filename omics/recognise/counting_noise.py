@@ -152,6 +152,19 @@ def combed(x: Values) -> str:
     return "some small whole numbers come more often than their neighbours" if excess > 6 and total > 1.6 * freedom else ""
 
 
+def coverage_sums(x: Values) -> bool:
+    """Whether genes without a read stand beside genes of many, and next to none has fewer than ten: sums of covered bases, as recount3's.
+
+    Args:
+        x: Samples x genes, whole numbers.
+
+    >>> coverage_sums(np.array([[0.0, 101.0, 202.0, 0.0] * 300]))
+    True
+    """
+    few = x[(x > 0) & (x <= 300)]
+    return bool(few.size >= 500 and (x == 0).mean() >= 0.05 and (few < 10).mean() < 0.05)
+
+
 def stray_samples(x: Values) -> list[int]:
     """Return the samples that follow the others far less closely than those follow each other: they may be of another unit.
 

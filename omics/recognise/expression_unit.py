@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unibase.omics.recognise.counting_noise import combed, less_than_counting, parted_too_evenly
+from unibase.omics.recognise.counting_noise import combed, coverage_sums, less_than_counting, parted_too_evenly
 
 type Values = NDArray[np.float64]
 NOISE = 1e-3
@@ -84,6 +84,8 @@ def _whole_numbers(x: Values, known: Values) -> Told:
             return Told("TPM or CPM, rounded", "per-million", ("each sample adds up to about a million",))
         if np.ptp(sums) <= 0.002 * sums.mean():
             return Told("values scaled to one sum", "per-million", ("all samples have the same sum: libraries never have",))
+    if coverage_sums(x):
+        return Told("sums of covered bases (recount3)", "coverage", ("genes have no read or many, and next to none a few",))
     if _gaps(x):
         return Told("counts divided by a factor, rounded", "scaled", ("small whole numbers are missing that counts would have",))
     quantile = _equal_quantile(x)

@@ -263,7 +263,8 @@ def _columns_across(table: Table, feature: Feature, whose: int) -> list[int]:
     columns: list[int] = []
     for n, i in enumerate(numeric):
         title = table.titles[i]
-        none = not known[i] and i != whose and (words.like_an_annotation(title) or (n < leading and feature != "protein"))
+        other = words.annotates_proteins(title) if feature == "protein" else words.like_an_annotation(title) or n < leading
+        none = not known[i] and i != whose and other
         summary = feature == "gene" and words.SUMMARY_ROWS.match(title)
         if i != whose and not none and not summary:
             columns.append(i)

@@ -197,3 +197,68 @@ def like_an_annotation(title: str) -> bool:
     return bool(re.match(r"^[a-z]+[a-z0-9]*([ _.][A-Za-z0-9]+)*$", text)) or bool(
         re.match(r"^[A-Z][a-z]{2,}([ _][A-Za-z]+)*$", text)
     )
+
+
+_CLINICAL_WORDS = frozenset(
+    [
+        "tumor",
+        "tumour",
+        "age",
+        "sex",
+        "gender",
+        "stage",
+        "grade",
+        "purity",
+        "days",
+        "months",
+        "years",
+        "date",
+        "death",
+        "followup",
+        "follow",
+        "score",
+        "index",
+        "id",
+        "number",
+        "count",
+        "type",
+        "subtype",
+        "cluster",
+        "batch",
+        "plate",
+        "well",
+        "lane",
+        "slide",
+        "array",
+        "qc",
+        "factor",
+        "correction",
+        "loading",
+        "status",
+        "time",
+        "event",
+        "weight",
+        "height",
+        "bmi",
+        "cohort",
+        "center",
+        "centre",
+        "site",
+        "tissue",
+        "race",
+    ]
+)
+"""Words of titles that are no protein's: antibodies are named in small letters and with blanks too (`p53`, `Collagen_VI`)."""
+
+
+def annotates_proteins(title: str) -> bool:
+    """Whether a title between names of proteins or antibodies is a word for something else.
+
+    Args:
+        title: The title.
+
+    >>> annotates_proteins("days_to_death"), annotates_proteins("p53"), annotates_proteins("Collagen_VI")
+    (True, False, False)
+    """
+    words_of = re.split(r"[^A-Za-z]+", title.lower())
+    return not title.strip() or plain(title) in ANNOTATION_TITLES or not _CLINICAL_WORDS.isdisjoint(words_of)

@@ -21,6 +21,8 @@ _SAID = {
     "probe": (("beta_value", "avg_beta", "beta"), ("m_value", "mvalue"), ("signal_a", "signal_b", "methylated signal", "unmethylated signal", "intensity")),
     "protein": (
         ("maxlfq intensity", "lfq intensity"),
+        ("log ratio",),
+        ("unshared log ratio",),
         ("intensity", "abundances (normalized)", "abundances (scaled)", "abundances (grouped)", "abundances", "abundance", "area", "quantity", "pg.quantity", "pg.maxlfq"),
         ("spectral count", "total spectral count", "unique spectral count", "unique intensity", "total intensity"),
     ),
@@ -83,12 +85,12 @@ def _prefixed(table: Table, numeric: list[int]) -> Chosen | None:
 
 
 def _split(title: str, feature: Feature) -> tuple[str, str] | None:
-    for group in _SAID[feature]:
-        for quantity in sorted(group, key=len, reverse=True):
-            words = re.escape(quantity)
-            for form in (rf"^(.+?)[ ._:|-]+{words}$", rf"^(.+?)\s*[(\[]{words}[)\]]$", rf"^{words}[ ._:|-]+(.+)$"):
-                if match := re.match(form, title, re.IGNORECASE):
-                    return match[1], quantity
+    # The longest first, whatever its rank: `Unshared Log Ratio` is no `Log Ratio` of a sample called Unshared.
+    for quantity in sorted((quantity for group in _SAID[feature] for quantity in group), key=len, reverse=True):
+        words = re.escape(quantity)
+        for form in (rf"^(.+?)[ ._:|-]+{words}$", rf"^(.+?)\s*[(\[]{words}[)\]]$", rf"^{words}[ ._:|-]+(.+)$"):
+            if match := re.match(form, title, re.IGNORECASE):
+                return match[1], quantity
     return None
 
 

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from unibase.omics.recognise.expression_unit import Told, Values
 
-_LOG2_MEDIANS = (18.0, 34.0)
-"""Medians of log2 intensities of mass spectrometers; natural and decimal logarithms of them have lower ones."""
+_LOG2_MEDIANS = (21.0, 34.0)
+"""Medians of log2 intensities of mass spectrometers. Natural logarithms of intensities with a median of 2^30 have less than 20.8; from there
+to 18 both are found, and the study file must say which it is."""
 _HIGHEST_LOGARITHM = 64.0
 """No intensity's log2 is above this."""
 
@@ -26,6 +27,23 @@ def _span(lowest: float, highest: float) -> str:
 
 _M_SPAN = 9.0
 """From the 1st to the 99th percentile of a sample: M-values of arrays reach over 10.6 to 12, natural logarithms over 8.3 at most."""
+
+
+_M_WIDEST = 18.0
+"""No natural logarithm spans so much: its beta values would lie below 1e-4."""
+_M_HUMPS = 5.35
+"""Between the median of what is methylated and of what is not: M-values of tumours have 5.5 to 6.8, their natural logarithms 3.8 to 4.8."""
+
+
+def _log2_of_an_array(samples: list[Values]) -> bool:
+    """Whether logits reach as far and lie as far apart as to base 2: those to base e are the same, times 0.69."""
+    span = _span_of_most(samples)
+    return span >= _M_WIDEST or (span >= _M_SPAN and _humps_apart(samples) >= _M_HUMPS)
+
+
+def _humps_apart(samples: list[Values]) -> float:
+    """Return the distance between the medians of values above and below zero, of the sample in the middle."""
+    return float(np.median([np.median(row[row > 0]) - np.median(row[row < 0]) for row in samples if (row > 0).any()] or [0.0]))
 
 
 def _span_of_most(samples: list[Values]) -> float:
@@ -62,7 +80,7 @@ def methylation_unit(values: Values) -> Told:
         beyond = np.mean(np.abs(known) > 2)
         if beyond >= 0.25 and all(row.min() < 0 for row in per_sample):
             said_beyond = f"{beyond:.0%} of them beyond 2 and -2"
-            if known.size >= 100 and _span_of_most(per_sample) < _M_SPAN:
+            if known.size >= 100 and not _log2_of_an_array(per_sample):
                 return Told("M-values, or natural logarithms", "other", (said, said_beyond, "narrower than log2 of an array"))
             return Told("M", "M", (said, said_beyond))
         return Told("differences, z-scores or centred values", "other", (said, f"{beyond:.0%} of them beyond 2 and -2"))

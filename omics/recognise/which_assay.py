@@ -19,7 +19,7 @@ _PLACE = (
     {"end", "locend", "endpos", "endbp"},
 )
 _COPIES = re.compile(r"(?i)data_(cna|log2_cna|linear_cna)|thresholded|gistic|by_genes")
-_PROTEOMICS = re.compile(r"(?i)npx|olink|lfq|rppa|protein|maxquant|diann|pg_matrix")
+_PROTEOMICS = re.compile(r"(?i)npx|olink|lfq|rppa|protein(?!.?coding)|maxquant|diann|pg_matrix")
 
 
 def assay_of(path: Path) -> AssayName:

@@ -21,8 +21,10 @@ from unibase.omics.genes import gene_table
 from unibase.omics.readers.counts import read_counts
 from unibase.omics.readers.numeric_tables import Reading
 from unibase.omics.readers.segments import read_segments
+from unibase.omics.readers.tabular import read_table
 from unibase.omics.recognise.counting_noise import combed, less_than_counting, parted_too_evenly, stray_samples
 from unibase.omics.recognise.expression_unit import rna_unit
+from unibase.omics.recognise.scales import methylation_unit
 
 GENES = [gene for gene in gene_table()._symbol.values() if gene.ensembl and gene.entrez][100:3600:5]
 SAMPLES = [f"CHU-été-{i}" for i in range(6)]
@@ -160,6 +162,8 @@ DEPTH = COUNTS.sum(axis=1, keepdims=True)
 LENGTH = np.random.default_rng(3).integers(400, 9000, len(GENES))
 TPM = COUNTS / LENGTH / (COUNTS / LENGTH).sum(axis=1, keepdims=True) * 1e6
 QUARTILE = np.array([np.quantile(row[row > 0], 0.75) for row in COUNTS])[:, None]
+SHALLOW = np.random.default_rng(9).poisson(np.random.default_rng(5).gamma(0.3, 9, (6, 2000)))
+"""Reads of which many genes have none."""
 UNITS: dict[str, tuple[np.ndarray, str]] = {
     "counts": (COUNTS, "counts"),
     "CPM": (COUNTS / DEPTH * 1e6, "CPM"),
@@ -176,6 +180,7 @@ UNITS: dict[str, tuple[np.ndarray, str]] = {
     "ln counts": (np.log1p(COUNTS), "ln(count + 1)"),
     "log2 TPM": (np.log2(TPM + 1), "log2(TPM + 1)"),
     "Toil": (np.log2(TPM + 0.001), "log2(value + 0.001)"),
+    "coverage": (SHALLOW * 101, "sums of covered bases (recount3)"),
     "ones": ((COUNTS > 5).astype(int), "ones and zeros"),
     "mixed": (np.vstack([COUNTS[:3], TPM[3:]]), "samples of different units"),
 }
@@ -223,6 +228,83 @@ def test_methylation_in_three_units_and_epic_v2(tmp_path: Path) -> None:
         pd.DataFrame(wrong, index=probes, columns=list("pqrs")).to_csv(tmp_path / "w.csv")
         with pytest.raises(Unusable, match="not-beta"):
             methylation.read_beta(tmp_path / "w.csv")
+
+
+BETAS: dict[str, tuple[float, float]] = {"an array": (1.5, 15.0), "a narrow array": (2.0, 20.0), "another array": (3.0, 30.0)}
+"""Shapes of beta distributions of what is not methylated; what is has them turned round."""
+
+
+@pytest.mark.parametrize("shape", BETAS)
+def test_logits_to_base_2_are_m_values_and_natural_ones_are_asked_about(shape: str) -> None:
+    """Of one array, the same logits to base 2 and to base e: the latter are 0.69 of M-values, and would pass for those of another array."""
+    low = np.random.default_rng(8).beta(*BETAS[shape], (4, 1500))
+    beta = np.clip(np.concatenate([low, 1 - low], axis=1), 1e-3, 1 - 1e-3)
+    logit = np.log(beta / (1 - beta))
+    assert methylation_unit(logit / np.log(2)).unit == "M"
+    assert methylation_unit(logit).unit == "M-values, or natural logarithms"
+
+
+def test_real_logits_to_both_bases(real_data: Path) -> None:
+    beta = (
+        pd.read_csv(real_data / "omics" / "tcga_coad_meth" / "beta_chr21.csv.gz", index_col=0)
+        .select_dtypes("number")
+        .to_numpy()
+        .T
+    )
+    logit = np.log(beta / (1 - beta))
+    assert methylation_unit(logit / np.log(2)).unit == "M"
+    assert methylation_unit(logit).kind == "other"
+
+
+ANTIBODIES = [
+    "14-3-3_beta",
+    "p53",
+    "p21",
+    "Beclin",
+    "Collagen_VI",
+    "Fibronectin",
+    "p38_MAPK",
+    "Raptor",
+    "Akt_pS473",
+    "mTOR",
+    "HER2",
+]
+
+
+def test_antibodies_named_in_small_letters_are_proteins_and_clinical_columns_are_not(tmp_path: Path) -> None:
+    """TCPA's table of RPPA: samples in rows, antibodies by their own names."""
+    values = pd.DataFrame(np.random.default_rng(3).normal(0, 1, (4, len(ANTIBODIES))), columns=ANTIBODIES)
+    values.insert(0, "Age", [61, 70, 55, 48])
+    values.insert(0, "days_to_death", [100, 200, 300, 400])
+    values.insert(0, "Sample_ID", [f"LY-0{i}" for i in range(4)])
+    values.to_csv(tmp_path / "rppa.csv", index=False)
+    adata = proteomics.read_intensities(tmp_path / "rppa.csv")
+    assert list(adata.var_names) == ANTIBODIES
+
+
+def test_log_ratios_of_cptac_are_taken_and_the_unshared_left(tmp_path: Path) -> None:
+    titles = [f"C3L-0000{i} {kind}Log Ratio" for i in range(3) for kind in ("", "Unshared ")]
+    values = np.random.default_rng(6).normal(0, 1, (40, 6))
+    genes = ["TP53", "KRAS", "EGFR", "BRAF", *(f"ABCA{i}" for i in range(1, 10)), *(f"ZNF{i}" for i in range(100, 127))]
+    pd.DataFrame(values, index=pd.Index(genes, name="Gene"), columns=titles).to_csv(tmp_path / "tmt.tsv", sep="\t")
+    adata = proteomics.read_intensities(tmp_path / "tmt.tsv")
+    assert list(adata.obs_names) == ["C3L-00000", "C3L-00001", "C3L-00002"]
+    np.testing.assert_array_equal(adata.X, values[:, ::2].T)
+
+
+def test_natural_logarithms_of_intensities_are_asked_about(tmp_path: Path) -> None:
+    raw = np.random.default_rng(4).lognormal(27 * np.log(2), 1.5, (200, 4))
+    pd.DataFrame(np.log(raw), index=[f"P{i:05d}" for i in range(10_000, 10_200)], columns=list("pqrs")).to_csv(tmp_path / "p.csv")
+    with pytest.raises(Unusable, match="unknown-unit"):
+        proteomics.read_intensities(tmp_path / "p.csv")
+
+
+def test_a_table_wider_than_a_cell_of_csv_is_read(tmp_path: Path) -> None:
+    """DepMap's table: 19,000 genes across make a line of over 128 KiB, which has no tab."""
+    names = [f"ENSG{i:011d} ({i})" for i in range(5000)]
+    rows = [f"ACH-00000{r}," + ",".join(f"{r + i / 7:.18f}" for i in range(5000)) for r in range(2)]
+    (tmp_path / "wide.csv").write_text("\n".join([",".join(["", *names]), *rows]) + "\n")
+    assert read_table(tmp_path / "wide.csv").frame.shape == (2, 5001)
 
 
 def test_an_empty_meet_of_arrays_is_refused() -> None:
