@@ -17,7 +17,9 @@ Unit = Literal[
 """What the numbers of a matrix may be said to be."""
 SampleFrom = Literal["file name"]
 Strand = Literal["unstranded", "forward", "reverse"]
-AssayName = Literal["rna", "mutations", "methylation", "copy_number", "proteomics", "single_cell"]
+AssayName = Literal["rna", "mutations", "methylation", "copy_number", "proteomics", "single_cell", "rearrangements"]
+LISTED: frozenset[AssayName] = frozenset(("mutations", "rearrangements"))
+"""Assays whose files name what was found alone: a list, or panels, say which samples were looked at."""
 View = Literal["gene", "truncating", "hotspot"]
 SetScore = Literal["ssgsea", "ulm"]
 
@@ -67,8 +69,8 @@ class AssaySource(Section):
     matrix: Annotated[str, LATER]
     """The file; a pattern (`counts*.tsv.gz`, `*.vcf.gz`) names several, so that a night's batch is one more file. `rna`: counts, or a
     folder of files of one sample each; `mutations`: MAF or VCF; `methylation`: beta values, M-values or percent; `copy_number`:
-    segments, or calls and ratios by gene; `proteomics`: intensities or their logarithms; `single_cell`: cells with their raw counts, h5ad or zarr. What a table
-    holds is told by evidence (docs/omics.md); `unibase recognise FILE` shows it."""
+    segments, or calls and ratios by gene; `proteomics`: intensities or their logarithms; `single_cell`: cells with their raw counts, h5ad or zarr;
+    `rearrangements`: fusions or structural variants (data_sv.txt, Arriba, STAR-Fusion, FusionCatcher, VCF). What a table holds is told by evidence (docs/omics.md); `unibase recognise FILE` shows it."""
     samples: Annotated[str, LATER]
     """Sample sheet: sample, patient, collected, sample_type."""
     strand: Literal["unstranded", "forward", "reverse"] = "unstranded"
@@ -76,12 +78,12 @@ class AssaySource(Section):
     transcripts: StudyFile = None
     """For `rna` from salmon's quant.sf (a folder of samples' folders): two-column table of transcripts and their genes."""
     profiled: Annotated[str | None, LATER] = None
-    """For mutations: list of profiled samples, one a line; a sample not on it is missing, never wild type."""
+    """For mutations and rearrangements: list of profiled samples, one a line; a sample not on it is missing, never wild type."""
     panel: StudyFile = None
-    """For mutations: list of the genes that the assay covers, one a line; other genes are missing, never wild type. An exome or genome
+    """For mutations and rearrangements: list of the genes that the assay covers, one a line; other genes are missing, never wild type. An exome or genome
     needs none."""
     panels: StudyFile = None
-    """For mutations whose samples were sequenced with several panels: table of samples and their panels (GENIE's `data_gene_matrix.txt`, or
+    """For mutations and rearrangements whose samples were sequenced with several panels: table of samples and their panels (GENIE's `data_gene_matrix.txt`, or
     sample, panel). A sample without one is missing; `WES` and `WGS` cover all genes. Needs `panel_genes`."""
     panel_genes: StudyFile = None
     """For mutations with `panels`: genes of each panel (GENIE's `genomic_information.txt`, cBioPortal's gene panel files, or panel, gene,
@@ -155,6 +157,16 @@ class MutationOptions(Section):
     """Table with the columns gene and position (place in the protein): tell, as `KRAS:hotspot`, whether a variant lies at one of them."""
 
 
+class RearrangementOptions(Section):
+    """Which fusions and structural variants enter the analysis table."""
+
+    min_samples: Annotated[int, Field(ge=1), LATER] = 1
+    """Genes and pairs of genes rearranged in fewer samples are left out of the analysis table (they stay in the assay)."""
+    genes: StudyFile = None
+    """Table of genes with the columns gene, chromosome, start, end: a break in a VCF lies in the genes whose positions hold it. Without it the
+    VCF's own annotation (CSQ, ANN) says so."""
+
+
 class CopyNumberOptions(Section):
     """How segments become levels of chromosome arms."""
 
@@ -173,6 +185,7 @@ class Assays(Section):
 
     rna: RnaOptions = RnaOptions()
     mutations: MutationOptions = MutationOptions()
+    rearrangements: RearrangementOptions = RearrangementOptions()
     copy_number: CopyNumberOptions = CopyNumberOptions()
     genes: Annotated[list[str], Field(), LATER] = Field(default=[])
     """Features whose values enter the analysis table as columns, from every assay that has one of the name: symbols of genes

@@ -190,6 +190,12 @@ NO_GENE = Reason(
     "Annotate with gene names (VEP --symbol).",
     "CSQ without SYMBOL.",
 )
+NOT_REARRANGEMENTS = Reason(
+    "not-rearrangements",
+    "A table has no two columns of genes that are joined.",
+    "Give data_sv.txt, the table of Arriba, STAR-Fusion or FusionCatcher, a VCF, or a table sample, gene1, gene2.",
+    "A list of genes.",
+)
 NO_GENOTYPES = Reason(
     "no-genotypes",
     "Several tumours stand in one file without genotypes.",

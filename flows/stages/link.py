@@ -273,7 +273,8 @@ def _add_assay_values(run: Run, analysis: pl.DataFrame, trace: pl.DataFrame) -> 
             continue
         chosen = analysis.select(column).drop_nulls().to_series().to_list()
         adata = open_zarr(store)
-        values = chosen_values(assay, adata, chosen, options.genes, options.mutations.min_samples)
+        least = (options.rearrangements if assay == "rearrangements" else options.mutations).min_samples
+        values = chosen_values(assay, adata, chosen, options.genes, least)
         if assay == "rna" and (sets := scored_sets(options.rna.placed(run.study.path), adata)):
             values = values.join(set_values(adata, chosen, sets), on="colname", maintain_order="left")
             for note in sets.notes:

@@ -7,6 +7,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -22,7 +23,7 @@ from unibase.groundwork.reasons import REPEATED_SAMPLE
 from unibase.groundwork.tables import QUARANTINE, SAMPLE_MAP, write_parquet
 from unibase.groundwork.work import Job, Outcome, Output, Unit
 from unibase.omics.assays.registry import AssayFiles, read, sample_names
-from unibase.omics.options import AssayName, AssaySource
+from unibase.omics.options import LISTED, AssayName, AssaySource
 from unibase.omics.reasons import UNREAD_MATRIX, UNUSABLE_PROFILED_LIST, UNUSABLE_SAMPLE_SHEET
 from unibase.omics.samples import sheets
 from unibase.omics.samples.sheet_file import read_samples
@@ -235,13 +236,14 @@ def _refused(run: Run, name: str, assay: AssayName, reason: str, unread: unreada
 
 def _profiled(run: Run, name: str, assay: AssayName, source: AssaySource) -> set[str] | unreadable_sources.Unread | None:
     """Return the samples that were sequenced, or None where no list says it."""
-    if assay != "mutations" or not (source.profiled or source.panels):
+    if assay not in LISTED or not (source.profiled or source.panels):
         return None
     from unibase.omics.readers.panels import read_sample_panels
     from unibase.omics.readers.profiles import read_profiled
 
     if not source.profiled:
-        panels = unreadable_sources.readable(run, f"{name}.omics.{assay}", read_sample_panels, run.study.path(str(source.panels)))
+        read = partial(read_sample_panels, profile="mutations" if assay == "mutations" else "structural_variants")
+        panels = unreadable_sources.readable(run, f"{name}.omics.{assay}", read, run.study.path(str(source.panels)))
         return panels if isinstance(panels, unreadable_sources.Unread) else set(panels)
     found = unreadable_sources.readable(run, f"{name}.omics.{assay}", read_profiled, run.study.path(source.profiled))
     return found if isinstance(found, unreadable_sources.Unread) else set(found)
@@ -298,7 +300,7 @@ def _matrix_units(run: Run, one: _Assay) -> list[Unit]:
         lookup = run.lookup.within(one.centre, set(mine["patient"]))
         destination = run.place(MATRICES, assay=one.name, centre=one.centre) / run.token("matrix", label)
         own = {sample: why for sample, why in refused.items() if sample in names}
-        listed = tuple(sorted(names)) if one.name == "mutations" and (one.profiled is not None or path is None) else None
+        listed = tuple(sorted(names)) if one.name in LISTED and (one.profiled is not None or path is None) else None
         files = replace(one.files, matrix=path, profiled=listed)
         said = f"{one.centre}/{one.name}/{label if path is None else _said(path, one.held)}"
         task = AssayTask(one.name, one.centre, said, files, mine, own, destination, run.key, lookup)

@@ -62,6 +62,14 @@ SUBJECTS = (
 
 PER_SAMPLE = {
     "mutations": [("mutations_tmb", "Tumour mutational burden", "Protein-changing variants per callable megabase.", "1/Mb")],
+    "rearrangements": [
+        (
+            "rearrangements_events",
+            "Rearrangements",
+            "Fusions or structural variants with a gene, each pair of genes once in a sample.",
+            "",
+        ),
+    ],
     "copy_number": [
         (
             "copy_number_fraction_altered",
@@ -305,6 +313,7 @@ def _value(run: Run, assay: str) -> str:
     words = {
         "rna": f"Normalised expression (method {run.study.assays.rna.method}) of the gene.",
         "mutations": "1 when the gene has a protein-changing variant, 0 when it was sequenced and has none, null when it was not sequenced. After a colon: only truncating variants, or only those at a hotspot.",
+        "rearrangements": "1 when the gene, or the pair of genes, is joined or broken by a fusion or structural variant, 0 when the sample was looked at and has none, null when it was not.",
         "methylation": "M-value, log2(beta / (1 - beta)), of the probe; null where it was masked or not detected.",
         "copy_number": "Mean log2 ratio of tumour to normal over the chromosome arm or gene; null where no segment covers it, or less than half of the arm. Before :call, the call of the gene from -2 (deep loss) to 2 (amplification).",
         "proteomics": "log2 abundance of the protein (of a plex with reference channels, their ratio) less the median of the sample; null when it was not quantified.",

@@ -44,6 +44,7 @@ def _shared_files(study: Study) -> list[tuple[str, str]]:
     named = [("assays.mutations.hotspots", study.assays.mutations.hotspots or "")]
     named.append(("assays.rna.gene_sets", study.assays.rna.gene_sets or ""))
     named += [("assays.copy_number.genes", study.assays.copy_number.genes or "")]
+    named += [("assays.rearrangements.genes", study.assays.rearrangements.genes or "")]
     named += [("features.settings", study.features.settings if study.features else "")]
     named += [("features.pet_table", (study.features.pet_table or "") if study.features else "")]
     for key, rule in (("imaging", study.harmonise.imaging), ("rna", study.harmonise.rna)):

@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from unibase.omics.assays.set_scores import ScoredSets
+from unibase.omics.options import LISTED
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -23,7 +24,7 @@ def chosen_values(assay: str, adata: AnnData, samples: Sequence[str], features: 
         adata: All samples, as `together` or `omics.models.frozen` leaves them; its matrix may stay on disk (`store.open_zarr`).
         samples: The chosen samples.
         features: Symbols (gene, probe, protein, arm) that are asked for; those that the assay lacks are left out.
-        min_mutated: Mutations: genes mutated in fewer of the chosen samples are left out; all others enter.
+        min_mutated: Mutations and rearrangements: genes mutated in fewer of the chosen samples are left out; all others enter.
 
     Returns:
         `colname`, then `<assay>_<symbol>` per feature, then what was computed per sample: `mutations_tmb`,
@@ -31,7 +32,7 @@ def chosen_values(assay: str, adata: AnnData, samples: Sequence[str], features: 
     """
     names, places = _places(adata, samples)
     symbols = [str(symbol) or str(name) for symbol, name in zip(adata.var["symbol"], adata.var_names, strict=True)]
-    if assay == "mutations":
+    if assay in LISTED:
         mutated = sum((values == 1).sum(axis=0) for _, values in _row_blocks(adata.X, places))
         wanted = np.flatnonzero(np.broadcast_to(mutated, len(symbols)) >= min_mutated).tolist()
     else:
@@ -88,4 +89,4 @@ def _row_blocks(matrix: Any, places: NDArray[np.int64]) -> Iterator[tuple[NDArra
 _BLOCK_CELLS = 4_000_000
 """Values in memory at a time: 32 MB."""
 
-_PER_SAMPLE = ("tmb", "fraction_altered", "ploidy", "loh", "hrd_loh", "hrd_tai", "hrd_lst", "hrd_sum")
+_PER_SAMPLE = ("tmb", "events", "fraction_altered", "ploidy", "loh", "hrd_loh", "hrd_tai", "hrd_lst", "hrd_sum")

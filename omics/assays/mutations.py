@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +13,7 @@ import polars as pl
 from unibase.omics.options import CAPTURE_MEGABASES, View
 from unibase.omics.readers.consequences import TRUNCATING
 from unibase.omics.readers.counts import frame_of
+from unibase.omics.readers.rearrangements import Rearrangements
 from unibase.omics.readers.variants import MutationData
 
 if TYPE_CHECKING:
@@ -22,6 +23,26 @@ _PROTEIN_POSITION = re.compile(r"^p?\.?([A-Z*])(\d+)")
 
 VIEW = ":"
 """Between a gene and the view of it in the name of a feature."""
+PAIR = "::"
+"""Between two genes that are joined."""
+
+
+type Profiled = MutationData | Rearrangements
+"""What knows which samples were looked at, and for which genes."""
+
+
+def covers(feature: str, panel: Collection[str] | None) -> bool:
+    """Whether a panel covers a feature: the gene of a view, and either gene of a pair.
+
+    Args:
+        feature: Name of the feature.
+        panel: Genes of the panel; None covers all.
+
+    >>> covers("TP53:truncating", {"TP53"}), covers("ALK::EML4", {"ALK"}), covers("KRAS", {"ALK"})
+    (True, True, False)
+    """
+    genes = feature.split(PAIR) if PAIR in feature else [feature.partition(VIEW)[0]]
+    return panel is None or any(gene in panel for gene in genes)
 
 
 def gene_table(
@@ -52,24 +73,34 @@ def gene_table(
     pairs = _chosen(data, view, hotspots).select("sample", "gene").unique()
     genes = _told_genes(data, pairs, min_samples)
     names = sorted({*data.profiled, *(cohort or ())})
-    values = _zero_one(data, pairs, names, genes)
+    values = zero_one(data, pairs, names, genes)
     var = pd.DataFrame(
         {"symbol": genes, "mutated_samples": [int(np.nansum(values[:, j])) for j in range(len(genes))]},
         index=pd.Index(genes, name="gene_id", dtype=object),
     )
     adata = anndata.AnnData(X=values, obs=_burdens(data, names, callable_megabases), var=var)
     adata.uns["mutations"] = {"view": view, "min_samples": min_samples, "callable_megabases": callable_megabases}
-    if data.panel is not None:
-        adata.uns["mutations"]["panel"] = sorted(data.panel)
-    if data.panels is not None:
-        adata.obs["panel"] = np.array([data.panels.of.get(name, "") for name in names], dtype=object)
-        adata.uns["mutations"]["panels"] = [
-            f"{name}\t{gene}" for name in _used(data) for gene in sorted(data.panels.covered[name].genes)
-        ]
+    adata.uns["mutations"] |= panels_told(data, adata)
     return adata
 
 
-def _used(data: MutationData) -> list[str]:
+def panels_told(data: Profiled, table: AnnData) -> dict[str, list[str]]:
+    """Return what `combine_tables` must know of panels; where there are several, that of each sample enters `obs`.
+
+    Args:
+        data: What was read.
+        table: Its table.
+    """
+    told: dict[str, list[str]] = {}
+    if data.panel is not None:
+        told["panel"] = sorted(data.panel)
+    if data.panels is not None:
+        table.obs["panel"] = np.array([data.panels.of.get(str(name), "") for name in table.obs_names], dtype=object)
+        told["panels"] = [f"{name}\t{gene}" for name in _used(data) for gene in sorted(data.panels.covered[name].genes)]
+    return told
+
+
+def _used(data: Profiled) -> list[str]:
     """Return the panels that a sample has, in order of name."""
     return sorted({name for name in data.panels.of.values() if name}) if data.panels else []
 
@@ -84,8 +115,15 @@ def _told_genes(data: MutationData, pairs: pl.DataFrame, min_samples: int) -> li
     return sorted(data.panel) if min_samples <= 0 else [gene for gene in genes if gene in data.panel]
 
 
-def _zero_one(data: MutationData, pairs: pl.DataFrame, names: list[str], genes: list[str]) -> np.ndarray:
-    """Return samples x genes: 1 mutated, 0 wild type, NaN where nobody knows."""
+def zero_one(data: Profiled, pairs: pl.DataFrame, names: list[str], genes: list[str]) -> np.ndarray:
+    """Return samples x genes: 1 mutated, 0 wild type, NaN where nobody knows.
+
+    Args:
+        data: Samples and panels.
+        pairs: Samples and the genes that are mutated in them.
+        names: Samples, in the order of the rows.
+        genes: Genes, in the order of the columns.
+    """
     row_of = {name: i for i, name in enumerate(names)}
     column_of = {gene: j for j, gene in enumerate(genes)}
     values = np.full((len(names), len(genes)), np.nan, dtype=np.float32)
@@ -96,7 +134,7 @@ def _zero_one(data: MutationData, pairs: pl.DataFrame, names: list[str], genes: 
     for name in _used(data):
         assert data.panels is not None
         rows = [row_of[sample] for sample, panel in data.panels.of.items() if panel == name]
-        off = [column_of[gene] for gene in genes if gene not in data.panels.covered[name].genes]
+        off = [column_of[gene] for gene in genes if not covers(gene, data.panels.covered[name].genes)]
         values[np.ix_(np.array(rows, dtype=np.int64), np.array(off, dtype=np.int64))] = np.nan
     for sample, gene in pairs.iter_rows():
         if gene in column_of:
@@ -131,7 +169,7 @@ def _off_panels(table: AnnData, genes: Sequence[str], block: np.ndarray) -> None
     of = table.obs["panel"].astype(str).to_numpy()
     for name in sorted({name for name, _, _ in pairs}):
         covered = {gene for panel, _, gene in pairs if panel == name}
-        off = [j for j, gene in enumerate(genes) if gene.partition(VIEW)[0] not in covered]
+        off = [j for j, gene in enumerate(genes) if not covers(gene, covered)]
         block[np.ix_(np.flatnonzero(of == name), np.array(off, dtype=np.int64))] = np.nan
 
 
@@ -197,7 +235,7 @@ def combine_tables(tables: Sequence[AnnData]) -> AnnData:
         panel = dict(table.uns.get("mutations", {})).get("panel")
         if panel is not None:
             covered = set(map(str, panel))
-            block[:, [j for j, gene in enumerate(genes) if gene.partition(VIEW)[0] not in covered]] = np.nan
+            block[:, [j for j, gene in enumerate(genes) if not covers(gene, covered)]] = np.nan
         _off_panels(table, genes, block)
         block[:, [column_of[str(gene)] for gene in table.var_names]] = np.asarray(table.X, dtype=np.float32)
         blocks.append(block)

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.groundwork.sections import Section
 from unibase.omics.assays import copy_number, gene_copies, methylation, proteomics, pseudobulk
 from unibase.omics.assays.scars import scar_scores
-from unibase.omics.options import AssayName, Assays, AssaySource, CellColumns, View
+from unibase.omics.options import LISTED, AssayName, Assays, AssaySource, CellColumns, View
 from unibase.omics.readers import numeric_tables
 from unibase.omics.readers.counts import file_sample
 from unibase.omics.readers.segments import read_segments
@@ -27,6 +28,7 @@ from unibase.omics.reasons import NO_DETECTION_P, TOO_FEW_CELLS
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from unibase.omics.readers.rearrangements import Rearrangements
     from unibase.omics.readers.variants import MutationData
 
 type Refused = Mapping[str, tuple[str, str, str]]
@@ -119,10 +121,9 @@ class Gated:
 def sample_names(assay: AssayName, files: AssayFiles) -> list[str]:
     """Return the names of the samples that the `files` of an `assay` hold; reference channels are none."""
     assert files.matrix is not None
-    if assay == "mutations":
-        return list(
-            _mutations(replace(files, profiled=None, said=files.said.model_copy(update={"panel": None, "panels": None}))).profiled
-        )
+    if assay in LISTED:
+        own = replace(files, profiled=None, said=files.said.model_copy(update={"panel": None, "panels": None}))
+        return list((_mutations(own) if assay == "mutations" else _rearrangements(own)).profiled)
     if assay == "copy_number":
         table = gene_copies.by_gene(files.matrix)
         if table is not None:
@@ -146,7 +147,7 @@ def read(assay: AssayName, files: AssayFiles, patients: Mapping[str, str] | None
     Raises:
         Unusable: If the matrix as a whole cannot be used; reasons are those of the assay's module.
     """
-    if files.matrix is None and assay != "mutations":
+    if files.matrix is None and assay not in LISTED:
         return Gated(_empty(), {})
     return _READERS[assay](files, patients or {})
 
@@ -154,11 +155,11 @@ def read(assay: AssayName, files: AssayFiles, patients: Mapping[str, str] | None
 def together(assay: AssayName, parts: Sequence[AnnData]) -> AnnData:
     """Return the samples of all centres, `parts` of one `assay`, as one matrix, ordered by name.
 
-    Mutations: genes of all. Methylation: M-values of the probes that all arrays have, beta in `layers["beta"]`.
+    Mutations and rearrangements: genes of all. Methylation: M-values of the probes that all arrays have, beta in `layers["beta"]`.
     Copy number, proteomics and single cells: regions, proteins and genes of cell types of all, missing where a centre lacks
     them. RNA is `omics.models.frozen`'s.
     """
-    if assay == "mutations":
+    if assay in LISTED:
         from unibase.omics.assays.mutations import combine_tables
 
         return combine_tables(parts)
@@ -227,6 +228,34 @@ def _mutations(files: AssayFiles) -> MutationData:
             raise UserError("The key panels needs panel_genes: the genes that each panel covers. Add it to the study file.")
         return on_panels(data, read_panels(files.said.panels, files.said.panel_genes))
     return replace(data, panel=read_panel(files.said.panel)) if files.said.panel else data
+
+
+def _rearrangements(files: AssayFiles) -> Rearrangements:
+    from unibase.omics.readers.breakends import read_breakends
+    from unibase.omics.readers.panels import read_panels
+    from unibase.omics.readers.profiles import read_panel
+    from unibase.omics.readers.rearrangements import EVENTS, Rearrangements, read_rearrangements, rearrangements_on_panels
+
+    named = file_sample(files.matrix) if files.matrix and files.reading.sample_from else None
+    if files.matrix is None:
+        data = Rearrangements(pl.DataFrame(schema=EVENTS), tuple(sorted(files.profiled or ())))
+    elif _is_vcf(files.matrix):
+        places = files.study.rearrangements.genes
+        data = read_breakends(files.matrix, named, copy_number.read_genes(places) if places else None)
+    else:
+        data = read_rearrangements(files.matrix, files.profiled, named)
+    if files.said.panels:
+        if not files.said.panel_genes:
+            raise UserError("The key panels needs panel_genes: the genes that each panel covers. Add it to the study file.")
+        return rearrangements_on_panels(data, read_panels(files.said.panels, files.said.panel_genes, "structural_variants"))
+    return replace(data, panel=read_panel(files.said.panel)) if files.said.panel else data
+
+
+def _rearranged(files: AssayFiles, _: Mapping[str, str]) -> Gated:
+    from unibase.omics.assays.fusions import rearranged
+
+    data = _rearrangements(files)
+    return Gated(rearranged(data), {}, data.notes, ("profiled", "events", *(("panel",) if data.panels else ())))
 
 
 def _is_vcf(path: Path) -> bool:
@@ -346,4 +375,5 @@ _READERS: Mapping[str, Callable[[AssayFiles, Mapping[str, str]], Gated]] = {
     "copy_number": _copy_number,
     "proteomics": _proteomics,
     "single_cell": _single_cell,
+    "rearrangements": _rearranged,
 }

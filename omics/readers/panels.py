@@ -20,7 +20,9 @@ from unibase.omics.recognise.names import plain
 
 _WHOLE = frozenset(map(plain, ("WES", "WGS", "WXS", "exome", "genome", "whole exome", "whole genome")))
 _SAMPLE = ("sampleid", "sample", "tumorsamplebarcode")
-_PANEL = ("mutations", "panel", "panelid", "genepanel", "seqassayid")
+_PROFILES = {"mutations": ("mutations",), "structural_variants": ("structuralvariants", "sv", "fusions", "mutations")}
+"""Columns of cBioPortal's gene matrix of each assay; a panel that says nothing of rearrangements is taken for that of the mutations."""
+_PANEL = ("panel", "panelid", "genepanel", "seqassayid")
 _GENE = ("hugosymbol", "gene", "genesymbol", "symbol")
 _SIZE = ("megabases", "mb")
 
@@ -64,7 +66,7 @@ class Panels:
         return float("nan") if size is None else size
 
 
-def read_panels(samples: Path | str, genes: Path | str) -> Panels:
+def read_panels(samples: Path | str, genes: Path | str, profile: str = "mutations") -> Panels:
     """Read which panel each sample was sequenced with, and what each covers.
 
     Args:
@@ -72,11 +74,12 @@ def read_panels(samples: Path | str, genes: Path | str) -> Panels:
             `sample,panel`. A sample without a panel was not sequenced; `WES` and `WGS` cover all genes.
         genes: GENIE's `genomic_information.txt`, cBioPortal's gene panel files (one behind the other), or a table `panel,gene` with
             or without `megabases`.
+        profile: Column of a gene matrix that is of this assay: `mutations` or `structural_variants`.
 
     Raises:
         UserError: If a file or column is missing, a sample has two panels, or a panel has no genes.
     """
-    of = read_sample_panels(samples)
+    of = read_sample_panels(samples, profile)
     covered = _covered(Path(genes))
     unknown = sorted({name for name in of.values() if name} - set(covered))
     if unknown:
@@ -84,14 +87,15 @@ def read_panels(samples: Path | str, genes: Path | str) -> Panels:
     return Panels(of, covered)
 
 
-def read_sample_panels(path: Path | str) -> dict[str, str]:
+def read_sample_panels(path: Path | str, profile: str = "mutations") -> dict[str, str]:
     """Read the panel of each sequenced sample; empty for an exome or genome. Arguments and errors as `read_panels` says.
 
     Args:
         path: The table of samples and panels.
+        profile: Column of a gene matrix that is of this assay.
     """
     table = _table(Path(path), "samples and panels")
-    sample, panel = _column(table, _SAMPLE), _column(table, _PANEL)
+    sample, panel = _column(table, _SAMPLE), _column(table, (*_PROFILES[profile], *_PANEL))
     if sample is None or panel is None:
         raise UserError(f"{path} lacks a column of samples or of panels. It needs both, as in: sample,panel")
     found: dict[str, str] = {}

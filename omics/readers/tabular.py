@@ -153,6 +153,18 @@ def _of_frame(frame: pl.DataFrame) -> Table:
     return Table(tuple(frame.columns), frame.select(columns))
 
 
+def is_packed_sheet(path: Path) -> bool:
+    r"""Whether the file at `path` is a workbook or Parquet: a table that has no lines of text.
+
+    >>> path = getfixture("tmp_path") / "x.xlsx"
+    >>> _ = path.write_bytes(b"PK\x03\x04")
+    >>> is_packed_sheet(path)
+    True
+    """
+    with path.open("rb") as file:
+        return file.read(4) in (_ZIP, _OLE, b"PAR1")
+
+
 def _parquet(path: Path) -> pl.DataFrame:
     try:
         return pl.read_parquet(gzip.decompress(path.read_bytes()) if is_gzip(path) else path)

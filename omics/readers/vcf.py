@@ -29,7 +29,7 @@ _FEWEST = 20
 
 
 @dataclass
-class _Header:
+class Header:
     """What the lines above the records say.
 
     Attributes:
@@ -155,7 +155,7 @@ def read_vcf(paths: Sequence[Path | str], samples: Sequence[str] | None = None) 
 
 
 def _read_one(path: Path, named: str | None, found: _Found) -> set[str]:
-    header = _Header()
+    header = Header()
     tumours: list[tuple[int, str]] = []
     before = (found.records, found.passed, found.annotated)
     rows_before = len(found.rows)
@@ -167,7 +167,7 @@ def _read_one(path: Path, named: str | None, found: _Found) -> set[str]:
         cells = line.split("\t")
         if line.startswith("#CHROM"):
             header.columns = [cell.strip() for cell in cells[9:]]
-            tumours = _named_tumours(header, path, named)
+            tumours = named_tumours(header, path, named)
             started = True
             continue
         if not line.strip():
@@ -191,7 +191,7 @@ _TELLING = 5
 """Records from which a pair of columns without a role tells its normal."""
 
 
-def _silent_of_pair(header: _Header, tumours: list[tuple[int, str]], found: _Found, rows_before: int) -> set[str]:
+def _silent_of_pair(header: Header, tumours: list[tuple[int, str]], found: _Found, rows_before: int) -> set[str]:
     """Return the normal of a pair of which nothing says the roles: the other has every variant of the file, and it has none.
 
     Callers of somatic variants write such files; two tumours of one file never look so.
@@ -207,7 +207,17 @@ def _silent_of_pair(header: _Header, tumours: list[tuple[int, str]], found: _Fou
     return silent
 
 
-def _named_tumours(header: _Header, path: Path, named: str | None) -> list[tuple[int, str]]:
+def named_tumours(header: Header, path: Path, named: str | None) -> list[tuple[int, str]]:
+    """Return place and name of each tumour among the columns; a place of -1 where the VCF has none.
+
+    Args:
+        header: What the lines above the records say.
+        path: The file, by which a column is named that bears only a role.
+        named: Name of the only tumour, where the study says so.
+
+    Raises:
+        Unusable: `no-tumour`, `several-samples`.
+    """
     places = header.chosen()
     if named is not None and len(places) > 1:
         raise Unusable(
@@ -224,7 +234,7 @@ def _named_tumours(header: _Header, path: Path, named: str | None) -> list[tuple
     return told
 
 
-def _take_record(cells: list[str], header: _Header, tumours: list[tuple[int, str]], found: _Found) -> None:
+def _take_record(cells: list[str], header: Header, tumours: list[tuple[int, str]], found: _Found) -> None:
     info = dict(part.split("=", 1) for part in cells[7].split(";") if "=" in part)
     if re.fullmatch(r"(?i)germline|loh|strongloh|likelyloh|absent|sample.?specific", info.get("STATUS", "")) or info.get(
         "SS"
@@ -234,7 +244,7 @@ def _take_record(cells: list[str], header: _Header, tumours: list[tuple[int, str
     alleles = cells[4].split(",")
     form = cells[8].split(":") if len(cells) > 8 else []
     normals = {
-        a for i in range(len(header.columns)) if i not in {p for p, _ in tumours} for a in _genotype(cells[9 + i], form) or ()
+        a for i in range(len(header.columns)) if i not in {p for p, _ in tumours} for a in genotype(cells[9 + i], form) or ()
     }
     several = len(alleles) > 1
     for number, allele in enumerate(alleles, start=1):
@@ -290,16 +300,24 @@ def _carriers(cells: list[str], form: list[str], tumours: list[tuple[int, str]],
         return [name for _, name in tumours], []
     carriers, missing = [], []
     for place, name in tumours:
-        genotype = _genotype(cells[9 + place], form)
-        if genotype is not None and number in genotype:
+        called = genotype(cells[9 + place], form)
+        if called is not None and number in called:
             carriers.append(name)
-        elif genotype is None or -1 in genotype:
+        elif called is None or -1 in called:
             missing.append(name)
     return carriers, missing
 
 
-def _genotype(cell: str, form: list[str]) -> set[int] | None:
-    """Return the alleles of a genotype, -1 for a missing one; None without a genotype."""
+def genotype(cell: str, form: list[str]) -> set[int] | None:
+    """Return the alleles of a genotype, -1 for a missing one; None without a genotype.
+
+    Args:
+        cell: What a record says of a sample.
+        form: Names of its parts, as FORMAT has them.
+
+    >>> sorted(genotype("0/1:12", ["GT", "DP"]) or ())
+    [0, 1]
+    """
     if "GT" not in form:
         return None
     values = cell.split(":")

@@ -43,7 +43,9 @@ def _log2_of_an_array(samples: list[Values]) -> bool:
 
 def _humps_apart(samples: list[Values]) -> float:
     """Return the distance between the medians of values above and below zero, of the sample in the middle."""
-    return float(np.median([np.median(row[row > 0]) - np.median(row[row < 0]) for row in samples if (row > 0).any()] or [0.0]))
+    return float(
+        np.median([float(np.median(row[row > 0]) - np.median(row[row < 0])) for row in samples if (row > 0).any()] or [0.0])
+    )
 
 
 def _span_of_most(samples: list[Values]) -> float:
@@ -77,14 +79,19 @@ def methylation_unit(values: Values) -> Told:
         if beyond > 0.5:
             return Told("percent", "percent", (said, f"{beyond:.0%} of them above 1"))
     if lowest < 0 and highest < 30 and lowest > -30:
-        beyond = np.mean(np.abs(known) > 2)
-        if beyond >= 0.25 and all(row.min() < 0 for row in per_sample):
-            said_beyond = f"{beyond:.0%} of them beyond 2 and -2"
-            if known.size >= 100 and not _log2_of_an_array(per_sample):
-                return Told("M-values, or natural logarithms", "other", (said, said_beyond, "narrower than log2 of an array"))
-            return Told("M", "M", (said, said_beyond))
-        return Told("differences, z-scores or centred values", "other", (said, f"{beyond:.0%} of them beyond 2 and -2"))
+        return _logits(known, per_sample, said)
     return Told("intensities, or no methylation", "other", (said,))
+
+
+def _logits(known: Values, per_sample: list[Values], said: str) -> Told:
+    """Tell M-values from natural logarithms and from differences, of values on both sides of zero."""
+    beyond = np.mean(np.abs(known) > 2)
+    said_beyond = f"{beyond:.0%} of them beyond 2 and -2"
+    if beyond < 0.25 or not all(row.min() < 0 for row in per_sample):
+        return Told("differences, z-scores or centred values", "other", (said, said_beyond))
+    if known.size >= 100 and not _log2_of_an_array(per_sample):
+        return Told("M-values, or natural logarithms", "other", (said, said_beyond, "narrower than log2 of an array"))
+    return Told("M", "M", (said, said_beyond))
 
 
 def protein_unit(values: Values, name: str = "") -> Told:

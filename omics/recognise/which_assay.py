@@ -9,6 +9,7 @@ from unibase.groundwork.problems import Unusable, UserError
 from unibase.omics.options import AssayName
 from unibase.omics.readers.lines import text_lines
 from unibase.omics.readers.olink import is_long_npx
+from unibase.omics.readers.rearrangements import is_rearrangements
 from unibase.omics.readers.tabular import Table, read_table
 from unibase.omics.reasons import NOT_RECOGNISED
 from unibase.omics.recognise.names import Feature, look, plain
@@ -39,6 +40,8 @@ def assay_of(path: Path) -> AssayName:
     titles = {plain(title) for title in table.titles}
     if {"variantclassification", "tumorsamplebarcode"} <= titles:
         return "mutations"
+    if is_rearrangements(table.titles):
+        return "rearrangements"
     if all(titles & names for names in _PLACE) and "geneid" not in titles:
         return "copy_number"
     if titles & {"cytoband", "chromosomearm"} or _COPIES.search(path.name):
@@ -55,7 +58,7 @@ def assay_of(path: Path) -> AssayName:
     raise Unusable(
         NOT_RECOGNISED,
         "Nothing shows of which assay the file is.",
-        "Name it: --assay rna, mutations, methylation, copy_number, proteomics or single_cell.",
+        "Name it: --assay rna, mutations, methylation, copy_number, proteomics, single_cell or rearrangements.",
     )
 
 

@@ -92,11 +92,11 @@ def _matrix(folder: Path, study: str, release: Path, modality: str) -> None:
             **common,
         )
         return
-    binary = modality == "mutations"
+    binary = modality in _BINARY
     write_meta(
         folder / f"meta_{modality}.txt",
         genetic_alteration_type="GENERIC_ASSAY",
-        generic_assay_type="MUTATED_GENE" if binary else modality.upper(),
+        generic_assay_type=_BINARY.get(modality, modality.upper()),
         datatype="BINARY" if binary else "LIMIT-VALUE",
         show_profile_in_analysis_tab="true",
         profile_name=modality.capitalize(),
@@ -106,10 +106,14 @@ def _matrix(folder: Path, study: str, release: Path, modality: str) -> None:
     )
 
 
+_BINARY = {"mutations": "MUTATED_GENE", "rearrangements": "REARRANGED_GENE"}
+"""Assays of ones and zeros, and what cBioPortal is to call them."""
+
+
 def _value(value: float, modality: str) -> str:
     if not np.isfinite(value):
         return MISSING
-    if modality == "mutations":
+    if modality in _BINARY:
         return "true" if value == 1 else "false"
     return repr(float(value))
 
