@@ -33,14 +33,16 @@ def rearranged(data: Rearrangements) -> AnnData:
     genes = sorted({*told["gene"].to_list(), *(gene for _, gene in data.unknown if covers(gene, data.panel))})
     names = sorted(data.profiled)
     values = zero_one(data, told.select("sample", "gene"), names, genes)
-    counts = dict(told.select("sample", "event").unique().group_by("sample").len().iter_rows())
-    index = pd.Index(names, dtype=object)
-    events = np.array([counts.get(name, 0) for name in names], dtype=np.float64)
-    obs = pd.DataFrame({"sample": names, "profiled": True, "events": events}, index=index)
     var = pd.DataFrame({"symbol": genes}, index=pd.Index(genes, name="gene_id", dtype=object))
-    adata = anndata.AnnData(X=values, obs=obs, var=var)
+    adata = anndata.AnnData(X=values, obs=_counted(told, names), var=var)
     adata.uns["mutations"] = panels_told(data, adata)
     return adata
+
+
+def _counted(told: pl.DataFrame, names: list[str]) -> pd.DataFrame:
+    counts = dict(told.select("sample", "event").unique().group_by("sample").len().iter_rows())
+    events = np.array([counts.get(name, 0) for name in names], dtype=np.float64)
+    return pd.DataFrame({"sample": names, "profiled": True, "events": events}, index=pd.Index(names, dtype=object))
 
 
 def _features(data: Rearrangements) -> pl.DataFrame:

@@ -100,7 +100,17 @@ def read_breakends(path: Path, named: str | None = None, genes: pl.DataFrame | N
 
 def _records(path: Path, named: str | None) -> _Read:
     read = _Read()
-    kept: list[list[str]] = []
+    structural = [cells for cells in _lines(path, named, read) if _ends(cells)]
+    passed = [cells for cells in structural if cells[6] in ("PASS", ".", "")]
+    read.failed = len(structural) - len(passed)
+    called = _called(passed, read)
+    for cells in passed:
+        _take(cells, read, called)
+    return read
+
+
+def _lines(path: Path, named: str | None, read: _Read) -> Iterator[list[str]]:
+    """Yield the cells of each record, and take in the header on the way."""
     started = False
     for line in text_lines(path):
         if line.startswith("##"):
@@ -109,20 +119,18 @@ def _records(path: Path, named: str | None) -> _Read:
             read.header.columns = [cell.strip() for cell in line.split("\t")[9:]]
             read.tumours, started = named_tumours(read.header, path, named), True
         elif line.strip():
-            kept.append(_cells(line, started, len(read.header.columns)))
+            yield _cells(line, started, len(read.header.columns))
     if not started:
         raise Unusable(NOT_A_VCF, "The file has no #CHROM line.", "Give a VCF.")
-    structural = [cells for cells in kept if _ends(cells)]
-    passed = [cells for cells in structural if cells[6] in ("PASS", ".", "")]
-    read.failed = len(structural) - len(passed)
+
+
+def _called(passed: list[list[str]], read: _Read) -> bool:
+    """Whether a tumour has a genotype anywhere: some callers write none."""
     called = any(genotype(cells[9 + i], _form(cells)) for cells in passed for i, _ in read.tumours if i >= 0)
-    if not called and len(read.tumours) > 1 and passed:
-        raise Unusable(
-            NO_GENOTYPES, "The VCF holds several tumours and no genotypes (GT).", "Call one file a tumour, or with genotypes."
-        )
-    for cells in passed:
-        _take(cells, read, called)
-    return read
+    if passed and not called and len(read.tumours) > 1:
+        said = "The VCF holds several tumours and no genotypes (GT)."
+        raise Unusable(NO_GENOTYPES, said, "Call one file a tumour, or with genotypes.")
+    return called
 
 
 def _cells(line: str, started: bool, columns: int) -> list[str]:
@@ -163,19 +171,32 @@ _LONG = 50
 
 
 def _take(cells: list[str], read: _Read, called: bool) -> None:
-    form, ends, info = _form(cells), _ends(cells), _info(cells)
-    tumours = {place for place, _ in read.tumours}
-    others = [genotype(cells[9 + i], form) or set() for i in range(len(read.header.columns)) if i not in tumours]
-    if any(alleles - {0, -1} for alleles in others):
+    if _in_normal(cells, read):
         read.in_normal += 1
         return
+    form, info = _form(cells), _info(cells)
     told = {name: genotype(cells[9 + place], form) if place >= 0 else None for place, name in read.tumours}
-    carriers = [name for name, alleles in told.items() if not called or (alleles and alleles - {0, -1})]
+    carriers = [name for name, alleles in told.items() if not called or _carries(alleles)]
     missing = [name for name, alleles in told.items() if name not in carriers and (alleles is None or -1 in alleles)]
     read.annotated += read.header.fields.key(info) is not None
+    genes = _annotated(read.header, info)
+    read.records.append(Record(_key(cells, info), _ends(cells), genes, tuple(carriers), tuple(missing)))
+
+
+def _carries(alleles: set[int] | None) -> bool:
+    return bool((alleles or set()) - {0, -1})
+
+
+def _in_normal(cells: list[str], read: _Read) -> bool:
+    tumours = {place for place, _ in read.tumours}
+    others = [i for i in range(len(read.header.columns)) if i not in tumours]
+    return any(_carries(genotype(cells[9 + i], _form(cells))) for i in others)
+
+
+def _key(cells: list[str], info: Mapping[str, str]) -> tuple[object, ...]:
+    """Return what a breakend and its mate share: their names, else their places."""
     mate = info.get("MATEID") or info.get("PARID") or info.get("PARTNERID")
-    key = tuple(sorted((cells[2], mate))) if mate else (cells[4].startswith("<"), *sorted(ends))
-    read.records.append(Record(key, ends, _annotated(read.header, info), tuple(carriers), tuple(missing)))
+    return tuple(sorted((cells[2], mate))) if mate else (cells[4].startswith("<"), *sorted(_ends(cells)))
 
 
 def _annotated(header: Header, info: Mapping[str, str]) -> tuple[str, ...]:

@@ -79,31 +79,46 @@ def _whole_numbers(x: Values, known: Values) -> Told:
         return Told("calls or rounded logarithms", "calls", ("no value exceeds 30: libraries have genes of thousands of reads",))
     sums = np.nansum(x, axis=1)
     sums = sums[sums > 0]
-    if len(sums) >= 2 and x.shape[1] >= 100:
-        if np.abs(sums / 1e6 - 1).max() < 0.03 and np.ptp(sums) > 0:
-            return Told("TPM or CPM, rounded", "per-million", ("each sample adds up to about a million",))
-        if np.ptp(sums) <= 0.002 * sums.mean():
-            return Told("values scaled to one sum", "per-million", ("all samples have the same sum: libraries never have",))
-    if coverage_sums(x):
-        return Told("sums of covered bases (recount3)", "coverage", ("genes have no read or many, and next to none a few",))
+    other = _of_one_sum(sums, x.shape[1]) or _of_many_bases(x) or _divided(x) or _too_even(x)
+    if other:
+        return other
+    if len(sums) > 1:
+        evidence.append(f"sums of samples differ by a factor of {sums.max() / sums.min():.2g}")
+    return Told("counts", "counts", tuple(evidence))
+
+
+def _of_one_sum(sums: Values, genes: int) -> Told | None:
+    if len(sums) < 2 or genes < 100:
+        return None
+    if np.abs(sums / 1e6 - 1).max() < 0.03 and np.ptp(sums) > 0:
+        return Told("TPM or CPM, rounded", "per-million", ("each sample adds up to about a million",))
+    if np.ptp(sums) <= 0.002 * sums.mean():
+        return Told("values scaled to one sum", "per-million", ("all samples have the same sum: libraries never have",))
+    return None
+
+
+def _of_many_bases(x: Values) -> Told | None:
+    if not coverage_sums(x):
+        return None
+    return Told("sums of covered bases (recount3)", "coverage", ("genes have no read or many, and next to none a few",))
+
+
+def _divided(x: Values) -> Told | None:
     if _gaps(x):
         return Told("counts divided by a factor, rounded", "scaled", ("small whole numbers are missing that counts would have",))
     quantile = _equal_quantile(x)
     if quantile and quantile >= 200:
-        return Told(
-            "values scaled to one quantile, rounded", "scaled", (f"the upper quartile of every sample is {quantile:.0f}",)
-        )
+        said = f"the upper quartile of every sample is {quantile:.0f}"
+        return Told("values scaled to one quantile, rounded", "scaled", (said,))
     if _unit_size_factors(x, 1e-3):
         return Told("counts divided by size factors, rounded", "scaled", ("the size factor of every sample is 1",))
     comb = combed(x)
-    if comb:
-        return Told("counts divided or multiplied by a factor, rounded", "scaled", (comb,))
-    too_even = less_than_counting(x) or parted_too_evenly(x) or _no_single_reads(x)
-    if too_even:
-        return Told("FPKM, TPM or normalised values, rounded", "scaled", (too_even,))
-    if len(sums) > 1:
-        evidence.append(f"sums of samples differ by a factor of {sums.max() / sums.min():.2g}")
-    return Told("counts", "counts", tuple(evidence))
+    return Told("counts divided or multiplied by a factor, rounded", "scaled", (comb,)) if comb else None
+
+
+def _too_even(x: Values) -> Told | None:
+    said = less_than_counting(x) or parted_too_evenly(x) or _no_single_reads(x)
+    return Told("FPKM, TPM or normalised values, rounded", "scaled", (said,)) if said else None
 
 
 def _gaps(x: Values) -> bool:

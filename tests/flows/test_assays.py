@@ -217,6 +217,15 @@ def test_panels_views_and_genes_stand_in_the_study(tmp_path: Path) -> None:
     (home / "covered.csv").write_text("panel,gene,megabases\nP,KRAS,1.5\nP,TP53,1.5\n")
     of_b.update({"panels": "panels.csv", "panel_genes": "covered.csv"})
     source["copy_number"] = {"matrix": "centre_a/omics/copy.seg", "samples": "centre_a/omics/samples.csv"}
+    joined = sorted(sheet["sample"])[0]
+    (omics / "data_sv.txt").write_text(
+        f"Sample_Id\tSV_Status\tSite1_Hugo_Symbol\tSite2_Hugo_Symbol\n{joined}\tSOMATIC\tEML4\tALK\n"
+    )
+    source["rearrangements"] = {
+        "matrix": "centre_a/omics/data_sv.txt",
+        "samples": "centre_a/omics/samples.csv",
+        "profiled": source["mutations"]["profiled"],
+    }
     study["assays"]["mutations"].update({"truncating": True, "hotspots": "hotspots.csv"})
     study["assays"]["copy_number"] = {"genes": "genes.tsv"}
     with open(home / "study.yaml", "w", encoding="utf-8") as file:
@@ -244,3 +253,5 @@ def test_panels_views_and_genes_stand_in_the_study(tmp_path: Path) -> None:
     burden = table.obs["variants"] / table.obs["tmb"]
     assert set(burden[of_a].dropna()) == {2.0} and set(burden[~of_a & ~on_panel].dropna()) == {50.0}
     np.testing.assert_allclose(burden[on_panel].dropna(), 1.5, rtol=1e-12)
+    pairs = anndata.read_zarr(home / "work" / "staging" / "omics" / "rearrangements" / "all.zarr").to_df()
+    assert list(pairs) == ["ALK", "ALK::EML4", "EML4"] and pairs["ALK::EML4"].sum() == 1 and len(pairs) > 3
