@@ -205,6 +205,18 @@ END_AFTER_CUTOFF = Reason(
     "Nothing; the study's data end before.",
     "A stay that goes on beyond the cut-off.",
 )
+IMPOSSIBLE_VALUE = Reason(
+    "impossible-value",
+    "What a check of quality flags as impossible enters no table; it stays in the timeline.",
+    "Correct the values in the source; or let them in, by `enters: true` of the check in the file that `quality` names.",
+    "A haemoglobin of 999, or a T of `T9`.",
+)
+UNIT_BY_DISTRIBUTION = Reason(
+    "unit-by-distribution",
+    "Values without a unit got the only one in which they are what patients have.",
+    "Write the unit in the source or the mapping; or add the analyte to `ranges` in the file that `quality` names, without `typical`.",
+    "A haemoglobin of 132 in a column without a unit: g/L.",
+)
 UNREAD_VALUE = Reason(
     "unread-value",
     "A value is of a type that no column of an event holds.",

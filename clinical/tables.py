@@ -61,6 +61,7 @@ CHECKS = Table(
         Column("year", pl.Int64(), "Year of the rows; null for all years."),
         Column("rows", pl.Int64(), "Rows that were looked at."),
         Column("violations", pl.Int64(), "Rows at fault."),
+        Column("kept_out", pl.Int64(), "Rows that the check keeps out of every table."),
         Column("share", pl.Float64(), "Share of rows at fault.", "%"),
         Column("threshold", pl.Float64(), "Largest share that passes.", "%"),
         Column("passed", pl.Boolean(), "Whether the check passed."),
@@ -89,6 +90,7 @@ COVERAGE = Table(
         Column("centre", pl.String(), "Name of the centre.", nullable=False),
         Column("events", pl.Int64(), "Events of the concept."),
         Column("persons", pl.Int64(), "Persons with such an event."),
+        Column("asked_by", pl.String(), "What asks for it: the index, variables, endpoints."),
     ),
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -68,7 +68,7 @@ def coverage(datasets: Mapping[str, Path], concepts: Concepts, names: Sequence[s
         concepts: Concepts of the study.
         names: Those that are looked for.
     """
-    rows: list[tuple[str, str, int, int]] = []
+    rows: list[tuple[str, str, int, int, None]] = []
     for centre, folder in datasets.items():
         found = dict.fromkeys(names, (0, 0))
         for shard in sorted((folder / "data").glob("*.parquet")):
@@ -76,8 +76,35 @@ def coverage(datasets: Mapping[str, Path], concepts: Concepts, names: Sequence[s
             for name in names:
                 own = concepts.select(events, name)
                 found[name] = (found[name][0] + own.height, found[name][1] + own["subject_id"].n_unique())
-        rows += [(name, centre, *counts) for name, counts in found.items()]
+        rows += [(name, centre, *counts, None) for name, counts in found.items()]
     return pl.DataFrame(rows, schema=COVERAGE, orient="row").sort("concept", "centre", maintain_order=True)
+
+
+def coverage_of(
+    blocks: Iterable[pl.DataFrame], concepts: Concepts, asked: Mapping[str, str], centres: Sequence[str]
+) -> pl.DataFrame:
+    """Return COVERAGE of a timeline: of records, images and samples together.
+
+    Args:
+        blocks: EVENTS, whole subjects each.
+        concepts: Concepts of the study.
+        asked: Those that are looked for, and by what they are asked for.
+        centres: Names of the centres.
+    """
+    parts = [pl.DataFrame(schema={"concept": pl.String, "centre": pl.String, "events": pl.Int64, "persons": pl.Int64})]
+    for block in blocks:
+        own = block.with_columns(pl.col("source").str.split("/").list.first().alias("centre"))
+        for name in asked:
+            counted = concepts.select(own, name).group_by("centre").agg(pl.len().cast(pl.Int64).alias("events"), _persons())
+            parts.append(counted.select(pl.lit(name).alias("concept"), "centre", "events", "persons"))
+    total = pl.concat(parts).group_by("concept", "centre").agg(pl.col("events", "persons").sum())
+    every = pl.DataFrame({"concept": list(asked)}, schema={"concept": pl.String}).join(
+        pl.DataFrame({"centre": list(centres)}, schema={"centre": pl.String}), how="cross"
+    )
+    found = every.join(total, on=["concept", "centre"], how="left").with_columns(
+        pl.col("events", "persons").fill_null(0), pl.col("concept").replace_strict(dict(asked)).alias("asked_by")
+    )
+    return found.select(*COVERAGE).sort("concept", "centre")
 
 
 def _persons() -> pl.Expr:

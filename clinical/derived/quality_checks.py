@@ -12,10 +12,13 @@ from collections.abc import Iterable, Iterator, Sequence
 import polars as pl
 
 from unibase.clinical import tables
-from unibase.clinical.derived.quality_rules import QualityRules
+from unibase.clinical.derived.kept_apart import Judgement, restored
+from unibase.clinical.derived.quality_rules import CAN_KEEP_OUT, QualityRules
 from unibase.clinical.derived.row_contradictions import FEWEST_ROWS, Check, contradiction_checks
+from unibase.clinical.derived.spread_of_values import spread_of
 from unibase.clinical.reasons import FUTURE_DATE, UNKNOWN_CODE
 from unibase.clinical.words.acts import REFUTED
+from unibase.clinical.words.concepts import Concepts
 from unibase.groundwork.problems import UserError
 
 CHECKS = tables.CHECKS.schema()
@@ -23,6 +26,9 @@ CHECKS = tables.CHECKS.schema()
 
 _WHOLE = ["centre", "table"]
 _AFTER_DEATH_DAYS = 30
+_BY_FIELD = tuple(name for name in CAN_KEEP_OUT if name != "plausibility/before-birth")
+"""Checks that are told by code."""
+_COUNTED = (("violated", "violations"), ("out", "kept_out"))
 _OLDEST = 120
 
 
@@ -32,6 +38,7 @@ def check_quality(
     *,
     problems: pl.DataFrame | None = None,
     account: pl.DataFrame | None = None,
+    spread: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Return CHECKS over a timeline.
 
@@ -40,12 +47,16 @@ def check_quality(
         rules: Thresholds and ranges; the packaged ones by default.
         problems: Problem rows of the sources: checks what never became an event.
         account: Accounts of the source tables.
+        spread: `spread_of_values.SPREAD` of all that is judged; of one frame it is counted here, of blocks it must be given.
     """
     rules = rules or QualityRules.default()
+    if spread is None:
+        spread = spread_of([restored(events).lazy()] if isinstance(events, pl.DataFrame) else [])
+    judgement = Judgement(rules, spread, Concepts.default())
     blocks = [events] if isinstance(events, pl.DataFrame) else events
     counted: dict[str, list[pl.DataFrame]] = {}
     for block in blocks:
-        for name, counts in _counts_of_events(block, rules):
+        for name, counts in _counts_of_events(block, judgement):
             counted.setdefault(name, []).append(counts)
     results = [_judged(_added_up(parts, FEWEST_ROWS.get(name, 0)), name, rules) for name, parts in counted.items()]
     if problems is not None and account is not None:
@@ -54,19 +65,21 @@ def check_quality(
     return found.sort("category", "check", "centre", "table", "field", "year", nulls_last=False)
 
 
-def _counts_of_events(events: pl.DataFrame, rules: QualityRules) -> Iterator[tuple[str, pl.DataFrame]]:
-    frame = events.with_columns(
+def _counts_of_events(events: pl.DataFrame, judgement: Judgement) -> Iterator[tuple[str, pl.DataFrame]]:
+    everything = restored(events).with_columns(
         pl.col("source").str.split("/").list.first().alias("centre"),
         pl.col("source").str.split("/").list.slice(2).list.join("/").alias("table"),
         pl.col("time_min").dt.year().cast(pl.Int64).alias("year"),
     )
-    for name, looked_at, violated, by_year in _event_checks(frame, rules):
+    # The number of a dose that cannot be stands beside the drug, which was given once.
+    frame = everything.filter(pl.col("kept_out").ne_missing("dose-far-off"))
+    for name, looked_at, violated, by_year in [*_event_checks(frame, judgement.rules), *_judged_values(everything, judgement)]:
         yield name, _count(looked_at, violated, name, by_year)
     yield from _person_checks(frame)
 
 
 def _added_up(parts: list[pl.DataFrame], fewest: int) -> pl.DataFrame:
-    whole = pl.concat(parts).group_by(*_WHOLE, "field", "year").agg(pl.col("rows", "violations").sum())
+    whole = pl.concat(parts).group_by(*_WHOLE, "field", "year").agg(pl.col("rows", "violations", "kept_out").sum())
     return whole.filter(pl.col("rows") >= fewest)
 
 
@@ -130,6 +143,13 @@ def _time_checks(frame: pl.DataFrame) -> list[Check]:
         ("plausibility/after-death", mortal, pl.col("time_min") > pl.col("died") + days, True),
         ("plausibility/age-over-120", living, years > _OLDEST, True),
     ]
+
+
+def _judged_values(frame: pl.DataFrame, judgement: Judgement) -> list[Check]:
+    """Return the checks of values by which a build keeps events out of tables, as far as no other check counts them."""
+    looks = judgement.looks(frame)
+    names = [name for name in looks if name not in ("plausibility/before-birth", "plausibility/value-range")]
+    return [(name, looks[name].looked_at, pl.col("row").is_in(looks[name].flagged["row"].implode()), False) for name in names]
 
 
 def _value_checks(frame: pl.DataFrame, rules: QualityRules) -> list[Check]:
@@ -214,16 +234,17 @@ def _source_checks(problems: pl.DataFrame, account: pl.DataFrame, rules: Quality
 
 def _count(frame: pl.DataFrame, violated: pl.Expr, name: str, by_year: bool) -> pl.DataFrame:
     """Return `centre, table, field, year, rows, violations`; `year` is null for all years."""
-    flagged = frame.with_columns(violated.fill_null(False).alias("violated"))
-    if name == "plausibility/value-range":
+    out = pl.col("kept_out") == name.split("/")[1] if "kept_out" in frame.columns else pl.lit(False)
+    flagged = frame.with_columns(violated.fill_null(False).alias("violated"), out.fill_null(False).alias("out"))
+    if name in _BY_FIELD:
         flagged = flagged.with_columns(pl.col("code").alias("field"))
     elif "field" not in flagged.columns:
         flagged = flagged.with_columns(pl.lit("").alias("field"))
-    counts = [pl.len().cast(pl.Int64).alias("rows"), pl.col("violated").sum().cast(pl.Int64).alias("violations")]
+    counts = [pl.len().cast(pl.Int64).alias("rows"), *(pl.col(a).sum().cast(pl.Int64).alias(b) for a, b in _COUNTED)]
     found = [flagged.group_by(*_WHOLE, "field").agg(counts).with_columns(pl.lit(None, dtype=pl.Int64).alias("year"))]
     if by_year:
         found.append(flagged.filter(pl.col("year").is_not_null()).group_by(*_WHOLE, "field", "year").agg(counts))
-    return pl.concat(part.select(*_WHOLE, "field", "year", "rows", "violations") for part in found)
+    return pl.concat(part.select(*_WHOLE, "field", "year", "rows", "violations", "kept_out") for part in found)
 
 
 def _judged(counts: pl.DataFrame, name: str, rules: QualityRules) -> pl.DataFrame:
@@ -238,6 +259,7 @@ def _judged(counts: pl.DataFrame, name: str, rules: QualityRules) -> pl.DataFram
         pl.lit(check).alias("check"),
         (pl.col("field") if "field" in have else pl.lit("")).alias("field"),
         (pl.col("year") if "year" in have else pl.lit(None)).cast(pl.Int64).alias("year"),
+        (pl.col("kept_out") if "kept_out" in have else pl.lit(0)).alias("kept_out"),
         share.alias("share"),
         pl.lit(rule.threshold).alias("threshold"),
         (share <= rule.threshold).alias("passed"),

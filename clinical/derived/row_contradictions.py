@@ -1,17 +1,13 @@
-"""Checks of what rows say together: sex against site, treatment before diagnosis, stage against TNM, values that stand for none."""
+"""Checks of what rows say together: sex against site, treatment before diagnosis, stage against TNM, days heaped."""
 
 from __future__ import annotations
 
 import polars as pl
 
 from unibase.clinical.words.concepts import Concepts
-from unibase.clinical.words.tnm import Kind, category
 
 Check = tuple[str, pl.DataFrame, pl.Expr, bool]
 """Name, rows that are looked at, which of them violate it, and whether it is told by year."""
-
-SENTINELS = (-1.0, -9.0, -99.0, -999.0, -9999.0, 999.0, 9999.0, 99999.0, 999999.0)
-"""Numbers that forms write where there is no value (SEER, REDCap and SAS exports)."""
 
 _OF_WOMEN, _OF_MEN = r"^ICD10(?:CM|GM)?//C5[1-8]", r"^ICD10(?:CM|GM)?//C6[0-3]"
 """Cancers of the female and of the male genital organs (ICD-10)."""
@@ -27,7 +23,7 @@ def contradiction_checks(frame: pl.DataFrame) -> list[Check]:
     Args:
         frame: EVENTS with `centre`, `table` and `year`.
     """
-    return [*_of_persons(frame), *_of_staging(frame), *_of_values(frame), _heaped(frame)]
+    return [*_of_persons(frame), *_of_staging(frame), _heaped(frame)]
 
 
 def _of_persons(frame: pl.DataFrame) -> list[Check]:
@@ -51,31 +47,16 @@ def _of_persons(frame: pl.DataFrame) -> list[Check]:
 
 
 def _of_staging(frame: pl.DataFrame) -> list[Check]:
-    """Return the checks of T, N, M and stage: values that are no category, and M1 beside a stage below IV on one day."""
+    """Return the check of M and stage: M1 beside a stage below IV on one day."""
     concepts = Concepts.default()
-    kinds: tuple[tuple[str, Kind], ...] = (("tnm_t", "T"), ("tnm_n", "N"), ("tnm_m", "M"))
-    found = [_strange(concepts.select(frame, name), kind) for name, kind in kinds]
     far = concepts.select(frame, "tnm_m").filter(pl.col("text_value").str.contains(r"^[a-z]*M1"))
     spread = far.filter(pl.col("time").is_not_null()).select("subject_id", pl.col("time").dt.date().alias("day")).unique()
     staged = concepts.select(frame, "stage").filter(pl.col("text_value").is_not_null() & pl.col("time").is_not_null())
     same_day = staged.with_columns(pl.col("time").dt.date().alias("day")).join(spread, on=["subject_id", "day"])
     below = pl.col("text_value").str.contains(r"^(?:0|I{1,3})[ABC]?\d?$")
     return [
-        ("plausibility/impossible-tnm", pl.concat(found), pl.col("strange"), False),
         ("plausibility/stage-against-tnm", same_day, below, False),
     ]
-
-
-def _strange(events: pl.DataFrame, kind: Kind) -> pl.DataFrame:
-    """Return the events with a text, and whether it is no category."""
-    events = events.filter(pl.col("text_value").is_not_null())
-    none = [text for text in events["text_value"].unique() if category(kind, text) is None]
-    return events.with_columns(pl.col("text_value").is_in(none).alias("strange"))
-
-
-def _of_values(frame: pl.DataFrame) -> list[Check]:
-    numbers = frame.filter(pl.col("numeric_value").is_not_null() & (pl.col("centre") != "derived"))
-    return [("plausibility/sentinel-value", numbers, pl.col("numeric_value").is_in(SENTINELS), False)]
 
 
 def _heaped(frame: pl.DataFrame) -> Check:

@@ -13,6 +13,8 @@ Modality = Literal["done", "planned", "suspected", "not-done", "withdrawn"]
 PLANNED, SUSPECTED = "PLANNED//", "SUSPECTED//"
 REFUTED = "REFUTED//MEDS_DEATH"
 """Code of a death that does not count: later acts outvote it, or nothing certain says it. Every endpoint of its subject tells."""
+IMPOSSIBLE = "IMPOSSIBLE//"
+"""What is put, with the name of a check, before the code of an event that cannot be true: `IMPOSSIBLE//value-range//LOINC//718-7`."""
 PREFIX: Mapping[Modality, str] = {"done": "", "planned": PLANNED, "suspected": SUSPECTED}
 """What is put before the code of an event: no concept holds a code that begins so, unless a study asks for it."""
 

@@ -179,8 +179,14 @@ def _meant(code: str, text: str) -> str | None:
 
 
 @cache
-def _factor(code: str, unit: str, target: str) -> float | None:
-    """Return what one of a unit is in the unit that an analyte is kept in."""
+def factor_of(code: str, unit: str, target: str) -> float | None:
+    """Return what one of a `unit` is in another, `target`, for the analyte `code`; None where nothing certain says it.
+
+    >>> factor_of("LOINC//718-7", "g/L", "g/dL"), factor_of("LOINC//718-7", "g/dL", "g/dL")
+    (0.1, 1.0)
+    """
+    if unit == target:
+        return 1.0
     known = (SAME_UNIT | _SAME_FOR_ENZYMES) if code.removeprefix("LOINC//") in _ENZYMES else SAME_UNIT
     return known.get((unit, target)) or factor(unit, target, MOLAR_MASS.get(code))
 
@@ -220,7 +226,7 @@ def convert_expressions(frame: pl.DataFrame, problems: list[RowProblem]) -> pl.D
     if not frame.select(other.any()).item():
         return frame.drop("_target")
     pairs = frame.filter(other).select("code", "unit", "_target").unique(maintain_order=True)
-    factors = pl.Series([_factor(*pair) for pair in pairs.iter_rows()], dtype=pl.Float64)
+    factors = pl.Series([factor_of(*pair) for pair in pairs.iter_rows()], dtype=pl.Float64)
     frame = frame.join(
         pairs.with_columns(factors.alias("_factor")), on=["code", "unit", "_target"], how="left", maintain_order="left"
     )

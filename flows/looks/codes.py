@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 
 from unibase.clinical.derived.code_counts import code_table, coverage
-from unibase.clinical.words.concepts import Concepts
-from unibase.flows.study.definitions import read_concepts, read_endpoints
+from unibase.flows.study.definitions import asked_concepts, read_concepts
 from unibase.flows.study.places import RECORDS
 from unibase.flows.study.study_file import Study
 from unibase.groundwork.problems import UserError
@@ -65,7 +63,7 @@ def coverage_text(study: Study) -> str:
     records have been read yet."""
     found, concepts = _datasets(study), read_concepts(study)
     asked: dict[str, list[str]] = {}
-    for concept, place in _asked(study, concepts):
+    for concept, place in asked_concepts(study, concepts):
         asked.setdefault(concept, []).append(place)
     table = coverage(found, concepts, sorted(asked))
     lines = ["concept  " + "  ".join(sorted(found))] if found else []
@@ -74,17 +72,3 @@ def coverage_text(study: Study) -> str:
         for centre in rows.filter(pl.col("events") == 0)["centre"]:
             lines.append(f"  {centre} has no event of {concept}, which {', '.join(asked[str(concept)])} asks for")
     return "\n".join(lines)
-
-
-def _asked(study: Study, concepts: Concepts) -> Iterator[tuple[str, str]]:
-    """Yield each concept that the study asks of the records, and where."""
-    yield study.index.concept, "index"
-    for name, window in study.windows.clinical.items():
-        yield window.concept, f"windows.clinical.{name}"
-    definitions = read_endpoints(study)
-    for code in study.endpoints:
-        definition = definitions.definition(code)
-        for concept in definition.concepts():
-            # Made while the timeline is built, not read from records.
-            if not all(one.startswith("DERIVED//") for one in concepts.by_name[concept].codes or [""]):
-                yield concept, code

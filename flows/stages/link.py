@@ -18,7 +18,7 @@ from unibase.flows.runs.stage import Stage
 from unibase.flows.stages.features import stability
 from unibase.flows.stages.identity import findings_of_samples, genotyped_samples
 from unibase.flows.stages.link_harmonise import Material, harmonise
-from unibase.flows.stages.link_quality import quality_table
+from unibase.flows.stages.link_quality import coverage_table, quality_table
 from unibase.flows.study.definitions import read_concepts, read_endpoints
 from unibase.flows.study.places import (
     ASSAYS,
@@ -134,6 +134,7 @@ def link(run: Run) -> Linked:
         "splits": splits,
         "concordance": findings,
         "quality": quality_table(run),
+        "coverage": coverage_table(run),
     }
     sizes = f"{included.height} of {cohort.subjects.height} subjects in the cohort"
     run.say(f"link: {sizes}; {analysis.width - 2} variables at the index")

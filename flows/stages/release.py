@@ -22,7 +22,7 @@ from unibase.flows.stages.link_harmonise import read_records
 from unibase.flows.stages.normalise_models import released_models
 from unibase.flows.stages.people import needles
 from unibase.flows.stages.release_words import describe_columns
-from unibase.flows.study.definitions import read_concepts
+from unibase.flows.study.definitions import read_concepts, read_quality
 from unibase.flows.study.places import (
     ASSAYS,
     DICOM,
@@ -190,6 +190,7 @@ def _released_settings(run: Run) -> dict[str, object]:
     }
     settings["models"] = released_models(run.place(MODELS))
     settings["recognised"] = _recognised(run)
+    settings["kept_out_by"] = read_quality(study).kept_out()
     if study.features:
         settings["features"]["settings"] = sha256_file(study.path(study.features.settings))
     for name in ("concepts", "quality", "definitions"):

@@ -7,18 +7,20 @@ from pathlib import Path
 
 import polars as pl
 
+from unibase.clinical.derived.kept_apart import KEPT, Judgement, keep_apart, kept_problems
+from unibase.clinical.derived.spread_of_values import spread_of
 from unibase.clinical.derived.staging import one_vocabulary
 from unibase.clinical.derived.treatments import LineRule, treatment_events
 from unibase.clinical.timelines.meds import SUBJECTS_PER_SHARD, write_dataset
 from unibase.flows.runs.run import Run
 from unibase.flows.runs.stage import Stage
 from unibase.flows.stages.clinical import scan_records
-from unibase.flows.study.definitions import read_concepts
+from unibase.flows.study.definitions import read_concepts, read_quality
 from unibase.flows.study.places import RECORDS, SAMPLES, TIMELINE
 from unibase.flows.study.places import SERIES as SERIES_TABLE
 from unibase.flows.study.places import VOLUMES as VOLUMES_TABLE
 from unibase.groundwork.image_tables import VOLUMES
-from unibase.groundwork.tables import EVENTS, SAMPLE_MAP, SERIES
+from unibase.groundwork.tables import EVENTS, QUARANTINE, SAMPLE_MAP, SERIES
 from unibase.imaging.dicom.inventory import volume_events
 from unibase.imaging.dicom.series import study_events
 from unibase.omics.samples.sheets import sample_events
@@ -40,6 +42,8 @@ def build_timeline(run: Run) -> Path:
     options = run.study.treatments
     rule = LineRule(options.cycle_days, protocols=tuple(frozenset(codes) for codes in options.protocols))
     concepts = read_concepts(run.study)
+    judgement = Judgement(read_quality(run.study), spread_of(tables), concepts)
+    kept: list[pl.DataFrame] = []
     height = 0
 
     def blocks() -> Iterator[pl.DataFrame]:
@@ -48,14 +52,25 @@ def build_timeline(run: Run) -> Path:
             mine = subjects[start : start + SUBJECTS_PER_BLOCK]
             own = pl.col("subject_id").is_between(mine[0], mine[-1])
             events = pl.concat(table.filter(own) for table in tables).collect()
+            events, apart = keep_apart(one_vocabulary(events, concepts), judgement)
+            kept.append(apart)
             # Over all centres: who changes hospital changes no treatment by that.
-            events = one_vocabulary(pl.concat([events, treatment_events(events, rule, concepts)]), concepts)
+            events = pl.concat([events, treatment_events(events, rule, concepts)])
             height += events.height
             yield events
 
     timeline = write_dataset(blocks(), run.place(TIMELINE), name=run.study.study)
     run.say(f"timeline: {height} events of {len(subjects)} subjects")
+    _tell(run, kept, judgement)
     return timeline
+
+
+def _tell(run: Run, kept: list[pl.DataFrame], judgement: Judgement) -> None:
+    """Write what was kept out of tables, and units that were given, into the quarantine of the stage; say how many."""
+    told = kept_problems(pl.concat([pl.DataFrame(schema=KEPT), *kept]), judgement.units())
+    QUARANTINE.write(told, run.quarantine_file("timeline"))
+    if count := sum(frame["events"].sum() for frame in kept):
+        run.say(f"timeline: {count} impossible events enter no table; `unibase quarantine` names their fields")
 
 
 def _until(run: Run, events: pl.DataFrame) -> pl.DataFrame:

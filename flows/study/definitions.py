@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from unibase.clinical.derived.endpoint_definitions import Endpoints
 from unibase.clinical.derived.quality_rules import QualityRules
 from unibase.clinical.words.athena import Vocabulary
@@ -23,3 +25,17 @@ def read_endpoints(study: Study) -> Endpoints:
 def read_quality(study: Study) -> QualityRules:
     """Return the study's thresholds of data quality over the packaged ones."""
     return QualityRules.read(study.path(study.quality)) if study.quality else QualityRules.default()
+
+
+def asked_concepts(study: Study, concepts: Concepts) -> Iterator[tuple[str, str]]:
+    """Yield each concept that a `study` asks of the records, and where; `concepts` are all that it knows."""
+    yield study.index.concept, "index"
+    for name, window in study.windows.clinical.items():
+        yield window.concept, f"windows.clinical.{name}"
+    definitions = read_endpoints(study)
+    for code in study.endpoints:
+        definition = definitions.definition(code)
+        for concept in definition.concepts():
+            # Made while the timeline is built, not read from records.
+            if not all(one.startswith("DERIVED//") for one in concepts.by_name[concept].codes or [""]):
+                yield concept, code

@@ -59,6 +59,7 @@ def methods_paragraph(about: Mapping[str, Any], tables: Mapping[str, pl.LazyFram
             *([f"They were prepared with unibase {software['unibase']}."] if "unibase" in software else []),
             "Identifiers were replaced by keyed pseudonyms and dates shifted by one number of days per subject.",
             *_own_rules(settings.get("deidentification")),
+            *_kept_out(settings.get("kept_out_by")),
             *_radiomics(tables.get("features")),
             *_assays(dict(about.get("modalities", {})), settings),
             *assay_sources(settings, [name for name in about.get("modalities", {}) if name not in ("radiomics", "clinical")]),
@@ -149,6 +150,14 @@ def _own_rules(settings: object) -> list[str]:
     if settings.get("pixels"):
         sentences.append("Images that may show texts in their pixels were looked at by a person, and released as they decided.")
     return sentences
+
+
+def _kept_out(checks: object) -> list[str]:
+    """Say which checks of quality keep what they flag out of the tables; `checks` are their names."""
+    if not isinstance(checks, list) or not checks:
+        return []
+    names = ", ".join(str(name).split("/")[-1].replace("-", " ") for name in checks)
+    return [f"Values and events that a check of quality flags ({names}) stay in the timeline and enter no table."]
 
 
 def _responses(adrs: pl.LazyFrame | None) -> list[str]:

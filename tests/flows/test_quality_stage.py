@@ -39,5 +39,5 @@ def test_a_missed_threshold_stops_the_release_and_a_met_one_is_shown(tmp_path: P
                 assert not list((home / "releases").rglob("manifest.json"))
             else:
                 page = (publish(run) / "report.html").read_text(encoding="utf-8")
-                assert 'id="quality"' in page
+                assert 'id="quality"' in page and 'id="coverage"' in page
                 assert "completeness: birth" in page

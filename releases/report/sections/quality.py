@@ -29,6 +29,7 @@ def _checks(data: ReportData) -> list[dict[str, object]]:
             "allowed": f"{row['threshold']:g} %",
             "passed": row["passed"],
             "stops": row["stops_release"],
+            "kept_out": row["kept_out"] > 0,
         }
         for row in whole.iter_rows(named=True)
     ]
