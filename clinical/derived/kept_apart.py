@@ -167,6 +167,9 @@ def restored[Frame: (pl.DataFrame, pl.LazyFrame)](events: Frame) -> Frame:
 
     Args:
         events: Of a timeline, in which some stand apart.
+
+    >>> restored(pl.DataFrame({"code": ["IMPOSSIBLE//value-range//LOINC//718-7"]})).row(0)
+    ('LOINC//718-7', 'value-range')
     """
     check = pl.col("code").str.extract(rf"^{IMPOSSIBLE}([a-z-]+)//")
     own = pl.col("code").str.replace(rf"^{IMPOSSIBLE}[a-z-]+//", "")
@@ -179,6 +182,10 @@ def kept_problems(kept: pl.DataFrame, units: list[UnitFound]) -> pl.DataFrame:
     Args:
         kept: KEPT of all blocks.
         units: Units that numbers without one have for certain.
+
+    >>> kept = pl.DataFrame([("lyon", "LOINC//718-7", "plausibility/value-range", 2)], schema=KEPT, orient="row")
+    >>> kept_problems(kept, [])["reason"].to_list()
+    ['impossible-value']
     """
     return pl.DataFrame([*_of_kept(kept), *_of_units(units)], schema=QUARANTINE.schema(), orient="row")
 

@@ -87,6 +87,10 @@ def dose_limits(spread: pl.DataFrame) -> pl.DataFrame:
     """Return `code, unit, low, high` of the drugs of SPREAD, `spread`: a 300th of the median dose over all centres, and 300 times it.
 
     A centre's median stands for its values, so that one that is wrong throughout does not hide in its own number.
+
+    >>> row = ("lyon", "ATC//L01XA02", "mg", 20, 300.0, 3.0, 9.0, 19, [])
+    >>> dose_limits(pl.DataFrame([row], schema=SPREAD, orient="row")).row(0)
+    ('ATC//L01XA02', 'mg', 1.0, 90000.0)
     """
     drugs = spread.filter(pl.col("code").str.contains(DRUGS) & (pl.col("median") > 0))
     middle = drugs.sort("median").group_by("code", "unit").agg(pl.col("values").sum(), pl.col("median").median())
@@ -134,7 +138,11 @@ def units_found(spread: pl.DataFrame, ranges: dict[str, Range]) -> list[UnitFoun
 
 
 def mixed_codes(spread: pl.DataFrame) -> list[str]:
-    """Return the codes of SPREAD, `spread`, of which some values have a unit with a dimension, and some have none."""
+    """Return the codes of SPREAD, `spread`, of which some values have a unit with a dimension, and some have none.
+
+    >>> mixed_codes(pl.DataFrame({"code": ["LOINC//1", "LOINC//1", "LOINC//2"], "unit": ["g/L", "", ""]}))
+    ['LOINC//1']
+    """
     united = spread.filter(~pl.col("unit").str.contains(_DIMENSIONLESS))["code"].unique()
     bare = spread.filter((pl.col("unit") == "") & ~pl.col("code").str.contains(DRUGS))["code"].unique()
     return sorted(set(united) & set(bare))
