@@ -1,8 +1,9 @@
 """False and missed links by sex, birth abroad and length of the family name, pooled over simulated populations.
 
-    python -m benchmarks.linkage_fairness PERSONS CENTRES SEED [SEED ...]
+    python -m benchmarks.linkage_fairness PERSONS CENTRES SEED [SEED ...] [other]
 
-Each seed is a population of its own (`simulation.french_persons`). Intervals are Wilson's, of 95 %; the ratio of false links
+Each seed is a population of its own (`simulation.french_persons`); with `other`, one of other origins, names and slips, which
+no rule was made on. Intervals are Wilson's, of 95 %; the ratio of false links
 abroad to in France has the exact interval of two Poisson counts, conditional on their sum (Przyborowski and Wilenski 1940).
 """
 
@@ -18,6 +19,7 @@ from benchmarks.record_linkage import ours
 from unibase.groundwork.tables import PEOPLE
 from unibase.privacy.ledger.fairness import PAIR, Fairness, Share, counted, groups_of_records
 from unibase.simulation.french_persons import french_persons
+from unibase.simulation.habits_of_names import Habits, other_habits
 from unibase.simulation.invented_persons import centre_names
 
 
@@ -36,9 +38,9 @@ def _text(pair: pl.Series) -> pl.Series:
     return frame.select(pl.concat_str(pl.all(), separator="\t")).to_series()
 
 
-def of_seed(persons: int, centres: int, seed: int) -> tuple[list[Fairness], int]:
+def of_seed(persons: int, centres: int, seed: int, habits: Habits) -> tuple[list[Fairness], int]:
     """Return the counts of one population, and the twins that were merged."""
-    people, truth = french_persons(persons, centre_names(centres), seed)
+    people, truth = french_persons(persons, centre_names(centres), seed, habits)
     people = PEOPLE.conform(people)
     start = time.process_time()
     found = ours(people)
@@ -63,10 +65,11 @@ def of_seed(persons: int, centres: int, seed: int) -> tuple[list[Fairness], int]
 
 
 def main() -> None:
-    persons, centres, seeds = int(sys.argv[1]), int(sys.argv[2]), [int(text) for text in sys.argv[3:]]
+    persons, centres, seeds = int(sys.argv[1]), int(sys.argv[2]), [int(text) for text in sys.argv[3:] if text != "other"]
+    habits = other_habits() if "other" in sys.argv else Habits()
     total: dict[tuple[str, str], list[int]] = {}
     for seed in seeds:
-        for one in of_seed(persons, centres, seed)[0]:
+        for one in of_seed(persons, centres, seed, habits)[0]:
             counts = total.setdefault((one.trait, one.value), [0, 0, 0, 0])
             for at, count in enumerate((one.false.hits, one.false.of, one.missed.hits, one.missed.of)):
                 counts[at] += count

@@ -15,9 +15,9 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
+from unibase.simulation.habits_of_names import ORIGINS, Habits, Origin
 from unibase.simulation.invented_identities import (
     COMMUNES,
-    FAMILY_NAMES,
     GIVEN_FEMALE,
     GIVEN_MALE,
     make_ins,
@@ -27,35 +27,6 @@ from unibase.simulation.invented_identities import (
 from unibase.simulation.seeds import stream
 
 _FIRST_DAY, _DAYS = date(1930, 1, 1), 27_000
-_ROOTS = [
-    "BER",
-    "CHAR",
-    "DU",
-    "MON",
-    "GAU",
-    "LAM",
-    "PER",
-    "ROU",
-    "VIL",
-    "COU",
-    "BEL",
-    "MAR",
-    "FON",
-    "GRA",
-    "CAS",
-    "PEL",
-    "TRI",
-    "VAL",
-    "BRI",
-    "SAU",
-    "LAU",
-    "MOR",
-    "TAR",
-    "POU",
-    "RIB",
-]
-_MIDDLES = ("", "A", "I", "LE", "NE", "TI", "RO", "DE", "GUE", "CHE")
-_ENDS = ["TIN", "BERT", "VEL", "LOT", "RAND", "GON", "MEL", "RIN", "DIER", "NET", "TEAU", "SSON", "QUIN", "CHET", "LLARD", "MONT"]
 _SIMILAR = (
     ("Léa", "Léna"), ("Enzo", "Lenzo"), ("Yanis", "Anis"), ("Noé", "Noa"), ("Lina", "Alina"), ("Emma", "Gemma"), ("Lucas", "Luca"),
     ("Eva", "Ava"), ("Milo", "Milan"), ("Julien", "Lucien"), ("Clara", "Claire"), ("Théo", "Léo"), ("Marion", "Manon"),
@@ -66,78 +37,6 @@ _WRITTEN_OTHERWISE = {
 }  # fmt: skip
 _HEARD = (("PH", "F"), ("EAU", "O"), ("AU", "O"), ("TH", "T"), ("Y", "I"), ("C", "K"), ("LL", "L"), ("SS", "S"), ("AN", "EN"))
 _READ = (("O", "0"), ("I", "1"), ("B", "8"), ("RN", "M"), ("S", "5"), ("E", "F"), ("U", "V"))
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where the names of a part of the population come from.
-
-    Attributes:
-        share: Of the population.
-        countries: Codes of countries of birth.
-        abroad: Share born abroad.
-        families, female, male: Names, the most common first; the k-th is as common as 1/(k + flat).
-        middle: Words that stand before the given name proper, by sex (F, M).
-        second: Share of persons with a second given name.
-        first_of_january: Share of those born abroad on a 1 January.
-    """
-
-    share: float
-    countries: tuple[str, ...]
-    abroad: float
-    families: tuple[str, ...]
-    female: tuple[str, ...]
-    male: tuple[str, ...]
-    flat: float = 1.0
-    middle: tuple[str, str] = ("", "")
-    second: float = 0.3
-    first_of_january: float = 0.05
-
-
-def _made_families() -> tuple[str, ...]:
-    made = tuple(a + b + c for a in _ROOTS for b in _MIDDLES for c in _ENDS)
-    particles = tuple(f"{before} {name}" for before in ("DE", "LE", "DE LA", "D'") for name in made[7::97])
-    return (*FAMILY_NAMES, *made, *particles)
-
-
-ORIGINS = {
-    "France": Origin(0.80, ("99109",), 0.01, _made_families(), GIVEN_FEMALE, GIVEN_MALE, flat=60.0, second=0.6),
-    "Maghreb": Origin(
-        0.08, ("99350", "99351", "99352"), 0.55,
-        tuple(["BENALI", "BELKACEM", "HADDAD", "SAIDI", "MANSOURI", "BOUZID", "KHELIFI", "AMRANI", "TOUMI", "CHERIF", "ZIANI", "MEBARKI", "BRAHIMI", "SLIMANI", "RAHMANI", "HAMIDI", "BOUAZIZ", "GHARBI", "TRABELSI", "JAZIRI", "ALAOUI", "IDRISSI", "TAZI", "BENNANI", "FASSI", "BERRADA", "CHRAIBI", "NACIRI"]),
-        ("Fatima", "Khadija", "Aïcha", "Zohra", "Leïla", "Nadia", "Samira", "Malika", "Naïma", "Yasmina", "Karima", "Houria"),
-        ("Mohamed", "Ahmed", "Ali", "Youssef", "Karim", "Rachid", "Saïd", "Hussein", "Hassan", "Omar", "Abdelkader", "Mustapha", "Brahim"),
-        second=0.35, first_of_january=0.12,
-    ),
-    "Sahel": Origin(
-        0.035, ("99335", "99341", "99331", "99326"), 0.65,
-        tuple(["TRAORE", "DIALLO", "COULIBALY", "DIARRA", "KEITA", "SOW", "BA", "DIOP", "NDIAYE", "FALL", "CAMARA", "SISSOKO", "TOURE", "KONATE", "OUEDRAOGO", "KONE", "CISSE", "SYLLA"]),
-        ("Fatoumata", "Aminata", "Mariam", "Awa", "Kadiatou", "Aïssatou", "Oumou", "Ramata", "Bintou", "Djeneba"),
-        ("Mamadou", "Moussa", "Ibrahima", "Souleymane", "Ousmane", "Abdoulaye", "Amadou", "Boubacar", "Issa", "Cheikh", "Seydou"),
-        second=0.1, first_of_january=0.3,
-    ),
-    "Portugal": Origin(
-        0.03, ("99139",), 0.5,
-        tuple(["DA SILVA", "DOS SANTOS", "FERREIRA", "PEREIRA", "OLIVEIRA", "COSTA", "RODRIGUES", "MARTINS", "FERNANDES", "GONCALVES", "GOMES", "LOPES", "MARQUES"]),
-        ("Maria", "Ana", "Isabel", "Teresa", "Fátima", "Lurdes", "Cristina", "Paula", "Helena"),
-        ("José", "António", "Manuel", "João", "Carlos", "Luís", "Paulo", "Fernando", "Joaquim", "Jorge"),
-        second=0.7, first_of_january=0.005,
-    ),
-    "Asia": Origin(
-        0.025, ("99243", "99234", "99216"), 0.55,
-        tuple(["NGUYEN", "TRAN", "LE", "PHAM", "HUYNH", "VO", "DANG", "BUI", "DO", "HO", "CHEN", "WANG", "LI", "ZHANG", "LIN"]),
-        ("Hoa", "Lan", "Mai", "Hong", "Thanh", "Huong", "Linh", "Ngoc", "Phuong", "Thu"),
-        ("Thanh", "Minh", "Hai", "Duc", "Long", "Hung", "Tuan", "Nam", "Quang", "Anh"),
-        flat=0.4, middle=("Thi", "Van"), second=0.1, first_of_january=0.06,
-    ),
-    "Turkey, Poland": Origin(
-        0.03, ("99208", "99122"), 0.5,
-        tuple(["YILMAZ", "KAYA", "DEMIR", "CELIK", "SAHIN", "KOWALSKI", "NOWAK", "WISNIEWSKI", "LEWANDOWSKI", "ZIELINSKI", "OZTURK", "ARSLAN"]),
-        ("Ayse", "Fatma", "Zeynep", "Anna", "Katarzyna", "Maria", "Emine", "Agnieszka"),
-        ("Mehmet", "Mustafa", "Ahmet", "Piotr", "Jan", "Andrzej", "Ali", "Tomasz"),
-        first_of_january=0.08,
-    ),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -161,6 +60,7 @@ class _World:
     """Draws persons; `orders` counts births of one sex, month and place for the INS."""
 
     rng: np.random.Generator
+    habits: Habits = field(default_factory=Habits)
     orders: dict[str, int] = field(default_factory=dict)
 
     def chance(self, share: float) -> bool:
@@ -172,9 +72,10 @@ class _World:
         return names[min(int(flat * (np.exp(self.rng.random() * top) - 1)), len(names) - 1)]
 
     def person(self, number: int) -> _Person:
-        names = list(ORIGINS)
-        shares = np.cumsum([ORIGINS[name].share for name in names])
-        origin = ORIGINS[names[int(np.searchsorted(shares, self.rng.random() * shares[-1]))]]
+        origins = self.habits.origins
+        names = list(origins)
+        shares = np.cumsum([origins[name].share for name in names])
+        origin = origins[names[int(np.searchsorted(shares, self.rng.random() * shares[-1]))]]
         sex = "F" if self.chance(0.52) else "M"
         family = self.pick(origin.families, origin.flat)
         if origin.share > 0.5 and self.chance(0.03):
@@ -241,24 +142,27 @@ class _World:
         return make_ins(one.sex, one.birth, one.place, self.orders[stem] % 999 + 1)
 
 
-def french_persons(n: int, centres: Sequence[str] = ("A", "B", "C"), seed: int = 2026) -> tuple[pl.DataFrame, pl.DataFrame]:
+def french_persons(
+    n: int, centres: Sequence[str] = ("A", "B", "C"), seed: int = 2026, habits: Habits | None = None
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return registrations of `n` persons in hospitals, and who is who.
 
     Args:
         n: Number of persons.
         centres: Names of the hospitals.
         seed: Same arguments, same frames.
+        habits: Who the persons are, and how they are written; the usual ones without.
 
     Returns:
         people: One row a registration, in columns of a people table, shuffled.
         truth: For each row `centre`, `identifier`, `person`, `twin_of` (or null) and `abroad`.
     """
-    world = _World(stream(seed, "french", n))
+    world = _World(stream(seed, "french", n), habits or Habits())
     persons: list[_Person] = []
     while len(persons) < n:
         one = world.person(len(persons))
         persons.append(one)
-        if world.chance(0.015) and not one.abroad:
+        if world.chance(world.habits.twins) and not one.abroad:
             persons[-1], other = world.twin(one, len(persons))
             persons.append(other)
         elif world.chance(0.03) and int(one.birth[:4]) < 1965:
@@ -290,19 +194,19 @@ def french_persons(n: int, centres: Sequence[str] = ("A", "B", "C"), seed: int =
 
 def _written(world: _World, one: _Person, number: str) -> dict[str, str | None]:
     """Return the traits of a person as one registration writes them."""
-    chance = world.chance
+    chance, habits = world.chance, world.habits
     family, used, given, birth, place, sex = one.family, one.used, one.given, one.birth, one.place, one.sex
-    if chance(0.04):
+    if chance(habits.used_for_birth):
         family = used
     first = given.split(" ")[0]
     if first in _WRITTEN_OTHERWISE and chance(0.1):
         given = given.replace(first, _WRITTEN_OTHERWISE[first], 1)
-    if chance(0.4) and not given.startswith(("Thi ", "Van ")):
+    if chance(habits.only_first) and not given.startswith(("Thi ", "Van ")):
         given = given.split(" ")[0]
     for share, slip in ((0.02, _typed), (0.01, _heard), (0.01, _read)):
-        if chance(share):
+        if chance(share * habits.slips):
             family = slip(world, family)
-        if chance(share):
+        if chance(share * habits.slips):
             given = slip(world, given)
     if chance(0.35):
         family, used, given = (without_accents(text) for text in (family, used, given))
@@ -314,13 +218,13 @@ def _written(world: _World, one: _Person, number: str) -> dict[str, str | None]:
         family, given, used = given.upper(), family.capitalize(), given.upper()
     birth = _born(world, birth)
     return {
-        "ins": number if chance(0.6) else None,
+        "ins": number if chance(habits.ins) else None,
         "birth_family_name": "INCONNU" if chance(0.0005) else family,
         "used_family_name": used,
         "given_names": given,
         "birth_date": birth,
         "sex": None if chance(0.003) else ("F" if sex == "M" else "M") if chance(0.001) else sex,
-        "birth_place_code": None if chance(0.08) else place,
+        "birth_place_code": None if chance(habits.no_place) else place,
     }
 
 

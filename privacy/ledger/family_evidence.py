@@ -41,14 +41,37 @@ def other_used_name(traits: Traits, left: np.ndarray, right: np.ndarray) -> np.n
         traits: All traits.
         left, right: (pairs,) rows.
     """
-    found = np.zeros(len(left), dtype=np.bool_)
     two = (traits.families[left, 1] >= 0) & (traits.families[right, 1] >= 0)
-    for at in np.flatnonzero(two & (traits.families[left] != traits.families[right]).any(axis=1)).tolist():
+    return _unlike(traits, left, right, two)
+
+
+def further_family_name(traits: Traits, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return whether two records share a family name, and one alone has a further one, which is unlike all of the other's.
+
+    Args:
+        traits: All traits.
+        left, right: (pairs,) rows.
+    """
+    one, two = (traits.families[rows, 1] >= 0 for rows in (left, right))
+    some = (traits.families[left, 0] >= 0) & (traits.families[right, 0] >= 0)
+    return _unlike(traits, left, right, some & (one ^ two))
+
+
+def _unlike(traits: Traits, left: np.ndarray, right: np.ndarray, some: np.ndarray) -> np.ndarray:
+    """Return which of `some` pairs share a family name and have others, all of which are unlike those of the other record."""
+    found = np.zeros(len(left), dtype=np.bool_)
+    for at in np.flatnonzero(some & (traits.families[left] != traits.families[right]).any(axis=1)).tolist():
         one, other = set(traits.families[left[at]].tolist()) - {-1}, set(traits.families[right[at]].tolist()) - {-1}
-        only = [(a, b) for a in sorted(one - other) for b in sorted(other - one)]
+        only = _to_compare(one, other)
         if only and one & other:
             found[at] = bool((_alike(traits, *np.array(only).T) < _NEAR).all())
     return found
+
+
+def _to_compare(one: set[int], other: set[int]) -> list[tuple[int, int]]:
+    """Return the pairs of names that one record alone bears; a record of a single name is compared by that."""
+    mine, yours = (names - shared or (names if len(names) == 1 else set()) for names, shared in ((one, other), (other, one)))
+    return [(a, b) for a in sorted(mine) for b in sorted(yours)]
 
 
 def _alike(traits: Traits, one: np.ndarray, two: np.ndarray) -> np.ndarray:

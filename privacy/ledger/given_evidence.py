@@ -19,11 +19,14 @@ from unibase.privacy.ledger.weights import Weights
 
 _RARER = 50
 """A given name borne 50 times less often than a similar one is taken for a slip of the pen."""
-_HARDLY_BORNE, _NO_SHORTER = 2, 4
-"""Bearers of what is no name but a slip, in a file that shows which names there are; and letters it has at least."""
-_SECOND_DIFFERS = -4.0
+_HARDLY_BORNE, _FAR_RARER, _NO_SHORTER = 2, 300, 4
+"""Bearers of what is no name but a slip, in a file that shows which names there are: so many, or 300 times fewer than of the
+name that was meant; and letters it has at least."""
+_SECOND_DIFFERS, _REST_DIFFERS = -4.0, -2.0
 _COMPOUND_PRIOR, _COMPOUND_STRENGTH, _COMPOUND_SHARE = (0.8, 0.2), 3.0, 0.55
 """Share of two given names that are one, where the table says so and where it does not, and for how many records that stands."""
+_SECOND_NAME = 3
+"""Letters of a second given name at least."""
 _SHORT = 6
 """Given names of fewer letters than this are a letter apart by chance."""
 
@@ -86,7 +89,8 @@ def second_names(traits: Traits, left: np.ndarray, right: np.ndarray, weights: W
     """Return what the further given names of pairs with one first given name add: one in common, or a contradiction.
 
     Further names contradict where both have some and none may be one of the other's. A name in common adds nothing to a
-    day of birth that stands for none.
+    day of birth that stands for none; where what is left of the names differs, it does not count (MARIA FATIMA ANA and MARIA
+    TERESA FATIMA).
 
     Args:
         traits, weights: All traits, and what they weigh.
@@ -106,10 +110,24 @@ def second_names(traits: Traits, left: np.ndarray, right: np.ndarray, weights: W
         judge = _Judge(traits, weights.bearers)
         far = [not judge.near(row[1:GIVEN], row[GIVEN + 1 :]) for row in distinct.tolist()]
         contradict[at] = np.array(far, dtype=np.bool_)[inverse]
+    rest = _rest_differs(traits, left, right, shared)
     shared &= ~(traits.vague[left] | traits.vague[right])
     common = np.minimum(weights.second[left], weights.second[right])
-    bits = np.select([contradict, shared], [_SECOND_DIFFERS, common], 0.0)
+    bits = np.select([contradict, rest, shared], [_SECOND_DIFFERS, _REST_DIFFERS, common], 0.0)
     return GivenEvidence(bits, np.where(contradict, Doubt.SECOND_NAMES, Doubt.NONE).astype(np.int8))
+
+
+def _rest_differs(traits: Traits, left: np.ndarray, right: np.ndarray, shared: np.ndarray) -> np.ndarray:
+    """Return which pairs that share a further name have one more each, and these are two names."""
+    found = np.zeros(len(left), dtype=np.bool_)
+    full = (traits.given[left, GIVEN - 1] >= 0) & (traits.given[right, GIVEN - 1] >= 0)
+    writing, near = traits.of_given.writing, _Judge(traits, np.empty(0)).near
+    for at in np.flatnonzero(shared & full).tolist():
+        one, two = traits.given[left[at], 1:].tolist(), traits.given[right[at], 1:].tolist()
+        mine, yours = set(writing[one].tolist()), set(writing[two].tolist())
+        rest, other = [a for a in one if writing[a] not in yours], [b for b in two if writing[b] not in mine]
+        found[at] = bool(rest and other) and not near(rest, other)
+    return found
 
 
 def half_of_compound(traits: Traits, left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -169,6 +187,8 @@ class _Judge:
             return (-8.0, Doubt.OTHER_NAME) if two_names else (3.0, Doubt.OTHER_NAME)
         shortest = min(self._names.length(first), self._names.length(second))
         bits, doubt = self._first(first, second, shortest, two_names)
+        if doubt == Doubt.LETTER_APART and bits > 0 and self._share_further(a, b):
+            return bits, Doubt.NONE
         if doubt == Doubt.NONE and self._rests_contradict(a, b, first, second):
             return bits + _SECOND_DIFFERS, Doubt.SECOND_NAMES
         return bits, doubt
@@ -178,14 +198,19 @@ class _Judge:
             return 2.0, Doubt.OTHER_NAME
         return self._by_letters(first, second, shortest, two_names)
 
+    def _share_further(self, a: list[int], b: list[int]) -> bool:
+        """Return whether a further name is in both: two names that are a letter apart and not both known are one then."""
+        return bool(set(self._of.writing[a[1:]].tolist()) & set(self._of.writing[b[1:]].tolist()))
+
     def _rests_contradict(self, a: list[int], b: list[int], first: int, second: int) -> bool:
         """Return whether further names contradict, or one name is two (MARIEVALERIE) where the other has another second."""
         if a[1:] and b[1:]:
             return not (set(self._of.writing[a[1:]]) & set(self._of.writing[b[1:]]) or self.near(a[1:], b[1:]))
         longer, shorter = (b, a) if self._names.length(first) < self._names.length(second) else (a, b)
-        # One letter more (GUYY) is a slip, no second name.
+        # One letter more (GUYY) is a slip, no second name; three may be one, whatever became of the first (MARI).
         more = self._names.length(longer[0]) - self._names.length(shorter[0])
-        is_two = more >= 2 and self._names.begins(longer[0], shorter[0]) and bool(self._of.exists[shorter[0]])
+        enough = more >= (2 if self._of.exists[shorter[0]] else 3)
+        is_two = enough and self._names.begins(longer[0], shorter[0])
         return bool(shorter[1:]) and is_two
 
     def near(self, one: list[int], two: list[int]) -> bool:
@@ -210,12 +235,18 @@ class _Judge:
                 return -12.0, Doubt.LETTER_APART
             return 4.0, Doubt.NONE if self._is_slip(first, second, shortest) else Doubt.LETTER_APART
         if shortest >= 4 and self._names.begins(first, second):
-            return (-4.0, Doubt.BEGINNING) if two_names else (4.0, Doubt.NONE)
+            return (-4.0, Doubt.BEGINNING) if two_names else (4.0, self._cut(first, second))
         if of.sound[first] == of.sound[second] and shortest >= 3:
             return (-6.0 if two_names else 1.0), Doubt.SOUNDS_ALIKE
         if not two_names and apart == 2 and shortest >= _SHORT:
             return 1.0, Doubt.LETTER_APART
         return VETO, Doubt.NONE
+
+    def _cut(self, first: int, second: int) -> Doubt:
+        """Return no doubt where the longer name is one that was cut: JEANPIERRE is none, and JEAN may be his twin."""
+        longer, shorter = (first, second) if self._names.length(first) > self._names.length(second) else (second, first)
+        few = self._names.length(longer) - self._names.length(shorter) < _SECOND_NAME
+        return Doubt.NONE if few or self._of.exists[longer] else Doubt.BEGINNING
 
     def _two_names(self, first: int, second: int) -> bool:
         many, few = sorted((self._bearers[first], self._bearers[second]), reverse=True)
@@ -236,9 +267,10 @@ class _Judge:
             return False
         if not (one_exists or well_known):
             return False
-        if well_known and few <= _HARDLY_BORNE and shortest >= _NO_SHORTER and not (of.exists[first] and of.exists[second]):
+        hardly = few <= max(_HARDLY_BORNE, many / _FAR_RARER)
+        if well_known and hardly and shortest >= _NO_SHORTER and not (of.exists[first] and of.exists[second]):
             # Of a large file: a name that hardly anybody bears beside one that is borne by very many.
-            return self._names.same_initial(first, second)
+            return self._names.same_initial(first, second) or bool(one_exists and of.sound[first] == of.sound[second])
         rarer = first if of.exists[second] or self._bearers[first] < self._bearers[second] else second
         # The first letter is seldom written wrongly, but by its sound (KLAUDE). Else what cannot be a name is a slip, and what
         # could be one where it is long.

@@ -157,7 +157,7 @@ def squeezed(name: str) -> str:
         >>> squeezed("ISABELLE")
         'ISABELE'
     """
-    return re.sub(r"(.)\1", r"\1", name)
+    return re.sub(r"(.)\1+", r"\1", name)
 
 
 def misread(one: str, two: str) -> bool:

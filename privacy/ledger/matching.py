@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -23,16 +23,27 @@ from unibase.privacy.compiled.candidate_pairs import OTHER_SEX, SAME_SEX, VETO, 
 from unibase.privacy.ledger.comparable import RecordKey, Traits, read_traits
 from unibase.privacy.ledger.comparable_pairs import MOST_FUZZY, candidates, compared, pairs_of_ins
 from unibase.privacy.ledger.edges import ACCEPT_BITS, Edge
-from unibase.privacy.ledger.family_evidence import OTHER_USED_BITS, family_by_letters, other_used_name
+from unibase.privacy.ledger.family_evidence import OTHER_USED_BITS, family_by_letters, further_family_name, other_used_name
 from unibase.privacy.ledger.given_evidence import Doubt, first_names_differ, half_of_compound, second_names
 from unibase.privacy.ledger.weights import MOST_SECOND, Weights, weights_of, without_default_dates
 
 CAUTION_BITS = 2.0
 """Bits more that are asked for where the family names are not the same ones, or the day of birth stands for none."""
+ABROAD_BITS = 1.5
+"""Bits more that are asked for where one was born abroad: a country is no commune, and a few names are borne there by many,
+so that more pairs lie near the bound."""
+FURTHER_NAME_BITS = 5.0
+"""Bits more that are asked for where one has a further family name that is unlike all of the other's: a woman before and
+after a marriage, or two who share a name."""
 
-ALIKE_BITS = 6.0
+ALIKE_BITS, ALIKE_ABROAD_BITS = 6.0, 3.0
 """Bits less that are asked for where day of birth, family names and first given name are equal and a place is missing: of
-eight simulated populations, all such pairs were one person. The day of birth must be one that says something."""
+eight simulated populations, all such pairs were one person where none is known to be born abroad, and of those abroad one
+in 250 was not. The day of birth must be one that says something."""
+
+LIFTED_BITS = 15.0
+"""Score from which a missing day of birth, or a slip in both name and day, is no doubt: rare names, place and further names
+speak for one person. Below it a parent and a child of one name look alike."""
 
 REVIEW_BITS = 0.0
 """Score from which a pair is shown to a person for a decision."""
@@ -106,6 +117,7 @@ def edges_of(
     settled, scored = score_rows(traits, same_ins, weights), score_rows(traits, possible, weights)
     links: list[Edge] = []
     doubtful: list[Edge] = []
+    scored = replace(scored, doubt=_without_lifted(scored.doubt, scored.bits - prior))
     believed = np.where(settled.plausible, 1.0, 0.0)
     for pair in _best(traits, same_ins, believed, settled, accept=1.0, cap=False):
         rule = "ins" if pair.bits else "ins-with-other-traits"
@@ -240,8 +252,12 @@ def _caution(traits: Traits, left: np.ndarray, right: np.ndarray, alike: np.ndar
     other_names = (traits.families[left] != traits.families[right]).any(axis=1)
     two_places = (traits.place[left] >= 0) & (traits.place[right] >= 0) & (traits.place[left] != traits.place[right])
     one_place = (traits.place[left] >= 0) & (traits.place[left] == traits.place[right])
-    less = np.where(alike & ~two_places & ~vague & ~one_place, -ALIKE_BITS, 0.0)
-    return np.where(other_names | vague, CAUTION_BITS, less)
+    abroad = (traits.country[left] > 0) | (traits.country[right] > 0)
+    alike = alike & ~two_places & ~vague & ~one_place & ~other_names
+    further = further_family_name(traits, left, right)
+    less = np.where(abroad, -ALIKE_ABROAD_BITS, -ALIKE_BITS)
+    cases = (further, alike, other_names | vague, abroad)
+    return np.select(cases, [FURTHER_NAME_BITS, less, CAUTION_BITS, ABROAD_BITS], 0.0)
 
 
 def _two_dates(birth: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -265,6 +281,12 @@ def _further_doubt(traits: Traits, left: np.ndarray, right: np.ndarray, doubt: n
         (slip & (traits.families[left] != traits.families[right]).any(axis=1), Doubt.NAME_AND_DATE),
     )
     return np.select([when for when, _ in conditions], [what for _, what in conditions], Doubt.NONE).astype(np.int8)
+
+
+def _without_lifted(doubt: np.ndarray, bits: np.ndarray) -> np.ndarray:
+    """Return the doubt of each pair, none where one of a trait that is missing or slipped is outweighed by the others."""
+    slight = (doubt == Doubt.NO_BIRTH) | (doubt == Doubt.NAME_AND_DATE)
+    return np.where(slight & (bits >= LIFTED_BITS), np.int8(Doubt.NONE), doubt)
 
 
 def _best(traits: Traits, pairs: np.ndarray, bits: np.ndarray, scored: Scored, *, accept: float, cap: bool) -> list[_Pair]:

@@ -186,22 +186,29 @@ def scores(rows: Sequence[dict[str, str | None]]) -> dict[tuple[int, int], Score
         dates = birth(one, two, file)
         if dates is None:
             continue
-        doubt |= two_ins or not (one.given and two.given and one.families and two.families and one.birth and two.birth)
+        doubt |= two_ins or not (one.given and two.given and one.families and two.families)
+        slight = not (one.birth and two.birth)
         if one.birth and two.birth and one.birth[1] and one.birth[1:] == two.birth[1:]:
             doubt |= abs(one.birth[0] - two.birth[0]) >= 12
         full = one.birth and two.birth and one.birth[2] and two.birth[2]
         slip = bool(full) and one.birth != two.birth
-        doubt |= slip and one.families != two.families
+        slight |= slip and one.families != two.families
         caution = 0.0
         vague = one.vague or two.vague
+        abroad = {one.country, two.country} - {"", "FR"}
         alike = full and one.birth == two.birth and one.families and names[1] is not None and one.given and two.given
-        if one.families != two.families or vague:
+        if further_family_name(one, two):
+            caution = 5.0
+        elif one.families != two.families or vague:
             caution = 2.0
         elif alike and not (one.place and two.place):
-            caution = -6.0
+            caution = -3.0 if abroad else -6.0
+        elif abroad:
+            caution = 1.5
         sex = 0.0 if not one.sex or not two.sex else (1.0 if one.sex == two.sex else -9.0)
         total = family_bits + given_bits + dates + sex + place(one, two, file)
-        found[(i, j)] = Score(total - math.log2(max(file.count, 10_000)), doubt, caution)
+        total -= math.log2(max(file.count, 10_000))
+        found[(i, j)] = Score(total, doubt or (slight and total < 15.0), caution)
     return found
 
 
@@ -222,6 +229,15 @@ def other_used_name(one: Traits, two: Traits) -> bool:
     """Whether each has a further family name that is none of the other's."""
     left, right = set(one.families) - set(two.families), set(two.families) - set(one.families)
     return bool(left and right) and all(near_family(a, b) < 0.85 for a in left for b in right)
+
+
+def further_family_name(one: Traits, two: Traits) -> bool:
+    """Whether one alone has a second family name, one of them is in both, and the others are unlike."""
+    left, right = set(one.families), set(two.families)
+    if not left & right or (len(left) > 1) == (len(right) > 1):
+        return False
+    more, name = (left, right) if len(left) > 1 else (right, left)
+    return all(near_family(a, b) < 0.85 for a in more - name for b in name)
 
 
 def near_family(a: str, b: str) -> float:
@@ -251,11 +267,22 @@ def given(one: Traits, two: Traits, file: File) -> tuple[float, bool] | None:
     rest_a, rest_b = ({TABLE.one_writing(name) for name in names[1:]} for names in (one.given, two.given))
     if not rest_a or not rest_b:
         return bits, False
+    if rest_a & rest_b and rest_differs(one.given[1:], two.given[1:]):
+        return bits - 2.0, False
     if rest_a & rest_b:
         return bits + (0.0 if one.vague or two.vague else min(file.second_bits(one), file.second_bits(two))), False
     if any(may_be(x, y) for x in one.given[1:] for y in two.given[1:]):
         return bits, False
     return bits - 4.0, True
+
+
+def rest_differs(one: tuple[str, ...], two: tuple[str, ...]) -> bool:
+    """Whether three given names each leave one that is in one record alone, and these are two names."""
+    if len(one) < 2 or len(two) < 2:
+        return False
+    left = [name for name in one if TABLE.one_writing(name) not in map(TABLE.one_writing, two)]
+    right = [name for name in two if TABLE.one_writing(name) not in map(TABLE.one_writing, one)]
+    return bool(left and right) and not any(may_be(x, y) for x in left for y in right)
 
 
 def may_be(x: str, y: str) -> bool:
@@ -279,6 +306,9 @@ def fuzzy_given(one: Traits, two: Traits, file: File) -> tuple[float, bool] | No
         return (-8.0 if both else 3.0), True
     shortest = min(len(a), len(b))
     found = first_names(a, b, both, shortest, file)
+    further = {TABLE.one_writing(name) for name in one.given[1:]} & {TABLE.one_writing(name) for name in two.given[1:]}
+    if OSA.distance(a, b) <= 2 and found is not None and found[0] > 0 and further and letter_apart(a, b, shortest):
+        return found[0], False
     if found is not None and not found[1] and contradict(one.given, two.given):
         return found[0] - 4.0, True
     return found
@@ -290,8 +320,16 @@ def contradict(one: tuple[str, ...], two: tuple[str, ...]) -> bool:
         alike = {TABLE.one_writing(name) for name in one[1:]} & {TABLE.one_writing(name) for name in two[1:]}
         return not alike and not any(may_be(x, y) for x in one[1:] for y in two[1:])
     longer, shorter = sorted((one, two), key=lambda names: -len(names[0]))
-    two = len(longer[0]) >= len(shorter[0]) + 2 and longer[0].startswith(shorter[0])
-    return len(shorter) > 1 and two and TABLE.exists(shorter[0])
+    more = 2 if TABLE.exists(shorter[0]) else 3
+    return len(shorter) > 1 and len(longer[0]) >= len(shorter[0]) + more and longer[0].startswith(shorter[0])
+
+
+def letter_apart(a: str, b: str, shortest: int) -> bool:
+    """Whether it is their letters that two names are compared by, and not their beginning or sound."""
+    if OSA.distance(a, b) <= 1:
+        return shortest >= 3
+    beginning = shortest >= 4 and (a.startswith(b) or b.startswith(a))
+    return not beginning and skeleton(a) != skeleton(b) and shortest >= 6
 
 
 def first_names(a: str, b: str, both: bool, shortest: int, file: File) -> tuple[float, bool] | None:
@@ -301,7 +339,8 @@ def first_names(a: str, b: str, both: bool, shortest: int, file: File) -> tuple[
     if distance <= 1 and shortest >= 3:
         return (-12.0, True) if both else (4.0, not is_slip(a, b, file))
     if shortest >= 4 and (a.startswith(b) or b.startswith(a)):
-        return (-4.0, True) if both else (4.0, False)
+        longer, shorter = sorted((a, b), key=lambda name: -len(name))
+        return (-4.0, True) if both else (4.0, len(longer) >= len(shorter) + 3 and not TABLE.exists(longer))
     if skeleton(a) == skeleton(b) and shortest >= 3:
         return (-6.0 if both else 1.0), True
     return (1.0, True) if not both and distance == 2 and shortest >= 6 else None
@@ -319,8 +358,9 @@ def is_slip(a: str, b: str, file: File) -> bool:
     if not common and TABLE.exists(a) == TABLE.exists(b):
         return False
     few = min(file.bearers[a], file.bearers[b])
-    if common and few <= 2 and min(len(a), len(b)) >= 4 and not (TABLE.exists(a) and TABLE.exists(b)):
-        return a[0] == b[0]
+    many = max(file.bearers[a], file.bearers[b])
+    if common and few <= max(2, many / 300) and min(len(a), len(b)) >= 4 and not (TABLE.exists(a) and TABLE.exists(b)):
+        return a[0] == b[0] or (TABLE.exists(a) != TABLE.exists(b) and skeleton(a) == skeleton(b))
     rarer = a if TABLE.exists(b) or file.bearers[a] < file.bearers[b] else b
     beginning = a[0] == b[0] or (TABLE.exists(a) != TABLE.exists(b) and skeleton(a) == skeleton(b))
     return beginning and (not TABLE.likely(rarer) or min(len(a), len(b)) >= 6)

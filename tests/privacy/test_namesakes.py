@@ -45,6 +45,8 @@ APART = {
     "a letter exchanged in a short name": (("Léa", "F"), ("Lae", "F")),
     "a vowel that is not heard alike": (("Lana", "F"), ("Lena", "F")),
     "two names, one of them misread": (("Marie-Claire", "F"), ("MARIF LOUISE", "F")),
+    "half of a compound name, cut, and one whose hyphen is lost": (("Mari Monique", "F"), ("MarieValerie", "F")),
+    "half of a compound name whose hyphen is lost": (("Jean", "M"), ("JEANPHILIBERT", "M")),
     "half of a compound name, misread": (("JFAN", "M"), ("Jean-Paul", "M")),
     "an initial": (("P", "M"), ("Pierre", "M")),
     "no given name": (("BEBE", "F"), ("BEBE", "F")),
@@ -64,6 +66,9 @@ ONE = {
     "a letter read as one of its shape": (("Jean", "M"), ("JFAN", "M")),
     "a vowel as it is heard": (("André", "M"), ("ENDRE", "M")),
     "a first letter as it is heard": (("Yasmina", "F"), ("IASMINA", "F")),
+    "a letter three times": (("Jeanne", "F"), ("Jeannne", "F")),
+    "a slip of either of two names beside a further name": (("Louis Pierre", "M"), ("Louie Pierre", "M")),
+    "a name that was cut": (("Christopher", "M"), ("CHRISTOP", "M")),
     "slip in a long name": (("Christophe", "M"), ("Chrictophe", "M")),
 }
 A_DAY = ("CORDELLIER", "1987-05-20", "69123")
