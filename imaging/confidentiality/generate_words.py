@@ -1,45 +1,119 @@
-"""Maintenance: build `data/words/standard.txt`, the words of the DICOM standard, from the dictionaries that pydicom packages.
+"""Maintenance: build the lists of words that come from dictionaries.
 
-    python -m imaging.confidentiality.generate_words
+    python -m imaging.confidentiality.generate_words SOURCES
 
-Names of attributes and of UIDs (PS3.6), meanings of codes (PS3.16 with its SNOMED CT, LOINC, RadLex and UCUM terms that
-the standard may quote). Names of animals are left out, and words that `names.txt` lists: an eponym is a name.
+SOURCES is a folder with the files of `_Sources`. Three lists of `data/words` are written:
+
+* `standard.txt`: names of attributes and of UIDs (PS3.6), meanings of codes (PS3.16 with its SNOMED CT, LOINC, RadLex and
+  UCUM terms that the standard may quote), from the dictionaries that pydicom packages;
+* `terms.txt`: words of the ICD-10-CM, of the French labels of the CIM-10 and of the CCAM, and names of substances;
+* `people.txt`: names that the INSEE counted often.
+
+A name passes into no list of words: an eponym is a name. Only words that a dictionary of terms writes small are told from one.
 """
 
 from __future__ import annotations
 
+import csv
+import gzip
+import json
 import re
+import sys
 import textwrap
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from unibase.groundwork.files import write_text
+from unibase.imaging.confidentiality.texts.vocabulary import by_rule
 
 WORDS = Path(__file__).parent / "data" / "words"
 _BREEDS = frozenset(range(7480, 7490))
-_SHORTEST = 3
-_HEAD = """# Words of the DICOM standard: names of attributes and UIDs (PS3.6), meanings of codes (PS3.16), without those of names.txt.
+_SHORTEST, _SHORTEST_SUBSTANCE = 3, 5
+_COMMON_FAMILY, _COMMON_GIVEN = 500, 300
+_ACT = re.compile(r"[A-Z]{4}\d{3}")
+_EXTERNAL_CAUSES = re.compile(r"<chapter>\s*<name>20</name>.*?</chapter>", re.DOTALL)
+_HEADS = {
+    "standard": """# Words of the DICOM standard: names of attributes and UIDs (PS3.6), meanings of codes (PS3.16), without names of persons.
 # Built by `generate_words` from the dictionaries of pydicom (MIT licence).
-"""
+""",
+    "terms": """# Words of diseases and substances in English and French, without any that is a name of a person in the INSEE's files.
+# Built by `generate_words` from the ICD-10-CM 2026 of the CDC (public domain, as simple-icd-10-cm packages it, MIT licence), and from the
+# French labels of the CIM-10 and the substances of the base of medicines that EDS-NLP 0.23 packages (BSD 3-Clause licence), and the
+# CCAM 81 of the CNAM (Licence Ouverte 2.0).
+""",
+    "people": """# Family names of 500 births and more, given names of 300 and more, and rarer ones that would pass by their form, that are no word of
+# the other lists: each names a person.
+# Built by `generate_words` from the INSEE's files of family names (1891-2000) and given names (1900-2022), Licence Ouverte 2.0.
+""",
+}
 
 
-def main() -> None:
-    """Write `standard.txt`."""
-    names = {
-        word
-        for line in (WORDS / "names.txt").read_text(encoding="utf-8").splitlines()
-        if not line.startswith("#")
-        for word in line.split()
-    }
-    found = sorted(_words() - names)
-    write_text(WORDS / "standard.txt", _HEAD + textwrap.fill(" ".join(found), 120, break_long_words=False) + "\n")
+@dataclass(frozen=True)
+class _Sources:
+    """The files read: each as its publisher gives it.
+
+    Attributes:
+        folder: Where `cim10.csv.gz`, `drugs.json` (EDS-NLP), `icd10cm.xml` (the tabular list), `ccam.csv` (CNAM), `noms.csv`
+            and `prenoms.csv` (INSEE: name, births) stand.
+    """
+
+    folder: Path
+
+    def terms(self) -> set[str]:
+        """Words that a label of a disease or of an act writes small."""
+        with gzip.open(self.folder / "cim10.csv.gz", "rt", encoding="utf-8") as stream:
+            texts = [row["long"] for row in csv.DictReader(stream)]
+        tabular = _EXTERNAL_CAUSES.sub("", (self.folder / "icd10cm.xml").read_text(encoding="utf-8"))
+        texts += re.findall(r"<(?:desc|note)>([^<]*)<", tabular)
+        with (self.folder / "ccam.csv").open(encoding="utf-8") as stream:
+            # The first word names the act: never an eponym.
+            texts += [row[2][:1].lower() + row[2][1:] for row in csv.reader(stream) if len(row) > 2 and _ACT.fullmatch(row[0])]
+        return {word for text in texts for word in _split(text) if word.islower()}
+
+    def substances(self) -> set[str]:
+        """Words of names of substances: brands are written in capitals there."""
+        names = [one for names in json.loads((self.folder / "drugs.json").read_text(encoding="utf-8")).values() for one in names]
+        return {word for name in names if name[0].islower() for word in _split(name.lower()) if len(word) >= _SHORTEST_SUBSTANCE}
+
+    def names(self, file: str) -> dict[str, int]:
+        """Folded names to their births. `file`: of family or of given names."""
+        with (self.folder / file).open(encoding="utf-8") as stream:
+            return {_plain(row[0]).lower(): int(row[1]) for row in csv.reader(stream) if row[1].isdigit()}
 
 
-def _words() -> set[str]:
+def main(folder: str) -> None:
+    """Write the lists. `folder`: where the sources stand."""
+    sources = _Sources(Path(folder))
+    family, given = sources.names("noms.csv"), sources.names("prenoms.csv")
+    ordinary = sources.terms()
+    named = _listed("names.txt")
+    common = {name for name, births in family.items() if births >= _COMMON_FAMILY}
+    common |= {name for name, births in given.items() if births >= _COMMON_GIVEN}
+    standard, small = _standard()
+    by_hand = {word for path in WORDS.glob("*.txt") if path.stem not in {*_HEADS, "names"} for word in _listed(path.name)}
+    _write("standard", standard - named - (common - small - ordinary - by_hand))
+    terms = {word for word in ordinary | sources.substances() if len(word) >= _SHORTEST}
+    _write("terms", terms - named - family.keys() - given.keys() - standard - by_hand)
+    # A rare name counts where the rules of the vocabulary would take it for a word.
+    people = common | {name for name in family.keys() | given.keys() if by_rule(name)}
+    _write("people", {one for one in people if one.isalpha() and len(one) >= _SHORTEST} - named - by_hand - small - ordinary)
+
+
+def _listed(name: str) -> set[str]:
+    lines = (WORDS / name).read_text(encoding="utf-8").splitlines()
+    return {word for line in lines if not line.startswith("#") for word in line.split()}
+
+
+def _write(name: str, words: Iterable[str]) -> None:
+    write_text(WORDS / f"{name}.txt", _HEADS[name] + textwrap.fill(" ".join(sorted(words)), 120, break_long_words=False) + "\n")
+
+
+def _standard() -> tuple[set[str], set[str]]:
+    """Return the words of the standard, and those of them that a term writes small."""
     from pydicom.datadict import DicomDictionary
-    from pydicom.sr._concepts_dict import concepts
     from pydicom.uid import UID_dictionary
 
     found: set[str] = set()
@@ -47,25 +121,35 @@ def _words() -> set[str]:
         found |= {word.lower() for text in entry[:3] for word in _split(str(text))}
     small: set[str] = set()
     capital: set[str] = set()
+    for meaning, contexts in _meanings():
+        for word in _split(meaning):
+            # Inside a term only an eponym or an abbreviation begins with a capital.
+            (small if word.islower() else capital if contexts else set()).add(word.lower())
+    return {word for word in found | small | capital if len(word) >= _SHORTEST}, small
+
+
+def _meanings() -> Iterator[tuple[str, list[int]]]:
+    """Yield the meanings of codes with their context groups; names of animals are left out."""
+    from pydicom.sr._concepts_dict import concepts
+
     dictionary = cast(dict[str, dict[str, dict[str, tuple[str, list[int]]]]], concepts)
     for terms in dictionary.values():
         for codes in terms.values():
             for meaning, contexts in codes.values():
-                if "organism" in meaning or (contexts and _BREEDS.issuperset(contexts)):
-                    continue
-                for word in _split(meaning):
-                    # Inside a term only an eponym or an abbreviation begins with a capital.
-                    (small if word.islower() else capital if contexts else set()).add(word.lower())
-    return {word for word in found | small | capital if len(word) >= _SHORTEST}
+                if "organism" not in meaning and not (contexts and _BREEDS.issuperset(contexts)):
+                    yield meaning, contexts
+
+
+def _plain(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", text.replace("œ", "oe").replace("æ", "ae"))
+    return "".join(one for one in decomposed if not unicodedata.combining(one))
 
 
 def _split(text: str) -> Iterator[str]:
-    plain = unicodedata.normalize("NFKD", text)
-    plain = "".join(one for one in plain if not unicodedata.combining(one))
     # A possessive is of a person: Michel's medium.
-    for match in re.finditer(r"[A-Za-z]+(?!['’]s)\b", plain):
+    for match in re.finditer(r"[A-Za-z]+(?!['’]s)\b", _plain(text)):
         yield match[0]
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

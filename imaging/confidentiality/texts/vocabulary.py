@@ -15,7 +15,19 @@ from pathlib import Path
 from unibase.imaging.confidentiality.texts.folding import fold
 
 _WORDS = Path(__file__).parent.parent / "data" / "words"
-_LISTS = ("anatomy", "archive", "imaging", "oncology", "clinical", "agents", "devices", "scripts", "standard")
+_LISTS = (
+    "anatomy",
+    "archive",
+    "imaging",
+    "protocols",
+    "oncology",
+    "clinical",
+    "agents",
+    "devices",
+    "scripts",
+    "standard",
+    "terms",
+)
 _LEAST_REST = 5
 MOST_DIGITS = 4
 """A token with more digits may number a person."""
@@ -24,9 +36,16 @@ _CODE = re.compile(r"[a-z]\d{3,}")
 _MATRIX = re.compile(r"\d{1,4}(?:[x*]\d{1,4})+")
 _TNM = re.compile(r"[acpry]{0,2}t(?:is|[0-4x])(?:[a-d]|mi)?(?:n[0-3x](?:[a-c]|mi)?)?(?:m[01x][a-c]?)?")
 _WEIGHTED = re.compile(r"b\d{1,4}")
+# Kernels of the makers, alone or before fat saturation: B50f, Br40, I31s, Qr44, FC08.
+_KERNEL = re.compile(
+    r"(?:[abdhijqstuv]\d{2}[fhsmr]{0,2}|(?:b[flnprv]|h[cfnprv]|q[irw]|u[br]|s[ab]|c[rt]|y[ab])\d{2}[a-z]?|f[cl]\d{2})(?:fs)?"
+)
+# What stands glued before or after a word of protocols: 3DSPGR, sT1W, T2wi, dyn3d.
+_WEIGHTS = re.compile(r"(?:[23]d|s?t[12][w*]?)(?P<after>[a-z]{2,})|(?P<before>[a-z]{3,})[23]d|s(?:t[12]w?|[23]d)")
+_COUNTED = re.compile(r"[a-z]?\d{1,2}of\d{1,2}")
 # Endings that only terms have: Greek and Latin ones of medicine, and the stems of the WHO's nonproprietary names.
 _ENDING = re.compile(
-    r".{3,}(?:ectomi(?:e|es|se|sees?)|ectomy|ectomies|graphi(?:e|es|que|ques)|graphy|graphic|scopi(?:e|es|que|ques)|scopy|scopic|plasti(?:e|es)|"
+    r".{3,}(?:ectomi(?:e|es|se|sees?)|ectomy|ectomies|graphi(?:e|es|que|ques)|graphy|graphic|scopi(?:e|es|que|ques)|scopy|scopic|plasti(?:e|es)|pexi(?:e|es)|rraphi(?:e|es)|"
     r"plasty|pathi(?:e|es|que|ques)|pathy|pathies|pathic|megali(?:e|es)|megaly|carcinom(?:e|es|a|as)|sarcom(?:e|es|a|as)|blastom(?:e|es|a|as)|"
     r"cytom(?:e|es|a|as)|gliom(?:e|es|a|as)|adenom(?:e|es|a|as)|lymphom(?:e|es|a|as)|stomi(?:e|es)|ostomy|otomi(?:e|es)|otomy|metri(?:e|es|que|ques)|"
     r"therapi(?:e|es|que|ques)|therapy|therapies|logi(?:e|es|que|ques)|logical|emboli(?:e|sation|zation)|tinib|ciclib|parib|rafenib|zumab|ximab|"
@@ -46,6 +65,7 @@ class Vocabulary:
         whole: Words that pass only as a token.
         names: Common names of persons.
         combining: Forms that pass before a word (`hyper` in `hyperfixant`), and alone before a hyphen.
+        joining: Two and more words that technologists write as one (`cheabdpel`, `biopsybonemarrow`).
         phrases: Terms of several words, folded, single blanks between them.
     """
 
@@ -56,6 +76,7 @@ class Vocabulary:
     whole: frozenset[str]
     names: frozenset[str]
     combining: frozenset[str]
+    joining: re.Pattern[str]
     phrases: re.Pattern[str]
 
 
@@ -72,10 +93,17 @@ def vocabulary() -> Vocabulary:
         words,
         _read("devices"),
         _read("everyday"),
-        _read("names") - words,
+        (_read("names") | _read("people")) - words,
         _read("combining"),
+        _joining(_read("joining")),
         re.compile(rf"(?<![^\W_])(?:{pattern})(?![^\W_])"),
     )
+
+
+def _joining(words: frozenset[str]) -> re.Pattern[str]:
+    """Return the pattern of two long words, or three and more: two short ones are names too often (`cornac`, `thonon`)."""
+    every, long = ("|".join(sorted(one, key=len, reverse=True)) for one in (words, [word for word in words if len(word) > 3]))
+    return re.compile(rf"(?:{long}){{2}}|(?:{every}){{3,6}}")
 
 
 def _sections(text: str) -> list[frozenset[str]]:
@@ -105,7 +133,19 @@ def is_word(word: str) -> bool:
         return True
     if word in known.names:
         return False
-    return _ENDING.fullmatch(word) is not None or not known.words.isdisjoint(_stems(word)) or _is_compound(word)
+    return by_rule(word)
+
+
+def by_rule(word: str) -> bool:
+    """Return whether a folded word that no list holds is one by its form: its ending, its stem, or the words it is made of.
+
+    >>> by_rule("hyperfixantes"), by_rule("cheabdpel"), by_rule("zqvibe")
+    (True, True, False)
+    """
+    known = vocabulary()
+    if _ENDING.fullmatch(word) or not known.words.isdisjoint(_stems(word)) or _is_compound(word):
+        return True
+    return known.joining.fullmatch(word) is not None
 
 
 def _is_compound(word: str) -> bool:
@@ -174,13 +214,16 @@ def _allowed(token: str, technical: bool) -> bool:
     digits = sum(map(str.isdigit, plain))
     if plain.isdigit():
         return technical or digits <= MOST_DIGITS
-    if _MATRIX.fullmatch(plain) or _TNM.fullmatch(plain):
+    if any(form.fullmatch(plain) for form in (_MATRIX, _TNM, _KERNEL, _COUNTED)):
         return True
     if technical:
         return all(one.isdigit() or len(one) <= 3 or is_word(one) for one in _parts(token))
     if digits > MOST_DIGITS or (_CODE.fullmatch(plain) and not _WEIGHTED.fullmatch(plain)):
         return False
     if not digits and is_word(plain):
+        return True
+    glued = _WEIGHTS.fullmatch(plain)
+    if glued and is_word(glued["after"] or glued["before"] or "series"):
         return True
     parts = _parts(token)
     letters = [one for one in parts if not one.isdigit()]
