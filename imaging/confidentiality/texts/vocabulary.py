@@ -32,10 +32,11 @@ _LEAST_REST = 5
 MOST_DIGITS = 4
 """A token with more digits may number a person."""
 _PART = re.compile(r"\d+|[^\W\d_a-zà-öø-ÿ]+(?![a-zà-öø-ÿ])|[^\W\d_]?[a-zà-öø-ÿ]+|[^\W\d_]+")
-_CODE = re.compile(r"[a-z]\d{3,}")
+_RUN = re.compile(r"\d+|[^\W\d_]+")
+_CODE = re.compile(r"[a-z]\d{3,}[a-z]?")
 _MATRIX = re.compile(r"\d{1,4}(?:[x*]\d{1,4})+")
 _TNM = re.compile(r"[acpry]{0,2}t(?:is|[0-4x])(?:[a-d]|mi)?(?:n[0-3x](?:[a-c]|mi)?)?(?:m[01x][a-c]?)?")
-_WEIGHTED = re.compile(r"b\d{1,4}")
+_WEIGHTED = re.compile(r"b\d{1,3}|b\d\d[05]0")
 # Kernels of the makers, alone or before fat saturation: B50f, Br40, I31s, Qr44, FC08.
 _KERNEL = re.compile(
     r"(?:[abdhijqstuv]\d{2}[fhsmr]{0,2}|(?:b[flnprv]|h[cfnprv]|q[irw]|u[br]|s[ab]|c[rt]|y[ab])\d{2}[a-z]?|f[cl]\d{2})(?:fs)?"
@@ -225,7 +226,12 @@ def _allowed(token: str, technical: bool) -> bool:
     glued = _WEIGHTS.fullmatch(plain)
     if glued and is_word(glued["after"] or glued["before"] or "series"):
         return True
-    parts = _parts(token)
+    return _of_parts(_parts(token)) or _of_parts(_RUN.findall(plain))
+
+
+def _of_parts(parts: list[str]) -> bool:
+    """Return whether the parts of a token with digits or capitals inside are words: `SeinG`, `PTV50Gy`, `80kV10mA`."""
+    known = vocabulary()
     letters = [one for one in parts if not one.isdigit()]
     if len(parts) > 8 or sum(len(one) == 1 for one in letters) > 2:
         return False
