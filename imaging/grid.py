@@ -72,8 +72,8 @@ class Grid:
             return "size"
         tolerance = 1e-3 * min(self.spacing)
         corners = np.array([[0, 0, 0], *np.diag(np.array(self.size) - 1)], dtype=np.float64)
-        mine = self._centres(corners)
-        theirs = other._centres(corners)
+        mine = self.centres(corners)
+        theirs = other.centres(corners)
         if np.abs(mine[0] - theirs[0]).max() > tolerance:
             return "origin"
         if np.abs(np.array(self.spacing) - np.array(other.spacing)).max() > tolerance:
@@ -81,7 +81,17 @@ class Grid:
         # Corner to corner, so that a small turn of a long axis counts as far as it moves the last voxel.
         return "direction" if np.abs(mine - theirs).max() > 20 * tolerance else ""
 
-    def _centres(self, index: Array) -> Array:
+    def centres(self, index: Array) -> Array:
+        """Return the centres of voxels in mm (n, 3).
+
+        Args:
+            index: Their indices x, y, z (n, 3).
+
+        Example:
+            >>> grid = Grid((4, 4, 4), (1.0, 1.0, 2.5), (10.0, 0.0, 0.0), (1, 0, 0, 0, 1, 0, 0, 0, 1))
+            >>> grid.centres(np.array([[1, 0, 2]])).tolist()
+            [[11.0, 0.0, 5.0]]
+        """
         found: Array = np.array(self.origin) + (index * np.array(self.spacing)) @ self.matrix.T
         return found
 

@@ -12,6 +12,8 @@ from unibase.groundwork.problems import UserError
 from unibase.groundwork.sections import Section, accepted
 from unibase.imaging.confidentiality.study_rules import Rule
 from unibase.imaging.dicom.body import SuvKind
+from unibase.imaging.dose.metric_names import USUAL_METRICS, check_metrics
+from unibase.imaging.perturbation_options import Robustness
 from unibase.privacy.options import DEFAULT_MAX_SHIFT_DAYS
 
 PolicyName = Literal["strict", "longitudinal", "research"]
@@ -257,6 +259,18 @@ class Choices(Section):
     changes: bool = False
     """Beside each later volume of a series that holds several, give its features less those of the first: phase 2 less phase 1,
     b=800 less b=0. The rows name both volumes; shape is left out."""
+    dose: bool = False
+    """Measure the dose (RTDOSE of the same frame of reference) of every region of a CT, or of the images it was drawn on: rows of
+    Modality RTDOSE with the features of the dose in Gy and its metrics (`dose_D95`)."""
+    dose_metrics: tuple[str, ...] = USUAL_METRICS
+    """Which metrics: Dmean, Dmin, Dmax, D95 (percent of the volume), D2cc, V20Gy."""
+    dose_bin_width: float = Field(default=1.0, gt=0)
+    """Width in Gy of the bins of the features of a dose; what the parameter file says of bins and resegmentation is for images."""
+    dose_fractions: int = Field(default=0, ge=0)
+    """Number of fractions in which the dose is given: it is turned voxel by voxel to EQD2, the dose in 2 Gy fractions of the same
+    effect. 0 leaves it as it is."""
+    dose_alpha_beta: float = Field(default=10.0, gt=0)
+    """Alpha over beta in Gy, for EQD2."""
     pictures: bool = False
     """Draw each region on its image, and write a contact sheet in the staging zone, the most suspect first."""
 
@@ -271,6 +285,11 @@ class Choices(Section):
         accepted(volume_choice(volumes), check_volumes)
         return volumes[0] if volumes in (DRAWN, ALL) else volumes
 
+    @field_validator("dose_metrics")
+    @classmethod
+    def _metrics(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
+        return accepted(metrics, check_metrics)
+
     @field_validator("habitats")
     @classmethod
     def _parts(cls, habitats: int) -> int:
@@ -281,76 +300,6 @@ class Choices(Section):
         if self.mode == "ibsi" and self.engine != "unibase":
             raise ValueError("PyRadiomics does not compute IBSI's definitions; give engine: unibase with mode: ibsi")
         return self
-
-
-class Perturbation(BaseModel):
-    """One way to perturb; zeros leave things as they are, and several kinds may be joined.
-
-    Attributes:
-        rotation: Degrees around the normal of the slices, through the centre of the region.
-        translation: Shift along x, y, z as parts of a voxel.
-        noise: Add Gaussian noise, this many times the noise that the image has itself.
-        volume: Grow (above 0) or shrink (below 0) the region by this part of its volume.
-        contour: Standard deviation in mm by which a random contour leaves the drawn one.
-        contour_length: Distance in mm over which the random contour is correlated.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    rotation: float = 0.0
-    translation: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    noise: Annotated[float, Field(ge=0)] = 0.0
-    volume: Annotated[float, Field(ge=-0.9, le=5)] = 0.0
-    contour: Annotated[float, Field(ge=0)] = 0.0
-    contour_length: Annotated[float, Field(gt=0)] = 10.0
-
-    @property
-    def name(self) -> str:
-        """Short text that tells the perturbation, such as `rotation -6, volume 0.1`."""
-        parts = [f"{key} {getattr(self, key):g}" for key in ("rotation", "noise", "volume", "contour") if getattr(self, key)]
-        if any(self.translation):
-            parts.insert(0, "translation " + "/".join(f"{item:g}" for item in self.translation))
-        return ", ".join(parts) or "none"
-
-
-DEFAULT_PERTURBATIONS: tuple[Perturbation, ...] = (
-    Perturbation(),
-    *(Perturbation(rotation=angle, volume=change) for angle, change in ((-6.0, 0.1), (-3.0, -0.1), (3.0, 0.1), (6.0, -0.1))),
-    *(Perturbation(translation=shift, noise=1.0) for shift in ((0.25, 0.25, 0.25), (0.75, 0.25, 0.25), (0.25, 0.75, 0.25))),
-    *(Perturbation(contour=1.0, rotation=angle) for angle in (-3.0, 0.0, 3.0)),
-)
-"""Eleven copies, the unperturbed one among them, that mix the kinds as the published chains do."""
-
-
-def check_perturbations(perturbations: Sequence[Perturbation]) -> None:
-    """Check a plan.
-
-    Args:
-        perturbations: The plan.
-
-    Raises:
-        UserError: If there are fewer than two, or two are equal.
-    """
-    if len(perturbations) < 2 or len(set(perturbations)) != len(perturbations):
-        raise UserError("Give at least two different perturbations.")
-
-
-class Robustness(Section):
-    """Which features withstand a perturbed image and contour, and a second scan. The release says it of every feature."""
-
-    perturbations: list[Perturbation] = Field(default=list(DEFAULT_PERTURBATIONS), min_length=2)
-    """Copies of every region to extract; by default the region as it is and ten that mix rotation with growth and shrinkage,
-    translation with noise, and redrawn contours."""
-    least: float = Field(default=0.75, ge=0, le=1)
-    """A feature is stable when the lower 95 % limit of its ICC(2,1) reaches this."""
-    retest_days: float | None = Field(default=None, gt=0)
-    """Two studies of a person with the same modality and target, at most this many days apart, are test and retest; `null`
-    leaves the retest table out."""
-
-    @field_validator("perturbations")
-    @classmethod
-    def _different(cls, plan: list[Perturbation]) -> list[Perturbation]:
-        return accepted(plan, check_perturbations)
 
 
 class Features(Choices):

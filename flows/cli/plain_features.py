@@ -13,8 +13,9 @@ from unibase.groundwork.cluster import dask_client
 from unibase.groundwork.plain_csv import write_plain_csv
 from unibase.groundwork.problems import UserError
 from unibase.imaging.commands import PlainRun, extract_plain
-from unibase.imaging.dose.histogram import USUAL_METRICS, Fractions
+from unibase.imaging.dose.histogram import Fractions
 from unibase.imaging.dose.measured import Wanted, measure_doses
+from unibase.imaging.dose.metric_names import USUAL_METRICS
 from unibase.imaging.options import Choices
 from unibase.imaging.radiomics.maps import MapFormat, MapRun, write_maps
 from unibase.imaging.radiomics.plain_units import Source

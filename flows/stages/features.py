@@ -25,7 +25,7 @@ from unibase.imaging import reasons
 from unibase.imaging.dicom.inventory import images_frame
 from unibase.imaging.looks.unit import FOLDER, gather_looks
 from unibase.imaging.options import Features
-from unibase.imaging.radiomics.plan import Row
+from unibase.imaging.radiomics.plan import DOSE_OF_NOTHING, Row
 from unibase.imaging.radiomics.robustness import RobustnessTask, extract_perturbed, stability_table
 from unibase.imaging.radiomics.series_features import (
     Asked,
@@ -171,12 +171,13 @@ def _left(folder: Path, pictures: bool, result: dict[str, Any]) -> list[Output]:
 
 
 def _stray(row: Row) -> Outcome:
-    """Return how a structure set or segmentation stands in quarantine that goes with no image series."""
+    """Return how a structure set, segmentation or dose stands in quarantine that goes with no image series."""
+    unit = f"{row['folder']}:{row['SeriesInstanceUID']}"
+    if row["Modality"] == "RTDOSE":
+        return Outcome(unit, "", "quarantined", None, reasons.NO_DOSE, DOSE_OF_NOTHING, reasons.NO_DOSE.remedy)
     message = "The structure set or segmentation was drawn on no image series of the study."
     remedy = "Send the series that it was drawn on, or leave it out."
-    return Outcome(
-        f"{row['folder']}:{row['SeriesInstanceUID']}", "", "quarantined", None, reasons.MASK_WITHOUT_IMAGE, message, remedy
-    )
+    return Outcome(unit, "", "quarantined", None, reasons.MASK_WITHOUT_IMAGE, message, remedy)
 
 
 def _extract(_: None, task: FeatureTask) -> dict[str, Any]:

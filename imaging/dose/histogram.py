@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from unibase.groundwork.problems import UserError
+from unibase.groundwork.problems import Unusable
 from unibase.imaging.boxed import Boxed
+from unibase.imaging.dose.metric_names import FORM, check_metric
 from unibase.imaging.dose.rtdose import Dose
 from unibase.imaging.grid import Array, Grid
-
-USUAL_METRICS = ("Dmin", "Dmean", "Dmax", "D2", "D50", "D95", "D98")
-"""What is measured when nothing is asked."""
-
-_FORM = re.compile(r"(?P<what>[DV])(?:(?P<named>min|mean|max)|(?P<number>\d+(?:\.\d+)?)(?P<unit>cc|Gy|%)?)", re.IGNORECASE)
+from unibase.imaging.reasons import UNSUPPORTED_DOSE
 
 
 @dataclass(frozen=True)
@@ -46,6 +42,27 @@ class Fractions:
         return effect
 
 
+WHOLE_COURSES = frozenset({"PLAN", "MULTI_PLAN", "PLAN_OVERVIEW", ""})
+"""What a dose may sum when a number of fractions is that of all of it (PS3.3 C.8.8.3, Dose Summation Type)."""
+
+
+def check_eqd2(dose: Dose) -> None:
+    """Check that a dose can be turned to EQD2: physical, and of the whole course.
+
+    Args:
+        dose: The dose.
+
+    Raises:
+        Unusable: `unsupported-dose`.
+    """
+    if dose.kind == "EFFECTIVE":
+        message = "Dose Type (3004,0004) is EFFECTIVE: fractions are in it already."
+        raise Unusable(UNSUPPORTED_DOSE, message, "Measure it without EQD2, or export the physical dose.")
+    if dose.summation not in WHOLE_COURSES:
+        message = f"EQD2 needs the dose of the whole course, and Dose Summation Type (3004,000A) is {dose.summation}."
+        raise Unusable(UNSUPPORTED_DOSE, message, "Export the dose of the plan, or measure it without EQD2.")
+
+
 def dose_of(region: Boxed, grid: Grid, dose: Dose) -> Array:
     """Return the dose in Gy of each voxel (n,) of a region, at its centre; NaN where the dose grid ends before.
 
@@ -57,26 +74,6 @@ def dose_of(region: Boxed, grid: Grid, dose: Dose) -> Array:
     index = np.argwhere(region.array)[:, ::-1] + np.array(region.start[::-1])
     points = np.array(grid.origin) + (index * np.array(grid.spacing)) @ grid.matrix.T
     return dose.at(points)
-
-
-def check_metric(metric: str) -> str:
-    """Return a metric if it is one: `Dmean`, `D95` or `D95%` (percent), `D2cc`, `V20Gy` (percent).
-
-    Args:
-        metric: As a user writes it.
-
-    Raises:
-        UserError: If it is none.
-
-    Example:
-        >>> check_metric("D2cc"), check_metric("V20")
-        ('D2cc', 'V20')
-    """
-    found = _FORM.fullmatch(metric)
-    wrong = found is None or (found["what"].upper() == "V" and (found["named"] or found["unit"] in ("cc", "%")))
-    if wrong or (found is not None and found["what"].upper() == "D" and (found["unit"] or "").lower() == "gy"):
-        raise UserError(f"{metric} is no metric of a dose. Write Dmean, Dmin, Dmax, D95 (percent), D2cc, or V20Gy.")
-    return metric
 
 
 def metrics_of(doses: Array, voxel_cc: float, metrics: Sequence[str]) -> list[tuple[str, float, str]]:
@@ -95,7 +92,7 @@ def metrics_of(doses: Array, voxel_cc: float, metrics: Sequence[str]) -> list[tu
 
 
 def _value(metric: str, falling: Array, voxel_cc: float) -> tuple[float, str]:
-    found = _FORM.fullmatch(check_metric(metric))
+    found = FORM.fullmatch(check_metric(metric))
     assert found is not None
     if found["named"]:
         named = {"min": falling[-1], "mean": falling.mean(), "max": falling[0]}

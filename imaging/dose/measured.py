@@ -13,7 +13,8 @@ import polars as pl
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.imaging.dicom.series import read_header
 from unibase.imaging.dicom.volume import Volume
-from unibase.imaging.dose.histogram import USUAL_METRICS, Fractions, check_metric, dose_of, metrics_of
+from unibase.imaging.dose.histogram import Fractions, check_eqd2, dose_of, metrics_of
+from unibase.imaging.dose.metric_names import USUAL_METRICS, check_metric
 from unibase.imaging.dose.rtdose import Dose, read_dose
 from unibase.imaging.options import Regions
 from unibase.imaging.radiomics.plain_units import plan_source
@@ -117,6 +118,8 @@ def _of_region(
 
 
 def _rows(region: Region, volume: Volume, dose: Dose, wanted: Wanted) -> list[dict[str, Any]]:
+    if wanted.fractions is not None:
+        check_eqd2(dose)
     drawn = region.read(volume)
     values = dose_of(drawn.region, volume.grid, dose)
     inside = values[values == values]

@@ -32,6 +32,8 @@ class Dose:
         frame_of_reference_uid: Its frame of reference.
         sop_uid: SOPInstanceUID.
         summation: DoseSummationType: PLAN, FRACTION, BEAM, ...
+        kind: DoseType: PHYSICAL or EFFECTIVE.
+        series_uid: SeriesInstanceUID.
     """
 
     array: Array
@@ -42,6 +44,8 @@ class Dose:
     frame_of_reference_uid: str
     sop_uid: str
     summation: str
+    kind: str
+    series_uid: str
 
     def at(self, points: Array) -> Array:
         """Return the dose in Gy (n,) at points (n, 3) in mm, linear between voxel centres; NaN beyond the grid.
@@ -93,7 +97,9 @@ def read_dose(path: Path) -> Dose:
         offsets[order],
         str(dataset.get("FrameOfReferenceUID", "")),
         str(dataset.get("SOPInstanceUID", "")),
-        str(dataset.get("DoseSummationType", "") or ""),
+        str(dataset.get("DoseSummationType", "") or "").upper(),
+        str(dataset.get("DoseType", "") or "").upper(),
+        str(dataset.get("SeriesInstanceUID", "")),
     )
 
 

@@ -76,7 +76,7 @@ def marks_of(volume: Volume, mask: Mask, floor: float) -> Marks:
     outside = image[ring]
     spread = float(np.sqrt((values.var() + (outside.var() if outside.size else 0)) / 2)) or 1.0
     index = np.argwhere(region.array).mean(axis=0) + np.array(region.start)
-    centre = volume.grid._centres(index[np.newaxis, ::-1])[0]
+    centre = volume.grid.centres(index[np.newaxis, ::-1])[0]
     spacing = volume.grid.spacing
     return Marks(
         float(region.voxels * np.prod(spacing) / 1000),

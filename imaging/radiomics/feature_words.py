@@ -14,6 +14,7 @@ from importlib.resources import files
 import polars as pl
 
 from unibase.groundwork.tables import FEATURES
+from unibase.imaging.dose.metric_names import metric_words
 
 COLUMNS = {
     "column": "Name of the column in the FEATURES table.",
@@ -42,6 +43,8 @@ def feature_dictionary(columns: Iterable[str]) -> pl.DataFrame:
     for column in columns:
         if column in described:
             rows.append(described[column])
+        elif (dose := metric_words(column)) is not None:
+            rows.append(_row(column, "dose", unit=dose[0], definition=dose[1]))
         elif column in identity:
             text, unit = identity[column].text, identity[column].unit
             rows.append(_row(column, "identity", unit=unit, definition=text))

@@ -15,7 +15,7 @@ from unibase.groundwork.problems import Unusable
 from unibase.imaging import reasons
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Array, Grid
-from unibase.imaging.options import Perturbation
+from unibase.imaging.perturbation_options import Perturbation
 
 MARGIN = 30.0
 """How many mm of the image around the region are kept: more than what rotation and filters of usual width reach."""
@@ -39,7 +39,7 @@ def perturb(volume: Volume, mask: Array, perturbation: Perturbation, seed: int, 
     grid = replace(
         volume.grid,
         size=tuple(part.stop - part.start for part in reversed(box)),
-        origin=tuple(volume.grid._centres(np.array([[part.start for part in reversed(box)]], dtype=float))[0]),
+        origin=tuple(volume.grid.centres(np.array([[part.start for part in reversed(box)]], dtype=float))[0]),
     )
     array, region = volume.array[box], mask[box]
     noise = noise_level(array, region) if perturbation.noise else 0.0
@@ -107,7 +107,7 @@ def _move(array: Array, region: Array, grid: Grid, perturbation: Perturbation) -
     import SimpleITK as sitk
 
     index = np.argwhere(region).mean(axis=0)[::-1]
-    centre = grid._centres(index[np.newaxis, :])[0]
+    centre = grid.centres(index[np.newaxis, :])[0]
     shift = grid.matrix @ (np.array(perturbation.translation) * np.array(grid.spacing))
     transform = sitk.VersorRigid3DTransform()
     transform.SetCenter([float(item) for item in centre])

@@ -16,7 +16,7 @@ from unibase.imaging.dicom.series import NOT_IMAGES, read_header, read_index
 from unibase.imaging.plain.listing import Listed, is_listing, read_listing
 from unibase.imaging.plain.paired_by_name import Layout, Unplaced, find_pairs, tells_no_case
 from unibase.imaging.plain.whole import suffix_of
-from unibase.imaging.radiomics.plan import Row, plan_units
+from unibase.imaging.radiomics.plan import DOSE_OF_NOTHING, Row, plan_units
 from unibase.imaging.radiomics.settings import FeatureSettings
 from unibase.imaging.radiomics.task import Asked, FeatureTask
 
@@ -124,7 +124,8 @@ def _of_folder(source: Path, work: Path, asked: Asked) -> SourcePlan:
     # Plain DICOM carries no pseudonym: one stand-in lets the index group it, and no row tells it.
     index = read_index(source, subject_of=lambda _: 1, parts=True)
     planned = plan_units(index.series, source, work, asked)
-    mixed = _Mixed(source, layout, index.series.to_dicts(), list(planned.unplaced))
+    strays = [row for row in planned.unplaced if row["Modality"] != "RTDOSE"]
+    mixed = _Mixed(source, layout, index.series.to_dicts(), strays)
     mixed.match()
     units = []
     for name, masks in sorted(mixed.pairs.items()):
@@ -139,7 +140,7 @@ def _of_folder(source: Path, work: Path, asked: Asked) -> SourcePlan:
     units = list(_distinct(units))
     refused = [
         {"unit": one.place, "reason": one.reason, "message": one.message, "remedy": one.remedy}
-        for one in [*mixed.unplaced, *_broken(source, index.not_dicom)]
+        for one in [*mixed.unplaced, *_doses_of_nothing(source, planned.unplaced), *_broken(source, index.not_dicom)]
     ]
     if not units:
         if refused:
@@ -155,6 +156,15 @@ def _distinct(units: list[Unit]) -> Iterator[Unit]:
     for unit in sorted(units, key=lambda unit: (unit.key, unit.arguments.series_uid or "")):
         count[unit.key] = count.get(unit.key, 0) + 1
         yield unit if names.count(unit.key) == 1 else replace(unit, key=f"{unit.key} (series {count[unit.key]})")
+
+
+def _doses_of_nothing(source: Path, unplaced: Sequence[Row]) -> Iterator[Unplaced]:
+    """Yield the doses that go with no image."""
+    for row in unplaced:
+        if row["Modality"] == "RTDOSE":
+            for path in _dicom_files(source / row["folder"], row["SeriesInstanceUID"]):
+                place = path.relative_to(source).as_posix()
+                yield Unplaced(place, DOSE_OF_NOTHING, reasons.NO_DOSE.remedy, reasons.NO_DOSE)
 
 
 def _broken(source: Path, not_dicom: Sequence[str]) -> list[Unplaced]:

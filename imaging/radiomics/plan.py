@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,17 @@ Row = Mapping[str, Any]
 """A row of a SERIES frame."""
 
 
+DOSE_OF_NOTHING = "The dose has the frame of reference of no image with regions."
+"""What is said of a dose that goes with no image."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """The units of a SERIES frame.
 
     Attributes:
         units: One per image series.
-        unplaced: Rows of RTSTRUCT and SEG series that go with no image of the frame.
+        unplaced: Rows of RTSTRUCT and SEG series, and of RTDOSE when doses are asked for, that go with no image of the frame.
     """
 
     units: list[Unit]
@@ -57,14 +61,19 @@ def plan_units(
     """
     rows = series.to_dicts()
     place = _Place(Path(root), Path(destination), _shared_folders(rows))
-    images, masks = _parts_of_series(rows, images=True), _parts_of_series(rows, images=False)
+    images = _parts_of_series(rows, lambda modality: modality not in NOT_IMAGES)
+    masks = _parts_of_series(rows, lambda modality: modality in ("RTSTRUCT", "SEG"))
+    doses = _parts_of_series(rows, lambda modality: asked.choices.dose and modality == "RTDOSE")
     units, used = [], set()
     for parts in images:
         own = _masks_of(parts[0], masks)
         used |= {_key(mask[0]) for mask in own}
         if modalities is None or parts[0]["Modality"] in modalities:
-            units.append(_unit_of(parts, [part for mask in own for part in mask], place, asked))
-    return Plan(units, [part for mask in masks if _key(mask[0]) not in used for part in mask])
+            unit = _unit_of(parts, [part for mask in own for part in mask], place, asked)
+            given = _doses_of(parts[0], own, doses)
+            used |= {_key(dose[0]) for dose in given}
+            units.append(_with_doses(unit, [part for dose in given for part in dose], place))
+    return Plan(units, [part for one in (*masks, *doses) if _key(one[0]) not in used for part in one])
 
 
 @dataclass(frozen=True)
@@ -101,15 +110,31 @@ def _unit_of(parts: Sequence[Row], masks: Sequence[Row], place: _Place, asked: A
     return Unit(f"{row['folder']}:{row['SeriesInstanceUID']}", digest, task)
 
 
+def _doses_of(image: Row, masks: Sequence[list[Row]], doses: Sequence[list[Row]]) -> list[list[Row]]:
+    """Return the doses of the person and frame of reference of an image, when it is a CT, or what its masks were drawn on."""
+    drawn_on = {mask[0]["ReferencedSeriesInstanceUID"] for mask in masks}
+    if not masks or (image["Modality"] != "CT" and image["SeriesInstanceUID"] not in drawn_on):
+        return []
+    same = ("subject_id", "FrameOfReferenceUID")
+    return [dose for dose in doses if all(dose[0][name] == image[name] for name in same)]
+
+
+def _with_doses(unit: Unit, doses: Sequence[Row], place: _Place) -> Unit:
+    if not doses:
+        return unit
+    digest = digest_of([unit.input_digest, sorted(dose["input_digest"] for dose in doses)])
+    return replace(unit, input_digest=digest, arguments=replace(unit.arguments, doses=place.files(doses)))
+
+
 def _key(row: Row) -> tuple[Any, ...]:
     return row["subject_id"], row["SeriesInstanceUID"]
 
 
-def _parts_of_series(rows: Sequence[Row], images: bool) -> list[list[Row]]:
-    """Return the rows of each image series, or of each RTSTRUCT and SEG series: one for every folder that it lies in."""
+def _parts_of_series(rows: Sequence[Row], wanted: Callable[[str], bool]) -> list[list[Row]]:
+    """Return the rows of each series of the wanted modalities: one for every folder that it lies in."""
     parts: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
     for row in rows:
-        if row["Modality"] not in NOT_IMAGES if images else row["Modality"] in ("RTSTRUCT", "SEG"):
+        if wanted(row["Modality"]):
             parts[_key(row)].append(row)
     return [sorted(members, key=lambda row: str(row["folder"])) for members in parts.values()]
 
@@ -135,7 +160,7 @@ def _shared_folders(rows: Sequence[Row]) -> set[str]:
 def _files_of(root: Path, row: Row, shared: set[str]) -> list[Path]:
     folder = root / row["folder"]
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    if row["folder"] not in shared and row["Modality"] not in ("RTSTRUCT", "SEG"):
+    if row["folder"] not in shared and row["Modality"] not in ("RTSTRUCT", "SEG", "RTDOSE"):
         return files
     # A mask shares its folder with files that are no DICOM, too.
     return [

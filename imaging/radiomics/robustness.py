@@ -14,7 +14,7 @@ from unibase.groundwork.files import digest_of, sha256_file
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.boxed import Boxed
 from unibase.imaging.dicom.volume import Volume
-from unibase.imaging.options import DEFAULT_PERTURBATIONS, Perturbation, check_perturbations
+from unibase.imaging.perturbation_options import DEFAULT_PERTURBATIONS, Perturbation, check_perturbations
 from unibase.imaging.radiomics.extraction import extract_region
 from unibase.imaging.radiomics.perturbations import MARGIN, perturb
 from unibase.imaging.radiomics.selection import Region, Selection, entry, select

@@ -17,17 +17,17 @@ from unibase.groundwork.files import sha256_file
 from unibase.groundwork.problems import Unusable
 from unibase.groundwork.tables import FEATURES, Table
 from unibase.imaging.dicom.pixel_quality import pixel_quality
-from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.looks.unit import look_at, write_looks
 from unibase.imaging.options import Choices, Engine, Mode, Several
 from unibase.imaging.plain.whole import PICTURE_SUFFIXES, suffix_of
 from unibase.imaging.radiomics.extraction import engine_name, extract_region, extract_regions
+from unibase.imaging.radiomics.feature_rows import region_rows
 from unibase.imaging.radiomics.feature_words import pyradiomics_columns
+from unibase.imaging.radiomics.of_dose import dose_rows
 from unibase.imaging.radiomics.plan import Plan, plan_units, stage_settings
-from unibase.imaging.radiomics.reference import Features
 from unibase.imaging.radiomics.selection import Region, Selection, entry, select
 from unibase.imaging.radiomics.settings import FeatureSettings
-from unibase.imaging.radiomics.task import Asked, FeatureTask, region_name
+from unibase.imaging.radiomics.task import Asked, FeatureTask
 from unibase.imaging.radiomics.told import Told, list_regions
 from unibase.imaging.radiomics.volume_changes import change_rows
 from unibase.imaging.regions.mask import Mask
@@ -48,6 +48,7 @@ __all__ = [
     "list_regions",
     "memory_bound",
     "plan_units",
+    "region_rows",
     "stage_settings",
 ]
 
@@ -121,6 +122,8 @@ def _extract_volume(
         rows += region_rows(task, volume, region, features, replace(mask, notes=tuple(notes)))
         found = {"voxels": mask.region.voxels, "notes": notes, "refused_image_types": left_out}
         told.append({"target": region.target, "roi_name": region.roi_name, "status": "done", **found})
+    if task.doses and regions:
+        rows += dose_rows(task, volume, regions, told)
     if task.choices.pictures:
         looks += look_at(task, volume, regions, len(looks))
     return rows
@@ -165,36 +168,3 @@ def ordered(frame: pl.DataFrame, table: Table = FEATURES) -> pl.DataFrame:
     return frame.select(
         *[name for name in identity if name in frame.columns], *[pl.col(name).cast(pl.Float64) for name in features]
     )
-
-
-def region_rows(task: FeatureTask, volume: Volume, region: Region, features: Features, mask: Mask) -> list[dict[str, Any]]:
-    """Return the rows of one region: what names it and what is known of its mask, then its `features`, one row per image type.
-
-    Args:
-        task, volume: The unit, and the image.
-        region, mask: The region, and its mask on the image.
-    """
-    identity = {
-        "subject_id": task.subject_id,
-        "centre": task.centre,
-        "StudyInstanceUID": volume.study_uid or None,
-        "SeriesInstanceUID": volume.series_uid or task.series_uid,
-        "Modality": volume.modality or None,
-        "volume": volume.name or None,
-        "unit": volume.unit or None,
-        "series_time": task.series_time,
-        "region": region_name(region.target, volume.name),
-        "roi_name": region.roi_name,
-        "engine": engine_name(task.choices.engine),
-        "mode": task.choices.mode,
-        "settings_digest": task.settings_digest,
-        "image_notes": ", ".join(volume.notes) or None,
-        "mask_label": region.about.label or None,
-        "mask_approval": region.about.approval or None,
-        "mask_reader": region.about.reader or None,
-        "mask_time": region.about.time,
-        "mask_coverage": mask.coverage,
-        "mask_notes": ", ".join(mask.notes) or None,
-        "source_digest": region.source_digest,
-    }
-    return [{**identity, "image_type": image_type, **values} for image_type, values in sorted(features.items())]

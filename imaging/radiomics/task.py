@@ -48,6 +48,7 @@ class FeatureTask:
         series_uid: The series to read, when the folder holds several.
         image_files: The files of the image, when they lie in several folders.
         pet: What the study's table says of the image, when it is a PET.
+        doses: RTDOSE files of its frame of reference, when doses are asked for.
     """
 
     image_folder: Path
@@ -62,6 +63,7 @@ class FeatureTask:
     series_uid: str | None = None
     image_files: tuple[Path, ...] = ()
     pet: PetFacts | None = None
+    doses: tuple[Path, ...] = ()
 
     def check(self) -> None:
         """Check what the types cannot say.

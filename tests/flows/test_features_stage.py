@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.imaging.dicom_maker import write_rtstruct, write_series
+from tests.imaging.dicom_maker import uid, write_rtstruct, write_series
+from tests.imaging.test_dose import dose_file
 from tests.known_keys import known_key
 from unibase.flows.looks.matches import in_words, read_matches
 from unibase.flows.runs.run import Run, open_run
@@ -20,7 +21,7 @@ from unibase.flows.stages.index import index_series
 from unibase.flows.stages.people import resolve_people
 from unibase.flows.stages.release_words import describe_columns
 from unibase.flows.study.validation import read_study
-from unibase.groundwork.tables import FEATURES
+from unibase.groundwork.tables import FEATURES, QUARANTINE
 from unibase.imaging.tables import STABILITY
 from unibase.privacy.keys import write_key_file
 
@@ -36,6 +37,8 @@ features:
   regions: {GTV: ["gtv.*"], NODE: ["node.*"]}
   several: each
   shells: [[0, 4]]
+  dose: true
+  dose_metrics: [Dmean, V20Gy]
   robustness: {retest_days: 40, perturbations: [{}, {rotation: 5, volume: 0.1}, {noise: 1, contour: 0.5}]}
 index: {concept: treatment_start}
 """
@@ -64,6 +67,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
                 rois = rois[2:]
             marks = {"patient": f"IPP{person}", "study": 100 + number, "number": 500 + number}
             write_rtstruct(home / f"dicom/{number}/rs.dcm", rois, series=number, **marks)
+    # The planning CT of two persons has a dose; a dose of another frame of reference goes with nothing.
+    for person, frame in ((1, 900), (2, 900), (3, 901)):
+        marks = {"PatientID": f"IPP{person}", "SOPInstanceUID": uid(person, 700), "SeriesInstanceUID": uid(person, 600)}
+        marks |= {"StudyInstanceUID": uid(100 + 10 * person + 1), "FrameOfReferenceUID": uid(frame)}
+        dose_file(home / f"dicom/{10 * person + 1}/rd.dcm", **marks)
     (home / "people.csv").write_text("identifier\n" + "".join(f"IPP{person}\n" for person in range(1, 5)))
     (home / "params.yaml").write_text("featureClass: {firstorder: [Mean, Maximum], shape: [MeshVolume]}\n")
     (home / "study.yaml").write_text(STUDY)
@@ -80,7 +88,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 
 def test_lesions_share_the_name_of_their_target_and_have_shells(run: Run) -> None:
     features = FEATURES.read(run.study.work.staging / "imaging/features.parquet")
-    counted = features.group_by("region", "roi_name").len().sort("region", "roi_name").rows()
+    counted = features.filter(Modality="CT").group_by("region", "roi_name").len().sort("region", "roi_name").rows()
     assert counted == [(region, name, 6) for region in ("GTV", "GTV shell 0-4 mm") for name in ("GTV left", "GTV right")]
 
 
@@ -114,6 +122,14 @@ def test_stability_over_copies_and_scans_of_the_cohort(run: Run) -> None:
     assert stability(run, members.clear()).equals(STABILITY.empty())
 
 
+def test_the_dose_of_every_region_stands_in_the_same_table(run: Run) -> None:
+    dose = FEATURES.read(run.study.work.staging / "imaging/features.parquet").filter(Modality="RTDOSE")
+    assert dose["subject_id"].n_unique() == 2
+    assert dose["dose_V20Gy"].is_between(0, 100).all() and dose["dose_Dmean"].is_between(30, 90).all()
+    aside = QUARANTINE.read(run.quarantine_file("features")).filter(pl.col("reason") == "no-dose")
+    assert aside.height == 1
+
+
 def test_a_second_run_does_nothing_again(run: Run) -> None:
     assert not any(outcome.repeated for outcome in extract_features(run))
 
@@ -140,7 +156,9 @@ def test_what_a_reviewer_refuses_leaves_the_features_and_nothing_is_measured_aga
     outcomes = extract_features(replace(run, study=decided, say=said.append))
     assert not any(outcome.repeated for outcome in outcomes)
     after = FEATURES.read(run.study.work.staging / "imaging/features.parquet")
-    assert after.equals(before.filter(pl.col("source_digest") != digest)) and before.height - after.height == 2
+    assert (
+        after.equals(before.filter(pl.col("source_digest") != digest)) and before.height - after.height == 4
+    )  # with its shell and both doses
     aside = pl.read_parquet(run.quarantine_file("features")).filter(pl.col("reason") == "refused-by-reviewer")
     assert aside["centre"].to_list() == ["A", "A"]
     assert read_matches(run.study).filter(pl.col("reason") == "refused-by-reviewer")["status"].to_list() == ["refused"] * 2

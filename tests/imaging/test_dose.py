@@ -14,8 +14,9 @@ from pydicom.dataset import Dataset
 from tests.imaging.dicom_maker import base, uid, write_rtstruct, write_series
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.imaging.dicom.volume import read_series
-from unibase.imaging.dose.histogram import Fractions, check_metric, dose_of, metrics_of
+from unibase.imaging.dose.histogram import Fractions, dose_of, metrics_of
 from unibase.imaging.dose.measured import Wanted, measure_doses
+from unibase.imaging.dose.metric_names import check_metric
 from unibase.imaging.dose.rtdose import read_dose
 from unibase.imaging.regions.masks import read_masks
 

@@ -14,7 +14,7 @@ from tests.imaging.dicom_maker import write_rtstruct, write_series
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Grid
-from unibase.imaging.options import DEFAULT_PERTURBATIONS, Perturbation, check_perturbations
+from unibase.imaging.perturbation_options import DEFAULT_PERTURBATIONS, Perturbation, check_perturbations
 from unibase.imaging.radiomics.perturbations import noise_level, perturb, signed_distance
 from unibase.imaging.radiomics.robustness import RobustnessTask, extract_perturbed, robustness_table
 from unibase.imaging.radiomics.series_features import FeatureTask
