@@ -156,11 +156,10 @@ def test_what_a_reviewer_refuses_leaves_the_features_and_nothing_is_measured_aga
     outcomes = extract_features(replace(run, study=decided, say=said.append))
     assert not any(outcome.repeated for outcome in outcomes)
     after = FEATURES.read(run.study.work.staging / "imaging/features.parquet")
-    assert (
-        after.equals(before.filter(pl.col("source_digest") != digest)) and before.height - after.height == 4
-    )  # with its shell and both doses
+    # With its shell, and the dose of both.
+    assert after.equals(before.filter(pl.col("source_digest") != digest)) and before.height - after.height == 4
     aside = pl.read_parquet(run.quarantine_file("features")).filter(pl.col("reason") == "refused-by-reviewer")
-    assert aside["centre"].to_list() == ["A", "A"]
+    assert aside["centre"].to_list() == ["A"] * 4
     assert read_matches(run.study).filter(pl.col("reason") == "refused-by-reviewer")["status"].to_list() == ["refused"] * 2
     assert any("verdicts that name no region" in line and "rows 2" in line for line in said)
     extract_features(run)
