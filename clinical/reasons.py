@@ -217,6 +217,12 @@ UNIT_BY_DISTRIBUTION = Reason(
     "Write the unit in the source or the mapping; or add the analyte to `ranges` in the file that `quality` names, without `typical`.",
     "A haemoglobin of 132 in a column without a unit: g/L.",
 )
+NUMBER_AS_FLOAT = Reason(
+    "number-as-float",
+    "Numbers of persons are written as floating-point numbers.",
+    "Nothing, when `1.0` is person 1; else write the numbers as text. Zeros before a number count: `00123` and `123` are two persons.",
+    "`1.0` in a column person_id that pandas wrote.",
+)
 UNREAD_VALUE = Reason(
     "unread-value",
     "A value is of a type that no column of an event holds.",

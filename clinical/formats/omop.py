@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from unibase.clinical.formats.omop_columns import add_moments, complete, text_of, with_columns
+from unibase.clinical.formats.omop_columns import add_moments, complete, person_number, text_of, told_floats, with_columns
 from unibase.clinical.formats.omop_concepts import codes_of, units_of
 from unibase.clinical.formats.omop_deaths import deaths_in
 from unibase.clinical.formats.omop_tables import DEATH_COLUMNS, EVENT_TABLES, EventTable, columns_of
@@ -54,7 +54,7 @@ def read_event_table(name: str, table: SourceTable, concepts: pl.DataFrame, text
 def _read_death(table: SourceTable, concepts: pl.DataFrame) -> TableEvents:
     problems = list(table.problems)
     frame = with_columns(table.frame, DEATH_COLUMNS, ["person_id"])
-    frame = frame.with_columns(text_of("person_id").alias("person"), code=pl.lit("MEDS_DEATH"))
+    frame = frame.with_columns(person_number("person_id").alias("person"), code=pl.lit("MEDS_DEATH"))
     frame = add_moments(_about_someone(frame, problems), "death_date", "death_datetime")
     # A row says that the person is dead; the day may be missing, or none that can be.
     for row, problem in frame.filter(pl.col("time_min").is_null()).select("source_row", "problem").iter_rows():
@@ -63,14 +63,14 @@ def _read_death(table: SourceTable, concepts: pl.DataFrame) -> TableEvents:
     frame = partial_dates.unknown_where(frame, pl.col("time_min").is_null())
     cause = _coded(frame, ("cause_source_concept_id", "cause_concept_id"), concepts)
     frame = frame.with_columns(cause.alias("text_value"))
-    return TableEvents("death", table.rows, complete(frame), problems)
+    return TableEvents("death", table.rows, complete(frame), problems, told_floats(frame))
 
 
 def _read_events(rule: EventTable, name: str, table: SourceTable, concepts: pl.DataFrame, texts: frozenset[str]) -> TableEvents:
     problems = list(table.problems)
     needed = [column for column in ("person_id", rule.concept, rule.source_concept, rule.source_value) if column]
     frame = with_columns(table.frame, columns_of(name), needed)
-    frame = frame.with_columns(text_of("person_id").alias("person"))
+    frame = frame.with_columns(person_number("person_id").alias("person"))
     frame = _about_someone(frame, problems)
     frame = _timed(frame, rule.date, rule.datetime, problems)
     frame = _ended(frame, rule, problems)
@@ -79,7 +79,7 @@ def _read_events(rule: EventTable, name: str, table: SourceTable, concepts: pl.D
     deaths = deaths_in(frame.unique("source_row", keep="first", maintain_order=True), rule)
     frame = _with_value(frame, concepts, texts, problems)
     events = [complete(frame), _objects(frame, rule, concepts), complete(deaths)]
-    return TableEvents(name, table.rows, pl.concat(events), problems)
+    return TableEvents(name, table.rows, pl.concat(events), problems, told_floats(frame))
 
 
 def _with_modality(frame: pl.DataFrame, rule: EventTable) -> pl.DataFrame:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from unibase.clinical.sources.events import SOURCE_EVENTS
+from unibase.clinical.reasons import NUMBER_AS_FLOAT
+from unibase.clinical.sources.events import SOURCE_EVENTS, tally_key
 from unibase.clinical.words import partial_dates
 from unibase.groundwork.tables import TIMESTAMP
 
@@ -52,6 +53,34 @@ def text_of(column: str) -> pl.Expr:
     """
     text = pl.col(column).cast(pl.String).str.strip_chars()
     return pl.when(text != "").then(text).alias(column)
+
+
+_AS_FLOAT = r"^(-?\d+)\.0+$"
+"""A whole number that a program wrote as a floating-point one."""
+
+
+def person_number(column: str) -> pl.Expr:
+    """Return the numbers of persons in a `column` as text: `1.0`, which programs write for 1, is 1; `00123` and `123` are two persons.
+
+    >>> pl.DataFrame({"a": ["1.0", "00123", "1.5"]}).select(person_number("a"))["a"].to_list()
+    ['1', '00123', '1.5']
+    """
+    return text_of(column).str.replace(_AS_FLOAT, "${1}")
+
+
+def as_float(column: str) -> pl.Expr:
+    """Return which rows have a number in a `column` that was written as a floating-point one.
+
+    >>> pl.DataFrame({"a": ["1.0", "1"]}).select(as_float("a"))["a"].to_list()
+    [True, False]
+    """
+    return text_of(column).str.contains(_AS_FLOAT).fill_null(False)
+
+
+def told_floats(frame: pl.DataFrame) -> dict[str, tuple[int, int]]:
+    """Return the tally of person_id in a `frame` written as floating-point numbers; nothing where none is."""
+    rows = frame.filter(as_float("person_id"))["source_row"] if "person_id" in frame.columns else pl.Series([])
+    return {tally_key(NUMBER_AS_FLOAT, "person_id"): (int(rows[0]), len(rows))} if len(rows) else {}
 
 
 def complete(frame: pl.DataFrame) -> pl.DataFrame:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import polars as pl
 
-from unibase.clinical.formats.omop_tables import DEATH_CONCEPTS, EventTable
+from unibase.clinical.formats.omop_tables import DEATH_CONCEPTS, DEATH_WORD, EventTable
 from unibase.clinical.words import partial_dates
 from unibase.clinical.words.acts import OMOP_CONDITION_STATUS
 
@@ -26,12 +26,23 @@ def says_death(rule: EventTable, columns: Collection[str]) -> pl.Expr:
         columns: Names of the columns that its rows have.
     """
     named = [name for name in (*rule.discharge, *([rule.concept] if rule.domain in TELLING else [])) if name in columns]
-    said = pl.any_horizontal(_one_of(name, DEATH_CONCEPTS) for name in named) if named else pl.lit(False)
+    words = [ends_with_death(name) for name in rule.discharge_words if name in columns]
+    said = pl.any_horizontal(pl.lit(False), *(_one_of(name, DEATH_CONCEPTS) for name in named), *words)
     refuting = [("value_as_concept_id", _NO), ("value_as_number", (0,)), (rule.status, tuple(OMOP_CONDITION_STATUS))]
     for name, concepts in refuting:
         if name in columns:
             said = said & ~_one_of(name, concepts)
     return said
+
+
+def ends_with_death(name: str) -> pl.Expr:
+    """Return which rows say by a word, in the column `name`, that a stay ended with death: a concept may not stand beside it.
+
+    >>> pl.DataFrame({"to": ["Décédé", "HOME", "9"]}).select(ends_with_death("to"))["to"].to_list()
+    [True, False, False]
+    """
+    word = pl.col(name).cast(pl.String).str.strip_chars().str.to_uppercase().str.normalize("NFD").str.replace_all(r"\p{M}", "")
+    return word.str.contains(DEATH_WORD).fill_null(False)
 
 
 def deaths_in(frame: pl.DataFrame, rule: EventTable) -> pl.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from unibase.clinical.formats.omop_columns import add_moments, complete, text_of, with_columns
+from unibase.clinical.formats.omop_columns import add_moments, complete, person_number, text_of, told_floats, with_columns
 from unibase.clinical.reasons import MISSING_PERSON, UNKNOWN_VALUE
 from unibase.clinical.sources.events import Identifier, TableEvents
 from unibase.clinical.sources.problem_rows import RowProblem
@@ -32,8 +32,8 @@ def omop_persons(table: SourceTable) -> pl.DataFrame:
         pl.when(written.is_in(["M", "F"])).then(written),
     )
     return frame.with_columns(
-        text_of("person_id").alias("person"),
-        text_of("person_source_value").alias("ipp"),
+        person_number("person_id").alias("person"),
+        person_number("person_source_value").alias("ipp"),
         sex.alias("sex"),
         *(text_of(name) for name in ("year_of_birth", "month_of_birth", "day_of_birth")),
     )
@@ -45,6 +45,7 @@ def read_person(table: SourceTable) -> tuple[TableEvents, dict[str, list[Identif
     frame = omop_persons(table)
     for row in frame.filter(pl.col("person").is_null())["source_row"]:
         problems.append(RowProblem(row, MISSING_PERSON, "The row has no person_id."))
+    tally = told_floats(frame)
     frame = _born(frame.filter(pl.col("person").is_not_null()))
     for row, problem in frame.filter(pl.col("problem").is_not_null()).select("source_row", "problem").iter_rows():
         problems.append(RowProblem(row, problem, "The date of birth is not a date.", "year_of_birth", refused=False))
@@ -54,7 +55,7 @@ def read_person(table: SourceTable) -> tuple[TableEvents, dict[str, list[Identif
     for row in frame.filter(pl.col("sex").is_null())["source_row"]:
         problems.append(RowProblem(row, UNKNOWN_VALUE, "Sex is neither M nor F.", "gender_concept_id", refused=False))
     events = pl.concat([complete(birth), complete(sex)])
-    return TableEvents("person", table.rows, events, problems), _identifiers(frame)
+    return TableEvents("person", table.rows, events, problems, tally), _identifiers(frame)
 
 
 def _born(frame: pl.DataFrame) -> pl.DataFrame:

@@ -19,7 +19,7 @@ import polars as pl
 
 from unibase.clinical.formats import omop, omop_tables
 from unibase.clinical.formats.omop_codebook import DAY, NO_UNIT, NOWHERE, STRANGE_UNIT, Codebook, Persons
-from unibase.clinical.formats.omop_deaths import TELLING
+from unibase.clinical.formats.omop_deaths import TELLING, ends_with_death
 from unibase.clinical.formats.omop_tables import DEATH_CONCEPTS
 from unibase.clinical.formats.parquet_columns import Source
 from unibase.clinical.timelines.pieces import Numbers
@@ -162,6 +162,10 @@ def _unsure(source: Source, rule: omop_tables.EventTable) -> Numbers | None:
             continue
         mine = pl.Series(_integers(source, name)).is_in(list(concepts)).fill_null(False).to_numpy()
         found = mine if found is None else found | mine
+    for name in rule.discharge_words:
+        if source.type_of(name) is not None:
+            mine = pl.select(pl.Series(name, source.read(name))).select(ends_with_death(name)).to_series().to_numpy()
+            found = mine if found is None else found | mine
     return found
 
 

@@ -29,10 +29,14 @@ class EventTable:
     status: str = ""
     object: str = ""
     discharge: tuple[str, ...] = ()
+    discharge_words: tuple[str, ...] = ()
 
 
 DEATH_CONCEPTS = (434489, 4216643, 4306655)
 """Standard concepts by which a row says that its person died: Dead, Patient died, Death."""
+_DISCHARGE_WORDS = ("discharged_to_source_value", "discharge_to_source_value")
+DEATH_WORD = r"^(?:PATIENT )?(?:DIED|DEAD|DECEASED|EXPIRED|DEATH|DECES|DECEDEE?|MORT|VERSTORBEN|EXITUS|FALLECIDO)(?:\W|$)"
+"""What a source writes, in capitals without accents, for the end of a stay with death; numbers mean something else in each country."""
 _DISCHARGE = ("discharged_to_concept_id", "discharge_to_concept_id")
 """Where CDM 5.4 and 5.3 keep what a stay ended with. A part of a stay may repeat it of the whole: VISIT_DETAIL is not asked."""
 
@@ -71,6 +75,7 @@ EVENT_TABLES: dict[str, EventTable] = {
     "visit_occurrence": EventTable(
         "VISIT", "visit_concept_id", "visit_start_date", "visit_start_datetime", "", "",
         "visit_end_date", "visit_end_datetime", prefix="VISIT//", discharge=_DISCHARGE,
+        discharge_words=_DISCHARGE_WORDS,
     ),
     "visit_detail": EventTable(
         "VISIT_DETAIL", "visit_detail_concept_id", "visit_detail_start_date", "visit_detail_start_datetime", "", "",
@@ -144,6 +149,7 @@ def columns_of(name: str) -> tuple[str, ...]:
         rule.status,
         rule.object,
         *rule.discharge,
+        *rule.discharge_words,
     )
     return ("person_id", *(column for column in own if column), *_VALUE_COLUMNS)
 

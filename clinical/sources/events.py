@@ -12,6 +12,7 @@ import polars as pl
 from unibase.clinical.reasons import (
     AFTER_CUTOFF,
     END_AFTER_CUTOFF,
+    NUMBER_AS_FLOAT,
     OLDER_VERSION,
     SECOND_CODING,
     UNKNOWN_CODE_SYSTEM,
@@ -62,6 +63,7 @@ _TOLD = (
     Tallied(UNKNOWN_STATUS, "The status {name} is none of FHIR R4 for the resource; {count} resources of the file have it."),
     Tallied(SECOND_CODING, "{count} codings of the file are further codes of {name} for the same thing, and are left out."),
     Tallied(OLDER_VERSION, "{count} resources of the file are older versions of others, and do not count."),
+    Tallied(NUMBER_AS_FLOAT, "{count} rows write {name} as 1.0, which programs write for 1 beside missing numbers: it is 1."),
     Tallied(AFTER_CUTOFF, "{count} rows lie after the data cut-off and do not count."),
     Tallied(END_AFTER_CUTOFF, "{count} rows end after the data cut-off; their end is left out."),
 )

@@ -330,7 +330,7 @@ def _set_down(table: TableEvents, shared: _Shared, name: str, number: int) -> _D
             piece.parent.mkdir(exist_ok=True)
             events.slice(low, high - low).write_ipc(piece)
     rows = len(used) if problems else events["source_row"].n_unique()
-    return _Done(source, table.rows, rows, len(refused) + passed.gone, passed.tally)
+    return _Done(source, table.rows, rows, len(refused) + passed.gone, {**table.tally, **passed.tally})
 
 
 def _run_shard(shared: _Shared, shard: int) -> _Shard:
