@@ -33,7 +33,7 @@ def omop_persons(table: SourceTable) -> pl.DataFrame:
     )
     return frame.with_columns(
         person_number("person_id").alias("person"),
-        person_number("person_source_value").alias("ipp"),
+        text_of("person_source_value").alias("ipp"),
         sex.alias("sex"),
         *(text_of(name) for name in ("year_of_birth", "month_of_birth", "day_of_birth")),
     )
