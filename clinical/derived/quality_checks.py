@@ -188,6 +188,7 @@ def _person_checks(frame: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
         .agg(
             (pl.col("code") == "MEDS_BIRTH").sum().alias("births"),
             pl.col("code").str.starts_with("SEX//").sum().alias("sexes"),
+            pl.col("code").filter(pl.col("code").str.starts_with("SEX//")).n_unique().alias("different_sexes"),
             pl.when(pl.col("code") == "MEDS_BIRTH").then("time_min").n_unique().alias("birth_dates"),
             pl.when(pl.col("code") == "MEDS_DEATH").then("time_min").drop_nulls().n_unique().alias("death_dates"),
             _died_twice().alias("died_twice"),
@@ -201,6 +202,7 @@ def _person_checks(frame: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
         ("completeness/birth", pl.col("births") == 0),
         ("completeness/sex", pl.col("sexes") == 0),
         ("completeness/events", pl.col("others") == 0),
+        ("plausibility/several-sexes", pl.col("different_sexes") > 1),
         ("plausibility/several-births", pl.col("births") > 1),
         ("plausibility/several-deaths", pl.col("died_twice")),
     )

@@ -1,0 +1,171 @@
+"""One hospital's tables without a fault, and 36 faults that hospitals have: each with what must be told of it.
+
+What is told is a reason of a problem, or a check of quality that the clean tables pass.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from unibase.clinical.derived.kept_apart import Judgement, keep_apart
+from unibase.clinical.derived.quality_checks import check_quality, failures
+from unibase.clinical.derived.quality_rules import QualityRules
+from unibase.clinical.derived.spread_of_values import spread_of
+from unibase.clinical.derived.staging import one_vocabulary
+from unibase.clinical.timelines.centre import TimelineTask, convert
+from unibase.clinical.timelines.meds import read_dataset
+from unibase.clinical.words.concepts import Concepts
+
+Row = dict[str, str]
+Tables = dict[str, list[Row]]
+PERSONS = 40
+MAPPING = """mapping: 1
+name: hospital
+systems: [ipp]
+tables:
+  - {name: patients, persons: true, person: IPP, events: [
+      {code: MEDS_BIRTH, date: Birth}, {code: "SEX//{Sex}", static: true}, {code: MEDS_DEATH, date: Death}]}
+  - {name: diagnoses, person: IPP, events: [{code: "ICD10//{Code}", date: Date}]}
+  - {name: labs, person: IPP, events: [{code: "LOINC//{Code}", date: Date, number: Value, unit: "{Unit}"}]}
+  - {name: drugs, person: IPP, events: [{code: "ATC//{Code}", date: Date, number: Dose, unit: "{Unit}"}]}
+  - {name: staging, person: IPP, events: [{code: "LOINC//{Code}", date: Date, text: Value}]}
+  - {name: visits, person: IPP, events: [{code: "VISIT//{Kind}", date: From, end: To}]}
+"""
+
+
+def hospital(seed: int = 18) -> Tables:
+    """Return the tables of 40 persons in whom nothing contradicts anything."""
+    drawn = random.Random(seed)
+    out: Tables = {name: [] for name in ("patients", "diagnoses", "labs", "drugs", "staging", "visits")}
+    for number in range(1, PERSONS + 1):
+        ipp, sex = f"{number:05d}", "FM"[number % 2]
+        first = date(2018, 1, 3) + timedelta(days=drawn.randrange(500))
+        last = first + timedelta(days=300 + drawn.randrange(300))
+        born = date(1940 + drawn.randrange(40), 1 + drawn.randrange(12), 2 + drawn.randrange(26))
+        died = last + timedelta(days=9) if number % 3 == 0 else None
+        out["patients"].append({"IPP": ipp, "Birth": f"{born}", "Sex": sex, "Death": f"{died or ''}"})
+        out["diagnoses"].append({"IPP": ipp, "Date": f"{first}", "Code": ("C56", "C61")[number % 2] if number < 9 else "C34.1"})
+        out["staging"] += [
+            {"IPP": ipp, "Date": f"{first}", "Code": code, "Value": value}
+            for code, value in (("21905-5", "T2"), ("21906-3", "N1"), ("21907-1", "M0"), ("21908-9", "IIIA"))
+        ]
+        for step in range(4):
+            day = first + timedelta(days=7 + 21 * step + drawn.randrange(5))
+            near = {"IPP": ipp, "Date": f"{day}"}
+            out["labs"] += [
+                {**near, "Code": "718-7", "Value": f"{10 + 4 * drawn.random():.1f}", "Unit": "g/dL"},
+                {**near, "Code": "2039-6", "Value": f"{1 + 9 * drawn.random():.1f}", "Unit": "ng/mL"},
+                {**near, "Code": "29463-7", "Value": f"{55 + 30 * drawn.random():.1f}", "Unit": "kg"},
+                {**near, "Code": "89247-1", "Value": f"{drawn.randrange(3)}", "Unit": ""},
+            ]
+            out["drugs"].append({**near, "Code": "L01XA02", "Dose": f"{380 + drawn.randrange(90)}", "Unit": "mg"})
+            out["visits"].append({"IPP": ipp, "From": f"{day}", "To": f"{day + timedelta(days=2)}", "Kind": "IP"})
+        out["visits"].append({"IPP": ipp, "From": f"{last}", "To": f"{last}", "Kind": "OP"})
+    return out
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault: its name, what it does to the tables, and what must be told."""
+
+    name: str
+    plant: Callable[[Tables], object]
+    told: str
+
+
+def _set(table: str, row: int, **cells: str) -> Callable[[Tables], object]:
+    return lambda tables: tables[table][row].update(cells)
+
+
+def _add(table: str, **cells: str) -> Callable[[Tables], object]:
+    """Add a row like the first, with other cells."""
+    return lambda tables: tables[table].append({**tables[table][0], **cells})
+
+
+def _every(table: str, code: str, **change: Callable[[str], str]) -> Callable[[Tables], object]:
+    def plant(tables: Tables) -> None:
+        for row in tables[table]:
+            if code in ("", row.get("Code")):
+                row.update({name: how(row[name]) for name, how in change.items()})
+
+    return plant
+
+
+def _share(table: str, step: int, **cells: str) -> Callable[[Tables], object]:
+    return lambda tables: [row.update(cells) for row in tables[table][::step]]
+
+
+def _of(code: str, row: int = 0, **cells: str) -> Callable[[Tables], object]:
+    return lambda tables: [one for one in tables["labs"] if one["Code"] == code][row].update(cells)
+
+
+FAULTS = (  # T9 and N7 are on no list of texts that may travel; as codes they are `plausibility/impossible-tnm`
+    Fault("ovary in a man", _set("diagnoses", 0, Code="C56"), "plausibility/sex-against-site"),
+    Fault("prostate in a woman", _set("diagnoses", 1, Code="C61"), "plausibility/sex-against-site"),
+    Fault("dose times 1,000", _set("drugs", 3, Dose="410000"), "plausibility/dose-far-off"),
+    Fault("dose in grams as mg", _set("drugs", 3, Dose="0.41"), "plausibility/dose-far-off"),
+    Fault("T9", _set("staging", 0, Value="T9"), "text-withheld"),
+    Fault("N7", _set("staging", 1, Value="N7"), "text-withheld"),
+    Fault("M1 in stage IIIA", _set("staging", 2, Value="M1a"), "plausibility/stage-against-tnm"),
+    Fault("999 for none", _of("2039-6", Value="999"), "plausibility/sentinel-value"),
+    Fault("-9 for none", _of("2039-6", Value="-9"), "plausibility/sentinel-value"),
+    Fault("weight of 999", _of("29463-7", Value="999"), "plausibility/value-range"),
+    Fault("haemoglobin in g/L as g/dL", _of("718-7", Value="132"), "plausibility/value-range"),
+    Fault("ECOG 9", _of("89247-1", Value="9"), "plausibility/value-range"),
+    Fault("visits on the first", _every("visits", "", From=lambda d: d[:8] + "01", To=lambda d: d), "plausibility/first-of-month"),
+    Fault("drugs years before", _every("drugs", "", Date=lambda d: "2015" + d[4:]), "plausibility/treatment-before-diagnosis"),
+    Fault("all in mmol/L as g/dL", _every("labs", "718-7", Value=lambda v: f"{float(v) / 1.6114:.1f}"), "plausibility/unit-by-distribution"),
+    Fault("all weights in pounds", _every("labs", "29463-7", Value=lambda v: f"{float(v) * 2.2046:.0f}"), "plausibility/unit-by-distribution"),
+    Fault("some without a unit", _of("718-7", Unit=""), "conformance/unit-mixed"),
+    Fault("unit of no system", _of("718-7", Unit="furlong"), "unknown-unit"),
+    Fault("drugs exported twice", lambda tables: tables["drugs"].extend(tables["drugs"]), "plausibility/duplicate"),
+    Fault("visit in 2099", _set("visits", 0, From="2099-03-04", To="2099-03-04"), "plausibility/in-future"),
+    Fault("visit before the birth", _set("visits", 0, From="1920-03-04", To="1920-03-04"), "plausibility/before-birth"),
+    Fault("death before the birth", _set("patients", 0, Death="1920-03-04"), "impossible-date"),
+    Fault("death before all visits", _set("patients", 0, Death="2017-03-04"), "plausibility/refuted-death"),
+    Fault("born in 1880", _set("patients", 0, Birth="1880-03-04"), "plausibility/age-over-120"),
+    Fault("two births", _add("patients", Birth="1933-03-04"), "plausibility/several-births"),
+    Fault("two sexes", _add("patients", Birth="", Sex="F"), "plausibility/several-sexes"),
+    Fault("two deaths", _add("patients", IPP="00003", Birth="", Sex="", Death="2024-05-06"), "plausibility/several-deaths"),
+    Fault("30 February", _set("diagnoses", 0, Date="2019-02-30"), "impossible-date"),
+    Fault("date in words", _set("diagnoses", 0, Date="bientôt"), "unreadable-date"),
+    Fault("end before begin", _share("visits", 20, To="2001-01-01"), "end-before-start"),
+    Fault("code in words", _set("diagnoses", 0, Code="voir lettre"), "unknown-code"),
+    Fault("number in words", _of("718-7", Value="12,,5"), "not-a-number"),
+    Fault("comma in doubt", _of("2039-6", Value="1,234"), "ambiguous-number"),
+    Fault("no birth", _set("patients", 0, Birth=""), "completeness/birth"),
+    Fault("no sex", _set("patients", 0, Sex=""), "completeness/sex"),
+    Fault("diagnoses to the year", _every("diagnoses", "", Date=lambda d: d[:4]), "completeness/day-known"),
+)  # fmt: skip
+
+
+def told_of(tables: Tables, folder: Path) -> set[str]:
+    """Return the reasons and the checks that the build of some tables, written below a `folder`, tells."""
+    source = folder / "hospital"
+    source.mkdir(parents=True, exist_ok=True)
+    for name, rows in tables.items():
+        pl.DataFrame(rows).write_csv(source / f"{name}.csv", quote_style="non_numeric")
+    (folder / "mapping.yaml").write_text(MAPPING, encoding="utf-8")
+    account = convert(TimelineTask("csv", source, "CHU-été", mapping=folder / "mapping.yaml"), folder / "out").account
+    problems = pl.read_parquet(folder / "out" / "metadata" / "problems.parquet")
+    rules, concepts = QualityRules.default(), Concepts.default()
+    found = read_dataset(folder / "out")
+    judgement = Judgement(rules, spread_of([found.lazy()]), concepts)
+    events, kept = keep_apart(one_vocabulary(found, concepts), judgement)
+    checks = failures(check_quality(events, rules, problems=problems, account=account))
+    failed = {f"{category}/{check}" for category, check in checks.select("category", "check").iter_rows()}
+    return set(problems["reason"]) | failed | set(kept["check"])
+
+
+def with_fault(fault: Fault) -> Tables:
+    """Return the tables with a `fault` in them."""
+    tables = deepcopy(hospital())
+    fault.plant(tables)
+    return tables
