@@ -20,6 +20,7 @@ from unibase.clinical.reasons import FUTURE_DATE, UNKNOWN_CODE
 from unibase.clinical.words.acts import REFUTED
 from unibase.clinical.words.concepts import Concepts
 from unibase.groundwork.problems import UserError
+from unibase.groundwork.tables import EVENTS
 
 CHECKS = tables.CHECKS.schema()
 """One row per check, centre, table, field and year; `share` and `threshold` in percent; `year` is null for all years."""
@@ -116,7 +117,7 @@ def _form_checks(frame: pl.DataFrame) -> list[Check]:
     moving = frame.filter(~pl.col("code").str.contains(r"^(SEX|RACE|ETHNICITY)//|^MEDS_BIRTH$|FAMILY|//3\.1//|^OSIRIS_RWD//5"))
     dated = pl.col("time_min").is_not_null()
     ended = frame.filter(pl.col("end_time").is_not_null())
-    keys = ["subject_id", "code", "time", "numeric_value", "text_value", "source"]
+    keys = [name for name in EVENTS.schema() if name != "source_row"]
     again = ~pl.struct(keys).is_first_distinct()
     return [
         ("conformance/end-before-start", ended, pl.col("end_time") < pl.col("time_min"), True),

@@ -138,11 +138,11 @@ def units_found(spread: pl.DataFrame, ranges: dict[str, Range]) -> list[UnitFoun
 
 
 def mixed_codes(spread: pl.DataFrame) -> list[str]:
-    """Return the codes of SPREAD, `spread`, of which some values have a unit with a dimension, and some have none.
+    """Return the codes of LOINC in SPREAD, `spread`, of which some values have a unit with a dimension, and some have none.
 
     >>> mixed_codes(pl.DataFrame({"code": ["LOINC//1", "LOINC//1", "LOINC//2"], "unit": ["g/L", "", ""]}))
     ['LOINC//1']
     """
     united = spread.filter(~pl.col("unit").str.contains(_DIMENSIONLESS))["code"].unique()
-    bare = spread.filter((pl.col("unit") == "") & ~pl.col("code").str.contains(DRUGS))["code"].unique()
+    bare = spread.filter((pl.col("unit") == "") & pl.col("code").str.starts_with("LOINC//"))["code"].unique()
     return sorted(set(united) & set(bare))
