@@ -79,7 +79,8 @@ def _feature_columns(analysis: Mapping[str, pl.DataType], features: Mapping[str,
 
 
 def _wide_endpoints(adtte: pl.DataFrame) -> pl.DataFrame:
-    """Return one row per subject with `<PARAMCD>_AVAL`, `<PARAMCD>_CNSR` and, where subjects enter late, `<PARAMCD>_ENTRY`."""
+    """Return one row per subject with `<PARAMCD>_AVAL`, `<PARAMCD>_CNSR` and, where they are needed, `<PARAMCD>_ENTRY`
+    (subjects enter late), `<PARAMCD>_AVAL_MIN` and `<PARAMCD>_AVAL_MAX` (some event is known in part: AVAL alone would lose it)."""
     wide = (
         adtte.select("subject_id").unique().sort("subject_id") if adtte.height else pl.DataFrame(schema={"subject_id": pl.Int64})
     )
@@ -87,10 +88,19 @@ def _wide_endpoints(adtte: pl.DataFrame) -> pl.DataFrame:
         return wide
     for code in adtte["PARAMCD"].unique().sort().to_list():
         part = adtte.filter(pl.col("PARAMCD") == code).unique("subject_id", keep="first", maintain_order=True)
-        columns = [name for name in ("AVAL", "CNSR", "ENTRY") if name in part.columns]
+        bounds = ("AVAL_MIN", "AVAL_MAX") if _known_in_part(part) else ()
+        columns = [name for name in ("AVAL", *bounds, "CNSR", "ENTRY") if name in part.columns]
         part = part.select("subject_id", *(pl.col(name).alias(f"{code}_{name}") for name in columns))
         wide = wide.join(part, on="subject_id", how="left")
     return wide
+
+
+def _known_in_part(rows: pl.DataFrame) -> bool:
+    """Tell whether an event among the rows of an endpoint is known as an interval alone."""
+    if "AVAL_MIN" not in rows.columns:
+        return False
+    part = (pl.col("CNSR") == 0) & pl.col("AVAL").is_null() & pl.col("AVAL_MIN").is_not_null()
+    return bool(rows.select(part.any()).item())
 
 
 def _wide_responses(adrs: pl.DataFrame, codes: Sequence[str]) -> pl.DataFrame:

@@ -173,9 +173,20 @@ def _survival(release: Path) -> pl.DataFrame:
         timed = pl.col("AVAL").is_not_null()  # The portal asks for status and months together, or for neither.
         status = pl.when(~timed).then(None).when(pl.col("CNSR") == 0).then(pl.lit(event)).otherwise(pl.lit(censored))
         months = (pl.col("AVAL") / DAYS_PER_MONTH).round(4)
-        part = rows.select("subject_id", status.alias(f"{code}_STATUS"), months.alias(f"{code}_MONTHS"))
+        part = rows.select("subject_id", status.alias(f"{code}_STATUS"), months.alias(f"{code}_MONTHS"), *_bounds(rows, code))
         found = found.join(part, on="subject_id", how="left")
     return found
+
+
+def _bounds(rows: pl.DataFrame, code: str) -> list[pl.Expr]:
+    """Return the bounds in months of events known in part, which the portal's curves leave out: it has no interval."""
+    if "AVAL_MIN" not in rows.columns:
+        return []
+    part = (pl.col("CNSR") == 0) & pl.col("AVAL").is_null() & pl.col("AVAL_MIN").is_not_null()
+    if not rows.select(part.any()).item():
+        return []
+    names = (("AVAL_MIN", "EVENT_NOT_BEFORE_MONTHS"), ("AVAL_MAX", "EVENT_NOT_AFTER_MONTHS"))
+    return [pl.when(part).then((pl.col(a) / DAYS_PER_MONTH).round(4)).alias(f"{code}_{b}") for a, b in names]
 
 
 def write_timelines(folder: Path, study: str, release: Path, subjects: pl.DataFrame) -> None:

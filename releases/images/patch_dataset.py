@@ -56,7 +56,7 @@ class Patches:
             each: Patches of each image in an epoch.
             seed: Where patches lie follows from it.
             outside: Value of voxels beyond the image; the smallest of its type's use by default: -1024 for CT, else 0.
-            endpoint: PARAMCD of `time` and `event`; empty for none. Subjects without it have NaN and False.
+            endpoint: PARAMCD of `time`, `event`, `time_low` and `time_high`; empty for none. Subjects without it have NaN and False.
             matrices: Modalities of `cohort.zarr` that go along: radiomics, clinical, rna, ...
 
         Raises:
@@ -84,9 +84,8 @@ class Patches:
             raise ValueError(f"no image of {modality} with what is asked; the release has images of {', '.join(held) or 'none'}")
         return found
 
-    def _outcomes(self, endpoint: str) -> dict[str, tuple[float, bool]]:
-        rows = [row for row in self._rows("adtte") if row["PARAMCD"] == endpoint]
-        return {row["subject_id"]: (float(row["AVAL"] or "nan"), row["CNSR"] == "0") for row in rows}
+    def _outcomes(self, endpoint: str) -> dict[str, dict[str, Any]]:
+        return {row["subject_id"]: _outcome(row) for row in self._rows("adtte") if row["PARAMCD"] == endpoint}
 
     def set_epoch(self, epoch: int) -> None:
         """Draw other patches than before; the same epoch draws the same ones again.
@@ -111,7 +110,8 @@ class Patches:
 
         Returns:
             `image` (1, z, y, x) float32; `mask` (regions, z, y, x) uint8; `start`, the patch's first voxel (z, y, x) in its
-            image; `subject_id`; `days_from_index`; `time` and `event`; for each matrix its values (0 where unknown) and
+            image; `subject_id`; `days_from_index`; `time` and `event`, and between which days the time lies, `time_low` and `time_high` (the same where it
+            is known to the day, without end for who is censored; `time` is else the middle); for each matrix its values (0 where unknown) and
             `<name>_known`.
         """
         if not 0 <= place < len(self):
@@ -140,10 +140,9 @@ class Patches:
             row: A row of `images`.
         """
         subject = row["subject_id"]
-        time, event = self._outcome.get(subject, (float("nan"), False))
         days = row["days_from_index"]
         item: dict[str, Any] = {"subject_id": int(subject), "days_from_index": np.float32(days or "nan")}
-        item |= {"time": np.float32(time), "event": np.bool_(event)} if self._outcome else {}
+        item |= self._outcome.get(subject, _outcome({})) if self._outcome else {}
         for name in self.matrices:
             values = self._values(name, subject)
             item[f"{name}_known"] = ~np.isnan(values)
@@ -221,6 +220,15 @@ class Patches:
         values[:] = 0
         values[np.asarray(matrix["indices"][first:last])] = matrix["data"][first:last]
         return values
+
+
+def _outcome(row: Mapping[str, str]) -> dict[str, Any]:
+    """Return time, event and bounds of a row of `adtte`; of no row NaN and False."""
+    event = row.get("CNSR") == "0"
+    low = float(row.get("AVAL") or row.get("AVAL_MIN") or "nan")
+    high = float(row.get("AVAL") or row.get("AVAL_MAX") or "nan") if event else low
+    bounds = {"time_low": np.float32(low), "time_high": np.float32(high if event else low + np.inf)}
+    return {"time": np.float32((low + high) / 2), "event": np.bool_(event), **bounds}
 
 
 def _names(group: Any) -> list[str]:

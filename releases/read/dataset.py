@@ -16,13 +16,15 @@ import polars as pl
 
 from unibase.groundwork.problems import UserError
 from unibase.releases.content import manifest
+from unibase.releases.read.known_times import with_known_times
 
 
 class ReleaseDataset:
     """The subjects of a release, in rising order of `subject_id`.
 
     An item is a dictionary: `subject_id`; for each modality `<name>` (float32, its variables) and `<name>_known` (bool);
-    with an endpoint also `time` (float32, AVAL) and `event` (bool). A subject without a modality has a mask of False.
+    with an endpoint also `time` (float32, AVAL) and `event` (bool), and `time_low` and `time_high` (float32) between which the time
+    lies: the same where it is known to the day, without end for who is censored. Where it is known in part `time` is the middle. A subject without a modality has a mask of False.
 
     Attributes:
         subject_ids: int64, shape (subjects,).
@@ -50,7 +52,7 @@ class ReleaseDataset:
         if unknown:
             raise UserError(f"The release has no modality {', '.join(unknown)}. It has: {', '.join(about['modalities'])}.")
         subjects = pl.read_parquet(self.folder / "tables" / "subjects.parquet", columns=["subject_id"])["subject_id"]
-        self._outcome: Mapping[int, tuple[float, bool]] = {}
+        self._outcome: Mapping[int, Mapping[str, object]] = {}
         if endpoint is not None:
             self._outcome = self._read_outcome(endpoint)
             subjects = subjects.filter(subjects.is_in(list(self._outcome)))
@@ -67,13 +69,21 @@ class ReleaseDataset:
         self.subject_ids = subjects.sort().to_numpy()
         self._open: dict[str, Any] = {}
 
-    def _read_outcome(self, endpoint: str) -> dict[int, tuple[float, bool]]:
-        adtte = pl.read_parquet(self.folder / "tables" / "adtte.parquet", columns=["subject_id", "PARAMCD", "AVAL", "CNSR"])
+    def _read_outcome(self, endpoint: str) -> dict[int, dict[str, object]]:
+        adtte = pl.read_parquet(self.folder / "tables" / "adtte.parquet")
         known = adtte["PARAMCD"].unique().sort().to_list()
         if endpoint not in known:
             raise UserError(f"The release has no endpoint {endpoint}. It has: {', '.join(known) or 'none'}.")
-        rows = adtte.filter((pl.col("PARAMCD") == endpoint) & pl.col("AVAL").is_not_null())
-        return {int(s): (float(a), c == 0) for s, a, c in rows.select("subject_id", "AVAL", "CNSR").iter_rows()}
+        rows = with_known_times(adtte.filter(pl.col("PARAMCD") == endpoint).drop("ENTRY", strict=False))
+        return {
+            int(subject): {
+                "time": np.float32((low + high) / 2),
+                "event": np.bool_(event),
+                "time_low": np.float32(low),
+                "time_high": np.float32(high if event else np.inf),
+            }
+            for subject, low, high, event in rows.select("subject_id", "_low", "_high", "_event").iter_rows()
+        }
 
     def _group(self, name: str) -> Any:
         import zarr
@@ -109,7 +119,5 @@ class ReleaseDataset:
                 item[f"{name}_known"] = ~np.isnan(row)
                 item[name] = np.nan_to_num(row)
         for item, subject in zip(items, subjects, strict=True):
-            if self._outcome:
-                time, event = self._outcome[subject]
-                item["time"], item["event"] = np.float32(time), np.bool_(event)
+            item |= self._outcome[subject] if self._outcome else {}
         return items

@@ -15,8 +15,12 @@ from tests.releases.r import rscript
 from unibase.methods.competing_risks import cumulative_incidence
 from unibase.methods.interval_censored import turnbull
 from unibase.methods.survival import kaplan_meier
+from unibase.releases.content.cohort_file import _wide_endpoints
 from unibase.releases.content.methods_text import methods_paragraph
 from unibase.releases.disclosure.steps import stepped
+from unibase.releases.exports.cbioportal_files import _survival
+from unibase.releases.images.patch_dataset import _outcome as patch_outcome
+from unibase.releases.read.dataset import ReleaseDataset
 from unibase.releases.read.known_times import with_known_times
 from unibase.releases.read.load_release import Release
 from unibase.releases.report.data import DAYS_PER_MONTH
@@ -186,3 +190,41 @@ def test_python_reads_the_bounds_of_times_known_in_part(tmp_path: Path) -> None:
     found = Release(tmp_path).bounds("OS")
     assert found[["time", "earliest", "latest"]].to_numpy().tolist() == [[10, 10, 10], [20, 15, 25], [30, 30, np.inf]]
     assert found["event"].tolist() == [True, True, False]
+
+
+KNOWN = pl.DataFrame(
+    {"subject_id": [1, 2, 3, 4], "AVAL": [10, None, 30, None], "AVAL_MIN": [10, 15, 30, None], "AVAL_MAX": [10, 25, 30, None]}
+).with_columns(CNSR=pl.Series([0, 0, 1, 0]), PARAMCD=pl.lit("OS"))
+"""An event to the day, one within ten days, a censored time, and a death of which nothing is known."""
+
+
+@pytest.fixture
+def in_part(tmp_path: Path) -> Path:
+    """Return a folder with the tables that the readers of endpoints read."""
+    (tmp_path / "tables").mkdir()
+    KNOWN.write_parquet(tmp_path / "tables" / "adtte.parquet")
+    KNOWN.select("subject_id").write_parquet(tmp_path / "tables" / "subjects.parquet")
+    return tmp_path
+
+
+def test_patches_and_datasets_carry_the_bounds(in_part: Path) -> None:
+    cells = [{k: "" if v is None else str(v) for k, v in row.items()} for row in KNOWN.to_dicts()]
+    found = [[float(patch_outcome(row)[name]) for name in ("time", "event", "time_low", "time_high")] for row in cells[:3]]
+    right = [[10, 1, 10, 10], [20, 1, 15, 25], [30, 0, 30, np.inf]]
+    assert found == right
+    assert np.isnan(float(patch_outcome(cells[3])["time"])) and bool(patch_outcome(cells[3])["event"])
+    dataset = ReleaseDataset.__new__(ReleaseDataset)
+    dataset.folder = in_part
+    read = dataset._read_outcome("OS")
+    assert [[float(v) for v in one.values()] for one in read.values()] == right  # of nothing known there is nothing to learn
+
+
+def test_the_cohort_file_and_the_portal_carry_the_bounds_where_there_are_any(in_part: Path) -> None:
+    wide = _wide_endpoints(KNOWN)
+    assert wide.columns == ["subject_id", "OS_AVAL", "OS_AVAL_MIN", "OS_AVAL_MAX", "OS_CNSR"]
+    assert wide.row(1) == (2, None, 15, 25, 0)
+    assert _wide_endpoints(KNOWN.filter(pl.col("subject_id") != 2)).columns == ["subject_id", "OS_AVAL", "OS_CNSR"]
+    portal = _survival(in_part)
+    assert portal["OS_STATUS"].to_list() == ["1:DECEASED", None, "0:LIVING", None]
+    assert portal["OS_EVENT_NOT_BEFORE_MONTHS"].to_list() == [None, pytest.approx(15 / DAYS_PER_MONTH, abs=1e-4), None, None]
+    assert portal["OS_EVENT_NOT_AFTER_MONTHS"].to_list() == [None, pytest.approx(25 / DAYS_PER_MONTH, abs=1e-4), None, None]
