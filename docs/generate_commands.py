@@ -45,7 +45,7 @@ def commands(above: App, prefix: str = "unibase") -> Iterator[tuple[str, App]]:
 
 
 def _section(name: str, command: App) -> str:
-    text = inspect.cleandoc(command.help or "").split("\nParameters\n")[0].strip()
+    text = inspect.cleandoc(command.help or "").split("\nArgs:\n")[0].strip()
     # Options that several commands share stand in one class: each of its fields is an option, the class is none.
     arguments = [one for one in command.assemble_argument_collection(parse_docstring=True) if not one.children]
     given = [_words(one) for one in arguments if _by_place(one)]

@@ -16,14 +16,10 @@ def attack_releases(release: Path, *others: Path, limit: float | None = None) ->
 
     Example: `unibase attack demo/releases/uniriv-demo/1.0.0`
 
-    Parameters
-    ----------
-    release
-        Folder of a release.
-    others
-        Further releases: later versions, or releases of the same persons under another key.
-    limit
-        Share of subjects, 0 to 1, that no attack may exceed; over it the command ends with exit code 1.
+    Args:
+        release: Folder of a release.
+        others: Further releases: later versions, or releases of the same persons under another key.
+        limit: Share of subjects, 0 to 1, that no attack may exceed; over it the command ends with exit code 1.
     """
     from unibase.releases.attack.attackers import attack
     from unibase.releases.attack.between import attack_pair

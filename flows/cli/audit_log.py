@@ -16,10 +16,8 @@ def audit_verify(study: Path) -> None:
 
     Example: `unibase audit verify study.yaml`
 
-    Parameters
-    ----------
-    study
-        The study file.
+    Args:
+        study: The study file.
     """
     from unibase.flows.study.validation import read_study
     from unibase.privacy.audit import AuditLog
@@ -36,14 +34,10 @@ def audit_show(
 
     Example: `unibase audit show study.yaml --last 5`
 
-    Parameters
-    ----------
-    study
-        The study file.
-    last
-        How many entries.
-    json
-        As JSON.
+    Args:
+        study: The study file.
+        last: How many entries.
+        json: As JSON.
     """
     from unibase.flows.cli.printing import print_json
     from unibase.flows.study.validation import read_study

@@ -21,12 +21,9 @@ def init(folder: Path, *, index: str = "treatment_start") -> None:
 
     Example: `unibase init hospital/`
 
-    Parameters
-    ----------
-    folder
-        Folder with DICOM, OMOP, FHIR or OSIRIS-RWD, people files, sample sheets and matrices at any depth.
-    index
-        Concept of the index event.
+    Args:
+        folder: Folder with DICOM, OMOP, FHIR or OSIRIS-RWD, people files, sample sheets and matrices at any depth.
+        index: Concept of the index event.
     """
     from unibase.flows.looks.survey import study_text, survey
     from unibase.groundwork.files import write_text
@@ -85,14 +82,10 @@ def simulate(out: Path, *, tree: Annotated[Tree, Parameter(name="*")] = DEFAULT_
 
     Example: `unibase simulate demo`
 
-    Parameters
-    ----------
-    out
-        Folder to make.
-    tree
-        What it holds.
-    resume
-        Leave an existing tree as it is.
+    Args:
+        out: Folder to make.
+        tree: What it holds.
+        resume: Leave an existing tree as it is.
     """
     if resume and (out / "study.yaml").exists():
         print(f"{out} is there already.", file=sys.stderr)

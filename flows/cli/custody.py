@@ -19,10 +19,8 @@ def ledger_history(study: Path) -> None:
 
     Example: `unibase ledger history study.yaml`
 
-    Parameters
-    ----------
-    study
-        The study file.
+    Args:
+        study: The study file.
     """
     from unibase.flows.vault.custodian import history
 
@@ -35,10 +33,8 @@ def ledger_review(study: Path) -> None:
 
     Example: `unibase ledger review study.yaml`
 
-    Parameters
-    ----------
-    study
-        The study file.
+    Args:
+        study: The study file.
     """
     from unibase.flows.vault.custodian import review
 
@@ -51,12 +47,10 @@ def ledger_decide(study: Path, decisions: Path) -> None:
 
     Example: `unibase ledger decide study.yaml links.csv`
 
-    Parameters
-    ----------
-    study
-        The study file.
-    decisions
-        CSV that the review page saved: left_centre, left_key, right_centre, right_key, relation (same or different).
+    Args:
+        study: The study file.
+        decisions: CSV that the review page saved: left_centre, left_key, right_centre, right_key, relation (same or
+            different).
     """
     from unibase.flows.vault.custodian import decide
 
@@ -69,14 +63,10 @@ def custodian_tokens(study: Path, out: Path, *, key_file: Path) -> None:
 
     Example: `unibase custodian tokens study.yaml tokens-to-send.csv --key-file first.key`
 
-    Parameters
-    ----------
-    study
-        The study file; its ledger is there.
-    out
-        File for the study custodian: tokens, no identity.
-    key_file
-        The identity custodian's key.
+    Args:
+        study: The study file; its ledger is there.
+        out: File for the study custodian: tokens, no identity.
+        key_file: The identity custodian's key.
     """
     from unibase.flows.vault.custodian import tokens
 
@@ -89,16 +79,11 @@ def custodian_subjects(tokens: Path, out: Path, *, key_file: Path, max_shift_day
 
     Example: `unibase custodian subjects tokens-to-send.csv subjects.csv --key-file second.key`
 
-    Parameters
-    ----------
-    tokens
-        File of the identity custodian.
-    out
-        File for staging.
-    key_file
-        The study custodian's key.
-    max_shift_days
-        Each subject's dates move 1 to this many days into the past.
+    Args:
+        tokens: File of the identity custodian.
+        out: File for staging.
+        key_file: The study custodian's key.
+        max_shift_days: Each subject's dates move 1 to this many days into the past.
     """
     from unibase.flows.vault.custodian import subjects
 
@@ -113,17 +98,12 @@ def custodian_reveal(
 
     Example: `unibase custodian reveal subjects.csv one.csv 355940857260635191 --reason care`
 
-    Parameters
-    ----------
-    subjects
-        The study custodian's own file of all.
-    out
-        File for the identity custodian: `unibase reidentify study.yaml PSEUDONYM --reason care --subjects FILE`.
-    pseudonyms
-        Values of subject_id.
-    reason
-        care: a finding concerns their care. rights: they use a right. correction: a source is to be corrected.
-        check: a check of the pipeline.
+    Args:
+        subjects: The study custodian's own file of all.
+        out: File for the identity custodian: `unibase reidentify study.yaml PSEUDONYM --reason care --subjects FILE`.
+        pseudonyms: Values of subject_id.
+        reason: care: a finding concerns their care. rights: they use a right. correction: a source is to be corrected.
+            check: a check of the pipeline.
     """
     from unibase.flows.vault.custodian import reveal
 

@@ -38,12 +38,9 @@ def encoded_people(people: Path, out: Path, *, sender: Sender) -> None:
 
     Example: `unibase encoded people people.csv A.encoded --centre A --key-file linkage.key`
 
-    Parameters
-    ----------
-    people
-        CSV or Parquet of people; with --from, the clinical records that say who the persons are.
-    out
-        File for the linkage unit.
+    Args:
+        people: CSV or Parquet of people; with --from, the clinical records that say who the persons are.
+        out: File for the linkage unit.
     """
     from unibase.flows.vault.encoded_linkage import encode
 
@@ -56,12 +53,9 @@ def encoded_keys(people: Path, out: Path, *, sender: Sender) -> None:
 
     Example: `unibase encoded keys people.csv A.keys --centre A --key-file linkage.key`
 
-    Parameters
-    ----------
-    people
-        What was encoded.
-    out
-        Folder for the study: numbers and tokens of records, no trait of a person.
+    Args:
+        people: What was encoded.
+        out: Folder for the study: numbers and tokens of records, no trait of a person.
     """
     from unibase.flows.vault.encoded_linkage import keys
 
@@ -74,10 +68,8 @@ def encoded_link(*paths: Path) -> None:
 
     Example: `unibase encoded link A.encoded B.encoded C.encoded links/`
 
-    Parameters
-    ----------
-    paths
-        Encoded files, one a centre, then the folder for the study: pairs of tokens with rule and score.
+    Args:
+        paths: Encoded files, one a centre, then the folder for the study: pairs of tokens with rule and score.
     """
     from unibase.flows.vault.encoded_linkage import link
 
@@ -92,12 +84,9 @@ def encoded_answer(links: Path, *paths: Path) -> None:
 
     Example: `unibase encoded answer links/ A.keys B.keys C.keys work/vault/answer`
 
-    Parameters
-    ----------
-    links
-        Folder of the linkage unit.
-    paths
-        Folders of the centres, then the folder to write, in the vault.
+    Args:
+        links: Folder of the linkage unit.
+        paths: Folders of the centres, then the folder to write, in the vault.
     """
     from unibase.flows.vault.encoded_linkage import answer
 

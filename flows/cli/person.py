@@ -38,10 +38,8 @@ def person_find(study: Path, *, named: Named = _NOBODY) -> None:
 
     Example: `unibase person find study.yaml --centre lyon`
 
-    Parameters
-    ----------
-    study
-        The study file.
+    Args:
+        study: The study file.
     """
     from unibase.flows.vault.rights_desk import find
 
@@ -54,10 +52,8 @@ def person_exclude(study: Path, *, named: Named = _NOBODY) -> None:
 
     Example: `unibase person exclude study.yaml --centre lyon`
 
-    Parameters
-    ----------
-    study
-        The study file.
+    Args:
+        study: The study file.
     """
     from unibase.flows.vault.rights_desk import exclude
 
@@ -70,10 +66,8 @@ def person_readmit(study: Path, *, named: Named = _NOBODY) -> None:
 
     Example: `unibase person readmit study.yaml --centre lyon`
 
-    Parameters
-    ----------
-    study
-        The study file.
+    Args:
+        study: The study file.
     """
     from unibase.flows.vault.rights_desk import readmit
 
@@ -86,14 +80,10 @@ def person_register(study: Path, *, named: Named = _NOBODY, key_file: tuple[Path
 
     Example: `unibase person register study.yaml --centre lyon --notice notice.txt`
 
-    Parameters
-    ----------
-    study
-        The study file.
-    key_file
-        Earlier keys, under which older releases were made.
-    notice
-        Text file for the recipients: which subject to delete, and nothing of the person.
+    Args:
+        study: The study file.
+        key_file: Earlier keys, under which older releases were made.
+        notice: Text file for the recipients: which subject to delete, and nothing of the person.
     """
     from unibase.flows.vault.rights_desk import register, write_notice
     from unibase.privacy.keys import read_key_file
@@ -112,10 +102,8 @@ def person_erase(study: Path, *, named: Named = _NOBODY) -> None:
 
     Example: `unibase person erase study.yaml --centre lyon`
 
-    Parameters
-    ----------
-    study
-        The study file.
+    Args:
+        study: The study file.
     """
     from unibase.flows.vault.rights_desk import erase
 

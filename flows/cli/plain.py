@@ -35,24 +35,16 @@ def deidentify(
 
     Example: `unibase deidentify hospital/dicom clean --key-file study.key`
 
-    Parameters
-    ----------
-    source
-        Folder with DICOM files at any depth.
-    destination
-        Folder to write to.
-    key_file
-        The secret key (unibase key new FILE).
-    people
-        CSV of people, where one person has several PatientIDs.
-    policy
-        Named policy.
-    rules
-        YAML with keys of the study file's block `deidentification`, such as `words` and `rules`.
-    pixels
-        The decisions that `unibase pixels` asked for (REVIEW/pixels.csv): images at risk are blanked and written.
-    workers
-        Processes; the number of cores by default. Up to 64 files are done without any.
+    Args:
+        source: Folder with DICOM files at any depth.
+        destination: Folder to write to.
+        key_file: The secret key (unibase key new FILE).
+        people: CSV of people, where one person has several PatientIDs.
+        policy: Named policy.
+        rules: YAML with keys of the study file's block `deidentification`, such as `words` and `rules`.
+        pixels: The decisions that `unibase pixels` asked for (REVIEW/pixels.csv): images at risk are blanked and
+            written.
+        workers: Processes; the number of cores by default. Up to 64 files are done without any.
     """
     from unibase.flows.cli.plain_files import PlainDeidentification, deidentify_folder
 
@@ -67,14 +59,11 @@ def pixels(source: Path, review: Path, *, read: bool = True) -> None:
 
     Example: `unibase pixels hospital/dicom vault/review`
 
-    Parameters
-    ----------
-    source
-        Folder with DICOM files at any depth.
-    review
-        Folder to write: pixels.csv and pages.
-    read
-        Seek texts with the extra `ocr`; `--no-read` proposes only what headers tell, and a person draws the rest.
+    Args:
+        source: Folder with DICOM files at any depth.
+        review: Folder to write: pixels.csv and pages.
+        read: Seek texts with the extra `ocr`; `--no-read` proposes only what headers tell, and a person draws the
+            rest.
     """
     from unibase.flows.looks.burned_in import look_at_folder
 
@@ -87,16 +76,11 @@ def words(source: Path, *, people: Path | None = None, least: int = 10, out: Pat
 
     Example: `unibase words hospital/dicom --people people.csv --least 10`
 
-    Parameters
-    ----------
-    source
-        Folder with DICOM files at any depth.
-    people
-        CSV of people: their names are never listed.
-    least
-        Persons with whom a word must stand.
-    out
-        CSV to write with all words and their numbers of persons.
+    Args:
+        source: Folder with DICOM files at any depth.
+        people: CSV of people: their names are never listed.
+        least: Persons with whom a word must stand.
+        out: CSV to write with all words and their numbers of persons.
     """
     from unibase.flows.looks.words import words_of_archive
 
@@ -109,12 +93,9 @@ def index(source: Path, *, out: Path | None = None) -> None:
 
     Example: `unibase index scans/ --out volumes.csv`
 
-    Parameters
-    ----------
-    source
-        Folder with DICOM files at any depth.
-    out
-        Table to write, a row a volume: Parquet, or CSV when the name ends in .csv.
+    Args:
+        source: Folder with DICOM files at any depth.
+        out: Table to write, a row a volume: Parquet, or CSV when the name ends in .csv.
     """
     from unibase.flows.looks.volumes import in_lines
     from unibase.imaging.commands import index_plain
@@ -146,30 +127,21 @@ def features(
 
     Example: `unibase features scans/ features.parquet --settings params.yaml --region "GTV=gtv.*" --shell 0-5`
 
-    Parameters
-    ----------
-    source
-        Folder of files; a list (CSV with the columns Image and Mask, and Label; others are kept); or one image when --mask is given.
-    out
-        Parquet table to write. A run that was killed goes on where it stopped, from what `<out>.work` holds.
-    settings
-        A PyRadiomics parameter file; PyRadiomics' defaults when absent.
-    mask
-        Mask of the one image.
-    region
-        TARGET=PATTERN: regions whose whole name matches, whatever the case; several times. Without it each has its own name.
-    regions_csv
-        CSV to write with every match and miss of names of regions. It holds names as the files have them.
-    robustness
-        Measure on perturbed copies how stable each feature is, and write the table to this Parquet file.
-    pictures
-        Folder for a picture of each region on its image and a contact sheet, the most suspect first.
-    verdicts
-        CSV of what a reviewer decided of masks: source_digest (of the contact sheet) and verdict (keep, refuse, wrong-side).
-    pet_table
-        CSV with weight, dose and time of injection of PET whose header lacks them (docs/imaging.md).
-    workers
-        Processes that measure; 1 measures in this one.
+    Args:
+        source: Folder of files; a list (CSV with the columns Image and Mask, and Label; others are kept); or one image
+            when --mask is given.
+        out: Parquet table to write. A run that was killed goes on where it stopped, from what `<out>.work` holds.
+        settings: A PyRadiomics parameter file; PyRadiomics' defaults when absent.
+        mask: Mask of the one image.
+        region: TARGET=PATTERN: regions whose whole name matches, whatever the case; several times. Without it each has
+            its own name.
+        regions_csv: CSV to write with every match and miss of names of regions. It holds names as the files have them.
+        robustness: Measure on perturbed copies how stable each feature is, and write the table to this Parquet file.
+        pictures: Folder for a picture of each region on its image and a contact sheet, the most suspect first.
+        verdicts: CSV of what a reviewer decided of masks: source_digest (of the contact sheet) and verdict (keep,
+            refuse, wrong-side).
+        pet_table: CSV with weight, dose and time of injection of PET whose header lacks them (docs/imaging.md).
+        workers: Processes that measure; 1 measures in this one.
     """
     from unibase.flows.cli.plain_features import FeatureCommand, features_of
 
@@ -193,20 +165,13 @@ def maps(
 
     Example: `unibase maps scans/ maps --settings params.yaml --region "GTV=gtv.*"`
 
-    Parameters
-    ----------
-    source
-        Folder of DICOM or plain images, a list, or an image; as of `features`.
-    out
-        Folder to write to: the maps, and maps.parquet, which says what each file is.
-    mask
-        The mask of an image.
-    settings
-        A PyRadiomics parameter file; voxelSetting holds kernelRadius, maskedKernel and initValue.
-    region
-        TARGET=PATTERN, as of `features`.
-    form
-        nrrd: a file for each feature; ome-zarr: a store for each image type, with a channel for each feature.
+    Args:
+        source: Folder of DICOM or plain images, a list, or an image; as of `features`.
+        out: Folder to write to: the maps, and maps.parquet, which says what each file is.
+        mask: The mask of an image.
+        settings: A PyRadiomics parameter file; voxelSetting holds kernelRadius, maskedKernel and initValue.
+        region: TARGET=PATTERN, as of `features`.
+        form: nrrd: a file for each feature; ome-zarr: a store for each image type, with a channel for each feature.
     """
     from unibase.flows.cli.plain_features import maps_asked, maps_of
 
@@ -226,18 +191,14 @@ def dose(
 
     Example: `unibase dose plans/ doses.csv --region "PTV=ptv.*" --metric D95 --metric V20Gy`
 
-    Parameters
-    ----------
-    source
-        Folder of DICOM files.
-    out
-        Table to write, a row a region, dose and metric: Parquet, or CSV when the name ends in .csv.
-    region
-        TARGET=PATTERN, as of `features`.
-    metric
-        Dmean, Dmin, Dmax, D95 (percent of the volume), D2cc, V20Gy; several times. By default Dmin, Dmean, Dmax, D2, D50, D95, D98.
-    eqd2
-        Number of fractions and alpha over beta in Gy: metrics are those of the dose in 2 Gy fractions of the same effect.
+    Args:
+        source: Folder of DICOM files.
+        out: Table to write, a row a region, dose and metric: Parquet, or CSV when the name ends in .csv.
+        region: TARGET=PATTERN, as of `features`.
+        metric: Dmean, Dmin, Dmax, D95 (percent of the volume), D2cc, V20Gy; several times. By default Dmin, Dmean,
+            Dmax, D2, D50, D95, D98.
+        eqd2: Number of fractions and alpha over beta in Gy: metrics are those of the dose in 2 Gy fractions of the
+            same effect.
     """
     from unibase.flows.cli.plain_features import doses_of
 
@@ -250,12 +211,9 @@ def recognise(file: Path, *, assay: AssayName | None = None) -> None:
 
     Example: `unibase recognise counts.tsv.gz`
 
-    Parameters
-    ----------
-    file
-        The file, or a folder of files of one sample each (STAR, GDC, RSEM, salmon, kallisto, htseq).
-    assay
-        Its assay; told from the file by default.
+    Args:
+        file: The file, or a folder of files of one sample each (STAR, GDC, RSEM, salmon, kallisto, htseq).
+        assay: Its assay; told from the file by default.
     """
     from unibase.omics.commands import recognise_file
 
@@ -282,22 +240,16 @@ def normalise(
 
     Example: `unibase normalise counts.tsv.gz normalised.h5ad --method tmm --batches batches.tsv`
 
-    Parameters
-    ----------
-    matrix
-        STAR, featureCounts, salmon, nf-core, h5ad, Parquet, TSV or CSV; gzip as it is.
-    out
-        .h5ad, .zarr, .parquet, .tsv or .csv.
-    method
-        Normalisation.
-    batches
-        CSV or TSV with the columns sample and batch: batch effects are taken out.
-    batch_method
-        combat: of the normalised values, as sva's ComBat. combat-seq: of the counts, before they are normalised, as sva's ComBat_seq.
-    groups
-        CSV or TSV with the columns sample and group: what batch correction keeps, and the groups that the filter looks at.
-    filter_by_expression
-        Leave out genes that too few samples express, as edgeR's filterByExpr.
+    Args:
+        matrix: STAR, featureCounts, salmon, nf-core, h5ad, Parquet, TSV or CSV; gzip as it is.
+        out: .h5ad, .zarr, .parquet, .tsv or .csv.
+        method: Normalisation.
+        batches: CSV or TSV with the columns sample and batch: batch effects are taken out.
+        batch_method: combat: of the normalised values, as sva's ComBat. combat-seq: of the counts, before they are
+            normalised, as sva's ComBat_seq.
+        groups: CSV or TSV with the columns sample and group: what batch correction keeps, and the groups that the
+            filter looks at.
+        filter_by_expression: Leave out genes that too few samples express, as edgeR's filterByExpr.
     """
     from unibase.omics.commands import Design, normalise_file
 
@@ -323,20 +275,15 @@ def timeline(
 
     Example: `unibase timeline omop/ timeline/ --from omop --key-file study.key`
 
-    Parameters
-    ----------
-    source
-        Folder (or CSV file) of the records; for omop also a DuckDB file or `postgresql://user@host/database?schema=cdm`.
-    out
-        Folder of the dataset.
-    from_
-        Format of the records.
-    mapping
-        Mapping file, for csv.
-    key_file
-        Pseudonymise and shift dates under this key; without it subjects keep local numbers and dates are as in the source.
-    centre
-        Name of the centre, for the column `source`.
+    Args:
+        source: Folder (or CSV file) of the records; for omop also a DuckDB file or
+            `postgresql://user@host/database?schema=cdm`.
+        out: Folder of the dataset.
+        from_: Format of the records.
+        mapping: Mapping file, for csv.
+        key_file: Pseudonymise and shift dates under this key; without it subjects keep local numbers and dates are as
+            in the source.
+        centre: Name of the centre, for the column `source`.
     """
     from unibase.clinical.sources.databases import is_server
     from unibase.clinical.timelines.centre import TimelineTask, convert
@@ -357,14 +304,10 @@ def link(*paths: Path, key_file: Path, links: Path | None = None) -> None:
 
     Example: `unibase link centre_a.csv centre_b.csv ledger/ --key-file study.key`
 
-    Parameters
-    ----------
-    paths
-        CSV or Parquet files of people, then the folder of the ledger.
-    key_file
-        The secret key.
-    links
-        CSV of decisions on pairs.
+    Args:
+        paths: CSV or Parquet files of people, then the folder of the ledger.
+        key_file: The secret key.
+        links: CSV of decisions on pairs.
     """
     from unibase.flows.cli.plain_files import link_people
 

@@ -20,12 +20,9 @@ def map_tables(source: Path, out: Path) -> None:
 
     Example: `unibase map registry/ mapping.yaml`
 
-    Parameters
-    ----------
-    source
-        Folder or file: CSV, Parquet, Excel, OpenDocument, SAS or SPSS.
-    out
-        The mapping file; one that is there already is not written over.
+    Args:
+        source: Folder or file: CSV, Parquet, Excel, OpenDocument, SAS or SPSS.
+        out: The mapping file; one that is there already is not written over.
     """
     import tempfile
 
@@ -53,12 +50,9 @@ def records_fields(mapping: str, out: Path) -> None:
 
     Example: `unibase records fields osiris-rwd fields.csv`
 
-    Parameters
-    ----------
-    mapping
-        `osiris`, `osiris-rwd`, or a mapping file.
-    out
-        The CSV.
+    Args:
+        mapping: `osiris`, `osiris-rwd`, or a mapping file.
+        out: The CSV.
     """
     from unibase.clinical.formats.mapping_rules import field_table, packaged_mapping, packaged_names, read_mapping
     from unibase.groundwork.plain_csv import write_plain_csv
@@ -75,10 +69,8 @@ def records_validate(dataset: Path) -> None:
 
     Example: `unibase records validate timeline/`
 
-    Parameters
-    ----------
-    dataset
-        Folder with data/ and metadata/.
+    Args:
+        dataset: Folder with data/ and metadata/.
     """
     from unibase.clinical.timelines.meds import MEDS_VERSION, validate_dataset
 
@@ -96,12 +88,9 @@ def records_osiris_rwd(dataset: Path, out: Path) -> None:
 
     Example: `unibase records osiris-rwd timeline/ rwd/`
 
-    Parameters
-    ----------
-    dataset
-        MEDS dataset made by `unibase timeline --from osiris-rwd`; without a key dates are as in the source.
-    out
-        Folder of the CSV files, replaced when it exists; one for each table that has rows.
+    Args:
+        dataset: MEDS dataset made by `unibase timeline --from osiris-rwd`; without a key dates are as in the source.
+        out: Folder of the CSV files, replaced when it exists; one for each table that has rows.
     """
     from unibase.clinical.formats.osiris_rwd import write_osiris_rwd
     from unibase.clinical.timelines.meds import read_dataset

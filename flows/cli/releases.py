@@ -15,10 +15,8 @@ def open_(release: Path) -> None:
 
     Example: `unibase open releases/uniriv-demo/1.0.0`
 
-    Parameters
-    ----------
-    release
-        Folder of the release.
+    Args:
+        release: Folder of the release.
     """
     from unibase.releases.read.open import describe
 
@@ -31,12 +29,9 @@ def sign(release: Path, *, signing_key: Path) -> None:
 
     Example: `unibase sign releases/uniriv-demo/1.0.0 --signing-key signing.pem`
 
-    Parameters
-    ----------
-    release
-        Folder of the release.
-    signing_key
-        Private key; the public one stands beside it as NAME.pub.
+    Args:
+        release: Folder of the release.
+        signing_key: Private key; the public one stands beside it as NAME.pub.
     """
     from unibase.releases.content import signing
 
@@ -51,12 +46,9 @@ def verify(release: Path, *, public_key: Path | None = None) -> None:
 
     Example: `unibase verify releases/uniriv-demo/1.0.0`
 
-    Parameters
-    ----------
-    release
-        Folder of the release.
-    public_key
-        Public key of who signed it.
+    Args:
+        release: Folder of the release.
+        public_key: Public key of who signed it.
     """
     from unibase.releases.content.manifest import verify as verify_files
     from unibase.releases.content.signing import verify_signed
@@ -75,12 +67,9 @@ def diff(old: Path, new: Path) -> None:
 
     Example: `unibase diff releases/uniriv-demo/1.0.0 releases/uniriv-demo/1.0.1`
 
-    Parameters
-    ----------
-    old
-        Folder of the earlier release.
-    new
-        Folder of the later release.
+    Args:
+        old: Folder of the earlier release.
+        new: Folder of the later release.
     """
     from unibase.releases.read.difference import diff as compare
 
@@ -93,16 +82,11 @@ def extract(request: Path, out: Path, *, release: Path, key_file: Path) -> None:
 
     Example: `unibase extract REQUEST.yaml extracts/ --release releases/uniriv-demo/1.0.0 --key-file study.key`
 
-    Parameters
-    ----------
-    request
-        The approved request.
-    out
-        Folder for the encrypted file.
-    release
-        Folder of the release.
-    key_file
-        The study's key.
+    Args:
+        request: The approved request.
+        out: Folder for the encrypted file.
+        release: Folder of the release.
+        key_file: The study's key.
     """
     from datetime import date
 
@@ -124,14 +108,10 @@ def catalogue(description: Path, out: Path, *, releases: Path) -> None:
 
     Example: `unibase catalogue description.yaml site/ --releases releases/`
 
-    Parameters
-    ----------
-    description
-        YAML that describes the releases (docs/releases.md).
-    out
-        Folder to write, replaced as a whole.
-    releases
-        Folder of releases.
+    Args:
+        description: YAML that describes the releases (docs/releases.md).
+        out: Folder to write, replaced as a whole.
+        releases: Folder of releases.
     """
     from unibase.releases.catalogue.description import read_description
     from unibase.releases.catalogue.site import published, write_site
@@ -149,14 +129,10 @@ def cbioportal(release: Path, out: Path, *, cancer_type: str = "mixed") -> None:
 
     Example: `unibase cbioportal releases/uniriv-demo/1.0.0 portal/ --cancer-type nsclc`
 
-    Parameters
-    ----------
-    release
-        Folder of the release.
-    out
-        Folder to write, replaced as a whole.
-    cancer_type
-        OncoTree code in lower case that the portal knows; mixed for several.
+    Args:
+        release: Folder of the release.
+        out: Folder to write, replaced as a whole.
+        cancer_type: OncoTree code in lower case that the portal knows; mixed for several.
     """
     from unibase.releases.exports.cbioportal import write_study
 
@@ -169,16 +145,12 @@ def explain(release: Path, subject: int, variable: str) -> None:
 
     Example: `unibase explain releases/uniriv-demo/1.0.0 355940857260635191 ldh`
 
-    Parameters
-    ----------
-    release
-        Folder of the release.
-    subject
-        subject_id.
-    variable
-        Column of the analysis or subjects table; OS or OS_CNSR; rna_ENSG00000141510 for a gene; the PARAMCD of
-        repeated measures, as LDH, or a radiomic feature, as firstorder_Mean, for all rows of the subject.
-        bds/LDH looks in one table or modality alone.
+    Args:
+        release: Folder of the release.
+        subject: subject_id.
+        variable: Column of the analysis or subjects table; OS or OS_CNSR; rna_ENSG00000141510 for a gene; the PARAMCD
+            of repeated measures, as LDH, or a radiomic feature, as firstorder_Mean, for all rows of the subject.
+            bds/LDH looks in one table or modality alone.
     """
     from unibase.releases.read.explain import explain as say
 
@@ -194,12 +166,9 @@ def baseline(release: Path, *, endpoint: str = "OS") -> None:
 
     Example: `unibase baseline releases/uniriv-demo/1.0.0 --endpoint OS`
 
-    Parameters
-    ----------
-    release
-        Folder of the release.
-    endpoint
-        Endpoint (PARAMCD).
+    Args:
+        release: Folder of the release.
+        endpoint: Endpoint (PARAMCD).
     """
     from rich.console import Console
     from rich.table import Table

@@ -19,12 +19,9 @@ def quarantine_list(study: Path, *, json: bool = False) -> None:
 
     Example: `unibase quarantine list study.yaml`
 
-    Parameters
-    ----------
-    study
-        The study file.
-    json
-        As JSON, a row a unit.
+    Args:
+        study: The study file.
+        json: As JSON, a row a unit.
     """
     from unibase.flows.cli.printing import print_json
     from unibase.flows.looks.quarantine import quarantine_text, set_aside
@@ -43,12 +40,9 @@ def quarantine_show(study: Path, what: str) -> None:
 
     Example: `unibase quarantine show study.yaml unknown-person`
 
-    Parameters
-    ----------
-    study
-        The study file.
-    what
-        Code of a reason, or a part of the name of a unit.
+    Args:
+        study: The study file.
+        what: Code of a reason, or a part of the name of a unit.
     """
     from unibase.flows.looks.quarantine import told_of
     from unibase.flows.study.validation import read_study
@@ -62,12 +56,9 @@ def quarantine_retry(study: Path, what: str) -> None:
 
     Example: `unibase quarantine retry study.yaml unknown-person`
 
-    Parameters
-    ----------
-    study
-        The study file.
-    what
-        Code of a reason, or a part of the name of a unit.
+    Args:
+        study: The study file.
+        what: Code of a reason, or a part of the name of a unit.
     """
     from unibase.flows.looks.quarantine import retry
     from unibase.flows.study.validation import read_study
@@ -81,14 +72,10 @@ def quarantine_accept(study: Path, what: str, *, why: str) -> None:
 
     Example: `unibase quarantine accept study.yaml unknown-person --why "Test patients of the scanner."`
 
-    Parameters
-    ----------
-    study
-        The study file.
-    what
-        Code of a reason, or a part of the name of a unit.
-    why
-        The grounds, without a value of a patient.
+    Args:
+        study: The study file.
+        what: Code of a reason, or a part of the name of a unit.
+        why: The grounds, without a value of a patient.
     """
     from unibase.flows.looks.quarantine import accept
     from unibase.flows.study.validation import read_study

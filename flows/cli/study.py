@@ -18,14 +18,10 @@ def check(study: Path, *, recognise: bool = False, json: bool = False) -> None:
 
     Example: `unibase check study.yaml`
 
-    Parameters
-    ----------
-    study
-        The study file.
-    recognise
-        Read every matrix of every assay as well, and tell what it is and by what evidence.
-    json
-        As JSON, for programs.
+    Args:
+        study: The study file.
+        recognise: Read every matrix of every assay as well, and tell what it is and by what evidence.
+        json: As JSON, for programs.
     """
     from unibase.flows.cli.printing import print_json
     from unibase.flows.study.named_sources import check_sources
@@ -69,26 +65,17 @@ def build(
 
     Example: `unibase build study.yaml`
 
-    Parameters
-    ----------
-    study
-        The study file.
-    scheduler
-        Address of an existing Dask scheduler, such as tcp://127.0.0.1:8786.
-    prefect
-        Run as a Prefect flow (on the server that PREFECT_API_URL names, else one that goes away with the run); with
-        --no-prefect the same stages run without it.
-    nightly
-        Publish as the next patch version when anything changed.
-    verify_sources
-        Read the content of every source and of all that is staged again, whatever sizes and times say; once a week is often
-        enough.
-    dry_run
-        Say what would run and why, how long and how much disk it takes, and do nothing.
-    quiet
-        Say nothing on the way.
-    json
-        Print where the release is, or with --dry-run the plan, as JSON.
+    Args:
+        study: The study file.
+        scheduler: Address of an existing Dask scheduler, such as tcp://127.0.0.1:8786.
+        prefect: Run as a Prefect flow (on the server that PREFECT_API_URL names, else one that goes away with the
+            run); with --no-prefect the same stages run without it.
+        nightly: Publish as the next patch version when anything changed.
+        verify_sources: Read the content of every source and of all that is staged again, whatever sizes and times say;
+            once a week is often enough.
+        dry_run: Say what would run and why, how long and how much disk it takes, and do nothing.
+        quiet: Say nothing on the way.
+        json: Print where the release is, or with --dry-run the plan, as JSON.
     """
     from unibase.flows.cli.printing import print_json
 
@@ -149,16 +136,12 @@ def run(stage: str, study: Path, *, centre: str | None = None, scheduler: str | 
 
     Example: `unibase run features study.yaml`
 
-    Parameters
-    ----------
-    stage
-        people, clinical, fetch, deidentify, index, features, omics, identity, normalise, timeline, link or release.
-    study
-        The study file.
-    centre
-        Only this centre, for stages that work by centre.
-    scheduler
-        Address of an existing Dask scheduler.
+    Args:
+        stage: people, clinical, fetch, deidentify, index, features, omics, identity, normalise, timeline, link or
+            release.
+        study: The study file.
+        centre: Only this centre, for stages that work by centre.
+        scheduler: Address of an existing Dask scheduler.
     """
     from unibase.flows.runs.alone import run_alone
 
@@ -174,12 +157,9 @@ def fetch(study: Path, *, centre: str | None = None) -> None:
 
     Example: `unibase fetch study.yaml --centre lyon`
 
-    Parameters
-    ----------
-    study
-        The study file.
-    centre
-        Only this centre.
+    Args:
+        study: The study file.
+        centre: Only this centre.
     """
     from unibase.flows.runs.alone import run_alone
 
@@ -193,10 +173,8 @@ def send(study: Path) -> None:
 
     Example: `unibase send study.yaml`
 
-    Parameters
-    ----------
-    study
-        The study file; `unibase build`, or its stage `deidentify`, has run.
+    Args:
+        study: The study file; `unibase build`, or its stage `deidentify`, has run.
     """
     from unibase.flows.study.validation import read_study
     from unibase.flows.vault.sending import send_study
@@ -210,14 +188,10 @@ def status(study: Path, *, files: Path | None = None, json: bool = False) -> Non
 
     Example: `unibase status study.yaml --files files.csv`
 
-    Parameters
-    ----------
-    study
-        The study file.
-    files
-        Also write what happened to every file to this CSV; it holds source names and belongs to the custodian.
-    json
-        As JSON.
+    Args:
+        study: The study file.
+        files: Also write what happened to every file to this CSV; it holds source names and belongs to the custodian.
+        json: As JSON.
     """
     from unibase.flows.cli.printing import print_json
     from unibase.flows.looks.status import status_of, status_text, write_files
@@ -239,14 +213,10 @@ def doctor(study: Path, *, scheduler: str | None = None, json: bool = False) -> 
 
     Example: `unibase doctor study.yaml`
 
-    Parameters
-    ----------
-    study
-        The study file.
-    scheduler
-        Address of a Dask scheduler whose workers are looked at as well.
-    json
-        As JSON.
+    Args:
+        study: The study file.
+        scheduler: Address of a Dask scheduler whose workers are looked at as well.
+        json: As JSON.
     """
     from unibase.flows.cli.printing import print_json
     from unibase.flows.looks.doctor import examine
@@ -269,12 +239,9 @@ def codes(study: Path, *, csv: Path | None = None) -> None:
 
     Example: `unibase codes study.yaml --csv codes.csv`
 
-    Parameters
-    ----------
-    study
-        The study file; its records must have been read (`unibase run clinical study.yaml`).
-    csv
-        Also write all of it as CSV.
+    Args:
+        study: The study file; its records must have been read (`unibase run clinical study.yaml`).
+        csv: Also write all of it as CSV.
     """
     from unibase.flows.looks.codes import codes_of, codes_text
     from unibase.flows.study.validation import read_study
@@ -292,12 +259,9 @@ def regions(study: Path, *, csv: Path | None = None) -> None:
 
     Example: `unibase regions study.yaml`
 
-    Parameters
-    ----------
-    study
-        The study file.
-    csv
-        Write the list, region by region, to this file.
+    Args:
+        study: The study file.
+        csv: Write the list, region by region, to this file.
     """
     from unibase.flows.looks.matches import in_words, read_matches
     from unibase.flows.study.validation import read_study
@@ -318,12 +282,9 @@ def refit(study: Path, *, assay: Literal["rna"] = "rna") -> None:
 
     Example: `unibase refit study.yaml`
 
-    Parameters
-    ----------
-    study
-        The study file.
-    assay
-        The assay to fit again.
+    Args:
+        study: The study file.
+        assay: The assay to fit again.
     """
     from unibase.flows.runs.kept import accept
     from unibase.flows.stages.normalise_models import ask_for_refit
@@ -350,12 +311,9 @@ def join_(study: Path, out: Path) -> None:
 
     Example: `unibase join study.yaml analysis/`
 
-    Parameters
-    ----------
-    study
-        The study file; its stages up to timeline have run.
-    out
-        Folder to write to.
+    Args:
+        study: The study file; its stages up to timeline have run.
+        out: Folder to write to.
     """
     from unibase.flows.runs.alone import join_alone
 

@@ -22,21 +22,14 @@ def reidentify(
 
     Example: `unibase reidentify study.yaml 355940857260635191 --reason care`
 
-    Parameters
-    ----------
-    vault
-        The study file; or the folder NAME.vault that `unibase deidentify` left.
-    pseudonyms
-        Values of subject_id, or UIDs of de-identified DICOM.
-    reason
-        care: a finding concerns their care. rights: they use a right. correction: a source is to be corrected.
-        check: a check of the pipeline.
-    key_file
-        The secret key, where no study file names it.
-    source
-        Folder of the source DICOM, where no study file names it.
-    subjects
-        Of two custodians: what the study custodian revealed (unibase custodian reveal).
+    Args:
+        vault: The study file; or the folder NAME.vault that `unibase deidentify` left.
+        pseudonyms: Values of subject_id, or UIDs of de-identified DICOM.
+        reason: care: a finding concerns their care. rights: they use a right. correction: a source is to be corrected.
+            check: a check of the pipeline.
+        key_file: The secret key, where no study file names it.
+        source: Folder of the source DICOM, where no study file names it.
+        subjects: Of two custodians: what the study custodian revealed (unibase custodian reveal).
     """
     from unibase.flows.vault.reidentify import reidentify as go_back
     from unibase.flows.vault.reidentify import vault_of_folder, vault_of_study
@@ -53,10 +46,8 @@ def key_new(file: Path) -> None:
 
     Example: `unibase key new study.key`
 
-    Parameters
-    ----------
-    file
-        The file to write; it must not exist.
+    Args:
+        file: The file to write; it must not exist.
     """
     from unibase.privacy.keys import new_key, write_key_file
 
@@ -71,10 +62,8 @@ def key_vault(file: Path) -> None:
 
     Example: `unibase key vault vault.identity`
 
-    Parameters
-    ----------
-    file
-        The file to write; it must not exist.
+    Args:
+        file: The file to write; it must not exist.
     """
     from unibase.privacy.custody.sealed_folder import new_identity
 
@@ -87,12 +76,9 @@ def key_rotate(study: Path, file: Path) -> None:
 
     Example: `unibase key rotate study.yaml new.key`
 
-    Parameters
-    ----------
-    study
-        The study file, still with the old key.
-    file
-        The key file to write; it must not exist.
+    Args:
+        study: The study file, still with the old key.
+        file: The key file to write; it must not exist.
     """
     from unibase.flows.vault.custodian import rotate
 
@@ -105,10 +91,8 @@ def key_fingerprint(file: Path) -> None:
 
     Example: `unibase key fingerprint study.key`
 
-    Parameters
-    ----------
-    file
-        The key file.
+    Args:
+        file: The key file.
     """
     from unibase.privacy.keys import read_key_file
 
