@@ -127,10 +127,7 @@ def write_bytes(path: Path | str, content: bytes, mode: int | None = None) -> No
 def write_text(path: Path | str, content: str, mode: int | None = None) -> None:
     r"""Write text to a file atomically, as UTF-8 with newlines as they are.
 
-    Args:
-        path: The file.
-        content: The text.
-        mode: Permission bits, or None to leave the umask's.
+    `path`: the file; `content`: the text; `mode`: permission bits, or None to leave the umask's.
 
     >>> write_text(getfixture("tmp_path") / "note.txt", "été\n")
     >>> (getfixture("tmp_path") / "note.txt").read_bytes()

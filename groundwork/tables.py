@@ -96,9 +96,7 @@ class Table:
     def write(self, frame: pl.DataFrame, path: Path | str) -> pl.DataFrame:
         """Conform a frame, write it as Parquet, and return what was written.
 
-        Args:
-            frame: The frame.
-            path: The file.
+        `frame`: the frame; `path`: the file.
 
         Raises:
             ValueError: As `conform`.

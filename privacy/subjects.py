@@ -67,10 +67,7 @@ class SubjectLookup:
     def objects(self, centre: str, system: str, identifier: str) -> bool:
         """Return whether the person behind an identifier objects, or was erased; arguments as of `find`.
 
-        Args:
-            centre: Name of the centre.
-            system: Kind of identifier.
-            identifier: As the source writes it.
+        `centre`: name of the centre; `system`: kind of identifier; `identifier`: as the source writes it.
         """
         ways = {(centre, system, identifier.strip()), (centre, ANY_SYSTEM, plain_number(identifier))}
         return not self.objecting.isdisjoint(ways) or self.erased.knows(centre, system, identifier)

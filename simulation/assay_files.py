@@ -132,10 +132,7 @@ def counts_of(genes: Genes, person: Person, centre_effect: np.ndarray, visit: st
 def sample_name(person: Person, centre: str, collected: date) -> str:
     """Return the laboratory's number of a sample: year of collection and a serial, as on the tube.
 
-    Args:
-        person: The simulated person.
-        centre: Name of the centre.
-        collected: Day of collection.
+    `person`: the simulated person; `centre`: name of the centre; `collected`: day of collection.
     """
     serial = (person.index * 613 + 20_011 + (50_000 if collected != person.course.sample else 0)) % 99_991
     return f"{centre}{collected:%y}-{serial:05d}"

@@ -232,10 +232,7 @@ def save(ds: FileDataset, path: Path, implicit_vr: bool = False) -> None:
 def place_plane(ds: Dataset, grid: Grid, k: int) -> None:
     """Say where slice `k` of a grid lies.
 
-    Args:
-        ds: Header to write to.
-        grid: The grid.
-        k: Number of the slice, from 0.
+    `ds`: header to write to; `grid`: the grid; `k`: number of the slice, from 0.
     """
     x, y, z = grid.origin
     ds.ImagePositionPatient = [f"{x:.4f}", f"{y:.4f}", f"{z + k * grid.spacing[2]:.4f}"]

@@ -35,9 +35,7 @@ LOINC_NAMES = {
 def zoned(day: date, time: str = "08:00:00") -> str:
     """Return an instant of Metropolitan France, with its offset: +02:00 in summer time (last Sundays of March and October).
 
-    Args:
-        day: The day.
-        time: Time of day, HH:MM:SS, or of the whole instant.
+    `day`: the day; `time`: time of day, HH:MM:SS, or of the whole instant.
 
     >>> zoned(date(2024, 7, 1)), zoned(date(2024, 1, 1))
     ('2024-07-01T08:00:00+02:00', '2024-01-01T08:00:00+01:00')

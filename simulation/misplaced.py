@@ -52,10 +52,7 @@ class Donor:
 def sequenced_again(library: np.ndarray, under: Donor, seed: int) -> np.ndarray:
     """Return the counts of a second sequencing of a library, to stand under another's name.
 
-    Args:
-        library: Counts of the library, shape (genes,).
-        under: Whose name it gets.
-        seed: Seed of the tree.
+    `library`: counts of the library, shape (genes,); `under`: whose name it gets; `seed`: seed of the tree.
     """
     return stream(seed, "duplicate", under.sample).binomial(library, REREAD).astype(np.int32)
 

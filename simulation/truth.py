@@ -260,9 +260,7 @@ def _distinctive(kind: str, value: str) -> bool:
     Short names occur in words and in random bytes. A day of one person may be the shifted day of another: it is a leak
     only in that person's own rows.
 
-    Args:
-        kind: Kind of the identifier.
-        value: The value.
+    `kind`: kind of the identifier; `value`: the value.
     """
     if kind in ("date", "date:birth"):
         return False

@@ -173,8 +173,7 @@ def _prefect() -> Finding:
 def disk_of(folder: Path) -> int:
     """Return the bytes that all files below a folder take.
 
-    Args:
-        folder: The folder, or a file.
+    `folder`: the folder, or a file.
 
     >>> _ = (getfixture("tmp_path") / "a.txt").write_text("12345")
     >>> disk_of(getfixture("tmp_path"))

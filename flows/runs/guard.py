@@ -25,9 +25,8 @@ def kind(error: BaseException) -> str:
     Args:
         error: What ended a run.
 
-    Example:
-        >>> kind(MachineFault("the disk is full")), kind(ValueError("no such thing"))
-        ('Machine fault', 'Failed')
+    >>> kind(MachineFault("the disk is full")), kind(ValueError("no such thing"))
+    ('Machine fault', 'Failed')
     """
     return next((name for one, name in KINDS.items() if isinstance(error, one)), "Failed")
 
@@ -35,9 +34,7 @@ def kind(error: BaseException) -> str:
 def of_kind(name: str | None, message: str) -> UserError:
     """Return the error whose kind Prefect's state names: what ended a flow, for the command that waits for it.
 
-    Args:
-        name: Name of the state.
-        message: Its message.
+    `name`: name of the state; `message`: its message.
 
     Example:
         >>> type(of_kind("Busy", "Another run is working.")).__name__

@@ -73,9 +73,7 @@ class Run:
     def place(self, place: Place, **names: str) -> Path:
         """Return where a place of this study is.
 
-        Args:
-            place: One that the running stage declared.
-            names: What stands in its path: `centre`, `assay`.
+        `place`: one that the running stage declared; `names`: what stands in its path: `centre`, `assay`.
 
         Raises:
             LookupError: If the running stage did not declare it: then the order of stages would not be known to be right.

@@ -88,10 +88,7 @@ class Table(dict[bytes, Entry]):
 def tables(policy: Policy, sop_class: str, noted: frozenset[int]) -> tuple[Table, Table]:
     """Return the tables of the top level and of what is nested, for a policy, a SOP class and the tags noted at the top.
 
-    Args:
-        policy: The policy.
-        sop_class: SOP class of the object.
-        noted: Tags of the top level whose values are needed.
+    `policy`: the policy; `sop_class`: SOP class of the object; `noted`: tags of the top level whose values are needed.
     """
     return Table(policy, sop_class, False, noted), Table(policy, sop_class, True, frozenset())
 

@@ -193,9 +193,7 @@ def name_of(sop_class: str) -> str:
 def refuse_unsupported(facts: Mapping[str, str], permits: Permits) -> None:
     """Raise when an object cannot be cleaned with certainty.
 
-    Args:
-        facts: Values of `FACTS` as texts.
-        permits: What lets it pass beside its own header.
+    `facts`: values of `FACTS` as texts; `permits`: what lets it pass beside its own header.
 
     Raises:
         Unusable: `unsupported-object` or `burned-in-annotation`.
@@ -218,9 +216,7 @@ def _problem(facts: tuple[tuple[str, str], ...], permits: Permits) -> tuple[str,
 def rule_for(facts: Mapping[str, str], rules: tuple[FrozenRule, ...]) -> FrozenRule | None:
     """Return the first rule of the study that is for an image.
 
-    Args:
-        facts: Values of `FACTS` as texts.
-        rules: The study's rules for images, in order.
+    `facts`: values of `FACTS` as texts; `rules`: the study's rules for images, in order.
     """
     if not rules:
         return None

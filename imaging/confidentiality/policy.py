@@ -291,8 +291,7 @@ def policy_of(options: DeidentifyOptions) -> Policy:
 def dictionary_vr(tag: int) -> str:
     """Return the VR of a standard attribute, the first one where several are possible, or an empty string.
 
-    Args:
-        tag: The attribute.
+    `tag`: the attribute.
 
     >>> dictionary_vr(0x00100010), dictionary_vr(0x00109999)
     ('PN', '')

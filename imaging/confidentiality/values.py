@@ -54,9 +54,7 @@ _SIZES = {
 def pad(value: bytes, vr: str) -> bytes:
     """Return `value` with an even length, as its VR pads.
 
-    Args:
-        value: The bytes of a value.
-        vr: Its VR.
+    `value`: the bytes of a value; `vr`: its VR.
 
     >>> pad(b"ABC", "LO")
     b'ABC '

@@ -145,9 +145,7 @@ def _conflict(header: Header, person: Person) -> Rule | None:
 def _name_evidence(name: str, person: Person) -> tuple[Evidence, Evidence]:
     """Return what the family name and the given name of a PN value say.
 
-    Args:
-        name: A PN value, decoded.
-        person: What the ledger knows.
+    `name`: a PN value, decoded; `person`: what the ledger knows.
     """
     known_family = _words(" ".join(person.family_names))
     known_given = _words(" ".join(person.given_names))

@@ -38,8 +38,7 @@ class Body:
 def janmahasatian(body: Body) -> float:
     """Return lean body mass in kg by body mass index (Janmahasatian et al., Clin Pharmacokinet 2005;44:1051).
 
-    Args:
-        body: With height and sex.
+    `body`: with height and sex.
 
     >>> round(janmahasatian(Body(70.0, 1.75, "M")), 2)
     55.86

@@ -52,9 +52,7 @@ class Completed:
     def private_block(self, group: int, private_creator: str, /) -> Any:
         """Return a private block of the header; KeyError without one.
 
-        Args:
-            group: Number of the group.
-            private_creator: Creator of the block.
+        `group`: number of the group; `private_creator`: creator of the block.
 
         Raises:
             KeyError: If there is no such block.

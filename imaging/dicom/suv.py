@@ -94,9 +94,7 @@ def suv_of(planes: Sequence[Plane], reading: Reading) -> Suv | None:
 def headers_of(planes: Sequence[Plane], reading: Reading) -> tuple[list[Header], tuple[str, ...]]:
     """Return the headers of a PET, completed by the study's table where it says something of it, and notes of what was.
 
-    Args:
-        planes: All planes of the volume.
-        reading: What the table says.
+    `planes`: all planes of the volume; `reading`: what the table says.
 
     Raises:
         Unusable: `suv-not-computable` when header and table contradict each other.

@@ -118,9 +118,7 @@ def _starts_by_frame(slices: Sequence[Header], known: Sequence[datetime], half_l
 def average_time(seconds: float, half_life: float) -> float:
     """Return when, in seconds from its start, the activity of a frame equals its mean over the frame.
 
-    Args:
-        seconds: Duration of the frame.
-        half_life: Of the nuclide, in seconds.
+    `seconds`: duration of the frame; `half_life`: of the nuclide, in seconds.
 
     >>> round(average_time(600.0, 6586.2), 1)
     298.4

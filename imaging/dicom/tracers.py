@@ -138,9 +138,7 @@ def named(name: str) -> Nuclide:
 def check_dose(dose: float, nuclide: Nuclide) -> None:
     """Refuse a dose that nobody is given: its unit is in doubt.
 
-    Args:
-        dose: Administered activity in Bq.
-        nuclide: What was given.
+    `dose`: administered activity in Bq; `nuclide`: what was given.
 
     Raises:
         Unusable: `suv-not-computable`.

@@ -192,10 +192,7 @@ def read_series(folder: Path | str, series_uid: str | None = None, reading: Read
 def read_files(paths: Iterable[Path], series_uid: str | None = None, reading: Reading = USUAL) -> Volume:
     """Read the only volume of the image series that some files hold.
 
-    Args:
-        paths: As `open_files`.
-        series_uid: As `open_files`.
-        reading: As `read_series`.
+    `paths`: as `open_files`; `series_uid`: as `open_files`; `reading`: as `read_series`.
 
     Raises:
         Unusable: As `read_series`.

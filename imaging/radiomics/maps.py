@@ -121,9 +121,7 @@ def _maps_of(volume: Volume, region: Boxed, settings: FeatureSettings, kernel: K
 def grid_of(maps: FeatureMaps, grid: Grid) -> Grid:
     """Return the grid of maps in the patient.
 
-    Args:
-        maps: Maps of a region.
-        grid: The grid of the image that the region lies on.
+    `maps`: maps of a region; `grid`: the grid of the image that the region lies on.
     """
     depth, height, width = maps.array.shape[1:]
     origin = np.array(grid.origin) + grid.matrix @ (np.array(grid.spacing) * maps.start[::-1])

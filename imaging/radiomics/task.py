@@ -106,9 +106,8 @@ def region_name(target: str, volume: str) -> str:
         target: Name of the target.
         volume: Name of the volume; empty when the series holds one alone.
 
-    Example:
-        >>> region_name("GTV", "phase 2 of 3"), region_name("GTV", "b=800"), region_name("GTV", "")
-        ('GTV_phase_2_of_3', 'GTV_b800', 'GTV')
+    >>> region_name("GTV", "phase 2 of 3"), region_name("GTV", "b=800"), region_name("GTV", "")
+    ('GTV_phase_2_of_3', 'GTV_b800', 'GTV')
     """
     words = re.sub(r"[^A-Za-z0-9.*-]+", "_", volume.replace("=", "")).strip("_")
     return f"{target}_{words}" if words else target

@@ -24,9 +24,8 @@ def may_show_a_face(body_part: str | None, height: float) -> bool:
         body_part: BodyPartExamined of its header.
         height: Extent of the image from foot to head, in mm.
 
-    Example:
-        >>> may_show_a_face("CHEST", 350), may_show_a_face("HEAD", 200), may_show_a_face(None, 200), may_show_a_face("CHEST", 1800)
-        (False, True, True, True)
+    >>> may_show_a_face("CHEST", 350), may_show_a_face("HEAD", 200), may_show_a_face(None, 200), may_show_a_face("CHEST", 1800)
+    (False, True, True, True)
     """
     said = re.sub(r"[^A-Z]", "", (body_part or "").upper())
     return said not in ELSEWHERE or height >= LONGEST

@@ -172,8 +172,7 @@ def alleles(segments: pl.DataFrame) -> pl.DataFrame:
 def against_ploidy(segments: pl.DataFrame) -> pl.DataFrame:
     """Return segments of absolute copies with log2 of their ratio to the sample's ploidy; others as they are.
 
-    Args:
-        segments: As `read_segments` gives them.
+    `segments`: as `read_segments` gives them.
     """
     if "total" not in segments.columns:
         return segments

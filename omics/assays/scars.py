@@ -89,8 +89,7 @@ def _chromosomes(told: pl.DataFrame) -> dict[str, list[Piece]]:
 def merged(pieces: Iterable[Piece]) -> list[Piece]:
     """Return pieces of which neighbours of the same copies are one, whatever lies between them.
 
-    Args:
-        pieces: Of one chromosome, in order.
+    `pieces`: of one chromosome, in order.
 
     >>> [(one.start, one.end) for one in merged([Piece(1, 5, 1, 1), Piece(9, 12, 1, 1), Piece(13, 20, 2, 1)])]
     [(1, 12), (13, 20)]

@@ -52,9 +52,7 @@ def head_lines(data: bytes) -> list[str]:
 def cells_of(line: str, separator: str) -> list[str]:
     """Return the cells of a line, without quotes and the blanks around them.
 
-    Args:
-        line: The line.
-        separator: What stands between cells.
+    `line`: the line; `separator`: what stands between cells.
 
     >>> cells_of('TP53,"1,5", 2', ",")
     ['TP53', '1,5', '2']

@@ -199,10 +199,7 @@ def pairs_of_blocks(
 def parts_of_pairs(pairs: np.ndarray, of: Compared, out: np.ndarray) -> None:
     """Write (plain, family, given, birth) bits of each pair into `out`; VETO in family or given: compare the letters.
 
-    Args:
-        pairs: (2, n) rows.
-        of: Traits and weights of the rows.
-        out: Room, (4, n).
+    `pairs`: (2, n) rows; `of`: traits and weights of the rows; `out`: room, (4, n).
     """
     for n in range(pairs.shape[1]):
         i, j = pairs[0, n], pairs[1, n]

@@ -84,8 +84,7 @@ def assemble(
 def revealed(folder: Path | str, tokens: Mapping[tuple[str, str], str], subjects: Mapping[str, Subject]) -> SubjectLookup:
     """Both together, on the way back: return the lookup of those `subjects` alone that the study custodian gave.
 
-    Args:
-        folder, tokens: The ledger, and the token of each of its records.
+    `folder`, `tokens`: the ledger, and the token of each of its records.
     """
     return _lookup(persons.ledger_people(folder).filter(~persons.is_same_as()), tokens, subjects)
 

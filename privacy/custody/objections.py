@@ -37,9 +37,7 @@ def plain_number(identifier: str) -> str:
 def stands_for(entry: tuple[str, str, str], number: tuple[str, str, str]) -> bool:
     """Return whether an entry of the register means a number: the same one, or one of any system that a person wrote down.
 
-    Args:
-        entry: Centre, system and identifier in the register.
-        number: Centre, system and identifier of a record.
+    `entry`: centre, system and identifier in the register; `number`: centre, system and identifier of a record.
 
     Example:
         >>> stands_for(("lyon", ANY_SYSTEM, "0801"), ("lyon", "nip", "801")), stands_for(("lyon", "ipp", "1"), ("lyon", "nip", "1"))
@@ -62,9 +60,7 @@ def read_register(path: Path) -> pl.DataFrame:
 def add_to_register(path: Path, found: pl.DataFrame) -> pl.DataFrame:
     """Add objections to the register, and return it whole; what stands in it already stays.
 
-    Args:
-        path: The register, written with mode 0600.
-        found: In the columns of `REGISTER`.
+    `path`: the register, written with mode 0600; `found`: in the columns of `REGISTER`.
     """
     before = read_register(path)
     after = pl.concat([before, found.select(REGISTER.names())]).unique().sort(pl.all())

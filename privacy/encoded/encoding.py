@@ -156,9 +156,7 @@ def _encode_writings(
 def tokens_of_records(people: pl.DataFrame, linkage_key: Key) -> dict[str, RecordKey]:
     """Return which record each person token of a centre (in hexadecimal, as in edges) stands for: stays in the centre.
 
-    Args:
-        people: PEOPLE that were encoded.
-        linkage_key: The key they were encoded under.
+    `people`: PEOPLE that were encoded; `linkage_key`: the key they were encoded under.
     """
     encoder = _Encoder(linkage_key)
     records = people.select("centre", "person_key").unique().iter_rows()

@@ -133,9 +133,7 @@ def _rest_differs(traits: Traits, left: np.ndarray, right: np.ndarray, shared: n
 def half_of_compound(traits: Traits, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Return whether one record has a compound given name, and the other a single one: JEAN may be the twin of JEAN-NOËL.
 
-    Args:
-        traits: All traits.
-        left, right: (pairs,) rows.
+    `traits`: all traits; `left`, `right`: (pairs,) rows.
     """
     single = (traits.given[:, 0] >= 0) & (traits.given[:, 1] < 0)
     compound = _compounds(traits)

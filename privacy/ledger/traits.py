@@ -148,13 +148,10 @@ def bag_of_names(family: str | None, given: str | None) -> str | None:
 
     Only the first, for further given names are often left out.
 
-    Args:
-        family: Name at birth.
-        given: Given names.
+    `family`: name at birth; `given`: given names.
 
-    Example:
-        >>> bag_of_names("NGUYEN", "Van Thanh") == bag_of_names("VAN", "Nguyen")
-        True
+    >>> bag_of_names("NGUYEN", "Van Thanh") == bag_of_names("VAN", "Nguyen")
+    True
     """
     one, two = name_tokens(family), given_tokens(given)
     return " ".join(sorted([one[0], two[0]])) if one and two else None
@@ -167,9 +164,8 @@ def all_names(family: str | None, given: str | None) -> str | None:
         family: Name at birth.
         given: Given names.
 
-    Example:
-        >>> all_names("NGUYEN", "Van Thanh") == all_names("VAN THANH", "Nguyen")
-        True
+    >>> all_names("NGUYEN", "Van Thanh") == all_names("VAN THANH", "Nguyen")
+    True
     """
     one, two = name_tokens(family), given_tokens(given)
     return " ".join(sorted([*one, *two])) if one and two else None

@@ -53,9 +53,8 @@ class DisclosurePolicy:
     def coarser(self) -> dict[str, str]:
         """Return each column that is made coarser, and what is kept of it.
 
-        Example:
-            >>> DisclosurePolicy(bands={"AGE": 10}, dates={"INDEXDT": "year"}).coarser()
-            {'AGE': 'bands of 10', 'INDEXDT': 'year'}
+        >>> DisclosurePolicy(bands={"AGE": 10}, dates={"INDEXDT": "year"}).coarser()
+        {'AGE': 'bands of 10', 'INDEXDT': 'year'}
         """
         bands = {name: f"bands of {width:g}" for name, width in self.bands.items()}
         rare = {name: f"values of at least {least} subjects" for name, least in self.rare.items()}

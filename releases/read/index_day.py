@@ -45,10 +45,9 @@ def days_from_index(column: str) -> pl.Expr:
     Args:
         column: Name of a date or datetime column, beside `index_day`.
 
-    Example:
-        >>> from datetime import date, datetime
-        >>> row = pl.DataFrame({"time": [datetime(2020, 5, 3, 22)], "index_day": [date(2020, 5, 4)]})
-        >>> row.select(days_from_index("time")).item()
-        -1
+    >>> from datetime import date, datetime
+    >>> row = pl.DataFrame({"time": [datetime(2020, 5, 3, 22)], "index_day": [date(2020, 5, 4)]})
+    >>> row.select(days_from_index("time")).item()
+    -1
     """
     return (pl.col(column).cast(pl.Date) - pl.col(INDEX)).dt.total_days()

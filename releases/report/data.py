@@ -86,9 +86,7 @@ def at_least(count: int, min_cell: int) -> str:
 
     Two such counts, and one beside the size of a group, leave at least `min_cell` values open.
 
-    Args:
-        count: How many.
-        min_cell: Smallest count that may be shown.
+    `count`: how many; `min_cell`: smallest count that may be shown.
 
     Example:
         >>> at_least(83, 11), at_least(7, 11)

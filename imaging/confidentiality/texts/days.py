@@ -187,13 +187,11 @@ class KnownDays:
     def tells(self, digits: str) -> bool:
         """Return whether a whole number is one of the days: `20190412`, `120419`, `20190412101112`, seconds since 1970.
 
-        Args:
-            digits: The number, without sign and fraction.
+        `digits`: the number, without sign and fraction.
 
-        Example:
-            >>> known = KnownDays.of(["20190412"])
-            >>> [known.tells(one) for one in ("120419", "20190412101112", "1555027200", "120420")]
-            [True, True, True, False]
+        >>> known = KnownDays.of(["20190412"])
+        >>> [known.tells(one) for one in ("120419", "20190412101112", "1555027200", "120420")]
+        [True, True, True, False]
         """
         if len(digits) in (10, 12, 14) and digits[:8] in self._long:
             return True
