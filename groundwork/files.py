@@ -175,14 +175,13 @@ def remove_temporaries(folder: Path | str) -> int:
 
     Only one run at a time may own a folder; call it at the start of that run.
     """
-    count = 0
-    for entry in sorted(Path(folder).rglob(".tmp-*")):
+    found = sorted(Path(folder).rglob(".tmp-*"))
+    for entry in found:
         if entry.is_dir():
             shutil.rmtree(entry, ignore_errors=True)
         else:
             entry.unlink(missing_ok=True)
-        count += 1
-    return count
+    return len(found)
 
 
 def sha256_bytes(content: bytes) -> str:

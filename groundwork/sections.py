@@ -103,6 +103,8 @@ def _attributes(doc: str) -> dict[str, str]:
     """Return what the Attributes block of a Google-style docstring says of each name."""
     block = re.search(r"^Attributes:\n((?:    .*\n?)+)", doc, re.MULTILINE)
     found: dict[str, str] = {}
-    for names, text in re.findall(r"^    (\S[^:]*): ((?:.|\n(?!    \S))*)", block[1] if block else "", re.MULTILINE):
-        found |= dict.fromkeys((name.strip() for name in names.split(",")), " ".join(text.split()))
+    entry = re.compile(r"^    (\S[^:]*): ((?:.|\n(?!    \S))*)", re.MULTILINE)
+    for names, text in entry.findall(block[1] if block else ""):
+        for name in names.split(","):
+            found[name.strip()] = " ".join(text.split())
     return found

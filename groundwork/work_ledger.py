@@ -196,9 +196,10 @@ class WorkLedger:
         `stage`: name of the stage; `keys`: the units that the source still has.
         """
         gone = sorted(self.known(stage).keys() - set(keys))
+        rows = [(stage, key) for key in gone]
         with whole(self._path), self._connection:
             self._connection.execute("BEGIN")
-            self._connection.executemany("DELETE FROM units WHERE stage = ? AND key = ?", [(stage, key) for key in gone])
+            self._connection.executemany("DELETE FROM units WHERE stage = ? AND key = ?", rows)
         return len(gone)
 
     def last_moments(self) -> dict[str, float]:

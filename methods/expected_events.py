@@ -41,8 +41,9 @@ class KnownTimes:
     def at_risk_some_time(self) -> KnownTimes:
         """Return the subjects who were under observation before their time ended; no event of theirs lies before it."""
         seen = self.entry < self.high
-        low = np.maximum(self.low, np.where(np.isfinite(self.entry), np.floor(self.entry) + 1, self.low))
-        return KnownTimes(np.minimum(low, self.high)[seen], self.high[seen], self.event[seen], self.entry[seen])
+        after = np.where(np.isfinite(self.entry), np.floor(self.entry) + 1, self.low)
+        low = np.minimum(np.maximum(self.low, after), self.high)
+        return KnownTimes(low[seen], self.high[seen], self.event[seen], self.entry[seen])
 
     def reversed(self) -> KnownTimes:
         """Return the times to the end of follow-up: an event censors it, at the last unit known to be without one."""

@@ -70,9 +70,9 @@ def _adjusted_profile_likelihood(
 ) -> FloatArray:
     """Cox-Reid adjusted profile log likelihood per gene, at one dispersion per gene."""
     _, mean = _fit(counts, design, offset, dispersion)
-    return np.asarray(
-        adjusted_likelihoods(np.ascontiguousarray(counts, dtype=np.float64), mean, np.asarray(design, np.float64), dispersion)
-    )
+    whole = np.ascontiguousarray(counts, dtype=np.float64)
+    columns = np.asarray(design, np.float64)
+    return np.asarray(adjusted_likelihoods(whole, mean, columns, dispersion))
 
 
 def common_dispersion(counts: FloatArray, design: FloatArray) -> float:

@@ -61,7 +61,8 @@ def evaluate(spline: FloatArray, at: FloatArray) -> FloatArray:
     >>> evaluate(curve(knots, knots**3), np.array([0.5, 4.0])).round(6).tolist()
     [0.125, 64.0]
     """
-    place = np.clip(np.searchsorted(spline[0], at, side="right") - 1, 0, spline.shape[1] - 1)
+    before = np.searchsorted(spline[0], at, side="right") - 1
+    place = np.clip(before, 0, spline.shape[1] - 1)
     knot, value, b, c, d = spline[:, place]
     t = at - knot
     return np.asarray(value + t * (b + t * (c + t * d)))

@@ -34,7 +34,8 @@ def voom_expression(counts: AnyArray, library_size: FloatArray) -> FloatArray:
     >>> voom_expression(np.array([[0, 999_999]]), np.array([999_999.0])).round(4).tolist()
     [[-1.0, 19.9316]]
     """
-    return np.asarray(np.log2((np.asarray(counts, dtype=np.float64) + 0.5) / (library_size[:, None] + 1.0) * 1e6))
+    half_more = np.asarray(counts, dtype=np.float64) + 0.5
+    return np.asarray(np.log2(half_more / (library_size[:, None] + 1.0) * 1e6))
 
 
 def voom(counts: AnyArray, library_size: FloatArray, design: FloatArray | None = None, span: float = SPAN) -> Voom:

@@ -75,8 +75,10 @@ class Breaker:
         if chosen := self._pick("omop", imaging=True):
             person, registration = chosen
             study = self._study(person, registration)
-            path = broken_inputs.write_truncated_topogram(study, self.tree.see(person, registration.centre))
-            self._note(person, registration.centre, path, Broken("instance", "truncated-dicom", "truncated-file"))
+            seen = self.tree.see(person, registration.centre)
+            path = broken_inputs.write_truncated_topogram(study, seen)
+            broken = Broken("instance", "truncated-dicom", "truncated-file")
+            self._note(person, registration.centre, path, broken)
 
     def _phantom(self) -> None:
         if chosen := self._pick("omop", imaging=True):
@@ -188,4 +190,5 @@ class Breaker:
         centre.clinical.write([self.tree.truth.clinical(person, centre.name, row)])
         table = row[0]
         number = centre.clinical.rows[table]
-        self._note(person, centre.name, centre.clinical.path(table), Broken(f"{table} row {number}", kind, "impossible-date"))
+        broken = Broken(f"{table} row {number}", kind, "impossible-date")
+        self._note(person, centre.name, centre.clinical.path(table), broken)

@@ -103,9 +103,11 @@ def _acquisition(base: Dataset) -> None:
     window.EnergyWindowLowerLimit, window.EnergyWindowUpperLimit = 435, 650
     base.EnergyWindowRangeSequence = Sequence([window])
     supine = _code("102538003", "SCT", "recumbent")
-    supine.PatientOrientationModifierCodeSequence = Sequence([_code("40199007", "SCT", "supine")])
+    modifier = _code("40199007", "SCT", "supine")
+    supine.PatientOrientationModifierCodeSequence = Sequence([modifier])
     base.PatientOrientationCodeSequence = Sequence([supine])
-    base.PatientGantryRelationshipCodeSequence = Sequence([_code("102540008", "SCT", "headfirst")])
+    gantry = _code("102540008", "SCT", "headfirst")
+    base.PatientGantryRelationshipCodeSequence = Sequence([gantry])
 
 
 def _code(value: str, scheme: str, meaning: str) -> Dataset:

@@ -54,7 +54,8 @@ def sequenced_again(library: np.ndarray, under: Donor, seed: int) -> np.ndarray:
 
     `library`: counts of the library, shape (genes,); `under`: whose name it gets; `seed`: seed of the tree.
     """
-    return stream(seed, "duplicate", under.sample).binomial(library, REREAD).astype(np.int32)
+    drawn = stream(seed, "duplicate", under.sample).binomial(library, REREAD)
+    return drawn.astype(np.int32)
 
 
 def same_sex(donors: Sequence[Donor]) -> Iterator[tuple[Donor, Donor]]:

@@ -9,10 +9,10 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from unibase.clinical.derived.response_rules import BestOf, VisitResponse
 from unibase.groundwork.problems import UserError
+from unibase.groundwork.study_yaml import read_yaml
 
 
 class Named(BaseModel):
@@ -117,11 +117,7 @@ class Endpoints:
         Raises:
             UserError: Naming the key that is wrong.
         """
-        try:
-            content = YAML(typ="safe").load(Path(path).read_text(encoding="utf-8"))
-        except (OSError, YAMLError) as error:
-            raise UserError(f"The endpoints {path} cannot be read as YAML: {type(error).__name__}.") from None
-        return cls.default()._with(content, Path(path).name)
+        return cls.default()._with(read_yaml(path, "endpoints"), Path(path).name)
 
     def _with(self, content: object, place: str) -> Self:
         """Return these definitions with those of a file over them; best responses refer to responses that there are."""

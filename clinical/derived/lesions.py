@@ -146,13 +146,10 @@ def _targets(before: Sequence[Measurement], nodes: set[str]) -> list[Lesion]:
     for one in before:
         if one.kind in {"TARGET", "SHORT_AXIS"} and one.size is not None:
             last[one.lesion, one.kind] = one.size
-    out = []
-    for name in sorted({lesion for lesion, _ in last}):
-        node = name in nodes or (name, "TARGET") not in last
-        size = last.get((name, "SHORT_AXIS" if node else "TARGET"))
-        if size is not None:
-            out.append(Lesion(name, size, node))
-    return out
+    lesions = sorted({lesion for lesion, _ in last})
+    is_node = {name: name in nodes or (name, "TARGET") not in last for name in lesions}
+    sizes = {name: last.get((name, "SHORT_AXIS" if is_node[name] else "TARGET")) for name in lesions}
+    return [Lesion(name, size, is_node[name]) for name, size in sizes.items() if size is not None]
 
 
 def _visits(after: Sequence[Measurement], visit_days: int) -> list[list[Measurement]]:
@@ -160,9 +157,10 @@ def _visits(after: Sequence[Measurement], visit_days: int) -> list[list[Measurem
     groups: list[list[Measurement]] = []
     for one in after:
         first = groups[-1][0] if groups else None
-        if first is None or (one.day - first.day).days > visit_days or one.exact != first.exact:
-            groups.append([])
-        groups[-1].append(one)
+        if first and one.exact == first.exact and (one.day - first.day).days <= visit_days:
+            groups[-1].append(one)
+        else:
+            groups.append([one])
     return groups
 
 

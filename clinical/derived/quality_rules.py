@@ -9,9 +9,9 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from unibase.groundwork.problems import UserError
+from unibase.groundwork.study_yaml import read_yaml
 
 CAN_KEEP_OUT = (
     "plausibility/before-birth",
@@ -92,11 +92,7 @@ class QualityRules:
         Raises:
             UserError: Naming the key that is wrong, or a check that does not exist.
         """
-        try:
-            content = YAML(typ="safe").load(Path(path).read_text(encoding="utf-8"))
-        except (OSError, YAMLError) as error:
-            raise UserError(f"The quality rules {path} cannot be read as YAML: {type(error).__name__}.") from None
-        own, base = _parsed(content, Path(path).name), cls.default()
+        own, base = _parsed(read_yaml(path, "quality rules"), Path(path).name), cls.default()
         unknown = sorted(set(own.checks) - set(base.checks))
         if unknown:
             raise UserError(f"{path}: no check is named {', '.join(unknown)}. Known are {', '.join(sorted(base.checks))}.")

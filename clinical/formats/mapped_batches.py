@@ -139,11 +139,10 @@ def _before(
     out: dict[str, dict[str, tuple[int, list[TableRule]]]] = {}
     counted: dict[str, int] = {}
     for rule, name in pairs:
-        own = out.setdefault(name, {})
-        if rule.name not in own:
-            own[rule.name] = (counted.get(rule.name, 0), [])
+        if rule.name not in out.setdefault(name, {}):
+            out[name][rule.name] = (counted.get(rule.name, 0), [])
             counted[rule.name] = counted.get(rule.name, 0) + total[name]
-        own[rule.name][1].append(rule)
+        out[name][rule.name][1].append(rule)
     return out
 
 

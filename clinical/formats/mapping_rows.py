@@ -19,8 +19,9 @@ def moved(table: SourceTable, offset: int) -> SourceTable:
     """Return a table whose rows follow `offset` rows of other files of its rule."""
     if not offset:
         return table
-    problems = [replace(problem, row=problem.row + offset if problem.row else 0) for problem in table.problems]
-    return replace(table, frame=table.frame.with_columns(pl.col("source_row") + offset), problems=problems)
+    frame = table.frame.with_columns(pl.col("source_row") + offset)
+    problems = [replace(one, row=one.row + offset if one.row else 0) for one in table.problems]
+    return replace(table, frame=frame, problems=problems)
 
 
 def persons_in(reading: Reading, table: SourceTable) -> set[str]:

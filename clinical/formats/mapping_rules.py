@@ -58,11 +58,11 @@ from typing import Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from unibase.clinical.sources.events import Identifier
 from unibase.clinical.words.date_forms import Order
 from unibase.groundwork.problems import UserError
+from unibase.groundwork.study_yaml import read_yaml
 
 BRACES = re.compile(r"\{([^{}]+)\}")
 """A column in a code or a unit."""
@@ -205,11 +205,7 @@ def read_mapping(path: Path) -> TableMapping:
     Raises:
         UserError: Naming the key that is wrong, and what is allowed.
     """
-    try:
-        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except (OSError, YAMLError) as error:
-        raise UserError(f"The mapping {path} cannot be read as YAML: {type(error).__name__}.") from None
-    return _validated(content, str(path))
+    return _validated(read_yaml(path, "mapping"), str(path))
 
 
 def packaged_names() -> list[str]:

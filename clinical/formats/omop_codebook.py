@@ -130,10 +130,12 @@ class Persons:
     @cached_property
     def _direct(self) -> Numbers | None:
         """A table from number to place where the numbers lie close together, else nothing."""
-        if not len(self.person_id) or int(self.person_id[-1] - self.person_id[0]) > _SPARSE * len(self.person_id):
+        known = self.person_id
+        span = int(known[-1] - known[0]) if len(known) else 0
+        if not len(known) or span > _SPARSE * len(known):
             return None
-        table = np.full(int(self.person_id[-1] - self.person_id[0]) + 1, NOWHERE, dtype=np.int32)
-        table[self.person_id - self.person_id[0]] = np.arange(len(self.person_id), dtype=np.int32)
+        table = np.full(span + 1, NOWHERE, dtype=np.int32)
+        table[known - known[0]] = np.arange(len(known), dtype=np.int32)
         return table
 
     def places(self, numbers: pa.Array) -> Numbers:

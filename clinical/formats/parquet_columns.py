@@ -47,8 +47,8 @@ class Source:
         import pyarrow as pa
 
         table = self.file.read_row_groups(list(self.row_groups), columns=[self.columns[name]], use_threads=False)
-        chunks = table.column(0)
-        return chunks.chunk(0) if chunks.num_chunks == 1 else pa.concat_arrays(chunks.chunks)
+        chunks = table.column(0).chunks
+        return chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)
 
     def is_empty(self, name: str) -> bool:
         """Tell whether the file says that the column `name` is null throughout."""

@@ -71,8 +71,8 @@ class Wanted:
 def _export_day(source: Path | str) -> date:
     """Return the day after the last change of a source's files, which holds everywhere on Earth; of a server the day after today."""
     if isinstance(source, Path):
-        files = [source] if source.is_file() else [path for path in source.rglob("*") if path.is_file()]
-        moments = [path.stat().st_mtime for path in files]
+        below = [source, *source.rglob("*")]
+        moments = [path.stat().st_mtime for path in below if path.is_file()]
         changed = datetime.fromtimestamp(max(moments, default=0.0), UTC)
     else:
         changed = datetime.now(UTC)

@@ -73,8 +73,7 @@ def refuted_problem(row: int, unborn: bool) -> RowProblem:
     >>> refuted_problem(3, unborn=True).reason
     'impossible-date'
     """
-    if unborn:
-        message = "The date of death lies before the birth: the day of death is not known."
-        return RowProblem(row, IMPOSSIBLE_DATE, message, "death", refused=False)
-    message = "The person was seen alive on later days: the death does not count."
+    early = "The date of death lies before the birth: the day of death is not known."
+    late = "The person was seen alive on later days: the death does not count."
+    message = early if unborn else late
     return RowProblem(row, IMPOSSIBLE_DATE, message, "death", refused=False)

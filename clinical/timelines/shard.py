@@ -288,7 +288,8 @@ def _array(values: Numbers, known: Numbers | None, dtype: pa.DataType) -> pa.Arr
 
     bitmap, nulls = None, 0
     if known is not None and not known.all():
-        bitmap, nulls = pa.py_buffer(np.packbits(known, bitorder="little")), int(np.count_nonzero(~known))
+        bitmap = pa.py_buffer(np.packbits(known, bitorder="little"))
+        nulls = int(np.count_nonzero(~known))
     return pa.Array.from_buffers(dtype, len(values), [bitmap, pa.py_buffer(values)], null_count=nulls)
 
 

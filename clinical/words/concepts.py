@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from unibase.groundwork.problems import UserError
+from unibase.groundwork.study_yaml import read_yaml
 
 if TYPE_CHECKING:
     import polars as pl
@@ -170,11 +170,7 @@ class Concepts:
         Raises:
             UserError: Naming the key that is wrong.
         """
-        try:
-            content = YAML(typ="safe").load(Path(path).read_text(encoding="utf-8"))
-        except (OSError, YAMLError) as error:
-            raise UserError(f"The concepts {path} cannot be read as YAML: {type(error).__name__}.") from None
-        own = cls._of(content, Path(path).name)
+        own = cls._of(read_yaml(path, "concepts"), Path(path).name)
         under = base or cls.default()
         merged = cls({**under.by_name, **own.by_name}, (*under.versions, *own.versions))
         for name in own.by_name:

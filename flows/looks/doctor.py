@@ -119,9 +119,10 @@ def _room(study: Study) -> Finding:
 
 
 def _modes(study: Study) -> Finding:
-    open_ = [folder for folder in (study.work.root, study.work.vault) if folder.exists() and folder.stat().st_mode & stat.S_IRWXO]
-    if open_:
-        return Finding("modes", "wrong", f"Others can look into {open_[0]}. Close it: chmod 700 {open_[0]}")
+    for folder in (study.work.root, study.work.vault):
+        if folder.exists() and folder.stat().st_mode & stat.S_IRWXO:
+            said = f"Others can look into {folder}. Close it: chmod 700 {folder}"
+            return Finding("modes", "wrong", said)
     return Finding("modes", "right", "nobody else can look into the workspace")
 
 

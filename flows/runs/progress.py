@@ -38,9 +38,8 @@ class _Said:
         if finished <= before or finished >= total:
             return ""
         minutes = (now - since) / (finished - before) * (total - finished) / 60
-        if minutes < 1:
-            return ""
-        return f"about {minutes:.0f} min left" if minutes < 90 else f"about {minutes / 60:.0f} h left"
+        said = f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.0f} h"
+        return f"about {said} left" if minutes >= 1 else ""
 
 
 class ProgressBoard:

@@ -164,10 +164,11 @@ def _only(folder: Path, kept: list[Path]) -> None:
 
 def _left(folder: Path, pictures: bool, result: dict[str, Any]) -> list[Output]:
     """Return the files that a series left: its features, and where it was looked at its marks and pictures."""
-    features = folder / result["path"]
-    looks = folder / FOLDER
-    looked = [looks / f"{features.stem}.parquet", *sorted(looks.glob(f"{features.stem}-*.png"))] if pictures else []
-    return [Output(path) for path in (features, *looked)]
+    features, looks = folder / result["path"], folder / FOLDER
+    left = [features]
+    if pictures:
+        left += [looks / f"{features.stem}.parquet", *sorted(looks.glob(f"{features.stem}-*.png"))]
+    return [Output(path) for path in left]
 
 
 def _stray(row: Row) -> Outcome:

@@ -145,17 +145,14 @@ def _as_json(frame: pl.DataFrame, time: str) -> list[dict[str, Any]]:
 
 
 def _conflicts(run: Run, paths: list[str]) -> pl.DataFrame:
-    rows = [
-        {
-            "stage": "index",
-            "centre": None,
-            "unit": run.token("index", path),
-            "reason": CONFLICTING_DUPLICATE,
-            "message": CONFLICTING_DUPLICATE.meaning,
-            "remedy": CONFLICTING_DUPLICATE.remedy,
-        }
-        for path in paths
-    ]
+    said = {
+        "stage": "index",
+        "centre": None,
+        "reason": CONFLICTING_DUPLICATE,
+        "message": CONFLICTING_DUPLICATE.meaning,
+        "remedy": CONFLICTING_DUPLICATE.remedy,
+    }
+    rows = [{**said, "unit": run.token("index", path)} for path in paths]
     return pl.DataFrame(rows, schema=QUARANTINE.schema())
 
 

@@ -176,12 +176,10 @@ def _lists(run: Run, name: str, assay: AssayName, source: AssaySource) -> tuple[
 
 def _named(run: Run, name: str, assay: AssayName, files: AssayFiles, paths: list[Path]) -> list[Outcome]:
     """Return which samples each matrix holds."""
-    each = {path: replace(files, matrix=path) for path in paths}
-    return run.units(
-        Job(f"omics-names-{name}-{assay}", _read_names),
-        [Unit(path.name, _digest(run, assay, mine), (assay, mine)) for path, mine in each.items()],
-        code=("unibase.omics",),
-    )
+    each = [(path.name, replace(files, matrix=path)) for path in paths]
+    units = [Unit(file, _digest(run, assay, one), (assay, one)) for file, one in each]
+    job = Job(f"omics-names-{name}-{assay}", _read_names)
+    return run.units(job, units, code=("unibase.omics",))
 
 
 def _staged_matrices(run: Run, name: str, units: list[Unit]) -> list[Outcome]:

@@ -176,12 +176,12 @@ def _people_of(run: Run, name: str, centre: Centre, listed: PeopleFile | None) -
 
 
 def _under_known_keys(known: pl.DataFrame, further: pl.DataFrame) -> pl.DataFrame:
-    shared = further.join(
-        known.select("system", "identifier", pl.col("person_key").alias("known_key")), on=["system", "identifier"], how="inner"
-    )
+    theirs = known.select("system", "identifier", pl.col("person_key").alias("known_key"))
+    shared = further.join(theirs, on=["system", "identifier"], how="inner")
     keys = shared.select("person_key", "known_key").unique("person_key", keep="first", maintain_order=True)
     renamed = further.join(keys, on="person_key", how="left", maintain_order="left")
-    return renamed.with_columns(pl.coalesce("known_key", "person_key").alias("person_key")).drop("known_key")
+    key = pl.coalesce("known_key", "person_key").alias("person_key")
+    return renamed.with_columns(key).drop("known_key")
 
 
 _LEAST_IDENTIFIER = 6

@@ -196,7 +196,8 @@ def _of_file(path: Path) -> str:
     if path.stat().st_mode & 0o077:
         raise UserError(f"Others can read the vault's identity {path}. Close it: chmod 600 {path}")
     lines = path.read_bytes().decode("utf-8", "replace").splitlines()
-    return next((line for line in lines if line.strip() and not line.startswith("#")), "")
+    said = (line for line in lines if line.strip() and not line.startswith("#"))
+    return next(said, "")
 
 
 def _of_command(words: list[str]) -> str:

@@ -252,7 +252,8 @@ def at_risk(facts: Mapping[str, str]) -> str | None:
     if sop_class in AT_RISK:
         return "Images of this kind usually show the patient's name."
     for rule in catalogue():
-        if sop_class in rule.objects and rule.pattern.fullmatch(fold(facts.get(rule.attribute, "")).plain):
+        said = fold(facts.get(rule.attribute, "")).plain
+        if sop_class in rule.objects and rule.pattern.fullmatch(said):
             return rule.why
     if sop_class in _PROJECTION and facts.get("BurnedInAnnotation", "").upper() != "NO":
         return "A projection image that does not say BurnedInAnnotation NO may show the patient's name."

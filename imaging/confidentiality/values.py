@@ -240,8 +240,8 @@ def check(raw: bytes, vr: str) -> bytes:
     (b'20240301', b'')
     """
     form = {"DA": _DATE, "TM": _TIME, "DT": _DATETIME}[vr]
-    parts = raw.rstrip(b" \0").split(b"\\")
-    return raw if all(not one.strip() or form.fullmatch(one.strip(b" \0")) for one in parts) else b""
+    parts = [one.strip(b" \0") for one in raw.rstrip(b" \0").split(b"\\")]
+    return raw if all(not one.strip() or form.fullmatch(one) for one in parts) else b""
 
 
 def age(raw: bytes) -> bytes:

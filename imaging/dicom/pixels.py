@@ -195,7 +195,8 @@ def _streams_end(dataset: Any, frames: int) -> bool:
         streams = list(generate_frames(dataset.PixelData, number_of_frames=frames))
     except Exception:
         return False
-    return len(streams) >= frames and all(stream.rstrip(b"\0").endswith(b"\xff\xd9") for stream in streams)
+    ended = [stream.rstrip(b"\0").endswith(b"\xff\xd9") for stream in streams]
+    return len(streams) >= frames and all(ended)
 
 
 def _decoded_by_simpleitk(path: Path, dataset: Any) -> Array:

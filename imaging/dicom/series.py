@@ -259,7 +259,8 @@ def _frame_of_reference(header: Any) -> str | None:
     own = _text(header, "FrameOfReferenceUID")
     if own:
         return own
-    found = {str(item.get("FrameOfReferenceUID", "")) for item in header.get("ReferencedFrameOfReferenceSequence") or []}
+    items = header.get("ReferencedFrameOfReferenceSequence") or []
+    found = {str(item.get("FrameOfReferenceUID", "")) for item in items}
     return min(found - {""}, default=None)
 
 

@@ -134,7 +134,8 @@ def _grey(image: SimpleITK.Image) -> SimpleITK.Image:
     import SimpleITK as sitk
 
     array = sitk.GetArrayFromImage(image)
-    if array.ndim == 3 and array.shape[2] >= 3 and (array[..., 1:3] == array[..., :1]).all():
+    coloured = array.ndim == 3 and array.shape[2] >= 3
+    if coloured and (array[..., 1:3] == array[..., :1]).all():
         image = sitk.GetImageFromArray(np.ascontiguousarray(array[..., 0]))
     image.SetSpacing((1.0, 1.0))
     return image

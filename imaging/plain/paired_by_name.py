@@ -290,7 +290,8 @@ def _holds_labels(path: Path) -> bool:
         values = np.unique(sitk.GetArrayViewFromImage(read_sitk(path)[0]))
     except Unusable:
         return False
-    return bool(1 < len(values) <= _MOST_LABELS and values[0] == 0 and (values == np.round(values)).all())
+    few = 1 < len(values) <= _MOST_LABELS
+    return bool(few and values[0] == 0 and (values == np.round(values)).all())
 
 
 def reader_of(path: Path) -> str:

@@ -92,7 +92,6 @@ def checked(mask: Mask) -> Mask:
         Unusable: `empty-region`.
     """
     if mask.region.empty:
-        raise Unusable(
-            reasons.EMPTY_REGION, "No voxel centre lies inside the region.", "The region is smaller than a voxel, or empty."
-        )
+        message = "No voxel centre lies inside the region."
+        raise Unusable(reasons.EMPTY_REGION, message, "The region is smaller than a voxel, or empty.")
     return mask

@@ -96,9 +96,11 @@ def imaging_batch(trace: pl.DataFrame, prefixes: Sequence[str], series: pl.DataF
 
 def sample_batch(analysis: pl.DataFrame, samples: pl.DataFrame, assay: str) -> dict[int, str]:
     """Return the centre of the sample of an assay, out of `samples`, that was chosen of each subject of `analysis`."""
-    centres = dict(samples.filter(pl.col("assay") == assay).select("colname", "centre").iter_rows())
+    mine = samples.filter(pl.col("assay") == assay).select("colname", "centre")
+    centres = dict(mine.iter_rows())
     chosen = analysis.select("subject_id", f"{assay}_sample").drop_nulls()
-    return {subject: centres[sample] for subject, sample in chosen.iter_rows() if centres.get(sample)}
+    placed = [(subject, centres.get(sample)) for subject, sample in chosen.iter_rows()]
+    return {subject: centre for subject, centre in placed if centre}
 
 
 def harmonised_values(rows: pl.DataFrame, assay: str, values: Mapping[str, np.ndarray]) -> pl.DataFrame:

@@ -247,9 +247,8 @@ def _guarded(path: Path, load: Any) -> Any:
     try:
         return load()
     except Exception as error:
-        raise Unusable(
-            TRUNCATED_FILE, f"The file cannot be read as AnnData ({type(error).__name__}).", "Give an h5ad or zarr file."
-        ) from None
+        message = f"The file cannot be read as AnnData ({type(error).__name__})."
+        raise Unusable(TRUNCATED_FILE, message, "Give an h5ad or zarr file.") from None
 
 
 def _no_column(column: str) -> Unusable:

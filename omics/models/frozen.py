@@ -120,9 +120,11 @@ class FrozenAssay:
         """Write all of it to `folder` in one step, with `further` JSON values beside the digests in `frozen.json`."""
         with atomic_folder(folder) as temporary:
             self.scale.save(temporary / "scale")
-            write_text(temporary / _LINES, "".join(f"{name}\n" for name in self.samples))
-            record = {"format": FORMAT, "digest": self.digest, "genes": _columns(self.genes)}
-            write_json(temporary / "frozen.json", {**record, **further})
+            lines = "".join(f"{name}\n" for name in self.samples)
+            write_text(temporary / _LINES, lines)
+            genes = _columns(self.genes)
+            record = {"format": FORMAT, "digest": self.digest, "genes": genes, **further}
+            write_json(temporary / "frozen.json", record)
 
 
 def fit(adata: AnnData, method: Method) -> FrozenAssay:

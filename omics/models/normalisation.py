@@ -264,8 +264,10 @@ class NormalisationModel:
         """Write the model to `folder`; equal models give equal bytes."""
         with atomic_folder(folder) as temporary:
             for name, value in self._arrays().items():
-                np.save(temporary / f"{name}.npy", np.ascontiguousarray(value), allow_pickle=False)
-            (temporary / "genes.txt").write_text("".join(f"{gene}\n" for gene in self.genes), encoding="utf-8")
+                whole = np.ascontiguousarray(value)
+                np.save(temporary / f"{name}.npy", whole, allow_pickle=False)
+            genes = "".join(f"{gene}\n" for gene in self.genes)
+            (temporary / "genes.txt").write_text(genes, encoding="utf-8")
             write_json(temporary / "model.json", self._record())
 
 

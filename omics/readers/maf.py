@@ -234,7 +234,8 @@ def _somatic(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
     # `None` as a status says that there is no mutation; an empty cell says nothing.
     kept = frame.filter(pl.col("status").is_null() | ~pl.col("status").is_in(other))
     if kept.height < frame.height:
-        notes.append(f"{frame.height - kept.height} rows left out: their Mutation_Status is not somatic")
+        left = frame.height - kept.height
+        notes.append(f"{left} rows left out: their Mutation_Status is not somatic")
     return kept
 
 

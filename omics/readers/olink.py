@@ -70,7 +70,8 @@ def _numbers(frame: pl.DataFrame) -> pl.Series:
     numbers = values.str.replace(",", ".", literal=True).cast(pl.Float64(), strict=False)
     bad = int((values.is_not_null() & numbers.is_null()).sum())
     if bad:
-        raise Unusable(NOT_A_NUMBER, f"{bad} cells of NPX are no number.", "Correct them; missing values are empty.")
+        message = f"{bad} cells of NPX are no number."
+        raise Unusable(NOT_A_NUMBER, message, "Correct them; missing values are empty.")
     return numbers.alias("value")
 
 
@@ -79,7 +80,8 @@ def _judged(frame: pl.DataFrame) -> tuple[pl.DataFrame, int, int]:
     quality = [name for name in _WARNINGS if name in frame.columns]
     if not quality:
         return frame, 0, 0
-    said = frame.select(pl.concat_str([pl.col(name).str.to_uppercase() for name in quality], separator=" ")).to_series()
+    words = [pl.col(name).str.to_uppercase() for name in quality]
+    said = frame.select(pl.concat_str(words, separator=" ")).to_series()
     failed, warned = said.str.contains("FAIL"), said.str.contains("WARN")
     kept = frame.with_columns(pl.when(~failed).then(pl.col("value")).alias("value"))
     return kept, int(failed.sum()), int((warned & ~failed).sum())

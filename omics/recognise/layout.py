@@ -278,9 +278,9 @@ def _without_sums_of_samples(matrix: Matrix) -> Matrix:
     if len(keep) == len(matrix.samples):
         return matrix
     said = f"{len(matrix.samples) - len(keep)} rows of sums left out of the samples"
-    return replace(
-        matrix, samples=[matrix.samples[i] for i in keep], values=matrix.values[keep], evidence=(*matrix.evidence, said)
-    )
+    samples = [matrix.samples[i] for i in keep]
+    evidence = (*matrix.evidence, said)
+    return replace(matrix, samples=samples, values=matrix.values[keep], evidence=evidence)
 
 
 def _whose_column(table: Table, feature: Feature) -> int:

@@ -106,11 +106,11 @@ def find_duplicates(
 
 
 def _nothing(samples: int, features: int) -> Alike:
-    few = f"{samples} samples" if samples < MIN_SAMPLES else f"{features} features that all have and that differ"
-    needed = MIN_SAMPLES if samples < MIN_SAMPLES else MIN_FEATURES
-    return Alike(
-        pl.DataFrame(schema=SAMPLE_FINDINGS.schema()), samples, features, f"not compared: {few}, and {needed} are needed"
-    )
+    few, needed = f"{features} features that all have and that differ", MIN_FEATURES
+    if samples < MIN_SAMPLES:
+        few, needed = f"{samples} samples", MIN_SAMPLES
+    said = f"not compared: {few}, and {needed} are needed"
+    return Alike(pl.DataFrame(schema=SAMPLE_FINDINGS.schema()), samples, features, said)
 
 
 def _common(stores: Sequence[Path]) -> tuple[list[str], list[str]]:

@@ -101,7 +101,7 @@ def _number(text: str | None, row: int) -> float | None:
     try:
         value = float(text)
     except ValueError:
-        raise Unusable(
-            NOT_SOMALIER, f"Row {row} has no number where one belongs.", "Give the pairs.tsv that `somalier relate` writes."
-        ) from None
+        message = f"Row {row} has no number where one belongs."
+        remedy = "Give the pairs.tsv that `somalier relate` writes."
+        raise Unusable(NOT_SOMALIER, message, remedy) from None
     return value if math.isfinite(value) else None

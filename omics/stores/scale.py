@@ -280,7 +280,8 @@ class _Transform:
         values = result.values.astype(np.float32)
         sums, squares = fixed_moments(values)
         write_rows(self.target, chunk.start, values)
-        return result.library_size, result.norm_factor, result.size_factor, Moments(len(values), sums, squares)
+        moments = Moments(len(values), sums, squares)
+        return result.library_size, result.norm_factor, result.size_factor, moments
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,8 @@ def revealed(folder: Path | str, tokens: Mapping[tuple[str, str], str], subjects
 
     `folder`, `tokens`: the ledger, and the token of each of its records.
     """
-    return _lookup(persons.ledger_people(folder).filter(~persons.is_same_as()), tokens, subjects)
+    people = persons.ledger_people(folder).filter(~persons.is_same_as())
+    return _lookup(people, tokens, subjects)
 
 
 def only(subjects: Mapping[str, Subject], asked: Collection[int]) -> dict[str, Subject]:
@@ -100,7 +101,8 @@ def only(subjects: Mapping[str, Subject], asked: Collection[int]) -> dict[str, S
 
 def _lookup(people: pl.DataFrame, tokens: Mapping[tuple[str, str], str], subjects: Mapping[str, Subject]) -> SubjectLookup:
     found = {}
-    for centre, person_key, system, identifier in people.select("centre", "person_key", "system", "identifier").iter_rows():
+    rows = people.select("centre", "person_key", "system", "identifier")
+    for centre, person_key, system, identifier in rows.iter_rows():
         subject = subjects.get(tokens.get((centre, person_key), ""))
         if subject is not None:
             found[centre, system, identifier] = subject

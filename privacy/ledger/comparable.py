@@ -285,7 +285,8 @@ def _births(rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         known = parse_date(date)
         birth[at] = known or (0, 0, 0)
         vague[at] = is_vague(known, place_code(place))
-    of = rows.join(distinct, on=rows.columns, how="left", nulls_equal=True, maintain_order="left")["_row"].to_numpy()
+    placed = rows.join(distinct, rows.columns, "left", nulls_equal=True, maintain_order="left")
+    of = placed["_row"].to_numpy()
     return birth[of], vague[of]
 
 

@@ -73,8 +73,9 @@ def other_persons(before: pl.DataFrame, now: pl.DataFrame, changed: Iterable[Rec
 def _rows_of(people: pl.DataFrame, wanted: set[RecordKey]) -> dict[RecordKey, list[_Row]]:
     found: dict[RecordKey, list[_Row]] = defaultdict(list)
     if wanted:
-        keys = pl.DataFrame(sorted(wanted), schema=["centre", "person_key"], orient="row")
-        for row in people.join(keys, on=["centre", "person_key"], how="semi").iter_rows(named=True):
+        record = ["centre", "person_key"]
+        keys = pl.DataFrame(sorted(wanted), schema=record, orient="row")
+        for row in people.join(keys, on=record, how="semi").iter_rows(named=True):
             found[(row["centre"], row["person_key"])].append(row)
     return found
 

@@ -137,8 +137,7 @@ def half_of_compound(traits: Traits, left: np.ndarray, right: np.ndarray) -> np.
     """
     single = (traits.given[:, 0] >= 0) & (traits.given[:, 1] < 0)
     compound = _compounds(traits)
-    one: np.ndarray = (compound[left] & single[right]) | (compound[right] & single[left])
-    return one
+    return np.asarray((compound[left] & single[right]) | (compound[right] & single[left]))
 
 
 def _compounds(traits: Traits) -> np.ndarray:

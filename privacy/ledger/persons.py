@@ -368,9 +368,11 @@ def is_same_as() -> pl.Expr:
 
 def _ins_of_records(people: pl.DataFrame) -> dict[RecordKey, set[str]]:
     """Return every record with the valid INS that its rows hold."""
-    valid = {text: valid_ins(text) for text in people["ins"].drop_nulls().unique().to_list()}
+    written = people["ins"].drop_nulls().unique().to_list()
+    valid = {text: valid_ins(text) for text in written}
     records: dict[RecordKey, set[str]] = {}
-    for centre, person_key, ins in people.select("centre", "person_key", "ins").iter_rows():
+    rows = people.select("centre", "person_key", "ins")
+    for centre, person_key, ins in rows.iter_rows():
         found = records.setdefault((centre, person_key), set())
         if ins is not None and valid[ins] is not None:
             found.add(valid[ins])  # type: ignore[arg-type]

@@ -110,7 +110,8 @@ def rare_codes(events: pl.DataFrame, subjects: pl.DataFrame) -> Attack:
     """
     pairs = events.select("subject_id", "code").unique()
     alone = pairs.filter(pl.len().over("code") == 1)["subject_id"].n_unique()
-    return Attack("rare-codes", alone, subjects.height, "one diagnosis, drug, procedure or result of a person")
+    knows = "one diagnosis, drug, procedure or result of a person"
+    return Attack("rare-codes", alone, subjects.height, knows)
 
 
 def order_of_export(events: pl.DataFrame) -> Attack:

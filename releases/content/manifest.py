@@ -21,11 +21,11 @@ OUTSIDE = frozenset({MANIFEST, SIGNATURE})
 
 def _list_files(folder: Path | str) -> dict[str, dict[str, object]]:
     """Return `{relative name: {"sha256", "bytes"}}` of all files below `folder`, in order of name."""
-    folder = Path(folder)
-    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    paths = [path for path in Path(folder).rglob("*") if path.is_file()]
+    files = {path.relative_to(folder).as_posix(): path for path in paths}
     return {
-        name: {"sha256": sha256_file(files[name]), "bytes": files[name].stat().st_size}
-        for name in sorted(files)
+        name: {"sha256": sha256_file(path), "bytes": path.stat().st_size}
+        for name, path in sorted(files.items())
         if name not in OUTSIDE
     }
 

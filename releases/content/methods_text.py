@@ -77,7 +77,7 @@ def _radiomics(features: pl.LazyFrame | None) -> list[str]:
     if not engines:
         return []
     modalities = ", ".join(_distinct(features, "Modality")) or "images"
-    cited = CITATIONS["pyradiomics"] if "pyradiomics" in engines.lower() else CITATIONS["ibsi"]
+    cited = CITATIONS["pyradiomics" if "pyradiomics" in engines.lower() else "ibsi"]
     return [f"Radiomic features of {modalities} were extracted with {engines} ({cited})."]
 
 

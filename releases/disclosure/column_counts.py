@@ -161,9 +161,13 @@ def _hidden(one: Filled, ground: Ground) -> ShownColumn:
 
 def _modality_around(one: Filled, ground: Ground) -> str | None:
     """Return the smallest modality that all who have a value have; None where there is none."""
-    inside = [name for name, bits in ground.modalities.items() if _common(one.present, bits) == _count(one.present)]
-    smaller = [name for name in inside if _count(ground.modalities[name]) < ground.subjects]
-    return min(smaller, key=lambda name: (_count(ground.modalities[name]), name), default=None)
+    own = _count(one.present)
+    around = [
+        (_count(bits), name)
+        for name, bits in ground.modalities.items()
+        if _common(one.present, bits) == own and _count(bits) < ground.subjects
+    ]
+    return min(around)[1] if around else None
 
 
 def _as_modality(one: Filled, name: str, ground: Ground) -> ShownColumn:

@@ -118,7 +118,8 @@ def _in_columns(folder: Path, table: str, subject_id: int, variable: str) -> Cel
     rows = pl.scan_parquet(folder / "tables" / f"{table}.parquet")
     if variable not in rows.collect_schema().names():
         return None
-    return Cells(table, variable, variable, rows.filter(pl.col("subject_id") == subject_id).collect().to_dicts())
+    own = rows.filter(pl.col("subject_id") == subject_id).collect()
+    return Cells(table, variable, variable, own.to_dicts())
 
 
 def _in_parameters(folder: Path, table: str, subject_id: int, variable: str) -> Cells | None:

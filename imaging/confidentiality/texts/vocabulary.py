@@ -247,11 +247,11 @@ def strange_in_unspaced(run: str) -> list[tuple[int, int]]:
     """Return the spans of a run of unspaced letters that no word of the vocabulary covers, the longest words first taken."""
     known, place, strange = vocabulary().words, 0, []
     while place < len(run):
-        sizes = range(min(_LONGEST_UNSPACED, len(run) - place), 0, -1)
-        size = next((size for size in sizes if fold(run[place : place + size]).plain in known), 0)
-        if not size:
+        ends = range(min(place + _LONGEST_UNSPACED, len(run)), place, -1)
+        end = next((end for end in ends if fold(run[place:end]).plain in known), place)
+        if end == place:
             strange.append((place, place + 1))
-        place += size or 1
+        place = max(end, place + 1)
     return strange
 
 
