@@ -92,6 +92,12 @@ VOXELS = Table(
         ),
         Column("region", pl.String(), "The region that the box was cut around; empty for a whole volume.", nullable=False),
         Column("regions", pl.String(), "Names of all regions that its label maps hold, joined by `, `."),
+        Column(
+            "unknown_regions",
+            pl.String(),
+            "Names of regions that are asked for and of which the image does not say where they lie, joined by `, `: nobody drew "
+            "them, or what was drawn cannot be used. Outside of the label maps they may be anywhere.",
+        ),
         Column("path", pl.String(), "Folder of the store, below the folder of all stores.", nullable=False),
         Column("digest", pl.String(), "SHA-256 over the names and contents of its files.", nullable=False),
         Column("series_time", TIMESTAMP, "Shifted date and time of the image."),

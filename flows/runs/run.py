@@ -166,6 +166,8 @@ class Run:
     def quarantine_rows(self, stage: str, centre: str | None, outcomes: Iterable[Outcome]) -> pl.DataFrame:
         """Return QUARANTINE rows of the outcomes that were refused; the unit is a keyed token of its name.
 
+        A part that is refused twice for one reason, such as a region of one name in two structure sets, has one row.
+
         Args:
             stage: Name of the stage.
             centre: Name of the centre, or None for all.
@@ -183,7 +185,8 @@ class Run:
             for outcome in outcomes
             if outcome.status == "quarantined"
         ]
-        return QUARANTINE.conform(pl.DataFrame(rows, schema=QUARANTINE.schema()))
+        frame = pl.DataFrame(rows, schema=QUARANTINE.schema())
+        return QUARANTINE.conform(frame.unique(QUARANTINE.key, keep="first", maintain_order=True))
 
     def token(self, stage: str, name: str) -> str:
         """Return the token that stands for a unit in tables that leave the vault.

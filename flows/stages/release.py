@@ -55,6 +55,7 @@ from unibase.releases.content.leaving import Leaving
 from unibase.releases.content.publish import Following, ReleaseInputs, publish_release
 from unibase.releases.content.wide_tables import Source, columns
 from unibase.releases.disclosure.disclosure_policy import DisclosurePolicy, measure
+from unibase.releases.images.nnunet import told_of_datasets
 from unibase.releases.images.shipped import Voxels
 from unibase.releases.report.section import evidence_names
 
@@ -264,6 +265,8 @@ def _publish(run: Run, version: str | None, following: str | None) -> Path:
     said = "stands as it was published: nothing changed" if folder in stood else "is published"
     run.say(f"release: {folder.parent.name} {folder.name} {said}")
     _say_told(run, manifest.read(folder))
+    for line in told_of_datasets(folder):
+        run.say(f"release: {line}")
     subjects = pl.read_parquet(folder / "tables" / "subjects.parquet")
     if measured := measure(subjects, inputs.policy):
         run.say(f"release: the smallest group alike in {', '.join(measured['quasi_identifiers'])} is of {measured['k']}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
@@ -17,9 +17,11 @@ from unibase.groundwork.problems import Unusable
 from unibase.imaging.boxed import Box
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Grid
-from unibase.imaging.radiomics.selection import Region, problem_of, select_on, volumes_of
+from unibase.imaging.radiomics.selection import Selection, problem_of, select_on, volumes_of
 from unibase.imaging.radiomics.task import FeatureTask
-from unibase.imaging.reasons import MAY_SHOW_A_FACE
+from unibase.imaging.reasons import MAY_SHOW_A_FACE, SUPERSEDED
+from unibase.imaging.regions.habitats import habitat_name
+from unibase.imaging.regions.shells import shell_name
 from unibase.imaging.voxels.canonical import Turn, turn_of
 from unibase.imaging.voxels.faces import may_show_a_face
 from unibase.imaging.voxels.layers import NamedRegion, layers_of
@@ -70,6 +72,8 @@ class _Turned:
     turn: Turn
     regions: list[NamedRegion]
     left_out: list[_LeftOut]
+    unknown: list[str]
+    """Names of regions that are asked for and of which the image does not say where they lie."""
 
 
 def store_series(task: VoxelTask) -> dict[str, object]:
@@ -119,19 +123,36 @@ def _turned(task: VoxelTask, volume: Volume) -> _Turned:
     height = turn.grid.size[2] * turn.grid.spacing[2]
     if not task.heads and may_show_a_face(task.row["BodyPartExamined"], height):
         raise Unusable(MAY_SHOW_A_FACE)
-    left_out: list[_LeftOut] = []
+    selection, left_out = _selected(task, volume)
     named: list[NamedRegion] = []
-    for region in _regions(task, volume, left_out):
+    unknown = set(selection.missing_targets) | {one["target"] for one in selection.refused if _hides(one)}
+    for region in selection.regions:
         try:
             mask = region.read(volume)
         except Unusable as problem:
             left_out.append(_LeftOut(f"{volume.name} {region.roi_name}".strip(), problem))
+            unknown.add(region.target)
             continue
         name = _free_name(region.target, {one.name for one in named}, task.series.regions or ())
         named.append(NamedRegion(name, region.roi_name, turn.region(mask.region)))
     if task.kind == "regions" and not named:
         raise left_out[0].problem
-    return _Turned(volume, turn, named, left_out)
+    return _Turned(volume, turn, named, left_out, _with_parts(unknown, task.series))
+
+
+def _hides(refused: Mapping[str, object]) -> bool:
+    """Return whether a region that is set aside leaves open where its target lies: not where another one holds in its place."""
+    return refused["reason"] != SUPERSEDED
+
+
+def _with_parts(unknown: Set[str], series: FeatureTask) -> list[str]:
+    """Return names of regions and of their shells and habitats, in the order of the study; a file that cannot be opened hides any."""
+    targets = [target for target in series.regions or () if "" in unknown or target in unknown]
+    choices = series.choices
+    shells = [shell_name(target, *ends) for target in targets for ends in choices.shells]
+    parts = range(1, choices.habitats + 1)
+    habitats = [habitat_name(target, number, choices.habitats) for target in targets for number in parts]
+    return list(dict.fromkeys([*targets, *shells, *habitats, *sorted(unknown - {""} - set(targets))]))
 
 
 def _free_name(target: str, taken: Collection[str], targets: Collection[str]) -> str:
@@ -140,18 +161,17 @@ def _free_name(target: str, taken: Collection[str], targets: Collection[str]) ->
     return next(one for one in chain([target], numbered) if one not in taken and (one == target or one not in targets))
 
 
-def _regions(task: VoxelTask, volume: Volume, left_out: list[_LeftOut]) -> list[Region]:
-    """Return the regions that the targets ask for on a volume; add to `left_out` why there are none, and what is ambiguous."""
+def _selected(task: VoxelTask, volume: Volume) -> tuple[Selection, list[_LeftOut]]:
+    """Return the regions that the targets ask for on a volume, and why there are none, and what is ambiguous."""
+    none = Selection(volume, [], missing_targets=list(task.series.regions or ()))
     if not task.series.mask_paths:
-        return []
+        return none, []
     try:
         selection = select_on(volume, task.series)
     except Unusable as problem:
-        left_out.append(_LeftOut(volume.name, problem))
-        return []
-    for one in selection.refused:
-        left_out.append(_LeftOut(f"{volume.name} {one['roi_name']}".strip(), problem_of(one)))
-    return selection.regions
+        return none, [_LeftOut(volume.name, problem)]
+    refused = [(f"{volume.name} {one['roi_name']}".strip(), problem_of(one)) for one in selection.refused]
+    return selection, [_LeftOut(*one) for one in refused]
 
 
 def _stores(task: VoxelTask, found: _Turned) -> Iterator[tuple[str, Stored]]:
@@ -178,6 +198,7 @@ def _stored(task: VoxelTask, found: _Turned, array: np.ndarray, box: Box, region
         "volume": found.volume.name,
         "region": region,
         "regions": [one.name for layer in layers for one in layer.regions],
+        "unknown_regions": found.unknown,
     }
     return Stored(np.ascontiguousarray(array[box]), grid, found.volume.unit, layers, facts)
 
@@ -203,6 +224,7 @@ def _write(task: VoxelTask, stored: Stored, folder: Path) -> dict[str, Any]:
         "volume": stored.facts["volume"],
         "region": stored.facts["region"],
         "regions": ", ".join(stored.facts["regions"]) or None,
+        "unknown_regions": ", ".join(stored.facts["unknown_regions"]) or None,
         "path": f"{row['SeriesInstanceUID']}/{folder.name}",
         "digest": sha256_folder(folder),
         "series_time": time and time.isoformat(),

@@ -66,7 +66,7 @@ class Patches:
         self.outside = float(-1024 if modality == "CT" else 0) if outside is None else float(outside)
         self.epoch = 0
         self.images = self._images(modality, split)
-        self.regions = sorted({name for row in self.images for name in row["regions"].split(", ") if name})
+        self.regions = sorted({name for row in self.images for name in _split(row["regions"])})
         self._outcome = self._outcomes(endpoint) if endpoint else {}
         self.matrices = tuple(matrices)
         self._places = {name: self._subjects(name) for name in self.matrices}
@@ -78,7 +78,7 @@ class Patches:
         wanted = {row["subject_id"] for row in rows} if split is None else self._part(*split)
         found = [row for row in rows if row["Modality"] == modality and row["subject_id"] in wanted]
         if self.around:
-            found = [row for row in found if self.around in row["regions"].split(", ")]
+            found = [row for row in found if self.around in _split(row["regions"])]
         if not found:
             held = sorted({row["Modality"] for row in rows})
             raise ValueError(f"no image of {modality} with what is asked; the release has images of {', '.join(held) or 'none'}")
@@ -112,6 +112,9 @@ class Patches:
             `image` (1, z, y, x) float32; `mask` (regions, z, y, x) uint8; `start`, the patch's first voxel (z, y, x) in its
             image; `subject_id`; `days_from_index`; `time` and `event`, and between which days the time lies, `time_low` and `time_high` (the same where it
             is known to the day, without end for who is censored; `time` is else the middle); for each matrix its values (0 where unknown) and
+            `image` (1, z, y, x) float32; `mask` (regions, z, y, x) uint8; `mask_known` (regions), whether the image says where
+            a region lies: where it is False, zeros of `mask` are no background, and a loss must pass over them; `start`, the patch's first voxel (z, y, x) in its
+            image; `subject_id`; `days_from_index`; `time` and `event`; for each matrix its values (0 where unknown) and
             `<name>_known`.
         """
         if not 0 <= place < len(self):
@@ -143,11 +146,23 @@ class Patches:
         days = row["days_from_index"]
         item: dict[str, Any] = {"subject_id": int(subject), "days_from_index": np.float32(days or "nan")}
         item |= self._outcome.get(subject, _outcome({})) if self._outcome else {}
+        item["mask_known"] = self._mask_known(row)
         for name in self.matrices:
             values = self._values(name, subject)
             item[f"{name}_known"] = ~np.isnan(values)
             item[name] = np.nan_to_num(values)
         return item
+
+    def _mask_known(self, row: Mapping[str, str]) -> Array:
+        """Return of each region whether an image says where all of it lies; a lesion `GTV-2` is known where `GTV` is."""
+        unknown = set(_split(row["unknown_regions"]))
+        held = set(_split(row["regions"]))
+        stems = [name.rpartition("-")[0] if name.rpartition("-")[2].isdigit() else name for name in self.regions]
+        known = [
+            name not in unknown and (stem not in unknown or (name in held and stem not in held))
+            for name, stem in zip(self.regions, stems, strict=True)
+        ]
+        return np.array(known, dtype=bool)
 
     def _start(self, store: Any, random: np.random.Generator) -> tuple[int, ...]:
         """Return the first voxel of a patch: around a voxel of the region's box, else anywhere inside the image."""
@@ -229,6 +244,10 @@ def _outcome(row: Mapping[str, str]) -> dict[str, Any]:
     high = float(row.get("AVAL") or row.get("AVAL_MAX") or "nan") if event else low
     bounds = {"time_low": np.float32(low), "time_high": np.float32(high if event else low + np.inf)}
     return {"time": np.float32((low + high) / 2), "event": np.bool_(event), **bounds}
+
+
+def _split(joined: str) -> list[str]:
+    return joined.split(", ") if joined else []
 
 
 def _names(group: Any) -> list[str]:

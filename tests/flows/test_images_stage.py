@@ -108,6 +108,33 @@ def test_a_second_lesion_has_no_name_of_another_target(home: Path) -> None:
     assert table["regions"].to_list()[0] == "GTV, GTV-3, GTV-2"
 
 
+# Structure sets of one person, each with its ROIs, and what is unknown on the image: targets GTV and NODE.
+UNKNOWN: dict[str, tuple[list[list[str]], str | None]] = {
+    "both drawn": ([["GTV", "node"]], None),
+    "one drawn": ([["GTV"]], "NODE, NODE shell 0-4 mm"),
+    "one is ambiguous": ([["GTV", "node"], ["node"]], "NODE, NODE shell 0-4 mm"),
+    "one is empty": ([["GTV", "node!"]], "NODE, NODE shell 0-4 mm"),
+}
+
+
+@pytest.mark.parametrize("kind", UNKNOWN)
+def test_a_target_that_nobody_drew_is_unknown(home: Path, kind: str) -> None:
+    sets, unknown = UNKNOWN[kind]
+    for place, names in enumerate(sets):
+        drawn = [
+            (name.strip("!"), [points + (999 if "!" in name else 9 * n) for points in SQUARE]) for n, name in enumerate(names)
+        ]
+        place_of = {"series": 1, "patient": "IPP1", "study": 101, "number": 501 + place}
+        write_rtstruct(home / f"dicom/1/{'rs' if not place else 'again'}.dcm", drawn, **place_of)
+    text = STUDY.replace('{GTV: ["gtv"]}', '{GTV: ["gtv"], NODE: ["node"]}\n  shells: [0-4]').replace(
+        "regions, im", "volumes, im"
+    )
+    (home / "study.yaml").write_text(text)
+    table, _, _ = night(home)
+    row = table.filter(pl.col("regions").str.starts_with("GTV")).row(0, named=True)
+    assert row["unknown_regions"] == unknown
+
+
 def test_images_without_features_are_refused_when_the_study_file_is_read(home: Path) -> None:
     text = "\n".join(line for line in STUDY.splitlines() if not line.startswith(("features", "  settings", "  regions")))
     (home / "study.yaml").write_text(text)

@@ -26,7 +26,7 @@ from unibase.releases.catalogue.described_release import open_release
 from unibase.releases.catalogue.description import read_description
 from unibase.releases.content.publish import publish_release
 from unibase.releases.disclosure.disclosure_policy import DisclosurePolicy
-from unibase.releases.images import nnunet
+from unibase.releases.images import nnunet, patch_dataset
 from unibase.releases.images.shipped import Voxels, released
 
 SHAPE = (20, 70, 66)
@@ -162,7 +162,8 @@ def test_one_dataset_has_one_unit_and_a_target_is_no_lesion_of_another(tmp_path:
     units = pl.Series("unit", ["HU", "SUVbw", "HU", "BQML"])
     labels: Any = zarr.open_group(tmp_path / voxels.table["path"][0], mode="a")["labels/regions-2"]
     labels.attrs["ome"] = {"image-label": {"properties": [{"label-value": 1, "name": "GTV-2", "roi_name": "n", "box": []}]}}
-    nnunet.write_datasets(tmp_path, voxels.table.with_columns(units), None, ("GTV", "GTV-2"))
+    regions = pl.Series("regions", ["GTV, GTV-2", *["GTV, NODE"] * 3])
+    nnunet.write_datasets(tmp_path, voxels.table.with_columns(units, regions), None, ("GTV", "GTV-2"))
     assert sorted(path.name for path in (tmp_path / "nnunet").iterdir()) == [
         "Dataset001_CT",
         "Dataset002_PT_BQML",
@@ -170,6 +171,53 @@ def test_one_dataset_has_one_unit_and_a_target_is_no_lesion_of_another(tmp_path:
     ]
     label = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "nnunet/Dataset001_CT/labelsTr/s1_01.nii.gz")))
     assert np.bincount(label.ravel())[1:].tolist() == [512, 512]
+
+
+# Regions that are held, those that are unknown, of each of two images; then the labels, and what is behind the tumour in each.
+NNUNET = {
+    "all drawn": (("GTV, NODE", None), ("GTV, NODE", None), {"background": 0, "GTV": 1, "NODE": 2}, [0, 0]),
+    "one not drawn": (("GTV, NODE", None), ("GTV", "NODE"), {"background": 0, "GTV": 1, "NODE": 2, "ignore": 3}, [0, 3]),
+    "one drawn on none": (("GTV", "NODE"), ("GTV", "NODE"), {"background": 0, "GTV": 1}, [0, 0]),
+    "a lesion refused": (("GTV, NODE", "GTV"), ("GTV, NODE", None), {"background": 0, "GTV": 1, "NODE": 2, "ignore": 3}, [3, 0]),
+    "each lacks one": (("GTV", "NODE"), ("NODE", "GTV"), {"background": 0, "GTV": 1, "NODE": 2, "ignore": 3}, [3, 3]),
+    "no box meets it": (("GTV", None), ("GTV, NODE", None), {"background": 0, "GTV": 1, "NODE": 2}, [0, 0]),
+}
+
+
+@pytest.mark.parametrize("kind", NNUNET)
+def test_what_nobody_drew_is_no_background(tmp_path: Path, kind: str) -> None:
+    *said, labels, behind = NNUNET[kind]
+    voxels, _ = staged(tmp_path, [1, 2])
+    table = voxels.table.filter(pl.col("Modality") == "CT").sort("subject_id")
+    told = [pl.Series(name, [one[n] for one in said]) for n, name in enumerate(("regions", "unknown_regions"))]
+    nnunet.write_datasets(tmp_path, table.with_columns(told), None, ("GTV", "NODE"))
+    home = tmp_path / "nnunet/Dataset001_CT"
+    about = json.loads((home / "dataset.json").read_text())
+    assert about["labels"] == labels
+    maps = [sitk.GetArrayFromImage(sitk.ReadImage(str(path))) for path in sorted((home / "labelsTr").iterdir())]
+    assert [int(one[0, 0, 0]) for one in maps] == behind
+    (line,) = nnunet.told_of_datasets(tmp_path)
+    assert ("ignore" in line) == ("ignore" in labels)
+    assert ("No image has background" in line) == (behind == [3, 3])
+    assert ("No image has NODE" in line) == ("NODE" not in labels)
+
+
+# Regions of the data set, held and unknown of one image, and whether each region is known in it.
+KNOWN = [
+    ("GTV, NODE", None, [True, True, True]),
+    ("GTV", "NODE", [True, True, False]),
+    ("NODE", "GTV", [False, False, True]),
+    ("GTV, NODE", "GTV", [False, False, True]),
+    ("GTV-2", "GTV", [False, True, True]),
+    ("", "GTV, NODE", [False, False, False]),
+]
+
+
+@pytest.mark.parametrize(("held", "unknown", "known"), KNOWN)
+def test_a_mask_says_whether_its_zeros_are_background(held: str, unknown: str | None, known: list[bool]) -> None:
+    data: Any = object.__new__(runpy.run_path(str(Path(patch_dataset.__file__)))["Patches"])
+    data.regions = ["GTV", "GTV-2", "NODE"]
+    assert data._mask_known({"regions": held, "unknown_regions": unknown or ""}).tolist() == known
 
 
 def test_a_nifti_copy_holds_the_values_and_lies_where_the_store_lies(release: Any) -> None:
@@ -209,6 +257,7 @@ def test_a_patch_around_a_region_meets_it_and_is_filled_beyond_the_image(release
         assert (item["image"] == -1024).any()
         assert np.isfinite(item["radiomics"]).all()
     assert data[0]["rna"].shape == (len(data.variables["rna"]),)
+    assert data[0]["mask_known"].tolist() == [True, True]
     assert {"time", "event", "rna_known", "days_from_index"} <= set(data[0])
 
 
