@@ -98,6 +98,7 @@ VOXELS = Table(
             "Names of regions that are asked for and of which the image does not say where they lie, joined by `, `: nobody drew "
             "them, or what was drawn cannot be used. Outside of the label maps they may be anywhere.",
         ),
+        Column("machine_regions", pl.String(), "Names of those regions that a machine alone made, joined by `, `."),
         Column("path", pl.String(), "Folder of the store, below the folder of all stores.", nullable=False),
         Column("digest", pl.String(), "SHA-256 over the names and contents of its files.", nullable=False),
         Column("series_time", TIMESTAMP, "Shifted date and time of the image."),
@@ -111,9 +112,63 @@ VOXELS = Table(
         Column("spacing_z", pl.Float64(), "Distance of neighbouring voxels along z.", "mm"),
         Column("oblique", pl.Boolean(), "Whether the axes are not the patient's; the store tells their direction."),
         Column("BodyPartExamined", pl.String(), "DICOM BodyPartExamined."),
+        Column(
+            "may_show_a_face",
+            pl.Boolean(),
+            "Whether the image may show a face: its BodyPartExamined does not rule that out, or it is 800 mm or longer.",
+        ),
         Column("Manufacturer", pl.String(), "Maker of the scanner."),
         Column("ManufacturerModelName", pl.String(), "Model of the scanner."),
     ),
     key=("subject_id", "SeriesInstanceUID", "path"),
     open=True,
+)
+
+SEGMENTED = Table(
+    "segmented",
+    "One volume that a model segmented.",
+    (
+        SUBJECT,
+        CENTRE,
+        Column("SeriesInstanceUID", pl.String(), "Series of the image.", nullable=False),
+        Column("volume", pl.String(), "Name of the volume in its series; empty when it holds one.", nullable=False),
+        Column("segmenter", pl.String(), "Name of the model in the study file.", nullable=False),
+        Column("version", pl.String(), "Its version, as the study file says it."),
+        Column("weights", pl.String(), "SHA-256 of its weights; null where the study file names none."),
+        Column("found", pl.String(), "Names of the labels that it marked, joined by `, `; empty when it marked nothing."),
+        Column("path", pl.String(), "The label image, below the folder of all.", nullable=False),
+    ),
+    key=("subject_id", "SeriesInstanceUID", "segmenter", "volume"),
+)
+
+MASK_AGREEMENT = Table(
+    "mask_agreement",
+    "How far one label of a model agrees with a mask of the same image that people drew.",
+    (
+        SUBJECT,
+        CENTRE,
+        Column("SeriesInstanceUID", pl.String(), "Series of the image.", nullable=False),
+        Column("Modality", pl.String(), "DICOM Modality of the image."),
+        Column("volume", pl.String(), "Name of the volume in its series; empty when it holds one.", nullable=False),
+        Column("segmenter", pl.String(), "Name of the model in the study file.", nullable=False),
+        Column("model", pl.String(), "Name, version and digest of the weights of the model."),
+        Column("label", pl.String(), "Name of the label of the model.", nullable=False),
+        Column("target", pl.String(), "Target that people drew.", nullable=False),
+        Column("roi_name", pl.String(), "Cleaned name of the region that people drew.", nullable=False),
+        Column("mask_label", pl.String(), "StructureSetLabel or ContentLabel of its file."),
+        Column("mask_reader", pl.String(), "Who reviewed or drew it, as its file names them after cleaning."),
+        Column("dice", pl.Float64(), "Dice coefficient: twice the common voxels over all voxels.", "1"),
+        Column(
+            "mean_distance",
+            pl.Float64(),
+            "Mean distance of the surface voxels of both masks to the other's surface; null where one is empty.",
+            "mm",
+        ),
+        Column("hausdorff_95", pl.Float64(), "The greater of the two 95th percentiles of these distances.", "mm"),
+        Column("hausdorff", pl.Float64(), "The greatest of these distances.", "mm"),
+        Column("volume_machine", pl.Float64(), "Voxels that the model marked, as a volume.", "mm^3"),
+        Column("volume_people", pl.Float64(), "Voxels that people marked, as a volume.", "mm^3"),
+        Column("source_digest", pl.String(), "Digest of the two masks.", nullable=False),
+    ),
+    key=("subject_id", "SeriesInstanceUID", "volume", "segmenter", "label", "target", "source_digest"),
 )

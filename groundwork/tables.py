@@ -244,6 +244,12 @@ FEATURES = Table(
         Column("mask_reader", pl.String(), "Who reviewed or drew the mask, as its file names them after cleaning."),
         Column("mask_time", TIMESTAMP, "Shifted date and time of the structure set or segmentation."),
         Column(
+            "mask_algorithm",
+            pl.String(),
+            "How the mask was made, as its file says: MANUAL, SEMIAUTOMATIC or AUTOMATIC, which is by a machine alone.",
+        ),
+        Column("mask_model", pl.String(), "What made a mask that no person drew alone: name, version, digest of the weights."),
+        Column(
             "mask_coverage", pl.Float64(), "Share of what was drawn that lies within the image; 1 when nothing is cut off.", "1"
         ),
         Column(

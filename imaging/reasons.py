@@ -17,13 +17,17 @@ from unibase.imaging.fetching.reasons import (
     UNREADABLE_MEMBER,
     UNSAFE_MEMBER,
 )
+from unibase.imaging.segmenting.reasons import MODEL_FAILED, MODEL_LABELS, MODEL_TOO_SLOW
 
-__all__ = [  # those of the folder `fetching` are reasons of this room as well
+__all__ = [  # those of the folders `fetching` and `segmenting` are reasons of this room as well
     "ANOTHER_STUDY_SENT",
     "ARCHIVE_TOO_LARGE",
     "COUNT_DIFFERS",
     "ENCRYPTED_MEMBER",
     "MEDIUM_LACKS_FILE",
+    "MODEL_FAILED",
+    "MODEL_LABELS",
+    "MODEL_TOO_SLOW",
     "NOT_IN_ARCHIVE",
     "NOT_RETRIEVED",
     "NOT_TAKEN",

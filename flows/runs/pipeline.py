@@ -16,10 +16,26 @@ from unibase.flows.stages import (
     omics,
     people,
     release,
+    segment,
     timeline,
 )
 
-_BY_ROOM = (people, clinical, fetch, deidentify, index, features, images, omics, identity, normalise, timeline, link, release)
+_BY_ROOM = (
+    people,
+    clinical,
+    fetch,
+    deidentify,
+    index,
+    segment,
+    features,
+    images,
+    omics,
+    identity,
+    normalise,
+    timeline,
+    link,
+    release,
+)
 
 ALL = in_order([module.STAGE for module in _BY_ROOM])
 """All stages, the release last."""

@@ -13,9 +13,11 @@ import polars as pl
 from unibase.flows.runs.run import Run, summary
 from unibase.flows.runs.stage import Stage
 from unibase.flows.stages.index_pet import with_facts
-from unibase.flows.study.places import CONTACT_SHEET, DICOM, FEATURE_FILES, LOOKS, PERTURBED, PET_FACTS, REGIONS
+from unibase.flows.stages.segment import with_machine_masks
+from unibase.flows.study.places import CONTACT_SHEET, DICOM, FEATURE_FILES, LOOKS, PERTURBED, PET_FACTS, REGIONS, SEGMENTED_MASKS
 from unibase.flows.study.places import FEATURES as FEATURES_TABLE
 from unibase.flows.study.places import IMAGES as IMAGES_TABLE
+from unibase.flows.study.places import SEGMENTED as SEGMENTED_TABLE
 from unibase.flows.study.places import SERIES as SERIES_TABLE
 from unibase.flows.study.places import VOLUMES as VOLUMES_TABLE
 from unibase.groundwork.image_tables import IMAGES, VOLUMES
@@ -56,7 +58,7 @@ def extract_features(run: Run) -> list[Outcome]:
     series = SERIES.read(run.place(SERIES_TABLE))
     folder = run.place(FEATURE_FILES)
     plan = plan_units(series, run.study.work.staging, folder, asked, options.modalities)
-    plan = replace(plan, units=with_facts(run, plan.units))
+    plan = replace(plan, units=with_machine_masks(run, with_facts(run, plan.units)))
     job = Job("features", _extract, settings=stage_settings(asked), leaves=partial(_left, folder, options.pictures))
     outcomes = run.units(job, plan.units, code=("unibase.imaging.radiomics.series_features",))
     done = [folder / outcome.result["path"] for outcome in outcomes if outcome.status == "done"]
@@ -266,7 +268,7 @@ def _why(region: dict[str, Any]) -> tuple[str, str, str]:
 STAGE = Stage(
     "features",
     "Extract radiomic features",
-    reads=(DICOM, SERIES_TABLE, VOLUMES_TABLE, PET_FACTS),
+    reads=(DICOM, SERIES_TABLE, VOLUMES_TABLE, PET_FACTS, SEGMENTED_TABLE, SEGMENTED_MASKS),
     leaves=(FEATURES_TABLE, IMAGES_TABLE, FEATURE_FILES, REGIONS, LOOKS, CONTACT_SHEET, PERTURBED),
     run=extract_features,
     derived=True,

@@ -14,6 +14,7 @@ from unibase.flows.runs.stage import Stage
 from unibase.flows.stages.fetch_book import Book
 from unibase.flows.stages.fetch_pacs import fetch_from_pacs
 from unibase.flows.study.places import FETCHED, LEDGER
+from unibase.flows.study.who_asks import store_options
 from unibase.groundwork.files import remove_temporaries, write_text
 from unibase.groundwork.outcomes import quarantined
 from unibase.groundwork.problems import Unusable
@@ -142,7 +143,8 @@ def _told(key: str, why: Reason) -> Outcome:
 
 def _from_store(book: Book, source: DicomSource, images: Images) -> None:
     """Copy what is new of a store, and remove what it has no more."""
-    store = open_store(source.store or "", Asking(source.pace, f"The store of centre {book.centre}"))
+    asking = Asking(source.pace, f"The store of centre {book.centre}")
+    store = open_store(source.store or "", asking, store_options(book.run.study, source))
     listed = store.listed()
     if not listed:
         unreadable_sources.check(book.run, f"{book.centre}.dicom", 0)

@@ -9,7 +9,7 @@ from pathlib import Path
 from unibase.flows.runs import unreadable_sources
 from unibase.flows.runs.run import Run
 from unibase.flows.stages.fetch_book import Book
-from unibase.flows.study.who_asks import certificates, headers_of, listening
+from unibase.flows.study.who_asks import certificates, listening, who_asks
 from unibase.groundwork.outcomes import quarantined
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.work import Unit
@@ -79,7 +79,7 @@ def client(run: Run, source: DicomSource, place: Path) -> Pacs:
         encrypted, moves = source.dimse.encrypted, source.dimse.retrieve == "move"
         ours = listening(run.study, source.tls) if encrypted and moves else None
         return Node(source.dimse, place, source.pace.timeout, tls if encrypted else None, ours)
-    return connect(source.dicomweb or "", place, tls, source.pace.timeout, headers_of(run.study, source.credentials))
+    return connect(source.dicomweb or "", place, tls, source.pace.timeout, who_asks(run.study, source.credentials).headers)
 
 
 def queries(centre: str, choice: StudyChoice, persons: frozenset[str] | None, accessions: Sequence[str]) -> list[Query]:

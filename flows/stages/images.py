@@ -9,7 +9,10 @@ import polars as pl
 
 from unibase.flows.runs.run import Run, summary
 from unibase.flows.runs.stage import Stage
-from unibase.flows.study.places import DICOM, VOXEL_STORES
+from unibase.flows.stages.index_pet import with_facts
+from unibase.flows.stages.segment import with_machine_masks
+from unibase.flows.study.places import DICOM, PET_FACTS, SEGMENTED_MASKS, VOXEL_STORES
+from unibase.flows.study.places import SEGMENTED as SEGMENTED_TABLE
 from unibase.flows.study.places import SERIES as SERIES_TABLE
 from unibase.flows.study.places import VOXELS as VOXELS_TABLE
 from unibase.groundwork.image_tables import VOXELS
@@ -71,7 +74,7 @@ def _plan(run: Run, folder: Path, kind: Kind) -> list[Unit]:
     wanted = run.study.release
     plan = plan_units(series, run.study.work.staging, folder, asked, options.modalities)
     units = []
-    for unit in plan.units:
+    for unit in with_machine_masks(run, with_facts(run, plan.units)):
         row = {**rows[unit.key], "subject_id": int(rows[unit.key]["subject_id"])}
         if kind == "regions" and not unit.arguments.mask_paths:
             continue
@@ -99,7 +102,7 @@ def _quarantine(run: Run, outcomes: list[Outcome]) -> None:
 STAGE = Stage(
     "images",
     "Store the voxels that are released",
-    reads=(DICOM, SERIES_TABLE),
+    reads=(DICOM, SERIES_TABLE, PET_FACTS, SEGMENTED_TABLE, SEGMENTED_MASKS),
     leaves=(VOXELS_TABLE, VOXEL_STORES),
     run=store_images,
 )

@@ -22,6 +22,7 @@ from unibase.flows.stages.link_harmonise import read_records
 from unibase.flows.stages.normalise_models import released_models
 from unibase.flows.stages.people import needles
 from unibase.flows.stages.release_words import describe_columns
+from unibase.flows.stages.segment import released_segmenters
 from unibase.flows.study.definitions import read_concepts, read_quality
 from unibase.flows.study.places import (
     ASSAYS,
@@ -42,9 +43,10 @@ from unibase.flows.study.places import (
 )
 from unibase.flows.study.places import FEATURES as FEATURES_TABLE
 from unibase.flows.study.places import IMAGES as IMAGES_TABLE
+from unibase.flows.study.places import MASK_AGREEMENT as AGREEMENT_TABLE
 from unibase.flows.study.places import VOXELS as VOXELS_TABLE
 from unibase.groundwork.files import digest_of, sha256_file, sha256_folder
-from unibase.groundwork.image_tables import IMAGES, VOXELS
+from unibase.groundwork.image_tables import IMAGES, MASK_AGREEMENT, VOXELS
 from unibase.groundwork.seals import Output, sealed, still_sealed
 from unibase.groundwork.tables import FEATURES, QUARANTINE, SAMPLE_MAP
 from unibase.omics.options import AssayName
@@ -100,6 +102,7 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
         harmonisation=read_records(run.place(HARMONISATION)),
         previous=_previous(run, version),
         voxels=_voxels(run),
+        mask_agreement=MASK_AGREEMENT.read(run.place(AGREEMENT_TABLE)),
         lanes=study.release.lanes,
         subject_codes=_subject_codes(run),
         leaving=Leaving(_rows_key(run), study.release.birth),
@@ -178,7 +181,18 @@ def _released_settings(run: Run) -> dict[str, object]:
     """Return the settings of the study without paths, and the frozen models: what changes numbers, and nothing of this machine."""
     study = run.study
     settings = study.settings()
-    for private in ("workspace", "releases", "key", "vault", "links", "custodians", "ledger_revision", "dask", "centres"):
+    for private in (
+        "workspace",
+        "releases",
+        "key",
+        "vault",
+        "links",
+        "custodians",
+        "ledger_revision",
+        "dask",
+        "centres",
+        "segmenters",
+    ):
         settings.pop(private, None)
     settings["centres"] = {
         name: {
@@ -190,6 +204,8 @@ def _released_settings(run: Run) -> dict[str, object]:
         for name, centre in study.centres.items()
     }
     settings["models"] = released_models(run.place(MODELS))
+    if study.segmenters:
+        settings["segmenters"] = released_segmenters(run)
     settings["recognised"] = _recognised(run)
     settings["kept_out_by"] = read_quality(study).kept_out()
     if study.features:
@@ -310,6 +326,7 @@ STAGE = Stage(
         DICOM,
         FEATURES_TABLE,
         IMAGES_TABLE,
+        AGREEMENT_TABLE,
         VOXELS_TABLE,
         VOXEL_STORES,
         MATRICES,

@@ -47,6 +47,8 @@ def _shared_files(study: Study) -> list[tuple[str, str]]:
     named += [("assays.rearrangements.genes", study.assays.rearrangements.genes or "")]
     named += [("features.settings", study.features.settings if study.features else "")]
     named += [("features.pet_table", (study.features.pet_table or "") if study.features else "")]
+    for name, model in study.segmenters.items():
+        named += [(f"segmenters.{name}.{key}", getattr(model, key) or "") for key in ("folder", "weights")]
     for key, rule in (("imaging", study.harmonise.imaging), ("rna", study.harmonise.rna)):
         named.append((f"harmonise.{key}.parameters", (rule.parameters if rule else None) or ""))
     if study.custodians:

@@ -18,6 +18,7 @@ from unibase.groundwork.problems import UserError
 from unibase.groundwork.sections import Section
 from unibase.imaging.fetching.options import DicomSource, DicomTarget
 from unibase.imaging.options import Deidentification, Features
+from unibase.imaging.segmenting.segmenters import Segmenter
 from unibase.linking.options import CohortRules, Harmonise, IndexRule, SplitRules, Windows
 from unibase.omics.options import AssayName, Assays, AssaySource, Genotypes
 from unibase.privacy.keys import Key, read_key_environment, read_key_file
@@ -25,6 +26,7 @@ from unibase.privacy.options import Custodians, KeySource, VaultAtRest
 from unibase.releases.options import Release
 
 _CENTRE = re.compile(r"^\w[\w .'-]{0,63}$")
+_MODEL = re.compile(r"^[a-z0-9][a-z0-9-]*$")
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
@@ -100,6 +102,8 @@ class Study(Section):
     comes from `unibase encoded answer`."""
     deidentification: Deidentification = Deidentification()
     features: Features | None = Field(default=None, validate_default=True)
+    segmenters: dict[str, Segmenter] = Field(default_factory=dict, validate_default=True)
+    """Models that make masks, by name: lower case, digits, hyphens."""
     assays: Assays = Assays()
     cutoff: date | None = None
     """The data cut-off: the last day that counts, in all centres that set none of their own, and for images and samples. What lies
@@ -159,6 +163,16 @@ class Study(Section):
         if features is None and release is not None and release.images != "none":
             raise ValueError("release.images takes the modalities and regions that `features` names; add that section")
         return features
+
+    @field_validator("segmenters")
+    @classmethod
+    def _models_have_regions(cls, segmenters: dict[str, Segmenter], info: ValidationInfo) -> dict[str, Segmenter]:
+        if segmenters and info.data.get("features") is None:
+            raise ValueError("the masks of models are measured and released as `features` names them; add that section")
+        for name in segmenters:
+            if not _MODEL.match(name):
+                raise ValueError(f"{name!r} is no name of a model: lower case, digits and hyphens")
+        return segmenters
 
     @field_validator("windows")
     @classmethod

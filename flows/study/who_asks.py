@@ -5,15 +5,33 @@ from __future__ import annotations
 import base64
 import os
 import ssl
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from unibase.flows.study.study_file import Study
 from unibase.groundwork.problems import UserError
-from unibase.imaging.fetching.options import Credentials, Tls
+from unibase.imaging.fetching.options import Credentials, DicomSource, Tls
 
 
-def headers_of(study: Study, who: Credentials) -> dict[str, str]:
-    """Return the headers that tell a web service who asks.
+@dataclass(frozen=True)
+class Who:
+    """Who asks: a user with a password, or a token; nobody where all are empty."""
+
+    user: str = ""
+    password: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that tell a web service who asks."""
+        if self.token:
+            return {"Authorization": f"Bearer {self.token}"}
+        pair = f"{self.user}:{self.password}".encode()
+        return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"} if self.user else {}
+
+
+def who_asks(study: Study, who: Credentials) -> Who:
+    """Return who asks, with the secrets from where they are.
 
     Args:
         study: The study, which relative paths start from.
@@ -27,13 +45,35 @@ def headers_of(study: Study, who: Credentials) -> dict[str, str]:
         from unibase.flows.study.prefect_key import read_secret  # imports Prefect
 
         token = read_secret(who.token_prefect_secret)
-    if token:
-        return {"Authorization": f"Bearer {token}"}
-    if not who.user_env:
-        return {}
+    if token or not who.user_env:
+        return Who(token=token)
     password = _variable(who.password_env) if who.password_env else _first_line(study.path(who.password_file or ""))
-    pair = f"{_variable(who.user_env)}:{password}".encode()
-    return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+    return Who(_variable(who.user_env), password)
+
+
+def store_options(study: Study, source: DicomSource) -> dict[str, object]:
+    """Return what fsspec opens the store of a source with: who asks, where, and which certificates are trusted.
+
+    Args:
+        study: The study, which relative paths start from.
+        source: A source whose images are in a store.
+
+    Raises:
+        UserError: If a secret or certificate is not where the study file says, or this kind of store takes them otherwise.
+    """
+    scheme, who = (source.store or "").partition("://")[0].lower(), who_asks(study, source.credentials)
+    if scheme in ("s3", "s3a"):
+        keys = {"key": who.user, "secret": who.password} if who.user else {}
+        ca = {"client_kwargs": {"verify": str(study.path(source.tls.ca))}} if source.tls.ca else {}
+        return {**keys, **ca, **({"endpoint_url": source.endpoint} if source.endpoint else {})}
+    if scheme in ("http", "https"):
+        # Proxies of the environment would see patients.
+        return {"client_kwargs": {"headers": who.headers, "trust_env": False}, "ssl": certificates(study, source.tls)}
+    if scheme in ("sftp", "ssh") and who.user:
+        return {"username": who.user, "password": who.password}
+    if who != Who():
+        raise UserError(f"`credentials` are not taken for {scheme}://. Give this process what the store's own client reads.")
+    return {}
 
 
 def _variable(name: str) -> str:

@@ -10,7 +10,7 @@ from unibase.flows.runs.run import Run, open_run
 from unibase.flows.runs.stopping import check
 from unibase.flows.study.places import DICOM
 from unibase.flows.study.study_file import Study
-from unibase.flows.study.who_asks import certificates, headers_of
+from unibase.flows.study.who_asks import certificates, who_asks
 from unibase.flows.vault.sending_results import results_of
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.work import Outcome
@@ -76,7 +76,7 @@ def _sender(study: Study, target: DicomTarget) -> Sender:
     tls = certificates(study, target.tls)
     if target.dimse is not None:
         return NodeSender(target.dimse, target.pace.timeout, tls if target.dimse.encrypted else None)
-    who = headers_of(study, target.credentials)
+    who = who_asks(study, target.credentials).headers
     return WebSender(connect(target.dicomweb or "", study.work.vault, tls, target.pace.timeout, who).http)
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pydicom
 
 from unibase.flows.runs.run import Run
+from unibase.flows.stages.index_pet import with_facts
+from unibase.flows.stages.segment import with_machine_masks
 from unibase.flows.study.places import FEATURES as FEATURES_TABLE
 from unibase.flows.study.places import RESULTS
 from unibase.flows.study.places import SERIES as SERIES_TABLE
@@ -45,7 +47,7 @@ def results_of(run: Run) -> Iterator[Leaving]:
     )
     plan = plan_units(SERIES.read(SERIES_TABLE.of(root)), run.study.work.staging, folder, asked, options.modalities)
     left_out = 0
-    for unit in plan.units:
+    for unit in with_machine_masks(run, with_facts(run, plan.units)):
         mine = rows.get((unit.key.partition(":")[2],))
         try:
             written = write_results(unit.arguments, mine.to_dicts() if mine is not None else [], folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import socket
 import ssl
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -231,7 +232,7 @@ class Node:
             evt_handlers=list(handlers),
             tls_args=(self.tls, host) if self.tls else None,
         )
-        _refuse_association(association, self.node)
+        _refuse_association(association, self)
         try:
             yield association
             if association.is_aborted or not association.is_established:
@@ -252,10 +253,11 @@ def _entity(node: Dimse, timeout: float) -> _Untyped:
     return entity
 
 
-def _refuse_association(association: _Untyped, node: Dimse) -> None:
+def _refuse_association(association: _Untyped, archive: Node) -> None:
     """Raise why no association came to be."""
     if association.is_established:
         return
+    node = archive.node
     if association.is_rejected:
         answer = association.acceptor.primitive
         reasons = {3: f"it does not know our AE title {node.calling}", 7: f"it is not called {node.called}"}
@@ -266,7 +268,33 @@ def _refuse_association(association: _Untyped, node: Dimse) -> None:
         if answer.result == 2:
             raise Again("refuses associations for the moment")
         raise UserError("The archive refuses the association. Have its administrator look why: titles and addresses are usual.")
+    if archive.tls is not None:
+        _refuse_certificate(node, archive.tls, archive.timeout)
     raise Again("does not answer an association, or cut it")
+
+
+def _refuse_certificate(node: Dimse, tls: ssl.SSLContext, timeout: float) -> None:
+    """Raise what is wrong of an encrypted connection, as far as a further one shows it: pynetdicom tells a cut one alone.
+
+    Raises:
+        UserError: If the archive's certificate is not trusted, or it speaks no TLS, or wants another certificate of ours.
+    """
+    try:
+        with (
+            socket.create_connection((node.host, node.port), timeout) as plain,
+            tls.wrap_socket(plain, server_hostname=node.host),
+        ):
+            return
+    except ssl.SSLCertVerificationError as error:
+        raise UserError(
+            f"The archive's certificate is not trusted ({error.verify_message}). Name the authority that signed it: tls.ca"
+        ) from None
+    except ssl.SSLError as error:
+        raise UserError(
+            f"The archive ends the encrypted connection ({error.reason}). Is it a port for TLS, and does it know our certificate?"
+        ) from None
+    except OSError:
+        return
 
 
 def _questions(study: str, wanted: Sequence[InstanceAnswer], whole: bool) -> Iterator[dict[str, str]]:

@@ -155,6 +155,8 @@ class DicomSource(Section):
     dicomweb: str | None = None
     """Root of a DICOMweb service (QIDO-RS, WADO-RS), such as https://pacs.example/dicom-web."""
     dimse: Dimse | None = None
+    endpoint: str | None = None
+    """Of an S3-like store that is not Amazon's, its address, such as https://minio.example."""
     studies: StudyChoice = StudyChoice()
     credentials: Credentials = Credentials()
     tls: Tls = Tls()
@@ -164,7 +166,9 @@ class DicomSource(Section):
     def _exactly_one(self) -> Self:
         if sum(bool(one) for one in (self.path, self.dicomweb, self.dimse)) != 1:
             raise ValueError("name exactly one of path, dicomweb, dimse")
-        for address in (self.path, self.dicomweb):
+        if self.endpoint and not (self.path or "").lower().startswith(("s3://", "s3a://")):
+            raise ValueError("endpoint is of an address that begins with s3://")
+        for address in (self.path, self.dicomweb, self.endpoint):
             without_password(address or "")
         if self.dicomweb and urlsplit(self.dicomweb).scheme not in ("http", "https"):
             raise ValueError("dicomweb is an address that begins with https:// or http://")

@@ -20,6 +20,10 @@ from unibase.imaging.fetching.reasons import NOT_RETRIEVED, UNSAFE_MEMBER
 _TOKENS = ("ETag", "etag", "checksum", "md5", "mtime", "LastModified", "last_modified", "modified", "created", "size")
 """What stores say of a file that changes with its content."""
 _BLOCK = 2**20
+NO_OPTIONS: Mapping[str, object] = {}
+"""What a client is opened with that finds all it needs itself."""
+_REFUSING = (401, 403)
+"""Answers of a web server that does not let us in."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,10 @@ class Store:
                 size += out.write(block)
         return size
 
+    def _refused(self) -> UserError:
+        said = "Name who asks under `credentials`, or give this process what the store's client reads."
+        return UserError(f"{self.asking.archive} refuses us. {said}")
+
     def _asked(self, request: Callable[[], Any]) -> Any:
         """Make a request; tell what may pass from what is wrong of a file. Texts of libraries stay out: they hold addresses."""
         try:
@@ -102,21 +110,32 @@ class Store:
         except FileNotFoundError:
             raise Unusable(NOT_RETRIEVED, "It was listed and is gone.") from None
         except PermissionError:
-            raise UserError(
-                f"{self.asking.archive} refuses us. Give this process the store's credentials as its client asks."
-            ) from None
+            raise self._refused() from None
         except Exception as error:
+            if getattr(error, "status", None) in _REFUSING or type(error).__name__ == "NoCredentialsError":
+                raise self._refused() from None
+            if _untrusted(error):
+                said = "shows a certificate that is not trusted. Name the authority that signed it: tls.ca"
+                raise UserError(f"{self.asking.archive} {said}") from None
             if isinstance(error, OSError) and (fault := fault_of(error)) and "ENOSPC" in fault.reason:
                 raise
             raise Again(f"fails ({type(error).__name__})", of_the_study=False) from None
 
 
-def open_store(address: str, asking: Asking) -> Store:
+def _untrusted(error: BaseException | None) -> bool:
+    """Return whether an error, or one below it, is of a certificate; each client wraps it in its own."""
+    return error is not None and (
+        "CERTIFICATE_VERIFY_FAILED" in str(error) or _untrusted(error.__cause__) or _untrusted(error.__context__)
+    )
+
+
+def open_store(address: str, asking: Asking, options: Mapping[str, object] = NO_OPTIONS) -> Store:
     """Open a store.
 
     Args:
         address: Such as `s3://bucket/folder`.
         asking: How it is asked.
+        options: What its client is opened with: who asks, certificates.
 
     Raises:
         UserError: If no package here opens such an address.
@@ -124,7 +143,7 @@ def open_store(address: str, asking: Asking) -> Store:
     import fsspec  # slow to import, and only where a study has a store
 
     try:
-        files, root = fsspec.core.url_to_fs(address)
+        files, root = fsspec.core.url_to_fs(address, **{**options, "skip_instance_cache": True, "use_listings_cache": False})
     except (ImportError, ValueError):
         scheme = address.partition("://")[0]
         wants = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "https": "aiohttp", "http": "aiohttp", "sftp": "paramiko"}

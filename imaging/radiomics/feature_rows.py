@@ -38,6 +38,8 @@ def region_rows(task: FeatureTask, volume: Volume, region: Region, features: Fea
         "mask_approval": region.about.approval or None,
         "mask_reader": region.about.reader or None,
         "mask_time": region.about.time,
+        "mask_algorithm": region.about.algorithm or None,
+        "mask_model": region.about.model or None,
         "mask_coverage": mask.coverage,
         "mask_notes": ", ".join(mask.notes) or None,
         "source_digest": region.source_digest,

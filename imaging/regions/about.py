@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,9 @@ from unibase.groundwork.problems import Unusable
 from unibase.groundwork.reasons import TRUNCATED_FILE
 from unibase.imaging import reasons
 from unibase.imaging.dicom.volume import Volume
+
+MACHINE = "AUTOMATIC"
+"""What DICOM says of a region that an algorithm made alone (SegmentAlgorithmType, ROIGenerationAlgorithm)."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class About:
         series: SeriesInstanceUIDs that it says it was drawn on.
         instances: SOPInstanceUIDs that it says it was drawn on.
         patient: PatientID, to be compared and never shown.
+        algorithm: How the region was made: MANUAL, SEMIAUTOMATIC, AUTOMATIC; empty when the file does not say.
+        model: The algorithm that made it, with its version; empty when the file names none.
     """
 
     label: str = ""
@@ -34,11 +39,18 @@ class About:
     series: frozenset[str] = frozenset()
     instances: frozenset[str] = frozenset()
     patient: str = field(default="", repr=False)
+    algorithm: str = ""
+    model: str = ""
 
     @property
     def approved(self) -> bool:
         """Whether the file says that it is approved."""
         return self.approval == "APPROVED"
+
+    @property
+    def by_machine(self) -> bool:
+        """Whether a machine alone made the region, or a part of it."""
+        return MACHINE in self.algorithm.split(" + ")
 
     def drawn_on(self, volume: Volume) -> bool | None:
         """Return whether the file says it was drawn on this `volume`; None when it does not say, or the image has no UIDs."""
@@ -59,11 +71,26 @@ def together(several: Sequence[About]) -> About:
     distinct = list(dict.fromkeys(several))
     if len(distinct) == 1:
         return distinct[0]
-    label, approval, reader = (
-        " + ".join(dict.fromkeys(getattr(one, name) or "?" for one in distinct)) for name in ("label", "approval", "reader")
+    label, approval, *others = (
+        " + ".join(dict.fromkeys(getattr(one, name) or "?" for one in distinct))
+        for name in ("label", "approval", "reader", "algorithm", "model")
     )
+    reader, algorithm, model = (text if set(text) - set("? +") else "" for text in others)
     times = {one.time for one in distinct}
-    return About(label, approval, reader if set(reader) - set("? +") else "", times.pop() if len(times) == 1 else None)
+    return About(label, approval, reader, times.pop() if len(times) == 1 else None, algorithm=algorithm, model=model)
+
+
+def made_by(about: About, item: Any, kind: str, model: str) -> About:
+    """Return what a mask file says of one of its regions.
+
+    Args:
+        about: What it says of itself.
+        item: The item of the region.
+        kind: Keyword that says how it was made.
+        model: Keyword that names the algorithm.
+    """
+    algorithm = _text(item, kind).upper()
+    return replace(about, algorithm=algorithm, model=_text(item, model) if algorithm not in ("", "MANUAL") else "")
 
 
 NOTHING = About()

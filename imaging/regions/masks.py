@@ -19,6 +19,7 @@ from unibase.imaging.plain.whole import suffix_of
 from unibase.imaging.regions.about import check_complete
 from unibase.imaging.regions.labels import open_labels
 from unibase.imaging.regions.lattice import GridRule
+from unibase.imaging.regions.machine_made import made_of, marked
 from unibase.imaging.regions.mask import AS_DRAWN, Mask, MaskRules, Roi
 from unibase.imaging.regions.rtstruct import open_rtstruct
 from unibase.imaging.regions.segmentation import open_segmentation
@@ -59,7 +60,8 @@ def open_masks(path: Path | str, volume: Volume, rules: MaskRules = AS_DRAWN) ->
     path = Path(path)
     dataset = None if suffix_of(path) else _read_dicom(path)
     if dataset is None:
-        return open_labels(path, volume, rules)
+        rois, made = open_labels(path, volume, rules), made_of(path)
+        return rois if made is None else [marked(roi, made, path, volume) for roi in rois]
     modality = str(dataset.get("Modality", ""))
     if modality == "RTSTRUCT":
         return open_rtstruct(dataset, volume, rules.gaps)

@@ -22,7 +22,7 @@ from unibase.imaging.boxed import Boxed
 from unibase.imaging.dicom.volume import PlaneKey, Volume
 from unibase.imaging.grid import Array, Grid
 from unibase.imaging.options import Gaps
-from unibase.imaging.regions.about import About, about_structure_set, notes_of_reference
+from unibase.imaging.regions.about import About, about_structure_set, made_by, notes_of_reference
 from unibase.imaging.regions.contour_items import contours_by_number, points_of, without_copies
 from unibase.imaging.regions.drawn_on import drawn_here, named_planes, references_of_set
 from unibase.imaging.regions.mask import Mask, Roi, checked
@@ -71,7 +71,8 @@ def open_rtstruct(dataset: Any, volume: Volume, gaps: Gaps = "keep") -> list[Roi
         frame = str(item.get("ReferencedFrameOfReferenceUID", "") or _only_frame(dataset))
         contoured = _Contoured(name, number, frame, contours[number], about, volume, gaps, of_set)
         here = contoured.drawn_here() if volume.others else None
-        rois.append(Roi(name, number, partial(_refuse_number, number) if number in twice else contoured, about, drawn_here=here))
+        told = made_by(about, item, "ROIGenerationAlgorithm", "ROIGenerationDescription")
+        rois.append(Roi(name, number, partial(_refuse_number, number) if number in twice else contoured, told, drawn_here=here))
     if not rois:
         raise Unusable(
             reasons.EMPTY_REGION, "The structure set names no region.", "Check that the right structure set was exported."

@@ -14,7 +14,7 @@ from unibase.imaging import reasons
 from unibase.imaging.boxed import Boxed
 from unibase.imaging.dicom.volume import Volume
 from unibase.imaging.grid import Array, Grid
-from unibase.imaging.regions.about import About, about_segmentation, notes_of_reference
+from unibase.imaging.regions.about import About, about_segmentation, made_by, notes_of_reference
 from unibase.imaging.regions.drawn_on import drawn_here, references_of_segments
 from unibase.imaging.regions.lattice import place
 from unibase.imaging.regions.mask import Mask, MaskRules, Roi, checked
@@ -42,8 +42,10 @@ def open_segmentation(dataset: Any, volume: Volume, rules: MaskRules) -> list[Ro
     rois = []
     here = drawn_here(references_of_segments(dataset), volume)
     for number in numbers:
-        name = str(segmentation.get_segment_description(number).segment_label).strip() or f"segment {number}"
-        rois.append(Roi(name, number, _Segment(name, number, segmentation, about, volume, rules), about, drawn_here=here))
+        described = segmentation.get_segment_description(number)
+        name = str(described.segment_label).strip() or f"segment {number}"
+        told = made_by(about, described, "SegmentAlgorithmType", "SegmentAlgorithmName")
+        rois.append(Roi(name, number, _Segment(name, number, segmentation, about, volume, rules), told, drawn_here=here))
     if not rois:
         raise Unusable(reasons.EMPTY_REGION, "The SEG object describes no segment.", "Check that the right one was exported.")
     return rois

@@ -29,6 +29,8 @@ _SCHEME = "99UNIBASE"
 _UNITS = {"1": "1", "mm": "mm", "mm^2": "mm2", "mm^3": "mm3", "1/mm": "/mm"}
 _SERIES_NUMBER = {"SEG": 9001, "SR": 9002}
 _MOST_TEXT = 64
+PEOPLE: Mapping[str, str] = {}
+"""No mask is of a model."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +61,16 @@ def derived_uid(*parts: object) -> str:
     return f"2.25.{int(digest_of(list(map(str, parts)))[:32], 16)}"
 
 
-def segmentation(volume: Volume, images: Sequence[Dataset], masks: Sequence[Mask], machine: str = "") -> Dataset:
+def segmentation(
+    volume: Volume, images: Sequence[Dataset], masks: Sequence[Mask], machine: Mapping[str, str] = PEOPLE
+) -> Dataset:
     """Return masks of a volume as a binary DICOM Segmentation.
 
     Args:
         volume: The image that the masks lie on.
         images: Its files, in any order: a classic series of one plane a file.
         masks: The masks, boolean (z, y, x); each becomes a segment, and none may be empty.
-        machine: Name and version of the model that made them; empty for masks that people drew.
+        machine: Name of a mask to the name and version of the model that made it; masks that people drew are not in it.
 
     Raises:
         Unusable: If the volume is no classic series of one plane a file, for its planes are pointed at one by one.
@@ -78,10 +82,12 @@ def segmentation(volume: Volume, images: Sequence[Dataset], masks: Sequence[Mask
     uid = derived_uid(
         "SEG",
         volume.digest,
-        machine,
+        sorted(machine.items()),
         [(mask.roi_name, mask.region.box, digest_of(mask.region.part(mask.region.box).tobytes().hex())) for mask in masks],
     )
-    described = [_described(hd, number, mask.roi_name, machine, uid) for number, mask in enumerate(masks, 1)]
+    described = [
+        _described(hd, number, mask.roi_name, machine.get(mask.roi_name, ""), uid) for number, mask in enumerate(masks, 1)
+    ]
     made = hd.seg.Segmentation(
         ordered,
         voxels,

@@ -34,6 +34,15 @@ class Written:
     left_out: list[tuple[str, Unusable]]
 
 
+@dataclass(frozen=True)
+class _Sent:
+    """A region that is sent: its mask, the digest that its features know it by, and the model that made it, if one did."""
+
+    mask: Mask
+    digest: str
+    model: str
+
+
 def write_results(task: FeatureTask, rows: Sequence[Mapping[str, object]], folder: Path) -> Written:
     """Write the results of a series.
 
@@ -53,19 +62,20 @@ def write_results(task: FeatureTask, rows: Sequence[Mapping[str, object]], folde
             if not regions:
                 continue
             images = _images(volume, task)
-            seg = segmentation(volume, images, [mask for mask, _ in regions])
+            machine = {one.mask.roi_name: one.model for one in regions if one.model}
+            seg = segmentation(volume, images, [one.mask for one in regions], machine)
         except Unusable as problem:
             written.left_out.append((name, problem))
             continue
         written.paths.append(write_object(seg, folder))
-        measured = [_measured(mask.roi_name, row) for mask, digest in regions for row in by_source.get(digest, ())]
+        measured = [_measured(one.mask.roi_name, row) for one in regions for row in by_source.get(one.digest, ())]
         if measured:
             written.paths.append(write_object(report(seg, images, measured), folder))
     return written
 
 
-def _named(volume: Volume, task: FeatureTask, written: Written) -> Iterator[tuple[Mask, str]]:
-    """Yield each region, named by its target, with the digest that its features know it by."""
+def _named(volume: Volume, task: FeatureTask, written: Written) -> Iterator[_Sent]:
+    """Yield each region, named by its target."""
     count: Counter[str] = Counter()
     for region in select_on(volume, task).regions if task.mask_paths else ():
         try:
@@ -75,7 +85,9 @@ def _named(volume: Volume, task: FeatureTask, written: Written) -> Iterator[tupl
             continue
         count[region.target] += 1
         number = count[region.target]
-        yield replace(mask, roi_name=region.target if number == 1 else f"{region.target}-{number}"), region.source_digest
+        name = region.target if number == 1 else f"{region.target}-{number}"
+        model = (region.about.model or "a model that its file does not name") if region.about.by_machine else ""
+        yield _Sent(replace(mask, roi_name=name), region.source_digest, model)
 
 
 def _images(volume: Volume, task: FeatureTask) -> list[Dataset]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from unibase.imaging.boxed import Box, Boxed, bounding_box
 from unibase.imaging.grid import Array
+from unibase.imaging.regions.about import NOTHING, About
 
 
 @dataclass(frozen=True)
@@ -19,11 +20,13 @@ class NamedRegion:
         name: Target of the study, such as GTV; of several lesions with a number.
         roi_name: Cleaned name in its file.
         region: Its voxels.
+        about: What its file says of how it was made.
     """
 
     name: str
     roi_name: str
     region: Boxed
+    about: About = NOTHING
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unibase.imaging.grid import Array, Grid
-from unibase.imaging.voxels.layers import Layer
+from unibase.imaging.voxels.layers import Layer, NamedRegion
 
 if TYPE_CHECKING:
     import zarr
@@ -87,11 +87,17 @@ def write_store(stored: Stored, folder: Path) -> None:
         _write_array(group, "0", layer.array)
         named = zip(layer.regions, layer.boxes(), strict=True)
         values = [
-            {"label-value": value, "name": one.name, "roi_name": one.roi_name, "box": box}
+            {"label-value": value, "name": one.name, "roi_name": one.roi_name, "box": box, **_made(one)}
             for value, (one, box) in enumerate(named, 1)
         ]
         label: dict[str, Any] = {"properties": values, "source": {"image": "../../"}}
         group.attrs.update({"ome": {"version": "0.5", "multiscales": [_multiscale(name, stored.grid)], "image-label": label}})
+
+
+def _made(region: NamedRegion) -> dict[str, str]:
+    """Return how a region was made, as far as its file says it."""
+    told = {"algorithm": region.about.algorithm, "model": region.about.model}
+    return {key: text for key, text in told.items() if text}
 
 
 def write_channels(array: Array, names: Sequence[str], grid: Grid, folder: Path) -> None:

@@ -120,8 +120,7 @@ def _turned(task: VoxelTask, volume: Volume) -> _Turned:
         Unusable: If it may show a face, or boxes are asked for and no region can be used.
     """
     turn = turn_of(volume.grid)
-    height = turn.grid.size[2] * turn.grid.spacing[2]
-    if not task.heads and may_show_a_face(task.row["BodyPartExamined"], height):
+    if not task.heads and _shows_a_face(task, turn):
         raise Unusable(MAY_SHOW_A_FACE)
     selection, left_out = _selected(task, volume)
     named: list[NamedRegion] = []
@@ -134,7 +133,7 @@ def _turned(task: VoxelTask, volume: Volume) -> _Turned:
             unknown.add(region.target)
             continue
         name = _free_name(region.target, {one.name for one in named}, task.series.regions or ())
-        named.append(NamedRegion(name, region.roi_name, turn.region(mask.region)))
+        named.append(NamedRegion(name, region.roi_name, turn.region(mask.region), region.about))
     if task.kind == "regions" and not named:
         raise left_out[0].problem
     return _Turned(volume, turn, named, left_out, _with_parts(unknown, task.series))
@@ -143,6 +142,10 @@ def _turned(task: VoxelTask, volume: Volume) -> _Turned:
 def _hides(refused: Mapping[str, object]) -> bool:
     """Return whether a region that is set aside leaves open where its target lies: not where another one holds in its place."""
     return refused["reason"] != SUPERSEDED
+
+
+def _shows_a_face(task: VoxelTask, turn: Turn) -> bool:
+    return may_show_a_face(task.row["BodyPartExamined"], turn.grid.size[2] * turn.grid.spacing[2])
 
 
 def _with_parts(unknown: Set[str], series: FeatureTask) -> list[str]:
@@ -199,6 +202,8 @@ def _stored(task: VoxelTask, found: _Turned, array: np.ndarray, box: Box, region
         "region": region,
         "regions": [one.name for layer in layers for one in layer.regions],
         "unknown_regions": found.unknown,
+        "may_show_a_face": _shows_a_face(task, found.turn),
+        "machine_regions": [one.name for layer in layers for one in layer.regions if one.about.by_machine],
     }
     return Stored(np.ascontiguousarray(array[box]), grid, found.volume.unit, layers, facts)
 
@@ -225,6 +230,7 @@ def _write(task: VoxelTask, stored: Stored, folder: Path) -> dict[str, Any]:
         "region": stored.facts["region"],
         "regions": ", ".join(stored.facts["regions"]) or None,
         "unknown_regions": ", ".join(stored.facts["unknown_regions"]) or None,
+        "machine_regions": ", ".join(stored.facts["machine_regions"]) or None,
         "path": f"{row['SeriesInstanceUID']}/{folder.name}",
         "digest": sha256_folder(folder),
         "series_time": time and time.isoformat(),
@@ -233,6 +239,7 @@ def _write(task: VoxelTask, stored: Stored, folder: Path) -> dict[str, Any]:
         **{f"size_{axis}": n for axis, n in zip("xyz", grid.size, strict=True)},
         **{f"spacing_{axis}": distance for axis, distance in zip("xyz", grid.spacing, strict=True)},
         "oblique": not np.array_equal(np.abs(grid.matrix), np.eye(3)),
+        "may_show_a_face": stored.facts["may_show_a_face"],
         **about,
     }
 

@@ -69,6 +69,7 @@ class ReleaseInputs:
         attack_limits: Attack to the share of subjects, 0 to 1, that it may single out; a release over one is not published.
         lanes: Whether the page draws single subjects' timelines, which only who may see the tables may see.
         voxels: The stores of voxels that staging holds, or None where no image is released.
+        mask_agreement: How far masks of models agree with people's, as `MASK_AGREEMENT`; None where no model made any.
         volumes: What each image volume is, and how good, as `IMAGES`; None where there are no images.
         robustness: How stable each radiomic feature is, by `kind` (perturbation, retest), `Modality`, `region`, `image_type`
             and `feature`: `persons`, `icc_2_1`, `icc_2_1_low`, `stable` and further columns; None when it was not measured.
@@ -109,6 +110,7 @@ class ReleaseInputs:
     robustness: pl.DataFrame | None = None
     volumes: pl.DataFrame | None = None
     voxels: Voxels | None = None
+    mask_agreement: pl.DataFrame | None = None
     lanes: bool = False
     subject_codes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     leaving: Leaving = AS_THEY_ARE

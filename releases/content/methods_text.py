@@ -61,6 +61,7 @@ def methods_paragraph(about: Mapping[str, Any], tables: Mapping[str, pl.LazyFram
             *_own_rules(settings.get("deidentification")),
             *_kept_out(settings.get("kept_out_by")),
             *_radiomics(tables.get("features")),
+            *_machine_masks(settings.get("segmenters")),
             *_assays(dict(about.get("modalities", {})), settings),
             *assay_sources(settings, [name for name in about.get("modalities", {}) if name not in ("radiomics", "clinical")]),
             *(_harmonised(group, record) for group, record in dict(about.get("harmonisation", {})).items()),
@@ -79,6 +80,19 @@ def _radiomics(features: pl.LazyFrame | None) -> list[str]:
     modalities = ", ".join(_distinct(features, "Modality")) or "images"
     cited = CITATIONS["pyradiomics" if "pyradiomics" in engines.lower() else "ibsi"]
     return [f"Radiomic features of {modalities} were extracted with {engines} ({cited})."]
+
+
+def _machine_masks(segmenters: object) -> list[str]:
+    """Say which models made masks, and that no person drew these."""
+    if not isinstance(segmenters, Mapping) or not segmenters:
+        return []
+    named = [
+        f"{name} {one['version']}" + (f" (SHA-256 of its weights {one['weights'][:12]})" if one["weights"] else "")
+        for name, one in sorted(segmenters.items())
+    ]
+    return [
+        f"Regions named {', '.join(f'{name}:*' for name in sorted(segmenters))} were made by models, not people: {'; '.join(named)}."
+    ]
 
 
 def _set_scores(options: Mapping[str, Any]) -> list[str]:

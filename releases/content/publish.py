@@ -364,10 +364,16 @@ def _blocks(inputs: ReleaseInputs, subjects: pl.DataFrame) -> dict[str, Iterable
         "trace": subject_blocks(inputs.trace, ids, columns(inputs.trace)),
         **({"robustness": [inputs.robustness.sort(ROBUSTNESS.key)]} if _holds_rows(inputs.robustness) else {}),
         **({"volumes": subject_blocks(inputs.volumes, ids, image_tables.IMAGES.key)} if _holds_rows(inputs.volumes) else {}),
+        **(_agreement(inputs.mask_agreement, ids)),
         "missing": subject_blocks(inputs.missing, ids, ["variable"]),
         "quarantine": [tables.QUARANTINE.conform(inputs.quarantine)],
         **({"splits": subject_blocks(inputs.splits, ids, ["scheme", "held_out"])} if inputs.splits is not None else {}),
     }
+
+
+def _agreement(frame: pl.DataFrame | None, ids: pl.Series) -> dict[str, Iterable[pl.DataFrame]]:
+    table = image_tables.MASK_AGREEMENT
+    return {table.name: subject_blocks(frame, ids, table.key)} if _holds_rows(frame) else {}
 
 
 def _holds_rows(frame: pl.DataFrame | None) -> TypeGuard[pl.DataFrame]:

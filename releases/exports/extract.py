@@ -7,7 +7,7 @@ can still be matched by whoever holds two extracts: give two projects the same s
 
 from __future__ import annotations
 
-import io
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from typing import Any
 
 import polars as pl
 
-from unibase.groundwork.files import sha256_file, write_bytes, write_json
+from unibase.groundwork.files import atomic_file, sha256_file, write_json
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import write_parquet
 from unibase.privacy.audit import AuditLog
@@ -26,6 +26,7 @@ from unibase.privacy.pseudonyms import subject_id as derive_pseudonym
 from unibase.releases.content import manifest
 from unibase.releases.content.csv_files import write_csv
 from unibase.releases.disclosure.small_counts import is_small
+from unibase.releases.exports.extract_images import add_images, check_images, images_left_out
 from unibase.releases.exports.extract_request import Condition, DateRule, Request, read_request, subjects_of
 from unibase.releases.read.index_day import INDEX, days_from_index, index_days
 
@@ -77,6 +78,7 @@ def extract(
         raise UserError(f"The release is not as published: {damaged[0]}. Copy it again from where it was published.")
     about = manifest.read(release)
     _check_variables(release, request)
+    check_images(release, request)
     subjects = subjects_of(release, request.subjects)
     pseudonyms = _pseudonyms(subjects, request, key)
     if pseudonyms.height < int(about["min_cell"]):
@@ -89,8 +91,9 @@ def extract(
     # mkdtemp gives a folder that nobody else can read, and the block leaves nothing in clear behind.
     with tempfile.TemporaryDirectory(dir=target, prefix=".tmp-") as folder:
         _fill(Path(folder), release, about, request, pseudonyms)
-        content = _tar(Path(folder))
-    write_bytes(destination, _encrypt(content, request.recipients), mode=0o600)
+        if request.images:
+            _fill_images(Path(folder), release, request, pseudonyms, _project_key(request, key))
+        _encrypt(Path(folder), request.recipients, destination)
     if audit is not None:
         named = f"{about['study']} {about['version']}"
         audit.append(actor, "extract", pseudonyms.height, _logged(request, named, release, destination))
@@ -112,9 +115,13 @@ def _logged(request: Request, named: str, release: Path, written: Path) -> dict[
     }
 
 
+def _project_key(request: Request, key: Key) -> Key:
+    return Key(key.derive(f"extract/{request.project}"))
+
+
 def _pseudonyms(subjects: pl.Series, request: Request, key: Key) -> pl.DataFrame:
     """Return `subject_id` and the project's `pseudonym` of each, in order of pseudonym."""
-    project = Key(key.derive(f"extract/{request.project}"))
+    project = _project_key(request, key)
     new = [derive_pseudonym(project, str(s)) for s in subjects]
     return subjects.to_frame().with_columns(pl.Series("pseudonym", new, dtype=pl.Int64)).sort("pseudonym")
 
@@ -204,6 +211,17 @@ def _fill(folder: Path, release: Path, about: dict[str, Any], request: Request, 
     )
 
 
+def _fill_images(folder: Path, release: Path, request: Request, pseudonyms: pl.DataFrame, project: Key) -> None:
+    """Write the stores of voxels, their table and its words, and the program that loads them."""
+    images = add_images(release, request, pseudonyms, project, folder)
+    write_parquet(images, folder / "tables" / "images.parquet")
+    write_csv(images, folder / "csv" / "images.csv")
+    write_csv(_dictionary(release, {"images": images}), folder / "dictionary_images.csv")
+    shutil.copyfile(release / "dataset.py", folder / "dataset.py")
+    if out := images_left_out(release, request, pseudonyms["subject_id"].to_list()):
+        write_json(folder / "left_out.json", {"images_that_may_show_a_face": out})
+
+
 def _table(release: Path, table: str, columns: list[str], request: Request, pseudonyms: pl.DataFrame) -> pl.DataFrame:
     """Return the asked columns of a table, of the subjects and, in `adtte`, of the endpoints that leave."""
     rows = pl.scan_parquet(release / "tables" / f"{table}.parquet")
@@ -255,18 +273,18 @@ def _matrix(release: Path, modality: str, variables: list[str]) -> pl.DataFrame:
     return read_variables(release, modality, variables)
 
 
-def _tar(folder: Path) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+def _tar(folder: Path, file: Path) -> None:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    with tarfile.open(file, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for path in paths:
             entry = tarfile.TarInfo(path.relative_to(folder).as_posix())
             entry.size, entry.mode, entry.mtime = path.stat().st_size, 0o600, 0
-            with open(path, "rb") as file:
-                archive.addfile(entry, file)
-    return buffer.getvalue()
+            with open(path, "rb") as content:
+                archive.addfile(entry, content)
 
 
-def _encrypt(content: bytes, recipients: list[str]) -> bytes:
+def _encrypt(folder: Path, recipients: list[str], destination: Path) -> None:
+    """Write a folder as an encrypted archive, block by block: voxels need not fit into memory."""
     import pyrage  # type: ignore[import-untyped]
 
     try:
@@ -275,4 +293,11 @@ def _encrypt(content: bytes, recipients: list[str]) -> bytes:
         raise UserError(
             "recipients: one of them is no age public key (age1...). Ask the recipient to run `age-keygen`."
         ) from None
-    return bytes(pyrage.encrypt(content, keys))
+    archive = folder.with_name(f"{folder.name}.tar")
+    try:
+        archive.touch(mode=0o600)
+        _tar(folder, archive)
+        with atomic_file(destination, 0o600) as temporary, archive.open("rb") as clear, temporary.open("wb") as encrypted:
+            pyrage.encrypt_io(clear, encrypted, keys)
+    finally:
+        archive.unlink(missing_ok=True)

@@ -49,6 +49,8 @@ class Request(_Strict):
         matrices: Modality of the cohort file (`rna`, `mutations`, `radiomics`) to variables.
         version: 1, and one more for each further request of the project; its pseudonyms stay the same.
         endpoints: Endpoints (PARAMCD) whose rows of `adtte` leave; all of them where none is named.
+        images: Modalities of the images whose voxels leave, of those that the release holds; each store under the project's names.
+        head_images: Why images that may show a face leave as well; empty keeps them out.
         dates: `relative` gives days from the index; `month` and `year` the first day; `none` leaves dates out.
     """
 
@@ -62,6 +64,8 @@ class Request(_Strict):
     dates: DateRule = "relative"
     version: int = Field(default=1, ge=1)
     endpoints: list[str] = []
+    images: list[str] = []
+    head_images: str = ""
 
     @property
     def name(self) -> str:

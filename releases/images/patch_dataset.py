@@ -143,7 +143,7 @@ class Patches:
             row: A row of `images`.
         """
         subject = row["subject_id"]
-        days = row["days_from_index"]
+        days = row.get("days_from_index", "")
         item: dict[str, Any] = {"subject_id": int(subject), "days_from_index": np.float32(days or "nan")}
         item |= self._outcome.get(subject, _outcome({})) if self._outcome else {}
         item["mask_known"] = self._mask_known(row)

@@ -205,8 +205,8 @@ def test_names_of_a_store_that_are_one_name_here_are_told(home: Path, bucket: An
 
 
 def test_an_address_that_nothing_here_opens_is_told_with_what_opens_it(home: Path) -> None:
-    with pytest.raises(UserError, match=r"Addresses of s3:// are opened by s3fs, not installed here"):
-        Night(home, "s3://bucket/lyon").run()
+    with pytest.raises(UserError, match=r"Addresses of gs:// are opened by gcsfs, not installed here"):
+        Night(home, "gs://bucket/lyon").run()
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from tests.flows import orthanc as real
 from tests.flows.test_fetch import CENTRE, Night, home  # noqa: F401  # a fixture
+from tests.flows.tls_front import tls_front
 from tests.imaging.deidentify_help import PYDICOM_FILES, ct, save
 from unibase.groundwork.problems import UserError
 
@@ -103,6 +104,37 @@ WAYS = {
 }
 
 
+WEB = "{{dicomweb: 'https://127.0.0.1:{port}/dicom-web', tls: {{ca: {folder}/{ca}.pem{own}}}, pace: {{tries: 1, timeout: 20}}}}"
+OWN = ", certificate: {folder}/unibase.pem, key: {folder}/unibase.key"
+# What a front shows, whether it asks for our certificate, whom we trust, whether we show ours, and what is said; None: all comes.
+FRONTS = {
+    "its authority is ours": ("pacs", "", "ca", "", None),
+    "it asks for our certificate": ("pacs", "ca", "ca", OWN, None),
+    "another authority": ("other", "", "ca", "", "certificate is not trusted.*tls.ca"),
+    "we trust another": ("pacs", "", "other", "", "certificate is not trusted.*tls.ca"),
+    "it asks for ours and we have none": ("pacs", "ca", "ca", "", "cannot be reached, or cut the connection"),
+}
+
+
+@pytest.mark.parametrize("kind", FRONTS)
+def test_dicomweb_by_https(home: Path, pacs: real.Orthanc, authority: Path, kind: str) -> None:  # noqa: F811
+    shows, asks, ca, own, said = FRONTS[kind]
+    with tls_front(pacs.http, authority, shows, asks) as port:
+        night = Night(home, WEB.format(port=port, folder=authority, ca=ca, own=own.format(folder=authority)))
+        if said is not None:
+            with pytest.raises(UserError, match=said):
+                night.run()
+            return
+        night.run()
+    assert night.refused == []
+    folder = night.study.work.vault / f"fetched/{CENTRE}/studies/1.2.840.99.1"
+    sent = {pydicom.dcmread(path).SOPInstanceUID: pydicom.dcmread(path) for path in (pacs.folder / "in").iterdir()}
+    assert {path.stem for path in folder.iterdir()} == set(sent)
+    for uid, one in sent.items():
+        came = pydicom.dcmread(folder / f"{uid}.dcm")
+        assert (came.file_meta.TransferSyntaxUID, came.PixelData) == (one.file_meta.TransferSyntaxUID, one.PixelData)
+
+
 def source(pacs: real.Orthanc, authority: Path, way: str) -> str:
     said = WAYS[way].format(dicom=pacs.dicom, ours=pacs.ours, folder=authority)
     return "{" + said + ", pace: {tries: 1, timeout: 20}}"
@@ -125,7 +157,13 @@ REFUSED = {
         "get",
         "ca: {folder}/ca.pem",
         "ca: {folder}/other.pem",
-        "does not answer an association",
+        "certificate is not trusted.*tls.ca",
+    ),
+    "no certificate of ours where the archive wants one": (
+        "get",
+        ", certificate: {folder}/unibase.pem, key: {folder}/unibase.key",
+        "",
+        "ends the encrypted connection.*know our certificate",
     ),
     "no certificate of ours": (
         "move",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import runpy
 import tarfile
 from dataclasses import dataclass, replace
 from datetime import date
@@ -10,8 +11,11 @@ from pathlib import Path
 import polars as pl
 import pyrage
 import pytest
+import zarr
 
 from tests.releases.examples import make_inputs
+from tests.releases.test_images import staged
+from unibase.groundwork.files import sha256_folder
 from unibase.groundwork.problems import UserError
 from unibase.privacy.audit import AuditLog
 from unibase.privacy.keys import Key
@@ -194,3 +198,63 @@ def test_a_request_names_its_wrong_keys(tmp_path: Path) -> None:
     path.write_text("project: Lung OS\napproval: x\nrecipients: []\nvariables: {trace: [a]}\nsubjects: [{column: a}]\n")
     with pytest.raises(UserError, match=r"(?s)project.*recipients.*expires.*subjects.*variables"):
         read_request(path)
+
+
+@pytest.fixture(scope="module")
+def with_images(tmp_path_factory: pytest.TempPathFactory, setting: Setting) -> tuple[Path, pl.DataFrame]:
+    """A release with a CT and a PET of six subjects; one CT may show a face."""
+    folder = tmp_path_factory.mktemp("extract-images")
+    asked = setting.inputs.subjects.filter(pl.col("centre").is_in(["A", "B"]), pl.col("age_at_index") >= 50)
+    subjects = asked["subject_id"].sort().to_list()[:6]
+    other = setting.inputs.subjects.filter(pl.col("centre") == "C")["subject_id"][0]
+    voxels, _ = staged(folder / "stores", [*subjects, other])
+    face = (pl.col("subject_id") == subjects[0]) & (pl.col("Modality") == "CT")
+    voxels = replace(voxels, copies=(), table=voxels.table.with_columns(face.alias("may_show_a_face")))
+    inputs = make_inputs(folder / "in", subjects=80, voxels=voxels)
+    return publish_release(inputs, folder / "out"), pl.DataFrame({"subject_id": subjects})
+
+
+# What a request says of images, and how many stores leave: six CT, one of which may show a face, and six PET.
+IMAGES: dict[str, tuple[dict[str, object], int]] = {
+    "none": ({}, 0),
+    "one modality": ({"images": ["CT"]}, 5),
+    "two": ({"images": ["CT", "PT"]}, 11),
+    "heads as well": ({"images": ["CT"], "head_images": "approval 26-001 b"}, 6),
+}
+
+
+@pytest.mark.parametrize("kind", IMAGES)
+def test_images_leave_under_the_projects_names(
+    setting: Setting, with_images: tuple[Path, pl.DataFrame], tmp_path: Path, kind: str
+) -> None:
+    release, subjects = with_images
+    more, count = IMAGES[kind]
+    path = extract(release, setting.request.model_copy(update=more), KEY, tmp_path, today=TODAY, actor="dpo")
+    assert [one.name for one in tmp_path.iterdir()] == ["lung-os.tar.age"] and path.stat().st_mode & 0o777 == 0o600
+    files = open_extract(path, setting.identity)
+    if not count:
+        assert not any(name.startswith(("images/", "dataset.py")) for name in files)
+        return
+    for name, content in files.items():
+        there = tmp_path / "x" / name
+        there.parent.mkdir(parents=True, exist_ok=True)
+        there.write_bytes(content)
+    table = pl.read_parquet(tmp_path / "x/tables/images.parquet")
+    assert table.height == count
+    assert set(table["subject_id"]) <= set(pl.read_parquet(tmp_path / "x/tables/subjects.parquet")["subject_id"])
+    for store, digest in table.select("path", "digest").iter_rows():
+        assert sha256_folder(tmp_path / "x" / store) == digest
+    named = [*(str(one) for one in subjects["subject_id"]), *(f"2.25.{one}" for one in subjects["subject_id"])]
+    told = b"".join(
+        [*(name.encode() for name in files), *(one for name, one in files.items() if name.endswith((".json", ".csv")))]
+    )
+    assert not [one for one in named if one.encode() in told]
+    assert ("left_out.json" in files) == (kind in ("one modality", "two"))
+    data = runpy.run_path(str(tmp_path / "x/dataset.py"))["Patches"](tmp_path / "x", "CT", size=(4, 8, 8))
+    before = zarr.open_group(release / pl.read_parquet(release / "tables/images.parquet")["path"][0], mode="r")
+    assert data[0]["image"].shape == (1, 4, 8, 8) and data.whole(0)["image"].shape[1:] == before["0"].shape  # type: ignore[union-attr]
+
+
+def test_images_that_the_release_has_not_are_refused(setting: Setting, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no voxels of MR\. It has: none"):
+        extract(setting.folder, setting.request.model_copy(update={"images": ["MR"]}), KEY, tmp_path, today=TODAY, actor="dpo")

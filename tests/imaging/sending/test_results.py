@@ -75,9 +75,9 @@ def test_the_same_masks_give_the_same_bytes_and_other_masks_another_uid(
     two = write_object(segmentation(volume, list(reversed(images)), masks), tmp_path / "2")
     assert one.name == two.name and one.read_bytes() == two.read_bytes()
     assert write_object(segmentation(volume, images, masks[:1]), tmp_path).name != one.name
-    machine = segmentation(volume, images, masks, machine="TotalSegmentator 2.4")
+    machine = segmentation(volume, images, masks, {masks[0].roi_name: "TotalSegmentator 2.4"})
     assert machine.SOPInstanceUID != pydicom.dcmread(one).SOPInstanceUID
-    assert {item.SegmentAlgorithmType for item in machine.SegmentSequence} == {"AUTOMATIC"}
+    assert [item.SegmentAlgorithmType for item in machine.SegmentSequence] == ["AUTOMATIC", "MANUAL"]
     assert errors(write_object(machine, tmp_path)) == []
 
 
