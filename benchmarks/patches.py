@@ -2,15 +2,19 @@
 
     python -m benchmarks.patches [VOLUMES]
 
-Each volume is a CT of 512 x 512 x 120 voxels as a scanner makes them: a body in air, organs, and noise. Peers read the
-whole file for a patch, as `.nii.gz` asks: SimpleITK, and nibabel where it is installed.
+Each volume is a CT of 512 x 512 x 120 voxels as a scanner makes them: a body in air, organs, and noise. `dataset.py` is
+what a release ships. Peers read `.nii.gz` from its beginning for a patch: SimpleITK, and nibabel and TorchIO where they
+are installed. TorchIO draws through its own `UniformSampler`.
 """
 
 from __future__ import annotations
 
+import resource
 import sys
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from time import process_time
 
@@ -20,6 +24,7 @@ import zarr
 from unibase.imaging.grid import Grid
 from unibase.imaging.voxels.ome_zarr import Stored, write_store
 from unibase.releases.images.nifti import write_nifti
+from unibase.releases.images.patch_dataset import _Store
 
 SHAPE = (120, 512, 512)
 PATCH = 96
@@ -68,8 +73,12 @@ def main() -> None:
         def places(draw: int) -> tuple[slice, ...]:
             return tuple(slice(at, at + PATCH) for at in starts[draw])
 
+        shipped = [_Store(home / f"{number}.ome.zarr") for number in range(volumes)]
+        ours = measure("dataset.py", lambda draw: np.asarray(shipped[draw % volumes]["0"][places(draw)]), 20 * volumes)
+        with ProcessPoolExecutor(1, get_context("spawn")) as worker:
+            print(f"a worker's memory: {worker.submit(worker_memory, home, volumes).result() / 2**20:.0f} MiB")
         stores = [zarr.open_group(home / f"{number}.ome.zarr", mode="r")["0"] for number in range(volumes)]
-        ours = measure("stores", lambda draw: np.asarray(stores[draw % volumes][places(draw)]), 20 * volumes)  # type: ignore[index]
+        measure("zarr", lambda draw: np.asarray(stores[draw % volumes][places(draw)]), 20 * volumes)  # type: ignore[index]
         rates = {"SimpleITK": measure("SimpleITK", lambda draw: _itk(home, draw % volumes)[places(draw)], 2 * volumes)}
         try:
             import nibabel  # type: ignore[import-not-found]
@@ -81,8 +90,30 @@ def main() -> None:
             rates["nibabel"] = measure("nibabel", whole, 2 * volumes)
         except ImportError:
             print("nibabel is not installed")
+        try:
+            import torchio  # type: ignore[import-not-found]
+
+            sampler = torchio.data.UniformSampler(PATCH)
+
+            def drawn(draw: int) -> np.ndarray:
+                subject = torchio.Subject(image=torchio.ScalarImage(home / f"{draw % volumes}.nii.gz"))
+                return np.asarray(next(sampler(subject, 1))["image"].data[0])
+
+            rates["TorchIO"] = measure("TorchIO", drawn, volumes)
+        except ImportError:
+            print("TorchIO is not installed")
         for name, rate in rates.items():
-            print(f"stores : {name} = {ours / rate:.1f}")
+            print(f"dataset.py : {name} = {ours / rate:.1f}")
+
+
+def worker_memory(home: Path, volumes: int) -> int:
+    """Return the peak of memory, in bytes, of a process that draws from every volume as a loader's worker does."""
+    stores = [_Store(home / f"{number}.ome.zarr") for number in range(volumes)]
+    random = np.random.default_rng(0)
+    for draw in range(5 * volumes):
+        start = [int(random.integers(0, n - PATCH + 1)) for n in SHAPE]
+        stores[draw % volumes]["0"][tuple(slice(at, at + PATCH) for at in start)]
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _itk(home: Path, number: int) -> np.ndarray:

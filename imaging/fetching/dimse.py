@@ -282,9 +282,11 @@ def _refuse_certificate(node: Dimse, tls: ssl.SSLContext, timeout: float) -> Non
     try:
         with (
             socket.create_connection((node.host, node.port), timeout) as plain,
-            tls.wrap_socket(plain, server_hostname=node.host),
+            tls.wrap_socket(plain, server_hostname=node.host) as link,
         ):
-            return
+            # In TLS 1.3 a certificate of ours is refused after the handshake; who accepts it waits for us to speak.
+            link.settimeout(min(timeout, 2.0))
+            link.recv(1)
     except ssl.SSLCertVerificationError as error:
         raise UserError(
             f"The archive's certificate is not trusted ({error.verify_message}). Name the authority that signed it: tls.ca"

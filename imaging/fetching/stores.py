@@ -48,10 +48,19 @@ class Store:
         Raises:
             SourceAway: If it does not answer.
         """
-        found = self.asking.ask(partial(self._asked, partial(self.files.find, self.root, detail=True)))
+        found = self.asking.ask(partial(self._asked, partial(self.files.find, self.root, detail=True, **self._aloud())))
         start = self.root.rstrip("/") + "/"
         # An object store's "folders" are empty objects whose names end in a slash.
         return {path.removeprefix(start): about for path, about in sorted(found.items()) if not path.endswith("/")}
+
+    def _aloud(self) -> dict[str, Callable[[Exception], None]]:
+        """Return what makes a client that lists folder by folder tell of one that it cannot list; it would pass over it."""
+        from fsspec.asyn import AsyncFileSystem  # slow to import, and only where a study has a store
+        from fsspec.spec import AbstractFileSystem
+
+        kind = type(self.files)
+        walks = kind._find is AsyncFileSystem._find if self.files.async_impl else kind.find is AbstractFileSystem.find
+        return {"on_error": _raise_but_absent} if walks else {}
 
     def copy(self, name: str, about: Mapping[str, object], folder: Path, known: Outcome | None) -> Outcome:
         """Copy a file that is not there as the store has it now; return how it ended.
@@ -120,6 +129,12 @@ class Store:
             if isinstance(error, OSError) and (fault := fault_of(error)) and "ENOSPC" in fault.reason:
                 raise
             raise Again(f"fails ({type(error).__name__})", of_the_study=False) from None
+
+
+def _raise_but_absent(error: Exception) -> None:
+    """Raise an error of listing a folder; one that is not there holds nothing."""
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def _untrusted(error: BaseException | None) -> bool:

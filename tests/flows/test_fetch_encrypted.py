@@ -129,7 +129,7 @@ def test_dicomweb_by_https(home: Path, pacs: real.Orthanc, authority: Path, kind
     assert night.refused == []
     folder = night.study.work.vault / f"fetched/{CENTRE}/studies/1.2.840.99.1"
     sent = {pydicom.dcmread(path).SOPInstanceUID: pydicom.dcmread(path) for path in (pacs.folder / "in").iterdir()}
-    assert {path.stem for path in folder.iterdir()} == set(sent)
+    assert {path.stem for path in folder.glob("*.dcm")} == set(sent)
     for uid, one in sent.items():
         came = pydicom.dcmread(folder / f"{uid}.dcm")
         assert (came.file_meta.TransferSyntaxUID, came.PixelData) == (one.file_meta.TransferSyntaxUID, one.PixelData)

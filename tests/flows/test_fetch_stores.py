@@ -25,9 +25,14 @@ PACE = ", pace: {tries: 1, timeout: 20}"
 
 
 class Folder(SimpleHTTPRequestHandler):
-    """A web folder that wants a password."""
+    """A web folder that wants a password, and that has a folder which it cannot list."""
+
+    broken = ""
 
     def do_GET(self) -> None:
+        if self.broken and self.path.endswith(self.broken):
+            self.send_error(500)
+            return
         wanted = "Basic " + base64.b64encode(f"unibase:{SECRET}".encode()).decode()
         if self.headers.get("Authorization") == wanted:
             super().do_GET()
@@ -133,6 +138,18 @@ def test_a_web_folder_is_copied_once(who: Path, web: int, authority: Path) -> No
 def test_what_cannot_be_meant_of_a_store_is_told(who: Path, said: str, told: str) -> None:
     with pytest.raises(UserError, match=told):
         Night(who, said).run()
+
+
+def test_a_folder_of_a_web_folder_that_cannot_be_listed_stops_the_night(who: Path, web: int) -> None:
+    night = Night(who, f"{{path: 'http://127.0.0.1:{web}/'{WHO}{PACE}}}").run()
+    assert len(night.used) == 6
+    Folder.broken = "IPP2/"
+    try:
+        with pytest.raises(SourceAway):
+            night.run()
+    finally:
+        Folder.broken = ""
+    assert len(night.run().used) == 6
 
 
 def test_who_asks_shows_no_secret() -> None:

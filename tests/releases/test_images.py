@@ -248,6 +248,36 @@ def test_a_patch_is_the_image_at_its_place(release: Any) -> None:
     assert data.whole(0)["mask"].sum(axis=(1, 2, 3)).tolist() == [512, 512]
 
 
+# Shape, shards and type of arrays that a program of ours or another one wrote, and whether the quick way is taken.
+LAYOUTS: dict[str, tuple[dict[str, Any], bool]] = {
+    "one shard": ({"chunks": (8,) * 3, "shards": (24, 24, 32)}, True),
+    "larger than its shard": ({"chunks": (8,) * 3, "shards": (16,) * 3}, False),
+    "no shard": ({"chunks": (8,) * 3}, False),
+    "another codec": ({"chunks": (8,) * 3, "shards": (24, 24, 32), "compressors": [zarr.codecs.ZstdCodec()]}, False),
+    "fill of its own": ({"chunks": (8,) * 3, "shards": (24, 24, 32), "fill_value": 7}, False),
+}
+
+
+@pytest.mark.parametrize("kind", LAYOUTS)
+@pytest.mark.parametrize("dtype", ["int16", "float32", "uint8"])
+def test_chunks_are_read_as_zarr_reads_them(tmp_path: Path, kind: str, dtype: str) -> None:
+    about, quick = LAYOUTS[kind]
+    about = {"compressors": [zarr.codecs.BloscCodec(cname="zstd", shuffle="bitshuffle")], "fill_value": 0, **about}
+    array = np.random.default_rng(1).integers(0, 250, (20, 21, 30)).astype(dtype)
+    array[8:16, :16, 16:24] = 0  # a chunk that is not written
+    group: Any = zarr.create_group(tmp_path / "x", zarr_format=3)
+    for name, values in (("0", array), ("zeros", np.zeros_like(array))):
+        group.create_array(name, shape=array.shape, dtype=dtype, **about)[...] = values
+    store = patch_dataset._Store(tmp_path / "x")
+    assert isinstance(store["0"], patch_dataset._OneShard) == quick
+    random = np.random.default_rng(2)
+    for _ in range(12):
+        ends = [sorted(random.choice(n + 1, 2, replace=False)) for n in array.shape]
+        box = tuple(slice(int(low), int(high)) for low, high in ends)
+        assert np.array_equal(store["0"][box], array[box]) and store["0"][box].dtype == array.dtype
+        assert not store["zeros"][box].any()
+
+
 def test_a_patch_around_a_region_meets_it_and_is_filled_beyond_the_image(release: Any) -> None:
     folder, _, _ = release
     data = patches(folder, "CT", size=(40, 32, 32), around="NODE", matrices=("radiomics", "rna"))
