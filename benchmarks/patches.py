@@ -9,7 +9,6 @@ are installed. TorchIO draws through its own `UniformSampler`.
 
 from __future__ import annotations
 
-import resource
 import sys
 import tempfile
 from collections.abc import Callable
@@ -113,7 +112,9 @@ def worker_memory(home: Path, volumes: int) -> int:
     for draw in range(5 * volumes):
         start = [int(random.integers(0, n - PATCH + 1)) for n in SHAPE]
         stores[draw % volumes]["0"][tuple(slice(at, at + PATCH) for at in start)]
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    # The peak that getrusage tells is that of the process before the program was loaded, too.
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return 1024 * int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
 
 
 def _itk(home: Path, number: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,9 @@ from unibase.imaging.radiomics.settings import read_settings
 from unibase.imaging.radiomics.task import Asked, FeatureTask
 from unibase.imaging.reasons import MASK_WITHOUT_IMAGE
 from unibase.imaging.regions.machine_made import Made
-from unibase.imaging.segmenting.mask_agreement import compare_series
+from unibase.imaging.segmenting.beside_people import compare_series
 from unibase.imaging.segmenting.model_run import Command
 from unibase.imaging.segmenting.segmented_series import SegmentTask, segment_series
-from unibase.imaging.segmenting.segmenters import Segmenter
 
 
 def segment_images(run: Run) -> list[Outcome]:
@@ -63,11 +62,11 @@ def _units_of(run: Run, name: str, folder: Path) -> list[Unit]:
     model = run.study.segmenters[name]
     made = Made(name, model.version, weights_digest(run, name), model.labels)
     command = _command(run, name)
-    files = _files(run, name)
+    elsewhere = _elsewhere(run, name)
     units = []
     for unit, row in _series(run, model.modalities):
         said = {key: row[key] for key in ("subject_id", "centre", "SeriesInstanceUID")}
-        mine = tuple(files.get(str(row["SeriesInstanceUID"]), ())) if model.folder else ()
+        mine = tuple(path for part, path in elsewhere if part == row["SeriesInstanceUID"])
         task = SegmentTask(unit.arguments, said, made, folder / name, command, mine, model.ignore_others)
         digest = digest_of([unit.input_digest, [sha256_file(path) for path in mine]])
         units.append(Unit(f"{name}:{unit.key}", digest, task))
@@ -113,23 +112,22 @@ def _beside(run: Run, word: str) -> Path | None:
     return path if path.is_file() else None
 
 
-def _files(run: Run, name: str) -> Mapping[str, list[Path]]:
-    """Return the masks of a model's folder, by the part of their path that may be a SeriesInstanceUID.
+def _elsewhere(run: Run, name: str) -> list[tuple[str, Path]]:
+    """Return each part of the path of a mask of a model's folder that may be a SeriesInstanceUID, with the mask.
 
     Raises:
         UserError: If the folder is not there.
     """
     model = run.study.segmenters[name]
     if not model.folder:
-        return {}
+        return []
     root = run.study.path(model.folder)
     if not root.is_dir():
         raise UserError(f"segmenters.{name}.folder: there is no folder {root}. Correct the path.")
-    found: dict[str, list[Path]] = {}
+    found = []
     for path in sorted(one for one in root.rglob("*") if one.is_file()):
         stem = path.name.removesuffix(".gz").removesuffix(".nii").removesuffix(".nrrd").removesuffix(".mha")
-        for part in {stem, *path.relative_to(root).parts[:-1]}:
-            found.setdefault(part, []).append(path)
+        found += [(part, path) for part in sorted({stem, *path.relative_to(root).parts[:-1]})]
     return found
 
 
@@ -159,19 +157,19 @@ def weights_digest(run: Run, name: str) -> str:
     return str(known["sha256"])
 
 
-def _settings(run: Run) -> dict[str, object]:
+def _settings(run: Run) -> list[object]:
     """Return all that changes masks beside the images: each model, its weights, and the files that its command names."""
-    found: dict[str, object] = {}
+    found: list[object] = []
     for name, model in run.study.segmenters.items():
         files = [sha256_file(path) for word in model.command if (path := _beside(run, word))]
-        found[name] = [model.model_dump(mode="json", exclude={"folder", "weights"}), weights_digest(run, name), files]
+        found.append([name, model.model_dump(mode="json", exclude={"folder", "weights"}), weights_digest(run, name), files])
     if run.study.features is not None:
-        found["reading"] = stage_settings(asked_of(run))
+        found.append(stage_settings(asked_of(run)))
     return found
 
 
 def _segment(_: None, task: SegmentTask) -> dict[str, object]:
-    return {**segment_series(task), "folder": task.place.relative_to(task.folder.parent).as_posix()}
+    return segment_series(task)
 
 
 def _parts(outcomes: Sequence[Outcome]) -> Iterator[Outcome]:
@@ -186,9 +184,8 @@ def _strays(run: Run) -> Iterator[Outcome]:
     """Yield the masks made elsewhere that go with no series."""
     known = set(SERIES.read(run.place(SERIES_TABLE))["SeriesInstanceUID"])
     for name in run.study.segmenters:
-        by_part = _files(run, name)
-        used = {path for part, paths in by_part.items() if part in known for path in paths}
-        for path in sorted({path for paths in by_part.values() for path in paths} - used):
+        found = _elsewhere(run, name)
+        for path in sorted({path for _, path in found} - {path for part, path in found if part in known}):
             why = "A mask of the folder bears the SeriesInstanceUID of no series.", "Name it as staging names the series."
             yield Outcome(f"{name}:{path.name}", "", "quarantined", None, MASK_WITHOUT_IMAGE, *why)
 
@@ -235,7 +232,7 @@ def _compare(run: Run) -> None:
         marked = with_machine_masks(run, planned, empty=True)
         units = [new for new, old in zip(marked, planned, strict=True) if new is not old]
     settings = stage_settings(asked_of(run)) if units else None
-    outcomes = run.units(Job("agreement", _agree, settings=settings), units, code=("unibase.imaging.segmenting.mask_agreement",))
+    outcomes = run.units(Job("agreement", _agree, settings=settings), units, code=("unibase.imaging.segmenting.beside_people",))
     rows = [row for outcome in outcomes if outcome.status == "done" for row in outcome.result]
     MASK_AGREEMENT.write(pl.DataFrame(rows, schema=MASK_AGREEMENT.schema()), run.place(AGREEMENT_TABLE))
     if units:
@@ -253,16 +250,15 @@ def released_segmenters(run: Run) -> dict[str, object]:
     Args:
         run: The run.
     """
-    return {name: _told(run, name, model) for name, model in run.study.segmenters.items()}
-
-
-def _told(run: Run, name: str, model: Segmenter) -> dict[str, object]:
     return {
-        "version": model.version,
-        "weights": weights_digest(run, name) or None,
-        "labels": {str(value): label for value, label in sorted(model.labels.items())},
-        "modalities": model.modalities,
-        "masks": "made by the command of the study" if model.command else "made elsewhere",
+        name: {
+            "version": model.version,
+            "weights": weights_digest(run, name) or None,
+            "labels": {str(value): label for value, label in sorted(model.labels.items())},
+            "modalities": model.modalities,
+            "masks": "made by the command of the study" if model.command else "made elsewhere",
+        }
+        for name, model in run.study.segmenters.items()
     }
 
 

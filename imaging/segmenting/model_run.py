@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +75,7 @@ def _ended(words: Sequence[str], command: Command, folder: Path) -> int:
         started = subprocess.Popen(
             words,
             cwd=folder,
-            env=_environment(command.environment),
+            env=dict(_environment(command.environment)),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -91,9 +91,11 @@ def _ended(words: Sequence[str], command: Command, folder: Path) -> int:
                 started.wait()
 
 
-def _environment(further: Sequence[str]) -> dict[str, str]:
-    """Return the variables that a model gets: none that may hold a key or a password, unless the study names it."""
-    return {name: text for name, text in os.environ.items() if name in (*_PASSED, *further) or name.startswith(_PASSED_FAMILIES)}
+def _environment(further: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the variables that a model gets: none that may hold a key or a password, unless the study names it."""
+    for name, text in os.environ.items():
+        if name in (*_PASSED, *further) or name.startswith(_PASSED_FAMILIES):
+            yield name, text
 
 
 def _only_mask(folder: Path) -> Path:

@@ -60,7 +60,7 @@ def segment_series(task: SegmentTask) -> dict[str, object]:
 
     Returns:
         A JSON value: `masks`, rows of the SEGMENTED table; `left_out`, volumes without a mask: `part`, `reason`, `message`,
-        `remedy`; `sha256`, of the folder.
+        `remedy`; `folder` of the masks, below that of all models, and its `sha256`.
 
     Raises:
         Unusable: When no volume has a mask: as `radiomics.selection.volumes_of`, or the reason of the first volume.
@@ -85,7 +85,8 @@ def segment_series(task: SegmentTask) -> dict[str, object]:
         if not rows:
             raise problems[0]
         write_made(Made(task.made.segmenter, task.made.version, task.made.weights, task.made.labels, digests), folder)
-    return {"masks": rows, "left_out": left_out, "sha256": sha256_folder(task.place)}
+    below = task.place.relative_to(task.folder.parent).as_posix()
+    return {"masks": rows, "left_out": left_out, "folder": below, "sha256": sha256_folder(task.place)}
 
 
 def _checked(task: SegmentTask, volume: Volume) -> Array:

@@ -6,7 +6,7 @@ is a handful of files. Values are those of the volume, in the smallest type that
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,17 +87,19 @@ def write_store(stored: Stored, folder: Path) -> None:
         _write_array(group, "0", layer.array)
         named = zip(layer.regions, layer.boxes(), strict=True)
         values = [
-            {"label-value": value, "name": one.name, "roi_name": one.roi_name, "box": box, **_made(one)}
+            {"label-value": value, "name": one.name, "roi_name": one.roi_name, "box": box, **dict(_made(one))}
             for value, (one, box) in enumerate(named, 1)
         ]
         label: dict[str, Any] = {"properties": values, "source": {"image": "../../"}}
         group.attrs.update({"ome": {"version": "0.5", "multiscales": [_multiscale(name, stored.grid)], "image-label": label}})
 
 
-def _made(region: NamedRegion) -> dict[str, str]:
-    """Return how a region was made, as far as its file says it."""
-    told = {"algorithm": region.about.algorithm, "model": region.about.model}
-    return {key: text for key, text in told.items() if text}
+def _made(region: NamedRegion) -> Iterator[tuple[str, str]]:
+    """Yield how a region was made, as far as its file says it."""
+    if region.about.algorithm:
+        yield "algorithm", region.about.algorithm
+    if region.about.model:
+        yield "model", region.about.model
 
 
 def write_channels(array: Array, names: Sequence[str], grid: Grid, folder: Path) -> None:

@@ -82,21 +82,19 @@ def extract(
     subjects = subjects_of(release, request.subjects)
     pseudonyms = _pseudonyms(subjects, request, key)
     if pseudonyms.height < int(about["min_cell"]):
-        raise UserError(
-            f"The request leaves fewer than {about['min_cell']} subjects, which is too few to hand out. Widen its conditions."
-        )
+        few = f"The request leaves fewer than {about['min_cell']} subjects, which is too few to hand out."
+        raise UserError(f"{few} Widen its conditions.")
     _refuse_beside_others(release, request, subjects, int(about["min_cell"]), audit)
     destination = target / f"{request.name}.tar.age"
     target.mkdir(parents=True, exist_ok=True)
     # mkdtemp gives a folder that nobody else can read, and the block leaves nothing in clear behind.
     with tempfile.TemporaryDirectory(dir=target, prefix=".tmp-") as folder:
         _fill(Path(folder), release, about, request, pseudonyms)
-        if request.images:
-            _fill_images(Path(folder), release, request, pseudonyms, _project_key(request, key))
+        _fill_images(Path(folder), release, request, pseudonyms, _project_key(request, key))
         _encrypt(Path(folder), request.recipients, destination)
     if audit is not None:
-        named = f"{about['study']} {about['version']}"
-        audit.append(actor, "extract", pseudonyms.height, _logged(request, named, release, destination))
+        logged = _logged(request, f"{about['study']} {about['version']}", release, destination)
+        audit.append(actor, "extract", pseudonyms.height, logged)
     return destination
 
 
@@ -213,6 +211,8 @@ def _fill(folder: Path, release: Path, about: dict[str, Any], request: Request, 
 
 def _fill_images(folder: Path, release: Path, request: Request, pseudonyms: pl.DataFrame, project: Key) -> None:
     """Write the stores of voxels, their table and its words, and the program that loads them."""
+    if not request.images:
+        return
     images = add_images(release, request, pseudonyms, project, folder)
     write_parquet(images, folder / "tables" / "images.parquet")
     write_csv(images, folder / "csv" / "images.csv")

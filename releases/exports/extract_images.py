@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -56,27 +58,32 @@ def add_images(release: Path, request: Request, pseudonyms: pl.DataFrame, projec
     leaving = table.filter(pl.col("Modality").is_in(request.images))
     if not request.head_images:
         leaving = leaving.filter(~pl.col("may_show_a_face").fill_null(True))
-    rows = [_copied(row, release, project, folder) for row in leaving.sort("pseudonym", "path").iter_rows(named=True)]
+    ordered = leaving.sort("pseudonym", "path").iter_rows(named=True)
+    rows = [{**row, **asdict(_copied(row, release, project, folder))} for row in ordered]
     dropped = [*_OWN, "pseudonym", *(["days_from_index"] if request.dates != "relative" else [])]
     return pl.DataFrame(rows, schema=leaving.schema).drop(dropped).sort("subject_id", "path")
 
 
-def _copied(row: dict[str, object], release: Path, project: Key, folder: Path) -> dict[str, object]:
-    """Copy one store and return its row under the project's names."""
+@dataclass(frozen=True)
+class _Renamed:
+    """A store under the project's names, by the columns of its table."""
+
+    subject_id: int
+    SeriesInstanceUID: str
+    path: str
+    digest: str
+
+
+def _copied(row: Mapping[str, Any], release: Path, project: Key, folder: Path) -> _Renamed:
+    """Copy one store; return its names in the project."""
     series = uid(project, str(row["SeriesInstanceUID"]))
     path = f"{FOLDER}/{row['pseudonym']}/{series}/{Path(str(row['path'])).name}"
     shutil.copytree(release / str(row["path"]), folder / path)
     _rename_inside(folder / path / "zarr.json", {"subject_id": row["pseudonym"], "SeriesInstanceUID": series})
-    return {
-        **row,
-        "subject_id": row["pseudonym"],
-        "SeriesInstanceUID": series,
-        "path": path,
-        "digest": sha256_folder(folder / path),
-    }
+    return _Renamed(row["pseudonym"], series, path, sha256_folder(folder / path))
 
 
-def _rename_inside(file: Path, names: dict[str, object]) -> None:
+def _rename_inside(file: Path, names: Mapping[str, object]) -> None:
     """Write the project's names into what a store tells of itself."""
     about = json.loads(file.read_text(encoding="utf-8"))
     about["attributes"]["unibase"].update(names)

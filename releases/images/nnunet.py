@@ -42,9 +42,12 @@ class _Labels:
     """Targets of the study: the name of one is no further lesion of another."""
     ignored: int | None
 
-    def named(self) -> dict[str, int]:
-        named = {"background": 0, **{name: value for value, name in enumerate(self.targets, 1)}}
-        return named if self.ignored is None else {**named, "ignore": self.ignored}
+    def named(self) -> Iterator[tuple[str, int]]:
+        """Yield name and value of each label, the background first and what nnU-Net ignores last."""
+        yield "background", 0
+        yield from ((name, value) for value, name in enumerate(self.targets, 1))
+        if self.ignored is not None:
+            yield "ignore", self.ignored
 
 
 def write_datasets(release: Path, table: pl.DataFrame, splits: pl.DataFrame | None, targets: Sequence[str]) -> None:
@@ -74,7 +77,7 @@ def write_datasets(release: Path, table: pl.DataFrame, splits: pl.DataFrame | No
         training = [case for case in cases if case.subject not in tested]
         about = {
             "channel_names": {"0": modality},
-            "labels": labels.named(),
+            "labels": dict(labels.named()),
             "numTraining": len(training),
             "file_ending": ".nii.gz",
             "description": _described(modality, cases, labels, targets),

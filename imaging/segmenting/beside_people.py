@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import reduce
@@ -65,7 +64,7 @@ def compare_series(task: FeatureTask) -> list[dict[str, object]]:
 def _compared(volume: Volume, task: FeatureTask) -> Iterator[dict[str, object]]:
     files = [_opened(path, volume, task) for path in task.mask_paths]
     people = [one for one in files if one.made is None]
-    drawn = [_Drawn(target, rois, one.digest) for one in people for target, rois in _by_target(one, task).items()]
+    drawn = [found for one in people for found in _by_target(one, task)]
     for one in files:
         if one.made is None or any(roi.drawn_here is False for roi in one.rois):
             continue
@@ -85,13 +84,11 @@ def _opened(path: Path, volume: Volume, task: FeatureTask) -> _Opened:
     return _Opened(rois, made, sha256_file(path))
 
 
-def _by_target(one: _Opened, task: FeatureTask) -> dict[str, list[Roi]]:
-    """Return the regions of a file that people drew here, by the target that asks for them."""
+def _by_target(one: _Opened, task: FeatureTask) -> Iterator[_Drawn]:
+    """Yield the regions of a file that people drew here, together for each target that asks for them."""
     rois = [roi for roi in one.rois if not roi.about.by_machine and roi.drawn_here is not False]
-    found: dict[str, list[Roi]] = defaultdict(list)
     for target, places in match_regions([roi.roi_name for roi in rois], task.regions).found.items():
-        found[target] += [rois[place] for place in places]
-    return found
+        yield _Drawn(target, [rois[place] for place in places], one.digest)
 
 
 def _row(volume: Volume, one: _Opened, value: int, other: _Drawn) -> Iterator[dict[str, object]]:
