@@ -201,7 +201,7 @@ def read_chunk(chunk: Chunk) -> NDArray[Any]:
     Raises:
         Unusable: `truncated-file` when it cannot be decoded.
     """
-    from numcodecs import blosc  # type: ignore[import-untyped]
+    from numcodecs import blosc
 
     _reuse_freed_memory()
     plan = _layout(chunk.store)
