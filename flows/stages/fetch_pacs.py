@@ -79,7 +79,7 @@ def client(run: Run, source: DicomSource, place: Path) -> Pacs:
         encrypted, moves = source.dimse.encrypted, source.dimse.retrieve == "move"
         ours = listening(run.study, source.tls) if encrypted and moves else None
         return Node(source.dimse, place, source.pace.timeout, tls if encrypted else None, ours)
-    return connect(source.dicomweb or "", place, tls, source.pace.timeout, who_asks(run.study, source.credentials).headers)
+    return connect(source.dicomweb or "", place, tls, source.pace.timeout, dict(who_asks(run.study, source.credentials).headers))
 
 
 def queries(centre: str, choice: StudyChoice, persons: frozenset[str] | None, accessions: Sequence[str]) -> list[Query]:

@@ -205,7 +205,7 @@ def _released_settings(run: Run) -> dict[str, object]:
     }
     settings["models"] = released_models(run.place(MODELS))
     if study.segmenters:
-        settings["segmenters"] = released_segmenters(run)
+        settings["segmenters"] = dict(released_segmenters(run))
     settings["recognised"] = _recognised(run)
     settings["kept_out_by"] = read_quality(study).kept_out()
     if study.features:

@@ -168,7 +168,7 @@ def _settings(run: Run) -> list[object]:
     return found
 
 
-def _segment(_: None, task: SegmentTask) -> dict[str, object]:
+def _segment(_: None, task: SegmentTask) -> object:
     return segment_series(task)
 
 
@@ -244,22 +244,23 @@ def _agree(_: None, task: FeatureTask) -> list[dict[str, object]]:
     return [{**said, **row} for row in compare_series(task)]
 
 
-def released_segmenters(run: Run) -> dict[str, object]:
-    """Return what a manifest says of each model: no path, and no word of its command.
+def released_segmenters(run: Run) -> Iterator[tuple[str, object]]:
+    """Yield what a manifest says of each model, by its name: no path, and no word of its command.
 
     Args:
         run: The run.
     """
-    return {
-        name: {
-            "version": model.version,
-            "weights": weights_digest(run, name) or None,
-            "labels": {str(value): label for value, label in sorted(model.labels.items())},
-            "modalities": model.modalities,
-            "masks": "made by the command of the study" if model.command else "made elsewhere",
-        }
-        for name, model in run.study.segmenters.items()
-    }
+    for name, model in run.study.segmenters.items():
+        yield (
+            name,
+            {
+                "version": model.version,
+                "weights": weights_digest(run, name) or None,
+                "labels": {str(value): label for value, label in sorted(model.labels.items())},
+                "modalities": model.modalities,
+                "masks": "made by the command of the study" if model.command else "made elsewhere",
+            },
+        )
 
 
 STAGE = Stage(

@@ -22,12 +22,12 @@ class Who:
     token: str = field(default="", repr=False)
 
     @property
-    def headers(self) -> dict[str, str]:
+    def headers(self) -> list[tuple[str, str]]:
         """The headers that tell a web service who asks."""
         if self.token:
-            return {"Authorization": f"Bearer {self.token}"}
+            return [("Authorization", f"Bearer {self.token}")]
         pair = f"{self.user}:{self.password}".encode()
-        return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"} if self.user else {}
+        return [("Authorization", f"Basic {base64.b64encode(pair).decode()}")] if self.user else []
 
 
 def who_asks(study: Study, who: Credentials) -> Who:
@@ -68,7 +68,7 @@ def store_options(study: Study, source: DicomSource) -> dict[str, object]:
         return {**keys, **ca, **({"endpoint_url": source.endpoint} if source.endpoint else {})}
     if scheme in ("http", "https"):
         # Proxies of the environment would see patients.
-        return {"client_kwargs": {"headers": who.headers, "trust_env": False}, "ssl": certificates(study, source.tls)}
+        return {"client_kwargs": {"headers": dict(who.headers), "trust_env": False}, "ssl": certificates(study, source.tls)}
     if scheme in ("sftp", "ssh") and who.user:
         return {"username": who.user, "password": who.password}
     if who != Who():

@@ -76,7 +76,7 @@ def _sender(study: Study, target: DicomTarget) -> Sender:
     tls = certificates(study, target.tls)
     if target.dimse is not None:
         return NodeSender(target.dimse, target.pace.timeout, tls if target.dimse.encrypted else None)
-    who = who_asks(study, target.credentials).headers
+    who = dict(who_asks(study, target.credentials).headers)
     return WebSender(connect(target.dicomweb or "", study.work.vault, tls, target.pace.timeout, who).http)
 
 

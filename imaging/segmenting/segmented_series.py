@@ -81,7 +81,7 @@ def segment_series(task: SegmentTask) -> dict[str, object]:
             file = f"{number}.nii.gz"
             _write(labels, volume, folder / file)
             digests[file] = volume.digest
-            rows.append(_row(task, name, file, labels))
+            rows.append({**task.row, **dict(_told(task, name, file, labels))})
         if not rows:
             raise problems[0]
         write_made(Made(task.made.segmenter, task.made.version, task.made.weights, task.made.labels, digests), folder)
@@ -170,14 +170,11 @@ def _file_of(task: SegmentTask, volume: Volume) -> Path:
     return mine[0]
 
 
-def _row(task: SegmentTask, volume: str, file: str, labels: Array) -> dict[str, object]:
-    found = [task.made.labels[int(value)] for value in np.unique(labels) if value]
-    return {
-        **task.row,
-        "volume": volume,
-        "segmenter": task.made.segmenter,
-        "version": task.made.version,
-        "weights": task.made.weights or None,
-        "found": ", ".join(found),
-        "path": f"{task.made.segmenter}/{task.row['SeriesInstanceUID']}/{file}",
-    }
+def _told(task: SegmentTask, volume: str, file: str, labels: Array) -> Iterator[tuple[str, object]]:
+    """Yield what a row of the SEGMENTED table says of a mask, by column."""
+    yield "volume", volume
+    yield "segmenter", task.made.segmenter
+    yield "version", task.made.version
+    yield "weights", task.made.weights or None
+    yield "found", ", ".join(task.made.labels[int(value)] for value in np.unique(labels) if value)
+    yield "path", f"{task.made.segmenter}/{task.row['SeriesInstanceUID']}/{file}"

@@ -84,7 +84,7 @@ def night(home: Path) -> list[bool]:
         outcomes = segment_images(run)
         extract_features(run)
         store_images(run)
-        told = released_segmenters(run)
+        told = dict(released_segmenters(run))
     assert "model.py" not in json.dumps(told) and str(home) not in json.dumps(told)
     return [outcome.repeated for outcome in outcomes if outcome.status == "done"]
 
