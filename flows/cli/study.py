@@ -137,8 +137,8 @@ def run(stage: str, study: Path, *, centre: str | None = None, scheduler: str | 
     Example: `unibase run features study.yaml`
 
     Args:
-        stage: people, clinical, fetch, deidentify, index, features, omics, identity, normalise, timeline, link or
-            release.
+        stage: people, clinical, fetch, deidentify, index, segment, features, images, omics, identity, normalise,
+            timeline, link or release.
         study: The study file.
         centre: Only this centre, for stages that work by centre.
         scheduler: Address of an existing Dask scheduler.

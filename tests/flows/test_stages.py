@@ -26,6 +26,7 @@ def test_the_build_runs_in_this_order() -> None:
         "fetch",
         "deidentify",
         "index",
+        "segment",
         "features",
         "images",
         "omics",
