@@ -116,13 +116,12 @@ class Patches:
             place: From 0 to `len(self) - 1`.
 
         Returns:
-            `image` (1, z, y, x) float32; `mask` (regions, z, y, x) uint8; `start`, the patch's first voxel (z, y, x) in its
-            image; `subject_id`; `days_from_index`; `time` and `event`, and between which days the time lies, `time_low` and `time_high` (the same where it
-            is known to the day, without end for who is censored; `time` is else the middle); for each matrix its values (0 where unknown) and
             `image` (1, z, y, x) float32; `mask` (regions, z, y, x) uint8; `mask_known` (regions), whether the image says where
-            a region lies: where it is False, zeros of `mask` are no background, and a loss must pass over them; `start`, the patch's first voxel (z, y, x) in its
-            image; `subject_id`; `days_from_index`; `time` and `event`; for each matrix its values (0 where unknown) and
-            `<name>_known`.
+            a region lies: where it is False, zeros of `mask` are no background, and a loss must pass over them; `start`, the
+            patch's first voxel (z, y, x) in its image; `affine` (4, 4), from indices (z, y, x) of the patch to the patient in
+            RAS and mm; `subject_id`; `days_from_index`; `time` and `event`, and between which days the time lies, `time_low`
+            and `time_high` (the same where it is known to the day, without end for who is censored; `time` is else the
+            middle); for each matrix its values (0 where unknown) and `<name>_known`.
         """
         if not 0 <= place < len(self):
             raise IndexError(place)
@@ -130,7 +129,7 @@ class Patches:
         store = self._store(row["path"])
         random = np.random.default_rng([self.seed, self.epoch, place])
         start = self._start(store, random)
-        return {**self._read(store, start, self.size), "start": np.array(start), **self.known(row)}
+        return {**self._read(store, start, self.size), **_place(store, start), **self.known(row)}
 
     def whole(self, place: int) -> dict[str, Any]:
         """Return a whole image with its masks, as an item whose size is that of the image.
@@ -139,7 +138,7 @@ class Patches:
         """
         row = self.images[place]
         store = self._store(row["path"])
-        return {**self._read(store, (0, 0, 0), store["0"].shape), "start": np.zeros(3, dtype=np.int64), **self.known(row)}
+        return {**self._read(store, (0, 0, 0), store["0"].shape), **_place(store, (0, 0, 0)), **self.known(row)}
 
     def known(self, row: Mapping[str, str]) -> dict[str, Any]:
         """Return what is known of the subject of an image.
@@ -262,6 +261,13 @@ def _names(group: Any) -> list[str]:
     return [str(name) for name in group[group.attrs["_index"]][:]]
 
 
+def _place(store: _Store, start: Sequence[int]) -> dict[str, Array]:
+    """Return where a patch lies: its first voxel, and the affine from its indices (z, y, x) to the patient (RAS, mm)."""
+    affine = store.affine.copy()
+    affine[:3, 3] += affine[:3, :3] @ np.array(start)
+    return {"start": np.array(start, dtype=np.int64), "affine": affine}
+
+
 class _Store:
     """A store of voxels: its arrays by their names, its label maps with the names of their regions, and a box of each region."""
 
@@ -274,6 +280,7 @@ class _Store:
         self.boxes = [
             (str(one["name"]), [(int(low), int(high)) for low, high in one["box"]]) for _, regions in told for one in regions
         ]
+        self.affine = _affine(group.attrs["unibase"])
         self._arrays: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
@@ -283,6 +290,13 @@ class _Store:
             own = _OneShard.fits(about)
             self._arrays[name] = _OneShard(folder, about) if own else zarr.open_array(folder, mode="r")
         return self._arrays[name]
+
+
+def _affine(about: Mapping[str, Any]) -> Array:
+    """Return the affine of a store from indices (z, y, x) to the patient in RAS and mm; a store tells x, y, z and LPS."""
+    columns = np.reshape(about["direction"], (3, 3)) * np.asarray(about["spacing"])
+    lps = np.column_stack([columns[:, ::-1], about["origin"]])
+    return np.vstack([lps * [[-1.0], [-1.0], [1.0]], [0.0, 0.0, 0.0, 1.0]])
 
 
 class _OneShard:

@@ -266,6 +266,7 @@ def test_chunks_are_read_as_zarr_reads_them(tmp_path: Path, kind: str, dtype: st
     array = np.random.default_rng(1).integers(0, 250, (20, 21, 30)).astype(dtype)
     array[8:16, :16, 16:24] = 0  # a chunk that is not written
     group: Any = zarr.create_group(tmp_path / "x", zarr_format=3)
+    group.attrs["unibase"] = {"origin": [0, 0, 0], "spacing": [1, 1, 1], "direction": [1, 0, 0, 0, 1, 0, 0, 0, 1]}
     for name, values in (("0", array), ("zeros", np.zeros_like(array))):
         group.create_array(name, shape=array.shape, dtype=dtype, **about)[...] = values
     store = patch_dataset._Store(tmp_path / "x")
@@ -276,6 +277,26 @@ def test_chunks_are_read_as_zarr_reads_them(tmp_path: Path, kind: str, dtype: st
         box = tuple(slice(int(low), int(high)) for low, high in ends)
         assert np.array_equal(store["0"][box], array[box]) and store["0"][box].dtype == array.dtype
         assert not store["zeros"][box].any()
+
+
+def test_the_affine_of_a_patch_is_that_of_the_nifti_copy(release: Any) -> None:
+    folder, _, _ = release
+    data = patches(folder, "CT", size=(4, 8, 8))
+    item = data[2]
+    image = sitk.ReadImage(str(folder / data.images[2]["path"].replace(".ome.zarr", ".nii.gz")))
+    for corner in ((0, 0, 0), (3, 0, 0), (0, 7, 2)):
+        place = np.array(item["start"]) + corner
+        x, y, z = image.TransformIndexToPhysicalPoint([int(one) for one in place[::-1]])
+        assert np.allclose((item["affine"] @ (*corner, 1))[:3], (-x, -y, z))
+
+
+def test_an_oblique_store_keeps_its_direction() -> None:
+    turned = [0.8, -0.6, 0.0, 0.6, 0.8, 0.0, 0.0, 0.0, 1.0]
+    about = {"direction": turned, "spacing": [0.5, 1.0, 2.0], "origin": [1.0, 2.0, 3.0]}
+    image = sitk.Image(4, 4, 4, sitk.sitkUInt8)
+    image.SetDirection(turned), image.SetSpacing(about["spacing"]), image.SetOrigin(about["origin"])
+    x, y, z = image.TransformIndexToPhysicalPoint((1, 2, 3))
+    assert np.allclose((patch_dataset._affine(about) @ (3, 2, 1, 1))[:3], (-x, -y, z))
 
 
 def test_a_patch_around_a_region_meets_it_and_is_filled_beyond_the_image(release: Any) -> None:
