@@ -7,7 +7,7 @@ from pathlib import Path
 
 from unibase.flows.runs.run import files_below
 from unibase.groundwork.problems import Unusable, UserError
-from unibase.imaging.pixel_text import finder
+from unibase.imaging.pixel_text import finder, recognition
 from unibase.imaging.pixel_text.look import Look, look_at
 from unibase.imaging.pixel_text.look_page import write_look_page
 from unibase.imaging.pixel_text.pixel_decisions import Decision, read_decisions, write_decisions
@@ -31,7 +31,7 @@ def look_at_folder(source: Path, review: Path, read: bool) -> str:
     """
     if not source.is_dir():
         raise UserError(f"No folder at {source}. Name the folder that holds the DICOM files.")
-    if read and not finder.is_installed():
+    if read and not recognition.is_installed():
         raise UserError(
             "Texts in pixels are found by an extra that is not installed: pip install 'unibase[ocr]'. "
             "Or look without it, and draw every box yourself: unibase pixels SOURCE REVIEW --no-read"

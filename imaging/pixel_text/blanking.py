@@ -104,7 +104,8 @@ def _values(dataset: FileDataset) -> Array:
         values = _decoded(dataset)
         dataset.PhotometricInterpretation = _AFTER_DECODING.get(colour, colour)
     else:
-        kind = np.dtype(f"<u{int(dataset.BitsAllocated) // 8}")
+        sign = "i" if int(dataset.get("PixelRepresentation") or 0) else "u"
+        kind = np.dtype(f"<{sign}{int(dataset.BitsAllocated) // 8}")
         values = np.frombuffer(dataset.PixelData, kind, count=rows * columns * samples * frames)
         if samples > 1 and int(dataset.get("PlanarConfiguration") or 0) == 1:
             values = values.reshape(frames, samples, rows, columns).transpose(0, 2, 3, 1)
@@ -141,12 +142,14 @@ def _decoded_by_gdcm(dataset: FileDataset) -> Array:
 
     bare = pydicom.Dataset()
     for keyword in (
-        "SOPClassUID", "SOPInstanceUID", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames",
+        "SOPClassUID", "SOPInstanceUID", "SamplesPerPixel", "PlanarConfiguration", "NumberOfFrames",
         "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelData",
     ):  # fmt: skip
         # Without a rescale slope GDCM gives the values as they are stored.
         if keyword in dataset:
             bare[keyword] = dataset[keyword]
+    # ITK turns MONOCHROME1 round and YBR to RGB: called these, the values stay as they are stored.
+    bare.PhotometricInterpretation = "RGB" if int(dataset.get("SamplesPerPixel") or 1) > 1 else "MONOCHROME2"
     bare["PixelData"].is_undefined_length = True
     bare.file_meta, bare.preamble = dataset.file_meta, bytes(128)
     sitk.ProcessObject.SetGlobalWarningDisplay(False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from unibase.imaging.dicom.opened import read_dataset
 from unibase.imaging.grid import Array
 from unibase.imaging.pixel_text import finder
 from unibase.imaging.pixel_text.blanking import stored_values
-from unibase.imaging.pixel_text.boxes import Box, joined, outside_regions
+from unibase.imaging.pixel_text.boxes import Box, outside_regions
 from unibase.imaging.pixel_text.pixel_decisions import Decision
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 Finder = Callable[[Sequence[Array]], tuple[Box, ...]]
 _WIDEST = 640
 _SHOWN_MIDDLE = 128.0
+_NARROW = 0.25
+"""Share of the range of values below which a window shows what the whole range hides."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,12 @@ def look_at(path: Path, name: str, find: Finder | None) -> Look | None:
             raise Unusable(reasons.NOT_DICOM, "The file is no DICOM image.", reasons.NOT_DICOM.remedy) from None
         if risk is None or "PixelData" not in dataset:
             return None
-        values = _as_seen(dataset, stored_values(dataset))
+        stored = stored_values(dataset)
+        values = _as_seen(dataset, stored)
     boxes = outside_regions(dataset)
     if find is not None:
-        boxes = (
-            joined([*boxes, *find([*finder.looked_at(_blank(values, boxes))])]) if boxes else find([*finder.looked_at(values)])
-        )
+        # Not joined with those of the header: the box around an edge and a text that crosses it may be the whole image.
+        boxes = (*boxes, *find([*finder.looked_at(_blank(values, boxes)), *_in_window(dataset, stored)]))
     size = (values.shape[2], values.shape[1], values.shape[0])
     decision = Decision(blake3(content).hexdigest(), name, _device(dataset), size, boxes)
     middle = values[len(values) // 2 : len(values) // 2 + 1]
@@ -94,7 +96,30 @@ def _as_seen(dataset: FileDataset, values: Array) -> Array:
         y, cb, cr = (values[..., number].astype(np.float32) for number in range(3))
         cb, cr = cb - _SHOWN_MIDDLE, cr - _SHOWN_MIDDLE
         return np.stack([y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb], -1).clip(0, 255).astype(np.uint8)
-    return np.asarray(values.max() - values if colour == "MONOCHROME1" else values)
+    return np.asarray(values.max() - values.astype(np.int32) if colour == "MONOCHROME1" else values)
+
+
+def _in_window(dataset: FileDataset, stored: Array) -> Iterator[Array]:
+    """Yield the middle frame in the window of its header, where that shows a small part of the range: texts may be faint in all of it."""
+    if stored.shape[3] > 1 or "PALETTE" in str(dataset.get("PhotometricInterpretation")):
+        return
+    if dataset.get("WindowWidth") in (None, "") or dataset.get("WindowCenter") in (None, ""):
+        return
+    try:
+        centre, width, slope = (float(_first(dataset.get(key))) for key in ("WindowCenter", "WindowWidth", "RescaleSlope"))
+        middle = (centre - float(_first(dataset.get("RescaleIntercept") or 0))) / slope
+    except (TypeError, ValueError, ZeroDivisionError):
+        return
+    half = abs(width / slope) / 2
+    if 0 < 2 * half < _NARROW * (float(stored.max()) - float(stored.min())):
+        frame = stored[len(stored) // 2 : len(stored) // 2 + 1]
+        yield _as_seen(dataset, np.clip(frame.astype(np.float32), middle - half, middle + half))[0]
+
+
+def _first(value: object) -> str:
+    """Return the first of an attribute's values as text; the slope that is absent is 1."""
+    values = value if isinstance(value, (list, tuple)) or hasattr(value, "append") else [value]
+    return "1" if value is None else str(next(iter(values)))  # type: ignore[call-overload]
 
 
 def _facts(dataset: FileDataset) -> dict[str, str]:

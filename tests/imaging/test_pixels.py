@@ -18,12 +18,12 @@ from pydicom.uid import UID
 from tests.imaging.deidentify_help import ct, run, save
 from unibase.groundwork.problems import Unusable, UserError
 from unibase.imaging.confidentiality.deidentified import DeidentifyOptions
-from unibase.imaging.pixel_text import finder
+from unibase.imaging.pixel_text import finder, recognition
 from unibase.imaging.pixel_text.blanking import blanked
 from unibase.imaging.pixel_text.boxes import Box, joined, outside_regions, parsed, written
-from unibase.imaging.pixel_text.finder import Line
 from unibase.imaging.pixel_text.look import look_at
 from unibase.imaging.pixel_text.pixel_decisions import Decision, read_decisions, write_decisions
+from unibase.imaging.pixel_text.recognition import Line
 
 US = "1.2.840.10008.5.1.4.1.1.6.1"
 NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99")
@@ -89,22 +89,31 @@ def test_outside_the_boxes_not_one_value_changes(tmp_path: Path, syntax: str, sa
     assert pydicom.dcmread(io.BytesIO(after)).BurnedInAnnotation == "NO"
 
 
-def test_jpeg_lossless_by_gdcm(tmp_path: Path) -> None:
-    """What pydicom has no decoder for: the values are those that SimpleITK encoded."""
+@pytest.mark.parametrize("colour", ["MONOCHROME2", "MONOCHROME1", "RGB", "YBR_FULL"])
+def test_jpeg_lossless_by_gdcm(tmp_path: Path, colour: str) -> None:
+    """What pydicom has no decoder for: the values are those that SimpleITK encoded, whatever the header calls them.
+
+    ITK turns MONOCHROME1 round and YBR to RGB when it reads; a copy would show the negative.
+    """
     import SimpleITK as sitk
 
-    values = np.random.default_rng(4).integers(0, 4095, (48, 32), dtype=np.uint16)
+    shape, kind = ((48, 32), np.uint16) if colour.startswith("MONO") else ((48, 32, 3), np.uint8)
+    values = np.random.default_rng(4).integers(0, np.iinfo(kind).max // 17, shape, dtype=kind)
     writer = sitk.ImageFileWriter()
     writer.SetFileName((tmp_path / "made.dcm").as_posix())
     writer.SetImageIO("GDCMImageIO")
     writer.SetUseCompression(True)
     writer.SetCompressor("JPEG")
-    writer.Execute(sitk.GetImageFromArray(values))
+    writer.Execute(sitk.GetImageFromArray(values, isVector=values.ndim == 3))
     made = pydicom.dcmread(tmp_path / "made.dcm")
     assert made.file_meta.TransferSyntaxUID == JPEG_LOSSLESS
+    made.PhotometricInterpretation = colour
+    made.save_as(tmp_path / "made.dcm")
     shown = pydicom.dcmread(io.BytesIO(blanked((tmp_path / "made.dcm").read_bytes(), BOXES)))
-    assert np.array_equal(shown.pixel_array[~inside()], values[~inside()])
-    assert len(np.unique(shown.pixel_array[inside()])) == 1
+    after = pydicom.pixels.pixel_array(shown, raw=True)
+    assert shown.PhotometricInterpretation == colour
+    assert np.array_equal(after[~inside()], values[~inside()])
+    assert len(np.unique(after[inside()], axis=0)) == 1
 
 
 def test_big_endian_and_what_cannot_be_decoded_are_refused(tmp_path: Path) -> None:
@@ -286,8 +295,86 @@ def test_regions_of_an_ultrasound_image_leave_its_edges() -> None:
     ],
 )
 def test_what_stays_in_pixels(text: str, stays: int) -> None:
-    assert Line(Box(0, 0, 9, 9), text, 0.99).stays == bool(stays)
-    assert not Line(Box(0, 0, 9, 9), text, 0.6).stays, "what was read with doubt goes"
+    assert finder.stays(Line(Box(0, 0, 9, 9), text, 0.99)) == bool(stays)
+    assert not finder.stays(Line(Box(0, 0, 9, 9), text, 0.6)), "what was read with doubt goes"
+
+
+PLACES = [
+    # What was read at several sizes (box, text, score), and how many boxes are blanked.
+    ([((0, 0, 40, 12), "DUPONT", 0.99)], 1),
+    ([((0, 0, 30, 12), "MLQ", 0.72), ((0, 0, 31, 12), "MLO", 0.99)], 0),  # the surest reading of one place counts
+    ([((0, 0, 30, 12), "R", 0.71), ((0, 0, 31, 12), "DUPONT", 0.99)], 2),
+    ([((0, 0, 40, 12), "5 cm", 0.99), ((18, 0, 22, 12), "cm", 0.98)], 0),  # a tile cut the mark
+    ([((0, 0, 1000, 700), "G", 0.95), ((60, 90, 140, 20), "DUPONT", 0.99)], 1),  # an outline read as a letter hides no name
+    ([((0, 0, 40, 12), "R", 0.99), ((90, 0, 40, 12), "DUPONT", 0.99)], 1),
+]
+
+
+@pytest.mark.parametrize(("read", "blanked_boxes"), PLACES)
+def test_of_readings_of_one_place_the_surest_counts(read: list[tuple[Any, str, float]], blanked_boxes: int) -> None:
+    lines = [Line(Box(*box), text, score) for box, text, score in read]
+    assert len(finder.texts_of(lines)) == len(finder.texts_of(lines[::-1])) == blanked_boxes
+
+
+def shown_to_the_reader(tmp_path: Path, ds: FileDataset) -> list[np.ndarray]:
+    """The frames that a look hands to the reader."""
+    frames: list[np.ndarray] = []
+    look_at(save(ds, tmp_path / "shown.dcm"), "shown.dcm", lambda seen: frames.extend(seen) or ())
+    return frames
+
+
+SEEN = [
+    # What the header says, and the values that three stored ones become in each frame that is read.
+    ({}, [[0, 100, 4000]]),
+    ({"PixelRepresentation": 1}, [[0, 100, 4000]]),
+    ({"PhotometricInterpretation": "MONOCHROME1"}, [[4000, 3900, 0]]),
+    ({"WindowCenter": 100, "WindowWidth": 200}, [[0, 100, 4000], [0, 100, 200]]),
+    ({"WindowCenter": 100, "WindowWidth": 200, "RescaleIntercept": 100, "RescaleSlope": 1}, [[0, 100, 4000], [0, 100, 100]]),
+    ({"WindowCenter": [100, 5], "WindowWidth": [400, 9], "RescaleSlope": 2}, [[0, 100, 4000], [0, 100, 150]]),
+    ({"WindowCenter": 2000, "WindowWidth": 3000}, [[0, 100, 4000]]),
+    ({"WindowCenter": 100, "WindowWidth": ""}, [[0, 100, 4000]]),
+]
+
+
+@pytest.mark.parametrize(("says", "seen"), SEEN)
+def test_what_the_reader_is_shown(tmp_path: Path, says: dict[str, Any], seen: list[list[int]]) -> None:
+    ds = image(bits=16)
+    values = np.zeros((48, 32), dtype=np.int16)
+    values[0, :3] = 0, 100, 4000
+    ds.PixelData = values.tobytes()
+    for keyword, value in says.items():
+        setattr(ds, keyword, value)
+    assert [frame[0, :3, 0].astype(int).tolist() for frame in shown_to_the_reader(tmp_path, ds)] == seen
+
+
+def test_of_several_frames_the_brightest_and_darkest_are_read_too(tmp_path: Path) -> None:
+    ds = image(frames=5)
+    values = np.full((5, 48, 32), 100, dtype=np.uint8)
+    values[1, 0, 0], values[3, 0, 1] = 250, 3
+    ds.PixelData = values.tobytes()
+    seen = [frame[0, :2, 0].astype(int).tolist() for frame in shown_to_the_reader(tmp_path, ds)]
+    assert seen == [[100, 100]] * 3 + [[250, 100], [100, 3]]
+
+
+def test_black_is_the_darkest_value_of_signed_pixels(tmp_path: Path) -> None:
+    ds = image(bits=16, PixelRepresentation=1)
+    values = np.arange(-1024, -1024 + 48 * 32, dtype=np.int16).reshape(48, 32)
+    ds.PixelData = values.tobytes()
+    after = pydicom.dcmread(io.BytesIO(blanked(save(ds, tmp_path / "a.dcm").read_bytes(), BOXES))).pixel_array
+    assert np.array_equal(after[~inside()], values[~inside()]) and set(after[inside()]) == {-1024}
+
+
+def test_a_text_across_the_edge_of_a_region_does_not_take_the_region_along(tmp_path: Path) -> None:
+    region = Dataset()
+    region.RegionLocationMinX0, region.RegionLocationMinY0, region.RegionLocationMaxX1, region.RegionLocationMaxY1 = 4, 6, 27, 41
+    crossing = (Box(0, 2, 8, 8), Box(20, 38, 12, 8))
+    path = save(image(SequenceOfUltrasoundRegions=Sequence([region])), tmp_path / "a.dcm")
+    look = look_at(path, "a.dcm", lambda frames: crossing)
+    assert look is not None
+    inner = np.ones((48, 32), dtype=bool)
+    for box in look.decision.boxes:
+        inner[box.y : box.y + box.height, box.x : box.x + box.width] = False
+    assert inner[10:38, 8:28].all() and inner.sum() == 24 * 36 - 4 * 4 - 8 * 4
 
 
 def test_a_look_proposes_boxes_and_draws_them(tmp_path: Path) -> None:
@@ -298,7 +385,7 @@ def test_a_look_proposes_boxes_and_draws_them(tmp_path: Path) -> None:
 
 
 def test_reader_finds_and_leaves(tmp_path: Path) -> None:
-    if not finder.is_installed():
+    if not recognition.is_installed():
         pytest.skip("needs the extra: uv sync --extra ocr")
     from PIL import Image, ImageDraw, ImageFont
 

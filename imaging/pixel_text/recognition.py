@@ -1,0 +1,125 @@
+"""Lines of text in a picture by optical character recognition: an extra, `unibase[ocr]`, whose models are in its package.
+
+RapidOCR (PP-OCR models) reads the picture at two sizes, for its detector misses at one what it finds at the other: as it is
+and at half its size, or a small one as it is and at twice its size. Large pictures are read by tiles that overlap.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from unibase.groundwork.problems import UserError
+from unibase.imaging.grid import Array
+from unibase.imaging.pixel_text.boxes import Box
+
+LEAST_SCORE = 0.5
+"""What is read with less is an edge of an organ, where the detector sees text too."""
+_SMALL, _TILE, _OVERLAP = 700, 1408, 128
+_FLAT = 12
+_HIGHEST, _FINE = 128, 24
+"""Pixels: no line of text is higher than the first (or a sixth of the picture); one up to the second is looked at closer."""
+_DETECTOR = {"Det.limit_side_len": 32, "Det.thresh": 0.2, "Det.box_thresh": 0.3}
+"""Thresholds below those of the reader: faint lines are proposed too, and what is read in them decides."""
+
+
+class Line(NamedTuple):
+    """One line of text: where it stands, what was read, and how sure the reader is (0 to 1)."""
+
+    box: Box
+    text: str
+    score: float
+
+
+def is_installed() -> bool:
+    """Return whether the extra `ocr` is there."""
+    return all(importlib.util.find_spec(name) for name in ("rapidocr", "onnxruntime"))
+
+
+def lines_in(picture: Array) -> list[Line]:
+    """Return the lines of text in a picture, one for each size and tile at which it was read.
+
+    Args:
+        picture: 8-bit values, shape (rows, columns) or (rows, columns, 3).
+
+    Raises:
+        UserError: If the extra is not installed.
+    """
+    sizes = (1, 2) if max(picture.shape[:2]) <= _SMALL else (1, 0.5)
+    found = [line for size in sizes for line in _lines_at(picture, size)]
+    # Of a small line on a large picture the first letters may be missed: it is read again with what stands beside it.
+    around = {_around(line.box) for line in found if 2 not in sizes and line.box.height <= _FINE}
+    return found + [line for box in sorted(around) for line in _closer(picture, box)]
+
+
+def _lines_at(picture: Array, size: float) -> Iterator[Line]:
+    """Yield the lines that are read at one size, with boxes in pixels of the picture."""
+    highest = max(_HIGHEST, min(picture.shape[:2]) / 6)
+    for x, y, tile in _tiles(_resized(picture, size)):
+        for corners, text, score in _read(_reader(), tile):
+            box = _box(np.add(corners, (x, y)) / size)
+            if score >= LEAST_SCORE and any(map(str.isalnum, text)) and min(box.width, box.height) <= highest:
+                yield Line(box, text, score)
+
+
+def _around(box: Box) -> Box:
+    beside = 6 * box.height
+    return Box(box.x - beside, box.y - box.height, box.width + 2 * beside, 3 * box.height)
+
+
+def _closer(picture: Array, box: Box) -> Iterator[Line]:
+    part = box.within(picture.shape[1], picture.shape[0])
+    if part is not None:
+        cut = picture[part.y : part.y + part.height, part.x : part.x + part.width]
+        for line in _lines_at(cut, 2):
+            yield line._replace(box=line.box._replace(x=line.box.x + part.x, y=line.box.y + part.y))
+
+
+def _resized(picture: Array, size: float) -> Array:
+    import cv2  # Comes with the extra.
+
+    how = cv2.INTER_CUBIC if size > 1 else cv2.INTER_AREA
+    return picture if size == 1 else np.asarray(cv2.resize(picture, None, fx=size, fy=size, interpolation=how))
+
+
+def _tiles(picture: Array) -> Iterator[tuple[int, int, Array]]:
+    """Yield parts of a picture with the place of each; what is of one value has no text."""
+    for y in _starts(picture.shape[0]):
+        for x in _starts(picture.shape[1]):
+            tile = picture[y : y + _TILE, x : x + _TILE]
+            if int(tile.max()) - int(tile.min()) >= _FLAT:
+                yield x, y, tile
+
+
+def _starts(length: int) -> range:
+    return range(0, max(length - _OVERLAP, 1), _TILE - _OVERLAP)
+
+
+def _read(reader: Any, tile: Array) -> Iterator[tuple[Array, str, float]]:
+    found = reader(np.repeat(tile[:, :, None], 3, axis=2) if tile.ndim == 2 else np.ascontiguousarray(tile), use_cls=False)
+    if found.boxes is not None:
+        for corners, text, score in zip(found.boxes, found.txts or (), found.scores or (), strict=True):
+            yield np.asarray(corners), text, float(score)
+
+
+def _box(corners: Array) -> Box:
+    left, top = np.floor(corners.min(axis=0)).astype(int).tolist()
+    right, bottom = np.ceil(corners.max(axis=0)).astype(int).tolist()
+    return Box(left, top, right - left + 1, bottom - top + 1)
+
+
+@cache
+def _reader() -> Any:
+    if not is_installed():
+        raise UserError("Texts in pixels are found by an extra that is not installed. Install it: pip install 'unibase[ocr]'")
+    from rapidocr import RapidOCR  # A second to load, and only where texts are sought.
+
+    logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)
+    one = {f"EngineConfig.onnxruntime.{name}_op_num_threads": 1 for name in ("intra", "inter")}
+    whole = {"Global.text_score": 0.0, "Global.log_level": "critical", "Global.max_side_len": 2 * _TILE}
+    return RapidOCR(params={**one, **whole, **_DETECTOR})
