@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from unibase.groundwork.problems import Unusable
 from unibase.imaging import reasons
+from unibase.imaging.confidentiality.device_layouts import layout_of
 from unibase.imaging.confidentiality.study_rules import FrozenRule
 from unibase.imaging.confidentiality.texts.folding import fold
 
@@ -255,6 +256,9 @@ def at_risk(facts: Mapping[str, str]) -> str | None:
         said = fold(facts.get(rule.attribute, "")).plain
         if sop_class in rule.objects and rule.pattern.fullmatch(said):
             return rule.why
+    device = layout_of(facts) if sop_class in _GROUPS["images"] else None
+    if device is not None:
+        return f"Images of this device and size are known to show texts ({device.device})."
     if sop_class in _PROJECTION and facts.get("BurnedInAnnotation", "").upper() != "NO":
         return "A projection image that does not say BurnedInAnnotation NO may show the patient's name."
     return None

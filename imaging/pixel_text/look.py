@@ -15,6 +15,7 @@ from blake3 import blake3
 from unibase.groundwork.problems import Unusable
 from unibase.imaging import reasons
 from unibase.imaging.confidentiality import objects
+from unibase.imaging.confidentiality.device_layouts import layout_of
 from unibase.imaging.dicom.opened import read_dataset
 from unibase.imaging.grid import Array
 from unibase.imaging.pixel_text import finder
@@ -70,7 +71,7 @@ def look_at(path: Path, name: str, find: Finder | None) -> Look | None:
             return None
         stored = stored_values(dataset)
         values = _as_seen(dataset, stored)
-    boxes = outside_regions(dataset)
+    boxes = (*outside_regions(dataset), *_of_the_device(dataset))
     if find is not None:
         # Not joined with those of the header: the box around an edge and a text that crosses it may be the whole image.
         boxes = (*boxes, *find([*finder.looked_at(_blank(values, boxes)), *_in_window(dataset, stored)]))
@@ -128,6 +129,12 @@ def _facts(dataset: FileDataset) -> dict[str, str]:
         for keyword in objects.FACTS.values()
         if (value := dataset.get(keyword)) not in (None, "")
     }
+
+
+def _of_the_device(dataset: FileDataset) -> tuple[Box, ...]:
+    """Return where the catalogue of devices says that this one writes."""
+    layout = layout_of(_facts(dataset))
+    return tuple(Box(*one) for one in layout.written(int(dataset.Columns), int(dataset.Rows))) if layout else ()
 
 
 def _device(dataset: FileDataset) -> str:
