@@ -36,7 +36,7 @@ from PIL import Image
 from scipy.stats import binomtest
 
 from benchmarks.drawn_texts import KINDS, DrawnImage, Inscription, drawn
-from unibase.imaging.confidentiality.deidentify import DeidentifyTask, deidentify_file
+from unibase.imaging.confidentiality.deidentified import DeidentifyTask, deidentify_file
 from unibase.imaging.options import DeidentifyOptions
 from unibase.imaging.pixel_text import finder
 from unibase.imaging.pixel_text.boxes import Box
