@@ -108,8 +108,8 @@ def _in_window(dataset: FileDataset, stored: Array) -> Iterator[Array]:
         return
     try:
         centre, width, slope = (float(_first(dataset.get(key))) for key in ("WindowCenter", "WindowWidth", "RescaleSlope"))
-        middle = (centre - float(_first(dataset.get("RescaleIntercept") or 0))) / slope
-    except (TypeError, ValueError, ZeroDivisionError):
+        middle = (centre - float(_first(dataset.get("RescaleIntercept", 0)))) / slope
+    except (IndexError, TypeError, ValueError, ZeroDivisionError):
         return
     half = abs(width / slope) / 2
     if 0 < 2 * half < _NARROW * (float(stored.max()) - float(stored.min())):
@@ -118,9 +118,10 @@ def _in_window(dataset: FileDataset, stored: Array) -> Iterator[Array]:
 
 
 def _first(value: object) -> str:
-    """Return the first of an attribute's values as text; the slope that is absent is 1."""
-    values = value if isinstance(value, (list, tuple)) or hasattr(value, "append") else [value]
-    return "1" if value is None else str(next(iter(values)))  # type: ignore[call-overload]
+    """Return the first of an attribute's values as text; one that is absent is 1, as a slope is."""
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return str(value[0])
+    return "1" if value is None else str(value)
 
 
 def _facts(dataset: FileDataset) -> dict[str, str]:

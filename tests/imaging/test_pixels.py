@@ -319,7 +319,12 @@ def test_of_readings_of_one_place_the_surest_counts(read: list[tuple[Any, str, f
 def shown_to_the_reader(tmp_path: Path, ds: FileDataset) -> list[np.ndarray]:
     """The frames that a look hands to the reader."""
     frames: list[np.ndarray] = []
-    look_at(save(ds, tmp_path / "shown.dcm"), "shown.dcm", lambda seen: frames.extend(seen) or ())
+
+    def keep(seen: Any) -> tuple[Box, ...]:
+        frames.extend(seen)
+        return ()
+
+    look_at(save(ds, tmp_path / "shown.dcm"), "shown.dcm", keep)
     return frames
 
 
