@@ -67,6 +67,8 @@ class Job:
         leaves: Given what the function returned, names what the unit left on disk, in a stable order. A unit runs again
             when one of these is gone or its content is not what the unit wrote.
         still_there: Given a recorded result, says whether it still holds; for what `leaves` cannot say.
+        ahead: Called before the first unit, each on one worker, where there are several: such as to compile what all units
+            need, which each worker would else do for itself. What they raise is left to the units.
     """
 
     stage: str
@@ -76,6 +78,7 @@ class Job:
     batch_size: int = 1
     leaves: Callable[[Any], Iterable[Output]] | None = None
     still_there: Callable[[Any], bool] | None = None
+    ahead: Sequence[Callable[[], object]] = ()
 
 
 type Workers = Client | Callable[[], Client | None] | None
@@ -116,6 +119,7 @@ def run_units(
     running.take_up()
     todo = [unit for unit in sorted(units, key=lambda unit: unit.key) if unit.key not in running.finished]
     running.report()
+    running.prepare(todo)
     running.work([todo[start : start + job.batch_size] for start in range(0, len(todo), job.batch_size)])
     running.try_again(todo)
     running.refuse_greedy()
@@ -164,6 +168,13 @@ class _Running:
         if self.progress is not None:
             refused = sum(outcome.status == "quarantined" for outcome in self.finished.values())
             self.progress(self.job.stage, len(self.finished), len(self.fingerprints), refused)
+
+    def prepare(self, todo: Sequence[Unit]) -> None:
+        """Do what the job asks for ahead of its units."""
+        client = self.client() if todo and self.job.ahead and callable(self.client) else self.client
+        if not todo or client is None or callable(client):
+            return
+        client.gather([client.submit(one, pure=False) for one in self.job.ahead], errors="skip")
 
     def work(self, batches: list[list[Unit]]) -> None:
         """Run batches, and write down how each ended before the next is looked at."""

@@ -254,7 +254,11 @@ def quartile_windows(counts: AnyArray, silent: int) -> FloatArray:
     """
     genes = counts.shape[1]
     width = min(genes - (3 * (genes - 1)) // 4, (silent + 3) // 4 + 2)
-    return np.asarray(ordered_windows(np.ascontiguousarray(counts), (3 * (genes - 1)) // 4, width))
+    first = (3 * (genes - 1)) // 4
+    windows, found = ordered_windows(np.ascontiguousarray(counts), first, width)
+    for row in np.flatnonzero(~found):
+        windows[row] = np.sort(counts[row].astype(np.float64))[first : first + width]
+    return np.asarray(windows)
 
 
 def quartiles_of_windows(windows: FloatArray, genes: int, silent: int) -> FloatArray:

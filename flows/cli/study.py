@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -115,8 +116,8 @@ def _build_with_prefect(study: Path, scheduler: str | None, nightly: bool) -> Pa
     content.work.create()
     if not os.environ.get("UNIBASE_QUIET"):
         print("Starting Prefect ...", file=sys.stderr)
-    with prefect_api(content.work.root / "prefect"):
-        from unibase.flows.build import build_flow, nightly_flow
+    with prefect_api(content.work.root / "prefect", lambda: import_module("unibase.flows.build")):
+        from unibase.flows.build import build_flow, nightly_flow  # reads the server's URL
 
         state: Any = (nightly_flow if nightly else build_flow)(str(content.file), scheduler, return_state=True)
     if not state.is_completed():

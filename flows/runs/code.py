@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import metadata
 from pathlib import Path
 
@@ -25,8 +25,18 @@ def code_digest(*modules: str) -> str:
         modules: Dotted names, such as `unibase.imaging.confidentiality.deidentified` or `unibase.omics`.
     """
     files = sources(*modules)
-    ours = [(file.relative_to(ROOT).as_posix(), sha256_file(file)) for file in files]
+    ours = [(file.relative_to(ROOT).as_posix(), file_digest(file)) for file in files]
     return digest_of([ours, sorted(libraries(files).items())])
+
+
+@cache
+def file_digest(file: Path) -> str:
+    """Return the SHA-256 of a file of ours, read once: stages share most of their modules.
+
+    Args:
+        file: The file; it does not change while this process runs.
+    """
+    return sha256_file(file)
 
 
 def libraries(files: list[Path]) -> dict[str, str]:
@@ -61,7 +71,7 @@ def sources(*modules: str) -> list[Path]:
         file = todo.pop()
         if file not in seen:
             seen.add(file)
-            todo += [found for name in _imports(file) for found in _own_file(name)]
+            todo += _own_imports(file)
     data = {found for folder in {file.parent for file in seen} for found in _data(folder)}
     return sorted(seen | data)
 
@@ -72,6 +82,12 @@ def _module_files(name: str) -> list[Path]:
     return sorted(folder.rglob("*.py")) if folder.is_dir() else _own_file(name)
 
 
+@cache
+def _own_imports(file: Path) -> tuple[Path, ...]:
+    return tuple(found for name in _imports(file) for found in _own_file(name))
+
+
+@cache
 def _own_file(name: str) -> list[Path]:
     """Return the files that an import of `name` runs: the module, and the `__init__` of each package above it."""
     package, *parts = name.split(".")
@@ -82,13 +98,15 @@ def _own_file(name: str) -> list[Path]:
     return [file for file in found if file.is_file()]
 
 
-def _imports(file: Path) -> Iterator[str]:
+@cache
+def _imports(file: Path) -> tuple[str, ...]:
+    found: list[str] = []
     for node in ast.walk(ast.parse(file.read_bytes())):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return tuple(found)
 
 
 def _data(folder: Path) -> Iterator[Path]:

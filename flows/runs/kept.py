@@ -13,11 +13,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unibase.flows.runs.code import ROOMS, ROOT
+from unibase.flows.runs.code import ROOMS, ROOT, file_digest
 from unibase.flows.study.named_files import files_of_settings
 from unibase.flows.study.places import DICOM, EVERY, FETCHED, LEDGER, OBJECTIONS, PEOPLE, RELEASE, Place
 from unibase.groundwork.contents import UNREAD
-from unibase.groundwork.files import blake3_file, digest_of, sha256_file
+from unibase.groundwork.files import blake3_file, digest_of
 from unibase.groundwork.problems import MachineFault
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _within(place: Place) -> list[Place]:
 def _code() -> str:
     """Return a digest of our code and of the versions of all that is installed beside it."""
     files = sorted(file for room in (*ROOMS, "flows") for file in (ROOT / room).rglob("*") if _counts(file))
-    ours = [(file.relative_to(ROOT).as_posix(), sha256_file(file)) for file in files]
+    ours = [(file.relative_to(ROOT).as_posix(), file_digest(file)) for file in files]
     installed = sorted({f"{one.name} {one.version}" for one in metadata.distributions() if one.name != "unibase"})
     return digest_of([ours, installed])
 

@@ -15,7 +15,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,11 +29,12 @@ PR_SET_PDEATHSIG = 1
 
 
 @contextmanager
-def prefect_api(home: Path) -> Iterator[str]:
+def prefect_api(home: Path, meanwhile: Callable[[], object] = lambda: None) -> Iterator[str]:
     """Yield the URL of a Prefect API: the one that PREFECT_API_URL names, else a server of our own.
 
     Args:
         home: Folder of the server's database and log when one is started here.
+        meanwhile: Called while the server starts, such as to import what needs its URL: both take seconds.
 
     Raises:
         UserError: If the server does not come up in time; the text names its log.
@@ -65,8 +66,9 @@ def prefect_api(home: Path) -> Iterator[str]:
         )
     previous = {name: os.environ.get(name) for name in ("PREFECT_API_URL", "PREFECT_HOME")}
     try:
-        _await_health(process, f"{url}/health", log_path)
         os.environ.update({"PREFECT_API_URL": url, "PREFECT_HOME": str(home)})
+        meanwhile()
+        _await_health(process, f"{url}/health", log_path)
         yield url
     finally:
         for name, value in previous.items():

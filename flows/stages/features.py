@@ -25,6 +25,7 @@ from unibase.groundwork.tables import FEATURES, QUARANTINE, SERIES, write_parque
 from unibase.groundwork.work import Job, Outcome, Output, Unit
 from unibase.imaging import reasons
 from unibase.imaging.dicom.inventory import images_frame
+from unibase.imaging.engine import ahead
 from unibase.imaging.looks.unit import FOLDER, gather_looks
 from unibase.imaging.options import Features
 from unibase.imaging.radiomics.plan import DOSE_OF_NOTHING, Row
@@ -59,7 +60,9 @@ def extract_features(run: Run) -> list[Outcome]:
     folder = run.place(FEATURE_FILES)
     plan = plan_units(series, run.study.work.staging, folder, asked, options.modalities)
     plan = replace(plan, units=with_machine_masks(run, with_facts(run, plan.units)))
-    job = Job("features", _extract, settings=stage_settings(asked), leaves=partial(_left, folder, options.pictures))
+    loops = ahead(asked.settings, asked.choices.mode) if asked.choices.engine == "unibase" else []
+    left = partial(_left, folder, options.pictures)
+    job = Job("features", _extract, settings=stage_settings(asked), leaves=left, ahead=loops)
     outcomes = run.units(job, plan.units, code=("unibase.imaging.radiomics.series_features",))
     done = [folder / outcome.result["path"] for outcome in outcomes if outcome.status == "done"]
     _only(folder, done)

@@ -5,7 +5,8 @@ Nothing heavy is imported until `extract` runs. Compiled loops are kept on disk;
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from unibase.groundwork.problems import Unusable
@@ -97,19 +98,53 @@ def extract_regions(
     return extract_ibsi_regions(image, regions, tuple(spacing), IbsiOptions.of(settings.ibsi))
 
 
+def ahead(settings: EngineSettings, mode: Mode) -> list[Callable[[], object]]:
+    """Return what compiles the loops that settings need, in parts: workers that share them out do not compile each for itself.
+
+    Args:
+        settings: Settings of an extraction.
+        mode: As of `extract`.
+
+    >>> from unibase.imaging.radiomics.settings import default_settings
+    >>> len(ahead(default_settings(), "pyradiomics"))
+    7
+    """
+    if mode == "ibsi":
+        return [partial(_try_out, settings.setting, settings.image_types, {}, settings.ibsi)]
+    # The shape takes part in each: that of the region is looked at first.
+    classes = sorted(settings.feature_classes, key=_LONGEST_FIRST.find)
+    return [partial(_try_out, settings.setting, settings.image_types, {name: None}, None) for name in classes]
+
+
+_LONGEST_FIRST = "glszm glcm ngtdm shape gldm glrlm firstorder"
+
+
+def _try_out(setting: object, image_types: object, classes: object, ibsi: object) -> None:
+    """Extract from a small region."""
+    from types import SimpleNamespace
+
+    image, mask = _small_region()
+    settings = SimpleNamespace(setting=setting, image_types=image_types, feature_classes=classes, ibsi=ibsi)
+    extract(image, mask, (1.0, 1.0, 1.0), settings, "pyradiomics" if ibsi is None else "ibsi", "int16")
+
+
+def _small_region() -> tuple[np.ndarray, np.ndarray]:
+    """Return an image of noise and a mask on it."""
+    import numpy as np
+
+    mask = np.zeros((9, 10, 11), dtype=bool)
+    mask[2:7, 2:8, 2:9] = True
+    return np.round(np.random.default_rng(0).normal(0, 60, mask.shape)), mask
+
+
 def precompile() -> None:
     """Run every compiled loop once on a small region, which leaves their machine code on disk (half a minute once)."""
     from types import SimpleNamespace
 
-    import numpy as np
-
     from unibase.imaging.boxed import Boxed
     from unibase.imaging.engine.kernel_maps import Kernel, feature_maps
 
-    rng = np.random.default_rng(0)
-    image = np.round(rng.normal(0, 60, (9, 10, 11)))
-    mask = np.zeros(image.shape, dtype=bool)
-    mask[2:7, 2:8, 2:9] = True
+    image, mask = _small_region()
     classes = dict.fromkeys(("firstorder", "glcm", "gldm", "glrlm", "glszm", "ngtdm", "shape"))
     every = {"2D_avg", "2D_comb", "2_5D_avg", "2_5D_comb", "3D_avg", "3D_comb"}
     settings = SimpleNamespace(

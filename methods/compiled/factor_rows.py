@@ -51,15 +51,24 @@ def median_ratio_of_rows(counts, log_means, positive_only):  # type: ignore[no-u
 
 @njit(cache=True, nogil=True)
 def ordered_windows(counts, first, width):  # type: ignore[no-untyped-def]
-    """Return the order statistics `first` to `first + width - 1` (from 0) of each row of `counts`, shape (samples, width)."""
-    """Order statistics `first` to `first + width - 1` (from 0) of each row of whole or fractional counts."""
+    """Return the order statistics `first` to `first + width - 1` (from 0) of each row of `counts`, and which rows have them.
+
+    They are read off a tally of small whole numbers. A row that has others in the window is left to a sort: NumPy's own, for
+    to compile one takes seconds.
+
+    Args:
+        counts: Samples x genes.
+        first, width: Where the window begins, and how many values it has.
+
+    Returns:
+        Shape (samples, width); and bool, one per sample.
+    """
     n, genes = counts.shape
     out = np.empty((n, width))
+    found = np.zeros(n, np.bool_)
     tally = np.empty(_COUNT_BINS, np.int64)
-    large = np.empty(genes)
     for i in range(n):
         tally[:] = 0
-        above = 0
         whole = True
         for g in range(genes):
             count = counts[i, g]
@@ -67,13 +76,6 @@ def ordered_windows(counts, first, width):  # type: ignore[no-untyped-def]
                 bin_ = int(count)
                 whole = whole and bin_ == count
                 tally[bin_] += 1
-            else:
-                large[above] = count
-                above += 1
-        if not whole:
-            ordered = np.sort(counts[i].astype(np.float64))
-            out[i] = ordered[first : first + width]
-            continue
         written = 0
         seen = 0
         for bin_ in range(_COUNT_BINS):
@@ -83,11 +85,8 @@ def ordered_windows(counts, first, width):  # type: ignore[no-untyped-def]
                 written += 1
             if written == width:
                 break
-        if written < width:
-            rest = np.sort(large[:above])
-            for k in range(written, width):
-                out[i, k] = rest[first + k - seen]
-    return out
+        found[i] = whole and written == width
+    return out, found
 
 
 @njit(cache=True, nogil=True)

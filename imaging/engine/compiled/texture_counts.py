@@ -167,6 +167,10 @@ def run_counts(runs: np.ndarray, occurrences: np.ndarray) -> np.ndarray:
     return at_least[:, :, :-1] - at_least[:, :, 1:]
 
 
+_MOST_TOUCHING_FIRST = np.array([8, 5, 7, 9, 11, 2, 0, 1, 3, 4, 6, 10, 12])
+"""Steps to earlier neighbours: the one above touches all others, those beside it most."""
+
+
 @compiled
 def _fewest(steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """For each set of earlier neighbours (bits): a smallest subset that touches all of them, and the lowest bit."""
@@ -174,17 +178,18 @@ def _fewest(steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     touching = np.zeros(n, dtype=np.int64)
     for a in range(n):
         for b in range(n):
-            if np.abs(steps[a] - steps[b]).max() <= 1:
+            farthest = 0
+            for axis in range(3):
+                farthest = max(farthest, abs(steps[a, axis] - steps[b, axis]))
+            if farthest <= 1:
                 touching[a] |= 1 << b
-    # The one above touches all others, those beside it most.
-    order = np.array([8, 5, 7, 9, 11, 2, 0, 1, 3, 4, 6, 10, 12])
     fewer = np.zeros(1 << n, dtype=np.uint16)
     lowest = np.zeros(1 << n, dtype=np.uint8)
     for members in range(1, 1 << n):
         while not members >> lowest[members] & 1:
             lowest[members] += 1
         left = members
-        for first in order:
+        for first in _MOST_TOUCHING_FIRST:
             if not left >> first & 1:
                 continue
             fewer[members] |= np.uint16(1 << first)
@@ -268,10 +273,12 @@ def _zones(
                     bits[x] |= bit if here[x] == there[x] else np.uint16(0)
             if used + width > capacity:
                 grown = np.empty(2 * capacity, dtype=np.int32)
-                grown[:used] = parent[:used]
+                for i in range(used):
+                    grown[i] = parent[i]
                 parent = grown
                 wider = np.empty((2 * capacity, 4), dtype=np.int64)
-                wider[:used] = sums[:used]
+                for i in range(used):
+                    _keep_row(wider, i, sums, i)
                 sums = wider
                 capacity *= 2
             start = (plane * ny + y) * nx + first
@@ -307,9 +314,16 @@ def _zones(
     n_zones = 0
     for i in range(used):
         if parent[i] == i:
-            sums[n_zones] = sums[i]
+            _keep_row(sums, n_zones, sums, i)
             n_zones += 1
     return sums[:n_zones, 0].copy(), sums[:n_zones, 1].copy(), sums[:n_zones, 2].copy(), sums[:n_zones, 3].copy()
+
+
+@compiled
+def _keep_row(out: np.ndarray, to: int, rows: np.ndarray, row: int) -> None:
+    # NumPy's way, `out[to] = rows[row]`, takes two CPU seconds to compile: it brings the text of its error with it.
+    for column in range(rows.shape[1]):
+        out[to, column] = rows[row, column]
 
 
 @compiled

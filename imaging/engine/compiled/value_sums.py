@@ -14,6 +14,24 @@ LANES = 512
 
 
 @compiled
+def total(values: np.ndarray) -> float:
+    """Sum of `values` (n,), one after the other. NumPy's own `sum` takes ten times as long to compile."""
+    found = 0.0
+    for k in range(len(values)):
+        found += values[k]
+    return found
+
+
+@compiled
+def row_totals(parts: np.ndarray) -> np.ndarray:
+    """Sum of each row of `parts` (n, m), shape (n,); see `total`."""
+    out = np.empty(len(parts))
+    for row in range(len(parts)):
+        out[row] = total(parts[row])
+    return out
+
+
+@compiled
 def digitise(values: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Number of edges not above each value, as `numpy.digitize`: a guess from the mean width, corrected at the edges.
 
@@ -64,8 +82,7 @@ def central_sums(values: np.ndarray, mean: float) -> np.ndarray:
             second[k] += square
             third[k] += square * d
             fourth[k] += square * square
-    found: np.ndarray = parts.sum(axis=1)
-    return found
+    return row_totals(parts)
 
 
 @compiled
@@ -78,16 +95,16 @@ def deviation_within(values: np.ndarray, low: float, high: float) -> float:
             inside = low <= row[k] <= high
             sums[k] += row[k] if inside else 0.0
             counts[k] += 1.0 if inside else 0.0
-    number = counts.sum()
+    number = total(counts)
     if number == 0:
         return np.nan
-    mean = sums.sum() / number
+    mean = total(sums) / number
     sums[:] = 0
     for start in range(0, len(values), LANES):
         row = values[start : start + LANES]
         for k in range(len(row)):
             sums[k] += abs(row[k] - mean) if low <= row[k] <= high else 0.0
-    found: float = sums.sum() / number
+    found: float = total(sums) / number
     return found
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from unibase.imaging.engine.compiled.machine_code import compiled
+from unibase.imaging.engine.compiled.value_sums import row_totals
 
 
 @compiled
@@ -367,7 +368,7 @@ def weighted_products(weights: np.ndarray, fields: np.ndarray) -> np.ndarray:
             first[j] += w * (a[j].real * a[j].real + a[j].imag * a[j].imag)
             second[j] += w * (b[j].real * b[j].real + b[j].imag * b[j].imag)
             third[j] += w * (c[j].real * a[j].real + c[j].imag * a[j].imag)
-    found: np.ndarray = lanes.sum(axis=1)
+    found: np.ndarray = row_totals(lanes)
     return found
 
 
