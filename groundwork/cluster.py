@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
-from unibase.groundwork.problems import MachineFault
+from unibase.groundwork.problems import MachineFault, UserError
 
 if TYPE_CHECKING:
     from distributed import Client, LocalCluster, Security
@@ -34,6 +35,7 @@ def dask_client(address: str | None = None, workers: int | None = None, memory_l
 
     _hush()
     if address:
+        _check_address(address)
         with Client(address, security=_STARTED_HERE.get(address)) as client:
             yield client
         return
@@ -52,6 +54,12 @@ def dask_client(address: str | None = None, workers: int | None = None, memory_l
             yield client
         finally:
             del _STARTED_HERE[cluster.scheduler_address]
+
+
+def _check_address(address: str) -> None:
+    """Refuse what is no address of a scheduler."""
+    if not re.fullmatch(r"(tcp|tls|ws|wss|ucx|inproc)://\S+", address):
+        raise UserError(f"{address!r} is no address of a Dask scheduler. Write it as tls://host:8786 or tcp://host:8786.")
 
 
 def _local_cluster(workers: int, memory_limit: str, security: Security) -> LocalCluster:

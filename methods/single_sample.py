@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from scipy.stats import rankdata
 
 from unibase.methods.compiled.exact import FloatArray
 
@@ -33,6 +32,8 @@ def ssgsea(values: FloatArray, members: NDArray[np.bool_]) -> FloatArray:
     >>> ssgsea(np.array([[3.0, 2.0, 1.0, 0.0]]), np.array([[True, False, False, False], [False, False, False, True]])).tolist()
     [[0.5, -0.5]]
     """
+    from scipy.stats import rankdata  # takes a second to import, and most runs score no sets
+
     sets = csr_array(members.astype(np.float64))
     genes = values.shape[1]
     sizes = members.sum(axis=1)

@@ -8,6 +8,8 @@ from unibase.groundwork.tables import PEOPLE
 PersonRow = dict[str, object]
 """One row of PEOPLE, by column."""
 
+_COLUMNS = tuple(column.name for column in PEOPLE.columns)
+
 
 def person_row(centre: str, key: str, identifier: Identifier, place: tuple[str, int], **known: object) -> PersonRow:
     """Return a row of PEOPLE.
@@ -19,6 +21,6 @@ def person_row(centre: str, key: str, identifier: Identifier, place: tuple[str, 
         place: Table and row that name the person.
         known: Further columns of PEOPLE; those that are not named are null.
     """
-    row: PersonRow = dict.fromkeys(PEOPLE.schema())
+    row: PersonRow = dict.fromkeys(_COLUMNS)
     row |= {"centre": centre, "person_key": key, "system": identifier.system, "identifier": identifier.value}
     return row | {"source": place[0], "source_row": place[1]} | known

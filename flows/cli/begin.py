@@ -55,7 +55,7 @@ class Tree:
     """What a simulated tree holds."""
 
     persons: int = 20
-    """How many persons, from 20 to thousands."""
+    """How many persons, up to thousands; at least 20 with broken inputs, which take so many to be of every kind."""
     seed: int = 2026
     """Same seed and options, same bytes."""
     centres: int = 3
@@ -74,6 +74,8 @@ class Tree:
 
 
 DEFAULT_TREE = Tree()
+WITH_BROKEN = 20
+"""Fewest persons that hold every kind of broken input."""
 
 
 @app.command
@@ -90,6 +92,11 @@ def simulate(out: Path, *, tree: Annotated[Tree, Parameter(name="*")] = DEFAULT_
     if resume and (out / "study.yaml").exists():
         print(f"{out} is there already.", file=sys.stderr)
         return
+    if tree.broken and tree.persons < WITH_BROKEN:
+        raise UserError(
+            f"{tree.persons} persons cannot hold every kind of broken input. Ask for {WITH_BROKEN} or more (--persons), or for none "
+            "broken (--no-broken)."
+        )
     from unibase.flows.runs.demo import write_demo
     from unibase.simulation.tree import Options
 

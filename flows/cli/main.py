@@ -9,7 +9,7 @@ from importlib import import_module
 from cyclopts import App, CycloptsError
 
 from unibase.flows.runs.guard import explained
-from unibase.flows.runs.stopping import exit_code, stoppable
+from unibase.flows.runs.stopping import end, exit_code, stoppable
 from unibase.groundwork.problems import Busy, MachineFault, RefusedByPolicy, SourceAway, Unusable
 
 EXIT_CODES: dict[type[Exception], int] = {SourceAway: 3, MachineFault: 4, Busy: 5, RefusedByPolicy: 6}
@@ -49,7 +49,8 @@ def main() -> None:
     """Run the command line; what the user can mend is shown without a traceback."""
     try:
         with stoppable():
-            _command_line(sys.argv[1:])(exit_on_error=False)
+            _command_line(sys.argv[1:])(exit_on_error=False, result_action="return_value")
+            end()
             sys.stdout.flush()
     except CycloptsError:
         sys.exit(2)  # it was printed

@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -19,6 +19,7 @@ LONGEST = 10.0
 """Seconds after a signal at which a run ends, wherever it is."""
 
 _asked: list[int] = []
+_at_the_end: list[Callable[[], object]] = []
 
 
 @contextmanager
@@ -40,6 +41,27 @@ def check() -> None:
     """
     if _asked:
         raise KeyboardInterrupt
+
+
+def at_the_end(work: Callable[[], object]) -> None:
+    """Have a command do something when it has ended, and fail when that fails: what runs at exit changes no exit code.
+
+    Args:
+        work: Called once, without arguments.
+    """
+    _at_the_end.append(work)
+
+
+def end() -> None:
+    """Do what was put off until the end of the command.
+
+    >>> at_the_end(lambda: print("sealed"))
+    >>> end(), end()
+    sealed
+    (None, None)
+    """
+    while _at_the_end:
+        _at_the_end.pop()()
 
 
 def exit_code() -> int:

@@ -7,7 +7,8 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 from unibase.flows.study.named_files import source_paths
 from unibase.groundwork.problems import MachineFault
@@ -29,22 +30,55 @@ class Look:
         host: Its host.
         versions: Of `LIBRARIES`, in their order; `none` for what is not installed.
         missing: Numbers of the paths that it cannot read or, of the workspace, cannot write.
+        other: Numbers of the paths under which it sees something else: an empty folder where nothing is mounted, another file.
     """
 
     host: str
     versions: tuple[str, ...]
     missing: tuple[int, ...]
+    other: tuple[int, ...] = ()
 
 
-def look(paths: Sequence[str], writable: str) -> Look:
+@dataclass(frozen=True)
+class Expected:
+    """What stands under a path: by this another process tells that it sees the same.
+
+    Attributes:
+        path: The path.
+        within: Names that stand in it, where it is a folder: the first and the last.
+        size: Bytes of it, where it is a file.
+    """
+
+    path: str
+    within: tuple[str, ...] = ()
+    size: int | None = None
+
+    @classmethod
+    def at(cls, path: Path) -> Self:
+        """Return what stands under `path` here."""
+        if not path.is_dir():
+            return cls(str(path), size=path.stat().st_size)
+        names = sorted(entry.name for entry in path.iterdir())
+        return cls(str(path), tuple(dict.fromkeys(names[:1] + names[-1:])))
+
+    def is_here(self) -> bool:
+        """Return whether this process sees the same under the path."""
+        if self.size is not None:
+            return Path(self.path).stat().st_size == self.size
+        return all((Path(self.path) / name).exists() for name in self.within)
+
+
+def look(paths: Sequence[Expected], writable: str) -> Look:
     """Return what this process sees.
 
-    `paths`: what it must be able to read; `writable`: a folder that it must be able to write to.
+    Args:
+        paths: What it must be able to read, and what stands there.
+        writable: A folder that it must be able to write to.
     """
-    blind = [number for number, path in enumerate(paths) if not os.access(path, os.R_OK)]
-    return Look(
-        socket.gethostname(), tuple(map(_version, LIBRARIES)), tuple(blind + ([-1] if not os.access(writable, os.W_OK) else []))
-    )
+    blind = [number for number, path in enumerate(paths) if not os.access(path.path, os.R_OK)]
+    other = [number for number, path in enumerate(paths) if number not in blind and not path.is_here()]
+    closed = [] if os.access(writable, os.W_OK) else [-1]
+    return Look(socket.gethostname(), tuple(map(_version, LIBRARIES)), tuple(blind + closed), tuple(other))
 
 
 def refuse_unlike(client: Client, study: Study) -> None:
@@ -58,7 +92,7 @@ def refuse_unlike(client: Client, study: Study) -> None:
         MachineFault: With each worker's host, what differs and what to do; no name of a file.
     """
     named = source_paths(study)
-    paths = [str(path) for _, path in named]
+    paths = [Expected.at(path) for _, path in named]
     mine = look(paths, str(study.work.root))
     found: dict[str, Look] = client.run(look, paths, str(study.work.root))
     if not found:
@@ -79,6 +113,11 @@ def _differences(theirs: Look, mine: Look, keys: Sequence[str]) -> list[str]:
     for number in sorted(set(theirs.missing) - set(mine.missing)):
         what = "the workspace cannot be written" if number < 0 else f"{keys[number]} cannot be read"
         lines.append(f"worker on {theirs.host}: {what}: mount it there under the same path")
+    lines += [
+        f"worker on {theirs.host}: {keys[number]} is something else there, such as the empty folder of a share that is not mounted: "
+        "mount the same one under the same path"
+        for number in sorted(set(theirs.other) - set(mine.other))
+    ]
     return lines
 
 

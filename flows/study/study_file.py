@@ -67,7 +67,7 @@ class Centre(Section):
 class Dask(Section):
     """Where the work runs."""
 
-    address: str | None = Field(default=None, pattern=r"^[a-z]+://\S+$")
+    address: str | None = Field(default=None, pattern=r"^(tcp|tls|ws|wss|ucx)://\S+$")
     """Address of an existing scheduler; null starts a local cluster."""
     workers: int | None = Field(default=None, ge=1)
     """Processes of the local cluster; the number of cores by default."""

@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from unibase.flows.runs.stopping import at_the_end
 from unibase.flows.study.prefect_key import read_secret
 from unibase.flows.study.study_file import Study
 from unibase.groundwork.files import closed_by_default, digest_of
-from unibase.groundwork.problems import UserError
+from unibase.groundwork.problems import MachineFault, UserError
 from unibase.privacy.custody.sealed_folder import SealedFolder
 from unibase.privacy.options import VaultAtRest
 
@@ -69,7 +70,8 @@ def hold(study: Study) -> None:
         root.mkdir(parents=True, exist_ok=True)
         lock = open(root / "vault.lock", "w", encoding="utf-8")  # noqa: SIM115  # held while this process lives
         if not _HELD:
-            atexit.register(let_go)
+            atexit.register(_told_at_exit)
+            at_the_end(let_go)
         held = _HELD[root] = _Held(root / "vault", _memory(study.vault, root), sealed, lock)
         try:
             _open_first(held)
@@ -92,8 +94,12 @@ def keep(root: Path) -> None:
 def let_go() -> None:
     """Seal the vaults that this process has open, and remove what is in clear where it is the last to use them.
 
+    Raises:
+        MachineFault: If one cannot be sealed; it stands in memory, and the next command takes it up from there.
+
     >>> let_go()  # none is open: nothing happens
     """
+    left = []
     for root in list(_HELD):
         held = _HELD.pop(root)
         try:
@@ -103,12 +109,23 @@ def let_go() -> None:
             continue  # another command uses it, and will seal it
         try:
             held.sealed.seal(held.plain)
-        except OSError as error:
-            print(f"The vault is not sealed and stands in {held.plain}: {os.strerror(error.errno or 0)}.", file=sys.stderr)
+        except (OSError, UserError) as error:
+            why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+            left.append(f"The vault is not sealed and stands in {held.plain}: {why}.")
         else:
             held.link.unlink(missing_ok=True)
             shutil.rmtree(held.plain)
         held.lock.close()
+    if left:
+        raise MachineFault("\n".join([*left, "Mend that, then start any command over the study: it is sealed at its end."]))
+
+
+def _told_at_exit() -> None:
+    """Seal where no command did: after an error, or in a program of others."""
+    try:
+        let_go()
+    except MachineFault as fault:
+        print(fault, file=sys.stderr)
 
 
 def _open_first(held: _Held) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from tests.flows.small_study import write_study
 from tests.flows.test_machine_faults import digests
 from tests.flows.test_sources import night
+from unibase.flows.cli import main as command_line
 from unibase.flows.runs.run import workforce
 from unibase.flows.study import vault_at_rest
 from unibase.flows.study.validation import read_study
@@ -210,6 +212,28 @@ def test_a_folder_in_memory_of_another_user_is_not_used(home: Path) -> None:
     os.chown(plain, 65534, 65534)
     with pytest.raises(UserError, match="belongs to somebody else"):
         read_study(home / "study.yaml")
+
+
+def test_a_vault_that_cannot_be_sealed_fails_the_command(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command did its work, and must not end with 0: the vault stands in clear."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(sys, "argv", ["unibase", "audit", "verify", str(home / "study.yaml")])
+    with monkeypatch.context() as broken, pytest.raises(SystemExit) as ended:
+        broken.setattr(SealedFolder, "seal", full)
+        command_line.main()
+    assert ended.value.code == 4
+    assert "The vault is not sealed and stands in" in capsys.readouterr().err
+    # The next command takes it up from memory, and seals it.
+    enter(home, "second")
+    vault_at_rest.let_go()
+    assert actions(home) == ["first", "second"]
+    vault_at_rest.let_go()
+    assert not list((home / "memory").iterdir())
 
 
 def test_only_what_changed_is_encrypted_again(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from distributed import Client
 
 from tests.flows.small_study import write_study
-from unibase.flows.runs.worker_check import LIBRARIES, Look, look, refuse_unlike
+from unibase.flows.runs.worker_check import LIBRARIES, Expected, Look, look, refuse_unlike
 from unibase.flows.study.study_file import Study
 from unibase.flows.study.validation import read_study
 from unibase.groundwork.problems import MachineFault
@@ -84,5 +84,40 @@ def test_a_scheduler_without_workers_is_refused(study: Study) -> None:
 
 def test_a_look_numbers_what_it_cannot_read(tmp_path: Path) -> None:
     (tmp_path / "there").touch()
-    seen = look([str(tmp_path / "there"), str(tmp_path / "gone")], str(tmp_path / "no such workspace"))
-    assert seen.missing == (1, -1)
+    there, gone = Expected.at(tmp_path / "there"), Expected(str(tmp_path / "gone"))
+    assert look([there, gone], str(tmp_path / "no such workspace")).missing == (1, -1)
+
+
+@pytest.mark.parametrize(
+    ("names", "left", "same"),
+    [
+        (("a.dcm", "b.dcm", "c.dcm"), ("a.dcm", "c.dcm", "sent since.dcm"), True),  # the hospital goes on sending
+        (("a.dcm", "b.dcm"), (), False),  # the folder that a share is mounted on
+        (("a.dcm", "b.dcm"), ("a.dcm",), False),
+        (("a.dcm",), ("other.dcm",), False),
+        ((), (), True),
+    ],
+)
+def test_the_empty_folder_of_a_share_is_not_the_share(
+    names: tuple[str, ...], left: tuple[str, ...], same: bool, tmp_path: Path
+) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    here = Expected.at(tmp_path)
+    for name in names:
+        (tmp_path / name).unlink()
+    for name in left:
+        (tmp_path / name).touch()
+    assert (look([here], str(tmp_path)).other == ()) is same
+
+
+def test_a_file_of_another_length_is_another_file(tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("a\n", encoding="utf-8")
+    here = Expected.at(tmp_path / "people.csv")
+    (tmp_path / "people.csv").write_text("", encoding="utf-8")
+    assert look([here], str(tmp_path)).other == (0,)
+
+
+def test_what_is_something_else_there_is_named_by_its_key(study: Study) -> None:
+    with pytest.raises(MachineFault, match=r"worker on node9: centres\.A\.\w+ is something else there"):
+        refuse_unlike(cast(Client, Workers(same, lambda one: replace(one, host="node9", other=(0,)))), study)
