@@ -25,6 +25,9 @@ from unibase.groundwork.problems import UserError
 START_SECONDS = 120
 """Longest wait for the server: its first start makes the database and takes 12 to 40 s on a slow disk."""
 
+LOG = "server.log"
+"""Log of the server, beside its database."""
+
 PR_SET_PDEATHSIG = 1
 
 
@@ -47,6 +50,23 @@ def prefect_api(home: Path, meanwhile: Callable[[], object] = lambda: None) -> I
         home.mkdir(parents=True, exist_ok=True)
     port = _free_port()
     url = f"http://127.0.0.1:{port}/api"
+    process = _started(home, port)
+    previous = {name: os.environ.get(name) for name in ("PREFECT_API_URL", "PREFECT_HOME")}
+    try:
+        os.environ.update({"PREFECT_API_URL": url, "PREFECT_HOME": str(home)})
+        meanwhile()
+        _await_health(process, f"{url}/health", home / LOG)
+        yield url
+    finally:
+        for name, value in previous.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+        _ended(process)
+
+
+def _started(home: Path, port: int) -> subprocess.Popen[bytes]:
+    """Start a server whose database and log stand in `home`."""
     environment = {
         **os.environ,
         "PREFECT_HOME": str(home),
@@ -55,32 +75,23 @@ def prefect_api(home: Path, meanwhile: Callable[[], object] = lambda: None) -> I
         "PREFECT__SERVER_EPHEMERAL": "1",
         "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home / 'prefect.db'}",
     }
-    log_path = home / "server.log"
     # The child makes its database under the same mask.
-    with closed_by_default(), open(log_path, "wb") as log:
-        process = subprocess.Popen(
+    with closed_by_default(), open(home / LOG, "wb") as log:
+        return subprocess.Popen(
             [sys.executable, "-m", "unibase.flows.runs.server", str(port), str(os.getpid())],
             env=environment,
             stdout=log,
             stderr=log,
         )
-    previous = {name: os.environ.get(name) for name in ("PREFECT_API_URL", "PREFECT_HOME")}
+
+
+def _ended(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
     try:
-        os.environ.update({"PREFECT_API_URL": url, "PREFECT_HOME": str(home)})
-        meanwhile()
-        _await_health(process, f"{url}/health", log_path)
-        yield url
-    finally:
-        for name, value in previous.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
-        process.terminate()
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _free_port() -> int:

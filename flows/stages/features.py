@@ -61,8 +61,8 @@ def extract_features(run: Run) -> list[Outcome]:
     plan = plan_units(series, run.study.work.staging, folder, asked, options.modalities)
     plan = replace(plan, units=with_machine_masks(run, with_facts(run, plan.units)))
     loops = ahead(asked.settings, asked.choices.mode) if asked.choices.engine == "unibase" else []
-    left = partial(_left, folder, options.pictures)
-    job = Job("features", _extract, settings=stage_settings(asked), leaves=left, ahead=loops)
+    leaves = partial(_left, folder, options.pictures)
+    job = Job("features", _extract, settings=stage_settings(asked), leaves=leaves, ahead=loops)
     outcomes = run.units(job, plan.units, code=("unibase.imaging.radiomics.series_features",))
     done = [folder / outcome.result["path"] for outcome in outcomes if outcome.status == "done"]
     _only(folder, done)

@@ -82,7 +82,8 @@ def central_sums(values: np.ndarray, mean: float) -> np.ndarray:
             second[k] += square
             third[k] += square * d
             fourth[k] += square * square
-    return row_totals(parts)
+    found: np.ndarray = row_totals(parts)
+    return found
 
 
 @compiled
