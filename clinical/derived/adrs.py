@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from unibase.clinical.derived.lesions import Course, course, measurements
+from unibase.clinical.derived.brain_and_lymphoma import lugano_course, rano_course
+from unibase.clinical.derived.lesions import Course, Measurement, course, measurements
 from unibase.clinical.derived.recist import irecist, recist
 from unibase.clinical.derived.response import AVAL, VALUES, best_responses
 from unibase.clinical.derived.response_rules import BestOf, Criteria, VisitResponse
@@ -77,6 +78,9 @@ def overall_responses(
         found, nodes = measurements(events)
         rows = []
         for subject, day in known.select("subject_id", "day").sort("subject_id").iter_rows():
+            if definition.criteria in ("RANO", "Lugano 2014"):
+                rows += _of_other(subject, found.get(subject, []), nodes.get(subject, set()), day, definition)
+                continue
             one = course(
                 found.get(subject, []),
                 nodes.get(subject, set()),
@@ -91,6 +95,27 @@ def overall_responses(
         PARAMCD=pl.lit(code), PARAM=pl.lit(definition.text), AVAL=plain.replace_strict(AVAL, default=None, return_dtype=pl.Int64)
     )
     return _adrs(frame, start)
+
+
+def _of_other(subject: int, of_subject: list[Measurement], nodes: set[str], day: date, definition: VisitResponse) -> list[_Row]:
+    """Return the rows of one subject by RANO or Lugano; where nothing was measured at baseline, one row that says so."""
+    spans = (definition.baseline_days, definition.visit_days)
+    visits = (
+        rano_course(of_subject, day, *spans) if definition.criteria == "RANO" else lugano_course(of_subject, nodes, day, *spans)
+    )
+    if not visits and any(one.day > day for one in of_subject):
+        return [_Row(subject, problem="no-baseline")]
+    return [
+        _Row(
+            subject,
+            one.first if one.value == "PD" else one.last,
+            one.value,
+            SRCDOM=one.source,
+            SRCSEQ=one.source_row,
+            problem=None if one.exact else "partial-date",
+        )
+        for one in visits
+    ]
 
 
 def _of_course(subject: int, one: Course, criteria: Criteria) -> list[_Row]:

@@ -7,6 +7,9 @@
 | `LESION//NODE//<name>` | | | the target is a lymph node: its short axis counts (with a date or without) |
 | `LESION//NON_TARGET//<name>` | | `ABSENT`, `PRESENT`, `INCREASED`, `UNEQUIVOCAL`, `NE`, or RECIST's own words | non-target lesions, one or all |
 | `LESION//NEW//<name>` | diameter, where measured | `EQUIVOCAL` and `ABSENT` do not count; `INCREASED` | a new lesion |
+| `LESION//PRODUCT//<name>` | product of two diameters, mm2 or cm2 | `NE` | an enhancing lesion (RANO) |
+| `LESION//FLAIR`, `LESION//STEROIDS`, `LESION//CLINICAL` | | `STABLE`, `IMPROVED`, `INCREASED`, ..., `NONE` | T2/FLAIR, dose of corticosteroids, clinical state (RANO) |
+| `LESION//DEAUVILLE` | score 1 to 5 | uptake against baseline: `LESS`, `SAME`, `MORE` | PET of lymphoma (Lugano) |
 
 `<name>` is any short label that stays the same from visit to visit; it may be left out for the non-target lesions as a whole.
 Sizes are in mm or cm (UCUM), in mm where no unit is given. MEDS keeps numbers as float32: sizes are taken to a micrometre.
@@ -26,7 +29,9 @@ from unibase.groundwork.problems import Unusable
 
 PREFIX = "LESION//"
 KINDS = ("TARGET", "SHORT_AXIS", "NODE", "NON_TARGET", "NEW")
-_MM = {"mm": 1.0, "cm": 10.0, None: 1.0}
+OTHER_KINDS = ("PRODUCT", "FLAIR", "STEROIDS", "CLINICAL", "DEAUVILLE")
+"""Of RANO and Lugano alone."""
+_MM = {"mm": 1.0, "cm": 10.0, "mm2": 1.0, "cm2": 100.0, "{score}": 1.0, "1": 1.0, None: 1.0}
 
 _STATES: dict[str, NonTarget] = {
     "CR": "CR", "ABSENT": "CR",
@@ -86,7 +91,7 @@ def measurements(events: pl.DataFrame) -> tuple[dict[int, list[Measurement]], di
     for subject, lesion in own.filter(pl.col("kind") == "NODE").select("subject_id", "lesion").unique().iter_rows():
         nodes.setdefault(subject, set()).add(lesion)
     factor = pl.col("unit").replace_strict(_MM, default=None, return_dtype=pl.Float64)
-    own = own.filter(pl.col("kind").is_in(KINDS) & (pl.col("kind") != "NODE") & pl.col("time_max").is_not_null())
+    own = own.filter(pl.col("kind").is_in([*KINDS, *OTHER_KINDS]) & (pl.col("kind") != "NODE") & pl.col("time_max").is_not_null())
     own = own.with_columns((pl.col("numeric_value").cast(pl.Float64) * factor).round(3).alias("size"))
     own = own.filter(pl.col("size").is_not_null() | pl.col("numeric_value").is_null())
     found: dict[int, list[Measurement]] = {}
@@ -121,6 +126,7 @@ def course(of_subject: Sequence[Measurement], nodes: set[str], origin: date, *, 
         `problem`: `no-baseline`, `unmeasurable-target`, `too-many-targets` (then there are no visits); `partial-date`,
         `lesion-without-baseline` or `unknown-state` (what is meant is left out, not evaluable for an unknown state).
     """
+    of_subject = [one for one in of_subject if one.kind in KINDS]
     begin = origin - timedelta(days=baseline_days)
     before = [one for one in of_subject if begin <= one.day <= origin]
     after = [one for one in of_subject if one.day > origin]
@@ -135,7 +141,7 @@ def course(of_subject: Sequence[Measurement], nodes: set[str], origin: date, *, 
     axis = {lesion.name: "SHORT_AXIS" if lesion.node else "TARGET" for lesion in targets}
     visits = tuple(
         DatedVisit(group[0].day, group[-1].day, _seen(group, axis, hidden), group[0].source, group[0].source_row)
-        for group in _visits(after, visit_days)
+        for group in by_visit(after, visit_days)
     )
     return Course(tuple(targets), visits, _problem(before, after, axis, hidden))
 
@@ -152,8 +158,8 @@ def _targets(before: Sequence[Measurement], nodes: set[str]) -> list[Lesion]:
     return [Lesion(name, size, is_node[name]) for name, size in sizes.items() if size is not None]
 
 
-def _visits(after: Sequence[Measurement], visit_days: int) -> list[list[Measurement]]:
-    """Return the measurements by visit; those of a day known in part are a visit of their own."""
+def by_visit(after: Sequence[Measurement], visit_days: int) -> list[list[Measurement]]:
+    """Return the measurements `after` the origin by visit of at most `visit_days`; those of a day known in part are a visit of their own."""
     groups: list[list[Measurement]] = []
     for one in after:
         first = groups[-1][0] if groups else None
@@ -162,6 +168,36 @@ def _visits(after: Sequence[Measurement], visit_days: int) -> list[list[Measurem
         else:
             groups.append([one])
     return groups
+
+
+@dataclass(frozen=True)
+class DatedResponse:
+    """The response of one visit, its first and last day, and the row of a source it begins with."""
+
+    first: date
+    last: date
+    value: str
+    source: str | None
+    source_row: int | None
+    exact: bool
+
+
+def dated(groups: Sequence[Sequence[Measurement]], values: Sequence[str]) -> list[DatedResponse]:
+    """Return the `values` of some visits, whose measurements are `groups`, with their days."""
+    return [
+        DatedResponse(group[0].day, group[-1].day, value, group[0].source, group[0].source_row, group[0].exact)
+        for group, value in zip(groups, values, strict=True)
+    ]
+
+
+def seen_new(group: Sequence[Measurement]) -> bool:
+    """Return whether a new lesion is seen at a visit, whose measurements are `group`; equivocal ones are none."""
+    return any(one.kind == "NEW" and (one.state or "") not in _NOT_NEW for one in group)
+
+
+def non_target_state(group: Sequence[Measurement], hidden: set[str]) -> NonTarget:
+    """Return the response of the non-target lesions, `hidden` at baseline, at a visit, whose measurements are `group`."""
+    return _non_target({one.lesion: one.state or "" for one in group if one.kind == "NON_TARGET"}, hidden)
 
 
 def _seen(group: Sequence[Measurement], axis: Mapping[str, str], hidden: set[str]) -> Visit:

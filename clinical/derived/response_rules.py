@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Criteria = Literal["RECIST 1.1", "iRECIST", "reported"]
+Criteria = Literal["RECIST 1.1", "iRECIST", "RANO", "Lugano 2014", "reported"]
 
 
 class Rules(BaseModel):

@@ -26,6 +26,8 @@ CITATIONS: Mapping[str, str] = {
     "left-truncation": "Tsai, Jewell and Wang, Biometrika 1987;74:883",
     "RECIST 1.1": "Eisenhauer et al., Eur J Cancer 2009;45:228",
     "iRECIST": "Seymour et al., Lancet Oncol 2017;18:e143",
+    "RANO": "Wen et al., J Clin Oncol 2010;28:1963",
+    "Lugano 2014": "Cheson et al., J Clin Oncol 2014;32:3059",
     "ssgsea": "Barbie et al., Nature 2009;462:108",
     "ulm": "Badia-i-Mompel et al., Bioinform Adv 2022;2:vbac016",
     "kaplan-meier": "Kaplan and Meier, J Am Stat Assoc 1958;53:457",
@@ -179,7 +181,11 @@ def _responses(adrs: pl.LazyFrame | None) -> list[str]:
     named = _distinct(adrs, "PARAM")
     if not named:
         return []
-    cited = [f"{name} ({CITATIONS[name]})" for name in ("RECIST 1.1", "iRECIST") if any(name in text for text in named)]
+    cited = [
+        f"{name} ({CITATIONS[name]})"
+        for name in ("RECIST 1.1", "iRECIST", "RANO", "Lugano 2014")
+        if any(name in text for text in named)
+    ]
     by = f" by {' and '.join(cited)} from lesion measurements" if cited else " as reported by the centres"
     return [f"Tumour response ({', '.join(_distinct(adrs, 'PARAMCD'))}) was derived{by}."]
 
