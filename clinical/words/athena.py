@@ -61,6 +61,11 @@ class Vocabulary:
         return dict(_molecules(self))
 
 
+def has_tables(folder: Path) -> bool:
+    """Tell whether a `folder` holds any table of Athena."""
+    return any(path.name.lower().split(".")[0] in _TABLES for path in folder.glob("*") if path.suffix in {".csv", ".parquet"})
+
+
 def _scan(path: Path, columns: list[str]) -> pl.LazyFrame:
     # Athena's files hold quotes that quote nothing.
     csv = path.suffix == ".csv"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from unibase.clinical.words.athena import Vocabulary
+    from unibase.clinical.words.value_sets import ValueSets
 
 
 def code_matches(codes: list[str], column: pl.Expr | None = None) -> pl.Expr:
@@ -83,6 +84,7 @@ class Concept(BaseModel):
         unless_values: The same for codes with some values.
         ancestors: Codes whose descendants say it, by the vocabulary folder of the study.
         unless_ancestors: Codes whose descendants say it not.
+        value_sets: ValueSets of FHIR, by url, id or name, whose codes say it.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -94,6 +96,7 @@ class Concept(BaseModel):
     unless_values: list[CodedValue] = Field(default_factory=list)
     ancestors: list[str] = Field(default_factory=list)
     unless_ancestors: list[str] = Field(default_factory=list)
+    value_sets: list[str] = Field(default_factory=list)
 
     def with_descendants(self, vocabulary: Vocabulary, all_known: bool) -> Concept:
         """Return the concept with the codes that a `vocabulary` has below its ancestors; `all_known` refuses those it does not hold."""
@@ -150,6 +153,26 @@ class Concepts:
             return self
         by_name = {name: one.with_descendants(vocabulary, name in own) for name, one in self.by_name.items()}
         return replace(self, by_name=by_name, molecules=vocabulary.molecules())
+
+    def with_value_sets(self, sets: ValueSets | None) -> Concepts:
+        """Return the concepts with the codes of the ValueSets that they name, as the vocabulary folder, `sets`, has them.
+
+        Raises:
+            UserError: If a concept names one that is not there, or cannot be worked out.
+        """
+        naming = {name: one for name, one in self.by_name.items() if one.value_sets}
+        if not naming:
+            return self
+        if sets is None:
+            told = "Say in the study file where it lies: `vocabulary: folder`."
+            raise UserError(f"The concept {min(naming)} names a value set. {told}")
+        found = {
+            name: one.model_copy(
+                update={"codes": [*one.codes, *sorted(set().union(*(sets.codes(v) for v in one.value_sets)))], "value_sets": []}
+            )
+            for name, one in naming.items()
+        }
+        return replace(self, by_name={**self.by_name, **found})
 
     @classmethod
     def default(cls) -> Self:

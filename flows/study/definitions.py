@@ -6,15 +6,21 @@ from collections.abc import Iterator
 
 from unibase.clinical.derived.endpoint_definitions import Endpoints
 from unibase.clinical.derived.quality_rules import QualityRules
-from unibase.clinical.words.athena import Vocabulary
+from unibase.clinical.words.athena import Vocabulary, has_tables
 from unibase.clinical.words.concepts import Concepts
+from unibase.clinical.words.value_sets import ValueSets, value_set_files
 from unibase.flows.study.study_file import Study
 
 
 def read_concepts(study: Study) -> Concepts:
     """Return the study's concepts over the packaged ones, with what its vocabulary has below their ancestors."""
     concepts = Concepts.read(study.path(study.concepts)) if study.concepts else Concepts.default()
-    return concepts.with_vocabulary(Vocabulary.open(study.path(study.vocabulary)) if study.vocabulary else None)
+    if not study.vocabulary:
+        return concepts.with_value_sets(None).with_vocabulary(None)
+    folder = study.path(study.vocabulary)
+    # A folder of value sets alone needs no table of Athena; one with neither is told what is missing.
+    athena = Vocabulary.open(folder) if has_tables(folder) or not value_set_files(folder) else None
+    return concepts.with_value_sets(ValueSets.open(folder, athena)).with_vocabulary(athena)
 
 
 def read_endpoints(study: Study) -> Endpoints:
