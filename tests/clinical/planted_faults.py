@@ -6,11 +6,13 @@ What is told is a reason of a problem, or a check of quality that the clean tabl
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 
@@ -115,7 +117,7 @@ FAULTS = (  # T9 and N7 are on no list of texts that may travel; as codes they a
     Fault("N7", _set("staging", 1, Value="N7"), "text-withheld"),
     Fault("M1 in stage IIIA", _set("staging", 2, Value="M1a"), "plausibility/stage-against-tnm"),
     Fault("999 for none", _of("2039-6", Value="999"), "plausibility/sentinel-value"),
-    Fault("-9 for none", _of("2039-6", Value="-9"), "plausibility/sentinel-value"),
+    Fault("-9 for none", _of("2039-6", 2, Value="-9"), "plausibility/sentinel-value"),
     Fault("weight of 999", _of("29463-7", Value="999"), "plausibility/value-range"),
     Fault("haemoglobin in g/L as g/dL", _of("718-7", Value="132"), "plausibility/value-range"),
     Fault("ECOG 9", _of("89247-1", Value="9"), "plausibility/value-range"),
@@ -123,8 +125,8 @@ FAULTS = (  # T9 and N7 are on no list of texts that may travel; as codes they a
     Fault("drugs years before", _every("drugs", "", Date=lambda d: "2015" + d[4:]), "plausibility/treatment-before-diagnosis"),
     Fault("all in mmol/L as g/dL", _every("labs", "718-7", Value=lambda v: f"{float(v) / 1.6114:.1f}"), "plausibility/unit-by-distribution"),
     Fault("all weights in pounds", _every("labs", "29463-7", Value=lambda v: f"{float(v) * 2.2046:.0f}"), "plausibility/unit-by-distribution"),
-    Fault("some without a unit", _of("718-7", Unit=""), "conformance/unit-mixed"),
-    Fault("unit of no system", _of("718-7", Unit="furlong"), "unknown-unit"),
+    Fault("some without a unit", _of("718-7", 7, Unit=""), "conformance/unit-mixed"),
+    Fault("unit of no system", _of("718-7", 5, Unit="furlong"), "unknown-unit"),
     Fault("drugs exported twice", lambda tables: tables["drugs"].extend(tables["drugs"]), "plausibility/duplicate"),
     Fault("visit in 2099", _set("visits", 0, From="2099-03-04", To="2099-03-04"), "plausibility/in-future"),
     Fault("visit before the birth", _set("visits", 0, From="1920-03-04", To="1920-03-04"), "plausibility/before-birth"),
@@ -138,8 +140,8 @@ FAULTS = (  # T9 and N7 are on no list of texts that may travel; as codes they a
     Fault("date in words", _set("diagnoses", 0, Date="bientôt"), "unreadable-date"),
     Fault("end before begin", _share("visits", 20, To="2001-01-01"), "end-before-start"),
     Fault("code in words", _set("diagnoses", 0, Code="voir lettre"), "unknown-code"),
-    Fault("number in words", _of("718-7", Value="12,,5"), "not-a-number"),
-    Fault("comma in doubt", _of("2039-6", Value="1,234"), "ambiguous-number"),
+    Fault("number in words", _of("718-7", 3, Value="12,,5"), "not-a-number"),
+    Fault("comma in doubt", _of("2039-6", 3, Value="1,234"), "ambiguous-number"),
     Fault("no birth", _set("patients", 0, Birth=""), "completeness/birth"),
     Fault("no sex", _set("patients", 0, Sex=""), "completeness/sex"),
     Fault("diagnoses to the year", _every("diagnoses", "", Date=lambda d: d[:4]), "completeness/day-known"),
@@ -164,8 +166,17 @@ def told_of(tables: Tables, folder: Path) -> set[str]:
     return set(problems["reason"]) | failed | set(kept["check"])
 
 
-def with_fault(fault: Fault) -> Tables:
-    """Return the tables with a `fault` in them."""
+def with_faults(*faults: Fault) -> Tables:
+    """Return the tables with some `faults` in them."""
     tables = deepcopy(hospital())
-    fault.plant(tables)
+    for fault in faults:
+        fault.plant(tables)
     return tables
+
+
+if __name__ == "__main__":
+    # Each fault alone: python -m tests.clinical.planted_faults
+    for one in FAULTS:
+        with TemporaryDirectory() as name:
+            found = one.told in told_of(with_faults(one), Path(name))
+        sys.stdout.write(f"{'told' if found else 'LOST'} {one.name}: {one.told}\n")
