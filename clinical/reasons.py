@@ -223,6 +223,12 @@ NUMBER_AS_FLOAT = Reason(
     "Nothing, when `1.0` is person 1; else write the numbers as text. Zeros before a number count: `00123` and `123` are two persons.",
     "`1.0` in a column person_id that pandas wrote.",
 )
+UNREAD_COLUMN = Reason(
+    "unread-column",
+    "Columns of a table are read by no rule of the mapping.",
+    "Write a rule for them; or name them under `not_mapped`, with the reason.",
+    "A column `Poids` that was added to an export.",
+)
 UNREAD_VALUE = Reason(
     "unread-value",
     "A value is of a type that no column of an event holds.",

@@ -91,7 +91,11 @@ def open_mapped(found: Mapping[str, Sequence[Path]], folder: Path, client: Clien
     absent_tables = mapping_absent.absent_tables(rules, names)
     unread = [replace(told, rows=total[name]) for name, told in mapping_absent.unmapped_tables(rules, names).items()]
     # Tables without rows have an account, too.
-    ready = [_account(rules, rule, tables, name, [*lookups.problems.get(name, []), *short.get(name, [])]) for rule, name in pairs]
+    unasked = _unread_by_table(pairs, tables)
+    ready = [
+        _account(rules, rule, tables, name, [*lookups.problems.get(name, []), *short.get(name, []), *unasked.pop(name, [])])
+        for rule, name in pairs
+    ]
     ready += [
         TableEvents(name, total[name], pl.DataFrame(schema=SOURCE_EVENTS), lookups.problems[name])
         for name in sorted(set(lookups.problems) - set(read.of_table))
@@ -107,6 +111,16 @@ def _account(
     """Return the account of a table that a rule reads, before its rows: what is told of the table as a whole."""
     absent = mapping_absent.absent_columns(rules, rule, name, _columns(rule, tables[name], tables))
     return TableEvents(rule.name, 0, pl.DataFrame(schema=SOURCE_EVENTS), [*absent, *tables[name].problems(), *told])
+
+
+def _unread_by_table(pairs: Sequence[tuple[TableRule, str]], tables: Mapping[str, Table]) -> dict[str, list[RowProblem]]:
+    """Return what is told of columns that none of the rules of a table reads: once for each table."""
+    rules_of: dict[str, list[TableRule]] = {}
+    for rule, name in pairs:
+        rules_of.setdefault(name, []).append(rule)
+    # What another table takes from this one by a join is read, too.
+    joined = {name: [rule for rule, _ in pairs if any(join.table.lower() == name for join in rule.joins)] for name in rules_of}
+    return {name: mapping_absent.unread_columns([*own, *joined[name]], tables[name].schema) for name, own in rules_of.items()}
 
 
 def _laid_out(

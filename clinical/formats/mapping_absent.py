@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import polars as pl
 
 from unibase.clinical.formats.mapping_rows import renamed
 from unibase.clinical.formats.mapping_rules import BRACES, DATE_FIELDS, TableMapping, TableRule, rules_of
-from unibase.clinical.reasons import MISSING_TABLE, NOT_CLINICAL, UNKNOWN_TABLE
+from unibase.clinical.reasons import MISSING_TABLE, NOT_CLINICAL, UNKNOWN_TABLE, UNREAD_COLUMN
 from unibase.clinical.sources.events import SOURCE_EVENTS, TableEvents
 from unibase.clinical.sources.problem_rows import RowProblem
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.reasons import MISSING_COLUMN
+
+_LISTED = 20
+"""Columns that are named; of more the number is told."""
 
 
 def absent_columns(mapping: TableMapping, rule: TableRule, table: str, columns: Iterable[str]) -> list[RowProblem]:
@@ -42,6 +45,35 @@ def absent_columns(mapping: TableMapping, rule: TableRule, table: str, columns: 
         absent |= {name: None for name in dates_ if name and not _date_columns(name) & have}
     told = "The table has no column {}, which its mapping names: what needs it is not there."
     return [RowProblem(0, MISSING_COLUMN, told.format(name), name, refused=False) for name in absent]
+
+
+def unread_columns(rules: Sequence[TableRule], columns: Iterable[str]) -> list[RowProblem]:
+    """Return what is to be told of `columns` of a table that none of its `rules` reads or names under `not_mapped`.
+
+    >>> rule = TableRule(name="t", person="IPP", events=[{"code": "ICD10//{Code}", "date": "Day"}])
+    >>> [one.message for one in unread_columns([rule], ["ipp", "code", "day", "poids"])]
+    ['1 columns are read by no rule: poids.']
+    """
+    read = {name for rule in rules for name in _named(rule)}
+    left = [name for name in columns if name != "source_row" and name not in read]
+    if not left:
+        return []
+    listed = ", ".join(left[:_LISTED]) + (f" and {len(left) - _LISTED} more" if len(left) > _LISTED else "")
+    return [RowProblem(0, UNREAD_COLUMN, f"{len(left)} columns are read by no rule: {listed}.", refused=False)]
+
+
+def _named(rule: TableRule) -> set[str]:
+    """Return the columns, in lower case, that a rule reads or says that it leaves out, and their other spellings."""
+    named = {rule.person, *rule.columns, *rule.columns.values(), *rule.not_mapped, *rule.widths}
+    named |= {name for join in rule.joins for name in (*join.on, *join.on.values(), *(join.columns or ()))}
+    if rule.objection is not None:
+        named |= {rule.objection.column, rule.objection.date or ""}
+    for event in rule.events:
+        named |= {*BRACES.findall(event.code), *BRACES.findall(event.unit or ""), *event.when, *event.unless, *event.happened}
+        named |= {*event.values, event.number or "", event.text or "", event.clock or ""}
+        for name in (event.date, event.end, event.recorded):
+            named |= {name + part for parts in (("",), *DATE_FIELDS) for part in parts} if name else set()
+    return {name.lower() for name in named}
 
 
 def absent_tables(mapping: TableMapping, names: Iterable[str]) -> list[TableEvents]:

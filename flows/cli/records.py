@@ -15,7 +15,7 @@ records_app = App(
 
 
 @app.command(name="map")
-def map_tables(source: Path, out: Path) -> None:
+def map_tables(source: Path, out: Path, *, dictionary: Path | None = None) -> None:
     """Draft the mapping of tables that nobody has declared yet, and say what is sure of it and what you must decide.
 
     Example: `unibase map registry/ mapping.yaml`
@@ -23,10 +23,12 @@ def map_tables(source: Path, out: Path) -> None:
     Args:
         source: Folder or file: CSV, Parquet, Excel, OpenDocument, SAS or SPSS.
         out: The mapping file; one that is there already is not written over.
+        dictionary: The data dictionary of a REDCap project whose export the tables are.
     """
     import tempfile
 
     from unibase.clinical.formats.mapping_draft import draft_mapping
+    from unibase.clinical.formats.redcap_dictionary import draft_of_dictionary, read_dictionary
     from unibase.clinical.sources.workbooks import all_tables
     from unibase.groundwork.files import atomic_file
 
@@ -35,7 +37,11 @@ def map_tables(source: Path, out: Path) -> None:
     if not source.exists():
         raise UserError(f"There is nothing at {source}. Name a folder or a file of tables.")
     with tempfile.TemporaryDirectory() as scratch:
-        draft = draft_mapping(all_tables(source, Path(scratch)), out.stem)
+        tables = all_tables(source, Path(scratch))
+        if dictionary is None:
+            draft = draft_mapping(tables, out.stem)
+        else:
+            draft = draft_of_dictionary(read_dictionary(dictionary), sorted(tables), out.stem)
     with atomic_file(out) as temporary:
         Path(temporary).write_text(draft.mapping, encoding="utf-8")
     for title, lines in (("Sure", draft.sure), ("For you to decide", draft.asked)):

@@ -68,7 +68,7 @@ def test_a_mapping_takes_none_of_two_columns_of_one_name(tmp_path: Path) -> None
     text = "IPP;Date;Code;Date\n1;2021-03-04;C341;2022-01-01\n"
     codes, told = read(tmp_path, "csv", {"t.csv": text}, MAPPING.replace(", DEATH", ""))
     assert codes == ["ICD10//C34.1"]
-    assert told == [("t/Date", "missing-column"), ("t/date", "repeated-column")]
+    assert told == [("t", "unread-column"), ("t/Date", "missing-column"), ("t/date", "repeated-column")]
 
 
 @pytest.mark.parametrize(
