@@ -91,11 +91,7 @@ def open_mapped(found: Mapping[str, Sequence[Path]], folder: Path, client: Clien
     absent_tables = mapping_absent.absent_tables(rules, names)
     unread = [replace(told, rows=total[name]) for name, told in mapping_absent.unmapped_tables(rules, names).items()]
     # Tables without rows have an account, too.
-    unasked = _unread_by_table(pairs, tables)
-    ready = [
-        _account(rules, rule, tables, name, [*lookups.problems.get(name, []), *short.get(name, []), *unasked.pop(name, [])])
-        for rule, name in pairs
-    ]
+    ready = _accounts(rules, pairs, tables, [lookups.problems, short, _unread_by_table(pairs, tables)])
     ready += [
         TableEvents(name, total[name], pl.DataFrame(schema=SOURCE_EVENTS), lookups.problems[name])
         for name in sorted(set(lookups.problems) - set(read.of_table))
@@ -103,6 +99,20 @@ def open_mapped(found: Mapping[str, Sequence[Path]], folder: Path, client: Clien
     mapped = [part for part in parts if part.table in read.of_table]
     persons = mapping_rules.identifiers(rules, looked.persons)
     return Plan(persons, mapped, read, [*ready, *unread, *absent_tables], looked.birth_years)
+
+
+def _accounts(
+    rules: TableMapping,
+    pairs: Sequence[tuple[TableRule, str]],
+    tables: Mapping[str, Table],
+    told: Sequence[Mapping[str, Sequence[RowProblem]]],
+) -> list[TableEvents]:
+    """Return the accounts of all tables that rules read; what is `told` of a table as a whole stands with its first rule."""
+    first: dict[str, TableRule] = {}
+    for rule, name in pairs:
+        first.setdefault(name, rule)
+    of = {name: [one for problems in told for one in problems.get(name, [])] for name in first}
+    return [_account(rules, rule, tables, name, of[name] if rule is first[name] else []) for rule, name in pairs]
 
 
 def _account(
@@ -118,9 +128,14 @@ def _unread_by_table(pairs: Sequence[tuple[TableRule, str]], tables: Mapping[str
     rules_of: dict[str, list[TableRule]] = {}
     for rule, name in pairs:
         rules_of.setdefault(name, []).append(rule)
-    # What another table takes from this one by a join is read, too.
-    joined = {name: [rule for rule, _ in pairs if any(join.table.lower() == name for join in rule.joins)] for name in rules_of}
-    return {name: mapping_absent.unread_columns([*own, *joined[name]], tables[name].schema) for name, own in rules_of.items()}
+    joins = [(join.table.lower(), join, rule) for rule, _ in pairs for join in rule.joins]
+    # A join without `columns` takes all that its table has.
+    whole = {table for table, join, _ in joins if join.columns is None}
+    return {
+        name: mapping_absent.unread_columns([*own, *(rule for table, _, rule in joins if table == name)], tables[name].schema)
+        for name, own in rules_of.items()
+        if name not in whole
+    }
 
 
 def _laid_out(
