@@ -38,27 +38,34 @@ def sign(release: Path, *, signing_key: Path) -> None:
     if not signing_key.exists():
         signing.new_signing_key(signing_key)
     print(f"{signing.sign(release, signing_key)} is written. Check: unibase verify {release} --public-key {signing_key}.pub")
+    print(f"Tell recipients the key's fingerprint another way: {signing.fingerprint(f'{signing_key}.pub')}")
 
 
 @app.command
-def verify(release: Path, *, public_key: Path | None = None) -> None:
+def verify(release: Path, *, public_key: Path | None = None, bytes_alone: bool = False) -> None:
     """Check every byte of a release against its manifest, and the signature of the manifest.
+
+    A release that is signed is refused without the key of who signed it.
 
     Example: `unibase verify releases/uniriv-demo/1.0.0`
 
     Args:
         release: Folder of the release.
-        public_key: Public key of who signed it.
+        public_key: Public key of who signed it, from the publisher and not from the release's folder.
+        bytes_alone: Do not ask who signed it; whoever forges a release writes its manifest as well.
     """
-    from unibase.releases.content.manifest import verify as verify_files
-    from unibase.releases.content.signing import verify_signed
+    from unibase.releases.content import manifest, signing
 
-    problems = verify_signed(release, public_key) if public_key else verify_files(release)
+    if public_key is None and not bytes_alone:
+        signing.refuse_unknown_signer(release)
+    problems = signing.verify_signed(release, public_key) if public_key else manifest.verify(release)
     for line in problems:
         print(line)
     if problems:
         raise UserError(f"{len(problems)} differences. Do not use this copy; fetch the release again.")
     print("Every file is as it was published.")
+    if public_key:
+        print(f"Signed by the key {signing.fingerprint(public_key)}.")
 
 
 @app.command

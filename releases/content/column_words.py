@@ -91,13 +91,14 @@ def of_value(assay: str, variable: str) -> dict[str, str]:
     }
 
 
+_TABLES = {**dict.fromkeys(("AVAL", "AVAL_MIN", "AVAL_MAX", "CNSR", "ENTRY"), "adtte"), "AVALC": "adrs"}
+"""Table of each kind of column `<PARAMCD>_<kind>` of `obs`."""
+
+
 def of_annotation(column: str) -> dict[str, str] | None:
     """Return the words of a column of obs or var, or of a layer; None where there are none."""
-    code, _, kind = column.rpartition("_")
-    if code and kind in ("AVAL", "CNSR", "ENTRY"):
-        label, text = _of_parameter("adtte", code, kind)
-    elif code and kind == "AVALC":
-        label, text = _of_parameter("adrs", code, kind)
+    if found := next((kind for kind in _TABLES if column.removesuffix(f"_{kind}") not in ("", column)), None):
+        label, text = _of_parameter(_TABLES[found], column.removesuffix(f"_{found}"), found)
     elif column in _MODALITY:
         label, text = _MODALITY[column]
     else:

@@ -5,6 +5,7 @@ Who holds the public key can tell that the release is the one published, on any 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -58,19 +59,62 @@ def sign(folder: Path | str, private_key: Path | str) -> Path:
     return folder / SIGNATURE
 
 
+def refuse_unknown_signer(folder: Path | str) -> None:
+    """Refuse to check a signed release without the key of who signed it: an old signature may stand beside a forged manifest.
+
+    Args:
+        folder: Folder of the release.
+
+    Raises:
+        UserError: If a signature stands in it.
+    """
+    if (Path(folder) / SIGNATURE).exists():
+        raise UserError(
+            f"{SIGNATURE} stands beside the manifest, and nothing says whose it is: it may belong to another release. Name the "
+            "publisher's key, from the publisher and not from this folder: --public-key FILE.pub. Or check the bytes alone: "
+            "--bytes-alone."
+        )
+
+
+def fingerprint(public_key: Path | str) -> str:
+    """Return the fingerprint of a public key, to be compared by voice or letter: SHA-256 of its 32 bytes.
+
+    Args:
+        public_key: The file.
+
+    Raises:
+        UserError: If it holds no Ed25519 public key.
+
+    >>> path = getfixture("tmp_path") / "site.key"
+    >>> new_signing_key(path)
+    >>> len(fingerprint(f"{path}.pub"))
+    71
+    """
+    raw = _public(Path(public_key)).public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return f"SHA256:{hashlib.sha256(raw).hexdigest()}"
+
+
+def _public(path: Path) -> Ed25519PublicKey:
+    """Return the public key in a file."""
+    try:
+        key = load_pem_public_key(path.read_bytes())
+    except FileNotFoundError:
+        raise UserError(f"No public key at {path}. Ask the publisher for the file that ends in .pub.") from None
+    except ValueError:
+        raise UserError(f"{path} holds no public key in PEM. Ask the publisher for the file that ends in .pub.") from None
+    if not isinstance(key, Ed25519PublicKey):
+        raise UserError(f"{path} holds another kind of key than Ed25519. Ask the publisher for the file that ends in .pub.")
+    return key
+
+
 def verify_signed(folder: Path | str, public_key: Path | str) -> list[str]:
     """Check signature, by the `public_key` file, and files of the release in `folder`; return one sentence per problem.
 
     Raises:
         UserError: If there is no manifest, or the file holds no Ed25519 public key.
     """
-    folder, path = Path(folder), Path(public_key)
-    try:
-        key = load_pem_public_key(path.read_bytes())
-    except ValueError:
-        raise UserError(f"{path} holds no public key in PEM. Ask the publisher for the file that ends in .pub.") from None
-    if not isinstance(key, Ed25519PublicKey):
-        raise UserError(f"{path} holds another kind of key than Ed25519. Ask the publisher for the file that ends in .pub.")
+    folder = Path(folder)
+    key = _public(Path(public_key))
     problems = verify(folder)
     signature = folder / SIGNATURE
     if not signature.exists():

@@ -16,6 +16,7 @@ from unibase.methods.competing_risks import cumulative_incidence
 from unibase.methods.interval_censored import turnbull
 from unibase.methods.survival import kaplan_meier
 from unibase.releases.content.cohort_file import _wide_endpoints
+from unibase.releases.content.column_words import of_annotation
 from unibase.releases.content.methods_text import methods_paragraph
 from unibase.releases.disclosure.steps import stepped
 from unibase.releases.exports.cbioportal_files import _survival
@@ -222,6 +223,13 @@ def test_patches_and_datasets_carry_the_bounds(in_part: Path) -> None:
 def test_the_cohort_file_and_the_portal_carry_the_bounds_where_there_are_any(in_part: Path) -> None:
     wide = _wide_endpoints(KNOWN)
     assert wide.columns == ["subject_id", "OS_AVAL", "OS_AVAL_MIN", "OS_AVAL_MAX", "OS_CNSR"]
+    words = [of_annotation(name) or {} for name in wide.columns[1:]]  # without words no release is published
+    assert [one["label"] for one in words] == [
+        "OS analysis value",
+        "OS least analysis value",
+        "OS greatest analysis value",
+        "OS censor",
+    ]
     assert wide.row(1) == (2, None, 15, 25, 0)
     assert _wide_endpoints(KNOWN.filter(pl.col("subject_id") != 2)).columns == ["subject_id", "OS_AVAL", "OS_CNSR"]
     portal = _survival(in_part)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ import polars as pl
 import pytest
 
 from tests.releases.examples import make_inputs
+from unibase.flows.cli.releases import verify as verify_command
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import EVENTS
 from unibase.releases.content import manifest, signing
@@ -208,6 +210,29 @@ def test_a_signature_holds_until_a_byte_changes(published: tuple[ReleaseInputs, 
         signing.new_signing_key(key)
     with pytest.raises(UserError, match="no public key"):
         signing.verify_signed(folder, path)
+
+
+def test_a_forged_release_beside_an_old_signature_is_refused(
+    published: tuple[ReleaseInputs, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The forger changes a file and the manifest with it; the signature beside it is a true one, of another manifest."""
+    forged, key = tmp_path / "forged", tmp_path / "site.key"
+    shutil.copytree(published[1], forged)
+    signing.new_signing_key(key)
+    signing.sign(forged, key)
+    about = {key: value for key, value in manifest.read(forged).items() if key not in ("files", "manifest_sha256")}
+    manifest.write(forged, {**about, "settings": {"forged": True}})
+    assert manifest.verify(forged) == []  # by its own manifest all is well
+    with pytest.raises(UserError, match=r"nothing says whose it is.*--public-key"):
+        verify_command(forged)
+    with pytest.raises(UserError, match="1 differences"):
+        verify_command(forged, public_key=Path(f"{key}.pub"))
+    assert "not this key's signature" in capsys.readouterr().out
+    signing.sign(forged, key)
+    verify_command(forged, public_key=Path(f"{key}.pub"))
+    assert f"Signed by the key {signing.fingerprint(f'{key}.pub')}" in capsys.readouterr().out
+    with pytest.raises(UserError, match="No public key at"):
+        verify_command(forged, public_key=tmp_path / "no.pub")
 
 
 def test_what_describes_a_subject_and_what_is_empty_is_explained(tmp_path: Path) -> None:
