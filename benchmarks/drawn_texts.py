@@ -110,9 +110,9 @@ def drawn(kind: str, number: int) -> DrawnImage:
     region = (columns // 12, rows // 8, columns - columns // 12, rows - rows // 16) if kind == "US" and number % 2 else None
     picture = np.repeat(shown[..., None], 3, axis=3) if colour in ("RGB", "YBR_FULL") else shown[..., None]
     said = _inscriptions(rng, picture, body, region)
-    bits = int(rng.choice(about.bits))
-    values = _stored(rng, picture, colour, bits)
     signed = kind == "CT" and colour == "MONOCHROME2" and syntax in (NATIVE, RLE) and number % 4 < 2
+    bits = 12 if signed else int(rng.choice(about.bits))
+    values = _stored(rng, picture, colour, bits)
     if signed:
         values = (values.astype(np.int32) - 1024).astype(np.int16)
         bits = 16

@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 
+_MORE = 1.25
+"""Two boxes become one when that holds at most so many times the pixels of both."""
+
+
 class Box(NamedTuple):
     """A rectangle in pixels: its left upper corner, counted from 0, its width and its height."""
 
@@ -70,7 +74,9 @@ def parsed(text: str) -> tuple[Box, ...]:
 
 
 def joined(boxes: Sequence[Box]) -> tuple[Box, ...]:
-    """Return boxes of which none overlaps another: those that do are joined to the box around both, in reading order.
+    """Return boxes in reading order; two that overlap become the box around both, unless that is much more than the two.
+
+    A line across another one would take along what lies between their ends.
 
     Args:
         boxes: The boxes.
@@ -78,11 +84,13 @@ def joined(boxes: Sequence[Box]) -> tuple[Box, ...]:
     Example:
         >>> joined([Box(0, 0, 10, 10), Box(5, 5, 10, 10), Box(50, 0, 5, 5)])
         (Box(x=0, y=0, width=15, height=15), Box(x=50, y=0, width=5, height=5))
+        >>> joined([Box(0, 10, 50, 5), Box(20, 0, 5, 40)])
+        (Box(x=20, y=0, width=5, height=40), Box(x=0, y=10, width=50, height=5))
     """
     todo, found = list(boxes), list[Box]()
     while todo:
         one = todo.pop()
-        touching = next((other for other in found if _overlap(one, other)), None)
+        touching = next((other for other in found if _are_one(one, other)), None)
         if touching is None:
             found.append(one)
         else:
@@ -91,9 +99,11 @@ def joined(boxes: Sequence[Box]) -> tuple[Box, ...]:
     return tuple(sorted(found, key=lambda box: (box.y, box.x)))
 
 
-def _overlap(one: Box, other: Box) -> bool:
+def _are_one(one: Box, other: Box) -> bool:
     across = one.x < other.x + other.width and other.x < one.x + one.width
-    return across and one.y < other.y + other.height and other.y < one.y + one.height
+    overlap = across and one.y < other.y + other.height and other.y < one.y + one.height
+    around = _around(one, other)
+    return overlap and around.width * around.height <= _MORE * (one.width * one.height + other.width * other.height)
 
 
 def _around(one: Box, other: Box) -> Box:

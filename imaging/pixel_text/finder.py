@@ -68,7 +68,12 @@ def texts_of(lines: Sequence[Line]) -> list[Box]:
             places.append([line])
         else:
             same.append(line)
-    return [line.box.grown(_MARGIN) for place in places if not stays(_surest(place)) for line in place]
+    return [_with_margin(line.box) for place in places if not stays(_surest(place)) for line in place]
+
+
+def _with_margin(box: Box) -> Box:
+    # The edge of a large letter may stand outside of what the detector marks.
+    return box.grown(max(_MARGIN, min(box.width, box.height) // 6))
 
 
 def _is_of(line: Line, whole: Line) -> bool:

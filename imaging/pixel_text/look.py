@@ -149,7 +149,7 @@ def _blank(values: Array, boxes: Sequence[Box]) -> Array:
     for box in boxes:
         part = box.within(values.shape[2], values.shape[1])
         if part is not None:
-            shown[:, part.y : part.y + part.height, part.x : part.x + part.width] = 0
+            shown[:, part.y : part.y + part.height, part.x : part.x + part.width] = values.min()
     return shown
 
 

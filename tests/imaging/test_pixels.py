@@ -264,7 +264,7 @@ def test_a_line_that_decides_nothing_is_named(tmp_path: Path, line: str, said: s
 
 def test_boxes_are_joined_written_and_cut() -> None:
     assert parsed(written(BOXES)) == BOXES
-    assert joined([Box(0, 0, 4, 4), Box(10, 0, 4, 4), Box(2, 2, 10, 1)]) == (Box(0, 0, 14, 4),)
+    assert joined([Box(0, 0, 4, 4), Box(8, 0, 4, 4), Box(2, 0, 8, 4)]) == (Box(0, 0, 12, 4),)
     assert Box(-5, 30, 10, 90).within(32, 48) == Box(0, 30, 5, 18) and Box(40, 0, 2, 2).within(32, 48) is None
 
 
