@@ -16,6 +16,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from unibase.flows.study.study_file import Study
 from unibase.flows.study.vault_at_rest import hold
 from unibase.groundwork.problems import UserError
+from unibase.groundwork.study_yaml import refuse_unfolding
 
 _SAID = {
     "string_type": "must be a text. Put it in quotes ('1.0').",
@@ -33,8 +34,6 @@ _SAID = {
     "too_short": "must name at least one. Add it.",
 }
 """What is said of faults that pydantic tells in the words of its own types."""
-MOST_NODES = 100_000
-"""Values of a study file; one that holds more was made to fill memory."""
 
 
 def read_study(path: Path | str) -> Study:
@@ -51,8 +50,7 @@ def read_study(path: Path | str) -> Study:
     if not path.is_file():
         raise UserError(f"No study file at {path}. Make an example: unibase simulate FOLDER")
     content = _content(path)
-    if _unfolded(content) > MOST_NODES:
-        raise UserError(f"{path}: it unfolds to more than {MOST_NODES} values by its aliases (*name). Write it without them.")
+    refuse_unfolding(content, path)
     if not isinstance(content, CommentedMap):
         raise UserError(f"{path}:1: a study file is a mapping of keys. See docs/study-file.md")
     if "file" in content:
@@ -94,19 +92,6 @@ def _no_day(line: str) -> bool:
         except ValueError:
             return True
     return False
-
-
-def _unfolded(content: Any) -> int:
-    """Return how many values a file holds with each alias written out; counting ends above `MOST_NODES`."""
-    todo, count = [content], 0
-    while todo and count <= MOST_NODES:
-        one = todo.pop()
-        count += 1
-        if isinstance(one, CommentedMap):
-            todo += one.values()
-        elif isinstance(one, CommentedSeq):
-            todo += one
-    return count
 
 
 def _merged(error: ValidationError) -> list[Any]:
