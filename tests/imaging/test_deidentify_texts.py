@@ -135,7 +135,7 @@ def test_no_day_is_left_in_a_rare_form(text: str, expected: str) -> None:
 
 LABELS = {
     # a text: as the meaning of a code or a kernel, as a version or a code
-    "B30f 0903": ("B30f", "B30f 0903"),
+    "B30f 0903": ("B30f", "B30f"),
     "B30f 09/03": ("B30f", "B30f"),
     "B30f MAR21": ("B30f", "B30f"),
     "B30f mars 9": ("B30f", "B30f"),
@@ -152,6 +152,19 @@ LABELS = {
     "2 55 08 14 168 025 99": ("", ""),
 }
 """The oracle of the numbers: 9 March 2021 is day 68 of the year, MJD 59282, JD 2459282.5, 44264 in a spreadsheet."""
+
+
+VERSIONS = {
+    "V0903": "V", "V0309": "V", "P0903": "P", "VB_09_03": "VB", "SW-09-03": "SW", "E11 0903": "E11", "0903A12": "A12",
+    "V1203": "V1203", "VB2103": "VB2103", "2021B": "2021B", "SN09031": "SN09031", "5.9.3": "5.9.3", "VE11C": "VE11C",
+    "V09.04": "V09.04", "12.0.9.3": "12.0.9.3",
+}  # fmt: skip
+"""Models, versions and codes lose the day and month of a day of the file; a version of another day, a month or a year stays."""
+
+
+@pytest.mark.parametrize(("text", "term"), VERSIONS.items())
+def test_versions_tell_no_day(text: str, term: str) -> None:
+    assert KNOWN.clean(text, "term") == term
 
 
 @pytest.mark.parametrize(("text", "label", "term"), [(text, *expected) for text, expected in LABELS.items()])

@@ -80,6 +80,7 @@ _ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xi
 _IN_ROMAN = re.compile(r"(?<!\d)(\d{1,2})[\W_]?([ivx]{1,4})[\W_]?(\d{4}|\d\d)(?!\d)")
 _WEEK = re.compile(r"(?<![^\W_])(?:sem|semaine|week|kw)[\W_]?(\d{1,2})(?!\d)")
 _UNIT = re.compile(r" ?(?:[mc]m|ml|cc|c?gy|[kmg]?bq|ms|kg|mg|g|hu|uh|s|%)(?![^\W_])")
+_PAIRING = ("/", "-", "_", " ")
 _EPOCH = date(1970, 1, 1).toordinal()
 _MODIFIED_JULIAN, _JULIAN, _SPREADSHEET = date(1858, 11, 17).toordinal(), 1721425, date(1899, 12, 30).toordinal()
 _SECONDS = 86400
@@ -144,6 +145,11 @@ class KnownDays:
         return frozenset(found)
 
     @cached_property
+    def _in_terms(self) -> frozenset[str]:
+        """Runs of digits that are a day in a model, a version or a code: `1204`, `0412`, `2019102`; months and years are not."""
+        return frozenset(form for day in self.days for form in (f"{day:%d%m}", f"{day:%m%d}")) | self._ordinal
+
+    @cached_property
     def _pairs(self) -> frozenset[tuple[int, int]]:
         pairs = {(day.day, day.month) for day in self.days} | {(day.month, day.day) for day in self.days}
         return frozenset(pairs | {(day.month, day.year % 100) for day in self.days})
@@ -153,7 +159,7 @@ class KnownDays:
 
         Args:
             plain: The folded text.
-            technical: Whether the text is a model, a version, a code: there only forms with the day, month and year count.
+            technical: Whether the text is a model, a version, a code: there only forms with the day and the month count.
         """
         if not self.days or not _MAY.search(plain):
             return []
@@ -251,14 +257,14 @@ class KnownDays:
     def _of_parts(self, text: str, groups: list[Span], number: int, technical: bool) -> list[Span]:
         start, end = groups[number]
         found = []
-        if text[start:end] in (self._ordinal if technical else self._short):
+        if text[start:end] in (self._in_terms if technical else self._short):
             found.append((start, end))
         if number + 1 < len(groups) and len(groups) <= 3:
             begin, last = groups[number + 1]
             between, first, second = text[end:begin], text[start:end], text[begin:last]
             padded = len(first) == 2 and len(second) == 2
             loose = (padded and not _UNIT.match(text, last)) or between in ("/", "-")
-            close = padded and between == "/" if technical else loose
+            close = padded and len(groups) == 2 and between in _PAIRING if technical else loose
             month = not technical and len(first + second) == 6 and first + second in self._short
             if month or (close and len(first) <= 2 >= len(second) and (int(first), int(second)) in self._pairs):
                 found.append((start, last))
