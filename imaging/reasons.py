@@ -358,7 +358,7 @@ ENGINE_FAILED = Reason(
 MAY_SHOW_A_FACE = Reason(
     "may-show-a-face",
     "The image may show a face: it is of the head, or nothing in its header rules that out.",
-    "Say in release.head_images why such images may leave, remove the faces before, or leave the images out.",
+    "Say in release.head_images why such images may leave, remove the faces before and write RecognizableVisualFeatures NO, or leave the images out.",
     "A PET/CT from head to thigh, or a CT without BodyPartExamined.",
 )
 REFUSED_BY_REVIEWER = Reason(

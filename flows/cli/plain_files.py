@@ -24,7 +24,7 @@ from unibase.groundwork.plain_csv import write_plain_csv
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import PEOPLE, QUARANTINE
 from unibase.groundwork.work import Job, Outcome, Unit, WorkLedger, run_units
-from unibase.imaging.confidentiality.deidentified import BY_STUDY, DeidentifyTask
+from unibase.imaging.confidentiality.deidentified import BY_STUDY, DeidentifyTask, said_of_dates
 from unibase.imaging.options import DeidentifyOptions
 from unibase.imaging.pixel_text.pixel_decisions import Decision, read_decisions
 from unibase.privacy.keys import Key, read_key_file
@@ -112,6 +112,8 @@ def deidentify_folder(asked: PlainDeidentification) -> str:
     again = len(outcomes) - len(refused) - written
     said = f"{asked.destination}: {len(outcomes)} in = {written} written + {len(refused)} quarantined"
     said += f" + {again} the same as another file" if again else ""
+    dates = said_of_dates(outcome.result for outcome in outcomes if outcome.status == "done")
+    said += f"; {dates}" if dates else ""
     return said + (f"; reasons by file in {asked.vault / 'quarantine.csv'}" if refused else "")
 
 

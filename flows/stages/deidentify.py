@@ -18,7 +18,7 @@ from unibase.groundwork.files import sha256_file
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import QUARANTINE
 from unibase.groundwork.work import Job, Outcome, Output, Unit
-from unibase.imaging.confidentiality.deidentified import DeidentifyTask, IndexEvent, deidentify_file
+from unibase.imaging.confidentiality.deidentified import DeidentifyTask, IndexEvent, deidentify_file, said_of_dates
 from unibase.imaging.options import DeidentifyOptions
 from unibase.imaging.pixel_text.boxes import written
 from unibase.imaging.pixel_text.pixel_decisions import Decision, read_decisions
@@ -122,6 +122,9 @@ def deidentify_centre(run: Run, name: str) -> list[Outcome]:
     QUARANTINE.write(run.quarantine_rows(stage, name, outcomes), run.quarantine_file("deidentify", name))
     if source:
         run.say(summary(stage, outcomes))
+        dates = said_of_dates(outcome.result for outcome in outcomes if outcome.status == "done")
+        if dates:
+            run.say(f"{stage}: {dates}")
         unreadable_sources.check(run, f"{name}.dicom", sum(outcome.status == "done" for outcome in outcomes))
     return outcomes
 

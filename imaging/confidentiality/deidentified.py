@@ -53,7 +53,7 @@ from unibase.imaging.pixel_text.pixel_decisions import Decision
 from unibase.privacy.keys import Key
 from unibase.privacy.subjects import Subject, SubjectLookup
 
-__all__ = ["DeidentifyOptions", "DeidentifyTask", "IndexEvent", "batch_report", "deidentify_file"]
+__all__ = ["DeidentifyOptions", "DeidentifyTask", "IndexEvent", "batch_report", "deidentify_file", "said_of_dates"]
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,8 @@ def deidentify_file(task: DeidentifyTask) -> dict[str, Any]:
 
     Returns:
         `path`, `subject_id`, `blake3` of the copy, `StudyInstanceUID`, `SeriesInstanceUID`, `SOPInstanceUID` (pseudonyms),
-        `SOPClassUID`, `Modality`, and `actions`: `{action: {keyword: count}}`.
+        `SOPClassUID`, `Modality`, `dates_before`: what the source says of its dates (0028,0303), and `actions`:
+        `{action: {keyword: count}}`.
 
     Raises:
         Unusable: `not-dicom`, `truncated-file`, `malformed-file`, `unsupported-object`, `burned-in-annotation`,
@@ -187,6 +188,7 @@ def _deidentify(task: DeidentifyTask, source: Source) -> dict[str, Any]:
         "SOPInstanceUID": instance.decode(),
         "SOPClassUID": job.sop_class,
         "Modality": facts.get("Modality", ""),
+        "dates_before": facts.get("LongitudinalTemporalInformationModified", "").upper(),
         "actions": _actions(job.tally),
     }
 
@@ -270,6 +272,18 @@ def batch_report(results: Iterable[Mapping[str, Any]], quarantined: Iterable[str
         "quarantined": dict(sorted(reasons.items())),
         "actions": {action: dict(sorted(counts.items())) for action, counts in sorted(actions.items())},
     }
+
+
+def said_of_dates(results: Iterable[Mapping[str, Any]]) -> str:
+    """Return a sentence on files whose dates another tool changed before, or nothing.
+
+    Their days are not those of the person's records: what is counted between both is wrong.
+
+    Args:
+        results: What `deidentify_file` returned.
+    """
+    changed = sum(result.get("dates_before") in ("MODIFIED", "REMOVED") for result in results)
+    return f"{changed} files say (0028,0303) that their dates were changed before: they do not match records" if changed else ""
 
 
 def _subject(task: DeidentifyTask, top: Mapping[int, bytes], encodings: tuple[str, ...]) -> Subject:

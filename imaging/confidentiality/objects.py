@@ -137,6 +137,7 @@ FACTS = {
     0x00080060: "Modality",
     0x00280004: "PhotometricInterpretation",
     0x00280301: "BurnedInAnnotation",
+    0x00280303: "LongitudinalTemporalInformationModified",
     0x00280002: "SamplesPerPixel",
     0x00280008: "NumberOfFrames",
     0x00280010: "Rows",

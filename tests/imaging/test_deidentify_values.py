@@ -16,6 +16,7 @@ from pydicom.sequence import Sequence
 from tests.imaging.deidentify_help import ANYONE, KEY, LOOKUP, SUBJECT, ct, run, save
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.confidentiality import values
+from unibase.imaging.confidentiality.deidentified import said_of_dates
 from unibase.imaging.options import DeidentifyOptions
 
 
@@ -157,3 +158,15 @@ def test_an_overlay_in_the_bits_of_the_pixels_is_refused(tmp_path: Path) -> None
         ds.add_new(tag, vr, value)
     with pytest.raises(Unusable, match="burned-in-annotation"):
         run(save(ds, tmp_path / "in.dcm"), tmp_path / "out")
+
+
+def test_dates_that_another_tool_changed_are_told(tmp_path: Path) -> None:
+    said = [None, "UNMODIFIED", "MODIFIED", "REMOVED"]
+    results = []
+    for number, one in enumerate(said):
+        ds = ct()
+        if one is not None:
+            ds.LongitudinalTemporalInformationModified = one
+        results.append(run(save(ds, tmp_path / f"{number}.dcm"), tmp_path / f"out{number}")[0])
+    assert said_of_dates(results) == "2 files say (0028,0303) that their dates were changed before: they do not match records"
+    assert said_of_dates(results[:2]) == ""

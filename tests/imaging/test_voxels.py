@@ -15,6 +15,7 @@ import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.imaging.deidentify_help import ct, save
 from unibase.groundwork.files import sha256_folder
 from unibase.groundwork.problems import Unusable
 from unibase.imaging.boxed import Boxed
@@ -27,7 +28,7 @@ from unibase.imaging.radiomics.settings import FeatureSettings, read_settings
 from unibase.imaging.radiomics.task import Asked
 from unibase.imaging.regions.masks import open_masks
 from unibase.imaging.voxels.canonical import turn_of
-from unibase.imaging.voxels.faces import may_show_a_face
+from unibase.imaging.voxels.faces import may_show_a_face, says_of_visual_features
 from unibase.imaging.voxels.layers import NamedRegion, layers_of
 from unibase.imaging.voxels.ome_zarr import Stored, exact, write_store
 from unibase.imaging.voxels.stored_series import VoxelTask, store_series
@@ -227,6 +228,29 @@ def test_a_series_whose_images_may_show_a_face_is_left_out_unless_the_study_says
         store_series(VoxelTask(unit.arguments, head, tmp_path / "out", "volumes", 20, False))
     assert not list((tmp_path / "out").glob("*"))
     assert store_series(VoxelTask(unit.arguments, head, tmp_path / "out", "volumes", 20, True))["stores"]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (["NO", "NO"], "NO"),
+        (["NO", "YES"], "YES"),
+        (["YES", "NO"], "YES"),
+        (["NO", None], None),
+        ([None, "NO"], None),
+        ([], None),
+    ],
+)
+def test_a_face_is_removed_only_where_every_header_says_so(said: list[str | None], expected: str | None, tmp_path: Path) -> None:
+    for number, one in enumerate(said):
+        ds = ct(SeriesInstanceUID="1.2.3")
+        if one is not None:
+            ds.RecognizableVisualFeatures = one
+        save(ds, tmp_path / f"{number}.dcm")
+    save(ct(SeriesInstanceUID="1.2.4", RecognizableVisualFeatures="YES"), tmp_path / "other.dcm")
+    assert says_of_visual_features(sorted(tmp_path.iterdir()), "1.2.3") == expected
+    assert may_show_a_face("HEAD", 200, expected) is (expected != "NO")
+    assert may_show_a_face("CHEST", 200, expected) is (expected == "YES")
 
 
 def test_a_region_that_cannot_be_read_is_told_and_its_volume_is_stored(
