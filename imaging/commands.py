@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from unibase.groundwork.files import sha256_file
-from unibase.groundwork.image_tables import VOLUMES
+from unibase.groundwork.image_tables import REPORT_VALUES, VOLUMES
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import FEATURES, Column, Table, write_parquet
 from unibase.groundwork.work import Job, Outcome, Output, Unit, WorkLedger, run_units
 from unibase.imaging.dicom.inventory import volumes_frame
 from unibase.imaging.dicom.pet_table import read_pet_table
+from unibase.imaging.dicom.report_values import REPORTING, report_frame, report_values
 from unibase.imaging.dicom.series import read_index
 from unibase.imaging.looks.unit import FOLDER, gather_looks
 from unibase.imaging.options import Choices, Regions
@@ -264,8 +265,35 @@ def index_plain(source: Path | str, destination: Path | str | None = None) -> pl
     volumes = volumes_frame(series, files).with_columns(pl.lit(None, dtype=pl.Int64).alias("subject_id"))
     if not volumes.height:
         raise UserError(f"{source} holds no DICOM image. Check the folder.")
-    if destination is not None and str(destination).lower().endswith(".csv"):
-        volumes.write_csv(destination)
-    elif destination is not None:
-        VOLUMES.write(volumes, destination)
+    _written(volumes, VOLUMES, destination)
     return volumes
+
+
+def _written(frame: pl.DataFrame, table: Table, destination: Path | str | None) -> None:
+    """Write a table as its name says: Parquet, or CSV."""
+    if destination is not None and str(destination).lower().endswith(".csv"):
+        frame.write_csv(destination)
+    elif destination is not None:
+        table.write(frame, destination)
+
+
+def reports_plain(source: Path, destination: Path | None = None) -> pl.DataFrame:
+    """Return what the reports in a folder of DICOM hold as numbers and codes, as a REPORT_VALUES frame.
+
+    Args:
+        source: Searched with all that is below it.
+        destination: Where to write the table too: Parquet, or CSV by its name.
+
+    Raises:
+        UserError: If the source is no folder or holds no report.
+    """
+    if not source.is_dir():
+        raise UserError(f"{source} is no folder. Name a folder of DICOM.")
+    series = read_index(source, subject_of=lambda _: 1, parts=True).series.with_columns(subject_id=pl.lit(None, dtype=pl.Int64))
+    told = [row for row in series.sort("folder", "SeriesInstanceUID").to_dicts() if row["Modality"] in REPORTING]
+    if not told:
+        raise UserError(f"{source} holds no report (SR) and no presentation state (PR). Check the folder.")
+    rows = [one for row in told for one in report_values(row, filter(Path.is_file, (source / row["folder"]).iterdir()))]
+    frame = report_frame(rows)
+    _written(frame, REPORT_VALUES, destination)
+    return frame

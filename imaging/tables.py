@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from unibase.groundwork.image_tables import IMAGES, VOLUMES, VOXELS
+from unibase.groundwork.image_tables import IMAGES, REPORT_VALUES, VOLUMES, VOXELS
 from unibase.groundwork.tables import FEATURES, SERIES, TIMESTAMP, Column, Table
 from unibase.methods.agreement import COLUMNS
 
@@ -143,5 +143,5 @@ MAPS = Table(
     ),
     ("source_digest", "region", "image_type", "feature"),
 )
-TABLES = (SERIES, VOLUMES, FEATURES, LOOKS, PERTURBED, STABILITY, PET_FACTS, IMAGES, VOXELS, DOSE_METRICS, MAPS)
+TABLES = (SERIES, VOLUMES, FEATURES, LOOKS, PERTURBED, STABILITY, PET_FACTS, IMAGES, VOXELS, REPORT_VALUES, DOSE_METRICS, MAPS)
 """Every table of the room; those that other rooms read are declared in `groundwork.tables`."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 import polars as pl
 
 from unibase.groundwork.analysis_tables import ADRS, ADTTE, BDS, MISSING, SPLITS, TRACE
-from unibase.groundwork.image_tables import IMAGES, MASK_AGREEMENT, VOXELS
+from unibase.groundwork.image_tables import IMAGES, MASK_AGREEMENT, REPORT_VALUES, VOXELS
 from unibase.groundwork.tables import CENTRE, EVENTS, FEATURES, QUARANTINE, SAMPLE_MAP, SUBJECT, Column, Table
 
 SUBJECTS = Table(
@@ -76,6 +76,7 @@ TABLES = (
     ROBUSTNESS,
     RELEASED_VOLUMES,
     MASK_AGREEMENT,
+    REPORT_VALUES,
     TRACE,
     MISSING,
     RELEASED_SAMPLES,

@@ -107,6 +107,27 @@ def index(source: Path, *, out: Path | None = None) -> None:
 
 
 @app.command
+def reports(source: Path, out: Path) -> None:
+    """Write the measurements, doses and codes of the reports (SR) in a folder of DICOM as a table, a row an item.
+
+    Texts are written only of files that unibase de-identified.
+
+    Example: `unibase reports clean/ reports.csv`
+
+    Parameters
+    ----------
+    source
+        Folder with DICOM files at any depth.
+    out
+        Table to write: Parquet, or CSV when the name ends in .csv.
+    """
+    from unibase.imaging.commands import reports_plain
+
+    rows = reports_plain(source, out)
+    print(f"{out}: {rows.height} rows of {rows['SOPInstanceUID'].n_unique()} reports")
+
+
+@app.command
 @takes_options(Choices, several="each")
 def features(
     source: Path,

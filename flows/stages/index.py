@@ -17,16 +17,20 @@ from unibase.flows.runs.stage import Stage
 from unibase.flows.stages.deidentify import BATCH, written_files
 from unibase.flows.stages.index_pet import PetDoor, pet_door, write_facts
 from unibase.flows.study.places import DICOM, PET_FACTS
+from unibase.flows.study.places import REPORT_VALUES as REPORT_VALUES_TABLE
 from unibase.flows.study.places import SERIES as SERIES_TABLE
 from unibase.flows.study.places import VOLUMES as VOLUMES_TABLE
 from unibase.groundwork.files import digest_of, remove_file
-from unibase.groundwork.image_tables import VOLUMES
+from unibase.groundwork.image_tables import REPORT_VALUES, VOLUMES
 from unibase.groundwork.tables import QUARANTINE, SERIES, Table
 from unibase.groundwork.work import Job, Outcome, Unit
 from unibase.imaging.dicom.inventory import volumes_frame
 from unibase.imaging.dicom.pet_table import Given
 from unibase.imaging.dicom.read_as import PetFacts, Reading
+from unibase.imaging.dicom.report_values import report_frame, report_values
 from unibase.imaging.dicom.series import index_folder
+
+_CODE = ("unibase.imaging.dicom.series", "unibase.imaging.dicom.inventory", "unibase.imaging.dicom.report_values")
 
 
 def index_series(run: Run) -> pl.DataFrame:
@@ -43,14 +47,19 @@ def index_series(run: Run) -> pl.DataFrame:
     reading, pet = _reading(run), pet_door(run)
     asked = [asdict(reading), digest_of([repr(pet)]) if pet.rows else None]
     job = Job("index", _index, shared=_Shared(staging, reading, pet), settings=asked, batch_size=BATCH)
-    outcomes = run.units(job, _units(staged, folder), code=("unibase.imaging.dicom.series", "unibase.imaging.dicom.inventory"))
+    outcomes = run.units(job, _units(staged, folder), code=_CODE)
     volumes = _gathered(outcomes, VOLUMES, "volumes", "volume_time", run.place(VOLUMES_TABLE))
     series = _gathered(outcomes, SERIES, "series", "series_time", run.place(SERIES_TABLE))
+    reported = [row for outcome in outcomes if outcome.status == "done" for row in outcome.result["reports"]]
+    REPORT_VALUES.write(report_frame(reported), run.place(REPORT_VALUES_TABLE))
     write_facts(run, pet, [_given(one) for outcome in outcomes if outcome.status == "done" for one in outcome.result["pet"]])
     refused = run.quarantine_rows("index", None, outcomes)
     QUARANTINE.write(pl.concat([_conflicts(run, sorted(staged.conflicts)), refused]), run.quarantine_file("index"))
     held = volumes.filter(pl.col("status") == "volume").height
-    run.say(f"index: {series.height} series of {series['subject_id'].n_unique()} subjects; {held} volumes")
+    run.say(
+        f"index: {series.height} series of {series['subject_id'].n_unique()} subjects; {held} volumes"
+        + (f"; {len(reported)} values of reports" if reported else "")
+    )
     return series
 
 
@@ -127,7 +136,12 @@ def _index(shared: _Shared, work: tuple[Path, str, dict[str, str]]) -> dict[str,
 
     volumes = volumes_frame(series, dict.fromkeys(series["folder"], files), reading_of)
     told = [asdict(one) | {"facts": _facts_as_json(one.facts)} for one in found.values() if one is not None]
-    return {"series": _as_json(series, "series_time"), "volumes": _as_json(volumes, "volume_time"), "pet": told}
+    return {
+        "series": _as_json(series, "series_time"),
+        "volumes": _as_json(volumes, "volume_time"),
+        "reports": [row for one in series.to_dicts() for row in report_values(one, files)],
+        "pet": told,
+    }
 
 
 def _facts_as_json(facts: PetFacts) -> dict[str, object]:
@@ -160,7 +174,7 @@ STAGE = Stage(
     "index",
     "Index the series and their volumes",
     reads=(DICOM,),
-    leaves=(SERIES_TABLE, VOLUMES_TABLE, PET_FACTS),
+    leaves=(SERIES_TABLE, VOLUMES_TABLE, REPORT_VALUES_TABLE, PET_FACTS),
     run=index_series,
     derived=True,
 )

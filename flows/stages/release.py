@@ -44,9 +44,10 @@ from unibase.flows.study.places import (
 from unibase.flows.study.places import FEATURES as FEATURES_TABLE
 from unibase.flows.study.places import IMAGES as IMAGES_TABLE
 from unibase.flows.study.places import MASK_AGREEMENT as AGREEMENT_TABLE
+from unibase.flows.study.places import REPORT_VALUES as REPORT_VALUES_TABLE
 from unibase.flows.study.places import VOXELS as VOXELS_TABLE
 from unibase.groundwork.files import digest_of, sha256_file, sha256_folder
-from unibase.groundwork.image_tables import IMAGES, MASK_AGREEMENT, VOXELS
+from unibase.groundwork.image_tables import IMAGES, MASK_AGREEMENT, REPORT_VALUES, VOXELS
 from unibase.groundwork.seals import Output, sealed, still_sealed
 from unibase.groundwork.tables import FEATURES, QUARANTINE, SAMPLE_MAP
 from unibase.omics.options import AssayName
@@ -84,6 +85,7 @@ def release_inputs(run: Run, version: str) -> ReleaseInputs:
         missing=linked.table("missing"),
         robustness=linked.table("robustness"),
         volumes=IMAGES.read(run.place(IMAGES_TABLE)),
+        report_values=REPORT_VALUES.read(run.place(REPORT_VALUES_TABLE)),
         adtte=linked.table("adtte"),
         adrs=linked.table("adrs") if study.responses else None,
         sample_map=SAMPLE_MAP.read(run.place(SAMPLES)),
@@ -327,6 +329,7 @@ STAGE = Stage(
         FEATURES_TABLE,
         IMAGES_TABLE,
         AGREEMENT_TABLE,
+        REPORT_VALUES_TABLE,
         VOXELS_TABLE,
         VOXEL_STORES,
         MATRICES,

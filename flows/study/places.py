@@ -45,6 +45,7 @@ RECORDS = Place("staging/clinical/{centre}", "Clinical events of a centre, as a 
 DICOM = Place("staging/imaging/dicom", "De-identified DICOM")
 SERIES = Place("staging/imaging/series.parquet", "One row an image series")
 VOLUMES = Place("staging/imaging/volumes.parquet", "One row a volume of an image series, with what it is and its quality")
+REPORT_VALUES = Place("staging/imaging/report_values.parquet", "One row an item of a report that has a value")
 PET_FACTS = Place("staging/imaging/pet_facts.parquet", "What the study's own table says of PET whose header lacks it")
 FEATURES = Place("staging/imaging/features.parquet", "Radiomic features, one row a region")
 IMAGES = Place("staging/imaging/images.parquet", "One row a volume that is used: what it is, and how good")

@@ -364,15 +364,15 @@ def _blocks(inputs: ReleaseInputs, subjects: pl.DataFrame) -> dict[str, Iterable
         "trace": subject_blocks(inputs.trace, ids, columns(inputs.trace)),
         **({"robustness": [inputs.robustness.sort(ROBUSTNESS.key)]} if _holds_rows(inputs.robustness) else {}),
         **({"volumes": subject_blocks(inputs.volumes, ids, image_tables.IMAGES.key)} if _holds_rows(inputs.volumes) else {}),
-        **(_agreement(inputs.mask_agreement, ids)),
+        **_blocks_of(image_tables.MASK_AGREEMENT, inputs.mask_agreement, ids),
+        **_blocks_of(image_tables.REPORT_VALUES, inputs.report_values, ids),
         "missing": subject_blocks(inputs.missing, ids, ["variable"]),
         "quarantine": [tables.QUARANTINE.conform(inputs.quarantine)],
         **({"splits": subject_blocks(inputs.splits, ids, ["scheme", "held_out"])} if inputs.splits is not None else {}),
     }
 
 
-def _agreement(frame: pl.DataFrame | None, ids: pl.Series) -> dict[str, Iterable[pl.DataFrame]]:
-    table = image_tables.MASK_AGREEMENT
+def _blocks_of(table: tables.Table, frame: pl.DataFrame | None, ids: pl.Series) -> dict[str, Iterable[pl.DataFrame]]:
     return {table.name: subject_blocks(frame, ids, table.key)} if _holds_rows(frame) else {}
 
 
