@@ -121,12 +121,17 @@ def deidentify_centre(run: Run, name: str) -> list[Outcome]:
     outcomes = run.units(job, units, code=("unibase.imaging.confidentiality.deidentified",))
     QUARANTINE.write(run.quarantine_rows(stage, name, outcomes), run.quarantine_file("deidentify", name))
     if source:
-        run.say(summary(stage, outcomes))
-        dates = said_of_dates(outcome.result for outcome in outcomes if outcome.status == "done")
-        if dates:
-            run.say(f"{stage}: {dates}")
+        _say(run, stage, outcomes)
         unreadable_sources.check(run, f"{name}.dicom", sum(outcome.status == "done" for outcome in outcomes))
     return outcomes
+
+
+def _say(run: Run, stage: str, outcomes: list[Outcome]) -> None:
+    """Say how files ended, and how many carry dates that another tool changed."""
+    run.say(summary(stage, outcomes))
+    dates = said_of_dates(outcome.result for outcome in outcomes if outcome.status == "done")
+    if dates:
+        run.say(f"{stage}: {dates}")
 
 
 def _index(run: Run) -> dict[int, IndexEvent]:

@@ -32,7 +32,12 @@ class Element(Protocol):
     """What is needed of a data set."""
 
     def get(self, keyword: str, default: object = None) -> object:
-        """Return the value of an attribute."""
+        """Return the value of an attribute.
+
+        Args:
+            keyword: Its name in DICOM.
+            default: What stands for one that is absent.
+        """
 
 
 @dataclass(frozen=True)
