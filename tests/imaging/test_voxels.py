@@ -55,7 +55,7 @@ def test_a_volume_is_turned_as_itk_turns_it(direction: np.ndarray) -> None:
         turned = turn.grid
         assert np.allclose(turned.matrix, np.eye(3))
         corner = np.array(turned.origin) + np.array(turned.spacing) * (np.array(turned.size) - 1)
-        ends = [grid._centres(np.array([[0, 0, 0], [3, 4, 5]]))]
+        ends = [grid.centres(np.array([[0, 0, 0], [3, 4, 5]]))]
         assert np.allclose(np.sort(np.array([turned.origin, corner]), axis=0), np.sort(ends[0], axis=0))
         return
     image = sitk.DICOMOrient(grid.to_sitk(array), "LPS")
@@ -76,7 +76,7 @@ def test_an_oblique_volume_stays_oblique_and_every_voxel_stays_where_it_was() ->
     for value in (0, 17, 119):
         before = np.argwhere(array == value)[0][::-1]
         after = np.argwhere(turned == value)[0][::-1]
-        assert np.allclose(grid._centres(before[None].astype(float)), turn.grid._centres(after[None].astype(float)))
+        assert np.allclose(grid.centres(before[None].astype(float)), turn.grid.centres(after[None].astype(float)))
 
 
 @given(st.integers(0, 47), st.integers(0, 2**32 - 1))
