@@ -94,6 +94,26 @@ def person_register(study: Path, *, named: Named = _NOBODY, key_file: tuple[Path
         print(write_notice(study, number, named.centre, notice))
 
 
+@person_app.command(name="recipient")
+def person_recipient(study: Path, version: str, given_to: str) -> None:
+    """Write down who received a release: the register and the notice name them. Extracts name theirs by `given_to`.
+
+    Example: `unibase person recipient study.yaml 1.0.0 "INSERM U1234, dpo@example.org"`
+
+    Parameters
+    ----------
+    study
+        The study file.
+    version
+        Version of the release.
+    given_to
+        Who received it, and how they are reached.
+    """
+    from unibase.flows.vault.rights_desk import recipient
+
+    print(recipient(study, version, given_to))
+
+
 @person_app.command(name="erase")
 def person_erase(study: Path, *, named: Named = _NOBODY) -> None:
     """Erase a person from the vault, in every revision of the ledger; a number of theirs that comes back stays out.

@@ -46,12 +46,14 @@ from unibase.flows.study.places import IMAGES as IMAGES_TABLE
 from unibase.flows.study.places import MASK_AGREEMENT as AGREEMENT_TABLE
 from unibase.flows.study.places import REPORT_VALUES as REPORT_VALUES_TABLE
 from unibase.flows.study.places import VOXELS as VOXELS_TABLE
+from unibase.flows.vault.marking import mark_releases
 from unibase.groundwork.files import digest_of, sha256_file, sha256_folder
 from unibase.groundwork.image_tables import IMAGES, MASK_AGREEMENT, REPORT_VALUES, VOXELS
 from unibase.groundwork.seals import Output, sealed, still_sealed
 from unibase.groundwork.tables import FEATURES, QUARANTINE, SAMPLE_MAP
 from unibase.omics.options import AssayName
 from unibase.privacy.dates import shift
+from unibase.releases.catalogue.marks import MARKS
 from unibase.releases.catalogue.site import published, version_key
 from unibase.releases.content import manifest
 from unibase.releases.content.leaving import Leaving
@@ -258,7 +260,10 @@ def publish(run: Run, version: str | None = None, following: str | None = None) 
             the version stands with other content and nothing follows.
     """
     with run.within((*STAGE.reads, *STAGE.leaves)):
-        return _publish(run, version, following)
+        folder = _publish(run, version, following)
+    if mark_releases(run.study, run.key, {subject.subject_id for subject in run.lookup.by_identifier.values()}):
+        run.say(f"release: {folder.parent / MARKS}: which versions hold a person who left or whose identity was corrected")
+    return folder
 
 
 def _publish(run: Run, version: str | None, following: str | None) -> Path:

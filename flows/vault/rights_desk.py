@@ -7,9 +7,10 @@ why and for which pseudonym, and nothing of the person.
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -41,6 +42,8 @@ from unibase.releases.exports.extract_request import Condition, subjects_of
 
 CHANNEL = "custodian"
 """How the register of objections names this desk."""
+GIVEN = "release-given"
+"""How the audit log names that a release was handed to somebody."""
 _NEXT = "Next: unibase build {} --nightly, which leaves them out of everything that is made from then on."
 
 
@@ -71,11 +74,17 @@ class Asked:
 
 @dataclass(frozen=True)
 class Held:
-    """A release or an extract that holds a person, and under which pseudonym."""
+    """A release or an extract that holds a person, under which pseudonym, and who received it."""
 
     what: str
     subject_id: int
     certain: bool = True
+    given_to: tuple[str, ...] = ()
+
+    def told(self, unsure: str) -> str:
+        """Return what the register and the notice say of it. `unsure`: what is said where the person may not be in it."""
+        to = f"; received by {'; '.join(self.given_to)}" if self.given_to else "; nobody is known to have received it"
+        return f"{self.what}: subject {self.subject_id}{'' if self.certain else f' ({unsure})'}{to}"
 
 
 def find(study_file: Path, number: str, centre: str | None) -> str:
@@ -188,11 +197,33 @@ def write_notice(study_file: Path, number: str, centre: str | None, out: Path) -
         f"Study {asked.study.study}: a person has used their right to leave it.",
         "Delete all rows of the subject named here, in all copies and in what was derived from them per person, and confirm it.",
         "",
-        *(f"- {one.what}: subject {one.subject_id}{'' if one.certain else ' (if it is there)'}" for one in held),
+        *(f"- {one.told('if it is there')}" for one in held),
     ]
     write_text(out, "\n".join(lines) + "\n", mode=0o600)
     _log(asked, "person-notice")
     return f"{out}: {len(held)} releases and extracts."
+
+
+def recipient(study_file: Path, version: str, given_to: str) -> str:
+    """Write down who received a release, so that the register names them when a person leaves. Audited.
+
+    Args:
+        study_file: The study file.
+        version: Version of the release.
+        given_to: Who received it, and how they are reached; not a patient.
+
+    Raises:
+        UserError: If the version is not published, or nobody is named.
+    """
+    study = read_study(study_file)
+    versions = [path.name for path in _releases(study)]
+    if version not in versions:
+        raise UserError(f"{study.study} has no release {version}. Published are: {', '.join(versions) or 'none'}.")
+    if not given_to.strip():
+        raise UserError("Name who received it, and how they are reached.")
+    details = {"release": f"{study.study} {version}", "given_to": given_to.strip()}
+    AuditLog(study.work.audit_log).append(getpass.getuser(), GIVEN, 0, details)
+    return f"Release {version}: received by {given_to.strip()}."
 
 
 def erase(study_file: Path, number: str, centre: str | None) -> str:
@@ -286,7 +317,7 @@ def _one(study: Study, known: Sequence[Asked]) -> Asked:
 
 def _register_lines(asked: Asked, earlier: Sequence[Key] = ()) -> list[str]:
     held = list(_held(asked, earlier))
-    lines = [f"  {one.what}: subject {one.subject_id}{'' if one.certain else ' (may be in it)'}" for one in held]
+    lines = [f"  {one.told('may be in it')}" for one in held]
     unread = _other_keys(asked, earlier)
     lines += [f"  {release.parent.name} {release.name}: made under another key; name it with --key-file" for release in unread]
     return [f"Releases and extracts that hold the person: {len(held)}", *lines]
@@ -309,7 +340,9 @@ def _other_keys(asked: Asked, earlier: Sequence[Key]) -> list[Path]:
 def _held(asked: Asked, earlier: Sequence[Key]) -> Iterator[Held]:
     """Yield the releases whose subjects hold the person, each with the extracts that were made of it."""
     keys = _keys(asked, earlier)
-    extracts = [one["details"] for one in AuditLog(asked.study.work.audit_log).entries() if one["action"] == "extract"]
+    log = AuditLog(asked.study.work.audit_log).entries()
+    extracts = [one["details"] for one in log if one["action"] == "extract"]
+    given = [one["details"] for one in log if one["action"] == GIVEN]
     for release in _releases(asked.study):
         about = manifest.read(release)
         key = keys.get(str(about.get("key_fingerprint")))
@@ -319,18 +352,24 @@ def _held(asked: Asked, earlier: Sequence[Key]) -> Iterator[Held]:
         subjects = pl.read_parquet(release / "tables" / "subjects.parquet", columns=["subject_id"])["subject_id"]
         if number not in subjects.to_list():
             continue
-        yield Held(f"release {about['study']} {about['version']}", number)
-        for one in extracts:
-            if one["release"] != f"{about['study']} {about['version']}":
+        named = f"{about['study']} {about['version']}"
+        to = tuple(dict.fromkeys(str(one["given_to"]) for one in given if one["release"] == named))
+        yield Held(f"release {named}", number, given_to=to)
+        yield from _extracts(release, number, key, [one for one in extracts if one["release"] == named])
+
+
+def _extracts(release: Path, number: int, key: Key, extracts: Sequence[Mapping[str, Any]]) -> Iterator[Held]:
+    """Yield the extracts of a release that hold a subject of it, or may hold it."""
+    for one in extracts:
+        conditions = one.get("subjects")
+        if conditions is not None:
+            chosen = subjects_of(release, [Condition.model_validate(condition) for condition in conditions])
+            if number not in chosen.to_list():
                 continue
-            conditions = one.get("subjects")
-            if conditions is not None:
-                chosen = subjects_of(release, [Condition.model_validate(condition) for condition in conditions])
-                if number not in chosen.to_list():
-                    continue
-            project = Key(key.derive(f"extract/{one['project']}"))
-            what = f"extract {one['project']} version {one.get('version', 1)}, approval {one['approval']}"
-            yield Held(what, pseudonyms.subject_id(project, str(number)), certain=conditions is not None)
+        project = Key(key.derive(f"extract/{one['project']}"))
+        what = f"extract {one['project']} version {one.get('version', 1)}, approval {one['approval']}"
+        to = (str(one["given_to"]),) if one.get("given_to") else ()
+        yield Held(what, pseudonyms.subject_id(project, str(number)), certain=conditions is not None, given_to=to)
 
 
 def _log(asked: Asked, action: str) -> None:

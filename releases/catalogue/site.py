@@ -12,6 +12,7 @@ from unibase.groundwork.files import atomic_folder, write_text
 from unibase.releases.catalogue.catalogue_records import write_records
 from unibase.releases.catalogue.described_release import Release, open_release
 from unibase.releases.catalogue.description import AXES, Description
+from unibase.releases.catalogue.marks import WORDS, read_marks
 from unibase.releases.content import manifest
 from unibase.releases.disclosure.small_counts import MASK_TEXT, is_small
 
@@ -84,6 +85,7 @@ def _card(release: Release, description: Description) -> dict[str, Any]:
         "axes": list(description.axes),
         "site": description.cancer_site,
         "records": f"{about['study']}/{about['version']}",
+        "marks": [WORDS[mark] for mark in read_marks(release.folder.parent).get(str(about["version"]), ())],
     }
 
 

@@ -107,6 +107,7 @@ def _logged(request: Request, named: str, release: Path, written: Path) -> dict[
         **_conditions(request),
         "approval": request.approval,
         "expires": request.expires.isoformat(),
+        "given_to": request.given_to or ", ".join(request.recipients),
         "release": named,
         "manifest": sha256_file(release / manifest.MANIFEST),
         "extract": sha256_file(written),

@@ -48,6 +48,7 @@ class Request(_Strict):
         variables: Table (`subjects`, `analysis`, `adtte`) to columns.
         matrices: Modality of the cohort file (`rna`, `mutations`, `radiomics`) to variables.
         version: 1, and one more for each further request of the project; its pseudonyms stay the same.
+        given_to: Who receives it, and how they are reached, such as `INSERM U1234, dpo@example.org`: the rights desk names them.
         endpoints: Endpoints (PARAMCD) whose rows of `adtte` leave; all of them where none is named.
         images: Modalities of the images whose voxels leave, of those that the release holds; each store under the project's names.
         head_images: Why images that may show a face leave as well; empty keeps them out.
@@ -66,6 +67,7 @@ class Request(_Strict):
     endpoints: list[str] = []
     images: list[str] = []
     head_images: str = ""
+    given_to: str = ""
 
     @property
     def name(self) -> str:
@@ -75,7 +77,7 @@ class Request(_Strict):
     @property
     def digest(self) -> str:
         """Digest of all that the request asks for; to whom it is encrypted does not count."""
-        return digest_of(self.model_dump(mode="json", by_alias=True, exclude={"recipients"}))
+        return digest_of(self.model_dump(mode="json", by_alias=True, exclude={"recipients", "given_to"}))
 
 
 def read_request(path: Path | str) -> Request:

@@ -10,13 +10,16 @@ import pytest
 
 from tests.flows.small_study import write_study
 from tests.flows.test_objections import night, traces
+from unibase.flows.study.validation import read_study
 from unibase.flows.vault import rights_desk
+from unibase.flows.vault.marking import mark_releases, marks_of
 from unibase.groundwork.files import write_json
 from unibase.groundwork.problems import UserError
 from unibase.groundwork.tables import write_parquet
 from unibase.privacy.audit import AuditLog
 from unibase.privacy.keys import read_key_file
 from unibase.privacy.ledger.persons import ledger_people, revisions
+from unibase.releases.catalogue.marks import read_marks
 
 
 @pytest.fixture
@@ -55,16 +58,22 @@ def test_the_register_names_releases_and_extracts_and_the_notice_names_no_person
     published(home, "1.1.0", [number for name, number in known.items() if name != "IPP002"])
     log = AuditLog(home / "work" / "vault" / "audit.jsonl")
     given = {"project": "lung", "version": 1, "approval": "CE-7", "release": "trial 1.0.0", "expires": "2030-01-01"}
-    log.append("someone", "extract", 4, {**given, "subjects": []})
+    log.append("someone", "extract", 4, {**given, "subjects": [], "given_to": "INSERM U1234"})
     log.append("someone", "extract", 4, {**given, "project": "named"})
+    assert "1.0.0" in rights_desk.recipient(study, "1.0.0", "CHU-été, dpo@example.org")
+    rights_desk.recipient(study, "1.1.0", "somebody else")
+    with pytest.raises(UserError, match=r"no release 9.9.9. Published are: 1.0.0, 1.1.0"):
+        rights_desk.recipient(study, "9.9.9", "CHU-été")
     told = rights_desk.register(study, "IPP002", "A")
-    assert f"release trial 1.0.0: subject {known['IPP002']}" in told
+    assert f"release trial 1.0.0: subject {known['IPP002']}; received by CHU-été, dpo@example.org" in told
+    assert "received by INSERM" in told and "somebody else" not in told
     assert "1.1.0" not in told
     assert "extract lung version 1, approval CE-7: subject" in told
     assert told.count("may be in it") == 1  # which subjects were named one by one is not logged
     notice = home / "notice.txt"
     rights_desk.write_notice(study, "IPP002", None, notice)
     text = notice.read_text(encoding="utf-8")
+    assert "received by CHU-été, dpo@example.org" in text and "received by INSERM U1234" in text
     assert "trial 1.0.0" in text and "IPP002" not in text and "Dupontel" not in text
     assert "IPP002" not in log.path.read_text(encoding="utf-8")
 
@@ -102,3 +111,37 @@ def test_a_number_nobody_has_needs_its_hospital_and_is_kept(home: Path) -> None:
     with open(home / "people.csv", "a", encoding="utf-8") as file:
         file.write("IPP999\n")
     assert "IPP999" not in night(home)[0]
+
+
+def test_releases_that_hold_a_person_who_left_or_was_another_are_marked(home: Path) -> None:
+    known, _ = night(home)
+    ids = list(known.values())
+    published(home, "1.0.0", ids)
+    published(home, "1.1.0", [known["IPP001"]])
+    study = read_study(home / "study.yaml")
+    assert not mark_releases(study, study.read_key(), ids)
+    folder = home / "releases" / "trial"
+    assert read_marks(folder) == {}
+    left = [one for one in ids if one != known["IPP002"]]
+    assert mark_releases(study, study.read_key(), left) and not mark_releases(study, study.read_key(), left)
+    assert read_marks(folder) == {"1.0.0": ("left",)}
+    assert mark_releases(study, study.read_key(), ids) and read_marks(folder) == {}
+
+
+A, B, C = ("lyon", "1"), ("CHU-été", "7"), ("lyon", "9")
+
+
+@pytest.mark.parametrize(
+    ("now", "known", "marks"),
+    [
+        ({A: "a", B: "a", C: "c"}, {11, 13}, ()),
+        ({A: "a", B: "b", C: "c"}, {11, 12, 13}, ("identity",)),  # split
+        ({A: "a", B: "a", C: "a"}, {11}, ("identity",)),  # merged
+        ({A: "a", B: "a", C: "c"}, {13}, ("left",)),  # objects
+        ({A: "a", B: "a"}, {11}, ("left",)),  # erased
+        ({A: "a", B: "b"}, {11, 12}, ("identity", "left")),
+        ({A: "d", B: "d", C: "c"}, {13, 14}, ("identity",)),  # another person under the number
+    ],
+)
+def test_marks_of_a_release(now: dict[tuple[str, str], str], known: set[int], marks: tuple[str, ...]) -> None:
+    assert marks_of({11, 13}, {"a": 11, "c": 13}, {A: "a", B: "a", C: "c"}, now, known) == marks

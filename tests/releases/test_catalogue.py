@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -19,6 +20,7 @@ from unibase.releases.catalogue.croissant import croissant
 from unibase.releases.catalogue.described_release import open_release
 from unibase.releases.catalogue.description import Description, read_description
 from unibase.releases.catalogue.healthdcat import health_dcat
+from unibase.releases.catalogue.marks import write_marks
 from unibase.releases.catalogue.site import version_key, write_site
 from unibase.releases.content.publish import publish_release
 
@@ -164,6 +166,16 @@ def test_the_site_lists_all_releases(releases: Path, description: Description, t
             assert (site / link).is_file()
     assert text.count('class="fr"') == text.count('class="en"')
     assert version_key("1.10.0") > version_key("1.9.0")
+    assert 'class="mark"' not in text
+
+
+def test_a_release_that_holds_a_person_who_left_is_marked(releases: Path, description: Description, tmp_path: Path) -> None:
+    marked = tmp_path / "marked"
+    shutil.copytree(releases, marked)
+    write_marks(marked / "uniriv-demo", {"1.0.0": ("identity", "left"), "1.1.0": ()})
+    text = (write_site(marked, {"uniriv-demo": description}, tmp_path / "site") / "index.html").read_text(encoding="utf-8")
+    assert text.count('class="mark"') == 2
+    assert "A person has left the study since" in text.partition('data-name="uniriv-demo 1.1.0"')[0]
 
 
 def test_a_wrong_description_names_its_keys(tmp_path: Path) -> None:
