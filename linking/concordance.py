@@ -41,6 +41,8 @@ _LEFT, _RIGHT = (
     re.compile(r"(^|[^a-z])(left|gauche|lt|l)([^a-z]|$)", re.I),
     re.compile(r"(^|[^a-z])(right|droite?|rt|r)([^a-z]|$)", re.I),
 )
+_LETTER = re.compile(r"^(.*[a-z0-9])[ _-]+([a-z])$", re.I)
+"""A name that ends in a letter of its own, which may be French for a side: gauche, droite."""
 
 
 def check_concordance(
@@ -299,11 +301,29 @@ def _laterality_findings(events: pl.DataFrame, features: pl.DataFrame) -> pl.Dat
         if side:
             sides.setdefault(subject, set()).add(side)
     rows = []
-    for subject, name, item in features.select("subject_id", "roi_name", "SeriesInstanceUID").unique().sort(pl.all()).iter_rows():
-        side = _side(name or "")
+    regions = features.select("subject_id", "roi_name", "SeriesInstanceUID").drop_nulls("roi_name").unique().sort(pl.all())
+    names: dict[int, set[str]] = {}
+    for subject, name, _ in regions.iter_rows():
+        names.setdefault(subject, set()).add(name)
+    for subject, name, item in regions.iter_rows():
+        side = _side_of_region(name, names[subject])
         if side and len(sides.get(subject, ())) == 1 and side not in sides[subject]:
             rows.append((subject, str(LATERALITY), 0.7, "imaging", item, "the region's name has the other side than the record"))
     return pl.DataFrame(rows, schema=FINDINGS.schema(), orient="row")
+
+
+def _side_of_region(name: str, others: set[str]) -> str | None:
+    """Return the side that the name of a region tells; `Poumon_G` is left, but not where there is a `Poumon_A` (or B, C) as well.
+
+    Args:
+        name: The name.
+        others: Names of all regions of the subject.
+    """
+    letter = _LETTER.match(name)
+    if _side(name) or letter is None or letter[2].upper() not in "GD":
+        return _side(name)
+    alike = [found for found in map(_LETTER.match, others) if found and found[1].lower() == letter[1].lower()]
+    return None if any(found[2].upper() not in "GD" for found in alike) else {"G": "L", "D": "R"}[letter[2].upper()]
 
 
 def _side(text: str) -> str | None:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import polars as pl
 import pytest
 
+from benchmarks.concordance import EACH, KINDS, run
 from unibase.groundwork.tables import EVENTS, FEATURES, SAMPLE_MAP, SERIES
 from unibase.linking.concordance import check_concordance
 from unibase.linking.options import CHECKS
@@ -165,25 +166,31 @@ def test_one_series_under_two_persons_is_told_of_both() -> None:
     assert shared_series(table).is_empty()
 
 
+def regions(*names: str) -> pl.DataFrame:
+    """Return the features of regions of one series of subject 7."""
+    rows = [{"subject_id": 7, "roi_name": name, "SeriesInstanceUID": "2.25.1"} for name in names]
+    return pl.concat([FEATURES.empty(), pl.DataFrame(rows)], how="diagonal_relaxed")
+
+
 @pytest.mark.parametrize(
-    ("code", "region", "found"),
+    ("code", "names", "found"),
     [
-        ("ICD10CM//C34.11", "Lung_L", {"laterality"}),
-        ("ICD10CM//C34.12", "Lung_L", set()),
-        ("ICD10CM//C50.411", "sein gauche", {"laterality"}),
-        ("ICD10//C34.1", "Lung_L", set()),  # this vocabulary tells no side
+        ("ICD10CM//C34.11", ["Lung_L"], {"laterality"}),
+        ("ICD10CM//C34.12", ["Lung_L"], set()),
+        ("ICD10CM//C50.411", ["sein gauche"], {"laterality"}),
+        ("ICD10CM//C34.11", ["Poumon_G"], {"laterality"}),
+        ("ICD10CM//C34.11", ["Poumon_D", "GTV D"], set()),
+        ("ICD10CM//C34.12", ["GTV_D"], {"laterality"}),
+        ("ICD10CM//C34.12", ["GTV_A", "GTV_B", "GTV_D"], set()),  # the fourth of four
+        ("ICD10CM//C34.11", ["ROI-G", "ROI-F"], set()),
+        ("ICD10//C34.1", ["Lung_L"], set()),  # this vocabulary tells no side
     ],
 )
-def test_the_side_of_a_diagnosis_against_that_of_a_region(code: str, region: str, found: set[str]) -> None:
-    row = {
-        "subject_id": 7,
-        "region": "GTV",
-        "image_type": "original",
-        "roi_name": region,
-        "SeriesInstanceUID": "2.25.1",
-        "engine": "x",
-    }
-    features = pl.DataFrame([row]).with_columns(
-        pl.lit(None, dtype).alias(name) for name, dtype in FEATURES.schema().items() if name not in row
-    )
-    assert checks(records(fact(code, 0)), features=features) == found
+def test_the_side_of_a_diagnosis_against_that_of_a_region(code: str, names: list[str], found: set[str]) -> None:
+    assert checks(records(fact(code, 0)), features=regions(*names)) == found
+
+
+@pytest.mark.parametrize("seed", [19, 77])
+def test_wrong_links_of_ten_kinds_are_found_and_what_is_odd_and_right_is_not(seed: int) -> None:
+    told = run(200, seed)
+    assert told.found == dict.fromkeys(KINDS, EACH) and told.false.is_empty()
