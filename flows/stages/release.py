@@ -53,7 +53,7 @@ from unibase.groundwork.seals import Output, sealed, still_sealed
 from unibase.groundwork.tables import FEATURES, QUARANTINE, SAMPLE_MAP
 from unibase.omics.options import AssayName
 from unibase.privacy.dates import shift
-from unibase.releases.catalogue.marks import MARKS
+from unibase.releases.catalogue.marked_versions import MARKS
 from unibase.releases.catalogue.site import published, version_key
 from unibase.releases.content import manifest
 from unibase.releases.content.leaving import Leaving

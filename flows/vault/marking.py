@@ -14,7 +14,7 @@ from unibase.privacy import pseudonyms
 from unibase.privacy.keys import Key
 from unibase.privacy.ledger import persons
 from unibase.privacy.ledger.comparable import RecordKey
-from unibase.releases.catalogue.marks import Mark, write_marks
+from unibase.releases.catalogue.marked_versions import Mark, write_marks
 from unibase.releases.catalogue.site import published
 from unibase.releases.content import manifest
 

@@ -12,7 +12,7 @@ from unibase.groundwork.files import atomic_folder, write_text
 from unibase.releases.catalogue.catalogue_records import write_records
 from unibase.releases.catalogue.described_release import Release, open_release
 from unibase.releases.catalogue.description import AXES, Description
-from unibase.releases.catalogue.marks import WORDS, read_marks
+from unibase.releases.catalogue.marked_versions import WORDS, read_marks
 from unibase.releases.content import manifest
 from unibase.releases.disclosure.small_counts import MASK_TEXT, is_small
 

@@ -19,7 +19,7 @@ from unibase.groundwork.tables import write_parquet
 from unibase.privacy.audit import AuditLog
 from unibase.privacy.keys import read_key_file
 from unibase.privacy.ledger.persons import ledger_people, revisions
-from unibase.releases.catalogue.marks import read_marks
+from unibase.releases.catalogue.marked_versions import read_marks
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import polars as pl
 import pytest
 
-from benchmarks.concordance import EACH, KINDS, run
+from benchmarks.planted_links import EACH, KINDS, run
 from unibase.groundwork.tables import EVENTS, FEATURES, SAMPLE_MAP, SERIES
 from unibase.linking.concordance import check_concordance
 from unibase.linking.options import CHECKS

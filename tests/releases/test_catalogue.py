@@ -20,7 +20,7 @@ from unibase.releases.catalogue.croissant import croissant
 from unibase.releases.catalogue.described_release import open_release
 from unibase.releases.catalogue.description import Description, read_description
 from unibase.releases.catalogue.healthdcat import health_dcat
-from unibase.releases.catalogue.marks import write_marks
+from unibase.releases.catalogue.marked_versions import write_marks
 from unibase.releases.catalogue.site import version_key, write_site
 from unibase.releases.content.publish import publish_release
 

@@ -1,6 +1,6 @@
 """Twenty persons object in each of five channels: what of them the next night leaves, and what it changes for the others.
 
-    python -m benchmarks.objections [PERSONS] [SEED]
+    python -m benchmarks.five_channels [PERSONS] [SEED]
 
 Simulates three hospitals (OMOP, FHIR, OSIRIS-RWD) without images, builds the study, lets 20 persons object in each channel (the
 study file, a column of a table, FHIR Consent, OSIRIS-RWD `non_opposition`, the rights desk), and builds the next night.

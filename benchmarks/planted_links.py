@@ -1,6 +1,6 @@
 """Thirty wrong links of ten kinds among 2,000 subjects: how many the checks of concordance find, and their false alarms.
 
-    python -m benchmarks.concordance [SUBJECTS] [SEED]
+    python -m benchmarks.planted_links [SUBJECTS] [SEED]
 
 Tables of subjects are drawn as a link of two hospitals leaves them, with what is odd and right: births a few days apart, results
 that come in after death, transfers, ages off by a year, an image without sex, tumours of both sides. Three subjects are planted
