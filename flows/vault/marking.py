@@ -85,4 +85,4 @@ def marks_of(
     person_of = {one: person for person, one in number.items()}
     other = {one for one, mine in names.items() if len(mine) > 1 or not mine <= {person_of[one], None}}
     gone = {one for one in ids if one not in known} - other
-    return (*(("identity",) if other else ()), *(("left",) if gone else ()))  # type: ignore[return-value]
+    return (*(("identity",) if other else ()), *(("left",) if gone else ()))
