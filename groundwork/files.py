@@ -227,14 +227,13 @@ def sha256_folder(path: Path | str) -> str:
 def digest_of(value: Any) -> str:
     """SHA-256 of `value` as canonical JSON: the digest of settings, independent of key order.
 
-    Args:
-        value: A JSON value; what is none counts as its text.
+    `value`: a JSON value; what is none counts as its text.
 
-    Example:
-        >>> digest_of({"a": 1, "b": 2}) == digest_of({"b": 2, "a": 1})
-        True
+    >>> digest_of({"a": 1, "b": 2}) == digest_of({"b": 2, "a": 1})
+    True
     """
-    return sha256_bytes(json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str).encode())
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return sha256_bytes(text.encode())
 
 
 def _flush(path: Path) -> None:

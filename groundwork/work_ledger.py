@@ -169,12 +169,7 @@ class WorkLedger:
         return found.hexdigest()
 
     def remember(self, name: str, value: Any) -> None:
-        """Keep a JSON value under a name.
-
-        Args:
-            name: The name; an earlier value is replaced.
-            value: The value.
-        """
+        """Keep a JSON `value` under a `name`; an earlier value is replaced."""
         row = (name, json.dumps(value))
         with whole(self._path), self._connection:
             self._connection.execute("BEGIN")

@@ -84,8 +84,11 @@ class Breaker:
         if chosen := self._pick("omop", imaging=True):
             person, registration = chosen
             self.taken.discard(person.index)
-            path = broken_inputs.write_phantom(self._study(person, registration), self.tree.see(None, registration.centre))
-            self._note(None, registration.centre, path, Broken("instance", "quality-control-phantom", "unknown-patient"))
+            centre = registration.centre
+            study, seen = self._study(person, registration), self.tree.see(None, centre)
+            path = broken_inputs.write_phantom(study, seen)
+            broken = Broken("instance", "quality-control-phantom", "unknown-patient")
+            self._note(None, centre, path, broken)
 
     def _remove_slice(self) -> None:
         if chosen := self._pick("osiris-rwd", imaging=True):

@@ -198,7 +198,8 @@ def _drawn(lines: tuple[str, ...]) -> np.ndarray:
     draw = ImageDraw.Draw(image)
     font = ImageFont.load_default_imagefont()
     for k, line in enumerate(lines):
-        draw.text((6, 6 + 14 * k), line.encode("latin-1", "replace").decode("latin-1"), fill=255, font=font)
+        plain = line.encode("latin-1", "replace").decode("latin-1")
+        draw.text((6, 6 + 14 * k), plain, fill=255, font=font)
     return np.asarray(image, dtype=np.uint8)
 
 

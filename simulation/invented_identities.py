@@ -102,13 +102,13 @@ class Identity:
 def ins_key(body: str) -> str:
     """Return the two-digit key of the 13 characters of a NIR.
 
-    Args:
-        body: The first 13 characters.
+    `body`: the first 13 characters.
 
     >>> ins_key("1560369123456")
     '72'
     """
-    digits = body.upper().replace("2A", "19").replace("2B", "18") if body[5:7].upper() in ("2A", "2B") else body
+    corsican = {"2A": "19", "2B": "18"}.get(body[5:7].upper())
+    digits = f"{body[:5]}{corsican}{body[7:]}" if corsican else body
     return f"{97 - int(digits) % 97:02d}"
 
 

@@ -156,12 +156,11 @@ def concept_rows(centre: str) -> Iterator[Row]:
     }  # fmt: skip
 
 
+_CODES = {"8507": "M", "8532": "F", "9201": "IP", "9202": "OP", "32817": "OMOP4976890", "756265": "CDM v5.4.0"}
+
+
 def _code_of(key: str, vocabulary: str) -> str:
-    return (
-        {"8507": "M", "8532": "F", "9201": "IP", "9202": "OP", "32817": "OMOP4976890", "756265": "CDM v5.4.0"}.get(key, key)
-        if vocabulary != "UCUM"
-        else key
-    )
+    return key if vocabulary == "UCUM" else _CODES.get(key, key)
 
 
 def person_rows(person: Person, registration: Registration, sample: str | None) -> Iterator[Row]:

@@ -142,11 +142,13 @@ def _commune_codes(seed: int) -> np.ndarray:
 def _given_names(rng: np.random.Generator, sex: np.ndarray) -> list[np.ndarray]:
     """Return three different given names of each person, commonest names first."""
     size = np.where(sex == "F", len(GIVEN_FEMALE), len(GIVEN_MALE))
-    first = np.where(sex == "F", _zipf(rng, len(GIVEN_FEMALE), sex.size), _zipf(rng, len(GIVEN_MALE), sex.size))
+    of_women = _zipf(rng, len(GIVEN_FEMALE), sex.size)
+    first = np.where(sex == "F", of_women, _zipf(rng, len(GIVEN_MALE), sex.size))
     step = rng.integers(1, 12, sex.size)
     places = [first, (first + step) % size, (first + 2 * step + 1) % size]
     female, male = np.array(GIVEN_FEMALE), np.array(GIVEN_MALE)
-    return [np.where(sex == "F", female[place % female.size], male[place % male.size]) for place in places]
+    names = [(female[place % female.size], male[place % male.size]) for place in places]
+    return [np.where(sex == "F", hers, his) for hers, his in names]
 
 
 def _true_persons(n: int, seed: int, rates: Rates) -> pl.DataFrame:

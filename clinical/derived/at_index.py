@@ -74,7 +74,8 @@ def _with_prefix(chosen: pl.DataFrame, events: pl.DataFrame, name: str) -> pl.Da
     told = events.filter(pl.col("code") == PREFIX_EVENT.format(name))
     told = told.select("subject_id", *_ROW, pl.col("text_value").alias(f"{name}_prefix"))
     told = told.unique(["subject_id", *_ROW], keep="first", maintain_order=True)
-    return chosen.join(told, on=["subject_id", *_ROW], how="left", nulls_equal=True, maintain_order="left")
+    row = ["subject_id", *_ROW]
+    return chosen.join(told, row, "left", nulls_equal=True, maintain_order="left")
 
 
 @cache

@@ -178,9 +178,9 @@ class Reached:
         own = self.concepts.select(self.events, censor.concept)
         if censor.otherwise is None:
             return own
-        reported = self.concepts.select(self.events, "reported_response").select("subject_id").unique()
-        others = self.concepts.select(self.events, censor.otherwise).join(reported, on="subject_id", how="anti")
-        return pl.concat([own, others])
+        reported = self.concepts.select(self.events, "reported_response")
+        others = self.concepts.select(self.events, censor.otherwise)
+        return pl.concat([own, others.join(reported, on="subject_id", how="anti")])
 
     def _before_stop(self, signs: pl.DataFrame) -> pl.DataFrame:
         if not self.definition.stop_at:

@@ -126,9 +126,12 @@ class Judgement:
 def _before_birth(rows: pl.DataFrame) -> pl.DataFrame:
     """Return what lies wholly before the day of birth; deaths have their own rule (`timelines.plausibility`)."""
     births = rows.filter((pl.col("code") == "MEDS_BIRTH") & pl.col("time_min").is_not_null())
-    born = births.group_by("subject_id").agg(pl.col("time_min").min().dt.date().alias("born"))
-    others = rows.filter(~pl.col("code").is_in(["MEDS_BIRTH", "MEDS_DEATH"]) & pl.col("time_max").is_not_null())
-    return others.join(born, on="subject_id", maintain_order="left").filter(pl.col("time_max").dt.date() < pl.col("born"))
+    day = pl.col("time_min").min().dt.date().alias("born")
+    born = births.group_by("subject_id").agg(day)
+    life = pl.col("code").is_in(["MEDS_BIRTH", "MEDS_DEATH"])
+    others = rows.filter(~life & pl.col("time_max").is_not_null())
+    placed = others.join(born, on="subject_id", maintain_order="left")
+    return placed.filter(pl.col("time_max").dt.date() < pl.col("born"))
 
 
 def _outside(numbers: pl.DataFrame, limits: pl.DataFrame) -> pl.DataFrame:

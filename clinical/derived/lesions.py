@@ -163,10 +163,9 @@ def by_visit(after: Sequence[Measurement], visit_days: int) -> list[list[Measure
     groups: list[list[Measurement]] = []
     for one in after:
         first = groups[-1][0] if groups else None
-        if first and one.exact == first.exact and (one.day - first.day).days <= visit_days:
-            groups[-1].append(one)
-        else:
-            groups.append([one])
+        near = first is not None and (one.day - first.day).days <= visit_days
+        groups += [] if first and near and one.exact == first.exact else [[]]
+        groups[-1].append(one)
     return groups
 
 

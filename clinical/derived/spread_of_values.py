@@ -143,6 +143,7 @@ def mixed_codes(spread: pl.DataFrame) -> list[str]:
     >>> mixed_codes(pl.DataFrame({"code": ["LOINC//1", "LOINC//1", "LOINC//2"], "unit": ["g/L", "", ""]}))
     ['LOINC//1']
     """
-    united = spread.filter(~pl.col("unit").str.contains(_DIMENSIONLESS))["code"].unique()
-    bare = spread.filter((pl.col("unit") == "") & pl.col("code").str.starts_with("LOINC//"))["code"].unique()
+    united = spread.filter(~pl.col("unit").str.contains(_DIMENSIONLESS))["code"]
+    loinc = pl.col("code").str.starts_with("LOINC//")
+    bare = spread.filter((pl.col("unit") == "") & loinc)["code"]
     return sorted(set(united) & set(bare))

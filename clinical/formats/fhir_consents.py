@@ -68,9 +68,8 @@ def _persons(consent: Resource) -> Iterator[Objecting]:
     about = consent.get("patient") or consent.get("subject") or {}
     reference = about.get("reference") if isinstance(about, dict) else None
     if reference:
-        yield Objecting(
-            "fhir", str(reference).split("/_history/")[0].rsplit("/", 1)[-1].removeprefix("urn:uuid:"), "fhir-consent"
-        )
+        number = str(reference).split("/_history/")[0].rsplit("/", 1)[-1]
+        yield Objecting("fhir", number.removeprefix("urn:uuid:"), "fhir-consent")
     identifier = about.get("identifier") if isinstance(about, dict) else None
     if isinstance(identifier, dict) and identifier.get("value"):
         yield Objecting("ipp", str(identifier["value"]), "fhir-consent")

@@ -12,9 +12,8 @@ _END = "_format.py"
 def format_names() -> tuple[str, ...]:
     """Return the names of all formats, in order.
 
-    Example:
-        >>> {"omop", "fhir", "osiris-rwd"} <= set(format_names())
-        True
+    >>> {"omop", "fhir", "osiris-rwd"} <= set(format_names())
+    True
     """
-    folder = Path(__file__).with_name("declared")
-    return tuple(sorted(path.name.removesuffix(_END).replace("_", "-") for path in folder.glob(f"*{_END}")))
+    files = Path(__file__).with_name("declared").glob(f"*{_END}")
+    return tuple(sorted(one.name.removesuffix(_END).replace("_", "-") for one in files))

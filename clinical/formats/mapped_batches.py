@@ -49,7 +49,8 @@ class _Reader:
         for rows in self.tables[part.table].read(part, offset=self.offsets[part.number]):
             for before, rules in self.of_table.get(part.table, {}).values():
                 own = mapping_rows.moved(rows, before)
-                yield _together([mapping.map_table(self.rules, rule, self.lookups.joined(rule, own)) for rule in rules])
+                joined = [(rule, self.lookups.joined(rule, own)) for rule in rules]
+                yield _together([mapping.map_table(self.rules, *one) for one in joined])
 
 
 def open_declared(asked: Asked, rules: TableMapping) -> Opener:

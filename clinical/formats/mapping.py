@@ -113,9 +113,10 @@ def _tell_other_yes(rule: EventRule, frame: pl.DataFrame, problems: list[RowProb
         declared = {value.lower() for value in values}
         if declared <= _YES and name not in rule.values:
             said = pl.col(name.lower()).str.to_lowercase()
-            for row in frame.filter(~said.is_in(sorted(declared | _NO)))["source_row"]:
-                message = f"The answer is neither one that `when` names nor a no: no {rule.code.split('//')[0]} is made."
-                problems.append(RowProblem(row, UNKNOWN_VALUE, message, name.lower(), refused=False))
+            message = f"The answer is neither one that `when` names nor a no: no {rule.code.split('//')[0]} is made."
+            told = (UNKNOWN_VALUE, message, name.lower())
+            rows = frame.filter(~said.is_in(sorted(declared | _NO)))["source_row"]
+            problems += [RowProblem(row, *told, refused=False) for row in rows]
 
 
 def _shaped_codes(rule: EventRule, frame: pl.DataFrame, columns: list[str], problems: list[RowProblem]) -> pl.DataFrame:

@@ -41,10 +41,8 @@ INEQUALITIES = frozenset(concept for concept, sign in _OPERATORS.items() if sign
 def read_event_table(name: str, table: SourceTable, concepts: pl.DataFrame, texts: frozenset[str]) -> TableEvents:
     """Return the source events of one event table, or of some rows of it.
 
-    Args:
-        name, table: The table's name in the CDM, and its rows.
-        concepts: `concept_id, vocabulary_id, concept_code` of the concepts in use.
-        texts: Values that may be kept though no list has them.
+    `name`, `table`: its name in the CDM, and its rows; `concepts`: `concept_id, vocabulary_id, concept_code` of those in use;
+    `texts`: values that may be kept though no list has them.
     """
     if name == "death":
         return _read_death(table, concepts)

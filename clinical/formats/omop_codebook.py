@@ -122,8 +122,8 @@ class Persons:
         `subjects` are all pseudonyms, ascending: a person is known by its place among them.
         """
         number = pl.col("person").cast(pl.Int64, strict=False)
-        frame = known.with_columns(number.alias("number")).filter(pl.col("number").cast(pl.String) == pl.col("person"))
-        frame = frame.sort("number")
+        frame = known.with_columns(number.alias("number")).sort("number")
+        frame = frame.filter(pl.col("number").cast(pl.String) == pl.col("person"))
         rank = subjects.search_sorted(frame["subject_id"]).to_numpy().astype(np.uint32)
         return cls(frame["number"].to_numpy(), rank, frame["shift_days"].to_numpy() * DAY)
 

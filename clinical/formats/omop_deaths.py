@@ -41,8 +41,9 @@ def ends_with_death(name: str) -> pl.Expr:
     >>> pl.DataFrame({"to": ["Décédé", "HOME", "9"]}).select(ends_with_death("to"))["to"].to_list()
     [True, False, False]
     """
-    word = pl.col(name).cast(pl.String).str.strip_chars().str.to_uppercase().str.normalize("NFD").str.replace_all(r"\p{M}", "")
-    return word.str.contains(DEATH_WORD).fill_null(False)
+    word = pl.col(name).cast(pl.String).str.strip_chars().str.to_uppercase()
+    plain = word.str.normalize("NFD").str.replace_all(r"\p{M}", "")
+    return plain.str.contains(DEATH_WORD).fill_null(False)
 
 
 def deaths_in(frame: pl.DataFrame, rule: EventTable) -> pl.DataFrame:

@@ -115,9 +115,11 @@ NOT_EVENTS: dict[str, str] = {
 def unread_tables(names: Iterable[str]) -> list[TableEvents]:
     """Return what is to be told of the tables, of a source's `names`, that CDM 5.4 does not have."""
     unread = set(names) - set(EVENT_TABLES) - set(NOT_EVENTS) - {"person", "death"}
-    problem = RowProblem(0, UNKNOWN_TABLE, "This is no table of OMOP CDM 5.4 that holds events.", refused=False)
+    message = "This is no table of OMOP CDM 5.4 that holds events."
+    problem = RowProblem(0, UNKNOWN_TABLE, message, refused=False)
     # The name of an unknown file may tell a person, so it is counted instead.
-    return [TableEvents(f"unread-{n}", 0, pl.DataFrame(schema=SOURCE_EVENTS), [problem]) for n in range(1, len(unread) + 1)]
+    nothing, numbers = pl.DataFrame(schema=SOURCE_EVENTS), range(1, len(unread) + 1)
+    return [TableEvents(f"unread-{n}", 0, nothing, [problem]) for n in numbers]
 
 
 _VALUE_COLUMNS = (

@@ -154,10 +154,12 @@ async def _copy(connection: Any, query: str, path: Path) -> None:
 def _checked(address: str) -> tuple[str, str]:
     parts = urlsplit(address)
     if parts.password:
-        raise UserError("The address of the database holds a password. Leave it out, and give it by PGPASSFILE.")
+        message = "The address of the database holds a password."
+        raise UserError(f"{message} Leave it out, and give it by PGPASSFILE.")
     parameters = parse_qs(parts.query)
     schema = parameters.pop("schema", ["public"])[0]
     if not _NAME.match(schema):
         raise UserError("The schema in the address of the database is no plain name.")
-    query = "&".join(f"{key}={value}" for key, values in parameters.items() for value in values)
+    said = [f"{key}={value}" for key, values in parameters.items() for value in values]
+    query = "&".join(said)
     return urlunsplit(parts._replace(query=query)), schema

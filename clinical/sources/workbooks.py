@@ -68,9 +68,7 @@ def unpack(files: Sequence[Path], folder: Path) -> Unpacked:
 def all_tables(source: Path, folder: Path) -> dict[str, list[Path]]:
     """Return the files of each table of a source, those that workbooks and the like hold set down in a folder.
 
-    Args:
-        source: File or folder.
-        folder: Where tables go that must be set down first; as in `unpack`.
+    `source`: file or folder; `folder`: where tables go that must be set down first, as in `unpack`.
     """
     packed = find_packed(source)
     alone = {} if packed else {table_name(source): [source]}

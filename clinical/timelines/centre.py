@@ -104,7 +104,8 @@ def write_unit(task: TimelineTask, folder: Path, client: Client | None = None) -
     try:
         return write_events(task, folder, client)
     except UserError as problem:
-        raise Unusable(UNUSABLE_CLINICAL_SOURCE, without_folders(str(problem))) from None
+        told = without_folders(str(problem))
+        raise Unusable(UNUSABLE_CLINICAL_SOURCE, told) from None
 
 
 def convert(task: TimelineTask, folder: Path, key: Key | None = None) -> Written:
@@ -145,8 +146,9 @@ def _unread_files(task: TimelineTask) -> tuple[str, ...]:
     if databases.is_database(task.path) or not folder.is_dir():
         return ()
     read = set(declared_format(task.format).files(folder))
-    files = (path for path in folder.rglob("*") if path.is_file() and path not in read)
-    return tuple(sorted(path.relative_to(folder).as_posix() for path in files if not path.name.startswith(".")))
+    files = {path for path in folder.rglob("*") if path.is_file()} - read
+    named = [path for path in files if not path.name.startswith(".")]
+    return tuple(sorted(path.relative_to(folder).as_posix() for path in named))
 
 
 def _told(opener: Opener, unread: Sequence[str], folder: Path, client: Client | None) -> Plan:
@@ -159,8 +161,9 @@ def _unread(files: Sequence[str]) -> list[TableEvents]:
     if not files:
         return []
     suffixes = Counter(Path(name).suffix.lower() for name in files)
-    listed = ", ".join(f"{count} {suffix or 'without a suffix'}" for suffix, count in sorted(suffixes.items()))
-    told = RowProblem(0, UNREAD_FILE, f"{len(files)} files of the source are not read: {listed}.", refused=False)
+    kinds = [f"{count} {suffix or 'without a suffix'}" for suffix, count in sorted(suffixes.items())]
+    message = f"{len(files)} files of the source are not read: {', '.join(kinds)}."
+    told = RowProblem(0, UNREAD_FILE, message, refused=False)
     return [TableEvents("unread-files", 0, pl.DataFrame(schema=SOURCE_EVENTS), [told])]
 
 

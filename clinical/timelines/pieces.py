@@ -215,6 +215,9 @@ def read_shard(files: Sequence[PieceFile], shard: int, room: int) -> ShardRows:
 
 def _narrowest(columns: Sequence[Column], dtype: str) -> np.dtype[Any]:
     """Return the narrowest type of the values of packed columns: a row is sooner gathered from fewer bytes."""
-    if dtype not in _NARROWED or any(column.step != 1 or column.base < 0 or (column.width and column.base) for column in columns):
+    wide = [one.step != 1 or one.base < 0 or (one.width and one.base) for one in columns]
+    if dtype not in _NARROWED or any(wide):
         return np.dtype(dtype)
-    return np.result_type(*(np.dtype(column.dtype) if column.width else np.min_scalar_type(column.base) for column in columns))
+    packed = {np.dtype(one.dtype) for one in columns if one.width}
+    alike = {np.min_scalar_type(one.base) for one in columns if not one.width}
+    return np.result_type(*packed, *alike)

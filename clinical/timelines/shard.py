@@ -161,8 +161,10 @@ class Rows:
     def by_source(self, order: Order) -> dict[str, int]:
         """Return how many of the rows in `order`, all plain ones among them, are of each source."""
         counts = np.zeros(len(self.sources), dtype=np.int64)
-        np.add.at(counts, self.columns.fixed["source"][:-1], [piece.rows for piece in self.pieces])
-        np.add.at(counts, self.texts["source"][1][order.rows[order.rows >= self.plain] - self.plain], 1)
+        rows = [piece.rows for piece in self.pieces]
+        np.add.at(counts, self.columns.fixed["source"][:-1], rows)
+        plain = order.rows[order.rows >= self.plain] - self.plain
+        np.add.at(counts, self.texts["source"][1][plain], 1)
         return dict(zip(self.sources, counts.tolist(), strict=True))
 
     def table(self, order: Order) -> pa.Table:

@@ -206,10 +206,11 @@ def add_parts(frame: pl.DataFrame, parts: tuple[str, str, str], clock: str | Non
 
 def unknown_where(frame: pl.DataFrame, which: pl.Expr) -> pl.DataFrame:
     """Return `frame` with the date of the rows for `which` it holds as one of which nothing is known, without its problem."""
+    low, high = (pl.lit(end, dtype=TIMESTAMP) for end in (UNKNOWN_MIN, UNKNOWN_MAX))
     return frame.with_columns(
         pl.when(~which).then("time").alias("time"),
-        pl.when(which).then(pl.lit(UNKNOWN_MIN, dtype=TIMESTAMP)).otherwise("time_min").alias("time_min"),
-        pl.when(which).then(pl.lit(UNKNOWN_MAX, dtype=TIMESTAMP)).otherwise("time_max").alias("time_max"),
+        pl.when(which).then(low).otherwise("time_min").alias("time_min"),
+        pl.when(which).then(high).otherwise("time_max").alias("time_max"),
         pl.when(~which).then("problem").alias("problem"),
     )
 

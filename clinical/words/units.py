@@ -187,7 +187,8 @@ def factor_of(code: str, unit: str, target: str) -> float | None:
     """
     if unit == target:
         return 1.0
-    known = (SAME_UNIT | _SAME_FOR_ENZYMES) if code.removeprefix("LOINC//") in _ENZYMES else SAME_UNIT
+    enzyme = code.removeprefix("LOINC//") in _ENZYMES
+    known = SAME_UNIT | _SAME_FOR_ENZYMES if enzyme else SAME_UNIT
     return known.get((unit, target)) or factor(unit, target, MOLAR_MASS.get(code))
 
 

@@ -87,7 +87,8 @@ def _software() -> Finding:
     found = ", ".join(f"{name} {metadata.version(name)}" for name in LIBRARIES if _installed(name))
     missing = [name for name in LIBRARIES if not _installed(name)]
     if missing:
-        return Finding("software", "wrong", f"{', '.join(missing)} is not installed. Install unibase again: uv sync --locked")
+        said = f"{', '.join(missing)} is not installed. Install unibase again: uv sync --locked"
+        return Finding("software", "wrong", said)
     return Finding("software", "right", f"Python {sys.version.split()[0]}, {found}")
 
 

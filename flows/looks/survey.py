@@ -124,8 +124,8 @@ def _resource(path: Path) -> str:
     if path.suffix not in (".json", ".ndjson"):
         return ""
     try:
-        line = path.open(encoding="utf-8").readline() if path.suffix == ".ndjson" else path.read_text(encoding="utf-8")
-        content = json.loads(line)
+        with path.open(encoding="utf-8") as file:
+            content = json.loads(file.readline() if path.suffix == ".ndjson" else file.read())
     except (OSError, ValueError):
         return ""
     return str(content.get("resourceType", "")) if isinstance(content, dict) else ""

@@ -62,7 +62,9 @@ def _quarantine(now: Counter[str], before: dict[str, int]) -> list[dict[str, str
     rows: list[dict[str, str | int]] = []
     for key in sorted(now.keys() | before.keys()):
         stage, _, reason = key.partition(" ")
-        rows.append({"stage": stage, "reason": reason, "units": now[key], "since the last run": now[key] - before.get(key, 0)})
+        more = now[key] - before.get(key, 0)
+        said: dict[str, str | int] = {"stage": stage, "reason": reason, "units": now[key]}
+        rows.append({**said, "since the last run": more})
     return rows
 
 

@@ -150,8 +150,9 @@ def _gather_looks(run: Run, done: list[Path]) -> None:
     """Write the looks of all series as one table and one contact sheet."""
     folder = run.place(FEATURE_FILES)
     looked = [folder / FOLDER / f"{path.stem}.parquet" for path in done]
-    gather_looks(looked, run.place(LOOKS), run.place(CONTACT_SHEET), f"{folder.name}/{FOLDER}", _verdicts(run))
-    run.say(f"features: pictures of all masks, the most suspect first: {run.place(CONTACT_SHEET)}")
+    sheet, pictures = run.place(CONTACT_SHEET), f"{folder.name}/{FOLDER}"
+    gather_looks(looked, run.place(LOOKS), sheet, pictures, _verdicts(run))
+    run.say(f"features: pictures of all masks, the most suspect first: {sheet}")
 
 
 def _only(folder: Path, kept: list[Path]) -> None:

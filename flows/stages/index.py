@@ -96,10 +96,11 @@ def _units(staged: _Staged, folder: Path) -> list[Unit]:
     for path, digest in staged.kept.items():
         place = PurePosixPath(path)
         members[place.parent.as_posix()][place.name] = digest
-    return [
-        Unit(place, digest_of([staged.centre_of[place], sorted(files.items())]), (folder / place, staged.centre_of[place], files))
-        for place, files in members.items()
-    ]
+    units = []
+    for name, files in members.items():
+        digest = digest_of([staged.centre_of[name], sorted(files.items())])
+        units.append(Unit(name, digest, (folder / name, staged.centre_of[name], files)))
+    return units
 
 
 def _gathered(outcomes: Sequence[Outcome], table: Table, name: str, time: str, path: Path) -> pl.DataFrame:

@@ -36,4 +36,5 @@ def coverage_table(run: Run) -> pl.DataFrame:
     for concept, place in asked_concepts(run.study, concepts):
         asked.setdefault(concept, []).append(place)
     by = {concept: ", ".join(places) for concept, places in asked.items()}
-    return coverage_of((block.events for block in read_blocks(run.place(TIMELINE))), concepts, by, list(run.study.centres))
+    blocks = (block.events for block in read_blocks(run.place(TIMELINE)))
+    return coverage_of(blocks, concepts, by, list(run.study.centres))

@@ -134,7 +134,8 @@ def _fit_is_due(model: FrozenModel, record: dict[str, object] | None, options: R
         return ASKED
     if record["method"] != options.method:
         return CHANGED
-    return EVERY_TIME if options.model == "refit" and record["inputs"] != inputs else ""
+    again = options.model == "refit" and record["inputs"] != inputs
+    return EVERY_TIME if again else ""
 
 
 type _FitWork = tuple[list[Path], frozenset[str], RnaOptions, Path, str, str]

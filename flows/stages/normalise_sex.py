@@ -49,7 +49,8 @@ def sex_conflicts(matrices: list[Path], recorded: dict[int, str]) -> dict[str, s
 
 def recorded_sex(run: Run) -> dict[int, str]:
     """Return the sex (M or F) of each subject of `run` from the clinical records; who has two there is left out."""
-    frames = [EVENTS.empty().lazy(), *(frame for name in run.study.centres if (frame := scan_records(run, name)) is not None)]
+    scanned = [scan_records(run, name) for name in run.study.centres]
+    frames = [EVENTS.empty().lazy(), *(frame for frame in scanned if frame is not None)]
     said = pl.concat(frames).filter(pl.col("code").str.starts_with("SEX//")).collect()
     sexes = said.select("subject_id", pl.col("code").str.split("//").list.last().alias("sex"))
     return dict(sexes.unique().filter(pl.len().over("subject_id") == 1).iter_rows())

@@ -165,7 +165,8 @@ def _stage_omics(run: Run, name: str) -> list[Outcome]:
 
 def _lists(run: Run, name: str, assay: AssayName, source: AssaySource) -> tuple[pl.DataFrame, set[str] | None] | pl.DataFrame:
     """Return the sample sheet and the profiled samples of an assay, or the quarantine row of what cannot be read."""
-    sheet = unreadable_sources.readable(run, f"{name}.omics.{assay}", read_samples, run.study.path(source.samples))
+    place, path = f"{name}.omics.{assay}", run.study.path(source.samples)
+    sheet = unreadable_sources.readable(run, place, read_samples, path)
     if isinstance(sheet, unreadable_sources.Unread):
         return _refused(run, name, assay, UNUSABLE_SAMPLE_SHEET, sheet)
     profiled = _profiled(run, name, assay, source)
@@ -229,7 +230,9 @@ def _digest(run: Run, assay: AssayName, files: AssayFiles) -> str:
 def _refused(run: Run, name: str, assay: AssayName, reason: str, unread: unreadable_sources.Unread) -> pl.DataFrame:
     """Say that an assay of a centre is left out, and return its quarantine row."""
     run.say(f"omics: {name}/{assay}: quarantined, {reason}. {unread.problem}")
-    return run.quarantine_rows("omics", name, [Outcome(f"{name}/{assay}", "", "quarantined", None, reason, unread.problem)])
+    unit = f"{name}/{assay}"
+    outcome = Outcome(unit, "", "quarantined", None, reason, unread.problem)
+    return run.quarantine_rows("omics", name, [outcome])
 
 
 def _profiled(run: Run, name: str, assay: AssayName, source: AssaySource) -> set[str] | unreadable_sources.Unread | None:

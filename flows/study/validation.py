@@ -101,7 +101,8 @@ def _merged(error: ValidationError) -> list[Any]:
         location = tuple(part for part in detail["loc"] if not _is_branch(part))
         known = merged.get((location, detail["type"]))
         if known is not None and detail["type"] == "literal_error":
-            known["ctx"]["expected"] = f"{known['ctx']['expected'].replace(' or ', ', ')}, {detail['ctx']['expected']}"
+            before = known["ctx"]["expected"].replace(" or ", ", ")
+            known["ctx"]["expected"] = f"{before}, {detail['ctx']['expected']}"
         else:
             merged[location, detail["type"]] = {**detail, "loc": location}
     return list(merged.values())

@@ -182,7 +182,8 @@ def _fresh(plain: Path) -> None:
         pass
     else:
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-            raise UserError(f"{plain} belongs to somebody else. Remove it, or name another folder in memory (vault.memory).")
+            remedy = "Remove it, or name another folder in memory (vault.memory)."
+            raise UserError(f"{plain} belongs to somebody else. {remedy}")
         shutil.rmtree(plain)
     plain.mkdir(mode=0o700)
 
@@ -200,7 +201,8 @@ def _identity(study: Study, options: VaultAtRest) -> str:
         return _of_file(study.path(options.file))
     if options.env:
         if options.env not in os.environ:
-            raise UserError(f"The environment variable {options.env} is not set. Put the vault's identity in it.")
+            told = f"The environment variable {options.env} is not set."
+            raise UserError(f"{told} Put the vault's identity in it.")
         return os.environ[options.env]
     if options.command:
         return _of_command(options.command)
@@ -223,7 +225,6 @@ def _of_command(words: list[str]) -> str:
     except FileNotFoundError:
         raise UserError(f"There is no program {words[0]}. Mend vault.command.") from None
     except (subprocess.SubprocessError, OSError) as error:
-        raise UserError(
-            f"{words[0]}, which should print the vault's identity, failed ({type(error).__name__}). Run it by hand."
-        ) from None
+        failed = f"{words[0]}, which should print the vault's identity, failed"
+        raise UserError(f"{failed} ({type(error).__name__}). Run it by hand.") from None
     return told.stdout

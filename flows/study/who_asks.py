@@ -127,7 +127,8 @@ def certificates(study: Study, tls: Tls) -> ssl.SSLContext:
 
 def _context(study: Study, tls: Tls, purpose: ssl.Purpose) -> ssl.SSLContext:
     try:
-        context = ssl.create_default_context(purpose, cafile=str(study.path(tls.ca)) if tls.ca else None)
+        authority = str(study.path(tls.ca)) if tls.ca else None
+        context = ssl.create_default_context(purpose, cafile=authority)
         if tls.certificate:
             context.load_cert_chain(study.path(tls.certificate), study.path(tls.key) if tls.key else None)
     except (ssl.SSLError, OSError) as error:

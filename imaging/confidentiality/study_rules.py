@@ -70,7 +70,8 @@ class Rule(Section):
     def _known(cls, images: dict[str, str] | None) -> dict[str, str] | None:
         for keyword, pattern in (images or {}).items():
             if keyword not in IMAGE_KEYWORDS:
-                raise ValueError(f"{keyword} cannot be asked of images; choose among {', '.join(IMAGE_KEYWORDS)}")
+                known = ", ".join(IMAGE_KEYWORDS)
+                raise ValueError(f"{keyword} cannot be asked of images; choose among {known}")
             try:
                 re.compile(pattern)
             except re.error as error:

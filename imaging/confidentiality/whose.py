@@ -135,9 +135,11 @@ def refuse_another(header: Header, person: Person) -> None:
 @lru_cache(maxsize=1024)
 def _conflict(header: Header, person: Person) -> Rule | None:
     family, given = _name_evidence(header.name, person)
-    birth, sex = _birth_evidence(header.birth_date, person.birth_dates), _sex_evidence(header.sex, person.sexes)
+    birth = _birth_evidence(header.birth_date, person.birth_dates)
+    sex = _sex_evidence(header.sex, person.sexes)
     for rule in RULES:
-        if family in rule.family and given in rule.given and birth in rule.birth and sex in rule.sex:
+        named = family in rule.family and given in rule.given
+        if named and birth in rule.birth and sex in rule.sex:
             return rule
     return None
 

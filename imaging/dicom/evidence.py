@@ -117,7 +117,9 @@ def runs_by_time(planes: Sequence[Plane], where: Sequence[int]) -> dict[Value, l
     """
     times = [acquired(plane) for plane in planes]
     known = [time for time in times if time is not None]
-    return _runs(known, where) if len(known) == len(planes) else {1: list(range(len(planes)))}
+    if len(known) < len(planes):
+        return {1: list(range(len(planes)))}
+    return _runs(known, where)
 
 
 def _runs(values: Sequence[float], where: Sequence[int]) -> dict[Value, list[int]]:

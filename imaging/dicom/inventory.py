@@ -203,10 +203,12 @@ def _refused(told: Described, problem: Unusable) -> Described:
 
 def _plane_time(plane: Plane) -> datetime | None:
     """Return when a plane was acquired, on its own clock; else when its series was."""
-    exact = parse(plane.header.get("FrameAcquisitionDateTime") or plane.header.get("AcquisitionDateTime"))
+    said = plane.header.get
+    exact = parse(said("FrameAcquisitionDateTime") or said("AcquisitionDateTime"))
     if exact is not None:
         return exact.clock
-    date = plane.text("AcquisitionDate") or plane.text("SeriesDate") or plane.text("StudyDate")
+    days = map(plane.text, ("AcquisitionDate", "SeriesDate", "StudyDate"))
+    date = next(filter(None, days), "")
     acquired = parse(date + plane.text("AcquisitionTime"))
     return acquired.clock if acquired is not None else series_moment(plane.header)
 

@@ -204,7 +204,9 @@ def _explicit(header: Header) -> datetime | None:
         return standard
     for creator, group, element in _EXPLICIT:
         value = private_value(header, group, creator, element)
-        moment = parse(value.decode("ascii", "replace").strip(" \0") if isinstance(value, bytes) else value)
+        if isinstance(value, bytes):
+            value = value.decode("ascii", "replace").strip(" \0")
+        moment = parse(value)
         if moment is not None:
             return _on_the_wall(moment, header)
     return None

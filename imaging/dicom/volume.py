@@ -327,5 +327,6 @@ def _without_copies(headers: list[tuple[Header, Path]]) -> list[tuple[Header, Pa
         if uid not in kept:
             kept[uid] = (header, path)
         elif sha256_file(kept[uid][1]) != sha256_file(path):
-            raise Unusable(DUPLICATE_SLICE, "Two different files hold one SOPInstanceUID.", "Export the series again.")
+            message = "Two different files hold one SOPInstanceUID."
+            raise Unusable(DUPLICATE_SLICE, message, "Export the series again.")
     return list(kept.values())

@@ -169,7 +169,7 @@ def _rotations(axes: tuple[int, ...]) -> list[tuple[tuple[int, ...], tuple[bool,
     """Turns by right angles: which of the kernels lies along each axis, and whether it is reversed."""
     result = []
     for order in itertools.permutations(range(len(axes))):
-        swaps = sum(order[a] > order[b] for a in range(len(order)) for b in range(a + 1, len(order)))
+        swaps = sum(a > b for a, b in itertools.combinations(order, 2))
         for flips in itertools.product((False, True), repeat=len(axes)):
             if (swaps + sum(flips)) % 2 == 0:
                 result.append((order, flips))

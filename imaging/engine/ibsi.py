@@ -312,4 +312,5 @@ def _one_for_all(parameters: Mapping[str, object], spacing: tuple[float, ...], o
     ends where it was cut.
     """
     own_grid = options.spacing is None or tuple(options.spacing) == tuple(spacing)
-    return own_grid and parameters["filter"] in filters.LOCAL and parameters.get("boundary", "mirror") != "periodic"
+    periodic = parameters.get("boundary", "mirror") == "periodic"
+    return own_grid and parameters["filter"] in filters.LOCAL and not periodic

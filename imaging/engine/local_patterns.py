@@ -7,6 +7,7 @@ than their samples reach, so they are made on the region and what lies around it
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -90,8 +91,9 @@ def _faces_of(points: Array) -> Array:
     """Return the faces (20, 3) of an icosahedron: triples of corners that are neighbours of one another."""
     distance = np.linalg.norm(points[:, None] - points[None], axis=2)
     near = (distance > 0) & (distance < 1.1)
-    n = range(len(points))
-    return np.array([(a, b, c) for a in n for b in n[a:] for c in n[b:] if near[a, b] and near[b, c] and near[a, c]])
+    triples = itertools.combinations(range(len(points)), 3)
+    faces = [(a, b, c) for a, b, c in triples if near[a, b] and near[b, c] and near[a, c]]
+    return np.array(faces)
 
 
 def _halved(points: Array, faces: Array) -> tuple[Array, Array]:
@@ -149,8 +151,8 @@ class _Samples:
 
         crop = grown(scene.box, [reach + SPLINE_REACH] * 3, scene.image.shape)
         image = scene.image[crop]
-        start = np.array([part.start for part in scene.box])
-        return cls(spline_filter(image, 3, np.float64), image, start, np.array([part.start for part in crop]), sphere)
+        start, first = (np.array([part.start for part in box]) for box in (scene.box, crop))
+        return cls(spline_filter(image, 3, np.float64), image, start, first, sphere)
 
     def around(self, where: Array) -> tuple[Array, Array]:
         """Return the samples (n, points) around voxels (n, 3) of the box, and the values (n,) of these voxels."""

@@ -84,9 +84,8 @@ class StudyAnswer:
     @property
     def told(self) -> str:
         """Digest of all that the archive says of the study: where it changes the study is looked at again."""
-        return digest_of(
-            [self.uid, self.patient, self.accession, sorted(self.modalities), self.day, self.instances, self.updated]
-        )
+        names = [self.uid, self.patient, self.accession, sorted(self.modalities)]
+        return digest_of([*names, self.day, self.instances, self.updated])
 
     @property
     def owner(self) -> str:
@@ -125,12 +124,10 @@ class Pacs(Protocol):
 def file_name(uid: str) -> str:
     """Return a UID as the name of a file: itself, or a digest where an archive sends something else.
 
-    Args:
-        uid: As it came.
+    `uid`: as it came.
 
-    Example:
-        >>> file_name("1.2.840.1"), file_name("../x")[:2]
-        ('1.2.840.1', 'x-')
+    >>> file_name("1.2.840.1"), file_name("../x")[:2]
+    ('1.2.840.1', 'x-')
     """
     return uid if _UID.fullmatch(uid) and uid.strip(".") else f"x-{sha256_bytes(uid.encode())[:32]}"
 

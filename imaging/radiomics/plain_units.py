@@ -155,7 +155,8 @@ def _distinct(units: list[Unit]) -> Iterator[Unit]:
     count: dict[str, int] = {}
     for unit in sorted(units, key=lambda unit: (unit.key, unit.arguments.series_uid or "")):
         count[unit.key] = count.get(unit.key, 0) + 1
-        yield unit if names.count(unit.key) == 1 else replace(unit, key=f"{unit.key} (series {count[unit.key]})")
+        name = f"{unit.key} (series {count[unit.key]})"
+        yield unit if names.count(unit.key) == 1 else replace(unit, key=name)
 
 
 def _doses_of_nothing(source: Path, unplaced: Sequence[Row]) -> Iterator[Unplaced]:

@@ -118,7 +118,8 @@ class _Contoured:
             return items, set()
         said = [self._item_here(item) for item in items]
         if True in said or None in said:
-            return [item for item, here in zip(items, said, strict=True) if here is not False], set()
+            kept = [one for one, here in zip(items, said, strict=True) if here is not False]
+            return kept, set()
         return items, {"drawn-on-another-volume"} if items else set()
 
     def __call__(self) -> Mask:

@@ -112,7 +112,8 @@ def _centred(model: NormalisationModel, sample: _Sample) -> NormalisationModel:
             "Use the method poscounts or tmmwsp.",
         )
     model = replace(model, centre=geometric_mean(raw))
-    return replace(model, mean_size=exact_mean(sample.sizes * model.factors(sample.counts)[1]))
+    sizes = sample.sizes * model.factors(sample.counts)[1]
+    return replace(model, mean_size=exact_mean(sizes))
 
 
 def _shaped(model: NormalisationModel, sample: _Sample) -> NormalisationModel:

@@ -166,7 +166,8 @@ def _frame(table: Table, where: Mapping[str, int], level: pl.Series) -> pl.DataF
 
 def _minor(table: Table, titles: list[str]) -> list[pl.Series]:
     """Return the copies of the rarer allele, where the table has them."""
-    place = next((titles.index(name) for name in _MINOR if name in titles and (name != "b" or "cnt" in titles)), None)
+    known = set(titles) if "cnt" in titles else set(titles) - {"b"}
+    place = next((titles.index(name) for name in _MINOR if name in known), None)
     if place is None or not table.is_number(place):
         return []
     return [pl.Series("minor", table.values([place])[:, 0]).fill_nan(None)]
@@ -177,11 +178,9 @@ def _samples(table: Table, titles: list[str], maker: str, path: Path, reading: R
     if reading.sample_from is not None or (column is None and maker in _BY_FILE):
         return pl.Series("sample", [path.name.split(".")[0]] * table.frame.height)
     if column is None:
-        raise Unusable(
-            NO_SAMPLE_NAMES,
-            "The segments have no column of samples, and their maker is none that names the file by its sample.",
-            "Add the column sample, or say sample_from: file name.",
-        )
+        message = "The segments have no column of samples, and their maker is none that names the file by its sample."
+        remedy = "Add the column sample, or say sample_from: file name."
+        raise Unusable(NO_SAMPLE_NAMES, message, remedy)
     return pl.Series("sample", table.texts(column))
 
 

@@ -265,12 +265,9 @@ def _step(positive: Values) -> float | None:
         step = positive[0] / divisor
         ratios = positive[positive <= 15 * step] / step
         precise = abs(step) > 1e-3 or ratios.size < 40
-        if (
-            ratios.size >= 5
-            and precise
-            and (np.abs(ratios - np.rint(ratios)) < 0.02).all()
-            and np.unique(np.rint(ratios)).size >= 5
-        ):
+        whole = np.rint(ratios)
+        near = ratios.size >= 5 and (np.abs(ratios - whole) < 0.02).all()
+        if near and precise and np.unique(whole).size >= 5:
             return float(step)
     return None
 

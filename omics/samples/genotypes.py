@@ -79,7 +79,8 @@ def read_sexes(path: Path | str) -> pl.DataFrame:
     """
     frame = _read(path, ("sample_id", "sex"), "samples.tsv")
     told = pl.col("sex").replace_strict(SEXES, default="indeterminate", return_dtype=pl.String)
-    return frame.select(pl.col("sample_id").alias("sample"), told).unique("sample", keep="first", maintain_order=True)
+    read = frame.select(pl.col("sample_id").alias("sample"), told)
+    return read.unique("sample", keep="first", maintain_order=True)
 
 
 def _read(path: Path | str, columns: tuple[str, ...], name: str) -> pl.DataFrame:

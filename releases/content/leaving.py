@@ -36,9 +36,8 @@ class Leaving:
 
     def apply(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return a block of a table as it leaves. `frame`: rows of any table of a release."""
-        frame = (
-            _coarser_births(frame, self.birth) if self.birth != "day" and {"code", "time_max"} <= set(frame.columns) else frame
-        )
+        if self.birth != "day" and {"code", "time_max"} <= set(frame.columns):
+            frame = _coarser_births(frame, self.birth)
         for source, row in _ROWS:
             if self.rows_key is not None and {source, row} <= set(frame.columns):
                 frame = frame.with_columns(_keyed_rows(frame[source], frame[row], self.rows_key))

@@ -75,9 +75,10 @@ def learn(values: np.ndarray) -> list[Learned]:
 def _blocks(analysis: Path, rows: int) -> Iterator[tuple[list[str], np.ndarray]]:
     """Yield names and values, shape (subjects, variables), of some numeric variables at a time."""
     schema = pl.read_parquet_schema(analysis)
-    names = [name for name in pl.DataFrame(schema=schema).select(cs.numeric()).columns if name != "subject_id"]
+    numeric = pl.DataFrame(schema=schema).select(cs.numeric()).columns
+    names = [name for name in numeric if name != "subject_id"]
     size = max(1, CELLS // max(1, rows))
     for start in range(0, len(names), size):
         block = names[start : start + size]
-        frame = pl.read_parquet(analysis, columns=block).select(pl.col(block).cast(pl.Float64).fill_null(float("nan")))
-        yield block, frame.to_numpy()
+        values = pl.col(block).cast(pl.Float64).fill_null(float("nan"))
+        yield block, pl.read_parquet(analysis, columns=block).select(values).to_numpy()

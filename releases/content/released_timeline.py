@@ -64,8 +64,10 @@ def write_timeline(
 
 def _counted(counts: list[pl.DataFrame]) -> pl.DataFrame:
     """Return the events and subjects of each code, added up over shards."""
-    codes = pl.concat(counts) if counts else pl.DataFrame(schema={"code": pl.String, "events": pl.UInt32, "subjects": pl.UInt32})
-    return codes.group_by("code").agg(pl.col("events", "subjects").sum().cast(pl.Int64)).sort("code")
+    schema = {"code": pl.String, "events": pl.UInt32, "subjects": pl.UInt32}
+    codes = pl.concat([pl.DataFrame(schema=schema), *counts])
+    added = pl.col("events", "subjects").sum().cast(pl.Int64)
+    return codes.group_by("code").agg(added).sort("code")
 
 
 def write_description(folder: Path, dataset: str, version: str) -> None:

@@ -129,7 +129,8 @@ def read_people(folder: Path) -> People:
     subjects = pl.read_parquet(folder / "tables" / "subjects.parquet")
     root: Any = zarr.open_group(folder / "cohort.zarr", mode="r")
     order = [str(name) for name in root["mod"].attrs["mod-order"]]
-    have = {name: [str(s) for s in root[f"mod/{name}/obs"][root[f"mod/{name}/obs"].attrs["_index"]][:]] for name in order}
+    rows = {name: root[f"mod/{name}/obs"] for name in order}
+    have = {name: list(map(str, of[of.attrs["_index"]][:])) for name, of in rows.items()}
     return cohort_counts.people_of(subjects, have)
 
 
@@ -137,8 +138,11 @@ def _before(previous: Path | None) -> Before | None:
     if previous is None:
         return None
     kept = decisions.read(previous)
-    shown = None if kept is None else kept.filter(pl.col("shown") & (pl.col("output") == cohort_counts.OUTPUT))
-    return Before(read_people(previous), None if shown is None else dict(shown.select("number", "value").iter_rows()))
+    if kept is None:
+        return Before(read_people(previous), None)
+    drawn = kept.filter(pl.col("shown") & (pl.col("output") == cohort_counts.OUTPUT))
+    shown = dict(drawn.select("number", "value").iter_rows())
+    return Before(read_people(previous), shown)
 
 
 def _columns(of: Subject, counts: CohortCounts) -> dict[str, ShownColumn]:
@@ -302,11 +306,12 @@ def _asked(codes: Sequence[str]) -> list[row_counts.Count]:
 
 
 def _asked_of(code: str) -> list[row_counts.Count]:
-    mine = pl.col("PARAMCD") == code
+    mine, event = pl.col("PARAMCD") == code, pl.col("event")
+    followed = mine & pl.col("followed")
     return [
-        row_counts.Count(f"{code} followed", mine & pl.col("followed"), 5),
-        row_counts.Count(f"{code} events", mine & pl.col("followed") & pl.col("event"), 4),
-        row_counts.Count(f"{code} censored", mine & pl.col("followed") & ~pl.col("event"), drawn=False),
+        row_counts.Count(f"{code} followed", followed, 5),
+        row_counts.Count(f"{code} events", followed & event, 4),
+        row_counts.Count(f"{code} censored", followed & ~event, drawn=False),
         row_counts.Count(f"{code} unassessed", mine & pl.col("unassessed"), 3),
     ]
 

@@ -88,12 +88,10 @@ def filled(frame: pl.DataFrame) -> dict[str, Bits]:
 def ground_of(cohort: CohortCounts, min_cell: int) -> Ground:
     """Return the ground of the columns of a cohort; counts below `min_cell` are small."""
     people = [cohort.people.of[i] for i in sorted(cohort.people.of)]
-    return Ground(
-        cohort,
-        {centre: pack(person.centre == centre for person in people) for centre in cohort.centres},
-        {name: pack(person.has[n] for person in people) for n, name in enumerate(cohort.people.modalities)},
-        min_cell,
-    )
+    centres = {name: pack(one.centre == name for one in people) for name in cohort.centres}
+    named = enumerate(cohort.people.modalities)
+    modalities = {name: pack(one.has[n] for one in people) for n, name in named}
+    return Ground(cohort, centres, modalities, min_cell)
 
 
 def _count(bits: Bits) -> int:

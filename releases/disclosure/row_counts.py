@@ -145,7 +145,8 @@ def _empty_cells(groups: pl.DataFrame, columns: Sequence[str], mark: str = "") -
     found: list[tuple[tuple[str, str | None], pl.Expr]] = []
     for column in columns:
         cell = pl.col(mark + REASON + column)
-        found += [((column, reason), cell == reason) for reason in groups[mark + REASON + column].drop_nulls().unique().sort()]
+        reasons = groups[mark + REASON + column].drop_nulls().unique().sort()
+        found += [((column, reason), cell == reason) for reason in reasons]
         found.append(((column, None), cell.is_not_null()))
     return found
 

@@ -140,9 +140,11 @@ def write_clinical(folder: Path, study: str, release: Path, subjects: pl.DataFra
 def _at_index(release: Path, words: pl.DataFrame) -> pl.DataFrame:
     """Return the columns of the analysis table that the sample file has: no radiomic feature, date, centre or name of a sample."""
     path = release / "tables" / "analysis.parquet"
-    apart = {*words.filter(pl.col("table") == "radiomics")["column"], "subject_id", "centre"}
-    schema = pl.read_parquet_schema(path)
-    wanted = [n for n, t in schema.items() if n not in apart and not t.is_temporal() and not n.endswith("_sample")]
+    radiomics = words.filter(pl.col("table") == "radiomics")["column"]
+    apart = {*radiomics, "subject_id", "centre"}
+    kept = {n for n, t in pl.read_parquet_schema(path).items() if not t.is_temporal()}
+    named = [n for n in pl.read_parquet_schema(path) if n in kept - apart]
+    wanted = [n for n in named if not n.endswith("_sample")]
     return pl.read_parquet(path, columns=["subject_id", *wanted]).sort("subject_id")
 
 

@@ -136,7 +136,8 @@ def _column(version: ET.Element, row: Mapping[str, Any]) -> None:
     item = ET.SubElement(version, _odm("ItemDef"), attributes)
     _description(item, row["label"] + (f" ({row['unit']})" if row["unit"] else ""))
     if _terms(row["codes"]):
-        ET.SubElement(item, _odm("CodeListRef"), {"CodeListOID": _code_list_oid(row["codes"])})
+        named = {"CodeListOID": _code_list_oid(row["codes"])}
+        ET.SubElement(item, _odm("CodeListRef"), named)
     origin = "Derived" if row["derivation"] else "Collected"
     ET.SubElement(item, _define("Origin"), {"Type": origin, "Source": "Sponsor"})
 

@@ -102,7 +102,8 @@ def _kinds(held: pl.DataFrame) -> Iterator[tuple[str, str, pl.DataFrame]]:
     for modality, mine in held.partition_by("Modality", as_dict=True).items():
         units = mine["unit"].fill_null("").unique().sort().to_list()
         for unit in units:
-            name = f"{modality[0]}_{re.sub('[^A-Za-z0-9]+', '', unit) or 'nounit'}" if len(units) > 1 else str(modality[0])
+            said = re.sub("[^A-Za-z0-9]+", "", unit) or "nounit"
+            name = f"{modality[0]}_{said}" if len(units) > 1 else str(modality[0])
             yield str(modality[0]), name, mine.filter(pl.col("unit").fill_null("") == unit)
 
 

@@ -271,9 +271,10 @@ def _extractions(folder: Path, found: pl.DataFrame) -> list[str]:
     if "SeriesInstanceUID" not in found.columns:
         return []
     series = found["SeriesInstanceUID"].drop_nulls().unique().to_list()
-    features = pl.scan_parquet(folder / "tables" / "features.parquet").filter(pl.col("SeriesInstanceUID").is_in(series))
-    rows = features.select("engine", "mode", "settings_digest", "source_digest").unique().sort("source_digest").collect()
-    return [_extracted(row) for row in rows.to_dicts()]
+    features = pl.scan_parquet(folder / "tables" / "features.parquet")
+    mine = features.filter(pl.col("SeriesInstanceUID").is_in(series))
+    rows = mine.select("engine", "mode", "settings_digest", "source_digest").unique()
+    return [_extracted(row) for row in rows.sort("source_digest").collect().to_dicts()]
 
 
 def _traced(cells: Cells) -> str:

@@ -78,7 +78,8 @@ class Release:
             yield str(held_out), parts["train"], parts["test"]
 
     def _centres(self) -> Iterator[tuple[str, pd.Index, pd.Index]]:
-        known = self.subjects["centres" if "centres" in self.subjects else "centre"].fillna("").str.split(";")
+        column = "centres" if "centres" in self.subjects else "centre"
+        known = self.subjects[column].fillna("").str.split(";")
         for centre in sorted({name for names in known for name in names if name}):
             test = known.index[[names == [centre] for names in known]]
             yield centre, known.index[[centre not in names and names != [""] for names in known]], test

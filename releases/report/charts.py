@@ -121,7 +121,8 @@ class _Frame:
 def survival(picture: SurvivalPicture) -> str:
     """Draw a curve with its band and the numbers at risk. `picture`: what is drawn."""
     frame = _Frame(picture.curve.end)
-    body = [*_levels(frame), *_steps(frame, picture.curve), *_risk_table(frame, picture.risk)]
+    body = [*_levels(frame), *_steps(frame, picture.curve)]
+    body += _risk_table(frame, picture.risk)
     title = (f"{picture.name} : courbe de survie par paliers", f"{picture.name}: survival curve in steps")
     return _svg(picture.identity, frame.bottom + 80, title, body)
 

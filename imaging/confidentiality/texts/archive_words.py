@@ -85,8 +85,9 @@ class ArchiveWords:
         `least`: persons with whom a word must stand.
         """
         names = self.names | vocabulary().names
-        counts = [(token, len(persons)) for token, persons in self.persons.items() if token not in names]
-        return sorted((one for one in counts if one[1] >= least), key=lambda one: (-one[1], one[0]))
+        counts = {token: len(persons) for token, persons in self.persons.items()}
+        often = {token for token, count in counts.items() if count >= least} - names
+        return [(one, counts[one]) for one in sorted(often, key=lambda one: (-counts[one], one))]
 
 
 _POLICY = policy_of(DeidentifyOptions())

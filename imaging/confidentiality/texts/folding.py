@@ -78,7 +78,8 @@ def fold(text: str) -> Folded:
 def _fold_one(character: str) -> str:
     if character.isdecimal():
         return str(unicodedata.decimal(character))
-    base = "".join(one for one in unicodedata.normalize("NFKD", character) if not unicodedata.combining(one))
+    apart = unicodedata.normalize("NFKD", character)
+    base = "".join(one for one in apart if not unicodedata.combining(one))
     return "".join(TABLE.get(one, one) for one in (base or " ").casefold()) if character not in TABLE else TABLE[character]
 
 

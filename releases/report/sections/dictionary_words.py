@@ -26,8 +26,10 @@ MOST = 1500
 def dictionary_rows(data: ReportData) -> list[dict[str, object]]:
     """Return the rows of `data` the page can search: columns of tables, not the variables of large matrices."""
     tables = {path.stem for path in (data.folder / "tables").glob("*.parquet")} | {"timeline"}
-    rows = data.dictionary.filter(pl.col("table").is_in(sorted(tables))).head(MOST).to_dicts()
-    return [{**row, "missing_words": _missing_words(row["missing_by_reason"])} for row in rows]
+    mine = data.dictionary.filter(pl.col("table").is_in(sorted(tables)))
+    rows = mine.head(MOST).to_dicts()
+    words = [_missing_words(row["missing_by_reason"]) for row in rows]
+    return [{**row, "missing_words": said} for row, said in zip(rows, words, strict=True)]
 
 
 @cache

@@ -110,7 +110,8 @@ def _told(name: str, level: str, reference: str, fit: CoxFit, place: int) -> Rat
     middle, error = float(fit.log_ratio[place]), float(fit.error[place])
     low, high = (math.exp(middle + sign * NORMAL_975 * error) for sign in (-1, 1))
     changes = bool(fit.proportionality()[place] < 0.05)
-    return Ratio(name, level, reference, f"{math.exp(middle):.2g}", f"{low:.2g}–{high:.2g}", changes)
+    ratio, interval = f"{math.exp(middle):.2g}", f"{low:.2g}–{high:.2g}"
+    return Ratio(name, level, reference, ratio, interval, changes)
 
 
 def contents(data: ReportData) -> Contents | None:
